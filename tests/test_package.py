@@ -1,0 +1,65 @@
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+import deltarule
+
+ROOT = Path(__file__).parents[1]
+HEAVY = {"matplotlib", "numba", "scipy", "sklearn", "torch"}
+FOR_THE_SCREEN = {"rich", "typer"}
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SCRIPT = shutil.which("deltarule", path=str(Path(sys.executable).parent))
+
+
+def packages_imported_by(*command: str) -> set[str]:
+    """The top-level packages that a fresh process imports, as Python itself reports them."""
+    done = subprocess.run(
+        command, env=os.environ | {"PYTHONPROFILEIMPORTTIME": "1"}, capture_output=True, encoding="utf-8", check=True
+    )
+    modules = re.findall(r"^import time:.*\|\s*(\S+)$", done.stderr, re.MULTILINE)
+    return {module.partition(".")[0] for module in modules}
+
+
+def test_import_deltarule_loads_nothing_heavy() -> None:
+    imported = packages_imported_by(sys.executable, "-c", "import deltarule")
+    assert "deltarule" in imported
+    assert imported & (HEAVY | FOR_THE_SCREEN) == set()
+
+
+def test_help_loads_nothing_heavy() -> None:
+    assert SCRIPT, "the console script is installed beside this Python"
+    imported = packages_imported_by(SCRIPT, "--help")
+    assert "deltarule" in imported
+    assert imported & HEAVY == set()
+
+
+def test_types_are_shipped() -> None:
+    assert (resources.files(deltarule) / "py.typed").is_file()
+
+
+def test_version_is_that_of_the_project_and_in_the_changelog() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert deltarule.__version__ == project["version"]
+    assert f"\n## {project['version']}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("section", ["Run it", "Test it"])
+def test_readme_gives_one_command_line(section: str) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    body = re.search(rf"^## {section}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert body
+    [block] = re.findall(r"^```sh\n(.*?)^```$", body[1], re.MULTILINE | re.DOTALL)
+    assert block.count("\n") == 1
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_python_in_documents_is_written_as_examples_that_run(document: Path) -> None:
+    for block in re.findall(r"^```(?:python|pycon|py)\n(.*?)^```$", document.read_text(encoding="utf-8"), re.M | re.S):
+        assert block.startswith(">>> "), block
