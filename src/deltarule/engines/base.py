@@ -1,0 +1,56 @@
+"""The contract of an engine."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol
+
+from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.state import State
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """What an engine saw while it advanced K members by n updates.
+
+    objective [n, K]  each member's objective on its batch, before each update
+    bad [K]           the first step at which the objective, or what the update made of the state, is not finite; or −1
+    """
+
+    objective: Floats
+    bad: Integers
+
+
+class Engine(Protocol):
+    """Two functions of a problem and a state. They never change the state that they are given.
+
+    A member's result depends on nothing but the member: not on which others are in the state, on how the updates are
+    divided into calls, or on the number of threads. All bits are the same.
+    """
+
+    name: str
+
+    def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
+        """Make n updates. A member that is no longer finite goes on being so; the trace says since when."""
+
+    def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
+        """The logits and outputs of every member in evaluation mode.   x [B, D] or [K, B, D]  →  z, a [K, B, C]"""
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Hold BLAS to one thread: with two, the bits of a product depend on how it was divided.
+
+    >>> with one_blas_thread():
+    ...     pass
+    """
+    with _controller().limit(limits=1, user_api="blas"):
+        yield
+
+
+@cache
+def _controller() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

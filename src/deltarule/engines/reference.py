@@ -1,0 +1,162 @@
+"""The reference engine: NumPy, the formulas of `maths` as they stand. For reading, for proofs, for anything.
+
+θ, g [K, P]   x [B, D] or [K, B, D]   z [K, B, C]   J [K]
+"""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from deltarule.engines.base import Trace, one_blas_thread
+from deltarule.maths import random
+from deltarule.maths.network import Taped, backward, flatten, forward, updated_buffers, views
+from deltarule.maths.objective import data_term, penalty_term
+from deltarule.problem.batches import Batch, batch, groups, whole
+from deltarule.problem.problem import Floats, Problem
+from deltarule.problem.state import State
+
+
+class Pass(NamedTuple):
+    """One forward and backward pass: the objective [K], its gradient [K, P], the tape and the batch's statistics."""
+
+    objective: Floats
+    gradient: Floats
+    tape: list[Taped]
+    buffers: Floats
+
+
+class ReferenceEngine:
+    """The formulas as they stand, in NumPy, one network or a population at a time."""
+
+    name = "reference"
+
+    def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
+        """Make n updates."""
+        objective, bad = np.zeros((n, len(state.members)), problem.dtype), np.full(len(state.members), -1)
+        with one_blas_thread(), np.errstate(all="ignore"):
+            # Members with equally many rows go together; all others would need padding, which changes bits.
+            for group in groups(problem, state.members):
+                part = state.take(group)
+                for i in range(n):
+                    part, objective[i, group] = update(problem, part)
+                    first = group[~finite(part, objective[i, group]) & (bad[group] < 0)]
+                    bad[first] = part.step - 1
+                state = state.put(group, part) if len(group) < len(state.members) else part
+                state = replace(state, step=part.step - n)
+        return replace(state, step=state.step + n), Trace(objective, bad)
+
+    def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
+        """The logits and outputs of every member, with dropout off and batch norm's running statistics."""
+        with one_blas_thread(), np.errstate(all="ignore"):
+            network = problem.network
+            parameters, buffers = views(state.theta, network.entries), views(state.buffers, network.buffers)
+            tape, _ = forward(network.layers, parameters, np.asarray(x, problem.dtype), buffers=buffers)
+            logits = tape[-1].value
+            return np.asarray(logits), np.asarray(network.output.forward(logits)[0])
+
+
+def update(problem: Problem, state: State) -> tuple[State, Floats]:
+    """One update of members that have equally many rows: the state after it, and the objective [K] before it."""
+    done = objective_and_gradient(problem, state, batch(problem, state.members, state.step))
+    theta, slots = apply_optimizer(problem, state, done.gradient)
+    return replace(state, theta=theta, slots=slots, buffers=done.buffers, step=state.step + 1), done.objective
+
+
+def objective_and_gradient(problem: Problem, state: State, rows: Batch) -> Pass:
+    """The objective of a batch in training mode, and its gradient by backpropagation.
+
+    θ may be complex: then so are the objective and everything on the way (the complex step needs that).
+    """
+    network, members = problem.network, state.members
+    total = rows.w.sum(-2, keepdims=True)
+    keep, rate = dropout_masks(problem, state, rows)
+    tape, statistics = forward(
+        network.layers,
+        views(state.theta, network.entries),
+        rows.x,
+        share=rows.w / total,
+        keep=keep,
+        rate=rate,
+    )
+    J, logits_gradient = data_term(problem.loss, problem.reduction, network.output, tape[-1].value, rows.y, rows.w)
+    g = flatten(backward(tape, logits_gradient()), network.entries)
+    if problem.penalty is not None:
+        strength = problem.strength[members, None].astype(problem.dtype)
+        chosen = problem.penalized.astype(problem.dtype)
+        value, slope = penalty_term(problem.penalty, strength, state.theta, chosen, total[..., 0])
+        J, g = J + value, g + slope
+    return Pass(J, g, tape, _buffers(problem, state, statistics, total))
+
+
+def whole_objective(problem: Problem, state: State) -> Floats:
+    """The objective [K] over all rows of members that have equally many, in evaluation mode: dropout off, batch norm on
+    its running statistics, the penalty included."""
+    rows = whole(problem, state.members)
+    logits, _ = ReferenceEngine().outputs(problem, state, rows.x)
+    return objective_of_logits(problem, state, logits, rows)
+
+
+def objective_of_logits(problem: Problem, state: State, logits: Floats, rows: Batch) -> Floats:
+    """The objective [K] of given logits [K, B, C], the penalty included."""
+    with np.errstate(all="ignore"):
+        J, _ = data_term(problem.loss, problem.reduction, problem.network.output, logits, rows.y, rows.w)
+        if problem.penalty is not None:
+            strength, samples = problem.strength[state.members, None].astype(problem.dtype), rows.w.sum(-2)
+            chosen = problem.penalized.astype(problem.dtype)
+            J = J + penalty_term(problem.penalty, strength, state.theta, chosen, samples)[0]
+    return np.asarray(J)
+
+
+def apply_optimizer(problem: Problem, state: State, g: Floats) -> tuple[Floats, dict[str, Floats]]:
+    """The parameters and the optimizer's slots after an update with the gradient g [K, P]."""
+    optimizer, members, dtype = problem.optimizer, state.members, problem.dtype
+    numbers = {name: value[members, None] for name, value in problem.numbers.items()}
+    numbers["learning_rate"] = (problem.rates(members, state.step) * state.factor)[:, None]
+    if optimizer.decay:
+        numbers["weight_decay"] = numbers["weight_decay"] * problem.penalized
+    if optimizer.once_a_step:
+        numbers = optimizer.once_a_step(np.full((len(members), 1), state.step + 1.0), **numbers)
+    numbers = {name: value.astype(dtype) for name, value in numbers.items()}
+    if optimizer.norms:
+        numbers["norm"] = array_norms(problem, g)
+    theta, *slots = optimizer.update(state.theta, g, *state.slots.values(), **numbers)
+    return theta, dict(zip(optimizer.slots, slots, strict=True))
+
+
+def array_norms(problem: Problem, g: Floats) -> Floats:
+    """For each entry of the gradient [K, P], the length of the array (W1, b1 …) that it belongs to."""
+    norms = np.empty_like(g)
+    for entry in problem.network.entries:
+        part = g[:, entry.start : entry.stop]
+        norms[:, entry.start : entry.stop] = np.sqrt((part * part).sum(-1, keepdims=True))
+    return norms
+
+
+def dropout_masks(
+    problem: Problem, state: State, rows: Batch
+) -> tuple[dict[int, Floats] | None, dict[int, Floats] | None]:
+    """The dropout masks [K, B, H] and rates [K, 1, 1] of this step by layer number; None where no member drops."""
+    if not problem.drops:
+        return None, None
+    members, keep, rate = state.members, {}, {}
+    for layer, rates in zip(problem.network.layers[:-1], problem.dropout[members].T, strict=True):
+        n = layer.number
+        drawn = random.keep_mask(problem.dropout_seeds[members], n, state.step, rows.positions, layer.units, rates)
+        keep[n], rate[n] = drawn.astype(problem.dtype), rates[:, None, None].astype(problem.dtype)
+    return keep, rate
+
+
+def finite(state: State, objective: Floats) -> Floats:
+    """Which members [K] are still finite: their objective, their parameters and their optimizer's memory."""
+    sound = np.isfinite(objective) & np.isfinite(state.theta).all(-1) & np.isfinite(state.buffers).all(-1)
+    for slot in state.slots.values():
+        sound &= np.isfinite(slot).all(-1)
+    return np.asarray(sound)
+
+
+def _buffers(problem: Problem, state: State, statistics: dict[str, tuple[Floats, Floats]], total: Floats) -> Floats:
+    if not statistics:
+        return state.buffers
+    entries = problem.network.buffers
+    return flatten(updated_buffers(problem.network.layers, views(state.buffers, entries), statistics, total), entries)

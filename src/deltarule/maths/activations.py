@@ -1,0 +1,201 @@
+"""Activations, each beside its derivative.
+
+z [.., B, H]  pre-activations of a layer
+a [.., B, H]  a = f(z), its activations
+da, dz        ∂J/∂a and ∂J/∂z, of the same shapes
+
+An elementwise activation is a pair: f(z) and f'(z, a), where a = f(z) is handed over because many derivatives are
+shortest in it. Softmax couples the units of a row; its backward pass is the product with the full Jacobian.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import pi
+from types import MappingProxyType
+
+from numpy import exp, expm1, log1p, sqrt, tanh
+
+from deltarule.maths.elementary import Array, erf, select
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An activation function with its derivative and its parameters.
+
+    `function(z, **parameters)` gives a; `derivative(z, a, **parameters)` gives ∂a/∂z. With `rowwise`, the units of a
+    row depend on each other and `derivative(z, a, da, **parameters)` gives the vector-Jacobian product ∂J/∂z instead.
+    `range` says which numbers come out: "real", "nonnegative", "positive", "unit" (0 to 1) or "simplex" (0 to 1, a
+    row sums to 1); it decides which losses have a meaning behind it. `kinks` are the z at which there is no derivative.
+    """
+
+    name: str
+    function: Callable[..., Array]
+    derivative: Callable[..., Array]
+    range: str = "real"
+    rowwise: bool = False
+    parameters: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    kinks: tuple[float, ...] = ()
+
+    def forward(self, z: Array) -> tuple[Array, Callable[[Array], Array]]:
+        """a = f(z), and the function that takes ∂J/∂a to ∂J/∂z.
+
+        >>> import numpy as np
+        >>> a, backward = RELU.forward(np.array([[-1.0, 2.0]]))
+        >>> backward(np.array([[5.0, 5.0]]))
+        array([[0., 5.]])
+        """
+        a = self.function(z, **self.parameters)
+
+        def backward(da: Array) -> Array:
+            """∂J/∂z = f'(z) ∂J/∂a, or the product with the Jacobian where units are coupled."""
+            if self.rowwise:
+                return self.derivative(z, a, da, **self.parameters)
+            return self.derivative(z, a, **self.parameters) * da
+
+        return a, backward
+
+
+def identity(z: Array) -> Array:
+    """a = z"""
+    return z
+
+
+def identity_derivative(z: Array, a: Array) -> Array:
+    """∂a/∂z = 1"""
+    return 0 * z + 1
+
+
+def sigmoid(z: Array) -> Array:
+    """a = 1 / (1 + e⁻ᶻ), written so that the exponential never overflows"""
+    t = exp(select(z, -z, z))
+    return select(z, 1 / (1 + t), t / (1 + t))
+
+
+def sigmoid_derivative(z: Array, a: Array) -> Array:
+    """∂a/∂z = a (1 − a)"""
+    return a * (1 - a)
+
+
+def hyperbolic_tangent(z: Array) -> Array:
+    """a = tanh z"""
+    return tanh(z)
+
+
+def hyperbolic_tangent_derivative(z: Array, a: Array) -> Array:
+    """∂a/∂z = 1 − a²"""
+    return 1 - a * a
+
+
+def relu(z: Array) -> Array:
+    """a = z where z > 0, 0 elsewhere (asked as "0 where −z > 0", so that a NaN is passed on and not made 0)"""
+    return select(-z, 0.0, z)
+
+
+def relu_derivative(z: Array, a: Array) -> Array:
+    """∂a/∂z = 1 where z > 0, 0 elsewhere"""
+    return select(z, 1.0, 0.0)
+
+
+def leaky_relu(z: Array, slope: float) -> Array:
+    """a = z where z > 0, slope · z elsewhere"""
+    return select(z, z, slope * z)
+
+
+def leaky_relu_derivative(z: Array, a: Array, slope: float) -> Array:
+    """∂a/∂z = 1 where z > 0, slope elsewhere"""
+    return select(z, 1.0, slope)
+
+
+def elu(z: Array, alpha: float) -> Array:
+    """a = z where z > 0, α (eᶻ − 1) elsewhere; the exponential is only ever taken of numbers up to 0"""
+    return select(z, z, alpha * expm1(select(z, 0.0, z)))
+
+
+def elu_derivative(z: Array, a: Array, alpha: float) -> Array:
+    """∂a/∂z = 1 where z > 0, α eᶻ = a + α elsewhere"""
+    return select(z, 1.0, a + alpha)
+
+
+def softplus(z: Array) -> Array:
+    """a = log(1 + eᶻ) = max(z, 0) + log(1 + e^−|z|)"""
+    return select(z, z, 0.0) + log1p(exp(select(z, -z, z)))
+
+
+def softplus_derivative(z: Array, a: Array) -> Array:
+    """∂a/∂z = σ(z)"""
+    return sigmoid(z)
+
+
+def silu(z: Array) -> Array:
+    """a = z σ(z)"""
+    return z * sigmoid(z)
+
+
+def silu_derivative(z: Array, a: Array) -> Array:
+    """∂a/∂z = σ(z) (1 + z (1 − σ(z))) = σ(z) + a (1 − σ(z))"""
+    s = sigmoid(z)
+    return s + a * (1 - s)
+
+
+def gelu(z: Array) -> Array:
+    """a = z Φ(z), Φ the distribution function of the normal law (the exact form, not the one through tanh)"""
+    return z * (1 + erf(z / sqrt(2.0))) / 2
+
+
+def gelu_derivative(z: Array, a: Array) -> Array:
+    """∂a/∂z = Φ(z) + z φ(z), φ the density of the normal law"""
+    return (1 + erf(z / sqrt(2.0))) / 2 + z * exp(-z * z / 2) / sqrt(2 * pi)
+
+
+def exponential(z: Array) -> Array:
+    """a = eᶻ: the output of a Poisson regression"""
+    return exp(z)
+
+
+def exponential_derivative(z: Array, a: Array) -> Array:
+    """∂a/∂z = a"""
+    return a
+
+
+def softmax(z: Array) -> Array:
+    """aᵢ = e^zᵢ / Σⱼ e^zⱼ over the units of a row, shifted by the largest so that nothing overflows"""
+    t = exp(z - z.real.max(-1, keepdims=True))
+    return t / t.sum(-1, keepdims=True)
+
+
+def softmax_product(z: Array, a: Array, da: Array) -> Array:
+    """∂J/∂zᵢ = Σⱼ ∂J/∂aⱼ ∂aⱼ/∂zᵢ with ∂aⱼ/∂zᵢ = aⱼ (1[i=j] − aᵢ), that is aᵢ (∂J/∂aᵢ − Σⱼ aⱼ ∂J/∂aⱼ)"""
+    return a * (da - (a * da).sum(-1, keepdims=True))
+
+
+IDENTITY = Activation("identity", identity, identity_derivative)
+SIGMOID = Activation("sigmoid", sigmoid, sigmoid_derivative, "unit")
+TANH = Activation("tanh", hyperbolic_tangent, hyperbolic_tangent_derivative)
+RELU = Activation("relu", relu, relu_derivative, "nonnegative", kinks=(0.0,))
+LEAKY_RELU = Activation(
+    "leaky_relu", leaky_relu, leaky_relu_derivative, parameters=MappingProxyType({"slope": 0.01}), kinks=(0.0,)
+)
+# With α = 1 the two branches of ELU meet without a kink, with any other α they do not.
+ELU = Activation("elu", elu, elu_derivative, parameters=MappingProxyType({"alpha": 1.0}), kinks=(0.0,))
+SOFTPLUS = Activation("softplus", softplus, softplus_derivative, "positive")
+SILU = Activation("silu", silu, silu_derivative)
+GELU = Activation("gelu", gelu, gelu_derivative)
+EXPONENTIAL = Activation("exponential", exponential, exponential_derivative, "positive")
+SOFTMAX = Activation("softmax", softmax, softmax_product, "simplex", rowwise=True)
+
+ACTIVATIONS = {
+    activation.name: activation
+    for activation in (
+        IDENTITY,
+        SIGMOID,
+        TANH,
+        RELU,
+        LEAKY_RELU,
+        ELU,
+        SOFTPLUS,
+        SILU,
+        GELU,
+        EXPONENTIAL,
+        SOFTMAX,
+    )
+}

@@ -1,0 +1,40 @@
+"""The few helpers that the elementwise formulas are written with.
+
+The formulas of `activations`, `losses`, `penalties` and `optimizers` run on real arrays, on complex arrays (the
+complex step proves derivatives with them) and, one number at a time, inside compiled programs. So they never ask for
+an absolute value or a maximum, which would lose the imaginary part without a word: a choice is made by `select`.
+"""
+
+from typing import Any
+
+import numpy as np
+
+Array = Any
+"""A number or a NumPy array, real or complex: the formulas do not care which."""
+
+
+def select(test: Array, yes: Array, no: Array) -> Array:
+    """Choose `yes` where the real part of `test` is above 0, and `no` elsewhere (also where it is NaN).
+
+    Python numbers take the dtype of `test`, so that a formula in float32 stays in float32.
+
+    >>> select(np.array([-1.0, 0.0, 2.0]), 1.0, 0.0)
+    array([0., 0., 1.])
+    """
+    test = np.asarray(test)
+    return np.where(test.real > 0, _like(yes, test), _like(no, test))
+
+
+def erf(z: Array) -> Array:
+    """The error function, for real and complex numbers.
+
+    >>> float(erf(0.0))
+    0.0
+    """
+    from scipy.special import erf as scipy_erf  # imported on use: `import deltarule` stays light
+
+    return scipy_erf(z)
+
+
+def _like(value: Array, array: np.ndarray) -> Array:
+    return array.dtype.type(value) if isinstance(value, int | float) else value

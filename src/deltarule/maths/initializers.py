@@ -1,0 +1,103 @@
+"""Initial weights, drawn from a counter-based generator so that a member's weights depend on its own seed alone.
+
+seed [K]   fan_in D, fan_out H   →   W [K, D, H] float64
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import sqrt
+from types import MappingProxyType
+
+import numpy as np
+
+from deltarule.maths import random
+from deltarule.maths.elementary import Array
+
+
+@dataclass(frozen=True)
+class Initializer:
+    """A law for initial weights: `spread(fan_in, fan_out, **parameters)` is its limit, its deviation or its value.
+
+    `law` is "uniform" (between −spread and spread), "normal" (mean 0, deviation spread) or "constant". `biases` says
+    how biases start: at "zeros", or by the "same" law with the fans of their layer.
+    """
+
+    name: str
+    law: str
+    spread: Callable[..., float]
+    parameters: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    biases: str = "zeros"
+
+    def weights(self, seed: Array, layer: int, fan_in: int, fan_out: int) -> Array:
+        """Weights of a layer for each seed.    seed [K]  →  [K, fan_in, fan_out]
+
+        >>> INITIALIZERS["glorot_uniform"].weights(np.array([0, 1]), 1, 8, 3).shape
+        (2, 8, 3)
+        """
+        drawn = self._draw(seed, random.INITIAL_WEIGHTS | layer << 8, fan_in * fan_out, fan_in, fan_out)
+        return drawn.reshape(-1, fan_in, fan_out)
+
+    def bias(self, seed: Array, layer: int, fan_in: int, fan_out: int) -> Array:
+        """Biases of a layer for each seed.    seed [K]  →  [K, 1, fan_out]"""
+        if self.biases == "zeros":
+            return np.zeros((len(seed), 1, fan_out))
+        drawn = self._draw(seed, random.INITIAL_BIASES | layer << 8, fan_out, fan_in, fan_out)
+        return drawn.reshape(-1, 1, fan_out)
+
+    def _draw(self, seed: Array, purpose: int, count: int, fan_in: int, fan_out: int) -> Array:
+        spread = self.spread(fan_in, fan_out, **self.parameters)
+        if self.law == "constant":
+            return np.full((len(seed), count), spread)
+        u = random.uniform(seed, purpose, count)
+        if self.law == "uniform":
+            return spread * (2 * u - 1)
+        from scipy.special import ndtri  # imported on use: `import deltarule` stays light
+
+        return spread * ndtri(u)
+
+
+def glorot_uniform(fan_in: int, fan_out: int) -> float:
+    """Limit √(6 / (fan_in + fan_out)).    Source: Glorot & Bengio 2010, equation 16 ("Xavier")"""
+    return sqrt(6 / (fan_in + fan_out))
+
+
+def glorot_normal(fan_in: int, fan_out: int) -> float:
+    """Deviation √(2 / (fan_in + fan_out)).    Source: Glorot & Bengio 2010, equation 12"""
+    return sqrt(2 / (fan_in + fan_out))
+
+
+def he_uniform(fan_in: int, fan_out: int) -> float:
+    """Limit √(6 / fan_in).    Source: He et al. 2015, equation 10, as a uniform law"""
+    return sqrt(6 / fan_in)
+
+
+def he_normal(fan_in: int, fan_out: int) -> float:
+    """Deviation √(2 / fan_in).    Source: He et al. 2015, equation 10"""
+    return sqrt(2 / fan_in)
+
+
+def lecun_uniform(fan_in: int, fan_out: int) -> float:
+    """Limit √(3 / fan_in).    Source: LeCun et al. 1998, "Efficient BackProp", equation 16, as a uniform law"""
+    return sqrt(3 / fan_in)
+
+
+def lecun_normal(fan_in: int, fan_out: int) -> float:
+    """Deviation √(1 / fan_in).    Source: LeCun et al. 1998, "Efficient BackProp", equation 16"""
+    return sqrt(1 / fan_in)
+
+
+INITIALIZERS = {
+    initializer.name: initializer
+    for initializer in (
+        Initializer("glorot_uniform", "uniform", glorot_uniform),
+        Initializer("glorot_normal", "normal", glorot_normal),
+        Initializer("he_uniform", "uniform", he_uniform),
+        Initializer("he_normal", "normal", he_normal),
+        Initializer("lecun_uniform", "uniform", lecun_uniform),
+        Initializer("lecun_normal", "normal", lecun_normal),
+        Initializer("normal", "normal", lambda fan_in, fan_out, std: std, MappingProxyType({"std": 0.01})),
+        Initializer("uniform", "uniform", lambda fan_in, fan_out, range: range, MappingProxyType({"range": 0.5})),
+        Initializer("zeros", "constant", lambda fan_in, fan_out: 0.0),
+        Initializer("constant", "constant", lambda fan_in, fan_out, value: value, MappingProxyType({"value": 0.1})),
+    )
+}

@@ -1,0 +1,93 @@
+"""Layers: each returns its output and the function that takes the gradient back through it.
+
+x  [.., B, D]   inputs of a layer                W [.., D, H]   weights, inputs × outputs
+z  [.., B, H]   pre-activations                  b [.., 1, H]   biases
+dz [.., B, H]   ∂J/∂z, and so on for every other letter
+
+In front (..) stands nothing for one network, K for a population of K networks. A backward function is a true
+vector-Jacobian product: it is right for any upstream gradient, whatever the loss.
+"""
+
+from collections.abc import Callable
+
+from numpy import sqrt, swapaxes
+
+from deltarule.maths.elementary import Array
+
+
+def transpose(M: Array) -> Array:
+    """Exchange the last two axes, rows and columns, of every matrix."""
+    return swapaxes(M, -1, -2)
+
+
+def dense(x: Array, W: Array, b: Array | None) -> tuple[Array, Callable[[Array], tuple[Array, Array, Array]]]:
+    """z = x W + b.    x [.., B, D]   W [.., D, H]   b [.., 1, H] or None   →   z [.., B, H]"""
+    z = x @ W if b is None else x @ W + b
+
+    def backward(dz: Array) -> tuple[Array, Array, Array]:
+        """∂J/∂z  →  ∂J/∂x = ∂J/∂z Wᵀ,   ∂J/∂W = xᵀ ∂J/∂z,   ∂J/∂b = Σ over samples of ∂J/∂z"""
+        return dz @ transpose(W), transpose(x) @ dz, dz.sum(-2, keepdims=True)
+
+    return z, backward
+
+
+def dropout(a: Array, keep: Array, rate: Array) -> tuple[Array, Callable[[Array], Array]]:
+    """d = a · keep / (1 − rate): units are dropped in training, and the others grow so that the mean stays.
+
+    a [.., B, H]   keep [.., B, H], 1 for a unit that stays and 0 for one that is dropped   rate [.., 1, 1]
+
+    Source: Srivastava et al. 2014, in the inverted form, which leaves evaluation as it is.
+    """
+    gain = keep / (1 - rate)
+
+    def backward(dd: Array) -> Array:
+        """∂J/∂a = ∂J/∂d · keep / (1 − rate): through the same mask as on the way forward"""
+        return dd * gain
+
+    return a * gain, backward
+
+
+def batch_norm(
+    z: Array, gamma: Array, beta: Array, share: Array, epsilon: float
+) -> tuple[Array, Callable[[Array], tuple[Array, Array, Array]], Array, Array]:
+    """n = γ ẑ + β with ẑ = (z − μ) / √(σ² + ε), μ and σ² the mean and variance of each unit over the batch.
+
+    z [.., B, H]   γ, β [.., 1, H]   share [.., B, 1], each row's share of the batch, which sums to 1 (all 1/B where
+    rows weigh the same)   →   n [.., B, H], backward, μ [.., 1, H], σ² [.., 1, H]
+
+    Source: Ioffe & Szegedy 2015, algorithm 1; with rows that weigh differently.
+    """
+    mean = (share * z).sum(-2, keepdims=True)
+    centered = z - mean
+    variance = (share * centered * centered).sum(-2, keepdims=True)
+    deviation = sqrt(variance + epsilon)
+    normalized = centered / deviation
+
+    def backward(dn: Array) -> tuple[Array, Array, Array]:
+        """∂J/∂β = Σ ∂J/∂n,   ∂J/∂γ = Σ ∂J/∂n ẑ   and, because μ and σ² depend on every row of the batch,
+
+        ∂J/∂zᵢ = γ / √(σ² + ε) · (∂J/∂nᵢ − shareᵢ Σ ∂J/∂n − shareᵢ ẑᵢ Σ ∂J/∂n ẑ)
+        """
+        dbeta = dn.sum(-2, keepdims=True)
+        dgamma = (dn * normalized).sum(-2, keepdims=True)
+        dz = gamma / deviation * (dn - share * dbeta - share * normalized * dgamma)
+        return dz, dgamma, dbeta
+
+    return gamma * normalized + beta, backward, mean, variance
+
+
+def batch_norm_evaluation(
+    z: Array, gamma: Array, beta: Array, mean: Array, variance: Array, epsilon: float
+) -> tuple[Array, Callable[[Array], tuple[Array, Array, Array]]]:
+    """n = γ ẑ + β with ẑ = (z − μ) / √(σ² + ε), μ and σ² the running statistics: constants, as used after training.
+
+    z [.., B, H]   γ, β, μ, σ² [.., 1, H]   →   n [.., B, H]
+    """
+    deviation = sqrt(variance + epsilon)
+    normalized = (z - mean) / deviation
+
+    def backward(dn: Array) -> tuple[Array, Array, Array]:
+        """∂J/∂z = γ / √(σ² + ε) ∂J/∂n,   ∂J/∂γ = Σ ∂J/∂n ẑ,   ∂J/∂β = Σ ∂J/∂n"""
+        return gamma / deviation * dn, (dn * normalized).sum(-2, keepdims=True), dn.sum(-2, keepdims=True)
+
+    return gamma * normalized + beta, backward

@@ -1,0 +1,304 @@
+"""Losses, each beside its derivative, and their exact forms from logits.
+
+p [.., B, C]  predictions, the activations of the output layer        z [.., B, C]  logits, its pre-activations
+y [.., B, C]  targets (soft ones too: any number that the loss allows)
+
+A loss is a number for every output of every sample; what happens to them is its reduction:
+
+    sum             J = Σ over samples and outputs
+    mean_samples    J = Σ / N          N the samples of the batch, or the sum of their weights
+    mean_elements   J = Σ / (N C)      C the outputs
+
+Behind the activation that belongs to it (sigmoid, softmax, exponential), a loss is computed from the logits, where it
+is exact however large they are, and its gradient is the short one: predicted minus target.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from numpy import exp, log
+
+from deltarule.maths.activations import Activation, sigmoid, softmax, softplus
+from deltarule.maths.elementary import Array, select
+
+REDUCTIONS = ("sum", "mean_samples", "mean_elements")
+
+
+@dataclass(frozen=True)
+class Fused:
+    """A loss and the activation before it in one: `value(z, y)` and `derivative(z, y)` = ∂/∂z, from logits."""
+
+    value: Callable[..., Array]
+    derivative: Callable[..., Array]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss with its derivative, its parameters and its exact forms behind certain output activations.
+
+    `value(p, y, **parameters)` gives a number for each output, `derivative(p, y, **parameters)` gives ∂value/∂p.
+    `domain` says which predictions have a meaning ("real", "positive", "unit", "simplex"), `targets` which targets
+    ("real", "nonnegative", "unit", "simplex"). `kinks` are the p − y at which there is no derivative. `exact` is
+    False for the one loss whose published gradient is not that of its value.
+    """
+
+    name: str
+    value: Callable[..., Array]
+    derivative: Callable[..., Array]
+    domain: str = "real"
+    targets: str = "real"
+    fused: Mapping[str, Fused] = field(default_factory=lambda: MappingProxyType({}))
+    parameters: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    kinks: tuple[float, ...] = ()
+    exact: bool = True
+
+    def forward(self, output: Activation, z: Array, y: Array) -> tuple[Array, Callable[[Array], Array]]:
+        """The loss of each output [.., B, C], and the function that takes ∂J/∂(loss of a sample) [.., B, 1] to ∂J/∂z.
+
+        >>> import numpy as np
+        >>> from deltarule.maths.activations import SIGMOID
+        >>> value, backward = BINARY_CROSS_ENTROPY.forward(SIGMOID, np.array([[1e4]]), np.array([[0.0]]))
+        >>> value, backward(np.ones((1, 1)))
+        (array([[10000.]]), array([[1.]]))
+        """
+        fused = self.fused.get(output.name)
+        if fused:
+            return fused.value(z, y, **self.parameters), lambda dl: dl * fused.derivative(z, y, **self.parameters)
+        p, through_output = output.forward(z)
+
+        def backward(dl: Array) -> Array:
+            """∂J/∂p = ∂J/∂ℓ ∂ℓ/∂p, then through the output activation"""
+            return through_output(dl * self.derivative(p, y, **self.parameters))
+
+        return self.value(p, y, **self.parameters), backward
+
+
+def meaningful(loss: Loss, output: Activation) -> bool:
+    """Whether every number that the output activation gives is one that the loss can judge.
+
+    >>> from deltarule.maths.activations import RELU, SIGMOID
+    >>> meaningful(BINARY_CROSS_ENTROPY, SIGMOID), meaningful(BINARY_CROSS_ENTROPY, RELU)
+    (True, False)
+    """
+    inside = {
+        "real": {"real", "nonnegative", "positive", "unit", "simplex"},
+        "positive": {"positive", "unit", "simplex"},
+        "unit": {"unit", "simplex"},
+        "simplex": {"simplex"},
+    }
+    return output.range in inside[loss.domain]
+
+
+def divisor(reduction: str, total_weight: Array, outputs: int) -> Array:
+    """What the sum of weighted losses is divided by: 1, N or N C.
+
+    >>> [divisor(reduction, 4.0, 3) for reduction in REDUCTIONS]
+    [1.0, 4.0, 12.0]
+    """
+    return {"sum": total_weight**0, "mean_samples": total_weight, "mean_elements": total_weight * outputs}[reduction]
+
+
+def squared_error(p: Array, y: Array) -> Array:
+    """(p − y)²"""
+    return (p - y) * (p - y)
+
+
+def squared_error_derivative(p: Array, y: Array) -> Array:
+    """2 (p − y)"""
+    return 2 * (p - y)
+
+
+def half_squared_error(p: Array, y: Array) -> Array:
+    """½ (p − y)²"""
+    return (p - y) * (p - y) / 2
+
+
+def half_squared_error_derivative(p: Array, y: Array) -> Array:
+    """p − y"""
+    return p - y
+
+
+def absolute_error(p: Array, y: Array) -> Array:
+    """|p − y|"""
+    return select(p - y, p - y, y - p)
+
+
+def absolute_error_derivative(p: Array, y: Array) -> Array:
+    """The sign of p − y; 0 at the kink"""
+    return select(p - y, 1.0, select(y - p, -1.0, 0.0))
+
+
+def huber(p: Array, y: Array, delta: float) -> Array:
+    """½ e² where |e| ≤ δ, δ (|e| − ½ δ) elsewhere, with e = p − y.    Source: Huber 1964"""
+    e = absolute_error(p, y)
+    return select(e - delta, delta * (e - delta / 2), e * e / 2)
+
+
+def huber_derivative(p: Array, y: Array, delta: float) -> Array:
+    """e where |e| ≤ δ, ±δ elsewhere"""
+    e = p - y
+    return select(e - delta, delta, select(-e - delta, -delta, e))
+
+
+def quantile_error(p: Array, y: Array, quantile: float) -> Array:
+    """q (y − p) where the prediction is too low, (1 − q) (p − y) where it is too high: least at the quantile q"""
+    return select(p - y, (1 - quantile) * (p - y), quantile * (y - p))
+
+
+def quantile_error_derivative(p: Array, y: Array, quantile: float) -> Array:
+    """−q where the prediction is too low, 1 − q where it is too high; 0 at the kink"""
+    return select(p - y, 1 - quantile, select(y - p, -quantile, 0.0))
+
+
+def poisson(p: Array, y: Array) -> Array:
+    """p − y + y log(y / p), half the Poisson deviance: 0 where the prediction is the count"""
+    return p - y + _y_log_y(y) - y * log(p)
+
+
+def poisson_derivative(p: Array, y: Array) -> Array:
+    """1 − y / p"""
+    return 1 - y / p
+
+
+def poisson_from_logits(z: Array, y: Array) -> Array:
+    """eᶻ − y + y log y − y z: the same with p = eᶻ"""
+    return exp(z) - y + _y_log_y(y) - y * z
+
+
+def poisson_from_logits_derivative(z: Array, y: Array) -> Array:
+    """eᶻ − y"""
+    return exp(z) - y
+
+
+def binary_cross_entropy(p: Array, y: Array) -> Array:
+    """−y log p − (1 − y) log(1 − p), for each output; 0 log 0 is 0"""
+    return -_weighted_log(y, p) - _weighted_log(1 - y, 1 - p)
+
+
+def binary_cross_entropy_derivative(p: Array, y: Array) -> Array:
+    """(1 − y) / (1 − p) − y / p; a term whose target weight is 0 is 0, whatever p"""
+    return _ratio(1 - y, 1 - p) - _ratio(y, p)
+
+
+def binary_cross_entropy_from_logits(z: Array, y: Array) -> Array:
+    """(1 − y) log(1 + eᶻ) + y log(1 + e⁻ᶻ): the same with p = σ(z); each term is exact for every z"""
+    return (1 - y) * softplus(z) + y * softplus(-z)
+
+
+def binary_cross_entropy_from_logits_derivative(z: Array, y: Array) -> Array:
+    """σ(z) − y"""
+    return sigmoid(z) - y
+
+
+def cross_entropy(p: Array, y: Array) -> Array:
+    """−y log p: summed over the outputs of a sample, the cross-entropy between target and prediction"""
+    return -_weighted_log(y, p)
+
+
+def cross_entropy_derivative(p: Array, y: Array) -> Array:
+    """−y / p"""
+    return -_ratio(y, p)
+
+
+def cross_entropy_from_logits(z: Array, y: Array) -> Array:
+    """−yᵢ log ψᵢ(z) = yᵢ (log Σⱼ e^zⱼ − zᵢ), ψ the softmax, with the largest logit taken out"""
+    shifted = z - z.real.max(-1, keepdims=True)
+    return y * (log(exp(shifted).sum(-1, keepdims=True)) - shifted)
+
+
+def cross_entropy_from_logits_derivative(z: Array, y: Array) -> Array:
+    """ψᵢ(z) Σⱼ yⱼ − yᵢ: predicted minus target where the targets of a sample sum to 1
+
+    This is the derivative of the sum over the outputs: each zᵢ stands in every term.
+    """
+    return softmax(z) * y.sum(-1, keepdims=True) - y
+
+
+def naive_binary_cross_entropy(p: Array, y: Array, epsilon: float) -> Array:
+    """−y log p − (1 − y) log(1 − p) as it stands, without ε: not a number as soon as a prediction is 0 or 1"""
+    return -y * log(p) - (1 - y) * log(1 - p)
+
+
+def naive_binary_cross_entropy_derivative(p: Array, y: Array, epsilon: float) -> Array:
+    """(1 − y) / (1 − p + ε) − y / (p + ε): the ε keeps the gradient finite, and makes it that of another function
+
+    Source: the boundary report's listing, which has the ε in the gradient and not in the loss.
+    """
+    return (1 - y) / (1 - p + epsilon) - y / (p + epsilon)
+
+
+def _y_log_y(y: Array) -> Array:
+    return select(y, y * log(select(y, y, 1.0)), 0.0)
+
+
+def _weighted_log(weight: Array, p: Array) -> Array:
+    """weight · log p, and 0 where the weight is 0 (the logarithm of 0 would make it NaN); a soft weight keeps it"""
+    return select(weight, weight * log(select(weight, p, 1.0)), 0.0)
+
+
+def _ratio(weight: Array, p: Array) -> Array:
+    """weight / p, and 0 where the weight is 0"""
+    return select(weight, weight / select(weight, p, 1.0), 0.0)
+
+
+SQUARED_ERROR = Loss("squared_error", squared_error, squared_error_derivative)
+HALF_SQUARED_ERROR = Loss("half_squared_error", half_squared_error, half_squared_error_derivative)
+ABSOLUTE_ERROR = Loss("absolute_error", absolute_error, absolute_error_derivative, kinks=(0.0,))
+HUBER = Loss("huber", huber, huber_derivative, parameters=MappingProxyType({"delta": 1.0}))
+QUANTILE = Loss(
+    "quantile",
+    quantile_error,
+    quantile_error_derivative,
+    parameters=MappingProxyType({"quantile": 0.5}),
+    kinks=(0.0,),
+)
+POISSON = Loss(
+    "poisson",
+    poisson,
+    poisson_derivative,
+    domain="positive",
+    targets="nonnegative",
+    fused=MappingProxyType({"exponential": Fused(poisson_from_logits, poisson_from_logits_derivative)}),
+)
+BINARY_CROSS_ENTROPY = Loss(
+    "binary_cross_entropy",
+    binary_cross_entropy,
+    binary_cross_entropy_derivative,
+    domain="unit",
+    targets="unit",
+    fused=MappingProxyType(
+        {"sigmoid": Fused(binary_cross_entropy_from_logits, binary_cross_entropy_from_logits_derivative)}
+    ),
+)
+CROSS_ENTROPY = Loss(
+    "cross_entropy",
+    cross_entropy,
+    cross_entropy_derivative,
+    domain="simplex",
+    targets="unit",
+    fused=MappingProxyType({"softmax": Fused(cross_entropy_from_logits, cross_entropy_from_logits_derivative)}),
+)
+NAIVE_BINARY_CROSS_ENTROPY = Loss(
+    "naive_binary_cross_entropy",
+    naive_binary_cross_entropy,
+    naive_binary_cross_entropy_derivative,
+    targets="unit",
+    parameters=MappingProxyType({"epsilon": 1e-8}),
+    exact=False,
+)
+
+LOSSES = {
+    loss.name: loss
+    for loss in (
+        SQUARED_ERROR,
+        HALF_SQUARED_ERROR,
+        ABSOLUTE_ERROR,
+        HUBER,
+        QUANTILE,
+        POISSON,
+        BINARY_CROSS_ENTROPY,
+        CROSS_ENTROPY,
+        NAIVE_BINARY_CROSS_ENTROPY,
+    )
+}

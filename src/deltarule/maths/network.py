@@ -1,0 +1,218 @@
+"""A network: its layers one after another, forward and backward, on one parameter vector.
+
+θ  [K, P]      all parameters of K networks of one shape; W1, b1, γ1, β1, W2 … are named views into it
+x  [B, D] or [K, B, D]   inputs        z  [K, B, C]  logits: the last layer before its activation
+
+    x → dense (z1) → batch norm (n1) → activation (a1) → dropout (d1) → dense (z2) → … → zL
+
+Batch norm and dropout stand only where a layer has them. The last activation is not applied here: it belongs to the
+loss, which is exact when it gets the logits. `forward` keeps a tape of what it did; `backward` reads it from the end.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from deltarule.maths.activations import Activation
+from deltarule.maths.elementary import Array
+from deltarule.maths.layers import batch_norm, batch_norm_evaluation, dense, dropout
+
+BATCH_NORM_EPSILON = 1e-5
+BATCH_NORM_MOMENTUM = 0.1
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer: its number (from 1), its sizes, its activation and what else it has."""
+
+    number: int
+    inputs: int
+    units: int
+    activation: Activation
+    bias: bool = True
+    batch_norm: bool = False
+
+
+class Entry(NamedTuple):
+    """One array within a flat vector: its name, its shape (rows × columns) and where it begins and ends."""
+
+    name: str
+    shape: tuple[int, int]
+    start: int
+    stop: int
+
+
+class Taped(NamedTuple):
+    """A step of the forward pass: what it is, its value, and the way back.
+
+    `backward(upstream)` returns ∂J/∂(its input) and the gradients of its parameters by name.
+    """
+
+    name: str
+    kind: str
+    value: Array
+    backward: Callable[[Array], tuple[Array, dict[str, Array]]]
+
+
+def parameter_entries(layers: Sequence[Layer]) -> tuple[Entry, ...]:
+    """Where each parameter array lies in θ: W, b, γ and β of the first layer, then of the second …
+
+    >>> from deltarule.maths.activations import SIGMOID
+    >>> [(entry.name, entry.shape) for entry in parameter_entries([Layer(1, 8, 3, SIGMOID)])]
+    [('W1', (8, 3)), ('b1', (1, 3))]
+    """
+    shapes: list[tuple[str, tuple[int, int]]] = []
+    for layer in layers:
+        shapes.append((f"W{layer.number}", (layer.inputs, layer.units)))
+        if layer.bias:
+            shapes.append((f"b{layer.number}", (1, layer.units)))
+        if layer.batch_norm:
+            shapes += [(f"gamma{layer.number}", (1, layer.units)), (f"beta{layer.number}", (1, layer.units))]
+    return _entries(shapes)
+
+
+def buffer_entries(layers: Sequence[Layer]) -> tuple[Entry, ...]:
+    """Where the running mean and variance of each batch norm lie in the vector of buffers."""
+    return _entries(
+        [(f"{name}{layer.number}", (1, layer.units)) for layer in layers if layer.batch_norm for name in _RUNNING]
+    )
+
+
+_RUNNING = ("mean", "variance")
+
+
+def _entries(shapes: list[tuple[str, tuple[int, int]]]) -> tuple[Entry, ...]:
+    entries, start = [], 0
+    for name, (rows, columns) in shapes:
+        entries.append(Entry(name, (rows, columns), start, start + rows * columns))
+        start += rows * columns
+    return tuple(entries)
+
+
+def views(vector: Array, entries: Sequence[Entry]) -> dict[str, Array]:
+    """The named arrays of a flat vector, as views: writing into one writes into the vector.
+
+    vector [.., P]  →  {name: [.., rows, columns]}
+
+    >>> theta = np.zeros((1, 2))
+    >>> views(theta, [Entry("W1", (2, 1), 0, 2)])["W1"][...] = 5
+    >>> theta
+    array([[5., 5.]])
+    """
+    return {
+        entry.name: vector[..., entry.start : entry.stop].reshape(*vector.shape[:-1], *entry.shape) for entry in entries
+    }
+
+
+def flatten(arrays: Mapping[str, Array], entries: Sequence[Entry]) -> Array:
+    """The flat vector of named arrays, the inverse of `views`.    {name: [.., rows, columns]}  →  [.., P]"""
+    return np.concatenate(
+        [arrays[e.name].reshape(*arrays[e.name].shape[:-2], e.stop - e.start) for e in entries], axis=-1
+    )
+
+
+def forward(
+    layers: Sequence[Layer],
+    parameters: Mapping[str, Array],
+    x: Array,
+    *,
+    share: Array | None = None,
+    keep: Mapping[int, Array] | None = None,
+    rate: Mapping[int, Array] | None = None,
+    buffers: Mapping[str, Array] | None = None,
+) -> tuple[list[Taped], dict[str, tuple[Array, Array]]]:
+    """Run x through the layers and keep a tape; the last value on it is the logits.
+
+    In training, `share` [.., B, 1] is each row's share of the batch (batch norm takes its statistics with it), `keep`
+    and `rate` hold the dropout masks [K, B, H] and rates [K, 1, 1] by layer number. In evaluation these are absent,
+    and `buffers` hold the running statistics of batch norm. Returned beside the tape: batch norm's (μ, σ²) by layer.
+    """
+    tape: list[Taped] = []
+    statistics: dict[str, tuple[Array, Array]] = {}
+    value = x
+    for layer in layers:
+        n = layer.number
+        value = _record(tape, f"z{n}", "dense", _dense(layer, parameters, value))
+        if layer.batch_norm:
+            gamma, beta = parameters[f"gamma{n}"], parameters[f"beta{n}"]
+            if share is None:
+                assert buffers is not None, "batch norm in evaluation needs its running statistics"
+                running = buffers[f"mean{n}"], buffers[f"variance{n}"]
+                value, back = batch_norm_evaluation(value, gamma, beta, *running, BATCH_NORM_EPSILON)
+            else:
+                value, back, mean, variance = batch_norm(value, gamma, beta, share, BATCH_NORM_EPSILON)
+                statistics[str(n)] = mean, variance
+            value = _record(tape, f"n{n}", "batch_norm", (value, _named(back, f"gamma{n}", f"beta{n}")))
+        if layer is layers[-1]:
+            break
+        value = _record(tape, f"a{n}", layer.activation.name, _without_parameters(*layer.activation.forward(value)))
+        if keep and rate and n in keep:
+            value = _record(tape, f"d{n}", "dropout", _without_parameters(*dropout(value, keep[n], rate[n])))
+    return tape, statistics
+
+
+def backward(tape: Sequence[Taped], dz: Array) -> dict[str, Array]:
+    """From ∂J/∂(logits) back to the first layer: the gradient of every parameter array, by name.
+
+    >>> x, W, b = np.ones((1, 4, 2)), np.ones((1, 2, 1)), np.zeros((1, 1, 1))
+    >>> from deltarule.maths.activations import IDENTITY
+    >>> tape, _ = forward([Layer(1, 2, 1, IDENTITY)], {"W1": W, "b1": b}, x)
+    >>> backward(tape, np.ones((1, 4, 1)))["W1"]
+    array([[[4.],
+            [4.]]])
+    """
+    gradients: dict[str, Array] = {}
+    upstream = dz
+    for taped in reversed(tape):
+        upstream, found = taped.backward(upstream)
+        gradients |= found
+    return gradients
+
+
+def updated_buffers(
+    layers: Sequence[Layer], buffers: Mapping[str, Array], statistics: Mapping[str, tuple[Array, Array]], total: Array
+) -> dict[str, Array]:
+    """The running statistics after a batch: a tenth of the way towards the batch's own, with σ² made unbiased.
+
+    total [K, 1, 1] or a number: the samples of the batch, or the sum of their weights.
+    """
+    updated = dict(buffers)
+    for n, (mean, variance) in statistics.items():
+        unbiased = variance * total / np.where(total > 1, total - 1, total)
+        for name, new in ((f"mean{n}", mean), (f"variance{n}", unbiased)):
+            updated[name] = (1 - BATCH_NORM_MOMENTUM) * buffers[name] + BATCH_NORM_MOMENTUM * new
+    return updated
+
+
+def _record(tape: list[Taped], name: str, kind: str, made: tuple[Array, Callable]) -> Array:  # type: ignore[type-arg]
+    tape.append(Taped(name, kind, *made))
+    return made[0]
+
+
+def _dense(
+    layer: Layer, parameters: Mapping[str, Array], x: Array
+) -> tuple[Array, Callable[[Array], tuple[Array, dict[str, Array]]]]:
+    weights, bias = f"W{layer.number}", f"b{layer.number}"
+    z, back = dense(x, parameters[weights], parameters.get(bias))
+
+    def named(dz: Array) -> tuple[Array, dict[str, Array]]:
+        dx, dW, db = back(dz)
+        return dx, {weights: dW, bias: db} if layer.bias else {weights: dW}
+
+    return z, named
+
+
+def _named(back: Callable, *names: str) -> Callable[[Array], tuple[Array, dict[str, Array]]]:  # type: ignore[type-arg]
+    def named(upstream: Array) -> tuple[Array, dict[str, Array]]:
+        dx, *gradients = back(upstream)
+        return dx, dict(zip(names, gradients, strict=True))
+
+    return named
+
+
+def _without_parameters(
+    value: Array, back: Callable[[Array], Array]
+) -> tuple[Array, Callable[[Array], tuple[Array, dict[str, Array]]]]:
+    return value, lambda upstream: (back(upstream), {})

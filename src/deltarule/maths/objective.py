@@ -1,0 +1,49 @@
+"""The objective: the one number that training lowers, and its gradient at the logits and at the weights.
+
+z, y [.., B, C]  logits and targets      w [.., B, 1]  weights of the samples      J [..]  one objective a member
+
+    J = Σ w ℓ(z, y) / divisor + λ Σ penalty(θ)          divisor: 1, Σ w or C Σ w, by the reduction
+"""
+
+from collections.abc import Callable
+
+from deltarule.maths.activations import Activation
+from deltarule.maths.elementary import Array
+from deltarule.maths.losses import Loss, divisor
+from deltarule.maths.penalties import Penalty
+
+
+def data_term(
+    loss: Loss, reduction: str, output: Activation, z: Array, y: Array, w: Array
+) -> tuple[Array, Callable[[], Array]]:
+    """The loss of a batch [..] and, when called, its gradient ∂J/∂z [.., B, C].
+
+    >>> import numpy as np
+    >>> from deltarule.maths.activations import SIGMOID
+    >>> from deltarule.maths.losses import BINARY_CROSS_ENTROPY
+    >>> z, y, w = np.zeros((2, 1)), np.array([[0.0], [1.0]]), np.ones((2, 1))
+    >>> J, gradient = data_term(BINARY_CROSS_ENTROPY, "mean_samples", SIGMOID, z, y, w)
+    >>> round(float(J), 4), gradient().tolist()
+    (0.6931, [[0.25], [-0.25]])
+    """
+    each, backward = loss.forward(output, z, y)
+    share = w / divisor(reduction, w.sum(-2, keepdims=True), y.shape[-1])
+    return (share * each).sum((-2, -1)), lambda: backward(share)
+
+
+def penalty_term(
+    penalty: Penalty, strength: Array, theta: Array, penalized: Array, samples: Array
+) -> tuple[Array, Array]:
+    """The penalty [..] and its gradient [.., P].
+
+    strength [.., 1]   theta [.., P]   penalized [P], 1 for the entries that count, 0 for the others   samples [.., 1],
+    the batch's samples or the sum of their weights
+
+    >>> import numpy as np
+    >>> from deltarule.maths.penalties import PENALTIES
+    >>> theta, penalized = np.array([[3.0, 4.0]]), np.array([1.0, 0.0])
+    >>> penalty_term(PENALTIES["l2"], np.array([[0.5]]), theta, penalized, np.array([[2.0]]))
+    (array([4.5]), array([[3., 0.]]))
+    """
+    scaled = (strength / samples if penalty.per_sample else strength) * penalized
+    return (scaled * penalty.value(theta)).sum(-1), scaled * penalty.derivative(theta)

@@ -1,0 +1,179 @@
+"""Optimizers: what an update makes of the parameters, their gradient and what earlier updates left behind.
+
+θ, g       [K, P]  parameters and their gradient ∂J/∂θ, of every layer in one vector
+v, s, m …  [K, P]  what an optimizer remembers of each parameter (its slots), 0 at the start
+α          [K, 1]  the learning rate at this step, after its schedule; other numbers likewise, one a member
+t          [K, 1]  the number of this update, 1 for the first
+
+An update is elementwise: (θ, g, slots …, numbers …) → (θ, slots …). What depends only on t is computed once a step.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from numpy import sqrt
+
+from deltarule.maths.elementary import Array, select
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """An optimizer: its elementwise update, its slots and its numbers with their defaults.
+
+    `update(theta, g, *slots, **numbers)` returns (theta, *slots); numbers are `learning_rate` and the `parameters`.
+    `once_a_step(t, **numbers)`, where given, returns the numbers that `update` is called with instead (Adam's
+    corrections). With `norms`, `update` also gets `norm`: for each entry the length of the gradient of its array.
+    With `decay`, its parameter "weight_decay" acts on weights only, as penalties do.
+    """
+
+    name: str
+    update: Callable[..., tuple[Array, ...]]
+    slots: tuple[str, ...] = ()
+    parameters: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    once_a_step: Callable[..., dict[str, Array]] | None = None
+    norms: bool = False
+    decay: bool = False
+
+
+def sgd(theta: Array, g: Array, learning_rate: Array) -> tuple[Array]:
+    """θ ← θ − α g"""
+    return (theta - learning_rate * g,)
+
+
+def momentum(theta: Array, g: Array, v: Array, learning_rate: Array, momentum: Array) -> tuple[Array, Array]:
+    """v ← β v − α g,   θ ← θ + v.    Source: Polyak 1964"""
+    v = momentum * v - learning_rate * g
+    return theta + v, v
+
+
+def nesterov(theta: Array, g: Array, v: Array, learning_rate: Array, momentum: Array) -> tuple[Array, Array]:
+    """v ← β v − α g,   θ ← θ + β v − α g.    Source: Nesterov 1983, as in Sutskever et al. 2013, equation 7"""
+    v = momentum * v - learning_rate * g
+    return theta + momentum * v - learning_rate * g, v
+
+
+def adagrad(theta: Array, g: Array, s: Array, learning_rate: Array, epsilon: Array) -> tuple[Array, Array]:
+    """s ← s + g²,   θ ← θ − α g / (√s + ε).    Source: Duchi, Hazan & Singer 2011, section 1"""
+    s = s + g * g
+    return theta - learning_rate * g / (sqrt(s) + epsilon), s
+
+
+def normalized_gradient(theta: Array, g: Array, norm: Array, learning_rate: Array, epsilon: Array) -> tuple[Array]:
+    """θ ← θ − α g / (‖g‖ + ε), ‖g‖ the length of the current gradient of the array that the parameter belongs to.
+
+    Source: the boundary report's "Adagrad" as it was coded: nothing accumulates, every array takes a step of length α.
+    """
+    return (theta - learning_rate * g / (norm + epsilon),)
+
+
+def rmsprop(
+    theta: Array, g: Array, s: Array, learning_rate: Array, decay: Array, epsilon: Array
+) -> tuple[Array, Array]:
+    """s ← ρ s + (1 − ρ) g²,   θ ← θ − α g / (√s + ε).    Source: Tieleman & Hinton 2012, lecture 6.5"""
+    s = decay * s + (1 - decay) * g * g
+    return theta - learning_rate * g / (sqrt(s) + epsilon), s
+
+
+def adam(
+    theta: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    rate: Array,
+    beta1: Array,
+    beta2: Array,
+    gain1: Array,
+    gain2: Array,
+    root: Array,
+    epsilon: Array,
+) -> tuple[Array, Array, Array]:
+    """m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²,   θ ← θ − α m̂ / (√v̂ + ε),   m̂ = m / (1 − β₁ᵗ), v̂ likewise.
+
+    Source: Kingma & Ba 2015, algorithm 1.
+    """
+    m = beta1 * m + gain1 * g
+    v = beta2 * v + gain2 * g * g
+    return theta - rate * m / (sqrt(v) / root + epsilon), m, v
+
+
+def adam_once_a_step(t: Array, learning_rate: Array, beta1: Array, beta2: Array, epsilon: Array) -> dict[str, Array]:
+    """α / (1 − β₁ᵗ), 1 − β₁, 1 − β₂ and √(1 − β₂ᵗ): computed in float64, whatever the dtype of θ"""
+    return {
+        "rate": learning_rate / (1 - beta1**t),
+        "beta1": beta1,
+        "beta2": beta2,
+        "gain1": 1 - beta1,
+        "gain2": 1 - beta2,
+        "root": sqrt(1 - beta2**t),
+        "epsilon": epsilon,
+    }
+
+
+def adamw(theta: Array, g: Array, m: Array, v: Array, shrink: Array, **numbers: Array) -> tuple[Array, Array, Array]:
+    """θ ← (1 − α λ) θ, then Adam's update: the decay acts beside the gradient, not through it.
+
+    Source: Loshchilov & Hutter 2019, algorithm 2.
+    """
+    return adam(theta - shrink * theta, g, m, v, **numbers)
+
+
+def adamw_once_a_step(
+    t: Array, learning_rate: Array, weight_decay: Array, beta1: Array, beta2: Array, epsilon: Array
+) -> dict[str, Array]:
+    """Adam's numbers and α λ"""
+    return {"shrink": learning_rate * weight_decay} | adam_once_a_step(t, learning_rate, beta1, beta2, epsilon)
+
+
+def rprop(
+    theta: Array,
+    g: Array,
+    previous: Array,
+    size: Array,
+    learning_rate: Array,
+    increase: Array,
+    decrease: Array,
+    smallest: Array,
+    largest: Array,
+) -> tuple[Array, Array, Array]:
+    """A step of each parameter's own size Δ against the sign of g: Δ grows while the sign stays, shrinks when it turns.
+
+    After a turn the gradient counts as 0 once, so that the smaller step is tried first. The first size is α.
+
+    Source: Riedmiller & Braun 1993, in the form iRprop− of Igel & Hüsken 2000.
+    """
+    size = select(size, size, learning_rate + 0 * size)
+    agreement = g * previous
+    size = select(agreement, _smaller(size * increase, largest), size)
+    size = select(-agreement, -_smaller(-size * decrease, -smallest), size)
+    g = select(-agreement, 0 * g, g)
+    return theta - select(g, size, select(-g, -size, 0 * size)), g, size
+
+
+def _smaller(a: Array, b: Array) -> Array:
+    return select(b - a, a, b + 0 * a)
+
+
+_ADAM = MappingProxyType({"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8})
+
+OPTIMIZERS = {
+    optimizer.name: optimizer
+    for optimizer in (
+        Optimizer("sgd", sgd),
+        Optimizer("momentum", momentum, ("v",), MappingProxyType({"momentum": 0.9})),
+        Optimizer("nesterov", nesterov, ("v",), MappingProxyType({"momentum": 0.9})),
+        Optimizer("adagrad", adagrad, ("s",), MappingProxyType({"epsilon": 1e-10})),
+        Optimizer("normalized_gradient", normalized_gradient, (), MappingProxyType({"epsilon": 1e-8}), norms=True),
+        Optimizer("rmsprop", rmsprop, ("s",), MappingProxyType({"decay": 0.9, "epsilon": 1e-8})),
+        Optimizer("adam", adam, ("m", "v"), _ADAM, adam_once_a_step),
+        Optimizer(
+            "adamw", adamw, ("m", "v"), MappingProxyType({"weight_decay": 0.01, **_ADAM}), adamw_once_a_step, decay=True
+        ),
+        Optimizer(
+            "rprop",
+            rprop,
+            ("previous", "size"),
+            MappingProxyType({"increase": 1.2, "decrease": 0.5, "smallest": 1e-6, "largest": 50.0}),
+        ),
+    )
+}

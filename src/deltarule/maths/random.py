@@ -1,0 +1,96 @@
+"""Randomness as a function of (seed, purpose, counter), never of what was drawn before.
+
+The same numbers come out whether a network trains alone or among thousands, in one go or resumed after a crash, on
+any engine: the generator is counter-based, 32-bit integers in and out, and whatever is random is decided by integers.
+
+seed     [..]  64-bit integers, the key          purpose  which kind of draw: a constant below
+counter  three 32-bit integers that say which one (unit, row, step ...), arrays that broadcast against the seeds
+"""
+
+import numpy as np
+
+from deltarule.maths.elementary import Array
+
+INITIAL_WEIGHTS, INITIAL_BIASES, BATCH_ORDER, DROPOUT, DIRECTIONS = range(5)
+"""Purposes. A purpose takes the lower 8 bits of a counter word, the layer the bits above."""
+
+_MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
+_WEYL = (np.uint32(0x9E3779B9), np.uint32(0xBB67AE85))
+_LOW = np.uint64(0xFFFFFFFF)
+_ROUNDS = 10
+
+
+def philox(counter: tuple[Array, Array, Array, Array], key: tuple[Array, Array]) -> tuple[Array, Array, Array, Array]:
+    """Four random 32-bit words from a counter of four and a key of two, arrays of uint32 that broadcast.
+
+    Source: Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3", Philox 4×32 with 10 rounds.
+
+    >>> zero = np.uint32(0)
+    >>> [hex(word) for word in philox((zero,) * 4, (zero,) * 2)]
+    ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
+    """
+    c0, c1, c2, c3 = (np.asarray(word, np.uint32) for word in counter)
+    k0, k1 = (np.asarray(word, np.uint32) for word in key)
+    with np.errstate(over="ignore"):  # the key is meant to wrap around
+        for _ in range(_ROUNDS):
+            product0, product1 = c0 * _MULTIPLIERS[0], c2 * _MULTIPLIERS[1]
+            high0, low0 = (product0 >> np.uint64(32)).astype(np.uint32), (product0 & _LOW).astype(np.uint32)
+            high1, low1 = (product1 >> np.uint64(32)).astype(np.uint32), (product1 & _LOW).astype(np.uint32)
+            c0, c1, c2, c3 = high1 ^ c1 ^ k0, low1, high0 ^ c3 ^ k1, low0
+            k0, k1 = k0 + _WEYL[0], k1 + _WEYL[1]
+    return c0, c1, c2, c3
+
+
+def words(
+    seed: Array, purpose: int, first: Array, second: Array = 0, third: Array = 0
+) -> tuple[Array, Array, Array, Array]:
+    """Four 32-bit words for each (seed, purpose, counter); the arrays broadcast against each other.
+
+    >>> [int(word) for word in words(7, BATCH_ORDER, 0)] == [int(word) for word in words(7, BATCH_ORDER, 0)]
+    True
+    """
+    seed = np.asarray(seed, np.uint64)
+    key = ((seed & _LOW).astype(np.uint32), (seed >> np.uint64(32)).astype(np.uint32))
+    return philox((first, second, third, np.uint32(purpose)), key)
+
+
+def uniform(seed: Array, purpose: int, count: int) -> Array:
+    """`count` numbers of 53 random bits in (0, 1) for each seed: never 0, never 1.
+
+    seed [..]  →  [.., count] float64
+
+    >>> u = uniform(np.array([0, 1]), INITIAL_WEIGHTS, 1000)
+    >>> u.shape, bool(abs(u.mean() - 0.5) < 0.02)
+    ((2, 1000), True)
+    """
+    w0, w1, _, _ = words(np.asarray(seed)[..., None], purpose, np.arange(count, dtype=np.uint32))
+    bits = ((w0 >> np.uint32(5)).astype(np.float64) * 2.0**26 + (w1 >> np.uint32(6)).astype(np.float64)) * 2.0**-53
+    return bits + 2.0**-54
+
+
+def permutation(seed: int, epoch: int, rows: int) -> Array:
+    """The order in which an epoch visits its rows: a shuffle of 0 … rows − 1 that depends on nothing but its arguments.
+
+    >>> order = permutation(seed=0, epoch=3, rows=5)
+    >>> sorted(order.tolist())
+    [0, 1, 2, 3, 4]
+    """
+    w0, w1, _, _ = words(seed, BATCH_ORDER, np.arange(rows, dtype=np.uint32), np.uint32(epoch))
+    return np.argsort((w0.astype(np.uint64) << np.uint64(32)) | w1, kind="stable")
+
+
+def keep_mask(seed: Array, layer: int, step: int, positions: Array, units: int, rate: Array) -> Array:
+    """Which units stay in dropout: 1 with probability 1 − rate, 0 with probability rate, decided by integers.
+
+    seed [K]   positions [B] or [K, B], the rows' places among the member's rows   rate [K]   →   [K, B, units] bool
+
+    >>> keep_mask(np.array([1]), 0, 0, np.arange(2), 4, np.array([0.5])).shape
+    (1, 2, 4)
+    """
+    seed = np.asarray(seed)[:, None, None]
+    rows = np.atleast_2d(np.asarray(positions, np.uint32))[:, :, None]
+    groups = np.arange((units + 3) // 4, dtype=np.uint32)
+    four = words(seed, DROPOUT | layer << 8, groups, rows, np.uint32(step))
+    drawn = np.stack(np.broadcast_arrays(*four), axis=-1).reshape(len(seed), rows.shape[1], -1)[..., :units]
+    threshold = np.floor(np.asarray(rate, np.float64) * 2.0**32).astype(np.uint64)
+    return drawn >= threshold[:, None, None]

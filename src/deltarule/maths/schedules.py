@@ -1,0 +1,109 @@
+"""Schedules: the learning rate of each update as a function of its number.
+
+t  [K] or a number   updates done before this one (or epochs, where a schedule counts those): 0 at the start
+α  [K] or a number   the learning rate that was given        →   the rate of this update, of the same shape
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from numpy import cos, floor, pi
+
+from deltarule.maths.elementary import Array, select
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A schedule: `rate(t, learning_rate, **parameters)`, with its parameters' defaults.
+
+    `per` says what t counts: "step" (updates) or "epoch". With `adaptive`, the rate also falls when training says so:
+    divided by the parameter `divide` each time the objective has not improved by `tolerance` for `patience` epochs.
+    """
+
+    name: str
+    rate: Callable[..., Array]
+    parameters: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    per: str = "step"
+    adaptive: bool = False
+
+
+def constant(t: Array, learning_rate: Array) -> Array:
+    """α"""
+    return learning_rate + 0 * t
+
+
+def step(t: Array, learning_rate: Array, every: Array, factor: Array) -> Array:
+    """α · factor^⌊t / every⌋"""
+    return learning_rate * factor ** floor(t / every)
+
+
+def exponential(t: Array, learning_rate: Array, factor: Array) -> Array:
+    """α · factorᵗ"""
+    return learning_rate * factor**t
+
+
+def inverse_scaling(t: Array, learning_rate: Array, power: Array) -> Array:
+    """α / (t + 1)^power"""
+    return learning_rate / (t + 1) ** power
+
+
+def adaptive(t: Array, learning_rate: Array, divide: Array, tolerance: Array, patience: Array) -> Array:
+    """α, divided by training each time the objective stalls"""
+    return learning_rate + 0 * t
+
+
+def squaring(t: Array, learning_rate: Array, every: Array, at_start: Array) -> Array:
+    """α ← α · α every so many updates: α^(2^⌊t / every⌋), once more where the first squaring is at t = 0.
+
+    Source: the boundary report, whose listing squares at epoch 0 already (`at_start` 1) and whose text does not (0).
+    """
+    return learning_rate ** (2.0 ** (floor(t / every) + at_start))
+
+
+def cosine(t: Array, learning_rate: Array, steps: Array, lowest: Array, warm_up: Array) -> Array:
+    """From α down to lowest · α along half a cosine in `steps`, after a linear start of `warm_up` of these.
+
+    Source: Loshchilov & Hutter 2017, equation 5, without restarts.
+    """
+    done = (t - warm_up) / (steps - warm_up)
+    done = select(1 - done, done, 1.0)
+    falling = lowest + (1 - lowest) * (1 + cos(pi * select(done, done, 0.0))) / 2
+    return learning_rate * select(warm_up - t, (t + 1) / (warm_up + 1), falling)
+
+
+def warm_up(t: Array, learning_rate: Array, steps: Array) -> Array:
+    """α (t + 1) / (steps + 1) for the first `steps` updates, α after them"""
+    return learning_rate * select(steps - t, (t + 1) / (steps + 1), 1.0)
+
+
+def linear_ramp(t: Array, learning_rate: Array, steps: Array, highest: Array) -> Array:
+    """From α to `highest` in a straight line of `steps` updates.    Source: Smith 2015, section 3.3"""
+    return learning_rate + (highest - learning_rate) * t / (steps - 1)
+
+
+def exponential_ramp(t: Array, learning_rate: Array, steps: Array, highest: Array) -> Array:
+    """From α to `highest`, each rate the same multiple of the one before.    Source: Smith 2015, section 3.3"""
+    return learning_rate * (highest / learning_rate) ** (t / (steps - 1))
+
+
+SCHEDULES = {
+    schedule.name: schedule
+    for schedule in (
+        Schedule("constant", constant),
+        Schedule("step", step, MappingProxyType({"every": 1000, "factor": 0.5})),
+        Schedule("exponential", exponential, MappingProxyType({"factor": 0.999})),
+        Schedule("inverse_scaling", inverse_scaling, MappingProxyType({"power": 0.5})),
+        Schedule(
+            "adaptive",
+            adaptive,
+            MappingProxyType({"divide": 5.0, "tolerance": 1e-4, "patience": 10}),
+            adaptive=True,
+        ),
+        Schedule("squaring", squaring, MappingProxyType({"every": 500, "at_start": 0})),
+        Schedule("cosine", cosine, MappingProxyType({"steps": 1000, "lowest": 0.0, "warm_up": 0})),
+        Schedule("warm_up", warm_up, MappingProxyType({"steps": 100})),
+        Schedule("linear_ramp", linear_ramp, MappingProxyType({"steps": 100, "highest": 1.0})),
+        Schedule("exponential_ramp", exponential_ramp, MappingProxyType({"steps": 100, "highest": 1.0})),
+    )
+}

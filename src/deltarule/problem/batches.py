@@ -1,0 +1,81 @@
+"""Batches: which rows each member sees in an update, a function of its seeds, its rows and the step alone.
+
+x [B, D] or [K, B, D]   y [B, C] or [K, B, C]   w [B, 1] or [K, B, 1]   positions [B] or [K, B]
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from deltarule.maths import random
+from deltarule.problem.problem import Floats, Integers, Problem
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """The rows of one update; without the axis K where all members see the same.
+
+    `positions` are the rows' places among the member's own rows: what dropout masks are keyed by.
+    """
+
+    x: Floats
+    y: Floats
+    w: Floats
+    positions: Integers
+
+
+def groups(problem: Problem, members: Integers) -> list[Integers]:
+    """Split members (as places in `members`) by how many rows they have: those of a group have batches of one size.
+
+    A batch is never padded, so a member's sums run over the same numbers in the same order as when it trains alone.
+    """
+    counts = np.array([problem.row_count(member) for member in members])
+    return [np.flatnonzero(counts == count) for count in np.unique(counts)]
+
+
+def batch(problem: Problem, members: Integers, step: int) -> Batch:
+    """The batch of members that have equally many rows, at an update.
+
+    >>> from deltarule.problem.network import Network
+    >>> from deltarule.problem.create import create_problem
+    >>> problem = create_problem(Network([1, 1]), [[0], [1], [2]], [0, 1, 2], batch_size=2)
+    >>> [len(batch(problem, np.array([0]), step).x) for step in range(4)]
+    [2, 1, 2, 1]
+    """
+    rows, size = problem.row_count(members[0]), problem.batch_rows(members[0])
+    if size == rows:
+        positions = np.arange(rows)
+    else:
+        epoch, place = divmod(step, problem.steps_per_epoch(members[0]))
+        seeds = problem.data_seeds[members]
+        order = _orders(tuple(np.unique(seeds).tolist()), epoch, rows)
+        positions = order[:, place * size : (place + 1) * size][np.unique(seeds, return_inverse=True)[1]]
+        if len(order) == 1:
+            positions = positions[0]
+    return _gathered(problem, members, positions)
+
+
+def whole(problem: Problem, members: Integers) -> Batch:
+    """All rows of members that have equally many, in their own order."""
+    return _gathered(problem, members, np.arange(problem.row_count(members[0])))
+
+
+def _gathered(problem: Problem, members: Integers, positions: Integers) -> Batch:
+    if problem.rows is None:
+        rows = positions
+    else:
+        own = np.stack([problem.rows[member] for member in members])
+        rows = own[:, positions] if positions.ndim == 1 else np.take_along_axis(own, positions, 1)
+    if problem.weights is None:
+        w = np.ones((*rows.shape, 1), problem.dtype)
+    elif problem.weights.ndim == 1:
+        w = problem.weights[rows][..., None]
+    else:
+        w = problem.weights[members[:, None], np.atleast_2d(rows)][..., None]
+    return Batch(problem.x[rows], problem.y[rows], w, positions)
+
+
+@lru_cache(maxsize=4)
+def _orders(seeds: tuple[int, ...], epoch: int, rows: int) -> Integers:
+    return np.stack([random.permutation(seed, epoch, rows) for seed in seeds])

@@ -1,0 +1,133 @@
+"""Making a problem: everything that is given is checked here, once, with a sentence for whatever does not fit."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import BadInput
+from deltarule.maths.losses import REDUCTIONS, Loss, meaningful
+from deltarule.maths.optimizers import Optimizer
+from deltarule.maths.penalties import Penalty
+from deltarule.maths.schedules import Schedule
+from deltarule.problem import checks, registry
+from deltarule.problem.network import Network
+from deltarule.problem.problem import Problem
+from deltarule.problem.registry import Named
+
+
+def create_problem(
+    network: Network,
+    x: Any,
+    y: Any,
+    *,
+    loss: Named | Loss = "squared_error",
+    reduction: str = "mean_samples",
+    penalty: Named | Penalty | None = None,
+    strength: Any = 0.0,
+    penalize_biases: bool = False,
+    optimizer: Named | Optimizer = "sgd",
+    learning_rate: Any = 0.01,
+    momentum: Any = None,
+    schedule: Named | Schedule = "constant",
+    batch_size: int | None = None,
+    dropout: Any = 0.0,
+    weights: Any = None,
+    rows: Sequence[Any] | None = None,
+    initial_scale: Any = 1.0,
+    seeds: int | Sequence[int] = 0,
+    data_seeds: int | Sequence[int] = 0,
+    dropout_seeds: int | Sequence[int] | None = None,
+    dtype: str = "float64",
+) -> Problem:
+    """Check what is given and make a problem of it.
+
+    Parameters
+    ----------
+    network : the shape of the networks.
+    x : inputs [N, D].
+    y : targets [N, C], or [N] for a single output.
+    loss, reduction : what is lowered; a reduction is "sum", "mean_samples" or "mean_elements".
+    penalty, strength, penalize_biases : λ times a penalty on the weights, on biases too only where asked.
+    optimizer, learning_rate, momentum, schedule : how it is lowered; momentum is short for the parameter of that name.
+    batch_size : rows of a mini-batch; None for all of them in every update.
+    dropout : rate of the hidden layers (one number, one for each hidden layer, or [K, hidden layers]).
+    weights : weights of the rows, [N] or [K, N]; 2 counts as the row twice, 0 as if it were not there.
+    rows : for each member the indices of its own rows (folds, bootstrap); None for all rows.
+    initial_scale : what initial weights are multiplied with.
+    seeds : seed of each member's initial weights; a list of K seeds makes K members.
+    data_seeds : seed of the batch order; one for all members, or one each.
+    dropout_seeds : seed of each member's dropout masks; None for the seeds of the weights.
+    dtype : "float64" or "float32".
+
+    Any number (learning_rate, momentum, strength, initial_scale, a parameter of the optimizer or the schedule) may be
+    K numbers, one a member.
+
+    Raises `BadInput`, with one sentence, for anything that does not fit.
+
+    >>> network = Network([2, 1], output="sigmoid")
+    >>> problem = create_problem(network, [[0, 1], [1, 0]], [0, 1], loss="binary_cross_entropy", learning_rate=[0.1, 1])
+    >>> problem.members, problem.y.shape
+    (2, (2, 1))
+    """
+    if dtype not in ("float64", "float32"):
+        raise BadInput(f'the dtype is {dtype!r}; give "float64" or "float32"')
+    found_loss, found_penalty = registry.loss(loss), None if penalty is None else registry.penalty(penalty)
+    found_optimizer, found_schedule = registry.optimizer(optimizer), registry.schedule(schedule)
+    if reduction not in REDUCTIONS:
+        raise BadInput(f"the reduction is {reduction!r}; give one of {', '.join(REDUCTIONS)}")
+    if not meaningful(found_loss, network.output):
+        raise BadInput(checks.no_meaning(found_loss, network.output))
+    x, y = checks.inputs(x, network, dtype), checks.targets(y, network, found_loss, dtype)
+    if len(x) != len(y):
+        raise BadInput(
+            f"there are {len(x)} rows of inputs and {len(y)} of targets; give one target row for each input row"
+        )
+    notes = []
+    if batch_size is not None:
+        batch_size = checks.whole("batch_size", batch_size)
+        if batch_size > len(x):
+            notes.append(
+                f"the batch size {batch_size} is larger than the data: all {len(x)} rows are used in each update"
+            )
+    numbers = {"learning_rate": learning_rate, **found_optimizer.parameters}
+    if momentum is not None:
+        if "momentum" not in found_optimizer.parameters:
+            raise BadInput(f'the optimizer \'{found_optimizer.name}\' has no momentum; use "momentum" or "nesterov"')
+        numbers["momentum"] = momentum
+    varying = {
+        **numbers,
+        **{f"schedule's {name}": value for name, value in found_schedule.parameters.items()},
+        "strength": strength,
+        "initial_scale": initial_scale,
+    }
+    members = checks.members(varying, seeds, data_seeds, dropout_seeds, weights, rows, dropout)
+    spread = {name: checks.per_member(name, value, members) for name, value in varying.items()}
+    checks.check_signs(spread, found_optimizer)
+    if found_penalty is None and spread["strength"].any():
+        raise BadInput("a strength is given without a penalty; name the penalty too")
+    member_seeds = checks.seeds("seeds", seeds, members)
+    return Problem(
+        network=network,
+        x=x,
+        y=y,
+        loss=found_loss,
+        reduction=reduction,
+        penalty=found_penalty,
+        penalized=checks.penalized(network, penalize_biases),
+        optimizer=found_optimizer,
+        schedule=found_schedule,
+        numbers={name: spread[name] for name in numbers},
+        schedule_numbers={name: spread[f"schedule's {name}"] for name in found_schedule.parameters},
+        strength=spread["strength"],
+        dropout=checks.dropout(dropout, members, len(network.layers) - 1),
+        initial_scale=spread["initial_scale"],
+        batch_size=batch_size,
+        weights=checks.weights(weights, members, len(x), dtype),
+        rows=checks.rows(rows, members, len(x)),
+        seeds=member_seeds,
+        data_seeds=checks.seeds("data_seeds", data_seeds, members),
+        dropout_seeds=member_seeds if dropout_seeds is None else checks.seeds("dropout_seeds", dropout_seeds, members),
+        dtype=np.dtype(dtype),
+        notes=tuple(notes),
+    )

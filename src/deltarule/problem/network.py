@@ -1,0 +1,116 @@
+"""A network as people describe it: sizes, activations by name, and what else its layers have."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from deltarule.errors import BadInput
+from deltarule.maths.activations import Activation
+from deltarule.maths.initializers import Initializer
+from deltarule.maths.network import Entry, Layer, buffer_entries, parameter_entries
+from deltarule.problem import registry
+from deltarule.problem.registry import Named
+
+
+@dataclass(frozen=True, init=False)
+class Network:
+    """A multi-layer perceptron: the shape of it, without any numbers.
+
+    Parameters
+    ----------
+    sizes : units of every layer, inputs first and outputs last: [8, 3, 8] has 8 inputs, 3 hidden units, 8 outputs.
+    activation : name of the hidden layers' activation, or a list with one for each hidden layer.
+    output : name of the output layer's activation.
+    bias : whether layers have biases.
+    batch_norm : whether hidden layers normalize their pre-activations over the batch.
+    initializer : name of the law of the initial weights; with {"name": ..., "biases": "same"} biases follow it too.
+
+    Where a name stands, a table with parameters may stand: {"name": "leaky_relu", "slope": 0.2}.
+
+    Raises `BadInput` for a size below 1, an unknown name or a list of the wrong length.
+
+    >>> Network([8, 3, 8], activation="sigmoid", output="sigmoid")
+    Network 8-3-8 (sigmoid, sigmoid), 59 parameters
+    """
+
+    sizes: tuple[int, ...]
+    layers: tuple[Layer, ...] = field(repr=False)
+    initializer: Initializer
+    entries: tuple[Entry, ...] = field(repr=False)
+    buffers: tuple[Entry, ...] = field(repr=False)
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activation: Named | Activation | Sequence[Named | Activation] = "relu",
+        output: Named | Activation = "identity",
+        *,
+        bias: bool = True,
+        batch_norm: bool = False,
+        initializer: Named | Initializer = "glorot_uniform",
+    ) -> None:
+        checked = _checked_sizes(sizes)
+        activations = (*_hidden_activations(activation, len(checked) - 2), registry.activation(output))
+        hidden = len(checked) - 2
+        layers = tuple(
+            Layer(n + 1, checked[n], checked[n + 1], activations[n], bias, batch_norm and n < hidden)
+            for n in range(hidden + 1)
+        )
+        for name, value in (
+            ("sizes", checked),
+            ("layers", layers),
+            ("initializer", registry.initializer(initializer)),
+            ("entries", parameter_entries(layers)),
+            ("buffers", buffer_entries(layers)),
+        ):
+            object.__setattr__(self, name, value)
+
+    @property
+    def inputs(self) -> int:
+        """D, the number of inputs."""
+        return self.sizes[0]
+
+    @property
+    def outputs(self) -> int:
+        """C, the number of outputs."""
+        return self.sizes[-1]
+
+    @property
+    def parameters(self) -> int:
+        """P, the length of θ."""
+        return self.entries[-1].stop
+
+    @property
+    def output(self) -> Activation:
+        """The activation of the output layer."""
+        return self.layers[-1].activation
+
+    def __repr__(self) -> str:
+        shape = "-".join(map(str, self.sizes))
+        extras = "".join(
+            [
+                "" if self.layers[0].bias else ", no biases",
+                ", batch norm" if self.layers[0].batch_norm else "",
+            ]
+        )
+        activations = ", ".join(layer.activation.name for layer in self.layers)
+        return f"Network {shape} ({activations}{extras}), {self.parameters:,} parameters"
+
+
+def _checked_sizes(sizes: Any) -> tuple[int, ...]:
+    if isinstance(sizes, str) or not isinstance(sizes, Sequence) or len(sizes) < 2:
+        raise BadInput(f"the layers are {sizes!r}; give at least two sizes, inputs first and outputs last")
+    for size in sizes:
+        if isinstance(size, bool) or not hasattr(size, "__index__") or size < 1:
+            raise BadInput(f"a layer has size {size!r}; give every layer a whole number of units, 1 or more")
+    return tuple(int(size) for size in sizes)
+
+
+def _hidden_activations(
+    given: Named | Activation | Sequence[Named | Activation], hidden: int
+) -> tuple[Activation, ...]:
+    if isinstance(given, list | tuple):
+        if len(given) != hidden:
+            raise BadInput(f"there are {len(given)} activations for {hidden} hidden layers; give one, or one for each")
+        return tuple(registry.activation(one) for one in given)
+    return (registry.activation(given),) * hidden  # type: ignore[arg-type]

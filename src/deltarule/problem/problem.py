@@ -1,0 +1,87 @@
+"""A problem: everything that training needs and never changes.
+
+K members · N rows of data · D inputs · C outputs · P parameters
+
+x [N, D]   y [N, C]   weights [N] or [K, N]   every number of an optimizer, schedule or penalty: [K]
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.maths.losses import Loss
+from deltarule.maths.optimizers import Optimizer
+from deltarule.maths.penalties import Penalty
+from deltarule.maths.schedules import Schedule
+from deltarule.problem.network import Network
+
+Floats = NDArray[Any]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What is trained: a network's shape, an objective, an optimizer, data, and K members that differ in numbers.
+
+    Made by `create.create_problem`, which checks everything; engines and training read it and never write to it.
+    """
+
+    network: Network
+    x: Floats
+    y: Floats
+    loss: Loss
+    reduction: str
+    penalty: Penalty | None
+    penalized: Floats = field(repr=False)
+    optimizer: Optimizer
+    schedule: Schedule
+    numbers: Mapping[str, Floats]
+    schedule_numbers: Mapping[str, Floats]
+    strength: Floats
+    dropout: Floats
+    initial_scale: Floats
+    batch_size: int | None
+    weights: Floats | None
+    rows: tuple[Integers, ...] | None
+    seeds: NDArray[np.uint64]
+    data_seeds: NDArray[np.uint64]
+    dropout_seeds: NDArray[np.uint64]
+    dtype: np.dtype[Any]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def members(self) -> int:
+        """K, how many networks there are."""
+        return len(self.seeds)
+
+    @property
+    def drops(self) -> bool:
+        """Whether any member has dropout anywhere."""
+        return bool(self.dropout.any())
+
+    def row_count(self, member: int) -> int:
+        """How many rows a member trains on."""
+        return len(self.x) if self.rows is None else len(self.rows[member])
+
+    def batch_rows(self, member: int) -> int:
+        """How many rows a full batch of a member has."""
+        count = self.row_count(member)
+        return count if self.batch_size is None else min(self.batch_size, count)
+
+    def steps_per_epoch(self, member: int) -> int:
+        """How many updates a member makes in an epoch; the last batch may be short."""
+        return -(-self.row_count(member) // self.batch_rows(member))
+
+    def rates(self, members: Integers, step: int) -> Floats:
+        """The learning rate [K] of each member at an update, after its schedule (without training's own factor)."""
+        if self.schedule.per == "epoch":
+            counted = np.array([step // self.steps_per_epoch(member) for member in members], np.float64)
+        else:
+            counted = np.full(len(members), float(step))
+        numbers = {name: value[members] for name, value in self.schedule_numbers.items()}
+        with np.errstate(all="ignore"):
+            rates: Floats = self.schedule.rate(counted, self.numbers["learning_rate"][members], **numbers)
+        return rates

@@ -1,0 +1,87 @@
+"""The state of a training: plain arrays, and nothing else, that an engine advances."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.maths.network import flatten
+from deltarule.problem.problem import Floats, Integers, Problem
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Where K members stand after `step` updates.
+
+    theta [K, P]     parameters
+    slots            what the optimizer remembers, by name, each [K, P]
+    buffers [K, Q]   running statistics of batch norm
+    factor [K]       what training multiplies the scheduled learning rate with (1, or less under "adaptive")
+    members [K]      which members of the problem these are
+    step             updates done; with a member's seeds and row count it gives its place in the data
+    """
+
+    theta: Floats
+    slots: Mapping[str, Floats]
+    buffers: Floats
+    factor: Floats
+    members: Integers
+    step: int = 0
+
+    def take(self, chosen: NDArray[Any]) -> "State":
+        """The state of some of the members: indices or a mask [K]."""
+        return replace(
+            self,
+            theta=self.theta[chosen],
+            slots={name: slot[chosen] for name, slot in self.slots.items()},
+            buffers=self.buffers[chosen],
+            factor=self.factor[chosen],
+            members=self.members[chosen],
+        )
+
+    def put(self, chosen: NDArray[Any], part: "State") -> "State":
+        """The state with some members' arrays replaced by those of `part`, an inverse of `take`."""
+        whole = replace(
+            self,
+            theta=self.theta.copy(),
+            slots={name: slot.copy() for name, slot in self.slots.items()},
+            buffers=self.buffers.copy(),
+            factor=self.factor.copy(),
+            step=part.step,
+        )
+        whole.theta[chosen], whole.buffers[chosen], whole.factor[chosen] = part.theta, part.buffers, part.factor
+        for name, slot in whole.slots.items():
+            slot[chosen] = part.slots[name]
+        return whole
+
+
+def initial_state(problem: Problem) -> State:
+    """The state before the first update: each member's weights drawn from its own seed.
+
+    >>> from deltarule.problem.network import Network
+    >>> from deltarule.problem.create import create_problem
+    >>> initial_state(create_problem(Network([2, 1]), [[0, 1]], [0], seeds=range(3))).theta.shape
+    (3, 3)
+    """
+    network, members = problem.network, problem.members
+    arrays: dict[str, Floats] = {}
+    for layer in network.layers:
+        n, law, fans = layer.number, network.initializer, (layer.inputs, layer.units)
+        arrays[f"W{n}"] = law.weights(problem.seeds, n, *fans) * problem.initial_scale[:, None, None]
+        arrays[f"b{n}"] = law.bias(problem.seeds, n, *fans) * problem.initial_scale[:, None, None]
+        arrays[f"gamma{n}"], arrays[f"beta{n}"] = (
+            np.ones((members, 1, layer.units)),
+            np.zeros((members, 1, layer.units)),
+        )
+        arrays[f"mean{n}"], arrays[f"variance{n}"] = arrays[f"beta{n}"], arrays[f"gamma{n}"]
+    theta = flatten(arrays, network.entries).astype(problem.dtype)
+    buffers = flatten(arrays, network.buffers) if network.buffers else np.zeros((members, 0))
+    return State(
+        theta=theta,
+        slots={name: np.zeros_like(theta) for name in problem.optimizer.slots},
+        buffers=buffers.astype(problem.dtype),
+        factor=np.ones(members),
+        members=np.arange(members),
+    )

@@ -1,0 +1,1 @@
+"""Proofs: gradients checked three ways, and the mistake found where one is wrong."""

@@ -1,0 +1,1 @@
+"""Statistics: metrics, intervals and effects."""

@@ -1,0 +1,1 @@
+"""The five studies: a folder each, with its recipe and its claims."""

@@ -1,0 +1,1 @@
+"""Training: stop rules, history, checkpoints, progress and divergence, once, for every engine."""
