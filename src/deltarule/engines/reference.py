@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from deltarule.engines.base import Trace, one_blas_thread
+from deltarule.errors import BadInput
 from deltarule.maths import random
 from deltarule.maths.network import Taped, backward, flatten, forward, updated_buffers, views
 from deltarule.maths.objective import data_term, penalty_term
@@ -111,6 +112,8 @@ def objective_of_logits(problem: Problem, state: State, logits: Floats, rows: Ba
 def apply_optimizer(problem: Problem, state: State, g: Floats) -> tuple[Floats, dict[str, Floats]]:
     """The parameters and the optimizer's slots after an update with the gradient g [K, P]."""
     optimizer, members, dtype = problem.optimizer, state.members, problem.dtype
+    if optimizer.update is None:
+        raise BadInput(f"the optimizer '{optimizer.name}' makes no single updates; use it through train")
     numbers = {name: value[members, None] for name, value in problem.numbers.items()}
     numbers["learning_rate"] = (problem.rates(members, state.step) * state.factor)[:, None]
     if optimizer.decay:
@@ -160,3 +163,24 @@ def _buffers(problem: Problem, state: State, statistics: dict[str, tuple[Floats,
         return state.buffers
     entries = problem.network.buffers
     return flatten(updated_buffers(problem.network.layers, views(state.buffers, entries), statistics, total), entries)
+
+
+def first_nonfinite(problem: Problem, state: State) -> tuple[int, str]:
+    """Where a member stops being finite in the update that follows this state: its layer, and what of it.
+
+    The state holds that one member. The first array that is not finite on the way forward, then the loss, then on the
+    way back, then in the update.
+    """
+    with one_blas_thread(), np.errstate(all="ignore"):
+        done = objective_and_gradient(problem, state, batch(problem, state.members, state.step))
+        last = problem.network.layers[-1].number
+        for taped in done.tape:
+            if not np.isfinite(taped.value).all():
+                return int(taped.name[1:]), taped.name
+        if not np.isfinite(done.objective).all():
+            return last, "loss"
+        for what, vector in (("gradient of ", done.gradient), ("", apply_optimizer(problem, state, done.gradient)[0])):
+            for entry in reversed(problem.network.entries):
+                if not np.isfinite(vector[:, entry.start : entry.stop]).all():
+                    return int("".join(filter(str.isdigit, entry.name))), what + entry.name
+    return last, "optimizer's memory"

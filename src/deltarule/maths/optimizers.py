@@ -24,11 +24,12 @@ class Optimizer:
     `update(theta, g, *slots, **numbers)` returns (theta, *slots); numbers are `learning_rate` and the `parameters`.
     `once_a_step(t, **numbers)`, where given, returns the numbers that `update` is called with instead (Adam's
     corrections). With `norms`, `update` also gets `norm`: for each entry the length of the gradient of its array.
-    With `decay`, its parameter "weight_decay" acts on weights only, as penalties do.
+    With `decay`, its parameter "weight_decay" acts on weights only, as penalties do. L-BFGS has no update: it searches
+    along lines over the whole objective, and runs as a procedure of its own.
     """
 
     name: str
-    update: Callable[..., tuple[Array, ...]]
+    update: Callable[..., tuple[Array, ...]] | None
     slots: tuple[str, ...] = ()
     parameters: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     once_a_step: Callable[..., dict[str, Array]] | None = None
@@ -174,6 +175,11 @@ OPTIMIZERS = {
             rprop,
             ("previous", "size"),
             MappingProxyType({"increase": 1.2, "decrease": 0.5, "smallest": 1e-6, "largest": 50.0}),
+        ),
+        Optimizer(
+            "lbfgs",
+            None,
+            parameters=MappingProxyType({"memory": 10, "gradient_tolerance": 1e-5, "objective_tolerance": 2.2e-9}),
         ),
     )
 }

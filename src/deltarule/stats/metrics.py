@@ -1,0 +1,107 @@
+"""Named metrics: numbers that people plot beside the objective, which no gradient follows.
+
+a [K, N, C]  outputs      y [N, C] or [K, N, C]  targets      w [N, 1] or [K, N, 1]  weights      →   [K]
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.errors import BadInput
+
+Floats = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric: `value(a, y, w)` for every member, and whether more of it is better."""
+
+    name: str
+    value: Callable[[Floats, Floats, Floats], Floats]
+    more_is_better: bool
+
+
+def accuracy(a: Floats, y: Floats, w: Floats) -> Floats:
+    """Share of samples put into their class: the largest output, or for a single output the side of 0.5.
+
+    >>> a = np.array([[[0.9], [0.2], [0.7]]])
+    >>> accuracy(a, np.array([[1.0], [0.0], [0.0]]), np.ones((3, 1)))
+    array([0.66666667])
+    """
+    if a.shape[-1] == 1:
+        right = (a > 0.5) == (y > 0.5)
+    else:
+        right = (a.argmax(-1) == y.argmax(-1))[..., None]
+    return _mean(right & np.isfinite(a).all(-1, keepdims=True), w)
+
+
+def thresholded(a: Floats, y: Floats, w: Floats) -> Floats:
+    """Share of samples with every output on its target's side of 0.5: those that belong above it, and no others.
+
+    >>> thresholded(np.array([[[0.9, 0.6]]]), np.array([[1.0, 0.0]]), np.ones((1, 1)))
+    array([0.])
+    """
+    right = ((a > 0.5) == (y > 0.5)) & np.isfinite(a)
+    return _mean(right.all(-1, keepdims=True), w)
+
+
+def correct_output(a: Floats, y: Floats, w: Floats) -> Floats:
+    """Share of samples whose output of the true class is above 0.5, whatever the other outputs say."""
+    return _mean(((a > 0.5) & (y > 0.5)).any(-1, keepdims=True), w)
+
+
+def mean_squared_error(a: Floats, y: Floats, w: Floats) -> Floats:
+    """The mean over samples and outputs of (a − y)²."""
+    return _mean(((a - y) ** 2).mean(-1, keepdims=True), w)
+
+
+def half_mean_squared_error(a: Floats, y: Floats, w: Floats) -> Floats:
+    """Half the mean over samples and outputs of (a − y)²: the cost that the encoder report plots."""
+    return mean_squared_error(a, y, w) / 2
+
+
+def mean_absolute_error(a: Floats, y: Floats, w: Floats) -> Floats:
+    """The mean over samples and outputs of |a − y|."""
+    return _mean(np.abs(a - y).mean(-1, keepdims=True), w)
+
+
+def r_squared(a: Floats, y: Floats, w: Floats) -> Floats:
+    """1 − (squared error) / (squared error of the mean), averaged over outputs; outputs that never vary count as 0."""
+    share = w / w.sum(-2, keepdims=True)
+    spread = (share * (y - (share * y).sum(-2, keepdims=True)) ** 2).sum(-2)
+    missed = (share * (a - y) ** 2).sum(-2)
+    return np.where(spread > 0, 1 - missed / np.where(spread > 0, spread, 1), 0.0).mean(-1)
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", accuracy, True),
+        Metric("thresholded", thresholded, True),
+        Metric("correct_output", correct_output, True),
+        Metric("error_rate", lambda a, y, w: 1 - accuracy(a, y, w), False),
+        Metric("mean_squared_error", mean_squared_error, False),
+        Metric("half_mean_squared_error", half_mean_squared_error, False),
+        Metric("mean_absolute_error", mean_absolute_error, False),
+        Metric("r_squared", r_squared, True),
+    )
+}
+
+
+def find(name: str) -> Metric:
+    """The metric of a name.
+
+    >>> find("accuracy").more_is_better
+    True
+    """
+    if name not in METRICS:
+        raise BadInput(f"there is no metric '{name}'; there are: {', '.join(METRICS)}")
+    return METRICS[name]
+
+
+def _mean(each: Floats, w: Floats) -> Floats:
+    """The weighted mean over samples.   each [K, N, 1]  →  [K]"""
+    return np.asarray((each * w).sum((-2, -1)) / np.broadcast_to(w, each.shape).sum((-2, -1)))

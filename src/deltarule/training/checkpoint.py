@@ -1,0 +1,99 @@
+"""Checkpoints: a training's arrays in one file, written whole, and only ever taken up by the same training."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.errors import BadInput
+from deltarule.files import load_arrays, save_arrays
+from deltarule.problem.problem import Problem
+from deltarule.problem.registry import described
+from deltarule.problem.state import State
+from deltarule.training.history import Looks
+from deltarule.training.stopping import StopRules
+
+FORMAT = "deltarule checkpoint 1"
+
+
+def write(file: Path, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, Any]) -> None:
+    """Write a checkpoint; a reader finds the whole of it or the one before."""
+    save_arrays(file, arrays, {"format": FORMAT, **about})
+
+
+def read(file: Path, identity: Mapping[str, Any]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Read a checkpoint of the training with this identity."""
+    arrays, about = load_arrays(file)
+    if about.get("format") != FORMAT:
+        raise BadInput(f"{file} is no checkpoint of this version; delete it, or name another file")
+    for what, value in identity.items():
+        if about.get(what) != value:
+            raise BadInput(f"{file} is a checkpoint of another training: its {what} differs; start without resume")
+    return arrays, about
+
+
+def identity(problem: Problem, rules: StopRules, looks: Looks, score: str) -> dict[str, Any]:
+    """What must be equal for a checkpoint to be taken up: all that decides the result."""
+    history = {**asdict(looks), "metrics": list(looks.metrics)}
+    return {"problem": digest(problem), "stop rules": asdict(rules), "history": history, "score": score}
+
+
+def digest(problem: Problem) -> str:
+    """SHA-256 of everything that decides a training's numbers.
+
+    >>> from deltarule.problem.network import Network
+    >>> from deltarule.problem.create import create_problem
+    >>> one, other = (create_problem(Network([1, 1]), [[0.0]], [0.0], seeds=seed) for seed in (0, 1))
+    >>> digest(one) == digest(one), digest(one) == digest(other)
+    (True, False)
+    """
+    network = problem.network
+    words = [
+        network.sizes,
+        [described(layer.activation) for layer in network.layers],
+        [(layer.bias, layer.batch_norm) for layer in network.layers],
+        described(network.initializer),
+        described(problem.loss),
+        problem.reduction,
+        problem.penalty and problem.penalty.name,
+        problem.optimizer.name,
+        problem.schedule.name,
+        problem.schedule.per,
+        problem.batch_size,
+        str(problem.dtype),
+        list(problem.numbers),
+        list(problem.schedule_numbers),
+    ]
+    sha = hashlib.sha256(repr(words).encode())
+    arrays = [problem.x, problem.y, problem.penalized, problem.strength, problem.dropout, problem.initial_scale]
+    arrays += [problem.seeds, problem.data_seeds, problem.dropout_seeds]
+    arrays += [*problem.numbers.values(), *problem.schedule_numbers.values()]
+    arrays += [] if problem.weights is None else [problem.weights]
+    arrays += list(problem.rows or ())
+    for array in arrays:
+        sha.update(repr((array.shape, array.dtype.str)).encode() + np.ascontiguousarray(array).tobytes())
+    return sha.hexdigest()
+
+
+def state_arrays(name: str, state: State) -> dict[str, NDArray[Any]]:
+    """A state's arrays under names of their own."""
+    named = {field: getattr(state, field) for field in ("theta", "buffers", "factor", "members")}
+    named |= {f"slot {slot}": value for slot, value in state.slots.items()}
+    return {f"{name} {field}": value for field, value in named.items()} | {f"{name} step": np.array([state.step])}
+
+
+def state_of(name: str, arrays: Mapping[str, NDArray[Any]]) -> State:
+    """The inverse of `state_arrays`."""
+    slots = f"{name} slot "
+    return State(
+        theta=arrays[f"{name} theta"],
+        slots={key.removeprefix(slots): value for key, value in arrays.items() if key.startswith(slots)},
+        buffers=arrays[f"{name} buffers"],
+        factor=arrays[f"{name} factor"],
+        members=arrays[f"{name} members"],
+        step=int(arrays[f"{name} step"][0]),
+    )

@@ -1,0 +1,129 @@
+"""The history of a training: what each member reached, whenever it was looked at.
+
+T looks · K members · N rows · C outputs · L layers
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.engines.base import Engine
+from deltarule.engines.reference import objective_and_gradient, objective_of_logits
+from deltarule.maths.network import views
+from deltarule.problem.batches import Batch, groups, whole
+from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.state import State
+from deltarule.stats import metrics
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What the history holds: an objective at least, and whatever else is asked for.
+
+    every : updates between two looks.
+    metrics : names of metrics, on the training rows and on the validation rows where there are any.
+    outputs : keep the outputs of every training row.
+    gradients : keep the length of the gradient of every parameter array, over all rows, in training mode.
+    """
+
+    every: int
+    metrics: tuple[str, ...] = ()
+    outputs: bool = False
+    gradients: bool = False
+
+
+@dataclass(eq=False)
+class History:
+    """The record of the looks. A member that has ended before a look stands there as NaN.
+
+    steps [T]; objective [T, K], over all training rows with dropout off; metrics and validation (by name) [T, K];
+    outputs [T, K, N, C]; gradients (by array name) [T, K].
+    """
+
+    steps: list[int] = field(default_factory=list)
+    values: dict[str, list[NDArray[Any]]] = field(default_factory=dict)
+
+    def series(self, name: str) -> Floats:
+        """One series by name: "objective", a metric's name, "validation accuracy", "gradient W1", "outputs"."""
+        return np.stack(self.values[name])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the series that there are."""
+        return tuple(self.values)
+
+    @property
+    def objective(self) -> Floats:
+        """[T, K]"""
+        return self.series("objective")
+
+    def add(self, step: int, members: Integers, seen: dict[str, Floats], total: int) -> None:
+        """Write a look at some of the members; the others have ended."""
+        self.steps.append(step)
+        for name, value in seen.items():
+            row = np.full((total, *value.shape[1:]), np.nan, value.dtype)
+            row[members] = value
+            self.values.setdefault(name, []).append(row)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The series as arrays, with their steps, for a file."""
+        stacked = {f"history {name}": np.stack(rows) for name, rows in self.values.items()}
+        return {"history steps": np.array(self.steps, np.int64), **stacked}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> "History":
+        """The inverse of `arrays`; other arrays among them are passed over."""
+        series = {name.removeprefix("history "): rows for name, rows in arrays.items() if name.startswith("history ")}
+        return cls(series.pop("steps").tolist(), {name: list(rows) for name, rows in series.items()})
+
+
+def look(
+    problem: Problem, engine: Engine, state: State, looks: Looks, validation: tuple[Floats, Floats] | None
+) -> dict[str, Floats]:
+    """Everything that the history holds of the members of a state, at this moment.   {name: [K, ..]}"""
+    seen: dict[str, Floats] = {}
+    for group in groups(problem, state.members):
+        part = state.take(group)
+        rows = whole(problem, part.members)
+        found = _on_training(problem, engine, part, rows, looks)
+        if validation is not None:
+            found |= _on_validation(problem, engine, part, validation, looks)
+        for name, value in found.items():
+            if len(group) == len(state.members):
+                seen[name] = value
+            else:
+                seen.setdefault(name, np.empty((len(state.members), *value.shape[1:]), value.dtype))[group] = value
+    return seen
+
+
+def _on_training(problem: Problem, engine: Engine, state: State, rows: Batch, looks: Looks) -> dict[str, Floats]:
+    logits, outputs = engine.outputs(problem, state, rows.x)
+    seen = {"objective": objective_of_logits(problem, state, logits, rows)}
+    with np.errstate(all="ignore"):
+        seen |= {name: metrics.find(name).value(outputs, rows.y, rows.w) for name in looks.metrics}
+        if looks.gradients:
+            seen |= gradient_norms(problem, state, rows)
+    if looks.outputs:
+        seen["outputs"] = outputs
+    return seen
+
+
+def _on_validation(
+    problem: Problem, engine: Engine, state: State, validation: tuple[Floats, Floats], looks: Looks
+) -> dict[str, Floats]:
+    x, y = validation
+    rows = Batch(x, y, np.ones((len(x), 1), problem.dtype), np.arange(len(x)))
+    logits, outputs = engine.outputs(problem, state, x)
+    seen = {"validation objective": objective_of_logits(problem, state, logits, rows)}
+    with np.errstate(all="ignore"):
+        for name in looks.metrics:
+            seen[f"validation {name}"] = metrics.find(name).value(outputs, rows.y, rows.w)
+    return seen
+
+
+def gradient_norms(problem: Problem, state: State, rows: Batch) -> dict[str, Floats]:
+    """The length of the gradient of every parameter array over the given rows, [K] by "gradient W1" and so on."""
+    gradient = views(objective_and_gradient(problem, state, rows).gradient, problem.network.entries)
+    return {f"gradient {name}": np.sqrt((part * part).sum((-2, -1))) for name, part in gradient.items()}

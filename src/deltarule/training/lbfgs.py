@@ -1,0 +1,118 @@
+"""L-BFGS through SciPy: a procedure beside the engines, for full batches. It searches along lines, so it cannot be
+advanced by a number of updates; every member is minimized by itself.    Source: Liu & Nocedal 1989, Byrd et al. 1995
+"""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from deltarule.engines.base import Engine, one_blas_thread
+from deltarule.engines.reference import objective_and_gradient
+from deltarule.errors import BadInput
+from deltarule.problem.batches import whole
+from deltarule.problem.problem import Floats, Problem
+from deltarule.problem.state import State, initial_state
+from deltarule.training.history import History, Looks, look
+from deltarule.training.run import Run
+from deltarule.training.stopping import StopRules
+
+
+def train_lbfgs(
+    problem: Problem, engine: Engine, rules: StopRules, looks: Looks, validation: tuple[Floats, Floats] | None
+) -> Run:
+    """Minimize every member's objective with L-BFGS; a step is an iteration.
+
+    Raises `BadInput` for mini-batches, dropout, batch norm and the stop rules that it has no place for.
+    """
+    _check(problem, rules)
+    start, started = initial_state(problem), time.perf_counter()
+    limits = rules.limits(problem)
+    state, histories, steps, reasons = start, [], np.zeros(problem.members, np.int64), []
+    for member in range(problem.members):
+        found, iterations, reason, history = _minimize(
+            problem, engine, start.take(np.array([member])), int(limits[member]), looks, validation
+        )
+        state = replace(state.put(np.array([member]), found), step=0)
+        steps[member] = iterations
+        reasons.append(reason)
+        histories.append(history)
+    state = replace(state, step=int(steps.max()))
+    return Run(
+        problem=problem,
+        engine=engine,
+        state=state,
+        steps=steps,
+        reasons=tuple(reasons),
+        objective=look(problem, engine, state, Looks(1), None)["objective"],
+        history=_together(histories, problem.members),
+        diverged=(),
+        seconds=time.perf_counter() - started,
+        notes=problem.notes,
+    )
+
+
+def _check(problem: Problem, rules: StopRules) -> None:
+    if any(problem.steps_per_epoch(member) > 1 for member in range(problem.members)):
+        raise BadInput("L-BFGS needs the whole objective in each step; leave batch_size out")
+    if problem.drops or problem.network.buffers:
+        raise BadInput("L-BFGS needs an objective that stays the same; leave dropout and batch norm out")
+    for name in ("threshold", "tolerance", "patience"):
+        if getattr(rules, name) is not None:
+            raise BadInput(f"L-BFGS stops by its own tolerances; leave {name} out")
+
+
+def _minimize(
+    problem: Problem,
+    engine: Engine,
+    start: State,
+    limit: int,
+    looks: Looks,
+    validation: tuple[Floats, Floats] | None,
+) -> tuple[State, int, str, dict[int, dict[str, Floats]]]:
+    from scipy.optimize import minimize  # imported on use: `import deltarule` stays light
+
+    rows, member = whole(problem, start.members), int(start.members[0])
+    history = {0: look(problem, engine, start, looks, validation)}
+    iteration = 0
+
+    def at(theta: Floats) -> State:
+        return replace(start, theta=theta[None].astype(problem.dtype), step=iteration)
+
+    def value(theta: Floats) -> tuple[float, Floats]:
+        with one_blas_thread(), np.errstate(all="ignore"):
+            done = objective_and_gradient(problem, at(theta), rows)
+        return float(done.objective[0]), done.gradient[0].astype(np.float64)
+
+    def seen(theta: Floats) -> None:
+        nonlocal iteration
+        iteration += 1
+        if iteration % looks.every == 0:
+            history[iteration] = look(problem, engine, at(theta), looks, validation)
+
+    numbers = {name: float(each[member]) for name, each in problem.numbers.items()}
+    options: dict[str, Any] = {
+        "maxiter": limit,
+        "maxfun": 15 * max(limit, 1) + 100,
+        "maxcor": int(numbers["memory"]),
+        "gtol": numbers["gradient_tolerance"],
+        "ftol": numbers["objective_tolerance"],
+    }
+    theta = start.theta[0].astype(np.float64)
+    if limit:
+        theta = minimize(value, theta, jac=True, method="L-BFGS-B", callback=seen, options=options).x
+    final = at(theta)
+    history.setdefault(iteration, look(problem, engine, final, looks, validation))
+    return final, iteration, "max_steps" if iteration >= limit else "converged", history
+
+
+def _together(histories: list[dict[int, dict[str, Floats]]], members: int) -> History:
+    """One history of all members; a member stands only where it was looked at."""
+    history = History()
+    for step in sorted(set().union(*histories)):
+        there = [member for member, looked in enumerate(histories) if step in looked]
+        names = histories[there[0]][step]
+        seen = {name: np.concatenate([histories[member][step][name] for member in there]) for name in names}
+        history.add(step, np.array(there), seen, members)
+    return history

@@ -1,0 +1,115 @@
+"""The learning-rate range test: raise the rate during one run, and see where the objective falls, and where it breaks.
+
+Source: Smith 2015, "Cyclical learning rates for training neural networks", section 3.3
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from deltarule.engines.base import Engine
+from deltarule.engines.reference import ReferenceEngine
+from deltarule.errors import BadInput
+from deltarule.problem import registry
+from deltarule.problem.checks import whole
+from deltarule.problem.problem import Floats, Problem
+from deltarule.problem.state import initial_state
+from deltarule.training.history import Looks, look
+
+
+@dataclass(frozen=True, eq=False)
+class RangeTest:
+    """What a range test saw.
+
+    rates [n]         the learning rate of each update
+    objective [n, K]  each member's objective on its batch before that update
+    accuracy [n, K]   on all training rows before that update, or None where it was not asked for
+    suggested [K]     the rate at which the smoothed objective falls fastest; NaN where it never falls
+    """
+
+    rates: Floats
+    objective: Floats
+    accuracy: Floats | None
+    suggested: Floats
+
+
+def range_test(
+    problem: Problem,
+    *,
+    lowest: float = 1e-5,
+    highest: float = 10.0,
+    steps: int = 200,
+    kind: str = "exponential",
+    accuracy: bool = False,
+    engine: Engine | None = None,
+) -> RangeTest:
+    """Train every member once with a rate that rises from `lowest` to `highest`, and suggest one.
+
+    Parameters
+    ----------
+    problem : its own learning rate and schedule are set aside.
+    lowest, highest : the ends of the range, above 0.
+    steps : updates from one end to the other.
+    kind : "exponential" (each rate the same multiple of the one before) or "linear".
+    accuracy : also look at the accuracy on all training rows before each update.
+
+    Raises `BadInput` for a range or a kind that makes no sense.
+
+    >>> from deltarule.problem.network import Network
+    >>> from deltarule.problem.create import create_problem
+    >>> x = np.eye(8)
+    >>> tested = range_test(create_problem(Network([8, 8], output="softmax"), x, x, loss="cross_entropy"), steps=50)
+    >>> tested.objective.shape, bool(1e-5 < tested.suggested[0] <= 10)
+    ((50, 1), True)
+    """
+    if not 0 < lowest < highest < np.inf:
+        raise BadInput(f"the range goes from {lowest:g} to {highest:g}; give two rates above 0, the lower one first")
+    if kind not in ("exponential", "linear"):
+        raise BadInput(f'the kind of range test is {kind!r}; give "exponential" or "linear"')
+    steps = whole("steps", steps, 10)
+    ramp = registry.schedule({"name": f"{kind}_ramp", "steps": steps, "highest": highest})
+    members = problem.members
+    numbers = {**problem.numbers, "learning_rate": np.full(members, lowest)}
+    ramped = replace(
+        problem,
+        schedule=ramp,
+        numbers=numbers,
+        schedule_numbers={name: np.full(members, float(value)) for name, value in ramp.parameters.items()},
+    )
+    engine = engine or ReferenceEngine()
+    state, objective, accuracies = initial_state(ramped), [], []
+    for _ in range(steps if accuracy else 1):
+        if accuracy:
+            accuracies.append(look(ramped, engine, state, Looks(1, ("accuracy",)), None)["accuracy"])
+        state, trace = engine.advance(ramped, state, 1 if accuracy else steps)
+        objective.append(trace.objective)
+    seen, rates = np.concatenate(objective), np.array([ramped.rates(np.array([0]), step)[0] for step in range(steps)])
+    suggested = np.array([suggestion(rates, seen[:, member]) for member in range(members)])
+    return RangeTest(rates, seen, np.stack(accuracies) if accuracy else None, suggested)
+
+
+def suggestion(rates: Floats, objective: Floats) -> float:
+    """The rate at which the smoothed objective falls fastest on a logarithmic scale, before it is at its least.
+
+    rates [n]   objective [n]
+
+    >>> rates = np.logspace(-4, 1, 101)
+    >>> falling = 1 / (1 + (rates / 0.1) ** 2) + (rates > 2) * rates
+    >>> 0.05 < suggestion(rates, falling) < 0.2
+    True
+    """
+    smoothed = _smoothed(np.asarray(objective, np.float64))
+    usable = np.isfinite(smoothed) & (smoothed <= 4 * smoothed[0])
+    end = len(rates) if usable.all() else int(usable.argmin())
+    if end < 3:
+        return float("nan")
+    least = int(smoothed[:end].argmin())
+    slope = np.gradient(smoothed[: max(least + 1, 3)], np.log(rates[: max(least + 1, 3)]))
+    steepest = int(slope.argmin())
+    return float(rates[steepest]) if slope[steepest] < 0 else float("nan")
+
+
+def _smoothed(objective: Floats, width: int = 5) -> Floats:
+    """A centred mean over a few updates, so that the suggestion is not behind the rates as a trailing one would be."""
+    padded = np.pad(objective, width // 2, mode="edge")
+    return np.convolve(padded, np.full(width, 1 / width), mode="valid")

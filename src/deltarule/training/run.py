@@ -1,0 +1,66 @@
+"""The record of a training: where every member ended, why, and what was seen on the way."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from deltarule.engines.base import Engine
+from deltarule.maths.network import views
+from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.state import State
+from deltarule.training.history import History
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """A member that stopped being finite: in the update after `step`, first in `where` (z2, loss …) of `layer`."""
+
+    member: int
+    step: int
+    layer: int
+    where: str
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What a training of K members came to.
+
+    problem      what was trained                engine       the engine's name
+    state        where each member ended (a diverged one: its last finite state); its `step` is the largest of `steps`
+    steps [K]    updates that each member made; with patience, the step of the best weights is in `best_steps`
+    reasons [K]  why each member stopped: one of `stopping.REASONS`
+    objective [K]  over all training rows, dropout off, at the end
+    history      what was seen on the way        diverged     the members that did
+    seconds      of training alone               interrupted  whether Ctrl-C ended it
+    notes        sentences worth telling
+    """
+
+    problem: Problem
+    engine: Engine
+    state: State
+    steps: Integers
+    reasons: tuple[str, ...]
+    objective: Floats
+    history: History
+    diverged: tuple[Divergence, ...]
+    seconds: float
+    best_steps: Integers | None = None
+    interrupted: bool = False
+    notes: tuple[str, ...] = ()
+
+    def outputs(self, x: Any) -> Floats:
+        """The outputs of every member.   x [B, D] or [K, B, D]  →  [K, B, C]"""
+        return self.engine.outputs(self.problem, self.state, np.asarray(x, self.problem.dtype))[1]
+
+    def parameters(self, member: int = 0) -> dict[str, Floats]:
+        """A member's arrays by name: W1 [D, H], b1 [1, H] and so on."""
+        return views(self.state.theta[member], self.problem.network.entries)
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{self.reasons.count(reason)} {reason}" for reason in dict.fromkeys(self.reasons))
+        middle = float(np.median(self.objective)) if len(self.objective) else float("nan")
+        return (
+            f"Run of {self.problem.members} × {self.problem.network!r}: {int(self.steps.max())} steps, "
+            f"median objective {middle:.6g} ({told})"
+        )

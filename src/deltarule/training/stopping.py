@@ -1,0 +1,166 @@
+"""Stop rules: when a member has trained enough, decided for each member alone and to the exact step.
+
+K members · n updates of a stretch
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.errors import BadInput
+from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.stats import metrics
+
+REASONS = ("max_steps", "threshold", "tolerance", "patience", "diverged", "interrupted", "converged")
+"""Why a member's training ended; "converged" is L-BFGS's own word."""
+
+
+@dataclass(frozen=True)
+class StopRules:
+    """When to stop. A limit of steps or epochs is always needed; the other rules may end a member before it.
+
+    Parameters
+    ----------
+    max_steps, max_epochs : the limit, in updates or in passes over a member's rows; the smaller where both are given.
+    threshold, times, metric : stop once `metric` has been under `threshold` (for metrics of which more is better:
+        over it) this many times in all. The objective is looked at before each update, other metrics whenever the
+        history is written.
+    tolerance : stop when an epoch's mean objective differs from the epoch before by less than this share of it.
+    patience : stop when the validation score has not improved this many times in a row that the history was written;
+        the best weights are restored.
+
+    >>> StopRules(max_steps=1000, threshold=0.015, times=3)
+    StopRules(max_steps=1000, max_epochs=None, threshold=0.015, times=3, metric='objective', tolerance=None, \
+patience=None)
+    """
+
+    max_steps: int | None = None
+    max_epochs: int | None = None
+    threshold: float | None = None
+    times: int = 1
+    metric: str = "objective"
+    tolerance: float | None = None
+    patience: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_steps is None and self.max_epochs is None:
+            raise BadInput("there is no limit to the training; give max_steps or max_epochs")
+        for name, least in (("max_steps", 0), ("max_epochs", 0), ("times", 1), ("patience", 1)):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not hasattr(value, "__index__") or value < least):
+                raise BadInput(f"{name} is {value!r}; give a whole number of {least} or more")
+        for name in ("threshold", "tolerance"):
+            value = getattr(self, name)
+            if value is not None and not np.isfinite(value):
+                raise BadInput(f"{name} is {value!r}; give a finite number")
+        if self.metric != "objective":
+            metrics.find(self.metric)
+
+    def limits(self, problem: Problem) -> Integers:
+        """The last step of each member, [K]."""
+        epochs = [problem.steps_per_epoch(member) for member in range(problem.members)]
+        limits = np.full(problem.members, np.iinfo(np.int64).max)
+        if self.max_steps is not None:
+            limits = np.minimum(limits, self.max_steps)
+        if self.max_epochs is not None:
+            limits = np.minimum(limits, np.array(epochs) * self.max_epochs)
+        return limits
+
+
+def crossing(objective: Floats, threshold: float, counted: Integers, times: int) -> tuple[Integers, Integers]:
+    """Where in a stretch the objective is under the threshold for the n-th time, by member.
+
+    objective [n, K]   counted [K], how often it has been before   →   index [K] into the stretch or n where it is not,
+    and how often it has been afterwards [K]
+
+    >>> crossing(np.array([[0.5], [0.1], [0.1]]), 0.2, np.array([0]), 2)
+    (array([2]), array([2]))
+    """
+    under = counted + np.cumsum(objective < threshold, axis=0)
+    reached = under >= times
+    first = np.where(reached.any(0), reached.argmax(0), len(objective))
+    return first, under[-1]
+
+
+@dataclass(eq=False)
+class Watch:
+    """What the stop rules and the adaptive schedule remember of each member of a problem: plain arrays [K].
+
+    counted         how often the threshold was met
+    total, rows     of the running epoch: the sum of its batches' objectives times their rows, and these rows
+    last_epoch      the mean objective of the epoch before, NaN before there is one
+    best_epoch      the least mean objective of an epoch, and `stalled`: for how many epochs it has not improved
+    best_score      the best validation score, with `best_step`, and `waited`: for how many looks it has not improved
+    best_theta [K, P], best_buffers [K, Q]   the weights of the best score, where patience is a rule
+    """
+
+    counted: Integers
+    total: Floats
+    rows: Floats
+    last_epoch: Floats
+    best_epoch: Floats
+    stalled: Integers
+    best_score: Floats
+    best_step: Integers
+    waited: Integers
+    best_theta: Floats
+    best_buffers: Floats
+
+    @classmethod
+    def of(cls, problem: Problem, patience: bool) -> "Watch":
+        """A watch that has seen nothing yet."""
+        k = problem.members
+        widths = (problem.network.parameters, sum(e.stop - e.start for e in problem.network.buffers))
+        theta, buffers = (np.zeros((k, width if patience else 0), problem.dtype) for width in widths)
+        return cls(
+            counted=np.zeros(k, np.int64),
+            total=np.zeros(k),
+            rows=np.zeros(k),
+            last_epoch=np.full(k, np.nan),
+            best_epoch=np.full(k, np.inf),
+            stalled=np.zeros(k, np.int64),
+            best_score=np.full(k, -np.inf),
+            best_step=np.zeros(k, np.int64),
+            waited=np.zeros(k, np.int64),
+            best_theta=theta,
+            best_buffers=buffers,
+        )
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The arrays by name, for a checkpoint."""
+        return dict(vars(self))
+
+    def add_to_epoch(self, problem: Problem, members: Integers, step: int, objective: Floats) -> None:
+        """Count the batches of a stretch that began at `step` into the members' running epochs.   objective [n, K]"""
+        for place, member in enumerate(members):
+            sizes = batch_sizes(problem, member, step, len(objective))
+            if problem.reduction == "sum":  # sums add up to the epoch's objective, means are averaged over its rows
+                self.total[member] += float(objective[:, place].sum())
+                self.rows[member] = 1
+            else:
+                self.total[member] += float(sizes @ objective[:, place])
+                self.rows[member] += float(sizes.sum())
+
+    def end_epoch(self, member: int) -> tuple[float, float]:
+        """The mean objective of the epoch before and of the one that ends here."""
+        before, now = float(self.last_epoch[member]), float(self.total[member] / self.rows[member])
+        self.last_epoch[member], self.total[member], self.rows[member] = now, 0.0, 0.0
+        return before, now
+
+    def improves_epoch(self, member: int, value: float, tolerance: float, patience: float) -> bool:
+        """Note an epoch's objective; False when it has not improved by `tolerance` for `patience` epochs in a row."""
+        self.stalled[member] = self.stalled[member] + 1 if value > self.best_epoch[member] - tolerance else 0
+        self.best_epoch[member] = min(self.best_epoch[member], value)
+        if self.stalled[member] < patience:
+            return True
+        self.stalled[member] = 0
+        return False
+
+
+def batch_sizes(problem: Problem, member: int, step: int, n: int) -> Integers:
+    """How many rows each of the n batches from `step` on has, for a member."""
+    rows, size, batches = problem.row_count(member), problem.batch_rows(member), problem.steps_per_epoch(member)
+    last = np.arange(step, step + n) % batches == batches - 1
+    return np.where(last, rows - size * (batches - 1), size)

@@ -1,0 +1,421 @@
+"""Training: an engine advances the state in stretches; stop rules, history, checkpoints and divergence are here, once.
+
+A stretch lasts about a tenth of a second at most, so that Ctrl-C answers. It ends early wherever somebody must look: at
+a history point, at the end of an epoch where a rule needs it, at a member's limit. A member that stops or diverges
+within a stretch is replayed from the stretch's beginning to that very step: it depends on nothing but itself.
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deltarule.engines.base import Engine, Trace
+from deltarule.engines.reference import ReferenceEngine, first_nonfinite
+from deltarule.errors import BadInput
+from deltarule.problem.checks import numeric, whole
+from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.state import State, initial_state
+from deltarule.stats import metrics
+from deltarule.training import checkpoint as checkpoints
+from deltarule.training.history import History, Looks, look
+from deltarule.training.lbfgs import train_lbfgs
+from deltarule.training.run import Divergence, Run
+from deltarule.training.stopping import StopRules, Watch, crossing
+
+STRETCH_SECONDS = 0.05
+CHECKPOINT_SECONDS = 10.0
+DEFAULT_LOOKS = 200
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training is: the step and its limit, members still training, stopped and diverged, seconds so far."""
+
+    step: int
+    limit: int
+    training: int
+    stopped: int
+    diverged: int
+    seconds: float
+
+    @property
+    def seconds_left(self) -> float:
+        """An estimate, as if nobody stopped early."""
+        return self.seconds * (self.limit - self.step) / self.step if self.step else float("nan")
+
+
+def train(
+    problem: Problem,
+    *,
+    engine: Engine | None = None,
+    max_steps: int | None = None,
+    max_epochs: int | None = None,
+    threshold: float | None = None,
+    times: int = 1,
+    metric: str = "objective",
+    tolerance: float | None = None,
+    patience: int | None = None,
+    validation: tuple[Any, Any] | None = None,
+    score: str = "objective",
+    metrics: tuple[str, ...] = (),
+    history_every: int | None = None,
+    outputs: bool = False,
+    gradients: bool = False,
+    checkpoint: str | Path | None = None,
+    resume: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> Run:
+    """Train every member of a problem until its stop rules say so.
+
+    Parameters
+    ----------
+    problem : made by `create_problem`.
+    engine : what advances the state; None for the reference engine.
+    max_steps … patience : the stop rules, see `StopRules`; a limit of steps or epochs is needed.
+    validation : inputs [M, D] and targets [M, C] that are never trained on.
+    score : what patience looks at on them: "objective", or a metric's name.
+    metrics : names of metrics that the history holds, on training and validation rows.
+    history_every : updates between two looks; None for an epoch of mini-batches, or about 200 looks in all.
+    outputs, gradients : keep the outputs of all rows, the lengths of all gradients, in the history.
+    checkpoint : a file that is written every ten seconds and at the end.
+    resume : go on from that file where it exists; the result is, bit for bit, that of an unbroken run.
+    progress : called between stretches.
+
+    Returns a `Run`. Ctrl-C ends the training at the next stretch; the run then holds what was reached. A second Ctrl-C
+    interrupts at once.
+
+    Raises `BadInput` for rules that do not fit, or a checkpoint of another problem.
+
+    >>> from deltarule.problem.network import Network
+    >>> from deltarule.problem.create import create_problem
+    >>> import numpy as np
+    >>> x = np.eye(8)
+    >>> problem = create_problem(Network([8, 3, 8], "sigmoid", "sigmoid"), x, x, loss="binary_cross_entropy",
+    ...                          learning_rate=8.0, seeds=range(2))
+    >>> run = train(problem, max_steps=1000, metrics=("thresholded",))
+    >>> run.history.series("thresholded")[-1]
+    array([1., 1.])
+    """
+    rules = StopRules(max_steps, max_epochs, threshold, times, metric, tolerance, patience)
+    looks = Looks(_history_every(problem, rules, history_every), _needed(rules, metrics, score), outputs, gradients)
+    training = _Training(
+        problem, engine or ReferenceEngine(), rules, looks, _checked(problem, validation, rules), score
+    )
+    if problem.optimizer.name == "lbfgs":
+        return train_lbfgs(problem, training.engine, rules, looks, training.validation)
+    if checkpoint is not None and resume and Path(checkpoint).exists():
+        training.restore(Path(checkpoint))
+    with _interrupts() as interrupted:
+        training.go(None if checkpoint is None else Path(checkpoint), progress, interrupted)
+    return training.run(interrupted())
+
+
+class _Training:
+    """The running of one training: a state of the members that still train, and what has become of the others."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        engine: Engine,
+        rules: StopRules,
+        looks: Looks,
+        validation: tuple[Floats, Floats] | None,
+        score: str,
+    ) -> None:
+        self.problem, self.engine, self.rules, self.looks = problem, engine, rules, looks
+        self.validation, self.score = validation, score
+        self.limits = rules.limits(problem)
+        self.epochs = np.array([problem.steps_per_epoch(member) for member in range(problem.members)])
+        self.history = History()
+        self.watch = Watch.of(problem, rules.patience is not None)
+        self.active = initial_state(problem)
+        self.ended = self.active  # every member's last state, once it has ended
+        self.steps = np.zeros(problem.members, np.int64)
+        self.reasons = [""] * problem.members
+        self.diverged: list[Divergence] = []
+        self.seconds = 0.0
+
+    def go(
+        self, file: Path | None, progress: Callable[[Progress], None] | None, interrupted: Callable[[], bool]
+    ) -> None:
+        """Advance until no member is left, or somebody interrupts."""
+        pace = _Pace()
+        saved = started = time.perf_counter()
+        before = self.seconds
+        if not self.history.steps:
+            self._arrive()
+        while len(self.active.members) and not interrupted():
+            with pace.measured(n := min(pace.steps, self._until_event())):
+                self._stretch(n)
+            now = time.perf_counter()
+            self.seconds = before + now - started
+            if file is not None and now - saved > CHECKPOINT_SECONDS:
+                self.save(file)
+                saved = now
+            if progress is not None:
+                progress(self._progress())
+        self.seconds = before + time.perf_counter() - started
+        if file is not None:
+            self.save(file)
+
+    def _until_event(self) -> int:
+        """How many updates may be made before somebody must look."""
+        step, members = self.active.step, self.active.members
+        events = [int(self.limits[members].min()), (step // self.looks.every + 1) * self.looks.every]
+        if self._needs_epochs():
+            events += [(step // size + 1) * size for size in np.unique(self.epochs[members]).tolist()]
+        return min(events) - step
+
+    def _needs_epochs(self) -> bool:
+        return self.rules.tolerance is not None or self.problem.schedule.adaptive
+
+    def _stretch(self, n: int) -> None:
+        start = self.active
+        self.active, trace = self.engine.advance(self.problem, start, n)
+        self._end_within(start, trace)
+        if self._needs_epochs():
+            self._end_epochs(start, trace)
+        if len(self.active.members):
+            self._arrive()
+
+    def _arrive(self) -> None:
+        """Look, where it is time to or where a member reaches its limit; then end the members that have."""
+        at_limit = self.limits[self.active.members] <= self.active.step
+        if at_limit.any() or self.active.step % self.looks.every == 0:
+            self._look()
+        for member in self.active.members[at_limit].tolist():
+            if not self.reasons[member]:
+                self._finish(self.active, member, "max_steps")
+        self._drop_finished()
+
+    def _end_within(self, start: State, trace: Trace) -> None:
+        """End the members that crossed the threshold or diverged within a stretch, each at its own step."""
+        n = len(trace.objective)
+        ends, reasons = np.full(len(start.members), n), np.full(len(start.members), "", object)
+        if self.rules.threshold is not None and self.rules.metric == "objective":
+            counted = self.watch.counted[start.members]
+            first, counted = crossing(trace.objective, self.rules.threshold, counted, self.rules.times)
+            self.watch.counted[start.members] = counted
+            ends, reasons[first < n] = first, "threshold"
+        bad = np.where(trace.bad >= 0, trace.bad - start.step, n)
+        reasons[bad < ends] = "diverged"
+        ends = np.minimum(ends, bad)
+        self._replay(start, ends, reasons, n)
+
+    def _replay(self, start: State, ends: Integers, reasons: Any, n: int) -> None:
+        """Bring each member that ended within a stretch from its start to its own last step."""
+        within = ends < n
+        part, left = start.take(within), ends[within]
+        for end in np.unique(left).tolist():
+            if start.step + end > part.step:
+                part, _ = self.engine.advance(self.problem, part, start.step + end - part.step)
+            for member in part.members[left == end].tolist():
+                self._finish(part, member, str(reasons[start.members == member][0]))
+            part, left = part.take(left > end), left[left > end]
+        self.active = self.active.take(~within)
+
+    def _finish(self, state: State, member: int, reason: str) -> None:
+        """Keep where a member ended, and why."""
+        only = state.take(state.members == member)
+        self.ended = replace(self.ended.put(np.array([member]), only), step=0)
+        self.steps[member], self.reasons[member] = state.step, reason
+        if reason == "diverged":
+            self.diverged.append(Divergence(member, state.step, *first_nonfinite(self.problem, only)))
+
+    def _end_epochs(self, start: State, trace: Trace) -> None:
+        """Where an epoch ends: the rule of tolerance, and the adaptive schedule."""
+        places = np.flatnonzero(np.isin(start.members, self.active.members))
+        self.watch.add_to_epoch(self.problem, start.members[places], start.step, trace.objective[:, places])
+        factor = self.active.factor.copy()
+        for place, member in enumerate(self.active.members.tolist()):
+            if self.active.step % self.epochs[member]:
+                continue
+            before, now = self.watch.end_epoch(member)
+            if self.problem.schedule.adaptive:
+                numbers = {name: value[member] for name, value in self.problem.schedule_numbers.items()}
+                if not self.watch.improves_epoch(member, now, numbers["tolerance"], numbers["patience"]):
+                    factor[place] /= numbers["divide"]
+            if self.rules.tolerance is not None and abs(before - now) < self.rules.tolerance * abs(before):
+                self._finish(self.active, member, "tolerance")
+        self.active = replace(self.active, factor=factor)
+        self._drop_finished()
+
+    def _drop_finished(self) -> None:
+        self.active = self.active.take(np.array([not self.reasons[member] for member in self.active.members], bool))
+
+    def _look(self) -> None:
+        """Write the history, and ask the rules that look at it."""
+        seen = look(self.problem, self.engine, self.active, self.looks, self.validation)
+        self.history.add(self.active.step, self.active.members, seen, self.problem.members)
+        if self.rules.threshold is not None and self.rules.metric != "objective":
+            self._count_metric(seen[self.rules.metric])
+        if self.rules.patience is not None:
+            self._be_patient(seen[f"validation {self.score}"])
+
+    def _count_metric(self, values: Floats) -> None:
+        rules, members = self.rules, self.active.members
+        assert rules.threshold is not None
+        met = values > rules.threshold if metrics.find(rules.metric).more_is_better else values < rules.threshold
+        self.watch.counted[members] += met
+        for member in members[self.watch.counted[members] >= rules.times].tolist():
+            self._finish(self.active, member, "threshold")
+
+    def _be_patient(self, values: Floats) -> None:
+        assert self.rules.patience is not None
+        watch, members = self.watch, self.active.members
+        more = self.score != "objective" and metrics.find(self.score).more_is_better
+        scores = np.where(np.isfinite(values), values if more else -values, -np.inf)
+        better = scores > watch.best_score[members]
+        watch.waited[members] = np.where(better, 0, watch.waited[members] + 1)
+        chosen = members[better]
+        watch.best_score[chosen], watch.best_step[chosen] = scores[better], self.active.step
+        watch.best_theta[chosen], watch.best_buffers[chosen] = self.active.theta[better], self.active.buffers[better]
+        for member in members[watch.waited[members] >= self.rules.patience].tolist():
+            self._finish(self.active, member, "patience")
+
+    def _progress(self) -> Progress:
+        left = len(self.active.members)
+        return Progress(
+            step=int(self.active.step),
+            limit=int(self.limits.max()),
+            training=left,
+            stopped=self.problem.members - left - len(self.diverged),
+            diverged=len(self.diverged),
+            seconds=self.seconds,
+        )
+
+    def run(self, interrupted: bool) -> Run:
+        """The record; members that still train are told as interrupted."""
+        state, steps, reasons = self.ended, self.steps.copy(), list(self.reasons)
+        if len(self.active.members):
+            state = state.put(self.active.members, self.active)
+            steps[self.active.members] = self.active.step
+            reasons = [reason or "interrupted" for reason in reasons]
+        best = None
+        if self.rules.patience is not None:
+            best, known = self.watch.best_step.copy(), np.isfinite(self.watch.best_score)[:, None]
+            state = replace(
+                state,
+                theta=np.where(known, self.watch.best_theta, state.theta),
+                buffers=np.where(known, self.watch.best_buffers, state.buffers),
+            )
+        state = replace(state, step=int(steps.max(initial=0)))
+        final = look(self.problem, self.engine, state, Looks(1), None)["objective"]
+        return Run(
+            problem=self.problem,
+            engine=self.engine,
+            state=state,
+            steps=steps,
+            reasons=tuple(reasons),
+            objective=final,
+            history=self.history,
+            diverged=tuple(sorted(self.diverged, key=lambda one: one.member)),
+            seconds=self.seconds,
+            best_steps=best,
+            interrupted=interrupted and "interrupted" in reasons,
+            notes=self.problem.notes,
+        )
+
+    def save(self, file: Path) -> None:
+        """Write a checkpoint, whole."""
+        arrays = {
+            **checkpoints.state_arrays("active", self.active),
+            **checkpoints.state_arrays("ended", self.ended),
+            **{f"watch {name}": value for name, value in self.watch.arrays().items()},
+            **self.history.arrays(),
+            "steps": self.steps,
+        }
+        about = {
+            "reasons": self.reasons,
+            "diverged": [vars(one) for one in self.diverged],
+            "seconds": self.seconds,
+            **checkpoints.identity(self.problem, self.rules, self.looks, self.score),
+        }
+        checkpoints.write(file, arrays, about)
+
+    def restore(self, file: Path) -> None:
+        """Take up a checkpoint of the same problem."""
+        arrays, about = checkpoints.read(file, checkpoints.identity(self.problem, self.rules, self.looks, self.score))
+        self.active = checkpoints.state_of("active", arrays)
+        self.ended = checkpoints.state_of("ended", arrays)
+        self.watch = Watch(**{name: arrays[f"watch {name}"].copy() for name in self.watch.arrays()})
+        self.history = History.from_arrays(arrays)
+        self.steps = arrays["steps"].copy()
+        self.reasons, self.seconds = list(about["reasons"]), float(about["seconds"])
+        self.diverged = [Divergence(**one) for one in about["diverged"]]
+
+
+class _Pace:
+    """How many updates fit into a stretch, learnt from the stretches before."""
+
+    def __init__(self) -> None:
+        self.steps = 1
+
+    @contextmanager
+    def measured(self, n: int) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        taken = max(time.perf_counter() - started, 1e-9)
+        if n == self.steps or taken > STRETCH_SECONDS:
+            self.steps = max(1, min(2 * self.steps, int(n * STRETCH_SECONDS / taken)))
+
+
+@contextmanager
+def _interrupts() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C into a question that training asks between stretches; the second one acts at once."""
+    asked = False
+
+    def note(number: int, frame: Any) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False  # signals reach the main thread alone
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _history_every(problem: Problem, rules: StopRules, given: int | None) -> int:
+    if given is not None:
+        return whole("history_every", given)
+    longest = max(problem.steps_per_epoch(member) for member in range(problem.members))
+    if longest > 1:
+        return longest
+    return max(1, int(rules.limits(problem).max()) // DEFAULT_LOOKS)
+
+
+def _needed(rules: StopRules, asked: tuple[str, ...], score: str) -> tuple[str, ...]:
+    """The metrics that are asked for, and those that the rules look at."""
+    extra = [name for name in (rules.metric, score if rules.patience else "objective") if name != "objective"]
+    names = tuple(dict.fromkeys([*asked, *extra]))
+    for name in names:
+        metrics.find(name)
+    return names
+
+
+def _checked(problem: Problem, validation: tuple[Any, Any] | None, rules: StopRules) -> tuple[Floats, Floats] | None:
+    if validation is None:
+        if rules.patience is not None:
+            raise BadInput("patience looks at a validation score, and there are no validation rows; give some")
+        return None
+    x = numeric("the validation inputs", validation[0], problem.dtype.name)
+    y = numeric("the validation targets", validation[1], problem.dtype.name)
+    if x.shape != (len(y), problem.network.inputs) or y.shape[1] != problem.network.outputs:
+        raise BadInput(
+            f"the validation rows have the shapes {x.shape} and {y.shape}; "
+            f"give (M, {problem.network.inputs}) and (M, {problem.network.outputs})"
+        )
+    return x, y
