@@ -1,0 +1,92 @@
+"""The small real data sets that are installed with scikit-learn; numbers as they were measured, not scaled."""
+
+from typing import Any
+
+from deltarule.data.dataset import Dataset, Rows
+
+
+def digits() -> Dataset:
+    """1,797 images of handwritten digits, 8 × 8 pixels from 0 to 16, 10 classes.
+
+    Source: Alpaydin & Kaynak, Optical Recognition of Handwritten Digits, UCI 1998 (its test part).
+
+    >>> digits().train.x.shape
+    (1797, 64)
+    """
+    from sklearn.datasets import load_digits
+
+    return _classes(
+        "digits", load_digits(), "1,797 handwritten digits of 8 × 8 pixels (0 to 16), bundled with scikit-learn."
+    )
+
+
+def iris() -> Dataset:
+    """150 flowers of three species, four lengths in cm.
+
+    Source: Fisher, The use of multiple measurements in taxonomic problems, 1936.
+
+    >>> iris().classes
+    ('setosa', 'versicolor', 'virginica')
+    """
+    from sklearn.datasets import load_iris
+
+    return _classes("iris", load_iris(), "150 irises of three species, measured in cm, bundled with scikit-learn.")
+
+
+def wine() -> Dataset:
+    """178 wines of three growers, 13 chemical measurements.
+
+    Source: Aeberhard & Forina, Wine, UCI 1991.
+
+    >>> wine().inputs
+    13
+    """
+    from sklearn.datasets import load_wine
+
+    return _classes("wine", load_wine(), "178 wines of three growers, 13 measurements, bundled with scikit-learn.")
+
+
+def breast_cancer() -> Dataset:
+    """569 tumors, malignant or benign, 30 measurements of cell nuclei.
+
+    Source: Wolberg, Mangasarian, Street & Street, Breast Cancer Wisconsin (Diagnostic), UCI 1993.
+
+    >>> breast_cancer().classes
+    ('malignant', 'benign')
+    """
+    from sklearn.datasets import load_breast_cancer
+
+    return _classes(
+        "breast_cancer",
+        load_breast_cancer(),
+        "569 tumors, malignant or benign, 30 measurements, bundled with scikit-learn.",
+    )
+
+
+def diabetes() -> Dataset:
+    """442 patients, 10 measurements; the target is the progression of the disease after one year.
+
+    Source: Efron, Hastie, Johnstone & Tibshirani, Least angle regression, 2004.
+
+    >>> diabetes().train.targets.shape
+    (442, 1)
+    """
+    from sklearn.datasets import load_diabetes
+
+    bunch = load_diabetes(scaled=False)
+    return Dataset(
+        name="diabetes",
+        train=Rows(x=bunch.data, targets=bunch.target[:, None]),
+        features=tuple(bunch.feature_names),
+        note="442 diabetes patients, 10 measurements and the progression after a year, bundled with scikit-learn.",
+    )
+
+
+def _classes(name: str, bunch: Any, note: str) -> Dataset:
+    return Dataset(
+        name=name,
+        train=Rows(x=bunch.data, labels=bunch.target),
+        features=tuple(str(feature) for feature in bunch.feature_names),
+        classes=tuple(str(label) for label in bunch.target_names),
+        note=note,
+    )

@@ -1,0 +1,246 @@
+"""What a data set is: rows with labels or targets, in up to three parts.
+
+N rows · D inputs · C outputs.    x [N, D]    labels [N]    targets [N, C]
+"""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from deltarule.errors import BadInput
+
+# Images stay small in memory; every other kind of number becomes float64.
+KEPT_DTYPES = ("uint8", "float32", "float64")
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The inputs of some samples with either their labels (classification) or their targets (regression).
+
+    Parameters: `x` [N, D], N and D at least 1, finite; kept as uint8, float32 or float64, made float64 otherwise.
+    `labels` [N], class numbers from 0, made int64. `targets` [N, C], finite, made float64. Exactly one of both.
+    Errors: `BadInput` for anything else.
+
+    >>> Rows(x=[[0.0, 1.0], [1.0, 0.0]], labels=[0, 1]).labels
+    array([0, 1])
+    """
+
+    x: np.ndarray
+    labels: np.ndarray | None = None
+    targets: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if (self.labels is None) == (self.targets is None):
+            raise BadInput("rows need either labels (classification) or targets (regression); give exactly one of them")
+        object.__setattr__(self, "x", _matrix(self.x, "x", KEPT_DTYPES))
+        if self.labels is not None:
+            object.__setattr__(self, "labels", _labels(self.labels))
+        else:
+            object.__setattr__(self, "targets", _matrix(self.targets, "targets", ("float64",)))
+        if len(self.x) != len(self.answers):
+            raise BadInput(f"there are {len(self.x)} rows of x but {len(self.answers)} answers; give one for each row")
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def answers(self) -> np.ndarray:
+        """What a network shall say: the labels [N] or the targets [N, C], whichever these rows have.
+
+        >>> Rows(x=[[1.0]], targets=[[2.5]]).answers
+        array([[2.5]])
+        """
+        answers = self.targets if self.labels is None else self.labels
+        assert answers is not None
+        return answers
+
+    def take(self, index: np.ndarray) -> "Rows":
+        """The rows at these positions, in this order.
+
+        Parameters: `index` [M], integers.
+        Returns: M rows.
+
+        >>> Rows(x=[[0.0], [1.0], [2.0]], labels=[0, 1, 0]).take(np.array([2, 1])).x.tolist()
+        [[2.0], [1.0]]
+        """
+        if self.labels is None:
+            return Rows(self.x[index], targets=self.answers[index])
+        return Rows(self.x[index], labels=self.answers[index])
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Named rows for training, and for validation and test where there are any.
+
+    Parameters: `features`, the names of the D inputs; `classes`, the names of the classes (empty: regression);
+    `note`, one sentence: what it is and where it is from.
+    Errors: `BadInput` for parts that do not fit each other and labels outside the classes.
+
+    >>> rows = Rows(x=[[0.0], [1.0]], labels=[0, 1])
+    >>> Dataset("coin", rows, features=("side",), classes=("tails", "heads"), note="A coin.").inputs
+    1
+    """
+
+    name: str
+    train: Rows
+    validation: Rows | None = None
+    test: Rows | None = None
+    features: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        for part, rows in self.parts.items():
+            where = f"the {part} part of {self.name}"
+            if rows.x.shape[1] != len(self.features):
+                raise BadInput(
+                    f"{where} has {rows.x.shape[1]} columns but {len(self.features)} feature names; name each column"
+                )
+            if (rows.labels is None) == bool(self.classes):
+                raise BadInput(f"{where} must have labels if there are names of classes, and targets if there are none")
+            if rows.labels is not None:
+                _check_labels(rows.labels, len(self.classes), where)
+            elif rows.answers.shape[1] != self.train.answers.shape[1]:
+                raise BadInput(f"{where} has other target columns than the training part; give all parts the same")
+
+    @property
+    def parts(self) -> dict[str, Rows]:
+        """The parts that are there, by name: train, validation, test.
+
+        >>> from deltarule.data.made import xor
+        >>> list(xor().parts)
+        ['train']
+        """
+        named = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: rows for name, rows in named.items() if rows is not None}
+
+    @property
+    def inputs(self) -> int:
+        """D, the number of inputs of a row.
+
+        >>> from deltarule.data.made import one_hot
+        >>> one_hot(8).inputs
+        8
+        """
+        return self.train.x.shape[1]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hexadecimal) over shapes, dtypes and contents of all parts, and the names of the classes.
+
+        >>> from deltarule.data.made import linear
+        >>> linear(seed=0).digest == linear(seed=0).digest != linear(seed=1).digest
+        True
+        """
+        sha = hashlib.sha256(json.dumps(self.classes).encode())
+        for name, rows in self.parts.items():
+            for array in (rows.x, rows.answers):
+                # The same digest on machines of either byte order.
+                little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+                sha.update(json.dumps([name, little.dtype.str, little.shape]).encode())
+                sha.update(little.ravel().data)
+        return sha.hexdigest()
+
+    def encode(self, rows: Rows, outputs: int) -> np.ndarray:
+        """The numbers that a network with this many outputs shall give for these rows.
+
+        Parameters: `rows`, N rows of this data set; `outputs`, C: the number of classes (one-hot), 1 for two classes
+        (the label itself), or the number of target columns (regression).
+        Returns: float64 [N, C].
+        Errors: `BadInput` for any other number of outputs.
+
+        >>> rows = Rows(x=[[0.0], [1.0]], labels=[0, 1])
+        >>> coin = Dataset("coin", rows, features=("side",), classes=("tails", "heads"))
+        >>> coin.encode(rows, outputs=2).tolist(), coin.encode(rows, outputs=1).tolist()
+        ([[1.0, 0.0], [0.0, 1.0]], [[0.0], [1.0]])
+        """
+        if outputs not in self._possible_outputs:
+            allowed = " or ".join(str(number) for number in self._possible_outputs)
+            what = f"{len(self.classes)} classes" if self.classes else f"{self._possible_outputs[0]} target columns"
+            raise BadInput(f"{self.name} has {what}, so the network needs {allowed} outputs, not {outputs}")
+        if rows.labels is None:
+            return rows.answers
+        if outputs == 1:
+            return rows.labels[:, np.newaxis].astype(np.float64)
+        return np.eye(outputs)[rows.labels]
+
+    def default_outputs(self, output_activation: str) -> int:
+        """How many outputs a network for this data has when its last size is "auto".
+
+        Parameters: `output_activation`, the name of the activation of the last layer.
+        Returns: the number of target columns (regression), 1 for two classes under a sigmoid, else that of classes.
+
+        >>> from deltarule.data.made import xor
+        >>> xor().default_outputs("sigmoid"), xor().default_outputs("softmax")
+        (1, 2)
+        """
+        if len(self.classes) == 2 and output_activation == "sigmoid":
+            return 1
+        return self._possible_outputs[-1]
+
+    @property
+    def _possible_outputs(self) -> tuple[int, ...]:
+        if not self.classes:
+            return (self.train.answers.shape[1],)
+        return (1, 2) if len(self.classes) == 2 else (len(self.classes),)
+
+
+def with_parts(dataset: Dataset, parts: dict[str, Rows]) -> Dataset:
+    """The same data set with some parts replaced.
+
+    Parameters: `parts`, rows by the name of their part: train, validation, test.
+
+    >>> from deltarule.data.made import xor
+    >>> list(with_parts(xor(), {"test": xor().train}).parts)
+    ['train', 'test']
+    """
+    return dataclasses.replace(dataset, **parts)  # type: ignore[arg-type]
+
+
+def _matrix(values: object, what: str, dtypes: tuple[str, ...]) -> np.ndarray:
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise BadInput(f"the rows of {what} have different lengths; give a table [rows, columns]") from error
+    if array.ndim != 2 or 0 in array.shape:
+        raise BadInput(f"{what} has the shape {array.shape}; give a table [rows, columns] with at least one of each")
+    if array.dtype.kind not in "biuf":
+        raise BadInput(f"{what} holds {array.dtype}, not real numbers; turn each column into numbers")
+    dtype = array.dtype.newbyteorder("=") if array.dtype.name in dtypes else np.dtype("float64")
+    array = array.astype(dtype, copy=False)
+    if array.dtype.kind == "f":
+        _check_finite(array, what)
+    return array
+
+
+def _check_finite(array: np.ndarray, what: str) -> None:
+    finite = np.isfinite(array)
+    if not finite.all():
+        row, column = np.argwhere(~finite)[0]
+        raise BadInput(
+            f"{what} has {array[row, column]} in row {row}, column {column} (counted from 0); "
+            "replace it or leave the row out"
+        )
+
+
+def _labels(values: object) -> np.ndarray:
+    labels = np.asarray(values)
+    if labels.ndim != 1 or labels.dtype.kind not in "biu":
+        raise BadInput(
+            f"labels are {labels.dtype} of shape {labels.shape}; give one class number (an integer from 0) for each row"
+        )
+    return labels.astype(np.int64)
+
+
+def _check_labels(labels: np.ndarray, classes: int, where: str) -> None:
+    outside = (labels < 0) | (labels >= classes)
+    if outside.any():
+        row = int(np.argmax(outside))
+        raise BadInput(
+            f"{where} has the label {labels[row]} in row {row} (counted from 0), outside its {classes} classes; "
+            f"labels go from 0 to {classes - 1}"
+        )

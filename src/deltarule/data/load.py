@@ -1,0 +1,82 @@
+"""Data sets by name, and tables by file."""
+
+import difflib
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from deltarule.data import bundled, made
+from deltarule.data.dataset import Dataset
+from deltarule.data.tables import read_table
+from deltarule.errors import BadInput
+
+LOADERS: dict[str, Callable[..., Dataset]] = {
+    "one_hot": made.one_hot,
+    "linear": made.linear,
+    "xor": made.xor,
+    "digits": bundled.digits,
+    "iris": bundled.iris,
+    "wine": bundled.wine,
+    "breast_cancer": bundled.breast_cancer,
+    "diabetes": bundled.diabetes,
+}
+
+
+def load(
+    name_or_file: str | Path, target: str | None = None, data_dir: str | Path | None = None, **options: Any
+) -> Dataset:
+    """Load a data set by its name, or a user's own table by its file.
+
+    Parameters: `name_or_file`, one of `names()`, or a CSV or npz file (a `Path`, or a text with a folder or an ending
+    in it); `target`, for files, as in `read_table`; `data_dir`, a folder in which a file is looked for before it is
+    looked for in the current one; `options`, those of the loader, such as size=8 (one_hot), samples=100 and seed=0
+    (linear), task="classify" (files).
+    Errors: `BadInput` for a name, an option or a file that cannot be used.
+
+    >>> load("one_hot", size=3).classes
+    ('0', '1', '2')
+    """
+    if isinstance(name_or_file, str) and name_or_file in LOADERS:
+        if target is not None:
+            raise BadInput(f"{name_or_file} has a target of its own, so {target!r} cannot be chosen; leave target out")
+        loader = LOADERS[name_or_file]
+        _check_options(name_or_file, loader, options, given=())
+        return loader(**options)
+    path = Path(name_or_file)
+    if isinstance(name_or_file, str) and not path.suffix and path.name == name_or_file:
+        raise BadInput(_unknown(name_or_file))
+    _check_options("a file", read_table, options, given=("path", "target"))
+    return read_table(path if data_dir is None else _found(path, Path(data_dir)), target, **options)
+
+
+def names() -> tuple[tuple[str, str], ...]:
+    """The names that `load` knows, each with what it is in one sentence.
+
+    >>> names()[2]
+    ('xor', 'The 21 points of the boundary report on the two diagonals of the unit square, in steps of 0.1.')
+    """
+    return tuple((name, (loader.__doc__ or "").splitlines()[0]) for name, loader in LOADERS.items())
+
+
+def _found(path: Path, folder: Path) -> Path:
+    """The file in the folder if it is there; else the path as it stands."""
+    try:
+        if not folder.is_dir():
+            raise BadInput(f"the data folder {folder} does not exist; name a folder, or none for the current one")
+        return folder / path if (folder / path).exists() else path
+    except OSError as error:
+        raise BadInput(f"the data folder {folder} cannot be read: {error.strerror}; name another") from error
+
+
+def _unknown(name: str) -> str:
+    close = difflib.get_close_matches(name, LOADERS, n=1)
+    hint = f" (did you mean {close[0]}?)" if close else ""
+    return f"there is no data set named {name!r}{hint}; choose one of {', '.join(LOADERS)}, or name a .csv or .npz file"
+
+
+def _check_options(what: str, loader: Callable[..., Dataset], options: dict[str, Any], given: tuple[str, ...]) -> None:
+    allowed = [name for name in inspect.signature(loader).parameters if name not in given]
+    for option in options:
+        if option not in allowed:
+            raise BadInput(f"{what} has no option {option!r}; it has {', '.join(allowed) or 'none'}")

@@ -1,0 +1,325 @@
+"""A user's own table: a CSV file with a header, or an npz file with the arrays x and y.
+
+N rows · D inputs · C outputs.    x [N, D]    y [N] or [N, C]
+"""
+
+import csv
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deltarule.data.dataset import Dataset, Rows
+from deltarule.errors import BadInput
+
+TASKS = ("auto", "classify", "regress")
+
+# A target of whole numbers with more distinct values than this is taken as a quantity, not as classes.
+MOST_CLASSES = 20
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a file holds, before anyone decides whether its target is a class or a number.
+
+    Parameters: `x` [N, D]; `y`, numbers [N] or [N, C], or N texts; `features`, D names; `target`, the name of y;
+    `place`, how a person finds row n in the file ("line 7").
+    """
+
+    x: np.ndarray
+    y: np.ndarray | list[str]
+    features: tuple[str, ...]
+    target: str
+    place: Callable[[int], str]
+
+
+def read_table(path: str | Path, target: str | None = None, task: str = "auto") -> Dataset:
+    """Read rows from a CSV or npz file.
+
+    CSV: comma-separated UTF-8 text; the first line names the columns; every column but the target holds numbers;
+    blank lines are passed over. npz: an array `x` (or `X`) [N, D], and the target array [N] or, regression, [N, C].
+
+    Parameters: `path`; `target`, the target's column (CSV) or array (npz; "y" or "Y" when not given); `task`,
+    "classify", "regress", or "auto": texts are classes, and so are whole numbers with at most 20 distinct values that
+    occur twice each on average (two values always are); all else is regression. The note of the data set says which.
+    Returns: a data set with a training part; classes in sorted order.
+    Errors: `BadInput`, with line and column, for a file that does not hold such a table.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "fruit.csv"
+    ...     _ = file.write_text("weight,length,kind\\n150,7,apple\\n120,19,banana\\n", encoding="utf-8")
+    ...     fruit = read_table(file, target="kind")
+    >>> fruit.features, fruit.classes, fruit.train.labels.tolist()
+    (('weight', 'length'), ('apple', 'banana'), [0, 1])
+    """
+    path = Path(path)
+    if task not in TASKS:
+        raise BadInput(f"the task {task!r} is unknown; choose one of {', '.join(TASKS)}")
+    try:
+        if path.is_dir():
+            raise BadInput(f"{path} is a folder; name a CSV or npz file in it")
+        if not path.is_file():
+            raise BadInput(f"{path} does not exist; check the name and the folder")
+        table = _read_npz(path, target) if path.suffix.lower() == ".npz" else _read_csv(path, target, task)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}; check that you may read it") from error
+    _check_finite(path, table)
+    return _dataset(path, table, task)
+
+
+def _dataset(path: Path, table: Table, task: str) -> Dataset:
+    """Decide what the target is, and say so in the note."""
+    if task == "regress" or (task == "auto" and not _looks_like_classes(table.y)):
+        return _regression(path, table)
+    return _classification(path, table)
+
+
+def _looks_like_classes(y: np.ndarray | list[str]) -> bool:
+    if isinstance(y, list):
+        return True
+    if y.ndim == 2 or (y != np.floor(y)).any():
+        return False
+    distinct = len(np.unique(y))
+    return distinct <= 2 or distinct <= min(MOST_CLASSES, len(y) // 2)
+
+
+def _classification(path: Path, table: Table) -> Dataset:
+    if isinstance(table.y, list):
+        classes = tuple(sorted(set(table.y)))
+        number = {name: label for label, name in enumerate(classes)}
+        labels = np.array([number[text] for text in table.y])
+    elif table.y.ndim == 1:
+        values, labels = np.unique(table.y, return_inverse=True)
+        classes = tuple(repr(int(value)) if value.is_integer() else repr(value) for value in values.tolist())
+    else:
+        raise BadInput(f"{path}: the target {table.target!r} has {table.y.shape[1]} columns; classes need a single one")
+    if len(classes) == 1:
+        raise BadInput(
+            f"{path}: every row has the class {classes[0]!r}; there must be at least two classes to tell apart"
+        )
+    return Dataset(
+        name=path.name,
+        train=Rows(table.x, labels=labels),
+        features=table.features,
+        classes=classes,
+        note=f"{len(table.x)} rows of {path.name}; the target {table.target!r} is read as {len(classes)} classes.",
+    )
+
+
+def _regression(path: Path, table: Table) -> Dataset:
+    if isinstance(table.y, list):
+        raise BadInput(
+            f"{path}: the target {table.target!r} holds texts; regression needs numbers (or task 'classify')"
+        )
+    return Dataset(
+        name=path.name,
+        train=Rows(table.x, targets=table.y.reshape(len(table.x), -1)),
+        features=table.features,
+        note=f"{len(table.x)} rows of {path.name}; the target {table.target!r} is read as numbers (regression).",
+    )
+
+
+def _check_finite(path: Path, table: Table) -> None:
+    named = [(table.x, table.features)]
+    if not isinstance(table.y, list):
+        y = table.y.reshape(len(table.y), -1)
+        named.append((y, (table.target,) * y.shape[1]))
+    for numbers, names in named:
+        finite = np.isfinite(numbers)
+        if not finite.all():
+            row, column = np.argwhere(~finite)[0]
+            raise BadInput(
+                f"{path}, {table.place(row)}, column {names[column]!r}: {numbers[row, column]} is no finite number; "
+                "replace it or leave the row out"
+            )
+
+
+# --- CSV -------------------------------------------------------------------------------------------------------------
+
+
+def _read_csv(path: Path, target: str | None, task: str) -> Table:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        try:
+            header = _header(path, reader)
+            position = _target_position(path, header, target)
+            return _body(path, reader, header, position, task)
+        except UnicodeDecodeError as error:
+            raise BadInput(f"{path} is not text in UTF-8; save the table as CSV in UTF-8") from error
+        except csv.Error as error:
+            raise BadInput(f"{path}, line {reader.line_num}: {error}; correct the quotes and commas there") from error
+
+
+def _header(path: Path, reader: Iterator[list[str]]) -> list[str]:
+    header = next((row for row in reader if row), None)
+    if header is None:
+        raise BadInput(f"{path} is empty; give a table whose first line names the columns")
+    names = [name.strip() for name in header]
+    if any("\0" in name for name in names):
+        raise BadInput(f"{path} is not text; save the table as CSV in UTF-8")
+    if "" in names:
+        raise BadInput(f"{path}: column {names.index('') + 1} has no name in the header; name it or remove the column")
+    name, times = Counter(names).most_common(1)[0]
+    if times > 1:
+        raise BadInput(f"{path}: {times} columns are named {_shortened(name)}; give each a name of its own")
+    return names
+
+
+def _target_position(path: Path, header: list[str], target: str | None) -> int:
+    if target is None:
+        raise BadInput(f"{path}: no target is named; choose one of its columns: {_listed(header)}")
+    if target not in header:
+        raise BadInput(f"{path} has no column {target!r}; its first line names: {_listed(header)}")
+    if len(header) == 1:
+        raise BadInput(
+            f"{path} has only the target column {target!r}; add at least one column of numbers to learn from"
+        )
+    return header.index(target)
+
+
+def _body(path: Path, reader: Any, header: list[str], position: int, task: str) -> Table:
+    """All rows after the header. The loop is the fast path; what is wrong with a cell is found out afterwards."""
+    numbers, lines, answers = array("d"), array("q"), []
+    for row in reader:
+        if not row:
+            continue
+        if len(row) != len(header):
+            raise BadInput(
+                f"{path}, line {reader.line_num}: {len(row)} cells, but the header names {len(header)} columns"
+            )
+        answers.append(row.pop(position).strip())
+        try:
+            numbers.extend(map(float, row))
+        except ValueError:
+            row.insert(position, "0")
+            raise _bad_cell(path, reader.line_num, header, row) from None
+        lines.append(reader.line_num)
+    if not answers:
+        raise BadInput(f"{path} has a header but no rows; add at least one row of numbers")
+    features = tuple(name for name in header if name != header[position])
+    return Table(
+        x=np.frombuffer(numbers).reshape(len(answers), len(features)),
+        y=_answers(path, answers, lines, header[position], task),
+        features=features,
+        target=header[position],
+        place=lambda row: f"line {lines[row]}",
+    )
+
+
+def _bad_cell(path: Path, line: int, header: list[str], row: list[str]) -> BadInput:
+    name, cell = next((name, cell) for name, cell in zip(header, row, strict=True) if not _is_number(cell))
+    what = f"{_shortened(cell)} is not a number" if cell.strip() else "the cell is empty"
+    return BadInput(
+        f"{path}, line {line}, column {name!r}: {what}; every column but the target must hold numbers alone"
+    )
+
+
+def _answers(path: Path, texts: list[str], lines: Sequence[int], name: str, task: str) -> np.ndarray | list[str]:
+    """The target column as numbers if it holds numbers, else as texts."""
+    try:
+        return np.array(array("d", map(float, texts)))
+    except ValueError:
+        first_text = next(row for row, text in enumerate(texts) if not _is_number(text))
+    first_number = next((row for row, text in enumerate(texts) if _is_number(text)), None)
+    if "" in texts:
+        raise BadInput(
+            f"{path}, line {lines[texts.index('')]}, column {name!r}: the target is empty; leave the row out"
+        )
+    if task == "regress" or (task == "auto" and first_number is not None):
+        raise BadInput(
+            f"{path}, line {lines[first_text]}, column {name!r}: {_shortened(texts[first_text])} is not a number; "
+            "correct it, or say task 'classify' if the column holds names of classes"
+        )
+    return texts
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+# --- npz -------------------------------------------------------------------------------------------------------------
+
+
+def _read_npz(path: Path, target: str | None) -> Table:
+    with path.open("rb") as file:
+        try:
+            archive = np.load(file, allow_pickle=False)
+            stored = set(archive.files)
+        except Exception as error:  # damage shows as any of a dozen kinds, from zipfile's to tokenize's
+            raise BadInput(f"{path} is no npz file, or damaged; save it again with numpy.savez") from error
+        x = _inputs(path, _array(path, archive, _array_name(path, stored, ("x", "X"))))
+        name = _array_name(path, stored, ("y", "Y") if target is None else (target,))
+        y = _targets(path, _array(path, archive, name), name)
+    if len(x) != len(y):
+        raise BadInput(f"{path}: x has {len(x)} rows but {name} has {len(y)}; give one target for each row")
+    return Table(
+        x=x,
+        y=y,
+        features=tuple(f"x{column}" for column in range(x.shape[1])),
+        target=name,
+        place=lambda row: f"row {row} (counted from 0)",
+    )
+
+
+def _array_name(path: Path, stored: set[str], wanted: tuple[str, ...]) -> str:
+    found = [name for name in wanted if name in stored]
+    if len(found) != 1:
+        raise BadInput(f"{path} must hold one array named {' or '.join(wanted)}; it holds: {_listed(sorted(stored))}")
+    return found[0]
+
+
+def _array(path: Path, archive: Any, name: str) -> np.ndarray:
+    try:
+        return np.asarray(archive[name])
+    except Exception as error:  # as above
+        raise BadInput(
+            f"{path}: the array {name!r} is damaged or holds Python objects; save plain arrays with numpy.savez"
+        ) from error
+
+
+def _inputs(path: Path, x: np.ndarray) -> np.ndarray:
+    if x.ndim != 2 or 0 in x.shape or x.dtype.kind not in "biuf":
+        raise BadInput(f"{path}: x is {x.dtype} of shape {x.shape}; give numbers [rows, columns], at least one of each")
+    return x
+
+
+def _targets(path: Path, y: np.ndarray, name: str) -> np.ndarray | list[str]:
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim == 1 and y.dtype.kind == "U":
+        return _named(path, y.tolist(), name)
+    if y.ndim not in (1, 2) or 0 in y.shape or y.dtype.kind not in "biuf":
+        raise BadInput(
+            f"{path}: {name} is {y.dtype} of shape {y.shape}; give numbers or names of classes, one for each row"
+        )
+    return y.astype(np.float64)
+
+
+def _named(path: Path, texts: list[str], name: str) -> list[str]:
+    if "" in texts:
+        raise BadInput(
+            f"{path}, row {texts.index('')} (counted from 0): the target {name!r} is empty; leave the row out"
+        )
+    return texts
+
+
+# --- both ------------------------------------------------------------------------------------------------------------
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names for an error, the first ten of many."""
+    shown = [name if name.isprintable() and len(name) <= 40 else _shortened(name) for name in names[:10]]
+    return ", ".join(shown) + (f" … ({len(names)} in all)" if len(names) > 10 else "")
+
+
+def _shortened(cell: str) -> str:
+    return repr(cell if len(cell) <= 40 else cell[:40] + "…")

@@ -1,0 +1,240 @@
+"""Files written whole or not at all: text, JSON, and arrays as safetensors with their JSON."""
+
+import contextlib
+import dataclasses
+import errno
+import json
+import math
+import os
+import secrets
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+from safetensors import SafetensorError
+
+from deltarule.errors import BadInput, RunFailed
+
+# What goes wrong with a disk, not with what the user asked for.
+DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+
+METADATA_KEY = "deltarule"
+
+
+def write_whole(path: str | Path, content: bytes | str) -> None:
+    """Write a file so that readers see the old content or all of the new, never a part.
+
+    Parameters: `path`, in a folder that exists; `content`, bytes or text (written as UTF-8, line ends as given).
+    Errors: `BadInput` for a place that cannot be written; `RunFailed` for a full or failing disk. Either way, and
+    after Ctrl-C, nothing is left behind.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_whole(Path(folder) / "note.txt", "δ = ∂J/∂z")
+    ...     (Path(folder) / "note.txt").read_text(encoding="utf-8")
+    'δ = ∂J/∂z'
+    """
+    path = Path(path)
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    part = path.parent / f".deltarule-{secrets.token_hex(8)}.part"
+    try:
+        # os.replace would put a plain file in the place of a device such as /dev/null.
+        if path.exists() and not path.is_file():
+            raise BadInput(f"{path} is not a plain file, so nothing can be written there; choose another name")
+        with part.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException as error:  # Ctrl-C too must leave nothing behind
+        with contextlib.suppress(OSError):
+            part.unlink()
+        if isinstance(error, OSError):
+            raise _cannot_write(path, error) from error
+        raise
+
+
+def make_folder(path: str | Path) -> Path:
+    """Create an output folder (and the folders above it) and prove that files can be written there.
+
+    Parameters: `path`, the folder, which may exist already.
+    Returns: the folder.
+    Errors: `BadInput` when a file is in the way or the folder cannot be written; `RunFailed` for a full disk.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     make_folder(Path(folder) / "results" / "encoder").is_dir()
+    True
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    return path
+
+
+def to_jsonable(record: Any) -> Any:
+    """Turn a record into what JSON can hold: dicts, lists, texts, finite numbers, booleans and null.
+
+    Parameters: `record`, nested dataclasses, mappings, lists, tuples, arrays, NumPy scalars, paths and plain values.
+    Returns: the same as plain values, the order of keys kept; nan and ±infinity, which JSON lacks, become `None`.
+    Errors: `TypeError` for anything else.
+
+    >>> to_jsonable({"loss": np.array([0.5, np.nan]), "steps": np.int64(3)})
+    {'loss': [0.5, None], 'steps': 3}
+    """
+    if record is None or isinstance(record, bool | int | str):
+        return record
+    if isinstance(record, float):
+        return float(record) if math.isfinite(record) else None
+    if isinstance(record, np.ndarray):
+        return _array_to_jsonable(record)
+    if isinstance(record, np.generic):
+        return _array_to_jsonable(np.asarray(record))
+    if isinstance(record, Path):
+        return str(record)
+    if dataclasses.is_dataclass(record) and not isinstance(record, type):
+        return {field.name: to_jsonable(getattr(record, field.name)) for field in dataclasses.fields(record)}
+    if isinstance(record, Mapping):
+        return {_key(key): to_jsonable(value) for key, value in record.items()}
+    if isinstance(record, list | tuple):
+        return [to_jsonable(value) for value in record]
+    raise TypeError(f"JSON has no form for a {type(record).__name__}; make it numbers, texts, lists or mappings")
+
+
+def write_json(path: str | Path, record: Any) -> None:
+    """Write a record as strict JSON, indented, in UTF-8.
+
+    Parameters: `path`; `record`, whatever `to_jsonable` takes.
+    Errors: as `write_whole` and `to_jsonable`.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_json(Path(folder) / "run.json", {"objective": float("inf"), "seeds": (0, 1)})
+    ...     read_json(Path(folder) / "run.json")
+    {'objective': None, 'seeds': [0, 1]}
+    """
+    text = json.dumps(to_jsonable(record), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    # A path of undecodable bytes holds lone surrogates; Python's backslash form of one is also JSON's.
+    write_whole(path, text.encode("utf-8", errors="backslashreplace"))
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a file of strict JSON.
+
+    Parameters: `path`.
+    Returns: plain values.
+    Errors: `BadInput` when the file cannot be read or is not JSON (nan and infinity are not).
+
+    >>> read_json("missing.json")
+    Traceback (most recent call last):
+        ...
+    deltarule.errors.BadInput: missing.json does not exist; check the name and the folder
+    """
+    try:
+        return json.loads(_read(Path(path)).decode("utf-8-sig"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, BadInput):
+            raise
+        raise BadInput(f"{path} is not JSON ({error}); correct it or write it again") from error
+
+
+def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> None:
+    """Write named arrays and their metadata as one safetensors file, the same bytes for the same content.
+
+    Parameters: `path`; `arrays`, any shapes, of booleans, integers, or floats of 16 to 64 bits; `metadata`, whatever
+    `to_jsonable` takes.
+    Errors: `BadInput` for an array that safetensors cannot hold; otherwise as `write_whole` and `to_jsonable`.
+    Source: https://huggingface.co/docs/safetensors
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_arrays(Path(folder) / "state.safetensors", {"theta": np.zeros((2, 3))}, {"step": 7})
+    ...     load_arrays(Path(folder) / "state.safetensors")
+    ({'theta': array([[0., 0., 0.],
+           [0., 0., 0.]])}, {'step': 7})
+    """
+    # safetensors 0.8 takes the memory as it lies: views of a population's θ would be saved with wrong numbers.
+    # (Not np.ascontiguousarray, which turns a scalar array into a vector.)
+    contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    text = json.dumps(to_jsonable(metadata), allow_nan=False)
+    if "__metadata__" in contiguous:
+        raise BadInput(f"{path} cannot hold an array named __metadata__, a reserved name; rename it")
+    try:
+        content = safetensors.numpy.save(contiguous, {METADATA_KEY: text})
+    except SafetensorError as error:
+        kinds = ", ".join(f"{name} {array.dtype}" for name, array in contiguous.items())
+        raise BadInput(
+            f"{path} cannot hold these arrays ({kinds}): {error}; use booleans, integers or floats"
+        ) from error
+    write_whole(path, content)
+
+
+def load_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read what `save_arrays` wrote.
+
+    Parameters: `path`.
+    Returns: the arrays by name (in the order of the names) and the metadata as plain values.
+    Errors: `BadInput` when the file cannot be read, is damaged, or was not written by deltarule.
+
+    >>> load_arrays("missing.safetensors")
+    Traceback (most recent call last):
+        ...
+    deltarule.errors.BadInput: missing.safetensors does not exist; check the name and the folder
+    """
+    content = _read(Path(path))
+    try:
+        arrays = safetensors.numpy.load(content)  # checks header, sizes and offsets against the file
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise BadInput(f"{path} is damaged or no safetensors file of plain arrays ({error}); write it again") from error
+    return dict(sorted(arrays.items())), _metadata(Path(path), content)
+
+
+def _metadata(path: Path, content: bytes) -> dict[str, Any]:
+    """The JSON that `save_arrays` put into the header of a file that safetensors has accepted."""
+    header_size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + header_size])
+    try:
+        metadata = json.loads(header["__metadata__"][METADATA_KEY])
+    except (KeyError, TypeError, ValueError, RecursionError):
+        metadata = None
+    if not isinstance(metadata, dict):
+        raise BadInput(
+            f"{path} was not written by deltarule: its metadata are missing; use a file that deltarule wrote"
+        )
+    return metadata
+
+
+def _array_to_jsonable(array: np.ndarray) -> Any:
+    """Nested lists; the common case, all finite, needs no visit of every number."""
+    plain = array.tolist()
+    if array.dtype.kind in "biu" or (array.dtype.kind == "f" and np.isfinite(array).all()):
+        return plain
+    return to_jsonable(plain)
+
+
+def _key(key: Any) -> str:
+    if not isinstance(key, str | int):
+        raise TypeError(f"JSON has no form for the key {key!r}; use texts")
+    return str(key)
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"{text} is not a JSON number")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise BadInput(f"{path} does not exist; check the name and the folder") from error
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}; check that it is a file you may read") from error
+
+
+def _cannot_write(path: Path, error: OSError) -> BadInput | RunFailed:
+    if error.errno in DISK_TROUBLE:
+        return RunFailed(f"{path} could not be written: {error.strerror}; free some space and run it again")
+    return BadInput(f"{path} cannot be written: {error.strerror}; choose a folder that exists and that you may write")

@@ -1,0 +1,110 @@
+import re
+import sys
+from pathlib import Path
+from subprocess import run
+
+import pytest
+
+from deltarule.data import bundled, made
+from deltarule.data.load import load, names
+from deltarule.errors import BadInput
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "points.csv"
+    path.write_text("a,y\n1,0\n2,1\n", encoding="utf-8")
+    return path
+
+
+def test_every_name_loads_what_it_says() -> None:
+    for name, description in names():
+        dataset = load(name)
+        assert dataset.name == name
+        assert re.fullmatch(r"[^\n]{20,120}\.", description)
+        assert dataset.note.endswith(".")
+    assert load("iris").digest == bundled.iris().digest
+
+
+def test_options_reach_the_loader() -> None:
+    assert load("one_hot", size=5).inputs == 5
+    assert load("linear", samples=7, seed=3).digest == made.linear(7, 3).digest
+
+
+def test_a_file_is_read_by_path_and_by_text(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(table, "y").classes == load(str(table), "y").classes == ("0", "1")
+    assert load(table, "y", task="regress").classes == ()
+    monkeypatch.chdir(table.parent)
+    assert load("points.csv", "y").features == ("a",)
+
+
+def test_a_file_is_looked_for_in_the_data_folder_first(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (table.parent / "data").mkdir()
+    (table.parent / "data" / "points.csv").write_text("b,y\n1,0\n2,1\n", encoding="utf-8")
+    (table.parent / "here.csv").write_text("c,y\n1,0\n2,1\n", encoding="utf-8")
+    monkeypatch.chdir(table.parent)
+    assert load("points.csv", "y", data_dir="data").features == ("b",)
+    assert load("here.csv", "y", data_dir="data").features == ("c",)
+    assert load(table, "y", data_dir="data").features == ("a",)
+    assert load("xor", data_dir="data").digest == made.xor().digest
+
+
+def test_a_file_named_like_a_data_set_is_read_when_a_folder_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "iris").write_text("a,y\n1,0\n2,1\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert load(Path("iris"), "y").features == load("./iris", "y").features == ("a",)
+    assert load("iris").name == "iris"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "sentence"),
+    [
+        (
+            "digit",
+            {},
+            r"no data set named 'digit' \(did you mean digits\?\); choose one of one_hot, .*, or name a .csv",
+        ),
+        ("qqqq", {}, r"no data set named 'qqqq'; choose one of"),
+        ("", {}, "no data set named ''"),
+        (
+            "iris",
+            {"target": "species"},
+            "iris has a target of its own, so 'species' cannot be chosen; leave target out",
+        ),
+        ("iris", {"size": 3}, "iris has no option 'size'; it has none"),
+        ("linear", {"size": 3}, "linear has no option 'size'; it has samples, seed"),
+        ("a.csv", {"target": "y", "seed": 3}, "a file has no option 'seed'; it has task"),
+        ("missing.csv", {"target": "y"}, "missing.csv does not exist"),
+        ("a.csv", {"target": "y", "data_dir": "missing"}, "the data folder missing does not exist; name a folder"),
+        ("one_hot", {"size": 0}, "size is 0; give a whole number"),
+    ],
+)
+def test_what_cannot_be_loaded_is_one_sentence(name: str, options: dict[str, object], sentence: str) -> None:
+    with pytest.raises(BadInput, match=sentence) as caught:
+        load(name, **options)  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+
+
+if sys.platform != "win32":
+
+    def test_a_data_folder_without_permission_is_one_sentence(tmp_path: Path) -> None:
+        (tmp_path / "locked").mkdir(mode=0)
+        # Root may enter everywhere, so a process of it steps down.
+        program = (
+            "import os, sys; from deltarule.data.load import load\n"
+            "os.geteuid() or os.seteuid(65534); load('points.csv', 'y', data_dir=sys.argv[1])"
+        )
+        done = run([sys.executable, "-c", program, tmp_path / "locked"], capture_output=True, text=True, check=False)
+        assert re.search(
+            r"BadInput: the data folder .*locked cannot be read: Permission denied; name another$", done.stderr
+        )
+
+
+def test_looking_at_the_names_loads_nothing_heavy() -> None:
+    program = (
+        "import sys; from deltarule.data.load import load, names; names(); load('xor'); import deltarule.files\n"
+        "print([name for name in ('scipy', 'sklearn', 'matplotlib', 'torch', 'numba') if name in sys.modules])"
+    )
+    assert run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "[]\n"

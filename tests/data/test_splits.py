@@ -1,0 +1,152 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deltarule.data.bundled import iris
+from deltarule.data.dataset import Dataset, Rows, with_parts
+from deltarule.data.splits import folds, split
+from deltarule.errors import BadInput
+
+
+def dataset(rows: int, classes: int = 0) -> Dataset:
+    """Row n holds the number n, by which a test finds it again; classes take turns."""
+    x = np.arange(float(rows))[:, None]
+    if not classes:
+        return Dataset("d", Rows(x, targets=x), features=("n",))
+    return Dataset("d", Rows(x, labels=np.arange(rows) % classes), features=("n",), classes=tuple("abcde"[:classes]))
+
+
+counts = st.integers(0, 20)
+kinds = st.sampled_from([0, 2, 3])
+seeds = st.integers(0, 2**32 - 1)
+
+
+@given(kind=kinds, validation=counts, test=counts, seed=seeds, stratify=st.booleans())
+def test_parts_are_a_partition_of_the_rows(kind: int, validation: int, test: int, seed: int, stratify: bool) -> None:
+    whole = dataset(60, kind)
+    validation, test = validation + 3 * (validation > 0), test + 3 * (test > 0)  # room for each class
+    parts = split(whole, validation, test, seed, stratify).parts
+    assert {name: len(rows) for name, rows in parts.items()} == {
+        name: count for name, count in (("train", 60 - validation - test), ("validation", validation), ("test", test))
+        if count
+    }  # fmt: skip
+    numbers = [rows.x[:, 0].tolist() for rows in parts.values()]
+    assert sorted(sum(numbers, [])) == list(range(60))
+    assert all(part == sorted(part) for part in numbers)
+    for rows in parts.values():
+        np.testing.assert_array_equal(rows.answers, whole.train.answers[rows.x[:, 0].astype(int)])
+
+
+@given(seed=seeds, validation=st.sampled_from([0.0, 0.1, 0.3]), test=st.sampled_from([0.0, 0.25, 0.5]))
+def test_stratified_parts_hold_each_class_in_its_share(seed: int, validation: float, test: float) -> None:
+    labels = np.repeat([0, 1, 2], [60, 30, 10])
+    whole = Dataset("d", Rows(np.arange(100.0)[:, None], labels=labels), features=("n",), classes=("a", "b", "c"))
+    for rows in split(whole, validation, test, seed).parts.values():
+        shares = np.bincount(rows.answers, minlength=3) / len(rows)
+        assert np.abs(shares - [0.6, 0.3, 0.1]).max() * len(rows) <= 1.5  # whole rows cannot be nearer
+
+
+@given(seed=seeds, kind=kinds)
+def test_a_split_is_a_function_of_its_seed(seed: int, kind: int) -> None:
+    first, again = (split(dataset(40, kind), 10, 10, seed) for _ in range(2))
+    assert first.digest == again.digest
+    assert len({split(dataset(40, kind), 10, 10, other).digest for other in range(5)}) == 5
+
+
+@given(seed=seeds, validation=st.integers(0, 20))
+def test_the_test_rows_do_not_depend_on_the_validation_rows(seed: int, validation: int) -> None:
+    parts = [split(dataset(50), share, 10, seed).parts["test"].x.tolist() for share in (0, validation)]
+    assert parts[0] == parts[1]
+
+
+def test_a_share_is_of_all_rows_rounded_and_at_least_one() -> None:
+    assert {n: len(rows) for n, rows in split(dataset(30), 0.1, 0.25).parts.items()} == {
+        "train": 19, "validation": 3, "test": 8,
+    }  # fmt: skip
+    assert len(split(dataset(30), test=0.001).parts["test"]) == 1
+
+
+def test_nothing_asked_changes_nothing() -> None:
+    whole = dataset(5)
+    assert split(whole) is whole
+
+
+def test_a_part_that_is_there_stays() -> None:
+    test = Rows([[99.0]], targets=[[99.0]])
+    parts = split(with_parts(dataset(10), {"test": test}), validation=3, test=5).parts
+    assert parts["test"] is test
+    assert (len(parts["train"]), len(parts["validation"])) == (7, 3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "sentence"),
+    [
+        (0, {"validation": 5, "test": 5}, "d has 10 rows to train on, so 5 for validation and 5 for test leave none"),
+        (0, {"test": 11}, "0 for validation and 11 for test leave none; set fewer aside"),
+        (0, {"validation": 1.0}, "the validation share is 1.0; give a fraction from 0 to under 1, or a whole number"),
+        (0, {"validation": float("nan")}, "the validation share is nan"),
+        (0, {"test": -1}, "the test share is -1"),
+        (0, {"test": True}, "the test share is True"),
+        (0, {"test": "a"}, "the test share is 'a'"),
+        (3, {"test": 2}, "d cannot set 2 rows aside for test with every class in each part: .*turn stratify off"),
+        (5, {"test": 5, "validation": 5}, "leave none"),
+        (0, {"seed": -1}, "the seed of the split is -1"),
+    ],
+)
+def test_a_split_that_cannot_be_is_one_sentence(kind: int, options: dict[str, object], sentence: str) -> None:
+    with pytest.raises(BadInput, match=sentence) as caught:
+        split(dataset(10, kind), **options)  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+
+
+def test_a_class_of_one_row_is_named_as_the_reason() -> None:
+    rows = Rows(np.ones((10, 1)), labels=[1] + [0] * 9)
+    with pytest.raises(BadInput, match="every class in each part: .*only 1 member"):
+        split(Dataset("d", rows, features=("n",), classes=("a", "b")), test=5)
+    assert len(split(Dataset("d", rows, features=("n",), classes=("a", "b")), test=5, stratify=False).train) == 5
+
+
+# --- folds -----------------------------------------------------------------------------------------------------------
+
+
+@given(rows=st.integers(8, 40), k=st.integers(2, 4), kind=st.sampled_from([0, 2]), seed=seeds)
+def test_each_row_is_in_the_validation_rows_of_one_fold(rows: int, k: int, kind: int, seed: int) -> None:
+    divided = folds(dataset(rows, kind).train, k, seed)
+    assert len(divided) == k
+    assert Counter(np.concatenate([aside for _, aside in divided]).tolist()) == Counter(range(rows))
+    for train, aside in divided:
+        assert sorted([*train, *aside]) == list(range(rows))
+        assert train.tolist() == sorted(train)
+        assert abs(len(aside) - rows / k) < (2 if kind else 1)
+
+
+@given(k=st.integers(2, 10), seed=seeds)
+def test_folds_hold_each_class_alike(k: int, seed: int) -> None:
+    rows = iris().train
+    for _, aside in folds(rows, k, seed):
+        assert np.abs(np.bincount(rows.answers[aside], minlength=3) - 50 / k).max() < 1
+
+
+@given(seed=seeds)
+def test_folds_are_a_function_of_their_seed(seed: int) -> None:
+    first, again = (folds(dataset(30).train, 3, seed) for _ in range(2))
+    assert all(
+        np.array_equal(a, b) for one, other in zip(first, again, strict=True) for a, b in zip(one, other, strict=True)
+    )
+    assert len({folds(dataset(30).train, 3, other)[0][1].tobytes() for other in range(5)}) == 5
+
+
+@pytest.mark.parametrize(
+    ("kind", "k", "sentence"),
+    [
+        (0, 1, "1 folds are impossible with 10 rows; choose from 2 to 10"),
+        (0, 11, "11 folds are impossible with 10 rows"),
+        (3, 4, "4 folds are impossible with 3 rows in the smallest class; choose from 2 to 3"),
+    ],
+)
+def test_folds_that_cannot_be_are_one_sentence(kind: int, k: int, sentence: str) -> None:
+    with pytest.raises(BadInput, match=sentence):
+        folds(dataset(10, kind).train, k)

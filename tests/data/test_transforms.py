@@ -1,0 +1,129 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from deltarule.data.dataset import Dataset, Rows
+from deltarule.data.transforms import SCALES, scale
+from deltarule.errors import BadInput
+
+
+def dataset(train: np.ndarray, test: np.ndarray | None = None) -> Dataset:
+    def rows(x: np.ndarray) -> Rows:
+        return Rows(x, targets=np.zeros((len(x), 1)))
+
+    names = tuple(f"column {number}" for number in range(train.shape[1]))
+    return Dataset("d", rows(train), test=None if test is None else rows(test), features=names)
+
+
+def tables(min_rows: int = 1) -> st.SearchStrategy[np.ndarray]:
+    shapes = st.tuples(st.integers(min_rows, 8), st.integers(1, 4))
+    return hnp.arrays("float64", shapes, elements=st.floats(-1e6, 1e6).map(lambda number: round(number, 3)))
+
+
+@given(tables())
+def test_unit_brings_the_largest_absolute_number_to_one(x: np.ndarray) -> None:
+    scaled, _ = scale(dataset(x), "unit")
+    largest = np.abs(x).max()
+    assert np.abs(scaled.train.x).max() == pytest.approx(float(largest > 0), rel=1e-15)
+    np.testing.assert_allclose(scaled.train.x * largest, x, rtol=1e-15)
+
+
+@given(tables(min_rows=2))
+def test_standardized_columns_have_mean_zero_and_variance_one_or_are_zero(x: np.ndarray) -> None:
+    scaled = scale(dataset(x), "standardize")[0].train.x
+    for before, after in zip(x.T, scaled.T, strict=True):
+        if (before == before[0]).all():
+            assert (after == 0).all()
+        else:
+            # Two numbers of 1e6 that differ by 1e-3 leave this much of 16 digits.
+            assert abs(after.mean()) < 1e-6
+            assert after.var() == pytest.approx(1, rel=1e-6)
+
+
+@given(tables())
+def test_centered_columns_have_mean_zero_and_their_old_differences(x: np.ndarray) -> None:
+    scaled = scale(dataset(x), "center")[0].train.x
+    assert np.abs(scaled.mean(0)).max() <= 1e-9
+    np.testing.assert_allclose(scaled - scaled[0], x - x[0], atol=1e-8)
+
+
+@given(tables(), st.sampled_from(SCALES), st.integers(0, 3))
+def test_every_part_is_scaled_by_the_training_rows_alone(x: np.ndarray, how: str, seed: int) -> None:
+    test = np.random.default_rng(seed).normal(size=(3, x.shape[1]))
+    alone, transform = scale(dataset(x), how)
+    both, _ = scale(dataset(x, test), how)
+    np.testing.assert_array_equal(both.train.x, alone.train.x)
+    np.testing.assert_array_equal(both.parts["test"].x, transform.apply(test))
+    np.testing.assert_array_equal(transform.apply(x), alone.train.x)
+    np.testing.assert_allclose(transform.apply(test), (test - transform.shift) * transform.factor)
+    assert transform.how == how
+
+
+def test_a_scale_leaves_the_given_data_and_the_answers_alone() -> None:
+    x = np.array([[1.0, 2.0], [3.0, 5.0]])
+    given_rows = dataset(x)
+    for how in SCALES:
+        scaled, _ = scale(given_rows, how)
+        assert scaled.train.answers is given_rows.train.answers
+    assert x.tolist() == [[1.0, 2.0], [3.0, 5.0]]
+
+
+def test_none_changes_nothing() -> None:
+    images = dataset(np.array([[1, 2]], dtype=np.uint8))
+    scaled, transform = scale(images, "none")
+    assert scaled is images
+    assert (transform.shift.tolist(), transform.factor.tolist()) == ([0, 0], [1, 1])
+
+
+@pytest.mark.parametrize(("dtype", "scaled"), [("uint8", "float32"), ("float32", "float32"), ("float64", "float64")])
+def test_images_become_float32(dtype: str, scaled: str) -> None:
+    pixels = np.arange(256).reshape(-1, 1).astype(dtype)
+    unit = scale(dataset(pixels), "unit")[0].train.x
+    assert unit.dtype == scaled
+    np.testing.assert_allclose(unit[:, 0], np.arange(256) / 255, rtol=2 * np.finfo(scaled).eps)
+    assert (unit.min(), unit.max()) == (0, 1)
+
+
+def test_wide_images_are_centered_by_their_mean_image() -> None:
+    # More columns than are worked on at a time.
+    pixels = np.random.default_rng(0).integers(0, 256, size=(7, 700), dtype=np.uint8)
+    centered, transform = scale(dataset(pixels), "center")
+    np.testing.assert_allclose(transform.shift, [sum(column) / 7 for column in pixels.T.tolist()], rtol=1e-14)
+    np.testing.assert_allclose(centered.train.x, pixels - pixels.mean(0), atol=1e-4)
+
+
+def test_a_column_that_never_varied_stays_zero_in_new_data() -> None:
+    # 0.1 three times has a rounded mean other than 0.1: dividing by that tiny deviation would give ±1.
+    x = np.array([[0.1, 1.0], [0.1, 2.0], [0.1, 3.0]])
+    scaled, transform = scale(dataset(x), "standardize")
+    assert scaled.train.x[:, 0].tolist() == [0, 0, 0]
+    assert transform.apply(np.array([[7.0, 2.0]])).tolist() == [[0.0, 0.0]]
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e150])
+def test_standardizing_does_not_depend_on_the_unit(unit: float) -> None:
+    x = np.array([[1.0], [2.0], [4.0]])
+    there = scale(dataset(x * unit), "standardize")[0].train.x
+    np.testing.assert_allclose(there, scale(dataset(x), "standardize")[0].train.x, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("column", "how"),
+    [([1.7e308, -1.7e308, -1.7e308], "standardize"), ([1.7e308, 1.6e308], "center"), ([1e-310, 0.0], "unit")],
+)
+def test_numbers_beyond_a_scale_are_one_sentence(column: list[float], how: str) -> None:
+    x = np.array(column)[:, None]
+    with pytest.raises(
+        BadInput, match=f"column 'column 0' of d holds numbers too large or too small for the scale '{how}'"
+    ):
+        scale(dataset(x), how)
+
+
+def test_an_unknown_scale_and_another_width_are_one_sentence() -> None:
+    with pytest.raises(BadInput, match="the scale 'log' is unknown; choose one of none, unit, standardize, center"):
+        scale(dataset(np.ones((2, 2))), "log")
+    _, transform = scale(dataset(np.ones((2, 2))), "center")
+    with pytest.raises(BadInput, match=r"x has the shape \(1, 3\); the scale was fitted on 2 columns"):
+        transform.apply(np.ones((1, 3)))

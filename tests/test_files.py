@@ -1,0 +1,352 @@
+import contextlib
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from deltarule.errors import BadInput, RunFailed
+from deltarule.files import load_arrays, make_folder, read_json, save_arrays, to_jsonable, write_json, write_whole
+
+DTYPES = ["int64", "uint8", "bool", "float32", "float64"]
+
+
+def arrays() -> st.SearchStrategy[np.ndarray]:
+    shapes = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
+    return st.sampled_from(DTYPES).flatmap(lambda dtype: hnp.arrays(dtype, shapes))
+
+
+# A file of this name lies in a folder of its own, so that what is left behind shows.
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    (tmp_path / "out").mkdir()
+    return tmp_path / "out" / "file"
+
+
+@contextlib.contextmanager
+def ordinary_user() -> Iterator[Path]:
+    """A folder that the user of this process may read but not write; root may write anywhere, so it steps down."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "locked"
+        folder.mkdir()
+        folder.chmod(0o555)
+        folder.parent.chmod(0o755)
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(65534)
+        try:
+            yield folder
+        finally:
+            if root:
+                os.seteuid(0)
+            folder.chmod(0o755)
+
+
+# --- write_whole -----------------------------------------------------------------------------------------------------
+
+
+@given(old=st.binary(max_size=50) | st.none(), new=st.binary(max_size=50) | st.text(st.characters(codec="utf-8")))
+def test_a_written_file_holds_exactly_the_content_and_stands_alone(old: bytes | None, new: bytes | str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "file"
+        if old is not None:
+            path.write_bytes(old)
+        write_whole(path, new)
+        assert path.read_bytes() == (new if isinstance(new, bytes) else new.encode())
+        assert list(Path(folder).iterdir()) == [path]
+
+
+def test_a_missing_folder_is_bad_input(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"missing.file cannot be written: .*; choose a folder that exists"):
+        write_whole(tmp_path / "missing" / "file", "text")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_in_the_place_of_the_file_is_bad_input_and_stays(path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(BadInput, match="is not a plain file"):
+        write_whole(path, "text")
+    assert list(path.parent.iterdir()) == [path]
+
+
+if sys.platform != "win32":
+
+    def test_a_device_is_refused_and_stays_a_device() -> None:
+        with pytest.raises(BadInput, match="is not a plain file"):
+            write_whole(os.devnull, "text")
+        assert Path(os.devnull).is_char_device()
+
+    def test_a_folder_without_permission_is_bad_input() -> None:
+        with ordinary_user() as folder:
+            with pytest.raises(BadInput, match="cannot be written: Permission denied; choose a folder"):
+                write_whole(folder / "file", "text")
+            with pytest.raises(BadInput, match="cannot be written: Permission denied; choose a folder"):
+                make_folder(folder)
+            with pytest.raises(BadInput, match="cannot be written: Permission denied; choose a folder"):
+                make_folder(folder / "results")
+            assert list(folder.iterdir()) == []
+
+    def test_a_disk_that_takes_no_more_fails_the_run_and_keeps_the_old_file(path: Path) -> None:
+        # The process may write files of 1,000 bytes: the system stops the write in the middle, as a full disk does.
+        path.write_text("old", encoding="utf-8")
+        program = (
+            "import resource, sys; from deltarule.files import write_whole\n"
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)); write_whole(sys.argv[1], b'x' * 100_000)"
+        )
+        done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=False)
+        assert done.stderr.splitlines()[-1].startswith(f"{RunFailed.__module__}.RunFailed: {path} could not be written")
+        assert path.read_text(encoding="utf-8") == "old"
+        assert list(path.parent.iterdir()) == [path]
+
+    def test_ctrl_c_at_any_moment_leaves_the_old_file_or_the_new_one_and_nothing_else(path: Path) -> None:
+        contents = [b"a" * 300_000, b"b" * 300_000]
+        write_whole(path, contents[0])
+        interrupted = 0
+        before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+        try:
+            for attempt, content in zip(range(200), itertools.cycle(contents), strict=False):
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, (1 + attempt) * 1e-5)
+                    write_whole(path, content)
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+                except KeyboardInterrupt:
+                    interrupted += 1
+                assert path.read_bytes() in contents
+                assert list(path.parent.iterdir()) == [path]
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        assert interrupted > 0
+
+
+# --- make_folder -----------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_is_made_with_its_parents_and_may_exist_already(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "a" / "b")
+    assert make_folder(folder) == tmp_path / "a" / "b"
+    assert folder.is_dir()
+    assert list(folder.iterdir()) == []
+
+
+def test_a_file_in_the_way_of_a_folder_is_bad_input_and_stays(path: Path) -> None:
+    path.write_text("mine", encoding="utf-8")
+    for wanted in (path, path / "deeper"):
+        with pytest.raises(BadInput, match=r"file.* cannot be written: .*; choose a folder"):
+            make_folder(wanted)
+    assert path.read_text(encoding="utf-8") == "mine"
+
+
+# --- JSON ------------------------------------------------------------------------------------------------------------
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@given(json_values)
+def test_json_comes_back_as_it_was_written_in_strict_utf8(record: object) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "record.json"
+        write_json(path, record)
+        path.read_bytes().decode("utf-8", errors="strict")
+        assert read_json(path) == record
+
+
+def test_a_path_of_undecodable_bytes_is_written_and_read(path: Path) -> None:
+    write_json(path, {"out": Path("caf\udce9")})
+    assert path.read_bytes() == b'{\n  "out": "caf\\udce9"\n}\n'
+    assert read_json(path) == {"out": "caf\udce9"}
+
+
+@dataclass(frozen=True)
+class Member:
+    seed: np.int64
+    weights: np.ndarray
+    out: Path
+
+
+def test_records_become_plain_values_and_keep_their_order() -> None:
+    member = Member(np.int64(3), np.array([[1, 2]]), Path("out"))
+    record = {"z": member, "a": (np.float32(0.5), np.bool_(True)), 7: np.array(2.5)}
+    plain = to_jsonable(record)
+    assert plain == {"z": {"seed": 3, "weights": [[1, 2]], "out": "out"}, "a": [0.5, True], "7": 2.5}
+    assert list(plain) == ["z", "a", "7"]
+    assert type(plain["z"]["seed"]) is int
+    assert type(plain["a"][1]) is bool
+
+
+@given(hnp.arrays("float64", hnp.array_shapes(min_dims=0, min_side=0)))
+def test_what_is_not_finite_becomes_null_and_all_else_stays(array: np.ndarray) -> None:
+    plain = json.loads(json.dumps(to_jsonable({"array": array}), allow_nan=False))["array"]
+    back = np.array(plain, dtype=np.float64).reshape(array.shape)  # null becomes nan
+    np.testing.assert_array_equal(back, np.where(np.isfinite(array), array, np.nan))
+
+
+@pytest.mark.parametrize("record", [{1, 2}, 1j, np.array([1j]), Member, {(1, 2): 3}, b"bytes"])
+def test_what_json_has_no_form_for_is_named(record: object) -> None:
+    with pytest.raises(TypeError, match="JSON has no form for"):
+        to_jsonable(record)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[1, NaN]", b"-Infinity", b"\xff\xfe", b"[" * 100_000, b"1" * 5000, b'{"a": 1} 2']
+)
+def test_what_is_not_json_is_one_sentence(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match=r"^[^\n]*file is not JSON \([^\n]*\); correct it or write it again$"):
+        read_json(path)
+
+
+def test_a_folder_cannot_be_read_as_a_file(tmp_path: Path) -> None:
+    for read in (read_json, load_arrays):
+        with pytest.raises(BadInput, match="cannot be read"):
+            read(tmp_path)
+
+
+# --- arrays ----------------------------------------------------------------------------------------------------------
+
+
+@given(
+    st.dictionaries(st.text().filter(lambda name: name != "__metadata__"), arrays(), max_size=4),
+    st.dictionaries(st.text(), json_values, max_size=3),
+)
+def test_arrays_and_metadata_come_back_bit_for_bit(named: dict[str, np.ndarray], metadata: dict[str, object]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "state.safetensors"
+        save_arrays(path, named, metadata)
+        back, metadata_back = load_arrays(path)
+    assert list(back) == sorted(named)
+    for name, array in named.items():
+        assert (back[name].dtype, back[name].shape) == (array.dtype, array.shape)
+        assert back[name].tobytes() == array.tobytes()
+        assert back[name].flags.writeable
+    assert metadata_back == metadata
+
+
+@given(
+    members=st.integers(1, 4), inputs=st.integers(1, 4), units=st.integers(1, 4), rest=st.integers(0, 5), data=st.data()
+)
+def test_a_view_of_a_population_is_saved_with_its_own_numbers(
+    members: int, inputs: int, units: int, rest: int, data: st.DataObject
+) -> None:
+    theta = np.arange(members * (inputs * units + rest), dtype=np.float64).reshape(members, -1)
+    start = data.draw(st.integers(0, rest))
+    weights = theta[:, start : start + inputs * units].reshape(members, inputs, units)
+    views = {"W": weights, "W.T": weights.swapaxes(-1, -2), "backwards": theta[:, ::-1], "every other": theta[::2, ::2]}
+    with tempfile.TemporaryDirectory() as folder:
+        save_arrays(Path(folder) / "file", views, {})
+        back, _ = load_arrays(Path(folder) / "file")
+    for name, view in views.items():
+        np.testing.assert_array_equal(back[name], view)
+
+
+def test_big_endian_numbers_are_saved_as_the_same_numbers(path: Path) -> None:
+    save_arrays(path, {"a": np.array([1.0, 2.5], dtype=">f8")}, {})
+    assert load_arrays(path)[0]["a"].tolist() == [1.0, 2.5]
+
+
+def test_the_same_content_gives_the_same_bytes_in_any_order_and_process(path: Path) -> None:
+    named = {"b": np.ones(3), "a": np.zeros((2, 2), "float32"), "c": np.arange(2)}
+    save_arrays(path, named, {"z": 1, "a": [0.5]})
+    first = path.read_bytes()
+    save_arrays(path, dict(reversed(named.items())), {"z": 1, "a": [0.5]})
+    assert path.read_bytes() == first
+    program = (
+        "import sys, numpy as np; from deltarule.files import save_arrays\n"
+        "save_arrays(sys.argv[1], {'c': np.arange(2), 'b': np.ones(3), 'a': np.zeros((2, 2), 'float32')},"
+        " {'z': 1, 'a': [0.5]})"
+    )
+    subprocess.run([sys.executable, "-c", program, path], check=True, env=os.environ | {"PYTHONHASHSEED": "7"})
+    assert path.read_bytes() == first
+
+
+@pytest.mark.parametrize("array", [np.array([1j]), np.array(["text"]), np.array([None])])
+def test_an_array_that_safetensors_cannot_hold_is_named(path: Path, array: np.ndarray) -> None:
+    with pytest.raises(BadInput, match=rf"cannot hold these arrays \(good float64, bad {array.dtype}\)"):
+        save_arrays(path, {"good": np.zeros(2), "bad": array}, {})
+    assert list(path.parent.iterdir()) == []
+
+
+def test_the_reserved_name_is_refused(path: Path) -> None:
+    with pytest.raises(BadInput, match="__metadata__, a reserved name"):
+        save_arrays(path, {"__metadata__": np.zeros(2)}, {})
+
+
+def whole_file() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        save_arrays(Path(folder) / "file", {"theta": np.arange(6.0).reshape(2, 3), "step": np.array(3)}, {"k": [1, 2]})
+        return (Path(folder) / "file").read_bytes()
+
+
+WHOLE = whole_file()
+
+
+@given(st.integers(0, len(WHOLE) - 1))
+def test_a_file_cut_short_anywhere_is_bad_input(size: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "cut"
+        path.write_bytes(WHOLE[:size])
+        with pytest.raises(BadInput, match="is damaged or no safetensors file"):
+            load_arrays(path)
+
+
+@given(st.integers(0, len(WHOLE) - 1), st.integers(0, 255))
+def test_a_damaged_byte_gives_arrays_or_one_sentence(position: int, byte: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "damaged"
+        path.write_bytes(WHOLE[:position] + bytes([byte]) + WHOLE[position + 1 :])
+        try:
+            named, metadata = load_arrays(path)
+        except BadInput as error:
+            assert "\n" not in str(error)
+        else:
+            assert all(isinstance(array, np.ndarray) for array in named.values())
+            assert isinstance(metadata, dict)
+
+
+def safetensors_bytes(header: object, data: bytes = b"") -> bytes:
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + data
+
+
+HOSTILE = {
+    "text": b"I am no safetensors file at all",
+    "a header of 2**63 bytes": b"\xff" * 100,
+    "a shape larger than memory": safetensors_bytes({"a": {"dtype": "F64", "shape": [2**62], "data_offsets": [0, 8]}}),
+    "an empty shape of overflowing size": safetensors_bytes(
+        {"a": {"dtype": "F64", "shape": [0, 2**62, 2**60], "data_offsets": [0, 0]}}
+    ),
+    "offsets outside the file": safetensors_bytes({"a": {"dtype": "U8", "shape": [9], "data_offsets": [0, 9]}}),
+    "a type NumPy lacks": safetensors_bytes({"a": {"dtype": "BF16", "shape": [1], "data_offsets": [0, 2]}}, b"12"),
+    "a list as header": safetensors_bytes([1, 2]),
+}
+
+
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_hostile_file_is_one_sentence(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match=r"^[^\n]*is damaged or no safetensors file[^\n]*; write it again$"):
+        load_arrays(path)
+
+
+@pytest.mark.parametrize(
+    "metadata", [None, {}, {"other": "1"}, {"deltarule": "{"}, {"deltarule": "[1]"}, {"deltarule": "[" * 100_000}]
+)
+def test_a_file_of_another_program_is_bad_input(path: Path, metadata: dict[str, str] | None) -> None:
+    path.write_bytes(safetensors_bytes({"__metadata__": metadata}))
+    with pytest.raises(BadInput, match="was not written by deltarule"):
+        load_arrays(path)
