@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.engines.base import Engine
-from deltarule.maths.network import views
+from deltarule.engines.base import Engine, one_blas_thread
+from deltarule.maths.network import forward, views
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.training.history import History
@@ -52,6 +52,22 @@ class Run:
     def outputs(self, x: Any) -> Floats:
         """The outputs of every member.   x [B, D] or [K, B, D]  →  [K, B, C]"""
         return self.engine.outputs(self.problem, self.state, np.asarray(x, self.problem.dtype))[1]
+
+    def activations(self, x: Any) -> dict[str, Floats]:
+        """Every value on the way from x to the logits, by name: z1, a1, z2 …, and the outputs as the last a.
+
+        x [B, D]  →  {name: [K, B, H]}
+        """
+        network, dtype = self.problem.network, self.problem.dtype
+        with one_blas_thread(), np.errstate(all="ignore"):
+            tape, _ = forward(
+                network.layers,
+                views(self.state.theta, network.entries),
+                np.asarray(x, dtype),
+                buffers=views(self.state.buffers, network.buffers),
+            )
+            outputs = network.output.forward(tape[-1].value)[0]
+        return {taped.name: taped.value for taped in tape} | {f"a{network.layers[-1].number}": outputs}
 
     def parameters(self, member: int = 0) -> dict[str, Floats]:
         """A member's arrays by name: W1 [D, H], b1 [1, H] and so on."""

@@ -1,0 +1,221 @@
+"""Claims and verdicts: what a report says, the criterion by which we judge it, and what many seeds say.
+
+A claim's criterion is a predicate over the records of trainings, with the share of seeds that must satisfy it. It is
+fixed before there are results: its digest stands in the study's `criteria.json`, and beside every result.
+"""
+
+import ast
+import hashlib
+import inspect
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deltarule.errors import BadInput
+from deltarule.stats.intervals import Interval, share_interval
+
+if TYPE_CHECKING:
+    from deltarule.studies.experiments import Experiments
+
+VERDICTS = ("agrees", "disagrees", "mixed", "undecided", "not testable here")
+SOME = 0.1
+"""A claim that fails, but holds for surely more than this share of seeds, is mixed: it holds for some seeds."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What trainings say of a claim: our figure in words, and for which seeds the criterion holds.
+
+    `holds` has one array of booleans, one a seed, for each convention under which the claim was tried; a study that
+    knows its convention has a single one. Where it is empty, the claim is not testable here, and `ours` says why.
+    """
+
+    ours: str
+    holds: Mapping[str, Any]
+
+
+Judge = Callable[["Experiments"], Evidence]
+
+
+@dataclass(eq=False)
+class Claim:
+    """A sentence of a report, with its criterion; made by the decorator `claim` from the function that judges it.
+
+    says, report         the claim in our words, and the report's figure
+    criterion, needed    the predicate in words, and the share of seeds that must satisfy it
+    contradicts_itself   what in the report speaks against it, where the report contradicts itself
+    changed              why the criterion was changed after results were there, where it was
+    cause, control       what we suppose makes it fail, and the evidence of a run that changes only that
+    """
+
+    id: str
+    says: str
+    report: str
+    criterion: str
+    needed: float
+    judge: Judge
+    contradicts_itself: str = ""
+    changed: str = ""
+    cause: str = ""
+    control_judge: Judge | None = None
+
+    def control(self, cause: str) -> Callable[[Judge], Judge]:
+        """Decorate the function that judges the control run: only the supposed cause is changed in it."""
+
+        def keep(judge: Judge) -> Judge:
+            self.cause, self.control_judge = cause, judge
+            return judge
+
+        return keep
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the criterion: its words, its share, and the code of its predicate without comments."""
+        tree = ast.parse(textwrap.dedent(inspect.getsource(self.judge)))
+        function = tree.body[0]
+        assert isinstance(function, ast.FunctionDef)
+        function.decorator_list = []
+        if ast.get_docstring(function):
+            function.body = function.body[1:]
+        return hashlib.sha256(repr((self.id, self.criterion, self.needed, ast.unparse(tree))).encode()).hexdigest()
+
+
+def claim(
+    id: str, *, says: str, report: str, criterion: str, needed: float, contradicts_itself: str = "", changed: str = ""
+) -> Callable[[Judge], Claim]:
+    """Make a claim of the function that judges it: it gets `Experiments` and returns `Evidence`.
+
+    >>> @claim("encoder-0", says="eight objects", report="8", criterion="there are 8 rows", needed=0.5)
+    ... def encoder_0(experiments):
+    ...     return Evidence("8 rows", {"": [True]})
+    >>> encoder_0.id
+    'encoder-0'
+    """
+    if not 0 < needed <= 1:
+        raise BadInput(f"the claim '{id}' needs the share {needed} of the seeds; give a number above 0, up to 1")
+
+    def made(judge: Judge) -> Claim:
+        return Claim(id, says, report, criterion, needed, judge, contradicts_itself, changed)
+
+    return made
+
+
+def claims_of(module: ModuleType) -> tuple[Claim, ...]:
+    """The claims that a module defines, in their order."""
+    return tuple(value for value in vars(module).values() if isinstance(value, Claim))
+
+
+@dataclass(frozen=True)
+class Share:
+    """For how many seeds a criterion holds, the interval of that share (95 %), and what follows from it."""
+
+    count: int
+    of: int
+    interval: Interval
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim, judged: the record that tables and pages are drawn from.
+
+    share, interval   under the best convention     conventions   every convention's share
+    cause             why a claim fails: what the control run changed, and whether that flipped it
+    """
+
+    id: str
+    claim: str
+    report: str
+    ours: str
+    share: float | None
+    interval: Interval | None
+    verdict: str
+    contradicts_itself: str
+    cause: str
+    criterion: str
+    needed: float
+    conventions: Mapping[str, Share] = field(default_factory=dict)
+    control: Mapping[str, Share] | None = None
+    control_ours: str = ""
+    flipped: bool | None = None
+    digest: str = ""
+    changed: str = ""
+
+
+def judged(claim: Claim, experiments: "Experiments") -> Verdict:
+    """Judge a claim; where it does not agree, run its control too."""
+    evidence = claim.judge(experiments)
+    shares = {name: share(holds, claim.needed) for name, holds in evidence.holds.items()}
+    verdict = combined({name: one.verdict for name, one in shares.items()})
+    best = max(shares.values(), key=lambda one: one.count / one.of, default=None)
+    control, told, flipped = None, "", None
+    if verdict not in ("agrees", "not testable here") and claim.control_judge is not None:
+        found = claim.control_judge(experiments)
+        control, told = {name: share(holds, claim.needed) for name, holds in found.holds.items()}, found.ours
+        flipped = combined({name: one.verdict for name, one in control.items()}) == "agrees"
+    return Verdict(
+        id=claim.id,
+        claim=claim.says,
+        report=claim.report,
+        ours=evidence.ours,
+        share=None if best is None else best.count / best.of,
+        interval=None if best is None else best.interval,
+        verdict=verdict,
+        contradicts_itself=claim.contradicts_itself,
+        cause="" if control is None else _told(claim.cause, bool(flipped)),
+        criterion=claim.criterion,
+        needed=claim.needed,
+        conventions=shares,
+        control=control,
+        control_ours=told,
+        flipped=flipped,
+        digest=claim.digest,
+        changed=claim.changed,
+    )
+
+
+def share(holds: Any, needed: float) -> Share:
+    """The share of seeds for which a criterion holds, and what it says where `needed` of them must.
+
+    It agrees where the whole interval is at `needed` or above, is undecided where the interval holds `needed`, and
+    below it is mixed where it holds for some seeds, and disagrees where it does for next to none.
+
+    >>> [share([True] * count + [False] * (100 - count), 0.8).verdict for count in (100, 80, 50, 2)]
+    ['agrees', 'undecided', 'mixed', 'disagrees']
+    """
+    seeds = np.asarray(holds, bool)
+    count = int(seeds.sum())
+    interval = share_interval(count, len(seeds))
+    if interval.low >= needed:
+        verdict = "agrees"
+    elif interval.high >= needed:
+        verdict = "undecided"
+    else:
+        verdict = "mixed" if interval.low >= SOME else "disagrees"
+    return Share(count, len(seeds), interval, verdict)
+
+
+def combined(verdicts: Mapping[str, str]) -> str:
+    """One verdict of those under several conventions: mixed where it agrees under some and not under others.
+
+    >>> combined({"sum": "agrees", "mean": "disagrees"}), combined({"sum": "agrees"}), combined({})
+    ('mixed', 'agrees', 'not testable here')
+    """
+    found = set(verdicts.values())
+    if not found:
+        return "not testable here"
+    if len(found) == 1:
+        return found.pop()
+    if "agrees" in found or "mixed" in found:
+        return "mixed"
+    return "undecided"
+
+
+def _told(cause: str, flipped: bool) -> str:
+    if flipped:
+        return f"{cause}: with that alone changed, the claim holds"
+    return f"supposed: {cause}; with that alone changed the claim still does not hold"
