@@ -13,9 +13,13 @@ from dataclasses import dataclass, field
 from math import pi
 from types import MappingProxyType
 
-from numpy import exp, expm1, log1p, sqrt, tanh
+from numpy import exp, expm1, log1p, tanh
 
 from deltarule.maths.elementary import Array, erf, select
+
+# Python numbers, not NumPy's: those are float64 and would make float64 of a float32 formula.
+_ROOT_2 = 2**0.5
+_ROOT_2_PI = (2 * pi) ** 0.5
 
 
 @dataclass(frozen=True)
@@ -139,12 +143,12 @@ def silu_derivative(z: Array, a: Array) -> Array:
 
 def gelu(z: Array) -> Array:
     """a = z Φ(z), Φ the distribution function of the normal law (the exact form, not the one through tanh)"""
-    return z * (1 + erf(z / sqrt(2.0))) / 2
+    return z * (1 + erf(z / _ROOT_2)) / 2
 
 
 def gelu_derivative(z: Array, a: Array) -> Array:
     """∂a/∂z = Φ(z) + z φ(z), φ the density of the normal law"""
-    return (1 + erf(z / sqrt(2.0))) / 2 + z * exp(-z * z / 2) / sqrt(2 * pi)
+    return (1 + erf(z / _ROOT_2)) / 2 + z * exp(-z * z / 2) / _ROOT_2_PI
 
 
 def exponential(z: Array) -> Array:

@@ -16,7 +16,8 @@ Array = Any
 def select(test: Array, yes: Array, no: Array) -> Array:
     """Choose `yes` where the real part of `test` is above 0, and `no` elsewhere (also where it is NaN).
 
-    Python numbers take the dtype of `test`, so that a formula in float32 stays in float32.
+    Python numbers take the dtype of `test`, so that a formula in float32 stays in float32; where `test` holds whole
+    numbers they stay what they are.
 
     >>> select(np.array([-1.0, 0.0, 2.0]), 1.0, 0.0)
     array([0., 0., 1.])
@@ -37,4 +38,4 @@ def erf(z: Array) -> Array:
 
 
 def _like(value: Array, array: np.ndarray) -> Array:
-    return array.dtype.type(value) if isinstance(value, int | float) else value
+    return array.dtype.type(value) if isinstance(value, int | float) and array.dtype.kind in "fc" else value

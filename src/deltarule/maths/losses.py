@@ -125,8 +125,8 @@ def absolute_error(p: Array, y: Array) -> Array:
 
 
 def absolute_error_derivative(p: Array, y: Array) -> Array:
-    """The sign of p − y; 0 at the kink"""
-    return select(p - y, 1.0, select(y - p, -1.0, 0.0))
+    """The sign of p − y; 0 at the kink (as 0 · (p − y), so that a NaN is passed on and not made 0)"""
+    return select(p - y, 1.0, select(y - p, -1.0, 0 * (p - y)))
 
 
 def huber(p: Array, y: Array, delta: float) -> Array:
@@ -148,22 +148,22 @@ def quantile_error(p: Array, y: Array, quantile: float) -> Array:
 
 def quantile_error_derivative(p: Array, y: Array, quantile: float) -> Array:
     """−q where the prediction is too low, 1 − q where it is too high; 0 at the kink"""
-    return select(p - y, 1 - quantile, select(y - p, -quantile, 0.0))
+    return select(p - y, 1 - quantile, select(y - p, -quantile, 0 * (p - y)))
 
 
 def poisson(p: Array, y: Array) -> Array:
-    """p − y + y log(y / p), half the Poisson deviance: 0 where the prediction is the count"""
-    return p - y + _y_log_y(y) - y * log(p)
+    """p − y + y log(y / p), half the Poisson deviance: 0 where the prediction is the count; 0 log 0 is 0"""
+    return p - y + _weighted_log(y, y) - _weighted_log(y, p)
 
 
 def poisson_derivative(p: Array, y: Array) -> Array:
-    """1 − y / p"""
-    return 1 - y / p
+    """1 − y / p; 1 where the count is 0, whatever p"""
+    return 1 - _ratio(y, p)
 
 
 def poisson_from_logits(z: Array, y: Array) -> Array:
     """eᶻ − y + y log y − y z: the same with p = eᶻ"""
-    return exp(z) - y + _y_log_y(y) - y * z
+    return exp(z) - y + _weighted_log(y, y) - y * z
 
 
 def poisson_from_logits_derivative(z: Array, y: Array) -> Array:
@@ -216,7 +216,7 @@ def cross_entropy_from_logits_derivative(z: Array, y: Array) -> Array:
 
 
 def naive_binary_cross_entropy(p: Array, y: Array, epsilon: float) -> Array:
-    """−y log p − (1 − y) log(1 − p) as it stands, without ε: not a number as soon as a prediction is 0 or 1"""
+    """−y log p − (1 − y) log(1 − p) as it stands, without ε: not finite as soon as a prediction is 0 or 1"""
     return -y * log(p) - (1 - y) * log(1 - p)
 
 
@@ -228,18 +228,14 @@ def naive_binary_cross_entropy_derivative(p: Array, y: Array, epsilon: float) ->
     return (1 - y) / (1 - p + epsilon) - y / (p + epsilon)
 
 
-def _y_log_y(y: Array) -> Array:
-    return select(y, y * log(select(y, y, 1.0)), 0.0)
-
-
 def _weighted_log(weight: Array, p: Array) -> Array:
-    """weight · log p, and 0 where the weight is 0 (the logarithm of 0 would make it NaN); a soft weight keeps it"""
-    return select(weight, weight * log(select(weight, p, 1.0)), 0.0)
+    """weight · log p, and 0 where the weight is 0, whose product with log 0 would be NaN; a NaN is passed on"""
+    return select(weight, weight * log(select(weight, p, 1.0)), 0 * weight * p)
 
 
 def _ratio(weight: Array, p: Array) -> Array:
-    """weight / p, and 0 where the weight is 0"""
-    return select(weight, weight / select(weight, p, 1.0), 0.0)
+    """weight / p, and 0 where the weight is 0; a NaN is passed on"""
+    return select(weight, weight / select(weight, p, 1.0), 0 * weight * p)
 
 
 SQUARED_ERROR = Loss("squared_error", squared_error, squared_error_derivative)

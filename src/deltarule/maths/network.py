@@ -176,11 +176,12 @@ def updated_buffers(
 ) -> dict[str, Array]:
     """The running statistics after a batch: a tenth of the way towards the batch's own, with σ² made unbiased.
 
-    total [K, 1, 1] or a number: the samples of the batch, or the sum of their weights.
+    total [K, 1, 1] or a number: N, the samples of the batch, or the sum of their weights. The N − 1 of N / (N − 1) is
+    1 at least: weights that sum to 1, but for rounding, must not make σ² infinite.
     """
     updated = dict(buffers)
     for n, (mean, variance) in statistics.items():
-        unbiased = variance * total / np.where(total > 1, total - 1, total)
+        unbiased = variance * np.maximum(total, 1) / np.maximum(total - 1, 1)
         for name, new in ((f"mean{n}", mean), (f"variance{n}", unbiased)):
             updated[name] = (1 - BATCH_NORM_MOMENTUM) * buffers[name] + BATCH_NORM_MOMENTUM * new
     return updated

@@ -49,7 +49,11 @@ def momentum(theta: Array, g: Array, v: Array, learning_rate: Array, momentum: A
 
 
 def nesterov(theta: Array, g: Array, v: Array, learning_rate: Array, momentum: Array) -> tuple[Array, Array]:
-    """v ← β v − α g,   θ ← θ + β v − α g.    Source: Nesterov 1983, as in Sutskever et al. 2013, equation 7"""
+    """v ← β v − α g,   θ ← θ + β v − α g, θ the point looked ahead to.
+
+    Source: Nesterov 1983; Sutskever et al. 2013, equations 3 and 4, in the variable of Bengio, Boulanger-Lewandowski &
+    Pascanu 2012, section 3.5.
+    """
     v = momentum * v - learning_rate * g
     return theta + momentum * v - learning_rate * g, v
 
@@ -114,7 +118,8 @@ def adam_once_a_step(t: Array, learning_rate: Array, beta1: Array, beta2: Array,
 def adamw(theta: Array, g: Array, m: Array, v: Array, shrink: Array, **numbers: Array) -> tuple[Array, Array, Array]:
     """θ ← (1 − α λ) θ, then Adam's update: the decay acts beside the gradient, not through it.
 
-    Source: Loshchilov & Hutter 2019, algorithm 2.
+    Source: Loshchilov & Hutter 2019, algorithm 2; as in PyTorch, λ is multiplied by the learning rate, there only by
+    the schedule.
     """
     return adam(theta - shrink * theta, g, m, v, **numbers)
 
@@ -148,7 +153,7 @@ def rprop(
     size = select(agreement, _smaller(size * increase, largest), size)
     size = select(-agreement, -_smaller(-size * decrease, -smallest), size)
     g = select(-agreement, 0 * g, g)
-    return theta - select(g, size, select(-g, -size, 0 * size)), g, size
+    return theta - select(g, size, select(-g, -size, 0 * g)), g, size
 
 
 def _smaller(a: Array, b: Array) -> Array:

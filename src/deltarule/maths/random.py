@@ -55,7 +55,7 @@ def words(
 
 
 def uniform(seed: Array, purpose: int, count: int) -> Array:
-    """`count` numbers of 53 random bits in (0, 1) for each seed: never 0, never 1.
+    """`count` numbers of 52 random bits in (0, 1) for each seed: never 0, never 1.
 
     seed [..]  →  [.., count] float64
 
@@ -64,23 +64,37 @@ def uniform(seed: Array, purpose: int, count: int) -> Array:
     ((2, 1000), True)
     """
     w0, w1, _, _ = words(np.asarray(seed)[..., None], purpose, np.arange(count, dtype=np.uint32))
-    bits = ((w0 >> np.uint32(5)).astype(np.float64) * 2.0**26 + (w1 >> np.uint32(6)).astype(np.float64)) * 2.0**-53
-    return bits + 2.0**-54
+    return fraction(w0, w1)
 
 
-def permutation(seed: int, epoch: int, rows: int) -> Array:
+def fraction(high: Array, low: Array) -> Array:
+    """The middle of one of 2⁵² equal parts of (0, 1), chosen by two 32-bit words.
+
+    One bit more, and the last middle would be rounded to 1, where the normal law has no value.
+
+    >>> most = np.uint32(0xFFFFFFFF)
+    >>> bool(0 < fraction(np.uint32(0), np.uint32(0)) < fraction(most, most) < 1)
+    True
+    """
+    part = (high >> np.uint32(6)).astype(np.float64) * 2.0**26 + (low >> np.uint32(6)).astype(np.float64)
+    return (part + 0.5) * 2.0**-52
+
+
+def permutation(seed: Array, epoch: int, rows: int) -> Array:
     """The order in which an epoch visits its rows: a shuffle of 0 … rows − 1 that depends on nothing but its arguments.
+
+    seed [..]  →  [.., rows]
 
     >>> order = permutation(seed=0, epoch=3, rows=5)
     >>> sorted(order.tolist())
     [0, 1, 2, 3, 4]
     """
-    w0, w1, _, _ = words(seed, BATCH_ORDER, np.arange(rows, dtype=np.uint32), np.uint32(epoch))
-    return np.argsort((w0.astype(np.uint64) << np.uint64(32)) | w1, kind="stable")
+    w0, w1, _, _ = words(np.asarray(seed)[..., None], BATCH_ORDER, np.arange(rows, dtype=np.uint32), np.uint32(epoch))
+    return np.argsort((w0.astype(np.uint64) << np.uint64(32)) | w1, axis=-1, kind="stable")
 
 
 def keep_mask(seed: Array, layer: int, step: int, positions: Array, units: int, rate: Array) -> Array:
-    """Which units stay in dropout: 1 with probability 1 − rate, 0 with probability rate, decided by integers.
+    """Which units stay in dropout: True with probability 1 − rate (to 32 bits), decided by integers.
 
     seed [K]   positions [B] or [K, B], the rows' places among the member's rows   rate [K]   →   [K, B, units] bool
 
