@@ -123,7 +123,8 @@ def apply_optimizer(problem: Problem, state: State, g: Floats) -> tuple[Floats, 
     numbers = {name: value.astype(dtype) for name, value in numbers.items()}
     if optimizer.norms:
         numbers["norm"] = array_norms(problem, g)
-    theta, *slots = optimizer.update(state.theta, g, *state.slots.values(), **numbers)
+    remembered = [state.slots[name] for name in optimizer.slots]  # by name: a checkpoint has an order of its own
+    theta, *slots = optimizer.update(state.theta, g, *remembered, **numbers)
     return theta, dict(zip(optimizer.slots, slots, strict=True))
 
 
@@ -162,7 +163,8 @@ def _buffers(problem: Problem, state: State, statistics: dict[str, tuple[Floats,
     if not statistics:
         return state.buffers
     entries = problem.network.buffers
-    return flatten(updated_buffers(problem.network.layers, views(state.buffers, entries), statistics, total), entries)
+    updated = updated_buffers(problem.network.layers, views(state.buffers, entries), statistics, total)
+    return np.asarray(flatten(updated, entries))
 
 
 def first_nonfinite(problem: Problem, state: State) -> tuple[int, str]:

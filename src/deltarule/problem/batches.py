@@ -30,7 +30,7 @@ def groups(problem: Problem, members: Integers) -> list[Integers]:
 
     A batch is never padded, so a member's sums run over the same numbers in the same order as when it trains alone.
     """
-    counts = np.array([problem.row_count(member) for member in members])
+    counts = problem.row_counts[members]
     return [np.flatnonzero(counts == count) for count in np.unique(counts)]
 
 
@@ -62,11 +62,8 @@ def whole(problem: Problem, members: Integers) -> Batch:
 
 
 def _gathered(problem: Problem, members: Integers, positions: Integers) -> Batch:
-    if problem.rows is None:
-        rows = positions
-    else:
-        own = np.stack([problem.rows[member] for member in members])
-        rows = own[:, positions] if positions.ndim == 1 else np.take_along_axis(own, positions, 1)
+    table = problem.row_table
+    rows = positions if table is None else table[members[:, None], np.atleast_2d(positions)]
     if problem.weights is None:
         w = np.ones((*rows.shape, 1), problem.dtype)
     elif problem.weights.ndim == 1:
@@ -78,4 +75,4 @@ def _gathered(problem: Problem, members: Integers, positions: Integers) -> Batch
 
 @lru_cache(maxsize=4)
 def _orders(seeds: tuple[int, ...], epoch: int, rows: int) -> Integers:
-    return np.stack([random.permutation(seed, epoch, rows) for seed in seeds])
+    return random.permutation(np.array(seeds, np.uint64), epoch, rows)

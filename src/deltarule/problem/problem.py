@@ -7,6 +7,7 @@ x [N, D]   y [N, C]   weights [N] or [K, N]   every number of an optimizer, sche
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -62,9 +63,26 @@ class Problem:
         """Whether any member has dropout anywhere."""
         return bool(self.dropout.any())
 
+    @cached_property
+    def row_counts(self) -> Integers:
+        """How many rows each member trains on, [K]."""
+        if self.rows is None:
+            return np.full(self.members, len(self.x))
+        return np.array([len(own) for own in self.rows])
+
+    @cached_property
+    def row_table(self) -> Integers | None:
+        """Each member's row indices, [K, most rows], filled up with 0; None where all members use all rows."""
+        if self.rows is None:
+            return None
+        table = np.zeros((self.members, self.row_counts.max()), np.int64)
+        for member, own in enumerate(self.rows):
+            table[member, : len(own)] = own
+        return table
+
     def row_count(self, member: int) -> int:
         """How many rows a member trains on."""
-        return len(self.x) if self.rows is None else len(self.rows[member])
+        return int(self.row_counts[member])
 
     def batch_rows(self, member: int) -> int:
         """How many rows a full batch of a member has."""
@@ -73,12 +91,17 @@ class Problem:
 
     def steps_per_epoch(self, member: int) -> int:
         """How many updates a member makes in an epoch; the last batch may be short."""
-        return -(-self.row_count(member) // self.batch_rows(member))
+        return int(self._epoch_steps[member])
+
+    @cached_property
+    def _epoch_steps(self) -> Integers:
+        size = self.row_counts if self.batch_size is None else np.minimum(self.batch_size, self.row_counts)
+        return -(-self.row_counts // size)
 
     def rates(self, members: Integers, step: int) -> Floats:
         """The learning rate [K] of each member at an update, after its schedule (without training's own factor)."""
         if self.schedule.per == "epoch":
-            counted = np.array([step // self.steps_per_epoch(member) for member in members], np.float64)
+            counted = (step // self._epoch_steps[members]).astype(np.float64)
         else:
             counted = np.full(len(members), float(step))
         numbers = {name: value[members] for name, value in self.schedule_numbers.items()}
