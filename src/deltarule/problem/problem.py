@@ -6,7 +6,7 @@ x [N, D]   y [N, C]   weights [N] or [K, N]   every number of an optimizer, sche
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -108,3 +108,18 @@ class Problem:
         with np.errstate(all="ignore"):
             rates: Floats = self.schedule.rate(counted, self.numbers["learning_rate"][members], **numbers)
         return rates
+
+    def take(self, chosen: Integers) -> "Problem":
+        """The problem of some of the members, [K'] indices; each trains as it would among the others."""
+        own = {name: getattr(self, name)[chosen] for name in _PER_MEMBER}
+        return replace(
+            self,
+            numbers={name: value[chosen] for name, value in self.numbers.items()},
+            schedule_numbers={name: value[chosen] for name, value in self.schedule_numbers.items()},
+            weights=self.weights[chosen] if self.weights is not None and self.weights.ndim == 2 else self.weights,
+            rows=None if self.rows is None else tuple(self.rows[member] for member in chosen),
+            **own,
+        )
+
+
+_PER_MEMBER = ("strength", "dropout", "initial_scale", "seeds", "data_seeds", "dropout_seeds")

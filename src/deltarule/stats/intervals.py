@@ -26,7 +26,8 @@ def share_interval(count: int, of: int, confidence: float = 0.95) -> Interval:
     share = count / of
     middle = (share + z * z / (2 * of)) / (1 + z * z / of)
     half = z * np.sqrt(share * (1 - share) / of + z * z / (4 * of * of)) / (1 + z * z / of)
-    return Interval(float(max(0.0, middle - half)), float(min(1.0, middle + half)))
+    # The ends are 0 and 1 exactly where the share is; rounding must not leave it outside its interval.
+    return Interval(float(max(0.0, min(middle - half, share))), float(min(1.0, max(middle + half, share))))
 
 
 def median_interval(values: Any, confidence: float = 0.95) -> Interval:

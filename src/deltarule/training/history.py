@@ -67,6 +67,10 @@ class History:
             row[members] = value
             self.values.setdefault(name, []).append(row)
 
+    def take(self, chosen: Integers) -> "History":
+        """The history of some of the members."""
+        return History(list(self.steps), {name: [row[chosen] for row in rows] for name, rows in self.values.items()})
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The series as arrays, with their steps, for a file."""
         stacked = {f"history {name}": np.stack(rows) for name, rows in self.values.items()}

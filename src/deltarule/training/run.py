@@ -1,6 +1,6 @@
 """The record of a training: where every member ended, why, and what was seen on the way."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,22 @@ class Run:
     def parameters(self, member: int = 0) -> dict[str, Floats]:
         """A member's arrays by name: W1 [D, H], b1 [1, H] and so on."""
         return views(self.state.theta[member], self.problem.network.entries)
+
+    def take(self, chosen: Integers) -> "Run":
+        """The run of some of the members, [K'] indices; `seconds` stay those of the whole."""
+        places = {member: place for place, member in enumerate(chosen.tolist())}
+        steps, state = self.steps[chosen], self.state.take(chosen)
+        return replace(
+            self,
+            problem=self.problem.take(chosen),
+            state=replace(state, members=np.arange(len(chosen)), step=int(steps.max(initial=0))),
+            steps=steps,
+            reasons=tuple(self.reasons[member] for member in chosen),
+            objective=self.objective[chosen],
+            history=self.history.take(chosen),
+            diverged=tuple(replace(one, member=places[one.member]) for one in self.diverged if one.member in places),
+            best_steps=None if self.best_steps is None else self.best_steps[chosen],
+        )
 
     def __repr__(self) -> str:
         told = ", ".join(f"{self.reasons.count(reason)} {reason}" for reason in dict.fromkeys(self.reasons))

@@ -1,0 +1,109 @@
+"""Experiments: a study's recipe and its variants, trained over seeds, each only once."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deltarule.data.dataset import Dataset
+from deltarule.engines.base import Engine
+from deltarule.errors import BadInput
+from deltarule.studies.recipes import Population, Recipe, dataset_of, problem_of_settings, training_of
+from deltarule.training.run import Run
+from deltarule.training.train import Progress, train
+
+Settings = Mapping[str, Any]
+
+
+class Experiments:
+    """A study's variants on demand: each is trained over the same seeds when it is first asked for, and kept.
+
+    Parameters
+    ----------
+    recipe : the study.
+    seeds : how many seeds; a member for each of 0 … seeds − 1.
+    engine : what trains; None for the reference engine.
+    data_dir : folder of data files.
+    progress : called with what is being trained and how far it is.
+
+    >>> from deltarule.studies.recipes import load_recipe
+    >>> few = Experiments(load_recipe("digits"), seeds=2)
+    >>> slow, quick = few.each([{"optimizer.learning_rate": rate, "stopping.max_epochs": 2} for rate in (1e-5, 1e-3)])
+    >>> bool((slow.objective > quick.objective).all())
+    True
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        *,
+        seeds: int,
+        engine: Engine | None = None,
+        data_dir: str | Path | None = None,
+        progress: Callable[[str, Progress], None] | None = None,
+    ) -> None:
+        self.recipe, self.seeds, self.engine, self.data_dir = recipe, seeds, engine, data_dir
+        self._progress = progress
+        self._runs: dict[str, Run] = {}
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The study's own rows."""
+        return dataset_of(self.recipe, self.data_dir)
+
+    def settings_of(self, experiment: str) -> dict[str, Any]:
+        """What one of the recipe's experiments sets otherwise."""
+        for one in self.recipe.configuration.experiment:
+            if one.name == experiment:
+                return dict(one.set)
+        raise BadInput(f"the study '{self.recipe.name}' has no experiment '{experiment}'")
+
+    def run(self, settings: Settings | None = None, *, experiment: str | None = None, **looks: Any) -> Run:
+        """Train the study, or one of its experiments, with some keys set otherwise.
+
+        settings : dotted keys and their values; "run.seeds" among them overrides the number of seeds.
+        looks : what the history holds beside the objective, as in `train`: metrics, outputs, gradients, history_every.
+        """
+        chosen = {**(self.settings_of(experiment) if experiment else {}), **(settings or {})}
+        return self.each([chosen], **looks)[0]
+
+    def each(self, settings: Sequence[Settings], **looks: Any) -> list[Run]:
+        """Train several variants; those that differ in numbers alone are one population. In the order given."""
+        full = [{"run.seeds": self.seeds, **one} for one in settings]
+        keys = [json.dumps([one, looks], sort_keys=True, default=list) for one in full]
+        new = {key: one for key, one in zip(keys, full, strict=True) if key not in self._runs}
+        if new:
+            populations = problem_of_settings(self.recipe, self.dataset, list(new.values()), self.data_dir)
+            for population in populations:
+                self._train(population, list(new), looks)
+        return [self._runs[key] for key in keys]
+
+    def _train(self, population: Population, keys: list[str], looks: dict[str, Any]) -> None:
+        run = train_population(population, engine=self.engine, progress=self._told(population), **looks)
+        for place in np.unique(population.settings).tolist():
+            self._runs[keys[place]] = run.take(population.members_of(place))
+
+    def _told(self, population: Population) -> Callable[[Progress], None] | None:
+        if self._progress is None:
+            return None
+        told, what = self._progress, f"{population.problem.members} × {population.problem.network!r}"
+        return lambda progress: told(what, progress)
+
+
+def train_population(population: Population, **given: Any) -> Run:
+    """Train the members of a population by its recipe's rules; `given` goes to `train` and overrides these."""
+    rules = training_of(population.recipe, population.dataset, population.problem)
+    return train(population.problem, **{"metrics": metrics_of(population.dataset), **rules, **given})
+
+
+def metrics_of(dataset: Dataset) -> tuple[str, ...]:
+    """The metrics that a history holds of a data set: of classes, or of numbers.
+
+    >>> from deltarule.data.load import load
+    >>> metrics_of(load("digits")), metrics_of(load("diabetes"))
+    (('accuracy', 'thresholded'), ('r_squared', 'mean_absolute_error'))
+    """
+    return ("accuracy", "thresholded") if dataset.classes else ("r_squared", "mean_absolute_error")

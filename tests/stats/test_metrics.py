@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import metrics as peers
+
+from deltarule.errors import BadInput
+from deltarule.stats.metrics import METRICS, find
+
+
+def drawn(seed, outputs):
+    rng = np.random.default_rng(seed)
+    a, w = rng.random((2, 9, outputs)), rng.integers(1, 4, (9, 1)).astype(float)
+    labels = rng.integers(0, max(outputs, 2), 9)
+    y = labels[:, None].astype(float) if outputs == 1 else np.eye(outputs)[labels]
+    return a, y, w, labels
+
+
+@given(st.integers(0, 1000), st.integers(1, 4))
+def test_metrics_agree_with_scikit_learn(seed, outputs):
+    a, y, w, labels = drawn(seed, outputs)
+    weight = w[:, 0]
+    for member in range(2):
+        predicted = (a[member, :, 0] > 0.5) * 1 if outputs == 1 else a[member].argmax(-1)
+        expected = {
+            "accuracy": peers.accuracy_score(labels, predicted, sample_weight=weight),
+            "error_rate": 1 - peers.accuracy_score(labels, predicted, sample_weight=weight),
+            "thresholded": peers.accuracy_score(y > 0.5, a[member] > 0.5, sample_weight=weight)
+            if outputs > 1
+            else peers.accuracy_score(labels, predicted, sample_weight=weight),
+            "mean_squared_error": peers.mean_squared_error(y, a[member], sample_weight=weight),
+            "half_mean_squared_error": peers.mean_squared_error(y, a[member], sample_weight=weight) / 2,
+            "mean_absolute_error": peers.mean_absolute_error(y, a[member], sample_weight=weight),
+        }
+        for name, value in expected.items():
+            assert find(name).value(a, y, w)[member] == pytest.approx(value, abs=1e-12), name
+
+
+@given(st.integers(0, 1000))
+def test_r_squared_agrees_with_scikit_learn(seed):
+    rng = np.random.default_rng(seed)
+    a, y, w = rng.random((1, 9, 3)), rng.random((9, 3)), rng.random((9, 1)) + 0.1
+    assert find("r_squared").value(a, y, w)[0] == pytest.approx(
+        peers.r2_score(y, a[0], sample_weight=w[:, 0]), abs=1e-9
+    )
+
+
+def test_outputs_that_are_not_numbers_are_never_right():
+    a, y, w = np.full((1, 2, 2), np.nan), np.array([[1.0, 0.0], [0.0, 0.0]]), np.ones((2, 1))
+    for name in ("accuracy", "thresholded", "correct_output"):
+        assert find(name).value(a, y, w)[0] == 0
+
+
+def test_correct_output_asks_for_the_true_class_alone():
+    a = np.array([[[0.9, 0.9], [0.4, 0.1]]])
+    assert find("correct_output").value(a, np.eye(2), np.ones((2, 1)))[0] == 0.5
+    assert find("thresholded").value(a, np.eye(2), np.ones((2, 1)))[0] == 0
+
+
+def test_an_unknown_metric_gets_a_sentence():
+    with pytest.raises(BadInput, match="there are: accuracy"):
+        find("acc")
+    assert all(name == metric.name for name, metric in METRICS.items())

@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+
+from deltarule.data.load import load
+from deltarule.errors import BadInput
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.training.range_test import range_test, suggestion
+from deltarule.training.train import train
+
+
+def digits(**given):
+    data = load("digits")
+    x, y = data.train.x[:600] / 16, data.encode(data.train, 10)[:600]
+    return create_problem(Network([64, 16, 10], "relu", "softmax"), x, y, loss="cross_entropy", batch_size=100, **given)
+
+
+@pytest.mark.parametrize("kind", ["linear", "exponential"])
+def test_rates_rise_from_end_to_end(kind):
+    tested = range_test(digits(), lowest=0.001, highest=10.0, steps=50, kind=kind)
+    assert tested.rates[0] == pytest.approx(0.001) and tested.rates[-1] == pytest.approx(10.0)
+    steps = np.diff(tested.rates) if kind == "linear" else np.diff(np.log(tested.rates))
+    assert np.allclose(steps, steps[0]) and steps[0] > 0
+
+
+def test_the_suggested_rate_trains_well():
+    problem = digits(seeds=range(5))
+    tested = range_test(problem, lowest=1e-5, highest=50.0, steps=150)
+    suggested = float(np.median(tested.suggested))
+    final = {
+        rate: np.median(train(digits(seeds=range(5), learning_rate=rate), max_steps=100).objective)
+        for rate in (suggested, suggested / 100, suggested * 100)
+    }
+    assert final[suggested] == min(final.values())
+
+
+def test_accuracy_is_looked_at_where_asked():
+    tested = range_test(digits(), steps=20, accuracy=True)
+    plain = range_test(digits(), steps=20)
+    assert tested.accuracy.shape == (20, 1) and plain.accuracy is None
+    assert np.array_equal(tested.objective, plain.objective)
+
+
+def test_nothing_is_suggested_where_nothing_falls():
+    rates = np.logspace(-3, 0, 50)
+    assert np.isnan(suggestion(rates, np.ones(50)))
+    assert np.isnan(suggestion(rates, np.linspace(1, 50, 50)))
+    assert np.isnan(suggestion(rates, np.full(50, np.nan)))
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"lowest": 0.0}, "two rates above 0"),
+        ({"lowest": 1.0, "highest": 0.1}, "the lower one first"),
+        ({"kind": "square"}, "square"),
+        ({"steps": 2}, "steps is 2"),
+    ],
+)
+def test_a_range_that_makes_no_sense_gets_a_sentence(given, sentence):
+    with pytest.raises(BadInput, match=sentence):
+        range_test(digits(), **given)

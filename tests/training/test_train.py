@@ -1,0 +1,319 @@
+import os
+import signal
+import threading
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deltarule.data.load import load
+from deltarule.engines.reference import ReferenceEngine, whole_objective
+from deltarule.errors import BadInput
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.problem.state import initial_state
+from deltarule.training.train import Progress, train
+
+EYE = np.eye(8)
+
+
+def encoder(**given):
+    settings = {"loss": "binary_cross_entropy", "learning_rate": 8.0, **given}
+    return create_problem(Network([8, 3, 8], "sigmoid", "sigmoid"), EYE, EYE, **settings)
+
+
+def digits(**given):
+    data = load("digits")
+    x, y = data.train.x[:300] / 16, data.encode(data.train, 10)[:300]
+    settings = {"loss": "cross_entropy", "optimizer": "adam", "learning_rate": 0.01, "batch_size": 64, **given}
+    return create_problem(Network([64, 8, 10], "relu", "softmax"), x, y, **settings)
+
+
+def same(one, other):
+    """Bit for bit the same states, steps and reasons."""
+    return (
+        np.array_equal(one.state.theta, other.state.theta, equal_nan=True)
+        and all(np.array_equal(one.state.slots[name], other.state.slots[name]) for name in one.state.slots)
+        and np.array_equal(one.state.buffers, other.state.buffers)
+        and one.steps.tolist() == other.steps.tolist()
+        and one.reasons == other.reasons
+        and one.history.steps == other.history.steps
+        and all(
+            np.array_equal(one.history.series(n), other.history.series(n), equal_nan=True) for n in one.history.names
+        )
+    )
+
+
+def stopped_by_hand(problem, member, threshold, times, limit):
+    """Where the report's own loop stops: it looks at the loss, counts, and only then updates."""
+    state, met = initial_state(problem).take(np.array([member])), 0
+    for step in range(limit):
+        after, trace = ReferenceEngine().advance(problem, state, 1)
+        met += trace.objective[0, 0] < threshold
+        if met == times:
+            return step, state.theta[0]
+        state = after
+    return limit, state.theta[0]
+
+
+@given(st.integers(1, 4), st.floats(0.3, 1.2), st.integers(1, 60))
+def test_a_threshold_stops_each_member_at_its_own_step(times, threshold, limit):
+    problem = encoder(seeds=range(3), learning_rate=[2.0, 20.0, 60.0], reduction="mean_samples")
+    run = train(problem, max_steps=limit, threshold=threshold, times=times)
+    for member in range(3):
+        step, theta = stopped_by_hand(problem, member, threshold, times, limit)
+        assert run.steps[member] == step
+        assert np.array_equal(run.state.theta[member], theta)
+        assert run.reasons[member] == ("threshold" if step < limit else "max_steps")
+
+
+def test_members_stop_alone_as_they_stop_together():
+    problem = encoder(seeds=range(12), reduction="mean_elements", learning_rate=40.0)
+    together = train(problem, max_steps=3000, threshold=0.05, times=3)
+    assert 1 < len(set(together.steps.tolist())) and "threshold" in together.reasons
+    for member in (0, 5, 11):
+        alone = train(problem.take(np.array([member])), max_steps=3000, threshold=0.05, times=3)
+        assert alone.steps[0] == together.steps[member]
+        assert np.array_equal(alone.state.theta[0], together.state.theta[member])
+
+
+def test_a_threshold_of_a_metric_counts_looks():
+    run = train(encoder(), max_steps=5000, threshold=0.99, times=2, metric="thresholded", history_every=50)
+    series = run.history.series("thresholded")[:, 0]
+    met = [step for step, value in zip(run.history.steps, series, strict=True) if value > 0.99]
+    assert run.reasons == ("threshold",)
+    assert run.steps[0] == met[1] == run.history.steps[-1]
+
+
+def test_tolerance_compares_epochs_relatively():
+    problem = digits(learning_rate=0.001)
+    run = train(problem, max_epochs=200, tolerance=0.01)
+    assert run.reasons == ("tolerance",)
+    state, means = initial_state(problem), []
+    sizes = [64, 64, 64, 64, 44]
+    for _ in range(200):
+        state, trace = ReferenceEngine().advance(problem, state, 5)
+        means.append(float(np.average(trace.objective[:, 0], weights=sizes)))
+        if len(means) > 1 and abs(means[-2] - means[-1]) < 0.01 * abs(means[-2]):
+            break
+    assert run.steps[0] == 5 * len(means)
+    assert np.array_equal(run.state.theta, state.theta)
+
+
+def test_patience_restores_the_best_weights():
+    data = load("digits")
+    validation = data.train.x[300:500] / 16, data.encode(data.train, 10)[300:500]
+    problem = digits(learning_rate=[0.003, 0.03])
+    run = train(problem, max_epochs=300, validation=validation, score="accuracy", patience=4)
+    assert run.reasons == ("patience", "patience")
+    series = run.history.series("validation accuracy")
+    for member in range(2):
+        best = run.history.steps[int(np.nanargmax(series[:, member]))]
+        assert run.best_steps[member] == best and run.steps[member] == best + 4 * 5
+        expected = train(problem.take(np.array([member])), max_steps=best)
+        assert np.array_equal(run.state.theta[member], expected.state.theta[0])
+
+
+def test_the_adaptive_schedule_divides_the_rate_when_epochs_stall():
+    schedule = {"name": "adaptive", "divide": 5.0, "tolerance": 1e9, "patience": 3}
+    run = train(digits(optimizer="sgd", schedule=schedule), max_epochs=7)
+    # An improvement by 10⁹ never comes: the rate falls after epochs 3 and 6, whatever the objective does.
+    assert run.state.factor[0] == 1 / 5 / 5
+    falling = train(digits(optimizer="sgd", learning_rate=0.1, schedule={**schedule, "tolerance": 0.0}), max_epochs=7)
+    assert falling.state.factor[0] == 1 and np.all(np.diff(falling.history.objective[:, 0]) < 0)
+
+
+def test_divergence_is_told_with_step_and_layer_and_the_others_go_on():
+    x, y = np.random.default_rng(0).normal(size=(20, 3)), np.zeros((20, 1))
+    problem = create_problem(Network([3, 4, 1], "relu", "identity"), x, y + 5, learning_rate=[0.01, 1e200])
+    run = train(problem, max_steps=50)
+    assert run.reasons == ("max_steps", "diverged") and run.steps[0] == 50
+    (one,) = run.diverged
+    assert (one.member, one.step) == (1, int(run.steps[1])) and one.layer in (1, 2)
+    assert np.isfinite(run.state.theta).all()
+    alone = train(problem.take(np.array([0])), max_steps=50)
+    assert np.array_equal(alone.state.theta[0], run.state.theta[0])
+    # One update further, and the member is not finite any more.
+    state = replace(run.state.take(np.array([1])), step=one.step)
+    after, trace = ReferenceEngine().advance(problem, state, 1)
+    assert not np.isfinite(trace.objective).all() or not np.isfinite(after.theta).all()
+
+
+def test_divergence_names_where_it_begins():
+    # θ is finite and z1 is not: 1e200 · 1e200.
+    problem = create_problem(
+        Network([1, 2, 1], "identity", initializer={"name": "constant", "value": 1e200}), [[1e200]], [0.0]
+    )
+    run = train(problem, max_steps=5)
+    assert [(one.member, one.step, one.layer, one.where) for one in run.diverged] == [(0, 0, 1, "z1")]
+
+
+@given(st.integers(1, 37))
+def test_a_resumed_run_equals_an_unbroken_one(tmp_path_factory, looked):
+    file = tmp_path_factory.mktemp("resume") / "run.safetensors"
+    data = load("digits")
+    rules = {
+        "max_epochs": 12,
+        "patience": 5,
+        "validation": (data.train.x[300:400] / 16, data.encode(data.train, 10)[300:400]),
+        "metrics": ("accuracy",),
+        "tolerance": 1e-6,
+        "history_every": 7,
+    }
+    problem = digits(dropout=0.2, seeds=range(2), schedule={"name": "adaptive", "tolerance": 0.05, "patience": 1})
+
+    class Enough(Exception):
+        pass
+
+    def breaking(progress: Progress):
+        if progress.step >= looked:
+            raise Enough
+
+    unbroken = train(problem, **rules)
+    from deltarule.training import train as module
+
+    before, module.CHECKPOINT_SECONDS = module.CHECKPOINT_SECONDS, 0.0
+    try:
+        with pytest.raises(Enough):
+            train(problem, **rules, checkpoint=file, progress=breaking)
+    finally:
+        module.CHECKPOINT_SECONDS = before
+    assert file.exists()
+    assert same(train(problem, **rules, checkpoint=file, resume=True), unbroken)
+    assert same(train(problem, **rules, checkpoint=file, resume=True), unbroken)  # a finished one is simply read
+
+
+def test_a_checkpoint_of_another_training_is_refused(tmp_path):
+    file = tmp_path / "run.safetensors"
+    train(encoder(), max_steps=5, checkpoint=file)
+    for problem, rules in ((encoder(learning_rate=9.0), {}), (encoder(), {"threshold": 0.1})):
+        with pytest.raises(BadInput, match="another training"):
+            train(problem, max_steps=5, checkpoint=file, resume=True, **rules)
+    file.write_bytes(b"nonsense")
+    with pytest.raises(BadInput):
+        train(encoder(), max_steps=5, checkpoint=file, resume=True)
+
+
+def test_ctrl_c_ends_cleanly_with_what_was_reached():
+    problem = encoder(seeds=range(50))
+    threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT)).start()
+    started = time.perf_counter()
+    run = train(problem, max_steps=10_000_000)
+    assert time.perf_counter() - started < 60
+    assert run.interrupted and set(run.reasons) == {"interrupted"} and run.steps.min() > 0
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    again, _ = ReferenceEngine().advance(problem, initial_state(problem), int(run.steps[0]))
+    assert np.array_equal(again.theta, run.state.theta)
+
+
+def test_the_history_holds_what_was_asked_for_at_the_interval():
+    problem = encoder(seeds=range(2), penalty="l2", strength=0.01)
+    run = train(
+        problem,
+        max_steps=25,
+        history_every=10,
+        metrics=("accuracy", "half_mean_squared_error"),
+        outputs=True,
+        gradients=True,
+        validation=(EYE[:3], EYE[:3]),
+    )
+    assert run.history.steps == [0, 10, 20, 25]
+    assert run.history.series("outputs").shape == (4, 2, 8, 8)
+    state = initial_state(problem)
+    assert np.array_equal(run.history.objective[0], whole_objective(problem, state))
+    assert np.array_equal(run.history.objective[-1], run.objective)
+    outputs = run.history.series("outputs")
+    assert np.allclose(
+        run.history.series("half_mean_squared_error"), ((outputs - EYE) ** 2).mean((-2, -1)) / 2, rtol=1e-14
+    )
+    assert np.array_equal(
+        run.history.series("accuracy"), (outputs.argmax(-1) == np.arange(8)).mean(-1, dtype=np.float64)
+    )
+    assert {"gradient W1", "gradient b2", "validation accuracy", "validation objective"} <= set(run.history.names)
+    assert run.history.series("gradient W1").shape == (4, 2)
+
+
+def test_a_member_with_fewer_rows_trains_as_on_those_rows_alone():
+    x, y = digits().x, digits().y
+    folds = [np.arange(0, 200), np.arange(50, 251), np.arange(100, 300)]
+    settings = {
+        "loss": "cross_entropy",
+        "optimizer": "adam",
+        "batch_size": 64,
+        "dropout": 0.3,
+    }
+    network = Network([64, 8, 10], "relu", "softmax", batch_norm=True)
+    together = train(create_problem(network, x, y, rows=folds, seeds=range(3), **settings), max_epochs=3)
+    for member, rows in enumerate(folds):
+        alone = train(create_problem(network, x[rows], y[rows], seeds=member, **settings), max_epochs=3)
+        assert np.array_equal(alone.state.theta[0], together.state.theta[member])
+        assert np.array_equal(alone.state.buffers[0], together.state.buffers[member])
+        assert alone.steps[0] == together.steps[member] and alone.objective[0] == together.objective[member]
+
+
+def test_lbfgs_reaches_a_minimum_and_tells_how():
+    x = np.linspace(-1, 1, 20)[:, None]
+    problem = create_problem(Network([1, 1]), x, 3 * x + 1, optimizer="lbfgs", seeds=range(2))
+    run = train(problem, max_steps=100)
+    assert run.reasons == ("converged", "converged") and (run.steps < 100).all()
+    for member in range(2):
+        assert np.allclose(run.parameters(member)["W1"], 3, atol=1e-4)
+        assert np.allclose(run.parameters(member)["b1"], 1, atol=1e-4)
+    with pytest.raises(BadInput, match="batch_size"):
+        train(create_problem(Network([1, 1]), x, x, optimizer="lbfgs", batch_size=5), max_steps=5)
+    with pytest.raises(BadInput, match="no single updates"):
+        ReferenceEngine().advance(problem, initial_state(problem), 1)
+
+
+def test_progress_is_told_and_estimates_the_time_left():
+    told = []
+    train(encoder(), max_steps=300, progress=told.append)
+    assert told[-1].step == told[-1].limit == 300 and told[-1].training == 0 and told[-1].stopped == 1
+    assert all(a.step < b.step for a, b in zip(told, told[1:], strict=False))
+    assert Progress(step=10, limit=40, training=1, stopped=0, diverged=0, seconds=2.0).seconds_left == 6.0
+
+
+@pytest.mark.parametrize(
+    ("rules", "sentence"),
+    [
+        ({}, "no limit"),
+        ({"max_steps": -1}, "max_steps is -1"),
+        ({"max_steps": 2.5}, "max_steps is 2.5"),
+        ({"max_steps": 5, "times": 0}, "times is 0"),
+        ({"max_steps": 5, "threshold": float("nan")}, "threshold is nan"),
+        ({"max_steps": 5, "patience": 3}, "no validation rows"),
+        ({"max_steps": 5, "metrics": ("acuracy",)}, "no metric 'acuracy'"),
+        ({"max_steps": 5, "history_every": 0}, "history_every is 0"),
+        ({"max_steps": 5, "validation": (np.eye(3), np.eye(3))}, "validation rows have the shapes"),
+    ],
+)
+def test_rules_that_make_no_sense_get_a_sentence(rules, sentence):
+    with pytest.raises(BadInput, match=sentence):
+        train(encoder(), **rules)
+
+
+def test_no_steps_is_a_run_too():
+    run = train(encoder(), max_steps=0)
+    assert run.steps.tolist() == [0] and run.history.steps == [0]
+    assert np.array_equal(run.state.theta, initial_state(encoder()).theta)
+
+
+def test_a_run_of_some_members_is_theirs():
+    run = train(encoder(seeds=range(4)), max_steps=20, metrics=("accuracy",))
+    part = run.take(np.array([2, 0]))
+    assert np.array_equal(part.state.theta, run.state.theta[[2, 0]])
+    assert np.array_equal(part.history.series("accuracy"), run.history.series("accuracy")[:, [2, 0]])
+    assert np.array_equal(part.outputs(EYE), run.outputs(EYE)[[2, 0]])
+    assert part.problem.seeds.tolist() == [2, 0]
+
+
+def test_activations_are_the_values_on_the_way():
+    run = train(encoder(seeds=range(2)), max_steps=20)
+    seen, arrays = run.activations(EYE), run.parameters(1)
+    assert list(seen) == ["z1", "a1", "z2", "a2"]
+    assert np.allclose(seen["z1"][1], EYE @ arrays["W1"] + arrays["b1"])
+    assert np.allclose(seen["a1"], 1 / (1 + np.exp(-seen["z1"])))
+    assert np.array_equal(seen["a2"], run.outputs(EYE))
