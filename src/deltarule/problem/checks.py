@@ -10,8 +10,9 @@ from deltarule.errors import BadInput
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import Loss
 from deltarule.maths.optimizers import Optimizer
+from deltarule.maths.schedules import Schedule
 from deltarule.problem.network import Network
-from deltarule.problem.problem import Floats, Integers
+from deltarule.problem.problem import Floats, Integers, Problem
 
 
 def no_meaning(loss: Loss, output: Activation) -> str:
@@ -27,25 +28,34 @@ def no_meaning(loss: Loss, output: Activation) -> str:
     )
 
 
+def network(given: Any) -> Network:
+    """The network."""
+    if not isinstance(given, Network):
+        raise BadInput(f"the network is {given!r}; make one with Network([inputs, ..., outputs])")
+    return given
+
+
 def numeric(name: str, given: Any, dtype: str) -> Floats:
     """A finite array [rows, columns] of the dtype; a list of targets becomes one column."""
     try:
         array = np.asarray(given)
-        if array.dtype == object or array.dtype.kind not in "biuf":
-            raise ValueError
-        array = np.ascontiguousarray(array, dtype)
-    except (ValueError, TypeError):
-        raise BadInput(f"{name} are not a rectangular array of numbers; give one row for each sample") from None
-    if array.ndim == 1 and name == "the targets":
+    except ValueError:  # rows of different lengths
+        array = np.empty(0, object)
+    if array.dtype.kind not in "biuf":
+        raise BadInput(f"{name} are not a rectangular array of numbers; give one row for each sample")
+    if array.ndim == 1 and name.endswith("targets"):
         array = array[:, None]
     if array.ndim != 2 or len(array) == 0:
         raise BadInput(f"{name} have the shape {array.shape}; give at least one row, and rows × columns")
-    if not np.isfinite(array).all():
-        row, column = np.argwhere(~np.isfinite(array))[0]
+    with np.errstate(over="ignore"):  # told below
+        converted = np.ascontiguousarray(array, dtype)
+    if not np.isfinite(converted).all():
+        row, column = np.argwhere(~np.isfinite(converted))[0]
+        hint = f"; {dtype} has no such number" if np.isfinite(array[row, column]) else ""
         raise BadInput(
-            f"{name} hold {array[row, column]} in row {row}, column {column}; remove or fill in such values first"
+            f"{name} hold {array[row, column]} in row {row}, column {column}{hint}; remove or fill in such values first"
         )
-    return array
+    return converted
 
 
 def inputs(x: Any, network: Network, dtype: str) -> Floats:
@@ -76,21 +86,20 @@ def targets(y: Any, network: Network, loss: Loss, dtype: str) -> Floats:
 
 def whole(name: str, value: Any, least: int = 1) -> int:
     """A whole number of at least `least`."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
+    if not _is_whole(value) or value < least:
         raise BadInput(f"{name} is {value!r}; give a whole number of {least} or more")
     return int(value)
 
 
-def members(varying: dict[str, Any], *others: Any) -> int:
+def members(given: Mapping[str, Any], rates: Floats, weights: Floats | None, rows: tuple[Integers, ...] | None) -> int:
     """K: the one length above 1 that the given lists have."""
-    seeds, data_seeds, dropout_seeds, weights, rows, dropout = others
-    lengths = {name: np.shape(value)[0] for name, value in varying.items() if np.ndim(value) == 1}
-    for name, value in (("seeds", seeds), ("data_seeds", data_seeds), ("dropout_seeds", dropout_seeds), ("rows", rows)):
-        if value is not None and not hasattr(value, "__index__"):
-            lengths[name] = len(value)
-    lengths |= {name: len(value) for name, value in (("weights", weights), ("dropout", dropout)) if np.ndim(value) == 2}
-    if 0 in lengths.values():
-        raise BadInput(f"{next(name for name, length in lengths.items() if length == 0)} is empty; give at least one")
+    lengths = {name: len(array) for name, array in given.items() if array.ndim == 1}
+    if rates.ndim == 2:
+        lengths["dropout"] = len(rates)
+    if weights is not None and weights.ndim == 2:
+        lengths["weights"] = len(weights)
+    if rows is not None:
+        lengths["rows"] = len(rows)
     several = {name: length for name, length in lengths.items() if length > 1}
     if len(set(several.values())) > 1:
         told = ", ".join(f"{length} for {name}" for name, length in several.items())
@@ -100,71 +109,93 @@ def members(varying: dict[str, Any], *others: Any) -> int:
     return next(iter(several.values()), 1)
 
 
-def per_member(name: str, value: Any, members: int) -> Floats:
-    """A number, or one for each member, as [K] float64."""
-    try:
-        array = np.asarray(value, np.float64)
-    except (TypeError, ValueError):
-        raise BadInput(f"{name} is {value!r}; give a number, or one a member") from None
-    if array.ndim > 1:
-        raise BadInput(f"{name} has {array.ndim} dimensions; give a number, or one a member")
+def numbers(name: str, value: Any) -> Floats:
+    """A finite number, or one for each member: [] or [K] float64."""
+    array = _real(value)
+    if array is None or array.ndim > 1:
+        raise BadInput(f"{name} is {value!r}; give a number, or one a member")
+    if not array.size:
+        raise BadInput(f"{name} is empty; give at least one number")
     if not np.isfinite(array).all():
-        raise BadInput(f"{name} is {array[~np.isfinite(array)][0] if array.ndim else array}; give a finite number")
-    return np.ascontiguousarray(np.broadcast_to(array, members))
-
-
-def check_signs(spread: Mapping[str, Floats], optimizer: Optimizer) -> None:
-    """Refuse numbers outside what they can mean: negative rates, a momentum of 1 or more."""
-    for name in ("learning_rate", "strength", "initial_scale"):
-        if (spread[name] < 0).any():
-            raise BadInput(f"{name} is {spread[name].min():g}; give 0 or more")
-    for name in {"momentum", "beta1", "beta2", "decay"} & set(optimizer.parameters):
-        if (spread[name] < 0).any() or (spread[name] >= 1).any():
-            wrong = spread[name][(spread[name] < 0) | (spread[name] >= 1)][0]
-            raise BadInput(f"{name} is {wrong:g}; give a number from 0 up to, not including, 1")
-
-
-def dropout(given: Any, members: int, hidden: int) -> Floats:
-    """Dropout rates [K, hidden layers]."""
-    try:
-        rates = np.asarray(given, np.float64)
-        spread = np.broadcast_to(rates, (members, hidden))
-    except ValueError:
-        raise BadInput(
-            f"dropout is {given!r}; give a rate, one for each of the {hidden} hidden layers, or [members, layers]"
-        ) from None
-    if rates.size and not ((rates >= 0) & (rates < 1)).all():
-        raise BadInput(f"dropout is {given!r}; give rates from 0 up to, not including, 1")
-    if not hidden and rates.any():
-        raise BadInput("dropout acts on hidden layers and the network has none; leave it out")
-    return np.ascontiguousarray(spread)
-
-
-def weights(given: Any, members: int, rows: int, dtype: str) -> Floats | None:
-    """Row weights, [N] for all members or [K, N]."""
-    if given is None:
-        return None
-    array = np.ascontiguousarray(given, dtype)
-    if array.shape not in ((rows,), (members, rows)):
-        raise BadInput(
-            f"the weights have the shape {array.shape}; give ({rows},), or ({members}, {rows}) for each member its own"
-        )
-    if not np.isfinite(array).all() or (array < 0).any() or not (array.sum(-1) > 0).all():
-        raise BadInput(
-            "the weights hold a negative number, a NaN or only zeros; give finite weights of 0 or more, not all 0"
-        )
+        raise BadInput(f"{name} is {array[~np.isfinite(array)][0]}; give a finite number")
+    if name in ("learning_rate", "strength", "initial_scale") and (array < 0).any():
+        raise BadInput(f"{name} is {array.min():g}; give 0 or more")
     return array
 
 
-def rows(given: Sequence[Any] | None, members: int, count: int) -> tuple[Integers, ...] | None:
-    """Each member's row indices, or None where all members use all rows."""
+def spread(array: Floats, members: int) -> Floats:
+    """A number, or one for each member, as [K]."""
+    return np.ascontiguousarray(np.broadcast_to(array, members))
+
+
+def fitting(optimizer: Optimizer, schedule: Schedule, spread: Mapping[str, Floats]) -> None:
+    """Refuse numbers that have a meaning each, but not together."""
+    if optimizer.name == "rprop" and (spread["smallest"] > spread["largest"]).any():
+        raise BadInput("the optimizer 'rprop' has a smallest step above its largest; exchange the two")
+    if schedule.name == "cosine" and (spread["schedule's warm_up"] >= spread["schedule's steps"]).any():
+        raise BadInput("the schedule 'cosine' warms up for as long as it lasts; give it more steps than its warm_up")
+    if schedule.name == "exponential_ramp" and (spread["learning_rate"] <= 0).any():
+        raise BadInput("the schedule 'exponential_ramp' cannot rise from 0; give a learning_rate above 0")
+
+
+def dropout(given: Any, hidden: int, dtype: str) -> Floats:
+    """Dropout rates: [], [hidden layers] or [K, hidden layers] float64."""
+    rates = _real(given)
+    if rates is None or rates.ndim > 2 or (rates.ndim and (rates.shape[-1] != hidden or not len(rates))):
+        raise BadInput(
+            f"dropout is {given!r}; give a rate, one for each of the {hidden} hidden layers, or [members, layers]"
+        )
+    if not ((rates >= 0) & (rates.astype(dtype) < 1)).all():
+        raise BadInput(f"dropout is {given!r}; give rates from 0 up to, not including, 1")
+    if not hidden and rates.any():
+        raise BadInput("dropout acts on hidden layers and the network has none; leave it out")
+    return rates
+
+
+def weights(given: Any, rows: int, dtype: str) -> Floats | None:
+    """Row weights, [N] for all members or [K, N]."""
     if given is None:
         return None
-    spread = list(given) * members if len(given) == 1 else list(given)
+    array = _real(given)
+    if array is not None and array.ndim == 2 and len(array) == 1:
+        array = array[0]
+    if array is None or array.ndim not in (1, 2) or array.shape[-1] != rows or not array.size:
+        shape = "no rectangular array of numbers" if array is None else f"of the shape {array.shape}"
+        raise BadInput(f"the weights are {shape}; give one for each of the {rows} rows, or [members, {rows}]")
+    with np.errstate(over="ignore"):  # told below
+        array = np.ascontiguousarray(array, dtype)
+    if not np.isfinite(array).all() or (array < 0).any():
+        raise BadInput("the weights hold a negative number, a NaN or an infinity; give finite weights of 0 or more")
+    return array
+
+
+def weighty(problem: Problem) -> None:
+    """Refuse row weights with which a batch could weigh nothing: there is no mean over such a batch."""
+    weights = problem.weights
+    if weights is None:
+        return
+    for member in range(1 if weights.ndim == 1 and problem.rows is None else problem.members):
+        own = weights if weights.ndim == 1 else weights[member]
+        own = own if problem.rows is None else own[problem.rows[member]]
+        size = problem.batch_rows(member)
+        smallest, nothing = len(own) % size or size, int((own == 0).sum())
+        if nothing >= smallest:
+            raise BadInput(
+                f"{nothing} rows of member {member} have weight 0, and its smallest batch, of {smallest}, could hold "
+                "only such rows; leave them out (rows), or train in larger batches"
+            )
+
+
+def rows(given: Any, count: int) -> tuple[Integers, ...] | None:
+    """Row indices, a list for each member, or None where all members use all rows."""
+    if given is None:
+        return None
+    if not isinstance(given, Sequence | np.ndarray) or isinstance(given, str) or not len(given):
+        raise BadInput(f"rows is {given!r}; give for each member the list of its rows' indices")
     checked = []
-    for indices in spread:
-        array = np.asarray(indices)
-        if array.ndim != 1 or array.dtype.kind not in "iu" or not len(array):
+    for indices in given:
+        array = _array(indices)
+        if array is None or array.ndim != 1 or array.dtype.kind not in "iu" or not len(array):
             raise BadInput(
                 "a member's rows are not a list of whole numbers; give for each member at least one row's index"
             )
@@ -174,13 +205,35 @@ def rows(given: Sequence[Any] | None, members: int, count: int) -> tuple[Integer
     return tuple(checked)
 
 
-def seeds(name: str, given: Any, members: int) -> NDArray[np.uint64]:
-    """One seed for each member, [K] uint64."""
-    values = [given] if hasattr(given, "__index__") else list(given)
-    for value in values:
-        if isinstance(value, bool) or not hasattr(value, "__index__") or not 0 <= value < 2**64:
-            raise BadInput(f"{name} hold {value!r}; a seed is a whole number of 0 or more")
-    return np.ascontiguousarray(np.broadcast_to(np.array([int(value) for value in values], np.uint64), members))
+def seeds(name: str, given: Any) -> NDArray[np.uint64]:
+    """A seed, or one for each member: [] or [K] uint64."""
+    given = given.tolist() if isinstance(given, np.ndarray) else given
+    several = isinstance(given, Sequence) and not isinstance(given, str)
+    for value in given if several else [given]:
+        if not _is_whole(value) or not 0 <= value < 2**64:
+            raise BadInput(f"{name} hold {value!r}; a seed is a whole number from 0 to 2**64 - 1")
+    if several and not len(given):
+        raise BadInput(f"{name} are an empty list; give at least one seed")
+    return np.array([int(value) for value in given] if several else int(given), np.uint64)
+
+
+def _array(given: Any) -> NDArray[Any] | None:
+    """Anything as an array; None for a ragged list."""
+    try:
+        return np.asarray(given)
+    except ValueError:
+        return None
+
+
+def _real(given: Any) -> Floats | None:
+    """Numbers as a float64 array; None for strings, booleans, complex numbers and ragged lists."""
+    array = _array(given)
+    return None if array is None or array.dtype.kind not in "iuf" else array.astype(np.float64)
+
+
+def _is_whole(value: Any) -> bool:
+    """Whether this is a whole number, Python's or NumPy's, and no boolean and no array."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def penalized(network: Network, biases: bool) -> Floats:

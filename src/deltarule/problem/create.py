@@ -11,7 +11,7 @@ from deltarule.maths.optimizers import Optimizer
 from deltarule.maths.penalties import Penalty
 from deltarule.maths.schedules import Schedule
 from deltarule.problem import checks, registry
-from deltarule.problem.network import Network
+from deltarule.problem.network import Network, switch
 from deltarule.problem.problem import Problem
 from deltarule.problem.registry import Named
 
@@ -70,6 +70,7 @@ def create_problem(
     >>> problem.members, problem.y.shape
     (2, (2, 1))
     """
+    network = checks.network(network)
     if dtype not in ("float64", "float32"):
         raise BadInput(f'the dtype is {dtype!r}; give "float64" or "float32"')
     found_loss, found_penalty = registry.loss(loss), None if penalty is None else registry.penalty(penalty)
@@ -83,51 +84,55 @@ def create_problem(
         raise BadInput(
             f"there are {len(x)} rows of inputs and {len(y)} of targets; give one target row for each input row"
         )
-    notes = []
     if batch_size is not None:
         batch_size = checks.whole("batch_size", batch_size)
-        if batch_size > len(x):
-            notes.append(
-                f"the batch size {batch_size} is larger than the data: all {len(x)} rows are used in each update"
-            )
     numbers = {"learning_rate": learning_rate, **found_optimizer.parameters}
     if momentum is not None:
         if "momentum" not in found_optimizer.parameters:
             raise BadInput(f'the optimizer \'{found_optimizer.name}\' has no momentum; use "momentum" or "nesterov"')
-        numbers["momentum"] = momentum
-    varying = {
-        **numbers,
-        **{f"schedule's {name}": value for name, value in found_schedule.parameters.items()},
-        "strength": strength,
-        "initial_scale": initial_scale,
-    }
-    members = checks.members(varying, seeds, data_seeds, dropout_seeds, weights, rows, dropout)
-    spread = {name: checks.per_member(name, value, members) for name, value in varying.items()}
-    checks.check_signs(spread, found_optimizer)
+        numbers["momentum"] = registry.parameter("optimizer", found_optimizer.name, "momentum", momentum)
+    schedule_numbers = {f"schedule's {name}": value for name, value in found_schedule.parameters.items()}
+    varying = {**numbers, **schedule_numbers, "strength": strength, "initial_scale": initial_scale}
+    given = {name: checks.numbers(name, value) for name, value in varying.items()}
+    given |= {name: checks.seeds(name, value) for name, value in (("seeds", seeds), ("data_seeds", data_seeds))}
+    given["dropout_seeds"] = given["seeds"] if dropout_seeds is None else checks.seeds("dropout_seeds", dropout_seeds)
+    hidden = len(network.layers) - 1
+    rates, own_rows = checks.dropout(dropout, hidden, dtype), checks.rows(rows, len(x))
+    row_weights = checks.weights(weights, len(x), dtype)
+    members = checks.members(given, rates, row_weights, own_rows)
+    spread = {name: checks.spread(array, members) for name, array in given.items()}
+    checks.fitting(found_optimizer, found_schedule, spread)
     if found_penalty is None and spread["strength"].any():
         raise BadInput("a strength is given without a penalty; name the penalty too")
-    member_seeds = checks.seeds("seeds", seeds, members)
-    return Problem(
+    problem = Problem(
         network=network,
         x=x,
         y=y,
         loss=found_loss,
         reduction=reduction,
         penalty=found_penalty,
-        penalized=checks.penalized(network, penalize_biases),
+        penalized=checks.penalized(network, switch("penalize_biases", penalize_biases)),
         optimizer=found_optimizer,
         schedule=found_schedule,
         numbers={name: spread[name] for name in numbers},
         schedule_numbers={name: spread[f"schedule's {name}"] for name in found_schedule.parameters},
         strength=spread["strength"],
-        dropout=checks.dropout(dropout, members, len(network.layers) - 1),
+        dropout=np.ascontiguousarray(np.broadcast_to(rates, (members, hidden))),
         initial_scale=spread["initial_scale"],
         batch_size=batch_size,
-        weights=checks.weights(weights, members, len(x), dtype),
-        rows=checks.rows(rows, members, len(x)),
-        seeds=member_seeds,
-        data_seeds=checks.seeds("data_seeds", data_seeds, members),
-        dropout_seeds=member_seeds if dropout_seeds is None else checks.seeds("dropout_seeds", dropout_seeds, members),
+        weights=row_weights,
+        rows=own_rows * members if own_rows is not None and len(own_rows) == 1 else own_rows,
+        seeds=spread["seeds"],
+        data_seeds=spread["data_seeds"],
+        dropout_seeds=spread["dropout_seeds"],
         dtype=np.dtype(dtype),
-        notes=tuple(notes),
+        notes=_notes(batch_size, len(x) if own_rows is None else min(map(len, own_rows))),
     )
+    checks.weighty(problem)
+    return problem
+
+
+def _notes(batch_size: int | None, fewest: int) -> tuple[str, ...]:
+    if batch_size is None or batch_size <= fewest:
+        return ()
+    return (f"the batch size {batch_size} is larger than the data: all {fewest} rows are used in each update",)

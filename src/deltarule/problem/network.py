@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from deltarule.errors import BadInput
 from deltarule.maths.activations import Activation
 from deltarule.maths.initializers import Initializer
@@ -49,7 +51,7 @@ class Network:
         batch_norm: bool = False,
         initializer: Named | Initializer = "glorot_uniform",
     ) -> None:
-        checked = _checked_sizes(sizes)
+        checked, bias, batch_norm = _checked_sizes(sizes), switch("bias", bias), switch("batch_norm", batch_norm)
         activations = (*_hidden_activations(activation, len(checked) - 2), registry.activation(output))
         hidden = len(checked) - 2
         layers = tuple(
@@ -97,11 +99,22 @@ class Network:
         return f"Network {shape} ({activations}{extras}), {self.parameters:,} parameters"
 
 
+def switch(name: str, value: Any) -> bool:
+    """True or False, and nothing that merely counts as one of them, as "no" counts as True.
+
+    >>> switch("bias", False)
+    False
+    """
+    if not isinstance(value, bool | np.bool):
+        raise BadInput(f"{name} is {value!r}; give True or False")
+    return bool(value)
+
+
 def _checked_sizes(sizes: Any) -> tuple[int, ...]:
     if isinstance(sizes, str) or not isinstance(sizes, Sequence) or len(sizes) < 2:
         raise BadInput(f"the layers are {sizes!r}; give at least two sizes, inputs first and outputs last")
     for size in sizes:
-        if isinstance(size, bool) or not hasattr(size, "__index__") or size < 1:
+        if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
             raise BadInput(f"a layer has size {size!r}; give every layer a whole number of units, 1 or more")
     return tuple(int(size) for size in sizes)
 

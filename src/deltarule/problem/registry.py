@@ -1,11 +1,13 @@
 """The registry of names: what a recipe or a caller writes, and the formulas that it means."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from math import isfinite
 from types import MappingProxyType
 from typing import Any
+
+import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.maths.activations import ACTIVATIONS, Activation
@@ -65,10 +67,7 @@ def activation(given: Named | Activation) -> Activation:
 
 def loss(given: Named | Loss) -> Loss:
     """The loss of a name."""
-    found: Loss = given if isinstance(given, Loss) else _with_parameters("loss", given)
-    if found.name == "quantile" and not 0 < found.parameters["quantile"] < 1:
-        raise BadInput(f"the quantile is {found.parameters['quantile']}; give a number between 0 and 1")
-    return found
+    return given if isinstance(given, Loss) else _with_parameters("loss", given)
 
 
 def penalty(given: Named | Penalty) -> Penalty:
@@ -85,9 +84,9 @@ def schedule(given: Named | Schedule) -> Schedule:
     """The schedule of a name; `per` ("step" or "epoch") may stand among its parameters."""
     if isinstance(given, Schedule):
         return given
-    table = {"name": given} if isinstance(given, str) else dict(given)
-    per = table.pop("per", None)
-    found: Schedule = _with_parameters("schedule", table)
+    name, parameters = _taken_apart("schedule", given)
+    per = parameters.pop("per", None)
+    found: Schedule = _with_parameters("schedule", {"name": name, **parameters})
     if per is None:
         return found
     if per not in ("step", "epoch"):
@@ -99,11 +98,11 @@ def initializer(given: Named | Initializer) -> Initializer:
     """The initializer of a name; `biases` ("zeros" or "same") may stand among its parameters."""
     if isinstance(given, Initializer):
         return given
-    table = {"name": given} if isinstance(given, str) else dict(given)
-    biases = table.pop("biases", "zeros")
+    name, parameters = _taken_apart("initializer", given)
+    biases = parameters.pop("biases", "zeros")
     if biases not in ("zeros", "same"):
         raise BadInput(f'initial biases are \'{biases}\'; give "zeros" or "same" (by the law of the weights)')
-    return replace(_with_parameters("initializer", table), biases=biases)
+    return replace(_with_parameters("initializer", {"name": name, **parameters}), biases=biases)
 
 
 def described(formula: Any) -> str | dict[str, Any]:
@@ -124,13 +123,13 @@ def _with_parameters(kind: str, given: Named) -> Any:
     name, parameters = _taken_apart(kind, given)
     formula = _find(kind, name)
     known = getattr(formula, "parameters", {})
-    for key, value in parameters.items():
+    for key in parameters:
         if key not in known:
             raise BadInput(
                 f"the {kind} '{name}' has no parameter '{key}'; its parameters: {', '.join(known) or 'none'}"
             )
-        _check_number(kind, name, key, value)
-    return replace(formula, parameters=MappingProxyType({**known, **parameters})) if parameters else formula
+    checked = {key: parameter(kind, name, key, value) for key, value in parameters.items()}
+    return replace(formula, parameters=MappingProxyType({**known, **checked})) if checked else formula
 
 
 def _taken_apart(kind: str, given: Named) -> tuple[str, dict[str, Any]]:
@@ -144,17 +143,88 @@ def _taken_apart(kind: str, given: Named) -> tuple[str, dict[str, Any]]:
 def _find(kind: str, name: str) -> Any:
     table = _TABLES[kind]
     if name not in table:
-        near = get_close_matches(name, table, 1)
+        near = get_close_matches(name.lower(), table, 1)
         hint = f"; did you mean '{near[0]}'?" if near else f"; there are: {', '.join(table)}"
         raise BadInput(f"there is no {kind} '{name}'{hint}")
     return table[name]
 
 
-def _check_number(kind: str, name: str, key: str, value: Any) -> None:
-    # Numbers of an optimizer or a schedule may be one a member; problem.create checks those against the members.
-    numbers = value if isinstance(value, list | tuple) or hasattr(value, "__array__") else [value]
-    for number in numbers:
-        if isinstance(number, bool) and key == "at_start":
-            continue
-        if isinstance(number, bool | str) or not hasattr(number, "__float__") or not isfinite(float(number)):
-            raise BadInput(f"the parameter '{key}' of the {kind} '{name}' is {number!r}; give a finite number")
+def parameter(kind: str, name: str, key: str, value: Any) -> Any:
+    """A parameter's value in Python's own numbers (NumPy's would make float64 of a float32 formula), checked.
+
+    That of an optimizer or a schedule may be a list, one number a member.
+
+    >>> parameter("optimizer", "momentum", "momentum", [0, 0.9])
+    [0, 0.9]
+    """
+    value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+    if not isinstance(value, list | tuple):
+        return _number(kind, name, key, value)
+    if kind not in ("optimizer", "schedule"):
+        raise BadInput(f"the parameter '{key}' of the {kind} '{name}' is {value!r}; give one number, for all members")
+    return [_number(kind, name, key, one) for one in value]
+
+
+def _number(kind: str, name: str, key: str, given: Any) -> int | float:
+    fits, allowed = _ALLOWED.get(f"{name}.{key}", (isfinite, "a finite number"))
+    if isinstance(given, bool) and key == "at_start":
+        given = int(given)
+    if isinstance(given, int | float) and not isinstance(given, bool):
+        try:
+            if isfinite(given) and fits(given):
+                return given
+        except OverflowError:  # a whole number beyond all floats
+            pass
+    raise BadInput(f"the parameter '{key}' of the {kind} '{name}' is {given!r}; give {allowed}")
+
+
+_Fits = Callable[[float], bool]
+_NOT_NEGATIVE: tuple[_Fits, str] = (lambda number: number >= 0, "a number of 0 or more")
+_POSITIVE: tuple[_Fits, str] = (lambda number: number > 0, "a number above 0")
+_SHARE: tuple[_Fits, str] = (lambda number: 0 <= number < 1, "a number from 0 up to, not including, 1")
+_FROM_1: tuple[_Fits, str] = (lambda number: number >= 1, "a number of 1 or more")
+_ALLOWED: dict[str, tuple[_Fits, str]] = {
+    "huber.delta": _POSITIVE,
+    "quantile.quantile": (lambda number: 0 < number < 1, "a number between 0 and 1"),
+    "naive_binary_cross_entropy.epsilon": _NOT_NEGATIVE,
+    "normal.std": _NOT_NEGATIVE,
+    "uniform.range": _NOT_NEGATIVE,
+    "momentum.momentum": _SHARE,
+    "nesterov.momentum": _SHARE,
+    "adagrad.epsilon": _NOT_NEGATIVE,
+    "normalized_gradient.epsilon": _NOT_NEGATIVE,
+    "rmsprop.decay": _SHARE,
+    "rmsprop.epsilon": _NOT_NEGATIVE,
+    "adam.beta1": _SHARE,
+    "adam.beta2": _SHARE,
+    "adam.epsilon": _NOT_NEGATIVE,
+    "adamw.weight_decay": _NOT_NEGATIVE,
+    "adamw.beta1": _SHARE,
+    "adamw.beta2": _SHARE,
+    "adamw.epsilon": _NOT_NEGATIVE,
+    "rprop.increase": _FROM_1,
+    "rprop.decrease": (lambda number: 0 < number <= 1, "a number above 0, up to 1"),
+    "rprop.smallest": _POSITIVE,
+    "rprop.largest": _POSITIVE,
+    "lbfgs.memory": _FROM_1,
+    "lbfgs.gradient_tolerance": _NOT_NEGATIVE,
+    "lbfgs.objective_tolerance": _NOT_NEGATIVE,
+    "step.every": _FROM_1,
+    "step.factor": _POSITIVE,
+    "exponential.factor": _POSITIVE,
+    "inverse_scaling.power": _NOT_NEGATIVE,
+    "adaptive.divide": _FROM_1,
+    "adaptive.tolerance": _NOT_NEGATIVE,
+    "adaptive.patience": _FROM_1,
+    "squaring.every": _FROM_1,
+    "squaring.at_start": (lambda number: number in (0, 1), "0 or 1"),
+    "cosine.steps": _FROM_1,
+    "cosine.lowest": _NOT_NEGATIVE,
+    "cosine.warm_up": _NOT_NEGATIVE,
+    "warm_up.steps": _NOT_NEGATIVE,
+    "linear_ramp.steps": (lambda number: number >= 2, "a number of 2 or more"),
+    "linear_ramp.highest": _NOT_NEGATIVE,
+    "exponential_ramp.steps": (lambda number: number >= 2, "a number of 2 or more"),
+    "exponential_ramp.highest": _POSITIVE,
+}
+"""What the parameters of built-in formulas may be; any finite number where nothing stands here."""
