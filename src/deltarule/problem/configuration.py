@@ -1,0 +1,415 @@
+"""The configuration: every key of a recipe with its default and what it may be; all reading and checking is done here.
+
+A key is named with its section, "optimizer.learning_rate". docs/reference/recipes.md lists all keys for users; a test
+holds that page to the models below.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
+
+from deltarule.errors import BadInput
+from deltarule.maths.losses import meaningful
+from deltarule.problem import checks, registry
+from deltarule.problem.sentences import explained, shortened
+from deltarule.problem.values import (
+    MOST_SEEDS,
+    Activation,
+    Activations,
+    Count,
+    Flag,
+    Initializer,
+    Layers,
+    Loss,
+    Momentum,
+    NameAlone,
+    NotNegative,
+    Number,
+    Optimizer,
+    OrNone,
+    Penalty,
+    Plain,
+    Rates,
+    Schedule,
+    Seed,
+    Seeds,
+    Share,
+    Source,
+    Text,
+    Whole,
+)
+
+# --- the sections ----------------------------------------------------------------------------------------------------
+
+
+def _key(allowed: str, default: Any = ...) -> Any:
+    """A key: what is allowed, as the errors say it after "give", and the default; without one it must be given."""
+    return Field(default, description=allowed)
+
+
+class Section(BaseModel):
+    """A table of a recipe: its keys and no others, never changed once it is checked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Criterion(Section):
+    """When a member counts as solved: this share of a part's rows is right."""
+
+    name: Literal["thresholded", "accuracy"] = _key('"thresholded" or "accuracy"')
+    at_least: Annotated[Number, Field(ge=0, le=1)] = _key("a share of the rows from 0 to 1", 1.0)
+    part: Literal["train", "validation", "test"] = _key('"train", "validation" or "test"', "train")
+
+
+class StudySection(Section):
+    """What the study is about, in words, and when a member has solved it."""
+
+    title: Text = _key("a text", "")
+    report: Text = _key("a text", "")
+    summary: Text = _key("a text", "")
+    criterion: Annotated[Criterion | None, NameAlone, OrNone] = _key(
+        '"thresholded" or "accuracy", or a table with such a name and parameters', None
+    )
+
+
+class SplitSection(Section):
+    """Which rows are set aside."""
+
+    validation: Share = _key("a share of the training rows from 0 to under 1, or a whole number of rows", 0)
+    test: Share = _key("a share of the training rows from 0 to under 1, or a whole number of rows", 0)
+    seed: Annotated[Whole, Field(lt=2**32)] = _key("a whole number from 0 to under 2**32", 0)
+    stratify: Flag = _key("true or false", True)
+
+
+class DataSection(Section):
+    """Where the rows come from, and what happens to them before training."""
+
+    name: Annotated[Source | None, OrNone] = _key("the name of a data set, or a table with its name and options", None)
+    file: Annotated[Source | None, OrNone] = _key(
+        "the path of a CSV or npz file, or a table with the path as its name and options", None
+    )
+    target: Annotated[Text | None, OrNone] = _key("the name of the column or array to predict", None)
+    split: SplitSection = _key("a table with validation, test, seed and stratify", SplitSection())
+    scale: Literal["none", "unit", "standardize", "center"] = _key('"none", "unit", "standardize" or "center"', "none")
+
+
+class NetworkSection(Section):
+    """The shape of the network and how its weights start."""
+
+    layers: Layers = _key(
+        'a list of at least two sizes, whole numbers of 1 or more; the first and the last may be "auto"'
+    )
+    activation: Activations = _key(
+        "the name of an activation, or a table with its name and parameters, or a list with one for each hidden layer",
+        "relu",
+    )
+    output: Activation = _key("the name of an activation, or a table with its name and parameters", "identity")
+    bias: Flag = _key("true or false", True)
+    dropout: Rates = _key("a number from 0 to under 1, or a list with one for each hidden layer", 0.0)
+    batch_norm: Flag = _key("true or false", False)
+    initializer: Initializer = _key(
+        "the name of an initializer, or a table with its name and parameters", "glorot_uniform"
+    )
+    initial_scale: NotNegative = _key("one number of 0 or more", 1.0)
+
+
+class LossSection(Section):
+    """What is lowered."""
+
+    name: Loss = _key("the name of a loss, or a table with its name and parameters", "squared_error")
+    reduction: Literal["sum", "mean_samples", "mean_elements"] = _key(
+        '"sum", "mean_samples" or "mean_elements"', "mean_samples"
+    )
+    penalty: Annotated[Penalty | None, OrNone] = _key('the name of a penalty, or "none"', None)
+    strength: NotNegative = _key("one number of 0 or more", 0.0)
+    penalize_biases: Flag = _key("true or false", False)
+
+
+class OptimizerSection(Section):
+    """How it is lowered."""
+
+    name: Optimizer = _key("the name of an optimizer, or a table with its name and parameters", "sgd")
+    learning_rate: NotNegative = _key("one number of 0 or more", 0.01)
+    momentum: Annotated[Momentum | None, OrNone] = _key('one number from 0 to under 1, or "none"', None)
+    batch_size: Annotated[Count | None, OrNone] = _key('a whole number of 1 or more, or "none" for all rows', None)
+    schedule: Schedule = _key("the name of a schedule, or a table with its name and parameters", "constant")
+
+
+class StoppingSection(Section):
+    """When a member has trained enough; each key has the name and meaning that `training.train` gives it."""
+
+    max_steps: Annotated[Whole | None, OrNone] = _key('a whole number of 0 or more, or "none"', None)
+    max_epochs: Annotated[Whole | None, OrNone] = _key('a whole number of 0 or more, or "none"', None)
+    threshold: Annotated[Number | None, OrNone] = _key('one finite number, or "none"', None)
+    times: Count = _key("a whole number of 1 or more", 1)
+    metric: Text = _key('"objective", or the name of a metric', "objective")
+    tolerance: Annotated[NotNegative | None, OrNone] = _key('one number of 0 or more, or "none"', None)
+    patience: Annotated[Count | None, OrNone] = _key('a whole number of 1 or more, or "none"', None)
+    score: Text = _key('"objective", or the name of a metric', "objective")
+
+
+class RunSection(Section):
+    """Which members there are, and how they run."""
+
+    seeds: Seeds = _key(
+        f"a whole number from 1 to {MOST_SEEDS:,} (N means the seeds 0 … N − 1), "
+        "or a list of different seeds of 0 or more",
+        1,
+    )
+    data_seed: Seed = _key("a whole number of 0 or more", 0)
+    dropout_seed: Annotated[Seed | None, OrNone] = _key('a whole number of 0 or more, or "none"', None)
+    dtype: Literal["float64", "float32"] = _key('"float64" or "float32"', "float64")
+    engine: Literal["auto", "reference", "compiled", "autograd"] = _key(
+        '"auto", "reference", "compiled" or "autograd"', "auto"
+    )
+    history_every: Annotated[Count | None, OrNone] = _key('a whole number of 1 or more, or "none"', None)
+
+
+def _dotted(table: Any, prefix: str = "") -> Any:
+    """Nested tables as dotted keys: `optimizer.momentum` means the same with and without quotes."""
+    if not isinstance(table, Mapping):
+        raise ValueError
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        # A table with a name is a value: {name = "step", every = 10}. A section has no name of its own.
+        is_section = not prefix and "." not in key
+        if isinstance(value, Mapping) and (is_section or "name" not in value):
+            flat |= _dotted(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def _grid(table: Any) -> Any:
+    flat = _dotted(table)
+    for key, values in flat.items():
+        if not isinstance(values, list | tuple) or not values:
+            raise BadInput(f"{key} is {shortened(values)}; give a list with at least one value")
+    return {key: tuple(values) for key, values in flat.items()}
+
+
+class Experiment(Section):
+    """A variant of the study: keys that it sets otherwise."""
+
+    name: Annotated[Text, Field(min_length=1)] = _key("a text that no other experiment has")
+    set: Annotated[dict[str, Any], PlainValidator(_dotted)] = _key('a table such as {"optimizer.learning_rate" = 100}')
+    about: Text = _key("a text", "")
+
+
+class Assumption(Section):
+    """Something that the report leaves unsaid, what is assumed instead, and why."""
+
+    what: Text = _key("a text")
+    value: Plain = _key("a text, a finite number, true or false, or a list or table of such")
+    why: Text = _key("a text")
+
+
+class Configuration(Section):
+    """A whole recipe. Made by `parse` or `parse_toml`, which also check what no single key can tell."""
+
+    study: StudySection = StudySection()
+    data: DataSection = _key("a table of keys", DataSection())
+    network: NetworkSection = _key("a table of keys, layers among them")
+    loss: LossSection = LossSection()
+    optimizer: OptimizerSection = OptimizerSection()
+    stopping: StoppingSection = _key("a table of keys, max_steps or max_epochs among them", StoppingSection())
+    run: RunSection = RunSection()
+    grid: Annotated[dict[str, tuple[Any, ...]], PlainValidator(_grid)] = _key("a table of keys with lists", {})
+    experiment: tuple[Experiment, ...] = _key("tables under [[experiment]]", ())
+    assumption: tuple[Assumption, ...] = _key("tables under [[assumption]]", ())
+
+
+SETTABLE: dict[str, type[Section]] = {
+    "data": DataSection,
+    "network": NetworkSection,
+    "loss": LossSection,
+    "optimizer": OptimizerSection,
+    "stopping": StoppingSection,
+    "run": RunSection,
+}
+"""The sections that [grid], [[experiment]] and `--set` may change: they decide the numbers of a run."""
+
+
+TAKES_THE_PLACE_OF = {"name": ("file", "target"), "file": ("name",)}
+"""Keys of [data] that are left out when another one is set, so that a study runs on other data with one setting."""
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def parse_toml(text: str, where: str = "the recipe") -> Configuration:
+    """Read and check a recipe's text.
+
+    Parameters: `text`, TOML; `where`, what an error calls it, usually the file.
+    Errors: `BadInput` for text that is not TOML, with its line, and as `parse`.
+
+    >>> parse_toml("[data]\\nname == 3", "my.toml")
+    Traceback (most recent call last):
+        ...
+    deltarule.errors.BadInput: my.toml is not TOML: Invalid value (at line 2, column 7); correct it there
+    """
+    try:
+        table = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{where} is not TOML: {error}; correct it there") from None
+    return parse(table, where)
+
+
+def parse(table: Mapping[str, Any], where: str = "the recipe") -> Configuration:
+    """Check a recipe's table: every key alone, the keys together, every experiment, every value of the grid.
+
+    Parameters: `table`, sections with their keys, as TOML holds them; `where`, what an error calls it.
+    Errors: `BadInput` with the key, the value given and what is allowed; of several errors the first.
+
+    >>> parse({"data": {"name": "xor"}, "network": {"layers": [2, 0, 1]}})
+    Traceback (most recent call last):
+        ...
+    deltarule.errors.BadInput: the recipe: network.layers is [2, 0, 1]; give a list of at least two sizes, whole \
+numbers of 1 or more; the first and the last may be "auto"
+    """
+    try:
+        configuration = _checked(table)
+        _check_experiments(configuration)
+        for key, values in configuration.grid.items():
+            for value in values:
+                _valid(_with(configuration, {key: value}))
+    except BadInput as error:
+        raise BadInput(f"{where}: {error}") from None
+    return configuration
+
+
+def changed(configuration: Configuration, settings: Mapping[str, Any]) -> Configuration:
+    """The same configuration with some keys set otherwise; a key that is set leaves the grid.
+
+    Parameters: `settings`, dotted keys of `SETTABLE` sections with their values. A parameter of a name is a key below
+    it: "optimizer.schedule.every".
+    Errors: `BadInput` as `parse`, and for a key that there is not.
+
+    >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 2, 1]}, "stopping": {"max_steps": 10}}
+    >>> changed(parse(table), {"optimizer.schedule": "step", "optimizer.schedule.every": 5}).optimizer.schedule
+    {'name': 'step', 'every': 5}
+    """
+    return _checked(_with(configuration, settings))
+
+
+def _checked(table: Mapping[str, Any]) -> Configuration:
+    configuration = _valid(table)
+    for check in (_check_data, _check_hidden_layers, _check_loss, _check_momentum, _check_limit):
+        check(configuration)
+    return configuration
+
+
+def _valid(table: Mapping[str, Any]) -> Configuration:
+    try:
+        return Configuration.model_validate(table)
+    except ValidationError as error:
+        raise BadInput(explained(error, Configuration)) from None
+
+
+def _with(configuration: Configuration, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration as a table, with some keys set; not yet checked."""
+    table = configuration.model_dump()
+    for dotted, value in settings.items():
+        path = _path(dotted)
+        if path[0] == "data" and value not in (None, "none"):
+            others = [key for key in TAKES_THE_PLACE_OF.get(path[1], ()) if f"data.{key}" not in settings]
+            table["data"] |= dict.fromkeys(others)
+        _put(table, path, value)
+        table["grid"] = {key: values for key, values in table["grid"].items() if not f"{key}.".startswith(f"{dotted}.")}
+    return table
+
+
+def _put(table: dict[str, Any], path: list[str], value: Any) -> None:
+    *above, last = path
+    for depth, part in enumerate(above, start=1):
+        below = table.get(part)
+        if below is not None and not isinstance(below, str | Mapping):
+            raise BadInput(f"{'.'.join(above[:depth])} has no parameters, so '{'.'.join(path)}' cannot be set")
+        table[part] = {"name": below} if isinstance(below, str) else dict(below or {})
+        table = table[part]
+    table[last] = value
+
+
+def _path(dotted: str) -> list[str]:
+    path = dotted.split(".")
+    if len(path) < 2 or path[0] not in SETTABLE or path[1] not in SETTABLE[path[0]].model_fields:
+        raise BadInput(f"there is no key '{dotted}' that can be set{_near_key(dotted)}")
+    return path
+
+
+def _near_key(dotted: str) -> str:
+    known = [f"{section}.{key}" for section, model in SETTABLE.items() for key in model.model_fields]
+    same_end = [key for key in known if key.partition(".")[2] == dotted.rpartition(".")[2]]
+    near = same_end or get_close_matches(dotted, known, 1)
+    return f"; did you mean '{near[0]}'?" if near else f"; keys begin with {', '.join(SETTABLE)} and a dot"
+
+
+# --- what no single key can tell --------------------------------------------------------------------------------------
+
+
+def _check_data(configuration: Configuration) -> None:
+    data = configuration.data
+    if data.name is None and data.file is None:
+        raise BadInput("neither data.name nor data.file is given; name a data set, or a CSV or npz file")
+    if data.name is not None and data.file is not None:
+        raise BadInput(f"data.name is {shortened(data.name)} and data.file is {shortened(data.file)}; keep one of them")
+    if data.name is not None and data.target is not None:
+        raise BadInput(
+            f"data.target is {shortened(data.target)}, but only a file has a choice of targets; leave it out"
+        )
+
+
+def _check_hidden_layers(configuration: Configuration) -> None:
+    network = configuration.network
+    hidden = len(network.layers) - 2
+    for key, value in (("activation", network.activation), ("dropout", network.dropout)):
+        if isinstance(value, tuple) and len(value) != hidden:
+            raise BadInput(
+                f"network.{key} lists {len(value)} values for {hidden} hidden layers; give one value, or one for each"
+            )
+    if network.dropout and not hidden:
+        raise BadInput("network.dropout acts on hidden layers and network.layers has none; leave it out")
+
+
+def _check_loss(configuration: Configuration) -> None:
+    loss, output = registry.loss(configuration.loss.name), registry.activation(configuration.network.output)
+    if not meaningful(loss, output):
+        raise BadInput(f"loss.name and network.output do not fit: {checks.no_meaning(loss, output)}")
+    if configuration.loss.strength and configuration.loss.penalty is None:
+        raise BadInput(
+            f"loss.strength is {shortened(configuration.loss.strength)} without a loss.penalty; "
+            f"name one of {', '.join(registry.names('penalty'))}"
+        )
+
+
+def _check_momentum(configuration: Configuration) -> None:
+    given = configuration.optimizer
+    if given.momentum is None:
+        return
+    optimizer = registry.optimizer(given.name)
+    if "momentum" not in optimizer.parameters:
+        raise BadInput(
+            f"optimizer.momentum is {shortened(given.momentum)}, but the optimizer '{optimizer.name}' has none; "
+            'use "momentum" or "nesterov", or leave it out'
+        )
+    if isinstance(given.name, Mapping) and "momentum" in given.name:
+        raise BadInput("optimizer.momentum and the parameter momentum of optimizer.name are both given; keep one")
+
+
+def _check_limit(configuration: Configuration) -> None:
+    if configuration.stopping.max_steps is None and configuration.stopping.max_epochs is None:
+        raise BadInput("stopping.max_steps and stopping.max_epochs are both missing; give one, a whole number")
+
+
+def _check_experiments(configuration: Configuration) -> None:
+    names = [experiment.name for experiment in configuration.experiment]
+    for experiment in configuration.experiment:
+        if names.count(experiment.name) > 1:
+            raise BadInput(f"there are two experiments named '{experiment.name}'; give each a name of its own")
+        try:
+            changed(configuration, experiment.set)
+        except BadInput as error:
+            raise BadInput(f"experiment '{experiment.name}': {error}") from None

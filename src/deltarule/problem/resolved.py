@@ -1,0 +1,104 @@
+"""The configuration with everything filled in, for people to see and for its hash."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from deltarule.problem import registry
+from deltarule.problem.configuration import SETTABLE, Configuration
+from deltarule.problem.registry import Named
+
+NUMERICS_VERSION = 1
+"""Part of every hash; it goes up when the same configuration no longer gives the same numbers."""
+
+
+def resolved(configuration: Configuration) -> dict[str, dict[str, Any]]:
+    """Everything that decides the numbers of a run, defaults and parameters filled in, each in one way of writing.
+
+    Returns: keys with plain values, by section of `SETTABLE`. A list that says the same for every layer is one value, a
+    name with parameters a table with all of them, the seeds 0 … N − 1 are N.
+
+    >>> from deltarule.problem.configuration import parse
+    >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 2, 1]}, "stopping": {"max_steps": 10}}
+    >>> resolved(parse(table | {"optimizer": {"name": "momentum"}}))["optimizer"]["momentum"]
+    0.9
+    """
+    table = {section: getattr(configuration, section).model_dump() for section in SETTABLE}
+    data, network, loss, optimizer, run = (table[name] for name in ("data", "network", "loss", "optimizer", "run"))
+    for key in ("name", "file"):
+        data[key] = _without_empty_table(data[key])
+    network["layers"] = list(network["layers"])
+    network["activation"] = _same_for_all(_each(network["activation"], _resolved_name("activation")))
+    network["dropout"] = _same_for_all(network["dropout"])
+    for owner, key, kind in (
+        (network, "output", "activation"),
+        (network, "initializer", "initializer"),
+        (loss, "name", "loss"),
+        (loss, "penalty", "penalty"),
+        (optimizer, "name", "optimizer"),
+        (optimizer, "schedule", "schedule"),
+    ):
+        owner[key] = _resolved_name(kind)(owner[key])
+    if optimizer["momentum"] is not None:
+        optimizer["name"]["momentum"] = optimizer["momentum"]
+    elif isinstance(optimizer["name"], dict):
+        optimizer["momentum"] = optimizer["name"].get("momentum")
+    run["seeds"] = _shortest(run["seeds"])
+    return table
+
+
+def _resolved_name(kind: str) -> Callable[[Any], Any]:
+    def resolve(given: Named | None) -> Any:
+        return None if given is None else registry.described(getattr(registry, kind)(given))
+
+    return resolve
+
+
+def _each(given: Any, resolve: Callable[[Any], Any]) -> Any:
+    return tuple(resolve(one) for one in given) if isinstance(given, tuple) else resolve(given)
+
+
+def _same_for_all(given: Any) -> Any:
+    if not isinstance(given, tuple):
+        return given
+    return given[0] if given and all(one == given[0] for one in given) else list(given)
+
+
+def _shortest(seeds: int | tuple[int, ...]) -> int | list[int]:
+    if isinstance(seeds, int):
+        return seeds
+    return len(seeds) if seeds == tuple(range(len(seeds))) else list(seeds)
+
+
+def _without_empty_table(given: Any) -> Any:
+    return given["name"] if isinstance(given, Mapping) and len(given) == 1 else given
+
+
+def configuration_hash(configuration: Configuration) -> str:
+    """SHA-256 (hexadecimal) of what decides the numbers of a run: the same on every machine and in every version that
+    gives the same numbers.
+
+    Words (the study's, experiments, assumptions) and the grid do not count; nor does whether a default is written out,
+    except for the options of a data set or file: what these select is told by the `digest` of the data set.
+
+    >>> from deltarule.problem.configuration import parse
+    >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 2, 1]}, "stopping": {"max_steps": 10}}
+    >>> same = table | {"loss": {"name": "squared_error"}, "optimizer": {"learning_rate": 0.01}}
+    >>> configuration_hash(parse(table)) == configuration_hash(parse(same))
+    True
+    """
+    content = {"numerics": NUMERICS_VERSION, **resolved(configuration)}
+    text = json.dumps(_canonical(content), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _canonical(value: Any) -> Any:
+    """Numbers in one form: 10 and 10.0 are the same rate, and true is 1 where a formula takes numbers."""
+    if isinstance(value, dict):
+        return {key: _canonical(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_canonical(one) for one in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return int(value) if isinstance(value, bool) else value

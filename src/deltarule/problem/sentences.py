@@ -1,0 +1,102 @@
+"""What is wrong with a recipe, in one sentence: the key, the value given, what is allowed."""
+
+import json
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from deltarule.errors import BadInput
+
+LONGEST_SHOWN = 80
+
+
+def explained(error: ValidationError, model: type[BaseModel]) -> str:
+    """The sentence for what pydantic found; of several errors the first, with how many more there are.
+
+    Parameters: `model`, the one that was validated; its fields' descriptions say what is allowed.
+
+    >>> from pydantic import Field
+    >>> class Oven(BaseModel):
+    ...     degrees: float = Field(description="a number from 50 to 250", ge=50, le=250)
+    >>> try:
+    ...     Oven(degrees=900)
+    ... except ValidationError as error:
+    ...     print(explained(error, Oven))
+    degrees is 900; give a number from 50 to 250
+    """
+    errors = error.errors(include_url=False)
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return _sentence(errors[0], model) + more
+
+
+def _sentence(error: Any, whole: type[BaseModel]) -> str:
+    place, cause = error["loc"], error.get("ctx", {}).get("error")
+    model, allowed = _described(place, whole)
+    if error["type"] == "extra_forbidden":
+        return _unknown_key(place, model)
+    if error["type"] == "missing":
+        return f"{_shown(place)} is missing; give {allowed}"
+    if isinstance(cause, BadInput):
+        return f"{_shown(place)}: {cause}"
+    return f"{_shown(place)} is {shortened(error['input'])}; give {allowed}"
+
+
+def _described(place: tuple[Any, ...], whole: type[BaseModel]) -> tuple[type[BaseModel], str]:
+    """The model in which the last key of a place stands, or should, and what that key allows."""
+    inside: type[BaseModel] = whole
+    model: type[BaseModel] | None = whole
+    allowed = "a table of keys"
+    for part in place:
+        if isinstance(part, int) or model is None:
+            continue
+        inside, field = model, model.model_fields.get(part)
+        allowed = (field and field.description) or "a table of keys"
+        model = _nested(field.annotation) if field else None
+    return inside, allowed
+
+
+def _nested(annotation: Any) -> type[BaseModel] | None:
+    """The section that a field holds: itself, one in a tuple, or one that may be left out."""
+    choices = (annotation, *get_args(annotation))
+    return next((one for one in choices if isinstance(one, type) and issubclass(one, BaseModel)), None)
+
+
+def _unknown_key(place: tuple[Any, ...], model: type[BaseModel]) -> str:
+    known = list(model.model_fields)
+    near = get_close_matches(str(place[-1]), known, 1)
+    hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}"
+    return f"there is no key '{_shown(place)}'; {hint}"
+
+
+def _shown(place: tuple[Any, ...]) -> str:
+    """A place in a recipe, for people: "optimizer.momentum", "experiment 2: name"."""
+    if len(place) > 1 and isinstance(place[1], int):
+        return f"{place[0]} {place[1] + 1}" + "".join(f": {part}" for part in place[2:])
+    return ".".join(str(part) for part in place)
+
+
+def shortened(value: Any) -> str:
+    """A value as a recipe writes it, the beginning of a long one."""
+    text = as_toml(value)
+    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
+
+
+def as_toml(value: Any) -> str:
+    """A value as a recipe writes it; what is left out is "none".
+
+    >>> as_toml({"name": "step", "every": 500, "factor": 0.5}), as_toml([True, None])
+    ('{name = "step", every = 500, factor = 0.5}', '[true, "none"]')
+    """
+    if value is None:
+        return '"none"'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key} = {as_toml(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(as_toml(one) for one in value) + "]"
+    return repr(value) if isinstance(value, float) else str(value)

@@ -1,0 +1,461 @@
+"""Studies as recipes: a TOML file is read and checked, and becomes data, a problem, and the rules of its training.
+
+K members: the seeds of a recipe, or of several configurations that differ in numbers alone.
+"""
+
+import itertools
+import json
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deltarule.data import load as loading
+from deltarule.data.dataset import Dataset
+from deltarule.data.splits import split
+from deltarule.data.transforms import scale
+from deltarule.errors import BadInput
+from deltarule.problem import registry
+from deltarule.problem.configuration import Configuration, changed, parse_toml
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.problem.problem import Integers, Problem
+from deltarule.problem.resolved import resolved
+from deltarule.stats import metrics
+
+STUDIES = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A study's checked configuration, with where it came from.
+
+    Parameters: `name`, the study's, or that of the file without its ending; `folder`, where the recipe lies: data files
+    are looked for there; `configuration`; `experiment`, the variant that was chosen; `settings`, every key that was set
+    since the file was read (the experiment's too), dotted.
+    """
+
+    name: str
+    folder: Path
+    configuration: Configuration
+    experiment: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """Members that are trained together: their configurations differ in nothing but numbers and seeds.
+
+    Parameters: `recipe`, of the first of them: its shape, stop rules and run settings hold for all; `dataset` and
+    `problem`, with K members; `settings` [K], for each member the place of its settings in the list that was given.
+    """
+
+    recipe: Recipe
+    dataset: Dataset
+    problem: Problem
+    settings: Integers
+
+    def members_of(self, place: int) -> Integers:
+        """The members that have the settings at this place of the list: one for each seed, in the seeds' order."""
+        return np.flatnonzero(self.settings == place)
+
+
+# --- finding and changing recipes ------------------------------------------------------------------------------------
+
+
+def load_recipe(study: str | Path) -> Recipe:
+    """Read and check a recipe.
+
+    Parameters: `study`, the name of a bundled study ("digits"), or the path of a TOML file.
+    Errors: `BadInput` for a name that there is not, a file that cannot be read, and whatever the recipe has wrong.
+
+    >>> load_recipe("digits").configuration.data.name
+    'digits'
+    """
+    if isinstance(study, str) and study in _bundled_folders():
+        name, path = study, _bundled_folders()[study] / "recipe.toml"
+    else:
+        name, path = Path(study).stem, Path(study)
+    recipe = Recipe(name, path.parent, parse_toml(_text(study, path), str(study)))
+    _check_names(recipe.configuration, f"{study}: ")
+    return recipe
+
+
+def bundled() -> tuple[tuple[str, str, str], ...]:
+    """The studies that are part of deltarule: name, title and a sentence each.
+
+    >>> [title for name, title, summary in bundled() if name == "digits"]
+    ['Handwritten digits']
+    """
+    studies = [(name, load_recipe(name).configuration.study) for name in _bundled_folders()]
+    return tuple((name, study.title, study.summary) for name, study in studies)
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """Read a setting as the command line takes it: a dotted key, "=", and a TOML value.
+
+    A single word needs no quotes: letters, digits, "_" and "-", a letter first. Other texts need them.
+
+    Errors: `BadInput` for anything else.
+
+    >>> parse_setting("optimizer.learning_rate=5"), parse_setting("network.activation=tanh")
+    (('optimizer.learning_rate', 5), ('network.activation', 'tanh'))
+    """
+    dotted, equals, value = (part.strip() for part in text.partition("="))
+    if not (dotted and equals and value):
+        raise BadInput(f"the setting {text!r} lacks a part; give key=value, such as optimizer.learning_rate=5")
+    try:
+        table = tomllib.loads(f"value = {value}")
+    except (ValueError, RecursionError):
+        table = {}
+    if set(table) == {"value"}:
+        return dotted, table["value"]
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", value):
+        return dotted, value
+    raise BadInput(
+        f"the value in {text!r} is not TOML; give a number, true or false, a list such as [8, 3, 8], or a text in "
+        f"quotes, with the whole setting in quotes of the other kind: '{dotted}=\"a text\"'"
+    )
+
+
+def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
+    """The recipe with some keys set otherwise; a key that is set leaves the grid.
+
+    Parameters: `settings`, values by dotted key: {"optimizer.learning_rate": 5}.
+    Errors: `BadInput` for a key that there is not, a value that is not allowed, and keys that do not fit each other.
+
+    >>> with_settings(load_recipe("digits"), {"run.seeds": 3}).configuration.run.seeds
+    3
+    """
+    configuration = changed(recipe.configuration, settings)
+    _check_names(configuration)
+    return replace(recipe, configuration=configuration, settings={**recipe.settings, **settings})
+
+
+def with_experiment(recipe: Recipe, name: str) -> Recipe:
+    """The recipe as one of its experiments has it.
+
+    Errors: `BadInput` for an experiment that there is not.
+
+    >>> with_experiment(load_recipe("digits"), "linear").configuration.network.layers
+    ('auto', 'auto')
+    """
+    experiments = {experiment.name: experiment for experiment in recipe.configuration.experiment}
+    if name not in experiments:
+        raise BadInput(f"{recipe.name} has no experiment '{name}'; {_near(name, experiments)}")
+    return replace(with_settings(recipe, experiments[name].set), experiment=name)
+
+
+def expanded(recipe: Recipe) -> list[tuple[dict[str, Any], Recipe]]:
+    """Every combination of the grid's values: the settings, and the recipe that has them. Without a grid, one.
+
+    >>> digits = load_recipe("digits")
+    >>> grid = digits.configuration.model_copy(update={"grid": {"optimizer.learning_rate": (0.1, 1.0)}})
+    >>> [settings for settings, _ in expanded(replace(digits, configuration=grid))]
+    [{'optimizer.learning_rate': 0.1}, {'optimizer.learning_rate': 1.0}]
+    """
+    grid = recipe.configuration.grid
+    combinations = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    return [(settings, with_settings(recipe, settings)) for settings in combinations]
+
+
+def explain_recipe(recipe: Recipe) -> dict[str, Any]:
+    """What there is to show of a recipe, as plain values: every key with defaults and parameters filled in, and what
+    the report left open.
+
+    Returns: `study`, `title`, `report`, `summary`, `criterion`, `experiment` and `settings` (those chosen), `keys` by
+    section, `grid`, `experiments`, `assumptions`.
+
+    >>> explain_recipe(load_recipe("digits"))["keys"]["optimizer"]["schedule"]
+    'constant'
+    """
+    configuration = recipe.configuration
+    words = configuration.study.model_dump()
+    return {
+        "study": recipe.name,
+        **{key: words[key] for key in ("title", "report", "summary", "criterion")},
+        "experiment": recipe.experiment,
+        "settings": dict(recipe.settings),
+        "keys": resolved(configuration),
+        "grid": {key: list(values) for key, values in configuration.grid.items()},
+        "experiments": [experiment.model_dump() for experiment in configuration.experiment],
+        "assumptions": [assumption.model_dump() for assumption in configuration.assumption],
+    }
+
+
+# --- from a recipe to a training -------------------------------------------------------------------------------------
+
+
+def dataset_of(recipe: Recipe, data_dir: str | Path | None = None) -> Dataset:
+    """Load a recipe's rows, set some aside, and scale them.
+
+    Parameters: `data_dir`, a folder in which a file is looked for before it is looked for beside the recipe and in the
+    current folder.
+    Errors: `BadInput` for data that cannot be read, split or scaled, or lack a part that the recipe looks at.
+
+    >>> {part: len(rows) for part, rows in dataset_of(load_recipe("digits")).parts.items()}
+    {'train': 1438, 'test': 359}
+    """
+    data = recipe.configuration.data
+    name, options = _taken_apart(data.name if data.file is None else data.file)
+    source: str | Path = name if data.file is None else _file(recipe, name, data_dir)
+    whole = loading.load(source, data.target, data_dir, **options)
+    parts = split(whole, data.split.validation, data.split.test, data.split.seed, data.split.stratify)
+    dataset, _ = scale(parts, data.scale)
+    _check_parts(recipe.configuration, dataset)
+    return dataset
+
+
+def problem_of(recipe: Recipe, dataset: Dataset, seeds: int | Sequence[int] | None = None) -> Problem:
+    """The problem of a recipe: its network for these data, one member for each seed.
+
+    Parameters: `seeds`, instead of the recipe's: N for the seeds 0 … N − 1, or a list.
+    Errors: `BadInput` where network, loss and data do not fit each other.
+
+    >>> digits = load_recipe("digits")
+    >>> problem_of(digits, dataset_of(digits), seeds=2)
+    Problem(network=Network 64-128-10 (relu, softmax), 9,610 parameters, ...
+    """
+    if seeds is not None:
+        recipe = with_settings(recipe, {"run.seeds": seeds if isinstance(seeds, int) else list(seeds)})
+    return _problem([recipe.configuration], dataset)
+
+
+def problem_of_settings(
+    recipe: Recipe, dataset: Dataset, settings: Sequence[Mapping[str, Any]], data_dir: str | Path | None = None
+) -> tuple[Population, ...]:
+    """The problems of several configurations at once: those that differ in numbers and seeds alone become one.
+
+    Numbers are learning rate, momentum, strength, dropout, initial scale, and the parameters of optimizer and schedule.
+
+    Parameters: `dataset`, the recipe's own; `settings`, for each configuration what it sets otherwise; `data_dir`, as
+    in `dataset_of`, for settings that change the data.
+    Returns: populations, in the order in which their first settings come.
+    Errors: `BadInput` as `with_settings` and `problem_of`.
+
+    >>> digits = load_recipe("digits")
+    >>> rates = [{"optimizer.learning_rate": 0.1, "run.seeds": 2}, {"optimizer.learning_rate": 1, "run.seeds": 3}]
+    >>> [population] = problem_of_settings(digits, dataset_of(digits), rates)
+    >>> population.settings
+    array([0, 0, 1, 1, 1])
+    """
+    recipes = [with_settings(recipe, changes) for changes in settings]
+    groups: dict[str, list[int]] = {}
+    for place, one in enumerate(recipes):
+        groups.setdefault(_shape(one.configuration), []).append(place)
+    loaded = {_data_key(recipe.configuration): dataset}
+    populations = []
+    for places in groups.values():
+        first, configurations = recipes[places[0]], [recipes[place].configuration for place in places]
+        rows = loaded.get(_data_key(first.configuration)) or dataset_of(first, data_dir)
+        loaded[_data_key(first.configuration)] = rows
+        counts = [len(seeds_of(configuration)) for configuration in configurations]
+        populations.append(Population(first, rows, _problem(configurations, rows), np.repeat(places, counts)))
+    return tuple(populations)
+
+
+def training_of(recipe: Recipe, dataset: Dataset, problem: Problem) -> dict[str, Any]:
+    """The arguments of `training.train.train` that a recipe decides: stop rules, history, validation rows.
+
+    >>> digits = load_recipe("digits")
+    >>> dataset = dataset_of(digits)
+    >>> training_of(digits, dataset, problem_of(digits, dataset))["max_epochs"]
+    40
+    """
+    aside = dataset.validation
+    return {
+        **recipe.configuration.stopping.model_dump(),
+        "history_every": recipe.configuration.run.history_every,
+        "validation": None if aside is None else (aside.x, dataset.encode(aside, problem.network.outputs)),
+    }
+
+
+def seeds_of(configuration: Configuration) -> tuple[int, ...]:
+    """The seeds of a configuration's members.
+
+    >>> seeds_of(load_recipe("digits").configuration)
+    (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
+    """
+    seeds = configuration.run.seeds
+    return tuple(range(seeds)) if isinstance(seeds, int) else seeds
+
+
+# --- configurations that differ in numbers ---------------------------------------------------------------------------
+
+NUMBERS = {
+    "network": ("dropout", "initial_scale"),
+    "loss": ("strength",),
+    "optimizer": ("learning_rate", "momentum"),
+    "run": ("seeds", "data_seed", "dropout_seed"),
+}
+"""The keys of which each member of a population may have its own; parameters of optimizer and schedule are others."""
+
+
+def _shape(configuration: Configuration) -> str:
+    """Everything about a configuration that all members of a population share."""
+    table = resolved(configuration)
+    for section, keys in NUMBERS.items():
+        for key in keys:
+            del table[section][key]
+    table["optimizer"]["name"] = registry.optimizer(configuration.optimizer.name).name
+    schedule = registry.schedule(configuration.optimizer.schedule)
+    table["optimizer"]["schedule"] = (schedule.name, schedule.per)
+    return json.dumps(table, sort_keys=True)
+
+
+def _data_key(configuration: Configuration) -> str:
+    return json.dumps(resolved(configuration)["data"], sort_keys=True)
+
+
+def _problem(configurations: Sequence[Configuration], dataset: Dataset) -> Problem:
+    """The problem of configurations of one shape: a member for each seed of each of them."""
+    first = configurations[0]
+    network = _network(first, dataset)
+    optimizer, schedule = registry.optimizer(first.optimizer.name), registry.schedule(first.optimizer.schedule)
+    counts = [len(seeds_of(configuration)) for configuration in configurations]
+    numbers = [_numbers(configuration, len(network.layers) - 1) for configuration in configurations]
+    # One number a member.    {name: [K]}, dropout [K, hidden layers]
+    spread = {key: np.repeat([one[key] for one in numbers], counts, axis=0) for key in numbers[0]}
+    seeds = [seed for configuration in configurations for seed in seeds_of(configuration)]
+    runs = [configuration.run for configuration in configurations for _ in seeds_of(configuration)]
+    return create_problem(
+        network,
+        dataset.train.x,
+        dataset.encode(dataset.train, network.outputs),
+        loss=first.loss.name,
+        reduction=first.loss.reduction,
+        penalty=first.loss.penalty,
+        penalize_biases=first.loss.penalize_biases,
+        optimizer={"name": optimizer.name, **{key: spread[f"optimizer {key}"] for key in optimizer.parameters}},
+        schedule={
+            "name": schedule.name,
+            "per": schedule.per,
+            **{key: spread[f"schedule {key}"] for key in schedule.parameters},
+        },
+        batch_size=first.optimizer.batch_size,
+        learning_rate=spread["learning_rate"],
+        strength=spread["strength"],
+        initial_scale=spread["initial_scale"],
+        dropout=spread["dropout"],
+        seeds=seeds,
+        data_seeds=[run.data_seed for run in runs],
+        dropout_seeds=[
+            seed if run.dropout_seed is None else run.dropout_seed for seed, run in zip(seeds, runs, strict=True)
+        ],
+        dtype=first.run.dtype,
+    )
+
+
+def _numbers(configuration: Configuration, hidden: int) -> dict[str, Any]:
+    """What a configuration gives each of its members."""
+    given = configuration.optimizer
+    optimizer, schedule = dict(registry.optimizer(given.name).parameters), registry.schedule(given.schedule).parameters
+    if given.momentum is not None:
+        optimizer["momentum"] = given.momentum
+    return {
+        "learning_rate": given.learning_rate,
+        "strength": configuration.loss.strength,
+        "initial_scale": configuration.network.initial_scale,
+        "dropout": np.broadcast_to(configuration.network.dropout, hidden),
+        **{f"optimizer {key}": float(value) for key, value in optimizer.items()},
+        **{f"schedule {key}": float(value) for key, value in schedule.items()},
+    }
+
+
+def _network(configuration: Configuration, dataset: Dataset) -> Network:
+    given = configuration.network
+    sizes: list[Any] = list(given.layers)
+    if sizes[0] == "auto":
+        sizes[0] = dataset.inputs
+    if sizes[-1] == "auto":
+        sizes[-1] = dataset.default_outputs(registry.activation(given.output).name)
+    return Network(
+        sizes,
+        given.activation,
+        given.output,
+        bias=given.bias,
+        batch_norm=given.batch_norm,
+        initializer=given.initializer,
+    )
+
+
+# --- what needs more than the recipe to check ------------------------------------------------------------------------
+
+
+@cache
+def _bundled_folders() -> dict[str, Path]:
+    return {file.parent.name.replace("_", "-"): file.parent for file in sorted(STUDIES.glob("*/recipe.toml"))}
+
+
+def _text(study: str | Path, path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise BadInput(f"{study} is not text in UTF-8; save it as TOML in UTF-8") from None
+    except (OSError, ValueError) as error:
+        if isinstance(study, str) and not path.suffix and path.name == study and not path.is_dir():
+            raise BadInput(
+                f"there is no study '{study}'; {_near(study, _bundled_folders())} (or give the path of a TOML file)"
+            ) from None
+        why = getattr(error, "strerror", None) or error
+        raise BadInput(f"{study} cannot be read as a recipe: {why}; give a study's name or a TOML file") from None
+
+
+def _near(name: str, known: Mapping[str, Any]) -> str:
+    close = get_close_matches(name, known, 1)
+    return f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(known) or 'none'}"
+
+
+def _check_names(configuration: Configuration, where: str = "") -> None:
+    """Names that the configuration's own package cannot know: of metrics and data sets."""
+    for key in ("metric", "score"):
+        name = getattr(configuration.stopping, key)
+        if name != "objective" and name not in metrics.METRICS:
+            raise BadInput(f"{where}stopping.{key}: there is no metric '{name}'; {_near(name, metrics.METRICS)}")
+    if configuration.data.name is not None:
+        name, _ = _taken_apart(configuration.data.name)
+        if name not in loading.LOADERS:
+            raise BadInput(
+                f"{where}data.name: there is no data set '{name}'; {_near(name, loading.LOADERS)} "
+                "(a table of your own goes under data.file)"
+            )
+
+
+def _check_parts(configuration: Configuration, dataset: Dataset) -> None:
+    """What a recipe looks at must be there."""
+    criterion, patience = configuration.study.criterion, configuration.stopping.patience
+    if patience is not None and dataset.validation is None:
+        raise BadInput(
+            f"stopping.patience is {patience} and {dataset.name} has no validation rows; give data.split.validation"
+        )
+    if criterion is not None and criterion.part not in dataset.parts:
+        raise BadInput(
+            f"study.criterion looks at the {criterion.part} rows and {dataset.name} has none; "
+            f"give data.split.{criterion.part}"
+        )
+
+
+def _taken_apart(given: Any) -> tuple[str, dict[str, Any]]:
+    if isinstance(given, str):
+        return given, {}
+    options = {key: value for key, value in given.items() if key != "name"}
+    for key in ("name_or_file", "target", "data_dir"):
+        if key in options:
+            raise BadInput(f"'{given['name']}' has no option '{key}'; the target of a file is data.target")
+    return given["name"], options
+
+
+def _file(recipe: Recipe, name: str, data_dir: str | Path | None) -> Path:
+    """Where a data file is: the folder that was asked for, beside the recipe, or the current folder."""
+    folders = [recipe.folder, Path()] if data_dir is None else [Path(data_dir), recipe.folder, Path()]
+    places = [(folder / name).absolute() for folder in folders]
+    try:
+        return next((place for place in places if place.is_file()), places[0])
+    except OSError:  # a name that no file can have; reading it says what is wrong
+        return places[0]
