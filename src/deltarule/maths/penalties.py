@@ -52,8 +52,8 @@ def l1(w: Array) -> Array:
 
 
 def l1_derivative(w: Array) -> Array:
-    """The sign of w; 0 at the kink"""
-    return select(w, 1.0, select(-w, -1.0, 0.0))
+    """The sign of w; 0 at the kink (as 0 · w, so that a NaN is passed on and not made 0)"""
+    return select(w, 1.0, select(-w, -1.0, 0 * w))
 
 
 PENALTIES = {

@@ -1,0 +1,94 @@
+from math import sqrt
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from deltarule.maths.initializers import INITIALIZERS, Initializer
+
+FANS = [(200, 300), (300, 200), (500, 60)]
+# As the papers give them, for fan_in D and fan_out H: limits of the uniform laws, deviations of the normal ones.
+SPREADS = {
+    "glorot_uniform": lambda D, H: sqrt(6 / (D + H)),
+    "glorot_normal": lambda D, H: sqrt(2 / (D + H)),
+    "he_uniform": lambda D, H: sqrt(6 / D),
+    "he_normal": lambda D, H: sqrt(2 / D),
+    "lecun_uniform": lambda D, H: sqrt(3 / D),
+    "lecun_normal": lambda D, H: sqrt(1 / D),
+    "normal": lambda D, H: 0.01,
+    "uniform": lambda D, H: 0.5,
+}
+BY_NAME = pytest.mark.parametrize("law", INITIALIZERS.values(), ids=lambda law: law.name)
+RANDOM = [law for law in INITIALIZERS.values() if law.law != "constant"]
+
+
+@pytest.mark.parametrize("fans", FANS)
+@pytest.mark.parametrize("law", RANDOM, ids=lambda law: law.name)
+def test_weights_follow_their_law(law: Initializer, fans: tuple[int, int]) -> None:
+    drawn = law.weights(np.array([7]), 1, *fans)[0]
+    assert drawn.shape == fans and drawn.dtype == np.float64
+    spread = SPREADS[law.name](*fans)
+    shape = stats.norm(0, spread) if law.law == "normal" else stats.uniform(-spread, 2 * spread)
+    assert stats.kstest(drawn.ravel(), shape.cdf).pvalue > 0.001
+    assert abs(drawn.mean()) < 5 * shape.std() / sqrt(drawn.size)
+    if law.law == "uniform":
+        assert 0.999 * spread < np.abs(drawn).max() < spread
+
+
+@pytest.mark.parametrize(
+    ("name", "by_torch"),
+    [
+        ("glorot_uniform", torch.nn.init.xavier_uniform_),
+        ("glorot_normal", torch.nn.init.xavier_normal_),
+        ("he_uniform", lambda W: torch.nn.init.kaiming_uniform_(W, nonlinearity="relu")),
+        ("he_normal", lambda W: torch.nn.init.kaiming_normal_(W, nonlinearity="relu")),
+        ("lecun_normal", lambda W: torch.nn.init.kaiming_normal_(W, nonlinearity="linear")),
+    ],
+)
+def test_pytorch_draws_as_widely(name: str, by_torch: object) -> None:
+    fan_in, fan_out = 400, 100
+    theirs = by_torch(torch.empty(fan_out, fan_in, dtype=torch.float64))  # type: ignore[operator]  # outputs × inputs
+    ours = INITIALIZERS[name].weights(np.array([0]), 1, fan_in, fan_out)
+    assert ours.std() == pytest.approx(float(theirs.std()), rel=0.03)
+
+
+@BY_NAME
+@pytest.mark.parametrize("biases", ["zeros", "same"])
+@given(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=4), st.integers(1, 5), st.integers(1, 5))
+def test_a_member_has_its_weights_alone_and_among_others(
+    law: Initializer, biases: str, seeds: list[int], fan_in: int, fan_out: int
+) -> None:
+    law = Initializer(law.name, law.law, law.spread, law.parameters, biases)
+    together = np.array(seeds, np.uint64)
+    W, b = law.weights(together, 3, fan_in, fan_out), law.bias(together, 3, fan_in, fan_out)
+    assert W.shape == (len(seeds), fan_in, fan_out) and b.shape == (len(seeds), 1, fan_out)
+    for k in range(len(seeds)):
+        assert np.array_equal(W[k], law.weights(together[k : k + 1], 3, fan_in, fan_out)[0])
+        assert np.array_equal(b[k], law.bias(together[k : k + 1], 3, fan_in, fan_out)[0])
+
+
+@pytest.mark.parametrize("law", RANDOM, ids=lambda law: law.name)
+def test_seeds_layers_weights_and_biases_draw_apart(law: Initializer) -> None:
+    same = Initializer(law.name, law.law, law.spread, law.parameters, "same")
+    drawn = [same.weights(np.array([0, 1]), layer, 10, 10).ravel() for layer in (1, 2)]
+    drawn += [same.bias(np.array([0, 1]), layer, 10, 10).ravel() for layer in (1, 2)]
+    every = np.concatenate(drawn)
+    assert len(np.unique(every)) == len(every)
+
+
+@pytest.mark.parametrize("law", RANDOM, ids=lambda law: law.name)
+def test_biases_of_the_same_law_have_the_spread_of_their_layer(law: Initializer) -> None:
+    same = Initializer(law.name, law.law, law.spread, law.parameters, "same")
+    b = same.bias(np.arange(2000), 1, 3, 7)
+    spread = SPREADS[law.name](3, 7)
+    assert b.std() == pytest.approx(spread if law.law == "normal" else spread / sqrt(3), rel=0.03)
+
+
+def test_constants() -> None:
+    seeds = np.arange(2)
+    assert not INITIALIZERS["zeros"].weights(seeds, 1, 2, 3).any()
+    assert (INITIALIZERS["constant"].weights(seeds, 1, 2, 3) == 0.1).all()
+    assert not INITIALIZERS["constant"].bias(seeds, 1, 2, 3).any()

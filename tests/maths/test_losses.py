@@ -1,0 +1,317 @@
+from collections.abc import Callable
+
+import mpmath
+import numpy as np
+import pytest
+import sklearn.metrics
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from mpmath import mpf
+
+from deltarule.maths.activations import ACTIVATIONS, EXPONENTIAL, SIGMOID, SOFTMAX
+from deltarule.maths.losses import (
+    BINARY_CROSS_ENTROPY,
+    CROSS_ENTROPY,
+    HUBER,
+    LOSSES,
+    NAIVE_BINARY_CROSS_ENTROPY,
+    POISSON,
+    REDUCTIONS,
+    Fused,
+    Loss,
+    divisor,
+    meaningful,
+)
+
+mpmath.mp.dps = 50
+EPS = 2.0**-52
+TINY = 5e-324
+
+REAL = [(0.0, 0.0), (1e-300, 0.0), (1e4, -1e4), (-1e4, 1e4), (3.0, 3.0), (0.1, 0.3), (1.0, 2.0), (2.0, 1.0)]
+REAL += [(745.0, -0.0), (-36.0, 36.0), (1e150, -1e150), (1 + EPS, 1.0)]
+COUNTS = [(1.0, 0.0), (1e-300, 0.0), (0.0, 0.0), (1e-300, 1.0), (2.5, 3.0), (3.0, 3.0), (1e4, 1e4), (1e300, 2.0)]
+SHARES = [(p, y) for p in (1e-300, 1e-17, 0.3, 0.5, 1 - EPS / 2) for y in (0.0, 1e-300, 0.2, 1.0)]
+SHARES += [(0.0, 0.0), (1.0, 1.0)]
+
+
+def weighted_log(weight: mpf, p: mpf) -> mpf:
+    return weight * mpmath.log(p) if weight else mpf(0)
+
+
+def ratio(weight: mpf, p: mpf) -> mpf:
+    return weight / p if weight else mpf(0)
+
+
+def sign(number: mpf) -> int:
+    return (number > 0) - (number < 0)
+
+
+# Each: the terms of the value (their sum is it, their sizes say how exact it can be), the slope's, hard (p, y).
+EXACT: dict[str, tuple[Callable[..., list[mpf]], Callable[..., list[mpf]], list[tuple[float, float]]]] = {
+    "squared_error": (lambda p, y: [(p - y) ** 2], lambda p, y: [2 * (p - y)], REAL),
+    "half_squared_error": (lambda p, y: [(p - y) ** 2 / 2], lambda p, y: [p - y], REAL),
+    "absolute_error": (lambda p, y: [abs(p - y)], lambda p, y: [mpf(sign(p - y))], REAL),
+    "huber": (
+        lambda p, y: [(p - y) ** 2 / 2 if abs(p - y) <= 1 else abs(p - y) - mpf(1) / 2],
+        lambda p, y: [p - y if abs(p - y) <= 1 else mpf(sign(p - y))],
+        REAL,
+    ),
+    "quantile": (lambda p, y: [abs(p - y) / 2], lambda p, y: [mpf(sign(p - y)) / 2], REAL),
+    "poisson": (
+        lambda p, y: [p, -y, weighted_log(y, y), -weighted_log(y, p)],
+        lambda p, y: [mpf(1), -ratio(y, p)],
+        COUNTS,
+    ),
+    "binary_cross_entropy": (
+        lambda p, y: [-weighted_log(y, p), -weighted_log(1 - y, 1 - p)],
+        lambda p, y: [-ratio(y, p), ratio(1 - y, 1 - p)],
+        SHARES,
+    ),
+    "cross_entropy": (lambda p, y: [-weighted_log(y, p)], lambda p, y: [-ratio(y, p)], SHARES),
+    "naive_binary_cross_entropy": (
+        lambda p, y: [-weighted_log(y, p), -weighted_log(1 - y, 1 - p)],
+        lambda p, y: [-y / (p + mpf(1e-8)), (1 - y) / (1 - p + mpf(1e-8))],
+        SHARES[:-2],
+    ),
+}
+CASES = [(name, p, y) for name, (_, _, pairs) in EXACT.items() for p, y in pairs]
+BY_NAME = pytest.mark.parametrize("loss", LOSSES.values(), ids=lambda loss: loss.name)
+
+
+def test_every_loss_is_tested_here() -> None:
+    assert set(EXACT) == set(LOSSES)
+
+
+@pytest.mark.parametrize(("name", "p", "y"), CASES)
+def test_values_and_slopes_are_exact_to_a_part_of_their_terms(name: str, p: float, y: float) -> None:
+    loss, (value_terms, slope_terms, _) = LOSSES[name], EXACT[name]
+    with np.errstate(all="raise", under="ignore"):
+        found = (
+            loss.value(np.array([p]), np.array([y]), **loss.parameters)[0],
+            loss.derivative(np.array([p]), np.array([y]), **loss.parameters)[0],
+        )
+    for number, terms in zip(found, (value_terms(mpf(p), mpf(y)), slope_terms(mpf(p), mpf(y))), strict=True):
+        size = sum(abs(term) for term in terms)
+        # 1 − p is rounded where p is small; its logarithm is then wrong by that rounding, 1e−16 at most.
+        assert abs(mpf(number) - sum(terms)) <= 4 * EPS * size + EPS * (name in SHARES_NAMES) * abs(size + 1) + 2 * TINY
+
+
+SHARES_NAMES = {"binary_cross_entropy", "naive_binary_cross_entropy"}
+
+
+def test_parameters_are_used() -> None:
+    p, y = np.array([0.0, 3.0, -3.0]), np.zeros(3)
+    assert LOSSES["huber"].value(p, y, delta=2.0).tolist() == [0, 4, 4]
+    assert LOSSES["huber"].derivative(p, y, delta=2.0).tolist() == [0, 2, -2]
+    assert LOSSES["quantile"].value(p, y, quantile=0.75).tolist() == [0, 0.75, 2.25]
+    assert LOSSES["quantile"].derivative(p, y, quantile=0.75).tolist() == [0, 0.25, -0.75]
+
+
+# From logits: the true value is finite for every finite logit, however certain the network is.
+LOGITS = [0.0, -0.0, 1e-300, -1e-17, 0.5, -0.5, 5.0, -5.0, 36.0, -36.0, 37.5, -37.5, 745.0, -745.0, 1e4, -1e4, 1e300]
+
+
+@pytest.mark.parametrize("z", [*LOGITS, -1e300])
+@pytest.mark.parametrize("y", [0.0, 1e-300, 0.2, 0.5, 1.0])
+def test_binary_cross_entropy_from_logits(z: float, y: float) -> None:
+    def softplus(z: mpf) -> mpf:
+        return max(z, mpf(0)) + mpmath.log1p(mpmath.exp(-abs(z)))
+
+    fused = BINARY_CROSS_ENTROPY.fused["sigmoid"]
+    with np.errstate(all="raise", under="ignore"):
+        value, slope = fused.value(np.array([z]), np.array([y]))[0], fused.derivative(np.array([z]), np.array([y]))[0]
+    exact = (1 - mpf(y)) * softplus(mpf(z)) + mpf(y) * softplus(-mpf(z))
+    assert abs(mpf(value) - exact) <= 8 * EPS * exact + 2 * TINY
+    assert abs(mpf(slope) - (1 / (1 + mpmath.exp(-mpf(z))) - mpf(y))) <= 2 * EPS
+
+
+@pytest.mark.parametrize(
+    "z", [[0.0, 0.0], [1e4, -1e4], [-745.0, 0.0, 745.0], [36.0, -36.0], [1e300, 0.0, -1e300], [0.1, 0.2, 0.3]]
+)
+def test_cross_entropy_from_logits(z: list[float]) -> None:
+    largest = mpf(max(z))
+    log_sum = mpmath.log(mpmath.fsum([mpmath.exp(mpf(one) - largest) for one in z]))
+    certain = np.eye(len(z))
+    fused = CROSS_ENTROPY.fused["softmax"]
+    for y in (*certain, np.full(len(z), 1 / len(z)), 0.9 * certain[0] + 0.1 * certain[1]):
+        with np.errstate(all="raise", under="ignore"):
+            values, slopes = fused.value(np.array(z), y), fused.derivative(np.array(z), y)
+        for i, one in enumerate(z):
+            exact = mpf(y[i]) * (log_sum + largest - mpf(one))
+            assert abs(mpf(values[i]) - exact) <= 4 * EPS * (exact + mpf(y[i]))
+            slope = mpmath.exp(mpf(one) - largest - log_sum) * mpmath.fsum(map(mpf, y)) - mpf(y[i])
+            assert abs(mpf(slopes[i]) - slope) <= 800 * EPS * abs(slope) + 4 * EPS
+
+
+@pytest.mark.parametrize("z", [0.0, 1e-300, -36.0, 36.0, -745.0, -1e4, 700.0])
+@pytest.mark.parametrize("y", [0.0, 1e-300, 1.0, 7.0, 1e4])
+def test_poisson_from_logits(z: float, y: float) -> None:
+    fused = POISSON.fused["exponential"]
+    with np.errstate(all="raise", under="ignore"):
+        value, slope = fused.value(np.array([z]), np.array([y]))[0], fused.derivative(np.array([z]), np.array([y]))[0]
+    terms = [mpmath.exp(mpf(z)), -mpf(y), weighted_log(mpf(y), mpf(y)), -mpf(y) * mpf(z)]
+    assert abs(mpf(value) - sum(terms)) <= 4 * EPS * sum(map(abs, terms)) + 2 * TINY
+    assert abs(mpf(slope) - terms[0] - terms[1]) <= 2 * EPS * (terms[0] - terms[1]) + 2 * TINY
+
+
+FUSED = [(loss, name) for loss in LOSSES.values() for name in loss.fused]
+TARGETS = {"unit": st.floats(0, 1), "nonnegative": st.floats(0, 100), "real": st.floats(-100, 100)}
+
+
+def unfused(loss: Loss, name: str, z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    p, through_output = ACTIVATIONS[name].forward(z)
+    return loss.value(p, y, **loss.parameters), through_output(loss.derivative(p, y, **loss.parameters))
+
+
+@pytest.mark.parametrize(("loss", "name"), FUSED, ids=lambda given: getattr(given, "name", given))
+@given(data=st.data())
+def test_fused_forms_are_the_loss_of_the_activation(loss: Loss, name: str, data: st.DataObject) -> None:
+    z = data.draw(arrays(np.float64, (2, 3, 4), elements=st.floats(-8, 8)))
+    y = data.draw(arrays(np.float64, z.shape, elements=TARGETS[loss.targets]))
+    value, slope = unfused(loss, name, z, y)
+    fused: Fused = loss.fused[name]
+    assert np.allclose(fused.value(z, y), value, rtol=1e-11, atol=1e-11)
+    assert np.allclose(fused.derivative(z, y), slope, rtol=1e-11, atol=1e-11)
+    through_forward, backward = loss.forward(ACTIVATIONS[name], z, y)
+    assert np.array_equal(through_forward, fused.value(z, y))
+    dl = np.arange(1.0, 7).reshape(2, 3, 1)
+    assert np.array_equal(backward(dl), dl * fused.derivative(z, y))
+
+
+@BY_NAME
+@given(data=st.data())
+def test_behind_other_activations_the_chain_rule_serves(loss: Loss, data: st.DataObject) -> None:
+    name = "exponential" if loss.domain == "positive" else "sigmoid"
+    if name in loss.fused:
+        name = "softplus" if loss.domain == "positive" else "softmax"
+    z = data.draw(arrays(np.float64, (2, 3), elements=st.floats(-5, 5)))
+    y = data.draw(arrays(np.float64, z.shape, elements=TARGETS[loss.targets]))
+    value, backward = loss.forward(ACTIVATIONS[name], z, y)
+    p, through_output = ACTIVATIONS[name].forward(z)
+    dl = np.array([[2.0], [3.0]])
+    assert np.array_equal(value, loss.value(p, y, **loss.parameters))
+    assert np.array_equal(backward(dl), through_output(dl * loss.derivative(p, y, **loss.parameters)))
+
+
+@BY_NAME
+@given(data=st.data())
+def test_nothing_is_below_the_loss_of_the_target_itself(loss: Loss, data: st.DataObject) -> None:
+    elements = {"positive": st.floats(1e-3, 100), "real": st.floats(-100, 100)}.get(loss.domain, st.floats(1e-3, 0.999))
+    if loss.name == "naive_binary_cross_entropy":
+        elements = st.floats(1e-3, 0.999)
+    p, y = (data.draw(arrays(np.float64, 5, elements=elements)) for _ in range(2))
+    if loss.name == "cross_entropy":  # least at the target only among predictions that sum to 1
+        p, y = p / p.sum(), y / y.sum()
+    values, least = (loss.value(one, y, **loss.parameters).sum() for one in (p, y))
+    assert values >= least - 1e-12 * (1 + np.abs(p).sum() + np.abs(y).sum()) * 10
+    if loss.targets != "unit":
+        assert abs(least) <= 1e-11
+
+
+@BY_NAME
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("p", [0.3, 0.5, 0.7])
+@pytest.mark.parametrize("y", [0.0, 0.5, 1.0])
+def test_nan_is_passed_on(loss: Loss, dtype: type, p: float, y: float) -> None:
+    good = np.array([p], dtype), np.array([y], dtype)
+    bad = np.array([np.nan], dtype)
+    for function in (loss.value, loss.derivative):
+        assert np.isfinite(function(*good, **loss.parameters)).all()
+        assert np.isnan(function(bad, good[1], **loss.parameters)).all()
+        assert np.isnan(function(good[0], bad, **loss.parameters)).all()
+    for fused in loss.fused.values():
+        for of_logits in (fused.value, fused.derivative):
+            assert np.isnan(of_logits(bad, good[1])).all()
+            assert np.isnan(of_logits(good[0], bad)).all()
+
+
+@BY_NAME
+@given(data=st.data())
+def test_dtype_stays_and_a_population_is_its_members(loss: Loss, data: st.DataObject) -> None:
+    p = data.draw(arrays(np.float64, (3, 2, 4), elements=st.floats(0.01, 0.99)))
+    y = data.draw(arrays(np.float64, p.shape[data.draw(st.integers(0, 1)) :], elements=st.floats(0, 1)))
+    functions = [
+        lambda p, y: loss.value(p, y, **loss.parameters),
+        lambda p, y: loss.derivative(p, y, **loss.parameters),
+        *[function for fused in loss.fused.values() for function in (fused.value, fused.derivative)],
+    ]
+    for function in functions:
+        for dtype in (np.float32, np.float64, np.complex128):
+            of_all = function(p.astype(dtype), y.astype(np.float32 if dtype == np.float32 else np.float64))
+            assert of_all.dtype == dtype and of_all.shape == p.shape
+            for k in range(3):
+                own = y if y.ndim == 2 else y[k]
+                alone = function(p[k].astype(dtype), own.astype(np.float32 if dtype == np.float32 else np.float64))
+                assert np.array_equal(of_all[k], alone)
+
+
+SKLEARN: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
+    "squared_error": lambda p, y: sklearn.metrics.mean_squared_error(y, p),
+    "absolute_error": lambda p, y: sklearn.metrics.mean_absolute_error(y, p),
+    "quantile": lambda p, y: sklearn.metrics.mean_pinball_loss(y, p, alpha=0.5),
+    "poisson": lambda p, y: sklearn.metrics.mean_poisson_deviance(y.ravel(), p.ravel()) / 2,
+    "binary_cross_entropy": lambda p, y: sklearn.metrics.log_loss(np.round(y).ravel(), p.ravel(), labels=[0, 1]),
+}
+
+
+@pytest.mark.parametrize("name", SKLEARN)
+@given(data=st.data())
+def test_scikit_learn_computes_the_same(name: str, data: st.DataObject) -> None:
+    p, y = (data.draw(arrays(np.float64, (4, 3), elements=st.floats(0.01, 0.99))) for _ in range(2))
+    expected = SKLEARN[name](p, y)
+    if name == "binary_cross_entropy":
+        y = np.round(y)
+    loss = LOSSES[name]
+    assert loss.value(p, y, **loss.parameters).mean() == pytest.approx(expected, rel=1e-12, abs=1e-13)
+
+
+@given(data=st.data())
+def test_pytorch_computes_the_same(data: st.DataObject) -> None:
+    functional = torch.nn.functional
+    z, y = (data.draw(arrays(np.float64, (4, 3), elements=st.floats(0.01, 20))) for _ in range(2))
+    soft = y / y.sum(-1, keepdims=True)
+    tz, ty, tsoft = map(torch.tensor, (z, y, soft))
+    for value, expected in (
+        (HUBER.value(z, y, delta=1.5), functional.huber_loss(tz, ty, delta=1.5, reduction="sum")),
+        (
+            CROSS_ENTROPY.forward(SOFTMAX, z, soft)[0],
+            functional.cross_entropy(tz, tsoft, reduction="sum"),
+        ),
+        (
+            BINARY_CROSS_ENTROPY.forward(SIGMOID, z, soft)[0],
+            functional.binary_cross_entropy_with_logits(tz, tsoft, reduction="sum"),
+        ),
+        (  # PyTorch leaves out what does not depend on the prediction
+            POISSON.forward(EXPONENTIAL, z, y)[0] + y - y * np.log(y),
+            functional.poisson_nll_loss(tz, ty, log_input=True, reduction="sum"),
+        ),
+    ):
+        assert value.sum() == pytest.approx(float(expected), rel=1e-12)
+
+
+def test_the_naive_loss_fails_as_its_report_says() -> None:
+    value, slope = NAIVE_BINARY_CROSS_ENTROPY.value, NAIVE_BINARY_CROSS_ENTROPY.derivative
+    with np.errstate(all="ignore"):
+        certain, y = np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.0, 1.0, 0.0, 1.0])
+        assert np.isnan(value(certain, y, epsilon=1e-8)[[0, 3]]).all()
+        assert np.isinf(value(certain, y, epsilon=1e-8)[[1, 2]]).all()
+        assert slope(certain, y, epsilon=1e-8) == pytest.approx([1, -1e8, 1e8, -1], rel=1e-6)
+        assert np.isnan(value(np.array([-0.5, 1.5]), np.array([0.5, 0.5]), epsilon=1e-8)).all()
+
+
+def test_meaning() -> None:
+    """Written out from what each loss needs: a count's rate above 0, a probability, a distribution."""
+    positive = {"softplus", "exponential", "sigmoid", "softmax"}
+    allowed = {"poisson": positive, "binary_cross_entropy": {"sigmoid", "softmax"}, "cross_entropy": {"softmax"}}
+    for loss in LOSSES.values():
+        fitting = {name for name, activation in ACTIVATIONS.items() if meaningful(loss, activation)}
+        assert fitting == allowed.get(loss.name, set(ACTIVATIONS))
+
+
+@given(st.floats(0.1, 1e6), st.integers(1, 100))
+def test_divisors(total: float, outputs: int) -> None:
+    assert [divisor(reduction, total, outputs) for reduction in REDUCTIONS] == [1, total, total * outputs]
+    of_float32 = divisor("mean_elements", np.full((2, 1), total, np.float32), outputs)
+    assert of_float32.dtype == np.float32
