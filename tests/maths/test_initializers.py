@@ -1,4 +1,5 @@
 from math import sqrt
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,17 @@ SPREADS = {
     "lecun_normal": lambda D, H: sqrt(1 / D),
     "normal": lambda D, H: 0.01,
     "uniform": lambda D, H: 0.5,
+    "positive_uniform": lambda D, H: 1.0,
 }
+
+
+def shape_of(law: Initializer, spread: float) -> Any:
+    """The law as SciPy knows it."""
+    if law.law == "normal":
+        return stats.norm(0, spread)
+    return stats.uniform(0, spread) if law.law == "positive" else stats.uniform(-spread, 2 * spread)
+
+
 BY_NAME = pytest.mark.parametrize("law", INITIALIZERS.values(), ids=lambda law: law.name)
 RANDOM = [law for law in INITIALIZERS.values() if law.law != "constant"]
 
@@ -31,10 +42,10 @@ def test_weights_follow_their_law(law: Initializer, fans: tuple[int, int]) -> No
     drawn = law.weights(np.array([7]), 1, *fans)[0]
     assert drawn.shape == fans and drawn.dtype == np.float64
     spread = SPREADS[law.name](*fans)
-    shape = stats.norm(0, spread) if law.law == "normal" else stats.uniform(-spread, 2 * spread)
+    shape = shape_of(law, spread)
     assert stats.kstest(drawn.ravel(), shape.cdf).pvalue > 0.001
-    assert abs(drawn.mean()) < 5 * shape.std() / sqrt(drawn.size)
-    if law.law == "uniform":
+    assert abs(drawn.mean() - shape.mean()) < 5 * shape.std() / sqrt(drawn.size)
+    if law.law != "normal":
         assert 0.999 * spread < np.abs(drawn).max() < spread
 
 
@@ -83,8 +94,7 @@ def test_seeds_layers_weights_and_biases_draw_apart(law: Initializer) -> None:
 def test_biases_of_the_same_law_have_the_spread_of_their_layer(law: Initializer) -> None:
     same = Initializer(law.name, law.law, law.spread, law.parameters, "same")
     b = same.bias(np.arange(2000), 1, 3, 7)
-    spread = SPREADS[law.name](3, 7)
-    assert b.std() == pytest.approx(spread if law.law == "normal" else spread / sqrt(3), rel=0.03)
+    assert b.std() == pytest.approx(shape_of(law, SPREADS[law.name](3, 7)).std(), rel=0.03)
 
 
 def test_constants() -> None:

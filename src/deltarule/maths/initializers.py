@@ -18,8 +18,9 @@ from deltarule.maths.elementary import Array
 class Initializer:
     """A law for initial weights: `spread(fan_in, fan_out, **parameters)` is its limit, its deviation or its value.
 
-    `law` is "uniform" (between −spread and spread), "normal" (mean 0, deviation spread) or "constant". `biases` says
-    how biases start: at "zeros", or by the "same" law with the fans of their layer.
+    `law` is "uniform" (between −spread and spread), "positive" (uniform between 0 and spread), "normal" (mean 0,
+    deviation spread) or "constant". `biases` says how biases start: at "zeros", or by the "same" law with the fans of
+    their layer.
     """
 
     name: str
@@ -51,6 +52,8 @@ class Initializer:
         u = random.uniform(seed, purpose, count)
         if self.law == "uniform":
             return spread * (2 * u - 1)
+        if self.law == "positive":
+            return spread * u
         from scipy.special import ndtri  # imported on use: `import deltarule` stays light
 
         return spread * ndtri(u)
@@ -97,6 +100,9 @@ INITIALIZERS = {
         Initializer("lecun_normal", "normal", lecun_normal),
         Initializer("normal", "normal", lambda fan_in, fan_out, std: std, MappingProxyType({"std": 0.01})),
         Initializer("uniform", "uniform", lambda fan_in, fan_out, range: range, MappingProxyType({"range": 0.5})),
+        Initializer(
+            "positive_uniform", "positive", lambda fan_in, fan_out, range: range, MappingProxyType({"range": 1.0})
+        ),
         Initializer("zeros", "constant", lambda fan_in, fan_out: 0.0),
         Initializer("constant", "constant", lambda fan_in, fan_out, value: value, MappingProxyType({"value": 0.1})),
     )

@@ -189,6 +189,7 @@ _ALLOWED: dict[str, tuple[_Fits, str]] = {
     "naive_binary_cross_entropy.epsilon": _NOT_NEGATIVE,
     "normal.std": _NOT_NEGATIVE,
     "uniform.range": _NOT_NEGATIVE,
+    "positive_uniform.range": _NOT_NEGATIVE,
     "momentum.momentum": _SHARE,
     "nesterov.momentum": _SHARE,
     "adagrad.epsilon": _NOT_NEGATIVE,

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from deltarule.data.dataset import Dataset
 from deltarule.engines.base import Engine
 from deltarule.errors import BadInput
+from deltarule.problem.problem import Problem
 from deltarule.studies.recipes import Population, Recipe, dataset_of, problem_of_settings, training_of
 from deltarule.training.run import Run
 from deltarule.training.train import Progress, train
@@ -70,14 +72,22 @@ class Experiments:
         chosen = {**(self.settings_of(experiment) if experiment else {}), **(settings or {})}
         return self.each([chosen], **looks)[0]
 
-    def each(self, settings: Sequence[Settings], **looks: Any) -> list[Run]:
-        """Train several variants; those that differ in numbers alone are one population. In the order given."""
+    def each(
+        self, settings: Sequence[Settings], *, prepare: Callable[[Problem], Problem] | None = None, **looks: Any
+    ) -> list[Run]:
+        """Train several variants; those that differ in numbers alone are one population. In the order given.
+
+        prepare : what no key of a recipe says, done to each problem before it is trained: rows of the members' own.
+        """
+        prepared = prepare and f"{prepare.__module__}.{prepare.__qualname__}"
         full = [{"run.seeds": self.seeds, **one} for one in settings]
-        keys = [json.dumps([one, looks], sort_keys=True, default=list) for one in full]
+        keys = [json.dumps([one, looks, prepared], sort_keys=True, default=list) for one in full]
         new = {key: one for key, one in zip(keys, full, strict=True) if key not in self._runs}
         if new:
             populations = problem_of_settings(self.recipe, self.dataset, list(new.values()), self.data_dir)
             for population in populations:
+                if prepare is not None:
+                    population = replace(population, problem=prepare(population.problem))
                 self._train(population, list(new), looks)
         return [self._runs[key] for key in keys]
 
