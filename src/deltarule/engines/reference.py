@@ -3,6 +3,7 @@
 θ, g [K, P]   x [B, D] or [K, B, D]   z [K, B, C]   J [K]
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -65,7 +66,15 @@ def update(problem: Problem, state: State) -> tuple[State, Floats]:
 
 
 def objective_and_gradient(problem: Problem, state: State, rows: Batch) -> Pass:
-    """The objective of a batch in training mode, and its gradient by backpropagation.
+    """The objective of a batch in training mode, and its gradient by backpropagation."""
+    objective, gradient, tape, buffers = forward_pass(problem, state, rows)
+    return Pass(objective, gradient(), tape, buffers)
+
+
+def forward_pass(
+    problem: Problem, state: State, rows: Batch
+) -> tuple[Floats, Callable[[], Floats], list[Taped], Floats]:
+    """The objective of a batch in training mode, its gradient when that is called for, the tape and the statistics.
 
     θ may be complex: then so are the objective and everything on the way (the complex step needs that).
     """
@@ -81,13 +90,18 @@ def objective_and_gradient(problem: Problem, state: State, rows: Batch) -> Pass:
         rate=rate,
     )
     J, logits_gradient = data_term(problem.loss, problem.reduction, network.output, tape[-1].value, rows.y, rows.w)
-    g = flatten(backward(tape, logits_gradient()), network.entries)
+    slope: Floats | float = 0.0
     if problem.penalty is not None:
         strength = problem.strength[members, None].astype(problem.dtype)
         chosen = problem.penalized.astype(problem.dtype)
         value, slope = penalty_term(problem.penalty, strength, state.theta, chosen, total[..., 0])
-        J, g = J + value, g + slope
-    return Pass(J, g, tape, _buffers(problem, state, statistics, total))
+        J = J + value
+
+    def gradient() -> Floats:
+        """∂J/∂θ [K, P]: back from the logits, and the penalty's part"""
+        return np.asarray(flatten(backward(tape, logits_gradient()), network.entries) + slope)
+
+    return J, gradient, tape, _buffers(problem, state, statistics, total)
 
 
 def whole_objective(problem: Problem, state: State) -> Floats:
@@ -119,12 +133,13 @@ def apply_optimizer(problem: Problem, state: State, g: Floats) -> tuple[Floats, 
     if optimizer.decay:
         numbers["weight_decay"] = numbers["weight_decay"] * problem.penalized
     if optimizer.once_a_step:
-        numbers = optimizer.once_a_step(np.full((len(members), 1), state.step + 1.0), **numbers)
-    numbers = {name: value.astype(dtype) for name, value in numbers.items()}
-    if optimizer.norms:
-        numbers["norm"] = array_norms(problem, g)
-    remembered = [state.slots[name] for name in optimizer.slots]  # by name: a checkpoint has an order of its own
-    theta, *slots = optimizer.update(state.theta, g, *remembered, **numbers)
+        once = optimizer.once_a_step(np.full((len(members), 1), state.step + 1.0), **numbers)
+        theta, *slots = optimizer.update(state.theta, g, *state.slots.values(), *(one.astype(dtype) for one in once))
+    else:
+        numbers = {name: value.astype(dtype) for name, value in numbers.items()}
+        if optimizer.norms:
+            numbers["norm"] = array_norms(problem, g)
+        theta, *slots = optimizer.update(state.theta, g, *state.slots.values(), **numbers)
     return theta, dict(zip(optimizer.slots, slots, strict=True))
 
 

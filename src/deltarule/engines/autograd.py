@@ -1,0 +1,271 @@
+"""The autograd engine: PyTorch, the independent witness of every gradient, and the way onto other devices.
+
+θ, g [K, P]   x [B, D] or [K, B, D]   z [K, B, C]   J [K]
+
+Only the way forward is written here; PyTorch differentiates it. The batches, the dropout masks and the initial state
+are those of every other engine, bit for bit.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from deltarule.engines.base import Trace
+from deltarule.errors import BadInput
+from deltarule.maths import random
+from deltarule.maths.activations import Activation
+from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Entry
+from deltarule.problem.batches import Batch, batch, groups
+from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.state import State
+
+Tensor = Any
+"""A `torch.Tensor`. PyTorch is optional and slow to import, so its own types cannot stand in this module."""
+
+
+class Rows(NamedTuple):
+    """A batch as tensors, with the dropout masks and rates of its step by layer number."""
+
+    x: Tensor
+    y: Tensor
+    w: Tensor
+    keep: Mapping[int, Tensor]
+    rate: Mapping[int, Tensor]
+
+
+class AutogradEngine:
+    """PyTorch's autograd, one network or a population at a time.
+
+    Parameters
+    ----------
+    device : where PyTorch computes, by its own name: "cpu", "cuda", "cuda:1", "mps".
+
+    Raises `BadInput` where PyTorch is not installed or has no such device. It sums in an order of its own: results
+    agree with the reference engine's to rounding, not to the bit.
+
+    >>> from deltarule.problem.network import Network
+    >>> from deltarule.problem.create import create_problem
+    >>> from deltarule.problem.state import initial_state
+    >>> problem = create_problem(Network([2, 3, 1]), [[0, 1], [1, 0]], [0, 1])
+    >>> state, trace = AutogradEngine().advance(problem, initial_state(problem), 5)
+    >>> state.step, trace.objective.shape
+    (5, (5, 1))
+    """
+
+    name = "autograd"
+
+    def __init__(self, device: str = "cpu") -> None:
+        self._torch, self._formulas = _torch()
+        try:
+            self._device = self._torch.empty(0, device=device).device
+        except (RuntimeError, AssertionError):  # PyTorch asserts where it was built without CUDA
+            raise BadInput(f"PyTorch has no device {device!r} here; give one that it has, such as 'cpu'") from None
+
+    def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
+        """Make n updates."""
+        objective, bad = np.zeros((n, len(state.members)), problem.dtype), np.full(len(state.members), -1)
+        with np.errstate(all="ignore"):
+            for group in groups(problem, state.members):
+                part, objective[:, group], bad[group] = self._advance(problem, state.take(group), n)
+                state = replace(state.put(group, part), step=state.step)
+        return replace(state, step=state.step + n), Trace(objective, bad)
+
+    def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
+        """The logits and outputs of every member, with dropout off and batch norm's running statistics."""
+        running = self._views(self._tensor(state.buffers), problem.network.buffers)
+        x = self._tensor(np.asarray(x, problem.dtype))
+        parameters = self._views(self._tensor(state.theta), problem.network.entries)
+        logits, _ = self._forward(problem, parameters, Rows(x, None, None, {}, {}), running)
+        return _array(logits), _array(self._activated(problem.network.output, logits))
+
+    def objective_and_gradient(
+        self, problem: Problem, state: State, rows: Batch, *, published: bool = True
+    ) -> tuple[Floats, Floats]:
+        """The objective [K] of a batch in training mode and its gradient [K, P], by autograd.
+
+        `published` matters for a loss that is not `exact` alone: training follows the gradient that was published for
+        it; False gives the gradient that its value has.
+
+        Raises `NoWitness` where a formula of the user's own does not run on PyTorch tensors.
+        """
+        tensors = self._rows(problem, state.members, state.step, rows)
+        J, g, _ = self._pass(problem, state.members, self._tensor(state.theta), tensors, published)
+        return _array(J), _array(g)
+
+    def _advance(self, problem: Problem, state: State, n: int) -> tuple[State, Floats, Integers]:
+        """n updates of members that have equally many rows; tensors stay on the device all the while."""
+        torch, members = self._torch, state.members
+        theta, buffers = self._tensor(state.theta), self._tensor(state.buffers)
+        slots = [self._tensor(state.slots[name]) for name in problem.optimizer.slots]
+        objective = torch.empty((n, len(members)), dtype=theta.dtype, device=self._device)
+        sound = torch.empty((n, len(members)), dtype=torch.bool, device=self._device)
+        for i in range(n):
+            now = replace(state, step=state.step + i)
+            rows = self._rows(problem, members, now.step, batch(problem, members, now.step))
+            objective[i], g, statistics = self._pass(problem, members, theta, rows, published=True)
+            buffers = self._running(problem, buffers, statistics, rows.w)
+            theta, *slots = self._updated(problem, now, theta, g, slots)
+            sound[i] = torch.isfinite(torch.cat([objective[i, :, None], theta, buffers, *slots], -1)).all(-1)
+        done = replace(
+            state,
+            theta=_array(theta),
+            slots=dict(zip(problem.optimizer.slots, map(_array, slots), strict=True)),
+            buffers=_array(buffers),
+        )
+        before = _array(sound).cumprod(0).sum(0)  # how many updates went well before the first that did not
+        return done, _array(objective), np.where(before < n, state.step + before, -1)
+
+    def _pass(
+        self, problem: Problem, members: Integers, theta: Tensor, rows: Rows, published: bool
+    ) -> tuple[Tensor, Tensor, dict[int, tuple[Tensor, Tensor]]]:
+        theta = theta.detach().requires_grad_()
+        parameters = self._views(theta, problem.network.entries)
+        logits, statistics = self._forward(problem, parameters, rows, None)
+        J = self._objective(problem, members, theta, logits, rows, published)
+        # No member's objective depends on another's θ: the gradient of the sum holds each one's own.
+        (g,) = self._torch.autograd.grad(J.sum(), theta)
+        return J.detach(), g, {n: (mean.detach(), variance.detach()) for n, (mean, variance) in statistics.items()}
+
+    def _forward(
+        self, problem: Problem, parameters: Mapping[str, Tensor], rows: Rows, running: Mapping[str, Tensor] | None
+    ) -> tuple[Tensor, dict[int, tuple[Tensor, Tensor]]]:
+        """The logits [K, B, C] and batch norm's (μ, σ²) by layer; with `running` statistics in evaluation mode."""
+        value, statistics = rows.x, {}
+        for layer in problem.network.layers:
+            n = layer.number
+            value = self._torch.matmul(value, parameters[f"W{n}"])
+            if layer.bias:
+                value = value + parameters[f"b{n}"]
+            if layer.batch_norm:
+                if running is None:
+                    share = rows.w / rows.w.sum(-2, keepdim=True)
+                    mean = (share * value).sum(-2, keepdim=True)
+                    variance = (share * (value - mean) ** 2).sum(-2, keepdim=True)
+                    statistics[n] = mean, variance
+                else:
+                    mean, variance = running[f"mean{n}"], running[f"variance{n}"]
+                normalized = (value - mean) * (variance + BATCH_NORM_EPSILON) ** -0.5
+                value = parameters[f"gamma{n}"] * normalized + parameters[f"beta{n}"]
+            if layer is problem.network.layers[-1]:
+                break
+            value = self._activated(layer.activation, value)
+            if n in rows.keep:
+                value = value * rows.keep[n] / (1 - rows.rate[n])
+        return value, statistics
+
+    def _activated(self, activation: Activation, z: Tensor) -> Tensor:
+        formula = self._formulas.ACTIVATIONS.get(activation.name)
+        if formula is None:
+            return self._formulas.user_formula("activation", activation, activation.function, z)
+        return formula(z, **activation.parameters)
+
+    def _objective(
+        self, problem: Problem, members: Integers, theta: Tensor, logits: Tensor, rows: Rows, published: bool
+    ) -> Tensor:
+        total = rows.w.sum(-2, keepdim=True)
+        each = self._losses(problem, logits, rows.y, published)
+        divisor = {"sum": 1, "mean_samples": total, "mean_elements": total * problem.network.outputs}
+        J = (rows.w / divisor[problem.reduction] * each).sum((-2, -1))
+        if problem.penalty is None:
+            return J
+        strength = self._tensor(problem.strength[members].astype(problem.dtype))
+        if problem.penalty.per_sample:
+            strength = strength / total[..., 0, 0]
+        chosen = self._tensor(problem.penalized.astype(problem.dtype))
+        return J + strength * (chosen * self._penalties(problem, theta)).sum(-1)
+
+    def _losses(self, problem: Problem, logits: Tensor, y: Tensor, published: bool) -> Tensor:
+        loss, output, formulas = problem.loss, problem.network.output, self._formulas
+        from_logits = formulas.FROM_LOGITS.get((loss.name, output.name))
+        if from_logits:
+            return from_logits(logits, y, **loss.parameters)
+        p = self._activated(output, logits)
+        formula = (published and formulas.PUBLISHED.get(loss.name)) or formulas.LOSSES.get(loss.name)
+        if formula is None:
+            return formulas.user_formula("loss", loss, loss.value, p, y)
+        return formula(p, y, **loss.parameters)
+
+    def _penalties(self, problem: Problem, theta: Tensor) -> Tensor:
+        assert problem.penalty is not None
+        formula = self._formulas.PENALTIES.get(problem.penalty.name)
+        if formula is None:
+            return self._formulas.user_formula("penalty", problem.penalty, problem.penalty.value, theta)
+        return formula(theta)
+
+    def _updated(self, problem: Problem, state: State, theta: Tensor, g: Tensor, slots: list[Tensor]) -> list[Tensor]:
+        """θ and the slots after an update; `state` gives the members and the step."""
+        optimizer, members = problem.optimizer, state.members
+        if optimizer.update is None:
+            raise BadInput(f"the optimizer '{optimizer.name}' makes no single updates; use it through train")
+        numbers = {name: self._torch.as_tensor(value[members, None]) for name, value in problem.numbers.items()}
+        rates = problem.rates(members, state.step) * state.factor
+        numbers["learning_rate"] = self._torch.as_tensor(rates[:, None])
+        if optimizer.decay:
+            numbers["weight_decay"] = numbers["weight_decay"] * self._torch.as_tensor(problem.penalized)
+        if optimizer.name in self._formulas.NUMBERS:
+            numbers = self._formulas.NUMBERS[optimizer.name](state.step + 1, **numbers)
+        numbers = {name: value.to(dtype=theta.dtype).to(self._device) for name, value in numbers.items()}
+        if optimizer.norms:
+            numbers["norm"] = self._array_norms(problem.network.entries, g)
+        formula = self._formulas.OPTIMIZERS.get(optimizer.name)
+        if formula:
+            return list(formula(theta, g, *slots, **numbers))
+        # A user's own update is not differentiated: it can run on arrays, as it was written.
+        arrays = {name: _array(value) for name, value in numbers.items()}
+        return [self._tensor(new) for new in optimizer.update(*map(_array, [theta, g, *slots]), **arrays)]
+
+    def _array_norms(self, entries: Sequence[Entry], g: Tensor) -> Tensor:
+        """For each entry of the gradient [K, P], the length of the array (W1, b1 …) that it belongs to."""
+        parts = [g[:, entry.start : entry.stop] for entry in entries]
+        norms = [self._torch.linalg.vector_norm(part, dim=-1, keepdim=True).expand_as(part) for part in parts]
+        return self._torch.cat(norms, -1)
+
+    def _running(
+        self, problem: Problem, buffers: Tensor, statistics: Mapping[int, tuple[Tensor, Tensor]], w: Tensor
+    ) -> Tensor:
+        """The running statistics [K, Q] after a batch, its variance made unbiased."""
+        if not statistics:
+            return buffers
+        total = w.sum(-2, keepdim=True)
+        unbias = total.clamp(min=1) / (total - 1).clamp(min=1)
+        new = {}
+        for n, (mean, variance) in statistics.items():
+            new[f"mean{n}"], new[f"variance{n}"] = mean, variance * unbias
+        seen = self._torch.cat([new[entry.name].flatten(-2) for entry in problem.network.buffers], -1)
+        return buffers + BATCH_NORM_MOMENTUM * (seen - buffers)
+
+    def _rows(self, problem: Problem, members: Integers, step: int, rows: Batch) -> Rows:
+        """The batch on the device, with the dropout masks [K, B, H] and rates [K, 1, 1] of the step."""
+        keep, rate = {}, {}
+        if problem.drops:
+            for layer, rates in zip(problem.network.layers[:-1], problem.dropout[members].T, strict=True):
+                n, seeds = layer.number, problem.dropout_seeds[members]
+                drawn = random.keep_mask(seeds, n, step, rows.positions, layer.units, rates)
+                keep[n] = self._tensor(drawn.astype(problem.dtype))
+                rate[n] = self._tensor(rates[:, None, None].astype(problem.dtype))
+        return Rows(self._tensor(rows.x), self._tensor(rows.y), self._tensor(rows.w), keep, rate)
+
+    def _views(self, vector: Tensor, entries: Sequence[Entry]) -> dict[str, Tensor]:
+        return {entry.name: vector[:, entry.start : entry.stop].unflatten(-1, entry.shape) for entry in entries}
+
+    def _tensor(self, array: Floats) -> Tensor:
+        return self._torch.tensor(array, device=self._device)  # a copy: PyTorch must never write into a state
+
+
+def _array(tensor: Tensor) -> Floats:
+    return np.asarray(tensor.cpu().numpy())
+
+
+def _torch() -> tuple[Any, Any]:
+    """PyTorch and the formulas that are written in it."""
+    try:
+        torch = import_module("torch")
+    except ImportError:
+        raise BadInput(
+            'the engine "autograd" needs PyTorch, which is not installed; install it with: '
+            'pip install "deltarule[torch]"'
+        ) from None
+    return torch, import_module("deltarule.engines.torch_formulas")

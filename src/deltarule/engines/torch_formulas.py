@@ -1,0 +1,290 @@
+"""The formulas once more, in PyTorch: what is differentiated here, autograd differentiates, and nobody by hand.
+
+z, a, p, y  tensors of any shape [.., B, C]  pre-activations, activations, predictions, targets
+θ, g, v ..  tensors [K, P]                   parameters, gradient, what an optimizer remembers; numbers [K, 1]
+
+A second implementation is worth something only where it is independent: nothing here comes from `maths`, and a formula
+is written differently where there are two good ways. PyTorch's own softplus and cross-entropies are left aside, since
+they approximate. At a kink, and for a NaN, each formula does what `maths` says it does. This module imports PyTorch:
+only `autograd` imports it, when its engine is made.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from deltarule.errors import BadInput
+
+Tensor = torch.Tensor
+Formula = Callable[..., Tensor]
+
+
+class NoWitness(BadInput):
+    """A user's own formula does not run on PyTorch tensors, so that autograd cannot differentiate it."""
+
+
+def leaky_relu(z: Tensor, slope: float) -> Tensor:
+    """z above 0, slope · z elsewhere"""
+    return torch.where(z > 0, z, slope * z)
+
+
+def elu(z: Tensor, alpha: float) -> Tensor:
+    """z above 0, α (eᶻ − 1) elsewhere; autograd needs the branch that is not taken to be finite too"""
+    return torch.where(z > 0, z, alpha * torch.expm1(torch.where(z > 0, 0.0, z)))
+
+
+def softplus(z: Tensor) -> Tensor:
+    """log(e⁰ + eᶻ)"""
+    return torch.logaddexp(torch.zeros_like(z), z)
+
+
+def gelu(z: Tensor) -> Tensor:
+    """z Φ(z)"""
+    return z * (0.5 + 0.5 * torch.erf(z * 0.5**0.5))
+
+
+def softmax(z: Tensor) -> Tensor:
+    """e^(zᵢ − log Σ e^zⱼ)"""
+    return torch.exp(z - torch.logsumexp(z, -1, keepdim=True))
+
+
+def huber(p: Tensor, y: Tensor, delta: float) -> Tensor:
+    """½ c² + δ (|e| − c), with e = p − y and c = min(|e|, δ)"""
+    e = torch.abs(p - y)
+    c = torch.where(e > delta, delta, e)
+    return 0.5 * c * c + delta * (e - c)
+
+
+def quantile(p: Tensor, y: Tensor, quantile: float) -> Tensor:
+    """(1 − q) (p − y)₊ + q (y − p)₊"""
+    return (1 - quantile) * torch.relu(p - y) + quantile * torch.relu(y - p)
+
+
+def weighted_log(weight: Tensor, p: Tensor) -> Tensor:
+    """weight · log p, 0 where the weight is 0; p is replaced there, or autograd would multiply 0 by infinity"""
+    counts = weight != 0
+    return torch.where(counts, weight * torch.log(torch.where(counts, p, 1.0)), 0 * p)
+
+
+def poisson(p: Tensor, y: Tensor) -> Tensor:
+    """p − y + y log y − y log p"""
+    return p - y + torch.xlogy(y, y) - weighted_log(y, p)
+
+
+def poisson_from_logits(z: Tensor, y: Tensor) -> Tensor:
+    """The same with log p = z"""
+    return torch.exp(z) - y + torch.xlogy(y, y) - y * z
+
+
+def binary_cross_entropy(p: Tensor, y: Tensor) -> Tensor:
+    """−y log p − (1 − y) log(1 − p)"""
+    return -weighted_log(y, p) - weighted_log(1 - y, 1 - p)
+
+
+def binary_cross_entropy_from_logits(z: Tensor, y: Tensor) -> Tensor:
+    """The same with −log σ(z) = log(1 + e⁻ᶻ)"""
+    return y * softplus(-z) + (1 - y) * softplus(z)
+
+
+def cross_entropy_from_logits(z: Tensor, y: Tensor) -> Tensor:
+    """yᵢ (log Σ e^zⱼ − zᵢ)"""
+    return y * (torch.logsumexp(z, -1, keepdim=True) - z)
+
+
+def naive_binary_cross_entropy(p: Tensor, y: Tensor, epsilon: float) -> Tensor:
+    """−y log p − (1 − y) log(1 − p), as it stands"""
+    return -y * torch.log(p) - (1 - y) * torch.log(1 - p)
+
+
+def published_naive_binary_cross_entropy(p: Tensor, y: Tensor, epsilon: float) -> Tensor:
+    """The value above, with the gradient of −y log(p + ε) − (1 − y) log(1 − p + ε), which is the one published"""
+    differentiated = -y * torch.log(p + epsilon) - (1 - y) * torch.log(1 - p + epsilon)
+    return differentiated + (naive_binary_cross_entropy(p, y, epsilon) - differentiated).detach()
+
+
+ACTIVATIONS: Mapping[str, Formula] = {
+    "identity": lambda z: z,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "leaky_relu": leaky_relu,
+    "elu": elu,
+    "softplus": softplus,
+    "silu": lambda z: z * torch.sigmoid(z),
+    "gelu": gelu,
+    "exponential": torch.exp,
+    "softmax": softmax,
+}
+
+LOSSES: Mapping[str, Formula] = {
+    "squared_error": lambda p, y: torch.square(p - y),
+    "half_squared_error": lambda p, y: 0.5 * torch.square(p - y),
+    "absolute_error": lambda p, y: torch.abs(p - y),
+    "huber": huber,
+    "quantile": quantile,
+    "poisson": poisson,
+    "binary_cross_entropy": binary_cross_entropy,
+    "cross_entropy": lambda p, y: -weighted_log(y, p),
+    "naive_binary_cross_entropy": naive_binary_cross_entropy,
+}
+
+FROM_LOGITS: Mapping[tuple[str, str], Formula] = {
+    ("poisson", "exponential"): poisson_from_logits,
+    ("binary_cross_entropy", "sigmoid"): binary_cross_entropy_from_logits,
+    ("cross_entropy", "softmax"): cross_entropy_from_logits,
+}
+
+PUBLISHED: Mapping[str, Formula] = {"naive_binary_cross_entropy": published_naive_binary_cross_entropy}
+"""Losses that are trained by another gradient than that of their value."""
+
+PENALTIES: Mapping[str, Formula] = {
+    name + ending: formula
+    for name, formula in (
+        ("l2", torch.square),
+        ("weight_decay", lambda w: 0.5 * torch.square(w)),
+        ("l1", torch.abs),
+    )
+    for ending in ("", "_per_sample")
+}
+
+
+def user_formula(kind: str, formula: Any, function: Callable[..., Any], *inputs: Tensor) -> Tensor:
+    """Run a user's own function, one of a formula's, on tensors, where it can.
+
+    Raises `NoWitness` where it cannot: where it raises, or returns something that autograd cannot follow.
+    """
+    try:
+        result = function(*inputs, **getattr(formula, "parameters", {}))
+    except Exception as error:  # whatever a stranger's function raises when it meets a tensor
+        raise NoWitness(_no_witness(kind, formula.name, f"{type(error).__name__}: {error}")) from None
+    z = inputs[0]
+    if not isinstance(result, Tensor) or result.shape != z.shape or result.requires_grad != z.requires_grad:
+        raise NoWitness(_no_witness(kind, formula.name, "what it returns is no tensor that autograd can follow"))
+    return result
+
+
+def _no_witness(kind: str, name: str, why: str) -> str:
+    return (
+        f"your own {kind} '{name}' does not run on PyTorch tensors ({why.splitlines()[0]}), so there is no PyTorch "
+        "witness for it; write it with operators alone, or use the reference engine"
+    )
+
+
+def sgd(theta: Tensor, g: Tensor, learning_rate: Tensor) -> tuple[Tensor, ...]:
+    """θ ← θ − α g"""
+    return (torch.addcmul(theta, learning_rate, g, value=-1),)
+
+
+def momentum(theta: Tensor, g: Tensor, v: Tensor, learning_rate: Tensor, momentum: Tensor) -> tuple[Tensor, ...]:
+    """v ← β v − α g,   θ ← θ + v"""
+    v = momentum * v - learning_rate * g
+    return theta + v, v
+
+
+def nesterov(theta: Tensor, g: Tensor, v: Tensor, learning_rate: Tensor, momentum: Tensor) -> tuple[Tensor, ...]:
+    """v ← β v − α g,   θ ← θ + β v − α g"""
+    step = learning_rate * g
+    v = momentum * v - step
+    return theta + (momentum * v - step), v
+
+
+def adagrad(theta: Tensor, g: Tensor, s: Tensor, learning_rate: Tensor, epsilon: Tensor) -> tuple[Tensor, ...]:
+    """s ← s + g²,   θ ← θ − α g / (√s + ε)"""
+    s = s + torch.square(g)
+    return theta - learning_rate * (g / (torch.sqrt(s) + epsilon)), s
+
+
+def normalized_gradient(
+    theta: Tensor, g: Tensor, norm: Tensor, learning_rate: Tensor, epsilon: Tensor
+) -> tuple[Tensor, ...]:
+    """θ ← θ − α g / (‖g‖ + ε)"""
+    return (theta - learning_rate * (g / (norm + epsilon)),)
+
+
+def rmsprop(
+    theta: Tensor, g: Tensor, s: Tensor, learning_rate: Tensor, decay: Tensor, epsilon: Tensor
+) -> tuple[Tensor, ...]:
+    """s ← ρ s + (1 − ρ) g²,   θ ← θ − α g / (√s + ε)"""
+    s = decay * s + (1 - decay) * torch.square(g)
+    return theta - learning_rate * (g / (torch.sqrt(s) + epsilon)), s
+
+
+def adam(
+    theta: Tensor,
+    g: Tensor,
+    m: Tensor,
+    v: Tensor,
+    learning_rate: Tensor,
+    beta1: Tensor,
+    beta2: Tensor,
+    new1: Tensor,
+    new2: Tensor,
+    seen1: Tensor,
+    seen2: Tensor,
+    epsilon: Tensor,
+) -> tuple[Tensor, ...]:
+    """m, v ← moving means of g, g²,   θ ← θ − α m̂ / (√v̂ + ε) with m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ)"""
+    m = beta1 * m + new1 * g
+    v = beta2 * v + new2 * torch.square(g)
+    return theta - learning_rate * (m / seen1) / (torch.sqrt(v / seen2) + epsilon), m, v
+
+
+def adam_numbers(t: int, beta1: Tensor, beta2: Tensor, **others: Tensor) -> dict[str, Tensor]:
+    """What Adam needs at update t, in float64: β, 1 − β (new) and 1 − βᵗ (seen), of both its means"""
+    shares = {"beta1": beta1, "beta2": beta2, "new1": 1 - beta1, "new2": 1 - beta2}
+    return {
+        **others,
+        **shares,
+        "seen1": -torch.expm1(t * torch.log(beta1)),
+        "seen2": -torch.expm1(t * torch.log(beta2)),
+    }
+
+
+def adamw(
+    theta: Tensor,
+    g: Tensor,
+    m: Tensor,
+    v: Tensor,
+    weight_decay: Tensor,
+    learning_rate: Tensor,
+    **numbers: Tensor,
+) -> tuple[Tensor, ...]:
+    """θ ← θ − α λ θ, then Adam's step; weight_decay is λ for a weight and 0 for any other parameter"""
+    kept = theta * (1 - learning_rate * weight_decay)
+    return adam(kept, g, m, v, learning_rate=learning_rate, **numbers)
+
+
+def rprop(
+    theta: Tensor,
+    g: Tensor,
+    previous: Tensor,
+    size: Tensor,
+    learning_rate: Tensor,
+    increase: Tensor,
+    decrease: Tensor,
+    smallest: Tensor,
+    largest: Tensor,
+) -> tuple[Tensor, ...]:
+    """Steps Δ against the sign of g: Δ grows while the sign stays, shrinks when it turns, and then waits once"""
+    size = torch.where(size == 0, learning_rate, size)
+    turned = g * previous
+    size = torch.where(turned > 0, torch.minimum(size * increase, largest), size)
+    size = torch.where(turned < 0, torch.maximum(size * decrease, smallest), size)
+    g = torch.where(turned < 0, 0 * g, g)
+    return theta - torch.sign(g) * size, g, size
+
+
+OPTIMIZERS: Mapping[str, Callable[..., tuple[Tensor, ...]]] = {
+    "sgd": sgd,
+    "momentum": momentum,
+    "nesterov": nesterov,
+    "adagrad": adagrad,
+    "normalized_gradient": normalized_gradient,
+    "rmsprop": rmsprop,
+    "adam": adam,
+    "adamw": adamw,
+    "rprop": rprop,
+}
+NUMBERS: Mapping[str, Callable[..., dict[str, Tensor]]] = {"adam": adam_numbers, "adamw": adam_numbers}
+"""What some optimizers make of their numbers at update t, 1 for the first."""

@@ -1,0 +1,106 @@
+"""Derivatives without a formula: central differences that choose their own steps, and the complex step.
+
+Everything works on lines: φᵢ(t) is what a function gives when it has gone the distance t in direction i (the objective
+with one weight moved by t, an activation at z + t ...), and φᵢ'(0) is asked for. Many lines are evaluated in one call:
+
+along(lines [m], t [m])  →  φ [m]        lines: whole numbers below n; t: real, or imaginary for the complex step
+
+noise [n]  the rounding error of φ      wanted [n]  how exact φ' should be known      start [n]  a unit of length for t
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[Any]
+Integers = NDArray[np.int64]
+Along = Callable[[Integers, Floats], Floats]
+
+# Steps of 2⁻⁶ of the unit are best for smooth functions. Wider ones serve derivatives that are faint beside the
+# rounding of φ; narrower ones functions that turn sharply, or have a kink nearby.
+EXPONENTS = (6, 2, 10, 14, 18)
+_IMAGINARY = 2.0**-100
+
+
+@dataclass(frozen=True, eq=False)
+class Slopes:
+    """What differences say about φ'(0) of each line.
+
+    value [n]    the derivative
+    doubt [n]    how far off it may be
+    kink [n]     there is no derivative to be seen: even the narrowest steps meet different slopes left and right
+    """
+
+    value: Floats
+    doubt: Floats
+    kink: NDArray[np.bool_]
+
+
+def central(along: Along, start: Floats, wanted: Floats, noise: Floats) -> Slopes:
+    """Central differences of each line, with steps that are tried until the doubt is at most what is wanted.
+
+    >>> slopes = central(lambda line, t: np.sin(1 + t), np.ones(1), np.full(1, 1e-9), np.full(1, 1e-16))
+    >>> bool(abs(slopes.value[0] - np.cos(1)) < 1e-12), slopes.kink
+    (True, array([False]))
+
+    A kink is told, whether or not anyone knows where it is:
+
+    >>> central(lambda line, t: np.abs(t), np.ones(1), np.full(1, 1e-9), np.full(1, 1e-16)).kink
+    array([ True])
+    """
+    lines = np.arange(len(start))
+    value, doubt, kink = np.zeros(len(start)), np.full(len(start), np.inf), np.zeros(len(start), bool)
+    middle = along(lines, np.zeros(len(start)))
+    for exponent in EXPONENTS:
+        found = _extrapolated(along, lines, start[lines] * 2.0**-exponent, middle[lines], noise[lines], wanted[lines])
+        better = lines[found.doubt < doubt[lines]]
+        value[better], doubt[better] = found.value[found.doubt < doubt[lines]], found.doubt[found.doubt < doubt[lines]]
+        kink[lines] = found.kink
+        lines = lines[kink[lines] | ~(doubt[lines] <= wanted[lines])]
+    return Slopes(value, doubt, kink)
+
+
+def complex_step(along: Along, n: int) -> Floats:
+    """Im φ(ih) / h: exact to rounding, since nothing is subtracted.    Source: Squire & Trapp 1998
+
+    The function must keep the imaginary part all the way: an absolute value or a maximum loses it without a word.
+
+    >>> bool(abs(complex_step(lambda line, t: np.sin(1 + t), 1)[0] - np.cos(1)) < 1e-16)
+    True
+    """
+    values = along(np.arange(n), np.full(n, 1j * _IMAGINARY))
+    return np.asarray(np.imag(values) / _IMAGINARY)
+
+
+def rounding(along: Along, lines: Integers, start: Floats) -> Floats:
+    """The rounding error of φ, as it shows in third differences so narrow that nothing else is left in them.
+
+    lines [m], start [m]  →  [m]; single values are rough, use the median of several
+    """
+    t = start * 2.0**-24
+    points = np.concatenate([2 * t, t, -t, -2 * t])
+    far, near, near_below, far_below = along(np.tile(lines, 4), points).reshape(4, -1)
+    return np.asarray(np.abs(far - 2 * near + 2 * near_below - far_below) / 10**0.5)
+
+
+def _extrapolated(along: Along, lines: Integers, h: Floats, middle: Floats, noise: Floats, wanted: Floats) -> Slopes:
+    """Central differences with h, h/2 and h/4, extrapolated to h = 0.    Source: Richardson 1911
+
+    D(h) = φ' + c₂ h² + c₄ h⁴ + …: two differences rid of c₂ must agree, and the third estimate is rid of c₄ too.
+    """
+    points = np.stack([h, -h, h / 2, -h / 2, h / 4, -h / 4])
+    phi = along(np.tile(lines, len(points)), points.ravel()).reshape(points.shape)
+    wide, half, narrow = ((phi[i] - phi[i + 1]) / (points[i] - points[i + 1]) for i in (0, 2, 4))
+    first, second = (4 * half - wide) / 3, (4 * narrow - half) / 3
+    rounded = 16 * noise / h  # four times the deviation that the noise of six values gives the estimate
+    doubt = np.abs(second - first) + rounded
+    doubt[(phi == middle).all(0)] = 0  # nothing moved at all
+    # The slope right of 0 minus that left of it: it shrinks with the step unless there is a kink.
+    bend_wide = np.abs(phi[0] - 2 * middle + phi[1]) / h
+    bend_narrow = np.abs(phi[4] - 2 * middle + phi[5]) / (h / 4)
+    bent = bend_narrow > np.maximum(np.maximum(bend_wide / 2, 3 * rounded), wanted)
+    rough = np.abs(second - first) > np.maximum(3 * rounded, wanted)
+    return Slopes((16 * second - first) / 15, doubt, bent | rough)

@@ -1,0 +1,97 @@
+"""Derivatives of elementwise functions at many points at once, without a formula.
+
+z [n]  points     f(z, y) [n]  the function's values; it may take more than the variable that it is differentiated by
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from deltarule.maths.activations import Activation
+from deltarule.maths.elementary import Array
+from deltarule.maths.losses import Loss
+from deltarule.maths.penalties import Penalty
+from deltarule.problem.problem import Floats, Integers
+from deltarule.proofs.differences import Slopes, central, complex_step, rounding
+
+# Near 0 and far from it, both signs: that is where differences cancel, and where exponentials overflow or saturate.
+_SIZES = (1e-8, 1e-3, 0.1, 0.3, 0.5, 0.9, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0)
+_REAL = np.array([0.0, *(sign * size for size in _SIZES for sign in (1.0, -1.0))])
+_POSITIVE = np.array(_SIZES)
+_UNIT = np.array([1e-6, 1e-3, 0.1, 0.3, 0.5, 0.8, 0.99, 1 - 2.0**-20])
+_PREDICTIONS = {"real": _REAL, "positive": _POSITIVE, "unit": _UNIT, "simplex": _UNIT}
+_TARGETS = {
+    "real": np.array([-20.0, -1.2, -0.3, 0.0, 0.4, 1.0, 17.0]),
+    "nonnegative": np.array([0.0, 0.7, 1.0, 3.0, 40.0]),
+    "unit": np.array([0.0, 0.2, 0.55, 1.0]),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A function of one or more inputs, and the points at which it is differentiated by the first of them.
+
+    points  the inputs, each [n]      room [n]  how far the first one may move without leaving the function's domain
+    """
+
+    function: Callable[..., Array]
+    points: tuple[Floats, ...]
+    room: Floats
+
+    def along(self, lines: Integers, t: Floats) -> Floats:
+        """The values where the first input has moved by t."""
+        first, *others = (points[lines] for points in self.points)
+        with np.errstate(all="ignore"):
+            return np.asarray(self.function(first + t, *others))
+
+
+def of_activation(activation: Activation) -> Curve:
+    """The curve a = f(z), on the real line."""
+    return Curve(partial(activation.function, **activation.parameters), (_REAL,), np.full(len(_REAL), np.inf))
+
+
+def of_penalty(penalty: Penalty) -> Curve:
+    """The curve of a penalty of w, on the real line."""
+    return Curve(penalty.value, (_REAL,), np.full(len(_REAL), np.inf))
+
+
+def of_loss(loss: Loss) -> Curve:
+    """The curves of a loss ℓ(p, y) by p, for pairs of a prediction and a target that it can judge."""
+    p, y = (axis.ravel() for axis in np.meshgrid(_PREDICTIONS[loss.domain], _TARGETS[loss.targets]))
+    room = {"real": np.full(len(p), np.inf), "positive": p}.get(loss.domain, np.minimum(p, 1 - p))
+    return Curve(partial(loss.value, **loss.parameters), (p, y), room)
+
+
+def central_slopes(curve: Curve, wanted: Floats) -> Slopes:
+    """The derivative by the first input, by central differences.    wanted [n], how exact it should be"""
+    lines = np.arange(len(curve.room))
+    unit = np.minimum(np.maximum(1, np.abs(curve.points[0])), curve.room)
+    start = 2.0 ** np.floor(np.log2(unit))
+    # A single third difference may happen to be small: the root mean square of three is taken for the rounding error.
+    seen = [rounding(curve.along, lines, start * factor) ** 2 for factor in (1.0, 0.7, 0.4)]
+    floor = np.finfo(float).eps / 2 * np.abs(curve.along(lines, np.zeros(len(lines))))
+    return central(curve.along, start, wanted, np.maximum(np.sqrt(np.mean(seen, axis=0)), floor))
+
+
+def complex_slopes(curve: Curve) -> Floats | None:
+    """The derivative by the complex step; None where the function does not keep a complex number's imaginary part.
+
+    That a function runs on complex numbers does not mean that it keeps them: |z| and max(z, 0) lose the imaginary part
+    silently. So the result has to agree with central differences wherever these are sure.
+
+    >>> points = np.array([0.5, 2.0])
+    >>> complex_slopes(Curve(lambda z: z * z, (points,), points))
+    array([1., 4.])
+    >>> complex_slopes(Curve(lambda z: np.abs(z) * z, (points,), points)) is None
+    True
+    """
+    try:
+        found = complex_step(curve.along, len(curve.room))
+    except Exception:  # whatever a stranger's function raises when it meets a complex number
+        return None
+    slopes = central_slopes(curve, 1e-7 * np.abs(found))
+    known = ~slopes.kink & np.isfinite(slopes.doubt) & np.isfinite(found)
+    near = np.abs(found - slopes.value) <= 1e-5 * np.abs(found) + 2 * slopes.doubt
+    return found if known.any() and near[known].all() else None

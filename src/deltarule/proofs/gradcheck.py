@@ -1,0 +1,311 @@
+"""Is this gradient right? Held against central differences, the complex step and PyTorch's autograd.
+
+θ, g [K, P]     n  the lines along which they are compared: an entry of θ each, or a direction that moves every entry
+
+An error is |found − expected| divided by the sum of the absolute terms of what was found (see `scale`), so that 1e-12
+is twelve digits of what was added up, however much of it cancelled. Allowed are 1e-7 beside central differences, which
+cannot do much better in float64, and 1e-12 beside the complex step and PyTorch, which are exact to rounding. A gradient
+that is wrong by 0.05 % in one entry is far outside.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from deltarule.engines.autograd import AutogradEngine
+from deltarule.engines.base import one_blas_thread
+from deltarule.engines.reference import objective_and_gradient
+from deltarule.errors import BadInput
+from deltarule.maths.activations import ACTIVATIONS
+from deltarule.maths.losses import LOSSES
+from deltarule.maths.network import Entry, Taped
+from deltarule.maths.penalties import PENALTIES
+from deltarule.problem.batches import Batch, batch, groups
+from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.state import State, initial_state
+from deltarule.proofs import differences, elementwise
+from deltarule.proofs.lines import Lines, lines_through
+from deltarule.proofs.report import Check, GradientReport
+from deltarule.proofs.scale import absolute_terms
+
+CENTRAL, COMPLEX, PYTORCH = "central differences", "complex step", "PyTorch"
+TOLERANCES = {CENTRAL: 1e-7, COMPLEX: 1e-12, PYTORCH: 1e-12}
+
+
+def check_problem(
+    problem: Problem,
+    state: State | None = None,
+    members: Sequence[int] | None = None,
+    *,
+    gradient: Floats | None = None,
+    most: int = 2000,
+) -> GradientReport:
+    """Check the hand-derived gradient of a problem's objective, on one batch and in training mode.
+
+    Parameters
+    ----------
+    problem : network, objective and data; a float32 problem is checked as a copy in float64.
+    state : the parameters, and the step that says which batch and which dropout masks; None for the initial state.
+    members : which members of the state to check, by their places in it; None for all.
+    gradient : a gradient [K, P] of these members from elsewhere, to be checked instead of the hand-derived one.
+    most : how many entries central differences and the complex step compare one by one; of more they take a sample,
+        evenly from all arrays, and 8 directions that move every entry at once. PyTorch always compares all.
+
+    Raises `BadInput` for a member that the state does not have.
+
+    >>> from deltarule.problem.create import create_problem
+    >>> from deltarule.problem.network import Network
+    >>> problem = create_problem(Network([2, 3, 1], activation="tanh"), [[0, 1], [1, 1]], [0, 1])
+    >>> report = check_problem(problem)
+    >>> report.ok, [check.method for check in report.checks]
+    (True, ['central differences', 'complex step', 'PyTorch'])
+    """
+    state = initial_state(problem) if state is None else state
+    if members is not None:
+        state = _chosen(state, members)
+    problem, state, notes = _in_float64(problem, state)
+    with one_blas_thread(), np.errstate(all="ignore"):
+        base = _base(problem, state)
+        found = base.gradient if gradient is None else np.asarray(gradient, np.float64)
+        unusable = _not_finite(problem, state, base.objective, found)
+        if unusable:
+            return GradientReport(False, (), unusable, notes, found.size)
+        checks, why_not = _checks(problem, state, base, found, most)
+        nothing = np.abs(found) <= TOLERANCES[COMPLEX] * base.scale
+    vacuous = _vacuous(checks, nothing)
+    notes = (*notes, *why_not, *_known_wrong(problem, checks), *_zero_arrays(problem.network.entries, nothing))
+    return GradientReport(vacuous is None and all(check.ok for check in checks), checks, vacuous, notes, found.size)
+
+
+class _Base(NamedTuple):
+    """What is known at θ itself: J [K], the hand-derived g [K, P], its scale [K, P] and who stands on a kink [K]."""
+
+    objective: Floats
+    gradient: Floats
+    scale: Floats
+    on_kink: Floats
+
+
+class _Compared(NamedTuple):
+    """What is compared, n numbers: of which member, which entry (−1 − d for direction d), the gradient, its scale."""
+
+    member: Integers
+    entry: Integers
+    found: Floats
+    scale: Floats
+
+
+def _base(problem: Problem, state: State) -> _Base:
+    def of_group(part: State, rows: Batch) -> tuple[Floats, ...]:
+        done = objective_and_gradient(problem, part, rows)
+        scale = absolute_terms(problem, part, rows, done.tape)
+        return done.objective, done.gradient, scale, _on_kink(problem, part, rows, done.tape)
+
+    return _Base(*_by_group(problem, state, of_group))
+
+
+def _by_group(
+    problem: Problem, state: State, function: Callable[[State, Batch], tuple[Floats, ...]]
+) -> tuple[Floats, ...]:
+    """What a function gives for members with equally many rows, of all members again in their own order."""
+    order = groups(problem, state.members)
+    parts = [function(part, batch(problem, part.members, part.step)) for part in map(state.take, order)]
+    back = np.argsort(np.concatenate(order))
+    return tuple(np.concatenate(results)[back] for results in zip(*parts, strict=True))
+
+
+def _checks(
+    problem: Problem, state: State, base: _Base, gradient: Floats, most: int
+) -> tuple[tuple[Check, ...], list[str]]:
+    """The checks by every method that there is, and notes on those that there are not."""
+    lines = lines_through(problem, state, most)
+    compared = _Compared(lines.member, lines.entry, lines.project(gradient), lines.project(base.scale, absolute=True))
+    slopes = _central(lines, base.objective, compared.scale)
+    sure = ~slopes.kink & (slopes.doubt <= TOLERANCES[CENTRAL] * compared.scale)
+    checks, notes = [_judged(CENTRAL, state, problem, compared, slopes.value, sure, slopes.kink)], []
+    if len(lines.signs):
+        notes.append(f"differences took {len(lines.entry):,} of {gradient.size:,} entries")
+
+    # Exactly on a kink the other methods see one of its sides, and the gradient may rightly have taken the other.
+    excused = slopes.kink & base.on_kink[lines.member]
+    losing = _losing_imaginary_parts(problem)
+    if losing:
+        notes.append(f"no complex step: {losing} does not keep a complex number's imaginary part")
+    else:
+        expected = differences.complex_step(lines.along, len(lines.entry))
+        checks.append(_judged_but_for(excused, COMPLEX, state, problem, compared, expected))
+
+    try:
+        engine = AutogradEngine()
+        (autograd,) = _by_group(
+            problem, state, lambda part, rows: engine.objective_and_gradient(problem, part, rows, published=False)[1:]
+        )
+    except BadInput as error:
+        notes.append(f"no check by PyTorch: {error}")
+        return tuple(checks), notes
+    member, entry = np.indices(gradient.shape).reshape(2, -1)
+    everywhere = _Compared(member, entry, gradient.ravel(), base.scale.ravel())
+    excused_entries = np.zeros(gradient.shape, bool)
+    single = lines.entry >= 0
+    excused_entries[lines.member[single], lines.entry[single]] = excused[single]
+    checks.append(_judged_but_for(excused_entries.ravel(), PYTORCH, state, problem, everywhere, autograd.ravel()))
+    return tuple(checks), notes
+
+
+def _central(lines: Lines, objective: Floats, scale: Floats) -> differences.Slopes:
+    """Central differences of the objective, J [K], along each line."""
+    theta = np.abs(lines.state.theta[lines.member, np.maximum(lines.entry, 0)])
+    size = np.where(lines.entry < 0, 1, np.maximum(1, theta))
+    J = np.abs(objective[lines.member])
+    # The distance in which the objective changes by its own size: large inputs make it short.
+    natural = np.divide(J, scale, out=np.ones_like(scale), where=scale > 0)
+    start = 2.0 ** np.floor(np.log2(size * np.clip(natural, 2.0**-10, 1)))
+    by_member = np.arange(len(scale)).reshape(len(objective), -1)
+    few = by_member[:, np.linspace(0, by_member.shape[1] - 1, 16).astype(int)]
+    seen = differences.rounding(lines.along, few.ravel(), start[few.ravel()]).reshape(few.shape)
+    noise = np.maximum(np.quantile(seen, 0.75, axis=1)[lines.member], np.finfo(float).eps / 2 * J)
+    return differences.central(lines.along, start, TOLERANCES[CENTRAL] / 2 * scale, noise)
+
+
+def _judged_but_for(
+    excused: Floats, method: str, state: State, problem: Problem, compared: _Compared, expected: Floats
+) -> Check:
+    """The check by a method that needs no excuse at a kink unless it disagrees there."""
+    kinks = excused & ~(_scaled_error(compared, expected) <= TOLERANCES[method])
+    return _judged(method, state, problem, compared, expected, ~kinks & np.isfinite(expected), kinks)
+
+
+def _judged(
+    method: str, state: State, problem: Problem, compared: _Compared, expected: Floats, sure: Floats, kinks: Floats
+) -> Check:
+    """The check of what is `sure` [n]: its worst entry, and how many were left out for what reason."""
+    counts = {"compared": int(sure.sum()), "kinks": int(kinks.sum()), "faint": int((~sure & ~kinks).sum())}
+    tolerance = TOLERANCES[method]
+    if not sure.any():
+        return Check(method, False, 0.0, tolerance, "nothing", (), 0, 0.0, 0.0, **counts)
+    errors = np.where(sure, _scaled_error(compared, expected), -1)
+    worst = int(errors.argmax())
+    name, index = _named(problem.network.entries, int(compared.entry[worst]))
+    return Check(
+        method,
+        ok=bool(errors[worst] <= tolerance),
+        error=float(errors[worst]),
+        tolerance=tolerance,
+        name=name,
+        index=index,
+        member=int(state.members[compared.member[worst]]),
+        found=float(compared.found[worst]),
+        expected=float(expected[worst]),
+        **counts,
+    )
+
+
+def _scaled_error(compared: _Compared, expected: Floats) -> Floats:
+    """|found − expected| / scale; where there are no terms, found and expected are to be 0 both, or the error is 1."""
+    difference = np.abs(compared.found - expected)
+    scale = np.maximum(compared.scale, np.abs(expected))
+    return np.divide(
+        difference, np.where(scale > 0, scale, difference), out=np.zeros_like(scale), where=difference != 0
+    )
+
+
+def _on_kink(problem: Problem, state: State, rows: Batch, tape: Sequence[Taped]) -> Floats:
+    """Which members [K] have a pre-activation, an error or a weight exactly where its function has a kink."""
+    layers, output = problem.network.layers, problem.network.output
+    logits = tape[-1].value
+    places = [
+        (tape[i - 1].value, layers[int(taped.name[1:]) - 1].activation.kinks)
+        for i, taped in enumerate(tape)
+        if taped.name[0] == "a"
+    ]
+    places += [(logits, output.kinks), (output.forward(logits)[0] - rows.y, problem.loss.kinks)]
+    if problem.penalty is not None:
+        places.append((state.theta[:, None, problem.penalized > 0], problem.penalty.kinks))
+    on_kink = np.zeros(len(state.members), bool)
+    for values, kinks in places:
+        for kink in kinks:
+            on_kink |= (values == kink).any((-2, -1))
+    return on_kink
+
+
+def _losing_imaginary_parts(problem: Problem) -> str | None:
+    """The first of a user's own formulas that the complex step cannot go through; ours all let it."""
+    own = [
+        (f"your own activation '{layer.activation.name}'", elementwise.of_activation(layer.activation))
+        for layer in problem.network.layers
+        if layer.activation.name not in ACTIVATIONS
+    ]
+    if problem.loss.name not in LOSSES:
+        own.append((f"your own loss '{problem.loss.name}'", elementwise.of_loss(problem.loss)))
+    if problem.penalty is not None and problem.penalty.name not in PENALTIES:
+        own.append((f"your own penalty '{problem.penalty.name}'", elementwise.of_penalty(problem.penalty)))
+    return next((name for name, curve in own if elementwise.complex_slopes(curve) is None), None)
+
+
+def _named(entries: Sequence[Entry], place: int) -> tuple[str, tuple[int, ...]]:
+    """The array that an entry of θ belongs to, and its index there; a bias has one index."""
+    if place < 0:
+        return "direction", (-1 - place,)
+    array = next(entry for entry in entries if place < entry.stop)
+    row, column = divmod(place - array.start, array.shape[1])
+    return array.name, (row, column) if array.name.startswith("W") else (column,)
+
+
+def _chosen(state: State, members: Sequence[int]) -> State:
+    known = len(state.members)
+    if not len(members) or not all(0 <= member < known for member in members):
+        raise BadInput(f"the members to check are {list(members)}; give at least one, each from 0 to {known - 1}")
+    return state.take(np.asarray(members))
+
+
+def _in_float64(problem: Problem, state: State) -> tuple[Problem, State, tuple[str, ...]]:
+    """The problem and the state in float64, and a note where they were not."""
+    if problem.dtype == np.float64:
+        return problem, state, ()
+    wide = replace(
+        problem,
+        x=problem.x.astype(np.float64),
+        y=problem.y.astype(np.float64),
+        weights=None if problem.weights is None else problem.weights.astype(np.float64),
+        dtype=np.dtype(np.float64),
+    )
+    state = replace(state, theta=state.theta.astype(np.float64), buffers=state.buffers.astype(np.float64))
+    return wide, state, (f"checked as a copy in float64: {problem.dtype} has too few digits for it",)
+
+
+def _not_finite(problem: Problem, state: State, objective: Floats, gradient: Floats) -> str | None:
+    if not np.isfinite(objective).all():
+        member = state.members[np.flatnonzero(~np.isfinite(objective))[0]]
+        return f"the objective of member {member} is not finite at these parameters"
+    if not np.isfinite(gradient).all():
+        member, place = np.argwhere(~np.isfinite(gradient))[0]
+        name, index = _named(problem.network.entries, int(place))
+        return f"the gradient of {name} at {index} is {gradient[member, place]}"
+    return None
+
+
+def _vacuous(checks: Sequence[Check], zero: Floats) -> str | None:
+    """Why the checks prove nothing, though they may have found nothing wrong; None where they do prove something."""
+    for check in checks:
+        if not check.compared:
+            return f"{check.method} had nothing to compare: {check.kinks} entries at kinks, {check.faint} too faint"
+    if zero.all() and all(check.ok for check in checks):
+        return "the gradient is 0 in every entry, as one that was never computed would be"
+    return None
+
+
+def _zero_arrays(entries: Sequence[Entry], zero: Floats) -> list[str]:
+    names = [entry.name for entry in entries if zero[:, entry.start : entry.stop].all()]
+    return [f"the gradient of {', '.join(names)} is 0 in every entry"] if names else []
+
+
+def _known_wrong(problem: Problem, checks: Sequence[Check]) -> list[str]:
+    if problem.loss.exact:
+        return []
+    worst = max(check.error for check in checks)
+    return [
+        f"the published gradient of '{problem.loss.name}' is not that of its value: it is off by a scaled {worst:.1e}, "
+        "and training follows it all the same"
+    ]
