@@ -100,13 +100,15 @@ def run(
     slots: list[np.ndarray] = [np.zeros_like(theta) for _ in optimizer.slots]
     assert optimizer.update
     for step, g in enumerate(gradients):
-        given = numbers
         if optimizer.once_a_step:
             given = optimizer.once_a_step(np.full((len(theta), 1), step + 1.0), **numbers)
-        given = {name: np.asarray(value).astype(theta.dtype) for name, value in given.items()}
-        if optimizer.norms:
-            given["norm"] = np.abs(g)  # as if every parameter were an array of its own
-        theta, *slots = optimizer.update(theta, g, *slots, **given)
+            cast = [np.asarray(value).astype(theta.dtype) for value in given]
+            theta, *slots = optimizer.update(theta, g, *slots, *cast)
+        else:
+            named = {name: np.asarray(value).astype(theta.dtype) for name, value in numbers.items()}
+            if optimizer.norms:
+                named["norm"] = np.abs(g)  # as if every parameter were an array of its own
+            theta, *slots = optimizer.update(theta, g, *slots, **named)
         yield theta, *slots
 
 

@@ -72,7 +72,7 @@ def identity_derivative(z: Array, a: Array) -> Array:
 def sigmoid(z: Array) -> Array:
     """a = 1 / (1 + e⁻ᶻ), written so that the exponential never overflows"""
     t = exp(select(z, -z, z))
-    return select(z, 1 / (1 + t), t / (1 + t))
+    return select(z, 1.0, t) / (1 + t)
 
 
 def sigmoid_derivative(z: Array, a: Array) -> Array:

@@ -22,17 +22,17 @@ class Optimizer:
     """An optimizer: its elementwise update, its slots and its numbers with their defaults.
 
     `update(theta, g, *slots, **numbers)` returns (theta, *slots); numbers are `learning_rate` and the `parameters`.
-    `once_a_step(t, **numbers)`, where given, returns the numbers that `update` is called with instead (Adam's
-    corrections). With `norms`, `update` also gets `norm`: for each entry the length of the gradient of its array.
-    With `decay`, its parameter "weight_decay" acts on weights only, as penalties do. L-BFGS has no update: it searches
-    along lines over the whole objective, and runs as a procedure of its own.
+    `once_a_step(t, **numbers)`, where given, returns the numbers that `update` is called with instead, in their order
+    (Adam's corrections). With `norms`, `update` also gets `norm`: for each entry the length of the gradient of its
+    array. With `decay`, its parameter "weight_decay" acts on weights only, as penalties do. L-BFGS has no update: it
+    searches along lines over the whole objective, and runs as a procedure of its own.
     """
 
     name: str
     update: Callable[..., tuple[Array, ...]] | None
     slots: tuple[str, ...] = ()
     parameters: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    once_a_step: Callable[..., dict[str, Array]] | None = None
+    once_a_step: Callable[..., tuple[Array, ...]] | None = None
     norms: bool = False
     decay: bool = False
 
@@ -102,33 +102,37 @@ def adam(
     return theta - rate * m / (sqrt(v) / root + epsilon), m, v
 
 
-def adam_once_a_step(t: Array, learning_rate: Array, beta1: Array, beta2: Array, epsilon: Array) -> dict[str, Array]:
-    """α / (1 − β₁ᵗ), 1 − β₁, 1 − β₂ and √(1 − β₂ᵗ): computed in float64, whatever the dtype of θ"""
-    return {
-        "rate": learning_rate / (1 - beta1**t),
-        "beta1": beta1,
-        "beta2": beta2,
-        "gain1": 1 - beta1,
-        "gain2": 1 - beta2,
-        "root": sqrt(1 - beta2**t),
-        "epsilon": epsilon,
-    }
+def adam_once_a_step(t: Array, learning_rate: Array, beta1: Array, beta2: Array, epsilon: Array) -> tuple[Array, ...]:
+    """α / (1 − β₁ᵗ), β₁, β₂, 1 − β₁, 1 − β₂, √(1 − β₂ᵗ) and ε: computed in float64, whatever the dtype of θ"""
+    return learning_rate / (1 - beta1**t), beta1, beta2, 1 - beta1, 1 - beta2, sqrt(1 - beta2**t), epsilon
 
 
-def adamw(theta: Array, g: Array, m: Array, v: Array, shrink: Array, **numbers: Array) -> tuple[Array, Array, Array]:
+def adamw(
+    theta: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    shrink: Array,
+    rate: Array,
+    beta1: Array,
+    beta2: Array,
+    gain1: Array,
+    gain2: Array,
+    root: Array,
+    epsilon: Array,
+) -> tuple[Array, Array, Array]:
     """θ ← (1 − α λ) θ, then Adam's update: the decay acts beside the gradient, not through it.
 
-    Source: Loshchilov & Hutter 2019, algorithm 2; as in PyTorch, λ is multiplied by the learning rate, there only by
-    the schedule.
+    Source: Loshchilov & Hutter 2019, algorithm 2.
     """
-    return adam(theta - shrink * theta, g, m, v, **numbers)
+    return adam(theta - shrink * theta, g, m, v, rate, beta1, beta2, gain1, gain2, root, epsilon)
 
 
 def adamw_once_a_step(
     t: Array, learning_rate: Array, weight_decay: Array, beta1: Array, beta2: Array, epsilon: Array
-) -> dict[str, Array]:
-    """Adam's numbers and α λ"""
-    return {"shrink": learning_rate * weight_decay} | adam_once_a_step(t, learning_rate, beta1, beta2, epsilon)
+) -> tuple[Array, ...]:
+    """α λ, and Adam's numbers"""
+    return (learning_rate * weight_decay, *adam_once_a_step(t, learning_rate, beta1, beta2, epsilon))
 
 
 def rprop(
