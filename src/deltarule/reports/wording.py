@@ -1,0 +1,42 @@
+"""How records are told in words, alike in figures and tables."""
+
+import numpy as np
+
+from deltarule.problem.problem import Problem
+
+
+def member_names(problem: Problem) -> list[str]:
+    """The name of every member: all in which they differ, its number where that leaves some alike.
+
+    >>> from deltarule.problem.network import Network
+    >>> from deltarule.problem.create import create_problem
+    >>> member_names(create_problem(Network([1, 1]), [[0.0]], [0.0], learning_rate=[0.1, 1], seeds=[0, 1]))
+    ['seed 0, learning rate 0.1', 'seed 1, learning rate 1']
+    """
+    numbers = {
+        "seed": problem.seeds,
+        "data seed": problem.data_seeds,
+        "dropout seed": problem.dropout_seeds,
+        **problem.numbers,
+        **problem.schedule_numbers,
+        "strength": problem.strength,
+        "dropout": problem.dropout,
+        "initial scale": problem.initial_scale,
+    }
+    told: dict[str, np.ndarray] = {}
+    for name, values in numbers.items():
+        varies = (values != values[:1]).any()
+        if varies and not any(np.array_equal(values, other) for other in told.values()):
+            told[name.replace("_", " ")] = values
+    names = [
+        ", ".join(f"{name} {_number(values[member])}" for name, values in told.items())
+        for member in range(problem.members)
+    ]
+    if len(set(names)) == len(names) and told:
+        return names
+    return [", ".join(filter(None, (f"member {member}", name))) for member, name in enumerate(names)]
+
+
+def _number(value: np.ndarray) -> str:
+    """A number, or the few numbers of a member's layers."""
+    return "/".join(str(one) if isinstance(one, int) else f"{one:g}" for one in np.atleast_1d(value).tolist())

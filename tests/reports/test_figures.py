@@ -1,0 +1,350 @@
+import itertools
+import subprocess
+import sys
+import xml.etree.ElementTree
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from deltarule.errors import BadInput
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.reports import style
+from deltarule.reports.figures import (
+    accuracy_curves,
+    comparison_curves,
+    object_curves,
+    objective_curves,
+    range_test_curves,
+    save,
+)
+from deltarule.training.history import History
+from deltarule.training.range_test import RangeTest, range_test
+from deltarule.training.train import train
+
+EYE = np.eye(8)
+finite = st.floats(-(2.0**20), 2.0**40, width=32)
+anything = st.floats(width=32) | finite
+
+
+def encoder(max_steps=60, metrics=("accuracy",), validation=(EYE, EYE), train_by=None, **given):
+    settings = {"loss": "binary_cross_entropy", "learning_rate": 8.0, **given}
+    problem = create_problem(Network([8, 3, 8], "sigmoid", "sigmoid"), EYE, EYE, **settings)
+    return train(problem, max_steps=max_steps, metrics=metrics, validation=validation, **(train_by or {}))
+
+
+def made_up(run, values):
+    """The run as if its history had been this one: one look for each row.   values [T, K]"""
+    names = run.history.names
+    return replace(
+        run,
+        history=History(list(range(0, 7 * len(values), 7)), {name: list(values) for name in names}),
+        steps=np.full(values.shape[1], 7 * len(values)),
+        objective=values[-1],
+    )
+
+
+FEW, MANY = encoder(seeds=range(3)), encoder(seeds=range(9), validation=None)
+
+
+def arrays(rows, columns, elements=anything):
+    row = st.lists(elements, min_size=columns, max_size=columns)
+    return st.lists(row, min_size=rows[0], max_size=rows[1]).map(np.array)
+
+
+def texts(figure):
+    """Every text that is drawn, with the renderer's own box of it."""
+    figure.draw_without_rendering()
+    beyond = set()
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        low, high = sorted(axis.get_view_interval())
+        for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
+            if not low <= tick.get_loc() <= high:
+                beyond |= {tick.label1, tick.label2}
+    from matplotlib.text import Text
+
+    found = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    return [(text.get_text(), text.get_window_extent()) for text in found if text not in beyond]
+
+
+def assert_readable(figure):
+    """No two texts overlap, none leaves the picture or lies on the curves, and the axes say what they show."""
+    with style.drawing():
+        boxes = texts(figure)
+        page = figure.bbox
+        for (one, box), (other, other_box) in itertools.combinations(boxes, 2):
+            across = min(box.x1, other_box.x1) - max(box.x0, other_box.x0)
+            down = min(box.y1, other_box.y1) - max(box.y0, other_box.y0)
+            assert across <= 0 or down <= 0, (one, other)
+        for text, box in boxes:
+            assert page.x0 <= box.x0 <= box.x1 <= page.x1, text
+            assert page.y0 <= box.y0 <= box.y1 <= page.y1, text
+        for axes, legend in itertools.product(figure.axes, figure.legends):
+            assert legend.get_window_extent().x0 >= axes.bbox.x1
+    for axes in figure.axes:
+        assert axes.get_ylabel()
+    assert figure.axes[-1].get_xlabel()
+    assert figure.axes[0].get_title(loc="left")
+
+
+def drawn(line):
+    return np.asarray(line.get_xdata()).tolist(), np.asarray(line.get_ydata()).tolist()
+
+
+def legend(figure):
+    return [text.get_text().replace("\n", " ") for legend in figure.legends for text in legend.get_texts()]
+
+
+def caption(figure):
+    return figure.get_supxlabel().replace("\n", " ")
+
+
+def test_what_is_drawn_of_few_members_is_the_record():
+    run = encoder(seeds=[5, 6])
+    figure = objective_curves(run)
+    names = ["seed 5, training", "seed 6, training", "seed 5, validation", "seed 6, validation"]
+    assert legend(figure) == names
+    for line, name in zip(figure.axes[0].lines, names, strict=True):
+        series = run.history.series("validation objective" if "validation" in name else "objective")
+        assert drawn(line) == (run.history.steps, series[:, ["5" in name, "6" in name].index(True)].tolist())
+
+
+def test_what_is_drawn_of_many_members_is_the_median_and_the_band_of_the_record():
+    figure = accuracy_curves(MANY)
+    values = MANY.history.series("accuracy")
+    (line,), (band,) = figure.axes[0].lines, figure.axes[0].collections
+    assert drawn(line) == (MANY.history.steps, np.median(values, 1).tolist())
+    edges = [(step, np.percentile(row, share)) for step, row in zip(MANY.history.steps, values) for share in (10, 90)]
+    assert {tuple(corner) for corner in band.get_paths()[0].vertices.tolist()} == set(edges)
+    assert "9 members" in caption(figure)
+
+
+def test_members_that_ended_before_have_shorter_lines_that_reach_their_very_end():
+    run = encoder(seeds=range(3), max_steps=2000, validation=None, train_by={"threshold": 0.1, "history_every": 37})
+    assert len(set(run.steps.tolist())) > 1
+    for member, line in enumerate(objective_curves(run).axes[0].lines):
+        x, y = drawn(line)
+        assert (x[-1], y[-1]) == (run.steps[member], run.objective[member])
+        looked = np.isfinite(run.history.objective[:, member])
+        assert y[:-1] == run.history.objective[looked, member].tolist()
+
+
+def test_with_patience_a_line_ends_at_the_last_look_since_the_best_weights_are_from_before_it():
+    run = encoder(max_steps=300, learning_rate=100.0, train_by={"patience": 3, "history_every": 10})
+    assert run.reasons == ("patience",)
+    assert drawn(objective_curves(run).axes[0].lines[0])[0] == run.history.steps
+
+
+def test_the_caption_of_a_band_says_how_many_still_train():
+    run = encoder(seeds=range(12), max_steps=3000, validation=None, train_by={"threshold": 0.1, "history_every": 20})
+    told, steps = caption(objective_curves(run)), run.history.steps
+    for place in (0, len(steps) // 2, len(steps) - 1):
+        still = int((run.steps >= steps[place]).sum())
+        assert f"{still} at {steps[place]:,}" in told
+    assert still < 12
+
+
+def test_the_band_of_l_bfgs_leaves_out_looks_at_a_member_that_ended_alone():
+    run = encoder(seeds=range(9), optimizer="lbfgs", validation=None, max_steps=200, train_by={"history_every": 5})
+    steps, values = np.array(run.history.steps), run.history.objective
+    regular = steps % 5 == 0
+    assert not regular.all()
+    (line,) = objective_curves(run).axes[0].lines
+    x, y = drawn(line)
+    assert set(steps[regular & (run.steps > steps[:, None]).all(1)]) <= set(x)
+    assert y == [np.nanmedian(values[steps == step]) for step in x]
+    counts = [np.isfinite(values[steps == step]).sum() for step in x]
+    assert counts == sorted(counts, reverse=True)
+    assert len(x) < len(steps)
+
+
+def test_a_member_that_diverges_is_told():
+    problem = create_problem(Network([1, 1]), [[1.0], [9.0]], [1.0, 2.0], learning_rate=[0.01, 1e200])
+    run = train(problem, max_steps=50)
+    assert [one.member for one in run.diverged] == [1]
+    assert legend(objective_curves(run)) == ["learning rate 0.01", "learning rate 1e+200 (diverged)"]
+    problem = create_problem(Network([1, 1]), [[1.0], [9.0]], [1.0, 2.0], learning_rate=[0.01] * 8 + [1e200])
+    assert "1 diverged" in caption(objective_curves(train(problem, max_steps=50)))
+
+
+def test_a_single_member_needs_no_legend_but_validation_does():
+    assert legend(objective_curves(encoder(validation=None))) == []
+    assert legend(objective_curves(encoder())) == ["training", "validation"]
+
+
+@pytest.mark.parametrize(
+    ("values", "scale"), [([1.0, 0.02], "linear"), ([1.0, 0.002], "log"), ([1.0, 0.0], "linear"), ([3.0], "linear")]
+)
+def test_the_scale_is_logarithmic_over_more_than_two_decades(values, scale):
+    run = made_up(encoder(validation=None), np.array(values)[:, None])
+    assert objective_curves(run).axes[0].get_yscale() == scale
+
+
+def test_what_diverges_leaves_the_picture_and_the_caption_says_so():
+    run = made_up(FEW, np.array([[1.0, 2.0, 3.0], [0.5, 1e20, 3.0], [0.1, 1e30, 3.0]]))
+    figure = objective_curves(run)
+    low, high = figure.axes[0].get_ylim()
+    assert 0.01 < low < 0.1
+    assert high == 3000
+    assert "above 3e+03" in caption(figure)
+    assert max(drawn(figure.axes[0].lines[1])[1]) == 1e30
+
+
+def test_the_caption_says_what_the_objective_is():
+    told = caption(objective_curves(encoder(reduction="mean_elements", penalty="l2", strength=0.1)))
+    assert told == (
+        "Network 8-3-8 (sigmoid, sigmoid), 59 parameters. "
+        "Objective: binary cross entropy, mean over elements, plus l2 penalty."
+    )
+
+
+def test_a_metric_that_the_history_lacks_is_one_sentence():
+    with pytest.raises(BadInput, match="the history holds no 'r_squared' but objective, accuracy, .*; train with that"):
+        accuracy_curves(FEW, "r_squared")
+
+
+@settings(max_examples=15)
+@given(values=arrays((1, 6), 3))
+@example(values=np.array([[1e-30, 1e30, 0.0], [np.nan, np.inf, -np.inf]]))
+@example(values=np.full((2, 3), np.nan))
+def test_curves_of_few_members_are_readable_and_true_whatever_the_values(values):
+    run = made_up(FEW, values)
+    figure = objective_curves(run)
+    assert_readable(figure)
+    for line, column in zip(figure.axes[0].lines[:3], values.T, strict=True):
+        x, y = drawn(line)
+        there = np.isfinite(column)
+        ended = [7 * len(values)] if there[-1] else []
+        assert x == np.arange(0, 7 * len(values), 7)[there].tolist() + ended
+        assert y[: there.sum()] == column[there].tolist()
+
+
+@settings(max_examples=10)
+@given(values=arrays((1, 6), 9))
+@example(values=np.array([[0.0] * 8 + [np.nan]]))
+@example(values=np.full((1, 9), np.nan))
+def test_bands_are_readable_and_true_whatever_the_values(values):
+    figure = objective_curves(made_up(MANY, values))
+    assert_readable(figure)
+    drawn_of = dict(zip(*drawn(figure.axes[0].lines[0]), strict=True))
+    for step, row in zip(range(0, 7 * len(values), 7), values, strict=True):
+        if np.isfinite(row).any() and step in drawn_of:
+            assert drawn_of[step] == np.median(row[np.isfinite(row)])
+
+
+@settings(max_examples=10)
+@given(names=st.lists(st.text(st.characters(max_codepoint=0x17F, exclude_categories=["C"]), max_size=120), max_size=40))
+@example(names=["$x", "$y$", "_hidden", "W" * 200, "a\nb", ""])
+def test_object_curves_are_readable_and_true_whatever_the_names(names):
+    probabilities = np.linspace(0.1, 0.9, 5 * len(names)).reshape(5, -1)
+    figure = object_curves(range(5), probabilities, names)
+    assert_readable(figure)
+    if 0 < len(names) <= 16:
+        assert [drawn(line) for line in figure.axes[0].lines[: len(names)]] == [
+            (list(range(5)), column.tolist()) for column in probabilities.T
+        ]
+        assert len(legend(figure)) == sum(bool(name) for name in names)
+
+
+def test_names_stand_in_the_legend_as_they_are():
+    names = ["$5 to $9", "_x", "10000000"]
+    figure = object_curves([0, 1], np.full((2, 3), 0.5), names)
+    with style.drawing():
+        figure.draw_without_rendering()
+    shown = [text._preprocess_math(text.get_text())[0].strip() for text in figure.legends[0].get_texts()]
+    assert shown == names
+
+
+@pytest.mark.parametrize("kind", ["exponential", "linear"])
+@pytest.mark.parametrize("members", [1, 3, 9])
+def test_a_range_test_is_drawn_as_it_was_seen_with_the_suggestion_marked(kind, members):
+    problem = create_problem(Network([8, 8], output="softmax"), EYE, EYE, loss="cross_entropy", seeds=range(members))
+    tested = range_test(problem, steps=40, kind=kind, highest=100.0, accuracy=True)
+    figure = range_test_curves(tested)
+    assert_readable(figure)
+    assert figure.axes[-1].get_xscale() == ("log" if kind == "exponential" else "linear")
+    suggested = np.median(tested.suggested)
+    assert any(text.startswith(f"suggested: {suggested:.3g}") for text in legend(figure))
+    for axes, values in zip(figure.axes, (tested.objective, tested.accuracy), strict=True):
+        *curves, mark = axes.lines
+        assert mark.get_xdata() == [suggested, suggested]
+        expected = values.T if members <= 8 else [np.median(values, 1)]
+        assert [drawn(line) for line in curves] == [(tested.rates.tolist(), column.tolist()) for column in expected]
+
+
+def test_a_range_test_without_a_suggestion_says_so():
+    rates = np.logspace(-3, 0, 5)
+    figure = range_test_curves(RangeTest(rates, np.ones((5, 1)), None, np.array([np.nan])))
+    assert_readable(figure)
+    assert "No rate is suggested" in caption(figure)
+    assert len(figure.axes[0].lines) == 1
+
+
+@settings(max_examples=10)
+@given(
+    st.dictionaries(
+        st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60),
+        arrays((2, 2), 4),
+        min_size=1,
+        max_size=20,
+    )
+)
+def test_comparisons_are_readable_and_true(series):
+    figure = comparison_curves(
+        {name: ([0, 10], values if place % 2 else values[:, 0]) for place, (name, values) in enumerate(series.items())},
+        parameter="learning rate α",
+    )
+    assert_readable(figure)
+    assert len(legend(figure)) == len(figure.axes[0].lines) == len(series)
+    for place, (line, values) in enumerate(zip(figure.axes[0].lines, series.values(), strict=True)):
+        rows = values if place % 2 else values[:, :1]
+        there = np.isfinite(rows).any(1)
+        expected = [np.median(row[np.isfinite(row)]) for row in rows[there]]
+        assert drawn(line) == (np.array([0, 10])[there].tolist(), expected)
+
+
+def test_comparing_nothing_is_one_sentence():
+    with pytest.raises(BadInput, match="there are no series to compare by learning rate; give at least one"):
+        comparison_curves({}, parameter="learning rate")
+
+
+def test_saved_files_are_the_same_bytes_for_the_same_record_hold_text_and_no_date(tmp_path):
+    first, again = ([path.read_bytes() for path in save(objective_curves(FEW), tmp_path / f"one.{n}")] for n in (1, 2))
+    assert first == again
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.1.png", "one.1.svg", "one.2.png", "one.2.svg"]
+    written = [node.text for node in xml.etree.ElementTree.fromstring(first[0]).iter() if node.text]
+    assert {"Objective", "updates", "objective", "seed 0, training"} <= set(written)
+    assert b"dc:date" not in first[0]
+
+
+def test_a_saved_picture_is_not_empty_and_has_the_size_of_a_page(tmp_path):
+    from PIL import Image
+
+    _, png = save(objective_curves(FEW), tmp_path / "curves")
+    with Image.open(png) as image:
+        width, height = image.size
+        colors = {color for _, color in image.convert("RGB").getcolors(width * height)}
+    assert width > 1000 < 2 * height
+    line = tuple(int(style.BLUE[place : place + 2], 16) for place in (1, 3, 5))
+    assert {(255, 255, 255), line} <= colors
+
+
+def test_a_place_that_cannot_be_written_gets_nothing(tmp_path):
+    with pytest.raises(BadInput, match="cannot be written"):
+        save(objective_curves(FEW), tmp_path / "missing" / "curves")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_figures_need_no_display_and_leave_matplotlib_as_it_was(tmp_path):
+    code = (
+        "import sys, matplotlib; before = matplotlib.rcParams.copy()\n"
+        "from deltarule.reports.figures import object_curves, save\n"
+        f"save(object_curves([0, 1], [[0.1], [0.9]], ['cat']), {str(tmp_path / 'objects')!r})\n"
+        "assert matplotlib.rcParams.copy() == before\n"
+        "print('matplotlib.pyplot' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
+    assert (done.stdout.split(), done.stderr) == (["False"], "")

@@ -1,0 +1,130 @@
+import itertools
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from deltarule.reports import style
+
+# What remains of linear RGB for those who lack a kind of cone.
+DICHROMATS = {
+    # Machado, Oliveira & Fernandes 2009, severity 1
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    # Viénot, Brettel & Mollon 1999, for sRGB
+    "protanopia 1999": [[0.11238, 0.88762, 0.0], [0.11238, 0.88762, 0.0], [0.00401, -0.00401, 1.0]],
+    "deuteranopia 1999": [[0.29275, 0.70725, 0.0], [0.29275, 0.70725, 0.0], [-0.02234, 0.02234, 1.0]],
+}
+TO_XYZ = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+WHITE = [0.95047, 1.0, 1.08883]
+
+
+def linear_rgb(color):
+    """#rrggbb as light: the inverse of sRGB's curve."""
+    channels = np.array([int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)])
+    return np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb):
+    """Linear RGB as CIELAB."""
+    relative = np.array(TO_XYZ) @ np.clip(rgb, 0, 1) / WHITE
+    f = np.where(relative > 216 / 24389, np.cbrt(relative), (24389 / 27 * relative + 16) / 116)
+    return 116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])
+
+
+def ciede2000(one, other):
+    """The color difference of Sharma, Wu & Dalal 2005, their equations (2) to (22)."""
+    (l1, a1, b1), (l2, a2, b2) = one, other
+    mean = (np.hypot(a1, b1) + np.hypot(a2, b2)) / 2
+    stretch = 1.5 - 0.5 * np.sqrt(mean**7 / (mean**7 + 25.0**7))
+    a1, a2 = a1 * stretch, a2 * stretch
+    c1, c2 = np.hypot(a1, b1), np.hypot(a2, b2)
+    h1, h2 = np.degrees(np.arctan2(b1, a1)) % 360, np.degrees(np.arctan2(b2, a2)) % 360
+    turn, hue = (h2 - h1 + 180) % 360 - 180, (h1 + h2) / 2
+    if c1 * c2 == 0:
+        turn, hue = 0.0, h1 + h2
+    elif abs(h1 - h2) > 180:
+        hue += 180 if h1 + h2 < 360 else -180
+    light, chroma = (l1 + l2) / 2, (c1 + c2) / 2
+    t = sum(
+        weight * np.cos(np.radians(times * hue + shift))
+        for weight, times, shift in ((1, 0, 0), (-0.17, 1, -30), (0.24, 2, 0), (0.32, 3, 6), (-0.20, 4, -63))
+    )
+    weight_l = 1 + 0.015 * (light - 50) ** 2 / np.sqrt(20 + (light - 50) ** 2)
+    weight_c, weight_h = 1 + 0.045 * chroma, 1 + 0.015 * chroma * t
+    bend = np.sin(np.radians(60 * np.exp(-(((hue - 275) / 25) ** 2))))
+    rotation = -2 * bend * np.sqrt(chroma**7 / (chroma**7 + 25.0**7))
+    parts = (l2 - l1) / weight_l, (c2 - c1) / weight_c, 2 * np.sqrt(c1 * c2) * np.sin(np.radians(turn / 2)) / weight_h
+    return np.sqrt(sum(part**2 for part in parts) + rotation * parts[1] * parts[2])
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [  # the published test data of Sharma, Wu & Dalal 2005, table 1
+        ((50, 2.6772, -79.7751), (50, 0, -82.7485), 2.0425),
+        ((50, 2.8361, -74.0200), (50, 0, -82.7485), 3.4412),
+        ((50, -1.3802, -84.2814), (50, 0, -82.7485), 1.0000),
+        ((50, 0, 0), (50, -1, 2), 2.3669),
+        ((50, 2.5, 0), (50, 0, -2.5), 4.3065),
+        ((50, 2.5, 0), (73, 25, -18), 27.1492),
+        ((50, 2.5, 0), (61, -5, 29), 22.8977),
+        ((50, 2.5, 0), (56, -27, -3), 31.9030),
+        ((60.2574, -34.0099, 36.2677), (60.4626, -34.1751, 39.4387), 1.2644),
+        ((22.7233, 20.0904, -46.6940), (23.0331, 14.9730, -42.5619), 2.0373),
+        ((2.0776, 0.0795, -1.1350), (0.9033, -0.0636, -0.5514), 0.9082),
+    ],
+)
+def test_the_ruler_of_these_tests_is_ciede2000(one, other, expected):
+    assert ciede2000(one, other) == pytest.approx(expected, abs=5e-5)
+    assert ciede2000(other, one) == pytest.approx(expected, abs=5e-5)
+
+
+@pytest.mark.parametrize("seen", [np.eye(3), *DICHROMATS.values()], ids=["all cones", *DICHROMATS])
+def test_any_two_colors_can_be_told_apart(seen):
+    for one, other in itertools.combinations(style.COLORS, 2):
+        assert ciede2000(*(lab(np.array(seen) @ linear_rgb(color)) for color in (one, other))) >= 15, (one, other)
+
+
+def test_every_color_stands_out_from_white_paper():
+    for color in (*style.COLORS, style.GRAY):
+        luminance = np.array(TO_XYZ)[1] @ linear_rgb(color)
+        assert 1.05 / (luminance + 0.05) >= 3, color  # WCAG 2.1, criterion 1.4.11: graphical objects
+
+
+def test_32_lines_differ_and_neighbors_in_both_color_and_dashes():
+    looks = [style.line(index) for index in range(33)]
+    assert len({str(look) for look in looks}) == 32
+    assert looks[32] == looks[0]
+    for one, next_one in itertools.pairwise(looks[: len(style.COLORS)]):
+        assert one["color"] != next_one["color"]
+        assert one["linestyle"] != next_one["linestyle"]
+
+
+def test_the_font_comes_with_matplotlib():
+    from pathlib import Path
+
+    import matplotlib
+    from matplotlib.font_manager import FontProperties, findfont
+
+    with style.drawing():
+        for weight in ("normal", matplotlib.rcParams["axes.titleweight"]):
+            assert Path(findfont(FontProperties(weight=weight))).is_relative_to(matplotlib.get_data_path())
+
+
+def test_settings_of_the_user_are_set_aside_and_come_back():
+    import matplotlib
+
+    with matplotlib.rc_context({"text.usetex": True, "font.size": 3, "lines.marker": "x"}):
+        with style.drawing():
+            assert not matplotlib.rcParams["text.usetex"]
+            assert matplotlib.rcParams["font.size"] == style.STYLE["font.size"]
+            assert matplotlib.rcParams["lines.marker"] == "None"
+        assert matplotlib.rcParams["text.usetex"]
+        assert matplotlib.rcParams["font.size"] == 3
+
+
+def test_matplotlib_is_loaded_only_to_draw():
+    code = "import sys, deltarule.reports.style, deltarule.reports.figures; print('matplotlib' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout.split() == ["False"]

@@ -1,0 +1,39 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.reports.wording import member_names
+
+numbers = st.lists(st.sampled_from([1e-5, 0.1, 3.0]), min_size=4, max_size=4)
+
+
+def problem(**given):
+    return create_problem(Network([2, 3, 1]), np.eye(2), np.ones(2), **given)
+
+
+@given(rates=numbers, strengths=numbers, scales=numbers, seeds=st.lists(st.integers(0, 2**63), min_size=4, max_size=4))
+def test_no_two_members_have_the_same_name_and_the_name_tells_the_numbers(rates, strengths, scales, seeds):
+    made = problem(learning_rate=rates, strength=strengths, penalty="l2", initial_scale=scales, seeds=seeds)
+    names = member_names(made)
+    assert len(set(names)) == 4
+    for name, rate, seed in zip(names, rates, seeds, strict=True):
+        assert (f"learning rate {rate:g}" in name) == (len(set(rates)) > 1)
+        assert (f"seed {seed}" in name) == (len(set(seeds)) > 1)
+
+
+def test_what_goes_with_something_else_is_not_told_twice():
+    assert member_names(problem(seeds=[3, 4], data_seeds=[3, 4])) == ["seed 3", "seed 4"]
+    assert member_names(problem(seeds=[3, 4], data_seeds=[5, 4])) == ["seed 3, data seed 5", "seed 4, data seed 4"]
+
+
+def test_rates_of_dropout_are_told_by_layer():
+    network = Network([2, 3, 3, 1])
+    made = create_problem(network, np.eye(2), np.ones(2), dropout=[[0.1, 0.5], [0.0, 0.0]], seeds=[7, 7])
+    assert member_names(made) == ["dropout 0.1/0.5", "dropout 0/0"]
+
+
+def test_members_that_are_alike_are_told_apart_by_their_place():
+    assert member_names(problem()) == ["member 0"]
+    assert member_names(problem(seeds=[1, 1, 2])) == ["member 0, seed 1", "member 1, seed 1", "member 2, seed 2"]
