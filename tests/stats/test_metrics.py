@@ -57,6 +57,16 @@ def test_correct_output_asks_for_the_true_class_alone():
     assert find("thresholded").value(a, np.eye(2), np.ones((2, 1)))[0] == 0
 
 
+@given(st.integers(0, 1000), st.integers(1, 4))
+def test_the_largest_output_is_that_of_the_samples_that_count(seed, outputs):
+    rng = np.random.default_rng(seed)
+    a, w = rng.normal(size=(2, 9, outputs)), rng.integers(0, 2, (9, 1)).astype(float)
+    w[0] = 1
+    for member in range(2):
+        expected = max(abs(number) for row in a[member][w[:, 0] > 0].tolist() for number in row)
+        assert find("largest_output").value(a, np.zeros((9, outputs)), w)[member] == expected
+
+
 def test_an_unknown_metric_gets_a_sentence():
     with pytest.raises(BadInput, match="there are: accuracy"):
         find("acc")

@@ -68,6 +68,15 @@ def mean_absolute_error(a: Floats, y: Floats, w: Floats) -> Floats:
     return _mean(np.abs(a - y).mean(-1, keepdims=True), w)
 
 
+def largest_output(a: Floats, y: Floats, w: Floats) -> Floats:
+    """The largest output of all samples, in size; samples of weight 0 are passed over.
+
+    >>> largest_output(np.array([[[0.5], [-3.0]]]), np.zeros((2, 1)), np.ones((2, 1)))
+    array([3.])
+    """
+    return np.asarray((np.abs(a) * (w > 0)).max((-2, -1)))
+
+
 def r_squared(a: Floats, y: Floats, w: Floats) -> Floats:
     """1 − (squared error) / (squared error of the mean), averaged over outputs; outputs that never vary count as 0."""
     share = w / w.sum(-2, keepdims=True)
@@ -86,6 +95,7 @@ METRICS = {
         Metric("mean_squared_error", mean_squared_error, False),
         Metric("half_mean_squared_error", half_mean_squared_error, False),
         Metric("mean_absolute_error", mean_absolute_error, False),
+        Metric("largest_output", largest_output, False),
         Metric("r_squared", r_squared, True),
     )
 }
