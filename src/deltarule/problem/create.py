@@ -94,8 +94,9 @@ def create_problem(
     schedule_numbers = {f"schedule's {name}": value for name, value in found_schedule.parameters.items()}
     varying = {**numbers, **schedule_numbers, "strength": strength, "initial_scale": initial_scale}
     given = {name: checks.numbers(name, value) for name, value in varying.items()}
-    given |= {name: checks.seeds(name, value) for name, value in (("seeds", seeds), ("data_seeds", data_seeds))}
-    given["dropout_seeds"] = given["seeds"] if dropout_seeds is None else checks.seeds("dropout_seeds", dropout_seeds)
+    given |= {"seeds": checks.seeds("seeds", seeds), "data_seeds": checks.seeds("data_seeds", data_seeds)}
+    if dropout_seeds is not None:
+        given["dropout_seeds"] = checks.seeds("dropout_seeds", dropout_seeds)
     hidden = len(network.layers) - 1
     rates, own_rows = checks.dropout(dropout, hidden, dtype), checks.rows(rows, len(x))
     row_weights = checks.weights(weights, len(x), dtype)
@@ -124,7 +125,7 @@ def create_problem(
         rows=own_rows * members if own_rows is not None and len(own_rows) == 1 else own_rows,
         seeds=spread["seeds"],
         data_seeds=spread["data_seeds"],
-        dropout_seeds=spread["dropout_seeds"],
+        dropout_seeds=spread.get("dropout_seeds", spread["seeds"]),
         dtype=np.dtype(dtype),
         notes=_notes(batch_size, len(x) if own_rows is None else min(map(len, own_rows))),
     )
