@@ -1,0 +1,118 @@
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deltarule.problem.batches import Batch, batch, groups, whole
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.problem.problem import Problem
+
+N = 8
+X = np.arange(2.0 * N).reshape(N, 2)
+Y = np.arange(100.0, 100 + N)
+OWN_ROWS = st.lists(st.lists(st.integers(0, N - 1), min_size=1, max_size=10), min_size=1, max_size=4)
+
+
+def make(**given: Any) -> Problem:
+    return create_problem(Network([2, 1]), X, Y, **given)
+
+
+def lines(of: Batch, k: int) -> list[tuple[float, ...]]:
+    """The rows that member k sees: inputs, target, weight and position."""
+    x, y, w = (array if array.ndim == 2 else array[k] for array in (of.x, of.y, of.w))
+    positions = of.positions if of.positions.ndim == 1 else of.positions[k]
+    return [tuple(line) for line in np.concatenate([x, y, w, positions[:, None]], axis=1).tolist()]
+
+
+@given(OWN_ROWS, st.integers(1, 12), st.integers(0, 3), st.data())
+def test_an_epoch_visits_each_of_a_members_rows_once(
+    rows: list[list[int]], batch_size: int, epoch: int, data: st.DataObject
+) -> None:
+    K = len(rows)
+    data_seeds = data.draw(st.lists(st.integers(0, 3), min_size=K, max_size=K))
+    problem = make(rows=rows, batch_size=batch_size, data_seeds=data_seeds)
+    for group in groups(problem, np.arange(K)):
+        steps = problem.steps_per_epoch(int(group[0]))
+        batches = [batch(problem, group, epoch * steps + place) for place in range(steps)]
+        for place, member in enumerate(group):
+            own = rows[member]
+            seen = [line for one in batches for line in lines(one, place)]
+            assert sorted(int(line[-1]) for line in seen) == list(range(len(own)))
+            for *x, y, w, position in seen:
+                row = own[int(position)]
+                assert (x, y, w) == (X[row].tolist(), Y[row], 1.0)
+            assert Counter(line[2] for line in seen) == Counter(Y[own].tolist())
+            sizes = [one.x.shape[-2] for one in batches]
+            assert all(size == min(batch_size, len(own)) for size in sizes[:-1])
+
+
+@given(OWN_ROWS, st.integers(1, 12), st.integers(0, 30), st.data())
+def test_a_members_batches_are_those_of_its_rows_alone(
+    rows: list[list[int]], batch_size: int, step: int, data: st.DataObject
+) -> None:
+    K = len(rows)
+    data_seeds = data.draw(st.lists(st.integers(0, 3), min_size=K, max_size=K))
+    weights = data.draw(st.sampled_from([None, np.arange(1.0, N + 1), np.arange(1.0, K * N + 1).reshape(K, N)]))
+    problem = make(rows=rows, batch_size=batch_size, data_seeds=data_seeds, weights=weights)
+    for group in groups(problem, np.arange(K)):
+        together = batch(problem, group, step)
+        for place, member in enumerate(group):
+            own = rows[member]
+            own_weights = None if weights is None else (weights if weights.ndim == 1 else weights[member])[own]
+            alone = create_problem(
+                Network([2, 1]),
+                X[own],
+                Y[own],
+                weights=own_weights,
+                batch_size=batch_size,
+                data_seeds=data_seeds[member],
+            )
+            assert lines(together, place) == lines(batch(alone, np.array([0]), step), 0)
+
+
+@given(OWN_ROWS, st.data())
+def test_groups_are_the_members_with_equally_many_rows(rows: list[list[int]], data: st.DataObject) -> None:
+    problem = make(rows=rows)
+    members = np.array(data.draw(st.permutations(range(len(rows)))))[: data.draw(st.integers(0, len(rows)))]
+    found = groups(problem, members)
+    assert sorted(place for group in found for place in group) == list(range(len(members)))
+    counts = [{len(rows[members[place]]) for place in group} for group in found]
+    assert all(len(count) == 1 for count in counts)
+    assert len({tuple(count) for count in counts}) == len(counts)
+
+
+@given(st.integers(1, N), st.integers(0, 20))
+def test_members_of_one_data_seed_share_their_batch(batch_size: int, step: int) -> None:
+    shared = batch(make(seeds=range(3), batch_size=batch_size), np.arange(3), step)
+    assert shared.x.ndim == shared.y.ndim == shared.w.ndim == 2 and shared.positions.ndim == 1
+    own = batch(make(seeds=range(3), data_seeds=[5, 5, 6], batch_size=batch_size), np.arange(3), step)
+    assert own.x.ndim == (2 if batch_size == N else 3)
+    assert lines(own, 0) == lines(own, 1)
+
+
+def test_full_batches_keep_the_order_of_the_rows_and_mini_batches_change_it_every_epoch() -> None:
+    for size in (None, N, 100):
+        assert batch(make(batch_size=size), np.array([0]), 7).positions.tolist() == list(range(N))
+    problem = make(batch_size=N // 2)
+    epochs = {
+        tuple(np.concatenate([batch(problem, np.array([0]), 2 * epoch + half).positions for half in (0, 1)]).tolist())
+        for epoch in range(20)
+    }
+    assert len(epochs) == 20
+
+
+@given(OWN_ROWS)
+def test_the_whole_of_a_members_rows_is_in_their_own_order(rows: list[list[int]]) -> None:
+    problem = make(rows=rows, batch_size=2, weights=np.arange(1.0, N + 1))
+    for member, own in enumerate(rows):
+        seen = lines(whole(problem, np.array([member])), 0)
+        assert seen == [(*X[row], Y[row], row + 1.0, place) for place, row in enumerate(own)]
+
+
+def test_dtype_is_the_problems() -> None:
+    for weights in (None, np.ones(N), np.ones((2, N))):
+        one = batch(make(dtype="float32", weights=weights, seeds=[0, 1], batch_size=3), np.arange(2), 0)
+        assert one.x.dtype == one.y.dtype == one.w.dtype == np.float32
