@@ -64,9 +64,9 @@ def test_rates_are_those_of_the_schedule(name: str) -> None:
 
 def test_an_infinite_rate_is_no_warning_but_a_rate() -> None:
     problem = make(schedule={"name": "squaring", "every": 1}, learning_rate=10.0)
-    assert np.isinf(
-        problem.rates(np.arange(1), 20)
-    ).all()  # pytest would make an error of a warning in the recipe's run
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isinf(problem.rates(np.arange(1), 20)).all()
 
 
 def test_nothing_of_a_problem_is_assigned() -> None:
