@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationErr
 from deltarule.errors import BadInput
 from deltarule.maths.losses import meaningful
 from deltarule.problem import checks, registry
-from deltarule.problem.sentences import explained, shortened
+from deltarule.problem.sentences import explained, one_line, shortened
 from deltarule.problem.values import (
     MOST_SEEDS,
     Activation,
@@ -233,6 +233,9 @@ SETTABLE: dict[str, type[Section]] = {
 """The sections that [grid], [[experiment]] and `--set` may change: they decide the numbers of a run."""
 
 
+MOST_NESTED = 50
+TOO_DEEP = f"lists and tables are nested more than {MOST_NESTED} deep"
+
 TAKES_THE_PLACE_OF = {"name": ("file", "target"), "file": ("name",)}
 """Keys of [data] that are left out when another one is set, so that a study runs on other data with one setting."""
 
@@ -252,10 +255,35 @@ def parse_toml(text: str, where: str = "the recipe") -> Configuration:
     deltarule.errors.BadInput: my.toml is not TOML: Invalid value (at line 2, column 7); correct it there
     """
     try:
-        table = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"{where} is not TOML: {error}; correct it there") from None
+        table = read_toml(text)
+    except ValueError as error:
+        raise BadInput(one_line(f"{where} is not TOML: {error}; correct it there")) from None
     return parse(table, where)
+
+
+def read_toml(text: str) -> dict[str, Any]:
+    """Read TOML; `ValueError`, with line and column where there are any, for anything that is not.
+
+    >>> read_toml("seeds = [1, 2]")
+    {'seeds': [1, 2]}
+    """
+    try:
+        table = tomllib.loads(text)
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
+    _refuse_extremes(table)
+    return table
+
+
+def _refuse_extremes(value: Any, depth: int = 0) -> None:
+    # Python reads whole numbers of any length (and then cannot write them), and nests as deep as its stack.
+    if depth > MOST_NESTED:
+        raise ValueError(TOO_DEEP)
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        raise ValueError("a whole number has more than 64 bits")
+    if isinstance(value, list | dict):
+        for one in value.values() if isinstance(value, dict) else value:
+            _refuse_extremes(one, depth + 1)
 
 
 def parse(table: Mapping[str, Any], where: str = "the recipe") -> Configuration:
@@ -277,7 +305,7 @@ numbers of 1 or more; the first and the last may be "auto"
             for value in values:
                 _valid(_with(configuration, {key: value}))
     except BadInput as error:
-        raise BadInput(f"{where}: {error}") from None
+        raise BadInput(one_line(f"{where}: {error}")) from None
     return configuration
 
 
@@ -292,7 +320,10 @@ def changed(configuration: Configuration, settings: Mapping[str, Any]) -> Config
     >>> changed(parse(table), {"optimizer.schedule": "step", "optimizer.schedule.every": 5}).optimizer.schedule
     {'name': 'step', 'every': 5}
     """
-    return _checked(_with(configuration, settings))
+    try:
+        return _checked(_with(configuration, settings))
+    except BadInput as error:
+        raise BadInput(one_line(error)) from None
 
 
 def _checked(table: Mapping[str, Any]) -> Configuration:

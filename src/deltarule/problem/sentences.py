@@ -1,6 +1,7 @@
 """What is wrong with a recipe, in one sentence: the key, the value given, what is allowed."""
 
 import json
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, get_args
@@ -77,6 +78,11 @@ def _shown(place: tuple[Any, ...]) -> str:
     return ".".join(str(part) for part in place)
 
 
+def one_line(text: object) -> str:
+    """A sentence in which names from a recipe stand, without the line breaks and controls that these may hold."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in str(text))
+
+
 def shortened(value: Any) -> str:
     """A value as a recipe writes it, the beginning of a long one."""
     text = as_toml(value)
@@ -96,7 +102,11 @@ def as_toml(value: Any) -> str:
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key} = {as_toml(one)}" for key, one in value.items()) + "}"
+        return "{" + ", ".join(f"{_key(key)} = {as_toml(one)}" for key, one in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(as_toml(one) for one in value) + "]"
     return repr(value) if isinstance(value, float) else str(value)
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch("[A-Za-z0-9_-]+", key) else as_toml(key)

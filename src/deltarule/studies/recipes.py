@@ -6,7 +6,6 @@ K members: the seeds of a recipe, or of several configurations that differ in nu
 import itertools
 import json
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -22,11 +21,12 @@ from deltarule.data.splits import split
 from deltarule.data.transforms import scale
 from deltarule.errors import BadInput
 from deltarule.problem import registry
-from deltarule.problem.configuration import Configuration, changed, parse_toml
+from deltarule.problem.configuration import Configuration, changed, parse_toml, read_toml
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.resolved import resolved
+from deltarule.problem.sentences import one_line
 from deltarule.stats import metrics
 
 STUDIES = Path(__file__).parent
@@ -111,8 +111,8 @@ def parse_setting(text: str) -> tuple[str, Any]:
     if not (dotted and equals and value):
         raise BadInput(f"the setting {text!r} lacks a part; give key=value, such as optimizer.learning_rate=5")
     try:
-        table = tomllib.loads(f"value = {value}")
-    except (ValueError, RecursionError):
+        table = read_toml(f"value = {value}")
+    except ValueError:
         table = {}
     if set(table) == {"value"}:
         return dotted, table["value"]
@@ -399,7 +399,8 @@ def _text(study: str | Path, path: Path) -> str:
     except UnicodeDecodeError:
         raise BadInput(f"{study} is not text in UTF-8; save it as TOML in UTF-8") from None
     except (OSError, ValueError) as error:
-        if isinstance(study, str) and not path.suffix and path.name == study and not path.is_dir():
+        is_there = isinstance(error, IsADirectoryError | PermissionError)
+        if isinstance(study, str) and not path.suffix and path.name == study and not is_there:
             raise BadInput(
                 f"there is no study '{study}'; {_near(study, _bundled_folders())} (or give the path of a TOML file)"
             ) from None
@@ -417,14 +418,14 @@ def _check_names(configuration: Configuration, where: str = "") -> None:
     for key in ("metric", "score"):
         name = getattr(configuration.stopping, key)
         if name != "objective" and name not in metrics.METRICS:
-            raise BadInput(f"{where}stopping.{key}: there is no metric '{name}'; {_near(name, metrics.METRICS)}")
+            raise BadInput(
+                one_line(f"{where}stopping.{key}: there is no metric '{name}'; {_near(name, metrics.METRICS)}")
+            )
     if configuration.data.name is not None:
         name, _ = _taken_apart(configuration.data.name)
         if name not in loading.LOADERS:
-            raise BadInput(
-                f"{where}data.name: there is no data set '{name}'; {_near(name, loading.LOADERS)} "
-                "(a table of your own goes under data.file)"
-            )
+            hint = f"{_near(name, loading.LOADERS)} (a table of your own goes under data.file)"
+            raise BadInput(one_line(f"{where}data.name: there is no data set '{name}'; {hint}"))
 
 
 def _check_parts(configuration: Configuration, dataset: Dataset) -> None:

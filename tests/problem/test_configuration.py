@@ -1,0 +1,346 @@
+import datetime
+import inspect
+import subprocess
+import sys
+import tomllib
+from typing import Any, get_args
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from deltarule.data.transforms import SCALES
+from deltarule.errors import BadInput
+from deltarule.maths.losses import REDUCTIONS
+from deltarule.problem.configuration import SETTABLE, Configuration, changed, parse, parse_toml
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.training.stopping import StopRules
+
+SHORTEST = {"data": {"name": "xor"}, "network": {"layers": [2, 3, 1]}, "stopping": {"max_steps": 10}}
+KEYS = [f"{section}.{key}" for section, model in SETTABLE.items() for key in model.model_fields]
+
+
+def refused(table: dict[str, Any]) -> str:
+    with pytest.raises(BadInput) as caught:
+        parse(table)
+    return str(caught.value)
+
+
+def with_key(dotted: str, value: Any) -> dict[str, Any]:
+    section, key = dotted.split(".")
+    return {**SHORTEST, section: {**SHORTEST.get(section, {}), key: value}}
+
+
+# What TOML can hold, the parts of a recipe among it so that the search gets past the first check.
+words = st.sampled_from(["name", "none", "auto", "relu", "step", "per", "momentum", "every", "set", "value", "", "é\n"])
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from([0, 1, -1, 10**400, 2**64])
+    | st.floats()
+    | words
+    | st.text(max_size=5)
+    | st.just(datetime.date(2020, 2, 29))
+)
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3), max_leaves=6
+)
+section_names = st.sampled_from([*Configuration.model_fields, "unknown"])
+key_names = st.sampled_from([*(key.split(".")[1] for key in KEYS), *KEYS, "what", "why", "criterion"]) | words
+
+
+# --- the promise: a sentence, whatever is given ----------------------------------------------------------------------
+
+
+@given(st.dictionaries(section_names, st.dictionaries(key_names, values, max_size=4) | values, max_size=5))
+@example({"run": {"seeds": [[0]]}})
+@example({"network": {"activation": {"name": "leaky_relu", "slope": 10**400}}})
+@example({"optimizer": {"schedule": {"per": []}}})
+@example({"loss": {"name": {"name": "quantile", "quantile": "a"}}})
+def test_any_table_is_a_configuration_or_one_sentence(table: dict[str, Any]) -> None:
+    try:
+        configuration = parse(table, "here")
+    except BadInput as error:
+        assert str(error).startswith("here: ")
+        assert "\n" not in str(error)
+    else:
+        assert configuration == parse(configuration.model_dump())
+
+
+@given(dotted=st.sampled_from(KEYS), value=values)
+def test_any_value_of_a_key_is_taken_or_refused_by_the_keys_name(dotted: str, value: Any) -> None:
+    try:
+        changed(parse(SHORTEST), {dotted: value})
+    except BadInput as error:
+        assert dotted.partition(".")[0] in str(error)
+        assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    "dotted, value, sentence",
+    [
+        ("optimizer.learning_rate", float("nan"), "optimizer.learning_rate is nan; give one number of 0 or more"),
+        ("optimizer.learning_rate", [0.1, 1], "optimizer.learning_rate is [0.1, 1]; give one number of 0 or more"),
+        ("optimizer.learning_rate", True, "optimizer.learning_rate is true; give one number of 0 or more"),
+        ("optimizer.learning_rate", "0.1", 'optimizer.learning_rate is "0.1"; give one number of 0 or more'),
+        ("optimizer.learning_rate", -1, "optimizer.learning_rate is -1; give one number of 0 or more"),
+        ("optimizer.momentum", 1, 'optimizer.momentum is 1; give one number from 0 to under 1, or "none"'),
+        ("optimizer.batch_size", 0, "optimizer.batch_size is 0; give a whole number of 1 or more"),
+        ("optimizer.batch_size", 32.0, "optimizer.batch_size is 32.0; give a whole number of 1 or more"),
+        ("network.layers", [2, 0, 1], "network.layers is [2, 0, 1]; give a list of at least two sizes"),
+        ("network.layers", [2, "auto", 1], 'network.layers is [2, "auto", 1]; give a list of at least two sizes'),
+        ("network.layers", [3], "network.layers is [3]; give a list of at least two sizes"),
+        ("network.layers", 3, "network.layers is 3; give a list of at least two sizes"),
+        ("network.dropout", 1, "network.dropout is 1; give a number from 0 to under 1"),
+        ("network.bias", 1, "network.bias is 1; give true or false"),
+        ("network.activation", "relo", "network.activation: there is no activation 'relo'; did you mean 'relu'?"),
+        ("network.activation", ["relu", 3], 'network.activation is ["relu", 3]; give the name of an activation'),
+        ("network.output", 3, "network.output is 3; give the name of an activation"),
+        ("loss.name", "squared_eror", "loss.name: there is no loss 'squared_eror'; did you mean 'squared_error'?"),
+        ("loss.reduction", "mean", 'loss.reduction is "mean"; give "sum", "mean_samples" or "mean_elements"'),
+        (
+            "loss.penalty",
+            "weightdecay",
+            "loss.penalty: there is no penalty 'weightdecay'; did you mean 'weight_decay'?",
+        ),
+        ("stopping.max_steps", -5, "stopping.max_steps is -5; give a whole number of 0 or more"),
+        ("stopping.tolerance", float("inf"), "stopping.tolerance is inf; give one number of 0 or more"),
+        ("run.seeds", -3, "run.seeds is -3; give a whole number from 1 to 1,000,000"),
+        ("run.seeds", 10**9, "run.seeds is 1000000000; give a whole number from 1 to 1,000,000"),
+        ("run.seeds", [], "run.seeds is []; give a whole number from 1 to 1,000,000"),
+        ("run.seeds", [1, 2, 1], "run.seeds is [1, 2, 1]; give a whole number"),
+        ("run.dtype", "float16", 'run.dtype is "float16"; give "float64" or "float32"'),
+        ("run.engine", "fast", 'run.engine is "fast"; give "auto", "reference", "compiled" or "autograd"'),
+        ("data.scale", "minmax", 'data.scale is "minmax"; give "none", "unit", "standardize" or "center"'),
+        ("data.split", {"test": 1.0}, "data.split.test is 1.0; give a share of the training rows"),
+        ("data.split", {"tset": 0.1}, "there is no key 'data.split.tset'; did you mean 'test'?"),
+        ("data.name", {"size": 8}, "data.name is {size = 8}; give the name of a data set"),
+    ],
+)
+def test_a_wrong_value_is_told_with_key_value_and_what_is_allowed(dotted: str, value: Any, sentence: str) -> None:
+    assert refused(with_key(dotted, value)).startswith(f"the recipe: {sentence}")
+
+
+def test_of_several_errors_the_first_is_told_with_their_number() -> None:
+    table = SHORTEST | {"loss": {"reduction": "mean"}, "run": {"dtype": "half", "seeds": 0}}
+    assert refused(table).endswith('give "sum", "mean_samples" or "mean_elements" (and 2 more)')
+
+
+@pytest.mark.parametrize(
+    "table, sentence",
+    [
+        ({"optimiser": {}}, "there is no key 'optimiser'; did you mean 'optimizer'?"),
+        ({"optimizer": {"learnig_rate": 1}}, "there is no key 'optimizer.learnig_rate'; did you mean 'learning_rate'?"),
+        ({"run": {"xyz": 1}}, "there is no key 'run.xyz'; there are: seeds, data_seed, dropout_seed, dtype"),
+        ({"optimizer": 3}, "optimizer is 3; give a table of keys"),
+        ({"network": {}}, "network.layers is missing; give a list of at least two sizes"),
+        ({"study": {"criterion": "solved"}}, 'study.criterion.name is "solved"; give "thresholded" or "accuracy"'),
+        ({"assumption": [{"what": "a", "value": 1}]}, "assumption 1: why is missing; give a text"),
+        (
+            {"assumption": [{"what": "a", "value": datetime.date(2020, 1, 1), "why": "b"}]},
+            "assumption 1: value is 2020",
+        ),
+        ({"experiment": {"name": "a"}}, 'experiment is {name = "a"}; give tables under [[experiment]]'),
+        ({"experiment": [{"name": "", "set": {}}]}, 'experiment 1: name is ""; give a text that no other'),
+    ],
+)
+def test_what_is_wrong_with_a_section(table: dict[str, Any], sentence: str) -> None:
+    assert refused(SHORTEST | table).startswith(f"the recipe: {sentence}")
+
+
+def test_layers_have_no_default() -> None:
+    assert "network is missing; give a table of keys, layers among them" in refused({"data": {"name": "xor"}})
+
+
+@pytest.mark.parametrize(
+    "text, sentence",
+    [
+        ("[data]\nname == 3", "my.toml is not TOML: Invalid value (at line 2, column 7); correct it there"),
+        ("[data]\nname = 'a'\nname = 'b'\n", "my.toml is not TOML: Cannot overwrite a value (at line 3"),
+        ("x = " + "[" * 10_000, "my.toml is not TOML: lists and tables are nested more than 50 deep"),
+        ("x = " + "[" * 60 + "]" * 60, "my.toml is not TOML: lists and tables are nested more than 50 deep"),
+        ("x = [{y = 0x1" + "0" * 5000 + "}]", "my.toml is not TOML: a whole number has more than 64 bits"),
+        ("x = " + "1" * 10_000, "my.toml is not TOML: "),
+    ],
+)
+def test_text_that_is_not_toml_is_told_with_its_line(text: str, sentence: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        parse_toml(text, "my.toml")
+    assert str(caught.value).startswith(sentence)
+
+
+# --- keys that must fit each other -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "settings, sentence",
+    [
+        ({"network.activation": ["relu", "tanh"]}, "network.activation lists 2 values for 1 hidden layers"),
+        ({"network.dropout": [0.1, 0.2]}, "network.dropout lists 2 values for 1 hidden layers"),
+        (
+            {"network.layers": [2, 1], "network.dropout": 0.5},
+            "network.dropout acts on hidden layers and network.layers",
+        ),
+        ({"optimizer.momentum": 0.5}, "optimizer.momentum is 0.5, but the optimizer 'sgd' has none"),
+        ({"optimizer.name": {"name": "nesterov", "momentum": 0.3}, "optimizer.momentum": 0.5}, "are both given"),
+        ({"loss.strength": 0.1}, "loss.strength is 0.1 without a loss.penalty; name one of l2, weight_decay"),
+        ({"loss.name": "cross_entropy"}, "loss.name and network.output do not fit: the loss 'cross_entropy' needs"),
+        ({"stopping.max_steps": "none"}, "stopping.max_steps and stopping.max_epochs are both missing"),
+        ({"data.name": "none"}, "neither data.name nor data.file is given"),
+        ({"data.name": "xor", "data.file": "a.csv"}, 'data.name is "xor" and data.file is "a.csv"; keep one of them'),
+        ({"data.target": "y"}, 'data.target is "y", but only a file has a choice of targets'),
+    ],
+)
+def test_keys_that_do_not_fit_each_other(settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        changed(parse(SHORTEST), settings)
+    assert sentence in str(caught.value)
+
+
+def test_a_threshold_needs_no_times() -> None:
+    assert changed(parse(SHORTEST), {"stopping.threshold": 0.015}).stopping.times == 1
+
+
+# --- setting keys ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dotted", [key for key in KEYS if "none" in str(SETTABLE[key.split(".")[0]].model_fields)])
+def test_none_takes_back_what_may_be_left_out(dotted: str) -> None:
+    section, key = dotted.split(".")
+    field = SETTABLE[section].model_fields[key]
+    if field.default is None and dotted not in ("data.name", "stopping.max_steps"):
+        assert getattr(getattr(changed(parse(SHORTEST), {dotted: "none"}), section), key) is None
+
+
+def test_a_parameter_is_a_key_below_its_name() -> None:
+    configuration = changed(parse(SHORTEST), {"optimizer.name": "adam", "optimizer.name.beta1": 0.5})
+    assert configuration.optimizer.name == {"name": "adam", "beta1": 0.5}
+    assert changed(configuration, {"data.split.test": 5}).data.split.test == 5
+
+
+@pytest.mark.parametrize(
+    "dotted, sentence",
+    [
+        ("learning_rate", "there is no key 'learning_rate' that can be set; did you mean 'optimizer.learning_rate'?"),
+        ("optimizer.learnin_rate", "did you mean 'optimizer.learning_rate'?"),
+        ("study.title", "there is no key 'study.title' that can be set; keys begin with data, network"),
+        ("", "there is no key '' that can be set"),
+        ("optimizer.learning_rate.x", "optimizer.learning_rate has no parameters"),
+        ("optimizer.schedule.every", "the schedule 'constant' has no parameter 'every'"),
+    ],
+)
+def test_a_key_that_cannot_be_set(dotted: str, sentence: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        changed(parse(SHORTEST), {dotted: 1})
+    assert sentence in str(caught.value)
+
+
+def test_own_data_take_the_place_of_the_recipes_and_back() -> None:
+    own = changed(parse(SHORTEST), {"data.file": "a.csv", "data.target": "y"})
+    assert (own.data.name, own.data.file, own.data.target) == (None, "a.csv", "y")
+    back = changed(own, {"data.name": "xor"})
+    assert (back.data.name, back.data.file, back.data.target) == ("xor", None, None)
+
+
+def test_what_is_set_leaves_the_rest_as_it_was() -> None:
+    before = parse(SHORTEST | {"experiment": [{"name": "a", "set": {"run.seeds": 3}}], "study": {"title": "t"}})
+    after = changed(before, {"run.seeds": 5})
+    assert after.model_dump(exclude={"run"}) == before.model_dump(exclude={"run"})
+    assert before.run.seeds == 1
+
+
+def test_a_configuration_cannot_be_changed_in_place() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        parse(SHORTEST).run.seeds = 3
+
+
+# --- grid and experiments --------------------------------------------------------------------------------------------
+
+
+def test_quotes_around_dotted_keys_change_nothing() -> None:
+    quoted, nested = (
+        parse(SHORTEST | tomllib.loads(text))
+        for text in (
+            """[grid]
+            "optimizer.learning_rate" = [1, 2]
+            "optimizer.name" = ["sgd", {name = "adam", beta1 = 0.5}]
+            [[experiment]]
+            name = "a"
+            set = {"optimizer.schedule" = {name = "step", every = 5}, "data.split.test" = 3}""",
+            """[grid]
+            optimizer.learning_rate = [1, 2]
+            optimizer.name = ["sgd", {name = "adam", beta1 = 0.5}]
+            [[experiment]]
+            name = "a"
+            set = {optimizer.schedule = {name = "step", every = 5}, data.split.test = 3}""",
+        )
+    )
+    assert quoted == nested
+    assert list(quoted.grid) == ["optimizer.learning_rate", "optimizer.name"]
+
+
+def test_a_key_that_is_set_leaves_the_grid() -> None:
+    grid = {"optimizer.schedule": ["step"], "optimizer.name": ["sgd"], "run.seeds": [2, 3]}
+    configuration = parse(SHORTEST | {"grid": grid})
+    assert list(changed(configuration, {"run.seeds": 5}).grid) == ["optimizer.schedule", "optimizer.name"]
+
+
+@pytest.mark.parametrize(
+    "table, sentence",
+    [
+        ({"grid": {"optimizer.learning_rate": 0.1}}, "grid: optimizer.learning_rate is 0.1; give a list"),
+        ({"grid": {"optimizer.learning_rate": []}}, "grid: optimizer.learning_rate is []; give a list"),
+        ({"grid": {"optimizer.learning_rate": [0.1, "a"]}}, 'optimizer.learning_rate is "a"; give one number'),
+        ({"grid": {"learning_rate": [0.1]}}, "there is no key 'learning_rate' that can be set; did you mean"),
+        ({"grid": 3}, "grid is 3; give a table of keys with lists"),
+        ({"experiment": [{"name": "a", "set": {"run.seeds": 0}}]}, "experiment 'a': run.seeds is 0; give"),
+        ({"experiment": [{"name": "a", "set": {"optimizer.momentum": 0.5}}]}, "experiment 'a': optimizer.momentum"),
+        ({"experiment": [{"name": "a", "set": {}}] * 2}, "there are two experiments named 'a'"),
+    ],
+)
+def test_a_grid_or_experiment_is_checked_when_the_recipe_is_read(table: dict[str, Any], sentence: str) -> None:
+    assert f"the recipe: {sentence}" in refused(SHORTEST | table)
+
+
+def test_a_grid_may_hold_values_that_only_fit_together() -> None:
+    grid = {"optimizer.name": ["momentum"], "optimizer.momentum": [0.5, 0.9]}
+    assert parse(SHORTEST | {"grid": grid}).grid == {key: tuple(values) for key, values in grid.items()}
+
+
+# --- one truth -------------------------------------------------------------------------------------------------------
+
+
+def test_defaults_are_those_of_the_functions_that_the_keys_go_to() -> None:
+    configuration = parse(SHORTEST)
+    loss, optimizer = configuration.loss, configuration.optimizer
+    ours = {
+        **loss.model_dump(exclude={"name"}),
+        "loss": loss.name,
+        **optimizer.model_dump(exclude={"name"}),
+        "optimizer": optimizer.name,
+        "dtype": configuration.run.dtype,
+        "data_seeds": configuration.run.data_seed,
+        "dropout_seeds": configuration.run.dropout_seed,
+        "dropout": configuration.network.dropout,
+        "initial_scale": configuration.network.initial_scale,
+    }
+    theirs = {name: one.default for name, one in inspect.signature(create_problem).parameters.items()}
+    assert ours == {name: theirs[name] for name in ours}
+    network = configuration.network.model_dump(exclude={"layers", "dropout", "initial_scale"})
+    theirs = {name: one.default for name, one in inspect.signature(Network).parameters.items()}
+    assert network == {name: theirs[name] for name in network}
+    rules = configuration.stopping.model_dump(exclude={"max_steps", "score"})
+    assert rules == {name: getattr(StopRules(max_steps=1), name) for name in rules}
+
+
+def test_choices_are_those_of_the_functions_that_the_keys_go_to() -> None:
+    assert get_args(SETTABLE["data"].model_fields["scale"].annotation) == SCALES
+    assert get_args(SETTABLE["loss"].model_fields["reduction"].annotation) == REDUCTIONS
+
+
+def test_the_package_loads_pydantic_only_for_those_who_read_recipes() -> None:
+    code = "import sys, deltarule; sys.exit('pydantic' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,566 @@
+import inspect
+import itertools
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deltarule.data.load import LOADERS
+from deltarule.engines.reference import ReferenceEngine
+from deltarule.errors import BadInput
+from deltarule.files import to_jsonable
+from deltarule.maths.activations import ACTIVATIONS
+from deltarule.maths.initializers import INITIALIZERS
+from deltarule.maths.losses import LOSSES
+from deltarule.maths.optimizers import OPTIMIZERS
+from deltarule.maths.penalties import PENALTIES
+from deltarule.maths.schedules import SCHEDULES
+from deltarule.problem.configuration import (
+    SETTABLE,
+    Assumption,
+    Criterion,
+    Experiment,
+    Section,
+    SplitSection,
+    StudySection,
+    parse,
+    parse_toml,
+)
+from deltarule.problem.resolved import configuration_hash
+from deltarule.problem.sentences import as_toml
+from deltarule.problem.state import initial_state
+from deltarule.stats.metrics import METRICS
+from deltarule.studies.recipes import (
+    STUDIES,
+    Recipe,
+    bundled,
+    dataset_of,
+    expanded,
+    explain_recipe,
+    load_recipe,
+    parse_setting,
+    problem_of,
+    problem_of_settings,
+    training_of,
+    with_experiment,
+    with_settings,
+)
+from deltarule.training.train import train
+
+XOR = """
+[data]
+name = "xor"
+[network]
+layers = ["auto", 3, 2, "auto"]
+activation = "tanh"
+output = "sigmoid"
+[loss]
+name = "binary_cross_entropy"
+penalty = "l2"
+[optimizer]
+name = "momentum"
+batch_size = 5
+schedule = {name = "step", every = 2}
+[stopping]
+max_steps = 6
+[run]
+seeds = 2
+[[experiment]]
+name = "quick"
+set = {"optimizer.learning_rate" = 1, "run.seeds" = 3}
+"""
+
+
+@pytest.fixture
+def xor(tmp_path: Path) -> Recipe:
+    return recipe_of(tmp_path, XOR)
+
+
+def recipe_of(folder: Path, text: str) -> Recipe:
+    file = folder / "mine.toml"
+    file.write_text(text, encoding="utf-8")
+    return load_recipe(file)
+
+
+def table_of(folder: Path, name: str = "fruit.csv", kinds: str = "ab") -> Path:
+    rows = [f"{n},{n % 3},{kinds[n % len(kinds)]}" for n in range(12)]
+    folder.mkdir(exist_ok=True)
+    file = folder / name
+    file.write_text("\n".join(["weight,length,kind", *rows]), encoding="utf-8")
+    return file
+
+
+OWN = """
+[data]
+file = "fruit.csv"
+target = "kind"
+[network]
+layers = ["auto", 3, "auto"]
+output = "sigmoid"
+[stopping]
+max_steps = 1
+"""
+
+
+# --- finding recipes -------------------------------------------------------------------------------------------------
+
+
+def test_every_bundled_study_is_listed_and_says_what_it_is() -> None:
+    folders = {file.parent.name.replace("_", "-") for file in STUDIES.glob("*/recipe.toml")}
+    assert {name for name, _, _ in bundled()} == folders
+    assert all(title and summary for _, title, summary in bundled())
+
+
+@pytest.mark.parametrize("study", [name for name, _, _ in bundled()])
+def test_every_bundled_study_makes_problems_with_every_experiment(study: str) -> None:
+    recipe = load_recipe(study)
+    for variant in [recipe, *(with_experiment(recipe, one.name) for one in recipe.configuration.experiment)]:
+        assert problem_of(variant, dataset_of(variant), seeds=1).members == 1
+
+
+def test_a_file_is_read_as_windows_writes_it(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_bytes(b"\xef\xbb\xbf" + XOR.replace("\n", "\r\n").encode())
+    recipe = load_recipe(str(file))
+    assert (recipe.name, recipe.folder) == ("mine", tmp_path)
+    assert recipe.configuration == recipe_of(tmp_path, XOR).configuration
+
+
+@pytest.mark.parametrize(
+    "study, sentence",
+    [
+        ("digit", "there is no study 'digit'; did you mean 'digits'? (or give the path of a TOML file)"),
+        ("qqq", "there is no study 'qqq'; there are: "),
+        ("missing.toml", "missing.toml cannot be read as a recipe: No such file or directory; give a study's name"),
+        ("folder", "folder cannot be read as a recipe: "),
+        ("x" * 5000, "there is no study 'xxx"),
+        ("a\0.toml", "cannot be read as a recipe: embedded null byte"),
+        ("latin.toml", "latin.toml is not text in UTF-8; save it as TOML in UTF-8"),
+        ("wrong.toml", "wrong.toml is not TOML: Invalid value (at line 1, column 5)"),
+        ("keys.toml", "keys.toml: there is no key 'a'"),
+        ("metric.toml", "metric.toml: stopping.metric: there is no metric 'acuracy'; did you mean 'accuracy'?"),
+        ("data.toml", "data.toml: data.name: there is no data set 'xorr'; did you mean 'xor'? (a table of your own"),
+    ],
+)
+def test_a_study_that_cannot_be_read(
+    study: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "latin.toml").write_bytes("a = 'é'".encode("latin-1"))
+    (tmp_path / "wrong.toml").write_text("a = =", encoding="utf-8")
+    (tmp_path / "keys.toml").write_text("a = 1\n" + XOR, encoding="utf-8")
+    metric = XOR.replace("max_steps = 6", "max_steps = 6\nmetric = 'acuracy'")
+    (tmp_path / "metric.toml").write_text(metric, encoding="utf-8")
+    (tmp_path / "data.toml").write_text(XOR.replace('"xor"', '"xorr"'), encoding="utf-8")
+    with pytest.raises(BadInput) as caught:
+        load_recipe(study)
+    assert sentence in str(caught.value)
+
+
+# --- settings --------------------------------------------------------------------------------------------------------
+
+plain = (
+    st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text("aé '\"\\=#\n", max_size=5)
+)
+
+
+@given(st.recursive(plain, lambda inner: st.lists(inner, max_size=3), max_leaves=5))
+def test_a_setting_in_toml_is_read_as_it_is_meant(value: Any) -> None:
+    assert parse_setting(f" run.seeds = {as_toml(value)} ") == ("run.seeds", value)
+
+
+@pytest.mark.parametrize("word", ["tanh", "he_normal", "one-hot", "Kind", "none"])
+def test_a_single_word_needs_no_quotes(word: str) -> None:
+    assert parse_setting(f"a.b={word}") == ("a.b", word)
+
+
+@pytest.mark.parametrize("word, value", [("true", True), ("inf", float("inf")), ("1e3", 1000.0), ("1_000", 1000)])
+def test_what_toml_reads_is_no_word(word: str, value: Any) -> None:
+    assert parse_setting(f"a.b={word}") == ("a.b", value)
+
+
+@pytest.mark.parametrize("text", ["learning_rate", "=5", "a.b=", "", "a.b= "])
+def test_a_setting_without_key_or_value_is_refused(text: str) -> None:
+    with pytest.raises(BadInput, match="lacks a part; give key=value, such as optimizer.learning_rate=5"):
+        parse_setting(text)
+
+
+@pytest.mark.parametrize("value", ["my data.csv", "a.csv", "[1, 2", "1\nother = 2", "3x", "[" * 10_000, "a # b"])
+def test_a_value_that_is_neither_toml_nor_a_word_is_refused(value: str) -> None:
+    with pytest.raises(BadInput, match="is not TOML; give a number, true or false, a list"):
+        parse_setting(f"data.file={value}")
+
+
+def test_settings_and_experiments_are_kept_on_record(xor: Recipe) -> None:
+    quick = with_experiment(xor, "quick")
+    assert (quick.experiment, quick.configuration.run.seeds, quick.configuration.optimizer.learning_rate) == (
+        "quick",
+        3,
+        1,
+    )
+    again = with_settings(quick, {"run.seeds": 7})
+    assert again.settings == {"optimizer.learning_rate": 1, "run.seeds": 7}
+    assert xor.configuration.run.seeds == 2
+
+
+def test_an_unknown_experiment_is_refused(xor: Recipe) -> None:
+    with pytest.raises(BadInput, match="mine has no experiment 'quik'; did you mean 'quick'?"):
+        with_experiment(xor, "quik")
+
+
+@pytest.mark.parametrize("key, name", [("stopping.score", "acc\ny"), ("data.name", "a\nb")])
+def test_a_setting_names_what_there_is(xor: Recipe, key: str, name: str) -> None:
+    with pytest.raises(BadInput, match=f"^{key}: there is no .*$"):
+        with_settings(xor, {key: name})
+
+
+@given(rates=st.lists(st.floats(0, 1), min_size=1, max_size=3), names=st.sampled_from([["sgd"], ["sgd", "adam"]]))
+def test_a_grid_expands_to_every_combination(rates: list[float], names: list[str]) -> None:
+    table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
+    grid = {"optimizer.learning_rate": rates, "optimizer": {"name": names}}
+    found = expanded(Recipe("mine", Path(), parse(table | {"grid": grid})))
+    assert [tuple(settings.values()) for settings, _ in found] == list(itertools.product(rates, names))
+    for settings, one in found:
+        assert (one.configuration.optimizer.learning_rate, one.configuration.optimizer.name) == tuple(settings.values())
+        assert one.configuration.grid == {}
+
+
+# --- data ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_looked_for_in_the_data_folder_then_beside_the_recipe_then_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "recipe").mkdir()
+    recipe = recipe_of(tmp_path / "recipe", OWN)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadInput, match=r"fruit\.csv does not exist"):
+        dataset_of(recipe)
+    table_of(tmp_path, kinds="ab")
+    assert dataset_of(recipe).classes == ("a", "b")
+    table_of(tmp_path / "recipe", kinds="cd")
+    assert dataset_of(recipe).classes == ("c", "d")
+    table_of(tmp_path / "data", kinds="ef")
+    assert dataset_of(recipe, "data").classes == ("e", "f")
+    assert dataset_of(recipe).classes == ("c", "d")
+
+
+@pytest.mark.parametrize("name", ["x" * 5000 + ".csv", "a\0.csv"])
+def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadInput):
+        dataset_of(with_settings(recipe_of(tmp_path, OWN), {"data.file": name}))
+
+
+def test_every_study_runs_on_own_data_with_its_file_and_target(tmp_path: Path) -> None:
+    own = {"data.file": str(table_of(tmp_path, kinds="abc")), "data.target": "kind", "data.split.test": 3}
+    recipe = with_settings(load_recipe("digits"), own)
+    dataset = dataset_of(recipe)
+    assert (dataset.name, len(dataset.train), len(dataset.parts["test"])) == ("fruit.csv", 9, 3)
+    assert problem_of(recipe, dataset).network.sizes == (2, 128, 3)
+
+
+def test_options_stand_beside_the_name(tmp_path: Path) -> None:
+    table_of(tmp_path, kinds="01")
+    recipe = recipe_of(tmp_path, OWN)
+    file = {"name": "fruit.csv", "task": "regress"}
+    assert dataset_of(with_settings(recipe, {"data.file": file})).classes == ()
+    assert len(dataset_of(with_settings(recipe, {"data.name": {"name": "linear", "samples": 7}})).train) == 7
+    with pytest.raises(BadInput, match="'fruit.csv' has no option 'target'; the target of a file is data.target"):
+        dataset_of(with_settings(recipe, {"data.file.target": "y"}))
+    with pytest.raises(BadInput, match="xor has no option 'size'"):
+        dataset_of(with_settings(recipe, {"data.name": {"name": "xor", "size": 3}}))
+
+
+def test_rows_are_split_before_they_are_scaled(xor: Recipe) -> None:
+    dataset = dataset_of(with_settings(xor, {"data.split": {"test": 8, "seed": 1}, "data.scale": "standardize"}))
+    assert {part: len(rows) for part, rows in dataset.parts.items()} == {"train": 13, "test": 8}
+    np.testing.assert_allclose(dataset.train.x.mean(0), 0, atol=1e-12)
+    assert abs(dataset.parts["test"].x.mean(0)).max() > 0.01
+
+
+@pytest.mark.parametrize(
+    "settings, criterion, sentence",
+    [
+        ({"stopping.patience": 3}, None, "stopping.patience is 3 and xor has no validation rows; give data.split.val"),
+        ({}, {"name": "accuracy", "part": "test"}, "study.criterion looks at the test rows and xor has none; give"),
+    ],
+)
+def test_a_part_that_is_looked_at_must_be_there(
+    xor: Recipe, settings: dict[str, Any], criterion: Any, sentence: str
+) -> None:
+    study = StudySection(criterion=criterion)
+    recipe = with_settings(replace(xor, configuration=xor.configuration.model_copy(update={"study": study})), settings)
+    with pytest.raises(BadInput, match=sentence):
+        dataset_of(recipe)
+    dataset_of(with_settings(recipe, {"data.split": {"validation": 3, "test": 3}}))
+
+
+# --- problems --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "kinds, settings, sizes",
+    [
+        ("ab", {}, (2, 3, 1)),
+        ("ab", {"network.output": "softmax"}, (2, 3, 2)),
+        ("abc", {}, (2, 3, 3)),
+        (["0.5", "1.5", "7"], {"network.output": "identity"}, (2, 3, 1)),
+        ("abc", {"network.layers": [2, "auto"]}, (2, 3)),
+    ],
+)
+def test_auto_ends_are_as_the_data_have_it(tmp_path: Path, kinds: Any, settings: dict[str, Any], sizes: Any) -> None:
+    table_of(tmp_path, kinds=kinds)
+    recipe = with_settings(recipe_of(tmp_path, OWN), settings)
+    problem = problem_of(recipe, dataset_of(recipe))
+    assert problem.network.sizes == sizes
+    assert problem.y.shape == (12, sizes[-1])
+
+
+def test_every_key_reaches_the_problem(tmp_path: Path) -> None:
+    recipe = with_settings(
+        recipe_of(tmp_path, XOR),
+        {
+            "network.activation": ["tanh", {"name": "leaky_relu", "slope": 0.3}],
+            "network.bias": False,
+            "network.batch_norm": True,
+            "network.dropout": [0.1, 0.2],
+            "network.initializer": {"name": "uniform", "range": 0.1, "biases": "same"},
+            "network.initial_scale": 3,
+            "loss.reduction": "sum",
+            "loss.penalty": "l1",
+            "loss.strength": 0.25,
+            "loss.penalize_biases": True,
+            "optimizer.name": "nesterov",
+            "optimizer.momentum": 0.7,
+            "optimizer.learning_rate": 5,
+            "optimizer.schedule": {"name": "cosine", "steps": 9, "per": "epoch"},
+            "run.seeds": [4, 2],
+            "run.data_seed": 8,
+            "run.dropout_seed": 9,
+            "run.dtype": "float32",
+        },
+    )
+    problem = problem_of(recipe, dataset_of(recipe))
+    layers = problem.network.layers
+    assert [layer.activation.name for layer in layers] == ["tanh", "leaky_relu", "sigmoid"]
+    assert layers[1].activation.parameters["slope"] == 0.3
+    assert [(layer.bias, layer.batch_norm) for layer in layers] == [(False, True), (False, True), (False, False)]
+    assert (problem.network.initializer.parameters["range"], problem.network.initializer.biases) == (0.1, "same")
+    assert (problem.loss.name, problem.reduction) == ("binary_cross_entropy", "sum")
+    assert problem.penalty is not None and problem.penalty.name == "l1"
+    assert (problem.optimizer.name, problem.schedule.name, problem.schedule.per) == ("nesterov", "cosine", "epoch")
+    assert problem.batch_size == 5
+    assert problem.dtype == np.float32
+    for found, expected in (
+        (problem.initial_scale, [3, 3]),
+        (problem.strength, [0.25, 0.25]),
+        (problem.numbers["momentum"], [0.7, 0.7]),
+        (problem.numbers["learning_rate"], [5, 5]),
+        (problem.schedule_numbers["steps"], [9, 9]),
+        (problem.dropout, [[0.1, 0.2]] * 2),
+        (problem.seeds, [4, 2]),
+        (problem.data_seeds, [8, 8]),
+        (problem.dropout_seeds, [9, 9]),
+    ):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_biases_are_penalized_only_where_asked(xor: Recipe) -> None:
+    counted = {
+        asked: problem_of(with_settings(xor, {"loss.penalize_biases": asked}), dataset_of(xor)).penalized.sum()
+        for asked in (False, True)
+    }
+    assert counted == {False: 2 * 3 + 3 * 2 + 2 * 1, True: 2 * 3 + 3 * 2 + 2 * 1 + 3 + 2 + 1}
+
+
+def test_seeds_given_take_the_place_of_the_recipes(xor: Recipe) -> None:
+    for seeds, members in ((3, [0, 1, 2]), ([5, 1], [5, 1])):
+        assert problem_of(xor, dataset_of(xor), seeds).seeds.tolist() == members
+    with pytest.raises(BadInput, match="run.seeds is 0"):
+        problem_of(xor, dataset_of(xor), 0)
+
+
+# --- several configurations at once ----------------------------------------------------------------------------------
+
+NUMBERS = {
+    "optimizer.learning_rate": st.sampled_from([0.01, 0.1, 1]),
+    "optimizer.momentum": st.sampled_from(["none", 0, 0.5]),
+    "optimizer.schedule": st.sampled_from(["step", {"name": "step", "every": 1}, {"name": "step", "factor": 0.1}]),
+    "loss.strength": st.sampled_from([0, 0.01]),
+    "network.dropout": st.sampled_from([0, 0.5, [0.25, 0]]),
+    "network.initial_scale": st.sampled_from([1, 0.5]),
+    "run.seeds": st.sampled_from([1, 3, [7, 2]]),
+    "run.data_seed": st.sampled_from([0, 4]),
+    "run.dropout_seed": st.sampled_from(["none", 4]),
+}
+number_settings = st.lists(st.fixed_dictionaries({}, optional=NUMBERS), min_size=1, max_size=4)
+
+
+@given(settings=number_settings)
+def test_a_member_of_a_population_is_the_member_of_its_own_problem_bit_for_bit(settings: list[dict[str, Any]]) -> None:
+    recipe = Recipe("xor", Path(), parse_toml(XOR))
+    dataset = dataset_of(recipe)
+    [population] = problem_of_settings(recipe, dataset, settings)
+    engine = ReferenceEngine()
+    together, _ = engine.advance(population.problem, initial_state(population.problem), 3)
+    for place, one in enumerate(settings):
+        alone = problem_of(with_settings(recipe, one), dataset)
+        own, _ = engine.advance(alone, initial_state(alone), 3)
+        members = population.members_of(place)
+        assert population.problem.seeds[members].tolist() == alone.seeds.tolist()
+        np.testing.assert_array_equal(together.theta[members], own.theta)
+
+
+def test_what_differs_in_more_than_numbers_is_split(xor: Recipe) -> None:
+    settings: list[dict[str, Any]] = [
+        {"optimizer.learning_rate": 1},
+        {"network.layers": [2, 3, 1]},
+        {"optimizer.name": "nesterov"},
+        {"optimizer.learning_rate": 2},
+        {"optimizer.schedule": {"name": "step", "per": "epoch"}},
+        {"loss.name": {"name": "naive_binary_cross_entropy", "epsilon": 1e-4}},
+        {"loss.name": "naive_binary_cross_entropy"},
+        {"stopping.max_steps": 5},
+        {"optimizer.batch_size": 4},
+        {"run.dtype": "float32"},
+        {"data.name": "linear", "run.seeds": 1},
+    ]
+    populations = problem_of_settings(xor, dataset_of(xor), settings)
+    assert [population.settings.tolist() for population in populations] == [
+        [0, 0, 3, 3], [1, 1], [2, 2], [4, 4], [5, 5], [6, 6], [7, 7], [8, 8], [9, 9], [10],
+    ]  # fmt: skip
+    assert [population.dataset.name for population in populations] == ["xor"] * 9 + ["linear"]
+    assert populations[6].recipe.configuration.stopping.max_steps == 5
+
+
+def test_data_are_loaded_once_for_each_way_to_load_them(xor: Recipe) -> None:
+    dataset = dataset_of(xor)
+    settings = [{"network.bias": bias, **data} for bias in (True, False) for data in ({}, {"data.scale": "unit"})]
+    populations = problem_of_settings(xor, dataset, settings)
+    own, unit = populations[0].dataset, populations[1].dataset
+    assert own is dataset
+    assert [population.dataset for population in populations] == [own, unit, own, unit]
+
+
+# --- training and showing --------------------------------------------------------------------------------------------
+
+
+def test_a_recipe_is_trained_by_its_rules(xor: Recipe) -> None:
+    settings = {
+        "stopping.max_epochs": 50,
+        "stopping.max_steps": "none",
+        "stopping.patience": 2,
+        "stopping.score": "accuracy",
+        "data.split.validation": 6,
+        "run.history_every": 3,
+    }
+    recipe = with_settings(xor, settings)
+    dataset = dataset_of(recipe)
+    problem = problem_of(recipe, dataset)
+    rules = training_of(recipe, dataset, problem)
+    assert set(rules) <= set(inspect.signature(train).parameters)
+    assert rules["validation"][1].shape == (6, 1)
+    run = train(problem, **rules)
+    assert run.reasons == ("patience", "patience")
+    assert run.history.steps[:3] == [0, 3, 6]
+    assert training_of(xor, dataset_of(xor), problem_of(xor, dataset_of(xor)))["validation"] is None
+
+
+@pytest.mark.parametrize("study", [name for name, _, _ in bundled()])
+def test_what_is_shown_is_json_and_a_recipe_that_means_the_same(study: str) -> None:
+    recipe = load_recipe(study)
+    told = explain_recipe(recipe)
+    assert json.loads(json.dumps(to_jsonable(told), allow_nan=False))["study"] == study
+    keys = told["keys"]
+    momentum = {"momentum"} if isinstance(keys["optimizer"]["name"], dict) else set()
+    keys["optimizer"] = {key: value for key, value in keys["optimizer"].items() if key not in momentum}
+    assert configuration_hash(parse(keys)) == configuration_hash(recipe.configuration)
+
+
+def test_what_was_chosen_is_shown(xor: Recipe) -> None:
+    told = explain_recipe(with_settings(with_experiment(xor, "quick"), {"network.activation": "relu"}))
+    assert (told["study"], told["experiment"]) == ("mine", "quick")
+    assert told["settings"] == {"optimizer.learning_rate": 1, "run.seeds": 3, "network.activation": "relu"}
+    assert told["keys"]["network"]["activation"] == "relu"
+    assert told["experiments"][0]["set"] == {"optimizer.learning_rate": 1, "run.seeds": 3}
+
+
+# --- the reference page ----------------------------------------------------------------------------------------------
+
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "recipes.md").read_text(encoding="utf-8")
+
+
+def part_of_page(heading: str, level: str = "##") -> str:
+    found = re.search(rf"^{level} {re.escape(heading)}\n(.*?)(?=^#|\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    assert found, heading
+    return found[1]
+
+
+def tables_of_page(heading: str) -> list[dict[str, str]]:
+    """The tables of a section: key and default, in order."""
+    tables = re.findall(r"^\| key .*\n\|---.*\n((?:\|.*\n?)+)", part_of_page(heading), re.MULTILINE)
+    rows = [[[cell.strip() for cell in row.split(" | ")] for row in table.strip().splitlines()] for table in tables]
+    return [{row[0].strip("| `"): row[2].strip("`") for row in table} for table in rows]
+
+
+def defaults_of(model: type[Section]) -> dict[str, str]:
+    optional = {key: field.default for key, field in model.model_fields.items() if not field.is_required()}
+    shown = {key: "see below" if isinstance(value, Section) else as_toml(value) for key, value in optional.items()}
+    return {key: shown.get(key, "needed") for key in model.model_fields}
+
+
+@pytest.mark.parametrize(
+    "heading, models",
+    [
+        ("`[study]`", [StudySection, Criterion]),
+        ("`[data]`", [SETTABLE["data"], SplitSection]),
+        *((f"`[{section}]`", [model]) for section, model in SETTABLE.items() if section != "data"),
+        ("`[[experiment]]`", [Experiment]),
+        ("`[[assumption]]`", [Assumption]),
+    ],
+)
+def test_the_page_lists_every_key_with_its_default(heading: str, models: list[type[Section]]) -> None:
+    assert tables_of_page(heading) == [defaults_of(model) for model in models]
+
+
+@pytest.mark.parametrize(
+    "heading, formulas",
+    [
+        ("Activations", ACTIVATIONS),
+        ("Losses", LOSSES),
+        ("Penalties", PENALTIES),
+        ("Initializers", INITIALIZERS),
+        ("Optimizers", OPTIMIZERS),
+        ("Schedules", SCHEDULES),
+        ("Metrics", METRICS),
+        ("Data sets", LOADERS),
+    ],
+)
+def test_the_page_lists_every_name_with_its_parameters(heading: str, formulas: dict[str, Any]) -> None:
+    names = re.findall(
+        r"`(\w+)`(?:\s\(((?:`\w+ = [^`]+`,?\s?)+)\))?", part_of_page(heading, "###").strip().split("\n\n")[0]
+    )
+    listed = {name: re.findall(r"(\w+) = ([^`]+)`", parameters) for name, parameters in names}
+    for name, formula in formulas.items():
+        if heading == "Data sets":
+            parameters = {key: one.default for key, one in inspect.signature(formula).parameters.items()}
+        else:
+            parameters = dict(getattr(formula, "parameters", {}))
+        assert listed.pop(name) == [(key, as_toml(value)) for key, value in parameters.items()], name
+    assert listed == {}
+
+
+@pytest.mark.parametrize("text", re.findall(r"^```toml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
+def test_the_pages_recipes_run(tmp_path: Path, text: str) -> None:
+    recipe = with_settings(recipe_of(tmp_path, text), {"stopping.max_steps": 3})
+    dataset = dataset_of(recipe)
+    for _, one in expanded(recipe):
+        problem = problem_of(one, dataset, seeds=2)
+        assert np.isfinite(train(problem, **training_of(one, dataset, problem)).objective).all()
