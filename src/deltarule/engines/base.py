@@ -32,7 +32,7 @@ class Engine(Protocol):
     name: str
 
     def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
-        """Make n updates. A member that is no longer finite goes on being so; the trace says since when."""
+        """Make n updates. A member that is no longer finite goes on by the same rules; the trace says since when."""
 
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
         """The logits and outputs of every member in evaluation mode.   x [B, D] or [K, B, D]  →  z, a [K, B, C]"""

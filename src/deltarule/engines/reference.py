@@ -132,14 +132,15 @@ def apply_optimizer(problem: Problem, state: State, g: Floats) -> tuple[Floats, 
     numbers["learning_rate"] = (problem.rates(members, state.step) * state.factor)[:, None]
     if optimizer.decay:
         numbers["weight_decay"] = numbers["weight_decay"] * problem.penalized
+    remembered = [state.slots[name] for name in optimizer.slots]  # by name: a checkpoint has an order of its own
     if optimizer.once_a_step:
         once = optimizer.once_a_step(np.full((len(members), 1), state.step + 1.0), **numbers)
-        theta, *slots = optimizer.update(state.theta, g, *state.slots.values(), *(one.astype(dtype) for one in once))
+        theta, *slots = optimizer.update(state.theta, g, *remembered, *(one.astype(dtype) for one in once))
     else:
         numbers = {name: value.astype(dtype) for name, value in numbers.items()}
         if optimizer.norms:
             numbers["norm"] = array_norms(problem, g)
-        theta, *slots = optimizer.update(state.theta, g, *state.slots.values(), **numbers)
+        theta, *slots = optimizer.update(state.theta, g, *remembered, **numbers)
     return theta, dict(zip(optimizer.slots, slots, strict=True))
 
 

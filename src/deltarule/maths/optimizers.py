@@ -123,7 +123,8 @@ def adamw(
 ) -> tuple[Array, Array, Array]:
     """θ ← (1 − α λ) θ, then Adam's update: the decay acts beside the gradient, not through it.
 
-    Source: Loshchilov & Hutter 2019, algorithm 2.
+    Source: Loshchilov & Hutter 2019, algorithm 2; as in PyTorch, λ is multiplied by the learning rate, there only by
+    the schedule.
     """
     return adam(theta - shrink * theta, g, m, v, rate, beta1, beta2, gain1, gain2, root, epsilon)
 
