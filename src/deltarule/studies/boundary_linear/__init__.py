@@ -1,0 +1,1 @@
+"""The boundary report's 100 points on two sides of a diagonal."""
