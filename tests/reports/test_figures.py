@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from deltarule.errors import BadInput
 from deltarule.problem.create import create_problem
@@ -50,9 +51,9 @@ def made_up(run, values):
 FEW, MANY = encoder(seeds=range(3)), encoder(seeds=range(9), validation=None)
 
 
-def arrays(rows, columns, elements=anything):
-    row = st.lists(elements, min_size=columns, max_size=columns)
-    return st.lists(row, min_size=rows[0], max_size=rows[1]).map(np.array)
+def values_of(columns):
+    """A few looks at so many members, whatever they were."""
+    return st.integers(1, 6).flatmap(lambda looks: arrays(np.float64, (looks, columns), elements=anything))
 
 
 def texts(figure):
@@ -117,7 +118,8 @@ def test_what_is_drawn_of_many_members_is_the_median_and_the_band_of_the_record(
     values = MANY.history.series("accuracy")
     (line,), (band,) = figure.axes[0].lines, figure.axes[0].collections
     assert drawn(line) == (MANY.history.steps, np.median(values, 1).tolist())
-    edges = [(step, np.percentile(row, share)) for step, row in zip(MANY.history.steps, values) for share in (10, 90)]
+    looks = zip(MANY.history.steps, values, strict=True)
+    edges = [(step, np.percentile(row, share)) for step, row in looks for share in (10, 90)]
     assert {tuple(corner) for corner in band.get_paths()[0].vertices.tolist()} == set(edges)
     assert "9 members" in caption(figure)
 
@@ -207,7 +209,7 @@ def test_a_metric_that_the_history_lacks_is_one_sentence():
 
 
 @settings(max_examples=15)
-@given(values=arrays((1, 6), 3))
+@given(values=values_of(3))
 @example(values=np.array([[1e-30, 1e30, 0.0], [np.nan, np.inf, -np.inf]]))
 @example(values=np.full((2, 3), np.nan))
 def test_curves_of_few_members_are_readable_and_true_whatever_the_values(values):
@@ -223,7 +225,7 @@ def test_curves_of_few_members_are_readable_and_true_whatever_the_values(values)
 
 
 @settings(max_examples=10)
-@given(values=arrays((1, 6), 9))
+@given(values=values_of(9))
 @example(values=np.array([[0.0] * 8 + [np.nan]]))
 @example(values=np.full((1, 9), np.nan))
 def test_bands_are_readable_and_true_whatever_the_values(values):
@@ -287,7 +289,7 @@ def test_a_range_test_without_a_suggestion_says_so():
 @given(
     st.dictionaries(
         st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60),
-        arrays((2, 2), 4),
+        arrays(np.float64, (2, 4), elements=anything),
         min_size=1,
         max_size=20,
     )

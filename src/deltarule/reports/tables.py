@@ -1,0 +1,446 @@
+"""Tables for the terminal, made of records: they fit its width, and say nothing by color alone.
+
+T looks · N objects · D inputs · H hidden units · C outputs
+
+What is returned is for Rich to print; into a file or a pipe it prints plain text.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deltarule.problem.problem import Floats
+from deltarule.reports import style
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+    from rich.measure import Measurement
+    from rich.table import Table
+    from rich.text import Text
+
+BARS, ASCII_BARS = "▁▂▃▄▅▆▇█", "_.-:=+*#"
+SHORTEST, LONGEST = 8, 48
+"""Characters of a line of bars."""
+MOST_BITS = 16
+"""Hidden units whose code is still shown."""
+WIDE = 120
+"""Characters from which on claims stand in a table, and not under one another."""
+MOST_LISTED = 5
+"""Members that diverged which are told one by one."""
+
+ENDED = {
+    "max_steps": "at the limit of updates",
+    "threshold": "at the threshold",
+    "tolerance": "no longer changing",
+    "patience": "no longer improving",
+    "diverged": "diverged",
+    "interrupted": "interrupted",
+    "converged": "converged",
+}
+VERDICT_STYLES = {"agrees": "bold green", "disagrees": "bold red", "mixed": "bold yellow", "undecided": "bold cyan"}
+
+
+def run_summary(outcome: Any) -> "RenderableType":
+    """Tell in a few lines what a run came to.
+
+    Parameters: `outcome`, the record of a run, its fields those of `deltarule run --json`.
+
+    >>> from types import SimpleNamespace as record
+    >>> from rich import print
+    >>> print(run_summary(record(
+    ...     study="encoder", experiment=None, data="one-hot", engine="reference", dtype="float64", members=2,
+    ...     steps=500, member_steps=900, seconds=0.25, objective=record(min=0.01, median=0.02, max=0.03),
+    ...     accuracy=record(min=0.875, median=0.9375, max=1.0), validation_accuracy=None, test_accuracy=None,
+    ...     solved=record(criterion="accuracy of 1", count=1, of=2, steps_median=400.0),
+    ...     reasons={"threshold": 1, "max_steps": 1}, diverged=[], out=None)))
+    study      encoder on one-hot
+    networks   2, float64, reference engine
+    updates    500 at most, 900 in all, in 0.25 s
+    ended      1 at the threshold, 1 at the limit of updates
+    objective  median 0.02, from 0.01 to 0.03
+    accuracy   median 93.75 %, from 87.5 % to 100 %
+    solved     1 of 2 (accuracy of 1), by update 400
+    """
+    study = f"{outcome.study}, {outcome.experiment}" if outcome.experiment else outcome.study
+    updates = f"{outcome.steps:,}" + (f" at most, {outcome.member_steps:,} in all" if outcome.members > 1 else "")
+    rows = [
+        ("study", f"{study} on {outcome.data}"),
+        ("networks", f"{outcome.members:,}, {outcome.dtype}, {outcome.engine} engine"),
+        ("updates", f"{updates}, in {outcome.seconds:.2f} s"),
+        ("ended", ", ".join(f"{count:,} {ENDED[reason]}" for reason, count in outcome.reasons.items())),
+        ("objective", _spread(outcome.objective, outcome.members, lambda value: f"{value:.4g}")),
+        *(
+            (name.replace("_", " "), _spread(getattr(outcome, name), outcome.members, _percent))
+            for name in ("accuracy", "validation_accuracy", "test_accuracy")
+            if getattr(outcome, name) is not None
+        ),
+    ]
+    if outcome.solved is not None:
+        rows.append(("solved", _solved(outcome.solved)))
+    if outcome.diverged:
+        rows.append(("diverged", _diverged(outcome.diverged)))
+    if outcome.out is not None:
+        rows.append(("written to", outcome.out))
+    return _pairs(rows)
+
+
+def object_convergence(steps: Any, probabilities: Any, labels: Sequence[str] | None = None) -> "RenderableType":
+    """Show how the probability of each object's correct output came to be what it is, and since when it is right.
+
+    Right is above 0.5 at every look from there to the end.
+
+    Parameters: `steps` [T]; `probabilities` [T, N]; `labels`, the names of the N objects, None for 1 to N.
+
+    >>> from rich import print
+    >>> print(object_convergence([0, 10, 20], [[0.6, 0.4], [0.2, 0.4], [0.9, 0.4]], ["cat", "dog"]))
+    object correct output                                   at the end right from
+    ─────────────────────────────────────────────────────────────────────────────
+    cat    ▅▅▅▅▅▅▅▅▅▅▅▅▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂████████████       0.90         20
+    dog    ▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄       0.40  not right
+    Right from the update on which it is above 0.5 at every look until the end.
+    """
+    from rich.console import Group
+    from rich.text import Text
+
+    values = np.asarray(probabilities)
+    table = _table()
+    table.add_column("object", no_wrap=True, max_width=20)
+    table.add_column("correct output", overflow="ellipsis")
+    table.add_column("at the end", justify="right", no_wrap=True)
+    table.add_column("right from", justify="right", no_wrap=True)
+    for label, column in zip(_labels(labels, values.shape[1]), values.T, strict=True):
+        since = _right_since(column)
+        told = f"{steps[since]:,}" if since is not None else "not right"
+        table.add_row(Text(label), _Bars(column), f"{column[-1]:.2f}", Text(told, "" if since is not None else "bold"))
+    return Group(table, Text("Right from the update on which it is above 0.5 at every look until the end."))
+
+
+def activation_table(labels: Sequence[str], hidden: Any, outputs: Any) -> "RenderableType":
+    """Show the hidden and output activations of every input, with the code that the hidden ones make of it.
+
+    A cell above 0.5 is marked with a star, and a code has a 1 in its place.
+
+    Parameters: `labels`, the names of the N inputs; `hidden` [N, H]; `outputs` [N, C].
+
+    >>> from rich import print
+    >>> print(activation_table(["cat", "dog"], [[0.97, 0.02], [0.51, 0.5]], [[0.9, 0.1], [0.2, 0.8]]))
+    input h1    h2    code o1    o2
+    ──────────────────────────────────
+    cat   0.97* 0.02  10   0.90* 0.10
+    dog   0.51* 0.50  10   0.20  0.80*
+    * above 0.5. The 2 inputs have 1 different code: cat and dog share 10.
+    """
+    from rich.console import Group
+    from rich.text import Text
+
+    hidden, outputs = np.asarray(hidden), np.asarray(outputs)
+    codes = ["".join("1" if value > 0.5 else "0" for value in row) for row in hidden]
+    groups = [_activations("h", hidden), _activations("o", outputs)]
+    if hidden.shape[1] <= MOST_BITS:
+        groups[0].append(_Column("code", [Text(code) for code in codes]))
+    return Group(
+        _Blocks("input", _labels(labels, len(hidden)), groups), Text(f"* above 0.5. {_codes_told(labels, codes)}")
+    )
+
+
+def weights_table(name: str, weights: Any, biases: Any = None) -> "RenderableType":
+    """Show a layer's weights, a row for each unit that they come from and a column for each that they lead to.
+
+    The sign is always shown; where there are colors, negative weights are blue and positive ones orange, the larger the
+    darker.
+
+    Parameters: `name`, of the matrix; `weights` [D, H]; `biases` [H] or [1, H], a row of their own.
+
+    >>> from rich import print
+    >>> print(weights_table("W1", [[1.25, -0.3], [-4.0, 0.0]], [[0.5, -0.5]]))
+    W1      1    2
+    ──────────────
+    1    +1.2 -0.3
+    2    -4.0  0.0
+    bias +0.5 -0.5
+    """
+    weights = np.asarray(weights)
+    rows, labels = weights, _labels(None, len(weights))
+    if biases is not None:
+        rows, labels = np.vstack([weights, np.reshape(biases, (1, -1))]), [*labels, "bias"]
+    largest = float(np.abs(rows[np.isfinite(rows)]).max(initial=0.0))
+    columns = [
+        _Column(str(number + 1), [_weight(value, largest) for value in column.tolist()], "right")
+        for number, column in enumerate(rows.T)
+    ]
+    return _Blocks(name, labels, [columns])
+
+
+def claims_table(verdicts: Sequence[Any]) -> "RenderableType":
+    """Show each claim with the report's figure, ours, the share of seeds for which it holds, and the verdict.
+
+    Parameters: `verdicts`, the judged claims, as `deltarule claims --json` lists them.
+
+    >>> from types import SimpleNamespace as record
+    >>> from rich import print
+    >>> print(claims_table([record(id="encoder-8", claim="8 different codes", report="8 codes", ours="8 codes",
+    ...     share=0.97, interval=(0.92, 0.99), verdict="agrees", contradicts_itself="", cause="", conventions={})]))
+    encoder-8  agrees  97 % of seeds (92 to 99 %)
+      claim    8 different codes
+      report   8 codes
+      ours     8 codes
+    <BLANKLINE>
+    1 claim: 1 agrees
+    """
+    return _Claims(tuple(verdicts))
+
+
+@dataclass(frozen=True)
+class _Bars:
+    """Values from 0 to 1 [T] as a line of bars, as long as there is room for."""
+
+    values: Floats
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        from rich.text import Text
+
+        bars = ASCII_BARS if options.ascii_only else BARS
+        places = np.linspace(0, len(self.values) - 1, min(options.max_width, LONGEST)).round().astype(int)
+        line = Text(end="")
+        for value in self.values[places].tolist():
+            finite = np.isfinite(value)
+            bar = bars[int(np.clip(value * len(bars), 0, len(bars) - 1))] if finite else " "
+            line.append(bar, "green" if finite and value > 0.5 else "")
+        yield line
+
+    def __rich_measure__(self, console: "Console", options: "ConsoleOptions") -> "Measurement":
+        from rich.measure import Measurement
+
+        return Measurement(min(SHORTEST, options.max_width), min(LONGEST, options.max_width))
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of cells that are never broken."""
+
+    header: str
+    cells: Sequence["Text"]
+    justify: Any = "left"
+
+    @property
+    def width(self) -> int:
+        from rich.cells import cell_len
+
+        return max([cell_len(self.header), *(cell.cell_len for cell in self.cells)])
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """Labelled rows, broken into tables one under another where the columns do not fit: first between the groups."""
+
+    corner: str
+    labels: Sequence[str]
+    groups: Sequence[Sequence[_Column]]
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        from rich.text import Text
+
+        labels = _Column(self.corner, [Text(label) for label in self.labels])
+        room = options.max_width - min(labels.width, options.max_width // 3)
+        for place, columns in enumerate(self._parts(room)):
+            table = _table()
+            table.add_column(self.corner, no_wrap=True, max_width=options.max_width // 3, overflow="ellipsis")
+            for column in columns:
+                table.add_column(column.header, no_wrap=True, justify=column.justify)
+            for row in zip(labels.cells, *(column.cells for column in columns), strict=True):
+                table.add_row(*row)
+            if place:
+                yield ""
+            yield table
+
+    def _parts(self, room: int) -> "Iterable[Sequence[_Column]]":
+        whole = [column for group in self.groups for column in group]
+        if sum(column.width + 1 for column in whole) <= room:
+            return [whole]
+        parts: list[list[_Column]] = []
+        for group in self.groups:
+            left = 0
+            for column in group:
+                if column.width + 1 > left:
+                    parts.append([])
+                    left = room
+                parts[-1].append(column)
+                left -= column.width + 1
+        return parts
+
+
+@dataclass(frozen=True)
+class _Claims:
+    """Claims in a table where there is room, otherwise one under another."""
+
+    verdicts: Sequence[Any]
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        if options.max_width >= WIDE:
+            yield self._table()
+            yield ""
+        else:
+            for one in self.verdicts:
+                yield _claim_told(one)
+                yield ""
+        counts = Counter(one.verdict for one in self.verdicts)
+        told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+        yield f"{len(self.verdicts)} claim{'' if len(self.verdicts) == 1 else 's'}: {told}"
+
+    def _table(self) -> "Table":
+        from rich.text import Text
+
+        table = _table(leading=1, padding=(0, 1, 0, 0), expand=True)
+        table.add_column("id", no_wrap=True)
+        for header, ratio in (("claim", 9), ("report", 5), ("ours", 6)):
+            table.add_column(header, ratio=ratio)
+        table.add_column("seeds", no_wrap=True)
+        table.add_column("verdict", width=12)
+        for one in self.verdicts:
+            claim = Text("\n".join([one.claim, *(f"{name}: {text}" for name, text in _remarks(one))]))
+            cells = (Text(one.report), Text(one.ours), Text("\n".join(_share(one))), _verdict(one))
+            table.add_row(Text(one.id), claim, *cells)
+        return table
+
+
+def _claim_told(one: Any) -> "RenderableType":
+    from rich.console import Group
+    from rich.text import Text
+
+    head = Text(f"{one.id}  ", "bold").append_text(_verdict(one))
+    if one.share is not None:
+        share, interval = _share(one)
+        head.append(f"  {share} of seeds ({interval})")
+    rows = [("claim", one.claim), ("report", one.report), ("ours", one.ours), *_remarks(one)]
+    return Group(head, _pairs([(f"  {name}", text) for name, text in rows]))
+
+
+def _remarks(one: Any) -> list[tuple[str, str]]:
+    """What else is to be said of a judged claim."""
+    told = [("flag", f"the report contradicts itself: {one.contradicts_itself}")] if one.contradicts_itself else []
+    if len(one.conventions) > 1:
+        best = max(one.conventions, key=lambda name: one.conventions[name].count / one.conventions[name].of)
+        told.append(("under", f"{best} (the best of {len(one.conventions)} conventions)"))
+    return told + ([("cause", one.cause)] if one.cause else [])
+
+
+def _verdict(one: Any) -> "Text":
+    from rich.text import Text
+
+    return Text(one.verdict, VERDICT_STYLES.get(one.verdict, ""))
+
+
+def _share(one: Any) -> tuple[str, ...]:
+    """The share of seeds for which a claim holds, and its interval; nothing where it was not tested."""
+    if one.share is None:
+        return ()
+    low, high = one.interval
+    return _percent(one.share, 3), f"{100 * low:.3g} to {_percent(high, 3)}"
+
+
+def _percent(share: float, digits: int = 4) -> str:
+    return f"{100 * share:.{digits}g} %"
+
+
+def _spread(spread: Any, members: int, told: Any) -> str:
+    if members == 1:
+        return str(told(spread.median))
+    return f"median {told(spread.median)}, from {told(spread.min)} to {told(spread.max)}"
+
+
+def _solved(solved: Any) -> str:
+    told = f"{solved.count:,} of {solved.of:,} ({solved.criterion})"
+    if solved.steps_median is None:
+        return told
+    return f"{told}, {'half of them ' if solved.count > 1 else ''}by update {solved.steps_median:,.0f}"
+
+
+def _diverged(diverged: Sequence[Any]) -> str:
+    told = [
+        f"member {one['member']} after update {one['step']:,} (layer {one['layer']}, {one['where']})"
+        for one in diverged[:MOST_LISTED]
+    ]
+    more = len(diverged) - len(told)
+    return f"{len(diverged):,}: " + "; ".join([*told, *([f"and {more:,} more"] if more else [])])
+
+
+def _pairs(rows: Sequence[tuple[str, str]]) -> "Table":
+    """Names and what there is to say of each."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for name, text in rows:
+        table.add_row(Text(name), Text(text))
+    return table
+
+
+def _table(**given: Any) -> "Table":
+    """A table with a rule below its head and a space between its columns."""
+    from rich import box
+    from rich.table import Table
+
+    return Table(**{"box": box.SIMPLE_HEAD, "show_edge": False, "padding": 0, "header_style": "bold", **given})
+
+
+def _labels(labels: Sequence[str] | None, count: int) -> list[str]:
+    return [str(label) for label in labels] if labels is not None else [str(number + 1) for number in range(count)]
+
+
+def _activations(letter: str, values: Floats) -> list[_Column]:
+    from rich.text import Text
+
+    return [
+        _Column(
+            f"{letter}{number + 1}",
+            [
+                Text(f"{value:.2f}*", "bold green") if value > 0.5 else Text(f"{value:.2f} ")
+                for value in column.tolist()
+            ],
+        )
+        for number, column in enumerate(values.T)
+    ]
+
+
+def _codes_told(labels: Sequence[str], codes: Sequence[str]) -> str:
+    sharing: dict[str, list[str]] = {}
+    for label, code in zip(labels, codes, strict=True):
+        sharing.setdefault(code, []).append(str(label))
+    if len(sharing) == len(codes):
+        return f"The {len(codes)} inputs have {len(codes)} different codes."
+    told = "; ".join(f"{_listed(shared)} share {code}" for code, shared in sharing.items() if len(shared) > 1)
+    return f"The {len(codes)} inputs have {len(sharing)} different code{'' if len(sharing) == 1 else 's'}: {told}."
+
+
+def _listed(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _right_since(values: Floats) -> int | None:
+    """The first look from which on a probability stays above 0.5; None where it ends below.    values [T]"""
+    wrong = np.flatnonzero(~(values > 0.5))
+    since = int(wrong[-1]) + 1 if len(wrong) else 0
+    return since if since < len(values) else None
+
+
+def _weight(value: float, largest: float) -> "Text":
+    """A weight with its sign, on a ground that is the darker the larger it is."""
+    from rich.text import Text
+
+    told = f"{value:+.1f}" if value else "0.0"
+    strength = abs(value) / largest if largest and np.isfinite(value) else 0.0
+    if strength < 0.1:
+        return Text(told)
+    ground = _blend(style.BLUE if value < 0 else style.ORANGE, strength)
+    return Text(told, f"{'#ffffff' if value < 0 and strength > 0.9 else '#000000'} on {ground}")
+
+
+def _blend(color: str, strength: float) -> str:
+    """A color on white paper, the paler the less strength it has."""
+    channels = (int(color[place : place + 2], 16) for place in (1, 3, 5))
+    return "#" + "".join(f"{round(255 + strength * (channel - 255)):02x}" for channel in channels)

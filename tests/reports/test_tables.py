@@ -1,0 +1,301 @@
+import io
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from rich.console import Console
+
+from deltarule.reports.tables import (
+    LONGEST,
+    activation_table,
+    claims_table,
+    object_convergence,
+    run_summary,
+    weights_table,
+)
+from deltarule.stats.intervals import Interval
+from deltarule.studies.outcome import Outcome, Solved, Spread
+from deltarule.studies.verdicts import Share, Verdict
+
+widths = st.integers(40, 220)
+values = st.floats(-99, 99) | st.just(float("nan"))
+ESCAPE = re.compile(r"\x1b\[([\d;]*)m")
+
+
+def printed(renderable, width=80, **given):
+    file = io.StringIO()
+    Console(file=file, width=width, highlight=False, **given).print(renderable)
+    return file.getvalue()
+
+
+def matrix(rows, columns, elements=values):
+    return arrays(np.float64, (rows, columns), elements=elements)
+
+
+def read_back(text):
+    """The cells of a printed table, by row and column, whatever it was broken into."""
+    cells, header = {}, []
+    lines = text.splitlines()
+    for line, below in zip(lines, [*lines[1:], ""], strict=True):
+        if set(below.strip()) == {"─"}:
+            header = line.split()
+        elif header and len(line.split()) == len(header):
+            row, *found = line.split()
+            cells |= {(row, name): cell for name, cell in zip(header[1:], found, strict=True)}
+    return cells
+
+
+def words(text):
+    return re.findall(r"\w+", text)
+
+
+def assert_fits(text, width):
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+
+
+@given(width=widths, rows=st.integers(1, 8), units=st.integers(1, 12), classes=st.integers(1, 25), data=st.data())
+def test_every_activation_is_on_the_screen_with_a_star_above_one_half_at_any_width(width, rows, units, classes, data):
+    hidden, outputs = data.draw(matrix(rows, units)), data.draw(matrix(rows, classes))
+    labels = [f"x{row}" for row in range(rows)]
+    text = printed(activation_table(labels, hidden, outputs), width)
+    assert_fits(text, width)
+    cells = read_back(text.partition("* above 0.5")[0])
+    for letter, activations in (("h", hidden), ("o", outputs)):
+        for (row, column), value in np.ndenumerate(activations):
+            star = "*" if value > 0.5 else ""
+            assert cells[f"x{row}", f"{letter}{column + 1}"] == f"{value:.2f}{star}"
+    for row, label in enumerate(labels):
+        assert cells[label, "code"] == "".join("1" if value > 0.5 else "0" for value in hidden[row])
+    assert len(cells) == hidden.size + outputs.size + rows
+
+
+@pytest.mark.parametrize(
+    ("hidden", "told"),
+    [
+        ([[1, 0], [0, 1], [1, 1]], "The 3 inputs have 3 different codes."),
+        ([[1, 0], [0, 1], [1, 0]], "The 3 inputs have 2 different codes: cat and cow share 10."),
+        ([[0.5], [0.4], [0.3]], "The 3 inputs have 1 different code: cat, dog and cow share 0."),
+    ],
+)
+def test_the_table_says_whether_all_codes_are_different(hidden, told):
+    assert told in printed(activation_table(["cat", "dog", "cow"], hidden, [[0.0]] * 3))
+
+
+def test_the_code_of_very_many_units_is_left_out():
+    text = printed(activation_table(["cat"], np.zeros((1, 17)), np.zeros((1, 2))))
+    cells = read_back(text.partition("* above 0.5")[0])
+    assert len(cells) == 19
+
+
+@given(width=widths, rows=st.integers(1, 12), columns=st.integers(1, 40), data=st.data())
+def test_every_weight_is_on_the_screen_with_its_sign_at_any_width(width, rows, columns, data):
+    weights, biases = data.draw(matrix(rows, columns)), data.draw(matrix(1, columns))
+    text = printed(weights_table("W1", weights, biases), width)
+    assert_fits(text, width)
+    cells = read_back(text)
+    for (row, column), value in np.ndenumerate(np.vstack([weights, biases])):
+        shown = cells["bias" if row == rows else str(row + 1), str(column + 1)]
+        assert np.isnan(value) if shown == "+nan" else float(shown) == pytest.approx(value, abs=0.0501)
+        assert np.isnan(value) or shown[0] == {1: "+", -1: "-", 0: "0"}[int(np.sign(value))]
+
+
+def test_large_weights_have_a_ground_of_the_color_of_their_sign():
+    text = printed(weights_table("W", [[-4.0, 4.0, 0.1]]), force_terminal=True, color_system="truecolor")
+    styles = {cell: codes for codes, cell in re.findall(r"\x1b\[([\d;]*)m *([-+][\d.]+)", text)}
+    assert "48;2;2;109;173" in styles["-4.0"]
+    assert "48;2;216;113;48" in styles["+4.0"]
+    assert styles["+0.1"] == "0"
+
+
+@given(data=st.data(), count=st.integers(1, 9), looks=st.integers(1, 30))
+def test_an_object_is_right_from_where_it_stays_above_one_half(data, count, looks):
+    probabilities = data.draw(matrix(looks, count, st.sampled_from([0.0, 0.5, 0.51, 1.0, float("nan")])))
+    steps = [1000 * look for look in range(looks)]
+    rows = printed(object_convergence(steps, probabilities)).splitlines()[2:]
+    for column, row in zip(probabilities.T, rows, strict=False):
+        holding = [look for look in range(looks) if (column[look:] > 0.5).all()]
+        assert row.endswith(f"{steps[holding[0]]:,}" if holding else "not right")
+        assert f" {column[-1]:.2f} " in row
+
+
+@given(st.lists(st.floats(0, 1) | st.just(float("nan")), min_size=LONGEST, max_size=LONGEST))
+def test_bars_are_as_high_as_the_probabilities(column):
+    row = printed(object_convergence(range(LONGEST), np.array(column)[:, None], ["cat"])).splitlines()[2]
+    bars = row[len("object ") :][:LONGEST]
+    for bar, value in zip(bars, column, strict=True):
+        if np.isnan(value):
+            assert bar == " "
+        else:
+            high = "▁▂▃▄▅▆▇█".index(bar) + 1
+            assert (high - 1) / 8 <= value <= high / 8
+
+
+@given(width=widths, looks=st.integers(1, 300))
+def test_convergence_fits_any_width_from_the_first_look_to_the_last(width, looks):
+    column = np.linspace(0.0, 1.0, looks) if looks > 1 else np.array([1.0])
+    text = printed(object_convergence(range(0, 5000 * looks, 5000), np.stack([column] * 8, 1)), width)
+    assert max(map(len, text.splitlines())) <= width
+    rows = re.findall("^[1-8] +([▁▂▃▄▅▆▇█]+) ", text, re.MULTILINE)
+    assert len(rows) == 8
+    for bars in rows:
+        assert len(bars) >= min(width - 32, LONGEST)
+        assert bars[0] == ("▁" if looks > 1 else "█")
+        assert bars[-1] == "█"
+    assert "right from" in text
+
+
+def outcome(**given):
+    usual = {
+        "study": "encoder",
+        "experiment": None,
+        "data": "one-hot",
+        "engine": "reference",
+        "dtype": "float64",
+        "members": 100,
+        "steps": 3000,
+        "member_steps": 123456,
+        "seconds": 1.234,
+        "objective": Spread(1e-5, 8.1e-5, 0.5),
+        "accuracy": Spread(0.875, 0.9995, 1.0),
+        "validation_accuracy": None,
+        "test_accuracy": None,
+        "solved": Solved("accuracy of at least 1 on the train rows", 93, 100, 512.0),
+        "reasons": {"threshold": 93, "max_steps": 7},
+        "diverged": [],
+        "interrupted": False,
+        "notes": (),
+        "out": None,
+    }
+    return Outcome(**{**usual, **given})
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_a_summary_tells_the_record(width):
+    text = " ".join(printed(run_summary(outcome(experiment="rate-100", out="results")), width).split())
+    for told in (
+        "encoder, rate-100 on one-hot",
+        "100, float64, reference engine",
+        "3,000 at most, 123,456 in all, in 1.23 s",
+        "93 at the threshold, 7 at the limit of updates",
+        "objective median 8.1e-05, from 1e-05 to 0.5",
+        "accuracy median 99.95 %, from 87.5 % to 100 %",
+        "93 of 100 (accuracy of at least 1 on the train rows), half of them by update 512",
+        "written to results",
+    ):
+        assert told in text
+    assert "validation" not in text
+    assert "diverged" not in text
+
+
+def test_a_summary_of_one_network_has_no_medians():
+    one = {"members": 1, "steps": 12000, "solved": Solved("accuracy of 1", 1, 1, 512.0), "reasons": {"max_steps": 1}}
+    text = " ".join(printed(run_summary(outcome(**one))).split())
+    assert "updates 12,000, in 1.23 s" in text
+    assert "objective 8.1e-05 accuracy" in text
+    assert "solved 1 of 1 (accuracy of 1), by update 512" in text
+
+
+def test_a_summary_tells_of_a_few_members_that_diverged_and_counts_all():
+    diverged = [{"member": member, "step": 1000 * member, "layer": 2, "where": "z2"} for member in range(8)]
+    text = " ".join(printed(run_summary(outcome(diverged=diverged)), 200).split())
+    assert "8: member 0 after update 0 (layer 2, z2); member 1 after update 1,000 (layer 2, z2);" in text
+    assert "member 4 after" in text and "member 5 after" not in text
+    assert "and 3 more" in text
+
+
+def test_every_reason_to_end_has_its_words():
+    from deltarule.training.stopping import REASONS
+
+    text = printed(run_summary(outcome(reasons=dict.fromkeys(REASONS, 1))), 300)
+    assert len(re.search(r"ended +(.*)", text)[1].split(",")) == len(REASONS)
+
+
+def verdict(**given):
+    usual = {
+        "id": "encoder-1",
+        "claim": "converges in about 3,000 iterations: [bold]every[/bold] object is right :smile:",
+        "report": "about 3,000",
+        "ours": "2,890 (median)",
+        "share": 0.93,
+        "interval": Interval(0.8627, 0.9657),
+        "verdict": "agrees",
+        "contradicts_itself": "",
+        "cause": "",
+        "criterion": "",
+        "needed": 0.8,
+    }
+    return Verdict(**{**usual, **given})
+
+
+VERDICTS = [
+    verdict(conventions={"sum": Share(2, 100, None, "disagrees"), "mean": Share(93, 100, None, "agrees")}),
+    verdict(id="boundary-5", verdict="disagrees", contradicts_itself="epoch 1,500 of 1,000", cause="the sum"),
+    verdict(id="cifar-1", verdict="not testable here", share=None, interval=None, ours="the data are not there"),
+]
+
+
+@given(width=st.integers(50, 250))
+@example(width=60)
+@example(width=119)
+@example(width=120)
+def test_claims_tell_the_whole_record_at_any_width(width):
+    text = printed(claims_table(VERDICTS), width)
+    assert_fits(text, width)
+    for one in VERDICTS:
+        assert one.id in text
+        for told in (one.claim, one.report, one.ours, one.verdict, one.contradicts_itself, one.cause):
+            assert set(words(told)) <= set(words(text)), told
+    assert "86.3 to 96.6 %" in text
+    assert "[bold]every[/bold]" in text
+    assert set(words("flag the report contradicts itself, under mean, the best of 2 conventions, cause")) <= set(
+        words(text)
+    )
+    assert "3 claims: 1 agrees, 1 disagrees, 1 not testable here" in " ".join(text.split())
+
+
+EVERYTHING = {
+    "summary": run_summary(outcome()),
+    "convergence": object_convergence([0, 10], [[0.2, 0.9], [0.8, 0.3]]),
+    "activations": activation_table(["cat"], [[0.9, 0.1]], [[0.8]]),
+    "weights": weights_table("W1", [[-3.0, 0.1, 2.0]]),
+    "claims": claims_table(VERDICTS),
+}
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_without_colors_the_same_is_said(name):
+    plain = printed(EVERYTHING[name])
+    colored = printed(EVERYTHING[name], force_terminal=True, color_system="truecolor")
+    without = printed(EVERYTHING[name], force_terminal=True, color_system="truecolor", no_color=True)
+    assert not ESCAPE.search(plain)
+    assert ESCAPE.sub("", colored) == ESCAPE.sub("", without) == plain
+    codes = {code for codes in ESCAPE.findall(without) for code in codes.split(";")}
+    assert codes <= {"", "0", "1"}  # bold at most
+
+
+def test_a_terminal_without_unicode_gets_characters_that_it_has():
+    code = (
+        "from rich.console import Console\n"
+        "from deltarule.reports.tables import *\n"
+        "screen = Console(width=80)\n"
+        "screen.print(object_convergence([0, 10], [[0.0], [1.0]]))\n"
+        "screen.print(activation_table(['cat'], [[0.9]], [[0.8]]))\n"
+    )
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment, check=True)
+    text = done.stdout.decode("ascii")
+    assert f"{'_' * (LONGEST // 2)}{'#' * (LONGEST // 2)}" in text
+    assert "0.90*" in text
+
+
+def test_rich_is_loaded_only_to_show():
+    code = "import sys, deltarule.reports.tables; print({'rich', 'matplotlib', 'scipy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout.strip() == "set()"
