@@ -1,10 +1,10 @@
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from deltarule.maths.elementary import erf, select
+from deltarule.maths.elementary import erf, expm1, log1p, select
 
 FLOATS = st.floats(allow_nan=True, allow_infinity=True)
 
@@ -41,3 +41,17 @@ def test_erf_of_complex_numbers(z: complex) -> None:
 def test_erf_keeps_the_dtype() -> None:
     for dtype in (np.float32, np.float64, np.complex128):
         assert erf(np.ones(2, dtype)).dtype == dtype
+
+
+@given(st.floats(-30, 30), st.sampled_from([1e-30, 1e-8, 0.3]))
+@example(1e-12, 1e-30)
+def test_exponential_and_logarithm_beside_1_keep_both_parts_of_a_complex_number(x: float, imaginary: float) -> None:
+    for ours, exact, real in ((expm1, mpmath.expm1, x), (log1p, mpmath.log1p, abs(x))):
+        found, wanted = complex(ours(np.complex128(complex(real, imaginary)))), exact(mpmath.mpc(real, imaginary))
+        assert abs(found.real - wanted.real) <= 4e-16 * max(abs(wanted.real), imaginary**2)
+        assert abs(found.imag - wanted.imag) <= 4e-16 * abs(wanted.imag)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])
+def test_exponential_and_logarithm_keep_the_dtype(dtype: type) -> None:
+    assert expm1(np.ones(2, dtype)).dtype == log1p(np.ones(2, dtype)).dtype == dtype

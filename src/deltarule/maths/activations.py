@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from math import pi
 from types import MappingProxyType
 
-from numpy import exp, expm1, log1p, tanh
+from numpy import exp, tanh
 
-from deltarule.maths.elementary import Array, erf, select
+from deltarule.maths.elementary import Array, erf, expm1, log1p, select
 
 # Python numbers, not NumPy's: those are float64 and would make float64 of a float32 formula.
 _ROOT_2 = 2**0.5

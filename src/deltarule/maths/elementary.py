@@ -37,5 +37,29 @@ def erf(z: Array) -> Array:
     return scipy_erf(z)
 
 
+def log1p(x: Array) -> Array:
+    """log(1 + x), to the last digits near 0 for complex numbers too, where NumPy's has only those of log.
+
+    >>> complex(log1p(1e-20 + 1e-20j))
+    (1e-20+1e-20j)
+    """
+    if not np.iscomplexobj(x):
+        return np.log1p(x)
+    real, imaginary = np.real(x), np.imag(x)
+    return np.log1p(real * (2 + real) + imaginary * imaginary) / 2 + 1j * np.arctan2(imaginary, 1 + real)
+
+
+def expm1(x: Array) -> Array:
+    """eˣ − 1, to the last digits near 0 for complex numbers too, where NumPy's has only those of eˣ.
+
+    >>> complex(expm1(1e-20 + 1e-20j))
+    (1e-20+1e-20j)
+    """
+    if not np.iscomplexobj(x):
+        return np.expm1(x)
+    real, imaginary = np.real(x), np.imag(x)
+    return np.expm1(real) * np.cos(imaginary) - 2 * np.sin(imaginary / 2) ** 2 + 1j * np.exp(real) * np.sin(imaginary)
+
+
 def _like(value: Array, array: np.ndarray) -> Array:
     return array.dtype.type(value) if isinstance(value, int | float) and array.dtype.kind in "fc" else value
