@@ -1,5 +1,74 @@
-"""deltarule: train, prove and see multi-layer perceptrons."""
+"""deltarule: train, prove and see multi-layer perceptrons.
 
-from importlib.metadata import version as _version
+The names below are the public interface; each is imported when it is first used, so that `import deltarule` is quick.
+"""
 
-__version__ = _version("deltarule")
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deltarule.data.load import load
+    from deltarule.errors import BadInput, DeltaruleError, RunFailed
+    from deltarule.problem.create import create_problem
+    from deltarule.problem.network import Network
+    from deltarule.proofs.gradcheck import check_problem
+    from deltarule.proofs.register import (
+        register_activation,
+        register_loss,
+        register_optimizer,
+        register_penalty,
+        register_schedule,
+        unregister,
+    )
+    from deltarule.training.range_test import range_test
+    from deltarule.training.train import train
+
+__version__ = version("deltarule")
+
+_HOMES = {
+    "BadInput": "errors",
+    "DeltaruleError": "errors",
+    "Network": "problem.network",
+    "RunFailed": "errors",
+    "check_problem": "proofs.gradcheck",
+    "create_problem": "problem.create",
+    "load": "data.load",
+    "range_test": "training.range_test",
+    "register_activation": "proofs.register",
+    "register_loss": "proofs.register",
+    "register_optimizer": "proofs.register",
+    "register_penalty": "proofs.register",
+    "register_schedule": "proofs.register",
+    "train": "training.train",
+    "unregister": "proofs.register",
+}
+
+__all__ = [
+    "BadInput",
+    "DeltaruleError",
+    "Network",
+    "RunFailed",
+    "__version__",
+    "check_problem",
+    "create_problem",
+    "load",
+    "range_test",
+    "register_activation",
+    "register_loss",
+    "register_optimizer",
+    "register_penalty",
+    "register_schedule",
+    "train",
+    "unregister",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'deltarule' has no attribute '{name}'")
+    return getattr(import_module(f"deltarule.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -1,0 +1,54 @@
+"""The program: its commands, and what becomes of errors."""
+
+import os
+import sys
+
+import typer
+
+from deltarule.cli import claims, gradcheck, lr_range, run, show, studies
+from deltarule.errors import BadInput, DeltaruleError
+
+app = typer.Typer(
+    help="Train, prove and see multi-layer perceptrons.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (studies.list_studies, show.show, run.run, claims.claims, gradcheck.gradcheck, lr_range.lr_range):
+    app.command(getattr(command, "command_name", command.__name__))(command)
+
+
+def main() -> None:
+    """Run the command line and end the process with its status: 0 done, 1 failed or interrupted, 2 bad use."""
+    # Characters that a terminal of another encoding lacks are replaced instead of ending the program.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        status = app(standalone_mode=False) or 0
+    except Exception as error:
+        status = _told(error)
+    except KeyboardInterrupt:
+        print("deltarule: interrupted", file=sys.stderr)
+        status = 1
+    sys.exit(status)
+
+
+def _told(error: Exception) -> int:
+    """Tell an error that a person can do something about in one sentence; anything else is a bug, and is raised."""
+    if isinstance(error, DeltaruleError):
+        print(f"deltarule: {error}", file=sys.stderr)
+        return 2 if isinstance(error, BadInput) else 1
+    if isinstance(error, typer.Abort):
+        print("deltarule: interrupted", file=sys.stderr)
+        return 1
+    if hasattr(error, "format_message"):  # a wrong option or argument; Typer has a base class for these, without a name
+        context = getattr(error, "ctx", None)
+        hint = f" (see '{context.command_path} --help')" if context else ""
+        print(f"deltarule: {' '.join(error.format_message().split()).rstrip('.')}{hint}", file=sys.stderr)
+        return 2
+    if isinstance(error, BrokenPipeError):
+        # Whoever read our output has gone (`| head`); Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    raise error

@@ -1,0 +1,71 @@
+"""`deltarule claims`: every claim of a study judged over many seeds."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deltarule.cli.common import (
+    Data,
+    EngineName,
+    Json,
+    Out,
+    Seeds,
+    Study,
+    chosen_engine,
+    chosen_recipe,
+    console,
+    print_json,
+    progress_shown,
+    show_all,
+)
+
+DEFAULT_SEEDS = 100
+
+OwnClaims = Annotated[
+    Path | None,
+    typer.Option("--claims", metavar="FILE", help="Judge the claims of this Python file instead; this runs its code."),
+]
+
+
+def claims(
+    study: Study,
+    seeds: Seeds = None,
+    engine: EngineName = None,
+    data: Data = None,
+    claims: OwnClaims = None,
+    out: Out = None,
+    json: Json = False,
+) -> None:
+    """Judge what a study's report claims: its figure and ours, for how many seeds it holds, and the verdict."""
+    from deltarule.errors import BadInput
+    from deltarule.files import make_folder, write_json
+    from deltarule.reports.tables import claims_table
+    from deltarule.studies.results import claims_of_file, claims_of_study, judge_study
+
+    recipe = chosen_recipe(study, seeds=seeds)
+    if claims is not None and claims.is_file():
+        console(to_errors=True).print(f"Running the code in {claims}, to read the claims that it defines.")
+    judged = claims_of_file(claims) if claims is not None else claims_of_study(recipe)
+    if not judged:
+        raise BadInput(f"the study '{recipe.name}' has no claims; name a file of your own with --claims")
+    folder = None if out is None else make_folder(out)
+    with progress_shown(recipe.name) as progress:
+        results = judge_study(
+            recipe,
+            judged,
+            seeds=seeds or DEFAULT_SEEDS,
+            engine=chosen_engine(engine, recipe),
+            data_dir=data,
+            progress=None if progress is None else lambda what, seen: progress(seen),
+        )
+    if folder is not None:
+        write_json(folder / "claims.json", results)
+    if json:
+        print_json(results)
+        return
+    show_all(claims_table(results.claims))
+    console().print(
+        f"{results.study} on {results.data}: {len(results.claims)} claims, {results.seeds} seeds, "
+        f"{results.engine} engine, {results.seconds:.0f} s."
+    )

@@ -1,0 +1,118 @@
+"""What the commands share: their options, how a study is chosen, and how a record gets onto the screen."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from deltarule.errors import BadInput
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from deltarule.engines.base import Engine
+    from deltarule.studies.recipes import Recipe
+    from deltarule.training import train as training
+
+Study = Annotated[str, typer.Argument(metavar="STUDY", help="A study's name (see `deltarule list`), or a TOML file.")]
+ExperimentName = Annotated[str | None, typer.Option("--experiment", metavar="NAME", help="A variant of the study.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help='Set a key of the recipe, as in --set "optimizer.momentum=0.5".'),
+]
+Seed = Annotated[int | None, typer.Option("--seed", metavar="S", help="Train the one member with this seed.")]
+Seeds = Annotated[int | None, typer.Option("--seeds", metavar="N", help="Train the N seeds 0 … N − 1, a member each.")]
+EngineName = Annotated[
+    str | None, typer.Option("--engine", metavar="ENGINE", help="auto, reference, compiled or autograd.")
+]
+Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Folder in which data files are looked for.")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder to write records and curves to.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the folder of --out.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Say more: the recipe's notes, what was chosen and why.")]
+
+
+def chosen_recipe(
+    study: str,
+    experiment: str | None = None,
+    settings: list[str] | None = None,
+    seed: int | None = None,
+    seeds: int | None = None,
+) -> "Recipe":
+    """The recipe that the options mean: the study, its experiment, then what is set, then the seeds."""
+    from deltarule.studies.recipes import load_recipe, parse_setting, with_experiment, with_settings
+
+    if seed is not None and seeds is not None:
+        raise BadInput("--seed and --seeds are both given; name one member's seed, or how many members")
+    if seed is not None and seed < 0:
+        raise BadInput(f"--seed is {seed}; give a whole number of 0 or more")
+    if seeds is not None and seeds < 1:
+        raise BadInput(f"--seeds is {seeds}; give a whole number of 1 or more")
+    recipe = load_recipe(study)
+    if experiment is not None:
+        recipe = with_experiment(recipe, experiment)
+    if settings:
+        recipe = with_settings(recipe, dict(parse_setting(one) for one in settings))
+    if seed is not None:
+        recipe = with_settings(recipe, {"run.seeds": [seed]})
+    if seeds is not None:
+        recipe = with_settings(recipe, {"run.seeds": seeds})
+    return recipe
+
+
+def chosen_engine(name: str | None, recipe: "Recipe") -> "Engine":
+    """The engine that the option or the recipe names."""
+    from deltarule.engines.choose import engine
+
+    return engine(name or recipe.configuration.run.engine)
+
+
+def print_json(record: Any) -> None:
+    """Print a record as one JSON object on stdout."""
+    from deltarule.files import to_jsonable
+
+    json.dump(to_jsonable(record), sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
+    sys.stdout.write("\n")
+    sys.stdout.flush()
+
+
+def console(to_errors: bool = False) -> "Console":
+    """Where tables go: stdout, or stderr for progress and for anything beside a JSON object."""
+    from rich.console import Console
+
+    return Console(stderr=to_errors, highlight=False, soft_wrap=False)
+
+
+@contextmanager
+def progress_shown(what: str) -> Iterator["Callable[[training.Progress], None] | None"]:
+    """A line on stderr that tells how far a training is, where a person is there to see it."""
+    screen = console(to_errors=True)
+    if not screen.is_terminal:
+        yield None
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"), TimeRemainingColumn()
+    with Progress(*columns, console=screen, transient=True) as bar:
+        task = bar.add_task(what, told="")
+
+        def tell(seen: "training.Progress") -> None:
+            told = f"step {seen.step:,}, {seen.training} training"
+            told += f", {seen.stopped} done" if seen.stopped else ""
+            told += f", {seen.diverged} diverged" if seen.diverged else ""
+            bar.update(task, total=seen.limit, completed=seen.step, told=told)
+
+        yield tell
+
+
+def show_all(*renderables: "RenderableType | None") -> None:
+    """Print what there is to show, a blank line between."""
+    screen = console()
+    for place, one in enumerate(one for one in renderables if one is not None):
+        if place:
+            screen.print()
+        screen.print(one)

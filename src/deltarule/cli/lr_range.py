@@ -1,0 +1,97 @@
+"""`deltarule lr-range`: the learning-rate range test of a study."""
+
+from typing import Annotated
+
+import typer
+
+from deltarule.cli.common import (
+    Data,
+    EngineName,
+    ExperimentName,
+    Json,
+    Out,
+    Seed,
+    Seeds,
+    Settings,
+    Study,
+    chosen_engine,
+    chosen_recipe,
+    console,
+    print_json,
+)
+
+Lowest = Annotated[float, typer.Option("--from", metavar="RATE", help="The rate to begin with.")]
+Highest = Annotated[float, typer.Option("--to", metavar="RATE", help="The rate to end with.")]
+Steps = Annotated[int, typer.Option("--steps", metavar="N", help="How many updates from one to the other.")]
+Linear = Annotated[bool, typer.Option("--linear", help="Raise the rate in a straight line, not by a factor.")]
+
+
+def lr_range(
+    study: Study,
+    experiment: ExperimentName = None,
+    set: Settings = None,
+    seed: Seed = None,
+    seeds: Seeds = None,
+    lowest: Lowest = 1e-5,
+    highest: Highest = 10.0,
+    steps: Steps = 200,
+    linear: Linear = False,
+    engine: EngineName = None,
+    data: Data = None,
+    out: Out = None,
+    json: Json = False,
+) -> None:
+    """Raise the learning rate during one run of a study, and suggest the rate at which the objective falls fastest."""
+    import numpy as np
+
+    from deltarule.files import make_folder, write_json
+    from deltarule.studies.recipes import dataset_of, problem_of
+    from deltarule.training.range_test import range_test
+
+    recipe = chosen_recipe(study, experiment, set, seed, seeds)
+    folder = None if out is None else make_folder(out)
+    dataset = dataset_of(recipe, data)
+    tested = range_test(
+        problem_of(recipe, dataset),
+        lowest=lowest,
+        highest=highest,
+        steps=steps,
+        kind="linear" if linear else "exponential",
+        accuracy=bool(dataset.classes),
+        engine=chosen_engine(engine, recipe),
+    )
+    found = tested.suggested[np.isfinite(tested.suggested)]
+    record = {
+        "study": recipe.name,
+        "experiment": recipe.experiment,
+        "data": dataset.name,
+        "members": len(tested.suggested),
+        "suggested": float(np.median(found)) if len(found) else None,
+        "suggested_by_member": tested.suggested,
+        "rates": tested.rates,
+        "objective": tested.objective,
+        "accuracy": tested.accuracy,
+        "out": None if folder is None else str(folder),
+    }
+    if folder is not None:
+        from deltarule.reports.figures import range_test_curves, save
+
+        write_json(folder / "lr_range.json", record)
+        save(range_test_curves(tested), folder / "lr_range")
+    if json:
+        print_json(record)
+        return
+    screen = console()
+    if not len(found):
+        screen.print(f"Between {lowest:g} and {highest:g} no rate makes the objective fall; try another range.")
+        return
+    screen.print(
+        f"Suggested learning rate: {np.median(found):.3g} "
+        f"(median of {len(found)} of {len(tested.suggested)} members, from {found.min():.3g} to {found.max():.3g})"
+    )
+    screen.print(f"The recipe's own is {recipe.configuration.optimizer.learning_rate:g}.")
+    if folder is not None:
+        screen.print(f"Curves: {folder / 'lr_range.svg'}")
+
+
+lr_range.command_name = "lr-range"  # type: ignore[attr-defined]

@@ -1,0 +1,125 @@
+"""`deltarule run`: train a study, show what came of it, and write it down."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deltarule.cli.common import (
+    Data,
+    EngineName,
+    ExperimentName,
+    Json,
+    Out,
+    Resume,
+    Seed,
+    Seeds,
+    Settings,
+    Study,
+    Verbose,
+    chosen_engine,
+    chosen_recipe,
+    console,
+    print_json,
+    progress_shown,
+    show_all,
+)
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from deltarule.data.dataset import Dataset
+    from deltarule.studies.outcome import Outcome
+    from deltarule.studies.recipes import Population
+    from deltarule.training.run import Run
+
+
+def run(
+    study: Study,
+    experiment: ExperimentName = None,
+    set: Settings = None,
+    seed: Seed = None,
+    seeds: Seeds = None,
+    engine: EngineName = None,
+    data: Data = None,
+    out: Out = None,
+    resume: Resume = False,
+    verbose: Verbose = False,
+    json: Json = False,
+) -> int:
+    """Train a study, or one of its experiments, over its seeds; show the result and write it where --out says."""
+    import numpy as np
+
+    from deltarule.errors import BadInput
+    from deltarule.files import make_folder
+    from deltarule.studies.experiments import train_population
+    from deltarule.studies.outcome import outcome_of, write_run
+    from deltarule.studies.recipes import Population, dataset_of, problem_of
+
+    if resume and out is None:
+        raise BadInput("--resume goes on from a checkpoint in the folder of --out; name that folder too")
+    recipe = chosen_recipe(study, experiment, set, seed, seeds)
+    chosen = chosen_engine(engine, recipe)
+    folder = None if out is None else make_folder(out)
+    dataset = dataset_of(recipe, data)
+    problem = problem_of(recipe, dataset)
+    population = Population(recipe, dataset, problem, np.zeros(problem.members, np.int64))
+    with progress_shown(recipe.name) as progress:
+        done = train_population(
+            population,
+            engine=chosen,
+            outputs=_is_small(dataset),
+            checkpoint=None if folder is None else folder / "checkpoint.safetensors",
+            resume=resume,
+            progress=progress,
+        )
+    outcome = outcome_of(recipe, dataset, done, folder)
+    if folder is not None:
+        write_run(folder, recipe, outcome, done)
+        _draw(folder, done)
+    if json:
+        print_json(outcome)
+    else:
+        _show(population, done, outcome, verbose)
+    return 1 if outcome.interrupted else 0
+
+
+def _is_small(dataset: "Dataset") -> bool:
+    """Whether every row of the data can be shown on the screen."""
+    return bool(dataset.classes) and len(dataset.train) <= 32
+
+
+def _details(population: "Population", run: "Run") -> "list[RenderableType]":
+    """Of the first member, how each row's correct output came to be right, and the activations that do it."""
+    from deltarule.reports.tables import activation_table, object_convergence
+
+    dataset, activations = population.dataset, run.activations(population.dataset.train.x)
+    outputs = activations[f"a{len(run.problem.network.layers)}"][0]
+    if outputs.shape[-1] != len(dataset.classes) or len(run.problem.network.layers) != 2:
+        return []
+    y = dataset.encode(dataset.train, outputs.shape[-1])
+    correct = (run.history.series("outputs")[:, 0] * y).sum(-1)
+    return [
+        object_convergence(run.history.steps, correct),
+        activation_table(dataset.classes, activations["a1"][0], outputs),
+    ]
+
+
+def _draw(folder: Path, run: "Run") -> None:
+    from deltarule.reports.figures import accuracy_curves, objective_curves, save
+
+    save(objective_curves(run), folder / "objective")
+    if "accuracy" in run.history.names:
+        save(accuracy_curves(run), folder / "accuracy")
+
+
+def _show(population: "Population", run: "Run", outcome: "Outcome", verbose: bool) -> None:
+    from deltarule.reports.tables import run_summary
+
+    show_all(*(_details(population, run) if _is_small(population.dataset) else []), run_summary(outcome))
+    screen = console()
+    for note in outcome.notes:
+        screen.print(f"Note: {note}.")
+    if verbose:
+        screen.print(f"Network: {run.problem.network!r}; data: {population.dataset.note}")
+        screen.print(f"Engine: {outcome.engine}, {outcome.dtype}, {outcome.seconds:.2f} s of training.")
+        for one in population.recipe.configuration.assumption:
+            screen.print(f"Assumed: {one.what}: {one.value}. {one.why}")

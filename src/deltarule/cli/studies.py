@@ -1,0 +1,36 @@
+"""`deltarule list`: the studies that there are."""
+
+from typing import Any
+
+from deltarule.cli.common import Json, console, print_json
+
+
+def list_studies(json: Json = False) -> None:
+    """List the studies: what each is about, and how many experiments and claims it has."""
+    from deltarule.studies.recipes import bundled, load_recipe
+    from deltarule.studies.results import claims_of_study
+
+    found: list[dict[str, Any]] = []
+    for name, title, summary in bundled():
+        recipe = load_recipe(name)
+        found.append(
+            {
+                "study": name,
+                "title": title,
+                "summary": summary,
+                "experiments": [one.name for one in recipe.configuration.experiment],
+                "claims": len(claims_of_study(recipe)),
+            }
+        )
+    if json:
+        print_json({"studies": found})
+        return
+    screen = console()
+    for one in found:
+        screen.print(f"[bold]{one['study']}[/bold]  {one['title']}")
+        counts = f"{len(one['experiments'])} experiments, {one['claims']} claims"
+        screen.print(f"  {one['summary']} ({counts})" if one["summary"] else f"  ({counts})")
+    screen.print("\nTry: deltarule run encoder")
+
+
+list_studies.command_name = "list"  # type: ignore[attr-defined]

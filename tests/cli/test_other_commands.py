@@ -1,0 +1,85 @@
+import json
+
+import pytest
+
+from deltarule.files import read_json
+
+CLAIMS = """
+from deltarule.studies.verdicts import Evidence, claim
+
+
+@claim("own-1", says="the objective falls", report="yes", criterion="it ends below 10", needed=0.5)
+def own_1(experiments):
+    run = experiments.run({"stopping.max_epochs": 1})
+    return Evidence("it falls", {"": run.objective < 10})
+
+
+@claim("own-2", says="it rises", report="yes", criterion="it ends above 10", needed=0.5)
+def own_2(experiments):
+    run = experiments.run({"stopping.max_epochs": 1})
+    return Evidence("it does not", {"": run.objective > 10})
+
+
+@own_2.control("the learning rate")
+def own_2_control(experiments):
+    run = experiments.run({"stopping.max_epochs": 1, "optimizer.learning_rate": 30.0})
+    return Evidence("now it does", {"": run.objective > 10})
+"""
+
+
+def test_list_names_every_study(deltarule):
+    status, out, _ = deltarule("list")
+    listed = {one["study"] for one in json.loads(deltarule("list", "--json")[1])["studies"]}
+    assert status == 0 and all(name in out for name in listed)
+    assert {"encoder", "encoder-relu", "boundary-linear", "boundary-xor", "digits"} <= listed
+
+
+def test_show_tells_every_key_and_every_assumption(deltarule):
+    status, out, _ = deltarule("show", "encoder")
+    told = json.loads(deltarule("show", "encoder", "--json")[1])
+    flat = " ".join(out.split())
+    assert status == 0 and told["assumptions"]
+    assert all(" ".join(one["what"].split()) in flat for one in told["assumptions"])
+    assert all(f"[{section}]" in out for section in told["keys"])
+
+
+def test_own_claims_are_judged_and_the_code_is_announced(deltarule, tmp_path):
+    (tmp_path / "own.py").write_text(CLAIMS, encoding="utf-8")
+    words = ("claims", "digits", "--claims", tmp_path / "own.py", "--seeds", 8, "--out", tmp_path / "out")
+    status, out, err = deltarule(*words, "--json")
+    record = json.loads(out)
+    assert status == 0 and "own.py" in err
+    assert record["study"] == "digits" and record["data"] == "digits" and record["seeds"] == 8
+    first, second = record["claims"]
+    fields = {"id", "claim", "report", "ours", "share", "interval", "verdict", "contradicts_itself", "cause"}
+    assert fields <= first.keys()
+    assert first["verdict"] == "agrees" and first["share"] == 1 and first["cause"] == ""
+    assert second["verdict"] == "disagrees" and "learning rate" in second["cause"] and second["flipped"] is True
+    assert read_json(tmp_path / "out" / "claims.json") == record
+    assert "own-2" in deltarule(*words)[1]
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "named"),
+    [("x = 1", 2, "defines no claims"), ("import nothing_such", 1, "nothing_such"), ("def", 1, "SyntaxError")],
+)
+def test_claims_that_cannot_be_read_get_a_sentence(deltarule, tmp_path, code, status, named):
+    (tmp_path / "own.py").write_text(code, encoding="utf-8")
+    found, out, err = deltarule("claims", "digits", "--claims", tmp_path / "own.py")
+    assert found == status and out == "" and named in err
+
+
+def test_gradcheck_proves_a_study(deltarule):
+    status, out, _ = deltarule("gradcheck", "encoder", "--json")
+    assert status == 0 and json.loads(out)["ok"] is True
+    assert deltarule("gradcheck", "encoder")[0] == 0
+
+
+def test_lr_range_suggests_a_rate_and_draws_it(deltarule, tmp_path):
+    words = ("lr-range", "digits", "--seeds", 2, "--steps", 60, "--out", tmp_path / "out")
+    status, out, _ = deltarule(*words, "--json")
+    record = json.loads(out)
+    assert status == 0 and 1e-5 <= record["suggested"] <= 10
+    assert len(record["rates"]) == len(record["objective"]) == 60
+    assert (tmp_path / "out" / "lr_range.svg").exists() and (tmp_path / "out" / "lr_range.json").exists()
+    assert "Suggested learning rate" in deltarule(*words)[1]

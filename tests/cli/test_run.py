@@ -1,0 +1,242 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from deltarule.files import load_arrays, read_json
+
+RECIPE = """
+[study]
+title = "Exclusive or"
+criterion = "accuracy"
+
+[data]
+name = "xor"
+
+[network]
+layers = ["auto", 4, "auto"]
+activation = "tanh"
+output = "sigmoid"
+
+[loss]
+name = "binary_cross_entropy"
+
+[optimizer]
+name = "momentum"
+learning_rate = 0.5
+
+[stopping]
+max_steps = 400
+
+[[experiment]]
+name = "slow"
+set = {"optimizer.learning_rate" = 0.001}
+"""
+
+
+@pytest.fixture
+def study(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(RECIPE, encoding="utf-8")
+    return path
+
+
+def test_json_is_one_object_with_the_promised_fields(deltarule, study):
+    status, out, err = deltarule("run", study, "--seeds", 3, "--json")
+    record = json.loads(out)
+    assert status == 0 and err == ""
+    assert record["study"] == "mine" and record["data"] == "xor" and record["engine"] == "reference"
+    assert record["dtype"] == "float64" and record["members"] == 3
+    assert record["steps"] == 400 and record["member_steps"] == 1200 and record["out"] is None
+    assert record["objective"].keys() == record["accuracy"].keys() == {"min", "median", "max"}
+    assert record["solved"].keys() == {"criterion", "count", "of", "steps_median"}
+    assert record["diverged"] == [] and record["seconds"] > 0
+
+
+def test_solved_says_from_which_step_on_the_criterion_holds(deltarule, study, tmp_path):
+    _, out, _ = deltarule(
+        "run", study, "--seeds", 5, "--set", "run.history_every=10", "--json", "--out", tmp_path / "o"
+    )
+    solved = json.loads(out)["solved"]
+    arrays, _ = load_arrays(tmp_path / "o" / "arrays.safetensors")
+    steps, right = arrays["history steps"], arrays["history accuracy"] >= 1
+    since = [steps[np.flatnonzero(~right[:, k])[-1] + 1] for k in range(5) if right[-1, k]]
+    assert solved["count"] == len(since) and solved["steps_median"] == np.median(since)
+
+
+def test_a_seed_is_the_member_of_the_seeds(deltarule, study, tmp_path):
+    deltarule("run", study, "--seeds", 4, "--out", tmp_path / "four")
+    deltarule("run", study, "--seed", 2, "--out", tmp_path / "one")
+    four, one = (load_arrays(tmp_path / name / "arrays.safetensors")[0] for name in ("four", "one"))
+    assert one["seeds"].tolist() == [2]
+    assert np.array_equal(four["theta"][2], one["theta"][0])
+
+
+def test_experiment_and_set(deltarule, study):
+    plain, slow, back = (
+        json.loads(deltarule("run", study, *more, "--json")[1])["objective"]["median"]
+        for more in (
+            (),
+            ("--experiment", "slow"),
+            ("--experiment", "slow", "--set", "optimizer.learning_rate=0.5"),
+        )
+    )
+    assert slow > plain == back
+
+
+def test_out_holds_records_and_curves(deltarule, study, tmp_path):
+    folder = tmp_path / "deep" / "out"
+    status, out, _ = deltarule("run", study, "--out", folder, "--json")
+    assert status == 0
+    assert {path.name for path in folder.iterdir()} == {
+        "run.json", "recipe.json", "arrays.safetensors", "checkpoint.safetensors",
+        "objective.svg", "objective.png", "accuracy.svg", "accuracy.png",
+    }  # fmt: skip
+    assert read_json(folder / "run.json") == json.loads(out)
+    assert read_json(folder / "recipe.json")["keys"]["optimizer"]["learning_rate"] == 0.5
+    assert (folder / "objective.png").read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in (folder / "accuracy.svg").read_text(encoding="utf-8")
+
+
+def test_a_killed_run_is_resumed_to_the_same_result(study, tmp_path):
+    words = ["run", str(study), "--seeds", "30", "--set", "stopping.max_steps=30000", "--json"]
+    command = [sys.executable, "-m", "deltarule"]
+    whole = subprocess.run([*command, *words, "--out", str(tmp_path / "whole")], capture_output=True, check=True)
+    process = subprocess.Popen([*command, *words, "--out", str(tmp_path / "part")], stdout=subprocess.DEVNULL)
+    while not (tmp_path / "part").exists():
+        time.sleep(0.02)
+    time.sleep(0.5)
+    process.kill()
+    process.wait()
+    again = subprocess.run(
+        [*command, *words, "--out", str(tmp_path / "part"), "--resume"], capture_output=True, check=True
+    )
+    one, other = (load_arrays(tmp_path / name / "arrays.safetensors")[0] for name in ("whole", "part"))
+    assert all(np.array_equal(one[name], other[name], equal_nan=True) for name in one)
+    told = [json.loads(done.stdout) for done in (whole, again)]
+    for record in told:
+        del record["seconds"], record["out"]
+    assert told[0] == told[1]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows delivers Ctrl-C to process groups only")
+def test_ctrl_c_writes_what_was_reached(study, tmp_path):
+    command = [sys.executable, "-m", "deltarule", "run", str(study), "--set", "stopping.max_steps=100000000"]
+    process = subprocess.Popen([*command, "--json", "--out", str(tmp_path / "out")], stdout=subprocess.PIPE)
+    while not (tmp_path / "out").exists():
+        time.sleep(0.02)
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    record = json.loads(out)
+    assert process.returncode == 1 and record["interrupted"] and record["reasons"] == {"interrupted": 1}
+    assert read_json(tmp_path / "out" / "run.json") == record
+
+
+def test_a_batch_larger_than_the_data_is_used_whole_and_said(deltarule, study):
+    status, out, _ = deltarule("run", study, "--set", "optimizer.batch_size=500")
+    assert status == 0 and "larger than the data" in out
+
+
+def test_own_data_runs_through_a_recipe(deltarule, study, tmp_path):
+    rows = "\n".join(f"{a},{b},{'yes' if a != b else 'no'}" for a in (0, 1) for b in (0, 1))
+    (tmp_path / "own.csv").write_text(f"a,b,both\n{rows}\n", encoding="utf-8")
+    words = ("--set", "data.name=none", "--set", 'data.file="own.csv"', "--set", "data.target=both")
+    status, out, err = deltarule("run", study, *words, "--json")
+    assert (status, err) == (0, "") and json.loads(out)["accuracy"]["max"] > 0.5
+
+
+BAD = [
+    (("run", "encodr"), "encoder"),
+    (("run", "STUDY", "--set", "optimizer.learning_rat=1"), "learning_rate"),
+    (("run", "STUDY", "--set", "optimizer.learning_rate=nan"), "optimizer.learning_rate"),
+    (("run", "STUDY", "--set", "network.activation=rellu"), "relu"),
+    (("run", "STUDY", "--set", "loss.name=mse"), "loss"),
+    (("run", "STUDY", "--set", "network.layers=[2, 0, 1]"), "network.layers"),
+    (("run", "STUDY", "--seeds", "-3"), "--seeds is -3"),
+    (("run", "STUDY", "--seeds", "three"), "--seeds"),
+    (("run", "STUDY", "--seed", "1", "--seeds", "2"), "--seed and --seeds"),
+    (("run", "STUDY", "--engine", "warp"), "reference"),
+    (("run", "STUDY", "--engine", "compiled", "--resume"), "--out"),
+    (("run", "STUDY", "--experiment", "fast"), "slow"),
+    (("run", "STUDY", "--set", "data.name=none", "--set", "data.file=gone.csv"), "gone.csv"),
+    (("run",), "STUDY"),
+    (("runn",), "run"),
+    (("claims", "STUDY"), "no claims"),
+    (("claims", "STUDY", "--claims", "gone.py"), "gone.py"),
+    (("lr-range", "STUDY", "--from", "1", "--to", "0.1"), "the lower one first"),
+    (("show", "gone.toml"), "gone.toml"),
+]
+
+
+@pytest.mark.parametrize(("words", "named"), BAD)
+def test_bad_use_is_one_sentence_and_status_2(deltarule, study, tmp_path, words, named):
+    before = sorted(tmp_path.rglob("*"))
+    status, out, err = deltarule(*(study if word == "STUDY" else word for word in words))
+    assert status == 2 and out == ""
+    assert len(err.strip().splitlines()) == 1 and err.startswith("deltarule: ") and named in err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ("", "empty"),
+        ("a,b,c\n", "rows"),
+        ("a,b,c\n1,2\n", "line 2"),
+        ("a,b,d\n1,2,x\n1,3,y\n", "c"),
+        ("a,b,c\n1,nan,x\n1,3,y\n", "line 2"),
+        ("a,b,c\n1,inf,x\n1,3,y\n", "line 2"),
+    ],
+)
+def test_bad_data_is_one_sentence_and_status_2(deltarule, study, tmp_path, content, named):
+    (tmp_path / "own.csv").write_text(content, encoding="utf-8")
+    words = ("--set", "data.name=none", "--set", 'data.file="own.csv"', "--set", "data.target=c")
+    status, out, err = deltarule("run", study, *words, "--out", tmp_path / "out")
+    assert status == 2 and out == "" and named in err and len(err.strip().splitlines()) == 1
+
+
+def test_a_recipe_that_is_not_toml_gets_a_sentence(deltarule, tmp_path):
+    (tmp_path / "bad.toml").write_text("[data\nname=", encoding="utf-8")
+    status, _, err = deltarule("run", tmp_path / "bad.toml")
+    assert status == 2 and "TOML" in err and "line 1" in err
+
+
+def test_an_output_folder_that_is_a_file_gets_a_sentence(deltarule, study, tmp_path):
+    (tmp_path / "taken").write_text("mine", encoding="utf-8")
+    status, _, err = deltarule("run", study, "--out", tmp_path / "taken")
+    assert status == 2 and "taken" in err
+    assert (tmp_path / "taken").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_diverged_member_is_told(deltarule, study):
+    words = (
+        "--set",
+        "optimizer.learning_rate=1e300",
+        "--set",
+        "network.output=identity",
+        "--set",
+        "network.activation=relu",
+    )
+    _, out, _ = deltarule("run", study, *words, "--set", "loss.name=squared_error", "--json")
+    (diverged,) = json.loads(out)["diverged"]
+    assert diverged.keys() == {"member", "step", "layer", "where"} and diverged["member"] == 0
+
+
+def test_the_screen_of_a_small_study_shows_each_object(deltarule):
+    status, out, _ = deltarule("run", "encoder", "--seed", 0)
+    assert status == 0
+    assert len(set(re.findall(r"\b[01]{3}\b", out))) >= 4
+
+
+def test_nothing_but_text_when_piped(study):
+    done = subprocess.run(
+        [sys.executable, "-m", "deltarule", "run", str(study)], capture_output=True, check=True, encoding="utf-8"
+    )
+    assert "\x1b" not in done.stdout + done.stderr

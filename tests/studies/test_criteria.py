@@ -1,0 +1,45 @@
+"""Criteria are fixed before results: claims.py says what criteria.json holds, and what results.json was judged by."""
+
+import pytest
+
+from deltarule.files import read_json
+from deltarule.studies.recipes import bundled, load_recipe
+from deltarule.studies.results import claims_of_study, criteria_of
+from deltarule.studies.verdicts import VERDICTS
+
+STUDIES = [name for name, _, _ in bundled() if claims_of_study(load_recipe(name))]
+
+
+def test_there_are_studies_with_claims():
+    assert {"encoder", "encoder-relu", "boundary-linear", "boundary-xor"} <= set(STUDIES)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_criterion_was_fixed_and_a_changed_one_has_its_reason(study):
+    recipe = load_recipe(study)
+    fixed = criteria_of(recipe)
+    for claim in claims_of_study(recipe):
+        digests = fixed[claim.id] if isinstance(fixed[claim.id], list) else [fixed[claim.id]]
+        assert claim.digest == digests[-1], f"{claim.id} is judged by another criterion than the one that was fixed"
+        assert (len(digests) > 1) == bool(claim.changed), f"{claim.id} was changed: it needs its reason"
+    assert set(fixed) == {claim.id for claim in claims_of_study(recipe)}
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_claim_has_a_result_judged_by_its_criterion(study):
+    recipe = load_recipe(study)
+    results = read_json(recipe.folder / "results.json")
+    judged = {one["id"]: one for one in results["claims"]}
+    assert results["seeds"] >= 100
+    for claim in claims_of_study(recipe):
+        one = judged[claim.id]
+        assert one["digest"] == claim.digest, f"{claim.id} was judged by another criterion: judge the study again"
+        assert one["verdict"] in VERDICTS and one["claim"] == claim.says
+        if one["verdict"] not in ("agrees", "not testable here"):
+            assert one["control"] is not None and one["cause"], f"{claim.id} needs its control run and a sentence"
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_digest_tells_the_claims_apart(study):
+    claims = claims_of_study(load_recipe(study))
+    assert len({claim.digest for claim in claims}) == len(claims)
