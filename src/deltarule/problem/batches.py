@@ -62,8 +62,11 @@ def whole(problem: Problem, members: Integers) -> Batch:
 
 
 def _gathered(problem: Problem, members: Integers, positions: Integers) -> Batch:
-    table = problem.row_table
-    rows = positions if table is None else table[members[:, None], np.atleast_2d(positions)]
+    rows = positions
+    if problem.row_table is not None:
+        rows = problem.row_table[members[:, None], np.atleast_2d(positions)]
+        if (rows == rows[0]).all():  # not one copy of the data for each member that sees the same
+            rows = rows[0]
     if problem.weights is None:
         w = np.ones((*rows.shape, 1), problem.dtype)
     elif problem.weights.ndim == 1:

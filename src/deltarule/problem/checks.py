@@ -12,7 +12,7 @@ from deltarule.maths.losses import Loss
 from deltarule.maths.optimizers import Optimizer
 from deltarule.maths.schedules import Schedule
 from deltarule.problem.network import Network
-from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.problem import Floats, Integers
 
 
 def no_meaning(loss: Loss, output: Activation) -> str:
@@ -169,21 +169,20 @@ def weights(given: Any, rows: int, dtype: str) -> Floats | None:
     return array
 
 
-def weighty(problem: Problem) -> None:
-    """Refuse row weights with which a batch could weigh nothing: there is no mean over such a batch."""
-    weights = problem.weights
-    if weights is None:
-        return
-    for member in range(1 if weights.ndim == 1 and problem.rows is None else problem.members):
-        own = weights if weights.ndim == 1 else weights[member]
-        own = own if problem.rows is None else own[problem.rows[member]]
-        size = problem.batch_rows(member)
-        smallest, nothing = len(own) % size or size, int((own == 0).sum())
-        if nothing >= smallest:
-            raise BadInput(
-                f"{nothing} rows of member {member} have weight 0, and its smallest batch, of {smallest}, could hold "
-                "only such rows; leave them out (rows), or train in larger batches"
-            )
+def with_weight(
+    rows: tuple[Integers, ...] | None, weights: Floats | None, members: int, count: int
+) -> tuple[Integers, ...] | None:
+    """Each member's rows without those of weight 0: they count as not there, in its batches as in its sums."""
+    if weights is None or (weights > 0).all():
+        return rows
+    kept = []
+    for member in range(members):
+        own = np.arange(count) if rows is None else rows[member]
+        own = own[(weights if weights.ndim == 1 else weights[member])[own] > 0]
+        if not len(own):
+            raise BadInput(f"all rows of member {member} have weight 0; give one of them a weight above 0")
+        kept.append(own)
+    return tuple(kept)
 
 
 def rows(given: Any, count: int) -> tuple[Integers, ...] | None:

@@ -105,7 +105,9 @@ def create_problem(
     checks.fitting(found_optimizer, found_schedule, spread)
     if found_penalty is None and spread["strength"].any():
         raise BadInput("a strength is given without a penalty; name the penalty too")
-    problem = Problem(
+    own_rows = own_rows * members if own_rows is not None and len(own_rows) == 1 else own_rows
+    own_rows = checks.with_weight(own_rows, row_weights, members, len(x))
+    return Problem(
         network=network,
         x=x,
         y=y,
@@ -122,15 +124,13 @@ def create_problem(
         initial_scale=spread["initial_scale"],
         batch_size=batch_size,
         weights=row_weights,
-        rows=own_rows * members if own_rows is not None and len(own_rows) == 1 else own_rows,
+        rows=own_rows,
         seeds=spread["seeds"],
         data_seeds=spread["data_seeds"],
         dropout_seeds=spread.get("dropout_seeds", spread["seeds"]),
         dtype=np.dtype(dtype),
         notes=_notes(batch_size, len(x) if own_rows is None else min(map(len, own_rows))),
     )
-    checks.weighty(problem)
-    return problem
 
 
 def _notes(batch_size: int | None, fewest: int) -> tuple[str, ...]:
