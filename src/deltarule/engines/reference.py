@@ -29,7 +29,18 @@ class Pass(NamedTuple):
 
 
 class ReferenceEngine:
-    """The formulas as they stand, in NumPy, one network or a population at a time."""
+    """The formulas as they stand, in NumPy, one network or a population at a time.
+
+    >>> from deltarule.problem.create import create_problem
+    >>> from deltarule.problem.network import Network
+    >>> from deltarule.problem.state import initial_state
+    >>> problem = create_problem(Network([1, 1], bias=False, initializer="zeros"), [[1]], [1], learning_rate=0.25)
+    >>> state, trace = ReferenceEngine().advance(problem, initial_state(problem), 2)
+    >>> state.theta, trace.objective.ravel().tolist()  # (w − 1)², halved in w − 1 by each update
+    (array([[0.75]]), [1.0, 0.25])
+    >>> ReferenceEngine().outputs(problem, state, [[2.0]])[1]
+    array([[[1.5]]])
+    """
 
     name = "reference"
 

@@ -39,7 +39,11 @@ class Initializer:
         return drawn.reshape(-1, fan_in, fan_out)
 
     def bias(self, seed: Array, layer: int, fan_in: int, fan_out: int) -> Array:
-        """Biases of a layer for each seed.    seed [K]  →  [K, 1, fan_out]"""
+        """Biases of a layer for each seed.    seed [K]  →  [K, 1, fan_out]
+
+        >>> INITIALIZERS["glorot_uniform"].bias(np.array([0]), 1, 8, 3)
+        array([[[0., 0., 0.]]])
+        """
         if self.biases == "zeros":
             return np.zeros((len(seed), 1, fan_out))
         drawn = self._draw(seed, random.INITIAL_BIASES | layer << 8, fan_out, fan_in, fan_out)

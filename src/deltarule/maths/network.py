@@ -74,7 +74,12 @@ def parameter_entries(layers: Sequence[Layer]) -> tuple[Entry, ...]:
 
 
 def buffer_entries(layers: Sequence[Layer]) -> tuple[Entry, ...]:
-    """Where the running mean and variance of each batch norm lie in the vector of buffers."""
+    """Where the running mean and variance of each batch norm lie in the vector of buffers.
+
+    >>> from deltarule.maths.activations import SIGMOID
+    >>> [entry.name for entry in buffer_entries([Layer(1, 8, 3, SIGMOID, batch_norm=True)])]
+    ['mean1', 'variance1']
+    """
     return _entries(
         [(f"{name}{layer.number}", (1, layer.units)) for layer in layers if layer.batch_norm for name in _RUNNING]
     )
@@ -107,7 +112,12 @@ def views(vector: Array, entries: Sequence[Entry]) -> dict[str, Array]:
 
 
 def flatten(arrays: Mapping[str, Array], entries: Sequence[Entry]) -> Array:
-    """The flat vector of named arrays, the inverse of `views`.    {name: [.., rows, columns]}  →  [.., P]"""
+    """The flat vector of named arrays, the inverse of `views`.    {name: [.., rows, columns]}  →  [.., P]
+
+    >>> entries = [Entry("W1", (2, 1), 0, 2), Entry("b1", (1, 1), 2, 3)]
+    >>> flatten({"W1": np.array([[1.0], [2.0]]), "b1": np.array([[3.0]])}, entries)
+    array([1., 2., 3.])
+    """
     return np.concatenate(
         [arrays[e.name].reshape(*arrays[e.name].shape[:-2], e.stop - e.start) for e in entries], axis=-1
     )
@@ -128,6 +138,12 @@ def forward(
     In training, `share` [.., B, 1] is each row's share of the batch (batch norm takes its statistics with it), `keep`
     and `rate` hold the dropout masks [K, B, H] and rates [K, 1, 1] by layer number. In evaluation these are absent,
     and `buffers` hold the running statistics of batch norm. Returned beside the tape: batch norm's (μ, σ²) by layer.
+
+    >>> from deltarule.maths.activations import IDENTITY, RELU
+    >>> layers = [Layer(1, 1, 1, RELU, bias=False), Layer(2, 1, 1, IDENTITY, bias=False)]
+    >>> tape, _ = forward(layers, {"W1": np.array([[2.0]]), "W2": np.array([[3.0]])}, np.array([[5.0]]))
+    >>> [(taped.name, float(taped.value[0, 0])) for taped in tape]
+    [('z1', 10.0), ('a1', 10.0), ('z2', 30.0)]
     """
     tape: list[Taped] = []
     statistics: dict[str, tuple[Array, Array]] = {}
@@ -178,6 +194,11 @@ def updated_buffers(
 
     total [K, 1, 1] or a number: N, the samples of the batch, or the sum of their weights. The N − 1 of N / (N − 1) is
     1 at least: weights that sum to 1, but for rounding, must not make σ² infinite.
+
+    >>> from deltarule.maths.activations import RELU
+    >>> layers, zero, one = [Layer(1, 1, 1, RELU, batch_norm=True)], np.zeros((1, 1)), np.ones((1, 1))
+    >>> updated_buffers(layers, {"mean1": zero, "variance1": zero}, {"1": (one, one)}, total=2 * one)
+    {'mean1': array([[0.1]]), 'variance1': array([[0.2]])}
     """
     updated = dict(buffers)
     for n, (mean, variance) in statistics.items():

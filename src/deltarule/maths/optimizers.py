@@ -26,6 +26,10 @@ class Optimizer:
     (Adam's corrections). With `norms`, `update` also gets `norm`: for each entry the length of the gradient of its
     array. With `decay`, its parameter "weight_decay" acts on weights only, as penalties do. L-BFGS has no update: it
     searches along lines over the whole objective, and runs as a procedure of its own.
+
+    >>> theta, v = OPTIMIZERS["momentum"].update(theta=1.0, g=2.0, v=0.5, learning_rate=0.1, momentum=0.9)
+    >>> round(theta, 12), round(v, 12)
+    (1.25, 0.25)
     """
 
     name: str

@@ -29,6 +29,12 @@ def groups(problem: Problem, members: Integers) -> list[Integers]:
     """Split members (as places in `members`) by how many rows they have: those of a group have batches of one size.
 
     A batch is never padded, so a member's sums run over the same numbers in the same order as when it trains alone.
+
+    >>> from deltarule.problem.network import Network
+    >>> from deltarule.problem.create import create_problem
+    >>> problem = create_problem(Network([1, 1]), [[0], [1]], [0, 1], rows=[[0, 1], [1], [1, 0]])
+    >>> [group.tolist() for group in groups(problem, np.arange(3))]
+    [[1], [0, 2]]
     """
     counts = problem.row_counts[members]
     return [np.flatnonzero(counts == count) for count in np.unique(counts)]
@@ -49,7 +55,7 @@ def batch(problem: Problem, members: Integers, step: int) -> Batch:
     else:
         epoch, place = divmod(step, problem.steps_per_epoch(members[0]))
         seeds = problem.data_seeds[members]
-        order = _orders(tuple(np.unique(seeds).tolist()), epoch, rows)
+        order = orders(tuple(np.unique(seeds).tolist()), epoch, rows)
         positions = order[:, place * size : (place + 1) * size][np.unique(seeds, return_inverse=True)[1]]
         if len(order) == 1:
             positions = positions[0]
@@ -57,7 +63,14 @@ def batch(problem: Problem, members: Integers, step: int) -> Batch:
 
 
 def whole(problem: Problem, members: Integers) -> Batch:
-    """All rows of members that have equally many, in their own order."""
+    """All rows of members that have equally many, in their own order.
+
+    >>> from deltarule.problem.network import Network
+    >>> from deltarule.problem.create import create_problem
+    >>> problem = create_problem(Network([1, 1]), [[5], [6], [7]], [0, 1, 2], rows=[[2, 0]])
+    >>> whole(problem, np.array([0])).x.ravel().tolist()
+    [7.0, 5.0]
+    """
     return _gathered(problem, members, np.arange(problem.row_count(members[0])))
 
 
@@ -77,5 +90,6 @@ def _gathered(problem: Problem, members: Integers, positions: Integers) -> Batch
 
 
 @lru_cache(maxsize=4)
-def _orders(seeds: tuple[int, ...], epoch: int, rows: int) -> Integers:
+def orders(seeds: tuple[int, ...], epoch: int, rows: int) -> Integers:
+    """The order of an epoch's rows for each data seed, [seeds, rows]: remembered, for every batch of it asks."""
     return random.permutation(np.array(seeds, np.uint64), epoch, rows)

@@ -99,7 +99,14 @@ class Problem:
         return -(-self.row_counts // size)
 
     def rates(self, members: Integers, step: int) -> Floats:
-        """The learning rate [K] of each member at an update, after its schedule (without training's own factor)."""
+        """The learning rate [K] of each member at an update, after its schedule (without training's own factor).
+
+        >>> from deltarule.problem.create import create_problem
+        >>> schedule = {"name": "step", "every": 5, "factor": 0.5}
+        >>> problem = create_problem(Network([1, 1]), [[0]], [0], learning_rate=[0.8, 0.4], schedule=schedule)
+        >>> problem.rates(np.array([0, 1]), 5)
+        array([0.4, 0.2])
+        """
         if self.schedule.per == "epoch":
             counted = (step // self._epoch_steps[members]).astype(np.float64)
         else:

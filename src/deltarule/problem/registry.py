@@ -66,22 +66,38 @@ def activation(given: Named | Activation) -> Activation:
 
 
 def loss(given: Named | Loss) -> Loss:
-    """The loss of a name."""
+    """The loss of a name.
+
+    >>> loss("huber").name
+    'huber'
+    """
     return given if isinstance(given, Loss) else _with_parameters("loss", given)
 
 
 def penalty(given: Named | Penalty) -> Penalty:
-    """The penalty of a name."""
+    """The penalty of a name.
+
+    >>> penalty("l2_per_sample").per_sample
+    True
+    """
     return given if isinstance(given, Penalty) else _with_parameters("penalty", given)
 
 
 def optimizer(given: Named | Optimizer) -> Optimizer:
-    """The optimizer of a name."""
+    """The optimizer of a name.
+
+    >>> dict(optimizer({"name": "nesterov", "momentum": 0.5}).parameters)
+    {'momentum': 0.5}
+    """
     return given if isinstance(given, Optimizer) else _with_parameters("optimizer", given)
 
 
 def schedule(given: Named | Schedule) -> Schedule:
-    """The schedule of a name; `per` ("step" or "epoch") may stand among its parameters."""
+    """The schedule of a name; `per` ("step" or "epoch") may stand among its parameters.
+
+    >>> schedule({"name": "step", "every": 10, "per": "epoch"}).per
+    'epoch'
+    """
     if isinstance(given, Schedule):
         return given
     name, parameters = _taken_apart("schedule", given)
@@ -95,7 +111,11 @@ def schedule(given: Named | Schedule) -> Schedule:
 
 
 def initializer(given: Named | Initializer) -> Initializer:
-    """The initializer of a name; `biases` ("zeros" or "same") may stand among its parameters."""
+    """The initializer of a name; `biases` ("zeros" or "same") may stand among its parameters.
+
+    >>> initializer({"name": "normal", "std": 0.1, "biases": "same"}).biases
+    'same'
+    """
     if isinstance(given, Initializer):
         return given
     name, parameters = _taken_apart("initializer", given)

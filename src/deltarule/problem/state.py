@@ -31,7 +31,14 @@ class State:
     step: int = 0
 
     def take(self, chosen: NDArray[Any]) -> "State":
-        """The state of some of the members: indices or a mask [K]."""
+        """The state of some of the members: indices or a mask [K].
+
+        >>> from deltarule.problem.network import Network
+        >>> from deltarule.problem.create import create_problem
+        >>> state = initial_state(create_problem(Network([2, 1]), [[0, 1]], [0], seeds=range(3)))
+        >>> state.take(np.array([2, 0])).members
+        array([2, 0])
+        """
         return replace(
             self,
             theta=self.theta[chosen],
@@ -42,7 +49,15 @@ class State:
         )
 
     def put(self, chosen: NDArray[Any], part: "State") -> "State":
-        """The state with some members' arrays replaced by those of `part`, an inverse of `take`."""
+        """The state with some members' arrays replaced by those of `part`, an inverse of `take`.
+
+        >>> from deltarule.problem.network import Network
+        >>> from deltarule.problem.create import create_problem
+        >>> state = initial_state(create_problem(Network([1, 1], bias=False), [[0]], [0], seeds=range(3)))
+        >>> one = state.take(np.array([1]))
+        >>> state.put(np.array([1]), replace(one, theta=np.array([[7.0]]))).theta[1]
+        array([7.])
+        """
         whole = replace(
             self,
             theta=self.theta.copy(),
