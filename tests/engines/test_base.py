@@ -16,3 +16,15 @@ def test_blas_has_one_thread_inside_and_what_it_had_outside() -> None:
                 assert blas_threads() <= {1}
             assert blas_threads() <= {1}
         assert blas_threads() == before
+
+
+def test_the_limit_holds_until_the_last_thread_has_left() -> None:
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        first, second = one_blas_thread(), one_blas_thread()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert blas_threads() <= {1}
+        second.__exit__(None, None, None)
+        assert blas_threads() == before

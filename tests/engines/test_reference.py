@@ -471,25 +471,43 @@ def test_finite_sees_every_array(what: str) -> None:
         assert finite(state, objective).tolist() == [True, False]
 
 
-def test_where_a_member_stops_being_finite() -> None:
+@pytest.mark.parametrize(
+    ("entries", "layer", "what"),
+    [
+        ({"b1": np.inf}, 1, "z1"),
+        ({"W1": 1e200, "W2": 1e200}, 2, "z2"),
+        ({"b3": 1e200}, 3, "loss"),
+        ({"W2": 1e200, "W3": 1e150, "b3": 1.0}, 1, "gradient of b1"),
+        ({"b3": 1e100}, 3, "b3"),
+        ({"b3": 1.0}, 3, "update"),  # nothing is wrong with it
+    ],
+)
+def test_where_a_member_stops_being_finite(entries: dict[str, float], layer: int, what: str) -> None:
     network = Network([1, 2, 2, 1], "identity")
     problem = create_problem(network, [[1.0]], [0.0], loss="squared_error", learning_rate=1e300)
+    state = initial_state(problem)
+    state = replace(state, theta=np.zeros_like(state.theta))
+    for name, value in entries.items():
+        views(state.theta, network.entries)[name][...] = value
+    assert first_nonfinite(problem, state) == (layer, what)
 
-    def place(**entries: float) -> tuple[int, str]:
-        state = initial_state(problem)
-        state = replace(state, theta=np.zeros_like(state.theta))
-        for name, value in entries.items():
-            views(state.theta, network.entries)[name][...] = value
-        return first_nonfinite(problem, state)
 
-    assert place(W1=1e200, W2=1e200) == (2, "z2")
-    assert place(b1=np.inf) == (1, "z1")
-    assert place(b3=1e200) == (3, "loss")
-    assert place(W2=1e200, W3=1e150, b3=1.0) == (1, "gradient of b1")
-    assert place(b3=1e100) == (3, "b3")
-    naive = create_problem(Network([1, 1], output="sigmoid"), [[1.0]], [0.0], loss="naive_binary_cross_entropy")
-    state = initial_state(naive)
-    assert first_nonfinite(naive, replace(state, theta=np.full_like(state.theta, 100.0))) == (1, "loss")
+def test_a_logarithm_of_0_is_told_as_the_loss() -> None:
+    problem = create_problem(Network([1, 1], output="sigmoid"), [[1.0]], [0.0], loss="naive_binary_cross_entropy")
+    state = initial_state(problem)
+    assert first_nonfinite(problem, replace(state, theta=np.full_like(state.theta, 100.0))) == (1, "loss")
+
+
+def test_a_memory_that_overflows_is_told_by_its_name() -> None:
+    network = Network([1, 2, 1], "identity", batch_norm=True)
+    problem = create_problem(network, [[1.0], [-1.0]], [0.0, 1.0], optimizer="adam", seeds=0)
+    state = initial_state(problem)
+    views(state.theta, network.entries)["W1"][...] = 1e200
+    assert first_nonfinite(problem, state) == (1, "running variance1")
+    plain = create_problem(Network([1, 1]), [[1.0]], [0.0], optimizer="rmsprop", loss="absolute_error")
+    state = initial_state(plain)
+    steep = replace(state, slots={"s": np.full_like(state.theta, np.inf)})
+    assert first_nonfinite(plain, steep) == (1, "optimizer's s of b1")
 
 
 def test_lbfgs_is_no_optimizer_of_single_updates() -> None:

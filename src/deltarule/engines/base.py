@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from threading import Lock
 from typing import Any, Protocol
 
 from deltarule.problem.problem import Floats, Integers, Problem
@@ -45,8 +46,23 @@ def one_blas_thread() -> Iterator[None]:
     >>> with one_blas_thread():
     ...     pass
     """
-    with _controller().limit(limits=1, user_api="blas"):
+    global _holders, _limits
+    # The limit is one for the whole process: of several threads the first sets it, and the last to leave lifts it.
+    with _lock:
+        if not _holders:
+            _limits = _controller().limit(limits=1, user_api="blas")
+        _holders += 1
+    try:
         yield
+    finally:
+        with _lock:
+            _holders -= 1
+            if not _holders:
+                _limits.restore_original_limits()
+
+
+_lock, _holders = Lock(), 0
+_limits: Any = None
 
 
 @cache

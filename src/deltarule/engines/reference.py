@@ -200,16 +200,26 @@ def first_nonfinite(problem: Problem, state: State) -> tuple[int, str]:
     The state holds that one member. The first array that is not finite on the way forward, then the loss, then on the
     way back, then in the update.
     """
+    network = problem.network
     with one_blas_thread(), np.errstate(all="ignore"):
         done = objective_and_gradient(problem, state, batch(problem, state.members, state.step))
-        last = problem.network.layers[-1].number
-        for taped in done.tape:
-            if not np.isfinite(taped.value).all():
-                return int(taped.name[1:]), taped.name
-        if not np.isfinite(done.objective).all():
-            return last, "loss"
-        for what, vector in (("gradient of ", done.gradient), ("", apply_optimizer(problem, state, done.gradient)[0])):
-            for entry in reversed(problem.network.entries):
-                if not np.isfinite(vector[:, entry.start : entry.stop]).all():
-                    return int("".join(filter(str.isdigit, entry.name))), what + entry.name
-    return last, "optimizer's memory"
+        theta, slots = apply_optimizer(problem, state, done.gradient)
+    for taped in done.tape:
+        if not np.isfinite(taped.value).all():
+            return _layer(taped.name), taped.name
+    if not np.isfinite(done.objective).all():
+        return network.layers[-1].number, "loss"
+    for what, vector, entries in (
+        ("running ", done.buffers, network.buffers),
+        ("gradient of ", done.gradient, network.entries),
+        ("", theta, network.entries),
+        *((f"optimizer's {name} of ", slot, network.entries) for name, slot in slots.items()),
+    ):
+        for entry in reversed(entries):
+            if not np.isfinite(vector[:, entry.start : entry.stop]).all():
+                return _layer(entry.name), what + entry.name
+    return network.layers[-1].number, "update"  # another engine's, whose last bits are not those of this one
+
+
+def _layer(name: str) -> int:
+    return int(name.lstrip("abcdefghijklmnopqrstuvwxyzW"))

@@ -39,7 +39,7 @@ class Loss:
 
     `value(p, y, **parameters)` gives a number for each output, `derivative(p, y, **parameters)` gives ∂value/∂p.
     `domain` says which predictions have a meaning ("real", "positive", "unit", "simplex"), `targets` which targets
-    ("real", "nonnegative", "unit", "simplex"). `kinks` are the p − y at which there is no derivative. `exact` is
+    ("real", "nonnegative", "unit"). `kinks` are the p − y at which there is no derivative. `exact` is
     False for the one loss whose published gradient is not that of its value.
     """
 
