@@ -30,17 +30,33 @@ STRETCH = 50
 # --- training --------------------------------------------------------------------------------------------------------
 
 
-def trained(experiments: Experiments, *variants: str, epochs: int | None = None, every: int = 100) -> Run:
-    """The study with some of its experiments' settings together, over its seeds, looked at as the report prints.
+def trained(
+    experiments: Experiments,
+    *variants: str,
+    epochs: int | None = None,
+    layers: tuple[int, ...] | None = None,
+    seeds: tuple[int, ...] | None = None,
+) -> Run:
+    """The study with some of its experiments' settings together, looked at every 100 epochs, as the report prints.
 
     variants : names of experiments; `AS_ASSUMED` among them changes nothing.
-    epochs : the limit, where it is not the recipe's.
-    every : epochs between two looks.
+    epochs, layers, seeds : the limit, the sizes of all layers, the seeds, where they are not those of the experiments.
     """
-    settings = together(experiments, variants)
-    if epochs is not None:
-        settings["stopping.max_epochs"] = epochs
-    return experiments.run(settings, prepare=_prepare(experiments), history_every=every, metrics=("accuracy",))
+    given = {"stopping.max_epochs": epochs, "network.layers": layers, "run.seeds": seeds}
+    settings = together(experiments, variants) | {key: value for key, value in given.items() if value is not None}
+    return experiments.run(settings, prepare=_prepare(experiments), history_every=100, metrics=("accuracy",))
+
+
+def seeds_that_begin_at(experiments: Experiments, loss: float, within: float, count: int) -> tuple[int, ...]:
+    """The first seeds whose untrained network has this loss, at most so far from it."""
+    found: list[int] = []
+    start = 0
+    while len(found) < count:
+        seeds = tuple(range(start, start + 10 * count))
+        untrained = trained(experiments, epochs=0, seeds=seeds)
+        found += [seed for seed, off in zip(seeds, np.abs(untrained.objective - loss), strict=True) if off <= within]
+        start += len(seeds)
+    return tuple(found[:count])
 
 
 def together(experiments: Experiments, variants: tuple[str, ...]) -> dict[str, Any]:
@@ -72,7 +88,7 @@ def _prepare(experiments: Experiments) -> Callable[[Problem], Problem] | None:
 
 @dataclass(frozen=True)
 class GoneOn:
-    """Members that went on whatever their loss became: the loss before each update [n, K], and where they ended [K].
+    """Members that went on whatever their loss became: the mean loss before each update [n, K], and their end [K].
 
     `answers_alike` [K]: the accuracy of the better of the two constant answers.
     """
@@ -98,8 +114,8 @@ def gone_on(experiments: Experiments, *variants: str, epochs: int) -> GoneOn:
         losses.append(trace.objective)
     _, after = engine.advance(problem, state, 1)
     return GoneOn(
-        losses=np.concatenate(losses),
-        final_loss=after.objective[0],
+        losses=np.concatenate(losses) / _points_summed(problem),
+        final_loss=after.objective[0] / _points_summed(problem),
         final_accuracy=_accuracy(engine, problem, state),
         answers_alike=_alike(problem),
     )
@@ -131,10 +147,12 @@ def answers_alike(run: Run) -> Floats:
 def loss_at(run: Run, epoch: int) -> Floats:
     """The loss at an epoch, or at the last look before it, [K]; of members that ended earlier, the one they ended with.
 
-    A loss that is not a number is infinite here: worse than any other.
+    It is the mean over the points, as the report prints it, whatever the gradient is of. A loss that is not a number is
+    infinite here: worse than any other.
     """
     place = _look_at(run, epoch)
     losses = np.where(run.steps < run.history.steps[place], run.objective, run.history.objective[place])
+    losses = losses / _points_summed(run.problem)
     return np.where(np.isfinite(losses), losses, np.inf)
 
 
@@ -168,6 +186,10 @@ def printed_inside(run: Run, printed: Mapping[int, float]) -> int:
     """How many of the losses that the report prints, by epoch, lie within the central 90 % of our members' losses."""
     spans = [np.quantile(loss_at(run, epoch), (0.05, 0.95)) for epoch in printed]
     return sum(low <= loss <= high for loss, (low, high) in zip(printed.values(), spans, strict=True))
+
+
+def _points_summed(problem: Problem) -> int:
+    return problem.row_count(0) if problem.reduction == "sum" else 1
 
 
 def _look_at(run: Run, epoch: int) -> int:
