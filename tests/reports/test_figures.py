@@ -135,9 +135,11 @@ def test_members_that_ended_before_have_shorter_lines_that_reach_their_very_end(
 
 
 def test_with_patience_a_line_ends_at_the_last_look_since_the_best_weights_are_from_before_it():
-    run = encoder(max_steps=300, learning_rate=100.0, train_by={"patience": 3, "history_every": 10})
-    assert run.reasons == ("patience",)
-    assert drawn(objective_curves(run).axes[0].lines[0])[0] == run.history.steps
+    rules = {"patience": 1000, "threshold": 0.1, "history_every": 37}
+    run = encoder(max_steps=2000, train_by=rules)
+    assert run.reasons == ("threshold",)
+    assert run.history.steps[-1] < run.steps[0]
+    assert drawn(objective_curves(run).axes[0].lines[0]) == (run.history.steps, run.history.objective[:, 0].tolist())
 
 
 def test_the_caption_of_a_band_says_how_many_still_train():
@@ -199,7 +201,7 @@ def test_the_caption_says_what_the_objective_is():
     told = caption(objective_curves(encoder(reduction="mean_elements", penalty="l2", strength=0.1)))
     assert told == (
         "Network 8-3-8 (sigmoid, sigmoid), 59 parameters. "
-        "Objective: binary cross entropy, mean over elements, plus l2 penalty."
+        "Objective: binary cross entropy, mean over elements, plus a penalty (l2)."
     )
 
 
@@ -256,8 +258,8 @@ def test_names_stand_in_the_legend_as_they_are():
     figure = object_curves([0, 1], np.full((2, 3), 0.5), names)
     with style.drawing():
         figure.draw_without_rendering()
-    shown = [text._preprocess_math(text.get_text())[0].strip() for text in figure.legends[0].get_texts()]
-    assert shown == names
+    shown = [text._preprocess_math(text.get_text()) for text in figure.legends[0].get_texts()]
+    assert [(text.strip(), is_formula) for text, is_formula in shown] == [(name, False) for name in names]
 
 
 @pytest.mark.parametrize("kind", ["exponential", "linear"])

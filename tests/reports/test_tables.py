@@ -24,7 +24,7 @@ from deltarule.studies.outcome import Outcome, Solved, Spread
 from deltarule.studies.verdicts import Share, Verdict
 
 widths = st.integers(40, 220)
-values = st.floats(-99, 99) | st.just(float("nan"))
+values = st.floats(-99, 99) | st.sampled_from([0.5, float("nan")])
 ESCAPE = re.compile(r"\x1b\[([\d;]*)m")
 
 
@@ -196,9 +196,10 @@ def test_a_summary_tells_the_record(width):
 
 def test_a_summary_of_one_network_has_no_medians():
     one = {"members": 1, "steps": 12000, "solved": Solved("accuracy of 1", 1, 1, 512.0), "reasons": {"max_steps": 1}}
-    text = " ".join(printed(run_summary(outcome(**one))).split())
+    spreads = {"objective": Spread(8.1e-5, 8.1e-5, 8.1e-5), "accuracy": Spread(1.0, 1.0, 1.0)}
+    text = " ".join(printed(run_summary(outcome(**one, **spreads))).split())
     assert "updates 12,000, in 1.23 s" in text
-    assert "objective 8.1e-05 accuracy" in text
+    assert "objective 8.1e-05 accuracy 100 % solved" in text
     assert "solved 1 of 1 (accuracy of 1), by update 512" in text
 
 

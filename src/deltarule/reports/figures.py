@@ -388,7 +388,7 @@ def _told(run: Run) -> str:
     """What was trained, and what the objective is."""
     problem = run.problem
     loss, reduction = (text.replace("_", " ") for text in (problem.loss.name, problem.reduction))
-    penalty = "" if problem.penalty is None else f", plus {problem.penalty.name.replace('_', ' ')} penalty"
+    penalty = "" if problem.penalty is None else f", plus a penalty ({problem.penalty.name.replace('_', ' ')})"
     members = f", {problem.members} members" if problem.members > 1 else ""
     means = {"sum": "sum", "mean samples": "mean over samples", "mean elements": "mean over elements"}
     return f"{problem.network!r}{members}. Objective: {loss}, {means[reduction]}{penalty}."

@@ -6,7 +6,7 @@ What is returned is for Rich to print; into a file or a pipe it prints plain tex
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -71,9 +71,9 @@ def run_summary(outcome: Any) -> "RenderableType":
         ("networks", f"{outcome.members:,}, {outcome.dtype}, {outcome.engine} engine"),
         ("updates", f"{updates}, in {outcome.seconds:.2f} s"),
         ("ended", ", ".join(f"{count:,} {ENDED[reason]}" for reason, count in outcome.reasons.items())),
-        ("objective", _spread(outcome.objective, outcome.members, lambda value: f"{value:.4g}")),
+        ("objective", _spread(outcome.objective, lambda value: f"{value:.4g}")),
         *(
-            (name.replace("_", " "), _spread(getattr(outcome, name), outcome.members, _percent))
+            (name.replace("_", " "), _spread(getattr(outcome, name), _percent))
             for name in ("accuracy", "validation_accuracy", "test_accuracy")
             if getattr(outcome, name) is not None
         ),
@@ -345,9 +345,9 @@ def _percent(share: float, digits: int = 4) -> str:
     return f"{100 * share:.{digits}g} %"
 
 
-def _spread(spread: Any, members: int, told: Any) -> str:
-    if members == 1:
-        return str(told(spread.median))
+def _spread(spread: Any, told: Callable[[float], str]) -> str:
+    if told(spread.min) == told(spread.max):
+        return told(spread.median)
     return f"median {told(spread.median)}, from {told(spread.min)} to {told(spread.max)}"
 
 
