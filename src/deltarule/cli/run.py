@@ -74,7 +74,7 @@ def run(
     outcome = outcome_of(recipe, dataset, done, folder)
     if folder is not None:
         write_run(folder, recipe, outcome, done)
-        _draw(folder, done)
+        _draw(folder, population, done)
     if json:
         print_json(outcome)
     else:
@@ -98,17 +98,19 @@ def _details(population: "Population", run: "Run") -> "list[RenderableType]":
     y = dataset.encode(dataset.train, outputs.shape[-1])
     correct = (run.history.series("outputs")[:, 0] * y).sum(-1)
     return [
-        object_convergence(run.history.steps, correct),
+        object_convergence(run.history.steps, correct, dataset.classes),
         activation_table(dataset.classes, activations["a1"][0], outputs),
     ]
 
 
-def _draw(folder: Path, run: "Run") -> None:
+def _draw(folder: Path, population: "Population", run: "Run") -> None:
     from deltarule.reports.figures import accuracy_curves, objective_curves, save
 
     save(objective_curves(run), folder / "objective")
-    if "accuracy" in run.history.names:
-        save(accuracy_curves(run), folder / "accuracy")
+    criterion = population.recipe.configuration.study.criterion
+    for metric in dict.fromkeys(["accuracy", *([criterion.name] if criterion else [])]):
+        if metric in run.history.names:
+            save(accuracy_curves(run, metric), folder / metric)
 
 
 def _show(population: "Population", run: "Run", outcome: "Outcome", verbose: bool) -> None:

@@ -109,7 +109,9 @@ def suggestion(rates: Floats, objective: Floats) -> float:
     return float(rates[steepest]) if slope[steepest] < 0 else float("nan")
 
 
-def _smoothed(objective: Floats, width: int = 5) -> Floats:
-    """A centred mean over a few updates, so that the suggestion is not behind the rates as a trailing one would be."""
+def _smoothed(objective: Floats) -> Floats:
+    """A centered mean over a tenth of the updates: wide enough for the noise of mini-batches, and not behind the rates
+    as a trailing mean would be."""
+    width = 2 * (len(objective) // 20) + 1
     padded = np.pad(objective, width // 2, mode="edge")
     return np.convolve(padded, np.full(width, 1 / width), mode="valid")
