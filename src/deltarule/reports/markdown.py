@@ -1,0 +1,71 @@
+"""Tables for the pages of docs/, made of stored records: a test holds each page to its records."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Write a Markdown table.
+
+    >>> print(table(["rate", "cost"], [["10", "0.1"], ["|1|", "0.2"]]))
+    | rate | cost |
+    |---|---|
+    | 10 | 0.1 |
+    | \\|1\\| | 0.2 |
+    """
+    lines = [list(headers), ["---"] * len(headers), *rows]
+    cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in line] for line in lines]
+    return "\n".join(["|" + "|".join(one) + "|" if one[0] == "---" else f"| {' | '.join(one)} |" for one in cells])
+
+
+def verdicts(results: Mapping[str, Any]) -> str:
+    """Write a study's claims with their verdicts, and below them why those fail that do.
+
+    Parameters: `results`, a study's results.json as it was read.
+
+    >>> claim = dict(id="encoder-1", claim="It learns.", report="3,000", ours="180", share=1.0, interval=[0.96, 1.0],
+    ...     verdict="agrees", contradicts_itself="", changed="", cause="", conventions={}, control=None,
+    ...     control_ours="")
+    >>> print(verdicts({"claims": [claim]}))
+    | claim | the report | its figure | ours | seeds | verdict |
+    |---|---|---|---|---|---|
+    | encoder-1 | It learns. | 3,000 | 180 | 100 % (96 to 100) | **agrees** |
+    """
+    headers = ["claim", "the report", "its figure", "ours", "seeds", "verdict"]
+    told = table(headers, [_verdict(one) for one in results["claims"]])
+    reasons = [line for one in results["claims"] for line in _reasons(one)]
+    return "\n\n".join([told, "\n".join(reasons)] if reasons else [told])
+
+
+def _verdict(one: Mapping[str, Any]) -> list[str]:
+    return [one["id"], one["claim"], one["report"], one["ours"], _seeds(one), f"**{one['verdict']}**"]
+
+
+def _seeds(one: Mapping[str, Any]) -> str:
+    """The share of seeds with its interval; of several conventions each."""
+    if one["share"] is None:
+        return "none"
+    if len(one["conventions"]) < 2:
+        return _share(one["share"], one["interval"])
+    return "; ".join(f"{name}: {_counted(share)}" for name, share in one["conventions"].items())
+
+
+def _share(share: float, interval: Sequence[float]) -> str:
+    low, high = interval
+    return f"{share:.0%} ({100 * low:.0f} to {100 * high:.0f})".replace("%", " %")
+
+
+def _counted(share: Mapping[str, Any]) -> str:
+    return _share(share["count"] / share["of"], share["interval"])
+
+
+def _reasons(one: Mapping[str, Any]) -> list[str]:
+    lines = []
+    if one["contradicts_itself"]:
+        lines.append(f"- **{one['id']}**: the report contradicts itself: {one['contradicts_itself']}.")
+    if one["changed"]:
+        lines.append(f"- **{one['id']}**: the criterion was changed after there were results: {one['changed']}.")
+    if one["cause"]:
+        control = "; ".join(_counted(share) for share in one["control"].values())
+        lines.append(f"- **{one['id']}**: {one['cause']}. Control: {one['control_ours']}; {control} of the seeds.")
+    return lines

@@ -1,0 +1,371 @@
+"""The encoder study: its predicates on records made by hand, its stored results, and the table of conventions."""
+
+import itertools
+from dataclasses import asdict, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deltarule.engines.reference import ReferenceEngine, whole_objective
+from deltarule.files import read_json
+from deltarule.maths.network import flatten
+from deltarule.problem import registry
+from deltarule.problem.state import initial_state
+from deltarule.reports import markdown
+from deltarule.studies.encoder import claims, conventions
+from deltarule.studies.experiments import Experiments
+from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, with_experiment, with_settings
+from deltarule.studies.results import claims_of_study
+from deltarule.studies.verdicts import judged
+from deltarule.training.history import History
+from deltarule.training.run import Run
+
+RECIPE = load_recipe("encoder")
+DATASET = dataset_of(RECIPE)
+PAGE = Path(__file__).parents[2] / "docs" / "studies" / "encoder.md"
+CODES = np.array(list(itertools.product([0, 1], repeat=3)))
+
+
+# --- records made by hand --------------------------------------------------------------------------------------------
+
+
+def record(cost=(), right=(), steps=None, theta=None):
+    """A run with these series [T, K] and parameters [K, P], as if it had been trained."""
+    cost, right = np.array(cost, float), np.array(right, float)
+    members = len(theta) if theta is not None else (cost if cost.size else right).shape[1]
+    problem = problem_of(RECIPE, DATASET, seeds=members)
+    looks = max(len(cost), len(right))
+    history = History(list(range(0, 10 * looks, 10)) if steps is None else list(steps))
+    for name, series in ((claims.PLOTTED, cost), ("thresholded", right)):
+        if series.size:
+            history.values[name] = list(series)
+    state = initial_state(problem)
+    if theta is not None:
+        state = replace(state, theta=np.array(theta))
+    return Run(
+        problem=problem,
+        engine=ReferenceEngine(),
+        state=state,
+        steps=np.full(members, history.steps[-1]),
+        reasons=("max_steps",) * members,
+        objective=whole_objective(problem, state),
+        history=history,
+        diverged=(),
+        seconds=0.0,
+    )
+
+
+class Records:
+    """Runs in the place of trainings: by the experiment's name, or by rate and decay."""
+
+    dataset = DATASET
+
+    def __init__(self, usual=None, by_rate_and_decay=None, **others):
+        self.runs = {None: usual, **{name.replace("_", "-"): run for name, run in others.items()}}
+        self.by_rate_and_decay = by_rate_and_decay
+
+    def run(self, settings=None, *, experiment=None, **looks):
+        return self.runs[experiment]
+
+    def each(self, settings, **looks):
+        return [self.by_rate_and_decay(one["optimizer.learning_rate"], one["loss.strength"]) for one in settings]
+
+
+def holds(claim, records):
+    return {name: np.asarray(seeds).tolist() for name, seeds in claim.judge(records).holds.items()}
+
+
+def network(codes=CODES, hidden=20.0, output=8.0, own=3.66):
+    """The parameters of a network that sends object i through the code i, made by hand.
+
+    The logit of output i for object j is own − output · (bits in which their codes differ).
+    """
+    W2 = (output * (2 * codes - 1)).T
+    b2 = (own - output * codes.sum(1))[None]
+    arrays = {"W1": hidden * (2.0 * codes - 1), "b1": np.zeros((1, 3)), "W2": W2, "b2": b2}
+    return flatten(arrays, problem_of(RECIPE, DATASET, seeds=1).network.entries)
+
+
+def test_encoder_1_needs_every_object_at_the_end():
+    assert holds(claims.encoder_1, Records(record(right=[[1, 0], [1, 7 / 8], [1, 7 / 8]]))) == {"": [True, False]}
+
+
+def test_encoder_2_needs_the_figure_and_the_lowest_cost():
+    others = {name: record(cost=[[0.1] * 4, [0.01, 0.01, 0.01, 0.00006]]) for name in claims.TRIED}
+    usual = record(cost=[[0.1] * 4, [0.000081, 0.000112, 0.000118, 0.000081]])
+    records = Records(usual)
+    records.runs |= others
+    assert holds(claims.encoder_2, records) == {"": [True, True, False, False]}
+
+
+def test_a_setting_that_diverged_is_not_lower():
+    records = Records(record(cost=[[0.1], [0.000081]]))
+    records.runs |= {name: record(cost=[[0.1], [np.nan]]) for name in claims.TRIED}
+    assert holds(claims.encoder_2, records) == {"": [True]}
+
+
+def test_encoder_3_needs_a_drop_an_object_a_jump_and_oscillation():
+    falling = np.linspace(0.1, 0.02, 50)
+    jumping = np.concatenate([falling, np.tile([0.08, 0.05], 20)])
+    settled = np.concatenate([falling, np.full(40, 0.02)])
+    risen_only = np.concatenate([np.full(50, 0.1), np.tile([0.21, 0.1], 20)])
+    cost = np.stack([jumping, jumping, settled, risen_only], axis=1)
+    right = np.zeros(cost.shape)
+    right[30:, [0, 2, 3]] = 1 / 8
+    right[60:, 1] = 1 / 8  # the second has an object right only after the jump
+    cost[60:, 1] = 0.08 + 0.01 * (np.arange(30) % 2)
+    run = record(cost=cost, right=right, steps=range(len(cost)))
+    assert holds(claims.encoder_3, Records(rate_100=run)) == {"": [True, False, False, False]}
+
+
+def test_encoder_4_needs_an_object_that_is_not_right_and_an_early_fall():
+    run = record(
+        cost=[[1, 1, 1], [0.4, 0.4, 0.6], [0, 0, 0]],
+        right=[[0, 0, 0], [0, 0, 0], [7 / 8, 1, 7 / 8]],
+        steps=[0, 3000, 50000],
+    )
+    records = Records()
+    records.runs["rate-0.01"] = run
+    assert holds(claims.encoder_4, records) == {"": [True, False, False]}
+
+
+def test_encoder_5_leaves_out_the_start_and_needs_small_weights():
+    small, large = np.full(59, 0.1), np.full(59, 0.1)
+    large[0] = -1.2
+    run = record(right=[[1 / 8, 0, 0], [0, 1 / 8, 0], [0, 0, 0]], theta=[small, small, large])
+    records = Records()
+    records.runs["decay-0.1"] = run
+    assert holds(claims.encoder_5, records) == {"": [True, False, False]}
+
+
+def test_encoder_6_needs_convergence_at_much_the_same_iteration():
+    looks = np.arange(101)[:, None]
+    usual = record(right=(looks >= [50, 50, 50]) * 1.0)
+    records = Records(usual)
+    records.runs["decay-1e-8"] = record(right=(looks >= [55, 65, 101]) * 1.0)
+    assert holds(claims.encoder_6, records) == {"": [True, False, False]}
+
+
+def test_encoder_7_counts_in_two_ways():
+    looks = np.arange(301)[:, None]
+    usual = record(cost=np.repeat(1.0 - looks / 301, 2, axis=1), right=(looks >= [50, 50]) * 1.0)
+    other = record(cost=np.where(looks >= [60, 20], 0.0, 1.0), right=(looks >= [40, 10]) * 1.0)
+    found = holds(claims.encoder_7, Records(usual, cross_entropy=other))
+    assert found == {"until all objects are right": [False, True], "until the same cost": [True, False]}
+
+
+def test_encoder_8_counts_different_codes():
+    shared = CODES.copy()
+    shared[7] = shared[6]
+    run = record(right=[[1, 1]], theta=[network(), network(shared)])
+    assert holds(claims.encoder_8, Records(run)) == {"": [True, False]}
+
+
+def test_encoder_9_allows_one_pair_of_another_sign():
+    one, two = network(), network()
+    one[0], two[:2] = -one[0], -two[:2]
+    run = record(right=[[1, 1, 1]], theta=[network(), one, two])
+    assert holds(claims.encoder_9, Records(run)) == {"": [True, True, False]}
+
+
+def test_encoder_10_allows_no_lower_cost():
+    records = Records(record(cost=[[0.2, 0.2]]))
+    records.runs |= {f"weights-{name}": record(cost=[[0.3, 0.3]]) for name in ("normal", "uniform", "small", "zero")}
+    records.runs["biases-random"] = record(cost=[[0.3, 0.1]])
+    assert holds(claims.encoder_10, records) == {"": [True, False]}
+
+
+def test_encoder_11_reads_two_decimals():
+    below, above, wide = network(own=3.2), network(own=4.3), network(output=7.2)
+    run = record(right=[[1] * 4], theta=[network(), below, above, wide])
+    outputs = run.outputs(np.eye(8))
+    assert outputs[0].max() == pytest.approx(1 / (1 + np.exp(-3.66)))  # the logit of every own output is 3.66
+    assert holds(claims.encoder_11, Records(run)) == {"": [True, False, False, False]}
+
+
+def test_the_reports_outputs_have_the_cost_that_it_plots():
+    """Own outputs of 0.975, the three nearest others of 0.015: half the mean over 64 is 0.000081."""
+    other = -np.log(0.015 / 0.985)
+    run = record(right=[[1]], theta=[network(own=np.log(0.975 / 0.025), output=np.log(0.975 / 0.025) + other)])
+    near = [one for one in conventions.plotted_costs(run, np.eye(8)) if abs(one.median - 0.000081) < 5e-7]
+    shown = {(one.loss, one.reduction) for one in near if not one.penalty_shown}
+    assert shown == {("half_squared_error", "mean_elements")}
+
+
+def test_encoder_12_has_three_readings():
+    entries = problem_of(RECIPE, DATASET, seeds=1).network.entries
+    W1, W2 = np.outer(np.ones(8), [1, 2, 3]), np.outer(np.ones(3), np.arange(1, 9))
+    biases = {
+        "same": (np.array([3.0, 3.1, 3.0]), np.array([9.0, 1, 1, 8, 2, 7, 1, 9])),
+        "opposite": (np.array([-3.0, -3.1, -3.0]), np.array([-9.0, -1, -1, -8, -2, -7, -1, 9])),
+        "in step": (np.array([-1.0, 0, 1]), np.arange(-4.0, 4)),
+    }
+    theta = [flatten({"W1": W1, "b1": b1[None], "W2": W2, "b2": b2[None]}, entries) for b1, b2 in biases.values()]
+    assert holds(claims.encoder_12, Records(record(right=[[1] * 3], theta=theta))) == {
+        "the sign of the weights": [True, False, False],
+        "the opposite sign": [False, True, False],
+        "in step with the weights": [False, False, True],
+    }
+
+
+def test_encoder_13_needs_the_best_rate_and_independence():
+    def costs(rate, decay):
+        best_everywhere = 0.1 if rate == 10 else 0.3
+        other_rate_best = 0.1 if rate == 1 else 0.11
+        at_strong_decay_another = 0.01 if (rate, decay) == (1, 0.1) else best_everywhere
+        at_high_rate_another_decay = 0.1 if (rate, decay) == (100, 1e-8) else best_everywhere
+        diverged = np.nan if rate == 100 else best_everywhere
+        values = [best_everywhere, other_rate_best, at_strong_decay_another, at_high_rate_another_decay, diverged]
+        return record(cost=[values])
+
+    found = holds(claims.encoder_13, Records(by_rate_and_decay=costs))
+    assert found == {"": [True, False, False, False, True]}
+
+
+def test_turns_are_counted_without_the_smallest():
+    wave, calm = np.tile([1.0, 2.0], 10), np.tile([1.0, 1.001], 10)
+    assert claims.turns(np.stack([wave, calm], axis=1), 0.01).tolist() == [18, 0]
+
+
+def test_correlations_are_those_of_numpy():
+    first, second = np.random.default_rng(0).normal(size=(2, 5, 8))
+    expected = [np.corrcoef(a, b)[0, 1] for a, b in zip(first, second, strict=True)]
+    np.testing.assert_allclose(claims.correlations(first, second), expected)
+
+
+# --- recipe and results ----------------------------------------------------------------------------------------------
+
+
+def test_every_experiment_makes_a_problem():
+    for experiment in RECIPE.configuration.experiment:
+        problem = problem_of(with_experiment(RECIPE, experiment.name), DATASET, seeds=2)
+        assert problem.network.sizes == (8, 3, 8) and problem.batch_size is None
+
+
+def test_the_settings_tried_are_the_recipes():
+    tried = [with_experiment(RECIPE, name).configuration for name in claims.TRIED]
+    usual = RECIPE.configuration
+    rates = {one.optimizer.learning_rate for one in [*tried, usual]}
+    decays = {one.loss.strength for one in [*tried, usual]}
+    assert rates == set(claims.RATES) and decays == set(claims.DECAYS)
+    assert (usual.optimizer.learning_rate, usual.loss.strength) == (10, 1e-5)
+
+
+@cache
+def results():
+    return read_json(RECIPE.folder / "results.json")
+
+
+def test_verdicts_of_the_final_network_come_out_again():
+    """Those that need one training alone; the seeds are those of the stored results."""
+    experiments = Experiments(RECIPE, seeds=results()["seeds"])
+    stored = {one["id"]: one for one in results()["claims"]}
+    for claim in claims_of_study(RECIPE):
+        if claim.id in ("encoder-1", "encoder-9"):
+            assert judged(claim, experiments).verdict == stored[claim.id]["verdict"] == "agrees"
+    for claim in (claims.encoder_8, claims.encoder_11, claims.encoder_12):
+        for name, seeds in claim.judge(experiments).holds.items():
+            share = stored[claim.id]["conventions"][name]
+            assert share["interval"][0] <= np.mean(seeds) <= share["interval"][1]
+
+
+def test_biases_of_one_hot_inputs_follow_the_columns_of_the_weights():
+    """Without a penalty b1 changes by exactly what the columns of W1 sum to: the cause named for encoder-12."""
+    run = Experiments(RECIPE, seeds=3).run({"loss.strength": 0.0, "stopping.max_steps": 200})
+    start = record(right=[[1] * 3])
+    before, after = claims.arrays(start), claims.arrays(run)
+    np.testing.assert_allclose(after["b1"][:, 0], (after["W1"] - before["W1"]).sum(-2), atol=1e-12)
+
+
+# --- conventions -----------------------------------------------------------------------------------------------------
+
+
+@cache
+def stored_conventions():
+    return read_json(RECIPE.folder / "conventions.json")
+
+
+def test_the_table_has_every_convention_once():
+    rows = [tuple(row["trained"].values()) for row in stored_conventions()["rows"]]
+    product = itertools.product(
+        conventions.LOSSES, conventions.REDUCTIONS, conventions.PENALTIES.values(), conventions.WEIGHTS, [3000]
+    )
+    assert rows == list(product) and len(rows) == 72
+    assert stored_conventions()["seeds"] >= 100
+    assert all(len(row["others"]) == 11 for row in stored_conventions()["rows"])
+
+
+def test_the_gradients_of_the_penalties_are_as_they_are_labeled():
+    for name, told in conventions.PENALTIES.items():
+        penalty = registry.penalty(name)
+        times = penalty.derivative(np.array(3.0)) / 3
+        assert told == ("2λW" if times == 2 else "λW") + ("/N" if penalty.per_sample else "")
+
+
+def test_the_recipe_takes_the_best_convention_by_the_rule():
+    def score(row):
+        return min(row["shares"].values()), sum(row["shares"].values())
+
+    xavier = [row for row in stored_conventions()["rows"] if row["trained"]["weights"] in conventions.XAVIER]
+    best = max(xavier, key=score)
+    assert stored_conventions()["best"] == best
+    configuration = RECIPE.configuration
+    assert configuration.loss.name == best["trained"]["loss"]
+    assert configuration.loss.reduction == best["trained"]["reduction"]
+    assert conventions.PENALTIES[configuration.loss.penalty] == best["trained"]["gradient"]
+    assert configuration.network.initializer == best["trained"]["weights"]
+    assert registry.loss(best["plotted"]["loss"]).name == "half_squared_error"
+    assert (best["plotted"]["reduction"], best["plotted"]["penalty_shown"]) == ("mean_elements", False)
+
+
+def fit_of(weights, *shares):
+    shares = dict(zip(conventions.NEEDED, shares, strict=True))
+    plotted = conventions.Plotted("squared_error", "sum", False, 1.0, 1.0)
+    return conventions.Fit(
+        conventions.Convention("squared_error", "sum", "λW", weights), shares, False, None, plotted, ()
+    )
+
+
+def test_the_rule_looks_at_the_least_share_then_at_the_mean_and_at_xavier_alone():
+    low, even, better = (fit_of("glorot_uniform", *one) for one in ((1, 1, 1, 0.1), (0.4,) * 4, (0.4, 0.4, 0.4, 0.5)))
+    other = fit_of("normal", 1, 1, 1, 1)
+    assert conventions.best_of((low, even, better, other)) is better
+    assert conventions.best_of((low, even)) is even
+
+
+def test_plotted_costs_are_the_objectives_of_those_conventions():
+    """Each is the objective of the problem that has this loss and reduction, and the penalty where it is shown."""
+    run = Experiments(RECIPE, seeds=3).run({"stopping.max_steps": 100, "loss.strength": 0.01})
+    for one in conventions.plotted_costs(run, np.eye(8)):
+        settings = {"loss.name": one.loss, "loss.reduction": one.reduction, "loss.strength": 0.01 * one.penalty_shown}
+        problem = problem_of(with_settings(RECIPE, settings), DATASET, seeds=3)
+        assert one.median == pytest.approx(np.median(whole_objective(problem, run.state)), rel=1e-12)
+
+
+def test_a_convention_is_judged_by_the_claims_own_predicates():
+    convention = conventions.Convention("squared_error", "mean_samples", "λW/N", "glorot_uniform", iterations=400)
+    found = conventions.fit(Experiments(RECIPE, seeds=4), convention)
+    assert found.shares["encoder-1"] == 1 and found.shares["encoder-11"] == 0
+    assert found.right_since is not None and found.right_since <= 400
+    assert not found.fits and len(found.others) == 11
+    assert asdict(found)["trained"]["iterations"] == 400
+
+
+# --- the page --------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_shows_the_stored_verdicts():
+    assert markdown.verdicts(results()) in PAGE.read_text(encoding="utf-8")
+
+
+def test_the_page_shows_the_assumptions():
+    rows = [[one.what, str(one.value), one.why] for one in RECIPE.configuration.assumption]
+    assert markdown.table(["left unsaid", "assumed", "why"], rows) in PAGE.read_text(encoding="utf-8")
+
+
+def test_the_page_shows_the_stored_conventions():
+    page = PAGE.read_text(encoding="utf-8")
+    assert conventions.convention_table(stored_conventions()["rows"]) in page
+    assert conventions.convention_table(stored_conventions()["longer"]) in page
