@@ -291,6 +291,16 @@ def test_pytorch_computes_the_same(data: st.DataObject) -> None:
         assert value.sum() == pytest.approx(float(expected), rel=1e-12)
 
 
+@BY_NAME
+def test_kinks_are_where_the_slope_jumps(loss: Loss) -> None:
+    left, right = loss.derivative(np.array([0.5 - 1e-9, 0.5 + 1e-9]), np.array([0.5, 0.5]), **loss.parameters)
+    assert loss.kinks == ((0.0,) if abs(left - right) > 1e-6 else ())
+
+
+def test_one_loss_alone_has_a_gradient_that_is_not_its_own() -> None:
+    assert [loss.name for loss in LOSSES.values() if not loss.exact] == ["naive_binary_cross_entropy"]
+
+
 def test_the_naive_loss_fails_as_its_report_says() -> None:
     value, slope = NAIVE_BINARY_CROSS_ENTROPY.value, NAIVE_BINARY_CROSS_ENTROPY.derivative
     with np.errstate(all="ignore"):

@@ -39,3 +39,9 @@ def test_names_say_what_is_divided() -> None:
         "weight_decay_per_sample",
         "l1_per_sample",
     }
+
+
+@BY_NAME
+def test_kinks_are_where_the_slope_jumps(penalty: Penalty) -> None:
+    left, right = penalty.derivative(np.array([-1e-9, 1e-9]))
+    assert penalty.kinks == ((0.0,) if abs(left - right) > 1e-6 else ())
