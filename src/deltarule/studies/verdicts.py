@@ -81,7 +81,8 @@ class Claim:
         function.decorator_list = []
         if ast.get_docstring(function):
             function.body = function.body[1:]
-        return hashlib.sha256(repr((self.id, self.criterion, self.needed, ast.unparse(tree))).encode()).hexdigest()
+        code = ast.unparse(tree).replace('"', "'")  # which quotes it writes depends on the version of Python
+        return hashlib.sha256(repr((self.id, self.criterion, self.needed, code)).encode()).hexdigest()
 
 
 def claim(
