@@ -201,7 +201,7 @@ def test_ctrl_c_ends_cleanly_with_what_was_reached():
     problem = encoder(seeds=range(50))
     threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT)).start()
     started = time.perf_counter()
-    run = train(problem, max_steps=10_000_000)
+    run = train(problem, max_steps=10_000_000, engine="reference")
     assert time.perf_counter() - started < 60
     assert run.interrupted and set(run.reasons) == {"interrupted"} and run.steps.min() > 0
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

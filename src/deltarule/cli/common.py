@@ -14,7 +14,6 @@ from deltarule.errors import BadInput
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from deltarule.engines.base import Engine
     from deltarule.studies.recipes import Recipe
     from deltarule.training import train as training
 
@@ -64,11 +63,14 @@ def chosen_recipe(
     return recipe
 
 
-def chosen_engine(name: str | None, recipe: "Recipe") -> "Engine":
-    """The engine that the option or the recipe names."""
+def chosen_engine(name: str | None, recipe: "Recipe") -> str:
+    """The name of the engine that the option or the recipe means: one that can be used, or "auto"."""
     from deltarule.engines.choose import engine
 
-    return engine(name or recipe.configuration.run.engine)
+    chosen = name or recipe.configuration.run.engine
+    if chosen != "auto":
+        engine(chosen)
+    return chosen
 
 
 def print_json(record: Any) -> None:

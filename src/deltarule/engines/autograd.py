@@ -73,6 +73,10 @@ class AutogradEngine:
                 state = replace(state.put(group, part), step=state.step)
         return replace(state, step=state.step + n), Trace(objective, bad)
 
+    def notes(self, problem: Problem) -> tuple[str, ...]:
+        """Nothing to tell."""
+        return ()
+
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
         """The logits and outputs of every member, with dropout off and batch norm's running statistics."""
         running = self._views(self._tensor(state.buffers), problem.network.buffers)

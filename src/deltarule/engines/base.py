@@ -38,6 +38,9 @@ class Engine(Protocol):
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
         """The logits and outputs of every member in evaluation mode.   x [B, D] or [K, B, D]  →  z, a [K, B, C]"""
 
+    def notes(self, problem: Problem) -> tuple[str, ...]:
+        """What a person should be told of how this problem is advanced; mostly nothing."""
+
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:

@@ -59,6 +59,10 @@ class ReferenceEngine:
                 state = replace(state, step=part.step - n)
         return replace(state, step=state.step + n), Trace(objective, bad)
 
+    def notes(self, problem: Problem) -> tuple[str, ...]:
+        """Nothing to tell."""
+        return ()
+
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
         """The logits and outputs of every member, with dropout off and batch norm's running statistics."""
         with one_blas_thread(), np.errstate(all="ignore"):

@@ -50,10 +50,9 @@ def softmax(z: Tensor) -> Tensor:
 
 
 def huber(p: Tensor, y: Tensor, delta: float) -> Tensor:
-    """½ c² + δ (|e| − c), with e = p − y and c = min(|e|, δ)"""
+    """½ e² up to |e| = δ, δ |e| − ½ δ² beyond, with e = p − y"""
     e = torch.abs(p - y)
-    c = torch.where(e > delta, delta, e)
-    return 0.5 * c * c + delta * (e - c)
+    return torch.where(e > delta, delta * e - 0.5 * delta**2, 0.5 * e * e)
 
 
 def quantile(p: Tensor, y: Tensor, quantile: float) -> Tensor:

@@ -11,7 +11,6 @@ import numpy as np
 
 from deltarule.data.made import linear
 from deltarule.engines.base import Engine
-from deltarule.engines.reference import ReferenceEngine
 from deltarule.problem.batches import whole
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State, initial_state
@@ -106,8 +105,9 @@ def gone_on(experiments: Experiments, *variants: str, epochs: int) -> GoneOn:
     """
     settings = {"run.seeds": experiments.seeds, **together(experiments, variants)}
     [population] = problem_of_settings(experiments.recipe, experiments.dataset, [settings], experiments.data_dir)
-    prepare, engine = _prepare(experiments), experiments.engine or ReferenceEngine()
+    prepare = _prepare(experiments)
     problem = prepare(population.problem) if prepare else population.problem
+    engine = experiments.engine_for(problem, epochs)
     state, losses = initial_state(problem), []
     for start in range(0, epochs, STRETCH):
         state, trace = engine.advance(problem, state, min(STRETCH, epochs - start))
@@ -184,7 +184,8 @@ def zigzag(series: Floats, least: float) -> str:
 
 def printed_inside(run: Run, printed: Mapping[int, float]) -> int:
     """How many of the losses that the report prints, by epoch, lie within the central 90 % of our members' losses."""
-    spans = [np.quantile(loss_at(run, epoch), (0.05, 0.95)) for epoch in printed]
+    # A value of the sample itself: between a finite loss and an infinite one there is no quantile.
+    spans = [np.quantile(loss_at(run, epoch), (0.05, 0.95), method="inverted_cdf") for epoch in printed]
     return sum(low <= loss <= high for loss, (low, high) in zip(printed.values(), spans, strict=True))
 
 
@@ -211,16 +212,22 @@ def _alike(problem: Problem) -> Floats:
 
 
 def by_convention(told: Mapping[str, str]) -> str:
-    """What is told of each convention, in one line."""
-    return "; ".join(f"{name}: {text}" for name, text in told.items())
+    """What is told of each convention, a line each."""
+    return "\n".join(f"{name}: {text}" for name, text in told.items())
 
 
 def middle(values: Any) -> str:
-    """The median, for people; "none" where it is not finite."""
+    """The median, for people; "none" where it is not finite.
+
+    >>> middle([0.69147, 0.7, 0.2]), middle([9192.5]), middle([1, np.inf, np.inf])
+    ('0.6915', '9,192', 'none')
+    """
     median = float(np.median(values))
-    return f"{median:.4g}" if np.isfinite(median) else "none"
+    if not np.isfinite(median):
+        return "none"
+    return f"{median:,.0f}" if abs(median) >= 1000 else f"{median:.4g}"
 
 
 def percent(holds: Any) -> str:
     """A share of the members, for people."""
-    return f"{np.mean(holds):.0%}"
+    return f"{100 * np.mean(holds):.0f} %"

@@ -11,6 +11,7 @@ import numpy as np
 
 from deltarule.data.dataset import Dataset
 from deltarule.engines.base import Engine
+from deltarule.engines.choose import engine_for
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Problem
 from deltarule.studies.recipes import Population, Recipe, dataset_of, problem_of_settings, training_of
@@ -27,7 +28,7 @@ class Experiments:
     ----------
     recipe : the study.
     seeds : how many seeds; a member for each of 0 … seeds − 1.
-    engine : what trains; None for the reference engine.
+    engine : what trains, as in `train`.
     data_dir : folder of data files.
     progress : called with what is being trained and how far it is.
 
@@ -43,18 +44,25 @@ class Experiments:
         recipe: Recipe,
         *,
         seeds: int,
-        engine: Engine | None = None,
+        engine: Engine | str = "auto",
         data_dir: str | Path | None = None,
         progress: Callable[[str, Progress], None] | None = None,
     ) -> None:
         self.recipe, self.seeds, self.engine, self.data_dir = recipe, seeds, engine, data_dir
         self._progress = progress
         self._runs: dict[str, Run] = {}
+        self.engines: set[str] = set()
 
     @cached_property
     def dataset(self) -> Dataset:
         """The study's own rows."""
         return dataset_of(self.recipe, self.data_dir)
+
+    def engine_for(self, problem: Problem, steps: int) -> Engine:
+        """The engine for claims that advance a problem themselves."""
+        chosen = engine_for(self.engine, problem, steps)
+        self.engines.add(chosen.name)
+        return chosen
 
     def settings_of(self, experiment: str) -> dict[str, Any]:
         """What one of the recipe's experiments sets otherwise."""
@@ -93,6 +101,7 @@ class Experiments:
 
     def _train(self, population: Population, keys: list[str], looks: dict[str, Any]) -> None:
         run = train_population(population, engine=self.engine, progress=self._told(population), **looks)
+        self.engines.add(run.engine.name)
         for place in np.unique(population.settings).tolist():
             self._runs[keys[place]] = run.take(population.members_of(place))
 

@@ -27,7 +27,8 @@ from deltarule.training.train import Progress
 class StudyResults:
     """A study's claims, judged over so many seeds: what `deltarule claims` shows and writes.
 
-    `seconds` are those of all trainings; `versions` those of deltarule, Python and NumPy.
+    `engine` names the engines that trained; `seconds` are those of all trainings; `versions` those of deltarule,
+    Python and NumPy.
     """
 
     study: str
@@ -45,7 +46,7 @@ def judge_study(
     claims: tuple[Claim, ...],
     *,
     seeds: int,
-    engine: Engine,
+    engine: Engine | str = "auto",
     data_dir: str | Path | None = None,
     tell: Callable[[str], None] | None = None,
     progress: Callable[[str, Progress], None] | None = None,
@@ -63,7 +64,7 @@ def judge_study(
         data=experiments.dataset.name,
         date=date.today().isoformat(),
         seeds=seeds,
-        engine=engine.name,
+        engine=", ".join(sorted(experiments.engines)),
         seconds=time.perf_counter() - started,
         versions={"deltarule": version("deltarule"), "python": platform.python_version(), "numpy": np.__version__},
         claims=tuple(verdicts),

@@ -36,10 +36,17 @@ def read(file: Path, identity: Mapping[str, Any]) -> tuple[dict[str, NDArray[Any
     return arrays, about
 
 
-def identity(problem: Problem, rules: StopRules, looks: Looks, score: str) -> dict[str, Any]:
+def identity(problem: Problem, engine: str, rules: StopRules, looks: Looks, score: str) -> dict[str, Any]:
     """What must be equal for a checkpoint to be taken up: all that decides the result."""
     history = {**asdict(looks), "metrics": list(looks.metrics)}
-    return {"problem": digest(problem), "stop rules": asdict(rules), "history": history, "score": score}
+    rules_given = asdict(rules)
+    return {"problem": digest(problem), "engine": engine, "stop rules": rules_given, "history": history, "score": score}
+
+
+def engine_of(file: Path) -> str | None:
+    """The engine that wrote a checkpoint: "auto" goes on with it, because another one's last digits differ."""
+    name = load_arrays(file)[1].get("engine")
+    return name if isinstance(name, str) else None
 
 
 def digest(problem: Problem) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from deltarule.engines.base import Engine
-from deltarule.engines.reference import ReferenceEngine
+from deltarule.engines.choose import engine_for
 from deltarule.errors import BadInput
 from deltarule.problem import registry
 from deltarule.problem.checks import whole
@@ -41,7 +41,7 @@ def range_test(
     steps: int = 200,
     kind: str = "exponential",
     accuracy: bool = False,
-    engine: Engine | None = None,
+    engine: Engine | str = "auto",
 ) -> RangeTest:
     """Train every member once with a rate that rises from `lowest` to `highest`, and suggest one.
 
@@ -51,6 +51,7 @@ def range_test(
     lowest, highest : the ends of the range, above 0.
     steps : updates from one end to the other.
     kind : "exponential" (each rate the same multiple of the one before) or "linear".
+    engine : as in `train`.
     accuracy : also look at the accuracy on all training rows before each update.
 
     Raises `BadInput` for a range or a kind that makes no sense.
@@ -76,12 +77,12 @@ def range_test(
         numbers=numbers,
         schedule_numbers={name: np.full(members, float(value)) for name, value in ramp.parameters.items()},
     )
-    engine = engine or ReferenceEngine()
+    chosen = engine_for(engine, ramped, steps)
     state, objective, accuracies = initial_state(ramped), [], []
     for _ in range(steps if accuracy else 1):
         if accuracy:
-            accuracies.append(look(ramped, engine, state, Looks(1, ("accuracy",)), None)["accuracy"])
-        state, trace = engine.advance(ramped, state, 1 if accuracy else steps)
+            accuracies.append(look(ramped, chosen, state, Looks(1, ("accuracy",)), None)["accuracy"])
+        state, trace = chosen.advance(ramped, state, 1 if accuracy else steps)
         objective.append(trace.objective)
     seen, rates = np.concatenate(objective), np.array([ramped.rates(np.array([0]), step)[0] for step in range(steps)])
     suggested = np.array([suggestion(rates, seen[:, member]) for member in range(members)])

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.engines.base import Engine, Trace
+from deltarule.engines.choose import engine_for
 from deltarule.engines.reference import ReferenceEngine, first_nonfinite
 from deltarule.errors import BadInput
 from deltarule.problem.checks import numeric, whole
@@ -54,7 +55,7 @@ class Progress:
 def train(
     problem: Problem,
     *,
-    engine: Engine | None = None,
+    engine: Engine | str = "auto",
     max_steps: int | None = None,
     max_epochs: int | None = None,
     threshold: float | None = None,
@@ -77,7 +78,7 @@ def train(
     Parameters
     ----------
     problem : made by `create_problem`.
-    engine : what advances the state; None for the reference engine.
+    engine : what advances the state: an engine, its name, or "auto" for the one that should be done first.
     max_steps … patience : the stop rules, see `StopRules`; a limit of steps or epochs is needed.
     validation : inputs [M, D] and targets [M, C] that are never trained on.
     score : what patience looks at on them: "objective", or a metric's name.
@@ -105,15 +106,19 @@ def train(
     """
     rules = StopRules(max_steps, max_epochs, threshold, times, metric, tolerance, patience)
     looks = Looks(_history_every(problem, rules, history_every), _needed(rules, metrics, score), outputs, gradients)
-    training = _Training(
-        problem, engine or ReferenceEngine(), rules, looks, _checked(problem, validation, rules), score
-    )
+    aside = _checked(problem, validation, rules)
     if problem.optimizer.name == "lbfgs":
-        return train_lbfgs(problem, training.engine, rules, looks, training.validation)
-    if checkpoint is not None and resume and Path(checkpoint).exists():
-        training.restore(Path(checkpoint))
+        return train_lbfgs(problem, ReferenceEngine(), rules, looks, aside)
+    file = None if checkpoint is None else Path(checkpoint)
+    before = file if file is not None and resume and file.exists() else None
+    if before is not None and engine == "auto":
+        engine = checkpoints.engine_of(before) or engine
+    chosen = engine_for(engine, problem, int(rules.limits(problem).max(initial=0)))
+    training = _Training(problem, chosen, rules, looks, aside, score)
+    if before is not None:
+        training.restore(before)
     with _interrupts() as interrupted:
-        training.go(None if checkpoint is None else Path(checkpoint), progress, interrupted)
+        training.go(file, progress, interrupted)
     return training.run(interrupted())
 
 
@@ -320,7 +325,7 @@ class _Training:
             seconds=self.seconds,
             best_steps=best,
             interrupted=interrupted and "interrupted" in reasons,
-            notes=self.problem.notes,
+            notes=self.problem.notes + self.engine.notes(self.problem),
         )
 
     def save(self, file: Path) -> None:
@@ -336,13 +341,15 @@ class _Training:
             "reasons": self.reasons,
             "diverged": [vars(one) for one in self.diverged],
             "seconds": self.seconds,
-            **checkpoints.identity(self.problem, self.rules, self.looks, self.score),
+            **checkpoints.identity(self.problem, self.engine.name, self.rules, self.looks, self.score),
         }
         checkpoints.write(file, arrays, about)
 
     def restore(self, file: Path) -> None:
         """Take up a checkpoint of the same problem."""
-        arrays, about = checkpoints.read(file, checkpoints.identity(self.problem, self.rules, self.looks, self.score))
+        arrays, about = checkpoints.read(
+            file, checkpoints.identity(self.problem, self.engine.name, self.rules, self.looks, self.score)
+        )
         self.active = checkpoints.state_of("active", arrays)
         self.ended = checkpoints.state_of("ended", arrays)
         self.watch = Watch(**{name: arrays[f"watch {name}"].copy() for name in self.watch.arrays()})

@@ -1,0 +1,256 @@
+"""The engine that drives the compiled programs: members into blocks of lanes, blocks onto threads, and back."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.engines.base import Trace
+from deltarule.engines.compiled.cache import load
+from deltarule.engines.compiled.kernel import Shape, not_compilable, number_names, program, scratch_rows
+from deltarule.engines.reference import ReferenceEngine
+from deltarule.errors import BadInput
+from deltarule.problem.batches import groups, orders
+from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.state import State
+
+WIDEST = 64
+"""Members in a block at most: with more, a block's parameters leave the processor's nearest memory."""
+BLOCK_BYTES = 400_000
+
+
+class CompiledEngine:
+    """Programs compiled for the very shape of a network; what they lack is advanced by the reference engine.
+
+    threads : how many blocks are advanced at a time; None for as many as there are processors. The result is the same.
+    """
+
+    name = "compiled"
+
+    def __init__(self, threads: int | None = None) -> None:
+        try:
+            import numba  # noqa: F401  # the answer to whether it is there
+        except ImportError:
+            raise BadInput('the engine "compiled" needs Numba, which is not installed; use "reference"') from None
+        self.threads = threads or available_processors()
+
+    def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
+        """Make n updates."""
+        if not_compilable_of(problem):
+            return ReferenceEngine().advance(problem, state, n)
+        objective, bad = np.zeros((n, len(state.members)), problem.dtype), np.full(len(state.members), -1)
+        after = replace(
+            state,
+            theta=state.theta.copy(),
+            slots={name: slot.copy() for name, slot in state.slots.items()},
+            step=state.step + n,
+        )
+        tasks = [
+            _Block(problem, state, after, members, n, objective, bad)
+            for group in groups(problem, state.members)
+            for members in blocks(problem, group)
+        ]
+        if len(tasks) == 1 or self.threads == 1:
+            for task in tasks:
+                task.advance()
+        else:
+            list(_threads(self.threads).map(_Block.advance, tasks))
+        return after, Trace(objective, bad)
+
+    def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
+        """The logits and outputs of every member, by the reference engine's formulas."""
+        return ReferenceEngine().outputs(problem, state, x)
+
+    def notes(self, problem: Problem) -> tuple[str, ...]:
+        """Why a problem is not compiled, where it is not."""
+        reason = not_compilable_of(problem)
+        return (f"the compiled engine has no program for {reason}: the reference engine trains this",) if reason else ()
+
+
+def _shape(problem: Problem, lanes: int) -> Shape:
+    """What a problem's program is made for; whether lanes differ in their rows is the same for all blocks."""
+    several_orders = len(np.unique(problem.data_seeds)) > 1 and problem.steps_per_epoch(0) > 1
+    weights = "none" if problem.weights is None else ("shared" if problem.weights.ndim == 1 else "own")
+    drops = tuple(bool(rates.any()) for rates in problem.dropout.T)
+    return Shape(lanes, problem.rows is not None or several_orders, weights, drops)
+
+
+class _Block:
+    """Members that are advanced together, a lane each, and what is theirs of the problem and the state."""
+
+    def __init__(
+        self, problem: Problem, state: State, after: State, places: Integers, n: int, objective: Floats, bad: Integers
+    ) -> None:
+        self.problem, self.state, self.after, self.places, self.n = problem, state, after, places, n
+        self.objective, self.bad = objective, bad
+        self.lanes = lanes_for(problem, len(places))
+        # Lanes without a member repeat the last one; what they compute is not looked at.
+        self.filled = places[np.minimum(np.arange(self.lanes), len(places) - 1)]
+        self.members = state.members[self.filled]
+
+    def advance(self) -> None:
+        """Advance the block, and put its members' results where they belong."""
+        problem, state, n, lanes = self.problem, self.state, self.n, self.lanes
+        size, rows = problem.batch_rows(self.members[0]), problem.row_count(self.members[0])
+        shape = _shape(problem, lanes)
+        ids, positions = self.rows(-(-rows // size), shape.own_rows)
+        run, scratch = _program(problem, shape)
+        theta, *slots = (self.taken(vector) for vector in (state.theta, *state.slots.values()))
+        objective, bad = np.zeros(n * lanes, problem.dtype), np.full(lanes, -1)
+        run(
+            theta,
+            np.empty_like(theta),
+            *(np.empty(rows * lanes, problem.dtype) for rows in scratch),
+            *slots,
+            self.numbers(),
+            state.factor[self.filled],
+            problem.x,
+            problem.y,
+            self.weights(),
+            ids,
+            positions,
+            self.limits(),
+            self.keys(),
+            state.step,
+            n,
+            size,
+            rows,
+            objective,
+            bad,
+        )
+        count = len(self.places)
+        self.after.theta[self.places] = theta.reshape(-1, lanes).T[:count]
+        for whole, slot in zip(self.after.slots.values(), slots, strict=True):
+            whole[self.places] = slot.reshape(-1, lanes).T[:count]
+        self.objective[:, self.places] = objective.reshape(n, lanes)[:, :count]
+        self.bad[self.places] = bad[:count]
+
+    def taken(self, vector: Floats) -> Floats:
+        """The block's part of [K, P], as flat [P · L]."""
+        return np.ascontiguousarray(vector[self.filled].T).reshape(-1)
+
+    def rows(self, batches: int, own: bool) -> tuple[Integers, Integers]:
+        """Which row comes when: the rows' ids and their places, [epochs, rows], or [epochs, rows · L] of their own."""
+        problem, state = self.problem, self.state
+        count = problem.row_count(self.members[0])
+        if batches == 1:
+            places = np.arange(count)[None, None]
+        else:
+            epochs = range(state.step // batches, (state.step + max(self.n, 1) - 1) // batches + 1)
+            unique, which = np.unique(problem.data_seeds[self.members], return_inverse=True)
+            places = np.stack([orders(tuple(unique.tolist()), epoch, count) for epoch in epochs])[:, which]
+        if not own:
+            shared = np.array(places[:, 0], order="C")  # a program is compiled for arrays that can be written
+            return shared, shared
+        places = np.broadcast_to(places, (len(places), self.lanes, count))
+        ids = places
+        if problem.rows is not None:
+            rows = np.stack([problem.rows[member] for member in self.members])
+            ids = np.take_along_axis(np.broadcast_to(rows, places.shape), places, axis=2)
+        return self._by_lane(ids), self._by_lane(places)
+
+    def _by_lane(self, by_member: Integers) -> Integers:
+        return np.array(by_member.transpose(0, 2, 1), order="C").reshape(len(by_member), -1)
+
+    def weights(self) -> Floats:
+        """The rows' weights: [N, 1] for all lanes, or [N, L]."""
+        given = self.problem.weights
+        if given is None:
+            return np.ones((1, 1), self.problem.dtype)
+        return given[:, None] if given.ndim == 1 else np.ascontiguousarray(given[self.members].T)
+
+    def numbers(self) -> Floats:
+        """Every number that members may differ in, flat [numbers · L], in float64."""
+        problem, members = self.problem, self.members
+        named = {
+            **problem.numbers,
+            **{f"schedule's {name}": value for name, value in problem.schedule_numbers.items()},
+            "strength": problem.strength,
+            **{f"gain of layer {i + 1}": 1 / (1 - rates) for i, rates in enumerate(problem.dropout.T)},
+        }
+        return np.concatenate([named[name][members] for name in number_names(problem)])
+
+    def limits(self) -> NDArray[np.uint64]:
+        """The integers below which a unit is dropped, [hidden layers, L]."""
+        rates = self.problem.dropout[self.members].T
+        return np.ascontiguousarray(np.floor(rates * 2.0**32).astype(np.uint64)).reshape(-1, self.lanes)
+
+    def keys(self) -> NDArray[np.uint64]:
+        """The two words of each member's dropout seed, [2, L]."""
+        seeds = self.problem.dropout_seeds[self.members]
+        return np.stack([seeds & np.uint64(0xFFFFFFFF), seeds >> np.uint64(32)])
+
+
+def lanes_for(problem: Problem, members: int) -> int:
+    """How many lanes a block of so many members has: one, or a multiple of the widest SIMD vector's 8 numbers."""
+    if members == 1:
+        return 1
+    widest = widest_block(problem)
+    return min(widest, 16 * -(-members // 16))
+
+
+def widest_block(problem: Problem) -> int:
+    """The most members of a block whose vectors fit into the processor's nearer memory."""
+    bytes_each = (2 + len(problem.optimizer.slots)) * problem.network.parameters * 8
+    return int(np.clip(BLOCK_BYTES // bytes_each // 16 * 16, 16, WIDEST))
+
+
+def blocks(problem: Problem, group: Integers) -> list[Integers]:
+    """Members divided into blocks of lanes."""
+    widest = widest_block(problem)
+    return [group[start : start + widest] for start in range(0, len(group), widest)]
+
+
+def available_processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+_known: dict[Any, Any] = {}
+
+
+def _remembered(problem: Problem, what: Any, make: Callable[[], Any]) -> Any:
+    """What a problem's structure decides, made once: the text of a program is long, and asked for in every stretch."""
+    layers = [(one.inputs, one.units, one.bias, one.batch_norm) for one in problem.network.layers]
+    activations = [(one.activation.function, *one.activation.parameters.items()) for one in problem.network.layers]
+    key = (
+        what,
+        *layers,
+        *activations,
+        (problem.loss.value, *problem.loss.parameters.items()),
+        problem.reduction,
+        None if problem.penalty is None else (problem.penalty.value, problem.penalty.per_sample),
+        problem.penalized.tobytes(),
+        problem.optimizer.name,
+        problem.optimizer.update,
+        problem.schedule.rate,
+        problem.schedule.per,
+    )
+    if key not in _known:
+        _known[key] = make()
+    return _known[key]
+
+
+def not_compilable_of(problem: Problem) -> str:
+    """Why there is no program for a problem, or ""."""
+    reason: str = _remembered(problem, "reason", lambda: not_compilable(problem))
+    return reason
+
+
+def _program(problem: Problem, shape: Shape) -> tuple[Callable[..., Any], tuple[int, ...]]:
+    made: tuple[Callable[..., Any], tuple[int, ...]] = _remembered(
+        problem, shape, lambda: (load(program(problem, shape)), scratch_rows(problem, shape))
+    )
+    return made
+
+
+@cache
+def _threads(count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count, thread_name_prefix="deltarule")

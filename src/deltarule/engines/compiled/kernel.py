@@ -1,0 +1,464 @@
+"""The program for one shape of networks: written line by line, small sizes unrolled, the innermost loop over members.
+
+L lanes (members of a block) · P parameters · D inputs of a layer · H its units · C outputs
+
+All arrays of a block are flat, [rows · L], and row i of one is i · L + lane, with i and L written as numbers: so the
+compiler sees that two rows never overlap, and turns every loop over lanes into SIMD instructions. A sum over units is
+one expression inside one such loop. What is elementwise comes out of `maths`; dense, softmax and dropout are here.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from deltarule.engines.compiled.source import Formulas, NotCompilable
+from deltarule.maths.activations import Activation
+from deltarule.maths.losses import CROSS_ENTROPY
+from deltarule.maths.network import Layer
+from deltarule.maths.random import DROPOUT
+from deltarule.problem.problem import Problem
+
+LARGEST_LAYER = 640
+"""Weights of a layer up to which it is unrolled; beyond it, matrix products are faster than lanes anyway."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a program is made for, beside the formulas: everything else is a number that it is given.
+
+    own_rows   members differ in the rows they see, or in their order      weights   "none", "shared" or "own"
+    drops      for each hidden layer, whether any member drops units of it
+    """
+
+    lanes: int
+    own_rows: bool
+    weights: str
+    drops: tuple[bool, ...]
+
+
+class _Lines:
+    """The lines of a program, at their depth."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.depth = 0
+
+    def add(self, *lines: str) -> None:
+        self.lines += ["    " * self.depth + line for line in lines]
+
+
+def program(problem: Problem, shape: Shape) -> str:
+    """The source text of the program that advances problems like this one.
+
+    Raises `NotCompilable` for what it lacks: batch norm, large layers, row-wise activations of the user's own.
+    """
+    return _Writer(problem, shape).text()
+
+
+def not_compilable(problem: Problem) -> str:
+    """Why a problem has no program, in words; "" where it has one."""
+    try:
+        program(problem, Shape(1, False, "none", tuple(False for _ in problem.network.layers[1:])))
+    except NotCompilable as reason:
+        return str(reason)
+    return ""
+
+
+class _Writer:
+    def __init__(self, problem: Problem, shape: Shape) -> None:
+        self.problem, self.shape, self.L = problem, shape, shape.lanes
+        self.layers, self.formulas, self.out = problem.network.layers, Formulas(), _Lines()
+        self.start = {entry.name: entry.start for entry in problem.network.entries}
+        self.check()
+        # Where each layer's values lie: pre-activations in Z, activations (dropped ones too) and own inputs in A,
+        # ∂J/∂z in E, dropout's gains in K, and in M one row for each number that is found on the way.
+        self.rows_of: dict[str, int] = dict.fromkeys("ZAEKM", 0)
+        self.place: dict[tuple[str, int], tuple[str, int]] = {}
+        for layer in self.layers:
+            for kind, array in (("z", "Z"), ("a", "A"), ("d", "A"), ("g", "E"), ("k", "K")):
+                self.reserve(kind, layer.number, array, layer.units)
+        self.reserve("x", 0, "A", self.layers[0].inputs)
+        for kind in ("share", "total", "sum", "log", "rate", "check"):
+            self.reserve(kind, 0, "M", 1)
+        self.reserve("once", 0, "M", self._once())
+        self.reserve("norm", 0, "M", len(problem.network.entries))
+
+    def reserve(self, kind: str, number: int, array: str, rows: int) -> None:
+        """Give the values of a kind their rows in an array."""
+        self.place[kind, number] = array, self.rows_of[array]
+        self.rows_of[array] += rows
+
+    def check(self) -> None:
+        for layer in self.layers:
+            if layer.batch_norm:
+                raise NotCompilable("batch norm")
+            if layer.inputs * layer.units > LARGEST_LAYER:
+                raise NotCompilable(f"a layer of {layer.inputs} × {layer.units} weights")
+            if layer.activation.rowwise and layer.activation.name != "softmax":
+                raise NotCompilable(f"the activation '{layer.activation.name}', which couples units")
+        if self.problem.optimizer.update is None:
+            raise NotCompilable(f"the optimizer '{self.problem.optimizer.name}'")
+
+    # --- pieces of text ---------------------------------------------------------------------------------------------
+
+    def at(self, kind: str, number: int = 0, row: int = 0, unit: str = "") -> str:
+        """A value in this lane: of the row-th unit, or of the unit that a loop's variable names."""
+        array, start = self.place[kind, number]
+        offset = f" + {unit} * {self.L}" if unit else ""
+        return f"{array}[{(start + row) * self.L}{offset} + l]"
+
+    def parameter(self, array: str, row: int = 0, unit: str = "", stride: int = 1, vector: str = "T") -> str:
+        """An entry of a parameter array (W1, b1 …), or with vector "G" of its gradient, in this lane."""
+        offset = f" + {unit} * {stride * self.L}" if unit else ""
+        return f"{vector}[{(self.start[array] + row) * self.L}{offset} + l]"
+
+    def lanes(self, *lines: str, over: str = "") -> None:
+        """A loop over the members of the block; `over` is a loop around it, such as "h in range(3)"."""
+        if over:
+            self.out.add(f"for {over}:")
+            self.out.depth += 1
+        self.out.add(f"for l in range({self.L}):", *(f"    {line}" for line in lines))
+        self.out.depth -= bool(over)
+
+    def every(self, kind: str, number: int) -> str:
+        """A value in a loop over all units of a layer and all lanes."""
+        array, start = self.place[kind, number]
+        return f"{array}[{start * self.L} + j]"
+
+    def units(self, number: int, *lines: str) -> None:
+        """A loop over all units of a layer and all lanes: what is elementwise needs no other."""
+        count = self.layers[number - 1].units * self.L
+        self.out.add(f"for j in range({count}):", *(f"    {line}" for line in lines))
+
+    # --- the program ------------------------------------------------------------------------------------------------
+
+    def text(self) -> str:
+        """The whole program."""
+        out = self.out
+        slots = "".join(f", S{i}" for i in range(len(self.problem.optimizer.slots)))
+        out.add(
+            f"def advance(T, G, Z, A, E, K, M{slots}, N, factor, x, y, w, ids, places, limits, keys, "
+            "first, steps, size, rows, J, bad):"
+        )
+        out.depth = 1
+        out.add(f'"""{self.problem.network!r}, {self.L} lanes"""', "batches = (rows + size - 1) // size")
+        out.add("for s in range(steps):")
+        out.depth = 2
+        out.add(
+            "step = first + s",
+            "epoch = 0 if batches == 1 else step // batches - first // batches",
+            "begin = (step % batches) * size",
+            "end = min(begin + size, rows)",
+            f"for i in range({self.problem.network.parameters * self.L}):",
+            "    G[i] = 0.0",
+        )
+        self.lanes(f"J[s * {self.L} + l] = 0.0")
+        self.totals()
+        out.add("for i in range(begin, end):")
+        out.depth = 3
+        self.row()
+        out.depth = 2
+        self.penalty()
+        self.norms()
+        self.update()
+        self.watch()
+        body = "\n".join(out.lines)
+        head = (Path(__file__).parent / "vector.py").read_text(encoding="utf-8")
+        decorator = '@njit(fastmath=FAST, error_model="numpy", nogil=True, cache=True)'
+        return "\n\n\n".join([head, *self.formulas.texts, f"{decorator}\n{body}\n"])
+
+    def totals(self) -> None:
+        """The sum of the weights of the batch's rows, in each lane."""
+        total = self.at("total")
+        if self.shape.weights == "none":
+            self.lanes(f"{total} = (end - begin) * 1.0")
+            return
+        self.lanes(f"{total} = 0.0")
+        self.out.add("for i in range(begin, end):")
+        self.out.depth += 1
+        self.row_of()
+        self.lanes(f"{total} += {self.weight()}")
+        self.out.depth -= 1
+
+    def row_of(self) -> None:
+        """Which row this is: `r`, the same in all lanes, or one for each lane (found anew where it is used)."""
+        if not self.shape.own_rows:
+            self.out.add("r = ids[epoch, i]")
+
+    def weight(self) -> str:
+        row = f"ids[epoch, i * {self.L} + l]" if self.shape.own_rows else "r"
+        return {"none": "1.0", "shared": f"w[{row}, 0]", "own": f"w[{row}, l]"}[self.shape.weights]
+
+    def row(self) -> None:
+        """One row forward and backward: its loss is added to J, its gradient to G."""
+        self.row_of()
+        inputs = self.layers[0].inputs
+        if self.shape.own_rows:
+            for d in range(inputs):
+                self.lanes(f"{self.at('x', 0, d)} = x[ids[epoch, i * {self.L} + l], {d}]")
+        else:
+            self.out.add(*(f"x{d} = x[r, {d}]" for d in range(inputs)))
+        for layer in self.layers:
+            self.forward(layer)
+        self.loss()
+        for layer in reversed(self.layers):
+            self.backward(layer)
+
+    def input(self, layer: Layer, d: int) -> str:
+        """The d-th input of a layer."""
+        if layer.number == 1:
+            return self.at("x", 0, d) if self.shape.own_rows else f"x{d}"
+        before = layer.number - 1
+        return self.at("d" if self.shape.drops[before - 1] else "a", before, d)
+
+    def forward(self, layer: Layer) -> None:
+        """z = x W + b, a = f(z); for the last layer z alone."""
+        n, units, weights = layer.number, layer.units, f"W{layer.number}"
+        terms = [f"{self.input(layer, d)} * {self.parameter(weights, d * units, 'h')}" for d in range(layer.inputs)]
+        if layer.bias:
+            terms.append(self.parameter(f"b{n}", 0, "h"))
+        self.lanes(f"{self.at('z', n, 0, 'h')} = {' + '.join(terms)}", over=f"h in range({units})")
+        if layer is self.layers[-1]:
+            return
+        if layer.activation.rowwise:
+            self.softmax(n, units)
+        else:
+            self.units(n, f"{self.every('a', n)} = {self.activated(layer.activation, self.every('z', n))}")
+        if self.shape.drops[n - 1]:
+            self.drop(layer)
+
+    def activated(self, activation: Activation, z: str) -> str:
+        return self.formulas.call(activation.function, z, **activation.parameters)
+
+    def slope(self, activation: Activation, z: str, a: str) -> str:
+        return self.formulas.call(activation.derivative, z, a, **activation.parameters)
+
+    def softmax(self, n: int, units: int) -> None:
+        """a = e^(z − max) / Σ e^(z − max); "log" keeps max + log Σ e^(z − max)."""
+        z, a, each = self.at("z", n, 0, "h"), self.at("a", n, 0, "h"), f"h in range({units})"
+        most, total = self.at("log"), self.at("sum")
+        self.lanes(f"{most} = {self.at('z', n)}", f"{total} = 0.0")
+        self.lanes(f"{most} = select({z} - {most}, {z}, {most})", over=each)
+        self.lanes(f"{a} = {z} - {most}", over=each)
+        self.units(n, f"{self.every('a', n)} = exp({self.every('a', n)})")
+        self.lanes(f"{total} += {a}", over=each)
+        self.lanes(f"{a} /= {total}", over=each)
+        self.lanes(f"{most} += log({total})")
+
+    def softmax_backward(self, n: int, units: int) -> None:
+        """∂J/∂z = a (∂J/∂a − Σ a ∂J/∂a), in place of ∂J/∂a."""
+        a, g, each = self.at("a", n, 0, "h"), self.at("g", n, 0, "h"), f"h in range({units})"
+        total = self.at("sum")
+        self.lanes(f"{total} = 0.0")
+        self.lanes(f"{total} += {a} * {g}", over=each)
+        self.lanes(f"{g} = {a} * ({g} - {total})", over=each)
+
+    def drop(self, layer: Layer) -> None:
+        """Draw which units stay, four at a time, and let them grow by 1 / (1 − rate)."""
+        n, purpose = layer.number, DROPOUT | layer.number << 8
+        place = f"places[epoch, i * {self.L} + l]" if self.shape.own_rows else "places[epoch, i]"
+        counter = f"np.uint64({place}), np.uint64(step), np.uint64({purpose}), keys[0, l], keys[1, l]"
+        gain, limit = self.number(f"gain of layer {n}"), f"limits[{n - 1}, l]"
+        for group in range(0, layer.units, 4):
+            some = range(min(4, layer.units - group))
+            self.lanes(
+                f"c0, c1, c2, c3 = philox(np.uint64({group // 4}), {counter})",
+                *(f"{self.at('k', n, group + j)} = {gain} * (c{j} >= {limit})" for j in some),
+            )
+        self.units(n, f"{self.every('d', n)} = {self.every('a', n)} * {self.every('k', n)}")
+
+    def loss(self) -> None:
+        """J += share · ℓ, and ∂J/∂z of the last layer."""
+        problem, n, units = self.problem, self.layers[-1].number, self.layers[-1].units
+        loss, output, total = problem.loss, problem.network.output, self.at("total")
+        divisor = {"sum": "1.0", "mean_samples": total, "mean_elements": f"({total} * {units})"}[problem.reduction]
+        share, objective, each = self.at("share"), f"J[s * {self.L} + l]", f"h in range({units})"
+        self.lanes(f"{share} = {self.weight()} / {divisor}")
+        z, a, g = (self.at(kind, n, 0, "h") for kind in "zag")
+        target = f"y[ids[epoch, i * {self.L} + l], h]" if self.shape.own_rows else "y[r, h]"
+        if output.rowwise:
+            self.softmax(n, units)
+        if loss.name == CROSS_ENTROPY.name and output.rowwise:
+            targets = self.at("sum")
+            self.lanes(f"{targets} = 0.0")
+            self.lanes(f"{targets} += {target}", over=each)
+            self.lanes(
+                f"{objective} += {share} * ({target} * ({self.at('log')} - {z}))",
+                f"{g} = {share} * ({a} * {targets} - {target})",
+                over=each,
+            )
+            return
+        lines, numbers = [f"t = {target}", f"z = {z}"], loss.parameters
+        fused = loss.fused.get(output.name)
+        if fused:
+            value = self.formulas.call(fused.value, "z", "t", **numbers)
+            slope = self.formulas.call(fused.derivative, "z", "t", **numbers)
+        else:
+            lines.append(f"a = {a if output.rowwise else self.activated(output, 'z')}")
+            value = self.formulas.call(loss.value, "a", "t", **numbers)
+            slope = self.formulas.call(loss.derivative, "a", "t", **numbers)
+            if not output.rowwise:
+                slope = f"{slope} * {self.slope(output, 'z', 'a')}"
+        self.lanes(*lines, f"{objective} += {share} * {value}", f"{g} = {share} * {slope}", over=each)
+        if output.rowwise:
+            self.softmax_backward(n, units)
+
+    def backward(self, layer: Layer) -> None:
+        """∂J/∂W += x ∂J/∂z, ∂J/∂b += ∂J/∂z, and ∂J/∂z of the layer before."""
+        n, units = layer.number, layer.units
+        lines = [f"d = {self.at('g', n, 0, 'h')}"]
+        if layer.bias:
+            lines.append(f"{self.parameter(f'b{n}', 0, 'h', vector='G')} += d")
+        for d in range(layer.inputs):
+            gradient = self.parameter(f"W{n}", d * units, "h", vector="G")
+            lines.append(f"{gradient} += {self.input(layer, d)} * d")
+        self.lanes(*lines, over=f"h in range({units})")
+        if n > 1:
+            self.backward_through(self.layers[n - 2], layer)
+
+    def backward_through(self, before: Layer, layer: Layer) -> None:
+        """From ∂J/∂z of a layer to ∂J/∂z of the one before: Wᵀ, then dropout, then the activation."""
+        n, weights = before.number, f"W{layer.number}"
+        total = " + ".join(
+            f"{self.at('g', layer.number, h)} * {self.parameter(weights, h, 'd', layer.units)}"
+            for h in range(layer.units)
+        )
+        self.lanes(f"{self.at('g', n, 0, 'd')} = {total}", over=f"d in range({before.units})")
+        if self.shape.drops[n - 1]:
+            self.units(n, f"{self.every('g', n)} *= {self.every('k', n)}")
+        if before.activation.rowwise:
+            self.softmax_backward(n, before.units)
+        else:
+            slope = self.slope(before.activation, self.every("z", n), self.every("a", n))
+            self.units(n, f"{self.every('g', n)} *= {slope}")
+
+    # --- what follows the rows --------------------------------------------------------------------------------------
+
+    def penalized(self) -> list[tuple[int, int]]:
+        """The ranges of θ that the penalty counts."""
+        chosen = self.problem.penalized
+        return [(entry.start, entry.stop) for entry in self.problem.network.entries if chosen[entry.start]]
+
+    def penalty(self) -> None:
+        """J += λ Σ penalty(θ), G += λ penalty'(θ)."""
+        penalty = self.problem.penalty
+        if penalty is None:
+            return
+        scale = f"{self.number('strength')} / {self.at('total')}" if penalty.per_sample else self.number("strength")
+        self.lanes(f"{self.at('share')} = {scale}")
+        for start, stop in self.penalized():
+            self.out.add(f"for p in range({start}, {stop}):")
+            self.out.depth += 1
+            self.lanes(
+                f"q = T[p * {self.L} + l]",
+                f"J[s * {self.L} + l] += {self.at('share')} * {self.formulas.call(penalty.value, 'q')}",
+                f"G[p * {self.L} + l] += {self.at('share')} * {self.formulas.call(penalty.derivative, 'q')}",
+            )
+            self.out.depth -= 1
+
+    def norms(self) -> None:
+        """For an optimizer that divides by the length of each array's gradient, these lengths."""
+        if not self.problem.optimizer.norms:
+            return
+        for place, entry in enumerate(self.problem.network.entries):
+            norm = self.at("norm", 0, place)
+            self.lanes(f"{norm} = 0.0")
+            self.out.add(f"for p in range({entry.start}, {entry.stop}):")
+            self.out.depth += 1
+            self.lanes(f"{norm} += G[p * {self.L} + l] * G[p * {self.L} + l]")
+            self.out.depth -= 1
+            self.lanes(f"{norm} = sqrt({norm})")
+
+    def update(self) -> None:
+        """The learning rate of this step, what the optimizer computes once a step, then θ and its slots."""
+        problem, optimizer = self.problem, self.problem.optimizer
+        counted = "step // batches" if problem.schedule.per == "epoch" else "step"
+        schedule = {name: self.number(f"schedule's {name}") for name in problem.schedule_numbers}
+        arguments = [f"({counted}) * 1.0", self.number("learning_rate"), *(f"{k}={v}" for k, v in schedule.items())]
+        rate = f"{self.formulas.name(problem.schedule.rate)}({', '.join(arguments)})"
+        self.lanes(f"{self.at('rate')} = {rate} * factor[l]", f"{self.at('check')} = 0.0")
+        names = ["learning_rate", *optimizer.parameters]
+        numbers = {name: self.number(name) for name in names} | {"learning_rate": self.at("rate")}
+        ranges = [(entry.start, entry.stop, place) for place, entry in enumerate(problem.network.entries)]
+        if optimizer.decay:
+            plain = numbers | {"weight_decay": "0.0"}
+            for start, stop, place in ranges:
+                chosen = bool(problem.penalized[start])
+                self.once_a_step(numbers if chosen else plain)
+                self.update_range(start, stop, place, numbers)
+            return
+        if optimizer.once_a_step:
+            self.once_a_step(numbers)
+        if optimizer.norms:
+            for start, stop, place in ranges:
+                self.update_range(start, stop, place, numbers)
+        else:
+            self.update_range(0, problem.network.parameters, 0, numbers)
+
+    def once_a_step(self, numbers: dict[str, str]) -> None:
+        optimizer = self.problem.optimizer
+        assert optimizer.once_a_step is not None
+        given = ", ".join(f"{name}={value}" for name, value in numbers.items())
+        targets = ", ".join(f"o{i}" for i in range(self._once()))
+        self.lanes(
+            f"{targets} = {self.formulas.name(optimizer.once_a_step)}((step + 1) * 1.0, {given})",
+            *(f"{self.at('once', 0, i)} = o{i}" for i in range(self._once())),
+        )
+
+    def update_range(self, start: int, stop: int, place: int, numbers: dict[str, str]) -> None:
+        optimizer = self.problem.optimizer
+        assert optimizer.update is not None
+        slots = [f"S{i}[p * {self.L} + l]" for i in range(len(optimizer.slots))]
+        arguments = [f"T[p * {self.L} + l]", f"G[p * {self.L} + l]", *slots]
+        if optimizer.once_a_step:
+            arguments += [self.at("once", 0, i) for i in range(self._once())]
+        else:
+            if optimizer.norms:
+                arguments.append(f"norm={self.at('norm', 0, place)}")
+            arguments += [f"{name}={value}" for name, value in numbers.items()]
+        new = ["q", *(f"q{i}" for i in range(len(slots)))]
+        call = f"{self.formulas.name(optimizer.update)}({', '.join(arguments)})"
+        self.out.add(f"for p in range({start}, {stop}):")
+        self.out.depth += 1
+        self.lanes(
+            f"{', '.join(new)}, = {call}",
+            f"T[p * {self.L} + l] = q",
+            *(f"{slot} = q{i}" for i, slot in enumerate(slots)),
+            # 0 for a finite number and NaN for any other: one sum tells whether all of them are finite.
+            f"{self.at('check')} += {' + '.join(f'0 * {one}' for one in new)}",
+        )
+        self.out.depth -= 1
+
+    def watch(self) -> None:
+        """The first step at which a member is not finite."""
+        self.lanes(
+            f"whole = {self.at('check')} + 0 * J[s * {self.L} + l]",
+            "bad[l] = step if bad[l] < 0 and not whole == 0 else bad[l]",
+        )
+
+    # --- numbers: one row of N for each number that members may differ in ---------------------------------------------
+
+    def number(self, name: str) -> str:
+        """A member's number, by name."""
+        return f"N[{number_names(self.problem).index(name) * self.L} + l]"
+
+    def _once(self) -> int:
+        """How many numbers the optimizer computes once a step."""
+        optimizer = self.problem.optimizer
+        if optimizer.once_a_step is None:
+            return 0
+        return len(optimizer.once_a_step(1.0, 0.1, **optimizer.parameters))
+
+
+def number_names(problem: Problem) -> list[str]:
+    """The numbers of a member that a program reads, in the order of its array N."""
+    return [
+        *problem.numbers,
+        *(f"schedule's {name}" for name in problem.schedule_numbers),
+        "strength",
+        *(f"gain of layer {layer.number}" for layer in problem.network.layers[:-1]),
+    ]
+
+
+def scratch_rows(problem: Problem, shape: Shape) -> tuple[int, ...]:
+    """How many rows each of a program's scratch arrays has."""
+    return tuple(_Writer(problem, shape).rows_of.values())

@@ -1,0 +1,167 @@
+"""Elementary functions without a branch or a call, so that loops over members become SIMD instructions.
+
+This file is never imported: its text is the head of every compiled program. All functions take and return float64;
+each is within 2 units in the last place of the true value (a test holds them to mpmath), NaN gives NaN, and what
+overflows gives infinity.
+"""
+
+import math
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+# `contract` joins a product and a sum into one instruction; `nsz` lets 0 − x be −x. Nothing else: reordering sums
+# would make bits depend on the compiler's mood, and assuming that there are no NaNs would hide a divergence.
+FAST = {"contract", "nsz"}
+compiled = njit(fastmath=FAST, error_model="numpy", forceinline=True)
+
+LOG2_E = 1.4426950408889634
+LN2_HIGH = 0.6931471803691238  # its last bits are 0, so that k · LN2_HIGH is exact
+LN2_LOW = 1.9082149292705877e-10
+ROUND = 6755399441055744.0  # 1.5 · 2⁵²: adding it leaves a number's whole part in the lowest bits
+
+
+@intrinsic
+def to_bits(context, number):
+    def generate(context, builder, signature, arguments):
+        return builder.bitcast(arguments[0], ir.IntType(64))
+
+    return types.int64(types.float64), generate
+
+
+@intrinsic
+def from_bits(context, bits):
+    def generate(context, builder, signature, arguments):
+        return builder.bitcast(arguments[0], ir.DoubleType())
+
+    return types.float64(types.int64), generate
+
+
+@compiled
+def select(test, yes, no):
+    return yes if test > 0 else no
+
+
+@compiled
+def sqrt(x):
+    return math.sqrt(x)
+
+
+@compiled
+def floor(x):
+    return math.floor(x) * 1.0
+
+
+@compiled
+def cos(x):
+    return math.cos(x)
+
+
+@compiled
+def erf(x):
+    return math.erf(x)
+
+
+@compiled
+def short_exp(r):
+    """e^r − 1 for |r| up to 0.35: the Taylor series, in which nothing is lost near 0."""
+    p = 1 / 87178291200
+    p = p * r + 1 / 6227020800
+    p = p * r + 1 / 479001600
+    p = p * r + 1 / 39916800
+    p = p * r + 1 / 3628800
+    p = p * r + 1 / 362880
+    p = p * r + 1 / 40320
+    p = p * r + 1 / 5040
+    p = p * r + 1 / 720
+    p = p * r + 1 / 120
+    p = p * r + 1 / 24
+    p = p * r + 1 / 6
+    p = p * r + 0.5
+    return r + r * r * p
+
+
+@compiled
+def exp(x):
+    """e^x = 2^k e^r with k whole and |r| up to ln 2 / 2."""
+    x = select(x - 710, 710.0, x)
+    x = select(-x - 746, -746.0, x)
+    shifted = x * LOG2_E + ROUND
+    k = shifted - ROUND
+    r = (x - k * LN2_HIGH) - k * LN2_LOW
+    bits = (to_bits(shifted) << 32) >> 32
+    half = bits >> 1  # 2^k in two factors: neither overflows, and what is below the smallest number fades away
+    return ((1 + short_exp(r)) * from_bits((half + 1023) << 52)) * from_bits((bits - half + 1023) << 52)
+
+
+@compiled
+def expm1(x):
+    return select(0.35 - select(x, x, -x), short_exp(x), exp(x) - 1)
+
+
+@compiled
+def log(x):
+    """log x = e ln 2 + 2 artanh f with x = 2^e m, m between √½ and √2, f = (m − 1) / (m + 1)."""
+    tiny = select(2.2250738585072014e-308 - x, 1.0, 0.0)
+    bits = to_bits(x * select(tiny, 18014398509481984.0, 1.0))
+    exponent = ((bits - 0x3FE6A09E667F3BCD) >> 52) * 1.0
+    m = from_bits(bits - (((bits - 0x3FE6A09E667F3BCD) >> 52) << 52))
+    f = (m - 1) / (m + 1)
+    s = f * f
+    p = 1 / 23
+    p = p * s + 1 / 21
+    p = p * s + 1 / 19
+    p = p * s + 1 / 17
+    p = p * s + 1 / 15
+    p = p * s + 1 / 13
+    p = p * s + 1 / 11
+    p = p * s + 1 / 9
+    p = p * s + 1 / 7
+    p = p * s + 1 / 5
+    p = p * s + 1 / 3
+    e = exponent - 54 * tiny
+    value = e * LN2_HIGH + (2 * f + (2 * f * s * p + e * LN2_LOW))
+    value = select(x - 1.7976931348623157e308, x, value)
+    value = select(-x, math.nan, value)
+    value = select(select(x, x, -x), value, -math.inf)  # 0, or not a number
+    return value + 0 * select(x - 1.7976931348623157e308, 0.0, x)
+
+
+@compiled
+def log1p(x):
+    """log(1 + x), with what the sum 1 + x has lost put back."""
+    u = 1 + x
+    return log(u) + select(u, select(1e300 - u, (x - (u - 1)) / u, 0.0), 0.0)
+
+
+@compiled
+def tanh(x):
+    """(1 − t) / (1 + t) with t = e^(−2|x|), through e^(−2|x|) − 1 so that small x keep their digits."""
+    e = expm1(-2 * select(x, x, -x))
+    return select(x, -e, e) / (2 + e)
+
+
+@compiled
+def raised(base, exponent):
+    """base^exponent for a base of 0 or more; anything to the power of 0 is 1."""
+    return select(select(exponent, exponent, -exponent), exp(exponent * log(base)), 1.0)
+
+
+@compiled
+def philox(c0, c1, c2, c3, k0, k1):
+    """Four random words of 32 bits from a counter and a key, the same as those of `maths.random`."""
+    low = np.uint64(0xFFFFFFFF)
+    for _ in range(10):
+        product0 = np.uint64(c0) * np.uint64(0xD2511F53)
+        product1 = np.uint64(c2) * np.uint64(0xCD9E8D57)
+        c0, c1, c2, c3 = (
+            (product1 >> np.uint64(32)) ^ c1 ^ k0,
+            product1 & low,
+            (product0 >> np.uint64(32)) ^ c3 ^ k1,
+            product0 & low,
+        )
+        k0 = (k0 + np.uint64(0x9E3779B9)) & low
+        k1 = (k1 + np.uint64(0xBB67AE85)) & low
+    return c0, c1, c2, c3
