@@ -19,10 +19,10 @@ Floats = NDArray[Any]
 Integers = NDArray[np.int64]
 Along = Callable[[Integers, Floats], Floats]
 
-# Steps of 2⁻⁶ of the unit are best for smooth functions. Wider ones serve derivatives that are faint beside the
-# rounding of φ; narrower ones functions that turn sharply, or have a kink nearby.
-EXPONENTS = (6, 2, 10, 14, 18)
-_IMAGINARY = 2.0**-100
+# Steps of 2⁻⁶ of the unit are best for smooth functions; narrower ones serve those that turn sharply, or have a kink
+# nearby.
+EXPONENTS = (6, 10, 14, 18)
+IMAGINARY = 2.0**-100
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,10 +56,10 @@ def central(along: Along, start: Floats, wanted: Floats, noise: Floats) -> Slope
     middle = along(lines, np.zeros(len(start)))
     for exponent in EXPONENTS:
         found = _extrapolated(along, lines, start[lines] * 2.0**-exponent, middle[lines], noise[lines], wanted[lines])
-        better = lines[found.doubt < doubt[lines]]
-        value[better], doubt[better] = found.value[found.doubt < doubt[lines]], found.doubt[found.doubt < doubt[lines]]
+        better = ~found.kink & (found.doubt < doubt[lines])  # across a kink differences may agree with each other
+        value[lines[better]], doubt[lines[better]] = found.value[better], found.doubt[better]
         kink[lines] = found.kink
-        lines = lines[kink[lines] | ~(doubt[lines] <= wanted[lines])]
+        lines = lines[~(doubt[lines] <= wanted[lines])]
     return Slopes(value, doubt, kink)
 
 
@@ -71,16 +71,16 @@ def complex_step(along: Along, n: int) -> Floats:
     >>> bool(abs(complex_step(lambda line, t: np.sin(1 + t), 1)[0] - np.cos(1)) < 1e-16)
     True
     """
-    values = along(np.arange(n), np.full(n, 1j * _IMAGINARY))
-    return np.asarray(np.imag(values) / _IMAGINARY)
+    values = along(np.arange(n), np.full(n, 1j * IMAGINARY))
+    return np.asarray(np.imag(values) / IMAGINARY)
 
 
 def rounding(along: Along, lines: Integers, start: Floats) -> Floats:
-    """The rounding error of φ, as it shows in third differences so narrow that nothing else is left in them.
+    """The rounding error of φ, as it shows in third differences too narrow for anything else to be left in them.
 
     lines [m], start [m]  →  [m]; single values are rough, use the median of several
     """
-    t = start * 2.0**-24
+    t = start * 2.0**-18
     points = np.concatenate([2 * t, t, -t, -2 * t])
     far, near, near_below, far_below = along(np.tile(lines, 4), points).reshape(4, -1)
     return np.asarray(np.abs(far - 2 * near + 2 * near_below - far_below) / 10**0.5)
@@ -89,18 +89,18 @@ def rounding(along: Along, lines: Integers, start: Floats) -> Floats:
 def _extrapolated(along: Along, lines: Integers, h: Floats, middle: Floats, noise: Floats, wanted: Floats) -> Slopes:
     """Central differences with h, h/2 and h/4, extrapolated to h = 0.    Source: Richardson 1911
 
-    D(h) = φ' + c₂ h² + c₄ h⁴ + …: two differences rid of c₂ must agree, and the third estimate is rid of c₄ too.
+    D(h) = φ' + c₂ h² + c₄ h⁴ + …: two estimates rid of c₂ must agree, and of them a third is made, rid of c₄ too.
     """
     points = np.stack([h, -h, h / 2, -h / 2, h / 4, -h / 4])
     phi = along(np.tile(lines, len(points)), points.ravel()).reshape(points.shape)
     wide, half, narrow = ((phi[i] - phi[i + 1]) / (points[i] - points[i + 1]) for i in (0, 2, 4))
     first, second = (4 * half - wide) / 3, (4 * narrow - half) / 3
-    rounded = 16 * noise / h  # four times the deviation that the noise of six values gives the estimate
+    # Four times the deviation that the noise of six values gives the estimate; values far from a minimum have more.
+    rounded = 16 * np.maximum(noise, np.finfo(float).eps / 2 * np.abs(phi).max(0)) / h
     doubt = np.abs(second - first) + rounded
-    doubt[(phi == middle).all(0)] = 0  # nothing moved at all
-    # The slope right of 0 minus that left of it: it shrinks with the step unless there is a kink.
-    bend_wide = np.abs(phi[0] - 2 * middle + phi[1]) / h
-    bend_narrow = np.abs(phi[4] - 2 * middle + phi[5]) / (h / 4)
-    bent = bend_narrow > np.maximum(np.maximum(bend_wide / 2, 3 * rounded), wanted)
-    rough = np.abs(second - first) > np.maximum(3 * rounded, wanted)
-    return Slopes((16 * second - first) / 15, doubt, bent | rough)
+    doubt[(phi == middle).all(0) & (wanted == 0)] = 0
+    # The slope right of 0 minus that left of it vanishes with the step, as c₁ h + c₃ h³, unless there is a kink.
+    wide, half, narrow = (np.abs((phi[i] - 2 * middle + phi[i + 1]) / points[i]) for i in (0, 2, 4))
+    jump = np.abs(wide - 10 * half + 16 * narrow) / 7
+    kink = (jump > np.maximum(6 * rounded, wanted)) | (np.abs(second - first) > np.maximum(3 * rounded, wanted))
+    return Slopes((16 * second - first) / 15, doubt, kink)

@@ -71,8 +71,7 @@ def central_slopes(curve: Curve, wanted: Floats) -> Slopes:
     start = 2.0 ** np.floor(np.log2(unit))
     # A single third difference may happen to be small: the root mean square of three is taken for the rounding error.
     seen = [rounding(curve.along, lines, start * factor) ** 2 for factor in (1.0, 0.7, 0.4)]
-    floor = np.finfo(float).eps / 2 * np.abs(curve.along(lines, np.zeros(len(lines))))
-    return central(curve.along, start, wanted, np.maximum(np.sqrt(np.mean(seen, axis=0)), floor))
+    return central(curve.along, start, wanted, np.sqrt(np.mean(seen, axis=0)))
 
 
 def complex_slopes(curve: Curve) -> Floats | None:

@@ -20,18 +20,19 @@ from deltarule.engines.reference import objective_and_gradient
 from deltarule.errors import BadInput
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.losses import LOSSES
-from deltarule.maths.network import Entry, Taped
+from deltarule.maths.network import Entry
 from deltarule.maths.penalties import PENALTIES
 from deltarule.problem.batches import Batch, batch, groups
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.proofs import differences, elementwise
-from deltarule.proofs.lines import Lines, lines_through
+from deltarule.proofs.lines import Lines, lines_through, on_kinks
 from deltarule.proofs.report import Check, GradientReport
 from deltarule.proofs.scale import absolute_terms
 
 CENTRAL, COMPLEX, PYTORCH = "central differences", "complex step", "PyTorch"
 TOLERANCES = {CENTRAL: 1e-7, COMPLEX: 1e-12, PYTORCH: 1e-12}
+_SMALL_ERROR = 5e-4
 
 
 def check_problem(
@@ -50,8 +51,9 @@ def check_problem(
     state : the parameters, and the step that says which batch and which dropout masks; None for the initial state.
     members : which members of the state to check, by their places in it; None for all.
     gradient : a gradient [K, P] of these members from elsewhere, to be checked instead of the hand-derived one.
-    most : how many entries central differences and the complex step compare one by one; of more they take a sample,
-        evenly from all arrays, and 8 directions that move every entry at once. PyTorch always compares all.
+    most : how many entries central differences and the complex step compare one by one (fewer where network and batch
+        are large); of more they take a sample, evenly from all arrays, and 8 directions that move every entry at once.
+        PyTorch always compares all.
 
     Raises `BadInput` for a member that the state does not have.
 
@@ -73,9 +75,9 @@ def check_problem(
         if unusable:
             return GradientReport(False, (), unusable, notes, found.size)
         checks, why_not = _checks(problem, state, base, found, most)
-        nothing = np.abs(found) <= TOLERANCES[COMPLEX] * base.scale
-    vacuous = _vacuous(checks, nothing)
-    notes = (*notes, *why_not, *_known_wrong(problem, checks), *_zero_arrays(problem.network.entries, nothing))
+        digits = np.abs(found) / (TOLERANCES[COMPLEX] * base.scale)
+    vacuous = _vacuous(checks, digits <= 1)
+    notes = (*notes, *why_not, *_known_wrong(problem, checks), *_unseen(problem.network.entries, digits))
     return GradientReport(vacuous is None and all(check.ok for check in checks), checks, vacuous, notes, found.size)
 
 
@@ -101,7 +103,8 @@ def _base(problem: Problem, state: State) -> _Base:
     def of_group(part: State, rows: Batch) -> tuple[Floats, ...]:
         done = objective_and_gradient(problem, part, rows)
         scale = absolute_terms(problem, part, rows, done.tape)
-        return done.objective, done.gradient, scale, _on_kink(problem, part, rows, done.tape)
+        scale[~np.isfinite(scale)] = np.nan  # an error that cannot be scaled is not judged
+        return done.objective, done.gradient, scale, on_kinks(problem, part, rows, done.tape)
 
     return _Base(*_by_group(problem, state, of_group))
 
@@ -126,14 +129,20 @@ def _checks(
     sure = ~slopes.kink & (slopes.doubt <= TOLERANCES[CENTRAL] * compared.scale)
     checks, notes = [_judged(CENTRAL, state, problem, compared, slopes.value, sure, slopes.kink)], []
     if len(lines.signs):
-        notes.append(f"differences took {len(lines.entry):,} of {gradient.size:,} entries")
+        notes.append(
+            f"one by one, differences and the complex step moved {int((lines.entry >= 0).sum()):,} of "
+            f"{gradient.size:,} entries, and {len(lines.signs)} times all of a member's together"
+        )
 
     # Exactly on a kink the other methods see one of its sides, and the gradient may rightly have taken the other.
-    excused = slopes.kink & base.on_kink[lines.member]
     losing = _losing_imaginary_parts(problem)
     if losing:
+        excused = slopes.kink & base.on_kink[lines.member]
         notes.append(f"no complex step: {losing} does not keep a complex number's imaginary part")
     else:
+        excused = np.zeros(len(lines.entry), bool)
+        suspects = np.flatnonzero(base.on_kink[lines.member])
+        excused[suspects] = lines.leaving_kinks(suspects)
         expected = differences.complex_step(lines.along, len(lines.entry))
         checks.append(_judged_but_for(excused, COMPLEX, state, problem, compared, expected))
 
@@ -165,7 +174,7 @@ def _central(lines: Lines, objective: Floats, scale: Floats) -> differences.Slop
     by_member = np.arange(len(scale)).reshape(len(objective), -1)
     few = by_member[:, np.linspace(0, by_member.shape[1] - 1, 16).astype(int)]
     seen = differences.rounding(lines.along, few.ravel(), start[few.ravel()]).reshape(few.shape)
-    noise = np.maximum(np.quantile(seen, 0.75, axis=1)[lines.member], np.finfo(float).eps / 2 * J)
+    noise = np.quantile(seen, 0.75, axis=1)[lines.member]
     return differences.central(lines.along, start, TOLERANCES[CENTRAL] / 2 * scale, noise)
 
 
@@ -174,7 +183,8 @@ def _judged_but_for(
 ) -> Check:
     """The check by a method that needs no excuse at a kink unless it disagrees there."""
     kinks = excused & ~(_scaled_error(compared, expected) <= TOLERANCES[method])
-    return _judged(method, state, problem, compared, expected, ~kinks & np.isfinite(expected), kinks)
+    sure = ~kinks & np.isfinite(expected) & np.isfinite(compared.scale)
+    return _judged(method, state, problem, compared, expected, sure, kinks)
 
 
 def _judged(
@@ -205,29 +215,11 @@ def _judged(
 def _scaled_error(compared: _Compared, expected: Floats) -> Floats:
     """|found − expected| / scale; where there are no terms, found and expected are to be 0 both, or the error is 1."""
     difference = np.abs(compared.found - expected)
+    difference[difference < differences.IMAGINARY] = 0  # of a gradient of 0, the complex step leaves its own square
     scale = np.maximum(compared.scale, np.abs(expected))
     return np.divide(
         difference, np.where(scale > 0, scale, difference), out=np.zeros_like(scale), where=difference != 0
     )
-
-
-def _on_kink(problem: Problem, state: State, rows: Batch, tape: Sequence[Taped]) -> Floats:
-    """Which members [K] have a pre-activation, an error or a weight exactly where its function has a kink."""
-    layers, output = problem.network.layers, problem.network.output
-    logits = tape[-1].value
-    places = [
-        (tape[i - 1].value, layers[int(taped.name[1:]) - 1].activation.kinks)
-        for i, taped in enumerate(tape)
-        if taped.name[0] == "a"
-    ]
-    places += [(logits, output.kinks), (output.forward(logits)[0] - rows.y, problem.loss.kinks)]
-    if problem.penalty is not None:
-        places.append((state.theta[:, None, problem.penalized > 0], problem.penalty.kinks))
-    on_kink = np.zeros(len(state.members), bool)
-    for values, kinks in places:
-        for kink in kinks:
-            on_kink |= (values == kink).any((-2, -1))
-    return on_kink
 
 
 def _losing_imaginary_parts(problem: Problem) -> str | None:
@@ -296,9 +288,14 @@ def _vacuous(checks: Sequence[Check], zero: Floats) -> str | None:
     return None
 
 
-def _zero_arrays(entries: Sequence[Entry], zero: Floats) -> list[str]:
-    names = [entry.name for entry in entries if zero[:, entry.start : entry.stop].all()]
-    return [f"the gradient of {', '.join(names)} is 0 in every entry"] if names else []
+def _unseen(entries: Sequence[Entry], digits: Floats) -> list[str]:
+    """What would be wrong without anyone seeing it; `digits` [K, P] is the gradient in units of what is allowed."""
+    zero = [entry.name for entry in entries if (digits[:, entry.start : entry.stop] <= 1).all()]
+    hiding = int(((digits > 1) & (_SMALL_ERROR * digits < 1)).sum())
+    notes = [f"the gradient of {', '.join(zero)} is 0 in every entry"] if zero else []
+    if hiding:
+        notes.append(f"in {hiding:,} entries so much cancels that an error of {_SMALL_ERROR:.2%} would not show")
+    return notes
 
 
 def _known_wrong(problem: Problem, checks: Sequence[Check]) -> list[str]:

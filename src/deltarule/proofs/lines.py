@@ -6,19 +6,25 @@ Copies of a member with one weight moved are a population of their own, with the
 the engine evaluates thousands of them in one call.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltarule.engines.base import one_blas_thread
 from deltarule.engines.reference import forward_pass
 from deltarule.maths import random
-from deltarule.problem.batches import batch, groups
+from deltarule.maths.network import Taped
+from deltarule.problem.batches import Batch, batch, groups
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
+from deltarule.proofs.differences import IMAGINARY
 
 DIRECTIONS = 8
 _NUMBERS_AT_ONCE = 1_000_000
+_WEIGHTS_TIMES_ROWS = 4e9
+_SAME = 1e-14  # complex arithmetic rounds in another order
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,15 +45,16 @@ class Lines:
     def along(self, lines: Integers, t: Floats) -> Floats:
         """The objective on each line at the distance t: on the batch of the state's step, in training mode."""
         values = np.empty(len(lines), np.result_type(t, self.problem.dtype))
-        members = self.state.members[self.member[lines]]
-        with one_blas_thread(), np.errstate(all="ignore"):
-            for group in groups(self.problem, members):
-                for start in range(0, len(group), self._chunk):
-                    chosen = group[start : start + self._chunk]
-                    moved = self._moved(lines[chosen], t[chosen])
-                    rows = batch(self.problem, moved.members, moved.step)
-                    values[chosen] = forward_pass(self.problem, moved, rows)[0]
+        for chosen, moved, rows in self._moved(lines, t):
+            values[chosen] = forward_pass(self.problem, moved, rows)[0]
         return values
+
+    def leaving_kinks(self, lines: Integers) -> NDArray[np.bool_]:
+        """Which lines move something off a kink that it stands on exactly, as an imaginary step shows."""
+        leaving = np.zeros(len(lines), bool)
+        for chosen, moved, rows in self._moved(lines, np.full(len(lines), 1j * IMAGINARY)):
+            leaving[chosen] = on_kinks(self.problem, moved, rows, forward_pass(self.problem, moved, rows)[2])
+        return leaving
 
     def project(self, vector: Floats, absolute: bool = False) -> Floats:
         """What a vector of all entries [K, P] comes to along each line [n]; its terms' absolute sum if asked for."""
@@ -55,7 +62,17 @@ class Lines:
         # Direction d stands d places before the end: where its entry, −1 − d, points to.
         return np.asarray(np.concatenate([vector, (vector @ signs.T)[:, ::-1]], axis=1)[self.member, self.entry])
 
-    def _moved(self, lines: Integers, t: Floats) -> State:
+    def _moved(self, lines: Integers, t: Floats) -> Iterator[tuple[Integers, State, Batch]]:
+        """Some of the lines at a time, those of members with equally many rows: the moved state, and its batch."""
+        members = self.state.members[self.member[lines]]
+        with one_blas_thread(), np.errstate(all="ignore"):
+            for group in groups(self.problem, members):
+                for start in range(0, len(group), self._chunk):
+                    chosen = group[start : start + self._chunk]
+                    state = self._at(lines[chosen], t[chosen])
+                    yield chosen, state, batch(self.problem, state.members, state.step)
+
+    def _at(self, lines: Integers, t: Floats) -> State:
         state, entry = self.state.take(self.member[lines]), self.entry[lines]
         theta = state.theta.astype(np.result_type(t, state.theta))
         single = np.flatnonzero(entry >= 0)
@@ -75,6 +92,8 @@ class Lines:
 def lines_through(problem: Problem, state: State, most: int) -> Lines:
     """A line for every entry of every member; where that is more than `most`, a sample of each array and directions.
 
+    Where network and batch are large, `most` is lowered to what takes some seconds, but not below 100.
+
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.state import initial_state
@@ -86,6 +105,8 @@ def lines_through(problem: Problem, state: State, most: int) -> Lines:
     (48, [1, 1])
     """
     members, parameters = len(state.members), problem.network.parameters
+    rows = max(problem.batch_rows(member) for member in state.members)
+    most = min(most, max(100, int(_WEIGHTS_TIMES_ROWS / (parameters * rows))))
     if members * parameters <= most:
         entries, signs = np.arange(parameters), np.empty((0, parameters))
     else:
@@ -112,3 +133,25 @@ def _signs(count: int, parameters: int) -> Floats:
         0, random.DIRECTIONS, np.arange(parameters, dtype=np.uint32), 0, np.arange(count, dtype=np.uint32)[:, None]
     )
     return np.where(word & np.uint32(1), 1.0, -1.0)
+
+
+def on_kinks(problem: Problem, state: State, rows: Batch, tape: Sequence[Taped]) -> NDArray[np.bool_]:
+    """Which members [K] have a pre-activation, an error or a weight exactly where its function has a kink.
+
+    Where θ is complex, only what also has an imaginary part counts: what moves off its kink.
+    """
+    layers, output, logits = problem.network.layers, problem.network.output, tape[-1].value
+    places = [
+        (tape[i - 1].value, layers[int(taped.name[1:]) - 1].activation.kinks)
+        for i, taped in enumerate(tape)
+        if taped.name[0] == "a"
+    ]
+    places += [(logits, output.kinks), (output.forward(logits)[0] - rows.y, problem.loss.kinks)]
+    if problem.penalty is not None:
+        places.append((state.theta[:, None, problem.penalized > 0], problem.penalty.kinks))
+    found = np.zeros(len(state.members), bool)
+    for values, kinks in places:
+        moving = values.imag != 0 if np.iscomplexobj(values) else True
+        for kink in kinks:
+            found |= ((np.abs(values.real - kink) <= _SAME) & moving).any((-2, -1))
+    return found

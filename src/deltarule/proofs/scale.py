@@ -7,7 +7,9 @@ every sum taken by its absolute value, as if nothing ever cancelled; what arrive
     the gradient      ∂J/∂W = xᵀ δ           δ = f'(z) · (δ' W'ᵀ)
     its scale               |x|ᵀ |δ|        |δ| = |f'(z)| · (|δ'| |W'|ᵀ)
 
-Where a derivative is a difference in itself (1 − a², p − y) its own terms count too: see `terms`.
+A factor can be a difference in itself (1 − a², p − y) of numbers that were rounded on the way forward. So that way is
+gone in absolute values too, which gives the size of every z and a: |z| = |x| |W| + |b|. A 64th counts of how
+far a factor moves with the sizes of what it is made from: at 1e-12, that allows for 70 units in their last place.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +27,8 @@ from deltarule.problem.batches import Batch
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
 
-_NUDGE = 2.0**-20
+_NUDGE = 2.0**-40
+_COUNTS = 2.0**-6
 
 
 def absolute_terms(problem: Problem, state: State, rows: Batch, tape: Sequence[Taped]) -> Floats:
@@ -33,7 +36,7 @@ def absolute_terms(problem: Problem, state: State, rows: Batch, tape: Sequence[T
 
     θ [K, P] in float64, and the tape of its forward pass  →  [K, P], nowhere less than the gradient's absolute value
 
-    Two samples that pull with −3 and 3 leave a gradient of 0; the terms of p − y are |p| and |y|:
+    Two samples that pull with −3 and 3 leave a gradient of 0:
 
     >>> from deltarule.engines.reference import objective_and_gradient
     >>> from deltarule.problem.batches import batch
@@ -45,72 +48,118 @@ def absolute_terms(problem: Problem, state: State, rows: Batch, tape: Sequence[T
     >>> state = initial_state(problem)
     >>> rows = batch(problem, state.members, 0)
     >>> done = objective_and_gradient(problem, state, rows)
-    >>> done.gradient, absolute_terms(problem, state, rows, done.tape).round(3)
+    >>> done.gradient, absolute_terms(problem, state, rows, done.tape).round(1)
     (array([[0.]]), array([[6.]]))
     """
     network, total = problem.network, rows.w.sum(-2, keepdims=True)
-    parameters, found = views(state.theta, network.entries), {}
+    parameters = {name: np.abs(array) for name, array in views(state.theta, network.entries).items()}
     keep, rate = dropout_masks(problem, state, rows)
-    upstream = rows.w / divisor(problem.reduction, total, network.outputs) * _at_logits(problem, tape[-1].value, rows.y)
+    gain = {n: mask / (1 - rate[n]) for n, mask in keep.items()} if keep and rate else {}
+    values = [rows.x, *(taped.value for taped in tape)]
+    sizes = _sizes(problem, parameters, rows, tape, gain)
+    found = {}
+    share = rows.w / divisor(problem.reduction, total, network.outputs)
+    upstream = share * _at_logits(problem, values[-1], sizes[-1], rows.y)
     for i in reversed(range(len(tape))):
-        before = tape[i - 1].value if i else rows.x
         letter, n = tape[i].name[0], int(tape[i].name[1:])
         if letter == "d":
-            assert keep and rate
-            upstream = upstream * keep[n] / (1 - rate[n])
+            upstream = upstream * gain[n]
         elif letter == "a":
-            upstream = _through(network.layers[n - 1].activation, before, tape[i].value, upstream)
+            activation = network.layers[n - 1].activation
+            upstream = _through(activation, values[i], sizes[i], values[i + 1], sizes[i + 1], upstream)
         elif letter == "n":
-            found[f"gamma{n}"], found[f"beta{n}"], upstream = _through_batch_norm(
-                before, parameters[f"gamma{n}"], rows.w / total, upstream
-            )
+            normalized, deviation = _normalized(values[i], sizes[i], rows.w / total)
+            found[f"beta{n}"] = upstream.sum(-2, keepdims=True)
+            found[f"gamma{n}"] = (upstream * normalized).sum(-2, keepdims=True)
+            coupled = rows.w / total * (found[f"beta{n}"] + normalized * found[f"gamma{n}"])
+            upstream = parameters[f"gamma{n}"] / deviation * (upstream + coupled)
         else:
-            found[f"W{n}"], found[f"b{n}"] = transpose(np.abs(before)) @ upstream, upstream.sum(-2, keepdims=True)
-            upstream = upstream @ transpose(np.abs(parameters[f"W{n}"]))
+            x = np.abs(values[i]) + _COUNTS * sizes[i]
+            found[f"W{n}"], found[f"b{n}"] = transpose(x) @ upstream, upstream.sum(-2, keepdims=True)
+            upstream = upstream @ transpose(parameters[f"W{n}"])
     return np.asarray(flatten(found, network.entries) + _penalty_terms(problem, state, total[..., 0]))
 
 
-def terms(function: Callable[..., Array], *inputs: Array) -> Floats:
-    """|f|, or Σ |input · ∂f/∂input| where that is larger: how f moves with the last digits of what it is made from.
+def terms(function: Callable[..., Array], inputs: Sequence[Array], sizes: Sequence[Array]) -> Floats:
+    """The size of a factor, and what counts of how it moves with its inputs' sizes.
 
-    That is the size of the terms of an elementwise formula, found without reading it: p − y has |p| + |y|, 1 − a² has
-    2 a² where a is near 1, and a formula in which nothing cancels has not much more than its own value.
-
-    >>> terms(lambda p, y: p - y, np.array([3.0]), np.array([3.0])).round(3)
+    >>> p, y = np.array([3.0]), np.array([3.0])
+    >>> terms(lambda p, y: p - y, [p, y], [p, y]) * 64
     array([6.])
     """
     value = function(*inputs)
-    moves = 0.0
-    for i, given in enumerate(inputs):
-        moved = function(*inputs[:i], given * (1 + _NUDGE), *inputs[i + 1 :])
-        moves = moves + np.abs(moved - value) / _NUDGE
-    return np.asarray(np.maximum(np.abs(value), moves))
+    return np.asarray(np.abs(value) + _COUNTS * _moves(function, inputs, sizes, value))
 
 
-def _at_logits(problem: Problem, z: Array, y: Array) -> Array:
-    """The terms of ∂ℓ/∂z of each output, of an unweighted sum."""
+def _moves(function: Callable[..., Array], inputs: Sequence[Array], sizes: Sequence[Array], value: Array) -> Array:
+    """Σ |size of the input · ∂f/∂input|, as if nothing cancelled; where f jumps there is nothing to measure."""
+    moves: Array = 0.0
+    for i, size in enumerate(sizes):
+        far, near = (
+            np.abs(function(*inputs[:i], inputs[i] + nudge * np.abs(size), *inputs[i + 1 :]) - value)
+            for nudge in (_NUDGE, _NUDGE / 16)
+        )
+        moves = moves + np.where(near > far / 2, 0, far / _NUDGE)
+    return moves
+
+
+def _sizes(
+    problem: Problem, absolute: dict[str, Array], rows: Batch, tape: Sequence[Taped], gain: dict[int, Array]
+) -> list[Array]:
+    """The sizes of x and of everything on the tape: the sums of their absolute terms."""
+    sizes, before = [np.abs(rows.x)], rows.x
+    for taped in tape:
+        letter, n = taped.name[0], int(taped.name[1:])
+        if letter == "d":
+            size = sizes[-1] * gain[n]
+        elif letter == "a":
+            size = _size_after(problem.network.layers[n - 1].activation, before, sizes[-1], taped.value)
+        elif letter == "n":
+            normalized, deviation = _normalized(before, sizes[-1], rows.w / rows.w.sum(-2, keepdims=True))
+            size = absolute[f"gamma{n}"] * (normalized + sizes[-1] / deviation) + absolute[f"beta{n}"]
+        else:
+            size = sizes[-1] @ absolute[f"W{n}"] + absolute.get(f"b{n}", 0.0)
+        sizes.append(size)
+        before = taped.value
+    return sizes
+
+
+def _size_after(activation: Activation, z: Array, size: Array, a: Array) -> Array:
+    """The size of a = f(z): its own, and what the size of z makes of it."""
+    if activation.rowwise:
+        return np.abs(a) + _softmax_terms(a, size)
+    return np.abs(a) + _moves(lambda z: activation.function(z, **activation.parameters), [z], [size], a)
+
+
+def _at_logits(problem: Problem, z: Array, size: Array, y: Array) -> Array:
+    """The terms of ∂ℓ/∂z of each output."""
     loss, output = problem.loss, problem.network.output
     p, _ = output.forward(z)
+    size_p = _size_after(output, z, size, p)
     if output.name in loss.fused:  # predicted minus target, the prediction times Σ y behind a softmax
-        return np.abs(p) * (y.sum(-1, keepdims=True) if output.rowwise else 1) + np.abs(y)
-    return _through(output, z, p, terms(lambda p, y: loss.derivative(p, y, **loss.parameters), p, y))
+        total = y.sum(-1, keepdims=True) if output.rowwise else 1
+        return np.abs(p * total - y) + _COUNTS * (size_p * total + np.abs(y))
+    at_p = terms(lambda p, y: loss.derivative(p, y, **loss.parameters), [p, y], [size_p, y])
+    return _through(output, z, size, p, size_p, at_p)
 
 
-def _through(activation: Activation, z: Array, a: Array, upstream: Array) -> Array:
+def _through(activation: Activation, z: Array, size: Array, a: Array, size_a: Array, upstream: Array) -> Array:
     """The terms of ∂J/∂z, from those of ∂J/∂a."""
-    if activation.rowwise:  # softmax: aᵢ (∂J/∂aᵢ − Σⱼ aⱼ ∂J/∂aⱼ)
-        return np.abs(a) * (upstream + (np.abs(a) * upstream).sum(-1, keepdims=True))
-    return terms(lambda z, a: activation.derivative(z, a, **activation.parameters), z, a) * upstream
+    if activation.rowwise:
+        return _softmax_terms(np.abs(a) + _COUNTS * size_a, upstream)
+    return terms(lambda z, a: activation.derivative(z, a, **activation.parameters), [z, a], [size, size_a]) * upstream
 
 
-def _through_batch_norm(z: Array, gamma: Array, share: Array, upstream: Array) -> tuple[Array, Array, Array]:
-    """The terms of ∂J/∂γ, ∂J/∂β and ∂J/∂z; ẑ itself is a difference, with the terms |z| and |μ|."""
+def _softmax_terms(a: Array, upstream: Array) -> Array:
+    """The terms of aᵢ (∂J/∂aᵢ − Σⱼ aⱼ ∂J/∂aⱼ), and of softmax's move with z, which has the same Jacobian."""
+    return np.abs(a) * (upstream + (np.abs(a) * upstream).sum(-1, keepdims=True))
+
+
+def _normalized(z: Array, size: Array, share: Array) -> tuple[Array, Array]:
+    """The terms of batch norm's ẑ, itself a difference of z and its mean, and the deviation."""
     mean = (share * z).sum(-2, keepdims=True)
     deviation = np.sqrt((share * (z - mean) ** 2).sum(-2, keepdims=True) + BATCH_NORM_EPSILON)
-    normalized = (np.abs(z) + np.abs(mean)) / deviation
-    dbeta, dgamma = upstream.sum(-2, keepdims=True), (upstream * normalized).sum(-2, keepdims=True)
-    dz = np.abs(gamma) / deviation * (upstream + share * dbeta + share * normalized * dgamma)
-    return dgamma, dbeta, dz
+    return (np.abs(z - mean) + _COUNTS * (size + (share * size).sum(-2, keepdims=True))) / deviation, deviation
 
 
 def _penalty_terms(problem: Problem, state: State, samples: Array) -> Array:
