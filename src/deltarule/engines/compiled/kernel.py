@@ -163,7 +163,7 @@ class _Writer:
         self.watch()
         body = "\n".join(out.lines)
         head = (Path(__file__).parent / "vector.py").read_text(encoding="utf-8")
-        decorator = '@njit(fastmath=FAST, error_model="numpy", nogil=True, cache=True)'
+        decorator = '@njit(error_model="numpy", nogil=True, cache=True)'
         return "\n\n\n".join([head, *self.formulas.texts, f"{decorator}\n{body}\n"])
 
     def totals(self) -> None:
@@ -213,10 +213,10 @@ class _Writer:
     def forward(self, layer: Layer) -> None:
         """z = x W + b, a = f(z); for the last layer z alone."""
         n, units, weights = layer.number, layer.units, f"W{layer.number}"
-        terms = [f"{self.input(layer, d)} * {self.parameter(weights, d * units, 'h')}" for d in range(layer.inputs)]
-        if layer.bias:
-            terms.append(self.parameter(f"b{n}", 0, "h"))
-        self.lanes(f"{self.at('z', n, 0, 'h')} = {' + '.join(terms)}", over=f"h in range({units})")
+        total = self.parameter(f"b{n}", 0, "h") if layer.bias else "0.0"
+        for d in range(layer.inputs):
+            total = f"fma({self.input(layer, d)}, {self.parameter(weights, d * units, 'h')}, {total})"
+        self.lanes(f"{self.at('z', n, 0, 'h')} = {total}", over=f"h in range({units})")
         if layer is self.layers[-1]:
             return
         if layer.activation.rowwise:
@@ -310,7 +310,7 @@ class _Writer:
             lines.append(f"{self.parameter(f'b{n}', 0, 'h', vector='G')} += d")
         for d in range(layer.inputs):
             gradient = self.parameter(f"W{n}", d * units, "h", vector="G")
-            lines.append(f"{gradient} += {self.input(layer, d)} * d")
+            lines.append(f"{gradient} = fma({self.input(layer, d)}, d, {gradient})")
         self.lanes(*lines, over=f"h in range({units})")
         if n > 1:
             self.backward_through(self.layers[n - 2], layer)
@@ -318,10 +318,9 @@ class _Writer:
     def backward_through(self, before: Layer, layer: Layer) -> None:
         """From ∂J/∂z of a layer to ∂J/∂z of the one before: Wᵀ, then dropout, then the activation."""
         n, weights = before.number, f"W{layer.number}"
-        total = " + ".join(
-            f"{self.at('g', layer.number, h)} * {self.parameter(weights, h, 'd', layer.units)}"
-            for h in range(layer.units)
-        )
+        total = "0.0"
+        for h in range(layer.units):
+            total = f"fma({self.at('g', layer.number, h)}, {self.parameter(weights, h, 'd', layer.units)}, {total})"
         self.lanes(f"{self.at('g', n, 0, 'd')} = {total}", over=f"d in range({before.units})")
         if self.shape.drops[n - 1]:
             self.units(n, f"{self.every('g', n)} *= {self.every('k', n)}")

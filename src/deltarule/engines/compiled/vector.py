@@ -9,13 +9,14 @@ import math
 
 import numpy as np
 from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
 from numba import njit, types
 from numba.extending import intrinsic
 
-# `contract` joins a product and a sum into one instruction; `nsz` lets 0 − x be −x. Nothing else: reordering sums
-# would make bits depend on the compiler's mood, and assuming that there are no NaNs would hide a divergence.
-FAST = {"contract", "nsz"}
-compiled = njit(fastmath=FAST, error_model="numpy", forceinline=True)
+# No fast mathematics: the compiler would join products and sums as it likes, otherwise in a loop of one lane than in
+# one of sixteen, and a member alone would differ from itself among others. Where they are to be joined stands `fma`.
+compiled = njit(error_model="numpy", forceinline=True)
+HAS_FMA = any(get_host_cpu_features().get(name) for name in ("fma", "neon", "vfp4"))
 
 LOG2_E = 1.4426950408889634
 LN2_HIGH = 0.6931471803691238  # its last bits are 0, so that k · LN2_HIGH is exact
@@ -37,6 +38,17 @@ def from_bits(context, bits):
         return builder.bitcast(arguments[0], ir.DoubleType())
 
     return types.float64(types.int64), generate
+
+
+@intrinsic
+def fma(context, x, y, z):
+    """x y + z, rounded once where the processor can, and everywhere in the same way."""
+
+    def generate(context, builder, signature, arguments):
+        x, y, z = arguments
+        return builder.fma(x, y, z) if HAS_FMA else builder.fadd(builder.fmul(x, y), z)
+
+    return types.float64(types.float64, types.float64, types.float64), generate
 
 
 @compiled
@@ -68,19 +80,19 @@ def erf(x):
 def short_exp(r):
     """e^r − 1 for |r| up to 0.35: the Taylor series, in which nothing is lost near 0."""
     p = 1 / 87178291200
-    p = p * r + 1 / 6227020800
-    p = p * r + 1 / 479001600
-    p = p * r + 1 / 39916800
-    p = p * r + 1 / 3628800
-    p = p * r + 1 / 362880
-    p = p * r + 1 / 40320
-    p = p * r + 1 / 5040
-    p = p * r + 1 / 720
-    p = p * r + 1 / 120
-    p = p * r + 1 / 24
-    p = p * r + 1 / 6
-    p = p * r + 0.5
-    return r + r * r * p
+    p = fma(p, r, 1 / 6227020800)
+    p = fma(p, r, 1 / 479001600)
+    p = fma(p, r, 1 / 39916800)
+    p = fma(p, r, 1 / 3628800)
+    p = fma(p, r, 1 / 362880)
+    p = fma(p, r, 1 / 40320)
+    p = fma(p, r, 1 / 5040)
+    p = fma(p, r, 1 / 720)
+    p = fma(p, r, 1 / 120)
+    p = fma(p, r, 1 / 24)
+    p = fma(p, r, 1 / 6)
+    p = fma(p, r, 0.5)
+    return fma(r * r, p, r)
 
 
 @compiled
@@ -88,9 +100,9 @@ def exp(x):
     """e^x = 2^k e^r with k whole and |r| up to ln 2 / 2."""
     x = select(x - 710, 710.0, x)
     x = select(-x - 746, -746.0, x)
-    shifted = x * LOG2_E + ROUND
+    shifted = fma(x, LOG2_E, ROUND)
     k = shifted - ROUND
-    r = (x - k * LN2_HIGH) - k * LN2_LOW
+    r = fma(-k, LN2_LOW, fma(-k, LN2_HIGH, x))
     bits = (to_bits(shifted) << 32) >> 32
     half = bits >> 1  # 2^k in two factors: neither overflows, and what is below the smallest number fades away
     return ((1 + short_exp(r)) * from_bits((half + 1023) << 52)) * from_bits((bits - half + 1023) << 52)
@@ -111,18 +123,18 @@ def log(x):
     f = (m - 1) / (m + 1)
     s = f * f
     p = 1 / 23
-    p = p * s + 1 / 21
-    p = p * s + 1 / 19
-    p = p * s + 1 / 17
-    p = p * s + 1 / 15
-    p = p * s + 1 / 13
-    p = p * s + 1 / 11
-    p = p * s + 1 / 9
-    p = p * s + 1 / 7
-    p = p * s + 1 / 5
-    p = p * s + 1 / 3
+    p = fma(p, s, 1 / 21)
+    p = fma(p, s, 1 / 19)
+    p = fma(p, s, 1 / 17)
+    p = fma(p, s, 1 / 15)
+    p = fma(p, s, 1 / 13)
+    p = fma(p, s, 1 / 11)
+    p = fma(p, s, 1 / 9)
+    p = fma(p, s, 1 / 7)
+    p = fma(p, s, 1 / 5)
+    p = fma(p, s, 1 / 3)
     e = exponent - 54 * tiny
-    value = e * LN2_HIGH + (2 * f + (2 * f * s * p + e * LN2_LOW))
+    value = fma(e, LN2_HIGH, 2 * f + fma(2 * f * s, p, e * LN2_LOW))
     value = select(x - 1.7976931348623157e308, x, value)
     value = select(-x, math.nan, value)
     value = select(select(x, x, -x), value, -math.inf)  # 0, or not a number

@@ -1,0 +1,313 @@
+"""The compiled engine is the reference engine, faster: a covering array of programs, each of many parts at once."""
+
+import subprocess
+import sys
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deltarule.engines.compiled import cache
+from deltarule.engines.compiled.engine import CompiledEngine
+from deltarule.engines.compiled.kernel import Shape, not_compilable, program
+from deltarule.engines.reference import ReferenceEngine
+from deltarule.maths.losses import LOSSES
+from deltarule.maths.optimizers import OPTIMIZERS
+from deltarule.maths.penalties import PENALTIES
+from deltarule.maths.schedules import SCHEDULES
+from deltarule.problem import registry
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.problem.state import initial_state
+
+HIDDEN = [
+    ["sigmoid", "relu"],
+    ["softmax", "gelu"],
+    ["tanh", "leaky_relu"],
+    ["identity", "softplus"],
+    ["silu", "elu"],
+    ["exponential", "softmax"],
+]
+OPTIMIZER = [name for name, one in OPTIMIZERS.items() if one.update]
+PENALTY = [None, *PENALTIES]
+REDUCTION = ["sum", "mean_samples", "mean_elements"]
+# A program takes seconds to compile, so each is made of many parts: every loss and fused form, and beside them every
+# other part in turn.
+CASES = [
+    ("squared_error", "identity"),
+    ("half_squared_error", "softmax"),
+    ("absolute_error", "tanh"),
+    ("huber", "softplus"),
+    ("quantile", "sigmoid"),
+    ("poisson", "exponential"),
+    ("poisson", "softplus"),
+    ("binary_cross_entropy", "sigmoid"),
+    ("binary_cross_entropy", "softmax"),
+    ("cross_entropy", "softmax"),
+    ("naive_binary_cross_entropy", "sigmoid"),
+]
+
+
+def case(i, members=5, **changed):
+    """The i-th problem of the covering array: loss and output, and with them every other part in turn."""
+    loss, output = CASES[i % len(CASES)]
+    rng = np.random.default_rng(i)
+    x, y = rng.normal(size=(11, 3)), rng.random((11, 2))
+    if output == "softmax" and loss == "cross_entropy":
+        y = np.eye(2)[rng.integers(0, 2, 11)]
+    optimizer, penalty = OPTIMIZER[i % len(OPTIMIZER)], PENALTY[i % len(PENALTY)]
+    given = {
+        "loss": loss,
+        "reduction": REDUCTION[i % 3],
+        "penalty": penalty,
+        "strength": np.linspace(0.001, 0.1, members) if penalty else 0.0,
+        "penalize_biases": i % 4 == 1,
+        "optimizer": optimizer,
+        "learning_rate": np.linspace(0.001, 0.01, members),
+        "schedule": {"name": list(SCHEDULES)[i % len(SCHEDULES)], "per": ["step", "epoch"][i % 2]},
+        "batch_size": [None, 4, 11, 3][i % 4],
+        "dropout": [0.0, 0.3, [0.0, 0.5]][i % 3],
+        "weights": [None, rng.random(11) + 0.1, rng.random((members, 11)) + 0.1][i % 3],
+        "rows": [None, [rng.permutation(11)[: 7 + k % 2] for k in range(members)]][i % 2],
+        "data_seeds": [0, range(members)][i // 2 % 2],
+        "seeds": range(members),
+        **changed,
+    }
+    network = Network(
+        [3, 2, 3, 2],
+        HIDDEN[i % 6],
+        output,
+        bias=i % 5 != 3,
+        initializer={"name": "glorot_normal", "biases": "same"},
+    )
+    return create_problem(network, x, y, **given)
+
+
+ALL = pytest.mark.parametrize("i", range(len(CASES)))
+
+
+def test_the_array_covers_everything():
+    count = len(CASES)
+    assert {loss for loss, _ in CASES} == set(LOSSES)
+    assert {(loss.name, output) for loss in LOSSES.values() for output in loss.fused} <= set(CASES)
+    assert set(OPTIMIZER) == {OPTIMIZER[i % len(OPTIMIZER)] for i in range(count)}
+    assert set(PENALTY) == {PENALTY[i % len(PENALTY)] for i in range(count)}
+    assert set(SCHEDULES) == {list(SCHEDULES)[i % len(SCHEDULES)] for i in range(count)}
+    assert {name for names in HIDDEN for name in names} == set(registry.names("activation"))
+
+
+@ALL
+def test_one_step_is_the_reference_step(i):
+    problem = case(i)
+    state, _ = ReferenceEngine().advance(problem, initial_state(problem), 2)  # past the zeros of the slots
+    ours, seen = CompiledEngine().advance(problem, state, 1)
+    theirs, expected = ReferenceEngine().advance(problem, state, 1)
+    assert not_compilable(problem) == ""
+    scale = np.abs(theirs.theta).max(1, keepdims=True)
+    assert (np.abs(ours.theta - theirs.theta) <= 1e-12 * scale).all()
+    assert np.allclose(seen.objective, expected.objective, rtol=1e-12, atol=1e-14)
+    for name, slot in theirs.slots.items():
+        assert np.allclose(ours.slots[name], slot, rtol=1e-11, atol=1e-12 * max(np.abs(slot).max(), 1))
+    assert ours.step == theirs.step and (seen.bad == expected.bad).all()
+
+
+@pytest.mark.parametrize("i", range(0, len(CASES), 3))
+def test_a_member_alone_is_the_member_in_a_population(i):
+    problem = case(i)
+    together, seen = CompiledEngine().advance(problem, initial_state(problem), 5)
+    for member in (0, 4):
+        only = np.array([member])
+        alone, saw = CompiledEngine().advance(problem.take(only), initial_state(problem.take(only)), 5)
+        assert np.array_equal(alone.theta[0], together.theta[member])
+        assert np.array_equal(saw.objective[:, 0], seen.objective[:, member])
+
+
+@given(st.integers(0, len(CASES) - 1), st.integers(0, 9), st.integers(0, 9))
+@settings(max_examples=40)
+def test_advancing_in_two_goes_is_advancing_in_one(i, first, second):
+    problem = case(i)
+    start = initial_state(problem)
+    whole, seen = CompiledEngine().advance(problem, start, first + second)
+    part, one = CompiledEngine().advance(problem, start, first)
+    part, two = CompiledEngine().advance(problem, part, second)
+    assert np.array_equal(whole.theta, part.theta) and whole.step == part.step
+    assert all(np.array_equal(whole.slots[name], part.slots[name]) for name in whole.slots)
+    assert np.array_equal(seen.objective, np.concatenate([one.objective, two.objective]))
+
+
+def encoder(members, **given):
+    x = np.eye(8)
+    settings = {"loss": "binary_cross_entropy", "learning_rate": 2.0, "seeds": range(members), **given}
+    return create_problem(Network([8, 3, 8], "sigmoid", "sigmoid"), x, x, **settings)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov", "adam"])
+def test_a_hundred_steps_stay_together(optimizer):
+    problem = encoder(20, optimizer=optimizer, learning_rate=0.1)
+    ours, _ = CompiledEngine().advance(problem, initial_state(problem), 100)
+    theirs, _ = ReferenceEngine().advance(problem, initial_state(problem), 100)
+    assert np.abs(ours.theta - theirs.theta).max() <= 1e-10 * np.abs(theirs.theta).max()
+
+
+def test_threads_and_the_size_of_blocks_change_nothing():
+    problem = encoder(150)
+    one, saw = CompiledEngine(threads=1).advance(problem, initial_state(problem), 20)
+    two, seen = CompiledEngine(threads=2).advance(problem, initial_state(problem), 20)
+    assert np.array_equal(one.theta, two.theta) and np.array_equal(saw.objective, seen.objective)
+    for chosen in (np.arange(3), np.arange(17), np.arange(40, 150)):
+        some, _ = CompiledEngine().advance(problem, initial_state(problem).take(chosen), 20)
+        assert np.array_equal(some.theta, one.theta[chosen])
+
+
+def test_float32_stays_float32_and_near():
+    problem = encoder(20, dtype="float32")
+    ours, seen = CompiledEngine().advance(problem, initial_state(problem), 10)
+    theirs, _ = ReferenceEngine().advance(problem, initial_state(problem), 10)
+    assert ours.theta.dtype == seen.objective.dtype == np.float32
+    # Ten steps, each off by a few units in the last place (6e-8) of a sum of some twenty terms.
+    assert np.abs(ours.theta - theirs.theta).max() < 2e-5 * np.abs(theirs.theta).max()
+
+
+def test_a_divergence_is_seen_at_the_same_step():
+    x = np.random.default_rng(0).normal(size=(6, 3))
+    problem = create_problem(
+        Network([3, 4, 1], "relu"), x, x[:, :1], learning_rate=[0.01, 10.0, 1e4, 1e200], seeds=range(4)
+    )
+    ours, seen = CompiledEngine().advance(problem, initial_state(problem), 60)
+    theirs, expected = ReferenceEngine().advance(problem, initial_state(problem), 60)
+    assert (seen.bad == expected.bad).all() and seen.bad[0] == -1 and (seen.bad[1:] >= 0).any()
+    assert np.isfinite(ours.theta[0]).all()
+
+
+def test_the_state_that_is_given_stays():
+    problem = encoder(5, optimizer="adam")
+    state = initial_state(problem)
+    for array in (state.theta, *state.slots.values(), problem.x, problem.y):
+        array.setflags(write=False)
+    CompiledEngine().advance(problem, state, 3)
+
+
+def test_what_has_no_program_is_advanced_by_the_reference_engine_and_said():
+    x = np.eye(4)
+    problem = create_problem(Network([4, 3, 4], batch_norm=True), x, x)
+    ours, _ = CompiledEngine().advance(problem, initial_state(problem), 3)
+    theirs, _ = ReferenceEngine().advance(problem, initial_state(problem), 3)
+    assert np.array_equal(ours.theta, theirs.theta)
+    (note,) = CompiledEngine().notes(problem)
+    assert "batch norm" in note and CompiledEngine().notes(encoder(1)) == ()
+
+
+# --- programs on disk ------------------------------------------------------------------------------------------------
+
+TRAINED = """
+import sys
+import numpy as np
+from deltarule.engines.compiled import cache
+from pathlib import Path
+cache.folder = lambda: Path(sys.argv[1])
+import deltarule.maths.activations as activations
+from dataclasses import replace
+from deltarule.engines.compiled.engine import CompiledEngine
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.problem.state import initial_state
+exec(sys.argv[2])
+problem = create_problem(Network([2, 2, 1], "sigmoid"), np.eye(2), [0.0, 1.0], learning_rate=1.0)
+print(repr(CompiledEngine().advance(problem, initial_state(problem), 3)[0].theta.tolist()))
+"""
+
+EDITED = """
+import types
+source = 'def sigmoid_derivative(z, a):\\n    return 2 * a * (1 - a)\\n'
+path = Path(sys.argv[1]) / "edited.py"
+path.write_text(source)
+space = {}
+exec(compile(source, str(path), "exec"), space)
+edited = space["sigmoid_derivative"]
+edited.__module__ = "deltarule.maths.activations"
+object.__setattr__(activations.SIGMOID, "derivative", edited)
+"""
+
+
+def trained(folder, edit=""):
+    done = subprocess.run(
+        [sys.executable, "-c", TRAINED, str(folder), edit], capture_output=True, encoding="utf-8", check=True
+    )
+    return done.stdout
+
+
+def test_the_second_process_starts_from_the_disk_and_an_edited_derivative_is_never_served_stale(tmp_path):
+    first = trained(tmp_path)
+    compiled = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nbc")}
+    assert compiled and trained(tmp_path) == first
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nbc")} == compiled
+    assert trained(tmp_path, EDITED) != first
+    assert len(list(tmp_path.rglob("*.nbc"))) > len(compiled)
+    assert trained(tmp_path) == first
+
+
+def test_programs_lie_where_only_the_user_may_write():
+    folder = cache.folder()
+    assert folder.is_dir()
+    assert sys.platform == "win32" or folder.stat().st_mode & 0o077 == 0
+
+
+def test_a_program_is_text_that_calls_nothing_of_ours():
+    text = program(encoder(1), Shape(16, False, "none", (False,)))
+    assert "deltarule" not in text.replace('"""', "")
+
+
+# --- the elementary functions ----------------------------------------------------------------------------------------
+
+HARD = [0.0, 5e-324, 1e-310, 1e-17, 0.1, 0.25, 0.34999, 0.35, 0.5, 0.7071, 0.7072, 1.0, 1.4142, 2.0, 36.7, 709.7]
+HARD = [*HARD, *(-value for value in HARD), 745.1, 1e4, 1e300, -36.9, -708.5, -744.9, -746.0, -1e4, -1e300]
+
+
+@pytest.fixture(scope="module")
+def vector(tmp_path_factory):
+    """The elementary functions, compiled on their own."""
+    import importlib.util
+    from pathlib import Path
+
+    import deltarule.engines.compiled as package
+
+    path = tmp_path_factory.mktemp("vector") / "vector_functions.py"
+    path.write_text((Path(package.__file__).parent / "vector.py").read_text(encoding="utf-8"), encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("vector_functions", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["vector_functions"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["exp", "expm1", "log", "log1p", "tanh"])
+def test_elementary_functions_are_within_two_units_of_the_last_place(vector, name):
+    function, points = getattr(vector, name), HARD + list(np.random.default_rng(0).normal(size=300) * 20)
+    if name in ("log", "log1p"):
+        points = [abs(point) for point in points]
+    for point in points:
+        with mpmath.workdps(50):
+            true = {
+                "exp": mpmath.exp, "expm1": mpmath.expm1, "log": lambda v: mpmath.log(v) if v else -mpmath.inf,
+                "log1p": mpmath.log1p, "tanh": mpmath.tanh,
+            }[name](mpmath.mpf(float(point)))  # fmt: skip
+            expected = float(true) if abs(true) < mpmath.mpf(2) ** 1024 else float(mpmath.sign(true)) * np.inf
+        found = function(float(point))
+        if np.isinf(expected):
+            assert found == expected
+        else:
+            assert abs(found - expected) <= 2 * np.spacing(abs(expected)), point
+    assert np.isnan(function(np.nan))
+
+
+def test_what_overflows_is_infinite_and_what_is_not_a_number_says_so(vector):
+    assert vector.exp(np.inf) == np.inf and vector.exp(-np.inf) == 0
+    assert vector.log(np.inf) == np.inf and np.isnan(vector.log(-1.0))
+    assert vector.tanh(np.inf) == 1 and vector.tanh(-np.inf) == -1
+    assert (
+        vector.raised(0.0, 0.0) == 1
+        and vector.raised(0.0, 2.0) == 0
+        and vector.raised(0.9, 100.0) == pytest.approx(0.9**100, rel=1e-13)
+    )
