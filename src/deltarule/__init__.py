@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         register_schedule,
         unregister,
     )
+    from deltarule.proofs.trace import explain
     from deltarule.training.range_test import range_test
     from deltarule.training.train import train
 
@@ -33,6 +34,7 @@ _HOMES = {
     "RunFailed": "errors",
     "check_problem": "proofs.gradcheck",
     "create_problem": "problem.create",
+    "explain": "proofs.trace",
     "load": "data.load",
     "range_test": "training.range_test",
     "register_activation": "proofs.register",
@@ -52,6 +54,7 @@ __all__ = [
     "__version__",
     "check_problem",
     "create_problem",
+    "explain",
     "load",
     "range_test",
     "register_activation",
