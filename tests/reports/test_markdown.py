@@ -17,6 +17,10 @@ def test_every_line_has_as_many_cells_as_the_header(rows):
         assert line.replace("\\|", "").count("|") == len(headers) + 1
 
 
+def test_several_lines_stay_in_their_cell():
+    assert markdown.table(["ours"], [["sum: 1\nmean: 2"]]).endswith("\n| sum: 1<br>mean: 2 |")
+
+
 def share(count, of=100):
     return {"count": count, "of": of, "interval": [count / of - 0.01, count / of + 0.01], "verdict": "mixed"}
 

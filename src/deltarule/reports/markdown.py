@@ -14,7 +14,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     | \\|1\\| | 0.2 |
     """
     lines = [list(headers), ["---"] * len(headers), *rows]
-    cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in line] for line in lines]
+    cells = [[cell.replace("|", "\\|").replace("\n", "<br>") for cell in line] for line in lines]
     return "\n".join(["|" + "|".join(one) + "|" if one[0] == "---" else f"| {' | '.join(one)} |" for one in cells])
 
 
