@@ -324,6 +324,25 @@ def test_batch_and_state_alone_make_the_update(arguments: dict[str, Any]) -> Non
         )
 
 
+@pytest.mark.parametrize("name", PENALTIES)
+def test_the_penalty_is_part_of_objective_and_gradient(name: str) -> None:
+    x, y = random_data(0, 4, 2, 1)
+    given: dict[str, Any] = {"weights": [1, 2, 3, 4], "seeds": [0, 1]}
+    network = Network([2, 3, 1], initializer={"name": "normal", "std": 1.0, "biases": "same"})
+    plain = create_problem(network, x, y, **given)
+    problem = create_problem(network, x, y, penalty=name, strength=[0.5, 2.0], **given)
+    state = initial_state(problem)
+    rows = batch(problem, state.members, 0)
+    with_penalty, without = (objective_and_gradient(one, state, rows) for one in (problem, plain))
+    strength = np.array([[0.5], [2.0]]) / (10 if name.endswith("_per_sample") else 1)  # the weights' sum
+    penalty, named = PENALTIES[name], views(state.theta, network.entries)
+    added = [sum(penalty.value(named[W][k]).sum() for W in ("W1", "W2")) for k in range(2)]
+    assert with_penalty.objective - without.objective == pytest.approx(strength[:, 0] * added, rel=1e-12)
+    slope = strength * penalty.derivative(state.theta) * problem.penalized
+    assert with_penalty.gradient - without.gradient == pytest.approx(slope, rel=1e-10, abs=1e-12)
+    assert whole_objective(problem, state) == pytest.approx(with_penalty.objective, rel=1e-12)
+
+
 def test_a_learning_rate_is_scheduled_for_each_member() -> None:
     network = Network([1, 1], bias=False, initializer="zeros")
     problem = create_problem(

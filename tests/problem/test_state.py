@@ -38,6 +38,7 @@ def test_everything_has_its_shape_dtype_and_beginning(optimizer: str, dtype: str
     assert state.factor.tolist() == [1, 1, 1, 1] and state.members.tolist() == [0, 1, 2, 3] and state.step == 0
     named = views(state.theta, problem.network.entries)
     assert (named["gamma1"] == 1).all() and not named["beta1"].any()
+    assert initial_state(make(Network([2, 3, 1]), seeds=range(4))).buffers.shape == (4, 0)
     running = views(state.buffers, problem.network.buffers)
     assert not running["mean1"].any() and (running["variance1"] == 1).all()
 
