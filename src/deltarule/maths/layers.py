@@ -25,7 +25,7 @@ def transpose(M: Array) -> Array:
     return swapaxes(M, -1, -2)
 
 
-def dense(x: Array, W: Array, b: Array | None) -> tuple[Array, Callable[[Array], tuple[Array, Array, Array]]]:
+def dense(x: Array, W: Array, b: Array | None) -> tuple[Array, Callable[..., tuple[Array | None, Array, Array]]]:
     """z = x W + b.    x [.., B, D]   W [.., D, H]   b [.., 1, H] or None   →   z [.., B, H], backward
 
     >>> import numpy as np
@@ -38,9 +38,12 @@ def dense(x: Array, W: Array, b: Array | None) -> tuple[Array, Callable[[Array],
     """
     z = x @ W if b is None else x @ W + b
 
-    def backward(dz: Array) -> tuple[Array, Array, Array]:
-        """∂J/∂z  →  ∂J/∂x = ∂J/∂z Wᵀ,   ∂J/∂W = xᵀ ∂J/∂z,   ∂J/∂b = Σ over samples of ∂J/∂z"""
-        return dz @ transpose(W), transpose(x) @ dz, dz.sum(-2, keepdims=True)
+    def backward(dz: Array, to_input: bool = True) -> tuple[Array | None, Array, Array]:
+        """∂J/∂z  →  ∂J/∂x = ∂J/∂z Wᵀ,   ∂J/∂W = xᵀ ∂J/∂z,   ∂J/∂b = Σ over samples of ∂J/∂z
+
+        With `to_input` False ∂J/∂x is left out: nobody asks for that of the data, and it costs a third of the products.
+        """
+        return dz @ transpose(W) if to_input else None, transpose(x) @ dz, dz.sum(-2, keepdims=True)
 
     return z, backward
 

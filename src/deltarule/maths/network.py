@@ -47,7 +47,7 @@ class Entry(NamedTuple):
 class Taped(NamedTuple):
     """A step of the forward pass: what it is, its value, and the way back.
 
-    `backward(upstream)` returns ∂J/∂(its input) and the gradients of its parameters by name.
+    `backward(upstream)` returns ∂J/∂(its input), None for the data themselves, and its parameters' gradients by name.
     """
 
     name: str
@@ -220,7 +220,7 @@ def _dense(
     z, back = dense(x, parameters[weights], parameters.get(bias))
 
     def named(dz: Array) -> tuple[Array, dict[str, Array]]:
-        dx, dW, db = back(dz)
+        dx, dW, db = back(dz, to_input=layer.number > 1)
         return dx, {weights: dW, bias: db} if layer.bias else {weights: dW}
 
     return z, named
