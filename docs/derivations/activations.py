@@ -1,0 +1,74 @@
+"""What the letters on the page about activations stand for: each activation of `deltarule.maths` at many points."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+import sympy
+from blackboard import Values
+from derivatives import jacobian
+from scipy.stats import norm
+
+from deltarule.maths import activations
+from deltarule.maths.activations import ACTIVATIONS
+
+POINTS = (-30.0, -3.1, -0.7, 0.0, 0.4, 2.3, 20.0)
+LETTERS = {"leaky_relu": {"s": "slope"}, "elu": {"α": "alpha"}}
+FUNCTIONS = {
+    "σ": activations.sigmoid,
+    "Φ": norm.cdf,
+    "φ": norm.pdf,
+}
+
+
+def named(name: str) -> Iterator[Values]:
+    """An activation: a and ∂a/∂z from the code, then ∂a/∂z from differences, where there is no kink."""
+    activation = ACTIVATIONS[name]
+    numbers = dict(activation.parameters)
+    letters = {letter: numbers[parameter] for letter, parameter in LETTERS.get(name, {}).items()}
+    for z in POINTS:
+        a = activation.function(z, **numbers)
+        slopes = [activation.derivative(z, a, **numbers)]
+        if z not in activation.kinks:
+            slopes.append(jacobian(partial(activation.function, **numbers), z))
+        for slope in slopes:
+            yield Values({"z": z, "a": float(a), "∂a/∂z": float(slope), **letters, **FUNCTIONS})
+
+
+def any_of_them() -> Iterator[Values]:
+    """Every activation in front of an objective: its own backward pass."""
+    for activation in ACTIVATIONS.values():
+        if not activation.rowwise:
+            z = np.array([0.3])
+            a, backward = activation.forward(z)
+            slope = activation.derivative(z, a, **activation.parameters)
+            yield Values({"∂J/∂a": 0.8, "∂J/∂z": backward(np.array([0.8]))[0], "∂a/∂z": slope[0]})
+
+
+def symbolic(section: str) -> Values:
+    """Symbols for the letters of a section, for SymPy to differentiate."""
+    return Values(
+        {
+            "z": sympy.Symbol("z", real=True),
+            "s": sympy.Symbol("s", positive=True),
+            "α": sympy.Symbol("alpha", positive=True),
+            "σ": lambda z: 1 / (1 + sympy.exp(-z)),
+            "Φ": lambda z: (1 + sympy.erf(z / sympy.sqrt(2))) / 2,
+            "φ": lambda z: sympy.exp(-z * z / 2) / sympy.sqrt(2 * sympy.pi),
+        }
+    )
+
+
+VALUES: dict[str, Callable[[], Iterator[Values]]] = {
+    "Activations": any_of_them,
+    "Identity": partial(named, "identity"),
+    "Sigmoid": partial(named, "sigmoid"),
+    "Tanh": partial(named, "tanh"),
+    "ReLU": partial(named, "relu"),
+    "Leaky ReLU": partial(named, "leaky_relu"),
+    "ELU": partial(named, "elu"),
+    "Softplus": partial(named, "softplus"),
+    "SiLU": partial(named, "silu"),
+    "GELU": partial(named, "gelu"),
+    "Exponential": partial(named, "exponential"),
+}

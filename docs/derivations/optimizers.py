@@ -1,0 +1,58 @@
+"""What the letters on the page about optimizers stand for: one update of one parameter, before it and after it."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+from blackboard import Values
+
+from deltarule.maths.optimizers import OPTIMIZERS
+
+RATE, T = 0.05, 3.0
+LETTERS = {"momentum": "β", "decay": "ρ", "beta1": "β_1", "beta2": "β_2", "epsilon": "ε", "weight_decay": "λ"}
+
+
+def update(name: str) -> Iterator[Values]:
+    """Updates of an optimizer from several places; ε is large, so that it is missed where it is forgotten."""
+    optimizer = OPTIMIZERS[name]
+    numbers = {**optimizer.parameters, "learning_rate": RATE}
+    numbers |= {"epsilon": 0.01} if "epsilon" in numbers else {}
+    letters = {letter: numbers[key] for key, letter in LETTERS.items() if key in numbers} | {"α": RATE, "t": T}
+    slots = {slot: 0.3 + 0.1 * place for place, slot in enumerate(optimizer.slots)}
+    for theta, g in ((0.7, 0.4), (-1.3, -2.1)):
+        given: dict[str, Any] = dict(numbers)
+        if optimizer.norms:
+            letters["G"] = np.array([g, 1.2])
+            given["norm"] = np.hypot(g, 1.2)
+        if optimizer.once_a_step:
+            after = optimizer.update(theta, g, *slots.values(), *optimizer.once_a_step(T, **given))
+        else:
+            after = optimizer.update(theta, g, *slots.values(), **given)
+        found = dict(zip(("θ", *slots), map(float, after), strict=True))
+        yield Values({"θ": theta, "g": g, **slots, **letters, **corrected(found, letters)}, after=found)
+
+
+def corrected(slots: dict[str, float], letters: dict[str, float]) -> dict[str, float]:
+    """Adam's means after the update, made up for their start at 0."""
+    if "m" not in slots:
+        return {}
+    return {f"hat {slot}": slots[slot] / (1 - letters[beta] ** T) for slot, beta in (("m", "β_1"), ("v", "β_2"))}
+
+
+def rprop() -> Iterator[Values]:
+    """Updates of Rprop: the sign stays, turns, or was 0; the size is at its start, within its limits, and near them."""
+    numbers = OPTIMIZERS["rprop"].parameters
+    letters = dict(zip(("η", "κ", "Δ_0", "Δ_1"), numbers.values(), strict=True))
+    for g in (0.4, -2.1, 0.0):
+        for before in (0.3, -0.3, 0.0):
+            for size in (0.0, 0.1, 45.0, 1.5e-6):
+                after = OPTIMIZERS["rprop"].update(0.7, g, before, size, RATE, **numbers)
+                found = dict(zip(("θ", "g", "Δ"), map(float, after), strict=True))
+                yield Values({"θ": 0.7, "g": g, "g_0": before, "Δ": size or RATE, **letters}, after=found)
+
+
+VALUES: dict[str, Callable[[], Iterator[Values]]] = {
+    **{name: partial(update, name) for name in OPTIMIZERS if name not in ("rprop", "lbfgs")},
+    "rprop": rprop,
+}

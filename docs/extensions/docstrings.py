@@ -1,0 +1,78 @@
+"""Our docstrings, which are plain text, as reStructuredText for Sphinx.
+
+A docstring is made of blocks with blank lines between them. Examples (`>>>`) stay what they are; the list under a
+heading `Parameters`, underlined, becomes a list; lines whose words stand in columns, or that are indented, keep their
+form; everything else is running text in which no character has a meaning of its own but the backquotes of code.
+"""
+
+import re
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+from sphinx.application import Sphinx
+
+_CODE = re.compile(r"`([^`\n]+)`")
+_SPECIAL = re.compile(r"([\\*_|`])")
+_PART = re.compile(r"(Parameters|Returns|Errors|Source): ")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Have Sphinx hand over every docstring."""
+    app.connect("autodoc-process-docstring", _process)
+    return {"parallel_read_safe": True}
+
+
+def _process(app: Sphinx, what: str, name: str, found: Any, options: Any, lines: list[str]) -> None:
+    lines[:] = [line for block in blocks(lines) for line in [*converted(block), ""]]
+
+
+def blocks(lines: list[str]) -> Iterator[list[str]]:
+    """The blocks of a docstring: lines without a blank one between them.
+
+    >>> list(blocks(["One.", "", "Two,", "three."]))
+    [['One.'], ['Two,', 'three.']]
+    """
+    for filled, block in groupby(lines, key=lambda line: bool(line.strip())):
+        if filled:
+            yield list(block)
+
+
+def converted(block: list[str]) -> list[str]:
+    """A block as reStructuredText.
+
+    >>> converted(["λ‖W‖² of `w`, and w * w"])
+    ['λ‖W‖² of ``w``, and w \\\\* w']
+    >>> converted(["Parameters", "----------", "x : inputs [N, D],", "    one row a sample."])
+    ['**Parameters**', '', '* ``x``: inputs [N, D],', '  one row a sample.']
+    """
+    if block[0].startswith(">>>"):
+        return block
+    if len(block) > 1 and set(block[1]) == {"-"}:
+        return [f"**{block[0]}**", "", *(_item(line) for line in block[2:])]
+    if any("   " in line for line in block):
+        return ["::", "", *("    " + line for line in block)]
+    lines: list[str] = []
+    for line in block:
+        if _PART.match(line) and lines:
+            lines.append("")
+        lines.append(escaped(line))
+    return lines
+
+
+def escaped(text: str) -> str:
+    """Text in which reStructuredText sees nothing but code.
+
+    >>> escaped("`a_b` is a_b")
+    '``a_b`` is a\\\\_b'
+    """
+    pieces = _CODE.split(text)
+    return "".join(f"``{piece}``" if i % 2 else _SPECIAL.sub(r"\\\1", piece) for i, piece in enumerate(pieces))
+
+
+def _item(line: str) -> str:
+    """A line of a list of parameters: a name and what it is, or, indented, the rest of one."""
+    if line.startswith(" "):
+        return "  " + escaped(line.strip())
+    names, _, told = line.partition(" : ")
+    return f"* ``{names}``: {escaped(told)}"
