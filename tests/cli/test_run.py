@@ -235,6 +235,14 @@ def test_the_screen_of_a_small_study_shows_each_object(deltarule):
     assert len(set(re.findall(r"\b[01]{3}\b", out))) >= 4
 
 
+def test_a_small_table_of_ones_own_shows_each_row_by_its_class(deltarule, study, tmp_path):
+    (tmp_path / "own.csv").write_text("a,b,c\n0,0,no\n0,1,yes\n1,0,yes\n1,1,no\n", encoding="utf-8")
+    words = ['data.file="own.csv"', "data.target=c", "network.output=softmax", "loss.name=cross_entropy"]
+    status, out, _ = deltarule("run", study, *(part for word in words for part in ("--set", word)))
+    convergence = out.split("\n\n")[0].splitlines()
+    assert status == 0 and [line.split()[0] for line in convergence[2:6]] == ["no", "yes", "yes", "no"]
+
+
 def test_nothing_but_text_when_piped(study):
     done = subprocess.run(
         [sys.executable, "-m", "deltarule", "run", str(study)], capture_output=True, check=True, encoding="utf-8"

@@ -30,5 +30,5 @@ def gradcheck(
     if json:
         print_json(report)
     else:
-        console().print(str(report), markup=False)
+        console().print(str(report), markup=False, soft_wrap=True)
     return 0 if report.ok else 1

@@ -97,9 +97,10 @@ def _details(population: "Population", run: "Run") -> "list[RenderableType]":
         return []
     y = dataset.encode(dataset.train, outputs.shape[-1])
     correct = (run.history.series("outputs")[:, 0] * y).sum(-1)
+    names = [dataset.classes[label] for label in dataset.train.answers]
     return [
-        object_convergence(run.history.steps, correct, dataset.classes),
-        activation_table(dataset.classes, activations["a1"][0], outputs),
+        object_convergence(run.history.steps, correct, names),
+        activation_table(names, activations["a1"][0], outputs),
     ]
 
 

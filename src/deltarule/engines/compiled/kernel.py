@@ -445,7 +445,8 @@ class _Writer:
         optimizer = self.problem.optimizer
         if optimizer.once_a_step is None:
             return 0
-        return len(optimizer.once_a_step(1.0, 0.1, **optimizer.parameters))
+        # Only their count is asked for; parameters may be lists, one number a member.
+        return len(optimizer.once_a_step(1.0, 0.1, **dict.fromkeys(optimizer.parameters, 0.5)))
 
 
 def number_names(problem: Problem) -> list[str]:
