@@ -317,3 +317,28 @@ def test_activations_are_the_values_on_the_way():
     assert np.allclose(seen["z1"][1], EYE @ arrays["W1"] + arrays["b1"])
     assert np.allclose(seen["a1"], 1 / (1 + np.exp(-seen["z1"])))
     assert np.array_equal(seen["a2"], run.outputs(EYE))
+
+
+def test_what_becomes_of_the_given_arrays_changes_nothing():
+    x, y = np.random.default_rng(0).normal(size=(2, 6, 3))
+    problem = create_problem(Network([3, 2, 3]), x, y, penalty="l2", strength=0.1)
+    before = train(problem, max_steps=3)
+    x += 1.0
+    y[:] = 0.0
+    assert np.array_equal(train(problem, max_steps=3).state.theta, before.state.theta)
+
+
+def test_outputs_for_rows_of_another_width_get_a_sentence():
+    run = train(encoder(), max_steps=1)
+    for wrong in (np.eye(7), np.zeros(8)):
+        with pytest.raises(BadInput, match="rows of 8 columns"):
+            run.outputs(wrong)
+
+
+def test_a_penalty_of_strength_0_is_said():
+    assert any("strength 0" in note for note in train(encoder(penalty="l2"), max_steps=1).notes)
+
+
+def test_a_softmax_of_one_output_is_said():
+    problem = create_problem(Network([2, 1], output="softmax"), np.eye(2), [0.0, 1.0])
+    assert any("always 1" in note for note in problem.notes)

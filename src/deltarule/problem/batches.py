@@ -89,7 +89,7 @@ def _gathered(problem: Problem, members: Integers, positions: Integers) -> Batch
     return Batch(problem.x[rows], problem.y[rows], w, positions)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)  # an epoch and the next; for many seeds an order is large
 def orders(seeds: tuple[int, ...], epoch: int, rows: int) -> Integers:
     """The order of an epoch's rows for each data seed, [seeds, rows]: remembered, for every batch of it asks."""
     return random.permutation(np.array(seeds, np.uint64), epoch, rows)

@@ -48,7 +48,8 @@ def numeric(name: str, given: Any, dtype: str) -> Floats:
     if array.ndim != 2 or len(array) == 0:
         raise BadInput(f"{name} have the shape {array.shape}; give at least one row, and rows × columns")
     with np.errstate(over="ignore"):  # told below
-        converted = np.ascontiguousarray(array, dtype)
+        converted = np.array(array, dtype, order="C")  # a copy: what becomes of the given array changes no training
+    converted.setflags(write=False)
     if not np.isfinite(converted).all():
         row, column = np.argwhere(~np.isfinite(converted))[0]
         hint = f"; {dtype} has no such number" if np.isfinite(array[row, column]) else ""

@@ -12,7 +12,7 @@ from deltarule.maths.penalties import Penalty
 from deltarule.maths.schedules import Schedule
 from deltarule.problem import checks, registry
 from deltarule.problem.network import Network, switch
-from deltarule.problem.problem import Problem
+from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.registry import Named
 
 
@@ -129,11 +129,27 @@ def create_problem(
         data_seeds=spread["data_seeds"],
         dropout_seeds=spread.get("dropout_seeds", spread["seeds"]),
         dtype=np.dtype(dtype),
-        notes=_notes(batch_size, len(x) if own_rows is None else min(map(len, own_rows))),
+        notes=(
+            *_batch_note(batch_size, len(x) if own_rows is None else min(map(len, own_rows))),
+            *_penalty_note(found_penalty, spread["strength"]),
+            *_output_note(network),
+        ),
     )
 
 
-def _notes(batch_size: int | None, fewest: int) -> tuple[str, ...]:
+def _batch_note(batch_size: int | None, fewest: int) -> tuple[str, ...]:
     if batch_size is None or batch_size <= fewest:
         return ()
     return (f"the batch size {batch_size} is larger than the data: all {fewest} rows are used in each update",)
+
+
+def _penalty_note(penalty: Penalty | None, strength: Floats) -> tuple[str, ...]:
+    if penalty is None or strength.any():
+        return ()
+    return (f"the penalty '{penalty.name}' has the strength 0 for every member, and so does nothing",)
+
+
+def _output_note(network: Network) -> tuple[str, ...]:
+    if network.output.name != "softmax" or network.outputs > 1:
+        return ()
+    return ('the softmax of a single output is always 1; give two outputs, or the output "sigmoid"',)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.engines.base import Engine, one_blas_thread
+from deltarule.errors import BadInput
 from deltarule.maths.network import forward, views
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
@@ -50,8 +51,16 @@ class Run:
     notes: tuple[str, ...] = ()
 
     def outputs(self, x: Any) -> Floats:
-        """The outputs of every member.   x [B, D] or [K, B, D]  →  [K, B, C]"""
-        return self.engine.outputs(self.problem, self.state, np.asarray(x, self.problem.dtype))[1]
+        """The outputs of every member.   x [B, D] or [K, B, D]  →  [K, B, C]
+
+        Raises `BadInput` for rows that have not as many columns as the network has inputs.
+        """
+        rows = np.asarray(x, self.problem.dtype)
+        if rows.ndim < 2 or rows.shape[-1] != self.problem.network.inputs:
+            raise BadInput(
+                f"the inputs have the shape {rows.shape}; give rows of {self.problem.network.inputs} columns"
+            )
+        return self.engine.outputs(self.problem, self.state, rows)[1]
 
     def activations(self, x: Any) -> dict[str, Floats]:
         """Every value on the way from x to the logits, by name: z1, a1, z2 …, and the outputs as the last a.

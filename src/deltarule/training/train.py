@@ -105,7 +105,7 @@ def train(
     array([1., 1.])
     """
     rules = StopRules(max_steps, max_epochs, threshold, times, metric, tolerance, patience)
-    looks = Looks(_history_every(problem, rules, history_every), _needed(rules, metrics, score), outputs, gradients)
+    looks = Looks(history_interval(problem, rules, history_every), _needed(rules, metrics, score), outputs, gradients)
     aside = _checked(problem, validation, rules)
     if problem.optimizer.name == "lbfgs":
         return train_lbfgs(problem, ReferenceEngine(), rules, looks, aside)
@@ -395,7 +395,14 @@ def _interrupts() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _history_every(problem: Problem, rules: StopRules, given: int | None) -> int:
+def history_interval(problem: Problem, rules: StopRules, given: int | None = None) -> int:
+    """The updates between two looks: those given, an epoch of mini-batches, or a 200th of the limit.
+
+    >>> from deltarule.problem.network import Network
+    >>> from deltarule.problem.create import create_problem
+    >>> history_interval(create_problem(Network([1, 1]), [[0.0]], [0.0]), StopRules(max_steps=1000))
+    5
+    """
     if given is not None:
         return whole("history_every", given)
     longest = max(problem.steps_per_epoch(member) for member in range(problem.members))
