@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from deltarule.cli import claims, gradcheck, lr_range, run, show, studies
+from deltarule.cli import claims, explain, gradcheck, lr_range, run, show, studies
 from deltarule.errors import BadInput, DeltaruleError
 
 app = typer.Typer(
@@ -14,7 +14,15 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (studies.list_studies, show.show, run.run, claims.claims, gradcheck.gradcheck, lr_range.lr_range):
+for command in (
+    studies.list_studies,
+    show.show,
+    run.run,
+    explain.explain,
+    claims.claims,
+    gradcheck.gradcheck,
+    lr_range.lr_range,
+):
     app.command(getattr(command, "command_name", command.__name__))(command)
 
 

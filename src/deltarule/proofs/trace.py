@@ -78,12 +78,13 @@ def explain_update(
     features: Sequence[str] = (),
     classes: Sequence[str] = (),
     update: bool = True,
+    title: str = "",
     notes: tuple[str, ...] = (),
 ) -> Explanation:
     """Show every number of the update that a state of one member stands before.
 
     Parameters: `features` [D] and `classes` [C], the names of inputs and outputs, where they have any; `update`,
-    whether the optimizer's part is shown; `notes`, sentences for the record.
+    whether the optimizer's part is shown; `title` and `notes`, words for the record.
     Errors: `BadInput` for a state of several members.
 
     >>> problem = create_problem(Network([1, 1]), [[1.0], [2.0]], [0.0, 1.0], batch_size=1)
@@ -99,7 +100,7 @@ def explain_update(
     labels = Labels(_names(features), _names(classes), _names(places.tolist()))
     with one_blas_thread(), np.errstate(all="ignore"):
         quantities = _quantities(Notes(problem, state, rows, labels), update)
-    return Explanation(problem, state, places, quantities, notes)
+    return Explanation(problem, state, places, quantities, title, notes)
 
 
 def _quantities(notes: Notes, update: bool) -> dict[str, Quantity]:

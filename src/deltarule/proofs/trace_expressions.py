@@ -12,12 +12,16 @@ Python's operators from references to the entries of named arrays:
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 Index = int | str
 """A place along an axis: a number, or the letter that stands for all of them."""
+
+SAMPLES = "i"
+"""The letter of the axis along which the samples of a batch lie."""
 
 MOST_TERMS = 8
 """Terms of a sum that are written out; of more, the first and the last."""
@@ -292,13 +296,14 @@ def with_names(tree: Expression) -> str:
     return _Text(names=True).whole(tree)
 
 
-def with_numbers(tree: Expression, digits: int = 4, terms: int = MOST_TERMS) -> str:
-    """The formula with the numbers put in, each with so many digits; long sums are folded to so many terms.
+def with_numbers(tree: Expression, digits: int = 4, terms: int = MOST_TERMS, sample: int | None = None) -> str:
+    """The formula with the numbers put in, each with so many digits; long sums are folded to so many terms, that of a
+    chosen sample among them.
 
     >>> with_numbers(Series(("i",), (100,), lambda i: Ref("x", (i,), i)), terms=4)
     '0 + 1 + 2 + … 96 more … + 99'
     """
-    return _Text(names=False, digits=digits, terms=terms).whole(tree)
+    return _Text(names=False, digits=digits, terms=terms, sample=sample).whole(tree)
 
 
 def number(value: float, digits: int = 4) -> str:
@@ -310,13 +315,22 @@ def number(value: float, digits: int = 4) -> str:
     return f"{value + 0.0:.{digits}g}"
 
 
-def shown_terms(series: Series, most: int) -> tuple[list[tuple[int, ...]], int, list[tuple[int, ...]]]:
-    """The places of a series that are written out: the first ones, how many are left out, and the last one."""
-    if series.count <= most:
-        return list(series.places()), 0, []
-    head = [place for place, _ in zip(series.places(), range(most - 1), strict=False)]
+def shown_terms(series: Series, most: int, sample: int | None = None) -> list[tuple[int, ...] | int]:
+    """What is written out of a series: the places of the terms, and instead of the others how many these are.
+
+    Of many terms the first ones are shown and the last; in a sum over the samples, that of the chosen sample too.
+
+    >>> shown_terms(Series(("i",), (100,), lambda i: Number(i)), 4, sample=50)
+    [(0,), (1,), 48, (50,), 48, (99,)]
+    """
+    if series.count <= most + 1:
+        return list(series.places())
     last = tuple(length - 1 for length in series.lengths)
-    return head, series.count - most, [last]
+    head = list(islice(series.places(), most - 1))
+    if series.letters != (SAMPLES,) or sample is None or (sample,) in (*head, last):
+        return [*head, series.count - most, last]
+    before, after = sample - (most - 2), series.count - 2 - sample
+    return [*head[:-1], *([before] if before else []), (sample,), *([after] if after else []), last]
 
 
 def indexed(name: str, index: tuple[Index, ...]) -> str:
@@ -335,6 +349,7 @@ class _Text:
     names: bool
     digits: int = 4
     terms: int = MOST_TERMS
+    sample: int | None = None
 
     def whole(self, tree: Expression) -> str:
         return self._written(tree, first=True)[0]
@@ -387,10 +402,10 @@ class _Text:
     def _series(self, series: Series, first: bool) -> tuple[str, int]:
         if self.names:
             return f"Σ_{','.join(series.letters)} {self._at(series.term(*series.letters), MULTIPLIED)}", ADDED
-        head, left_out, tail = shown_terms(series, self.terms)
-        told = [self._at(series.term(*place), ADDED, first and not i) for i, place in enumerate(head)]
-        if left_out:
-            told += [f"… {left_out:,} more …", *(self._at(series.term(*place), ADDED) for place in tail)]
+        told = [
+            f"… {place:,} more …" if isinstance(place, int) else self._at(series.term(*place), ADDED, first and not i)
+            for i, place in enumerate(shown_terms(series, self.terms, self.sample))
+        ]
         return " + ".join(told) or "0", ADDED
 
     def _cases(self, tree: Cases) -> tuple[str, int]:

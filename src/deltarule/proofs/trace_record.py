@@ -11,11 +11,9 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
-from deltarule.proofs.trace_expressions import Expression, Index, Ref
+from deltarule.proofs.trace_expressions import SAMPLES, Expression, Index, Ref
 
 SECTIONS = ("settings", "data", "parameters", "forward", "loss", "backward", "update")
-SAMPLES = "i"
-"""The letter of the axis along which the samples of the batch lie."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +68,7 @@ class Explanation:
     problem, state   what was explained: a problem, and the state of its one member before the update
     rows [B]         the rows of the data that the batch is made of
     quantities       the arrays by name, in the order in which they come to be
+    title            what the network is part of, where it is part of something
     notes            sentences worth telling
 
     `print` shows it; long arrays and sums are folded, and it is said how much is left out.
@@ -79,6 +78,7 @@ class Explanation:
     state: State
     rows: Integers
     quantities: Mapping[str, Quantity]
+    title: str = ""
     notes: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Floats:

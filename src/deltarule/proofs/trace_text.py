@@ -26,7 +26,7 @@ TITLES = {
 def told(explanation: "Explanation", sample: int | None = None, layer: int | None = None, width: int = 80) -> str:
     """The trace as text of at most `width` characters a line: of one row of the data, of one layer, or of all."""
     place, chosen = explanation.place_of(sample), explanation.of_layer(layer)
-    lines = textwrap.wrap(header(explanation), width)
+    lines = textwrap.wrap(one_line(explanation.title), width) + textwrap.wrap(header(explanation), width)
     for section, title in TITLES.items():
         here = [one for one in chosen if one.section == section]
         if here:
@@ -76,8 +76,9 @@ def _worked(one: "Quantity", sample: int | None, width: int) -> list[str]:
     places = list(one.places(sample))
     index = next((place for place in places if one.value[place]), places[0])
     assert one.rule is not None
+    told = with_numbers(one.rule(*index), sample=sample)
     result = number(float(one.value[index]), 8)
-    return _wrapped(f"{indexed(one.name, index)} = {with_numbers(one.rule(*index))} = {result}", width, "  ")
+    return _wrapped(f"{indexed(one.name, index)} = {told} = {result}", width, "  ")
 
 
 def _table(one: "Quantity", sample: int | None, width: int) -> list[str]:

@@ -1,0 +1,111 @@
+"""`deltarule explain`: every number of one update of a study, with its formula."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from deltarule.cli.common import (
+    Data,
+    ExperimentName,
+    Json,
+    Settings,
+    Study,
+    chosen_recipe,
+    console,
+    print_json,
+    progress_shown,
+)
+
+MOST_WORKED = 16
+"""Entries of an array whose formula stands in the JSON object with its numbers put in."""
+
+Step = Annotated[int, typer.Option("--step", metavar="N", help="The update after N others; 0 is the first.")]
+Sample = Annotated[int | None, typer.Option("--sample", metavar="I", help="Show this row of the data, from 0.")]
+Member = Annotated[int, typer.Option("--member", metavar="K", help="Which of the study's members, from 0.")]
+Layer = Annotated[int | None, typer.Option("--layer", metavar="L", help="Show this layer, from 1.")]
+Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write it as a page for the browser.")]
+Graph = Annotated[Path | None, typer.Option("--graph", metavar="FILE", help="Draw the computational graph as SVG.")]
+
+
+def explain(
+    study: Study,
+    step: Step = 0,
+    sample: Sample = None,
+    member: Member = 0,
+    layer: Layer = None,
+    experiment: ExperimentName = None,
+    set: Settings = None,
+    data: Data = None,
+    html: Html = None,
+    graph: Graph = None,
+    json: Json = False,
+) -> None:
+    """Show every number of one update: forward, backward, and the optimizer's step, each with its formula."""
+    from deltarule.files import write_whole
+    from deltarule.studies.explaining import explain_study
+    from deltarule.studies.recipes import dataset_of
+
+    recipe = chosen_recipe(study, experiment, set)
+    dataset = dataset_of(recipe, data)
+    with progress_shown(recipe.name) as progress:
+        explanation = explain_study(recipe, dataset, member=member, step=step, progress=progress)
+    text = explanation.text(sample, layer, console().width)  # it says no to a sample or a layer that there is not
+    if html is not None:
+        from deltarule.reports.trace_page import explanation_page
+
+        write_whole(html, explanation_page(explanation, sample, layer))
+    if graph is not None:
+        from deltarule.reports.graph import computational_graph
+
+        write_whole(graph, computational_graph(explanation))
+    if json:
+        print_json(_record(recipe, explanation, member, sample, layer))
+        return
+    if html is None and graph is None:
+        console().print(text, markup=False, soft_wrap=True)
+    for path in (html, graph):
+        if path is not None:
+            console().print(f"Written: {path}", markup=False, soft_wrap=True)
+
+
+def _record(recipe: Any, explanation: Any, member: int, sample: int | None, layer: int | None) -> dict[str, Any]:
+    """The trace as plain values; of one sample, the arrays that have a row for each hold only its own."""
+    place = explanation.place_of(sample)
+    return {
+        "study": recipe.name,
+        "experiment": recipe.experiment,
+        "title": explanation.title,
+        "network": repr(explanation.problem.network),
+        "member": member,
+        "step": explanation.state.step,
+        "rows": explanation.rows,
+        "sample": sample,
+        "layer": layer,
+        "objective": float(explanation["J"]),
+        "quantities": [_quantity(one, place) for one in explanation.of_layer(layer)],
+        "notes": explanation.notes,
+    }
+
+
+def _quantity(one: Any, place: int | None) -> dict[str, Any]:
+    from itertools import islice
+
+    from deltarule.proofs.trace_expressions import with_names, with_numbers
+
+    formula = one.formula
+    narrowed = place is not None and one.axes[:1] == ("i",)
+    places = list(islice(one.places(place), MOST_WORKED)) if one.rule else []
+    return {
+        "name": one.name,
+        "section": one.section,
+        "layer": one.layer,
+        "about": one.about,
+        "axes": one.axes,
+        "formula": None if formula is None else with_names(formula),
+        "value": one.value[place] if narrowed else one.value,
+        "worked": [
+            {"index": index, "numbers": with_numbers(one.rule(*index), 17), "value": float(one.value[index])}
+            for index in places
+        ],
+    }

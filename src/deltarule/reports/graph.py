@@ -1,0 +1,251 @@
+"""The computational graph as a figure: forward from x to J, and on the edges the derivative that flows back.
+
+What needs no second computation is marked: δ, the derivative by the pre-activations of a layer, is computed once, and
+the derivatives by its weights, by its biases and by what it got all begin with it.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+from deltarule.maths.network import Layer
+from deltarule.proofs.trace_backward import derivative_name
+from deltarule.proofs.trace_expressions import number
+from deltarule.proofs.trace_formulas import is_fused
+from deltarule.proofs.trace_record import Explanation
+from deltarule.reports import style
+
+WIDTH, STEP, TOP = 960, 124, 40
+MIDDLE, SIDE = 476, 106
+BOX_WIDTH, BOX_HEIGHT = 132, 44
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+_STYLE = f"""
+.graph text {{ font-family: "DejaVu Sans", Verdana, Arial, sans-serif; font-size: 13px; fill: {style.BLACK}; }}
+.graph .name {{ font-weight: bold; font-size: 15px; }}
+.graph .small {{ font-size: 11px; fill: {style.GRAY}; }}
+.graph .back, .graph .back tspan {{ fill: {style.BLUE}; }}
+.graph .once {{ font-weight: bold; text-decoration: underline; }}
+.graph .box {{ fill: #ffffff; stroke: {style.BLACK}; stroke-width: 1.3; }}
+.graph .given {{ stroke: {style.GRAY}; stroke-dasharray: 4 2; }}
+.graph .mark {{ fill: #fff3c4; stroke: {style.ORANGE}; stroke-width: 1.6; }}
+.graph .forth {{ stroke: {style.GRAY}; stroke-width: 1.4; fill: none; }}
+.graph .flow {{ stroke: {style.BLUE}; stroke-width: 1.6; fill: none; stroke-dasharray: 6 3; }}
+"""
+
+
+def computational_graph(explanation: Explanation, links: Mapping[str, str] | None = None) -> str:
+    """Draw the computational graph of a trace.
+
+    Parameters: `links`, addresses by the names of arrays, to which nodes and derivatives lead.
+    Returns: an SVG, as text.
+    Source: the boundary report's graph, whose first line has ∂J/∂a₃ and ∂J/∂z₃ the wrong way round.
+
+    >>> import deltarule
+    >>> explained = deltarule.explain(deltarule.Network([1, 1]), [1.0, 0.0], [[2.0]], [3.0], "squared_error")
+    >>> svg = computational_graph(explained)
+    >>> svg.startswith("<svg"), "∂J/∂W₁" in svg
+    (True, True)
+    """
+    drawing = _Drawing(explanation, links or {})
+    drawing.node("x", "data", given=True)
+    for layer in explanation.problem.network.layers:
+        _layer(drawing, layer)
+    _objective(drawing)
+    return drawing.finished()
+
+
+def _layer(drawing: "_Drawing", layer: Layer) -> None:
+    """The nodes of a layer below one another, its parameters beside them."""
+    at, n = drawing.explanation.quantities, layer.number
+    inputs, delta = drawing.last, f"δ{n}"
+    bias = f" + b{n}" if layer.bias else ""
+    drawing.edge(f"{inputs} W{n}{bias}", inputs, f"{delta} W{n}ᵀ")
+    drawing.node(f"z{n}", "")
+    drawing.parameter(f"W{n}", f"{inputs}ᵀ {delta}", -30 if layer.bias else 0)
+    if layer.bias:
+        drawing.parameter(f"b{n}", f"Σ {delta}", 30)
+    if layer.batch_norm:
+        drawing.edge("batch norm", f"z{n}", f"∂J/∂n{n} back through batch norm")
+        drawing.node(f"n{n}", "")
+        drawing.parameter(f"gamma{n}", f"Σ ∂J/∂n{n} zhat{n}", -30)
+        drawing.parameter(f"beta{n}", f"Σ ∂J/∂n{n}", 30)
+    if n == len(drawing.explanation.problem.network.layers) and drawing.fused:
+        return  # the output's activation is computed with the loss
+    slope = f"∂J/∂a{n} · {layer.activation.name}′"
+    if layer.activation.rowwise:
+        slope = f"∂J/∂a{n} through the Jacobian of {layer.activation.name}"
+    drawing.edge(layer.activation.name, drawing.last, slope)
+    drawing.node(f"a{n}", "")
+    if f"d{n}" in at:
+        drawing.edge("dropout", f"a{n}", f"∂J/∂d{n} · keep{n} / (1 − dropout{n})")
+        drawing.node(f"d{n}", "")
+
+
+def _objective(drawing: "_Drawing") -> None:
+    """J at the end, and the targets and the penalty beside it."""
+    problem = drawing.explanation.problem
+    loss, n = problem.loss.name.replace("_", " "), len(problem.network.layers)
+    if drawing.fused:
+        total = " Σy" if problem.network.output.rowwise and (drawing.explanation["y"].sum(-1) != 1).any() else ""
+        told = f"share · (a{n}{total} − y), in one step"
+        drawing.edge(f"{problem.network.output.name}, {loss}", drawing.last, told)
+    else:
+        drawing.edge(loss, drawing.last, f"share · slope of {loss}")
+    drawing.node("J", f"= {number(float(drawing.explanation['J']), 6)}")
+    drawing.beside("y", "targets: data")
+    if "R" in drawing.explanation.quantities and problem.penalty is not None:
+        drawing.note(
+            f"J holds the penalty {problem.penalty.name.replace('_', ' ')} too; its part goes straight to the weights."
+        )
+
+
+@dataclass
+class _Drawing:
+    """An SVG in the making: nodes are set below one another."""
+
+    explanation: Explanation
+    links: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        self.parts: list[str] = []
+        self.y, self.last = TOP, ""
+        self.notes: list[str] = []
+
+    @property
+    def fused(self) -> bool:
+        problem = self.explanation.problem
+        return is_fused(problem.loss, problem.network.output)
+
+    def node(self, name: str, remark: str, given: bool = False) -> None:
+        """The next node of the chain."""
+        if self.last:
+            self.y += STEP
+        self._box(name, MIDDLE, self.y, remark, given)
+        self.last = name
+
+    def beside(self, name: str, remark: str) -> None:
+        """A node at the left of the last one that nothing flows back to."""
+        self._arrow("forth", SIDE + BOX_WIDTH / 2, self.y, MIDDLE - BOX_WIDTH / 2, self.y)
+        self._box(name, SIDE, self.y, remark, True)
+
+    def parameter(self, name: str, formula: str, offset: int) -> None:
+        """A parameter at the left of the last node; its derivative flows back to it."""
+        y = self.y + offset
+        left, right = SIDE + BOX_WIDTH / 2, MIDDLE - BOX_WIDTH / 2
+        target = self.y + offset / 2.5
+        self._arrow("forth", left, y - 4, right, target - 4)
+        self._arrow("flow", right, target + 4, left, y + 4)
+        self._box(name, SIDE, y, "", False)
+        above = offset < 0
+        middle = (left + right) / 2
+        self._formula(f"∂J/∂{name}", formula, middle, (y + target) / 2 + (-16 if above else 24), "middle")
+
+    def edge(self, operation: str, source: str, formula: str) -> None:
+        """From the last node to the next: the operation forward, and the derivative that flows back to the source."""
+        top, bottom = self.y + BOX_HEIGHT / 2, self.y + STEP - BOX_HEIGHT / 2
+        self._arrow("forth", MIDDLE - 8, top, MIDDLE - 8, bottom)
+        self._text(operation, MIDDLE - 20, (top + bottom) / 2 + 4, "end")
+        if source == "x":
+            return  # nothing flows back to the data
+        self._arrow("flow", MIDDLE + 8, bottom, MIDDLE + 8, top)
+        name = derivative_name(source)
+        y = (top + bottom) / 2 + 4
+        if source.startswith("z"):
+            self._mark(name, source, y)
+            self._formula("", formula, MIDDLE + 24 + 128, y, "start", self._size(name))
+        else:
+            self._formula(name, formula, MIDDLE + 24, y, "start", self._size(name))
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def finished(self) -> str:
+        """The whole figure, with a legend below."""
+        y = self.y + BOX_HEIGHT / 2 + 36
+        legend = [
+            f'<line class="forth" x1="40" y1="{y - 4}" x2="76" y2="{y - 4}" marker-end="url(#forth)"/>',
+            f'<text x="86" y="{y}">forward</text>',
+            f'<line class="flow" x1="190" y1="{y - 4}" x2="226" y2="{y - 4}" marker-end="url(#flow)"/>',
+            f'<text x="236" y="{y}">the derivative that flows back</text>',
+            f'<rect class="mark" x="480" y="{y - 15}" width="36" height="21" rx="10"/>',
+            f'<text x="526" y="{y}">computed once, used wherever <tspan class="once">underlined</tspan></text>',
+        ]
+        for place, text in enumerate(self.notes):
+            legend.append(f'<text class="small" x="40" y="{y + 24 + 18 * place}">{escape(text)}</text>')
+        height = y + 24 + 18 * len(self.notes)
+        markers = "".join(
+            f'<marker id="{name}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto">'
+            f'<path d="M0 0 L10 5 L0 10 z" fill="{color}"/></marker>'
+            for name, color in (("forth", style.GRAY), ("flow", style.BLUE))
+        )
+        title = escape(f"Computational graph of {self.explanation.problem.network!r}")
+        return (
+            f'<svg class="graph" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" width="{WIDTH}" '
+            f'height="{height:g}" role="img"><title>{title}</title><style>{_STYLE}</style><defs>{markers}</defs>\n'
+            + "\n".join([*self.parts, *legend])
+            + "\n</svg>\n"
+        )
+
+    def _box(self, name: str, x: float, y: float, remark: str, given: bool) -> None:
+        value = self.explanation[name]
+        size = " × ".join(f"{length:,}" for length in value.shape)
+        told = ", ".join(filter(None, (size, remark)))
+        box = (
+            f'<rect class="box{" given" if given else ""}" x="{x - BOX_WIDTH / 2}" y="{y - BOX_HEIGHT / 2}" '
+            f'width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="8"/>'
+            f'<text class="name" x="{x}" y="{y - 2}" text-anchor="middle">{_named(name)}</text>'
+            f'<text class="small" x="{x}" y="{y + 14}" text-anchor="middle">{escape(told)}</text>'
+        )
+        self.parts.append(self._linked(name, box))
+
+    def _mark(self, name: str, source: str, y: float) -> None:
+        """The derivative by a pre-activation, which is computed once."""
+        told = (
+            f'<rect class="mark" x="{MIDDLE + 20}" y="{y - 16}" width="122" height="23" rx="11"/>'
+            f'<text class="back" x="{MIDDLE + 81}" y="{y}" text-anchor="middle">'
+            f"{_named(name)} = ∂J/∂{_named(source)}</text>"
+        )
+        self.parts.append(self._linked(name, told))
+
+    def _formula(self, name: str, formula: str, x: float, y: float, anchor: str, below: str = "") -> None:
+        """A derivative and what it is computed from; δ is marked where it stands once more."""
+        words = [
+            f'<tspan class="once">{_named(word)}</tspan>' if word.startswith("δ") else _named(word)
+            for word in formula.split(" ")
+        ]
+        told = f'<text class="back" x="{x}" y="{y}" text-anchor="{anchor}">{_named(name)} = {" ".join(words)}</text>'
+        self.parts.append(self._linked(name, told) if name else told)
+        if below:
+            self.parts.append(f'<text class="small" x="{MIDDLE + 24}" y="{y + 18}">{escape(below)}</text>')
+
+    def _size(self, name: str) -> str:
+        value = self.explanation[name]
+        return f"{' × '.join(map(str, value.shape))}, at most {number(float(np.abs(value).max()))} in size"
+
+    def _text(self, text: str, x: float, y: float, anchor: str) -> None:
+        self.parts.append(f'<text x="{x}" y="{y}" text-anchor="{anchor}">{_named(text)}</text>')
+
+    def _arrow(self, kind: str, x1: float, y1: float, x2: float, y2: float) -> None:
+        self.parts.append(
+            f'<line class="{kind}" x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}" marker-end="url(#{kind})"/>'
+        )
+
+    def _linked(self, name: str, drawn: str) -> str:
+        return f'<a href="{escape(self.links[name])}">{drawn}</a>' if name in self.links else drawn
+
+
+def _once(name: str) -> str:
+    return f'<tspan class="once">{_named(name)}</tspan>'
+
+
+def _named(text: str) -> str:
+    """Names with their numbers as subscripts.
+
+    >>> _named("keep1 / (1 − dropout1)")
+    'keep₁ / (1 − dropout₁)'
+    """
+    return re.sub(r"(?<=[^\W\d_])\d+", lambda found: found[0].translate(_SUBSCRIPTS), escape(text))

@@ -1,0 +1,242 @@
+"""Formulas as MathML, which browsers set without scripts: with names, or with numbers that link to where they are from.
+
+A browser breaks no line within a <math>; so the terms of a long sum are handed out one by one.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from html import escape
+
+from deltarule.proofs.trace_expressions import (
+    ADDED,
+    MULTIPLIED,
+    RAISED,
+    SIGNED,
+    WHOLE,
+    Cases,
+    Comparison,
+    Difference,
+    Expression,
+    Function,
+    Index,
+    Negative,
+    Number,
+    Power,
+    Product,
+    Quotient,
+    Ref,
+    Series,
+    Sum,
+    Weighted,
+    evaluate,
+    indexed,
+    number,
+    shown_terms,
+)
+
+DIGITS = 4
+MOST_TERMS = 12
+"""Terms of a sum that are written out; of more, the first and the last."""
+
+_LETTERS = {"mean": "μ", "loss": "ℓ"}
+_UPRIGHT = '<mo stretchy="false">{}</mo>'
+"""A bracket that stays as it is; browsers would stretch it around every number that is a link."""
+
+
+def with_names(tree: Expression) -> str:
+    """The formula with the names of what stands in it.
+
+    >>> with_names(Ref("W1", (0, 2), None) ** 2)  # doctest: +ELLIPSIS
+    '<msup><mrow><msub><mi>W</mi><mn>1</mn></msub>...</mrow><mn>2</mn></msup>'
+    """
+    return _MathML(None).whole(tree)
+
+
+def terms_with_numbers(tree: Expression, link: Callable[[Ref], str], sample: int | None = None) -> list[str]:
+    """The formula with its numbers put in, term by term; `link` gives the address of where a number comes from, and
+    `sample` the place of the sample whose term is shown in every sum over the samples.
+
+    >>> two, three = (Ref("x", (place,), 2.0 + place) for place in (0, 1))
+    >>> len(terms_with_numbers(two + three, lambda ref: f"#{ref.name}"))
+    2
+    """
+    writer = _MathML(link, sample)
+    return [writer.whole(tree)] if isinstance(tree, Cases) else writer.terms(tree, first=True)
+
+
+def symbol(name: str) -> str:
+    """A name as mathematicians set it.
+
+    >>> symbol("W1"), symbol("∂J/∂b2")
+    ('<msub><mi>W</mi><mn>1</mn></msub>', '<mfrac><mrow><mi>∂</mi><mi>J</mi></mrow><mrow><mi>∂</mi><msub><mi>b</mi>\
+<mn>2</mn></msub></mrow></mfrac>')
+    """
+    if name.startswith("∂J/∂"):
+        return f"<mfrac><mrow><mi>∂</mi><mi>J</mi></mrow><mrow><mi>∂</mi>{symbol(name[4:])}</mrow></mfrac>"
+    if name.endswith("_new"):
+        return f"<msup><mrow>{symbol(name[:-4])}</mrow><mtext>new</mtext></msup>"
+    if name.startswith("norm_"):
+        return f"<mrow><mo>‖</mo>{symbol('∂J/∂' + name[5:])}<mo>‖</mo></mrow>"
+    if name.startswith("running_"):
+        return f"<mrow><mtext>running&#xA0;</mtext>{symbol(name[8:])}</mrow>"
+    if "_" in name:
+        above, below = name.split("_", 1)
+        if above in ("weight", "warm"):  # words of their own
+            return f"<mi>{escape(name.replace('_', ' '))}</mi>"
+        named = symbol(below) if below[-1:].isdigit() else f"<mtext>{escape(below.replace('_', ' '))}</mtext>"
+        return f"<msub><mi>{escape(above)}</mi>{named}</msub>"
+    letters, digits = _split(name)
+    if letters == "variance":
+        return f"<msubsup><mi>σ</mi><mn>{digits}</mn><mn>2</mn></msubsup>"
+    base = (
+        "<mover><mi>z</mi><mo>^</mo></mover>"
+        if letters == "zhat"
+        else f"<mi>{escape(_LETTERS.get(letters, letters))}</mi>"
+    )
+    return f"<msub>{base}<mn>{digits}</mn></msub>" if digits else base
+
+
+def entry(name: str, index: tuple[Index, ...]) -> str:
+    """An entry of an array: its name, and its place in brackets, as in a program."""
+    if not index:
+        return symbol(name)
+    places = "<mo>,</mo>".join(_place(place) for place in index)
+    return f'{symbol(name)}<mrow class="index">{_UPRIGHT.format("[")}{places}{_UPRIGHT.format("]")}</mrow>'
+
+
+def _place(place: Index) -> str:
+    return f"<mn>{place}</mn>" if isinstance(place, int) else f"<mi>{place}</mi>"
+
+
+def _split(name: str) -> tuple[str, str]:
+    found = re.fullmatch(r"(.*?)(\d*)", name)
+    assert found
+    return found[1], found[2]
+
+
+@dataclass(frozen=True)
+class _MathML:
+    """Writes a tree; without a link for its numbers, with names."""
+
+    link: Callable[[Ref], str] | None
+    sample: int | None = None
+
+    def whole(self, tree: Expression) -> str:
+        return self._written(tree, True)[0]
+
+    def terms(self, tree: Expression, first: bool) -> list[str]:
+        """What is added up, each term with its sign in front."""
+        match tree:
+            case Sum(terms):
+                return [part for place, term in enumerate(terms) for part in self._plus(term, first and not place)]
+            case Difference(left, right):
+                return [*self.terms(left, first), f'<mo form="infix">−</mo>{self._at(right, MULTIPLIED)}']
+            case Series() if self.link:
+                parts: list[str] = []
+                for place in shown_terms(tree, MOST_TERMS, self.sample):
+                    if isinstance(place, int):
+                        parts.append(f'<mo form="infix">+</mo><mtext>… {place:,} more …</mtext>')
+                    else:
+                        parts += self._plus(tree.term(*place), first and not parts)
+                return parts
+        return [self._at(tree, ADDED, first)]
+
+    def _plus(self, term: Expression, first: bool) -> list[str]:
+        parts = self.terms(term, first)
+        return parts if first else [f'<mo form="infix">+</mo>{parts[0]}', *parts[1:]]
+
+    def _written(self, tree: Expression, first: bool) -> tuple[str, int]:
+        """The MathML of a tree, and how tightly it holds together; `first`: whether it may begin with a sign."""
+        match tree:
+            case Number(value):
+                return self._number(value)
+            case Ref():
+                return self._ref(tree)
+            case Sum() | Difference():
+                return "".join(self.terms(tree, first)), ADDED
+            case Product(factors):
+                told = [self._at(factor, MULTIPLIED, first and not place) for place, factor in enumerate(factors)]
+                return "<mo>·</mo>".join(told), MULTIPLIED
+            case Quotient(above, below):
+                return f"<mfrac><mrow>{self.whole(above)}</mrow><mrow>{self.whole(below)}</mrow></mfrac>", RAISED
+            case Power(base, exponent):
+                return f"<msup><mrow>{self._at(base, WHOLE)}</mrow>{self._row(exponent)}</msup>", RAISED
+            case Negative(of):
+                return f"<mo>−</mo>{self._at(of, MULTIPLIED)}", SIGNED
+            case Function(name, arguments):
+                return self._function(name, arguments)
+            case Series():
+                return self._series(tree, first)
+            case Cases():
+                return self._cases(tree)
+            case Weighted(weight, term):
+                return self._written(term, first) if not self.link or evaluate(weight) else ("<mn>0</mn>", WHOLE)
+        raise TypeError(f"{type(tree).__name__} is no formula")
+
+    def _at(self, tree: Expression, least: int, first: bool = False) -> str:
+        text, level = self._written(tree, first)
+        fits = level >= least and (first or level != SIGNED) and (first or not text.startswith("<mo>−</mo>"))
+        return text if fits else _bracketed("(", self.whole(tree), ")")
+
+    def _row(self, tree: Expression) -> str:
+        text = self.whole(tree)
+        return text if isinstance(tree, Number) else f"<mrow>{text}</mrow>"
+
+    def _number(self, value: float) -> tuple[str, int]:
+        return f"<mn>{shown(value)}</mn>", SIGNED if value < 0 else WHOLE
+
+    def _ref(self, ref: Ref) -> tuple[str, int]:
+        if self.link is None or ref.value is None:
+            return entry(ref.name, ref.index), WHOLE
+        title = escape(f"{indexed(ref.name, ref.index)} = {float(ref.value)!r}")
+        address = escape(self.link(ref))
+        told = f'<a href="{address}" title="{title}">{shown(ref.value)}</a>' if address else shown(ref.value)
+        return f"<mn>{told}</mn>", SIGNED if ref.value < 0 else WHOLE
+
+    def _function(self, name: str, arguments: tuple[Expression, ...]) -> tuple[str, int]:
+        told = [self.whole(argument) for argument in arguments]
+        if name == "exp":
+            return f"<msup><mi>e</mi><mrow>{told[0]}</mrow></msup>", RAISED
+        if name == "sqrt":
+            return f"<msqrt><mrow>{told[0]}</mrow></msqrt>", WHOLE
+        if name in ("abs", "floor"):
+            left, right = {"abs": ("|", "|"), "floor": ("⌊", "⌋")}[name]
+            return _bracketed(left, told[0], right), WHOLE
+        return f"<mrow><mi>{escape(name)}</mi>{_bracketed('(', '<mo>,</mo>'.join(told), ')')}</mrow>", WHOLE
+
+    def _series(self, series: Series, first: bool) -> tuple[str, int]:
+        if self.link:
+            return "".join(self.terms(series, first)), ADDED
+        letters = "<mo>,</mo>".join(f"<mi>{letter}</mi>" for letter in series.letters)
+        told = self._at(series.term(*series.letters), MULTIPLIED)
+        return f"<munder><mo>∑</mo><mrow>{letters}</mrow></munder>{told}", ADDED
+
+    def _cases(self, tree: Cases) -> tuple[str, int]:
+        if self.link:
+            conditions, piece = tree.chosen
+            reason = "<mtext>&#xA0;and&#xA0;</mtext>".join(map(self._condition, conditions))
+            return f"{self.whole(piece)}<mtext>&#xA0;since&#xA0;</mtext>{reason}", ADDED - 1
+        rows = [(self.whole(piece), f"<mtext>if&#xA0;</mtext>{self._condition(test)}") for test, piece in tree.pieces]
+        rows.append((self.whole(tree.otherwise), "<mtext>else</mtext>"))
+        cells = "".join(f"<mtr><mtd>{piece}</mtd><mtd>{when}</mtd></mtr>" for piece, when in rows)
+        return f'<mrow><mo>{{</mo><mtable class="cases">{cells}</mtable></mrow>', WHOLE
+
+    def _condition(self, condition: Comparison) -> str:
+        return f"{self.whole(condition.left)}<mo>{escape(condition.sign)}</mo>{self.whole(condition.right)}"
+
+
+def _bracketed(left: str, inside: str, right: str) -> str:
+    """Brackets around a formula, large ones around what is high."""
+    high = any(tag in inside for tag in ("<mfrac", "<munder", "<mtable"))
+    left, right = (f"<mo>{one}</mo>" if high else _UPRIGHT.format(one) for one in (left, right))
+    return f"<mrow>{left}{inside}{right}</mrow>"
+
+
+def shown(value: float, digits: int = DIGITS) -> str:
+    """A number as it is set in print, with a true minus.
+
+    >>> shown(-0.25), shown(1.5e-7)
+    ('−0.25', '1.5e−07')
+    """
+    return number(value, digits).replace("-", "−")

@@ -1,0 +1,198 @@
+"""A trace as one page for the browser: no scripts, nothing loaded from elsewhere; every number links to its source."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from deltarule.proofs.trace_expressions import SAMPLES, Ref, indexed, with_numbers
+from deltarule.proofs.trace_record import Explanation, Quantity
+from deltarule.proofs.trace_text import TITLES, header
+from deltarule.reports.graph import computational_graph
+from deltarule.reports.trace_mathml import entry, shown, terms_with_numbers, with_names
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+MOST_ROWS = MOST_COLUMNS = 16
+MOST_WORKED = 64
+"""Entries of an array whose formula is written out with its numbers."""
+LINE = 130
+"""Characters that fit beside each other."""
+
+
+def explanation_page(explanation: Explanation, sample: int | None = None, layer: int | None = None) -> str:
+    """The trace as HTML.
+
+    Parameters: `sample`, a row of the data, to show only its rows of the arrays; `layer`, to show only that layer.
+    Returns: the whole page, to be written to a file.
+    Errors: `BadInput` for a row that is not in the batch, and for a layer that there is not.
+
+    >>> import deltarule
+    >>> network = deltarule.Network([1, 1])
+    >>> page = explanation_page(deltarule.explain(network, [1.0, 0.0], [[2.0]], [3.0], "squared_error"))
+    >>> page.startswith("<!doctype html>"), "<script" in page
+    (True, False)
+    """
+    place, chosen = explanation.place_of(sample), explanation.of_layer(layer)
+    drawn = [_Drawn(number, one, place) for number, one in enumerate(chosen)]
+    known = {one.quantity.name: one for one in drawn}
+
+    def link(ref: Ref) -> str:
+        return known[ref.name].address(ref.index) if ref.name in known else ""
+
+    sections = [
+        {"id": name, "title": title, "quantities": [one.view(link) for one in drawn if one.quantity.section == name]}
+        for name, title in TITLES.items()
+    ]
+    return (
+        _templates()
+        .get_template("explanation.html")
+        .render(
+            title=explanation.title or "One update, explained",
+            header=header(explanation),
+            shown=_shown(sample, layer),
+            graph=computational_graph(explanation, links={name: f"#{one.id}" for name, one in known.items()}),
+            sections=[section for section in sections if section["quantities"]],
+            notes=explanation.notes,
+        )
+    )
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """A quantity on the page: which of its entries are shown, and where they can be found."""
+
+    number: int
+    quantity: Quantity
+    sample: int | None
+
+    @property
+    def id(self) -> str:
+        return f"q{self.number}"
+
+    @property
+    def rows(self) -> list[int]:
+        """The places along the first of two axes that are shown."""
+        value = self.quantity.value
+        if value.ndim < 2:
+            return [0]
+        if self.sample is not None and self.quantity.axes[0] == SAMPLES:
+            return [self.sample]
+        return list(range(min(len(value), MOST_ROWS)))
+
+    @property
+    def indices(self) -> list[list[tuple[int, ...]]]:
+        """The indices that are shown, row by row."""
+        shape = self.quantity.value.shape
+        columns = range(min(shape[-1], MOST_COLUMNS)) if shape else [0]
+        if len(shape) < 2:
+            return [[(column,) if shape else () for column in columns]]
+        return [[(row, column) for column in columns] for row in self.rows]
+
+    @property
+    def worked(self) -> list[tuple[int, ...]]:
+        """The indices whose formula is written out."""
+        flat = [index for row in self.indices for index in row]
+        return flat[:MOST_WORKED] if self.quantity.rule else []
+
+    def cell(self, index: tuple[int, ...]) -> str:
+        return "-".join([self.id, *map(str, index)])
+
+    def address(self, index: tuple[Any, ...]) -> str:
+        """Where an entry is shown, or else its array."""
+        is_shown = any(index in row for row in self.indices) and index != ()
+        return f"#{self.cell(index)}" if is_shown else f"#{self.id}"
+
+    def view(self, link: Callable[[Ref], str]) -> dict[str, Any]:
+        """What the template puts down."""
+        one = self.quantity
+        formula = one.formula
+        return {
+            "id": self.id,
+            "name": _math(entry(one.name, one.axes)),
+            "plain": one.name,
+            "about": one.about,
+            "scalar": None if one.axes else shown(float(one.value), 8),
+            "size": " × ".join(f"{length:,}" for length in one.value.shape),
+            "formula": None
+            if formula is None
+            else _math(f"{entry(one.name, one.axes)}<mo>=</mo>{with_names(formula)}"),
+            "columns": self.column_names,
+            "rows": [self._row(row) for row in self.indices] if one.axes else [],
+            "left_out": self.left_out,
+            "worked": [self._worked(index, link) for index in self.worked],
+            "beside": self.beside,
+            "not_worked": sum(map(len, self.indices)) - len(self.worked) if one.rule else 0,
+        }
+
+    @property
+    def beside(self) -> int:
+        """How many formulas have room beside each other: as many as the longest one leaves."""
+        rule = self.quantity.rule
+        lengths = [len(with_numbers(rule(*index))) for index in self.worked] if rule else []
+        return max(1, min(3, LINE // (max(lengths, default=0) + 30)))
+
+    @property
+    def column_names(self) -> list[str]:
+        one = self.quantity
+        return [one.label(len(one.axes) - 1, index[-1]) for index in self.indices[0]] if one.axes else []
+
+    @property
+    def left_out(self) -> str:
+        value = self.quantity.value
+        rows = len(value) - MOST_ROWS if value.ndim == 2 and len(self.rows) > 1 else 0
+        columns = value.shape[-1] - MOST_COLUMNS if value.ndim else 0
+        told = [
+            f"{count:,} more {what}{'' if count == 1 else 's'}"
+            for count, what in ((rows, "row"), (columns, "column"))
+            if count > 0
+        ]
+        return " and ".join(told)
+
+    def _row(self, indices: list[tuple[int, ...]]) -> dict[str, Any]:
+        one = self.quantity
+        cells = [
+            {
+                "id": self.cell(index),
+                "text": shown(float(one.value[index])),
+                "exact": f"{indexed(one.name, index)} = {float(one.value[index])!r}",
+                "href": f"#w{self.cell(index)}" if index in self.worked else (f"#f{self.id}" if one.rule else None),
+            }
+            for index in indices
+        ]
+        return {"label": one.label(0, indices[0][0]) if len(one.axes) == 2 else "", "cells": cells}
+
+    def _worked(self, index: tuple[int, ...], link: Callable[[Ref], str]) -> dict[str, Any]:
+        """An entry's formula with its numbers: what it is, the terms, and what they come to."""
+        one = self.quantity
+        assert one.rule is not None
+        value = float(one.value[index])
+        result = f'<a href="{self.address(index)}" title="{escape(repr(value))}">{shown(value, 8)}</a>'
+        first, *terms = terms_with_numbers(one.rule(*index), link, self.sample)
+        head = f"{entry(one.name, index)}<mo>=</mo>{first}"
+        return {
+            "id": f"w{self.cell(index)}",
+            "parts": [_math(part) for part in (head, *terms, f"<mo>=</mo><mn>{result}</mn>")],
+        }
+
+
+def _math(inside: str) -> Any:
+    from markupsafe import Markup
+
+    return Markup(f'<math displaystyle="true">{inside}</math>')
+
+
+def _shown(sample: int | None, layer: int | None) -> str:
+    parts = [f"row {sample} of the data"] if sample is not None else []
+    parts += [f"layer {layer}"] if layer is not None else []
+    return f"Shown: {' and '.join(parts)} alone." if parts else ""
+
+
+@cache
+def _templates() -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    loader = PackageLoader("deltarule", "reports/templates")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
