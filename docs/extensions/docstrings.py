@@ -20,11 +20,17 @@ _PART = re.compile(r"(Parameters|Returns|Errors|Source): ")
 def setup(app: Sphinx) -> dict[str, bool]:
     """Have Sphinx hand over every docstring."""
     app.connect("autodoc-process-docstring", _process)
+    app.connect("autodoc-skip-member", _skip)
     return {"parallel_read_safe": True}
 
 
 def _process(app: Sphinx, what: str, name: str, found: Any, options: Any, lines: list[str]) -> None:
     lines[:] = [line for block in blocks(lines) for line in [*converted(block), ""]]
+
+
+def _skip(app: Sphinx, what: str, name: str, found: Any, skip: bool, options: Any) -> bool | None:
+    """Leave out the fields of named tuples, of which Python says nothing but their numbers."""
+    return True if (getattr(found, "__doc__", "") or "").startswith("Alias for field") else None
 
 
 def blocks(lines: list[str]) -> Iterator[list[str]]:

@@ -1,0 +1,133 @@
+"""The reference says of the command line what the program does."""
+
+import dataclasses
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from safetensors import safe_open
+
+import deltarule
+from deltarule.cli.app import app, main
+from deltarule.proofs.report import Check, GradientReport
+from deltarule.studies.outcome import Outcome, Solved, Spread
+from deltarule.studies.results import StudyResults
+from deltarule.studies.verdicts import Share, Verdict
+from deltarule.training.run import Divergence
+from deltarule.training.stopping import REASONS
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
+CLI = (REFERENCE / "cli.md").read_text(encoding="utf-8")
+RECIPE = """
+[study]
+criterion = "accuracy"
+[data]
+name = "xor"
+[network]
+layers = [2, 3, 1]
+output = "sigmoid"
+[optimizer]
+name = "momentum"
+[stopping]
+max_steps = 20
+"""
+
+
+def section(command: str) -> str:
+    found = re.search(rf"^## `deltarule {command}`\n(.*?)(?=^## |\Z)", CLI, re.MULTILINE | re.DOTALL)
+    assert found, f"cli.md has no section on deltarule {command}"
+    return found[1]
+
+
+def tables(text: str, head: str) -> list[list[str]]:
+    """The names in the first column of each table with that heading."""
+    found = re.findall(rf"^\| {head} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", text, re.MULTILINE)
+    return [re.findall(r"`([^`]+)`", "".join(row.split("|")[1] for row in rows.splitlines())) for rows in found]
+
+
+def names(record: type) -> list[str]:
+    return [field.name for field in dataclasses.fields(record)]
+
+
+COMMANDS: dict[str, Any] = typer.main.get_command(app).commands
+
+
+def test_every_command_has_a_section() -> None:
+    assert re.findall(r"^## `deltarule ([\w-]+)`$", CLI, re.MULTILINE) == list(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_options_are_those_of_the_program(command: str) -> None:
+    [documented] = tables(section(command), "option")
+    assert documented == [name for one in COMMANDS[command].params for name in one.opts if name.startswith("--")]
+
+
+def test_fields_are_those_of_the_records() -> None:
+    [run] = tables(section("run"), "field")
+    assert sorted(run) == sorted(names(Outcome))
+    results, claim = tables(section("claims"), "field")
+    assert results == names(StudyResults) and sorted(claim) == sorted(names(Verdict))
+    report, check = tables(section("gradcheck"), "field")
+    assert report == names(GradientReport) and sorted(check) == sorted(names(Check))
+    inner = [(section("run"), record) for record in (Spread, Solved, Divergence)] + [(section("claims"), Share)]
+    for text, record in inner:
+        assert [name for name in names(record) if f"`{name}`" not in text] == []
+    assert [reason for reason in REASONS if f"`{reason}`" not in section("run")] == []
+
+
+@pytest.fixture
+def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Any]]:
+    """What the program prints as JSON."""
+
+    def called(*words: object) -> Any:
+        monkeypatch.setattr(sys, "argv", ["deltarule", *map(str, words), "--json"])
+        with pytest.raises(SystemExit):
+            main()
+        return json.loads(capsys.readouterr().out)
+
+    yield called
+
+
+def test_fields_that_no_record_has(printed: Callable[..., Any]) -> None:
+    [listed] = tables(section("list"), "field")
+    assert listed == list(printed("list")["studies"][0])
+    [shown] = tables(section("show"), "field")
+    assert sorted(shown) == sorted(printed("show", "encoder"))
+    explained, quantity = tables(section("explain"), "field")
+    explanation = printed("explain", "encoder")
+    assert sorted(explained) == sorted(explanation)
+    assert sorted(quantity) == sorted(explanation["quantities"][0])
+    [ranged] = tables(section("lr-range"), "field")
+    assert sorted(ranged) == sorted(printed("lr-range", "encoder", "--seeds", 1, "--steps", 10))
+
+
+def test_files_are_those_that_are_written(printed: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(RECIPE, encoding="utf-8")
+    printed("run", tmp_path / "mine.toml", "--out", tmp_path / "out")
+    printed("lr-range", tmp_path / "mine.toml", "--steps", 10, "--out", tmp_path / "lr")
+    text = (REFERENCE / "files.md").read_text(encoding="utf-8")
+    run, claims, lr = tables(text, "file")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
+        set(run) - {"thresholded.svg", "thresholded.png"}
+    )
+    assert sorted(path.name for path in (tmp_path / "lr").iterdir()) == sorted(lr)
+    assert claims == ["claims.json"]
+    [documented] = tables(text, "array")
+    with safe_open(tmp_path / "out" / "arrays.safetensors", "np") as file:
+        about = json.loads(file.metadata()["deltarule"])
+        undocumented = {
+            name for name in file.keys() if name not in documented and not name.startswith(("slot ", "history "))
+        }
+        assert undocumented == set() and set(documented) - {"slot …"} - set(file.keys()) <= {"history outputs"}
+    assert [key for key in about if f"`{key}`" not in text] == []
+
+
+def test_python_page_has_every_public_name() -> None:
+    text = (REFERENCE / "python.md").read_text(encoding="utf-8")
+    documented = re.findall(r":: deltarule\.(\w+)$", text, re.MULTILINE)
+    assert sorted(documented) == sorted(name for name in deltarule.__all__ if not name.startswith("__"))

@@ -1,0 +1,37 @@
+"""The pages as a site: built without a warning, and whole without a network."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+LOADED = re.compile(r'<(?:script|img|link|iframe|source)\b[^>]*\b(?:src|href)="([^"]+)"')
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    command = ["-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet", DOCS, folder]
+    done = subprocess.run([sys.executable, *command], capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    return folder
+
+
+def test_every_page_is_built_and_needs_nothing_from_elsewhere(site: Path) -> None:
+    pages = [page.relative_to(DOCS).with_suffix(".html") for page in DOCS.rglob("*.md")]
+    assert [page for page in pages if not (site / page).is_file()] == []
+    for page in site.rglob("*.html"):
+        for address in LOADED.findall(page.read_text(encoding="utf-8")):
+            assert not re.match(r"(?:\w+:)?//", address), f"{page.name} loads {address}"
+            assert (page.parent / address.partition("?")[0].partition("#")[0]).exists(), f"{page.name} loads {address}"
+
+
+def test_formulas_are_drawn_without_scripts(site: Path) -> None:
+    written = sum(len(re.findall(r"^\$\$", page.read_text(encoding="utf-8"), re.M)) // 2 for page in DOCS.rglob("*.md"))
+    html = "".join(page.read_text(encoding="utf-8") for page in site.rglob("*.html"))
+    drawn = re.findall(r'<math [^>]*display="block".*?</math>', html)
+    assert len(drawn) == written
+    assert not any("\\" in formula for formula in drawn), "a command of LaTeX was not understood"
