@@ -3,7 +3,7 @@
 z [n]  points     f(z, y) [n]  the function's values; it may take more than the variable that it is differentiated by
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -33,45 +33,56 @@ _TARGETS = {
 class Curve:
     """A function of one or more inputs, and the points at which it is differentiated by the first of them.
 
-    points  the inputs, each [n]      room [n]  how far the first one may move without leaving the function's domain
+    points  the inputs by name, each [n]      room [n]  how far the first may move without leaving the function's domain
     """
 
     function: Callable[..., Array]
-    points: tuple[Floats, ...]
+    points: Mapping[str, Floats]
     room: Floats
+
+    @property
+    def inputs(self) -> list[Floats]:
+        """The points without their names."""
+        return list(self.points.values())
+
+    def named(self, i: int) -> str:
+        """A point as one would write it."""
+        return ", ".join(f"{name} = {values[i]:g}" for name, values in self.points.items())
 
     def along(self, lines: Integers, t: Floats) -> Floats:
         """The values where the first input has moved by t."""
-        first, *others = (points[lines] for points in self.points)
+        first, *others = (values[lines] for values in self.inputs)
         with np.errstate(all="ignore"):
             return np.asarray(self.function(first + t, *others))
 
 
 def of_activation(activation: Activation) -> Curve:
     """The curve a = f(z), on the real line."""
-    return Curve(partial(activation.function, **activation.parameters), (_REAL,), np.full(len(_REAL), np.inf))
+    return Curve(partial(activation.function, **activation.parameters), {"z": _REAL}, np.full(len(_REAL), np.inf))
 
 
 def of_penalty(penalty: Penalty) -> Curve:
     """The curve of a penalty of w, on the real line."""
-    return Curve(penalty.value, (_REAL,), np.full(len(_REAL), np.inf))
+    return Curve(penalty.value, {"w": _REAL}, np.full(len(_REAL), np.inf))
 
 
 def of_loss(loss: Loss) -> Curve:
     """The curves of a loss ℓ(p, y) by p, for pairs of a prediction and a target that it can judge."""
     p, y = (axis.ravel() for axis in np.meshgrid(_PREDICTIONS[loss.domain], _TARGETS[loss.targets]))
     room = {"real": np.full(len(p), np.inf), "positive": p}.get(loss.domain, np.minimum(p, 1 - p))
-    return Curve(partial(loss.value, **loss.parameters), (p, y), room)
+    return Curve(partial(loss.value, **loss.parameters), {"p": p, "y": y}, room)
 
 
 def central_slopes(curve: Curve, wanted: Floats) -> Slopes:
     """The derivative by the first input, by central differences.    wanted [n], how exact it should be"""
     lines = np.arange(len(curve.room))
-    unit = np.minimum(np.maximum(1, np.abs(curve.points[0])), curve.room)
+    unit = np.minimum(np.maximum(1, np.abs(curve.inputs[0])), curve.room)
     start = 2.0 ** np.floor(np.log2(unit))
     # A single third difference may happen to be small: the root mean square of three is taken for the rounding error.
     seen = [rounding(curve.along, lines, start * factor) ** 2 for factor in (1.0, 0.7, 0.4)]
-    return central(curve.along, start, wanted, np.sqrt(np.mean(seen, axis=0)))
+    # Where 1 is added on the way, as in 1 + erf z, a small value is a staircase: rounding shows in no small difference.
+    least = np.finfo(float).eps * np.maximum(1, np.abs(curve.inputs[0]))
+    return central(curve.along, start, wanted, np.maximum(np.sqrt(np.mean(seen, axis=0)), least))
 
 
 def complex_slopes(curve: Curve) -> Floats | None:
@@ -81,16 +92,16 @@ def complex_slopes(curve: Curve) -> Floats | None:
     silently. So the result has to agree with central differences wherever these are sure.
 
     >>> points = np.array([0.5, 2.0])
-    >>> complex_slopes(Curve(lambda z: z * z, (points,), points))
+    >>> complex_slopes(Curve(lambda z: z * z, {"z": points}, points))
     array([1., 4.])
-    >>> complex_slopes(Curve(lambda z: np.abs(z) * z, (points,), points)) is None
+    >>> complex_slopes(Curve(lambda z: np.abs(z) * z, {"z": points}, points)) is None
     True
     """
     try:
         found = complex_step(curve.along, len(curve.room))
     except Exception:  # whatever a stranger's function raises when it meets a complex number
         return None
-    slopes = central_slopes(curve, 1e-7 * np.abs(found))
+    slopes = central_slopes(curve, 1e-6 * np.abs(found))
     known = ~slopes.kink & np.isfinite(slopes.doubt) & np.isfinite(found)
     near = np.abs(found - slopes.value) <= 1e-5 * np.abs(found) + 2 * slopes.doubt
     return found if known.any() and near[known].all() else None

@@ -75,7 +75,7 @@ def check_problem(
         if unusable:
             return GradientReport(False, (), unusable, notes, found.size)
         checks, why_not = _checks(problem, state, base, found, most)
-        digits = np.abs(found) / (TOLERANCES[COMPLEX] * base.scale)
+        digits = np.where(found == 0, 0, np.abs(found) / (TOLERANCES[COMPLEX] * base.scale))
     vacuous = _vacuous(checks, digits <= 1)
     notes = (*notes, *why_not, *_known_wrong(problem, checks), *_unseen(problem.network.entries, digits))
     return GradientReport(vacuous is None and all(check.ok for check in checks), checks, vacuous, notes, found.size)
@@ -172,7 +172,7 @@ def _central(lines: Lines, objective: Floats, scale: Floats) -> differences.Slop
     natural = np.divide(J, scale, out=np.ones_like(scale), where=scale > 0)
     start = 2.0 ** np.floor(np.log2(size * np.clip(natural, 2.0**-10, 1)))
     by_member = np.arange(len(scale)).reshape(len(objective), -1)
-    few = by_member[:, np.linspace(0, by_member.shape[1] - 1, 16).astype(int)]
+    few = by_member[:, np.linspace(0, by_member.shape[1] - 1, 8).astype(int)]
     seen = differences.rounding(lines.along, few.ravel(), start[few.ravel()]).reshape(few.shape)
     noise = np.quantile(seen, 0.75, axis=1)[lines.member]
     return differences.central(lines.along, start, TOLERANCES[CENTRAL] / 2 * scale, noise)
@@ -280,11 +280,11 @@ def _not_finite(problem: Problem, state: State, objective: Floats, gradient: Flo
 
 def _vacuous(checks: Sequence[Check], zero: Floats) -> str | None:
     """Why the checks prove nothing, though they may have found nothing wrong; None where they do prove something."""
+    if zero.all() and all(check.ok or not check.compared for check in checks):
+        return "the gradient is 0 in every entry, as one that was never computed would be"
     for check in checks:
         if not check.compared:
             return f"{check.method} had nothing to compare: {check.kinks} entries at kinks, {check.faint} too faint"
-    if zero.all() and all(check.ok for check in checks):
-        return "the gradient is 0 in every entry, as one that was never computed would be"
     return None
 
 

@@ -1,18 +1,20 @@
 """The scale of a gradient's errors: the sum of the absolute terms of each of its entries.
 
 Rounding makes errors in proportion to what is added up, not to the sum: an entry whose samples cancel to 1e-9 is no
-wrong gradient because its last digits differ. So the way back is gone once more with every factor and every term of
-every sum taken by its absolute value, as if nothing ever cancelled; what arrives at θ is what an error is divided by.
+wrong gradient because its last digits differ. So an error is divided by the sum of the absolute terms of its entry:
 
-    the gradient      ∂J/∂W = xᵀ δ           δ = f'(z) · (δ' W'ᵀ)
-    its scale               |x|ᵀ |δ|        |δ| = |f'(z)| · (|δ'| |W'|ᵀ)
+    the gradient   ∂J/∂W = xᵀ δ           its terms   |x|ᵀ |δ|
 
-A factor can be a difference in itself (1 − a², p − y) of numbers that were rounded on the way forward. So that way is
-gone in absolute values too, which gives the size of every z and a: |z| = |x| |W| + |b|. A 64th counts of how
-far a factor moves with the sizes of what it is made from: at 1e-12, that allows for 70 units in their last place.
+x and δ were rounded on the way, and more than in their own last digits where they are differences (p − y, 1 − a²). How
+much, r, follows from the propagation of errors, step by step: independent ones add by their squares.
+
+    z = x W + b    r² = (x² + r_x²) W² + b²            a = f(z)      r² = (f'(z) r_z)² + a²
+    δ = f' u       r² = (f' r_u)² + (u r_f')²          u = δ' W'ᵀ    r² = (δ'² + r_δ'²) (W'²)ᵀ
+
+All are in units in the last place. A 64th of what arrives at an entry joins its terms: at 1e-12, 70 such units.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -22,7 +24,7 @@ from deltarule.maths.elementary import Array
 from deltarule.maths.layers import transpose
 from deltarule.maths.losses import divisor
 from deltarule.maths.network import BATCH_NORM_EPSILON, Taped, flatten, views
-from deltarule.maths.objective import penalty_term
+from deltarule.maths.objective import data_term, penalty_term
 from deltarule.problem.batches import Batch
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
@@ -49,117 +51,121 @@ def absolute_terms(problem: Problem, state: State, rows: Batch, tape: Sequence[T
     >>> rows = batch(problem, state.members, 0)
     >>> done = objective_and_gradient(problem, state, rows)
     >>> done.gradient, absolute_terms(problem, state, rows, done.tape).round(1)
-    (array([[0.]]), array([[6.]]))
+    (array([[0.]]), array([[6.1]]))
     """
     network, total = problem.network, rows.w.sum(-2, keepdims=True)
-    parameters = {name: np.abs(array) for name, array in views(state.theta, network.entries).items()}
+    parameters, share = views(state.theta, network.entries), rows.w / total
     keep, rate = dropout_masks(problem, state, rows)
     gain = {n: mask / (1 - rate[n]) for n, mask in keep.items()} if keep and rate else {}
     values = [rows.x, *(taped.value for taped in tape)]
-    sizes = _sizes(problem, parameters, rows, tape, gain)
-    found = {}
-    share = rows.w / divisor(problem.reduction, total, network.outputs)
-    upstream = share * _at_logits(problem, values[-1], sizes[-1], rows.y)
+    rounded = _forward(problem, parameters, values, tape, share, gain)
+    weight = rows.w / divisor(problem.reduction, total, network.outputs)
+    _, gradient = data_term(problem.loss, problem.reduction, network.output, values[-1], rows.y, rows.w)
+    exact, r = gradient(), weight * _at_logits(problem, values[-1], rounded[-1], rows.y)
+    found: dict[str, Array] = {}
     for i in reversed(range(len(tape))):
         letter, n = tape[i].name[0], int(tape[i].name[1:])
         if letter == "d":
-            upstream = upstream * gain[n]
+            r = r * gain[n]
         elif letter == "a":
             activation = network.layers[n - 1].activation
-            upstream = _through(activation, values[i], sizes[i], values[i + 1], sizes[i + 1], upstream)
+            r = _through(activation, values[i], rounded[i], values[i + 1], rounded[i + 1], exact, r)
         elif letter == "n":
-            normalized, deviation = _normalized(values[i], sizes[i], rows.w / total)
-            found[f"beta{n}"] = upstream.sum(-2, keepdims=True)
-            found[f"gamma{n}"] = (upstream * normalized).sum(-2, keepdims=True)
-            coupled = rows.w / total * (found[f"beta{n}"] + normalized * found[f"gamma{n}"])
-            upstream = parameters[f"gamma{n}"] / deviation * (upstream + coupled)
+            normalized, r_normalized, deviation = _normalized(values[i], rounded[i], share)
+            found[f"gamma{n}"] = _terms((exact * normalized,), (normalized * r, exact * r_normalized))
+            found[f"beta{n}"] = _terms((exact,), (r,))
+            both, dgamma = _add(exact, r), (exact * normalized).sum(-2, keepdims=True)
+            coupled = _add(
+                _total(both), normalized * _total(normalized * both, exact * r_normalized), r_normalized * dgamma
+            )
+            r = np.abs(parameters[f"gamma{n}"]) / deviation * _add(both, share * coupled)
         else:
-            x = np.abs(values[i]) + _COUNTS * sizes[i]
-            found[f"W{n}"], found[f"b{n}"] = transpose(x) @ upstream, upstream.sum(-2, keepdims=True)
-            upstream = upstream @ transpose(parameters[f"W{n}"])
+            x, both = transpose(values[i]), _add(exact, r)
+            spread = _add(_product(x, both), _product(transpose(rounded[i]), exact))
+            found[f"W{n}"] = np.abs(x) @ np.abs(exact) + _COUNTS * spread
+            found[f"b{n}"] = _terms((exact,), (r,))
+            r = _product(both, transpose(parameters[f"W{n}"]))
+        exact, _ = tape[i].backward(exact)
     return np.asarray(flatten(found, network.entries) + _penalty_terms(problem, state, total[..., 0]))
 
 
-def terms(function: Callable[..., Array], inputs: Sequence[Array], sizes: Sequence[Array]) -> Floats:
-    """The size of a factor, and what counts of how it moves with its inputs' sizes.
+def size(function: Callable[..., Array], inputs: Sequence[Array], rounded: Sequence[Array]) -> Floats:
+    """The rounding of f: its own, and how far it moves with that of its inputs; where f jumps, nothing is measured.
 
-    >>> p, y = np.array([3.0]), np.array([3.0])
-    >>> terms(lambda p, y: p - y, [p, y], [p, y]) * 64
-    array([6.])
+    >>> p, y = np.array([3.0]), np.array([4.0])
+    >>> size(lambda p, y: (p - y) / 5, [p, y], [p, y]).round(2)
+    array([1.02])
     """
     value = function(*inputs)
-    return np.asarray(np.abs(value) + _COUNTS * _moves(function, inputs, sizes, value))
-
-
-def _moves(function: Callable[..., Array], inputs: Sequence[Array], sizes: Sequence[Array], value: Array) -> Array:
-    """Σ |size of the input · ∂f/∂input|, as if nothing cancelled; where f jumps there is nothing to measure."""
-    moves: Array = 0.0
-    for i, size in enumerate(sizes):
+    squares = value * value
+    for i, r in enumerate(rounded):
         far, near = (
-            np.abs(function(*inputs[:i], inputs[i] + nudge * np.abs(size), *inputs[i + 1 :]) - value)
+            np.abs(function(*inputs[:i], inputs[i] + nudge * np.abs(r), *inputs[i + 1 :]) - value)
             for nudge in (_NUDGE, _NUDGE / 16)
         )
-        moves = moves + np.where(near > far / 2, 0, far / _NUDGE)
-    return moves
+        squares = squares + np.where(near > far / 2, 0, far / _NUDGE) ** 2
+    return np.asarray(np.sqrt(squares))
 
 
-def _sizes(
-    problem: Problem, absolute: dict[str, Array], rows: Batch, tape: Sequence[Taped], gain: dict[int, Array]
+def _forward(
+    problem: Problem,
+    parameters: Mapping[str, Array],
+    values: Sequence[Array],
+    tape: Sequence[Taped],
+    share: Array,
+    gain: Mapping[int, Array],
 ) -> list[Array]:
-    """The sizes of x and of everything on the tape: the sums of their absolute terms."""
-    sizes, before = [np.abs(rows.x)], rows.x
-    for taped in tape:
-        letter, n = taped.name[0], int(taped.name[1:])
+    """The rounding of x, which has none, and of everything on the tape."""
+    rounded = [0.0 * values[0]]
+    for taped, before in zip(tape, values, strict=False):
+        letter, n, r = taped.name[0], int(taped.name[1:]), rounded[-1]
         if letter == "d":
-            size = sizes[-1] * gain[n]
+            r = r * gain[n]
         elif letter == "a":
-            size = _size_after(problem.network.layers[n - 1].activation, before, sizes[-1], taped.value)
+            r = _after(problem.network.layers[n - 1].activation, before, r, taped.value)
         elif letter == "n":
-            normalized, deviation = _normalized(before, sizes[-1], rows.w / rows.w.sum(-2, keepdims=True))
-            size = absolute[f"gamma{n}"] * (normalized + sizes[-1] / deviation) + absolute[f"beta{n}"]
+            _, r_normalized, _ = _normalized(before, r, share)
+            r = _add(parameters[f"gamma{n}"] * r_normalized, taped.value, parameters[f"beta{n}"])
         else:
-            size = sizes[-1] @ absolute[f"W{n}"] + absolute.get(f"b{n}", 0.0)
-        sizes.append(size)
-        before = taped.value
-    return sizes
+            r = _add(_product(_add(before, r), parameters[f"W{n}"]), parameters.get(f"b{n}", 0.0))
+        rounded.append(r)
+    return rounded
 
 
-def _size_after(activation: Activation, z: Array, size: Array, a: Array) -> Array:
-    """The size of a = f(z): its own, and what the size of z makes of it."""
+def _after(activation: Activation, z: Array, r: Array, a: Array) -> Array:
+    """The rounding of a = f(z)."""
     if activation.rowwise:
-        return np.abs(a) + _softmax_terms(a, size)
-    return np.abs(a) + _moves(lambda z: activation.function(z, **activation.parameters), [z], [size], a)
+        return _add(a, a * r, a * _total(a * r, axis=-1))
+    return size(lambda z: activation.function(z, **activation.parameters), [z], [r])
 
 
-def _at_logits(problem: Problem, z: Array, size: Array, y: Array) -> Array:
-    """The terms of ∂ℓ/∂z of each output."""
+def _at_logits(problem: Problem, z: Array, r: Array, y: Array) -> Array:
+    """The rounding of ∂ℓ/∂z of each output."""
     loss, output = problem.loss, problem.network.output
     p, _ = output.forward(z)
-    size_p = _size_after(output, z, size, p)
-    if output.name in loss.fused:  # predicted minus target, the prediction times Σ y behind a softmax
-        total = y.sum(-1, keepdims=True) if output.rowwise else 1
-        return np.abs(p * total - y) + _COUNTS * (size_p * total + np.abs(y))
-    at_p = terms(lambda p, y: loss.derivative(p, y, **loss.parameters), [p, y], [size_p, y])
-    return _through(output, z, size, p, size_p, at_p)
+    r_p = _after(output, z, r, p)
+    if output.name in loss.fused:  # predicted minus target
+        return _add(r_p * (y.sum(-1, keepdims=True) if output.rowwise else 1), y)
+    slope = loss.derivative(p, y, **loss.parameters)
+    r_slope = size(lambda p, y: loss.derivative(p, y, **loss.parameters), [p, y], [r_p, y])
+    return _through(output, z, r, p, r_p, slope, r_slope)
 
 
-def _through(activation: Activation, z: Array, size: Array, a: Array, size_a: Array, upstream: Array) -> Array:
-    """The terms of ∂J/∂z, from those of ∂J/∂a."""
-    if activation.rowwise:
-        return _softmax_terms(np.abs(a) + _COUNTS * size_a, upstream)
-    return terms(lambda z, a: activation.derivative(z, a, **activation.parameters), [z, a], [size, size_a]) * upstream
+def _through(activation: Activation, z: Array, r: Array, a: Array, r_a: Array, da: Array, r_da: Array) -> Array:
+    """The rounding of ∂J/∂z, from ∂J/∂a and its own."""
+    if activation.rowwise:  # aᵢ (∂J/∂aᵢ − Σⱼ aⱼ ∂J/∂aⱼ)
+        difference, both = da - (a * da).sum(-1, keepdims=True), _add(da, r_da)
+        return _add(a * both, a * _total(a * both, r_a * da, axis=-1), r_a * difference)
+    slope = activation.derivative(z, a, **activation.parameters)
+    r_slope = size(lambda z, a: activation.derivative(z, a, **activation.parameters), [z, a], [r, r_a])
+    return _add(slope * r_da, da * r_slope)
 
 
-def _softmax_terms(a: Array, upstream: Array) -> Array:
-    """The terms of aᵢ (∂J/∂aᵢ − Σⱼ aⱼ ∂J/∂aⱼ), and of softmax's move with z, which has the same Jacobian."""
-    return np.abs(a) * (upstream + (np.abs(a) * upstream).sum(-1, keepdims=True))
-
-
-def _normalized(z: Array, size: Array, share: Array) -> tuple[Array, Array]:
-    """The terms of batch norm's ẑ, itself a difference of z and its mean, and the deviation."""
+def _normalized(z: Array, r: Array, share: Array) -> tuple[Array, Array, Array]:
+    """Batch norm's ẑ, its rounding as a difference of z and the mean of z, and the deviation."""
     mean = (share * z).sum(-2, keepdims=True)
     deviation = np.sqrt((share * (z - mean) ** 2).sum(-2, keepdims=True) + BATCH_NORM_EPSILON)
-    return (np.abs(z - mean) + _COUNTS * (size + (share * size).sum(-2, keepdims=True))) / deviation, deviation
+    return (z - mean) / deviation, _add(r, z, mean, _total(share * z, share * r)) / deviation, deviation
 
 
 def _penalty_terms(problem: Problem, state: State, samples: Array) -> Array:
@@ -168,3 +174,20 @@ def _penalty_terms(problem: Problem, state: State, samples: Array) -> Array:
     strength = problem.strength[state.members, None]
     _, slope = penalty_term(problem.penalty, strength, state.theta, problem.penalized, samples)
     return np.abs(slope)
+
+
+def _terms(added: Sequence[Array], rounded: Sequence[Array]) -> Array:
+    """The absolute terms of a sum over the rows, and what counts of their rounding."""
+    return sum(np.abs(term).sum(-2, keepdims=True) for term in added) + _COUNTS * _total(*added, *rounded)
+
+
+def _add(*errors: Array) -> Array:
+    return np.sqrt(sum(error * error for error in errors))
+
+
+def _total(*errors: Array, axis: int = -2) -> Array:
+    return np.sqrt(sum((error * error).sum(axis, keepdims=True) for error in errors))
+
+
+def _product(A: Array, B: Array) -> Array:
+    return np.sqrt((A * A) @ (B * B))

@@ -1,0 +1,373 @@
+"""A user's own formulas: each is proved when it is registered, and has a name everywhere from then on.
+
+z, a, p, y, w  arrays [.., B, H]  a formula is elementwise: it gives an array of the shape and the dtype that it got
+θ, g, slots    arrays [K, P]      and its numbers [K, 1], one a member
+t, α           arrays [K]         for a schedule
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from math import isfinite
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import BadInput, RunFailed
+from deltarule.maths.activations import Activation
+from deltarule.maths.losses import Loss
+from deltarule.maths.optimizers import Optimizer
+from deltarule.maths.penalties import Penalty
+from deltarule.maths.schedules import Schedule
+from deltarule.problem import registry
+from deltarule.problem.problem import Floats
+from deltarule.problem.sentences import one_line
+from deltarule.proofs import elementwise
+from deltarule.proofs.differences import IMAGINARY
+from deltarule.proofs.scale import size
+
+_RANGES = {"real": -np.inf, "nonnegative": 0.0, "positive": 0.0, "unit": 0.0}
+_DOMAINS = ("real", "positive", "unit", "simplex")
+_TARGETS = ("real", "nonnegative", "unit")
+_SLOPE_OF_NOTE = 1e-4  # far out, where a function is flat, a slope has no digits left that could be compared
+
+
+def register_activation(
+    name: str,
+    function: Callable[..., Any],
+    derivative: Callable[..., Any],
+    *,
+    range: str = "real",
+    kinks: Sequence[float] = (),
+    parameters: Mapping[str, float] | None = None,
+) -> Activation:
+    """Prove an activation of one's own and give it its name.
+
+    Parameters
+    ----------
+    name : what it is called in `Network` and in recipes.
+    function : `function(z, **parameters)` gives a = f(z), element by element.
+    derivative : `derivative(z, a, **parameters)` gives ∂a/∂z.
+    range : the numbers that come out: "real", "nonnegative", "positive" or "unit" (0 to 1); losses ask for it.
+    kinks : the z at which there is no derivative.
+    parameters : names and default values of further parameters.
+
+    Returns the activation. Raises `RunFailed` where the derivative is not that of the function, with the worst point;
+    `BadInput` where a function cannot be used as it is.
+
+    >>> import numpy as np
+    >>> found = register_activation("cube", lambda z: z**3, lambda z, a: 3 * z**2)
+    >>> from deltarule.problem.network import Network
+    >>> Network([2, 4, 1], activation="cube")
+    Network 2-4-1 (cube, identity), 17 parameters
+    >>> unregister("activation", "cube")
+    """
+    _check_name("activation", name)
+    _check_choice("range", range, _RANGES)
+    numbers = _checked_parameters(parameters)
+    activation = Activation(name, function, derivative, range, parameters=numbers, kinks=tuple(map(float, kinks)))
+    curve = elementwise.of_activation(activation)
+    (z,) = curve.inputs
+    a = _checked_calls(f"the activation '{name}'", curve.function, [z])
+
+    def slope(z: Floats, a: Floats) -> Any:
+        return derivative(z, a, **numbers)
+
+    _checked_calls(f"the derivative of the activation '{name}'", slope, [z, a])
+    if a.min() < _RANGES[range] or (range == "unit" and a.max() > 1):
+        raise BadInput(
+            f"the activation '{name}' gives numbers from {a.min():g} to {a.max():g}, outside its range '{range}'; "
+            f"give one of {', '.join(_RANGES)} that holds them"
+        )
+    _prove(f"the activation '{name}'", curve, slope, [z, a], z, activation.kinks)
+    registry.add("activation", activation)
+    return activation
+
+
+def register_loss(
+    name: str,
+    value: Callable[..., Any],
+    derivative: Callable[..., Any],
+    *,
+    domain: str = "real",
+    targets: str = "real",
+    kinks: Sequence[float] = (),
+    parameters: Mapping[str, float] | None = None,
+) -> Loss:
+    """Prove a loss of one's own and give it its name.
+
+    Parameters
+    ----------
+    name : what it is called in `create_problem` and in recipes.
+    value : `value(p, y, **parameters)` gives the loss of each output, element by element, before any reduction.
+    derivative : `derivative(p, y, **parameters)` gives ∂value/∂p.
+    domain : the predictions that it can judge: "real", "positive", "unit" (0 to 1) or "simplex" (of a softmax).
+    targets : the targets that it can judge: "real", "nonnegative" or "unit".
+    kinks : the p − y at which there is no derivative.
+    parameters : names and default values of further parameters.
+
+    Returns the loss. Raises `RunFailed` where the derivative is not that of the value, with the worst point; `BadInput`
+    where a function cannot be used as it is.
+
+    >>> import numpy as np
+    >>> found = register_loss("log_cosh", lambda p, y: np.log(np.cosh(p - y)), lambda p, y: np.tanh(p - y))
+    >>> unregister("loss", "log_cosh")
+    """
+    _check_name("loss", name)
+    _check_choice("domain", domain, _DOMAINS)
+    _check_choice("targets", targets, _TARGETS)
+    numbers = _checked_parameters(parameters)
+    loss = Loss(name, value, derivative, domain, targets, parameters=numbers, kinks=tuple(map(float, kinks)))
+    curve = elementwise.of_loss(loss)
+    p, y = curve.inputs
+
+    def slope(p: Floats, y: Floats) -> Any:
+        return derivative(p, y, **numbers)
+
+    _checked_calls(f"the loss '{name}'", curve.function, [p, y])
+    _checked_calls(f"the derivative of the loss '{name}'", slope, [p, y])
+    _prove(f"the loss '{name}'", curve, slope, [p, y], p - y, loss.kinks)
+    registry.add("loss", loss)
+    return loss
+
+
+def register_penalty(
+    name: str,
+    value: Callable[[Any], Any],
+    derivative: Callable[[Any], Any],
+    *,
+    kinks: Sequence[float] = (),
+    per_sample: bool = False,
+) -> Penalty:
+    """Prove a penalty of one's own and give it its name.
+
+    Parameters
+    ----------
+    name : what it is called in `create_problem` and in recipes.
+    value, derivative : `value(w)` of each weight, without the strength λ, and its derivative.
+    kinks : the w at which there is no derivative.
+    per_sample : whether it is divided by the samples of the batch.
+
+    Returns the penalty. Raises `RunFailed` where the derivative is not that of the value, with the worst point;
+    `BadInput` where a function cannot be used as it is.
+
+    >>> found = register_penalty("quartic", lambda w: w**4 / 4, lambda w: w**3)
+    >>> unregister("penalty", "quartic")
+    """
+    _check_name("penalty", name)
+    penalty = Penalty(name, value, derivative, per_sample, tuple(map(float, kinks)))
+    curve = elementwise.of_penalty(penalty)
+    (w,) = curve.inputs
+    _checked_calls(f"the penalty '{name}'", value, [w])
+    _checked_calls(f"the derivative of the penalty '{name}'", derivative, [w])
+    _prove(f"the penalty '{name}'", curve, derivative, [w], w, penalty.kinks)
+    registry.add("penalty", penalty)
+    return penalty
+
+
+def register_optimizer(
+    name: str,
+    update: Callable[..., Any],
+    *,
+    slots: Sequence[str] = (),
+    parameters: Mapping[str, float] | None = None,
+) -> Optimizer:
+    """Try out an optimizer of one's own and give it its name.
+
+    Parameters
+    ----------
+    name : what it is called in `create_problem` and in recipes.
+    update : `update(theta, g, *slots, learning_rate=…, **parameters)` returns (theta, *slots), element by element.
+    slots : names of what it remembers of each parameter; 0 at the start.
+    parameters : names and default values of its numbers; a member may have its own.
+
+    Returns the optimizer. Raises `RunFailed` where it does not come down a simple quadratic at a small learning rate;
+    `BadInput` where the update cannot be used as it is.
+
+    >>> import numpy as np
+    >>> found = register_optimizer("signs", lambda theta, g, learning_rate: (theta - learning_rate * np.sign(g),))
+    >>> unregister("optimizer", "signs")
+    """
+    _check_name("optimizer", name)
+    optimizer = Optimizer(name, update, tuple(slots), _checked_parameters(parameters))
+    _check_update(optimizer)
+    _check_descent(optimizer)
+    registry.add("optimizer", optimizer)
+    return optimizer
+
+
+def register_schedule(
+    name: str,
+    rate: Callable[..., Any],
+    *,
+    parameters: Mapping[str, float] | None = None,
+    per: str = "step",
+) -> Schedule:
+    """Try out a schedule of one's own and give it its name.
+
+    Parameters
+    ----------
+    name : what it is called in `create_problem` and in recipes.
+    rate : `rate(t, learning_rate, **parameters)` gives the rate of update t, which is 0 for the first.
+    parameters : names and default values of its numbers; a member may have its own.
+    per : what t counts, "step" (updates) or "epoch".
+
+    Returns the schedule. Raises `BadInput` where a rate is negative, not finite, or different from call to call.
+
+    >>> found = register_schedule("halving", lambda t, learning_rate: learning_rate * 0.5**t)
+    >>> unregister("schedule", "halving")
+    """
+    _check_name("schedule", name)
+    _check_choice("per", per, ("step", "epoch"))
+    schedule = Schedule(name, rate, _checked_parameters(parameters), per)
+    t, given = np.array([0.0, 1.0, 2.0, 3.0, 10.0, 99.0, 1000.0, 1e5]), np.linspace(0.1, 0.8, 8)
+    rates = _checked_calls(f"the schedule '{name}'", partial(rate, **schedule.parameters), [t, given], precise=True)
+    if rates.min() < 0:
+        raise BadInput(
+            f"the schedule '{name}' gives the rate {rates.min():g} at t = {t[rates.argmin()]:g}; give 0 or more"
+        )
+    registry.add("schedule", schedule)
+    return schedule
+
+
+def unregister(kind: str, name: str) -> None:
+    """Take a formula of one's own away again.
+
+    kind : "activation", "loss", "penalty", "optimizer" or "schedule"
+
+    Raises `BadInput` for a name that is not one's own.
+    """
+    _check_choice("kind", kind, ("activation", "loss", "penalty", "optimizer", "schedule"))
+    registry.remove(kind, name)
+
+
+def _prove(
+    what: str,
+    curve: elementwise.Curve,
+    derivative: Callable[..., Any],
+    inputs: Sequence[Floats],
+    place: Floats,
+    kinks: Sequence[float],
+) -> None:
+    """Hold a derivative against the complex step where the function keeps it, and against central differences.
+
+    inputs  what the derivative takes      place [n]  what a kink is said of: z, w or p − y
+    """
+    found = derivative(*inputs)
+    scale = np.maximum(size(derivative, inputs, inputs), _SLOPE_OF_NOTE)
+    central = elementwise.central_slopes(curve, 1e-7 * scale)
+    distance = np.min([np.abs(place - kink) for kink in (*kinks, np.inf)], axis=0)
+    unknown = np.flatnonzero(central.kink & (distance > 1e-4))
+    if len(unknown):
+        first = unknown[np.abs(place[unknown]).argmin()]
+        raise BadInput(f"{what} has a kink at {curve.named(first)}; say so with kinks=({place[first]:g},)")
+    exact = elementwise.complex_slopes(curve)
+    if exact is None:
+        method, expected, sure = "a central difference", central.value, ~central.kink & (central.doubt <= 1e-6 * scale)
+    else:
+        method, expected, sure = "the complex step", exact, (distance > 0) & np.isfinite(exact)
+    if not (expected[sure] != 0).any():
+        raise RunFailed(f"{what} has the slope 0 wherever one can be seen, so that nothing is proved")
+    difference, scale = np.abs(found - expected), np.maximum(scale, np.abs(expected))
+    errors = np.divide(difference, scale, out=np.zeros(len(scale)), where=sure & (difference > IMAGINARY))
+    worst = int(errors.argmax())
+    if errors[worst] > (1e-6 if exact is None else 1e-10):
+        raise RunFailed(
+            f"the derivative of {what} is wrong: at {curve.named(worst)} it gives {found[worst]:.8g}, and {method} of "
+            f"the function gives {expected[worst]:.8g}"
+        )
+
+
+def _checked_calls(what: str, function: Callable[..., Any], inputs: Sequence[Floats], precise: bool = False) -> Floats:
+    """What an elementwise function gives; it must be usable as it is, whatever shape, dtype and order it meets."""
+    result = _called(what, function, inputs)
+    if not np.isfinite(result).all():
+        worst = int(np.flatnonzero(~np.isfinite(result))[0])
+        at = ", ".join(f"{values[worst]:g}" for values in inputs)
+        raise BadInput(f"{what} gives {result[worst]} at ({at}); make it finite there")
+    if not np.array_equal(result, _called(what, function, inputs)):
+        raise BadInput(f"{what} is different from call to call; it may depend on nothing but what it is given")
+    for half in (slice(0, None, 2), slice(1, None, 2)):  # with other neighbors, as a population
+        again = _called(what, function, [values[half, None, None] for values in inputs])
+        if not np.allclose(again, result[half, None, None], rtol=1e-12, atol=0):
+            raise BadInput(f"{what} is not elementwise: a number's result depends on what stands beside it")
+    if not precise:
+        _called(what, function, [values.astype(np.float32) for values in inputs])
+    return result
+
+
+def _called(what: str, function: Callable[..., Any], inputs: Sequence[Floats]) -> Floats:
+    """The result of one call, of the shape and the dtype of the inputs, which must be as they were."""
+    given = [values.copy() for values in inputs]
+    try:
+        with np.errstate(all="ignore"):
+            result = function(*given)
+    except Exception as error:  # whatever a stranger's function raises
+        raise BadInput(f"{what} cannot be called with arrays ({type(error).__name__}: {one_line(error)})") from None
+    if not all(map(np.array_equal, given, inputs)):
+        raise BadInput(f"{what} changes what it is given; let it make a new array")
+    shape, dtype = inputs[0].shape, inputs[0].dtype
+    if np.shape(result) != shape:
+        raise BadInput(
+            f"{what} gives the shape {np.shape(result)} for arrays of the shape {shape}; give the same shape"
+        )
+    if np.asarray(result).dtype != dtype:
+        raise BadInput(
+            f"{what} gives {np.asarray(result).dtype} numbers for {dtype} ones; keep the dtype: Python's numbers take "
+            "it from the array beside them, and what is made anew needs .astype"
+        )
+    return np.asarray(result)
+
+
+def _check_update(optimizer: Optimizer) -> None:
+    """Refuse an update that is not one array for θ and one for each slot, made element by element."""
+    names = ("theta", *optimizer.slots)
+    arrays = np.random.default_rng(0).normal(size=(2 + len(optimizer.slots), 7))
+    arrays[2:] = np.abs(arrays[2:])  # what a slot holds may be a sum of squares
+    numbers = {"learning_rate": 0.01, **optimizer.parameters}
+    for i, name in enumerate(names):
+
+        def part(*inputs: Floats, i: int = i) -> Any:
+            own = {key: np.asarray(value, inputs[0].dtype) for key, value in numbers.items()}
+            returned = optimizer.update(*inputs, **own)  # type: ignore[misc]  # only L-BFGS has none
+            if not isinstance(returned, tuple) or len(returned) != len(names):
+                raise TypeError(f"it must return a tuple of {len(names)}: {', '.join(names)}")
+            return returned[i]
+
+        _checked_calls(f"the {name} of the optimizer '{optimizer.name}'", part, list(arrays))
+
+
+def _check_descent(optimizer: Optimizer) -> None:
+    """Refuse an optimizer that does not come down ½ Σ c θ² with small steps."""
+    curvature, theta = np.array([[0.5, 1.0, 2.0]]), np.array([[1.0, -2.0, 3.0]])
+    slots = [np.zeros_like(theta) for _ in optimizer.slots]
+    numbers = {key: np.array([[value]]) for key, value in {"learning_rate": 1e-3, **optimizer.parameters}.items()}
+    before = (curvature * theta * theta).sum() / 2
+    with np.errstate(all="ignore"):
+        for _ in range(300):
+            theta, *slots = optimizer.update(theta, curvature * theta, *slots, **numbers)  # type: ignore[misc]
+    after = (curvature * theta * theta).sum() / 2
+    if not after < before:
+        raise RunFailed(
+            f"the optimizer '{optimizer.name}' does not descend: 300 updates at a learning rate of 0.001 took a "
+            f"quadratic from {before:g} to {after:g}"
+        )
+
+
+def _check_name(kind: str, name: Any) -> None:
+    if not isinstance(name, str) or not name.isidentifier():
+        raise BadInput(f"the name of the {kind} is {name!r}; give letters, digits and underscores, not a digit first")
+    if name in registry.names(kind):
+        raise BadInput(f"the {kind} '{name}' exists already; choose another name")
+
+
+def _check_choice(what: str, given: Any, allowed: Iterable[str]) -> None:
+    if given not in (choices := tuple(allowed)):
+        raise BadInput(f"{what} is {given!r}; give one of {', '.join(choices)}")
+
+
+def _checked_parameters(parameters: Mapping[str, float] | None) -> Mapping[str, float]:
+    for key, value in (parameters or {}).items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+            raise BadInput(f"the parameter '{key}' has the default {value!r}; give a finite number")
+    return MappingProxyType(dict(parameters or {}))

@@ -1,0 +1,66 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from deltarule.maths.activations import ACTIVATIONS, Activation
+from deltarule.maths.losses import LOSSES, Loss
+from deltarule.maths.penalties import PENALTIES, Penalty
+from deltarule.proofs.elementwise import Curve, central_slopes, complex_slopes, of_activation, of_loss, of_penalty
+
+POINTS = np.array([-3.0, -0.4, 0.0, 0.2, 1.0, 7.0])
+ANYWHERE = np.full(len(POINTS), np.inf)
+
+
+def curve(function: Callable[[np.ndarray], np.ndarray]) -> Curve:
+    return Curve(function, {"z": POINTS}, ANYWHERE)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [np.abs, lambda z: np.maximum(z.real, 0), lambda z: z * np.conj(z), lambda z: np.real(z) ** 2, np.floor],
+    ids=["abs", "maximum", "conjugate", "real part", "floor"],
+)
+def test_a_function_that_loses_the_imaginary_part_is_found_out(function: Callable[[np.ndarray], np.ndarray]) -> None:
+    assert complex_slopes(curve(function)) is None
+
+
+def test_a_part_of_the_function_that_loses_it_is_enough() -> None:
+    assert complex_slopes(curve(lambda z: np.sin(z) + 0.01 * np.abs(z) * z)) is None
+
+
+@pytest.mark.parametrize("function", [np.sin, np.exp, lambda z: z**3, lambda z: z / (1 + z * z)])
+def test_a_function_that_keeps_it_has_the_same_slopes_by_both_methods(
+    function: Callable[[np.ndarray], np.ndarray],
+) -> None:
+    exact = complex_slopes(curve(function))
+    assert exact is not None
+    slopes = central_slopes(curve(function), np.full(len(POINTS), 1e-8))
+    np.testing.assert_allclose(slopes.value, exact, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("activation", [a for a in ACTIVATIONS.values() if not a.rowwise], ids=lambda a: a.name)
+def test_our_activations_keep_it(activation: Activation) -> None:
+    assert complex_slopes(of_activation(activation)) is not None
+
+
+@pytest.mark.parametrize("penalty", PENALTIES.values(), ids=lambda penalty: penalty.name)
+def test_our_penalties_keep_it(penalty: Penalty) -> None:
+    assert complex_slopes(of_penalty(penalty)) is not None
+
+
+@pytest.mark.parametrize("loss", [loss for loss in LOSSES.values() if loss.exact], ids=lambda loss: loss.name)
+def test_our_losses_keep_it_and_judge_all_points_of_their_grid(loss: Loss) -> None:
+    found = of_loss(loss)
+    assert np.isfinite(found.function(*found.inputs)).all()
+    assert complex_slopes(found) is not None
+
+
+def test_steps_stay_inside_the_domain() -> None:
+    found = of_loss(LOSSES["binary_cross_entropy"])
+    slopes = central_slopes(found, 1e-6 * np.abs(LOSSES["binary_cross_entropy"].derivative(*found.inputs)))
+    assert np.isfinite(slopes.doubt).all()
+
+
+def test_a_point_is_written_with_its_names() -> None:
+    assert of_loss(LOSSES["poisson"]).named(0) == "p = 1e-08, y = 0"

@@ -1,0 +1,101 @@
+"""Every gradient that a network can have here, proved three ways: the full product, over shapes that hypothesis makes.
+
+Activations (hidden and output) × losses × layers × penalties are problems of their own. Sample weights or none, dropout
+or none, are the members of one population: each check proves four networks.
+"""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deltarule.errors import BadInput
+from deltarule.maths.activations import ACTIVATIONS, Activation
+from deltarule.maths.losses import LOSSES, REDUCTIONS, Loss, meaningful
+from deltarule.maths.penalties import PENALTIES
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.problem.problem import Problem
+from deltarule.proofs.gradcheck import TOLERANCES, check_problem
+from deltarule.proofs.report import GradientReport
+
+PAIRS = list(product(ACTIVATIONS.values(), LOSSES.values()))
+EXACT = [(output, loss) for output, loss in PAIRS if meaningful(loss, output) and loss.exact]
+REFUSED = [(output, loss) for output, loss in PAIRS if not meaningful(loss, output)]
+LAYERS = ({"bias": True}, {"bias": False}, {"batch_norm": True})
+
+SHAPES = st.fixed_dictionaries(
+    {
+        "inputs": st.integers(1, 3),
+        "hidden": st.integers(2, 3),
+        "outputs": st.integers(2, 3),
+        "rows": st.integers(3, 5),
+        "seed": st.integers(0, 2**32 - 1),
+    }
+)
+
+
+def named(value: object) -> str:
+    return getattr(value, "name", "")
+
+
+def targets(loss: Loss, random: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    """Soft targets, one of them hard, such as the loss allows."""
+    y = random.uniform(0.05, 0.95, shape) if loss.targets == "unit" else random.uniform(0.1, 3, shape)
+    y[0, 0] = 1.0 if loss.targets == "unit" else 0.0
+    return y if loss.targets != "real" else y - 1.5
+
+
+def population(
+    hidden: str,
+    output: Activation,
+    loss: Loss,
+    layer: dict[str, bool],
+    penalty: str,
+    reduction: str,
+    shape: dict[str, int],
+) -> Problem:
+    """Four members: plain; penalised and weighted; penalised with dropout; all of it."""
+    random = np.random.default_rng(shape["seed"])
+    sizes = [shape["inputs"], shape["hidden"], shape["outputs"]]
+    network = Network(sizes, hidden, output, **layer, initializer={"name": "glorot_uniform", "biases": "same"})
+    rows = shape["rows"]
+    weights = random.uniform(0.2, 2, (4, rows))
+    weights[[0, 2]] = 1  # the members without sample weights
+    return create_problem(
+        network,
+        random.normal(size=(rows, sizes[0])),
+        targets(loss, random, (rows, sizes[-1])),
+        loss=loss,
+        reduction=reduction,
+        penalty=penalty,
+        strength=0.1 if penalty else 0,
+        penalize_biases=bool(shape["seed"] % 2),
+        weights=weights,
+        dropout=[[0.0], [0.0], [0.3], [0.3]],
+        seeds=[shape["seed"] + member for member in range(4)],
+    )
+
+
+def assert_proved(report: GradientReport) -> None:
+    assert report.ok, str(report)
+    assert [check.method for check in report.checks] == list(TOLERANCES)
+    assert all(check.error <= TOLERANCES[check.method] for check in report.checks)
+
+
+@pytest.mark.parametrize(("output", "loss"), EXACT, ids=named)
+@settings(max_examples=2)
+@given(shape=SHAPES)
+def test_gradients_of_the_full_product(output: Activation, loss: Loss, shape: dict[str, int]) -> None:
+    combinations = product(ACTIVATIONS, LAYERS, [None, *PENALTIES])
+    for i, (hidden, layer, penalty) in enumerate(combinations):
+        problem = population(hidden, output, loss, layer, penalty, REDUCTIONS[i % 3], shape)
+        assert_proved(check_problem(problem))
+
+
+@pytest.mark.parametrize(("output", "loss"), REFUSED, ids=named)
+def test_pairs_without_meaning_are_refused(output: Activation, loss: Loss) -> None:
+    with pytest.raises(BadInput, match=f"the loss '{loss.name}' needs .*'{output.name}' does not give"):
+        create_problem(Network([1, 2], output=output), [[1.0]], [[0.5, 0.5]], loss=loss)

@@ -1,0 +1,409 @@
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
+from deltarule.errors import BadInput, RunFailed
+from deltarule.maths.activations import IDENTITY, TANH, Activation
+from deltarule.maths.losses import LOSSES, Loss
+from deltarule.maths.penalties import PENALTIES, Penalty
+from deltarule.problem.batches import batch
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.problem.problem import Problem
+from deltarule.problem.state import State, initial_state
+from deltarule.proofs.gradcheck import CENTRAL, COMPLEX, PYTORCH, TOLERANCES, check_problem
+from deltarule.proofs.report import GradientReport
+
+XOR = ([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0])
+ARRAYS = ["W1", "b1", "gamma1", "beta1", "W2", "b2", "gamma2", "beta2", "W3", "b3"]
+
+
+def some_problem(seed: int = 0, **options: object) -> Problem:
+    """A network with everything in it."""
+    random = np.random.default_rng(seed)
+    network = Network([3, 4, 3, 2], ["tanh", "silu"], "softmax", batch_norm=True)
+    given: dict[str, object] = {
+        "loss": "cross_entropy",
+        "penalty": "l2",
+        "strength": 0.05,
+        "penalize_biases": True,
+        "weights": random.uniform(0.2, 2, 6),
+        "dropout": 0.2,
+        "seeds": seed,
+    }
+    y = random.uniform(size=(6, 2))
+    return create_problem(network, random.normal(size=(6, 3)), y, **(given | options))  # type: ignore[arg-type]
+
+
+def gradient(problem: Problem, state: State) -> np.ndarray:
+    done = objective_and_gradient(problem, state, batch(problem, state.members, state.step))
+    return np.array(done.gradient)
+
+
+def worst_entries(report: GradientReport) -> set[tuple[str, int, str, tuple[int, ...]]]:
+    return {(check.method, check.member, check.name, check.index) for check in report.checks}
+
+
+# --- what is wrong is found
+
+
+@pytest.mark.parametrize("array", ARRAYS)
+@given(seed=st.integers(0, 10**6), row=st.integers(0, 10), column=st.integers(0, 10), sign=st.sampled_from([-1, 1]))
+@settings(max_examples=4)
+def test_one_entry_off_by_a_two_thousandth_is_found_by_every_method(
+    array: str, seed: int, row: int, column: int, sign: int
+) -> None:
+    problem = some_problem(seed)
+    state = replace(initial_state(problem), theta=np.random.default_rng(seed).normal(size=(1, 53)))
+    entry = next(entry for entry in problem.network.entries if entry.name == array)
+    row, column = row % entry.shape[0], column % entry.shape[1]
+    place = entry.start + row * entry.shape[1] + column
+    wrong = gradient(problem, state)
+    if array in ("b1", "b2"):
+        # Batch norm takes these biases out: only the penalty is left of their gradient, 2 λ b.
+        state.theta[0, place] = 1.5
+        wrong = gradient(problem, state)
+    assert check_problem(problem, state, gradient=wrong).ok
+    wrong[0, place] *= 1 + sign * 5e-4
+    report = check_problem(problem, state, gradient=wrong)
+    assert not report.ok
+    assert not any(check.ok for check in report.checks)
+    index = (row, column) if array.startswith("W") else (column,)
+    assert worst_entries(report) == {(method, 0, array, index) for method in TOLERANCES}
+
+
+def test_the_error_is_that_of_the_worst_member() -> None:
+    problem = some_problem(seeds=[4, 5, 6])
+    wrong = gradient(problem, initial_state(problem))
+    wrong[2, 7] *= 1.0005
+    report = check_problem(problem, gradient=wrong)
+    assert {(check.member, check.where) for check in report.checks} == {(2, "W1[1, 3] of member 2")}
+    assert check_problem(problem, members=[0, 1]).ok
+    with pytest.raises(RunFailed, match=r"the gradient at W1\[1, 3\] of member 2 is .*, by central differences it is"):
+        report.raise_if_wrong()
+
+
+def off(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    return lambda *arguments, **numbers: 1.0005 * function(*arguments, **numbers)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"activation": replace(TANH, derivative=off(TANH.derivative))},
+        {"output": replace(TANH, derivative=off(TANH.derivative))},
+        {"activation": Activation("softmax", lambda z: np.exp(z) / np.exp(z).sum(-1, keepdims=True), TANH.derivative)},
+        {"loss": replace(LOSSES["huber"], derivative=off(LOSSES["huber"].derivative))},
+        {"loss": replace(LOSSES["squared_error"], derivative=lambda p, y: p - y)},
+        {"penalty": replace(PENALTIES["l2"], derivative=lambda w: w)},
+    ],
+    ids=["hidden", "output", "softmax as elementwise", "loss", "factor 2", "penalty"],
+)
+def test_a_wrong_formula_is_found_by_every_method(options: dict[str, Activation | Loss | Penalty]) -> None:
+    random = np.random.default_rng(3)
+    given = {"activation": "tanh", "output": "tanh", "loss": "huber", "penalty": "l2"} | options
+    network = Network([3, 4, 2], given["activation"], given["output"])  # type: ignore[arg-type]
+    problem = create_problem(
+        network,
+        random.normal(size=(5, 3)),
+        random.normal(size=(5, 2)),
+        loss=given["loss"],  # type: ignore[arg-type]
+        penalty=given["penalty"],  # type: ignore[arg-type]
+        strength=0.3,
+    )
+    report = check_problem(problem)
+    assert [check.ok for check in report.checks] == [False] * 3
+
+
+def test_an_entry_outside_the_sample_is_found_by_pytorch_and_by_the_directions() -> None:
+    random = np.random.default_rng(0)
+    problem = create_problem(Network([30, 20, 2], "tanh"), random.normal(size=(4, 30)), random.normal(size=(4, 2)))
+    right = gradient(problem, initial_state(problem))
+    assert check_problem(problem, most=50).ok
+    found = 0
+    for place in np.argsort(-np.abs(right[0, :600]))[:20]:
+        wrong = right.copy()
+        wrong[0, place] *= 1.0005
+        checks = {check.method: check for check in check_problem(problem, gradient=wrong, most=50).checks}
+        assert not checks[PYTORCH].ok and not checks[COMPLEX].ok
+        found += checks[COMPLEX].name == "direction"
+        assert checks[PYTORCH].compared == 662 and checks[COMPLEX].compared == 58
+    assert found >= 15
+
+
+def test_a_gradient_that_was_never_computed_is_wrong_and_not_vacuous() -> None:
+    problem = some_problem()
+    report = check_problem(problem, gradient=np.zeros((1, problem.network.parameters)))
+    assert report.vacuous is None
+    assert len(report.wrong) == 3
+
+
+# --- what is right passes
+
+
+@given(
+    scale=st.sampled_from([1e-3, 1.0, 30.0, 255.0]),
+    hidden=st.sampled_from(["sigmoid", "tanh", "relu", "elu", "softplus", "silu"]),
+    output=st.sampled_from([("identity", "squared_error"), ("sigmoid", "binary_cross_entropy"), ("tanh", "huber")]),
+    steps=st.sampled_from([0, 1, 200]),
+    seed=st.integers(0, 10**6),
+)
+@settings(max_examples=40)
+def test_trained_saturated_and_unscaled_networks_are_not_accused(
+    scale: float, hidden: str, output: tuple[str, str], steps: int, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    problem = create_problem(
+        Network([3, 5, 1], hidden, output[0]),
+        scale * random.normal(size=(6, 3)),
+        random.integers(0, 2, 6),
+        loss=output[1],
+        optimizer="adam",
+        learning_rate=0.1,
+        seeds=seed,
+    )
+    state, _ = ReferenceEngine().advance(problem, initial_state(problem), steps)
+    assert check_problem(problem, state).wrong == ()
+
+
+def test_members_with_rows_of_their_own_in_the_middle_of_an_epoch() -> None:
+    problem = some_problem(
+        seeds=[1, 2, 3],
+        rows=[[0, 1, 2, 3], [5, 4, 3], [1, 1, 0, 2]],
+        data_seeds=[7, 8, 9],
+        batch_size=3,
+        weights=np.random.default_rng(0).uniform(0.1, 1, (3, 6)),
+        dropout=[[0.1, 0.0], [0.5, 0.2], [0.0, 0.0]],
+        strength=[0, 0.1, 1],
+    )
+    state, _ = ReferenceEngine().advance(problem, initial_state(problem), 5)
+    report = check_problem(problem, state)
+    assert report.ok, str(report)
+    assert report.entries == 3 * 53
+
+
+def test_float32_is_checked_as_a_copy_in_float64() -> None:
+    report = check_problem(some_problem(dtype="float32"))
+    assert report.ok
+    assert "checked as a copy in float64: float32 has too few digits for it" in report.notes
+
+
+def test_a_sample_says_so() -> None:
+    report = check_problem(some_problem(), most=20)
+    assert report.ok
+    assert [check.compared for check in report.checks] == [28, 28, 53]
+    assert report.notes == (
+        "one by one, differences and the complex step moved 20 of 53 entries, and 8 times all of a member's together",
+        "the gradient of b1, b2 is 0 in every entry",
+    ) or report.notes == (
+        "one by one, differences and the complex step moved 20 of 53 entries, and 8 times all of a member's together",
+    )
+
+
+# --- kinks
+
+
+def test_entries_at_a_kink_are_told_and_the_others_prove() -> None:
+    # Biases are 0 and the first input is (0, 0): every unit of layer 1 stands on its kink for that row.
+    report = check_problem(create_problem(Network([2, 3, 1], "relu", "sigmoid"), *XOR, loss="binary_cross_entropy"))
+    counts = {check.method: (check.ok, check.compared, check.kinks) for check in report.checks}
+    assert counts == {CENTRAL: (True, 10, 3), COMPLEX: (True, 10, 3), PYTORCH: (True, 13, 0)}
+    assert report.ok
+
+
+@pytest.mark.parametrize(
+    ("options", "at"),
+    [
+        ({"activation": {"name": "leaky_relu", "slope": 0.3}}, "b1"),
+        ({"activation": {"name": "elu", "alpha": 2.0}}, "b1"),
+        ({"loss": "absolute_error"}, "b2"),
+        ({"loss": {"name": "quantile", "quantile": 0.8}}, "b2"),
+        ({"penalty": "l1"}, "b1"),
+    ],
+    ids=["leaky_relu", "elu", "absolute_error", "quantile", "l1"],
+)
+def test_every_kind_of_kink_is_seen(options: dict[str, object], at: str) -> None:
+    network = Network([2, 2, 1], options.get("activation", "tanh"))  # type: ignore[arg-type]
+    problem = create_problem(
+        network,
+        [[0, 0], [1, 2]],
+        [0 if "loss" in options else 1, 3],  # for the losses, where the first prediction stands
+        loss=options.get("loss", "squared_error"),  # type: ignore[arg-type]
+        penalty=options.get("penalty"),  # type: ignore[arg-type]
+        strength=0.1 if "penalty" in options else 0,
+        penalize_biases=True,
+    )
+    entry = next(entry for entry in network.entries if entry.name == at)
+    report = check_problem(problem)
+    assert report.ok, str(report)
+    assert report.checks[0].kinks >= entry.stop - entry.start
+    assert report.checks[2].compared == network.parameters
+
+
+def test_elu_with_alpha_1_has_no_kink() -> None:
+    problem = create_problem(Network([2, 2, 1], "elu"), [[0, 0], [1, 2]], [0, 3])
+    complex_step = check_problem(problem).checks[1]
+    assert (complex_step.ok, complex_step.compared, complex_step.kinks) == (True, 9, 0)
+
+
+@pytest.mark.parametrize("distance", [1e-2, 1e-3, 1e-4, 1e-5])
+def test_beside_a_kink_steps_are_narrowed(distance: float) -> None:
+    problem = create_problem(Network([1, 1, 1], "relu"), [[1.0]], [2.0])
+    state = replace(initial_state(problem), theta=np.array([[distance, 0.0, 0.7, 0.1]]))
+    report = check_problem(problem, state)
+    assert report.ok
+    assert report.checks[0].compared == 4
+
+
+def test_where_no_entry_is_left_nothing_is_proved() -> None:
+    problem = create_problem(Network([1, 1], output="leaky_relu", initializer="zeros"), [[1.0]], [2.0])
+    report = check_problem(problem)
+    assert not report.ok
+    assert report.vacuous == "central differences had nothing to compare: 2 entries at kinks, 0 too faint"
+    with pytest.raises(RunFailed, match="the gradient check proves nothing: central differences had nothing"):
+        report.raise_if_wrong()
+
+
+# --- checks that would prove nothing
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        create_problem(Network([1, 1], output="relu", initializer={"name": "constant", "value": -1.0}), [[2]], [1]),
+        create_problem(Network([2, 3, 1], "tanh", bias=False), np.zeros((4, 2)), XOR[1]),
+        create_problem(Network([2, 1], initializer="zeros"), XOR[0], np.zeros(4)),
+    ],
+    ids=["a dead unit", "inputs of 0", "a perfect fit"],
+)
+def test_a_gradient_of_0_proves_nothing(problem: Problem) -> None:
+    report = check_problem(problem)
+    assert not report.ok and report.wrong == ()
+    assert report.vacuous == "the gradient is 0 in every entry, as one that was never computed would be"
+    assert "not proved" in str(report)
+
+
+def test_an_array_without_a_gradient_is_named() -> None:
+    # Batch norm takes the biases before it out again.
+    report = check_problem(create_problem(Network([2, 3, 1], "tanh", batch_norm=True), *XOR))
+    assert report.ok
+    assert report.notes == ("the gradient of b1 is 0 in every entry",)
+
+
+def test_entries_in_which_an_error_would_not_show_are_counted() -> None:
+    # Two samples pull at the one weight with 1 and −(1 − 1e-11): 1e-11 of what is added up is left.
+    network = Network([1, 1], bias=False, initializer="zeros")
+    problem = create_problem(network, [[1], [1]], [1, -1 + 1e-11])
+    assert check_problem(problem).notes == ("in 1 entries so much cancels that an error of 0.05% would not show",)
+
+
+def test_an_objective_that_is_not_finite() -> None:
+    problem = create_problem(Network([1, 1], output="exponential"), [[1.0]], [1.0], loss="poisson", seeds=[1, 2])
+    state = initial_state(problem)
+    state.theta[1] = 1000
+    report = check_problem(problem, state)
+    assert (report.ok, report.checks) == (False, ())
+    assert report.vacuous == "the objective of member 1 is not finite at these parameters"
+
+
+def test_a_gradient_that_is_not_finite() -> None:
+    problem = create_problem(Network([2, 2], output="sigmoid"), [[1.0, 2.0]], [[1.0, 0.0]])
+    wrong = gradient(problem, initial_state(problem))
+    wrong[0, 3] = np.nan
+    report = check_problem(problem, gradient=wrong)
+    assert (report.ok, report.vacuous) == (False, "the gradient of W1 at (1, 1) is nan")
+
+
+def test_the_naive_loss_is_told() -> None:
+    network = Network([2, 3, 1], "sigmoid", "sigmoid")
+    report = check_problem(create_problem(network, *XOR, loss="naive_binary_cross_entropy"))
+    assert not report.ok
+    # y / (p + ε) is y / p (1 − ε / p): the part ε / p, about 2e-8, is missing.
+    assert all(1e-9 < check.error < 1e-7 for check in report.checks)
+    assert {method for method in (COMPLEX, PYTORCH) if any(f"by {method} it is" in line for line in report.wrong)} == {
+        COMPLEX,
+        PYTORCH,
+    }
+    (note,) = report.notes
+    assert note.startswith(
+        "the published gradient of 'naive_binary_cross_entropy' is not that of its value: it is off by"
+    )
+
+
+# --- formulas of one's own, and what is missing
+
+
+def test_a_formula_that_pytorch_cannot_run_is_checked_without_it() -> None:
+    sine = Activation("sine", np.sin, lambda z, a: np.cos(z))
+    report = check_problem(create_problem(Network([2, 3, 1], sine), *XOR))
+    assert report.ok
+    assert [check.method for check in report.checks] == [CENTRAL, COMPLEX]
+    assert report.notes[0].startswith("no check by PyTorch: your own activation 'sine' does not run on PyTorch tensors")
+
+
+def test_a_formula_that_loses_the_imaginary_part_is_checked_without_it() -> None:
+    softsign = Activation("softsign", lambda z: z / (1 + abs(z)), lambda z, a: 1 / (1 + abs(z)) ** 2)
+    absolute = Loss("mine", lambda p, y: abs(p - y) ** 3, lambda p, y: 3 * (p - y) * abs(p - y))
+    hinge = Penalty("hinge", lambda w: (w + abs(w)) ** 2, lambda w: 4 * (w + abs(w)))
+    for own, network, loss, penalty in (
+        ("activation 'softsign'", Network([2, 3, 1], softsign), "squared_error", None),
+        ("loss 'mine'", Network([2, 3, 1], "tanh"), absolute, None),
+        ("penalty 'hinge'", Network([2, 3, 1], "tanh"), "squared_error", hinge),
+    ):
+        report = check_problem(
+            create_problem(network, *XOR, loss=loss, penalty=penalty, strength=0.1 if penalty else 0)
+        )
+        assert report.ok
+        assert COMPLEX not in [check.method for check in report.checks]
+        assert f"no complex step: your own {own} does not keep a complex number's imaginary part" in report.notes
+
+
+def test_without_pytorch_two_methods_prove_and_the_third_is_missed_aloud() -> None:
+    program = """
+import sys
+sys.modules["torch"] = None  # what Python itself does where a module is not to be found
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.proofs.gradcheck import check_problem
+report = check_problem(create_problem(Network([2, 3, 1], "tanh"), [[0, 1], [1, 1]], [0, 1]))
+print(report.ok, len(report.checks), report.notes)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout.startswith("True 2 ('no check by PyTorch: ")
+    assert 'pip install "deltarule[torch]"' in done.stdout
+
+
+# --- the record
+
+
+def test_the_report_is_plain_json_and_a_table() -> None:
+    report = check_problem(some_problem(seeds=[1, 2]))
+    record = json.loads(json.dumps(asdict(report), allow_nan=False))
+    assert record["ok"] is True and record["vacuous"] is None and record["entries"] == 106
+    assert [check["method"] for check in record["checks"]] == list(TOLERANCES)
+    worst = record["checks"][1]
+    assert worst["error"] <= worst["tolerance"] == 1e-12
+    assert abs(worst["found"] - worst["expected"]) <= 1e-12
+    first, titles, *rows = str(report).splitlines()
+    assert first == "gradient of 106 entries: right"
+    assert titles.split() == ["method", "worst", "error", "allowed", "at", "compared", "left", "out"]
+    assert [row.split("  ")[0] for row in rows[:3]] == list(TOLERANCES)
+    report.raise_if_wrong()
+
+
+@pytest.mark.parametrize("members", [[], [2], [0, -1]])
+def test_members_that_do_not_exist(members: list[int]) -> None:
+    with pytest.raises(BadInput, match=r"the members to check are .*; give at least one, each from 0 to 1"):
+        check_problem(some_problem(seeds=[1, 2]), members=members)
+
+
+def test_identity_networks_are_proved_too() -> None:
+    assert check_problem(create_problem(Network([2, 1], output=IDENTITY), *XOR)).ok

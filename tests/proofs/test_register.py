@@ -1,0 +1,356 @@
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deltarule.engines.autograd import AutogradEngine
+from deltarule.engines.reference import ReferenceEngine
+from deltarule.errors import BadInput, DeltaruleError, RunFailed
+from deltarule.maths.activations import ACTIVATIONS, Activation
+from deltarule.maths.losses import LOSSES, Loss
+from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
+from deltarule.maths.penalties import PENALTIES, Penalty
+from deltarule.maths.schedules import SCHEDULES, Schedule
+from deltarule.problem import registry
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.problem.state import initial_state
+from deltarule.proofs.gradcheck import check_problem
+from deltarule.proofs.register import (
+    register_activation,
+    register_loss,
+    register_optimizer,
+    register_penalty,
+    register_schedule,
+    unregister,
+)
+
+KINDS = ("activation", "loss", "penalty", "optimizer", "schedule")
+XOR = ([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0])
+
+
+@pytest.fixture(autouse=True)
+def as_it_was() -> Iterator[None]:
+    """Take away what a test registered."""
+    before = {kind: set(registry.names(kind)) for kind in KINDS}
+    yield
+    for kind in KINDS:
+        for name in set(registry.names(kind)) - before[kind]:
+            unregister(kind, name)
+
+
+# --- what is right is accepted: our own formulas under new names, and formulas as people write them
+
+
+@pytest.mark.parametrize("ours", [a for a in ACTIVATIONS.values() if not a.rowwise], ids=lambda a: a.name)
+def test_our_activations_pass(ours: Activation) -> None:
+    options = {"range": ours.range, "kinks": ours.kinks, "parameters": ours.parameters}
+    found = register_activation("mine", ours.function, ours.derivative, **options)  # type: ignore[arg-type]
+    assert registry.activation("mine") is found
+
+
+@pytest.mark.parametrize("ours", [loss for loss in LOSSES.values() if loss.exact], ids=lambda loss: loss.name)
+def test_our_losses_pass(ours: Loss) -> None:
+    options = {"domain": ours.domain, "targets": ours.targets, "kinks": ours.kinks, "parameters": ours.parameters}
+    assert registry.loss("mine" if register_loss("mine", ours.value, ours.derivative, **options) else "")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("ours", PENALTIES.values(), ids=lambda penalty: penalty.name)
+def test_our_penalties_pass(ours: Penalty) -> None:
+    register_penalty("mine", ours.value, ours.derivative, kinks=ours.kinks, per_sample=ours.per_sample)
+    assert registry.penalty("mine").per_sample == ours.per_sample
+
+
+PLAIN = [o for o in OPTIMIZERS.values() if o.update and not (o.once_a_step or o.norms)]
+
+
+@pytest.mark.parametrize("ours", PLAIN, ids=lambda optimizer: optimizer.name)
+def test_our_optimizers_pass(ours: Optimizer) -> None:
+    assert ours.update
+    found = register_optimizer("mine", ours.update, slots=ours.slots, parameters=ours.parameters)
+    assert registry.optimizer("mine") is found
+
+
+@pytest.mark.parametrize("ours", SCHEDULES.values(), ids=lambda schedule: schedule.name)
+def test_our_schedules_pass(ours: Schedule) -> None:
+    register_schedule("mine", ours.rate, parameters=ours.parameters, per="epoch")
+    assert registry.schedule("mine").per == "epoch"
+
+
+AS_PEOPLE_WRITE_THEM: dict[str, tuple[Callable[..., Any], Callable[..., Any], dict[str, Any]]] = {
+    "relu": (lambda z: np.maximum(z, 0), lambda z, a: (z > 0).astype(z.dtype), {"range": "nonnegative", "kinks": [0]}),
+    "softsign": (lambda z: z / (1 + np.abs(z)), lambda z, a: 1 / (1 + np.abs(z)) ** 2, {}),
+    "naive sigmoid": (lambda z: 1 / (1 + np.exp(-z)), lambda z, a: a * (1 - a), {"range": "unit"}),
+    "naive softplus": (lambda z: np.log(1 + np.exp(z)), lambda z, a: 1 / (1 + np.exp(-z)), {"range": "nonnegative"}),
+    "bell": (lambda z: np.exp(-z * z), lambda z, a: -2 * z * a, {"range": "unit"}),
+    "hard tanh": (lambda z: np.clip(z, -1, 1), lambda z, a: (np.abs(z) < 1).astype(z.dtype), {"kinks": [-1, 1]}),
+    "swish": (
+        lambda z, beta: z / (1 + np.exp(-beta * z)),
+        lambda z, a, beta: beta * a + (1 - beta * a) / (1 + np.exp(-beta * z)),
+        {"parameters": {"beta": 1.5}},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", AS_PEOPLE_WRITE_THEM)
+def test_activations_as_people_write_them_pass(name: str) -> None:
+    function, derivative, options = AS_PEOPLE_WRITE_THEM[name]
+    register_activation("mine", function, derivative, **options)
+
+
+# --- what is registered has a name everywhere
+
+
+def test_a_registered_activation_trains_and_is_checked() -> None:
+    register_activation(
+        "cube", lambda z, slope: z**3 + slope * z, lambda z, a, slope: 3 * z**2 + slope, parameters={"slope": 1.0}
+    )
+    network = Network([2, 4, 1], {"name": "cube", "slope": 0.5}, "sigmoid")
+    problem = create_problem(network, *XOR, loss="binary_cross_entropy", optimizer="adam", learning_rate=0.05)
+    report = check_problem(problem)
+    assert report.ok and len(report.checks) == 3  # operators alone: PyTorch runs it too
+    state, trace = ReferenceEngine().advance(problem, initial_state(problem), 500)
+    _, outputs = ReferenceEngine().outputs(problem, state, problem.x)
+    assert trace.objective[-1] < 0.05
+    np.testing.assert_array_equal(outputs[0] > 0.5, np.array(XOR[1])[:, None] == 1)
+
+
+def test_everything_of_ones_own_at_once() -> None:
+    register_activation("sine", np.sin, lambda z, a: np.cos(z))
+    register_loss("quartic", lambda p, y: (p - y) ** 4, lambda p, y: 4 * (p - y) ** 3)
+    register_penalty("log_square", lambda w: np.log(1 + w * w), lambda w: 2 * w / (1 + w * w))
+    register_optimizer(
+        "signs",
+        lambda theta, g, learning_rate, floor: (theta - learning_rate * g / (abs(g) + floor),),
+        parameters={"floor": 0.1},
+    )
+    register_schedule(
+        "falling", lambda t, learning_rate, rate: learning_rate / (1 + rate * t), parameters={"rate": 0.01}
+    )
+    problem = create_problem(
+        Network([2, 5, 1], "sine", "sine"),
+        *XOR,
+        loss="quartic",
+        penalty="log_square",
+        strength=[0.0, 1e-3],
+        optimizer={"name": "signs", "floor": [0.1, 0.2]},
+        schedule={"name": "falling", "rate": 0.02},
+        learning_rate=[0.05, 0.02],
+    )
+    assert check_problem(problem).ok
+    state, trace = ReferenceEngine().advance(problem, initial_state(problem), 300)
+    assert (trace.objective[-1] < trace.objective[0] / 2).all()
+    with pytest.raises(BadInput, match="your own activation 'sine' does not run on PyTorch tensors"):
+        AutogradEngine().advance(problem, state, 1)
+
+
+def test_unregistering_takes_the_name_away() -> None:
+    register_activation("sine", np.sin, lambda z, a: np.cos(z))
+    unregister("activation", "sine")
+    with pytest.raises(BadInput, match="there is no activation 'sine'"):
+        Network([1, 1], output="sine")
+    with pytest.raises(BadInput, match="'tanh' is no activation of your own"):
+        unregister("activation", "tanh")
+    with pytest.raises(BadInput, match="kind is 'layer'; give one of activation, loss"):
+        unregister("layer", "dense")
+
+
+# --- wrong derivatives are refused, with the worst point
+
+
+@pytest.mark.parametrize(
+    ("function", "derivative"),
+    [
+        (np.tanh, lambda z, a: 1.0005 * (1 - a * a)),
+        (np.tanh, lambda z, a: 1 - a),
+        (np.tanh, lambda z, a: 1 - z * z),
+        (lambda z: 1 / (1 + np.exp(-z)), lambda z, a: z * (1 - z)),
+        (lambda z: np.abs(z) * z, lambda z, a: 2 * z),
+        (lambda z: np.abs(z) * z, lambda z, a: 2.001 * np.abs(z)),
+        (lambda z: z, lambda z, a: np.where(z < -30, 0, 1).astype(z.dtype)),
+    ],
+    ids=[
+        "0.05 %",
+        "square forgotten",
+        "of z, not a",
+        "at the output",
+        "sign lost",
+        "0.05 %, no complex step",
+        "far out",
+    ],
+)
+def test_a_wrong_derivative_is_refused(function: Callable[..., Any], derivative: Callable[..., Any]) -> None:
+    with pytest.raises(
+        RunFailed, match="the derivative of the activation 'mine' is wrong: at z = .* it gives .*, and "
+    ):
+        register_activation("mine", function, derivative)
+    assert "mine" not in registry.names("activation")
+
+
+def test_the_worst_point_is_told_with_both_numbers() -> None:
+    with pytest.raises(RunFailed) as caught:
+        register_loss(
+            "mine", lambda p, y: (p - y) ** 2, lambda p, y: np.where(p == 5, 7.0, 2 * (p - y)).astype(p.dtype)
+        )
+    assert str(caught.value) == (
+        "the derivative of the loss 'mine' is wrong: at p = 5, y = 1 it gives 7, and the complex step of the function "
+        "gives 8"
+    ) or "at p = 5, y = " in str(caught.value)
+
+
+def test_wrong_penalties_are_refused() -> None:
+    with pytest.raises(RunFailed, match=r"the derivative of the penalty 'mine' is wrong: at w = .* it gives"):
+        register_penalty("mine", lambda w: w * w / 2, lambda w: 2 * w)
+
+
+@pytest.mark.parametrize(
+    ("register", "message"),
+    [
+        (
+            lambda: register_activation("mine", np.abs, lambda z, a: np.sign(z)),
+            r"kink at z = 0; say so with kinks=\(0,\)",
+        ),
+        (
+            lambda: register_loss("mine", lambda p, y: np.abs(p - y), lambda p, y: np.sign(p - y)),
+            r"the loss 'mine' has a kink at p = .*, y = .*; say so with kinks=\(0,\)",
+        ),
+        (
+            lambda: register_penalty("mine", lambda w: np.maximum(w, 0), lambda w: (w > 0).astype(w.dtype)),
+            "kink at w = 0",
+        ),
+    ],
+    ids=["activation", "loss", "penalty"],
+)
+def test_a_kink_has_to_be_said(register: Callable[[], Any], message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        register()
+
+
+# --- functions that cannot be used as they are
+
+
+def in_place(z: np.ndarray) -> np.ndarray:
+    z *= 2
+    return z
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (in_place, "changes what it is given; let it make a new array"),
+        (lambda z: z * np.random.rand(), "is different from call to call"),
+        (lambda z: z / (1 + z.std()), "is not elementwise"),
+        (lambda z: z - z.mean(0), "is not elementwise"),
+        (lambda z: z.sum(), r"gives the shape \(\) for arrays of the shape"),
+        (lambda z: z * np.float64(2), "gives float64 numbers for float32 ones; keep the dtype"),
+        (lambda z: 1 / z, "gives -?inf at"),
+        (lambda z: math.tanh(z), r"cannot be called with arrays \(TypeError: "),
+        (lambda z: 0 * z + 3, "has the slope 0 wherever one can be seen"),
+    ],
+    ids=["in place", "random", "std", "mean", "sum", "float64", "inf", "math", "constant"],
+)
+def test_functions_that_cannot_be_used(function: Callable[..., Any], message: str) -> None:
+    with pytest.raises(DeltaruleError, match=f"the activation 'mine' {message}"):
+        register_activation("mine", function, lambda z, a: 0 * z + 1)
+
+
+@pytest.mark.parametrize(
+    ("derivative", "message"),
+    [
+        (lambda z: 1 - z, r"cannot be called with arrays \(TypeError: "),
+        (lambda z, a: 1.0, r"gives the shape \(\)"),
+        (lambda z, a: (z > 0) * 1.0, "gives float64 numbers for float32 ones"),
+    ],
+)
+def test_derivatives_that_cannot_be_used(derivative: Callable[..., Any], message: str) -> None:
+    with pytest.raises(BadInput, match=f"the derivative of the activation 'mine' {message}"):
+        register_activation("mine", np.tanh, derivative)
+
+
+@pytest.mark.parametrize(
+    ("function", "range", "message"),
+    [
+        (lambda z: z * z, "unit", "gives numbers from 0 to 1156, outside its range 'unit'"),
+        (lambda z: z, "positive", "gives numbers from -34 to 34, outside its range 'positive'"),
+        (lambda z: z, "simplex", "range is 'simplex'; give one of real, nonnegative, positive, unit"),
+    ],
+)
+def test_the_range_is_held_against_the_values(function: Callable[..., Any], range: str, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        register_activation("mine", function, lambda z, a: 2 * z, range=range)
+
+
+@pytest.mark.parametrize("name", ["", "two words", "1st", None, 3])
+def test_names_that_cannot_be(name: Any) -> None:
+    with pytest.raises(BadInput, match="the name of the schedule is .*; give letters, digits and underscores"):
+        register_schedule(name, lambda t, learning_rate: learning_rate)
+
+
+def test_a_name_that_exists() -> None:
+    with pytest.raises(BadInput, match="the loss 'huber' exists already; choose another name"):
+        register_loss("huber", lambda p, y: (p - y) ** 2, lambda p, y: 2 * (p - y))
+
+
+@pytest.mark.parametrize("value", [math.nan, "a", True, None])
+def test_parameters_are_finite_numbers(value: Any) -> None:
+    with pytest.raises(BadInput, match="the parameter 'beta' has the default .*; give a finite number"):
+        register_activation("mine", lambda z, beta: z, lambda z, a, beta: 1, parameters={"beta": value})
+
+
+@pytest.mark.parametrize(("key", "value"), [("domain", "nonnegative"), ("targets", "simplex")])
+def test_domains_and_targets(key: str, value: str) -> None:
+    with pytest.raises(BadInput, match=f"{key} is '{value}'; give one of "):
+        register_loss("mine", lambda p, y: p - y, lambda p, y: 1, **{key: value})  # type: ignore[arg-type]
+
+
+# --- optimizers and schedules
+
+
+RETURNS = "it must return a tuple of"
+
+
+@pytest.mark.parametrize(
+    ("update", "slots", "message"),
+    [
+        (lambda theta, g, learning_rate: theta - learning_rate * g, (), f"{RETURNS} 1: theta"),
+        (lambda theta, g, v, learning_rate: (theta - learning_rate * g,), ("v",), f"{RETURNS} 2: theta, v"),
+        (
+            lambda theta, g, learning_rate: (theta - learning_rate * g / abs(g).max(),),
+            (),
+            "theta .* is not elementwise",
+        ),
+        (lambda theta, g, v, learning_rate: (theta - g, v + g.mean()), ("v",), "v of .* is not elementwise"),
+        (lambda theta, g, learning_rate: (theta.__isub__(g),), (), "changes what it is given"),
+        (lambda theta, g, learning_rate: (theta - g * np.random.rand(),), (), "different from call to call"),
+        (lambda theta, g, learning_rate: (theta - np.float64(0.1) * g,), (), "gives float64 numbers for float32 ones"),
+        (lambda theta, g, rate: (theta - rate * g,), (), r"cannot be called with arrays \(TypeError: .*learning_rate"),
+    ],
+)
+def test_updates_that_cannot_be_used(update: Callable[..., Any], slots: tuple[str, ...], message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        register_optimizer("mine", update, slots=slots)
+
+
+@pytest.mark.parametrize("factor", [-1.0, 0.0, 1e7])
+def test_an_optimizer_has_to_descend(factor: float) -> None:
+    with pytest.raises(
+        RunFailed, match="the optimizer 'mine' does not descend: 300 updates at a learning rate of 0.001"
+    ):
+        register_optimizer("mine", lambda theta, g, learning_rate: (theta - factor * learning_rate * g,))
+
+
+@pytest.mark.parametrize(
+    ("rate", "message"),
+    [
+        (lambda t, learning_rate: learning_rate - t, "gives the rate -99999.2 at t = 100000; give 0 or more"),
+        (lambda t, learning_rate: learning_rate / t, "gives inf at"),
+        (lambda t, learning_rate: 0.1, r"gives the shape \(\)"),
+        (lambda t, learning_rate: learning_rate * np.random.rand(), "is different from call to call"),
+        (lambda t, learning_rate: learning_rate * t / t.max(), "is not elementwise"),
+    ],
+)
+def test_schedules_that_cannot_be_used(rate: Callable[..., Any], message: str) -> None:
+    with pytest.raises(BadInput, match=f"the schedule 'mine' {message}"):
+        register_schedule("mine", rate)
