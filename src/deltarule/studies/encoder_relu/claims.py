@@ -60,8 +60,36 @@ def trained(experiments: Experiments, convention: str, rate: float = 0.001, bias
 
 def _settings(experiments: Experiments, variant: Variant) -> dict[str, Any]:
     convention, rate, biases = variant
-    chosen = (*CONVENTIONS[convention], *RATES[rate], *(() if biases else ("without-biases",)))
-    return {key: value for name in chosen for key, value in experiments.settings_of(name).items()}
+    return _combined(experiments, *CONVENTIONS[convention], *RATES[rate], *(() if biases else ("without-biases",)))
+
+
+def _combined(experiments: Experiments, *names: str) -> dict[str, Any]:
+    """The settings of several of the recipe's experiments together."""
+    return {key: value for name in names for key, value in experiments.settings_of(name).items()}
+
+
+LONGER = 512
+"""How much longer the steps of a mean are made in the control runs: 64 times those of a sum (8 outputs)."""
+
+
+def with_longer_steps(experiments: Experiments) -> dict[float, Run]:
+    """The runs of the convention "hidden 3, mean" by the report's rates, with every step `LONGER`."""
+    longer = [
+        {**_settings(experiments, ("hidden 3, mean", rate, True)), "optimizer.learning_rate": LONGER * rate}
+        for rate in RATES
+    ]
+    return dict(zip(RATES, experiments.each(longer, **LOOKS), strict=True))
+
+
+def after(experiments: Experiments, steps: int, *names: str) -> tuple[Run, Run]:
+    """A training of a few steps with 100 looks at it: with biases and without."""
+    settings = {
+        **_combined(experiments, *names),
+        "stopping.max_steps": steps,
+        "run.history_every": max(steps // 100, 1),
+    }
+    run, bare = experiments.each([settings, {**settings, **_combined(experiments, "without-biases")}], **LOOKS)
+    return run, bare
 
 
 def loss(run: Run) -> Floats:
@@ -104,11 +132,14 @@ def rank_correlation(first: Floats, second: Floats) -> float:
 
 
 def middles(values: dict[str, Floats], form: str) -> str:
-    """The median of each convention in words, of the seeds that have a finite value."""
+    """The median of each convention in words, of the seeds that have a finite value.
+
+    >>> middles({"sum": np.array([1.0, 3.0, np.inf]), "mean": np.array([np.nan])}, ".1f")
+    '2.0 (sum), none (mean)'
+    """
     finite = {name: value[np.isfinite(value)] for name, value in values.items()}
-    return ", ".join(
-        f"{name} {format(float(np.median(value)), form) if len(value) else 'none'}" for name, value in finite.items()
-    )
+    found = {name: format(float(np.median(value)), form) if len(value) else "none" for name, value in finite.items()}
+    return ", ".join(f"{value} ({name})" for name, value in found.items())
 
 
 @claim(
@@ -134,6 +165,17 @@ def encoder_relu_1(experiments: Experiments) -> Evidence:
     return Evidence(ours, holds)
 
 
+@encoder_relu_1.control("3 hidden units let at most 3 outputs rise, and 8 let too many rise early; with 6")
+def encoder_relu_1_control(experiments: Experiments) -> Evidence:
+    """Six hidden units, a sum, one at a time."""
+    run = experiments.run({"network.layers": ["auto", 6, "auto"]}, **LOOKS)
+    risen = 8 * run.history.series("correct_output")
+    at_1000, at_5000, at_20000, at_50000 = (at(run, risen, step) for step in (1_000, 5_000, 20_000, 50_000))
+    few = (at_1000 <= 3) & (at_5000 >= 2) & (at_5000 <= 3)
+    ours = f"risen after 5,000 steps {np.median(at_5000):.0f} (median, from {at_5000.min():.0f} to {at_5000.max():.0f})"
+    return Evidence(ours, {"hidden 6, sum": few & (at_20000 > at_5000) & (at_50000 > at_5000)})
+
+
 @claim(
     "encoder-relu-2",
     says="At learning rate 0.01 (the caption of figure 1; the text says 0.001) the loss curve of 50,000 steps is not "
@@ -152,6 +194,19 @@ def encoder_relu_2(experiments: Experiments) -> Evidence:
         for convention in CONVENTIONS
     }
     ours = f"largest rise as a share of the curve's height (medians): {middles(rises, '.2%')}"
+    return Evidence(ours, {name: np.isfinite(rise) & (rise > 0.01) for name, rise in rises.items()})
+
+
+@encoder_relu_2.control(
+    "the rates are too small for it; with steps 64 times those of a sum, which are 512 times those of a mean"
+)
+def encoder_relu_2_control(experiments: Experiments) -> Evidence:
+    """Both rates."""
+    runs = with_longer_steps(experiments)
+    rises = {
+        f"{rate} ({where})": largest_rise(loss(runs[rate])) for rate, where in ((0.01, "caption"), (0.001, "text"))
+    }
+    ours = f"largest rise (medians): {middles(rises, '.1%')}"
     return Evidence(ours, {name: np.isfinite(rise) & (rise > 0.01) for name, rise in rises.items()})
 
 
@@ -175,6 +230,18 @@ def encoder_relu_3(experiments: Experiments) -> Evidence:
     shares = ", ".join(f"{name} {one.mean():.0%}" for name, one in smoother.items())
     ours = f"no rougher for {shares} of seeds; final loss so many times that at 0.001 (medians): {middles(ends, '.3g')}"
     return Evidence(ours, holds)
+
+
+@encoder_relu_3.control(
+    "the rates are too small for it; with steps 64 times those of a sum, which are 512 times those of a mean"
+)
+def encoder_relu_3_control(experiments: Experiments) -> Evidence:
+    """The same comparison."""
+    runs = with_longer_steps(experiments)
+    slow, usual = loss(runs[0.00001]), loss(runs[0.001])
+    better, smoother = slow[-1] < usual[-1], largest_rise(slow) <= largest_rise(usual)
+    ours = f"lower loss for {better.mean():.0%} of seeds, smoother for {smoother.mean():.0%}"
+    return Evidence(ours, {"hidden 3": better & smoother})
 
 
 @claim(
@@ -217,6 +284,18 @@ def encoder_relu_5(experiments: Experiments) -> Evidence:
     return Evidence("best: " + "; ".join(f"{name} {one}" for name, one in best.items()), holds)
 
 
+@encoder_relu_5.control(
+    "the rates are too small for it; with steps 64 times those of a sum, which are 512 times those of a mean"
+)
+def encoder_relu_5_control(experiments: Experiments) -> Evidence:
+    """A mean's criterion has no run of 300,000 steps."""
+    ends = {rate: loss(run)[-1] for rate, run in with_longer_steps(experiments).items()}
+    holds = np.all([ends[0.0001] < J for rate, J in ends.items() if rate != 0.0001], axis=0)
+    return Evidence(
+        f"final loss (medians): {middles({f'{rate:g}': J for rate, J in ends.items()}, '.4g')}", {"hidden 3": holds}
+    )
+
+
 @claim(
     "encoder-relu-6",
     says="Without biases the outputs become very high.",
@@ -236,6 +315,22 @@ def encoder_relu_6(experiments: Experiments) -> Evidence:
         holds[convention] = (bare > 2) & (bare > usual)
         highest[convention], highest[f"{convention}, with biases"] = bare, usual
     return Evidence(f"largest output at the end (medians): {middles(highest, '.2f')}", holds)
+
+
+@encoder_relu_6.control(
+    "outputs are very high only near the start of a training and only from large weights; after 50 steps (as far as "
+    "5,000 at 0.00001) from normal weights, with 8 hidden units"
+)
+def encoder_relu_6_control(experiments: Experiments) -> Evidence:
+    """Both are needed: with Glorot weights outputs begin low, and many steps bring all of them down."""
+    x = experiments.dataset.train.x
+    usual, bare, low, low_bare = (
+        np.abs(run.outputs(x)).max((-2, -1))
+        for run in (*after(experiments, 50, "hidden-8", "normal-weights"), *after(experiments, 50, "hidden-8"))
+    )
+    found = {"without biases": bare, "with": usual, "Glorot weights, without": low_bare, "Glorot weights, with": low}
+    ours = f"largest output (medians): {middles(found, '.2f')}"
+    return Evidence(ours, {"hidden 8, normal weights": (bare > 2) & (bare > usual)})
 
 
 @claim(
@@ -261,6 +356,25 @@ def encoder_relu_7(experiments: Experiments) -> Evidence:
     return Evidence(f"negative biases, first layer and second: {told}", holds)
 
 
+EARLY = 500
+"""Steps at 0.001 in the control runs that look at a training near its start: as far as 50,000 steps at 0.00001."""
+
+
+@encoder_relu_7.control(
+    "biases fall and lower the outputs only as long as these are above their targets, where positive weights begin; "
+    "after 500 steps (as far as 50,000 at 0.00001) from such weights"
+)
+def encoder_relu_7_control(experiments: Experiments) -> Evidence:
+    """Positive weights begin with outputs above their targets, and every bias first helps to lower them."""
+    x = experiments.dataset.train.x
+    run, bare = after(experiments, EARLY, "positive-weights")
+    found = views(run.state.theta, run.problem.network.entries)
+    first, others = ((found[name] < 0).mean((-2, -1)) for name in ("b1", "b2"))
+    lower = np.abs(run.outputs(x)).max((-2, -1)) < np.abs(bare.outputs(x)).max((-2, -1))
+    ours = f"negative biases, first layer and second: {first.mean():.0%} and {others.mean():.0%}; outputs lower for "
+    return Evidence(ours + f"{lower.mean():.0%}", {"positive weights": (first == 1) & (others > 0.5) & lower})
+
+
 @claim(
     "encoder-relu-8",
     says="Large outputs go with large gradients in all the parameters.",
@@ -280,5 +394,21 @@ def encoder_relu_8(experiments: Experiments) -> Evidence:
         lengths = [run.history.series(name) for name in run.history.names if name.startswith("gradient ")]
         found = [[rank_correlation(outputs[:, k], one[:, k]) for k in range(outputs.shape[1])] for one in lengths]
         least[convention if biases else f"{convention}, without biases"] = np.min(found, axis=0)
+    ours = f"least rank correlation of the arrays (medians): {middles(least, '.2f')}"
+    return Evidence(ours, {name: one >= 0.5 for name, one in least.items()})
+
+
+@encoder_relu_8.control(
+    "gradients shrink while outputs rise to their targets; they go together while outputs fall to them: during 500 "
+    "steps (as far as 50,000 at 0.00001) from positive weights"
+)
+def encoder_relu_8_control(experiments: Experiments) -> Evidence:
+    """There outputs come down from above their targets; later they rise towards them, while gradients shrink."""
+    least = {}
+    for name, run in zip(("with biases", "without"), after(experiments, EARLY, "positive-weights"), strict=True):
+        outputs = run.history.series("largest_output")
+        lengths = [run.history.series(one) for one in run.history.names if one.startswith("gradient ")]
+        found = [[rank_correlation(outputs[:, k], one[:, k]) for k in range(outputs.shape[1])] for one in lengths]
+        least[f"positive weights, {name}"] = np.min(found, axis=0)
     ours = f"least rank correlation of the arrays (medians): {middles(least, '.2f')}"
     return Evidence(ours, {name: one >= 0.5 for name, one in least.items()})

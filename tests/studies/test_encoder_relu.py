@@ -1,0 +1,263 @@
+"""The ReLU encoder study: its predicates on records made by hand, figures known otherwise, and its stored results."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import spearmanr
+
+from deltarule.engines.reference import ReferenceEngine, whole_objective
+from deltarule.files import read_json
+from deltarule.maths.network import flatten
+from deltarule.problem.state import initial_state
+from deltarule.reports import markdown
+from deltarule.studies.encoder_relu import claims
+from deltarule.studies.experiments import Experiments
+from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, with_experiment, with_settings
+from deltarule.studies.results import claims_of_study
+from deltarule.training.history import History
+from deltarule.training.run import Run
+
+RECIPE = load_recipe("encoder-relu")
+DATASET = dataset_of(RECIPE)
+PAGE = Path(__file__).parents[2] / "docs" / "studies" / "encoder-relu.md"
+BASE = "hidden 3, sum"
+
+
+# --- records made by hand --------------------------------------------------------------------------------------------
+
+
+def record(steps=None, theta=None, experiment=None, **series):
+    """A run with these series [T, K] and parameters [K, P], as if it had been trained."""
+    series = {name.replace("_of_", " "): np.array(one, float) for name, one in series.items()}
+    first = next(iter(series.values()), np.zeros((1, 0 if theta is None else len(theta))))
+    members = first.shape[1]
+    recipe = RECIPE if experiment is None else with_experiment(RECIPE, experiment)
+    problem = problem_of(recipe, DATASET, seeds=members)
+    state = initial_state(problem)
+    if theta is not None:
+        state = replace(state, theta=np.array(theta))
+    steps = list(range(0, 125 * len(first), 125)) if steps is None else list(steps)
+    return Run(
+        problem=problem,
+        engine=ReferenceEngine(),
+        state=state,
+        steps=np.full(members, steps[-1]),
+        reasons=("max_steps",) * members,
+        objective=whole_objective(problem, state),
+        history=History(steps, {name: list(one) for name, one in series.items()}),
+        diverged=(),
+        seconds=0.0,
+    )
+
+
+class Records:
+    """Runs in the place of trainings, by convention, rate and biases; all others are `usual`."""
+
+    dataset = DATASET
+
+    def __init__(self, usual, variants=None, **by_experiment):
+        self.usual, self.variants = usual, variants or {}
+        self.by_experiment = by_experiment
+
+    def settings_of(self, experiment):
+        return Experiments(RECIPE, seeds=1).settings_of(experiment)
+
+    def each(self, settings, **looks):
+        assert len(settings) == len(claims.VARIANTS)
+        return [self.variants.get(variant, self.usual) for variant in claims.VARIANTS]
+
+    def run(self, settings=None, *, experiment=None, **looks):
+        return self.by_experiment["slowest"]
+
+
+def holds(claim, records, convention=BASE):
+    with np.errstate(invalid="ignore"):  # figures made by hand may be infinite
+        return np.asarray(claim.judge(records).holds[convention]).tolist()
+
+
+LOOKED_AT = [0, 1_000, 5_000, 20_000, 50_000]
+
+
+def test_encoder_relu_1_needs_two_or_three_early_and_more_later():
+    risen = {  # at first, after 1,000, 5,000, 20,000 and 50,000 steps
+        "as told": ([0, 2, 3, 6, 8], True),
+        "two": ([0, 0, 2, 3, 3], True),
+        "early": ([0, 4, 3, 6, 8], False),
+        "one": ([0, 0, 1, 6, 8], False),
+        "four": ([0, 2, 4, 6, 8], False),
+        "no better": ([0, 2, 3, 3, 8], False),
+        "lost again": ([0, 2, 3, 6, 3], False),
+    }
+    run = record(LOOKED_AT, correct_output=np.array([one for one, _ in risen.values()]).T / 8)
+    assert holds(claims.encoder_relu_1, Records(run)) == [expected for _, expected in risen.values()]
+
+
+def test_encoder_relu_2_needs_a_visible_rise_of_a_finite_loss():
+    smooth, tiny, visible, diverged = [10, 5, 4, 4], [10, 5, 5.05, 4], [10, 5, 5.07, 4], [10, 5, 9, np.nan]
+    run = record(objective=np.transpose([smooth, tiny, visible, diverged]))
+    for reading in ("0.01 (caption)", "0.001 (text)"):
+        assert holds(claims.encoder_relu_2, Records(run), f"{reading}, {BASE}") == [False, False, True, False]
+
+
+def test_encoder_relu_2_judges_each_rate_by_its_own_runs():
+    rough = record(objective=[[10], [5], [9], [4]])
+    records = Records(record(objective=[[10], [5], [4], [4]]), {(BASE, 0.01, True): rough})
+    assert holds(claims.encoder_relu_2, records, f"0.01 (caption), {BASE}") == [True]
+    assert holds(claims.encoder_relu_2, records, f"0.001 (text), {BASE}") == [False]
+
+
+def test_encoder_relu_3_needs_both_smoother_and_better():
+    slow = record(objective=np.transpose([[10, 5, 3], [10, 5, 3], [10, 2, 3], [10, 5, 3]]))
+    usual = record(objective=np.transpose([[10, 3, 4], [10, 5, 2], [10, 5, 4], [10, 5, np.nan]]))
+    records = Records(usual, {(BASE, 0.00001, True): slow})
+    assert holds(claims.encoder_relu_3, records) == [True, False, False, True]
+
+
+def test_encoder_relu_4_needs_less_progress_in_six_times_as_many_steps():
+    usual = record([0, 50_000], objective=np.transpose([[10, 7], [10, 7], [10, 9]]))
+    slowest = record([0, 50_000, 300_000], objective=np.transpose([[10, 9, 8], [10, 9, 6], [10, 8, 9.5]]))
+    records = Records(usual, slowest=slowest)
+    assert holds(claims.encoder_relu_4, records) == [True, False, False]
+
+
+def test_encoder_relu_5_needs_the_lowest_loss_of_all_rates():
+    best = {(convention, 0.0001, True): record(objective=[[10] * 3, [4, 4, 4]]) for convention in claims.COMPARED}
+    others = record(objective=[[10] * 3, [5, 3, 5]])
+    records = Records(others, best, slowest=record(objective=[[10] * 3, [5, 5, 3.5]]))
+    assert holds(claims.encoder_relu_5, records) == [True, False, False]
+    assert holds(claims.encoder_relu_5, records, "hidden 3, mean") == [True, False, True]
+
+
+def network(top, b1=(0.0, 0.0, 0.0), b2=(0.0,) * 8, biases=True):
+    """Parameters of a network whose outputs are b2 for each object, but `top` more for the first of each."""
+    experiment = None if biases else "without-biases"
+    recipe = RECIPE if biases else with_experiment(RECIPE, experiment)
+    W1, W2 = np.zeros((8, 3)), np.zeros((3, 8))
+    W1[:, 0], W2[0, 0] = 1 - b1[0], top  # the first unit is 1 for each object, the others are silent
+    arrays = {"W1": W1, "b1": np.array([b1]), "W2": W2, "b2": np.array([b2])}
+    return flatten(arrays, problem_of(recipe, DATASET, seeds=1).network.entries)
+
+
+def test_encoder_relu_6_needs_outputs_above_twice_the_target_and_above_those_with_biases():
+    usual = record(theta=[network(1), network(1), network(4), network(1)])
+    bare = record(theta=[network(top, biases=False) for top in (3, 1.9, 3, -3)], experiment="without-biases")
+    records = Records(usual, {(BASE, 0.001, False): bare})
+    assert holds(claims.encoder_relu_6, records) == [True, False, False, True]
+
+
+def test_encoder_relu_7_needs_negative_biases_and_lower_outputs():
+    low, most, half = (-0.1, -0.2, -0.3), (-0.1,) * 5 + (0.1,) * 3, (-0.1,) * 4 + (0.1,) * 4
+    usual = record(
+        theta=[
+            network(1, low, most),
+            network(1, (-0.1, -0.2, 0.0), most),
+            network(1, low, half),
+            network(3, low, most),
+        ]
+    )
+    bare = record(theta=[network(2, biases=False)] * 4, experiment="without-biases")
+    records = Records(usual, {(BASE, 0.001, False): bare})
+    assert holds(claims.encoder_relu_7, records) == [True, False, False, False]
+
+
+def test_encoder_relu_8_needs_every_array_to_go_with_the_outputs():
+    outputs = np.linspace(3, 1, 9)[:, None] * [1, 1, 1]
+    down, up, still = outputs[:, 0] ** 2, -outputs[:, 0], np.ones(9)
+    arrays = {f"gradient_of_{name}": np.stack([down] * 3, axis=1) for name in ("W1", "b1", "W2", "b2")}
+    arrays["gradient_of_b2"] = np.stack([down, up, still], axis=1)
+    run = record(largest_output=outputs, **arrays)
+    assert holds(claims.encoder_relu_8, Records(run)) == [True, False, False]
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=3, max_size=20))
+def test_the_rank_correlation_is_spearmans(pairs):
+    first, second = np.array(pairs, float).T
+    if len(set(first)) > 1 and len(set(second)) > 1:
+        expected = spearmanr(first, second).statistic
+        assert claims.rank_correlation(first, second) == pytest.approx(expected, abs=1e-12)
+        late = np.array([np.nan, np.nan])  # a member that has ended
+        assert claims.rank_correlation(np.append(first, late), np.append(second, late)) == pytest.approx(expected)
+    else:
+        assert np.isnan(claims.rank_correlation(first, second))
+
+
+# --- figures known otherwise -----------------------------------------------------------------------------------------
+
+
+def test_with_3_hidden_units_the_squared_errors_sum_to_at_least_4():
+    """The outputs less their mean have rank 3, and so keep at most 3 of the 7 directions in which the targets vary."""
+    centered = np.eye(8) - 1 / 8
+    floor = (np.linalg.svd(centered)[1][3:] ** 2).sum()
+    assert floor == pytest.approx(4)
+    quick = {"optimizer.batch_size": "none", "optimizer.learning_rate": 0.03, "stopping.max_steps": 2_000}
+    three, eight = (
+        Experiments(RECIPE, seeds=6).run({**quick, "network.layers": [8, size, 8]}, history_every=2_000)
+        for size in (3, 8)
+    )
+    assert floor - 1e-9 < three.objective.min() < floor + 1e-3
+    assert eight.objective.min() < 1e-3
+
+
+@pytest.mark.parametrize(("batch", "factor"), [(1, 8), ("none", 64)])
+def test_a_mean_is_a_sum_with_shorter_steps(batch, factor):
+    """8 outputs, or 64 elements: powers of two, so that every bit is the same."""
+    few = Experiments(RECIPE, seeds=2)
+    settings = {"optimizer.batch_size": batch, "stopping.max_steps": 300}
+    one = few.run({**settings, "optimizer.learning_rate": 0.064}, experiment="mean")
+    other = few.run({**settings, "optimizer.learning_rate": 0.064 / factor})
+    assert np.array_equal(one.state.theta, other.state.theta)
+
+
+# --- recipe and results ----------------------------------------------------------------------------------------------
+
+
+def test_every_experiment_makes_a_problem():
+    for experiment in RECIPE.configuration.experiment:
+        assert problem_of(with_experiment(RECIPE, experiment.name), DATASET, seeds=2).network.sizes[0] == 8
+
+
+def test_the_settings_of_a_variant_are_those_of_its_experiments():
+    experiments = Experiments(RECIPE, seeds=1)
+    for convention, rate, biases in claims.VARIANTS:
+        settings = claims._settings(experiments, (convention, rate, biases))
+        configuration = with_settings(RECIPE, settings).configuration
+        assert configuration.optimizer.learning_rate == rate
+        assert configuration.network.bias == biases
+        assert configuration.network.layers[1] == (8 if "hidden 8" in convention else 3)
+        assert configuration.loss.reduction == ("mean_elements" if "mean" in convention else "sum")
+        assert configuration.optimizer.batch_size == (None if convention == "all 8 at once" else 1)
+
+
+def small_study():
+    """The study with 250 steps everywhere, and two seeds."""
+    configuration = RECIPE.configuration
+    shorter = tuple(
+        one.model_copy(update={"set": {key: value for key, value in one.set.items() if "optimizer" in key}})
+        if "rate-0.000001" in one.name
+        else one
+        for one in configuration.experiment
+    )
+    recipe = replace(RECIPE, configuration=configuration.model_copy(update={"experiment": shorter}))
+    return Experiments(with_settings(recipe, {"stopping.max_steps": 250}), seeds=2)
+
+
+def test_every_claim_and_control_judges_trainings():
+    experiments = small_study()
+    for claim in claims_of_study(RECIPE):
+        judges = [claim.judge] + ([claim.control_judge] if claim.control_judge else [])
+        for judge in judges:
+            evidence = judge(experiments)
+            assert evidence.ours and evidence.holds
+            for seeds in evidence.holds.values():
+                assert np.asarray(seeds).shape == (2,) and np.asarray(seeds).dtype == bool
+
+
+def test_the_page_shows_the_stored_verdicts_and_the_assumptions():
+    page = PAGE.read_text(encoding="utf-8")
+    assert markdown.verdicts(read_json(RECIPE.folder / "results.json")) in page
+    rows = [[one.what, str(one.value), one.why] for one in RECIPE.configuration.assumption]
+    assert markdown.table(["left unsaid", "assumed", "why"], rows) in page
