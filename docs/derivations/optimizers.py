@@ -40,6 +40,16 @@ def corrected(slots: dict[str, float], letters: dict[str, float]) -> dict[str, f
     return {f"hat {slot}": slots[slot] / (1 - letters[beta] ** T) for slot, beta in (("m", "β_1"), ("v", "β_2"))}
 
 
+def biases() -> Iterator[Values]:
+    """The velocities of a layer after an update with momentum, and its biases before and after it."""
+    for inputs in (4, 1):
+        generator = np.random.default_rng(inputs)
+        W, b = generator.normal(size=(inputs, 3)), generator.normal(size=(1, 3))
+        _, v_W = OPTIMIZERS["momentum"].update(W, generator.normal(size=W.shape), 0 * W, RATE, 0.9)
+        after, v_b = OPTIMIZERS["momentum"].update(b, generator.normal(size=b.shape), 0 * b, RATE, 0.9)
+        yield Values({"b": b, "v_b": v_b, "v_W": v_W}, after={"b": after})
+
+
 def rprop() -> Iterator[Values]:
     """Updates of Rprop: the sign stays, turns, or was 0; the size is at its start, within its limits, and near them."""
     numbers = OPTIMIZERS["rprop"].parameters
@@ -54,5 +64,6 @@ def rprop() -> Iterator[Values]:
 
 VALUES: dict[str, Callable[[], Iterator[Values]]] = {
     **{name: partial(update, name) for name in OPTIMIZERS if name not in ("rprop", "lbfgs")},
+    "A slip in a listing": biases,
     "rprop": rprop,
 }
