@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deltarule.engines.compiled import cache
-from deltarule.engines.compiled.engine import CompiledEngine
+from deltarule.engines.compiled.engine import CompiledEngine, reason_against
 from deltarule.engines.compiled.kernel import Shape, not_compilable, program
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.maths.losses import LOSSES
@@ -50,7 +50,7 @@ CASES = [
 ]
 
 
-def case(i, members=5, **changed):
+def case(i, members=5, sizes=(3, 2, 3, 2), **changed):
     """The i-th problem of the covering array: loss and output, and with them every other part in turn."""
     loss, output = CASES[i % len(CASES)]
     rng = np.random.default_rng(i)
@@ -76,7 +76,7 @@ def case(i, members=5, **changed):
         **changed,
     }
     network = Network(
-        [3, 2, 3, 2],
+        sizes,
         HIDDEN[i % 6],
         output,
         bias=i % 5 != 3,
@@ -135,6 +135,43 @@ def test_advancing_in_two_goes_is_advancing_in_one(i, first, second):
     assert np.array_equal(whole.theta, part.theta) and whole.step == part.step
     assert all(np.array_equal(whole.slots[name], part.slots[name]) for name in whole.slots)
     assert np.array_equal(seen.objective, np.concatenate([one.objective, two.objective]))
+
+
+# --- large networks: products of matrices and fused loops ------------------------------------------------------------
+
+LARGE = (3, 30, 30, 2)  # 900 weights in a layer: more than are unrolled
+
+
+@pytest.mark.parametrize("i", [0, 1, 3, 5, 6, 8, 9])
+def test_a_large_network_makes_the_reference_step(i):
+    problem = case(i, sizes=LARGE)
+    assert "weights" in not_compilable(problem) and reason_against(problem) == ""
+    state, _ = ReferenceEngine().advance(problem, initial_state(problem), 2)
+    ours, seen = CompiledEngine().advance(problem, state, 1)
+    theirs, expected = ReferenceEngine().advance(problem, state, 1)
+    assert (np.abs(ours.theta - theirs.theta) <= 1e-12 * np.abs(theirs.theta).max(1, keepdims=True)).all()
+    assert np.allclose(seen.objective, expected.objective, rtol=1e-12, atol=1e-14)
+    for name, slot in theirs.slots.items():
+        assert np.allclose(ours.slots[name], slot, rtol=1e-11, atol=1e-12 * max(np.abs(slot).max(), 1))
+    assert (seen.bad == expected.bad).all()
+    # Alone as among others, in two goes as in one, on one thread as on two: bit for bit.
+    together, _ = CompiledEngine(threads=2).advance(problem, state, 4)
+    only = np.array([3])
+    alone, _ = CompiledEngine(threads=1).advance(problem, state.take(only), 4)
+    assert np.array_equal(alone.theta[0], together.theta[3])
+    again, _ = CompiledEngine().advance(problem, ours, 3)
+    assert np.array_equal(again.theta, together.theta)
+
+
+def test_a_large_network_diverges_at_the_same_step_and_float32_stays():
+    x = np.random.default_rng(0).normal(size=(6, 30))
+    problem = create_problem(
+        Network([30, 30, 1], "relu"), x, x[:, :1], learning_rate=[0.01, 10.0, 1e4], seeds=range(3), dtype="float32"
+    )
+    ours, seen = CompiledEngine().advance(problem, initial_state(problem), 40)
+    _, expected = ReferenceEngine().advance(problem, initial_state(problem), 40)
+    assert (seen.bad == expected.bad).all() and seen.bad[0] == -1 and (seen.bad[1:] >= 0).all()
+    assert ours.theta.dtype == np.float32
 
 
 def encoder(members, **given):
@@ -209,7 +246,7 @@ from pathlib import Path
 cache.folder = lambda: Path(sys.argv[1])
 import deltarule.maths.activations as activations
 from dataclasses import replace
-from deltarule.engines.compiled.engine import CompiledEngine
+from deltarule.engines.compiled.engine import CompiledEngine, reason_against
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state

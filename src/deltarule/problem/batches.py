@@ -49,17 +49,26 @@ def batch(problem: Problem, members: Integers, step: int) -> Batch:
     >>> [len(batch(problem, np.array([0]), step).x) for step in range(4)]
     [2, 1, 2, 1]
     """
+    return _gathered(problem, members, positions_of(problem, members, step))
+
+
+def positions_of(problem: Problem, members: Integers, step: int) -> Integers:
+    """The places of a batch's rows among the members' own rows, [B] where they are the same for all, or [K, B].
+
+    >>> from deltarule.problem.network import Network
+    >>> from deltarule.problem.create import create_problem
+    >>> problem = create_problem(Network([1, 1]), [[0], [1], [2]], [0, 1, 2])
+    >>> positions_of(problem, np.array([0]), step=7)
+    array([0, 1, 2])
+    """
     rows, size = problem.row_count(members[0]), problem.batch_rows(members[0])
     if size == rows:
-        positions = np.arange(rows)
-    else:
-        epoch, place = divmod(step, problem.steps_per_epoch(members[0]))
-        seeds = problem.data_seeds[members]
-        order = orders(tuple(np.unique(seeds).tolist()), epoch, rows)
-        positions = order[:, place * size : (place + 1) * size][np.unique(seeds, return_inverse=True)[1]]
-        if len(order) == 1:
-            positions = positions[0]
-    return _gathered(problem, members, positions)
+        return np.arange(rows)
+    epoch, place = divmod(step, problem.steps_per_epoch(members[0]))
+    seeds = problem.data_seeds[members]
+    order = orders(tuple(np.unique(seeds).tolist()), epoch, rows)
+    positions = order[:, place * size : (place + 1) * size][np.unique(seeds, return_inverse=True)[1]]
+    return positions[0] if len(order) == 1 else positions
 
 
 def whole(problem: Problem, members: Integers) -> Batch:
@@ -75,11 +84,7 @@ def whole(problem: Problem, members: Integers) -> Batch:
 
 
 def _gathered(problem: Problem, members: Integers, positions: Integers) -> Batch:
-    rows = positions
-    if problem.row_table is not None:
-        rows = problem.row_table[members[:, None], np.atleast_2d(positions)]
-        if (rows == rows[0]).all():  # not one copy of the data for each member that sees the same
-            rows = rows[0]
+    rows = rows_at(problem, members, positions)
     if problem.weights is None:
         w = np.ones((*rows.shape, 1), problem.dtype)
     elif problem.weights.ndim == 1:
@@ -87,6 +92,22 @@ def _gathered(problem: Problem, members: Integers, positions: Integers) -> Batch
     else:
         w = problem.weights[members[:, None], np.atleast_2d(rows)][..., None]
     return Batch(problem.x[rows], problem.y[rows], w, positions)
+
+
+def rows_at(problem: Problem, members: Integers, positions: Integers) -> Integers:
+    """The rows of the data at some places among the members' own rows, [B] where they are the same for all, or [K, B].
+
+    >>> from deltarule.problem.network import Network
+    >>> from deltarule.problem.create import create_problem
+    >>> problem = create_problem(Network([1, 1]), [[5], [6], [7]], [0, 1, 2], rows=[[2, 0]])
+    >>> rows_at(problem, np.array([0]), np.array([0, 1]))
+    array([2, 0])
+    """
+    if problem.row_table is None:
+        return positions
+    rows = problem.row_table[members[:, None], np.atleast_2d(positions)]
+    # Not one copy of the data for each member that sees the same.
+    return rows[0] if (rows == rows[0]).all() else rows
 
 
 @lru_cache(maxsize=2)  # an epoch and the next; for many seeds an order is large

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from deltarule.errors import DeltaruleError
@@ -20,11 +21,13 @@ from deltarule.files import write_whole
 
 def load(text: str) -> Callable[..., Any]:
     """The function `advance` of a program, compiled now or read from the disk."""
-    return _loaded(text)
+    advance: Callable[..., Any] = load_module(text).advance
+    return advance
 
 
 @cache
-def _loaded(text: str) -> Callable[..., Any]:
+def load_module(text: str) -> ModuleType:
+    """A program as a module; its functions are compiled when they are called, or read from the disk."""
     name = f"deltarule_{digest(text)}"
     path = folder() / f"{name}.py"
     if not path.exists():
@@ -34,8 +37,7 @@ def _loaded(text: str) -> Callable[..., Any]:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # Numba looks a cached function's module up by its name
     spec.loader.exec_module(module)
-    advance: Callable[..., Any] = module.advance
-    return advance
+    return module
 
 
 def digest(text: str) -> str:

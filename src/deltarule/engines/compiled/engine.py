@@ -4,15 +4,16 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.engines.base import Trace
+from deltarule.engines.base import Trace, one_blas_thread
 from deltarule.engines.compiled.cache import load
 from deltarule.engines.compiled.kernel import Shape, not_compilable, number_names, program, scratch_rows
+from deltarule.engines.compiled.matrices import advance_members, not_fusible
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
 from deltarule.problem.batches import groups, orders
@@ -41,7 +42,7 @@ class CompiledEngine:
 
     def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
         """Make n updates."""
-        if not_compilable_of(problem):
+        if reason_against(problem):
             return ReferenceEngine().advance(problem, state, n)
         objective, bad = np.zeros((n, len(state.members)), problem.dtype), np.full(len(state.members), -1)
         after = replace(
@@ -51,16 +52,27 @@ class CompiledEngine:
             step=state.step + n,
         )
         tasks = [
-            _Block(problem, state, after, members, n, objective, bad)
+            task
             for group in groups(problem, state.members)
-            for members in blocks(problem, group)
+            for task in self._tasks(problem, state, after, group, n, objective, bad)
         ]
-        if len(tasks) == 1 or self.threads == 1:
-            for task in tasks:
-                task.advance()
-        else:
-            list(_threads(self.threads).map(_Block.advance, tasks))
+        with one_blas_thread():
+            if len(tasks) == 1 or self.threads == 1:
+                for task in tasks:
+                    task()
+            else:
+                list(_threads(self.threads).map(lambda task: task(), tasks))
         return after, Trace(objective, bad)
+
+    def _tasks(
+        self, problem: Problem, state: State, after: State, group: Integers, n: int, objective: Floats, bad: Integers
+    ) -> list[Callable[[], None]]:
+        """The work on members that have equally many rows: blocks of lanes, or one part for each thread."""
+        if not not_compilable_of(problem):
+            parts = blocks(problem, group)
+            return [_Block(problem, state, after, part, n, objective, bad).advance for part in parts]
+        parts = np.array_split(group, min(self.threads, len(group)))
+        return [partial(advance_members, problem, state, after, part, n, objective, bad) for part in parts]
 
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
         """The logits and outputs of every member, by the reference engine's formulas."""
@@ -68,7 +80,7 @@ class CompiledEngine:
 
     def notes(self, problem: Problem) -> tuple[str, ...]:
         """Why a problem is not compiled, where it is not."""
-        reason = not_compilable_of(problem)
+        reason = reason_against(problem)
         return (f"the compiled engine has no program for {reason}: the reference engine trains this",) if reason else ()
 
 
@@ -100,7 +112,7 @@ class _Block:
         shape = _shape(problem, lanes)
         ids, positions = self.rows(-(-rows // size), shape.own_rows)
         run, scratch = _program(problem, shape)
-        theta, *slots = (self.taken(vector) for vector in (state.theta, *state.slots.values()))
+        theta, *slots = (self.taken(vector) for vector in (state.theta, *_slots(problem, state)))
         objective, bad = np.zeros(n * lanes, problem.dtype), np.full(lanes, -1)
         run(
             theta,
@@ -125,7 +137,7 @@ class _Block:
         )
         count = len(self.places)
         self.after.theta[self.places] = theta.reshape(-1, lanes).T[:count]
-        for whole, slot in zip(self.after.slots.values(), slots, strict=True):
+        for whole, slot in zip(_slots(problem, self.after), slots, strict=True):
             whole[self.places] = slot.reshape(-1, lanes).T[:count]
         self.objective[:, self.places] = objective.reshape(n, lanes)[:, :count]
         self.bad[self.places] = bad[:count]
@@ -186,6 +198,11 @@ class _Block:
         return np.stack([seeds & np.uint64(0xFFFFFFFF), seeds >> np.uint64(32)])
 
 
+def _slots(problem: Problem, state: State) -> list[Floats]:
+    """The optimizer's slots in its own order; a state that was read from a file may hold them in another."""
+    return [state.slots[name] for name in problem.optimizer.slots]
+
+
 def lanes_for(problem: Problem, members: int) -> int:
     """How many lanes a block of so many members has: one, or a multiple of the widest SIMD vector's 8 numbers."""
     if members == 1:
@@ -241,6 +258,14 @@ def _remembered(problem: Problem, what: Any, make: Callable[[], Any]) -> Any:
 def not_compilable_of(problem: Problem) -> str:
     """Why there is no program for a problem, or ""."""
     reason: str = _remembered(problem, "reason", lambda: not_compilable(problem))
+    return reason
+
+
+def reason_against(problem: Problem) -> str:
+    """Why a problem is compiled in neither form, or ""."""
+    if not not_compilable_of(problem):
+        return ""
+    reason: str = _remembered(problem, "fused", lambda: not_fusible(problem))
     return reason
 
 

@@ -1,0 +1,302 @@
+import ast
+import importlib.util
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deltarule.engines.autograd import AutogradEngine
+from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
+from deltarule.engines.torch_formulas import NoWitness
+from deltarule.errors import BadInput
+from deltarule.maths.activations import ACTIVATIONS, Activation
+from deltarule.maths.losses import LOSSES, REDUCTIONS, Loss, meaningful
+from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
+from deltarule.maths.penalties import PENALTIES, Penalty
+from deltarule.problem.batches import batch
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.problem.problem import Problem
+from deltarule.problem.state import State, initial_state
+
+PAIRS = [(a, b) for a in ACTIVATIONS.values() for b in LOSSES.values() if meaningful(b, a)]
+BY_UPDATES = [name for name, optimizer in OPTIMIZERS.items() if optimizer.update]
+XOR = ([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0])
+
+
+def population(seed: int, **options: object) -> Problem:
+    """Four members with everything that members can have of their own."""
+    random = np.random.default_rng(seed)
+    given: dict[str, object] = {
+        "hidden": "tanh",
+        "output": "sigmoid",
+        "batch_norm": False,
+        "loss": "binary_cross_entropy",
+        "penalty": "l2",
+        "strength": [0.0, 0.01, 0.1, 1.0],
+        "learning_rate": [0.001, 0.01, 0.02, 0.05],
+        "dropout": [[0.0], [0.2], [0.5], [0.0]],
+        "weights": random.uniform(0.1, 2, (4, 7)),
+        "rows": [[0, 1, 2, 3], [6, 5, 4, 3], [1, 1, 0, 2, 4], [0, 2, 4, 6]],
+        "batch_size": 3,
+        "seeds": [seed, seed + 1, seed + 2, seed + 3],
+        "data_seeds": [1, 2, 3, 4],
+    } | options
+    hidden, output, batch_norm = (given.pop(name) for name in ("hidden", "output", "batch_norm"))
+    # Batch norm takes the biases before it out again: their gradient is the rounding alone, and Adam makes steps of it.
+    network = Network([3, 4, 2], hidden, output, batch_norm=batch_norm, bias=not batch_norm)  # type: ignore[arg-type]
+    return create_problem(network, random.normal(size=(7, 3)), random.uniform(size=(7, 2)), **given)  # type: ignore[arg-type]
+
+
+def apart(found: np.ndarray, expected: np.ndarray) -> float:
+    """The largest difference, as a part of the largest number; both are to be finite in the same places."""
+    np.testing.assert_array_equal(np.isfinite(found), np.isfinite(expected))
+    sound = np.isfinite(expected)
+    if not sound.any():
+        return 0.0
+    return float(np.abs(found - expected)[sound].max() / max(1.0, np.abs(expected[sound]).max()))
+
+
+def difference(problem: Problem, state: State, steps: int) -> float:
+    """How far the two engines are apart after some updates: θ, slots, statistics and objectives."""
+    (ours, trace), (found, seen) = (e.advance(problem, state, steps) for e in (ReferenceEngine(), AutogradEngine()))
+    assert found.step == ours.step
+    np.testing.assert_array_equal(seen.bad, trace.bad)
+    assert seen.objective.dtype == found.theta.dtype == problem.dtype
+    pairs = [(found.theta, ours.theta), (found.buffers, ours.buffers), (seen.objective, trace.objective)]
+    return max(apart(*pair) for pair in [*pairs, *((found.slots[name], ours.slots[name]) for name in ours.slots)])
+
+
+@pytest.mark.parametrize(("output", "loss"), PAIRS, ids=lambda value: value.name)
+@given(seed=st.integers(0, 10**6), hidden=st.permutations(list(ACTIVATIONS)))
+@settings(max_examples=2)
+def test_one_step_of_everything_agrees(output: Activation, loss: Loss, seed: int, hidden: list[str]) -> None:
+    for i, name in enumerate(hidden):
+        options: dict[str, object] = {
+            "penalty": list(PENALTIES)[i % 6],
+            "reduction": REDUCTIONS[i % 3],
+            "batch_norm": i % 2 == 0,
+        }
+        # Cross-entropy by the chain rule loses digits of 1 − p where an exponential makes p nearly 1: small weights.
+        options |= {"hidden": name, "output": output, "loss": loss, "optimizer": "momentum", "initial_scale": 0.5}
+        problem = population(seed + i, **options)
+        state = replace(initial_state(problem), step=seed % 5)
+        with np.errstate(all="ignore"):
+            assert difference(problem, state, 1) <= 1e-12
+
+
+@pytest.mark.parametrize("optimizer", BY_UPDATES)
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=5)
+def test_one_step_of_every_optimizer_agrees_wherever_it_stands(optimizer: str, seed: int) -> None:
+    problem = population(seed, optimizer=optimizer, schedule="cosine", penalize_biases=True)
+    random = np.random.default_rng(seed)
+    start = initial_state(problem)
+    slots = {name: np.abs(random.normal(size=slot.shape)) for name, slot in start.slots.items()}
+    state = replace(start, slots=slots, step=seed % 40, factor=random.uniform(0.1, 1, 4))
+    assert difference(problem, state, 1) <= 1e-12
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov", "adam"])
+@given(seed=st.integers(0, 10**6), batch_norm=st.booleans())
+@settings(max_examples=5)
+def test_a_hundred_steps_agree(optimizer: str, seed: int, batch_norm: bool) -> None:
+    # Of a batch of one or two rows, batch norm makes its rounding many times as large, step after step.
+    problem = population(seed, optimizer=optimizer, batch_norm=batch_norm, batch_size=None if batch_norm else 3)
+    assert difference(problem, initial_state(problem), 100) <= 1e-10
+
+
+def test_on_a_kink_the_engines_take_the_same_side() -> None:
+    for hidden in ("relu", "leaky_relu", "elu"):
+        for loss in ("absolute_error", "quantile", "huber"):
+            network = Network([2, 3, 1], hidden)  # biases of 0 and the input (0, 0): all units stand on their kink
+            problem = create_problem(network, *XOR, loss=loss, penalty="l1", strength=0.1, penalize_biases=True)
+            assert difference(problem, initial_state(problem), 1) <= 1e-12
+
+
+@given(seed=st.integers(0, 10**6), batch_norm=st.booleans())
+@settings(max_examples=10)
+def test_outputs_agree_in_evaluation_mode(seed: int, batch_norm: bool) -> None:
+    problem = population(seed, batch_norm=batch_norm)
+    state, _ = ReferenceEngine().advance(problem, initial_state(problem), 3)
+    x = np.random.default_rng(seed).normal(size=(4, 5, 3))
+    for inputs in (x, x[0], x[0].tolist()):
+        ours, found = (engine.outputs(problem, state, inputs) for engine in (ReferenceEngine(), AutogradEngine()))
+        np.testing.assert_allclose(found, ours, rtol=1e-12, atol=1e-13)
+
+
+def test_a_member_among_others_is_the_member_alone_but_for_rounding() -> None:
+    problem = population(3)
+    state = initial_state(problem)
+    together, _ = AutogradEngine().advance(problem, state, 20)
+    for member in range(4):
+        alone, _ = AutogradEngine().advance(problem, state.take(np.array([member])), 20)
+        np.testing.assert_allclose(alone.theta[0], together.theta[member], rtol=1e-12, atol=1e-14)
+
+
+def test_steps_may_be_divided_into_calls() -> None:
+    problem = population(4, optimizer="adam")
+    whole, trace = AutogradEngine().advance(problem, initial_state(problem), 7)
+    first, seen = AutogradEngine().advance(problem, initial_state(problem), 3)
+    second, later = AutogradEngine().advance(problem, first, 4)
+    np.testing.assert_array_equal(second.theta, whole.theta)
+    np.testing.assert_array_equal(np.concatenate([seen.objective, later.objective]), trace.objective)
+    none, empty = AutogradEngine().advance(problem, first, 0)
+    assert (none.step, empty.objective.shape, empty.bad.tolist()) == (3, (0, 4), [-1] * 4)
+    np.testing.assert_array_equal(none.theta, first.theta)
+
+
+def test_a_member_that_diverges_has_its_step_and_the_others_go_on() -> None:
+    problem = create_problem(Network([2, 3, 1], "identity"), *XOR, learning_rate=[0.1, 1e200, 2.0], seeds=[1, 2, 4])
+    state = replace(initial_state(problem), step=5)
+    (found, trace), (_, ours) = (e.advance(problem, state, 20) for e in (AutogradEngine(), ReferenceEngine()))
+    np.testing.assert_array_equal(trace.bad, ours.bad)
+    assert trace.bad[0] == -1 and trace.bad[1] in (5, 6) and trace.bad[2] > 6
+    assert np.isfinite(found.theta[0]).all()
+
+
+def test_what_it_is_given_stays_as_it_was() -> None:
+    problem = population(5, batch_norm=True, optimizer="adam")
+    state, _ = ReferenceEngine().advance(problem, initial_state(problem), 2)
+    before = {"theta": state.theta.copy(), "buffers": state.buffers.copy(), "m": state.slots["m"].copy()}
+    x = problem.x.copy()
+    AutogradEngine().advance(problem, state, 3)
+    np.testing.assert_array_equal(state.theta, before["theta"])
+    np.testing.assert_array_equal(state.buffers, before["buffers"])
+    np.testing.assert_array_equal(state.slots["m"], before["m"])
+    np.testing.assert_array_equal(problem.x, x)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop"])
+def test_float32_stays_float32(optimizer: str) -> None:
+    problem = population(6, dtype="float32", optimizer=optimizer, batch_norm=True)
+    assert difference(problem, initial_state(problem), 5) <= 1e-5
+
+
+def test_the_gradient_is_that_of_the_reference_engine() -> None:
+    problem = population(7, rows=None)
+    state = initial_state(problem)
+    rows = batch(problem, state.members, 0)
+    J, g = AutogradEngine().objective_and_gradient(problem, state, rows)
+    ours = objective_and_gradient(problem, state, rows)
+    np.testing.assert_allclose(J, ours.objective, rtol=1e-14)
+    np.testing.assert_allclose(g, ours.gradient, rtol=1e-12, atol=1e-15)
+
+
+def test_a_published_gradient_is_followed_and_the_values_own_is_another() -> None:
+    problem = population(8, loss={"name": "naive_binary_cross_entropy", "epsilon": 0.01}, rows=None)
+    state = initial_state(problem)
+    rows = batch(problem, state.members, 0)
+    J, published = AutogradEngine().objective_and_gradient(problem, state, rows)
+    value, own = AutogradEngine().objective_and_gradient(problem, state, rows, published=False)
+    exact = replace(problem, loss=LOSSES["binary_cross_entropy"])
+    np.testing.assert_allclose(published, objective_and_gradient(problem, state, rows).gradient, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(own, objective_and_gradient(exact, state, rows).gradient, rtol=1e-9, atol=1e-12)
+    np.testing.assert_array_equal(J, value)
+    assert np.abs(published - own).max() > 1e-3
+
+
+# --- formulas of a user's own
+
+
+def test_ones_own_formulas_run_on_tensors_where_they_can() -> None:
+    cube = Activation("cube", lambda z: z**3, lambda z, a: 3 * z**2)
+    fourth = Loss("fourth", lambda p, y: (p - y) ** 4, lambda p, y: 4 * (p - y) ** 3)
+    absolute = Penalty("absolute", lambda w: abs(w), lambda w: np.sign(w), kinks=(0.0,))
+    signs = Optimizer(
+        "signs", lambda theta, g, v, learning_rate: (theta - learning_rate * np.sign(v + g), v + g), slots=("v",)
+    )
+    problem = population(9, hidden=cube, output=cube, loss=fourth, penalty=absolute, optimizer=signs)
+    assert difference(problem, initial_state(problem), 3) <= 1e-12
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        ({"hidden": Activation("own", np.sin, lambda z, a: np.cos(z))}, "activation"),
+        ({"output": Activation("own", lambda z: z.detach() * 1.0, lambda z, a: 1 + 0 * z)}, "activation"),
+        ({"loss": Loss("own", lambda p, y: np.square(p - y), lambda p, y: 2 * (p - y))}, "loss"),
+        ({"penalty": Penalty("own", lambda w: (w * w).sum(), lambda w: 2 * w)}, "penalty"),
+    ],
+    ids=["NumPy", "detached", "loss", "a sum"],
+)
+def test_a_formula_that_cannot_is_refused_in_a_sentence(options: dict[str, object], kind: str) -> None:
+    problem = population(1, **({"loss": "squared_error"} | options))
+    with pytest.raises(
+        NoWitness, match=rf"your own {kind} 'own' does not run on PyTorch tensors \(.*\), so there is no"
+    ):
+        AutogradEngine().advance(problem, initial_state(problem), 1)
+
+
+# --- what it needs
+
+
+def test_a_device_that_is_not_there() -> None:
+    with pytest.raises(BadInput, match="PyTorch has no device 'abacus' here; give one that it has, such as 'cpu'"):
+        AutogradEngine("abacus")
+
+
+def test_lbfgs_makes_no_single_updates() -> None:
+    problem = create_problem(Network([2, 1]), *XOR, optimizer="lbfgs")
+    with pytest.raises(BadInput, match="the optimizer 'lbfgs' makes no single updates; use it through train"):
+        AutogradEngine().advance(problem, initial_state(problem), 1)
+
+
+def in_a_process(program: str) -> str:
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True).stdout
+
+
+def test_without_pytorch_it_says_how_to_get_it() -> None:
+    program = """
+import sys
+sys.modules["torch"] = None  # what Python itself does where a module is not to be found
+from deltarule.engines.autograd import AutogradEngine
+from deltarule.errors import BadInput
+try:
+    AutogradEngine()
+except BadInput as error:
+    print(error)
+"""
+    assert in_a_process(program).strip() == (
+        'the engine "autograd" needs PyTorch, which is not installed; install it with: pip install "deltarule[torch]"'
+    )
+
+
+def test_pytorch_is_imported_when_an_engine_is_made() -> None:
+    program = """
+import sys
+from deltarule.engines.autograd import AutogradEngine
+print("torch" in sys.modules)
+AutogradEngine()
+print("torch" in sys.modules)
+"""
+    assert in_a_process(program).split() == ["False", "True"]
+
+
+@pytest.mark.parametrize("module", ["autograd", "torch_formulas"])
+def test_nothing_of_our_derivatives_or_formulas_is_in_it(module: str) -> None:
+    found = importlib.util.find_spec(f"deltarule.engines.{module}")
+    assert found and found.origin
+    with open(found.origin, encoding="utf-8") as file:  # noqa: PTH123
+        tree = ast.parse(file.read())
+    imported = {
+        f"{node.module}.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("deltarule.")
+        for alias in node.names
+    }
+    used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    allowed = {
+        "deltarule.maths.random",  # the same masks
+        "deltarule.maths.activations.Activation",  # a type
+        "deltarule.maths.network.BATCH_NORM_EPSILON",
+        "deltarule.maths.network.BATCH_NORM_MOMENTUM",
+        "deltarule.maths.network.Entry",
+    }
+    assert {name for name in imported if name.startswith("deltarule.maths")} <= allowed
+    assert not any(name.startswith("deltarule.engines.reference") for name in imported)
+    assert used.isdisjoint({"derivative", "backward", "forward", "fused", "once_a_step"})
