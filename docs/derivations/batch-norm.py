@@ -62,8 +62,8 @@ def running() -> Iterator[Values]:
         [Layer(1, 1, 1, IDENTITY, batch_norm=True)], old, {"1": (np.array([[2.0]]), np.array([[0.5]]))}, 8.0
     )
     yield Values(
-        {"bar μ": 0.3, "bar σ": 1.2, "μ": 2.0, "σ^2": 0.5, "N": 8, "η": BATCH_NORM_MOMENTUM},
-        after={"bar μ": new["mean1"].item(), "bar σ": new["variance1"].item()},
+        {"bar μ": 0.3, "bar σ^2": 1.2, "μ": 2.0, "σ^2": 0.5, "N": 8, "η": BATCH_NORM_MOMENTUM},
+        after={"bar μ": new["mean1"].item(), "bar σ^2": new["variance1"].item()},
     )
 
 
@@ -74,7 +74,7 @@ def evaluation() -> Iterator[Values]:
     u, backward = batch_norm_evaluation(Z, *fixed)
     by_step = jacobian(lambda z: (UPSTREAM * batch_norm_evaluation(z, *fixed)[0]).sum(), Z)
     for dz in (backward(UPSTREAM)[0], by_step):
-        names = {"z": Z, "γ": GAMMA, "β": BETA, "bar μ": mean, "bar σ": variance, "ε": BATCH_NORM_EPSILON, "u": u}
+        names = {"z": Z, "γ": GAMMA, "β": BETA, "bar μ": mean, "bar σ^2": variance, "ε": BATCH_NORM_EPSILON, "u": u}
         yield Values({**names, "∂J/∂u": UPSTREAM, "∂J/∂z": dz}, {"i": B, "h": H})
 
 

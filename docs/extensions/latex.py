@@ -55,7 +55,7 @@ def equations(text: str) -> Iterator[Equation]:
         reader = _Reader(tokens)
         sides, changes = [reader.sum()], ""
         if reader.peek() == "\\leftarrow":
-            changes = _Reader(tokens).name().base
+            changes = _Reader(tokens).name().printed
         while reader.peek() in ("=", "\\leftarrow"):
             reader.take()
             sides.append(reader.sum())
@@ -276,12 +276,17 @@ class _Name:
     below: list[str]
     transposed: bool
 
+    @property
+    def printed(self) -> str:
+        """The name with what stands above it."""
+        return "^".join(filter(None, (self.base, _plain(self.above))))
+
 
 def _looked_up(name: _Name, values: Values) -> Any:
     above, below = _plain(name.above), _plain(name.below)
-    with_above, with_below = f"{name.base}^{above}", f"{name.base}_{below}"
-    if above and with_above in values.names:
-        found = _entry(values.names[with_above], name.below, values)
+    with_below = f"{name.base}_{below}"
+    if above and name.printed in values.names:
+        found = _entry(values.names[name.printed], name.below, values)
     elif name.base == "e" and above:
         found = function("exp")(_Reader(name.above).sum()(values))
     else:
@@ -311,8 +316,7 @@ def _value_of(base: str, values: Values) -> Any:
 
 def _derivative(one: _Name, other: _Name, values: Values) -> Any:
     """∂J/∂z_i: an entry of what is called ∂J/∂z; the indices of the numerator come first."""
-    above, below = ("^".join(filter(None, (name.base, _plain(name.above)))) for name in (one, other))
-    found = values.names[f"∂{above}/∂{below}"]
+    found = values.names[f"∂{one.printed}/∂{other.printed}"]
     return _transposed(found) if other.transposed else _entry(found, one.below + other.below, values)
 
 
