@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from deltarule.cli import claims, explain, gradcheck, lr_range, run, show, studies
+from deltarule.cli import claims, explain, export, gradcheck, lr_range, run, show, studies
 from deltarule.errors import BadInput, DeltaruleError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ for command in (
     show.show,
     run.run,
     explain.explain,
+    export.export,
     claims.claims,
     gradcheck.gradcheck,
     lr_range.lr_range,

@@ -1,0 +1,255 @@
+"""The statements of a script: the network's way forward, the loss, the way back and the update, layer by layer."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from deltarule.maths import random
+from deltarule.maths.activations import Activation
+from deltarule.maths.layers import batch_norm, batch_norm_evaluation
+from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Layer
+from deltarule.problem.problem import Problem
+
+Lines = list[str]
+
+
+class Steps:
+    """The statements for a problem of one member; `functions` are the formulas that they call."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem, self.network, self.layers = problem, problem.network, problem.network.layers
+        self.functions: list[Callable[..., Any]] = []
+        self.fused = problem.loss.fused.get(problem.network.output.name)
+        hidden = zip(problem.network.layers, problem.dropout[0].tolist(), strict=False)
+        self.dropout = {layer.number: rate for layer, rate in hidden if rate}
+        self.batches = problem.steps_per_epoch(0)
+        self.weighted = problem.weights is not None
+        self.names = [entry.name for entry in self.network.entries]
+        self.counted = [entry.name for entry in self.network.entries if problem.penalized[entry.start] > 0]
+        self.normalizes = bool(self.network.buffers)
+        # Whether training goes another way forward than evaluation.
+        self.has_modes = self.normalizes or bool(self.dropout)
+
+    # --- words ---------------------------------------------------------------------------------------------------
+
+    def call(self, function: Callable[..., Any], *arguments: str, **parameters: str) -> str:
+        """A call of a formula, which the script then holds."""
+        if function not in self.functions:
+            self.functions.append(function)
+        told = [*arguments, *(f"{key}={value}" for key, value in parameters.items())]
+        name = "scheduled_rate" if function is self.problem.schedule.rate else function.__name__
+        return f"{name}({', '.join(told)})"
+
+    def number(self, value: float) -> str:
+        """A number in the precision of the arrays."""
+        return repr(float(value)) if self.problem.dtype == np.float64 else f"np.float32({float(value)!r})"
+
+    @property
+    def last(self) -> str:
+        """What the loss is taken of: the logits, or the outputs."""
+        return f"{'z' if self.fused else 'a'}{len(self.layers)}"
+
+    def data(self, name: str) -> str:
+        """The name of what a batch has of the data."""
+        return f"{name}b" if self.batches > 1 else name
+
+    # --- forward -------------------------------------------------------------------------------------------------
+
+    def forward(self, layer: Layer, training: bool, x: str) -> Lines:
+        """The way through a layer."""
+        n = layer.number
+        inputs = self.inputs(n, training, x)
+        lines = [f"z{n} = {inputs} @ W{n}" + (f" + b{n}" if layer.bias else "")]
+        source = f"z{n}"
+        if layer.batch_norm:
+            source = f"n{n}"
+            parameters, epsilon = f"gamma{n}, beta{n}", repr(BATCH_NORM_EPSILON)
+            if training:
+                called = self.call(batch_norm, f"z{n}", parameters, "part", epsilon)
+                lines.append(f"n{n}, back{n}, mean{n}, variance{n} = {called}")
+            else:
+                running = f"running_mean{n}, running_variance{n}"
+                lines.append(f"n{n}, _ = {self.call(batch_norm_evaluation, f'z{n}', parameters, running, epsilon)}")
+        if layer is not self.layers[-1] or not self.fused:
+            lines.append(f"a{n} = {self.activated(layer.activation, source)}")
+        if training and n in self.dropout:
+            rate = f"np.array([{self.dropout[n]!r}])"
+            mask = self.call(random.keep_mask, "DROPOUT_SEED", str(n), "step", "rows", str(layer.units), rate)
+            lines.append(f"gain{n} = {mask}[0] / (1 - {self.number(self.dropout[n])})")
+            lines.append(f"d{n} = a{n} * gain{n}")
+        return lines
+
+    def inputs(self, n: int, training: bool, x: str) -> str:
+        """The name of what a layer gets."""
+        if n == 1:
+            return x
+        return f"d{n - 1}" if training and n - 1 in self.dropout else f"a{n - 1}"
+
+    def activated(self, activation: Activation, source: str) -> str:
+        """The call of an activation."""
+        return self.call(activation.function, source, **_written(activation.parameters))
+
+    # --- the loss ------------------------------------------------------------------------------------------------
+
+    def each(self) -> str:
+        """The loss of every output."""
+        loss = self.problem.loss
+        return self.call(self.fused.value if self.fused else loss.value, self.last, "y", **_written(loss.parameters))
+
+    def share(self, y: str, w: str) -> str:
+        """What a sample counts in J."""
+        outputs = f" * {self.network.outputs}" if self.network.outputs > 1 else ""
+        if self.weighted:
+            total = f"{w}.sum(0, keepdims=True)"
+            return {"sum": w, "mean_samples": f"{w} / {total}", "mean_elements": f"{w} / ({total}{outputs})"}[
+                self.problem.reduction
+            ]
+        return {"sum": "1.0", "mean_samples": f"1 / len({y})", "mean_elements": f"1 / (len({y}){outputs})"}[
+            self.problem.reduction
+        ]
+
+    def samples(self, y: str, w: str) -> str:
+        """N: how many samples, or their weights together."""
+        return f"{w}.sum()" if self.weighted else f"len({y})"
+
+    def strength(self, y: str, w: str) -> str:
+        """What the penalty of a weight is multiplied with."""
+        assert self.problem.penalty is not None
+        strength = self.number(self.problem.strength[0])
+        return f"{strength} / {self.samples(y, w)}" if self.problem.penalty.per_sample else strength
+
+    def loss(self) -> Lines:
+        """The function that computes J."""
+        lines = [f"def loss({self.last}, y{', w' if self.weighted else ''}):"]
+        lines += ['    """J of some samples: what training lowers."""', f"    share = {self.share('y', 'w')}"]
+        lines.append(f"    J = (share * {self.each()}).sum()")
+        if self.problem.penalty is None:
+            return [*lines, "    return J"]
+        value = self.call(self.problem.penalty.value, "theta")
+        return [
+            *lines,
+            f"    theta = np.concatenate([{', '.join(self.names)}], axis=None)",
+            f"    counted = np.concatenate([{', '.join(map(self._counts, self.names))}], axis=None)",
+            f"    return J + ({self.strength('y', 'w')} * counted * {value}).sum()",
+        ]
+
+    def _counts(self, name: str) -> str:
+        return f"np.{'ones' if name in self.counted else 'zeros'}_like({name})"
+
+    # --- backward ------------------------------------------------------------------------------------------------
+
+    def backward(self) -> Lines:
+        """From the loss to the first layer."""
+        loss, n, y = self.problem.loss, len(self.layers), self.data("y")
+        lines = [f"share = {self.share(y, self.data('w'))}"]
+        parameters = _written(loss.parameters)
+        if self.fused:
+            lines.append(f"dz{n} = share * {self.call(self.fused.derivative, f'z{n}', y, **parameters)}")
+        else:
+            lines.append(f"da{n} = share * {self.call(loss.derivative, f'a{n}', y, **parameters)}")
+        for layer in reversed(self.layers):
+            lines += self.back_through(layer)
+        return lines
+
+    def back_through(self, layer: Layer) -> Lines:
+        """The way back through a layer."""
+        n, lines = layer.number, []
+        if n in self.dropout:
+            lines.append(f"da{n} = dd{n} * gain{n}")
+        if layer is not self.layers[-1] or not self.fused:
+            lines.append(self.back_through_activation(layer))
+        if layer.batch_norm:
+            lines.append(f"dz{n}, dgamma{n}, dbeta{n} = back{n}(dn{n})")
+        inputs = self.inputs(n, True, self.data("x"))
+        lines.append(f"dW{n} = {inputs}.T @ dz{n}{self.penalty_part(f'W{n}')}")
+        if layer.bias:
+            lines.append(f"db{n} = dz{n}.sum(0, keepdims=True){self.penalty_part(f'b{n}')}")
+        if n > 1:
+            lines.append(f"d{inputs} = dz{n} @ W{n}.T")
+        return lines
+
+    def back_through_activation(self, layer: Layer) -> str:
+        """The way back through an activation."""
+        n, activation = layer.number, layer.activation
+        source = "n" if layer.batch_norm else "z"
+        values, parameters = (f"{source}{n}", f"a{n}"), _written(activation.parameters)
+        if activation.rowwise:
+            return f"d{source}{n} = {self.call(activation.derivative, *values, f'da{n}', **parameters)}"
+        return f"d{source}{n} = {self.call(activation.derivative, *values, **parameters)} * da{n}"
+
+    def penalty_part(self, name: str) -> str:
+        """What the penalty adds to the gradient of an array."""
+        penalty = self.problem.penalty
+        if penalty is None or name not in self.counted:
+            return ""
+        strength = self.strength(self.data("y"), self.data("w"))
+        return f" + {strength} * {self.call(penalty.derivative, name)}"
+
+    # --- update --------------------------------------------------------------------------------------------------
+
+    def update(self) -> Lines:
+        """The learning rate, every array, and the running statistics of batch norm."""
+        problem, optimizer = self.problem, self.problem.optimizer
+        lines = self.rate()
+        numbers = {key: float(problem.numbers[key][0]) for key in optimizer.parameters}
+        if optimizer.once_a_step:
+            lines += self.once_a_step(numbers)
+        assert optimizer.update is not None
+        for name in self.names:
+            slots = [f"{slot}_{name}" for slot in optimizer.slots]
+            given = [name, f"d{name}", *slots]
+            if optimizer.once_a_step:
+                decays = not optimizer.decay or name in self.counted
+                called = self.call(optimizer.update, *given, "*numbers" if decays else "*without_decay")
+            else:
+                own = {key: self.number(value) for key, value in numbers.items()}
+                if optimizer.norms:
+                    own["norm"] = f"np.sqrt((d{name} * d{name}).sum())"
+                called = self.call(optimizer.update, *given, learning_rate="rate", **own)
+            lines.append(f"{', '.join([name, *slots]) if slots else f'({name},)'} = {called}")
+        for layer in self.layers:
+            lines += self.running(layer.number) if layer.batch_norm else []
+        return lines
+
+    def rate(self) -> Lines:
+        """The learning rate of a step."""
+        problem, schedule = self.problem, self.problem.schedule
+        given = repr(float(problem.numbers["learning_rate"][0]))
+        single = problem.dtype == np.float32 and not problem.optimizer.once_a_step
+        if schedule.name == "constant":
+            return [f"rate = {f'np.float32({given})' if single else given}"]
+        if schedule.adaptive:
+            return [f"rate = np.float32({given} * cut)" if single else f"rate = {given} * cut"]
+        done = f"step // {self.batches}" if schedule.per == "epoch" else "step"
+        parameters = {key: repr(float(value[0])) for key, value in problem.schedule_numbers.items()}
+        called = self.call(schedule.rate, f"np.array([float({done})])", given, **parameters)
+        return [f"rate = {called}{'.astype(np.float32)' if single else ''}"]
+
+    def once_a_step(self, numbers: Mapping[str, float]) -> Lines:
+        """What Adam computes of its numbers once a step."""
+        optimizer = self.problem.optimizer
+        assert optimizer.once_a_step is not None
+        lines = []
+        kinds = [("numbers", numbers)]
+        if optimizer.decay and len(self.counted) < len(self.names):
+            kinds.append(("without_decay", {**numbers, "weight_decay": 0.0}))
+        for name, given in kinds:
+            own = {key: repr(value) for key, value in given.items()}
+            called = self.call(optimizer.once_a_step, "np.array([step + 1.0])", learning_rate="rate", **own)
+            single = self.problem.dtype == np.float32
+            lines.append(f"{name} = " + (f"[np.asarray(one, np.float32) for one in {called}]" if single else called))
+        return lines
+
+    def running(self, n: int) -> Lines:
+        """The running statistics of a layer after a batch."""
+        kept, new = f"(1 - {BATCH_NORM_MOMENTUM!r})", repr(BATCH_NORM_MOMENTUM)
+        unbiased = f"variance{n} * max(count, 1) / max(count - 1, 1)"
+        return [
+            f"running_mean{n} = {kept} * running_mean{n} + {new} * mean{n}",
+            f"running_variance{n} = {kept} * running_variance{n} + {new} * ({unbiased})",
+        ]
+
+
+def _written(parameters: Mapping[str, float]) -> dict[str, str]:
+    return {key: repr(value) for key, value in parameters.items()}
