@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from deltarule.problem.create import create_problem
     from deltarule.problem.network import Network
     from deltarule.proofs.gradcheck import check_problem
+    from deltarule.proofs.own_code.check import check_gradient, check_object, check_update, check_vjp
+    from deltarule.proofs.own_code.compare import compare
     from deltarule.proofs.register import (
         register_activation,
         register_loss,
@@ -32,7 +34,12 @@ _HOMES = {
     "DeltaruleError": "errors",
     "Network": "problem.network",
     "RunFailed": "errors",
+    "check_gradient": "proofs.own_code.check",
+    "check_object": "proofs.own_code.check",
     "check_problem": "proofs.gradcheck",
+    "check_update": "proofs.own_code.check",
+    "check_vjp": "proofs.own_code.check",
+    "compare": "proofs.own_code.compare",
     "create_problem": "problem.create",
     "explain": "proofs.trace",
     "load": "data.load",
@@ -52,7 +59,12 @@ __all__ = [
     "Network",
     "RunFailed",
     "__version__",
+    "check_gradient",
+    "check_object",
     "check_problem",
+    "check_update",
+    "check_vjp",
+    "compare",
     "create_problem",
     "explain",
     "load",

@@ -1,4 +1,12 @@
-"""`deltarule gradcheck`: the gradient of a study's network proved three ways."""
+"""`deltarule gradcheck`: the gradient of a study proved three ways, or that of somebody's own code checked."""
+
+import sys
+from contextlib import redirect_stdout
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from deltarule.cli.common import (
     Data,
@@ -6,29 +14,110 @@ from deltarule.cli.common import (
     Json,
     Seed,
     Settings,
-    Study,
     chosen_recipe,
     console,
     print_json,
 )
 
+if TYPE_CHECKING:
+    from deltarule.proofs.own_code.report import CodeReport
+    from deltarule.proofs.report import GradientReport
+
+Study = Annotated[
+    str | None, typer.Argument(metavar="STUDY", help="A study's name (see `deltarule list`), or a TOML file.")
+]
+Function = Annotated[
+    str | None,
+    typer.Option(
+        "--function",
+        metavar="MODULE:NAME",
+        help="Check your own code instead: NAME() returns (loss, gradient, params). This runs the code.",
+    ),
+]
+Hint = Annotated[
+    str | None,
+    typer.Option("--hint", metavar="LEVEL", help="With --function, how much to tell: pass, where, kind or fix (all)."),
+]
+
 
 def gradcheck(
-    study: Study,
+    study: Study = None,
     experiment: ExperimentName = None,
     set: Settings = None,
     seed: Seed = None,
     data: Data = None,
+    function: Function = None,
+    hint: Hint = None,
     json: Json = False,
 ) -> int:
-    """Hold a study's hand-derived gradient against central differences, the complex step and PyTorch."""
-    from deltarule.proofs.gradcheck import check_problem
-    from deltarule.studies.recipes import dataset_of, problem_of
+    """Hold a study's hand-derived gradient against central differences, the complex step and PyTorch.
 
-    recipe = chosen_recipe(study, experiment, set, seed)
-    report = check_problem(problem_of(recipe, dataset_of(recipe, data), seeds=None if seed is None else [seed]))
+    Or, with --function, the gradient of your own code against what its loss says, and find the mistake.
+    """
+    from deltarule.errors import BadInput
+
+    if (study is None) == (function is None):
+        given = "both are given" if study else "neither is given"
+        raise BadInput(f"give a study, or your own code with --function; {given}")
+    if function is not None:
+        for option, value in (("--experiment", experiment), ("--set", set), ("--seed", seed), ("--data", data)):
+            if value is not None:
+                raise BadInput(f"{option} is for studies; leave it out with --function")
+    elif hint is not None:
+        raise BadInput("--hint is for your own code; give --function too")
+    report: GradientReport | CodeReport
+    if function is not None:
+        report = _of_own_code(function, hint or "fix")
+    else:
+        report = _of_study(str(study), experiment, set, seed, data)
     if json:
         print_json(report)
     else:
         console().print(str(report), markup=False, soft_wrap=True)
     return 0 if report.ok else 1
+
+
+def _of_study(
+    study: str, experiment: str | None, settings: list[str] | None, seed: int | None, data: Path | None
+) -> "GradientReport":
+    from deltarule.proofs.gradcheck import check_problem
+    from deltarule.studies.recipes import dataset_of, problem_of
+
+    recipe = chosen_recipe(study, experiment, settings, seed)
+    return check_problem(problem_of(recipe, dataset_of(recipe, data), seeds=None if seed is None else [seed]))
+
+
+def _of_own_code(name: str, hint: str) -> "CodeReport":
+    from deltarule.errors import BadInput
+    from deltarule.proofs.own_code.check import check_gradient
+    from deltarule.proofs.own_code.report import checked_hint
+
+    checked_hint(hint)
+    module, colon, attribute = name.partition(":")
+    if not colon or not module or not attribute:
+        raise BadInput(f"--function is '{name}'; give the module and the function's name, as package.module:name")
+    console(to_errors=True).print(f"Running the code in {module}, to check {attribute}.", markup=False)
+    folder = str(Path.cwd())
+    sys.path.insert(0, folder)  # code of one's own mostly lies where one stands
+    try:
+        with redirect_stdout(sys.stderr):  # whatever the code prints is no part of the report
+            given = _given(module, attribute)
+            return check_gradient(*given, hint=hint)
+    finally:
+        sys.path.remove(folder)
+
+
+def _given(module: str, attribute: str) -> Any:
+    """Loss, gradient and parameters, as a function of somebody's gives them."""
+    from deltarule.errors import BadInput
+    from deltarule.proofs.own_code.calling import run
+
+    found = run(import_module, (module,), {}, f"importing {module}")
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            raise BadInput(f"the module {module} has no '{attribute}'")
+        found = getattr(found, part)
+    given = run(found, (), {}, attribute)
+    if not isinstance(given, tuple | list) or len(given) != 3:
+        raise BadInput(f"{attribute}() has to return three things: loss, gradient (or None) and params")
+    return given

@@ -1,0 +1,439 @@
+"""Which mistake explains a wrong gradient? Candidates are made of the right one, and held against what was found.
+
+Nothing is known of the network here: only the right gradient E as it was measured, the gradient F that was found, and
+the parameters V. "Twice too large" predicts F = 2 E, "the penalty forgotten" F = E − c V with one constant c for all
+entries, and so on. The candidate that predicts every entry with the fewest constants of its own wins.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from deltarule.problem.problem import Floats
+from deltarule.proofs.mistakes.kinds import Mistake, listed, named
+
+_FIT = 1e-5
+_NEARER = 0.02
+_NATURAL = 1e-4
+
+Penalties = Callable[[int], tuple[float, float] | None]
+"""For a parameter's place, c of the penalty's gradient c V in the loss and in the code; None where it is not seen."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What is known of a wrong gradient.
+
+    values, found, expected  by parameter, in its shape; expected is NaN where it was not measured
+    slack      what error is allowed in each entry
+    raw        what was found in the shapes that it came in
+    wrong      the places of the parameters whose gradients are wrong
+    shapes     by parameter, the mistake that the shape of its gradient showed, or ""
+    samples    how many samples there may be, where that is known
+    learning_rate, momentum, penalties   where these are known      what  how sentences begin
+    """
+
+    names: tuple[str, ...]
+    values: tuple[Floats, ...]
+    found: tuple[Floats, ...]
+    expected: tuple[Floats, ...]
+    slack: tuple[Floats, ...]
+    raw: tuple[Floats, ...]
+    wrong: tuple[int, ...]
+    shapes: tuple[str, ...]
+    samples: tuple[int, ...] = ()
+    learning_rate: float | None = None
+    momentum: bool = False
+    what: str = "the gradient of"
+    penalties: Penalties = lambda place: None
+
+    def fits(self, place: int, candidate: Floats, gain: float = 1.0) -> bool:
+        """Whether a candidate is what was found of a parameter, as far as both are known; `gain` times the slack."""
+        candidate = np.asarray(candidate, float)
+        if candidate.shape != self.found[place].shape:
+            return False
+        known = np.isfinite(candidate) & np.isfinite(self.expected[place])
+        if not known.any():
+            return False
+        found, wanted, expected = self.found[place][known], candidate[known], self.expected[place][known]
+        slack = gain * np.minimum(self.slack[place], 1e300)[known]
+        off = np.abs(found - wanted) - slack
+        # A candidate explains what is wrong only if it comes much nearer than the right gradient itself.
+        nearer = place not in self.wrong or (off <= _NEARER * np.abs(found - expected).max()).all()
+        return bool(nearer and (off <= _FIT * np.maximum(np.abs(found), np.abs(wanted))).all())
+
+    def whose(self, places: Sequence[int]) -> str:
+        """What the numbers of some parameters are, as a sentence has it."""
+        return f"{self.what} {self.listed(places)}".lstrip()
+
+    def listed(self, places: Sequence[int]) -> str:
+        """The names of some parameters, as a sentence has them."""
+        return listed([self.names[place] for place in places])
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """Mistakes that would explain some of the wrong gradients; `rank` counts the constants that were fitted."""
+
+    places: frozenset[int]
+    mistakes: tuple[Mistake, ...]
+    rank: int
+
+
+def diagnosis(evidence: Evidence, further: Sequence[Hypothesis] = ()) -> tuple[Mistake, ...]:
+    """The simplest mistakes that explain all that is wrong: at most two, or none where nothing fits.
+
+    >>> E, F = np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 6.0])
+    >>> evidence = Evidence(("w",), (E,), (F,), (E,), (0 * E,), (F,), (0,), ("",))
+    >>> [mistake.code for mistake in diagnosis(evidence)]
+    ['factor_two']
+    """
+    hypotheses = [*further, *(one for maker in _MAKERS for one in maker(evidence))]
+    wrong = set(evidence.wrong)
+    whole = [one for one in hypotheses if one.places >= wrong]
+    if whole:
+        lowest = min(one.rank for one in whole)
+        return _first_two([one for one in whole if one.rank == lowest])
+    pairs = [
+        (one, other) for one, other in combinations(hypotheses, 2) if one.places < wrong <= one.places | other.places
+    ]
+    pairs = [pair for pair in pairs if sum(len(one.mistakes) for one in pair) <= 2]
+    return _first_two(min(pairs, key=lambda pair: sum(one.rank for one in pair))) if pairs else ()
+
+
+def _first_two(hypotheses: Sequence[Hypothesis]) -> tuple[Mistake, ...]:
+    """The mistakes of hypotheses that nothing tells apart, or that are true together, each code once."""
+    by_code: dict[str, Mistake] = {}
+    for one in hypotheses:
+        for mistake in one.mistakes:
+            by_code.setdefault(mistake.code, mistake)
+    return tuple(by_code.values())[:2]
+
+
+def _one(evidence: Evidence, code: str, places: Sequence[int], sentence: str, rank: int = 0) -> Hypothesis:
+    where = [evidence.names[place] for place in places]
+    return Hypothesis(frozenset(places), (named(code, where, sentence),), rank)
+
+
+def _by_shape(evidence: Evidence) -> Iterator[Hypothesis]:
+    """Mistakes that show in a gradient's shape, where the numbers in it are right."""
+    says = {
+        "transposed": "comes transposed",
+        "not_summed": "has a row for each sample, which are still to be summed",
+        "broadcast": "has a shape that makes a table when it is subtracted from the parameter",
+    }
+    for code, sentence in says.items():
+        places = [
+            place
+            for place, shape in enumerate(evidence.shapes)
+            if shape == code and any(evidence.fits(place, one) for one in _in_shape(evidence, place, code))
+        ]
+        if places:
+            yield _one(evidence, code, places, f"{evidence.whose(places)} {sentence}")
+
+
+def _in_shape(evidence: Evidence, place: int, code: str) -> Iterator[Floats]:
+    """What the gradient is expected to be if its own shape shows a mistake of this code, and no other was made."""
+    raw, expected = evidence.raw[place], evidence.expected[place]
+    if code != "not_summed":
+        yield expected
+        return
+    slack = np.minimum(evidence.slack[place], 1e300).ravel() + _FIT * np.abs(expected).ravel()
+    for axis in range(raw.ndim):
+        summed = raw.sum(axis).ravel()
+        if summed.size == expected.size and (np.abs(summed - expected.ravel()) <= slack).all():
+            yield evidence.found[place]  # right after that sum, whichever axis it goes over
+
+
+def _zeros(evidence: Evidence) -> Iterator[Hypothesis]:
+    places = [place for place in evidence.wrong if not evidence.found[place].any()]
+    if places:
+        yield _one(evidence, "zero_gradient", places, f"{evidence.whose(places)} is 0 in every entry")
+
+
+def _factors(evidence: Evidence) -> Iterator[Hypothesis]:
+    """F = r E, with one r for several parameters; or F − c V = r (E − c V), where r leaves out the penalty."""
+    groups: list[tuple[float, list[int]]] = []
+    for place in evidence.wrong:
+        r = _factor_of(evidence, place)
+        if r:
+            group = next((places for other, places in groups if abs(r - other) <= _NATURAL * abs(r)), None)
+            if group is None:
+                groups.append((r, [place]))
+            else:
+                group.append(place)
+    for r, places in groups:
+        yield from _named_factors(evidence, r, places)
+
+
+def _factor_of(evidence: Evidence, place: int) -> float | None:
+    found, expected, values = evidence.found[place], evidence.expected[place], evidence.values[place]
+    r = _ratio(found, expected)
+    if r and evidence.fits(place, r * expected, max(1.0, abs(r))):
+        return r
+    known = np.isfinite(expected)
+    if known.sum() < 4:
+        return None
+    r, c = (float(one) for one in _two_ratios(found[known], expected[known], values[known]))
+    return r if evidence.fits(place, r * expected + c * values, max(1.0, abs(r))) else None
+
+
+def _two_ratios(found: Floats, first: Floats, second: Floats) -> Floats:
+    matrix = np.stack([first, second], axis=1)
+    size = np.maximum(np.abs(matrix).max(0), 1e-300)
+    return np.linalg.lstsq(matrix / size, found, rcond=None)[0] / size
+
+
+def _ratio(found: Floats, expected: Floats, of: Floats | None = None) -> float:
+    """r in found = r · of, by least squares over what was measured; 0 where there is nothing to divide by."""
+    of = expected if of is None else of
+    known = np.isfinite(expected) & np.isfinite(of)
+    square = float((of[known] ** 2).sum())
+    return float((found[known] * of[known]).sum() / square) if square > 1e-300 else 0.0
+
+
+def _named_factors(evidence: Evidence, r: float, places: list[int]) -> Iterator[Hypothesis]:
+    whose = evidence.whose(places)
+
+    def near(value: float) -> bool:
+        return abs(abs(r) - abs(value)) <= _NATURAL * abs(value)
+
+    found = []
+    if near(2) or near(0.5):
+        found.append(("factor_two", f"{whose} is {'twice' if near(2) else 'half'} of what it should be"))
+    rate = evidence.learning_rate
+    if rate and not near(1) and (near(rate) or near(1 / rate)):
+        how = "twice" if near(rate) else "not at all"
+        found.append(("learning_rate", f"the update of {evidence.listed(places)} has the learning rate {how}"))
+    found += _counts(evidence, abs(r), whose)
+    where = [evidence.names[place] for place in places]
+    if near(1) and r > 0:
+        return
+    if near(1):
+        yield _one(evidence, "sign", places, f"{whose} has the wrong sign")
+    elif found and r < 0:
+        for code, sentence in found:
+            sign = named("sign", where, f"{whose} has the wrong sign")
+            yield Hypothesis(frozenset(places), (sign, named(code, where, sentence)), 1)
+    elif found:
+        for code, sentence in found:
+            yield _one(evidence, code, places, sentence)
+    elif sum(int(np.isfinite(evidence.expected[place]).sum()) for place in places) >= 3:
+        yield _one(evidence, "factor", places, f"{whose} is {r:.6g} times what it should be", 1)
+
+
+def _counts(evidence: Evidence, r: float, whose: str) -> list[tuple[str, str]]:
+    """What a factor says that is a count of samples, outputs or units, or its inverse."""
+    sizes = sorted({n for value in evidence.values for n in value.shape if n > 1})
+    large = r > 1
+    k = r if large else 1 / r
+    times = f"{k:.6g} times too {'large' if large else 'small'}"
+    code, what = ("mean_missing", "is not divided by") if large else ("mean_twice", "is divided once too often by")
+    whole = abs(k - round(k)) <= _NATURAL * k and round(k) >= 2
+    if not evidence.samples:
+        if whole and round(k) >= 3:
+            return [(code, f"{whose} is {times}: it {what} the number of samples, or of outputs, if there are as many")]
+        return []
+    for N in sorted(set(evidence.samples)):
+        for count, name in ((N, "number of samples"), *((N * size, "number of samples and outputs") for size in sizes)):
+            if count > 1 and abs(k - count) <= _NATURAL * k:
+                return [(code, f"{whose} is {times}: it {what} the {name}")]
+    for size in sizes:
+        if abs(k - size) <= _NATURAL * k:
+            return [(code, f"{whose} is {times}: it {what} the number of outputs, over which the loss averages or not")]
+    for N in evidence.samples:
+        for size in sizes:
+            if size != N and min(abs(r - N / size) / r, abs(r - size / N) / r) <= _NATURAL:
+                sentence = f"{whose} is {r:.6g} times what it should be: averaged over {size} units, not {N} samples"
+                return [("wrong_axis", sentence)]
+    return []
+
+
+def _transposed(evidence: Evidence) -> Iterator[Hypothesis]:
+    places = [
+        place
+        for place in evidence.wrong
+        if evidence.found[place].ndim == 2 and evidence.fits(place, evidence.expected[place].T)
+    ]
+    if places:
+        yield _one(evidence, "transposed", places, f"{evidence.whose(places)} is transposed")
+
+
+def _axes(evidence: Evidence) -> Iterator[Hypothesis]:
+    """Sums over the wrong axis: of a bias, the entries' total is right then, and the entries are not."""
+    everything, other = [], []
+    for place in evidence.wrong:
+        found, expected = evidence.found[place], evidence.expected[place]
+        if found.size < 2 or found.size != max(found.shape) or not np.isfinite(expected).all():
+            continue
+        total = expected.sum()
+        if any(evidence.fits(place, np.full(found.shape, one), found.size) for one in (total, total / found.size)):
+            everything.append(place)
+        elif abs(found.sum() - total) <= _FIT * np.abs(expected).sum() + np.minimum(
+            evidence.slack[place], 1e300
+        ).sum() and not np.allclose(np.sort(found.ravel()), np.sort(expected.ravel()), rtol=_FIT, atol=0):
+            other.append(place)
+    if everything:
+        sentence = f"{evidence.whose(everything)} is summed over its units too"
+        yield _one(evidence, "wrong_axis", everything, sentence)
+    if other:
+        sentence = f"{evidence.whose(other)} has the right total in the wrong entries"
+        yield _one(evidence, "wrong_axis", other, sentence, 2)
+
+
+def _exchanged(evidence: Evidence) -> Iterator[Hypothesis]:
+    pairs = {
+        place: other
+        for place in evidence.wrong
+        for other in range(len(evidence.names))
+        if other != place and _is_that_of(evidence, place, other)
+    }
+    if pairs:
+        code, what = ("wrong_velocity", "the velocity of") if evidence.momentum else ("exchanged", evidence.what)
+        whose = listed(
+            [f"{evidence.names[place]} is that of {evidence.names[other]}" for place, other in pairs.items()]
+        )
+        yield _one(evidence, code, list(pairs), f"{what} {whose}".lstrip())
+
+
+def _is_that_of(evidence: Evidence, place: int, other: int) -> bool:
+    """Whether one parameter has the gradient of another one, in that one's shape or in its own."""
+    raw, theirs = evidence.raw[place], evidence.expected[other]
+    if raw.shape == theirs.shape != evidence.found[place].shape:
+        known = np.isfinite(theirs)
+        off = np.abs(raw - theirs)[known] - np.minimum(evidence.slack[other], 1e300)[known]
+        return bool(known.any() and (off <= _FIT * np.abs(theirs[known])).all())
+    return any(evidence.fits(place, one) for one in _reshaped(theirs, evidence.found[place].shape))
+
+
+def _reshaped(array: Floats, shape: tuple[int, ...]) -> Iterator[Floats]:
+    """An array in another parameter's shape: as it is, or repeated as NumPy would."""
+    if [n for n in array.shape if n > 1] == [n for n in shape if n > 1]:
+        yield array.reshape(shape)
+    elif array.size < int(np.prod(shape)):
+        for one in (array, array.reshape(-1, 1), array.reshape(1, -1)):
+            try:
+                yield np.array(np.broadcast_to(one, shape))
+            except ValueError:
+                continue
+
+
+def _penalized(evidence: Evidence) -> Iterator[Hypothesis]:
+    """F − E = c V, or c times the signs of V."""
+    groups: dict[tuple[str, ...], list[tuple[int, str]]] = {}
+    constants: dict[str, list[float]] = {"the parameters": [], "their signs": []}
+    # Large arrays first: in one of a single entry any c fits, and it has to be that of another array.
+    for place in sorted(evidence.wrong, key=lambda place: -evidence.values[place].size):
+        values = evidence.values[place]
+        for name, of in (("the parameters", values), ("their signs", np.sign(values))):
+            c = _extra(evidence, place, of, known=constants[name])
+            if c is None:
+                continue
+            constants[name].append(c)
+            for code, sentence in _penalty_codes(evidence, place, c):
+                groups.setdefault((code, sentence, name), []).append((place, f"{c:.6g}"))
+    for (code, sentence, name), members in groups.items():
+        places = [place for place, _ in members]
+        times = listed(list(dict.fromkeys(c for _, c in members)))
+        whose = evidence.whose(places)
+        yield _one(evidence, code, places, f"{whose} {sentence}: it is off by {times} times {name}", 1)
+
+
+def _extra(
+    evidence: Evidence, place: int, of: Floats, base: Floats | None = None, known: Sequence[float] = ()
+) -> float | None:
+    """c in F = base + c · of, where one c serves all entries; of a single entry, where it is known from elsewhere."""
+    base = evidence.expected[place] if base is None else base
+    if of.shape != base.shape:
+        return None
+    c = _ratio(evidence.found[place] - base, evidence.expected[place], of)
+    telling = np.isfinite(base) & np.isfinite(evidence.expected[place]) & (of != 0)
+    if not c or not evidence.fits(place, base + c * of):
+        return None
+    if telling.sum() >= 2:
+        return c
+    seen = evidence.penalties(place)
+    others = [*known, seen[1] - seen[0]] if seen else known
+    return c if any(abs(other - c) <= 10 * _NATURAL * abs(c) for other in others) else None
+
+
+def _penalty_codes(evidence: Evidence, place: int, c: float) -> list[tuple[str, str]]:
+    missing = ("penalty_missing", "lacks the penalty's part")
+    factor = ("penalty_factor", "has another multiple of the penalty's part than the loss")
+    vector = max(evidence.values[place].shape, default=1) == evidence.values[place].size
+    biases = ("penalty_on_biases", "has a penalty, which the loss puts on weights only")
+    not_in_loss = ("penalty_not_in_loss", "has a penalty that the loss does not have")
+    seen = evidence.penalties(place)
+    if seen is None:
+        return [missing, factor] if c < 0 else [biases, factor] if vector else [factor, not_in_loss]
+    true, own = seen
+    if not true:
+        others = [evidence.penalties(other) for other in range(len(evidence.names)) if other != place]
+        return [biases] if vector and any(other and other[0] for other in others) else [not_in_loss]
+    return [missing] if not own else [factor]
+
+
+def _other_weights(evidence: Evidence) -> Iterator[Hypothesis]:
+    """F − E = c (V' − V), or c V', with the weights V' of another layer."""
+    for place in evidence.wrong:
+        own = evidence.values[place]
+        for other, weights in enumerate(evidence.values):
+            if other == place or own.size < 2:
+                continue
+            for theirs in (weights, weights.T):
+                if theirs.shape != own.shape:
+                    continue
+                bases = {0: [evidence.expected[place]], 1: []}
+                bases[1] = [
+                    candidate
+                    for third in range(len(evidence.names))
+                    if third != place
+                    for candidate in _reshaped(evidence.expected[third], own.shape)
+                ]
+                names = evidence.names[place], evidence.names[other]
+                mistake = named(
+                    "penalty_other_weights",
+                    names[:1],
+                    f"the penalty in the gradient of {names[0]} is made of {names[1]}",
+                )
+                exchanged = named("exchanged", names[:1], f"the gradient of {names[0]} is that of another parameter")
+                for second, candidates in bases.items():
+                    for base in candidates:
+                        if any(_extra(evidence, place, of, base) for of in (theirs - own, theirs)):
+                            mistakes = (exchanged, mistake) if second else (mistake,)
+                            yield Hypothesis(frozenset([place]), mistakes, 1 + second)
+
+
+def _single(evidence: Evidence) -> Iterator[Hypothesis]:
+    """One entry, one row or one column is wrong, and everything else is right."""
+    if len(evidence.wrong) != 1:
+        return
+    (place,) = evidence.wrong
+    expected, name = evidence.expected[place], evidence.names[place]
+    off = np.isfinite(expected) & ~(np.abs(evidence.found[place] - expected) <= evidence.slack[place])
+    if expected.size < 3 or not off.any():
+        return
+    if off.sum() == 1:
+        entry = ", ".join(str(i) for i in np.argwhere(off)[0])
+        yield _one(evidence, "single_entry", [place], f"only the entry {name}[{entry}] of the gradient is wrong", 3)
+    elif off.ndim == 2:
+        for axis, what, shown in ((0, "row", "{}"), (1, "column", ":, {}")):
+            lines = np.flatnonzero(off.any(1 - axis))
+            if len(lines) == 1 and off.shape[axis] > 1:
+                where = f"{name}[{shown.format(lines[0])}]"
+                yield _one(evidence, "single_row", [place], f"only the {what} {where} of the gradient is wrong", 3)
+
+
+_MAKERS = (
+    _by_shape,
+    _zeros,
+    _factors,
+    _transposed,
+    _exchanged,
+    _axes,
+    _penalized,
+    _other_weights,
+    _single,
+)

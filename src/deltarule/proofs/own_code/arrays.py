@@ -1,0 +1,308 @@
+"""Parameters and gradients as people hold them: an array, or dictionaries, lists and tuples of arrays.
+
+What comes out are plain arrays in an order, each with a name: "W1", "params[0]", "layers[0].W".
+"""
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import BadInput
+from deltarule.problem.problem import Floats
+
+_MARKS = ("d", "D", "grad_", "grad", "g_", "∂", "∇", "δ")
+_SUFFIXES = ("_grad", "_g", "_gradient", ".grad")
+
+
+@dataclass(frozen=True, eq=False)
+class Arrays:
+    """The arrays of a structure, in their order, with names; `structure` is what they were taken from."""
+
+    structure: Any
+    names: tuple[str, ...]
+    values: tuple[Floats, ...]
+
+    def rebuilt(self, values: Sequence[Floats]) -> Any:
+        """The same structure with other arrays in it.
+
+        >>> given = taken_apart({"W": np.ones(2), "layers": [0.5]})
+        >>> given.rebuilt([np.zeros(2), np.array(2.0)])
+        {'W': array([0., 0.]), 'layers': [np.float64(2.0)]}
+        """
+        return _rebuilt(self.structure, iter(values))
+
+
+def taken_apart(structure: Any, what: str = "params", names: Sequence[str] = ()) -> Arrays:
+    """The arrays of parameters.
+
+    structure  an array, a number with a point, or dictionaries, lists and tuples of these; None stands for no array
+    what       what to call the whole in sentences
+    names      for a list or tuple: what its items are called
+
+    Raises `BadInput` for anything else in it, whole numbers, or a number that is not finite.
+
+    >>> taken_apart([{"W": np.ones((2, 3)), "b": np.zeros(3)}]).names
+    ('params[0].W', 'params[0].b')
+    """
+    found = list(_leaves(structure, "", what, names))
+    if not found:
+        raise BadInput(f"{what} holds no arrays; give an array, or a dictionary, a list or a tuple of arrays")
+    single = len(found) == 1 and not found[0][0]
+    labels = tuple(what if single else name for name, _ in found)
+    return Arrays(structure, labels, tuple(_checked(name, leaf) for name, (_, leaf) in zip(labels, found, strict=True)))
+
+
+def _leaves(structure: Any, name: str, what: str = "params", names: Sequence[str] = ()) -> Iterator[tuple[str, Any]]:
+    if structure is None:
+        return
+    if isinstance(structure, Mapping):
+        for key, one in structure.items():
+            yield from _leaves(one, f"{name}.{key}" if name else str(key), what)
+    elif isinstance(structure, list | tuple):
+        fields = names if len(names) == len(structure) else getattr(structure, "_fields", ())
+        for i, one in enumerate(structure):
+            yield from _leaves(one, f"{name}.{fields[i]}".lstrip(".") if fields else f"{name or what}[{i}]", what)
+    else:
+        yield name, structure
+
+
+def _checked(name: str, leaf: Any) -> Floats:
+    if not isinstance(leaf, np.ndarray | np.generic | int | float):
+        raise BadInput(
+            f"{name} is of the type {type(leaf).__name__}; give NumPy arrays, in dictionaries, lists or tuples"
+        )
+    array = np.asarray(leaf)
+    if array.dtype.kind in "iub":
+        raise BadInput(
+            f"{name} holds whole numbers ({array.dtype}), which cannot be moved by a small step; "
+            "make it floating point, as with .astype(float)"
+        )
+    if array.dtype.kind != "f":
+        raise BadInput(f"{name} holds {array.dtype}; give real floating-point numbers")
+    if not array.size:
+        raise BadInput(f"{name} is empty, of shape {array.shape}; give at least one number")
+    if not np.isfinite(array).all():
+        place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise BadInput(f"{written(name, place)} is {array[place]}; give finite numbers")
+    return array
+
+
+def written(name: str, index: Sequence[int]) -> str:
+    """An entry as one would write it.
+
+    >>> written("W1", (0, 2)), written("b", ())
+    ('W1[0, 2]', 'b')
+    """
+    return f"{name}[{', '.join(map(str, index))}]" if len(index) else name
+
+
+def _rebuilt(structure: Any, values: Iterator[Floats]) -> Any:
+    if structure is None:
+        return None
+    if isinstance(structure, Mapping):
+        made: Any = dict(structure) if type(structure) is dict else copy.copy(structure)
+        for key, one in structure.items():
+            made[key] = _rebuilt(one, values)
+        return made
+    if isinstance(structure, list | tuple):
+        items = [_rebuilt(one, values) for one in structure]
+        if hasattr(structure, "_make"):
+            return structure._make(items)
+        return type(structure)(items)
+    value = next(values)
+    return value if isinstance(structure, np.ndarray) else value[()]
+
+
+def gradient_arrays(result: Any, given: Arrays, what: str) -> list[Floats]:
+    """The arrays of a gradient in the order of the parameters, from whatever a function returned beside it, too.
+
+    result   the gradient in the parameters' own structure, their arrays in a row, or a dictionary with names such as
+             "dW1"; alone, or among other things in a tuple
+    what     what to call the function in sentences
+
+    Raises `BadInput` for a missing or an extra parameter, and where there is nothing that looks like a gradient.
+
+    >>> given = taken_apart({"W": np.ones(2), "b": np.zeros(1)})
+    >>> gradient_arrays(({"dW": np.ones(2), "db": np.ones(1)}, "a note"), given, "gradient")
+    [array([1., 1.]), array([1.])]
+    """
+    first: BadInput | None = None
+    aligned = []
+    for candidate in _candidates(result, len(given.values)):
+        try:
+            aligned.append(_aligned(candidate, given, what))
+        except BadInput as error:
+            first = first or error
+    if not aligned:
+        assert first is not None
+        raise first
+    fitting = [arrays for arrays in aligned if all(map(_alike, arrays, given.values))]
+    return (fitting or aligned)[0]
+
+
+def _candidates(result: Any, count: int) -> Iterator[Any]:
+    """What may be the gradient in a result: all of it, one of its items, or several in a row."""
+    yield result
+    if isinstance(result, tuple | list):
+        yield from result
+        for start in range(len(result) - count + 1):
+            if count < len(result):
+                yield result[start : start + count]
+
+
+def _alike(found: Floats, wanted: Floats) -> bool:
+    return found.shape == wanted.shape or found.size == wanted.size
+
+
+def _aligned(result: Any, given: Arrays, what: str) -> list[Floats]:
+    if isinstance(result, Mapping) and not isinstance(given.structure, Mapping):
+        renamed = _renamed(result, given.names, what)
+        return [_leaf(renamed[name], name, what) for name in given.names]
+    found = list(_paired(result, given.structure, "", what))
+    if len(found) != len(given.names):
+        raise _counted(len(found), given, what)
+    return [_leaf(one, name, what) for one, name in zip(found, given.names, strict=True)]
+
+
+def _paired(result: Any, structure: Any, name: str, what: str) -> Iterator[Any]:
+    """The gradient's leaves in the order of the parameters' leaves."""
+    if structure is None:
+        return
+    if isinstance(structure, Mapping) and isinstance(result, Mapping):
+        known = [key for key, one in structure.items() if one is not None]
+        renamed = _renamed(result, known, what)
+        for key in known:
+            yield from _paired(renamed[key], structure[key], f"{name}.{key}", what)
+    elif isinstance(structure, Mapping | list | tuple) and isinstance(result, list | tuple):
+        items = list(structure.values()) if isinstance(structure, Mapping) else list(structure)
+        leaves = [leaf for _, leaf in _leaves(structure, "")]
+        if len(result) == len(items):
+            for found, one in zip(result, items, strict=True):
+                yield from _paired(found, one, name, what)
+        elif len(result) == len(leaves):
+            yield from result
+        else:
+            raise BadInput(
+                f"{what} returns {len(result)} items for the {len(items)} parameters {_listed(structure)}; "
+                "give a gradient for each, in their order"
+            )
+    elif isinstance(structure, Mapping | list | tuple):
+        raise BadInput(
+            f"{what} returns {_described(result)} where params holds {_listed(structure)}; "
+            "give a gradient for each, in the same form"
+        )
+    else:
+        yield result
+
+
+def _renamed(result: Mapping[Any, Any], known: Sequence[Any], what: str) -> dict[Any, Any]:
+    """The items of a gradient under the names of the parameters: "dW1" is that of "W1"."""
+    renamed = {}
+    for key, one in result.items():
+        name = next((name for name in known if _means(str(key), str(name))), None)
+        if name is None:
+            raise BadInput(f"{what} has a gradient '{key}', and there is no such parameter; there are: {_names(known)}")
+        renamed[name] = one
+    missing = [name for name in known if name not in renamed]
+    if missing:
+        raise BadInput(f"{what} lacks the gradient of {_names(missing)}; give one for every parameter")
+    return renamed
+
+
+def _means(key: str, name: str) -> bool:
+    return key == name or any(key == mark + name for mark in _MARKS) or any(key == name + end for end in _SUFFIXES)
+
+
+def _leaf(found: Any, name: str, what: str) -> Floats:
+    if found is None:
+        raise BadInput(f"{what} lacks the gradient of {name}: it is None")
+    if not isinstance(found, np.ndarray | np.generic | int | float):
+        raise BadInput(f"{what} gives {_described(found)} as the gradient of {name}; give an array of its shape")
+    array = np.asarray(found)
+    if array.dtype.kind not in "fiub":
+        raise BadInput(f"{what} gives {array.dtype} as the gradient of {name}; give real numbers")
+    return array if array.dtype.kind == "f" else array.astype(float)
+
+
+def _counted(found: int, given: Arrays, what: str) -> BadInput:
+    return BadInput(f"{what} returns {found} arrays for the {len(given.names)} parameters {_names(given.names)}")
+
+
+def _listed(structure: Any) -> str:
+    return _names([name for name, _ in _leaves(structure, "")])
+
+
+def _names(names: Sequence[Any]) -> str:
+    return ", ".join(map(str, names))
+
+
+def _described(thing: Any) -> str:
+    if isinstance(thing, np.ndarray):
+        return f"an array of shape {thing.shape}"
+    if isinstance(thing, Mapping):
+        return f"a dictionary of {_names(list(thing))}"
+    if isinstance(thing, list | tuple):
+        return f"a {type(thing).__name__} of {len(thing)}"
+    return f"a {type(thing).__name__}"
+
+
+def conformed(found: Floats, wanted: Floats) -> tuple[Floats, str]:
+    """A gradient in the shape of its parameter, and the code of the mistake that its own shape shows ("" where none).
+
+    0 in every entry, and "other_shape", where the shape says nothing.
+
+    >>> conformed(np.ones((1, 3)), np.ones(3))
+    (array([1., 1., 1.]), '')
+    >>> conformed(np.ones((4, 3)), np.ones(3))
+    (array([4., 4., 4.]), 'not_summed')
+    """
+    shape, ones = wanted.shape, tuple(n for n in wanted.shape if n > 1)
+    if found.size == wanted.size and tuple(n for n in found.shape if n > 1) == ones:
+        # What a subtraction would make of the two: (3, 1) and (3,) give (3, 3).
+        size = int(np.prod(np.broadcast_shapes(found.shape, shape)))
+        code = "" if size == wanted.size else "transposed" if found.T.shape == shape else "broadcast"
+        return found.reshape(shape), code
+    if found.T.shape == shape:
+        return found.T, "transposed"
+    for axis in range(found.ndim):
+        summed = found.sum(axis)
+        if summed.size == wanted.size and tuple(n for n in summed.shape if n > 1) == ones:
+            return summed.reshape(shape), "not_summed"
+    return np.zeros(shape), OTHER_SHAPE
+
+
+OTHER_SHAPE = "other_shape"
+
+
+def wrong_shape(name: str, found: Floats, wanted: Floats) -> BadInput:
+    """What to say of a gradient whose shape nothing explains."""
+    return BadInput(
+        f"the gradient of {name} has the shape {found.shape}, {name} itself {wanted.shape}; the two must be the same"
+    )
+
+
+def number_of(result: Any, what: str) -> tuple[Any, Any]:
+    """The one number in what a loss function returned, and the rest of it.
+
+    Raises `BadInput` where there is none, as for a loss that was never summed.
+
+    >>> number_of((np.float64(0.5), "cache"), "loss")
+    (np.float64(0.5), ('cache',))
+    """
+    items = list(result) if isinstance(result, tuple | list) else [result]
+    for is_one in (_is_scalar, _has_one):
+        for i, item in enumerate(items):
+            if is_one(item):
+                return np.asarray(item).reshape(())[()], tuple(items[:i] + items[i + 1 :])
+    raise BadInput(f"{what} returns {_described(result)}; a loss is one number: sum or average over all of it")
+
+
+def _is_scalar(item: Any) -> bool:
+    return isinstance(item, np.generic | int | float | complex) or (isinstance(item, np.ndarray) and item.ndim == 0)
+
+
+def _has_one(item: Any) -> bool:
+    return isinstance(item, np.ndarray) and item.size == 1

@@ -1,0 +1,257 @@
+"""Other people's code, as they wrote it, in one form: a loss and a gradient of a list of arrays.
+
+A function may take its parameters as they are given, one by one, or not at all: then it reads arrays that stand
+somewhere (globals, an object's attributes), and these are moved where they stand, and put back.
+"""
+
+import inspect
+import re
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import BadInput
+from deltarule.problem.problem import Floats
+from deltarule.proofs.own_code.arrays import Arrays, gradient_arrays, number_of, taken_apart
+
+Values = Sequence[Floats]
+
+
+@dataclass(frozen=True, eq=False)
+class Code:
+    """A loss and its gradient, of parameters in a fixed order.
+
+    names, start        the parameters, and where the gradient is to be checked
+    loss, gradient      of values in place of `start`; the gradient's arrays in the shapes that they came in
+    held                the code reads its parameters where they stand, in their own dtype
+    repeatable          whether the gradient may be asked for again, elsewhere
+    blur                rounding errors that the way in which the gradient was obtained adds to it
+    restore             puts everything back
+    changed             what a call changes of the values handed to it, by the function's name
+    """
+
+    names: tuple[str, ...]
+    start: tuple[Floats, ...]
+    loss: Callable[[Values], Any]
+    gradient: Callable[[Values], list[Floats]]
+    held: bool
+    repeatable: bool = True
+    blur: tuple[Floats, ...] | None = None
+    restore: Callable[[], None] = lambda: None
+    changed: Callable[[], dict[str, tuple[str, ...]]] = dict
+
+
+def from_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | None, params: Any) -> Code:
+    """Code in two functions, or in one that returns loss and gradient together.
+
+    >>> code = from_functions(lambda w: w @ w, lambda w: 2 * w, np.array([1.0, 2.0]))
+    >>> code.loss(code.start), code.gradient(code.start)
+    (np.float64(5.0), [array([2., 4.])])
+    """
+    together = gradient is None or gradient is loss
+    one, other = _named(loss, "loss"), "" if gradient is None else _named(gradient, "gradient")
+    given = taken_apart(params, names=_argument_names(loss))
+    call_loss = caller(loss, given, one)
+    call_gradient = call_loss if together or gradient is None else caller(gradient, given, other)
+    held = call_loss.held or call_gradient.held
+    holder = Standing(given) if held else None
+
+    def found(values: Values) -> list[Floats]:
+        result = call_gradient(values, holder)
+        return without_loss(result, given, one) if together else gradient_arrays(result, given, other)
+
+    return Code(
+        names=given.names,
+        start=given.values if held else tuple(value.astype(np.float64) for value in given.values),
+        loss=lambda values: number_of(call_loss(values, holder), one)[0],
+        gradient=found,
+        held=held,
+        restore=holder.restore if holder else lambda: None,
+        changed=lambda: {
+            name: tuple(changed)
+            for name, call in ((one, call_loss), (other, call_gradient))
+            if name and (changed := call.changes(holder))
+        },
+    )
+
+
+def without_loss(result: Any, given: Arrays, what: str) -> list[Floats]:
+    """The gradient in what one function returned together with the loss."""
+    if not isinstance(result, tuple | list) or len(result) < 2:
+        raise BadInput(f"{what} returns no gradient beside the loss; give a function for the gradient, too")
+    _, rest = number_of(result, what)
+    return gradient_arrays(rest[0] if len(rest) == 1 else rest, given, what)
+
+
+class Standing:
+    """Parameters that code reads where they stand: written to in place, and put back in the end.
+
+    source  the arrays, or a function that finds those that stand there now (code that makes new ones in an update)
+    """
+
+    def __init__(self, source: Arrays | Callable[[], Arrays]) -> None:
+        self._find = source if callable(source) else lambda: source
+        first = self._find()
+        for name, value, leaf in zip(first.names, first.values, _leaves_of(first), strict=True):
+            if not isinstance(leaf, np.ndarray):
+                raise BadInput(f"{name} is a plain number, which cannot be moved from outside; make it an array")
+            if not value.flags.writeable:
+                raise BadInput(f"{name} is read-only, so that it cannot be moved; give an array that may be written to")
+        self.names, self._before = first.names, tuple(value.copy() for value in first.values)
+
+    def read(self) -> tuple[Floats, ...]:
+        """What stands there now."""
+        return tuple(value.copy() for value in self._find().values)
+
+    def write(self, values: Values) -> None:
+        """Put other numbers there."""
+        for array, value in zip(self._find().values, values, strict=True):
+            array[...] = value
+
+    def restore(self) -> None:
+        """Put back what stood there in the beginning."""
+        self.write(self._before)
+
+
+def _leaves_of(given: Arrays) -> list[Any]:
+    """The parameters as they stand, plain numbers among them."""
+    found: list[Any] = []
+
+    def collect(structure: Any) -> None:
+        if isinstance(structure, Mapping):
+            structure = list(structure.values())
+        if isinstance(structure, list | tuple):
+            for one in structure:
+                collect(one)
+        elif structure is not None:
+            found.append(structure)
+
+    collect(given.structure)
+    return found
+
+
+class Caller:
+    """A function, and how it wants its parameters."""
+
+    def __init__(self, function: Callable[..., Any], given: Arrays, what: str, style: str) -> None:
+        self.function, self.given, self.what, self.held = function, given, what, style == "held"
+        self._style = style
+
+    def __call__(self, values: Values, holder: Standing | None) -> Any:
+        """What the function gives for other values of the parameters."""
+        if self.held:
+            assert holder is not None
+            holder.write(values)
+            return run(self.function, (), {}, self.what)
+        return self.handed(self.given.rebuilt(values))
+
+    def handed(self, structure: Any) -> Any:
+        """Call the function with the parameters in their own structure."""
+        if self._style == "whole":
+            return run(self.function, (structure,), {}, self.what)
+        if self._style == "by name":
+            return run(self.function, (), structure, self.what)
+        items = structure.values() if isinstance(structure, Mapping) else structure
+        return run(self.function, tuple(items), {}, self.what)
+
+    def changes(self, holder: Standing | None) -> list[str]:
+        """Which parameters the function changes when it is called."""
+        before = self.given.values if holder is None else holder.read()
+        values = [value.copy() for value in before]
+        self(values, holder)
+        after = holder.read() if holder is not None and self.held else values
+        changed = [not np.array_equal(one, other) for one, other in zip(before, after, strict=True)]
+        if holder is not None:
+            holder.write(before)
+        return [name for name, moved in zip(self.given.names, changed, strict=True) if moved]
+
+
+def caller(function: Callable[..., Any], given: Arrays, what: str) -> Caller:
+    """A function ready to be called with values of the parameters.
+
+    Raises `BadInput` for what cannot be called, or not with these parameters.
+    """
+    if not callable(function):
+        raise BadInput(f"{what} is {type(function).__name__}, which cannot be called; give a function")
+    return Caller(function, given, what, _style(function, given, what))
+
+
+def _style(function: Callable[..., Any], given: Arrays, what: str) -> str:
+    """How a function takes its parameters: "held" (it takes none), "whole", "by name" or "one by one"."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some functions made in C do not tell
+        return "whole"
+    kinds = [parameter.kind for parameter in signature.parameters.values()]
+    structure = given.structure
+    count = len(structure) if isinstance(structure, Mapping | list | tuple) else 1
+    if isinstance(structure, Mapping) and all(isinstance(key, str) for key in structure):
+        accepted = {name for name, one in signature.parameters.items() if one.kind not in _BY_PLACE}
+        if set(structure) <= accepted or kinds == [inspect.Parameter.VAR_KEYWORD]:
+            return "by name"
+    if _takes(signature, 0) and inspect.Parameter.VAR_POSITIONAL not in kinds:
+        return "held"
+    if count == 1 or inspect.Parameter.VAR_POSITIONAL not in kinds:
+        if _takes(signature, 1):
+            return "whole"
+    if _takes(signature, count) and isinstance(structure, Mapping | list | tuple):
+        return "one by one"
+    raise BadInput(
+        f"{what} takes {_counted(signature)} and params holds {', '.join(given.names)}; give a function of the "
+        "parameters alone, as lambda params: loss(params, x, y), or of nothing where it reads them itself"
+    )
+
+
+_BY_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+def _takes(signature: inspect.Signature, count: int) -> bool:
+    try:
+        signature.bind(*range(count))
+    except TypeError:
+        return False
+    return True
+
+
+def _counted(signature: inspect.Signature) -> str:
+    names = ", ".join(signature.parameters)
+    return f"({names})"
+
+
+def _argument_names(function: Callable[..., Any]) -> tuple[str, ...]:
+    """What a function calls its arguments: good names for parameters that come in a list."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return ()
+    return tuple(one.name for one in parameters if one.kind == inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def _named(function: Any, otherwise: str) -> str:
+    name = getattr(function, "__name__", "")
+    return name if name and name != "<lambda>" else otherwise
+
+
+def run(function: Callable[..., Any], positional: tuple[Any, ...], named: Mapping[str, Any], what: str) -> Any:
+    """Call a function of somebody else's; whatever it raises becomes one sentence.
+
+    >>> run(lambda w: w / [], (1.0,), {}, "loss")
+    Traceback (most recent call last):
+        ...
+    deltarule.errors.BadInput: loss raised TypeError: unsupported operand type(s) for /: 'float' and 'list' (...)
+    """
+    try:
+        return function(*positional, **named)
+    except BadInput:
+        raise
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)[1:] or traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in frames if "site-packages" not in frame.filename and frame.filename[0] != "<"]
+        last = (own or frames)[-1]
+        said = re.sub(r"\s+", " ", str(error)).strip()
+        place = f"{Path(last.filename).name}, line {last.lineno}"
+        raise BadInput(f"{what} raised {type(error).__name__}{': ' if said else ''}{said} ({place})") from error

@@ -1,0 +1,339 @@
+"""Somebody's intermediate values beside the right ones: the first that differs, and the formula that gives it."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from deltarule.engines.base import one_blas_thread
+from deltarule.engines.reference import apply_optimizer, objective_and_gradient
+from deltarule.errors import BadInput
+from deltarule.maths.elementary import Array
+from deltarule.maths.losses import Loss
+from deltarule.maths.network import flatten, views
+from deltarule.maths.objective import data_term
+from deltarule.problem.batches import batch
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.problem.problem import Floats, Problem
+from deltarule.problem.registry import Named
+from deltarule.problem.state import initial_state
+from deltarule.proofs.mistakes.diagnose import Evidence, diagnosis
+from deltarule.proofs.mistakes.kinds import listed
+from deltarule.proofs.mistakes.likeness import Layout, Like, readings_of
+from deltarule.proofs.own_code.arrays import taken_apart
+from deltarule.proofs.own_code.report import CodeReport, Worst, checked_hint, told
+
+_KINDS = {
+    "z": ("z",),
+    "n": ("n",),
+    "a": ("a", "h"),
+    "dz": ("dz", "delta", "δ", "d"),
+    "da": ("da", "dh"),
+    "dW": ("dw", "grad_w"),
+    "db": ("db", "grad_b"),
+    "W": ("w",),
+    "b": ("b",),
+}
+_LOSS = ("loss", "j", "cost")
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """A value on the way: its name, the right numbers in the user's form, the formula, and its parameter, if any."""
+
+    name: str
+    right: Floats
+    formula: str
+    parameter: Floats | None = None
+
+
+def compare(
+    mine: Mapping[str, Any],
+    network: Network,
+    params: Any,
+    x: Any,
+    y: Any,
+    loss: Named | Loss = "squared_error",
+    *,
+    hint: str = "fix",
+    **options: Any,
+) -> CodeReport:
+    """Hold intermediate values of one's own code beside the right ones, in the order in which they are computed.
+
+    Parameters
+    ----------
+    mine : arrays by name, as many as there are: z1, a1 … of the pass forward, `loss`; dz2 (or delta2, δ2), dW2, db2,
+        da1 … of the pass back; W1, b1 … after the update.
+    network : its shape.
+    params : its parameters before the update, as for `check_gradient`; weights inputs × outputs or outputs × inputs.
+    x, y : the data, samples as rows or as columns.
+    loss : its name, or a table with its name and parameters.
+    hint : how much is told: "pass", "where", "kind" or "fix".
+    options : what else `create_problem` takes: reduction, penalty, strength, optimizer, learning_rate …
+
+    Returns a `CodeReport` whose `worst` is the first value that differs, and whose `formula` gives the right one.
+
+    Raises `BadInput` for a name that is no value of this network, for parameters or data that are not its own, and as
+    `create_problem`.
+
+    >>> params = {"W1": np.array([[1.0], [2.0]]), "b1": np.array([0.5])}
+    >>> x, y = np.array([[1.0, 2.0], [0.0, 1.0]]), np.array([[1.0], [0.0]])
+    >>> network = Network([2, 1], output="sigmoid")
+    >>> report = compare({"z1": x @ params["W1"]}, network, params, x, y, "binary_cross_entropy")
+    >>> report.worst.where, report.formula
+    ('z1[1, 0]', 'z1 = x W1 + b1')
+    """
+    checked_hint(hint)
+    if not isinstance(network, Network):
+        raise BadInput(f"network is {type(network).__name__}; give a Network, as Network([2, 3, 1])")
+    given = taken_apart(params)
+    found = _named(mine, network)
+    readings = list(readings_of(given.names, given.values, Like(network, x, y, {})))
+    with one_blas_thread():
+        compared = [
+            _Compared(found, list(_values(network, given.values, *reading, loss, options))) for reading in readings
+        ]
+    # Where shapes leave it open which way round things are, the reading under which most is right is the one meant.
+    best = max(compared, key=lambda one: len(one.names) if one.first is None else one.first)
+    return told(best.report(len(readings[0][1])), hint)
+
+
+def _named(mine: Mapping[str, Any], network: Network) -> dict[str, Floats]:
+    """The user's values by our names."""
+    if not isinstance(mine, Mapping) or not mine:
+        raise BadInput("mine holds no values; give a dictionary such as {'z1': z1, 'a1': a1, 'dW1': dW1}")
+    found = {}
+    for key, value in mine.items():
+        name = _our_name(str(key), len(network.layers))
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiu":
+            raise BadInput(f"{key} holds {array.dtype}; give real numbers")
+        if not np.isfinite(array).all():
+            raise BadInput(f"{key} has a number that is not finite; compare where all of them are")
+        found[name] = array if array.dtype.kind == "f" else array.astype(float)
+    return found
+
+
+def _our_name(key: str, layers: int) -> str:
+    if key.lower() in _LOSS:
+        return "loss"
+    parts = re.fullmatch(r"(\D+?)_?(\d+)", key)
+    if parts and 1 <= int(parts[2]) <= layers:
+        for kind, names in _KINDS.items():
+            if parts[1].lower().rstrip("_") in names:
+                return f"{kind}{int(parts[2])}"
+    raise BadInput(
+        f"mine has '{key}', which is no value of this network; there are loss, and of each layer from 1 to {layers} "
+        "z, a, dz, dW, db, da, W and b, as in z1"
+    )
+
+
+def _values(
+    network: Network,
+    params: Sequence[Floats],
+    layout: Layout,
+    x: Floats,
+    y: Floats,
+    loss: Named | Loss,
+    options: Mapping[str, Any],
+) -> Iterator[Value]:
+    """The right values in the order in which they are computed, in the user's form."""
+    problem = create_problem(network, x, y, loss=loss, **options)
+    ours = layout.ours(tuple(np.asarray(value, float) for value in params), network)
+    theta = flatten({name: array[None] for name, array in ours.items()}, network.entries)
+    state = replace(initial_state(problem), theta=theta)
+    rows = batch(problem, state.members, 0)
+    done = objective_and_gradient(problem, state, rows)
+    words = _Words(problem, layout)
+
+    def turned(value: Array) -> Floats:
+        return np.asarray(value[0].T if layout.columns else value[0])
+
+    for taped in done.tape:
+        yield Value(taped.name, turned(taped.value), words.forward(taped.name))
+    last = network.layers[-1].number
+    yield Value(f"a{last}", turned(network.output.forward(done.tape[-1].value)[0]), words.forward(f"a{last}"))
+    yield Value("loss", np.asarray(done.objective[0]), f"the {problem.loss.name}, as a {problem.reduction}")
+    gradients = layout.theirs({name: array[0] for name, array in views(done.gradient, network.entries).items()})
+    upstream = data_term(problem.loss, problem.reduction, network.output, done.tape[-1].value, rows.y, rows.w)[1]()
+    for i in reversed(range(len(done.tape))):
+        name = done.tape[i].name
+        yield Value(f"d{name}", turned(upstream), words.backward(f"d{name}"))
+        upstream = done.tape[i].backward(upstream)[0]
+        if name[0] == "z":
+            for array in (f"W{name[1:]}", f"b{name[1:]}"):
+                if array in layout.places:
+                    place = layout.places[array]
+                    yield Value(f"d{array}", gradients[place], words.backward(f"d{array}"), params[place])
+    if problem.optimizer.update is not None:
+        after, _ = apply_optimizer(problem, state, done.gradient)
+        updated = layout.theirs({name: array[0] for name, array in views(after, network.entries).items()})
+        for name, place in layout.places.items():
+            yield Value(name, updated[place], words.update(name))
+
+
+class _Words:
+    """The formulas, as they are for samples as rows or columns and weights one way round or the other."""
+
+    def __init__(self, problem: Problem, layout: Layout) -> None:
+        self.problem, self.network = problem, problem.network
+        self.columns, self.turned = layout.columns, layout.transposed
+
+    def _before(self, n: int) -> str:
+        return "x" if n == 1 else f"a{n - 1}"
+
+    def forward(self, name: str) -> str:
+        n = int(name[1:])
+        if name[0] == "z":
+            factors = [self._before(n), f"W{n}{'ᵀ' if self.turned != self.columns else ''}"]
+            product = " ".join(reversed(factors) if self.columns else factors)
+            return f"{name} = {product}" + (f" + b{n}" if self.network.layers[n - 1].bias else "")
+        if name[0] == "n":
+            return f"{name} = gamma{n} (z{n} − mean) / √(variance + ε) + beta{n}, over the batch"
+        activation = self.network.layers[n - 1].activation
+        said = _said(activation.function, activation.name)
+        return f"{name} = {activation.name}(z{n}){f': {said}' if said else ''}"
+
+    def backward(self, name: str) -> str:
+        n, kind = int(name[2:]), name[:2]
+        last = self.network.layers[-1].number
+        if kind == "dz" and n == last:
+            return f"{name} = {self._at_the_end(n)}"
+        if kind == "dz" or kind == "dn":
+            activation = self.network.layers[n - 1].activation
+            slope = _said(activation.derivative, f"the derivative of {activation.name} at z{n}")
+            return f"{name} = da{n} through {activation.name}: {slope}"
+        if kind == "da":
+            factors = [f"dz{n + 1}", f"W{n + 1}{'' if self.turned != self.columns else 'ᵀ'}"]
+            return f"{name} = {' '.join(reversed(factors) if self.columns else factors)}"
+        if kind == "db":
+            return f"{name} = the sum of dz{n} over the samples{self._penalty(n, 'b')}"
+        return f"{name} = {self._weights(n)}{self._penalty(n, 'W')}"
+
+    def _at_the_end(self, n: int) -> str:
+        loss, output = self.problem.loss, self.network.output
+        fused = loss.fused.get(output.name)
+        C = self.network.outputs
+        share = {"sum": "", "mean_samples": " / N", "mean_elements": f" / ({C} N)"}[self.problem.reduction]
+        if fused:
+            return f"({_said(fused.derivative, 'predicted minus target')}){share}, with z = z{n}"
+        slope = _said(loss.derivative, f"the derivative of {loss.name}")
+        through = "" if output.name == "identity" else f", through {output.name}: {_said(output.derivative, 'f′(z)')}"
+        return f"({slope}){share}, with p = a{n}{through}"
+
+    def _weights(self, n: int) -> str:
+        """xᵀ δ, in one of its four forms."""
+        before, after = self._before(n), f"dz{n}"
+        if self.columns:
+            return f"{after} {before}ᵀ" if self.turned else f"{before} {after}ᵀ"
+        return f"{after}ᵀ {before}" if self.turned else f"{before}ᵀ {after}"
+
+    def _penalty(self, n: int, letter: str) -> str:
+        penalty = self.problem.penalty
+        entry = next((one for one in self.network.entries if one.name == f"{letter}{n}"), None)
+        if penalty is None or entry is None or not self.problem.penalized[entry.start]:
+            return ""
+        return f" + λ · ({_said(penalty.derivative, penalty.name)}), with w = {letter}{n}"
+
+    def update(self, name: str) -> str:
+        optimizer = self.problem.optimizer
+        return f"{name}: {_said(optimizer.update, optimizer.name)}, with θ = {name} and g = d{name}"
+
+
+def _said(function: Any, otherwise: str) -> str:
+    """The formula at the head of a function's docstring."""
+    text = (getattr(function, "__doc__", None) or "").strip().split("\n")[0]
+    return re.split(r"(?:\.    Source|: |; )", text)[0].strip() or otherwise
+
+
+class _Compared:
+    """A user's values beside the right ones of one reading."""
+
+    def __init__(self, found: Mapping[str, Floats], values: Sequence[Value]) -> None:
+        known = [value.name for value in values]
+        for name in found:
+            if name not in known:
+                raise BadInput(f"mine has {name}, which this network does not have; it has {', '.join(known)}")
+        self.values = [value for value in values if value.name in found]
+        self.names = [value.name for value in self.values]
+        self.all = values
+        self.found = {value.name: _in_form(found[value.name], value.right) for value in self.values}
+        wrong = [i for i, value in enumerate(self.values) if not self._agrees(value)]
+        self.first = wrong[0] if wrong else None
+
+    def _slack(self, value: Value) -> Floats:
+        found = self.found[value.name]
+        digits = 1e-7 if found.dtype == np.float64 else 1e-3
+        size = float(np.abs(value.right).max())
+        return digits * np.abs(value.right) + 1e-2 * digits * size
+
+    def _agrees(self, value: Value) -> bool:
+        found = self.found[value.name]
+        return found.shape == value.right.shape and bool((np.abs(found - value.right) <= self._slack(value)).all())
+
+    def report(self, samples: int) -> CodeReport:
+        """What to say of it."""
+        entries = sum(value.right.size for value in self.values)
+        report = CodeReport(
+            "comparison",
+            self.first is None,
+            None,
+            None,
+            entries,
+            entries,
+            0,
+            0,
+            ("our own values",),
+            0.0,
+            (),
+            (),
+            "fix",
+        )
+        if self.first is None:
+            return report
+        value, before = self.values[self.first], self.names[: self.first]
+        found, notes = self.found[value.name], [f"right before it: {listed(before)}"] if before else []
+        compared = sum(one.right.size for one in self.values[: self.first + 1])
+        if found.shape != value.right.shape:
+            shapes = f"{value.name} has the shape {found.shape}, and should have {value.right.shape}"
+            worst = Worst(value.name, (), float("nan"), float("nan"), float("inf"))
+            return replace(report, worst=worst, compared=compared, formula=value.formula, notes=(shapes, *notes))
+        off = np.abs(found - value.right)
+        error = off / np.where(off > 0, np.maximum(np.abs(found), np.abs(value.right)), 1)
+        index = tuple(int(i) for i in np.unravel_index(int(error.argmax()), error.shape))
+        worst = Worst(value.name, index, float(found[index]), float(value.right[index]), float(error[index]))
+        return replace(
+            report,
+            worst=worst,
+            compared=compared,
+            formula=value.formula,
+            diagnosis=diagnosis(self._evidence(value, samples)),
+            notes=tuple(notes),
+        )
+
+    def _evidence(self, wrong: Value, samples: int) -> Evidence:
+        """The first wrong value among all the right ones, one of which it may be."""
+        found = [self.found[one.name] if one is wrong else one.right for one in self.all]
+        rights = tuple(one.right for one in self.all)
+        place = next(i for i, one in enumerate(self.all) if one is wrong)
+        return Evidence(
+            names=tuple(one.name for one in self.all),
+            values=tuple(np.zeros(one.right.shape) if one.parameter is None else one.parameter for one in self.all),
+            found=tuple(np.asarray(one, float) for one in found),
+            expected=rights,
+            slack=tuple(1e-9 * np.abs(one) for one in rights),
+            raw=tuple(np.asarray(one, float) for one in found),
+            wrong=(place,),
+            shapes=("",) * len(self.all),
+            samples=(samples,),
+            what="",
+        )
+
+
+def _in_form(found: Floats, right: Floats) -> Floats:
+    """A user's value in the shape of the right one, if only axes of length 1 are in the way."""
+    ones = [n for n in found.shape if n > 1] == [n for n in right.shape if n > 1]
+    return found.reshape(right.shape) if ones else found

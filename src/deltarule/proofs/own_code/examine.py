@@ -1,0 +1,333 @@
+"""A gradient of somebody's code held against the right one: the check itself, whatever the code looks like.
+
+F  what the code says, E what was measured. An entry is wrong where |F − E| is more than a share of the larger of the
+two (1e-6 in float64, 2.5e-4 in float32), and the doubt of the measurement, and a rounding error of the array's size.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.engines.base import one_blas_thread
+from deltarule.errors import BadInput
+from deltarule.problem.problem import Floats
+from deltarule.proofs.mistakes.diagnose import Evidence, Hypothesis, diagnosis
+from deltarule.proofs.mistakes.kinds import Mistake, listed, named
+from deltarule.proofs.mistakes.likeness import Like, recognized
+from deltarule.proofs.mistakes.planted import hypotheses
+from deltarule.proofs.own_code.arrays import OTHER_SHAPE, conformed, written, wrong_shape
+from deltarule.proofs.own_code.calling import Code
+from deltarule.proofs.own_code.measure import (
+    SMALL_ERROR,
+    Direction,
+    Measured,
+    chance_to_pass,
+    loss_at,
+    measured,
+    quietly,
+    with_one,
+)
+from deltarule.proofs.own_code.probes import depends_on, digits, penalty_probe
+from deltarule.proofs.own_code.report import CodeReport, Worst
+
+MOST = 2000
+_AGAIN = 4
+_ZERO = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What is known beside the code: the network, the number of samples, the numbers of an update.
+
+    further   hypotheses of the kind of code, from E
+    """
+
+    like: Like | None = None
+    samples: tuple[int, ...] = ()
+    learning_rate: float | None = None
+    momentum: bool = False
+    further: Callable[[Evidence], Iterator[Hypothesis]] = lambda evidence: iter(())
+
+
+def examined(code: Code, what: str, known: Known, most: int = MOST) -> CodeReport:
+    """Check the gradient of some code, and leave everything as it was found."""
+    with one_blas_thread():
+        try:
+            return _examined(code, what, known, most)
+        finally:
+            code.restore()
+
+
+def _examined(code: Code, what: str, known: Known, most: int) -> CodeReport:
+    entries = sum(value.size for value in code.start)
+    nothing = CodeReport(what, False, None, None, entries, 0, 0, 0, ("nothing",), 1.0, (), (), "fix")
+    value = _value(code)
+    changed = code.changed()
+    if changed:
+        words = listed([f"{name} changes {listed(arrays)}" for name, arrays in changed.items()])
+        return replace(nothing, vacuous=f"{words} when it is called; give a function that changes nothing, or a copy")
+    values = [value, *(_value(code) for _ in range(_AGAIN))]
+    if max(values) - min(values) > digits(code) * abs(value):
+        other = next(one for one in values if one != value)
+        return replace(
+            nothing,
+            vacuous=f"the loss is random: with the same parameters it is {value:.8g} and then {other:.8g}; "
+            "set the seed inside, so that each call draws the same numbers",
+        )
+    if code.repeatable:
+        raw = _gradient(code)
+        unsteady = _unsteady(code, raw)
+        if unsteady:
+            return replace(nothing, diagnosis=(unsteady,))
+        found = measured(code, [_sized(one, start) for one, start in zip(raw, code.start, strict=True)], most)
+    else:
+        found = measured(code, _rough(code, value), most)
+        raw = _gradient(code)
+    return _judged(nothing, code, raw, found, value, known)
+
+
+def _value(code: Code) -> float:
+    value = loss_at(code, code.start)
+    if not np.isfinite(value):
+        raise BadInput(f"the loss is {value} at these parameters; give some at which it is finite")
+    return value
+
+
+def _gradient(code: Code) -> list[Floats]:
+    found: list[Floats] = [np.array(one) for one in quietly(partial(code.gradient, code.start))]
+    for name, one in zip(code.names, found, strict=True):
+        if not np.isfinite(one).all():
+            place = tuple(int(i) for i in np.argwhere(~np.isfinite(one))[0])
+            raise BadInput(f"the gradient of {written(name, place)} is {one[place]}; it has to be finite")
+    return found
+
+
+def _unsteady(code: Code, first: list[Floats]) -> Mistake | None:
+    """Why the gradient is another one at every call, if it is."""
+    second, third = _gradient(code), _gradient(code)
+    changed = [
+        place
+        for place, (one, other) in enumerate(zip(first, second, strict=True))
+        if one.shape != other.shape or np.abs(one - other).max() > 1e-6 * np.abs(one).max()
+    ]
+    if not changed:
+        return None
+    names = [code.names[place] for place in changed]
+    grown = [(second[place] - first[place], third[place] - second[place]) for place in changed]
+    if all(np.allclose(one, other, rtol=1e-5, atol=1e-9 * np.abs(one).max()) for one, other in grown):
+        return named("accumulated", names, f"the gradient of {listed(names)} grows by the same amount at every call")
+    sentence = f"the gradient of {listed(names)} is another one at every call, though the loss is not"
+    return named("random_gradient", names, sentence)
+
+
+def _sized(raw: Floats, start: Floats) -> Floats:
+    """A gradient in its parameter's shape; if it has another one, its size."""
+    fitted, code = conformed(raw, start)
+    return np.full(start.shape, np.abs(raw).max()) if code == OTHER_SHAPE else fitted
+
+
+def _rough(code: Code, value: float) -> list[Floats]:
+    """The size of the gradient of each array, from one small step."""
+    sizes = []
+    for place, start in enumerate(code.start):
+        step = 2.0**-10 * np.maximum(1, np.abs(start))
+        change = abs(loss_at(code, with_one(code, place, start + step)) - value)
+        sizes.append(np.full(start.shape, max(change, 1e-6 * abs(value)) / float(step.max())))
+    return sizes
+
+
+@dataclass(frozen=True, eq=False)
+class _Compared:
+    """F and E by array, and what was compared.
+
+    allowed, off   the error allowed in each entry, and whether it is more        judged   entries that were compared
+    faint, kink    entries that were not
+    """
+
+    found: tuple[Floats, ...]
+    expected: tuple[Floats, ...]
+    allowed: tuple[Floats, ...]
+    off: tuple[NDArray[np.bool_], ...]
+    judged: tuple[NDArray[np.bool_], ...]
+    zero: tuple[int, ...]
+
+
+def _judged(
+    nothing: CodeReport, code: Code, raw: list[Floats], found: Measured, value: float, known: Known
+) -> CodeReport:
+    shaped = [conformed(one, start) for one, start in zip(raw, code.start, strict=True)]
+    shapes = tuple(shape for _, shape in shaped)
+    compared = _compared(code, raw, tuple(np.asarray(one, float) for one, _ in shaped), found)
+    along = [_along(one, compared.found[one.array]) for one in found.directions]
+    wrong = tuple(
+        place
+        for place in range(len(code.names))
+        if compared.off[place].any()
+        or shapes[place]
+        or any(off for one, (_, _, off) in zip(found.directions, along, strict=True) if one.array == place)
+    )
+    evidence = Evidence(
+        names=code.names,
+        values=code.start,
+        found=compared.found,
+        expected=tuple(np.where(kink, np.nan, one) for one, kink in zip(compared.expected, found.kink, strict=True)),
+        slack=compared.allowed,
+        raw=tuple(raw),
+        wrong=wrong,
+        shapes=shapes,
+        samples=known.samples,
+        learning_rate=known.learning_rate,
+        momentum=known.momentum,
+        penalties=penalty_probe(code),
+    )
+    mistakes, notes = _mistakes(evidence, value, known)
+    if not any(one.code == "exchanged" or one.code == "wrong_velocity" for one in mistakes):
+        for place, shape in enumerate(shapes):
+            if shape == OTHER_SHAPE:
+                raise wrong_shape(code.names[place], raw[place], code.start[place])
+    chance = _false_pass(code, found, compared, along)
+    report = replace(
+        nothing,
+        compared=sum(int(one.sum()) for one in compared.judged),
+        kinks=sum(int(one.sum()) for one in found.kink),
+        faint=sum(
+            int((np.isfinite(one) & ~judged & ~kink).sum())
+            for one, judged, kink in zip(compared.expected, compared.judged, found.kink, strict=True)
+        ),
+        methods=("central differences", "the complex step") if found.exact else ("central differences",),
+        false_pass=chance,
+        worst=_worst(code, compared, shapes),
+        diagnosis=mistakes,
+        notes=(*_notes(found, chance), *notes),
+    )
+    if wrong or mistakes:
+        return report
+    unused = [place for place in compared.zero if not depends_on(code, place)]
+    vacuous = _vacuous(code, compared.zero, unused, report)
+    if unused:
+        names = listed([code.names[place] for place in unused])
+        report = replace(report, notes=(*report.notes, f"the loss does not depend on {names} at all"))
+    return replace(report, ok=vacuous is None, vacuous=vacuous)
+
+
+def _compared(code: Code, raw: list[Floats], found: tuple[Floats, ...], measurement: Measured) -> _Compared:
+    largest = max((float(np.nanmax(np.abs(one), initial=0)) for one in measurement.expected), default=0.0)
+    allowed, off, judged, zero = [], [], [], []
+    for place, expected in enumerate(measurement.expected):
+        exact = raw[place].dtype == np.float64 and code.start[place].dtype == np.float64
+        doubt, kink = measurement.doubt[place], measurement.kink[place]
+        scale = np.fmax(np.abs(found[place]), np.abs(expected))
+        array = float(np.nanmax(np.abs(expected), initial=0))
+        floor = 1e-10 * array + 1e-13 * largest if exact else 1e-5 * array + 1e-6 * largest
+        blur = code.blur[place] if code.blur else 0.0
+        limit = (1e-6 if exact else 2.5e-4) * scale + 2 * doubt + floor + blur
+        known = np.isfinite(expected) & ~kink
+        allowed.append(np.where(known, limit, np.inf))
+        off.append(known & ~(np.abs(found[place] - np.nan_to_num(expected)) <= limit))
+        visible = limit <= SMALL_ERROR * np.maximum(scale, np.maximum(1e-3 * array, 1e-6 * largest))
+        judged.append(known & (visible | off[-1]))
+        if known.any() and (scale[known] <= 2 * doubt[known] + _ZERO * largest).all():
+            zero.append(place)
+    return _Compared(found, measurement.expected, tuple(allowed), tuple(off), tuple(judged), tuple(zero))
+
+
+def _along(direction: Direction, found: Floats) -> tuple[float, float, bool]:
+    """Of a direction, the derivative by the code, the error that is allowed, and whether it is more."""
+    value = float((found * direction.vector).sum())
+    allowed = 1e-7 * float(np.sqrt((found**2).sum())) + 2 * direction.doubt
+    return value, allowed, not direction.kink and not abs(value - direction.value) <= allowed
+
+
+def _false_pass(code: Code, found: Measured, compared: _Compared, along: list[tuple[float, float, bool]]) -> float:
+    """How likely it is that one of the arrays that were not compared whole is wrong by 0.05 % of its length."""
+    chances = [0.0]
+    for place in {one.array for one in found.directions}:
+        length = float(np.sqrt((compared.found[place] ** 2).sum()))
+        allowed = [
+            limit
+            for one, (_, limit, _) in zip(found.directions, along, strict=True)
+            if one.array == place and not one.kink
+        ]
+        chances.append(chance_to_pass(allowed, SMALL_ERROR * length))
+    return max(chances)
+
+
+def _worst(code: Code, compared: _Compared, shapes: Sequence[str]) -> Worst | None:
+    worst = None
+    for place, name in enumerate(code.names):
+        found, expected = compared.found[place], compared.expected[place]
+        judged = compared.judged[place]
+        if not judged.any() or shapes[place] == OTHER_SHAPE:
+            continue
+        difference = np.abs(found - expected)
+        scale = np.fmax(np.abs(found), np.abs(expected)) + compared.allowed[place] * ~compared.off[place]
+        error = np.where(judged, difference / np.where(scale > 0, scale, 1), -1)
+        index = tuple(int(i) for i in np.unravel_index(int(error.argmax()), error.shape))
+        if worst is None or error[index] > worst.error:
+            worst = Worst(name, index, float(found[index]), float(expected[index]), float(error[index]))
+    return worst
+
+
+def _mistakes(evidence: Evidence, value: float, known: Known) -> tuple[tuple[Mistake, ...], tuple[str, ...]]:
+    """What explains the gradient, or what is wrong in the loss though its gradient is right; and notes."""
+    further = list(known.further(evidence)) if evidence.wrong else []
+    if known.like is None:
+        return (diagnosis(evidence, further) if evidence.wrong else ()), ()
+    likeness = recognized(evidence, evidence.expected, value, known.like)
+    if likeness and likeness.objective.kind:
+        return (_of_loss(likeness.objective.kind, evidence),), ()
+    if likeness is None:
+        other = recognized(evidence, evidence.found, None, known.like) if evidence.wrong else None
+        if other and not other.objective.kind:
+            words = other.objective.loss.name.replace("_", " ")
+            sentence = f"the gradient is right for {words} of this network, but the loss is something else"
+            return (named("loss_wrong", ("loss",), sentence),), ()
+        note = "the loss is none that is known for the network of `like`, so that nothing was planted in it"
+        return (diagnosis(evidence, further) if evidence.wrong else ()), (note,)
+    words = f"the loss was recognized: {likeness.factor:.6g} times the sum of {likeness.objective.loss.name} over all"
+    if not evidence.wrong:
+        return (), (words,)
+    return diagnosis(evidence, [*further, *hypotheses(evidence, likeness, known.like)]), (words,)
+
+
+def _of_loss(kind: str, evidence: Evidence) -> Mistake:
+    if kind == "broadcast":
+        sentence = "the loss compares every prediction with every target: (N, 1) and (N,) make a table of N × N"
+    else:
+        sentence = "the loss applies the output's activation to what has been through it already"
+    return named(kind, ("loss",), sentence)
+
+
+def _vacuous(code: Code, zero: Sequence[int], unused: Sequence[int], report: CodeReport) -> str | None:
+    """Why nothing wrong was found, though nothing was proved either.
+
+    zero, unused   parameters whose gradient is 0 in every entry, and those of them that the loss never depends on
+    """
+    if len(unused) == len(code.names):
+        return "the loss is constant: it does not change, however far the parameters are moved"
+    if len(zero) == len(code.names):
+        return "the gradient is 0 in every entry, as one that was never computed would be; check it at other parameters"
+    dead = [code.names[place] for place in zero if place not in unused]
+    if dead:
+        return (
+            f"the gradient of {listed(dead)} is 0 in every entry: a dead layer, whose units are off or whose weights "
+            "lead to zeros; check it at other parameters"
+        )
+    if not report.compared:
+        return f"there was nothing to compare: {report.kinks} entries at kinks, {report.faint} too faint"
+    return None
+
+
+def _notes(found: Measured, chance: float) -> Iterator[str]:
+    if not found.exact:
+        yield f"no complex step: {found.why_not_exact}"
+    if found.directions:
+        sampled = sorted({one.array for one in found.directions})
+        lines = len(found.directions) // len(sampled)
+        yield (
+            f"large arrays: a sample of entries, and {lines} random directions; an error of {SMALL_ERROR:.2%} of an "
+            f"array's gradient passes with a probability of {chance:.1g}"
+        )

@@ -1,0 +1,239 @@
+"""What the gradient of somebody's loss should be, from the loss alone, and how surely that is known.
+
+Every entry of an array is moved by itself where there are few; of more a sample that is spread evenly over the array,
+and 8 directions drawn from the normal law that move all of an array's entries at once. An error e of its gradient
+shows in a direction as a number from the normal law of deviation ‖e‖, which says how likely it is to be missed.
+"""
+
+import io
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from functools import partial
+from math import erf
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.errors import BadInput
+from deltarule.maths import random
+from deltarule.problem.problem import Floats, Integers
+from deltarule.proofs import differences
+from deltarule.proofs.own_code.calling import Code
+
+DIRECTIONS = 8
+SMALL_ERROR = 5e-4
+_SECONDS = 20.0
+_CALLS = 8  # of the loss, for each line
+_FEWEST = 60  # lines, however slow the loss is
+_PRECISION = 1e-7
+
+
+@dataclass(frozen=True, eq=False)
+class Direction:
+    """All entries of an array moved at once: by `vector`, the derivative along it, its doubt, and whether it is one."""
+
+    array: int
+    vector: Floats
+    value: float
+    doubt: float
+    kink: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """The right gradient, as far as it was measured, array by array.
+
+    expected   in the parameters' shapes, NaN where it was not measured
+    doubt      how far off that may be
+    kink       where there is no derivative to be seen
+    exact      whether the complex step gave `expected`, after it was proved against differences
+    """
+
+    expected: tuple[Floats, ...]
+    doubt: tuple[Floats, ...]
+    kink: tuple[NDArray[np.bool_], ...]
+    directions: tuple[Direction, ...]
+    exact: bool
+    why_not_exact: str
+
+
+def quietly(function: Callable[[], Any]) -> Any:
+    """What a function gives; what it prints, and NumPy's warnings, are not shown, as it is called a thousand times."""
+    with redirect_stdout(io.StringIO()), np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return function()
+
+
+def loss_at(code: Code, values: Sequence[Floats]) -> float:
+    """The loss of other values of the parameters, in the parameters' own dtype."""
+    typed = [one.astype(start.dtype) for one, start in zip(values, code.start, strict=True)]
+    return float(np.real(quietly(partial(code.loss, typed))))
+
+
+def with_one(code: Code, place: int, value: Floats) -> list[Floats]:
+    """The parameters with one array exchanged."""
+    return [*code.start[:place], value, *code.start[place + 1 :]]
+
+
+def measured(code: Code, gradient: list[Floats], most: int) -> Measured:
+    """Measure the gradient of a loss; `gradient` says how large it may be, and so how exact is exact enough."""
+    lines = _Lines(code, _quota(code, most))
+    scale = lines.project(gradient)
+    sizes = np.array([max(float(np.abs(one).max()), 1e-300) for one in gradient])[lines.array]
+    J = abs(lines.middle)
+    natural = np.divide(J, np.abs(scale), out=np.ones_like(scale), where=scale != 0)
+    start = 2.0 ** np.floor(np.log2(lines.size * np.clip(natural, 2.0**-10, 1)))
+    if code.held and code.start[0].dtype != np.float64:
+        start *= 16  # few digits: wide steps
+    start[lines.entry < 0] *= 2.0**-6  # what moves everything soon meets a kink somewhere
+    few = np.linspace(0, len(scale) - 1, 16).astype(int)
+    noise = np.full(len(scale), np.quantile(differences.rounding(lines.along, few, start[few]), 0.75))
+    wanted = _PRECISION * np.maximum(np.abs(scale), 1e-3 * sizes)
+    slopes = differences.central(lines.along, start, wanted, noise)
+    value, why_not = slopes.value, "the parameters are moved where they stand, and have no room for complex numbers"
+    exact = None
+    if not code.held:
+        exact, why_not = _complex(lines, slopes)
+    return lines.spread(value if exact is None else exact, slopes, exact is not None, why_not)
+
+
+def _quota(code: Code, most: int) -> int:
+    """How many lines may be gone along: all that are asked for, or what takes some seconds."""
+    begun = perf_counter()
+    code.loss(code.start)
+    return max(_FEWEST, min(most, int(_SECONDS / _CALLS / max(perf_counter() - begun, 1e-9))))
+
+
+def _complex(lines: "_Lines", slopes: differences.Slopes) -> tuple[Floats | None, str]:
+    """The complex step along the lines, if the loss proves that it keeps imaginary parts; or why it was not used."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", np.exceptions.ComplexWarning)
+            found = differences.complex_step(lines.along, len(lines.array))
+    except (BadInput, np.exceptions.ComplexWarning):
+        return None, "the loss does not take complex numbers"
+    known = ~slopes.kink & np.isfinite(slopes.doubt) & np.isfinite(found)
+    near = np.abs(found - slopes.value) <= 1e-5 * np.abs(found) + 2 * slopes.doubt
+    if not np.isfinite(found).all() or not known.any() or not near[known].all():
+        return None, "the loss does not keep a complex number's imaginary part"
+    return found, ""
+
+
+class _Lines:
+    """Lines through the parameters: along single entries, and along directions of a whole array.
+
+    array [n]   which array a line moves      entry [n]  its entry, in the array's flat order; −1 − d for direction d
+    """
+
+    def __init__(self, code: Code, most: int) -> None:
+        self.code, self.middle = code, float(np.real(code.loss(code.start)))
+        chosen = _entries([value.shape for value in code.start], most)
+        array, entry = [], []
+        self.vectors: dict[tuple[int, int], Floats] = {}
+        for i, (value, entries) in enumerate(zip(code.start, chosen, strict=True)):
+            directions = range(DIRECTIONS if len(entries) < value.size else 0)
+            for d in directions:
+                self.vectors[i, -1 - d] = _normal(i, d, value.size).reshape(value.shape)
+            array += [i] * (len(entries) + len(directions))
+            entry += [*entries.tolist(), *(-1 - d for d in directions)]
+        self.array, self.entry = np.array(array), np.array(entry)
+        self.size = np.array(
+            [max(1.0, abs(code.start[i].flat[e])) if e >= 0 else 1.0 for i, e in zip(array, entry, strict=True)]
+        )
+
+    def along(self, lines: Integers, t: Floats) -> Floats:
+        """The loss on each line at the distance t."""
+        return np.array(quietly(lambda: [self._at(i, one) for i, one in zip(lines, t, strict=True)]))
+
+    def _at(self, line: int, t: Any) -> Any:
+        if t == 0:
+            return self.middle
+        i, e = int(self.array[line]), int(self.entry[line])
+        values = list(self.code.start)
+        moved = values[i].astype(np.result_type(t, values[i].dtype) if np.iscomplexobj(t) else values[i].dtype)
+        if e >= 0:
+            moved.flat[e] += t
+        else:
+            moved += (t * self.vectors[i, e]).astype(moved.dtype)
+        values[i] = moved
+        return self.code.loss(values)
+
+    def project(self, arrays: list[Floats]) -> Floats:
+        """What arrays of all entries come to along each line."""
+        return np.array(
+            [
+                arrays[i].flat[e] if e >= 0 else (arrays[i] * self.vectors[i, e]).sum()
+                for i, e in zip(self.array, self.entry, strict=True)
+            ],
+            float,
+        )
+
+    def spread(self, value: Floats, slopes: differences.Slopes, exact: bool, why_not: str) -> Measured:
+        """What was found on the lines, back in the arrays' shapes."""
+        expected = [np.full(one.shape, np.nan) for one in self.code.start]
+        doubt, kink = [np.full(one.shape, np.inf) for one in expected], [np.zeros(one.shape, bool) for one in expected]
+        directions = []
+        for n, (i, e) in enumerate(zip(self.array.tolist(), self.entry.tolist(), strict=True)):
+            if e < 0:
+                vector = self.vectors[i, e]
+                directions.append(Direction(i, vector, float(value[n]), float(slopes.doubt[n]), bool(slopes.kink[n])))
+            else:
+                expected[i].flat[e], doubt[i].flat[e], kink[i].flat[e] = value[n], slopes.doubt[n], slopes.kink[n]
+        return Measured(tuple(expected), tuple(doubt), tuple(kink), tuple(directions), exact, why_not)
+
+
+def _entries(shapes: list[tuple[int, ...]], most: int) -> list[Integers]:
+    """Which entries of each array are moved by themselves: small arrays whole, the rest shared among the larger ones.
+
+    One entry of each of equal parts of an array; of a square one their mirror images too, so that a transposed
+    gradient can be told.
+
+    >>> [len(entries) for entries in _entries([(30, 20), (20,)], 120)]
+    [100, 20]
+    """
+    chosen: list[Integers] = [np.zeros(0, np.int64)] * len(shapes)
+    left = most
+    order = sorted(range(len(shapes)), key=lambda i: np.prod(shapes[i]))
+    for place, i in enumerate(order):
+        size = int(np.prod(shapes[i]))
+        quota = min(size, max(1, left // (len(shapes) - place)))
+        chosen[i] = np.arange(size) if quota == size else _spread(i, shapes[i], quota)
+        left -= quota
+    return chosen
+
+
+def _spread(i: int, shape: tuple[int, ...], quota: int) -> Integers:
+    size = int(np.prod(shape))
+    mirrored = len(shape) == 2 and shape[0] == shape[1]
+    parts = max(1, quota // 2) if mirrored else quota
+    word, *_ = random.words(0, random.DIRECTIONS, np.arange(parts, dtype=np.uint32), np.uint32(i + 1), np.uint32(1))
+    bounds = np.arange(parts + 1) * size // parts
+    drawn = bounds[:-1] + (word.astype(np.int64) * (bounds[1:] - bounds[:-1]) >> 32)
+    if mirrored:
+        row, column = np.divmod(drawn, shape[1])
+        drawn = np.concatenate([drawn, column * shape[1] + row])
+    return np.unique(drawn)
+
+
+def _normal(i: int, d: int, size: int) -> Floats:
+    """A direction: numbers from the normal law, by the method of Box & Muller 1958."""
+    words = random.words(0, random.DIRECTIONS, np.arange(size, dtype=np.uint32), np.uint32(i + 1), np.uint32(2 + d))
+    radius, angle = random.fraction(words[0], words[1]), random.fraction(words[2], words[3])
+    return np.asarray(np.sqrt(-2 * np.log(radius)) * np.cos(2 * np.pi * angle))
+
+
+def chance_to_pass(allowed: list[float], length: float) -> float:
+    """The probability that an error of a given length stays within what is allowed in every direction.
+
+    In a direction it shows as a number from the normal law of deviation `length`: within ±a with erf(a / √2 length).
+
+    >>> chance_to_pass([1e-3, 1e-3], 1.0) < 1e-6
+    True
+    """
+    if length <= 0:
+        return 1.0
+    return float(np.prod([erf(min(one, 1e300) / length / 2**0.5) for one in allowed]))

@@ -1,0 +1,107 @@
+"""Code that only updates, as a gradient: g = (θ before − θ after) / α.
+
+With momentum, v ← β v − α g and θ ← θ + v, the second of two updates gives g = (β v + θ before − θ after) / α.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import BadInput
+from deltarule.problem.problem import Floats
+from deltarule.proofs.own_code.arrays import Arrays, number_of, taken_apart
+from deltarule.proofs.own_code.calling import Code, Standing, Values, caller, run
+
+
+@dataclass(frozen=True, eq=False)
+class Update:
+    """A step as code whose gradient can be had once; `second(momentum)` is that of the step after it."""
+
+    code: Code
+    second: Callable[[float], Code]
+
+
+def from_update(step: Callable[..., Any], loss: Callable[..., Any], params: Any, learning_rate: float) -> Update:
+    """A step and the loss that it lowers.
+
+    params  the structure, or a function that gives what stands there now
+
+    Raises `BadInput` for a step that changes nothing.
+    """
+    find = (lambda: taken_apart(run(params, (), {}, "params"))) if callable(params) else None
+    given = find() if find else taken_apart(params)
+    call_step, call_loss = caller(step, given, "step"), caller(loss, given, "loss")
+    held = call_step.held or call_loss.held
+    holder = Standing(find or given) if held else None
+    start = given.values if held else tuple(value.astype(np.float64) for value in given.values)
+    start = tuple(value.copy() for value in start)
+
+    def value(values: Values) -> Any:
+        return number_of(call_loss(values, holder), "loss")[0]
+
+    def after(values: Values) -> tuple[Floats, ...]:
+        """The parameters after a step from these."""
+        if call_step.held:
+            assert holder is not None
+            call_step(values, holder)
+            return holder.read()
+        structure = given.rebuilt([value.copy() for value in values])
+        result = call_step.handed(structure)
+        return tuple(np.array(one) for one in (_returned(result, given) or taken_apart(structure)).values)
+
+    def recovered(values: Values, velocity: tuple[Floats, ...] | None = None) -> list[Floats]:
+        ends = after(values)
+        if all(np.array_equal(one, other) for one, other in zip(values, ends, strict=True)):
+            raise BadInput(
+                "the step changes no parameter; where it makes new arrays, give params as a function that finds them, "
+                "as lambda: [net.W, net.b]"
+            )
+        moved = [one - other for one, other in zip(values, ends, strict=True)]
+        if velocity:
+            moved = [one + other for one, other in zip(moved, velocity, strict=True)]
+        return [one / learning_rate for one in moved]
+
+    def code_from(begin: tuple[Floats, ...], velocity: tuple[Floats, ...] | None = None) -> Code:
+        return Code(
+            names=given.names,
+            start=begin,
+            loss=value,
+            gradient=lambda values: recovered(values, velocity),
+            held=held,
+            repeatable=False,
+            # What is left of a parameter's last digits after a difference of two.
+            blur=tuple(4 * np.finfo(one.dtype).eps * np.abs(one) / learning_rate for one in begin),
+            restore=lambda: _put_back(holder),
+            changed=lambda: {"loss": tuple(names)} if (names := call_loss.changes(holder)) else {},
+        )
+
+    first = code_from(start)
+    ends: list[tuple[Floats, ...]] = []
+
+    def remembered(values: Values) -> list[Floats]:
+        gradient = recovered(values)
+        ends.append(tuple(one - learning_rate * g for one, g in zip(values, gradient, strict=True)))
+        return gradient
+
+    def second(momentum: float) -> Code:
+        (begin,) = ends
+        velocity = tuple(momentum * (one - other) for one, other in zip(begin, start, strict=True))
+        return code_from(begin, velocity)
+
+    return Update(replace(first, gradient=remembered), second)
+
+
+def _returned(result: Any, given: Arrays) -> Arrays | None:
+    """The parameters that a step returned, if it did."""
+    try:
+        found = taken_apart(result)
+    except BadInput:
+        return None
+    return found if len(found.values) == len(given.values) else None
+
+
+def _put_back(holder: Standing | None) -> None:
+    if holder is not None:
+        holder.restore()
