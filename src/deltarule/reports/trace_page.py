@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MOST_ROWS = MOST_COLUMNS = 16
 MOST_WORKED = 64
 """Entries of an array whose formula is written out with its numbers."""
-LINE = 130
+LINE = 120
 """Characters that fit beside each other."""
 
 
