@@ -45,12 +45,12 @@ def thresholded(a: Floats, y: Floats, w: Floats) -> Floats:
     array([0.])
     """
     right = ((a > 0.5) == (y > 0.5)) & np.isfinite(a)
-    return _mean(right.all(-1, keepdims=True), w)
+    return _mean(np.asarray(right.all(-1, keepdims=True)), w)
 
 
 def correct_output(a: Floats, y: Floats, w: Floats) -> Floats:
     """Share of samples whose output of the true class is above 0.5, whatever the other outputs say."""
-    return _mean(((a > 0.5) & (y > 0.5)).any(-1, keepdims=True), w)
+    return _mean(np.asarray(((a > 0.5) & (y > 0.5)).any(-1, keepdims=True)), w)
 
 
 def mean_squared_error(a: Floats, y: Floats, w: Floats) -> Floats:
