@@ -84,3 +84,10 @@ def test_symbols():
     assert read(symbol("mean3")) == "μ3" and read(symbol("variance3")) == "σ32" and read(symbol("loss")) == "ℓ"
     assert read(symbol("<b>&")) == "<b>&"
     assert shown(-1.5) == "−1.5" and shown(np.nan) == "nan"
+
+
+def test_a_piece_within_something_else_stands_in_brackets():
+    x = Ref("x", (), -2.0)
+    piece = cases((above(x, 0), 1), otherwise=x)
+    numbers = [read("".join(terms_with_numbers(tree, lambda ref: "#"))) for tree in (sqrt(piece), piece * x)]
+    assert numbers == ["(−2 since −2≤0)", "(−2 since −2≤0)·(−2)"]

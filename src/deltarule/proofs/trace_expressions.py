@@ -375,7 +375,7 @@ class _Text:
             case Negative(of):
                 return f"-{self._at(of, MULTIPLIED)}", SIGNED
             case Function(name, arguments):
-                return self._function(name, [self.whole(argument) for argument in arguments])
+                return self._function(name, [self._at(argument, ADDED, True) for argument in arguments])
             case Series():
                 return self._series(tree, first)
             case Cases():
@@ -413,10 +413,11 @@ class _Text:
             pieces = [f"{self.whole(piece)} if {self._condition(condition)}" for condition, piece in tree.pieces]
             return f"{{{', '.join(pieces)}, else {self.whole(tree.otherwise)}}}", WHOLE
         conditions, piece = tree.chosen
-        return f"{self.whole(piece)} since {' and '.join(map(self._condition, conditions))}", ADDED - 1
+        reason = " and ".join(map(self._condition, conditions))
+        return f"{self._at(piece, ADDED, True)} since {reason}", ADDED - 1
 
     def _condition(self, condition: Comparison) -> str:
-        return f"{self.whole(condition.left)} {condition.sign} {self.whole(condition.right)}"
+        return f"{self._at(condition.left, ADDED, True)} {condition.sign} {self._at(condition.right, ADDED, True)}"
 
 
 def _parts(tree: Expression, kind: type[Any]) -> tuple[Expression, ...]:

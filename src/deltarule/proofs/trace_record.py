@@ -51,9 +51,17 @@ class Quantity:
 
     def places(self, sample: int | None = None) -> Iterator[tuple[int, ...]]:
         """The index of every entry, in order; of one sample's entries, where its place in the batch is given."""
-        for index in np.ndindex(*self.value.shape):
-            if sample is None or self.axes[:1] != (SAMPLES,) or index[0] == sample:
-                yield index
+        if sample is None or self.axes[:1] != (SAMPLES,):
+            yield from np.ndindex(*self.value.shape)
+        else:
+            yield from ((sample, *index) for index in np.ndindex(*self.value.shape[1:]))
+
+    def first(self, sample: int | None = None) -> tuple[int, ...]:
+        """The index of the first entry that is not 0, or where there is none of the first; among one sample's entries,
+        where its place in the batch is given."""
+        before = () if sample is None or self.axes[:1] != (SAMPLES,) else (sample,)
+        there = np.asarray(self.value[before] != 0)
+        return (*before, *map(int, np.unravel_index(int(there.argmax()), there.shape)))
 
     def label(self, axis: int, place: int) -> str:
         """What a place along an axis is called: its own name, or its number."""

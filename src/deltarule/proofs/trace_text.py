@@ -73,9 +73,8 @@ def _quantity(one: "Quantity", sample: int | None, width: int) -> list[str]:
 
 def _worked(one: "Quantity", sample: int | None, width: int) -> list[str]:
     """The first entry with its numbers put in; where that is 0, the first that is not."""
-    places = list(one.places(sample))
-    index = next((place for place in places if one.value[place]), places[0])
     assert one.rule is not None
+    index = one.first(sample)
     told = with_numbers(one.rule(*index), sample=sample)
     result = number(float(one.value[index]), 8)
     return _wrapped(f"{indexed(one.name, index)} = {told} = {result}", width, "  ")

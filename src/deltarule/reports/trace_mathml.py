@@ -195,7 +195,7 @@ class _MathML:
         return f"<mn>{told}</mn>", SIGNED if ref.value < 0 else WHOLE
 
     def _function(self, name: str, arguments: tuple[Expression, ...]) -> tuple[str, int]:
-        told = [self.whole(argument) for argument in arguments]
+        told = [self._at(argument, ADDED, True) for argument in arguments]
         if name == "exp":
             return f"<msup><mi>e</mi><mrow>{told[0]}</mrow></msup>", RAISED
         if name == "sqrt":
@@ -216,14 +216,15 @@ class _MathML:
         if self.link:
             conditions, piece = tree.chosen
             reason = "<mtext>&#xA0;and&#xA0;</mtext>".join(map(self._condition, conditions))
-            return f"{self.whole(piece)}<mtext>&#xA0;since&#xA0;</mtext>{reason}", ADDED - 1
+            return f"{self._at(piece, ADDED, True)}<mtext>&#xA0;since&#xA0;</mtext>{reason}", ADDED - 1
         rows = [(self.whole(piece), f"<mtext>if&#xA0;</mtext>{self._condition(test)}") for test, piece in tree.pieces]
         rows.append((self.whole(tree.otherwise), "<mtext>else</mtext>"))
         cells = "".join(f"<mtr><mtd>{piece}</mtd><mtd>{when}</mtd></mtr>" for piece, when in rows)
         return f'<mrow><mo>{{</mo><mtable class="cases">{cells}</mtable></mrow>', WHOLE
 
     def _condition(self, condition: Comparison) -> str:
-        return f"{self.whole(condition.left)}<mo>{escape(condition.sign)}</mo>{self.whole(condition.right)}"
+        left, right = (self._at(side, ADDED, True) for side in (condition.left, condition.right))
+        return f"{left}<mo>{escape(condition.sign)}</mo>{right}"
 
 
 def _bracketed(left: str, inside: str, right: str) -> str:

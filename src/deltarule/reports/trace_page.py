@@ -102,7 +102,7 @@ class _Drawn:
 
     def address(self, index: tuple[Any, ...]) -> str:
         """Where an entry is shown, or else its array."""
-        is_shown = any(index in row for row in self.indices) and index != ()
+        is_shown = len(index) > 0 and index[-1] < MOST_COLUMNS and (len(index) < 2 or index[0] in self.rows)
         return f"#{self.cell(index)}" if is_shown else f"#{self.id}"
 
     def view(self, link: Callable[[Ref], str]) -> dict[str, Any]:
