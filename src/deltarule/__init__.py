@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         register_schedule,
         unregister,
     )
-    from deltarule.proofs.trace import explain
+    from deltarule.proofs.trace.explain import explain
     from deltarule.training.range_test import range_test
     from deltarule.training.train import train
 
@@ -41,7 +41,7 @@ _HOMES = {
     "check_vjp": "proofs.own_code.check",
     "compare": "proofs.own_code.compare",
     "create_problem": "problem.create",
-    "explain": "proofs.trace",
+    "explain": "proofs.trace.explain",
     "load": "data.load",
     "range_test": "training.range_test",
     "register_activation": "proofs.register",

@@ -17,7 +17,7 @@ def export(run: Run, to: To, member: Member = 0, out: File = None, data: Data = 
     """Write a trained run as one plain NumPy script, to read and to run: data, forward, backward and update."""
     from deltarule.errors import BadInput
     from deltarule.files import write_whole
-    from deltarule.interop.script import training_script
+    from deltarule.interop.script.training import training_script
     from deltarule.studies.stored import read_run
 
     if to != "script":

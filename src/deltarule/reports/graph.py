@@ -12,10 +12,10 @@ from html import escape
 import numpy as np
 
 from deltarule.maths.network import Layer
-from deltarule.proofs.trace_backward import derivative_name
-from deltarule.proofs.trace_expressions import number
-from deltarule.proofs.trace_formulas import is_fused
-from deltarule.proofs.trace_record import Explanation
+from deltarule.proofs.trace.backward import derivative_name
+from deltarule.proofs.trace.expressions import number
+from deltarule.proofs.trace.formulas import is_fused
+from deltarule.proofs.trace.record import Explanation
 from deltarule.reports import style
 
 WIDTH, STEP, TOP = 960, 124, 40

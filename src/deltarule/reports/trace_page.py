@@ -6,9 +6,9 @@ from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from deltarule.proofs.trace_expressions import SAMPLES, Ref, indexed, with_numbers
-from deltarule.proofs.trace_record import Explanation, Quantity
-from deltarule.proofs.trace_text import TITLES, header
+from deltarule.proofs.trace.expressions import SAMPLES, Ref, indexed, with_numbers
+from deltarule.proofs.trace.record import Explanation, Quantity
+from deltarule.proofs.trace.text import TITLES, header
 from deltarule.reports.graph import computational_graph
 from deltarule.reports.trace_mathml import entry, shown, terms_with_numbers, with_names
 

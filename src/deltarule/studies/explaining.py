@@ -10,8 +10,8 @@ from deltarule.engines.reference import ReferenceEngine, first_nonfinite
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import State
-from deltarule.proofs.trace import explain_update
-from deltarule.proofs.trace_record import Explanation
+from deltarule.proofs.trace.explain import explain_update
+from deltarule.proofs.trace.record import Explanation
 from deltarule.studies.recipes import Recipe, problem_of, training_of
 from deltarule.training.stopping import StopRules
 from deltarule.training.train import Progress, history_interval, train

@@ -6,7 +6,7 @@ import pytest
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
-from deltarule.proofs.trace import explain_update
+from deltarule.proofs.trace.explain import explain_update
 
 
 def explained(sizes=(30, 40, 3), rows=20, **names):

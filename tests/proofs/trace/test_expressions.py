@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from deltarule.proofs.trace_expressions import (
+from deltarule.proofs.trace.expressions import (
     Function,
     Number,
     Ref,

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import BadInput
-from deltarule.interop.script_arrays import UNPACK, Arrays
-from deltarule.interop.script_loop import constants, folded, functions, loop
-from deltarule.interop.script_steps import Steps
-from deltarule.interop.sources import written_out
+from deltarule.interop.script.arrays import UNPACK, Arrays
+from deltarule.interop.script.loop import constants, folded, functions, loop
+from deltarule.interop.script.sources import written_out
+from deltarule.interop.script.steps import Steps
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.losses import LOSSES
 from deltarule.maths.network import views

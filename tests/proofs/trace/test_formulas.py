@@ -14,8 +14,8 @@ from deltarule.maths.schedules import SCHEDULES
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import State, initial_state
-from deltarule.proofs import trace_expressions as trees
-from deltarule.proofs.trace import explain_update
+from deltarule.proofs.trace import expressions as trees
+from deltarule.proofs.trace.explain import explain_update
 
 ALLOWED = 64
 """Units in the last place of what is added up."""

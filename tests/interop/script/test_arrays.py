@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from deltarule.interop.script_arrays import MOST_WRITTEN, UNPACK, Arrays
+from deltarule.interop.script.arrays import MOST_WRITTEN, UNPACK, Arrays
 
 
 def read_back(text, ending, tmp_path_factory):

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deltarule.errors import BadInput
-from deltarule.interop.script import MOST_NUMBERS, training_script
+from deltarule.interop.script.training import MOST_NUMBERS, training_script
 from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.maths.losses import LOSSES, REDUCTIONS, Loss, meaningful
 from deltarule.maths.optimizers import OPTIMIZERS, Optimizer

@@ -14,7 +14,7 @@ from deltarule.maths.losses import LOSSES, Loss
 from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
 from deltarule.maths.penalties import PENALTIES, Penalty
 from deltarule.maths.schedules import SCHEDULES, Schedule
-from deltarule.proofs.trace_expressions import (
+from deltarule.proofs.trace.expressions import (
     Expression,
     Function,
     Index,

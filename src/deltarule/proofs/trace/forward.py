@@ -8,9 +8,9 @@ from deltarule.maths.layers import batch_norm
 from deltarule.maths.losses import divisor
 from deltarule.maths.network import BATCH_NORM_EPSILON, Layer, views
 from deltarule.maths.objective import data_term, penalty_term
-from deltarule.proofs import trace_formulas as formulas
-from deltarule.proofs.trace_expressions import Expression, Index, Number, Series, sqrt
-from deltarule.proofs.trace_notes import Notes, alone, number_in
+from deltarule.proofs.trace import formulas
+from deltarule.proofs.trace.expressions import Expression, Index, Number, Series, sqrt
+from deltarule.proofs.trace.notes import Notes, alone, number_in
 
 KINDS = {
     "W": "weights of layer {}, inputs × units",

@@ -4,7 +4,7 @@ import inspect
 import numpy as np
 import pytest
 
-from deltarule.interop.sources import written_out
+from deltarule.interop.script.sources import written_out
 from deltarule.maths import activations, layers, losses, optimizers, penalties, random, schedules
 from deltarule.maths.elementary import select
 

@@ -5,9 +5,9 @@ import numpy as np
 from deltarule.engines.reference import apply_optimizer, array_norms
 from deltarule.maths.network import BATCH_NORM_MOMENTUM, Entry, views
 from deltarule.problem.problem import Floats
-from deltarule.proofs import trace_formulas as formulas
-from deltarule.proofs.trace_expressions import Expression, Function, Index, Number, Ref, Series, sqrt
-from deltarule.proofs.trace_notes import Notes, Rule, number_in
+from deltarule.proofs.trace import formulas
+from deltarule.proofs.trace.expressions import Expression, Function, Index, Number, Ref, Series, sqrt
+from deltarule.proofs.trace.notes import Notes, Rule, number_in
 
 SYMBOLS = {
     "learning_rate": ("α", "learning rate"),

@@ -11,7 +11,7 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
-from deltarule.proofs.trace_expressions import SAMPLES, Expression, Index, Ref
+from deltarule.proofs.trace.expressions import SAMPLES, Expression, Index, Ref
 
 SECTIONS = ("settings", "data", "parameters", "forward", "loss", "backward", "update")
 
@@ -123,7 +123,7 @@ class Explanation:
 
         Raises `BadInput` for a row that is not in the batch, and for a layer that there is not.
         """
-        from deltarule.proofs.trace_text import told
+        from deltarule.proofs.trace.text import told
 
         return told(self, sample, layer, width)
 

@@ -17,11 +17,11 @@ from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.registry import Named
 from deltarule.problem.state import State, initial_state
-from deltarule.proofs.trace_backward import backward
-from deltarule.proofs.trace_forward import forward, given, objective
-from deltarule.proofs.trace_notes import Labels, Names, Notes
-from deltarule.proofs.trace_record import Explanation, Quantity
-from deltarule.proofs.trace_update import update as noted_update
+from deltarule.proofs.trace.backward import backward
+from deltarule.proofs.trace.forward import forward, given, objective
+from deltarule.proofs.trace.notes import Labels, Names, Notes
+from deltarule.proofs.trace.record import Explanation, Quantity
+from deltarule.proofs.trace.update import update as noted_update
 
 NO_UPDATE = "L-BFGS searches along lines over the whole objective, so that there is no update with a formula to show"
 

@@ -14,9 +14,9 @@ from deltarule.maths.network import Layer, views
 from deltarule.problem.batches import Batch
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
-from deltarule.proofs.trace_expressions import SAMPLES, Expression, Index, Ref, Series
-from deltarule.proofs.trace_formulas import Row
-from deltarule.proofs.trace_record import Quantity
+from deltarule.proofs.trace.expressions import SAMPLES, Expression, Index, Ref, Series
+from deltarule.proofs.trace.formulas import Row
+from deltarule.proofs.trace.record import Quantity
 
 Rule = Callable[..., Expression]
 Names = tuple[str, ...] | None

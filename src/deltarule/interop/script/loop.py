@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from deltarule.interop.script_steps import Lines, Steps
+from deltarule.interop.script.steps import Lines, Steps
 from deltarule.maths import random
 
 LINE = 112

@@ -13,7 +13,7 @@ from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
-from deltarule.proofs.trace import explain, explain_update
+from deltarule.proofs.trace.explain import explain, explain_update
 
 PARAMS = {"W1": [[0.5, -1.0]], "b1": [0.1, 0.2], "W2": [[1.0], [2.0]], "b2": [0.0]}
 NETWORK = Network([1, 2, 1], "tanh", "sigmoid")

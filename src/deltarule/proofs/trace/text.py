@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from deltarule.problem.sentences import one_line
-from deltarule.proofs.trace_expressions import indexed, number, with_names, with_numbers
+from deltarule.proofs.trace.expressions import indexed, number, with_names, with_numbers
 
 if TYPE_CHECKING:
-    from deltarule.proofs.trace_record import Explanation, Quantity
+    from deltarule.proofs.trace.record import Explanation, Quantity
 
 MOST_ROWS = 8
 LONGEST_LABEL = 12

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from deltarule.maths.elementary import Array
 from deltarule.maths.losses import divisor
 from deltarule.maths.network import Layer
-from deltarule.proofs import trace_formulas as formulas
-from deltarule.proofs.trace_expressions import Expression, Index, Series, sqrt
-from deltarule.proofs.trace_notes import Notes, number_in
+from deltarule.proofs.trace import formulas
+from deltarule.proofs.trace.expressions import Expression, Index, Series, sqrt
+from deltarule.proofs.trace.notes import Notes, number_in
 
 
 def backward(notes: Notes) -> None:

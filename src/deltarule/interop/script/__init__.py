@@ -1,0 +1,1 @@
+"""Trainings as plain NumPy scripts, for people who want to read all of it and to change it."""
