@@ -14,6 +14,8 @@ from safetensors import safe_open
 
 import deltarule
 from deltarule.cli.app import app, main
+from deltarule.proofs.mistakes.kinds import Mistake
+from deltarule.proofs.own_code.report import CodeReport, Worst
 from deltarule.proofs.report import Check, GradientReport
 from deltarule.studies.outcome import Outcome, Solved, Spread
 from deltarule.studies.results import StudyResults
@@ -72,9 +74,11 @@ def test_fields_are_those_of_the_records() -> None:
     assert sorted(run) == sorted(names(Outcome))
     results, claim = tables(section("claims"), "field")
     assert results == names(StudyResults) and sorted(claim) == sorted(names(Verdict))
-    report, check = tables(section("gradcheck"), "field")
+    report, check, own = tables(section("gradcheck"), "field")
     assert report == names(GradientReport) and sorted(check) == sorted(names(Check))
+    assert sorted(own) == sorted(names(CodeReport))
     inner = [(section("run"), record) for record in (Spread, Solved, Divergence)] + [(section("claims"), Share)]
+    inner += [(section("gradcheck"), record) for record in (Worst, Mistake)]
     for text, record in inner:
         assert [name for name in names(record) if f"`{name}`" not in text] == []
     assert [reason for reason in REASONS if f"`{reason}`" not in section("run")] == []

@@ -15,7 +15,7 @@ from deltarule.problem.problem import Floats
 from deltarule.proofs.mistakes.kinds import Mistake, listed, named
 
 _FIT = 1e-5
-_NEARER = 0.02
+_NEARER = 1e-3
 _NATURAL = 1e-4
 
 Penalties = Callable[[int], tuple[float, float] | None]
@@ -203,9 +203,8 @@ def _named_factors(evidence: Evidence, r: float, places: list[int]) -> Iterator[
     found = []
     if near(2) or near(0.5):
         found.append(("factor_two", f"{whose} is {'twice' if near(2) else 'half'} of what it should be"))
-    rate = evidence.learning_rate
-    if rate and not near(1) and (near(rate) or near(1 / rate)):
-        how = "twice" if near(rate) else "not at all"
+    if _is_rate(evidence, abs(r)):
+        how = "twice" if near(evidence.learning_rate or 0) else "not at all"
         found.append(("learning_rate", f"the update of {evidence.listed(places)} has the learning rate {how}"))
     found += _counts(evidence, abs(r), whose)
     where = [evidence.names[place] for place in places]
@@ -224,6 +223,12 @@ def _named_factors(evidence: Evidence, r: float, places: list[int]) -> Iterator[
         yield _one(evidence, "factor", places, f"{whose} is {r:.6g} times what it should be", 1)
 
 
+def _is_rate(evidence: Evidence, r: float) -> bool:
+    """Whether a factor is the learning rate, or its inverse."""
+    rate = evidence.learning_rate
+    return bool(rate and rate != 1 and min(abs(r * rate - 1), abs(r / rate - 1)) <= _NATURAL)
+
+
 def _counts(evidence: Evidence, r: float, whose: str) -> list[tuple[str, str]]:
     """What a factor says that is a count of samples, outputs or units, or its inverse."""
     sizes = sorted({n for value in evidence.values for n in value.shape if n > 1})
@@ -233,32 +238,37 @@ def _counts(evidence: Evidence, r: float, whose: str) -> list[tuple[str, str]]:
     code, what = ("mean_missing", "is not divided by") if large else ("mean_twice", "is divided once too often by")
     whole = abs(k - round(k)) <= _NATURAL * k and round(k) >= 2
     if not evidence.samples:
-        if whole and round(k) >= 3:
+        if whole and round(k) >= 3 and not _is_rate(evidence, k):
             return [(code, f"{whose} is {times}: it {what} the number of samples, or of outputs, if there are as many")]
         return []
     for N in sorted(set(evidence.samples)):
         for count, name in ((N, "number of samples"), *((N * size, "number of samples and outputs") for size in sizes)):
             if count > 1 and abs(k - count) <= _NATURAL * k:
                 return [(code, f"{whose} is {times}: it {what} the {name}")]
-    for size in sizes:
-        if abs(k - size) <= _NATURAL * k:
+    for size in evidence.values[-1].shape:  # the last parameter has the number of outputs in its shape
+        if size > 1 and abs(k - size) <= _NATURAL * k:
             return [(code, f"{whose} is {times}: it {what} the number of outputs, over which the loss averages or not")]
     for N in evidence.samples:
         for size in sizes:
-            if size != N and min(abs(r - N / size) / r, abs(r - size / N) / r) <= _NATURAL:
+            if size != N and round(k, 3) != 2 and min(abs(r - N / size) / r, abs(r - size / N) / r) <= _NATURAL:
                 sentence = f"{whose} is {r:.6g} times what it should be: averaged over {size} units, not {N} samples"
                 return [("wrong_axis", sentence)]
     return []
 
 
 def _transposed(evidence: Evidence) -> Iterator[Hypothesis]:
-    places = [
-        place
-        for place in evidence.wrong
-        if evidence.found[place].ndim == 2 and evidence.fits(place, evidence.expected[place].T)
-    ]
-    if places:
-        yield _one(evidence, "transposed", places, f"{evidence.whose(places)} is transposed")
+    """F = Eᵀ; or (E − c V)ᵀ + c V, where the penalty's part is the right way round."""
+    found: dict[int, list[int]] = {}
+    for place in evidence.wrong:
+        turned, values = evidence.expected[place].T, evidence.values[place]
+        if turned.ndim != 2 or turned.shape != values.shape:
+            continue
+        if evidence.fits(place, turned):
+            found.setdefault(0, []).append(place)
+        elif _extra(evidence, place, values - values.T, turned):
+            found.setdefault(1, []).append(place)
+    for rank, places in found.items():
+        yield _one(evidence, "transposed", places, f"{evidence.whose(places)} is transposed", rank)
 
 
 def _axes(evidence: Evidence) -> Iterator[Hypothesis]:
@@ -309,7 +319,9 @@ def _is_that_of(evidence: Evidence, place: int, other: int) -> bool:
 
 
 def _reshaped(array: Floats, shape: tuple[int, ...]) -> Iterator[Floats]:
-    """An array in another parameter's shape: as it is, or repeated as NumPy would."""
+    """An array in another parameter's shape: as it is, turned, or repeated as NumPy would."""
+    if array.T.shape == shape and array.ndim == 2:
+        yield array.T
     if [n for n in array.shape if n > 1] == [n for n in shape if n > 1]:
         yield array.reshape(shape)
     elif array.size < int(np.prod(shape)):
@@ -366,12 +378,17 @@ def _penalty_codes(evidence: Evidence, place: int, c: float) -> list[tuple[str, 
     biases = ("penalty_on_biases", "has a penalty, which the loss puts on weights only")
     not_in_loss = ("penalty_not_in_loss", "has a penalty that the loss does not have")
     seen = evidence.penalties(place)
+    others = [evidence.penalties(other) for other in range(len(evidence.names)) if other != place]
+    elsewhere = [other[0] for other in others if other and other[0]]
     if seen is None:
-        return [missing, factor] if c < 0 else [biases, factor] if vector else [factor, not_in_loss]
+        if any(abs(other + c) <= 10 * _NATURAL * abs(c) for other in elsewhere):
+            return [missing]  # what lacks is what the penalty of another array has
+        if vector and c > 0:
+            return [biases] if elsewhere else [biases, factor]
+        return [factor] if elsewhere else [missing, factor] if c < 0 else [factor, not_in_loss]
     true, own = seen
     if not true:
-        others = [evidence.penalties(other) for other in range(len(evidence.names)) if other != place]
-        return [biases] if vector and any(other and other[0] for other in others) else [not_in_loss]
+        return [biases] if vector and elsewhere else [not_in_loss]
     return [missing] if not own else [factor]
 
 

@@ -55,7 +55,9 @@ KINDS = {
         Kind(
             "single_row", "look for a loop or a slice that begins or ends one too early, or for an index that is fixed"
         ),
-        Kind("broadcast", "give both arrays the same shape, as with y.reshape(-1, 1): (N,) and (N, 1) make (N, N)"),
+        Kind(
+            "broadcast", "give both arrays the same shape, as with y.reshape(-1, 1): (N,) and (N, 1) make (N, N)", _LIKE
+        ),
         Kind("random_gradient", "draw the dropout mask once, on the way forward, and use the same one on the way back"),
         Kind("upstream_ignored", "multiply by the gradient that comes from above: backward(dy) is not backward(1)"),
         Kind("learning_rate", "multiply the gradient by the learning rate once", "learning_rate"),

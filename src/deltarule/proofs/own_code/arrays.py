@@ -245,7 +245,8 @@ def _described(thing: Any) -> str:
     if isinstance(thing, Mapping):
         return f"a dictionary of {_names(list(thing))}"
     if isinstance(thing, list | tuple):
-        return f"a {type(thing).__name__} of {len(thing)}"
+        inside = f": {', '.join(map(_described, thing))}" if 0 < len(thing) <= 3 else ""
+        return f"a {type(thing).__name__} of {len(thing)}{inside}"
     return f"a {type(thing).__name__}"
 
 
@@ -262,8 +263,8 @@ def conformed(found: Floats, wanted: Floats) -> tuple[Floats, str]:
     shape, ones = wanted.shape, tuple(n for n in wanted.shape if n > 1)
     if found.size == wanted.size and tuple(n for n in found.shape if n > 1) == ones:
         # What a subtraction would make of the two: (3, 1) and (3,) give (3, 3).
-        size = int(np.prod(np.broadcast_shapes(found.shape, shape)))
-        code = "" if size == wanted.size else "transposed" if found.T.shape == shape else "broadcast"
+        made = _together(found.shape, shape)
+        code = "" if made and np.prod(made) == wanted.size else "transposed" if found.T.shape == shape else "broadcast"
         return found.reshape(shape), code
     if found.T.shape == shape:
         return found.T, "transposed"
@@ -271,7 +272,17 @@ def conformed(found: Floats, wanted: Floats) -> tuple[Floats, str]:
         summed = found.sum(axis)
         if summed.size == wanted.size and tuple(n for n in summed.shape if n > 1) == ones:
             return summed.reshape(shape), "not_summed"
+    if found.size < wanted.size and _together(found.shape, shape) == shape:
+        return np.array(np.broadcast_to(found, shape)), ""  # as a subtraction repeats it, without a word
     return np.zeros(shape), OTHER_SHAPE
+
+
+def _together(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The shape that a subtraction makes of two."""
+    try:
+        return np.broadcast_shapes(one, other)
+    except ValueError:
+        return None
 
 
 OTHER_SHAPE = "other_shape"

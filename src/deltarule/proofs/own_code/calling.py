@@ -54,7 +54,7 @@ def from_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | None
     """
     together = gradient is None or gradient is loss
     one, other = _named(loss, "loss"), "" if gradient is None else _named(gradient, "gradient")
-    given = taken_apart(params, names=_argument_names(loss))
+    given = taken_apart(params, names=argument_names(loss))
     call_loss = caller(loss, given, one)
     call_gradient = call_loss if together or gradient is None else caller(gradient, given, other)
     held = call_loss.held or call_gradient.held
@@ -66,7 +66,7 @@ def from_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | None
 
     return Code(
         names=given.names,
-        start=given.values if held else tuple(value.astype(np.float64) for value in given.values),
+        start=tuple(value.copy() if held else value.astype(np.float64) for value in given.values),
         loss=lambda values: number_of(call_loss(values, holder), one)[0],
         gradient=found,
         held=held,
@@ -222,7 +222,7 @@ def _counted(signature: inspect.Signature) -> str:
     return f"({names})"
 
 
-def _argument_names(function: Callable[..., Any]) -> tuple[str, ...]:
+def argument_names(function: Callable[..., Any]) -> tuple[str, ...]:
     """What a function calls its arguments: good names for parameters that come in a list."""
     try:
         parameters = inspect.signature(function).parameters.values()

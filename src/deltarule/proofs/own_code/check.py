@@ -15,7 +15,7 @@ from deltarule.errors import BadInput
 from deltarule.problem.network import Network
 from deltarule.proofs.mistakes.likeness import Like
 from deltarule.proofs.own_code.arrays import taken_apart
-from deltarule.proofs.own_code.calling import from_functions
+from deltarule.proofs.own_code.calling import argument_names, from_functions
 from deltarule.proofs.own_code.examine import MOST, Known, examined
 from deltarule.proofs.own_code.layers import from_layer, layer_hypotheses
 from deltarule.proofs.own_code.objects import from_object
@@ -100,7 +100,7 @@ def check_vjp(
     'softmax_elementwise'
     """
     checked_hint(hint)
-    given = taken_apart(x, "x")
+    given = taken_apart(x, "x", argument_names(forward))
     reports = []
     for draw, scale in enumerate((1.0, 10.0, 0.1)):
         layer = from_layer(forward, backward, given, draw, scale)

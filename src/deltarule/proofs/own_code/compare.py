@@ -11,10 +11,10 @@ from deltarule.engines.base import one_blas_thread
 from deltarule.engines.reference import apply_optimizer, objective_and_gradient
 from deltarule.errors import BadInput
 from deltarule.maths.elementary import Array
-from deltarule.maths.losses import Loss
+from deltarule.maths.losses import Loss, divisor
 from deltarule.maths.network import flatten, views
 from deltarule.maths.objective import data_term
-from deltarule.problem.batches import batch
+from deltarule.problem.batches import Batch, batch
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Problem
@@ -158,6 +158,10 @@ def _values(
     yield Value(f"a{last}", turned(network.output.forward(done.tape[-1].value)[0]), words.forward(f"a{last}"))
     yield Value("loss", np.asarray(done.objective[0]), f"the {problem.loss.name}, as a {problem.reduction}")
     gradients = layout.theirs({name: array[0] for name, array in views(done.gradient, network.entries).items()})
+    with np.errstate(all="ignore"):
+        at_output = _at_output(problem, done.tape[-1].value, rows)
+    if np.isfinite(at_output).all():
+        yield Value(f"da{last}", turned(at_output), words.at_output(last))
     upstream = data_term(problem.loss, problem.reduction, network.output, done.tape[-1].value, rows.y, rows.w)[1]()
     for i in reversed(range(len(done.tape))):
         name = done.tape[i].name
@@ -173,6 +177,14 @@ def _values(
         updated = layout.theirs({name: array[0] for name, array in views(after, network.entries).items()})
         for name, place in layout.places.items():
             yield Value(name, updated[place], words.update(name))
+
+
+def _at_output(problem: Problem, z: Array, rows: Batch) -> Array:
+    """∂J/∂a of the last layer, which nothing needs where loss and output go together."""
+    loss = problem.loss
+    p, _ = problem.network.output.forward(z)
+    share = rows.w / divisor(problem.reduction, rows.w.sum(-2, keepdims=True), rows.y.shape[-1])
+    return share * loss.derivative(p, rows.y, **loss.parameters)
 
 
 class _Words:
@@ -213,16 +225,22 @@ class _Words:
             return f"{name} = the sum of dz{n} over the samples{self._penalty(n, 'b')}"
         return f"{name} = {self._weights(n)}{self._penalty(n, 'W')}"
 
+    @property
+    def _share(self) -> str:
+        shares = {"sum": "", "mean_samples": " / N", "mean_elements": f" / ({self.network.outputs} N)"}
+        return shares[self.problem.reduction]
+
+    def at_output(self, n: int) -> str:
+        slope = _said(self.problem.loss.derivative, f"the derivative of {self.problem.loss.name}")
+        return f"da{n} = ({slope}){self._share}, with p = a{n}"
+
     def _at_the_end(self, n: int) -> str:
         loss, output = self.problem.loss, self.network.output
         fused = loss.fused.get(output.name)
-        C = self.network.outputs
-        share = {"sum": "", "mean_samples": " / N", "mean_elements": f" / ({C} N)"}[self.problem.reduction]
         if fused:
-            return f"({_said(fused.derivative, 'predicted minus target')}){share}, with z = z{n}"
-        slope = _said(loss.derivative, f"the derivative of {loss.name}")
+            return f"({_said(fused.derivative, 'predicted minus target')}){self._share}, with z = z{n}"
         through = "" if output.name == "identity" else f", through {output.name}: {_said(output.derivative, 'f′(z)')}"
-        return f"({slope}){share}, with p = a{n}{through}"
+        return f"da{n}{through}"
 
     def _weights(self, n: int) -> str:
         """xᵀ δ, in one of its four forms."""

@@ -201,7 +201,7 @@ def _judged(
         false_pass=chance,
         worst=_worst(code, compared, shapes),
         diagnosis=mistakes,
-        notes=(*_notes(found, chance), *notes),
+        notes=(*_notes(code, raw, found, chance), *notes),
     )
     if wrong or mistakes:
         return report
@@ -227,7 +227,9 @@ def _compared(code: Code, raw: list[Floats], found: tuple[Floats, ...], measurem
         known = np.isfinite(expected) & ~kink
         allowed.append(np.where(known, limit, np.inf))
         off.append(known & ~(np.abs(found[place] - np.nan_to_num(expected)) <= limit))
-        visible = limit <= SMALL_ERROR * np.maximum(scale, np.maximum(1e-3 * array, 1e-6 * largest))
+        visible = limit <= (SMALL_ERROR if exact else 10 * SMALL_ERROR) * np.maximum(
+            scale, np.maximum(1e-3 * array, 1e-6 * largest)
+        )
         judged.append(known & (visible | off[-1]))
         if known.any() and (scale[known] <= 2 * doubt[known] + _ZERO * largest).all():
             zero.append(place)
@@ -321,7 +323,9 @@ def _vacuous(code: Code, zero: Sequence[int], unused: Sequence[int], report: Cod
     return None
 
 
-def _notes(found: Measured, chance: float) -> Iterator[str]:
+def _notes(code: Code, raw: Sequence[Floats], found: Measured, chance: float) -> Iterator[str]:
+    if any(one.dtype != np.float64 for one in (*code.start, *raw)):
+        yield f"in float32 an error under {10 * SMALL_ERROR:.1%} of an entry may not show; in float64 it would"
     if not found.exact:
         yield f"no complex step: {found.why_not_exact}"
     if found.directions:

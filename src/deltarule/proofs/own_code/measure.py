@@ -88,7 +88,7 @@ def measured(code: Code, gradient: list[Floats], most: int) -> Measured:
     natural = np.divide(J, np.abs(scale), out=np.ones_like(scale), where=scale != 0)
     start = 2.0 ** np.floor(np.log2(lines.size * np.clip(natural, 2.0**-10, 1)))
     if code.held and code.start[0].dtype != np.float64:
-        start *= 16  # few digits: wide steps
+        start *= 64  # few digits: wide steps
     start[lines.entry < 0] *= 2.0**-6  # what moves everything soon meets a kink somewhere
     few = np.linspace(0, len(scale) - 1, 16).astype(int)
     noise = np.full(len(scale), np.quantile(differences.rounding(lines.along, few, start[few]), 0.75))

@@ -68,7 +68,7 @@ class CodeReport:
     def raise_if_wrong(self) -> None:
         """Raise `RunFailed`, with one sentence, unless all is right: for use in tests."""
         if not self.ok:
-            raise RunFailed(f"{self.what}: {self.verdict}{''.join(f'; {text}' for _, text in self._told())}")
+            raise RunFailed(f"{self.what}: {self.verdict}{''.join(f'; {word}: {text}' for word, text in self._told())}")
 
     def _told(self) -> Iterator[tuple[str, str]]:
         """What there is to say about what is not right, each with a word for it."""

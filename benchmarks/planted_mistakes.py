@@ -1,0 +1,547 @@
+"""How often the checker is right: correct code must not be accused, and planted mistakes must be found and named.
+
+    python benchmarks/planted_mistakes.py [--correct 10000] [--planted 2000] [--json]
+
+Random networks in plain NumPy, written as a student would and without anything of deltarule: samples as rows or as
+columns, weights inputs × outputs or outputs × inputs, one to four layers, eight kinds of output and loss, penalties,
+dropout masks, batch norm. In each planted one a single mistake is made, in one place or in all places of its kind; it
+counts if it changes some entry of the gradient by more than 0.05 %.
+"""
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from deltarule.problem.network import Network
+from deltarule.proofs.own_code.check import check_gradient
+from deltarule.proofs.own_code.report import CodeReport
+
+SMALLEST = 5e-4
+
+ACTIVATIONS: dict[str, tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]] = {
+    # the function, its derivative by z, and its derivative written in a
+    "sigmoid": (
+        lambda z: 1 / (1 + np.exp(-z)),
+        lambda z: np.exp(-z) / (1 + np.exp(-z)) ** 2,
+        lambda a: a * (1 - a),
+    ),
+    "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2, lambda a: 1 - a**2),
+    "relu": (lambda z: z * (z.real > 0), lambda z: 1.0 * (z.real > 0), lambda a: 1.0 * (a.real > 0)),
+    "softplus": (lambda z: np.log(1 + np.exp(z)), lambda z: 1 / (1 + np.exp(-z)), lambda a: 1 - np.exp(-a)),
+    "leaky_relu": (
+        lambda z: np.where(z.real > 0, z, 0.01 * z),
+        lambda z: np.where(z.real > 0, 1.0, 0.01),
+        lambda a: np.where(a.real > 0, 1.0, 0.01),
+    ),
+}
+
+
+def softmax(z: Any) -> Any:
+    """Of each row."""
+    e = np.exp(z - z.real.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
+@dataclass
+class Student:
+    """A network in plain NumPy, samples as rows inside, and at most one mistake."""
+
+    sizes: list[int]
+    hidden: str
+    output: str
+    loss: str
+    mean: bool
+    x: Any
+    y: Any
+    strength: float
+    columns: bool
+    turned: bool
+    masks: dict[int, Any]
+    normalized: bool
+    mistake: str = ""
+    place: int = 0
+    rate: float = 0.1
+    draws: Any = field(default_factory=lambda: np.random.default_rng(0))
+
+    @property
+    def layers(self) -> int:
+        """How many layers have weights."""
+        return len(self.sizes) - 1
+
+    @property
+    def share(self) -> float:
+        """What the sum of losses is multiplied with."""
+        return 1 / len(self.x) if self.mean else 1.0
+
+    def parameters(self, generator: np.random.Generator) -> dict[str, Any]:
+        """Random parameters."""
+        found = {}
+        for n in range(1, self.layers + 1):
+            shape = (self.sizes[n - 1], self.sizes[n])
+            found[f"W{n}"] = generator.normal(size=shape[::-1] if self.turned else shape) / np.sqrt(shape[0]) * 1.5
+            bias = 0.5 * generator.normal(size=shape[1])
+            found[f"b{n}"] = bias.reshape(-1, 1) if self.columns else bias
+            if self.normalized and n < self.layers:
+                found[f"gamma{n}"], found[f"beta{n}"] = 1 + 0.3 * generator.normal(size=(2, shape[1]))
+        return found
+
+    def weights(self, p: dict[str, Any], n: int) -> Any:
+        """The weights of a layer, inputs × outputs."""
+        return p[f"W{n}"].T if self.turned else p[f"W{n}"]
+
+    def here(self, name: str, n: int) -> bool:
+        """Whether the mistake of this name is made in layer n; place 0 means in all of them."""
+        return self.mistake == name and self.place in (0, n)
+
+    def value(self, p: dict[str, Any]) -> Any:
+        """The loss."""
+        return self.forward(p)[0]
+
+    def gradient(self, p: dict[str, Any]) -> dict[str, Any]:
+        """The gradient."""
+        _, cache, d = self.forward(p)
+        return self.back(p, cache, d)
+
+    def both(self, p: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """The loss and the gradient."""
+        value, cache, d = self.forward(p)
+        return value, self.back(p, cache, d)
+
+    def forward(self, p: dict[str, Any]) -> tuple[Any, list[Any], Any]:
+        """The loss, what every layer has computed, and ∂J/∂z of the last one."""
+        a, cache = self.x, list[Any]([(None, None, self.x, None)])
+        for n in range(1, self.layers + 1):
+            z = a @ self.weights(p, n) + p[f"b{n}"].reshape(1, -1)
+            normal = None
+            if self.normalized and n < self.layers:
+                centered = z - z.mean(0)
+                deviation = np.sqrt((centered**2).mean(0) + 1e-5)
+                normal = centered / deviation, deviation
+                z = p[f"gamma{n}"] * normal[0] + p[f"beta{n}"]
+            if n < self.layers:
+                f = softmax if self.hidden == "softmax" else ACTIVATIONS[self.hidden][0]
+                h = f(z)
+                a = h * self.masks[n] if n in self.masks else h
+                cache.append((z, h, a, normal))
+        value, d = self.top(z)
+        penalty = self.strength * sum((p[f"W{n}"] ** 2).sum() for n in range(1, self.layers + 1))
+        return value + penalty, cache, d
+
+    def top(self, z: Any) -> tuple[Any, Any]:
+        """The loss of the data, and ∂J/∂z of the last layer, with mistakes of both."""
+        y, c = self.y, self.share
+        if self.output == "softmax":
+            q = softmax(z)
+            shown = softmax(q) if self.mistake == "activation_twice" else q
+        elif self.output == "sigmoid":
+            q = 1 / (1 + np.exp(-z))
+            shown = 1 / (1 + np.exp(-q)) if self.mistake == "activation_twice" else q
+        else:
+            q = shown = z
+        t = y.T if self.mistake == "broadcast" else y  # (N,) against (N, 1): a table
+        if self.loss == "cross_entropy":
+            value, dq, d = -(t * np.log(shown)).sum(), -y / q, q - y
+        elif self.loss == "binary_cross_entropy":
+            value = -(t * np.log(shown) + (1 - t) * np.log(1 - shown)).sum()
+            if self.mistake == "loss_wrong":
+                value = -(t * np.log(shown)).sum()
+            dq, d = (1 - y) / (1 - q) - y / q, q - y
+            if self.mistake == "epsilon":
+                d = ((1 - y) / (1 - q + 1e-3) - y / (q + 1e-3)) * q * (1 - q)
+        else:
+            value, dq = ((shown - t) ** 2).sum(), 2 * (q - y)
+            if self.mistake == "loss_wrong":
+                value = ((shown - t) ** 4).sum()
+            if self.mistake == "target_missing":
+                dq = 2 * q
+            d = dq * (1 if self.output == "identity" else q * (1 - q))
+            if self.output == "softmax":
+                d = q * (dq - (q * dq).sum(1, keepdims=True))
+        if self.mistake == "broadcast" and self.mean:
+            value = value / len(y)
+        return c * value, c * self.wrong_top(z, q, dq, d)
+
+    def wrong_top(self, z: Any, q: Any, dq: Any, d: Any) -> Any:
+        """∂J/∂z of the last layer, with mistakes in it."""
+        last = self.layers
+        if self.mistake == "target_missing" and self.loss != "squared_error":
+            d = q + 0 * d
+        if self.output == "identity":
+            return d
+        if self.place == last or (self.mistake in ("softmax_elementwise", "wrong_axis_softmax")):
+            if self.here("derivative_missing", last):
+                d = dq
+            if self.mistake in ("derivative_twice",):
+                d = q * (d - (q * d).sum(1, keepdims=True)) if self.output == "softmax" else d * q * (1 - q)
+            if self.mistake == "derivative_at_output" and self.output == "sigmoid":
+                s = 1 / (1 + np.exp(-q))
+                d = dq * s * (1 - s)
+            if self.mistake == "derivative_of_z" and self.output == "sigmoid":
+                d = dq * z * (1 - z)
+            if self.mistake == "softmax_elementwise" and self.output == "softmax":
+                d = dq * q * (1 - q)
+        if self.mistake == "wrong_axis_softmax" and self.loss == "cross_entropy":
+            e = np.exp(z)
+            d = e / e.sum(0) - self.y
+        return d
+
+    def back(self, p: dict[str, Any], cache: list[Any], d: Any) -> dict[str, Any]:
+        """The pass back, with mistakes in it."""
+        g: dict[str, Any] = {}
+        for n in range(self.layers, 0, -1):
+            _, _, before, _ = cache[n - 1]
+            if self.here("summed_early", n):
+                d = np.broadcast_to(d.sum(0, keepdims=True), d.shape)
+            if n < self.layers and self.normalized:
+                normal, deviation = cache[n][3]
+                g[f"gamma{n}"], g[f"beta{n}"] = (d * normal).sum(0), d.sum(0)
+                gain = p[f"gamma{n}"] / deviation
+                if self.here("batch_norm_constants", n):
+                    d = gain * d
+                else:
+                    d = gain * (d - d.mean(0) - normal * (d * normal).mean(0))
+            if self.here("penalty_through_network", n) and n == self.layers:
+                d = d + 2 * self.strength * self.weights(p, n).reshape(d.shape)
+            inputs = before
+            if self.here("wrong_input", n) and n > 1:
+                inputs = cache[n - 1][0]
+            dW = inputs.T @ d
+            db = d.sum(0)
+            if self.mistake == "wrong_axis" and self.place == n:
+                db = d.sum(1) if d.shape[0] == d.shape[1] else 0 * db + d.sum()
+            if self.mistake == "not_summed" and self.place == n:
+                db = d
+            g[f"W{n}"] = dW + 2 * self.strength * self.weights(p, n)
+            if n > 1:
+                W = self.weights(p, n)
+                if self.here("updated_weights", n):
+                    W = W - self.rate * g[f"W{n}"]
+                if self.here("weights_not_transposed", n) and W.shape[0] == W.shape[1]:
+                    W = W.T
+                if self.here("other_weights", n):
+                    others = [self.weights(p, m) for m in range(1, self.layers + 1) if m != n]
+                    W = next((one for one in others if one.shape == W.shape), W)
+                below = d @ W.T
+                d = self.through(cache, n - 1, below)
+            g[f"b{n}"] = db if db.ndim == 2 else db.reshape(p[f"b{n}"].shape)
+            if db.ndim == 2 and self.columns:
+                g[f"b{n}"] = db.T
+        return self.finished(p, g)
+
+    def through(self, cache: list[Any], n: int, d: Any) -> Any:
+        """Back through dropout and the activation of hidden layer n."""
+        z, h, _, _ = cache[n]
+        if n in self.masks and not self.here("dropout_mask", n):
+            d = d * self.masks[n]
+        if self.here("derivative_missing", n):
+            return d
+        if self.hidden == "softmax":
+            if self.here("softmax_elementwise", n):
+                return d * h * (1 - h)
+            return h * (d - (h * d).sum(1, keepdims=True))
+        _, slope, slope_of_a = ACTIVATIONS[self.hidden]
+        if self.here("derivative_at_output", n):
+            return d * slope(h)
+        if self.here("derivative_of_z", n):
+            return d * slope_of_a(z)
+        if self.here("derivative_twice", n):
+            return d * slope(z) ** 2
+        if self.here("other_mask", n):
+            z = cache[self.layers - 1 if n < self.layers - 1 else 1][0] if self.place else cache[self.layers - 1][0]
+        return d * slope(z)
+
+    def finished(self, p: dict[str, Any], g: dict[str, Any]) -> dict[str, Any]:
+        """Weights the way round that the parameters are, and mistakes that are made at the end."""
+        g = {name: one.T if self.turned and name[0] == "W" else one for name, one in g.items()}
+        names = [f"W{n}" for n in range(1, self.layers + 1)]
+        own = f"W{self.place or 1}"
+        if self.mistake == "sign":
+            g = {name: -one for name, one in g.items()}
+        elif self.mistake == "factor_two":
+            g = {name: one * (2 if self.place else 0.5) for name, one in g.items()}
+        elif self.mistake in ("mean_missing", "mean_twice"):
+            count = len(self.x) if self.mistake == "mean_missing" else 1 / len(self.x)
+            add = {name: 2 * self.strength * p[name] if name[0] == "W" else 0.0 for name in g}
+            chosen = g if not self.place else [own, f"b{self.place}"]
+            g = {name: (one - add[name]) * count + add[name] if name in chosen else one for name, one in g.items()}
+        elif self.mistake == "factor":
+            g = {name: one * 1.37 for name, one in g.items()}
+        elif self.mistake == "transposed":
+            g[own] = g[own].T
+        elif self.mistake == "exchanged":
+            same = [name for name in g if name != own and g[name].shape == g[own].shape]
+            if same:
+                g[own], g[same[0]] = g[same[0]], g[own]
+        elif self.mistake == "penalty_missing":
+            chosen = [own] if self.place else names
+            g.update({name: g[name] - 2 * self.strength * p[name] for name in chosen})
+        elif self.mistake == "penalty_factor":
+            chosen = [own] if self.place else names
+            g.update({name: g[name] - self.strength * p[name] for name in chosen})
+        elif self.mistake == "penalty_on_biases":
+            g.update({name: g[name] + 2 * self.strength * p[name] for name in g if name[0] == "b" and name[1] != "e"})
+        elif self.mistake == "penalty_not_in_loss":
+            g.update({name: g[name] + 0.02 * p[name] for name in names})
+        elif self.mistake == "penalty_other_weights":
+            same = [name for name in names if name != own and p[name].shape == p[own].shape]
+            if same:
+                g[own] = g[own] + 2 * self.strength * (p[same[0]] - p[own])
+        elif self.mistake == "zero_gradient":
+            g[own] = 0 * g[own]
+        elif self.mistake == "single_entry":
+            g[own] = g[own].copy()
+            g[own].flat[self.draws.integers(g[own].size)] *= 1.01
+            self.draws = np.random.default_rng(0)
+        elif self.mistake == "single_row":
+            g[own] = g[own].copy()
+            if g[own].ndim == 2 and g[own][:-1].any():
+                g[own][-1] = 0
+        elif self.mistake == "random_gradient":
+            g[own] = g[own] * self.draws.normal(size=g[own].shape)
+        return g
+
+
+NEEDS_LIKE = {
+    "derivative_at_output",
+    "derivative_of_z",
+    "derivative_missing",
+    "derivative_twice",
+    "activation_twice",
+    "other_mask",
+    "softmax_elementwise",
+    "weights_not_transposed",
+    "other_weights",
+    "wrong_input",
+    "summed_early",
+    "target_missing",
+    "updated_weights",
+    "dropout_mask",
+    "batch_norm_constants",
+    "penalty_through_network",
+    "epsilon",
+    "loss_wrong",
+    "broadcast",
+    "wrong_axis_softmax",
+    "mean_missing",
+    "mean_twice",
+}
+PENALTIES = {"penalty_missing", "penalty_factor", "penalty_on_biases", "penalty_other_weights"}
+WITHOUT = {
+    "sign",
+    "factor_two",
+    "factor",
+    "transposed",
+    "wrong_axis",
+    "not_summed",
+    "exchanged",
+    "penalty_not_in_loss",
+    "zero_gradient",
+    "single_entry",
+    "single_row",
+    "random_gradient",
+}
+MISTAKES = sorted(NEEDS_LIKE | PENALTIES | WITHOUT)
+CODES = {"wrong_axis_softmax": "wrong_axis"}
+
+
+def student(generator: np.random.Generator, mistake: str = "") -> Student:
+    """A random network, of a kind in which the mistake can be made."""
+    samples, layers = int(generator.integers(3, 9)), int(generator.integers(1, 5))
+    if mistake in ("other_mask", "other_weights", "penalty_other_weights", "exchanged"):
+        layers = max(layers, 3)
+    elif mistake and mistake not in ("target_missing", "broadcast", "activation_twice", "epsilon", "loss_wrong"):
+        layers = max(layers, 2)
+    outputs = 1 if mistake == "broadcast" else int(generator.integers(1, 5))
+    sizes = [int(generator.integers(2, 7)), *(int(n) for n in generator.integers(2, 7, size=layers - 1)), outputs]
+    square = (
+        "other_mask",
+        "other_weights",
+        "weights_not_transposed",
+        "transposed",
+        "penalty_other_weights",
+        "exchanged",
+    )
+    if mistake in square:
+        sizes[:-1] = [sizes[0]] * (len(sizes) - 1)
+    if mistake == "penalty_through_network":
+        sizes[-2] = samples
+    kinds = [("identity", "squared_error"), ("sigmoid", "squared_error"), ("sigmoid", "binary_cross_entropy")]
+    if outputs > 1:
+        kinds += [("softmax", "squared_error"), ("softmax", "cross_entropy")] * 2
+    if mistake == "epsilon":
+        kinds = [("sigmoid", "binary_cross_entropy")]
+    if mistake == "loss_wrong":
+        kinds = kinds[:1] + kinds[2:3]
+    if mistake == "activation_twice":
+        kinds = kinds[1:]
+    if mistake == "wrong_axis_softmax":
+        sizes[-1] = max(outputs, 2)
+        kinds = [("softmax", "cross_entropy")]
+    output, loss = kinds[int(generator.integers(len(kinds)))]
+    hidden = str(
+        generator.choice([*ACTIVATIONS, "softmax"] if mistake in ("", "softmax_elementwise") else list(ACTIVATIONS))
+    )
+    if mistake == "softmax_elementwise":
+        hidden, output, loss = (
+            ("softmax", output, loss) if generator.random() < 0.5 else ("tanh", "softmax", "squared_error")
+        )
+        sizes[-1] = max(sizes[-1], 2)
+    if mistake in ("derivative_at_output", "derivative_of_z"):
+        hidden = str(generator.choice(["sigmoid", "tanh", "softplus"]))
+    if mistake == "other_mask":
+        hidden = str(generator.choice(["relu", "leaky_relu", "tanh"]))
+    x = generator.normal(size=(samples, sizes[0]))
+    if output == "softmax":
+        y = np.eye(sizes[-1])[generator.integers(sizes[-1], size=samples)]
+    elif output == "sigmoid":
+        y = generator.integers(2, size=(samples, sizes[-1])).astype(float)
+    else:
+        y = generator.normal(size=(samples, sizes[-1]))
+    masks = {}
+    if mistake == "dropout_mask" or (not mistake and generator.random() < 0.2):
+        masks = {n: (generator.random((samples, sizes[n])) < 0.7) / 0.7 for n in range(1, layers)}
+    normalized = mistake == "batch_norm_constants" or (not mistake and generator.random() < 0.2 and samples > 2)
+    penalized = mistake in PENALTIES or mistake == "penalty_through_network" or generator.random() < 0.5
+    strength = float(10 ** generator.uniform(-3, -1)) if penalized else 0.0
+    if mistake == "penalty_not_in_loss":
+        strength = 0.0
+    mean = mistake == "mean_missing" or bool(generator.random() < 0.6)
+    place = _place(generator, mistake, layers, output)
+    columns, turned = bool(generator.random() < 0.4), bool(generator.random() < 0.4)
+    return Student(
+        sizes, hidden, output, loss, mean, x, y, strength, columns, turned, masks, normalized, mistake, place
+    )
+
+
+def _place(generator: np.random.Generator, mistake: str, layers: int, output: str) -> int:
+    """In which layer the mistake is made; 0 for all of them."""
+    if mistake in ("other_mask", "dropout_mask", "batch_norm_constants"):
+        return int(generator.integers(0, layers))
+    if mistake in ("transposed",):
+        return int(generator.integers(1, layers))
+    if mistake in ("weights_not_transposed", "other_weights", "wrong_input"):
+        return int(generator.integers(2, layers)) if layers > 2 else 2
+    if mistake == "updated_weights":
+        return 0
+    if mistake == "summed_early":
+        return int(generator.integers(1, layers + 1))
+    if mistake in ("derivative_missing", "derivative_twice", "derivative_at_output", "derivative_of_z"):
+        most = layers if output == "identity" else layers + 1
+        return int(generator.integers(0, most))
+    if mistake in ("exchanged", "penalty_other_weights"):
+        return int(generator.integers(1, layers))
+    if mistake in ("wrong_axis", "not_summed", "zero_gradient", "single_entry", "single_row", "random_gradient"):
+        return int(generator.integers(1, layers + 1))
+    if mistake == "penalty_through_network":
+        return layers
+    return int(generator.integers(0, layers + 1))
+
+
+def changes(one: Student, p: dict[str, Any]) -> bool:
+    """Whether the mistake changes an entry of the gradient, or of the right one, by more than 0.05 %."""
+    value, wrong = one.both(p)
+    mistake, one.mistake = one.mistake, ""
+    right_value, right = one.both(p)
+    one.mistake = mistake
+    if abs(value - right_value) > SMALLEST * abs(right_value):
+        return True
+    for name, array in right.items():
+        if array.shape != wrong[name].shape:
+            return True
+        if (np.abs(array - wrong[name]) > SMALLEST * np.abs(array)).any():
+            return True
+    return False
+
+
+def checked(one: Student, p: dict[str, Any], like: bool) -> CodeReport:
+    """The checker's word on a student's network."""
+    given: dict[str, Any] = {}
+    if like:
+        network = Network(one.sizes, one.hidden, one.output, batch_norm=one.normalized)
+        given = {
+            "like": network,
+            "x": one.x.T if one.columns else one.x,
+            "y": one.y.T if one.columns else one.y,
+            "masks": one.masks or None,
+        }
+    if one.place % 2:  # some in one function, some in two
+        return check_gradient(one.both, None, p, **given)
+    return check_gradient(one.value, one.gradient, p, **given)
+
+
+def count_correct(count: int, seed: int = 0) -> dict[str, Any]:
+    """How many of `count` correct networks are accused, and how many are not proved."""
+    found: Counter[str] = Counter()
+    accused = []
+    for number in range(count):
+        generator = np.random.default_rng([seed, 1, number])
+        one = student(generator)
+        report = checked(one, one.parameters(generator), like=number % 4 == 0)
+        found["right" if report.ok else "not proved" if report.vacuous else "accused"] += 1
+        if not report.ok and not report.vacuous:
+            accused.append(number)
+    return {"correct": count, "accused": found["accused"], "not_proved": found["not proved"], "which": accused}
+
+
+def count_planted(count: int, seed: int = 0) -> dict[str, Any]:
+    """How many of `count` planted mistakes are rejected, and how many named by the right code."""
+    table: dict[str, Counter[str]] = {name: Counter() for name in MISTAKES}
+    missed = []
+    number = done = 0
+    while done < count:
+        mistake = MISTAKES[done % len(MISTAKES)]
+        generator = np.random.default_rng([seed, 2, number])
+        number += 1
+        one = student(generator, mistake)
+        p = one.parameters(generator)
+        if not changes(one, p):
+            continue
+        report = checked(one, p, like=mistake in NEEDS_LIKE)
+        codes = [found.code for found in report.diagnosis]
+        named = CODES.get(mistake, mistake) in codes
+        table[mistake].update(planted=1, rejected=not report.ok, named=named)
+        if not named or report.ok:
+            missed.append({"number": number - 1, "planted": mistake, "ok": report.ok, "diagnosis": codes})
+        done += 1
+    total = sum(table.values(), Counter())
+    return {
+        "planted": count,
+        "rejected": total["rejected"],
+        "named": total["named"],
+        "by_mistake": {name: dict(row) for name, row in table.items() if row},
+        "missed": missed,
+    }
+
+
+def main() -> int:
+    """Count both, print both; status 1 where a goal is missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--correct", type=int, default=10_000)
+    parser.add_argument("--planted", type=int, default=2_000)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    correct, planted = count_correct(given.correct), count_planted(given.planted)
+    if given.json:
+        print(json.dumps({"correct": correct, "planted": planted}, indent=2))
+    else:
+        counts = f"accused {correct['accused']}, not proved {correct['not_proved']}"
+        print(f"correct networks: {correct['correct']:,}, {counts}")
+        share = planted["named"] / max(1, planted["planted"])
+        print(
+            f"planted mistakes: {planted['planted']:,}, rejected {planted['rejected']:,}, "
+            f"named by the right code {planted['named']:,} ({share:.1%})"
+        )
+        for name, row in planted["by_mistake"].items():
+            print(f"  {name:26s} planted {row['planted']:4d}  rejected {row['rejected']:4d}  named {row['named']:4d}")
+    good = not correct["accused"] and planted["rejected"] == planted["planted"]
+    return 0 if good and planted["named"] >= 0.95 * planted["planted"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

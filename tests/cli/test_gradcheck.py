@@ -1,0 +1,99 @@
+"""`deltarule gradcheck` of code of one's own."""
+
+import json
+import sys
+
+import pytest
+
+CODE = """
+import numpy as np
+
+print("importing")
+x, y = np.arange(6.0).reshape(3, 2), np.array([1.0, 2.0, 4.0])
+
+
+def loss(w):
+    print("computing")
+    return ((x @ w - y) ** 2).sum()
+
+
+def right():
+    return loss, lambda w: 2 * x.T @ (x @ w - y), np.array([0.5, -1.0])
+
+
+def half():
+    return loss, lambda w: x.T @ (x @ w - y), np.array([0.5, -1.0])
+
+
+def together():
+    return lambda w: (loss(w), 2 * x.T @ (x @ w - y)), None, np.array([0.5, -1.0])
+
+
+def nothing():
+    pass
+
+
+def fails():
+    raise OSError("no such\\nthing")
+
+
+def whole():
+    return loss, lambda w: w, np.array([1, 2])
+"""
+
+
+@pytest.fixture
+def gradcheck(deltarule, tmp_path, monkeypatch):
+    (tmp_path / "own_gradients.py").write_text(CODE, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    yield lambda name, *words: deltarule("gradcheck", "--function", f"own_gradients:{name}", *words)
+    sys.modules.pop("own_gradients", None)
+
+
+def test_own_code_is_checked_and_its_running_announced(gradcheck):
+    status, out, err = gradcheck("right")
+    assert status == 0 and out.startswith("gradient: right")
+    assert "Running the code in own_gradients" in err and "importing" in err and "importing" not in out
+    assert gradcheck("together")[0] == 0
+    status, out, _ = gradcheck("half")
+    assert status == 1 and "factor_two" in out and "likely fix" in out
+
+
+@pytest.mark.parametrize("hint", ["pass", "where", "kind", "fix"])
+def test_a_hint_sets_how_much_is_told(gradcheck, hint):
+    status, out, _ = gradcheck("half", "--hint", hint)
+    assert status == 1
+    assert ("worst entry" in out, "factor_two" in out, "likely fix" in out) == {
+        "pass": (False, False, False),
+        "where": (True, False, False),
+        "kind": (True, True, False),
+        "fix": (True, True, True),
+    }[hint]
+
+
+def test_json_is_all_that_is_on_stdout(gradcheck):
+    status, out, _ = gradcheck("half", "--json")
+    record = json.loads(out)
+    assert status == 1 and record["ok"] is False
+    assert record["diagnosis"][0]["code"] == "factor_two" and record["worst"]["error"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--function", "own_gradients:nothing"), "nothing() has to return three things"),
+        (("--function", "own_gradients:fails"), "fails raised OSError: no such thing (own_gradients.py"),
+        (("--function", "own_gradients:absent"), "has no 'absent'"),
+        (("--function", "own_gradients:whole"), "params holds whole numbers"),
+        (("--function", "no_such_module:f"), "importing no_such_module raised ModuleNotFoundError"),
+        (("--function", "own_gradients"), "give the module and the function's name"),
+        (("--function", "own_gradients:half", "--hint", "all"), "give one of pass, where, kind, fix"),
+        (("--function", "own_gradients:half", "--seed", "3"), "--seed is for studies"),
+        (("encoder", "--function", "own_gradients:half"), "both are given"),
+        (("encoder", "--hint", "fix"), "give --function too"),
+        ((), "neither is given"),
+    ],
+)
+def test_what_cannot_be_used_gets_a_sentence(gradcheck, deltarule, words, named):
+    status, out, err = deltarule("gradcheck", *words)
+    assert status == 2 and out == "" and named in err and "Traceback" not in err

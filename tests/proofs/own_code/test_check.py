@@ -1,0 +1,364 @@
+"""What a check proves, what it refuses to have proved, and how much it tells."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deltarule import BadInput, Network, RunFailed, check_gradient, check_object, check_update, check_vjp
+
+GENERATOR = np.random.default_rng(3)
+X, Y = GENERATOR.normal(size=(8, 4)), GENERATOR.normal(size=(8, 2))
+PARAMS = {"W": GENERATOR.normal(size=(4, 2)), "b": GENERATOR.normal(size=2)}
+
+
+def loss(params: dict[str, Any]) -> Any:
+    return ((X @ params["W"] + params["b"] - Y) ** 2).sum() / len(X)
+
+
+def gradient(params: dict[str, Any]) -> dict[str, Any]:
+    error = 2 * (X @ params["W"] + params["b"] - Y) / len(X)
+    return {"W": X.T @ error, "b": error.sum(axis=0)}
+
+
+def with_factor(share: float, name: str = "W", place: tuple[int, ...] = (0, 0)) -> Any:
+    def wrong(params: dict[str, Any]) -> dict[str, Any]:
+        found = gradient(params)
+        found[name][place] *= share
+        return found
+
+    return wrong
+
+
+@given(st.sampled_from(["W", "b"]), st.floats(5e-4, 10).flatmap(lambda e: st.sampled_from([1 + e, 1 - e])))
+def test_an_entry_that_is_off_by_more_than_half_a_thousandth_is_found(name: str, share: float) -> None:
+    place = (2, 1) if name == "W" else (1,)
+    report = check_gradient(loss, with_factor(share, name, place), PARAMS)
+    assert not report.ok and report.worst is not None
+    assert report.worst.name == name and report.worst.index == place
+    right = gradient(PARAMS)[name][place]
+    assert report.worst.expected == pytest.approx(right, rel=1e-9)
+    assert report.worst.found == pytest.approx(share * right)
+    assert report.worst.error == pytest.approx(abs(share - 1) / max(1, abs(share)), rel=1e-4)
+    if name == "W":
+        assert [mistake.code for mistake in report.diagnosis] == ["single_entry"]
+
+
+def test_a_right_gradient_is_proved_by_differences_and_the_complex_step() -> None:
+    report = check_gradient(loss, gradient, PARAMS)
+    assert report.ok and report.compared == report.entries == 10 and report.false_pass == 0
+    assert report.methods == ("central differences", "the complex step") and not report.notes
+    assert str(report).startswith("gradient: right")
+
+
+def test_the_complex_step_is_dropped_where_the_code_loses_it_without_a_word() -> None:
+    def through_abs(w: Any) -> Any:
+        return np.sum(np.abs(w) ** 3 + w)
+
+    def through_var(w: Any) -> Any:
+        return np.var(w) + np.sum(w**2)
+
+    def through_float(w: Any) -> Any:
+        return float(np.sum(w.astype(float) ** 2))
+
+    def through_max(w: Any) -> Any:
+        return max(w[0] * w[1], -10.0) + np.real(w @ w)
+
+    w = np.array([0.5, -1.0, 2.0])
+    for function, slope in (
+        (through_abs, lambda w: 3 * w * np.abs(w) + 1),
+        (through_var, lambda w: 2 * (w - w.mean()) / 3 + 2 * w),
+        (through_float, lambda w: 2 * w),
+        (through_max, lambda w: 2 * w + np.array([w[1], w[0], 0])),
+    ):
+        report = check_gradient(function, slope, w)
+        assert report.ok and report.methods == ("central differences",)
+        assert any("no complex step" in note for note in report.notes)
+
+
+def test_float32_is_checked_in_the_digits_that_it_has() -> None:
+    narrow = {name: array.astype(np.float32) for name, array in PARAMS.items()}
+    x, y = X.astype(np.float32), Y.astype(np.float32)
+    W, b = narrow["W"], narrow["b"]
+
+    def value() -> Any:
+        return ((x @ W + b - y) ** 2).sum() / np.float32(8)
+
+    def back(share: float = 1.0) -> Any:
+        error = 2 * (x @ W + b - y) / np.float32(8)
+        return {"W": np.float32(share) * (x.T @ error), "b": error.sum(axis=0)}
+
+    assert value().dtype == np.float32
+    report = check_gradient(value, back, narrow)
+    assert report.ok and report.compared + report.faint == 10 and report.compared >= 8
+    assert any("float32" in note for note in report.notes)
+    assert not check_gradient(value, lambda: back(1.005), narrow).ok
+    assert W.dtype == np.float32 and np.array_equal(W, PARAMS["W"].astype(np.float32))
+    # A function of its parameters is asked in float64, whatever they are given in.
+    assert check_gradient(loss, gradient, narrow).methods[1:] == ("the complex step",)
+
+
+def test_kinks_are_reported_and_the_other_entries_decide() -> None:
+    x = np.array([[1.0, 2.0]])
+
+    def relu_loss(w: Any) -> Any:
+        return np.maximum(x @ w, 0).sum()
+
+    def relu_gradient(w: Any) -> Any:
+        return x.T @ (x @ w > 0)
+
+    w = np.array([[0.5, -2.0, 0.4], [0.25, 1.0, 0.1]])  # x @ w is 1, 0 and 0.6
+    report = check_gradient(relu_loss, relu_gradient, w)
+    assert report.ok and report.kinks == 2 and report.compared == 4
+    assert not check_gradient(relu_loss, lambda w: 2 * relu_gradient(w), w).ok
+
+    only_kinks = check_gradient(lambda w: np.abs(w).sum(), np.sign, np.zeros(3))
+    assert not only_kinks.ok and only_kinks.kinks == 3 and only_kinks.compared == 0
+    assert "3 entries at kinks" in (only_kinks.vacuous or "")
+
+
+def test_vacuous_passes_are_refused_and_told_apart() -> None:
+    ones, drawn = np.ones(3), np.random.default_rng(0)
+    reasons = {
+        "constant": check_gradient(lambda w: 7.0, lambda w: 0 * w, ones),
+        "0 in every entry, as one": check_gradient(lambda w: (w**2).sum(), lambda w: 2 * w, 0 * ones),
+        "random": check_gradient(lambda w: w.sum() + drawn.normal(), lambda w: 1 + 0 * w, ones),
+        "changes params": check_gradient(_changing, lambda w: 2 * w, ones),
+        "dead layer": check_gradient(_two_layers, _two_layers_back, [-np.ones((4, 3)), np.ones(3)]),
+    }
+    assert np.array_equal(ones, np.ones(3))
+    for words, report in reasons.items():
+        assert not report.ok and report.verdict == "not proved" and words in (report.vacuous or ""), words
+        with pytest.raises(RunFailed, match="proves nothing"):
+            report.raise_if_wrong()
+    assert "params[0]" in (reasons["dead layer"].vacuous or "")
+
+
+def _changing(w: Any) -> Any:
+    w *= 2
+    return (w**2).sum()
+
+
+def _two_layers(W: list[Any]) -> Any:
+    return (np.maximum(X**2 @ W[0], 0) @ W[1] + W[1].sum()).sum()
+
+
+def _two_layers_back(W: list[Any]) -> Any:
+    z = X**2 @ W[0]
+    return [(X**2).T @ (W[1] * (z > 0)), np.maximum(z, 0).sum(0) + len(X)]
+
+
+def test_a_gradient_that_was_never_computed_is_wrong_where_the_right_one_is_not_zero() -> None:
+    report = check_gradient(loss, lambda params: {name: 0 * one for name, one in params.items()}, PARAMS)
+    assert not report.ok and not report.vacuous and report.diagnosis[0].code == "zero_gradient"
+
+
+def test_an_array_that_the_loss_does_not_depend_on_is_told() -> None:
+    def more(params: dict[str, Any]) -> dict[str, Any]:
+        return {**gradient(params), "c": 0 * params["c"]}
+
+    report = check_gradient(loss, more, {**PARAMS, "c": np.ones(3)})
+    assert report.ok and "the loss does not depend on c at all" in report.notes
+
+
+def test_large_arrays_are_sampled_and_the_probability_is_stated() -> None:
+    x = np.random.default_rng(0).normal(size=(20, 300))
+    w = np.random.default_rng(1).normal(size=(300, 40)) / 20
+
+    def value(w: Any) -> Any:
+        return np.log(1 + np.exp(x @ w)).sum()
+
+    def slope(w: Any) -> Any:
+        return x.T @ (1 / (1 + np.exp(-(x @ w))))
+
+    report = check_gradient(value, slope, w, most=200)
+    assert report.ok and report.entries == 12_000 and 150 < report.compared <= 200
+    assert 0 < report.false_pass < 1e-6 and any(f"{report.false_pass:.1g}" in note for note in report.notes)
+    assert check_gradient(value, lambda w: 2 * slope(w), w, most=200).diagnosis[0].code == "factor_two"
+
+    def one_row(w: Any) -> Any:
+        found = slope(w)
+        found[17] *= 1.01
+        return found
+
+    assert not check_gradient(value, one_row, w, most=200).ok
+
+    square = np.random.default_rng(1).normal(size=(60, 60)) / 8
+    x = x[:, :60]
+    turned = check_gradient(value, lambda w: slope(w).T, square, most=100)
+    assert [mistake.code for mistake in turned.diagnosis] == ["transposed"]
+
+
+def test_errors_that_directions_miss_are_as_rare_as_is_said() -> None:
+    """Of errors of a given length the share that stays within a limit in one direction is erf(limit / √2 length)."""
+    from deltarule.proofs.own_code.measure import _normal, chance_to_pass
+
+    error = np.random.default_rng(0).normal(size=500)
+    seen = np.array([abs(error @ _normal(0, d, 500)) for d in range(2000)])
+    length = float(np.sqrt(error @ error))
+    for limit in (0.1, 0.5, 1.5):
+        assert np.mean(seen <= limit * length) == pytest.approx(chance_to_pass([limit * length], length), abs=0.04)
+
+
+@pytest.mark.parametrize(
+    ("hint", "where", "kind", "fix"),
+    [
+        ("pass", False, False, False),
+        ("where", True, False, False),
+        ("kind", True, True, False),
+        ("fix", True, True, True),
+    ],
+)
+def test_a_hint_sets_how_much_is_told(hint: str, where: bool, kind: bool, fix: bool) -> None:
+    report = check_gradient(loss, lambda params: {n: 2 * one for n, one in gradient(params).items()}, PARAMS, hint=hint)
+    text, page = str(report), report._repr_html_()
+    assert not report.ok and (report.worst is not None) == where and bool(report.diagnosis) == kind
+    for told, words in ((where, "worst entry"), (kind, "factor_two"), (fix, "likely fix")):
+        assert (words in text) == told and (words in page) == told
+    with pytest.raises(RunFailed, match="WRONG"):
+        report.raise_if_wrong()
+
+
+def test_a_report_is_shown_as_html_without_holes() -> None:
+    report = check_gradient(loss, with_factor(2), {**PARAMS})
+    page = report._repr_html_()
+    assert page.count("<tr>") == page.count("</tr>") > 2 and "WRONG" in page
+    assert re.search(r"<(?!/?(b|span|table|tr|th|td)\b)", page) is None
+
+
+def line(params: dict[str, Any]) -> Any:
+    return loss(params)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: check_gradient(loss, lambda p: {"W": p["W"]}, PARAMS), "lacks the gradient of b"),
+        (lambda: check_gradient(loss, lambda p: {**gradient(p), "c": 1.0}, PARAMS), "a gradient 'c', and there is no"),
+        (lambda: check_gradient(loss, lambda p: {**gradient(p), "b": None}, PARAMS), "lacks the gradient of b"),
+        (lambda: check_gradient(loss, lambda p: {"W": p["W"][:3], "b": p["b"]}, PARAMS), r"W has the shape \(3, 2\)"),
+        (lambda: check_gradient(loss, lambda p: gradient(p)["W"], PARAMS), "where params holds W, b"),
+        (
+            lambda: check_gradient(loss, gradient, {"W": np.ones((4, 2), int), "b": PARAMS["b"]}),
+            "W holds whole numbers",
+        ),
+        (lambda: check_gradient(loss, gradient, {"W": "w"}), "W is of the type str"),
+        (lambda: check_gradient(loss, gradient, {}), "holds no arrays"),
+        (lambda: check_gradient(loss, gradient, {**PARAMS, "b": np.array([1.0, np.nan])}), r"b\[1\] is nan"),
+        (
+            lambda: check_gradient(lambda p: len(3), gradient, PARAMS),
+            r"loss raised TypeError.*test_check.py, line",
+        ),
+        (lambda: check_gradient(lambda p: X @ p["W"], gradient, PARAMS), r"shape \(8, 2\); a loss is one number"),
+        (lambda: check_gradient(lambda p: np.log(-1.0), gradient, PARAMS), "the loss is nan at these parameters"),
+        (lambda: check_gradient(loss, lambda p: {**p, "b": p["b"] / 0}, PARAMS), r"gradient of b\[0\] is inf"),
+        (lambda: check_gradient(lambda a, b, c, d: 1.0, gradient, PARAMS), r"takes \(a, b, c, d\) and params holds"),
+        (lambda: check_gradient(loss, 3, PARAMS), "gradient is int, which cannot be called"),  # type: ignore[arg-type]
+        (lambda: check_gradient(loss, None, PARAMS), "no gradient beside the loss"),
+        (lambda: check_gradient(loss, gradient, PARAMS, hint="all"), "hint is 'all'; give one of pass, where"),
+        (lambda: check_gradient(loss, gradient, PARAMS, most=0), "most is 0"),
+        (lambda: check_gradient(loss, gradient, PARAMS, like=Network([4, 2])), "without its data; give x and y"),
+        (lambda: check_gradient(loss, gradient, PARAMS, like=Network([4, 3]), x=X, y=Y), "do not fit the network"),
+        (
+            lambda: check_gradient(loss, gradient, PARAMS, like=Network([4, 2, 2]), x=X, y=Y),
+            "but the network of `like`",
+        ),
+        (lambda: check_gradient(loss, gradient, PARAMS, masks={1: X}), "masks are given without like"),
+        (
+            lambda: check_gradient(loss, gradient, PARAMS, like=Network([4, 2]), x=X, y=Y, masks={1: X}),
+            "masks has a layer 1",
+        ),
+        (lambda: check_update(lambda p: None, loss, PARAMS, 0.1), "the step changes no parameter"),
+        (lambda: check_update(lambda p: None, loss, PARAMS, 0), "learning_rate is 0; give a number above 0"),
+        (lambda: check_update(lambda p: None, loss, PARAMS, 0.1, momentum=1.0), "momentum is 1.0"),
+        (lambda: check_object(object(), params=["W"], grads=["dW"], loss=lambda: 1.0), "there is no 'W' in the object"),
+        (lambda: check_object(object(), params=["W"], grads=[], loss=lambda: 1.0), "a gradient for each parameter"),
+        (lambda: check_vjp(np.tanh, None, X), "no function for the way back"),
+        (lambda: check_vjp(lambda x: x > 0, lambda g: g, X), "gives an array of bool"),
+        (lambda: check_gradient(lambda: 1.0, lambda: [1.0], [0.5]), "is a plain number, which cannot be moved"),
+    ],
+)
+def test_bad_input_gets_one_sentence(call: Any, words: str) -> None:
+    with np.errstate(all="ignore"), pytest.raises(BadInput, match=words) as raised:
+        call()
+    assert "\n" not in str(raised.value)
+
+
+def test_what_code_prints_is_not_shown_a_thousand_times(capsys: pytest.CaptureFixture[str]) -> None:
+    def loud(params: dict[str, Any]) -> Any:
+        print("loss", loss(params))
+        return loss(params)
+
+    assert check_gradient(loud, gradient, PARAMS).ok
+    assert capsys.readouterr().out.count("loss") < 10
+
+
+def test_a_layer_is_checked_with_everything_that_it_takes() -> None:
+    def affine(x: Any, w: Any, b: Any) -> Any:
+        return x @ w + b, (x, w)
+
+    def back(upstream: Any, cache: Any) -> Any:
+        x, w = cache
+        return upstream @ w.T, x.T @ upstream, upstream.sum(axis=0)
+
+    given = (X, PARAMS["W"], PARAMS["b"])
+    report = check_vjp(affine, back, given)
+    assert report.ok and report.entries == 32 + 8 + 2
+
+    def wrong(upstream: Any, cache: Any) -> Any:
+        return upstream @ cache[1].T, cache[0].T @ upstream, upstream.mean(axis=0)
+
+    report = check_vjp(affine, wrong, given)
+    assert not report.ok and report.worst is not None and report.worst.name == "b"
+    assert report.diagnosis[0].where == ("b",)
+
+
+@pytest.mark.parametrize(
+    ("backward", "code"),
+    [
+        (lambda z: lambda g: g, "derivative_missing"),
+        (lambda z: lambda g: g * (1 - np.tanh(np.tanh(z)) ** 2), "derivative_at_output"),
+        (lambda z: lambda g: g * (1 - np.tanh(z) ** 2) ** 2, "derivative_twice"),
+        (lambda z: lambda g: 1 - np.tanh(z) ** 2, "upstream_ignored"),
+        (lambda z: lambda g: -g * (1 - np.tanh(z) ** 2), "sign"),
+    ],
+)
+def test_mistakes_of_a_layer_are_named_without_its_network(backward: Any, code: str) -> None:
+    report = check_vjp(lambda z: (np.tanh(z), backward(z)), None, X)
+    assert not report.ok and [mistake.code for mistake in report.diagnosis] == [code]
+
+
+@pytest.mark.parametrize("way", ["in place", "returned"])
+def test_an_update_of_what_it_is_handed(way: str) -> None:
+    def step(params: dict[str, Any], wrong: float = 1.0) -> Any:
+        found = gradient(params)
+        new = {name: params[name] - 0.1 * wrong * found[name] for name in params}
+        if way == "returned":
+            return new
+        params.update(new)
+        return None
+
+    assert check_update(step, loss, PARAMS, 0.1).ok
+    report = check_update(lambda params: step(params, 0.1), loss, PARAMS, 0.1)
+    assert [mistake.code for mistake in report.diagnosis] == ["learning_rate"]
+
+
+def test_an_object_is_left_as_it_was_found() -> None:
+    class Net:
+        def __init__(self) -> None:
+            self.params = {"W": PARAMS["W"].copy(), "b": PARAMS["b"].copy()}
+
+        def loss(self) -> Any:
+            self.grads = gradient(self.params)
+            self.seen = self.params["W"].copy()
+            return loss(self.params)
+
+    net = Net()
+    report = check_object(net, params=["params"], grads=["grads"], loss=net.loss)
+    assert report.ok and report.entries == 10
+    assert np.array_equal(net.params["W"], PARAMS["W"]) and np.array_equal(net.seen, PARAMS["W"])
+    report = check_object(net, params=["params['W']"], grads=["grads['b']"], loss=net.loss)
+    assert not report.ok

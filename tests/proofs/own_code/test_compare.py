@@ -1,0 +1,165 @@
+"""The first of the user's values that differs, whichever way round the user has things."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deltarule import BadInput, Network, compare
+
+N, D, H, C = 6, 4, 5, 3
+NETWORK = Network([D, H, C], activation="tanh", output="softmax")
+ORDER = ("z1", "a1", "z2", "a2", "loss", "dz2", "dW2", "db2", "da1", "dz1", "dW1", "db1", "W1", "b1", "W2", "b2")
+LAMBDA, RATE = 0.02, 0.3
+
+
+def by_hand(columns: bool, turned: bool) -> tuple[dict[str, Any], dict[str, Any], Any, Any]:
+    """The user's values, parameters and data, samples as columns and weights outputs × inputs where asked."""
+    generator = np.random.default_rng(1)
+    x, y = generator.normal(size=(N, D)), np.eye(C)[generator.integers(C, size=N)]
+    W1, b1 = generator.normal(size=(D, H)), generator.normal(size=H)
+    W2, b2 = generator.normal(size=(H, C)), generator.normal(size=C)
+    z1 = x @ W1 + b1
+    a1 = np.tanh(z1)
+    z2 = a1 @ W2 + b2
+    p = np.exp(z2) / np.exp(z2).sum(axis=1, keepdims=True)
+    dz2 = (p - y) / N
+    da1 = dz2 @ W2.T
+    dz1 = da1 * (1 - a1**2)
+    found: dict[str, Any] = {"z1": z1, "a1": a1, "z2": z2, "a2": p, "dz2": dz2, "da1": da1, "dz1": dz1}
+    found = {name: value.T if columns else value for name, value in found.items()}
+    found["loss"] = -(y * np.log(p)).sum() / N + LAMBDA * ((W1**2).sum() + (W2**2).sum())
+    gradients = {
+        "W1": x.T @ dz1 + 2 * LAMBDA * W1,
+        "b1": dz1.sum(0),
+        "W2": a1.T @ dz2 + 2 * LAMBDA * W2,
+        "b2": dz2.sum(0),
+    }
+    params = {"W1": W1, "b1": b1, "W2": W2, "b2": b2}
+    for name, gradient in gradients.items():
+        own = [one.T if turned and name[0] == "W" else one for one in (params[name], gradient)]
+        own = [one.reshape(-1, 1) if columns and name[0] == "b" else one for one in own]
+        params[name], found[f"d{name}"] = own
+        found[name] = own[0] - RATE * own[1]
+    return found, params, x.T if columns else x, y.T if columns else y
+
+
+def compared(mine: dict[str, Any], columns: bool = False, turned: bool = False, **more: Any) -> Any:
+    _, params, x, y = by_hand(columns, turned)
+    options = {"penalty": "l2", "strength": LAMBDA, "learning_rate": RATE} | more
+    return compare(mine, NETWORK, params, x, y, "cross_entropy", **options)
+
+
+@pytest.mark.parametrize("columns", [False, True])
+@pytest.mark.parametrize("turned", [False, True])
+def test_right_values_are_right_whichever_way_round(columns: bool, turned: bool) -> None:
+    found, *_ = by_hand(columns, turned)
+    report = compared(found, columns, turned)
+    assert report.ok and report.compared == report.entries == sum(np.size(value) for value in found.values())
+
+
+@given(st.sets(st.sampled_from(ORDER), min_size=1), st.booleans(), st.booleans(), st.integers(0, 3))
+def test_the_first_that_differs_is_shown(wrong: set[str], columns: bool, turned: bool, entry: int) -> None:
+    found, *_ = by_hand(columns, turned)
+    for name in wrong:
+        found[name] = np.array(found[name], float)
+        place = entry % found[name].size
+        found[name].flat[place] += 1.0
+    report = compared(found, columns, turned)
+    first = next(name for name in ORDER if name in wrong)
+    assert not report.ok and report.worst is not None and report.worst.name == first
+    assert report.worst.found - report.worst.expected == pytest.approx(1)
+    assert np.ravel_multi_index(report.worst.index or (0,), found[first].shape or (1,)) == entry % found[first].size
+
+
+@pytest.mark.parametrize(
+    ("columns", "turned", "z2", "da1", "dW2"),
+    [
+        (False, False, "a1 W2 + b2", "dz2 W2ᵀ", "a1ᵀ dz2"),
+        (False, True, "a1 W2ᵀ + b2", "dz2 W2", "dz2ᵀ a1"),
+        (True, True, "W2 a1 + b2", "W2ᵀ dz2", "dz2 a1ᵀ"),
+        (True, False, "W2ᵀ a1 + b2", "W2 dz2", "a1 dz2ᵀ"),
+    ],
+)
+def test_formulas_are_written_the_users_way_round(columns: bool, turned: bool, z2: str, da1: str, dW2: str) -> None:
+    """Each formula is also computed as it stands, with the user's own arrays."""
+    found, params, _, _ = by_hand(columns, turned)
+    penalty = " + λ · (2 w), with w = W2"
+    for name, words, values in (
+        ("z2", z2, {**found, **params}),
+        ("da1", da1, {**found, **params}),
+        ("dW2", dW2, {**found, **params}),
+    ):
+        wrong = {**found, name: 2 * found[name]}
+        formula = compared(wrong, columns, turned).formula
+        assert formula == f"{name} = {words}{penalty if name == 'dW2' else ''}"
+        first, second, *bias = words.replace(" + ", " ").split(" ")
+        left, right = (values[part.rstrip("ᵀ")].T if part.endswith("ᵀ") else values[part] for part in (first, second))
+        made = left @ right + (values[bias[0]] if bias else 0) + (2 * LAMBDA * params["W2"] if name == "dW2" else 0)
+        assert np.allclose(made, found[name])
+
+
+def test_mistakes_are_named_where_their_numbers_tell() -> None:
+    found, *_ = by_hand(False, False)
+    for name, value, code in (
+        ("dz2", found["dz2"] * N, "mean_missing"),
+        ("dz1", found["da1"], "exchanged"),
+        ("z1", -found["z1"], "sign"),
+        ("dW1", found["dW1"] - 2 * LAMBDA * by_hand(False, False)[1]["W1"], "penalty_missing"),
+    ):
+        report = compared({**found, name: value})
+        assert not report.ok and code in [mistake.code for mistake in report.diagnosis], name
+    assert [mistake.code for mistake in compared({"dW2": found["dW2"] / 2}).diagnosis] == ["factor_two"]
+
+
+def test_a_value_of_another_shape_is_told_as_such() -> None:
+    found, *_ = by_hand(False, False)
+    report = compared({"z1": found["z1"], "dW1": found["dW1"][:2]})
+    assert not report.ok and report.worst is not None and report.worst.name == "dW1"
+    assert "dW1 has the shape (2, 5), and should have (4, 5)" in report.notes
+
+
+@pytest.mark.parametrize(
+    ("names", "ours"),
+    [("delta2 δ2 d2 dZ2", "dz2"), ("A1 h1 a_1", "a1"), ("grad_W1 dw1 dW_1", "dW1"), ("J cost loss", "loss")],
+)
+def test_values_go_by_the_names_that_people_give_them(names: str, ours: str) -> None:
+    found, *_ = by_hand(False, False)
+    for name in names.split():
+        assert compared({name: found[ours]}).ok
+        assert compared({name: found[ours] + 1}).worst.name == ours
+
+
+def test_a_hint_sets_how_much_is_told() -> None:
+    found, *_ = by_hand(False, False)
+    wrong = {**found, "dz2": found["dz2"] * N}
+    told = {hint: str(compared(wrong, hint=hint)) for hint in ("pass", "where", "kind", "fix")}
+    assert ["dz2" in text for text in told.values()] == [False, True, True, True]
+    assert ["mean_missing" in text for text in told.values()] == [False, False, True, True]
+    assert ["right is" in text for text in told.values()] == [False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("mine", "words"),
+    [
+        ({"q1": np.ones(3)}, "'q1', which is no value of this network"),
+        ({"z7": np.ones(3)}, "'z7', which is no value"),
+        ({"n1": np.ones(3)}, "mine has n1, which this network does not have"),
+        ({}, "mine holds no values"),
+        ({"z1": "text"}, "z1 holds <U4"),
+        ({"z1": np.array([np.nan])}, "not finite"),
+    ],
+)
+def test_bad_input_gets_one_sentence(mine: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        compared(mine)
+
+
+def test_data_and_parameters_have_to_fit_the_network() -> None:
+    found, params, x, y = by_hand(False, False)
+    with pytest.raises(BadInput, match="do not fit the network"):
+        compare(found, NETWORK, params, x[:, :2], y, "cross_entropy")
+    with pytest.raises(BadInput, match="but the network of"):
+        compare(found, Network([D, 7, C]), params, x, y)
