@@ -19,7 +19,8 @@ SMOOTH: dict[str, tuple[Function, Function]] = {
 
 
 def slopes(function: Function, z: float, wanted: float = 1e-9, noise: float = EPS) -> Slopes:
-    return central(lambda lines, t: function(z + t), np.ones(1), np.full(1, wanted), np.full(1, noise))
+    middle = function(np.full(1, z))
+    return central(lambda lines, t: function(z + t), middle, np.ones(1), np.full(1, wanted), np.full(1, noise))
 
 
 @pytest.mark.parametrize("name", SMOOTH)
@@ -73,7 +74,9 @@ def test_steps_avoid_where_the_function_has_no_value() -> None:
 
 def test_each_line_is_its_own_function() -> None:
     factor = np.array([1.0, 2.0, 300.0])
-    found = central(lambda lines, t: factor[lines] * np.sin(t), np.ones(3), np.full(3, 1e-9), np.full(3, EPS))
+    found = central(
+        lambda lines, t: factor[lines] * np.sin(t), np.zeros(3), np.ones(3), np.full(3, 1e-9), np.full(3, EPS)
+    )
     np.testing.assert_allclose(found.value, factor, rtol=1e-11)
     np.testing.assert_allclose(complex_step(lambda lines, t: factor[lines] * np.sin(t), 3), factor, rtol=1e-15)
 

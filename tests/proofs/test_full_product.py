@@ -66,13 +66,14 @@ def population(
     weights[[0, 2]] = 1  # the members without sample weights
     return create_problem(
         network,
-        random.normal(size=(rows, sizes[0])),
+        random.uniform(-1, 1, size=(rows, sizes[0])),
         targets(loss, random, (rows, sizes[-1])),
         loss=loss,
         reduction=reduction,
         penalty=penalty,
         strength=0.1 if penalty else 0,
         penalize_biases=bool(shape["seed"] % 2),
+        initial_scale=0.5,  # behind exponentials, predictions are to be near 1 but not equal to it
         weights=weights,
         dropout=[[0.0], [0.0], [0.3], [0.3]],
         seeds=[shape["seed"] + member for member in range(4)],

@@ -5,7 +5,8 @@ with one weight moved by t, an activation at z + t ...), and φᵢ'(0) is asked 
 
 along(lines [m], t [m])  →  φ [m]        lines: whole numbers below n; t: real, or imaginary for the complex step
 
-noise [n]  the rounding error of φ      wanted [n]  how exact φ' should be known      start [n]  a unit of length for t
+middle [n]  φ(0)                                    start [n]   a unit of length for t
+wanted [n]  how exactly φ' should be known          noise [n]   the rounding error of φ
 """
 
 from collections.abc import Callable
@@ -39,27 +40,29 @@ class Slopes:
     kink: NDArray[np.bool_]
 
 
-def central(along: Along, start: Floats, wanted: Floats, noise: Floats) -> Slopes:
+def central(along: Along, middle: Floats, start: Floats, wanted: Floats, noise: Floats) -> Slopes:
     """Central differences of each line, with steps that are tried until the doubt is at most what is wanted.
 
-    >>> slopes = central(lambda line, t: np.sin(1 + t), np.ones(1), np.full(1, 1e-9), np.full(1, 1e-16))
+    >>> unit, exact, noise = np.ones(1), np.full(1, 1e-9), np.full(1, 1e-16)
+    >>> slopes = central(lambda line, t: np.sin(1 + t), np.sin(unit), unit, exact, noise)
     >>> bool(abs(slopes.value[0] - np.cos(1)) < 1e-12), slopes.kink
     (True, array([False]))
 
     A kink is told, whether or not anyone knows where it is:
 
-    >>> central(lambda line, t: np.abs(t), np.ones(1), np.full(1, 1e-9), np.full(1, 1e-16)).kink
+    >>> central(lambda line, t: np.abs(t), np.zeros(1), unit, exact, noise).kink
     array([ True])
     """
     lines = np.arange(len(start))
     value, doubt, kink = np.zeros(len(start)), np.full(len(start), np.inf), np.zeros(len(start), bool)
-    middle = along(lines, np.zeros(len(start)))
     for exponent in EXPONENTS:
         found = _extrapolated(along, lines, start[lines] * 2.0**-exponent, middle[lines], noise[lines], wanted[lines])
         better = ~found.kink & (found.doubt < doubt[lines])  # across a kink differences may agree with each other
         value[lines[better]], doubt[lines[better]] = found.value[better], found.doubt[better]
         kink[lines] = found.kink
         lines = lines[~(doubt[lines] <= wanted[lines])]
+        if not len(lines):
+            break
     return Slopes(value, doubt, kink)
 
 

@@ -82,7 +82,8 @@ def central_slopes(curve: Curve, wanted: Floats) -> Slopes:
     seen = [rounding(curve.along, lines, start * factor) ** 2 for factor in (1.0, 0.7, 0.4)]
     # Where 1 is added on the way, as in 1 + erf z, a small value is a staircase: rounding shows in no small difference.
     least = np.finfo(float).eps * np.maximum(1, np.abs(curve.inputs[0]))
-    return central(curve.along, start, wanted, np.maximum(np.sqrt(np.mean(seen, axis=0)), least))
+    middle = curve.along(lines, np.zeros(len(lines)))
+    return central(curve.along, middle, start, wanted, np.maximum(np.sqrt(np.mean(seen, axis=0)), least))
 
 
 def complex_slopes(curve: Curve) -> Floats | None:

@@ -167,15 +167,15 @@ def _central(lines: Lines, objective: Floats, scale: Floats) -> differences.Slop
     """Central differences of the objective, J [K], along each line."""
     theta = np.abs(lines.state.theta[lines.member, np.maximum(lines.entry, 0)])
     size = np.where(lines.entry < 0, 1, np.maximum(1, theta))
-    J = np.abs(objective[lines.member])
+    middle = objective[lines.member]
     # The distance in which the objective changes by its own size: large inputs make it short.
-    natural = np.divide(J, scale, out=np.ones_like(scale), where=scale > 0)
+    natural = np.divide(np.abs(middle), scale, out=np.ones_like(scale), where=scale > 0)
     start = 2.0 ** np.floor(np.log2(size * np.clip(natural, 2.0**-10, 1)))
     by_member = np.arange(len(scale)).reshape(len(objective), -1)
     few = by_member[:, np.linspace(0, by_member.shape[1] - 1, 8).astype(int)]
     seen = differences.rounding(lines.along, few.ravel(), start[few.ravel()]).reshape(few.shape)
     noise = np.quantile(seen, 0.75, axis=1)[lines.member]
-    return differences.central(lines.along, start, TOLERANCES[CENTRAL] / 2 * scale, noise)
+    return differences.central(lines.along, middle, start, TOLERANCES[CENTRAL] / 2 * scale, noise)
 
 
 def _judged_but_for(

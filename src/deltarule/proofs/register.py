@@ -254,9 +254,9 @@ def _prove(
     inputs  what the derivative takes      place [n]  what a kink is said of: z, w or p − y
     """
     found = derivative(*inputs)
-    scale = np.maximum(size(derivative, inputs, inputs), _SLOPE_OF_NOTE)
-    central = elementwise.central_slopes(curve, 1e-7 * scale)
     distance = np.min([np.abs(place - kink) for kink in (*kinks, np.inf)], axis=0)
+    scale = np.maximum(size(derivative, inputs, inputs, distance == 0), _SLOPE_OF_NOTE)
+    central = elementwise.central_slopes(curve, 1e-7 * scale)
     unknown = np.flatnonzero(central.kink & (distance > 1e-4))
     if len(unknown):
         first = unknown[np.abs(place[unknown]).argmin()]

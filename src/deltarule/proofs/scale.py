@@ -29,7 +29,7 @@ from deltarule.problem.batches import Batch
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
 
-_NUDGE = 2.0**-40
+_NUDGE = 2.0**-48  # 16 units in the last place
 _COUNTS = 2.0**-6
 
 
@@ -89,8 +89,10 @@ def absolute_terms(problem: Problem, state: State, rows: Batch, tape: Sequence[T
     return np.asarray(flatten(found, network.entries) + _penalty_terms(problem, state, total[..., 0]))
 
 
-def size(function: Callable[..., Array], inputs: Sequence[Array], rounded: Sequence[Array]) -> Floats:
-    """The rounding of f: its own, and how far it moves with that of its inputs; where f jumps, nothing is measured.
+def size(
+    function: Callable[..., Array], inputs: Sequence[Array], rounded: Sequence[Array], jumps: Array = False
+) -> Floats:
+    """The rounding of f: its own, and how far it moves with that of its inputs, but for where f jumps.
 
     >>> p, y = np.array([3.0]), np.array([4.0])
     >>> size(lambda p, y: (p - y) / 5, [p, y], [p, y]).round(2)
@@ -99,11 +101,8 @@ def size(function: Callable[..., Array], inputs: Sequence[Array], rounded: Seque
     value = function(*inputs)
     squares = value * value
     for i, r in enumerate(rounded):
-        far, near = (
-            np.abs(function(*inputs[:i], inputs[i] + nudge * np.abs(r), *inputs[i + 1 :]) - value)
-            for nudge in (_NUDGE, _NUDGE / 16)
-        )
-        squares = squares + np.where(near > far / 2, 0, far / _NUDGE) ** 2
+        moved = function(*inputs[:i], inputs[i] + _NUDGE * np.abs(r), *inputs[i + 1 :])
+        squares = squares + np.where(jumps, 0, (moved - value) / _NUDGE) ** 2
     return np.asarray(np.sqrt(squares))
 
 
@@ -147,7 +146,8 @@ def _at_logits(problem: Problem, z: Array, r: Array, y: Array) -> Array:
     if output.name in loss.fused:  # predicted minus target
         return _add(r_p * (y.sum(-1, keepdims=True) if output.rowwise else 1), y)
     slope = loss.derivative(p, y, **loss.parameters)
-    r_slope = size(lambda p, y: loss.derivative(p, y, **loss.parameters), [p, y], [r_p, y])
+    jumps = _near(p - y, _add(r_p, y), loss.kinks)
+    r_slope = size(lambda p, y: loss.derivative(p, y, **loss.parameters), [p, y], [r_p, y], jumps)
     return _through(output, z, r, p, r_p, slope, r_slope)
 
 
@@ -157,8 +157,17 @@ def _through(activation: Activation, z: Array, r: Array, a: Array, r_a: Array, d
         difference, both = da - (a * da).sum(-1, keepdims=True), _add(da, r_da)
         return _add(a * both, a * _total(a * both, r_a * da, axis=-1), r_a * difference)
     slope = activation.derivative(z, a, **activation.parameters)
-    r_slope = size(lambda z, a: activation.derivative(z, a, **activation.parameters), [z, a], [r, r_a])
+    jumps = _near(z, r, activation.kinks)
+    r_slope = size(lambda z, a: activation.derivative(z, a, **activation.parameters), [z, a], [r, r_a], jumps)
     return _add(slope * r_da, da * r_slope)
+
+
+def _near(place: Array, r: Array, kinks: Sequence[float]) -> Array:
+    """Where rounding alone may lead across a kink."""
+    near = np.zeros(np.shape(place), bool)
+    for kink in kinks:
+        near |= np.abs(place - kink) <= 4 * _NUDGE * r
+    return near
 
 
 def _normalized(z: Array, r: Array, share: Array) -> tuple[Array, Array, Array]:
