@@ -430,7 +430,7 @@ def _single(evidence: Evidence) -> Iterator[Hypothesis]:
     (place,) = evidence.wrong
     expected, name = evidence.expected[place], evidence.names[place]
     off = np.isfinite(expected) & ~(np.abs(evidence.found[place] - expected) <= evidence.slack[place])
-    if expected.size < 3 or not off.any():
+    if expected.size < 2 or not off.any():
         return
     if off.sum() == 1:
         entry = ", ".join(str(i) for i in np.argwhere(off)[0])

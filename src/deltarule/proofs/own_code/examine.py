@@ -35,7 +35,7 @@ from deltarule.proofs.own_code.report import CodeReport, Worst
 
 MOST = 2000
 _AGAIN = 4
-_ZERO = 1e-12
+_ZERO = 1e-13
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,11 +227,14 @@ def _compared(code: Code, raw: list[Floats], found: tuple[Floats, ...], measurem
         known = np.isfinite(expected) & ~kink
         allowed.append(np.where(known, limit, np.inf))
         off.append(known & ~(np.abs(found[place] - np.nan_to_num(expected)) <= limit))
+        # Agreement with an exact value counts, however little of the entry differences can see.
+        same = measurement.exact & (np.abs(found[place] - expected) <= 1e-8 * scale)
         visible = limit <= (SMALL_ERROR if exact else 10 * SMALL_ERROR) * np.maximum(
             scale, np.maximum(1e-3 * array, 1e-6 * largest)
         )
-        judged.append(known & (visible | off[-1]))
-        if known.any() and (scale[known] <= 2 * doubt[known] + _ZERO * largest).all():
+        judged.append(known & (visible | same | off[-1]))
+        unseen = _ZERO * largest + (0 if measurement.exact else 2 * doubt[known])
+        if known.any() and (scale[known] <= unseen).all():
             zero.append(place)
     return _Compared(found, measurement.expected, tuple(allowed), tuple(off), tuple(judged), tuple(zero))
 
