@@ -248,6 +248,28 @@ def test_every_kind_of_kink_is_seen(options: dict[str, object], at: str) -> None
     assert report.checks[2].compared == network.parameters
 
 
+def test_an_error_in_an_entry_at_a_kink_is_seen_by_pytorch_which_takes_the_same_side() -> None:
+    problem = create_problem(Network([2, 3, 1], "leaky_relu", "sigmoid"), *XOR, loss="binary_cross_entropy")
+    wrong = gradient(problem, initial_state(problem))
+    b1 = next(entry for entry in problem.network.entries if entry.name == "b1")
+    wrong[0, b1.start + 1] *= 1.0005
+    checks = {check.method: check for check in check_problem(problem, gradient=wrong).checks}
+    assert checks[CENTRAL].ok and checks[COMPLEX].ok
+    assert not checks[PYTORCH].ok and checks[PYTORCH].where == "b1[1]"
+
+
+def test_at_a_kink_a_formula_of_ones_own_may_take_another_side_than_autograd() -> None:
+    # PyTorch takes the slope ½ at 0, this derivative takes 0: either is right, there is none.
+    ramp = Activation("ramp", lambda z: (z + abs(z)) / 2, lambda z, a: np.where(z > 0, 1.0, 0.0), kinks=(0.0,))
+    problem = create_problem(Network([2, 3, 1], ramp, "sigmoid"), *XOR, loss="binary_cross_entropy")
+    report = check_problem(problem)
+    assert report.ok, str(report)
+    assert [(check.method, check.compared, check.kinks) for check in report.checks] == [
+        (CENTRAL, 10, 3),
+        (PYTORCH, 10, 3),
+    ]
+
+
 def test_elu_with_alpha_1_has_no_kink() -> None:
     problem = create_problem(Network([2, 2, 1], "elu"), [[0, 0], [1, 2]], [0, 3])
     complex_step = check_problem(problem).checks[1]

@@ -8,7 +8,7 @@ cannot do much better in float64, and 1e-12 beside the complex step and PyTorch,
 that is wrong by 0.05 % in one entry is far outside.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -127,40 +127,65 @@ def _checks(
     compared = _Compared(lines.member, lines.entry, lines.project(gradient), lines.project(base.scale, absolute=True))
     slopes = _central(lines, base.objective, compared.scale)
     sure = ~slopes.kink & (slopes.doubt <= TOLERANCES[CENTRAL] * compared.scale)
-    checks, notes = [_judged(CENTRAL, state, problem, compared, slopes.value, sure, slopes.kink)], []
+    notes = []
     if len(lines.signs):
         notes.append(
             f"one by one, differences and the complex step moved {int((lines.entry >= 0).sum()):,} of "
             f"{gradient.size:,} entries, and {len(lines.signs)} times all of a member's together"
         )
+    own = _own_formulas(problem)
+    seen = slopes.kink & base.on_kink[lines.member]
+    others = (
+        _by_complex_step(problem, state, base, lines, compared, own),
+        _by_pytorch(problem, state, base, gradient, lines, seen if own else None),
+    )
+    checks = [other for other in others if isinstance(other, Check)]
+    notes += [other for other in others if isinstance(other, str)]
+    return (_judged(CENTRAL, state, problem, compared, slopes.value, sure, slopes.kink), *checks), notes
 
-    # Exactly on a kink the other methods see one of its sides, and the gradient may rightly have taken the other.
-    losing = _losing_imaginary_parts(problem)
+
+def _by_complex_step(
+    problem: Problem, state: State, base: _Base, lines: Lines, compared: _Compared, own: Mapping[str, elementwise.Curve]
+) -> Check | str:
+    """The check by the complex step, or why there is none."""
+    losing = [name for name, curve in own.items() if elementwise.complex_slopes(curve) is None]
     if losing:
-        excused = slopes.kink & base.on_kink[lines.member]
-        notes.append(f"no complex step: {losing} does not keep a complex number's imaginary part")
-    else:
-        excused = np.zeros(len(lines.entry), bool)
-        suspects = np.flatnonzero(base.on_kink[lines.member])
-        excused[suspects] = lines.leaving_kinks(suspects)
-        expected = differences.complex_step(lines.along, len(lines.entry))
-        checks.append(_judged_but_for(excused, COMPLEX, state, problem, compared, expected))
+        return f"no complex step: {losing[0]} does not keep a complex number's imaginary part"
+    # Exactly on a kink it sees one of the two sides, and the gradient may rightly have taken the other.
+    excused = _leaving_kinks(lines, base)
+    expected = differences.complex_step(lines.along, len(lines.entry))
+    return _judged_but_for(excused, COMPLEX, state, problem, compared, expected)
 
+
+def _by_pytorch(
+    problem: Problem, state: State, base: _Base, gradient: Floats, lines: Lines, kinks: Floats | None
+) -> Check | str:
+    """The check by PyTorch, or why there is none.
+
+    Its formulas take the side of a kink that ours take: only where rounding decides may it be the other one. A user's
+    own formula takes what side it likes, on the lines where `kinks` were seen.
+    """
     try:
         engine = AutogradEngine()
         (autograd,) = _by_group(
             problem, state, lambda part, rows: engine.objective_and_gradient(problem, part, rows, published=False)[1:]
         )
     except BadInput as error:
-        notes.append(f"no check by PyTorch: {error}")
-        return tuple(checks), notes
-    member, entry = np.indices(gradient.shape).reshape(2, -1)
-    everywhere = _Compared(member, entry, gradient.ravel(), base.scale.ravel())
-    excused_entries = np.zeros(gradient.shape, bool)
+        return f"no check by PyTorch: {error}"
+    excused = np.zeros(gradient.shape, bool)
     single = lines.entry >= 0
-    excused_entries[lines.member[single], lines.entry[single]] = excused[single]
-    checks.append(_judged_but_for(excused_entries.ravel(), PYTORCH, state, problem, everywhere, autograd.ravel()))
-    return tuple(checks), notes
+    along = _leaving_kinks(lines, base, beside=True) if kinks is None else kinks
+    excused[lines.member[single], lines.entry[single]] = along[single]
+    member, entry = np.indices(gradient.shape).reshape(2, -1)
+    compared = _Compared(member, entry, gradient.ravel(), base.scale.ravel())
+    return _judged_but_for(excused.ravel(), PYTORCH, state, problem, compared, autograd.ravel())
+
+
+def _leaving_kinks(lines: Lines, base: _Base, beside: bool = False) -> Floats:
+    leaving = np.zeros(len(lines.entry), bool)
+    suspects = np.flatnonzero(base.on_kink[lines.member])
+    leaving[suspects] = lines.leaving_kinks(suspects, beside)
+    return leaving
 
 
 def _central(lines: Lines, objective: Floats, scale: Floats) -> differences.Slopes:
@@ -222,18 +247,18 @@ def _scaled_error(compared: _Compared, expected: Floats) -> Floats:
     )
 
 
-def _losing_imaginary_parts(problem: Problem) -> str | None:
-    """The first of a user's own formulas that the complex step cannot go through; ours all let it."""
-    own = [
-        (f"your own activation '{layer.activation.name}'", elementwise.of_activation(layer.activation))
+def _own_formulas(problem: Problem) -> dict[str, elementwise.Curve]:
+    """The formulas of a user's own, by name."""
+    own = {
+        f"your own activation '{layer.activation.name}'": elementwise.of_activation(layer.activation)
         for layer in problem.network.layers
         if layer.activation.name not in ACTIVATIONS
-    ]
+    }
     if problem.loss.name not in LOSSES:
-        own.append((f"your own loss '{problem.loss.name}'", elementwise.of_loss(problem.loss)))
+        own[f"your own loss '{problem.loss.name}'"] = elementwise.of_loss(problem.loss)
     if problem.penalty is not None and problem.penalty.name not in PENALTIES:
-        own.append((f"your own penalty '{problem.penalty.name}'", elementwise.of_penalty(problem.penalty)))
-    return next((name for name, curve in own if elementwise.complex_slopes(curve) is None), None)
+        own[f"your own penalty '{problem.penalty.name}'"] = elementwise.of_penalty(problem.penalty)
+    return own
 
 
 def _named(entries: Sequence[Entry], place: int) -> tuple[str, tuple[int, ...]]:

@@ -49,11 +49,15 @@ class Lines:
             values[chosen] = forward_pass(self.problem, moved, rows)[0]
         return values
 
-    def leaving_kinks(self, lines: Integers) -> NDArray[np.bool_]:
-        """Which lines move something off a kink that it stands on exactly, as an imaginary step shows."""
+    def leaving_kinks(self, lines: Integers, beside: bool = False) -> NDArray[np.bool_]:
+        """Which lines move something off a kink that it stands on, as an imaginary step shows.
+
+        With `beside`, only what stands there but for rounding counts, and may be on either side of it.
+        """
         leaving = np.zeros(len(lines), bool)
         for chosen, moved, rows in self._moved(lines, np.full(len(lines), 1j * IMAGINARY)):
-            leaving[chosen] = on_kinks(self.problem, moved, rows, forward_pass(self.problem, moved, rows)[2])
+            tape = forward_pass(self.problem, moved, rows)[2]
+            leaving[chosen] = on_kinks(self.problem, moved, rows, tape, beside)
         return leaving
 
     def project(self, vector: Floats, absolute: bool = False) -> Floats:
@@ -135,10 +139,13 @@ def _signs(count: int, parameters: int) -> Floats:
     return np.where(word & np.uint32(1), 1.0, -1.0)
 
 
-def on_kinks(problem: Problem, state: State, rows: Batch, tape: Sequence[Taped]) -> NDArray[np.bool_]:
-    """Which members [K] have a pre-activation, an error or a weight exactly where its function has a kink.
+def on_kinks(
+    problem: Problem, state: State, rows: Batch, tape: Sequence[Taped], beside: bool = False
+) -> NDArray[np.bool_]:
+    """Which members [K] have a pre-activation, an error or a weight where its function has a kink, but for rounding.
 
-    Where θ is complex, only what also has an imaginary part counts: what moves off its kink.
+    Where θ is complex, only what also has an imaginary part counts: what moves off its kink. With `beside`, what stands
+    on its kink exactly does not count.
     """
     layers, output, logits = problem.network.layers, problem.network.output, tape[-1].value
     places = [
@@ -153,5 +160,6 @@ def on_kinks(problem: Problem, state: State, rows: Batch, tape: Sequence[Taped])
     for values, kinks in places:
         moving = values.imag != 0 if np.iscomplexobj(values) else True
         for kink in kinks:
-            found |= ((np.abs(values.real - kink) <= _SAME) & moving).any((-2, -1))
+            distance = np.abs(values.real - kink)
+            found |= ((distance <= _SAME) & (distance >= np.finfo(float).tiny * beside) & moving).any((-2, -1))
     return found

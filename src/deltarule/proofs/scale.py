@@ -18,7 +18,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from deltarule.engines.reference import dropout_masks
 from deltarule.maths.activations import Activation
 from deltarule.maths.elementary import Array
 from deltarule.maths.layers import transpose
@@ -55,10 +54,8 @@ def absolute_terms(problem: Problem, state: State, rows: Batch, tape: Sequence[T
     """
     network, total = problem.network, rows.w.sum(-2, keepdims=True)
     parameters, share = views(state.theta, network.entries), rows.w / total
-    keep, rate = dropout_masks(problem, state, rows)
-    gain = {n: mask / (1 - rate[n]) for n, mask in keep.items()} if keep and rate else {}
     values = [rows.x, *(taped.value for taped in tape)]
-    rounded = _forward(problem, parameters, values, tape, share, gain)
+    rounded = _forward(problem, parameters, values, tape, share)
     weight = rows.w / divisor(problem.reduction, total, network.outputs)
     _, gradient = data_term(problem.loss, problem.reduction, network.output, values[-1], rows.y, rows.w)
     exact, r = gradient(), weight * _at_logits(problem, values[-1], rounded[-1], rows.y)
@@ -66,7 +63,7 @@ def absolute_terms(problem: Problem, state: State, rows: Batch, tape: Sequence[T
     for i in reversed(range(len(tape))):
         letter, n = tape[i].name[0], int(tape[i].name[1:])
         if letter == "d":
-            r = r * gain[n]
+            r, _ = tape[i].backward(r)  # a factor for each unit, the same both ways
         elif letter == "a":
             activation = network.layers[n - 1].activation
             r = _through(activation, values[i], rounded[i], values[i + 1], rounded[i + 1], exact, r)
@@ -112,14 +109,13 @@ def _forward(
     values: Sequence[Array],
     tape: Sequence[Taped],
     share: Array,
-    gain: Mapping[int, Array],
 ) -> list[Array]:
     """The rounding of x, which has none, and of everything on the tape."""
     rounded = [0.0 * values[0]]
     for taped, before in zip(tape, values, strict=False):
         letter, n, r = taped.name[0], int(taped.name[1:]), rounded[-1]
         if letter == "d":
-            r = r * gain[n]
+            r, _ = taped.backward(r)
         elif letter == "a":
             r = _after(problem.network.layers[n - 1].activation, before, r, taped.value)
         elif letter == "n":

@@ -186,6 +186,25 @@ def test_large_arrays_are_sampled_and_the_probability_is_stated() -> None:
 
     assert not check_gradient(value, one_row, w, most=200).ok
 
+    def changed(*place: Any) -> Any:
+        def wrong(w: Any) -> Any:
+            found = slope(w)
+            found[place] *= 1.5
+            return found
+
+        return check_gradient(value, wrong, w, most=200)
+
+    # What the sample has missed is looked for along the direction that shows it, and told from what is wrong elsewhere.
+    for place, code, where in (
+        ((233, 11), "single_entry", "entry params[233, 11]"),
+        ((17,), "single_row", "row params[17]"),
+        ((slice(None), 5), "single_row", "column params[:, 5]"),
+    ):
+        report = changed(*place)
+        assert [mistake.code for mistake in report.diagnosis] == [code]
+        assert where in report.diagnosis[0].sentence
+    assert changed(slice(100, 102)).diagnosis == ()
+
     square = np.random.default_rng(1).normal(size=(60, 60)) / 8
     x = x[:, :60]
     turned = check_gradient(value, lambda w: slope(w).T, square, most=100)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltarule.problem.problem import Floats
 from deltarule.proofs.mistakes.kinds import Mistake, listed, named
@@ -31,8 +32,10 @@ class Evidence:
     raw        what was found in the shapes that it came in
     wrong      the places of the parameters whose gradients are wrong
     shapes     by parameter, the mistake that the shape of its gradient showed, or ""
+    kinks      by parameter, entries without a derivative, which nothing is held against
     samples    how many samples there may be, where that is known
     learning_rate, momentum, penalties   where these are known      what  how sentences begin
+    right_outside   whether a parameter's gradient is right but for some entries, for what was not measured
     """
 
     names: tuple[str, ...]
@@ -43,11 +46,13 @@ class Evidence:
     raw: tuple[Floats, ...]
     wrong: tuple[int, ...]
     shapes: tuple[str, ...]
+    kinks: tuple[NDArray[np.bool_], ...] = ()
     samples: tuple[int, ...] = ()
     learning_rate: float | None = None
     momentum: bool = False
     what: str = "the gradient of"
     penalties: Penalties = lambda place: None
+    right_outside: Callable[[int, NDArray[np.bool_]], bool] = lambda place, off: True
 
     def fits(self, place: int, candidate: Floats, gain: float = 1.0) -> bool:
         """Whether a candidate is what was found of a parameter, as far as both are known; `gain` times the slack."""
@@ -59,10 +64,23 @@ class Evidence:
             return False
         found, wanted, expected = self.found[place][known], candidate[known], self.expected[place][known]
         slack = gain * np.minimum(self.slack[place], 1e300)[known]
-        off = np.abs(found - wanted) - slack
+        off, away = np.abs(found - wanted) - slack, np.abs(found - expected)
         # A candidate explains what is wrong only if it comes much nearer than the right gradient itself.
-        nearer = place not in self.wrong or (off <= _NEARER * np.abs(found - expected).max()).all()
-        return bool(nearer and (off <= _FIT * np.maximum(np.abs(found), np.abs(wanted))).all())
+        if place in self.wrong and not self.shapes[place]:
+            if not ((away > slack).any() and (off <= _NEARER * away.max()).all()):
+                return False
+        return bool((off <= _FIT * np.maximum(np.abs(found), np.abs(wanted))).all())
+
+    def is_found(self, gradients: Sequence[Floats]) -> bool:
+        """Whether whole gradients, every entry of every parameter, are what was found."""
+        for place, (one, found) in enumerate(zip(gradients, self.found, strict=True)):
+            if self.shapes[place] or not self.fits(place, one):
+                return False
+            slack = np.where(np.isfinite(self.slack[place]), self.slack[place], 1e-8 * np.abs(found).max())
+            off = np.abs(found - one) > slack + _FIT * np.maximum(np.abs(found), np.abs(one))
+            if (off & ~self.kinks[place] if self.kinks else off).any():
+                return False
+        return True
 
     def whose(self, places: Sequence[int]) -> str:
         """What the numbers of some parameters are, as a sentence has it."""
@@ -433,12 +451,16 @@ def _single(evidence: Evidence) -> Iterator[Hypothesis]:
     if expected.size < 2 or not off.any():
         return
     if off.sum() == 1:
+        if not evidence.right_outside(place, off):
+            return
         entry = ", ".join(str(i) for i in np.argwhere(off)[0])
         yield _one(evidence, "single_entry", [place], f"only the entry {name}[{entry}] of the gradient is wrong", 3)
     elif off.ndim == 2:
         for axis, what, shown in ((0, "row", "{}"), (1, "column", ":, {}")):
             lines = np.flatnonzero(off.any(1 - axis))
-            if len(lines) == 1 and off.shape[axis] > 1:
+            whole = np.zeros(off.shape, bool)
+            whole[(lines, slice(None)) if axis == 0 else (slice(None), lines)] = True
+            if len(lines) == 1 and off.shape[axis] > 1 and evidence.right_outside(place, whole):
                 where = f"{name}[{shown.format(lines[0])}]"
                 yield _one(evidence, "single_row", [place], f"only the {what} {where} of the gradient is wrong", 3)
 

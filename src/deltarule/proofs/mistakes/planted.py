@@ -25,7 +25,7 @@ def hypotheses(evidence: Evidence, likeness: Likeness, like: Like) -> Iterator[H
     """The structural mistakes whose gradient is the one that was found."""
     everything = frozenset(range(len(evidence.names)))
     for code, where, sentence, gradients in _candidates(likeness, like):
-        if _is(evidence, likeness.theirs(gradients)):
+        if evidence.is_found(likeness.theirs(gradients)):
             yield Hypothesis(everything, (named(code, where, sentence),), 0)
     yield from _fitted(evidence, likeness, everything)
     other = recognized(evidence, evidence.found, None, like)
@@ -36,10 +36,6 @@ def hypotheses(evidence: Evidence, likeness: Likeness, like: Like) -> Iterator[H
 
 def _words(likeness: Likeness) -> str:
     return likeness.objective.loss.name.replace("_", " ")
-
-
-def _is(evidence: Evidence, candidate: tuple[Floats, ...]) -> bool:
-    return all(evidence.fits(place, one) for place, one in enumerate(candidate))
 
 
 _Candidate = tuple[str, list[str], str, dict[str, Array]]
@@ -310,7 +306,7 @@ def _fitted(evidence: Evidence, likeness: Likeness, everything: frozenset[int]) 
     for code, where, sentence, make in (*_epsilons(likeness), *_updates(likeness)):
         with np.errstate(all="ignore"):
             constant = _constant_of(evidence, likeness, make)
-            if constant is not None and _is(evidence, likeness.theirs(make(constant))):
+            if constant is not None and evidence.is_found(likeness.theirs(make(constant))):
                 text = sentence.format(f"{constant:.3g}")
                 yield Hypothesis(everything, (named(code, where, text),), 1)
 

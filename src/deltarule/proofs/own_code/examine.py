@@ -27,7 +27,9 @@ from deltarule.proofs.own_code.measure import (
     chance_to_pass,
     loss_at,
     measured,
+    measured_too,
     quietly,
+    right_outside,
     with_one,
 )
 from deltarule.proofs.own_code.probes import depends_on, digits, penalty_probe
@@ -35,6 +37,7 @@ from deltarule.proofs.own_code.report import CodeReport, Worst
 
 MOST = 2000
 _AGAIN = 4
+_FEW = 4
 _ZERO = 1e-13
 
 
@@ -160,14 +163,17 @@ def _judged(
 ) -> CodeReport:
     shaped = [conformed(one, start) for one, start in zip(raw, code.start, strict=True)]
     shapes = tuple(shape for _, shape in shaped)
-    compared = _compared(code, raw, tuple(np.asarray(one, float) for one, _ in shaped), found)
-    along = [_along(one, compared.found[one.array]) for one in found.directions]
+    fitted = [np.asarray(one, float) for one, _ in shaped]
+    compared = _compared(code, raw, tuple(fitted), found)
+    along = [_along(one, fitted[one.array]) for one in found.directions]
+    parted = {one.array for one, (_, off) in zip(found.directions, along, strict=True) if off}
+    for place in {one.array for one in found.directions}:
+        off = np.flatnonzero(compared.off[place])
+        if 0 < len(off) < _FEW or (place in parted and not len(off)):
+            found = measured_too(found, code, fitted, place, int(off[0]) if len(off) else None)
+            compared = _compared(code, raw, tuple(fitted), found)
     wrong = tuple(
-        place
-        for place in range(len(code.names))
-        if compared.off[place].any()
-        or shapes[place]
-        or any(off for one, (_, _, off) in zip(found.directions, along, strict=True) if one.array == place)
+        place for place in range(len(code.names)) if compared.off[place].any() or shapes[place] or place in parted
     )
     evidence = Evidence(
         names=code.names,
@@ -175,6 +181,7 @@ def _judged(
         found=compared.found,
         expected=tuple(np.where(kink, np.nan, one) for one, kink in zip(compared.expected, found.kink, strict=True)),
         slack=compared.allowed,
+        kinks=found.kink,
         raw=tuple(raw),
         wrong=wrong,
         shapes=shapes,
@@ -182,6 +189,7 @@ def _judged(
         learning_rate=known.learning_rate,
         momentum=known.momentum,
         penalties=penalty_probe(code),
+        right_outside=lambda place, off: right_outside(found, code, fitted[place], place, off),
     )
     mistakes, notes = _mistakes(evidence, value, known)
     if not any(one.code == "exchanged" or one.code == "wrong_velocity" for one in mistakes):
@@ -239,21 +247,21 @@ def _compared(code: Code, raw: list[Floats], found: tuple[Floats, ...], measurem
     return _Compared(found, measurement.expected, tuple(allowed), tuple(off), tuple(judged), tuple(zero))
 
 
-def _along(direction: Direction, found: Floats) -> tuple[float, float, bool]:
-    """Of a direction, the derivative by the code, the error that is allowed, and whether it is more."""
+def _along(direction: Direction, found: Floats) -> tuple[float, bool]:
+    """Of a direction, the error that is allowed in the derivative, and whether it is more."""
     value = float((found * direction.vector).sum())
     allowed = 1e-7 * float(np.sqrt((found**2).sum())) + 2 * direction.doubt
-    return value, allowed, not direction.kink and not abs(value - direction.value) <= allowed
+    return allowed, not direction.kink and not abs(value - direction.value) <= allowed
 
 
-def _false_pass(code: Code, found: Measured, compared: _Compared, along: list[tuple[float, float, bool]]) -> float:
+def _false_pass(code: Code, found: Measured, compared: _Compared, along: list[tuple[float, bool]]) -> float:
     """How likely it is that one of the arrays that were not compared whole is wrong by 0.05 % of its length."""
     chances = [0.0]
     for place in {one.array for one in found.directions}:
         length = float(np.sqrt((compared.found[place] ** 2).sum()))
         allowed = [
             limit
-            for one, (_, limit, _) in zip(found.directions, along, strict=True)
+            for one, (limit, _) in zip(found.directions, along, strict=True)
             if one.array == place and not one.kink
         ]
         chances.append(chance_to_pass(allowed, SMALL_ERROR * length))

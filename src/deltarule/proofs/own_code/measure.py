@@ -9,7 +9,7 @@ import io
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import erf
 from time import perf_counter
@@ -26,12 +26,13 @@ from deltarule.proofs.own_code.calling import Code
 
 DIRECTIONS = 8
 SMALL_ERROR = 5e-4
-_SECONDS = 20.0
+_SECONDS = 8.0
 _CALLS = 8  # of the loss, for each line
 _FEWEST = 60  # lines, however slow the loss is
 _PRECISION = 1e-7
 _STEPS = range(5, 18, 2)
 _SMALLEST = 6e-8
+_BESIDE = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +84,90 @@ def with_one(code: Code, place: int, value: Floats) -> list[Floats]:
 
 def measured(code: Code, gradient: list[Floats], most: int) -> Measured:
     """Measure the gradient of a loss; `gradient` says how large it may be, and so how exact is exact enough."""
-    lines = _Lines(code, _quota(code, most))
+    shapes = [value.shape for value in code.start]
+    return _on_lines(_Lines(code, _entries(shapes, _quota(code, most)), DIRECTIONS), gradient)
+
+
+def measured_too(before: Measured, code: Code, gradient: list[Floats], place: int, entry: int | None) -> Measured:
+    """What was measured, and an entry at which an array's gradient is wrong, with its row and column.
+
+    entry   one that is known already, or None: then one is looked for along a direction in which the gradient is wrong
+    """
+    nothing = np.zeros(0, np.int64)
+    chosen = [nothing] * len(code.start)
+    entry = _parting(before, code, gradient[place], place) if entry is None else entry
+    chosen[place] = _around(entry, code.start[place].shape)
+    more = _on_lines(_Lines(code, chosen, 0), gradient)
+    new = [np.isnan(one) for one in before.expected]
+    return replace(
+        before,
+        expected=tuple(np.where(n, b, a) for n, a, b in zip(new, before.expected, more.expected, strict=True)),
+        doubt=tuple(np.where(n, b, a) for n, a, b in zip(new, before.doubt, more.doubt, strict=True)),
+        kink=tuple(np.where(n, b, a) for n, a, b in zip(new, before.kink, more.kink, strict=True)),
+    )
+
+
+def right_outside(measurement: Measured, code: Code, gradient: Floats, place: int, wrong: NDArray[np.bool_]) -> bool:
+    """Whether an array's gradient is right everywhere but in some entries, as far as a random direction shows."""
+    vector = np.where(wrong, 0.0, _normal(place, DIRECTIONS, gradient.size).reshape(gradient.shape))
+    gap, doubt = _gap(measurement, code, gradient, place, vector)
+    return abs(gap) <= 1e-7 * float(np.sqrt(((gradient * vector) ** 2).sum())) + 2 * doubt
+
+
+def _gap(measurement: Measured, code: Code, gradient: Floats, place: int, vector: Floats) -> tuple[float, float]:
+    """The derivative along a direction, by the code's gradient less by the loss, and its doubt."""
+
+    def along(lines: Integers, t: Floats) -> Floats:
+        return np.array([quietly(partial(code.loss, with_one(code, place, _moved(start, one * vector)))) for one in t])
+
+    start, one = code.start[place], np.ones(1)
+    if measurement.exact:
+        slope, doubt = differences.complex_step(along, 1), np.zeros(1)
+    else:
+        middle = np.full(1, loss_at(code, code.start))
+        slopes = differences.central(along, middle, 2.0**-6 * one, 1e-300 * one, 1e-16 * np.abs(middle))
+        slope, doubt = slopes.value, slopes.doubt
+    return float((gradient * vector).sum() - slope[0]), float(doubt[0])
+
+
+def _parting(before: Measured, code: Code, gradient: Floats, place: int) -> int:
+    """An entry at which a gradient and the loss part ways.
+
+    Of a direction along which the two differ, that half of the entries is kept along which they differ more, and half
+    of these, until one is left.
+    """
+    clearest = max(
+        (one for one in before.directions if one.array == place),
+        key=lambda one: 0 if one.kink else abs(float((gradient * one.vector).sum()) - one.value),
+    )
+    entries, whole = np.arange(gradient.size), float((gradient * clearest.vector).sum()) - clearest.value
+    while len(entries) > 1:
+        half = entries[: len(entries) // 2]
+        vector = np.zeros(gradient.shape)
+        vector.flat[half] = clearest.vector.flat[half]
+        gap, _ = _gap(before, code, gradient, place, vector)
+        first = abs(gap) >= abs(whole - gap)
+        entries, whole = (half, gap) if first else (entries[len(half) :], whole - gap)
+    return int(entries[0])
+
+
+def _around(entry: int, shape: tuple[int, ...]) -> Integers:
+    """An entry, and some of its row and its column."""
+    if len(shape) != 2:
+        return np.array([entry])
+    row, column = divmod(entry, shape[1])
+    across = np.unique(np.linspace(0, shape[1] - 1, _BESIDE).astype(int))
+    down = np.unique(np.linspace(0, shape[0] - 1, _BESIDE).astype(int))
+    return np.unique(np.concatenate([[entry], row * shape[1] + across, down * shape[1] + column]))
+
+
+def _moved(start: Floats, by: Any) -> Floats:
+    """An array moved in its own dtype, or a complex one."""
+    return np.asarray(start + by if np.iscomplexobj(by) else (start + by).astype(start.dtype))
+
+
+def _on_lines(lines: "_Lines", gradient: list[Floats]) -> Measured:
+    code = lines.code
     scale = lines.project(gradient)
     sizes = np.array([max(float(np.abs(one).max()), 1e-300) for one in gradient])[lines.array]
     J = abs(lines.middle)
@@ -164,13 +248,12 @@ class _Lines:
     array [n]   which array a line moves      entry [n]  its entry, in the array's flat order; −1 − d for direction d
     """
 
-    def __init__(self, code: Code, most: int) -> None:
-        self.code, self.middle = code, float(np.real(code.loss(code.start)))
-        chosen = _entries([value.shape for value in code.start], most)
+    def __init__(self, code: Code, chosen: list[Integers], most_directions: int) -> None:
+        self.code, self.middle = code, loss_at(code, code.start)
         array, entry = [], []
         self.vectors: dict[tuple[int, int], Floats] = {}
         for i, (value, entries) in enumerate(zip(code.start, chosen, strict=True)):
-            directions = range(DIRECTIONS if len(entries) < value.size else 0)
+            directions = range(most_directions if len(entries) < value.size else 0)
             for d in directions:
                 self.vectors[i, -1 - d] = _normal(i, d, value.size).reshape(value.shape)
             array += [i] * (len(entries) + len(directions))
@@ -186,14 +269,12 @@ class _Lines:
 
     def _at(self, line: int, t: Any) -> Any:
         i, e = int(self.array[line]), int(self.entry[line])
-        values = list(self.code.start)
-        moved = values[i].astype(np.result_type(t, values[i].dtype) if np.iscomplexobj(t) else values[i].dtype)
-        if e >= 0:
-            moved.flat[e] += t
-        else:
-            moved += (t * self.vectors[i, e]).astype(moved.dtype)
-        values[i] = moved
-        return self.code.loss(values)
+        start = self.code.start[i]
+        if e < 0:
+            return self.code.loss(with_one(self.code, i, _moved(start, t * self.vectors[i, e])))
+        moved = start.astype(np.result_type(t, start.dtype) if np.iscomplexobj(t) else start.dtype)
+        moved.flat[e] += t
+        return self.code.loss(with_one(self.code, i, moved))
 
     def project(self, arrays: list[Floats]) -> Floats:
         """What arrays of all entries come to along each line."""
