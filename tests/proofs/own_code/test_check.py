@@ -164,6 +164,22 @@ def test_an_array_that_the_loss_does_not_depend_on_is_told() -> None:
     assert report.ok and "the loss does not depend on c at all" in report.notes
 
 
+def test_a_bias_before_batch_norm_is_told_though_the_loss_is_infinite_elsewhere() -> None:
+    """Batch norm takes the bias away; so its gradient is 0 and right. Far away p is 1 and log(1 − p) is infinite."""
+    x, y = X[:, :1], np.arange(8)[:, None] % 2 == 1
+
+    def both(w: Any, b: Any) -> Any:
+        z = w * x + b
+        normal = (z - z.mean()) / np.sqrt(((z - z.mean()) ** 2).mean())
+        p = 1 / (1 + np.exp(-10 * w * normal))
+        slope = 10 * ((p - y) * normal).sum()
+        return -np.log(np.where(y, p, 1 - p)).sum(), (slope.reshape(w.shape), 0 * b)
+
+    report = check_gradient(both, None, [np.array([0.3]), np.array([0.2])])
+    assert report.ok, str(report)
+    assert any("does not depend on" in note for note in report.notes)
+
+
 def test_large_arrays_are_sampled_and_the_probability_is_stated() -> None:
     x = np.random.default_rng(0).normal(size=(20, 300))
     w = np.random.default_rng(1).normal(size=(300, 40)) / 20

@@ -28,6 +28,8 @@ def depends_on(code: Code, place: int) -> bool:
             before, after = (loss_at(code, values) for values in (around, moved))
         except BadInput:  # far away a stranger's code may fail, and it depends on the array then
             return True
+        if not np.isfinite(before):  # log(0), say: nothing can be told from there
+            continue
         if not abs(after - before) <= digits(code) * abs(before):
             return True
     return False
