@@ -150,3 +150,16 @@ def test_folds_are_a_function_of_their_seed(seed: int) -> None:
 def test_folds_that_cannot_be_are_one_sentence(kind: int, k: int, sentence: str) -> None:
     with pytest.raises(BadInput, match=sentence):
         folds(dataset(10, kind).train, k)
+
+
+def test_the_last_rows_can_be_set_aside() -> None:
+    rows = Rows(np.arange(10.0)[:, None], labels=[0] * 5 + [1] * 5)
+    whole = Dataset("d", rows, features=("n",), classes=("a", "b"))
+    parts = split(whole, validation=2, test=1, draw="last").parts
+    assert {name: part.x.ravel().tolist() for name, part in parts.items()} == {
+        "train": [0, 1, 2, 3, 4, 5, 6],
+        "validation": [7, 8],
+        "test": [9],
+    }
+    with pytest.raises(BadInput, match="rows are set aside by 'first'; choose one of random, last"):
+        split(whole, validation=2, draw="first")

@@ -106,6 +106,8 @@ def test_fields_that_no_record_has(printed: Callable[..., Any]) -> None:
     explanation = printed("explain", "encoder")
     assert sorted(explained) == sorted(explanation)
     assert sorted(quantity) == sorted(explanation["quantities"][0])
+    [image_sets] = tables(section("data"), "field")
+    assert image_sets == list(printed("data", "list")["data"][0])
     [ranged] = tables(section("lr-range"), "field")
     assert sorted(ranged) == sorted(printed("lr-range", "encoder", "--seeds", 1, "--steps", 10))
 

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from deltarule.cli import claims, explain, export, gradcheck, lr_range, run, show, studies
+from deltarule.cli import claims, data, explain, export, gradcheck, lr_range, run, show, studies
 from deltarule.errors import BadInput, DeltaruleError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ for command in (
     claims.claims,
     gradcheck.gradcheck,
     lr_range.lr_range,
+    data.data,
 ):
     app.command(getattr(command, "command_name", command.__name__))(command)
 

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from deltarule.data import bundled, made
+from deltarule.data import bundled, images, made
 from deltarule.data.dataset import Dataset
+from deltarule.data.published import PUBLISHED
 from deltarule.data.tables import read_table
 from deltarule.errors import BadInput
 
@@ -20,6 +21,9 @@ LOADERS: dict[str, Callable[..., Dataset]] = {
     "wine": bundled.wine,
     "breast_cancer": bundled.breast_cancer,
     "diabetes": bundled.diabetes,
+    "mnist": images.mnist,
+    "fashion-mnist": images.fashion_mnist,
+    "cifar10": images.cifar10,
 }
 
 
@@ -30,9 +34,10 @@ def load(
 
     Parameters: `name_or_file`, one of `names()`, or a CSV or npz file (a `Path`, or a text with a folder or an ending
     in it); `target`, for files, as in `read_table`; `data_dir`, a folder in which a file is looked for before it is
-    looked for in the current one; `options`, those of the loader, such as size=8 (one_hot), samples=100 and seed=0
-    (linear), task="classify" (files).
-    Errors: `BadInput` for a name, an option or a file that cannot be used.
+    looked for in the current one, and a published data set (mnist, fashion-mnist, cifar10) before the folder of
+    DELTARULE_DATA, the cache and the download; `options`, those of the loader, such as size=8 (one_hot), samples=100
+    and seed=0 (linear), task="classify" (files).
+    Errors: `BadInput` for a name, an option or a file that cannot be used; `RunFailed` for a failed download.
 
     >>> load("one_hot", size=3).classes
     ('0', '1', '2')
@@ -41,8 +46,8 @@ def load(
         if target is not None:
             raise BadInput(f"{name_or_file} has a target of its own, so {target!r} cannot be chosen; leave target out")
         loader = LOADERS[name_or_file]
-        _check_options(name_or_file, loader, options, given=())
-        return loader(**options)
+        _check_options(name_or_file, loader, options, given=("data_dir",))
+        return loader(data_dir, **options) if name_or_file in PUBLISHED else loader(**options)
     path = Path(name_or_file)
     if isinstance(name_or_file, str) and not path.suffix and path.name == name_or_file:
         raise BadInput(_unknown(name_or_file))

@@ -5,16 +5,25 @@ import numpy as np
 from deltarule.data.dataset import Dataset, Rows, with_parts
 from deltarule.errors import BadInput
 
+DRAWS = ("random", "last")
+
 
 def split(
-    dataset: Dataset, validation: float | int = 0.0, test: float | int = 0.0, seed: int = 0, stratify: bool = True
+    dataset: Dataset,
+    validation: float | int = 0.0,
+    test: float | int = 0.0,
+    seed: int = 0,
+    stratify: bool = True,
+    draw: str = "random",
 ) -> Dataset:
-    """Set rows of the training part aside for validation and test, at random.
+    """Set rows of the training part aside for validation and test.
 
     A part that the data set has already stays as it is.
 
     Parameters: `validation`, `test`: a share of the training rows (a fraction from 0 to under 1) or a number of rows
-    (a whole number); `seed`, a whole number from 0; `stratify`, keep the shares of the classes alike in all parts.
+    (a whole number); `draw`, "random" or "last": the last rows, those for validation before those for testing; of
+    rows drawn at random `seed`, a whole number from 0, and `stratify`, keep the shares of the classes alike in all
+    parts.
     Returns: the data set with its new parts; in each part rows keep their order.
     Errors: `BadInput` when a share is neither, when too few rows would be left, and when a class has too few rows
     to be in every part.
@@ -25,6 +34,8 @@ def split(
     """
     if not 0 <= seed < 2**32:
         raise BadInput(f"the seed of the split is {seed}; give a whole number from 0 to under 2**32")
+    if draw not in DRAWS:
+        raise BadInput(f"rows are set aside by {draw!r}; choose one of {', '.join(DRAWS)}")
     counts = {  # test first: its rows shall not depend on how many are set aside for validation
         "test": _count(test, "test", dataset) if dataset.test is None else 0,
         "validation": _count(validation, "validation", dataset) if dataset.validation is None else 0,
@@ -38,7 +49,10 @@ def split(
     parts = {}
     for part, count in counts.items():
         if count:
-            left, aside = _set_aside(dataset, left, count, part, seed, stratify)
+            if draw == "last":
+                left, aside = left[:-count], left[-count:]
+            else:
+                left, aside = _set_aside(dataset, left, count, part, seed, stratify)
             parts[part] = dataset.train.take(aside)
     return with_parts(dataset, parts | {"train": dataset.train.take(left)}) if parts else dataset
 

@@ -34,7 +34,7 @@ class Transform:
         """(x − shift) · factor, in float64 for float64 and in float32 for float32 and uint8.
 
         Parameters: `x` [N, D].
-        Returns: a new array [N, D].
+        Returns: a new array [N, D], not writable.
         Errors: `BadInput` when the number of columns is another.
 
         >>> Transform("center", shift=np.array([1.0]), factor=np.ones(1)).apply(np.array([[3.0]]))
@@ -47,6 +47,7 @@ class Transform:
         scaled: np.ndarray = x.astype(np.float32 if x.dtype.name in ("uint8", "float32") else np.float64)
         scaled -= self.shift.astype(scaled.dtype)
         scaled *= self.factor.astype(scaled.dtype)
+        scaled.setflags(write=False)  # so that every problem of these rows can share them
         return scaled
 
 

@@ -48,7 +48,8 @@ def numeric(name: str, given: Any, dtype: str) -> Floats:
     if array.ndim != 2 or len(array) == 0:
         raise BadInput(f"{name} have the shape {array.shape}; give at least one row, and rows × columns")
     with np.errstate(over="ignore"):  # told below
-        converted = np.array(array, dtype, order="C")  # a copy: what becomes of the given array changes no training
+        # A copy, so that what becomes of the given array changes no training; images that nobody can change stay one.
+        converted = array if _is_final(array, dtype) else np.array(array, dtype, order="C")
     converted.setflags(write=False)
     if not np.isfinite(converted).all():
         row, column = np.argwhere(~np.isfinite(converted))[0]
@@ -215,6 +216,11 @@ def seeds(name: str, given: Any) -> NDArray[np.uint64]:
     if several and not len(given):
         raise BadInput(f"{name} are an empty list; give at least one seed")
     return np.array([int(value) for value in given] if several else int(given), np.uint64)
+
+
+def _is_final(array: NDArray[Any], dtype: str) -> bool:
+    """Whether an array has the form that a problem needs, and no one can write to its memory."""
+    return array.dtype == dtype and array.flags.c_contiguous and array.flags.owndata and not array.flags.writeable
 
 
 def _array(given: Any) -> NDArray[Any] | None:

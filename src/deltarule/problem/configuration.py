@@ -82,6 +82,7 @@ class SplitSection(Section):
     test: Share = _key("a share of the training rows from 0 to under 1, or a whole number of rows", 0)
     seed: Annotated[Whole, Field(lt=2**32)] = _key("a whole number from 0 to under 2**32", 0)
     stratify: Flag = _key("true or false", True)
+    draw: Literal["random", "last"] = _key('"random" or "last"', "random")
 
 
 class DataSection(Section):
@@ -92,7 +93,7 @@ class DataSection(Section):
         "the path of a CSV or npz file, or a table with the path as its name and options", None
     )
     target: Annotated[Text | None, OrNone] = _key("the name of the column or array to predict", None)
-    split: SplitSection = _key("a table with validation, test, seed and stratify", SplitSection())
+    split: SplitSection = _key("a table with validation, test, seed, stratify and draw", SplitSection())
     scale: Literal["none", "unit", "standardize", "center"] = _key('"none", "unit", "standardize" or "center"', "none")
 
 

@@ -206,7 +206,7 @@ def dataset_of(recipe: Recipe, data_dir: str | Path | None = None) -> Dataset:
     name, options = _taken_apart(data.name if data.file is None else data.file)
     source: str | Path = name if data.file is None else _file(recipe, name, data_dir)
     whole = loading.load(source, data.target, data_dir, **options)
-    parts = split(whole, data.split.validation, data.split.test, data.split.seed, data.split.stratify)
+    parts = split(whole, **data.split.model_dump())
     dataset, _ = scale(parts, data.scale)
     _check_parts(recipe.configuration, dataset)
     return dataset

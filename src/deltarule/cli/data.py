@@ -1,0 +1,86 @@
+"""`deltarule data`: the published image sets: where they are, whether they are whole, and how to get them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from deltarule.cli.common import Data, Json, console, print_json
+from deltarule.errors import BadInput
+
+if TYPE_CHECKING:
+    from deltarule.data.published import Published
+
+Action = Annotated[
+    Literal["list", "fetch", "check"],
+    typer.Argument(metavar="list|fetch|check", help="Name them; download them; read them and check every digest."),
+]
+Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="mnist, fashion-mnist, cifar10.")]
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A published data set as it is on this machine.
+
+    name, about   which it is
+    place         the folder or file where it was found, or None
+    train, test   how many images it has there, or None: only reading it tells
+    """
+
+    name: str
+    about: str
+    place: str | None
+    train: int | None = None
+    test: int | None = None
+
+
+def data(action: Action, names: Names = None, data: Data = None, json: Json = False) -> None:
+    """Name the published image sets and where they are, download them, or check every file of them."""
+    from deltarule.data.cache import fetch
+
+    if action == "fetch" and not names:
+        raise BadInput("no data set is named; say which to download, as in deltarule data fetch mnist")
+    chosen = _chosen(names)
+    if action == "fetch":
+        for published in chosen:
+            fetch(published)
+    seen = [_seen(published, data, action != "list", bool(names)) for published in chosen]
+    if json:
+        print_json({"data": seen})
+        return
+    screen = console()
+    for one in seen:
+        screen.print(f"[bold]{one.name}[/bold]  {one.about}")
+        screen.print(f"  {_told(one)}", soft_wrap=True)
+
+
+def _chosen(names: list[str] | None) -> "list[Published]":
+    from deltarule.data.published import PUBLISHED
+
+    for name in names or ():
+        if name not in PUBLISHED:
+            raise BadInput(f"there is no published data set '{name}'; there are: {', '.join(PUBLISHED)}")
+    return [PUBLISHED[name] for name in names or PUBLISHED]
+
+
+def _seen(published: "Published", folder: Path | None, read: bool, needed: bool) -> DataSet:
+    from deltarule.data import images
+    from deltarule.data.cache import find
+
+    place = find(published, folder)
+    if place is None and read and needed:
+        raise BadInput(f"{published.name} is not here; get it with deltarule data fetch {published.name}")
+    if place is None or not read:
+        return DataSet(published.name, published.about, None if place is None else str(place))
+    whole = images.read(published, place)
+    test = 0 if whole.test is None else len(whole.test)
+    return DataSet(published.name, published.about, str(place), len(whole.train), test)
+
+
+def _told(one: DataSet) -> str:
+    if one.place is None:
+        return f"not here; get it with: deltarule data fetch {one.name}"
+    if one.train is None:
+        return f"in {one.place}"
+    return f"in {one.place}: {one.train:,} training and {one.test:,} test images, every digest right"

@@ -1,0 +1,193 @@
+"""Where the files of a published data set are: in a folder that somebody names, in the cache, or to be downloaded."""
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deltarule.data.compressed import ENDINGS
+from deltarule.data.published import Published
+from deltarule.errors import BadInput, RunFailed
+from deltarule.files import make_folder
+
+VARIABLE = "DELTARULE_DATA"
+SECONDS_TO_ANSWER = 30
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a data set was found: its files by name, or the one archive or npz file that holds them all."""
+
+    folder: Path
+    files: dict[str, Path]
+    archive: Path | None = None
+    arrays: Path | None = None
+
+    def __str__(self) -> str:
+        return str(self.archive or self.arrays or self.folder)
+
+
+def cache_folder() -> Path:
+    """The folder in which this user's downloads are kept.
+
+    >>> cache_folder().name
+    'data'
+    """
+    import platformdirs
+
+    return platformdirs.user_cache_path("deltarule") / "data"
+
+
+def find(published: Published, data_dir: str | Path | None = None, cache: Path | None = None) -> Place | None:
+    """Look for a data set: in the folder that is named, else in that of DELTARULE_DATA; then where it is installed.
+
+    A folder may hold the files themselves, or a folder with a name that is usual for them.
+
+    Parameters: `data_dir`, the folder that is named; `cache`, instead of this user's.
+    Returns: the first place that holds any of its files, or None.
+    Errors: `BadInput` for a named folder that does not exist, and for a place where some of the files are missing.
+
+    >>> import tempfile
+    >>> from deltarule.data.published import CIFAR10
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     find(CIFAR10, folder, cache=Path(folder))
+    """
+    for folder in _folders(published, data_dir, cache):
+        try:
+            place = _place(published, folder)
+        except OSError as error:
+            raise BadInput(f"{folder} cannot be read: {error.strerror}; name another folder") from error
+        if place is not None:
+            return place
+    return None
+
+
+def _folders(published: Published, data_dir: str | Path | None, cache: Path | None) -> Iterator[Path]:
+    named = data_dir if data_dir is not None else os.environ.get(VARIABLE)
+    if named:
+        if not Path(named).is_dir():
+            whose = "the data folder" if data_dir is not None else f"the folder of {VARIABLE},"
+            raise BadInput(f"{whose} {named} does not exist; name a folder, or none for the current one")
+        yield from (Path(named) / folder for folder in published.folders)
+        yield Path(named)
+    yield (cache or cache_folder()) / published.name
+    yield from published.system
+
+
+def _place(published: Published, folder: Path) -> Place | None:
+    """What a folder holds of a data set, if anything."""
+    if not folder.is_dir():
+        return None
+    files = {}
+    for file in published.files:
+        there = [folder / (file.name + ending) for ending in ENDINGS if (folder / (file.name + ending)).is_file()]
+        if there:
+            files[file.name] = there[0]
+    if files:
+        missing = [file.name for file in published.files if file.name not in files]
+        if missing:
+            raise BadInput(
+                f"{folder} holds {len(files)} of the {len(published.files)} files of {published.name}; "
+                f"add {', '.join(missing)} (plain, .gz or .xz)"
+            )
+        return Place(folder, files)
+    if published.archive and (folder / published.archive).is_file():
+        return Place(folder, {}, archive=folder / published.archive)
+    if published.arrays and (folder / published.arrays).is_file():
+        return Place(folder, {}, arrays=folder / published.arrays)
+    for name in published.pickled:
+        if (folder / name).exists():
+            raise BadInput(
+                f"{folder / name} is the pickled version of {published.name}, and a pickle runs code when it is read; "
+                f"get {published.archive}, the binary version, from {published.mirrors[0]}{published.archive}"
+            )
+    return None
+
+
+def fetch(published: Published, folder: Path | None = None) -> Path:
+    """Download the files of a data set that are not there yet; each appears whole, and only if its digest is right.
+
+    Proxies are taken from the environment, as every program takes them.
+
+    Parameters: `folder`, to put them into; None for this user's cache.
+    Returns: the folder.
+    Errors: `RunFailed` where no mirror gives a file, with what the last one said.
+    """
+    import pooch
+
+    folder = make_folder(folder or cache_folder() / published.name)
+    pooch.get_logger().setLevel("ERROR")  # one sentence at the end says more
+    for name, digest in published.downloads.items():
+        if (folder / name).is_file() and pooch.file_hash(str(folder / name)) == digest:
+            continue
+        _download(published, folder, name, digest)
+    return folder
+
+
+def _download(published: Published, folder: Path, name: str, digest: str) -> None:
+    import pooch
+
+    said = ""
+    for mirror in published.mirrors:
+        with _Bar(name) as bar:
+            downloader = pooch.HTTPDownloader(progressbar=bar, timeout=SECONDS_TO_ANSWER)
+            try:
+                pooch.retrieve(mirror + name, f"sha256:{digest}", name, folder, downloader=downloader)
+            except ValueError:
+                said = f"{mirror}: what it sends is not the published file"
+            except OSError as error:
+                if error.errno is not None:  # the disk's; what the network says has no number
+                    raise RunFailed(
+                        f"{folder / name} could not be written: {error.strerror}; free some space and try again"
+                    ) from error
+                said = f"{mirror}: {_reason(error)}"
+            else:
+                return
+    raise RunFailed(
+        f"{name} of {published.name} could not be downloaded ({said}); "
+        "try again, or get it elsewhere and name its folder with --data"
+    )
+
+
+def _reason(error: Exception) -> str:
+    response = getattr(error, "response", None)
+    return f"status {response.status_code}" if response is not None else type(error).__name__
+
+
+class _Bar:
+    """A line that tells how far a download is, where somebody sits in front of it; in the form that pooch expects."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.total = 0.0  # set by pooch
+        self.bar: Any = None
+        self.task: Any = None
+
+    def __enter__(self) -> Any:
+        if not sys.stderr.isatty():
+            return False
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+        columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
+        self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self.bar.start()
+        self.task = self.bar.add_task(self.name)
+        return self
+
+    def __exit__(self, *about: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def update(self, size: int) -> None:
+        """So many bytes more have come."""
+        self.bar.update(self.task, advance=size, total=self.total)
+
+    def reset(self) -> None:
+        """Pooch begins again, to correct the last number."""
+        self.bar.reset(self.task)
+
+    def close(self) -> None:
+        """Pooch has done; the line goes when the download ends."""

@@ -1,0 +1,180 @@
+"""The published image sets, from file to data set. A damaged file is named, and nothing takes its place.
+
+N images · D pixels, 0 to 255, kept as bytes.    x [N, D]    labels [N]
+"""
+
+import hashlib
+import lzma
+import tarfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from deltarule.data.cache import Place, fetch, find
+from deltarule.data.cifar import parse_cifar
+from deltarule.data.compressed import decompressed, decompressed_stream
+from deltarule.data.dataset import Dataset, Rows
+from deltarule.data.idx import parse_idx, to_idx
+from deltarule.data.published import CIFAR10, FASHION_MNIST, MNIST, PUBLISHED, File, Published
+from deltarule.errors import BadInput
+
+ARRAYS = {
+    "train-images-idx3-ubyte": "x_train",
+    "train-labels-idx1-ubyte": "y_train",
+    "t10k-images-idx3-ubyte": "x_test",
+    "t10k-labels-idx1-ubyte": "y_test",
+}
+"""The arrays of Keras's mnist.npz that hold what the published files hold."""
+
+
+def mnist(data_dir: str | Path | None = None) -> Dataset:
+    """70,000 handwritten digits of 28 × 28 pixels (0 to 255), 10 classes: 60,000 to train on, 10,000 for testing.
+
+    Source: LeCun, Cortes & Burges, The MNIST database, 1998.
+    """
+    return load_published(MNIST, data_dir)
+
+
+def fashion_mnist(data_dir: str | Path | None = None) -> Dataset:
+    """70,000 pieces of clothing of 28 × 28 pixels (0 to 255), 10 classes: 60,000 to train on, 10,000 for testing.
+
+    Source: Xiao, Rasul & Vollgraf, Fashion-MNIST, 2017.
+    """
+    return load_published(FASHION_MNIST, data_dir)
+
+
+def cifar10(data_dir: str | Path | None = None) -> Dataset:
+    """60,000 photographs of 32 × 32 pixels in three colors (0 to 255), 10 classes: 50,000 to train on.
+
+    Source: Krizhevsky, Learning multiple layers of features from tiny images, 2009.
+    """
+    return load_published(CIFAR10, data_dir)
+
+
+def load_published(published: Published, data_dir: str | Path | None = None) -> Dataset:
+    """Load a published data set from where it is, or download it first.
+
+    Parameters: `data_dir`, a folder to look in before the folder of DELTARULE_DATA, the cache and the system's.
+    Returns: all images as bytes, in training and test rows.
+    Errors: `BadInput` for files that are missing beside others, damaged, or another data set's; `RunFailed` where
+    they are nowhere and cannot be downloaded.
+    """
+    place = find(published, data_dir) or find(published, fetch(published).parent)
+    assert place is not None, "what was downloaded is there"
+    return read(published, place)
+
+
+def read(published: Published, place: Place) -> Dataset:
+    """Read and check a data set where it was found.
+
+    Errors: `BadInput` for the first file that is not the published one: what is wrong with it, and what to do.
+    """
+    contents = {file.name: checked(published, file, *given) for file, given in _contents(published, place)}
+    parts = _idx_parts(contents) if published.archive is None else _cifar_parts(contents)
+    counts = " and ".join(f"{len(rows):,} {part} images" for part, rows in parts.items())
+    return Dataset(
+        name=published.name,
+        train=parts["train"],
+        test=parts["test"],
+        features=published.features,
+        classes=published.classes,
+        note=f"{counts} of {published.name}, read from {place}; every digest is that of the published file.",
+    )
+
+
+def checked(published: Published, file: File, content: bytes, where: str) -> np.ndarray:
+    """What a file holds, if it is the published one: its form, its labels and its digest are looked at, in this order.
+
+    Parameters: `content`, decompressed; `where`, what an error calls it.
+    Returns: images [N, rows, columns] or labels [N] of an IDX file, records [N, 1 + 3072] of CIFAR-10; uint8.
+    Errors: `BadInput`.
+    """
+    if published.archive is None:
+        array = parse_idx(content, where, 1 if "labels" in file.name else 3)
+        labels = array if array.ndim == 1 else array[:0, 0, 0]
+    else:
+        array = parse_cifar(content, where)
+        labels = array[:, 0]
+    if (labels >= len(published.classes)).any():
+        image = int(np.argmax(labels >= len(published.classes)))
+        raise BadInput(
+            f"{where} has the label {labels[image]} at image {image} (counted from 0), outside the "
+            f"{len(published.classes)} classes of {published.name}: it is damaged; get it again"
+        )
+    digest = hashlib.sha256(content).hexdigest()
+    if digest not in file.contents:
+        raise BadInput(_not_the_file(published, file, digest, where))
+    return array
+
+
+def _not_the_file(published: Published, file: File, digest: str, where: str) -> str:
+    for other in PUBLISHED.values():
+        for one in other.files:
+            if digest in one.contents:
+                return (
+                    f"{where} is the file {one.name} of {other.name}, not {file.name} of {published.name}; "
+                    "keep the data sets in folders of their own"
+                )
+    return (
+        f"{where} is not the published {file.name} of {published.name}: its content has the SHA-256 {digest[:12]}…, "
+        f"not {' or '.join(known[:12] + '…' for known in file.contents)}; get it again"
+    )
+
+
+def _contents(published: Published, place: Place) -> Iterator[tuple[File, tuple[bytes, str]]]:
+    """Each file's decompressed content, and what to call it."""
+    if place.archive is not None:
+        yield from _in_archive(published, place.archive)
+    elif place.arrays is not None:
+        yield from _in_arrays(published, place.arrays)
+    else:
+        for file in published.files:
+            path = place.files[file.name]
+            yield file, (decompressed(path, file.most), str(path))
+
+
+def _in_archive(published: Published, path: Path) -> Iterator[tuple[File, tuple[bytes, str]]]:
+    """The files of a tar archive; it is read through once, and nothing is unpacked onto the disk."""
+    wanted = {file.name: file for file in published.files}
+    try:
+        with tarfile.open(path) as archive:
+            for member in archive:
+                file = wanted.pop(Path(member.name).name, None)
+                inside = archive.extractfile(member) if file is not None and member.isfile() else None
+                if file is not None and inside is not None:
+                    where = f"{path}, {member.name}"
+                    yield file, (decompressed_stream(inside, where, file.most), where)
+    except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+        raise BadInput(f"{path} is no whole archive ({str(error).rstrip('.')}); get it again") from error
+    if wanted:
+        raise BadInput(f"{path} lacks {', '.join(wanted)}; get it again")
+
+
+def _in_arrays(published: Published, path: Path) -> Iterator[tuple[File, tuple[bytes, str]]]:
+    """The files that the arrays of an npz file would be."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: np.asarray(archive[name]) for name in archive.files}
+    except Exception as error:  # damage shows as any of a dozen kinds
+        raise BadInput(f"{path} is no npz file of plain arrays, or damaged; get it again") from error
+    for file in published.files:
+        name = ARRAYS[file.name]
+        if name not in arrays or arrays[name].dtype != np.uint8:
+            raise BadInput(f"{path} has no array {name} of bytes; give the mnist.npz that Keras downloads")
+        yield file, (to_idx(arrays[name]), f"{path}, {name}")
+
+
+def _idx_parts(contents: dict[str, np.ndarray]) -> dict[str, Rows]:
+    parts = {}
+    for part, begin in (("train", "train"), ("test", "t10k")):
+        images, labels = contents[f"{begin}-images-idx3-ubyte"], contents[f"{begin}-labels-idx1-ubyte"]
+        parts[part] = Rows(images.reshape(len(images), -1), labels=labels)
+    return parts
+
+
+def _cifar_parts(contents: dict[str, np.ndarray]) -> dict[str, Rows]:
+    train = np.concatenate([contents[f"data_batch_{number}.bin"] for number in range(1, 6)])
+    records = {"train": train, "test": contents["test_batch.bin"]}
+    return {part: Rows(np.ascontiguousarray(rows[:, 1:]), labels=rows[:, 0]) for part, rows in records.items()}

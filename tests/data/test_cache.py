@@ -1,0 +1,152 @@
+"""Looking for data sets and downloading them, from real servers on this machine."""
+
+import functools
+import gzip
+import hashlib
+import http.server
+import socket
+import threading
+from dataclasses import replace
+
+import pytest
+
+from deltarule.data.cache import VARIABLE, cache_folder, fetch, find
+from deltarule.data.images import read
+from deltarule.errors import BadInput, RunFailed
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *about):
+        pass
+
+
+class CutOff(Quiet):
+    """Promises more than it sends."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "100000")
+        self.end_headers()
+        self.wfile.write(b"\x1f\x8b only a part")
+
+
+@pytest.fixture
+def mirror():
+    """Serve a folder, or answer as a handler does; gives the address."""
+    servers = []
+
+    def serve(handler):
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_address[1]}/"
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def served(digits, folder):
+    """The data set as files of a mirror, and the record of what it serves."""
+    folder.mkdir()
+    packed = {f"{name}.gz": gzip.compress(content) for name, content in digits.contents.items()}
+    for name, content in packed.items():
+        (folder / name).write_bytes(content)
+    downloads = {name: hashlib.sha256(content).hexdigest() for name, content in packed.items()}
+    return functools.partial(Quiet, directory=folder), replace(digits.published, downloads=downloads)
+
+
+def test_the_first_mirror_that_sends_the_published_files_counts(digits, mirror, tmp_path, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv(VARIABLE, raising=False)
+    handler, published = served(digits, tmp_path / "mirror")
+    (tmp_path / "wrong").mkdir()
+    for name in published.downloads:
+        (tmp_path / "wrong" / name).write_bytes(b"<html>not here</html>")
+    (tmp_path / "empty").mkdir()
+    wrong = functools.partial(Quiet, directory=tmp_path / "wrong")
+    missing = functools.partial(Quiet, directory=tmp_path / "empty")
+    mirrors = tuple(map(mirror, (missing, CutOff, wrong, handler)))
+    cache = tmp_path / "cache" / "mnist"
+    assert fetch(replace(published, mirrors=mirrors), cache) == cache
+    assert sorted(path.name for path in cache.iterdir()) == sorted(published.downloads)
+    place = find(published, cache=tmp_path / "cache")
+    assert len(read(published, place).train) == 3
+    fetch(replace(published, mirrors=(mirror(missing),)), cache)  # nothing is left to download
+
+
+@pytest.mark.parametrize("kind", ["missing", "cut off", "wrong", "nobody"])
+def test_a_download_that_fails_leaves_nothing(digits, mirror, tmp_path, monkeypatch, kind):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    handler, published = served(digits, tmp_path / "mirror")
+    for name in published.downloads:
+        (tmp_path / "mirror" / name).write_bytes(b"another file")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{free.getsockname()[1]}/"
+    empty = functools.partial(Quiet, directory=tmp_path)
+    address, told = {
+        "missing": (lambda: mirror(empty), "status 404"),
+        "cut off": (lambda: mirror(CutOff), ""),
+        "wrong": (lambda: mirror(handler), "what it sends is not the published file"),
+        "nobody": (lambda: nobody, "ConnectionError"),
+    }[kind]
+    with pytest.raises(RunFailed, match="could not be downloaded") as error:
+        fetch(replace(published, mirrors=(address(),)), tmp_path / "cache")
+    assert told in str(error.value) and "name its folder with --data" in str(error.value)
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_proxy_is_respected(digits, mirror, tmp_path, monkeypatch):
+    handler, published = served(digits, tmp_path / "mirror")
+    asked = []
+
+    class Proxy(Quiet):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_error(503)
+
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, mirror(Proxy))
+    with pytest.raises(RunFailed, match="status 503"):
+        fetch(replace(published, mirrors=("http://mirror.example/",)), tmp_path / "cache")
+    assert asked[0].startswith("http://mirror.example/")
+
+
+def test_the_named_folder_comes_first_then_the_variable_then_the_cache(digits, tmp_path, monkeypatch):
+    for name in ("named", "variable", "cache/mnist"):
+        (tmp_path / name).mkdir(parents=True)
+        for file, content in digits.contents.items():
+            (tmp_path / name / file).write_bytes(content)
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "variable"))
+
+    def found(folder=None):
+        return find(digits.published, folder, cache=tmp_path / "cache").folder.relative_to(tmp_path).as_posix()
+
+    assert found(tmp_path / "named") == "named" and found() == "variable"
+    monkeypatch.delenv(VARIABLE)
+    assert found() == "cache/mnist"
+    (tmp_path / "nothing").mkdir()
+    assert found(tmp_path / "nothing") == "cache/mnist"
+
+
+def test_files_that_are_missing_beside_others_are_named(digits, tmp_path):
+    name, content = next(iter(digits.contents.items()))
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(BadInput, match="holds 1 of the 4 files of mnist; add train-labels-idx1-ubyte, t10k-images"):
+        find(digits.published, tmp_path)
+
+
+def test_a_folder_that_does_not_exist_is_told(digits, tmp_path, monkeypatch):
+    with pytest.raises(BadInput, match="the data folder .*nowhere does not exist"):
+        find(digits.published, tmp_path / "nowhere")
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "nowhere"))
+    with pytest.raises(BadInput, match="the folder of DELTARULE_DATA, .*nowhere does not exist"):
+        find(digits.published)
+
+
+def test_the_cache_is_the_users_own():
+    assert cache_folder().is_absolute() and "deltarule" in cache_folder().parts

@@ -1,0 +1,143 @@
+import gzip
+import io
+import lzma
+import os
+import tarfile
+
+import numpy as np
+import pytest
+
+from deltarule.data import images
+from deltarule.data.cache import find
+from deltarule.data.idx import parse_idx, to_idx
+from deltarule.data.published import MNIST, PUBLISHED
+from deltarule.errors import BadInput
+
+WRITERS = {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress}
+
+
+def write(folder, contents, ending=""):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        (folder / (name + ending)).write_bytes(WRITERS[ending](content))
+
+
+def loaded(made, folder):
+    return images.load_published(made.published, folder)
+
+
+@pytest.mark.parametrize("ending", WRITERS)
+@pytest.mark.parametrize("inside", [".", "mnist", "MNIST/raw"])
+def test_idx_files_in_every_form_and_place(digits, tmp_path, ending, inside):
+    write(tmp_path / inside, digits.contents, ending)
+    dataset = loaded(digits, tmp_path)
+    assert dataset.train.x.dtype == np.uint8  # an image takes its 784 bytes until a problem is made of it
+    expected = parse_idx(digits.contents["train-images-idx3-ubyte"], "", 3).reshape(3, 784)
+    assert np.array_equal(dataset.train.x, expected) and len(dataset.test) == 2
+    labels = parse_idx(digits.contents["t10k-labels-idx1-ubyte"], "", 1)
+    assert dataset.test.labels.tolist() == labels.tolist()
+
+
+def test_an_ending_may_lie_about_the_compression(digits, tmp_path):
+    for name, content in digits.contents.items():
+        (tmp_path / f"{name}.gz").write_bytes(content)
+    assert len(loaded(digits, tmp_path).train) == 3
+
+
+def test_the_arrays_of_keras(digits, tmp_path):
+    arrays = {
+        images.ARRAYS[name]: parse_idx(content, "", 3 if "images" in name else 1)
+        for name, content in digits.contents.items()
+    }
+    np.savez_compressed(tmp_path / "mnist.npz", **arrays)
+    from_arrays = loaded(digits, tmp_path)
+    write(tmp_path / "files", digits.contents)
+    assert from_arrays.digest == loaded(digits, tmp_path / "files").digest
+    np.savez(tmp_path / "mnist.npz", **{**arrays, "y_test": arrays["y_test"].astype(np.int64)})
+    with pytest.raises(BadInput, match="mnist.npz has no array y_test of bytes"):
+        loaded(digits, tmp_path)
+
+
+@pytest.mark.parametrize("ending", WRITERS)
+def test_photos_as_files_and_as_archive(photos, tmp_path, ending):
+    write(tmp_path / "a" / "cifar-10-batches-bin", photos.contents, ending)
+    dataset = loaded(photos, tmp_path / "a")
+    with tarfile.open(tmp_path / "cifar-10-binary.tar.gz", "w:gz") as archive:
+        for name, content in {"readme.html": b"hello", **photos.contents}.items():
+            member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    assert loaded(photos, tmp_path).digest == dataset.digest
+    assert len(dataset.train) == 10 and dataset.train.x.dtype == np.uint8
+    assert dataset.train.labels.tolist() == [
+        label for name in sorted(photos.contents)[:5] for label in photos.contents[name][::3073]
+    ]
+
+
+def test_every_damage_is_named_and_nothing_takes_its_place(digits, tmp_path):
+    images_file, labels_file = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+    whole, labels = digits.contents[images_file], bytearray(digits.contents[labels_file])
+    flipped = bytearray(whole)
+    flipped[700] ^= 1
+    labels[-1] = 10
+    damages = {
+        (images_file, gzip.compress(whole)[:-20]): "cannot be decompressed",
+        (images_file, lzma.compress(whole)[:-20]): "cut off or damaged",
+        (images_file, gzip.compress(whole)[:30] + b"damaged" + gzip.compress(whole)[37:]): "cannot be decompressed",
+        (images_file, whole[:-1]): "says that it holds 3 × 28 × 28 bytes, and holds 2351",
+        (images_file, whole + b"more"): "says that it holds",
+        (images_file, bytes(flipped)): "its content has the SHA-256",
+        (images_file, b""): "begins with nothing",
+        (images_file, b"<!DOCTYPE html><title>404</title>"): "it is no IDX file of images",
+        (labels_file, bytes(labels)): "has the label 10 at image 2 (counted from 0), outside the 10 classes",
+    }
+    for (name, content), told in damages.items():
+        write(tmp_path, digits.contents)
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(BadInput) as error:
+            loaded(digits, tmp_path)
+        assert told in str(error.value) and str(tmp_path / name) in str(error.value)
+
+
+def test_a_file_of_another_data_set_is_told_as_such(digits, tmp_path, monkeypatch):
+    other = to_idx(np.zeros((3, 28, 28), np.uint8))
+    write(tmp_path, {**digits.contents, "train-images-idx3-ubyte": other})
+    name = {file.name: file for file in digits.published.files}["train-images-idx3-ubyte"]
+    content = digits.contents["train-images-idx3-ubyte"]
+    monkeypatch.setitem(PUBLISHED, "digits", digits.published)
+    with pytest.raises(BadInput, match="is the file train-images-idx3-ubyte of mnist, not train-images-idx3-ubyte of"):
+        images.checked(MNIST, next(file for file in MNIST.files if file.name == name.name), content, "here")
+    with pytest.raises(BadInput, match="is not the published"):
+        loaded(digits, tmp_path)
+
+
+@pytest.mark.parametrize("cut", [10, 2000, -600])
+def test_a_damaged_archive_is_named(photos, tmp_path, cut):
+    with tarfile.open(tmp_path / "whole", "w:gz") as archive:
+        for name, content in photos.contents.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    path = tmp_path / "cifar-10-binary.tar.gz"
+    path.write_bytes((tmp_path / "whole").read_bytes()[:cut])
+    with pytest.raises(BadInput) as error:
+        loaded(photos, tmp_path)
+    assert str(error.value).startswith(str(path)) and str(error.value).endswith("get it again")
+
+
+def test_the_pickled_version_is_never_read(photos, tmp_path):
+    (tmp_path / "cifar-10-batches-py").mkdir()
+    with pytest.raises(BadInput, match="a pickle runs code when it is read; get cifar-10-binary.tar.gz"):
+        find(photos.published, tmp_path)
+
+
+@pytest.mark.parametrize(("name", "first"), [("mnist", 5923), ("cifar10", 5000), ("fashion-mnist", 6000)])
+def test_real_files_are_whole_where_there_are_any(name, first):
+    # How many training images the first class has is published with each of the sets.
+    published = PUBLISHED[name]
+    place = find(published)
+    assert place is not None or name == "fashion-mnist" or "DELTARULE_DATA" not in os.environ
+    if place is not None:
+        dataset = images.read(published, place)
+        assert int((dataset.train.labels == 0).sum()) == first
+        assert len(dataset.train) == (50_000 if name == "cifar10" else 60_000)
