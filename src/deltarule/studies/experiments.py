@@ -15,6 +15,7 @@ from deltarule.engines.choose import engine_for
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Problem
 from deltarule.studies.recipes import Population, Recipe, dataset_of, problem_of_settings, training_of
+from deltarule.training.populations import metrics_of
 from deltarule.training.run import Run
 from deltarule.training.train import Progress, train
 
@@ -116,13 +117,3 @@ def train_population(population: Population, **given: Any) -> Run:
     """Train the members of a population by its recipe's rules; `given` goes to `train` and overrides these."""
     rules = training_of(population.recipe, population.dataset, population.problem)
     return train(population.problem, **{"metrics": metrics_of(population.dataset), **rules, **given})
-
-
-def metrics_of(dataset: Dataset) -> tuple[str, ...]:
-    """The metrics that a history holds of a data set: of classes, or of numbers.
-
-    >>> from deltarule.data.load import load
-    >>> metrics_of(load("digits")), metrics_of(load("diabetes"))
-    (('accuracy', 'thresholded'), ('r_squared', 'mean_absolute_error'))
-    """
-    return ("accuracy", "thresholded") if dataset.classes else ("r_squared", "mean_absolute_error")

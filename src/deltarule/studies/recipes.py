@@ -4,7 +4,6 @@ K members: the seeds of a recipe, or of several configurations that differ in nu
 """
 
 import itertools
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,17 +16,15 @@ import numpy as np
 
 from deltarule.data import load as loading
 from deltarule.data.dataset import Dataset
-from deltarule.data.splits import split
-from deltarule.data.transforms import scale
+from deltarule.data.prepare import data_key, prepared, taken_apart
 from deltarule.errors import BadInput
-from deltarule.problem import registry
 from deltarule.problem.configuration import Configuration, changed, parse_toml, read_toml
-from deltarule.problem.create import create_problem
-from deltarule.problem.network import Network
 from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.resolved import resolved
 from deltarule.problem.sentences import one_line
 from deltarule.stats import metrics
+from deltarule.training import populations
+from deltarule.training.populations import problem_of_seeds, seeds_of, shape_of
 
 STUDIES = Path(__file__).parent
 
@@ -202,14 +199,7 @@ def dataset_of(recipe: Recipe, data_dir: str | Path | None = None) -> Dataset:
     >>> {part: len(rows) for part, rows in dataset_of(load_recipe("digits")).parts.items()}
     {'train': 1438, 'test': 359}
     """
-    data = recipe.configuration.data
-    name, options = _taken_apart(data.name if data.file is None else data.file)
-    source: str | Path = name if data.file is None else _file(recipe, name, data_dir)
-    whole = loading.load(source, data.target, data_dir, **options)
-    parts = split(whole, **data.split.model_dump())
-    dataset, _ = scale(parts, data.scale)
-    _check_parts(recipe.configuration, dataset)
-    return dataset
+    return prepared(recipe.configuration, recipe.folder, data_dir)
 
 
 def problem_of(recipe: Recipe, dataset: Dataset, seeds: int | Sequence[int] | None = None) -> Problem:
@@ -224,7 +214,7 @@ def problem_of(recipe: Recipe, dataset: Dataset, seeds: int | Sequence[int] | No
     """
     if seeds is not None:
         recipe = with_settings(recipe, {"run.seeds": seeds if isinstance(seeds, int) else list(seeds)})
-    return _problem([recipe.configuration], dataset)
+    return problem_of_seeds([recipe.configuration], dataset)
 
 
 def problem_of_settings(
@@ -248,16 +238,16 @@ def problem_of_settings(
     recipes = [with_settings(recipe, changes) for changes in settings]
     groups: dict[str, list[int]] = {}
     for place, one in enumerate(recipes):
-        groups.setdefault(_shape(one.configuration), []).append(place)
-    loaded = {_data_key(recipe.configuration): dataset}
-    populations = []
+        groups.setdefault(shape_of(one.configuration), []).append(place)
+    loaded = {data_key(recipe.configuration): dataset}
+    made = []
     for places in groups.values():
         first, configurations = recipes[places[0]], [recipes[place].configuration for place in places]
-        rows = loaded.get(_data_key(first.configuration)) or dataset_of(first, data_dir)
-        loaded[_data_key(first.configuration)] = rows
+        rows = loaded.get(data_key(first.configuration)) or dataset_of(first, data_dir)
+        loaded[data_key(first.configuration)] = rows
         counts = [len(seeds_of(configuration)) for configuration in configurations]
-        populations.append(Population(first, rows, _problem(configurations, rows), np.repeat(places, counts)))
-    return tuple(populations)
+        made.append(Population(first, rows, problem_of_seeds(configurations, rows), np.repeat(places, counts)))
+    return tuple(made)
 
 
 def training_of(recipe: Recipe, dataset: Dataset, problem: Problem) -> dict[str, Any]:
@@ -268,121 +258,7 @@ def training_of(recipe: Recipe, dataset: Dataset, problem: Problem) -> dict[str,
     >>> training_of(digits, dataset, problem_of(digits, dataset))["max_epochs"]
     40
     """
-    aside = dataset.validation
-    return {
-        **recipe.configuration.stopping.model_dump(),
-        "history_every": recipe.configuration.run.history_every,
-        "validation": None if aside is None else (aside.x, dataset.encode(aside, problem.network.outputs)),
-    }
-
-
-def seeds_of(configuration: Configuration) -> tuple[int, ...]:
-    """The seeds of a configuration's members.
-
-    >>> seeds_of(load_recipe("digits").configuration)
-    (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
-    """
-    seeds = configuration.run.seeds
-    return tuple(range(seeds)) if isinstance(seeds, int) else seeds
-
-
-# --- configurations that differ in numbers ---------------------------------------------------------------------------
-
-NUMBERS = {
-    "network": ("dropout", "initial_scale"),
-    "loss": ("strength",),
-    "optimizer": ("learning_rate", "momentum"),
-    "run": ("seeds", "data_seed", "dropout_seed"),
-}
-"""The keys of which each member of a population may have its own; parameters of optimizer and schedule are others."""
-
-
-def _shape(configuration: Configuration) -> str:
-    """Everything about a configuration that all members of a population share."""
-    table = resolved(configuration)
-    for section, keys in NUMBERS.items():
-        for key in keys:
-            del table[section][key]
-    table["optimizer"]["name"] = registry.optimizer(configuration.optimizer.name).name
-    schedule = registry.schedule(configuration.optimizer.schedule)
-    table["optimizer"]["schedule"] = (schedule.name, schedule.per)
-    return json.dumps(table, sort_keys=True)
-
-
-def _data_key(configuration: Configuration) -> str:
-    return json.dumps(resolved(configuration)["data"], sort_keys=True)
-
-
-def _problem(configurations: Sequence[Configuration], dataset: Dataset) -> Problem:
-    """The problem of configurations of one shape: a member for each seed of each of them."""
-    first = configurations[0]
-    network = _network(first, dataset)
-    optimizer, schedule = registry.optimizer(first.optimizer.name), registry.schedule(first.optimizer.schedule)
-    counts = [len(seeds_of(configuration)) for configuration in configurations]
-    numbers = [_numbers(configuration, len(network.layers) - 1) for configuration in configurations]
-    # One number a member.    {name: [K]}, dropout [K, hidden layers]
-    spread = {key: np.repeat([one[key] for one in numbers], counts, axis=0) for key in numbers[0]}
-    seeds = [seed for configuration in configurations for seed in seeds_of(configuration)]
-    runs = [configuration.run for configuration in configurations for _ in seeds_of(configuration)]
-    return create_problem(
-        network,
-        dataset.train.x,
-        dataset.encode(dataset.train, network.outputs),
-        loss=first.loss.name,
-        reduction=first.loss.reduction,
-        penalty=first.loss.penalty,
-        penalize_biases=first.loss.penalize_biases,
-        optimizer={"name": optimizer.name, **{key: spread[f"optimizer {key}"] for key in optimizer.parameters}},
-        schedule={
-            "name": schedule.name,
-            "per": schedule.per,
-            **{key: spread[f"schedule {key}"] for key in schedule.parameters},
-        },
-        batch_size=first.optimizer.batch_size,
-        learning_rate=spread["learning_rate"],
-        strength=spread["strength"],
-        initial_scale=spread["initial_scale"],
-        dropout=spread["dropout"],
-        seeds=seeds,
-        data_seeds=[run.data_seed for run in runs],
-        dropout_seeds=[
-            seed if run.dropout_seed is None else run.dropout_seed for seed, run in zip(seeds, runs, strict=True)
-        ],
-        dtype=first.run.dtype,
-    )
-
-
-def _numbers(configuration: Configuration, hidden: int) -> dict[str, Any]:
-    """What a configuration gives each of its members."""
-    given = configuration.optimizer
-    optimizer, schedule = dict(registry.optimizer(given.name).parameters), registry.schedule(given.schedule).parameters
-    if given.momentum is not None:
-        optimizer["momentum"] = given.momentum
-    return {
-        "learning_rate": given.learning_rate,
-        "strength": configuration.loss.strength,
-        "initial_scale": configuration.network.initial_scale,
-        "dropout": np.broadcast_to(configuration.network.dropout, hidden),
-        **{f"optimizer {key}": float(value) for key, value in optimizer.items()},
-        **{f"schedule {key}": float(value) for key, value in schedule.items()},
-    }
-
-
-def _network(configuration: Configuration, dataset: Dataset) -> Network:
-    given = configuration.network
-    sizes: list[Any] = list(given.layers)
-    if sizes[0] == "auto":
-        sizes[0] = dataset.inputs
-    if sizes[-1] == "auto":
-        sizes[-1] = dataset.default_outputs(registry.activation(given.output).name)
-    return Network(
-        sizes,
-        given.activation,
-        given.output,
-        bias=given.bias,
-        batch_norm=given.batch_norm,
-        initializer=given.initializer,
-    )
+    return populations.training_of(recipe.configuration, dataset, problem)
 
 
 # --- what needs more than the recipe to check ------------------------------------------------------------------------
@@ -422,41 +298,7 @@ def _check_names(configuration: Configuration, where: str = "") -> None:
                 one_line(f"{where}stopping.{key}: there is no metric '{name}'; {_near(name, metrics.METRICS)}")
             )
     if configuration.data.name is not None:
-        name, _ = _taken_apart(configuration.data.name)
+        name, _ = taken_apart(configuration.data.name)
         if name not in loading.LOADERS:
             hint = f"{_near(name, loading.LOADERS)} (a table of your own goes under data.file)"
             raise BadInput(one_line(f"{where}data.name: there is no data set '{name}'; {hint}"))
-
-
-def _check_parts(configuration: Configuration, dataset: Dataset) -> None:
-    """What a recipe looks at must be there."""
-    criterion, patience = configuration.study.criterion, configuration.stopping.patience
-    if patience is not None and dataset.validation is None:
-        raise BadInput(
-            f"stopping.patience is {patience} and {dataset.name} has no validation rows; give data.split.validation"
-        )
-    if criterion is not None and criterion.part not in dataset.parts:
-        raise BadInput(
-            f"study.criterion looks at the {criterion.part} rows and {dataset.name} has none; "
-            f"give data.split.{criterion.part}"
-        )
-
-
-def _taken_apart(given: Any) -> tuple[str, dict[str, Any]]:
-    if isinstance(given, str):
-        return given, {}
-    options = {key: value for key, value in given.items() if key != "name"}
-    for key in ("name_or_file", "target", "data_dir"):
-        if key in options:
-            raise BadInput(f"'{given['name']}' has no option '{key}'; the target of a file is data.target")
-    return given["name"], options
-
-
-def _file(recipe: Recipe, name: str, data_dir: str | Path | None) -> Path:
-    """Where a data file is: the folder that was asked for, beside the recipe, or the current folder."""
-    folders = [recipe.folder, Path()] if data_dir is None else [Path(data_dir), recipe.folder, Path()]
-    places = [(folder / name).absolute() for folder in folders]
-    try:
-        return next((place for place in places if place.is_file()), places[0])
-    except OSError:  # a name that no file can have; reading it says what is wrong
-        return places[0]

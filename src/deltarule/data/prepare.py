@@ -1,0 +1,79 @@
+"""From the section [data] of a configuration to rows: loaded, with some set aside, and scaled."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from deltarule.data import load as loading
+from deltarule.data.dataset import Dataset
+from deltarule.data.splits import split
+from deltarule.data.transforms import scale
+from deltarule.errors import BadInput
+from deltarule.problem.configuration import Configuration
+from deltarule.problem.resolved import resolved
+
+
+def prepared(configuration: Configuration, folder: Path, data_dir: str | Path | None = None) -> Dataset:
+    """Load a configuration's rows, set some aside, and scale them.
+
+    Parameters: `folder`, where the recipe lies; `data_dir`, a folder in which a file is looked for before it is looked
+    for beside the recipe and in the current folder.
+    Errors: `BadInput` for data that cannot be read, split or scaled, or lack a part that the configuration looks at.
+
+    >>> from deltarule.problem.configuration import parse
+    >>> data = {"name": "xor", "split": {"test": 5}}
+    >>> table = {"data": data, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
+    >>> {part: len(rows) for part, rows in prepared(parse(table), Path()).parts.items()}
+    {'train': 16, 'test': 5}
+    """
+    data = configuration.data
+    name, options = taken_apart(data.name if data.file is None else data.file)
+    source: str | Path = name if data.file is None else _file(folder, name, data_dir)
+    whole = loading.load(source, data.target, data_dir, **options)
+    dataset, _ = scale(split(whole, **data.split.model_dump()), data.scale)
+    _check_parts(configuration, dataset)
+    return dataset
+
+
+def data_key(configuration: Configuration) -> str:
+    """A text that is equal for configurations that prepare the same rows."""
+    return json.dumps(resolved(configuration)["data"], sort_keys=True)
+
+
+def taken_apart(given: Any) -> tuple[str, dict[str, Any]]:
+    """The name of a data set or file, and its options.
+
+    >>> taken_apart({"name": "one_hot", "size": 4})
+    ('one_hot', {'size': 4})
+    """
+    if isinstance(given, str):
+        return given, {}
+    options = {key: value for key, value in given.items() if key != "name"}
+    for key in ("name_or_file", "target", "data_dir"):
+        if key in options:
+            raise BadInput(f"'{given['name']}' has no option '{key}'; the target of a file is data.target")
+    return given["name"], options
+
+
+def _check_parts(configuration: Configuration, dataset: Dataset) -> None:
+    """What a recipe looks at must be there."""
+    criterion, patience = configuration.study.criterion, configuration.stopping.patience
+    if patience is not None and dataset.validation is None:
+        raise BadInput(
+            f"stopping.patience is {patience} and {dataset.name} has no validation rows; give data.split.validation"
+        )
+    if criterion is not None and criterion.part not in dataset.parts:
+        raise BadInput(
+            f"study.criterion looks at the {criterion.part} rows and {dataset.name} has none; "
+            f"give data.split.{criterion.part}"
+        )
+
+
+def _file(folder: Path, name: str, data_dir: str | Path | None) -> Path:
+    """Where a data file is: the folder that was asked for, beside the recipe, or the current folder."""
+    folders = [folder, Path()] if data_dir is None else [Path(data_dir), folder, Path()]
+    places = [(one / name).absolute() for one in folders]
+    try:
+        return next((place for place in places if place.is_file()), places[0])
+    except OSError:  # a name that no file can have; reading it says what is wrong
+        return places[0]

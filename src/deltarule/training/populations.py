@@ -1,0 +1,172 @@
+"""Populations: configurations that differ in nothing but numbers become one problem, with a member for each seed.
+
+K members · N rows
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from deltarule.data.dataset import Dataset
+from deltarule.problem import registry
+from deltarule.problem.configuration import Configuration
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.problem.problem import Integers, Problem
+from deltarule.problem.resolved import resolved
+
+NUMBERS = {
+    "network": ("dropout", "initial_scale"),
+    "loss": ("strength",),
+    "optimizer": ("learning_rate", "momentum"),
+    "run": ("seeds", "data_seed", "dropout_seed"),
+}
+"""The keys of which each member of a population may have its own; parameters of optimizer and schedule are others."""
+
+LIMITS = ("max_steps", "max_epochs")
+
+
+def shape_of(configuration: Configuration, limits: bool = True) -> str:
+    """A text that is equal for configurations whose members can be one population.
+
+    Parameters: `limits`, whether they must have the same numbers of steps and epochs.
+
+    >>> from deltarule.problem.configuration import changed, parse
+    >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
+    >>> shapes = [shape_of(changed(parse(table), {key: 3})) for key in ("optimizer.learning_rate", "run.data_seed")]
+    >>> shapes[0] == shapes[1] == shape_of(parse(table)), shape_of(changed(parse(table), {"stopping.max_steps": 3}))[:9]
+    (True, '{"data": ')
+    """
+    table = resolved(configuration)
+    for section, keys in NUMBERS.items():
+        for key in keys:
+            del table[section][key]
+    table["optimizer"]["name"] = registry.optimizer(configuration.optimizer.name).name
+    schedule = registry.schedule(configuration.optimizer.schedule)
+    table["optimizer"]["schedule"] = (schedule.name, schedule.per)
+    if not limits:
+        for key in LIMITS:
+            del table["stopping"][key]
+    return json.dumps(table, sort_keys=True)
+
+
+def seeds_of(configuration: Configuration) -> tuple[int, ...]:
+    """The seeds of a configuration's members.
+
+    >>> from deltarule.problem.configuration import parse
+    >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
+    >>> seeds_of(parse({**table, "run": {"seeds": 3}}))
+    (0, 1, 2)
+    """
+    seeds = configuration.run.seeds
+    return tuple(range(seeds)) if isinstance(seeds, int) else seeds
+
+
+def problem_of_seeds(configurations: Sequence[Configuration], dataset: Dataset) -> Problem:
+    """The problem of configurations of one shape: a member for each seed of each of them."""
+    seeds = [seed for configuration in configurations for seed in seeds_of(configuration)]
+    counts = [len(seeds_of(configuration)) for configuration in configurations]
+    return problem_of_members(configurations, dataset, np.repeat(np.arange(len(counts)), counts), seeds)
+
+
+def problem_of_members(
+    configurations: Sequence[Configuration],
+    dataset: Dataset,
+    which: Integers,
+    seeds: Sequence[int],
+    rows: Sequence[Any] | None = None,
+) -> Problem:
+    """The problem of members that each have a configuration of one shape, a seed, and perhaps rows of their own.
+
+    Parameters: `which` [K], the place of each member's configuration; `seeds`, K of them; `rows`, for each member the
+    indices of the training rows that are its own, None for all.
+    """
+    first = configurations[0]
+    network = _network(first, dataset)
+    optimizer, schedule = registry.optimizer(first.optimizer.name), registry.schedule(first.optimizer.schedule)
+    numbers = [_numbers(configuration, len(network.layers) - 1) for configuration in configurations]
+    # One number a member.    {name: [K]}, dropout [K, hidden layers]
+    spread = {key: np.array([one[key] for one in numbers])[which] for key in numbers[0]}
+    runs = [configurations[place].run for place in which.tolist()]
+    return create_problem(
+        network,
+        dataset.train.x,
+        dataset.encode(dataset.train, network.outputs),
+        loss=first.loss.name,
+        reduction=first.loss.reduction,
+        penalty=first.loss.penalty,
+        penalize_biases=first.loss.penalize_biases,
+        optimizer={"name": optimizer.name, **{key: spread[f"optimizer {key}"] for key in optimizer.parameters}},
+        schedule={
+            "name": schedule.name,
+            "per": schedule.per,
+            **{key: spread[f"schedule {key}"] for key in schedule.parameters},
+        },
+        batch_size=first.optimizer.batch_size,
+        learning_rate=spread["learning_rate"],
+        strength=spread["strength"],
+        initial_scale=spread["initial_scale"],
+        dropout=spread["dropout"],
+        rows=rows,
+        seeds=list(seeds),
+        data_seeds=[run.data_seed for run in runs],
+        dropout_seeds=[
+            seed if run.dropout_seed is None else run.dropout_seed for seed, run in zip(seeds, runs, strict=True)
+        ],
+        dtype=first.run.dtype,
+    )
+
+
+def training_of(configuration: Configuration, dataset: Dataset, problem: Problem) -> dict[str, Any]:
+    """The arguments of `training.train.train` that a configuration decides: stop rules, history, validation rows."""
+    aside = dataset.validation
+    return {
+        **configuration.stopping.model_dump(),
+        "history_every": configuration.run.history_every,
+        "validation": None if aside is None else (aside.x, dataset.encode(aside, problem.network.outputs)),
+    }
+
+
+def metrics_of(dataset: Dataset) -> tuple[str, ...]:
+    """The metrics that a history holds of a data set: of classes, or of numbers.
+
+    >>> from deltarule.data.load import load
+    >>> metrics_of(load("digits")), metrics_of(load("diabetes"))
+    (('accuracy', 'thresholded'), ('r_squared', 'mean_absolute_error'))
+    """
+    return ("accuracy", "thresholded") if dataset.classes else ("r_squared", "mean_absolute_error")
+
+
+def _numbers(configuration: Configuration, hidden: int) -> dict[str, Any]:
+    """What a configuration gives each of its members."""
+    given = configuration.optimizer
+    optimizer, schedule = dict(registry.optimizer(given.name).parameters), registry.schedule(given.schedule).parameters
+    if given.momentum is not None:
+        optimizer["momentum"] = given.momentum
+    return {
+        "learning_rate": given.learning_rate,
+        "strength": configuration.loss.strength,
+        "initial_scale": configuration.network.initial_scale,
+        "dropout": np.broadcast_to(configuration.network.dropout, hidden),
+        **{f"optimizer {key}": float(value) for key, value in optimizer.items()},
+        **{f"schedule {key}": float(value) for key, value in schedule.items()},
+    }
+
+
+def _network(configuration: Configuration, dataset: Dataset) -> Network:
+    given = configuration.network
+    sizes: list[Any] = list(given.layers)
+    if sizes[0] == "auto":
+        sizes[0] = dataset.inputs
+    if sizes[-1] == "auto":
+        sizes[-1] = dataset.default_outputs(registry.activation(given.output).name)
+    return Network(
+        sizes,
+        given.activation,
+        given.output,
+        bias=given.bias,
+        batch_norm=given.batch_norm,
+        initializer=given.initializer,
+    )
