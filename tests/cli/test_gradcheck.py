@@ -39,6 +39,9 @@ def fails():
 
 def whole():
     return loss, lambda w: w, np.array([1, 2])
+
+
+number = 3
 """
 
 
@@ -85,7 +88,9 @@ def test_json_is_all_that_is_on_stdout(gradcheck):
         (("--function", "own_gradients:fails"), "fails raised OSError: no such thing (own_gradients.py"),
         (("--function", "own_gradients:absent"), "has no 'absent'"),
         (("--function", "own_gradients:whole"), "params holds whole numbers"),
-        (("--function", "no_such_module:f"), "importing no_such_module raised ModuleNotFoundError"),
+        (("--function", "no_such_module:f"), "there is no module 'no_such_module'; give one in this folder"),
+        (("--function", "no_such_package.part:f"), "there is no module 'no_such_package'; give one in this folder"),
+        (("--function", "own_gradients:number"), "number is int; give a function that returns loss, gradient and para"),
         (("--function", "own_gradients"), "give the module and the function's name"),
         (("--function", "own_gradients:half", "--hint", "all"), "give one of pass, where, kind, fix"),
         (("--function", "own_gradients:half", "--seed", "3"), "--seed is for studies"),

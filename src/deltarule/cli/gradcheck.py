@@ -112,11 +112,21 @@ def _given(module: str, attribute: str) -> Any:
     from deltarule.errors import BadInput
     from deltarule.proofs.own_code.calling import run
 
-    found = run(import_module, (module,), {}, f"importing {module}")
+    try:
+        found = run(import_module, (module,), {}, f"importing {module}")
+    except BadInput as error:
+        cause = error.__cause__
+        if isinstance(cause, ModuleNotFoundError) and f"{module}.".startswith(f"{cause.name}."):
+            raise BadInput(
+                f"there is no module '{cause.name}'; give one in this folder, or one that is installed"
+            ) from None
+        raise
     for part in attribute.split("."):
         if not hasattr(found, part):
             raise BadInput(f"the module {module} has no '{attribute}'")
         found = getattr(found, part)
+    if not callable(found):
+        raise BadInput(f"{attribute} is {type(found).__name__}; give a function that returns loss, gradient and params")
     given = run(found, (), {}, attribute)
     if not isinstance(given, tuple | list) or len(given) != 3:
         raise BadInput(f"{attribute}() has to return three things: loss, gradient (or None) and params")

@@ -322,6 +322,12 @@ def test_bad_input_gets_one_sentence(call: Any, words: str) -> None:
     assert "\n" not in str(raised.value)
 
 
+def test_of_a_wrong_shape_the_shapes_are_told_and_no_right_entry_is_called_the_worst() -> None:
+    report = check_gradient(loss, lambda p: {**gradient(p), "W": gradient(p)["W"].T}, PARAMS)
+    assert [mistake.code for mistake in report.diagnosis] == ["transposed"] and report.worst is None
+    assert "the gradient of W has the shape (2, 4), W itself (4, 2)" in report.notes
+
+
 def test_what_code_prints_is_not_shown_a_thousand_times(capsys: pytest.CaptureFixture[str]) -> None:
     def loud(params: dict[str, Any]) -> Any:
         print("loss", loss(params))
@@ -329,6 +335,18 @@ def test_what_code_prints_is_not_shown_a_thousand_times(capsys: pytest.CaptureFi
 
     assert check_gradient(loud, gradient, PARAMS).ok
     assert capsys.readouterr().out.count("loss") < 10
+
+
+def test_what_code_keeps_of_its_parameters_is_of_the_right_ones_again() -> None:
+    kept: dict[str, Any] = {}
+
+    def value(w: Any) -> Any:
+        kept["w"] = w  # a script with globals would do so
+        return (w**2).sum()
+
+    w = np.array([1.0, 2.0], np.float32)
+    assert check_gradient(value, lambda w: 2 * w, w).ok
+    assert kept["w"].dtype == np.float32 and kept["w"].tolist() == [1.0, 2.0]
 
 
 def test_a_layer_is_checked_with_everything_that_it_takes() -> None:

@@ -8,6 +8,7 @@ import inspect
 import re
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,13 +65,20 @@ def from_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | None
         result = call_gradient(values, holder)
         return without_loss(result, given, one) if together else gradient_arrays(result, given, other)
 
+    def restore() -> None:
+        if holder is not None:
+            holder.restore()
+        with suppress(BadInput):
+            for call in (call_loss, call_gradient):  # what they leave in globals or caches is of these parameters again
+                call([value.copy() for value in given.values], holder)
+
     return Code(
         names=given.names,
         start=tuple(value.copy() if held else value.astype(np.float64) for value in given.values),
         loss=lambda values: number_of(call_loss(values, holder), one)[0],
         gradient=found,
         held=held,
-        restore=holder.restore if holder else lambda: None,
+        restore=restore,
         changed=lambda: {
             name: tuple(changed)
             for name, call in ((one, call_loss), (other, call_gradient))
@@ -253,5 +261,7 @@ def run(function: Callable[..., Any], positional: tuple[Any, ...], named: Mappin
         own = [frame for frame in frames if "site-packages" not in frame.filename and frame.filename[0] != "<"]
         last = (own or frames)[-1]
         said = re.sub(r"\s+", " ", str(error)).strip()
-        place = f"{Path(last.filename).name}, line {last.lineno}"
-        raise BadInput(f"{what} raised {type(error).__name__}{': ' if said else ''}{said} ({place})") from error
+        place = f" ({Path(last.filename).name}, line {last.lineno})"
+        if isinstance(error, SyntaxError):  # it tells its place itself
+            place = ""
+        raise BadInput(f"{what} raised {type(error).__name__}{': ' if said else ''}{said}{place}") from error

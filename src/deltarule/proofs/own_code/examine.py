@@ -61,7 +61,7 @@ def examined(code: Code, what: str, known: Known, most: int = MOST) -> CodeRepor
         try:
             return _examined(code, what, known, most)
         finally:
-            code.restore()
+            quietly(code.restore)
 
 
 def _examined(code: Code, what: str, known: Known, most: int) -> CodeReport:
@@ -209,7 +209,7 @@ def _judged(
         false_pass=chance,
         worst=_worst(code, compared, shapes),
         diagnosis=mistakes,
-        notes=(*_notes(code, raw, found, chance), *notes),
+        notes=(*_notes(code, raw, found, chance), *_shapes(code, raw, shapes), *notes),
     )
     if wrong or mistakes:
         return report
@@ -269,6 +269,9 @@ def _false_pass(code: Code, found: Measured, compared: _Compared, along: list[tu
 
 
 def _worst(code: Code, compared: _Compared, shapes: Sequence[str]) -> Worst | None:
+    """The entry that is farthest off; none where nothing is wrong but shapes."""
+    if any(shapes) and not any(off.any() for off in compared.off):
+        return None
     worst = None
     for place, name in enumerate(code.names):
         found, expected = compared.found[place], compared.expected[place]
@@ -332,6 +335,12 @@ def _vacuous(code: Code, zero: Sequence[int], unused: Sequence[int], report: Cod
     if not report.compared:
         return f"there was nothing to compare: {report.kinks} entries at kinks, {report.faint} too faint"
     return None
+
+
+def _shapes(code: Code, raw: Sequence[Floats], shapes: Sequence[str]) -> Iterator[str]:
+    for name, start, one, wrong in zip(code.names, code.start, raw, shapes, strict=True):
+        if wrong:
+            yield f"the gradient of {name} has the shape {one.shape}, {name} itself {start.shape}"
 
 
 def _notes(code: Code, raw: Sequence[Floats], found: Measured, chance: float) -> Iterator[str]:
