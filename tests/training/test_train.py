@@ -15,6 +15,8 @@ from deltarule.errors import BadInput
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
+from deltarule.training import history
+from deltarule.training.history import Looks, look
 from deltarule.training.train import Progress, train
 
 EYE = np.eye(8)
@@ -342,3 +344,47 @@ def test_a_penalty_of_strength_0_is_said():
 def test_a_softmax_of_one_output_is_said():
     problem = create_problem(Network([2, 1], output="softmax"), np.eye(2), [0.0, 1.0])
     assert any("always 1" in note for note in problem.notes)
+
+
+def seen_on_the_way(problem, points, **rules):
+    """Each member's steps, θ, objective and reason, at each of its points."""
+    seen = {}
+
+    def observer(run, members):
+        for member in members.tolist():
+            seen[member, int(run.state.step)] = (run.state.theta[member].copy(), run.objective[member])
+
+    return seen, train(problem, max_steps=int(points.max()), observe=points, observer=observer, **rules)
+
+
+def test_shorter_trainings_are_points_of_the_longest():
+    problem = digits(seeds=range(3), rows=[range(300), range(200), range(100)], dropout=0.2, optimizer="momentum")
+    points = np.array([[10, 7, 3], [40, 30, 20]])
+    seen, run = seen_on_the_way(problem, points)
+    assert sorted(seen) == sorted((member, int(step)) for row in points for member, step in enumerate(row))
+    for (member, step), (theta, objective) in seen.items():
+        alone = train(problem.take(np.array([member])), max_steps=step)
+        assert np.array_equal(alone.state.theta[0], theta) and alone.objective[0] == objective
+    assert run.steps.tolist() == [40, 30, 20]
+
+
+def test_patience_at_a_point_is_that_of_the_shorter_training():
+    problem = encoder(seeds=range(2), learning_rate=60.0)
+    aside = {"validation": (EYE[:3], EYE[:3]), "patience": 4, "history_every": 5}
+    seen, run = seen_on_the_way(problem, np.array([[20, 20], [300, 300]]), **aside)
+    short = train(problem, max_steps=20, **aside)
+    for member in range(2):
+        assert np.array_equal(seen[member, 20][0], short.state.theta[member])
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_look_in_blocks_sees_the_same(own, monkeypatch):
+    rows = [range(0, 300, 2), range(100), range(0, 300, 2), range(1, 300, 2)] if own else None
+    problem = digits(seeds=range(4), rows=rows)
+    state, looks = initial_state(problem), Looks(1, ("accuracy",), outputs=False)
+    aside = (problem.x[:90], problem.y[:90])
+    whole = look(problem, ReferenceEngine(), state, looks, aside)
+    monkeypatch.setattr(history, "ROWS_AT_ONCE", 32)
+    monkeypatch.setattr(history, "NUMBERS_AT_ONCE", 5000)
+    for name, values in look(problem, ReferenceEngine(), state, looks, aside).items():
+        assert np.allclose(values, whole[name], rtol=1e-13, atol=0)

@@ -193,8 +193,12 @@ def rows(given: Any, count: int) -> tuple[Integers, ...] | None:
         return None
     if not isinstance(given, Sequence | np.ndarray) or isinstance(given, str) or not len(given):
         raise BadInput(f"rows is {given!r}; give for each member the list of its rows' indices")
-    checked = []
+    checked: list[Integers] = []
+    known: dict[int, Integers] = {}  # members of one fold share one list, and its memory
     for indices in given:
+        if id(indices) in known:
+            checked.append(known[id(indices)])
+            continue
         array = _array(indices)
         if array is None or array.ndim != 1 or array.dtype.kind not in "iu" or not len(array):
             raise BadInput(
@@ -202,7 +206,8 @@ def rows(given: Any, count: int) -> tuple[Integers, ...] | None:
             )
         if array.min() < 0 or array.max() >= count:
             raise BadInput(f"a member's rows go from {array.min()} to {array.max()}; there are rows 0 to {count - 1}")
-        checked.append(array.astype(np.int64))
+        known[id(indices)] = array.astype(np.int64)
+        checked.append(known[id(indices)])
     return tuple(checked)
 
 

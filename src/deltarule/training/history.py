@@ -3,6 +3,7 @@
 T looks · K members · N rows · C outputs · L layers
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,11 @@ from deltarule.problem.batches import Batch, groups, whole
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.stats import metrics
+
+ROWS_AT_ONCE = 4096
+NUMBERS_AT_ONCE = 2**25
+"""How much is evaluated at a time: rows of a pass, always the same, and numbers of the members' units in it. So a look at
+a large data set, or at many members, needs no more memory than at a small one."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,7 @@ def look(
 ) -> dict[str, Floats]:
     """Everything that the history holds of the members of a state, at this moment.   {name: [K, ..]}"""
     seen: dict[str, Floats] = {}
-    for group in groups(problem, state.members):
+    for group in _groups(problem, state.members):
         part = state.take(group)
         rows = whole(problem, part.members)
         found = _on_training(problem, engine, part, rows, looks)
@@ -102,8 +108,53 @@ def look(
     return seen
 
 
+def _groups(problem: Problem, members: Integers) -> Iterator[Integers]:
+    """Members that are looked at together, as places: equally many rows, and no more than memory is meant for."""
+    widths = problem.network.inputs + sum(layer.units for layer in problem.network.layers)
+    for group in groups(problem, members):
+        alike = _same_rows(problem, members, group)
+        rows = problem.row_count(int(members[group[0]]))
+        # Rows of each member's own are copied for it.
+        if len(alike) > 1 and len(group) * rows * problem.network.inputs > NUMBERS_AT_ONCE:
+            parts = alike
+        else:
+            parts = [group]
+        at_once = max(1, NUMBERS_AT_ONCE // (min(rows, ROWS_AT_ONCE) * widths))
+        for part in parts:
+            yield from np.array_split(part, -(-len(part) // at_once))
+
+
+def _same_rows(problem: Problem, members: Integers, group: Integers) -> list[Integers]:
+    """A group divided into those members that share one list of rows."""
+    if problem.rows is None:
+        return [group]
+    by_rows: dict[int, list[int]] = {}
+    for place in group.tolist():
+        by_rows.setdefault(id(problem.rows[int(members[place])]), []).append(place)
+    return [np.array(places) for places in by_rows.values()]
+
+
+def outputs_of(problem: Problem, engine: Engine, state: State, x: Floats) -> tuple[Floats, Floats]:
+    """The logits and outputs of every member, so many rows at a time.   x [B, D] or [K, B, D]  →  z, a [K, B, C]
+
+    >>> from deltarule.engines.reference import ReferenceEngine
+    >>> from deltarule.problem.create import create_problem
+    >>> from deltarule.problem.network import Network
+    >>> from deltarule.problem.state import initial_state
+    >>> problem = create_problem(Network([1, 1]), [[0.0]], [0.0], seeds=range(2))
+    >>> outputs_of(problem, ReferenceEngine(), initial_state(problem), np.ones((10_000, 1)))[1].shape
+    (2, 10000, 1)
+    """
+    starts = range(0, x.shape[-2], ROWS_AT_ONCE)
+    parts = [engine.outputs(problem, state, x[..., start : start + ROWS_AT_ONCE, :]) for start in starts]
+    if len(parts) == 1:
+        return parts[0]
+    logits, outputs = (np.concatenate(arrays, axis=-2) for arrays in zip(*parts, strict=True))
+    return logits, outputs
+
+
 def _on_training(problem: Problem, engine: Engine, state: State, rows: Batch, looks: Looks) -> dict[str, Floats]:
-    logits, outputs = engine.outputs(problem, state, rows.x)
+    logits, outputs = outputs_of(problem, engine, state, rows.x)
     seen = {"objective": objective_of_logits(problem, state, logits, rows)}
     with np.errstate(all="ignore"):
         seen |= {name: metrics.find(name).value(outputs, rows.y, rows.w) for name in looks.metrics}
@@ -119,7 +170,7 @@ def _on_validation(
 ) -> dict[str, Floats]:
     x, y = validation
     rows = Batch(x, y, np.ones((len(x), 1), problem.dtype), np.arange(len(x)))
-    logits, outputs = engine.outputs(problem, state, x)
+    logits, outputs = outputs_of(problem, engine, state, x)
     seen = {"validation objective": objective_of_logits(problem, state, logits, rows)}
     with np.errstate(all="ignore"):
         for name in looks.metrics:

@@ -10,7 +10,7 @@ from deltarule.errors import BadInput
 from deltarule.maths.network import forward, views
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
-from deltarule.training.history import History
+from deltarule.training.history import History, outputs_of
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Run:
             raise BadInput(
                 f"the inputs have the shape {rows.shape}; give rows of {self.problem.network.inputs} columns"
             )
-        return self.engine.outputs(self.problem, self.state, rows)[1]
+        return outputs_of(self.problem, self.engine, self.state, rows)[1]
 
     def activations(self, x: Any) -> dict[str, Floats]:
         """Every value on the way from x to the logits, by name: z1, a1, z2 …, and the outputs as the last a.

@@ -72,6 +72,8 @@ def train(
     checkpoint: str | Path | None = None,
     resume: bool = False,
     progress: Callable[[Progress], None] | None = None,
+    observe: Integers | None = None,
+    observer: Callable[[Run, Integers], None] | None = None,
 ) -> Run:
     """Train every member of a problem until its stop rules say so.
 
@@ -88,6 +90,9 @@ def train(
     checkpoint : a file that is written every ten seconds and at the end.
     resume : go on from that file where it exists; the result is, bit for bit, that of an unbroken run.
     progress : called between stretches.
+    observe : steps [T, K] at which each member that still trains is shown to `observer`, ascending; its last is its
+        limit. What it is then is what a training with that limit would come to.
+    observer : called with the run so far, and the members [M] that are at one of their steps.
 
     Returns a `Run`. Ctrl-C ends the training at the next stretch; the run then holds what was reached. A second Ctrl-C
     interrupts at once.
@@ -115,9 +120,11 @@ def train(
         engine = checkpoints.engine_of(before) or engine
     chosen = engine_for(engine, problem, int(rules.limits(problem).max(initial=0)))
     training = _Training(problem, chosen, rules, looks, aside, score)
+    if observe is not None and observer is not None:
+        training.observe(observe, observer)
     if before is not None:
         training.restore(before)
-    with _interrupts() as interrupted:
+    with interrupts() as interrupted:
         training.go(file, progress, interrupted)
     return training.run(interrupted())
 
@@ -146,12 +153,19 @@ class _Training:
         self.reasons = [""] * problem.members
         self.diverged: list[Divergence] = []
         self.seconds = 0.0
+        self.points = np.zeros((0, problem.members), np.int64)
+        self.observer: Callable[[Run, Integers], None] | None = None
+
+    def observe(self, points: Integers, observer: Callable[[Run, Integers], None]) -> None:
+        """Show each member at its points, and end it at the last of them."""
+        self.points, self.observer = points, observer
+        self.limits = np.minimum(self.limits, points[-1])
 
     def go(
         self, file: Path | None, progress: Callable[[Progress], None] | None, interrupted: Callable[[], bool]
     ) -> None:
         """Advance until no member is left, or somebody interrupts."""
-        pace = _Pace()
+        pace = Pace()
         saved = started = time.perf_counter()
         before = self.seconds
         if not self.history.steps:
@@ -176,6 +190,8 @@ class _Training:
         events = [int(self.limits[members].min()), (step // self.looks.every + 1) * self.looks.every]
         if self._needs_epochs():
             events += [(step // size + 1) * size for size in np.unique(self.epochs[members]).tolist()]
+        coming = self.points[:, members]
+        events += coming[coming > step].tolist()
         return min(events) - step
 
     def _needs_epochs(self) -> bool:
@@ -195,6 +211,9 @@ class _Training:
         at_limit = self.limits[self.active.members] <= self.active.step
         if at_limit.any() or self.active.step % self.looks.every == 0:
             self._look()
+        at_point = self.active.members[(self.points[:, self.active.members] == self.active.step).any(0)]
+        if self.observer is not None and len(at_point):
+            self.observer(self.run(False), at_point)
         for member in self.active.members[at_limit].tolist():
             if not self.reasons[member]:
                 self._finish(self.active, member, "max_steps")
@@ -359,7 +378,7 @@ class _Training:
         self.diverged = [Divergence(**one) for one in about["diverged"]]
 
 
-class _Pace:
+class Pace:
     """How many updates fit into a stretch, learnt from the stretches before."""
 
     def __init__(self) -> None:
@@ -367,6 +386,7 @@ class _Pace:
 
     @contextmanager
     def measured(self, n: int) -> Iterator[None]:
+        """Time a stretch of n updates, and learn from it."""
         started = time.perf_counter()
         yield
         taken = max(time.perf_counter() - started, 1e-9)
@@ -375,7 +395,7 @@ class _Pace:
 
 
 @contextmanager
-def _interrupts() -> Iterator[Callable[[], bool]]:
+def interrupts() -> Iterator[Callable[[], bool]]:
     """Turn the first Ctrl-C into a question that training asks between stretches; the second one acts at once."""
     asked = False
 
