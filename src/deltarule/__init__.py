@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         unregister,
     )
     from deltarule.proofs.trace.explain import explain
+    from deltarule.proofs.why.report import why_not_learning
     from deltarule.training.range_test import range_test
     from deltarule.training.train import train
 
@@ -51,6 +52,7 @@ _HOMES = {
     "register_schedule": "proofs.register",
     "train": "training.train",
     "unregister": "proofs.register",
+    "why_not_learning": "proofs.why.report",
 }
 
 __all__ = [
@@ -76,6 +78,7 @@ __all__ = [
     "register_schedule",
     "train",
     "unregister",
+    "why_not_learning",
 ]
 
 

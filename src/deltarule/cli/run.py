@@ -1,7 +1,9 @@
 """`deltarule run`: train a study, show what came of it, and write it down."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from deltarule.cli.common import (
     Data,
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from deltarule.studies.recipes import Population
     from deltarule.training.run import Run
 
+Why = Annotated[bool, typer.Option("--why", help="Say what stands out: why it may not learn, and what to do.")]
+
 
 def run(
     study: Study,
@@ -43,6 +47,7 @@ def run(
     out: Out = None,
     resume: Resume = False,
     verbose: Verbose = False,
+    why: Why = False,
     json: Json = False,
 ) -> int:
     """Train a study, or one of its experiments, over its seeds; show the result and write it where --out says."""
@@ -50,6 +55,7 @@ def run(
 
     from deltarule.errors import BadInput
     from deltarule.files import make_folder
+    from deltarule.proofs.why.report import why_not_learning
     from deltarule.studies.experiments import train_population
     from deltarule.studies.outcome import outcome_of, write_run
     from deltarule.studies.recipes import Population, dataset_of, problem_of
@@ -71,7 +77,7 @@ def run(
             resume=resume,
             progress=progress,
         )
-    outcome = outcome_of(recipe, dataset, done, folder)
+    outcome = outcome_of(recipe, dataset, done, folder, why_not_learning(done) if why else None)
     if folder is not None:
         write_run(folder, recipe, outcome, done)
         _draw(folder, population, done)
@@ -119,6 +125,9 @@ def _show(population: "Population", run: "Run", outcome: "Outcome", verbose: boo
 
     show_all(*(_details(population, run) if _is_small(population.dataset) else []), run_summary(outcome))
     screen = console()
+    if outcome.why is not None:
+        screen.print()
+        screen.print(outcome.why.text(screen.width), markup=False)
     for note in outcome.notes:
         screen.print(f"Note: {note}.")
     if verbose:

@@ -10,6 +10,7 @@ import numpy as np
 from deltarule.data.dataset import Dataset, Rows
 from deltarule.files import make_folder, save_arrays, write_json
 from deltarule.problem.problem import Floats
+from deltarule.proofs.why.report import WhyReport
 from deltarule.stats import metrics
 from deltarule.studies.recipes import Recipe, explain_recipe
 from deltarule.training.run import Run
@@ -48,6 +49,7 @@ class Outcome:
     validation_accuracy, test_accuracy   on rows that were set aside, where there are any
     diverged                       a list of member, step, layer, where
     out                            the folder that was written to, or None
+    why                            what stands out in the training, where that was asked for
     """
 
     study: str
@@ -69,9 +71,12 @@ class Outcome:
     interrupted: bool
     notes: tuple[str, ...]
     out: str | None
+    why: WhyReport | None = None
 
 
-def outcome_of(recipe: Recipe, dataset: Dataset, run: Run, out: Path | None = None) -> Outcome:
+def outcome_of(
+    recipe: Recipe, dataset: Dataset, run: Run, out: Path | None = None, why: WhyReport | None = None
+) -> Outcome:
     """The outcome of a run of a study's recipe."""
     return Outcome(
         study=recipe.name,
@@ -93,6 +98,7 @@ def outcome_of(recipe: Recipe, dataset: Dataset, run: Run, out: Path | None = No
         interrupted=run.interrupted,
         notes=run.notes,
         out=None if out is None else str(out),
+        why=why,
     )
 
 

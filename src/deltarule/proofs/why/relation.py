@@ -1,0 +1,94 @@
+"""Whether inputs tell anything of targets at all, asked without the network: what neighbors and a line predict.
+
+N rows · D inputs · C targets        x [N, D]   y [N, C]
+
+A predictor that is linear in the targets, ŷ = S y with 0 on the diagonal of S, says of each row what the others say of
+it. S does not depend on y: so the same S tells how well shuffled targets are predicted, thousands of times a second.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from deltarule.problem.problem import Floats
+
+MOST_ROWS = 500
+FEWEST_ROWS = 40
+FEWEST_OUTSIDE = 20
+"""Rows outside the largest class that are needed: of a few rows nobody can say whether their class is predictable."""
+SHUFFLES = 399
+NEIGHBORS = 8
+
+
+class Relation(NamedTuple):
+    """What predicts held-out rows: the R² of neighbors and of a line, and how often shuffled targets do as well.
+
+    `p` is the share of shuffles (twice the smaller one of the two predictors, for there are two chances).
+    """
+
+    neighbors: float
+    line: float
+    p: float
+
+
+def relation(x: Floats, y: Floats) -> Relation | None:
+    """Hold neighbors and a line against shuffled targets; None where there are too few rows to tell.
+
+    >>> x = np.linspace(-1, 1, 60)[:, None]
+    >>> found = relation(x, np.sin(4 * x))
+    >>> found.neighbors > 0.9, found.p
+    (True, 0.005)
+    >>> relation(x[:20], x[:20]) is None
+    True
+    """
+    chosen = np.linspace(0, len(x) - 1, min(len(x), MOST_ROWS)).astype(int)
+    x, y = _standardized(x[chosen].astype(np.float64)), y[chosen].astype(np.float64)
+    if len(x) < FEWEST_ROWS or not x.size or len(x) - _largest_group(y) < FEWEST_OUTSIDE:
+        return None
+    y = _standardized(y)
+    shuffled = np.random.Generator(np.random.Philox(key=0)).permuted(np.tile(np.arange(len(y)), (SHUFFLES, 1)), axis=1)
+    scores, chances = [], []
+    for errors in (_neighbors(x), _line(x)):
+        score, others = _explained(errors, y), _explained(errors, y[shuffled])
+        scores.append(float(score))
+        chances.append((1 + int((others >= score).sum())) / (SHUFFLES + 1))
+    return Relation(scores[0], scores[1], min(1.0, 2 * min(chances)))
+
+
+def _standardized(columns: Floats) -> Floats:
+    """Columns of mean 0 and deviation 1, without those that never vary."""
+    spread = columns.std(0)
+    varies = spread > 1e-12 * np.abs(columns).max(0)
+    return np.asarray((columns - columns.mean(0))[:, varies] / spread[varies])
+
+
+def _largest_group(y: Floats) -> int:
+    """How many rows share the most frequent target."""
+    return int(np.unique(y, axis=0, return_counts=True)[1].max())
+
+
+def _neighbors(x: Floats) -> Floats:
+    """[N, N]: the matrix that takes targets to their differences from the mean of the nearest other rows."""
+    squares = (x * x).sum(1)
+    distance = squares[:, None] + squares - 2 * x @ x.T
+    np.fill_diagonal(distance, np.inf)
+    nearest = np.argpartition(distance, NEIGHBORS, axis=1)[:, :NEIGHBORS]
+    errors = np.eye(len(x))
+    np.put_along_axis(errors, nearest, -1 / NEIGHBORS, axis=1)
+    return errors
+
+
+def _line(x: Floats) -> Floats:
+    """[N, N]: the matrix that takes targets to their differences from a line fitted to the other rows.
+
+    Ridge regression with a penalty of D; leaving a row out divides its error by 1 − its share in its own prediction.
+    """
+    products = x @ x.T / x.shape[1]
+    errors = np.linalg.inv(products + np.eye(len(x)))  # I − G (G + I)⁻¹
+    return np.asarray(errors / np.diag(errors)[:, None])
+
+
+def _explained(errors: Floats, y: Floats) -> Floats:
+    """R² of the held-out predictions.   errors [N, N]   y [.., N, C]  →  [..]"""
+    missed = errors @ y
+    return np.asarray(1 - (missed * missed).sum((-2, -1)) / (y * y).sum((-2, -1)))
