@@ -64,6 +64,11 @@ def one_blas_thread() -> Iterator[None]:
                 _limits.restore_original_limits()
 
 
+def look_again() -> None:
+    """Notice a BLAS that was loaded since the first was held to one thread."""
+    _controller.cache_clear()
+
+
 _lock, _holders = Lock(), 0
 _limits: Any = None
 

@@ -5,15 +5,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache, partial
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.engines.base import Trace, one_blas_thread
+from deltarule.engines.compiled.blas import blas
 from deltarule.engines.compiled.cache import load
 from deltarule.engines.compiled.kernel import Shape, not_compilable, number_names, program, scratch_rows
-from deltarule.engines.compiled.matrices import advance_members, not_fusible
+from deltarule.engines.compiled.matrices import Members, not_fusible
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
 from deltarule.problem.batches import groups, orders
@@ -49,30 +51,48 @@ class CompiledEngine:
             state,
             theta=state.theta.copy(),
             slots={name: slot.copy() for name, slot in state.slots.items()},
+            buffers=state.buffers.copy(),
             step=state.step + n,
         )
-        tasks = [
-            task
-            for group in groups(problem, state.members)
-            for task in self._tasks(problem, state, after, group, n, objective, bad)
-        ]
+        large = bool(not_compilable_of(problem))
+        if large:
+            blas()  # loaded before all that are loaded are held to one thread
         with one_blas_thread():
-            if len(tasks) == 1 or self.threads == 1:
-                for task in tasks:
-                    task()
-            else:
-                list(_threads(self.threads).map(lambda task: task(), tasks))
+            for group in groups(problem, state.members):
+                if large:
+                    self._large(partial(Members, problem, state, after, n=n, objective=objective, bad=bad), group)
+                else:
+                    parts = blocks(problem, group)
+                    self._in_turn([_Block(problem, state, after, one, n, objective, bad).advance for one in parts])
         return after, Trace(objective, bad)
 
-    def _tasks(
-        self, problem: Problem, state: State, after: State, group: Integers, n: int, objective: Floats, bad: Integers
-    ) -> list[Callable[[], None]]:
-        """The work on members that have equally many rows: blocks of lanes, or one part for each thread."""
-        if not not_compilable_of(problem):
-            parts = blocks(problem, group)
-            return [_Block(problem, state, after, part, n, objective, bad).advance for part in parts]
-        parts = np.array_split(group, min(self.threads, len(group)))
-        return [partial(advance_members, problem, state, after, part, n, objective, bad) for part in parts]
+    def _large(self, chosen: Callable[..., Members], group: Integers) -> None:
+        """Members of large networks: some for each thread; or all threads at one, where there are too few of them."""
+        threads = min(self.threads, chosen(places=group).blocks)
+        even = len(group) % self.threads == 0 or len(group) >= 4 * self.threads
+        if threads > 1 and not even and _sharing.acquire(blocking=False):
+            try:
+                self._at_once(chosen(places=group).shares(threads))
+            finally:
+                _sharing.release()
+        else:
+            parts = np.array_split(group, min(self.threads, len(group)))
+            self._in_turn([chosen(places=part).advance for part in parts])
+
+    def _in_turn(self, tasks: list[Callable[[], None]]) -> None:
+        """Run tasks, on all threads where there are several."""
+        if len(tasks) == 1 or self.threads == 1:
+            for task in tasks:
+                task()
+        else:
+            list(_threads(self.threads, os.getpid()).map(lambda task: task(), tasks))
+
+    def _at_once(self, shares: list[Callable[[], None]]) -> None:
+        """Run shares that wait for one another: one on this thread, each of the others on its own."""
+        others = [_threads(self.threads, os.getpid()).submit(share) for share in shares[1:]]
+        shares[0]()
+        for other in others:
+            other.result()
 
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
         """The logits and outputs of every member, by the reference engine's formulas."""
@@ -277,5 +297,11 @@ def _program(problem: Problem, shape: Shape) -> tuple[Callable[..., Any], tuple[
 
 
 @cache
-def _threads(count: int) -> ThreadPoolExecutor:
+def _threads(count: int, process: int) -> ThreadPoolExecutor:
+    """The threads of a process: one that was forked off has none of its parent's."""
     return ThreadPoolExecutor(count, thread_name_prefix="deltarule")
+
+
+_sharing = Lock()
+"""Held while threads share members: shares wait for one another, and those of two trainings could take each other's
+threads."""

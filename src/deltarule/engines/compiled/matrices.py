@@ -1,141 +1,93 @@
 """Large networks: matrix products by BLAS straight into the views of θ, and everything else fused between them.
 
-B rows of a batch · D inputs of a layer · H its units · P parameters      z, a, dz [B, H]   θ, g [P], a member at a time
+B rows of a batch · D inputs of a layer · H its units · P parameters
+z, a, d [B, H]   θ, g [P]   a member at a time, and a batch after the other: one compiled program for many updates
 
 A member's update is a handful of products and, between them, loops that read and write each number once: bias and
-activation, loss and ∂J/∂z, the activation's derivative, the penalty and the optimizer over the whole of θ. The loops
-are compiled from the formulas of `maths`; no array of the batch's size is allocated in an update.
+activation, loss and ∂J/∂z, the activation's derivative and the bias's gradient, the penalty and the optimizer over the
+whole of θ. The loops are compiled from the formulas of `maths`; no array of the batch's size is allocated in an update.
 """
 
+import ctypes
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 
+from deltarule.engines.compiled.blas import blas
 from deltarule.engines.compiled.cache import load_module
 from deltarule.engines.compiled.source import Formulas, NotCompilable
 from deltarule.maths.losses import CROSS_ENTROPY
-from deltarule.maths.network import Layer, views
+from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Layer
 from deltarule.maths.random import DROPOUT
-from deltarule.problem.batches import positions_of, rows_at
+from deltarule.problem.batches import orders
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 
-DECORATOR = '@njit(error_model="numpy", nogil=True, cache=True)'
+LOOP = "@loop"
+ENTRY = '@njit(error_model="numpy", nogil=True, cache=True)'
+
+BLOCK_ROWS, MOST_BLOCKS = 128, 8
+"""Rows of a block at least, so that products stay large; and blocks at most, for each has a gradient of its own."""
 
 
 def not_fusible(problem: Problem) -> str:
     """Why a problem's loops cannot be compiled, in words; "" where they can."""
     for layer in problem.network.layers:
-        if layer.batch_norm:
-            return "batch norm"
         if layer.activation.rowwise and layer.activation.name != "softmax":
             return f"the activation '{layer.activation.name}', which couples units"
     if problem.optimizer.update is None:
         return f"the optimizer '{problem.optimizer.name}'"
     if problem.optimizer.norms:
         return f"large networks with the optimizer '{problem.optimizer.name}'"
+    if sys.byteorder != "little":
+        return "a big-endian processor"
     try:
-        loops(problem)
+        program(problem)
     except NotCompilable as reason:
         return str(reason)
     return ""
 
 
-def loops(problem: Problem) -> str:
-    """The source text of a problem's loops."""
-    formulas = Formulas()
-    hidden = [_activate(layer, formulas) + _slope(layer, formulas) for layer in problem.network.layers[:-1]]
-    parts = [*hidden, _loss(problem, formulas), _update(problem, formulas), _rate(problem, formulas), _PLAIN]
-    head = (Path(__file__).parent / "vector.py").read_text(encoding="utf-8")
-    return "\n\n\n".join([head, *formulas.texts, *parts])
-
-
-_PLAIN = f"""{DECORATOR}
-def gather(rows, ids, out):
-    for i in range(len(ids)):
-        for d in range(rows.shape[1]):
-            out[i, d] = rows[ids[i], d]
-
-
-{DECORATOR}
-def add_bias(z, b):
-    for i in range(z.shape[0]):
-        for h in range(z.shape[1]):
-            z[i, h] += b[0, h]
-
-
-{DECORATOR}
-def column_sums(dz, out):
-    for h in range(dz.shape[1]):
-        out[0, h] = 0.0
-    for i in range(dz.shape[0]):
-        for h in range(dz.shape[1]):
-            out[0, h] += dz[i, h]
-
-
-{DECORATOR}
-def drop(a, k, places, step, purpose, limit, gain, key0, key1):
-    for i in range(a.shape[0]):
-        for group in range((a.shape[1] + 3) // 4):
-            words = philox(
-                np.uint64(group), np.uint64(places[i]), np.uint64(step), np.uint64(purpose), key0, key1
-            )
-            for j in range(min(4, a.shape[1] - 4 * group)):
-                k[i, 4 * group + j] = gain * (words[j] >= limit)
-                a[i, 4 * group + j] *= k[i, 4 * group + j]
-
-
-{DECORATOR}
-def multiply(values, by):
-    for i in range(values.shape[0]):
-        for h in range(values.shape[1]):
-            values[i, h] *= by[i, h]
-
-
-@compiled
-def softmax_row(z, a, i):
-    most = z[i, 0]
-    for h in range(1, z.shape[1]):
-        most = select(z[i, h] - most, z[i, h], most)
-    total = 0.0
-    for h in range(z.shape[1]):
-        a[i, h] = exp(z[i, h] - most)
-        total += a[i, h]
-    for h in range(z.shape[1]):
-        a[i, h] /= total
-    return most + log(total)
-
-
-@compiled
-def softmax_row_back(a, da, i):
-    total = 0.0
-    for h in range(a.shape[1]):
-        total += a[i, h] * da[i, h]
-    for h in range(a.shape[1]):
-        da[i, h] = a[i, h] * (da[i, h] - total)
-"""
+def program(problem: Problem) -> str:
+    """The source text of the program that advances problems like this one."""
+    formulas, layers = Formulas(), problem.network.layers
+    loops = [_activate(layer, formulas) + _slope(layer, formulas) for layer in layers[:-1]]
+    parts = [*loops, _loss(problem, formulas), _update(problem, formulas), _rate(problem, formulas)]
+    parts.append(_advance(problem))
+    here = Path(__file__).parent
+    heads = [(here / name).read_text(encoding="utf-8") for name in ("vector.py", "dense.py")]
+    # The second head's import of the first is for its readers: in a program the one follows the other.
+    own = [line for line in heads[1].splitlines() if not line.startswith("from deltarule.")]
+    return "\n\n\n".join([heads[0], "\n".join(own), *formulas.texts, *parts])
 
 
 def _activate(layer: Layer, formulas: Formulas) -> str:
-    """a = f(z) for a hidden layer."""
+    """a = f(z + b) for a hidden layer; z holds z + b afterwards. Where batch norm stands between, it has added b."""
+    bias = layer.bias and not layer.batch_norm
     if layer.activation.rowwise:
-        body = "        softmax_row(z, a, i)"
+        lines = ["        softmax_row(z, a, i)"]
     else:
         call = formulas.call(layer.activation.function, "z[i, h]", **layer.activation.parameters)
-        body = f"        for h in range(z.shape[1]):\n            a[i, h] = {call}"
-    return f"{DECORATOR}\ndef activate{layer.number}(z, a):\n    for i in range(z.shape[0]):\n{body}\n\n\n"
+        lines = ["        for h in range(z.shape[1]):", f"            a[i, h] = {call}"]
+    if bias:
+        lines = ["        for h in range(z.shape[1]):", "            z[i, h] += b[0, h]", *lines]
+    head = [LOOP, f"def activate{layer.number}(z, {'b, ' if bias else ''}a):", "    for i in range(z.shape[0]):"]
+    return "\n".join([*head, *lines]) + "\n\n\n"
 
 
 def _slope(layer: Layer, formulas: Formulas) -> str:
-    """∂J/∂z in the place of ∂J/∂a, for a hidden layer."""
+    """∂J/∂z in the place of ∂J/∂a for a hidden layer, and its sums over the batch: the gradient of the bias."""
     if layer.activation.rowwise:
-        body = "        softmax_row_back(a, da, i)"
+        lines = ["        softmax_row_back(a, d, i)"]
     else:
         call = formulas.call(layer.activation.derivative, "z[i, h]", "a[i, h]", **layer.activation.parameters)
-        body = f"        for h in range(z.shape[1]):\n            da[i, h] *= {call}"
-    return f"{DECORATOR}\ndef slope{layer.number}(z, a, da):\n    for i in range(z.shape[0]):\n{body}"
+        lines = ["        for h in range(z.shape[1]):", f"            d[i, h] *= {call}"]
+    return "\n".join([LOOP, f"def slope{layer.number}(z, a, d):", "    for i in range(z.shape[0]):", *lines])
 
 
 def _loss(problem: Problem, formulas: Formulas) -> str:
@@ -143,15 +95,11 @@ def _loss(problem: Problem, formulas: Formulas) -> str:
     loss, output, units = problem.loss, problem.network.output, problem.network.outputs
     divisor = {"sum": "1.0", "mean_samples": "total", "mean_elements": f"(total * {units})"}[problem.reduction]
     lines = [
-        "def loss(z, a, y, ids, w, weighted):",
-        "    total = len(ids) * 1.0",
-        "    if weighted:",
-        "        total = 0.0",
-        "        for i in range(len(ids)):",
-        "            total += w[ids[i]]",
+        "def loss(z, a, y, ids, w, weighted, total):",
         "    J = 0.0",
         "    for i in range(len(ids)):",
-        f"        share = (w[ids[i]] if weighted else 1.0) / {divisor}",
+        "        row = ids[i]",
+        f"        share = (w[row] if weighted else 1.0) / {divisor}",
     ]
     numbers, fused = loss.parameters, loss.fused.get(output.name)
     if loss.name == CROSS_ENTROPY.name and output.rowwise:
@@ -159,15 +107,15 @@ def _loss(problem: Problem, formulas: Formulas) -> str:
             "        whole = softmax_row(z, a, i)",
             "        targets = 0.0",
             f"        for c in range({units}):",
-            "            targets += y[ids[i], c]",
+            "            targets += y[row, c]",
             f"        for c in range({units}):",
-            "            t = y[ids[i], c]",
+            "            t = y[row, c]",
             "            J += share * (t * (whole - z[i, c]))",
             "            z[i, c] = share * (a[i, c] * targets - t)",
         ]
     else:
         lines += ["        softmax_row(z, a, i)"] if output.rowwise else []
-        lines += [f"        for c in range({units}):", "            t = y[ids[i], c]", "            q = z[i, c]"]
+        lines += [f"        for c in range({units}):", "            t = y[row, c]", "            q = z[i, c]"]
         if fused:
             value = formulas.call(fused.value, "q", "t", **numbers)
             slope = formulas.call(fused.derivative, "q", "t", **numbers)
@@ -180,11 +128,11 @@ def _loss(problem: Problem, formulas: Formulas) -> str:
                 slope = f"{slope} * {formulas.call(output.derivative, 'q', 'p', **output.parameters)}"
         lines += [f"            J += share * {value}", f"            z[i, c] = share * {slope}"]
         lines += ["        softmax_row_back(a, z, i)"] if output.rowwise and not fused else []
-    return DECORATOR + "\n" + "\n".join([*lines, "    return J, total"])
+    return LOOP + "\n" + "\n".join([*lines, "    return J"])
 
 
 def _update(problem: Problem, formulas: Formulas) -> str:
-    """The penalty and the optimizer over a range of θ: the penalty's value, and 0, or NaN where not all is finite."""
+    """The penalty and the optimizer over a range of θ: the penalty's value, and whether something is not finite."""
     optimizer, penalty = problem.optimizer, problem.penalty
     assert optimizer.update is not None
     slots = [f"S{i}" for i in range(len(optimizer.slots))]
@@ -200,18 +148,21 @@ def _update(problem: Problem, formulas: Formulas) -> str:
     body = ["d = G[p]"]
     body += [] if penalty is None else [f"values[l] += {value}", f"d += strength * {slope}"]
     body += [f"{', '.join(new)}, = {call}", "T[p] = q", *(f"{slot}[p] = q{i}" for i, slot in enumerate(slots))]
-    body.append(f"check[l] += {' + '.join(f'0 * {one}' for one in new)}")
-    # 64 partial sums side by side: one alone would wait for each addition before the next.
-    lines = [
-        f"def update({', '.join(['T', 'G', *slots])}, start, stop, strength, numbers):",
-        "    values, check = np.zeros(64), np.zeros(64)",
-        "    for first in range(start, stop, 64):",
-        "        for l in range(min(64, stop - first)):",
-        "            p = first + l",
-        *(f"            {line}" for line in body),
-        "    return values.sum(), check.sum()",
-    ]
-    return DECORATOR + "\n" + "\n".join(lines)
+    body += [f"unsound |= {one} - {one} != 0" for one in new]
+    lines = [f"def update({', '.join(['T', 'G', *slots])}, start, stop, strength, numbers):", "    unsound = False"]
+    if penalty is None:
+        lines += ["    for p in range(start, stop):", *(f"        {line}" for line in body), "    return 0.0, unsound"]
+    else:
+        # 64 partial sums side by side: one alone would wait for each addition before the next.
+        lines += [
+            "    values = np.zeros(64)",
+            "    for first in range(start, stop, 64):",
+            "        for l in range(min(64, stop - first)):",
+            "            p = first + l",
+            *(f"            {line}" for line in body),
+            "    return values.sum(), unsound",
+        ]
+    return LOOP + "\n" + "\n".join(lines)
 
 
 def _rate(problem: Problem, formulas: Formulas) -> str:
@@ -220,143 +171,275 @@ def _rate(problem: Problem, formulas: Formulas) -> str:
     names = ["learning_rate", *optimizer.parameters]
     if optimizer.once_a_step is None:
         values = ", ".join(f"given[{i}]" for i in range(len(names)))
-        return f"{DECORATOR}\ndef numbers_of(step, given):\n    return ({values},)"
+        return f"{LOOP}\ndef numbers_of(step, given):\n    return ({values},)"
     call = ", ".join(f"{name}=given[{i}]" for i, name in enumerate(names))
     return (
-        f"{DECORATOR}\ndef numbers_of(step, given):\n"
+        f"{LOOP}\ndef numbers_of(step, given):\n"
         f"    return {formulas.name(optimizer.once_a_step)}((step + 1) * 1.0, {call})"
     )
 
 
-@dataclass(eq=False)
-class Workspace:
-    """What is needed to advance members one after another: the loops, and arrays of a batch's size, made once."""
+def _advance(problem: Problem) -> str:
+    """The whole of many updates of some members, one after another in every update.
+
+    `threads` of these run at a time on the same arrays, and this is number `me`: it takes its share of the blocks of
+    rows, and then of the chunks of θ. What is added up over blocks or chunks is added in their order, by the first.
+    """
+    layers, network = problem.network.layers, problem.network
+    slots = [f"S{i}" for i in range(len(problem.optimizer.slots))]
+    spaces = ["x", *(f"{letter}{layer.number}" for layer in layers for letter in "zad")]
+    spaces += [f"k{layer.number}" for layer in layers[:-1]]
+    spaces += [f"{letter}{layer.number}" for layer in layers if layer.batch_norm for letter in "hs"]
+    head = [
+        ENTRY,
+        f"def advance({', '.join(ARGUMENTS)}, {', '.join(f'{space}_space' for space in spaces)}, "
+        f"{', '.join(['G', *slots])}):",
+        "    comers, blocks = 0, len(losses)",
+        "    for i in range(n):",
+        "        t = step + i",
+        "        epoch = t // batches - step // batches if batches > 1 else 0",
+        "        start = t % batches * size",
+        "        count = min(size, rows - start)",
+        "        for k in range(len(places)):",
+        "            place = places[k]",
+        "            whole = ids[epoch, min(k, ids.shape[1] - 1), start : start + count]",
+        "            order = positions[epoch, min(k, positions.shape[1] - 1), start : start + count]",
+        "            w = weights[min(k, len(weights) - 1)]",
+        "            total = count * 1.0",
+        "            if weighted:",
+        "                total = 0.0",
+        "                for r in range(count):",
+        "                    total += w[whole[r]]",
+        "            T = theta[place]",
+        *(f"            {slot}_of = {slot}[place]" for slot in slots),
+        *(f"            {e.name} = T[{e.start}:{e.stop}].reshape({e.shape})" for e in network.entries),
+        "            for block in range(me, blocks, threads):",
+    ]
+    rows = [
+        "low, high = block * count // blocks, (block + 1) * count // blocks",
+        "mine, seen, g = whole[low:high], order[low:high], G[block]",
+        *(f"g{e.name} = g[{e.start}:{e.stop}].reshape({e.shape})" for e in network.entries),
+        *(f"{space} = {space}_space[low:high]" for space in spaces if space[0] != "s"),
+        *(f"{space} = {space}_space" for space in spaces if space[0] == "s"),
+        "if k == 0 or ids.shape[1] > 1:",
+        "    gather(X, mine, x)",
+        *_forward(problem),
+        *_backward(problem),
+    ]
+    lines = [
+        *head,
+        *(f"                {line}" for line in rows),
+        *(f"            {one}" for one in _step(problem, slots)),
+    ]
+    return "\n".join(lines)
+
+
+ARGUMENTS = (
+    *("me", "threads", "gate", "aside", "blas", "one", "n", "step", "batches", "size", "rows", "places", "theta"),
+    *("buffers", "rates", "given", "strengths", "dropout", "limits", "keys", "X", "Y", "weights", "weighted", "ids"),
+    *("positions", "objective", "bad", "losses", "values", "unsound"),
+)
+
+
+def _forward(problem: Problem) -> list[str]:
+    lines, value = [], "x"
+    for place, layer in enumerate(problem.network.layers):
+        n, last = layer.number, layer is problem.network.layers[-1]
+        lines.append(f"product(blas, one, {value}, W{n}, z{n})")
+        if layer.bias and (layer.batch_norm or last):
+            lines.append(f"add_bias(z{n}, b{n})")
+        if layer.batch_norm:
+            first = next(entry.start for entry in problem.network.buffers if entry.name == f"mean{n}")
+            lines.append(
+                f"normalize(z{n}, h{n}, mine, w, weighted, total, gamma{n}, beta{n}, s{n}, "
+                f"buffers[place, {first}:{first + 2 * layer.units}], {BATCH_NORM_EPSILON}, {BATCH_NORM_MOMENTUM})"
+            )
+        if last:
+            break
+        bias = f"b{n}, " if layer.bias and not layer.batch_norm else ""
+        value = f"v{n}"
+        lines += [
+            f"activate{n}(z{n}, {bias}a{n})",
+            f"{value} = a{n}",
+            f"if dropout[k, {place}] > 0:",
+            f"    limit, gain = limits[k, {place}], 1 / (1 - dropout[k, {place}])",
+            f"    drop(a{n}, d{n}, k{n}, seen, t, {DROPOUT | n << 8}, limit, gain, keys[k, 0], keys[k, 1])",
+            f"    {value} = d{n}",
+        ]
+    return lines
+
+
+def _backward(problem: Problem) -> list[str]:
+    layers = problem.network.layers
+    last = len(layers)
+    # The loss leaves ∂J/∂z in the place of the logits. In a d is first what dropout left of a, then ∂J/∂a, then ∂J/∂z.
+    lines, d = [f"losses[block] = loss(z{last}, a{last}, Y, mine, w, weighted, total)"], f"z{last}"
+    for layer in reversed(layers):
+        n = layer.number
+        if layer.batch_norm:
+            lines.append(f"normalize_back({d}, h{n}, mine, w, weighted, total, gamma{n}, s{n}, ggamma{n}, gbeta{n})")
+        lines.append(f"product_turned_left(blas, one, {f'v{n - 1}' if n > 1 else 'x'}, {d}, gW{n})")
+        lines += [f"column_sums({d}, gb{n})"] if layer.bias else []
+        if n > 1:
+            lines += [
+                f"product_turned_right(blas, one, {d}, W{n}, d{n - 1})",
+                f"if dropout[k, {n - 2}] > 0:",
+                f"    multiply(d{n - 1}, k{n - 1})",
+                f"slope{n - 1}(z{n - 1}, a{n - 1}, d{n - 1})",
+            ]
+            d = f"d{n - 1}"
+    return lines
+
+
+def _step(problem: Problem, slots: list[str]) -> list[str]:
+    """The optimizer's step over θ, in ranges that the penalty counts and ranges that it does not."""
+    optimizer, ranges = problem.optimizer, _ranges(problem)
+    per_sample = problem.penalty is not None and problem.penalty.per_sample
+    counted = any(penalized for _, _, penalized in ranges)
+    lines = [
+        *_meeting(),
+        "if me == 0:",
+        "    J = 0.0",
+        "    for block in range(blocks):",
+        "        J += losses[block]",
+        f"strength = strengths[k]{' / total' if per_sample else ''}",
+        "own = given[k].copy()",
+        "own[0] = rates[i, k]",
+    ]
+    if counted or not optimizer.decay:
+        lines.append("numbers = numbers_of(t, own)")
+    if optimizer.decay and not all(penalized for _, _, penalized in ranges):
+        decay = 1 + list(optimizer.parameters).index("weight_decay")
+        lines += [f"own[{decay}] = 0.0", "without = numbers_of(t, own)"]
+    of = "".join(f"{slot}_of, " for slot in slots)
+    lines.append("for chunk in range(me, blocks, threads):")
+    for place, (start, stop, penalized) in enumerate(ranges):
+        numbers = "without" if optimizer.decay and not penalized else "numbers"
+        strength = "strength" if penalized else "0.0"
+        length = stop - start
+        lines += [
+            f"    low, high = {start} + chunk * {length} // blocks, {start} + (chunk + 1) * {length} // blocks",
+            "    add(G, low, high)",
+            f"    value, odd = update(T, G[0], {of}low, high, {strength}, {numbers})",
+            f"    values[{place}, chunk], unsound[{place}, chunk] = {strength} * value, odd",
+        ]
+    return [
+        *lines,
+        *_meeting(),
+        "if me == 0:",
+        "    odd = False",
+        *(["    for value in values.ravel():", "        J += value"] if counted else []),
+        "    for one_odd in unsound.ravel():",
+        "        odd |= one_odd",
+        *(["    for value in buffers[place]:", "        odd |= value - value != 0"] if problem.network.buffers else []),
+        "    objective[i, place] = J",
+        "    if bad[place] < 0 and (odd or not np.isfinite(objective[i, place])):",
+        "        bad[place] = t",
+    ]
+
+
+def _meeting() -> list[str]:
+    return ["if threads > 1:", "    comers += threads", "    wait(gate.ctypes.data, comers, aside)"]
+
+
+@dataclass(frozen=True, eq=False)
+class Members:
+    """Some members of a state that have equally many rows, and what is theirs for n updates.
+
+    after            the state that is changed, in the members' places
+    objective, bad   the trace's [n, K] and [K], which are changed likewise
+    """
 
     problem: Problem
-    rows: int
-    module: ModuleType
+    state: State
+    after: State
+    places: Integers
+    n: int
+    objective: Floats
+    bad: Integers
 
-    @classmethod
-    def of(cls, problem: Problem, rows: int, text: str) -> "Workspace":
-        """A workspace for batches of up to so many rows."""
-        return cls(problem, rows, load_module(text))
+    @property
+    def blocks(self) -> int:
+        """Into how many blocks the rows of their batches are divided."""
+        return blocks_of(self.problem, self.problem.batch_rows(self.state.members[self.places[0]]))
 
-    def __post_init__(self) -> None:
-        dtype, layers = self.problem.dtype, self.problem.network.layers
-        self.x = np.empty((self.rows, self.problem.network.inputs), dtype)
-        self.z = [np.empty((self.rows, layer.units), dtype) for layer in layers]
-        self.a = [np.empty((self.rows, layer.units), dtype) for layer in layers]
-        self.d = [np.empty((self.rows, layer.units), dtype) for layer in layers]
-        self.k = [np.empty((self.rows, layer.units), dtype) for layer in layers]
-        self.g = np.empty(self.problem.network.parameters, dtype)
-        self.gradients = views(self.g, self.problem.network.entries)
+    def advance(self) -> None:
+        """Advance them, on this thread."""
+        self.shares(1)[0]()
 
-    def gather(self, ids: Integers) -> None:
-        """Bring a batch's inputs together; members that see the same rows share them."""
-        self.module.gather(self.problem.x, ids, self.x)
+    def shares(self, threads: int) -> list[Callable[[], None]]:
+        """The work as so many shares, which must run at the same time; the result does not depend on how many."""
+        run = load_module(program(self.problem)).advance
+        gate, arrays = np.zeros(1, np.int64), self._arrays()
+        return [partial(run, me, threads, gate, _step_aside(), *arrays) for me in range(threads)]
 
-    def gradient(self, theta: Floats, member: int, ids: Integers, places: Integers, step: int) -> tuple[float, float]:
-        """The batch's loss and the sum of its weights; its gradient is left in `g`."""
-        problem, loops, count = self.problem, self.module, len(ids)
-        layers, arrays = problem.network.layers, views(theta, problem.network.entries)
-        value = self.x[:count]
-        inputs = []
-        for i, layer in enumerate(layers):
-            n, z = layer.number, self.z[i][:count]
-            inputs.append(value)
-            np.matmul(value, arrays[f"W{n}"], out=z)
-            if layer.bias:
-                loops.add_bias(z, arrays[f"b{n}"])
-            if layer is layers[-1]:
-                break
-            value = self.a[i][:count]
-            getattr(loops, f"activate{n}")(z, value)
-            if problem.dropout[member, i]:
-                value = self._dropped(i, member, value, places, step)
-        weights = np.ones(0) if problem.weights is None else np.atleast_2d(problem.weights)
-        mine = weights if problem.weights is None else weights[member if len(weights) > 1 else 0]
-        J, total = loops.loss(z, self.a[-1][:count], problem.y, ids, mine.reshape(-1), problem.weights is not None)
-        upstream = z
-        for i in reversed(range(len(layers))):
-            n = layers[i].number
-            np.matmul(inputs[i].T, upstream, out=self.gradients[f"W{n}"])
-            if layers[i].bias:
-                loops.column_sums(upstream, self.gradients[f"b{n}"])
-            if i:
-                before = self.d[i - 1][:count]
-                np.matmul(upstream, arrays[f"W{n}"].T, out=before)
-                if problem.dropout[member, i - 1]:
-                    loops.multiply(before, self.k[i - 1][:count])
-                getattr(loops, f"slope{n - 1}")(self.z[i - 1][:count], self.a[i - 1][:count], before)
-                upstream = before
-        return J, total
-
-    def _dropped(self, i: int, member: int, a: Floats, places: Integers, step: int) -> Floats:
-        """A layer's activations after dropout: a copy, since the activation's derivative needs them as they were."""
-        problem, dropped = self.problem, self.d[i][: len(a)]
-        np.copyto(dropped, a)
-        rate, seed = problem.dropout[member, i], problem.dropout_seeds[member]
-        keys = seed & np.uint64(0xFFFFFFFF), seed >> np.uint64(32)
-        limit = np.uint64(np.floor(rate * 2.0**32))
-        self.module.drop(dropped, self.k[i], places, step, DROPOUT | (i + 1) << 8, limit, 1 / (1 - rate), *keys)
-        return dropped
+    def _arrays(self) -> list[Any]:
+        problem, state, n = self.problem, self.state, self.n
+        members, layers, dtype = state.members[self.places], problem.network.layers, problem.dtype
+        size, rows = problem.batch_rows(members[0]), problem.row_count(members[0])
+        batches, blocks = -(-rows // size), self.blocks
+        ids, positions = _row_orders(problem, members, state.step, n, batches)
+        names = ("learning_rate", *problem.optimizer.parameters)
+        rates = [problem.rates(members, step) * state.factor[self.places] for step in range(state.step, state.step + n)]
+        dropout, seeds = problem.dropout[members], problem.dropout_seeds[members]
+        weights = np.ones((1, 1), dtype) if problem.weights is None else np.atleast_2d(problem.weights)
+        of_batch = [problem.network.inputs, *(layer.units for layer in layers for _ in "zad")]
+        of_batch += [layer.units for layer in layers[:-1]]
+        spaces = [np.empty((size, units), dtype) for units in of_batch]
+        for layer in layers:
+            if layer.batch_norm:
+                spaces += [np.empty((size, layer.units), dtype), np.empty((3, layer.units))]
+        return [
+            *(blas().gemm(dtype), dtype.type(1), n, state.step, batches, size, rows, self.places),
+            *(self.after.theta, self.after.buffers, np.array(rates).reshape(n, len(members))),
+            np.stack([problem.numbers[name][members] for name in names], 1),
+            *(problem.strength[members], dropout, np.floor(dropout * 2.0**32).astype(np.uint64)),
+            np.stack([seeds & np.uint64(0xFFFFFFFF), seeds >> np.uint64(32)], 1),
+            *(problem.x, problem.y, weights[members] if len(weights) > 1 else weights, problem.weights is not None),
+            *(ids, positions, self.objective, self.bad, np.zeros(blocks)),
+            *(np.zeros((len(_ranges(problem)), blocks)), np.zeros((len(_ranges(problem)), blocks), bool)),
+            *(*spaces, np.empty((blocks, problem.network.parameters), dtype)),
+            *(self.after.slots[name] for name in problem.optimizer.slots),
+        ]
 
 
-def advance_members(
-    problem: Problem, state: State, after: State, places: Integers, n: int, objective: Floats, bad: Integers
-) -> None:
-    """Advance some members of a state, in `after`, one after another in every update.
+def blocks_of(problem: Problem, rows: int) -> int:
+    """Into how many blocks a batch's rows are divided: by their number alone, so that a member's bits are its own.
 
-    They have equally many rows. objective [n, K] and bad [K] are the trace's; members are told by their places in it.
+    Batch norm looks at all rows at a time.
     """
-    members = state.members[places]
-    workspace = Workspace.of(problem, problem.batch_rows(members[0]), loops(problem))
-    given = np.stack([problem.numbers[name][members] for name in ("learning_rate", *problem.optimizer.parameters)], 1)
-    with np.errstate(all="ignore"):  # NumPy keeps it for each thread; what overflows is told by the trace
-        for i in range(n):
-            step = state.step + i
-            positions = positions_of(problem, members, step)
-            ids = rows_at(problem, members, positions)
-            given[:, 0] = problem.rates(members, step) * state.factor[places]
-            if ids.ndim == 1:
-                workspace.gather(ids)
-            for k, place in enumerate(places):
-                mine = ids if ids.ndim == 1 else ids[k]
-                if ids.ndim == 2:
-                    workspace.gather(mine)
-                seen = positions if positions.ndim == 1 else positions[k]
-                J, sound = _update_member(workspace, after, place, int(members[k]), mine, seen, step, given[k])
-                objective[i, place] = J
-                if bad[place] < 0 and not (sound and np.isfinite(J)):
-                    bad[place] = step
+    if problem.network.buffers:
+        return 1
+    return int(np.clip(rows // BLOCK_ROWS, 1, MOST_BLOCKS))
 
 
-def _update_member(
-    workspace: Workspace,
-    after: State,
-    place: int,
-    member: int,
-    ids: Integers,
-    positions: Integers,
-    step: int,
-    given: Floats,
-) -> tuple[float, bool]:
-    """One update of one member: its objective before it, and whether all is finite after it."""
-    problem, theta = workspace.problem, after.theta[place]
-    slots = [after.slots[name][place] for name in problem.optimizer.slots]
-    J, total = workspace.gradient(theta, member, ids, positions, step)
-    strength = float(problem.strength[member]) / (total if problem.penalty and problem.penalty.per_sample else 1.0)
-    check = 0.0
-    for start, stop, penalized in _ranges(problem):
-        numbers = given
-        if problem.optimizer.decay and not penalized:
-            numbers = given.copy()
-            numbers[1 + list(problem.optimizer.parameters).index("weight_decay")] = 0.0
-        once = workspace.module.numbers_of(step, numbers)
-        part = strength if penalized else 0.0
-        value, unsound = workspace.module.update(theta, workspace.g, *slots, start, stop, part, once)
-        J, check = J + part * value, check + unsound
-    return J, check == 0
+@cache
+def _step_aside() -> int:
+    """The address of the system's function that gives the processor to another thread for a moment."""
+    if sys.platform == "win32":
+        function = ctypes.windll.kernel32.SwitchToThread
+    else:
+        function = ctypes.CDLL(None).sched_yield
+    return int(ctypes.cast(function, ctypes.c_void_p).value or 0)
+
+
+def _row_orders(problem: Problem, members: Integers, step: int, n: int, batches: int) -> tuple[Integers, Integers]:
+    """Which row comes when, and its place among the member's own: [epochs, K, rows], or [epochs, 1, rows] for all."""
+    count = problem.row_count(members[0])
+    if batches == 1:
+        positions = np.arange(count)[None, None]
+    else:
+        seeds, which = np.unique(problem.data_seeds[members], return_inverse=True)
+        epochs = range(step // batches, (step + max(n, 1) - 1) // batches + 1)
+        positions = np.stack([orders(tuple(seeds.tolist()), epoch, count) for epoch in epochs])
+        positions = positions if len(seeds) == 1 else positions[:, which]
+    if problem.rows is None:
+        return positions, positions
+    own = np.stack([problem.rows[member] for member in members])
+    if (own == own[0]).all():
+        own = own[:1]
+    whole = np.broadcast_to(own, (len(positions), max(len(own), positions.shape[1]), count))
+    return np.take_along_axis(whole, np.broadcast_to(positions, whole.shape), axis=2), positions
 
 
 def _ranges(problem: Problem) -> list[tuple[int, int, bool]]:
