@@ -8,6 +8,7 @@ import numpy as np
 from blackboard import Values
 
 from deltarule.maths.optimizers import OPTIMIZERS
+from deltarule.proofs.trace.lbfgs import two_loops
 
 RATE, T = 0.05, 3.0
 LETTERS = {"momentum": "β", "decay": "ρ", "beta1": "β_1", "beta2": "β_2", "epsilon": "ε", "weight_decay": "λ"}
@@ -62,8 +63,27 @@ def rprop() -> Iterator[Values]:
                 yield Values({"θ": 0.7, "g": g, "g_0": before, "Δ": size or RATE, **letters}, after=found)
 
 
+def lbfgs() -> Iterator[Values]:
+    """A pair of an iteration before, and the step along what the two loops make of it."""
+    for size in (1, 4):
+        generator = np.random.default_rng(size)
+        s, g, theta = generator.normal(size=(3, size, 1))
+        y = s * (1 + generator.random((size, 1))) + 0.1 * s.sum()
+        loops = [two_loops(s.T, y.T, column) for column in np.eye(size)]
+        gamma, H = loops[0].gamma, np.stack([found.r[-1] for found in loops], -1)
+        p = -two_loops(s.T, y.T, g[:, 0]).r[-1][:, None]
+        identity = np.eye(size)
+        yield Values(
+            {"s": s, "y": y, "g": g, "I": identity, "γ": gamma, "ρ": loops[0].rho[0], "H_0": gamma * identity, "H": H}
+            | {"p": p, "t": 0.3, "θ": theta},
+            {"i": size},
+            after={"θ": theta + 0.3 * p},
+        )
+
+
 VALUES: dict[str, Callable[[], Iterator[Values]]] = {
     **{name: partial(update, name) for name in OPTIMIZERS if name not in ("rprop", "lbfgs")},
     "A slip in a listing": biases,
     "rprop": rprop,
+    "lbfgs": lbfgs,
 }

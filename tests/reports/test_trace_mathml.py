@@ -10,6 +10,7 @@ from deltarule.problem.state import initial_state
 from deltarule.proofs.trace.explain import explain_update
 from deltarule.proofs.trace.expressions import Number, Ref, Series, above, cases, exp, log, sqrt
 from deltarule.reports.trace_mathml import entry, shown, symbol, terms_with_numbers, with_names
+from deltarule.training.train import train
 
 CHILDREN = {"mfrac": 2, "msup": 2, "msub": 2, "msubsup": 3, "munder": 2, "mover": 2}
 
@@ -45,7 +46,18 @@ def test_every_formula_of_a_trace_is_mathml(optimizer):
         dropout=0.2,
         weights=[1.0, 2.0],
     )
-    for one in explain_update(problem, initial_state(problem)).quantities.values():
+    check_all(explain_update(problem, initial_state(problem)))
+
+
+def test_every_formula_of_an_iteration_of_lbfgs_is_mathml():
+    x = np.arange(6.0).reshape(3, 2) % 4
+    problem = create_problem(Network([2, 2, 1], "tanh"), x, x.sum(1), optimizer="lbfgs")
+    state = train(problem, max_steps=3).state
+    check_all(explain_update(problem, state, begun=initial_state(problem)))
+
+
+def check_all(explanation):
+    for one in explanation.quantities.values():
         check(entry(one.name, one.axes))
         if one.rule:
             check(with_names(one.formula))

@@ -9,7 +9,7 @@ from deltarule.data.dataset import Dataset
 from deltarule.engines.reference import ReferenceEngine, first_nonfinite
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Problem
-from deltarule.problem.state import State
+from deltarule.problem.state import State, initial_state
 from deltarule.proofs.trace.explain import explain_update
 from deltarule.proofs.trace.record import Explanation
 from deltarule.studies.recipes import Recipe, problem_of, training_of
@@ -53,6 +53,7 @@ def explain_study(
     return explain_update(
         alone,
         state,
+        begun=initial_state(alone),
         features=dataset.features,
         classes=dataset.classes if len(dataset.classes) == problem.network.outputs else (),
         title=f"{study} on {dataset.name}, member {member} (seed {problem.seeds[member]})",

@@ -3,6 +3,7 @@ advanced by a number of updates; every member is minimized by itself.    Source:
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -53,11 +54,16 @@ def train_lbfgs(
     )
 
 
-def _check(problem: Problem, rules: StopRules) -> None:
+def check_objective(problem: Problem) -> None:
+    """Raise `BadInput` for what makes the objective another one from step to step: batches, dropout, batch norm."""
     if any(problem.steps_per_epoch(member) > 1 for member in range(problem.members)):
         raise BadInput("L-BFGS needs the whole objective in each step; leave batch_size out")
     if problem.drops or problem.network.buffers:
         raise BadInput("L-BFGS needs an objective that stays the same; leave dropout and batch norm out")
+
+
+def _check(problem: Problem, rules: StopRules) -> None:
+    check_objective(problem)
     for name in ("threshold", "tolerance", "patience"):
         if getattr(rules, name) is not None:
             raise BadInput(f"L-BFGS stops by its own tolerances; leave {name} out")
@@ -71,40 +77,62 @@ def _minimize(
     looks: Looks,
     validation: tuple[Floats, Floats] | None,
 ) -> tuple[State, int, str, dict[int, dict[str, Floats]]]:
-    from scipy.optimize import minimize  # imported on use: `import deltarule` stays light
-
-    rows, member = whole(problem, start.members), int(start.members[0])
     history = {0: look(problem, engine, start, looks, validation)}
     iteration = 0
 
+    def seen(state: State) -> None:
+        nonlocal iteration
+        iteration += 1
+        if iteration % looks.every == 0:
+            history[iteration] = look(problem, engine, replace(state, step=iteration), looks, validation)
+
+    final = start
+    if limit:
+        final = minimized(problem, start, limit, 15 * limit + 100, seen)[0]
+    final = replace(final, step=iteration)
+    history.setdefault(iteration, look(problem, engine, final, looks, validation))
+    return final, iteration, "max_steps" if iteration >= limit else "converged", history
+
+
+def minimized(
+    problem: Problem, start: State, iterations: int, evaluations: int, seen: Callable[[State], None] | None = None
+) -> tuple[State, Any]:
+    """Minimize the objective of a single member from a state on.
+
+    Parameters: `problem` with the optimizer "lbfgs"; `start`, the state of one member; the most `iterations` and
+    `evaluations` of the objective; `seen`, called with the state after each iteration.
+    Returns: the state that was reached, and what SciPy says of it (`fun`, `nit`, `status`, `message`).
+
+    >>> from deltarule.problem.create import create_problem
+    >>> from deltarule.problem.network import Network
+    >>> problem = create_problem(Network([1, 1]), [[0.0], [1.0]], [1.0, 3.0], optimizer="lbfgs")
+    >>> minimized(problem, initial_state(problem), 100, 1000)[0].theta.round(3)
+    array([[2., 1.]])
+    """
+    from scipy.optimize import minimize  # imported on use: `import deltarule` stays light
+
+    rows, member = whole(problem, start.members), int(start.members[0])
+
     def at(theta: Floats) -> State:
-        return replace(start, theta=theta[None].astype(problem.dtype), step=iteration)
+        return replace(start, theta=theta[None].astype(problem.dtype))
 
     def value(theta: Floats) -> tuple[float, Floats]:
         with one_blas_thread(), np.errstate(all="ignore"):
             done = objective_and_gradient(problem, at(theta), rows)
         return float(done.objective[0]), done.gradient[0].astype(np.float64)
 
-    def seen(theta: Floats) -> None:
-        nonlocal iteration
-        iteration += 1
-        if iteration % looks.every == 0:
-            history[iteration] = look(problem, engine, at(theta), looks, validation)
-
     numbers = {name: float(each[member]) for name, each in problem.numbers.items()}
     options: dict[str, Any] = {
-        "maxiter": limit,
-        "maxfun": 15 * max(limit, 1) + 100,
+        "maxiter": iterations,
+        "maxfun": evaluations,
         "maxcor": int(numbers["memory"]),
         "gtol": numbers["gradient_tolerance"],
         "ftol": numbers["objective_tolerance"],
     }
     theta = start.theta[0].astype(np.float64)
-    if limit:
-        theta = minimize(value, theta, jac=True, method="L-BFGS-B", callback=seen, options=options).x
-    final = at(theta)
-    history.setdefault(iteration, look(problem, engine, final, looks, validation))
-    return final, iteration, "max_steps" if iteration >= limit else "converged", history
+    callback = None if seen is None else lambda theta: seen(at(theta))
+    found = minimize(value, theta, jac=True, method="L-BFGS-B", callback=callback, options=options)
+    return at(found.x), found
 
 
 def _together(histories: list[dict[int, dict[str, Floats]]], members: int) -> History:

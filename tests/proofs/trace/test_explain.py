@@ -116,11 +116,6 @@ def test_what_follows_from_the_users_own_formula_is_told_by_its_name():
     assert explained.quantities["W1_new"].rule is None
 
 
-def test_lbfgs_has_no_update_and_it_is_said():
-    explained = explain(NETWORK, PARAMS, [[2.0]], [1.0], "squared_error", "lbfgs")
-    assert "W1_new" not in explained.quantities and "no update" in explained.text()
-
-
 def test_a_bias_does_not_decay_and_a_penalty_counts_what_it_says():
     explained = explain(NETWORK, PARAMS, [[2.0]], [1.0], "squared_error", "adamw", penalty="l1", strength=0.1)
     text = explained.text()

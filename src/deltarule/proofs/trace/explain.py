@@ -19,11 +19,10 @@ from deltarule.problem.registry import Named
 from deltarule.problem.state import State, initial_state
 from deltarule.proofs.trace.backward import backward
 from deltarule.proofs.trace.forward import forward, given, objective
+from deltarule.proofs.trace.lbfgs import lbfgs_update
 from deltarule.proofs.trace.notes import Labels, Names, Notes
-from deltarule.proofs.trace.record import Explanation, Quantity
+from deltarule.proofs.trace.record import Explanation
 from deltarule.proofs.trace.update import update as noted_update
-
-NO_UPDATE = "L-BFGS searches along lines over the whole objective, so that there is no update with a formula to show"
 
 
 def explain(
@@ -49,7 +48,8 @@ def explain(
         nothing is said, and the `step`, the updates made before; or a `State` of one network.
     options : whatever else `create_problem` takes: reduction, penalty, strength, learning_rate, dropout, weights …
 
-    Returns an `Explanation`: print it, or ask it for an array by its name.
+    Returns an `Explanation`: print it, or ask it for an array by its name. Of L-BFGS it shows the iteration with which
+    SciPy begins at these parameters.
 
     Raises `BadInput` for parameters that do not fit the network, and as `create_problem`.
 
@@ -78,13 +78,15 @@ def explain_update(
     features: Sequence[str] = (),
     classes: Sequence[str] = (),
     update: bool = True,
+    begun: State | None = None,
     title: str = "",
     notes: tuple[str, ...] = (),
 ) -> Explanation:
     """Show every number of the update that a state of one member stands before.
 
     Parameters: `features` [D] and `classes` [C], the names of inputs and outputs, where they have any; `update`,
-    whether the optimizer's part is shown; `title` and `notes`, words for the record.
+    whether the optimizer's part is shown; `begun`, for L-BFGS the state of 0 updates from which the training came, as
+    its memory is of the way; None where it begins here; `title` and `notes`, words for the record.
     Errors: `BadInput` for a state of several members.
 
     >>> problem = create_problem(Network([1, 1]), [[1.0], [2.0]], [0.0, 1.0], batch_size=1)
@@ -95,25 +97,24 @@ def explain_update(
         raise BadInput(f"the state holds {len(state.members)} networks; take one of them with State.take")
     rows = batch(problem, state.members, state.step)
     places = _data_rows(problem, int(state.members[0]), rows)
-    if update and problem.optimizer.update is None:
-        update, notes = False, (*notes, NO_UPDATE)
-    labels = Labels(_names(features), _names(classes), _names(places.tolist()))
+    noted = Notes(problem, state, rows, Labels(_names(features), _names(classes), _names(places.tolist())))
     with one_blas_thread(), np.errstate(all="ignore"):
-        quantities = _quantities(Notes(problem, state, rows, labels), update)
-    return Explanation(problem, state, places, quantities, title, notes)
+        _passes(noted)
+        if update and problem.optimizer.name == "lbfgs":
+            notes = (*notes, *lbfgs_update(noted, begun or state))
+        elif update:
+            noted_update(noted)
+    settings = {name: one for name, one in noted.at.items() if one.section == "settings"}
+    return Explanation(problem, state, places, {**settings, **noted.at}, title, notes)
 
 
-def _quantities(notes: Notes, update: bool) -> dict[str, Quantity]:
-    """Every array by name, in the order in which it comes to be, the settings first."""
+def _passes(notes: Notes) -> None:
+    """Every array of the pass forward and the pass back, in the order in which it comes to be."""
     given(notes)
     for layer in notes.network.layers:
         forward(notes, layer)
     objective(notes)
     backward(notes)
-    if update:
-        noted_update(notes)
-    settings = {name: one for name, one in notes.at.items() if one.section == "settings"}
-    return {**settings, **notes.at}
 
 
 def _names(given: Sequence[Any]) -> Names:

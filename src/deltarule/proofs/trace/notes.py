@@ -14,9 +14,12 @@ from deltarule.maths.network import Layer, views
 from deltarule.problem.batches import Batch
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
-from deltarule.proofs.trace.expressions import SAMPLES, Expression, Index, Ref, Series
+from deltarule.proofs.trace.expressions import SAMPLES, Expression, Index, Ref, Series, indexed
 from deltarule.proofs.trace.formulas import Row
 from deltarule.proofs.trace.record import Quantity
+
+PARAMETERS = "p"
+"""The letter of the axis along which all parameters lie, one array after another."""
 
 Rule = Callable[..., Expression]
 Names = tuple[str, ...] | None
@@ -77,6 +80,11 @@ class Notes:
     def _names(self, name: str, letter: str, length: int, layer: int | None) -> Names:
         if letter == SAMPLES:
             return self.labels.samples
+        if letter == PARAMETERS:
+            entries = self.network.entries
+            return tuple(
+                indexed(one.name, index) for one in entries for index in np.ndindex(*self.at[one.name].value.shape)
+            )
         if name == "x" or (letter == "d" and layer == 1):
             return self.labels.features
         names = self.labels.classes
