@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from deltarule.data.load import load
     from deltarule.errors import BadInput, DeltaruleError, RunFailed
+    from deltarule.interop.torch import to_torch
     from deltarule.problem.create import create_problem
     from deltarule.problem.network import Network
     from deltarule.proofs.gradcheck import check_problem
@@ -50,6 +51,7 @@ _HOMES = {
     "register_optimizer": "proofs.register",
     "register_penalty": "proofs.register",
     "register_schedule": "proofs.register",
+    "to_torch": "interop.torch",
     "train": "training.train",
     "unregister": "proofs.register",
     "why_not_learning": "proofs.why.report",
@@ -76,6 +78,7 @@ __all__ = [
     "register_optimizer",
     "register_penalty",
     "register_schedule",
+    "to_torch",
     "train",
     "unregister",
     "why_not_learning",

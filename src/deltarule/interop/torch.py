@@ -1,0 +1,119 @@
+"""A trained network as PyTorch's own modules: to be looked at, trained on, or taken to where PyTorch runs.
+
+W [D, H] weights, inputs × outputs; PyTorch keeps them as [H, D]
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deltarule.errors import BadInput
+from deltarule.maths.activations import Activation
+from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Layer, views
+from deltarule.problem.problem import Floats
+from deltarule.training.run import Run
+
+if TYPE_CHECKING:
+    import torch
+
+
+def to_torch(run: Run, member: int = 0) -> "torch.nn.Sequential":
+    """A member of a run as an `nn.Sequential` of Linear, BatchNorm1d, activation and Dropout modules.
+
+    Parameters
+    ----------
+    run : a training, as `train` returns it.
+    member : which of its K networks.
+
+    Returns the module in evaluation mode, in the run's dtype, on the processor. Its modules are named as the values on
+    a tape are, z1, n1, a1, d1 …; the last is the output activation, so its outputs are those of `run.outputs`. Nothing
+    in it is ours: PyTorch differentiates it.
+
+    Raises `BadInput` where PyTorch is not installed, for a member that there is not, and for an activation that PyTorch
+    has no module for.
+
+    >>> import deltarule
+    >>> network = deltarule.Network([2, 3, 1], "tanh", "sigmoid")
+    >>> problem = deltarule.create_problem(network, [[0, 1], [1, 0]], [0, 1], loss="binary_cross_entropy")
+    >>> module = to_torch(deltarule.train(problem, max_steps=10))
+    >>> module
+    Sequential(
+      (z1): Linear(in_features=2, out_features=3, bias=True)
+      (a1): Tanh()
+      (z2): Linear(in_features=3, out_features=1, bias=True)
+      (a2): Sigmoid()
+    )
+    """
+    try:
+        import torch
+    except ImportError:
+        raise BadInput("a PyTorch module needs PyTorch, which is not installed; install deltarule[torch]") from None
+    problem = run.problem
+    if not 0 <= member < problem.members:
+        raise BadInput(f"there is no member {member}; the run has the members 0 to {problem.members - 1}")
+    arrays = {
+        **views(run.state.theta[member], problem.network.entries),
+        **views(run.state.buffers[member], problem.network.buffers),
+    }
+    modules = torch.nn.Sequential()
+    for place, layer in enumerate(problem.network.layers):
+        n = layer.number
+        modules.add_module(f"z{n}", _linear(layer, arrays))
+        if layer.batch_norm:
+            modules.add_module(f"n{n}", _batch_norm(layer, arrays))
+        if layer.activation.name != "identity":
+            modules.add_module(f"a{n}", _activation(layer.activation))
+        if layer is not problem.network.layers[-1] and problem.dropout[member, place]:
+            modules.add_module(f"d{n}", torch.nn.Dropout(float(problem.dropout[member, place])))
+    return modules.eval()
+
+
+def _linear(layer: Layer, arrays: dict[str, Floats]) -> "torch.nn.Linear":
+    import torch
+
+    W = _tensor(arrays[f"W{layer.number}"].T)
+    linear = torch.nn.Linear(layer.inputs, layer.units, bias=layer.bias, dtype=W.dtype)
+    linear.weight.data = W
+    if layer.bias:
+        linear.bias.data = _tensor(arrays[f"b{layer.number}"][0])
+    return linear
+
+
+def _batch_norm(layer: Layer, arrays: dict[str, Floats]) -> "torch.nn.BatchNorm1d":
+    import torch
+
+    gamma, beta, mean, variance = (
+        _tensor(arrays[f"{name}{layer.number}"][0]) for name in ("gamma", "beta", "mean", "variance")
+    )
+    norm = torch.nn.BatchNorm1d(layer.units, eps=BATCH_NORM_EPSILON, momentum=BATCH_NORM_MOMENTUM, dtype=gamma.dtype)
+    norm.weight.data, norm.bias.data, norm.running_mean, norm.running_var = gamma, beta, mean, variance
+    return norm
+
+
+def _activation(activation: Activation) -> "torch.nn.Module":
+    import torch
+
+    given = activation.parameters
+    makers: dict[str, Callable[[], torch.nn.Module]] = {
+        "sigmoid": torch.nn.Sigmoid,
+        "tanh": torch.nn.Tanh,
+        "relu": torch.nn.ReLU,
+        "leaky_relu": lambda: torch.nn.LeakyReLU(given["slope"]),
+        "elu": lambda: torch.nn.ELU(given["alpha"]),
+        "softplus": torch.nn.Softplus,
+        "silu": torch.nn.SiLU,
+        "gelu": torch.nn.GELU,
+        "softmax": lambda: torch.nn.Softmax(dim=-1),
+    }
+    if activation.name not in makers:
+        raise BadInput(
+            f"PyTorch has no module for the activation '{activation.name}'; it has: identity, {', '.join(makers)}"
+        )
+    return makers[activation.name]()
+
+
+def _tensor(array: Floats) -> Any:
+    import torch
+
+    return torch.tensor(np.ascontiguousarray(array))

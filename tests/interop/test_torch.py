@@ -1,0 +1,92 @@
+"""A network as PyTorch's modules computes what the run computes, and trains as PyTorch trains."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import deltarule
+from deltarule.engines.reference import ReferenceEngine
+from deltarule.errors import BadInput
+from deltarule.interop.torch import to_torch
+from deltarule.maths.activations import ACTIVATIONS
+from deltarule.problem.state import initial_state
+
+HAS_MODULE = [name for name in ACTIVATIONS if name != "exponential"]
+
+
+def trained(hidden="tanh", steps=7, **given):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20, 4)), np.eye(3)[rng.integers(0, 3, 20)]
+    network = deltarule.Network(
+        [4, 5, 6, 3], hidden, "softmax", bias=given.pop("bias", True), batch_norm=given.pop("batch_norm", False)
+    )
+    problem = deltarule.create_problem(
+        network, x, y, loss="cross_entropy", learning_rate=0.05, seeds=range(3), batch_size=10, **given
+    )
+    return deltarule.train(problem, max_steps=steps, engine="reference"), x
+
+
+@pytest.mark.parametrize("hidden", HAS_MODULE)
+def test_outputs_are_those_of_the_run(hidden):
+    run, x = trained(hidden)
+    for member in range(3):
+        with torch.no_grad():
+            theirs = to_torch(run, member)(torch.tensor(x)).numpy()
+        # PyTorch's own softplus is x itself above 20, and approximates it so to 2e-9.
+        assert np.abs(theirs - run.outputs(x)[member]).max() < (1e-8 if hidden == "softplus" else 1e-12)
+
+
+@pytest.mark.parametrize("given", [{"batch_norm": True}, {"bias": False}, {"dropout": 0.4}, {"dtype": "float32"}])
+def test_every_kind_of_layer_is_carried_over(given):
+    run, x = trained("relu", **given)
+    module = to_torch(run, 1)
+    assert next(module.parameters()).dtype == getattr(torch, run.problem.dtype.name)
+    with torch.no_grad():
+        theirs = module(torch.tensor(x.astype(run.problem.dtype))).numpy()
+    assert np.abs(theirs - run.outputs(x)[1]).max() < (1e-6 if "dtype" in given else 1e-12)
+    names = [type(one).__name__ for one in module]
+    assert names.count("BatchNorm1d") == sum(layer.batch_norm for layer in run.problem.network.layers)
+    assert names.count("Dropout") == (2 if "dropout" in given else 0)
+
+
+def test_it_goes_on_training_as_ours_does():
+    run, x = trained("tanh", steps=1)
+    problem = run.problem
+    module = to_torch(run, 0).train()
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.05)
+    whole = deltarule.create_problem(problem.network, x, problem.y, loss="cross_entropy", learning_rate=0.05)
+    state = replace(initial_state(whole), theta=run.state.theta[:1])
+    ours, _ = ReferenceEngine().advance(whole, state, 5)
+    for _ in range(5):
+        optimizer.zero_grad()
+        loss = -(torch.tensor(problem.y) * torch.log(module(torch.tensor(x)))).sum(1).mean()
+        loss.backward()
+        optimizer.step()
+    flat = np.concatenate(
+        [
+            array
+            for layer in module
+            if isinstance(layer, torch.nn.Linear)
+            for array in (layer.weight.detach().numpy().T.ravel(), layer.bias.detach().numpy())
+        ]
+    )
+    assert np.abs(flat - ours.theta[0]).max() < 1e-12
+
+
+def test_the_module_is_a_copy():
+    run, _ = trained()
+    before = run.state.theta.copy()
+    with torch.no_grad():
+        for one in to_torch(run).parameters():
+            one.zero_()
+    assert np.array_equal(run.state.theta, before)
+
+
+def test_bad_input_is_told():
+    run, _ = trained()
+    with pytest.raises(BadInput, match="no member 3; the run has the members 0 to 2"):
+        to_torch(run, 3)
+    with pytest.raises(BadInput, match="no module for the activation 'exponential'"):
+        to_torch(trained("exponential", steps=1)[0])
