@@ -299,7 +299,7 @@ def line(params: dict[str, Any]) -> Any:
         (lambda: check_gradient(loss, gradient, PARAMS, like=Network([4, 3]), x=X, y=Y), "do not fit the network"),
         (
             lambda: check_gradient(loss, gradient, PARAMS, like=Network([4, 2, 2]), x=X, y=Y),
-            "but the network of `like`",
+            "but the network has",
         ),
         (lambda: check_gradient(loss, gradient, PARAMS, masks={1: X}), "masks are given without like"),
         (

@@ -143,7 +143,7 @@ def readings_of(names: Sequence[str], values: Sequence[Floats], like: Like) -> I
     if not orders:
         wanted = ", ".join(f"{entry.name} {entry.shape}" for entry in like.network.entries)
         given = ", ".join(f"{name} {v.shape}" for name, v in zip(names, values, strict=True))
-        raise BadInput(f"params holds {given}, but the network of `like` has {wanted}; give all of its arrays")
+        raise BadInput(f"params holds {given}, but the network has {wanted}; give all of its arrays")
     shapes = tuple(value.shape for value in values)
     for places, transposed in orders:
         for x, y, columns in data:
@@ -190,7 +190,7 @@ def _data(like: Like) -> Iterator[tuple[Floats, Floats, bool]]:
             yield rows, y, columns
     if not found:
         raise BadInput(
-            f"x has the shape {np.shape(like.x)} and y {np.shape(like.y)}, which do not fit the network of `like`, "
+            f"x has the shape {np.shape(like.x)} and y {np.shape(like.y)}, which do not fit the network, "
             f"with {network.inputs} inputs and {network.outputs} outputs, as rows or as columns"
         )
 
