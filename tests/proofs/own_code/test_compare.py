@@ -161,5 +161,5 @@ def test_data_and_parameters_have_to_fit_the_network() -> None:
     found, params, x, y = by_hand(False, False)
     with pytest.raises(BadInput, match="do not fit the network"):
         compare(found, NETWORK, params, x[:, :2], y, "cross_entropy")
-    with pytest.raises(BadInput, match="but the network of"):
+    with pytest.raises(BadInput, match="but the network has"):
         compare(found, Network([D, 7, C]), params, x, y)
