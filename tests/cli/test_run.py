@@ -152,6 +152,11 @@ def test_own_data_runs_through_a_recipe(deltarule, study, tmp_path):
     assert (status, err) == (0, "") and json.loads(out)["accuracy"]["max"] > 0.5
 
 
+def test_a_device_means_pytorch(deltarule, study):
+    status, out, _ = deltarule("run", study, "--device", "cpu", "--set", "stopping.max_steps=5", "--json")
+    assert status == 0 and json.loads(out)["engine"] == "autograd"
+
+
 BAD = [
     (("run", "encodr"), "encoder"),
     (("run", "STUDY", "--set", "optimizer.learning_rat=1"), "learning_rate"),
@@ -164,6 +169,8 @@ BAD = [
     (("run", "STUDY", "--seed", "1", "--seeds", "2"), "--seed and --seeds"),
     (("run", "STUDY", "--engine", "warp"), "reference"),
     (("run", "STUDY", "--engine", "compiled", "--resume"), "--out"),
+    (("run", "STUDY", "--device", "warp9"), "no device 'warp9'"),
+    (("run", "STUDY", "--device", "cpu", "--engine", "compiled"), "take 'autograd'"),
     (("run", "STUDY", "--experiment", "fast"), "slow"),
     (("run", "STUDY", "--set", "data.name=none", "--set", "data.file=gone.csv"), "gone.csv"),
     (("run",), "STUDY"),

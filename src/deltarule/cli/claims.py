@@ -7,6 +7,7 @@ import typer
 
 from deltarule.cli.common import (
     Data,
+    Device,
     EngineName,
     Json,
     Out,
@@ -32,6 +33,7 @@ def claims(
     study: Study,
     seeds: Seeds = None,
     engine: EngineName = None,
+    device: Device = None,
     data: Data = None,
     claims: OwnClaims = None,
     out: Out = None,
@@ -55,7 +57,7 @@ def claims(
             recipe,
             judged,
             seeds=seeds or DEFAULT_SEEDS,
-            engine=chosen_engine(engine, recipe),
+            engine=chosen_engine(engine, recipe, device),
             data_dir=data,
             progress=None if progress is None else lambda what, seen: progress(seen),
         )

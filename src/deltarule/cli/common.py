@@ -14,6 +14,7 @@ from deltarule.errors import BadInput
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+    from deltarule.engines.base import Engine
     from deltarule.studies.recipes import Recipe
     from deltarule.training import train as training
 
@@ -27,6 +28,10 @@ Seed = Annotated[int | None, typer.Option("--seed", metavar="S", help="Train the
 Seeds = Annotated[int | None, typer.Option("--seeds", metavar="N", help="Train the N seeds 0 … N − 1, a member each.")]
 EngineName = Annotated[
     str | None, typer.Option("--engine", metavar="ENGINE", help="auto, reference, compiled or autograd.")
+]
+Device = Annotated[
+    str | None,
+    typer.Option("--device", metavar="D", help='Where PyTorch computes, as "cuda"; means --engine autograd.'),
 ]
 Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Folder in which data files are looked for.")]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder to write records and curves to.")]
@@ -63,11 +68,16 @@ def chosen_recipe(
     return recipe
 
 
-def chosen_engine(name: str | None, recipe: "Recipe") -> str:
-    """The name of the engine that the option or the recipe means: one that can be used, or "auto"."""
+def chosen_engine(name: str | None, recipe: "Recipe", device: str | None = None) -> "Engine | str":
+    """The engine that the options or the recipe mean: one that can be used, or "auto".
+
+    A device is PyTorch's: where none is named, or "auto", the autograd engine computes on it.
+    """
     from deltarule.engines.choose import engine
 
     chosen = name or recipe.configuration.run.engine
+    if device is not None:
+        return engine("autograd" if chosen == "auto" else chosen, device)
     if chosen != "auto":
         engine(chosen)
     return chosen

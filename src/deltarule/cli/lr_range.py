@@ -6,6 +6,7 @@ import typer
 
 from deltarule.cli.common import (
     Data,
+    Device,
     EngineName,
     ExperimentName,
     Json,
@@ -37,6 +38,7 @@ def lr_range(
     steps: Steps = 200,
     linear: Linear = False,
     engine: EngineName = None,
+    device: Device = None,
     data: Data = None,
     out: Out = None,
     json: Json = False,
@@ -58,7 +60,7 @@ def lr_range(
         steps=steps,
         kind="linear" if linear else "exponential",
         accuracy=bool(dataset.classes),
-        engine=chosen_engine(engine, recipe),
+        engine=chosen_engine(engine, recipe, device),
     )
     found = tested.suggested[np.isfinite(tested.suggested)]
     record = {

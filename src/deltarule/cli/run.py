@@ -7,6 +7,7 @@ import typer
 
 from deltarule.cli.common import (
     Data,
+    Device,
     EngineName,
     ExperimentName,
     Json,
@@ -43,6 +44,7 @@ def run(
     seed: Seed = None,
     seeds: Seeds = None,
     engine: EngineName = None,
+    device: Device = None,
     data: Data = None,
     out: Out = None,
     resume: Resume = False,
@@ -63,7 +65,7 @@ def run(
     if resume and out is None:
         raise BadInput("--resume goes on from a checkpoint in the folder of --out; name that folder too")
     recipe = chosen_recipe(study, experiment, set, seed, seeds)
-    chosen = chosen_engine(engine, recipe)
+    chosen = chosen_engine(engine, recipe, device)
     folder = None if out is None else make_folder(out)
     dataset = dataset_of(recipe, data)
     problem = problem_of(recipe, dataset)

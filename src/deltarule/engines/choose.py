@@ -1,17 +1,25 @@
-"""Choosing an engine: by its name, or for the work, by what each would need for it."""
+"""Choosing an engine: by its name, or for the work, by what each would need for it.
 
+K members · B rows of a batch · D inputs · P parameters
+
+What an update costs is a sum: something for the update itself, for each member, for every unit and parameter of a
+member's rows, and for every parameter. The prices were measured, and stand beside the measurements in costs.json;
+benchmarks/costs.py measures them anew.
+"""
+
+import json
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import numpy as np
 
 from deltarule.engines.base import Engine
 from deltarule.errors import BadInput
-from deltarule.problem.problem import Problem
+from deltarule.problem.problem import Floats, Problem
 
 NAMES = ("auto", "reference", "compiled", "autograd")
-
-# Nanoseconds, measured on a 2-core AVX-512 machine: of a step, of a unit and of a parameter for a member's row.
-REFERENCE = (60_000.0, 15.0, 0.3)
-COMPILED = (3_000.0, 2.0, 0.25)
-SECONDS_TO_COMPILE = 4.0
 
 
 @dataclass(frozen=True)
@@ -22,14 +30,19 @@ class Choice:
     why: str
 
 
-def engine(name: str) -> Engine:
+def engine(name: str, device: str | None = None) -> Engine:
     """The engine of a name; "auto" is no engine but a question, which `choose` answers for a problem.
 
-    Raises `BadInput` for a name that there is not, and for an engine whose library is not installed.
+    device : where the autograd engine computes, by PyTorch's name for it, as "cpu" or "cuda".
+
+    Raises `BadInput` for a name that there is not, for an engine whose library is not installed, and for a device that
+    is not there or is asked of another engine.
 
     >>> engine("reference").name
     'reference'
     """
+    if device is not None and name != "autograd":
+        raise BadInput(f"the engine '{name}' computes on the processor alone; for the device {device!r} take 'autograd'")
     if name == "reference":
         from deltarule.engines.reference import ReferenceEngine
 
@@ -37,7 +50,7 @@ def engine(name: str) -> Engine:
     if name == "autograd":
         from deltarule.engines.autograd import AutogradEngine
 
-        return AutogradEngine()
+        return AutogradEngine(device or "cpu")
     if name == "compiled":
         from deltarule.engines.compiled.engine import CompiledEngine
 
@@ -55,19 +68,18 @@ def choose(name: str, problem: Problem, steps: int) -> Choice:
     """
     if name != "auto":
         return Choice(engine(name), "as named")
-    from deltarule.engines.compiled.engine import CompiledEngine, not_compilable_of
+    from deltarule.engines.compiled.engine import CompiledEngine, reason_against
 
     try:
         compiled = CompiledEngine()
     except BadInput:
         return Choice(engine("reference"), "reference: Numba is not installed")
-
-    reason = not_compilable_of(problem)
+    reason = reason_against(problem)
     if reason:
         return Choice(engine("reference"), f"reference: the compiled engine has no program for {reason}")
-    plain = _seconds(REFERENCE, problem, steps)
+    plain = expected_seconds("reference", problem, steps)
     # As if it had to be compiled anew, so that the choice, and with it the last digits, is the same on every day.
-    fast = _seconds(COMPILED, problem, steps) + SECONDS_TO_COMPILE
+    fast = expected_seconds("compiled", problem, steps) + prices()["seconds_to_compile"]
     if fast < plain:
         return Choice(compiled, f"compiled: about {fast:.1f} s, reference about {plain:.1f} s")
     return Choice(engine("reference"), f"reference: about {plain:.1f} s, compiled about {fast:.1f} s")
@@ -78,9 +90,44 @@ def engine_for(given: Engine | str, problem: Problem, steps: int) -> Engine:
     return choose(given, problem, steps).engine if isinstance(given, str) else given
 
 
-def _seconds(nanoseconds: tuple[float, float, float], problem: Problem, steps: int) -> float:
-    per_step, per_unit, per_parameter = nanoseconds
-    rows = sum(problem.batch_rows(member) for member in range(problem.members))
-    units = sum(layer.units for layer in problem.network.layers)
-    work = rows * (units * per_unit + problem.network.parameters * per_parameter)
-    return steps * (per_step + work) * 1e-9
+def expected_seconds(name: str, problem: Problem, steps: int) -> float:
+    """How long so many updates should take with the reference or the compiled engine, once it is compiled.
+
+    >>> from deltarule.problem.create import create_problem
+    >>> from deltarule.problem.network import Network
+    >>> problem = create_problem(Network([1, 1]), [[0.0]], [0.0])
+    >>> expected_seconds("compiled", problem, 1000) < expected_seconds("reference", problem, 1000) < 1
+    True
+    """
+    per = prices()["nanoseconds"][f"{form_of(name, problem)} {problem.dtype}"]
+    return float(steps * (quantities(problem) @ np.array(per)) * 1e-9)
+
+
+def form_of(name: str, problem: Problem) -> str:
+    """What is measured apart: "reference", and of the compiled engine "lanes" or, for large networks, "products"."""
+    from deltarule.engines.compiled.engine import not_compilable_of
+
+    if name == "reference":
+        return name
+    return "products" if not_compilable_of(problem) else "lanes"
+
+
+def quantities(problem: Problem) -> Floats:
+    """What there is of everything that has a price, in an update of all members.
+
+    The update itself, layers, members, then over all members: rows · (inputs and units), rows · parameters, and
+    parameters.
+    """
+    layers = problem.network.layers
+    rows = float(sum(problem.batch_rows(member) for member in range(problem.members)))
+    units, parameters = problem.network.inputs + sum(layer.units for layer in layers), problem.network.parameters
+    members = problem.members
+    return np.array([1, len(layers), members, rows * units, rows * parameters, members * parameters], float)
+
+
+@cache
+def prices() -> dict[str, Any]:
+    """The prices and what they were fitted to, as they are kept."""
+    text = resources.files("deltarule.engines").joinpath("costs.json").read_text(encoding="utf-8")
+    kept: dict[str, Any] = json.loads(text)
+    return kept
