@@ -218,5 +218,5 @@ def combined(verdicts: Mapping[str, str]) -> str:
 
 def _told(cause: str, flipped: bool) -> str:
     if flipped:
-        return f"{cause}: with that alone changed, the claim holds"
-    return f"supposed: {cause}; with that alone changed the claim still does not hold"
+        return f"{cause}: in a control run that changes this, the claim holds"
+    return f"supposed: {cause}; in a control run that changes this, the claim still does not hold"
