@@ -12,3 +12,4 @@ def in_a_folder_of_its_own(request: pytest.FixtureRequest, tmp_path: Path, monke
     if request.path.suffix == ".md":
         write_files_of(request.path, tmp_path)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)  # as Python does where one starts it

@@ -5,6 +5,7 @@ B samples · D inputs of a layer · H units · C outputs
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 
@@ -129,6 +130,10 @@ class Explanation:
 
     def __str__(self) -> str:
         return self.text()
+
+    def _repr_html_(self) -> str:
+        """The trace as a notebook shows it."""
+        return f"<pre>{escape(self.text(width=100))}</pre>"
 
     def __repr__(self) -> str:
         return (
