@@ -87,7 +87,7 @@ def test_json_is_all_that_is_on_stdout(gradcheck):
         (("--function", "own_gradients:nothing"), "nothing() has to return three things"),
         (("--function", "own_gradients:fails"), "fails raised OSError: no such thing (own_gradients.py"),
         (("--function", "own_gradients:absent"), "has no 'absent'"),
-        (("--function", "own_gradients:whole"), "params holds whole numbers"),
+        (("--function", "own_gradients:whole"), "w holds whole numbers"),
         (("--function", "no_such_module:f"), "there is no module 'no_such_module'; give one in this folder"),
         (("--function", "no_such_package.part:f"), "there is no module 'no_such_package'; give one in this folder"),
         (("--function", "own_gradients:number"), "number is int; give a function that returns loss, gradient and para"),

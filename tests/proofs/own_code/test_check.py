@@ -126,7 +126,7 @@ def test_vacuous_passes_are_refused_and_told_apart() -> None:
         "constant": check_gradient(lambda w: 7.0, lambda w: 0 * w, ones),
         "0 in every entry, as one": check_gradient(lambda w: (w**2).sum(), lambda w: 2 * w, 0 * ones),
         "random": check_gradient(lambda w: w.sum() + drawn.normal(), lambda w: 1 + 0 * w, ones),
-        "changes params": check_gradient(_changing, lambda w: 2 * w, ones),
+        "changes w": check_gradient(_changing, lambda w: 2 * w, ones),
         "dead layer": check_gradient(_two_layers, _two_layers_back, [-np.ones((4, 3)), np.ones(3)]),
     }
     assert np.array_equal(ones, np.ones(3))
@@ -212,9 +212,9 @@ def test_large_arrays_are_sampled_and_the_probability_is_stated() -> None:
 
     # What the sample has missed is looked for along the direction that shows it, and told from what is wrong elsewhere.
     for place, code, where in (
-        ((233, 11), "single_entry", "entry params[233, 11]"),
-        ((17,), "single_row", "row params[17]"),
-        ((slice(None), 5), "single_row", "column params[:, 5]"),
+        ((233, 11), "single_entry", "entry w[233, 11]"),
+        ((17,), "single_row", "row w[17]"),
+        ((slice(None), 5), "single_row", "column w[:, 5]"),
     ):
         report = changed(*place)
         assert [mistake.code for mistake in report.diagnosis] == [code]

@@ -40,7 +40,7 @@ def taken_apart(structure: Any, what: str = "params", names: Sequence[str] = ())
 
     structure  an array, a number with a point, or dictionaries, lists and tuples of these; None stands for no array
     what       what to call the whole in sentences
-    names      for a list or tuple: what its items are called
+    names      for a list or tuple: what its items are called; for an array: what it is called
 
     Raises `BadInput` for anything else in it, whole numbers, or a number that is not finite.
 
@@ -51,7 +51,8 @@ def taken_apart(structure: Any, what: str = "params", names: Sequence[str] = ())
     if not found:
         raise BadInput(f"{what} holds no arrays; give an array, or a dictionary, a list or a tuple of arrays")
     single = len(found) == 1 and not found[0][0]
-    labels = tuple(what if single else name for name, _ in found)
+    alone = names[0] if len(names) == 1 else what
+    labels = tuple(alone if single else name for name, _ in found)
     return Arrays(structure, labels, tuple(_checked(name, leaf) for name, (_, leaf) in zip(labels, found, strict=True)))
 
 
