@@ -12,6 +12,7 @@ import json
 from datetime import date
 from itertools import product
 from pathlib import Path
+from tempfile import mkdtemp
 from time import perf_counter
 
 import numpy as np
@@ -19,6 +20,7 @@ from scipy.optimize import nnls
 
 from deltarule.engines.base import Engine
 from deltarule.engines.choose import engine, form_of, quantities
+from deltarule.engines.compiled import cache
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem
@@ -97,7 +99,8 @@ def fitted(measurements: list[dict[str, object]]) -> dict[str, list[float]]:
 
 def seconds_to_compile() -> float:
     """How long the first update takes that was never compiled, the least of three programs."""
-    times = []
+    times, folder = [], Path(mkdtemp(prefix="deltarule-costs-"))
+    cache.folder = lambda: folder
     for place in range(3):
         problem = problem_of((3 + place, 5, 4 + place), 8, 16, "float64")
         started = perf_counter()

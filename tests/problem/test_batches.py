@@ -5,7 +5,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltarule.problem.batches import Batch, batch, groups, whole
+from deltarule.problem.batches import Batch, batch, groups, orders, orders_of_epochs, whole
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem
@@ -116,3 +116,12 @@ def test_dtype_is_the_problems() -> None:
     for weights in (None, np.ones(N), np.ones((2, N))):
         one = batch(make(dtype="float32", weights=weights, seeds=[0, 1], batch_size=3), np.arange(2), 0)
         assert one.x.dtype == one.y.dtype == one.w.dtype == np.float32
+
+
+@given(st.lists(st.integers(0, 2**63), min_size=1, max_size=3, unique=True), st.integers(0, 50), st.integers(1, 4))
+def test_orders_drawn_at_once_are_those_drawn_one_by_one(seeds: list[int], first: int, count: int) -> None:
+    epochs = range(first, first + count)
+    together = orders_of_epochs(tuple(seeds), epochs, rows=7)
+    assert together.shape == (count, len(seeds), 7)
+    for place, epoch in enumerate(epochs):
+        assert np.array_equal(together[place], orders(tuple(seeds), epoch, 7))

@@ -42,7 +42,9 @@ def engine(name: str, device: str | None = None) -> Engine:
     'reference'
     """
     if device is not None and name != "autograd":
-        raise BadInput(f"the engine '{name}' computes on the processor alone; for the device {device!r} take 'autograd'")
+        raise BadInput(
+            f"the engine '{name}' computes on the processor alone; for the device {device!r} take 'autograd'"
+        )
     if name == "reference":
         from deltarule.engines.reference import ReferenceEngine
 

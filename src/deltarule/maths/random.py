@@ -80,16 +80,17 @@ def fraction(high: Array, low: Array) -> Array:
     return (part + 0.5) * 2.0**-52
 
 
-def permutation(seed: Array, epoch: int, rows: int) -> Array:
+def permutation(seed: Array, epoch: Array, rows: int) -> Array:
     """The order in which an epoch visits its rows: a shuffle of 0 … rows − 1 that depends on nothing but its arguments.
 
-    seed [..]  →  [.., rows]
+    seed [..]   epoch [..]   →   [.., rows]
 
     >>> order = permutation(seed=0, epoch=3, rows=5)
     >>> sorted(order.tolist())
     [0, 1, 2, 3, 4]
     """
-    w0, w1, _, _ = words(np.asarray(seed)[..., None], BATCH_ORDER, np.arange(rows, dtype=np.uint32), np.uint32(epoch))
+    epochs = np.asarray(epoch, np.uint32)[..., None]
+    w0, w1, _, _ = words(np.asarray(seed)[..., None], BATCH_ORDER, np.arange(rows, dtype=np.uint32), epochs)
     return np.argsort((w0.astype(np.uint64) << np.uint64(32)) | w1, axis=-1, kind="stable")
 
 

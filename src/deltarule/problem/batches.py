@@ -114,3 +114,14 @@ def rows_at(problem: Problem, members: Integers, positions: Integers) -> Integer
 def orders(seeds: tuple[int, ...], epoch: int, rows: int) -> Integers:
     """The order of an epoch's rows for each data seed, [seeds, rows]: remembered, for every batch of it asks."""
     return random.permutation(np.array(seeds, np.uint64), epoch, rows)
+
+
+def orders_of_epochs(seeds: tuple[int, ...], epochs: range, rows: int) -> Integers:
+    """The orders of several epochs, [epochs, seeds, rows], drawn at once: short epochs cost as much as long ones.
+
+    >>> orders_of_epochs((5,), range(3), rows=4).shape
+    (3, 1, 4)
+    """
+    if len(epochs) == 1:
+        return orders(seeds, epochs[0], rows)[None]
+    return random.permutation(np.array(seeds, np.uint64), np.array(epochs)[:, None], rows)

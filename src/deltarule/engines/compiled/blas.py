@@ -70,7 +70,6 @@ def _of_scipy() -> Blas:
     import scipy.linalg.cython_blas as capsules
     from numba.extending import get_cython_function_address
 
-
     single, double = (get_cython_function_address(capsules.__name__, f"{letter}gemm") for letter in "sd")
     theirs = [one for one in _loaded() if "scipy" in one["filepath"].replace("numpy", "")]
     return Blas("SciPy's", theirs[-1].get("architecture", "unknown") if theirs else "unknown", single, double)

@@ -18,7 +18,7 @@ from deltarule.engines.compiled.kernel import Shape, not_compilable, number_name
 from deltarule.engines.compiled.matrices import Members, not_fusible
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
-from deltarule.problem.batches import groups, orders
+from deltarule.problem.batches import groups, orders_of_epochs
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 
@@ -175,7 +175,7 @@ class _Block:
         else:
             epochs = range(state.step // batches, (state.step + max(self.n, 1) - 1) // batches + 1)
             unique, which = np.unique(problem.data_seeds[self.members], return_inverse=True)
-            places = np.stack([orders(tuple(unique.tolist()), epoch, count) for epoch in epochs])[:, which]
+            places = orders_of_epochs(tuple(unique.tolist()), epochs, count)[:, which]
         if not own:
             shared = np.array(places[:, 0], order="C")  # a program is compiled for arrays that can be written
             return shared, shared

@@ -24,7 +24,7 @@ from deltarule.engines.compiled.source import Formulas, NotCompilable
 from deltarule.maths.losses import CROSS_ENTROPY
 from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Layer
 from deltarule.maths.random import DROPOUT
-from deltarule.problem.batches import orders
+from deltarule.problem.batches import orders_of_epochs
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 
@@ -431,7 +431,7 @@ def _row_orders(problem: Problem, members: Integers, step: int, n: int, batches:
     else:
         seeds, which = np.unique(problem.data_seeds[members], return_inverse=True)
         epochs = range(step // batches, (step + max(n, 1) - 1) // batches + 1)
-        positions = np.stack([orders(tuple(seeds.tolist()), epoch, count) for epoch in epochs])
+        positions = orders_of_epochs(tuple(seeds.tolist()), epochs, count)
         positions = positions if len(seeds) == 1 else positions[:, which]
     if problem.rows is None:
         return positions, positions
