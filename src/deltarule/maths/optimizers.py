@@ -42,7 +42,7 @@ class Optimizer:
 
 
 def sgd(theta: Array, g: Array, learning_rate: Array) -> tuple[Array]:
-    """θ ← θ − α g"""
+    """θ ← θ − α g.    Source: Cauchy 1847; Robbins & Monro 1951"""
     return (theta - learning_rate * g,)
 
 

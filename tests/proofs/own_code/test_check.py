@@ -328,6 +328,19 @@ def test_of_a_wrong_shape_the_shapes_are_told_and_no_right_entry_is_called_the_w
     assert "the gradient of W has the shape (2, 4), W itself (4, 2)" in report.notes
 
 
+def test_of_a_wrong_loss_no_right_entry_of_the_gradient_is_called_the_worst() -> None:
+    def table(p: dict[str, Any]) -> Any:
+        return ((X @ p["W"][:, :1] - Y[:, 0]) ** 2).mean()  # (N, 1) against (N,)
+
+    def slope(p: dict[str, Any]) -> Any:
+        error = 2 * (X @ p["W"][:, :1] - Y[:, :1].mean()) / len(X)
+        return {"W": X.T @ error}
+
+    like = Network([4, 1], bias=False)
+    report = check_gradient(table, slope, {"W": PARAMS["W"][:, :1]}, like=like, x=X, y=Y[:, 0])
+    assert not report.ok and [mistake.code for mistake in report.diagnosis] == ["broadcast"] and report.worst is None
+
+
 def test_what_code_prints_is_not_shown_a_thousand_times(capsys: pytest.CaptureFixture[str]) -> None:
     def loud(params: dict[str, Any]) -> Any:
         print("loss", loss(params))

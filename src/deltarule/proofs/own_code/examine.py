@@ -197,6 +197,7 @@ def _judged(
             if shape == OTHER_SHAPE:
                 raise wrong_shape(code.names[place], raw[place], code.start[place])
     chance = _false_pass(code, found, compared, along)
+    elsewhere = bool(wrong or mistakes) and not any(off.any() for off in compared.off)  # in a shape, or in the loss
     report = replace(
         nothing,
         compared=sum(int(one.sum()) for one in compared.judged),
@@ -207,7 +208,7 @@ def _judged(
         ),
         methods=("central differences", "the complex step") if found.exact else ("central differences",),
         false_pass=chance,
-        worst=_worst(code, compared, shapes),
+        worst=None if elsewhere else _worst(code, compared, shapes),
         diagnosis=mistakes,
         notes=(*_notes(code, raw, found, chance), *_shapes(code, raw, shapes), *notes),
     )
@@ -269,9 +270,6 @@ def _false_pass(code: Code, found: Measured, compared: _Compared, along: list[tu
 
 
 def _worst(code: Code, compared: _Compared, shapes: Sequence[str]) -> Worst | None:
-    """The entry that is farthest off; none where nothing is wrong but shapes."""
-    if any(shapes) and not any(off.any() for off in compared.off):
-        return None
     worst = None
     for place, name in enumerate(code.names):
         found, expected = compared.found[place], compared.expected[place]
