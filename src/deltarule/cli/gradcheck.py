@@ -68,12 +68,14 @@ def gradcheck(
     report: GradientReport | CodeReport
     if function is not None:
         report = _of_own_code(function, hint or "fix")
+        text = report.text(console().width)
     else:
         report = _of_study(str(study), experiment, set, seed, data)
+        text = str(report)
     if json:
         print_json(report)
     else:
-        console().print(str(report), markup=False, soft_wrap=True)
+        console().print(text, markup=False, soft_wrap=True)
     return 0 if report.ok else 1
 
 

@@ -257,6 +257,15 @@ def test_a_hint_sets_how_much_is_told(hint: str, where: bool, kind: bool, fix: b
         report.raise_if_wrong()
 
 
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_no_line_of_a_report_is_wider_than_the_screen(width: int) -> None:
+    report = check_gradient(loss, with_factor(len(X)), {**PARAMS})
+    lines = report.text(width).splitlines()
+    assert max(map(len, lines)) <= width and str(report) == report.text(100)
+    fix = report.diagnosis[0].fix
+    assert fix in " ".join(report.text(width).split())
+
+
 def test_a_report_is_shown_as_html_without_holes() -> None:
     report = check_gradient(loss, with_factor(2), {**PARAMS})
     page = report._repr_html_()

@@ -1,5 +1,6 @@
 """The record of a check of somebody's code, on a terminal, in a notebook and in a test."""
 
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from html import escape
@@ -9,6 +10,7 @@ from deltarule.proofs.mistakes.kinds import Mistake
 from deltarule.proofs.own_code.arrays import written
 
 HINTS = ("pass", "where", "kind", "fix")
+WIDTH = 100
 
 
 @dataclass(frozen=True)
@@ -95,10 +97,25 @@ class CodeReport:
         for note in self.notes:
             yield "note", note
 
-    def __str__(self) -> str:
+    def text(self, width: int = WIDTH) -> str:
+        """The report in lines of at most `width` characters, or of as many as its longest word needs."""
         lines = list(self._lines())
-        width = max(len(word) for word, _ in lines)
-        return "\n".join([f"{self.what}: {self.verdict}", *(f"  {word.ljust(width)}  {text}" for word, text in lines)])
+        left = max(len(word) for word, _ in lines)
+        wrapped = [
+            textwrap.fill(
+                text,
+                max(width, left + 24),
+                initial_indent=f"  {word.ljust(left)}  ",
+                subsequent_indent=" " * (left + 4),
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+            for word, text in lines
+        ]
+        return "\n".join([f"{self.what}: {self.verdict}", *wrapped])
+
+    def __str__(self) -> str:
+        return self.text()
 
     def _repr_html_(self) -> str:
         color = "#1a7f37" if self.ok else "#9a6700" if self.vacuous else "#cf222e"
