@@ -132,9 +132,11 @@ def add_bias(z, b):
 @loop
 def add(G, start, stop):
     """The gradients of several blocks of rows, added up in the first one's place."""
+    whole = G[0, start:stop]
     for block in range(1, len(G)):
-        for p in range(start, stop):
-            G[0, p] += G[block, p]
+        part = G[block, start:stop]
+        for p in range(len(whole)):
+            whole[p] += part[p]
 
 
 @loop

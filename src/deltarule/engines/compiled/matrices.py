@@ -132,7 +132,7 @@ def _loss(problem: Problem, formulas: Formulas) -> str:
 
 
 def _update(problem: Problem, formulas: Formulas) -> str:
-    """The penalty and the optimizer over a range of θ: the penalty's value, and whether something is not finite."""
+    """The penalty and the optimizer over a range of θ: the penalty's value, and how many numbers are not finite."""
     optimizer, penalty = problem.optimizer, problem.penalty
     assert optimizer.update is not None
     slots = [f"S{i}" for i in range(len(optimizer.slots))]
@@ -142,22 +142,28 @@ def _update(problem: Problem, formulas: Formulas) -> str:
     else:
         given = [f"{name}=numbers[{i}]" for i, name in enumerate(["learning_rate", *optimizer.parameters])]
     new = ["q", *(f"q{i}" for i in range(len(slots)))]
-    call = f"{formulas.name(optimizer.update)}({', '.join(['T[p]', 'd', *(f'{s}[p]' for s in slots), *given])})"
-    value = "" if penalty is None else formulas.call(penalty.value, "T[p]")
-    slope = "" if penalty is None else formulas.call(penalty.derivative, "T[p]")
-    body = ["d = G[p]"]
+    call = f"{formulas.name(optimizer.update)}({', '.join(['t[p]', 'd', *(f'{s.lower()}[p]' for s in slots), *given])})"
+    value = "" if penalty is None else formulas.call(penalty.value, "t[p]")
+    slope = "" if penalty is None else formulas.call(penalty.derivative, "t[p]")
+    body = ["d = g[p]"]
     body += [] if penalty is None else [f"values[l] += {value}", f"d += strength * {slope}"]
-    body += [f"{', '.join(new)}, = {call}", "T[p] = q", *(f"{slot}[p] = q{i}" for i, slot in enumerate(slots))]
-    body += [f"unsound |= {one} - {one} != 0" for one in new]
-    lines = [f"def update({', '.join(['T', 'G', *slots])}, start, stop, strength, numbers):", "    unsound = False"]
+    body += [f"{', '.join(new)}, = {call}", "t[p] = q", *(f"{slot.lower()}[p] = q{i}" for i, slot in enumerate(slots))]
+    body += [f"unsound += 1 if {one} - {one} != 0 else 0" for one in new]
+    # Parts of their own, from 0 on: of an index that may be negative, which counts from the end, no vectors are made.
+    arrays = ["T", "G", *slots]
+    lines = [
+        f"def update({', '.join(arrays)}, start, stop, strength, numbers):",
+        f"    {', '.join(one.lower() for one in arrays)} = {', '.join(f'{one}[start:stop]' for one in arrays)}",
+        "    unsound = 0",
+    ]
     if penalty is None:
-        lines += ["    for p in range(start, stop):", *(f"        {line}" for line in body), "    return 0.0, unsound"]
+        lines += ["    for p in range(len(t)):", *(f"        {line}" for line in body), "    return 0.0, unsound"]
     else:
         # 64 partial sums side by side: one alone would wait for each addition before the next.
         lines += [
             "    values = np.zeros(64)",
-            "    for first in range(start, stop, 64):",
-            "        for l in range(min(64, stop - first)):",
+            "    for first in range(0, len(t), 64):",
+            "        for l in range(min(64, len(t) - first)):",
             "            p = first + l",
             *(f"            {line}" for line in body),
             "    return values.sum(), unsound",
@@ -327,11 +333,15 @@ def _step(problem: Problem, slots: list[str]) -> list[str]:
         *lines,
         *_meeting(),
         "if me == 0:",
-        "    odd = False",
+        "    odd = 0",
         *(["    for value in values.ravel():", "        J += value"] if counted else []),
         "    for one_odd in unsound.ravel():",
-        "        odd |= one_odd",
-        *(["    for value in buffers[place]:", "        odd |= value - value != 0"] if problem.network.buffers else []),
+        "        odd += one_odd",
+        *(
+            ["    for value in buffers[place]:", "        odd += 1 if value - value != 0 else 0"]
+            if problem.network.buffers
+            else []
+        ),
         "    objective[i, place] = J",
         "    if bad[place] < 0 and (odd or not np.isfinite(objective[i, place])):",
         "        bad[place] = t",
