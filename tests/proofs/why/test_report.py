@@ -56,6 +56,11 @@ def test_a_member_that_there_is_not_is_refused(members, told):
         deltarule.why_not_learning(MIXED, members)
 
 
+def test_what_is_no_run_is_refused():
+    with pytest.raises(BadInput, match="run is str; give what `train` returns"):
+        deltarule.why_not_learning("runs/encoder")
+
+
 def test_of_many_members_some_are_looked_at_and_it_is_said():
     report = deltarule.why_not_learning(run_of(steps=5, seeds=range(70), learning_rate=0.1))
     assert len(report.members) == 32 and report.members[0] == 0 and report.members[-1] == 69

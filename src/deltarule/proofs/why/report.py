@@ -109,7 +109,7 @@ def why_not_learning(run: Run, members: Sequence[int] | None = None) -> WhyRepor
     Returns a report: its `findings`, what can bring about the others first. docs/reference/why-not-learning.md explains
     every code.
 
-    Raises `BadInput` for a member that the run does not have.
+    Raises `BadInput` for a member that the run does not have, and for what is no run.
 
     >>> import deltarule
     >>> x = np.random.default_rng(0).normal(size=(100, 2))
@@ -118,6 +118,8 @@ def why_not_learning(run: Run, members: Sequence[int] | None = None) -> WhyRepor
     >>> [finding.code for finding in report]
     ['rate_too_low']
     """
+    if not isinstance(run, Run):
+        raise BadInput(f"run is {type(run).__name__}; give what `train` returns")
     chosen = _checked(run, members)
     seen = look_at(run, chosen)
     causes = [_causes_of(one) for one in seen]
