@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from deltarule.data.load import load
     from deltarule.errors import BadInput, DeltaruleError, RunFailed
+    from deltarule.estimators.classifier import MLPClassifier
+    from deltarule.estimators.conversion import from_sklearn
+    from deltarule.estimators.model_file import load_model
+    from deltarule.estimators.regressor import MLPRegressor
     from deltarule.interop.torch import to_torch
     from deltarule.problem.create import create_problem
     from deltarule.problem.network import Network
@@ -34,6 +38,8 @@ __version__ = version("deltarule")
 _HOMES = {
     "BadInput": "errors",
     "DeltaruleError": "errors",
+    "MLPClassifier": "estimators.classifier",
+    "MLPRegressor": "estimators.regressor",
     "Network": "problem.network",
     "RunFailed": "errors",
     "check_gradient": "proofs.own_code.check",
@@ -44,7 +50,9 @@ _HOMES = {
     "compare": "proofs.own_code.compare",
     "create_problem": "problem.create",
     "explain": "proofs.trace.explain",
+    "from_sklearn": "estimators.conversion",
     "load": "data.load",
+    "load_model": "estimators.model_file",
     "range_test": "training.range_test",
     "register_activation": "proofs.register",
     "register_loss": "proofs.register",
@@ -60,6 +68,8 @@ _HOMES = {
 __all__ = [
     "BadInput",
     "DeltaruleError",
+    "MLPClassifier",
+    "MLPRegressor",
     "Network",
     "RunFailed",
     "__version__",
@@ -71,7 +81,9 @@ __all__ = [
     "compare",
     "create_problem",
     "explain",
+    "from_sklearn",
     "load",
+    "load_model",
     "range_test",
     "register_activation",
     "register_loss",

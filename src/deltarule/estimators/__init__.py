@@ -1,0 +1,1 @@
+"""Estimators for scikit-learn: its parameters, names and meanings, on deltarule's own training."""

@@ -1,0 +1,531 @@
+"""What the classifier and the regressor share: fitting by scikit-learn's rules on deltarule's training.
+
+K members · N rows · D features · C outputs
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import validate_parameter_constraints
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from deltarule.estimators import settings
+from deltarule.estimators.prediction import outputs_of
+from deltarule.estimators.settings import Architecture
+from deltarule.maths import random
+from deltarule.maths.network import flatten, views
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.state import State, initial_state
+from deltarule.training import epochs
+from deltarule.training.epochs import EpochRules, EpochRun, Stall, Validation, one_epoch, train_epochs
+from deltarule.training.lbfgs import minimized
+
+DTYPES = (np.float64, np.float32)
+USUAL_SIZES = (0.01, 100.0)
+"""Between these lies the root mean square of the largest feature of data that somebody scaled."""
+
+
+class Rows(NamedTuple):
+    """Rows to train on: x [N, D], targets [N, C] and weights [N] or None."""
+
+    x: Floats
+    y: Floats
+    w: Floats | None
+
+    def take(self, chosen: Any) -> "Rows":
+        """Some of the rows: indices or a mask."""
+        return Rows(self.x[chosen], self.y[chosen], None if self.w is None else self.w[chosen])
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """An epoch that has just ended, as callbacks see it; of several members the mean.
+
+    number, from 1   loss, on the batches as they were seen   validation_loss and validation_score, or None
+    learning_rate   seconds since the fit began
+    """
+
+    number: int
+    loss: float
+    validation_loss: float | None
+    validation_score: float | None
+    learning_rate: float
+    seconds: float
+
+
+class BaseMLP(BaseEstimator):
+    """A multi-layer perceptron that fits, goes on fitting and answers; what its targets mean, the classes below say."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "coefs_")
+
+    # --- what the classifier and the regressor say for themselves ---
+
+    _kind_constraints: dict[str, list[Any]]
+
+    def _learn_targets(self, y: Any, weights: Floats | None, dtype: Any) -> None:
+        """Take from the first targets what all of them mean: classes, or a scale."""
+        raise NotImplementedError
+
+    def _targets(self, y: Any, dtype: Any) -> Floats:
+        """Targets as numbers [N, C]."""
+        raise NotImplementedError
+
+    def _loss(self) -> tuple[Any, str]:
+        """The loss, and scikit-learn's name of the output activation that belongs to it."""
+        raise NotImplementedError
+
+    def _metric(self) -> str:
+        """The metric of validation scores."""
+        raise NotImplementedError
+
+    def _stratify(self, y: Floats) -> Any:
+        """What a validation split keeps in proportion, or None."""
+        return None
+
+    def _weights_of(self, y: Any, sample_weight: Floats | None) -> Floats | None:
+        """The rows' weights, after those of their classes."""
+        return sample_weight
+
+    # --- fitting ---
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, eval_set: Any = None, incremental: bool = False) -> "BaseMLP":
+        self._check_parameters(eval_set, incremental)
+        first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
+        X, y = self._validated(X, y, reset=first)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+        weights = self._weights_of(y, sample_weight)
+        self._learn(y, weights, X.dtype, first, incremental)
+        rows = _with_weight(Rows(X, self._targets(y, X.dtype), weights))
+        self._shape(rows, first)
+        if first and not incremental:
+            self._warn_of_sizes(rows.x)
+        generator = check_random_state(self.random_state)
+        if first:
+            self._forget()
+        if incremental:
+            self._fit_once(rows, generator, first)
+        elif self._solver == "lbfgs":
+            self._fit_lbfgs(rows, generator, first)
+        else:
+            self._fit_epochs(rows, generator, first, eval_set)
+        return self
+
+    @property
+    def _solver(self) -> str:
+        return self.solver if isinstance(self.solver, str) else self.solver.get("name", "")
+
+    def _check_parameters(self, eval_set: Any, incremental: bool) -> None:
+        validate_parameter_constraints(
+            settings.constraints() | self._kind_constraints,
+            self.get_params(deep=False),
+            caller_name=type(self).__name__,
+        )
+        if incremental and self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        if self._solver == "lbfgs":
+            if self.batch_norm or np.any(np.asarray(self.dropout, float)):
+                raise ValueError("solver='lbfgs' needs a loss that stays the same; leave dropout and batch_norm out.")
+            if eval_set is not None:
+                raise ValueError("solver='lbfgs' has no epochs after which eval_set could be scored; leave it out.")
+
+    def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Floats, Any]:
+        X, y = validate_data(
+            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=DTYPES, reset=reset, **self._y_checks
+        )
+        if getattr(y, "ndim", 1) == 2 and y.shape[1] == 1:
+            y = self._one_column(y)
+        return (X.toarray() if sparse.issparse(X) else X), y
+
+    _y_checks: dict[str, Any] = {}
+
+    @staticmethod
+    def _one_column(y: Any) -> Any:
+        from sklearn.utils import column_or_1d
+
+        return column_or_1d(y, warn=True)
+
+    def _learn(self, y: Any, weights: Floats | None, dtype: Any, first: bool, incremental: bool) -> None:
+        if first:
+            self._learn_targets(y, weights, dtype)
+
+    def _shape(self, rows: Rows, first: bool) -> None:
+        """The network's shape; one that goes on fitting keeps the one it has."""
+        hidden = settings.hidden_sizes(self.hidden_layer_sizes)
+        loss, output = self._loss()
+        wanted = Architecture(
+            sizes=(rows.x.shape[1], *hidden, rows.y.shape[1]),
+            activations=settings.hidden_activations(self.activation, len(hidden)),
+            output=output,
+            batch_norm=bool(self.batch_norm),
+        )
+        if first:
+            self._architecture = wanted
+            self.n_layers_, self.n_outputs_ = len(wanted.sizes), wanted.sizes[-1]
+            self.out_activation_ = output
+        elif (wanted, self.n_members) != (self._architecture, self._members):
+            raise ValueError(
+                f"the network has the layers {self._architecture.sizes} and {self._members} members, and cannot go on "
+                f"as one of {wanted.sizes} and {self.n_members} (or of other activations); fit a new one."
+            )
+
+    def _forget(self) -> None:
+        """Nothing of an earlier fit is left in one that begins anew."""
+        self.t_ = 0
+        for name in ("_slots", "_updates", "_passes", "_stall", "_factor"):
+            if hasattr(self, name):
+                delattr(self, name)
+        self.loss_curve_: list[float] = []
+
+    def _problem(self, rows: Rows, generator: np.random.RandomState) -> Problem:
+        count = len(rows.x)
+        if self.batch_size == "auto":
+            size = min(200, count)
+        else:
+            if self.batch_size > count:
+                warnings.warn(
+                    "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=5
+                )
+            size = min(int(self.batch_size), count)
+        seeds, data_seeds = settings.weight_seeds(generator, self.n_members)
+        loss, _ = self._loss()
+        return create_problem(
+            self._architecture.network(),
+            rows.x,
+            rows.y,
+            loss=loss,
+            penalty="weight_decay_per_sample" if self.alpha else None,
+            strength=float(self.alpha),
+            optimizer=settings.optimizer(self.get_params(deep=False)),
+            learning_rate=float(self.learning_rate_init),
+            schedule=settings.schedule(self.get_params(deep=False), count),
+            batch_size=size if size < count and self._solver != "lbfgs" else None,
+            dropout=self.dropout,
+            weights=rows.w,
+            seeds=seeds,
+            data_seeds=data_seeds,
+            dtype=rows.x.dtype.name,
+        )
+
+    def _fit_epochs(self, rows: Rows, generator: np.random.RandomState, first: bool, eval_set: Any) -> None:
+        rows, validation = self._set_aside(rows, generator, eval_set)
+        problem = self._problem(rows, generator)
+        run = train_epochs(
+            problem,
+            self._start(problem, first),
+            EpochRules(int(self.max_iter), float(self.tol), self.n_iter_no_change),
+            engine=self.engine,
+            in_order=not self.shuffle,
+            validation=validation,
+            after_epoch=self._after_epoch(problem),
+        )
+        self._keep(problem, run.state)
+        self._stall, self._factor, self._passes = run.stall, run.state.factor, int(run.epochs.max())
+        self.n_iter_ = int(run.epochs.max())
+        self.t_ += self.n_iter_ * len(rows.x)
+        self._keep_curves(run)
+        self._tell(run)
+
+    def _set_aside(self, rows: Rows, generator: np.random.RandomState, eval_set: Any) -> tuple[Rows, Validation | None]:
+        """The rows to train on, and those that score: the user's own, or a part set aside for early stopping."""
+        if eval_set is not None:
+            aside = self._own_validation(eval_set)
+        elif self.early_stopping:
+            indices = np.arange(len(rows.x))
+            kept, held = train_test_split(
+                indices,
+                random_state=generator,
+                test_size=self.validation_fraction,
+                stratify=self._stratify(rows.y),
+            )
+            if len(held) < 2:
+                raise ValueError(
+                    "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
+                )
+            rows, aside = rows.take(kept), rows.take(held)
+        else:
+            return rows, None
+        w = np.ones(len(aside.x), rows.x.dtype) if aside.w is None else aside.w
+        return rows, Validation(aside.x, aside.y, w[:, None], self._metric(), bool(self.early_stopping))
+
+    def _own_validation(self, eval_set: Any) -> Rows:
+        if not isinstance(eval_set, list | tuple) or len(eval_set) != 2:
+            raise ValueError("eval_set must be a pair (X, y) of validation rows.")
+        X, y = self._validated(eval_set[0], eval_set[1], reset=False)
+        return Rows(X, self._targets(y, X.dtype), None)
+
+    def _after_epoch(self, problem: Problem) -> Callable[[epochs.Epoch], bool] | None:
+        given = self.callbacks
+        calls = [] if given is None else list(given) if isinstance(given, list | tuple) else [given]
+        if not calls and not self.verbose:
+            return None
+
+        def after(seen: epochs.Epoch) -> bool:
+            self._hold(problem.network, seen.state, copy=False)
+            epoch = _plain(seen)
+            if self.verbose:
+                self._print(epoch)
+            answers = [call(epoch, self) for call in calls]  # each of them, also where an earlier one says stop
+            return any(answer is True for answer in answers)
+
+        return after
+
+    def _print(self, epoch: Epoch) -> None:
+        left = epoch.seconds / epoch.number * (self.max_iter - epoch.number)
+        print(f"Iteration {epoch.number}, loss = {epoch.loss:.8f}, at most {left:.0f} s left")
+        if epoch.validation_score is not None:
+            print(f"Validation score: {epoch.validation_score:f}")
+
+    def _keep_curves(self, run: EpochRun) -> None:
+        self.loss_curve_ += _curve(run.losses)
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else float("nan")
+        self.validation_scores_ = None if run.validation_scores is None else _curve(run.validation_scores)
+        self.validation_loss_curve_ = None if run.validation_losses is None else _curve(run.validation_losses)
+        self.best_validation_score_ = None if run.best_scores is None else float(np.mean(run.best_scores))
+        self.best_loss_ = None if self.early_stopping else min(self.loss_curve_, default=float("nan"))
+
+    def _tell(self, run: EpochRun) -> None:
+        if "diverged" in run.reasons:
+            self._refuse_nonfinite(f" It happened in epoch {run.epochs[run.reasons.index('diverged')]}.")
+        if "interrupted" in run.reasons:
+            warnings.warn("Training interrupted by user.", stacklevel=5)
+        if "max_epochs" in run.reasons:
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't "
+                "converged yet.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+
+    def _refuse_nonfinite(self, where: str = "") -> None:
+        raise ValueError(
+            "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
+            f"preprocessed.{where}"
+        )
+
+    def _fit_once(self, rows: Rows, generator: np.random.RandomState, first: bool) -> None:
+        """One pass over the rows, from wherever an earlier one ended."""
+        problem = self._problem(rows, generator)
+        problem, factor = self._rates_going_on(problem)
+        state = self._going_on(problem, first, factor)
+        passes = getattr(self, "_passes", 0)
+        orders = np.arange(len(rows.x))
+        if self.shuffle:
+            orders = random.permutation(problem.data_seeds, passes, len(rows.x))
+        state, loss, bad = one_epoch(problem, state, orders, self.engine)
+        if (bad >= 0).any():
+            self._refuse_nonfinite()
+        self._keep(problem, state)
+        self._stall = getattr(self, "_stall", Stall.of(self.n_members))
+        self._factor, self._passes, self.n_iter_ = factor, passes + 1, 1
+        self.t_ += len(rows.x)
+        self._slow_down(problem, loss)
+        self.loss_ = float(loss.mean())
+        self.loss_curve_.append(self.loss_)
+        self.best_loss_ = min(self.loss_curve_)
+        self.validation_scores_ = self.validation_loss_curve_ = self.best_validation_score_ = None
+
+    def _rates_going_on(self, problem: Problem) -> tuple[Problem, Floats]:
+        """A schedule by epochs as a factor: here the number of updates does not say how many epochs there were."""
+        schedule, rate = problem.schedule, problem.numbers["learning_rate"]
+        if schedule.per != "epoch":
+            return problem, getattr(self, "_factor", np.ones(self.n_members))
+        passed = np.full(self.n_members, self.t_ / len(problem.x))
+        factor = schedule.rate(passed, rate, **problem.schedule_numbers) / rate
+        return replace(problem, schedule=settings.SCHEDULES["constant"], schedule_numbers={}), factor
+
+    def _slow_down(self, problem: Problem, loss: Floats) -> None:
+        """The adaptive schedule, one epoch on."""
+        rules = EpochRules(1, float(self.tol), self.n_iter_no_change)
+        _, stuck = self._stall.note(np.arange(self.n_members), loss, rules)
+        self._stall.waited[stuck] = 0
+        if problem.schedule.adaptive:
+            slowed = stuck & (self.learning_rate_init * self._factor > epochs.LOWEST_RATE)
+            divided = self._factor / problem.schedule_numbers["divide"]
+            self._factor = np.where(slowed, divided, self._factor)
+
+    def _fit_lbfgs(self, rows: Rows, generator: np.random.RandomState, first: bool) -> None:
+        problem = self._problem(rows, generator)
+        state = self._start(problem, first)
+        found = []
+        for member in range(problem.members):
+            chosen = np.array([member])
+            reached, about = minimized(problem, state.take(chosen), int(self.max_iter), int(self.max_fun))
+            state = state.put(chosen, reached)
+            found.append(about)
+        if not np.isfinite(state.theta).all():
+            self._refuse_nonfinite()
+        self._keep(problem, state)
+        self.n_iter_ = min(max(about.nit for about in found), int(self.max_iter))
+        self.loss_ = float(np.mean([about.fun for about in found]))
+        unfinished = [about for about in found if about.status != 0]
+        if unfinished:
+            warnings.warn(
+                f"lbfgs failed to converge after {self.n_iter_} iteration(s) (status={unfinished[0].status}):\n"
+                f"{unfinished[0].message}\n\nIncrease the number of iterations (max_iter) or scale the data.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+
+    # --- weights ---
+
+    def _start(self, problem: Problem, first: bool) -> State:
+        """Fresh weights, or those of the fit before, for a training that begins."""
+        state = initial_state(problem)
+        if first:
+            return state
+        parameters, buffers = self._arrays()
+        network, dtype = problem.network, problem.dtype
+        theta = flatten(_by_member(parameters), network.entries).astype(dtype)
+        return replace(
+            state,
+            theta=theta,
+            buffers=flatten(_by_member(buffers), network.buffers).astype(dtype) if buffers else state.buffers,
+        )
+
+    def _going_on(self, problem: Problem, first: bool, factor: Floats) -> State:
+        """The state that an earlier pass left, with what the optimizer remembers."""
+        state = replace(self._start(problem, first), factor=factor)
+        slots = getattr(self, "_slots", {})
+        if set(slots) != set(state.slots):
+            return state
+        kept = {name: slot.astype(problem.dtype) for name, slot in slots.items()}
+        return replace(state, slots=kept, step=getattr(self, "_updates", 0))
+
+    def _keep(self, problem: Problem, state: State) -> None:
+        self._hold(problem.network, state, copy=True)
+        self._slots, self._updates = dict(state.slots), int(state.step)
+
+    def _hold(self, network: Network, state: State, copy: bool) -> None:
+        """Take the weights of a state."""
+        theta = state.theta.copy() if copy else state.theta
+        self._hold_arrays(views(theta, network.entries), views(state.buffers, network.buffers), len(network.layers))
+
+    def _hold_arrays(self, parameters: dict[str, Floats], running: dict[str, Floats], layers: int) -> None:
+        """Take parameters and running statistics {name: [K, D, H]} as the attributes that scikit-learn's users know."""
+        self._members = len(parameters["W1"])
+        if self._members == 1:
+            parameters = {name: array[0] for name, array in parameters.items()}
+            running = {name: array[0] for name, array in running.items()}
+        self.coefs_ = [parameters[f"W{n}"] for n in range(1, layers + 1)]
+        self.intercepts_ = [parameters[f"b{n}"][..., 0, :] for n in range(1, layers + 1)]
+        self._normalization = {name: each for name, each in parameters.items() if name.startswith(("gamma", "beta"))}
+        self._running = running
+
+    def _arrays(self) -> tuple[dict[str, Floats], dict[str, Floats]]:
+        """The parameters and the running statistics by name, [D, H] or [K, D, H], from the public attributes."""
+        parameters = {f"W{n}": np.asarray(array) for n, array in enumerate(self.coefs_, start=1)}
+        parameters |= {f"b{n}": np.asarray(array)[..., None, :] for n, array in enumerate(self.intercepts_, start=1)}
+        return parameters | self._normalization, self._running
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted model as a file of safetensors, which `deltarule.load_model` reads.
+
+        Parameters: `path`.
+        Errors: `BadInput` when it is not fitted, or for a place that cannot be written.
+        """
+        from deltarule.estimators.model_file import save_model  # which imports this module
+
+        save_model(self, path)
+
+    # --- answers ---
+
+    def _outputs(self, X: Any) -> Floats:
+        """Every member's outputs, [K, N, C]."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        if sparse.issparse(X):
+            X = X.tocsr()
+        parameters, running = self._arrays()
+        outputs = outputs_of(self._architecture.network(), parameters, running, X)
+        return outputs if outputs.ndim == 3 else outputs[None]
+
+    def _spread(self, each: Floats) -> Floats:
+        """The standard deviation over the members.    [K, ..]  →  [..]"""
+        if len(each) < 2:
+            raise ValueError("return_std needs several members to differ; fit with n_members of 2 or more.")
+        return np.asarray(each.std(axis=0, ddof=1))
+
+    def _warn_of_sizes(self, x: Floats) -> None:
+        every = max(1, len(x) // 10_000)
+        sizes = np.sqrt(np.mean(np.square(x[::every], dtype=np.float64), axis=0))
+        largest = int(sizes.argmax())
+        if not sizes[largest] or USUAL_SIZES[0] <= sizes[largest] <= USUAL_SIZES[1]:
+            return
+        name = getattr(self, "feature_names_in_", {largest: f"number {largest}"})[largest]
+        warnings.warn(
+            f"the features are not scaled: the values of feature {name} are around {sizes[largest]:.3g}, and networks "
+            "learn badly from such; put a StandardScaler before the estimator.",
+            stacklevel=5,
+        )
+
+
+def _with_weight(rows: Rows) -> Rows:
+    """The rows of weight above 0: the others count as not there."""
+    if rows.w is None or (rows.w > 0).all():
+        return rows
+    if not rows.w.any():
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    return rows.take(rows.w > 0)
+
+
+def _plain(seen: epochs.Epoch) -> Epoch:
+    def mean(values: Floats | None) -> float | None:
+        return None if values is None else float(np.nanmean(values))
+
+    return Epoch(
+        number=seen.number,
+        loss=float(np.nanmean(seen.loss)),
+        validation_loss=mean(seen.validation_loss),
+        validation_score=mean(seen.validation_score),
+        learning_rate=float(np.nanmean(seen.rate)),
+        seconds=seen.seconds,
+    )
+
+
+def _curve(values: Floats) -> list[float]:
+    """The mean over members, epoch by epoch; a member that has ended counts with its last value.   [E, K]  →  E numbers
+
+    >>> _curve(np.array([[4.0, 2.0], [2.0, np.nan]]))
+    [3.0, 2.0]
+    """
+    if not len(values):
+        return []
+    epoch = np.arange(len(values))[:, None]
+    last: Integers = np.maximum.accumulate(np.where(np.isnan(values), 0, epoch), axis=0)
+    means: list[float] = np.take_along_axis(values, last, axis=0).mean(axis=1).tolist()
+    return means
+
+
+def _by_member(arrays: dict[str, Floats]) -> dict[str, Floats]:
+    return {name: array[None] if array.ndim == 2 else array for name, array in arrays.items()}
+
+
+def has_epochs(estimator: BaseMLP) -> bool:
+    """Whether the solver goes by epochs, so that there is a partial_fit."""
+    if estimator._solver == "lbfgs":
+        raise AttributeError(
+            f"partial_fit is only available for stochastic optimizers. {estimator._solver} is not stochastic."
+        )
+    return True
+
+
+for_epochs = available_if(has_epochs)

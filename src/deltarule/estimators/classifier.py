@@ -1,0 +1,262 @@
+"""The classifier."""
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import ClassifierMixin
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+from deltarule.estimators.base import BaseMLP, for_epochs
+from deltarule.problem.problem import Floats
+
+
+class MLPClassifier(ClassifierMixin, BaseMLP):
+    """A multi-layer perceptron that tells classes apart, with the parameters and meanings of scikit-learn's.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : units of the hidden layers; () for none.
+    activation : "relu", "identity", "logistic", "tanh", or another of deltarule's names; or a list with one for each
+        hidden layer. Where a name stands, a table may: {"name": "leaky_relu", "slope": 0.2}.
+    solver : "adam", "sgd", "lbfgs", or another of deltarule's optimizers by name or table, such as "rmsprop".
+    alpha : strength λ of the penalty ½ λ ‖W‖², which is divided by the rows of the batch.
+    batch_size : rows of a mini-batch; "auto" for 200, or all where there are fewer.
+    learning_rate : "constant"; "invscaling" or "adaptive", which do nothing for "adam"; or one of deltarule's schedules
+        by name or table: {"name": "cosine", "steps": 100, "per": "epoch"}.
+    learning_rate_init : the learning rate to begin with.
+    power_t : the exponent of "invscaling".
+    max_iter : most epochs, or for "lbfgs" iterations.
+    shuffle : whether every epoch has an order of its own.
+    random_state : seed of the weights, the orders and the validation split; the result is the same for any number of
+        threads.
+    tol : what counts as better, in the loss or the validation score; for "lbfgs" the tolerance of the gradient.
+    verbose : print every epoch, with the seconds left at most.
+    warm_start : whether `fit` goes on with the weights of the fit before.
+    momentum, nesterovs_momentum : momentum of "sgd", and whether it is Nesterov's.
+    early_stopping : stop when the validation score no longer gets better, and bring the best weights back.
+    validation_fraction : share of the rows that early stopping sets aside.
+    beta_1, beta_2, epsilon : Adam's numbers.
+    n_iter_no_change : epochs in a row that need not be better.
+    max_fun : most evaluations of the loss by "lbfgs".
+    dropout : rate of the hidden layers, or a list with one for each.
+    batch_norm : whether hidden layers normalize their pre-activations over the batch.
+    n_members : networks of an ensemble, trained as one population: answers are averaged.
+    callbacks : a function, or several, called after each epoch as `callback(epoch, model)`; one that returns True ends
+        the fit.
+    engine : what trains: "auto", "reference" or "compiled".
+    class_weight : "balanced", or weights by class: the rows of a class count with its weight.
+
+    After `fit` there are, beside scikit-learn's usual attributes:
+
+    loss_, best_loss_   last and least loss        loss_curve_   of every epoch, on the batches as they were seen
+    validation_scores_, best_validation_score_, validation_loss_curve_   with a validation set, else None
+    coefs_, intercepts_   weights and biases of every layer; with several members these are the first axis
+    n_iter_, t_   epochs, and rows seen        n_layers_, n_outputs_, out_activation_   the network's shape
+    classes_   the classes
+
+    Raises `ValueError` with scikit-learn's wording for whatever does not fit.
+
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = MLPClassifier((10,), solver="lbfgs", random_state=0).fit(scale(X), y)
+    >>> bool(model.score(scale(X), y) > 0.95)
+    True
+    """
+
+    _kind_constraints = {"class_weight": [dict, list, str, None]}
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: Any = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: Any = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        dropout: Any = 0.0,
+        batch_norm: bool = False,
+        n_members: int = 1,
+        callbacks: Any = None,
+        engine: str = "auto",
+        class_weight: Any = None,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.dropout = dropout
+        self.batch_norm = batch_norm
+        self.n_members = n_members
+        self.callbacks = callbacks
+        self.engine = engine
+        self.class_weight = class_weight
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, eval_set: Any = None) -> "MLPClassifier":
+        """Fit to rows and their classes.
+
+        Parameters
+        ----------
+        X : features [N, D]: an array, a data frame or a sparse matrix, which is made dense; float32 stays float32.
+        y : classes [N], or for several labels at once 0 and 1 [N, C].
+        sample_weight : weights of the rows [N]; 2 counts as the row twice, 0 as if it were not there.
+        eval_set : a pair (X, y) of validation rows, scored after every epoch; with `early_stopping` they decide.
+
+        Returns the estimator. Raises `ValueError` for whatever does not fit.
+        """
+        self._fit(X, y, sample_weight, eval_set)
+        return self
+
+    @for_epochs
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> "MLPClassifier":
+        """Go on fitting with one epoch over these rows.
+
+        Parameters: `X`, `y` and `sample_weight` as for `fit`; `classes`, all that there will be, in the first call.
+        Returns: the estimator.
+        Errors: `ValueError` without classes in the first call, or with others later.
+        """
+        self._note_classes(y, classes)
+        self._fit(X, y, sample_weight, incremental=True)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        """The class of each row of X [N, D], or its labels as 0 and 1 [N, C]."""
+        return self._decoded(self._outputs(X).mean(axis=0))
+
+    def predict_proba(self, X: Any, return_std: bool = False) -> Any:
+        """The probability of every class for each row, in the order of `classes_`; for labels, of each label.
+
+        Parameters: `X`, features [N, D]; `return_std`, whether the standard deviation over the members is wanted too.
+        Returns: probabilities [N, C], or these and their standard deviations [N, C].
+        Errors: `ValueError` for the standard deviation over a single member.
+        """
+        each = self._probabilities(self._outputs(X))
+        return (each.mean(axis=0), self._spread(each)) if return_std else each.mean(axis=0)
+
+    def predict_log_proba(self, X: Any) -> Any:
+        """The logarithm of `predict_proba`."""
+        with np.errstate(divide="ignore"):  # the logarithm of 0 is −∞, as it should be
+            return np.log(self.predict_proba(X))
+
+    # --- what targets mean ---
+
+    def _learn_targets(self, y: Any, weights: Floats | None, dtype: Any) -> None:
+        check_classification_targets(y)
+        kind = type_of_target(y, input_name="y")
+        if kind == "multiclass-multioutput":
+            raise ValueError("y has several columns of several classes each; give one column, or labels as 0 and 1.")
+        self._labels = kind == "multilabel-indicator"
+        self.classes_ = np.arange(y.shape[1]) if self._labels else np.unique(y)
+
+    def _note_classes(self, y: Any, classes: Any) -> None:
+        """Take the classes of the first partial_fit, and hold later ones to them."""
+        known = getattr(self, "classes_", None)
+        if classes is None:
+            if known is None:
+                raise ValueError("classes must be passed on the first call to partial_fit.")
+            return
+        given = np.unique(classes)
+        if known is None:
+            self.classes_, self._labels = given, type_of_target(y) == "multilabel-indicator"
+        elif not np.array_equal(known, given):
+            raise ValueError(f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {known!r}")
+
+    def _learn(self, y: Any, weights: Floats | None, dtype: Any, first: bool, incremental: bool) -> None:
+        if first and not incremental:
+            self._learn_targets(y, weights, dtype)
+        elif self.warm_start and not incremental and not self._labels and set(np.unique(y)) != set(self.classes_):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
+                f"Previously got {self.classes_}, `y` has {np.unique(y)}"
+            )
+
+    def _targets(self, y: Any, dtype: Any) -> Floats:
+        if self._labels:
+            return np.asarray(y.toarray() if sparse.issparse(y) else y, dtype)
+        y = np.asarray(y)
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(
+                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {np.unique(y)}."
+            )
+        places = np.searchsorted(self.classes_, y)
+        if len(self.classes_) > 2:
+            return np.eye(len(self.classes_), dtype=dtype)[places]
+        return places[:, None].astype(dtype)
+
+    def _weights_of(self, y: Any, sample_weight: Floats | None) -> Floats | None:
+        if self.class_weight is None:
+            return sample_weight
+        weights = compute_sample_weight(self.class_weight, y)
+        return weights if sample_weight is None else weights * sample_weight
+
+    def _loss(self) -> tuple[str, str]:
+        if self._labels or len(self.classes_) < 3:
+            return "binary_cross_entropy", "logistic"
+        return "cross_entropy", "softmax"
+
+    def _metric(self) -> str:
+        return "thresholded" if self._labels else "accuracy"
+
+    def _stratify(self, y: Floats) -> Any:
+        """As in scikit-learn, two classes keep their shares; more of them may be too rare to be divided."""
+        return y if y.shape[1] == 1 and not self._labels else None
+
+    def _probabilities(self, outputs: Floats) -> Floats:
+        """Of every class, [.., N, C]: a single output is the probability of the second."""
+        if self._labels or outputs.shape[-1] > 1:
+            return outputs
+        if len(self.classes_) == 1:
+            return np.ones_like(outputs)
+        return np.concatenate([1 - outputs, outputs], axis=-1)
+
+    def _decoded(self, outputs: Floats) -> Any:
+        if self._labels:
+            return (outputs > 0.5).astype(np.int64)
+        if outputs.shape[-1] > 1:
+            return self.classes_[outputs.argmax(axis=-1)]
+        return self.classes_[np.minimum(outputs[:, 0] > 0.5, len(self.classes_) - 1)]

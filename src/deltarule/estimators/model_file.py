@@ -1,0 +1,181 @@
+"""Fitted estimators as files: safetensors with one text of JSON beside the weights. Reading one runs nothing of it.
+
+θ [K, P], running [K, Q] (the running statistics of batch norm), scale_mean, scale [C] where targets are standardized
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import BadInput
+from deltarule.estimators.base import BaseMLP
+from deltarule.estimators.classifier import MLPClassifier
+from deltarule.estimators.regressor import MLPRegressor
+from deltarule.estimators.settings import Architecture
+from deltarule.files import load_arrays, save_arrays
+from deltarule.maths.network import flatten, views
+from deltarule.problem.network import Network
+from deltarule.problem.problem import Floats
+
+FORMAT = 1
+PAIRS, INFINITY = "pairs", "inf"  # what JSON has no form for
+KINDS: dict[str, type[BaseMLP]] = {"MLPClassifier": MLPClassifier, "MLPRegressor": MLPRegressor}
+RECORD = (
+    "best_loss_",
+    "best_validation_score_",
+    "loss_",
+    "loss_curve_",
+    "n_features_in_",
+    "n_iter_",
+    "t_",
+    "validation_loss_curve_",
+    "validation_scores_",
+)
+"""What a file tells of the training: plain numbers and lists of such."""
+
+
+def save_model(model: Any, path: str | Path) -> None:
+    """Write a fitted estimator: what its `save` does.
+
+    Parameters: `model`, an `MLPClassifier` or `MLPRegressor`; `path`.
+    Errors: `BadInput` for another model, one that is not fitted, or a place that cannot be written.
+
+    >>> import tempfile
+    >>> model = MLPClassifier((3,), solver="lbfgs", random_state=0).fit([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(model, Path(folder) / "model.safetensors")
+    ...     load_model(Path(folder) / "model.safetensors")
+    MLPClassifier(hidden_layer_sizes=(3,), random_state=0, solver='lbfgs')
+    """
+    if type(model).__name__ not in KINDS or not hasattr(model, "coefs_"):
+        raise BadInput(f"{model!r} cannot be saved; give a fitted MLPClassifier or MLPRegressor")
+    network = model._architecture.network()
+    parameters, running = model._arrays()
+    arrays = {"theta": flatten(_with_members(parameters, model._members), network.entries)}
+    if running:
+        arrays["running"] = flatten(_with_members(running, model._members), network.buffers)
+    if getattr(model, "target_scale_", None) is not None:
+        arrays |= {"target_mean": model.target_mean_, "target_scale": model.target_scale_}
+    about = {
+        "format": FORMAT,
+        "kind": type(model).__name__,
+        "parameters": {name: _plain(value) for name, value in model.get_params(deep=False).items()},
+        "architecture": asdict(model._architecture),
+        "feature_names": _listed(getattr(model, "feature_names_in_", None)),
+        "record": {name: getattr(model, name) for name in RECORD if hasattr(model, name)},
+        "versions": {name: version(name) for name in ("deltarule", "numpy", "scikit-learn")},
+    }
+    if isinstance(model, MLPClassifier):
+        about |= {
+            "classes": _listed(model.classes_),
+            "classes_dtype": model.classes_.dtype.str,
+            "labels": model._labels,
+        }
+    save_arrays(path, arrays, about)
+
+
+def load_model(path: str | Path) -> Any:
+    """Read an estimator that its `save` wrote.
+
+    Parameters: `path`.
+    Returns: the fitted estimator, with the same answers to the last bit. Callbacks and the optimizer's memory stay
+    behind.
+    Errors: `BadInput` when the file cannot be read, is damaged, or is no such model.
+
+    >>> load_model("missing.safetensors")
+    Traceback (most recent call last):
+        ...
+    deltarule.errors.BadInput: missing.safetensors does not exist; check the name and the folder
+    """
+    arrays, about = load_arrays(path)
+    if about.get("kind") not in KINDS or about.get("format") != FORMAT:
+        raise BadInput(f"{path} holds no model that this version can read; write it with an estimator's save")
+    try:
+        return _rebuilt(arrays, about)
+    except (ArithmeticError, AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+        raise BadInput(
+            f"{path} is damaged: its description does not fit its arrays ({error}); write it again"
+        ) from error
+
+
+def _rebuilt(arrays: dict[str, np.ndarray], about: Mapping[str, Any]) -> BaseMLP:
+    given = {name: _unplain(value) for name, value in about["parameters"].items()}
+    if isinstance(given["hidden_layer_sizes"], list):
+        given["hidden_layer_sizes"] = tuple(given["hidden_layer_sizes"])
+    model = KINDS[about["kind"]](**given)
+    shape = about["architecture"]
+    architecture = Architecture(
+        tuple(shape["sizes"]), tuple(shape["activations"]), shape["output"], bool(shape["batch_norm"])
+    )
+    network = architecture.network()
+    _put_weights(model, network, arrays)
+    model._architecture, model.out_activation_ = architecture, architecture.output
+    model.n_layers_, model.n_outputs_ = len(network.sizes), network.outputs
+    for name, value in about["record"].items():
+        if name not in RECORD:
+            raise KeyError(name)
+        setattr(model, name, value)
+    if model.n_features_in_ != network.inputs:
+        raise ValueError(f"{model.n_features_in_} features for {network.inputs} inputs")
+    if about["feature_names"] is not None:
+        model.feature_names_in_ = np.array(about["feature_names"], object)
+    _put_targets(model, network, arrays, about)
+    return model
+
+
+def _put_weights(model: BaseMLP, network: Network, arrays: dict[str, np.ndarray]) -> None:
+    theta = arrays["theta"]
+    running = arrays.get("running", np.zeros((len(theta), 0), theta.dtype))
+    expected = (len(theta), network.parameters), (len(theta), sum(e.stop - e.start for e in network.buffers))
+    if not len(theta) or theta.dtype.kind != "f" or (theta.shape, running.shape) != expected:
+        raise ValueError(f"θ has the shape {theta.shape}, statistics {running.shape}, and {network!r} needs {expected}")
+    model._hold_arrays(views(theta, network.entries), views(running, network.buffers), len(network.layers))
+
+
+def _put_targets(model: BaseMLP, network: Network, arrays: dict[str, np.ndarray], about: Mapping[str, Any]) -> None:
+    if isinstance(model, MLPClassifier):
+        model._labels = bool(about["labels"])
+        model.classes_ = np.array(about["classes"], np.dtype(about["classes_dtype"]))
+        outputs = len(model.classes_) if model._labels or len(model.classes_) > 2 else 1
+        if network.outputs != outputs or not len(model.classes_):
+            raise ValueError(f"{len(model.classes_)} classes for {network.outputs} outputs")
+        return
+    assert isinstance(model, MLPRegressor)
+    model.target_mean_, model.target_scale_ = arrays.get("target_mean"), arrays.get("target_scale")
+    for values in (model.target_mean_, model.target_scale_):
+        if values is not None and values.shape != (network.outputs,):
+            raise ValueError(f"the scale of targets has the shape {values.shape} for {network.outputs} outputs")
+
+
+def _with_members(arrays: Mapping[str, Floats], members: int) -> dict[str, Floats]:
+    return {name: array.reshape(members, *array.shape[-2:]) for name, array in arrays.items()}
+
+
+def _plain(value: Any) -> Any:
+    """A parameter as JSON can hold it; functions and generators stay behind."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, Mapping):  # as pairs: JSON's keys are texts, and classes may be numbers
+        return {PAIRS: [[_plain(key), _plain(one)] for key, one in value.items()]}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, float) and value == float("inf"):
+        return INFINITY
+    return value if isinstance(value, bool | int | float | str) else None
+
+
+def _unplain(value: Any) -> Any:
+    """The inverse of `_plain`."""
+    if isinstance(value, dict):
+        return {key: _unplain(one) for key, one in value[PAIRS]}
+    if isinstance(value, list):
+        return [_unplain(one) for one in value]
+    return float("inf") if value == INFINITY else value
+
+
+def _listed(values: Any) -> Any:
+    return None if values is None else values.tolist()

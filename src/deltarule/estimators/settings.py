@@ -1,0 +1,211 @@
+"""From an estimator's parameters, which are scikit-learn's, to the parts of a problem."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from numbers import Integral, Real
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy import sqrt
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+
+from deltarule.errors import BadInput
+from deltarule.maths.elementary import Array
+from deltarule.maths.initializers import Initializer
+from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
+from deltarule.maths.schedules import SCHEDULES, Schedule
+from deltarule.problem import registry
+from deltarule.problem.network import Network
+from deltarule.problem.registry import Named
+
+OURS = {"logistic": "sigmoid"}
+"""scikit-learn's names of activations, where ours are others."""
+
+OUTPUTS = {"logistic": "sigmoid", "softmax": "softmax", "identity": "identity", "exp": "exponential"}
+"""scikit-learn's names of output activations, and ours."""
+
+LOSSES = {"squared_error": "half_squared_error"}
+"""scikit-learn's squared error is half of it."""
+
+
+def constraints() -> dict[str, list[Any]]:
+    """What each parameter may be, in scikit-learn's own terms, whose wording the errors then have."""
+    share = Interval(Real, 0, 1, closed="left")
+    schedules = {"constant", "invscaling", "adaptive", *registry.names("schedule")}
+    return {
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions({"logistic", *registry.names("activation")} - {"softmax"}), dict, list, tuple],
+        "solver": [StrOptions(set(registry.names("optimizer"))), dict],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions(schedules), dict],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [share],
+        "beta_1": [share],
+        "beta_2": [share],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
+        "max_fun": [Interval(Integral, 1, None, closed="left")],
+        "dropout": [share, list, tuple],
+        "batch_norm": ["boolean"],
+        "n_members": [Interval(Integral, 1, None, closed="left")],
+        "callbacks": [callable, list, tuple, None],
+        "engine": [StrOptions({"auto", "reference", "compiled"})],
+    }
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The shape of a network in plain values, which any file can hold.
+
+    sizes, from the inputs to the outputs   activations, one a hidden layer   output, scikit-learn's name of it
+    """
+
+    sizes: tuple[int, ...]
+    activations: tuple[Named, ...]
+    output: str
+    batch_norm: bool = False
+
+    def network(self) -> Network:
+        """The network of this shape.
+
+        >>> Architecture((2, 3, 1), ("logistic",), "identity").network()
+        Network 2-3-1 (sigmoid, identity), 13 parameters
+        """
+        return Network(
+            list(self.sizes),
+            [_our_activation(one) for one in self.activations],
+            OUTPUTS[self.output],
+            batch_norm=self.batch_norm,
+            initializer=GLOROT_LOGISTIC if self._is_logistic else GLOROT,
+        )
+
+    @property
+    def _is_logistic(self) -> bool:
+        return bool(self.activations) and all(
+            _our_activation(one) in ("sigmoid", {"name": "sigmoid"}) for one in self.activations
+        )
+
+
+def hidden_sizes(given: Any) -> list[int]:
+    """The units of the hidden layers.
+
+    >>> hidden_sizes(5), hidden_sizes((3, 2))
+    ([5], [3, 2])
+    """
+    sizes = list(given) if hasattr(given, "__iter__") else [given]
+    if not all(isinstance(size, Integral) for size in sizes):
+        raise ValueError(f"hidden_layer_sizes must be whole numbers, got {sizes}.")
+    if any(size <= 0 for size in sizes):
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+    return [int(size) for size in sizes]
+
+
+def hidden_activations(given: Any, hidden: int) -> tuple[Named, ...]:
+    """An activation for every hidden layer, from one for all of them or a list.
+
+    >>> hidden_activations("relu", 2), hidden_activations(["tanh", "relu"], 2)
+    (('relu', 'relu'), ('tanh', 'relu'))
+    """
+    if isinstance(given, str | Mapping):
+        return (given,) * hidden
+    if len(given) != hidden:
+        raise ValueError(f"activation has {len(given)} names for {hidden} hidden layers; give one for each, or one.")
+    return tuple(given)
+
+
+def optimizer(parameters: Mapping[str, Any]) -> Optimizer:
+    """The optimizer of an estimator's parameters; a table as `solver` brings numbers of its own.
+
+    >>> optimizer({"solver": "sgd", "momentum": 0.8, "nesterovs_momentum": True}).name
+    'nesterov'
+    """
+    solver = parameters["solver"]
+    if not isinstance(solver, str):
+        return registry.optimizer(solver)
+    if solver in ("adam", "adamw"):
+        betas = {"beta1": parameters["beta_1"], "beta2": parameters["beta_2"], "epsilon": parameters["epsilon"]}
+        return _with(ADAM if solver == "adam" else OPTIMIZERS[solver], betas)
+    if solver == "sgd" and parameters["momentum"] > 0:
+        solver = "nesterov" if parameters["nesterovs_momentum"] else "momentum"
+    if solver in ("momentum", "nesterov"):  # not through the registry, which has no use for a momentum of 1
+        return _with(OPTIMIZERS[solver], {"momentum": parameters["momentum"]})
+    if solver == "lbfgs":
+        return _with(OPTIMIZERS[solver], {"gradient_tolerance": parameters["tol"]})
+    return registry.optimizer(solver)
+
+
+def schedule(parameters: Mapping[str, Any], rows: int) -> Schedule:
+    """The schedule of an estimator's parameters.
+
+    As in scikit-learn, "invscaling" and "adaptive" do nothing for Adam.
+    """
+    given, adam = parameters["learning_rate"], parameters["solver"] == "adam"
+    if given == "constant" or (adam and given in ("invscaling", "adaptive")):
+        return SCHEDULES["constant"]
+    if given == "invscaling":
+        return replace(INVSCALING, parameters=MappingProxyType({"power": parameters["power_t"], "rows": rows}))
+    found = registry.schedule(given)
+    if found.adaptive and not isinstance(given, str) and {"tolerance", "patience"} & set(given):
+        raise BadInput("the schedule 'adaptive' has tolerance and patience of its own; give tol and n_iter_no_change")
+    return found
+
+
+def invscaling(t: Array, learning_rate: Array, power: Array, rows: Array) -> Array:
+    """α / (N t + 1)^power, t the epochs before this one and N the rows of each: scikit-learn's "invscaling" """
+    return learning_rate / (t * rows + 1) ** power
+
+
+INVSCALING = Schedule("invscaling", invscaling, MappingProxyType({"power": 0.5, "rows": 1}), per="epoch")
+
+
+def adam_once_a_step(t: Array, learning_rate: Array, beta1: Array, beta2: Array, epsilon: Array) -> tuple[Array, ...]:
+    """Adam's numbers with the ε of scikit-learn, which is added before √v is corrected: ε / √(1 − β₂ᵗ) after it.
+
+    Source: Kingma & Ba 2015, the last lines of section 2.
+    """
+    root = sqrt(1 - beta2**t)
+    return learning_rate / (1 - beta1**t), beta1, beta2, 1 - beta1, 1 - beta2, root, epsilon / root
+
+
+# A name of its own: programs are remembered by it.
+ADAM = replace(OPTIMIZERS["adam"], name="adam of scikit-learn", once_a_step=adam_once_a_step)
+
+
+def weight_seeds(random: np.random.RandomState, members: int) -> tuple[list[int], list[int]]:
+    """Seeds of the initial weights and of the orders of rows, one of each for every member."""
+    drawn: Sequence[int] = random.randint(0, 2**31 - 1, size=2 * members).tolist()
+    return list(drawn[::2]), list(drawn[1::2])
+
+
+def _with(found: Optimizer, numbers: dict[str, float]) -> Optimizer:
+    plain = {name: float(value) for name, value in numbers.items()}
+    return replace(found, parameters=MappingProxyType({**found.parameters, **plain}))
+
+
+def _our_activation(given: Named) -> Named:
+    return OURS.get(given, given) if isinstance(given, str) else given
+
+
+def _glorot(fan_in: int, fan_out: int) -> float:
+    return float(sqrt(6 / (fan_in + fan_out)))
+
+
+def _glorot_logistic(fan_in: int, fan_out: int) -> float:
+    return float(sqrt(2 / (fan_in + fan_out)))
+
+
+GLOROT = Initializer("glorot_uniform", "uniform", _glorot, biases="same")
+GLOROT_LOGISTIC = Initializer("glorot_logistic", "uniform", _glorot_logistic, biases="same")
+"""scikit-learn's laws: biases start like weights, and behind logistic units both are smaller."""

@@ -1,0 +1,375 @@
+"""Training by epochs, as estimators are trained: it begins at any state, and whatever is decided is decided at the end
+of an epoch, by the mean loss of its batches as they were seen or by a validation score.
+
+K members, all with equally many rows · E epochs · S updates of an epoch
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from deltarule.engines.base import Engine, one_blas_thread
+from deltarule.engines.choose import engine_for
+from deltarule.maths.objective import data_term
+from deltarule.problem.batches import orders
+from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.state import State
+from deltarule.stats import metrics
+from deltarule.training.stopping import batch_sizes
+from deltarule.training.train import Pace, interrupts
+
+LOWEST_RATE = 1e-6
+"""A member whose adaptive rate has fallen this far ends where it would be divided once more, as in scikit-learn."""
+
+
+@dataclass(frozen=True)
+class EpochRules:
+    """When to stop: after `max_epochs`, or once there was no better value by `tolerance` for more than `patience`
+    epochs in a row. The value is the epoch's loss, or the validation score where that decides.
+    """
+
+    max_epochs: int
+    tolerance: float = 1e-4
+    patience: float = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """Rows that are never trained on, and the metric that scores them.
+
+    x [M, D] or [K, M, D]   y [M, C] or [K, M, C]   w [M, 1] or [K, M, 1], their weights
+
+    With `decides`, the score stops the members, and each gets the weights of its best score back.
+    """
+
+    x: Floats
+    y: Floats
+    w: Floats
+    metric: str
+    decides: bool
+
+
+@dataclass(eq=False)
+class Stall:
+    """How long members have not become better: the least value [K] so far, and epochs without a better one [K]."""
+
+    best: Floats
+    waited: Integers
+
+    @classmethod
+    def of(cls, members: int) -> "Stall":
+        """Nothing seen yet."""
+        return cls(np.full(members, np.inf), np.zeros(members, np.int64))
+
+    def note(self, members: Integers, values: Floats, rules: EpochRules) -> tuple[Floats, Floats]:
+        """Note an epoch's values, of which less is better: who is better than ever, and whose patience is at its end.
+
+        >>> stall, one = Stall.of(1), np.array([0])
+        >>> [stall.note(one, np.array([v]), EpochRules(9, 0.1, 1))[1].item() for v in (5, 5, 4.95, 3)]
+        [False, False, True, False]
+        """
+        stuck = values > self.best[members] - rules.tolerance
+        better = values < self.best[members]
+        self.waited[members] = np.where(stuck, self.waited[members] + 1, 0)
+        self.best[members[better]] = values[better]
+        return better, self.waited[members] > rules.patience
+
+
+@dataclass(frozen=True, eq=False)
+class Epoch:
+    """An epoch that has just ended, by member; a member that ended before stands as NaN.
+
+    number, from 1   state   loss [K]   validation_loss, validation_score [K] or None   rate [K]   seconds so far
+    """
+
+    number: int
+    state: State
+    loss: Floats
+    validation_loss: Floats | None
+    validation_score: Floats | None
+    rate: Floats
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class EpochRun:
+    """What a training by epochs came to.
+
+    state        where each member ended, or the weights of its best score
+    epochs [K]   how many each member was trained for
+    reasons [K]  why it stopped: "max_epochs", "stalled", "callback", "diverged" or "interrupted"
+    losses [E, K], validation_losses and validation_scores [E, K] or None: NaN after a member's end
+    best_scores [K]  the best validation scores, where there are any
+    stall        to go on with
+    """
+
+    state: State
+    epochs: Integers
+    reasons: tuple[str, ...]
+    losses: Floats
+    validation_losses: Floats | None
+    validation_scores: Floats | None
+    best_scores: Floats | None
+    stall: Stall
+
+
+def train_epochs(
+    problem: Problem,
+    start: State,
+    rules: EpochRules,
+    *,
+    engine: Engine | str = "auto",
+    in_order: bool = False,
+    validation: Validation | None = None,
+    after_epoch: Callable[[Epoch], bool] | None = None,
+) -> EpochRun:
+    """Train all members of a state until the rules stop each of them.
+
+    Parameters
+    ----------
+    problem : its members have equally many rows.
+    start : the state to begin with, of all members, at step 0.
+    rules : when to stop.
+    engine : what advances the state: an engine, its name, or "auto".
+    in_order : whether batches take the rows as they lie; else each epoch has an order of its own.
+    validation : rows to score after every epoch.
+    after_epoch : called with every epoch; True ends the training.
+
+    Returns an `EpochRun`. Ctrl-C ends the training soon; the run then holds what was reached.
+
+    >>> from deltarule.problem.create import create_problem
+    >>> from deltarule.problem.network import Network
+    >>> from deltarule.problem.state import initial_state
+    >>> problem = create_problem(Network([1, 1]), [[0.0], [1.0]], [1.0, 3.0], learning_rate=0.3)
+    >>> run = train_epochs(problem, initial_state(problem), EpochRules(500))
+    >>> run.reasons, bool(run.losses[-1] < 1e-3)
+    (('stalled',), True)
+    """
+    steps = problem.steps_per_epoch(0)
+    chosen = engine_for(engine, problem, rules.max_epochs * steps)
+    training = _Training(problem, start, rules, chosen, in_order and steps > 1, validation, after_epoch)
+    with one_blas_thread(), interrupts() as interrupted:
+        training.go(interrupted)
+    return training.run()
+
+
+def one_epoch(
+    problem: Problem, state: State, orders: Integers, engine: Engine | str = "auto"
+) -> tuple[State, Floats, Integers]:
+    """A pass over the rows in given orders, [rows] or [K, rows], from a state at any step.
+
+    Returns the state after it, the mean loss of its batches [K], and the first bad step [K] or −1.
+
+    >>> from deltarule.problem.create import create_problem
+    >>> from deltarule.problem.network import Network
+    >>> from deltarule.problem.state import initial_state
+    >>> problem = create_problem(Network([1, 1]), [[0.0], [1.0]], [1.0, 3.0], batch_size=1)
+    >>> one_epoch(problem, initial_state(problem), np.array([1, 0]))[0].step
+    2
+    """
+    steps, size = problem.steps_per_epoch(0), problem.batch_rows(0)
+    chosen = engine_for(engine, problem, steps)
+    orders = np.broadcast_to(orders, (problem.members, orders.shape[-1]))
+    if problem.row_table is not None:
+        orders = np.take_along_axis(problem.row_table, orders, axis=1)
+    total, bad = np.zeros(problem.members), np.full(problem.members, -1)
+    with one_blas_thread():
+        for batch in range(steps):
+            rows = orders[:, batch * size : (batch + 1) * size]
+            part = replace(problem, rows=tuple(rows), batch_size=None)
+            state, trace = chosen.advance(part, state, 1)
+            total += trace.objective[0] * rows.shape[1]
+            bad = np.where(bad < 0, trace.bad, bad)
+    return state, total / orders.shape[1], bad
+
+
+class _Training:
+    """The running of a training by epochs."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        start: State,
+        rules: EpochRules,
+        engine: Engine,
+        in_order: bool,
+        validation: Validation | None,
+        after_epoch: Callable[[Epoch], bool] | None,
+    ) -> None:
+        self.problem, self.rules, self.engine = problem, rules, engine
+        self.in_order, self.validation, self.after_epoch = in_order, validation, after_epoch
+        self.steps, members = problem.steps_per_epoch(0), problem.members
+        self.sizes = batch_sizes(problem, 0, 0, self.steps).astype(np.float64)
+        self.active = self.ended = start
+        self.best = start if validation is not None and validation.decides else None
+        self.done = 0
+        self.seen: list[Floats] = []  # the objectives of the epoch that is under way
+        self.bad = np.full(members, -1)
+        self.stall = Stall.of(members)
+        self.epochs, self.reasons = np.zeros(members, np.int64), [""] * members
+        self.losses: list[Floats] = []
+        self.validation_losses: list[Floats] = []
+        self.validation_scores: list[Floats] = []
+        self.started = time.perf_counter()
+
+    def go(self, interrupted: Callable[[], bool]) -> None:
+        """Advance until no member is left, or somebody interrupts."""
+        pace = Pace()
+        while len(self.active.members) and not interrupted():
+            with pace.measured(n := self._stretch_length(pace.steps)):
+                self._stretch(n)
+
+    def _stretch_length(self, most: int) -> int:
+        """To the end of the epoch at most; over several epochs where nobody looks in between."""
+        place = self.active.step % self.steps
+        left = self.steps - place
+        watched = self.validation or self.after_epoch or self.in_order or self.problem.schedule.adaptive
+        if watched or place or most < left:
+            return min(most, left)
+        return min(most // self.steps, self.rules.max_epochs - self.done) * self.steps
+
+    def _stretch(self, n: int) -> None:
+        start = self.active
+        self.active, trace = self.engine.advance(self._ordered(), start, n)
+        self.seen.append(trace.objective)
+        known = self.bad[start.members]
+        self.bad[start.members] = np.where(known < 0, trace.bad, known)
+        if self.active.step % self.steps == 0:
+            self._end_epochs(start)
+
+    def _ordered(self) -> Problem:
+        """The problem, or one whose own order brings the rows as they lie: the inverse of an epoch's permutation."""
+        if not self.in_order:
+            return self.problem
+        seeds, epoch, count = self.problem.data_seeds, self.active.step // self.steps, self.problem.row_count(0)
+        unique, which = np.unique(seeds, return_inverse=True)
+        lying = np.argsort(orders(tuple(unique.tolist()), epoch, count), axis=1)[which]
+        if self.problem.row_table is not None:
+            lying = np.take_along_axis(self.problem.row_table, lying, axis=1)
+        return replace(self.problem, rows=tuple(lying))
+
+    def _end_epochs(self, start: State) -> None:
+        """Decide, epoch after epoch, which members end; those that end within the stretch are replayed to there."""
+        losses, members, rates = self._epoch_losses(), start.members, self._rates()
+        going, ends = np.ones(len(members), bool), np.full(len(members), len(losses))
+        scores = self._validate() if self.validation else None
+        for place, loss in enumerate(losses):
+            self.done += 1
+            self.losses.append(self._of_all(members[going], loss[going]))
+            self.epochs[members[going]] += 1
+            self._decide(members[going], loss[going], scores)
+            going &= np.array([not self.reasons[member] for member in members])
+            ends[~going] = np.minimum(ends[~going], place + 1)
+            if not going.any():
+                break
+        self._finish(start, ends, len(losses))
+        if self.after_epoch is not None and self.after_epoch(self._record(self._of_all(members, rates))):
+            self._end_all("callback")
+
+    def _epoch_losses(self) -> Floats:
+        """The mean loss of each epoch since the last decision, [E, K]."""
+        seen = np.concatenate(self.seen).astype(np.float64)
+        self.seen = []
+        weighted = seen.reshape(-1, self.steps, seen.shape[1]) * self.sizes[:, None]
+        # Number after number: how the clock divided the training into stretches leaves no trace in the sum.
+        summed: Floats = np.add.accumulate(weighted, axis=1)[:, -1] / self.sizes.sum()
+        return summed
+
+    def _validate(self) -> Floats:
+        """Score the members that still train, and note it."""
+        assert self.validation is not None
+        rows, members = self.validation, self.active.members
+        x, y, w = (each[members] if each.ndim == 3 else each for each in (rows.x, rows.y, rows.w))
+        logits, outputs = self.engine.outputs(self.problem, self.active, x)
+        with np.errstate(all="ignore"):
+            scores = metrics.find(rows.metric).value(outputs, y, w)
+            loss = data_term(self.problem.loss, self.problem.reduction, self.problem.network.output, logits, y, w)[0]
+        self.validation_scores.append(self._of_all(members, scores))
+        self.validation_losses.append(self._of_all(members, loss))
+        return scores
+
+    def _decide(self, members: Integers, loss: Floats, scores: Floats | None) -> None:
+        """End the members that diverged, that do not get better, or that have had all their epochs."""
+        step = self.done * self.steps
+        decides = self.best is not None and scores is not None
+        better, stuck = self.stall.note(members, -scores if decides and scores is not None else loss, self.rules)
+        if self.best is not None:
+            self.best = self.best.put(members[better], self.active.take(better))
+        stuck &= ~self._slowed(members, stuck)
+        for member, at_end in zip(members.tolist(), stuck.tolist(), strict=True):
+            if 0 <= self.bad[member] < step:
+                self.reasons[member] = "diverged"
+            elif at_end:
+                self.reasons[member] = "stalled"
+            elif self.done == self.rules.max_epochs:
+                self.reasons[member] = "max_epochs"
+
+    def _slowed(self, members: Integers, stuck: Floats) -> Floats:
+        """Divide the rate of the stuck members under the adaptive schedule; False where it is at its lowest already."""
+        if not self.problem.schedule.adaptive or not stuck.any():
+            return np.zeros(len(members), bool)
+        slowed = stuck & (self._rates() > LOWEST_RATE)
+        divide = self.problem.schedule_numbers["divide"][members]
+        self.active = replace(self.active, factor=np.where(slowed, self.active.factor / divide, self.active.factor))
+        self.stall.waited[members[slowed]] = 0
+        return slowed
+
+    def _finish(self, start: State, ends: Integers, epochs: int) -> None:
+        """Keep where each member ended: at the end of the stretch, or replayed to an epoch within it."""
+        ended = np.array([bool(self.reasons[member]) for member in start.members])
+        for end in np.unique(ends[ended]).tolist():
+            chosen = ended & (ends == end)
+            state = self.active.take(chosen)
+            if end < epochs:
+                state, _ = self.engine.advance(self.problem, start.take(chosen), end * self.steps)
+            self.ended = self.ended.put(state.members, state)
+        self.active = self.active.take(~ended)
+
+    def _end_all(self, reason: str) -> None:
+        for member in self.active.members:
+            self.reasons[member] = reason
+        if len(self.active.members):
+            self.ended = self.ended.put(self.active.members, self.active)
+        self.active = self.active.take(np.zeros(len(self.active.members), bool))
+
+    def _of_all(self, members: Integers, values: Floats) -> Floats:
+        row = np.full(self.problem.members, np.nan)
+        row[members] = values
+        return row
+
+    def _rates(self) -> Floats:
+        members = self.active.members
+        return self.problem.rates(members, max(self.active.step - 1, 0)) * self.active.factor
+
+    def _record(self, rates: Floats) -> Epoch:
+        state = self.ended.put(self.active.members, self.active) if len(self.active.members) else self.ended
+        return Epoch(
+            number=self.done,
+            state=state,
+            loss=self.losses[-1],
+            validation_loss=self.validation_losses[-1] if self.validation else None,
+            validation_score=self.validation_scores[-1] if self.validation else None,
+            rate=rates,
+            seconds=time.perf_counter() - self.started,
+        )
+
+    def run(self) -> EpochRun:
+        """The record; members that still train are told as interrupted."""
+        self._end_all("interrupted")
+        state = self.ended
+        if self.best is not None:
+            known = np.flatnonzero(np.isfinite(self.stall.best))
+            state = state.put(known, replace(self.best.take(known), step=state.step))
+        validated = self.validation is not None
+        return EpochRun(
+            state=state,
+            epochs=self.epochs,
+            reasons=tuple(self.reasons),
+            losses=np.array(self.losses).reshape(-1, self.problem.members),
+            validation_losses=np.array(self.validation_losses) if validated else None,
+            validation_scores=np.array(self.validation_scores) if validated else None,
+            best_scores=np.nanmax(np.array(self.validation_scores), axis=0) if self.validation_scores else None,
+            stall=self.stall,
+        )

@@ -1,0 +1,360 @@
+"""What scikit-learn's MLPs lack: each of it does what it says."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import log_loss
+
+from deltarule import MLPClassifier, MLPRegressor
+from deltarule.estimators.base import Epoch
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+RANDOM = np.random.default_rng(1)
+X = RANDOM.normal(size=(120, 3))
+NUMBERS = np.sin(X[:, 0]) + X[:, 1] ** 2 + RANDOM.normal(scale=0.1, size=120)
+CLASSES = np.digitize(NUMBERS, [0.2, 1.2])
+
+
+def classifier(**given: Any) -> MLPClassifier:
+    return MLPClassifier(**{"hidden_layer_sizes": (6,), "max_iter": 8, "random_state": 0, **given})
+
+
+def regressor(**given: Any) -> MLPRegressor:
+    return MLPRegressor(**{"hidden_layer_sizes": (6,), "max_iter": 8, "random_state": 0, **given})
+
+
+# --- layers ---
+
+
+def test_an_activation_for_each_layer() -> None:
+    given = {"hidden_layer_sizes": (4, 5), "activation": ["tanh", {"name": "leaky_relu", "slope": 0.3}]}
+    model = regressor(**given).fit(X, NUMBERS)
+    h = np.tanh(X @ model.coefs_[0] + model.intercepts_[0])
+    z = h @ model.coefs_[1] + model.intercepts_[1]
+    h = np.where(z > 0, z, 0.3 * z)
+    np.testing.assert_allclose(model.predict(X), (h @ model.coefs_[2] + model.intercepts_[2])[:, 0], rtol=1e-12)
+    with pytest.raises(ValueError, match="activation has 1 names for 2 hidden layers; give one for each, or one"):
+        regressor(**given | {"activation": ["tanh"]}).fit(X, NUMBERS)
+
+
+def test_dropout_acts_while_fitting_and_not_while_answering() -> None:
+    plain, dropped = regressor().fit(X, NUMBERS), regressor(dropout=[0.5]).fit(X, NUMBERS)
+    assert dropped.loss_curve_[0] > plain.loss_curve_[0]
+    np.testing.assert_array_equal(dropped.predict(X), dropped.predict(X))
+    np.testing.assert_array_equal(regressor(dropout=0.0).fit(X, NUMBERS).predict(X), plain.predict(X))
+
+
+def test_batch_norm_takes_the_scale_of_the_features_away() -> None:
+    """With λ = 0 and plain steps on whole batches, z = (W/c) (c x) has the same normalized values for every c."""
+    given = {"batch_norm": True, "alpha": 0, "max_iter": 1, "solver": "lbfgs"}
+    with pytest.raises(ValueError, match="solver='lbfgs' needs a loss that stays the same"):
+        regressor(**given).fit(X, NUMBERS)
+    given["solver"] = "adam"
+    small, large = (regressor(**given).fit(X * c, NUMBERS) for c in (1.0, 50.0))
+    assert large.loss_ == pytest.approx(small.loss_, rel=1e-3)
+    assert regressor(alpha=0, max_iter=1).fit(X * 50.0, NUMBERS).loss_ > 10 * small.loss_
+
+
+# --- rows ---
+
+
+def test_class_weight_is_weights_of_rows() -> None:
+    weighted = classifier(class_weight={0: 3.0, 1: 1.0, 2: 0.5}).fit(X, CLASSES)
+    by_hand = classifier().fit(X, CLASSES, sample_weight=np.array([3.0, 1.0, 0.5])[CLASSES])
+    np.testing.assert_array_equal(weighted.coefs_[0], by_hand.coefs_[0])
+    balanced = classifier(class_weight="balanced").fit(X, CLASSES)
+    counts = np.bincount(CLASSES)
+    by_hand = classifier().fit(X, CLASSES, sample_weight=(120 / (3 * counts))[CLASSES])
+    np.testing.assert_allclose(balanced.coefs_[0], by_hand.coefs_[0], rtol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:Got `batch_size`")
+@settings(max_examples=10)
+@given(weights=st.lists(st.integers(0, 3), min_size=120, max_size=120).filter(any))
+def test_a_weight_is_how_often_a_row_counts(weights: list[int]) -> None:
+    weighted = regressor(max_iter=3, batch_size=500).fit(X, NUMBERS, sample_weight=weights)
+    repeated = regressor(max_iter=3, batch_size=500).fit(np.repeat(X, weights, axis=0), np.repeat(NUMBERS, weights))
+    np.testing.assert_allclose(weighted.predict(X), repeated.predict(X), rtol=1e-8, atol=1e-10)
+
+
+# --- losses ---
+
+
+def test_the_step_follows_the_loss_that_is_told() -> None:
+    """One plain step on two outputs is −α times the central difference of ½ Σ (p − y)² / N + ½ λ ‖W‖² / N."""
+    y = np.stack([NUMBERS, X[:, 2]], axis=1)
+    given = {"solver": "sgd", "momentum": 0, "alpha": 3.0, "activation": "tanh", "warm_start": True, "max_iter": 1}
+    model = regressor(**given).fit(X, y)
+    before, bias = [c.copy() for c in model.coefs_], [b.copy() for b in model.intercepts_]
+
+    def loss(change: float) -> float:
+        W = [before[0].copy(), before[1]]
+        W[0][1, 2] += change
+        p = np.tanh(X @ W[0] + bias[0]) @ W[1] + bias[1]
+        return float(((p - y) ** 2).sum() / 2 / 120 + 3.0 / 2 * sum((w**2).sum() for w in W) / 120)
+
+    model.fit(X, y)
+    assert model.loss_ == pytest.approx(loss(0.0), rel=1e-12)
+    slope = (loss(1e-5) - loss(-1e-5)) / 2e-5
+    assert (model.coefs_[0] - before[0])[1, 2] == pytest.approx(-0.001 * slope, rel=1e-6)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_quantiles(share: float) -> None:
+    given = {"loss": {"name": "quantile", "quantile": share}, "solver": "lbfgs", "max_iter": 300}
+    below = NUMBERS < regressor(**given).fit(X, NUMBERS).predict(X)
+    assert abs(below.mean() - share) < 0.06
+
+
+@pytest.mark.parametrize("loss", ["absolute_error", {"name": "huber", "delta": 0.1}])
+def test_losses_that_outliers_do_not_pull(loss: Any) -> None:
+    spoiled = NUMBERS.copy()
+    spoiled[::10] += 50
+    given = {"max_iter": 300, "learning_rate_init": 0.02}
+    robust, squared = (regressor(loss=name, **given).fit(X, spoiled) for name in (loss, "squared_error"))
+    clean = np.arange(120) % 10 > 0
+    assert robust.score(X[clean], NUMBERS[clean]) > 0.7 > squared.score(X[clean], NUMBERS[clean])
+
+
+def test_scaled_targets_leave_no_trace_of_their_scale() -> None:
+    for more in ({}, {"solver": "lbfgs"}, {"early_stopping": True}):
+        one = regressor(scale_target=True, **more).fit(X, NUMBERS)
+        other = regressor(scale_target=True, **more).fit(X, 1000 * NUMBERS - 7e4)
+        np.testing.assert_allclose(other.predict(X), 1000 * one.predict(X) - 7e4, rtol=1e-6)
+    with pytest.raises(ValueError, match="loss='poisson' needs counts"):
+        regressor(loss="poisson", scale_target=True).fit(X, np.ones(120))
+
+
+# --- optimizers and schedules ---
+
+
+@pytest.mark.parametrize(
+    "solver", ["rmsprop", "adagrad", "adamw", "rprop", "nesterov", {"name": "rmsprop", "decay": 0.5}]
+)
+def test_other_optimizers_learn(solver: Any) -> None:
+    model = regressor(solver=solver, learning_rate_init=0.01, max_iter=60).fit(X, NUMBERS)
+    assert model.loss_ < 0.7 * model.loss_curve_[0]
+
+
+def rates(**given: Any) -> list[float]:
+    seen: list[float] = []
+    regressor(callbacks=lambda epoch, model: seen.append(epoch.learning_rate), batch_size=40, **given).fit(X, NUMBERS)
+    return seen
+
+
+def test_schedules() -> None:
+    halved = {"name": "step", "every": 2, "factor": 0.5, "per": "epoch"}
+    assert rates(learning_rate=halved, max_iter=5) == pytest.approx([1e-3, 1e-3, 5e-4, 5e-4, 2.5e-4])
+    scaled = rates(learning_rate="invscaling", solver="sgd", power_t=0.5, max_iter=3)
+    assert scaled == pytest.approx([1e-3, 1e-3 / 121**0.5, 1e-3 / 241**0.5])
+    with pytest.raises(ValueError, match="give tol and n_iter_no_change"):
+        rates(learning_rate={"name": "adaptive", "patience": 3}, solver="sgd")
+
+
+def test_adaptive_rate_falls_by_five_and_ends_at_its_lowest() -> None:
+    seen = rates(
+        learning_rate="adaptive", solver="sgd", learning_rate_init=1e-4, tol=10.0, n_iter_no_change=1, max_iter=99
+    )
+    assert sorted(set(seen), reverse=True) == pytest.approx([1e-4 / 5**k for k in range(4)])
+    assert len(seen) < 99
+
+
+# --- validation ---
+
+
+def test_own_validation_rows_are_scored_after_every_epoch() -> None:
+    train, held = slice(0, 80), slice(80, 120)
+    seen: list[Epoch] = []
+    model = classifier(callbacks=lambda epoch, model: seen.append(epoch))
+    model.fit(X[train], CLASSES[train], eval_set=(X[held], CLASSES[held]))
+    assert model.validation_scores_ is not None and len(model.validation_scores_) == model.n_iter_ == 8
+    assert model.validation_scores_[-1] == pytest.approx(model.score(X[held], CLASSES[held]))
+    told = log_loss(CLASSES[held], model.predict_proba(X[held]))
+    assert model.validation_loss_curve_[-1] == pytest.approx(told)
+    assert [one.validation_loss for one in seen] == pytest.approx(model.validation_loss_curve_)
+    assert [one.validation_score for one in seen] == pytest.approx(model.validation_scores_)
+    assert [one.loss for one in seen] == pytest.approx(model.loss_curve_)
+
+
+def test_early_stopping_by_own_rows_brings_the_best_weights_back() -> None:
+    train, held = slice(0, 60), slice(60, 120)
+    model = regressor(early_stopping=True, hidden_layer_sizes=(50,), max_iter=400, learning_rate_init=0.03)
+    model.fit(X[train], NUMBERS[train], eval_set=(X[held], NUMBERS[held]))
+    assert model.n_iter_ < 400
+    assert model.score(X[held], NUMBERS[held]) == pytest.approx(max(model.validation_scores_))
+    assert max(model.validation_scores_) > model.validation_scores_[-1]
+
+
+@pytest.mark.parametrize(
+    ("eval_set", "message"),
+    [
+        (X, "eval_set must be a pair"),
+        ((X[:, :2], CLASSES), "X has 2 features, but MLPClassifier is expecting 3 features"),
+        ((X, CLASSES + 1), "`y` has classes not in `self.classes_`"),
+    ],
+)
+def test_validation_rows_that_do_not_fit(eval_set: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        classifier().fit(X, CLASSES, eval_set=eval_set)
+
+
+def test_lbfgs_has_no_epochs_to_score() -> None:
+    with pytest.raises(ValueError, match="solver='lbfgs' has no epochs after which eval_set could be scored"):
+        classifier(solver="lbfgs").fit(X, CLASSES, eval_set=(X, CLASSES))
+
+
+# --- callbacks, progress ---
+
+
+def test_a_callback_sees_the_model_and_may_end_the_fit() -> None:
+    seen = []
+
+    def stop(epoch: Epoch, model: Any) -> bool:
+        seen.append(model.score(X, NUMBERS))
+        return epoch.number == 3
+
+    model = regressor(callbacks=[stop, lambda epoch, model: None]).fit(X, NUMBERS)
+    assert len(seen) == model.n_iter_ == 3
+    assert seen[-1] == model.score(X, NUMBERS)
+    same = regressor(max_iter=3).fit(X, NUMBERS)
+    np.testing.assert_array_equal(same.predict(X), model.predict(X))
+
+
+def test_progress_tells_how_much_is_left(capsys: pytest.CaptureFixture[str]) -> None:
+    started = time.perf_counter()
+    model = classifier(verbose=True, max_iter=2, early_stopping=True).fit(X, CLASSES)
+    taken = time.perf_counter() - started
+    first, score, last, _ = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"Iteration 1, loss = {model.loss_curve_[0]:.8f}, at most ")
+    assert float(first.split()[-3]) <= taken + 1
+    assert score == f"Validation score: {model.validation_scores_[0]:f}"
+    assert last.endswith("at most 0 s left")
+
+
+def test_ctrl_c_keeps_what_was_learnt() -> None:
+    def press(epoch: Epoch, model: Any) -> None:
+        if epoch.number == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.warns(UserWarning, match="Training interrupted by user"):
+        model = regressor(callbacks=press).fit(X, NUMBERS)
+    assert model.n_iter_ == 2
+    np.testing.assert_array_equal(regressor(max_iter=2).fit(X, NUMBERS).predict(X), model.predict(X))
+
+
+# --- ensembles ---
+
+
+def test_an_ensemble_answers_with_the_mean_and_the_spread_of_its_members() -> None:
+    model = regressor(n_members=4).fit(X, NUMBERS)
+    each = []
+    for member in range(4):
+        h = np.maximum(X @ model.coefs_[0][member] + model.intercepts_[0][member], 0)
+        each.append((h @ model.coefs_[1][member] + model.intercepts_[1][member])[:, 0])
+    mean, spread = model.predict(X, return_std=True)
+    np.testing.assert_allclose(mean, np.mean(each, axis=0), rtol=1e-10)
+    np.testing.assert_allclose(spread, np.std(each, axis=0, ddof=1), rtol=1e-8)
+    np.testing.assert_array_equal(model.predict(X), mean)
+    assert (spread > 0).all()
+
+
+def test_an_ensemble_of_classifiers() -> None:
+    model = classifier(n_members=3).fit(X, CLASSES)
+    mean, spread = model.predict_proba(X, return_std=True)
+    np.testing.assert_allclose(mean.sum(axis=1), 1)
+    assert mean.shape == spread.shape == (120, 3)
+    np.testing.assert_array_equal(model.predict(X), model.classes_[mean.argmax(axis=1)])
+    with pytest.raises(ValueError, match="fit with n_members of 2 or more"):
+        classifier().fit(X, CLASSES).predict_proba(X, return_std=True)
+
+
+def test_members_begin_and_see_their_rows_differently() -> None:
+    model = regressor(n_members=3, batch_size=30, max_iter=1).fit(X, NUMBERS)
+    assert len({array.tobytes() for array in model.coefs_[0]}) == 3
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_an_ensemble_goes_on(solver: str) -> None:
+    given = {"n_members": 2, "warm_start": True, "max_iter": 2, "solver": solver}
+    model = regressor(**given).fit(X, NUMBERS)
+    before = model.loss_
+    assert model.fit(X, NUMBERS).loss_ < before
+    with pytest.raises(ValueError, match="cannot go on"):
+        model.set_params(hidden_layer_sizes=(9,)).fit(X, NUMBERS)
+
+
+# --- what stays the same ---
+
+
+def test_float32_is_kept() -> None:
+    model = classifier().fit(X.astype(np.float32), CLASSES)
+    assert {array.dtype for array in (*model.coefs_, *model.intercepts_)} == {np.dtype("float32")}
+    assert model.predict_proba(X.astype(np.float32)).dtype == np.float32
+
+
+@pytest.mark.parametrize("batch_size", [120, 25])
+def test_partial_fit_over_all_rows_is_an_epoch(batch_size: int) -> None:
+    given = {"batch_size": batch_size, "shuffle": False}
+    fitted, parts = regressor(max_iter=4, **given).fit(X, NUMBERS), regressor(**given)
+    for _ in range(4):
+        parts.partial_fit(X, NUMBERS)
+    np.testing.assert_allclose(parts.predict(X), fitted.predict(X), rtol=1e-9)
+    assert parts.loss_curve_ == pytest.approx(fitted.loss_curve_)
+
+
+def test_looking_at_every_epoch_changes_nothing() -> None:
+    """Without anybody who looks, many epochs are advanced at once, and the last one is found afterwards."""
+    given = {"max_iter": 400, "tol": 1e-3, "learning_rate_init": 0.01, "n_members": 3}
+    alone = regressor(**given).fit(X, NUMBERS)
+    watched = regressor(**given, callbacks=lambda epoch, model: None).fit(X, NUMBERS)
+    assert alone.n_iter_ == watched.n_iter_ < 400
+    assert alone.loss_curve_ == watched.loss_curve_
+    np.testing.assert_array_equal(alone.coefs_[0], watched.coefs_[0])
+
+
+FIT = """
+import numpy as np
+from deltarule import MLPRegressor
+X = np.random.default_rng(0).normal(size=(400, 30))
+model = MLPRegressor(hidden_layer_sizes=(60,), max_iter=3, random_state=0, n_members=2).fit(X, X[:, 0] * X[:, 1])
+print(model.coefs_[0].tobytes().hex()[:4000], model.predict(X).tobytes().hex()[:4000])
+"""
+
+
+def test_the_number_of_threads_changes_no_bit() -> None:
+    seen = set()
+    for threads in ("1", "2"):
+        variables = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
+        command = [sys.executable, "-W", "ignore", "-c", FIT]
+        printed = subprocess.run(command, env=os.environ | variables, capture_output=True, check=True).stdout
+        seen.add(hashlib.sha256(printed).hexdigest())
+    assert len(seen) == 1
+
+
+# --- warnings ---
+
+
+def test_features_that_nobody_scaled() -> None:
+    wide = X * np.array([1.0, 700.0, 1.0])
+    with pytest.warns(UserWarning, match=r"the values of feature number 1 are around \d+, .* put a StandardScaler"):
+        regressor().fit(wide, NUMBERS)
+    with pytest.warns(UserWarning, match="the features are not scaled"):
+        regressor().fit(X * 1e-5, NUMBERS)
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("scale", [0.1, 1.0, 16.0])
+def test_scaled_features_bring_no_warning(scale: float) -> None:
+    regressor().fit(X * scale, NUMBERS)
+    regressor().fit(np.zeros((9, 2)), np.arange(9))

@@ -1,0 +1,71 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from deltarule import MLPClassifier
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X = np.random.default_rng(2).normal(size=(80, 3))
+
+
+def fitted(y: Any, **given: Any) -> MLPClassifier:
+    return MLPClassifier((8,), solver="lbfgs", random_state=0, max_iter=200, **given).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        np.array([3, 7]),
+        np.array(["no", "yes"]),
+        np.array([False, True]),
+        np.array([0.0, 2.0, 9.0]),
+        np.array(list("abcd")),
+    ],
+    ids=str,
+)
+def test_classes_of_any_kind_come_back(classes: Any) -> None:
+    y = classes[np.argsort(np.argsort(X[:, 0])) * len(classes) // len(X)]
+    model = fitted(y)
+    np.testing.assert_array_equal(model.classes_, classes)
+    assert model.predict(X).dtype == y.dtype
+    assert (model.predict(X) == y).mean() > 0.95
+    probabilities = model.predict_proba(X)
+    assert probabilities.shape == (80, len(classes))
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    np.testing.assert_array_equal(classes[probabilities.argmax(axis=1)], model.predict(X))
+    np.testing.assert_array_equal(np.exp(model.predict_log_proba(X)).round(12), probabilities.round(12))
+
+
+def test_several_labels_at_once() -> None:
+    y = (X > 0).astype(int)
+    for given in (y, sparse.csr_matrix(y)):
+        model = fitted(given)
+        assert (model.predict(X) == y).mean() > 0.95
+        assert model.predict_proba(X).shape == (80, 3)
+        assert model.out_activation_ == "logistic"
+    model = MLPClassifier((8,), random_state=0).partial_fit(X, y, classes=[0, 1, 2])
+    assert model.predict(X).shape == (80, 3)
+
+
+def test_one_class_is_certain() -> None:
+    model = fitted(np.full(80, "only"))
+    assert set(model.predict(X)) == {"only"}
+    np.testing.assert_array_equal(model.predict_proba(X), np.ones((80, 1)))
+
+
+def test_columns_of_several_classes_are_refused() -> None:
+    y = np.stack([np.arange(80) % 3, np.arange(80) % 4], axis=1)
+    with pytest.raises(ValueError, match="y has several columns of several classes each"):
+        fitted(y)
+
+
+@pytest.mark.parametrize("make", [sparse.csr_matrix, sparse.csc_array], ids=["csr", "csc"])
+def test_a_sparse_matrix_is_as_good_as_an_array(make: Any) -> None:
+    holes = np.where(np.abs(X) < 1, 0, X)
+    y = X[:, 0] > 0
+    dense = MLPClassifier((5,), max_iter=5, random_state=0).fit(holes, y)
+    thin = MLPClassifier((5,), max_iter=5, random_state=0).fit(make(holes), y)
+    np.testing.assert_array_equal(thin.predict_proba(make(holes)), dense.predict_proba(holes))

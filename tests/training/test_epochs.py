@@ -1,0 +1,140 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deltarule import Network, create_problem
+from deltarule.engines.reference import ReferenceEngine
+from deltarule.problem.problem import Problem
+from deltarule.problem.state import initial_state
+from deltarule.training.epochs import EpochRules, Stall, Validation, one_epoch, train_epochs
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(30, 2))
+Y = X[:, :1] * X[:, 1:]
+
+
+def problem(**given: Any) -> Problem:
+    return create_problem(Network([2, 5, 1], "tanh"), X, Y, **{"optimizer": "adam", "seeds": range(3), **given})
+
+
+@given(
+    values=st.lists(st.integers(0, 6), min_size=1, max_size=30),
+    tolerance=st.sampled_from([0.0, 0.5, 1.0, 2.0]),
+    patience=st.integers(1, 4),
+)
+def test_patience_is_counted_as_scikit_learn_counts_it(values: list[int], tolerance: float, patience: int) -> None:
+    """The rule in words: an epoch that beats the best by the tolerance ends the count, another is counted."""
+    stall, best, count = Stall.of(1), np.inf, 0
+    for value in values:
+        count = count + 1 if value > best - tolerance else 0
+        best = min(best, value)
+        _, stuck = stall.note(np.array([0]), np.array([float(value)]), EpochRules(99, tolerance, patience))
+        assert stuck.item() is (count > patience)
+
+
+@pytest.mark.parametrize("batch_size", [None, 7])
+@pytest.mark.parametrize("in_order", [False, True])
+def test_stretches_leave_no_trace(batch_size: int | None, in_order: bool) -> None:
+    """Watched, every epoch is advanced by itself; unwatched, many at once, and the ends are found afterwards."""
+    given = problem(batch_size=batch_size, learning_rate=[0.03, 0.01, 0.1])
+    rules = EpochRules(150, 3e-3, 5)
+    seen = []
+    alone = train_epochs(given, initial_state(given), rules, in_order=in_order)
+    watched = train_epochs(
+        given, initial_state(given), rules, in_order=in_order, after_epoch=lambda e: bool(seen.append(e.loss))
+    )
+    np.testing.assert_array_equal(alone.state.theta, watched.state.theta)
+    np.testing.assert_array_equal(alone.losses, watched.losses)
+    np.testing.assert_array_equal(alone.losses, seen)
+    assert alone.reasons == watched.reasons == ("stalled",) * 3
+    assert len(set(alone.epochs.tolist())) > 1, "members end at different epochs"
+
+
+def test_a_member_alone_is_what_it_is_among_others() -> None:
+    given = problem(batch_size=8, learning_rate=0.02)
+    together = train_epochs(given, initial_state(given), EpochRules(80, 2e-3, 3))
+    for member in range(3):
+        one = given.take(np.array([member]))
+        alone = train_epochs(one, initial_state(one), EpochRules(80, 2e-3, 3))
+        np.testing.assert_array_equal(alone.state.theta[0], together.state.theta[member])
+        assert alone.epochs[0] == together.epochs[member]
+
+
+def test_rows_in_order_are_rows_in_order() -> None:
+    """With one row a batch and the gradient 2 (b − y), each update of b is known."""
+    given = create_problem(
+        Network([1, 1]), np.zeros((3, 1)), [1.0, 10.0, 100.0], learning_rate=0.25, batch_size=1, data_seeds=5
+    )
+    run = train_epochs(given, initial_state(given), EpochRules(1), in_order=True)
+    assert run.state.theta[0, 1] == 0.5 * 100 + 0.25 * 10 + 0.125 * 1
+    assert run.losses[0, 0] == pytest.approx((1 + 9.5**2 + (100 - 5.25) ** 2) / 3)
+
+
+@pytest.mark.parametrize("batch_size", [None, 4])
+def test_epoch_by_epoch_is_the_same_training(batch_size: int | None) -> None:
+    given = problem(batch_size=batch_size)
+    run = train_epochs(given, initial_state(given), EpochRules(3), in_order=True)
+    state, losses = initial_state(given), []
+    for _ in range(3):
+        state, loss, bad = one_epoch(given, state, np.arange(30))
+        losses.append(loss)
+        assert (bad == -1).all()
+    np.testing.assert_allclose(state.theta, run.state.theta, rtol=1e-12)
+    np.testing.assert_allclose(losses, run.losses, rtol=1e-12)
+
+
+def test_members_with_rows_of_their_own() -> None:
+    rows = [np.arange(0, 12), np.arange(10, 22), np.arange(18, 30)]
+    given = problem(rows=rows, batch_size=5, seeds=[0, 0, 0])
+    run = train_epochs(given, initial_state(given), EpochRules(4), in_order=True)
+    for member, own in enumerate(rows):
+        alone = create_problem(Network([2, 5, 1], "tanh"), X[own], Y[own], optimizer="adam", batch_size=5)
+        found = train_epochs(alone, initial_state(alone), EpochRules(4), in_order=True)
+        np.testing.assert_allclose(run.state.theta[member], found.state.theta[0], rtol=1e-12)
+
+
+def test_a_member_that_diverges_ends_and_the_others_go_on() -> None:
+    given = problem(optimizer="sgd", learning_rate=[0.01, 1e300, 0.01], batch_size=10)
+    run = train_epochs(given, initial_state(given), EpochRules(5))
+    assert run.reasons == ("max_epochs", "diverged", "max_epochs")
+    assert run.epochs.tolist() == [5, 1, 5]
+    assert np.isfinite(run.state.theta[[0, 2]]).all()
+
+
+def test_the_best_score_decides_and_its_weights_come_back() -> None:
+    given = problem(learning_rate=0.1)
+    held = RANDOM.normal(size=(20, 2))
+    rows = Validation(held, held[:, :1] * held[:, 1:], np.ones((20, 1)), "r_squared", decides=True)
+    run = train_epochs(given, initial_state(given), EpochRules(200, 0.0, 3), validation=rows)
+    assert run.validation_scores is not None and run.validation_losses is not None
+    _, outputs = ReferenceEngine().outputs(given, run.state, held)
+    missed = ((outputs - rows.y) ** 2).mean((1, 2))
+    np.testing.assert_allclose(1 - missed / rows.y.var(), run.best_scores, rtol=1e-9)
+    np.testing.assert_allclose(np.nanmax(run.validation_scores, axis=0), run.best_scores)
+    np.testing.assert_allclose(np.nanmin(run.validation_losses, axis=0), missed, rtol=1e-9)
+
+
+def test_watched_rows_that_do_not_decide_change_nothing() -> None:
+    given = problem(learning_rate=0.1)
+    rows = Validation(X, Y, np.ones((30, 1)), "r_squared", decides=False)
+    plain = train_epochs(given, initial_state(given), EpochRules(40))
+    scored = train_epochs(given, initial_state(given), EpochRules(40), validation=rows)
+    np.testing.assert_array_equal(plain.state.theta, scored.state.theta)
+
+
+def test_the_adaptive_schedule_divides_and_ends_at_the_lowest_rate() -> None:
+    given = problem(schedule={"name": "adaptive", "divide": 10.0}, learning_rate=[2e-3, 2e-5, 5e-7])
+    run = train_epochs(given, initial_state(given), EpochRules(100, 1e9, 2))
+    # The first epoch is better than nothing; the third after it that is not exhausts a patience of 2.
+    assert run.epochs.tolist() == [1 + 3 * 5, 1 + 3 * 3, 1 + 3]
+    assert run.state.factor == pytest.approx([1e-4, 1e-2, 1])
+
+
+def test_whoever_watches_may_end_it() -> None:
+    given = problem()
+    run = train_epochs(given, initial_state(given), EpochRules(50), after_epoch=lambda epoch: epoch.number == 4)
+    assert run.reasons == ("callback",) * 3
+    assert len(run.losses) == 4
