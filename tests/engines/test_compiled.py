@@ -277,6 +277,19 @@ def test_threads_and_the_size_of_blocks_change_nothing():
         assert np.array_equal(some.theta, one.theta[chosen])
 
 
+@pytest.mark.parametrize(
+    ("i", "sizes"), [*((i, (3, 2, 3, 2)) for i in range(0, 11, 2)), *((i, LARGE) for i in (1, 5, 9))]
+)
+def test_a_step_in_float32_is_within_a_millionth_of_the_reference_step(i, sizes):
+    problem = case(i, sizes=sizes, dtype="float32")
+    state, _ = ReferenceEngine().advance(problem, initial_state(problem), 2)
+    ours, seen = CompiledEngine().advance(problem, state, 1)
+    theirs, expected = ReferenceEngine().advance(problem, state, 1)
+    assert ours.theta.dtype == seen.objective.dtype == np.float32
+    assert (np.abs(ours.theta - theirs.theta) <= 1e-6 * np.abs(theirs.theta).max(1, keepdims=True)).all()
+    assert np.allclose(seen.objective, expected.objective, rtol=2e-6)
+
+
 def test_float32_stays_float32_and_near():
     problem = encoder(20, dtype="float32")
     ours, seen = CompiledEngine().advance(problem, initial_state(problem), 10)
