@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltarule.data.bundled import iris
-from deltarule.data.dataset import Dataset, Rows, with_parts
+from deltarule.data.dataset import Dataset, Rows
 from deltarule.data.splits import folds, split
 from deltarule.errors import BadInput
 
@@ -74,11 +74,12 @@ def test_nothing_asked_changes_nothing() -> None:
     assert split(whole) is whole
 
 
-def test_a_part_that_is_there_stays() -> None:
-    test = Rows([[99.0]], targets=[[99.0]])
-    parts = split(with_parts(dataset(10), {"test": test}), validation=3, test=5).parts
-    assert parts["test"] is test
-    assert (len(parts["train"]), len(parts["validation"])) == (7, 3)
+def test_a_part_that_is_there_stays_and_is_not_asked_for_again() -> None:
+    whole = split(iris(), test=30)
+    both = split(whole, validation=0.25)
+    assert both.test is whole.test and both.parts.keys() == {"train", "validation", "test"}
+    with pytest.raises(BadInput, match=r"iris has 30 test rows of its own; leave out split\.test"):
+        split(whole, test=0.5)
 
 
 @pytest.mark.parametrize(

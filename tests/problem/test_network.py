@@ -79,3 +79,8 @@ def test_unknown_names_are_refused() -> None:
     for arguments in ({"activation": "rely"}, {"output": "softmaxx"}, {"initializer": "glorott"}):
         with pytest.raises(BadInput, match="did you mean"):
             Network([2, 3, 1], **arguments)  # type: ignore[arg-type]
+
+
+def test_equal_networks_have_one_place_in_a_set() -> None:
+    one, same = (Network([2, 3, 1], {"name": "leaky_relu", "slope": 0.2}) for _ in range(2))
+    assert len({one, same, Network([2, 3, 1], "relu")}) == 2

@@ -302,6 +302,13 @@ def test_a_part_that_is_looked_at_must_be_there(
     dataset_of(with_settings(recipe, {"data.split": {"validation": 3, "test": 3}}))
 
 
+def test_numbers_have_no_accuracy(xor: Recipe) -> None:
+    study = StudySection(criterion="accuracy")  # type: ignore[arg-type]
+    recipe = replace(xor, configuration=xor.configuration.model_copy(update={"study": study}))
+    with pytest.raises(BadInput, match="study.criterion is the accuracy and diabetes has no classes"):
+        dataset_of(with_settings(recipe, {"data.name": "diabetes"}))
+
+
 # --- problems --------------------------------------------------------------------------------------------------------
 
 

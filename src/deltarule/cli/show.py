@@ -1,6 +1,5 @@
 """`deltarule show`: a study's recipe, with what the report left unsaid."""
 
-import json as json_module
 from typing import Any
 
 from deltarule.cli.common import ExperimentName, Json, Settings, Study, chosen_recipe, console, print_json
@@ -8,6 +7,7 @@ from deltarule.cli.common import ExperimentName, Json, Settings, Study, chosen_r
 
 def show(study: Study, experiment: ExperimentName = None, set: Settings = None, json: Json = False) -> None:
     """Show a study's recipe: every key with its value, its experiments, and the assumptions with their reasons."""
+    from deltarule.problem.sentences import as_toml
     from deltarule.studies.recipes import explain_recipe
 
     told = explain_recipe(chosen_recipe(study, experiment, set))
@@ -24,31 +24,23 @@ def show(study: Study, experiment: ExperimentName = None, set: Settings = None, 
     for section, keys in told["keys"].items():
         screen.print(f"\n[bold]\\[{section}][/bold]")
         for key, value in keys.items():
-            screen.print(f"{key} = {escape(_toml(value))}")
+            screen.print(f"{key} = {escape(as_toml(value))}")
     for title, rows in (("grid", told["grid"].items()), ("experiments", _experiments(told))):
         if rows:
             screen.print(f"\n[bold]{title}[/bold]")
             for name, value in rows:
-                screen.print(f"{escape(name)}: {escape(_toml(value) if title == 'grid' else value)}")
+                screen.print(f"{escape(name)}: {escape(as_toml(value) if title == 'grid' else value)}")
     if told["assumptions"]:
         screen.print("\n[bold]assumptions[/bold] (what the report leaves unsaid)")
         for one in told["assumptions"]:
-            screen.print(f"- {escape(one['what'])}: {escape(_toml(one['value']))}. {escape(one['why'])}")
+            screen.print(f"- {escape(one['what'])}: {escape(as_toml(one['value']))}. {escape(one['why'])}")
 
 
 def _experiments(told: dict[str, Any]) -> list[tuple[str, str]]:
+    from deltarule.problem.sentences import as_toml
+
     shown = []
     for one in told["experiments"]:
-        changes = ", ".join(f"{key} = {_toml(value)}" for key, value in one["set"].items())
+        changes = ", ".join(f"{key} = {as_toml(value)}" for key, value in one["set"].items())
         shown.append((one["name"], f"{one['about']} ({changes})" if one["about"] else changes))
     return shown
-
-
-def _toml(value: Any) -> str:
-    if value is None:
-        return '"none"'
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_toml(one) for one in value) + "]"
-    return json_module.dumps(value, ensure_ascii=False)

@@ -62,6 +62,10 @@ def _check_parts(configuration: Configuration, dataset: Dataset) -> None:
         raise BadInput(
             f"stopping.patience is {patience} and {dataset.name} has no validation rows; give data.split.validation"
         )
+    if criterion is not None and criterion.name == "accuracy" and not dataset.classes:
+        raise BadInput(
+            f"study.criterion is the accuracy and {dataset.name} has no classes, its targets are numbers; leave it out"
+        )
     if criterion is not None and criterion.part not in dataset.parts:
         raise BadInput(
             f"study.criterion looks at the {criterion.part} rows and {dataset.name} has none; "

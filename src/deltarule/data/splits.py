@@ -18,15 +18,13 @@ def split(
 ) -> Dataset:
     """Set rows of the training part aside for validation and test.
 
-    A part that the data set has already stays as it is.
-
     Parameters: `validation`, `test`: a share of the training rows (a fraction from 0 to under 1) or a number of rows
     (a whole number); `draw`, "random" or "last": the last rows, those for validation before those for testing; of
     rows drawn at random `seed`, a whole number from 0, and `stratify`, keep the shares of the classes alike in all
     parts.
     Returns: the data set with its new parts; in each part rows keep their order.
-    Errors: `BadInput` when a share is neither, when too few rows would be left, and when a class has too few rows
-    to be in every part.
+    Errors: `BadInput` when a share is neither, when a part is asked for that the data set has already, when too few
+    rows would be left, and when a class has too few rows to be in every part.
 
     >>> from deltarule.data.bundled import iris
     >>> {name: len(rows) for name, rows in split(iris(), validation=0.2, test=30).parts.items()}
@@ -36,10 +34,13 @@ def split(
         raise BadInput(f"the seed of the split is {seed}; give a whole number from 0 to under 2**32")
     if draw not in DRAWS:
         raise BadInput(f"rows are set aside by {draw!r}; choose one of {', '.join(DRAWS)}")
-    counts = {  # test first: its rows shall not depend on how many are set aside for validation
-        "test": _count(test, "test", dataset) if dataset.test is None else 0,
-        "validation": _count(validation, "validation", dataset) if dataset.validation is None else 0,
-    }
+    # Test first: its rows shall not depend on how many are set aside for validation.
+    counts = {part: _count(share, part, dataset) for part, share in (("test", test), ("validation", validation))}
+    for part, count in counts.items():
+        if count and part in dataset.parts:
+            raise BadInput(
+                f"{dataset.name} has {len(dataset.parts[part])} {part} rows of its own; leave out split.{part}"
+            )
     if sum(counts.values()) >= len(dataset.train):
         raise BadInput(
             f"{dataset.name} has {len(dataset.train)} rows to train on, so {counts['validation']} for validation and "

@@ -37,7 +37,7 @@ class Activation:
     derivative: Callable[..., Array]
     range: str = "real"
     rowwise: bool = False
-    parameters: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    parameters: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     kinks: tuple[float, ...] = ()
 
     def forward(self, z: Array) -> tuple[Array, Callable[[Array], Array]]:

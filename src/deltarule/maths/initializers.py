@@ -26,7 +26,7 @@ class Initializer:
     name: str
     law: str
     spread: Callable[..., float]
-    parameters: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    parameters: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     biases: str = "zeros"
 
     def weights(self, seed: Array, layer: int, fan_in: int, fan_out: int) -> Array:

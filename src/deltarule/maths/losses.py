@@ -49,7 +49,7 @@ class Loss:
     domain: str = "real"
     targets: str = "real"
     fused: Mapping[str, Fused] = field(default_factory=lambda: MappingProxyType({}))
-    parameters: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    parameters: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     kinks: tuple[float, ...] = ()
     exact: bool = True
 

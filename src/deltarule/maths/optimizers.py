@@ -35,7 +35,7 @@ class Optimizer:
     name: str
     update: Callable[..., tuple[Array, ...]] | None
     slots: tuple[str, ...] = ()
-    parameters: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    parameters: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     once_a_step: Callable[..., tuple[Array, ...]] | None = None
     norms: bool = False
     decay: bool = False

@@ -26,7 +26,7 @@ class Schedule:
 
     name: str
     rate: Callable[..., Array]
-    parameters: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    parameters: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     per: str = "step"
     adaptive: bool = False
 
