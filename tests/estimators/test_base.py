@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import log_loss
 
 from deltarule import MLPClassifier, MLPRegressor
-from deltarule.estimators.base import Epoch
+from deltarule.estimators.records import Epoch
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -350,6 +350,13 @@ def test_features_that_nobody_scaled() -> None:
         regressor().fit(wide, NUMBERS)
     with pytest.warns(UserWarning, match="the features are not scaled"):
         regressor().fit(X * 1e-5, NUMBERS)
+
+
+@pytest.mark.parametrize(("given", "factor"), [({}, 1), ({"solver": "lbfgs"}, 1), ({"batch_size": 500}, 1), ({}, 1e5)])
+def test_warnings_point_at_the_line_that_fits(given: dict[str, Any], factor: float) -> None:
+    with pytest.warns(Warning) as seen:
+        regressor(**{"max_iter": 1, **given}).fit(X * factor, NUMBERS)
+    assert {one.filename for one in seen} == {__file__}
 
 
 @pytest.mark.filterwarnings("error::UserWarning")

@@ -5,9 +5,9 @@ K members · N rows · D features · C outputs
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -21,12 +21,13 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from deltarule.estimators import settings
 from deltarule.estimators.prediction import outputs_of
+from deltarule.estimators.records import Epoch, Plan, Rows, curve, plain, with_weight
 from deltarule.estimators.settings import Architecture
 from deltarule.maths import random
 from deltarule.maths.network import flatten, views
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
-from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.training import epochs
 from deltarule.training.epochs import EpochRules, EpochRun, Stall, Validation, one_epoch, train_epochs
@@ -35,34 +36,6 @@ from deltarule.training.lbfgs import minimized
 DTYPES = (np.float64, np.float32)
 USUAL_SIZES = (0.01, 100.0)
 """Between these lies the root mean square of the largest feature of data that somebody scaled."""
-
-
-class Rows(NamedTuple):
-    """Rows to train on: x [N, D], targets [N, C] and weights [N] or None."""
-
-    x: Floats
-    y: Floats
-    w: Floats | None
-
-    def take(self, chosen: Any) -> "Rows":
-        """Some of the rows: indices or a mask."""
-        return Rows(self.x[chosen], self.y[chosen], None if self.w is None else self.w[chosen])
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """An epoch that has just ended, as callbacks see it; of several members the mean.
-
-    number, from 1   loss, on the batches as they were seen   validation_loss and validation_score, or None
-    learning_rate   seconds since the fit began
-    """
-
-    number: int
-    loss: float
-    validation_loss: float | None
-    validation_score: float | None
-    learning_rate: float
-    seconds: float
 
 
 class BaseMLP(BaseEstimator):
@@ -106,7 +79,27 @@ class BaseMLP(BaseEstimator):
 
     # --- fitting ---
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, eval_set: Any = None, incremental: bool = False) -> "BaseMLP":
+    def _fit(self, X: Any, y: Any, sample_weight: Any, eval_set: Any = None) -> None:
+        rows, generator, first = self._ready(X, y, sample_weight, eval_set)
+        if self._solver == "lbfgs":
+            self._fit_lbfgs(rows, generator, first)
+            return
+        plan = self._plan(rows, generator, first, eval_set)
+        run = train_epochs(
+            plan.problem,
+            plan.start,
+            plan.rules,
+            engine=self.engine,
+            in_order=not self.shuffle,
+            validation=plan.validation,
+            after_epoch=self._after_epoch(plan.problem),
+        )
+        self._conclude(plan, run)
+
+    def _ready(
+        self, X: Any, y: Any, sample_weight: Any, eval_set: Any = None, incremental: bool = False
+    ) -> tuple[Rows, np.random.RandomState, bool]:
+        """Check everything that is given; returned are the rows, the generator, and whether the fit begins anew."""
         self._check_parameters(eval_set, incremental)
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         X, y = self._validated(X, y, reset=first)
@@ -114,20 +107,13 @@ class BaseMLP(BaseEstimator):
             sample_weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
         weights = self._weights_of(y, sample_weight)
         self._learn(y, weights, X.dtype, first, incremental)
-        rows = _with_weight(Rows(X, self._targets(y, X.dtype), weights))
+        rows = with_weight(Rows(X, self._targets(y, X.dtype), weights))
         self._shape(rows, first)
         if first and not incremental:
             self._warn_of_sizes(rows.x)
-        generator = check_random_state(self.random_state)
         if first:
             self._forget()
-        if incremental:
-            self._fit_once(rows, generator, first)
-        elif self._solver == "lbfgs":
-            self._fit_lbfgs(rows, generator, first)
-        else:
-            self._fit_epochs(rows, generator, first, eval_set)
-        return self
+        return rows, check_random_state(self.random_state), first
 
     @property
     def _solver(self) -> str:
@@ -225,22 +211,19 @@ class BaseMLP(BaseEstimator):
             dtype=rows.x.dtype.name,
         )
 
-    def _fit_epochs(self, rows: Rows, generator: np.random.RandomState, first: bool, eval_set: Any) -> None:
+    def _plan(self, rows: Rows, generator: np.random.RandomState, first: bool, eval_set: Any = None) -> Plan:
+        """What is to be trained, and how."""
         rows, validation = self._set_aside(rows, generator, eval_set)
         problem = self._problem(rows, generator)
-        run = train_epochs(
-            problem,
-            self._start(problem, first),
-            EpochRules(int(self.max_iter), float(self.tol), self.n_iter_no_change),
-            engine=self.engine,
-            in_order=not self.shuffle,
-            validation=validation,
-            after_epoch=self._after_epoch(problem),
-        )
-        self._keep(problem, run.state)
+        rules = EpochRules(int(self.max_iter), float(self.tol), self.n_iter_no_change)
+        return Plan(problem, self._start(problem, first), rules, validation)
+
+    def _conclude(self, plan: Plan, run: EpochRun) -> None:
+        """Keep what a training came to, and say what a person should know of it."""
+        self._keep(plan.problem, run.state)
         self._stall, self._factor, self._passes = run.stall, run.state.factor, int(run.epochs.max())
         self.n_iter_ = int(run.epochs.max())
-        self.t_ += self.n_iter_ * len(rows.x)
+        self.t_ += self.n_iter_ * plan.problem.row_count(0)
         self._keep_curves(run)
         self._tell(run)
 
@@ -280,7 +263,7 @@ class BaseMLP(BaseEstimator):
 
         def after(seen: epochs.Epoch) -> bool:
             self._hold(problem.network, seen.state, copy=False)
-            epoch = _plain(seen)
+            epoch = plain(seen)
             if self.verbose:
                 self._print(epoch)
             answers = [call(epoch, self) for call in calls]  # each of them, also where an earlier one says stop
@@ -295,10 +278,10 @@ class BaseMLP(BaseEstimator):
             print(f"Validation score: {epoch.validation_score:f}")
 
     def _keep_curves(self, run: EpochRun) -> None:
-        self.loss_curve_ += _curve(run.losses)
+        self.loss_curve_ += curve(run.losses)
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else float("nan")
-        self.validation_scores_ = None if run.validation_scores is None else _curve(run.validation_scores)
-        self.validation_loss_curve_ = None if run.validation_losses is None else _curve(run.validation_losses)
+        self.validation_scores_ = None if run.validation_scores is None else curve(run.validation_scores)
+        self.validation_loss_curve_ = None if run.validation_losses is None else curve(run.validation_losses)
         self.best_validation_score_ = None if run.best_scores is None else float(np.mean(run.best_scores))
         self.best_loss_ = None if self.early_stopping else min(self.loss_curve_, default=float("nan"))
 
@@ -321,8 +304,9 @@ class BaseMLP(BaseEstimator):
             f"preprocessed.{where}"
         )
 
-    def _fit_once(self, rows: Rows, generator: np.random.RandomState, first: bool) -> None:
+    def _fit_once(self, X: Any, y: Any, sample_weight: Any) -> None:
         """One pass over the rows, from wherever an earlier one ended."""
+        rows, generator, first = self._ready(X, y, sample_weight, incremental=True)
         problem = self._problem(rows, generator)
         problem, factor = self._rates_going_on(problem)
         state = self._going_on(problem, first, factor)
@@ -382,7 +366,7 @@ class BaseMLP(BaseEstimator):
                 f"lbfgs failed to converge after {self.n_iter_} iteration(s) (status={unfinished[0].status}):\n"
                 f"{unfinished[0].message}\n\nIncrease the number of iterations (max_iter) or scale the data.",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=4,
             )
 
     # --- weights ---
@@ -476,43 +460,6 @@ class BaseMLP(BaseEstimator):
             "learn badly from such; put a StandardScaler before the estimator.",
             stacklevel=5,
         )
-
-
-def _with_weight(rows: Rows) -> Rows:
-    """The rows of weight above 0: the others count as not there."""
-    if rows.w is None or (rows.w > 0).all():
-        return rows
-    if not rows.w.any():
-        raise ValueError("Sample weights must contain at least one non-zero number.")
-    return rows.take(rows.w > 0)
-
-
-def _plain(seen: epochs.Epoch) -> Epoch:
-    def mean(values: Floats | None) -> float | None:
-        return None if values is None else float(np.nanmean(values))
-
-    return Epoch(
-        number=seen.number,
-        loss=float(np.nanmean(seen.loss)),
-        validation_loss=mean(seen.validation_loss),
-        validation_score=mean(seen.validation_score),
-        learning_rate=float(np.nanmean(seen.rate)),
-        seconds=seen.seconds,
-    )
-
-
-def _curve(values: Floats) -> list[float]:
-    """The mean over members, epoch by epoch; a member that has ended counts with its last value.   [E, K]  →  E numbers
-
-    >>> _curve(np.array([[4.0, 2.0], [2.0, np.nan]]))
-    [3.0, 2.0]
-    """
-    if not len(values):
-        return []
-    epoch = np.arange(len(values))[:, None]
-    last: Integers = np.maximum.accumulate(np.where(np.isnan(values), 0, epoch), axis=0)
-    means: list[float] = np.take_along_axis(values, last, axis=0).mean(axis=1).tolist()
-    return means
 
 
 def _by_member(arrays: dict[str, Floats]) -> dict[str, Floats]:

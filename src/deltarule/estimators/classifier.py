@@ -160,7 +160,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Errors: `ValueError` without classes in the first call, or with others later.
         """
         self._note_classes(y, classes)
-        self._fit(X, y, sample_weight, incremental=True)
+        self._fit_once(X, y, sample_weight)
         return self
 
     def predict(self, X: Any) -> Any:

@@ -168,7 +168,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Parameters: `X`, `y` and `sample_weight` as for `fit`.
         Returns: the estimator.
         """
-        self._fit(X, y, sample_weight, incremental=True)
+        self._fit_once(X, y, sample_weight)
         return self
 
     def predict(self, X: Any, return_std: bool = False) -> Any:

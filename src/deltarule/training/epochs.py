@@ -218,7 +218,10 @@ class _Training:
         """Advance until no member is left, or somebody interrupts."""
         pace = Pace()
         while len(self.active.members) and not interrupted():
-            with pace.measured(n := self._stretch_length(pace.steps)):
+            n = self._stretch_length(pace.steps)
+            if n % self.steps == 0:
+                pace.steps = n  # whole epochs, from which the pace learns as from any number it gave
+            with pace.measured(n):
                 self._stretch(n)
 
     def _stretch_length(self, most: int) -> int:
