@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     )
     from deltarule.proofs.trace.explain import explain
     from deltarule.proofs.why.report import why_not_learning
+    from deltarule.studies.sweeping import sweep
+    from deltarule.sweeps.result import load_sweep
     from deltarule.training.range_test import range_test
     from deltarule.training.train import train
 
@@ -53,12 +55,14 @@ _HOMES = {
     "from_sklearn": "estimators.conversion",
     "load": "data.load",
     "load_model": "estimators.model_file",
+    "load_sweep": "sweeps.result",
     "range_test": "training.range_test",
     "register_activation": "proofs.register",
     "register_loss": "proofs.register",
     "register_optimizer": "proofs.register",
     "register_penalty": "proofs.register",
     "register_schedule": "proofs.register",
+    "sweep": "studies.sweeping",
     "to_torch": "interop.torch",
     "train": "training.train",
     "unregister": "proofs.register",
@@ -84,12 +88,14 @@ __all__ = [
     "from_sklearn",
     "load",
     "load_model",
+    "load_sweep",
     "range_test",
     "register_activation",
     "register_loss",
     "register_optimizer",
     "register_penalty",
     "register_schedule",
+    "sweep",
     "to_torch",
     "train",
     "unregister",

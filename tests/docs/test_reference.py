@@ -1,8 +1,10 @@
 """The reference says of the command line what the program does."""
 
+import contextlib
 import dataclasses
 import json
 import re
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +21,9 @@ from deltarule.proofs.own_code.report import CodeReport, Worst
 from deltarule.proofs.report import Check, GradientReport
 from deltarule.studies.outcome import Outcome, Solved, Spread
 from deltarule.studies.results import StudyResults
+from deltarule.studies.sweeping import SweepOutcome
 from deltarule.studies.verdicts import Share, Verdict
+from deltarule.sweeps.result import ConfigurationScore
 from deltarule.training.run import Divergence
 from deltarule.training.stopping import REASONS
 
@@ -78,6 +82,9 @@ def test_fields_are_those_of_the_records() -> None:
     assert report == names(GradientReport) and sorted(check) == sorted(names(Check))
     assert sorted(own) == sorted(names(CodeReport))
     inner = [(section("run"), record) for record in (Spread, Solved, Divergence)] + [(section("claims"), Share)]
+    [swept] = tables(section("sweep"), "field")
+    assert swept == names(SweepOutcome)
+    inner += [(section("sweep"), ConfigurationScore)]
     inner += [(section("gradcheck"), record) for record in (Worst, Mistake)]
     for text, record in inner:
         assert [name for name in names(record) if f"`{name}`" not in text] == []
@@ -110,6 +117,21 @@ def test_fields_that_no_record_has(printed: Callable[..., Any]) -> None:
     assert image_sets == list(printed("data", "list")["data"][0])
     [ranged] = tables(section("lr-range"), "field")
     assert sorted(ranged) == sorted(printed("lr-range", "encoder", "--seeds", 1, "--steps", 10))
+
+
+def test_columns_are_those_of_a_sweep(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(RECIPE, encoding="utf-8")
+    table = deltarule.sweep(tmp_path / "mine.toml", out=tmp_path / "out")
+    [columns] = tables(section("sweep"), "column")
+    assert [name.replace("…", "accuracy") for name in columns] == list(next(table.rows()))
+    store = (REFERENCE / "store.md").read_text(encoding="utf-8")
+    with contextlib.closing(sqlite3.connect(tmp_path / "out" / "sweep.sqlite")) as connection:
+        for name in ("members", "configurations", "bases", "networks", "about"):
+            found = re.search(rf"^`{name}`.*?:\n\n((?:\|.*\n)+)", store, re.MULTILINE)
+            assert found, name
+            stored = [row[1] for row in connection.execute(f"PRAGMA table_info({name})")]
+            assert sorted(tables(found[1], "column")[0]) == sorted(stored)
+    table.close()
 
 
 def test_files_are_those_that_are_written(printed: Callable[..., Any], tmp_path: Path) -> None:

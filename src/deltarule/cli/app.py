@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from deltarule.cli import claims, data, explain, export, gradcheck, lr_range, run, show, studies
+from deltarule.cli import claims, data, explain, export, gradcheck, lr_range, run, show, studies, sweep
 from deltarule.errors import BadInput, DeltaruleError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ for command in (
     studies.list_studies,
     show.show,
     run.run,
+    sweep.sweep,
     explain.explain,
     export.export,
     claims.claims,

@@ -13,11 +13,14 @@ from deltarule.problem.configuration import Configuration
 from deltarule.problem.resolved import resolved
 
 
-def prepared(configuration: Configuration, folder: Path, data_dir: str | Path | None = None) -> Dataset:
+def prepared(
+    configuration: Configuration, folder: Path, data_dir: str | Path | None = None, needed: bool = True
+) -> Dataset:
     """Load a configuration's rows, set some aside, and scale them.
 
     Parameters: `folder`, where the recipe lies; `data_dir`, a folder in which a file is looked for before it is looked
-    for beside the recipe and in the current folder.
+    for beside the recipe and in the current folder; `needed`, whether there must be validation rows where a rule
+    looks at them: with folds each member has rows of its own for that.
     Errors: `BadInput` for data that cannot be read, split or scaled, or lack a part that the configuration looks at.
 
     >>> from deltarule.problem.configuration import parse
@@ -31,7 +34,8 @@ def prepared(configuration: Configuration, folder: Path, data_dir: str | Path | 
     source: str | Path = name if data.file is None else _file(folder, name, data_dir)
     whole = loading.load(source, data.target, data_dir, **options)
     dataset, _ = scale(split(whole, **data.split.model_dump()), data.scale)
-    _check_parts(configuration, dataset)
+    if needed:
+        _check_parts(configuration, dataset)
     return dataset
 
 

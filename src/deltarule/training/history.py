@@ -20,8 +20,8 @@ from deltarule.stats import metrics
 
 ROWS_AT_ONCE = 4096
 NUMBERS_AT_ONCE = 2**25
-"""How much is evaluated at a time: rows of a pass, always the same, and numbers of the members' units in it. So a look at
-a large data set, or at many members, needs no more memory than at a small one."""
+"""How much is evaluated at a time: rows of a pass, always the same, and numbers of the members' units in it.
+So a look at a large data set, or at many members, needs no more memory than at a small one."""
 
 
 @dataclass(frozen=True)
@@ -168,13 +168,28 @@ def _on_training(problem: Problem, engine: Engine, state: State, rows: Batch, lo
 def _on_validation(
     problem: Problem, engine: Engine, state: State, validation: tuple[Floats, Floats], looks: Looks
 ) -> dict[str, Floats]:
-    x, y = validation
+    found = on_rows(problem, engine, state, *validation, looks.metrics)
+    return {f"validation {name}": value for name, value in found.items()}
+
+
+def on_rows(
+    problem: Problem, engine: Engine, state: State, x: Floats, y: Floats, names: tuple[str, ...]
+) -> dict[str, Floats]:
+    """Objective and metrics of every member on rows that are the same for all.   x [M, D], y [M, C] → {name: [K]}
+
+    >>> from deltarule.engines.reference import ReferenceEngine
+    >>> from deltarule.problem.create import create_problem
+    >>> from deltarule.problem.network import Network
+    >>> from deltarule.problem.state import initial_state
+    >>> problem = create_problem(Network([1, 1], initializer="zeros"), [[0.0]], [0.0])
+    >>> on_rows(problem, ReferenceEngine(), initial_state(problem), np.ones((1, 1)), np.ones((1, 1)), ())
+    {'objective': array([1.])}
+    """
     rows = Batch(x, y, np.ones((len(x), 1), problem.dtype), np.arange(len(x)))
     logits, outputs = outputs_of(problem, engine, state, x)
-    seen = {"validation objective": objective_of_logits(problem, state, logits, rows)}
+    seen = {"objective": objective_of_logits(problem, state, logits, rows)}
     with np.errstate(all="ignore"):
-        for name in looks.metrics:
-            seen[f"validation {name}"] = metrics.find(name).value(outputs, rows.y, rows.w)
+        seen |= {name: metrics.find(name).value(outputs, rows.y, rows.w) for name in names}
     return seen
 
 

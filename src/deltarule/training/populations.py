@@ -84,7 +84,7 @@ def problem_of_members(
     indices of the training rows that are its own, None for all.
     """
     first = configurations[0]
-    network = _network(first, dataset)
+    network = network_of(first, dataset)
     optimizer, schedule = registry.optimizer(first.optimizer.name), registry.schedule(first.optimizer.schedule)
     numbers = [_numbers(configuration, len(network.layers) - 1) for configuration in configurations]
     # One number a member.    {name: [K]}, dropout [K, hidden layers]
@@ -155,13 +155,20 @@ def _numbers(configuration: Configuration, hidden: int) -> dict[str, Any]:
     }
 
 
-def _network(configuration: Configuration, dataset: Dataset) -> Network:
+def network_of(configuration: Configuration, dataset: Dataset) -> Network:
+    """The shape of a configuration's network for these data: sizes that are "auto" are filled in."""
     given = configuration.network
     sizes: list[Any] = list(given.layers)
     if sizes[0] == "auto":
         sizes[0] = dataset.inputs
     if sizes[-1] == "auto":
         sizes[-1] = dataset.default_outputs(registry.activation(given.output).name)
+    return network_of_sizes(configuration, sizes)
+
+
+def network_of_sizes(configuration: Configuration, sizes: Sequence[int]) -> Network:
+    """The network of a configuration with these sizes, which are its own where it gives any."""
+    given = configuration.network
     return Network(
         sizes,
         given.activation,

@@ -1,0 +1,161 @@
+"""`deltarule sweep`: train every combination of a recipe's grid, and print the table of a sweep."""
+
+import csv
+import json as json_format
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from deltarule.cli.common import (
+    Data,
+    EngineName,
+    ExperimentName,
+    Json,
+    Seeds,
+    Settings,
+    chosen_recipe,
+    console,
+    print_json,
+    show_all,
+)
+from deltarule.errors import BadInput
+
+if TYPE_CHECKING:
+    from deltarule.sweeps.result import Sweep
+    from deltarule.sweeps.sweep import SweepProgress
+
+Study = Annotated[
+    str | None, typer.Argument(metavar="STUDY", help="A study's name, or a TOML file; left out with --table.")
+]
+Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder of the store; none: keep nothing.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the store in the folder of --out, or start it.")]
+Folds = Annotated[int | None, typer.Option("--folds", metavar="K", help="Cross-validate each member on K folds.")]
+Keep = Annotated[Literal["none", "best", "all"], typer.Option("--keep", help="Whose weights the store keeps.")]
+ExecutorName = Annotated[
+    Literal["local", "dask"], typer.Option("--executor", help="Who does the work: this machine, or a Dask cluster.")
+]
+Address = Annotated[str | None, typer.Option("--address", metavar="A", help="Of a running Dask cluster.")]
+Workers = Annotated[int | None, typer.Option("--workers", metavar="N", help="How many processes do the work.")]
+TableOf = Annotated[Path | None, typer.Option("--table", metavar="DIR", help="Print the table of the store in DIR.")]
+Format = Annotated[
+    Literal["csv", "parquet", "json"] | None, typer.Option("--format", help="Of the table; csv if left out.")
+]
+
+
+def sweep(
+    study: Study = None,
+    experiment: ExperimentName = None,
+    set: Settings = None,
+    out: Out = None,
+    resume: Resume = False,
+    folds: Folds = None,
+    seeds: Seeds = None,
+    keep: Keep = "none",
+    engine: EngineName = None,
+    executor: ExecutorName = "local",
+    address: Address = None,
+    workers: Workers = None,
+    data: Data = None,
+    table: TableOf = None,
+    format: Format = None,
+    json: Json = False,
+) -> None:
+    """Train every combination of a recipe's grid over folds and seeds, or print what an earlier sweep came to."""
+    from deltarule.studies.sweeping import sweep as swept
+    from deltarule.studies.sweeping import sweep_outcome
+
+    if table is not None:
+        _print_table(study, table, format)
+        return
+    if study is None:
+        raise BadInput("no study is named; say what to sweep, or name the folder of a sweep with --table")
+    if format is not None:
+        raise BadInput("--format is given without --table; name the folder of a sweep with --table")
+    if resume and out is None:
+        raise BadInput("--resume goes on with the store in the folder of --out; name that folder too")
+    recipe = chosen_recipe(study, experiment, set, seeds=seeds)
+    with _progress_shown(recipe.name) as progress:
+        done = swept(
+            recipe,
+            out=out,
+            resume=resume,
+            folds=folds,
+            keep=keep,
+            engine=engine,
+            executor=executor,
+            address=address,
+            workers=workers,
+            data_dir=data,
+            progress=progress,
+        )
+    outcome = sweep_outcome(done, out)
+    if json:
+        print_json(outcome)
+        return
+    from deltarule.reports.sweeps import best_configurations
+
+    show_all(best_configurations(outcome))
+
+
+def _print_table(study: str | None, folder: Path, format: str | None) -> None:
+    from deltarule.sweeps.result import load_sweep
+
+    if study is not None:
+        raise BadInput(f"--table prints the sweep in {folder} whatever its study; leave {study} out")
+    table = load_sweep(folder)
+    {"csv": _print_csv, "json": _print_rows, "parquet": _print_parquet}[format or "csv"](table)
+
+
+def _print_csv(table: "Sweep") -> None:
+    writer = None
+    for row in table.rows():
+        if writer is None:
+            writer = csv.DictWriter(sys.stdout, list(row), lineterminator="\n")
+            writer.writeheader()
+        writer.writerow({name: _cell(value) for name, value in row.items()})
+    sys.stdout.flush()
+
+
+def _cell(value: Any) -> Any:
+    """A value for CSV: lists and tables as JSON."""
+    return json_format.dumps(value) if isinstance(value, list | dict) else value
+
+
+def _print_rows(table: "Sweep") -> None:
+    print_json({"study": table.name, "metric": table.metric, "ranked": table.ranked, "rows": list(table.rows())})
+
+
+def _print_parquet(table: "Sweep") -> None:
+    import io
+
+    if sys.stdout.isatty():
+        raise BadInput("Parquet is no text for a screen; send it into a file by > table.parquet")
+    frame = table.frame()
+    for name in table.grid:
+        frame[name] = frame[name].map(_cell)
+    content = io.BytesIO()
+    try:
+        frame.to_parquet(content)
+    except ImportError:
+        raise BadInput("Parquet needs pyarrow, which is not installed; pip install 'deltarule[frames]'") from None
+    sys.stdout.buffer.write(content.getvalue())
+    sys.stdout.flush()
+
+
+@contextmanager
+def _progress_shown(name: str) -> "Iterator[Callable[[SweepProgress], None] | None]":
+    """A line on stderr that tells how far a sweep is, where a person is there to see it."""
+    screen = console(to_errors=True)
+    if not screen.is_terminal:
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=screen, transient=True) as bar:
+        task = bar.add_task(name)
+        yield lambda seen: bar.update(task, total=seen.rows, completed=seen.done)

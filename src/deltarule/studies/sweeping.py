@@ -1,0 +1,106 @@
+"""Sweeping a study or a recipe: what `deltarule.sweep` and `deltarule sweep` call."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deltarule.files import make_folder
+from deltarule.studies.recipes import Recipe, load_recipe, with_settings
+from deltarule.sweeps.grid import Source, with_grid
+from deltarule.sweeps.result import Sweep
+from deltarule.sweeps.sweep import SweepProgress, run_sweep
+
+
+@dataclass(frozen=True)
+class SweepOutcome:
+    """What a sweep came to: these fields, by these names, are the JSON object of `deltarule sweep --json`.
+
+    study, out           what was swept, and the folder of its store, or None
+    metric, ranked       the score, and the part of the data on which it ranks
+    rows, diverged       of the table
+    best                 the ten best rows
+    configurations       the ten configurations with the best means over their folds and seeds
+    """
+
+    study: str
+    out: str | None
+    metric: str
+    ranked: str
+    rows: int
+    diverged: int
+    best: list[dict[str, Any]]
+    configurations: list[Any]
+
+
+def sweep(
+    study: str | Path | Recipe,
+    grid: Mapping[str, Sequence[Any]] | None = None,
+    *,
+    out: str | Path | None = None,
+    resume: bool = False,
+    folds: int | None = None,
+    seeds: int | Sequence[int] | None = None,
+    keep: str = "none",
+    engine: str | None = None,
+    executor: str = "local",
+    address: str | None = None,
+    workers: int | None = None,
+    data_dir: str | Path | None = None,
+    progress: Callable[[SweepProgress], None] | None = None,
+) -> Sweep:
+    """Train every combination of a grid, over folds and seeds, and keep what comes of it in a store.
+
+    Parameters
+    ----------
+    study : a bundled study's name, the path of a recipe, or a recipe.
+    grid : lists of values by dotted key, instead of the recipe's own [grid].
+    out : the folder of the store; None for a table that is kept in memory alone.
+    resume : go on with the store that is there, or start it; only what it lacks is trained.
+    folds : K, to train each member K times, on all but one of K parts of the training rows, and score it on that one.
+    seeds : N for the seeds 0 … N − 1, or a list, instead of the recipe's.
+    keep : whose weights are kept: "none", the "best" row's, or "all".
+    engine : what computes, instead of the recipe's.
+    executor, workers, address : "local", in this process or in so many others; or "dask", on so many workers of this
+        machine or on the cluster at the address.
+    data_dir : a folder of data files.
+    progress : called with how far the sweep is, after each population.
+
+    Returns the table as a `Sweep`. Raises `BadInput` for what does not fit, and `RunFailed` for a store that another
+    process is writing, a full disk, workers that die again and again, and where Ctrl-C ends it.
+
+    >>> table = sweep("encoder", {"optimizer.learning_rate": [1.0, 10.0], "stopping.max_steps": [100, 1000]}, seeds=5)
+    >>> len(table), table.configurations(1)[0].settings
+    (20, {'optimizer.learning_rate': 10.0, 'stopping.max_steps': 1000})
+    """
+    recipe = study if isinstance(study, Recipe) else load_recipe(study)
+    if seeds is not None:
+        recipe = with_settings(recipe, {"run.seeds": seeds if isinstance(seeds, int) else list(seeds)})
+    configuration = recipe.configuration if grid is None else with_grid(recipe.configuration, grid)
+    return run_sweep(
+        configuration,
+        Source(recipe.folder, None if data_dir is None else Path(data_dir), folds),
+        None if out is None else make_folder(out),
+        name=recipe.name,
+        resume=resume,
+        keep=keep,
+        engine=engine or configuration.run.engine,
+        executor=executor,
+        address=address,
+        workers=workers,
+        progress=progress,
+    )
+
+
+def sweep_outcome(table: Sweep, out: Path | None) -> SweepOutcome:
+    """What there is to print of a sweep."""
+    return SweepOutcome(
+        study=table.name,
+        out=None if out is None else str(out),
+        metric=table.metric,
+        ranked=table.ranked,
+        rows=len(table),
+        diverged=table.diverged,
+        best=table.best(),
+        configurations=table.configurations(),
+    )

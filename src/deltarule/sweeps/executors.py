@@ -1,0 +1,177 @@
+"""Who does the work: this process, others on this machine (loky), or a cluster (Dask); all as the standard library's
+Executor. A worker that dies costs the population that it had, which is done once more."""
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from deltarule.errors import BadInput, RunFailed
+
+MOST_TRIES = 3
+"""How often a population is begun whose worker dies: a third death is the population's own doing."""
+
+NAMES = ("local", "dask")
+
+Result = TypeVar("Result")
+
+
+class Here(Executor):
+    """An executor that does the work at once, in the process that asks for it."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
+        """Do it."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Where to submit work, how much of it at a time, and how to begin anew when its workers have died.
+
+    Parameters: `executor`, called for each submission; `workers`; `renew`, called after a worker's death; `threads`,
+    how many a worker may use, None for all.
+    """
+
+    executor: Callable[[], Executor]
+    workers: int
+    renew: Callable[[], None]
+    threads: int | None
+
+
+@contextmanager
+def pool(name: str, workers: int | None = None, address: str | None = None) -> Iterator[Pool]:
+    """The workers of a name, until the block ends.
+
+    Parameters: `name`, "local" or "dask"; `workers`, how many processes: of "local" 1, which is this one, if None; of
+    "dask" as many as Dask starts; `address`, a running cluster's.
+    Errors: `BadInput` for another name, numbers that do not fit, and a library that is missing.
+
+    >>> with pool("local") as here:
+    ...     here.executor().submit(sum, [1, 2]).result()
+    3
+    """
+    if name not in NAMES:
+        raise BadInput(f"there is no executor '{name}'; there are: {', '.join(NAMES)}")
+    if workers is not None and workers < 1:
+        raise BadInput(f"there are to be {workers} workers; give a whole number of 1 or more")
+    if address is not None and name != "dask":
+        raise BadInput(f"the address {address} is a Dask cluster's; name the executor dask, too")
+    opened = _dask(workers, address) if name == "dask" else _local(workers or 1)
+    with opened as found:
+        yield found
+
+
+@contextmanager
+def _local(workers: int) -> Iterator[Pool]:
+    if workers == 1:
+        yield Pool(Here, 1, lambda: None, None)
+        return
+    from joblib.externals.loky import ProcessPoolExecutor
+
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    running: list[Any] = []
+
+    def executor() -> Executor:
+        if not running:
+            running.append(ProcessPoolExecutor(max_workers=workers))
+        found: Executor = running[0]
+        return found
+
+    def stop() -> None:
+        for one in running:
+            one.shutdown(wait=True, kill_workers=True)
+        running.clear()
+
+    try:
+        yield Pool(executor, workers, stop, threads)
+    finally:
+        stop()
+
+
+@contextmanager
+def _dask(workers: int | None, address: str | None) -> Iterator[Pool]:
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError:
+        raise BadInput(
+            "the executor dask needs Dask, which is not installed; pip install 'deltarule[dask]', or use local"
+        ) from None
+    cluster = None
+    if address is None:
+        cluster = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+    try:
+        client = Client(cluster if address is None else address, timeout=30)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"no Dask scheduler answers at {address}: {error}; check the address") from error
+    try:
+        count = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+        # A process each: those of one machine share its processors.
+        threads = 1 if address is None else None
+        yield Pool(lambda: client.get_executor(pure=False, retries=0), count, lambda: None, threads)
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            client.close()
+            if cluster is not None:
+                cluster.close()
+
+
+def each(given: Pool, work: Callable[..., Result], tasks: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, Result]]:
+    """Do every task, some at a time, and give each with its result as soon as it is there.
+
+    Parameters: `work`, called with each task's values; `tasks`.
+    Errors: what the work raises; `RunFailed` for a task whose worker dies again and again.
+
+    >>> with pool("local") as here:
+    ...     [(task, result) for task, result in each(here, pow, iter([(2, 3), (2, 5)]))]
+    [((2, 3), 8), ((2, 5), 32)]
+    """
+    running: dict[Future[Any], tuple[tuple[Any, ...], int]] = {}
+    again: list[tuple[tuple[Any, ...], int]] = []
+    at_once = 1 if given.workers == 1 else 2 * given.workers  # so that no worker waits for its next task
+    left = True
+    while left or running or again:
+        while len(running) < at_once and (again or left):
+            task, tries = again.pop() if again else (next(tasks, ()), 1)
+            if not task:
+                left = False
+                break
+            running[_submitted(given, work, task)] = task, tries
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            task, tries = running.pop(future)
+            error = CancelledError() if future.cancelled() else future.exception()
+            if error is None:
+                yield task, future.result()
+            elif not _is_death(error):
+                raise error
+            elif tries == MOST_TRIES:
+                raise RunFailed(
+                    f"a population's worker died {tries} times ({type(error).__name__}); give it more memory, or use "
+                    "fewer workers, and go on with --resume"
+                ) from error
+            else:
+                again.append((task, tries + 1))
+
+
+def _submitted(given: Pool, work: Callable[..., Any], task: tuple[Any, ...]) -> "Future[Any]":
+    try:
+        return given.executor().submit(work, *task)
+    except BrokenExecutor:  # loky ends all of its workers when one of them dies
+        given.renew()
+        return given.executor().submit(work, *task)
+
+
+def _is_death(error: BaseException) -> bool:
+    """Whether an exception says that a worker is gone, and not that its work failed."""
+    of_dask = {"KilledWorker", "CommClosedError", "FutureCancelledError"}
+    gone = isinstance(error, BrokenExecutor | CancelledError)
+    return gone or bool(of_dask & {kind.__name__ for kind in type(error).__mro__})

@@ -1,0 +1,315 @@
+"""From a configuration with a grid to populations: the units of work, the same ones each time the grid is the same.
+
+K members of a population · C configurations · F folds · S seeds
+
+Every combination of the grid's values, with every fold and seed, is a row of the sweep's table. Rows that differ in
+nothing but their limit (steps, epochs) are points on the way of one training.
+"""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deltarule.data import splits
+from deltarule.data.dataset import Dataset
+from deltarule.data.prepare import data_key, prepared
+from deltarule.errors import BadInput
+from deltarule.problem import registry
+from deltarule.problem.configuration import Configuration, changed, parse
+from deltarule.problem.problem import Integers
+from deltarule.problem.resolved import NUMERICS_VERSION, configuration_hash
+from deltarule.training.populations import LIMITS, network_of, problem_of_members, seeds_of, shape_of
+
+MOST_MEMBERS = 1_000
+"""Members of a population at most: what is lost when a worker dies, and what a commit to the store holds."""
+
+MOST_BYTES = 2**30
+"""What the members of a population may take of memory, beside the data that they share."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a sweep's rows come from, in a form that a worker on any machine can follow.
+
+    Parameters: `folder`, where the recipe lies; `data_dir`, the folder of data files that was named; `folds`, how many
+    folds there are, or None.
+    """
+
+    folder: Path
+    data_dir: Path | None = None
+    folds: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """The rows of a configuration, and for each fold the training and the validation rows among its training rows."""
+
+    dataset: Dataset
+    folds: tuple[tuple[Integers, Integers], ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table before it is trained: `configuration`, its place in the plan; its limit; its `key`."""
+
+    configuration: int
+    max_steps: int | None
+    max_epochs: int | None
+    key: str
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """A training: what it is trained by, on which fold (−1: all rows), from which seed, and the rows it gives."""
+
+    configuration: Configuration
+    fold: int
+    seed: int
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Unit:
+    """A population: members that are trained together.
+
+    Parameters: `members`, K of them; `data`, the digest of the rows; `at_once`, whether rows are points on the way of
+    one training (else all members have the one limit of their configuration); `alike`, how many units there are of
+    this shape, which share what an engine must do once.
+    """
+
+    members: tuple[Member, ...]
+    data: str
+    at_once: bool
+    alike: int
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of all rows."""
+        return tuple(row.key for member in self.members for row in member.rows)
+
+    @property
+    def name(self) -> str:
+        """A name for its files: 16 digits of a hash of its keys."""
+        return hashlib.sha256("".join(self.keys).encode("ascii")).hexdigest()[:16]
+
+    def missing(self, done: "set[str] | frozenset[str]") -> Integers:
+        """The members, as places, with a row whose key is not among those that are done."""
+        return np.array(
+            [place for place, one in enumerate(self.members) if any(row.key not in done for row in one.rows)], np.int64
+        )
+
+    def take(self, places: Integers) -> "Unit":
+        """The unit of some of the members."""
+        return replace(self, members=tuple(self.members[place] for place in places.tolist()))
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Everything that a sweep is about to do.
+
+    Parameters: `base`, the configuration without grid; `settings` [C], what each configuration sets; `hashes` [C] of
+    them; `units`; `source`; `metric`, the score of the table: "accuracy" or "r_squared"; `ranked`, the part of the
+    data on which rows are ranked.
+    """
+
+    base: Configuration
+    settings: tuple[Mapping[str, Any], ...]
+    hashes: tuple[str, ...]
+    units: tuple[Unit, ...]
+    source: Source
+    metric: str
+    ranked: str
+
+    @property
+    def rows(self) -> int:
+        """How many rows the table will have."""
+        return sum(len(member.rows) for unit in self.units for member in unit.members)
+
+
+def with_grid(configuration: Configuration, grid: Mapping[str, Sequence[Any]]) -> Configuration:
+    """The configuration with another grid: lists of values by dotted key.
+
+    Errors: `BadInput` for a key that there is not, and a value that is not allowed.
+
+    >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
+    >>> with_grid(parse(table), {"optimizer.learning_rate": np.array([0.1, 1.0])}).grid
+    {'optimizer.learning_rate': (0.1, 1.0)}
+    """
+    plain = {key: getattr(values, "tolist", lambda given=values: given)() for key, values in grid.items()}
+    return parse({**configuration.model_dump(), "grid": plain}, "the grid")
+
+
+def combinations(configuration: Configuration) -> list[dict[str, Any]]:
+    """Every combination of the grid's values; without a grid one, which sets nothing.
+
+    >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
+    >>> grid = {"optimizer.learning_rate": [0.1, 1.0], "loss.reduction": ["sum"]}
+    >>> combinations(parse({**table, "grid": grid}))[1]
+    {'optimizer.learning_rate': 1.0, 'loss.reduction': 'sum'}
+    """
+    grid = configuration.grid
+    return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+
+
+def planned(
+    configuration: Configuration, source: Source, settings: Iterable[Mapping[str, Any]] | None = None, workers: int = 1
+) -> Plan:
+    """Plan a sweep: which rows there are, and which of them are trained together.
+
+    Parameters: `settings`, the configurations as what each sets; None for all combinations of the grid; `workers`, how
+    many there are to be busy: a population is no larger than leaves some for each.
+    Errors: `BadInput` for settings that do not fit each other or the data.
+
+    >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
+    >>> grid = {"optimizer.learning_rate": [0.1, 1.0], "stopping.max_steps": [10, 20]}
+    >>> grid |= {"network.layers": [[2, 1], [2, 2, 1]]}
+    >>> plan = planned(parse({**table, "grid": grid, "run": {"seeds": 3}}), Source(Path()))
+    >>> plan.rows, [len(unit.members) for unit in plan.units]
+    (24, [6, 6])
+    """
+    if "run.seeds" in configuration.grid:
+        raise BadInput(
+            "run.seeds is in the grid, but each seed is a member of its own; give it under [run] or as --seeds"
+        )
+    seeds = seeds_of(configuration)
+    chosen = [dict(one) for one in (combinations(configuration) if settings is None else settings)]
+    base = changed(configuration, {"run.seeds": 1})
+    every = [changed(base, one) for one in chosen]
+    hashes = tuple(configuration_hash(one) for one in every)
+    loaded = _Loaded(source)
+    groups: dict[str, dict[tuple[int, str], list[int]]] = {}
+    for place, one in enumerate(every):
+        alone = _looks_decide(one)
+        shape, way = shape_of(one, limits=alone), _way(one, alone)
+        for fold in range(source.folds) if source.folds else (-1,):
+            # Where a look decides when a member ends, the looks must be those of training its fold alone.
+            name = f"{shape} {fold}" if alone else shape
+            groups.setdefault(name, {}).setdefault((fold, way), []).append(place)
+    units: list[Unit] = []
+    for group in groups.values():
+        first = every[next(iter(group.values()))[0]]
+        data = loaded.of(first)
+        _check(every, group, data.dataset)
+        members = [
+            Member(
+                every[places[0]],
+                fold,
+                seed,
+                tuple(_row(every, hashes, place, data, source, fold, seed) for place in places),
+            )
+            for (fold, _), places in sorted(group.items(), key=lambda item: (item[0][0], item[1]))
+            for seed in seeds
+        ]
+        size = min(members_at_once(first, data.dataset), -(-len(members) // workers))
+        digest = data.dataset.digest
+        starts = range(0, len(members), size)
+        at_once = not _looks_decide(first)
+        units += [Unit(tuple(members[start : start + size]), digest, at_once, len(starts)) for start in starts]
+    return Plan(base, tuple(chosen), hashes, tuple(units), source, *_scored(loaded.of(every[0]), source))
+
+
+def _check(every: Sequence[Configuration], group: Mapping[Any, Sequence[int]], dataset: Dataset) -> None:
+    """Make the problem of a group's configurations on a single row: what does not fit is told before work begins."""
+    places = sorted({place for points in group.values() for place in points})
+    row = replace(dataset, train=dataset.train.take(np.array([0])), validation=None, test=None)
+    problem_of_members([every[place] for place in places], row, np.arange(len(places)), [0] * len(places))
+
+
+def _row(
+    every: Sequence[Configuration],
+    hashes: Sequence[str],
+    place: int,
+    data: Data,
+    source: Source,
+    fold: int,
+    seed: int,
+) -> Row:
+    stopping, run = every[place].stopping, every[place].run
+    which = "all" if fold < 0 else f"{fold}/{source.folds}"
+    identity = [hashes[place], data.dataset.digest, which, seed, run.dtype, NUMERICS_VERSION]
+    key = hashlib.sha256(json.dumps(identity).encode("ascii")).hexdigest()
+    return Row(place, stopping.max_steps, stopping.max_epochs, key)
+
+
+def _looks_decide(configuration: Configuration) -> bool:
+    """Whether a member's end depends on when its history is written, and that on its limit; or L-BFGS minimizes it."""
+    stopping = configuration.stopping
+    by_metric = stopping.threshold is not None and stopping.metric != "objective"
+    lbfgs = registry.optimizer(configuration.optimizer.name).name == "lbfgs"
+    return stopping.patience is not None or by_metric or lbfgs
+
+
+def _way(configuration: Configuration, alone: bool) -> str:
+    """A text that is equal for configurations that are points on the way of one training."""
+    if alone:
+        return configuration_hash(configuration)
+    longest = configuration.stopping.model_copy(update=dict.fromkeys(LIMITS))
+    return configuration_hash(configuration.model_copy(update={"stopping": longest}))
+
+
+def _scored(data: Data, source: Source) -> tuple[str, str]:
+    metric = "accuracy" if data.dataset.classes else "r_squared"
+    return metric, "validation" if source.folds or data.dataset.validation is not None else "train"
+
+
+def members_at_once(configuration: Configuration, dataset: Dataset) -> int:
+    """How many members a population of this configuration may have, for the memory that each needs beside the data.
+
+    >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
+    >>> from deltarule.data.made import xor
+    >>> members_at_once(parse(table), xor()) == MOST_MEMBERS
+    True
+    """
+    network = network_of(configuration, dataset)
+    rows = len(dataset.train)
+    batch = min(configuration.optimizer.batch_size or rows, rows)
+    units = sum(layer.units for layer in network.layers)
+    slots = len(registry.optimizer(configuration.optimizer.name).slots)
+    # Parameters, gradient and slots, before and after an update; each unit's z, a and δ; outputs of all rows.
+    numbers = network.parameters * (4 + 2 * slots) + 6 * batch * units + 2 * rows * network.outputs
+    size = int(MOST_BYTES // (numbers * np.dtype(configuration.run.dtype).itemsize))
+    return max(1, min(size, MOST_MEMBERS))
+
+
+class _Loaded:
+    """The rows of configurations, loaded once; of several data sets only the last ones are kept."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._kept: dict[str, Data] = {}
+
+    def of(self, configuration: Configuration) -> Data:
+        """The rows of a configuration."""
+        key = data_key(configuration)
+        if key not in self._kept:
+            if len(self._kept) >= 2:
+                del self._kept[next(iter(self._kept))]
+            self._kept[key] = load(configuration, self.source)
+        return self._kept[key]
+
+
+def load(configuration: Configuration, source: Source) -> Data:
+    """Load the rows of a configuration, and divide them into folds where there are any."""
+    dataset = prepared(configuration, source.folder, source.data_dir, needed=source.folds is None)
+    if not source.folds:
+        return Data(dataset, ())
+    if dataset.validation is not None:
+        raise BadInput(
+            f"data.split.validation sets {len(dataset.validation)} rows aside and the {source.folds} folds do, too; "
+            "leave one of them out"
+        )
+    return Data(dataset, tuple(splits.folds(dataset.train, source.folds, configuration.data.split.seed)))
+
+
+def chunks(units: Sequence[Unit], done: "set[str] | frozenset[str]") -> Iterator[tuple[Unit, Integers]]:
+    """The units that still have something to do, each with those of its members that must be trained."""
+    for unit in units:
+        places = unit.missing(done)
+        if len(places):
+            yield unit, places

@@ -1,0 +1,240 @@
+"""What a sweep came to: the table of its store, its best rows, and the networks whose weights were kept."""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deltarule.engines.base import one_blas_thread
+from deltarule.errors import BadInput
+from deltarule.maths.network import forward, views
+from deltarule.problem.configuration import Configuration, changed, parse
+from deltarule.problem.network import Network
+from deltarule.problem.problem import Floats
+from deltarule.problem.resolved import resolved
+from deltarule.sweeps.store import about, order, reader
+from deltarule.training.populations import network_of_sizes
+
+if TYPE_CHECKING:
+    import pandas
+
+PARTS = ("train", "validation", "test")
+
+ROWS = f"""
+SELECT key, configuration, settings, base, fold, seed, status, reason, steps, best_step,
+    {", ".join(f"{part}_objective, {part}_score" for part in PARTS)},
+    layer, "where", engine, train_seconds
+FROM members JOIN configurations ON members.configuration = configurations.id
+"""
+
+IN_ORDER = " ORDER BY configuration, fold, seed"
+
+
+@dataclass(frozen=True, eq=False)
+class StoredNetwork:
+    """A network of a sweep: its shape, its parameters [P], and the running statistics of batch norm [Q].
+
+    >>> from deltarule.data.made import xor
+    >>> StoredNetwork(Network([2, 1]), np.array([1.0, 2.0, 0.5]), np.zeros(0)).outputs(xor().train.x[:2])
+    array([[0.5],
+           [2.5]])
+    """
+
+    network: Network
+    theta: Floats
+    buffers: Floats
+
+    def outputs(self, x: Any) -> Floats:
+        """The outputs for some rows.   x [B, D], scaled as the sweep's recipe scales them  →  [B, C]"""
+        parameters, buffers = views(self.theta, self.network.entries), views(self.buffers, self.network.buffers)
+        with one_blas_thread(), np.errstate(all="ignore"):
+            tape, _ = forward(self.network.layers, parameters, np.asarray(x, self.theta.dtype), buffers=buffers)
+            return np.asarray(self.network.output.forward(tape[-1].value)[0])
+
+    def parameters(self) -> dict[str, Floats]:
+        """The arrays by name: W1 [D, H], b1 [1, H] and so on."""
+        return views(self.theta, self.network.entries)
+
+
+@dataclass(frozen=True)
+class ConfigurationScore:
+    """A configuration over its folds and seeds: `settings`, what the grid sets; how many rows; how many diverged; and
+    the mean, the least and the greatest of the score by which the sweep is ranked."""
+
+    configuration: int
+    settings: Mapping[str, Any]
+    rows: int
+    diverged: int
+    mean: float
+    least: float
+    greatest: float
+
+
+class Sweep:
+    """The table of a sweep, read from its store; made by `load_sweep` and `sweep`.
+
+    Attributes: `name`, `metric` ("accuracy" or "r_squared"), `ranked` (the part of the data on which rows are ranked).
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        noted = about(connection)
+        self.name: str = noted["name"]
+        self.metric: str = noted["metric"]
+        self.ranked: str = noted["ranked"]
+        self.grid: tuple[str, ...] = tuple(noted["grid"])
+        self._bases: dict[str, dict[str, dict[str, Any]]] = {}
+
+    def __len__(self) -> int:
+        """How many rows are done."""
+        return int(self._connection.execute("SELECT count(*) FROM members").fetchone()[0])
+
+    @property
+    def diverged(self) -> int:
+        """How many rows are of members that diverged."""
+        return int(self._connection.execute("SELECT count(*) FROM members WHERE status = 'diverged'").fetchone()[0])
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Every row by its columns: configurations in the grid's order, then folds, then seeds."""
+        return map(self._row, self._connection.execute(ROWS + IN_ORDER))
+
+    def frame(self) -> "pandas.DataFrame":
+        """The table as a pandas DataFrame.
+
+        Errors: `BadInput` where pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise BadInput("frame() needs pandas, which is not installed; pip install 'deltarule[frames]'") from None
+        return pandas.DataFrame(self.rows())
+
+    def best(self, n: int = 10, part: str | None = None) -> list[dict[str, Any]]:
+        """The n best rows, the best first.
+
+        Parameters: `part`, of the data on which the score is looked at: "train", "validation" or "test"; None for that
+        by which the sweep is ranked.
+        Errors: `BadInput` for another part.
+        """
+        chosen = self._part(part)
+        query = f"{ROWS} WHERE {chosen}_score IS NOT NULL ORDER BY {order(chosen)} LIMIT ?"
+        return [self._row(row) for row in self._connection.execute(query, (n,))]
+
+    def configurations(self, n: int = 10, part: str | None = None) -> list[ConfigurationScore]:
+        """The n best configurations by the mean of their rows, the best first.
+
+        Parameters: `part`, as in `best`.
+        """
+        chosen = self._part(part)
+        column, objective = f"{chosen}_score", f"{chosen}_objective"
+        query = f"""
+            SELECT configuration, settings, base, count(*), sum(status = 'diverged'), avg({column}), min({column}),
+                max({column})
+            FROM members JOIN configurations ON members.configuration = configurations.id
+            WHERE {column} IS NOT NULL GROUP BY configuration ORDER BY avg({column}) DESC, avg({objective}),
+                configuration LIMIT ?
+        """
+        return [
+            ConfigurationScore(number, self._settings(settings, base), *numbers)
+            for number, settings, base, *numbers in self._connection.execute(query, (n,))
+        ]
+
+    def network(self, key: str) -> StoredNetwork:
+        """The network of a row, by its key.
+
+        Errors: `BadInput` for a key that there is not, and a row whose weights were not kept.
+        """
+        found = self._connection.execute(
+            "SELECT networks.dtype, sizes, theta, buffers, settings, base FROM networks JOIN members USING (key) "
+            "JOIN configurations ON configuration = configurations.id WHERE key = ?",
+            (key,),
+        ).fetchone()
+        if found is None:
+            is_there = self._connection.execute("SELECT 1 FROM members WHERE key = ?", (key,)).fetchone()
+            why = "its weights were not kept; sweep with --keep best or all" if is_there else "no row has this key"
+            raise BadInput(f"there is no network of {key!r}: {why}")
+        dtype, sizes, theta, buffers, settings, base = found
+        little = np.dtype(dtype).newbyteorder("<")
+        arrays = [np.frombuffer(one, little).astype(dtype) for one in (theta, buffers)]
+        network = network_of_sizes(changed(self._base(base), json.loads(settings)), json.loads(sizes))
+        return StoredNetwork(network, *arrays)
+
+    def close(self) -> None:
+        """Let go of the file: where files that are open cannot be deleted, that matters."""
+        self._connection.close()
+
+    def in_memory(self) -> "Sweep":
+        """The same table, which needs no file any more."""
+        copy = sqlite3.connect(":memory:")
+        self._connection.backup(copy)
+        self._connection.close()
+        return Sweep(copy)
+
+    def _part(self, part: str | None) -> str:
+        if part is not None and part not in PARTS:
+            raise BadInput(f"there is no part {part!r} of the data; choose one of {', '.join(PARTS)}")
+        return part or self.ranked
+
+    def _row(self, values: tuple[Any, ...]) -> dict[str, Any]:
+        key, configuration, settings, base, fold, seed, status, reason, steps, best_step, *others = values
+        scores = {
+            f"{part}_{what}": others[2 * place + offset]
+            for place, part in enumerate(PARTS)
+            for offset, what in enumerate(("objective", self.metric))
+        }
+        layer, where, engine, seconds = others[2 * len(PARTS) :]
+        return {
+            "key": key,
+            "configuration": configuration,
+            **self._settings(settings, base),
+            "fold": fold,
+            "seed": int(seed),
+            **scores,
+            "status": status,
+            "reason": reason,
+            "steps": steps,
+            "best_step": best_step,
+            "diverged_layer": layer,
+            "diverged_where": where,
+            "engine": engine,
+            "train_seconds": seconds,
+        }
+
+    def _settings(self, settings: str, base: str) -> dict[str, Any]:
+        """The value of every key that any grid of this store has set."""
+        given = json.loads(settings)
+        return {key: given[key] if key in given else self._default(base, key) for key in self.grid}
+
+    def _default(self, base: str, dotted: str) -> Any:
+        if base not in self._bases:
+            self._bases[base] = resolved(self._base(base))
+        value: Any = self._bases[base]
+        for part in dotted.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        return value
+
+    def _base(self, base: str) -> Configuration:
+        keys = self._connection.execute("SELECT keys FROM bases WHERE hash = ?", (base,)).fetchone()[0]
+        return parse(json.loads(keys), "the store")
+
+
+def load_sweep(folder: str | Path) -> Sweep:
+    """Open the table of a sweep; one that is still running, too.
+
+    Parameters: `folder`, the one that --out named.
+    Errors: `BadInput` where there is no store, or one of another version.
+
+    >>> load_sweep("nowhere")
+    Traceback (most recent call last):
+        ...
+    deltarule.errors.BadInput: nowhere holds no sweep: there is no sweep.sqlite in it; name the folder that --out named
+    """
+    connection = reader(Path(folder))
+    if not about(connection):
+        connection.close()
+        raise BadInput(f"{folder} holds no sweep yet; go on with it by --resume")
+    return Sweep(connection)

@@ -1,0 +1,281 @@
+"""The store of a sweep: one SQLite file, with one writer, in which a row is there with all its numbers or not at all.
+
+docs/reference/store.md describes the tables for readers in other programs.
+"""
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import BadInput, RunFailed
+from deltarule.files import make_folder
+from deltarule.problem.resolved import NUMERICS_VERSION
+from deltarule.sweeps.work import COLUMNS, NO_LAYER, Table
+
+FILE, LOCK = "sweep.sqlite", "sweep.lock"
+
+APPLICATION = 0x64525357  # "dRSW": what the file is, in its header
+VERSION = 1
+"""The version of the tables below. A file of another one is refused, and not written to."""
+
+SCHEMA = """
+CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE configurations (
+    id INTEGER PRIMARY KEY,
+    hash TEXT NOT NULL UNIQUE,
+    settings TEXT NOT NULL,
+    base TEXT NOT NULL REFERENCES bases (hash)
+);
+CREATE TABLE bases (hash TEXT PRIMARY KEY, keys TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE members (
+    key TEXT NOT NULL UNIQUE,
+    configuration INTEGER NOT NULL REFERENCES configurations (id),
+    fold TEXT,
+    seed NOT NULL,
+    data TEXT NOT NULL,
+    dtype TEXT NOT NULL,
+    numerics INTEGER NOT NULL,
+    engine TEXT NOT NULL,
+    status TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    steps INTEGER NOT NULL,
+    best_step INTEGER NOT NULL,
+    train_objective REAL,
+    validation_objective REAL,
+    test_objective REAL,
+    train_score REAL,
+    validation_score REAL,
+    test_score REAL,
+    layer INTEGER,
+    "where" TEXT,
+    train_seconds REAL NOT NULL
+);
+CREATE TABLE networks (
+    key TEXT PRIMARY KEY REFERENCES members (key),
+    dtype TEXT NOT NULL,
+    sizes TEXT NOT NULL,
+    theta BLOB NOT NULL,
+    buffers BLOB NOT NULL
+);
+CREATE INDEX members_train ON members (train_score DESC, train_objective, configuration, fold, seed)
+    WHERE train_score IS NOT NULL;
+CREATE INDEX members_validation ON members (validation_score DESC, validation_objective, configuration, fold, seed)
+    WHERE validation_score IS NOT NULL;
+CREATE INDEX members_test ON members (test_score DESC, test_objective, configuration, fold, seed)
+    WHERE test_score IS NOT NULL;
+CREATE INDEX members_configuration ON members (configuration, fold, seed);
+"""
+
+SCORES = tuple(column for column in COLUMNS if column.endswith(("objective", "score")))
+
+
+def order(part: str) -> str:
+    """How rows rank by a part of the data: by the score, those that are equal by the objective, then by their place."""
+    return f"{part}_score DESC, {part}_objective, configuration, fold, seed"
+
+
+class Store:
+    """A store that is open for writing: nobody else writes to it until it is closed.
+
+    Parameters: `folder`, where it lies, created where it does not exist.
+    Errors: `RunFailed` while another process has it open, and for a full disk; `BadInput` for a file that is no store,
+    or one of another version.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        from filelock import FileLock, Timeout
+
+        self.folder = make_folder(folder)
+        self._lock = FileLock(folder / LOCK)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise RunFailed(
+                f"another process is at work on the sweep in {folder}; wait for it, or name another folder"
+            ) from None
+        try:
+            with _told(folder / FILE):
+                self.connection = _connected(folder / FILE, "rwc")
+                # A commit is on the disk when it returns, and readers never wait for the writer.
+                self.connection.execute("PRAGMA journal_mode=WAL")
+                self.connection.execute("PRAGMA synchronous=FULL")
+                if not self.connection.execute("PRAGMA user_version").fetchone()[0]:
+                    self._create()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _create(self) -> None:
+        self.connection.executescript(
+            f"BEGIN; {SCHEMA} PRAGMA application_id={APPLICATION}; PRAGMA user_version={VERSION}; COMMIT;"
+        )
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Bring everything into the one file, and let others have it."""
+        with contextlib.suppress(sqlite3.Error):  # of a full disk: then the next to open it does this
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self.connection.execute("PRAGMA journal_mode=DELETE")
+        self.connection.close()
+        self._lock.release()
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+
+    def add_configurations(
+        self, hashes: Sequence[str], settings: Sequence[Mapping[str, Any]], base: tuple[str, Mapping[str, Any]]
+    ) -> dict[str, int]:
+        """Note configurations that are not there yet, in their order.
+
+        Parameters: `settings`, what each sets otherwise than its base; `base`, a hash and the keys by section.
+        Returns: the number of each configuration by its hash.
+        """
+        rows = [(one, json.dumps(dict(given)), base[0]) for one, given in zip(hashes, settings, strict=True)]
+        with self._transaction():
+            self.connection.execute("INSERT OR IGNORE INTO bases VALUES (?, ?)", (base[0], json.dumps(base[1])))
+            self.connection.executemany(
+                "INSERT OR IGNORE INTO configurations (hash, settings, base) VALUES (?, ?, ?)", rows
+            )
+        return dict(self.connection.execute("SELECT hash, id FROM configurations").fetchall())
+
+    def note(self, **about: Any) -> None:
+        """Write down what the sweep is: JSON values by name."""
+        with self._transaction():
+            self.connection.executemany(
+                "INSERT OR REPLACE INTO about VALUES (?, ?)",
+                [(name, json.dumps(value)) for name, value in about.items()],
+            )
+
+    def add(
+        self,
+        table: Table,
+        members: Mapping[str, Mapping[str, Any]],
+        sizes: Sequence[int],
+        best: str | None,
+        **shared: Any,
+    ) -> None:
+        """Commit the rows of a population, all or none; rows that are there already stay as they are.
+
+        Parameters: `members`, by key `configuration`, `fold` and `seed`; `sizes` of their networks; `best`, the part of
+        the data by which only the best row's weights are kept, or None for all that are given; `shared`, the columns
+        that all rows share.
+        """
+        rows = []
+        for place, key in enumerate(table.key):
+            values = {name: getattr(table, name)[place] for name in COLUMNS} | dict(members[key]) | shared
+            values["status"] = "diverged" if values["reason"] == "diverged" else "done"
+            values["layer"] = None if values["layer"] == NO_LAYER else values["layer"]
+            values["where"] = values["where"] or None
+            values["seed"] = seed_value(values["seed"])
+            rows.append(values)
+        columns = list(rows[0])
+        names, marks = ", ".join(f'"{name}"' for name in columns), ", ".join(f":{name}" for name in columns)
+        with self._transaction():
+            self.connection.executemany(f"INSERT OR IGNORE INTO members ({names}) VALUES ({marks})", rows)
+            for key, (theta, buffers) in table.weights.items():
+                self.connection.execute(
+                    "INSERT OR IGNORE INTO networks VALUES (?, ?, ?, ?, ?)",
+                    (key, theta.dtype.name, json.dumps(list(sizes)), _bytes(theta), _bytes(buffers)),
+                )
+            if best is not None:
+                self.connection.execute(
+                    "DELETE FROM networks WHERE key NOT IN (SELECT key FROM networks JOIN members USING (key) "
+                    f"WHERE {best}_score IS NOT NULL ORDER BY {order(best)} LIMIT 1)"
+                )
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with _told(self.folder / FILE), self.connection:
+            self.connection.execute("BEGIN IMMEDIATE")
+            yield
+
+    def keys(self) -> frozenset[str]:
+        """The keys of all rows."""
+        return frozenset(key for (key,) in self.connection.execute("SELECT key FROM members"))
+
+    def about(self) -> dict[str, Any]:
+        """What `note` wrote down."""
+        return about(self.connection)
+
+
+def reader(folder: Path) -> sqlite3.Connection:
+    """Open a store for reading; one may write to it meanwhile.
+
+    Errors: `BadInput` where there is none, or one of another version.
+    """
+    file = Path(folder) / FILE
+    if not file.is_file():
+        raise BadInput(f"{folder} holds no sweep: there is no {FILE} in it; name the folder that --out named")
+    with _told(file):
+        return _connected(file, "ro")
+
+
+def about(connection: sqlite3.Connection) -> dict[str, Any]:
+    """What is noted about a sweep, by name."""
+    return {name: json.loads(value) for name, value in connection.execute("SELECT name, value FROM about")}
+
+
+def seed_value(seed: int) -> int | str:
+    """A seed as SQLite can hold it: its whole numbers have a sign, so the largest seeds are texts."""
+    return seed if seed < 2**63 else str(seed)
+
+
+def shared_columns(data: str, dtype: str, engine: str, seconds: float) -> dict[str, Any]:
+    """The columns that all rows of a population share."""
+    return {"data": data, "dtype": dtype, "numerics": NUMERICS_VERSION, "engine": engine, "train_seconds": seconds}
+
+
+def _connected(file: Path, mode: str) -> sqlite3.Connection:
+    """A connection to a store of this version, or to an empty file."""
+    connection = sqlite3.connect(
+        f"{file.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
+    )
+    try:
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        is_empty = not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if not is_empty and application != APPLICATION:
+            raise BadInput(f"{file} is another program's SQLite file; name another folder")
+        if not is_empty and version != VERSION:
+            raise BadInput(
+                f"{file} is a store of version {version}, and this program reads version {VERSION}; "
+                "use the program that wrote it, or name another folder"
+            )
+        if is_empty and mode == "ro":
+            raise BadInput(f"{file} holds no sweep yet; go on with it by --resume")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextlib.contextmanager
+def _told(file: Path) -> Iterator[None]:
+    """What SQLite says, in one sentence."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "full" in str(error) or "disk I/O" in str(error):
+            raise RunFailed(
+                f"{file} could not be written: {error}; what is in it stays: free some space, and go on with --resume"
+            ) from error
+        raise BadInput(f"{file} cannot be used: {error}; check that it is a file you may read and write") from error
+    except sqlite3.DatabaseError as error:
+        raise BadInput(f"{file} is no store, or damaged: {error}; name another folder") from error
+
+
+def _bytes(array: np.ndarray) -> bytes:
+    """Numbers as they lie in memory, the least significant byte first on every machine."""
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()

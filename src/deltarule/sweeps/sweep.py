@@ -1,0 +1,170 @@
+"""A sweep: what its store has not yet is trained, population after population, and committed as soon as it is there."""
+
+import contextlib
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deltarule.engines.choose import engine as engine_of_name
+from deltarule.errors import BadInput, RunFailed
+from deltarule.files import make_folder, to_jsonable
+from deltarule.problem.configuration import SETTABLE, Configuration
+from deltarule.problem.problem import Integers
+from deltarule.problem.resolved import configuration_hash
+from deltarule.sweeps.executors import Pool, each, pool
+from deltarule.sweeps.grid import Plan, Source, Unit, chunks, planned
+from deltarule.sweeps.result import Sweep, load_sweep
+from deltarule.sweeps.store import FILE, Store, about, reader, shared_columns
+from deltarule.sweeps.work import Done, do, files_of
+
+KEEP = ("none", "best", "all")
+CHECKPOINTS = "checkpoints"
+
+
+@dataclass(frozen=True)
+class SweepProgress:
+    """How far a sweep is: rows of the table that are there, and how many there will be; seconds of this run so far."""
+
+    done: int
+    rows: int
+    seconds: float
+
+
+def run_sweep(
+    configuration: Configuration,
+    source: Source,
+    out: Path | None,
+    *,
+    name: str,
+    settings: Sequence[Mapping[str, Any]] | None = None,
+    resume: bool = False,
+    keep: str = "none",
+    engine: str = "auto",
+    executor: str = "local",
+    address: str | None = None,
+    workers: int | None = None,
+    progress: Callable[[SweepProgress], None] | None = None,
+) -> Sweep:
+    """Train every row of a plan that the store has not yet.
+
+    Parameters: `configuration`, with its grid; `out`, the folder of the store, None for one that nobody keeps; `name`,
+    what the sweep is called; `settings`, instead of the grid's combinations; the others as `sweep` of
+    `deltarule.studies.sweeping`.
+    Errors: `BadInput` for settings that do not fit, and for a store that is there already without `resume`;
+    `RunFailed` for one that another process is writing, a full disk, workers that die, and where Ctrl-C ends it.
+    """
+    if keep not in KEEP:
+        raise BadInput(f"the weights to keep are {keep!r}; choose one of {', '.join(KEEP)}")
+    if source.folds is not None and source.folds < 2:
+        raise BadInput(f"there are to be {source.folds} folds; give a whole number of 2 or more")
+    if engine != "auto":
+        engine_of_name(engine)
+    if out is not None and not resume and (out / FILE).exists():
+        raise BadInput(f"{out} holds a sweep already; go on with it by --resume, or name another folder")
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if out is None else make_folder(out)
+        given = stack.enter_context(pool(executor, workers, address))
+        # The number of workers of the first run: populations stay the same whoever goes on with it.
+        meant_for = _noted_workers(folder) or given.workers
+        plan = planned(configuration, source, settings, meant_for)
+        with Store(folder) as store:
+            ids = _noted(store, plan, name, keep, meant_for)
+            _train(store, plan, ids, given, keep, engine, progress)
+        result = load_sweep(folder)
+        return result.in_memory() if out is None else result
+
+
+def _noted_workers(folder: Path) -> int | None:
+    """For how many workers the populations of a store were made, if it is there."""
+    if not (folder / FILE).exists():
+        return None
+    with contextlib.closing(reader(folder)) as connection:
+        workers = about(connection).get("workers")
+    return None if workers is None else int(workers)
+
+
+def _noted(store: Store, plan: Plan, name: str, keep: str, workers: int) -> list[int]:
+    """Write the plan down; gives the number of each configuration in the store."""
+    keys = {section: to_jsonable(getattr(plan.base, section).model_dump()) for section in SETTABLE}
+    base = configuration_hash(plan.base), keys
+    ids = store.add_configurations(plan.hashes, plan.settings, base)
+    grid = list(dict.fromkeys([*store.about().get("grid", ()), *(key for one in plan.settings for key in one)]))
+    store.note(
+        name=name,
+        metric=plan.metric,
+        ranked=plan.ranked,
+        grid=grid,
+        keep=keep,
+        workers=workers,
+        folds=plan.source.folds,
+    )
+    return [ids[one] for one in plan.hashes]
+
+
+def _train(
+    store: Store,
+    plan: Plan,
+    ids: list[int],
+    given: Pool,
+    keep: str,
+    engine: str,
+    progress: Callable[[SweepProgress], None] | None,
+) -> None:
+    done = store.keys()
+    folder = store.folder / CHECKPOINTS
+    started, count = time.perf_counter(), sum(key in done for unit in plan.units for key in unit.keys)
+
+    def told(more: int) -> None:
+        nonlocal count
+        count += more
+        if progress is not None:
+            progress(SweepProgress(count, plan.rows, time.perf_counter() - started))
+
+    told(0)
+    tasks = (
+        (unit, places, plan.source, engine, keep, plan.ranked, folder, given.threads)
+        for unit, places in chunks(plan.units, done)
+    )
+    for (unit, places, *_), finished in each(given, _work, tasks):
+        if finished.interrupted:
+            raise RunFailed(f"interrupted with {count:,} of {plan.rows:,} rows done; go on with --resume")
+        part = unit.take(places)
+        _commit(store, plan, ids, part, finished, keep)
+        for file in files_of(folder, part):
+            file.unlink(missing_ok=True)
+        told(len(finished.table))
+    # Whatever is left is of no use any more: of a commit that was killed before it cleaned up, half of a file.
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _work(
+    unit: Unit,
+    places: Integers,
+    source: Source,
+    engine: str,
+    keep: str,
+    ranked: str,
+    folder: Path,
+    threads: int | None,
+) -> Done:
+    """What a worker does: all of it is in its arguments."""
+    return do(unit, places, source, engine=engine, keep=keep, ranked=ranked, folder=folder, threads=threads)
+
+
+def _commit(store: Store, plan: Plan, ids: list[int], part: Unit, finished: Done, keep: str) -> None:
+    members = {
+        row.key: {
+            "configuration": ids[row.configuration],
+            "fold": None if member.fold < 0 else f"{member.fold}/{plan.source.folds}",
+            "seed": member.seed,
+        }
+        for member in part.members
+        for row in member.rows
+    }
+    first = part.members[0].configuration
+    shared = shared_columns(part.data, first.run.dtype, finished.engine, finished.seconds / len(part.members))
+    store.add(finished.table, members, finished.sizes, plan.ranked if keep == "best" else None, **shared)

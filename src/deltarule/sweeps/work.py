@@ -1,0 +1,315 @@
+"""The work on one population: train its members, and score each of them wherever one of its rows ends.
+
+K members · R rows of the table · P parameters
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.data.prepare import data_key
+from deltarule.engines.base import Engine
+from deltarule.engines.choose import choose
+from deltarule.errors import RunFailed
+from deltarule.files import load_arrays, make_folder, save_arrays
+from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.state import State
+from deltarule.sweeps.grid import Data, Member, Source, Unit, load
+from deltarule.training.history import Looks, look, on_rows
+from deltarule.training.populations import problem_of_members, training_of
+from deltarule.training.run import Run
+from deltarule.training.train import Progress, train
+
+PARTS = ("train", "validation", "test")
+NO_LAYER = -1
+
+
+@dataclass
+class Table:
+    """Rows that are done, a list for each column, and the weights of those whose weights are asked for.
+
+    key, status, reason, steps   steps: those made, and of patience those of the best weights in `best_step`
+    train_objective … test_score the scores, NaN where there are no such rows
+    layer, where                 of a member that diverged, −1 and "" of others
+    """
+
+    key: list[str] = field(default_factory=list)
+    reason: list[str] = field(default_factory=list)
+    steps: list[int] = field(default_factory=list)
+    best_step: list[int] = field(default_factory=list)
+    train_objective: list[float] = field(default_factory=list)
+    validation_objective: list[float] = field(default_factory=list)
+    test_objective: list[float] = field(default_factory=list)
+    train_score: list[float] = field(default_factory=list)
+    validation_score: list[float] = field(default_factory=list)
+    test_score: list[float] = field(default_factory=list)
+    layer: list[int] = field(default_factory=list)
+    where: list[str] = field(default_factory=list)
+    weights: dict[str, tuple[Floats, Floats]] = field(default_factory=dict)
+
+    def add(self, **values: Any) -> None:
+        """Add a row: a value for each column."""
+        for column in COLUMNS:
+            getattr(self, column).append(values[column])
+
+    def __len__(self) -> int:
+        return len(self.key)
+
+
+COLUMNS = tuple(column.name for column in fields(Table) if column.name != "weights")
+
+
+@dataclass
+class Done:
+    """What became of a unit: its rows, the sizes of its networks, which engine trained it, for how long, and whether
+    Ctrl-C ended it before."""
+
+    table: Table
+    sizes: tuple[int, ...]
+    engine: str
+    seconds: float
+    interrupted: bool
+
+
+def do(
+    unit: Unit,
+    places: Integers,
+    source: Source,
+    *,
+    engine: str,
+    keep: str,
+    ranked: str,
+    folder: Path | None,
+    threads: int | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Done:
+    """Train members of a unit and score their rows.
+
+    Parameters: `places`, which members: those that no earlier run has trained; `engine`, a name; `keep`, whose weights
+    are handed back: "none", "best" of these rows, "all"; `ranked`, the part of the data that says which is best;
+    `folder`, where a checkpoint is written and taken up; `threads`, how many the compiled engine may use.
+    Errors: `RunFailed` where the data are other ones than when the sweep was planned.
+    """
+    data = _data(unit.members[0], source)
+    if data.dataset.digest != unit.data:
+        raise RunFailed(
+            f"the rows of {data.dataset.name} are not those that the sweep was planned with; "
+            "give all workers the same files, and start the sweep again"
+        )
+    whole = _problem(unit, data)
+    rules = training_of(unit.members[0].configuration, data.dataset, whole)
+    points = _points(unit, whole)
+    # For all units of this shape, and their members done or not: so that it does not depend on what is left to do.
+    chosen = choose(engine, whole, unit.alike * int(points.max(initial=0))).engine
+    if threads is not None and hasattr(chosen, "threads"):
+        chosen.threads = threads
+    part, problem, points = unit.take(places), whole.take(places), points[:, places]
+    scoring = _Scoring(part, problem, data, points, chosen, keep, ranked)
+    file = None if folder is None else make_folder(folder) / f"{part.name}.safetensors"
+    if file is not None:
+        scoring.keep_in(file.with_suffix(".rows"), taken_up=file.exists())
+    if unit.at_once:
+        limit = int(points.max())
+        rules |= {"max_steps": limit, "max_epochs": None, "history_every": max(1, limit), "validation": None}
+        rules |= {"observe": points, "observer": scoring.observe}
+    else:
+        rules |= {"validation": _validation(data, part.members[0].fold, problem)}
+    run = train(problem, engine=chosen, checkpoint=file, resume=True, progress=progress, **rules)
+    if not run.interrupted:
+        scoring.finish(run)
+    return Done(scoring.table, tuple(problem.network.sizes), chosen.name, run.seconds, run.interrupted)
+
+
+_known: dict[str, Data] = {}
+
+
+def _data(member: Member, source: Source) -> Data:
+    """The rows of a unit, loaded once in each process."""
+    key = f"{data_key(member.configuration)} {source}"
+    if key not in _known:
+        _known.clear()
+        _known[key] = load(member.configuration, source)
+    return _known[key]
+
+
+def _problem(unit: Unit, data: Data) -> Problem:
+    configurations = list(dict.fromkeys(id(member.configuration) for member in unit.members))
+    places = {one: place for place, one in enumerate(configurations)}
+    by_id = {id(member.configuration): member.configuration for member in unit.members}
+    return problem_of_members(
+        [by_id[one] for one in configurations],
+        data.dataset,
+        np.array([places[id(member.configuration)] for member in unit.members]),
+        [member.seed for member in unit.members],
+        [data.folds[member.fold][0] for member in unit.members] if data.folds else None,
+    )
+
+
+def _points(unit: Unit, problem: Problem) -> Integers:
+    """The steps at which the rows of each member end, [T, K], ascending; a member with fewer rows repeats its last."""
+    ends = [
+        sorted(_limit(row.max_steps, row.max_epochs, problem.steps_per_epoch(place)) for row in member.rows)
+        for place, member in enumerate(unit.members)
+    ]
+    most = max(map(len, ends))
+    return np.array([one + one[-1:] * (most - len(one)) for one in ends]).T
+
+
+def _limit(max_steps: int | None, max_epochs: int | None, epoch: int) -> int:
+    """The last step of a row: the smaller limit where both are given."""
+    limits = [max_steps, None if max_epochs is None else max_epochs * epoch]
+    return min(limit for limit in limits if limit is not None)
+
+
+def _validation(data: Data, fold: int, problem: Problem) -> tuple[Floats, Floats] | None:
+    """The rows that a member's validation score is of, in the problem's own precision."""
+    dataset = data.dataset
+    rows = dataset.train.take(data.folds[fold][1]) if data.folds else dataset.validation
+    if rows is None:
+        return None
+    return np.asarray(rows.x, problem.dtype), dataset.encode(rows, problem.network.outputs).astype(problem.dtype)
+
+
+class _Scoring:
+    """Scores rows as they are reached, and keeps them beside the checkpoint of a training that is not done yet."""
+
+    def __init__(
+        self, unit: Unit, problem: Problem, data: Data, points: Integers, engine: Engine, keep: str, ranked: str
+    ) -> None:
+        self.unit, self.problem, self.data, self.engine = unit, problem, data, engine
+        self.keep, self.ranked = keep, ranked
+        self.metric = "accuracy" if data.dataset.classes else "r_squared"
+        self.table = Table()
+        self.file: Path | None = None
+        self.sides: dict[int, tuple[Floats, Floats] | None] = {}
+        epochs = [problem.steps_per_epoch(place) for place in range(problem.members)]
+        # The rows of each member by the step where they end; two rows may end at one.
+        self.rows: list[dict[int, list[str]]] = []
+        for member, epoch in zip(unit.members, epochs, strict=True):
+            self.rows.append({})
+            for row in member.rows:
+                self.rows[-1].setdefault(_limit(row.max_steps, row.max_epochs, epoch), []).append(row.key)
+
+    def keep_in(self, file: Path, taken_up: bool) -> None:
+        """Write the rows into a file whenever some are added; those that are there count if a checkpoint is, too."""
+        if taken_up and file.exists():
+            self.table = read_table(file)
+        self.file = file
+
+    def observe(self, run: Run, members: Integers) -> None:
+        """Score the rows that end at this step, of members that still train."""
+        step = int(run.state.step)
+        known = set(self.table.key)
+        places = [place for place in members.tolist() if not known.issuperset(self.rows[place].get(step, ()))]
+        self._score(run, {place: self.rows[place][step] for place in places})
+        if self.file is not None:
+            write_table(self.file, self.table)
+
+    def finish(self, run: Run) -> None:
+        """Score the rows that no one has reached: of members that ended before."""
+        known = set(self.table.key)
+        left = {
+            place: [key for keys in by_step.values() for key in keys if key not in known]
+            for place, by_step in enumerate(self.rows)
+        }
+        self._score(run, {place: keys for place, keys in left.items() if keys})
+
+    def _score(self, run: Run, keys: dict[int, list[str]]) -> None:
+        if not keys:
+            return
+        places = np.array(sorted(keys))
+        state = run.state.take(places)
+        scores = self._scores(state)
+        ends = {one.member: one for one in run.diverged}
+        for i, place in enumerate(places.tolist()):
+            end, reason = ends.get(place), run.reasons[place]
+            for key in keys[place]:
+                self.table.add(
+                    key=key,
+                    reason="max_steps" if reason == "interrupted" else reason,
+                    steps=int(run.steps[place]),
+                    best_step=int(run.steps[place] if run.best_steps is None else run.best_steps[place]),
+                    layer=NO_LAYER if end is None else end.layer,
+                    where="" if end is None else end.where,
+                    **{name: float(values[i]) for name, values in scores.items()},
+                )
+                if self.keep != "none":
+                    self.table.weights[key] = state.theta[i].copy(), state.buffers[i].copy()
+        if self.keep == "best":
+            self._only_best()
+
+    def _only_best(self) -> None:
+        """Of the new rows and the best one so far, drop the weights of all but the best."""
+        score, objective = (np.array(getattr(self.table, f"{self.ranked}_{what}")) for what in ("score", "objective"))
+        held = [place for place, key in enumerate(self.table.key) if key in self.table.weights]
+        # As the store ranks them: by the score, then by the objective.
+        ranks = [(-score[place] if np.isfinite(score[place]) else np.inf, objective[place]) for place in held]
+        best = self.table.key[held[min(range(len(held)), key=lambda place: ranks[place])]]
+        self.table.weights = {best: self.table.weights[best]}
+
+    def _scores(self, state: State) -> dict[str, Floats]:
+        """Objective and score of each member on training, validation and test rows, NaN where there are none."""
+        count = len(state.members)
+        scores = {f"{part}_{what}": np.full(count, np.nan) for part in PARTS for what in ("objective", "score")}
+        seen = look(self.problem, self.engine, state, Looks(1, (self.metric,)), None)
+        scores["train_objective"], scores["train_score"] = seen["objective"], seen[self.metric]
+        folds = np.array([self.unit.members[member].fold for member in state.members.tolist()])
+        for fold in np.unique(folds).tolist():
+            if fold not in self.sides:
+                self.sides[fold] = _validation(self.data, fold, self.problem)
+            self._score_part("validation", self.sides[fold], state, np.flatnonzero(folds == fold), scores)
+        test = self.data.dataset.test
+        if test is not None:
+            y = self.data.dataset.encode(test, self.problem.network.outputs).astype(self.problem.dtype)
+            rows = np.asarray(test.x, self.problem.dtype), y
+            self._score_part("test", rows, state, np.arange(count), scores)
+        return scores
+
+    def _score_part(
+        self,
+        part: str,
+        rows: tuple[Floats, Floats] | None,
+        state: State,
+        places: Integers,
+        scores: dict[str, Floats],
+    ) -> None:
+        if rows is None:
+            return
+        seen = on_rows(self.problem, self.engine, state.take(places), *rows, (self.metric,))
+        scores[f"{part}_objective"][places], scores[f"{part}_score"][places] = seen["objective"], seen[self.metric]
+
+
+# --- a table as a file -----------------------------------------------------------------------------------------------
+
+
+def write_table(file: Path, table: Table) -> None:
+    """Write rows that are done, whole: what a training that is gone on with need not come to again."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for number, (theta, buffers) in enumerate(table.weights.values()):
+        arrays |= {f"theta {number}": theta, f"buffers {number}": buffers}
+    columns = {name: getattr(table, name) for name in COLUMNS}
+    # JSON has no NaN, and loses no digit of any other number.
+    save_arrays(file, arrays, {"columns": columns, "weights": list(table.weights)})
+
+
+def read_table(file: Path) -> Table:
+    """The inverse of `write_table`."""
+    arrays, about = load_arrays(file)
+    columns = about["columns"]
+    for name in COLUMNS:
+        if name.endswith(("objective", "score")):
+            columns[name] = [np.nan if value is None else value for value in columns[name]]
+    weights = {
+        key: (arrays[f"theta {number}"], arrays[f"buffers {number}"]) for number, key in enumerate(about["weights"])
+    }
+    return Table(**columns, weights=weights)
+
+
+def files_of(folder: Path, part: Unit) -> tuple[Path, Path]:
+    """The files that a unit's training leaves: its checkpoint and its rows."""
+    file = folder / f"{part.name}.safetensors"
+    return file, file.with_suffix(".rows")

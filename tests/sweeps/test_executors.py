@@ -1,0 +1,92 @@
+"""Workers in processes of their own, some of which die."""
+
+import os
+import signal
+
+import psutil
+import pytest
+
+from deltarule import sweep
+from deltarule.errors import BadInput, RunFailed
+from deltarule.files import read_json
+from deltarule.studies.recipes import load_recipe
+from deltarule.sweeps import grid
+from deltarule.sweeps.executors import MOST_TRIES, each, pool
+
+# What a worker does here is an expression: functions of a test's module cannot be imported by another process.
+DIES = f"__import__('os').kill(__import__('os').getpid(), {int(signal.SIGTERM if os.name == 'nt' else signal.SIGKILL)})"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_everything_is_done_once(workers):
+    with pool("local", workers) as given:
+        done = dict(each(given, pow, ((number, 2) for number in range(20))))
+    assert done == {(number, 2): number**2 for number in range(20)}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_the_work_says_is_what_the_caller_hears(workers):
+    with pool("local", workers) as given, pytest.raises(BadInput, match="^missing.json does not exist; check the name"):
+        list(each(given, read_json, iter([("missing.json",)])))
+
+
+def test_a_dead_worker_costs_what_it_had(tmp_path):
+    first = f"not __import__('pathlib').Path({str(tmp_path / 'died')!r}).mkdir() and {DIES}"
+    again = f"__import__('pathlib').Path({str(tmp_path / 'died')!r}).is_dir() and 9 or ({first})"
+    with pool("local", 2) as given:
+        done = dict(each(given, eval, ((again if number == 3 else f"{number}**2",) for number in range(10))))
+    assert sorted(done.values()) == [number**2 for number in range(10)]
+
+
+def test_a_worker_that_always_dies_is_given_up():
+    with pool("local", 2) as given, pytest.raises(RunFailed, match=f"a population's worker died {MOST_TRIES} times"):
+        list(each(given, eval, iter([(DIES,)])))
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    text = (
+        '[data]\nname = "digits"\n[network]\nlayers = ["auto", 16, "auto"]\noutput = "softmax"\n'
+        '[loss]\nname = "cross_entropy"\n[optimizer]\nbatch_size = 32\n[stopping]\nmax_epochs = 6\n[run]\nseeds = 4\n'
+        '[grid]\n"optimizer.learning_rate" = [0.1, 0.01, 0.001, 0.0001]\n'
+    )
+    (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
+    return load_recipe(tmp_path / "mine.toml")
+
+
+def without_seconds(table):
+    return [{name: value for name, value in row.items() if not name.endswith("_seconds")} for row in table.rows()]
+
+
+def workers_of(this):
+    """The processes that this one has started to do work."""
+    found = []
+    for one in psutil.Process(this).children(recursive=True):
+        line = " ".join(one.cmdline())
+        if ("loky" in line and "resource_tracker" not in line) or "spawn_main" in line:
+            found.append(one)
+    return found
+
+
+@pytest.mark.parametrize("executor", ["local", "dask"])
+def test_a_sweep_whose_worker_is_killed_comes_to_the_same_table(recipe, tmp_path, monkeypatch, executor):
+    monkeypatch.setattr(grid, "MOST_MEMBERS", 2)
+    expected = without_seconds(sweep(recipe, engine="reference"))
+    killed = []
+
+    def kill(seen):
+        if seen.done >= 4 and not killed:
+            killed.append(workers_of(os.getpid())[-1])
+            killed[0].kill()
+
+    table = sweep(
+        recipe, out=tmp_path / "out", executor=executor, workers=2, engine="reference", keep="best", progress=kill
+    )
+    assert len(killed) == 1 and len(table) == 16
+    assert without_seconds(table) == expected
+    assert len(table.network(table.best(1)[0]["key"]).theta) == 64 * 16 + 16 + 160 + 10
+
+
+def test_a_cluster_that_is_not_there_is_told():
+    with pytest.raises(BadInput, match="no Dask scheduler answers at nowhere"), pool("dask", address="nowhere"):
+        pass

@@ -1,0 +1,144 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deltarule.errors import BadInput
+from deltarule.problem.configuration import parse
+from deltarule.sweeps import grid
+from deltarule.sweeps.grid import Source, combinations, planned, with_grid
+
+HERE = Source(Path())
+TABLE = {
+    "data": {"name": "xor"},
+    "network": {"layers": [2, 3, 1], "output": "sigmoid"},
+    "stopping": {"max_steps": 5},
+    "run": {"seeds": 2},
+}
+
+
+def plan(values, source=HERE, workers=1, **sections):
+    return planned(parse({**TABLE, **sections, "grid": values}), source, workers=workers)
+
+
+def shapes(made):
+    """Members and rows of every population."""
+    return [(len(unit.members), len(unit.keys)) for unit in made.units]
+
+
+NUMBERS = {
+    "optimizer.learning_rate": [0.1, 1.0],
+    "loss.strength": [0.0, 0.1],
+    "network.dropout": [0.0, 0.5],
+    "network.initial_scale": [1, 2],
+    "run.data_seed": [0, 1],
+}
+SHAPES = {
+    "network.layers": [[2, 3, 1], [2, 4, 1]],
+    "optimizer.batch_size": ["none", 4],
+    "network.activation": ["relu", "tanh"],
+    "optimizer.name": ["sgd", "adam"],
+    "loss.reduction": ["sum", "mean_samples"],
+}
+PENALTY = {"loss": {"penalty": "l2"}}
+
+
+@pytest.mark.parametrize("key", NUMBERS)
+def test_numbers_do_not_split(key):
+    assert shapes(plan({key: NUMBERS[key]}, **PENALTY)) == [(4, 4)]
+
+
+@pytest.mark.parametrize("key", SHAPES)
+def test_shapes_and_orders_split(key):
+    assert shapes(plan({key: SHAPES[key]}, **PENALTY)) == [(2, 2), (2, 2)]
+
+
+def test_limits_are_points_of_the_longest_training():
+    # The report's grid: 3 numbers of iterations × 81 others; seeds are members.
+    made = plan({"stopping.max_steps": [3000, 4000, 5000], "optimizer.learning_rate": list(np.linspace(0.1, 1, 81))})
+    assert shapes(made) == [(162, 486)] and made.rows == 486
+    assert all([row.max_steps for row in member.rows] == [3000, 4000, 5000] for member in made.units[0].members)
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"stopping": {"max_steps": 5, "patience": 2}, "data": {"name": "xor", "split": {"validation": 4}}},
+        {"stopping": {"max_steps": 5, "threshold": 0.9, "metric": "accuracy"}},
+        {"optimizer": {"name": "lbfgs"}},
+    ],
+    ids=["patience", "metric", "lbfgs"],
+)
+def test_where_a_look_decides_each_limit_is_a_training_of_its_own(sections):
+    made = plan({"stopping.max_steps": [10, 20]}, **sections)
+    assert shapes(made) == [(2, 2), (2, 2)] and not any(unit.at_once for unit in made.units)
+
+
+def test_folds_are_members_and_stand_together():
+    made = plan({"optimizer.learning_rate": [0.1, 1.0]}, Source(Path(), folds=3))
+    assert shapes(made) == [(12, 12)] and made.ranked == "validation"
+    assert [member.fold for member in made.units[0].members] == [0] * 4 + [1] * 4 + [2] * 4
+
+
+def test_folds_and_validation_rows_do_not_go_together():
+    with pytest.raises(BadInput, match="sets 4 rows aside and the 3 folds do, too; leave one of them out"):
+        plan({}, Source(Path(), folds=3), data={"name": "xor", "split": {"validation": 4}})
+
+
+keys = st.lists(st.sampled_from([*NUMBERS, "stopping.max_steps"]), unique=True, max_size=3)
+
+
+@given(keys, st.integers(1, 3), st.sampled_from([None, 2]), st.integers(1, 4))
+def test_every_row_is_there_once_whatever_the_workers(chosen, seeds, folds, workers):
+    values = {key: NUMBERS.get(key, [5, 7]) for key in chosen}
+    source = Source(Path(), folds=folds)
+    made = plan(values, source, workers, run={"seeds": seeds}, **PENALTY)
+    found = [key for unit in made.units for key in unit.keys]
+    assert len(found) == len(set(found)) == 2 ** len(chosen) * seeds * (folds or 1) == made.rows
+    alone = plan(values, source, 1, run={"seeds": seeds}, **PENALTY)
+    assert set(found) == {key for unit in alone.units for key in unit.keys}
+    assert max(len(unit.members) for unit in made.units) <= -(-len(alone.units[0].members) // workers)
+
+
+def test_a_longer_grid_keeps_the_keys_of_the_shorter():
+    short = plan({"optimizer.learning_rate": [0.1, 1.0]})
+    longer = plan({"optimizer.learning_rate": [0.1, 0.5, 1.0], "loss.reduction": ["mean_samples", "sum"]})
+    assert {key for unit in short.units for key in unit.keys} < {key for unit in longer.units for key in unit.keys}
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"data": {"name": "xor", "split": {"test": 3}}},
+        {"run": {"seeds": [0, 2]}},
+        {"run": {"seeds": 2, "dtype": "float32"}},
+        {"loss": {"reduction": "sum"}},
+    ],
+)
+def test_a_key_says_everything_that_decides_a_row(sections, monkeypatch):
+    before = set(plan({}).units[0].keys)
+    assert before != set(plan({}, **sections).units[0].keys)
+    assert before.isdisjoint(plan({}, Source(Path(), folds=2)).units[0].keys)
+    monkeypatch.setattr(grid, "NUMERICS_VERSION", 99)
+    assert before.isdisjoint(plan({}).units[0].keys)
+
+
+def test_memory_bounds_a_population(monkeypatch):
+    monkeypatch.setattr(grid, "MOST_BYTES", 100_000)
+    made = plan({"optimizer.learning_rate": list(np.linspace(0.1, 1, 50))})
+    assert len(made.units) > 1 and sum(len(unit.members) for unit in made.units) == 100
+
+
+def test_seeds_have_no_place_in_the_grid():
+    with pytest.raises(BadInput, match="run.seeds is in the grid, but each seed is a member of its own"):
+        plan({"run.seeds": [1, 2]})
+
+
+def test_a_grid_from_python_is_checked():
+    with pytest.raises(BadInput, match="there is no key 'optimizer.rate'"):
+        with_grid(parse(TABLE), {"optimizer.rate": [1]})
+    with pytest.raises(BadInput, match=r"optimizer.learning_rate is -1"):
+        with_grid(parse(TABLE), {"optimizer.learning_rate": np.array([-1.0])})
+    assert len(combinations(with_grid(parse(TABLE), {"network.layers": ([2, 1], [2, 2, 1])}))) == 2

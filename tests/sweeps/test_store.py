@@ -1,0 +1,198 @@
+import sqlite3
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deltarule.errors import BadInput, RunFailed
+from deltarule.sweeps import store as stores
+from deltarule.sweeps.result import load_sweep
+from deltarule.sweeps.store import FILE, Store, reader, seed_value
+from deltarule.sweeps.work import COLUMNS, Table, read_table, write_table
+
+KEYS = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
+SHARED = {"data": "d", "dtype": "float64", "numerics": 1, "engine": "reference", "train_seconds": 0.5}
+
+
+def table_of(keys, score=0.5):
+    table = Table()
+    for number, key in enumerate(keys):
+        values = dict.fromkeys(COLUMNS, score + number / 1000)
+        table.add(**{**values, "key": key, "reason": "max_steps", "steps": 1, "best_step": 1, "layer": -1, "where": ""})
+    return table
+
+
+def fill(store, keys, seeds=None, weights=()):
+    [number] = store.add_configurations(["c"], [{}], ("b", KEYS)).values()
+    seeds = range(len(keys)) if seeds is None else seeds
+    members = {
+        key: {"configuration": number, "fold": None, "seed": seed} for key, seed in zip(keys, seeds, strict=True)
+    }
+    table = table_of(keys)
+    table.weights = {key: (np.arange(3.0), np.zeros(0)) for key in weights}
+    store.add(table, members, (2, 1), None, **SHARED)
+    store.note(name="s", metric="accuracy", ranked="train", grid=[], workers=1)
+
+
+def test_what_is_written_is_read_and_nothing_twice(tmp_path):
+    with Store(tmp_path) as store:
+        fill(store, ["a", "b"], weights=["a"])
+        fill(store, ["a", "b"])
+        assert store.keys() == {"a", "b"}
+    assert [path.name for path in tmp_path.iterdir() if path.suffix != ".lock"] == [FILE]  # closed as one file
+    sweep = load_sweep(tmp_path)
+    assert [row["key"] for row in sweep.rows()] == ["a", "b"]
+    assert sweep.network("a").theta.tolist() == [0, 1, 2] and sweep.network("a").parameters()["W1"].shape == (2, 1)
+
+
+@given(st.integers(0, 2**64 - 1))
+def test_a_seed_of_any_size_comes_back(seed):
+    connection = sqlite3.connect(":memory:")
+    connection.execute("CREATE TABLE t (seed NOT NULL)")
+    connection.execute("INSERT INTO t VALUES (?)", (seed_value(seed),))
+    assert int(connection.execute("SELECT seed FROM t").fetchone()[0]) == seed
+    connection.close()
+
+
+def test_a_store_is_read_while_it_is_written(tmp_path):
+    with Store(tmp_path) as store:
+        fill(store, ["a"])
+        reading = load_sweep(tmp_path)
+        assert len(reading) == 1
+        fill(store, ["b"])
+        assert len(reading) == 2
+
+
+def test_a_second_process_says_so_and_stops(tmp_path):
+    script = f"from pathlib import Path\nfrom deltarule.sweeps.store import Store\nStore(Path({str(tmp_path)!r}))"
+    with Store(tmp_path) as store:
+        fill(store, ["a"])
+        second = subprocess.run([sys.executable, "-c", script], capture_output=True, encoding="utf-8", check=False)
+        assert second.returncode == 1 and "RunFailed: another process is at work on the sweep in" in second.stderr
+        fill(store, ["b"])
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_a_lock_ends_with_its_process(tmp_path):
+    script = "\n".join(
+        [
+            "import sys, time",
+            "from pathlib import Path",
+            "from deltarule.sweeps.store import Store",
+            f"store = Store(Path({str(tmp_path)!r}))",
+            "print('open', flush=True)",
+            "time.sleep(60)",
+        ]
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline()
+        process.kill()
+    with Store(tmp_path) as store:
+        assert store.keys() == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda file: run_sql(file, "PRAGMA user_version=99"), "is a store of version 99, and this program reads"),
+        (lambda file: run_sql(file, "PRAGMA application_id=7"), "is another program's SQLite file"),
+        (lambda file: file.write_bytes(b"no database " * 100), "is no store, or damaged"),
+    ],
+)
+def test_a_file_that_is_no_store_of_ours_is_refused_and_left_as_it_is(tmp_path, spoil, told):
+    with Store(tmp_path) as store:
+        fill(store, ["a"])
+    spoil(tmp_path / FILE)
+    before = (tmp_path / FILE).read_bytes()
+    for opened in (Store, load_sweep):
+        with pytest.raises(BadInput) as error:
+            opened(tmp_path)
+        assert told in str(error.value)
+    assert (tmp_path / FILE).read_bytes() == before
+
+
+def run_sql(file, text):
+    connection = sqlite3.connect(file)
+    connection.execute(text)
+    connection.close()
+
+
+def test_a_full_disk_loses_nothing(tmp_path):
+    with Store(tmp_path) as store:
+        fill(store, ["a"])
+        pages = store.connection.execute("PRAGMA page_count").fetchone()[0]
+        store.connection.execute(f"PRAGMA max_page_count={pages}")
+        with pytest.raises(RunFailed, match="could not be written: database or disk is full; what is in it stays"):
+            fill(store, [f"{number:064}" for number in range(5000)])
+        assert store.keys() == {"a"}
+    assert len(load_sweep(tmp_path)) == 1
+    with Store(tmp_path) as store:
+        fill(store, ["b"])
+    assert len(load_sweep(tmp_path)) == 2
+
+
+def test_a_reader_says_where_there_is_nothing(tmp_path):
+    with pytest.raises(BadInput, match="holds no sweep: there is no sweep.sqlite in it"):
+        reader(tmp_path)
+    (tmp_path / FILE).touch()
+    with pytest.raises(BadInput, match="holds no sweep yet"):
+        reader(tmp_path)
+
+
+def test_rows_beside_a_checkpoint_come_back_as_they_were(tmp_path):
+    table = table_of(["a", "b"], score=float("nan"))
+    table.train_score[1] = 0.1 + 0.2
+    table.weights["b"] = (np.array([1.5], np.float32), np.zeros(0, np.float32))
+    write_table(tmp_path / "rows", table)
+    again = read_table(tmp_path / "rows")
+    for column in COLUMNS:
+        assert str(getattr(again, column)) == str(getattr(table, column))
+    assert again.weights["b"][0].dtype == np.float32 and again.weights["b"][0].tolist() == [1.5]
+
+
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+def test_the_best_of_many_rows_are_found_by_an_index(tmp_path, part):
+    with Store(tmp_path) as store:
+        fill(store, ["a"])
+        plan = " ".join(
+            str(row[3])
+            for row in store.connection.execute(
+                f"EXPLAIN QUERY PLAN SELECT * FROM members WHERE {part}_score IS NOT NULL "
+                f"ORDER BY {stores.order(part)} LIMIT 10"
+            )
+        )
+    assert f"USING INDEX members_{part}" in plan and "TEMP B-TREE" not in plan
+
+
+MILLION = """
+INSERT INTO members
+WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1000000)
+SELECT n, configuration, NULL, n, data, dtype, numerics, engine, status, reason, 1, 1, n % 1000, NULL, NULL,
+    ((n * 7919) % 1000003) / 1e6, NULL, NULL, NULL, NULL, 0.1
+FROM numbers, (SELECT * FROM members WHERE key = 'a')
+"""
+
+
+def test_ten_of_a_million_rows_are_found_in_a_tenth_of_a_second(tmp_path):
+    # The rows are written by SQLite itself, so that the test is quick.
+    with Store(tmp_path) as store:
+        fill(store, ["a"])
+        for quickly in ("synchronous=OFF", "cache_size=-500000"):
+            store.connection.execute(f"PRAGMA {quickly}")
+        store.connection.execute(MILLION)
+    sweep = load_sweep(tmp_path)
+    assert len(sweep) == 1_000_001
+    took = []
+    for _ in range(5):
+        started = time.perf_counter()
+        best = sweep.best(10)
+        took.append(time.perf_counter() - started)
+    assert [row["train_accuracy"] for row in best] == sorted((row["train_accuracy"] for row in best), reverse=True)
+    assert best[0]["train_accuracy"] == max(((n * 7919) % 1000003) / 1e6 for n in range(1, 1_000_001))
+    assert min(took) < 0.1
+    sweep.close()
+    (tmp_path / FILE).unlink()  # 150 MB less for the tests that follow

@@ -1,0 +1,201 @@
+"""Sweeps as a person starts them: what is in the table is what training each member alone comes to."""
+
+import numpy as np
+import pytest
+
+from deltarule import load_sweep, sweep
+from deltarule.data.splits import folds
+from deltarule.errors import BadInput, RunFailed
+from deltarule.problem.create import create_problem
+from deltarule.stats import metrics
+from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_settings
+from deltarule.sweeps import grid
+from deltarule.sweeps.store import Store
+from deltarule.training.train import train
+
+RECIPE = """
+[data]
+name = "iris"
+split = {test = 30}
+scale = "standardize"
+[network]
+layers = ["auto", 4, "auto"]
+output = "softmax"
+[loss]
+name = "cross_entropy"
+[optimizer]
+name = "momentum"
+batch_size = 16
+[stopping]
+max_epochs = 4
+[run]
+seeds = 2
+[grid]
+"optimizer.learning_rate" = [0.1, 1e300, 0.01]
+"network.layers" = [["auto", 4, "auto"], ["auto", 3, "auto"]]
+"stopping.max_epochs" = [2, 4]
+"""
+SETTINGS = ("optimizer.learning_rate", "network.layers", "stopping.max_epochs")
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    (tmp_path / "mine.toml").write_text(RECIPE, encoding="utf-8")
+    return load_recipe(tmp_path / "mine.toml")
+
+
+def alone(recipe, row):
+    """What training a row's member by itself comes to, by the functions that `deltarule run` uses."""
+    one = with_settings(recipe, {key: row[key] for key in SETTINGS} | {"run.seeds": [row["seed"]]})
+    dataset = dataset_of(one)
+    problem = problem_of(one, dataset)
+    return dataset, train(problem, engine=row["engine"], **training_of(one, dataset, problem))
+
+
+def test_each_row_is_what_training_it_alone_comes_to(recipe):
+    table = sweep(recipe, keep="all")
+    rows = list(table.rows())
+    assert len(rows) == len(table) == 24
+    assert [tuple(map(str, (row[key] for key in SETTINGS))) + (row["seed"],) for row in rows[:3]] == [
+        ("0.1", "['auto', 4, 'auto']", "2", 0),
+        ("0.1", "['auto', 4, 'auto']", "2", 1),
+        ("0.1", "['auto', 4, 'auto']", "4", 0),
+    ]
+    for row in rows:
+        dataset, run = alone(recipe, row)
+        assert (row["reason"], row["steps"]) == (run.reasons[0], run.steps[0])
+        assert row["train_objective"] == (run.objective[0] if np.isfinite(run.objective[0]) else None)
+        network = table.network(row["key"])
+        assert np.array_equal(network.theta, run.state.theta[0])
+        y = dataset.encode(dataset.test, 3)
+        outputs = run.outputs(dataset.test.x)
+        assert np.array_equal(network.outputs(dataset.test.x), outputs[0], equal_nan=True)
+        assert row["test_accuracy"] == metrics.accuracy(outputs, y, np.ones((30, 1)))[0]
+        assert row["validation_accuracy"] is None
+        if row["optimizer.learning_rate"] == 1e300:
+            assert (row["status"], row["diverged_layer"]) == ("diverged", run.diverged[0].layer)
+        else:
+            assert (row["status"], row["diverged_layer"], row["diverged_where"]) == ("done", None, None)
+
+
+def test_each_fold_is_what_training_on_its_rows_comes_to(recipe):
+    table = sweep(recipe, {"optimizer.learning_rate": [0.1], "stopping.max_epochs": [1, 3]}, folds=4, keep="all")
+    dataset = dataset_of(recipe)
+    divided = folds(dataset.train, 4)
+    y = dataset.encode(dataset.train, 3)
+    assert len(table) == 16 and {row["fold"] for row in table.rows()} == {"0/4", "1/4", "2/4", "3/4"}
+    for row in table.rows():
+        own, aside = divided[int(row["fold"][0])]
+        one = with_settings(recipe, {"optimizer.learning_rate": 0.1, "run.seeds": [row["seed"]]})
+        whole = problem_of(one, dataset)
+        problem = create_problem(
+            whole.network,
+            dataset.train.x,
+            y,
+            loss="cross_entropy",
+            optimizer="momentum",
+            learning_rate=0.1,
+            batch_size=16,
+            seeds=[row["seed"]],
+            rows=[own],
+        )
+        run = train(problem, engine=row["engine"], max_epochs=row["stopping.max_epochs"])
+        assert row["train_objective"] == run.objective[0]
+        found = metrics.accuracy(run.outputs(dataset.train.x[aside]), y[aside], np.ones((len(aside), 1)))[0]
+        assert row["validation_accuracy"] == found
+
+
+def test_patience_restores_its_best_weights(recipe):
+    changed = {"data.split.validation": 20, "stopping.patience": 2, "stopping.max_epochs": 30}
+    one = with_settings(recipe, changed)
+    rows = list(sweep(one, {"optimizer.learning_rate": [0.5]}).rows())
+    dataset = dataset_of(one)
+    for row in rows:
+        alone = with_settings(one, {"optimizer.learning_rate": 0.5, "run.seeds": [row["seed"]]})
+        problem = problem_of(alone, dataset)
+        run = train(problem, engine=row["engine"], **training_of(alone, dataset, problem))
+        assert (row["steps"], row["best_step"]) == (run.steps[0], run.best_steps[0])
+        assert row["validation_objective"] == np.nanmin(run.history.series("validation objective"))
+
+
+def without_seconds(table):
+    return [{name: value for name, value in row.items() if not name.endswith("_seconds")} for row in table.rows()]
+
+
+def test_a_longer_grid_trains_only_what_is_new(recipe, tmp_path):
+    small = {"optimizer.learning_rate": [0.1, 0.2]}
+    first = sweep(recipe, small, out=tmp_path / "out", keep="all")
+    before = {row["key"]: row for row in first.rows()}
+    seen = []
+    longer = {"optimizer.learning_rate": [0.1, 0.2, 0.3], "loss.reduction": ["mean_samples", "sum"]}
+    after = sweep(recipe, longer, out=tmp_path / "out", resume=True, progress=lambda told: seen.append(told.done))
+    assert seen[0] == 4 and seen[-1] == len(after) == 12
+    rows = {row["key"]: row for row in after.rows()}
+    for key, row in before.items():  # the very rows, with the seconds that they took
+        assert {name: rows[key][name] for name in row} == row
+        assert rows[key]["loss.reduction"] == "mean_samples"
+
+
+def test_the_best_come_first_and_only_the_best_weights_are_kept(recipe, tmp_path):
+    table = sweep(recipe, out=tmp_path / "out", keep="best", seeds=5)
+    rows = list(table.rows())
+    for part in ("train", "test"):
+        best = table.best(3, part)
+        expected = sorted(rows, key=lambda row: (-row[f"{part}_accuracy"], row[f"{part}_objective"]))[:3]
+        assert best == expected
+    hidden = table.best(1)[0]["network.layers"][1]
+    assert table.network(table.best(1)[0]["key"]).theta.shape == (5 * hidden + 3 * (hidden + 1),)
+    with pytest.raises(BadInput, match="its weights were not kept; sweep with --keep best or all"):
+        table.network(rows[-1]["key"])
+    with pytest.raises(BadInput, match="no row has this key"):
+        table.network("x")
+    with pytest.raises(BadInput, match="there is no part 'trian' of the data; choose one of train, validation, test"):
+        table.best(part="trian")
+    means = {}
+    for row in rows:
+        means.setdefault(row["configuration"], []).append(row["train_accuracy"])
+    best = table.configurations(2)
+    assert best[0].mean == pytest.approx(max(map(np.mean, means.values()))) and best[0].rows == 5
+    assert (best[0].least, best[0].greatest) == (min(means[best[0].configuration]), max(means[best[0].configuration]))
+
+
+def test_a_store_says_that_it_is_there_and_that_it_is_in_use(recipe, tmp_path):
+    small = {"optimizer.learning_rate": [0.1]}
+    sweep(recipe, small, out=tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir() if path.suffix != ".lock") == ["sweep.sqlite"]
+    with pytest.raises(BadInput, match="holds a sweep already; go on with it by --resume"):
+        sweep(recipe, small, out=tmp_path / "out")
+    with Store(tmp_path / "out"), pytest.raises(RunFailed, match="another process is at work on the sweep in"):
+        sweep(recipe, small, out=tmp_path / "out", resume=True)
+    assert len(sweep(recipe, small, out=tmp_path / "new", resume=True)) == 2
+
+
+def test_memory_decides_the_populations_and_no_number(recipe, monkeypatch):
+    whole = without_seconds(sweep(recipe))
+    monkeypatch.setattr(grid, "MOST_MEMBERS", 2)
+    assert without_seconds(sweep(recipe)) == whole
+
+
+def test_a_frame_has_the_columns_of_the_rows(recipe):
+    table = sweep(recipe, {"optimizer.learning_rate": [0.1]})
+    frame = table.frame()
+    assert list(frame.columns) == list(next(table.rows())) and len(frame) == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"keep": "some"}, "the weights to keep are 'some'; choose one of none, best, all"),
+        ({"folds": 1}, "there are to be 1 folds; give a whole number of 2 or more"),
+        ({"executor": "slurm"}, "there is no executor 'slurm'; there are: local, dask"),
+        ({"workers": 0}, "there are to be 0 workers"),
+        ({"address": "tcp://host:1"}, "the address tcp://host:1 is a Dask cluster's; name the executor dask, too"),
+        ({"grid": {"network.layers": [["auto", 3, 2]]}}, "iris has 3 classes, so the network needs 3 outputs, not 2"),
+    ],
+)
+def test_bad_use_is_told_and_nothing_is_left(recipe, tmp_path, given, told):
+    with pytest.raises(BadInput) as error:
+        sweep(recipe, out=tmp_path / "out", **given)
+    assert told in str(error.value)
+    with pytest.raises(BadInput, match="holds no sweep"):
+        load_sweep(tmp_path / "out")
