@@ -98,8 +98,10 @@ class Problem:
         size = self.row_counts if self.batch_size is None else np.minimum(self.batch_size, self.row_counts)
         return -(-self.row_counts // size)
 
-    def rates(self, members: Integers, step: int) -> Floats:
+    def rates(self, members: Integers, step: int | Integers) -> Floats:
         """The learning rate [K] of each member at an update, after its schedule (without training's own factor).
+
+        For many updates, step [n], the rates are [n, K].
 
         >>> from deltarule.problem.create import create_problem
         >>> schedule = {"name": "step", "every": 5, "factor": 0.5}
@@ -107,10 +109,9 @@ class Problem:
         >>> problem.rates(np.array([0, 1]), 5)
         array([0.4, 0.2])
         """
-        if self.schedule.per == "epoch":
-            counted = (step // self._epoch_steps[members]).astype(np.float64)
-        else:
-            counted = np.full(len(members), float(step))
+        each = np.asarray(step)[..., None]
+        counted = each // self._epoch_steps[members] if self.schedule.per == "epoch" else each + 0 * members
+        counted = counted.astype(np.float64)
         numbers = {name: value[members] for name, value in self.schedule_numbers.items()}
         with np.errstate(all="ignore"):
             rates: Floats = self.schedule.rate(counted, self.numbers["learning_rate"][members], **numbers)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.engines.base import Trace, one_blas_thread
+from deltarule.engines.compiled import matrices
 from deltarule.engines.compiled.blas import blas
 from deltarule.engines.compiled.cache import load
 from deltarule.engines.compiled.kernel import Shape, not_compilable, number_names, program, scratch_rows
@@ -54,13 +55,15 @@ class CompiledEngine:
             buffers=state.buffers.copy(),
             step=state.step + n,
         )
-        large = bool(not_compilable_of(problem))
-        if large:
+        large = None
+        if not_compilable_of(problem):
             blas()  # loaded before all that are loaded are held to one thread
+            run = _remembered(problem, "large", lambda: load(matrices.program(problem)))
+            large = partial(Members, run, problem, state, after, n=n, objective=objective, bad=bad)
         with one_blas_thread():
             for group in groups(problem, state.members):
                 if large:
-                    self._large(partial(Members, problem, state, after, n=n, objective=objective, bad=bad), group)
+                    self._large(large, group)
                 else:
                     parts = blocks(problem, group)
                     self._in_turn([_Block(problem, state, after, one, n, objective, bad).advance for one in parts])

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 
 from deltarule.engines.compiled.blas import blas
-from deltarule.engines.compiled.cache import load_module
 from deltarule.engines.compiled.source import Formulas, NotCompilable
 from deltarule.maths.losses import CROSS_ENTROPY
 from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Layer
@@ -356,10 +355,12 @@ def _meeting() -> list[str]:
 class Members:
     """Some members of a state that have equally many rows, and what is theirs for n updates.
 
+    run              the compiled function `advance` of the problem's program
     after            the state that is changed, in the members' places
     objective, bad   the trace's [n, K] and [K], which are changed likewise
     """
 
+    run: Callable[..., None]
     problem: Problem
     state: State
     after: State
@@ -379,9 +380,8 @@ class Members:
 
     def shares(self, threads: int) -> list[Callable[[], None]]:
         """The work as so many shares, which must run at the same time; the result does not depend on how many."""
-        run = load_module(program(self.problem)).advance
         gate, arrays = np.zeros(1, np.int64), self._arrays()
-        return [partial(run, me, threads, gate, _step_aside(), *arrays) for me in range(threads)]
+        return [partial(self.run, me, threads, gate, _step_aside(), *arrays) for me in range(threads)]
 
     def _arrays(self) -> list[Any]:
         problem, state, n = self.problem, self.state, self.n
@@ -390,7 +390,7 @@ class Members:
         batches, blocks = -(-rows // size), self.blocks
         ids, positions = _row_orders(problem, members, state.step, n, batches)
         names = ("learning_rate", *problem.optimizer.parameters)
-        rates = [problem.rates(members, step) * state.factor[self.places] for step in range(state.step, state.step + n)]
+        rates = problem.rates(members, np.arange(state.step, state.step + n)) * state.factor[self.places]
         dropout, seeds = problem.dropout[members], problem.dropout_seeds[members]
         weights = np.ones((1, 1), dtype) if problem.weights is None else np.atleast_2d(problem.weights)
         of_batch = [problem.network.inputs, *(layer.units for layer in layers for _ in "zad")]
@@ -401,13 +401,13 @@ class Members:
                 spaces += [np.empty((size, layer.units), dtype), np.empty((3, layer.units))]
         return [
             *(blas().gemm(dtype), dtype.type(1), n, state.step, batches, size, rows, self.places),
-            *(self.after.theta, self.after.buffers, np.array(rates).reshape(n, len(members))),
+            *(self.after.theta, self.after.buffers, rates),
             np.stack([problem.numbers[name][members] for name in names], 1),
             *(problem.strength[members], dropout, np.floor(dropout * 2.0**32).astype(np.uint64)),
             np.stack([seeds & np.uint64(0xFFFFFFFF), seeds >> np.uint64(32)], 1),
             *(problem.x, problem.y, weights[members] if len(weights) > 1 else weights, problem.weights is not None),
             *(ids, positions, self.objective, self.bad, np.zeros(blocks)),
-            *(np.zeros((len(_ranges(problem)), blocks)), np.zeros((len(_ranges(problem)), blocks), bool)),
+            *(np.zeros((len(_ranges(problem)), blocks)), np.zeros((len(_ranges(problem)), blocks), np.int64)),
             *(*spaces, np.empty((blocks, problem.network.parameters), dtype)),
             *(self.after.slots[name] for name in problem.optimizer.slots),
         ]
