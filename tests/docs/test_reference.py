@@ -15,7 +15,14 @@ import typer
 from safetensors import safe_open
 
 import deltarule
+from deltarule.benchmarks.bench import Bench
+from deltarule.benchmarks.curves import Curve
+from deltarule.benchmarks.measure import Measured, Timed
+from deltarule.benchmarks.measure import Spread as Times
+from deltarule.benchmarks.processes import Memory, Process
+from deltarule.benchmarks.targets import Target
 from deltarule.cli.app import app, main
+from deltarule.doctor import BlasFound, Cache, DataFound, EngineFound, Findings, Machine
 from deltarule.proofs.mistakes.kinds import Mistake
 from deltarule.proofs.own_code.report import CodeReport, Worst
 from deltarule.proofs.report import Check, GradientReport
@@ -81,10 +88,17 @@ def test_fields_are_those_of_the_records() -> None:
     report, check, own = tables(section("gradcheck"), "field")
     assert report == names(GradientReport) and sorted(check) == sorted(names(Check))
     assert sorted(own) == sorted(names(CodeReport))
+    bench, row, contender = tables(section("bench"), "field")
+    assert sorted(bench) == sorted(names(Bench)) and sorted(row) == sorted(names(Measured))
+    assert sorted(contender) == sorted(names(Timed))
+    [found] = tables(section("doctor"), "field")
+    assert found == names(Findings)
     inner = [(section("run"), record) for record in (Spread, Solved, Divergence)] + [(section("claims"), Share)]
     [swept] = tables(section("sweep"), "field")
     assert swept == names(SweepOutcome)
     inner += [(section("sweep"), ConfigurationScore)]
+    inner += [(section("bench"), record) for record in (Times, Process, Memory, Curve, Target)]
+    inner += [(section("doctor"), record) for record in (Machine, EngineFound, BlasFound, DataFound, Cache)]
     inner += [(section("gradcheck"), record) for record in (Worst, Mistake)]
     for text, record in inner:
         assert [name for name in names(record) if f"`{name}`" not in text] == []

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from deltarule.cli import claims, data, explain, export, gradcheck, lr_range, run, show, studies, sweep
+from deltarule.cli import bench, claims, data, doctor, explain, export, gradcheck, lr_range, run, show, studies, sweep
 from deltarule.errors import BadInput, DeltaruleError
 
 app = typer.Typer(
@@ -25,6 +25,8 @@ for command in (
     gradcheck.gradcheck,
     lr_range.lr_range,
     data.data,
+    bench.bench,
+    doctor.doctor,
 ):
     app.command(getattr(command, "command_name", command.__name__))(command)
 

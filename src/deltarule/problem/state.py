@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from deltarule.maths.network import flatten
 from deltarule.problem.problem import Floats, Integers, Problem
 
+NUMBERS_AT_ONCE = 1_000_000
+"""Initial weights that are drawn at once."""
+
 
 @dataclass(frozen=True, eq=False)
 class State:
@@ -81,22 +84,33 @@ def initial_state(problem: Problem) -> State:
     (3, 3)
     """
     network, members = problem.network, problem.members
-    arrays: dict[str, Floats] = {}
-    for layer in network.layers:
-        n, law, fans = layer.number, network.initializer, (layer.inputs, layer.units)
-        arrays[f"W{n}"] = law.weights(problem.seeds, n, *fans) * problem.initial_scale[:, None, None]
-        arrays[f"b{n}"] = law.bias(problem.seeds, n, *fans) * problem.initial_scale[:, None, None]
-        arrays[f"gamma{n}"], arrays[f"beta{n}"] = (
-            np.ones((members, 1, layer.units)),
-            np.zeros((members, 1, layer.units)),
-        )
-        arrays[f"mean{n}"], arrays[f"variance{n}"] = arrays[f"beta{n}"], arrays[f"gamma{n}"]
-    theta = flatten(arrays, network.entries).astype(problem.dtype)
-    buffers = flatten(arrays, network.buffers) if network.buffers else np.zeros((members, 0))
+    theta = np.empty((members, network.parameters), problem.dtype)
+    buffers = np.empty((members, network.buffers[-1].stop if network.buffers else 0), problem.dtype)
+    # Drawing numbers needs several times their own memory, so it is done for some members at a time.
+    size = max(1, NUMBERS_AT_ONCE // network.parameters)
+    for start in range(0, members, size):
+        some = slice(start, start + size)
+        arrays = _initial_arrays(problem, some)
+        theta[some] = flatten(arrays, network.entries)
+        if network.buffers:
+            buffers[some] = flatten(arrays, network.buffers)
     return State(
         theta=theta,
         slots={name: np.zeros_like(theta) for name in problem.optimizer.slots},
-        buffers=buffers.astype(problem.dtype),
+        buffers=buffers,
         factor=np.ones(members),
         members=np.arange(members),
     )
+
+
+def _initial_arrays(problem: Problem, some: slice) -> dict[str, Floats]:
+    """Every array of some members before the first update, by name, in float64."""
+    network, seeds, scale = problem.network, problem.seeds[some], problem.initial_scale[some, None, None]
+    arrays: dict[str, Floats] = {}
+    for layer in network.layers:
+        n, law, fans = layer.number, network.initializer, (layer.inputs, layer.units)
+        arrays[f"W{n}"] = law.weights(seeds, n, *fans) * scale
+        arrays[f"b{n}"] = law.bias(seeds, n, *fans) * scale
+        ones, zeros = np.ones((len(seeds), 1, layer.units)), np.zeros((len(seeds), 1, layer.units))
+        arrays |= {f"gamma{n}": ones, f"beta{n}": zeros, f"mean{n}": zeros, f"variance{n}": ones}
+    return arrays

@@ -171,6 +171,34 @@ def comparison_curves(
         return page.finished(parameter)
 
 
+def time_curves(
+    quantity: str, values: Sequence[int], microseconds: Mapping[str, Sequence[float | None]], *, told: str
+) -> "Figure":
+    """Draw how the time of an update grows with a quantity, a line for each contender of a benchmark.
+
+    Parameters
+    ----------
+    quantity : what grows, in words: "members".
+    values : its values [T].
+    microseconds : for each contender, by name, the time of an update of one member [T], None where it was not measured.
+    told : what was measured on what, for the note.
+
+    >>> figure = time_curves("batch", [8, 32], {"compiled": [20.0, 60.0], "JAX scan": [None, 90.0]}, told="one 8-3-8")
+    >>> figure.axes[0].get_xscale(), figure.axes[0].get_xlabel(), len(figure.axes[0].lines)
+    ('log', 'batch', 2)
+    """
+    with style.drawing():
+        page = _Page.blank(f"Time of an update by {quantity}")
+        for name, times in microseconds.items():
+            page.line(values, np.array(times, np.float64), name, markevery=1)
+        page.axes.set_xscale("log")
+        page.axes.set_yscale("log")
+        page.axes.set_xlabel(quantity)
+        page.y_label("microseconds for an update of one member")
+        page.note(told)
+        return page.finished()
+
+
 def save(figure: "Figure", path: str | Path) -> tuple[Path, Path]:
     """Write a figure as SVG and as PNG: the same record, drawn and saved again, gives the same bytes.
 

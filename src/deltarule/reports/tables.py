@@ -84,7 +84,7 @@ def run_summary(outcome: Any) -> "RenderableType":
         rows.append(("diverged", _diverged(outcome.diverged)))
     if outcome.out is not None:
         rows.append(("written to", outcome.out))
-    return _pairs(rows)
+    return pairs(rows)
 
 
 def object_convergence(steps: Any, probabilities: Any, labels: Sequence[str] | None = None) -> "RenderableType":
@@ -106,7 +106,7 @@ def object_convergence(steps: Any, probabilities: Any, labels: Sequence[str] | N
     from rich.text import Text
 
     values = np.asarray(probabilities)
-    table = _table()
+    table = plain_table()
     table.add_column("object", no_wrap=True, max_width=20)
     table.add_column("correct output", overflow="ellipsis")
     table.add_column("at the end", justify="right", no_wrap=True)
@@ -246,7 +246,7 @@ class _Blocks:
         labels = _Column(self.corner, [Text(label) for label in self.labels])
         room = options.max_width - min(labels.width, options.max_width // 3)
         for place, columns in enumerate(self._parts(room)):
-            table = _table()
+            table = plain_table()
             table.add_column(self.corner, no_wrap=True, max_width=options.max_width // 3, overflow="ellipsis")
             for column in columns:
                 table.add_column(column.header, no_wrap=True, justify=column.justify)
@@ -293,7 +293,7 @@ class _Claims:
     def _table(self) -> "Table":
         from rich.text import Text
 
-        table = _table(leading=1, padding=(0, 1, 0, 0), expand=True)
+        table = plain_table(leading=1, padding=(0, 1, 0, 0), expand=True)
         table.add_column("id", no_wrap=True)
         for header, ratio in (("claim", 9), ("report", 5), ("ours", 6)):
             table.add_column(header, ratio=ratio)
@@ -315,7 +315,7 @@ def _claim_told(one: Any) -> "RenderableType":
         share, interval = _share(one)
         head.append(f"  {share} of seeds ({interval})")
     rows = [("claim", one.claim), ("report", one.report), ("ours", one.ours), *_remarks(one)]
-    return Group(head, _pairs([(f"  {name}", text) for name, text in rows]))
+    return Group(head, pairs([(f"  {name}", text) for name, text in rows]))
 
 
 def _remarks(one: Any) -> list[tuple[str, str]]:
@@ -367,7 +367,7 @@ def _diverged(diverged: Sequence[Any]) -> str:
     return f"{len(diverged):,}: " + "; ".join([*told, *([f"and {more:,} more"] if more else [])])
 
 
-def _pairs(rows: Sequence[tuple[str, str]]) -> "Table":
+def pairs(rows: Sequence[tuple[str, str]]) -> "Table":
     """Names and what there is to say of each."""
     from rich.table import Table
     from rich.text import Text
@@ -380,7 +380,7 @@ def _pairs(rows: Sequence[tuple[str, str]]) -> "Table":
     return table
 
 
-def _table(**given: Any) -> "Table":
+def plain_table(**given: Any) -> "Table":
     """A table with a rule below its head and a space between its columns."""
     from rich import box
     from rich.table import Table

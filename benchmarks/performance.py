@@ -1,0 +1,47 @@
+"""The whole benchmark, measured, stored and put onto the page: docs/reference/performance.json, .md and curves.
+
+python benchmarks/performance.py            measure (about ten minutes, on a computer that does nothing else)
+python benchmarks/performance.py --drawn    only draw the page and the curves from the stored record again
+python benchmarks/performance.py --quick    small populations, to see whether it works
+"""
+
+import argparse
+import re
+from pathlib import Path
+
+from deltarule.benchmarks.bench import bench
+from deltarule.files import read_json, write_json, write_whole
+from deltarule.reports.figures import save, time_curves
+from deltarule.reports.performance import curve_name, in_words, performance_page
+
+FOLDER = Path(__file__).parents[1] / "docs" / "reference"
+RECORD, PAGE = FOLDER / "performance.json", FOLDER / "performance.md"
+
+
+def drawn(page: str, record: dict) -> str:
+    """The page with what is between its markers drawn from the record."""
+    for name, part in performance_page(record).items():
+        between = re.compile(rf"(<!-- {name}, drawn from performance.json -->\n).*?(<!-- end -->)", re.DOTALL)
+        page, count = between.subn(lambda found, part=part: f"{found[1]}\n{part}\n\n{found[2]}", page)
+        assert count == 1, f"{PAGE} has no place for {name}"
+    return page
+
+
+def main() -> None:
+    """Measure, store and draw."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--drawn", action="store_true")
+    parser.add_argument("--quick", action="store_true")
+    given = parser.parse_args()
+    if not given.drawn:
+        write_json(RECORD, bench(quick=given.quick, grown=True, tell=print))
+    record = read_json(RECORD)
+    write_whole(PAGE, drawn(PAGE.read_text(encoding="utf-8"), record))
+    for one in record["curves"]:
+        told = f"{one['work']}. {in_words(record)}."
+        figure = time_curves(one["quantity"], one["values"], one["microseconds"], told=told)
+        save(figure, FOLDER / curve_name(one))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,6 @@
+"""What `deltarule bench` runs: the same work by our engines, by other libraries and by floors, in one process, in turn.
+
+`work` holds the rows of the table, `contenders` what a contender is and our own, the `peers_*` the other libraries,
+`floors` what cannot be beaten, `measure` the comparing and the timing, `curves`, `processes` and `targets` the rest of
+the record, and `bench` puts it together. Other libraries are imported only where a contender is made of them.
+"""

@@ -1,0 +1,58 @@
+"""What a contender is, and our own engines as contenders."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from deltarule.engines import choose
+from deltarule.errors import BadInput
+from deltarule.problem.problem import Floats, Problem
+from deltarule.problem.state import initial_state
+
+OURS = "compiled"
+"""The contender that the others' times are divided by."""
+
+
+@dataclass(frozen=True, eq=False)
+class Contender:
+    """Somebody who does a piece of work.
+
+    name, about : who it is, and how it goes about the work.
+    members : how many of the problem's members it trains, the first ones; one after another where that is its way, and
+        then a few of them tell the time of all.
+    advance : makes n updates from the problem's initial state and returns θ [members, P]; None where there is nothing
+        to compare, as of a floor that trains nothing.
+    """
+
+    name: str
+    about: str
+    members: int
+    advance: Callable[[int], Floats | None]
+
+
+class LeftOut(Exception):
+    """Why there is no such contender for a piece of work: a library is missing, or has no such network."""
+
+
+def ours(name: str, problem: Problem) -> Contender:
+    """One of our engines, all members as one population.
+
+    >>> from deltarule.benchmarks.work import encoder
+    >>> ours("reference", encoder("", 2).problem).advance(3).shape
+    (2, 59)
+    """
+    try:
+        engine = choose.engine(name)
+    except BadInput as error:
+        raise LeftOut(str(error)) from None
+    state = initial_state(problem)
+    about = {"reference": "ours, NumPy", "compiled": "ours, Numba", "autograd": "ours, PyTorch"}[name]
+    return Contender(name, about, problem.members, lambda n: engine.advance(problem, state, n)[0].theta)
+
+
+def threads_told(count: int) -> str:
+    """A number of threads in words.
+
+    >>> threads_told(1), threads_told(2)
+    ('1 thread', '2 threads')
+    """
+    return "1 thread" if count == 1 else f"{count} threads"

@@ -1,0 +1,55 @@
+"""How time grows: with the members, with the hidden units and with the batch."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from deltarule.benchmarks.measure import Pace, measure
+from deltarule.benchmarks.work import Work, encoder, images
+
+CONTENDERS = ("reference", "compiled", "PyTorch", "PyTorch vmap", "JAX scan", "JAX vmap", "scikit-learn")
+IN_A_HURRY = ("reference", "compiled", "PyTorch")
+FULL, QUICK = Pace(3, 0.1), Pace(1, 0.005)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Microseconds for an update of a member, by contender, over the values of one quantity; None where there is none.
+
+    quantity  "members", "hidden units" or "batch"      work  what is trained, in words
+    """
+
+    quantity: str
+    work: str
+    values: tuple[int, ...]
+    microseconds: Mapping[str, list[float | None]]
+
+
+def curves(quick: bool, tell: Callable[[str], None]) -> list[Curve]:
+    """Measure all three; `tell` is called with what is being measured."""
+    few = slice(None, 2) if quick else slice(None)
+    grown: list[tuple[str, str, tuple[int, ...], Callable[[int], Work]]] = [
+        ("members", "8-3-8, full batch", (1, 4, 16, 64, 256, 1_024, 4_096), lambda K: encoder("", K)),
+        ("hidden units", "one 784-H-10, batches of 256", (10, 32, 100, 316, 1_000), lambda H: images("", 1, hidden=H)),
+        ("batch", "one 784-100-10", (8, 32, 128, 512), lambda B: images("", 1, batch=B)),
+    ]
+    return [_curve(quantity, work, values[few], make, quick, tell) for quantity, work, values, make in grown]
+
+
+def _curve(
+    quantity: str,
+    work: str,
+    values: tuple[int, ...],
+    make: Callable[[int], Work],
+    quick: bool,
+    tell: Callable[[str], None],
+) -> Curve:
+    chosen, pace = (IN_A_HURRY, QUICK) if quick else (CONTENDERS, FULL)
+    found: dict[str, list[float | None]] = {name: [] for name in chosen}
+    for value in values:
+        tell(f"{work}: {value:,} {quantity}")
+        row = measure(make(value), pace, chosen)
+        medians = {one.name: one.microseconds.median for one in row.contenders if one.microseconds}
+        for name in chosen:
+            found[name].append(medians.get(name))
+    there = {name: times for name, times in found.items() if any(time is not None for time in times)}
+    return Curve(quantity, work, values, there)

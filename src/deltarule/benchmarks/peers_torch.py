@@ -1,0 +1,163 @@
+"""PyTorch as its users write it: a module, a loss, an optimizer; one network after another, or a population by vmap."""
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from deltarule.benchmarks.contenders import Contender, LeftOut, threads_told
+from deltarule.benchmarks.work import batches, penalty_strength
+from deltarule.maths.network import flatten, views
+from deltarule.problem.problem import Floats, Problem
+from deltarule.problem.state import initial_state
+
+ONE_BY_ONE = 2
+"""Members that tell the time of those that are trained one after another."""
+
+
+def eager(problem: Problem) -> Contender:
+    """`torch.nn.Sequential` and `torch.optim`, one network after another."""
+    torch = _torch()
+    members = min(ONE_BY_ONE, problem.members)
+    start = initial_state(problem).theta[:members]
+    inputs, loss, rows_of = _data(problem), _loss(problem), _rows_of(problem)
+    model = _module(problem)
+
+    def advance(n: int) -> Floats:
+        return np.stack([trained(theta, n) for theta in start])
+
+    def trained(theta: Floats, n: int) -> Floats:
+        _put(model, problem, theta)
+        optimizer = _optimizer(problem, dict(_named(model)))
+        seen = []  # every engine of ours tells the objective of each update, so this loop keeps it, too
+        for x, y in rows_of(*inputs, n):
+            optimizer.zero_grad()
+            J = loss(model(x), y)
+            J.backward()
+            optimizer.step()
+            seen.append(J.detach())
+        return _theta(problem, {name: value.detach().numpy() for name, value in _named(model)})
+
+    return Contender("PyTorch", f"eager, one by one, {threads_told(torch.get_num_threads())}", members, advance)
+
+
+def vmapped(problem: Problem) -> Contender:
+    """`torch.func.vmap` over the gradient of one network's loss, and `torch.optim` on the stacked parameters."""
+    torch = _torch()
+    if problem.members == 1:
+        raise LeftOut("one network is no population")
+    start = views(initial_state(problem).theta, problem.network.entries)
+    inputs, loss, rows_of = _data(problem), _loss(problem), _rows_of(problem)
+
+    def objective(parameters: dict[str, Any], x: Any, y: Any) -> Any:
+        for layer in problem.network.layers:
+            x = x @ parameters[f"W{layer.number}"] + parameters[f"b{layer.number}"]
+            if layer is not problem.network.layers[-1]:
+                x = torch.sigmoid(x) if layer.activation.name == "sigmoid" else torch.relu(x)
+        return loss(x, y)
+
+    gradient = torch.func.vmap(torch.func.grad_and_value(objective), in_dims=(0, None, None))
+
+    def advance(n: int) -> Floats:
+        parameters = {name: torch.from_numpy(array.copy()) for name, array in start.items()}
+        optimizer = _optimizer(problem, parameters)
+        seen = []
+        for x, y in rows_of(*inputs, n):
+            gradients, J = gradient(parameters, x, y)
+            for name, parameter in parameters.items():
+                parameter.grad = gradients[name]
+            optimizer.step()
+            seen.append(J)
+        return flatten({name: one.numpy() for name, one in parameters.items()}, problem.network.entries)
+
+    about = f"vmap, {threads_told(torch.get_num_threads())}"
+    return Contender("PyTorch vmap", about, problem.members, advance)
+
+
+def _torch() -> Any:
+    try:
+        import torch
+    except ImportError:
+        raise LeftOut("PyTorch is not installed") from None
+    return torch
+
+
+def _data(problem: Problem) -> tuple[Any, Any]:
+    """The rows as tensors; of classes their numbers, as PyTorch's cross-entropy likes them best."""
+    torch = _torch()
+    classes = problem.loss.name == "cross_entropy"
+    y = problem.y.argmax(1) if classes else problem.y
+    return torch.from_numpy(problem.x.copy()), torch.from_numpy(y.copy())
+
+
+def _rows_of(problem: Problem) -> Callable[[Any, Any, int], Iterator[tuple[Any, Any]]]:
+    """The batches of n updates; which rows these are was worked out before, outside of the time."""
+    torch = _torch()
+
+    @cache
+    def chosen(n: int) -> list[Any]:
+        found = batches(problem, n)
+        return [] if found is None else list(torch.from_numpy(found))
+
+    def rows_of(x: Any, y: Any, n: int) -> Iterator[tuple[Any, Any]]:
+        if problem.batch_size is None:
+            return ((x, y) for _ in range(n))
+        return ((x[ids], y[ids]) for ids in chosen(n))
+
+    return rows_of
+
+
+def _loss(problem: Problem) -> Callable[[Any, Any], Any]:
+    """The mean loss of a batch, of logits; the penalty is the optimizer's weight decay."""
+    torch = _torch()
+    functional = torch.nn.functional
+    if problem.loss.name == "cross_entropy":
+        return lambda z, y: functional.cross_entropy(z, y)
+    if problem.loss.name == "binary_cross_entropy":
+        return lambda z, y: functional.binary_cross_entropy_with_logits(z, y)
+    return lambda z, y: ((torch.sigmoid(z) - y) ** 2).sum(-1).mean()
+
+
+def _module(problem: Problem) -> Any:
+    torch = _torch()
+    dtype, parts = getattr(torch, problem.dtype.name), []
+    for layer in problem.network.layers:
+        parts.append(torch.nn.Linear(layer.inputs, layer.units, dtype=dtype))
+        if layer is not problem.network.layers[-1]:
+            parts.append(torch.nn.Sigmoid() if layer.activation.name == "sigmoid" else torch.nn.ReLU())
+    return torch.nn.Sequential(*parts)
+
+
+def _named(model: Any) -> Iterator[tuple[str, Any]]:
+    """A module's parameters by our names; its weights are outputs × inputs, ours turned."""
+    layers = [part for part in model if hasattr(part, "weight")]
+    for number, layer in enumerate(layers, 1):
+        yield f"W{number}", layer.weight
+        yield f"b{number}", layer.bias
+
+
+def _put(model: Any, problem: Problem, theta: Floats) -> None:
+    torch, arrays = _torch(), views(theta, problem.network.entries)
+    with torch.no_grad():
+        for name, parameter in _named(model):
+            value = torch.from_numpy(arrays[name].copy())
+            parameter.copy_(value.T if name.startswith("W") else value[0])
+
+
+def _theta(problem: Problem, arrays: dict[str, Floats]) -> Floats:
+    ours = {name: array.T if name.startswith("W") else array[None] for name, array in arrays.items()}
+    return flatten(ours, problem.network.entries)
+
+
+def _optimizer(problem: Problem, parameters: dict[str, Any]) -> Any:
+    """PyTorch's own optimizer; the weights' decay is the penalty's gradient, λ / B times the weight."""
+    torch, rate = _torch(), float(problem.numbers["learning_rate"][0])
+    weights = [value for name, value in parameters.items() if name.startswith("W")]
+    biases = [value for name, value in parameters.items() if not name.startswith("W")]
+    decay = penalty_strength(problem)
+    groups = [{"params": weights, "weight_decay": decay}, {"params": biases}] if decay else weights + biases
+    if problem.optimizer.name == "adam":
+        return torch.optim.Adam(groups, lr=rate)
+    momentum = float(problem.numbers["momentum"][0]) if problem.optimizer.name == "momentum" else 0.0
+    return torch.optim.SGD(groups, lr=rate, momentum=momentum)

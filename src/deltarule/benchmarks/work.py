@@ -1,0 +1,195 @@
+"""The rows of the benchmark: pieces of work that every contender gets alike.
+
+All of them are what peers can do too: no dropout (masks of other random numbers would give other losses), constant
+learning rates, batches that divide the rows.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from deltarule.engines.reference import whole_objective
+from deltarule.errors import BadInput
+from deltarule.problem.batches import positions_of
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.state import initial_state
+
+NUMBERS_AT_ONCE = 4_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """A piece of work: its name, what it is in words, and the problem that is trained.
+
+    floor : what it is held against from below: "products" (its products of matrices alone), "encoder" (the program in
+        C, for members in lanes), or "" for nothing.
+    """
+
+    name: str
+    about: str
+    problem: Problem
+    floor: str = ""
+
+
+def encoder(name: str, members: int, hidden: int = 3) -> Work:
+    """The encoder study's setting: eight one-hot vectors through sigmoids, all eight in every update.
+
+    >>> encoder("encoder", 1).problem.network
+    Network 8-3-8 (sigmoid, sigmoid), 59 parameters
+    """
+    x = np.eye(8)
+    problem = create_problem(
+        Network([8, hidden, 8], "sigmoid", "sigmoid"),
+        x,
+        x,
+        penalty="weight_decay_per_sample",
+        strength=1e-5,
+        learning_rate=10.0,
+        seeds=range(members),
+    )
+    about = "8 one-hot vectors, all in every update; squared error, weight decay, SGD"
+    return Work(name, about, problem, "encoder" if members > 1 and hidden == 3 else "")
+
+
+def boundary(name: str, members: int) -> Work:
+    """The boundary study's network: 100 points of the unit square, on which side of the diagonal are they?"""
+    x = np.random.default_rng(0).random((100, 2))
+    problem = create_problem(
+        Network([2, 3, 3, 1], "sigmoid", "sigmoid"),
+        x,
+        (x[:, 0] > x[:, 1]).astype(float),
+        loss="binary_cross_entropy",
+        optimizer="momentum",
+        learning_rate=0.64,
+        seeds=range(members),
+    )
+    return Work(name, "100 points, all in every update; binary cross-entropy, momentum", problem)
+
+
+def digits(name: str, members: int) -> Work:
+    """The digits study's network without its dropout, on 1,792 of scikit-learn's images: 56 whole batches of 32."""
+    from sklearn.datasets import load_digits
+
+    bundled = load_digits()
+    problem = create_problem(
+        Network([64, 128, 10], "relu", "softmax", initializer="he_normal"),
+        bundled.data[:1_792] / 16,
+        np.eye(10)[bundled.target[:1_792]],
+        loss="cross_entropy",
+        optimizer="adam",
+        learning_rate=0.003,
+        batch_size=32,
+        seeds=range(members),
+        dtype="float32",
+    )
+    return Work(name, "1,792 images of 8 × 8 pixels, batches of 32; cross-entropy, Adam", problem, "products")
+
+
+def images(name: str, members: int, inputs: int = 784, hidden: int = 100, batch: int = 256, batches: int = 20) -> Work:
+    """Random pixels of MNIST's shape (784) or CIFAR-10's (3,072) through one layer of ReLU units."""
+    generator = np.random.default_rng(0)
+    rows = batch * batches
+    problem = create_problem(
+        Network([inputs, hidden, 10], "relu", "softmax"),
+        generator.random((rows, inputs), np.float32),
+        np.eye(10)[generator.integers(0, 10, rows)],
+        loss="cross_entropy",
+        optimizer="momentum",
+        learning_rate=0.01,
+        batch_size=batch,
+        seeds=range(members),
+        dtype="float32",
+    )
+    about = f"{rows:,} rows of {inputs:,} random pixels, batches of {batch}; cross-entropy, momentum"
+    return Work(name, about, problem, "products")
+
+
+def wide(name: str, members: int, **shape: int) -> Work:
+    """Images of CIFAR-10's shape through 200 ReLU units."""
+    return images(name, members, **{"inputs": 3_072, "hidden": 200, "batches": 10, **shape})
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table: what makes its work, with how many members, and what is smaller in a quick run."""
+
+    make: Callable[..., Work]
+    members: int
+    quick: Mapping[str, int]
+
+
+SMALL = {"batch": 32, "batches": 5}
+ROWS: dict[str, Row] = {
+    "encoder": Row(encoder, 1, {}),
+    "encoders": Row(encoder, 4_096, {"members": 64}),
+    "boundary": Row(boundary, 20, {"members": 3}),
+    "digits": Row(digits, 10, {"members": 2}),
+    "784-100-10": Row(images, 1, SMALL),
+    "784-100-10-many": Row(images, 96, {"members": 3, **SMALL}),
+    "3072-200-10": Row(wide, 1, SMALL),
+    "3072-200-10-many": Row(wide, 27, {"members": 2, **SMALL}),
+}
+"""The rows by name."""
+
+
+def work_of(name: str, quick: bool = False, **given: int) -> Work:
+    """The work of a row, as it is or with something else `given`.
+
+    Errors: `BadInput` for a name that there is not.
+
+    >>> work_of("encoders").problem.members, work_of("encoders", members=2).problem.members
+    (4096, 2)
+    """
+    if name not in ROWS:
+        raise BadInput(f"there is no row '{name}'; there are: {', '.join(ROWS)}")
+    row = ROWS[name]
+    return row.make(name, **{"members": row.members, **(row.quick if quick else {}), **given})
+
+
+def title(problem: Problem) -> str:
+    """A problem's networks in a few words.
+
+    >>> title(encoder("encoders", 4_096).problem)
+    '4,096 of 8-3-8'
+    """
+    sizes = "-".join(map(str, problem.network.sizes))
+    return f"{problem.members:,} of {sizes}" if problem.members > 1 else f"one {sizes}"
+
+
+def batches(problem: Problem, n: int) -> Integers | None:
+    """The rows of the first n batches [n, B], the same for every member; None where a batch is all the rows.
+
+    >>> batches(images("", 1, inputs=2, batch=4, batches=2).problem, 3).shape
+    (3, 4)
+    """
+    if problem.batch_size is None:
+        return None
+    return np.stack([positions_of(problem, np.array([0]), step) for step in range(n)])
+
+
+def penalty_strength(problem: Problem) -> float:
+    """λ / B of a penalty ½ λ / B ‖W‖² on the weights, or 0."""
+    if problem.penalty is None:
+        return 0.0
+    assert problem.penalty.name == "weight_decay_per_sample"
+    return float(problem.strength[0]) / problem.batch_rows(0)
+
+
+def objectives(problem: Problem, theta: Floats) -> Floats:
+    """The objective [K'] of the first K' members over all rows, by the reference formulas.    theta [K', P]
+
+    >>> work = encoder("", 3)
+    >>> objectives(work.problem, np.zeros((2, 59)))
+    array([2., 2.])
+    """
+    state = initial_state(problem)
+    found = []
+    # A few members at a time: all rows of all members at once would need much memory.
+    size = max(1, NUMBERS_AT_ONCE // (len(problem.x) * sum(problem.network.sizes)))
+    for start in range(0, len(theta), size):
+        members = np.arange(start, min(start + size, len(theta)))
+        found.append(whole_objective(problem, replace(state.take(members), theta=theta[members])))
+    return np.concatenate(found)

@@ -1,0 +1,47 @@
+"""The page on performance is drawn from the stored record: no figure on it is typed by hand."""
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from deltarule.files import read_json
+from deltarule.reports.performance import curve_name, in_words
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "docs" / "reference"
+PAGE = (REFERENCE / "performance.md").read_text(encoding="utf-8")
+RECORD = read_json(REFERENCE / "performance.json")
+
+
+@pytest.fixture(scope="module")
+def performance() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("performance", ROOT / "benchmarks" / "performance.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_page_is_what_the_record_says(performance: ModuleType) -> None:
+    assert performance.drawn(PAGE, RECORD) == PAGE
+
+
+def test_another_record_would_be_seen(performance: ModuleType) -> None:
+    assert performance.drawn(PAGE, {**RECORD, "date": "1999-01-01"}) != PAGE
+
+
+def test_curves_are_those_of_the_record() -> None:
+    for one in RECORD["curves"]:
+        svg = (REFERENCE / f"{curve_name(one)}.svg").read_text(encoding="utf-8")
+        words = " ".join(re.sub(r"<[^>]*>", " ", svg).split())
+        assert RECORD["date"] in words and all(name in words for name in one["microseconds"])
+        assert f"{curve_name(one)}.svg" in PAGE and in_words(RECORD).split(": ")[1].split(",")[0] in words
+
+
+def test_every_target_that_is_missed_is_told() -> None:
+    told = PAGE.partition("### Where it falls short")[2].partition("\n## ")[0]
+    missed = [one["what"] for one in RECORD["targets"] if one["reached"] is False]
+    assert [what for what in missed if what not in told] == []

@@ -1,0 +1,79 @@
+import os
+import platform
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy
+import pytest
+
+from deltarule import doctor
+from deltarule.engines.compiled import cache
+
+
+@pytest.fixture
+def without(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if nothing optional were installed: neither to be imported nor to be found."""
+    for name in doctor.OPTIONAL:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setattr(doctor, "_version", lambda name: None if name in doctor.OPTIONAL else version(name))
+
+
+def test_versions_are_those_that_run() -> None:
+    found = doctor.examine()
+    assert found.versions["python"] == platform.python_version() and found.versions["numpy"] == numpy.__version__
+    assert found.optional["torch"] == version("torch")
+
+
+def test_it_works_without_any_optional_library(without: None) -> None:
+    found = doctor.examine()
+    assert set(found.optional.values()) == {None}
+    usable = {one.name: one.usable for one in found.engines}
+    assert usable == {"reference": True, "compiled": True, "autograd": False}
+    assert any("autograd" in note and "PyTorch" in note for note in found.notes)
+
+
+def test_it_works_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("numba", "llvmlite", "llvmlite.binding"):
+        monkeypatch.setitem(sys.modules, name, None)
+    found = doctor.examine()
+    assert found.matrices is None and found.machine.features == () and not found.machine.avx512
+    assert any("Numba" in note for note in found.notes)
+
+
+def test_blas_is_whose_it_is() -> None:
+    owners = {one.whose for one in doctor.examine().blas}
+    loaded = {"numpy", "scipy"} if sys.platform != "darwin" else set()
+    assert loaded <= owners
+    assert doctor._owner(Path("site-packages/numpy.libs/libopenblas.so")) == "numpy"
+    assert doctor._owner(Path("lib/libblas.so.3")) == "libblas.so.3"
+
+
+def test_poor_kernels_are_noted_on_a_processor_that_can_do_more() -> None:
+    wide = doctor.Machine("a processor", 2, (), True, "Linux")
+    [note] = doctor._slow_kernels(wide, {"kernels": "Haswell"})
+    assert "Haswell" in note and "pip install" in note
+    assert doctor._slow_kernels(wide, {"kernels": "SkylakeX"}) == []
+    plain = doctor.Machine("a processor", 2, (), False, "Linux")
+    assert doctor._slow_kernels(plain, {"kernels": "Haswell"}) == []
+
+
+def test_data_folder_is_the_variables_and_a_wrong_one_is_noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DELTARULE_DATA", str(tmp_path / "nowhere"))
+    found = doctor.examine()
+    assert found.data_folder == str(tmp_path / "nowhere")
+    assert any("DELTARULE_DATA" in note and "does not exist" in note for note in found.notes)
+
+
+def test_caches_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "a").write_bytes(b"1234")
+    (tmp_path / "inner" / "b").write_bytes(b"56")
+    one = doctor._cache("something", tmp_path)
+    assert (one.files, one.bytes) == (2, 6)
+    assert doctor._cache("nothing", tmp_path / "nowhere").bytes == 0
+    assert doctor.examine().caches[0].folder == str(cache.folder())
+
+
+def test_processors_are_those_that_may_be_used() -> None:
+    assert 1 <= doctor.machine().processors <= (os.cpu_count() or 1)
