@@ -1,5 +1,7 @@
 """Sweeps as a person starts them: what is in the table is what training each member alone comes to."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -199,3 +201,10 @@ def test_bad_use_is_told_and_nothing_is_left(recipe, tmp_path, given, told):
     assert told in str(error.value)
     with pytest.raises(BadInput, match="holds no sweep"):
         load_sweep(tmp_path / "out")
+
+
+def test_ten_thousand_members_cost_little_beside_their_training(tmp_path):
+    short = with_settings(load_recipe("encoder"), {"stopping.max_steps": 1})
+    started = time.perf_counter()
+    table = sweep(short, {"optimizer.learning_rate": np.linspace(0.1, 20, 10_000)}, seeds=1, out=tmp_path / "out")
+    assert len(table) == 10_000 and time.perf_counter() - started < 60

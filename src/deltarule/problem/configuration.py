@@ -302,9 +302,10 @@ numbers of 1 or more; the first and the last may be "auto"
     try:
         configuration = _checked(table)
         _check_experiments(configuration)
+        alone = configuration.model_copy(update={"grid": {}})  # a long grid is not to be copied for each of its values
         for key, values in configuration.grid.items():
             for value in values:
-                _valid(_with(configuration, {key: value}))
+                _valid(_with(alone, {key: value}))
     except BadInput as error:
         raise BadInput(one_line(f"{where}: {error}")) from None
     return configuration

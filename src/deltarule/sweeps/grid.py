@@ -179,7 +179,8 @@ def planned(
         )
     seeds = seeds_of(configuration)
     chosen = [dict(one) for one in (combinations(configuration) if settings is None else settings)]
-    base = changed(configuration, {"run.seeds": 1})
+    # Without its grid, which each of the configurations would have to copy.
+    base = changed(configuration, {"run.seeds": 1}).model_copy(update={"grid": {}, "experiment": (), "assumption": ()})
     every = [changed(base, one) for one in chosen]
     hashes = tuple(configuration_hash(one) for one in every)
     loaded = _Loaded(source)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -347,6 +348,11 @@ class _Training:
             notes=self.problem.notes + self.engine.notes(self.problem),
         )
 
+    @cached_property
+    def _identity(self) -> dict[str, Any]:
+        """What a checkpoint must be of: worked out once, for it reads all the data."""
+        return checkpoints.identity(self.problem, self.engine.name, self.rules, self.looks, self.score)
+
     def save(self, file: Path) -> None:
         """Write a checkpoint, whole."""
         arrays = {
@@ -360,15 +366,13 @@ class _Training:
             "reasons": self.reasons,
             "diverged": [vars(one) for one in self.diverged],
             "seconds": self.seconds,
-            **checkpoints.identity(self.problem, self.engine.name, self.rules, self.looks, self.score),
+            **self._identity,
         }
         checkpoints.write(file, arrays, about)
 
     def restore(self, file: Path) -> None:
         """Take up a checkpoint of the same problem."""
-        arrays, about = checkpoints.read(
-            file, checkpoints.identity(self.problem, self.engine.name, self.rules, self.looks, self.score)
-        )
+        arrays, about = checkpoints.read(file, self._identity)
         self.active = checkpoints.state_of("active", arrays)
         self.ended = checkpoints.state_of("ended", arrays)
         self.watch = Watch(**{name: arrays[f"watch {name}"].copy() for name in self.watch.arrays()})
