@@ -4,7 +4,6 @@ The names below are the public interface; each is imported when it is first used
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from deltarule.estimators.conversion import from_sklearn
     from deltarule.estimators.model_file import load_model
     from deltarule.estimators.regressor import MLPRegressor
+    from deltarule.estimators.search import PopulationSearchCV
     from deltarule.interop.torch import to_torch
     from deltarule.problem.create import create_problem
     from deltarule.problem.network import Network
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from deltarule.training.range_test import range_test
     from deltarule.training.train import train
 
-__version__ = version("deltarule")
+    __version__: str
 
 _HOMES = {
     "BadInput": "errors",
@@ -43,6 +43,7 @@ _HOMES = {
     "MLPClassifier": "estimators.classifier",
     "MLPRegressor": "estimators.regressor",
     "Network": "problem.network",
+    "PopulationSearchCV": "estimators.search",
     "RunFailed": "errors",
     "check_gradient": "proofs.own_code.check",
     "check_object": "proofs.own_code.check",
@@ -75,6 +76,7 @@ __all__ = [
     "MLPClassifier",
     "MLPRegressor",
     "Network",
+    "PopulationSearchCV",
     "RunFailed",
     "__version__",
     "check_gradient",
@@ -104,6 +106,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # a tenth of the time that `deltarule --help` may take
+
+        return version("deltarule")
     if name not in _HOMES:
         raise AttributeError(f"module 'deltarule' has no attribute '{name}'")
     return getattr(import_module(f"deltarule.{_HOMES[name]}"), name)

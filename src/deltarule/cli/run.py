@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from deltarule.data.dataset import Dataset
+    from deltarule.proofs.why.report import WhyReport
     from deltarule.studies.outcome import Outcome
     from deltarule.studies.recipes import Population
     from deltarule.training.run import Run
@@ -57,7 +58,6 @@ def run(
 
     from deltarule.errors import BadInput
     from deltarule.files import make_folder
-    from deltarule.proofs.why.report import why_not_learning
     from deltarule.studies.experiments import train_population
     from deltarule.studies.outcome import outcome_of, write_run
     from deltarule.studies.recipes import Population, dataset_of, problem_of
@@ -79,7 +79,7 @@ def run(
             resume=resume,
             progress=progress,
         )
-    outcome = outcome_of(recipe, dataset, done, folder, why_not_learning(done) if why else None)
+    outcome = outcome_of(recipe, dataset, done, folder, _why(done) if why else None)
     if folder is not None:
         write_run(folder, recipe, outcome, done)
         _draw(folder, population, done)
@@ -88,6 +88,12 @@ def run(
     else:
         _show(population, done, outcome, verbose)
     return 1 if outcome.interrupted else 0
+
+
+def _why(done: "Run") -> "WhyReport":
+    from deltarule.proofs.why.report import why_not_learning  # imports much that is not needed otherwise
+
+    return why_not_learning(done)
 
 
 def _is_small(dataset: "Dataset") -> bool:

@@ -3,17 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from deltarule.data.dataset import Dataset, Rows
 from deltarule.files import make_folder, save_arrays, write_json
 from deltarule.problem.problem import Floats
-from deltarule.proofs.why.report import WhyReport
 from deltarule.stats import metrics
 from deltarule.studies.recipes import Recipe, explain_recipe
 from deltarule.training.run import Run
+
+if TYPE_CHECKING:
+    from deltarule.proofs.why.report import WhyReport
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,11 @@ class Outcome:
     interrupted: bool
     notes: tuple[str, ...]
     out: str | None
-    why: WhyReport | None = None
+    why: "WhyReport | None" = None
 
 
 def outcome_of(
-    recipe: Recipe, dataset: Dataset, run: Run, out: Path | None = None, why: WhyReport | None = None
+    recipe: Recipe, dataset: Dataset, run: Run, out: Path | None = None, why: "WhyReport | None" = None
 ) -> Outcome:
     """The outcome of a run of a study's recipe."""
     return Outcome(
