@@ -1,0 +1,85 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deltarule import MLPClassifier, MLPRegressor
+from deltarule.estimators.population import fit_together
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X = np.random.default_rng(5).normal(size=(90, 3))
+NUMBERS = X[:, 0] * X[:, 1]
+CLASSES = np.digitize(NUMBERS, [-0.5, 0.5])
+
+
+def plans(models: list[Any], rows: list[slice], y: Any, weights: Any = None) -> list[Any]:
+    return [
+        model._plan(*model._ready(X[own], y[own], None if weights is None else weights[own]))
+        for model, own in zip(models, rows, strict=True)
+    ]
+
+
+NUMBERS_OF_MEMBERS = [
+    {"alpha": 0.0, "learning_rate_init": 0.01},
+    {"alpha": 1.0, "random_state": 7},
+    {"beta_1": 0.5, "epsilon": 1e-4, "dropout": 0.3},
+    {"learning_rate_init": 0.1, "n_members": 2},
+]
+COMMON: list[dict[str, Any]] = [
+    {},
+    {"batch_size": 20},
+    {"batch_size": 20, "shuffle": False},
+    {"early_stopping": True, "n_iter_no_change": 3, "max_iter": 40, "batch_norm": True},
+    {"tol": 0.01, "n_iter_no_change": 2, "max_iter": 60},
+    {"learning_rate": {"name": "step", "every": 2, "per": "epoch"}},
+]
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize("common", COMMON, ids=str)
+def test_each_is_fitted_as_it_would_be_alone(kind: Any, common: dict[str, Any]) -> None:
+    given = {"hidden_layer_sizes": (6,), "max_iter": 5, "random_state": 0, "engine": "reference", **common}
+    y = CLASSES if kind is MLPClassifier else NUMBERS
+    folds = [slice(0, 60), slice(0, 60), slice(30, 90), slice(0, 70)]
+    together, alone = ([kind(**{**given, **own}) for own in NUMBERS_OF_MEMBERS] for _ in range(2))
+    assert fit_together(together, plans(together, folds, y)) == [None] * 4
+    for one, other, rows in zip(together, alone, folds, strict=True):
+        other.fit(X[rows], y[rows])
+        np.testing.assert_array_equal(one.predict(X), other.predict(X))
+        for name in ("loss_curve_", "validation_scores_", "best_validation_score_", "n_iter_", "t_"):
+            assert getattr(one, name) == getattr(other, name)
+        if not common.get("early_stopping"):
+            np.testing.assert_array_equal(one.partial_fit(X, y).predict(X), other.partial_fit(X, y).predict(X))
+
+
+def test_weighted_rows() -> None:
+    weights = np.random.default_rng(0).uniform(0.5, 2, size=90)
+    together, alone = ([MLPRegressor(max_iter=3, random_state=seed) for seed in range(3)] for _ in range(2))
+    rows = [slice(0, 50), slice(40, 90), slice(0, 50)]
+    fit_together(together, plans(together, rows, NUMBERS, weights))
+    for one, other, own in zip(together, alone, rows, strict=True):
+        other.fit(X[own], NUMBERS[own], sample_weight=weights[own])
+        np.testing.assert_array_equal(one.predict(X), other.predict(X))
+
+
+def test_shapes_of_all_kinds_at_once() -> None:
+    given: list[dict[str, Any]] = [
+        {"hidden_layer_sizes": (3,)},
+        {"hidden_layer_sizes": (4, 2), "activation": ["tanh", "relu"]},
+        {"solver": "sgd", "momentum": 0.0},
+        {"loss": "huber"},
+        {"loss": {"name": "huber", "delta": 0.1}},
+        {"max_iter": 2},
+    ]
+    together, alone = ([MLPRegressor(**{"max_iter": 4, "random_state": 0, **own}) for own in given] for _ in range(2))
+    fit_together(together, plans(together, [slice(0, 90)] * 6, NUMBERS))
+    for one, other in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(one.predict(X), other.fit(X, NUMBERS).predict(X))
+
+
+def test_one_that_diverges_takes_nobody_along() -> None:
+    models = [MLPRegressor(solver="sgd", learning_rate_init=rate, max_iter=5) for rate in (0.01, 1e200, 0.02)]
+    first, second, third = fit_together(models, plans(models, [slice(0, 90)] * 3, NUMBERS))
+    assert first is None and third is None
+    assert "Solver produced non-finite parameter weights" in str(second)

@@ -1,0 +1,120 @@
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.datasets import load_breast_cancer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, GroupKFold, ShuffleSplit
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from deltarule import BadInput, MLPClassifier, MLPRegressor, PopulationSearchCV
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning"),
+    pytest.mark.filterwarnings("ignore:One or more of the test scores"),
+]
+
+X, Y = load_breast_cancer(return_X_y=True)
+X, Y = StandardScaler().fit_transform(X[:150, :8]), Y[:150]
+SHORT: dict[str, Any] = {"max_iter": 5, "random_state": 0, "learning_rate_init": 0.01, "engine": "reference"}
+
+
+def same(estimator: Any, grid: Any, X: Any = X, y: Any = Y, fit: dict[str, Any] | None = None, **given: Any) -> Any:
+    """Search in both ways, and hold every score and the winner to scikit-learn's search over our estimator."""
+    fit = {} if fit is None else fit
+    theirs = GridSearchCV(estimator, grid, **given).fit(X, y, **fit)
+    ours = PopulationSearchCV(estimator, grid, **given).fit(X, y, **fit)
+    assert set(ours.cv_results_) == set(theirs.cv_results_)
+    for name, values in theirs.cv_results_.items():
+        if "_score" in name and not name.endswith("_time"):
+            np.testing.assert_array_equal(ours.cv_results_[name], values)
+        elif "param" in name:
+            assert list(ours.cv_results_[name]) == list(values)
+    assert ours.best_index_ == theirs.best_index_ and ours.best_params_ == theirs.best_params_
+    np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+    assert (ours.cv_results_["mean_fit_time"] > 0).all()
+    return ours
+
+
+def test_numbers_and_shapes() -> None:
+    grid = {"alpha": [0.0, 0.1, 10.0], "hidden_layer_sizes": [(4,), (3, 3)]}
+    search = same(MLPClassifier(**SHORT), grid, cv=3, return_train_score=True)
+    np.testing.assert_array_equal(search.classes_, [0, 1])
+    assert search.score(X, Y) == search.best_estimator_.score(X, Y)
+    assert isinstance(search.best_estimator_, MLPClassifier)
+
+
+def test_a_pipeline_over_a_data_frame() -> None:
+    frame = pd.DataFrame(X, columns=[f"feature {n}" for n in range(8)])
+    pipeline = make_pipeline(StandardScaler(), MLPClassifier((4,), **SHORT))
+    grid = [
+        {"standardscaler__with_mean": [True, False], "mlpclassifier__learning_rate_init": [0.001, 0.03]},
+        {"mlpclassifier__dropout": [0.0, 0.4]},
+    ]
+    search = same(pipeline, grid, X=frame, y=np.where(Y, "benign", "malignant"), cv=2)
+    assert search.feature_names_in_.tolist() == list(frame.columns)
+
+
+def test_a_regressor_that_stops_early() -> None:
+    model = MLPRegressor(
+        hidden_layer_sizes=(5,), early_stopping=True, **SHORT | {"max_iter": 40, "n_iter_no_change": 2}
+    )
+    same(model, {"learning_rate_init": [0.001, 0.05], "batch_size": [20, 50]}, y=X[:, 0] ** 2, cv=3)
+
+
+def test_several_scores_and_a_winner_of_ones_own() -> None:
+    def last(results: dict[str, Any]) -> int:
+        return len(results["params"]) - 1
+
+    given = {"scoring": ["accuracy", "roc_auc", "neg_log_loss"], "cv": 2}
+    same(MLPClassifier((4,), **SHORT), {"alpha": [0.1, 1.0]}, refit="roc_auc", **given)
+    same(MLPClassifier((4,), **SHORT), {"alpha": [0.1, 1.0]}, refit=last, **given)
+
+
+def test_weights_groups_and_sparse_rows() -> None:
+    weights = np.random.default_rng(0).uniform(0, 2, size=150).round()
+    groups = np.arange(150) // 10
+    holes = sparse.csr_matrix(np.where(np.abs(X) < 0.5, 0, X))
+    model = MLPClassifier((4,), **SHORT)
+    grid = {"alpha": [0.1, 1.0]}
+    same(model, grid, X=holes, cv=GroupKFold(3), fit={"sample_weight": weights, "groups": groups})
+
+
+def test_what_has_no_epochs_and_what_is_watched_is_fitted_alone() -> None:
+    same(MLPClassifier((3,), **SHORT), {"solver": ["lbfgs", "adam"], "callbacks": [None, print_nothing]}, cv=2)
+
+
+def print_nothing(epoch: Any, model: Any) -> None:
+    """A callback."""
+
+
+def test_a_candidate_that_fails_is_scored_as_an_error() -> None:
+    grid = {"learning_rate_init": [0.01, 1e200, -1.0]}
+    model = MLPRegressor(hidden_layer_sizes=(3,), **SHORT | {"solver": "sgd"})
+    search = same(model, grid, y=X[:, 0], cv=2)
+    assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [False, True, True]
+    with pytest.raises(ValueError, match="non-finite"):
+        PopulationSearchCV(model, {"learning_rate_init": [1e200]}, cv=2, error_score="raise").fit(X, X[:, 0])
+
+
+def test_random_splits_are_drawn_once() -> None:
+    search = PopulationSearchCV(MLPClassifier((3,), **SHORT), {"alpha": [0.5, 0.5]}, cv=ShuffleSplit(2, test_size=0.3))
+    results = search.fit(X, Y).cv_results_
+    assert results["split0_test_score"][0] == results["split0_test_score"][1]
+
+
+def test_without_a_refit_there_is_no_model() -> None:
+    search = PopulationSearchCV(MLPClassifier((3,), **SHORT), {"alpha": [0.5]}, cv=2, refit=False).fit(X, Y)
+    assert search.best_params_ == {"alpha": 0.5}
+    assert not hasattr(search, "best_estimator_")
+
+
+def test_what_it_cannot_search() -> None:
+    with pytest.raises(BadInput, match=r"the estimator is LogisticRegression\(\); give an MLPClassifier"):
+        PopulationSearchCV(LogisticRegression(), {"C": [1]}).fit(X, Y)
+    with pytest.raises(BadInput, match="cannot hand on eval_set; give sample_weight"):
+        PopulationSearchCV(MLPClassifier(), {"alpha": [1]}).fit(X, Y, eval_set=(X, Y))
