@@ -73,6 +73,7 @@ def train(
     checkpoint: str | Path | None = None,
     resume: bool = False,
     progress: Callable[[Progress], None] | None = None,
+    with_history: bool = True,
     observe: Integers | None = None,
     observer: Callable[[Run, Integers], None] | None = None,
 ) -> Run:
@@ -91,6 +92,8 @@ def train(
     checkpoint : a file that is written every ten seconds and at the end.
     resume : go on from that file where it exists; the result is, bit for bit, that of an unbroken run.
     progress : called between stretches.
+    with_history : False for a run without history and objective (which are looked for at the start and the end, too):
+        where rows are many and something else looks at them.
     observe : steps [T, K] at which each member that still trains is shown to `observer`, ascending; its last is its
         limit. What it is then is what a training with that limit would come to.
     observer : called with the run so far, and the members [M] that are at one of their steps.
@@ -111,7 +114,10 @@ def train(
     array([1., 1.])
     """
     rules = StopRules(max_steps, max_epochs, threshold, times, metric, tolerance, patience)
-    looks = Looks(history_interval(problem, rules, history_every), _needed(rules, metrics, score), outputs, gradients)
+    every = history_interval(problem, rules, history_every) if with_history else 0
+    looks = Looks(every, _needed(rules, metrics, score), outputs, gradients)
+    if not with_history and (looks.metrics or patience is not None or problem.optimizer.name == "lbfgs"):
+        raise BadInput("metrics, patience and L-BFGS look at the history, and there is to be none; leave them out")
     aside = _checked(problem, validation, rules)
     if problem.optimizer.name == "lbfgs":
         return train_lbfgs(problem, ReferenceEngine(), rules, looks, aside)
@@ -149,7 +155,7 @@ class _Training:
         self.history = History()
         self.watch = Watch.of(problem, rules.patience is not None)
         self.active = initial_state(problem)
-        self.ended = self.active  # every member's last state, once it has ended
+        self.ended = self.active.take(self.active.members)  # a copy: every member's last state, once it has ended
         self.steps = np.zeros(problem.members, np.int64)
         self.reasons = [""] * problem.members
         self.diverged: list[Divergence] = []
@@ -188,7 +194,9 @@ class _Training:
     def _until_event(self) -> int:
         """How many updates may be made before somebody must look."""
         step, members = self.active.step, self.active.members
-        events = [int(self.limits[members].min()), (step // self.looks.every + 1) * self.looks.every]
+        events = [int(self.limits[members].min())]
+        if self.looks.every:
+            events.append((step // self.looks.every + 1) * self.looks.every)
         if self._needs_epochs():
             events += [(step // size + 1) * size for size in np.unique(self.epochs[members]).tolist()]
         coming = self.points[:, members]
@@ -210,14 +218,12 @@ class _Training:
     def _arrive(self) -> None:
         """Look, where it is time to or where a member reaches its limit; then end the members that have."""
         at_limit = self.limits[self.active.members] <= self.active.step
-        if at_limit.any() or self.active.step % self.looks.every == 0:
+        if self.looks.every and (at_limit.any() or self.active.step % self.looks.every == 0):
             self._look()
         at_point = self.active.members[(self.points[:, self.active.members] == self.active.step).any(0)]
         if self.observer is not None and len(at_point):
             self.observer(self.run(False), at_point)
-        for member in self.active.members[at_limit].tolist():
-            if not self.reasons[member]:
-                self._finish(self.active, member, "max_steps")
+        self._finish(self.active, self._unfinished(self.active.members[at_limit]), "max_steps")
         self._drop_finished()
 
     def _end_within(self, start: State, trace: Trace) -> None:
@@ -237,22 +243,33 @@ class _Training:
     def _replay(self, start: State, ends: Integers, reasons: Any, n: int) -> None:
         """Bring each member that ended within a stretch from its start to its own last step."""
         within = ends < n
-        part, left = start.take(within), ends[within]
+        if not within.any():
+            return
+        part, left, why = start.take(within), ends[within], reasons[within]
         for end in np.unique(left).tolist():
             if start.step + end > part.step:
                 part, _ = self.engine.advance(self.problem, part, start.step + end - part.step)
-            for member in part.members[left == end].tolist():
-                self._finish(part, member, str(reasons[start.members == member][0]))
-            part, left = part.take(left > end), left[left > end]
+            for reason in sorted(set(why[left == end])):
+                self._finish(part, part.members[(left == end) & (why == reason)], reason)
+            part, left, why = part.take(left > end), left[left > end], why[left > end]
         self.active = self.active.take(~within)
 
-    def _finish(self, state: State, member: int, reason: str) -> None:
-        """Keep where a member ended, and why."""
-        only = state.take(state.members == member)
-        self.ended = replace(self.ended.put(np.array([member]), only), step=0)
-        self.steps[member], self.reasons[member] = state.step, reason
-        if reason == "diverged":
-            self.diverged.append(Divergence(member, state.step, *first_nonfinite(self.problem, only)))
+    def _finish(self, state: State, members: Integers, reason: str) -> None:
+        """Keep where members ended, and why: in place, for a copy of all members at each end takes time and memory."""
+        only, ended = state.take(np.isin(state.members, members)), self.ended
+        places = only.members
+        ended.theta[places], ended.buffers[places], ended.factor[places] = only.theta, only.buffers, only.factor
+        for name, slot in ended.slots.items():
+            slot[places] = only.slots[name]
+        self.steps[places] = state.step
+        for member in places.tolist():
+            self.reasons[member] = reason
+            if reason == "diverged":
+                alone = only.take(places == member)
+                self.diverged.append(Divergence(member, state.step, *first_nonfinite(self.problem, alone)))
+
+    def _unfinished(self, members: Integers) -> Integers:
+        return np.array([member for member in members.tolist() if not self.reasons[member]], np.int64)
 
     def _end_epochs(self, start: State, trace: Trace) -> None:
         """Where an epoch ends: the rule of tolerance, and the adaptive schedule."""
@@ -268,12 +285,14 @@ class _Training:
                 if not self.watch.improves_epoch(member, now, numbers["tolerance"], numbers["patience"]):
                     factor[place] /= numbers["divide"]
             if self.rules.tolerance is not None and abs(before - now) < self.rules.tolerance * abs(before):
-                self._finish(self.active, member, "tolerance")
+                self._finish(self.active, np.array([member]), "tolerance")
         self.active = replace(self.active, factor=factor)
         self._drop_finished()
 
     def _drop_finished(self) -> None:
-        self.active = self.active.take(np.array([not self.reasons[member] for member in self.active.members], bool))
+        left = self._unfinished(self.active.members)
+        if len(left) < len(self.active.members):
+            self.active = self.active.take(np.isin(self.active.members, left))
 
     def _look(self) -> None:
         """Write the history, and ask the rules that look at it."""
@@ -289,8 +308,7 @@ class _Training:
         assert rules.threshold is not None
         met = values > rules.threshold if metrics.find(rules.metric).more_is_better else values < rules.threshold
         self.watch.counted[members] += met
-        for member in members[self.watch.counted[members] >= rules.times].tolist():
-            self._finish(self.active, member, "threshold")
+        self._finish(self.active, members[self.watch.counted[members] >= rules.times], "threshold")
 
     def _be_patient(self, values: Floats) -> None:
         assert self.rules.patience is not None
@@ -302,8 +320,7 @@ class _Training:
         chosen = members[better]
         watch.best_score[chosen], watch.best_step[chosen] = scores[better], self.active.step
         watch.best_theta[chosen], watch.best_buffers[chosen] = self.active.theta[better], self.active.buffers[better]
-        for member in members[watch.waited[members] >= self.rules.patience].tolist():
-            self._finish(self.active, member, "patience")
+        self._finish(self.active, members[watch.waited[members] >= self.rules.patience], "patience")
 
     def _progress(self) -> Progress:
         left = len(self.active.members)
@@ -332,7 +349,9 @@ class _Training:
                 buffers=np.where(known, self.watch.best_buffers, state.buffers),
             )
         state = replace(state, step=int(steps.max(initial=0)))
-        final = look(self.problem, self.engine, state, Looks(1), None)["objective"]
+        final = np.full(self.problem.members, np.nan)
+        if self.looks.every:
+            final = look(self.problem, self.engine, state, Looks(1), None)["objective"]
         return Run(
             problem=self.problem,
             engine=self.engine,
@@ -374,7 +393,7 @@ class _Training:
         """Take up a checkpoint of the same problem."""
         arrays, about = checkpoints.read(file, self._identity)
         self.active = checkpoints.state_of("active", arrays)
-        self.ended = checkpoints.state_of("ended", arrays)
+        self.ended = checkpoints.state_of("ended", arrays).take(np.arange(self.problem.members))  # one to write into
         self.watch = Watch(**{name: arrays[f"watch {name}"].copy() for name in self.watch.arrays()})
         self.history = History.from_arrays(arrays)
         self.steps = arrays["steps"].copy()
