@@ -208,3 +208,15 @@ def test_ten_thousand_members_cost_little_beside_their_training(tmp_path):
     started = time.perf_counter()
     table = sweep(short, {"optimizer.learning_rate": np.linspace(0.1, 20, 10_000)}, seeds=1, out=tmp_path / "out")
     assert len(table) == 10_000 and time.perf_counter() - started < 60
+
+
+def test_rows_that_have_changed_are_other_rows(tmp_path):
+    text = RECIPE.replace('name = "iris"\n', 'file = "mine.csv"\ntarget = "y"\n').replace("split = {test = 30}\n", "")
+    (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
+    found = []
+    for shift in (0, 1):
+        rows = "".join(f"{n % 7 + shift},{n % 5},{n % 3},{n % 2},{'ab'[n % 2]}\n" for n in range(40))
+        (tmp_path / "mine.csv").write_text("a,b,c,d,y\n" + rows, encoding="utf-8")
+        given = {"optimizer.learning_rate": [0.1], "data.scale": ["none"]}
+        found.append({row["key"] for row in sweep(tmp_path / "mine.toml", given, seeds=1).rows()})
+    assert found[0].isdisjoint(found[1])

@@ -388,3 +388,14 @@ def test_a_look_in_blocks_sees_the_same(own, monkeypatch):
     monkeypatch.setattr(history, "NUMBERS_AT_ONCE", 5000)
     for name, values in look(problem, ReferenceEngine(), state, looks, aside).items():
         assert np.allclose(values, whole[name], rtol=1e-13, atol=0)
+
+
+def test_a_run_without_history_ends_where_one_with_it_does():
+    problem = encoder(seeds=range(3), learning_rate=40.0)
+    rules = {"max_steps": 200, "threshold": 0.5, "times": 2}
+    plain, bare = train(problem, **rules), train(problem, **rules, with_history=False)
+    assert np.array_equal(plain.state.theta, bare.state.theta) and plain.reasons == bare.reasons
+    assert bare.history.steps == [] and np.isnan(bare.objective).all()
+    for needs in ({"metrics": ("accuracy",)}, {"patience": 3, "validation": (EYE, EYE)}):
+        with pytest.raises(BadInput, match="look at the history, and there is to be none; leave them out"):
+            train(problem, max_steps=10, with_history=False, **needs)

@@ -183,7 +183,6 @@ def planned(
     base = changed(configuration, {"run.seeds": 1}).model_copy(update={"grid": {}, "experiment": (), "assumption": ()})
     every = [changed(base, one) for one in chosen]
     hashes = tuple(configuration_hash(one) for one in every)
-    loaded = _Loaded(source)
     groups: dict[str, dict[tuple[int, str], list[int]]] = {}
     for place, one in enumerate(every):
         alone = _looks_decide(one)
@@ -195,7 +194,7 @@ def planned(
     units: list[Unit] = []
     for group in groups.values():
         first = every[next(iter(group.values()))[0]]
-        data = loaded.of(first)
+        data = data_of(first, source)
         _check(every, group, data.dataset)
         members = [
             Member(
@@ -212,7 +211,7 @@ def planned(
         starts = range(0, len(members), size)
         at_once = not _looks_decide(first)
         units += [Unit(tuple(members[start : start + size]), digest, at_once, len(starts)) for start in starts]
-    return Plan(base, tuple(chosen), hashes, tuple(units), source, *_scored(loaded.of(every[0]), source))
+    return Plan(base, tuple(chosen), hashes, tuple(units), source, *_scored(data_of(every[0], source), source))
 
 
 def _check(every: Sequence[Configuration], group: Mapping[Any, Sequence[int]], dataset: Dataset) -> None:
@@ -278,21 +277,22 @@ def members_at_once(configuration: Configuration, dataset: Dataset) -> int:
     return max(1, min(size, MOST_MEMBERS))
 
 
-class _Loaded:
-    """The rows of configurations, loaded once; of several data sets only the last ones are kept."""
+_kept: dict[str, Data] = {}
 
-    def __init__(self, source: Source) -> None:
-        self.source = source
-        self._kept: dict[str, Data] = {}
 
-    def of(self, configuration: Configuration) -> Data:
-        """The rows of a configuration."""
-        key = data_key(configuration)
-        if key not in self._kept:
-            if len(self._kept) >= 2:
-                del self._kept[next(iter(self._kept))]
-            self._kept[key] = load(configuration, self.source)
-        return self._kept[key]
+def data_of(configuration: Configuration, source: Source) -> Data:
+    """The rows of a configuration, loaded once in a process; of several data sets only the last two are kept."""
+    key = f"{data_key(configuration)} {source}"
+    if key not in _kept:
+        if len(_kept) >= 2:
+            del _kept[next(iter(_kept))]
+        _kept[key] = load(configuration, source)
+    return _kept[key]
+
+
+def forget_data() -> None:
+    """Load rows anew when they are asked for next: their files may have changed."""
+    _kept.clear()
 
 
 def load(configuration: Configuration, source: Source) -> Data:

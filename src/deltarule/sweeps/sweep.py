@@ -16,7 +16,7 @@ from deltarule.problem.configuration import SETTABLE, Configuration
 from deltarule.problem.problem import Integers
 from deltarule.problem.resolved import configuration_hash
 from deltarule.sweeps.executors import Pool, each, pool
-from deltarule.sweeps.grid import Plan, Source, Unit, chunks, planned
+from deltarule.sweeps.grid import Plan, Source, Unit, chunks, forget_data, planned
 from deltarule.sweeps.result import Sweep, load_sweep
 from deltarule.sweeps.store import FILE, Store, about, reader, shared_columns
 from deltarule.sweeps.work import Done, do, files_of
@@ -68,6 +68,8 @@ def run_sweep(
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if out is None else make_folder(out)
         given = stack.enter_context(pool(executor, workers, address))
+        forget_data()
+        stack.callback(forget_data)
         # The number of workers of the first run: populations stay the same whoever goes on with it.
         meant_for = _noted_workers(folder) or given.workers
         plan = planned(configuration, source, settings, meant_for)

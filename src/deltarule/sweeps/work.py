@@ -11,15 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.data.prepare import data_key
 from deltarule.engines.base import Engine
 from deltarule.engines.choose import choose
 from deltarule.errors import RunFailed
 from deltarule.files import load_arrays, make_folder, save_arrays
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
-from deltarule.sweeps.grid import Data, Member, Source, Unit, load
-from deltarule.training.history import Looks, look, on_rows
+from deltarule.sweeps.grid import Data, Source, Unit, data_of, forget_data
+from deltarule.training.history import Looks, each_block, look, on_rows
 from deltarule.training.populations import problem_of_members, training_of
 from deltarule.training.run import Run
 from deltarule.training.train import Progress, train
@@ -94,12 +93,7 @@ def do(
     `folder`, where a checkpoint is written and taken up; `threads`, how many the compiled engine may use.
     Errors: `RunFailed` where the data are other ones than when the sweep was planned.
     """
-    data = _data(unit.members[0], source)
-    if data.dataset.digest != unit.data:
-        raise RunFailed(
-            f"the rows of {data.dataset.name} are not those that the sweep was planned with; "
-            "give all workers the same files, and start the sweep again"
-        )
+    data = _data(unit, source)
     whole = _problem(unit, data)
     rules = training_of(unit.members[0].configuration, data.dataset, whole)
     points = _points(unit, whole)
@@ -113,8 +107,7 @@ def do(
     if file is not None:
         scoring.keep_in(file.with_suffix(".rows"), taken_up=file.exists())
     if unit.at_once:
-        limit = int(points.max())
-        rules |= {"max_steps": limit, "max_epochs": None, "history_every": max(1, limit), "validation": None}
+        rules |= {"max_steps": int(points.max()), "max_epochs": None, "validation": None, "with_history": False}
         rules |= {"observe": points, "observer": scoring.observe}
     else:
         rules |= {"validation": _validation(data, part.members[0].fold, problem)}
@@ -124,16 +117,18 @@ def do(
     return Done(scoring.table, tuple(problem.network.sizes), chosen.name, run.seconds, run.interrupted)
 
 
-_known: dict[str, Data] = {}
-
-
-def _data(member: Member, source: Source) -> Data:
-    """The rows of a unit, loaded once in each process."""
-    key = f"{data_key(member.configuration)} {source}"
-    if key not in _known:
-        _known.clear()
-        _known[key] = load(member.configuration, source)
-    return _known[key]
+def _data(unit: Unit, source: Source) -> Data:
+    """The rows of a unit, which must be those that the sweep was planned with."""
+    configuration = unit.members[0].configuration
+    if data_of(configuration, source).dataset.digest != unit.data:
+        forget_data()  # this process may have loaded them for an earlier sweep
+    data = data_of(configuration, source)
+    if data.dataset.digest != unit.data:
+        raise RunFailed(
+            f"the rows of {data.dataset.name} are not those that the sweep was planned with; "
+            "give all workers the same files, and start the sweep again"
+        )
+    return data
 
 
 def _problem(unit: Unit, data: Data) -> Problem:
@@ -279,8 +274,12 @@ class _Scoring:
     ) -> None:
         if rows is None:
             return
-        seen = on_rows(self.problem, self.engine, state.take(places), *rows, (self.metric,))
-        scores[f"{part}_objective"][places], scores[f"{part}_score"][places] = seen["objective"], seen[self.metric]
+
+        def see(block: Integers) -> tuple[Integers, dict[str, Floats]]:
+            return block, on_rows(self.problem, self.engine, state.take(block), *rows, (self.metric,))
+
+        for block, seen in each_block(see, self.problem, places, len(rows[0])):
+            scores[f"{part}_objective"][block], scores[f"{part}_score"][block] = seen["objective"], seen[self.metric]
 
 
 # --- a table as a file -----------------------------------------------------------------------------------------------

@@ -3,9 +3,12 @@
 T looks · K members · N rows · C outputs · L layers
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +21,10 @@ from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.stats import metrics
 
+Seen = TypeVar("Seen")
+
 ROWS_AT_ONCE = 4096
-NUMBERS_AT_ONCE = 2**25
+NUMBERS_AT_ONCE = 2**24
 """How much is evaluated at a time: rows of a pass, always the same, and numbers of the members' units in it.
 So a look at a large data set, or at many members, needs no more memory than at a small one."""
 
@@ -28,7 +33,7 @@ So a look at a large data set, or at many members, needs no more memory than at 
 class Looks:
     """What the history holds: an objective at least, and whatever else is asked for.
 
-    every : updates between two looks.
+    every : updates between two looks; 0 for none at all.
     metrics : names of metrics, on the training rows and on the validation rows where there are any.
     outputs : keep the outputs of every training row.
     gradients : keep the length of the gradient of every parameter array, over all rows, in training mode.
@@ -94,40 +99,56 @@ def look(
 ) -> dict[str, Floats]:
     """Everything that the history holds of the members of a state, at this moment.   {name: [K, ..]}"""
     seen: dict[str, Floats] = {}
-    for group in _groups(problem, state.members):
-        part = state.take(group)
-        rows = whole(problem, part.members)
+
+    def see(places: Integers) -> tuple[Integers, dict[str, Floats]]:
+        part = state.take(places)
         found = _on_training(problem, engine, part, rows, looks)
         if validation is not None:
             found |= _on_validation(problem, engine, part, validation, looks)
-        for name, value in found.items():
-            if len(group) == len(state.members):
-                seen[name] = value
-            else:
-                seen.setdefault(name, np.empty((len(state.members), *value.shape[1:]), value.dtype))[group] = value
+        return places, found
+
+    for group in groups(problem, state.members):
+        for alike in _alike(problem, state.members, group):
+            rows = whole(problem, state.members[alike])
+            is_shared = rows.x.ndim == 2 and rows.w.ndim == 2
+            for places, found in each_block(see, problem, alike, len(rows.x)) if is_shared else [see(alike)]:
+                for name, value in found.items():
+                    seen.setdefault(name, np.empty((len(state.members), *value.shape[1:]), value.dtype))[places] = value
     return seen
 
 
-def _groups(problem: Problem, members: Integers) -> Iterator[Integers]:
-    """Members that are looked at together, as places: equally many rows, and no more than memory is meant for."""
+def each_block(see: Callable[[Integers], Seen], problem: Problem, places: Integers, rows: int) -> Iterator[Seen]:
+    """Look at so many of the members at a time as memory is meant for, and at a block on each processor.
+
+    Parameters: `see`, called with each block of the `places`; `rows`, how many are looked at.
+    Returns: what it gives, block by block. A member's numbers do not depend on who else is in its block.
+    """
     widths = problem.network.inputs + sum(layer.units for layer in problem.network.layers)
-    for group in groups(problem, members):
-        alike = _same_rows(problem, members, group)
-        rows = problem.row_count(int(members[group[0]]))
-        # Rows of each member's own are copied for it.
-        if len(alike) > 1 and len(group) * rows * problem.network.inputs > NUMBERS_AT_ONCE:
-            parts = alike
-        else:
-            parts = [group]
-        at_once = max(1, NUMBERS_AT_ONCE // (min(rows, ROWS_AT_ONCE) * widths))
-        for part in parts:
-            yield from np.array_split(part, -(-len(part) // at_once))
+    at_once = max(1, NUMBERS_AT_ONCE // (min(rows, ROWS_AT_ONCE) * widths))
+    blocks = np.array_split(places, -(-len(places) // at_once))
+    if len(blocks) == 1:
+        yield see(places)
+    else:
+        yield from _threads(os.getpid()).map(see, blocks)
+
+
+@cache
+def _threads(process: int) -> ThreadPoolExecutor:
+    """The threads of a process: one that was forked off has none of its parent's."""
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="deltarule-look")
+
+
+def _alike(problem: Problem, members: Integers, group: Integers) -> list[Integers]:
+    """Members of equally many rows, divided by which rows these are where a copy for each of them would be large."""
+    rows = problem.row_count(int(members[group[0]]))
+    if problem.rows is None or len(group) * rows * problem.network.inputs <= NUMBERS_AT_ONCE:
+        return [group]
+    return _same_rows(problem, members, group)
 
 
 def _same_rows(problem: Problem, members: Integers, group: Integers) -> list[Integers]:
     """A group divided into those members that share one list of rows."""
-    if problem.rows is None:
-        return [group]
+    assert problem.rows is not None
     by_rows: dict[int, list[int]] = {}
     for place in group.tolist():
         by_rows.setdefault(id(problem.rows[int(members[place])]), []).append(place)
