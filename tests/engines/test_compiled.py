@@ -54,7 +54,7 @@ CASES = [
 ]
 
 
-def case(i, members=5, sizes=(3, 2, 3, 2), batch_norm=False, **changed):
+def case(i, members=8, sizes=(3, 2, 3, 2), batch_norm=False, **changed):
     """The i-th problem of the covering array: loss and output, and with them every other part in turn."""
     loss, output = CASES[i % len(CASES)]
     rng = np.random.default_rng(i)
@@ -123,7 +123,7 @@ def test_one_step_is_the_reference_step(i):
 def test_a_member_alone_is_the_member_in_a_population(i):
     problem = case(i)
     together, seen = CompiledEngine().advance(problem, initial_state(problem), 5)
-    for member in (0, 4):
+    for member in (0, 7):
         only = np.array([member])
         alone, saw = CompiledEngine().advance(problem.take(only), initial_state(problem.take(only)), 5)
         assert np.array_equal(alone.theta[0], together.theta[member])
@@ -288,6 +288,17 @@ def test_a_step_in_float32_is_within_a_millionth_of_the_reference_step(i, sizes)
     assert ours.theta.dtype == seen.objective.dtype == np.float32
     assert (np.abs(ours.theta - theirs.theta) <= 1e-6 * np.abs(theirs.theta).max(1, keepdims=True)).all()
     assert np.allclose(seen.objective, expected.objective, rtol=2e-6)
+
+
+@pytest.mark.parametrize("i", [2, 5, 9])
+def test_a_member_alone_is_the_member_in_a_population_in_float32_too(i):
+    problem = case(i, members=8, dtype="float32")
+    together, seen = CompiledEngine().advance(problem, initial_state(problem), 5)
+    for member in (0, 7):
+        only = np.array([member])
+        alone, saw = CompiledEngine().advance(problem.take(only), initial_state(problem.take(only)), 5)
+        assert np.array_equal(alone.theta[0], together.theta[member])
+        assert np.array_equal(saw.objective[:, 0], seen.objective[:, member])
 
 
 def test_float32_stays_float32_and_near():

@@ -15,7 +15,7 @@ from deltarule.engines.base import Trace, one_blas_thread
 from deltarule.engines.compiled import matrices
 from deltarule.engines.compiled.blas import blas
 from deltarule.engines.compiled.cache import load
-from deltarule.engines.compiled.kernel import Shape, not_compilable, number_names, program, scratch_rows
+from deltarule.engines.compiled.kernel import Shape, not_compilable, number_names, program, scratch
 from deltarule.engines.compiled.matrices import Members, not_fusible
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
@@ -26,6 +26,8 @@ from deltarule.problem.state import State
 WIDEST = 64
 """Members in a block at most: with more, a block's parameters leave the processor's nearest memory."""
 BLOCK_BYTES = 400_000
+FEW = 5
+"""Members up to which each goes alone: sixteen lanes take about as long as eight members one after another."""
 
 
 class CompiledEngine:
@@ -134,13 +136,13 @@ class _Block:
         size, rows = problem.batch_rows(self.members[0]), problem.row_count(self.members[0])
         shape = _shape(problem, lanes)
         ids, positions = self.rows(-(-rows // size), shape.own_rows)
-        run, scratch = _program(problem, shape)
+        run, spaces = _program(problem, shape)
         theta, *slots = (self.taken(vector) for vector in (state.theta, *_slots(problem, state)))
         objective, bad = np.zeros(n * lanes, problem.dtype), np.full(lanes, -1)
         run(
             theta,
             np.empty_like(theta),
-            *(np.empty(rows * lanes, problem.dtype) for rows in scratch),
+            *(np.empty(count * (size if lanes == 1 else lanes), dtype) for count, dtype in spaces),
             *slots,
             self.numbers(),
             state.factor[self.filled],
@@ -241,8 +243,8 @@ def widest_block(problem: Problem) -> int:
 
 
 def blocks(problem: Problem, group: Integers) -> list[Integers]:
-    """Members divided into blocks of lanes."""
-    widest = widest_block(problem)
+    """Members divided into blocks of lanes; a few of them go alone, which is faster than lanes that stay empty."""
+    widest = widest_block(problem) if len(group) > FEW else 1
     return [group[start : start + widest] for start in range(0, len(group), widest)]
 
 
@@ -262,6 +264,7 @@ def _remembered(problem: Problem, what: Any, make: Callable[[], Any]) -> Any:
     activations = [(one.activation.function, *one.activation.parameters.items()) for one in problem.network.layers]
     key = (
         what,
+        problem.dtype,
         *layers,
         *activations,
         (problem.loss.value, *problem.loss.parameters.items()),
@@ -292,9 +295,9 @@ def reason_against(problem: Problem) -> str:
     return reason
 
 
-def _program(problem: Problem, shape: Shape) -> tuple[Callable[..., Any], tuple[int, ...]]:
-    made: tuple[Callable[..., Any], tuple[int, ...]] = _remembered(
-        problem, shape, lambda: (load(program(problem, shape)), scratch_rows(problem, shape))
+def _program(problem: Problem, shape: Shape) -> tuple[Callable[..., Any], tuple[tuple[int, type], ...]]:
+    made: tuple[Callable[..., Any], tuple[tuple[int, type], ...]] = _remembered(
+        problem, shape, lambda: (load(program(problem, shape)), scratch(problem, shape))
     )
     return made
 

@@ -5,10 +5,18 @@ L lanes (members of a block) · P parameters · D inputs of a layer · H its uni
 All arrays of a block are flat, [rows · L], and row i of one is i · L + lane, with i and L written as numbers: so the
 compiler sees that two rows never overlap, and turns every loop over lanes into SIMD instructions. A sum over units is
 one expression inside one such loop. What is elementwise comes out of `maths`; dense, softmax and dropout are here.
+
+A block goes through a batch row by row. A member alone (L = 1) has no neighbors to fill a vector with: it goes through
+the batch layer by layer, and for what is elementwise the rows stand in the place of lanes. Every sum runs over the same
+numbers in the same order in both, so both come to the same bits.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from deltarule.engines.compiled.source import Formulas, NotCompilable
 from deltarule.maths.activations import Activation
@@ -66,25 +74,31 @@ def not_compilable(problem: Problem) -> str:
 class _Writer:
     def __init__(self, problem: Problem, shape: Shape) -> None:
         self.problem, self.shape, self.L = problem, shape, shape.lanes
+        self.alone = shape.lanes == 1
+        self.own_rows = shape.own_rows and not self.alone
         self.layers, self.formulas, self.out = problem.network.layers, Formulas(), _Lines()
         self.start = {entry.name: entry.start for entry in problem.network.entries}
         self.check()
         # Where each layer's values lie: pre-activations in Z, activations (dropped ones too) and own inputs in A,
-        # ∂J/∂z in E, dropout's gains in K, and in M one row for each number that is found on the way.
-        self.rows_of: dict[str, int] = dict.fromkeys("ZAEKM", 0)
-        self.place: dict[tuple[str, int], tuple[str, int]] = {}
+        # ∂J/∂z in E, dropout's gains in K, targets, losses and what softmax subtracts in V, and in M one row for each
+        # number that is found on the way. All but those of M are a row's own.
+        self.rows_of: dict[str, int] = dict.fromkeys("ZAEKVM", 0)
+        self.place: dict[tuple[str, int], tuple[str, int, int]] = {}
         for layer in self.layers:
             for kind, array in (("z", "Z"), ("a", "A"), ("d", "A"), ("g", "E"), ("k", "K")):
                 self.reserve(kind, layer.number, array, layer.units)
         self.reserve("x", 0, "A", self.layers[0].inputs)
-        for kind in ("share", "total", "sum", "log", "rate", "check"):
+        self.reserve("y", 0, "V", self.layers[-1].units)
+        self.reserve("v", 0, "V", self.layers[-1].units)
+        self.reserve("log", 0, "V", 1)
+        for kind in ("share", "total", "sum", "rate", "check"):
             self.reserve(kind, 0, "M", 1)
         self.reserve("once", 0, "M", self._once())
         self.reserve("norm", 0, "M", len(problem.network.entries))
 
     def reserve(self, kind: str, number: int, array: str, rows: int) -> None:
         """Give the values of a kind their rows in an array."""
-        self.place[kind, number] = array, self.rows_of[array]
+        self.place[kind, number] = array, self.rows_of[array], rows
         self.rows_of[array] += rows
 
     def check(self) -> None:
@@ -102,7 +116,9 @@ class _Writer:
 
     def at(self, kind: str, number: int = 0, row: int = 0, unit: str = "") -> str:
         """A value in this lane: of the row-th unit, or of the unit that a loop's variable names."""
-        array, start = self.place[kind, number]
+        array, start, units = self.place[kind, number]
+        if self.alone and array != "M":
+            return f"{kind}{number}[i * {units} + {unit or row}]"
         offset = f" + {unit} * {self.L}" if unit else ""
         return f"{array}[{(start + row) * self.L}{offset} + l]"
 
@@ -119,15 +135,34 @@ class _Writer:
         self.out.add(f"for l in range({self.L}):", *(f"    {line}" for line in lines))
         self.out.depth -= bool(over)
 
-    def every(self, kind: str, number: int) -> str:
-        """A value in a loop over all units of a layer and all lanes."""
-        array, start = self.place[kind, number]
-        return f"{array}[{start * self.L} + j]"
+    def every(self, kind: str, number: int = 0) -> str:
+        """A value in a loop over all units of a layer and all lanes, or all rows of a member alone."""
+        array, start, _ = self.place[kind, number]
+        return f"{kind}{number}[j]" if self.alone else f"{array}[{start * self.L} + j]"
 
     def units(self, number: int, *lines: str) -> None:
-        """A loop over all units of a layer and all lanes: what is elementwise needs no other."""
-        count = self.layers[number - 1].units * self.L
-        self.out.add(f"for j in range({count}):", *(f"    {line}" for line in lines))
+        """A loop over all units of a layer and all lanes or rows: what is elementwise needs no other."""
+        count = self.layers[number - 1].units
+        values = f"count * {count}" if self.alone else f"{count * self.L}"
+        self.out.add(f"for j in range({values}):", *(f"    {line}" for line in lines))
+
+    @contextmanager
+    def rows(self, inputs: bool = False) -> Iterator[None]:
+        """What is done with each row: a loop of its own for a member alone; a block is within such a loop already."""
+        if not self.alone:
+            yield
+            return
+        self.out.add("for i in range(count):")
+        self.out.depth += 1
+        self.row_of(inputs)
+        yield
+        self.out.depth -= 1
+
+    def counted(self, value: str) -> str:
+        """A line that adds to the objective; that of a member alone is rounded as if it were in an array, too."""
+        if not self.alone:
+            return f"J[s * {self.L} + l] += {value}"
+        return f"value = np.{self.problem.dtype}(value + {value})"
 
     # --- the program ------------------------------------------------------------------------------------------------
 
@@ -136,11 +171,17 @@ class _Writer:
         out = self.out
         slots = "".join(f", S{i}" for i in range(len(self.problem.optimizer.slots)))
         out.add(
-            f"def advance(T, G, Z, A, E, K, M{slots}, N, factor, x, y, w, ids, places, limits, keys, "
+            f"def advance(T, G, Z, A, E, K, V, M{slots}, N, factor, x, y, w, ids, places, limits, keys, "
             "first, steps, size, rows, J, bad):"
         )
         out.depth = 1
         out.add(f'"""{self.problem.network!r}, {self.L} lanes"""', "batches = (rows + size - 1) // size")
+        if self.alone:
+            # Arrays of their own, from 0 on: of an index that may be negative, which counts from the end, no vectors
+            # are made.
+            for (kind, number), (array, start, units) in self.place.items():
+                if array != "M" and kind != "x":
+                    out.add(f"{kind}{number} = {array}[{start} * size : {start + units} * size]")
         out.add("for s in range(steps):")
         out.depth = 2
         out.add(
@@ -148,15 +189,20 @@ class _Writer:
             "epoch = 0 if batches == 1 else step // batches - first // batches",
             "begin = (step % batches) * size",
             "end = min(begin + size, rows)",
+            "count = end - begin",
             f"for i in range({self.problem.network.parameters * self.L}):",
             "    G[i] = 0.0",
         )
-        self.lanes(f"J[s * {self.L} + l] = 0.0")
+        self.lanes("value = 0.0" if self.alone else f"J[s * {self.L} + l] = 0.0")
         self.totals()
-        out.add("for i in range(begin, end):")
-        out.depth = 3
-        self.row()
-        out.depth = 2
+        if self.alone:
+            self.batch()
+        else:
+            out.add("for i in range(begin, end):")
+            out.depth = 3
+            self.row_of()
+            self.batch()
+            out.depth = 2
         self.penalty()
         self.norms()
         self.update()
@@ -173,30 +219,28 @@ class _Writer:
             self.lanes(f"{total} = (end - begin) * 1.0")
             return
         self.lanes(f"{total} = 0.0")
-        self.out.add("for i in range(begin, end):")
+        self.out.add(f"for i in range({'count' if self.alone else 'begin, end'}):")
         self.out.depth += 1
-        self.row_of()
+        self.row_of(inputs=False)
         self.lanes(f"{total} += {self.weight()}")
         self.out.depth -= 1
 
-    def row_of(self) -> None:
-        """Which row this is: `r`, the same in all lanes, or one for each lane (found anew where it is used)."""
-        if not self.shape.own_rows:
-            self.out.add("r = ids[epoch, i]")
-
-    def weight(self) -> str:
-        row = f"ids[epoch, i * {self.L} + l]" if self.shape.own_rows else "r"
-        return {"none": "1.0", "shared": f"w[{row}, 0]", "own": f"w[{row}, l]"}[self.shape.weights]
-
-    def row(self) -> None:
-        """One row forward and backward: its loss is added to J, its gradient to G."""
-        self.row_of()
-        inputs = self.layers[0].inputs
-        if self.shape.own_rows:
-            for d in range(inputs):
+    def row_of(self, inputs: bool = True) -> None:
+        """Which row this is: `r` and its inputs, the same in all lanes, or inputs found anew for each lane."""
+        columns = range(self.layers[0].inputs if inputs else 0)
+        if self.own_rows:
+            for d in columns:
                 self.lanes(f"{self.at('x', 0, d)} = x[ids[epoch, i * {self.L} + l], {d}]")
         else:
-            self.out.add(*(f"x{d} = x[r, {d}]" for d in range(inputs)))
+            place = "begin + i" if self.alone else "i"
+            self.out.add(f"r = ids[epoch, {place}]", *(f"x{d} = x[r, {d}]" for d in columns))
+
+    def weight(self) -> str:
+        row = f"ids[epoch, i * {self.L} + l]" if self.own_rows else "r"
+        return {"none": "1.0", "shared": f"w[{row}, 0]", "own": f"w[{row}, l]"}[self.shape.weights]
+
+    def batch(self) -> None:
+        """Forward and backward, of a row or of all: the loss is added to the objective, the gradient to G."""
         for layer in self.layers:
             self.forward(layer)
         self.loss()
@@ -206,7 +250,7 @@ class _Writer:
     def input(self, layer: Layer, d: int) -> str:
         """The d-th input of a layer."""
         if layer.number == 1:
-            return self.at("x", 0, d) if self.shape.own_rows else f"x{d}"
+            return self.at("x", 0, d) if self.own_rows else f"x{d}"
         before = layer.number - 1
         return self.at("d" if self.shape.drops[before - 1] else "a", before, d)
 
@@ -216,7 +260,8 @@ class _Writer:
         total = self.parameter(f"b{n}", 0, "h") if layer.bias else "0.0"
         for d in range(layer.inputs):
             total = f"fma({self.input(layer, d)}, {self.parameter(weights, d * units, 'h')}, {total})"
-        self.lanes(f"{self.at('z', n, 0, 'h')} = {total}", over=f"h in range({units})")
+        with self.rows(inputs=n == 1):
+            self.lanes(f"{self.at('z', n, 0, 'h')} = {total}", over=f"h in range({units})")
         if layer is self.layers[-1]:
             return
         if layer.activation.rowwise:
@@ -236,34 +281,39 @@ class _Writer:
         """a = e^(z − max) / Σ e^(z − max); "log" keeps max + log Σ e^(z − max)."""
         z, a, each = self.at("z", n, 0, "h"), self.at("a", n, 0, "h"), f"h in range({units})"
         most, total = self.at("log"), self.at("sum")
-        self.lanes(f"{most} = {self.at('z', n)}", f"{total} = 0.0")
-        self.lanes(f"{most} = select({z} - {most}, {z}, {most})", over=each)
-        self.lanes(f"{a} = {z} - {most}", over=each)
+        with self.rows():
+            self.lanes(f"{most} = {self.at('z', n)}")
+            self.lanes(f"{most} = select({z} - {most}, {z}, {most})", over=each)
+            self.lanes(f"{a} = {z} - {most}", over=each)
         self.units(n, f"{self.every('a', n)} = exp({self.every('a', n)})")
-        self.lanes(f"{total} += {a}", over=each)
-        self.lanes(f"{a} /= {total}", over=each)
-        self.lanes(f"{most} += log({total})")
+        with self.rows():
+            self.lanes(f"{total} = 0.0")
+            self.lanes(f"{total} += {a}", over=each)
+            self.lanes(f"{a} /= {total}", over=each)
+            self.lanes(f"{most} += log({total})")
 
     def softmax_backward(self, n: int, units: int) -> None:
         """∂J/∂z = a (∂J/∂a − Σ a ∂J/∂a), in place of ∂J/∂a."""
         a, g, each = self.at("a", n, 0, "h"), self.at("g", n, 0, "h"), f"h in range({units})"
         total = self.at("sum")
-        self.lanes(f"{total} = 0.0")
-        self.lanes(f"{total} += {a} * {g}", over=each)
-        self.lanes(f"{g} = {a} * ({g} - {total})", over=each)
+        with self.rows():
+            self.lanes(f"{total} = 0.0")
+            self.lanes(f"{total} += {a} * {g}", over=each)
+            self.lanes(f"{g} = {a} * ({g} - {total})", over=each)
 
     def drop(self, layer: Layer) -> None:
         """Draw which units stay, four at a time, and let them grow by 1 / (1 − rate)."""
         n, purpose = layer.number, DROPOUT | layer.number << 8
-        place = f"places[epoch, i * {self.L} + l]" if self.shape.own_rows else "places[epoch, i]"
+        place = f"places[epoch, {'begin + i' if self.alone else f'i * {self.L} + l' if self.own_rows else 'i'}]"
         counter = f"np.uint64({place}), np.uint64(step), np.uint64({purpose}), keys[0, l], keys[1, l]"
         gain, limit = self.number(f"gain of layer {n}"), f"limits[{n - 1}, l]"
-        for group in range(0, layer.units, 4):
-            some = range(min(4, layer.units - group))
-            self.lanes(
-                f"c0, c1, c2, c3 = philox(np.uint64({group // 4}), {counter})",
-                *(f"{self.at('k', n, group + j)} = {gain} * (c{j} >= {limit})" for j in some),
-            )
+        with self.rows():
+            for group in range(0, layer.units, 4):
+                some = range(min(4, layer.units - group))
+                self.lanes(
+                    f"c0, c1, c2, c3 = philox(np.uint64({group // 4}), {counter})",
+                    *(f"{self.at('k', n, group + j)} = {gain} * (c{j} >= {limit})" for j in some),
+                )
         self.units(n, f"{self.every('d', n)} = {self.every('a', n)} * {self.every('k', n)}")
 
     def loss(self) -> None:
@@ -271,34 +321,46 @@ class _Writer:
         problem, n, units = self.problem, self.layers[-1].number, self.layers[-1].units
         loss, output, total = problem.loss, problem.network.output, self.at("total")
         divisor = {"sum": "1.0", "mean_samples": total, "mean_elements": f"({total} * {units})"}[problem.reduction]
-        share, objective, each = self.at("share"), f"J[s * {self.L} + l]", f"h in range({units})"
-        self.lanes(f"{share} = {self.weight()} / {divisor}")
-        z, a, g = (self.at(kind, n, 0, "h") for kind in "zag")
-        target = f"y[ids[epoch, i * {self.L} + l], h]" if self.shape.own_rows else "y[r, h]"
+        share, each, weighed = self.at("share"), f"h in range({units})", f"{self.weight()} / {divisor}"
+        z, a, g, y = self.at("z", n, 0, "h"), self.at("a", n, 0, "h"), self.at("g", n, 0, "h"), self.at("y", 0, 0, "h")
+        target = f"y[ids[epoch, i * {self.L} + l], h]" if self.own_rows else "y[r, h]"
         if output.rowwise:
             self.softmax(n, units)
         if loss.name == CROSS_ENTROPY.name and output.rowwise:
             targets = self.at("sum")
-            self.lanes(f"{targets} = 0.0")
-            self.lanes(f"{targets} += {target}", over=each)
-            self.lanes(
-                f"{objective} += {share} * ({target} * ({self.at('log')} - {z}))",
-                f"{g} = {share} * ({a} * {targets} - {target})",
-                over=each,
-            )
+            with self.rows():
+                self.lanes(f"{share} = {weighed}", f"{targets} = 0.0")
+                self.lanes(f"{targets} += {target}", over=each)
+                self.lanes(
+                    self.counted(f"{share} * ({target} * ({self.at('log')} - {z}))"),
+                    f"{g} = {share} * ({a} * {targets} - {target})",
+                    over=each,
+                )
             return
-        lines, numbers = [f"t = {target}", f"z = {z}"], loss.parameters
-        fused = loss.fused.get(output.name)
+        numbers, fused = loss.parameters, loss.fused.get(output.name)
+        given = []
         if fused:
             value = self.formulas.call(fused.value, "z", "t", **numbers)
             slope = self.formulas.call(fused.derivative, "z", "t", **numbers)
         else:
-            lines.append(f"a = {a if output.rowwise else self.activated(output, 'z')}")
+            a = self.every("a", n) if self.alone else a
+            given.append(f"a = {a if output.rowwise else self.activated(output, 'z')}")
             value = self.formulas.call(loss.value, "a", "t", **numbers)
             slope = self.formulas.call(loss.derivative, "a", "t", **numbers)
             if not output.rowwise:
                 slope = f"{slope} * {self.slope(output, 'z', 'a')}"
-        self.lanes(*lines, f"{objective} += {share} * {value}", f"{g} = {share} * {slope}", over=each)
+        with self.rows():
+            self.lanes(f"{share} = {weighed}")
+            if not self.alone:
+                given = [f"t = {target}", f"z = {z}", *given]
+                self.lanes(*given, self.counted(f"{share} * {value}"), f"{g} = {share} * {slope}", over=each)
+            else:
+                self.lanes(f"{g} = {share}", f"{y} = {target}", over=each)
+        if self.alone:
+            g, v = self.every("g", n), self.every("v")
+            given = [f"t = {self.every('y')}", f"z = {self.every('z', n)}", *given]
+            self.units(n, *given, f"{v} = {g} * {value}", f"{g} *= {slope}")
+            self.units(n, self.counted(v))
         if output.rowwise:
             self.softmax_backward(n, units)
 
@@ -311,7 +373,8 @@ class _Writer:
         for d in range(layer.inputs):
             gradient = self.parameter(f"W{n}", d * units, "h", vector="G")
             lines.append(f"{gradient} = fma({self.input(layer, d)}, d, {gradient})")
-        self.lanes(*lines, over=f"h in range({units})")
+        with self.rows(inputs=n == 1):
+            self.lanes(*lines, over=f"h in range({units})")
         if n > 1:
             self.backward_through(self.layers[n - 2], layer)
 
@@ -321,7 +384,8 @@ class _Writer:
         total = "0.0"
         for h in range(layer.units):
             total = f"fma({self.at('g', layer.number, h)}, {self.parameter(weights, h, 'd', layer.units)}, {total})"
-        self.lanes(f"{self.at('g', n, 0, 'd')} = {total}", over=f"d in range({before.units})")
+        with self.rows():
+            self.lanes(f"{self.at('g', n, 0, 'd')} = {total}", over=f"d in range({before.units})")
         if self.shape.drops[n - 1]:
             self.units(n, f"{self.every('g', n)} *= {self.every('k', n)}")
         if before.activation.rowwise:
@@ -344,15 +408,13 @@ class _Writer:
             return
         scale = f"{self.number('strength')} / {self.at('total')}" if penalty.per_sample else self.number("strength")
         self.lanes(f"{self.at('share')} = {scale}")
+        value, slope = (self.formulas.call(one, "q") for one in (penalty.value, penalty.derivative))
+        q, share = f"q = T[p * {self.L} + l]", self.at("share")
         for start, stop in self.penalized():
-            self.out.add(f"for p in range({start}, {stop}):")
-            self.out.depth += 1
-            self.lanes(
-                f"q = T[p * {self.L} + l]",
-                f"J[s * {self.L} + l] += {self.at('share')} * {self.formulas.call(penalty.value, 'q')}",
-                f"G[p * {self.L} + l] += {self.at('share')} * {self.formulas.call(penalty.derivative, 'q')}",
-            )
-            self.out.depth -= 1
+            # In two loops, since a sum in its order holds a vector up.
+            each = f"p in range({start}, {stop})"
+            self.lanes(q, f"G[p * {self.L} + l] += {share} * {slope}", over=each)
+            self.lanes(q, self.counted(f"{share} * {value}"), over=each)
 
     def norms(self) -> None:
         """For an optimizer that divides by the length of each array's gradient, these lengths."""
@@ -374,7 +436,9 @@ class _Writer:
         schedule = {name: self.number(f"schedule's {name}") for name in problem.schedule_numbers}
         arguments = [f"({counted}) * 1.0", self.number("learning_rate"), *(f"{k}={v}" for k, v in schedule.items())]
         rate = f"{self.formulas.name(problem.schedule.rate)}({', '.join(arguments)})"
-        self.lanes(f"{self.at('rate')} = {rate} * factor[l]", f"{self.at('check')} = 0.0")
+        self.lanes(
+            f"{self.at('rate')} = {rate} * factor[l]", "unsound = 0" if self.alone else f"{self.at('check')} = 0.0"
+        )
         names = ["learning_rate", *optimizer.parameters]
         numbers = {name: self.number(name) for name in names} | {"learning_rate": self.at("rate")}
         ranges = [(entry.start, entry.stop, place) for place, entry in enumerate(problem.network.entries)]
@@ -422,13 +486,22 @@ class _Writer:
             f"{', '.join(new)}, = {call}",
             f"T[p * {self.L} + l] = q",
             *(f"{slot} = q{i}" for i, slot in enumerate(slots)),
-            # 0 for a finite number and NaN for any other: one sum tells whether all of them are finite.
-            f"{self.at('check')} += {' + '.join(f'0 * {one}' for one in new)}",
+            *self.check_of(new),
         )
         self.out.depth -= 1
 
+    def check_of(self, names: list[str]) -> list[str]:
+        """Lines that notice a number that is not finite."""
+        if self.alone:  # to count them is no sum that depends on its order
+            return [f"unsound += 1 if {one} - {one} != 0 else 0" for one in names]
+        # 0 for a finite number and NaN for any other: one sum tells whether all of them are finite.
+        return [f"{self.at('check')} += {' + '.join(f'0 * {one}' for one in names)}"]
+
     def watch(self) -> None:
         """The first step at which a member is not finite."""
+        if self.alone:
+            self.out.add("J[s] = value", "if bad[0] < 0 and (unsound > 0 or J[s] - J[s] != 0):", "    bad[0] = step")
+            return
         self.lanes(
             f"whole = {self.at('check')} + 0 * J[s * {self.L} + l]",
             "bad[l] = step if bad[l] < 0 and not whole == 0 else bad[l]",
@@ -459,6 +532,7 @@ def number_names(problem: Problem) -> list[str]:
     ]
 
 
-def scratch_rows(problem: Problem, shape: Shape) -> tuple[int, ...]:
-    """How many rows each of a program's scratch arrays has."""
-    return tuple(_Writer(problem, shape).rows_of.values())
+def scratch(problem: Problem, shape: Shape) -> tuple[tuple[int, type], ...]:
+    """How many rows each of a program's scratch arrays has, and its dtype: losses stay as exact as they are found."""
+    rows = _Writer(problem, shape).rows_of
+    return tuple((count, np.float64 if array == "V" else problem.dtype.type) for array, count in rows.items())
