@@ -78,6 +78,11 @@ def test_class_weight_is_weights_of_rows() -> None:
     np.testing.assert_allclose(balanced.coefs_[0], by_hand.coefs_[0], rtol=1e-12)
 
 
+def test_balanced_weights_need_all_rows() -> None:
+    with pytest.raises(ValueError, match="class_weight='balanced' is not supported for partial_fit"):
+        classifier(class_weight="balanced").partial_fit(X, CLASSES, classes=[0, 1, 2])
+
+
 @pytest.mark.filterwarnings("ignore:Got `batch_size`")
 @settings(max_examples=10)
 @given(weights=st.lists(st.integers(0, 3), min_size=120, max_size=120).filter(any))

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn.base import ClassifierMixin
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
@@ -66,7 +67,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     True
     """
 
-    _kind_constraints = {"class_weight": [dict, list, str, None]}
+    _kind_constraints = {"class_weight": [dict, list, StrOptions({"balanced"}), None]}
 
     def __init__(
         self,
@@ -194,6 +195,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _note_classes(self, y: Any, classes: Any) -> None:
         """Take the classes of the first partial_fit, and hold later ones to them."""
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' is not supported for partial_fit, which does not see all rows; "
+                "give the weights by class."
+            )
         known = getattr(self, "classes_", None)
         if classes is None:
             if known is None:
