@@ -24,7 +24,7 @@ from deltarule.stats import metrics
 Seen = TypeVar("Seen")
 
 ROWS_AT_ONCE = 4096
-NUMBERS_AT_ONCE = 2**24
+NUMBERS_AT_ONCE = 2**18
 """How much is evaluated at a time: rows of a pass, always the same, and numbers of the members' units in it.
 So a look at a large data set, or at many members, needs no more memory than at a small one."""
 

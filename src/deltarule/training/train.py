@@ -212,6 +212,7 @@ class _Training:
         self._end_within(start, trace)
         if self._needs_epochs():
             self._end_epochs(start, trace)
+        del start, trace  # of a large population a state more is much memory
         if len(self.active.members):
             self._arrive()
 
