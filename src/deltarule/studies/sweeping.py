@@ -35,7 +35,7 @@ class SweepOutcome:
 
 def sweep(
     study: str | Path | Recipe,
-    grid: Mapping[str, Sequence[Any]] | None = None,
+    grid: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]] | None = None,
     *,
     out: str | Path | None = None,
     resume: bool = False,
@@ -54,7 +54,8 @@ def sweep(
     Parameters
     ----------
     study : a bundled study's name, the path of a recipe, or a recipe.
-    grid : lists of values by dotted key, instead of the recipe's own [grid].
+    grid : lists of values by dotted key, of which every combination is a configuration, instead of the recipe's own
+        [grid]; or a list of configurations, each as what it sets.
     out : the folder of the store; None for a table that is kept in memory alone.
     resume : go on with the store that is there, or start it; only what it lacks is trained.
     folds : K, to train each member K times, on all but one of K parts of the training rows, and score it on that one.
@@ -76,12 +77,15 @@ def sweep(
     recipe = study if isinstance(study, Recipe) else load_recipe(study)
     if seeds is not None:
         recipe = with_settings(recipe, {"run.seeds": seeds if isinstance(seeds, int) else list(seeds)})
-    configuration = recipe.configuration if grid is None else with_grid(recipe.configuration, grid)
+    configuration = recipe.configuration
+    if isinstance(grid, Mapping):
+        configuration = with_grid(configuration, grid)
     return run_sweep(
         configuration,
         Source(recipe.folder, None if data_dir is None else Path(data_dir), folds),
         None if out is None else make_folder(out),
         name=recipe.name,
+        settings=None if isinstance(grid, Mapping) else grid,
         resume=resume,
         keep=keep,
         engine=engine or configuration.run.engine,

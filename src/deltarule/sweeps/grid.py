@@ -178,11 +178,16 @@ def planned(
             "run.seeds is in the grid, but each seed is a member of its own; give it under [run] or as --seeds"
         )
     seeds = seeds_of(configuration)
-    chosen = [dict(one) for one in (combinations(configuration) if settings is None else settings)]
     # Without its grid, which each of the configurations would have to copy.
     base = changed(configuration, {"run.seeds": 1}).model_copy(update={"grid": {}, "experiment": (), "assumption": ()})
-    every = [changed(base, one) for one in chosen]
-    hashes = tuple(configuration_hash(one) for one in every)
+    # What is asked for twice is one configuration, however it is written.
+    known: dict[str, tuple[Configuration, Mapping[str, Any]]] = {}
+    for given in combinations(configuration) if settings is None else settings:
+        one = changed(base, given)
+        known.setdefault(configuration_hash(one), (one, dict(given)))
+    if not known:
+        raise BadInput("there is no configuration to sweep; give one at least")
+    hashes, every = tuple(known), [one for one, _ in known.values()]
     groups: dict[str, dict[tuple[int, str], list[int]]] = {}
     for place, one in enumerate(every):
         alone = _looks_decide(one)
@@ -211,7 +216,14 @@ def planned(
         starts = range(0, len(members), size)
         at_once = not _looks_decide(first)
         units += [Unit(tuple(members[start : start + size]), digest, at_once, len(starts)) for start in starts]
-    return Plan(base, tuple(chosen), hashes, tuple(units), source, *_scored(data_of(every[0], source), source))
+    return Plan(
+        base,
+        tuple(given for _, given in known.values()),
+        hashes,
+        tuple(units),
+        source,
+        *_scored(data_of(every[0], source), source),
+    )
 
 
 def _check(every: Sequence[Configuration], group: Mapping[Any, Sequence[int]], dataset: Dataset) -> None:

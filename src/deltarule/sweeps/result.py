@@ -15,7 +15,7 @@ from deltarule.maths.network import forward, views
 from deltarule.problem.configuration import Configuration, changed, parse
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
-from deltarule.problem.resolved import resolved
+from deltarule.problem.resolved import configuration_hash, resolved
 from deltarule.sweeps.store import about, order, reader
 from deltarule.training.populations import network_of_sizes
 
@@ -142,6 +142,20 @@ class Sweep:
             ConfigurationScore(number, self._settings(settings, base), *numbers)
             for number, settings, base, *numbers in self._connection.execute(query, (n,))
         ]
+
+    def mean(self, settings: Mapping[str, Any], part: str | None = None) -> float | None:
+        """The mean score of a configuration over its folds and seeds, None where no row of it has a score.
+
+        Parameters: `settings`, what it sets, as `sweep` was given it; `part`, as in `best`.
+        Errors: `BadInput` as `sweep`, for settings that are not allowed.
+        """
+        one = configuration_hash(changed(self._base(about(self._connection)["base"]), settings))
+        query = f"""
+            SELECT avg({self._part(part)}_score) FROM members JOIN configurations ON configuration = configurations.id
+            WHERE hash = ?
+        """
+        mean: float | None = self._connection.execute(query, (one,)).fetchone()[0]
+        return mean
 
     def network(self, key: str) -> StoredNetwork:
         """The network of a row, by its key.

@@ -97,6 +97,7 @@ def _noted(store: Store, plan: Plan, name: str, keep: str, workers: int) -> list
     grid = list(dict.fromkeys([*store.about().get("grid", ()), *(key for one in plan.settings for key in one)]))
     store.note(
         name=name,
+        base=base[0],
         metric=plan.metric,
         ranked=plan.ranked,
         grid=grid,
