@@ -71,6 +71,7 @@ def bench(
         measured.append(measure(work, pace))
     processes = [] if rows else running.processes(quick, tell)
     memory = [] if rows else running.memory(quick, tell)
+    bounds = [] if quick else targets(measured, processes, memory)
     return Bench(
         date=datetime.now(UTC).date().isoformat(),
         machine=machine(),
@@ -83,5 +84,5 @@ def bench(
         processes=processes,
         memory=memory,
         curves=curving.curves(quick, tell) if grown else [],
-        targets=[] if quick else targets(measured, processes, memory),
+        targets=[one for one in bounds if one.found is not None or not rows],
     )
