@@ -1,0 +1,80 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deltarule import create_problem
+from deltarule.estimators import settings
+from deltarule.estimators.settings import Architecture
+from deltarule.problem.state import initial_state
+
+PARAMETERS: dict[str, Any] = {
+    "solver": "adam",
+    "momentum": 0.9,
+    "nesterovs_momentum": True,
+    "beta_1": 0.8,
+    "beta_2": 0.9,
+    "epsilon": 1e-3,
+    "tol": 1e-2,
+    "learning_rate": "constant",
+    "power_t": 0.25,
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "numbers"),
+    [
+        ({"solver": "sgd"}, "nesterov", {"momentum": 0.9}),
+        ({"solver": "sgd", "nesterovs_momentum": False}, "momentum", {"momentum": 0.9}),
+        ({"solver": "sgd", "momentum": 0}, "sgd", {}),
+        ({"solver": "sgd", "momentum": 1}, "nesterov", {"momentum": 1.0}),
+        ({"solver": "adamw"}, "adamw", {"weight_decay": 0.01, "beta1": 0.8, "beta2": 0.9, "epsilon": 1e-3}),
+        ({"solver": {"name": "rmsprop", "decay": 0.5}}, "rmsprop", {"decay": 0.5, "epsilon": 1e-8}),
+    ],
+)
+def test_optimizers(given: dict[str, Any], name: str, numbers: dict[str, float]) -> None:
+    found = settings.optimizer(PARAMETERS | given)
+    assert (found.name, dict(found.parameters)) == (name, numbers)
+
+
+def test_lbfgs_takes_the_tolerance_for_its_gradient() -> None:
+    assert settings.optimizer(PARAMETERS | {"solver": "lbfgs"}).parameters["gradient_tolerance"] == 1e-2
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ({"learning_rate": "invscaling"}, "constant"),
+        ({"learning_rate": "adaptive"}, "constant"),
+        ({"learning_rate": "adaptive", "solver": "sgd"}, "adaptive"),
+        ({"learning_rate": "adaptive", "solver": "rmsprop"}, "adaptive"),
+        ({"learning_rate": "cosine"}, "cosine"),
+        ({"learning_rate": {"name": "step", "every": 5}}, "step"),
+    ],
+)
+def test_schedules_and_what_adam_ignores(given: dict[str, Any], name: str) -> None:
+    assert settings.schedule(PARAMETERS | given, 10).name == name
+
+
+def test_inverse_scaling_counts_rows() -> None:
+    found = settings.schedule(PARAMETERS | {"learning_rate": "invscaling", "solver": "sgd"}, 10)
+    assert found.per == "epoch"
+    assert found.rate(3, 1.0, **found.parameters) == 1 / 31**0.25
+
+
+@pytest.mark.parametrize(("activation", "factor"), [("relu", 6), ("logistic", 2), ("sigmoid", 2), ("tanh", 6)])
+def test_weights_and_biases_start_within_scikit_learns_bounds(activation: str, factor: int) -> None:
+    network = Architecture((30, 200, 100), (activation,), "identity").network()
+    problem = create_problem(network, np.zeros((1, 30)), np.zeros((1, 100)))
+    theta, entries = initial_state(problem).theta[0], {entry.name: entry for entry in network.entries}
+    for name, fans in (("W1", 230), ("b1", 230), ("W2", 300), ("b2", 300)):
+        values = np.abs(theta[entries[name].start : entries[name].stop])
+        bound = (factor / fans) ** 0.5
+        assert 0.9 * bound < values.max() <= bound
+
+
+def test_sizes_that_are_none() -> None:
+    with pytest.raises(ValueError, match=r"hidden_layer_sizes must be > 0, got \[3, 0\]"):
+        settings.hidden_sizes([3, 0])
+    with pytest.raises(ValueError, match=r"hidden_layer_sizes must be whole numbers, got \[2.5\]"):
+        settings.hidden_sizes([2.5])
