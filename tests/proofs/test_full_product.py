@@ -43,10 +43,17 @@ def named(value: object) -> str:
 
 
 def targets(loss: Loss, random: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
-    """Soft targets, one of them hard, such as the loss allows."""
+    """Soft targets, one of them hard, such as the loss allows.
+
+    Real ones lie on both sides of softmax's predictions in the first row: where all lie on one side, Σ |p − y| does not
+    depend on p, whose sum is 1, and there is nothing to prove.
+    """
     y = random.uniform(0.05, 0.95, shape) if loss.targets == "unit" else random.uniform(0.1, 3, shape)
     y[0, 0] = 1.0 if loss.targets == "unit" else 0.0
-    return y if loss.targets != "real" else y - 1.5
+    if loss.targets == "real":
+        y[0, 1] = 3.0
+        return y - 1.5
+    return y
 
 
 def population(

@@ -270,6 +270,15 @@ def test_at_a_kink_a_formula_of_ones_own_may_take_another_side_than_autograd() -
     ]
 
 
+def test_a_sum_over_softmax_that_is_constant_proves_nothing() -> None:
+    """With all targets below, Σ |p − y| is Σ p − Σ y: 1 − Σ y at any parameters. Found by the full product."""
+    network = Network([1, 2, 2], "tanh", "softmax")
+    problem = create_problem(network, [[0.3], [-0.7]], [[-0.2, -0.4], [-1.0, -0.1]], loss="absolute_error")
+    report = check_problem(problem)
+    assert not report.ok and all(check.ok for check in report.checks)
+    assert "the gradient is 0 in every entry" in str(report)
+
+
 def test_elu_with_alpha_1_has_no_kink() -> None:
     problem = create_problem(Network([2, 2, 1], "elu"), [[0, 0], [1, 2]], [0, 3])
     complex_step = check_problem(problem).checks[1]
