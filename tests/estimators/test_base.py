@@ -317,6 +317,16 @@ def test_partial_fit_over_all_rows_is_an_epoch(batch_size: int) -> None:
     assert parts.loss_curve_ == pytest.approx(fitted.loss_curve_)
 
 
+@pytest.mark.parametrize(
+    "given", [{"shuffle": False}, {"solver": "sgd", "learning_rate": "invscaling", "n_members": 2}], ids=["adam", "sgd"]
+)
+def test_the_compiled_engine_knows_the_formulas_that_are_scikit_learns_own(given: dict[str, Any]) -> None:
+    given = {"batch_size": 50, "max_iter": 20, "learning_rate_init": 0.03, "epsilon": 1e-3, **given}
+    reference, compiled = (regressor(engine=engine, **given).fit(X, NUMBERS) for engine in ("reference", "compiled"))
+    np.testing.assert_allclose(compiled.predict(X), reference.predict(X), rtol=1e-8, atol=1e-10)
+    assert compiled.loss_curve_ == pytest.approx(reference.loss_curve_, rel=1e-9)
+
+
 def test_looking_at_every_epoch_changes_nothing() -> None:
     """Without anybody who looks, many epochs are advanced at once, and the last one is found afterwards."""
     given = {"max_iter": 400, "tol": 1e-3, "learning_rate_init": 0.01, "n_members": 3}

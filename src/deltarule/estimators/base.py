@@ -192,7 +192,7 @@ class BaseMLP(BaseEstimator):
                 )
             size = min(int(self.batch_size), count)
         seeds, data_seeds = settings.weight_seeds(generator, self.n_members)
-        loss, _ = self._loss()
+        loss, parameters = self._loss()[0], self.get_params(deep=False)
         return create_problem(
             self._architecture.network(),
             rows.x,
@@ -200,9 +200,9 @@ class BaseMLP(BaseEstimator):
             loss=loss,
             penalty="weight_decay_per_sample" if self.alpha else None,
             strength=float(self.alpha),
-            optimizer=settings.optimizer(self.get_params(deep=False)),
+            optimizer=settings.optimizer(parameters),
             learning_rate=float(self.learning_rate_init),
-            schedule=settings.schedule(self.get_params(deep=False), count),
+            schedule=settings.schedule(parameters, count),
             batch_size=size if size < count and self._solver != "lbfgs" else None,
             dropout=self.dropout,
             weights=rows.w,
