@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from llvmlite.binding import get_host_cpu_features
 
 from deltarule.engines.compiled import blas, cache, matrices
-from deltarule.engines.compiled.engine import CompiledEngine, reason_against
+from deltarule.engines.compiled.engine import CompiledEngine, blocks, reason_against
 from deltarule.engines.compiled.kernel import Shape, not_compilable, program
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.maths.losses import LOSSES
@@ -267,6 +267,13 @@ def test_a_hundred_steps_stay_together(optimizer):
     assert np.abs(ours.theta - theirs.theta).max() <= 1e-10 * np.abs(theirs.theta).max()
 
 
+@given(st.integers(1, 500), st.integers(1, 9))
+def test_every_member_has_a_lane_and_programs_are_few(members, threads):
+    parts, lanes = blocks(encoder(1), np.arange(members), threads)
+    assert np.array_equal(np.concatenate(parts), np.arange(members))
+    assert max(len(part) for part in parts) <= lanes and lanes in (1, 16, 64)
+
+
 def test_threads_and_the_size_of_blocks_change_nothing():
     problem = encoder(150)
     one, saw = CompiledEngine(threads=1).advance(problem, initial_state(problem), 20)
@@ -349,7 +356,7 @@ from pathlib import Path
 cache.folder = lambda: Path(sys.argv[1])
 import deltarule.maths.activations as activations
 from dataclasses import replace
-from deltarule.engines.compiled.engine import CompiledEngine, reason_against
+from deltarule.engines.compiled.engine import CompiledEngine, blocks, reason_against
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
