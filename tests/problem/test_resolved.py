@@ -21,6 +21,7 @@ FULL: dict[str, Any] = {
 OTHER: dict[str, Any] = {
     "data.name": "linear",
     "data.file": "my.csv",
+    "data.offline": "iris",
     "data.split": {"test": 3},
     "data.scale": "unit",
     "network.layers": [2, 3, 4, 1],
@@ -131,7 +132,7 @@ def test_everything_is_filled_in() -> None:
 # The definition, written out by hand: sorted keys, no spaces, whole numbers without a point, null for what is left out.
 SMALLEST = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 10}}
 CANONICAL = (
-    '{"data":{"file":null,"name":"xor","scale":"none","split":{"draw":"random","seed":0,"stratify":1,"test":0,"validation":0},'
+    '{"data":{"file":null,"name":"xor","offline":null,"scale":"none","split":{"draw":"random","seed":0,"stratify":1,"test":0,"validation":0},'
     '"target":null},'
     '"loss":{"name":"squared_error","penalize_biases":0,"penalty":null,"reduction":"mean_samples","strength":0},'
     '"network":{"activation":"relu","batch_norm":0,"bias":1,"dropout":0,"initial_scale":1,'

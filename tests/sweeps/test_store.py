@@ -35,7 +35,7 @@ def fill(store, keys, seeds=None, weights=()):
     table = table_of(keys)
     table.weights = {key: (np.arange(3.0), np.zeros(0)) for key in weights}
     store.add(table, members, (2, 1), None, **SHARED)
-    store.note(name="s", metric="accuracy", ranked="train", grid=[], workers=1)
+    store.note(name="s", metric="accuracy", ranked="train", grid=[], workers=1, notes=[])
 
 
 def test_what_is_written_is_read_and_nothing_twice(tmp_path):

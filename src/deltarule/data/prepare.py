@@ -1,14 +1,17 @@
 """From the section [data] of a configuration to rows: loaded, with some set aside, and scaled."""
 
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from deltarule.data import load as loading
+from deltarule.data.cache import VARIABLE
 from deltarule.data.dataset import Dataset
 from deltarule.data.splits import split
 from deltarule.data.transforms import scale
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, RunFailed
 from deltarule.problem.configuration import Configuration
 from deltarule.problem.resolved import resolved
 
@@ -32,11 +35,26 @@ def prepared(
     data = configuration.data
     name, options = taken_apart(data.name if data.file is None else data.file)
     source: str | Path = name if data.file is None else _file(folder, name, data_dir)
-    whole = loading.load(source, data.target, data_dir, **options)
+    try:
+        whole = loading.load(source, data.target, data_dir, **options)
+    except RunFailed:  # a download; a folder that somebody names must hold the data
+        if data.offline is None or data_dir is not None or os.environ.get(VARIABLE):
+            raise
+        whole = _in_its_place(name, data.offline)
     dataset, _ = scale(split(whole, **data.split.model_dump()), data.scale)
     if needed:
         _check_parts(configuration, dataset)
     return dataset
+
+
+def _in_its_place(name: str, offline: Any) -> Dataset:
+    """The rows that are always there, and the sentence that says that they are other ones."""
+    other, options = taken_apart(offline)
+    remark = (
+        f"{name} is not on this machine and could not be downloaded, so this is {other} and says nothing about {name}; "
+        f"get it with deltarule data fetch {name}"
+    )
+    return replace(loading.load(other, **options), remark=remark)
 
 
 def data_key(configuration: Configuration) -> str:

@@ -92,6 +92,9 @@ class DataSection(Section):
     file: Annotated[Source | None, OrNone] = _key(
         "the path of a CSV or npz file, or a table with the path as its name and options", None
     )
+    offline: Annotated[Source | None, OrNone] = _key(
+        'the name of a data set, or a table with its name and options, or "none"', None
+    )
     target: Annotated[Text | None, OrNone] = _key("the name of the column or array to predict", None)
     split: SplitSection = _key("a table with validation, test, seed, stratify and draw", SplitSection())
     scale: Literal["none", "unit", "standardize", "center"] = _key('"none", "unit", "standardize" or "center"', "none")

@@ -26,7 +26,7 @@ def resolved(configuration: Configuration) -> dict[str, dict[str, Any]]:
     """
     table = {section: getattr(configuration, section).model_dump() for section in SETTABLE}
     data, network, loss, optimizer, run = (table[name] for name in ("data", "network", "loss", "optimizer", "run"))
-    for key in ("name", "file"):
+    for key in ("name", "file", "offline"):
         data[key] = _without_empty_table(data[key])
     network["layers"] = list(network["layers"])
     network["activation"] = _same_for_all(_each(network["activation"], _resolved_name("activation")))

@@ -17,7 +17,7 @@ def best_configurations(outcome: Any) -> "RenderableType":
     >>> from types import SimpleNamespace as record
     >>> from rich import print
     >>> best = record(settings={"optimizer.learning_rate": 0.1}, rows=5, diverged=1, mean=0.9, least=0.8, greatest=1.0)
-    >>> outcome = record(study="mine", metric="accuracy", ranked="validation", rows=10, diverged=1, out=None)
+    >>> outcome = record(study="mine", metric="accuracy", ranked="validation", rows=10, diverged=1, out=None, notes=())
     >>> print(best_configurations(record(**vars(outcome), configurations=[best])))
     learning_rate  accuracy   least  greatest  rows
     ───────────────────────────────────────────────
@@ -38,7 +38,7 @@ def best_configurations(outcome: Any) -> "RenderableType":
         table.add_row(*map(_value, one.settings.values()), *scores, f"{one.rows:,}")
     told = f"{outcome.study}: {outcome.rows:,} rows, {outcome.diverged:,} of them diverged; "
     told += f"mean {outcome.metric} on the {outcome.ranked} rows" + (f"; in {outcome.out}" if outcome.out else "")
-    return Group(table, "", told)
+    return Group(table, "", told, *(f"Note: {note}." for note in outcome.notes))
 
 
 def _short(key: str, keys: list[str]) -> str:

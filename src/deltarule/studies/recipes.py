@@ -297,8 +297,9 @@ def _check_names(configuration: Configuration, where: str = "") -> None:
             raise BadInput(
                 one_line(f"{where}stopping.{key}: there is no metric '{name}'; {_near(name, metrics.METRICS)}")
             )
-    if configuration.data.name is not None:
-        name, _ = taken_apart(configuration.data.name)
-        if name not in loading.LOADERS:
+    for key in ("name", "offline"):
+        given = getattr(configuration.data, key)
+        name = None if given is None else taken_apart(given)[0]
+        if name is not None and name not in loading.LOADERS:
             hint = f"{_near(name, loading.LOADERS)} (a table of your own goes under data.file)"
-            raise BadInput(one_line(f"{where}data.name: there is no data set '{name}'; {hint}"))
+            raise BadInput(one_line(f"{where}data.{key}: there is no data set '{name}'; {hint}"))

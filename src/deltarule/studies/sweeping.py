@@ -21,6 +21,7 @@ class SweepOutcome:
     rows, diverged       of the table
     best                 the ten best rows
     configurations       the ten configurations with the best means over their folds and seeds
+    notes                sentences worth knowing
     """
 
     study: str
@@ -31,6 +32,7 @@ class SweepOutcome:
     diverged: int
     best: list[dict[str, Any]]
     configurations: list[Any]
+    notes: tuple[str, ...]
 
 
 def sweep(
@@ -107,4 +109,5 @@ def sweep_outcome(table: Sweep, out: Path | None) -> SweepOutcome:
         diverged=table.diverged,
         best=table.best(),
         configurations=table.configurations(),
+        notes=table.notes,
     )

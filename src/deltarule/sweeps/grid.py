@@ -114,8 +114,8 @@ class Plan:
     """Everything that a sweep is about to do.
 
     Parameters: `base`, the configuration without grid; `settings` [C], what each configuration sets; `hashes` [C] of
-    them; `units`; `source`; `metric`, the score of the table: "accuracy" or "r_squared"; `ranked`, the part of the
-    data on which rows are ranked.
+    them; `units`; `source`; `notes`, what must be told; `metric`, the score of the table: "accuracy" or "r_squared";
+    `ranked`, the part of the data on which rows are ranked.
     """
 
     base: Configuration
@@ -123,6 +123,7 @@ class Plan:
     hashes: tuple[str, ...]
     units: tuple[Unit, ...]
     source: Source
+    notes: tuple[str, ...]
     metric: str
     ranked: str
 
@@ -197,10 +198,12 @@ def planned(
             name = f"{shape} {fold}" if alone else shape
             groups.setdefault(name, {}).setdefault((fold, way), []).append(place)
     units: list[Unit] = []
+    notes: dict[str, None] = {}
     for group in groups.values():
         first = every[next(iter(group.values()))[0]]
         data = data_of(first, source)
         _check(every, group, data.dataset)
+        notes |= dict.fromkeys(filter(None, [data.dataset.remark]))
         members = [
             Member(
                 every[places[0]],
@@ -222,6 +225,7 @@ def planned(
         hashes,
         tuple(units),
         source,
+        tuple(notes),
         *_scored(data_of(every[0], source), source),
     )
 

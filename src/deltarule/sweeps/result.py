@@ -77,7 +77,8 @@ class ConfigurationScore:
 class Sweep:
     """The table of a sweep, read from its store; made by `load_sweep` and `sweep`.
 
-    Attributes: `name`, `metric` ("accuracy" or "r_squared"), `ranked` (the part of the data on which rows are ranked).
+    Attributes: `name`, `metric` ("accuracy" or "r_squared"), `ranked` (the part of the data on which rows are ranked),
+    `grid` (the keys that it sets), `notes` (sentences worth knowing).
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -86,6 +87,7 @@ class Sweep:
         self.name: str = noted["name"]
         self.metric: str = noted["metric"]
         self.ranked: str = noted["ranked"]
+        self.notes: tuple[str, ...] = tuple(noted["notes"])
         self.grid: tuple[str, ...] = tuple(noted["grid"])
         self._bases: dict[str, dict[str, dict[str, Any]]] = {}
 

@@ -98,6 +98,7 @@ def _noted(store: Store, plan: Plan, name: str, keep: str, workers: int) -> list
     store.note(
         name=name,
         base=base[0],
+        notes=plan.notes,
         metric=plan.metric,
         ranked=plan.ranked,
         grid=grid,

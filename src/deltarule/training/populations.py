@@ -5,6 +5,7 @@ K members · N rows
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -90,7 +91,7 @@ def problem_of_members(
     # One number a member.    {name: [K]}, dropout [K, hidden layers]
     spread = {key: np.array([one[key] for one in numbers])[which] for key in numbers[0]}
     runs = [configurations[place].run for place in which.tolist()]
-    return create_problem(
+    problem = create_problem(
         network,
         dataset.train.x,
         dataset.encode(dataset.train, network.outputs),
@@ -117,6 +118,7 @@ def problem_of_members(
         ],
         dtype=first.run.dtype,
     )
+    return replace(problem, notes=(dataset.remark, *problem.notes)) if dataset.remark else problem
 
 
 def training_of(configuration: Configuration, dataset: Dataset, problem: Problem) -> dict[str, Any]:

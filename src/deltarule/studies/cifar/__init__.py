@@ -1,0 +1,1 @@
+"""The cifar study: a two-layer network on photographs, and deeper ones."""

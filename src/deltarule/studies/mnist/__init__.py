@@ -1,0 +1,1 @@
+"""The mnist study: a small framework's networks on handwritten digits."""
