@@ -6,9 +6,10 @@ from unittest import SkipTest
 
 import pytest
 from sklearn import neural_network
+from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from deltarule import MLPClassifier, MLPRegressor
+from deltarule import MLPClassifier, MLPRegressor, PopulationSearchCV
 
 ESTIMATORS = [MLPClassifier(), MLPRegressor(), MLPClassifier(solver="lbfgs"), MLPRegressor(solver="lbfgs")]
 
@@ -34,3 +35,17 @@ def test_check_of_scikit_learn(estimator: Any, check: Any) -> None:
 def fails(check: Callable[[Any], None], estimator: Any, error: type[Exception]) -> None:
     with pytest.raises(error):
         check(estimator)
+
+
+SHORT = {"max_iter": 40, "learning_rate_init": 0.01, "random_state": 0}
+GRID = {"learning_rate_init": [0.001, 0.01]}
+
+
+@parametrize_with_checks([PopulationSearchCV(kind(**SHORT), GRID, cv=2) for kind in (MLPClassifier, MLPRegressor)])
+@pytest.mark.filterwarnings("ignore")
+def test_check_of_a_search(estimator: Any, check: Any) -> None:
+    counterpart = getattr(neural_network, type(estimator.estimator).__name__)(**SHORT)
+    try:
+        check(estimator)
+    except SkipTest:
+        fails(check, GridSearchCV(counterpart, GRID, cv=2), SkipTest)

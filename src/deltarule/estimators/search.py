@@ -6,11 +6,10 @@ from typing import Any
 
 import joblib
 import numpy as np
-from scipy import sparse
 from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.metaestimators import available_if
 
 from deltarule.errors import BadInput
@@ -73,7 +72,8 @@ class PopulationSearchCV(GridSearchCV):
         Returns: the search.
         Errors: `BadInput` for another estimator, or other parameters.
         """
-        task = Task(self.estimator, X.tocsr() if sparse.issparse(X) else X, y, parameters)
+        X, y = indexable(X, y)
+        task = Task(self.estimator, X, y, parameters)
         splits = list(
             check_cv(self.cv, y, classifier=is_classifier(self.estimator)).split(X, y, parameters.pop("groups", None))
         )
