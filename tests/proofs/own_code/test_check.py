@@ -437,3 +437,16 @@ def test_an_object_is_left_as_it_was_found() -> None:
     assert np.array_equal(net.params["W"], PARAMS["W"]) and np.array_equal(net.seen, PARAMS["W"])
     report = check_object(net, params=["params['W']"], grads=["grads['b']"], loss=net.loss)
     assert not report.ok
+
+
+def test_where_no_mistake_is_known_that_is_said_and_what_else_could_be_told() -> None:
+    def loss(w: Any) -> float:
+        return float((w * w).sum())
+
+    def wrong(w: Any) -> Any:
+        return 2 * w + np.sin(np.arange(w.size)).reshape(w.shape)
+
+    report = check_gradient(loss, wrong, np.random.default_rng(0).normal(size=(3, 4)))
+    assert not report.ok and report.diagnosis == ()
+    assert any("no single mistake that is known" in note for note in report.notes)
+    assert any("like=Network" in note for note in report.notes)

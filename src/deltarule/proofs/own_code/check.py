@@ -104,7 +104,7 @@ def check_vjp(
     reports = []
     for draw, scale in enumerate((1.0, 10.0, 0.1)):
         layer = from_layer(forward, backward, given, draw, scale)
-        known = Known(further=partial(layer_hypotheses, layer))
+        known = Known(further=partial(layer_hypotheses, layer), of_layer=True)
         reports.append(examined(layer.code, "backward pass", known, _whole(most)))
         if not reports[-1].ok:
             return told(reports[-1], hint)

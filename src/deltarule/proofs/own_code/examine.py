@@ -46,6 +46,7 @@ class Known:
     """What is known beside the code: the network, the number of samples, the numbers of an update.
 
     further   hypotheses of the kind of code, from E
+    of_layer  whether the code is a layer, for which there is no network to tell
     """
 
     like: Like | None = None
@@ -53,6 +54,7 @@ class Known:
     learning_rate: float | None = None
     momentum: bool = False
     further: Callable[[Evidence], Iterator[Hypothesis]] = lambda evidence: iter(())
+    of_layer: bool = False
 
 
 def examined(code: Code, what: str, known: Known, most: int = MOST) -> CodeReport:
@@ -289,7 +291,7 @@ def _mistakes(evidence: Evidence, value: float, known: Known) -> tuple[tuple[Mis
     """What explains the gradient, or what is wrong in the loss though its gradient is right; and notes."""
     further = list(known.further(evidence)) if evidence.wrong else []
     if known.like is None:
-        return (diagnosis(evidence, further) if evidence.wrong else ()), ()
+        return _explained(evidence, further, () if known.of_layer else (_MORE,))
     likeness = recognized(evidence, evidence.expected, value, known.like)
     if likeness and likeness.objective.kind:
         return (_of_loss(likeness.objective.kind, evidence),), ()
@@ -300,11 +302,25 @@ def _mistakes(evidence: Evidence, value: float, known: Known) -> tuple[tuple[Mis
             sentence = f"the gradient is right for {words} of this network, but the loss is something else"
             return (named("loss_wrong", ("loss",), sentence),), ()
         note = "the loss is none that is known for the network of `like`, so that nothing was planted in it"
-        return (diagnosis(evidence, further) if evidence.wrong else ()), (note,)
+        mistakes, notes = _explained(evidence, further)
+        return mistakes, (note, *notes)
     words = f"the loss was recognized: {likeness.factor:.6g} times the sum of {likeness.objective.loss.name} over all"
     if not evidence.wrong:
         return (), (words,)
-    return diagnosis(evidence, [*further, *hypotheses(evidence, likeness, known.like)]), (words,)
+    mistakes, notes = _explained(evidence, [*further, *hypotheses(evidence, likeness, known.like)])
+    return mistakes, (words, *notes)
+
+
+_MORE = "more kinds are looked for where the network is told: like=Network(…), with x and y"
+
+
+def _explained(
+    evidence: Evidence, further: Sequence[Hypothesis], more: tuple[str, ...] = ()
+) -> tuple[tuple[Mistake, ...], tuple[str, ...]]:
+    """The mistakes that explain the gradient; or notes that say that none does, and what else could be tried."""
+    mistakes = diagnosis(evidence, further) if evidence.wrong else ()
+    nothing = bool(evidence.wrong) and not mistakes
+    return mistakes, ("no single mistake that is known explains it", *more) if nothing else ()
 
 
 def _of_loss(kind: str, evidence: Evidence) -> Mistake:
