@@ -15,6 +15,7 @@ from deltarule.files import load_arrays, save_arrays
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 X = np.random.default_rng(3).normal(size=(60, 3))
+FILES = Path(__file__).parents[2] / "docs" / "reference" / "files.md"
 SHORT: dict[str, Any] = {"hidden_layer_sizes": (4,), "max_iter": 3, "random_state": 0}
 MODELS = {
     "two classes": (MLPClassifier(**SHORT), X[:, 0] > 0),
@@ -130,3 +131,12 @@ def test_only_fitted_models_are_saved(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="cannot be saved; give a fitted MLPClassifier or MLPRegressor"):
         MLPClassifier().save(tmp_path / "model.safetensors")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_reference_names_all_that_is_in_a_file(tmp_path: Path) -> None:
+    section = FILES.read_text(encoding="utf-8").partition("## A model: ")[2].partition("\n## ")[0]
+    for kind in ("a population with batch norm", "scaled targets"):
+        model, y = MODELS[kind]
+        model.fit(X, y).save(tmp_path / "model.safetensors")
+        arrays, about = load_arrays(tmp_path / "model.safetensors")
+        assert [name for name in (*arrays, *about) if f"`{name}`" not in section] == []
