@@ -1,5 +1,7 @@
 """Sweeps as a person starts them: what is in the table is what training each member alone comes to."""
 
+import signal
+import threading
 import time
 
 import numpy as np
@@ -220,3 +222,16 @@ def test_rows_that_have_changed_are_other_rows(tmp_path):
         given = {"optimizer.learning_rate": [0.1], "data.scale": ["none"]}
         found.append({row["key"] for row in sweep(tmp_path / "mine.toml", given, seeds=1).rows()})
     assert found[0].isdisjoint(found[1])
+
+
+def test_ctrl_c_ends_it_and_nothing_is_lost(recipe, tmp_path):
+    long = with_settings(recipe, {"stopping.max_epochs": 300, "network.layers": ["auto", 4, "auto"]})
+    given = {"optimizer.learning_rate": [0.1, 0.01], "network.initial_scale": [1, 2]}
+    expected = without_seconds(sweep(long, given, engine="reference", seeds=4))
+    timer = threading.Timer(0.4, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    with pytest.raises(RunFailed, match="interrupted with 0 of 16 rows done; go on with --resume"):
+        sweep(long, given, out=tmp_path / "out", engine="reference", seeds=4)
+    assert list((tmp_path / "out" / "checkpoints").glob("*.safetensors"))
+    table = sweep(long, given, out=tmp_path / "out", resume=True, engine="reference", seeds=4)
+    assert without_seconds(table) == expected

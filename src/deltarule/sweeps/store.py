@@ -108,6 +108,8 @@ class Store:
                 if not self.connection.execute("PRAGMA user_version").fetchone()[0]:
                     self._create()
         except BaseException:
+            if hasattr(self, "connection"):
+                self.connection.close()
             self._lock.release()
             raise
 

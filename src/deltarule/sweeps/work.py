@@ -3,7 +3,6 @@
 K members · R rows of the table · P parameters
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from deltarule.engines.base import Engine
 from deltarule.engines.choose import choose
-from deltarule.errors import RunFailed
+from deltarule.errors import BadInput, RunFailed
 from deltarule.files import load_arrays, make_folder, save_arrays
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
@@ -21,7 +20,7 @@ from deltarule.sweeps.grid import Data, Source, Unit, data_of, forget_data
 from deltarule.training.history import Looks, each_block, look, on_rows
 from deltarule.training.populations import problem_of_members, training_of
 from deltarule.training.run import Run
-from deltarule.training.train import Progress, train
+from deltarule.training.train import train
 
 PARTS = ("train", "validation", "test")
 NO_LAYER = -1
@@ -82,9 +81,8 @@ def do(
     engine: str,
     keep: str,
     ranked: str,
-    folder: Path | None,
+    folder: Path,
     threads: int | None = None,
-    progress: Callable[[Progress], None] | None = None,
 ) -> Done:
     """Train members of a unit and score their rows.
 
@@ -103,7 +101,7 @@ def do(
         chosen.threads = threads
     part, problem, points = unit.take(places), whole.take(places), points[:, places]
     scoring = _Scoring(part, problem, data, points, chosen, keep, ranked)
-    file = None if folder is None else make_folder(folder) / f"{part.name}.safetensors"
+    file = _checkpoint(folder, part)
     if file is not None:
         scoring.keep_in(file.with_suffix(".rows"), taken_up=file.exists())
     if unit.at_once:
@@ -111,10 +109,18 @@ def do(
         rules |= {"observe": points, "observer": scoring.observe}
     else:
         rules |= {"validation": _validation(data, part.members[0].fold, problem)}
-    run = train(problem, engine=chosen, checkpoint=file, resume=True, progress=progress, **rules)
+    run = train(problem, engine=chosen, checkpoint=file, resume=True, **rules)
     if not run.interrupted:
         scoring.finish(run)
     return Done(scoring.table, tuple(problem.network.sizes), chosen.name, run.seconds, run.interrupted)
+
+
+def _checkpoint(folder: Path, part: Unit) -> Path | None:
+    """The file of a checkpoint; a machine of a cluster on which there cannot be this folder goes without."""
+    try:
+        return files_of(make_folder(folder), part)[0]
+    except BadInput:
+        return None
 
 
 def _data(unit: Unit, source: Source) -> Data:
