@@ -27,6 +27,8 @@ from deltarule.problem.state import State
 WIDEST = 64
 """Members in a block at most: with more, a block's parameters leave the processor's nearest memory."""
 BLOCK_BYTES = 400_000
+WORTH_WAKING = 2_000_000
+"""Members · rows · parameters of a call from which on other threads help: about two milliseconds of work."""
 FEW = 5
 """Members up to which each goes alone: sixteen lanes take about as long as eight members one after another."""
 
@@ -68,7 +70,8 @@ class CompiledEngine:
                 else:
                     parts, lanes = blocks(problem, group, self.threads)
                     block = partial(_Block, problem, state, after, n=n, lanes=lanes, objective=objective, bad=bad)
-                    self._in_turn([block(places=part).advance for part in parts])
+                    work = n * len(group) * problem.batch_rows(state.members[group[0]]) * problem.network.parameters
+                    self._in_turn([block(places=part).advance for part in parts], wake=work > WORTH_WAKING)
         return after, Trace(objective, bad)
 
     def _large(self, chosen: Callable[..., Members], group: Integers) -> None:
@@ -84,9 +87,9 @@ class CompiledEngine:
             parts = np.array_split(group, min(self.threads, len(group)))
             self._in_turn([chosen(places=part).advance for part in parts])
 
-    def _in_turn(self, tasks: list[Callable[[], None]]) -> None:
-        """Run tasks, on all threads where there are several."""
-        if len(tasks) == 1 or self.threads == 1:
+    def _in_turn(self, tasks: list[Callable[[], None]], wake: bool = True) -> None:
+        """Run tasks, on all threads where there are several and the work is worth waking them."""
+        if len(tasks) == 1 or self.threads == 1 or not wake:
             for task in tasks:
                 task()
         else:
