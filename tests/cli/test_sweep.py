@@ -38,6 +38,7 @@ def test_a_sweep_is_told_kept_and_printed(deltarule, mine, tmp_path):
     assert status == 0 and len(rows) == 24 and rows[0]["network.layers"] == "[2, 3, 1]"
     assert {row["fold"] for row in rows} == {"0/3", "1/3", "2/3"}
     _, out, _ = deltarule("sweep", "--table", tmp_path / "out", "--format", "json")
+    assert out == deltarule("sweep", "--table", tmp_path / "out", "--json")[1]
     table = json.loads(out)
     assert [row["key"] for row in table["rows"]] == [row["key"] for row in rows]
     done = subprocess.run(
@@ -70,7 +71,7 @@ def test_a_recipe_without_a_grid_is_one_configuration(deltarule):
         (["encoder", "--format", "csv"], "--format is given without --table"),
         (["encoder", "--table", "nowhere"], "leave encoder out"),
         (["--table", "nowhere"], "nowhere holds no sweep"),
-        (["encoder", "--engine", "fast"], "there is no engine 'fast'"),
+        (["encoder", "--engine", "fast"], 'run.engine is "fast"; give "auto", "reference", "compiled" or "autograd"'),
         (["encoder", "--folds", "3"], "3 folds are impossible with 1 rows in the smallest class"),
     ],
 )

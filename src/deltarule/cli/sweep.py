@@ -69,7 +69,7 @@ def sweep(
     from deltarule.studies.sweeping import sweep_outcome
 
     if table is not None:
-        _print_table(study, table, format)
+        _print_table(study, table, format or ("json" if json else "csv"))
         return
     if study is None:
         raise BadInput("no study is named; say what to sweep, or name the folder of a sweep with --table")
@@ -101,13 +101,13 @@ def sweep(
     show_all(best_configurations(outcome))
 
 
-def _print_table(study: str | None, folder: Path, format: str | None) -> None:
+def _print_table(study: str | None, folder: Path, format: str) -> None:
     from deltarule.sweeps.result import load_sweep
 
     if study is not None:
         raise BadInput(f"--table prints the sweep in {folder} whatever its study; leave {study} out")
     table = load_sweep(folder)
-    {"csv": _print_csv, "json": _print_rows, "parquet": _print_parquet}[format or "csv"](table)
+    {"csv": _print_csv, "json": _print_rows, "parquet": _print_parquet}[format](table)
 
 
 def _print_csv(table: "Sweep") -> None:

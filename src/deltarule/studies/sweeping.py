@@ -79,6 +79,8 @@ def sweep(
     recipe = study if isinstance(study, Recipe) else load_recipe(study)
     if seeds is not None:
         recipe = with_settings(recipe, {"run.seeds": seeds if isinstance(seeds, int) else list(seeds)})
+    if engine is not None:  # part of the key: another engine's last digits are others
+        recipe = with_settings(recipe, {"run.engine": engine})
     configuration = recipe.configuration
     if isinstance(grid, Mapping):
         configuration = with_grid(configuration, grid)
@@ -90,7 +92,6 @@ def sweep(
         settings=None if isinstance(grid, Mapping) else grid,
         resume=resume,
         keep=keep,
-        engine=engine or configuration.run.engine,
         executor=executor,
         address=address,
         workers=workers,

@@ -43,7 +43,6 @@ def run_sweep(
     settings: Sequence[Mapping[str, Any]] | None = None,
     resume: bool = False,
     keep: str = "none",
-    engine: str = "auto",
     executor: str = "local",
     address: str | None = None,
     workers: int | None = None,
@@ -61,8 +60,8 @@ def run_sweep(
         raise BadInput(f"the weights to keep are {keep!r}; choose one of {', '.join(KEEP)}")
     if source.folds is not None and source.folds < 2:
         raise BadInput(f"there are to be {source.folds} folds; give a whole number of 2 or more")
-    if engine != "auto":
-        engine_of_name(engine)
+    if configuration.run.engine != "auto":
+        engine_of_name(configuration.run.engine)  # says so where its library is missing
     if out is not None and not resume and (out / FILE).exists():
         raise BadInput(f"{out} holds a sweep already; go on with it by --resume, or name another folder")
     with contextlib.ExitStack() as stack:
@@ -75,7 +74,7 @@ def run_sweep(
         plan = planned(configuration, source, settings, meant_for)
         with Store(folder) as store:
             ids = _noted(store, plan, name, keep, meant_for)
-            _train(store, plan, ids, given, keep, engine, progress)
+            _train(store, plan, ids, given, keep, progress)
         result = load_sweep(folder)
         return result.in_memory() if out is None else result
 
@@ -115,7 +114,6 @@ def _train(
     ids: list[int],
     given: Pool,
     keep: str,
-    engine: str,
     progress: Callable[[SweepProgress], None] | None,
 ) -> None:
     done = store.keys()
@@ -130,7 +128,7 @@ def _train(
 
     told(0)
     tasks = (
-        (unit, places, plan.source, engine, keep, plan.ranked, folder, given.threads)
+        (unit, places, plan.source, keep, plan.ranked, folder, given.threads)
         for unit, places in chunks(plan.units, done)
     )
     for (unit, places, *_), finished in each(given, _work, tasks):
@@ -149,14 +147,13 @@ def _work(
     unit: Unit,
     places: Integers,
     source: Source,
-    engine: str,
     keep: str,
     ranked: str,
     folder: Path,
     threads: int | None,
 ) -> Done:
     """What a worker does: all of it is in its arguments."""
-    return do(unit, places, source, engine=engine, keep=keep, ranked=ranked, folder=folder, threads=threads)
+    return do(unit, places, source, keep=keep, ranked=ranked, folder=folder, threads=threads)
 
 
 def _commit(store: Store, plan: Plan, ids: list[int], part: Unit, finished: Done, keep: str) -> None:

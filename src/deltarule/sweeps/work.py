@@ -78,7 +78,6 @@ def do(
     places: Integers,
     source: Source,
     *,
-    engine: str,
     keep: str,
     ranked: str,
     folder: Path,
@@ -86,8 +85,8 @@ def do(
 ) -> Done:
     """Train members of a unit and score their rows.
 
-    Parameters: `places`, which members: those that no earlier run has trained; `engine`, a name; `keep`, whose weights
-    are handed back: "none", "best" of these rows, "all"; `ranked`, the part of the data that says which is best;
+    Parameters: `places`, which members: those that no earlier run has trained; `keep`, whose weights are handed
+    back: "none", "best" of these rows, "all"; `ranked`, the part of the data that says which is best;
     `folder`, where a checkpoint is written and taken up; `threads`, how many the compiled engine may use.
     Errors: `RunFailed` where the data are other ones than when the sweep was planned.
     """
@@ -96,7 +95,7 @@ def do(
     rules = training_of(unit.members[0].configuration, data.dataset, whole)
     points = _points(unit, whole)
     # For all units of this shape, and their members done or not: so that it does not depend on what is left to do.
-    chosen = choose(engine, whole, unit.alike * int(points.max(initial=0))).engine
+    chosen = choose(unit.members[0].configuration.run.engine, whole, unit.alike * int(points.max(initial=0))).engine
     if threads is not None and hasattr(chosen, "threads"):
         chosen.threads = threads
     part, problem, points = unit.take(places), whole.take(places), points[:, places]
