@@ -401,6 +401,13 @@ def test_programs_lie_where_only_the_user_may_write():
     assert sys.platform == "win32" or folder.stat().st_mode & 0o077 == 0
 
 
+def test_large_networks_of_all_sizes_have_one_program():
+    one = matrices.program(case(9, sizes=(3, 30, 40, 2), batch_norm=True))
+    assert one == matrices.program(case(9, sizes=(3, 300, 50, 2), members=2, batch_norm=True))
+    assert one != matrices.program(case(9, sizes=(3, 30, 40, 2)))
+    assert "deltarule" not in one.replace('"""', "").replace("deltarule.maths", "")
+
+
 def test_a_program_is_text_that_calls_nothing_of_ours():
     text = program(encoder(1), Shape(16, False, "none", (False,)))
     assert "deltarule" not in text.replace('"""', "")

@@ -21,6 +21,10 @@ from deltarule.problem.problem import Floats, Problem
 
 NAMES = ("auto", "reference", "compiled", "autograd")
 
+TRAININGS_OF_A_PROGRAM = 20
+"""How many trainings are taken to share a program for large networks: it is compiled once, for networks of all sizes,
+and a table is seldom fitted once."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -80,8 +84,8 @@ def choose(name: str, problem: Problem, steps: int) -> Choice:
     if reason:
         return Choice(engine("reference"), f"reference: the compiled engine has no program for {reason}")
     plain = expected_seconds("reference", problem, steps)
-    # As if it had to be compiled anew, so that the choice, and with it the last digits, is the same on every day.
-    fast = expected_seconds("compiled", problem, steps) + prices()["seconds_to_compile"]
+    # Whether it was compiled before does not count: the choice, and with it the last digits, is the same every day.
+    fast = expected_seconds("compiled", problem, steps) + _seconds_to_compile(problem)
     if fast < plain:
         return Choice(compiled, f"compiled: about {fast:.1f} s, reference about {plain:.1f} s")
     return Choice(engine("reference"), f"reference: about {plain:.1f} s, compiled about {fast:.1f} s")
@@ -103,6 +107,12 @@ def expected_seconds(name: str, problem: Problem, steps: int) -> float:
     """
     per = prices()["nanoseconds"][f"{form_of(name, problem)} {problem.dtype}"]
     return float(steps * (quantities(problem) @ np.array(per)) * 1e-9)
+
+
+def _seconds_to_compile(problem: Problem) -> float:
+    """What compiling is charged for a training: all of it, or its share where one program serves all sizes."""
+    whole = float(prices()["seconds_to_compile"])
+    return whole / TRAININGS_OF_A_PROGRAM if form_of("compiled", problem) == "products" else whole
 
 
 def form_of(name: str, problem: Problem) -> str:

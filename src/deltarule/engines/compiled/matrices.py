@@ -21,7 +21,7 @@ import numpy as np
 from deltarule.engines.compiled.blas import blas
 from deltarule.engines.compiled.source import Formulas, NotCompilable
 from deltarule.maths.losses import CROSS_ENTROPY
-from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Layer
+from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Entry, Layer
 from deltarule.maths.random import DROPOUT
 from deltarule.problem.batches import orders_of_epochs
 from deltarule.problem.problem import Floats, Integers, Problem
@@ -53,7 +53,7 @@ def not_fusible(problem: Problem) -> str:
 
 
 def program(problem: Problem) -> str:
-    """The source text of the program that advances problems like this one."""
+    """The source text of the program that advances problems like this one, whatever their sizes: it is given these."""
     formulas, layers = Formulas(), problem.network.layers
     loops = [_activate(layer, formulas) + _slope(layer, formulas) for layer in layers[:-1]]
     parts = [*loops, _loss(problem, formulas), _update(problem, formulas), _rate(problem, formulas)]
@@ -91,7 +91,7 @@ def _slope(layer: Layer, formulas: Formulas) -> str:
 
 def _loss(problem: Problem, formulas: Formulas) -> str:
     """The batch's loss, and ∂J/∂z in the place of z."""
-    loss, output, units = problem.loss, problem.network.output, problem.network.outputs
+    loss, output, units = problem.loss, problem.network.output, "z.shape[1]"
     divisor = {"sum": "1.0", "mean_samples": "total", "mean_elements": f"(total * {units})"}[problem.reduction]
     lines = [
         "def loss(z, a, y, ids, w, weighted, total):",
@@ -217,13 +217,13 @@ def _advance(problem: Problem) -> str:
         "                    total += w[whole[r]]",
         "            T = theta[place]",
         *(f"            {slot}_of = {slot}[place]" for slot in slots),
-        *(f"            {e.name} = T[{e.start}:{e.stop}].reshape({e.shape})" for e in network.entries),
+        *(f"            {_view(problem, 'T', e)}" for e in network.entries),
         "            for block in range(me, blocks, threads):",
     ]
     rows = [
         "low, high = block * count // blocks, (block + 1) * count // blocks",
         "mine, seen, g = whole[low:high], order[low:high], G[block]",
-        *(f"g{e.name} = g[{e.start}:{e.stop}].reshape({e.shape})" for e in network.entries),
+        *(_view(problem, "g", e) for e in network.entries),
         *(f"{space} = {space}_space[low:high]" for space in spaces if space[0] != "s"),
         *(f"{space} = {space}_space" for space in spaces if space[0] == "s"),
         "if k == 0 or ids.shape[1] > 1:",
@@ -239,8 +239,17 @@ def _advance(problem: Problem) -> str:
     return "\n".join(lines)
 
 
+def _view(problem: Problem, vector: str, entry: Entry) -> str:
+    """An array within θ, or with "g" within its gradient; what its shape is the program learns when it runs."""
+    place, number = problem.network.entries.index(entry), int(entry.name.lstrip("Wbgamet"))
+    rows = f"sizes[{number - 1}]" if entry.name[0] == "W" else "1"
+    name = entry.name if vector == "T" else f"g{entry.name}"
+    return f"{name} = {vector}[starts[{place}] : starts[{place + 1}]].reshape(({rows}, sizes[{number}]))"
+
+
 ARGUMENTS = (
-    *("me", "threads", "gate", "aside", "blas", "one", "n", "step", "batches", "size", "rows", "places", "theta"),
+    *("me", "threads", "gate", "aside", "blas", "one", "n", "step", "batches", "size", "rows", "sizes", "starts"),
+    *("ranges", "places", "theta"),
     *("buffers", "rates", "given", "strengths", "dropout", "limits", "keys", "X", "Y", "weights", "weighted", "ids"),
     *("positions", "objective", "bad", "losses", "values", "unsound"),
 )
@@ -254,11 +263,13 @@ def _forward(problem: Problem) -> list[str]:
         if layer.bias and (layer.batch_norm or last):
             lines.append(f"add_bias(z{n}, b{n})")
         if layer.batch_norm:
-            first = next(entry.start for entry in problem.network.buffers if entry.name == f"mean{n}")
-            lines.append(
-                f"normalize(z{n}, h{n}, mine, w, weighted, total, gamma{n}, beta{n}, s{n}, "
-                f"buffers[place, {first}:{first + 2 * layer.units}], {BATCH_NORM_EPSILON}, {BATCH_NORM_MOMENTUM})"
-            )
+            before = [one.number for one in problem.network.layers[:place] if one.batch_norm]
+            first = " + ".join(["0", *(f"2 * sizes[{number}]" for number in before)])
+            lines += [
+                f"running = buffers[place, {first} : {first} + 2 * sizes[{n}]]",
+                f"normalize(z{n}, h{n}, mine, w, weighted, total, gamma{n}, beta{n}, s{n}, running, "
+                f"{BATCH_NORM_EPSILON}, {BATCH_NORM_MOMENTUM})",
+            ]
         if last:
             break
         bias = f"b{n}, " if layer.bias and not layer.batch_norm else ""
@@ -318,12 +329,12 @@ def _step(problem: Problem, slots: list[str]) -> list[str]:
         lines += [f"own[{decay}] = 0.0", "without = numbers_of(t, own)"]
     of = "".join(f"{slot}_of, " for slot in slots)
     lines.append("for chunk in range(me, blocks, threads):")
-    for place, (start, stop, penalized) in enumerate(ranges):
+    for place, (_, _, penalized) in enumerate(ranges):
         numbers = "without" if optimizer.decay and not penalized else "numbers"
         strength = "strength" if penalized else "0.0"
-        length = stop - start
         lines += [
-            f"    low, high = {start} + chunk * {length} // blocks, {start} + (chunk + 1) * {length} // blocks",
+            f"    begin, length = ranges[{place}], ranges[{place + 1}] - ranges[{place}]",
+            "    low, high = begin + chunk * length // blocks, begin + (chunk + 1) * length // blocks",
             "    add(G, low, high)",
             f"    value, odd = update(T, G[0], {of}low, high, {strength}, {numbers})",
             f"    values[{place}, chunk], unsound[{place}, chunk] = {strength} * value, odd",
@@ -389,6 +400,7 @@ class Members:
         size, rows = problem.batch_rows(members[0]), problem.row_count(members[0])
         batches, blocks = -(-rows // size), self.blocks
         ids, positions = _row_orders(problem, members, state.step, n, batches)
+        ranges = _ranges(problem)
         names = ("learning_rate", *problem.optimizer.parameters)
         rates = problem.rates(members, np.arange(state.step, state.step + n)) * state.factor[self.places]
         dropout, seeds = problem.dropout[members], problem.dropout_seeds[members]
@@ -400,14 +412,17 @@ class Members:
             if layer.batch_norm:
                 spaces += [np.empty((size, layer.units), dtype), np.empty((3, layer.units))]
         return [
-            *(blas().gemm(dtype), dtype.type(1), n, state.step, batches, size, rows, self.places),
+            *(blas().gemm(dtype), dtype.type(1), n, state.step, batches, size, rows),
+            np.array([problem.network.inputs, *(layer.units for layer in layers)]),
+            np.array([*(entry.start for entry in problem.network.entries), problem.network.parameters]),
+            *(np.array([*(start for start, _, _ in ranges), problem.network.parameters]), self.places),
             *(self.after.theta, self.after.buffers, rates),
             np.stack([problem.numbers[name][members] for name in names], 1),
             *(problem.strength[members], dropout, np.floor(dropout * 2.0**32).astype(np.uint64)),
             np.stack([seeds & np.uint64(0xFFFFFFFF), seeds >> np.uint64(32)], 1),
             *(problem.x, problem.y, weights[members] if len(weights) > 1 else weights, problem.weights is not None),
             *(ids, positions, self.objective, self.bad, np.zeros(blocks)),
-            *(np.zeros((len(_ranges(problem)), blocks)), np.zeros((len(_ranges(problem)), blocks), np.int64)),
+            *(np.zeros((len(ranges), blocks)), np.zeros((len(ranges), blocks), np.int64)),
             *(*spaces, np.empty((blocks, problem.network.parameters), dtype)),
             *(self.after.slots[name] for name in problem.optimizer.slots),
         ]
