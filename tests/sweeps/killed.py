@@ -1,4 +1,4 @@
-"""A sweep in a process of its own, for tests that kill it; also run by benchmarks/killed_sweeps.py."""
+"""A sweep in a process of its own, for tests that kill it; also run by benchmarks/sweeps.py."""
 
 import sys
 from pathlib import Path

@@ -10,6 +10,7 @@ import pytest
 from deltarule import load_sweep, sweep
 from deltarule.data.splits import folds
 from deltarule.errors import BadInput, RunFailed
+from deltarule.files import save_arrays
 from deltarule.problem.create import create_problem
 from deltarule.stats import metrics
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_settings
@@ -235,3 +236,15 @@ def test_ctrl_c_ends_it_and_nothing_is_lost(recipe, tmp_path):
     assert list((tmp_path / "out" / "checkpoints").glob("*.safetensors"))
     table = sweep(long, given, out=tmp_path / "out", resume=True, engine="reference", seeds=4)
     assert without_seconds(table) == expected
+
+
+def test_a_checkpoint_that_cannot_be_taken_up_is_begun_anew(recipe, tmp_path):
+    long = with_settings(recipe, {"stopping.max_epochs": 300, "network.layers": ["auto", 4, "auto"]})
+    given = {"optimizer.learning_rate": [0.1, 0.01], "network.initial_scale": [1, 2]}
+    expected = without_seconds(sweep(long, given, engine="reference"))
+    threading.Timer(0.4, signal.raise_signal, [signal.SIGINT]).start()
+    with pytest.raises(RunFailed, match="interrupted"):
+        sweep(long, given, out=tmp_path / "out", engine="reference")
+    [checkpoint] = (tmp_path / "out" / "checkpoints").glob("*.safetensors")
+    save_arrays(checkpoint, {}, {"format": "of another version"})
+    assert without_seconds(sweep(long, given, out=tmp_path / "out", resume=True, engine="reference")) == expected

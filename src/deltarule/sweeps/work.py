@@ -92,26 +92,40 @@ def do(
     """
     data = _data(unit, source)
     whole = _problem(unit, data)
-    rules = training_of(unit.members[0].configuration, data.dataset, whole)
     points = _points(unit, whole)
     # For all units of this shape, and their members done or not: so that it does not depend on what is left to do.
     chosen = choose(unit.members[0].configuration.run.engine, whole, unit.alike * int(points.max(initial=0))).engine
     if threads is not None and hasattr(chosen, "threads"):
         chosen.threads = threads
     part, problem, points = unit.take(places), whole.take(places), points[:, places]
-    scoring = _Scoring(part, problem, data, points, chosen, keep, ranked)
     file = _checkpoint(folder, part)
+    scoring = _Scoring(part, problem, data, chosen, keep, ranked)
+    try:
+        run = _trained(scoring, points, file, resume=True)
+    except BadInput:
+        if file is None or not file.exists():
+            raise
+        # The checkpoint is one that this version cannot take up.
+        scoring = _Scoring(part, problem, data, chosen, keep, ranked)
+        run = _trained(scoring, points, file, resume=False)
+    if not run.interrupted:
+        scoring.finish(run)
+    return Done(scoring.table, tuple(problem.network.sizes), chosen.name, run.seconds, run.interrupted)
+
+
+def _trained(scoring: "_Scoring", points: Integers, file: Path | None, resume: bool) -> Run:
+    """Train the members of a part, showing them to `scoring` wherever a row ends."""
+    unit, problem, data = scoring.unit, scoring.problem, scoring.data
+    first = unit.members[0]
+    rules = training_of(first.configuration, data.dataset, problem)
     if file is not None:
-        scoring.keep_in(file.with_suffix(".rows"), taken_up=file.exists())
+        scoring.keep_in(file.with_suffix(".rows"), taken_up=resume and file.exists())
     if unit.at_once:
         rules |= {"max_steps": int(points.max()), "max_epochs": None, "validation": None, "with_history": False}
         rules |= {"observe": points, "observer": scoring.observe}
     else:
-        rules |= {"validation": _validation(data, part.members[0].fold, problem)}
-    run = train(problem, engine=chosen, checkpoint=file, resume=True, **rules)
-    if not run.interrupted:
-        scoring.finish(run)
-    return Done(scoring.table, tuple(problem.network.sizes), chosen.name, run.seconds, run.interrupted)
+        rules |= {"validation": _validation(data, first.fold, problem)}
+    return train(problem, engine=scoring.engine, checkpoint=file, resume=resume, **rules)
 
 
 def _checkpoint(folder: Path, part: Unit) -> Path | None:
@@ -177,9 +191,7 @@ def _validation(data: Data, fold: int, problem: Problem) -> tuple[Floats, Floats
 class _Scoring:
     """Scores rows as they are reached, and keeps them beside the checkpoint of a training that is not done yet."""
 
-    def __init__(
-        self, unit: Unit, problem: Problem, data: Data, points: Integers, engine: Engine, keep: str, ranked: str
-    ) -> None:
+    def __init__(self, unit: Unit, problem: Problem, data: Data, engine: Engine, keep: str, ranked: str) -> None:
         self.unit, self.problem, self.data, self.engine = unit, problem, data, engine
         self.keep, self.ranked = keep, ranked
         self.metric = "accuracy" if data.dataset.classes else "r_squared"
