@@ -1,0 +1,78 @@
+"""Which engine `auto` takes: prices that are fitted to what is kept, and choices that what is kept bears out."""
+
+import importlib.util
+import sys
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deltarule.engines.choose import choose, engine, expected_seconds, form_of, prices
+from deltarule.errors import BadInput
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.problem.problem import Problem
+
+
+def script() -> Any:
+    path = Path(__file__).parents[2] / "benchmarks" / "costs.py"
+    spec = importlib.util.spec_from_file_location("costs", path)
+    assert spec is not None and spec.loader is not None
+    module = sys.modules["costs"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def network(sizes: list[int], members: int = 1, rows: int = 32, **given: Any) -> Problem:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(rows, sizes[0])), rng.normal(size=(rows, sizes[-1]))
+    return create_problem(Network(sizes), x, y, seeds=range(members), **given)
+
+
+def test_the_prices_are_fitted_to_the_measurements_that_are_kept() -> None:
+    kept = prices()
+    assert len(kept["measurements"]) >= 100
+    fitted = script().fitted(kept["measurements"])
+    assert fitted.keys() == kept["nanoseconds"].keys()
+    for form, found in fitted.items():
+        assert found == pytest.approx(kept["nanoseconds"][form], rel=0.02, abs=0.01), form
+
+
+def test_once_compiled_the_engine_that_should_be_faster_was_faster() -> None:
+    costs = script()
+
+    def work(one: dict[str, Any]) -> Any:
+        return one["sizes"], one["batch"], one["members"], one["form"].split()[1]
+
+    right = clear = 0
+    for (sizes, batch, members, dtype), pair in groupby(sorted(prices()["measurements"], key=work), work):
+        took = {one["form"].split()[0] == "reference": one["nanoseconds"] for one in pair}
+        if max(took.values()) < 1.5 * min(took.values()):
+            continue
+        problem = costs.problem_of(tuple(sizes), batch, members, dtype)
+        expected = {name: expected_seconds(name, problem, 1) for name in ("reference", "compiled")}
+        clear += 1
+        right += (expected["reference"] < expected["compiled"]) == (took[True] < took[False])
+    assert clear >= 30 and right >= 0.95 * clear
+
+
+def test_auto_weighs_the_work() -> None:
+    small, large = network([8, 3, 8], members=1), network([30, 100, 1])
+    assert form_of("compiled", small) == "lanes" and form_of("compiled", large) == "products"
+    assert choose("auto", small, steps=10).engine.name == "reference"
+    assert choose("auto", network([8, 3, 8], members=1000), steps=100_000).engine.name == "compiled"
+    assert choose("auto", large, steps=10).engine.name == "reference"
+    assert choose("auto", large, steps=100_000).engine.name == "compiled"
+    assert choose("auto", network([30, 100, 1], optimizer="normalized_gradient"), 10**6).engine.name == "reference"
+    assert choose("compiled", small, steps=1).why == "as named"
+
+
+def test_a_device_is_pytorchs() -> None:
+    assert engine("autograd", "cpu").name == "autograd"
+    for name in ("reference", "compiled"):
+        with pytest.raises(BadInput, match=f"the engine '{name}' computes on the processor alone"):
+            engine(name, "cpu")
+    with pytest.raises(BadInput, match="there is no engine 'warp'"):
+        engine("warp")
