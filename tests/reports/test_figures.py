@@ -1,4 +1,3 @@
-import itertools
 import subprocess
 import sys
 import xml.etree.ElementTree
@@ -6,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from figure_reading import assert_readable, caption, drawn, legend
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -54,53 +54,6 @@ FEW, MANY = encoder(seeds=range(3)), encoder(seeds=range(9), validation=None)
 def values_of(columns):
     """A few looks at so many members, whatever they were."""
     return st.integers(1, 6).flatmap(lambda looks: arrays(np.float64, (looks, columns), elements=anything))
-
-
-def texts(figure):
-    """Every text that is drawn, with the renderer's own box of it."""
-    figure.draw_without_rendering()
-    beyond = set()
-    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
-        low, high = sorted(axis.get_view_interval())
-        for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
-            if not low <= tick.get_loc() <= high:
-                beyond |= {tick.label1, tick.label2}
-    from matplotlib.text import Text
-
-    found = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
-    return [(text.get_text(), text.get_window_extent()) for text in found if text not in beyond]
-
-
-def assert_readable(figure):
-    """No two texts overlap, none leaves the picture or lies on the curves, and the axes say what they show."""
-    with style.drawing():
-        boxes = texts(figure)
-        page = figure.bbox
-        for (one, box), (other, other_box) in itertools.combinations(boxes, 2):
-            across = min(box.x1, other_box.x1) - max(box.x0, other_box.x0)
-            down = min(box.y1, other_box.y1) - max(box.y0, other_box.y0)
-            assert across <= 0 or down <= 0, (one, other)
-        for text, box in boxes:
-            assert page.x0 <= box.x0 <= box.x1 <= page.x1, text
-            assert page.y0 <= box.y0 <= box.y1 <= page.y1, text
-        for axes, legend in itertools.product(figure.axes, figure.legends):
-            assert legend.get_window_extent().x0 >= axes.bbox.x1
-    for axes in figure.axes:
-        assert axes.get_ylabel()
-    assert figure.axes[-1].get_xlabel()
-    assert figure.axes[0].get_title(loc="left")
-
-
-def drawn(line):
-    return np.asarray(line.get_xdata()).tolist(), np.asarray(line.get_ydata()).tolist()
-
-
-def legend(figure):
-    return [text.get_text().replace("\n", " ") for legend in figure.legends for text in legend.get_texts()]
-
-
-def caption(figure):
-    return figure.get_supxlabel().replace("\n", " ")
 
 
 def test_what_is_drawn_of_few_members_is_the_record():

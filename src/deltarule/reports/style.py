@@ -10,6 +10,7 @@ COLORS = (BLUE, ORANGE, GREEN, ROSE, BLACK, SKY, BROWN, VIOLET)
 """Any two are at least 15 apart (CIEDE2000), also as protanopes and deuteranopes see them."""
 
 GRAY, PALE = "#6b6b6b", "#dcdcdc"
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES: tuple[Any, ...] = ("solid", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)))
 BAND = 0.2
 """How opaque the band around a median is."""
@@ -49,6 +50,38 @@ STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text that can be searched, selected and read aloud
     "svg.hashsalt": "deltarule",  # else the names inside an SVG are random, and no two files are the same
 }
+
+
+def diverging() -> Any:
+    """A color map from blue through white to orange: negative, zero and positive.
+
+    >>> from matplotlib.colors import to_hex
+    >>> [to_hex(diverging()(place)) for place in (0.0, 0.5, 1.0)]
+    ['#026dad', '#ffffff', '#d87130']
+    """
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("signs", [BLUE, "#ffffff", ORANGE], 255)
+
+
+def rising() -> Any:
+    """A color map from white to blue, for what is never negative."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("amounts", ["#ffffff", BLUE], 256)
+
+
+def ink_on(color: Any) -> str:
+    """Black or white, whichever can be read on a color.
+
+    >>> ink_on("#ffffff"), ink_on("#000000")
+    ('#212120', '#ffffff')
+    """
+    from matplotlib.colors import to_rgb
+
+    channels = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in to_rgb(color)]
+    luminance = sum(weight * one for weight, one in zip((0.2126, 0.7152, 0.0722), channels, strict=True))
+    return BLACK if luminance > 0.18 else "#ffffff"
 
 
 @contextmanager

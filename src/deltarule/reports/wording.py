@@ -1,8 +1,22 @@
-"""How records are told in words, alike in figures and tables."""
+"""How records are told in words, alike in figures, tables and pages."""
+
+import re
 
 import numpy as np
 
 from deltarule.problem.problem import Problem
+
+_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+
+
+def visible(text: str) -> str:
+    r"""Text without the characters that only command: those that move a terminal's cursor or turn the direction of
+    writing, and those that no file of XML may hold.
+
+    >>> visible("red \x1b[31m alert").count("\ufffd"), visible("plain")
+    (1, 'plain')
+    """
+    return _UNSEEN.sub("\ufffd", text)
 
 
 def member_names(problem: Problem) -> list[str]:

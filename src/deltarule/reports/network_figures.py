@@ -1,0 +1,354 @@
+"""Figures of what is inside a network: activations, weights, the network itself, and the functions of its units.
+
+N objects · D inputs · H hidden units · C outputs · L layers
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deltarule.errors import BadInput
+from deltarule.maths.activations import Activation
+from deltarule.problem.problem import Floats
+from deltarule.problem.registry import activation
+from deltarule.reports import style
+from deltarule.reports.sheet import Sheet, wrapped
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_ROWS, MOST_COLUMNS = 32, 16
+"""Cells of a table that still can be read."""
+MOST_UNITS = 16
+"""Units of a layer that are drawn, and units whose weights are shown as images."""
+CELL = 0.42, 0.24
+"""Inches across and down."""
+MOST_CHARACTERS = 14
+
+
+def activation_cells(labels: Sequence[str], hidden: Any, outputs: Any) -> "Figure":
+    """Draw the table of hidden and output activations, what is above 0.5 marked, and the code of the hidden units.
+
+    Parameters: `labels`, the names of the N inputs; `hidden` [N, H]; `outputs` [N, C].
+    Errors: `BadInput` for more rows or units than a page has room for.
+
+    >>> figure = activation_cells(["cat", "dog"], [[0.97, 0.02], [0.51, 0.5]], [[0.9, 0.1], [0.2, 0.8]])
+    >>> [text.get_text() for text in figure.axes[1].get_yticklabels()]
+    ['10', '10']
+    """
+    hidden, outputs = np.asarray(hidden), np.asarray(outputs)
+    _check_room(hidden, "hidden activations")
+    _check_room(outputs, "output activations")
+    codes = ["".join("1" if value > 0.5 else "0" for value in row) for row in hidden.tolist()]
+    with style.drawing():
+        across = [hidden.shape[1], outputs.shape[1]]
+        sheet = Sheet.of_axes(
+            "Activations of each input", *_size(len(hidden), sum(across) + 4), ncols=2, width_ratios=across
+        )
+        for values, letter, what in ((hidden, "h", "hidden units"), (outputs, "o", "outputs")):
+            names = [f"{letter}{number + 1}" for number in range(values.shape[1])]
+            rows = labels if values is hidden else codes
+            _cells(sheet.axes, values, rows, names, (0.0, 1.0), "{:.2f}", marked=values > 0.5)
+            sheet.axes.set_xlabel(what)
+            sheet.y_label("input" if values is hidden else "code")
+            sheet.row += 1
+        different = len(set(codes))
+        sheet.note("Bold, with a star: above 0.5; a code has a 1 there.")
+        sheet.note(f"The {len(codes)} inputs have {different} different code{'' if different == 1 else 's'}.")
+        sheet.say("; ".join(f"{label} has the code {code}" for label, code in zip(labels, codes, strict=True)) + ".")
+        sheet.say(f"{different} codes are different.")
+        return sheet.finished()
+
+
+def weight_cells(arrays: Mapping[str, Any]) -> "Figure":
+    """Draw the weights and biases of layers as heat tables, each number with its sign.
+
+    Parameters: `arrays`, by name: W [D, H], a row for each unit that they come from; b [1, H] or [H].
+    Errors: `BadInput` for none, or one that is too large for a page.
+
+    >>> figure = weight_cells({"W1": [[1.25, -0.3], [-4.0, 0.0]], "b1": [[0.5, -0.5]]})
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['+1.2', '-0.3', '-4.0', '0.0']
+    """
+    shown = {name: np.atleast_2d(np.asarray(values)) for name, values in arrays.items()}
+    if not shown:
+        raise BadInput("there are no weights to draw; give at least one array")
+    for name, values in shown.items():
+        _check_room(values, name)
+    largest = max(float(np.abs(values[np.isfinite(values)]).max(initial=0)) for values in shown.values()) or 1.0
+    with style.drawing():
+        rows = [len(values) for values in shown.values()]
+        width, _ = _size(1, max(values.shape[1] for values in shown.values()) + 3)
+        height = 0.9 + sum(CELL[1] * count + 0.55 for count in rows)
+        sheet = Sheet.of_axes("Weights and biases", width, height, nrows=len(shown), height_ratios=rows)
+        for name, values in shown.items():
+            down = [str(place + 1) for place in range(len(values))] if len(values) > 1 else [""]
+            across = [str(place + 1) for place in range(values.shape[1])]
+            _cells(sheet.axes, values, down, across, (-largest, largest), "{:+.1f}")
+            sheet.axes.set_ylabel(wrapped(name, MOST_CHARACTERS), rotation=0, ha="right", va="center")
+            sheet.axes.set_xlabel("to unit")
+            sheet.row += 1
+            sheet.say(f"{name}: {_signs(values)}.")
+        sheet.note("Blue: negative. Orange: positive. A row of W: from one unit.")
+        return sheet.finished()
+
+
+def sign_agreement(first: Any, second: Any) -> "Figure":
+    """Draw where the weight from an input to a hidden unit and that from it to the same output have the same sign.
+
+    Parameters: `first` [D, H], the weights W1; `second` [H, D], the weights W2.
+    Errors: `BadInput` for matrices that do not mirror each other.
+
+    >>> figure = sign_agreement([[1.0, -2.0]], [[3.0], [4.0]])
+    >>> figure.axes[0].get_title(loc="left")
+    'Signs of W1 and W2: 1 of 2 agree'
+    """
+    first, second = np.asarray(first), np.asarray(second).T
+    if first.shape != second.shape:
+        raise BadInput(
+            f"W1 is {' × '.join(map(str, first.shape))} and W2 {' × '.join(map(str, second.T.shape))}; signs are "
+            "compared where the outputs are the inputs again, D × H and H × D"
+        )
+    _check_room(first, "W1")
+    agree = np.sign(first) == np.sign(second)
+    with style.drawing():
+        width, height = _size(len(first), first.shape[1] + 3)
+        sheet = Sheet.of_axes(f"Signs of W1 and W2: {agree.sum()} of {agree.size} agree", max(width, 4.6), height)
+        texts = [[_pair(a, b) for a, b in zip(*pair, strict=True)] for pair in zip(first, second, strict=True)]
+        names = [f"h{number + 1}" for number in range(first.shape[1])]
+        rows = [str(number + 1) for number in range(len(first))]
+        _cells(sheet.axes, 1.0 - agree, rows, names, (-1.0, 1.0), texts, marked=~agree)
+        sheet.y_label("input, and output")
+        sheet.axes.set_xlabel("hidden unit")
+        sheet.note("Left the sign of W1, right that of W2. Bold, orange: they differ.")
+        differing = [f"{row + 1} and h{column + 1}" for row, column in np.argwhere(~agree)[:8]]
+        sheet.say(f"They differ between {', '.join(differing)}." if differing else "They differ nowhere.")
+        return sheet.finished()
+
+
+def weight_images(initial: Any, final: Any, shape: tuple[int, ...]) -> "Figure":
+    """Draw the first layer's weights as images, a picture a unit: as they began beside as they ended.
+
+    Parameters: `initial` and `final` [D, H]; `shape`, of an image: (rows, columns), or (rows, columns, 3) of colors.
+    Errors: `BadInput` where the D weights make no such image.
+
+    >>> figure = weight_images(np.zeros((6, 2)), np.ones((6, 2)), (2, 3))
+    >>> [axes.get_xlabel() for axes in figure.axes[:2]]
+    ['before training', 'after training']
+    """
+    initial, final = np.asarray(initial), np.asarray(final)
+    if initial.shape != final.shape or initial.shape[0] != np.prod(shape):
+        raise BadInput(
+            f"weights of {' × '.join(map(str, initial.shape))} and {' × '.join(map(str, final.shape))} make no "
+            f"images of {' × '.join(map(str, shape))}; give as many rows as an image has numbers"
+        )
+    units = min(initial.shape[1], MOST_UNITS)
+    with style.drawing():
+        sheet = Sheet.of_axes("Weights of the first layer as images", 7.0, 4.0, ncols=2)
+        for values, when in ((initial, "before training"), (final, "after training")):
+            largest = float(np.abs(values[:, :units]).max()) or 1.0
+            mosaic = _mosaic(values[:, :units], shape, 0.0 if len(shape) == 2 else largest)
+            if len(shape) == 2:
+                drawn = sheet.axes.imshow(mosaic, cmap=style.diverging(), vmin=-largest, vmax=largest)
+                sheet.figure.colorbar(drawn, ax=sheet.axes, label="weight", location="bottom", shrink=0.8)
+            else:
+                sheet.axes.imshow((mosaic / largest + 1) / 2)
+            sheet.axes.grid(False)
+            sheet.axes.set(xticks=[], yticks=[], xlabel=when)
+            sheet.y_label("units" if when.startswith("before") else "the same units")
+            sheet.say(f"The weights {when} are from {values.min():.3g} to {values.max():.3g}.")
+            sheet.row += 1
+        if len(shape) == 3:
+            sheet.note("Gray: 0. A color: the sign of the weights of red, green and blue.")
+        if units < initial.shape[1]:
+            sheet.note(f"The first {units} of {initial.shape[1]:,} units.")
+        return sheet.finished()
+
+
+def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs: Sequence[str] = ()) -> "Figure":
+    """Draw a network with its units, a line a weight: the wider the larger, dashed and blue where negative.
+
+    Parameters: `weights`, of each layer [D, H]; `inputs` and `outputs`, their names.
+    Errors: `BadInput` for none, or matrices that do not follow one another.
+
+    >>> figure = network_drawing([[[1.0], [-2.0]]], ["x1", "x2"], ["y"])
+    >>> figure.axes[0].collections[0].get_linewidths().tolist()
+    [2.5, 5.0]
+    """
+    matrices = [np.asarray(one) for one in weights]
+    if not matrices or any(one.shape[1] != other.shape[0] for one, other in zip(matrices, matrices[1:], strict=False)):
+        shapes = ", ".join(" × ".join(map(str, one.shape)) for one in matrices)
+        raise BadInput(f"the weights {shapes or 'given'} make no network; give one D × H of each layer, in order")
+    sizes = [len(matrices[0]), *(one.shape[1] for one in matrices)]
+    largest = max(float(np.abs(one[np.isfinite(one)]).max(initial=0)) for one in matrices) or 1.0
+    with style.drawing():
+        most = min(max(sizes), MOST_UNITS)
+        sheet = Sheet.of_axes(f"Network {'-'.join(map(str, sizes))}", 7.0, 1.6 + 0.32 * most)
+        for layer, matrix in enumerate(matrices):
+            _weight_lines(sheet, layer, matrix[:MOST_UNITS, :MOST_UNITS], largest)
+            sheet.say(f"Weights of layer {layer + 1}: {_signs(matrix)}.")
+        for layer, size in enumerate(sizes):
+            shown = min(size, MOST_UNITS)
+            sheet.axes.scatter(
+                [layer] * shown, _places(shown), s=190, color="white", edgecolors=style.BLACK, zorder=3, linewidths=1.2
+            )
+            if shown < size:
+                sheet.note(f"Of {size:,} units the first {shown} are shown.")
+        _name_units(sheet.axes, inputs, outputs, sizes)
+        _mark_signs(sheet)
+        sheet.note(f"The widest line is a weight of {largest:.3g}.")
+        return sheet.finished()
+
+
+def activation_curves(function: str | Activation, reach: float = 5.0) -> "Figure":
+    """Draw an activation function with its derivative, from −`reach` to `reach`.
+
+    Of a function of a whole row, as softmax is, the first of two units, the other one held at 0.
+
+    >>> [line.get_label() for line in activation_curves("relu").axes[0].lines]
+    ['relu', 'derivative']
+    """
+    chosen = activation(function) if isinstance(function, str) else function
+    z = np.linspace(-reach, reach, 401)
+    rows = np.stack([z, np.zeros_like(z)], 1) if chosen.rowwise else z[:, None]
+    a, backward = chosen.forward(rows)
+    slope = backward(np.eye(1, rows.shape[1]).repeat(len(z), 0))[:, 0]
+    for kink in chosen.kinks:
+        slope = np.where(np.isclose(z, kink), np.nan, slope)
+    with style.drawing():
+        name = chosen.name.replace("_", " ")
+        sheet = Sheet.blank(name.capitalize())
+        sheet.line(z, a[:, 0], name, marker="")
+        sheet.unbroken_line(z, slope, "derivative", marker="")
+        sheet.axes.set_xlabel("z of the unit" + (", the other held at 0" if chosen.rowwise else ""))
+        sheet.y_label("activation a, and slope ∂a/∂z")
+        return sheet.finished()
+
+
+def _check_room(values: Floats, what: str) -> None:
+    rows, columns = values.shape
+    if rows > MOST_ROWS or columns > MOST_COLUMNS:
+        raise BadInput(
+            f"the table of {what} has {rows} × {columns} cells; at most {MOST_ROWS} × {MOST_COLUMNS} can be read: "
+            "choose some of the rows and units"
+        )
+
+
+def _size(rows: int, columns: int) -> tuple[float, float]:
+    """Inches that a table needs, with its labels."""
+    return max(4.2, 1.3 + CELL[0] * columns), 1.5 + CELL[1] * max(rows, 4)
+
+
+def _cells(
+    axes: "Axes",
+    values: Floats,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    limits: tuple[float, float],
+    texts: str | Sequence[Sequence[str]],
+    marked: Floats | None = None,
+) -> None:
+    """A table whose cells are colored by their values and hold texts, or the values in a format."""
+    colors = style.diverging() if limits[0] < 0 else style.rising()
+    drawn = axes.imshow(values, cmap=colors, vmin=limits[0], vmax=limits[1], aspect="auto")
+    for row, column in np.ndindex(*values.shape):
+        value = values[row, column]
+        star = marked is not None and bool(marked[row, column])
+        text = _number(texts, float(value)) if isinstance(texts, str) else texts[row][column]
+        look: dict[str, Any] = {"color": style.ink_on(drawn.to_rgba(value)[:3]), "fontsize": 8}
+        text += "*" if star and isinstance(texts, str) else ""
+        axes.text(column, row, text, ha="center", va="center", weight="bold" if star else "normal", **look)
+    short = [wrapped(name, MOST_CHARACTERS).split("\n")[0] for name in rows]
+    axes.set_xticks(range(len(columns)), columns)
+    axes.set_yticks(range(len(rows)), short)
+    axes.tick_params(length=0)
+    axes.grid(False)
+
+
+def _number(form: str, value: float) -> str:
+    """A number in a format; nothing has no sign."""
+    text = form.format(value)
+    return text.lstrip("+-") if text.strip("+-0.") == "" else text
+
+
+def _pair(first: float, second: float) -> str:
+    return " ".join("+" if value > 0 else "−" if value < 0 else "0" for value in (first, second))
+
+
+def _signs(values: Floats) -> str:
+    """How many are positive and negative, and the largest."""
+    finite = values[np.isfinite(values)]
+    largest = float(np.abs(finite).max(initial=0))
+    return f"{(values > 0).sum():,} positive, {(values < 0).sum():,} negative, the largest {largest:.3g} in size"
+
+
+def _mosaic(values: Floats, shape: tuple[int, ...], gap: float) -> Floats:
+    """The images of all units beside and below one another, with a line of `gap` between.    values [D, H]"""
+    units = values.shape[1]
+    across = int(np.ceil(np.sqrt(units)))
+    down = -(-units // across)
+    rows, columns = shape[:2]
+    mosaic = np.full((down * (rows + 1) - 1, across * (columns + 1) - 1, *shape[2:]), gap)
+    for unit in range(units):
+        top, left = (rows + 1) * (unit // across), (columns + 1) * (unit % across)
+        mosaic[top : top + rows, left : left + columns] = values[:, unit].reshape(shape)
+    return mosaic
+
+
+def _places(units: int) -> Floats:
+    """Where the units of a layer are, around the middle, the first on top."""
+    return (units - 1) / 2 - np.arange(units)
+
+
+def _weight_lines(sheet: Sheet, layer: int, matrix: Floats, largest: float) -> None:
+    from matplotlib.collections import LineCollection
+
+    starts, ends = _places(len(matrix)), _places(matrix.shape[1])
+    lines = [[(layer, start), (layer + 1, end)] for start in starts for end in ends]
+    flat = np.nan_to_num(matrix.ravel(), nan=0.0, posinf=largest, neginf=-largest)
+    sheet.axes.add_collection(
+        LineCollection(
+            lines,
+            linewidths=5.0 * np.abs(flat) / largest,
+            colors=[style.ORANGE if value > 0 else style.BLUE for value in flat],
+            linestyles=["solid" if value > 0 else (0, (3, 1.5)) for value in flat],
+            zorder=1,
+        )
+    )
+
+
+def _name_units(axes: "Axes", inputs: Sequence[str], outputs: Sequence[str], sizes: Sequence[int]) -> None:
+    most = min(max(sizes), MOST_UNITS)
+    axes.set_xlim(-0.3, len(sizes) - 0.7)
+    axes.set_ylim(-most / 2 - 0.3, most / 2 + 0.3)
+    hidden = [f"hidden {number}\n{size:,} units" for number, size in enumerate(sizes[1:-1], 1)]
+    labels = [f"inputs\n{sizes[0]:,}", *hidden, f"outputs\n{sizes[-1]:,}"]
+    axes.set_xticks(range(len(sizes)), labels)
+    axes.set_xlabel("layer")
+    axes.set_ylabel("inputs")
+    for side in ("left", "bottom"):
+        axes.spines[side].set_visible(False)
+    axes.grid(False)
+    _name_column(axes, inputs, sizes[0])
+    other = axes.secondary_yaxis("right")
+    _name_column(other, outputs, sizes[-1])
+    other.spines["right"].set_visible(False)
+    other.set_ylabel("outputs")
+
+
+def _name_column(axes: Any, names: Sequence[str], units: int) -> None:
+    """The names of a layer's units, where they are given."""
+    shown = [wrapped(name, MOST_CHARACTERS).split("\n")[0] for name in names[: min(units, MOST_UNITS)]]
+    axes.set_yticks(_places(min(units, MOST_UNITS))[: len(shown)], shown)
+    axes.tick_params(length=0)
+
+
+def _mark_signs(sheet: Sheet) -> None:
+    from matplotlib.lines import Line2D
+
+    sheet.entries += [
+        (Line2D([], [], color=style.ORANGE, linewidth=3), "positive weight"),
+        (Line2D([], [], color=style.BLUE, linewidth=3, linestyle=(0, (3, 1.5))), "negative weight"),
+    ]

@@ -1,0 +1,439 @@
+"""Figures of how well networks do: predictions, boundaries, confusion, and what an option or a parameter changes.
+
+N rows · K seeds · C classes · T values of a parameter · G points of a grid
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deltarule.errors import BadInput
+from deltarule.problem.problem import Floats, Integers
+from deltarule.reports import style
+from deltarule.reports.network_figures import CELL, MOST_CHARACTERS, MOST_COLUMNS, MOST_ROWS
+from deltarule.reports.sheet import MOST_LINES, Sheet, wrapped
+from deltarule.stats.planes import DecisionPlane
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_CLASSES = len(style.MARKERS)
+MOST_OPTIONS = 10
+COLUMN_GAP = 16
+"""Points between the columns of a table."""
+MOST_PAIRED = 12
+"""Seeds that are joined by lines from option to option."""
+
+
+def true_and_predicted(
+    x: Any,
+    labels: Any,
+    predicted: Any,
+    *,
+    plane: DecisionPlane | None = None,
+    features: Sequence[str] = ("x0", "x1"),
+    classes: Sequence[str] = (),
+) -> "Figure":
+    """Draw the true classes of rows beside the predicted ones, over the decision boundary where a plane is given.
+
+    Parameters
+    ----------
+    x : [N, 2], the two inputs that are drawn; a plane's features, where one is given.
+    labels, predicted : [N], class numbers from 0.
+    plane : what `deltarule.stats.planes.decision_plane` found.
+    features : names of the two inputs.
+    classes : names of the classes.
+
+    Raises `BadInput` for more than 8 classes, and for lengths that differ.
+
+    >>> figure = true_and_predicted([[0.0, 0.0], [1.0, 1.0]], [0, 1], [0, 0])
+    >>> figure.axes[1].get_title(loc="left")
+    'predicted'
+    """
+    x, labels, predicted = np.asarray(x), np.asarray(labels), np.asarray(predicted)
+    if not len(x) == len(labels) == len(predicted):
+        raise BadInput(f"there are {len(x)} rows, {len(labels)} labels and {len(predicted)} predictions; give one each")
+    count = int(max(labels.max(initial=0), predicted.max(initial=0))) + 1
+    if count > MOST_CLASSES:
+        raise BadInput(f"there are {count} classes; at most {MOST_CLASSES} can be told apart: choose some of them")
+    names = [classes[label] if label < len(classes) else str(label) for label in range(count)]
+    right = labels == predicted
+    with style.drawing():
+        sheet = Sheet.of_axes("true", 7.0, 3.7, ncols=2, sharex=True, sharey=True)
+        sheet.title = "True beside predicted classes"
+        for answers in (labels, predicted):
+            is_predicted = answers is predicted
+            if is_predicted:
+                sheet.axes.set_title("predicted")
+                if plane is not None:
+                    _boundary(sheet, plane)
+            for label in range(count):
+                _points(sheet, x[answers == label], names[label], label, listed=not is_predicted)
+            sheet.axes.set_xlabel(wrapped(features[0] or "x0", 14))
+            sheet.y_label(features[1] or "x1")
+            sheet.row += 1
+        sheet.row = 1
+        if not right.all():
+            wrong = sheet.axes.scatter(
+                x[~right, 0], x[~right, 1], s=110, facecolors="none", edgecolors=style.BLACK, linewidths=1.2, zorder=4
+            )
+            sheet.entries.append((wrong, "wrong"))
+        for tell in (sheet.note, sheet.say):
+            tell(f"{right.sum():,} of {len(right):,} rows are predicted right.")
+        if plane is not None:
+            sheet.say("Shaded: what the network answers between them; the line is the decision boundary.")
+        return sheet.finished("class")
+
+
+def confusion_matrix(counts: Any, classes: Sequence[str]) -> "Figure":
+    """Draw how many rows of each class were put into which.
+
+    Parameters: `counts` [C, C], true classes down and predicted ones across; `classes`, their names.
+    Errors: `BadInput` for a matrix that does not fit the names, or more classes than can be read.
+
+    >>> figure = confusion_matrix([[5, 1], [0, 4]], ["cat", "dog"])
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['5', '1', '0', '4']
+    """
+    counts = np.asarray(counts)
+    if counts.shape != (len(classes), len(classes)) or len(classes) > MOST_COLUMNS:
+        raise BadInput(
+            f"the counts are {' × '.join(map(str, counts.shape))} for {len(classes)} classes; give a square of as many "
+            f"as there are classes, at most {MOST_COLUMNS}"
+        )
+    right, total = int(np.trace(counts)), int(counts.sum())
+    with style.drawing():
+        size = max(3.6, 1.6 + 0.45 * len(classes))
+        sheet = Sheet.of_axes("True against predicted classes", size + 1.2, size)
+        drawn = sheet.axes.imshow(counts, cmap=style.rising(), vmin=0, vmax=max(int(counts.max(initial=0)), 1))
+        for row, column in np.ndindex(*counts.shape):
+            color = style.ink_on(drawn.to_rgba(counts[row, column])[:3])
+            weight = "bold" if row == column else "normal"
+            text = f"{counts[row, column]:,}"
+            sheet.axes.text(
+                column, row, text, ha="center", va="center", color=color, weight=weight, fontsize=_fitting(counts)
+            )
+        names = [wrapped(name, MOST_CHARACTERS).split("\n")[0] for name in classes]
+        turned = 90 if max(map(len, names), default=0) > 3 else 0
+        sheet.axes.set_xticks(range(len(names)), names, rotation=turned)
+        sheet.axes.set_yticks(range(len(names)), names)
+        sheet.axes.tick_params(length=0)
+        sheet.axes.grid(False)
+        sheet.axes.set_xlabel("predicted class (rows)")
+        sheet.y_label("true class")
+        sheet.say(f"{right:,} of {total:,} rows are in the class that they belong to.")
+        for place, of in _most_confused(counts):
+            sheet.say(f"{of} of {classes[place[0]]} taken for {classes[place[1]]}.")
+        return sheet.finished()
+
+
+def spreads(series: Mapping[str, Any], *, option: str, quantity: str, limit: float | None = None) -> "Figure":
+    """Draw a number of every seed under each option: epochs to converge with and without momentum, seconds to train.
+
+    Parameters
+    ----------
+    series : for each option, by name, the values of its K seeds; NaN where there is none, as for no convergence.
+    option : what the names are: "momentum".
+    quantity : what the values are, with their unit.
+    limit : of the values, where there is one: seeds that have none stand above it.
+
+    Raises `BadInput` for no option, or more than 10.
+
+    >>> figure = spreads({"0": [900, 800], "0.9": [110, 100]}, option="momentum", quantity="epochs to converge")
+    >>> [text.get_text() for text in figure.axes[0].get_xticklabels()]
+    ['0', '0.9']
+    """
+    if not 0 < len(series) <= MOST_OPTIONS:
+        raise BadInput(f"there are {len(series)} options of {option}; give 1 to {MOST_OPTIONS}")
+    values = [np.asarray(one, np.float64) for one in series.values()]
+    with style.drawing():
+        sheet = Sheet.of_axes(f"{quantity[:1].upper()}{quantity[1:]} by {option}", 7.0, 3.8)
+        _paired(sheet.axes, values)
+        for place, (name, one) in enumerate(zip(series, values, strict=True)):
+            _spread(sheet, place, name, one)
+        names = [_broken(name, len(series)) for name in series]
+        sheet.axes.set_xticks(range(len(series)), names)
+        sheet.axes.set_xlim(-0.6, len(series) - 0.4)
+        sheet.axes.set_xlabel(wrapped(option, 60))
+        sheet.y_label(quantity)
+        finite = np.concatenate([one[np.isfinite(one)] for one in values])
+        if len(finite) and finite.min() > 0 and finite.max() / finite.min() > 30:
+            sheet.axes.set_yscale("log")
+        missing = sum(len(one) for one in values) - len(finite)
+        if missing:
+            reached = f" within {limit:,.0f}" if limit is not None else ""
+            sheet.note(f"{missing:,} of {missing + len(finite):,} seeds have no value{reached}.")
+        sheet.note("A dot a seed; the bar is the median of those that have a value.")
+        return sheet.finished()
+
+
+def success_rates(
+    values: Sequence[float], shares: Any, intervals: Any, *, parameter: str, success: str = "solved"
+) -> "Figure":
+    """Draw the share of seeds that succeed against a parameter, with its interval.
+
+    Parameters
+    ----------
+    values : [T], of the parameter.
+    shares : [T], from 0 to 1.
+    intervals : [T, 2], their ends, as `deltarule.stats.intervals.share_interval` gives them.
+    parameter : its name, with its unit where it has one.
+    success : what counts as success.
+
+    >>> figure = success_rates([0.1, 1], [0.2, 0.9], [[0.1, 0.3], [0.8, 0.95]], parameter="learning rate")
+    >>> figure.axes[0].lines[0].get_ydata().tolist()
+    [0.2, 0.9]
+    """
+    shares, intervals = np.asarray(shares, np.float64), np.asarray(intervals, np.float64)
+    with style.drawing():
+        sheet = Sheet.blank(f"Share of seeds {success} by {parameter}")
+        sheet.line(values, shares, "share of seeds", markevery=1)
+        bars = sheet.axes.vlines(values, intervals[:, 0], intervals[:, 1], color=style.BLUE, linewidth=4, alpha=0.35)
+        sheet.entries.append((bars, "interval"))
+        if min(values) > 0 and max(values) / min(values) > 30:
+            sheet.axes.set_xscale("log")
+        sheet.axes.set_xlabel(wrapped(parameter, 60))
+        sheet.y_label(f"share of seeds {success}")
+        sheet.scale_share()
+        for value, share, (low, high) in zip(values, shares.tolist(), intervals.tolist(), strict=True):
+            sheet.say(f"At {value:g}: {share:.0%} ({low:.0%} to {high:.0%}).")
+        return sheet.finished()
+
+
+def shares_with_needed(names: Sequence[str], shares: Any, intervals: Any, needed: Any) -> "Figure":
+    """Draw for each claim the share of seeds for which it holds, with its interval, beside the share that it needs.
+
+    Parameters: `names` [T]; `shares` [T], `intervals` [T, 2] and `needed` [T], from 0 to 1.
+
+    >>> figure = shares_with_needed(["encoder-1"], [1.0], [[0.96, 1.0]], [0.9])
+    >>> figure.axes[0].lines[0].get_xdata().tolist()
+    [1.0]
+    """
+    shares, intervals, needed = (np.asarray(one, np.float64) for one in (shares, intervals, needed))
+    places = np.arange(len(names))
+    with style.drawing():
+        sheet = Sheet.of_axes("Seeds for which each claim holds", 7.0, 1.5 + 0.26 * len(names))
+        bars = sheet.axes.hlines(places, intervals[:, 0], intervals[:, 1], color=style.BLUE, linewidth=4, alpha=0.35)
+        (dots,) = sheet.axes.plot(shares, places, "o", color=style.BLUE, markersize=5)
+        (marks,) = sheet.axes.plot(needed, places, "|", color=style.ORANGE, markersize=13, markeredgewidth=2.4)
+        sheet.entries += [(dots, "share of seeds"), (bars, "its interval (95 %)"), (marks, "share that it needs")]
+        sheet.axes.set_yticks(places, [wrapped(name, 30).split("\n")[0] for name in names])
+        sheet.axes.set_ylim(len(names) - 0.4, -0.6)
+        sheet.axes.set_xlim(-0.03, 1.03)
+        sheet.axes.set_xlabel("share of seeds")
+        sheet.y_label("claim")
+        for name, share, bound in zip(names, shares.tolist(), needed.tolist(), strict=True):
+            sheet.say(f"{name}: {share:.0%}, needs {bound:.0%}.")
+        return sheet.finished()
+
+
+def scores_above(names: Sequence[str], scores: Any, bar: float, *, quantity: str) -> "Figure":
+    """Draw the scores of those combinations that pass a bar, the best on top.
+
+    Parameters: `names` [T]; `scores` [T]; `quantity`, what they are: "test accuracy (share of rows)".
+    Errors: `BadInput` where none passes, or more than 32 do.
+
+    >>> figure = scores_above(["a", "b", "c"], [0.7, 0.95, 0.9], 0.8, quantity="test accuracy")
+    >>> [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    ['b', 'c']
+    """
+    scores = np.asarray(scores, np.float64)
+    order = [int(place) for place in np.argsort(-scores, kind="stable") if scores[place] > bar]
+    if not 0 < len(order) <= MOST_ROWS:
+        raise BadInput(
+            f"{len(order)} of {len(scores)} pass {bar:g}; give a bar that 1 to {MOST_ROWS} of the scores pass"
+        )
+    with style.drawing():
+        sheet = Sheet.of_axes(f"{len(order)} of {len(scores)} pass {bar:g}", 7.0, 1.4 + CELL[1] * len(order))
+        sheet.axes.hlines(range(len(order)), bar, scores[order], color=style.SKY, linewidth=1.5)
+        sheet.axes.plot(scores[order], range(len(order)), "o", color=style.BLUE, markersize=5)
+        sheet.axes.set_yticks(range(len(order)), [wrapped(names[place], 40).split("\n")[0] for place in order])
+        sheet.axes.set_ylim(len(order) - 0.4, -0.6)
+        sheet.axes.set_xlabel(wrapped(quantity, 60))
+        sheet.y_label("combination")
+        for place in order[:MOST_LINES]:
+            sheet.say(f"{names[place]}: {scores[place]:.4g}.")
+        return sheet.finished()
+
+
+def top_and_bottom(columns: Sequence[str], rows: Sequence[Sequence[str]], *, ranked: str, count: int = 10) -> "Figure":
+    """Draw the first and the last rows of a ranking as a table.
+
+    Parameters
+    ----------
+    columns : their names.
+    rows : the cells of each row, as they are written, the best first.
+    ranked : by what they rank.
+    count : how many of the first and of the last.
+
+    Raises `BadInput` for no rows, or rows that do not have a cell for each column.
+
+    >>> rows = [["1", "0.9"], ["2", "0.5"], ["3", "0.1"]]
+    >>> figure = top_and_bottom(["rate", "accuracy"], rows, ranked="accuracy", count=1)
+    >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    ['1', '…', '3']
+    """
+    if not rows or any(len(row) != len(columns) for row in rows):
+        raise BadInput(f"the rows of the ranking do not have {len(columns)} cells each; give one for each column")
+    all_shown = len(rows) <= 2 * count
+    shown = list(range(len(rows))) if all_shown else [*range(count), *range(len(rows) - count, len(rows))]
+    lines: list[tuple[str, Sequence[str]]] = [(str(place + 1), rows[place]) for place in shown]
+    if not all_shown:
+        lines.insert(count, ("…", [""] * len(columns)))
+    with style.drawing():
+        cells = [[_short(cell) for cell in line] for line in (columns, *(row for _, row in lines))]
+        ends = np.cumsum([max(map(_points_of, column)) + COLUMN_GAP for column in zip(*cells, strict=True)])
+        width = max(4.0, 1.0 + float(ends[-1]) / 72)
+        sheet = Sheet.of_axes(f"First and last of {len(rows):,}, by {ranked}", width, 1.3 + CELL[1] * len(lines))
+        axes = sheet.axes
+        for place, row in enumerate(cells[1:]):
+            if place % 2:
+                axes.axhspan(place - 0.5, place + 0.5, color=style.PALE, alpha=0.45, zorder=0)
+            for end, cell in zip(ends, row, strict=True):
+                axes.text(end, place, cell, ha="right", va="center", fontsize=8)
+        axes.set_xlim(0, ends[-1] + COLUMN_GAP / 2)
+        axes.set_ylim(len(lines) - 0.5, -0.5)
+        axes.set_yticks(range(len(lines)), [rank for rank, _ in lines])
+        axes.xaxis.tick_top()
+        axes.set_xticks(ends, cells[0], ha="right", weight="bold", fontsize=8)
+        axes.tick_params(length=0)
+        axes.grid(False)
+        axes.set_xlabel(f"settings, and {ranked} last" if columns[-1] == ranked else "settings and scores")
+        sheet.y_label("rank")
+        sheet.say(f"First: {', '.join(f'{name} {cell}' for name, cell in zip(columns, rows[0], strict=True))}.")
+        sheet.say(f"Last: {', '.join(f'{name} {cell}' for name, cell in zip(columns, rows[-1], strict=True))}.")
+        return sheet.finished()
+
+
+def norm_curves(steps: Any, norms: Mapping[str, Any], *, quantity: str) -> "Figure":
+    """Draw the size of each layer's gradients, or of its activations, through training.
+
+    Parameters: `steps` [T]; `norms`, by the layer's array ("W1"), [T], or [T, K] of K members; `quantity`, what
+    they are.
+    Errors: `BadInput` for none.
+
+    >>> figure = norm_curves([0, 10], {"W1": [0.1, 0.01], "W2": [0.5, 0.2]}, quantity="length of the gradient")
+    >>> [line.get_label() for line in figure.axes[0].lines]
+    ['W1', 'W2']
+    """
+    if not norms:
+        raise BadInput("there are no layers to draw; give the norms of at least one")
+    with style.drawing():
+        sheet, members = Sheet.blank(f"{quantity[:1].upper()}{quantity[1:]} by layer"), 1
+        for place, (name, values) in enumerate(norms.items()):
+            values = np.asarray(values, np.float64)
+            if values.ndim == 2 and values.shape[1] > 1:
+                sheet.band(steps, values, name, index=place)
+                members = values.shape[1]
+            else:
+                sheet.line(steps, values.reshape(len(values)), name, index=place)
+        if members > 1:
+            sheet.note(f"Medians of {members:,} members, and the band from 10 to 90 %.")
+        sheet.x_label_updates()
+        sheet.y_label(quantity)
+        sheet.scale_objective()
+        return sheet.finished("layer")
+
+
+def _points(sheet: Sheet, x: Floats, name: str, label: int, listed: bool) -> None:
+    look: dict[str, Any] = {
+        "color": style.COLORS[label],
+        "marker": style.MARKERS[label],
+        "edgecolors": "white",
+        "linewidths": 0.6,
+    }
+    drawn = sheet.axes.scatter(x[:, 0], x[:, 1], s=26, zorder=3, **look)
+    if listed:
+        sheet.entries.append((drawn, name))
+
+
+def _boundary(sheet: Sheet, plane: DecisionPlane) -> None:
+    """The regions of the classes, pale, and the line between them."""
+    from matplotlib.colors import ListedColormap
+
+    if plane.outputs.shape[-1] == 1:
+        values = plane.outputs[..., 0]
+        regions = (values > 0.5).astype(int)
+    else:
+        regions = plane.outputs.argmax(-1)
+    count = max(int(regions.max()) + 1, 2)
+    colors = ListedColormap(list(style.COLORS[:count]))
+    sheet.axes.pcolormesh(
+        plane.first, plane.second, regions, cmap=colors, vmin=-0.5, vmax=count - 0.5, alpha=0.16, shading="nearest"
+    )
+    for heights in _heights(plane.outputs):
+        if heights.min() < 0 < heights.max():
+            sheet.axes.contour(plane.first, plane.second, heights, [0.0], colors=style.BLACK, linewidths=1.1)
+
+
+def _heights(outputs: Floats) -> list[Floats]:
+    """For each class how far its output is above all others', 0 on its boundary; of a single output, above 0.5."""
+    if outputs.shape[-1] == 1:
+        return [outputs[..., 0] - 0.5]
+    classes = range(outputs.shape[-1])
+    return [outputs[..., one] - np.delete(outputs, one, -1).max(-1) for one in classes]
+
+
+def _spread(sheet: Sheet, place: int, name: str, values: Floats) -> None:
+    """The dots of an option, moved sideways by their number, and the bar of their median."""
+    there = np.isfinite(values)
+    sheet.axes.plot(
+        place + _sideways(len(values))[there], values[there], "o", color=style.BLUE, markersize=4.5, alpha=0.75
+    )
+    if there.any():
+        median = float(np.median(values[there]))
+        sheet.axes.plot([place - 0.22, place + 0.22], [median, median], color=style.ORANGE, linewidth=3, zorder=4)
+        told = f"median {median:,.4g}, from {values[there].min():,.4g} to {values[there].max():,.4g}"
+        sheet.say(f"{name}: {told}, of {there.sum():,} of {len(there):,} seeds.")
+    else:
+        sheet.say(f"{name}: no value.")
+
+
+def _paired(axes: "Axes", values: Sequence[Floats]) -> None:
+    """Lines that join a seed's values under neighboring options, where they are few."""
+    counts = {len(one) for one in values}
+    if len(counts) > 1 or max(counts) > MOST_PAIRED:
+        return
+    sideways = _sideways(max(counts))
+    for seed in range(max(counts)):
+        at = np.arange(len(values)) + sideways[seed]
+        axes.plot(at, [one[seed] for one in values], color=style.PALE, linewidth=1, zorder=1)
+
+
+def _sideways(count: int) -> Floats:
+    """How far to move each of so many dots, so that equal values lie beside one another."""
+    return (np.arange(count) * 0.6180339887 % 1 - 0.5) * 0.3 if count > 1 else np.zeros(count)
+
+
+def _broken(name: str, columns: int) -> str:
+    return wrapped(name, max(6, 66 // columns))
+
+
+def _short(text: str) -> str:
+    return wrapped(text, 21).split("\n")[0]
+
+
+def _points_of(text: str) -> float:
+    """How wide a text is in a bold table, in points."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+
+    return (
+        float(TextPath((0, 0), text, prop=FontProperties(size=8, weight="bold")).get_extents().width) if text else 0.0
+    )
+
+
+def _fitting(counts: Integers) -> float:
+    digits = len(f"{int(counts.max(initial=0)):,}")
+    return 8.5 if digits <= 4 else 7 if digits == 5 else 6
+
+
+def _most_confused(counts: Integers, most: int = 3) -> list[tuple[tuple[int, int], int]]:
+    """The largest counts beside the diagonal."""
+    beside = counts * (1 - np.eye(len(counts), dtype=counts.dtype))
+    places = np.argsort(-beside, axis=None, kind="stable")[:most]
+    rows, columns = np.unravel_index(places, counts.shape)
+    found = [((int(a), int(b)), int(counts[a, b])) for a, b in zip(rows, columns, strict=True)]
+    return [one for one in found if beside[one[0]] > 0]

@@ -1,0 +1,237 @@
+"""A figure on its way: what all figures share of layout, legends, notes and words for those who cannot see them.
+
+T looks · K members
+"""
+
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deltarule.problem.problem import Floats
+from deltarule.reports import style
+from deltarule.reports.wording import visible
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+CURVE = "curve"
+MOST_LINES = 8
+"""Members that are drawn a line each; of more, the median and a band are."""
+MOST_OBJECTS = 16
+DECADES = 2
+"""An objective that spans more than this is drawn on a logarithmic scale."""
+SHOWN = 1000
+"""How many times the greatest value at the start is still shown: what diverges would press all else flat."""
+MOST_TOLD = 8
+"""Lines that are told in words."""
+BAND = (10, 90)
+BAND_TOLD = "10 to 90 %"
+
+
+@dataclass
+class Sheet:
+    """A figure in the making: the axes that are drawn on, what the legend lists, and the notes below."""
+
+    figure: "Figure"
+    rows: list["Axes"]
+    title: str
+    row: int = 0
+    entries: list[tuple[Any, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    drawn: list[Floats] = field(default_factory=list)
+
+    @classmethod
+    def blank(cls, title: str, rows: int = 1) -> "Sheet":
+        """Axes below one another that share what is across."""
+        return cls.of_axes(title, 7.0, 3.6 + 1.6 * (rows - 1), nrows=rows, sharex=True)
+
+    @classmethod
+    def of_axes(cls, title: str, width: float, height: float, **subplots: Any) -> "Sheet":
+        """Axes in a grid, row by row.    width, height  in inches"""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots(squeeze=False, **subplots)
+        axes[0, 0].set_title(wrapped(title, int(60 * width / 7)))
+        return cls(figure, list(axes.flat), title)
+
+    @property
+    def axes(self) -> "Axes":
+        """Those that are drawn on now."""
+        return self.rows[self.row]
+
+    def next_row(self) -> None:
+        """Go on with the next axes."""
+        self.row += 1
+        self.drawn.clear()
+
+    def line(self, x: Any, y: Any, name: str, index: int | None = None, listed: bool = True, **look: Any) -> None:
+        """A line through what is finite, with a dot where it ends."""
+        x, y = np.asarray(x), np.asarray(y)
+        there = np.isfinite(y)
+        place = len(self.axes.lines) if index is None else index
+        given = {"marker": "o", "markersize": 3, "markevery": [-1], **style.line(place), **look}
+        (drawn,) = self.axes.plot(x[there], y[there], label=plain(name), **given)
+        drawn.set_gid(CURVE)
+        self.drawn.append(y[there])
+        if listed and name:
+            self.entries.append((drawn, name))
+
+    def unbroken_line(self, x: Any, y: Any, name: str, **look: Any) -> None:
+        """A line that stops where there is no value, and goes on after it."""
+        (drawn,) = self.axes.plot(x, y, label=plain(name), **{**style.line(len(self.axes.lines)), **look})
+        drawn.set_gid(CURVE)
+        self.entries.append((drawn, name))
+
+    def lines(self, x: Any, values: Floats, names: Sequence[str], listed: bool = True) -> None:
+        """A line for each column.    values [T, K]"""
+        for name, column in zip(names, values.T, strict=True):
+            self.line(x, column, name, listed=listed)
+
+    def band(self, x: Any, values: Floats, name: str, index: int = 0, listed: bool = True) -> None:
+        """The median of each row, and the band around it.    values [T, K]"""
+        look = style.line(index)
+        steps, low = middle(x, values, lambda rows, axis: np.nanpercentile(rows, BAND[0], axis=axis))
+        _, high = middle(x, values, lambda rows, axis: np.nanpercentile(rows, BAND[1], axis=axis))
+        shade = self.axes.fill_between(steps, low, high, color=look["color"], alpha=style.BAND, linewidth=0)
+        (line,) = self.axes.plot(*middle(x, values, np.nanmedian), label=plain(name), **look)
+        line.set_gid(CURVE)
+        self.drawn += [low, high]
+        if listed:
+            self.entries += [(line, name), (shade, BAND_TOLD)]
+
+    def members(self, x: Any, values: Floats, names: Sequence[str], listed: bool = True) -> None:
+        """Lines of few members, a band of many.    values [T, K]"""
+        if len(names) <= MOST_LINES:
+            self.lines(x, values, names if len(names) > 1 else [""], listed)
+        else:
+            self.band(x, values, f"median of {len(names)}", listed=listed)
+
+    def mark_rate(self, suggested: Floats, listed: bool = True) -> None:
+        """A vertical line at the suggestion, the median one where members differ."""
+        found = suggested[np.isfinite(suggested)]
+        if not len(found):
+            self.note("No rate is suggested: at none does the objective fall.")
+            return
+        rate = float(np.median(found))
+        line = self.axes.axvline(rate, color=style.GRAY, linewidth=1.2, zorder=1)
+        if listed:
+            self.entries.append((line, f"suggested: {rate:.3g}" + (" (median)" if len(found) > 1 else "")))
+
+    def x_label_updates(self) -> None:
+        """Whole numbers of updates across."""
+        from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
+        self.axes.set_xlabel("updates")
+        self.axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
+        self.axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+
+    def y_label(self, text: str) -> None:
+        """What is upright, with its unit."""
+        self.axes.set_ylabel(wrapped(text, 44))
+
+    def scale_objective(self) -> None:
+        """A logarithmic scale for many decades; what diverges leaves the picture."""
+        values = np.concatenate([np.empty(0), *self.drawn])
+        if not len(values):
+            return
+        least, greatest = float(values.min()), float(values.max())
+        top = SHOWN * max(abs(float(column[0])) for column in self.drawn if len(column))
+        logarithmic = least > 0 and np.log10(greatest) - np.log10(least) > DECADES
+        if logarithmic:
+            self.axes.set_yscale("log")
+        if greatest > top > 0:
+            self.axes.set_ylim(least / 2 if logarithmic else least - 0.05 * (top - least), top)
+            self.note(f"Values above {top:.3g} are outside the picture.")
+
+    def scale_share(self) -> None:
+        """From 0 to 1, with room for lines that lie on either."""
+        self.axes.set_ylim(-0.03, 1.03)
+
+    def say(self, text: str) -> None:
+        """A sentence of what there is to see, for those who cannot."""
+        self.said.append(text)
+
+    def note(self, text: str) -> None:
+        """A sentence below the figure, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def finished(self, legend_title: str = "") -> "Figure":
+        """Set the legend beside the axes and the notes below, where they can hide nothing."""
+        told = " ".join([f"{self.title}.", *(self.said or _curves_told(self.figure))])
+        self.figure.set_label(" ".join(visible(told).split()))
+        names = [wrapped(name, 26) for _, name in self.entries]
+        if names:
+            lines = sum(name.count("\n") + 1 for name in names)
+            self.figure.set_figheight(max(self.figure.get_figheight(), 1.2 + 0.18 * lines))
+            handles, title = [handle for handle, _ in self.entries], wrapped(legend_title, 26) or None
+            self.figure.legend(handles, names, loc="outside right upper", title=title, alignment="left")
+        if self.notes:
+            told = wrapped(" ".join(self.notes), int(110 * self.figure.get_figwidth() / 7))
+            self.figure.supxlabel(told, x=0.01, ha="left", fontsize=8, color=style.GRAY)
+        return self.figure
+
+
+def alt_text(figure: "Figure") -> str:
+    """What a figure shows, in a few sentences, for those who cannot see it.
+
+    >>> sheet = Sheet.blank("Cost")
+    >>> sheet.line([0, 10], [1.0, 0.5], "seed 0")
+    >>> alt_text(sheet.finished())
+    'Cost. seed 0: from 1 at 0 to 0.5 at 10.'
+    """
+    return str(figure.get_label())
+
+
+def curves(axes: "Axes") -> list["Line2D"]:
+    """The lines that are data and not help."""
+    return [line for line in axes.lines if line.get_gid() == CURVE and np.size(line.get_xdata())]
+
+
+def name_of(line: "Line2D") -> str:
+    """What a curve is called, empty where it needs no name."""
+    label = str(line.get_label())
+    return "" if label.startswith("_") else label.strip().replace(r"\$", "$")
+
+
+def _curves_told(figure: "Figure") -> list[str]:
+    """Where each line begins and ends, read from what is drawn."""
+    told = []
+    for axes in figure.axes:
+        if axes.get_ylabel() or axes.get_xlabel():
+            told.append(f"{axes.get_ylabel()} against {axes.get_xlabel() or figure.axes[-1].get_xlabel()}.")
+        lines = curves(axes)
+        for line in lines[:MOST_TOLD]:
+            x, y, name = np.asarray(line.get_xdata()), np.asarray(line.get_ydata()), name_of(line)
+            start = f"{name}: " if name else ""
+            told.append(f"{start}from {y[0]:.4g} at {x[0]:,.6g} to {y[-1]:.4g} at {x[-1]:,.6g}.")
+        if len(lines) > MOST_TOLD:
+            told.append(f"{len(lines) - MOST_TOLD} more lines.")
+    return [" ".join(text.split()) for text in told]
+
+
+def middle(x: Any, values: Floats, of: Callable[..., Floats]) -> tuple[Floats, Floats]:
+    """A statistic over the finite values of each row that has some.    values [T, K]"""
+    values = np.where(np.isfinite(values), values, np.nan)
+    there = ~np.isnan(values).all(1)
+    return np.asarray(x)[there], of(values[there], axis=1)
+
+
+def plain(text: str) -> str:
+    """Text that Matplotlib takes as it stands: no formula between dollars, no name that hides from legends."""
+    text = visible(text).replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
+
+
+def wrapped(text: str, width: int) -> str:
+    """Text in up to four lines of so many characters, as Matplotlib takes it."""
+    return plain("\n".join(textwrap.wrap(text, width, max_lines=4, placeholder=" …")))

@@ -1,0 +1,70 @@
+"""The outputs of a network over the plane of two of its inputs: what a picture of its decision boundary is drawn from.
+
+M rows · D inputs · C outputs · G points along each of both inputs
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.errors import BadInput
+
+Floats = NDArray[Any]
+MARGIN = 0.08
+"""How far the plane reaches beyond the rows, as a share of their range."""
+
+
+@dataclass(frozen=True, eq=False)
+class DecisionPlane:
+    """The outputs over two inputs; all others are held at their medians.
+
+    features       the numbers of the two inputs, from 0
+    first, second  [G], the values of the one and of the other
+    outputs        [G, G, C], by the second, then by the first, as a picture's rows and columns
+    """
+
+    features: tuple[int, int]
+    first: Floats
+    second: Floats
+    outputs: Floats
+
+
+def decision_plane(
+    answer: Callable[[Floats], Any], x: Any, features: tuple[int, int] = (0, 1), points: int = 101
+) -> DecisionPlane:
+    """Ask a network, or anything that answers rows, on a grid over two inputs.
+
+    Parameters
+    ----------
+    answer : takes rows [M, D] and returns outputs [M, C] or [M].
+    x : [N, D], the rows whose range the plane covers, with a margin.
+    features : the two inputs that are varied, counted from 0.
+    points : along each of them.
+
+    Raises `BadInput` for features that there are not, or that are the same.
+
+    >>> plane = decision_plane(lambda rows: rows[:, 0] > rows[:, 2], [[0, 5, 0], [1, 7, 1]], features=(0, 2), points=3)
+    >>> plane.outputs[..., 0]
+    array([[0., 1., 1.],
+           [0., 0., 1.],
+           [0., 0., 0.]])
+    """
+    x = np.asarray(x, np.float64)
+    inputs = x.shape[-1]
+    one, other = features
+    if one == other or not all(0 <= feature < inputs for feature in features):
+        raise BadInput(f"the features are {one} and {other}; give two different ones from 0 to {inputs - 1}")
+    first, second = (_range(x[:, feature], points) for feature in features)
+    rows = np.tile(np.median(x, axis=0), (points * points, 1))
+    rows[:, one], rows[:, other] = np.tile(first, points), np.repeat(second, points)
+    outputs = np.asarray(answer(rows), np.float64)
+    return DecisionPlane((one, other), first, second, outputs.reshape(points, points, -1))
+
+
+def _range(values: Floats, points: int) -> Floats:
+    low, high = float(values.min()), float(values.max())
+    margin = MARGIN * (high - low) or 0.5
+    return np.linspace(low - margin, high + margin, points)

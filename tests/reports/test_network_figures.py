@@ -1,0 +1,156 @@
+import numpy as np
+import pytest
+from figure_reading import assert_readable, caption, legend
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from matplotlib.colors import to_hex
+
+from deltarule.errors import BadInput
+from deltarule.maths.activations import ACTIVATIONS
+from deltarule.reports import style
+from deltarule.reports.network_figures import (
+    activation_cells,
+    activation_curves,
+    network_drawing,
+    sign_agreement,
+    weight_cells,
+    weight_images,
+)
+from deltarule.reports.sheet import alt_text
+
+numbers = st.floats(-1e4, 1e4)
+names = st.text(st.characters(max_codepoint=0x17F), max_size=40)
+ODD = ["$x", "$y$", "_hidden", "W" * 200, "a\nb", "", "<b>", "\x1b[31mred\x1b[0m\x00"]
+
+
+def cells(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+@settings(max_examples=10)
+@given(st.data())
+def test_cells_of_activations_are_the_record(data):
+    labels = data.draw(st.lists(names, min_size=1, max_size=8))
+    hidden = data.draw(arrays(float, (len(labels), data.draw(st.integers(1, 5))), elements=st.floats(0, 1)))
+    outputs = data.draw(arrays(float, (len(labels), data.draw(st.integers(1, 16))), elements=st.floats(0, 1)))
+    figure = activation_cells(labels, hidden, outputs)
+    assert_readable(figure)
+    for axes, values in zip(figure.axes, (hidden, outputs), strict=True):
+        assert np.array_equal(axes.images[0].get_array(), values)
+        assert cells(axes) == [f"{value:.2f}" + "*" * int(value > 0.5) for value in values.ravel()]
+    codes = ["".join(str(int(value > 0.5)) for value in row) for row in hidden]
+    assert [text.get_text() for text in figure.axes[1].get_yticklabels()] == codes
+    assert f"have {len(set(codes))} different" in caption(figure)
+
+
+@settings(max_examples=10)
+@given(arrays(float, st.tuples(st.integers(1, 32), st.integers(1, 16)), elements=numbers))
+@example(np.zeros((2, 2)))
+@example(np.array([[np.nan, np.inf], [-1.0, 1.0]]))
+def test_cells_of_weights_are_the_record(weights):
+    biases = weights[:1]
+    figure = weight_cells({"W1": weights, "b1": biases[0]})
+    assert_readable(figure)
+    for axes, values in zip(figure.axes, (weights, biases), strict=True):
+        assert np.array_equal(np.ma.getdata(axes.images[0].get_array()), values, equal_nan=True)
+        assert [text.replace("+", "") for text in cells(axes)] == [
+            f"{value:.1f}".replace("-0.0", "0.0") for value in values.ravel()
+        ]
+        assert all(text.startswith(("+", "-")) or float(text) == 0 or text == "nan" for text in cells(axes))
+
+
+def test_a_negative_weight_is_blue_a_positive_one_orange_and_none_white():
+    image = weight_cells({"W": [[-2.0, 0.0, 2.0]]}).axes[0].images[0]
+    assert [to_hex(image.to_rgba(value)) for value in (-2.0, 0.0, 2.0)] == [style.BLUE, "#ffffff", style.ORANGE]
+
+
+@settings(max_examples=10)
+@given(
+    st.tuples(st.integers(1, 32), st.integers(1, 8)).flatmap(lambda shape: arrays(float, (2, *shape), elements=numbers))
+)
+def test_signs_that_differ_are_marked_and_counted(pair):
+    first, second = pair
+    figure = sign_agreement(first, second.T)
+    assert_readable(figure)
+    agree = np.sign(first) == np.sign(second)
+    assert figure.axes[0].get_title(loc="left").endswith(f": {agree.sum()} of {agree.size} agree")
+    bold = [text.get_weight() == "bold" for text in figure.axes[0].texts]
+    assert bold == (~agree).ravel().tolist()
+    assert np.array_equal(figure.axes[0].images[0].get_array() == 1, ~agree)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (4, 5, 3)])
+@pytest.mark.parametrize("units", [1, 5, 16, 20])
+def test_images_are_the_weights_of_each_unit(shape, units):
+    initial, final = np.random.default_rng(0).normal(size=(2, int(np.prod(shape)), units))
+    figure = weight_images(initial, final, shape)
+    assert_readable(figure)
+    across = int(np.ceil(np.sqrt(min(units, 16))))
+    for axes, values in zip(figure.axes[:2], (initial, final), strict=True):
+        mosaic = np.asarray(axes.images[0].get_array())
+        if len(shape) == 3:
+            mosaic = (2 * mosaic - 1) * np.abs(values[:, :16]).max()
+        for unit in range(min(units, 16)):
+            top, left = (shape[0] + 1) * (unit // across), (shape[1] + 1) * (unit % across)
+            tile = mosaic[top : top + shape[0], left : left + shape[1]]
+            np.testing.assert_allclose(tile, values[:, unit].reshape(shape), atol=1e-12)
+    assert ("The first 16 of 20 units." in caption(figure)) == (units == 20)
+
+
+@settings(max_examples=10)
+@given(st.lists(st.integers(1, 20), min_size=2, max_size=5), st.lists(names, max_size=20), st.randoms())
+@example([8, 3, 8], ODD, None)
+@example([40, 100, 10], [], None)
+def test_a_network_is_drawn_with_its_weights_as_widths(sizes, given_names, chance):
+    random = np.random.default_rng(0)
+    weights = [random.normal(size=pair) for pair in zip(sizes, sizes[1:], strict=False)]
+    figure = network_drawing(weights, given_names, given_names)
+    assert_readable(figure)
+    largest = max(np.abs(one).max() for one in weights)
+    for drawn, matrix in zip(figure.axes[0].collections, weights, strict=False):
+        shown = matrix[:16, :16].ravel()
+        np.testing.assert_allclose(drawn.get_linewidths(), 5 * np.abs(shown) / largest)
+        expected = [style.ORANGE if value > 0 else style.BLUE for value in shown]
+        assert [to_hex(color) for color in drawn.get_colors()] == expected
+    assert legend(figure) == ["positive weight", "negative weight"]
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_an_activation_is_drawn_with_its_derivative(name):
+    figure = activation_curves(name)
+    assert_readable(figure)
+    function, slope = figure.axes[0].lines
+    z, a = function.get_data()
+    between = (z[1:] + z[:-1]) / 2
+    steepness = np.diff(a) / np.diff(z)  # at a kink the drawn slope is left out
+    drawn = np.interp(between, z, slope.get_ydata())
+    there = np.isfinite(drawn)
+    assert there.sum() >= 390
+    np.testing.assert_allclose(drawn[there], steepness[there], rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: activation_cells(["a"] * 33, np.zeros((33, 2)), np.zeros((33, 2))), "33 × 2 cells; at most 32 × 16"),
+        (lambda: weight_cells({}), "no weights to draw; give at least one"),
+        (lambda: weight_cells({"W9": np.zeros((2, 17))}), "the table of W9 has 2 × 17 cells"),
+        (lambda: sign_agreement(np.zeros((8, 3)), np.zeros((3, 4))), "W1 is 8 × 3 and W2 3 × 4; signs are compared"),
+        (lambda: weight_images(np.zeros((5, 2)), np.zeros((5, 2)), (2, 3)), "make no images of 2 × 3"),
+        (lambda: network_drawing([]), "the weights given make no network"),
+        (lambda: network_drawing([np.zeros((2, 3)), np.zeros((2, 1))]), "2 × 3, 2 × 1 make no network"),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_sentence(call, sentence):
+    with pytest.raises(BadInput, match=sentence):
+        call()
+
+
+def test_words_tell_what_there_is_to_see():
+    told = alt_text(activation_cells(["cat", "dog"], [[0.9, 0.1], [0.9, 0.2]], [[1.0], [0.0]]))
+    assert told == "Activations of each input. cat has the code 10; dog has the code 10. 1 codes are different."
+    assert alt_text(sign_agreement([[1.0, -2.0]], [[3.0], [4.0]])).endswith("They differ between 1 and h2.")
+    assert alt_text(activation_curves("sigmoid")).endswith(
+        "sigmoid: from 0.006693 at -5 to 0.9933 at 5. derivative: from 0.006648 at -5 to 0.006648 at 5."
+    )
