@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.datasets import load_breast_cancer
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, GroupKFold, ShuffleSplit
+from sklearn.model_selection import GridSearchCV, GroupKFold, HalvingGridSearchCV, ShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -118,3 +119,25 @@ def test_what_it_cannot_search() -> None:
         PopulationSearchCV(LogisticRegression(), {"C": [1]}).fit(X, Y)
     with pytest.raises(BadInput, match="cannot hand on eval_set; give sample_weight"):
         PopulationSearchCV(MLPClassifier(), {"alpha": [1]}).fit(X, Y, eval_set=(X, Y))
+
+
+@pytest.mark.parametrize(
+    "halving",
+    [
+        {"factor": 2},
+        {"factor": 3, "min_resources": 20, "aggressive_elimination": True},
+        {"factor": 2, "resource": "max_iter", "max_resources": 6},
+    ],
+    ids=str,
+)
+def test_halving_is_that_of_scikit_learn(halving: dict[str, Any]) -> None:
+    model, grid = MLPClassifier((3,), **SHORT), {"alpha": [0.0, 0.1, 10.0, 1000.0], "learning_rate_init": [1e-5, 0.01]}
+    theirs = HalvingGridSearchCV(model, grid, cv=3, random_state=4, **halving).fit(X, Y)
+    ours = PopulationSearchCV(model, grid, cv=3, random_state=4, return_train_score=True, **halving).fit(X, Y)
+    assert (ours.n_resources_, ours.n_candidates_) == (theirs.n_resources_, theirs.n_candidates_)
+    assert set(ours.cv_results_) == set(theirs.cv_results_) and len(ours.n_resources_) > 1
+    assert ours.cv_results_["params"] == theirs.cv_results_["params"]
+    for name in ("mean_test_score", "std_test_score", "mean_train_score", "rank_test_score", "iter", "n_resources"):
+        np.testing.assert_array_equal(ours.cv_results_[name], theirs.cv_results_[name])
+    assert ours.best_params_ == theirs.best_params_ and ours.best_score_ == theirs.best_score_
+    np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))

@@ -1,5 +1,6 @@
 """A search over parameters whose candidates are trained on all folds as populations."""
 
+import functools
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,14 +22,20 @@ from deltarule.problem.problem import Floats, Integers
 class PopulationSearchCV(GridSearchCV):
     """`GridSearchCV` for deltarule's estimators: networks that differ in numbers are trained on all folds at once.
 
+    With a `factor` it is a `HalvingGridSearchCV`: rounds with more and more rows, or of another resource, of which each
+    goes on with the best 1/factor of the candidates.
+
     Parameters
     ----------
     estimator : an `MLPClassifier` or `MLPRegressor`, or a pipeline that ends with one.
     param_grid : lists of values by the parameter's name, or several such tables.
     scoring, refit, cv, verbose, error_score, return_train_score : as for `GridSearchCV`.
+    factor, resource, max_resources, min_resources, aggressive_elimination, random_state : as for `HalvingGridSearchCV`;
+        without a factor, None, they say nothing.
 
     After `fit` there is what `GridSearchCV` leaves: `cv_results_`, `best_estimator_`, `best_params_`, `best_score_` and
-    so on, with the same scores. A candidate's fit time is its share of the population's.
+    so on, with the same scores; with a factor what `HalvingGridSearchCV` leaves, `n_resources_` and so on. A
+    candidate's fit time is its share of the population's.
 
     Raises `BadInput` for another estimator.
 
@@ -52,6 +59,12 @@ class PopulationSearchCV(GridSearchCV):
         verbose: int = 0,
         error_score: Any = np.nan,
         return_train_score: bool = False,
+        factor: float | None = None,
+        resource: str = "n_samples",
+        max_resources: Any = "auto",
+        min_resources: Any = "exhaust",
+        aggressive_elimination: bool = False,
+        random_state: Any = None,
     ) -> None:
         super().__init__(
             estimator,
@@ -63,6 +76,12 @@ class PopulationSearchCV(GridSearchCV):
             error_score=error_score,
             return_train_score=return_train_score,
         )
+        self.factor = factor
+        self.resource = resource
+        self.max_resources = max_resources
+        self.min_resources = min_resources
+        self.aggressive_elimination = aggressive_elimination
+        self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None, **parameters: Any) -> "PopulationSearchCV":
         """Search, and fit the best candidate to all rows.
@@ -74,25 +93,51 @@ class PopulationSearchCV(GridSearchCV):
         """
         X, y = indexable(X, y)
         task = Task(self.estimator, X, y, parameters)
-        splits = list(
-            check_cv(self.cv, y, classifier=is_classifier(self.estimator)).split(X, y, parameters.pop("groups", None))
-        )
-        seconds = task.train(list(ParameterGrid(self.param_grid)), splits)
-        search = GridSearchCV(
-            LookedUp(self.estimator, task),
-            self.param_grid,
-            scoring=self.scoring,
-            refit=self.refit,
-            cv=splits,
-            verbose=self.verbose,
-            error_score=self.error_score,
-            return_train_score=self.return_train_score,
-        )
+        common = {
+            name: getattr(self, name) for name in ("scoring", "refit", "verbose", "error_score", "return_train_score")
+        }
+        if self.factor is None:
+            folds = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+            splits = list(folds.split(X, y, parameters.pop("groups", None)))
+            task.train(list(ParameterGrid(self.param_grid)), splits)
+            search = GridSearchCV(LookedUp(self.estimator, task), self.param_grid, cv=splits, **common)
+        else:
+            search = self._halving(task, common)
         search.fit(np.arange(len(task.y)), y, **parameters)
-        self._take(search, seconds)
+        self._take(search, np.concatenate(task.seconds))
         return self
 
-    def _take(self, search: GridSearchCV, seconds: Floats) -> None:
+    def _halving(self, task: "Task", common: dict[str, Any]) -> Any:
+        """scikit-learn's search by halving, whose every round is trained ahead."""
+        from sklearn.experimental import enable_halving_search_cv  # noqa: F401, it puts the next name there
+        from sklearn.model_selection import HalvingGridSearchCV
+
+        class Halving(HalvingGridSearchCV):
+            @functools.wraps(HalvingGridSearchCV._run_search)  # whose signature says what its version hands over
+            def _run_search(self, evaluate_candidates: Any, **context: Any) -> None:
+                def evaluate(candidates: Any, cv: Any = None, **more: Any) -> Any:
+                    folds = self._checked_cv_orig if cv is None else cv
+                    groups = {name: task.parameters[name] for name in ("groups",) if name in task.parameters}
+                    splits = list(folds.split(np.arange(len(task.y)), task.y, **groups))
+                    task.train(list(candidates), splits)
+                    return evaluate_candidates(candidates, check_cv(splits), **more)
+
+                super()._run_search(evaluate, **context)
+
+        return Halving(
+            LookedUp(self.estimator, task),
+            self.param_grid,
+            cv=5 if self.cv is None else self.cv,
+            factor=self.factor,
+            resource=self.resource,
+            max_resources=self.max_resources,
+            min_resources=self.min_resources,
+            aggressive_elimination=self.aggressive_elimination,
+            random_state=self.random_state,
+            **common,
+        )
+
+    def _take(self, search: Any, seconds: Floats) -> None:
         """What a search leaves; the fit times [candidates, folds] are those of the populations."""
         for name, value in vars(search).items():
             if name.endswith("_") and not name.startswith("_"):
@@ -106,13 +151,17 @@ class PopulationSearchCV(GridSearchCV):
 
 @dataclass
 class Task:
-    """What is searched on, and every fit that has been made ahead, by its parameters and its rows."""
+    """What is searched on, and every fit that has been made ahead, by its parameters and its rows.
+
+    seconds   of each training, how long every candidate took on every fold, [candidates, folds]
+    """
 
     estimator: Any
     X: Any
     y: Any
     parameters: dict[str, Any]
     fits: dict[str, Any] = field(default_factory=dict)
+    seconds: list[Floats] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.prefix = f"{self.estimator.steps[-1][0]}__" if isinstance(self.estimator, Pipeline) else ""
@@ -124,8 +173,8 @@ class Task:
             raise BadInput(f"the search cannot hand on {', '.join(sorted(unknown))}; give {self.prefix}sample_weight")
         self.weights = self.parameters.get(f"{self.prefix}sample_weight")
 
-    def train(self, candidates: list[dict[str, Any]], splits: list[tuple[Integers, Integers]]) -> Floats:
-        """Fit every candidate on every fold; returned is how long each took, [candidates, folds] in seconds."""
+    def train(self, candidates: list[dict[str, Any]], splits: list[tuple[Integers, Integers]]) -> None:
+        """Fit every candidate on every fold."""
         seconds = np.zeros((len(candidates), len(splits)))
         plans, models, places = [], [], []
         for fold, (rows, _) in enumerate(splits):
@@ -150,7 +199,7 @@ class Task:
                 self.fits[key] = failure
         for place, fold, _ in places:
             seconds[place, fold] += (time.perf_counter() - started) / len(places)
-        return seconds
+        self.seconds.append(seconds)
 
     def _planned(self, candidate: dict[str, Any], rows: Integers, prepared: dict[str, Any]) -> tuple[Any, Any, Any]:
         """The estimator of a fit, its network and its plan; fitted at once, without a plan, where it has no epochs."""
@@ -189,6 +238,11 @@ class LookedUp(BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         return self.estimator.__sklearn_tags__()
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Those of the estimator."""
+        parameters: dict[str, Any] = self.estimator.get_params(deep)
+        return parameters
 
     def set_params(self, **parameters: Any) -> "LookedUp":
         """Be another candidate."""
