@@ -328,6 +328,15 @@ def test_a_divergence_is_seen_at_the_same_step():
     assert np.isfinite(ours.theta[0]).all()
 
 
+def test_workers_of_a_pool_do_not_take_more_processors_than_they_are_given(monkeypatch):
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "1")
+    assert CompiledEngine().threads == 1
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "1000")
+    everything = CompiledEngine().threads
+    monkeypatch.delenv("NUMBA_NUM_THREADS")
+    assert CompiledEngine().threads == everything >= 1
+
+
 def test_the_state_that_is_given_stays():
     problem = encoder(5, optimizer="adam")
     state = initial_state(problem)

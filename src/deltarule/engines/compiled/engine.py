@@ -262,10 +262,13 @@ def widest_block(problem: Problem) -> int:
 
 
 def available_processors() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """How many processors this process may use: what the system allows it, or less by NUMBA_NUM_THREADS.
+
+    joblib sets that for its workers, so that these together do not use more than there are.
+    """
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    asked = os.environ.get("NUMBA_NUM_THREADS", "")
+    return min(count, max(1, int(asked))) if asked.isdecimal() else count
 
 
 _known: dict[Any, Any] = {}
