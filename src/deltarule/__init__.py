@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from deltarule.data.load import load
     from deltarule.errors import BadInput, DeltaruleError, RunFailed
     from deltarule.estimators.classifier import MLPClassifier
-    from deltarule.estimators.conversion import from_sklearn
+    from deltarule.estimators.conversion import from_sklearn, from_torch
     from deltarule.estimators.model_file import load_model
+    from deltarule.estimators.onnx_graph import to_onnx
     from deltarule.estimators.regressor import MLPRegressor
     from deltarule.estimators.search import PopulationSearchCV
+    from deltarule.estimators.tabular import TabularClassifier, TabularRegressor
     from deltarule.interop.torch import to_torch
     from deltarule.problem.create import create_problem
     from deltarule.problem.network import Network
@@ -45,6 +47,8 @@ _HOMES = {
     "Network": "problem.network",
     "PopulationSearchCV": "estimators.search",
     "RunFailed": "errors",
+    "TabularClassifier": "estimators.tabular",
+    "TabularRegressor": "estimators.tabular",
     "check_gradient": "proofs.own_code.check",
     "check_object": "proofs.own_code.check",
     "check_problem": "proofs.gradcheck",
@@ -54,6 +58,7 @@ _HOMES = {
     "create_problem": "problem.create",
     "explain": "proofs.trace.explain",
     "from_sklearn": "estimators.conversion",
+    "from_torch": "estimators.conversion",
     "load": "data.load",
     "load_model": "estimators.model_file",
     "load_sweep": "sweeps.result",
@@ -64,6 +69,7 @@ _HOMES = {
     "register_penalty": "proofs.register",
     "register_schedule": "proofs.register",
     "sweep": "studies.sweeping",
+    "to_onnx": "estimators.onnx_graph",
     "to_torch": "interop.torch",
     "train": "training.train",
     "unregister": "proofs.register",
@@ -78,6 +84,8 @@ __all__ = [
     "Network",
     "PopulationSearchCV",
     "RunFailed",
+    "TabularClassifier",
+    "TabularRegressor",
     "__version__",
     "check_gradient",
     "check_object",
@@ -88,6 +96,7 @@ __all__ = [
     "create_problem",
     "explain",
     "from_sklearn",
+    "from_torch",
     "load",
     "load_model",
     "load_sweep",
@@ -98,6 +107,7 @@ __all__ = [
     "register_penalty",
     "register_schedule",
     "sweep",
+    "to_onnx",
     "to_torch",
     "train",
     "unregister",

@@ -1,7 +1,17 @@
+import csv
+import runpy
 import subprocess
 import sys
 
+import numpy as np
+import onnxruntime
 import pytest
+import torch
+
+from deltarule import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor, load_model
+from deltarule.data.frame import read_frame
+from deltarule.estimators.columns import encoded
+from deltarule.files import load_arrays
 
 
 @pytest.fixture
@@ -28,6 +38,14 @@ def test_a_run_becomes_a_script_that_comes_to_its_losses(deltarule, run, tmp_pat
     ("words", "sentence"),
     [
         (("RUN", "--to", "onxx"), 'there is no form "onxx" to export to; give --to script'),
+        (
+            ("MODEL", "--to", "pickle"),
+            'no form "pickle" to export a model to; give --to script, onnx',
+        ),
+        (("MODEL", "--to", "torch", "--member", "8"), "there is no member 8; the model has the members 0 to 7"),
+        (("MODEL", "--to", "onnx", "--member", "1"), "--to onnx holds all members"),
+        (("MODEL", "--to", "script", "--out", "MODEL"), "is the model itself; give the export another name"),
+        (("TABLE", "--to", "onnx"), "is damaged or no safetensors file"),
         (("RUN", "--to", "script", "--member", "3"), "there is no member 3; the run has the members 0 to 2"),
         (("RUN", "--to", "script", "--member", "-1"), "there is no member -1"),
         (("gone", "--to", "script"), "gone holds no run"),
@@ -35,9 +53,103 @@ def test_a_run_becomes_a_script_that_comes_to_its_losses(deltarule, run, tmp_pat
         (("RUN",), "--to"),
     ],
 )
-def test_bad_use_is_one_sentence_and_status_2(deltarule, run, tmp_path, monkeypatch, words, sentence):
+def test_bad_use_is_one_sentence_and_status_2(deltarule, request, tmp_path, monkeypatch, words, sentence):
+    stand = {word: request.getfixturevalue(word.lower()) for word in ("RUN", "MODEL", "TABLE") if word in words}
     monkeypatch.chdir(tmp_path)
     before = sorted(tmp_path.rglob("*"))
-    status, out, err = deltarule("export", *(run if word == "RUN" else word for word in words))
+    status, out, err = deltarule("export", *(stand.get(word, word) for word in words))
     assert status == 2 and out == "" and sentence in err and len(err.strip().splitlines()) == 1
     assert sorted(tmp_path.rglob("*")) == before
+
+
+N = 60
+ROWS = np.random.default_rng(0)
+TABLE = {
+    "size": [f"{value:.3f}" if value > -1 else "" for value in ROWS.normal(size=N)],
+    "color": ROWS.choice(["red", "blue", "NA", "once, or twice"], N).tolist(),
+    "code": ROWS.choice(["1", "2.0"], N).tolist(),
+}
+KINDS = {
+    "kind": TabularClassifier({"code": "category"}, random_state=0),
+    "amount": TabularRegressor({"code": "category"}, random_state=0),
+}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """A table, and models of it."""
+    folder = tmp_path_factory.mktemp("models")
+    with (folder / "table.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerows([list(TABLE), *zip(*TABLE.values(), strict=True)])
+    frame = read_frame(folder / "table.csv")
+    amount = 3 * np.nan_to_num(frame["size"]) + 5 * (frame["color"] == "red") + frame["code"]
+    for name, model in KINDS.items():
+        model.fit(frame, np.where(amount > 3, "much", "little") if name == "kind" else amount)
+        model.save(folder / f"{name}.safetensors")
+    return folder
+
+
+@pytest.fixture
+def model(models):
+    return models / "kind.safetensors"
+
+
+@pytest.fixture
+def table(models):
+    return models / "table.csv"
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_script_answers_a_table_as_the_model_does(deltarule, models, name):
+    assert deltarule("export", models / f"{name}.safetensors", "--to", "script")[0] == 0
+    words = [sys.executable, "-I", models / f"{name}.py", models / "table.csv"]
+    done = subprocess.run(words, capture_output=True, encoding="utf-8")
+    answers = load_model(models / f"{name}.safetensors").predict(read_frame(models / "table.csv"))
+    assert done.returncode == 0, done.stderr
+    if name == "kind":
+        assert done.stdout.split() == answers.tolist()
+    else:
+        np.testing.assert_allclose([float(line) for line in done.stdout.split()], answers, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu", {"name": "leaky_relu", "slope": 0.2}, "logistic"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_scripts_of_networks_give_their_answers(deltarule, tmp_path, activation, dtype):
+    x = ROWS.normal(size=(40, 3)).astype(dtype)
+    given = {"activation": activation, "batch_norm": True, "dropout": 0.1, "n_members": 2, "max_iter": 3}
+    models = {
+        "one": (MLPRegressor(hidden_layer_sizes=(40, 50), scale_target=True, **given), x[:, 0]),
+        "two": (MLPClassifier(hidden_layer_sizes=(5,), **given), x[:, 0] > 0),
+        "three": (MLPClassifier(hidden_layer_sizes=(5,), **given), np.arange(40) % 3),
+        "labels": (MLPClassifier(hidden_layer_sizes=(5,), **given), (x > 0).astype(int)),
+    }
+    for name, (model, y) in models.items():
+        model.fit(x, y).save(tmp_path / name)
+        assert deltarule("export", tmp_path / name, "--to", "script")[0] == 0
+        predict = runpy.run_path(str(tmp_path / f"{name}.py"))["predict"]
+        np.testing.assert_allclose(np.array(predict(x), float), model.predict(x), rtol=1e-4, atol=1e-5)
+        assert deltarule("export", tmp_path / name, "--to", "torch", "--member", 1)[0] == 0
+        module = runpy.run_path(str(tmp_path / f"{name}.torch.py"))["module"]
+        assert type(module) is torch.nn.Sequential and not module.training
+        with torch.no_grad():
+            theirs = module(torch.tensor(x, dtype=torch.float64)).numpy()
+        np.testing.assert_allclose(theirs, model._outputs(x)[1], rtol=1e-4, atol=1e-5)
+
+
+def test_onnx_torch_and_weights_of_a_model_for_tables(deltarule, models):
+    for form in ("onnx", "torch", "safetensors"):
+        assert deltarule("export", models / "kind.safetensors", "--to", form)[0] == 0
+    model, frame = load_model(models / "kind.safetensors"), read_frame(models / "table.csv")
+    texts = np.array([str(int(code)) for code in frame["code"]], object)
+    session = onnxruntime.InferenceSession(models / "kind.onnx")
+    inputs = {name: column[:, None] for name, column in (frame | {"code": texts}).items()}
+    assert session.run(["label"], inputs)[0].tolist() == model.predict(frame).tolist()
+    made = runpy.run_path(str(models / "kind.torch.py"))
+    with (models / "table.csv").open(encoding="utf-8", newline="") as file:
+        x = made["encode"](list(csv.DictReader(file)))
+    np.testing.assert_allclose(x, encoded(model.columns_, frame), rtol=1e-12)
+    arrays, about = load_arrays(models / "kind.weights.safetensors")
+    np.testing.assert_array_equal(arrays["W1"].reshape(model.model_.coefs_[0].shape), model.model_.coefs_[0])
+    assert about["target"] == "target"

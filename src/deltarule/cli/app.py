@@ -5,7 +5,23 @@ import sys
 
 import typer
 
-from deltarule.cli import bench, claims, data, doctor, explain, export, gradcheck, lr_range, run, show, studies, sweep
+from deltarule.cli import (
+    bench,
+    claims,
+    data,
+    doctor,
+    evaluate,
+    explain,
+    export,
+    gradcheck,
+    lr_range,
+    predict,
+    run,
+    show,
+    studies,
+    sweep,
+    train,
+)
 from deltarule.errors import BadInput, DeltaruleError
 
 app = typer.Typer(
@@ -20,6 +36,9 @@ for command in (
     run.run,
     sweep.sweep,
     explain.explain,
+    train.train,
+    predict.predict,
+    evaluate.evaluate,
     export.export,
     claims.claims,
     gradcheck.gradcheck,

@@ -1,21 +1,62 @@
-"""`deltarule export`: a trained run in another form."""
+"""`deltarule export`: a trained run, or a model, in another form."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from deltarule.cli.common import Data, console
+from deltarule.errors import BadInput
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, as `deltarule run --out` wrote it.")]
-To = Annotated[str, typer.Option("--to", metavar="FORM", help='What to make of it: "script", a plain NumPy script.')]
-Member = Annotated[int, typer.Option("--member", metavar="K", help="Which of the run's members, from 0.")]
-File = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="The file; else one in the run's folder.")]
+FORMS = {"script": ".py", "onnx": ".onnx", "safetensors": ".weights.safetensors", "torch": ".torch.py"}
+"""What a model can be made to, and how its file's name ends."""
+
+Run = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN|MODEL", help="The folder of a run, or a model's file, as `run` and `train` wrote them."
+    ),
+]
+To = Annotated[
+    str,
+    typer.Option("--to", metavar="FORM", help="script, plain NumPy; of a model also onnx, safetensors or torch."),
+]
+Member = Annotated[
+    int, typer.Option("--member", metavar="K", help="Which of the members, from 0: of a run, or of a model for torch.")
+]
+File = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="The file; else one beside what is exported.")]
 
 
 def export(run: Run, to: To, member: Member = 0, out: File = None, data: Data = None) -> None:
-    """Write a trained run as one plain NumPy script, to read and to run: data, forward, backward and update."""
-    from deltarule.errors import BadInput
+    """Write a trained run or a model in another form: a plain NumPy script, ONNX, plain arrays, or a PyTorch module."""
+    path = _model_exported(run, to, member, out) if run.is_file() else _run_exported(run, to, member, out, data)
+    console().print(f"Written: {path}", markup=False, soft_wrap=True)
+
+
+def _model_exported(source: Path, to: str, member: int, out: Path | None) -> Path:
+    from deltarule.estimators.model_file import load_model, save_weights
+    from deltarule.estimators.onnx_graph import to_onnx
+    from deltarule.estimators.scripts import numpy_script, torch_script
+    from deltarule.files import write_whole
+
+    if to not in FORMS:
+        raise BadInput(f'there is no form "{to}" to export a model to; give --to {", ".join(FORMS)}')
+    if member and to != "torch":
+        raise BadInput(f"--to {to} holds all members; leave --member out, or give --to torch")
+    model: Any = load_model(source)
+    path = source.with_suffix(FORMS[to]) if out is None else out
+    if path.exists() and path.samefile(source):
+        raise BadInput(f"{path} is the model itself; give the export another name")
+    if to == "onnx":
+        to_onnx(model, path)
+    elif to == "safetensors":
+        save_weights(model, path)
+    else:
+        write_whole(path, numpy_script(model) if to == "script" else torch_script(model, member))
+    return path
+
+
+def _run_exported(run: Path, to: str, member: int, out: Path | None, data: Path | None) -> Path:
     from deltarule.files import write_whole
     from deltarule.interop.script.training import training_script
     from deltarule.studies.stored import read_run
@@ -37,4 +78,4 @@ def export(run: Run, to: To, member: Member = 0, out: File = None, data: Data = 
     )
     path = run / "script.py" if out is None else out
     write_whole(path, script)
-    console().print(f"Written: {path}", markup=False, soft_wrap=True)
+    return path

@@ -74,12 +74,13 @@ def read_table(path: str | Path, target: str | None = None, task: str = "auto") 
 
 def _dataset(path: Path, table: Table, task: str) -> Dataset:
     """Decide what the target is, and say so in the note."""
-    if task == "regress" or (task == "auto" and not _looks_like_classes(table.y)):
+    if task == "regress" or (task == "auto" and not looks_like_classes(table.y)):
         return _regression(path, table)
     return _classification(path, table)
 
 
-def _looks_like_classes(y: np.ndarray | list[str]) -> bool:
+def looks_like_classes(y: np.ndarray | list[str]) -> bool:
+    """Whether a target is taken for classes: see `read_table`."""
     if isinstance(y, list):
         return True
     if y.ndim == 2 or (y != np.floor(y)).any():
@@ -146,7 +147,7 @@ def _read_csv(path: Path, target: str | None, task: str) -> Table:
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, strict=True)
         try:
-            header = _header(path, reader)
+            header = read_header(path, reader)
             position = _target_position(path, header, target)
             return _body(path, reader, header, position, task)
         except UnicodeDecodeError as error:
@@ -155,7 +156,11 @@ def _read_csv(path: Path, target: str | None, task: str) -> Table:
             raise BadInput(f"{path}, line {reader.line_num}: {error}; correct the quotes and commas there") from error
 
 
-def _header(path: Path, reader: Iterator[list[str]]) -> list[str]:
+def read_header(path: Path, reader: Iterator[list[str]]) -> list[str]:
+    """The names in the first line that is not blank, each of them different.
+
+    Errors: `BadInput` where there are none, or one twice.
+    """
     header = next((row for row in reader if row), None)
     if header is None:
         raise BadInput(f"{path} is empty; give a table whose first line names the columns")
@@ -166,15 +171,15 @@ def _header(path: Path, reader: Iterator[list[str]]) -> list[str]:
         raise BadInput(f"{path}: column {names.index('') + 1} has no name in the header; name it or remove the column")
     name, times = Counter(names).most_common(1)[0]
     if times > 1:
-        raise BadInput(f"{path}: {times} columns are named {_shortened(name)}; give each a name of its own")
+        raise BadInput(f"{path}: {times} columns are named {shortened(name)}; give each a name of its own")
     return names
 
 
 def _target_position(path: Path, header: list[str], target: str | None) -> int:
     if target is None:
-        raise BadInput(f"{path}: no target is named; choose one of its columns: {_listed(header)}")
+        raise BadInput(f"{path}: no target is named; choose one of its columns: {listed(header)}")
     if target not in header:
-        raise BadInput(f"{path} has no column {target!r}; its first line names: {_listed(header)}")
+        raise BadInput(f"{path} has no column {target!r}; its first line names: {listed(header)}")
     if len(header) == 1:
         raise BadInput(
             f"{path} has only the target column {target!r}; add at least one column of numbers to learn from"
@@ -213,7 +218,7 @@ def _body(path: Path, reader: Any, header: list[str], position: int, task: str) 
 
 def _bad_cell(path: Path, line: int, header: list[str], row: list[str]) -> BadInput:
     name, cell = next((name, cell) for name, cell in zip(header, row, strict=True) if not _is_number(cell))
-    what = f"{_shortened(cell)} is not a number" if cell.strip() else "the cell is empty"
+    what = f"{shortened(cell)} is not a number" if cell.strip() else "the cell is empty"
     return BadInput(
         f"{path}, line {line}, column {name!r}: {what}; every column but the target must hold numbers alone"
     )
@@ -232,7 +237,7 @@ def _answers(path: Path, texts: list[str], lines: Sequence[int], name: str, task
         )
     if task == "regress" or (task == "auto" and first_number is not None):
         raise BadInput(
-            f"{path}, line {lines[first_text]}, column {name!r}: {_shortened(texts[first_text])} is not a number; "
+            f"{path}, line {lines[first_text]}, column {name!r}: {shortened(texts[first_text])} is not a number; "
             "correct it, or say task 'classify' if the column holds names of classes"
         )
     return texts
@@ -273,7 +278,7 @@ def _read_npz(path: Path, target: str | None) -> Table:
 def _array_name(path: Path, stored: set[str], wanted: tuple[str, ...]) -> str:
     found = [name for name in wanted if name in stored]
     if len(found) != 1:
-        raise BadInput(f"{path} must hold one array named {' or '.join(wanted)}; it holds: {_listed(sorted(stored))}")
+        raise BadInput(f"{path} must hold one array named {' or '.join(wanted)}; it holds: {listed(sorted(stored))}")
     return found[0]
 
 
@@ -315,11 +320,12 @@ def _named(path: Path, texts: list[str], name: str) -> list[str]:
 # --- both ------------------------------------------------------------------------------------------------------------
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     """Names for an error, the first ten of many."""
-    shown = [name if name.isprintable() and len(name) <= 40 else _shortened(name) for name in names[:10]]
+    shown = [name if name.isprintable() and len(name) <= 40 else shortened(name) for name in names[:10]]
     return ", ".join(shown) + (f" … ({len(names)} in all)" if len(names) > 10 else "")
 
 
-def _shortened(cell: str) -> str:
+def shortened(cell: str) -> str:
+    """A text in quotes, of one that is long the beginning."""
     return repr(cell if len(cell) <= 40 else cell[:40] + "…")

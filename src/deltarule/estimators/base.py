@@ -19,6 +19,7 @@ from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from deltarule.errors import BadInput
 from deltarule.estimators import settings
 from deltarule.estimators.prediction import outputs_of
 from deltarule.estimators.records import Epoch, Plan, Rows, curve, plain, with_weight
@@ -419,6 +420,22 @@ class BaseMLP(BaseEstimator):
         parameters = {f"W{n}": np.asarray(array) for n, array in enumerate(self.coefs_, start=1)}
         parameters |= {f"b{n}": np.asarray(array)[..., None, :] for n, array in enumerate(self.intercepts_, start=1)}
         return parameters | self._normalization, self._running
+
+    def member_parts(self, member: int) -> tuple[Network, dict[str, Floats], Floats]:
+        """A member's network, its arrays [D, H] by name, and the dropout rates of its hidden layers.
+
+        Errors: `BadInput` for a member that there is not; `NotFittedError`.
+        """
+        check_is_fitted(self)
+        if not 0 <= member < self._members:
+            raise BadInput(f"there is no member {member}; the model has the members 0 to {self._members - 1}")
+        parameters, running = self._arrays()
+        arrays = {
+            name: array.reshape(self._members, *array.shape[-2:])[member]
+            for name, array in {**parameters, **running}.items()
+        }
+        network = self._architecture.network()
+        return network, arrays, np.broadcast_to(np.asarray(self.dropout, float), len(network.layers) - 1)
 
     def save(self, path: str | Path) -> None:
         """Write the fitted model as a file of safetensors, which `deltarule.load_model` reads.

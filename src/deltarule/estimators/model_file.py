@@ -14,8 +14,12 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.estimators.base import BaseMLP
 from deltarule.estimators.classifier import MLPClassifier
+from deltarule.estimators.columns import KINDS as COLUMN_KINDS
+from deltarule.estimators.columns import Column
 from deltarule.estimators.regressor import MLPRegressor
+from deltarule.estimators.scores import Scores
 from deltarule.estimators.settings import Architecture
+from deltarule.estimators.tabular import BaseTabular, TabularClassifier, TabularRegressor, TabularReport
 from deltarule.files import load_arrays, save_arrays
 from deltarule.maths.network import flatten, views
 from deltarule.problem.network import Network
@@ -24,6 +28,10 @@ from deltarule.problem.problem import Floats
 FORMAT = 1
 PAIRS, INFINITY = "pairs", "inf"  # what JSON has no form for
 KINDS: dict[str, type[BaseMLP]] = {"MLPClassifier": MLPClassifier, "MLPRegressor": MLPRegressor}
+TABULAR: dict[str, type[BaseTabular]] = {
+    "TabularClassifier": TabularClassifier,
+    "TabularRegressor": TabularRegressor,
+}
 RECORD = (
     "best_loss_",
     "best_validation_score_",
@@ -41,7 +49,7 @@ RECORD = (
 def save_model(model: Any, path: str | Path) -> None:
     """Write a fitted estimator: what its `save` does.
 
-    Parameters: `model`, an `MLPClassifier` or `MLPRegressor`; `path`.
+    Parameters: `model`, an `MLPClassifier`, `MLPRegressor`, `TabularClassifier` or `TabularRegressor`; `path`.
     Errors: `BadInput` for another model, one that is not fitted, or a place that cannot be written.
 
     >>> import tempfile
@@ -51,8 +59,10 @@ def save_model(model: Any, path: str | Path) -> None:
     ...     load_model(Path(folder) / "model.safetensors")
     MLPClassifier(hidden_layer_sizes=(3,), random_state=0, solver='lbfgs')
     """
-    if type(model).__name__ not in KINDS or not hasattr(model, "coefs_"):
-        raise BadInput(f"{model!r} cannot be saved; give a fitted MLPClassifier or MLPRegressor")
+    save_arrays(path, *_described(model))
+
+
+def _network_described(model: BaseMLP) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     network = model._architecture.network()
     parameters, running = model._arrays()
     arrays = {"theta": flatten(_with_members(parameters, model._members), network.entries)}
@@ -61,13 +71,10 @@ def save_model(model: Any, path: str | Path) -> None:
     if getattr(model, "target_scale_", None) is not None:
         arrays |= {"target_mean": model.target_mean_, "target_scale": model.target_scale_}
     about = {
-        "format": FORMAT,
-        "kind": type(model).__name__,
         "parameters": {name: _plain(value) for name, value in model.get_params(deep=False).items()},
         "architecture": asdict(model._architecture),
         "feature_names": _listed(getattr(model, "feature_names_in_", None)),
         "record": {name: getattr(model, name) for name in RECORD if hasattr(model, name)},
-        "versions": {name: version(name) for name in ("deltarule", "numpy", "scikit-learn")},
     }
     if isinstance(model, MLPClassifier):
         about |= {
@@ -75,7 +82,53 @@ def save_model(model: Any, path: str | Path) -> None:
             "classes_dtype": model.classes_.dtype.str,
             "labels": model._labels,
         }
-    save_arrays(path, arrays, about)
+    return arrays, about
+
+
+def _table_described(model: BaseTabular) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    arrays, network = _network_described(model.model_)
+    return arrays, {
+        "parameters": {name: _plain(value) for name, value in model.get_params(deep=False).items()},
+        "columns": [asdict(column) for column in model.columns_],
+        "target": model.target_,
+        "usual": _plain(model.usual_),
+        "report": asdict(model.report_),
+        "network": network,
+    }
+
+
+def save_weights(model: Any, path: str | Path) -> None:
+    """Write the weights of a fitted estimator as plain arrays, layer by layer, for other programs to read.
+
+    Parameters: `model`, an estimator of deltarule; `path`. The arrays are W1, b1 and so on [K, D, H], and those of
+    batch norm; the metadata are those that `save` writes.
+    Errors: as of `save_model`.
+
+    >>> import tempfile
+    >>> model = MLPClassifier((3,), solver="lbfgs", random_state=0).fit([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_weights(model, Path(folder) / "weights.safetensors")
+    ...     {name: array.shape for name, array in load_arrays(Path(folder) / "weights.safetensors")[0].items()}
+    {'W1': (1, 1, 3), 'W2': (1, 3, 1), 'b1': (1, 1, 3), 'b2': (1, 1, 1)}
+    """
+    arrays, about = _described(model)
+    inner: BaseMLP = model.model_ if isinstance(model, BaseTabular) else model
+    parameters, running = inner._arrays()
+    kept = {name: array for name, array in arrays.items() if name.startswith("target_")}
+    save_arrays(path, _with_members({**parameters, **running}, inner._members) | kept, about | {"kind": "weights"})
+
+
+def _described(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The arrays and the text of a model's file."""
+    kind = type(model).__name__
+    if kind in KINDS and hasattr(model, "coefs_"):
+        arrays, about = _network_described(model)
+    elif kind in TABULAR and hasattr(model, "model_"):
+        arrays, about = _table_described(model)
+    else:
+        raise BadInput(f"{model!r} cannot be saved; give a fitted estimator of deltarule")
+    versions = {name: version(name) for name in ("deltarule", "numpy", "scikit-learn")}
+    return arrays, {"format": FORMAT, "kind": kind} | about | {"versions": versions}
 
 
 def load_model(path: str | Path) -> Any:
@@ -92,21 +145,22 @@ def load_model(path: str | Path) -> Any:
     deltarule.errors.BadInput: missing.safetensors does not exist; check the name and the folder
     """
     arrays, about = load_arrays(path)
-    if about.get("kind") not in KINDS or about.get("format") != FORMAT:
+    if about.get("kind") not in {**KINDS, **TABULAR} or about.get("format") != FORMAT:
         raise BadInput(f"{path} holds no model that this version can read; write it with an estimator's save")
     try:
-        return _rebuilt(arrays, about)
+        kind = about["kind"]
+        return _rebuilt(KINDS[kind], arrays, about) if kind in KINDS else _rebuilt_table(TABULAR[kind], arrays, about)
     except (ArithmeticError, AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
         raise BadInput(
             f"{path} is damaged: its description does not fit its arrays ({error}); write it again"
         ) from error
 
 
-def _rebuilt(arrays: dict[str, np.ndarray], about: Mapping[str, Any]) -> BaseMLP:
+def _rebuilt(kind: type[BaseMLP], arrays: dict[str, np.ndarray], about: Mapping[str, Any]) -> BaseMLP:
     given = {name: _unplain(value) for name, value in about["parameters"].items()}
     if isinstance(given["hidden_layer_sizes"], list):
         given["hidden_layer_sizes"] = tuple(given["hidden_layer_sizes"])
-    model = KINDS[about["kind"]](**given)
+    model = kind(**given)
     shape = about["architecture"]
     architecture = Architecture(
         tuple(shape["sizes"]), tuple(shape["activations"]), shape["output"], bool(shape["batch_norm"])
@@ -125,6 +179,40 @@ def _rebuilt(arrays: dict[str, np.ndarray], about: Mapping[str, Any]) -> BaseMLP
         model.feature_names_in_ = np.array(about["feature_names"], object)
     _put_targets(model, network, arrays, about)
     return model
+
+
+def _rebuilt_table(kind: type[BaseTabular], arrays: dict[str, np.ndarray], about: Mapping[str, Any]) -> BaseTabular:
+    inner = MLPClassifier if kind is TabularClassifier else MLPRegressor
+    model = kind(**{name: _unplain(value) for name, value in about["parameters"].items()})
+    model.model_ = _rebuilt(inner, arrays, about["network"])
+    model.columns_ = tuple(_column(**each) for each in about["columns"])
+    inputs = sum(len(column.inputs) for column in model.columns_)
+    if inputs != model.model_.n_features_in_:
+        raise ValueError(f"the columns make {inputs} inputs for a network of {model.model_.n_features_in_}")
+    report = dict(about["report"])
+    scores, settings = Scores(**report.pop("scores")), dict(report.pop("settings"))
+    if isinstance(settings.get("hidden_layer_sizes"), list):
+        settings["hidden_layer_sizes"] = tuple(settings["hidden_layer_sizes"])
+    model.report_ = TabularReport(
+        scores=scores, settings=settings, notes=tuple(map(str, report.pop("notes"))), **report
+    )
+    model.target_ = str(about["target"])
+    model.feature_names_in_ = np.array([column.name for column in model.columns_], object)
+    model.n_features_in_ = len(model.columns_)
+    if isinstance(model.model_, MLPClassifier):
+        model.classes_ = model.model_.classes_
+        model.usual_ = model.classes_[model.classes_.tolist().index(about["usual"])]
+    else:
+        model.usual_ = float(about["usual"])
+    return model
+
+
+def _column(name: str, kind: str, why: str, categories: list[str], gaps: bool, **numbers: float) -> Column:
+    texts_only = all(isinstance(text, str) for text in (name, why, *categories))
+    plain = {key: float(number) for key, number in numbers.items()}
+    if not texts_only or kind not in COLUMN_KINDS or not np.isfinite(list(plain.values())).all() or not plain["scale"]:
+        raise ValueError(f"the column {name!r} is none")
+    return Column(name, kind, why, categories=tuple(categories), gaps=bool(gaps), **plain)
 
 
 def _put_weights(model: BaseMLP, network: Network, arrays: dict[str, np.ndarray]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.maths.activations import Activation
 from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Layer, views
+from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 from deltarule.training.run import Run
 
@@ -18,17 +19,18 @@ if TYPE_CHECKING:
     import torch
 
 
-def to_torch(run: Run, member: int = 0) -> "torch.nn.Sequential":
-    """A member of a run as an `nn.Sequential` of Linear, BatchNorm1d, activation and Dropout modules.
+def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
+    """A trained network as an `nn.Sequential` of Linear, BatchNorm1d, activation and Dropout modules.
 
     Parameters
     ----------
-    run : a training, as `train` returns it.
+    trained : a run, as `train` returns it, or a fitted estimator.
     member : which of its K networks.
 
-    Returns the module in evaluation mode, in the run's dtype, on the processor. Its modules are named as the values on
-    a tape are, z1, n1, a1, d1 …; the last is the output activation, so its outputs are those of `run.outputs`. Nothing
-    in it is ours: PyTorch differentiates it.
+    Returns the module in evaluation mode, in the network's dtype, on the processor. Its modules are named as the values
+    on a tape are, z1, n1, a1, d1 …; the last is the output activation, so its outputs are those of `run.outputs`.
+    Nothing in it is ours: PyTorch differentiates it. Of an estimator for tables it is the network alone, whose inputs
+    `deltarule.estimators.columns.encoded` makes; of one with `scale_target` the outputs are standardized ones.
 
     Raises `BadInput` where PyTorch is not installed, for a member that there is not, and for an activation that PyTorch
     has no module for.
@@ -49,6 +51,22 @@ def to_torch(run: Run, member: int = 0) -> "torch.nn.Sequential":
         import torch
     except ImportError:
         raise BadInput("a PyTorch module needs PyTorch, which is not installed; install deltarule[torch]") from None
+    network, arrays, dropout = _of_run(trained, member) if isinstance(trained, Run) else trained.member_parts(member)
+    modules = torch.nn.Sequential()
+    for place, layer in enumerate(network.layers):
+        n = layer.number
+        modules.add_module(f"z{n}", _linear(layer, arrays))
+        if layer.batch_norm:
+            modules.add_module(f"n{n}", _batch_norm(layer, arrays))
+        if layer.activation.name != "identity":
+            modules.add_module(f"a{n}", _activation(layer.activation))
+        if layer is not network.layers[-1] and dropout[place]:
+            modules.add_module(f"d{n}", torch.nn.Dropout(float(dropout[place])))
+    return modules.eval()
+
+
+def _of_run(run: Run, member: int) -> tuple[Network, dict[str, Floats], Floats]:
+    """A member's network, its arrays, and the dropout rates of its hidden layers."""
     problem = run.problem
     if not 0 <= member < problem.members:
         raise BadInput(f"there is no member {member}; the run has the members 0 to {problem.members - 1}")
@@ -56,17 +74,7 @@ def to_torch(run: Run, member: int = 0) -> "torch.nn.Sequential":
         **views(run.state.theta[member], problem.network.entries),
         **views(run.state.buffers[member], problem.network.buffers),
     }
-    modules = torch.nn.Sequential()
-    for place, layer in enumerate(problem.network.layers):
-        n = layer.number
-        modules.add_module(f"z{n}", _linear(layer, arrays))
-        if layer.batch_norm:
-            modules.add_module(f"n{n}", _batch_norm(layer, arrays))
-        if layer.activation.name != "identity":
-            modules.add_module(f"a{n}", _activation(layer.activation))
-        if layer is not problem.network.layers[-1] and problem.dropout[member, place]:
-            modules.add_module(f"d{n}", torch.nn.Dropout(float(problem.dropout[member, place])))
-    return modules.eval()
+    return problem.network, arrays, problem.dropout[member]
 
 
 def _linear(layer: Layer, arrays: dict[str, Floats]) -> "torch.nn.Linear":

@@ -1,0 +1,68 @@
+"""`deltarule predict`: a model's answers to the rows of a table."""
+
+import csv
+import io
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from deltarule.cli.common import Json, print_json
+from deltarule.cli.tables import Model, chosen_model, noted, tell
+from deltarule.errors import BadInput
+
+if TYPE_CHECKING:
+    from deltarule.data.frame import Frame
+    from deltarule.estimators.tabular import TabularClassifier, TabularRegressor
+
+Rows = Annotated[Path, typer.Argument(metavar="TABLE", help="A CSV, TSV or Parquet file with the model's columns.")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the answers into this CSV file.")]
+
+
+def predict(model: Model, table: Rows, out: Out = None, json: Json = False) -> None:
+    """Answer each row of a table: the predicted class with the probability of each, or the predicted number."""
+    from deltarule.data.frame import read_frame, rows_of
+    from deltarule.files import write_whole
+
+    trained = chosen_model(model)
+    notes: list[str] = []
+    frame = read_frame(table)
+    if not rows_of(frame):
+        raise BadInput(f"{table} has a header but no rows; add the rows to predict")
+    if out is not None and out.exists() and out.samefile(table):
+        raise BadInput(f"{out} is the table itself; give the answers another name")
+    with noted(notes):
+        answers = _answers(trained, frame)
+    tell(notes, to_errors=True)
+    if json:
+        print_json({"model": str(model), "table": str(table), "target": trained.target_, "notes": notes} | answers)
+        return
+    text = _as_csv(trained.target_, answers)
+    if out is None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    else:
+        write_whole(out, text)
+
+
+def _answers(model: "TabularClassifier | TabularRegressor", frame: "Frame") -> dict[str, Any]:
+    from deltarule.estimators.tabular import TabularClassifier
+
+    if not isinstance(model, TabularClassifier):
+        return {"predictions": model.predict(frame).tolist(), "classes": None, "probabilities": None}
+    p = model.predict_proba(frame)
+    return {
+        "predictions": model.classes_[p.argmax(axis=1)].tolist(),
+        "classes": model.classes_.tolist(),
+        "probabilities": p.tolist(),
+    }
+
+
+def _as_csv(target: str, answers: dict[str, Any]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([target, *(f"probability of {name}" for name in answers["classes"] or ())])
+    for row, prediction in enumerate(answers["predictions"]):
+        writer.writerow([prediction, *(answers["probabilities"][row] if answers["classes"] else ())])
+    return text.getvalue()

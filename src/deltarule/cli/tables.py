@@ -1,0 +1,97 @@
+"""What the commands for tables share: how a table and a model are read, and what is said beside the results."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from deltarule.cli.common import console
+from deltarule.errors import BadInput
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from deltarule.data.frame import Frame
+    from deltarule.estimators.scores import Scores
+    from deltarule.estimators.tabular import TabularClassifier, TabularRegressor
+
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model's file, as `deltarule train --out` wrote it.")]
+
+
+def chosen_model(path: Path) -> "TabularClassifier | TabularRegressor":
+    """The model for tables that a file holds."""
+    from deltarule.estimators.model_file import load_model
+    from deltarule.estimators.tabular import TabularClassifier, TabularRegressor
+
+    model = load_model(path)
+    if not isinstance(model, TabularClassifier | TabularRegressor):
+        raise BadInput(f"{path} holds an {type(model).__name__}, which takes no tables; make one with deltarule train")
+    return model
+
+
+def with_target(path: Path, target: str) -> "tuple[Frame, np.ndarray, list[str]]":
+    """A table without its target, the target, and what is to be said of rows that have none."""
+    from deltarule.data.frame import read_frame, rows_of, taken
+    from deltarule.data.tables import listed
+
+    frame = read_frame(path)
+    if target not in frame:
+        raise BadInput(f"{path} has no column {target!r}; it has: {listed(list(frame))}")
+    if len(frame) == 1:
+        raise BadInput(f"{path} has only the target column {target!r}; add a column to learn from")
+    y = frame.pop(target)
+    known = y != "" if y.dtype.kind == "O" else y == y
+    gaps = int((~known).sum())
+    if gaps == len(y):
+        raise BadInput(f"{path} has no row with a {target!r}; add rows whose target is known")
+    notes = [f"{gaps} of {rows_of(frame)} rows have no {target!r} and were passed over"] if gaps else []
+    return taken(frame, known), _whole(y[known]), notes
+
+
+def _whole(y: "np.ndarray") -> "np.ndarray":
+    """Whole numbers as such, so that a class is called 1 and not 1.0."""
+    return y.astype(int) if y.dtype.kind == "f" and (y == y.round()).all() and abs(y).max() < 2**53 else y
+
+
+@contextmanager
+def noted(notes: list[str]) -> Iterator[None]:
+    """Take warnings as notes."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    notes += [
+        text for one in caught if issubclass(one.category, UserWarning) and (text := str(one.message)) not in notes
+    ]
+
+
+def tell(notes: list[str], to_errors: bool = False) -> None:
+    """Print sentences worth knowing."""
+    for note in notes:
+        console(to_errors).print(f"Note: {note}.", markup=False, soft_wrap=True)
+
+
+def score_lines(scores: "Scores", usual: Any) -> list[tuple[str, str]]:
+    """Scores beside the baseline, for people."""
+    from deltarule.data.frame import as_text
+
+    if scores.metric == "accuracy":
+        told = f"{100 * scores.score:.1f} % ({100 * scores.low:.1f} to {100 * scores.high:.1f})"
+        return [
+            ("accuracy", f"{told} of {scores.rows} rows"),
+            ("baseline", f"{100 * scores.baseline:.1f} %, always {as_text(usual)!r}"),
+        ]
+    return [
+        ("R²", f"{scores.score:.3f} ({scores.low:.3f} to {scores.high:.3f}) on {scores.rows} rows"),
+        ("baseline", f"{scores.baseline:.3f}, always {usual:.4g}"),
+        ("mean absolute error", f"{scores.mean_absolute_error:.4g}"),
+    ]
+
+
+def show_lines(lines: list[tuple[str, str]]) -> None:
+    """Print names with what they are."""
+    width = max(len(name) for name, _ in lines) + 2
+    for name, told in lines:
+        console().print(f"{name:{width}}{told}", markup=False, soft_wrap=True)

@@ -1,0 +1,155 @@
+"""`deltarule train`: a model from a table."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from deltarule.cli.common import Json, console, print_json
+from deltarule.cli.tables import noted, score_lines, show_lines, tell, with_target
+from deltarule.errors import BadInput
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from deltarule.estimators.scores import Scores
+    from deltarule.estimators.tabular import TabularClassifier, TabularRegressor
+
+Table = Annotated[Path, typer.Argument(metavar="TABLE", help="A CSV, TSV or Parquet file with named columns.")]
+Target = Annotated[str, typer.Option("--target", metavar="COLUMN", help="The column to predict.")]
+Task = Annotated[
+    Literal["auto", "classify", "regress"], typer.Option("--task", help="What the target is; auto: look at it.")
+]
+Types = Annotated[
+    list[str] | None,
+    typer.Option("--type", metavar="COLUMN=KIND", help="Say what a column is: number, category or unused."),
+]
+Seed = Annotated[int, typer.Option("--seed", metavar="S", help="Of everything that is drawn.")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="MODEL", help="File to keep the model in.")]
+
+
+@dataclass(frozen=True)
+class TrainOutcome:
+    """What a training on a table came to.
+
+    columns   name, kind, why, inputs of each   settings: the best of so many candidates
+    scores   on validation_rows of the rows   notes: sentences worth knowing   out: the file, or None
+    """
+
+    table: str
+    target: str
+    task: str
+    classes: list[Any] | None
+    rows: int
+    validation_rows: int
+    columns: list[dict[str, Any]]
+    candidates: int
+    settings: dict[str, Any]
+    scores: "Scores"
+    notes: list[str]
+    seconds: float
+    out: str | None
+
+
+def train(
+    table: Table,
+    target: Target,
+    task: Task = "auto",
+    type: Types = None,
+    seed: Seed = 0,
+    out: Out = None,
+    json: Json = False,
+) -> None:
+    """Train a model on a table: kinds of columns are guessed, settings chosen, scores told beside a baseline."""
+    _check_out(out, table)
+    frame, y, notes = with_target(table, target)
+    model = _estimator(y, task, dict(_type(one) for one in type or ()), seed)
+    with noted(notes):
+        model.fit(frame, y)
+    model.target_ = target
+    if out is not None:
+        model.save(out)
+    outcome = _outcome(model, table, notes, out)
+    if json:
+        print_json(outcome)
+        return
+    _show(model, outcome)
+
+
+def _check_out(out: Path | None, table: Path) -> None:
+    """Before minutes of work: whether the model can be kept, and overwrites no table."""
+    if out is None:
+        return
+    if out.exists() and table.exists() and out.samefile(table):
+        raise BadInput(f"{out} is the table itself; give the model another name")
+    if not out.parent.is_dir() or out.is_dir():
+        raise BadInput(f"{out} cannot be written; name a file in a folder that exists")
+
+
+def _type(told: str) -> tuple[str, str]:
+    name, equals, kind = told.rpartition("=")
+    if not equals:
+        raise BadInput(f"--type {told} has no =; give COLUMN=KIND, as in --type zip=category")
+    return name, kind
+
+
+def _estimator(y: "np.ndarray", task: str, types: dict[str, str], seed: int) -> "TabularClassifier | TabularRegressor":
+    from deltarule.data.tables import looks_like_classes
+    from deltarule.estimators.tabular import TabularClassifier, TabularRegressor
+
+    if not 0 <= seed < 2**32:
+        raise BadInput(f"the seed is {seed}; give a whole number from 0 to {2**32 - 1}")
+    classify = task == "classify" or (task == "auto" and (y.dtype.kind == "O" or looks_like_classes(y)))
+    return (TabularClassifier if classify else TabularRegressor)(types, random_state=seed)
+
+
+def _outcome(
+    model: "TabularClassifier | TabularRegressor", table: Path, notes: list[str], out: Path | None
+) -> TrainOutcome:
+    report, classes = model.report_, getattr(model, "classes_", None)
+    return TrainOutcome(
+        table=str(table),
+        target=model.target_,
+        task="regress" if classes is None else "classify",
+        classes=None if classes is None else classes.tolist(),
+        rows=report.rows,
+        validation_rows=report.validation_rows,
+        columns=[{"name": c.name, "kind": c.kind, "why": c.why, "inputs": list(c.inputs)} for c in model.columns_],
+        candidates=report.candidates,
+        settings=report.settings,
+        scores=report.scores,
+        notes=[*notes, *(note for note in report.notes if note not in notes)],
+        seconds=report.seconds,
+        out=None if out is None else str(out),
+    )
+
+
+def _show(model: "TabularClassifier | TabularRegressor", outcome: TrainOutcome) -> None:
+    from rich.table import Table as Grid
+
+    grid = Grid("column", "kind", "why", "inputs", box=None, pad_edge=False)
+    for column in outcome.columns:
+        grid.add_row(column["name"], column["kind"], column["why"], str(len(column["inputs"])))
+    screen = console()
+    screen.print(grid)
+    screen.print()
+    what = "a number" if outcome.classes is None else f"{len(outcome.classes)} classes"
+    hidden = outcome.settings["hidden_layer_sizes"]
+    show_lines(
+        [
+            ("target", f"{outcome.target}, {what}"),
+            ("rows", f"{outcome.rows}, of which {outcome.validation_rows} were set aside to score"),
+            ("network", f"{len(hidden)} hidden layer of {hidden[0]} units" if hidden else "linear, no hidden layer"),
+            ("settings", f"{_settings(outcome.settings)}, the best of {outcome.candidates} candidates"),
+            *score_lines(outcome.scores, model.usual_),
+            ("seconds", f"{outcome.seconds:.0f}"),
+        ]
+    )
+    tell(outcome.notes)
+    kept = f"Model: {outcome.out}" if outcome.out else "Nothing is kept; add --out model.safetensors to keep the model."
+    screen.print(kept, markup=False, soft_wrap=True)
+
+
+def _settings(settings: dict[str, Any]) -> str:
+    return f"learning rate {settings['learning_rate_init']:g}, alpha {settings['alpha']:g}"

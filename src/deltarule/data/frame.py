@@ -1,0 +1,206 @@
+"""Tables as people have them: columns of numbers and of texts, with gaps.
+
+N rows.    A frame names its columns: numbers [N], NaN where one is missing, or texts [N], "" where one is missing.
+"""
+
+import csv
+from collections.abc import Iterable, Mapping
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deltarule.data.tables import read_header, shortened
+from deltarule.errors import BadInput
+
+Frame = dict[str, np.ndarray]
+
+DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
+MISSING = frozenset({"", "?", "-", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "none"})
+"""Cells that say that nothing is known."""
+
+
+def read_frame(path: str | Path) -> Frame:
+    """Read a table from a CSV, TSV or Parquet file.
+
+    Text is UTF-8, and its first line names the columns. A column holds numbers where all of its cells do; cells that
+    are empty or say so (NA, nan, null, ?) are missing.
+
+    Parameters: `path`.
+    Returns: the columns by name.
+    Errors: `BadInput` for a file that does not hold a table, with the line.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "fruit.csv"
+    ...     _ = file.write_text("weight,color\\n150,green\\n,yellow\\n", encoding="utf-8")
+    ...     {name: column.tolist() for name, column in read_frame(file).items()}
+    {'weight': [150.0, nan], 'color': ['green', 'yellow']}
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise BadInput(f"{path} is a folder; name a CSV, TSV or Parquet file in it")
+    if not path.is_file():
+        raise BadInput(f"{path} does not exist; check the name and the folder")
+    ending = path.suffix.lower()
+    try:
+        if ending == ".parquet":
+            return _read_parquet(path)
+        if ending not in DELIMITERS:
+            raise BadInput(f"{path} has the ending {ending!r}; give a table as .csv, .tsv or .parquet")
+        return _read_text(path, DELIMITERS[ending])
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}; check that you may read it") from error
+
+
+def frame_of(X: Any) -> Frame:
+    """Take a data frame, a mapping of columns, or rows [N, D], whose columns are then named x0, x1 …
+
+    Parameters: `X`, of pandas or of any library whose frames have `columns`; a mapping; an array or lists.
+    Returns: the columns by name.
+    Errors: `BadInput` for anything else, columns of different lengths, and numbers that are infinite.
+
+    >>> frame_of([[1.5, "red"], [None, "blue"]])
+    {'x0': array([1.5, nan]), 'x1': array(['red', 'blue'], dtype=object)}
+    """
+    items: Iterable[tuple[Any, Any]]
+    if isinstance(X, Mapping):
+        items = list(X.items())
+    elif hasattr(X, "columns"):
+        items = [(name, X[name]) for name in X.columns]
+    else:
+        rows = np.asarray(X, None if isinstance(X, np.ndarray) else object)
+        if rows.ndim != 2:
+            raise BadInput(f"the table has {rows.ndim} axes; give a data frame, or an array of rows and columns")
+        items = [(f"x{place}", rows[:, place]) for place in range(rows.shape[1])]
+    frame = {str(name): _column(str(name), values) for name, values in items}
+    if len({len(column) for column in frame.values()}) > 1:
+        lengths = ", ".join(f"{name} {len(column)}" for name, column in list(frame.items())[:5])
+        raise BadInput(f"the columns have different lengths ({lengths}); give one value for each row")
+    return frame
+
+
+def rows_of(frame: Frame) -> int:
+    """How many rows a frame has.
+
+    >>> rows_of({"x": np.zeros(3)})
+    3
+    """
+    return len(next(iter(frame.values()), ()))
+
+
+def taken(frame: Frame, rows: Any) -> Frame:
+    """Some of a frame's rows: indices or a mask.
+
+    >>> taken({"x": np.array([1.0, 2.0])}, [1])
+    {'x': array([2.])}
+    """
+    return {name: column[rows] for name, column in frame.items()}
+
+
+def as_text(value: Any) -> str:
+    """A value as a category's name: whole numbers without a point, nothing for what is missing.
+
+    >>> as_text(2.0), as_text(0.5), as_text(float("nan")), as_text("red")
+    ('2', '0.5', '', 'red')
+    """
+    if is_missing(value):
+        return ""
+    if _is_plain_number(value):
+        number = float(value)
+        return str(int(number)) if number.is_integer() else repr(number)
+    return str(value)
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value says that nothing is known: None, NaN, and pandas' NA and NaT.
+
+    >>> is_missing(None), is_missing(float("nan")), is_missing(0)
+    (True, True, False)
+    """
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)
+
+
+def _column(name: str, values: Any) -> np.ndarray:
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise BadInput(f"several columns are named {name!r}, or it has several of its own; give each one name")
+    if str(getattr(values, "dtype", "")) != "category":  # pandas: somebody has said that its numbers are names
+        if array.dtype.kind in "iuf":
+            return _finite(name, array.astype(np.float64))
+        if array.dtype.kind == "O" and all(map(_is_plain_number, array)):
+            return _finite(name, np.array([np.nan if is_missing(value) else float(value) for value in array]))
+    return np.array([as_text(value) for value in array.tolist()], object)
+
+
+def _is_plain_number(value: Any) -> bool:
+    return is_missing(value) or (isinstance(value, Real) and type(value) not in (bool, np.bool_))
+
+
+def _finite(name: str, numbers: np.ndarray) -> np.ndarray:
+    infinite = np.isinf(numbers)
+    if infinite.any():
+        raise BadInput(f"the column {name!r} is infinite in row {int(infinite.argmax())} (counted from 0); replace it")
+    return numbers
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+def _read_text(path: Path, delimiter: str) -> Frame:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, strict=True, delimiter=delimiter)
+        try:
+            header = read_header(path, reader)
+            columns: list[list[str]] = [[] for _ in header]
+            lines = []
+            for row in reader:
+                if not row and len(header) > 1:
+                    continue
+                if len(row) != len(header):
+                    raise BadInput(
+                        f"{path}, line {reader.line_num}: {len(row)} cells, but the header names {len(header)} columns"
+                    )
+                lines.append(reader.line_num)
+                for column, cell in zip(columns, row, strict=True):
+                    column.append(cell.strip())
+        except UnicodeDecodeError as error:
+            raise BadInput(f"{path} is not text in UTF-8; save the table in UTF-8") from error
+        except csv.Error as error:
+            raise BadInput(f"{path}, line {reader.line_num}: {error}; correct the quotes there") from error
+    return {name: _parsed(path, name, cells, lines) for name, cells in zip(header, columns, strict=True)}
+
+
+def _parsed(path: Path, name: str, cells: list[str], lines: list[int]) -> np.ndarray:
+    """Numbers where all cells that say something are numbers; else texts."""
+    known = ["nan" if cell in MISSING else cell for cell in cells]
+    try:
+        numbers = np.array([float(cell) for cell in known])
+    except ValueError:
+        return np.array(["" if cell in MISSING else cell for cell in cells], object)
+    infinite = np.isinf(numbers)
+    if infinite.any():
+        row = int(infinite.argmax())
+        raise BadInput(f"{path}, line {lines[row]}, column {name!r}: {shortened(cells[row])} is no finite number")
+    return numbers
+
+
+def _read_parquet(path: Path) -> Frame:
+    try:
+        from pyarrow import ArrowException
+        from pyarrow.parquet import read_table
+    except ImportError:
+        raise BadInput("Parquet needs pyarrow, which is not installed; pip install 'deltarule[frames]'") from None
+    try:
+        table = read_table(path)
+    except ArrowException as error:
+        raise BadInput(f"{path} is no Parquet file, or damaged; write it again") from error
+    return frame_of({name: _values(table.column(name)) for name in table.column_names})
+
+
+def _values(column: Any) -> Any:
+    """Arrow's values: numbers as an array at once, all else one by one."""
+    if str(column.type) in ("double", "float", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))):
+        return column.to_numpy()
+    return np.array([*column.to_pylist(), None], object)[:-1]  # an element more: lists of lists stay one axis

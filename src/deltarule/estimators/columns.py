@@ -1,0 +1,218 @@
+"""What a model makes of the columns of a table: their kinds are guessed, and their values become inputs.
+
+All that is learned is plain numbers and texts, which a model's file and an ONNX graph hold just so.
+
+N rows · D inputs
+"""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from deltarule.data.frame import Frame, as_text, rows_of
+from deltarule.data.tables import listed, shortened
+from deltarule.errors import BadInput
+from deltarule.problem.problem import Floats
+
+NUMBER, CATEGORY, UNUSED = KINDS = ("number", "category", "unused")
+MOST_CATEGORIES = 50
+"""The most frequent ones have an input each; rarer ones have none, like those that come later."""
+LEAST_COUNT = 2
+"""What occurs once teaches nothing about its category."""
+LEAST_FOR_IDENTIFIER = 20
+"""In fewer rows, numbers may well differ by chance."""
+IDENTIFIERS = {"id", "index", "key", "no", "nr", "number", "row", "rownames", "unnamed: 0", "uuid"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table as the model reads it.
+
+    name   kind: number, category or unused   why: what made it be read so
+    mean, scale   by which numbers are standardized   fill: the median, in the place of missing ones
+    gaps   whether there were missing numbers, so that an input says where
+    categories   those that have an input each; "" is what is missing
+    """
+
+    name: str
+    kind: str
+    why: str
+    mean: float = 0.0
+    scale: float = 1.0
+    fill: float = 0.0
+    gaps: bool = False
+    categories: tuple[str, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the network's inputs that it becomes.
+
+        >>> Column("color", "category", "texts", categories=("blue", "red")).inputs
+        ('color=blue', 'color=red')
+        """
+        if self.kind == NUMBER:
+            return (self.name, f"{self.name} is missing") if self.gaps else (self.name,)
+        return tuple(f"{self.name}={one or 'missing'}" for one in self.categories)
+
+
+def guessed(frame: Frame, types: Mapping[str, str] | None = None) -> dict[str, tuple[str, str]]:
+    """The kind of each column, and why it is that.
+
+    Parameters: `frame`; `types`, kinds that somebody knows better, by name.
+    Errors: `BadInput` for a name or a kind that there is not, or when no column is left.
+
+    >>> guessed({"size": np.array([1.5, 2.0]), "shape": np.array(["round", "round"], object)})
+    {'size': ('number', 'numbers'), 'shape': ('unused', 'the same in every row')}
+    """
+    types = types or {}
+    for name, kind in types.items():
+        if name not in frame:
+            raise BadInput(f"there is no column {name!r} to be a {kind}; there are: {listed(list(frame))}")
+        if kind not in KINDS:
+            raise BadInput(f"the column {name!r} cannot be {kind!r}; choose one of {', '.join(KINDS)}")
+        if kind == NUMBER and frame[name].dtype.kind == "O":
+            raise BadInput(f"the column {name!r} cannot be numbers: it holds {_first_text(frame[name])}")
+    kinds = {name: (types[name], "as told") if name in types else _guess(name, frame[name]) for name in frame}
+    if all(kind == UNUSED for kind, _ in kinds.values()):
+        reasons = "; ".join(f"{name!r}: {why}" for name, (_, why) in list(kinds.items())[:5])
+        raise BadInput(f"no column is left to learn from ({reasons}); say of one what it is, or add columns")
+    return kinds
+
+
+def _guess(name: str, column: np.ndarray) -> tuple[str, str]:
+    present = _present(column)
+    if not len(present):
+        return UNUSED, "missing in every row"
+    distinct = len(set(present.tolist()))
+    if distinct == 1 and len(present) == len(column):
+        return UNUSED, "the same in every row"
+    if column.dtype.kind == "O":
+        if distinct == len(column) >= LEAST_FOR_IDENTIFIER:
+            return UNUSED, "an identifier: another text in every row"
+        if distinct > max(len(present) / 2, MOST_CATEGORIES):
+            return UNUSED, "free text: most rows have a text of their own"
+        return CATEGORY, f"texts, {distinct} different"
+    if _is_identifier(name, column, distinct):
+        return UNUSED, "an identifier: another whole number in every row"
+    return NUMBER, "numbers"
+
+
+def _is_identifier(name: str, column: np.ndarray, distinct: int) -> bool:
+    if distinct < max(len(column), LEAST_FOR_IDENTIFIER) or (column != np.floor(column)).any():
+        return False
+    counts_on = column.max() - column.min() == len(column) - 1
+    return bool(counts_on) or name.lower() in IDENTIFIERS or name.lower().endswith(("_id", " id"))
+
+
+def _present(column: np.ndarray) -> np.ndarray:
+    return column[column != ""] if column.dtype.kind == "O" else column[~np.isnan(column)]
+
+
+def learned(frame: Frame, kinds: Mapping[str, tuple[str, str]]) -> tuple[Column, ...]:
+    """What has to be known of each column to make inputs of it, from the rows of a frame.
+
+    >>> learned({"size": np.array([1.0, 3.0, np.nan])}, {"size": ("number", "numbers")})
+    (Column(name='size', kind='number', why='numbers', mean=2.0, scale=1.0, fill=2.0, gaps=True, categories=()),)
+    """
+    learn = {NUMBER: _learned_number, CATEGORY: _learned_category, UNUSED: lambda column, one: column}
+    return tuple(learn[kind](Column(name, kind, why), frame[name]) for name, (kind, why) in kinds.items())
+
+
+def _learned_number(column: Column, values: np.ndarray) -> Column:
+    present = _present(values)
+    if not len(present):
+        return column
+    size = float(np.abs(present).max()) or 1.0  # squares of very large numbers would overflow
+    mean, scale = float((present / size).mean()) * size, float((present / size).std()) * size
+    return dataclasses.replace(
+        column, mean=mean, scale=scale or 1.0, fill=float(np.median(present)), gaps=len(present) < len(values)
+    )
+
+
+def _learned_category(column: Column, values: np.ndarray) -> Column:
+    counts = Counter(_texts(values))
+    frequent = [name for name, count in counts.most_common(MOST_CATEGORIES) if count >= LEAST_COUNT]
+    return dataclasses.replace(column, categories=tuple(sorted(frequent)))
+
+
+def encoded(columns: Sequence[Column], frame: Frame) -> Floats:
+    """The network's inputs [N, D].
+
+    Errors: `BadInput` for a column that is missing, and for texts where the model needs numbers.
+
+    >>> color = Column("color", "category", "texts", categories=("blue", "red"))
+    >>> encoded([color], {"color": np.array(["red", "green"], object)})
+    array([[0., 1.],
+           [0., 0.]])
+    """
+    used = [column for column in columns if column.kind != UNUSED]
+    missing = [column.name for column in used if column.name not in frame]
+    if missing:
+        raise BadInput(f"the table lacks {listed([repr(name) for name in missing])}, which the model was trained with")
+    parts = []
+    for column in used:
+        values = frame[column.name]
+        parts.append(_numbers(column, values) if column.kind == NUMBER else _one_hot(column, values))
+    return np.concatenate(parts, axis=1) if parts else np.zeros((rows_of(frame), 0))
+
+
+def _numbers(column: Column, values: np.ndarray) -> Floats:
+    if values.dtype.kind == "O":
+        if any(values):
+            raise BadInput(f"the column {column.name!r} holds {_first_text(values)}, where the model needs a number")
+        values = np.full(len(values), np.nan)
+    gaps = np.isnan(values)
+    standardized = (np.where(gaps, column.fill, values) - column.mean) / column.scale
+    return np.stack([standardized, gaps] if column.gaps else [standardized], axis=1)
+
+
+def _one_hot(column: Column, values: np.ndarray) -> Floats:
+    place = {name: number for number, name in enumerate(column.categories)}
+    found = np.array([place.get(text, -1) for text in _texts(values)], np.int64)
+    return (found[:, None] == np.arange(len(place))).astype(np.float64)
+
+
+def unknown_categories(columns: Sequence[Column], frame: Frame) -> list[str]:
+    """A sentence for each column with categories that have no input.
+
+    >>> color = Column("color", "category", "texts", categories=("blue", "red"))
+    >>> unknown_categories([color], {"color": np.array(["red", "green", "green"], object)})
+    ["the column 'color' has categories in 2 rows that were rare or not there in training: 'green'"]
+    """
+    sentences = []
+    for column in columns:
+        if column.kind != CATEGORY or column.name not in frame:
+            continue
+        counts = Counter(_texts(frame[column.name]))
+        unknown = [name for name in counts if name not in column.categories]
+        if unknown:
+            rows = sum(counts[name] for name in unknown)
+            names = ", ".join(shortened(name) for name in sorted(unknown)[:5])
+            more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+            sentences.append(
+                f"the column {column.name!r} has categories in {rows} row{'s' if rows > 1 else ''} that were rare or "
+                f"not there in training: {names}{more}"
+            )
+    return sentences
+
+
+def _texts(values: np.ndarray) -> list[str]:
+    """Values as the names of categories; numbers too, where a table happens to hold nothing else."""
+    return values.tolist() if values.dtype.kind == "O" else [as_text(value) for value in values.tolist()]
+
+
+def _first_text(values: np.ndarray) -> str:
+    row = next(row for row, value in enumerate(values) if value and not _is_number(value))
+    return f"{shortened(values[row])} in row {row} (counted from 0)"
+
+
+def _is_number(text: Any) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

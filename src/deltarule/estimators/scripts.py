@@ -1,0 +1,197 @@
+"""A fitted estimator as one Python file that stands by itself: on NumPy, or a plain `nn.Sequential` of PyTorch.
+
+The NumPy formulas are the source of `maths` itself; what is made of a table is written out too. Everything is reckoned
+in float64.    K members · D inputs · H units
+"""
+
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from deltarule.data.frame import MISSING
+from deltarule.errors import BadInput
+from deltarule.estimators.base import BaseMLP
+from deltarule.estimators.classifier import MLPClassifier
+from deltarule.estimators.columns import UNUSED
+from deltarule.estimators.regressor import MLPRegressor
+from deltarule.estimators.tabular import BaseTabular
+from deltarule.interop.script.arrays import UNPACK, Arrays
+from deltarule.interop.script.sources import written_out
+from deltarule.interop.torch import to_torch
+from deltarule.maths.activations import ACTIVATIONS
+from deltarule.maths.network import BATCH_NORM_EPSILON
+
+ENCODE = '''
+def encode(rows):
+    """The network's inputs, from rows of texts by column, as csv.DictReader reads them."""
+    return np.array([[value for column in COLUMNS for value in inputs_of(column, row)] for row in rows])
+
+
+def inputs_of(column, row):
+    """What becomes of a cell: a standardized number, or a 1 for its category."""
+    cell = row[column["name"]].strip()
+    cell = "" if cell in MISSING else cell
+    if column["kind"] == "category":
+        if cell not in column["categories"]:
+            cell = as_whole(cell)
+        return [float(cell == one) for one in column["categories"]]
+    value = float(cell) if cell else column["fill"]
+    return [(value - column["mean"]) / column["scale"], *([float(not cell)] if column["gaps"] else [])]
+
+
+def as_whole(cell):
+    """2.0 as 2, where that is what a category is called."""
+    try:
+        number = float(cell)
+    except ValueError:
+        return cell
+    return str(int(number)) if number.is_integer() else repr(number)
+'''.strip()
+
+PREDICT = '''
+def predict(x):
+    """The answer to each row of x [N, D]."""
+    return decoded(network(np.asarray(x, float)))
+
+
+if __name__ == "__main__":  # python THIS_FILE TABLE.csv
+    with open(sys.argv[1], encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for answer in predict({encoded}):
+        print(answer)
+'''.strip()
+
+
+def numpy_script(model: Any) -> str:
+    """Write a fitted estimator as a script that needs NumPy alone, and answers the rows of a CSV file.
+
+    Parameters: `model`, an estimator of deltarule.
+    Returns: the script.
+    Errors: `BadInput` for an activation of one's own.
+
+    >>> from deltarule import MLPRegressor
+    >>> model = MLPRegressor(hidden_layer_sizes=(), solver="lbfgs", random_state=0).fit([[0.0], [1.0]], [1.0, 3.0])
+    >>> script = numpy_script(model)
+    >>> print(script[script.index("def network") : script.index("def decoded")].rstrip())
+    def network(x):
+        "The outputs, each member's and then their mean: [N, C]."
+        a = x @ W1 + b1
+        return a.mean(axis=0)
+    """
+    inner: BaseMLP = model.model_ if isinstance(model, BaseTabular) else model
+    arrays, functions = Arrays(np.dtype(np.float64)), []
+    forward, assigned = [], []
+    parameters, running = inner._arrays()
+    every = {
+        name: np.asarray(array, np.float64).reshape(inner._members, *array.shape[-2:])
+        for name, array in {**parameters, **running}.items()
+    }
+    value = "x"
+    for layer in inner._architecture.network().layers:
+        n, function = layer.number, layer.activation.function
+        if layer.activation.name not in ACTIVATIONS:
+            raise BadInput(f"the activation '{layer.activation.name}' is one of your own, which no script can hold")
+        told = f"{value} @ W{n} + b{n}"
+        given = {"W": every[f"W{n}"], "b": every[f"b{n}"]}
+        if layer.batch_norm:
+            given["gain"] = every[f"gamma{n}"] / np.sqrt(every[f"variance{n}"] + BATCH_NORM_EPSILON)
+            given["shift"] = every[f"beta{n}"] - every[f"mean{n}"] * given["gain"]
+            told = f"({told}) * gain{n} + shift{n}"
+        for name, array in given.items():
+            assigned.append(_stacked(arrays, f"{name}{n}", array))
+        if layer.activation.name != "identity":
+            functions.append(function)
+            numbers = "".join(f", {name}={number!r}" for name, number in layer.activation.parameters.items())
+            told = f"{function.__name__}({told}{numbers})"
+        forward.append(f"    a = {told}")
+        value = "a"
+    network = ["def network(x):", '    "The outputs, each member\'s and then their mean: [N, C]."', *forward]
+    sources, needed = written_out(list(dict.fromkeys(functions)), np.dtype(np.float64))
+    is_table = isinstance(model, BaseTabular)
+    encoded = "encode(rows)" if is_table else "[[float(cell) for cell in row.values()] for row in rows]"
+    parts = [
+        _head(model, arrays, ["csv", "sys", *(["math"] if any("math.erf" in one for one in sources) else [])], needed),
+        "\n".join(assigned),
+        *sources,
+        "\n".join([*network, "    return a.mean(axis=0)"]),
+        _decoded(inner),
+        PREDICT.replace("{encoded}", encoded),
+    ]
+    return "\n\n\n".join(parts) + "\n" + arrays.ending()
+
+
+def torch_script(model: Any, member: int = 0) -> str:
+    """Write a fitted estimator's network as a file that makes the plain `nn.Sequential` that `to_torch` makes.
+
+    Parameters: `model`, an estimator of deltarule; `member`, which of its networks.
+    Returns: the text of the file, which needs PyTorch and NumPy, and unpickles nothing.
+    Errors: as of `to_torch`.
+
+    >>> from deltarule import MLPRegressor
+    >>> model = MLPRegressor(hidden_layer_sizes=(), solver="lbfgs", random_state=0).fit([[0.0], [1.0]], [1.0, 3.0])
+    >>> script = torch_script(model)
+    >>> [line for line in script.splitlines() if "add_module" in line]
+    ['module.add_module("z1", nn.Linear(in_features=1, out_features=1, bias=True))']
+    """
+    module = to_torch(model, member)
+    arrays, assigned, state = Arrays(np.dtype(np.float64)), [], []
+    for place, (name, tensor) in enumerate(module.state_dict().items()):
+        if tensor.ndim:  # the one without axes counts the batches that batch norm has seen
+            array = tensor.double().numpy()
+            assigned.append(arrays.assigned(f"array{place}", array.reshape(-1, array.shape[-1])))
+            state.append(f'    "{name}": torch.tensor(array{place}{"" if array.ndim == 2 else "[0]"}),')
+    parts = [
+        _head(model, arrays, [], [], torch=True),
+        "\n".join(
+            ["module = nn.Sequential()"]
+            + [f'module.add_module("{name}", nn.{one!r})' for name, one in module.named_children()]
+            + ["module.double().eval()"]
+        ),
+        "\n".join(assigned),
+        "\n".join(["state = {", *state, "}", "module.load_state_dict(state, strict=False)"]),
+    ]
+    return "\n\n\n".join(parts) + "\n" + arrays.ending()
+
+
+def _stacked(arrays: Arrays, name: str, array: Any) -> str:
+    """The statement for an array [K, D, H], which is written as [K D, H]."""
+    flat = arrays.assigned(name, array.reshape(-1, array.shape[-1]))
+    return f"{flat}\n{name} = {name}.reshape{array.shape}"
+
+
+def _head(model: Any, arrays: Arrays, modules: list[str], from_numpy: list[str], torch: bool = False) -> str:
+    """What a file begins with: what it is, its imports, and what is made of a table."""
+    libraries = "PyTorch and NumPy" if torch else "NumPy"
+    told = f'"""A {type(model).__name__} as deltarule {version("deltarule")} wrote it; it needs {libraries} alone."""'
+    modules = sorted({*modules, *(["base64", "zlib"] if arrays.any_packed else [])})
+    lines = [told, "", *(f"import {one}" for one in modules)]
+    lines += ["from pathlib import Path"] if arrays.any_packed else []
+    lines += ["", "import numpy as np"]
+    lines += ["import torch", "from torch import nn"] if torch else []
+    lines += [f"from numpy import {', '.join(from_numpy)}"] if from_numpy else []
+    text = "\n".join(lines)
+    if isinstance(model, BaseTabular):
+        columns = [f"    {asdict(column)!r}," for column in model.columns_ if column.kind != UNUSED]
+        text += "\n\n" + "\n".join([f"MISSING = {sorted(MISSING)!r}", "COLUMNS = [", *columns, "]"])
+        text += f"\n\n\n{ENCODE}"
+    return text + (f"\n\n\n{UNPACK}" if arrays.any_packed else "")
+
+
+def _decoded(model: BaseMLP) -> str:
+    """The function that makes answers of outputs."""
+    if isinstance(model, MLPRegressor):
+        scale = np.ones(1) if model.target_scale_ is None else model.target_scale_
+        mean = np.zeros(1) if model.target_mean_ is None else model.target_mean_
+        single = "[:, 0]" if model.n_outputs_ == 1 else ""
+        body = f"return (a * np.array({scale.tolist()}) + np.array({mean.tolist()})){single}.tolist()"
+        return f'def decoded(a):\n    "Numbers from outputs."\n    {body}'
+    assert isinstance(model, MLPClassifier)
+    if model._labels:
+        return 'def decoded(a):\n    "Labels from outputs."\n    return (a > 0.5).astype(int).tolist()'
+    place = "a.argmax(axis=1)" if model.n_outputs_ > 1 else f"np.minimum(a[:, 0] > 0.5, {len(model.classes_) - 1})"
+    return (
+        f'CLASSES = {model.classes_.tolist()!r}\n\n\ndef decoded(a):\n    "Classes from outputs."\n'
+        f"    return [CLASSES[place] for place in {place}]"
+    )

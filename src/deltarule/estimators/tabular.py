@@ -1,0 +1,395 @@
+"""Estimators that take a table as it is: kinds of columns are guessed, settings are searched, an ensemble is trained.
+
+N rows · D inputs of the network
+"""
+
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from deltarule.data.frame import Frame, as_text, frame_of, is_missing, rows_of, taken
+from deltarule.data.tables import shortened
+from deltarule.errors import BadInput
+from deltarule.estimators.base import BaseMLP
+from deltarule.estimators.classifier import MLPClassifier
+from deltarule.estimators.columns import UNUSED, encoded, guessed, learned, unknown_categories
+from deltarule.estimators.regressor import MLPRegressor
+from deltarule.estimators.scores import Scores, leaks, scores_of_classes, scores_of_numbers
+from deltarule.estimators.search import PopulationSearchCV
+from deltarule.problem.network import Network
+from deltarule.problem.problem import Floats
+
+LEAST_ROWS = 10
+VALIDATION_SHARE = 0.2
+HIDDEN: tuple[tuple[int, ...], ...] = ((), (64,), (128,))
+"""The networks that are tried; the first is a linear model, which little data often calls for."""
+CANDIDATES = {"hidden_layer_sizes": HIDDEN, "learning_rate_init": (0.003, 0.01), "alpha": (1e-4, 0.1, 3.0)}
+SEARCH_WORK = 2e11
+"""Multiplications that a search may need: about half a minute. Larger tables are searched on some of their rows."""
+UPDATES, EPOCHS = 3000, (10, 100)
+"""So many updates a network makes, in no fewer and no more epochs than these."""
+MEMBERS, MEMBERS_OF_LARGE, LARGE = 8, 2, 100_000
+"""Networks of an ensemble: the more rows, the less their mean is better than one of them."""
+
+
+@dataclass(frozen=True)
+class TabularReport:
+    """What a training came to.
+
+    rows, validation_rows   given, and how many of them were set aside to score   scores: on these
+    settings   the best of so many candidates, by cross-validation of the others   notes: sentences worth knowing
+    seconds   of all of it
+    """
+
+    rows: int
+    validation_rows: int
+    scores: Scores
+    candidates: int
+    settings: dict[str, Any]
+    notes: tuple[str, ...]
+    seconds: float
+
+
+class BaseTabular(BaseEstimator):
+    """What both do with a table; what their targets mean, the classes below say."""
+
+    def __init__(self, types: Mapping[str, str] | None = None, random_state: Any = None) -> None:
+        self.types = types
+        self.random_state = random_state
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "report_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
+        return tags
+
+    # --- what the classifier and the regressor say for themselves ---
+
+    def _learn_target(self, y: Any) -> Any:
+        """Check the target, and return it as an array [N]."""
+        raise NotImplementedError
+
+    def _network(self, **settings: Any) -> BaseMLP:
+        """The estimator inside."""
+        raise NotImplementedError
+
+    def _strata(self, y: Any, aside: int) -> Any:
+        """By what rows are set aside in proportion, or None."""
+        return None
+
+    def _divided(self, y: Any, folds: int) -> Any:
+        """How rows are divided into folds."""
+        return KFold(folds, shuffle=True, random_state=self._seed)
+
+    def _scores(self, y: Any, answers: Any) -> Scores:
+        """How good answers are."""
+        raise NotImplementedError
+
+    _scoring: Any
+
+    # --- fitting ---
+
+    def _fit(self, X: Any, y: Any) -> None:
+        began = time.perf_counter()
+        frame = frame_of(X)
+        rows = rows_of(frame)
+        self.target_ = str(getattr(y, "name", None) or "target")
+        if len(y) != rows:
+            raise BadInput(f"the table has {rows} rows and the target {len(y)}; give one target for each row")
+        if rows < LEAST_ROWS:
+            raise BadInput(f"there are {rows} rows, too few to set some aside; give at least {LEAST_ROWS}")
+        y = self._learn_target(y)
+        kinds = guessed(frame, self.types)
+        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        train, held = self._split(y)
+        columns = learned(taken(frame, train), kinds)
+        x = encoded(columns, frame)
+        found = self._searched(x[train], y[train])
+        self.model_ = self._trained(x[train], y[train], found)
+        scores = self._scores(y[held], self.model_.predict(x[held]))
+        # The rows set aside have done their work; the model that is kept has seen them, too.
+        self.columns_ = learned(frame, kinds)
+        self.model_ = self._trained(encoded(self.columns_, frame), y, found)
+        notes = self._notes(frame, y)
+        self.n_features_in_, self.feature_names_in_ = len(frame), np.array(list(frame), object)
+        self.report_ = TabularReport(rows, len(held), scores, self._count, found, notes, time.perf_counter() - began)
+
+    @property
+    def _count(self) -> int:
+        return int(np.prod([len(values) for values in CANDIDATES.values()]))
+
+    def _split(self, y: Any) -> tuple[Any, Any]:
+        aside = max(2, round(VALIDATION_SHARE * len(y)))
+        train, held = train_test_split(
+            np.arange(len(y)), test_size=aside, random_state=self._seed, stratify=self._strata(y, aside)
+        )
+        return np.sort(train), np.sort(held)
+
+    def _searched(self, x: Floats, y: Any) -> dict[str, Any]:
+        """The settings with the best score over folds of the rows."""
+        rows = np.sort(np.random.default_rng(self._seed).permutation(len(x))[: search_rows(x.shape[1], len(x))])
+        folds = folds_of(len(rows))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a fold may lack a rare class, and a candidate may be a bad one
+            search = PopulationSearchCV(
+                self._network(**_budget(len(rows))),
+                {name: list(values) for name, values in CANDIDATES.items()},
+                cv=self._divided(y[rows], folds),
+                scoring=self._scoring,
+                refit=False,
+                error_score=-np.inf,
+            ).fit(x[rows], y[rows])
+        best: dict[str, Any] = search.cv_results_["params"][int(np.argmax(search.cv_results_["mean_test_score"]))]
+        return best
+
+    def _trained(self, x: Floats, y: Any, found: dict[str, Any]) -> BaseMLP:
+        model: Any = self._network(
+            **_budget(len(x)), **found, n_members=MEMBERS if len(x) <= LARGE else MEMBERS_OF_LARGE
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it made all its epochs, as it should
+            fitted: BaseMLP = model.fit(x, y)
+        return fitted
+
+    def _notes(self, frame: Frame, y: Any) -> tuple[str, ...]:
+        unused = [f"the column {c.name!r} is not used: {c.why}" for c in self.columns_ if c.kind == UNUSED]
+        suspicious = leaks(frame, self.columns_, y, classes=isinstance(self, ClassifierMixin))
+        for sentence in suspicious + [one for one in unused if "an identifier" in one]:
+            warnings.warn(sentence, stacklevel=4)
+        return (*suspicious, *unused)
+
+    # --- answers ---
+
+    def _inputs(self, X: Any) -> Floats:
+        check_is_fitted(self)
+        frame = frame_of(X)
+        for sentence in unknown_categories(self.columns_, frame):
+            warnings.warn(sentence, stacklevel=3)
+        return encoded(self.columns_, frame)
+
+    def member_parts(self, member: int) -> tuple[Network, dict[str, Floats], Floats]:
+        """As of the network inside."""
+        check_is_fitted(self)
+        return self.model_.member_parts(member)
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted model, with all that it makes of a table, as a file that `deltarule.load_model` reads.
+
+        Parameters: `path`.
+        Errors: `BadInput` when it is not fitted, or for a place that cannot be written.
+        """
+        from deltarule.estimators.model_file import save_model  # which imports this module
+
+        save_model(self, path)
+
+
+class TabularClassifier(ClassifierMixin, BaseTabular):
+    """Tells classes apart from a table as it is: texts, numbers, gaps.
+
+    Kinds of columns are guessed: numbers are standardized and their gaps filled with the median; texts become an
+    input for each category that occurs twice or more, up to 50; what says nothing about other rows (identifiers,
+    free text, the same value everywhere) is not used, with a warning where it may be meant to count. A fifth of the
+    rows is set aside to score; on the others the settings are chosen by cross-validation of 18 candidates, linear
+    ones among them. The model that is kept is an ensemble of networks with the best settings, trained on all rows.
+
+    Parameters
+    ----------
+    types : kinds that you know better, by the column's name: "number", "category" or "unused".
+    random_state : seed of everything that is drawn.
+
+    After `fit` there are: `columns_`, what it makes of each column; `report_`, with the scores beside a baseline and
+    the settings; `model_`, the `MLPClassifier` inside; `classes_`.
+
+    Raises `BadInput` for tables that nothing can be learned from: fewer than 10 rows, a class in a single row, a target
+    with gaps.
+
+    >>> rows = {"color": ["red", "blue", None, "red"] * 15, "size": [float(n % 4) for n in range(60)]}
+    >>> model = TabularClassifier(random_state=0).fit(rows, ["apple", "plum", "plum", "cherry"] * 15)
+    >>> model.predict({"color": ["red"], "size": [3.0]}).tolist()
+    ['cherry']
+    >>> [column.kind for column in model.columns_]
+    ['category', 'number']
+    """
+
+    def fit(self, X: Any, y: Any) -> "TabularClassifier":
+        """Fit to rows and their classes.
+
+        Parameters: `X`, a data frame, a mapping of columns, or rows [N, D]; `y`, classes [N].
+        Returns: the estimator.
+        Errors: `BadInput` for whatever cannot be learned from.
+        """
+        self._fit(X, y)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        """The class of each row."""
+        return self.model_.predict(self._inputs(X))
+
+    def predict_proba(self, X: Any) -> Any:
+        """The probability of every class for each row [N, C], in the order of `classes_`."""
+        return self.model_.predict_proba(self._inputs(X))
+
+    def evaluate(self, X: Any, y: Any) -> Scores:
+        """The scores on rows that had no part in the training."""
+        return self._scores(_known(y), self.predict(X))
+
+    def _learn_target(self, y: Any) -> Any:
+        y = _known(y)
+        self.classes_, counts = np.unique(y, return_counts=True)
+        if len(self.classes_) < 2:
+            raise BadInput(f"every row has the class {as_text(self.classes_[0])!r}; there must be two to tell apart")
+        if counts.min() < 2:
+            alone = as_text(self.classes_[counts.argmin()])
+            raise BadInput(f"the class {shortened(alone)} occurs in one row, which cannot be divided; add rows of it")
+        self.usual_ = self.classes_[counts.argmax()]
+        return y
+
+    def _network(self, **settings: Any) -> BaseMLP:
+        return MLPClassifier(**settings, random_state=self._seed)
+
+    def _strata(self, y: Any, aside: int) -> Any:
+        return y if len(self.classes_) <= aside else None
+
+    def _divided(self, y: Any, folds: int) -> Any:
+        if np.unique(y, return_counts=True)[1].max() < folds:  # no class could be in every fold
+            return super()._divided(y, folds)
+        return StratifiedKFold(folds, shuffle=True, random_state=self._seed)
+
+    def _scores(self, y: Any, answers: Any) -> Scores:
+        return scores_of_classes(y, answers, self.usual_)
+
+    @staticmethod
+    def _scoring(model: Any, x: Floats, y: Any) -> float:
+        """The mean logarithm of the true class's probability; classes that the model has not seen count as unlikely."""
+        p = model.predict_proba(x)
+        place = np.clip(np.searchsorted(model.classes_, y), 0, len(model.classes_) - 1)
+        own = np.where(model.classes_[place] == y, p[np.arange(len(y)), place], 0)
+        return float(np.log(np.maximum(own, 1e-12)).mean())
+
+
+class TabularRegressor(RegressorMixin, BaseTabular):
+    """Predicts a number from a table as it is: texts, numbers, gaps.
+
+    What it makes of the table, how it chooses its settings and what it keeps is as for `TabularClassifier`; the target
+    is standardized for the training.
+
+    Parameters
+    ----------
+    types : kinds that you know better, by the column's name: "number", "category" or "unused".
+    random_state : seed of everything that is drawn.
+
+    After `fit` there are: `columns_`, what it makes of each column; `report_`, with the scores beside a baseline and
+    the settings; `model_`, the `MLPRegressor` inside.
+
+    Raises `BadInput` for tables that nothing can be learned from: fewer than 10 rows, a target that is the same
+    everywhere, or has gaps or texts.
+
+    >>> size = np.linspace(0, 1, 60)
+    >>> model = TabularRegressor(random_state=0).fit({"size": size}, 3 * size)
+    >>> model.predict({"size": [0.5]}).round(1).tolist()
+    [1.5]
+    """
+
+    def fit(self, X: Any, y: Any) -> "TabularRegressor":
+        """Fit to rows and their targets.
+
+        Parameters: `X`, a data frame, a mapping of columns, or rows [N, D]; `y`, numbers [N].
+        Returns: the estimator.
+        Errors: `BadInput` for whatever cannot be learned from.
+        """
+        self._fit(X, y)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        """The predicted number of each row."""
+        return self.model_.predict(self._inputs(X))
+
+    def evaluate(self, X: Any, y: Any) -> Scores:
+        """The scores on rows that had no part in the training."""
+        return self._scores(_numbers(y), self.predict(X))
+
+    def _learn_target(self, y: Any) -> Any:
+        y = _numbers(y)
+        if len(y) and (y == y[0]).all():
+            raise BadInput(f"the target is {y[0]:g} in every row; there must be differences to learn")
+        self.usual_ = float(y.mean()) if len(y) else 0.0
+        return y
+
+    def _network(self, **settings: Any) -> BaseMLP:
+        return MLPRegressor(**settings, scale_target=True, random_state=self._seed)
+
+    def _scores(self, y: Any, answers: Any) -> Scores:
+        return scores_of_numbers(y, answers, self.usual_)
+
+    _scoring = "neg_mean_squared_error"
+
+
+def search_rows(inputs: int, rows: int) -> int:
+    """How many rows a search can afford.
+
+    >>> search_rows(4, 150), search_rows(784, 60000) < 3000
+    (150, True)
+    """
+    weights = [inputs * hidden[0] if hidden else inputs for hidden in HIDDEN]
+    others = len(CANDIDATES["learning_rate_init"]) * len(CANDIDATES["alpha"])
+    a_row = 6 * sum(weights) * others * EPOCHS[1] * 2  # forward and back, over three folds' two parts
+    return min(rows, max(1000, int(SEARCH_WORK / a_row)))
+
+
+def folds_of(rows: int) -> int:
+    """More folds where there are few rows, whose scores are noisy.
+
+    >>> folds_of(150), folds_of(1000)
+    (5, 3)
+    """
+    return 5 if rows < 1000 else 3
+
+
+def _budget(rows: int) -> dict[str, Any]:
+    """How long networks are trained: a rate that goes to 0 along a cosine takes the place of stopping early."""
+    batch = int(np.clip(rows // 16, 8, 256))
+    epochs = int(np.clip(UPDATES * batch // rows, *EPOCHS))
+    return {
+        "batch_size": min(batch, rows),
+        "max_iter": epochs,
+        "tol": 0.0,
+        "n_iter_no_change": np.inf,
+        "learning_rate": {"name": "cosine", "steps": epochs, "per": "epoch"},
+    }
+
+
+def _known(y: Any) -> Any:
+    """A target without gaps [N]; texts as Python's own."""
+    array = np.asarray(y)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise BadInput(f"the target has the shape {array.shape}; give one value for each row")
+    gaps = np.array([is_missing(value) for value in array.tolist()], bool)
+    if gaps.any():
+        raise BadInput(f"the target is missing in row {int(gaps.argmax())} (counted from 0); leave such rows out")
+    if array.dtype.kind == "O" and len({type(value) for value in array}) > 1:
+        array = np.array([as_text(value) for value in array], object)
+    return array
+
+
+def _numbers(y: Any) -> Floats:
+    array = _known(y)
+    try:
+        numbers = array.astype(np.float64)
+    except ValueError:
+        raise BadInput("the target holds texts; a regressor needs numbers, or use a TabularClassifier") from None
+    if not np.isfinite(numbers).all():
+        raise BadInput("the target is infinite in some rows; replace it, or leave them out")
+    return numbers

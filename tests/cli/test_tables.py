@@ -1,0 +1,158 @@
+"""`deltarule train`, `predict` and `evaluate`: from a table to answers, in files of each kind."""
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from deltarule import MLPRegressor, load_model
+from deltarule.cli.train import TrainOutcome
+from deltarule.estimators.scores import Scores
+
+RANDOM = np.random.default_rng(2)
+N = 80
+CLI = (Path(__file__).parents[2] / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
+
+
+def houses(rows):
+    area, place = RANDOM.normal(100, 30, rows), RANDOM.choice(["town", "village"], rows)
+    price = np.round(3 * area + np.where(place == "town", 200, 0) + RANDOM.normal(scale=5, size=rows), 2)
+    return pd.DataFrame({"number": np.arange(rows), "area": area, "place": place, "price": price, "dear": price > 400})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("houses")
+    train, test = houses(N), houses(30)
+    train.loc[3, "area"] = None
+    train.loc[4, "price"] = None
+    for name, table in {"train": train, "test": test}.items():
+        table.to_csv(folder / f"{name}.csv", index=False)
+        table.to_csv(folder / f"{name}.tsv", index=False, sep="\t")
+        table.to_parquet(folder / f"{name}.parquet")
+    table = test.drop(columns=["price"]).head(3)
+    table.loc[0, "place"] = "island"
+    table.to_csv(folder / "new.csv", index=False)
+    table.drop(columns=["area"]).to_csv(folder / "lacking.csv", index=False)
+    table.assign(area="large").to_csv(folder / "texts.csv", index=False)
+    (folder / "few.csv").write_text("a,b\n1,2\n3,4\n", encoding="utf-8")
+    (folder / "header.csv").write_text("area,place\n", encoding="utf-8")
+    (folder / "alone.csv").write_text("price\n1\n2\n", encoding="utf-8")
+    (folder / "gaps.csv").write_text("a,price\n1,\n2,NA\n", encoding="utf-8")
+    MLPRegressor(hidden_layer_sizes=(2,), max_iter=2).fit(np.eye(3), [1, 2, 3]).save(folder / "plain.safetensors")
+    return folder
+
+
+@pytest.fixture
+def model(folder, deltarule):
+    """Trained once."""
+    path = folder / "model.safetensors"
+    if not path.exists():
+        words = ("--target", "price", "--type", "dear=unused", "--type", "number=unused", "--out", path)
+        assert deltarule("train", folder / "train.csv", *words)[0] == 0
+    return path
+
+
+def test_a_training_tells_kinds_scores_and_notes(deltarule, folder):
+    status, out, _ = deltarule("train", folder / "train.csv", "--target", "price", "--type", "dear=unused", "--json")
+    assert status == 0
+    outcome = json.loads(out)
+    kinds = {column["name"]: column["kind"] for column in outcome["columns"]}
+    assert kinds == {"number": "unused", "area": "number", "place": "category", "dear": "unused"}
+    assert outcome["task"] == "regress" and outcome["rows"] == N - 1 and outcome["classes"] is None
+    assert outcome["scores"]["score"] > 0.9 > 0.1 > outcome["scores"]["baseline"]
+    assert "1 of 80 rows have no 'price' and were passed over" in outcome["notes"]
+    assert any("'number' is not used: an identifier" in note for note in outcome["notes"])
+    section = re.search(r"^## `deltarule train`\n(.*?)^## ", CLI, re.MULTILINE | re.DOTALL)[1]
+    documented = {
+        name for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+    }
+    assert set(TrainOutcome.__dataclass_fields__) == set(outcome) <= documented
+    assert set(Scores.__dataclass_fields__) <= set(re.findall(r"`(\w+)`", section))
+
+
+def test_for_people_there_is_a_table_and_a_baseline(deltarule, folder, tmp_path):
+    words = ("--target", "dear", "--type", "price=unused", "--out", tmp_path / "model.safetensors")
+    status, out, err = deltarule("train", folder / "test.parquet", *words)
+    assert (status, err) == (0, "")
+    for told in ("place", "category", "texts, 2 different", "dear, 2 classes", "accuracy", "baseline", "always"):
+        assert told in out
+    assert load_model(tmp_path / "model.safetensors").target_ == "dear"
+
+
+def test_answers_do_not_depend_on_the_kind_of_file(deltarule, folder, model, tmp_path):
+    said = [deltarule("predict", model, folder / f"test.{ending}") for ending in ("csv", "tsv", "parquet")]
+    assert said[0] == said[1] == said[2] and said[0][0] == 0
+    rows = list(csv.reader(io.StringIO(said[0][1])))
+    ours = load_model(model).predict(pd.read_csv(folder / "test.csv"))
+    assert rows[0] == ["price"] and [float(row[0]) for row in rows[1:]] == ours.tolist()
+    deltarule("predict", model, folder / "test.csv", "--out", tmp_path / "answers.csv")
+    assert (tmp_path / "answers.csv").read_text(encoding="utf-8") == said[0][1]
+
+
+def test_classes_come_with_their_probabilities(deltarule, folder, tmp_path):
+    path = tmp_path / "model.safetensors"
+    deltarule("train", folder / "train.tsv", "--target", "place", "--task", "classify", "--out", path)
+    status, out, _ = deltarule("predict", path, folder / "test.csv", "--json")
+    answers = json.loads(out)
+    assert (
+        status == 0 and answers["classes"] == ["town", "village"] and set(answers["predictions"]) <= {"town", "village"}
+    )
+    np.testing.assert_allclose(np.sum(answers["probabilities"], axis=1), 1)
+    _, out, _ = deltarule("predict", path, folder / "test.csv")
+    assert out.splitlines()[0] == "place,probability of town,probability of village"
+
+
+def test_new_categories_are_answered_and_said(deltarule, folder, model):
+    status, out, err = deltarule("predict", model, folder / "new.csv")
+    assert status == 0 and len(out.splitlines()) == 4
+    assert "Note: the column 'place' has categories in 1 row that were rare or not there in training: 'island'." in err
+
+
+def test_a_model_is_evaluated_on_other_rows(deltarule, folder, model):
+    status, out, _ = deltarule("evaluate", model, folder / "test.csv", "--json")
+    scores = json.loads(out)["scores"]
+    assert status == 0 and scores["rows"] == 30 and scores["score"] > 0.9 > scores["baseline"]
+    _, out, _ = deltarule("evaluate", model, folder / "test.csv")
+    assert f"{scores['score']:.3f}" in out and "mean absolute error" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("train", "train.csv"), "Missing option '--target'"),
+        (("train", "train.csv", "--target", "cost"), "has no column 'cost'; it has: number, area, place, price, dear"),
+        (("train", "few.csv", "--target", "b"), "there are 2 rows, too few to set some aside; give at least 10"),
+        (("train", "gone.csv", "--target", "b"), "gone.csv does not exist"),
+        (("train", "alone.csv", "--target", "price"), "has only the target column 'price'"),
+        (("train", "gaps.csv", "--target", "price"), "has no row with a 'price'"),
+        (("train", "train.csv", "--target", "place", "--task", "regress"), "the target holds texts"),
+        (("train", "train.csv", "--target", "price", "--type", "area"), "--type area has no ="),
+        (("train", "train.csv", "--target", "price", "--type", "area=big"), "the column 'area' cannot be 'big'"),
+        (("train", "train.csv", "--target", "price", "--seed", "-1"), "the seed is -1"),
+        (("train", "train.csv", "--target", "price", "--out", "train.csv"), "train.csv is the table itself"),
+        (
+            ("train", "train.csv", "--target", "price", "--out", "nowhere/m"),
+            "cannot be written; name a file in a folder",
+        ),
+        (("predict", "model.safetensors", "lacking.csv"), "the table lacks 'area', which the model was trained with"),
+        (("predict", "model.safetensors", "texts.csv"), "the column 'area' holds 'large' in row 0"),
+        (("predict", "model.safetensors", "header.csv"), "has a header but no rows"),
+        (("predict", "model.safetensors", "test.csv", "--out", "test.csv"), "test.csv is the table itself"),
+        (("predict", "train.csv", "test.csv"), "train.csv is damaged or no safetensors file"),
+        (("predict", "plain.safetensors", "test.csv"), "holds an MLPRegressor, which takes no tables"),
+        (("evaluate", "model.safetensors", "new.csv"), "has no column 'price'"),
+        (("evaluate", "gone.safetensors", "test.csv"), "gone.safetensors does not exist"),
+    ],
+)
+def test_bad_use_is_one_sentence_and_status_2(deltarule, folder, model, monkeypatch, words, sentence):
+    monkeypatch.chdir(folder)
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    status, out, err = deltarule(*words)
+    assert status == 2 and out == "" and sentence in err and len(err.strip().splitlines()) == 1
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before

@@ -1,0 +1,106 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deltarule.data.frame import Frame, frame_of, read_frame, rows_of, taken
+from deltarule.errors import BadInput
+
+MIXED = pd.DataFrame(
+    {
+        "number": [1.5, np.nan, -2.0],
+        "whole": pd.array([1, None, 3], "Int64"),
+        "text": ["red", None, "blau, grün"],
+        "yes": [True, False, True],
+        "code": pd.Categorical([7, 8, 7]),
+    }
+)
+AS_READ = {
+    "number": [1.5, None, -2.0],
+    "whole": [1.0, None, 3.0],
+    "text": ["red", "", "blau, grün"],
+    "yes": ["True", "False", "True"],
+}
+
+
+def plain(frame: Frame) -> dict[str, list[object]]:
+    return {name: [None if one != one else one for one in column.tolist()] for name, column in frame.items()}
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "parquet"])
+def test_a_file_reads_like_the_frame_that_was_written(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"table.{ending}"
+    table = MIXED.drop(columns="code")
+    if ending == "parquet":
+        table.to_parquet(path)
+    else:
+        table.to_csv(path, index=False, sep="\t" if ending == "tsv" else ",", encoding="utf-8")
+    assert plain(read_frame(path)) == plain(frame_of(table)) == AS_READ
+
+
+def test_numbers_that_pandas_calls_categories_are_texts() -> None:
+    assert frame_of(MIXED[["code"]])["code"].tolist() == ["7", "8", "7"]
+
+
+@given(st.lists(st.floats(allow_infinity=False), min_size=1))
+def test_numbers_come_back_from_csv_to_the_last_bit(
+    tmp_path_factory: pytest.TempPathFactory, numbers: list[float]
+) -> None:
+    path = tmp_path_factory.mktemp("csv") / "numbers.csv"
+    path.write_text("a,b\n" + "".join(f"{number!r},1\n" for number in numbers), encoding="utf-8")
+    np.testing.assert_array_equal(read_frame(path)["a"], numbers)
+
+
+def test_cells_that_say_nothing_are_missing_among_numbers_and_texts(tmp_path: Path) -> None:
+    path = tmp_path / "gaps.csv"
+    path.write_text("a,b\n1,x\nNA,?\n,NULL\n nan ,y \n", encoding="utf-8")
+    assert plain(read_frame(path)) == {"a": [1.0, None, None, None], "b": ["x", "", "", "y"]}
+
+
+def test_rows_without_names_are_numbered() -> None:
+    frame = frame_of(np.eye(2))
+    assert list(frame) == ["x0", "x1"] and rows_of(frame) == 2
+    assert taken(frame, [1])["x1"].tolist() == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("t.csv", "", "is empty"),
+        ("t.csv", "a,a\n1,2\n", "2 columns are named 'a'"),
+        ("t.csv", "a,b\n1\n", "line 2: 1 cells, but the header names 2 columns"),
+        ("t.csv", 'a,b\n"1,2\n', "line 2: unexpected end of data"),
+        ("t.csv", "a,b\n1,2\n1e999,2\n", "line 3, column 'a': '1e999' is no finite number"),
+        ("t.csv", "a,b\n\udcff,1\n", "is not text in UTF-8"),
+        ("t.parquet", "PAR1", "is no Parquet file, or damaged"),
+        ("t.xlsx", "a", "has the ending '.xlsx'; give a table as .csv, .tsv or .parquet"),
+    ],
+)
+def test_a_bad_file_is_told_in_a_sentence(name: str, text: str, sentence: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(BadInput, match=sentence):
+        read_frame(tmp_path / name)
+
+
+def test_no_file_and_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"gone.csv does not exist"):
+        read_frame(tmp_path / "gone.csv")
+    with pytest.raises(BadInput, match="is a folder"):
+        read_frame(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given_", "sentence"),
+    [
+        (np.zeros(3), "the table has 1 axes"),
+        ({"a": [1.0], "b": [1.0, 2.0]}, "the columns have different lengths \\(a 1, b 2\\)"),
+        ({"a": [1.0, np.inf]}, "the column 'a' is infinite in row 1"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "several columns are named 'a'"),
+    ],
+)
+def test_a_bad_table_is_told_in_a_sentence(given_: object, sentence: str) -> None:
+    with pytest.raises(BadInput, match=sentence):
+        frame_of(given_)

@@ -1,0 +1,120 @@
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from deltarule.data.frame import frame_of
+from deltarule.errors import BadInput
+from deltarule.estimators.columns import Column, encoded, guessed, learned, unknown_categories
+
+N = 60
+RANDOM = np.random.default_rng(0)
+COLUMNS: dict[str, tuple[Any, str, str]] = {
+    "numbers": (RANDOM.normal(size=N), "number", "numbers"),
+    "whole numbers that repeat": (RANDOM.integers(5, size=N), "number", "numbers"),
+    "years": (RANDOM.permutation(N) * 3 + 1900, "number", "numbers"),
+    "counted rows": (RANDOM.permutation(N) + 1000, "unused", "an identifier: another whole number in every row"),
+    "customer_id": (RANDOM.permutation(N) * 7, "unused", "an identifier: another whole number in every row"),
+    "keys": ([f"k{n}" for n in range(N)], "unused", "an identifier: another text in every row"),
+    "remarks": (
+        [f"it was {n}" if n else None for n in range(N)],
+        "unused",
+        "free text: most rows have a text of their own",
+    ),
+    "color": (["red", "blue", None] * (N // 3), "category", "texts, 2 different"),
+    "only sometimes": (["yes", None] * (N // 2), "category", "texts, 1 different"),
+    "yes or no": ([True, False] * (N // 2), "category", "texts, 2 different"),
+    "constant": ([3.0] * N, "unused", "the same in every row"),
+    "empty": ([None] * N, "unused", "missing in every row"),
+}
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_kinds_are_guessed_with_a_reason(name: str) -> None:
+    values, kind, why = COLUMNS[name]
+    frame = frame_of({name: values, "beside": RANDOM.normal(size=N)})
+    assert guessed(frame)[name] == (kind, why)
+    if kind != "number" or frame[name].dtype.kind == "f":
+        assert guessed(frame, {name: "category"})[name] == ("category", "as told")
+
+
+@pytest.mark.parametrize(
+    ("types", "sentence"),
+    [
+        ({"b": "number"}, "there is no column 'b' to be a number; there are: a"),
+        ({"a": "text"}, "the column 'a' cannot be 'text'; choose one of number, category, unused"),
+        ({"a": "number"}, "the column 'a' cannot be numbers: it holds 'x' in row 0"),
+        ({"a": "unused"}, r"no column is left to learn from \('a': as told\)"),
+    ],
+)
+def test_kinds_that_cannot_be_are_refused(types: dict[str, str], sentence: str) -> None:
+    with pytest.raises(BadInput, match=sentence):
+        guessed({"a": np.array(["x", "y"], object)}, types)
+
+
+texts = st.sampled_from(["", "red", "green", "blue"])
+numbers = st.floats(-1e4, 1e4).map(lambda number: round(number, 1)) | st.just(float("nan"))
+
+
+@given(st.lists(st.tuples(numbers, texts), min_size=4, max_size=30), st.lists(st.tuples(numbers, texts), min_size=1))
+def test_inputs_are_those_of_scikit_learn(rows: list[Any], new: list[Any]) -> None:
+    train = frame_of({"size": [one for one, _ in rows], "color": [two for _, two in rows]})
+    asked = frame_of({"size": [one for one, _ in new], "color": [two or "pink" for _, two in new]})
+    assume(not np.isnan(train["size"]).all())  # such a column is not used
+    columns = learned(train, {"size": ("number", ""), "color": ("category", "")})
+    size, color = columns
+    theirs = ColumnTransformer(
+        [
+            ("size", make_pipeline(StandardScaler(), SimpleImputer(strategy="median", add_indicator=True)), ["size"]),
+            ("color", OneHotEncoder(categories=[list(color.categories)], handle_unknown="ignore"), ["color"]),
+        ],
+        sparse_threshold=0,
+    )
+    if not color.categories:
+        theirs = theirs.set_params(color="drop")
+    theirs.fit(pd.DataFrame(train))
+    for frame in (train, asked):
+        np.testing.assert_allclose(encoded(columns, frame), theirs.transform(pd.DataFrame(frame)), rtol=1e-7, atol=1e-7)
+    assert len(size.inputs) + len(color.inputs) == encoded(columns, asked).shape[1]
+
+
+def test_very_large_numbers_are_standardized_too() -> None:
+    frame = {"huge": np.array([1e300, -1e300, 0.0])}
+    x = encoded(learned(frame, {"huge": ("number", "")}), frame)
+    np.testing.assert_allclose([x.mean(), x.std()], [0, 1], atol=1e-12)
+
+
+def test_only_frequent_categories_have_an_input() -> None:
+    texts = [f"often {n % 60}" for n in range(600)] + ["twice"] * 2 + ["once"]
+    [column] = learned({"a": np.array(texts, object)}, {"a": ("category", "")})
+    assert len(column.categories) == 50 and "twice" not in column.categories
+    [few] = learned({"a": np.array(["b", "b", "once", "", ""], object)}, {"a": ("category", "")})
+    assert few.inputs == ("a=missing", "a=b")
+
+
+def test_what_the_model_has_not_seen_is_told() -> None:
+    columns = [Column("a", "category", "", categories=("1", "2")), Column("b", "number", "")]
+    assert unknown_categories(columns, {"a": np.array([1.0, 2.0])}) == []
+    [told] = unknown_categories(columns, {"a": np.array([1.0, 3.5, 3.5, np.nan])})
+    assert told.startswith("the column 'a' has categories in 3 rows") and told.endswith("'', '3.5'")
+
+
+def test_columns_that_do_not_fit_are_refused() -> None:
+    columns = [Column("a", "number", ""), Column("b", "category", "", categories=("x",))]
+    with pytest.raises(BadInput, match="the table lacks 'b', which the model was trained with"):
+        encoded(columns, {"a": np.zeros(2), "c": np.zeros(2)})
+    with pytest.raises(
+        BadInput, match="the column 'a' holds 'tall' in row 1 .counted from 0., where the model needs a"
+    ):
+        encoded(columns, {"a": np.array(["1.5", "tall"], object), "b": np.zeros(2)})
+    assert encoded(columns, {"a": np.array(["", ""], object), "b": np.array(["x", ""], object)}).tolist() == [
+        [0, 1],
+        [0, 0],
+    ]

@@ -1,0 +1,112 @@
+"""onnxruntime's answers beside ours, over random inputs."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deltarule import BadInput, MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor, to_onnx
+from deltarule.data.frame import frame_of
+from deltarule.estimators.onnx_graph import ACTIVATIONS
+from deltarule.problem import registry
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(60, 3))
+SHORT: dict[str, Any] = {"hidden_layer_sizes": (6, 5), "max_iter": 5, "random_state": 0}
+MODELS = {
+    "two classes": (MLPClassifier(**SHORT), X[:, 0] > 0),
+    "words": (MLPClassifier(**SHORT, n_members=3), np.array(list("abc") * 20)),
+    "words as objects": (MLPClassifier(**SHORT), np.array(["a", "bcd"] * 30, object)),
+    "numbers as classes": (MLPClassifier(**SHORT, batch_norm=True), np.array([1, 5, 7] * 20)),
+    "fractions as classes": (MLPClassifier(**SHORT), np.array([1.0, 2.0] * 30)),
+    "labels": (MLPClassifier(**SHORT), (X > 0).astype(int)),
+    "one class": (MLPClassifier(**SHORT), np.ones(60, int)),
+    "several numbers": (MLPRegressor(**SHORT, scale_target=True, n_members=2), 100 + 50 * X[:, :2]),
+    "counts": (MLPRegressor("poisson", **SHORT), np.arange(60) % 7),
+    "no hidden layer": (MLPRegressor(**SHORT | {"hidden_layer_sizes": ()}), X[:, 0]),
+}
+
+
+def session_of(model: Any, folder: Path) -> onnxruntime.InferenceSession:
+    to_onnx(model, folder / "model.onnx")
+    return onnxruntime.InferenceSession(folder / "model.onnx")
+
+
+def agree(model: Any, session: onnxruntime.InferenceSession, table: Any, inputs: dict[str, Any]) -> None:
+    answers = dict(zip([one.name for one in session.get_outputs()], session.run(None, inputs), strict=True))
+    if "prediction" in answers:
+        np.testing.assert_allclose(answers["prediction"], model.predict(table), rtol=1e-5, atol=1e-5)
+        return
+    np.testing.assert_allclose(answers["probabilities"], model.predict_proba(table), rtol=0, atol=1e-5)
+    assert answers["label"].tolist() == model.predict(table).tolist()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("kind", MODELS)
+def test_networks_give_our_answers(kind: str, dtype: Any, tmp_path: Path) -> None:
+    model, y = MODELS[kind]
+    session = session_of(model.fit(X.astype(dtype), y), tmp_path)
+    asked = RANDOM.normal(scale=3, size=(200, 3)).astype(dtype)
+    agree(model, session, asked, {"X": asked.astype(np.float64)})
+
+
+@pytest.mark.parametrize("activation", sorted(set(ACTIVATIONS) - {"softmax"}))
+def test_every_activation_gives_our_answers(activation: str, tmp_path: Path) -> None:
+    model = MLPRegressor(activation=activation, **SHORT).fit(X, X[:, 0])
+    asked = np.r_[RANDOM.normal(scale=3, size=(200, 3)), np.zeros((1, 3))]
+    agree(model, session_of(model, tmp_path), asked, {"X": asked})
+
+
+def test_every_activation_has_a_form() -> None:
+    assert set(ACTIVATIONS) == set(registry.names("activation"))
+
+
+COLORS = ["red", "blue", "green", ""]
+TABLE = {
+    "size in cm": np.where(RANDOM.random(60) < 0.2, np.nan, RANDOM.normal(100, 30, 60)),
+    "whole": np.where(RANDOM.random(60) < 0.5, 0.0, RANDOM.normal(size=60)),
+    "color": np.array(COLORS * 15, object),
+    "same": np.ones(60),
+}
+
+
+@pytest.fixture(scope="module", params=["classes", "numbers"])
+def tabular(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    y = np.nan_to_num(TABLE["size in cm"]) + 50 * (TABLE["color"] == "red")
+    model: Any = TabularRegressor(random_state=0).fit(TABLE, y)
+    if request.param == "classes":
+        model = TabularClassifier(random_state=0).fit(TABLE, np.where(y > 90, "large", "small"))
+    return model, session_of(model, tmp_path_factory.mktemp("onnx"))
+
+
+row = st.tuples(
+    st.floats(-1e4, 1e4) | st.just(np.nan), st.floats(-9, 9) | st.just(np.nan), st.sampled_from([*COLORS, "новый"])
+)
+
+
+@settings(deadline=None)
+@given(st.lists(row, min_size=1, max_size=20))
+def test_tables_with_gaps_and_new_categories_give_our_answers(tabular: Any, rows: list[Any]) -> None:
+    model, session = tabular
+    table = frame_of({name: [one[place] for one in rows] for place, name in enumerate(list(TABLE)[:3])})
+    inputs = {name: column[:, None] for name, column in table.items()}
+    assert sorted(one.name for one in session.get_inputs()) == sorted(inputs)
+    inputs["color"] = np.array([[one[2]] for one in rows], object)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        agree(model, session, table, inputs)
+
+
+def test_what_has_no_form_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="has no ONNX form; give a fitted estimator"):
+        to_onnx(MLPClassifier(), tmp_path / "model.onnx")
+    with pytest.raises(BadInput, match="cannot be written"):
+        to_onnx(MLPRegressor(**SHORT).fit(X, X[:, 0]), tmp_path / "nowhere" / "model.onnx")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import r2_score
+
+from deltarule.estimators.columns import Column
+from deltarule.estimators.scores import leaks, r_squared, scores_of_classes, scores_of_numbers
+
+RANDOM = np.random.default_rng(5)
+few = st.lists(st.tuples(st.floats(-100, 100), st.floats(-100, 100)), min_size=2, max_size=20)
+
+
+@given(few)
+def test_r_squared_is_that_of_scikit_learn(pairs: list[tuple[float, float]]) -> None:
+    y, answers = (np.round(values, 2) for values in np.array(pairs).T)
+    assert r_squared(y, answers) == pytest.approx(r2_score(y, answers), rel=1e-6, abs=1e-6)
+
+
+def test_accuracy_stands_between_the_ends_of_its_interval() -> None:
+    scores = scores_of_classes(np.array(["a"] * 8 + ["b"] * 2), np.array(["a"] * 10), usual="a")
+    assert scores.metric == "accuracy" and scores.score == scores.baseline == 0.8
+    assert (scores.low, scores.high) == pytest.approx((0.4902, 0.9433), abs=1e-4)  # Wilson's, worked out by hand
+
+
+def test_the_interval_of_r_squared_covers_the_truth_about_as_often_as_it_says() -> None:
+    covered = 0
+    for _ in range(40):
+        signal = RANDOM.normal(size=200)
+        scores = scores_of_numbers(signal + RANDOM.normal(size=200), signal, usual=0.0)
+        covered += scores.low <= 0.5 <= scores.high  # half of the variance is noise
+    assert 33 <= covered <= 40
+    assert scores.baseline == pytest.approx(0, abs=0.1) and scores.mean_absolute_error == pytest.approx(0.8, abs=0.15)
+
+
+@pytest.mark.parametrize("classes", [True, False])
+def test_a_copy_of_the_target_is_a_leak_and_a_mere_cause_is_not(classes: bool) -> None:
+    y = RANDOM.integers(3, size=300).astype(float)
+    frame = {"cause": y + RANDOM.normal(size=300), "copy": 7 - 2 * y, "noise": RANDOM.normal(size=300)}
+    columns = [Column(name, "number", "") for name in frame]
+    [told] = leaks(frame, columns, y, classes)
+    assert told.startswith("the column 'copy' alone tells the target (100 % on rows not seen)")
+
+
+def test_where_nearly_all_rows_are_of_one_class_no_column_is_suspected() -> None:
+    y = np.r_[np.ones(3), np.zeros(297)]
+    assert leaks({"a": RANDOM.normal(size=300)}, [Column("a", "number", "")], y, classes=True) == []

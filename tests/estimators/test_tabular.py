@@ -1,0 +1,188 @@
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import datasets, neural_network
+from sklearn.base import clone
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from deltarule import BadInput, TabularClassifier, TabularRegressor, load_model
+from deltarule.estimators.tabular import folds_of
+from deltarule.files import load_arrays, save_arrays
+
+RANDOM = np.random.default_rng(1)
+N = 90
+SIZE = RANDOM.normal(5, 2, N)
+COLOR = RANDOM.choice(["red", "green", "blue"], N)
+PRICE = 3 * SIZE + np.where(COLOR == "red", 10, 0) + RANDOM.normal(size=N)
+TABLE = pd.DataFrame(
+    {
+        "id": np.arange(N),
+        "size": np.where(RANDOM.random(N) < 0.1, np.nan, SIZE),
+        "color": np.where(RANDOM.random(N) < 0.1, None, COLOR.astype(object)),
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def classifier() -> TabularClassifier:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return TabularClassifier(random_state=0).fit(
+            TABLE, pd.Series(np.where(PRICE > 18, "dear", "cheap"), name="price")
+        )
+
+
+@pytest.fixture(scope="module")
+def regressor() -> TabularRegressor:
+    with pytest.warns(UserWarning, match="the column 'id' is not used: an identifier"):
+        return TabularRegressor(random_state=0).fit(TABLE, PRICE)
+
+
+def test_a_table_with_texts_and_gaps_is_learned(classifier: TabularClassifier, regressor: TabularRegressor) -> None:
+    assert [column.kind for column in classifier.columns_] == ["unused", "number", "category"]
+    for model, name in ((classifier, "accuracy"), (regressor, "r_squared")):
+        scores = model.report_.scores
+        assert scores.metric == name and scores.rows == model.report_.validation_rows == 18
+        assert scores.low <= scores.score <= scores.high and scores.score > scores.baseline + 0.3
+        assert model.report_.candidates == 18
+    assert classifier.target_ == "price" and classifier.usual_ in classifier.classes_
+    p = classifier.predict_proba(TABLE)
+    np.testing.assert_allclose(p.sum(axis=1), 1)
+    assert (classifier.predict(TABLE) == classifier.classes_[p.argmax(axis=1)]).all()
+
+
+def test_the_same_seed_gives_the_same_model_and_columns_may_stand_in_any_order(regressor: TabularRegressor) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        again = clone(regressor).fit(TABLE, PRICE)
+    np.testing.assert_array_equal(again.predict(TABLE), regressor.predict(TABLE[["color", "size"]]))
+
+
+def test_new_categories_are_answered_and_told(classifier: TabularClassifier) -> None:
+    new = pd.DataFrame({"size": [9.0, np.nan], "color": ["pink", "red"]})
+    with pytest.warns(UserWarning, match="the column 'color' has categories in 1 row that were rare or not there"):
+        assert len(classifier.predict(new)) == 2
+
+
+def test_a_leak_is_told() -> None:
+    table = {"size": SIZE, "paid": PRICE * 1.1}
+    with pytest.warns(UserWarning, match="the column 'paid' alone tells the target"):
+        model = TabularClassifier(random_state=0).fit(table, PRICE > 18)
+    assert any("'paid' alone" in note for note in model.report_.notes)
+
+
+def test_kinds_can_be_told() -> None:
+    codes = RANDOM.integers(1, 4, 40)
+    model = TabularRegressor({"code": "category"}, random_state=0).fit({"code": codes}, np.array([0, 9, 1, 5])[codes])
+    assert model.columns_[0].inputs == ("code=1", "code=2", "code=3")
+
+
+@pytest.mark.parametrize(
+    ("kind", "X", "y", "sentence"),
+    [
+        (TabularClassifier, np.eye(9), [0, 1, 2] * 3, "there are 9 rows, too few to set some aside; give at least 10"),
+        (TabularClassifier, np.eye(12), ["a"] * 12, "every row has the class 'a'; there must be two to tell apart"),
+        (TabularClassifier, np.eye(12), ["a"] * 11 + ["b"], "the class 'b' occurs in one row, which cannot be divided"),
+        (TabularClassifier, np.eye(12), ["a"] * 11, "the table has 12 rows and the target 11"),
+        (TabularClassifier, np.eye(12), ["a", None] * 6, "the target is missing in row 1"),
+        (TabularRegressor, np.eye(12), [2.0] * 12, "the target is 2 in every row"),
+        (TabularRegressor, np.eye(12), ["a"] * 12, "the target holds texts; a regressor needs numbers"),
+        (TabularRegressor, np.eye(12), [np.inf] + [1.0] * 11, "the target is infinite"),
+        (TabularRegressor, np.ones((12, 1)), np.arange(12.0), r"no column is left to learn from \('x0': the same in"),
+    ],
+)
+def test_tables_that_nothing_can_be_learned_from_are_refused(kind: Any, X: Any, y: Any, sentence: str) -> None:
+    with pytest.raises(BadInput, match=sentence):
+        kind().fit(X, np.array(y, object if None in list(y) else None))
+
+
+def test_many_rare_classes_are_divided_as_they_can_be() -> None:
+    y = np.repeat(np.arange(30), 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = TabularClassifier(random_state=0).fit({"a": y + RANDOM.normal(scale=0.1, size=60)}, y)
+    assert model.predict_proba({"a": [3.0]}).shape == (1, 30)
+
+
+def test_a_line_is_found_to_be_one() -> None:
+    """On what a linear model fits best, the linear candidate is as good as least squares."""
+    x = RANDOM.normal(size=(200, 5))
+    y = x @ [1.0, 2.0, 3.0, 4.0, 5.0] + RANDOM.normal(scale=3, size=200)
+    new = RANDOM.normal(size=(500, 5))
+    truth = new @ [1.0, 2.0, 3.0, 4.0, 5.0]
+    ours = TabularRegressor(random_state=0).fit(x, y).predict(new)
+    theirs = LinearRegression().fit(x, y).predict(new)
+    assert np.square(ours - truth).mean() < 2 * np.square(theirs - truth).mean() + 0.1
+
+
+@pytest.mark.parametrize("name", ["iris", "diabetes"])
+def test_at_least_as_good_as_the_defaults_of_scikit_learn(name: str) -> None:
+    """All five bundled sets, with intervals, are in benchmarks/estimators.py; here a quick one of each kind."""
+    X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
+    classify = name == "iris"
+    folds = (StratifiedKFold if classify else KFold)(2, shuffle=True, random_state=0)
+    theirs = make_pipeline(
+        StandardScaler(), (neural_network.MLPClassifier if classify else neural_network.MLPRegressor)(random_state=0)
+    )
+    ours = (TabularClassifier if classify else TabularRegressor)(random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert cross_val_score(ours, X, y, cv=folds).mean() >= cross_val_score(theirs, X, y, cv=folds).mean() - 0.01
+
+
+@pytest.mark.parametrize("kind", ["classifier", "regressor"])
+def test_a_model_comes_back_from_its_file(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    model = request.getfixturevalue(kind)
+    model.save(tmp_path / "model.safetensors")
+    again = load_model(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(again.predict(TABLE), model.predict(TABLE))
+    assert (again.columns_, again.report_, again.target_) == (model.columns_, model.report_, model.target_)
+    assert again.usual_ == model.usual_ and again.get_params() == model.get_params()
+    if kind == "classifier":
+        np.testing.assert_array_equal(again.predict_proba(TABLE), model.predict_proba(TABLE))
+
+
+def _columns(**changes: Any) -> Any:
+    return lambda about: {"columns": [{**column, **changes} for column in about["columns"]]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda about: {"columns": about["columns"][:1]},
+        lambda about: {"columns": None},
+        lambda about: {"network": {}},
+        lambda about: {"usual": "somebody"},
+        lambda about: {"parameters": {"types": None, "command": "rm"}},
+        lambda about: {"report": {**about["report"], "command": "rm"}},
+        _columns(kind="Popen"),
+        _columns(scale=0.0),
+        _columns(mean=None),
+        _columns(categories=[1, 2]),
+        _columns(command="rm"),
+    ],
+)
+def test_a_hostile_file_is_refused(classifier: TabularClassifier, tmp_path: Path, change: Any) -> None:
+    path = tmp_path / "model.safetensors"
+    classifier.save(path)
+    arrays, about = load_arrays(path)
+    save_arrays(path, arrays, about | change(about))
+    with pytest.raises(BadInput, match="is damaged"):
+        load_model(path)
+
+
+def test_what_is_not_fitted_is_not_saved(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="cannot be saved; give a fitted estimator"):
+        TabularClassifier().save(tmp_path / "model.safetensors")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_few_rows_have_more_folds() -> None:
+    assert folds_of(10) == 5 and folds_of(5000) == 3
