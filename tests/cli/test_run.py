@@ -96,7 +96,7 @@ def test_out_holds_records_and_curves(deltarule, study, tmp_path):
     assert status == 0
     assert {path.name for path in folder.iterdir()} == {
         "run.json", "recipe.json", "arrays.safetensors", "checkpoint.safetensors",
-        "objective.svg", "objective.png", "accuracy.svg", "accuracy.png",
+        "objective.svg", "objective.png", "accuracy.svg", "accuracy.png", "portrait.safetensors", "report.html",
     }  # fmt: skip
     assert read_json(folder / "run.json") == json.loads(out)
     assert read_json(folder / "recipe.json")["keys"]["optimizer"]["learning_rate"] == 0.5

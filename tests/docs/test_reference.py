@@ -118,7 +118,7 @@ def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     yield called
 
 
-def test_fields_that_no_record_has(printed: Callable[..., Any]) -> None:
+def test_fields_that_no_record_has(printed: Callable[..., Any], tmp_path: Path) -> None:
     [listed] = tables(section("list"), "field")
     assert listed == list(printed("list")["studies"][0])
     [shown] = tables(section("show"), "field")
@@ -129,6 +129,8 @@ def test_fields_that_no_record_has(printed: Callable[..., Any]) -> None:
     assert sorted(quantity) == sorted(explanation["quantities"][0])
     [image_sets] = tables(section("data"), "field")
     assert image_sets == list(printed("data", "list")["data"][0])
+    [drawn] = tables(section("report"), "field")
+    assert drawn == list(printed("report", tmp_path))
     [ranged] = tables(section("lr-range"), "field")
     assert sorted(ranged) == sorted(printed("lr-range", "encoder", "--seeds", 1, "--steps", 10))
 
@@ -158,7 +160,7 @@ def test_files_are_those_that_are_written(printed: Callable[..., Any], tmp_path:
         set(run) - {"thresholded.svg", "thresholded.png"}
     )
     assert sorted(path.name for path in (tmp_path / "lr").iterdir()) == sorted(lr)
-    assert claims == ["claims.json"]
+    assert claims == ["claims.json", "report.html"]
     [documented] = tables(text, "array")
     with safe_open(tmp_path / "out" / "arrays.safetensors", "np") as file:
         about = json.loads(file.metadata()["deltarule"])

@@ -43,6 +43,7 @@ def claims(
     from deltarule.errors import BadInput
     from deltarule.files import make_folder, write_json
     from deltarule.reports.tables import claims_table
+    from deltarule.studies.reporting import write_report
     from deltarule.studies.results import claims_of_file, claims_of_study, judge_study
 
     recipe = chosen_recipe(study, seeds=seeds)
@@ -63,6 +64,7 @@ def claims(
         )
     if folder is not None:
         write_json(folder / "claims.json", results)
+        write_report(folder)
     if json:
         print_json(results)
         return

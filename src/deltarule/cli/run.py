@@ -60,7 +60,9 @@ def run(
     from deltarule.files import make_folder
     from deltarule.studies.experiments import train_population
     from deltarule.studies.outcome import outcome_of, write_run
+    from deltarule.studies.portrait import portrait_of, write_portrait
     from deltarule.studies.recipes import Population, dataset_of, problem_of
+    from deltarule.studies.reporting import write_report
 
     if resume and out is None:
         raise BadInput("--resume goes on from a checkpoint in the folder of --out; name that folder too")
@@ -81,8 +83,10 @@ def run(
         )
     outcome = outcome_of(recipe, dataset, done, folder, _why(done) if why else None)
     if folder is not None:
+        write_portrait(folder / "portrait.safetensors", portrait_of(dataset, done))
         write_run(folder, recipe, outcome, done)
         _draw(folder, population, done)
+        write_report(folder)
     if json:
         print_json(outcome)
     else:

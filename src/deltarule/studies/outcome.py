@@ -10,6 +10,7 @@ import numpy as np
 from deltarule.data.dataset import Dataset, Rows
 from deltarule.files import make_folder, save_arrays, write_json
 from deltarule.problem.problem import Floats
+from deltarule.reports.figures import Curves
 from deltarule.stats import metrics
 from deltarule.studies.recipes import Recipe, explain_recipe
 from deltarule.training.run import Run
@@ -157,12 +158,16 @@ def write_run(folder: Path, recipe: Recipe, outcome: Outcome, run: Run) -> None:
         **{f"slot {name}": slot for name, slot in run.state.slots.items()},
         **run.history.arrays(),
     }
+    curves = Curves.of(run)
     about = {
         "format": "deltarule run 1",
         "study": recipe.name,
         "sizes": list(run.problem.network.sizes),
         "arrays": [[entry.name, *entry.shape, entry.start, entry.stop] for entry in run.problem.network.entries],
         "reasons": list(run.reasons),
+        "names": curves.names,
+        "told": curves.told,
+        "ended_at_best": curves.ended_at_best,
     }
     save_arrays(folder / "arrays.safetensors", arrays, about)
     write_json(folder / "run.json", outcome)  # last: whoever finds it finds the others

@@ -1,0 +1,30 @@
+"""`deltarule report`: the records of a folder as one page."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deltarule.cli.common import Json, console, print_json
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that --out has written, or a folder of such.")]
+
+
+def report(folder: Folder, json: Json = False) -> None:
+    """Draw the report of a folder: its figures, tables and claims as one page, report.html, that needs no network."""
+    from deltarule.files import write_whole
+    from deltarule.reports.report import report_page
+    from deltarule.studies.reporting import NAME, report_of
+
+    found = report_of(folder)
+    path = folder / NAME
+    write_whole(path, report_page(found))
+    if json:
+        print_json(
+            {"path": str(path), "studies": [one.title for one in found.sections], "unfinished": found.unfinished}
+        )
+        return
+    screen = console()
+    screen.print(f"Written: {path}", markup=False, soft_wrap=True)
+    for one in found.unfinished:
+        screen.print(f"Unfinished: {one}", markup=False, soft_wrap=True)

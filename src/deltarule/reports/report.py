@@ -1,0 +1,188 @@
+"""The report: records of studies as one page for the browser that needs nothing else, and opens anywhere.
+
+It can be read with scripts switched off; where they run, tables sort, curves answer the pointer, and a slider goes
+through the training. S snapshots · N rows · G points along an input
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deltarule.problem.problem import Floats, Integers
+from deltarule.reports import style
+from deltarule.reports.inline import Part
+from deltarule.reports.wording import visible
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+DIGITS = 3
+
+
+@dataclass(frozen=True)
+class Through:
+    """A small network through training, for the slider.
+
+    steps [S]    updates before each snapshot
+    tables       by name, of each snapshot the numbers [S, rows, columns]
+    labels       of the rows of those tables that have names, by the table's name
+    plane        the answers over two inputs [S, G, G], as whole numbers from 0 to `levels`; empty without
+    points       the rows over that plane: across and down from 0 to 1, and the class
+    """
+
+    id: str
+    steps: Integers
+    tables: Mapping[str, Floats]
+    labels: Mapping[str, Sequence[str]]
+    plane: Integers
+    levels: int
+    points: Sequence[tuple[float, float, int]]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Part of a section: a run, a range test or the claims of a study.
+
+    facts        names with values
+    commands     that repeat it
+    assumed      what the report left unsaid: what, value, why
+    claims       judged claims, as `claims.json` lists them
+    unfinished   what is missing, where something is
+    """
+
+    id: str
+    title: str
+    about: str = ""
+    facts: Sequence[tuple[str, str]] = ()
+    commands: Sequence[str] = ()
+    assumed: Sequence[tuple[str, str, str]] = ()
+    settings: Sequence[tuple[str, str]] = ()
+    figures: Sequence[Part] = ()
+    through: Through | None = None
+    claims: Sequence[Mapping[str, Any]] = ()
+    notes: Sequence[str] = ()
+    unfinished: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A study: what was run of it."""
+
+    id: str
+    title: str
+    about: str
+    blocks: Sequence[Block]
+
+
+@dataclass(frozen=True)
+class Report:
+    """A folder of records as it is told on one page.
+
+    unfinished   what is missing, in sentences; empty where everything is there
+    """
+
+    title: str
+    sections: Sequence[Section]
+    unfinished: Sequence[str] = field(default=())
+
+    @property
+    def claims(self) -> list[tuple[Section, Block, Mapping[str, Any]]]:
+        """All judged claims, with where they are told."""
+        return [(section, block, one) for section in self.sections for block in section.blocks for one in block.claims]
+
+
+def report_page(report: Report) -> str:
+    """The report as HTML: one file, no address in it, nothing loaded.
+
+    >>> page = report_page(Report("Mine", [], ["there is nothing here yet"]))
+    >>> "Unfinished" in page, "http://" in page or "https://" in page
+    (True, False)
+    """
+    script = _script()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        _templates()
+        .get_template("report.html")
+        .render(report=report, script=script, digest=digest, counts=_counts(report), colors=style)
+    )
+
+
+def _counts(report: Report) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for _, _, one in report.claims:
+        counts[one["verdict"]] = counts.get(one["verdict"], 0) + 1
+    return counts
+
+
+def _script() -> str:
+    return (files("deltarule.reports") / "templates" / "report.js").read_text(encoding="utf-8")
+
+
+def _through_data(through: Through) -> str:
+    """What the slider shows, for the script."""
+    tables = {
+        name: [_rounded(values) for values in rows.reshape(len(rows), -1)] for name, rows in through.tables.items()
+    }
+    record = {
+        "steps": through.steps.tolist(),
+        "tables": tables,
+        "plane": [rows.ravel().tolist() for rows in through.plane],
+        "levels": through.levels,
+        "points": through.points,
+        "colors": style.COLORS,
+    }
+    return _data(record)
+
+
+def _rounded(values: Floats) -> list[float | None]:
+    return [round(value, DIGITS) if np.isfinite(value) else None for value in values.tolist()]
+
+
+def _data(record: Any) -> str:
+    """JSON that can stand within a page: it cannot end the element that it stands in."""
+    text = json.dumps(record, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _share(share: float) -> str:
+    return f"{100 * share:.3g} %"
+
+
+def _cell(value: float) -> str:
+    """A number of a table as it is shown, its sign always."""
+    return "" if not np.isfinite(value) else f"{value:+.2f}" if abs(value) >= 0.005 else "0.00"
+
+
+def _strength(value: float, table: Any) -> str:
+    """How strong the color behind a number is: below 0.6, so that the number can be read."""
+    largest = float(np.nanmax(np.abs(np.where(np.isfinite(table), table, np.nan)), initial=0)) or 1.0
+    return f"{0.6 * min(abs(value) / largest, 1):.2f}" if np.isfinite(value) else "0"
+
+
+@cache
+def _templates() -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("deltarule.reports", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: visible(value) if type(value) is str else value,
+    )
+    environment.filters |= {
+        "share": _share,
+        "cell": _cell,
+        "strength": _strength,
+        "data": _data,
+        "through_data": _through_data,
+    }
+    return environment

@@ -1,0 +1,427 @@
+"""The report of a folder: its records, and those of the folders in it, read and drawn as one page."""
+
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deltarule.errors import BadInput
+from deltarule.files import load_arrays, read_json, write_whole
+from deltarule.problem.sentences import as_toml
+from deltarule.reports import figures, network_figures, score_figures
+from deltarule.reports.inline import Part, part
+from deltarule.reports.report import Block, Report, Section, Through, report_page
+from deltarule.reports.sheet import MOST_LINES
+from deltarule.reports.tables import ENDED
+from deltarule.stats.planes import DecisionPlane
+from deltarule.studies.portrait import MOST_ROWS, Portrait, read_portrait
+from deltarule.studies.recipes import bundled, load_recipe
+from deltarule.sweeps.result import load_sweep
+from deltarule.training.history import History
+from deltarule.training.range_test import RangeTest
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NAME = "report.html"
+DEPTH = 2
+"""Folders within folders that are looked into."""
+MOST_CELLS = 512
+"""Numbers of a table that the slider moves."""
+
+Made = tuple[str, Block]
+"""The study that a block belongs to, and the block."""
+
+
+def write_report(folder: str | Path) -> Path:
+    """Draw the report of a folder into its `report.html`.
+
+    Parameters: `folder`, what `deltarule run`, `claims` or `lr-range` wrote with `--out`, or a folder of such folders.
+    Returns: the path of the page. What is unfinished or cannot be read is named on it.
+    Errors: `BadInput` for a folder that is not there; otherwise as `write_whole`.
+    """
+    path = Path(folder) / NAME
+    write_whole(path, report_page(report_of(folder)))
+    return path
+
+
+def report_of(folder: str | Path) -> Report:
+    """The records of a folder, as `write_report` tells them.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as empty:
+    ...     report_of(empty).unfinished
+    ['there are no records here yet; write some with `deltarule run STUDY --out` and this folder']
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise BadInput(f"there is no folder '{folder}'; name one that deltarule has written with --out")
+    made, unfinished = list[Made](), list[str]()
+    for place in _folders(folder, DEPTH):
+        for record in RECORDS:
+            if not (place / record.file).is_file():
+                continue
+            try:
+                study, block = record.made(place, f"part-{len(made) + 1}")
+            except (BadInput, AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+                told = str(error) if isinstance(error, BadInput) else "it is not as deltarule writes it; write it again"
+                unfinished.append(f"{_named(place / record.file, folder)} cannot be read: {told}")
+                continue
+            made.append((study, block))
+            if block.unfinished:
+                unfinished.append(f"{block.title}: {block.unfinished}")
+        if not (place / "run.json").is_file() and any((place / name).is_file() for name in BEGUN):
+            unfinished.append(f"in {_named(place, folder)} a run has begun, and no run.json says that it ended")
+    if not made and not unfinished:
+        unfinished.append("there are no records here yet; write some with `deltarule run STUDY --out` and this folder")
+    studies = dict.fromkeys(study for study, _ in made)
+    sections = [_section(study, [block for of, block in made if of == study]) for study in studies]
+    title = f"deltarule: {', '.join(studies)}" if studies else f"deltarule: {folder.resolve().name}"
+    return Report(title, sections, unfinished)
+
+
+BEGUN = ("checkpoint.safetensors", "arrays.safetensors", "recipe.json", "portrait.safetensors")
+"""What is written before `run.json` is."""
+
+
+def _folders(folder: Path, depth: int) -> Iterator[Path]:
+    yield folder
+    if depth:
+        for inner in sorted(one for one in folder.iterdir() if one.is_dir() and not one.is_symlink()):
+            yield from _folders(inner, depth - 1)
+
+
+def _named(path: Path, folder: Path) -> str:
+    inside = path.relative_to(folder)
+    return inside.as_posix() if inside.parts else "this folder"
+
+
+def _section(study: str, blocks: list[Block]) -> Section:
+    about = {name: (title, summary) for name, title, summary in bundled()}
+    title, summary = about.get(study, (study, ""))
+    heading = f"{study}: {title}" if title != study else study
+    return Section(f"study-{blocks[0].id}", heading, summary, blocks)
+
+
+# --- a run -----------------------------------------------------------------------------------------------------------
+
+
+def _run(place: Path, id: str) -> Made:
+    run, recipe = read_json(place / "run.json"), read_json(place / "recipe.json")
+    arrays, about = load_arrays(place / "arrays.safetensors")
+    portrait = read_portrait(place / "portrait.safetensors")
+    names = tuple(about.get("names", ()))
+    curves = figures.Curves(
+        History.from_arrays(arrays),
+        arrays["steps"],
+        arrays["objective"],
+        names or tuple(f"member {member}" for member in range(min(len(arrays["steps"]), MOST_LINES))),
+        str(about.get("told", "")),
+        tuple(one["member"] for one in run["diverged"]),
+        bool(about.get("ended_at_best", False)),
+    )
+    drawn = _Drawn(id)
+    _draw_curves(drawn, curves)
+    if portrait is not None:
+        _draw_portrait(drawn, portrait, curves, recipe)
+    experiment = f", {run['experiment']}" if run["experiment"] else ""
+    block = Block(
+        id=id,
+        title=f"Run of {run['study']}{experiment}",
+        facts=_facts(run),
+        commands=[_command(run, recipe)],
+        assumed=[(one["what"], _plain(one["value"]), one["why"]) for one in recipe["assumptions"]],
+        settings=[
+            (f"{name}.{key}", as_toml(value)) for name, keys in recipe["keys"].items() for key, value in keys.items()
+        ],
+        figures=drawn.parts,
+        through=None if portrait is None else _through(portrait, f"{id}-through"),
+        notes=[f"{note}." for note in run["notes"]] + _why(run),
+        unfinished="the training was interrupted; go on with it by --resume" if run["interrupted"] else "",
+    )
+    return str(run["study"]), block
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else as_toml(value)
+
+
+def _facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
+    ended = ", ".join(f"{count:,} {ENDED.get(reason, reason)}" for reason, count in run["reasons"].items())
+    found = [
+        ("data", str(run["data"])),
+        ("networks", f"{run['members']:,}, {run['dtype']}, {run['engine']} engine"),
+        ("updates", f"{run['steps']:,} at most, {run['member_steps']:,} in all, in {run['seconds']:.2f} s"),
+        ("ended", ended),
+        ("objective", _spread(run["objective"], "{:.4g}")),
+    ]
+    for name in ("accuracy", "validation_accuracy", "test_accuracy"):
+        if run[name] is not None:
+            found.append((name.replace("_", " "), _spread(run[name], "{:.2%}")))
+    if run["solved"] is not None:
+        found.append(
+            ("solved", f"{run['solved']['count']:,} of {run['solved']['of']:,} ({run['solved']['criterion']})")
+        )
+    for one in run["diverged"][:5]:
+        found.append(("diverged", f"member {one['member']} at update {one['step']:,}, in {one['where']}"))
+    return found
+
+
+def _spread(spread: Mapping[str, float | None], form: str) -> str:
+    low, middle, high = (
+        "not finite" if spread[name] is None else form.format(spread[name]) for name in ("min", "median", "max")
+    )
+    return middle if low == high else f"median {middle}, from {low} to {high}"
+
+
+def _why(run: Mapping[str, Any]) -> list[str]:
+    """What stood out, where that was asked for."""
+    return [f"{one['sentence']} {one['fix']}" for one in (run.get("why") or {}).get("findings", ())]
+
+
+def _command(run: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
+    is_bundled = run["study"] in {name for name, _, _ in bundled()}
+    words = ["deltarule", "run", run["study"] if is_bundled else f"{run['study']}.toml"]
+    if run["experiment"]:
+        words += ["--experiment", run["experiment"]]
+    own: dict[str, Any] = {one["name"]: one["set"] for one in recipe["experiments"]}.get(run["experiment"], {})
+    for key, value in recipe["settings"].items():
+        if key not in own or own[key] != value:
+            words += ["--set", f"{key}={as_toml(value)}"]
+    return shlex.join([*words, "--engine", run["engine"]])
+
+
+@dataclass
+class _Drawn:
+    """The figures of a block, each with an address of its own."""
+
+    id: str
+
+    def __post_init__(self) -> None:
+        self.parts: list[Part] = []
+
+    def add(self, figure: "Figure") -> None:
+        self.parts.append(part(figure, f"{self.id}-figure-{len(self.parts) + 1}"))
+
+
+def _draw_curves(drawn: _Drawn, curves: figures.Curves) -> None:
+    names = curves.history.names
+    drawn.add(figures.objective_curves(curves))
+    for metric in names:
+        if metric in SHARES:
+            drawn.add(figures.accuracy_curves(curves, metric))
+    gradients = {
+        name.removeprefix("gradient "): curves.history.series(name) for name in names if name.startswith("gradient ")
+    }
+    if gradients:
+        drawn.add(score_figures.norm_curves(curves.history.steps, gradients, quantity="length of the gradient"))
+
+
+SHARES = ("accuracy", "thresholded", "correct_output", "error_rate")
+"""Metrics that are shares of rows."""
+
+
+def _draw_portrait(drawn: _Drawn, portrait: Portrait, curves: figures.Curves, recipe: Mapping[str, Any]) -> None:
+    layers, last = len(portrait.sizes) - 1, {name: values[-1] for name, values in portrait.arrays.items()}
+    labels = _row_names(portrait)
+    if "outputs" in curves.history.names and labels and portrait.sizes[-1] == len(portrait.classes):
+        right = curves.history.series("outputs")[:, 0, np.arange(len(labels)), portrait.answers.astype(int)]
+        drawn.add(figures.object_curves(curves.history.steps, right, labels))
+    if (
+        layers == 2
+        and 0 < len(labels) <= network_figures.MOST_ROWS
+        and max(portrait.sizes[1:]) <= network_figures.MOST_COLUMNS
+    ):
+        drawn.add(network_figures.activation_cells(labels, last["a1"], last["a2"]))
+    weights = {name: values for name, values in last.items() if name[0] in "Wb" and _fits(values)}
+    if weights:
+        drawn.add(network_figures.weight_cells(weights))
+    if layers == 2 and portrait.sizes[0] == portrait.sizes[2] and {"W1", "W2"} <= set(weights):
+        drawn.add(network_figures.sign_agreement(last["W1"], last["W2"]))
+    if last and max(portrait.sizes) <= network_figures.MOST_UNITS:
+        named = portrait.classes if len(portrait.classes) == portrait.sizes[-1] else ()
+        matrices = [last[f"W{layer}"] for layer in range(1, layers + 1)]
+        drawn.add(network_figures.network_drawing(matrices, portrait.features, named))
+    if portrait.plane and 1 < len(portrait.classes) <= score_figures.MOST_CLASSES:
+        drawn.add(_boundary(portrait, last[f"a{layers}"]))
+    if portrait.images:
+        drawn.add(
+            network_figures.weight_images(portrait.images["initial"], portrait.images["final"], portrait.image_shape)
+        )
+    for part_name, counts in portrait.confusion.items():
+        if part_name == "test" or len(portrait.confusion) == 1:
+            drawn.add(score_figures.confusion_matrix(counts, portrait.classes))
+    _draw_norms(drawn, portrait)
+    hidden = recipe["keys"]["network"].get("activation")
+    if isinstance(hidden, str):
+        drawn.add(network_figures.activation_curves(hidden))
+
+
+def _fits(values: Any) -> bool:
+    rows, columns = values.shape
+    return bool(rows <= network_figures.MOST_ROWS and columns <= network_figures.MOST_COLUMNS)
+
+
+def _row_names(portrait: Portrait) -> list[str]:
+    """The names of the rows, by their class; of other data none."""
+    if not portrait.classes or portrait.answers.ndim != 1 or len(portrait.answers) > network_figures.MOST_ROWS:
+        return []
+    return [portrait.classes[int(label)] for label in portrait.answers]
+
+
+def _predicted(outputs: Any) -> Any:
+    return (outputs[..., 0] > 0.5).astype(int) if outputs.shape[-1] == 1 else outputs.argmax(-1)
+
+
+def _boundary(portrait: Portrait, outputs: Any) -> "Figure":
+    plane = DecisionPlane((0, 1), portrait.plane["first"], portrait.plane["second"], portrait.plane["outputs"][-1])
+    return score_figures.true_and_predicted(
+        portrait.x,
+        portrait.answers.astype(int),
+        _predicted(outputs),
+        plane=plane,
+        features=portrait.features,
+        classes=portrait.classes,
+    )
+
+
+def _draw_norms(drawn: _Drawn, portrait: Portrait) -> None:
+    norms = {name.removeprefix("norm "): values for name, values in portrait.arrays.items() if name.startswith("norm ")}
+    gradients = {name.removeprefix("gradient "): one for name, one in norms.items() if name.startswith("gradient W")}
+    activations = {name: values for name, values in norms.items() if not name.startswith("gradient ")}
+    if len(portrait.steps) > 2 and len(norms) <= MOST_ROWS:
+        for named, quantity in (
+            (gradients, "length of the gradient"),
+            (activations, "activation (root of the mean square)"),
+        ):
+            drawn.add(score_figures.norm_curves(portrait.steps, named, quantity=quantity))
+
+
+def _through(portrait: Portrait, id: str) -> Through | None:
+    """What the slider shows: weights, biases and activations that a page has room for, and the plane."""
+    if not len(portrait.steps):
+        return None
+    labels = _row_names(portrait)
+    tables = {
+        name: values
+        for name, values in portrait.arrays.items()
+        if values.ndim == 3 and values.shape[1] * values.shape[2] <= MOST_CELLS and values.shape[2] <= 16
+        if not name.startswith("a") or labels
+    }
+    if not tables:
+        return None
+    plane, levels, points = np.empty((0, 0, 0), np.int64), 0, list[tuple[float, float, int]]()
+    if portrait.plane and 1 < len(portrait.classes) <= score_figures.MOST_CLASSES:
+        outputs = portrait.plane["outputs"]
+        single = outputs.shape[-1] == 1
+        levels = 100 if single else outputs.shape[-1] - 1
+        plane = np.rint(100 * np.nan_to_num(outputs[..., 0])).astype(int) if single else outputs.argmax(-1)
+        spans = [(portrait.plane[name][0], np.ptp(portrait.plane[name])) for name in ("first", "second")]
+        places = np.stack([(portrait.x[:, at] - low) / span for at, (low, span) in enumerate(spans)], 1)
+        points = [
+            (round(x, 4), round(y, 4), int(label))
+            for (x, y), label in zip(places.tolist(), portrait.answers, strict=True)
+        ]
+    named = {name: labels for name in tables if name.startswith("a")}
+    return Through(id, portrait.steps, tables, named, plane, levels, points)
+
+
+# --- claims, and a range test ----------------------------------------------------------------------------------------
+
+
+def _claims(place: Path, id: str) -> Made:
+    results = read_json(place / "claims.json")
+    claims, study = results["claims"], str(results["study"])
+    drawn = _Drawn(id)
+    judged = [one for one in claims if one["share"] is not None]
+    if judged:
+        columns = ([one[name] for one in judged] for name in ("id", "share", "interval", "needed"))
+        drawn.add(score_figures.shares_with_needed(*columns))
+    versions = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
+    known = study in {name for name, _, _ in bundled()}
+    block = Block(
+        id=id,
+        title=f"Claims of {study}",
+        facts=[
+            ("data", str(results["data"])),
+            ("judged", f"{results['date']}, over {results['seeds']:,} seeds, in {results['seconds']:,.0f} s"),
+            ("by", f"{results['engine']} engine; {versions}"),
+        ],
+        commands=[shlex.join(["deltarule", "claims", study, "--seeds", str(results["seeds"])])] if known else (),
+        assumed=[(one.what, _plain(one.value), one.why) for one in load_recipe(study).configuration.assumption]
+        if known
+        else (),
+        figures=drawn.parts,
+        claims=claims,
+    )
+    return study, block
+
+
+def _range(place: Path, id: str) -> Made:
+    record = read_json(place / "lr_range.json")
+    numbers = {name: np.array(record[name], np.float64) for name in ("rates", "objective", "suggested_by_member")}
+    accuracy = None if record["accuracy"] is None else np.array(record["accuracy"], np.float64)
+    drawn = _Drawn(id)
+    tested = RangeTest(numbers["rates"], numbers["objective"], accuracy, numbers["suggested_by_member"])
+    drawn.add(figures.range_test_curves(tested))
+    suggested = "none: at no rate does the objective fall"
+    if record["suggested"] is not None:
+        suggested = f"{record['suggested']:.3g}"
+    facts = [("data", str(record["data"])), ("networks", f"{record['members']:,}"), ("suggested rate", suggested)]
+    return str(record["study"]), Block(
+        id, f"Learning-rate range test of {record['study']}", facts=facts, figures=drawn.parts
+    )
+
+
+def _sweep(place: Path, id: str) -> Made:
+    table = load_sweep(place)
+    try:
+        scored, study, quantity = (
+            table.configurations(MOST_RANKED),
+            table.name,
+            f"{table.metric} on {table.ranked} rows",
+        )
+        facts = [("rows", f"{len(table):,}, {table.diverged:,} of them diverged"), ("ranked by", f"mean {quantity}")]
+    finally:
+        table.close()
+    drawn = _Drawn(id)
+    if scored:
+        keys = list(scored[0].settings)
+        columns = [*(key.rpartition(".")[2].replace("_", " ") for key in keys), "seeds", "least", "greatest", "mean"]
+        rows = [
+            [*(as_toml(one.settings[key]) for key in keys), f"{one.rows:,}"]
+            + [f"{value:.4f}" for value in (one.least, one.greatest, one.mean)]
+            for one in scored
+        ]
+        drawn.add(score_figures.top_and_bottom(columns, rows, ranked="mean"))
+    block = Block(
+        id=id,
+        title=f"Sweep of {study}",
+        facts=facts,
+        commands=[shlex.join(["deltarule", "sweep", "--table", place.name])],
+        figures=drawn.parts,
+    )
+    return study, block
+
+
+MOST_RANKED = 100_000
+"""Configurations of a sweep that are ranked."""
+
+
+@dataclass(frozen=True)
+class _Record:
+    """A file that makes a block, and how."""
+
+    file: str
+    made: Callable[[Path, str], Made]
+
+
+RECORDS = (
+    _Record("claims.json", _claims),
+    _Record("run.json", _run),
+    _Record("lr_range.json", _range),
+    _Record("sweep.sqlite", _sweep),
+)

@@ -1,0 +1,218 @@
+"""The report in a real browser: it says nothing on its console, asks nobody for anything, and does what it promises."""
+
+import itertools
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+HOSTILE = '<script>document.title="taken"</script><img src=x onerror=\'document.title="taken"\'>&amp; \x1b[31m$x^2$'
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    how = {"executable_path": found} if found else {"channel": "chrome"}  # on Windows and macOS it is in no PATH
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(args=["--no-sandbox"], **how)
+        yield started
+        started.close()
+
+
+def deltarule(folder, *words):
+    command = [sys.executable, "-m", "deltarule", *map(str, words)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", errors="replace")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def page_file(tmp_path_factory):
+    """A report of three runs, a range test, judged claims, and names that nobody should have chosen."""
+    folder = tmp_path_factory.mktemp("report")
+    deltarule(folder, "run", "encoder", "--seeds", 3, "--set", "stopping.max_steps=400", "--out", "all/encoder")
+    deltarule(folder, "run", "boundary-xor", "--seeds", 1, "--set", "stopping.max_epochs=300", "--out", "all/xor")
+    deltarule(folder, "run", "digits", "--seeds", 9, "--set", "stopping.max_epochs=3", "--out", "all/digits")
+    deltarule(folder, "lr-range", "encoder", "--seeds", 2, "--out", "all/range")
+    results = json.loads((DIGITS := folder / "all" / "digits" / "run.json").read_text(encoding="utf-8"))
+    DIGITS.write_text(json.dumps(results | {"notes": [HOSTILE], "data": HOSTILE}), encoding="utf-8")
+    (folder / "all" / "claims").mkdir()
+    (folder / "all" / "claims" / "claims.json").write_text(json.dumps(CLAIMS), encoding="utf-8")
+    (folder / "all" / "broken").mkdir()
+    (folder / "all" / "broken" / "run.json").write_text("{", encoding="utf-8")
+    deltarule(folder, "report", "all")
+    return folder / "all" / "report.html"
+
+
+def claim(id, verdict, share, **others):
+    empty = {
+        "contradicts_itself": "",
+        "cause": "",
+        "changed": "",
+        "control": None,
+        "control_ours": "",
+        "conventions": {},
+    }
+    judged = {"claim": f"It learns {id}.", "report": "3,000", "ours": "180", "criterion": "it is right", "needed": 0.9}
+    interval = None if share is None else [max(share - 0.1, 0), min(share + 0.1, 1)]
+    return {"id": id, "verdict": verdict, "share": share, "interval": interval, **judged, **empty, **others}
+
+
+CLAIMS = {
+    "study": "encoder",
+    "data": "one_hot",
+    "date": "2026-11-20",
+    "seeds": 100,
+    "engine": "reference",
+    "seconds": 1.0,
+    "versions": {"deltarule": "0.1.0"},
+    "claims": [
+        claim("encoder-2", "agrees", 1.0),
+        claim("encoder-10", "disagrees", 0.02, cause="the decay", control_ours="as told"),
+        claim(HOSTILE, "mixed", 0.4, claim=HOSTILE, contradicts_itself=HOSTILE),
+        claim("encoder-1", "not testable here", None),
+    ],
+}
+
+
+@pytest.fixture
+def opened(browser, page_file):
+    """The page in a window, and what it did that it should not."""
+    contexts = []
+
+    def open_page(viewport=WIDE, **given):
+        context = browser.new_context(viewport=viewport, **given)
+        contexts.append(context)
+        page, complaints = context.new_page(), []
+        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: complaints.append(request.url))
+        page.goto(page_file.as_uri())
+        assert complaints.pop(0) == page.url
+        return page, complaints
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def test_it_asks_for_nothing_and_complains_of_nothing(opened, page_file):
+    page, complaints = opened()
+    page.mouse.wheel(0, 100_000)
+    page.wait_for_timeout(200)
+    assert complaints == []
+    assert not re.search(r"https?://", page_file.read_text(encoding="utf-8"))
+    assert page_file.stat().st_size < 5_000_000
+
+
+def test_hostile_names_are_text(opened):
+    page, complaints = opened()
+    text = page.inner_text("main")
+    assert text.count('<script>document.title="taken"</script>') >= 3
+    assert "taken" not in page.title()
+    assert page.locator("img").count() == 0
+    assert "\x1b" not in page.content()
+    assert complaints == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_everybody_can_use_it(opened, scheme, viewport):
+    page, _ = opened(viewport, color_scheme=scheme)
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    found = Axe().run(page).response["violations"]
+    told = [f"{one['id']}: {one['help']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
+    assert told == []
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def column(page, table, place):
+    return page.locator(table).first.locator(f"tbody tr > :nth-child({place})").all_inner_texts()
+
+
+def test_tables_sort_both_ways(opened):
+    page, complaints = opened()
+    table = "main > section:first-child table"
+    button = page.locator(f"{table} thead button").first
+    assert len(column(page, table, 1)) == 4
+    button.click()
+    names = [name for name in column(page, table, 1) if name.startswith("encoder")]
+    assert names == ["encoder-1", "encoder-2", "encoder-10"]
+    button.press("Enter")
+    assert [name for name in column(page, table, 1) if name.startswith("encoder")] == names[::-1]
+    assert page.locator(f"{table} th[aria-sort]").get_attribute("aria-sort") == "descending"
+    page.locator(f"{table} thead button").nth(3).click()
+    shares = [float(text.split()[0]) for text in column(page, table, 4) if text != "none"]
+    assert shares == sorted(shares) and len(shares) == 3
+    assert complaints == []
+
+
+def test_the_slider_goes_through_the_training(opened):
+    page, complaints = opened()
+    box = page.locator(".through", has=page.locator("canvas"))
+    data = json.loads(box.locator("script").text_content())
+    slider, output = box.locator("input"), box.locator("output")
+    pictures = []
+    for key, at in (("Home", 0), ("ArrowRight", 1), ("End", len(data["steps"]) - 1)):
+        slider.press(key)
+        assert output.inner_text() == f"{data['steps'][at]:,}"
+        assert slider.get_attribute("aria-valuetext") == f"after {data['steps'][at]:,} updates"
+        shown = box.locator("table[data-name=W1] td").all_inner_texts()
+        assert [float(text) for text in shown] == pytest.approx(data["tables"]["W1"][at], abs=0.0051)
+        pictures.append(box.locator("canvas").evaluate("canvas => canvas.toDataURL()"))
+    assert all(one != other for one, other in itertools.combinations(pictures, 2))
+    assert complaints == []
+
+
+def test_curves_answer_the_pointer(opened):
+    page, complaints = opened()
+    figure = page.locator("figure.curves").first
+    figure.scroll_into_view_if_needed()
+    data = json.loads(figure.locator("script").text_content())
+    x, y, at, value = data[0]["curves"][0]["points"][-1]
+    box, view = figure.locator("svg").bounding_box(), figure.locator("svg").get_attribute("viewBox").split()
+    scale = box["width"] / float(view[2])
+    page.mouse.move(box["x"] + x * scale, box["y"] + y * scale)
+    told = figure.locator(".told")
+    assert told.is_visible()
+    assert f" {value} at updates {at}" in told.inner_text()
+    page.mouse.move(0, 0)
+    assert not told.is_visible()
+    assert complaints == []
+
+
+def test_without_scripts_everything_is_there_but_the_slider(opened):
+    page, complaints = opened(java_script_enabled=False)
+    assert page.locator("svg[role=img]").count() >= 15
+    assert page.locator("input").count() == 2 and not page.locator("input").first.is_visible()
+    assert not page.locator("canvas").is_visible()
+    cells = page.locator("table[data-name=W1]").first.locator("td").all_inner_texts()
+    assert len(cells) == 24 and all(re.fullmatch(r"[+-]\d+\.\d\d|0\.00", cell) for cell in cells)
+    assert page.locator("main > section:first-child tbody tr").count() == 4
+    assert complaints == []
+
+
+def test_every_picture_is_told_in_words_and_every_address_is_on_the_page(opened):
+    page, _ = opened()
+    for svg in page.locator("svg[role=img]").all():
+        assert len(svg.get_attribute("aria-label")) > 40
+    ids = page.eval_on_selector_all("[id]", "found => found.map(one => one.id)")
+    assert len(ids) == len(set(ids))
+    links = page.eval_on_selector_all("a[href]", "found => found.map(one => one.getAttribute('href'))")
+    assert len(links) > 8 and {link[1:] for link in links} <= set(ids)
+    references = set(re.findall(r'url\(#([^)]+)\)|href="#(part[^"]+)"', page.content()))
+    assert {one or other for one, other in references} <= set(ids) and len(references) > 20
+
+
+def test_it_prints_without_what_only_a_screen_has(opened, tmp_path):
+    page, _ = opened()
+    page.emulate_media(media="print")
+    assert not page.locator("nav").is_visible() and not page.locator(".control").first.is_visible()
+    page.pdf(path=tmp_path / "report.pdf")
+    assert (tmp_path / "report.pdf").stat().st_size > 50_000

@@ -1,0 +1,44 @@
+import json
+
+
+def test_report_is_drawn_of_what_run_wrote(deltarule, tmp_path):
+    status, _, _ = deltarule(
+        "run", "encoder", "--seeds", 2, "--set", "stopping.max_steps=50", "--out", tmp_path / "out"
+    )
+    page = tmp_path / "out" / "report.html"
+    drawn = page.read_bytes()
+    page.unlink()
+    assert status == 0
+    assert deltarule("report", tmp_path / "out") == (0, f"Written: {page}\n", "")
+    assert page.read_bytes() == drawn
+
+
+def test_report_says_what_is_unfinished(deltarule, tmp_path):
+    status, said, _ = deltarule("report", tmp_path, "--json")
+    told = json.loads(said)
+    assert status == 0
+    assert told["path"] == str(tmp_path / "report.html") and told["studies"] == []
+    assert "there are no records here yet" in told["unfinished"][0]
+    assert "Unfinished: there are no records here yet" in deltarule("report", tmp_path)[1]
+
+
+def test_a_missing_folder_is_bad_use(deltarule, tmp_path):
+    status, said, complaint = deltarule("report", tmp_path / "nowhere")
+    assert (status, said) == (2, "")
+    assert "there is no folder" in complaint and complaint.count("\n") == 1
+
+
+def test_claims_write_a_page_too(deltarule, tmp_path):
+    (tmp_path / "claims.py").write_text(
+        "from deltarule.studies.verdicts import Evidence, claim\n\n\n"
+        "@claim('mine-1', says='<b>it</b> learns', report='3', criterion='there are seeds', needed=0.5)\n"
+        "def mine(experiments):\n"
+        "    return Evidence('as told', {'': [True] * experiments.seeds})\n",
+        encoding="utf-8",
+    )
+    status, _, _ = deltarule(
+        "claims", "encoder", "--claims", tmp_path / "claims.py", "--seeds", 3, "--out", tmp_path / "out"
+    )
+    assert status == 0
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "mine-1" in page and "&lt;b&gt;it&lt;/b&gt; learns" in page and "<b>it" not in page

@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+
+from deltarule.maths.network import forward, views
+from deltarule.problem.state import initial_state
+from deltarule.studies.portrait import portrait_of, read_portrait, write_portrait
+from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_settings
+from deltarule.training.train import train
+
+
+def trained(study, **settings):
+    recipe = with_settings(load_recipe(study), {"run.seeds": 2, **settings})
+    dataset = dataset_of(recipe)
+    problem = problem_of(recipe, dataset)
+    return dataset, train(problem, **training_of(recipe, dataset, problem))
+
+
+XOR = trained("boundary-xor", **{"stopping.max_epochs": 60})
+
+
+@pytest.mark.parametrize("engine", ["reference", "compiled"])
+def test_the_last_snapshot_is_where_the_member_ended_and_the_first_where_it_began(engine):
+    recipe = with_settings(load_recipe("encoder"), {"run.seeds": 2, "stopping.max_steps": 300})
+    dataset = dataset_of(recipe)
+    run = train(problem_of(recipe, dataset), engine=engine, max_steps=300)
+    portrait = portrait_of(dataset, run)
+    assert portrait.steps[0] == 0 and portrait.steps[-1] == 300
+    assert (np.diff(portrait.steps) > 0).all()
+    began = views(initial_state(run.problem).theta[0], run.problem.network.entries)
+    for name, values in run.parameters(0).items():
+        assert np.array_equal(portrait.arrays[name][-1], values)
+        assert np.array_equal(portrait.arrays[name][0], began[name])
+
+
+def test_activations_are_those_of_the_weights_beside_them():
+    dataset, run = XOR
+    portrait = portrait_of(dataset, run)
+    for at in range(len(portrait.steps)):
+        parameters = {name: portrait.arrays[name][at] for name in run.parameters(0)}
+        tape, _ = forward(run.problem.network.layers, parameters, portrait.x)
+        seen = {one.name: one.value for one in tape}
+        for layer in (1, 2):
+            np.testing.assert_allclose(portrait.arrays[f"a{layer}"][at], seen[f"a{layer}"], rtol=1e-12)
+            size = np.sqrt(np.mean(np.square(seen[f"a{layer}"])))
+            assert portrait.arrays[f"norm a{layer}"][at] == pytest.approx(size)
+
+
+def test_the_plane_is_what_the_network_answers():
+    dataset, run = XOR
+    plane = portrait_of(dataset, run).plane
+    row, column = 7, 30
+    point = [[plane["first"][column], plane["second"][row]]]
+    assert plane["outputs"][-1, row, column] == pytest.approx(run.outputs(point)[0, 0])
+
+
+def test_confusion_counts_the_rows_of_each_part():
+    dataset, run = trained("digits", **{"stopping.max_epochs": 2})
+    portrait = portrait_of(dataset, run)
+    assert set(portrait.confusion) == set(dataset.parts)
+    for name, rows in dataset.parts.items():
+        predicted = run.outputs(rows.x)[0].argmax(1)
+        counts = portrait.confusion[name]
+        for true in range(10):
+            for other in range(10):
+                assert counts[true, other] == ((rows.answers == true) & (predicted == other)).sum()
+
+
+def test_images_are_the_first_layer_before_and_after():
+    dataset, run = trained("digits", **{"stopping.max_epochs": 1})
+    portrait = portrait_of(dataset, run)
+    assert portrait.image_shape == (8, 8)
+    assert np.array_equal(portrait.images["final"], run.parameters(0)["W1"])
+    assert not np.array_equal(portrait.images["initial"], portrait.images["final"])
+    assert len(portrait.steps) == 0 and len(portrait.x) == 0, "too large to be shown through training"
+
+
+def test_it_is_read_as_it_was_written(tmp_path):
+    portrait = portrait_of(*XOR)
+    write_portrait(tmp_path / "one.safetensors", portrait)
+    again = read_portrait(tmp_path / "one.safetensors")
+    for name, value in vars(portrait).items():
+        other = getattr(again, name)
+        if isinstance(value, dict):
+            assert value.keys() == other.keys()
+            assert all(np.array_equal(value[key], other[key]) for key in value)
+        else:
+            assert np.array_equal(value, other), name
+
+
+def test_there_is_none_where_nothing_is_or_another_version_wrote(tmp_path):
+    from deltarule.files import save_arrays
+
+    assert read_portrait(tmp_path / "one.safetensors") is None
+    save_arrays(tmp_path / "one.safetensors", {"steps": np.zeros(1)}, {"format": "deltarule portrait 0"})
+    assert read_portrait(tmp_path / "one.safetensors") is None
+
+
+def test_l_bfgs_has_a_beginning_and_an_end():
+    dataset, run = trained("encoder", **{"optimizer.name": "lbfgs", "stopping.max_steps": 20})
+    portrait = portrait_of(dataset, run)
+    assert len(portrait.steps) == 2
+    assert np.array_equal(portrait.arrays["W1"][-1], run.parameters(0)["W1"])

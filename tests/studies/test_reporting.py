@@ -1,0 +1,136 @@
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from deltarule.errors import BadInput
+from deltarule.files import load_arrays, write_json
+from deltarule.studies.outcome import outcome_of, write_run
+from deltarule.studies.portrait import portrait_of, write_portrait
+from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_experiment, with_settings
+from deltarule.studies.reporting import report_of, write_report
+from deltarule.training.train import train
+
+
+def written(folder, study, experiment=None, **settings):
+    recipe = load_recipe(study)
+    recipe = with_settings(recipe if experiment is None else with_experiment(recipe, experiment), settings)
+    dataset = dataset_of(recipe)
+    problem = problem_of(recipe, dataset)
+    run = train(problem, **training_of(recipe, dataset, problem))
+    folder.mkdir(exist_ok=True)
+    write_portrait(folder / "portrait.safetensors", portrait_of(dataset, run))
+    write_run(folder, recipe, outcome_of(recipe, dataset, run), run)
+    return run
+
+
+NO_CLAIMS = {"study": "mine", "data": "mine", "date": "today", "seeds": 1, "engine": "reference", "seconds": 0.0}
+NO_CLAIMS |= {"versions": {}, "claims": []}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    written(folder / "encoder", "encoder", "rate-1", **{"run.seeds": 2, "stopping.max_steps": 200})
+    return folder
+
+
+@pytest.fixture
+def encoder(trained, tmp_path):
+    """A folder of its own with a run in it."""
+    shutil.copytree(trained / "encoder", tmp_path / "encoder")
+    return tmp_path
+
+
+def titles(block):
+    return [one.title for one in block.figures]
+
+
+def test_a_run_is_told_with_its_figures_and_the_command_that_repeats_it(encoder):
+    report = report_of(encoder)
+    assert report.unfinished == []
+    [section] = report.sections
+    assert section.title == "encoder: The 8-3-8 one-hot encoder"
+    [block] = section.blocks
+    assert titles(block)[0] == "Objective"
+    assert "Signs of W1 and W2: " in " ".join(titles(block))
+    assert {"Activations of each input", "Weights and biases", "Network 8-3-8", "Sigmoid"} <= set(titles(block))
+    assert len(block.assumed) == len(load_recipe("encoder").configuration.assumption) > 0
+    [command] = block.commands
+    words = "deltarule run encoder --experiment rate-1 --set run.seeds=2 --set stopping.max_steps=200 --engine"
+    assert command.rpartition(" ")[0] == words
+    assert f"{command.rpartition(' ')[2]} engine" in dict(block.facts)["networks"]
+
+
+def test_the_command_repeats_the_run(encoder, tmp_path):
+    [command] = report_of(encoder).sections[0].blocks[0].commands
+    words = [sys.executable, "-m", "deltarule", *shlex.split(command)[1:], "--out", tmp_path / "again"]
+    subprocess.run(words, check=True, capture_output=True)
+    first, again = (load_arrays(tmp_path / name / "arrays.safetensors")[0] for name in ("encoder", "again"))
+    for name in ("theta", "steps", "seeds", "history objective"):
+        assert np.array_equal(first[name], again[name])
+
+
+def test_two_inputs_get_a_boundary_and_a_plane_for_the_slider(tmp_path):
+    written(tmp_path / "xor", "boundary-xor", **{"run.seeds": 1, "stopping.max_epochs": 50})
+    [block] = report_of(tmp_path).sections[0].blocks
+    assert "True beside predicted classes" in titles(block)
+    assert block.through.plane.shape == (len(block.through.steps), 41, 41)
+    assert len(block.through.points) == 21
+
+
+def test_a_folder_that_is_not_there_and_a_file():
+    with pytest.raises(BadInput, match="there is no folder 'nowhere'; name one"):
+        report_of("nowhere")
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(BadInput, match="there is no folder"):
+        report_of(tmp_path / "file")
+
+
+def test_an_empty_folder_gets_a_page_that_says_so(tmp_path):
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    assert "Unfinished." in page and "there are no records here yet" in page
+
+
+def test_a_run_that_has_not_ended_is_named(encoder):
+    (encoder / "encoder" / "run.json").unlink()
+    report = report_of(encoder)
+    assert report.sections == []
+    assert report.unfinished == ["in encoder a run has begun, and no run.json says that it ended"]
+
+
+@pytest.mark.parametrize("name", ["run.json", "recipe.json", "arrays.safetensors", "portrait.safetensors"])
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1, 2]"])
+def test_what_is_damaged_is_named_and_the_rest_is_told(encoder, name, content):
+    (encoder / "whole").mkdir()
+    write_json(encoder / "whole" / "claims.json", NO_CLAIMS)
+    (encoder / "encoder" / name).write_bytes(content)
+    report = report_of(encoder)
+    [told] = report.unfinished
+    assert told.startswith("encoder/run.json cannot be read: ")
+    assert [section.title.partition(":")[0] for section in report.sections] == ["mine"]
+
+
+def test_an_interrupted_run_is_marked(encoder):
+    path = encoder / "encoder" / "run.json"
+    write_json(path, json.loads(path.read_text(encoding="utf-8")) | {"interrupted": True})
+    report = report_of(encoder)
+    assert "the training was interrupted" in report.unfinished[0]
+    assert report.sections[0].blocks[0].figures
+
+
+def test_a_run_without_a_portrait_has_its_curves(encoder):
+    (encoder / "encoder" / "portrait.safetensors").unlink()
+    [block] = report_of(encoder).sections[0].blocks
+    assert titles(block)[:1] == ["Objective"] and block.through is None
+
+
+def test_the_same_records_make_the_same_page(encoder):
+    assert write_report(encoder).read_bytes() == write_report(encoder).read_bytes()
