@@ -1,3 +1,4 @@
+import contextlib
 import json
 import shlex
 import shutil
@@ -13,6 +14,7 @@ from deltarule.studies.outcome import outcome_of, write_run
 from deltarule.studies.portrait import portrait_of, write_portrait
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_experiment, with_settings
 from deltarule.studies.reporting import report_of, write_report
+from deltarule.studies.sweeping import sweep
 from deltarule.training.train import train
 
 
@@ -83,7 +85,33 @@ def test_two_inputs_get_a_boundary_and_a_plane_for_the_slider(tmp_path):
     assert len(block.through.points) == 21
 
 
-def test_a_folder_that_is_not_there_and_a_file():
+def test_signs_are_compared_only_where_the_outputs_are_the_inputs_again(tmp_path):
+    (tmp_path / "mine.toml").write_text(
+        '[data]\nname = "xor"\n[network]\nlayers = [2, 3, 2]\nactivation = "sigmoid"\noutput = "softmax"\n'
+        '[loss]\nname = "cross_entropy"\n[stopping]\nmax_epochs = 3\n[run]\nseeds = 1\n',
+        encoding="utf-8",
+    )
+    written(tmp_path / "out", str(tmp_path / "mine.toml"))
+    [block] = report_of(tmp_path).sections[0].blocks
+    assert "Network 2-3-2" in titles(block)
+    assert not any(title.startswith("Signs") for title in titles(block))
+
+
+def test_a_sweep_is_ranked_first_and_last(tmp_path):
+    grid = {"optimizer.learning_rate": [0.1, 0.5, 1.0], "network.activation": ["tanh", "sigmoid"]}
+    recipe = with_settings(load_recipe("boundary-xor"), {"stopping.max_epochs": 5, "run.seeds": 2})
+    with contextlib.closing(sweep(recipe, grid, out=tmp_path / "sweep")) as table:
+        [best] = table.configurations(1)
+        diverged = table.diverged
+    [block] = report_of(tmp_path).sections[0].blocks
+    [figure] = block.figures
+    assert figure.title == "First and last of 6, by mean"
+    rate, activation = best.settings["optimizer.learning_rate"], best.settings["network.activation"]
+    assert f"First: learning rate {rate}, activation {activation}, seeds 2" in figure.alt
+    assert dict(block.facts)["rows"] == f"12, {diverged} of them diverged"
+
+
+def test_a_folder_that_is_not_there():
     with pytest.raises(BadInput, match="there is no folder 'nowhere'; name one"):
         report_of("nowhere")
 

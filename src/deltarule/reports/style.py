@@ -97,8 +97,10 @@ def drawing() -> Iterator[None]:
     True
     """
     import matplotlib
+    import numpy as np
 
-    with matplotlib.rc_context():
+    # The margins of a logarithmic axis overflow where a network diverged.
+    with matplotlib.rc_context(), np.errstate(over="ignore", invalid="ignore"):
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
         yield

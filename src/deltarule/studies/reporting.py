@@ -160,7 +160,8 @@ def _facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     for name in ("accuracy", "validation_accuracy", "test_accuracy"):
         if run[name] is not None:
-            found.append((name.replace("_", " "), _spread(run[name], "{:.2%}")))
+            shares = {part: None if share is None else 100 * share for part, share in run[name].items()}
+            found.append((name.replace("_", " "), _spread(shares, "{:.4g} %")))
     if run["solved"] is not None:
         found.append(
             ("solved", f"{run['solved']['count']:,} of {run['solved']['of']:,} ({run['solved']['criterion']})")
@@ -239,7 +240,7 @@ def _draw_portrait(drawn: _Drawn, portrait: Portrait, curves: figures.Curves, re
     weights = {name: values for name, values in last.items() if name[0] in "Wb" and _fits(values)}
     if weights:
         drawn.add(network_figures.weight_cells(weights))
-    if layers == 2 and portrait.sizes[0] == portrait.sizes[2] and {"W1", "W2"} <= set(weights):
+    if layers == 2 and _gives_back(portrait) and {"W1", "W2"} <= set(weights):
         drawn.add(network_figures.sign_agreement(last["W1"], last["W2"]))
     if last and max(portrait.sizes) <= network_figures.MOST_UNITS:
         named = portrait.classes if len(portrait.classes) == portrait.sizes[-1] else ()
@@ -270,6 +271,14 @@ def _row_names(portrait: Portrait) -> list[str]:
     if not portrait.classes or portrait.answers.ndim != 1 or len(portrait.answers) > network_figures.MOST_ROWS:
         return []
     return [portrait.classes[int(label)] for label in portrait.answers]
+
+
+def _gives_back(portrait: Portrait) -> bool:
+    """Whether the outputs shall be the inputs again, as an encoder's: only then do W1 and W2 mirror each other."""
+    answers = portrait.answers
+    if answers.ndim == 1 and portrait.sizes[-1] == len(portrait.classes) > 0:
+        answers = np.eye(portrait.sizes[-1])[answers.astype(int)]
+    return np.array_equal(portrait.x, answers)
 
 
 def _predicted(outputs: Any) -> Any:
@@ -392,7 +401,7 @@ def _sweep(place: Path, id: str) -> Made:
         keys = list(scored[0].settings)
         columns = [*(key.rpartition(".")[2].replace("_", " ") for key in keys), "seeds", "least", "greatest", "mean"]
         rows = [
-            [*(as_toml(one.settings[key]) for key in keys), f"{one.rows:,}"]
+            [*(_plain(one.settings[key]) for key in keys), f"{one.rows:,}"]
             + [f"{value:.4f}" for value in (one.least, one.greatest, one.mean)]
             for one in scored
         ]
