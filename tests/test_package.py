@@ -61,5 +61,7 @@ def test_readme_gives_one_command_line(section: str) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_python_in_documents_is_written_as_examples_that_run(document: Path) -> None:
-    for block in re.findall(r"^```(?:python|pycon|py)\n(.*?)^```$", document.read_text(encoding="utf-8"), re.M | re.S):
-        assert block.startswith(">>> "), block
+    # A block below a file's name is that file, which the page's examples use; all others are examples.
+    blocks = r"(^`[\w./-]+\.py`:\n\n)?^```(?:python|pycon|py)\n(.*?)^```$"
+    for file, block in re.findall(blocks, document.read_text(encoding="utf-8"), re.M | re.S):
+        assert file or block.startswith(">>> "), block

@@ -450,3 +450,5 @@ def test_where_no_mistake_is_known_that_is_said_and_what_else_could_be_told() ->
     assert not report.ok and report.diagnosis == ()
     assert any("no single mistake that is known" in note for note in report.notes)
     assert any("like=Network" in note for note in report.notes)
+    where = check_gradient(loss, wrong, np.random.default_rng(0).normal(size=(3, 4)), hint="where")
+    assert where.worst and not any("mistake" in note or "like" in note for note in where.notes)

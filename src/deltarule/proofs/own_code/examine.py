@@ -33,7 +33,7 @@ from deltarule.proofs.own_code.measure import (
     with_one,
 )
 from deltarule.proofs.own_code.probes import depends_on, digits, penalty_probe
-from deltarule.proofs.own_code.report import CodeReport, Worst
+from deltarule.proofs.own_code.report import MORE_WITH_LIKE, UNEXPLAINED, CodeReport, Worst
 
 MOST = 2000
 _AGAIN = 4
@@ -291,7 +291,7 @@ def _mistakes(evidence: Evidence, value: float, known: Known) -> tuple[tuple[Mis
     """What explains the gradient, or what is wrong in the loss though its gradient is right; and notes."""
     further = list(known.further(evidence)) if evidence.wrong else []
     if known.like is None:
-        return _explained(evidence, further, () if known.of_layer else (_MORE,))
+        return _explained(evidence, further, () if known.of_layer else (MORE_WITH_LIKE,))
     likeness = recognized(evidence, evidence.expected, value, known.like)
     if likeness and likeness.objective.kind:
         return (_of_loss(likeness.objective.kind, evidence),), ()
@@ -311,16 +311,13 @@ def _mistakes(evidence: Evidence, value: float, known: Known) -> tuple[tuple[Mis
     return mistakes, (words, *notes)
 
 
-_MORE = "more kinds are looked for where the network is told: like=Network(…), with x and y"
-
-
 def _explained(
     evidence: Evidence, further: Sequence[Hypothesis], more: tuple[str, ...] = ()
 ) -> tuple[tuple[Mistake, ...], tuple[str, ...]]:
     """The mistakes that explain the gradient; or notes that say that none does, and what else could be tried."""
     mistakes = diagnosis(evidence, further) if evidence.wrong else ()
     nothing = bool(evidence.wrong) and not mistakes
-    return mistakes, ("no single mistake that is known explains it", *more) if nothing else ()
+    return mistakes, (UNEXPLAINED, *more) if nothing else ()
 
 
 def _of_loss(kind: str, evidence: Evidence) -> Mistake:

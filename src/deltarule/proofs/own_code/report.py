@@ -133,6 +133,10 @@ def checked_hint(hint: str) -> str:
     return hint
 
 
+UNEXPLAINED = "no single mistake that is known explains it"
+MORE_WITH_LIKE = "more kinds are looked for where the network is told: like=Network(…), with x and y"
+
+
 def told(report: CodeReport, hint: str) -> CodeReport:
     """The report with only as much in it as the hint allows; the rest is not there to be peeked at.
 
@@ -147,5 +151,9 @@ def told(report: CodeReport, hint: str) -> CodeReport:
             one if level >= 3 else replace(one, fix="") for one in (report.diagnosis if level >= 2 else ())
         ),
         formula=report.formula if level >= 3 else "",
-        notes=report.notes if level >= 1 or report.vacuous else (),
+        notes=tuple(
+            note
+            for note in (report.notes if level >= 1 or report.vacuous else ())
+            if level >= 2 or note not in (UNEXPLAINED, MORE_WITH_LIKE)
+        ),
     )
