@@ -102,6 +102,7 @@ def test_images_are_the_weights_of_each_unit(shape, units):
 @given(st.lists(st.integers(1, 20), min_size=2, max_size=5), st.lists(names, max_size=20), st.randoms())
 @example([8, 3, 8], ODD, None)
 @example([40, 100, 10], [], None)
+@example([3] * 9, ["W" * 40] * 3, None)
 def test_a_network_is_drawn_with_its_weights_as_widths(sizes, given_names, chance):
     random = np.random.default_rng(0)
     weights = [random.normal(size=pair) for pair in zip(sizes, sizes[1:], strict=False)]

@@ -74,6 +74,7 @@ def test_a_confusion_matrix_is_its_counts(classes, most, given_names):
 )
 @example({"none": [np.nan] * 5, "momentum": [3.0] * 5})
 @example({name: [10.0, 20.0] for name in ODD})
+@example({f"{place} {'WWWWWWW ' * 3}": [10.0, 20.0] for place in range(10)})
 def test_spreads_are_every_seed_and_their_median(series):
     figure = spreads(series, option="optimizer", quantity="epochs to converge", limit=1000)
     assert_readable(figure)

@@ -185,7 +185,9 @@ def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs:
     largest = max(float(np.abs(one[np.isfinite(one)]).max(initial=0)) for one in matrices) or 1.0
     with style.drawing():
         most = min(max(sizes), MOST_UNITS)
-        sheet = Sheet.of_axes(f"Network {'-'.join(map(str, sizes))}", 7.0, 1.6 + 0.32 * most)
+        sheet = Sheet.of_axes(
+            f"Network {'-'.join(map(str, sizes))}", max(7.0, 3.2 + 0.85 * len(sizes)), 1.6 + 0.32 * most
+        )
         for layer, matrix in enumerate(matrices):
             _weight_lines(sheet, layer, matrix[:MOST_UNITS, :MOST_UNITS], largest)
             sheet.say(f"Weights of layer {layer + 1}: {_signs(matrix)}.")

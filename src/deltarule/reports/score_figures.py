@@ -156,7 +156,7 @@ def spreads(series: Mapping[str, Any], *, option: str, quantity: str, limit: flo
         names = [_broken(name, len(series)) for name in series]
         sheet.axes.set_xticks(range(len(series)), names)
         sheet.axes.set_xlim(-0.6, len(series) - 0.4)
-        sheet.axes.set_xlabel(wrapped(option, 60))
+        sheet.axes.set_xlabel(wrapped(option, 44))
         sheet.y_label(quantity)
         finite = np.concatenate([one[np.isfinite(one)] for one in values])
         if len(finite) and finite.min() > 0 and finite.max() / finite.min() > 30:
@@ -194,7 +194,7 @@ def success_rates(
         sheet.entries.append((bars, "interval"))
         if min(values) > 0 and max(values) / min(values) > 30:
             sheet.axes.set_xscale("log")
-        sheet.axes.set_xlabel(wrapped(parameter, 60))
+        sheet.axes.set_xlabel(wrapped(parameter, 44))
         sheet.y_label(f"share of seeds {success}")
         sheet.scale_share()
         for value, share, (low, high) in zip(values, shares.tolist(), intervals.tolist(), strict=True):
@@ -219,7 +219,7 @@ def shares_with_needed(names: Sequence[str], shares: Any, intervals: Any, needed
         (dots,) = sheet.axes.plot(shares, places, "o", color=style.BLUE, markersize=5)
         (marks,) = sheet.axes.plot(needed, places, "|", color=style.ORANGE, markersize=13, markeredgewidth=2.4)
         sheet.entries += [(dots, "share of seeds"), (bars, "its interval (95 %)"), (marks, "share that it needs")]
-        sheet.axes.set_yticks(places, [wrapped(name, 30).split("\n")[0] for name in names])
+        sheet.axes.set_yticks(places, [wrapped(name, 20).split("\n")[0] for name in names])
         sheet.axes.set_ylim(len(names) - 0.4, -0.6)
         sheet.axes.set_xlim(-0.03, 1.03)
         sheet.axes.set_xlabel("share of seeds")
@@ -251,7 +251,7 @@ def scores_above(names: Sequence[str], scores: Any, bar: float, *, quantity: str
         sheet.axes.plot(scores[order], range(len(order)), "o", color=style.BLUE, markersize=5)
         sheet.axes.set_yticks(range(len(order)), [wrapped(names[place], 40).split("\n")[0] for place in order])
         sheet.axes.set_ylim(len(order) - 0.4, -0.6)
-        sheet.axes.set_xlabel(wrapped(quantity, 60))
+        sheet.axes.set_xlabel(wrapped(quantity, 44))
         sheet.y_label("combination")
         for place in order[:MOST_LINES]:
             sheet.say(f"{names[place]}: {scores[place]:.4g}.")
@@ -408,7 +408,7 @@ def _sideways(count: int) -> Floats:
 
 
 def _broken(name: str, columns: int) -> str:
-    return wrapped(name, max(6, 66 // columns))
+    return wrapped(name, max(4, 46 // columns))
 
 
 def _short(text: str) -> str:
