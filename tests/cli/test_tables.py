@@ -122,6 +122,19 @@ def test_a_model_is_evaluated_on_other_rows(deltarule, folder, model):
     assert f"{scores['score']:.3f}" in out and "mean absolute error" in out
 
 
+def test_classes_go_by_their_names_whatever_the_table_holds_of_them(deltarule, tmp_path):
+    """Of the classes 1, 2 and x only numbers are in the second table, and a 9 that the model has never seen."""
+    rows = "".join(f"{n % 3 + RANDOM.normal(scale=0.1)},{'12x'[n % 3]}\n" for n in range(30))
+    (tmp_path / "train.csv").write_text(f"size,kind\n{rows}", encoding="utf-8")
+    (tmp_path / "test.csv").write_text("size,kind\n0.0,1\n1.0,2\n1.0,9\n", encoding="utf-8")
+    words = ("--target", "kind", "--out", tmp_path / "model.safetensors")
+    assert deltarule("train", tmp_path / "train.csv", *words)[0] == 0
+    _, out, _ = deltarule("evaluate", tmp_path / "model.safetensors", tmp_path / "test.csv", "--json")
+    found = json.loads(out)
+    assert found["scores"]["score"] == pytest.approx(2 / 3)
+    assert found["notes"] == ["the model does not know the classes '9', so it cannot say them"]
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

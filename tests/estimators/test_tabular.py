@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn import datasets, neural_network
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -50,7 +51,7 @@ def test_a_table_with_texts_and_gaps_is_learned(classifier: TabularClassifier, r
     for model, name in ((classifier, "accuracy"), (regressor, "r_squared")):
         scores = model.report_.scores
         assert scores.metric == name and scores.rows == model.report_.validation_rows == 18
-        assert scores.low <= scores.score <= scores.high and scores.score > scores.baseline + 0.3
+        assert scores.low <= scores.score <= scores.high and scores.score > scores.baseline + 0.2
         assert model.report_.candidates == 18
     assert classifier.target_ == "price" and classifier.usual_ in classifier.classes_
     p = classifier.predict_proba(TABLE)
@@ -178,7 +179,10 @@ def test_a_hostile_file_is_refused(classifier: TabularClassifier, tmp_path: Path
         load_model(path)
 
 
-def test_what_is_not_fitted_is_not_saved(tmp_path: Path) -> None:
+def test_what_is_not_fitted_neither_answers_nor_is_saved(tmp_path: Path) -> None:
+    for answer in (TabularClassifier().predict, TabularClassifier().predict_proba, TabularRegressor().predict):
+        with pytest.raises(NotFittedError):
+            answer(TABLE)
     with pytest.raises(BadInput, match="cannot be saved; give a fitted estimator"):
         TabularClassifier().save(tmp_path / "model.safetensors")
     assert list(tmp_path.iterdir()) == []

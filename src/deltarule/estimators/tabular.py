@@ -35,6 +35,8 @@ HIDDEN: tuple[tuple[int, ...], ...] = ((), (64,), (128,))
 CANDIDATES = {"hidden_layer_sizes": HIDDEN, "learning_rate_init": (0.003, 0.01), "alpha": (1e-4, 0.1, 3.0)}
 SEARCH_WORK = 2e11
 """Multiplications that a search may need: about half a minute. Larger tables are searched on some of their rows."""
+SURENESS, LEAST_PROBABILITY = 0.05, 0.05
+"""What the mean logarithm of the true class's probability counts beside the accuracy, and where it ends."""
 UPDATES, EPOCHS = 3000, (10, 100)
 """So many updates a network makes, in no fewer and no more epochs than these."""
 MEMBERS, MEMBERS_OF_LARGE, LARGE = 8, 2, 100_000
@@ -171,12 +173,13 @@ class BaseTabular(BaseEstimator):
 
     # --- answers ---
 
-    def _inputs(self, X: Any) -> Floats:
+    def _asked(self, X: Any) -> tuple[Any, Floats]:
+        """The network inside, and its inputs."""
         check_is_fitted(self)
         frame = frame_of(X)
         for sentence in unknown_categories(self.columns_, frame):
-            warnings.warn(sentence, stacklevel=3)
-        return encoded(self.columns_, frame)
+            warnings.warn(sentence, stacklevel=4)
+        return self.model_, encoded(self.columns_, frame)
 
     def member_parts(self, member: int) -> tuple[Network, dict[str, Floats], Floats]:
         """As of the network inside."""
@@ -234,11 +237,13 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def predict(self, X: Any) -> Any:
         """The class of each row."""
-        return self.model_.predict(self._inputs(X))
+        model, x = self._asked(X)
+        return model.predict(x)
 
     def predict_proba(self, X: Any) -> Any:
         """The probability of every class for each row [N, C], in the order of `classes_`."""
-        return self.model_.predict_proba(self._inputs(X))
+        model, x = self._asked(X)
+        return model.predict_proba(x)
 
     def evaluate(self, X: Any, y: Any) -> Scores:
         """The scores on rows that had no part in the training."""
@@ -271,11 +276,17 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     @staticmethod
     def _scoring(model: Any, x: Floats, y: Any) -> float:
-        """The mean logarithm of the true class's probability; classes that the model has not seen count as unlikely."""
+        """The accuracy, and where it is nearly the same how sure the model is of what is true.
+
+        A single network of a search is often too sure of itself, where the mean of an ensemble is not. So the logarithm
+        of the true class's probability decides little; classes that the model has not seen count as unlikely.
+        """
         p = model.predict_proba(x)
         place = np.clip(np.searchsorted(model.classes_, y), 0, len(model.classes_) - 1)
-        own = np.where(model.classes_[place] == y, p[np.arange(len(y)), place], 0)
-        return float(np.log(np.maximum(own, 1e-12)).mean())
+        known = model.classes_[place] == y
+        own = np.where(known, p[np.arange(len(y)), place], 0)
+        right = known & (p.argmax(axis=1) == place)
+        return float(right.mean() + SURENESS * np.log(np.maximum(own, LEAST_PROBABILITY)).mean())
 
 
 class TabularRegressor(RegressorMixin, BaseTabular):
@@ -313,7 +324,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     def predict(self, X: Any) -> Any:
         """The predicted number of each row."""
-        return self.model_.predict(self._inputs(X))
+        model, x = self._asked(X)
+        return model.predict(x)
 
     def evaluate(self, X: Any, y: Any) -> Scores:
         """The scores on rows that had no part in the training."""
