@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ import sys
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Error, sync_playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 HOSTILE = '<script>document.title="taken"</script><img src=x onerror=\'document.title="taken"\'>&amp; \x1b[31m$x^2$'
@@ -21,7 +22,12 @@ def browser():
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     how = {"executable_path": found} if found else {"channel": "chrome"}  # on Windows and macOS it is in no PATH
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(args=["--no-sandbox"], **how)
+        try:
+            started = playwright.chromium.launch(args=["--no-sandbox"], **how)
+        except Error:
+            if "CI" in os.environ:
+                raise
+            pytest.skip("there is no Chromium or Chrome here; CI has one, and fails without")
         yield started
         started.close()
 
