@@ -226,7 +226,7 @@ def test_rows_that_have_changed_are_other_rows(tmp_path):
 
 
 def test_ctrl_c_ends_it_and_nothing_is_lost(recipe, tmp_path):
-    long = with_settings(recipe, {"stopping.max_epochs": 300, "network.layers": ["auto", 4, "auto"]})
+    long = with_settings(recipe, {"stopping.max_epochs": 2000, "network.layers": ["auto", 4, "auto"]})  # for seconds
     given = {"optimizer.learning_rate": [0.1, 0.01], "network.initial_scale": [1, 2]}
     expected = without_seconds(sweep(long, given, engine="reference", seeds=4))
     timer = threading.Timer(0.4, signal.raise_signal, [signal.SIGINT])
@@ -239,7 +239,7 @@ def test_ctrl_c_ends_it_and_nothing_is_lost(recipe, tmp_path):
 
 
 def test_a_checkpoint_that_cannot_be_taken_up_is_begun_anew(recipe, tmp_path):
-    long = with_settings(recipe, {"stopping.max_epochs": 300, "network.layers": ["auto", 4, "auto"]})
+    long = with_settings(recipe, {"stopping.max_epochs": 2000, "network.layers": ["auto", 4, "auto"]})  # for seconds
     given = {"optimizer.learning_rate": [0.1, 0.01], "network.initial_scale": [1, 2]}
     expected = without_seconds(sweep(long, given, engine="reference"))
     threading.Timer(0.4, signal.raise_signal, [signal.SIGINT]).start()
