@@ -49,9 +49,17 @@ def words(
     >>> [int(word) for word in words(7, BATCH_ORDER, 0)] == [int(word) for word in words(7, BATCH_ORDER, 0)]
     True
     """
+    return philox((first, second, third, np.uint32(purpose)), key_words(seed))
+
+
+def key_words(seed: Array) -> tuple[Array, Array]:
+    """The two 32-bit words of a seed, the lower one first: a key.
+
+    >>> [int(word) for word in key_words(2**32 + 5)]
+    [5, 1]
+    """
     seed = np.asarray(seed, np.uint64)
-    key = ((seed & _LOW).astype(np.uint32), (seed >> np.uint64(32)).astype(np.uint32))
-    return philox((first, second, third, np.uint32(purpose)), key)
+    return (seed & _LOW).astype(np.uint32), (seed >> np.uint64(32)).astype(np.uint32)
 
 
 def uniform(seed: Array, purpose: int, count: int) -> Array:
@@ -107,5 +115,13 @@ def keep_mask(seed: Array, layer: int, step: int, positions: Array, units: int, 
     groups = np.arange((units + 3) // 4, dtype=np.uint32)
     four = words(seed, DROPOUT | layer << 8, groups, rows, np.uint32(step))
     drawn = np.stack(np.broadcast_arrays(*four), axis=-1).reshape(len(seed), rows.shape[1], -1)[..., :units]
-    threshold = np.floor(np.asarray(rate, np.float64) * 2.0**32).astype(np.uint64)
-    return drawn >= threshold[:, None, None]
+    return drawn >= drop_threshold(rate)[:, None, None]
+
+
+def drop_threshold(rate: Array) -> Array:
+    """The whole number below which a 32-bit word drops its unit.
+
+    >>> int(drop_threshold(0.5)) == 2**31
+    True
+    """
+    return np.floor(np.asarray(rate, np.float64) * 2.0**32).astype(np.uint64)

@@ -125,3 +125,31 @@ def orders_of_epochs(seeds: tuple[int, ...], epochs: range, rows: int) -> Intege
     if len(epochs) == 1:
         return orders(seeds, epochs[0], rows)[None]
     return random.permutation(np.array(seeds, np.uint64), np.array(epochs)[:, None], rows)
+
+
+def row_orders(problem: Problem, members: Integers, step: int, n: int) -> tuple[Integers, Integers]:
+    """Which row comes when in n updates of members that have equally many rows, and its place among the member's own.
+
+    Each [epochs, K, rows], or [epochs, 1, rows] where it is the same for all; of full batches there is one epoch.
+
+    >>> from deltarule.problem.network import Network
+    >>> from deltarule.problem.create import create_problem
+    >>> problem = create_problem(Network([1, 1]), [[5], [6], [7]], [0, 1, 2], rows=[[2, 0]])
+    >>> [array.tolist() for array in row_orders(problem, np.array([0]), step=0, n=9)]
+    [[[[2, 0]]], [[[0, 1]]]]
+    """
+    count, batches = problem.row_count(members[0]), problem.steps_per_epoch(members[0])
+    if batches == 1:
+        positions = np.arange(count)[None, None]
+    else:
+        seeds, which = np.unique(problem.data_seeds[members], return_inverse=True)
+        epochs = range(step // batches, (step + max(n, 1) - 1) // batches + 1)
+        positions = orders_of_epochs(tuple(seeds.tolist()), epochs, count)
+        positions = positions if len(seeds) == 1 else positions[:, which]
+    if problem.rows is None:
+        return positions, positions
+    own = np.stack([problem.rows[member] for member in members])
+    if (own == own[0]).all():
+        own = own[:1]
+    whole = np.broadcast_to(own, (len(positions), max(len(own), positions.shape[1]), count))
+    return np.take_along_axis(whole, np.broadcast_to(positions, whole.shape), axis=2), positions

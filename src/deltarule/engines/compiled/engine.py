@@ -20,7 +20,8 @@ from deltarule.engines.compiled.kernel import Shape, not_compilable, number_name
 from deltarule.engines.compiled.matrices import Members, not_fusible
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
-from deltarule.problem.batches import groups, orders_of_epochs
+from deltarule.maths.random import drop_threshold, key_words
+from deltarule.problem.batches import groups, row_orders
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 
@@ -146,7 +147,7 @@ class _Block:
         problem, state, n, lanes = self.problem, self.state, self.n, self.lanes
         size, rows = problem.batch_rows(self.members[0]), problem.row_count(self.members[0])
         shape = _shape(problem, lanes)
-        ids, positions = self.rows(-(-rows // size), shape.own_rows)
+        ids, positions = self.rows(shape.own_rows)
         run, spaces = _program(problem, shape)
         theta, *slots = (self.taken(vector) for vector in (state.theta, *_slots(problem, state)))
         objective, bad = np.zeros(n * lanes, problem.dtype), np.full(lanes, -1)
@@ -182,28 +183,18 @@ class _Block:
         """The block's part of [K, P], as flat [P · L]."""
         return np.ascontiguousarray(vector[self.filled].T).reshape(-1)
 
-    def rows(self, batches: int, own: bool) -> tuple[Integers, Integers]:
+    def rows(self, own: bool) -> tuple[Integers, Integers]:
         """Which row comes when: the rows' ids and their places, [epochs, rows], or [epochs, rows · L] of their own."""
-        problem, state = self.problem, self.state
-        count = problem.row_count(self.members[0])
-        if batches == 1:
-            places = np.arange(count)[None, None]
-        else:
-            epochs = range(state.step // batches, (state.step + max(self.n, 1) - 1) // batches + 1)
-            unique, which = np.unique(problem.data_seeds[self.members], return_inverse=True)
-            places = orders_of_epochs(tuple(unique.tolist()), epochs, count)[:, which]
-        if not own:
-            shared = np.array(places[:, 0], order="C")  # a program is compiled for arrays that can be written
-            return shared, shared
-        places = np.broadcast_to(places, (len(places), self.lanes, count))
-        ids = places
-        if problem.rows is not None:
-            rows = np.stack([problem.rows[member] for member in self.members])
-            ids = np.take_along_axis(np.broadcast_to(rows, places.shape), places, axis=2)
-        return self._by_lane(ids), self._by_lane(places)
+        ids, places = row_orders(self.problem, self.members, self.state.step, self.n)
+        if own:
+            return self._by_lane(ids), self._by_lane(places)
+        shared = np.array(places[:, 0], order="C")  # a program is compiled for arrays that can be written
+        return shared, shared
 
     def _by_lane(self, by_member: Integers) -> Integers:
-        return np.array(by_member.transpose(0, 2, 1), order="C").reshape(len(by_member), -1)
+        epochs, _, rows = by_member.shape
+        every = np.broadcast_to(by_member, (epochs, self.lanes, rows))
+        return np.array(every.transpose(0, 2, 1), order="C").reshape(epochs, -1)
 
     def weights(self) -> Floats:
         """The rows' weights: [N, 1] for all lanes, or [N, L]."""
@@ -226,12 +217,11 @@ class _Block:
     def limits(self) -> NDArray[np.uint64]:
         """The integers below which a unit is dropped, [hidden layers, L]."""
         rates = self.problem.dropout[self.members].T
-        return np.ascontiguousarray(np.floor(rates * 2.0**32).astype(np.uint64)).reshape(-1, self.lanes)
+        return np.ascontiguousarray(drop_threshold(rates)).reshape(-1, self.lanes)
 
     def keys(self) -> NDArray[np.uint64]:
         """The two words of each member's dropout seed, [2, L]."""
-        seeds = self.problem.dropout_seeds[self.members]
-        return np.stack([seeds & np.uint64(0xFFFFFFFF), seeds >> np.uint64(32)])
+        return np.stack(key_words(self.problem.dropout_seeds[self.members])).astype(np.uint64)
 
 
 def _slots(problem: Problem, state: State) -> list[Floats]:

@@ -22,8 +22,8 @@ from deltarule.engines.compiled.blas import blas
 from deltarule.engines.compiled.source import Formulas, NotCompilable
 from deltarule.maths.losses import CROSS_ENTROPY
 from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Entry, Layer
-from deltarule.maths.random import DROPOUT
-from deltarule.problem.batches import orders_of_epochs
+from deltarule.maths.random import DROPOUT, drop_threshold, key_words
+from deltarule.problem.batches import row_orders
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 
@@ -399,11 +399,11 @@ class Members:
         members, layers, dtype = state.members[self.places], problem.network.layers, problem.dtype
         size, rows = problem.batch_rows(members[0]), problem.row_count(members[0])
         batches, blocks = -(-rows // size), self.blocks
-        ids, positions = _row_orders(problem, members, state.step, n, batches)
+        ids, positions = row_orders(problem, members, state.step, n)
         ranges = _ranges(problem)
         names = ("learning_rate", *problem.optimizer.parameters)
         rates = problem.rates(members, np.arange(state.step, state.step + n)) * state.factor[self.places]
-        dropout, seeds = problem.dropout[members], problem.dropout_seeds[members]
+        dropout = problem.dropout[members]
         weights = np.ones((1, 1), dtype) if problem.weights is None else np.atleast_2d(problem.weights)
         of_batch = [problem.network.inputs, *(layer.units for layer in layers for _ in "zad")]
         of_batch += [layer.units for layer in layers[:-1]]
@@ -418,8 +418,8 @@ class Members:
             *(np.array([*(start for start, _, _ in ranges), problem.network.parameters]), self.places),
             *(self.after.theta, self.after.buffers, rates),
             np.stack([problem.numbers[name][members] for name in names], 1),
-            *(problem.strength[members], dropout, np.floor(dropout * 2.0**32).astype(np.uint64)),
-            np.stack([seeds & np.uint64(0xFFFFFFFF), seeds >> np.uint64(32)], 1),
+            *(problem.strength[members], dropout, drop_threshold(dropout)),
+            np.stack(key_words(problem.dropout_seeds[members]), 1).astype(np.uint64),
             *(problem.x, problem.y, weights[members] if len(weights) > 1 else weights, problem.weights is not None),
             *(ids, positions, self.objective, self.bad, np.zeros(blocks)),
             *(np.zeros((len(ranges), blocks)), np.zeros((len(ranges), blocks), np.int64)),
@@ -446,25 +446,6 @@ def _step_aside() -> int:
     else:
         function = ctypes.CDLL(None).sched_yield
     return int(ctypes.cast(function, ctypes.c_void_p).value or 0)
-
-
-def _row_orders(problem: Problem, members: Integers, step: int, n: int, batches: int) -> tuple[Integers, Integers]:
-    """Which row comes when, and its place among the member's own: [epochs, K, rows], or [epochs, 1, rows] for all."""
-    count = problem.row_count(members[0])
-    if batches == 1:
-        positions = np.arange(count)[None, None]
-    else:
-        seeds, which = np.unique(problem.data_seeds[members], return_inverse=True)
-        epochs = range(step // batches, (step + max(n, 1) - 1) // batches + 1)
-        positions = orders_of_epochs(tuple(seeds.tolist()), epochs, count)
-        positions = positions if len(seeds) == 1 else positions[:, which]
-    if problem.rows is None:
-        return positions, positions
-    own = np.stack([problem.rows[member] for member in members])
-    if (own == own[0]).all():
-        own = own[:1]
-    whole = np.broadcast_to(own, (len(positions), max(len(own), positions.shape[1]), count))
-    return np.take_along_axis(whole, np.broadcast_to(positions, whole.shape), axis=2), positions
 
 
 def _ranges(problem: Problem) -> list[tuple[int, int, bool]]:
