@@ -30,7 +30,7 @@ def test_every_claim_has_a_result_judged_by_its_criterion(study):
     recipe = load_recipe(study)
     results = read_json(recipe.folder / "results.json")
     judged = {one["id"]: one for one in results["claims"]}
-    assert results["seeds"] >= 100
+    assert results["seeds"] >= recipe.configuration.study.seeds
     for claim in claims_of_study(recipe):
         one = judged[claim.id]
         assert one["digest"] == claim.digest, f"{claim.id} was judged by another criterion: judge the study again"

@@ -21,8 +21,6 @@ from deltarule.cli.common import (
     show_all,
 )
 
-DEFAULT_SEEDS = 100
-
 OwnClaims = Annotated[
     Path | None,
     typer.Option("--claims", metavar="FILE", help="Judge the claims of this Python file instead; this runs its code."),
@@ -57,7 +55,7 @@ def claims(
         results = judge_study(
             recipe,
             judged,
-            seeds=seeds or DEFAULT_SEEDS,
+            seeds=seeds or recipe.configuration.study.seeds,
             engine=chosen_engine(engine, recipe, device),
             data_dir=data,
             progress=None if progress is None else lambda what, seen: progress(seen),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from deltarule.engines.base import Engine
     from deltarule.studies.recipes import Recipe
+    from deltarule.sweeps.sweep import SweepProgress
     from deltarule.training import train as training
 
 Study = Annotated[str, typer.Argument(metavar="STUDY", help="A study's name (see `deltarule list`), or a TOML file.")]
@@ -100,19 +101,24 @@ def console(to_errors: bool = False) -> "Console":
 
 
 @contextmanager
-def progress_shown(what: str) -> Iterator["Callable[[training.Progress], None] | None"]:
-    """A line on stderr that tells how far a training is, where a person is there to see it."""
+def progress_shown(what: str) -> Iterator["Callable[[training.Progress | SweepProgress], None] | None"]:
+    """A line on stderr that tells how far a training or a sweep is, where a person is there to see it."""
     screen = console(to_errors=True)
     if not screen.is_terminal:
         yield None
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from deltarule.training.train import Progress as TrainingProgress
+
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"), TimeRemainingColumn()
     with Progress(*columns, console=screen, transient=True) as bar:
         task = bar.add_task(what, told="")
 
-        def tell(seen: "training.Progress") -> None:
+        def tell(seen: "training.Progress | SweepProgress") -> None:
+            if not isinstance(seen, TrainingProgress):
+                bar.update(task, total=seen.rows, completed=seen.done, told=f"{seen.done:,} of {seen.rows:,} rows")
+                return
             told = f"step {seen.step:,}, {seen.training} training"
             told += f", {seen.stopped} done" if seen.stopped else ""
             told += f", {seen.diverged} diverged" if seen.diverged else ""

@@ -65,7 +65,7 @@ class Criterion(Section):
 
 
 class StudySection(Section):
-    """What the study is about, in words, and when a member has solved it."""
+    """What the study is about, in words, when a member has solved it, and over how many seeds its claims are judged."""
 
     title: Text = _key("a text", "")
     report: Text = _key("a text", "")
@@ -73,6 +73,7 @@ class StudySection(Section):
     criterion: Annotated[Criterion | None, NameAlone, OrNone] = _key(
         '"thresholded" or "accuracy", or a table with such a name and parameters', None
     )
+    seeds: Count = _key("a whole number of 1 or more", 100)
 
 
 class SplitSection(Section):

@@ -1,4 +1,4 @@
-"""Experiments: a study's recipe and its variants, trained over seeds, each only once."""
+"""Experiments: a study's recipe and its variants, trained and swept over seeds, each only once."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -14,12 +14,24 @@ from deltarule.engines.base import Engine
 from deltarule.engines.choose import engine_for
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Problem
-from deltarule.studies.recipes import Population, Recipe, dataset_of, problem_of_settings, training_of
+from deltarule.studies.recipes import (
+    Population,
+    Recipe,
+    dataset_of,
+    problem_of_settings,
+    training_of,
+    with_experiment,
+    with_settings,
+)
+from deltarule.studies.sweeping import sweep
+from deltarule.sweeps.result import Sweep
+from deltarule.sweeps.sweep import SweepProgress
 from deltarule.training.populations import metrics_of
 from deltarule.training.run import Run
 from deltarule.training.train import Progress, train
 
 Settings = Mapping[str, Any]
+Told = Callable[[str, Progress | SweepProgress], None]
 
 
 class Experiments:
@@ -31,7 +43,9 @@ class Experiments:
     seeds : how many seeds; a member for each of 0 … seeds − 1.
     engine : what trains, as in `train`.
     data_dir : folder of data files.
-    progress : called with what is being trained and how far it is.
+    progress : called with what is being trained or swept and how far it is.
+    folder : where sweeps keep their stores, each in a folder of its name; what is there already is not trained again.
+        None: sweeps are kept in memory.
 
     >>> from deltarule.studies.recipes import load_recipe
     >>> few = Experiments(load_recipe("digits"), seeds=2)
@@ -47,11 +61,14 @@ class Experiments:
         seeds: int,
         engine: Engine | str = "auto",
         data_dir: str | Path | None = None,
-        progress: Callable[[str, Progress], None] | None = None,
+        progress: Told | None = None,
+        folder: Path | None = None,
     ) -> None:
         self.recipe, self.seeds, self.engine, self.data_dir = recipe, seeds, engine, data_dir
+        self.folder = folder
         self._progress = progress
         self._runs: dict[str, Run] = {}
+        self._sweeps: dict[str, tuple[str, Sweep]] = {}
         self.engines: set[str] = set()
 
     @cached_property
@@ -100,17 +117,82 @@ class Experiments:
                 self._train(population, list(new), looks)
         return [self._runs[key] for key in keys]
 
+    def sweep(
+        self,
+        name: str,
+        grid_or_settings: Mapping[str, Sequence[Any]] | Sequence[Settings] | None = None,
+        *,
+        experiment: str | None = None,
+        set: Settings | None = None,
+        folds: int | None = None,
+        seeds: int | Sequence[int] | None = None,
+        keep: str = "none",
+    ) -> Sweep:
+        """Sweep the study, or one of its experiments; claims that ask for the same name share the table.
+
+        name : of the sweep, and of its folder.
+        grid_or_settings : lists of values by dotted key, or a list of configurations; None for the recipe's own grid.
+        set : dotted keys and their values, for every configuration.
+        seeds : instead of the study's.
+        folds, keep : as in `deltarule.sweep`.
+
+        Raises `BadInput` as `deltarule.sweep`, and for a name that another sweep has; `RunFailed` as `deltarule.sweep`.
+
+        >>> from deltarule.studies.recipes import load_recipe
+        >>> few = Experiments(load_recipe("encoder"), seeds=2)
+        >>> rates = {"optimizer.learning_rate": [1.0, 10.0]}
+        >>> table = few.sweep("rates", rates, set={"stopping.max_steps": 50})
+        >>> len(table), few.sweep("rates", rates, set={"stopping.max_steps": 50}) is table
+        (4, True)
+        """
+        asked = json.dumps([grid_or_settings, experiment, set, folds, seeds, keep], sort_keys=True, default=list)
+        if name not in self._sweeps:
+            recipe = self.recipe if experiment is None else with_experiment(self.recipe, experiment)
+            table = sweep(
+                with_settings(recipe, set or {}),
+                grid_or_settings,
+                out=None if self.folder is None else self.folder / name,
+                resume=self.folder is not None,
+                folds=folds,
+                seeds=self.seeds if seeds is None else seeds,
+                keep=keep,
+                engine=self._engine_of_sweeps(),
+                data_dir=self.data_dir,
+                progress=self._told(name),
+            )
+            self.engines.update(table.engines)
+            self._sweeps[name] = asked, table
+        before, table = self._sweeps[name]
+        if before != asked:
+            raise BadInput(f"two sweeps of '{self.recipe.name}' are named '{name}' and differ; give each its own name")
+        return table
+
+    def close(self) -> None:
+        """Let go of the files of the sweeps."""
+        for _, table in self._sweeps.values():
+            table.close()
+        self._sweeps.clear()
+
+    def _engine_of_sweeps(self) -> str:
+        if not isinstance(self.engine, str):
+            raise BadInput(f"claims of '{self.recipe.name}' need sweeps, which take an engine by name; name it alone")
+        return self.engine
+
     def _train(self, population: Population, keys: list[str], looks: dict[str, Any]) -> None:
-        run = train_population(population, engine=self.engine, progress=self._told(population), **looks)
+        run = train_population(population, engine=self.engine, progress=self._told(_named(population)), **looks)
         self.engines.add(run.engine.name)
         for place in np.unique(population.settings).tolist():
             self._runs[keys[place]] = run.take(population.members_of(place))
 
-    def _told(self, population: Population) -> Callable[[Progress], None] | None:
+    def _told(self, what: str) -> Callable[[Progress | SweepProgress], None] | None:
         if self._progress is None:
             return None
-        told, what = self._progress, f"{population.problem.members} × {population.problem.network!r}"
+        told = self._progress
         return lambda progress: told(what, progress)
+
+
+def _named(population: Population) -> str:
+    return f"{population.problem.members} × {population.problem.network!r}"
 
 
 def train_population(population: Population, **given: Any) -> Run:

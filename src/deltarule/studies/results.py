@@ -17,10 +17,9 @@ import numpy as np
 from deltarule.engines.base import Engine
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import read_json
-from deltarule.studies.experiments import Experiments
+from deltarule.studies.experiments import Experiments, Told
 from deltarule.studies.recipes import Recipe
 from deltarule.studies.verdicts import Claim, Verdict, claims_of, judged
-from deltarule.training.train import Progress
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def judge_study(
     engine: Engine | str = "auto",
     data_dir: str | Path | None = None,
     tell: Callable[[str], None] | None = None,
-    progress: Callable[[str, Progress], None] | None = None,
+    progress: Told | None = None,
 ) -> StudyResults:
     """Judge every claim of a study over so many seeds; `tell` is called with each claim's id as its turn comes."""
     started = time.perf_counter()

@@ -50,6 +50,8 @@ class Claim:
     contradicts_itself   what in the report speaks against it, where the report contradicts itself
     changed              why the criterion was changed after results were there, where it was
     cause, control       what we suppose makes it fail, and the evidence of a run that changes only that
+    long                 whether it takes minutes: `deltarule reproduce --quick` leaves it out
+    any_data             whether it can be judged on the rows that stand in for data that are not there
     """
 
     id: str
@@ -62,6 +64,8 @@ class Claim:
     changed: str = ""
     cause: str = ""
     control_judge: Judge | None = None
+    long: bool = False
+    any_data: bool = False
 
     def control(self, cause: str) -> Callable[[Judge], Judge]:
         """Decorate the function that judges the control run: only the supposed cause is changed in it."""
@@ -86,7 +90,16 @@ class Claim:
 
 
 def claim(
-    id: str, *, says: str, report: str, criterion: str, needed: float, contradicts_itself: str = "", changed: str = ""
+    id: str,
+    *,
+    says: str,
+    report: str,
+    criterion: str,
+    needed: float,
+    contradicts_itself: str = "",
+    changed: str = "",
+    long: bool = False,
+    any_data: bool = False,
 ) -> Callable[[Judge], Claim]:
     """Make a claim of the function that judges it: it gets `Experiments` and returns `Evidence`.
 
@@ -100,7 +113,9 @@ def claim(
         raise BadInput(f"the claim '{id}' needs the share {needed} of the seeds; give a number above 0, up to 1")
 
     def made(judge: Judge) -> Claim:
-        return Claim(id, says, report, criterion, needed, judge, contradicts_itself, changed)
+        return Claim(
+            id, says, report, criterion, needed, judge, contradicts_itself, changed, long=long, any_data=any_data
+        )
 
     return made
 
@@ -148,8 +163,12 @@ class Verdict:
 
 
 def judged(claim: Claim, experiments: "Experiments") -> Verdict:
-    """Judge a claim; where it does not agree, run its control too."""
-    evidence = claim.judge(experiments)
+    """Judge a claim; where it does not agree, run its control too.
+
+    Where other rows stand in for the study's data, nothing is trained: they say nothing about the claim.
+    """
+    remark = "" if claim.any_data else experiments.dataset.remark
+    evidence = Evidence(remark, {}) if remark else claim.judge(experiments)
     shares = {name: share(holds, claim.needed) for name, holds in evidence.holds.items()}
     verdict = combined({name: one.verdict for name, one in shares.items()})
     best = max(shares.values(), key=lambda one: one.count / one.of, default=None)

@@ -100,6 +100,11 @@ class Sweep:
         """How many rows are of members that diverged."""
         return int(self._connection.execute("SELECT count(*) FROM members WHERE status = 'diverged'").fetchone()[0])
 
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """The names of the engines that trained its rows."""
+        return tuple(name for (name,) in self._connection.execute("SELECT DISTINCT engine FROM members ORDER BY 1"))
+
     def rows(self) -> Iterator[dict[str, Any]]:
         """Every row by its columns: configurations in the grid's order, then folds, then seeds."""
         return map(self._row, self._connection.execute(ROWS + IN_ORDER))
