@@ -1,6 +1,6 @@
 """Training: an engine advances the state in stretches; stop rules, history, checkpoints and divergence are here, once.
 
-A stretch lasts about a tenth of a second at most, so that Ctrl-C answers. It ends early wherever somebody must look: at
+A stretch lasts about a fifth of a second at most, so that Ctrl-C answers. It ends early wherever somebody must look: at
 a history point, at the end of an epoch where a rule needs it, at a member's limit. A member that stops or diverges
 within a stretch is replayed from the stretch's beginning to that very step: it depends on nothing but itself.
 """
@@ -31,7 +31,7 @@ from deltarule.training.lbfgs import train_lbfgs
 from deltarule.training.run import Divergence, Run
 from deltarule.training.stopping import StopRules, Watch, crossing
 
-STRETCH_SECONDS = 0.05
+STRETCH_SECONDS = 0.2
 CHECKPOINT_SECONDS = 10.0
 DEFAULT_LOOKS = 200
 

@@ -276,7 +276,7 @@ def _remembered(problem: Problem, what: Any, make: Callable[[], Any]) -> Any:
         (problem.loss.value, *problem.loss.parameters.items()),
         problem.reduction,
         None if problem.penalty is None else (problem.penalty.value, problem.penalty.per_sample),
-        problem.penalized.tobytes(),
+        *(bool(problem.penalized[entry.start]) for entry in problem.network.entries),
         problem.optimizer.name,
         problem.optimizer.update,
         problem.schedule.rate,
