@@ -206,28 +206,3 @@ def _accuracy(engine: Engine, problem: Problem, state: State) -> Floats:
 def _alike(problem: Problem) -> Floats:
     ones = whole(problem, np.arange(problem.members)).y.mean((-2, -1))
     return np.broadcast_to(np.maximum(ones, 1 - ones), problem.members)
-
-
-# --- words -----------------------------------------------------------------------------------------------------------
-
-
-def by_convention(told: Mapping[str, str]) -> str:
-    """What is told of each convention, a line each."""
-    return "\n".join(f"{name}: {text}" for name, text in told.items())
-
-
-def middle(values: Any) -> str:
-    """The median, for people; "none" where it is not finite.
-
-    >>> middle([0.69147, 0.7, 0.2]), middle([9192.5]), middle([1, np.inf, np.inf])
-    ('0.6915', '9,192', 'none')
-    """
-    median = float(np.median(values))
-    if not np.isfinite(median):
-        return "none"
-    return f"{median:,.0f}" if abs(median) >= 1000 else f"{median:.4g}"
-
-
-def percent(holds: Any) -> str:
-    """A share of the members, for people."""
-    return f"{100 * np.mean(holds):.0f} %"

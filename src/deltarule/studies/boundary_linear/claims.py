@@ -11,13 +11,10 @@ import numpy as np
 from deltarule.studies.boundary import (
     AS_ASSUMED,
     accuracy_at,
-    by_convention,
     epochs_needed,
     final_accuracy,
     gone_on,
     loss_at,
-    middle,
-    percent,
     printed_inside,
     seeds_that_begin_at,
     stopped,
@@ -26,6 +23,7 @@ from deltarule.studies.boundary import (
 )
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.verdicts import Evidence, claim
+from deltarule.studies.words import by_convention, middle, percent
 
 PRINTED = {0: 1.80744, 100: 0.67273, 200: 0.05513, 300: 0.03311, 400: 0.02316, 500: 0.01738}
 """The losses that the report prints of its run, by epoch."""

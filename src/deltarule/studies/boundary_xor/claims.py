@@ -11,19 +11,17 @@ import numpy as np
 from deltarule.studies.boundary import (
     AS_ASSUMED,
     accuracy_at,
-    by_convention,
     epochs_needed,
     final_accuracy,
     gone_on,
     loss_at,
-    middle,
-    percent,
     printed_inside,
     stopped,
     trained,
 )
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.verdicts import Evidence, claim
+from deltarule.studies.words import by_convention, middle, percent
 
 PRINTED = {0: 0.69831, 100: 0.48822, 200: 0.38723, 300: 0.00450}
 """The losses that the report prints of its run, by epoch."""
