@@ -1,8 +1,20 @@
 """The two ways in which deltarule says no, each in one sentence."""
 
+LONGEST = 1000
+
 
 class DeltaruleError(Exception):
-    """Anything deltarule refuses or fails at; its text is one sentence for the person who reads it."""
+    r"""Anything deltarule refuses or fails at; its text is one sentence for the person who reads it.
+
+    Names from files stand in it, so it is one line, and nothing in it commands a terminal.
+
+    >>> print(DeltaruleError("there is no column 'a\x1b[2J'"))
+    there is no column 'a\x1b[2J'
+    """
+
+    def __str__(self) -> str:
+        text = one_line(super().__str__())
+        return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[3 - LONGEST // 2 :]}"
 
 
 class BadInput(DeltaruleError, ValueError):
@@ -17,3 +29,12 @@ class BadInput(DeltaruleError, ValueError):
 
 class RunFailed(DeltaruleError, RuntimeError):
     """What was asked is possible but did not work out; the command line ends with status 1."""
+
+
+def one_line(text: object) -> str:
+    r"""A sentence in which names from a file stand, without the line breaks and controls that these may hold.
+
+    >>> print(one_line("red \x1b[31m"))
+    red \x1b[31m
+    """
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in str(text))

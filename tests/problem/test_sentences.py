@@ -4,7 +4,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltarule.problem.sentences import LONGEST_SHOWN, as_toml, one_line, shortened
+from deltarule.errors import one_line
+from deltarule.problem.sentences import LONGEST_SHOWN, as_toml, shortened
 
 # DEL is the one character that JSON writes as it is and TOML does not allow.
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x7f"), max_size=8)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationErr
 from deltarule.errors import BadInput
 from deltarule.maths.losses import meaningful
 from deltarule.problem import checks, registry
-from deltarule.problem.sentences import explained, one_line, shortened
+from deltarule.problem.sentences import explained, shortened
 from deltarule.problem.values import (
     MOST_SEEDS,
     Activation,
@@ -262,7 +262,7 @@ def parse_toml(text: str, where: str = "the recipe") -> Configuration:
     try:
         table = read_toml(text)
     except ValueError as error:
-        raise BadInput(one_line(f"{where} is not TOML: {error}; correct it there")) from None
+        raise BadInput(f"{where} is not TOML: {error}; correct it there") from None
     return parse(table, where)
 
 
@@ -311,7 +311,7 @@ numbers of 1 or more; the first and the last may be "auto"
             for value in values:
                 _valid(_with(alone, {key: value}))
     except BadInput as error:
-        raise BadInput(one_line(f"{where}: {error}")) from None
+        raise BadInput(f"{where}: {error}") from None
     return configuration
 
 
@@ -326,10 +326,7 @@ def changed(configuration: Configuration, settings: Mapping[str, Any]) -> Config
     >>> changed(parse(table), {"optimizer.schedule": "step", "optimizer.schedule.every": 5}).optimizer.schedule
     {'name': 'step', 'every': 5}
     """
-    try:
-        return _checked(_with(configuration, settings))
-    except BadInput as error:
-        raise BadInput(one_line(error)) from None
+    return _checked(_with(configuration, settings))
 
 
 def _checked(table: Mapping[str, Any]) -> Configuration:

@@ -78,11 +78,6 @@ def _shown(place: tuple[Any, ...]) -> str:
     return ".".join(str(part) for part in place)
 
 
-def one_line(text: object) -> str:
-    """A sentence in which names from a recipe stand, without the line breaks and controls that these may hold."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in str(text))
-
-
 def shortened(value: Any) -> str:
     """A value as a recipe writes it, the beginning of a long one."""
     text = as_toml(value)

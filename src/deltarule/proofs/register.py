@@ -21,7 +21,6 @@ from deltarule.maths.penalties import Penalty
 from deltarule.maths.schedules import Schedule
 from deltarule.problem import registry
 from deltarule.problem.problem import Floats
-from deltarule.problem.sentences import one_line
 from deltarule.proofs import elementwise
 from deltarule.proofs.differences import IMAGINARY
 from deltarule.proofs.scale import size
@@ -303,7 +302,7 @@ def _called(what: str, function: Callable[..., Any], inputs: Sequence[Floats]) -
         with np.errstate(all="ignore"):
             result = function(*given)
     except Exception as error:  # whatever a stranger's function raises
-        raise BadInput(f"{what} cannot be called with arrays ({type(error).__name__}: {one_line(error)})") from None
+        raise BadInput(f"{what} cannot be called with arrays ({type(error).__name__}: {error})") from None
     if not all(map(np.array_equal, given, inputs)):
         raise BadInput(f"{what} changes what it is given; let it make a new array")
     shape, dtype = inputs[0].shape, inputs[0].dtype

@@ -21,7 +21,6 @@ from deltarule.errors import BadInput
 from deltarule.problem.configuration import Configuration, changed, parse_toml, read_toml
 from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.resolved import resolved
-from deltarule.problem.sentences import one_line
 from deltarule.stats import metrics
 from deltarule.training import populations
 from deltarule.training.populations import problem_of_seeds, seeds_of, shape_of
@@ -294,12 +293,10 @@ def _check_names(configuration: Configuration, where: str = "") -> None:
     for key in ("metric", "score"):
         name = getattr(configuration.stopping, key)
         if name != "objective" and name not in metrics.METRICS:
-            raise BadInput(
-                one_line(f"{where}stopping.{key}: there is no metric '{name}'; {_near(name, metrics.METRICS)}")
-            )
+            raise BadInput(f"{where}stopping.{key}: there is no metric '{name}'; {_near(name, metrics.METRICS)}")
     for key in ("name", "offline"):
         given = getattr(configuration.data, key)
         name = None if given is None else taken_apart(given)[0]
         if name is not None and name not in loading.LOADERS:
             hint = f"{_near(name, loading.LOADERS)} (a table of your own goes under data.file)"
-            raise BadInput(one_line(f"{where}data.{key}: there is no data set '{name}'; {hint}"))
+            raise BadInput(f"{where}data.{key}: there is no data set '{name}'; {hint}")

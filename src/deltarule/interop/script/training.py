@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, one_line
 from deltarule.interop.script.arrays import UNPACK, Arrays
 from deltarule.interop.script.loop import constants, folded, functions, loop
 from deltarule.interop.script.sources import written_out
@@ -22,7 +22,6 @@ from deltarule.maths.optimizers import OPTIMIZERS
 from deltarule.maths.penalties import PENALTIES
 from deltarule.maths.schedules import SCHEDULES
 from deltarule.problem.problem import Problem
-from deltarule.problem.sentences import one_line
 from deltarule.problem.state import initial_state
 
 MOST_NUMBERS = 20_000_000

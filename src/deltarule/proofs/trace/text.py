@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from deltarule.problem.sentences import one_line
+from deltarule.errors import one_line
 from deltarule.proofs.trace.expressions import indexed, number, with_names, with_numbers
 
 if TYPE_CHECKING:
