@@ -164,6 +164,15 @@ class Sweep:
         mean: float | None = self._connection.execute(query, (one,)).fetchone()[0]
         return mean
 
+    def rows_of(self, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The rows of one configuration: its folds, then its seeds.
+
+        Parameters: `settings`, what it sets, as `sweep` was given it.
+        Errors: `BadInput` as `sweep`, for settings that are not allowed.
+        """
+        one = configuration_hash(changed(self._base(about(self._connection)["base"]), settings))
+        return [self._row(row) for row in self._connection.execute(f"{ROWS} WHERE hash = ? ORDER BY fold, seed", (one,))]
+
     def network(self, key: str) -> StoredNetwork:
         """The network of a row, by its key.
 
