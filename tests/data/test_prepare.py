@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from deltarule.data.bundled import digits
@@ -42,3 +43,15 @@ def test_nothing_takes_the_place_of_data_whose_folder_is_named(tmp_path, monkeyp
 def test_without_an_offline_default_a_failed_download_is_told(tmp_path):
     with pytest.raises(RunFailed, match="could not be downloaded"):
         prepared(parse({**TABLE, "data": {"name": "mnist"}}), tmp_path)
+
+
+def test_copies_are_made_of_the_rows_that_are_left_and_components_of_both(tmp_path):
+    data = {"name": "digits", "split": {"validation": 97, "test": 200}}
+    plain = prepared(parse({**TABLE, "data": data}), tmp_path)
+    mirrored = prepared(parse({**TABLE, "data": {**data, "mirrored": True}}), tmp_path)
+    turned = prepared(parse({**TABLE, "data": {**data, "mirrored": True, "components": 20}}), tmp_path)
+    assert {part: len(rows) for part, rows in mirrored.parts.items()} == {"train": 3000, "validation": 97, "test": 200}
+    np.testing.assert_array_equal(mirrored.train.x[:1500], plain.train.x)
+    np.testing.assert_array_equal(mirrored.parts["validation"].x, plain.parts["validation"].x)
+    assert {rows.x.shape[1] for rows in turned.parts.values()} == {20}
+    np.testing.assert_allclose(turned.train.x.T @ turned.train.x / 3000, np.eye(20), atol=1e-9)

@@ -78,8 +78,24 @@ def test_a_part_that_is_there_stays_and_is_not_asked_for_again() -> None:
     whole = split(iris(), test=30)
     both = split(whole, validation=0.25)
     assert both.test is whole.test and both.parts.keys() == {"train", "validation", "test"}
-    with pytest.raises(BadInput, match=r"iris has 30 test rows of its own; leave out split\.test"):
+    with pytest.raises(BadInput, match=r"iris has 30 test rows of its own; leave out split\.test, or add to them"):
         split(whole, test=0.5)
+
+
+@pytest.mark.parametrize("kind", [0, 2])
+def test_rows_that_extend_a_part_stand_before_those_that_are_there(kind: int) -> None:
+    whole = dataset(20, kind)
+    apart = split(whole, test=6, draw="last")
+    extended = split(apart, validation=2, test=4, draw="last", extend=True)
+    numbers = {name: rows.x[:, 0].tolist() for name, rows in extended.parts.items()}
+    assert numbers == {
+        "train": list(range(8)),
+        "validation": [8, 9],
+        "test": [10, 11, 12, 13, 14, 15, 16, 17, 18, 19],
+    }
+    for rows in extended.parts.values():
+        np.testing.assert_array_equal(rows.answers, whole.train.answers[rows.x[:, 0].astype(int)])
+    assert split(apart, extend=True) is apart
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from sklearn.decomposition import PCA
 
 from deltarule.data.dataset import Dataset, Rows
-from deltarule.data.transforms import SCALES, scale
+from deltarule.data.transforms import ROWS, SCALES, principal_components, scale
 from deltarule.errors import BadInput
 
 
@@ -127,3 +128,75 @@ def test_an_unknown_scale_and_another_width_are_one_sentence() -> None:
     _, transform = scale(dataset(np.ones((2, 2))), "center")
     with pytest.raises(BadInput, match=r"x has the shape \(1, 3\); the scale was fitted on 2 columns"):
         transform.apply(np.ones((1, 3)))
+
+
+# --- principal components --------------------------------------------------------------------------------------------
+
+
+def cloud(rows: int, columns: int, seed: int = 0) -> np.ndarray:
+    """Rows that vary in all directions, in some much more than in others."""
+    numbers = np.random.default_rng(seed)
+    return numbers.normal(size=(rows, columns)) @ numbers.normal(size=(columns, columns)) * 3 + 7
+
+
+@given(st.integers(2, 6), st.integers(0, 5), st.data())
+def test_components_of_the_training_rows_are_uncorrelated_with_variance_one(
+    columns: int, seed: int, data: st.DataObject
+) -> None:
+    count = data.draw(st.integers(1, columns))
+    x = principal_components(dataset(cloud(50, columns, seed)), count)[0].train.x
+    assert x.shape == (50, count)
+    np.testing.assert_allclose(x.mean(0), np.zeros(count), atol=1e-9)
+    np.testing.assert_allclose(x.T @ x / 50, np.eye(count), atol=1e-9)
+
+
+@given(st.integers(2, 6), st.integers(0, 5), st.data())
+def test_components_are_those_of_scikit_learn_but_for_their_signs(columns: int, seed: int, data: st.DataObject) -> None:
+    count, x = data.draw(st.integers(1, columns)), cloud(40, columns, seed)
+    ours = principal_components(dataset(x), count)[0].train.x
+    theirs = PCA(count, whiten=True, svd_solver="full").fit_transform(x) * np.sqrt(40 / 39)  # it divides by N − 1
+    np.testing.assert_allclose(np.abs(ours), np.abs(theirs), atol=1e-7)
+
+
+def test_components_are_fitted_on_the_training_rows_alone() -> None:
+    x, test = cloud(30, 4), cloud(9, 4, seed=1)
+    both, components = principal_components(dataset(x, test), 2)
+    np.testing.assert_array_equal(both.train.x, principal_components(dataset(x), 2)[0].train.x)
+    np.testing.assert_array_equal(both.parts["test"].x, components.apply(test))
+    np.testing.assert_allclose(components.apply(test), (test - x.mean(0)) @ components.axes)
+    assert both.features == ("component 1", "component 2") and both.inputs == 2
+
+
+def test_components_of_images_come_block_by_block_in_float32() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, size=(ROWS + 3, 6), dtype=np.uint8)
+    whole, components = principal_components(dataset(pixels), 6)
+    assert whole.train.x.dtype == np.float32 and not whole.train.x.flags.writeable
+    np.testing.assert_allclose(components.mean, pixels.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(whole.train.x, (pixels - pixels.mean(0)) @ components.axes, atol=1e-5)
+
+
+def test_the_axes_point_where_their_largest_number_is_positive() -> None:
+    for seed in range(5):
+        axes = principal_components(dataset(cloud(30, 4, seed)), 4)[1].axes
+        assert (axes[np.abs(axes).argmax(0), np.arange(4)] > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("x", "count", "sentence"),
+    [
+        (np.eye(3), 4, "d has 3 inputs, so 4 components are impossible; take 1 to 3"),
+        (np.eye(3), 0, "d has 3 inputs, so 0 components are impossible"),
+        (np.eye(3), 3, "the training rows of d vary in 2 directions, so 3 components are impossible; take at most 2"),
+        (np.ones((3, 2)), 1, "vary in 0 directions"),
+        (np.array([[1e200], [-1e200]]), 1, "d holds numbers too large for principal components"),
+    ],
+)
+def test_components_that_cannot_be_are_one_sentence(x: np.ndarray, count: int, sentence: str) -> None:
+    with pytest.raises(BadInput, match=sentence):
+        principal_components(dataset(x), count)
+
+
+def test_components_of_another_width_are_one_sentence() -> None:
+    _, components = principal_components(dataset(cloud(9, 2)), 1)
+    with pytest.raises(BadInput, match=r"x has the shape \(1, 3\); the components were fitted on 2 columns"):
+        components.apply(np.ones((1, 3)))

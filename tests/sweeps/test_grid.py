@@ -87,6 +87,11 @@ def test_folds_and_validation_rows_do_not_go_together():
         plan({}, Source(Path(), folds=3), data={"name": "xor", "split": {"validation": 4}})
 
 
+def test_mirrored_copies_do_not_go_into_folds():
+    with pytest.raises(BadInput, match="data.mirrored puts copies of rows into the folds of others"):
+        plan({}, Source(Path(), folds=3), data={"name": "digits", "mirrored": True}, network={"layers": [64, 10]})
+
+
 keys = st.lists(st.sampled_from([*NUMBERS, "stopping.max_steps"]), unique=True, max_size=3)
 
 

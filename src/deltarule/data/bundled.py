@@ -1,5 +1,6 @@
 """The small real data sets that are installed with scikit-learn; numbers as they were measured, not scaled."""
 
+from dataclasses import replace
 from typing import Any
 
 from deltarule.data.dataset import Dataset, Rows
@@ -15,9 +16,8 @@ def digits() -> Dataset:
     """
     from sklearn.datasets import load_digits
 
-    return _classes(
-        "digits", load_digits(), "1,797 handwritten digits of 8 × 8 pixels (0 to 16), bundled with scikit-learn."
-    )
+    note = "1,797 handwritten digits of 8 × 8 pixels (0 to 16), bundled with scikit-learn."
+    return replace(_classes("digits", load_digits(), note), image=(1, 8, 8))
 
 
 def iris() -> Dataset:

@@ -77,7 +77,8 @@ class Dataset:
     """Named rows for training, and for validation and test where there are any.
 
     Parameters: `features`, the names of the D inputs; `classes`, the names of the classes (empty: regression);
-    `note`, one sentence: what it is and where it is from; `remark`, what whoever uses it must be told, if anything.
+    `note`, one sentence: what it is and where it is from; `remark`, what whoever uses it must be told, if anything;
+    `image`, for rows that are images, (channels, rows, columns), in this order in a row of x.
     Errors: `BadInput` for parts that do not fit each other and labels outside the classes.
 
     >>> rows = Rows(x=[[0.0], [1.0]], labels=[0, 1])
@@ -93,6 +94,7 @@ class Dataset:
     classes: tuple[str, ...] = ()
     note: str = ""
     remark: str = ""
+    image: tuple[int, int, int] | None = None
 
     def __post_init__(self) -> None:
         for part, rows in self.parts.items():

@@ -82,6 +82,7 @@ def read(published: Published, place: Place) -> Dataset:
         features=published.features,
         classes=published.classes,
         note=f"{counts} of {published.name}, read from {place}; every digest is that of the published file.",
+        image=published.image,
     )
 
 

@@ -1,4 +1,4 @@
-"""From the section [data] of a configuration to rows: loaded, with some set aside, and scaled."""
+"""From the section [data] of a configuration to rows: loaded, with some set aside, and scaled or turned."""
 
 import json
 import os
@@ -9,8 +9,9 @@ from typing import Any
 from deltarule.data import load as loading
 from deltarule.data.cache import VARIABLE
 from deltarule.data.dataset import Dataset
+from deltarule.data.mirrored import with_mirrored
 from deltarule.data.splits import split
-from deltarule.data.transforms import scale
+from deltarule.data.transforms import principal_components, scale
 from deltarule.errors import BadInput, RunFailed
 from deltarule.problem.configuration import Configuration
 from deltarule.problem.resolved import resolved
@@ -19,12 +20,13 @@ from deltarule.problem.resolved import resolved
 def prepared(
     configuration: Configuration, folder: Path, data_dir: str | Path | None = None, needed: bool = True
 ) -> Dataset:
-    """Load a configuration's rows, set some aside, and scale them.
+    """Load a configuration's rows, set some aside, and make of them what a network is trained on.
 
     Parameters: `folder`, where the recipe lies; `data_dir`, a folder in which a file is looked for before it is looked
     for beside the recipe and in the current folder; `needed`, whether there must be validation rows where a rule
     looks at them: with folds each member has rows of its own for that.
-    Errors: `BadInput` for data that cannot be read, split or scaled, or lack a part that the configuration looks at.
+    Errors: `BadInput` for data that cannot be read, split, mirrored, scaled or turned into components, or lack a part
+    that the configuration looks at.
 
     >>> from deltarule.problem.configuration import parse
     >>> data = {"name": "xor", "split": {"test": 5}}
@@ -41,7 +43,11 @@ def prepared(
         if data.offline is None or data_dir is not None or os.environ.get(VARIABLE):
             raise
         whole = _in_its_place(name, data.offline)
-    dataset, _ = scale(split(whole, **data.split.model_dump()), data.scale)
+    dataset = split(whole, **data.split.model_dump())
+    # After the split: no copy of a row that was set aside may be trained on.
+    dataset, _ = scale(with_mirrored(dataset) if data.mirrored else dataset, data.scale)
+    if data.components is not None:
+        dataset, _ = principal_components(dataset, data.components)
     if needed:
         _check_parts(configuration, dataset)
     return dataset

@@ -32,7 +32,8 @@ class Published:
     called that holds them; `downloads`, the files that a mirror serves, with their SHA-256; `mirrors`, addresses to
     which a file's name is added; `archive`, the name of a tar file that may hold them; `arrays`, the name of an npz
     file that may hold them; `pickled`, names of files that hold the same as Python objects, which are never read;
-    `system`, folders in which an operating system installs them; `classes`; `features`.
+    `system`, folders in which an operating system installs them; `classes`; `features`;
+    `image`, (channels, rows, columns) of a row.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Published:
     mirrors: tuple[str, ...]
     classes: tuple[str, ...]
     features: tuple[str, ...]
+    image: tuple[int, int, int]
     archive: str | None = None
     arrays: str | None = None
     pickled: tuple[str, ...] = ()
@@ -82,6 +84,7 @@ MNIST = Published(
     ),
     classes=tuple(str(digit) for digit in range(10)),
     features=_GRAY,
+    image=(1, 28, 28),
     arrays="mnist.npz",
 )
 
@@ -120,6 +123,7 @@ FASHION_MNIST = Published(
         "Ankle boot",
     ),
     features=_GRAY,
+    image=(1, 28, 28),
     system=(Path("/usr/share/datasets/fashion-mnist"),),  # Debian's package dataset-fashion-mnist
 )
 
@@ -145,6 +149,7 @@ CIFAR10 = Published(
     mirrors=("https://www.cs.toronto.edu/~kriz/", "https://cave.cs.toronto.edu/kriz/"),
     classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
     features=tuple(f"{color} {row},{column}" for color in COLORS for row in range(32) for column in range(32)),
+    image=(3, 32, 32),
     archive="cifar-10-binary.tar.gz",
     pickled=("cifar-10-batches-py", "cifar-10-python.tar.gz", "data_batch_1"),
 )

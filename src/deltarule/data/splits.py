@@ -15,16 +15,17 @@ def split(
     seed: int = 0,
     stratify: bool = True,
     draw: str = "random",
+    extend: bool = False,
 ) -> Dataset:
     """Set rows of the training part aside for validation and test.
 
     Parameters: `validation`, `test`: a share of the training rows (a fraction from 0 to under 1) or a number of rows
     (a whole number); `draw`, "random" or "last": the last rows, those for validation before those for testing; of
     rows drawn at random `seed`, a whole number from 0, and `stratify`, keep the shares of the classes alike in all
-    parts.
+    parts; `extend`, whether rows set aside are put before those of the same part that the data set has already.
     Returns: the data set with its new parts; in each part rows keep their order.
-    Errors: `BadInput` when a share is neither, when a part is asked for that the data set has already, when too few
-    rows would be left, and when a class has too few rows to be in every part.
+    Errors: `BadInput` when a share is neither, when a part is asked for that the data set has already and shall
+    not extend, when too few rows would be left, and when a class has too few rows to be in every part.
 
     >>> from deltarule.data.bundled import iris
     >>> {name: len(rows) for name, rows in split(iris(), validation=0.2, test=30).parts.items()}
@@ -37,9 +38,10 @@ def split(
     # Test first: its rows shall not depend on how many are set aside for validation.
     counts = {part: _count(share, part, dataset) for part, share in (("test", test), ("validation", validation))}
     for part, count in counts.items():
-        if count and part in dataset.parts:
+        if count and part in dataset.parts and not extend:
             raise BadInput(
-                f"{dataset.name} has {len(dataset.parts[part])} {part} rows of its own; leave out split.{part}"
+                f"{dataset.name} has {len(dataset.parts[part])} {part} rows of its own; leave out split.{part}, or add "
+                "to them by split.extend = true"
             )
     if sum(counts.values()) >= len(dataset.train):
         raise BadInput(
@@ -54,8 +56,15 @@ def split(
                 left, aside = left[:-count], left[-count:]
             else:
                 left, aside = _set_aside(dataset, left, count, part, seed, stratify)
-            parts[part] = dataset.train.take(aside)
+            parts[part] = _joined(dataset.train.take(aside), dataset.parts.get(part))
     return with_parts(dataset, parts | {"train": dataset.train.take(left)}) if parts else dataset
+
+
+def _joined(rows: Rows, more: Rows | None) -> Rows:
+    if more is None:
+        return rows
+    x, answers = np.concatenate([rows.x, more.x]), np.concatenate([rows.answers, more.answers])
+    return Rows(x, targets=answers) if rows.labels is None else Rows(x, labels=answers)
 
 
 def folds(rows: Rows, k: int, seed: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -1,9 +1,12 @@
-"""Scales of the inputs, fitted on the training rows alone and applied to all rows.
+"""Scales and principal components of the inputs, fitted on the training rows alone and applied to all rows.
 
-N rows · D inputs.    x [N, D]    shift [D]    factor [D]    →    (x − shift) · factor
+N rows · D inputs · C components
+x [N, D]    shift [D]    factor [D]    →    (x − shift) · factor
+x [N, D]    mean [D]     axes [D, C]   →    (x − mean) axes
 """
 
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +17,9 @@ SCALES = ("none", "unit", "standardize", "center")
 
 # So many columns at a time are worked on in float64, so that images stay small in memory.
 COLUMNS = 256
+
+# And so many rows where all columns are needed at a time.
+ROWS = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,3 +117,98 @@ def _check(dataset: Dataset, transform: Transform) -> None:
 
 def _scaled(rows: Rows, transform: Transform) -> Rows:
     return Rows(transform.apply(rows.x), labels=rows.labels, targets=rows.targets)
+
+
+# --- principal components --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Components:
+    """Principal components as numbers, by which new data are treated as the training rows were.
+
+    Parameters: `mean` [D], of the training rows; `axes` [D, C], the directions in which they vary most, the first one
+    most of all, each divided by the standard deviation along it.
+
+    >>> Components(mean=np.array([1.0, 0.0]), axes=np.array([[0.5], [0.0]])).apply(np.array([[5.0, 3.0]]))
+    array([[2.]])
+    """
+
+    mean: np.ndarray
+    axes: np.ndarray
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        """(x − mean) axes, in float64 for float64 and in float32 for float32 and uint8.
+
+        Parameters: `x` [N, D].
+        Returns: a new array [N, C], not writable.
+        Errors: `BadInput` when the number of columns is another.
+        """
+        if x.ndim != 2 or x.shape[1] != len(self.mean):
+            raise BadInput(
+                f"x has the shape {x.shape}; the components were fitted on {len(self.mean)} columns, so give as many"
+            )
+        components = np.empty((len(x), self.axes.shape[1]), np.float64 if x.dtype == np.float64 else np.float32)
+        with _one_blas_thread():
+            for start in range(0, len(x), ROWS):
+                components[start : start + ROWS] = (x[start : start + ROWS] - self.mean) @ self.axes
+        components.setflags(write=False)
+        return components
+
+
+def principal_components(dataset: Dataset, count: int) -> tuple[Dataset, Components]:
+    """Put the principal components of the training rows in the place of the inputs, each with a variance of 1.
+
+    Parameters: `count`, C, how many: those along which the training rows vary most; from 1 to D, and to the number of
+    directions in which they vary at all.
+    Returns: the data set with C inputs, and the components as `Components`.
+    Errors: `BadInput` for another count, and for numbers so large that their squares overflow.
+
+    >>> from deltarule.data.bundled import iris
+    >>> reduced, components = principal_components(iris(), 2)
+    >>> reduced.train.x.shape, reduced.train.x.var(0).round(6).tolist()
+    ((150, 2), [1.0, 1.0])
+
+    Source: Hotelling, Analysis of a complex of statistical variables into principal components, 1933.
+    """
+    from scipy.linalg import eigh
+
+    inputs = dataset.inputs
+    if not 1 <= count <= inputs:
+        raise BadInput(f"{dataset.name} has {inputs} inputs, so {count} components are impossible; take 1 to {inputs}")
+    with _one_blas_thread(), np.errstate(all="ignore"):  # what overflows is refused in the next lines
+        mean, covariance = _covariance(dataset.train.x)
+        if not np.isfinite(covariance).all():
+            raise BadInput(f"{dataset.name} holds numbers too large for principal components; express them otherwise")
+        variances, axes = eigh(covariance, subset_by_index=(inputs - count, inputs - 1))
+    varying = int((variances > variances[-1] * inputs * np.finfo(np.float64).eps).sum())
+    if varying < count:
+        raise BadInput(
+            f"the training rows of {dataset.name} vary in {varying} directions, so {count} components are impossible; "
+            f"take at most {varying}"
+        )
+    variances, axes = variances[::-1], axes[:, ::-1]
+    # The direction of an axis is free: its largest number shall be positive.
+    axes = axes * np.sign(axes[np.abs(axes).argmax(0), np.arange(count)])
+    components = Components(mean, axes / np.sqrt(variances))
+    parts = {name: replace(rows, x=components.apply(rows.x)) for name, rows in dataset.parts.items()}
+    names = tuple(f"component {number}" for number in range(1, count + 1))
+    # All parts at once: with one alone they would not fit each other.
+    return replace(dataset, features=names, image=None, **parts), components  # type: ignore[arg-type]
+
+
+def _covariance(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean [D] and covariance [D, D] of rows, summed block by block: images take eight times their place as float64."""
+    mean = sum(x[start : start + ROWS].sum(0, dtype=np.float64) for start in range(0, len(x), ROWS)) / len(x)
+    covariance = np.zeros((x.shape[1], x.shape[1]))
+    for start in range(0, len(x), ROWS):
+        centered = x[start : start + ROWS] - mean
+        covariance += centered.T @ centered
+    return mean, covariance / len(x)
+
+
+def _one_blas_thread() -> AbstractContextManager[object]:
+    """With two threads the last bits of a product would be others, and with them those of all that is trained on it."""
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
+    return limits

@@ -84,6 +84,7 @@ class SplitSection(Section):
     seed: Annotated[Whole, Field(lt=2**32)] = _key("a whole number from 0 to under 2**32", 0)
     stratify: Flag = _key("true or false", True)
     draw: Literal["random", "last"] = _key('"random" or "last"', "random")
+    extend: Flag = _key("true or false", False)
 
 
 class DataSection(Section):
@@ -97,8 +98,10 @@ class DataSection(Section):
         'the name of a data set, or a table with its name and options, or "none"', None
     )
     target: Annotated[Text | None, OrNone] = _key("the name of the column or array to predict", None)
-    split: SplitSection = _key("a table with validation, test, seed, stratify and draw", SplitSection())
+    split: SplitSection = _key("a table with validation, test, seed, stratify, draw and extend", SplitSection())
     scale: Literal["none", "unit", "standardize", "center"] = _key('"none", "unit", "standardize" or "center"', "none")
+    mirrored: Flag = _key("true or false", False)
+    components: Annotated[Count | None, OrNone] = _key('a whole number of 1 or more, or "none"', None)
 
 
 class NetworkSection(Section):

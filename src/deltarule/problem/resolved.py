@@ -88,7 +88,13 @@ def configuration_hash(configuration: Configuration) -> str:
     >>> configuration_hash(parse(table)) == configuration_hash(parse(same))
     True
     """
-    content = {"numerics": NUMERICS_VERSION, **resolved(configuration)}
+    table = resolved(configuration)
+    data = table["data"]
+    # Keys that recipes did not always have: at their defaults hashes are what they were.
+    for keys, key in ((data, "mirrored"), (data, "components"), (data["split"], "extend")):
+        if not keys[key]:
+            del keys[key]
+    content = {"numerics": NUMERICS_VERSION, **table}
     text = json.dumps(_canonical(content), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 

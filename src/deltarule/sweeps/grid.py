@@ -321,6 +321,11 @@ def load(configuration: Configuration, source: Source) -> Data:
             f"data.split.validation sets {len(dataset.validation)} rows aside and the {source.folds} folds do, too; "
             "leave one of them out"
         )
+    if configuration.data.mirrored:
+        raise BadInput(
+            "data.mirrored puts copies of rows into the folds of others, which would be trained on and scored; "
+            "set data.split.validation aside in the place of folds"
+        )
     return Data(dataset, tuple(splits.folds(dataset.train, source.folds, configuration.data.split.seed)))
 
 
