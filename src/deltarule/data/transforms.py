@@ -158,10 +158,10 @@ class Components:
 def principal_components(dataset: Dataset, count: int) -> tuple[Dataset, Components]:
     """Put the principal components of the training rows in the place of the inputs, each with a variance of 1.
 
-    Parameters: `count`, C, how many: those along which the training rows vary most; from 1 to D, and to the number of
-    directions in which they vary at all.
+    Parameters: `count`, from 1: C, how many, of those along which the training rows vary most; all directions in which
+    they vary at all, if these are fewer.
     Returns: the data set with C inputs, and the components as `Components`.
-    Errors: `BadInput` for another count, and for numbers so large that their squares overflow.
+    Errors: `BadInput` for training rows that do not vary, and for numbers so large that their squares overflow.
 
     >>> from deltarule.data.bundled import iris
     >>> reduced, components = principal_components(iris(), 2)
@@ -173,20 +173,18 @@ def principal_components(dataset: Dataset, count: int) -> tuple[Dataset, Compone
     from scipy.linalg import eigh
 
     inputs = dataset.inputs
-    if not 1 <= count <= inputs:
-        raise BadInput(f"{dataset.name} has {inputs} inputs, so {count} components are impossible; take 1 to {inputs}")
     with _one_blas_thread(), np.errstate(all="ignore"):  # what overflows is refused in the next lines
         mean, covariance = _covariance(dataset.train.x)
         if not np.isfinite(covariance).all():
             raise BadInput(f"{dataset.name} holds numbers too large for principal components; express them otherwise")
-        variances, axes = eigh(covariance, subset_by_index=(inputs - count, inputs - 1))
-    varying = int((variances > variances[-1] * inputs * np.finfo(np.float64).eps).sum())
-    if varying < count:
+        variances, axes = eigh(covariance, subset_by_index=(max(inputs - count, 0), inputs - 1))
+    # Rounding leaves a little variance in directions that have none.
+    count = int((variances > variances[-1] * inputs * np.finfo(np.float64).eps).sum())
+    if not count:
         raise BadInput(
-            f"the training rows of {dataset.name} vary in {varying} directions, so {count} components are impossible; "
-            f"take at most {varying}"
+            f"the training rows of {dataset.name} are all alike and have no principal components; add others"
         )
-    variances, axes = variances[::-1], axes[:, ::-1]
+    variances, axes = variances[::-1][:count], axes[:, ::-1][:, :count]
     # The direction of an axis is free: its largest number shall be positive.
     axes = axes * np.sign(axes[np.abs(axes).argmax(0), np.arange(count)])
     components = Components(mean, axes / np.sqrt(variances))
