@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import log_loss
 
 from deltarule import MLPClassifier, MLPRegressor
@@ -380,3 +382,16 @@ def test_warnings_point_at_the_line_that_fits(given: dict[str, Any], factor: flo
 def test_scaled_features_bring_no_warning(scale: float) -> None:
     regressor().fit(X * scale, NUMBERS)
     regressor().fit(np.zeros((9, 2)), np.arange(9))
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_plain_rows_are_answered_like_all_others(kind: Any) -> None:
+    """Rows with nothing to check take a shorter way."""
+    model = kind(hidden_layer_sizes=(5,), activation="logistic", max_iter=3, random_state=0).fit(X, X[:, 0] > 0)
+    for rows in (X[:1], X, X.astype(np.float32)):
+        np.testing.assert_array_equal(model.predict(rows), model.predict(sparse.csr_matrix(rows)))
+    for wrong in (X[0], X[:0], X[:, :1], np.where(X > 0, np.nan, X), np.where(X > 0, np.inf, X)):
+        with pytest.raises(ValueError, match=r"Expected 2D|minimum of 1|has 1 features|contains (NaN|infinity)"):
+            model.predict(wrong)
+    with pytest.raises(NotFittedError):
+        kind().predict(X)

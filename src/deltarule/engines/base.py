@@ -49,11 +49,13 @@ def one_blas_thread() -> Iterator[None]:
     >>> with one_blas_thread():
     ...     pass
     """
-    global _holders, _limits
+    global _holders, _before
     # The limit is one for the whole process: of several threads the first sets it, and the last to leave lifts it.
     with _lock:
         if not _holders:
-            _limits = _controller().limit(limits=1, user_api="blas")
+            _before = [(library, library.num_threads) for library in _libraries()]
+            for library, _ in _before:
+                library.set_num_threads(1)
         _holders += 1
     try:
         yield
@@ -61,20 +63,23 @@ def one_blas_thread() -> Iterator[None]:
         with _lock:
             _holders -= 1
             if not _holders:
-                _limits.restore_original_limits()
+                for library, threads in _before:
+                    library.set_num_threads(threads)
 
 
 def look_again() -> None:
     """Notice a BLAS that was loaded since the first was held to one thread."""
-    _controller.cache_clear()
+    _libraries.cache_clear()
 
 
 _lock, _holders = Lock(), 0
-_limits: Any = None
+_before: list[tuple[Any, int]] = []
 
 
 @cache
-def _controller() -> Any:
+def _libraries() -> list[Any]:
+    """Every BLAS of this process: to ask each itself takes a fraction of the time of threadpoolctl's limit."""
     from threadpoolctl import ThreadpoolController
 
-    return ThreadpoolController()
+    found: list[Any] = ThreadpoolController().select(user_api="blas").lib_controllers
+    return found

@@ -451,13 +451,28 @@ class BaseMLP(BaseEstimator):
 
     def _outputs(self, X: Any) -> Floats:
         """Every member's outputs, [K, N, C]."""
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        if not self._is_plain(X):
+            check_is_fitted(self)
+            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         if sparse.issparse(X):
             X = X.tocsr()
         parameters, running = self._arrays()
         outputs = outputs_of(self._architecture.network(), parameters, running, X)
         return outputs if outputs.ndim == 3 else outputs[None]
+
+    def _is_plain(self, X: Any) -> bool:
+        """Whether there is nothing to check or to say: of a single row that would take longer than its answer."""
+        if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in DTYPES or not len(X):
+            return False
+        if X.shape[1] != getattr(self, "n_features_in_", None) or hasattr(self, "feature_names_in_"):
+            return False
+        with np.errstate(all="ignore"):
+            return bool(np.isfinite(X.sum()))  # as in scikit-learn: finite only if all numbers are
+
+    @staticmethod
+    def _mean(each: Floats) -> Floats:
+        """The mean over the members.    [K, ..]  →  [..]"""
+        return each[0] if len(each) == 1 else np.asarray(each.mean(axis=0))
 
     def _spread(self, each: Floats) -> Floats:
         """The standard deviation over the members.    [K, ..]  →  [..]"""

@@ -166,7 +166,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def predict(self, X: Any) -> Any:
         """The class of each row of X [N, D], or its labels as 0 and 1 [N, C]."""
-        return self._decoded(self._outputs(X).mean(axis=0))
+        return self._decoded(self._mean(self._outputs(X)))
 
     def predict_proba(self, X: Any, return_std: bool = False) -> Any:
         """The probability of every class for each row, in the order of `classes_`; for labels, of each label.
@@ -176,7 +176,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Errors: `ValueError` for the standard deviation over a single member.
         """
         each = self._probabilities(self._outputs(X))
-        return (each.mean(axis=0), self._spread(each)) if return_std else each.mean(axis=0)
+        return (self._mean(each), self._spread(each)) if return_std else self._mean(each)
 
     def predict_log_proba(self, X: Any) -> Any:
         """The logarithm of `predict_proba`."""
@@ -258,7 +258,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return outputs
         if len(self.classes_) == 1:
             return np.ones_like(outputs)
-        return np.concatenate([1 - outputs, outputs], axis=-1)
+        both = np.empty((*outputs.shape[:-1], 2), outputs.dtype)
+        np.subtract(1, outputs[..., 0], out=both[..., 0])
+        both[..., 1] = outputs[..., 0]
+        return both
 
     def _decoded(self, outputs: Floats) -> Any:
         if self._labels:

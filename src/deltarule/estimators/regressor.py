@@ -182,7 +182,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         if self.target_scale_ is not None:
             each = each * self.target_scale_ + self.target_mean_
         each = each[..., 0] if each.shape[-1] == 1 else each
-        return (each.mean(axis=0), self._spread(each)) if return_std else each.mean(axis=0)
+        return (self._mean(each), self._spread(each)) if return_std else self._mean(each)
 
     # --- what targets mean ---
 

@@ -1,7 +1,9 @@
 """From an estimator's parameters, which are scikit-learn's, to the parts of a problem."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Any
@@ -83,19 +85,16 @@ class Architecture:
         >>> Architecture((2, 3, 1), ("logistic",), "identity").network()
         Network 2-3-1 (sigmoid, identity), 13 parameters
         """
-        return Network(
-            list(self.sizes),
-            [_our_activation(one) for one in self.activations],
-            OUTPUTS[self.output],
-            batch_norm=self.batch_norm,
-            initializer=GLOROT_LOGISTIC if self._is_logistic else GLOROT,
-        )
+        return _network(self.sizes, json.dumps(self.activations), self.output, self.batch_norm)
 
-    @property
-    def _is_logistic(self) -> bool:
-        return bool(self.activations) and all(
-            _our_activation(one) in ("sigmoid", {"name": "sigmoid"}) for one in self.activations
-        )
+
+@lru_cache(maxsize=64)  # whoever predicts a row at a time asks for the same one again and again
+def _network(sizes: tuple[int, ...], activations: str, output: str, batch_norm: bool) -> Network:
+    ours = [_our_activation(one) for one in json.loads(activations)]
+    logistic = bool(ours) and all(one in ("sigmoid", {"name": "sigmoid"}) for one in ours)
+    return Network(
+        list(sizes), ours, OUTPUTS[output], batch_norm=batch_norm, initializer=GLOROT_LOGISTIC if logistic else GLOROT
+    )
 
 
 def hidden_sizes(given: Any) -> list[int]:
