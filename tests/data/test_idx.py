@@ -10,7 +10,7 @@ from deltarule.data.idx import parse_idx, to_idx
 from deltarule.errors import BadInput
 
 
-@given(arrays(np.uint8, st.one_of(st.tuples(st.integers(0, 5)), st.tuples(*[st.integers(0, 4)] * 3))))
+@given(arrays(np.uint8, st.one_of(st.tuples(st.integers(1, 5)), st.tuples(*[st.integers(1, 4)] * 3))))
 def test_what_is_written_is_read(array):
     read = parse_idx(to_idx(array), "file", array.ndim)
     assert np.array_equal(read, array) and read.shape == array.shape
@@ -31,6 +31,7 @@ def test_the_header_is_that_of_the_format():
         (struct.pack(">4I", 3331, 1, 1, 1) + b"1111", 3, "begins with 00 00 0d 03"),
         (struct.pack(">4I", 2051, 2, 2, 2) + b"1234567", 3, "says that it holds 2 × 2 × 2 bytes, and holds 7"),
         (struct.pack(">2I", 2049, 3) + b"1234", 1, "says that it holds 3 bytes, and holds 4"),
+        (struct.pack(">4I", 2051, 0, 2**32 - 1, 2**32 - 1), 3, "says that it holds 0 × 4294967295 × 4294967295 bytes"),
     ],
 )
 def test_anything_else_is_told(content, dimensions, told):

@@ -3,13 +3,15 @@
 import gzip
 import lzma
 import zlib
-from io import BytesIO
 from pathlib import Path
 from typing import IO
 
 from deltarule.errors import BadInput
 
 GZIP, XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"
+
+XZ_MEMORY = 2**28
+"""Bytes that decompressing xz may take: its strongest setting takes a quarter of it, a file may ask for gigabytes."""
 
 # Where a file lies that has this name, plain or compressed.
 ENDINGS = ("", ".gz", ".xz")
@@ -41,10 +43,16 @@ def decompressed_stream(file: IO[bytes], where: str, most: int) -> bytes:
     try:
         if begin.startswith(GZIP):
             return gzip.GzipFile(fileobj=file).read(most + 1)
-        if begin.startswith(XZ):
-            return lzma.LZMAFile(BytesIO(file.read())).read(most + 1)
-        return file.read(most + 1)
+        return _from_xz(file.read(), most + 1) if begin.startswith(XZ) else file.read(most + 1)
     except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
         raise BadInput(
             f"{where} cannot be decompressed ({str(error).rstrip('.')}): it is cut off or damaged; get it again"
         ) from error
+
+
+def _from_xz(content: bytes, most: int) -> bytes:
+    decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY)
+    unpacked = decompressor.decompress(content, most)
+    if not decompressor.eof and len(unpacked) < most:
+        raise EOFError("it ends before its content does")
+    return unpacked

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.data.tables import read_header, shortened
+from deltarule.data.unpacked import check_unpacked
 from deltarule.errors import BadInput
 
 Frame = dict[str, np.ndarray]
@@ -19,6 +20,8 @@ Frame = dict[str, np.ndarray]
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 MISSING = frozenset({"", "?", "-", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "none"})
 """Cells that say that nothing is known."""
+TEXTS = ("string", "large_string")
+"""Arrow's types of texts."""
 
 
 def read_frame(path: str | Path) -> Frame:
@@ -189,18 +192,46 @@ def _parsed(path: Path, name: str, cells: list[str], lines: list[int]) -> np.nda
 def _read_parquet(path: Path) -> Frame:
     try:
         from pyarrow import ArrowException
-        from pyarrow.parquet import read_table
+        from pyarrow.parquet import read_metadata, read_table
     except ImportError:
         raise BadInput("Parquet needs pyarrow, which is not installed; pip install 'deltarule[frames]'") from None
     try:
-        table = read_table(path)
-    except ArrowException as error:
+        metadata = read_metadata(path)
+        check_unpacked(path, _unpacked(metadata))
+        # A text that stands in many rows is one text in the file, and stays one.
+        texts = [one.name for one in metadata.schema.to_arrow_schema() if str(one.type) in TEXTS]
+        table = read_table(path, read_dictionary=texts)
+        names = table.column_names
+        if len(set(names)) < len(names):
+            raise BadInput(f"{path}: two columns have the same name; give each a name of its own")
+        return frame_of({name: _values(table.column(name)) for name in names})
+    except BadInput:
+        raise
+    except (ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
         raise BadInput(f"{path} is no Parquet file, or damaged; write it again") from error
-    return frame_of({name: _values(table.column(name)) for name in table.column_names})
+
+
+def _unpacked(metadata: Any) -> int:
+    """The bytes that a Parquet file says its values take: each, however often it is repeated, 8 of them at least."""
+    chunks = [
+        metadata.row_group(group).column(column)
+        for group in range(metadata.num_row_groups)
+        for column in range(metadata.num_columns)
+    ]
+    return sum(max(0, chunk.total_uncompressed_size) + 8 * max(0, chunk.num_values) for chunk in chunks)
 
 
 def _values(column: Any) -> Any:
-    """Arrow's values: numbers as an array at once, all else one by one."""
+    """Arrow's values: numbers as an array at once, texts from those that there are, all else one by one."""
+    if str(column.type).startswith("dictionary"):
+        return np.concatenate([np.empty(0, object), *map(_looked_up, column.chunks)])
     if str(column.type) in ("double", "float", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))):
         return column.to_numpy()
     return np.array([*column.to_pylist(), None], object)[:-1]  # an element more: lists of lists stay one axis
+
+
+def _looked_up(chunk: Any) -> np.ndarray:
+    """Texts [N] that are kept as the different ones and, for each row, which of them."""
+    known = np.array([*chunk.dictionary.to_pylist(), None], object)
+    places = chunk.indices.fill_null(len(known) - 1).to_numpy(zero_copy_only=False)
+    return known[places]

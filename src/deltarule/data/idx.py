@@ -22,7 +22,8 @@ def parse_idx(content: bytes, where: str, dimensions: int) -> np.ndarray:
     Parameters: `content`, decompressed; `where`, what an error calls it, usually the path; `dimensions`, how many
     sizes it must have: 1 for labels, 3 for images.
     Returns: uint8 of the sizes that the file says, not writable.
-    Errors: `BadInput` for another magic number, other dimensions, and more or fewer bytes than the sizes ask for.
+    Errors: `BadInput` for another magic number, other dimensions, a size of 0, and more or fewer bytes than the sizes
+    ask for.
 
     >>> parse_idx(b"\\x00\\x00\\x08\\x01" + b"\\x00\\x00\\x00\\x03" + b"\\x07\\x02\\x01", "labels", 1)
     array([7, 2, 1], dtype=uint8)
@@ -34,8 +35,10 @@ def parse_idx(content: bytes, where: str, dimensions: int) -> np.ndarray:
             f"{dimensions:02x}: it is no IDX file of {'labels' if dimensions == 1 else 'images'}; get it again"
         )
     sizes = struct.unpack(f">{dimensions}I", content[4:header])
+    told = " × ".join(str(size) for size in sizes)
+    if 0 in sizes:
+        raise BadInput(f"{where} says that it holds {told} bytes, which is nothing; get it again")
     if len(content) - header != math.prod(sizes):
-        told = " × ".join(str(size) for size in sizes)
         raise BadInput(
             f"{where} says that it holds {told} bytes, and holds {len(content) - header}: it is cut off or damaged; "
             "get it again"

@@ -3,23 +3,29 @@
 N images · D pixels, 0 to 255, kept as bytes.    x [N, D]    labels [N]
 """
 
+import gzip
 import hashlib
-import lzma
 import tarfile
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from deltarule.data.cache import Place, fetch, find
 from deltarule.data.cifar import parse_cifar
-from deltarule.data.compressed import decompressed, decompressed_stream
+from deltarule.data.compressed import GZIP, decompressed, decompressed_stream
 from deltarule.data.dataset import Dataset, Rows
 from deltarule.data.idx import parse_idx, to_idx
 from deltarule.data.published import CIFAR10, FASHION_MNIST, MNIST, PUBLISHED, File, Published
+from deltarule.data.unpacked import Bounded, check_zip
 from deltarule.errors import BadInput
+
+HEADERS = 2**20
+"""Bytes that a tar archive may have beside the content of its files."""
 
 ARRAYS = {
     "train-images-idx3-ubyte": "x_train",
@@ -141,25 +147,42 @@ def _contents(published: Published, place: Place) -> Iterator[tuple[File, tuple[
 def _in_archive(published: Published, path: Path) -> Iterator[tuple[File, tuple[bytes, str]]]:
     """The files of a tar archive; it is read through once, and nothing is unpacked onto the disk."""
     wanted = {file.name: file for file in published.files}
+    most = sum(file.most for file in published.files) + HEADERS
     try:
-        with tarfile.open(path) as archive:
+        with _opened(path) as stream, _tar(Bounded(stream, most, str(path))) as archive:
             for member in archive:
-                file = wanted.pop(Path(member.name).name, None)
-                inside = archive.extractfile(member) if file is not None and member.isfile() else None
-                if file is not None and inside is not None:
-                    where = f"{path}, {member.name}"
+                name = Path(member.name).name
+                inside = archive.extractfile(member) if name in wanted and member.isfile() else None
+                if inside is not None:
+                    file, where = wanted.pop(name), f"{path}, {member.name}"
                     yield file, (decompressed_stream(inside, where, file.most), where)
-    except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+    except BadInput:
+        raise
+    except (tarfile.TarError, EOFError, OSError, ValueError, OverflowError, zlib.error) as error:
         raise BadInput(f"{path} is no whole archive ({str(error).rstrip('.')}); get it again") from error
     if wanted:
         raise BadInput(f"{path} lacks {', '.join(wanted)}; get it again")
+
+
+def _opened(path: Path) -> gzip.GzipFile | BufferedReader:
+    """A file to read from, decompressed where it is compressed by gzip."""
+    with path.open("rb") as file:
+        is_compressed = file.read(len(GZIP)) == GZIP
+    return gzip.open(path) if is_compressed else path.open("rb")
+
+
+def _tar(stream: Any) -> tarfile.TarFile:
+    return tarfile.open(fileobj=stream, mode="r:")
 
 
 def _in_arrays(published: Published, path: Path) -> Iterator[tuple[File, tuple[bytes, str]]]:
     """The files that the arrays of an npz file would be."""
     try:
         with np.load(path, allow_pickle=False) as archive:
+            check_zip(path, archive.zip)
             arrays = {name: np.asarray(archive[name]) for name in archive.files}
+    except BadInput:
+        raise
     except Exception as error:  # damage shows as any of a dozen kinds
         raise BadInput(f"{path} is no npz file of plain arrays, or damaged; get it again") from error
     for file in published.files:

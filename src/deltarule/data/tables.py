@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.data.dataset import Dataset, Rows
+from deltarule.data.unpacked import check_zip
 from deltarule.errors import BadInput
 
 TASKS = ("auto", "classify", "regress")
@@ -258,7 +259,10 @@ def _read_npz(path: Path, target: str | None) -> Table:
     with path.open("rb") as file:
         try:
             archive = np.load(file, allow_pickle=False)
+            check_zip(path, archive.zip)
             stored = set(archive.files)
+        except BadInput:
+            raise
         except Exception as error:  # damage shows as any of a dozen kinds, from zipfile's to tokenize's
             raise BadInput(f"{path} is no npz file, or damaged; save it again with numpy.savez") from error
         x = _inputs(path, _array(path, archive, _array_name(path, stored, ("x", "X"))))
