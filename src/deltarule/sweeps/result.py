@@ -16,13 +16,14 @@ from deltarule.problem.configuration import Configuration, changed, parse
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 from deltarule.problem.resolved import configuration_hash, resolved
-from deltarule.sweeps.store import about, order, reader
+from deltarule.sweeps.store import about, as_written, order, reader
 from deltarule.training.populations import network_of_sizes
 
 if TYPE_CHECKING:
     import pandas
 
 PARTS = ("train", "validation", "test")
+DTYPES = ("float32", "float64")
 
 ROWS = f"""
 SELECT key, configuration, settings, base, fold, seed, status, reason, steps, best_step,
@@ -81,6 +82,7 @@ class Sweep:
     `grid` (the keys that it sets), `notes` (sentences worth knowing).
     """
 
+    @as_written()
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         noted = about(connection)
@@ -89,25 +91,32 @@ class Sweep:
         self.ranked: str = noted["ranked"]
         self.notes: tuple[str, ...] = tuple(noted["notes"])
         self.grid: tuple[str, ...] = tuple(noted["grid"])
+        _check_texts(self.name, self.metric, *self.notes, *self.grid)
+        if self.ranked not in PARTS:  # it becomes a word of queries
+            raise ValueError(f"{self.ranked!r} is no part of the data")
         self._bases: dict[str, dict[str, dict[str, Any]]] = {}
 
+    @as_written()
     def __len__(self) -> int:
         """How many rows are done."""
         return int(self._connection.execute("SELECT count(*) FROM members").fetchone()[0])
 
     @property
+    @as_written()
     def diverged(self) -> int:
         """How many rows are of members that diverged."""
         return int(self._connection.execute("SELECT count(*) FROM members WHERE status = 'diverged'").fetchone()[0])
 
     @property
+    @as_written()
     def engines(self) -> tuple[str, ...]:
         """The names of the engines that trained its rows."""
         return tuple(name for (name,) in self._connection.execute("SELECT DISTINCT engine FROM members ORDER BY 1"))
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Every row by its columns: configurations in the grid's order, then folds, then seeds."""
-        return map(self._row, self._connection.execute(ROWS + IN_ORDER))
+        with as_written():
+            yield from map(self._row, self._connection.execute(ROWS + IN_ORDER))
 
     def frame(self) -> "pandas.DataFrame":
         """The table as a pandas DataFrame.
@@ -120,6 +129,7 @@ class Sweep:
             raise BadInput("frame() needs pandas, which is not installed; pip install 'deltarule[frames]'") from None
         return pandas.DataFrame(self.rows())
 
+    @as_written()
     def best(self, n: int = 10, part: str | None = None) -> list[dict[str, Any]]:
         """The n best rows, the best first.
 
@@ -131,6 +141,7 @@ class Sweep:
         query = f"{ROWS} WHERE {chosen}_score IS NOT NULL ORDER BY {order(chosen)} LIMIT ?"
         return [self._row(row) for row in self._connection.execute(query, (n,))]
 
+    @as_written()
     def configurations(self, n: int = 10, part: str | None = None) -> list[ConfigurationScore]:
         """The n best configurations by the mean of their rows, the best first.
 
@@ -145,11 +156,13 @@ class Sweep:
             WHERE {column} IS NOT NULL GROUP BY configuration ORDER BY avg({column}) DESC, avg({objective}),
                 configuration LIMIT ?
         """
-        return [
-            ConfigurationScore(number, self._settings(settings, base), *numbers)
-            for number, settings, base, *numbers in self._connection.execute(query, (n,))
-        ]
+        scored = []
+        for number, settings, base, *numbers in self._connection.execute(query, (n,)):
+            _check_numbers(*numbers)
+            scored.append(ConfigurationScore(number, self._settings(settings, base), *numbers))
+        return scored
 
+    @as_written()
     def mean(self, settings: Mapping[str, Any], part: str | None = None) -> float | None:
         """The mean score of a configuration over its folds and seeds, None where no row of it has a score.
 
@@ -164,6 +177,7 @@ class Sweep:
         mean: float | None = self._connection.execute(query, (one,)).fetchone()[0]
         return mean
 
+    @as_written()
     def rows_of(self, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The rows of one configuration: its folds, then its seeds.
 
@@ -173,6 +187,7 @@ class Sweep:
         one = configuration_hash(changed(self._base(about(self._connection)["base"]), settings))
         return [self._row(row) for row in self._connection.execute(f"{ROWS} WHERE hash = ? ORDER BY fold, seed", (one,))]
 
+    @as_written()
     def network(self, key: str) -> StoredNetwork:
         """The network of a row, by its key.
 
@@ -188,15 +203,20 @@ class Sweep:
             why = "its weights were not kept; sweep with --keep best or all" if is_there else "no row has this key"
             raise BadInput(f"there is no network of {key!r}: {why}")
         dtype, sizes, theta, buffers, settings, base = found
+        if dtype not in DTYPES:
+            raise ValueError(f"weights are {dtype!r}")
         little = np.dtype(dtype).newbyteorder("<")
         arrays = [np.frombuffer(one, little).astype(dtype) for one in (theta, buffers)]
         network = network_of_sizes(changed(self._base(base), json.loads(settings)), json.loads(sizes))
+        if [len(one) for one in arrays] != [network.parameters, sum(one.stop - one.start for one in network.buffers)]:
+            raise ValueError(f"{len(arrays[0])} weights for {network!r}")
         return StoredNetwork(network, *arrays)
 
     def close(self) -> None:
         """Let go of the file: where files that are open cannot be deleted, that matters."""
         self._connection.close()
 
+    @as_written()
     def in_memory(self) -> "Sweep":
         """The same table, which needs no file any more."""
         copy = sqlite3.connect(":memory:")
@@ -217,6 +237,8 @@ class Sweep:
             for offset, what in enumerate(("objective", self.metric))
         }
         layer, where, engine, seconds = others[2 * len(PARTS) :]
+        _check_texts(key, status, reason, engine)
+        _check_numbers(steps, best_step, seconds, layer, *scores.values())
         return {
             "key": key,
             "configuration": configuration,
@@ -252,6 +274,17 @@ class Sweep:
         return parse(json.loads(keys), "the store")
 
 
+def _check_texts(*values: Any) -> None:
+    # A column of SQLite's holds whatever somebody writes into it.
+    if not all(isinstance(value, str) for value in values):
+        raise TypeError(f"{values} should be texts")
+
+
+def _check_numbers(*values: Any) -> None:
+    if not all(value is None or isinstance(value, int | float) for value in values):
+        raise TypeError(f"{values} should be numbers")
+
+
 def load_sweep(folder: str | Path) -> Sweep:
     """Open the table of a sweep; one that is still running, too.
 
@@ -264,7 +297,9 @@ def load_sweep(folder: str | Path) -> Sweep:
     deltarule.errors.BadInput: nowhere holds no sweep: there is no sweep.sqlite in it; name the folder that --out named
     """
     connection = reader(Path(folder))
-    if not about(connection):
+    with as_written():
+        is_empty = not about(connection)
+    if is_empty:
         connection.close()
         raise BadInput(f"{folder} holds no sweep yet; go on with it by --resume")
     return Sweep(connection)

@@ -7,6 +7,7 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -78,6 +79,34 @@ SCORES = tuple(column for column in COLUMNS if column.endswith(("objective", "sc
 def order(part: str) -> str:
     """How rows rank by a part of the data: by the score, those that are equal by the objective, then by their place."""
     return f"{part}_score DESC, {part}_objective, configuration, fold, seed"
+
+
+DAMAGE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    sqlite3.DatabaseError,
+)
+"""What comes of values that are not as they should be."""
+
+
+@contextlib.contextmanager
+def as_written() -> Iterator[None]:
+    """Tell a damaged file, and values that no sweep has written, in one sentence.
+
+    Errors: `BadInput`.
+    """
+    try:
+        yield
+    except BadInput:
+        raise
+    except DAMAGE as error:
+        raise BadInput(
+            f"the store of the sweep is damaged, or somebody has changed it ({error}); sweep into a new folder"
+        ) from error
 
 
 class Store:
@@ -203,6 +232,7 @@ class Store:
             self.connection.execute("BEGIN IMMEDIATE")
             yield
 
+    @as_written()
     def keys(self) -> frozenset[str]:
         """The keys of all rows."""
         return frozenset(key for (key,) in self.connection.execute("SELECT key FROM members"))
@@ -226,7 +256,8 @@ def reader(folder: Path) -> sqlite3.Connection:
 
 def about(connection: sqlite3.Connection) -> dict[str, Any]:
     """What is noted about a sweep, by name."""
-    return {name: json.loads(value) for name, value in connection.execute("SELECT name, value FROM about")}
+    with as_written():
+        return {name: json.loads(value) for name, value in connection.execute("SELECT name, value FROM about")}
 
 
 def seed_value(seed: int) -> int | str:
@@ -257,10 +288,28 @@ def _connected(file: Path, mode: str) -> sqlite3.Connection:
             )
         if is_empty and mode == "ro":
             raise BadInput(f"{file} holds no sweep yet; go on with it by --resume")
+        if not is_empty and not _has_our_tables(connection):
+            raise BadInput(f"{file} has not the tables of a sweep, or also rules of its own; name another folder")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _has_our_tables(connection: sqlite3.Connection) -> bool:
+    """Whether the tables are those of a sweep, to the letter, and nothing is run when they are read or written.
+
+    A view or a trigger in their place could compute without end, or delete.
+    """
+    found = set(connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+    return _our_tables() <= found and not any(kind in ("view", "trigger") for kind, _, _ in found)
+
+
+@cache
+def _our_tables() -> frozenset[tuple[str, str, str]]:
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(SCHEMA)
+        return frozenset(connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
 
 
 @contextlib.contextmanager
