@@ -1,5 +1,12 @@
 """The two ways in which deltarule says no, each in one sentence."""
 
+import errno
+
+DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""What goes wrong with a disk, not with what the user asked for."""
+
+FREE_SPACE = "free some space, and start again, or go on with --resume where there is a checkpoint"
+
 LONGEST = 1000
 
 
@@ -38,3 +45,12 @@ def one_line(text: object) -> str:
     red \x1b[31m
     """
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in str(text))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out: that there is none for a thread has no type of its own.
+
+    >>> is_out_of_memory(MemoryError()), is_out_of_memory(RuntimeError("can't start new thread"))
+    (True, True)
+    """
+    return isinstance(error, MemoryError) or "can't start new thread" in str(error)

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import errno
 import json
 import math
 import os
@@ -16,12 +15,14 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from deltarule.errors import BadInput, RunFailed
-
-# What goes wrong with a disk, not with what the user asked for.
-DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+from deltarule import systems
+from deltarule.errors import DISK_TROUBLE, FREE_SPACE, BadInput, RunFailed
 
 METADATA_KEY = "deltarule"
+
+PART = ".deltarule-*.part"
+ABANDONED_SECONDS = 3600.0
+"""A part of a file that nobody has written to for so long is of a process that was killed."""
 
 
 def write_whole(path: str | Path, content: bytes | str) -> None:
@@ -36,9 +37,9 @@ def write_whole(path: str | Path, content: bytes | str) -> None:
     ...     (Path(folder) / "note.txt").read_text(encoding="utf-8")
     'δ = ∂J/∂z'
     """
-    path = Path(path)
+    path = systems.full_length(Path(path))
     data = content.encode("utf-8") if isinstance(content, str) else content
-    part = path.parent / f".deltarule-{secrets.token_hex(8)}.part"
+    part = path.parent / PART.replace("*", secrets.token_hex(8))
     try:
         # os.replace would put a plain file in the place of a device such as /dev/null.
         if path.exists() and not path.is_file():
@@ -47,7 +48,7 @@ def write_whole(path: str | Path, content: bytes | str) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, path)
+        systems.replace(part, path)
     except BaseException as error:  # Ctrl-C too must leave nothing behind
         with contextlib.suppress(OSError):
             part.unlink()
@@ -59,7 +60,7 @@ def write_whole(path: str | Path, content: bytes | str) -> None:
 def make_folder(path: str | Path) -> Path:
     """Create an output folder (and the folders above it) and prove that files can be written there.
 
-    Parameters: `path`, the folder, which may exist already.
+    Parameters: `path`, the folder, which may exist already; parts of files that killed processes have left are removed.
     Returns: the folder.
     Errors: `BadInput` when a file is in the way or the folder cannot be written; `RunFailed` for a full disk.
 
@@ -67,14 +68,29 @@ def make_folder(path: str | Path) -> Path:
     ...     make_folder(Path(folder) / "results" / "encoder").is_dir()
     True
     """
-    path = Path(path)
+    path = systems.full_length(Path(path))
     try:
         path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
+        with tempfile.TemporaryFile(dir=path) as file:
+            now = os.fstat(file.fileno()).st_mtime  # by the clock of the disk, which may be another computer's
+        _remove_abandoned(path, now)
     except OSError as error:
         raise _cannot_write(path, error) from error
     return path
+
+
+def remove(path: str | Path) -> None:
+    """Remove a file, if it is there.
+
+    Parameters: `path`.
+    Errors: `BadInput` for one that cannot be removed.
+
+    >>> remove("missing.json")
+    """
+    try:
+        systems.full_length(Path(path)).unlink(missing_ok=True)
+    except OSError as error:
+        raise _cannot_write(Path(path), error) from error
 
 
 def to_jsonable(record: Any) -> Any:
@@ -225,9 +241,19 @@ def _refuse_constant(text: str) -> None:
     raise ValueError(f"{text} is not a JSON number")
 
 
+def _remove_abandoned(folder: Path, now: float) -> None:
+    """Remove the parts of files that killed processes have left in a folder."""
+    for part in folder.glob(PART):
+        with contextlib.suppress(OSError):  # somebody else was quicker
+            if part.stat().st_mtime < now - ABANDONED_SECONDS:
+                part.unlink()
+
+
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise BadInput(f"{path} is not a plain file, and may have no end; name a file")
+        return systems.full_length(path).read_bytes()
     except FileNotFoundError as error:
         raise BadInput(f"{path} does not exist; check the name and the folder") from error
     except OSError as error:
@@ -236,5 +262,7 @@ def _read(path: Path) -> bytes:
 
 def _cannot_write(path: Path, error: OSError) -> BadInput | RunFailed:
     if error.errno in DISK_TROUBLE:
-        return RunFailed(f"{path} could not be written: {error.strerror}; free some space and run it again")
+        return RunFailed(f"{path} could not be written: {error.strerror}; what was there before stays: {FREE_SPACE}")
+    if systems.WINDOWS and isinstance(error, PermissionError) and path.is_file():
+        return BadInput(f"{path} cannot be written: another program has it open; close it there, and start again")
     return BadInput(f"{path} cannot be written: {error.strerror}; choose a folder that exists and that you may write")

@@ -231,7 +231,7 @@ def test_ctrl_c_ends_it_and_nothing_is_lost(recipe, tmp_path):
     expected = without_seconds(sweep(long, given, engine="reference", seeds=4))
     timer = threading.Timer(0.4, signal.raise_signal, [signal.SIGINT])
     timer.start()
-    with pytest.raises(RunFailed, match="interrupted with 0 of 16 rows done; go on with --resume"):
+    with pytest.raises(RunFailed, match="interrupted with 0 of 16 rows done, which are kept; go on with --resume"):
         sweep(long, given, out=tmp_path / "out", engine="reference", seeds=4)
     assert list((tmp_path / "out" / "checkpoints").glob("*.safetensors"))
     table = sweep(long, given, out=tmp_path / "out", resume=True, engine="reference", seeds=4)

@@ -1,10 +1,14 @@
 """The program: its commands, and what becomes of errors."""
 
+import functools
 import os
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import typer
 
+from deltarule import systems
 from deltarule.cli import (
     bench,
     claims,
@@ -23,7 +27,27 @@ from deltarule.cli import (
     sweep,
     train,
 )
-from deltarule.errors import BadInput, DeltaruleError
+from deltarule.cli.common import kept
+from deltarule.errors import DISK_TROUBLE, FREE_SPACE, BadInput, DeltaruleError, RunFailed, is_out_of_memory
+
+
+def _told_when_it_ends_early(command: Callable[..., int | None]) -> Callable[..., int | None]:
+    """A command that says, where Ctrl-C ends it at once or memory runs out, what is left of it and how to go on."""
+
+    @functools.wraps(command)
+    def called(**given: Any) -> int | None:
+        try:
+            return command(**given)
+        except (Exception, KeyboardInterrupt) as error:
+            told = kept(given.get("out"), "resume" in given)
+            if isinstance(error, KeyboardInterrupt):  # Typer would end without a word
+                raise RunFailed(f"interrupted; {told}") from None
+            if is_out_of_memory(error) and not isinstance(error, DeltaruleError):
+                raise RunFailed(f"there is not enough memory for this; {told}") from error
+            raise
+
+    return called
+
 
 app = typer.Typer(
     help="Train, prove and see multi-layer perceptrons.",
@@ -49,7 +73,7 @@ for command in (
     bench.bench,
     doctor.doctor,
 ):
-    app.command(getattr(command, "command_name", command.__name__))(command)
+    app.command(getattr(command, "command_name", command.__name__))(_told_when_it_ends_early(command))
 
 
 def main() -> None:
@@ -59,7 +83,9 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
-        status = app(standalone_mode=False) or 0
+        with systems.endings_as_ctrl_c():
+            status = app(standalone_mode=False) or 0
+            sys.stdout.flush()
     except Exception as error:
         status = _told(error)
     except KeyboardInterrupt:
@@ -81,8 +107,11 @@ def _told(error: Exception) -> int:
         hint = f" (see '{context.command_path} --help')" if context else ""
         print(f"deltarule: {' '.join(error.format_message().split()).rstrip('.')}{hint}", file=sys.stderr)
         return 2
-    if isinstance(error, BrokenPipeError):
-        # Whoever read our output has gone (`| head`); Python would complain again when it flushes at exit.
+    if isinstance(error, OSError) and (isinstance(error, BrokenPipeError) or error.errno in DISK_TROUBLE):
+        # Whoever read our output has gone (`| head`), or it goes to a full disk; Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno in DISK_TROUBLE:
+            where = error.filename or "the output"
+            print(f"deltarule: {where} could not be written: {error.strerror}; {FREE_SPACE}", file=sys.stderr)
         return 1
     raise error

@@ -84,6 +84,15 @@ def chosen_engine(name: str | None, recipe: "Recipe", device: str | None = None)
     return chosen
 
 
+def kept(out: Path | None, can_resume: bool = True) -> str:
+    """What is left of a command that ended before its time, and how to go on."""
+    if not can_resume:
+        return "no file is left half-written; start again"
+    if out is None:
+        return "nothing is kept without --out; start again"
+    return f"what was reached is kept in {out}; go on with --resume"
+
+
 def print_json(record: Any) -> None:
     """Print a record as one JSON object on stdout."""
     from deltarule.files import to_jsonable

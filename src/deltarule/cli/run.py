@@ -21,6 +21,7 @@ from deltarule.cli.common import (
     chosen_engine,
     chosen_recipe,
     console,
+    kept,
     print_json,
     progress_shown,
     show_all,
@@ -57,7 +58,7 @@ def run(
     import numpy as np
 
     from deltarule.errors import BadInput
-    from deltarule.files import make_folder
+    from deltarule.files import make_folder, remove
     from deltarule.studies.experiments import train_population
     from deltarule.studies.outcome import outcome_of, write_run
     from deltarule.studies.portrait import portrait_of, write_portrait
@@ -83,6 +84,7 @@ def run(
         )
     outcome = outcome_of(recipe, dataset, done, folder, _why(done) if why else None)
     if folder is not None:
+        remove(folder / "run.json")  # that of an earlier run would stand beside the portrait of this one
         write_portrait(folder / "portrait.safetensors", portrait_of(dataset, done))
         write_run(folder, recipe, outcome, done)
         _draw(folder, population, done)
@@ -91,6 +93,8 @@ def run(
         print_json(outcome)
     else:
         _show(population, done, outcome, verbose)
+    if outcome.interrupted:
+        console(to_errors=True).print(f"deltarule: interrupted; {kept(out)}", markup=False, soft_wrap=True)
     return 1 if outcome.interrupted else 0
 
 

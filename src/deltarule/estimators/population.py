@@ -64,7 +64,7 @@ def _plain(formula: Any) -> tuple[Any, ...]:
 
 def _trained(plans: list[Plan], model: BaseMLP) -> EpochRun:
     problem = together([plan.problem for plan in plans])
-    return train_epochs(
+    run = train_epochs(
         problem,
         _states([plan.start for plan in plans]),
         plans[0].rules,
@@ -72,6 +72,9 @@ def _trained(plans: list[Plan], model: BaseMLP) -> EpochRun:
         in_order=not model.shuffle,
         validation=_validations(plans),
     )
+    if "interrupted" in run.reasons:  # what is half trained is not to be compared
+        raise KeyboardInterrupt
+    return run
 
 
 def together(problems: Sequence[Problem]) -> Problem:

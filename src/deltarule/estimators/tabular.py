@@ -161,7 +161,11 @@ class BaseTabular(BaseEstimator):
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that it made all its epochs, as it should
-            fitted: BaseMLP = model.fit(x, y)
+            warnings.filterwarnings("error", "Training interrupted")
+            try:
+                fitted: BaseMLP = model.fit(x, y)
+            except UserWarning:  # half a training is no model to be kept
+                raise KeyboardInterrupt from None
         return fitted
 
     def _notes(self, frame: Frame, y: Any) -> tuple[str, ...]:

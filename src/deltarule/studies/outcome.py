@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltarule.data.dataset import Dataset, Rows
-from deltarule.files import make_folder, save_arrays, write_json
+from deltarule.files import make_folder, remove, save_arrays, write_json
 from deltarule.problem.problem import Floats
 from deltarule.reports.figures import Curves
 from deltarule.stats import metrics
@@ -146,8 +146,12 @@ def scores(dataset: Dataset, rows: Rows, run: Run, name: str) -> Floats:
 
 
 def write_run(folder: Path, recipe: Recipe, outcome: Outcome, run: Run) -> None:
-    """Write a run's records into a folder: `run.json`, `recipe.json` and `arrays.safetensors`, each file whole."""
+    """Write a run's records into a folder: `run.json`, `recipe.json` and `arrays.safetensors`, each file whole.
+
+    The `run.json` of an earlier run goes first, and the new one comes last.
+    """
     make_folder(folder)
+    remove(folder / "run.json")  # of an earlier run: its numbers must not stand beside the arrays of this one
     write_json(folder / "recipe.json", explain_recipe(recipe))
     arrays = {
         "theta": run.state.theta,

@@ -9,12 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from deltarule.errors import BadInput, RunFailed
+from deltarule import systems
+from deltarule.errors import BadInput, RunFailed, is_out_of_memory
 
 MOST_TRIES = 3
 """How often a population is begun whose worker dies: a third death is the population's own doing."""
 
 NAMES = ("local", "dask")
+
+_ADVICE = "the rows that are done are kept: give it more memory, or use fewer workers, and go on with --resume"
 
 Result = TypeVar("Result")
 
@@ -81,7 +84,10 @@ def _local(workers: int) -> Iterator[Pool]:
 
     def executor() -> Executor:
         if not running:
-            running.append(ProcessPoolExecutor(max_workers=workers))
+            # A worker that outlived a killed sweep would train beside those who go on with it.
+            running.append(
+                ProcessPoolExecutor(max_workers=workers, initializer=systems.end_with, initargs=(os.getpid(),))
+            )
         found: Executor = running[0]
         return found
 
@@ -128,7 +134,7 @@ def each(given: Pool, work: Callable[..., Result], tasks: Iterator[tuple[Any, ..
     """Do every task, some at a time, and give each with its result as soon as it is there.
 
     Parameters: `work`, called with each task's values; `tasks`.
-    Errors: what the work raises; `RunFailed` for a task whose worker dies again and again.
+    Errors: what the work raises; `RunFailed` for a task whose worker dies again and again, or has too little memory.
 
     >>> with pool("local") as here:
     ...     [(task, result) for task, result in each(here, pow, iter([(2, 3), (2, 5)]))]
@@ -151,12 +157,13 @@ def each(given: Pool, work: Callable[..., Result], tasks: Iterator[tuple[Any, ..
             error = CancelledError() if future.cancelled() else future.exception()
             if error is None:
                 yield task, future.result()
+            elif is_out_of_memory(error):
+                raise RunFailed(f"a population needs more memory than its worker has; {_ADVICE}") from error
             elif not _is_death(error):
                 raise error
             elif tries == MOST_TRIES:
                 raise RunFailed(
-                    f"a population's worker died {tries} times ({type(error).__name__}); give it more memory, or use "
-                    "fewer workers, and go on with --resume"
+                    f"a population's worker died {tries} times ({type(error).__name__}); {_ADVICE}"
                 ) from error
             else:
                 again.append((task, tries + 1))

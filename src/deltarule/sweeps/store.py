@@ -14,12 +14,16 @@ from typing import Any
 
 import numpy as np
 
+from deltarule import systems
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import make_folder
 from deltarule.problem.resolved import NUMERICS_VERSION
 from deltarule.sweeps.work import COLUMNS, NO_LAYER, Table
 
 FILE, LOCK = "sweep.sqlite", "sweep.lock"
+
+PATIENCE_SECONDS = 60.0
+"""How long is waited for somebody who has the file to himself: on a network drive, while a row is read."""
 
 APPLICATION = 0x64525357  # "dRSW": what the file is, in its header
 VERSION = 1
@@ -121,19 +125,23 @@ class Store:
         from filelock import FileLock, Timeout
 
         self.folder = make_folder(folder)
-        self._lock = FileLock(folder / LOCK)
+        self._lock = FileLock(self.folder / LOCK)
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
             raise RunFailed(
                 f"another process is at work on the sweep in {folder}; wait for it, or name another folder"
             ) from None
+        except (OSError, NotImplementedError) as error:  # of a network drive that has no locks, of a full disk
+            why = getattr(error, "strerror", None) or error
+            raise RunFailed(
+                f"{folder / LOCK} cannot be locked: {why}; name a folder on a disk of this machine that has room"
+            ) from error
         try:
-            with _told(folder / FILE):
-                self.connection = _connected(folder / FILE, "rwc")
-                # A commit is on the disk when it returns, and readers never wait for the writer.
-                self.connection.execute("PRAGMA journal_mode=WAL")
-                self.connection.execute("PRAGMA synchronous=FULL")
+            with _told(self.folder / FILE):
+                self.connection = _connected(self.folder / FILE, "rwc")
+                self._journal(not systems.is_remote(self.folder))
+                self.connection.execute("PRAGMA synchronous=FULL")  # a commit is on the disk when it returns
                 if not self.connection.execute("PRAGMA user_version").fetchone()[0]:
                     self._create()
         except BaseException:
@@ -141,6 +149,12 @@ class Store:
                 self.connection.close()
             self._lock.release()
             raise
+
+    def _journal(self, is_local: bool) -> None:
+        """Let readers and the writer not wait for each other; on a network drive they must, because that takes memory
+        which they share."""
+        with contextlib.suppress(sqlite3.OperationalError):  # of a disk that has not what it takes, or is full
+            self.connection.execute(f"PRAGMA journal_mode={'WAL' if is_local else 'DELETE'}")
 
     def _create(self) -> None:
         self.connection.executescript(
@@ -157,7 +171,8 @@ class Store:
 
     def close(self) -> None:
         """Bring everything into the one file, and let others have it."""
-        with contextlib.suppress(sqlite3.Error):  # of a full disk: then the next to open it does this
+        with contextlib.suppress(sqlite3.Error):  # of a full disk, of readers: then the next to open it does this
+            self.connection.execute("PRAGMA busy_timeout=1000")
             self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self.connection.execute("PRAGMA journal_mode=DELETE")
         self.connection.close()
@@ -247,7 +262,7 @@ def reader(folder: Path) -> sqlite3.Connection:
 
     Errors: `BadInput` where there is none, or one of another version.
     """
-    file = Path(folder) / FILE
+    file = systems.full_length(Path(folder)) / FILE
     if not file.is_file():
         raise BadInput(f"{folder} holds no sweep: there is no {FILE} in it; name the folder that --out named")
     with _told(file):
@@ -273,7 +288,11 @@ def shared_columns(data: str, dtype: str, engine: str, seconds: float) -> dict[s
 def _connected(file: Path, mode: str) -> sqlite3.Connection:
     """A connection to a store of this version, or to an empty file."""
     connection = sqlite3.connect(
-        f"{file.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
+        systems.sqlite_address(file.absolute(), mode),
+        uri=True,
+        timeout=PATIENCE_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
     )
     try:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
@@ -321,6 +340,11 @@ def _told(file: Path) -> Iterator[None]:
         if "full" in str(error) or "disk I/O" in str(error):
             raise RunFailed(
                 f"{file} could not be written: {error}; what is in it stays: free some space, and go on with --resume"
+            ) from error
+        if "locked" in str(error):
+            raise RunFailed(
+                f"{file} has been in use by another program for {PATIENCE_SECONDS:.0f} seconds; what is in it stays: "
+                "end that, and go on with --resume"
             ) from error
         raise BadInput(f"{file} cannot be used: {error}; check that it is a file you may read and write") from error
     except sqlite3.DatabaseError as error:

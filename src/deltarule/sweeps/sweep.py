@@ -131,14 +131,19 @@ def _train(
         (unit, places, plan.source, keep, plan.ranked, folder, given.threads)
         for unit, places in chunks(plan.units, done)
     )
-    for (unit, places, *_), finished in each(given, _work, tasks):
-        if finished.interrupted:
-            raise RunFailed(f"interrupted with {count:,} of {plan.rows:,} rows done; go on with --resume")
-        part = unit.take(places)
-        _commit(store, plan, ids, part, finished, keep)
-        for file in files_of(folder, part):
-            file.unlink(missing_ok=True)
-        told(len(finished.table))
+    interrupted = f"of {plan.rows:,} rows done, which are kept; go on with --resume"
+    try:
+        for (unit, places, *_), finished in each(given, _work, tasks):
+            if finished.interrupted:
+                raise RunFailed(f"interrupted with {count:,} {interrupted}")
+            part = unit.take(places)
+            _commit(store, plan, ids, part, finished, keep)
+            for file in files_of(folder, part):
+                with contextlib.suppress(OSError):  # somebody may have it open
+                    file.unlink()
+            told(len(finished.table))
+    except KeyboardInterrupt:  # beside a training: while workers train, or the second time
+        raise RunFailed(f"interrupted with {count:,} {interrupted}") from None
     # Whatever is left is of no use any more: of a commit that was killed before it cleaned up, half of a file.
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,0 +1,166 @@
+"""What Linux, macOS and Windows do differently: each difference behind one function, which tests can call for another
+system than theirs."""
+
+import ntpath
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePath
+from types import FrameType
+from urllib.parse import quote
+
+WINDOWS = os.name == "nt"
+
+WAITS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+"""Seconds between attempts to replace a file that somebody has open."""
+
+LONGEST = 200
+"""Characters of a path that Windows takes as it is, with room for the names of files in a folder (it allows 259)."""
+
+# Network file systems by the names that Linux and macOS have for them.
+REMOTE = re.compile(r"nfs\d?|cifs|smb\w*|9p|afs|afpfs|webdav|ceph|lustre|gpfs|beegfs|glusterfs|fuse\.(sshfs|glusterfs)")
+
+
+def replace(part: Path, path: Path) -> None:
+    """Put a file in the place of another one, in one step.
+
+    Windows refuses this as long as anybody has the other one open, and virus scanners and indexers do so for moments:
+    there it is tried again for a second.
+    Errors: `OSError` of the system.
+    """
+    for seconds in WAITS if WINDOWS else ():
+        try:
+            os.replace(part, path)
+        except PermissionError:
+            time.sleep(seconds)
+        else:
+            return
+    os.replace(part, path)
+
+
+def full_length(path: Path) -> Path:
+    r"""A path that the system takes however long it is: on Windows long ones must be absolute, and begin with \\?\."""
+    return Path(_without_limit(str(path))) if WINDOWS else path
+
+
+def _without_limit(path: str) -> str:
+    r"""A path of Windows, where it is long in the form that has no limit.
+
+    >>> print(_without_limit("C:\\results"), _without_limit("C:\\results\\" + "a" * 200)[:20])
+    C:\results \\?\C:\results\aaaaa
+    """
+    whole = ntpath.abspath(path)
+    if len(whole) <= LONGEST or whole.startswith("\\\\?\\"):
+        return path
+    return f"\\\\?\\UNC{whole[1:]}" if whole.startswith("\\\\") else f"\\\\?\\{whole}"
+
+
+def sqlite_address(file: PurePath, mode: str) -> str:
+    """The address by which SQLite opens a file: as one part, because it takes no address with the name of a computer.
+
+    Parameters: `file`, absolute; `mode`, of SQLite: "ro" to read, "rwc" to write or create.
+    """
+    return f"file:{quote(str(file), safe='')}?mode={mode}"
+
+
+def is_remote(folder: Path) -> bool:
+    """Whether a folder lies on another computer: there SQLite's readers and its writer cannot share memory."""
+    if WINDOWS:
+        return _is_remote_drive(ntpath.splitdrive(str(folder.absolute()))[0])
+    if sys.platform == "darwin":
+        mounted = subprocess.run(["/sbin/mount"], capture_output=True, encoding="utf-8", errors="replace", check=False)
+        return _is_remote_mount(mounted.stdout, folder.resolve())
+    try:
+        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return _is_remote_mount(mounts, folder.resolve())
+
+
+def _is_remote_drive(drive: str) -> bool:
+    r"""Whether a drive of Windows is a share, by its name (\\server\share) or by a letter."""
+    plain = drive.removeprefix("\\\\?\\")
+    if plain.startswith(("\\\\", "UNC\\")):
+        return True
+    import ctypes
+
+    kernel = getattr(ctypes, "windll").kernel32  # noqa: B009 (its types are known on Windows alone)
+    return bool(kernel.GetDriveTypeW(f"{plain}\\") == 4)  # DRIVE_REMOTE
+
+
+def _is_remote_mount(mounts: str, folder: PurePath) -> bool:
+    """Whether the innermost mount over a folder is a network's.
+
+    Parameters: `mounts`, what Linux has in /proc/self/mounts, or what `mount` prints on macOS.
+
+    >>> mounts = "/dev/sda1 / ext4 rw 0 0\\nserver:/a /mnt/my\\\\040disk nfs4 rw 0 0\\n"
+    >>> _is_remote_mount(mounts, PurePath("/mnt/my disk/out")), _is_remote_mount(mounts, PurePath("/mnt"))
+    (True, False)
+    """
+    inner, kind = "", ""
+    for line in mounts.splitlines():
+        of_macos = re.fullmatch(r".* on (/.*) \((\w+)[,)].*", line)
+        if of_macos:
+            place, found = of_macos.groups()
+        else:
+            words = line.split()
+            if len(words) < 3:
+                continue
+            place = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), words[1])
+            found = words[2]
+        if folder.is_relative_to(place) and len(place) >= len(inner):
+            inner, kind = place, found
+    return REMOTE.fullmatch(kind) is not None
+
+
+@contextmanager
+def endings_as_ctrl_c() -> Iterator[None]:
+    """Take every request to end for Ctrl-C: of `kill`, a scheduler, a closed terminal, and Ctrl-Break on Windows.
+
+    One that the program was started to ignore, as by `nohup`, is ignored.
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        ctrl_c = signal.getsignal(signal.SIGINT)
+        if not callable(ctrl_c):  # ignored, as a shell has it for what runs in the background
+            raise KeyboardInterrupt
+        ctrl_c(signal.SIGINT, frame)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals reach the main thread alone
+        return
+    known = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+    taken = {number: signal.signal(number, end) for number in known if signal.getsignal(number) == signal.SIG_DFL}
+    try:
+        yield
+    finally:
+        for number, before in taken.items():
+            signal.signal(number, before)
+
+
+def end_with(parent: int) -> None:
+    """End this process within a second of the end of the one that started it, however that ended.
+
+    Parameters: `parent`, the other's number.
+    """
+    threading.Thread(target=_outlive_not, args=(parent,), daemon=True).start()
+
+
+def _outlive_not(parent: int) -> None:
+    if WINDOWS:  # where the number of a parent that is gone stays
+        from multiprocessing import parent_process
+
+        started_by = parent_process()
+        if started_by is not None:
+            started_by.join()
+            os._exit(1)
+        return
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)

@@ -1,0 +1,311 @@
+"""What other systems do differently, simulated on this one; and what this one does, for real."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from types import SimpleNamespace
+from urllib.parse import urlsplit
+
+import numpy as np
+import psutil
+import pytest
+
+from deltarule import create_problem, load_sweep, sweep, systems, train
+from deltarule.errors import BadInput, RunFailed
+from deltarule.files import ABANDONED_SECONDS, make_folder, read_json, write_whole
+from deltarule.problem.network import Network
+from deltarule.sweeps import store as stores
+from deltarule.sweeps import sweep as sweeping
+from deltarule.sweeps.executors import Pool
+from deltarule.sweeps.store import Store
+
+# --- replacing a file that somebody has open -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def refused(monkeypatch):
+    """Windows: `os.replace` is refused so many times, as it is while a virus scanner has the file open."""
+    left, real = [0], os.replace
+
+    def replace(part, path):
+        if left[0]:
+            left[0] -= 1
+            raise PermissionError(13, "Permission denied")
+        real(part, path)
+
+    monkeypatch.setattr(os, "replace", replace)
+    monkeypatch.setattr(systems, "WINDOWS", True)
+    monkeypatch.setattr(systems, "full_length", lambda path: path)  # it knows paths of Windows alone
+
+    def times(count):
+        left[0] = count
+
+    return times
+
+
+def test_a_file_that_is_open_for_a_moment_is_replaced_nevertheless(refused, tmp_path):
+    write_whole(tmp_path / "file", "old")
+    refused(len(systems.WAITS))
+    write_whole(tmp_path / "file", "new")
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "new" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_file_that_stays_open_is_told_and_stays(refused, tmp_path):
+    write_whole(tmp_path / "file", "old")
+    refused(1000)
+    with pytest.raises(BadInput, match="file cannot be written: another program has it open; close it there"):
+        write_whole(tmp_path / "file", "new")
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "old" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_elsewhere_what_is_refused_is_refused_at_once(refused, tmp_path, monkeypatch):
+    monkeypatch.setattr(systems, "WINDOWS", False)
+    refused(1)
+    with pytest.raises(BadInput, match="choose a folder that exists and that you may write"):
+        write_whole(tmp_path / "file", "new")
+    write_whole(tmp_path / "file", "new")
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        (r"C:\short", r"C:\short"),
+        (r"results\encoder", r"results\encoder"),
+        ("C:\\" + "a" * 300, "\\\\?\\C:\\" + "a" * 300),
+        ("C:\\" + "a" * 300 + "\\..\\" + "b" * 300, "\\\\?\\C:\\" + "b" * 300),  # this form knows no ".."
+        ("C:/" + "a" * 300, "\\\\?\\C:\\" + "a" * 300),
+        ("\\\\server\\share\\" + "a" * 300, "\\\\?\\UNC\\server\\share\\" + "a" * 300),
+        ("\\\\?\\C:\\" + "a" * 300, "\\\\?\\C:\\" + "a" * 300),
+    ],
+)
+def test_a_long_path_of_windows_has_the_form_without_a_limit(path, form):
+    assert systems._without_limit(path) == form
+
+
+def test_a_path_of_this_system_stays(tmp_path):
+    assert systems.full_length(Path("results")) == Path("results")
+
+
+@pytest.mark.parametrize("name", ["plain", "with space", "100%", "a?b#c", "δ.sqlite", "file:x?mode=ro"])
+def test_sqlite_opens_files_of_all_names(tmp_path, name):
+    if os.name == "nt" and not name.isidentifier():
+        name = "allowed"
+    for mode in ("rwc", "ro"):
+        with contextlib.closing(sqlite3.connect(systems.sqlite_address(tmp_path / name, mode), uri=True)) as connection:
+            if mode == "rwc":
+                connection.execute("CREATE TABLE t (n)")
+            assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("path", [r"\\server\share\sweep.sqlite", r"C:\out\sweep.sqlite", r"\\?\C:\out\sweep.sqlite"])
+def test_an_address_for_sqlite_names_no_computer(path):
+    assert urlsplit(systems.sqlite_address(PureWindowsPath(path), "ro")).netloc == ""
+
+
+@pytest.mark.parametrize("encoding", ["cp1252"])
+def test_another_encoding_of_screen_and_files_changes_nothing(tmp_path, encoding):
+    """As Windows has them: what is written is UTF-8 nevertheless, and what the screen lacks is replaced."""
+    recipe = '[study]\ntitle = "δ = ∂J/∂z 🎉"\n[data]\nname = "xor"\n[network]\nlayers = [2, 3, 1]\n'
+    (tmp_path / "δ.toml").write_text(recipe + "[stopping]\nmax_steps = 3\n", encoding="utf-8")
+    words = [sys.executable, "-X", "warn_default_encoding", "-m", "deltarule", "run", "δ.toml", "--out", "δ out"]
+    other = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": encoding}
+    done = subprocess.run(words, cwd=tmp_path, env=os.environ | other, capture_output=True, check=False)
+    told = done.stderr.decode(encoding)
+    assert done.returncode == 0 and f"{os.sep}src{os.sep}deltarule" not in told  # no EncodingWarning of ours
+    assert read_json(tmp_path / "δ out" / "recipe.json")["title"] == "δ = ∂J/∂z 🎉"
+
+
+# --- drives ----------------------------------------------------------------------------------------------------------
+
+LINUX = """/dev/vda / ext4 rw 0 0
+proc /proc proc rw 0 0
+server:/home /home nfs4 rw,vers=4.2 0 0
+/dev/vdb /home/fast ext4 rw 0 0
+//nas/all /mnt/all\\040of\\040us cifs rw 0 0
+me@server:/ /mnt/remote fuse.sshfs rw 0 0
+nonsense
+"""
+MACOS = """/dev/disk3s1s1 on / (apfs, sealed, local, read-only, journaled)
+//me@nas._smb._tcp.local/all on /Volumes/all of us (smbfs, nodev, nosuid, mounted by me)
+/dev/disk4 on /Volumes/USB (exfat, local)
+"""
+
+
+@pytest.mark.parametrize(
+    ("mounts", "folder", "is_remote"),
+    [
+        (LINUX, "/tmp/out", False),
+        (LINUX, "/home/me/out", True),
+        (LINUX, "/home/fast/out", False),
+        (LINUX, "/homes", False),
+        (LINUX, "/mnt/all of us/out", True),
+        (LINUX, "/mnt/remote", True),
+        (MACOS, "/Users/me/out", False),
+        (MACOS, "/Volumes/all of us/out", True),
+        (MACOS, "/Volumes/USB/out", False),
+        ("", "/tmp", False),
+    ],
+)
+def test_a_network_drive_is_known_by_its_mount(mounts, folder, is_remote):
+    assert systems._is_remote_mount(mounts, PurePosixPath(folder)) is is_remote
+
+
+def test_a_network_drive_of_windows_is_known_by_its_name_or_its_kind(monkeypatch):
+    kinds = {"C:\\": 3, "Z:\\": 4}
+    kernel = SimpleNamespace(GetDriveTypeW=kinds.__getitem__)
+    monkeypatch.setattr(ctypes, "windll", SimpleNamespace(kernel32=kernel), raising=False)
+    drives = [r"\\server\share", r"\\?\UNC\server\share", "Z:", "\\\\?\\Z:", "C:", "\\\\?\\C:"]
+    assert [systems._is_remote_drive(drive) for drive in drives] == [True, True, True, True, False, False]
+
+
+def test_a_folder_of_this_machine_is_on_it(tmp_path):
+    assert not systems.is_remote(tmp_path)
+
+
+def test_on_a_network_drive_a_store_shares_no_memory_and_loses_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(systems, "is_remote", lambda folder: True)
+    seen = set()
+
+    def look(progress):
+        with contextlib.closing(sqlite3.connect(tmp_path / "sweep.sqlite")) as reading:
+            seen.add(reading.execute("PRAGMA journal_mode").fetchone()[0])
+            assert reading.execute("SELECT count(*) FROM members").fetchone()[0] == progress.done
+
+    grid = {"optimizer.learning_rate": [1.0, 2.0], "network.layers": [[8, 3, 8], [8, 4, 8]]}
+    settings = {"out": tmp_path, "seeds": 2, "engine": "reference", "progress": look}
+    table = sweep("encoder", grid | {"stopping.max_steps": [20]}, **settings)
+    assert len(table) == 8 and seen == {"delete"} and not list(tmp_path.glob("sweep.sqlite-*"))
+    table.close()
+    with contextlib.closing(load_sweep(tmp_path)) as table:
+        assert len(table) == 8
+
+
+def test_a_store_that_another_program_keeps_to_itself_is_told_and_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr(systems, "is_remote", lambda folder: True)
+    monkeypatch.setattr(stores, "PATIENCE_SECONDS", 0.1)
+    with Store(tmp_path) as store:
+        store.note(name="mine")
+        with contextlib.closing(sqlite3.connect(tmp_path / "sweep.sqlite", isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            with pytest.raises(RunFailed, match="has been in use by another program.* go on with --resume"):
+                store.note(name="yours")
+        assert store.about() == {"name": "mine"}
+
+
+# --- signals and processes -------------------------------------------------------------------------------------------
+
+
+def requests():
+    return [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+
+
+@pytest.mark.parametrize("number", requests())
+def test_a_request_to_end_is_ctrl_c(number):
+    before = signal.getsignal(number)
+    with systems.endings_as_ctrl_c(), pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(number)
+    assert signal.getsignal(number) == before
+
+
+@pytest.mark.parametrize("number", requests())
+def test_a_request_to_end_ends_a_training_as_ctrl_c_does(number):
+    problem = create_problem(Network([1, 1]), np.zeros((1, 1)), [0.0])
+    with systems.endings_as_ctrl_c():
+        run = train(problem, max_steps=10**9, engine="reference", progress=lambda seen: signal.raise_signal(number))
+    assert run.interrupted and 0 < run.steps[0] < 10**9
+
+
+def test_what_is_to_be_ignored_is_ignored(monkeypatch):
+    """nohup has SIGHUP ignored, and a shell SIGINT of what runs in the background: SIGTERM ends that, too."""
+    hangup = getattr(signal, "SIGHUP", signal.SIGTERM)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (hangup, signal.SIGINT)}
+    try:
+        with systems.endings_as_ctrl_c():
+            signal.raise_signal(hangup)
+            if hangup != signal.SIGTERM:
+                with pytest.raises(KeyboardInterrupt):
+                    signal.raise_signal(signal.SIGTERM)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def test_in_another_thread_signals_are_left_alone():
+    before, during = signal.getsignal(signal.SIGTERM), []
+
+    def work():
+        with systems.endings_as_ctrl_c():
+            during.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert during == [before]
+
+
+PARENT = """
+import os, sys, time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from deltarule import systems
+if __name__ == "__main__":
+    with ProcessPoolExecutor(1, get_context("spawn"), systems.end_with, (os.getpid(),)) as pool:
+        print(pool.submit(os.getpid).result(), flush=True)
+        pool.submit(time.sleep, 600)
+        time.sleep(600)
+"""
+
+
+def test_a_worker_ends_with_the_one_that_started_it(tmp_path):
+    (tmp_path / "parent.py").write_text(PARENT, encoding="utf-8")
+    with subprocess.Popen([sys.executable, tmp_path / "parent.py"], stdout=subprocess.PIPE, text=True) as parent:
+        worker = psutil.Process(int(parent.stdout.readline()))
+        time.sleep(1.2)  # it lives as long as the other one does
+        assert worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE
+        parent.kill()
+    _, alive = psutil.wait_procs([worker], timeout=20)
+    assert alive == [] or worker.status() == psutil.STATUS_ZOMBIE
+
+
+def test_workers_that_are_spawned_come_to_the_same_table(tmp_path, monkeypatch):
+    """As on Windows and macOS: a worker knows nothing but what it is told."""
+
+    @contextlib.contextmanager
+    def spawned(*given):
+        with ProcessPoolExecutor(2, get_context("spawn"), systems.end_with, (os.getpid(),)) as executor:
+            yield Pool(lambda: executor, 2, lambda: None, 1)
+
+    def rows():
+        table = sweep("encoder", grid, seeds=3, engine="reference")
+        return [{name: value for name, value in row.items() if not name.endswith("_seconds")} for row in table.rows()]
+
+    grid = {"network.layers": [[8, 3, 8], [8, 4, 8]], "stopping.max_steps": [50], "optimizer.learning_rate": [1.0, 9.0]}
+    expected = rows()
+    monkeypatch.setattr(sweeping, "pool", spawned)
+    assert rows() == expected
+
+
+# --- what killed processes leave -------------------------------------------------------------------------------------
+
+
+def test_what_a_killed_process_has_left_of_a_file_is_removed_in_time(tmp_path):
+    old, new, other = (tmp_path / name for name in (".deltarule-1.part", ".deltarule-2.part", "mine.part"))
+    for path in (old, new, other):
+        path.write_bytes(b"half")
+    for path in (old, other):
+        os.utime(path, (time.time() - ABANDONED_SECONDS - 60,) * 2)
+    make_folder(tmp_path)
+    assert sorted(tmp_path.iterdir()) == [new, other]
