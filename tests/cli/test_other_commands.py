@@ -83,3 +83,12 @@ def test_lr_range_suggests_a_rate_and_draws_it(deltarule, tmp_path):
     assert len(record["rates"]) == len(record["objective"]) == 60
     assert (tmp_path / "out" / "lr_range.svg").exists() and (tmp_path / "out" / "lr_range.json").exists()
     assert "Suggested learning rate" in deltarule(*words)[1]
+
+
+def test_claims_go_on_in_their_folder(deltarule, tmp_path):
+    (tmp_path / "own.py").write_text(CLAIMS, encoding="utf-8")
+    words = ("claims", "digits", "--claims", tmp_path / "own.py", "--seeds", 8, "--json")
+    status, out, err = deltarule(*words, "--resume")
+    assert (status, out) == (2, "") and "--resume goes on with the claims in the folder of --out" in err
+    first = deltarule(*words, "--out", tmp_path / "out", "--resume")[1]
+    assert deltarule(*words, "--out", tmp_path / "out", "--resume")[1] == first

@@ -21,6 +21,7 @@ from deltarule.cli.common import (
     show_all,
 )
 
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the claims in the folder of --out, or start them.")]
 OwnClaims = Annotated[
     Path | None,
     typer.Option("--claims", metavar="FILE", help="Judge the claims of this Python file instead; this runs its code."),
@@ -35,15 +36,18 @@ def claims(
     data: Data = None,
     claims: OwnClaims = None,
     out: Out = None,
+    resume: Resume = False,
     json: Json = False,
 ) -> None:
     """Judge what a study's report claims: its figure and ours, for how many seeds it holds, and the verdict."""
     from deltarule.errors import BadInput
-    from deltarule.files import make_folder, write_json
+    from deltarule.files import make_folder
     from deltarule.reports.tables import claims_table
     from deltarule.studies.reporting import write_report
     from deltarule.studies.results import claims_of_file, claims_of_study, judge_study
 
+    if resume and out is None:
+        raise BadInput("--resume goes on with the claims in the folder of --out; name that folder too")
     recipe = chosen_recipe(study, seeds=seeds)
     if claims is not None and claims.is_file():
         console(to_errors=True).print(f"Running the code in {claims}, to read the claims that it defines.")
@@ -58,10 +62,11 @@ def claims(
             seeds=seeds or recipe.configuration.study.seeds,
             engine=chosen_engine(engine, recipe, device),
             data_dir=data,
+            folder=folder,
+            resume=resume,
             progress=None if progress is None else lambda what, seen: progress(seen),
         )
     if folder is not None:
-        write_json(folder / "claims.json", results)
         write_report(folder)
     if json:
         print_json(results)
@@ -71,3 +76,5 @@ def claims(
         f"{results.study} on {results.data}: {len(results.claims)} claims, {results.seeds} seeds, "
         f"{results.engine} engine, {results.seconds:.0f} s."
     )
+    for note in results.notes:
+        console().print(f"Note: {note}.")

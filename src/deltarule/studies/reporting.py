@@ -345,7 +345,7 @@ def _claims(place: Path, id: str) -> Made:
     results = read_json(place / "claims.json")
     claims, study = results["claims"], str(results["study"])
     drawn = _Drawn(id)
-    judged = [one for one in claims if one["share"] is not None]
+    judged, missing = [one for one in claims if one["share"] is not None], results.get("missing", ())
     if judged:
         columns = ([one[name] for one in judged] for name in ("id", "share", "interval", "needed"))
         drawn.add(score_figures.shares_with_needed(*columns))
@@ -365,6 +365,8 @@ def _claims(place: Path, id: str) -> Made:
         else (),
         figures=drawn.parts,
         claims=claims,
+        notes=[f"{note}." for note in results.get("notes", ())],
+        unfinished=f"not judged yet: {', '.join(missing)}; go on by --resume" if missing else "",
     )
     return study, block
 

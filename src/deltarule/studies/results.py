@@ -1,11 +1,14 @@
 """The results of a study: all its claims judged, and the digests that show by which criteria."""
 
+import contextlib
+import hashlib
 import importlib
 import importlib.util
+import json
 import platform
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -16,18 +19,27 @@ import numpy as np
 
 from deltarule.engines.base import Engine
 from deltarule.errors import BadInput, RunFailed
-from deltarule.files import read_json
+from deltarule.files import read_json, write_json
+from deltarule.problem.configuration import changed
+from deltarule.problem.resolved import configuration_hash
 from deltarule.studies.experiments import Experiments, Told
 from deltarule.studies.recipes import Recipe
-from deltarule.studies.verdicts import Claim, Verdict, claims_of, judged
+from deltarule.studies.verdicts import Claim, Verdict, claims_of, judged, verdict_of
+from deltarule.sweeps.store import FILE as STORE
+
+FILE = "claims.json"
 
 
 @dataclass(frozen=True)
 class StudyResults:
     """A study's claims, judged over so many seeds: what `deltarule claims` shows and writes.
 
-    `engine` names the engines that trained; `seconds` are those of all trainings; `versions` those of deltarule,
-    Python and NumPy.
+    engine      names of the engines that trained
+    seconds     of all trainings
+    versions    of deltarule, Python and NumPy
+    notes       sentences worth knowing: that other rows stand in for the study's data, what was left out
+    missing     the claims that are not judged yet, by their ids
+    basis       SHA-256 of what decides the verdicts beside the criteria: data, recipe, seeds, engine asked for
     """
 
     study: str
@@ -38,6 +50,9 @@ class StudyResults:
     seconds: float
     versions: dict[str, str]
     claims: tuple[Verdict, ...]
+    notes: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    basis: str = ""
 
 
 def judge_study(
@@ -47,27 +62,104 @@ def judge_study(
     seeds: int,
     engine: Engine | str = "auto",
     data_dir: str | Path | None = None,
+    folder: Path | None = None,
+    resume: bool = False,
+    notes: tuple[str, ...] = (),
     tell: Callable[[str], None] | None = None,
     progress: Told | None = None,
 ) -> StudyResults:
-    """Judge every claim of a study over so many seeds; `tell` is called with each claim's id as its turn comes."""
-    started = time.perf_counter()
-    experiments = Experiments(recipe, seeds=seeds, engine=engine, data_dir=data_dir, progress=progress)
-    verdicts = []
-    for claim in claims:
-        if tell is not None:
-            tell(claim.id)
-        verdicts.append(judged(claim, experiments))
+    """Judge every claim of a study over so many seeds.
+
+    folder : where `claims.json` is written, anew after each claim; the sweeps of claims are kept in folders in it.
+    resume : go on with what is there: claims that were judged by the same criterion are not judged again.
+    notes : sentences that stand in the results.
+    tell : called with each claim's id as its turn comes.
+
+    Raises `BadInput` for a folder with claims of other data, settings, seeds or engine; and for one with sweeps without
+    `resume`: they would be mixed with those of these claims.
+    """
+    experiments = Experiments(recipe, seeds=seeds, engine=engine, data_dir=data_dir, progress=progress, folder=folder)
+    with contextlib.closing(experiments):
+        results = _begun(experiments, claims, notes)
+        if folder is not None:
+            results = _gone_on(results, claims, folder, resume)
+        before, started = results, time.perf_counter()
+        verdicts = {one.id: one for one in before.claims}
+        engines = {name for name in before.engine.split(", ") if name}
+        for claim in claims:
+            if claim.id in verdicts:
+                continue
+            if tell is not None:
+                tell(claim.id)
+            verdicts[claim.id] = judged(claim, experiments)
+            results = replace(
+                before,
+                engine=", ".join(sorted(engines | experiments.engines)),
+                seconds=before.seconds + time.perf_counter() - started,
+                claims=tuple(verdicts[one.id] for one in claims if one.id in verdicts),
+                missing=tuple(one.id for one in claims if one.id not in verdicts),
+            )
+            if folder is not None:
+                write_json(folder / FILE, results)
+    return results
+
+
+def _begun(experiments: Experiments, claims: tuple[Claim, ...], notes: tuple[str, ...]) -> StudyResults:
+    remark = experiments.dataset.remark
     return StudyResults(
-        study=recipe.name,
+        study=experiments.recipe.name,
         data=experiments.dataset.name,
         date=date.today().isoformat(),
-        seeds=seeds,
-        engine=", ".join(sorted(experiments.engines)),
-        seconds=time.perf_counter() - started,
+        seeds=experiments.seeds,
+        engine="",
+        seconds=0.0,
         versions={"deltarule": version("deltarule"), "python": platform.python_version(), "numpy": np.__version__},
-        claims=tuple(verdicts),
+        claims=(),
+        notes=(remark, *notes) if remark else notes,
+        missing=tuple(claim.id for claim in claims),
+        basis=_basis(experiments),
     )
+
+
+def _basis(experiments: Experiments) -> str:
+    configuration, engine = experiments.recipe.configuration, experiments.engine
+    variants = [configuration, *(changed(configuration, one.set) for one in configuration.experiment)]
+    content = {
+        "recipe": [configuration_hash(one) for one in variants],
+        "grid": configuration.grid,
+        "data": experiments.dataset.digest,
+        "seeds": experiments.seeds,
+        "engine": engine if isinstance(engine, str) else engine.name,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=list).encode()).hexdigest()
+
+
+def _gone_on(begun: StudyResults, claims: tuple[Claim, ...], folder: Path, resume: bool) -> StudyResults:
+    """The results with those verdicts of the folder that still hold; from here on the folder holds them."""
+    file = folder / FILE
+    if resume and file.exists():
+        begun = _with_verdicts(begun, read_json(file), {claim.id: claim.digest for claim in claims}, folder)
+    elif any(folder.glob(f"*/{STORE}")):
+        raise BadInput(f"{folder} holds sweeps already; go on with its claims by --resume, or name another folder")
+    write_json(file, begun)
+    return begun
+
+
+def _with_verdicts(begun: StudyResults, found: Any, digests: Mapping[str, str], folder: Path) -> StudyResults:
+    if not isinstance(found, dict) or found.get("basis") != begun.basis:
+        raise BadInput(f"{folder} holds claims of other data, settings, seeds or engine; name another folder")
+    try:
+        verdicts = {one["id"]: verdict_of(one) for one in found["claims"] if digests.get(one["id"]) == one["digest"]}
+        return replace(
+            begun,
+            date=begun.date if set(digests) - set(verdicts) else str(found["date"]),
+            engine=str(found["engine"]),
+            seconds=float(found["seconds"]),
+            claims=tuple(verdicts[id] for id in digests if id in verdicts),
+            missing=tuple(id for id in digests if id not in verdicts),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInput(f"{folder / FILE} is not as deltarule writes it; remove it to start again") from error
 
 
 def claims_of_study(recipe: Recipe) -> tuple[Claim, ...]:

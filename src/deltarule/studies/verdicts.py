@@ -9,7 +9,7 @@ import hashlib
 import inspect
 import textwrap
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -196,6 +196,22 @@ def judged(claim: Claim, experiments: "Experiments") -> Verdict:
         digest=claim.digest,
         changed=claim.changed,
     )
+
+
+def verdict_of(table: Mapping[str, Any]) -> Verdict:
+    """A verdict as JSON has it, read back.
+
+    Raises `KeyError` or `TypeError` for anything else.
+    """
+    named = {one.name: table[one.name] for one in fields(Verdict)}
+    named["interval"] = None if table["interval"] is None else Interval(*table["interval"])
+    named["conventions"] = _shares(table["conventions"])
+    named["control"] = None if table["control"] is None else _shares(table["control"])
+    return Verdict(**named)
+
+
+def _shares(table: Mapping[str, Any]) -> dict[str, Share]:
+    return {name: Share(**{**one, "interval": Interval(*one["interval"])}) for name, one in table.items()}
 
 
 def share(holds: Any, needed: float) -> Share:

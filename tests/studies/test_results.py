@@ -1,0 +1,108 @@
+"""Claims judged into a folder: whole at every moment, gone on with, never mixed with those of other trainings."""
+
+import pytest
+
+from deltarule.errors import BadInput
+from deltarule.files import read_json, to_jsonable, write_json
+from deltarule.studies.recipes import load_recipe, with_settings
+from deltarule.studies.results import judge_study
+from deltarule.studies.verdicts import Evidence, claim
+
+ENCODER = with_settings(load_recipe("encoder"), {"stopping.max_steps": 20})
+DESCRIBED = {"says": "it falls", "report": "down", "criterion": "it falls", "needed": 0.9}
+
+
+@claim("one", **DESCRIBED)
+def one(experiments):
+    run = experiments.run()
+    return Evidence("it fell", {"": run.objective < 100, "or not": run.objective > 100})
+
+
+@one.control("nothing")
+def _(experiments):
+    return Evidence("still", {"": experiments.run().objective < 1e9})
+
+
+@claim("two", **DESCRIBED)
+def two(experiments):
+    table = experiments.sweep("rates", {"optimizer.learning_rate": [1.0, 10.0]})
+    return Evidence("it fell", {"": [row["train_objective"] < 100 for row in table.rows()]})
+
+
+@claim("three", **DESCRIBED)
+def three(experiments):
+    return Evidence("no figure", {})
+
+
+CLAIMS = (one, two, three)
+
+
+def judged(folder, **given):
+    return judge_study(ENCODER, CLAIMS, **{"seeds": 3, "folder": folder, **given})
+
+
+def without_times(results):
+    record = to_jsonable(results)
+    return {name: value for name, value in record.items() if name not in ("seconds", "date")}
+
+
+def test_the_file_holds_every_verdict_as_soon_as_it_is_there(tmp_path):
+    seen = []
+
+    def look(id):
+        found = read_json(tmp_path / "claims.json")
+        seen.append((id, [one["id"] for one in found["claims"]], found["missing"]))
+
+    results = judged(tmp_path, tell=look)
+    assert seen == [
+        ("one", [], ["one", "two", "three"]),
+        ("two", ["one"], ["two", "three"]),
+        ("three", ["one", "two"], ["three"]),
+    ]
+    assert results.missing == () and read_json(tmp_path / "claims.json") == to_jsonable(results)
+
+
+@pytest.mark.parametrize("end", range(len(CLAIMS)))
+def test_claims_that_were_interrupted_go_on_and_come_to_the_same(tmp_path, end):
+    def stop(id):
+        if id == CLAIMS[end].id:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        judged(tmp_path, tell=stop)
+    told = []
+    results = judged(tmp_path, resume=True, tell=told.append)
+    assert told == [one.id for one in CLAIMS[end:]]
+    assert without_times(results) == without_times(judged(None))
+
+
+def test_what_is_judged_is_not_judged_again_unless_its_criterion_is_another(tmp_path):
+    first, told = judged(tmp_path), []
+    assert judged(tmp_path, resume=True, tell=told.append) == first and told == []
+    record = read_json(tmp_path / "claims.json")
+    record["claims"][0]["digest"] = "of another criterion"
+    write_json(tmp_path / "claims.json", record)
+    assert judged(tmp_path, resume=True, tell=told.append).claims == first.claims and told == ["one"]
+
+
+@pytest.mark.parametrize("given", [{"seeds": 4}, {"engine": "reference"}])
+def test_claims_of_other_trainings_are_refused(tmp_path, given):
+    judged(tmp_path)
+    before = (tmp_path / "claims.json").read_bytes()
+    with pytest.raises(BadInput, match="holds claims of other data, settings, seeds or engine; name another folder"):
+        judged(tmp_path, resume=True, **given)
+    assert (tmp_path / "claims.json").read_bytes() == before
+
+
+def test_sweeps_that_are_there_are_gone_on_with_only_where_that_is_asked_for(tmp_path):
+    judged(tmp_path)
+    with pytest.raises(BadInput, match="holds sweeps already; go on with its claims by --resume"):
+        judged(tmp_path)
+
+
+@pytest.mark.parametrize("damage", [{"claims": [{"id": "one", "digest": one.digest}]}, {"claims": 3}])
+def test_a_damaged_file_is_refused_in_a_sentence(tmp_path, damage):
+    judged(tmp_path)
+    write_json(tmp_path / "claims.json", {**read_json(tmp_path / "claims.json"), **damage})
+    with pytest.raises(BadInput, match=r"claims\.json is not as deltarule writes it; remove it to start again"):
+        judged(tmp_path, resume=True)
