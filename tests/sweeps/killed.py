@@ -34,7 +34,8 @@ if __name__ == "__main__":
     from deltarule.sweeps import grid
     from deltarule.training import train as training
 
-    training.CHECKPOINT_SECONDS = 0.02  # so that most are killed with a checkpoint behind them
+    # So that most are killed with a checkpoint behind them.
+    training.CHECKPOINT_SECONDS, training.SAVING_SHARE = 0.02, 1.0
     grid.MOST_MEMBERS = 8
     folder = Path(sys.argv[1])
     (folder / "mine.toml").write_text(RECIPE, encoding="utf-8")

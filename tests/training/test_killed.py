@@ -17,7 +17,7 @@ from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.training import train as training
 
-training.CHECKPOINT_SECONDS = 0.02
+training.CHECKPOINT_SECONDS, training.SAVING_SHARE = 0.02, 1.0
 x = np.eye(8)
 problem = create_problem(Network([8, 3, 8], "sigmoid", "sigmoid"), x, x, optimizer="momentum",
                          learning_rate=1.0, batch_size=3, dropout=0.1, seeds=range(20))

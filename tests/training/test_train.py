@@ -177,12 +177,13 @@ def test_a_resumed_run_equals_an_unbroken_one(tmp_path_factory, looked):
     unbroken = train(problem, **rules)
     from deltarule.training import train as module
 
-    before, module.CHECKPOINT_SECONDS = module.CHECKPOINT_SECONDS, 0.0
+    before = module.CHECKPOINT_SECONDS, module.SAVING_SHARE
+    module.CHECKPOINT_SECONDS, module.SAVING_SHARE = 0.0, np.inf
     try:
         with pytest.raises(Enough):
             train(problem, **rules, checkpoint=file, progress=breaking)
     finally:
-        module.CHECKPOINT_SECONDS = before
+        module.CHECKPOINT_SECONDS, module.SAVING_SHARE = before
     assert file.exists()
     assert same(train(problem, **rules, checkpoint=file, resume=True), unbroken)
     assert same(train(problem, **rules, checkpoint=file, resume=True), unbroken)  # a finished one is simply read

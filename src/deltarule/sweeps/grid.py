@@ -29,8 +29,9 @@ from deltarule.training.populations import LIMITS, network_of, problem_of_member
 MOST_MEMBERS = 1_000
 """Members of a population at most: what is lost when a worker dies, and what a commit to the store holds."""
 
-MOST_BYTES = 2**30
-"""What the members of a population may take of memory, beside the data that they share."""
+MOST_BYTES = 2**28
+"""What the members of a population may take of memory, beside the data that they share. More would not train
+faster, and would be longer without a word of progress."""
 
 
 @dataclass(frozen=True)

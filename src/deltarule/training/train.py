@@ -33,6 +33,8 @@ from deltarule.training.stopping import StopRules, Watch, crossing
 
 STRETCH_SECONDS = 0.2
 CHECKPOINT_SECONDS = 10.0
+SAVING_SHARE = 0.05
+"""Checkpoints of large populations take seconds to write: then they are fewer, to take no more than this share."""
 DEFAULT_LOOKS = 200
 
 
@@ -173,7 +175,8 @@ class _Training:
     ) -> None:
         """Advance until no member is left, or somebody interrupts."""
         pace = Pace()
-        saved = started = time.perf_counter()
+        started = time.perf_counter()
+        due = started + CHECKPOINT_SECONDS
         before = self.seconds
         if not self.history.steps:
             self._arrive()
@@ -182,9 +185,10 @@ class _Training:
                 self._stretch(n)
             now = time.perf_counter()
             self.seconds = before + now - started
-            if file is not None and now - saved > CHECKPOINT_SECONDS:
+            if file is not None and now > due:
                 self.save(file)
-                saved = now
+                saved = time.perf_counter()
+                due = saved + max(CHECKPOINT_SECONDS, (saved - now) / SAVING_SHARE)
             if progress is not None:
                 progress(self._progress())
         self.seconds = before + time.perf_counter() - started

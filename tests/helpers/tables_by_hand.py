@@ -1,0 +1,55 @@
+"""Tables of sweeps made by hand, in the place of trainings: what claims ask of `Experiments` and `Sweep`."""
+
+import json
+
+import numpy as np
+
+
+def key_of(settings):
+    return json.dumps(settings, sort_keys=True, default=list)
+
+
+class Table:
+    """A sweep's answers from rows that were written down: by settings, a row for each fold or seed."""
+
+    def __init__(self, rows):
+        self.by_settings = {key_of(settings): (settings, some) for settings, some in rows}
+
+    def __len__(self):
+        return sum(len(some) for _, some in self.by_settings.values())
+
+    def rows(self):
+        return [{**settings, **row} for settings, some in self.by_settings.values() for row in some]
+
+    def rows_of(self, settings):
+        return self.by_settings[key_of(settings)][1]
+
+    def scores(self, part):
+        pairs = self.by_settings.values()
+        return [one for one, _ in pairs], np.array([[row[f"{part}_accuracy"] for row in some] for _, some in pairs])
+
+    def best(self, n, part):
+        return sorted(self.rows(), key=lambda row: -row[f"{part}_accuracy"])[:n]
+
+
+class Tables:
+    """A study whose sweeps are tables made by hand."""
+
+    def __init__(self, recipe, **tables):
+        self.recipe, self.tables = recipe, tables
+        self.experiments = {one.name: dict(one.set) for one in recipe.configuration.experiment}
+
+    def settings_of(self, experiment):
+        return self.experiments[experiment]
+
+    def sweep(self, name, *_, **__):
+        return self.tables[name.replace("-", "_")]
+
+
+def rows(count, **columns):
+    """So many rows, each column one value for all or a list of them."""
+    spread = {
+        name: list(value) if isinstance(value, list | np.ndarray) else [value] * count
+        for name, value in columns.items()
+    }
+    return [{name: value[place] for name, value in spread.items()} for place in range(count)]
