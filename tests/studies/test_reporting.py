@@ -104,11 +104,17 @@ def test_a_sweep_is_ranked_first_and_last(tmp_path):
         [best] = table.configurations(1)
         diverged = table.diverged
     [block] = report_of(tmp_path).sections[0].blocks
-    [figure] = block.figures
-    assert figure.title == "First and last of 6, by mean"
+    figures = {one.title: one for one in block.figures}
+    ranked = figures["First and last of 6, by mean"]
     rate, activation = best.settings["optimizer.learning_rate"], best.settings["network.activation"]
-    assert f"First: learning rate {rate}, activation {activation}, seeds 2" in figure.alt
-    assert dict(block.facts)["rows"] == f"12, {diverged} of them diverged"
+    assert f"First: learning rate {rate:g}, activation {activation}, " in ranked.alt
+    assert [row[-1] for row in ranked.table[1:2]] == [f"{best.mean:.4f}"] and len(ranked.table) == 7
+    assert {"Is the winner more than noise?", "What each parameter is worth"} < set(figures)
+    assert any(title.startswith("Every configuration") for title in figures)
+    facts = dict(block.facts)
+    assert (
+        facts["rows"] == f"12, {diverged} of them diverged" and facts["configurations"] == "6, over 2 folds and seeds"
+    )
 
 
 def test_a_folder_that_is_not_there():

@@ -65,6 +65,7 @@ def sweep(
     json: Json = False,
 ) -> None:
     """Train every combination of a recipe's grid over folds and seeds, or print what an earlier sweep came to."""
+    from deltarule.studies.reporting import write_report
     from deltarule.studies.sweeping import sweep as swept
     from deltarule.studies.sweeping import sweep_outcome
 
@@ -93,6 +94,8 @@ def sweep(
             progress=progress,
         )
     outcome = sweep_outcome(done, out)
+    if out is not None:
+        write_report(out)
     if json:
         print_json(outcome)
         return

@@ -36,7 +36,7 @@ class Part:
     svg         the picture
     alt         what it shows, in words
     hover       for each axes the curves with their points: place across and down in the SVG, then the values
-    table       the numbers of its curves, a list of rows, the first of them the headings; empty where it has none
+    table       its numbers, a list of rows, the first of them the headings; empty where it has none
     """
 
     id: str
@@ -47,10 +47,10 @@ class Part:
     table: list[list[str]]
 
 
-def part(figure: "Figure", id: str) -> Part:
+def part(figure: "Figure", id: str, table: list[list[str]] | None = None) -> Part:
     """A figure as part of a page.
 
-    Parameters: `id`, a name that no other figure of the page has.
+    Parameters: `id`, a name that no other figure of the page has; `table`, its numbers, None for those of its curves.
 
     >>> from deltarule.reports.figures import object_curves
     >>> made = part(object_curves([0, 10], [[0.5, 0.4], [0.9, 0.8]], ["cat", "dog"]), "objects")
@@ -62,7 +62,7 @@ def part(figure: "Figure", id: str) -> Part:
         svg = _svg(figure, id)
         hover = [found for axes in figure.axes if (found := _hover(figure, axes))["curves"]]
     alt = alt_text(figure)
-    return Part(id, alt.split(". ")[0].rstrip("."), svg, alt, hover, _table(figure))
+    return Part(id, alt.split(". ")[0].rstrip("."), svg, alt, hover, _table(figure) if table is None else table)
 
 
 def _svg(figure: "Figure", id: str) -> str:

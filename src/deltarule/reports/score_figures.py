@@ -12,7 +12,7 @@ from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers
 from deltarule.reports import style
 from deltarule.reports.network_figures import CELL, MOST_CHARACTERS, MOST_COLUMNS, MOST_ROWS
-from deltarule.reports.sheet import MOST_LINES, Sheet, wrapped
+from deltarule.reports.sheet import MOST_LINES, Sheet, width_of, wrapped
 from deltarule.stats.planes import DecisionPlane
 
 if TYPE_CHECKING:
@@ -284,7 +284,9 @@ def top_and_bottom(columns: Sequence[str], rows: Sequence[Sequence[str]], *, ran
         lines.insert(count, ("…", [""] * len(columns)))
     with style.drawing():
         cells = [[_short(cell) for cell in line] for line in (columns, *(row for _, row in lines))]
-        ends = np.cumsum([max(map(_points_of, column)) + COLUMN_GAP for column in zip(*cells, strict=True)])
+        ends = np.cumsum(
+            [max(width_of(cell, 8, "bold") for cell in column) + COLUMN_GAP for column in zip(*cells, strict=True)]
+        )
         width = max(4.0, 1.0 + float(ends[-1]) / 72)
         sheet = Sheet.of_axes(f"First and last of {len(rows):,}, by {ranked}", width, 1.3 + CELL[1] * len(lines))
         axes = sheet.axes
@@ -413,16 +415,6 @@ def _broken(name: str, columns: int) -> str:
 
 def _short(text: str) -> str:
     return wrapped(text, 21).split("\n")[0]
-
-
-def _points_of(text: str) -> float:
-    """How wide a text is in a bold table, in points."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import TextPath
-
-    return (
-        float(TextPath((0, 0), text, prop=FontProperties(size=8, weight="bold")).get_extents().width) if text else 0.0
-    )
 
 
 def _fitting(counts: Integers) -> float:

@@ -6,6 +6,7 @@ T looks · K members
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -235,3 +236,33 @@ def plain(text: str) -> str:
 def wrapped(text: str, width: int) -> str:
     """Text in up to four lines of so many characters, as Matplotlib takes it."""
     return plain("\n".join(textwrap.wrap(text, width, max_lines=4, placeholder=" …")))
+
+
+def fitted(text: str, points: float, size: float) -> str:
+    """As much of a text as fits into so many points, in a font of a size, as Matplotlib takes it.
+
+    >>> fitted("learning rate", 200, 8), fitted("learning rate", 40, 8)
+    ('learning rate', 'learnin…')
+    """
+    line = " ".join(text.split())
+    if width_of(line, size) <= points:
+        return plain(line)
+    room = points - width_of("…", size)
+    ends = np.cumsum([_advance(character, "normal") for character in line]) * size
+    return plain(f"{line[: int((ends <= room).sum())]}…")
+
+
+def width_of(text: str, size: float, weight: str = "normal") -> float:
+    """How wide a text is, in points; what is drawn may be a little narrower."""
+    return size * sum(_advance(character, weight) for character in text)
+
+
+@cache
+def _advance(character: str, weight: str) -> float:
+    """How wide a character is, as a share of the size of the font."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    with style.drawing():
+        font = FontProperties(family=style.STYLE["font.family"], size=100, weight=weight)
+        return float(text_to_path.get_text_width_height_descent(plain(character), font, False)[0]) / 100

@@ -1,5 +1,6 @@
 """The report of a folder: its records, and those of the folders in it, read and drawn as one page."""
 
+import contextlib
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,11 +12,12 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.files import load_arrays, read_json, write_whole
 from deltarule.problem.sentences import as_toml
-from deltarule.reports import figures, network_figures, score_figures
+from deltarule.reports import figures, network_figures, score_figures, sweep_figures
 from deltarule.reports.inline import Part, part
 from deltarule.reports.report import Block, Report, Section, Through, report_page
 from deltarule.reports.sheet import MOST_LINES
 from deltarule.reports.tables import ENDED
+from deltarule.stats.effects import Effects, Ranking, effects, ranking, said
 from deltarule.stats.planes import DecisionPlane
 from deltarule.studies.portrait import MOST_ROWS, Portrait, read_portrait
 from deltarule.studies.recipes import bundled, load_recipe
@@ -56,6 +58,8 @@ def report_of(folder: str | Path) -> Report:
     ...     report_of(empty).unfinished
     ['there are no records here yet; write some with `deltarule run STUDY --out` and this folder']
     """
+    from jinja2 import TemplateError
+
     folder = Path(folder)
     if not folder.is_dir():
         raise BadInput(f"there is no folder '{folder}'; name one that deltarule has written with --out")
@@ -66,7 +70,8 @@ def report_of(folder: str | Path) -> Report:
                 continue
             try:
                 study, block = record.made(place, f"part-{len(made) + 1}")
-            except (BadInput, AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+                report_page(Report(study, [Section("", study, "", [block])]))  # what cannot be drawn is found here
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, TemplateError) as error:
                 told = str(error) if isinstance(error, BadInput) else "it is not as deltarule writes it; write it again"
                 unfinished.append(f"{_named(place / record.file, folder)} cannot be read: {told}")
                 continue
@@ -204,8 +209,8 @@ class _Drawn:
     def __post_init__(self) -> None:
         self.parts: list[Part] = []
 
-    def add(self, figure: "Figure") -> None:
-        self.parts.append(part(figure, f"{self.id}-figure-{len(self.parts) + 1}"))
+    def add(self, figure: "Figure", table: list[list[str]] | None = None) -> None:
+        self.parts.append(part(figure, f"{self.id}-figure-{len(self.parts) + 1}", table))
 
 
 def _draw_curves(drawn: _Drawn, curves: figures.Curves) -> None:
@@ -388,38 +393,81 @@ def _range(place: Path, id: str) -> Made:
 
 
 def _sweep(place: Path, id: str) -> Made:
-    table = load_sweep(place)
-    try:
-        scored, study, quantity = (
-            table.configurations(MOST_RANKED),
-            table.name,
-            f"{table.metric} on {table.ranked} rows",
-        )
-        facts = [("rows", f"{len(table):,}, {table.diverged:,} of them diverged"), ("ranked by", f"mean {quantity}")]
-    finally:
-        table.close()
-    drawn = _Drawn(id)
-    if scored:
-        keys = list(scored[0].settings)
-        columns = [*(key.rpartition(".")[2].replace("_", " ") for key in keys), "seeds", "least", "greatest", "mean"]
-        rows = [
-            [*(_plain(one.settings[key]) for key in keys), f"{one.rows:,}"]
-            + [f"{value:.4f}" for value in (one.least, one.greatest, one.mean)]
-            for one in scored
+    with contextlib.closing(load_sweep(place)) as table:
+        study, quantity = table.name, f"{table.metric.replace('_', ' ')} on {table.ranked} rows"
+        settings, scores = table.scores()
+        tested = table.scores("test")[1] if table.metric == "accuracy" else np.empty((0, 0))
+        facts = [
+            ("rows", f"{len(table):,}, {table.diverged:,} of them diverged"),
+            ("configurations", f"{len(settings):,}, over {scores.shape[1]:,} folds and seeds"),
+            ("ranked by", f"mean {quantity}"),
         ]
-        drawn.add(score_figures.top_and_bottom(columns, rows, ranked="mean"))
+        notes = [f"{note}." for note in table.notes]
+    drawn = _Drawn(id)
+    if np.isfinite(scores).any():
+        _draw_sweep(drawn, settings, scores, quantity)
+        if np.isfinite(tested).any():
+            _draw_above(drawn, settings, tested)
     block = Block(
         id=id,
         title=f"Sweep of {study}",
         facts=facts,
         commands=[shlex.join(["deltarule", "sweep", "--table", place.name])],
         figures=drawn.parts,
+        notes=notes,
     )
     return study, block
 
 
-MOST_RANKED = 100_000
-"""Configurations of a sweep that are ranked."""
+def _draw_sweep(drawn: _Drawn, settings: list[dict[str, Any]], scores: Any, quantity: str) -> None:
+    """Which configurations are best, whether that is more than noise, and which parameter matters."""
+    ranked, found = ranking(scores), effects(settings, scores)
+    columns, rows = _ranked_rows(settings, ranked)
+    drawn.add(score_figures.top_and_bottom(columns, rows, ranked="mean"), [columns, *_ends(rows)])
+    if len(settings) > 1:
+        drawn.add(sweep_figures.ranking_with_intervals(settings, ranked, quantity=quantity), [])
+    if found.parameters:
+        drawn.add(sweep_figures.effects_matrix(found, quantity=quantity), _effect_rows(found))
+    if len(found.parameters) > 1:
+        drawn.add(sweep_figures.parallel_coordinates(settings, scores, quantity=quantity), [])
+
+
+def _ranked_rows(settings: list[dict[str, Any]], ranked: Ranking) -> tuple[list[str], list[list[str]]]:
+    keys = list(settings[0])
+    columns = [*(key.rpartition(".")[2].replace("_", " ") for key in keys), "±", "behind the first", "mean"]
+    numbers = zip(ranked.half.tolist(), ranked.behind.tolist(), ranked.mean.tolist(), strict=True)
+    rows = [
+        [*(said(settings[place][key]) for key in keys), *("" if np.isnan(one) else f"{one:.4f}" for one in row)]
+        for place, row in zip(ranked.place.tolist(), numbers, strict=True)
+    ]
+    return columns, rows
+
+
+def _ends(rows: list[list[str]]) -> list[list[str]]:
+    """The first and the last of many rows."""
+    return rows if len(rows) <= 2 * MOST_LISTED else rows[:MOST_LISTED] + rows[-MOST_LISTED:]
+
+
+def _effect_rows(found: Effects) -> list[list[str]]:
+    rows = [["parameter", "value", "effect", "±"]]
+    for parameter, effect in zip(found.parameters, found.marginal, strict=True):
+        for value, mean, half in zip(parameter.values, effect.mean.tolist(), effect.half.tolist(), strict=True):
+            rows.append([parameter.key, value, *("" if np.isnan(one) else f"{one:.4f}" for one in (mean, half))])
+    return rows
+
+
+def _draw_above(drawn: _Drawn, settings: list[dict[str, Any]], tested: Any) -> None:
+    """The configurations above the lowest of some bars that not too many pass."""
+    means = np.nanmean(np.where(np.isfinite(tested).any(1)[:, None], tested, 0.0), 1)
+    bars = [bar for bar in BARS if 0 < (means > bar).sum() <= network_figures.MOST_ROWS]
+    if bars:
+        names = [", ".join(map(said, one.values())) for one in settings]
+        drawn.add(score_figures.scores_above(names, means, bars[0], quantity="mean test accuracy (share of rows)"), [])
+
+
+MOST_LISTED = 50
+"""Configurations of a sweep that are listed, the first and the last."""
+BARS = (0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
 
 
 @dataclass(frozen=True)

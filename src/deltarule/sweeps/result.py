@@ -178,6 +178,26 @@ class Sweep:
         return mean
 
     @as_written()
+    def scores(self, part: str | None = None) -> tuple[list[dict[str, Any]], Floats]:
+        """The score of every row as a table: the settings of each configuration, and what each block came to.
+
+        Parameters: `part`, as in `best`.
+        Returns: settings of the C configurations in the grid's order; scores [C, B], a column for each fold and seed,
+        NaN where a configuration has none there, or no score.
+        """
+        chosen = self._part(part)
+        query = f"SELECT configuration, fold, seed, {chosen}_score FROM members {IN_ORDER}"
+        rows = self._connection.execute(query).fetchall()
+        blocks = {block: place for place, block in enumerate(dict.fromkeys(row[1:3] for row in rows))}
+        places = {number: place for place, number in enumerate(dict.fromkeys(row[0] for row in rows))}
+        scores = np.full((len(places), len(blocks)), np.nan)
+        for number, fold, seed, score in rows:
+            scores[places[number], blocks[fold, seed]] = np.nan if score is None else score
+        given = self._connection.execute("SELECT id, settings, base FROM configurations")
+        settings = {number: self._settings(one, base) for number, one, base in given if number in places}
+        return [settings[number] for number in places], scores
+
+    @as_written()
     def rows_of(self, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The rows of one configuration: its folds, then its seeds.
 
@@ -185,7 +205,9 @@ class Sweep:
         Errors: `BadInput` as `sweep`, for settings that are not allowed.
         """
         one = configuration_hash(changed(self._base(about(self._connection)["base"]), settings))
-        return [self._row(row) for row in self._connection.execute(f"{ROWS} WHERE hash = ? ORDER BY fold, seed", (one,))]
+        return [
+            self._row(row) for row in self._connection.execute(f"{ROWS} WHERE hash = ? ORDER BY fold, seed", (one,))
+        ]
 
     @as_written()
     def network(self, key: str) -> StoredNetwork:

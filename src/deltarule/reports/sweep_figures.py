@@ -1,0 +1,362 @@
+"""Figures of a sweep: every configuration as a line, which parameter matters, and whether the winner is but noise.
+
+C configurations · B blocks (folds and seeds) · P parameters · V values of a parameter
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deltarule.errors import BadInput
+from deltarule.problem.problem import Floats
+from deltarule.reports import style
+from deltarule.reports.network_figures import CELL
+from deltarule.reports.sheet import Sheet, fitted, width_of, wrapped
+from deltarule.stats.effects import Effect, Effects, Parameter, Ranking, parameters_of, said
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_DRAWN = 200
+"""Configurations that are drawn as lines: the best half of them, and of the others some, evenly by rank."""
+MOST_AXES = 8
+"""Parameters beside one another."""
+MOST_CROSSED = 5
+"""Parameters that are crossed with one another."""
+MOST_RANKED = 20
+ACROSS, DOWN = 0.5, 0.34
+"""Inches of a cell that holds an effect and half its interval."""
+APART = 1.3
+"""Inches between two parameters."""
+NAME = 14
+"""Characters of a line of a name."""
+VALUE = 80
+"""Points of the name of a value."""
+LONGEST = 210
+"""Points of the name of a configuration."""
+FAR = 20
+"""How many times as far from the best as the median a mean is still shown: what diverges would press all else flat."""
+SPREAD = 0.16
+"""How far the lines through one value lie apart, as a share of the way to the next value."""
+
+
+def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, quantity: str) -> "Figure":
+    """Draw every configuration of a sweep as a line through the values of its parameters to its mean score.
+
+    Parameters
+    ----------
+    settings : of the C configurations, by dotted key.
+    scores : [C, B], NaN where there is none: `Sweep.scores` gives both.
+    quantity : what the scores are: "accuracy on validation rows".
+
+    Raises `BadInput` where no parameter takes several values.
+
+    >>> settings = [{"optimizer.learning_rate": rate, "loss.strength": 0.1} for rate in (0.1, 1.0)]
+    >>> figure = parallel_coordinates(settings, [[0.5], [0.9]], quantity="accuracy")
+    >>> [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    ['learning rate', 'mean']
+    """
+    means = _means(scores)
+    parameters = parameters_of(settings)[0][:MOST_AXES]
+    if not parameters:
+        raise BadInput("all configurations are alike; lines are drawn of parameters that take several values")
+    drawn = _drawn(means)
+    with style.drawing():
+        width = max(7.0, 1.4 + APART * (len(parameters) + 1))
+        sheet = Sheet.of_axes(f"Every configuration, to its mean {quantity}", width, 4.2)
+        low, high = _limits(means)
+        strength = (np.maximum(means, low) - low) / (high - low)
+        _paths(sheet.axes, np.column_stack([*(_through(one, strength) for one in parameters), strength])[drawn])
+        for at, one in enumerate(parameters):
+            _named_heights(sheet.axes, at, one.values, _heights(one))
+        ticks = np.linspace(low, high, 5)
+        _named_heights(sheet.axes, len(parameters), [f"{tick:.3g}" for tick in ticks], (ticks - low) / (high - low))
+        names = [wrapped(_short(one.key), NAME) for one in parameters]
+        sheet.axes.set_xticks(range(len(names) + 1), [*names, "mean"])
+        sheet.axes.set_xlim(-0.1, len(names) + 0.45)
+        sheet.axes.set_ylim(-0.1, 1.1)
+        sheet.axes.set_yticks([])
+        sheet.axes.tick_params(length=0)
+        sheet.axes.grid(False)
+        sheet.axes.spines["left"].set_visible(False)
+        sheet.axes.set_xlabel(wrapped(f"parameters, and the mean {quantity} last", 80))
+        sheet.y_label("values of the parameters")
+        sheet.note("A line a configuration: the darker, and of those through one value the higher, the better.")
+        if (means < low).any():
+            sheet.note(f"Means below {low:.4g} are drawn there.")
+        if len(drawn) < len(means):
+            sheet.note(f"{len(drawn):,} of {len(means):,} are drawn: the best {MOST_DRAWN // 2}, and others by rank.")
+        best, worst = int(np.nanargmax(means)), int(np.nanargmin(means))
+        sheet.say(f"The best of {len(means):,}: {_told(parameters, best)}, {means[best]:.4g}.")
+        sheet.say(f"The last: {_told(parameters, worst)}, {means[worst]:.4g}.")
+        return sheet.finished()
+
+
+def effects_matrix(found: Effects, *, quantity: str) -> "Figure":
+    """Draw what each value of each parameter is worth, and each pair of values, with intervals.
+
+    On the diagonal the mean score of a value, less that of all configurations, as a dot with its interval (95 %); below
+    it that of a pair of values, with half of its interval.
+
+    Parameters: `found`, what `deltarule.stats.effects.effects` gives; `quantity`, what the scores are.
+    Errors: `BadInput` where no parameter takes several values.
+
+    >>> from deltarule.stats.effects import effects
+    >>> settings = [{"rate": rate, "momentum": momentum} for rate in (0.1, 1) for momentum in (0, 0.9)]
+    >>> found = effects(settings, [[0.5, 0.6], [0.5, 0.6], [0.9, 0.9], [0.9, 1.0]])
+    >>> figure = effects_matrix(found, quantity="accuracy")
+    >>> figure.axes[0].get_title(loc="left")
+    'What each parameter is worth'
+    """
+    count = min(len(found.parameters), MOST_CROSSED)
+    if not count:
+        raise BadInput("all configurations are alike; effects are drawn of parameters that take several values")
+    parameters = found.parameters[:count]
+    wide = [max(len(one.values), 2) for one in parameters]
+    down = [max(len(one.values), 4) for one in parameters]
+    pairs = {effect.keys: effect for effect in found.pairwise}
+    largest = max(float(np.nanmax(np.abs(one.mean), initial=0)) for one in (*found.marginal, *found.pairwise)) or 1.0
+    with style.drawing():
+        sheet = Sheet.of_axes(
+            "What each parameter is worth",
+            max(5.2, 1.6 + 0.25 * count + ACROSS * sum(wide)),
+            1.7 + 0.2 * count + DOWN * sum(down),
+            nrows=count,
+            ncols=count,
+            width_ratios=wide,
+            height_ratios=down,
+        )
+        limits, form = _effect_limits(found.marginal[:count]), _form(found)
+        for place, (row, column) in enumerate(np.ndindex(count, count)):
+            sheet.row = place
+            if row == column:
+                _marginal(sheet, parameters[row], found.marginal[row], limits, first=row == 0)
+            elif row > column:
+                pair = pairs[parameters[column].key, parameters[row].key]
+                _pair(sheet.axes, pair, largest, form)
+                _name_rows(sheet.axes, parameters[row], first=column == 0)
+            else:
+                sheet.axes.set_visible(False)
+            if row == count - 1:
+                values = [fitted(value, VALUE, 8) for value in parameters[column].values]
+                sheet.axes.set_xticks(range(len(values)), values, rotation=90, fontsize=8)
+                sheet.axes.set_xlabel(fitted(_short(parameters[column].key), 72 * ACROSS * wide[column], 9))
+        for one, effect in zip(parameters, found.marginal, strict=False):
+            sheet.say(f"{_short(one.key)}: {_effect_told(one, effect)}.")
+        _note_effects(sheet, found, quantity, count)
+        return sheet.finished()
+
+
+def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Ranking, *, quantity: str) -> "Figure":
+    """Draw the best configurations with the intervals of their means, and say which may be as good as the first.
+
+    Parameters: `settings`, of the C configurations by dotted key; `ranked`, what `deltarule.stats.effects.ranking`
+    gives; `quantity`, what the scores are.
+
+    >>> from deltarule.stats.effects import ranking
+    >>> ranked = ranking([[0.8, 0.7, 0.9], [0.91, 0.81, 1.0]])
+    >>> figure = ranking_with_intervals([{"rate": 0.1}, {"rate": 1.0}], ranked, quantity="accuracy")
+    >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    ['1: 1', '2: 0.1']
+    """
+    parameters = parameters_of(settings)[0]
+    shown = min(len(ranked.place), MOST_RANKED)
+    as_good = ranked.is_as_good
+    names = [
+        f"{rank + 1}: {', '.join(said(settings[place].get(one.key)) for one in parameters)}"
+        for rank, place in enumerate(ranked.place[:shown].tolist())
+    ]
+    with style.drawing():
+        names = [fitted(name, LONGEST, 8.5) for name in names]
+        width = 5.6 + max(width_of(name, 8.5) for name in names) / 72
+        sheet = Sheet.of_axes("Is the winner more than noise?", width, 1.8 + CELL[1] * shown)
+        rows = np.arange(shown)
+        for chosen, color, marker, told in (
+            (as_good[:shown], style.BLUE, "o", "may be as good as the first"),
+            (~as_good[:shown], style.ORANGE, "s", "surely behind it"),
+        ):
+            if chosen.any():
+                (dots,) = sheet.axes.plot(ranked.mean[:shown][chosen], rows[chosen], marker, color=color, markersize=5)
+                sheet.entries.append((dots, told))
+                half = np.nan_to_num(ranked.half[:shown][chosen])
+                ends = ranked.mean[:shown][chosen] - half, ranked.mean[:shown][chosen] + half
+                sheet.axes.hlines(rows[chosen], *ends, color=color, linewidth=4, alpha=0.35)
+        sheet.axes.set_yticks(rows, names)
+        _few_ticks(sheet.axes.xaxis)
+        sheet.axes.set_ylim(shown - 0.4, -0.6)
+        sheet.axes.set_xlabel(wrapped(f"mean {quantity}, with its interval (95 %)", 44))
+        told = ", ".join(_short(one.key) for one in parameters) or "configuration"
+        sheet.axes.set_ylabel(fitted(told, 72 * (0.6 + CELL[1] * shown), 9))
+        verdict = _verdict(ranked)
+        sheet.note(verdict)
+        sheet.say(verdict)
+        sheet.say(f"First, {names[0]}: {ranked.mean[0]:.4g}.")
+        return sheet.finished()
+
+
+def _verdict(ranked: Ranking) -> str:
+    """Whether the first is more than noise, in a sentence."""
+    count, others = len(ranked.place), int(ranked.is_as_good.sum()) - 1
+    if ranked.blocks < 2:
+        return "Each has one row alone, so nothing is known of the noise; give several seeds or folds."
+    compared = f"compared within {ranked.blocks:,} blocks of the same fold and seed, all at once with 95 %"
+    if not others:
+        return f"The first of {count:,} is better than all others, {compared}."
+    return f"{others:,} of the {count - 1:,} others may be as good as the first, {compared}."
+
+
+def _means(scores: Any) -> Floats:
+    scores = np.asarray(scores, np.float64)
+    there = ~np.isnan(scores)
+    return np.divide(np.nansum(scores, 1), there.sum(1), out=np.full(len(scores), np.nan), where=there.any(1))
+
+
+def _drawn(means: Floats) -> Floats:
+    """Whose lines are drawn, the worst first: so the best lie on top."""
+    order = np.argsort(means)
+    order = order[~np.isnan(means[order])]
+    if len(order) <= MOST_DRAWN:
+        return order
+    half = MOST_DRAWN // 2
+    others = order[:-half]
+    return np.concatenate([others[np.linspace(0, len(others) - 1, half).round().astype(int)], order[-half:]])
+
+
+def _limits(means: Floats) -> tuple[float, float]:
+    """From the worst to the best, but no further down than matters."""
+    there = means[~np.isnan(means)]
+    if not len(there):
+        raise BadInput("no configuration has a score; there is nothing to draw")
+    low, high = float(there.min()), float(there.max())
+    low = max(low, high - FAR * (high - float(np.median(there))))
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def _heights(parameter: Parameter) -> Floats:
+    """Where the values of a parameter lie, from 0 to 1."""
+    return np.linspace(0, 1, len(parameter.values))
+
+
+def _through(parameter: Parameter, strength: Floats) -> Floats:
+    """Where the lines of all configurations go through a parameter: beside one another, the best on top."""
+    return _heights(parameter)[parameter.place] + SPREAD * (strength - 0.5) / (len(parameter.values) - 1)
+
+
+def _paths(axes: "Axes", paths: Floats) -> None:
+    from matplotlib.collections import LineCollection
+
+    lines = [np.column_stack([np.arange(paths.shape[1]), path]) for path in paths]
+    axes.add_collection(LineCollection(lines, colors=style.rising()(0.2 + 0.8 * paths[:, -1]), linewidths=1.0))
+
+
+def _named_heights(axes: "Axes", at: int, names: Sequence[str], heights: Floats) -> None:
+    axes.axvline(at, color=style.GRAY, linewidth=1)
+    ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
+    for name, height in zip(names, heights, strict=True):
+        text = fitted(name, 72 * (APART - 0.25), 7.5)
+        axes.text(at + 0.04, height, text, fontsize=7.5, va="center", ha="left", bbox=ground)
+
+
+def _marginal(sheet: Sheet, parameter: Parameter, effect: Effect, limits: tuple[float, float], first: bool) -> None:
+    axes, places = sheet.axes, np.arange(len(parameter.values))
+    half = np.nan_to_num(effect.half)
+    axes.axhline(0, color=style.GRAY, linewidth=1, zorder=1)
+    axes.vlines(places, effect.mean - half, effect.mean + half, color=style.BLUE, linewidth=4, alpha=0.35)
+    axes.plot(places, effect.mean, "o", color=style.BLUE, markersize=4.5)
+    axes.set_xlim(-0.5, max(len(places), 2) - 0.5)
+    axes.set_ylim(*limits)
+    axes.set_xticks([])
+    axes.grid(visible=False, axis="x")
+    _few_ticks(axes.yaxis)
+    axes.tick_params(labelsize=7)
+    axes.set_ylabel(wrapped(_short(parameter.key), NAME), rotation=0, ha="right", va="center") if first else None
+
+
+def _few_ticks(axis: Any) -> None:
+    """Few numbers, each written out: one that all have to be multiplied by would lie on something else."""
+    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
+    axis.set_major_locator(MaxNLocator(4))
+    axis.set_major_formatter(StrMethodFormatter("{x:.4g}"))
+
+
+def _pair(axes: "Axes", effect: Effect, largest: float, form: str) -> None:
+    """The table of a pair: in each cell the effect, and half of its interval below it."""
+    mean, half = effect.mean.T, effect.half.T
+    drawn = axes.imshow(mean, cmap=style.diverging(), vmin=-largest, vmax=largest, aspect="auto")
+    for row, column in np.ndindex(*mean.shape):
+        if not np.isnan(mean[row, column]):
+            text = _number(mean[row, column], f"+{form}")
+            text += "" if np.isnan(half[row, column]) else f"\n±{_number(half[row, column], form)}"
+            look: dict[str, Any] = {"color": style.ink_on(drawn.to_rgba(mean[row, column])[:3]), "fontsize": 6.5}
+            axes.text(column, row, text, ha="center", va="center", linespacing=0.9, **look)
+    axes.grid(False)
+
+
+def _name_rows(axes: "Axes", parameter: Parameter, first: bool) -> None:
+    """The values of a parameter, beside the first of the tables in its row."""
+    axes.set_xticks([])
+    named = [fitted(value, VALUE, 8) for value in parameter.values] if first else []
+    axes.set_yticks(range(len(named)), named)
+    axes.tick_params(length=0, labelsize=8)
+    if first:
+        axes.set_ylabel(wrapped(_short(parameter.key), NAME))
+
+
+def _form(found: Effects) -> str:
+    """How all numbers of a matrix are written: so that the largest has three digits, and all have room."""
+    parts = [np.abs(part).ravel() for one in found.pairwise for part in (one.mean, one.half)]
+    largest = float(np.nanmax(np.concatenate([np.empty(0), *parts]), initial=0)) or 1.0
+    digits = int(2 - np.floor(np.log10(largest)))
+    return f".{max(digits, 0)}f" if -1 <= digits <= 4 else ".1e"
+
+
+def _number(value: Any, form: str) -> str:
+    text = f"{value:{form}}"
+    return text if text.strip("+-0.") else text.lstrip("+-")  # nothing has no sign
+
+
+def _effect_limits(marginal: Sequence[Effect]) -> tuple[float, float]:
+    ends = np.concatenate([one.mean + side * np.nan_to_num(one.half) for one in marginal for side in (-1, 1)])
+    low, high = float(np.nanmin(ends, initial=0)), float(np.nanmax(ends, initial=0))
+    room = 0.1 * (high - low) or 1.0
+    return low - room, high + room
+
+
+def _effect_told(parameter: Parameter, effect: Effect) -> str:
+    """The best and the worst value of a parameter, with their effects."""
+    if np.isnan(effect.mean).all():
+        return "no score"
+    best, worst = int(np.nanargmax(effect.mean)), int(np.nanargmin(effect.mean))
+    return ", ".join(
+        f"{parameter.values[at]} {effect.mean[at]:+.3g}"
+        + ("" if np.isnan(effect.half[at]) else f" (± {effect.half[at]:.2g})")
+        for at in dict.fromkeys((best, worst))
+    )
+
+
+def _note_effects(sheet: Sheet, found: Effects, quantity: str, count: int) -> None:
+    sheet.note(
+        f"Mean {quantity} less that of all configurations ({found.overall:.4g}); the parameters that matter most first."
+    )
+    if found.blocks < 2:
+        sheet.note("One row each: nothing is known of the noise, and there are no intervals.")
+    else:
+        sheet.note(
+            f"Bars, and what stands behind ±: intervals (95 %) over {found.blocks:,} blocks of the same fold and seed."
+        )
+    if count < len(found.parameters):
+        sheet.note(f"{len(found.parameters) - count} parameters that matter less are left out.")
+    if found.left_out:
+        sheet.note(f"Too many values to be told apart: {', '.join(map(_short, found.left_out))}.")
+
+
+def _short(key: str) -> str:
+    """The last part of a dotted key, in words."""
+    return key.rpartition(".")[2].replace("_", " ")
+
+
+def _told(parameters: Sequence[Parameter], at: int) -> str:
+    return ", ".join(f"{_short(one.key)} {one.values[one.place[at]]}" for one in parameters)

@@ -1,0 +1,251 @@
+"""Effects: which parameter of a grid matters, by how much, and whether its winner is more than noise.
+
+C configurations · B blocks: the seeds, or folds and seeds, that all configurations share · V values of a parameter
+
+Whatever a block has in common, an easy fold or a lucky seed, is in all configurations alike: so differences are taken
+within blocks, and intervals are those of Student's t over the blocks' differences. With one block there is no interval
+(NaN): nothing is known of the noise.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import BadInput
+from deltarule.problem.problem import Floats, Integers
+
+MOST_VALUES = 8
+"""Values of a parameter that are looked at one by one; numbers that have more are put into groups."""
+GROUPS = 5
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, eq=False)
+class Parameter:
+    """A parameter of a grid.
+
+    key         dotted: "optimizer.learning_rate"
+    values [V]  what it takes, in words, ascending where they are numbers
+    place [C]   which of them each configuration has
+    """
+
+    key: str
+    values: tuple[str, ...]
+    place: Integers
+
+
+@dataclass(frozen=True, eq=False)
+class Effect:
+    """How far the score is from the mean of all configurations, on average over those that have a value, or a pair.
+
+    keys            of the one parameter or the two
+    mean, half      [V], or [V, V'] of two: the effect, and half the width of its interval (95 %)
+    """
+
+    keys: tuple[str, ...]
+    mean: Floats
+    half: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Effects:
+    """The effects of all parameters that take more than one value, those that matter most first.
+
+    overall     the mean score of all configurations
+    marginal    of each parameter
+    pairwise    of each pair, the parameters in the same order
+    blocks      how many there are
+    left_out    keys of parameters with too many values that are no numbers
+    """
+
+    overall: float
+    parameters: tuple[Parameter, ...]
+    marginal: tuple[Effect, ...]
+    pairwise: tuple[Effect, ...]
+    blocks: int
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """Configurations by their mean score, the best first, and what each lacks to the best one.
+
+    place [C]           of each rank the configuration
+    mean, half [C]      its mean score, and half the width of that mean's interval (95 %)
+    behind, margin [C]  how far it is behind the first on average within blocks, and half the width of that
+                        difference's interval; all these intervals hold at once with 95 % (Bonferroni)
+    blocks              how many there are
+    """
+
+    place: Integers
+    mean: Floats
+    half: Floats
+    behind: Floats
+    margin: Floats
+    blocks: int
+
+    @property
+    def is_as_good(self) -> Floats:
+        """Which of them may be as good as the first, or better: their interval holds 0. [C], the first among them."""
+        found = ~(self.behind > self.margin)
+        found[:1] = True
+        return found
+
+
+def parameters_of(settings: Sequence[Mapping[str, Any]]) -> tuple[tuple[Parameter, ...], tuple[str, ...]]:
+    """The parameters in which configurations differ, and the keys of those that have too many values to be looked at.
+
+    >>> settings = [{"rate": rate, "layers": [8, 3]} for rate in (10.0, 0.1)]
+    >>> parameters_of(settings)[0][0].values
+    ('0.1', '10')
+    """
+    found, left_out = [], []
+    for key in dict.fromkeys(key for one in settings for key in one):
+        given = [one.get(key) for one in settings]
+        words = [said(value) for value in given]
+        if len(set(words)) < 2:
+            continue
+        if len(set(words)) <= MOST_VALUES:
+            order = sorted(dict(zip(words, given, strict=True)).items(), key=lambda pair: _order(pair[1]))
+            values = tuple(word for word, _ in order)
+            found.append(Parameter(key, values, np.array([values.index(word) for word in words])))
+        elif all(_is_number(value) for value in given):
+            found.append(_grouped(key, np.array(given, np.float64)))
+        else:
+            left_out.append(key)
+    return tuple(found), tuple(left_out)
+
+
+def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
+    """The effects of the parameters in which configurations differ.
+
+    Parameters: `settings`, of the C configurations by dotted key; `scores` [C, B], NaN where there is none.
+    Errors: `BadInput` for other shapes.
+
+    >>> settings = [{"rate": rate, "momentum": momentum} for rate in (0.1, 1) for momentum in (0, 0.9)]
+    >>> found = effects(settings, [[0.5, 0.6], [0.5, 0.6], [0.9, 0.9], [0.9, 1.0]])
+    >>> found.parameters[0].key, found.marginal[0].mean
+    ('rate', array([-0.1875,  0.1875]))
+    """
+    scores = _checked(settings, scores)
+    parameters, left_out = parameters_of(settings)
+    within = scores - _mean(scores, 0)
+    marginal = [_effect(within, (parameter,)) for parameter in parameters]
+    order = sorted(range(len(parameters)), key=lambda place: -_range(marginal[place]))
+    ordered = tuple(parameters[place] for place in order)
+    pairs = [(one, other) for at, one in enumerate(ordered) for other in ordered[at + 1 :]]
+    return Effects(
+        float(_mean(_mean(scores, 1), 0)),
+        ordered,
+        tuple(marginal[place] for place in order),
+        tuple(_effect(within, pair) for pair in pairs),
+        scores.shape[1],
+        left_out,
+    )
+
+
+def ranking(scores: Any) -> Ranking:
+    """Rank configurations, and compare each with the first.
+
+    Parameters: `scores` [C, B], NaN where there is none; configurations without any come last.
+
+    >>> found = ranking([[0.8, 0.7, 0.9], [0.91, 0.81, 1.0], [0.1, 0.9, 0.2]])
+    >>> found.place, found.is_as_good
+    (array([1, 0, 2]), array([ True, False,  True]))
+    """
+    scores = np.asarray(scores, np.float64)
+    means = _mean(scores, 1)
+    place = np.argsort(np.where(np.isnan(means), np.inf, -means), kind="stable")
+    ordered = scores[place]
+    mean, half = _mean_and_half(ordered, CONFIDENCE)
+    at_once = 1 - (1 - CONFIDENCE) / max(len(scores) - 1, 1)
+    behind, margin = _mean_and_half(ordered[:1] - ordered, at_once)
+    return Ranking(place, mean, half, behind, margin, scores.shape[1])
+
+
+def said(value: Any) -> str:
+    """A value of a setting in a few words: 0.001, tanh, 784-100-10.
+
+    >>> said([784, 100, 10]), said(1e-3), said(True), said({"name": "normal", "std": 1.0}), said(None)
+    ('784-100-10', '0.001', 'true', 'normal, std 1', 'none')
+    """
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        named = [said(value["name"])] if "name" in value else []
+        return ", ".join(named + [f"{key} {said(one)}" for key, one in value.items() if key != "name"])
+    if isinstance(value, list | tuple):
+        return "-".join(said(one) for one in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _checked(settings: Sequence[Any], scores: Any) -> Floats:
+    scores = np.asarray(scores, np.float64)
+    if scores.ndim != 2 or len(scores) != len(settings) or not scores.size:
+        told = " × ".join(map(str, scores.shape))
+        raise BadInput(f"the scores are {told} for {len(settings)} configurations; give a row for each, [C, B]")
+    return scores
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _order(value: Any) -> tuple[Any, ...]:
+    """Numbers by size, then lists of numbers, then words."""
+    if _is_number(value):
+        return (0, float(value))
+    if isinstance(value, list | tuple):
+        return (1, tuple((0, float(one)) if _is_number(one) else (1, str(one)) for one in value))
+    return (2, str(value))
+
+
+def _grouped(key: str, values: Floats) -> Parameter:
+    """Many numbers as a few groups of about as many configurations each."""
+    ordered = np.sort(values)
+    starts = np.unique(ordered[np.arange(GROUPS) * len(ordered) // GROUPS])
+    place = np.searchsorted(starts, values, "right") - 1
+    ends = [values[place == group].max() for group in range(len(starts))]
+    words = tuple(f"{start:.3g} to {end:.3g}" for start, end in zip(starts.tolist(), ends, strict=True))
+    return Parameter(key, words, place)
+
+
+def _effect(within: Floats, of: tuple[Parameter, ...]) -> Effect:
+    """The mean of each value, or pair of values, in each block, and over the blocks.    within [C, B]"""
+    shape = tuple(len(one.values) for one in of)
+    cell = np.ravel_multi_index([one.place for one in of], shape)
+    cells = int(np.prod(shape))
+    there = ~np.isnan(within)
+    sums, counts = (np.zeros((cells, within.shape[1])) for _ in range(2))
+    np.add.at(sums, cell, np.where(there, within, 0))
+    np.add.at(counts, cell, there)
+    blocks = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
+    mean, half = _mean_and_half(blocks, CONFIDENCE)
+    return Effect(tuple(one.key for one in of), mean.reshape(shape), half.reshape(shape))
+
+
+def _range(effect: Effect) -> float:
+    there = effect.mean[~np.isnan(effect.mean)]
+    return float(np.ptp(there)) if len(there) else 0.0
+
+
+def _mean_and_half(values: Floats, confidence: float) -> tuple[Floats, Floats]:
+    """The mean of each row, and half of its interval by Student's t, NaN where there are less than two.    [C, B]"""
+    from scipy.special import stdtrit  # imported on use: `import deltarule` stays light
+
+    count = (~np.isnan(values)).sum(1)
+    mean = _mean(values, 1)
+    squares = np.nansum((values - mean[:, None]) ** 2, 1)
+    degrees = np.maximum(count - 1, 1)
+    half = stdtrit(degrees, 0.5 + confidence / 2) * np.sqrt(squares / degrees / np.maximum(count, 1))
+    return mean, np.where(count > 1, half, np.nan)
+
+
+def _mean(values: Floats, axis: int) -> Floats:
+    """The mean of what is there, NaN where nothing is."""
+    count = (~np.isnan(values)).sum(axis)
+    return np.asarray(np.divide(np.nansum(values, axis), count, out=np.full(np.shape(count), np.nan), where=count > 0))

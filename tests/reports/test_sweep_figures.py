@@ -1,0 +1,128 @@
+import itertools
+
+import numpy as np
+import pytest
+from figure_reading import assert_readable, caption, legend
+
+from deltarule.errors import BadInput
+from deltarule.reports.sheet import alt_text
+from deltarule.reports.sweep_figures import (
+    MOST_DRAWN,
+    MOST_RANKED,
+    effects_matrix,
+    parallel_coordinates,
+    ranking_with_intervals,
+)
+from deltarule.stats.effects import effects, ranking
+
+ODD = ["$x", "$y$", "_hidden", "W" * 200, "a\nb", "", "<b>", "\x1b[31mred\x1b[0m\x00"]
+
+
+def a_grid(sizes, given_names, key=lambda place: f"section.key_{place}"):
+    values = [[f"{number} {name}" for number, name in zip(range(size), given_names, strict=False)] for size in sizes]
+    return [{key(at): value for at, value in enumerate(one)} for one in itertools.product(*values)]
+
+
+def scores_of(settings, blocks, scale):
+    random = np.random.default_rng(blocks)
+    scores = scale * random.normal(size=(len(settings), blocks))
+    scores[random.uniform(size=scores.shape) < 0.1] = np.nan
+    scores[0] = scale
+    return scores
+
+
+@pytest.mark.parametrize(
+    ("sizes", "blocks", "scale", "given_names"),
+    [
+        ([8, 3, 2], 2, 1.0, ODD),
+        ([3, 3, 3, 3, 3, 2], 3, 0.1, ["value"] * 8),
+        ([4, 5], 1, 1e5, ["W" * 30] * 8),
+        ([2, 2, 4], 2, 1e-6, [""] * 8),
+    ],
+)
+def test_names_and_numbers_overlap_nowhere(sizes, blocks, scale, given_names):
+    settings = a_grid(sizes, given_names)
+    scores = scores_of(settings, blocks, scale)
+    assert_readable(parallel_coordinates(settings, scores, quantity="accuracy on validation rows"))
+    assert_readable(effects_matrix(effects(settings, scores), quantity="accuracy on validation rows"), is_matrix=True)
+    assert_readable(ranking_with_intervals(settings, ranking(scores), quantity="accuracy on validation rows"))
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_keys_that_nobody_should_have_chosen_overlap_nowhere(name):
+    settings = a_grid([3, 2], ["a", "b", "c"], key=lambda place: f"{place}{name}")
+    scores = scores_of(settings, 3, 1.0)
+    assert_readable(parallel_coordinates(settings, scores, quantity="accuracy"))
+    assert_readable(effects_matrix(effects(settings, scores), quantity="accuracy"), is_matrix=True)
+    assert_readable(ranking_with_intervals(settings, ranking(scores), quantity="accuracy"))
+
+
+def test_the_dots_of_the_matrix_are_the_effects_and_its_cells_the_pairs():
+    settings = a_grid([3, 2], ["a", "b", "c"])
+    found = effects(settings, scores_of(settings, 4, 1.0))
+    figure = effects_matrix(found, quantity="accuracy")
+    top, hidden, pair, below = figure.axes
+    assert not hidden.get_visible()
+    for axes, effect in ((top, found.marginal[0]), (below, found.marginal[1])):
+        dots = next(line for line in axes.lines if line.get_marker() == "o")
+        assert dots.get_ydata().tolist() == effect.mean.tolist()
+        ends = np.array([segment[:, 1] for segment in axes.collections[0].get_segments()])
+        np.testing.assert_allclose(ends, np.stack([effect.mean - effect.half, effect.mean + effect.half], 1))
+    assert np.array_equal(pair.images[0].get_array(), found.pairwise[0].mean.T)
+    told = [text.get_text().split("\n") for text in pair.texts]
+    np.testing.assert_allclose([float(one) for one, _ in told], found.pairwise[0].mean.T.ravel(), atol=0.006)
+    np.testing.assert_allclose([float(half[1:]) for _, half in told], found.pairwise[0].half.T.ravel(), atol=0.006)
+
+
+def test_a_line_goes_from_each_configuration_s_values_to_its_mean():
+    settings = [{"rate": rate, "steps": steps} for rate in (0.1, 1.0) for steps in (10, 20, 30)]
+    means = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+    figure = parallel_coordinates(settings, np.stack([means - 0.05, means + 0.05], 1), quantity="accuracy")
+    [lines] = figure.axes[0].collections
+    for place, segment in enumerate(lines.get_segments()):  # the worst first
+        rate, steps, mean = segment[:, 1]
+        assert round(rate) == place // 3 and round(2 * steps) == place % 3
+        assert mean == pytest.approx((means[place] - 0.1) / 0.5)
+    assert "The best of 6: rate 1, steps 30, 0.6." in alt_text(figure)
+
+
+def test_of_many_configurations_the_best_are_drawn_and_some_of_the_others():
+    settings = [{"rate": float(place)} for place in range(1000)]
+    figure = parallel_coordinates(settings, np.arange(1000.0)[:, None], quantity="accuracy")
+    ends = 999 * np.array([segment[-1, 1] for segment in figure.axes[0].collections[0].get_segments()])
+    assert ends[-MOST_DRAWN // 2 :] == pytest.approx(np.arange(900, 1000)) and ends[0] == pytest.approx(0)
+    assert "200 of 1,000 are drawn" in caption(figure)
+
+
+def test_what_diverged_far_below_does_not_press_the_others_flat():
+    settings = [{"rate": float(place)} for place in range(10)]
+    figure = parallel_coordinates(settings, [[-1e30], *([0.1 * place] for place in range(9))], quantity="R²")
+    ends = [segment[-1, 1] for segment in figure.axes[0].collections[0].get_segments()]
+    assert ends[0] == 0 and np.diff(ends[1:]).min() > 0.004
+    assert "are drawn there" in caption(figure)
+
+
+def test_the_ranking_says_whether_the_winner_is_more_than_noise():
+    settings = [{"rate": float(place)} for place in range(30)]
+    noise = np.random.default_rng(0).normal(0, 0.01, (30, 5))
+    same = ranking_with_intervals(settings, ranking(noise), quantity="accuracy")
+    assert "others may be as good as the first" in caption(same)
+    better = ranking_with_intervals(settings, ranking(noise + (np.arange(30) == 7)[:, None]), quantity="accuracy")
+    assert "The first of 30 is better than all others" in caption(better)
+    assert legend(better) == ["may be as good as the first", "surely behind it"]
+    first, others = better.axes[0].lines
+    assert len(first.get_xdata()) == 1 and len(others.get_xdata()) == MOST_RANKED - 1
+    alone = ranking_with_intervals(settings, ranking(noise[:, :1]), quantity="accuracy")
+    assert "nothing is known of the noise; give several seeds or folds" in caption(alone)
+
+
+def test_configurations_that_are_alike_are_no_figure():
+    with pytest.raises(BadInput, match="all configurations are alike"):
+        parallel_coordinates([{"rate": 1.0}] * 2, [[1.0], [2.0]], quantity="accuracy")
+    with pytest.raises(BadInput, match="all configurations are alike"):
+        effects_matrix(effects([{"rate": 1.0}] * 2, [[1.0], [2.0]]), quantity="accuracy")
+
+
+def test_without_any_score_there_is_nothing_to_draw():
+    with pytest.raises(BadInput, match="no configuration has a score"):
+        parallel_coordinates([{"rate": 1.0}, {"rate": 2.0}], [[np.nan], [np.nan]], quantity="accuracy")
