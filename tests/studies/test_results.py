@@ -1,9 +1,12 @@
 """Claims judged into a folder: whole at every moment, gone on with, never mixed with those of other trainings."""
 
+from contextlib import closing
+
 import pytest
 
 from deltarule.errors import BadInput
 from deltarule.files import read_json, to_jsonable, write_json
+from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import load_recipe, with_settings
 from deltarule.studies.results import judge_study
 from deltarule.studies.verdicts import Evidence, claim
@@ -37,8 +40,9 @@ def three(experiments):
 CLAIMS = (one, two, three)
 
 
-def judged(folder, **given):
-    return judge_study(ENCODER, CLAIMS, **{"seeds": 3, "folder": folder, **given})
+def judged(folder, seeds=3, engine="auto", **given):
+    with closing(Experiments(ENCODER, seeds=seeds, engine=engine, folder=folder)) as experiments:
+        return judge_study(experiments, CLAIMS, **given)
 
 
 def without_times(results):

@@ -1,5 +1,6 @@
 """`deltarule claims`: every claim of a study judged over many seeds."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -43,6 +44,7 @@ def claims(
     from deltarule.errors import BadInput
     from deltarule.files import make_folder
     from deltarule.reports.tables import claims_table
+    from deltarule.studies.experiments import Experiments
     from deltarule.studies.reporting import write_report
     from deltarule.studies.results import claims_of_file, claims_of_study, judge_study
 
@@ -56,16 +58,16 @@ def claims(
         raise BadInput(f"the study '{recipe.name}' has no claims; name a file of your own with --claims")
     folder = None if out is None else make_folder(out)
     with progress_shown(recipe.name) as progress:
-        results = judge_study(
+        experiments = Experiments(
             recipe,
-            judged,
             seeds=seeds or recipe.configuration.study.seeds,
             engine=chosen_engine(engine, recipe, device),
             data_dir=data,
-            folder=folder,
-            resume=resume,
             progress=None if progress is None else lambda what, seen: progress(seen),
+            folder=folder,
         )
+        with closing(experiments):
+            results = judge_study(experiments, judged, resume=resume)
     if folder is not None:
         write_report(folder)
     if json:

@@ -30,7 +30,6 @@ from deltarule.cli.common import (
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from deltarule.data.dataset import Dataset
     from deltarule.proofs.why.report import WhyReport
     from deltarule.studies.outcome import Outcome
     from deltarule.studies.recipes import Population
@@ -55,38 +54,24 @@ def run(
     json: Json = False,
 ) -> int:
     """Train a study, or one of its experiments, over its seeds; show the result and write it where --out says."""
-    import numpy as np
-
     from deltarule.errors import BadInput
-    from deltarule.files import make_folder, remove
-    from deltarule.studies.experiments import train_population
-    from deltarule.studies.outcome import outcome_of, write_run
-    from deltarule.studies.portrait import portrait_of, write_portrait
-    from deltarule.studies.recipes import Population, dataset_of, problem_of
+    from deltarule.files import make_folder
+    from deltarule.studies.outcome import outcome_of
+    from deltarule.studies.recipes import dataset_of
     from deltarule.studies.reporting import write_report
+    from deltarule.studies.running import population_of, run_population, write_records
 
     if resume and out is None:
         raise BadInput("--resume goes on from a checkpoint in the folder of --out; name that folder too")
     recipe = chosen_recipe(study, experiment, set, seed, seeds)
     chosen = chosen_engine(engine, recipe, device)
     folder = None if out is None else make_folder(out)
-    dataset = dataset_of(recipe, data)
-    problem = problem_of(recipe, dataset)
-    population = Population(recipe, dataset, problem, np.zeros(problem.members, np.int64))
+    population = population_of(recipe, dataset_of(recipe, data))
     with progress_shown(recipe.name) as progress:
-        done = train_population(
-            population,
-            engine=chosen,
-            outputs=_is_small(dataset),
-            checkpoint=None if folder is None else folder / "checkpoint.safetensors",
-            resume=resume,
-            progress=progress,
-        )
-    outcome = outcome_of(recipe, dataset, done, folder, _why(done) if why else None)
+        done = run_population(population, engine=chosen, folder=folder, resume=resume, progress=progress)
+    outcome = outcome_of(recipe, population.dataset, done, folder, _why(done) if why else None)
     if folder is not None:
-        remove(folder / "run.json")  # that of an earlier run would stand beside the portrait of this one
-        write_portrait(folder / "portrait.safetensors", portrait_of(dataset, done))
-        write_run(folder, recipe, outcome, done)
+        write_records(folder, population, done, outcome)
         _draw(folder, population, done)
         write_report(folder)
     if json:
@@ -102,11 +87,6 @@ def _why(done: "Run") -> "WhyReport":
     from deltarule.proofs.why.report import why_not_learning  # imports much that is not needed otherwise
 
     return why_not_learning(done)
-
-
-def _is_small(dataset: "Dataset") -> bool:
-    """Whether every row of the data can be shown on the screen."""
-    return bool(dataset.classes) and len(dataset.train) <= 32
 
 
 def _details(population: "Population", run: "Run") -> "list[RenderableType]":
@@ -138,8 +118,9 @@ def _draw(folder: Path, population: "Population", run: "Run") -> None:
 
 def _show(population: "Population", run: "Run", outcome: "Outcome", verbose: bool) -> None:
     from deltarule.reports.tables import run_summary
+    from deltarule.studies.running import is_small
 
-    show_all(*(_details(population, run) if _is_small(population.dataset) else []), run_summary(outcome))
+    show_all(*(_details(population, run) if is_small(population.dataset) else []), run_summary(outcome))
     screen = console()
     if outcome.why is not None:
         screen.print()

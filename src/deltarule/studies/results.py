@@ -1,6 +1,5 @@
 """The results of a study: all its claims judged, and the digests that show by which criteria."""
 
-import contextlib
 import hashlib
 import importlib
 import importlib.util
@@ -17,12 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.engines.base import Engine
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import read_json, write_json
 from deltarule.problem.configuration import changed
 from deltarule.problem.resolved import configuration_hash
-from deltarule.studies.experiments import Experiments, Told
+from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import Recipe
 from deltarule.studies.verdicts import Claim, Verdict, claims_of, judged, verdict_of
 from deltarule.sweeps.store import FILE as STORE
@@ -56,21 +54,15 @@ class StudyResults:
 
 
 def judge_study(
-    recipe: Recipe,
+    experiments: Experiments,
     claims: tuple[Claim, ...],
     *,
-    seeds: int,
-    engine: Engine | str = "auto",
-    data_dir: str | Path | None = None,
-    folder: Path | None = None,
     resume: bool = False,
     notes: tuple[str, ...] = (),
     tell: Callable[[str], None] | None = None,
-    progress: Told | None = None,
 ) -> StudyResults:
-    """Judge every claim of a study over so many seeds.
+    """Judge every claim of a study over the seeds of its experiments; where these have a folder, into `claims.json`.
 
-    folder : where `claims.json` is written, anew after each claim; the sweeps of claims are kept in folders in it.
     resume : go on with what is there: claims that were judged by the same criterion are not judged again.
     notes : sentences that stand in the results.
     tell : called with each claim's id as its turn comes.
@@ -78,29 +70,26 @@ def judge_study(
     Raises `BadInput` for a folder with claims of other data, settings, seeds or engine; and for one with sweeps without
     `resume`: they would be mixed with those of these claims.
     """
-    experiments = Experiments(recipe, seeds=seeds, engine=engine, data_dir=data_dir, progress=progress, folder=folder)
-    with contextlib.closing(experiments):
-        results = _begun(experiments, claims, notes)
+    folder, results = experiments.folder, _begun(experiments, claims, notes)
+    if folder is not None:
+        results = _gone_on(results, claims, folder, resume)
+    before, started = results, time.perf_counter()
+    verdicts = {one.id: one for one in before.claims}
+    for claim in claims:
+        if claim.id in verdicts:
+            continue
+        if tell is not None:
+            tell(claim.id)
+        verdicts[claim.id] = judged(claim, experiments)
+        results = replace(
+            before,
+            engine=", ".join(sorted({*filter(None, before.engine.split(", ")), *experiments.engines})),
+            seconds=before.seconds + time.perf_counter() - started,
+            claims=tuple(verdicts[one.id] for one in claims if one.id in verdicts),
+            missing=tuple(one.id for one in claims if one.id not in verdicts),
+        )
         if folder is not None:
-            results = _gone_on(results, claims, folder, resume)
-        before, started = results, time.perf_counter()
-        verdicts = {one.id: one for one in before.claims}
-        engines = {name for name in before.engine.split(", ") if name}
-        for claim in claims:
-            if claim.id in verdicts:
-                continue
-            if tell is not None:
-                tell(claim.id)
-            verdicts[claim.id] = judged(claim, experiments)
-            results = replace(
-                before,
-                engine=", ".join(sorted(engines | experiments.engines)),
-                seconds=before.seconds + time.perf_counter() - started,
-                claims=tuple(verdicts[one.id] for one in claims if one.id in verdicts),
-                missing=tuple(one.id for one in claims if one.id not in verdicts),
-            )
-            if folder is not None:
-                write_json(folder / FILE, results)
+            write_json(folder / FILE, results)
     return results
 
 
