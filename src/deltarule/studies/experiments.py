@@ -180,6 +180,8 @@ class Experiments:
 
     def _train(self, population: Population, keys: list[str], looks: dict[str, Any]) -> None:
         run = train_population(population, engine=self.engine, progress=self._told(_named(population)), **looks)
+        if run.interrupted:  # half a training proves nothing
+            raise KeyboardInterrupt
         self.engines.add(run.engine.name)
         for place in np.unique(population.settings).tolist():
             self._runs[keys[place]] = run.take(population.members_of(place))
