@@ -223,9 +223,11 @@ def softmax_row(z, a, i):
     most = z[i, 0]
     for h in range(1, z.shape[1]):
         most = select(z[i, h] - most, z[i, h], most)
-    total = 0.0
+    # A loop of its own: one that also added up, number after number, could not be made of vectors.
     for h in range(z.shape[1]):
         a[i, h] = exp(z[i, h] - most)
+    total = 0.0
+    for h in range(z.shape[1]):
         total += a[i, h]
     for h in range(z.shape[1]):
         a[i, h] /= total
