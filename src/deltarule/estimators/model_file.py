@@ -145,7 +145,7 @@ def load_model(path: str | Path) -> Any:
     deltarule.errors.BadInput: missing.safetensors does not exist; check the name and the folder
     """
     arrays, about = load_arrays(path)
-    if about.get("kind") not in {**KINDS, **TABULAR} or about.get("format") != FORMAT:
+    if str(about.get("kind")) not in {**KINDS, **TABULAR} or about.get("format") != FORMAT:
         raise BadInput(f"{path} holds no model that this version can read; write it with an estimator's save")
     try:
         kind = about["kind"]

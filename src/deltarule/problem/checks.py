@@ -1,6 +1,8 @@
 """The checks behind `create_problem`: each takes what was given and returns the array that is meant, or says no."""
 
+import os
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -245,6 +247,25 @@ def _real(given: Any) -> Floats | None:
 def _is_whole(value: Any) -> bool:
     """Whether this is a whole number, Python's or NumPy's, and no boolean and no array."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def room(network: Network, members: int, slots: int, dtype: str) -> None:
+    """Refuse members that this machine cannot hold: the parameters, their gradient and what the optimizer remembers."""
+    needed = members * network.parameters * np.dtype(dtype).itemsize * (2 + slots)
+    if needed > memory():
+        raise BadInput(
+            f"{members:,} × {network!r} need {needed / 2**30:,.0f} GiB, and this machine has {memory() / 2**30:,.0f}; "
+            "use fewer units, or fewer members at a time"
+        )
+
+
+@cache
+def memory() -> int:
+    """The bytes of this machine's memory; where that is not told (Windows), more than any has."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return 2**44
 
 
 def penalized(network: Network, biases: bool) -> Floats:

@@ -101,6 +101,7 @@ def create_problem(
     rates, own_rows = checks.dropout(dropout, hidden, dtype), checks.rows(rows, len(x))
     row_weights = checks.weights(weights, len(x), dtype)
     members = checks.members(given, rates, row_weights, own_rows)
+    checks.room(network, members, len(found_optimizer.slots), dtype)
     spread = {name: checks.spread(array, members) for name, array in given.items()}
     checks.fitting(found_optimizer, found_schedule, spread)
     if found_penalty is None and spread["strength"].any():

@@ -26,6 +26,8 @@ from deltarule.training import populations
 from deltarule.training.populations import problem_of_seeds, seeds_of, shape_of
 
 STUDIES = Path(__file__).parent
+MOST_BYTES = 2**20
+"""Of a recipe's file."""
 
 
 @dataclass(frozen=True)
@@ -270,7 +272,13 @@ def _bundled_folders() -> dict[str, Path]:
 
 def _text(study: str | Path, path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:  # which may be a pipe, or a device that has no end
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise BadInput(f"{study} has more than {MOST_BYTES:,} bytes, and is no recipe; give a TOML file")
+        return content.decode("utf-8-sig")
+    except BadInput:
+        raise
     except UnicodeDecodeError:
         raise BadInput(f"{study} is not text in UTF-8; save it as TOML in UTF-8") from None
     except (OSError, ValueError) as error:

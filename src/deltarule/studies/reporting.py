@@ -60,6 +60,8 @@ def report_of(folder: str | Path) -> Report:
     """
     from jinja2 import TemplateError
 
+    from jinja2 import TemplateError
+
     folder = Path(folder)
     if not folder.is_dir():
         raise BadInput(f"there is no folder '{folder}'; name one that deltarule has written with --out")

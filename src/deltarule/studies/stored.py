@@ -56,7 +56,12 @@ def read_run(folder: str | Path, data_dir: str | Path | None = None) -> StoredRu
     recipe = _recipe(folder)
     dataset = dataset_of(recipe, data_dir)
     problem = problem_of(recipe, dataset)
-    _check(problem, arrays, folder)
+    try:
+        _check(problem, arrays, folder)
+    except (LookupError, TypeError, ValueError) as error:
+        if isinstance(error, BadInput):
+            raise
+        raise BadInput(f"the arrays in {folder} are not those of a run ({error}); run it again") from error
     return StoredRun(recipe, dataset, problem, arrays)
 
 
@@ -66,7 +71,7 @@ def _recipe(folder: Path) -> Recipe:
     try:
         table: dict[str, dict[str, Any]] = {name: dict(told["keys"][name]) for name in SETTABLE}
         study, experiment = str(told["study"]), told["experiment"]
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):
         raise BadInput(f"{folder / 'recipe.json'} is no recipe of a run; run it again") from None
     if isinstance(table["optimizer"].get("name"), dict):
         table["optimizer"].pop("momentum", None)  # it stands among the parameters of the name too
@@ -78,6 +83,9 @@ def _check(problem: Problem, arrays: Mapping[str, np.ndarray], folder: Path) -> 
     seeds = arrays["seeds"].astype(np.uint64)
     if not np.array_equal(seeds, problem.seeds):
         raise BadInput(f"the recipe and the arrays in {folder} are of different runs; run it again")
+    if arrays["steps"].shape != seeds.shape or arrays["steps"].dtype.kind != "i":
+        raise ValueError("its steps are not one number for each member")
+    History.from_arrays(dict(arrays)).check(problem.members, {"objective"})
     first = arrays["history objective"][0, :1]
     alone = problem.take(np.array([0]))
     found = look(alone, ReferenceEngine(), initial_state(alone), Looks(1), None)["objective"]

@@ -315,6 +315,7 @@ def _connected(file: Path, mode: str) -> sqlite3.Connection:
     return connection
 
 
+@as_written()
 def _has_our_tables(connection: sqlite3.Connection) -> bool:
     """Whether the tables are those of a sweep, to the letter, and nothing is run when they are read or written.
 

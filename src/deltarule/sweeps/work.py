@@ -315,13 +315,18 @@ def write_table(file: Path, table: Table) -> None:
 def read_table(file: Path) -> Table:
     """The inverse of `write_table`."""
     arrays, about = load_arrays(file)
-    columns = about["columns"]
-    for name in COLUMNS:
-        if name.endswith(("objective", "score")):
-            columns[name] = [np.nan if value is None else value for value in columns[name]]
-    weights = {
-        key: (arrays[f"theta {number}"], arrays[f"buffers {number}"]) for number, key in enumerate(about["weights"])
-    }
+    try:
+        columns = {name: list(about["columns"][name]) for name in COLUMNS}
+        for name in COLUMNS:
+            if name.endswith(("objective", "score")):
+                columns[name] = [np.nan if value is None else float(value) for value in columns[name]]
+        weights = {
+            key: (arrays[f"theta {number}"], arrays[f"buffers {number}"]) for number, key in enumerate(about["weights"])
+        }
+        if len({len(column) for column in columns.values()}) > 1 or not set(weights) <= set(columns["key"]):
+            raise ValueError("its columns do not fit each other")
+    except (LookupError, TypeError, ValueError) as error:
+        raise BadInput(f"{file} is damaged ({error}); delete it, and start without resume") from error
     return Table(**columns, weights=weights)
 
 

@@ -18,6 +18,7 @@ from deltarule.training.history import Looks
 from deltarule.training.stopping import StopRules
 
 FORMAT = "deltarule checkpoint 1"
+STEP = " step"
 
 
 def write(file: Path, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, Any]) -> None:
@@ -90,7 +91,37 @@ def state_arrays(name: str, state: State) -> dict[str, NDArray[Any]]:
     """A state's arrays under names of their own."""
     named = {field: getattr(state, field) for field in ("theta", "buffers", "factor", "members")}
     named |= {f"slot {slot}": value for slot, value in state.slots.items()}
-    return {f"{name} {field}": value for field, value in named.items()} | {f"{name} step": np.array([state.step])}
+    return {f"{name} {field}": value for field, value in named.items()} | {f"{name}{STEP}": np.array([state.step])}
+
+
+def checked_state(name: str, arrays: Mapping[str, NDArray[Any]], whole: State) -> State:
+    """A state of some members that a file holds, if it is of the form of the state of all.
+
+    A compiled program looks at no bounds: what does not fit must not get to it.
+
+    Errors: `KeyError` or `ValueError` for one that does not fit.
+    """
+    state = state_of(name, arrays)
+    members = state.members
+    found, needed = state_arrays("", state), state_arrays("", whole)
+    same = found.keys() == needed.keys() and all(
+        found[key].dtype == array.dtype and found[key].shape[1:] == array.shape[1:] for key, array in needed.items()
+    )
+    rising = members.shape == (len(members),) and np.isin(members, whole.members).all() and (np.diff(members) > 0).all()
+    of_members = all(len(array) == len(members) for key, array in found.items() if key != STEP)
+    if not (same and rising and of_members and len(found[STEP]) == 1 and state.step >= 0):
+        raise ValueError(f"the arrays named {name!r} do not fit the training")
+    return state
+
+
+def check_arrays(arrays: Mapping[str, NDArray[Any]], needed: Mapping[str, NDArray[Any]]) -> None:
+    """Whether arrays that a file holds have the form of these.
+
+    Errors: `KeyError` or `ValueError` for the first that has not.
+    """
+    for name, array in needed.items():
+        if (arrays[name].dtype, arrays[name].shape) != (array.dtype, array.shape):
+            raise ValueError(f"{name!r} is {arrays[name].dtype} of shape {arrays[name].shape}")
 
 
 def state_of(name: str, arrays: Mapping[str, NDArray[Any]]) -> State:
@@ -102,5 +133,5 @@ def state_of(name: str, arrays: Mapping[str, NDArray[Any]]) -> State:
         buffers=arrays[f"{name} buffers"],
         factor=arrays[f"{name} factor"],
         members=arrays[f"{name} members"],
-        step=int(arrays[f"{name} step"][0]),
+        step=int(arrays[f"{name}{STEP}"][0]),
     )

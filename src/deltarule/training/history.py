@@ -93,6 +93,18 @@ class History:
         series = {name.removeprefix("history "): rows for name, rows in arrays.items() if name.startswith("history ")}
         return cls(series.pop("steps").tolist(), {name: list(rows) for name, rows in series.items()})
 
+    def check(self, members: int, names: set[str]) -> None:
+        """Whether these are looks at so many members, one after the other, that saw all of these names.
+
+        Errors: `ValueError` where they are not.
+        """
+        rising = all(isinstance(step, int) for step in self.steps) and sorted(set(self.steps)) == self.steps
+        whole = all(len(rows) == len(self.steps) for rows in self.values.values())
+        if not (rising and whole and (not self.steps or names <= set(self.values))):
+            raise ValueError("the looks of its history do not fit each other")
+        if any(row.shape[:1] != (members,) or row.dtype.kind != "f" for rows in self.values.values() for row in rows):
+            raise ValueError(f"its history is not of {members} members")
+
 
 def look(
     problem: Problem, engine: Engine, state: State, looks: Looks, validation: tuple[Floats, Floats] | None

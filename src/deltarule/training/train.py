@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltarule.engines.base import Engine, Trace
 from deltarule.engines.choose import engine_for
@@ -29,7 +30,7 @@ from deltarule.training import checkpoint as checkpoints
 from deltarule.training.history import History, Looks, look
 from deltarule.training.lbfgs import train_lbfgs
 from deltarule.training.run import Divergence, Run
-from deltarule.training.stopping import StopRules, Watch, crossing
+from deltarule.training.stopping import REASONS, StopRules, Watch, crossing
 
 STRETCH_SECONDS = 0.2
 CHECKPOINT_SECONDS = 10.0
@@ -397,13 +398,43 @@ class _Training:
     def restore(self, file: Path) -> None:
         """Take up a checkpoint of the same problem."""
         arrays, about = checkpoints.read(file, self._identity)
-        self.active = checkpoints.state_of("active", arrays)
-        self.ended = checkpoints.state_of("ended", arrays).take(np.arange(self.problem.members))  # one to write into
+        try:
+            self._put(arrays, about)
+        except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
+            raise BadInput(f"{file} is a damaged checkpoint ({error}); delete it, and start without resume") from error
+
+    def _put(self, arrays: dict[str, NDArray[Any]], about: dict[str, Any]) -> None:
+        """Take up what a checkpoint holds, where all of it fits this problem."""
+        members = np.arange(self.problem.members)
+        watch = {f"watch {name}": array for name, array in self.watch.arrays().items()}
+        checkpoints.check_arrays(arrays, watch | {"steps": self.steps})
+        active = checkpoints.checked_state("active", arrays, self.active)
+        ended = checkpoints.checked_state("ended", arrays, self.active)
+        reasons = [str(reason) for reason in about["reasons"]]
+        still = [member for member, reason in enumerate(reasons) if not reason]
+        if len(reasons) != len(members) or still != active.members.tolist() or not {*reasons} <= {"", *REASONS}:
+            raise ValueError("it is not told why members ended")
+        if len(ended.members) != len(members) or (self.limits[active.members] < active.step).any():
+            raise ValueError("members lie beyond their limits")
+        history = History.from_arrays(arrays)
+        history.check(len(members), self._names())
+        self.active, self.ended = active, ended.take(members)  # one to write into
         self.watch = Watch(**{name: arrays[f"watch {name}"].copy() for name in self.watch.arrays()})
-        self.history = History.from_arrays(arrays)
-        self.steps = arrays["steps"].copy()
-        self.reasons, self.seconds = list(about["reasons"]), float(about["seconds"])
-        self.diverged = [Divergence(**one) for one in about["diverged"]]
+        self.history, self.steps = history, arrays["steps"].copy()
+        self.reasons, self.seconds = reasons, float(about["seconds"])
+        self.diverged = [
+            Divergence(int(one["member"]), int(one["step"]), int(one["layer"]), str(one["where"]))
+            for one in about["diverged"]
+        ]
+
+    def _names(self) -> set[str]:
+        """What every look sees."""
+        names = {"objective", *self.looks.metrics}
+        if self.validation is not None:
+            names |= {f"validation {name}" for name in names}
+        if self.looks.gradients:
+            names |= {f"gradient {entry.name}" for entry in self.problem.network.entries}
+        return names | {"outputs"} if self.looks.outputs else names
 
 
 class Pace:
