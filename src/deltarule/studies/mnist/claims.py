@@ -33,6 +33,10 @@ REPORTED = {
 MODELS = ("softmax", "hidden-250", "hidden-500", "relu", "sigmoid", "zeros", "no-dropout")
 """The networks with a hidden layer, by the recipe's experiments; "softmax" is the recipe itself."""
 
+FAST = {"optimizer.learning_rate": 1e-2}
+"""The rate that is best in the grid, with a sum."""
+
+FAST_MODELS = ("softmax", "hidden-250", "hidden-500", "relu", "sigmoid", "no-dropout")
 LINEAR = ("single-layer", "single-layer-random")
 CHANCE = 0.1
 HOURS = 40 * 40
@@ -69,6 +73,11 @@ def best_single_layer(experiments: Experiments, reading: str) -> list[dict[str, 
     return table.rows_of(settings)
 
 
+def fast_models(experiments: Experiments) -> Sweep:
+    """Networks with a hidden layer at ten times the rate, for controls: with the sum, over the seeds."""
+    return experiments.sweep("models-fast", [{**settings_of(experiments, one, "sum"), **FAST} for one in FAST_MODELS])
+
+
 def settings_of(experiments: Experiments, model: str, reading: str) -> dict[str, Any]:
     """What a model sets otherwise than the recipe."""
     changes = {} if model == "softmax" else experiments.settings_of(model)
@@ -92,6 +101,12 @@ def seen(rows: list[dict[str, Any]], column: str) -> Floats:
 def accuracy(experiments: Experiments, model: str, reading: str, part: str = "test") -> Floats:
     """The accuracy of a model over the seeds, [S]."""
     return seen(rows_of(experiments, model, reading), f"{part}_accuracy")
+
+
+def fast_accuracy(experiments: Experiments, model: str, part: str = "test") -> Floats:
+    """The accuracy of a model at ten times the rate over the seeds, [S]."""
+    rows = fast_models(experiments).rows_of({**settings_of(experiments, model, "sum"), **FAST})
+    return seen(rows, f"{part}_accuracy")
 
 
 def by_fold(table: Sweep, part: str) -> tuple[list[dict[str, Any]], Floats]:
@@ -157,6 +172,24 @@ def mnist_2(experiments: Experiments) -> Evidence:
     return Evidence(by_convention(told), holds)
 
 
+@mnist_2.control(
+    "softmax hidden units learn slowly, so that the highest rate is the best; with ReLU units, a sum, and the report's "
+    "dropout and batch"
+)
+def mnist_2_control(experiments: Experiments) -> Evidence:
+    """Rates and momenta, with units for which steps of 0.01 are too long."""
+    values = {
+        key: experiments.recipe.configuration.grid[key] for key in ("optimizer.momentum", "optimizer.learning_rate")
+    }
+    table = experiments.sweep("grid-relu", values, experiment="relu", folds=FOLDS, seeds=1)
+    settings, scores = by_fold(table, "validation")
+    own = scores[place_of(settings, {key: REPORTED[key] for key in values})]
+    best = settings[int(scores.mean(1).argmax())]
+    words = ", ".join(f"{key.split('.')[1]} {value:g}" for key, value in best.items())
+    ours = f"it has {accuracies(own)}; the best is {words} with {accuracies(scores.mean(1).max())}"
+    return Evidence(ours, {"ReLU": scores.max(0) - own <= 0.005})
+
+
 @claim(
     "mnist-3",
     says="Most combinations stay near chance; only some pass 80 % test accuracy.",
@@ -175,6 +208,18 @@ def mnist_3(experiments: Experiments) -> Evidence:
         holds[reading] = (low > 0.5) & (high > 0) & (high < 0.5)
         told[reading] = f"{percent(low)} under 20 %, {percent(high)} over 80 %"
     return Evidence(by_convention(told), holds)
+
+
+@mnist_3.control("the length of the steps: with a sum and rates of a tenth, which lie between the two readings")
+def mnist_3_control(experiments: Experiments) -> Evidence:
+    """The same grid with its rates from 0.001 to 0.000001."""
+    rates = [rate / 10 for rate in experiments.recipe.configuration.grid["optimizer.learning_rate"]]
+    values = {**experiments.recipe.configuration.grid, "optimizer.learning_rate": rates}
+    table = experiments.sweep("grid-tenth", values, folds=FOLDS, seeds=1)
+    _, scores = by_fold(table, "test")
+    low, high = (scores < 2 * CHANCE).mean(0), (scores > 0.8).mean(0)
+    holds = (low > 0.5) & (high > 0) & (high < 0.5)
+    return Evidence(f"{percent(low)} under 20 %, {percent(high)} over 80 %", {"rates of a tenth": holds})
 
 
 # --- the networks beside each other ----------------------------------------------------------------------------------
@@ -206,6 +251,15 @@ def mnist_4(experiments: Experiments) -> Evidence:
     return Evidence(by_convention(told), holds)
 
 
+@mnist_4.control("what it is compared with: softmax hidden units alone, with a sum, and its training accuracy left out")
+def mnist_4_control(experiments: Experiments) -> Evidence:
+    """The final network, which has softmax units, in three sizes."""
+    test = seen(best_single_layer(experiments, "sum"), "test_accuracy")
+    others = [accuracy(experiments, model, "sum") for model in ("softmax", "hidden-250", "hidden-500")]
+    holds = (abs(test - 0.9175) <= 0.01) & (test >= np.max(others, axis=0))
+    return Evidence(f"{accuracies(test)} against {accuracies(np.max(others, axis=0))}", {"softmax units": holds})
+
+
 @claim(
     "mnist-5",
     says="Hidden layers of 100, 250 and 500 units perform almost the same.",
@@ -224,6 +278,13 @@ def mnist_5(experiments: Experiments) -> Evidence:
     return Evidence(by_convention(told), holds)
 
 
+@mnist_5.control("the rate: at 0.001 the stop rule ends them on their way; at 0.01, with a sum")
+def mnist_5_control(experiments: Experiments) -> Evidence:
+    """The rate that is best in the grid."""
+    found = [fast_accuracy(experiments, model) for model in ("softmax", "hidden-250", "hidden-500")]
+    return Evidence(f"{', '.join(map(accuracies, found))} with 100, 250, 500", {"0.01": np.ptp(found, axis=0) <= 0.01})
+
+
 @claim(
     "mnist-6",
     says="Softmax as the hidden activation beats ReLU.",
@@ -235,6 +296,13 @@ def mnist_5(experiments: Experiments) -> Evidence:
 def mnist_6(experiments: Experiments) -> Evidence:
     """All else as in the final network."""
     return _compared(experiments, "softmax", "relu", lambda softmax, relu: softmax > relu)
+
+
+@mnist_6.control("the rate: at 0.01, with a sum, ReLU's steps are too long")
+def mnist_6_control(experiments: Experiments) -> Evidence:
+    """The rate that is best for softmax units."""
+    softmax, relu = fast_accuracy(experiments, "softmax"), fast_accuracy(experiments, "relu")
+    return Evidence(f"softmax {accuracies(softmax)}, relu {accuracies(relu)}", {"0.01": softmax > relu})
 
 
 @claim(
@@ -277,6 +345,14 @@ def mnist_8(experiments: Experiments) -> Evidence:
     return _compared(experiments, "sigmoid", "relu", lambda sigmoid, relu: (sigmoid > relu) & (relu < 0.5))
 
 
+@mnist_8.control("the rate: at 0.01, with a sum, ReLU's steps are too long")
+def mnist_8_control(experiments: Experiments) -> Evidence:
+    """The rate that is best for softmax units."""
+    sigmoid, relu = fast_accuracy(experiments, "sigmoid"), fast_accuracy(experiments, "relu")
+    ours = f"sigmoid {accuracies(sigmoid)}, relu {accuracies(relu)}"
+    return Evidence(ours, {"0.01": (sigmoid > relu) & (relu < 0.5)})
+
+
 @claim(
     "mnist-9",
     says="Dropout does not help, because the network does not overfit.",
@@ -300,6 +376,15 @@ def mnist_9(experiments: Experiments) -> Evidence:
     return Evidence(by_convention(told), holds)
 
 
+@mnist_9.control("the rate: at 0.001 the stop rule ends them on their way; at 0.01, with a sum")
+def mnist_9_control(experiments: Experiments) -> Evidence:
+    """The rate that is best in the grid."""
+    dropped, test = fast_accuracy(experiments, "softmax"), fast_accuracy(experiments, "no-dropout")
+    train = fast_accuracy(experiments, "no-dropout", "train")
+    ours = f"{accuracies(dropped)} with, {accuracies(test)} without, where it has {accuracies(train)} in training"
+    return Evidence(ours, {"0.01": (dropped - test <= 0.005) & (train - test <= 0.02)})
+
+
 @claim(
     "mnist-10",
     says="Linear models do as well as multilayer ones.",
@@ -317,6 +402,14 @@ def mnist_10(experiments: Experiments) -> Evidence:
         holds[reading] = best - linear <= 0.01
         told[reading] = f"{accuracies(linear)} against {accuracies(best)}"
     return Evidence(by_convention(told), holds)
+
+
+@mnist_10.control("what it is compared with: softmax hidden units alone, with a sum")
+def mnist_10_control(experiments: Experiments) -> Evidence:
+    """The final network, which has softmax units, in three sizes."""
+    linear = accuracy(experiments, "single-layer", "sum")
+    best = np.max([accuracy(experiments, model, "sum") for model in ("softmax", "hidden-250", "hidden-500")], axis=0)
+    return Evidence(f"{accuracies(linear)} against {accuracies(best)}", {"softmax units": best - linear <= 0.01})
 
 
 def _compared(experiments: Experiments, first: str, second: str, holds: Any) -> Evidence:
