@@ -1,9 +1,16 @@
+import contextlib
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
@@ -11,7 +18,8 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, HalvingGridSearchC
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from deltarule import BadInput, MLPClassifier, MLPRegressor, PopulationSearchCV
+from deltarule import BadInput, MLPClassifier, MLPRegressor, PopulationSearchCV, RunFailed
+from deltarule.sweeps.store import Store
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -141,3 +149,122 @@ def test_halving_is_that_of_scikit_learn(halving: dict[str, Any]) -> None:
         np.testing.assert_array_equal(ours.cv_results_[name], theirs.cv_results_[name])
     assert ours.best_params_ == theirs.best_params_ and ours.best_score_ == theirs.best_score_
     np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+
+
+class Counted(MLPClassifier):
+    """Counts what is trained."""
+
+    trained = 0
+
+    def _conclude(self, plan: Any, run: Any) -> None:
+        Counted.trained += 1
+        super()._conclude(plan, run)
+
+
+def scores(search: PopulationSearchCV) -> Any:
+    return np.array([search.cv_results_[f"split{fold}_test_score"] for fold in range(3)])
+
+
+def searched(path: Path, **given: Any) -> PopulationSearchCV:
+    grid = {"alpha": [0.0, 1.0], "learning_rate_init": [0.001, 0.1], "hidden_layer_sizes": [(3,), (4,)]}
+    return PopulationSearchCV(Counted(**SHORT | given), grid, cv=3, path=path).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"n_members": 2, "batch_norm": True}, {"early_stopping": True}, {"solver": "lbfgs"}], ids=str
+)
+def test_what_is_in_the_store_is_not_made_again(given: dict[str, Any], tmp_path: Path) -> None:
+    expected = scores(
+        PopulationSearchCV(MLPClassifier(**SHORT | given), searched(tmp_path, **given).param_grid, cv=3).fit(X, Y)
+    )
+    Counted.trained = 0
+    again = searched(tmp_path, **given)
+    assert Counted.trained == (0 if given.get("solver") == "lbfgs" else 1)  # the best candidate, on all rows
+    np.testing.assert_array_equal(scores(again), expected)
+    with sqlite3.connect(tmp_path / "sweep.sqlite") as connection:
+        assert connection.execute("SELECT count(*) FROM members").fetchone() == (24 * given.get("n_members", 1),)
+        taken = connection.execute("SELECT sum(train_seconds) FROM members").fetchone()[0]
+    assert again.cv_results_["mean_fit_time"].sum() * 3 >= taken
+
+
+def test_other_rows_or_parameters_are_other_fits(tmp_path: Path) -> None:
+    model, grid = MLPClassifier((3,), **SHORT), {"alpha": [0.0, 1.0]}
+    for changed in ({}, {"tol": 0.1}, {"random_state": 1}):
+        PopulationSearchCV(clone(model).set_params(**changed), grid, cv=3, path=tmp_path).fit(X, Y)
+    PopulationSearchCV(model, grid, cv=3, path=tmp_path).fit(X[1:], Y[1:])
+    PopulationSearchCV(model, grid, cv=3, path=tmp_path).fit(X, Y, sample_weight=np.arange(1.0, len(X) + 1))
+    with sqlite3.connect(tmp_path / "sweep.sqlite") as connection:
+        assert connection.execute("SELECT count(*) FROM members").fetchone() == (5 * 6,)
+
+
+def test_a_fit_that_diverged_is_known_to_have(tmp_path: Path) -> None:
+    model = MLPRegressor(hidden_layer_sizes=(3,), **SHORT | {"solver": "sgd"})
+    grid = {"learning_rate_init": [0.01, 1e200]}
+    first, again = (PopulationSearchCV(model, grid, cv=2, path=tmp_path).fit(X, Y) for _ in range(2))
+    np.testing.assert_array_equal(again.cv_results_["mean_test_score"], first.cv_results_["mean_test_score"])
+    assert np.isnan(again.cv_results_["mean_test_score"][1])
+    with pytest.raises(ValueError, match=r"It happened in epoch \d"):
+        PopulationSearchCV(model, grid, cv=2, path=tmp_path, error_score="raise").fit(X, Y)
+
+
+def test_halving_has_a_store_too(tmp_path: Path) -> None:
+    grid = {"alpha": [0.0, 0.1, 10.0, 1000.0]}
+    halving = {"cv": 3, "factor": 2, "random_state": 4, "path": tmp_path}
+    first = PopulationSearchCV(Counted((3,), **SHORT), grid, **halving).fit(X, Y)
+    Counted.trained = 0
+    again = PopulationSearchCV(Counted((3,), **SHORT), grid, **halving).fit(X, Y)
+    assert Counted.trained == 1
+    np.testing.assert_array_equal(again.cv_results_["mean_test_score"], first.cv_results_["mean_test_score"])
+
+
+KILLED = """
+import sys
+from sklearn.datasets import load_breast_cancer
+from deltarule import MLPClassifier, PopulationSearchCV
+from deltarule.estimators import population
+population.PART_SECONDS = 1e-6
+class Counted(MLPClassifier):
+    pass
+X, y = load_breast_cancer(return_X_y=True)
+model = Counted((20,), max_iter=40, tol=0, batch_size=4, random_state=0, engine="reference")
+PopulationSearchCV(model, {"alpha": [0.0, 0.1, 1.0, 10.0]}, cv=2, path=sys.argv[1]).fit(X[:150, :8] / X.std(), y[:150])
+"""
+
+
+def test_a_search_that_was_killed_repeats_only_what_is_unfinished(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", KILLED, str(tmp_path)])
+    file, done = tmp_path / "sweep.sqlite", 0
+    while not done:
+        assert process.poll() is None
+        time.sleep(0.02)
+        if file.exists():
+            with contextlib.suppress(sqlite3.OperationalError), contextlib.closing(sqlite3.connect(file)) as connection:
+                done = connection.execute("SELECT count(*) FROM members").fetchone()[0]
+    process.kill()
+    process.wait()
+    x, y = load_breast_cancer(return_X_y=True)
+    x, y = x[:150, :8] / x.std(), y[:150]
+    model = Counted((20,), max_iter=40, tol=0, batch_size=4, random_state=0, engine="reference")
+    grid = {"alpha": [0.0, 0.1, 1.0, 10.0]}
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        done = connection.execute("SELECT count(*) FROM members").fetchone()[0]
+    Counted.trained = 0
+    resumed = PopulationSearchCV(model, grid, cv=2, path=tmp_path, refit=False).fit(x, y)
+    assert 0 < done < 8 and Counted.trained == 8 - done
+    unbroken = PopulationSearchCV(model, grid, cv=2, refit=False).fit(x, y)
+    np.testing.assert_array_equal(resumed.cv_results_["mean_test_score"], unbroken.cv_results_["mean_test_score"])
+
+
+def test_folders_that_are_refused(tmp_path: Path) -> None:
+    search = PopulationSearchCV(MLPClassifier((3,), **SHORT), {"alpha": [0.5]}, cv=2, path=tmp_path)
+    with Store(tmp_path / "sweep") as store:
+        store.note(name="xor")
+    with pytest.raises(BadInput, match="holds the store of a sweep, and a search needs its own; name another folder"):
+        clone(search).set_params(path=tmp_path / "sweep").fit(X, Y)
+    with Store(tmp_path), pytest.raises(RunFailed, match="another process is at work"):
+        search.fit(X, Y)
+    search.fit(X, Y)
+    with contextlib.closing(sqlite3.connect(tmp_path / "sweep.sqlite")) as connection, connection:
+        connection.execute("UPDATE networks SET theta = x'00'")
+    with pytest.raises(BadInput, match="the store of the sweep is damaged"):
+        search.fit(X, Y)

@@ -16,17 +16,15 @@ from deltarule.estimators.base import BaseMLP
 from deltarule.estimators.classifier import MLPClassifier
 from deltarule.estimators.columns import KINDS as COLUMN_KINDS
 from deltarule.estimators.columns import Column
+from deltarule.estimators.plain import plain, put_weights, unplain, weights_of, with_members
 from deltarule.estimators.regressor import MLPRegressor
 from deltarule.estimators.scores import Scores
 from deltarule.estimators.settings import Architecture
 from deltarule.estimators.tabular import BaseTabular, TabularClassifier, TabularRegressor, TabularReport
 from deltarule.files import load_arrays, save_arrays
-from deltarule.maths.network import flatten, views
 from deltarule.problem.network import Network
-from deltarule.problem.problem import Floats
 
 FORMAT = 1
-PAIRS, INFINITY = "pairs", "inf"  # what JSON has no form for
 KINDS: dict[str, type[BaseMLP]] = {"MLPClassifier": MLPClassifier, "MLPRegressor": MLPRegressor}
 TABULAR: dict[str, type[BaseTabular]] = {
     "TabularClassifier": TabularClassifier,
@@ -63,15 +61,11 @@ def save_model(model: Any, path: str | Path) -> None:
 
 
 def _network_described(model: BaseMLP) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    network = model._architecture.network()
-    parameters, running = model._arrays()
-    arrays = {"theta": flatten(_with_members(parameters, model._members), network.entries)}
-    if running:
-        arrays["running"] = flatten(_with_members(running, model._members), network.buffers)
+    arrays = weights_of(model)
     if getattr(model, "target_scale_", None) is not None:
         arrays |= {"target_mean": model.target_mean_, "target_scale": model.target_scale_}
     about = {
-        "parameters": {name: _plain(value) for name, value in model.get_params(deep=False).items()},
+        "parameters": {name: plain(value) for name, value in model.get_params(deep=False).items()},
         "architecture": asdict(model._architecture),
         "feature_names": _listed(getattr(model, "feature_names_in_", None)),
         "record": {name: getattr(model, name) for name in RECORD if hasattr(model, name)},
@@ -88,10 +82,10 @@ def _network_described(model: BaseMLP) -> tuple[dict[str, np.ndarray], dict[str,
 def _table_described(model: BaseTabular) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     arrays, network = _network_described(model.model_)
     return arrays, {
-        "parameters": {name: _plain(value) for name, value in model.get_params(deep=False).items()},
+        "parameters": {name: plain(value) for name, value in model.get_params(deep=False).items()},
         "columns": [asdict(column) for column in model.columns_],
         "target": model.target_,
-        "usual": _plain(model.usual_),
+        "usual": plain(model.usual_),
         "report": asdict(model.report_),
         "network": network,
     }
@@ -115,7 +109,7 @@ def save_weights(model: Any, path: str | Path) -> None:
     inner: BaseMLP = model.model_ if isinstance(model, BaseTabular) else model
     parameters, running = inner._arrays()
     kept = {name: array for name, array in arrays.items() if name.startswith("target_")}
-    save_arrays(path, _with_members({**parameters, **running}, inner._members) | kept, about | {"kind": "weights"})
+    save_arrays(path, with_members({**parameters, **running}, inner._members) | kept, about | {"kind": "weights"})
 
 
 def _described(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -157,7 +151,7 @@ def load_model(path: str | Path) -> Any:
 
 
 def _rebuilt(kind: type[BaseMLP], arrays: dict[str, np.ndarray], about: Mapping[str, Any]) -> BaseMLP:
-    given = {name: _unplain(value) for name, value in about["parameters"].items()}
+    given = {name: unplain(value) for name, value in about["parameters"].items()}
     if isinstance(given["hidden_layer_sizes"], list):
         given["hidden_layer_sizes"] = tuple(given["hidden_layer_sizes"])
     model = kind(**given)
@@ -166,7 +160,7 @@ def _rebuilt(kind: type[BaseMLP], arrays: dict[str, np.ndarray], about: Mapping[
         tuple(shape["sizes"]), tuple(shape["activations"]), shape["output"], bool(shape["batch_norm"])
     )
     network = architecture.network()
-    _put_weights(model, network, arrays)
+    put_weights(model, network, arrays)
     model._architecture, model.out_activation_ = architecture, architecture.output
     model.n_layers_, model.n_outputs_ = len(network.sizes), network.outputs
     for name, value in about["record"].items():
@@ -183,7 +177,7 @@ def _rebuilt(kind: type[BaseMLP], arrays: dict[str, np.ndarray], about: Mapping[
 
 def _rebuilt_table(kind: type[BaseTabular], arrays: dict[str, np.ndarray], about: Mapping[str, Any]) -> BaseTabular:
     inner = MLPClassifier if kind is TabularClassifier else MLPRegressor
-    model = kind(**{name: _unplain(value) for name, value in about["parameters"].items()})
+    model = kind(**{name: unplain(value) for name, value in about["parameters"].items()})
     model.model_ = _rebuilt(inner, arrays, about["network"])
     model.columns_ = tuple(_column(**each) for each in about["columns"])
     inputs = sum(len(column.inputs) for column in model.columns_)
@@ -215,15 +209,6 @@ def _column(name: str, kind: str, why: str, categories: list[str], gaps: bool, *
     return Column(name, kind, why, categories=tuple(categories), gaps=bool(gaps), **plain)
 
 
-def _put_weights(model: BaseMLP, network: Network, arrays: dict[str, np.ndarray]) -> None:
-    theta = arrays["theta"]
-    running = arrays.get("running", np.zeros((len(theta), 0), theta.dtype))
-    expected = (len(theta), network.parameters), (len(theta), sum(e.stop - e.start for e in network.buffers))
-    if not len(theta) or theta.dtype.kind != "f" or (theta.shape, running.shape) != expected:
-        raise ValueError(f"θ has the shape {theta.shape}, statistics {running.shape}, and {network!r} needs {expected}")
-    model._hold_arrays(views(theta, network.entries), views(running, network.buffers), len(network.layers))
-
-
 def _put_targets(model: BaseMLP, network: Network, arrays: dict[str, np.ndarray], about: Mapping[str, Any]) -> None:
     if isinstance(model, MLPClassifier):
         model._labels = bool(about["labels"])
@@ -237,32 +222,6 @@ def _put_targets(model: BaseMLP, network: Network, arrays: dict[str, np.ndarray]
     for values in (model.target_mean_, model.target_scale_):
         if values is not None and values.shape != (network.outputs,):
             raise ValueError(f"the scale of targets has the shape {values.shape} for {network.outputs} outputs")
-
-
-def _with_members(arrays: Mapping[str, Floats], members: int) -> dict[str, Floats]:
-    return {name: array.reshape(members, *array.shape[-2:]) for name, array in arrays.items()}
-
-
-def _plain(value: Any) -> Any:
-    """A parameter as JSON can hold it; functions and generators stay behind."""
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    if isinstance(value, Mapping):  # as pairs: JSON's keys are texts, and classes may be numbers
-        return {PAIRS: [[_plain(key), _plain(one)] for key, one in value.items()]}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    if isinstance(value, float) and value == float("inf"):
-        return INFINITY
-    return value if isinstance(value, bool | int | float | str) else None
-
-
-def _unplain(value: Any) -> Any:
-    """The inverse of `_plain`."""
-    if isinstance(value, dict):
-        return {key: _unplain(one) for key, one in value[PAIRS]}
-    if isinstance(value, list):
-        return [_unplain(one) for one in value]
-    return float("inf") if value == INFINITY else value
 
 
 def _listed(values: Any) -> Any:

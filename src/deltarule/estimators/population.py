@@ -4,41 +4,96 @@ K members
 """
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import replace
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from deltarule.engines.base import Engine
+from deltarule.engines.choose import engine_for, expected_seconds
+from deltarule.engines.compiled.engine import available_processors
 from deltarule.estimators.base import BaseMLP
 from deltarule.estimators.records import Plan
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
 from deltarule.training.epochs import EpochRun, Stall, Validation, train_epochs
 
+PART_SECONDS = 10.0
+"""About how long a part of a population is trained that is noted as a whole: whoever ends a search loses no more."""
+MANY = 32
+"""Fits with the same rows from which on they are a part by themselves: where all see the same, an update takes less."""
 
-def fit_together(models: Sequence[BaseMLP], plans: Sequence[Plan]) -> list[Exception | None]:
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Fits that have just been made together: their places, the name of the engine, and the seconds of each."""
+
+    places: list[int]
+    engine: str
+    seconds: float
+
+
+def fit_together(
+    models: Sequence[BaseMLP],
+    plans: Sequence[Plan],
+    known: Collection[int] = (),
+    note: Callable[[Part, list[Exception | None]], None] = lambda part, errors: None,
+) -> list[Exception | None]:
     """Fit models whose plans were made; each becomes, bit for bit, what the same engine would make of it alone.
 
-    Parameters: `models`, of one engine; `plans`, one of each.
+    Parameters: `models`, of one engine; `plans`, one of each; `known`, the places of those that need no training any
+    more, but count where an engine is chosen, so that it is the same whatever is left to do; `note`, called with every
+    part that is done, and what went wrong with each of its fits.
     Returns: what went wrong, one for each model, or None.
     """
     errors: list[Exception | None] = [None] * len(models)
+    digests = [_digest(plan.problem) for plan in plans]
     groups: dict[Any, list[int]] = {}
     for place, (model, plan) in enumerate(zip(models, plans, strict=True)):
         groups.setdefault(_shape(model, plan), []).append(place)
     for places in groups.values():
-        run = _trained([plans[place] for place in places], models[places[0]])
-        first = 0
-        for place in places:
-            members = np.arange(first, first + plans[place].problem.members)
-            first += len(members)
-            own = _of_members(run, members, plans[place].problem.steps_per_epoch(0))
-            try:
-                models[place]._conclude(plans[place], own)
-            except ValueError as error:  # it diverged; the others did not
-                errors[place] = error
+        left = [place for place in places if place not in known]
+        if not left:
+            continue
+        engine, seconds_each = _engine([plans[place] for place in places], models[places[0]])
+        for part in _parts(left, digests, seconds_each):
+            started = time.perf_counter()
+            runs = _trained(
+                [plans[place] for place in part], [digests[place] for place in part], models[part[0]], engine
+            )
+            for place, own in zip(part, runs, strict=True):
+                try:
+                    models[place]._conclude(plans[place], own)
+                except ValueError as error:  # it diverged; the others did not
+                    errors[place] = error
+            seconds = (time.perf_counter() - started) / len(part)
+            note(Part(part, engine.name, seconds), [errors[place] for place in part])
     return errors
+
+
+def _engine(plans: list[Plan], model: BaseMLP) -> tuple[Engine, float]:
+    """The engine for plans of one shape, and how many seconds each of them should take."""
+    first = plans[0].problem
+    members = sum(plan.problem.members for plan in plans)
+    whole = first.take(np.zeros(members, np.int64))  # as many of one kind: what differs has no price
+    steps = plans[0].rules.max_epochs * first.steps_per_epoch(0)
+    engine = engine_for(model.engine, whole, steps)
+    return engine, expected_seconds(engine.name, whole, steps) / len(plans)
+
+
+def _parts(places: list[int], digests: list[str], seconds_each: float) -> Iterator[list[int]]:
+    """Plans of one shape, divided so that no part takes long, and all processors have something to do."""
+    most = max(available_processors(), int(PART_SECONDS / seconds_each))
+    by_rows: dict[str, list[int]] = {}
+    for place in places:
+        by_rows.setdefault(digests[place], []).append(place)
+    alike = [group for group in by_rows.values() if len(group) >= MANY]
+    others = [place for group in by_rows.values() if len(group) < MANY for place in group]
+    for group in [*alike, others]:
+        yield from (group[first : first + most] for first in range(0, len(group), most))
 
 
 def _shape(model: BaseMLP, plan: Plan) -> Any:
@@ -62,28 +117,30 @@ def _plain(formula: Any) -> tuple[Any, ...]:
     return (formula.name, *sorted(formula.parameters.items()))
 
 
-def _trained(plans: list[Plan], model: BaseMLP) -> EpochRun:
-    problem = together([plan.problem for plan in plans])
+def _trained(plans: list[Plan], digests: list[str], model: BaseMLP, engine: Engine) -> list[EpochRun]:
+    """What became of each of the plans."""
     run = train_epochs(
-        problem,
+        together([plan.problem for plan in plans], digests),
         _states([plan.start for plan in plans]),
         plans[0].rules,
-        engine=model.engine,
+        engine=engine,
         in_order=not model.shuffle,
         validation=_validations(plans),
     )
     if "interrupted" in run.reasons:  # what is half trained is not to be compared
         raise KeyboardInterrupt
-    return run
+    ends = np.cumsum([plan.problem.members for plan in plans]).tolist()
+    steps = plans[0].problem.steps_per_epoch(0)
+    return [_of_members(run, np.arange(first, end), steps) for first, end in pairwise([0, *ends])]
 
 
-def together(problems: Sequence[Problem]) -> Problem:
-    """Problems of one shape as one, whose members are theirs: the same rows are held once.
+def together(problems: Sequence[Problem], digests: Sequence[str]) -> Problem:
+    """Problems of one shape as one, whose members are theirs: the same rows, by their digests, are held once.
 
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.problem.network import Network
     >>> parts = [create_problem(Network([1, 1]), [[0.0], [1.0]], [n, 1.0], learning_rate=n) for n in (1, 2, 1)]
-    >>> whole = together(parts)
+    >>> whole = together(parts, ["a", "b", "a"])
     >>> whole.members, len(whole.x), whole.numbers["learning_rate"].tolist()
     (3, 4, [1.0, 2.0, 1.0])
     """
@@ -91,8 +148,7 @@ def together(problems: Sequence[Problem]) -> Problem:
     blocks: dict[str, int] = {}
     kept: list[Problem] = []
     rows: list[np.ndarray] = []
-    for problem in problems:
-        key = _digest(problem)
+    for problem, key in zip(problems, digests, strict=True):
         if key not in blocks:
             blocks[key] = sum(len(one.x) for one in kept)
             kept.append(problem)

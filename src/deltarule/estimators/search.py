@@ -1,8 +1,10 @@
 """A search over parameters whose candidates are trained on all folds as populations."""
 
+import contextlib
 import functools
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import joblib
@@ -15,8 +17,11 @@ from sklearn.utils.metaestimators import available_if
 
 from deltarule.errors import BadInput
 from deltarule.estimators.base import BaseMLP
-from deltarule.estimators.population import fit_together
+from deltarule.estimators.kept import Fit, Kept, Taken
+from deltarule.estimators.population import Part, fit_together
+from deltarule.estimators.records import Plan
 from deltarule.problem.problem import Floats, Integers
+from deltarule.sweeps.store import Store
 
 
 class PopulationSearchCV(GridSearchCV):
@@ -32,12 +37,15 @@ class PopulationSearchCV(GridSearchCV):
     scoring, refit, cv, verbose, error_score, return_train_score : as for `GridSearchCV`.
     factor, resource, max_resources, min_resources, aggressive_elimination, random_state : as for `HalvingGridSearchCV`;
         without a factor, None, they say nothing.
+    path : a folder for the store of the search. Every fit is in it as soon as it is done, some seconds of work at a
+        time; a search with the same path makes only those that are not there yet.
 
     After `fit` there is what `GridSearchCV` leaves: `cv_results_`, `best_estimator_`, `best_params_`, `best_score_` and
     so on, with the same scores; with a factor what `HalvingGridSearchCV` leaves, `n_resources_` and so on. A
     candidate's fit time is its share of the population's.
 
-    Raises `BadInput` for another estimator.
+    Raises `BadInput` for another estimator, or a folder that holds something else; `RunFailed` while another process
+    is writing to it, and for a full disk.
 
     >>> from sklearn.datasets import load_iris
     >>> from deltarule import MLPClassifier
@@ -65,6 +73,7 @@ class PopulationSearchCV(GridSearchCV):
         min_resources: Any = "exhaust",
         aggressive_elimination: bool = False,
         random_state: Any = None,
+        path: Any = None,
     ) -> None:
         super().__init__(
             estimator,
@@ -82,6 +91,7 @@ class PopulationSearchCV(GridSearchCV):
         self.min_resources = min_resources
         self.aggressive_elimination = aggressive_elimination
         self.random_state = random_state
+        self.path = path
 
     def fit(self, X: Any, y: Any = None, **parameters: Any) -> "PopulationSearchCV":
         """Search, and fit the best candidate to all rows.
@@ -89,23 +99,32 @@ class PopulationSearchCV(GridSearchCV):
         Parameters: `X`, `y` as for the estimator; among the `parameters`, `groups` [N] goes to the splitter and
         `sample_weight` [N] (in a pipeline with the name of its last step before it) to the fits.
         Returns: the search.
-        Errors: `BadInput` for another estimator, or other parameters.
+        Errors: `BadInput` for another estimator, or other parameters; those of the store.
         """
         X, y = indexable(X, y)
         task = Task(self.estimator, X, y, parameters)
+        with contextlib.nullcontext() if self.path is None else Store(Path(self.path)) as store:
+            task.kept = None if store is None else Kept(store, self.estimator)
+            search = self._search(task)
+        self._take(search, np.concatenate(task.seconds))
+        return self
+
+    def _search(self, task: "Task") -> Any:
+        """scikit-learn's search over fits that are made ahead."""
+        y, parameters = task.y, task.parameters
         common = {
             name: getattr(self, name) for name in ("scoring", "refit", "verbose", "error_score", "return_train_score")
         }
         if self.factor is None:
             folds = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
-            splits = list(folds.split(X, y, parameters.pop("groups", None)))
+            splits = list(folds.split(task.X, y, parameters.get("groups")))
+            parameters = {name: value for name, value in parameters.items() if name != "groups"}
             task.train(list(ParameterGrid(self.param_grid)), splits)
             search = GridSearchCV(LookedUp(self.estimator, task), self.param_grid, cv=splits, **common)
         else:
             search = self._halving(task, common)
         search.fit(np.arange(len(task.y)), y, **parameters)
-        self._take(search, np.concatenate(task.seconds))
-        return self
+        return search
 
     def _halving(self, task: "Task", common: dict[str, Any]) -> Any:
         """scikit-learn's search by halving, whose every round is trained ahead."""
@@ -149,11 +168,31 @@ class PopulationSearchCV(GridSearchCV):
                 self.feature_names_in_ = self.best_estimator_.feature_names_in_
 
 
+@dataclass(frozen=True, eq=False)
+class Waiting:
+    """A fit whose rows were checked.
+
+    given, its features, targets and weights   alone, whether it is not trained among others
+    key, of the task   place, of the candidate and the fold
+    fit, in the store   taken, what is known of it there
+    """
+
+    model: BaseMLP
+    plan: Plan
+    given: tuple[Any, Any, Any]
+    alone: bool
+    key: str
+    place: tuple[int, int]
+    fit: Fit | None = None
+    taken: Taken | None = None
+
+
 @dataclass
 class Task:
     """What is searched on, and every fit that has been made ahead, by its parameters and its rows.
 
     seconds   of each training, how long every candidate took on every fold, [candidates, folds]
+    kept      the store, if there is one
     """
 
     estimator: Any
@@ -162,6 +201,7 @@ class Task:
     parameters: dict[str, Any]
     fits: dict[str, Any] = field(default_factory=dict)
     seconds: list[Floats] = field(default_factory=list)
+    kept: Kept | None = None
 
     def __post_init__(self) -> None:
         self.prefix = f"{self.estimator.steps[-1][0]}__" if isinstance(self.estimator, Pipeline) else ""
@@ -175,34 +215,87 @@ class Task:
 
     def train(self, candidates: list[dict[str, Any]], splits: list[tuple[Integers, Integers]]) -> None:
         """Fit every candidate on every fold."""
+        numbers = [0] * len(candidates) if self.kept is None else self.kept.configurations(candidates)
         seconds = np.zeros((len(candidates), len(splits)))
-        plans, models, places = [], [], []
+        waiting: list[Waiting] = []
         for fold, (rows, _) in enumerate(splits):
             prepared: dict[str, Any] = {}
             for place, candidate in enumerate(candidates):
-                started = time.perf_counter()
-                key = self.key(candidate, rows)
+                started, key = time.perf_counter(), self.key(candidate, rows)
                 try:
-                    fitted, model, plan = self._planned(candidate, rows, prepared)
+                    self.fits[key], model, given = self._prepared(candidate, rows, prepared)
+                    one = self._begun(model, given, key, (place, fold))
                 except Exception as error:  # the search decides what becomes of a fit that fails
                     self.fits[key] = error
                 else:
-                    self.fits[key] = fitted
-                    if plan is not None:
-                        plans.append(plan)
-                        models.append(model)
-                        places.append((place, fold, key))
+                    waiting += [] if one is None else [self._looked_up(one, numbers[place], len(splits))]
                 seconds[place, fold] = time.perf_counter() - started
-        started = time.perf_counter()
-        for (_, _, key), failure in zip(places, fit_together(models, plans), strict=True):
-            if failure is not None:
-                self.fits[key] = failure
-        for place, fold, _ in places:
-            seconds[place, fold] += (time.perf_counter() - started) / len(places)
+        self._fit_together([one for one in waiting if not one.alone], seconds)
+        self._fit_alone([one for one in waiting if one.alone], seconds)
         self.seconds.append(seconds)
 
-    def _planned(self, candidate: dict[str, Any], rows: Integers, prepared: dict[str, Any]) -> tuple[Any, Any, Any]:
-        """The estimator of a fit, its network and its plan; fitted at once, without a plan, where it has no epochs."""
+    def _begun(self, model: BaseMLP, given: tuple[Any, Any, Any], key: str, place: tuple[int, int]) -> "Waiting | None":
+        """A fit that is to be made; None for one that is made at once, because it cannot be trained among others."""
+        X, y, weights = given
+        alone = bool(model.callbacks or model.verbose or model._solver == "lbfgs")
+        if alone and (self.kept is None or model.callbacks):  # what callbacks do, no store can know
+            model.fit(X, y, sample_weight=weights)
+            return None
+        return Waiting(model, model._plan(*model._ready(X, y, weights)), given, alone, key, place)
+
+    def _looked_up(self, one: "Waiting", configuration: int, folds: int) -> "Waiting":
+        """The same, with what the store knows of it."""
+        if self.kept is None:
+            return one
+        fit = self.kept.fit_of(one.model, one.plan, configuration, f"{one.place[1]}/{folds}")
+        return replace(one, fit=fit, taken=self.kept.take_up(fit, one.model, one.plan))
+
+    def _fit_together(self, waiting: list["Waiting"], seconds: Floats) -> None:
+        """Train what waits as populations; the share of each is added to its seconds [candidates, folds]."""
+
+        def note(part: Part, errors: list[Exception | None]) -> None:
+            self._end([waiting[place] for place in part.places], errors, part.engine, part.seconds, seconds)
+
+        known = {place for place, one in enumerate(waiting) if one.taken is not None}
+        fit_together([one.model for one in waiting], [one.plan for one in waiting], known, note)
+        for one in waiting:
+            self._take_up(one, seconds)
+
+    def _fit_alone(self, waiting: list["Waiting"], seconds: Floats) -> None:
+        """Fit one after another what cannot be trained among others."""
+        for one in waiting:
+            started = time.perf_counter()
+            if one.taken is None:
+                X, y, weights = one.given
+                try:
+                    one.model.fit(X, y, sample_weight=weights)
+                except Exception as error:  # the search decides what becomes of a fit that fails
+                    self.fits[one.key] = error
+                else:
+                    self._end([one], [None], "reference", time.perf_counter() - started, seconds)
+            self._take_up(one, seconds)
+
+    def _end(
+        self, done: list["Waiting"], errors: list[Exception | None], engine: str, took: float, seconds: Floats
+    ) -> None:
+        """Note fits that have been made, of which each took so long."""
+        for one, error in zip(done, errors, strict=True):
+            seconds[one.place] += took
+            if error is not None:
+                self.fits[one.key] = error
+        if self.kept is not None:
+            fits = zip(done, errors, strict=True)
+            kept = [(one.fit, one.model, one.plan, error) for one, error in fits if one.fit is not None]
+            self.kept.add(kept, engine, took)
+
+    def _take_up(self, one: "Waiting", seconds: Floats) -> None:
+        if one.taken is not None:
+            seconds[one.place] += one.taken.seconds
+            if one.taken.error is not None:
+                self.fits[one.key] = one.taken.error
+
+    def _prepared(self, candidate: dict[str, Any], rows: Integers, prepared: dict[str, Any]) -> tuple[Any, Any, Any]:
+        """The estimator of a fit, its network, and the features, targets and weights that this is to learn from."""
         estimator = clone(self.estimator).set_params(**clone(candidate, safe=False))
         model = estimator[-1] if self.prefix else estimator
         X, y = _safe_indexing(self.X, rows), _safe_indexing(self.y, rows)
@@ -214,10 +307,7 @@ class Task:
                 prepared[key] = before.fit_transform(X, y), before.steps
             X, steps = prepared[key]
             estimator = Pipeline([*steps, estimator.steps[-1]])
-        if model.callbacks or model.verbose or model._solver == "lbfgs":
-            model.fit(X, y, sample_weight=weights)
-            return estimator, model, None
-        return estimator, model, model._plan(*model._ready(X, y, weights))
+        return estimator, model, (X, y, weights)
 
     def key(self, candidate: dict[str, Any], rows: Integers) -> str:
         """What tells a fit from all others."""
