@@ -12,7 +12,7 @@ import typer
 from deltarule.errors import BadInput
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderResult
 
     from deltarule.engines.base import Engine
     from deltarule.studies.recipes import Recipe
@@ -96,9 +96,10 @@ def kept(out: Path | None, can_resume: bool = True) -> str:
 def print_json(record: Any) -> None:
     """Print a record as one JSON object on stdout."""
     from deltarule.files import to_jsonable
+    from deltarule.reports.wording import UNSEEN
 
-    json.dump(to_jsonable(record), sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
-    sys.stdout.write("\n")
+    text = json.dumps(to_jsonable(record), indent=2, ensure_ascii=False, allow_nan=False)
+    sys.stdout.write(UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")  # within texts alone
     sys.stdout.flush()
 
 
@@ -106,7 +107,31 @@ def console(to_errors: bool = False) -> "Console":
     """Where tables go: stdout, or stderr for progress and for anything beside a JSON object."""
     from rich.console import Console
 
-    return Console(stderr=to_errors, highlight=False, soft_wrap=False)
+    screen = Console(stderr=to_errors, highlight=False, soft_wrap=False, markup=False, emoji=False)
+    hook: Any = _OnlyText()
+    screen.push_render_hook(hook)
+    return screen
+
+
+class _OnlyText:
+    """What is printed as a terminal may show it: names from files command nothing, only rich's own styles do."""
+
+    def process_renderables(self, renderables: "list[ConsoleRenderable]") -> "list[ConsoleRenderable]":
+        """What rich is about to print, each made harmless."""
+        return [_Harmless(one) for one in renderables]
+
+
+class _Harmless:
+    def __init__(self, inner: "RenderableType") -> None:
+        self.inner = inner
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        from rich.segment import Segment
+
+        from deltarule.reports.wording import visible
+
+        for one in console.render(self.inner, options):
+            yield one if one.control else Segment(visible(one.text), one.style)
 
 
 @contextmanager
@@ -118,11 +143,12 @@ def progress_shown(what: str) -> Iterator["Callable[[training.Progress | SweepPr
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from deltarule.reports.wording import visible
     from deltarule.training.train import Progress as TrainingProgress
 
-    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"), TimeRemainingColumn()
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[told]}"), TimeRemainingColumn()
     with Progress(*columns, console=screen, transient=True) as bar:
-        task = bar.add_task(what, told="")
+        task = bar.add_task(visible(what), told="")
 
         def tell(seen: "training.Progress | SweepProgress") -> None:
             if not isinstance(seen, TrainingProgress):

@@ -51,7 +51,7 @@ def data(action: Action, names: Names = None, data: Data = None, json: Json = Fa
         return
     screen = console()
     for one in seen:
-        screen.print(f"[bold]{one.name}[/bold]  {one.about}")
+        screen.print(f"[bold]{one.name}[/bold]  {one.about}", markup=True)
         screen.print(f"  {_told(one)}", soft_wrap=True)
 
 

@@ -24,6 +24,7 @@ def predict(model: Model, table: Rows, out: Out = None, json: Json = False) -> N
     """Answer each row of a table: the predicted class with the probability of each, or the predicted number."""
     from deltarule.data.frame import read_frame, rows_of
     from deltarule.files import write_whole
+    from deltarule.reports.wording import visible
 
     trained = chosen_model(model)
     notes: list[str] = []
@@ -40,7 +41,7 @@ def predict(model: Model, table: Rows, out: Out = None, json: Json = False) -> N
         return
     text = _as_csv(trained.target_, answers)
     if out is None:
-        sys.stdout.write(text)
+        sys.stdout.write(visible(text) if sys.stdout.isatty() else text)
         sys.stdout.flush()
     else:
         write_whole(out, text)

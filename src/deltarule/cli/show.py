@@ -17,23 +17,23 @@ def show(study: Study, experiment: ExperimentName = None, set: Settings = None, 
     from rich.markup import escape
 
     screen = console()
-    screen.print(f"[bold]{escape(told['study'])}[/bold]  {escape(told['title'])}")
+    screen.print(f"[bold]{escape(told['study'])}[/bold]  {escape(told['title'])}", markup=True)
     for key in ("report", "summary"):
         if told[key]:
-            screen.print(escape(told[key]))
+            screen.print(told[key])
     for section, keys in told["keys"].items():
-        screen.print(f"\n[bold]\\[{section}][/bold]")
+        screen.print(f"\n[bold]\\[{section}][/bold]", markup=True)
         for key, value in keys.items():
-            screen.print(f"{key} = {escape(as_toml(value))}")
+            screen.print(f"{key} = {as_toml(value)}")
     for title, rows in (("grid", told["grid"].items()), ("experiments", _experiments(told))):
         if rows:
-            screen.print(f"\n[bold]{title}[/bold]")
+            screen.print(f"\n[bold]{title}[/bold]", markup=True)
             for name, value in rows:
-                screen.print(f"{escape(name)}: {escape(as_toml(value) if title == 'grid' else value)}")
+                screen.print(f"{name}: {as_toml(value) if title == 'grid' else value}")
     if told["assumptions"]:
-        screen.print("\n[bold]assumptions[/bold] (what the report leaves unsaid)")
+        screen.print("\n[bold]assumptions[/bold] (what the report leaves unsaid)", markup=True)
         for one in told["assumptions"]:
-            screen.print(f"- {escape(one['what'])}: {escape(as_toml(one['value']))}. {escape(one['why'])}")
+            screen.print(f"- {one['what']}: {as_toml(one['value'])}. {one['why']}")
 
 
 def _experiments(told: dict[str, Any]) -> list[tuple[str, str]]:

@@ -27,7 +27,7 @@ def list_studies(json: Json = False) -> None:
         return
     screen = console()
     for one in found:
-        screen.print(f"[bold]{one['study']}[/bold]  {one['title']}")
+        screen.print(f"[bold]{one['study']}[/bold]  {one['title']}", markup=True)
         counts = f"{len(one['experiments'])} experiments, {one['claims']} claims"
         screen.print(f"  {one['summary']} ({counts})" if one["summary"] else f"  ({counts})")
     screen.print("\nTry: deltarule run encoder")

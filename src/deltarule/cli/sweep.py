@@ -158,7 +158,9 @@ def _progress_shown(name: str) -> "Iterator[Callable[[SweepProgress], None] | No
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    from deltarule.reports.wording import visible
+
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=screen, transient=True) as bar:
-        task = bar.add_task(name)
+        task = bar.add_task(visible(name))
         yield lambda seen: bar.update(task, total=seen.rows, completed=seen.done)

@@ -7,7 +7,6 @@ the derivatives by its weights, by its biases and by what it got all begin with 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from deltarule.proofs.trace.expressions import number
 from deltarule.proofs.trace.formulas import is_fused
 from deltarule.proofs.trace.record import Explanation
 from deltarule.reports import style
+from deltarule.reports.wording import escaped
 
 WIDTH, STEP, TOP = 960, 124, 40
 MIDDLE, SIDE = 476, 106
@@ -175,14 +175,14 @@ class _Drawing:
             f'<text x="526" y="{y}">computed once, used wherever <tspan class="once">underlined</tspan></text>',
         ]
         for place, text in enumerate(self.notes):
-            legend.append(f'<text class="small" x="40" y="{y + 24 + 18 * place}">{escape(text)}</text>')
+            legend.append(f'<text class="small" x="40" y="{y + 24 + 18 * place}">{escaped(text)}</text>')
         height = y + 24 + 18 * len(self.notes)
         markers = "".join(
             f'<marker id="{name}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto">'
             f'<path d="M0 0 L10 5 L0 10 z" fill="{color}"/></marker>'
             for name, color in (("forth", style.GRAY), ("flow", style.BLUE))
         )
-        title = escape(f"Computational graph of {self.explanation.problem.network!r}")
+        title = escaped(f"Computational graph of {self.explanation.problem.network!r}")
         return (
             f'<svg class="graph" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" width="{WIDTH}" '
             f'height="{height:g}" role="img"><title>{title}</title><style>{_STYLE}</style><defs>{markers}</defs>\n'
@@ -198,7 +198,7 @@ class _Drawing:
             f'<rect class="box{" given" if given else ""}" x="{x - BOX_WIDTH / 2}" y="{y - BOX_HEIGHT / 2}" '
             f'width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="8"/>'
             f'<text class="name" x="{x}" y="{y - 2}" text-anchor="middle">{_named(name)}</text>'
-            f'<text class="small" x="{x}" y="{y + 14}" text-anchor="middle">{escape(told)}</text>'
+            f'<text class="small" x="{x}" y="{y + 14}" text-anchor="middle">{escaped(told)}</text>'
         )
         self.parts.append(self._linked(name, box))
 
@@ -220,7 +220,7 @@ class _Drawing:
         told = f'<text class="back" x="{x}" y="{y}" text-anchor="{anchor}">{_named(name)} = {" ".join(words)}</text>'
         self.parts.append(self._linked(name, told) if name else told)
         if below:
-            self.parts.append(f'<text class="small" x="{MIDDLE + 24}" y="{y + 18}">{escape(below)}</text>')
+            self.parts.append(f'<text class="small" x="{MIDDLE + 24}" y="{y + 18}">{escaped(below)}</text>')
 
     def _size(self, name: str) -> str:
         value = self.explanation[name]
@@ -235,7 +235,7 @@ class _Drawing:
         )
 
     def _linked(self, name: str, drawn: str) -> str:
-        return f'<a href="{escape(self.links[name])}">{drawn}</a>' if name in self.links else drawn
+        return f'<a href="{escaped(self.links[name])}">{drawn}</a>' if name in self.links else drawn
 
 
 def _once(name: str) -> str:
@@ -248,4 +248,4 @@ def _named(text: str) -> str:
     >>> _named("keep1 / (1 − dropout1)")
     'keep₁ / (1 − dropout₁)'
     """
-    return re.sub(r"(?<=[^\W\d_])\d+", lambda found: found[0].translate(_SUBSCRIPTS), escape(text))
+    return re.sub(r"(?<=[^\W\d_])\d+", lambda found: found[0].translate(_SUBSCRIPTS), escaped(text))

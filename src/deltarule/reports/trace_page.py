@@ -11,6 +11,7 @@ from deltarule.proofs.trace.record import Explanation, Quantity
 from deltarule.proofs.trace.text import TITLES, header
 from deltarule.reports.graph import computational_graph
 from deltarule.reports.trace_mathml import entry, shown, terms_with_numbers, with_names
+from deltarule.reports.wording import visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -195,4 +196,11 @@ def _templates() -> "Environment":
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     loader = PackageLoader("deltarule", "reports/templates")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: visible(value) if type(value) is str else value,
+    )

@@ -1,12 +1,13 @@
 """How records are told in words, alike in figures, tables and pages."""
 
 import re
+from html import escape
 
 import numpy as np
 
 from deltarule.problem.problem import Problem
 
-_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
 
 def visible(text: str) -> str:
@@ -16,7 +17,16 @@ def visible(text: str) -> str:
     >>> visible("red \x1b[31m alert").count("\ufffd"), visible("plain")
     (1, 'plain')
     """
-    return _UNSEEN.sub("\ufffd", text)
+    return UNSEEN.sub("\ufffd", text)
+
+
+def escaped(text: str) -> str:
+    r"""Text as it may stand in HTML and SVG, between tags and within quotes.
+
+    >>> escaped("<b> & \x1b[2J")
+    '&lt;b&gt; &amp; \ufffd[2J'
+    """
+    return escape(visible(text))
 
 
 def member_names(problem: Problem) -> list[str]:

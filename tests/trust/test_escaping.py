@@ -1,0 +1,148 @@
+"""Names of columns, classes, files and studies that hold commands for a terminal or tags for a browser, wherever they
+are shown: on the screen, in errors and JSON, on pages and in drawings."""
+
+import json
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from deltarule.errors import LONGEST, BadInput, RunFailed
+from deltarule.reports.graph import computational_graph
+from deltarule.reports.trace_page import explanation_page
+from deltarule.studies.explaining import explain_study
+from deltarule.studies.recipes import dataset_of, load_recipe
+from deltarule.studies.reporting import NAME
+
+TAG = "<img src=x onerror=alert(1)>"
+CLEAR, TITLE, BELL, CSI, BIDI = "\x1b[2J", "\x1b]0;owned\x07", "\x07", "\x9b31m", "\u202e"
+HOSTILE = f"{TAG}{CLEAR}{TITLE}{CSI}{BIDI}[/red][bold]:smile:&amp;\"'$x$"
+COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+RECIPE = """
+[data]
+file = "points.csv"
+target = "kind"
+[network]
+layers = ["auto", 2, "auto"]
+output = "softmax"
+[loss]
+name = "cross_entropy"
+[stopping]
+max_steps = 3
+[study]
+title = {title}
+[[assumption]]
+what = {title}
+value = {title}
+why = {title}
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    """A study of a table whose columns and classes are hostile, and which says so of itself."""
+    cell = '"' + HOSTILE.replace('"', '""') + '"'
+    rows = [f"{cell},b,kind", f"1,2,{cell}", "2,1,tame", f"0,2,{cell}", "3,1,tame"]
+    (tmp_path / "points.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    path = tmp_path / "[red]study.toml"
+    path.write_text(RECIPE.replace("{title}", json.dumps(HOSTILE)), encoding="utf-8")
+    return path
+
+
+class Elements(HTMLParser):
+    """The tags of a page, and the names of their attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, tuple[str, ...]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, tuple(name for name, _ in attrs)))
+
+
+def harmless_page(page: str) -> bool:
+    seen = Elements(page).seen
+    assert len(seen) > 10
+    return not any(name == "onerror" for _, names in seen for name in names) and not COMMANDS.search(page)
+
+
+@pytest.mark.parametrize("kind", [BadInput, RunFailed])
+def test_an_error_is_one_line_that_commands_nothing(kind: type[Exception]) -> None:
+    told = str(kind(f"there is no column {HOSTILE}\nand no other"))
+    assert told.isprintable() and r"\x1b[2J" in told and r"\n" in told
+    assert len(str(kind("x" * 10**6))) == LONGEST
+
+
+def test_the_screen_shows_what_names_hold_and_obeys_none_of_it(recipe: Path, tmp_path: Path, deltarule) -> None:
+    for words in (("show", recipe), ("run", recipe, "--verbose", "--out", tmp_path / "out"), ("explain", recipe)):
+        status, out, err = deltarule(*words)
+        assert status == 0, err
+        assert not COMMANDS.search(out + err)
+        assert words[0] == "explain" or "onerror" in out
+    status, out, err = deltarule("run", recipe, "--set", f"optimizer.{HOSTILE}=1")
+    assert status == 2 and not COMMANDS.search(err) and err.count("\n") == 1
+
+
+def test_a_terminal_gets_no_more_than_its_colors(recipe: Path) -> None:
+    pytest.importorskip("pty")  # of POSIX; Windows has other terminals
+    script = (
+        "import os, pty, sys\n"
+        "status = pty.spawn([sys.executable, '-m', 'deltarule', *sys.argv[1:]])\n"
+        "sys.exit(os.waitstatus_to_exitcode(status))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "show", str(recipe)], capture_output=True, stdin=subprocess.DEVNULL, check=True
+    )
+    shown = done.stdout.decode("utf-8", errors="replace").replace("\r\n", "\n")
+    styles = re.compile(r"\x1b\[[0-9;]*m")
+    assert "onerror" in shown and styles.search(shown)
+    assert not COMMANDS.search(styles.sub("", shown))
+
+
+def test_json_is_json_and_can_be_looked_at(recipe: Path, deltarule) -> None:
+    status, out, err = deltarule("show", recipe, "--json")
+    assert status == 0, err
+    assert not COMMANDS.search(out)
+    assert json.loads(out)["title"] == HOSTILE
+
+
+def test_tables_and_predictions_name_columns_and_classes_safely(tmp_path: Path, deltarule) -> None:
+    cell = '"' + HOSTILE.replace('"', '""') + '"'
+    rows = [f"{number},{number % 7},{cell if number % 2 else 'tame'}" for number in range(40)]
+    table = tmp_path / f"{CLEAR}table.csv" if sys.platform != "win32" else tmp_path / "table.csv"
+    table.write_text("\n".join([f'{cell},b,{cell[:-1]}y"', *rows]) + "\n", encoding="utf-8")
+    model = tmp_path / "model.safetensors"
+    status, out, err = deltarule("train", table, "--target", HOSTILE + "y", "--out", model)
+    assert status == 0, err
+    assert not COMMANDS.search(out + err) and "onerror" in out
+    status, out, err = deltarule("evaluate", model, table)
+    assert status == 0 and not COMMANDS.search(out + err)
+    status, out, err = deltarule("predict", model, table, "--json")
+    assert status == 0 and not COMMANDS.search(out + err) and HOSTILE in json.loads(out)["classes"]
+
+
+def test_pages_and_drawings_hold_no_element_of_a_name(recipe: Path, tmp_path: Path, deltarule) -> None:
+    status, _, err = deltarule("run", recipe, "--out", tmp_path / "out")
+    assert status == 0, err
+    report = (tmp_path / "out" / NAME).read_text(encoding="utf-8")
+    assert harmless_page(report) and "onerror" in report
+    for drawing in (tmp_path / "out").glob("*.svg"):
+        text = drawing.read_text(encoding="utf-8")
+        ElementTree.fromstring(text)
+        assert "<img" not in text and not COMMANDS.search(text)
+
+
+def test_a_trace_shows_names_and_nothing_else_of_them(recipe: Path) -> None:
+    read = load_recipe(recipe)
+    explanation = explain_study(read, dataset_of(read), member=0, step=0)
+    assert harmless_page(explanation_page(explanation))
+    drawing = computational_graph(explanation)
+    ElementTree.fromstring(drawing)
+    assert "<img" not in drawing and not COMMANDS.search(drawing)
+    assert not COMMANDS.search(explanation.text())
