@@ -8,8 +8,10 @@ Numba, Python and the processor: an edited formula is another file.
 import hashlib
 import importlib.util
 import os
+import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -30,14 +32,30 @@ def load_module(text: str) -> ModuleType:
     """A program as a module; its functions are compiled when they are called, or read from the disk."""
     name = f"deltarule_{digest(text)}"
     path = folder() / f"{name}.py"
-    if not path.exists():
+    if not path.exists() or path.read_bytes() != text.encode():
         write_whole(path, text)
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # Numba looks a cached function's module up by its name
-    spec.loader.exec_module(module)
+    with _beside_the_program():
+        spec.loader.exec_module(module)
     return module
+
+
+@contextmanager
+def _beside_the_program() -> Iterator[None]:
+    """What Numba keeps of these programs it keeps beside them, also where NUMBA_CACHE_DIR names a folder for others:
+    it is a pickle, and runs code when it is read."""
+    import numba
+
+    config: Any = numba.config
+    before = config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES
+    config.CACHE_DIR = config.CACHE_LOCATOR_CLASSES = ""
+    try:
+        yield
+    finally:
+        config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = before
 
 
 def digest(text: str) -> str:
@@ -52,6 +70,32 @@ def digest(text: str) -> str:
     return hashlib.sha256(repr((text, made_by, processor)).encode()).hexdigest()[:32]
 
 
+def is_private(path: Path) -> bool:
+    """Whether nobody else can put a file in the place of one in a folder: it and all folders above it belong to this
+    user or the system, and where others may write, as in /tmp, they cannot move what is not theirs.
+
+    >>> is_private(Path("/")) or os.name == "nt"
+    True
+    """
+    for above in (path, *path.parents):
+        found = above.stat()
+        by_others = found.st_mode & stat.S_IWOTH or (found.st_mode & stat.S_IWGRP and not _is_own_group(found.st_gid))
+        if found.st_uid not in (os.getuid(), 0) or (by_others and not found.st_mode & stat.S_ISVTX):
+            return False
+    return True
+
+
+def _is_own_group(group: int) -> bool:
+    """Whether a group is that of this user alone, as many systems give each one, which has the user's name."""
+    import grp
+    import pwd
+
+    try:
+        return group == 0 or grp.getgrgid(group).gr_name == pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return False
+
+
 @cache
 def folder() -> Path:
     """The user's own folder for compiled programs: what Numba keeps there is code, so nobody else may write to it.
@@ -63,12 +107,15 @@ def folder() -> Path:
     from platformdirs import user_cache_path
 
     try:
-        path = user_cache_path("deltarule", appauthor=False) / "programs"
+        path = (user_cache_path("deltarule", appauthor=False) / "programs").absolute()
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = path.resolve()
         if os.name != "nt":
             if path.stat().st_uid != os.getuid():
                 raise PermissionError
             path.chmod(0o700)
+            if not is_private(path):
+                raise PermissionError
         write_whole(path / ".writable", b"")
         return path
     except (OSError, DeltaruleError):
