@@ -65,6 +65,18 @@ def part(figure: "Figure", id: str, table: list[list[str]] | None = None) -> Par
     return Part(id, alt.split(". ")[0].rstrip("."), svg, alt, hover, _table(figure) if table is None else table)
 
 
+class Parts:
+    """The figures of a block of a page, each with an address of its own.    id   the block's"""
+
+    def __init__(self, id: str) -> None:
+        self.id = id
+        self.all: list[Part] = []
+
+    def add(self, figure: "Figure", table: list[list[str]] | None = None) -> None:
+        """Put a figure at the end.    table   as in `part`"""
+        self.all.append(part(figure, f"{self.id}-figure-{len(self.all) + 1}", table))
+
+
 def _svg(figure: "Figure", id: str) -> str:
     content = BytesIO()
     figure.savefig(content, format="svg", metadata={"Date": None})

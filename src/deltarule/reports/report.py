@@ -8,7 +8,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -53,6 +53,7 @@ class Block:
     facts        names with values
     commands     that repeat it
     assumed      what the report left unsaid: what, value, why
+    table        what is listed, rows of cells, the first of them the headings
     claims       judged claims, as `claims.json` lists them
     unfinished   what is missing, where something is
     """
@@ -66,6 +67,7 @@ class Block:
     settings: Sequence[tuple[str, str]] = ()
     figures: Sequence[Part] = ()
     through: Through | None = None
+    table: Sequence[Sequence[str]] = ()
     claims: Sequence[Mapping[str, Any]] = ()
     notes: Sequence[str] = ()
     unfinished: str = ""
@@ -86,11 +88,13 @@ class Report:
     """A folder of records as it is told on one page.
 
     unfinished   what is missing, in sentences; empty where everything is there
+    notes        sentences about all of it
     """
 
     title: str
     sections: Sequence[Section]
-    unfinished: Sequence[str] = field(default=())
+    unfinished: Sequence[str] = ()
+    notes: Sequence[str] = ()
 
     @property
     def claims(self) -> list[tuple[Section, Block, Mapping[str, Any]]]:

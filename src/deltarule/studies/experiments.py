@@ -24,6 +24,8 @@ from deltarule.studies.recipes import (
     with_settings,
 )
 from deltarule.studies.sweeping import sweep
+from deltarule.studies.variants import FILE as VARIANTS
+from deltarule.studies.variants import Variant, read_variants, variant_of, write_variants
 from deltarule.sweeps.result import Sweep
 from deltarule.sweeps.sweep import SweepProgress
 from deltarule.training.populations import metrics_of
@@ -46,6 +48,8 @@ class Experiments:
     progress : called with what is being trained or swept and how far it is.
     folder : where sweeps keep their stores, each in a folder of its name; what is there already is not trained again.
         None: sweeps are kept in memory.
+
+    Attributes: `variants`, what each that was trained came to.
 
     >>> from deltarule.studies.recipes import load_recipe
     >>> few = Experiments(load_recipe("digits"), seeds=2)
@@ -70,6 +74,7 @@ class Experiments:
         self._runs: dict[str, Run] = {}
         self._sweeps: dict[str, tuple[str, Sweep]] = {}
         self.engines: set[str] = set()
+        self.variants: list[Variant] = []
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -115,6 +120,9 @@ class Experiments:
                 if prepare is not None:
                     population = replace(population, problem=prepare(population.problem))
                 self._train(population, list(new), looks)
+            rows = "" if prepare is None else prepare.__name__.replace("_", " ")
+            for key, one in new.items():
+                self.variants.append(variant_of(with_settings(self.recipe, one), self._runs[key], rows))
         return [self._runs[key] for key in keys]
 
     def sweep(
@@ -167,6 +175,15 @@ class Experiments:
             raise BadInput(f"two sweeps of '{self.recipe.name}' are named '{name}' and differ; give each its own name")
         return table
 
+    def write_variants(self) -> None:
+        """Write down in the folder, where there is one, what the variants came to; what is there already stays."""
+        if self.folder is None or not self.variants:
+            return
+        path = self.folder / VARIANTS
+        before = read_variants(path)[1] if path.is_file() else []
+        keys = [one.keys for one in self.variants]
+        write_variants(path, self.recipe.name, [*(one for one in before if one.keys not in keys), *self.variants])
+
     def close(self) -> None:
         """Let go of the files of the sweeps."""
         for _, table in self._sweeps.values():
@@ -184,7 +201,9 @@ class Experiments:
             raise KeyboardInterrupt
         self.engines.add(run.engine.name)
         for place in np.unique(population.settings).tolist():
-            self._runs[keys[place]] = run.take(population.members_of(place))
+            one = run.take(population.members_of(place))
+            share = one.steps.sum() / max(run.steps.sum(), 1)  # of the updates, and so of the time
+            self._runs[keys[place]] = replace(one, seconds=float(run.seconds * share))
 
     def _told(self, what: str) -> Callable[[Progress | SweepProgress], None] | None:
         if self._progress is None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from deltarule.data.dataset import Dataset, Rows
 from deltarule.files import make_folder, remove, save_arrays, write_json
-from deltarule.problem.problem import Floats
+from deltarule.problem.problem import Floats, Integers
 from deltarule.reports.figures import Curves
 from deltarule.stats import metrics
 from deltarule.studies.recipes import Recipe, explain_recipe
@@ -125,17 +125,21 @@ def holding_since(run: Run, holds: Floats) -> Floats:
 
     holds [T, K], the condition at each look; looks after a member's end do not count
     """
-    steps = np.array(run.history.steps)
-    since = np.full(run.problem.members, np.nan)
-    for member in range(run.problem.members):
-        looked = steps <= run.steps[member]
+    return since(np.array(run.history.steps), run.steps, holds)
+
+
+def since(looks: Integers, ends: Integers, holds: Floats) -> Floats:
+    """The same, of the steps of the looks [T] and those at which members ended [K]."""
+    found = np.full(len(ends), np.nan)
+    for member, end in enumerate(ends):
+        looked = looks <= end
         fails = np.flatnonzero(looked & ~holds[:, member])
         first = 0 if not len(fails) else int(fails[-1]) + 1
         if first < looked.sum():
-            since[member] = steps[first]
+            found[member] = looks[first]
         elif first == looked.sum():
-            since[member] = run.steps[member]  # it holds at the end, and at no look before
-    return since
+            found[member] = end  # it holds at the end, and at no look before
+    return found
 
 
 def scores(dataset: Dataset, rows: Rows, run: Run, name: str) -> Floats:

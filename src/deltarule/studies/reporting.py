@@ -4,6 +4,7 @@ import contextlib
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +14,17 @@ from deltarule.errors import BadInput
 from deltarule.files import load_arrays, read_json, write_whole
 from deltarule.problem.sentences import as_toml
 from deltarule.reports import figures, network_figures, score_figures, sweep_figures
-from deltarule.reports.inline import Part, part
+from deltarule.reports.inline import Parts
 from deltarule.reports.report import Block, Report, Section, Through, report_page
 from deltarule.reports.sheet import MOST_LINES
 from deltarule.reports.tables import ENDED
 from deltarule.stats.effects import Effects, Ranking, effects, ranking, said
 from deltarule.stats.planes import DecisionPlane
+from deltarule.studies.comparing import variants_block
 from deltarule.studies.portrait import MOST_ROWS, Portrait, read_portrait
 from deltarule.studies.recipes import bundled, load_recipe
+from deltarule.studies.variants import FILE as VARIANTS
+from deltarule.studies.variants import read_variants, variant_in
 from deltarule.sweeps.result import load_sweep
 from deltarule.training.history import History
 from deltarule.training.range_test import RangeTest
@@ -58,36 +62,69 @@ def report_of(folder: str | Path) -> Report:
     ...     report_of(empty).unfinished
     ['there are no records here yet; write some with `deltarule run STUDY --out` and this folder']
     """
-    from jinja2 import TemplateError
-
-    from jinja2 import TemplateError
-
     folder = Path(folder)
     if not folder.is_dir():
         raise BadInput(f"there is no folder '{folder}'; name one that deltarule has written with --out")
-    made, unfinished = list[Made](), list[str]()
+    made, unfinished, runs = list[Made](), list[str](), dict[str, list[Path]]()
     for place in _folders(folder, DEPTH):
         for record in RECORDS:
             if not (place / record.file).is_file():
                 continue
-            try:
-                study, block = record.made(place, f"part-{len(made) + 1}")
-                report_page(Report(study, [Section("", study, "", [block])]))  # what cannot be drawn is found here
-            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, TemplateError) as error:
-                told = str(error) if isinstance(error, BadInput) else "it is not as deltarule writes it; write it again"
-                unfinished.append(f"{_named(place / record.file, folder)} cannot be read: {told}")
-                continue
-            made.append((study, block))
-            if block.unfinished:
-                unfinished.append(f"{block.title}: {block.unfinished}")
+            told = _tried(record, place, folder, f"part-{len(made) + 1}", made, unfinished)
+            if told is not None and record.file == "run.json":
+                runs.setdefault(told, []).append(place)
         if not (place / "run.json").is_file() and any((place / name).is_file() for name in BEGUN):
             unfinished.append(f"in {_named(place, folder)} a run has begun, and no run.json says that it ended")
+    for study, places in runs.items():
+        if len(places) > 1:
+            together = _Record("run.json", partial(_runs_together, study, places))
+            _tried(together, folder, folder, f"part-{len(made) + 1}", made, unfinished)
+    notes = _reproduction(folder, unfinished)
     if not made and not unfinished:
         unfinished.append("there are no records here yet; write some with `deltarule run STUDY --out` and this folder")
     studies = dict.fromkeys(study for study, _ in made)
     sections = [_section(study, [block for of, block in made if of == study]) for study in studies]
     title = f"deltarule: {', '.join(studies)}" if studies else f"deltarule: {folder.resolve().name}"
-    return Report(title, sections, unfinished)
+    return Report(title, sections, unfinished, notes)
+
+
+def _tried(
+    record: "_Record", place: Path, folder: Path, id: str, made: list[Made], unfinished: list[str]
+) -> str | None:
+    """Make the block of a record, or say why it cannot be made; gives the study where it can."""
+    from jinja2 import TemplateError
+
+    try:
+        study, block = record.made(place, id)
+        report_page(Report(study, [Section("", study, "", [block])]))  # what cannot be drawn is found here
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, TemplateError) as error:
+        told = str(error) if isinstance(error, BadInput) else "it is not as deltarule writes it; write it again"
+        unfinished.append(f"{_named(place / record.file, folder)} cannot be read: {told}")
+        return None
+    made.append((study, block))
+    if block.unfinished:
+        unfinished.append(f"{block.title}: {block.unfinished}")
+    return study
+
+
+def _runs_together(study: str, places: list[Path], _: Path, id: str) -> Made:
+    return study, variants_block(study, [variant_in(place) for place in places], id)
+
+
+def _reproduction(folder: Path, unfinished: list[str]) -> list[str]:
+    """What the folder of a reproduction says of the whole of it; nothing for another folder."""
+    if not (folder / "reproduce.json").is_file():
+        return []
+    try:
+        record = read_json(folder / "reproduce.json")
+        if record["missing"]:
+            unfinished.append(f"not reproduced yet: {', '.join(record['missing'])}")
+        took = f"Reproduced in {record['seconds'] / 60:,.1f} minutes."
+        return [took, *(f"Left out by --quick: {one}." for one in record["left_out"])]
+    except (LookupError, TypeError, ValueError) as error:
+        told = str(error) if isinstance(error, BadInput) else "it is not as deltarule writes it"
+        unfinished.append(f"reproduce.json cannot be read: {told}")
+        return []
 
 
 BEGUN = ("checkpoint.safetensors", "arrays.safetensors", "recipe.json", "portrait.safetensors")
@@ -130,7 +167,7 @@ def _run(place: Path, id: str) -> Made:
         tuple(one["member"] for one in run["diverged"]),
         bool(about.get("ended_at_best", False)),
     )
-    drawn = _Drawn(id)
+    drawn = Parts(id)
     _draw_curves(drawn, curves)
     if portrait is not None:
         _draw_portrait(drawn, portrait, curves, recipe)
@@ -144,7 +181,7 @@ def _run(place: Path, id: str) -> Made:
         settings=[
             (f"{name}.{key}", as_toml(value)) for name, keys in recipe["keys"].items() for key, value in keys.items()
         ],
-        figures=drawn.parts,
+        figures=drawn.all,
         through=None if portrait is None else _through(portrait, f"{id}-through"),
         notes=[f"{note}." for note in run["notes"]] + _why(run),
         unfinished="the training was interrupted; go on with it by --resume" if run["interrupted"] else "",
@@ -202,20 +239,7 @@ def _command(run: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
     return shlex.join([*words, "--engine", run["engine"]])
 
 
-@dataclass
-class _Drawn:
-    """The figures of a block, each with an address of its own."""
-
-    id: str
-
-    def __post_init__(self) -> None:
-        self.parts: list[Part] = []
-
-    def add(self, figure: "Figure", table: list[list[str]] | None = None) -> None:
-        self.parts.append(part(figure, f"{self.id}-figure-{len(self.parts) + 1}", table))
-
-
-def _draw_curves(drawn: _Drawn, curves: figures.Curves) -> None:
+def _draw_curves(drawn: Parts, curves: figures.Curves) -> None:
     names = curves.history.names
     drawn.add(figures.objective_curves(curves))
     for metric in names:
@@ -232,7 +256,7 @@ SHARES = ("accuracy", "thresholded", "correct_output", "error_rate")
 """Metrics that are shares of rows."""
 
 
-def _draw_portrait(drawn: _Drawn, portrait: Portrait, curves: figures.Curves, recipe: Mapping[str, Any]) -> None:
+def _draw_portrait(drawn: Parts, portrait: Portrait, curves: figures.Curves, recipe: Mapping[str, Any]) -> None:
     layers, last = len(portrait.sizes) - 1, {name: values[-1] for name, values in portrait.arrays.items()}
     labels = _row_names(portrait)
     if "outputs" in curves.history.names and labels and portrait.sizes[-1] == len(portrait.classes):
@@ -304,7 +328,7 @@ def _boundary(portrait: Portrait, outputs: Any) -> "Figure":
     )
 
 
-def _draw_norms(drawn: _Drawn, portrait: Portrait) -> None:
+def _draw_norms(drawn: Parts, portrait: Portrait) -> None:
     norms = {name.removeprefix("norm "): values for name, values in portrait.arrays.items() if name.startswith("norm ")}
     gradients = {name.removeprefix("gradient "): one for name, one in norms.items() if name.startswith("gradient W")}
     activations = {name: values for name, values in norms.items() if not name.startswith("gradient ")}
@@ -351,13 +375,15 @@ def _through(portrait: Portrait, id: str) -> Through | None:
 def _claims(place: Path, id: str) -> Made:
     results = read_json(place / "claims.json")
     claims, study = results["claims"], str(results["study"])
-    drawn = _Drawn(id)
+    drawn = Parts(id)
     judged, missing = [one for one in claims if one["share"] is not None], results.get("missing", ())
     if judged:
         columns = ([one[name] for one in judged] for name in ("id", "share", "interval", "needed"))
         drawn.add(score_figures.shares_with_needed(*columns))
     versions = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
     known = study in {name for name, _, _ in bundled()}
+    told_by_run = (place / "run.json").is_file()
+    missing = results.get("missing", ())
     block = Block(
         id=id,
         title=f"Claims of {study}",
@@ -368,9 +394,9 @@ def _claims(place: Path, id: str) -> Made:
         ],
         commands=[shlex.join(["deltarule", "claims", study, "--seeds", str(results["seeds"])])] if known else (),
         assumed=[(one.what, _plain(one.value), one.why) for one in load_recipe(study).configuration.assumption]
-        if known
+        if known and not told_by_run
         else (),
-        figures=drawn.parts,
+        figures=drawn.all,
         claims=claims,
         notes=[f"{note}." for note in results.get("notes", ())],
         unfinished=f"not judged yet: {', '.join(missing)}; go on by --resume" if missing else "",
@@ -382,7 +408,7 @@ def _range(place: Path, id: str) -> Made:
     record = read_json(place / "lr_range.json")
     numbers = {name: np.array(record[name], np.float64) for name in ("rates", "objective", "suggested_by_member")}
     accuracy = None if record["accuracy"] is None else np.array(record["accuracy"], np.float64)
-    drawn = _Drawn(id)
+    drawn = Parts(id)
     tested = RangeTest(numbers["rates"], numbers["objective"], accuracy, numbers["suggested_by_member"])
     drawn.add(figures.range_test_curves(tested))
     suggested = "none: at no rate does the objective fall"
@@ -390,7 +416,7 @@ def _range(place: Path, id: str) -> Made:
         suggested = f"{record['suggested']:.3g}"
     facts = [("data", str(record["data"])), ("networks", f"{record['members']:,}"), ("suggested rate", suggested)]
     return str(record["study"]), Block(
-        id, f"Learning-rate range test of {record['study']}", facts=facts, figures=drawn.parts
+        id, f"Learning-rate range test of {record['study']}", facts=facts, figures=drawn.all
     )
 
 
@@ -405,23 +431,23 @@ def _sweep(place: Path, id: str) -> Made:
             ("ranked by", f"mean {quantity}"),
         ]
         notes = [f"{note}." for note in table.notes]
-    drawn = _Drawn(id)
+    drawn = Parts(id)
     if np.isfinite(scores).any():
         _draw_sweep(drawn, settings, scores, quantity)
         if np.isfinite(tested).any():
             _draw_above(drawn, settings, tested)
     block = Block(
         id=id,
-        title=f"Sweep of {study}",
+        title=f"Sweep of {study}: {place.name}",
         facts=facts,
         commands=[shlex.join(["deltarule", "sweep", "--table", place.name])],
-        figures=drawn.parts,
+        figures=drawn.all,
         notes=notes,
     )
     return study, block
 
 
-def _draw_sweep(drawn: _Drawn, settings: list[dict[str, Any]], scores: Any, quantity: str) -> None:
+def _draw_sweep(drawn: Parts, settings: list[dict[str, Any]], scores: Any, quantity: str) -> None:
     """Which configurations are best, whether that is more than noise, and which parameter matters."""
     ranked, found = ranking(scores), effects(settings, scores)
     columns, rows = _ranked_rows(settings, ranked)
@@ -458,13 +484,18 @@ def _effect_rows(found: Effects) -> list[list[str]]:
     return rows
 
 
-def _draw_above(drawn: _Drawn, settings: list[dict[str, Any]], tested: Any) -> None:
+def _draw_above(drawn: Parts, settings: list[dict[str, Any]], tested: Any) -> None:
     """The configurations above the lowest of some bars that not too many pass."""
     means = np.nanmean(np.where(np.isfinite(tested).any(1)[:, None], tested, 0.0), 1)
     bars = [bar for bar in BARS if 0 < (means > bar).sum() <= network_figures.MOST_ROWS]
     if bars:
         names = [", ".join(map(said, one.values())) for one in settings]
         drawn.add(score_figures.scores_above(names, means, bars[0], quantity="mean test accuracy (share of rows)"), [])
+
+
+def _variants(place: Path, id: str) -> Made:
+    study, variants = read_variants(place / VARIANTS)
+    return study, variants_block(study, variants, id)
 
 
 MOST_LISTED = 50
@@ -485,4 +516,5 @@ RECORDS = (
     _Record("run.json", _run),
     _Record("lr_range.json", _range),
     _Record("sweep.sqlite", _sweep),
+    _Record(VARIANTS, _variants),
 )

@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import BadInput, RunFailed
-from deltarule.files import read_json, write_json
+from deltarule.files import read_json, remove, write_json
 from deltarule.problem.configuration import changed
 from deltarule.problem.resolved import configuration_hash
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import Recipe
+from deltarule.studies.variants import FILE as VARIANTS
 from deltarule.studies.verdicts import Claim, Verdict, claims_of, judged, verdict_of
 from deltarule.sweeps.store import FILE as STORE
 
@@ -73,6 +74,8 @@ def judge_study(
     folder, results = experiments.folder, _begun(experiments, claims, notes)
     if folder is not None:
         results = _gone_on(results, claims, folder, resume)
+        if not resume:
+            remove(folder / VARIANTS)
     before, started = results, time.perf_counter()
     verdicts = {one.id: one for one in before.claims}
     for claim in claims:
@@ -89,6 +92,7 @@ def judge_study(
             missing=tuple(one.id for one in claims if one.id not in verdicts),
         )
         if folder is not None:
+            experiments.write_variants()
             write_json(folder / FILE, results)
     return results
 
