@@ -276,7 +276,16 @@ def test_progress_is_told_and_estimates_the_time_left():
     train(encoder(), max_steps=300, progress=told.append)
     assert told[-1].step == told[-1].limit == 300 and told[-1].training == 0 and told[-1].stopped == 1
     assert all(a.step < b.step for a, b in zip(told, told[1:], strict=False))
+    assert told[-1].objective < told[0].objective and told[-1].solved == 0
     assert Progress(step=10, limit=40, training=1, stopped=0, diverged=0, seconds=2.0).seconds_left == 6.0
+
+
+def test_progress_tells_who_has_solved_it_and_who_has_diverged():
+    told = []
+    rates = {"learning_rate": [0.1, 0.1, 1e3], "seeds": range(3)}
+    problem = create_problem(Network([1, 1]), [[1.0], [2.0]], [0.0, 1.0], **rates)
+    run = train(problem, max_steps=5000, threshold=1e-3, progress=told.append)
+    assert (told[-1].solved, told[-1].diverged) == tuple(map(run.reasons.count, ("threshold", "diverged"))) == (2, 1)
 
 
 @pytest.mark.parametrize(

@@ -143,21 +143,28 @@ def progress_shown(what: str) -> Iterator["Callable[[training.Progress | SweepPr
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from deltarule.reports.live import Seen, told
     from deltarule.reports.wording import visible
     from deltarule.training.train import Progress as TrainingProgress
 
-    columns = TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[told]}"), TimeRemainingColumn()
-    with Progress(*columns, console=screen, transient=True) as bar:
-        task = bar.add_task(visible(what), told="")
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        TextColumn("{task.fields[losses]}", markup=False),
+        BarColumn(bar_width=None),
+        TextColumn("{task.fields[told]}", markup=False),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=screen, transient=True, expand=True) as bar:
+        task, losses = bar.add_task(visible(what), told="", losses=""), Seen()
+        has_bars = screen.encoding.lower().startswith("utf")
 
         def tell(seen: "training.Progress | SweepProgress") -> None:
             if not isinstance(seen, TrainingProgress):
                 bar.update(task, total=seen.rows, completed=seen.done, told=f"{seen.done:,} of {seen.rows:,} rows")
                 return
-            told = f"step {seen.step:,}, {seen.training} training"
-            told += f", {seen.stopped} done" if seen.stopped else ""
-            told += f", {seen.diverged} diverged" if seen.diverged else ""
-            bar.update(task, total=seen.limit, completed=seen.step, told=told)
+            losses.add(seen.step, seen.objective)
+            shown: dict[str, Any] = {"told": told(seen), "losses": losses.bars(ascii_only=not has_bars)}
+            bar.update(task, total=seen.limit, completed=seen.step, **shown)
 
         yield tell
 

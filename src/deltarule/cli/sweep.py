@@ -3,8 +3,6 @@
 import csv
 import json as json_format
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -18,15 +16,14 @@ from deltarule.cli.common import (
     Seeds,
     Settings,
     chosen_recipe,
-    console,
     print_json,
+    progress_shown,
     show_all,
 )
 from deltarule.errors import BadInput
 
 if TYPE_CHECKING:
     from deltarule.sweeps.result import Sweep
-    from deltarule.sweeps.sweep import SweepProgress
 
 Study = Annotated[
     str | None, typer.Argument(metavar="STUDY", help="A study's name, or a TOML file; left out with --table.")
@@ -79,7 +76,7 @@ def sweep(
     if resume and out is None:
         raise BadInput("--resume goes on with the store in the folder of --out; name that folder too")
     recipe = chosen_recipe(study, experiment, set, seeds=seeds)
-    with _progress_shown(recipe.name) as progress:
+    with progress_shown(recipe.name) as progress:
         done = swept(
             recipe,
             out=out,
@@ -147,20 +144,3 @@ def _print_parquet(table: "Sweep") -> None:
         raise BadInput("Parquet needs pyarrow, which is not installed; pip install 'deltarule[frames]'") from None
     sys.stdout.buffer.write(content.getvalue())
     sys.stdout.flush()
-
-
-@contextmanager
-def _progress_shown(name: str) -> "Iterator[Callable[[SweepProgress], None] | None]":
-    """A line on stderr that tells how far a sweep is, where a person is there to see it."""
-    screen = console(to_errors=True)
-    if not screen.is_terminal:
-        yield None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from deltarule.reports.wording import visible
-
-    columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=screen, transient=True) as bar:
-        task = bar.add_task(visible(name))
-        yield lambda seen: bar.update(task, total=seen.rows, completed=seen.done)

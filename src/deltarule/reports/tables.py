@@ -31,6 +31,9 @@ WIDE = 120
 MOST_LISTED = 5
 """Members that diverged which are told one by one."""
 
+DECADE = 10
+"""How many times the least of a series the greatest is from which on a line of bars is logarithmic."""
+
 ENDED = {
     "max_steps": "at the limit of updates",
     "threshold": "at the threshold",
@@ -191,6 +194,25 @@ def claims_table(verdicts: Sequence[Any]) -> "RenderableType":
     1 claim: 1 agrees
     """
     return _Claims(tuple(verdicts))
+
+
+def sparkline(values: Any, width: int, bars: str = BARS) -> str:
+    """A series as a line of bars, as high as its values are within it; on a logarithmic scale where they span decades.
+
+    Parameters: `values` [T], not finite where there is none; `width`, characters at most; `bars`, from low to high.
+
+    >>> sparkline([8.0, 4.0, 2.0, 1.0], 4), sparkline([1.0, 0.1, 0.001], 3), sparkline([], 4)
+    ('█▄▂▁', '█▆▁', '')
+    """
+    values = np.asarray(values, np.float64)
+    places = np.linspace(0, len(values) - 1, min(len(values), width)).round().astype(int)
+    shown = values[places]
+    finite = np.isfinite(shown)
+    if finite.any() and shown[finite].min() > 0 and shown[finite].max() > DECADE * shown[finite].min():
+        shown = np.log(shown, where=finite, out=np.full(len(shown), np.nan))
+    low, high = (shown[finite].min(), shown[finite].max()) if finite.any() else (0.0, 0.0)
+    heights = (shown - low) / (high - low or 1.0) * (len(bars) - 1)
+    return "".join(bars[round(height)] if is_there else " " for height, is_there in zip(heights, finite, strict=True))
 
 
 @dataclass(frozen=True)

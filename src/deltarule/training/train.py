@@ -41,7 +41,14 @@ DEFAULT_LOOKS = 200
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training is: the step and its limit, members still training, stopped and diverged, seconds so far."""
+    """How far a training is.
+
+    step, limit     the update, and the last one that there may be
+    training, stopped, diverged   members that still train, that a rule or their limit ended, that diverged
+    seconds         so far
+    solved          those of the stopped that came to the threshold
+    objective       of the members that trained, on their last batch: the median, NaN where none is finite
+    """
 
     step: int
     limit: int
@@ -49,6 +56,8 @@ class Progress:
     stopped: int
     diverged: int
     seconds: float
+    solved: int = 0
+    objective: float = float("nan")
 
     @property
     def seconds_left(self) -> float:
@@ -163,6 +172,7 @@ class _Training:
         self.reasons = [""] * problem.members
         self.diverged: list[Divergence] = []
         self.seconds = 0.0
+        self.latest = float("nan")
         self.points = np.zeros((0, problem.members), np.int64)
         self.observer: Callable[[Run, Integers], None] | None = None
 
@@ -214,6 +224,7 @@ class _Training:
     def _stretch(self, n: int) -> None:
         start = self.active
         self.active, trace = self.engine.advance(self.problem, start, n)
+        self.latest = _middle(trace.objective[-1])
         self._end_within(start, trace)
         if self._needs_epochs():
             self._end_epochs(start, trace)
@@ -337,6 +348,8 @@ class _Training:
             stopped=self.problem.members - left - len(self.diverged),
             diverged=len(self.diverged),
             seconds=self.seconds,
+            solved=self.reasons.count("threshold"),
+            objective=self.latest,
         )
 
     def run(self, interrupted: bool) -> Run:
@@ -488,6 +501,12 @@ def history_interval(problem: Problem, rules: StopRules, given: int | None = Non
     if longest > 1:
         return longest
     return max(1, int(rules.limits(problem).max()) // DEFAULT_LOOKS)
+
+
+def _middle(objective: Floats) -> float:
+    """The median of what is finite.    objective [K]"""
+    finite = objective[np.isfinite(objective)]
+    return float(np.median(finite)) if len(finite) else float("nan")
 
 
 def _needed(rules: StopRules, asked: tuple[str, ...], score: str) -> tuple[str, ...]:

@@ -1,0 +1,78 @@
+"""The line that moves while something trains: what it says, how wide it is, and where it is not there."""
+
+import io
+import re
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from deltarule.cli import common
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.sweeps.sweep import SweepProgress
+from deltarule.training.train import Progress, train
+
+ESCAPE = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])")
+SEEN = Progress(step=1200, limit=3000, training=91, stopped=7, diverged=2, seconds=4.0, solved=7, objective=0.25)
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What a terminal of a width gets, as its screen has it at the end, and the raw characters."""
+
+    def show(tellings, width=80, **given):
+        screen = Console(file=io.StringIO(), force_terminal=True, width=width, **given)
+        monkeypatch.setattr(common, "console", lambda to_errors: screen)
+        with common.progress_shown("encoder") as progress:
+            for one in tellings:
+                progress(one)
+        raw = screen.file.getvalue()
+        lines = [line for line in ESCAPE.sub("", raw.replace("\r", "\n")).split("\n") if line.strip()]
+        return lines, raw
+
+    return show
+
+
+def falling(count):
+    return [Progress(step, 3000, 91, 0, 0, 1.0, 0, 2.0**-step) for step in range(count)]
+
+
+def test_it_tells_the_losses_and_who_is_where(shown):
+    lines, _ = shown([*falling(8), SEEN])
+    assert "encoder" in lines[-1] and "0.25, step 1,200, 91 training, 7 solved, 2 diverged" in lines[-1]
+    lines, _ = shown(falling(8))
+    assert "█▇▆▅▄▃▂▁" in lines[-1]
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_it_fits_the_width(shown, width):
+    lines, _ = shown([*falling(40), SEEN], width)
+    assert max(map(len, lines)) <= width
+
+
+def test_colors_can_be_switched_off(shown, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    _, raw = shown([SEEN], color_system="truecolor")
+    codes = {code for codes, kind in ESCAPE.findall(raw) if kind == "m" for code in codes.split(";")}
+    assert codes <= {"", "0", "1", "2"}
+
+
+def test_a_sweep_tells_its_rows(shown):
+    lines, _ = shown([SweepProgress(50, 1200, 1.0)])
+    assert "50 of 1,200 rows" in lines[-1]
+
+
+def test_where_nobody_looks_there_is_none(monkeypatch):
+    monkeypatch.setattr(common, "console", lambda to_errors: Console(file=io.StringIO()))
+    with common.progress_shown("encoder") as progress:
+        assert progress is None
+
+
+def test_a_training_tells_it_what_it_needs(shown):
+    eye = np.eye(4)
+    problem = create_problem(Network([4, 2, 4]), eye, eye, learning_rate=0.1, seeds=range(3))
+    told = []
+    train(problem, max_steps=2000, progress=told.append)
+    lines, _ = shown(told)
+    assert f"step {told[-1].step:,}, {told[-1].training} training" in lines[-1]
