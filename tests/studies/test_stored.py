@@ -3,8 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, RunFailed
 from deltarule.files import load_arrays, save_arrays
+from deltarule.studies import outcome
 from deltarule.studies.experiments import train_population
 from deltarule.studies.outcome import outcome_of, write_run
 from deltarule.studies.recipes import Population, dataset_of, load_recipe, problem_of, with_settings
@@ -47,6 +48,20 @@ def test_a_run_is_read_back_as_it_was(tmp_path, settings):
     assert list(losses)[0] == 0 and list(losses)[-1] == 50 and len(losses) == 12
     for step, loss in losses.items():
         assert loss == run.history.objective[run.history.steps.index(step), 1]
+
+
+def test_a_run_that_is_written_over_an_earlier_one_is_there_when_all_of_it_is(tmp_path, monkeypatch):
+    written(tmp_path)
+    assert (tmp_path / "run.json").is_file()
+
+    def full(*given):
+        raise RunFailed("the disk is full")
+
+    monkeypatch.setattr(outcome, "save_arrays", full)
+    with pytest.raises(RunFailed):
+        written(tmp_path, run__seeds=[4])
+    with pytest.raises(BadInput, match="holds no run"):  # and not the numbers of one beside the arrays of the other
+        read_run(tmp_path)
 
 
 def test_the_losses_end_where_the_member_ends(tmp_path):
