@@ -1,8 +1,20 @@
 import os
 
+import pytest
 from hypothesis import settings
 
 # No deadline: the first example may pay for an import. In CI the same examples every time, so that a red run is the
 # change's doing; on a developer's machine new ones, so that they go on searching.
 settings.register_profile("deltarule", deadline=None, max_examples=50, derandomize="CI" in os.environ, print_blob=True)
 settings.load_profile("deltarule")
+
+
+@pytest.fixture
+def offline(tmp_path, monkeypatch):
+    """Downloads go to a port where nobody answers, and the cache is a folder that is empty."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path / "cache"))
+    for name in ("NO_PROXY", "no_proxy", "DELTARULE_DATA"):
+        monkeypatch.delenv(name, raising=False)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from deltarule.proofs.trace.explain import explain
     from deltarule.proofs.why.report import why_not_learning
+    from deltarule.studies.reproducing import reproduce
     from deltarule.studies.sweeping import sweep
     from deltarule.sweeps.result import load_sweep
     from deltarule.training.range_test import range_test
@@ -68,6 +69,7 @@ _HOMES = {
     "register_optimizer": "proofs.register",
     "register_penalty": "proofs.register",
     "register_schedule": "proofs.register",
+    "reproduce": "studies.reproducing",
     "sweep": "studies.sweeping",
     "to_onnx": "estimators.onnx_graph",
     "to_torch": "interop.torch",
@@ -106,6 +108,7 @@ __all__ = [
     "register_optimizer",
     "register_penalty",
     "register_schedule",
+    "reproduce",
     "sweep",
     "to_onnx",
     "to_torch",

@@ -14,15 +14,7 @@ TABLE = {
 }
 
 
-@pytest.fixture(autouse=True)
-def no_network_and_no_cache(tmp_path, monkeypatch):
-    """Downloads go to a port where nobody answers, and the cache is a folder that is empty."""
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    for name in ("XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"):
-        monkeypatch.setenv(name, str(tmp_path / "cache"))
-    for name in ("NO_PROXY", "no_proxy", "DELTARULE_DATA"):
-        monkeypatch.delenv(name, raising=False)
+pytestmark = pytest.mark.usefixtures("offline")
 
 
 def test_the_offline_default_takes_the_place_and_says_so(tmp_path):

@@ -27,6 +27,7 @@ from deltarule.proofs.mistakes.kinds import Mistake
 from deltarule.proofs.own_code.report import CodeReport, Worst
 from deltarule.proofs.report import Check, GradientReport
 from deltarule.studies.outcome import Outcome, Solved, Spread
+from deltarule.studies.reproducing import Reproduction, StudyReproduced
 from deltarule.studies.results import StudyResults
 from deltarule.studies.sweeping import SweepOutcome
 from deltarule.studies.verdicts import Share, Verdict
@@ -85,6 +86,8 @@ def test_fields_are_those_of_the_records() -> None:
     assert sorted(run) == sorted(names(Outcome))
     results, claim = tables(section("claims"), "field")
     assert results == names(StudyResults) and sorted(claim) == sorted(names(Verdict))
+    whole, study = tables(section("reproduce"), "field")
+    assert whole == names(Reproduction) and study == names(StudyReproduced)
     report, check, own = tables(section("gradcheck"), "field")
     assert report == names(GradientReport) and sorted(check) == sorted(names(Check))
     assert sorted(own) == sorted(names(CodeReport))
@@ -155,12 +158,15 @@ def test_files_are_those_that_are_written(printed: Callable[..., Any], tmp_path:
     printed("run", tmp_path / "mine.toml", "--out", tmp_path / "out")
     printed("lr-range", tmp_path / "mine.toml", "--steps", 10, "--out", tmp_path / "lr")
     text = (REFERENCE / "files.md").read_text(encoding="utf-8")
-    run, claims, lr = tables(text, "file")
+    printed("reproduce", tmp_path / "mine.toml", "--out", tmp_path / "reproduced")
+    run, claims, reproduced, lr = tables(text, "file")
+    written = {"STUDY/" if path.is_dir() else path.name for path in (tmp_path / "reproduced").iterdir()}
+    assert written == set(reproduced) and (tmp_path / "reproduced" / "mine" / "run.json").is_file()
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
         set(run) - {"thresholded.svg", "thresholded.png"}
     )
     assert sorted(path.name for path in (tmp_path / "lr").iterdir()) == sorted(lr)
-    assert claims == ["claims.json", "report.html"]
+    assert claims == ["claims.json", "experiments.safetensors", "report.html"]
     [documented] = tables(text, "array")
     with safe_open(tmp_path / "out" / "arrays.safetensors", "np") as file:
         about = json.loads(file.metadata()["deltarule"])

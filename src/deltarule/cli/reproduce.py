@@ -1,0 +1,67 @@
+"""`deltarule reproduce`: the studies run, the claims of their reports judged, and all of it on one page."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deltarule.cli.common import Data, EngineName, Json, console, kept, print_json, progress_shown, show_all
+from deltarule.errors import RunFailed
+
+if TYPE_CHECKING:
+    from deltarule.studies.reproducing import StudyReproduced
+
+Studies = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[STUDY]...", help="Studies, or TOML files; none: all that repeat a report."),
+]
+Quick = Annotated[
+    bool, typer.Option("--quick", help="Take a fifth of the seeds, and leave out claims that take minutes.")
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Folder to write to; reproduction, or reproduction-quick, if left out."),
+]
+Seeds = Annotated[int | None, typer.Option("--seeds", metavar="N", help="Run and judge over the N seeds 0 … N − 1.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with what is in the folder, as it does anyway.")]
+
+
+def reproduce(
+    studies: Studies = None,
+    quick: Quick = False,
+    out: Out = None,
+    resume: Resume = False,
+    seeds: Seeds = None,
+    engine: EngineName = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Run studies, judge every claim of their reports, and write one folder with one page; go on where it ended."""
+    from deltarule.reports.reproduction import reproduction_table
+    from deltarule.studies.reproducing import reproduce as reproduced
+
+    out = out or Path("reproduction-quick" if quick else "reproduction")
+    try:
+        with progress_shown("reproduce") as progress:
+            done = reproduced(
+                studies,
+                quick=quick,
+                out=out,
+                seeds=seeds,
+                engine=engine,
+                data_dir=data,
+                tell=_tell,
+                progress=None if progress is None else lambda what, seen: progress(seen),
+            )
+    except KeyboardInterrupt:
+        raise RunFailed(f"interrupted; {kept(out)}") from None
+    if json:
+        print_json(done)
+        return
+    show_all(reproduction_table(done))
+
+
+def _tell(done: "StudyReproduced") -> None:
+    """A line on stderr for each study: a reproduction takes its time."""
+    told = f"{done.study} on {done.data}: {len(done.verdicts)} claims judged in {done.seconds:.0f} s"
+    console(to_errors=True).print(told, markup=False, soft_wrap=True)

@@ -1,0 +1,65 @@
+"""The command `deltarule reproduce`, as a person types it."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+from deltarule.files import read_json
+
+RECIPE = """
+[data]
+name = "xor"
+[network]
+layers = [2, 3, 1]
+output = "sigmoid"
+[stopping]
+max_steps = 40
+[run]
+seeds = 10
+"""
+
+
+def test_a_study_is_judged_quickly_and_the_table_says_what_was_left_out(deltarule, tmp_path):
+    words = ("reproduce", "encoder-relu", "--quick", "--seeds", 2, "--out", tmp_path / "out")
+    status, out, err = deltarule(*words)
+    flat = " ".join(out.split())
+    assert status == 0 and "encoder-relu on one_hot: 8 claims judged in" in err
+    assert "encoder-relu: judged over 2 seeds in place of 100, run with 2 networks in place of 10." in flat
+    status, out, _ = deltarule(*words, "--json")
+    record = json.loads(out)
+    assert status == 0 and record == read_json(tmp_path / "out" / "reproduce.json")
+    judged = {
+        one["id"]: one["verdict"] for one in read_json(tmp_path / "out" / "encoder-relu" / "claims.json")["claims"]
+    }
+    assert record["studies"][0]["verdicts"] == judged and len(judged) == 8
+
+
+def test_the_folder_has_a_name_of_its_own_where_none_is_given(deltarule, tmp_path, monkeypatch):
+    (tmp_path / "mine.toml").write_text(RECIPE, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    for words, folder in (((), "reproduction"), (("--quick",), "reproduction-quick")):
+        assert json.loads(deltarule("reproduce", "mine.toml", *words, "--json")[1])["out"] == folder
+        assert (tmp_path / folder / "report.html").is_file() and (tmp_path / folder / "mine" / "run.json").is_file()
+
+
+def test_bad_use_is_told_in_a_sentence(deltarule, tmp_path):
+    (tmp_path / "mine.toml").write_text(RECIPE, encoding="utf-8")
+    words = ("reproduce", tmp_path / "mine.toml", "--out", tmp_path / "out")
+    assert deltarule(*words)[0] == 0
+    status, out, err = deltarule(*words, "--quick")
+    assert (status, out) == (2, "") and "holds a reproduction with other options (none); go on with the same" in err
+    status, out, err = deltarule("reproduce", "nothing-such")
+    assert (status, out) == (2, "") and "there is no study 'nothing-such'" in err
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path):
+    (tmp_path / "mine.toml").write_text(RECIPE.replace("40", "2000000000"), encoding="utf-8")
+    words = [sys.executable, "-m", "deltarule", "reproduce", "mine.toml", "--out", "out"]
+    running = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, encoding="utf-8")
+    while not (tmp_path / "out" / "mine" / "claims.json").exists():
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    told = running.communicate(timeout=120)[1]
+    assert running.returncode == 1 and "interrupted; what was reached is kept in out; go on with --resume" in told
