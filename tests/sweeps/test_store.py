@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deltarule import sweep
 from deltarule.errors import BadInput, RunFailed
 from deltarule.sweeps import store as stores
 from deltarule.sweeps.result import load_sweep
@@ -133,6 +134,13 @@ def test_a_full_disk_loses_nothing(tmp_path):
     with Store(tmp_path) as store:
         fill(store, ["b"])
     assert len(load_sweep(tmp_path)) == 2
+
+
+def test_a_sweep_that_was_killed_as_it_began_is_gone_on_with(tmp_path):
+    (tmp_path / FILE).touch()  # the file is made before its tables
+    table = sweep("encoder", {"stopping.max_steps": [5]}, seeds=2, out=tmp_path, resume=True)
+    assert len(table) == 2
+    table.close()
 
 
 def test_a_reader_says_where_there_is_nothing(tmp_path):

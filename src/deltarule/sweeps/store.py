@@ -266,7 +266,25 @@ def reader(folder: Path) -> sqlite3.Connection:
     if not file.is_file():
         raise BadInput(f"{folder} holds no sweep: there is no {FILE} in it; name the folder that --out named")
     with _told(file):
-        return _connected(file, "ro")
+        connection = _connected(file, "ro")
+        if not _is_empty(connection):
+            return connection
+    connection.close()
+    raise BadInput(f"{file} holds no sweep yet; go on with it by --resume")
+
+
+def noted(folder: Path) -> dict[str, Any]:
+    """What is noted about the sweep in a folder: nothing before it has begun, also where it was killed as it began."""
+    file = systems.full_length(Path(folder)) / FILE
+    if not file.is_file():
+        return {}
+    with _told(file), contextlib.closing(_connected(file, "ro")) as connection:
+        return {} if _is_empty(connection) else about(connection)
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    """Whether a file has no tables: a store that was killed while it was made."""
+    return not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
 
 
 def about(connection: sqlite3.Connection) -> dict[str, Any]:
@@ -297,7 +315,7 @@ def _connected(file: Path, mode: str) -> sqlite3.Connection:
     try:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        is_empty = not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        is_empty = _is_empty(connection)
         if not is_empty and application != APPLICATION:
             raise BadInput(f"{file} is another program's SQLite file; name another folder")
         if not is_empty and version != VERSION:
@@ -305,8 +323,6 @@ def _connected(file: Path, mode: str) -> sqlite3.Connection:
                 f"{file} is a store of version {version}, and this program reads version {VERSION}; "
                 "use the program that wrote it, or name another folder"
             )
-        if is_empty and mode == "ro":
-            raise BadInput(f"{file} holds no sweep yet; go on with it by --resume")
         if not is_empty and not _has_our_tables(connection):
             raise BadInput(f"{file} has not the tables of a sweep, or also rules of its own; name another folder")
     except BaseException:

@@ -18,7 +18,7 @@ from deltarule.problem.resolved import configuration_hash
 from deltarule.sweeps.executors import Pool, each, pool
 from deltarule.sweeps.grid import Plan, Source, Unit, chunks, forget_data, planned
 from deltarule.sweeps.result import Sweep, load_sweep
-from deltarule.sweeps.store import FILE, Store, about, reader, shared_columns
+from deltarule.sweeps.store import FILE, Store, noted, shared_columns
 from deltarule.sweeps.work import Done, do, files_of
 
 KEEP = ("none", "best", "all")
@@ -70,22 +70,13 @@ def run_sweep(
         forget_data()
         stack.callback(forget_data)
         # The number of workers of the first run: populations stay the same whoever goes on with it.
-        meant_for = _noted_workers(folder) or given.workers
+        meant_for = int(noted(folder).get("workers", given.workers))
         plan = planned(configuration, source, settings, meant_for)
         with Store(folder) as store:
             ids = _noted(store, plan, name, keep, meant_for)
             _train(store, plan, ids, given, keep, progress)
         result = load_sweep(folder)
         return result.in_memory() if out is None else result
-
-
-def _noted_workers(folder: Path) -> int | None:
-    """For how many workers the populations of a store were made, if it is there."""
-    if not (folder / FILE).exists():
-        return None
-    with contextlib.closing(reader(folder)) as connection:
-        workers = about(connection).get("workers")
-    return None if workers is None else int(workers)
 
 
 def _noted(store: Store, plan: Plan, name: str, keep: str, workers: int) -> list[int]:
