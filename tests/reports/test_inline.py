@@ -1,5 +1,6 @@
 import re
 import xml.etree.ElementTree
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -26,9 +27,9 @@ def test_a_figure_becomes_svg_that_is_told_and_keeps_to_itself():
 def test_points_for_the_pointer_lie_where_the_curves_are_drawn():
     made = part(object_curves(STEPS, VALUES, ["cat", "dog"]), "one")
     root = xml.etree.ElementTree.fromstring(made.svg)
-    paths = [path.attrib["d"] for path in root.iter("path") if f"stroke: {style.BLUE}" in path.attrib.get("style", "")]
+    paths = [path.attrib["d"] for path in root.iter("path") if f"stroke:{style.BLUE}" in path.attrib.get("style", "")]
     paths += [
-        path.attrib["d"] for path in root.iter("path") if f"stroke: {style.ORANGE}" in path.attrib.get("style", "")
+        path.attrib["d"] for path in root.iter("path") if f"stroke:{style.ORANGE}" in path.attrib.get("style", "")
     ]
     corners = [np.array(re.findall(r"[ML] ([\d.]+) ([\d.]+)", path), float) for path in paths if path.count("L") > 0]
     assert made.hover[0]["x"] == "updates"
@@ -50,6 +51,38 @@ def test_the_table_has_numbers_of_every_curve():
     assert len(rows) == 9
     for at, cat, dog in rows:
         assert [float(cat), float(dog)] == pytest.approx(VALUES[int(at) // 10], rel=1e-3)
+
+
+def test_the_svg_says_the_same_in_fewer_characters():
+    """Of Matplotlib's own the numbers are rounded to a hundredth of a point, and the font is named once."""
+    figure = object_curves(STEPS, VALUES, ["cat", "dog"])
+    made = part(figure, "one").svg
+    content = BytesIO()
+    with style.drawing():
+        figure.savefig(content, format="svg", metadata={"Date": None})
+    own = xml.etree.ElementTree.fromstring(content.getvalue())
+    assert len(made) < 0.6 * len(content.getvalue())
+    short = xml.etree.ElementTree.fromstring(made)
+    for tag in ("path", "text", "use"):
+        one, other = ([e for e in root.iter() if e.tag.rpartition("}")[2] == tag] for root in (own, short))
+        assert [e.text if tag == "text" else "" for e in one] == [e.text if tag == "text" else "" for e in other]
+        for name in ("d", "x", "y"):
+            before, after = (" ".join(e.attrib.get(name, "") for e in of) for of in (one, other))
+            np.testing.assert_allclose(*(numbers(text) for text in (before, after)), atol=0.005)
+            assert letters(before) == letters(after)
+    assert made.count("DejaVu") == 1 and "<g>" not in made
+    sizes = [
+        re.findall(r"font(?:-size)?: ?(?:bold |\d00 )?([\d.]+px)", text) for text in (content.getvalue().decode(), made)
+    ]
+    assert sizes[0] == sizes[1] != []
+
+
+def numbers(text):
+    return np.array(re.findall(r"-?\d+(?:\.\d+)?", text), float)
+
+
+def letters(text):
+    return re.findall("[A-Za-z]", text)
 
 
 def test_drawing_leaves_matplotlib_as_it_was():

@@ -25,6 +25,12 @@ MOST_POINTS = 60
 MOST_NUMBERS = 9
 """Of each curve that stand in the table below it."""
 POINTS_PER_INCH = 72
+LOOK = "stroke-linejoin:round;stroke-linecap:butt"
+FAMILY = ",".join(f"'{name}'" for name in style.STYLE["font.sans-serif"]) + ",sans-serif"
+OWN_FAMILY = re.compile(r"font-family: [^;]*;? ?")
+FONT = re.compile(r"font: (?:(bold|\d+) )?([\d.]+px) [^;]*")
+PLACES = ("d", "x", "y", "width", "height", "transform", "points")
+DECIMALS = re.compile(r"-?\d+\.\d{3,}(?!\d*e)")
 REFERENCE = re.compile(r"#([\w-]+)")
 
 
@@ -92,11 +98,42 @@ def _svg(figure: "Figure", id: str) -> str:
     for element in root.iter():
         if element.attrib.get("id") not in referred:
             element.attrib.pop("id", None)
+    _shorten(root)
     width = root.attrib.pop("width")
     root.attrib.pop("height")
     root.attrib |= {"role": "img", "aria-label": alt_text(figure), "preserveAspectRatio": "xMinYMin meet"}
-    root.attrib["style"] = f"stroke-linejoin:round;stroke-linecap:butt;width:{width};max-width:100%;height:auto"
+    root.attrib["style"] = f"{LOOK};font-family:{FAMILY};width:{width};max-width:100%;height:auto"
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def _shorten(root: ElementTree.Element) -> None:
+    """The same picture in half the characters: a page has hundreds of them."""
+    for element in root.iter():
+        if element.tag not in ("text", "tspan"):
+            element.text = element.text if element.text and element.text.strip() else None
+        element.tail = element.tail if element.tail and element.tail.strip() else None
+        for name, value in element.attrib.items():
+            if name == "style":
+                value = OWN_FAMILY.sub("", FONT.sub(_font, value)).replace("; ", ";").replace(": ", ":")
+            elif name in PLACES:
+                value = DECIMALS.sub(lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), value)
+                value = " ".join(value.split())
+            element.attrib[name] = value
+        if element.attrib.get("transform", "").startswith("rotate(-0 "):
+            del element.attrib["transform"]
+        element[:] = [inner for one in element for inner in _opened(one)]
+
+
+def _opened(element: ElementTree.Element) -> list[ElementTree.Element]:
+    """What is in a group that does nothing; other elements as they are."""
+    is_bare = element.tag == "g" and not element.attrib
+    return [inner for one in element for inner in _opened(one)] if is_bare else [element]
+
+
+def _font(found: re.Match[str]) -> str:
+    """A font without its family, which the whole picture has."""
+    weight = f"font-weight:{found[1].strip()};" if found[1] else ""
+    return f"{weight}font-size:{found[2]}"
 
 
 def _own(name: str, value: str, id: str) -> str:

@@ -362,12 +362,18 @@ def _boundary(sheet: Sheet, plane: DecisionPlane) -> None:
         regions = plane.outputs.argmax(-1)
     count = max(int(regions.max()) + 1, 2)
     colors = ListedColormap(list(style.COLORS[:count]))
-    sheet.axes.pcolormesh(
-        plane.first, plane.second, regions, cmap=colors, vmin=-0.5, vmax=count - 0.5, alpha=0.16, shading="nearest"
-    )
+    look: dict[str, Any] = {"cmap": colors, "vmin": -0.5, "vmax": count - 0.5, "alpha": 0.16}
+    ends = (*_outer(plane.first), *_outer(plane.second))
+    sheet.axes.imshow(regions, extent=ends, origin="lower", aspect="auto", interpolation="nearest", **look)
     for heights in _heights(plane.outputs):
         if heights.min() < 0 < heights.max():
             sheet.axes.contour(plane.first, plane.second, heights, [0.0], colors=style.BLACK, linewidths=1.1)
+
+
+def _outer(axis: Floats) -> tuple[float, float]:
+    """Where the cells around the points of a grid begin and end."""
+    half = (axis[1] - axis[0]) / 2
+    return float(axis[0] - half), float(axis[-1] + half)
 
 
 def _heights(outputs: Floats) -> list[Floats]:

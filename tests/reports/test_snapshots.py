@@ -1,0 +1,158 @@
+"""The layout of every kind of figure, held against a picture of it: what is where, not each pixel.
+
+The pictures were looked at before they were kept. After a change of the layout that is meant, `python
+tests/reports/test_snapshots.py` makes them anew: look at them, and at what else they change.
+"""
+
+import sys
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from deltarule.reports import figures, network_figures, score_figures, style, sweep_figures
+from deltarule.stats.effects import effects, ranking
+from deltarule.stats.planes import decision_plane
+from deltarule.training.history import History
+from deltarule.training.range_test import RangeTest
+
+FOLDER = Path(__file__).parent / "snapshots"
+DPI = 50
+BLOCK = 6
+"""Pixels of a side of the blocks whose mean brightness is compared: fonts may be drawn a little otherwise."""
+MOST = 0.12
+"""How far the brightness of a block may differ, of 1."""
+
+RANDOM = np.random.default_rng(0)
+STEPS = np.arange(0, 210, 10)
+FALLING = np.exp(-STEPS[:, None] / np.array([30, 60, 90])) + 0.01
+GRID = [
+    {"optimizer.learning_rate": rate, "network.activation": name, "optimizer.batch_size": size}
+    for rate in (0.01, 0.1, 1.0)
+    for name in ("tanh", "relu")
+    for size in (32, 128)
+]
+SCORES = np.linspace(0.5, 0.95, 12)[:, None] + RANDOM.normal(0, 0.02, (12, 4))
+POINTS = RANDOM.uniform(size=(40, 2))
+SIDE = (POINTS.sum(1) > 1).astype(int)
+WEIGHTS = RANDOM.normal(size=(8, 3)), RANDOM.normal(size=(3, 8))
+IMAGES = RANDOM.normal(size=(64, 9))
+NAMES = [f"object {number}" for number in range(8)]
+
+
+def curves(members):
+    values = list(np.exp(-STEPS[:, None] / np.linspace(20, 90, members)) + 0.01)
+    history = History(STEPS.tolist(), {"objective": values, "accuracy": [1 - row / 2 for row in values]})
+    names = tuple(f"seed {number}" for number in range(members)) if members <= 8 else ()
+    return figures.Curves(history, np.full(members, 200), values[-1], names, "Network 8-3-8 (sigmoid, sigmoid).")
+
+
+def boundary():
+    plane = decision_plane(lambda x: 1 / (1 + np.exp(9 - 9 * x.sum(1, keepdims=True))), POINTS, points=31)
+    return score_figures.true_and_predicted(POINTS, SIDE, (POINTS[:, 0] > 0.4).astype(int), plane=plane)
+
+
+MADE = {
+    "objective-of-few": lambda: figures.objective_curves(curves(3)),
+    "objective-of-many": lambda: figures.objective_curves(curves(20)),
+    "accuracy": lambda: figures.accuracy_curves(curves(3)),
+    "objects": lambda: figures.object_curves(STEPS, 1 - FALLING, NAMES[:3]),
+    "range-test": lambda: figures.range_test_curves(
+        RangeTest(np.logspace(-3, 0, 21), FALLING[:, :1], 1 - FALLING[:, :1], np.array([0.05]))
+    ),
+    "comparison": lambda: figures.comparison_curves(
+        {"0.1": (STEPS, FALLING[:, 0]), "1": (STEPS, FALLING[:, 2])}, parameter="learning rate"
+    ),
+    "activations": lambda: network_figures.activation_cells(NAMES, 1 / (1 + np.exp(-WEIGHTS[0])), np.eye(8)),
+    "weights": lambda: network_figures.weight_cells({"W1": WEIGHTS[0], "b1": WEIGHTS[1][:1, :3], "W2": WEIGHTS[1]}),
+    "signs": lambda: network_figures.sign_agreement(*WEIGHTS),
+    "weight-images": lambda: network_figures.weight_images(
+        IMAGES, np.outer(np.linspace(-1, 1, 64), np.arange(9)), (8, 8)
+    ),
+    "network": lambda: network_figures.network_drawing(WEIGHTS, NAMES, NAMES),
+    "activation": lambda: network_figures.activation_curves("tanh"),
+    "boundary": boundary,
+    "confusion": lambda: score_figures.confusion_matrix([[50, 3, 1], [2, 47, 0], [9, 0, 60]], ["cat", "dog", "fish"]),
+    "spreads": lambda: score_figures.spreads(
+        {"none": np.linspace(400, 900, 9), "0.9": np.linspace(40, 90, 9)}, option="momentum", quantity="epochs"
+    ),
+    "success": lambda: score_figures.success_rates(
+        [0.1, 1, 10], [0.2, 0.9, 1.0], [[0.1, 0.3], [0.8, 0.95], [0.9, 1.0]], parameter="learning rate"
+    ),
+    "claims": lambda: score_figures.shares_with_needed(
+        ["encoder-1", "encoder-2"], [1.0, 0.2], [[0.96, 1.0], [0.1, 0.3]], [0.9, 0.5]
+    ),
+    "above": lambda: score_figures.scores_above(NAMES, np.linspace(0.6, 0.95, 8), 0.8, quantity="test accuracy"),
+    "table": lambda: score_figures.top_and_bottom(
+        ["rate", "mean"], [[f"{rate}", f"{1 - rate / 9:.3f}"] for rate in range(8)], ranked="mean", count=3
+    ),
+    "norms": lambda: score_figures.norm_curves(STEPS, {"W1": FALLING[:, 0], "W2": FALLING[:, 2]}, quantity="length"),
+    "times": lambda: figures.time_curves("batch", [8, 32, 128], {"ours": [20.0, 60.0, 200.0]}, told="one 8-3-8"),
+    "parallel": lambda: sweep_figures.parallel_coordinates(GRID, SCORES, quantity="accuracy"),
+    "effects": lambda: sweep_figures.effects_matrix(effects(GRID, SCORES), quantity="accuracy"),
+    "ranking": lambda: sweep_figures.ranking_with_intervals(GRID, ranking(SCORES), quantity="accuracy"),
+}
+
+
+def picture(figure):
+    """A figure as gray pixels from 0 to 1."""
+    content = BytesIO()
+    with style.drawing():
+        figure.savefig(content, format="png", dpi=DPI)
+    return Image.open(content).convert("L")
+
+
+def blocks(image):
+    """The mean brightness of each block."""
+    gray = np.asarray(image, np.float64) / 255
+    rows, columns = (size - size % BLOCK for size in gray.shape)
+    return gray[:rows, :columns].reshape(rows // BLOCK, BLOCK, columns // BLOCK, BLOCK).mean((1, 3))
+
+
+def difference(image, kept):
+    """The largest difference of a block; pictures of other sizes differ altogether."""
+    if max(abs(one - other) for one, other in zip(image.size, kept.size, strict=True)) > 2:
+        return 1.0
+    one, other = blocks(image), blocks(kept)
+    rows, columns = (min(sizes) for sizes in zip(one.shape, other.shape, strict=True))
+    return float(np.abs(one[:rows, :columns] - other[:rows, :columns]).max())
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_everything_is_where_it_was(name):
+    with Image.open(FOLDER / f"{name}.png") as kept:
+        assert difference(picture(MADE[name]()), kept) <= MOST
+
+
+def test_every_function_that_draws_has_a_picture():
+    import ast
+    import inspect
+
+    drawing = {
+        one.name
+        for module in (figures, network_figures, score_figures, sweep_figures)
+        for one in ast.parse(inspect.getsource(module)).body
+        if isinstance(one, ast.FunctionDef) and one.returns is not None and ast.unparse(one.returns) == "'Figure'"
+    }
+    used = Path(__file__).read_text(encoding="utf-8")
+    assert {name for name in drawing if not name.startswith("_") and f".{name}(" not in used} == set()
+    assert {file.stem for file in FOLDER.glob("*.png")} == set(MADE)
+
+
+def test_a_label_that_is_gone_and_a_line_that_moved_are_noticed():
+    with Image.open(FOLDER / "comparison.png") as kept:
+        bare = MADE["comparison"]()
+        bare.axes[0].set_ylabel("")
+        assert difference(picture(bare), kept) > MOST
+        moved = figures.comparison_curves(
+            {"0.1": (STEPS, FALLING[:, 1]), "1": (STEPS, FALLING[:, 2])}, parameter="learning rate"
+        )
+        assert difference(picture(moved), kept) > MOST
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for made in sys.argv[1:] or MADE:
+        picture(MADE[made]()).save(FOLDER / f"{made}.png", optimize=True)
