@@ -12,6 +12,7 @@ findings; --out keeps what they were found with.
 
 import argparse
 import atexit
+import copy
 import gzip
 import io
 import json
@@ -198,7 +199,7 @@ def changed_json(content: bytes, random: Random) -> bytes:
             other, where = random.choice(places)
             holder[key] = json.loads(json.dumps(other[where])) if where in _keys(other) else None
         else:
-            holder[key] = random.choice(VALUES)
+            holder[key] = copy.deepcopy(random.choice(VALUES))
     return json.dumps(tree).encode()
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.data.tables import read_header, shortened
+from deltarule.data.tables import MOST_COLUMNS, number_of, read_header, shortened
 from deltarule.data.unpacked import check_unpacked
 from deltarule.errors import BadInput
 
@@ -179,7 +179,7 @@ def _parsed(path: Path, name: str, cells: list[str], lines: list[int]) -> np.nda
     """Numbers where all cells that say something are numbers; else texts."""
     known = ["nan" if cell in MISSING else cell for cell in cells]
     try:
-        numbers = np.array([float(cell) for cell in known])
+        numbers = np.array([number_of(cell) for cell in known])
     except ValueError:
         return np.array(["" if cell in MISSING else cell for cell in cells], object)
     infinite = np.isinf(numbers)
@@ -198,6 +198,8 @@ def _read_parquet(path: Path) -> Frame:
     try:
         metadata = read_metadata(path)
         check_unpacked(path, _unpacked(metadata))
+        if metadata.num_columns > MOST_COLUMNS:
+            raise BadInput(f"{path} has {metadata.num_columns:,} columns; give a table of {MOST_COLUMNS:,} at most")
         # A text that stands in many rows is one text in the file, and stays one.
         texts = [one.name for one in metadata.schema.to_arrow_schema() if str(one.type) in TEXTS]
         table = read_table(path, read_dictionary=texts)

@@ -22,6 +22,9 @@ TASKS = ("auto", "classify", "regress")
 # A target of whole numbers with more distinct values than this is taken as a quantity, not as classes.
 MOST_CLASSES = 20
 
+# Of a table with more of them rows and columns are confused, or it is meant to fill the memory.
+MOST_COLUMNS = 100_000
+
 
 @dataclass(frozen=True)
 class Table:
@@ -165,6 +168,10 @@ def read_header(path: Path, reader: Iterator[list[str]]) -> list[str]:
     header = next((row for row in reader if row), None)
     if header is None:
         raise BadInput(f"{path} is empty; give a table whose first line names the columns")
+    if len(header) > MOST_COLUMNS:
+        raise BadInput(
+            f"{path} has {len(header):,} columns; give a table of {MOST_COLUMNS:,} at most, with a row for each sample"
+        )
     names = [name.strip() for name in header]
     if any("\0" in name for name in names):
         raise BadInput(f"{path} is not text; save the table as CSV in UTF-8")
@@ -200,7 +207,7 @@ def _body(path: Path, reader: Any, header: list[str], position: int, task: str) 
             )
         answers.append(row.pop(position).strip())
         try:
-            numbers.extend(map(float, row))
+            numbers.extend(map(number_of, row))
         except ValueError:
             row.insert(position, "0")
             raise _bad_cell(path, reader.line_num, header, row) from None
@@ -228,7 +235,7 @@ def _bad_cell(path: Path, line: int, header: list[str], row: list[str]) -> BadIn
 def _answers(path: Path, texts: list[str], lines: Sequence[int], name: str, task: str) -> np.ndarray | list[str]:
     """The target column as numbers if it holds numbers, else as texts."""
     try:
-        return np.array(array("d", map(float, texts)))
+        return np.array(array("d", map(number_of, texts)))
     except ValueError:
         first_text = next(row for row, text in enumerate(texts) if not _is_number(text))
     first_number = next((row for row, text in enumerate(texts) if _is_number(text)), None)
@@ -246,10 +253,21 @@ def _answers(path: Path, texts: list[str], lines: Sequence[int], name: str, task
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        number_of(text)
     except ValueError:
         return False
     return True
+
+
+def number_of(text: str) -> float:
+    """A cell as a number; `ValueError` for a text, also for codes such as 1_2, which Python would read as 12.
+
+    >>> number_of(" 1e3")
+    1000.0
+    """
+    if "_" in text:
+        raise ValueError
+    return float(text)
 
 
 # --- npz -------------------------------------------------------------------------------------------------------------

@@ -135,9 +135,10 @@ class BaseMLP(BaseEstimator):
                 raise ValueError("solver='lbfgs' has no epochs after which eval_set could be scored; leave it out.")
 
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Floats, Any]:
-        X, y = validate_data(
-            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=DTYPES, reset=reset, **self._y_checks
-        )
+        with np.errstate(all="ignore"):  # it sums all numbers to see whether one is not finite
+            X, y = validate_data(
+                self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=DTYPES, reset=reset, **self._y_checks
+            )
         if getattr(y, "ndim", 1) == 2 and y.shape[1] == 1:
             y = self._one_column(y)
         return (X.toarray() if sparse.issparse(X) else X), y
@@ -453,7 +454,8 @@ class BaseMLP(BaseEstimator):
         """Every member's outputs, [K, N, C]."""
         if not self._is_plain(X):
             check_is_fitted(self)
-            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+            with np.errstate(all="ignore"):
+                X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         if sparse.issparse(X):
             X = X.tocsr()
         parameters, running = self._arrays()
@@ -482,7 +484,8 @@ class BaseMLP(BaseEstimator):
 
     def _warn_of_sizes(self, x: Floats) -> None:
         every = max(1, len(x) // 10_000)
-        sizes = np.sqrt(np.mean(np.square(x[::every], dtype=np.float64), axis=0))
+        with np.errstate(over="ignore"):  # infinite is large, too
+            sizes = np.sqrt(np.mean(np.square(x[::every], dtype=np.float64), axis=0))
         largest = int(sizes.argmax())
         if not sizes[largest] or USUAL_SIZES[0] <= sizes[largest] <= USUAL_SIZES[1]:
             return

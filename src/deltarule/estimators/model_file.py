@@ -3,6 +3,7 @@
 θ [K, P], running [K, Q] (the running statistics of batch norm), scale_mean, scale [C] where targets are standardized
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
@@ -25,6 +26,8 @@ from deltarule.files import load_arrays, save_arrays
 from deltarule.problem.network import Network
 
 FORMAT = 1
+CLASSES_DTYPE = re.compile(r"[<>|]?([biuf][1248]|U\d{1,5}|O8?)")
+"""How NumPy writes the types of class names: booleans, numbers, texts, objects."""
 KINDS: dict[str, type[BaseMLP]] = {"MLPClassifier": MLPClassifier, "MLPRegressor": MLPRegressor}
 TABULAR: dict[str, type[BaseTabular]] = {
     "TabularClassifier": TabularClassifier,
@@ -212,6 +215,8 @@ def _column(name: str, kind: str, why: str, categories: list[str], gaps: bool, *
 def _put_targets(model: BaseMLP, network: Network, arrays: dict[str, np.ndarray], about: Mapping[str, Any]) -> None:
     if isinstance(model, MLPClassifier):
         model._labels = bool(about["labels"])
+        if not CLASSES_DTYPE.fullmatch(about["classes_dtype"]):
+            raise ValueError(f"classes are {about['classes_dtype']!r}")
         model.classes_ = np.array(about["classes"], np.dtype(about["classes_dtype"]))
         outputs = len(model.classes_) if model._labels or len(model.classes_) > 2 else 1
         if network.outputs != outputs or not len(model.classes_):

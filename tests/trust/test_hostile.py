@@ -1,0 +1,389 @@
+"""Files made to do harm: each is refused in one sentence; nothing of it is run, and it fills no memory."""
+
+import gzip
+import io
+import json
+import lzma
+import os
+import pickle  # noqa: TID251  (only written here, to see that nothing reads it)
+import sqlite3
+import stat
+import struct
+import subprocess
+import sys
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deltarule.data.cache import Place
+from deltarule.data.compressed import decompressed
+from deltarule.data.frame import read_frame
+from deltarule.data.idx import parse_idx
+from deltarule.data.images import read
+from deltarule.data.published import CIFAR10, MNIST
+from deltarule.data.tables import read_table
+from deltarule.engines.compiled.cache import is_private
+from deltarule.errors import BadInput
+from deltarule.estimators.model_file import load_model
+from deltarule.files import load_arrays, read_json, save_arrays
+from deltarule.studies.recipes import load_recipe
+from deltarule.sweeps.result import load_sweep
+from deltarule.sweeps.store import FILE, Store
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions and no devices")
+
+
+def refused(call: Callable[[], Any], told: str) -> None:
+    with pytest.raises(BadInput) as error:
+        call()
+    assert told in str(error.value) and str(error.value).isprintable()
+
+
+# --- archives --------------------------------------------------------------------------------------------------------
+
+
+def tar_of(path: Path, members: list[tuple[tarfile.TarInfo, bytes]], mode: str = "w:gz") -> Place:
+    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
+        for member, content in members:
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return Place(path.parent, {}, archive=path)
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
+    made = tarfile.TarInfo(name)
+    made.type, made.linkname = kind, link
+    return made
+
+
+@pytest.mark.parametrize("name", ["../../escaped", "/tmp/escaped", "C:\\escaped", "a/../../../data_batch_1.bin"])
+def test_nothing_is_unpacked_wherever_a_member_says_that_it_lies(tmp_path: Path, name: str) -> None:
+    inside = tmp_path / "a" / "b"
+    inside.mkdir(parents=True)
+    place = tar_of(inside / "cifar-10-binary.tar.gz", [(member(name), bytes(3073))])
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(BadInput):
+        read(CIFAR10, place)
+    assert sorted(tmp_path.rglob("*")) == before and not Path("/tmp/escaped").exists()
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.DIRTYPE])
+def test_links_and_devices_in_the_place_of_files_are_files_that_lack(tmp_path: Path, kind: bytes) -> None:
+    links = [(member(file.name, kind, "/etc/passwd"), b"") for file in CIFAR10.files]
+    refused(lambda: read(CIFAR10, tar_of(tmp_path / "cifar-10-binary.tar.gz", links)), "lacks data_batch_1.bin")
+
+
+def bomb(gigabytes: int) -> bytes:
+    """Zeros, compressed by gzip a thousandfold: many compressed pieces, one after the other, are one stream."""
+    return gzip.compress(bytes(2**24), 9, mtime=0) * (64 * gigabytes)
+
+
+def test_an_archive_that_unpacks_without_end_is_left_early(tmp_path: Path) -> None:
+    path = tmp_path / "cifar-10-binary.tar.gz"
+    large = member("large.bin")
+    large.size = 2**40
+    path.write_bytes(gzip.compress(large.tobuf()) + bomb(1))
+    refused(lambda: read(CIFAR10, Place(tmp_path, {}, archive=path)), "bytes that make sense")
+    header = member("./pax", tarfile.XHDTYPE)
+    header.size = 2**33 - 1
+    path.write_bytes(gzip.compress(header.tobuf()) + bomb(1))
+    refused(lambda: read(CIFAR10, Place(tmp_path, {}, archive=path)), "bytes that make sense")
+
+
+def test_of_a_compressed_file_no_more_is_read_than_makes_sense(tmp_path: Path) -> None:
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(bomb(1))
+    assert len(decompressed(tmp_path / "train-images-idx3-ubyte.gz", most=1000)) == 1001
+
+
+def test_an_xz_file_that_asks_for_gigabytes_is_refused(tmp_path: Path) -> None:
+    content = bytearray(lzma.compress(bytes(1000)))
+    size = (content[12] + 1) * 4
+    place = content.index(b"\x21\x01", 12, 12 + size) + 2
+    content[place] = 39  # a dictionary of 3 GiB
+    content[12 + size - 4 : 12 + size] = struct.pack("<I", zlib.crc32(content[12 : 12 + size - 4]))
+    (tmp_path / "labels.xz").write_bytes(content)
+    refused(lambda: decompressed(tmp_path / "labels.xz", most=1000), "cannot be decompressed")
+
+
+# --- arrays ----------------------------------------------------------------------------------------------------------
+
+
+def npz_that_lies(path: Path, claimed: int) -> None:
+    """An npz file that says of its arrays that they unpack to so many bytes."""
+    np.savez_compressed(path, x=np.zeros((100, 2)), y=np.zeros(100))
+    with zipfile.ZipFile(path) as archive:
+        sizes = {info.file_size for info in archive.infolist()}
+    content = path.read_bytes()
+    for size in sizes:
+        content = content.replace(struct.pack("<I", size), struct.pack("<I", claimed))
+    path.write_bytes(content)
+
+
+def test_an_npz_that_claims_gigabytes_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    npz_that_lies(tmp_path / "t.npz", 2**31 - 1)
+    refused(lambda: read_table(tmp_path / "t.npz"), "says that it unpacks to 4 GiB")
+    refused(lambda: read(MNIST, Place(tmp_path, {}, arrays=tmp_path / "t.npz")), "says that it unpacks to 4 GiB")
+
+
+@pytest.mark.parametrize("shape", ["(1000000000000, 1)", "(-1, 2)", "(4294967296, 4294967296)", "([2], 2)"])
+def test_a_shape_that_is_not_that_of_its_bytes_is_refused(tmp_path: Path, shape: str) -> None:
+    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}}}".encode()
+    array = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(64)
+    with zipfile.ZipFile(tmp_path / "t.npz", "w") as archive:
+        archive.writestr("x.npy", array)
+        archive.writestr("y.npy", array)
+    with pytest.raises(BadInput):
+        read_table(tmp_path / "t.npz")
+
+
+@pytest.mark.parametrize("sizes", [(0, 2**32 - 1, 2**32 - 1), (2**16, 2**16, 2**32 - 1), (2**31, 2, 1)])
+def test_sizes_whose_product_overflows_are_refused(sizes: tuple[int, int, int]) -> None:
+    refused(lambda: parse_idx(b"\0\0\x08\x03" + struct.pack(">3I", *sizes), "images", 3), "says that it holds")
+
+
+HEADERS: list[dict[str, Any] | bytes] = [
+    {"a": {"dtype": "F64", "shape": [2**32, 2**32], "data_offsets": [0, 8]}},
+    {"a": {"dtype": "F64", "shape": [1], "data_offsets": [0, 2**63]}},
+    {"a": {"dtype": "F64", "shape": [1], "data_offsets": [8, 0]}},
+    {"a": {"dtype": "F64", "shape": [-1], "data_offsets": [0, 8]}},
+    {"a": {"dtype": "O", "shape": [1], "data_offsets": [0, 8]}},
+    {name: {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]} for name in "ab"},
+    b"[" * 100_000,
+]
+
+
+@pytest.mark.parametrize("header", HEADERS, ids=range(len(HEADERS)))
+def test_a_safetensors_header_that_lies_is_refused(tmp_path: Path, header: dict[str, Any] | bytes) -> None:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    for size in (len(text), 2**63 - 1, 2**64 - 1):
+        (tmp_path / "m.safetensors").write_bytes(struct.pack("<Q", size) + text + bytes(8))
+        refused(lambda: load_arrays(tmp_path / "m.safetensors"), "m.safetensors")
+        refused(lambda: load_model(tmp_path / "m.safetensors"), "m.safetensors")
+
+
+# --- tables ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv"])
+def test_a_million_columns_are_refused(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"wide{ending}"
+    delimiter = "," if ending == ".csv" else "\t"
+    path.write_text(f"{delimiter.join(map(str, range(10**6)))}\n{delimiter.join('1' * 10**6)}\n", encoding="utf-8")
+    refused(lambda: read_frame(path), "has 1,000,000 columns; give a table of 100,000 at most")
+    if ending == ".csv":
+        refused(lambda: read_table(path, "0"), "has 1,000,000 columns")
+
+
+def test_a_cell_that_never_ends_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('x,y\n"' + "1" * 10**6, encoding="utf-8")
+    refused(lambda: read_frame(tmp_path / "t.csv"), "t.csv, line")
+
+
+def test_parquet_that_repeats_a_value_a_billion_times_is_refused(tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    nothing = pyarrow.table({"x": pyarrow.nulls(2**26, pyarrow.bool_())})
+    with parquet.ParquetWriter(tmp_path / "t.parquet", nothing.schema, compression="zstd") as writer:
+        for _ in range(3):
+            writer.write_table(nothing)
+    assert (tmp_path / "t.parquet").stat().st_size < 10**6
+    refused(lambda: read_frame(tmp_path / "t.parquet"), "says that it unpacks to 2 GiB")
+
+
+def test_a_long_text_of_parquet_is_there_once_however_often_it_stands(tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    text = "x" * 10**5
+    parquet.write_table(pyarrow.table({"t": [text] * 5000 + [None]}), tmp_path / "t.parquet")
+    column = read_frame(tmp_path / "t.parquet")["t"]
+    assert len(column) == 5001 and column[-1] == "" and column[0] == text
+    assert len({id(cell) for cell in column}) == 2
+
+
+@pytest.mark.parametrize("column", ["1_2", "1_3", "0_0"])
+def test_codes_with_underscores_are_texts_and_no_numbers(tmp_path: Path, column: str) -> None:
+    (tmp_path / "t.csv").write_text(f"site,y\n{column},1\n12,2\n", encoding="utf-8")
+    assert read_frame(tmp_path / "t.csv")["site"].tolist() == [column, "12"]
+    refused(lambda: read_table(tmp_path / "t.csv", "y"), f"'{column}' is not a number")
+
+
+# --- recipes and JSON ------------------------------------------------------------------------------------------------
+
+
+@posix
+def test_a_device_without_end_is_no_file(tmp_path: Path) -> None:
+    refused(lambda: load_recipe("/dev/zero"), "has more than 1,048,576 bytes, and is no recipe")
+    refused(lambda: read_json("/dev/zero"), "is not a plain file")
+    refused(lambda: load_arrays("/dev/zero"), "is not a plain file")
+    refused(lambda: read_frame("/dev/zero"), "does not exist")
+
+
+RECIPES = {
+    "nested": ("a = " + "[" * 50_000, "is not TOML"),
+    "dotted": (".".join("a" * 100_000) + " = 1", "nested"),
+    "endless number": (f"a = {'9' * 100_000}", "is not TOML"),
+    "long": ("#" * 2**20 + "\na = 1", "is no recipe"),
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_that_asks_for_too_much_is_refused(tmp_path: Path, name: str) -> None:
+    text, told = RECIPES[name]
+    (tmp_path / "r.toml").write_text(text, encoding="utf-8")
+    refused(lambda: load_recipe(tmp_path / "r.toml"), told)
+
+
+@pytest.mark.parametrize(
+    "layers", ["[2, 10_000_000_000, 1]", "[2, 1_000_000, 1_000_000, 1]", "[2, 9223372036854775807, 1]"]
+)
+def test_networks_that_no_memory_holds_are_refused_before_any_is_taken(tmp_path: Path, deltarule, layers: str) -> None:
+    (tmp_path / "r.toml").write_text(
+        f'[data]\nname = "xor"\n[network]\nlayers = {layers}\n[stopping]\nmax_steps = 1\n', encoding="utf-8"
+    )
+    status, _, err = deltarule("run", tmp_path / "r.toml")
+    assert status == 2 and "this machine has" in err and err.count("\n") == 1
+
+
+# --- stores ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    with Store(tmp_path / "s") as written:
+        written.note(name="n", metric="accuracy", ranked="test", notes=[], grid=[], base="b")
+    return tmp_path / "s"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TRIGGER t AFTER INSERT ON members BEGIN DELETE FROM members; END",
+        "CREATE VIEW v AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n",
+        "DROP TABLE networks",
+        "ALTER TABLE members ADD COLUMN more",
+    ],
+)
+def test_a_store_with_rules_or_tables_of_its_own_is_refused(store: Path, statement: str) -> None:
+    with sqlite3.connect(store / FILE) as connection:
+        connection.execute(statement)
+    connection.close()
+    refused(lambda: load_sweep(store), "has not the tables of a sweep, or also rules of its own")
+    refused(lambda: Store(store), "has not the tables of a sweep")
+
+
+@pytest.mark.parametrize("ranked", ["test_score FROM members; --", "(SELECT 1)", 3, None])
+def test_no_word_of_a_store_becomes_part_of_a_query(store: Path, ranked: Any) -> None:
+    with sqlite3.connect(store / FILE) as connection:
+        connection.execute("UPDATE about SET value = ? WHERE name = 'ranked'", (json.dumps(ranked),))
+    connection.close()
+    refused(lambda: load_sweep(store), "is damaged, or somebody has changed it")
+
+
+# --- nothing of a file is run ----------------------------------------------------------------------------------------
+
+
+class Payload:
+    """What leaves a mark where it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.mark,)
+
+
+def test_no_pickle_is_read_wherever_it_lies(tmp_path: Path) -> None:
+    mark, content = tmp_path / "mark", pickle.dumps(Payload(tmp_path / "mark"))
+    pickle.loads(content)
+    assert mark.exists(), "the payload works"
+    mark.unlink()
+    evil = np.empty((2, 1), object)
+    evil[:] = Payload(mark)
+    np.savez(tmp_path / "t.npz", x=evil, y=evil)
+    for name in ("m.safetensors", "t.csv", "t.parquet", "r.toml", "r.json", "data_batch_1.bin", "plain.npz"):
+        (tmp_path / name).write_bytes(content)
+    reads: list[Callable[[], Any]] = [
+        lambda: read_table(tmp_path / "t.npz"),
+        lambda: read_table(tmp_path / "plain.npz"),
+        lambda: read(MNIST, Place(tmp_path, {}, arrays=tmp_path / "t.npz")),
+        lambda: load_model(tmp_path / "m.safetensors"),
+        lambda: read_frame(tmp_path / "t.csv"),
+        lambda: read_frame(tmp_path / "t.parquet"),
+        lambda: load_recipe(tmp_path / "r.toml"),
+        lambda: read_json(tmp_path / "r.json"),
+    ]
+    for one in reads:
+        with pytest.raises(BadInput):
+            one()
+    assert not mark.exists()
+
+
+def test_a_formula_or_code_in_the_place_of_a_value_stays_a_text(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    code = f"__import__('pathlib').Path({str(mark)!r}).touch()"
+    (tmp_path / "t.csv").write_text(f'x,y\n"{code}",1\n"=1+1",2\n', encoding="utf-8")
+    assert read_frame(tmp_path / "t.csv")["x"].tolist() == [code, "=1+1"]
+    save_arrays(tmp_path / "m.safetensors", {}, {"format": 1, "kind": code})
+    with pytest.raises(BadInput):
+        load_model(tmp_path / "m.safetensors")
+    (tmp_path / "r.toml").write_text(f'[data]\nname = "{code}"\n', encoding="utf-8")
+    with pytest.raises(BadInput):
+        load_recipe(tmp_path / "r.toml")
+    assert not mark.exists()
+
+
+# --- compiled programs -----------------------------------------------------------------------------------------------
+
+
+@posix
+def test_a_folder_is_private_where_nobody_else_can_write_to_it_or_above_it(tmp_path: Path) -> None:
+    inner = tmp_path / "cache" / "programs"
+    inner.mkdir(parents=True)
+    for folder in (tmp_path, inner.parent, inner):
+        folder.chmod(0o700)
+    assert is_private(inner)
+    for folder, mode in ((inner, 0o777), (inner.parent, 0o757), (inner.parent, 0o707)):
+        folder.chmod(mode)
+        assert not is_private(inner)
+        folder.chmod(0o700)
+    inner.parent.chmod(0o1777)  # as /tmp: others may put files there, and not move ours
+    assert is_private(inner)
+    if os.getuid() == 0:
+        os.chown(inner, 65534, 65534)
+        assert not is_private(inner)
+
+
+CACHED = """
+import sys
+from deltarule import Network, create_problem, train
+from deltarule.engines.compiled import cache
+train(create_problem(Network([1, 1]), [[0.0]], [1.0], seeds=range(2)), max_steps=2, engine="compiled")
+print(cache.folder())
+"""
+
+
+@posix
+def test_compiled_programs_lie_in_no_folder_that_others_can_write_to(tmp_path: Path) -> None:
+    shared, numba, here = tmp_path / "shared", tmp_path / "numba", tmp_path / "here"
+    for folder in (shared, numba, here):
+        folder.mkdir()
+    shared.chmod(0o777)
+    own = os.environ | {"XDG_CACHE_HOME": str(shared), "NUMBA_CACHE_DIR": str(numba), "TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", CACHED], capture_output=True, encoding="utf-8", env=own, cwd=here, check=True
+    )
+    used = Path(done.stdout.split()[-1])
+    if sys.platform == "linux":
+        assert shared not in used.parents
+        assert not list(shared.rglob("*.nb?"))
+    assert stat.S_IMODE(used.stat().st_mode) == 0o700
+    assert list(used.rglob("*.nbi")), "what is compiled is kept beside the program"
+    assert not list(numba.rglob("*")) and not list(here.rglob("*"))
