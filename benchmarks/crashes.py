@@ -17,6 +17,7 @@ be, bit for bit, what it comes to without any disturbance, but for seconds.
 """
 
 import argparse
+import atexit
 import json
 import math
 import os
@@ -80,6 +81,8 @@ GRID = """
 "network.dropout" = [0.0]
 "stopping.max_epochs" = [10, 40]
 """
+
+STUDIES = ("train", "other")
 
 CLAIMS = """
 from deltarule.studies.verdicts import Evidence, claim
@@ -165,8 +168,27 @@ def sweep_done(out: Path) -> dict[str, Any]:
 
 
 def claims_result(out: Path) -> dict[str, Any]:
-    """The verdicts."""
-    return {"claims": without_seconds(read_json(out / "claims.json"))}
+    """The verdicts by claim, and everything else."""
+    told = without_seconds(read_json(out / "claims.json"))
+    return {one["id"]: one for one in told["claims"]} | {"all": told}
+
+
+def claims_done(out: Path) -> dict[str, Any]:
+    """The verdicts that are there."""
+    if not (out / "claims.json").exists():
+        return {}
+    return {name: verdict for name, verdict in claims_result(out).items() if name != "all"}
+
+
+def reproduce_result(out: Path) -> dict[str, Any]:
+    """What its two studies come to, and everything else."""
+    studies = {f"{name} {what}": one for name in STUDIES for what, one in run_result(out / name).items()}
+    return studies | {"all": without_seconds(read_json(out / "reproduce.json"))}
+
+
+def reproduce_done(out: Path) -> dict[str, Any]:
+    """The members of its studies that have ended."""
+    return {f"{name} {what}": one for name in STUDIES for what, one in run_done(out / name).items()}
 
 
 def model_result(out: Path) -> dict[str, Any]:
@@ -181,13 +203,22 @@ def report_result(out: Path) -> dict[str, Any]:
 
 SWEEP = ("sweep", "sweep.toml", "--out", "out", "--keep", "all", "--resume")
 SUBJECTS = {
-    "run": Subject(("run", "train.toml", "--out", "out", "--resume"), 0.3, run_result, run_done),
-    "sweep": Subject((*SWEEP, "--folds", "2"), 0.3, sweep_result, sweep_done),
+    "run": Subject(("run", "train.toml", "--out", "out", "--resume"), 0.25, run_result, run_done),
+    "sweep": Subject((*SWEEP, "--folds", "2"), 0.25, sweep_result, sweep_done),
     "workers": Subject((*SWEEP, "--workers", "2"), 0.1, sweep_result, sweep_done, workers=True),
     "train": Subject(("train", "flowers.csv", "--target", "kind", "--out", "out/model.safetensors"), 0.1, model_result),
     "report": Subject(("report", "out"), 0.1, report_result),
     "claims": Subject(
-        ("claims", "train.toml", "--claims", "claims.py", "--seeds", "12", "--out", "out"), 0.1, claims_result
+        ("claims", "train.toml", "--claims", "claims.py", "--seeds", "12", "--out", "out", "--resume"),
+        0.1,
+        claims_result,
+        claims_done,
+    ),
+    "reproduce": Subject(
+        ("reproduce", *(f"{name}.toml" for name in STUDIES), "--seeds", "8", "--out", "out"),
+        0.1,
+        reproduce_result,
+        reproduce_done,
     ),
 }
 
@@ -195,6 +226,7 @@ SUBJECTS = {
 def prepare(folder: Path, drawn: Path | None) -> None:
     """Put into a folder what the commands need; into the one for what they write, the records that a report draws."""
     (folder / "train.toml").write_text(TRAINING, encoding="utf-8")
+    (folder / "other.toml").write_text(TRAINING.replace('auto", 6,', 'auto", 3,'), encoding="utf-8")
     (folder / "sweep.toml").write_text(TRAINING + GRID, encoding="utf-8")
     (folder / "claims.py").write_text(CLAIMS, encoding="utf-8")
     (folder / "flowers.csv").write_text(flowers(), encoding="utf-8")
@@ -238,6 +270,8 @@ def start(folder: Path, words: tuple[str, ...], limit: int | None = None) -> int
             status = int(ended.code or 0)
         except BaseException:
             sys.excepthook(*sys.exc_info())
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it has said its last word
+        atexit._run_exitfuncs()  # as at the end of any process; the semaphores of workers are given back here
         sys.stderr.flush()
     finally:
         os._exit(status)
@@ -329,7 +363,7 @@ class Watch:
     def heard(self, what: str, folder: Path, status: int, allowed: tuple[int, ...]) -> None:
         """Look at how a command ended that was not killed."""
         said = (folder / "said").read_text(encoding="utf-8")
-        last = said.strip().splitlines()[-1] if said.strip() else ""
+        last = ([line for line in said.splitlines() if line.startswith("deltarule: ")] or [said[-200:]])[-1]
         if status not in allowed:
             self.wrong.append(f"{what}: it ended with status {status}: {last}")
         if "Traceback" in said:
