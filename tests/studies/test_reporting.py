@@ -117,6 +117,54 @@ def test_a_sweep_is_ranked_first_and_last(tmp_path):
     )
 
 
+def test_runs_of_one_study_stand_beside_one_another(encoder):
+    written(encoder / "slow", "encoder", "rate-0.1", **{"run.seeds": 2, "stopping.max_steps": 200})
+    *_, block = report_of(encoder).sections[0].blocks
+    assert block.title == "Variants of encoder beside one another"
+    assert [row[:2] for row in block.table[1:]] == [
+        ["learning rate 1, max steps 200", "2"],
+        ["learning rate 0.1, max steps 200", "2"],
+    ]
+    assert "Median objective by learning rate" in titles(block)
+
+
+def test_a_reproduction_is_told_as_a_whole(encoder):
+    """A folder for each study, and reproduce.json beside them."""
+    judged = {"id": "mine-1", "claim": "It learns.", "report": "all", "ours": "all", "share": None, "interval": None}
+    judged |= {"verdict": "not testable here", "contradicts_itself": "", "cause": "", "changed": "", "control_ours": ""}
+    judged |= {"criterion": "it does", "needed": 0.5}
+    for study in ("encoder", "other"):
+        claims = NO_CLAIMS | {"study": study, "claims": [judged], "notes": ["rows stand in"], "missing": ["mine-2"]}
+        (encoder / study).mkdir(exist_ok=True)
+        write_json(encoder / study / "claims.json", claims)
+    record = {"seconds": 90.0, "left_out": ["encoder: 20 seeds in place of 100"], "missing": ["mnist"]}
+    write_json(encoder / "reproduce.json", record)
+    report = report_of(encoder)
+    assert report.notes == ["Reproduced in 1.5 minutes.", "Left out by --quick: encoder: 20 seeds in place of 100."]
+    assert report.unfinished[-1] == "not reproduced yet: mnist"
+    assert "Claims of other: not judged yet: mine-2; go on by --resume" in report.unfinished
+    assert [section.title.partition(":")[0] for section, _, _ in report.claims] == ["encoder", "other"]
+    claims, run = report.sections[0].blocks
+    assert (bool(claims.assumed), bool(run.assumed)) == (False, True), "told once"
+    page = write_report(encoder).read_text(encoding="utf-8")
+    assert page.index("not reproduced yet: mnist") < page.index("The claims") < page.index("Run of encoder")
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "{"])
+def test_a_reproduction_that_is_damaged_is_named(encoder, content):
+    (encoder / "reproduce.json").write_text(content, encoding="utf-8")
+    report = report_of(encoder)
+    assert report.sections and any("reproduce.json" in one for one in report.unfinished)
+
+
+def test_variants_that_are_damaged_are_named(encoder):
+    (encoder / "experiments.safetensors").write_bytes(b"damaged")
+    report = report_of(encoder)
+    assert report.sections and any(
+        one.startswith("experiments.safetensors cannot be read") for one in report.unfinished
+    )
+
+
 def test_a_folder_that_is_not_there():
     with pytest.raises(BadInput, match="there is no folder 'nowhere'; name one"):
         report_of("nowhere")

@@ -1,6 +1,5 @@
 """The report of a folder: its records, and those of the folders in it, read and drawn as one page."""
 
-import contextlib
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,19 +12,18 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.files import load_arrays, read_json, write_whole
 from deltarule.problem.sentences import as_toml
-from deltarule.reports import figures, network_figures, score_figures, sweep_figures
+from deltarule.reports import figures, network_figures, score_figures
 from deltarule.reports.inline import Parts
 from deltarule.reports.report import Block, Report, Section, Through, report_page
 from deltarule.reports.sheet import MOST_LINES
 from deltarule.reports.tables import ENDED
-from deltarule.stats.effects import Effects, Ranking, effects, ranking, said
 from deltarule.stats.planes import DecisionPlane
 from deltarule.studies.comparing import variants_block
 from deltarule.studies.portrait import MOST_ROWS, Portrait, read_portrait
 from deltarule.studies.recipes import bundled, load_recipe
+from deltarule.studies.sweep_block import sweep_block
 from deltarule.studies.variants import FILE as VARIANTS
 from deltarule.studies.variants import read_variants, variant_in
-from deltarule.sweeps.result import load_sweep
 from deltarule.training.history import History
 from deltarule.training.range_test import RangeTest
 
@@ -420,87 +418,9 @@ def _range(place: Path, id: str) -> Made:
     )
 
 
-def _sweep(place: Path, id: str) -> Made:
-    with contextlib.closing(load_sweep(place)) as table:
-        study, quantity = table.name, f"{table.metric.replace('_', ' ')} on {table.ranked} rows"
-        settings, scores = table.scores()
-        tested = table.scores("test")[1] if table.metric == "accuracy" else np.empty((0, 0))
-        facts = [
-            ("rows", f"{len(table):,}, {table.diverged:,} of them diverged"),
-            ("configurations", f"{len(settings):,}, over {scores.shape[1]:,} folds and seeds"),
-            ("ranked by", f"mean {quantity}"),
-        ]
-        notes = [f"{note}." for note in table.notes]
-    drawn = Parts(id)
-    if np.isfinite(scores).any():
-        _draw_sweep(drawn, settings, scores, quantity)
-        if np.isfinite(tested).any():
-            _draw_above(drawn, settings, tested)
-    block = Block(
-        id=id,
-        title=f"Sweep of {study}: {place.name}",
-        facts=facts,
-        commands=[shlex.join(["deltarule", "sweep", "--table", place.name])],
-        figures=drawn.all,
-        notes=notes,
-    )
-    return study, block
-
-
-def _draw_sweep(drawn: Parts, settings: list[dict[str, Any]], scores: Any, quantity: str) -> None:
-    """Which configurations are best, whether that is more than noise, and which parameter matters."""
-    ranked, found = ranking(scores), effects(settings, scores)
-    columns, rows = _ranked_rows(settings, ranked)
-    drawn.add(score_figures.top_and_bottom(columns, rows, ranked="mean"), [columns, *_ends(rows)])
-    if len(settings) > 1:
-        drawn.add(sweep_figures.ranking_with_intervals(settings, ranked, quantity=quantity), [])
-    if found.parameters:
-        drawn.add(sweep_figures.effects_matrix(found, quantity=quantity), _effect_rows(found))
-    if len(found.parameters) > 1:
-        drawn.add(sweep_figures.parallel_coordinates(settings, scores, quantity=quantity), [])
-
-
-def _ranked_rows(settings: list[dict[str, Any]], ranked: Ranking) -> tuple[list[str], list[list[str]]]:
-    keys = list(settings[0])
-    columns = [*(key.rpartition(".")[2].replace("_", " ") for key in keys), "±", "behind the first", "mean"]
-    numbers = zip(ranked.half.tolist(), ranked.behind.tolist(), ranked.mean.tolist(), strict=True)
-    rows = [
-        [*(said(settings[place][key]) for key in keys), *("" if np.isnan(one) else f"{one:.4f}" for one in row)]
-        for place, row in zip(ranked.place.tolist(), numbers, strict=True)
-    ]
-    return columns, rows
-
-
-def _ends(rows: list[list[str]]) -> list[list[str]]:
-    """The first and the last of many rows."""
-    return rows if len(rows) <= 2 * MOST_LISTED else rows[:MOST_LISTED] + rows[-MOST_LISTED:]
-
-
-def _effect_rows(found: Effects) -> list[list[str]]:
-    rows = [["parameter", "value", "effect", "±"]]
-    for parameter, effect in zip(found.parameters, found.marginal, strict=True):
-        for value, mean, half in zip(parameter.values, effect.mean.tolist(), effect.half.tolist(), strict=True):
-            rows.append([parameter.key, value, *("" if np.isnan(one) else f"{one:.4f}" for one in (mean, half))])
-    return rows
-
-
-def _draw_above(drawn: Parts, settings: list[dict[str, Any]], tested: Any) -> None:
-    """The configurations above the lowest of some bars that not too many pass."""
-    means = np.nanmean(np.where(np.isfinite(tested).any(1)[:, None], tested, 0.0), 1)
-    bars = [bar for bar in BARS if 0 < (means > bar).sum() <= network_figures.MOST_ROWS]
-    if bars:
-        names = [", ".join(map(said, one.values())) for one in settings]
-        drawn.add(score_figures.scores_above(names, means, bars[0], quantity="mean test accuracy (share of rows)"), [])
-
-
 def _variants(place: Path, id: str) -> Made:
     study, variants = read_variants(place / VARIANTS)
     return study, variants_block(study, variants, id)
-
-
-MOST_LISTED = 50
-"""Configurations of a sweep that are listed, the first and the last."""
-BARS = (0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
 
 
 @dataclass(frozen=True)
@@ -515,6 +435,6 @@ RECORDS = (
     _Record("claims.json", _claims),
     _Record("run.json", _run),
     _Record("lr_range.json", _range),
-    _Record("sweep.sqlite", _sweep),
+    _Record("sweep.sqlite", sweep_block),
     _Record(VARIANTS, _variants),
 )

@@ -1,0 +1,127 @@
+"""A sweep as part of a report: ranked, and what its parameters are worth."""
+
+import contextlib
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deltarule.reports import network_figures, score_figures, sweep_figures
+from deltarule.reports.inline import Parts
+from deltarule.reports.report import Block
+from deltarule.stats.effects import Effects, Ranking, effects, ranking, said
+from deltarule.studies.comparing import TIMED
+from deltarule.sweeps.result import PARTS, Sweep, load_sweep
+
+MOST_LISTED = 50
+"""Configurations of a sweep that are listed, the first and the last."""
+MOST_TIMED = 5_000
+"""Rows of a sweep whose seconds are compared."""
+BARS = (0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
+
+
+def sweep_block(place: Path, id: str) -> tuple[str, Block]:
+    """The study that the store in a folder sweeps, and what there is to tell of it.
+
+    Errors: `BadInput` for a store that cannot be read.
+    """
+    with contextlib.closing(load_sweep(place)) as table:
+        study, quantity = table.name, f"{table.metric.replace('_', ' ')} on {table.ranked} rows"
+        settings, scores = table.scores()
+        parts = {part: table.scores(part)[1] for part in PARTS if part != table.ranked}
+        is_accuracy = table.metric == "accuracy"
+        times = _times_by_weights(table)
+        facts = [
+            ("rows", f"{len(table):,}, {table.diverged:,} of them diverged"),
+            ("configurations", f"{len(settings):,}, over {scores.shape[1]:,} folds and seeds"),
+            ("ranked by", f"mean {quantity}"),
+        ]
+        notes = [f"{note}." for note in table.notes]
+    drawn = Parts(id)
+    if np.isfinite(scores).any():
+        others = {part: _means(values) for part, values in parts.items() if np.isfinite(values).any()}
+        _draw_sweep(drawn, settings, scores, quantity, others)
+        if "test" in others and is_accuracy:
+            _draw_above(drawn, settings, others["test"])
+    if times:
+        drawn.add(score_figures.spreads(times, option="initial weights", quantity="seconds of training"), [])
+    block = Block(
+        id=id,
+        title=f"Sweep of {study}: {place.resolve().name}",
+        facts=facts,
+        commands=[shlex.join(["deltarule", "sweep", "--table", place.resolve().name])],
+        figures=drawn.all,
+        notes=notes,
+    )
+    return study, block
+
+
+def _draw_sweep(
+    drawn: Parts, settings: list[dict[str, Any]], scores: Any, quantity: str, others: Mapping[str, Any]
+) -> None:
+    """Which configurations are best, whether that is more than noise, and which parameter matters."""
+    ranked, found = ranking(scores), effects(settings, scores)
+    columns, rows = _ranked_rows(settings, ranked, others)
+    drawn.add(score_figures.top_and_bottom(columns, rows, ranked="mean"), [columns, *_ends(rows)])
+    if len(settings) > 1:
+        drawn.add(sweep_figures.ranking_with_intervals(settings, ranked, quantity=quantity), [])
+    if found.parameters:
+        drawn.add(sweep_figures.effects_matrix(found, quantity=quantity), _effect_rows(found))
+    if len(found.parameters) > 1:
+        drawn.add(sweep_figures.parallel_coordinates(settings, scores, quantity=quantity), [])
+
+
+def _ranked_rows(
+    settings: list[dict[str, Any]], ranked: Ranking, others: Mapping[str, Any]
+) -> tuple[list[str], list[list[str]]]:
+    """A row for each configuration, the best first.    others   means on parts of the data, by the part"""
+    keys = list(settings[0])
+    columns = [*(key.rpartition(".")[2].replace("_", " ") for key in keys), *others, "±", "behind the first", "mean"]
+    means = [values[ranked.place].tolist() for values in others.values()]
+    numbers = zip(*means, ranked.half.tolist(), ranked.behind.tolist(), ranked.mean.tolist(), strict=True)
+    rows = [
+        [*(said(settings[place][key]) for key in keys), *("" if np.isnan(one) else f"{one:.4f}" for one in row)]
+        for place, row in zip(ranked.place.tolist(), numbers, strict=True)
+    ]
+    return columns, rows
+
+
+def _means(scores: Any) -> Any:
+    """The mean of what each configuration has, NaN where it has nothing."""
+    counts = np.isfinite(scores).sum(1)
+    return np.divide(np.nansum(scores, 1), counts, out=np.full(len(scores), np.nan), where=counts > 0)
+
+
+def _times_by_weights(table: Sweep) -> dict[str, list[float]]:
+    """The seconds of each network, by configurations that differ in their initial weights alone; else nothing."""
+    if TIMED not in table.grid or len(table) > MOST_TIMED:
+        return {}
+    twins: dict[str, dict[str, list[float]]] = {}
+    for row in table.rows():
+        others = ", ".join(said(row[key]) for key in table.grid if key != TIMED)
+        twins.setdefault(others, {}).setdefault(said(row[TIMED]), []).append(row["train_seconds"])
+    found = {f"{word}: {name}": one for name, by in twins.items() if len(by) > 1 for word, one in by.items()}
+    return found if len(found) <= score_figures.MOST_OPTIONS else {}
+
+
+def _ends(rows: list[list[str]]) -> list[list[str]]:
+    """The first and the last of many rows."""
+    return rows if len(rows) <= 2 * MOST_LISTED else rows[:MOST_LISTED] + rows[-MOST_LISTED:]
+
+
+def _effect_rows(found: Effects) -> list[list[str]]:
+    rows = [["parameter", "value", "effect", "±"]]
+    for parameter, effect in zip(found.parameters, found.marginal, strict=True):
+        for value, mean, half in zip(parameter.values, effect.mean.tolist(), effect.half.tolist(), strict=True):
+            rows.append([parameter.key, value, *("" if np.isnan(one) else f"{one:.4f}" for one in (mean, half))])
+    return rows
+
+
+def _draw_above(drawn: Parts, settings: list[dict[str, Any]], means: Any) -> None:
+    """The configurations above the lowest of some bars that not too many pass.    means   of the test rows"""
+    bars = [bar for bar in BARS if 0 < (means > bar).sum() <= network_figures.MOST_ROWS]
+    if bars:
+        names = [", ".join(map(said, one.values())) for one in settings]
+        drawn.add(score_figures.scores_above(names, means, bars[0], quantity="mean test accuracy (share of rows)"), [])
