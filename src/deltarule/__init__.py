@@ -3,6 +3,7 @@
 The names below are the public interface; each is imported when it is first used, so that `import deltarule` is quick.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -130,3 +131,12 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_HOMES})
+
+
+def _show_in_notebooks() -> None:
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is not None:
+        import_module("deltarule.reports.notebook").register(shell)
+
+
+_show_in_notebooks()

@@ -1,0 +1,191 @@
+"""What a notebook shows of our records, and a plot that moves while a network trains.
+
+`import deltarule` in a notebook hands it these; elsewhere nothing of this is loaded.
+"""
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deltarule.errors import BadInput
+from deltarule.reports.live import Seen, told
+from deltarule.reports.wording import visible
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_BEST = 10
+"""Configurations of a sweep that are listed."""
+PATIENCE = 9
+"""How many times as long as drawing took the training goes on undisturbed, at least."""
+_ids = itertools.count(1)
+
+
+def register(shell: Any) -> None:
+    """Tell an IPython shell how to show networks, runs, sweeps and gradient reports."""
+    html = shell.display_formatter.formatters["text/html"]
+    for module, name, function in SHOWN:
+        html.for_type_by_name(f"deltarule.{module}", name, function)
+
+
+def network_html(network: Any) -> str:
+    """A network as a table of its layers.
+
+    >>> from deltarule.problem.network import Network
+    >>> network_html(Network([2, 3, 1], "tanh", "sigmoid")).count("<tr>")
+    3
+    """
+    rows = [["layer", "inputs", "units", "activation", "parameters"]]
+    for layer in network.layers:
+        own = sum(one.stop - one.start for one in network.entries if one.name.endswith(str(layer.number)))
+        extra = ", batch norm" if layer.batch_norm else ""
+        name = layer.activation.name.replace("_", " ") + extra
+        rows.append([str(layer.number), f"{layer.inputs:,}", f"{layer.units:,}", name, f"{own:,}"])
+    return f"<p>{_text(repr(network))}</p>{_table(rows)}"
+
+
+def run_html(run: Any) -> str:
+    """A run as its curve and a few facts."""
+    from deltarule.reports.figures import objective_curves
+
+    ended = ", ".join(f"{run.reasons.count(reason):,} {reason}" for reason in dict.fromkeys(run.reasons))
+    facts = [
+        ["networks", f"{run.problem.members:,}, {run.engine.name} engine"],
+        ["updates", f"{int(run.steps.max(initial=0)):,} at most, in {run.seconds:.2f} s"],
+        ["ended", ended],
+        ["objective", _spread(run.objective)],
+    ]
+    for one in run.diverged[:3]:
+        facts.append(["diverged", f"member {one.member} after update {one.step:,}, in {one.where}"])
+    facts += [["note", note] for note in run.notes]
+    curve = figure_html(objective_curves(run)) if run.history.steps else ""
+    return f"<p>{_text(repr(run.problem.network))}</p>{_table(facts, head=False)}{curve}"
+
+
+def sweep_html(table: Any) -> str:
+    """A sweep as its best configurations, and whether the first is more than noise."""
+    from deltarule.reports.sweep_figures import ranking_with_intervals
+    from deltarule.stats.effects import ranking, said
+
+    settings, scores = table.scores()
+    quantity = f"{table.metric.replace('_', ' ')} on {table.ranked} rows"
+    told_of = f"{table.name}: {len(table):,} rows, {table.diverged:,} of them diverged; mean {quantity}"
+    if not np.isfinite(scores).any():
+        return f"<p>{_text(told_of)}: none yet</p>"
+    ranked = ranking(scores)
+    keys = list(settings[0])
+    rows = [[*keys, "mean", "±"]]
+    for rank, place in enumerate(ranked.place[:MOST_BEST].tolist()):
+        half = "" if np.isnan(ranked.half[rank]) else f"{ranked.half[rank]:.4f}"
+        rows.append([*(said(settings[place][key]) for key in keys), f"{ranked.mean[rank]:.4f}", half])
+    figure = figure_html(ranking_with_intervals(settings, ranked, quantity=quantity)) if len(settings) > 1 else ""
+    return f"<p>{_text(told_of)}</p>{_table(rows)}{figure}"
+
+
+def gradient_html(report: Any) -> str:
+    """A gradient check as a table of what each method says."""
+    verdict = "right" if report.ok else "WRONG" if report.wrong else "not proved"
+    rows = [["method", "worst error", "allowed", "at", "compared"]]
+    for one in report.checks:
+        numbers = f"{one.error:.1e}", f"{one.tolerance:.0e}"
+        rows.append([one.method, *numbers, one.where, f"{one.compared:,}"])
+    remarks = [*report.wrong, *([f"proves nothing: {report.vacuous}"] if report.vacuous else []), *report.notes]
+    below = "".join(f"<p>{_text(remark)}</p>" for remark in remarks)
+    return f"<p>Gradient of {report.entries:,} entries: <b>{verdict}</b></p>{_table(rows)}{below}"
+
+
+SHOWN: Sequence[tuple[str, str, Callable[[Any], str]]] = (
+    ("problem.network", "Network", network_html),
+    ("training.run", "Run", run_html),
+    ("sweeps.result", "Sweep", sweep_html),
+    ("proofs.report", "GradientReport", gradient_html),
+)
+"""The module and the name of each record that is shown, and what makes the HTML of it."""
+
+
+class LivePlot:
+    """A plot of the objective that moves while networks train: give it to `train` as `progress`.
+
+    Parameters: `every`, seconds between two pictures at least.
+    Errors: `BadInput` outside a notebook, when it is called.
+
+    Of a population it shows the median of the members that train, on the batch of the last update.
+    """
+
+    def __init__(self, every: float = 1.0) -> None:
+        self.every = every
+        self.seen = Seen()
+        self._due = float("-inf")
+        self._shown: Any = None
+
+    def __call__(self, progress: Any) -> None:
+        """Take note of how far the training is, and draw where it is time to."""
+        self.seen.add(progress.step, progress.objective)
+        started = time.perf_counter()
+        if started < self._due and progress.training:
+            return
+        self._show(f"<p>{_text(told(progress))}</p>{figure_html(self.figure())}", bool(progress.training))
+        drawn = time.perf_counter()
+        self._due = drawn + max(self.every, PATIENCE * (drawn - started))
+
+    def figure(self) -> "Figure":
+        """The objectives that were told so far, as a figure."""
+        from deltarule.reports import style
+        from deltarule.reports.sheet import Sheet
+
+        with style.drawing():
+            sheet = Sheet.blank("Objective while it trains")
+            sheet.line(self.seen.steps, self.seen.objectives, "")
+            sheet.x_label_updates()
+            sheet.y_label("median objective on the last batch")
+            sheet.scale_objective()
+            return sheet.finished()
+
+    def _show(self, html: str, goes_on: bool) -> None:
+        try:
+            from IPython.display import HTML, display
+        except ImportError:
+            raise BadInput("a live plot needs a notebook; leave `progress` out, or give it a function") from None
+        if self._shown is None:
+            self._shown = display(HTML(html), display_id=True)
+        else:
+            self._shown.update(HTML(html))
+        if not goes_on:
+            self._shown = None  # another training gets a plot of its own
+
+
+def figure_html(figure: "Figure") -> str:
+    """A figure as HTML, on paper: its colors can be told apart on white.
+
+    >>> from deltarule.reports.figures import object_curves
+    >>> figure_html(object_curves([0, 1], [[0.1], [0.9]], ["cat"]))[:28]
+    '<div style="background:white'
+    """
+    from deltarule.reports.inline import part
+
+    return f'<div style="background:white;max-width:60em">{part(figure, f"figure-{next(_ids)}").svg}</div>'
+
+
+def _table(rows: Sequence[Sequence[str]], head: bool = True) -> str:
+    tags = ["th" if head and not place else "td" for place in range(len(rows))]
+    lines = (
+        "<tr>" + "".join(f'<{tag} style="text-align:left">{_text(cell)}</{tag}>' for cell in row) + "</tr>"
+        for tag, row in zip(tags, rows, strict=True)
+    )
+    return f"<table>{''.join(lines)}</table>"
+
+
+def _text(text: str) -> str:
+    return escape(visible(text))
+
+
+def _spread(values: Any) -> str:
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return "not finite"
+    low, middle, high = finite.min(), np.median(finite), finite.max()
+    return f"{middle:.4g}" if low == high else f"median {middle:.4g}, from {low:.4g} to {high:.4g}"

@@ -1,0 +1,69 @@
+"""The notebooks do what they show: each is run from the beginning, and comes to the outputs that are kept in it."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell
+
+FOLDER = Path(__file__).parents[2] / "docs" / "notebooks"
+NAMES = sorted(file.name for file in FOLDER.glob("*.ipynb"))
+WITHOUT_NUMBA = "import sys\n\nsys.modules['numba'] = None"
+NUMBER = re.compile(r"[-+]?\d[\d,]*(\.\d+)?(e[-+]?\d+)?")
+
+
+def run(notebook, folder):
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
+    return notebook
+
+
+def outputs(notebook):
+    """Of each cell with code the kinds of its outputs, and its words without the numbers."""
+    return [
+        [(sorted(one.get("data", {})), NUMBER.sub("#", said(one))) for one in cell.outputs]
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+    ]
+
+
+def said(output):
+    """What was printed."""
+    return " ".join(output.text.split()) if output.output_type == "stream" else ""
+
+
+def test_there_are_five():
+    assert NAMES == [
+        f"{name}.ipynb" for name in ("a-table-of-your-own", "encoder", "hosted", "xor-by-hand", "your-own-gradient")
+    ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_comes_to_what_it_shows(name, tmp_path):
+    kept = nbformat.read(FOLDER / name, 4)
+    again = run(nbformat.read(FOLDER / name, 4), tmp_path)
+    assert outputs(again) == outputs(kept)
+
+
+def test_the_hosted_one_runs_without_numba(tmp_path):
+    notebook = nbformat.read(FOLDER / "hosted.ipynb", 4)
+    notebook.cells.insert(0, new_code_cell(WITHOUT_NUMBA))
+    shown = run(notebook, tmp_path).cells[3].outputs[-1].data["text/html"]
+    assert "reference engine" in shown and "<svg" in shown
+
+
+def test_records_are_shown_as_tables_and_figures():
+    """In the notebooks as they are kept: a network, a run, a sweep, a gradient report, and a plot that moved."""
+    shown = {name: [one.data["text/html"] for one in html_of(FOLDER / name)] for name in NAMES}
+    network, live, run, *_, sweep = shown["encoder.ipynb"]
+    assert "<th" in network and "59 parameters" in network
+    assert "Objective while it trains" in live and "<svg" in live
+    assert "networks" in run and 'aria-label="Objective.' in run
+    assert "mean accuracy" in sweep and "Is the winner more than noise?" in sweep
+    assert "<b>right</b>" in shown["your-own-gradient.ipynb"][-1] and "PyTorch" in shown["your-own-gradient.ipynb"][-1]
+
+
+def html_of(path):
+    cells = [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+    return [one for cell in cells for one in cell.outputs if "text/html" in one.get("data", {})]

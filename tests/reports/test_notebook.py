@@ -1,0 +1,92 @@
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from figure_reading import assert_readable, drawn
+from IPython.core.formatters import DisplayFormatter
+
+import deltarule
+from deltarule.errors import BadInput
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.proofs.gradcheck import check_problem
+from deltarule.reports.notebook import LivePlot, gradient_html, network_html, register, run_html, sweep_html
+from deltarule.training.train import Progress, train
+
+X, Y = np.eye(4), np.eye(4)
+PROBLEM = create_problem(Network([4, 2, 4], "tanh"), X, Y, learning_rate=0.1, seeds=range(3))
+
+
+@pytest.fixture
+def shown():
+    """What a notebook makes of an object."""
+    shell = SimpleNamespace(display_formatter=DisplayFormatter())
+    register(shell)
+    return lambda one: shell.display_formatter.format(one)[0].get("text/html", "")
+
+
+def test_networks_runs_sweeps_and_gradient_reports_show_themselves(shown):
+    run = train(PROBLEM, max_steps=20)
+    table = deltarule.sweep("encoder", {"optimizer.learning_rate": [1.0, 10.0], "stopping.max_steps": [20]}, seeds=2)
+    assert shown(PROBLEM.network) == network_html(PROBLEM.network)
+    assert "<svg" in shown(run) and "3, " in shown(run)
+    assert "Is the winner more than noise?" in shown(table) and "optimizer.learning_rate" in shown(table)
+    assert "<b>right</b>" in shown(check_problem(PROBLEM, members=[0]))
+    assert shown(3) == ""
+
+
+def test_a_network_has_a_row_for_each_layer_and_all_its_parameters():
+    page = network_html(Network([10, 300, 200, 2], ["relu", "tanh"], "softmax", batch_norm=True))
+    for words in ("10", "300", "relu, batch norm", "tanh, batch norm", "softmax", "3,900", "402"):
+        assert f">{words}<" in page
+
+
+def test_a_gradient_that_is_wrong_is_told():
+    wrong = check_problem(PROBLEM, members=[0], gradient=np.ones((1, PROBLEM.network.parameters)))
+    assert "<b>WRONG</b>" in gradient_html(wrong) and "the gradient at" in gradient_html(wrong)
+
+
+def test_a_run_tells_who_diverged_and_names_are_text():
+    problem = create_problem(Network([1, 1]), [[1.0], [2.0]], [0.0, 1.0], learning_rate=[0.1, 1e200], seeds=[0, 1])
+    run = train(problem, max_steps=50)
+    assert "member 1 after update" in run_html(run)
+    from dataclasses import replace
+
+    assert "&lt;script&gt;" in run_html(replace(run, notes=("<script>",)))
+
+
+def test_a_sweep_without_scores_is_told():
+    table = SimpleNamespace(
+        scores=lambda: ([{}], np.full((1, 1), np.nan)), metric="r_squared", ranked="train", name="mine", diverged=1
+    )
+    empty = type("Sweep", (SimpleNamespace,), {"__len__": lambda self: 1})(**vars(table))
+    assert sweep_html(empty) == "<p>mine: 1 rows, 1 of them diverged; mean r squared on train rows: none yet</p>"
+
+
+def test_the_live_plot_is_what_was_told(capsys):
+    live, told = LivePlot(every=0.0), []
+    train(PROBLEM, max_steps=400, progress=lambda seen: (told.append(seen), live(seen)))
+    figure = live.figure()
+    assert_readable(figure)
+    assert drawn(figure.axes[0].lines[0]) == ([one.step for one in told], [one.objective for one in told])
+
+
+def test_another_training_begins_another_plot(capsys):
+    live = LivePlot()
+    for step in (10, 20, 5):
+        live(Progress(step, 100, 1, 0, 0, 1.0, 0, 0.5))
+    assert live.seen.steps == [5]
+
+
+def test_outside_a_notebook_it_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "IPython.display", None)
+    with pytest.raises(BadInput, match="a live plot needs a notebook"):
+        LivePlot()(Progress(1, 2, 1, 0, 0, 1.0))
+
+
+def test_elsewhere_nothing_of_it_is_loaded():
+    code = "import sys, deltarule.training.train; print({'IPython', 'deltarule.reports.notebook'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout.strip() == "set()"
