@@ -382,13 +382,14 @@ def _claims(place: Path, id: str) -> Made:
     known = study in {name for name, _, _ in bundled()}
     told_by_run = (place / "run.json").is_file()
     missing = results.get("missing", ())
+    seeds = f"{results['seeds']:,} seed{'' if results['seeds'] == 1 else 's'}"
     block = Block(
         id=id,
         title=f"Claims of {study}",
         facts=[
             ("data", str(results["data"])),
-            ("judged", f"{results['date']}, over {results['seeds']:,} seeds, in {results['seconds']:,.0f} s"),
-            ("by", f"{results['engine']} engine; {versions}"),
+            ("judged", f"{results['date']}, over {seeds}, in {results['seconds']:,.0f} s"),
+            ("by", "; ".join(filter(None, (results["engine"] and f"{results['engine']} engine", versions)))),
         ],
         commands=[shlex.join(["deltarule", "claims", study, "--seeds", str(results["seeds"])])] if known else (),
         assumed=[(one.what, _plain(one.value), one.why) for one in load_recipe(study).configuration.assumption]
