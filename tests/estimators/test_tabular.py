@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 from sklearn import datasets, neural_network
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -66,6 +67,19 @@ def test_the_same_seed_gives_the_same_model_and_columns_may_stand_in_any_order(r
     np.testing.assert_array_equal(again.predict(TABLE), regressor.predict(TABLE[["color", "size"]]))
 
 
+def test_unnamed_columns_are_as_many_as_were_learned() -> None:
+    rows = RANDOM.normal(size=(20, 3))
+    model = TabularRegressor(random_state=0).fit(rows, rows[:, 0])
+    with pytest.raises(BadInput, match="X has 2 features, but TabularRegressor is expecting 3 features as input"):
+        model.predict(rows[:, :2])
+
+
+def test_classes_may_be_numbers_among_objects() -> None:
+    y = np.array([1, 2] * 15, object)
+    model = TabularClassifier(random_state=0).fit({"a": RANDOM.normal(size=30) + np.array([0, 9] * 15)}, y)
+    assert model.predict({"a": [0.0, 9.0]}).tolist() == [1, 2]
+
+
 def test_new_categories_are_answered_and_told(classifier: TabularClassifier) -> None:
     new = pd.DataFrame({"size": [9.0, np.nan], "color": ["pink", "red"]})
     with pytest.warns(UserWarning, match="the column 'color' has categories in 1 row that were rare or not there"):
@@ -92,6 +106,12 @@ def test_kinds_can_be_told() -> None:
         (TabularClassifier, np.eye(12), ["a"] * 12, "every row has the class 'a'; there must be two to tell apart"),
         (TabularClassifier, np.eye(12), ["a"] * 11 + ["b"], "the class 'b' occurs in one row, which cannot be divided"),
         (TabularClassifier, np.eye(12), ["a"] * 11, "the table has 12 rows and the target 11"),
+        (TabularClassifier, np.eye(12), np.arange(12) / 7, "Unknown label type: continuous. The target holds numbers"),
+        (TabularClassifier, np.zeros((12, 0)), ["a", "b"] * 6, r"0 feature\(s\) \(shape=\(12, 0\)\) while a minimum"),
+        (TabularClassifier, np.array([[f"name {row}"] for row in range(12)]), ["a", "b"] * 6, "no text occurs twice"),
+        (TabularClassifier, np.eye(12), None, "TabularClassifier requires y to be passed, but the target y is None"),
+        (TabularClassifier, 1j * np.eye(12), ["a", "b"] * 6, "Complex data not supported"),
+        (TabularClassifier, sparse.eye(12).tocsr(), ["a", "b"] * 6, "the table is sparse, and sparse data are not"),
         (TabularClassifier, np.eye(12), ["a", None] * 6, "the target is missing in row 1"),
         (TabularRegressor, np.eye(12), [2.0] * 12, "the target is 2 in every row"),
         (TabularRegressor, np.eye(12), ["a"] * 12, "the target holds texts; a regressor needs numbers"),
@@ -101,7 +121,7 @@ def test_kinds_can_be_told() -> None:
 )
 def test_tables_that_nothing_can_be_learned_from_are_refused(kind: Any, X: Any, y: Any, sentence: str) -> None:
     with pytest.raises(BadInput, match=sentence):
-        kind().fit(X, np.array(y, object if None in list(y) else None))
+        kind().fit(X, None if y is None else np.array(y, object if None in list(y) else None))
 
 
 def test_many_rare_classes_are_divided_as_they_can_be() -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from deltarule.data.frame import Frame, as_text, frame_of, is_missing, rows_of, taken
@@ -104,19 +105,27 @@ class BaseTabular(BaseEstimator):
 
     def _fit(self, X: Any, y: Any) -> None:
         began = time.perf_counter()
-        frame = frame_of(X)
+        frame = _frame(X)
+        if not frame:
+            raise BadInput(f"0 feature(s) (shape={np.shape(X)}) while a minimum of 1 is required; add columns")
         rows = rows_of(frame)
+        if y is None:
+            raise BadInput(f"{type(self).__name__} requires y to be passed, but the target y is None")
+        y = y if hasattr(y, "__len__") else np.asarray(y)
         self.target_ = str(getattr(y, "name", None) or "target")
         if len(y) != rows:
             raise BadInput(f"the table has {rows} rows and the target {len(y)}; give one target for each row")
         if rows < LEAST_ROWS:
-            raise BadInput(f"there are {rows} rows, too few to set some aside; give at least {LEAST_ROWS}")
+            told = "is 1 sample" if rows == 1 else f"are {rows} rows"
+            raise BadInput(f"there {told}, too few to set some aside; give at least {LEAST_ROWS}")
         y = self._learn_target(y)
         kinds = guessed(frame, self.types)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         train, held = self._split(y)
         columns = learned(taken(frame, train), kinds)
         x = encoded(columns, frame)
+        if not x.shape[1]:
+            raise BadInput("no column is left to learn from: no text occurs twice; add rows, or columns of numbers")
         found = self._searched(x[train], y[train])
         self.model_ = self._trained(x[train], y[train], found)
         scores = self._scores(y[held], self.model_.predict(x[held]))
@@ -180,7 +189,12 @@ class BaseTabular(BaseEstimator):
     def _asked(self, X: Any) -> tuple[Any, Floats]:
         """The network inside, and its inputs."""
         check_is_fitted(self)
-        frame = frame_of(X)
+        frame = _frame(X)
+        if not _has_names(X) and len(frame) != self.n_features_in_:
+            raise BadInput(
+                f"X has {len(frame)} features, but {type(self).__name__} is expecting {self.n_features_in_} features "
+                "as input; give one column for each, or columns with names"
+            )
         for sentence in unknown_categories(self.columns_, frame):
             warnings.warn(sentence, stacklevel=4)
         return self.model_, encoded(self.columns_, frame)
@@ -258,6 +272,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         self.classes_, counts = np.unique(y, return_counts=True)
         if len(self.classes_) < 2:
             raise BadInput(f"every row has the class {as_text(self.classes_[0])!r}; there must be two to tell apart")
+        if counts.min() < 2 and y.dtype.kind == "f" and (y != np.floor(y)).any():
+            raise BadInput("Unknown label type: continuous. The target holds numbers, not classes; use a regressor")
         if counts.min() < 2:
             alone = as_text(self.classes_[counts.argmin()])
             raise BadInput(f"the class {shortened(alone)} occurs in one row, which cannot be divided; add rows of it")
@@ -385,19 +401,34 @@ def _budget(rows: int) -> dict[str, Any]:
     }
 
 
+def _frame(X: Any) -> Frame:
+    if sparse.issparse(X):
+        raise BadInput("the table is sparse, and sparse data are not supported; give X.toarray()")
+    if np.iscomplexobj(X):
+        raise BadInput("Complex data not supported: the table holds complex numbers; give their parts as columns")
+    return frame_of(X)
+
+
+def _has_names(X: Any) -> bool:
+    return isinstance(X, Mapping) or hasattr(X, "columns")
+
+
 def _known(y: Any) -> Any:
     """A target without gaps [N]; texts as Python's own."""
     array = np.asarray(y)
     if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
+        array = column_or_1d(array, warn=True)
     if array.ndim != 1:
         raise BadInput(f"the target has the shape {array.shape}; give one value for each row")
     gaps = np.array([is_missing(value) for value in array.tolist()], bool)
     if gaps.any():
         raise BadInput(f"the target is missing in row {int(gaps.argmax())} (counted from 0); leave such rows out")
-    if array.dtype.kind == "O" and len({type(value) for value in array}) > 1:
-        array = np.array([as_text(value) for value in array], object)
-    return array
+    if array.dtype.kind != "O":
+        return array
+    kinds = {type(value) for value in array}
+    if len(kinds) > 1:
+        return np.array([as_text(value) for value in array], object)
+    return array if kinds <= {str} else np.array(array.tolist())
 
 
 def _numbers(y: Any) -> Floats:
