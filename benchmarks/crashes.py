@@ -17,7 +17,6 @@ be, bit for bit, what it comes to without any disturbance, but for seconds.
 """
 
 import argparse
-import atexit
 import json
 import math
 import os
@@ -36,6 +35,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
+from multiprocessing import util
 from pathlib import Path
 from typing import Any
 
@@ -271,7 +271,7 @@ def start(folder: Path, words: tuple[str, ...], limit: int | None = None) -> int
         except BaseException:
             sys.excepthook(*sys.exc_info())
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # it has said its last word
-        atexit._run_exitfuncs()  # as at the end of any process; the semaphores of workers are given back here
+        util._exit_function()  # as at the end of any process: it gives back the semaphores of workers
         sys.stderr.flush()
     finally:
         os._exit(status)
