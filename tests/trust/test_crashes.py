@@ -11,7 +11,7 @@ import pytest
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "crashes.py"
 
 FEW = {
-    "by kill -9": ["--kills", "6", "--others", "0"],
+    "by kill -9": ["--kills", "3", "--others", "0", "--only", "sweep", "train", "claims"],
     "otherwise": ["--kills", "0", "--others", "1", "--only", "workers", "claims"],
 }
 
@@ -22,4 +22,4 @@ def test_nothing_is_lost_or_damaged_or_there_twice(words):
     done = subprocess.run([sys.executable, SCRIPT, *words], capture_output=True, encoding="utf-8", check=False)
     told = json.loads(done.stdout or "null")
     assert done.returncode == 0 and told["wrong"] == [], told or done.stderr
-    assert told["kills"] + told["other_disturbances"] >= 6
+    assert told["kills"] + told["other_disturbances"] >= 3
