@@ -1,0 +1,348 @@
+"""The public interface as text, a file for each part of it, that a change shows up in.
+
+    python tests/interface/describe.py
+
+writes the files anew. What stands in them does not depend on the machine, nor on the versions of other libraries.
+"""
+
+import contextlib
+import dataclasses
+import inspect
+import io
+import json
+import re
+import sys
+import tempfile
+import types
+import typing
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import typer
+
+import deltarule
+from deltarule import errors
+from deltarule.benchmarks.bench import Bench
+from deltarule.cli.app import app, main
+from deltarule.cli.train import TrainOutcome
+from deltarule.data.dataset import Dataset, Rows
+from deltarule.doctor import Findings
+from deltarule.files import load_arrays, write_whole
+from deltarule.problem import registry
+from deltarule.problem.configuration import Configuration
+from deltarule.problem.problem import Problem
+from deltarule.problem.state import State
+from deltarule.proofs.own_code.report import CodeReport
+from deltarule.proofs.report import GradientReport
+from deltarule.proofs.trace.record import Explanation
+from deltarule.proofs.why.report import WhyReport
+from deltarule.studies.outcome import Outcome
+from deltarule.studies.reproducing import Reproduction
+from deltarule.studies.results import StudyResults
+from deltarule.studies.sweeping import SweepOutcome
+from deltarule.sweeps.result import ConfigurationScore, StoredNetwork, Sweep
+from deltarule.sweeps.store import APPLICATION, FILE, SCHEMA, VERSION
+from deltarule.training.history import History
+from deltarule.training.range_test import RangeTest
+from deltarule.training.run import Divergence, Run
+
+FOLDER = Path(__file__).parent
+
+RECIPE = """
+[data]
+name = "xor"
+split = {test = 5}
+[network]
+layers = [2, 2, 1]
+output = "sigmoid"
+[loss]
+name = "binary_cross_entropy"
+[stopping]
+max_steps = 3
+[grid]
+"optimizer.learning_rate" = [0.1, 1]
+"""
+
+TABLE = "size,color,y\n" + "".join(f"{row % 5},{'red' if row % 2 else 'blue'},{row % 2}\n" for row in range(40))
+
+
+RETURNED = (
+    *(Run, History, Divergence, RangeTest, Sweep, StoredNetwork, ConfigurationScore, Dataset, Rows, Problem, State),
+    *(GradientReport, CodeReport, WhyReport, Explanation),
+)
+"""What public functions give, and what can be asked of it."""
+
+# --- Python -----------------------------------------------------------------------------------------------------------
+
+
+def python() -> str:
+    """Every public name, with its parameters and what they are left out for; of classes also what they can do."""
+    lines = []
+    for name in sorted(set(deltarule.__all__) - {"__version__"}):
+        value = getattr(deltarule, name)
+        if not inspect.isclass(value):
+            lines.append(f"{name}{_parameters(value)}")
+            continue
+        above = [base.__name__ for base in value.__mro__[1:] if issubclass(base, Exception) and base is not Exception]
+        made = _parameters(value) if not above and not issubclass(value, Exception) else ""
+        lines.append(f"class {name}{made}" + (f": {', '.join(above)}" if above else ""))
+        lines += [f"    {line}" for line in _members(value)]
+    for kind in RETURNED:
+        lines += [kind.__name__, *(f"    {line}" for line in _members(kind))]
+    return "\n".join(lines) + "\n"
+
+
+def _members(kind: type) -> Iterator[str]:
+    """What a class of ours can do, and its fields."""
+    if dataclasses.is_dataclass(kind):
+        yield f"fields: {', '.join(field.name for field in dataclasses.fields(kind))}"
+    for name in sorted(dir(kind)):
+        value = inspect.getattr_static(kind, name)
+        value = value.__func__ if isinstance(value, classmethod | staticmethod) else value
+        value = getattr(value, "fn", value)  # of scikit-learn's methods that some settings lack
+        if name.startswith("_"):
+            continue
+        if isinstance(value, property) and _is_ours(value.fget):
+            yield f"{name}: property"
+        elif inspect.isfunction(value) and _is_ours(value):
+            yield f"{name}{_parameters(value)}"
+
+
+def _is_ours(value: Any) -> bool:
+    return str(getattr(value, "__module__", "")).startswith("deltarule")
+
+
+def _parameters(value: Callable[..., Any]) -> str:
+    """Names, kinds and defaults; how types are written differs between versions of Python."""
+    try:
+        signature = inspect.signature(value)
+    except ValueError:  # of errors, which take what every exception does
+        return ""
+    bare = [one.replace(annotation=inspect.Parameter.empty) for one in signature.parameters.values()]
+    return str(signature.replace(parameters=bare, return_annotation=inspect.Signature.empty))
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+
+def commands() -> str:
+    """Every command with its arguments and options, and what their statuses mean."""
+    lines = []
+    for name, command in sorted(typer.main.get_command(app).commands.items()):  # type: ignore[attr-defined]
+        lines.append(f"deltarule {name}")
+        lines += [f"    {_option(one)}" for one in command.params if one.name != "help"]
+    return "\n".join([*lines, "", *_statuses()]) + "\n"
+
+
+def _option(one: Any) -> str:
+    names = " ".join([*one.opts, *one.secondary_opts]) if one.param_type_name == "option" else (one.metavar or one.name)
+    default = "" if one.default is None or one.default is False or callable(one.default) else f" = {one.default}"
+    kind = " (flag)" if getattr(one, "is_flag", False) else " (several)" if one.multiple or one.nargs == -1 else ""
+    return f"{names}{' (needed)' if one.required else ''}{kind}{default}"
+
+
+def _statuses() -> Iterator[str]:
+    from deltarule.cli.app import _told
+
+    yield "status 0: done"
+    for kind in (errors.BadInput, errors.RunFailed):
+        with contextlib.redirect_stderr(io.StringIO()):
+            yield f"status {_told(kind('why'))}: {kind.__name__}"
+
+
+# --- records ----------------------------------------------------------------------------------------------------------
+
+RECORDS: dict[str, type] = {
+    "bench --json, bench.json": Bench,
+    "claims --json, claims.json": StudyResults,
+    "doctor --json": Findings,
+    "gradcheck --json": GradientReport,
+    "gradcheck --function --json": CodeReport,
+    "reproduce --json, reproduce.json": Reproduction,
+    "run --json, run.json": Outcome,
+    "sweep --json": SweepOutcome,
+    "train --json": TrainOutcome,
+}
+"""What commands print that is a dataclass; all else is looked at as it is printed."""
+
+
+def records() -> str:
+    """The fields of every JSON object that a command prints, and of those that are written beside them."""
+    lines = []
+    for name, kind in RECORDS.items():
+        lines += [name, *(f"    {field}" for field in _fields(kind))]
+    for name, record in _printed():
+        lines += [name, *(f"    {key}" for key in sorted(_keys(record)))]
+    return "\n".join(lines) + "\n"
+
+
+def _fields(kind: type, above: str = "") -> Iterator[str]:
+    hints = typing.get_type_hints(kind, vars(sys.modules[kind.__module__]) | _later())
+    for field in dataclasses.fields(kind):
+        yield f"{above}{field.name}"
+        for inner in _dataclasses_in(hints[field.name]):
+            yield from _fields(inner, f"{above}{field.name}.")
+
+
+def _later() -> dict[str, Any]:
+    """Names that modules import for their annotations alone."""
+    from deltarule.estimators.scores import Scores
+
+    return {"Scores": Scores, "WhyReport": WhyReport}
+
+
+def _dataclasses_in(hint: Any) -> Iterator[type]:
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        yield hint
+    elif isinstance(hint, types.UnionType) or typing.get_origin(hint) is not None:
+        for one in typing.get_args(hint):
+            yield from _dataclasses_in(one)
+
+
+OWN = frozenset({"keys", "settings", "set", "grid", "layers"})
+"""Keys below which stand those of a recipe, or names that a user gives."""
+
+
+def _keys(record: Any, above: str = "") -> set[str]:
+    """The keys of nested objects; those of the objects in a list together."""
+    if isinstance(record, list):
+        return {key for one in record for key in _keys(one, above)}
+    if not isinstance(record, Mapping) or above.removesuffix(".").rpartition(".")[2] in OWN:
+        return set()
+    return {f"{above}{key}" for key in record} | {
+        inner for key, one in record.items() for inner in _keys(one, f"{above}{key}.")
+    }
+
+
+def _printed() -> Iterator[tuple[str, Any]]:
+    """What the other commands print, of something small."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        recipe, table, model = folder / "r.toml", folder / "t.csv", folder / "m.safetensors"
+        recipe.write_text(RECIPE, encoding="utf-8")
+        table.write_text(TABLE, encoding="utf-8")
+        yield "list --json", _json("list")
+        yield "show --json, recipe.json", _json("show", "encoder")
+        yield "data list --json", _json("data", "list")
+        yield "explain --json", _json("explain", recipe)
+        _json("run", recipe, "--out", folder / "run")
+        yield "report --json", _json("report", folder / "run")
+        yield "lr-range --json, lr_range.json", _json("lr-range", recipe, "--steps", 20)
+        _json("sweep", recipe, "--out", folder / "sweep")
+        yield "sweep --table --json", _json("sweep", "--table", folder / "sweep")
+        model.write_bytes(_model())
+        yield "predict --json", _json("predict", model, table)
+        yield "evaluate --json", _json("evaluate", model, table)
+
+
+def _json(*words: Any) -> Any:
+    """What a command prints with --json."""
+    screen, before = io.StringIO(), sys.argv
+    sys.argv = ["deltarule", *map(str, words), "--json"]
+    try:
+        with contextlib.redirect_stdout(screen):
+            main()
+    except SystemExit as end:
+        assert not end.code, words
+    finally:
+        sys.argv = before
+    return json.loads(screen.getvalue())
+
+
+@cache
+def _model() -> bytes:
+    """The file of a model for tables."""
+    from deltarule.data.frame import read_frame
+
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that one column tells the target
+        (Path(folder) / "t.csv").write_text(TABLE, encoding="utf-8")
+        frame = read_frame(Path(folder) / "t.csv")
+        y = frame.pop("y").astype(int)
+        made = deltarule.TabularClassifier(random_state=0).fit(frame, y)
+        made.target_ = "y"
+        made.save(Path(folder) / "m.safetensors")
+        return (Path(folder) / "m.safetensors").read_bytes()
+
+
+# --- recipes ----------------------------------------------------------------------------------------------------------
+
+
+def recipes() -> str:
+    """Every key of a recipe with what it may be and what it is left out for, and every name with its parameters."""
+    lines = []
+    for section, field in Configuration.model_fields.items():
+        lines.append(f"[{section}]")
+        inner = _model_of(field.annotation)
+        for key, one in inner.model_fields.items() if inner else ():
+            default = "needed" if one.is_required() else repr(one.get_default(call_default_factory=True))
+            lines.append(f"    {key} = {default}    {one.description}")
+    for kind in ("activation", "initializer", "loss", "penalty", "optimizer", "schedule"):
+        lines.append(f"{kind}s")
+        for name in registry.names(kind):
+            found = dict(getattr(getattr(registry, kind)(name), "parameters", {}))
+            lines.append(f"    {name}" + "".join(f" {key}={value!r}" for key, value in found.items()))
+    return "\n".join(lines) + "\n"
+
+
+def _model_of(annotation: Any) -> Any:
+    for one in (annotation, *typing.get_args(annotation)):
+        if hasattr(one, "model_fields"):
+            return one
+    return None
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def files() -> str:
+    """The tables of a store, and what lies in the files of a run, of a model and of a checkpoint."""
+    lines = [f"{FILE}: application {APPLICATION:#x}, version {VERSION}", SCHEMA.strip(), ""]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        recipe = folder / "r.toml"
+        recipe.write_text(RECIPE, encoding="utf-8")
+        _json("run", recipe, "--out", folder / "run")
+        lines.append(f"run: {' '.join(sorted(path.name for path in (folder / 'run').iterdir()))}")
+        for file in sorted((folder / "run").glob("*.safetensors")):
+            lines += _arrays(f"run/{file.name}", file)
+        (folder / "m.safetensors").write_bytes(_model())
+        lines += _arrays("a model for tables", folder / "m.safetensors")
+        x, y = [[0.0], [1.0], [2.0], [3.0]], [0.0, 1.0, 2.0, 3.0]
+        regressor = deltarule.MLPRegressor(hidden_layer_sizes=(2,), solver="lbfgs", max_iter=20, random_state=0).fit(
+            x, y
+        )
+        regressor.save(folder / "r.safetensors")
+        lines += _arrays("a regressor", folder / "r.safetensors")
+    return "\n".join(lines) + "\n"
+
+
+def _arrays(what: str, file: Path) -> Iterator[str]:
+    arrays, about = load_arrays(file)
+    yield f"{what}: arrays with their types and axes, then the keys of its JSON"
+    yield from (f"    {name} {array.dtype.name} {array.ndim}" for name, array in arrays.items())
+    yield from (f"    {key}" for key in sorted(_keys(about)) if not re.search(r"settings\.|parameters\.", key))
+    yield from (f"    format: {about[key]}" for key in ("format",) if key in about)
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "python": python,
+    "commands": commands,
+    "records": records,
+    "recipes": recipes,
+    "files": files,
+}
+
+
+def stored(part: str) -> Path:
+    """The file in which a part of the interface is kept."""
+    return FOLDER / f"{part}.txt"
+
+
+if __name__ == "__main__":
+    for part, described in PARTS.items():
+        write_whole(stored(part), described())
+        print(f"Written: {stored(part).name}")
