@@ -63,5 +63,6 @@ def reproduce(
 
 def _tell(done: "StudyReproduced") -> None:
     """A line on stderr for each study: a reproduction takes its time."""
-    told = f"{done.study} on {done.data}: {len(done.verdicts)} claims judged in {done.seconds:.0f} s"
+    told = f"{done.study} on {done.data}: {done.networks} networks trained, {len(done.verdicts)} claims judged"
+    told += f", {len(done.left_out)} left out" if done.left_out else ""
     console(to_errors=True).print(told, markup=False, soft_wrap=True)
