@@ -1,22 +1,182 @@
-"""Our estimators beside scikit-learn's, on every bundled set and on made ones: accuracy, seconds and memory, as JSON.
+"""Our estimators beside scikit-learn's, measured, stored and put onto the page: docs/reference/estimators.json and .md.
 
-    python benchmarks/estimators.py [--rows 1000 10000 100000 1000000] [--only NAME ...]
+    python benchmarks/estimators.py                     everything (two hours, on a computer that does nothing else)
+    python benchmarks/estimators.py fit predict search  only some parts: fit, predict, search, tables, rule
+    python benchmarks/estimators.py tables --rows 1000  made sets of these rows alone;  --only iris "classes 1000"
+    python benchmarks/estimators.py --drawn             only draw the page from the stored record again
 
-Contenders are scikit-learn's MLP and ours, with the defaults of both behind a StandardScaler; Tabular…, which chooses
-its own settings; and HistGradientBoosting, what many would pick instead. Each trains in a process of its own, so that
-its memory is its own; all of them on the same folds: 10 of the bundled sets, 3 of made ones, 1 of those of 100,000
-rows and more. A score stands with the 95 % interval of its mean over the folds, by Student's law.
+Every measurement is a process of its own, and is stored as soon as it is there; whatever ends the benchmark, the rest
+of the record stays. Within a process whoever is compared takes turns, round after round.
+
+fit      the same settings, the same number of epochs
+predict  for one row and for many
+search   100 candidates on 5 folds of breast_cancer
+tables   scikit-learn's MLP and ours with their defaults behind a StandardScaler, Tabular…, and HistGradientBoosting,
+         which many would pick, on the same folds: 10 of the bundled sets, 3 of made ones, 1 from 100,000 rows on
+rule     by what Tabular… chooses its settings, on sets that had no part in deciding so
 """
 
 import argparse
 import json
+import re
+import statistics
 import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from deltarule.doctor import machine, versions
+from deltarule.files import read_json, to_jsonable, write_json, write_whole
+from deltarule.reports.markdown import table
+from deltarule.reports.performance import in_words
+
+FOLDER = Path(__file__).parents[1] / "docs" / "reference"
+RECORD, PAGE = FOLDER / "estimators.json", FOLDER / "estimators.md"
+PARTS = ("fit", "predict", "search", "tables", "rule")
+ROUNDS = 5
+
+# --- fit: the same settings ------------------------------------------------------------------------------------------
+
+FITS: dict[str, dict[str, Any]] = {
+    "breast_cancer": {"target": 2.0, "epochs": 100},
+    "10,000 × 50": {"target": 2.0, "epochs": 10},
+    "60,000 × 784": {"target": 2.0, "epochs": 2, "batch_size": 256},
+    "60,000 × 784, float32": {"target": 2.5, "epochs": 2, "batch_size": 256, "dtype": "float32"},
+    "60,000 × 784, without our BLAS": {"target": 1.6, "epochs": 2, "batch_size": 256, "blas": False},
+    "60,000 × 784, float32, without our BLAS": {
+        "target": 1.6,
+        "epochs": 2,
+        "batch_size": 256,
+        "dtype": "float32",
+        "blas": False,
+    },
+}
+
+
+def fitted(name: str) -> dict[str, Any]:
+    """Seconds of fits that differ in nothing but whose they are; the first of each, in which ours may be compiled, does
+    not count."""
+    from sklearn import neural_network
+
+    import deltarule
+
+    about = FITS[name]
+    if not about.get("blas", True):
+        sys.modules["scipy_openblas64"] = None  # type: ignore[assignment]  # as if it were not installed
+    x, y = _rows_of_fit(name)
+    x = x.astype(about.get("dtype", "float64"))
+    given = {"max_iter": about["epochs"], "tol": 0.0, "n_iter_no_change": 10**6, "random_state": 0}
+    given["batch_size"] = about.get("batch_size", "auto")
+    kinds: dict[str, Any] = {"theirs": neural_network.MLPClassifier, "ours": deltarule.MLPClassifier}
+    found = in_turn({who: lambda kind=kind: kind(**given).fit(x, y) for who, kind in kinds.items()})
+    return {"name": name, "target": about["target"], "epochs": about["epochs"], **found}
+
+
+def _rows_of_fit(name: str) -> tuple[Any, Any]:
+    from sklearn.datasets import load_breast_cancer
+    from sklearn.preprocessing import StandardScaler
+
+    random = np.random.default_rng(0)
+    if name == "breast_cancer":
+        x, y = load_breast_cancer(return_X_y=True)
+        return StandardScaler().fit_transform(x), y
+    rows, inputs = (10_000, 50) if name.startswith("10,000") else (60_000, 784)
+    return random.normal(size=(rows, inputs)), random.integers(2 if inputs == 50 else 10, size=rows)
+
+
+def in_turn(calls: Mapping[str, Callable[[], Any]], rounds: int = ROUNDS, repeats: int = 1) -> dict[str, Any]:
+    """Seconds of each call in several rounds after one that does not count; somebody else begins each time."""
+    names, seconds = list(calls), {name: [] for name in calls}
+    for number in range(rounds + 1):
+        for name in names[number % len(names) :] + names[: number % len(names)]:
+            started = time.perf_counter()
+            for _ in range(repeats):
+                calls[name]()
+            if number:
+                seconds[name].append((time.perf_counter() - started) / repeats)
+    ratio = statistics.median(seconds["theirs"]) / statistics.median(seconds["ours"])
+    each = [theirs / ours for theirs, ours in zip(seconds["theirs"], seconds["ours"], strict=True)]
+    return {"seconds": seconds, "ratio": ratio, "ratios": each}
+
+
+# --- predict ---------------------------------------------------------------------------------------------------------
+
+PREDICTS = {
+    "30-100-1": (30, 2, (100,)),
+    "50-100-5": (50, 5, (100,)),
+    "784-100-10": (784, 10, (100,)),
+    "20-100-100-3": (20, 3, (100, 100)),
+}
+
+
+def predicted(name: str) -> list[dict[str, Any]]:
+    """Seconds of `predict` and `predict_proba` for so many rows."""
+    from sklearn import neural_network
+
+    import deltarule
+
+    inputs, classes, hidden = PREDICTS[name]
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(300, inputs)), random.integers(classes, size=300)
+    models = {
+        "theirs": neural_network.MLPClassifier(hidden, max_iter=1).fit(x, y),
+        "ours": deltarule.MLPClassifier(hidden, max_iter=1).fit(x, y),
+    }
+    found = []
+    for rows in (1, 100, 1000, 10_000, 60_000):
+        asked = random.normal(size=(rows, inputs))
+        for method in ("predict", "predict_proba"):
+            calls = {
+                who: lambda m=m, method=method, asked=asked: getattr(m, method)(asked) for who, m in models.items()
+            }
+            turns = in_turn(calls, rounds=9, repeats=max(1, 200 // rows))
+            found.append({"network": name, "rows": rows, "method": method, **turns})
+    return found
+
+
+# --- search ----------------------------------------------------------------------------------------------------------
+
+SEARCHES = {"100 hidden units": (100,), "10 hidden units": (10,)}
+SEARCHERS = ("PopulationSearchCV", "GridSearchCV, ours", "GridSearchCV, theirs")
+
+
+def searched(name: str, who: str, jobs: int) -> dict[str, Any]:
+    """Seconds of a search over 10 penalties and 10 rates on 5 folds, and what it found."""
+    from sklearn import neural_network
+    from sklearn.datasets import load_breast_cancer
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.preprocessing import StandardScaler
+
+    import deltarule
+
+    x, y = load_breast_cancer(return_X_y=True)
+    x = StandardScaler().fit_transform(x)
+    grid = {"alpha": np.logspace(-5, 1, 10).tolist(), "learning_rate_init": np.logspace(-4, -1.5, 10).tolist()}
+    kind = neural_network.MLPClassifier if who.endswith("theirs") else deltarule.MLPClassifier
+    model = kind(SEARCHES[name], random_state=0)
+    if who == SEARCHERS[0]:
+        kept: Any = deltarule.PopulationSearchCV(model, grid, cv=5)
+        deltarule.PopulationSearchCV(model.set_params(max_iter=2), grid, cv=5).fit(x, y)  # what is to be compiled, is
+        model.set_params(max_iter=200)
+    else:
+        kept = GridSearchCV(model, grid, cv=5, n_jobs=jobs)
+    began = time.perf_counter(), time.process_time()
+    kept.fit(x, y)
+    seconds, of_processors = time.perf_counter() - began[0], time.process_time() - began[1]
+    return {
+        **{"search": name, "who": who, "jobs": jobs, "seconds": seconds, "processor_seconds": of_processors},
+        **{"best": kept.best_params_, "score": kept.best_score_},
+    }
+
+
+# --- tables: accuracy, time and memory -------------------------------------------------------------------------------
 
 BUNDLED = ("iris", "wine", "breast_cancer", "digits", "diabetes")
 CONTENDERS = ("sklearn MLP", "MLP", "Tabular", "HistGradientBoosting")
@@ -57,7 +217,7 @@ def contender_of(name: str, classify: bool) -> Any:
     return make_pipeline(StandardScaler(), getattr(home, f"MLP{kind}")(random_state=0))
 
 
-def measured(name: str, contender: str) -> dict[str, Any]:
+def compared(name: str, contender: str) -> dict[str, Any]:
     """Scores of every fold, and the median seconds of a fit and of the answers to the fold's rows."""
     from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold
 
@@ -70,20 +230,19 @@ def measured(name: str, contender: str) -> dict[str, Any]:
     scores, fits, predictions = [], [], []
     for train, test in folds.split(x, y):
         model = contender_of(contender, classify)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            started = time.perf_counter()
-            model.fit(x[train], y[train])
-            fitted = time.perf_counter()
-            model.predict(x[test])
-            predictions.append(time.perf_counter() - fitted)
-            fits.append(fitted - started)
-            scores.append(model.score(x[test], y[test]))
-    record = {"fit_seconds": float(np.median(fits)), "predict_seconds": float(np.median(predictions))}
-    return {"score": float(np.mean(scores)), "interval": _interval(scores), "folds": scores} | record | _memory()
+        started = time.perf_counter()
+        model.fit(x[train], y[train])
+        done = time.perf_counter()
+        model.predict(x[test])
+        predictions.append(time.perf_counter() - done)
+        fits.append(done - started)
+        scores.append(model.score(x[test], y[test]))
+    record = {"fit_seconds": statistics.median(fits), "predict_seconds": statistics.median(predictions)}
+    return {"score": float(np.mean(scores)), "interval": interval(scores), "folds": scores} | record | _memory()
 
 
-def _interval(scores: list[float]) -> list[float] | None:
+def interval(scores: list[float]) -> list[float] | None:
+    """The 95 % interval of the mean, by Student's law."""
     from scipy import stats
 
     if len(scores) < 2:
@@ -102,33 +261,235 @@ def _memory() -> dict[str, Any]:
     return {"peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit}
 
 
-def fresh(name: str, contender: str) -> dict[str, Any]:
-    """The same in a process of its own."""
-    done = subprocess.run([sys.executable, __file__, "--one", name, contender], capture_output=True, encoding="utf-8")
+# --- the rule by which Tabular… chooses ------------------------------------------------------------------------------
+
+RULES = ("accuracy and a little likelihood", "accuracy", "likelihood")
+UNSEEN = ("moons", "circles", "gaussian_quantiles", "hastie_10_2", "blobs", "classification")
+SEEDS = range(4)
+TEST_ROWS = 4000
+
+
+def unseen(name: str, rows: int, seed: int) -> tuple[Any, Any]:
+    """A set that nobody looked at when the rule was chosen: so many rows to learn from, and then those that judge."""
+    from sklearn import datasets
+
+    random, count = np.random.default_rng(seed), rows + TEST_ROWS
+    if name == "moons":
+        x, y = datasets.make_moons(count, noise=0.35, random_state=seed)
+    elif name == "circles":
+        x, y = datasets.make_circles(count, noise=0.2, factor=0.6, random_state=seed)
+    elif name == "gaussian_quantiles":
+        x, y = datasets.make_gaussian_quantiles(n_samples=count, n_features=6, n_classes=4, random_state=seed)
+    elif name == "hastie_10_2":
+        x, y = datasets.make_hastie_10_2(count, random_state=seed)
+    elif name == "blobs":
+        x, y = datasets.make_blobs(count, 8, centers=6, cluster_std=6.0, random_state=seed)
+    else:
+        x, y = datasets.make_classification(count, 30, n_informative=6, n_classes=3, flip_y=0.1, random_state=seed)
+    order = random.permutation(count)
+    return x[order], y[order]
+
+
+def ruled(name: str, rows: int) -> list[dict[str, Any]]:
+    """For every seed the accuracy of what each rule chooses, on rows that nobody has seen."""
+    from sklearn.model_selection import StratifiedKFold
+
+    from deltarule import PopulationSearchCV, TabularClassifier
+    from deltarule.estimators import tabular
+
+    found = []
+    for seed in SEEDS:
+        x, y = unseen(name, rows, seed)
+        mean, scale = x[:rows].mean(axis=0), x[:rows].std(axis=0)
+        x, model = (x - mean) / scale, TabularClassifier()
+        model._seed = seed
+        model.classes_ = np.unique(y[:rows])
+        scoring = {RULES[0]: model._scoring, RULES[1]: "accuracy", RULES[2]: "neg_log_loss"}
+        folds = StratifiedKFold(tabular.folds_of(rows), shuffle=True, random_state=seed)
+        grid = {key: list(values) for key, values in tabular.CANDIDATES.items()}
+        network = model._network(**tabular._budget(rows))
+        search = PopulationSearchCV(network, grid, cv=folds, scoring=scoring, refit=False).fit(x[:rows], y[:rows])
+        scores: dict[str, float] = {}
+        chosen = {}
+        for rule in RULES:
+            best = search.cv_results_["params"][int(np.argmax(search.cv_results_[f"mean_test_{rule}"]))]
+            chosen[rule] = json.dumps(best)
+            if chosen[rule] not in scores:
+                trained = model._trained(x[:rows], y[:rows], best)
+                scores[chosen[rule]] = float(trained.score(x[rows:], y[rows:]))
+        found.append({"set": name, "rows": rows, "seed": seed, "scores": {r: scores[chosen[r]] for r in RULES}})
+    return found
+
+
+# --- all of it -------------------------------------------------------------------------------------------------------
+
+
+def plan(given: argparse.Namespace) -> list[tuple[str, str, list[Any]]]:
+    """What is to be measured: of which part, under which name in the record, and by which call."""
+    made = [f"{kind} {rows}" for rows in given.rows for kind in ("classes", "numbers")]
+    calls: dict[str, list[tuple[str, list[Any]]]] = {
+        "fit": [(name, ["fitted", name]) for name in FITS],
+        "predict": [(name, ["predicted", name]) for name in PREDICTS],
+        "search": [
+            (f"{name}, {who}, {jobs}", ["searched", name, who, jobs])
+            for name in SEARCHES
+            for who in SEARCHERS
+            for jobs in ((1,) if who == SEARCHERS[0] else (1, 2))
+        ],
+        "tables": [
+            (f"{name}, {contender}", ["compared", name, contender])
+            for name in given.only or [*BUNDLED, *made]
+            for contender in CONTENDERS
+        ],
+        "rule": [(f"{name} {rows}", ["ruled", name, rows]) for rows in (200, 1000) for name in UNSEEN],
+    }
+    return [(part, name, call) for part in given.parts or PARTS for name, call in calls[part]]
+
+
+def fresh(call: list[Any]) -> Any:
+    """What a call comes to in a process of its own; or the last line of what went wrong."""
+    command = [sys.executable, __file__, "--one", json.dumps(call)]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8")
     if done.returncode:
         return {"error": (done.stderr.strip().splitlines() or ["nothing was said"])[-1]}
-    record: dict[str, Any] = json.loads(done.stdout)
-    return record
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def drawn(page: str, record: Mapping[str, Any]) -> str:
+    """The page with what is between its markers drawn from the record."""
+    for name, part in parts_of_page(record).items():
+        between = re.compile(rf"(<!-- {name}, drawn from estimators.json -->\n).*?(<!-- end -->)", re.DOTALL)
+        page, count = between.subn(lambda found, part=part: f"{found[1]}\n{part}\n\n{found[2]}", page)
+        assert count == 1, f"{PAGE} has no place for {name}"
+    return page
+
+
+def parts_of_page(record: Mapping[str, Any]) -> dict[str, str]:
+    """The tables of the page, as Markdown by their names."""
+    told = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
+    notes = "".join(f" **{note}**" for note in record.get("notes", []))
+    tables: dict[str, tuple[list[str], list[list[str]]]] = {
+        "fit": (
+            ["fit", "theirs, s", "ours, s", "theirs / ours", "least … most", "meant", "reached"],
+            [_fit_cells(one) for one in _good(record["fit"])],
+        ),
+        "predict": (
+            ["network", "rows", "predict: theirs / ours", "predict_proba: theirs / ours", "predict, ours"],
+            _predict_cells(record),
+        ),
+        "search": (
+            ["search", "who", "n_jobs", "seconds", "processor seconds", "times ours", "score"],
+            _search_cells(record),
+        ),
+        "tables": (
+            ["set", "who", "score", "95 %", "fit, s", "predict, ms", "memory, MB"],
+            _table_cells(record["tables"]),
+        ),
+        "rule": (["rows", "rule", "mean accuracy", "less than our rule's, 95 %"], _rule_cells(record["rule"])),
+    }
+    measured = {name: table(*cells) if cells[1] else "Not measured yet." for name, cells in tables.items()}
+    return {"machine": f"Measured on {in_words(record)}. With {told}.{notes}", **measured}
+
+
+def _good(found: Mapping[str, Any]) -> list[Any]:
+    return [one for one in found.values() if "error" not in one]
+
+
+def _fit_cells(one: Mapping[str, Any]) -> list[str]:
+    theirs, ours = (statistics.median(one["seconds"][who]) for who in ("theirs", "ours"))
+    spread = f"{min(one['ratios']):.2f} … {max(one['ratios']):.2f}"
+    reached = "yes" if one["ratio"] >= one["target"] else "no"
+    name = f"{one['name']}, {one['epochs']} epochs"
+    return [name, f"{theirs:.3f}", f"{ours:.3f}", f"{one['ratio']:.2f}", spread, f"{one['target']:g}", reached]
+
+
+def _predict_cells(record: Mapping[str, Any]) -> list[list[str]]:
+    lines: dict[tuple[str, int], dict[str, Any]] = {}
+    for part in _good(record["predict"]):
+        for one in part:
+            lines.setdefault((one["network"], one["rows"]), {})[one["method"]] = one
+    return [
+        [
+            *(network, f"{rows:,}", f"{each['predict']['ratio']:.2f}", f"{each['predict_proba']['ratio']:.2f}"),
+            f"{1e3 * statistics.median(each['predict']['seconds']['ours']):.3g} ms",
+        ]
+        for (network, rows), each in lines.items()
+    ]
+
+
+def _search_cells(record: Mapping[str, Any]) -> list[list[str]]:
+    found = _good(record["search"])
+    ours = {one["search"]: one["seconds"] for one in found if one["who"] == SEARCHERS[0]}
+    return [
+        [
+            *(one["search"], one["who"], "all" if one["who"] == SEARCHERS[0] else str(one["jobs"])),
+            f"{one['seconds']:.1f}",
+            f"{one['processor_seconds']:.1f}" if one["jobs"] == 1 else "",
+            f"{one['seconds'] / ours[one['search']]:.2f}",
+            f"{one['score']:.4f}",
+        ]
+        for one in found
+        if one["search"] in ours
+    ]
+
+
+def _table_cells(found: Mapping[str, Any]) -> list[list[str]]:
+    lines = []
+    for name, one in found.items():
+        start = name.rsplit(", ", 1)
+        if "error" in one:
+            lines.append([*start, one["error"], "", "", "", ""])
+            continue
+        low_high = "one split" if one["interval"] is None else "{:.3f} … {:.3f}".format(*one["interval"])
+        megabytes = "" if one["peak_megabytes"] is None else f"{one['peak_megabytes']:,.0f}"
+        times = [f"{one['fit_seconds']:.2f}", f"{1e3 * one['predict_seconds']:.3g}"]
+        lines.append([*start, f"{one['score']:.3f}", low_high, *times, megabytes])
+    return lines
+
+
+def _rule_cells(found: Mapping[str, Any]) -> list[list[str]]:
+    lines = []
+    for rows in (200, 1000):
+        scores = [one["scores"] for part in _good(found) for one in part if one["rows"] == rows]
+        for rule in RULES if scores else ():
+            less = interval([one[RULES[0]] - one[rule] for one in scores])
+            told = "" if rule == RULES[0] or less is None else "{:+.4f} … {:+.4f}".format(*less)
+            mean = statistics.fmean(one[rule] for one in scores)
+            lines.append([str(rows), rule, f"{mean:.4f} ({len(scores)} sets)", told])
+    return lines
 
 
 def main() -> None:
-    """Measure, and print."""
+    """Measure, store and draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART")
     parser.add_argument("--rows", type=int, nargs="*", default=[1000, 10_000, 100_000, 1_000_000])
-    parser.add_argument("--only", nargs="+", help="these sets alone, such as iris or 'classes 1000'")
-    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--only", nargs="+", help="of tables these sets alone, such as iris or 'classes 1000'")
+    parser.add_argument("--drawn", action="store_true")
+    parser.add_argument("--note", help="a sentence about the circumstances, for the page")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if set(given.parts) - set(PARTS):
+        parser.error(f"the parts are {', '.join(PARTS)}")
     if given.one:
-        print(json.dumps(measured(*given.one)))
+        name, *arguments = json.loads(given.one)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            print(json.dumps(to_jsonable(globals()[name](*arguments))))
         return
-    made = [f"{kind} {rows}" for rows in given.rows for kind in ("classes", "numbers")]
-    record: dict[str, Any] = {}
-    for name in given.only or [*BUNDLED, *made]:
-        record[name] = {}
-        for contender in CONTENDERS:
-            print(f"{name}, {contender}", file=sys.stderr, flush=True)
-            record[name][contender] = fresh(name, contender)
-    print(json.dumps(record, indent=2))
+    record = read_json(RECORD) if RECORD.exists() else {part: {} for part in PARTS}
+    for part, name, call in [] if given.drawn else plan(given):
+        print(f"{part}: {name}", file=sys.stderr, flush=True)
+        record[part][name] = fresh(call)
+        now: dict[str, Any] = {
+            "notes": [given.note] if given.note else [],
+            "date": datetime.now(UTC).date().isoformat(),
+            "machine": asdict(machine()),
+            "versions": versions(),
+        }
+        write_json(RECORD, record | now)
+        record |= now
+    write_whole(PAGE, drawn(PAGE.read_text(encoding="utf-8"), read_json(RECORD)))
 
 
 if __name__ == "__main__":
