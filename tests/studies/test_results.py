@@ -102,6 +102,8 @@ def test_sweeps_that_are_there_are_gone_on_with_only_where_that_is_asked_for(tmp
     judged(tmp_path)
     with pytest.raises(BadInput, match="holds sweeps already; go on with its claims by --resume"):
         judged(tmp_path)
+    (tmp_path / "claims.json").unlink()  # as if only the sweeps had been trained
+    assert judged(tmp_path, resume=True).claims == judged(tmp_path, resume=True).claims
 
 
 @pytest.mark.parametrize("damage", [{"claims": [{"id": "one", "digest": one.digest}]}, {"claims": 3}])

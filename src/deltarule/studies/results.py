@@ -132,7 +132,7 @@ def _gone_on(begun: StudyResults, claims: tuple[Claim, ...], folder: Path, resum
     file = folder / FILE
     if resume and file.exists():
         begun = _with_verdicts(begun, read_json(file), {claim.id: claim.digest for claim in claims}, folder)
-    elif any(folder.glob(f"*/{STORE}")):
+    elif not resume and any(folder.glob(f"*/{STORE}")):
         raise BadInput(f"{folder} holds sweeps already; go on with its claims by --resume, or name another folder")
     write_json(file, begun)
     return begun
