@@ -45,7 +45,12 @@ def page_file(tmp_path_factory):
     deltarule(folder, "run", "encoder", "--seeds", 3, "--set", "stopping.max_steps=400", "--out", "all/encoder")
     deltarule(folder, "run", "boundary-xor", "--seeds", 1, "--set", "stopping.max_epochs=300", "--out", "all/xor")
     deltarule(folder, "run", "digits", "--seeds", 9, "--set", "stopping.max_epochs=3", "--out", "all/digits")
+    deltarule(
+        folder, "run", "digits", "--experiment", "linear", "--set", "stopping.max_epochs=2", "--out", "all/linear"
+    )
     deltarule(folder, "lr-range", "encoder", "--seeds", 2, "--out", "all/range")
+    (folder / "mine.toml").write_text(GRID, encoding="utf-8")
+    deltarule(folder, "sweep", "mine.toml", "--out", "all/grid")
     results = json.loads((DIGITS := folder / "all" / "digits" / "run.json").read_text(encoding="utf-8"))
     DIGITS.write_text(json.dumps(results | {"notes": [HOSTILE], "data": HOSTILE}), encoding="utf-8")
     (folder / "all" / "claims").mkdir()
@@ -54,6 +59,23 @@ def page_file(tmp_path_factory):
     (folder / "all" / "broken" / "run.json").write_text("{", encoding="utf-8")
     deltarule(folder, "report", "all")
     return folder / "all" / "report.html"
+
+
+GRID = """[data]
+name = "xor"
+[network]
+layers = [2, 3, 1]
+output = "sigmoid"
+[loss]
+name = "binary_cross_entropy"
+[stopping]
+max_epochs = 20
+[run]
+seeds = 3
+[grid]
+"optimizer.learning_rate" = [0.01, 0.1, 1.0]
+"network.activation" = ["tanh", "relu"]
+"""
 
 
 def claim(id, verdict, share, **others):
@@ -153,10 +175,17 @@ def test_tables_sort_both_ways(opened):
     button.press("Enter")
     assert [name for name in column(page, table, 1) if name.startswith("encoder")] == names[::-1]
     assert page.locator(f"{table} th[aria-sort]").get_attribute("aria-sort") == "descending"
-    page.locator(f"{table} thead button").nth(3).click()
-    shares = [float(text.split()[0]) for text in column(page, table, 4) if text != "none"]
+    page.locator(f"{table} thead button").nth(2).click()
+    shares = [float(text.split()[0]) for text in column(page, table, 3) if text != "none"]
     assert shares == sorted(shares) and len(shares) == 3
     assert complaints == []
+
+
+def test_a_phone_shows_claims_with_their_verdicts_and_shares(opened):
+    page, _ = opened(NARROW)
+    for place in (1, 2, 3):
+        box = page.locator(f"main > section:first-child tbody tr:first-child > :nth-child({place})").bounding_box()
+        assert box["x"] + box["width"] <= NARROW["width"], "without moving the table"
 
 
 def test_the_slider_goes_through_the_training(opened):
@@ -195,12 +224,26 @@ def test_curves_answer_the_pointer(opened):
 
 def test_without_scripts_everything_is_there_but_the_slider(opened):
     page, complaints = opened(java_script_enabled=False)
-    assert page.locator("svg[role=img]").count() >= 15
+    assert page.locator("svg[role=img]").count() >= 22
     assert page.locator("input").count() == 2 and not page.locator("input").first.is_visible()
     assert not page.locator("canvas").is_visible()
     cells = page.locator("table[data-name=W1]").first.locator("td").all_inner_texts()
     assert len(cells) == 24 and all(re.fullmatch(r"[+-]\d+\.\d\d|0\.00", cell) for cell in cells)
     assert page.locator("main > section:first-child tbody tr").count() == 4
+    assert complaints == []
+
+
+def test_a_sweep_is_ranked_and_variants_stand_beside_one_another(opened):
+    page, complaints = opened()
+    heads = page.locator("h3").all_inner_texts()
+    assert "Sweep of mine: grid" in heads and "Variants of digits beside one another" in heads
+    figure = page.locator("figure", has=page.locator("svg[aria-label^='First and last of 6, by mean']"))
+    figure.locator("summary").click()
+    figure.locator("thead button", has_text="mean").click()
+    means = [float(text) for text in figure.locator("tbody td:last-child").all_inner_texts()]
+    assert means == sorted(means) and len(means) == 6
+    table = page.locator("[aria-label='Table: Variants of digits beside one another']")
+    assert table.locator("tbody th").all_inner_texts() == ["linear", "max epochs 3"]
     assert complaints == []
 
 
