@@ -14,6 +14,8 @@ from playwright.sync_api import Error, sync_playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 HOSTILE = '<script>document.title="taken"</script><img src=x onerror=\'document.title="taken"\'>&amp; \x1b[31m$x^2$'
+PATIENCE = 300_000
+"""Milliseconds for what takes a fraction of a second: other work may have the processors."""
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 
 
@@ -117,6 +119,7 @@ def opened(browser, page_file):
     def open_page(viewport=WIDE, **given):
         context = browser.new_context(viewport=viewport, **given)
         contexts.append(context)
+        context.set_default_timeout(PATIENCE)
         page, complaints = context.new_page(), []
         page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: complaints.append(str(error)))
