@@ -387,3 +387,18 @@ def test_compiled_programs_lie_in_no_folder_that_others_can_write_to(tmp_path: P
     assert stat.S_IMODE(used.stat().st_mode) == 0o700
     assert list(used.rglob("*.nbi")), "what is compiled is kept beside the program"
     assert not list(numba.rglob("*")) and not list(here.rglob("*"))
+
+
+def test_parquet_whose_levels_do_not_fit_ends_no_process() -> None:
+    # What PyArrow 26 is asked of single columns ends the process here: "Definition level histogram size mismatch".
+    refused(
+        lambda: read_frame(Path(__file__).with_name("hostile") / "levels.parquet"), "is no Parquet file, or damaged"
+    )
+
+
+def test_parquet_of_lists_is_refused(tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    parquet.write_table(pyarrow.table({"l": [[0] * 10**6]}), tmp_path / "t.parquet")
+    refused(lambda: read_frame(tmp_path / "t.parquet"), "column 'l': it holds list<")

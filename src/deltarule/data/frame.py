@@ -193,6 +193,7 @@ def _read_parquet(path: Path) -> Frame:
     try:
         from pyarrow import ArrowException
         from pyarrow.parquet import read_metadata, read_table
+        from pyarrow.types import is_nested
     except ImportError:
         raise BadInput("Parquet needs pyarrow, which is not installed; pip install 'deltarule[frames]'") from None
     try:
@@ -200,8 +201,12 @@ def _read_parquet(path: Path) -> Frame:
         check_unpacked(path, _unpacked(metadata))
         if metadata.num_columns > MOST_COLUMNS:
             raise BadInput(f"{path} has {metadata.num_columns:,} columns; give a table of {MOST_COLUMNS:,} at most")
+        schema = metadata.schema.to_arrow_schema()
+        for one in schema:
+            if is_nested(one.type):
+                raise BadInput(f"{path}, column {shortened(one.name)}: it holds {one.type}; give numbers or texts")
         # A text that stands in many rows is one text in the file, and stays one.
-        texts = [one.name for one in metadata.schema.to_arrow_schema() if str(one.type) in TEXTS]
+        texts = [one.name for one in schema if str(one.type) in TEXTS]
         table = read_table(path, read_dictionary=texts)
         names = table.column_names
         if len(set(names)) < len(names):
@@ -214,13 +219,12 @@ def _read_parquet(path: Path) -> Frame:
 
 
 def _unpacked(metadata: Any) -> int:
-    """The bytes that a Parquet file says its values take: each, however often it is repeated, 8 of them at least."""
-    chunks = [
-        metadata.row_group(group).column(column)
-        for group in range(metadata.num_row_groups)
-        for column in range(metadata.num_columns)
-    ]
-    return sum(max(0, chunk.total_uncompressed_size) + 8 * max(0, chunk.num_values) for chunk in chunks)
+    """The bytes that a Parquet file says its values take: each, however often it is repeated, 8 of them at least.
+
+    What it says of single columns is not asked: PyArrow ends the process where that is damaged.
+    """
+    groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+    return sum(max(0, one.total_byte_size) + 8 * max(0, one.num_rows) * metadata.num_columns for one in groups)
 
 
 def _values(column: Any) -> Any:
