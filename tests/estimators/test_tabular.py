@@ -111,6 +111,7 @@ def test_kinds_can_be_told() -> None:
         (TabularClassifier, np.array([[f"name {row}"] for row in range(12)]), ["a", "b"] * 6, "no text occurs twice"),
         (TabularClassifier, np.eye(12), None, "TabularClassifier requires y to be passed, but the target y is None"),
         (TabularClassifier, 1j * np.eye(12), ["a", "b"] * 6, "Complex data not supported"),
+        (TabularClassifier, np.ones(12), ["a", "b"] * 6, "a single row or column. Reshape your data"),
         (TabularClassifier, sparse.eye(12).tocsr(), ["a", "b"] * 6, "the table is sparse, and sparse data are not"),
         (TabularClassifier, np.eye(12), ["a", None] * 6, "the target is missing in row 1"),
         (TabularRegressor, np.eye(12), [2.0] * 12, "the target is 2 in every row"),

@@ -404,8 +404,10 @@ def _budget(rows: int) -> dict[str, Any]:
 def _frame(X: Any) -> Frame:
     if sparse.issparse(X):
         raise BadInput("the table is sparse, and sparse data are not supported; give X.toarray()")
-    if np.iscomplexobj(X):
+    if isinstance(X, np.ndarray) and X.dtype.kind == "c":
         raise BadInput("Complex data not supported: the table holds complex numbers; give their parts as columns")
+    if isinstance(X, np.ndarray) and X.ndim == 1:
+        raise BadInput("the table is a single row or column. Reshape your data to rows and columns")
     return frame_of(X)
 
 
