@@ -1,0 +1,155 @@
+"""Every parser, for some seconds, as benchmarks/fuzz.py tries it for hours; and what that has found."""
+
+import json
+import sqlite3
+import struct
+from collections.abc import Callable
+from functools import cache
+from random import Random
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deltarule.errors import BadInput
+
+# An input of the report takes the better part of a second: it has tests of its own in tests/studies/test_reporting.py.
+TARGETS = (
+    *("arrays", "model", "recipe", "recipe-tree", "setting", "json", "idx", "compressed", "archive", "csv", "frame"),
+    *("npz", "parquet", "store", "checkpoint", "run-recipe", "run-arrays"),
+)
+
+
+def findings(fuzz: ModuleType, name: str, content: bytes) -> dict[str, bytes]:
+    target = next(one for one in fuzz.TARGETS if one.name == name)
+    found = fuzz.Found(name)
+    with fuzz.quiet():
+        fuzz.try_one(target, content, found)
+    assert found.inputs == 1
+    return found.findings
+
+
+@cache
+def good(target: Any) -> list[bytes]:
+    return target.good()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # that categories are new, in a sentence
+def test_every_parser_is_tried(fuzz: ModuleType) -> None:
+    assert {target.name for target in fuzz.TARGETS} == {*TARGETS, "report"}
+    for target in fuzz.TARGETS:
+        for content in good(target) if target.name != "report" else ():
+            found = fuzz.Found(target.name)
+            fuzz.try_one(target, content, found)
+            assert not found.findings
+            # Good in form, but none of a published set: that is told by digests.
+            assert found.refused == (target.name in ("idx", "archive"))
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@given(seed=st.integers(0, 2**64))
+def test_a_changed_file_is_read_or_refused_in_a_sentence(fuzz: ModuleType, name: str, seed: int) -> None:
+    target = next(one for one in fuzz.TARGETS if one.name == name)
+    assert not findings(fuzz, name, fuzz.one_of(target, good(target), Random(seed)))
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@given(content=st.binary(max_size=300))
+def test_any_bytes_are_read_or_refused_in_a_sentence(fuzz: ModuleType, name: str, content: bytes) -> None:
+    assert not findings(fuzz, name, content)
+
+
+def test_what_goes_wrong_is_a_finding(fuzz: ModuleType) -> None:
+    def read(content: bytes) -> None:
+        if content == b"log":
+            np.log(np.zeros(1))
+        raise {b"key": KeyError("x"), b"lines": BadInput("two\nlines")}[content]
+
+    found = fuzz.Found("broken")
+    target = fuzz.Target("broken", lambda: [b"key"], read, 1)
+    with fuzz.quiet():
+        for content in (b"key", b"log", b"lines"):
+            fuzz.try_one(target, content, found)
+    assert [finding.split()[0] for finding in found.findings] == ["KeyError", "RuntimeWarning"]
+    assert found.refused == 1, "an error tells itself in one line, whatever stands in it"
+
+
+# --- what was found ---------------------------------------------------------------------------------------------------
+
+
+def described(change: Callable[[dict[str, Any]], object]) -> Callable[[bytes], bytes]:
+    """Change our description in a safetensors file."""
+
+    def changed(content: bytes) -> bytes:
+        size = struct.unpack("<Q", content[:8])[0]
+        header = json.loads(content[8 : 8 + size])
+        words = json.loads(header["__metadata__"]["deltarule"])
+        change(words)
+        header["__metadata__"]["deltarule"] = json.dumps(words)
+        text = json.dumps(header).encode()
+        return struct.pack("<Q", len(text)) + text + content[8 + size :]
+
+    return changed
+
+
+def in_store(statement: str) -> Callable[[bytes], bytes]:
+    def changed(content: bytes) -> bytes:
+        connection = sqlite3.connect(":memory:")
+        connection.deserialize(content)
+        connection.execute("PRAGMA journal_mode=OFF")
+        connection.execute(statement)
+        connection.commit()
+        return connection.serialize()
+
+    return changed
+
+
+def in_json(change: Callable[[dict[str, Any]], object]) -> Callable[[bytes], bytes]:
+    def changed(content: bytes) -> bytes:
+        tree = json.loads(content)
+        change(tree)
+        return json.dumps(tree).encode()
+
+    return changed
+
+
+FOUND: list[tuple[str, Callable[[bytes], bytes]]] = [
+    ("model", described(lambda words: words.update(kind=[]))),
+    ("model", described(lambda words: words.update(classes_dtype="a"))),
+    ("checkpoint", described(lambda words: words.update(seconds=None))),
+    ("checkpoint", described(lambda words: words.pop("seconds"))),
+    ("checkpoint", described(lambda words: words.pop("diverged"))),
+    ("checkpoint", described(lambda words: words.update(reasons=["", "done"]))),
+    ("checkpoint", lambda content: content.replace(b"history objective", b"history objectivf")),
+    ("checkpoint", lambda content: content.replace(b"active theta", b"active thetb")),
+    ("run-arrays", lambda content: content.replace(b"history objective", b"history objectivf")),
+    ("run-recipe", in_json(lambda tree: tree["keys"].update(network="wide"))),
+    ("run-recipe", in_json(lambda tree: tree["keys"]["network"].update(layers=[2, 2**62, 1]))),
+    ("store", in_store("UPDATE about SET value = ''")),
+    ("store", in_store("UPDATE about SET value = x'80'")),
+    ("store", in_store("UPDATE configurations SET settings = '{'")),
+    ("store", in_store("DELETE FROM bases")),
+    ("store", in_store("UPDATE networks SET dtype = '-1.0e+308'")),
+    ("store", in_store("UPDATE networks SET theta = 0.5")),
+    ("store", in_store("UPDATE networks SET theta = substr(theta, 9)")),
+    ("store", in_store("UPDATE members SET seed = 'none'")),
+    ("store", in_store("UPDATE members SET test_score = 'high'")),
+    ("store", lambda content: content[:30000] + bytes(5000) + content[35000:]),
+    ("idx", lambda _: b"\0\0\x08\x03" + struct.pack(">3I", 0, 2**32 - 1, 2**32 - 1)),
+    ("idx", lambda _: b"\0\0\x08\x03" + bytes(12)),
+    ("archive", lambda content: content[:700]),
+    ("setting", lambda _: b"data.name=\xa4\xc8"),
+    ("frame", lambda _: b'"a"b\tc\n1\t2\n'),
+    ("json", lambda _: b'{"a": 1e400}'),
+]
+
+
+@pytest.mark.parametrize("number", range(len(FOUND)))
+def test_what_was_found_stays_mended(fuzz: ModuleType, number: int) -> None:
+    name, change = FOUND[number]
+    before = good(next(one for one in fuzz.TARGETS if one.name == name))[0]
+    assert change(before) != before
+    assert not findings(fuzz, name, change(before))
