@@ -72,6 +72,8 @@ def _layer_sizes(given: Any) -> Any:
 
 def _dropout_rates(given: Any) -> Any:
     if isinstance(given, list | tuple):
+        if any(isinstance(one, list | tuple) for one in given):
+            raise ValueError
         return tuple(_dropout_rates(one) for one in given)
     if not _is_number(given) or not 0 <= given < 1:
         raise ValueError

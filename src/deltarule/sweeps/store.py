@@ -364,7 +364,7 @@ def _told(file: Path) -> Iterator[None]:
                 "end that, and go on with --resume"
             ) from error
         raise BadInput(f"{file} cannot be used: {error}; check that it is a file you may read and write") from error
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # of damaged words what SQLite says is no text
         raise BadInput(f"{file} is no store, or damaged: {error}; name another folder") from error
 
 
