@@ -333,6 +333,19 @@ def mnist_7(experiments: Experiments) -> Evidence:
     return Evidence(by_convention(told), holds)
 
 
+@mnist_7.control("the length of the steps: with a mean, and rates that are longer by the batch's 256 images")
+def mnist_7_control(experiments: Experiments) -> Evidence:
+    """Which are the steps of a sum, but for the last batch of an epoch."""
+    long = {"optimizer.learning_rate": 256 * REPORTED["optimizer.learning_rate"]}
+    names = (*LINEAR, "zeros", "softmax")
+    chosen = [{**settings_of(experiments, model, "mean"), **long} for model in names]
+    table = experiments.sweep("models-long", chosen)
+    zero, random, zeros, usual = (seen(table.rows_of(one), "steps") for one in chosen)
+    holds = (abs(zero - random) <= 0.2 * np.maximum(zero, random)) & (zeros < usual)
+    ours = f"updates {middle(zero)} and {middle(random)}; with a hidden layer {middle(zeros)} and {middle(usual)}"
+    return Evidence(ours, {"mean, longer rates": holds})
+
+
 @claim(
     "mnist-8",
     says="Sigmoid beats ReLU, which does very badly on the test images.",
