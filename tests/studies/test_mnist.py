@@ -1,15 +1,19 @@
-"""The MNIST study: its predicates on tables made by hand."""
+"""The MNIST study: its predicates on tables made by hand, and its stored results."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 from tables_by_hand import Table, Tables, rows
 
+from deltarule.files import read_json
+from deltarule.reports import markdown
 from deltarule.studies.mnist import claims
 from deltarule.studies.recipes import load_recipe
 
 RECIPE = load_recipe("mnist")
+PAGE = Path(__file__).parents[2] / "docs" / "studies" / "mnist.md"
 GRID = [
     dict(zip(RECIPE.configuration.grid, values, strict=True))
     for values in itertools.product(*RECIPE.configuration.grid.values())
@@ -153,3 +157,10 @@ def test_10_linear_is_at_most_a_point_below(linear, expected):
 
 def test_an_accuracy_that_there_is_not_counts_as_none_right():
     assert claims.seen([{"test_accuracy": None}, {"test_accuracy": 0.5}], "test_accuracy").tolist() == [0, 0.5]
+
+
+def test_the_page_shows_the_stored_verdicts_and_the_assumptions():
+    page = PAGE.read_text(encoding="utf-8")
+    assert markdown.verdicts(read_json(RECIPE.folder / "results.json")) in page
+    told = [[one.what, str(one.value), one.why] for one in RECIPE.configuration.assumption]
+    assert markdown.table(["left unsaid", "assumed", "why"], told) in page
