@@ -180,7 +180,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         """
         each = self._outputs(X)
         if self.target_scale_ is not None:
-            each = each * self.target_scale_ + self.target_mean_
+            with np.errstate(over="ignore"):  # an answer beyond all numbers is told as infinite
+                each = each * self.target_scale_ + self.target_mean_
         each = each[..., 0] if each.shape[-1] == 1 else each
         return (self._mean(each), self._spread(each)) if return_std else self._mean(each)
 
