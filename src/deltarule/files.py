@@ -253,8 +253,6 @@ def _read(path: Path) -> bytes:
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
             raise BadInput(f"{path} is not a plain file, and may have no end; name a file")
-        if path.exists() and not path.is_file() and not path.is_dir():
-            raise BadInput(f"{path} is not a plain file, and may have no end; name a file")
         return systems.full_length(path).read_bytes()
     except FileNotFoundError as error:
         raise BadInput(f"{path} does not exist; check the name and the folder") from error
