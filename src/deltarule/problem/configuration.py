@@ -4,6 +4,7 @@ A key is named with its section, "optimizer.learning_rate". docs/reference/recip
 holds that page to the models below.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -241,6 +242,7 @@ SETTABLE: dict[str, type[Section]] = {
 """The sections that [grid], [[experiment]] and `--set` may change: they decide the numbers of a run."""
 
 
+MOST_DOTS = 200
 MOST_NESTED = 50
 TOO_DEEP = f"lists and tables are nested more than {MOST_NESTED} deep"
 
@@ -275,6 +277,9 @@ def read_toml(text: str) -> dict[str, Any]:
     >>> read_toml("seeds = [1, 2]")
     {'seeds': [1, 2]}
     """
+    # Between two of these is one key at most, and the time that tomllib takes for it grows with the square of its dots.
+    if any(piece.count(".") > MOST_DOTS for piece in re.split(r"[,={}\[\]\n]+", text)):
+        raise ValueError(TOO_DEEP)
     try:
         table = tomllib.loads(text)
     except RecursionError:
