@@ -58,6 +58,8 @@ REFUSED = {
     ("TabularClassifier", "check_f_contiguous_array_estimator"),
     ("TabularClassifier", "check_dict_unchanged"),
     ("TabularClassifier", "check_fit2d_predict1d"),
+    ("TabularClassifier", "check_methods_sample_order_invariance"),
+    ("TabularClassifier", "check_methods_subset_invariance"),
 }
 
 

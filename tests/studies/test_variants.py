@@ -69,8 +69,8 @@ def test_of_variants_that_are_the_same_the_one_trained_longest_counts(variants):
 
 def test_names_are_those_of_experiments_or_of_what_is_set(variants):
     assert [one.name for one in variants] == ["max steps 300"] + [
-        f"learning rate {rate}, max steps 300" for rate in ("1", "0.1")
-    ] + ["initializer normal, std 1, max steps 300"]
+        f"{name}, max steps 300" for name in ("rate-1", "rate-0.1", "weights-normal")
+    ]
 
 
 def test_what_is_written_is_read_again(variants, tmp_path):

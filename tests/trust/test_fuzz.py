@@ -26,6 +26,7 @@ TARGETS = (
 def findings(fuzz: ModuleType, name: str, content: bytes) -> dict[str, bytes]:
     target = next(one for one in fuzz.TARGETS if one.name == name)
     found = fuzz.Found(name)
+    warm(fuzz, target)
     with fuzz.quiet():
         fuzz.try_one(target, content, found)
     assert found.inputs == 1
@@ -37,16 +38,24 @@ def good(target: Any) -> list[bytes]:
     return target.good()
 
 
+@cache
+def warm(fuzz: ModuleType, target: Any) -> None:
+    """Whatever is imported when such a file is read for the first time is no time of the file's."""
+    with fuzz.quiet():
+        fuzz.try_one(target, good(target)[0], fuzz.Found(target.name))
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning")  # that categories are new, in a sentence
 def test_every_parser_is_tried(fuzz: ModuleType) -> None:
     assert {target.name for target in fuzz.TARGETS} == {*TARGETS, "report"}
     for target in fuzz.TARGETS:
-        for content in good(target) if target.name != "report" else ():
+        for place, content in enumerate(good(target) if target.name != "report" else ()):
             found = fuzz.Found(target.name)
             fuzz.try_one(target, content, found)
             assert not found.findings
-            # Good in form, but none of a published set: that is told by digests.
-            assert found.refused == (target.name in ("idx", "archive"))
+            # Good in form, but none of a published set: that is told by digests. The third table has lists as cells.
+            nested = target.name == "parquet" and place == 2
+            assert found.refused == (nested or target.name in ("idx", "archive"))
 
 
 @pytest.mark.parametrize("name", TARGETS)

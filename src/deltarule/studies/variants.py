@@ -176,13 +176,24 @@ def _flat(keys: Mapping[str, Any]) -> dict[str, Any]:
 
 def _name(explained: Mapping[str, Any]) -> str:
     """An experiment's name, or what is set."""
-    chosen = {key: value for key, value in explained["settings"].items() if not key.startswith("run.")}
-    for one in explained["experiments"]:
-        own = {key: value for key, value in one["set"].items() if not key.startswith("run.")}
-        if json.dumps(own, sort_keys=True, default=list) == json.dumps(chosen, sort_keys=True, default=list):
-            return str(one["name"])
-    told = ", ".join(f"{_short(key)} {said(value)}" for key, value in chosen.items())
-    return told or "as it is"
+    chosen = _plain(explained["settings"])
+    within = [one for one in explained["experiments"] if _plain(one["set"]).items() <= chosen.items()]
+    nothing: dict[str, Any] = {"name": "", "set": {}}
+    largest = max(within, key=lambda one: len(one["set"]), default=nothing)
+    own = _plain(largest["set"])
+    told = [
+        f"{_short(key)} {said(value)}" for key, value in explained["settings"].items() if key in chosen.keys() - own
+    ]
+    return ", ".join([*([str(largest["name"])] if own else []), *told]) or "as it is"
+
+
+def _plain(settings: Mapping[str, Any]) -> dict[str, str]:
+    """What is set beside [run], as texts that can be compared."""
+    return {
+        key: json.dumps(value, sort_keys=True, default=list)
+        for key, value in settings.items()
+        if not key.startswith("run.")
+    }
 
 
 def _converged(explained: Mapping[str, Any], history: History, steps: Integers, reasons: Sequence[str]) -> Floats:
