@@ -47,10 +47,14 @@ def one_line(text: object) -> str:
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in str(text))
 
 
+NO_ROOM = ("can't start new thread", "failed to map segment from shared object", "Cannot allocate memory")
+"""What threads, libraries that are loaded, and the system say where no memory is left."""
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out: that there is none for a thread has no type of its own.
 
     >>> is_out_of_memory(MemoryError()), is_out_of_memory(RuntimeError("can't start new thread"))
     (True, True)
     """
-    return isinstance(error, MemoryError) or "can't start new thread" in str(error)
+    return isinstance(error, MemoryError) or any(words in str(error) for words in NO_ROOM)
