@@ -21,7 +21,7 @@ from deltarule.files import write_json
 from deltarule.interop.torch import to_torch
 from deltarule.problem.batches import row_orders
 from deltarule.problem.problem import Problem
-from deltarule.studies.cifar.claims import ACTIVATIONS, HIDDEN, deep_settings
+from deltarule.studies.cifar.claims import DEEP, deep_settings
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, with_experiment, with_settings
 from deltarule.training.train import train
 
@@ -103,16 +103,12 @@ def main() -> None:
     recipe = with_settings(with_experiment(load_recipe("cifar"), "framework"), {"run.seeds": 1})
     dataset = dataset_of(recipe, given.data)
     found: dict[str, dict[str, Any]] = {}
-    for depth in HIDDEN:
-        for norm in (True, False):
-            for kind in ACTIVATIONS:
-                problem = problem_of(with_settings(recipe, deep_settings(depth, norm, kind)), dataset)
-                name = f"{depth} layers, {kind}, {'with' if norm else 'without'} batch norm"
-                found[name] = one = compared(problem, dataset, given.epochs)
-                told = (
-                    f"ours {one['ours']:.3f}  PyTorch {one['pytorch']:.3f}  apart at first {one['apart_at_first']:.0e}"
-                )
-                print(f"{name:45} {told}", flush=True)
+    for depth, norm, kind in DEEP:
+        problem = problem_of(with_settings(recipe, deep_settings(depth, norm, kind)), dataset)
+        name = f"{depth} layers, {kind}, {'with' if norm else 'without'} batch norm"
+        found[name] = one = compared(problem, dataset, given.epochs)
+        told = f"ours {one['ours']:.3f}  PyTorch {one['pytorch']:.3f}  apart at first {one['apart_at_first']:.0e}"
+        print(f"{name:45} {told}", flush=True)
     ends = [abs(one["ours"] - one["pytorch"]) for one in found.values()]
     print(f"accuracies differ by {np.median(ends):.4f} (median), {max(ends):.4f} at most")
     print(

@@ -169,12 +169,11 @@ class Sweep:
         Parameters: `settings`, what it sets, as `sweep` was given it; `part`, as in `best`.
         Errors: `BadInput` as `sweep`, for settings that are not allowed.
         """
-        one = configuration_hash(changed(self._base(about(self._connection)["base"]), settings))
         query = f"""
             SELECT avg({self._part(part)}_score) FROM members JOIN configurations ON configuration = configurations.id
             WHERE hash = ?
         """
-        mean: float | None = self._connection.execute(query, (one,)).fetchone()[0]
+        mean: float | None = self._connection.execute(query, (self._hash(settings),)).fetchone()[0]
         return mean
 
     @as_written()
@@ -204,10 +203,8 @@ class Sweep:
         Parameters: `settings`, what it sets, as `sweep` was given it.
         Errors: `BadInput` as `sweep`, for settings that are not allowed.
         """
-        one = configuration_hash(changed(self._base(about(self._connection)["base"]), settings))
-        return [
-            self._row(row) for row in self._connection.execute(f"{ROWS} WHERE hash = ? ORDER BY fold, seed", (one,))
-        ]
+        found = self._connection.execute(f"{ROWS} WHERE hash = ? ORDER BY fold, seed", (self._hash(settings),))
+        return [self._row(row) for row in found]
 
     @as_written()
     def network(self, key: str) -> StoredNetwork:
@@ -245,6 +242,10 @@ class Sweep:
         self._connection.backup(copy)
         self._connection.close()
         return Sweep(copy)
+
+    def _hash(self, settings: Mapping[str, Any]) -> str:
+        """By which the store knows the configuration that sets these."""
+        return configuration_hash(changed(self._base(about(self._connection)["base"]), settings))
 
     def _part(self, part: str | None) -> str:
         if part is not None and part not in PARTS:

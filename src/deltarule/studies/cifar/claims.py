@@ -39,6 +39,9 @@ HIDDEN = {
 """The hidden layers of the deeper networks, by the number of layers with the output layer."""
 
 ACTIVATIONS = {"relu": "relu", "leaky": {"name": "leaky_relu", "slope": 0.01}, "sigmoid": "sigmoid"}
+DEEP = tuple((depth, norm, kind) for depth in HIDDEN for norm in (True, False) for kind in ACTIVATIONS)
+"""The 36 deeper networks: layers, batch norm, activation."""
+
 FEW_ROWS = 500
 """Training images in the full-batch descent: few enough to be followed to where it ends."""
 
@@ -81,8 +84,7 @@ def networks(experiments: Experiments) -> Sweep:
 
 def deep(experiments: Experiments) -> Sweep:
     """The 36 deeper networks, from all seeds; 3072-50-10 without batch norm is one of them."""
-    every = [(depth, norm, kind) for depth in HIDDEN for norm in (True, False) for kind in ACTIVATIONS]
-    return experiments.sweep("deep", [deep_settings(*one) for one in every], experiment="framework")
+    return experiments.sweep("deep", [deep_settings(*one) for one in DEEP], experiment="framework")
 
 
 def deep_settings(depth: int, norm: bool, activation: str) -> dict[str, Any]:
@@ -132,8 +134,7 @@ def of_deep(experiments: Experiments, depth: int, norm: bool, activation: str, p
 
 def every_deep(experiments: Experiments, part: str = "validation") -> dict[tuple[int, bool, str], Floats]:
     """The accuracies [S] of all 36, by layers, batch norm and activation."""
-    names = [(depth, norm, kind) for depth in HIDDEN for norm in (True, False) for kind in ACTIVATIONS]
-    return {name: of_deep(experiments, *name, part) for name in names}
+    return {name: of_deep(experiments, *name, part) for name in DEEP}
 
 
 def roughness(images: Floats) -> Floats:
