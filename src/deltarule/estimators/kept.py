@@ -16,11 +16,9 @@ from deltarule.estimators.base import BaseMLP
 from deltarule.estimators.plain import plain, put_weights, weights_of
 from deltarule.estimators.records import Plan
 from deltarule.problem.resolved import NUMERICS_VERSION
-from deltarule.sweeps.store import Store, as_written
+from deltarule.sweeps.store import SEARCH, Store, as_written
 from deltarule.sweeps.work import COLUMNS, NO_LAYER, Table
 
-KIND = "search"
-"""What the store of a search says that it is."""
 SILENT = {"engine", "random_state", "verbose", "warm_start"}
 """Parameters that decide nothing of a fit, or of which what they come to is looked at."""
 FOUND = """
@@ -60,11 +58,11 @@ class Kept:
     def __init__(self, store: Store, estimator: Any) -> None:
         self.store = store
         about = store.about()
-        if about and about.get("kind") != KIND:
+        if about and about.get("kind") != SEARCH:
             raise BadInput(
                 f"{store.folder} holds the store of a sweep, and a search needs its own; name another folder"
             )
-        store.note(kind=KIND)
+        store.note(kind=SEARCH)
         described = repr(estimator)
         self._base = _digest_of(described.encode()), {"estimator": described}
 

@@ -16,7 +16,7 @@ from deltarule.problem.configuration import Configuration, changed, parse
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 from deltarule.problem.resolved import configuration_hash, resolved
-from deltarule.sweeps.store import about, as_written, order, reader
+from deltarule.sweeps.store import about, as_written, check_sweep, order, reader
 from deltarule.training.populations import network_of_sizes
 
 if TYPE_CHECKING:
@@ -207,6 +207,25 @@ class Sweep:
         return [self._row(row) for row in found]
 
     @as_written()
+    def kept(self) -> list[dict[str, Any]]:
+        """The rows whose networks were kept: configurations in the grid's order, then folds, then seeds."""
+        query = f"{ROWS} WHERE key IN (SELECT key FROM networks) {IN_ORDER}"
+        return [self._row(row) for row in self._connection.execute(query)]
+
+    @as_written()
+    def configuration_of(self, key: str) -> Configuration:
+        """The configuration of a row, by its key: all that its network was trained by but its fold and its seed.
+
+        Errors: `BadInput` for a key that there is not.
+        """
+        query = "SELECT settings, base FROM members JOIN configurations ON configuration = configurations.id"
+        found = self._connection.execute(f"{query} WHERE key = ?", (key,)).fetchone()
+        if found is None:
+            raise BadInput(f"there is no configuration of {key!r}: no row has this key")
+        settings, base = found
+        return changed(self._base(base), json.loads(settings))
+
+    @as_written()
     def network(self, key: str) -> StoredNetwork:
         """The network of a row, by its key.
 
@@ -312,7 +331,7 @@ def load_sweep(folder: str | Path) -> Sweep:
     """Open the table of a sweep; one that is still running, too.
 
     Parameters: `folder`, the one that --out named.
-    Errors: `BadInput` where there is no store, or one of another version.
+    Errors: `BadInput` where there is no store, or one of another version, or that of a search.
 
     >>> load_sweep("nowhere")
     Traceback (most recent call last):
@@ -320,9 +339,12 @@ def load_sweep(folder: str | Path) -> Sweep:
     deltarule.errors.BadInput: nowhere holds no sweep: there is no sweep.sqlite in it; name the folder that --out named
     """
     connection = reader(Path(folder))
-    with as_written():
-        is_empty = not about(connection)
-    if is_empty:
+    try:
+        noted = about(connection)
+        check_sweep(noted, folder)
+        if not noted:
+            raise BadInput(f"{folder} holds no sweep yet; go on with it by --resume")
+        return Sweep(connection)
+    except BaseException:
         connection.close()
-        raise BadInput(f"{folder} holds no sweep yet; go on with it by --resume")
-    return Sweep(connection)
+        raise

@@ -26,6 +26,8 @@ PATIENCE_SECONDS = 60.0
 """How long is waited for somebody who has the file to himself: on a network drive, while a row is read."""
 
 APPLICATION = 0x64525357  # "dRSW": what the file is, in its header
+SEARCH = "search"
+"""What `about` says under "kind" in the store of a `PopulationSearchCV`; a sweep's says nothing."""
 VERSION = 1
 """The version of the tables below. A file of another one is refused, and not written to."""
 
@@ -291,6 +293,15 @@ def about(connection: sqlite3.Connection) -> dict[str, Any]:
     """What is noted about a sweep, by name."""
     with as_written():
         return {name: json.loads(value) for name, value in connection.execute("SELECT name, value FROM about")}
+
+
+def check_sweep(about: Mapping[str, Any], folder: str | Path) -> None:
+    """Errors: `BadInput` for the store of a search, whose rows have no recipe and no scores."""
+    if about.get("kind") == SEARCH:
+        raise BadInput(
+            f"{folder} holds the fits of a PopulationSearchCV, not a sweep: the same search with this path= takes them "
+            "up, and its cv_results_ is their table"
+        )
 
 
 def seed_value(seed: int) -> int | str:

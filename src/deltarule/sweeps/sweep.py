@@ -18,7 +18,7 @@ from deltarule.problem.resolved import configuration_hash
 from deltarule.sweeps.executors import Pool, each, pool
 from deltarule.sweeps.grid import Plan, Source, Unit, chunks, forget_data, planned
 from deltarule.sweeps.result import Sweep, load_sweep
-from deltarule.sweeps.store import FILE, Store, noted, shared_columns
+from deltarule.sweeps.store import FILE, Store, check_sweep, noted, shared_columns
 from deltarule.sweeps.work import Done, do, files_of
 
 KEEP = ("none", "best", "all")
@@ -69,8 +69,10 @@ def run_sweep(
         given = stack.enter_context(pool(executor, workers, address))
         forget_data()
         stack.callback(forget_data)
+        before = noted(folder)
+        check_sweep(before, folder)
         # The number of workers of the first run: populations stay the same whoever goes on with it.
-        meant_for = int(noted(folder).get("workers", given.workers))
+        meant_for = int(before.get("workers", given.workers))
         plan = planned(configuration, source, settings, meant_for)
         with Store(folder) as store:
             ids = _noted(store, plan, name, keep, meant_for)
