@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from deltarule import systems
-from deltarule.errors import BadInput, RunFailed, is_out_of_memory
+from deltarule.errors import BadInput, DeltaruleError, RunFailed, is_out_of_memory, one_line
 
 MOST_TRIES = 3
 """How often a population is begun whose worker dies: a third death is the population's own doing."""
+
+MOST_TOLD = 300
+"""Characters of what a worker's failure says."""
 
 NAMES = ("local", "dask")
 
@@ -134,7 +137,8 @@ def each(given: Pool, work: Callable[..., Result], tasks: Iterator[tuple[Any, ..
     """Do every task, some at a time, and give each with its result as soon as it is there.
 
     Parameters: `work`, called with each task's values; `tasks`.
-    Errors: what the work raises; `RunFailed` for a task whose worker dies again and again, or has too little memory.
+    Errors: what the work raises, `RunFailed` for it where it fails in another process; `RunFailed` for a task whose
+    worker dies again and again, or has too little memory.
 
     >>> with pool("local") as here:
     ...     [(task, result) for task, result in each(here, pow, iter([(2, 3), (2, 5)]))]
@@ -159,8 +163,11 @@ def each(given: Pool, work: Callable[..., Result], tasks: Iterator[tuple[Any, ..
                 yield task, future.result()
             elif is_out_of_memory(error):
                 raise RunFailed(f"a population needs more memory than its worker has; {_ADVICE}") from error
-            elif not _is_death(error):
+            elif isinstance(error, DeltaruleError) or isinstance(given.executor(), Here):
                 raise error
+            elif not _is_death(error):  # what libraries raise where memory ends has a hundred names
+                told = one_line(f"{type(error).__name__}: {error}")[:MOST_TOLD]
+                raise RunFailed(f"a population failed in its worker ({told}); {_ADVICE}") from error
             elif tries == MOST_TRIES:
                 raise RunFailed(
                     f"a population's worker died {tries} times ({type(error).__name__}); {_ADVICE}"
