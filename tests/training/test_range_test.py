@@ -41,6 +41,19 @@ def test_accuracy_is_looked_at_where_asked():
     assert np.array_equal(tested.objective, plain.objective)
 
 
+def test_of_many_rows_some_are_looked_at_evenly():
+    data = load("digits")
+    x, y = data.train.x / 16, data.encode(data.train, 10)
+    rows = [np.arange(len(x)), np.arange(0, len(x), 2)]
+    network = Network([64, 10], output="softmax")
+    problem = create_problem(network, x, y, loss="cross_entropy", rows=rows, seeds=[0, 1], learning_rate=1e-9)
+    tested = range_test(problem, lowest=1e-9, highest=1e-8, steps=10, accuracy=True)
+    run = train(problem, max_steps=1)
+    right = run.outputs(x).argmax(-1) == y.argmax(-1)
+    many = rows[0][np.linspace(0, len(x) - 1, 1000).astype(int)]
+    assert tested.accuracy[0].tolist() == [right[0][many].mean(), right[1][rows[1]].mean()]
+
+
 def test_nothing_is_suggested_where_nothing_falls():
     rates = np.logspace(-3, 0, 50)
     assert np.isnan(suggestion(rates, np.ones(50)))
