@@ -99,6 +99,30 @@ def test_images_are_the_weights_of_each_unit(shape, units):
 
 
 @settings(max_examples=10)
+@given(st.lists(names, min_size=1, max_size=8, unique=True), st.sampled_from([(4, 4), (3, 5, 3)]))
+@example(ODD, (3, 5, 3))
+def test_images_of_several_networks_stand_beside_what_they_began_as(given_names, shape):
+    random = np.random.default_rng(len(given_names))
+    initial, *finals = random.normal(size=(1 + len(given_names), int(np.prod(shape)), 3))
+    figure = weight_images(initial, dict(zip(given_names, finals, strict=True)), shape)
+    assert_readable(figure)
+    assert len([axes for axes in figure.axes if axes.images]) == 1 + len(finals)
+    for axes, values in zip(figure.axes, (initial, *finals), strict=False):
+        mosaic, largest = np.asarray(axes.images[0].get_array()), np.abs(values).max()
+        tile = mosaic[: shape[0], : shape[1]]
+        tile = largest * (2 * tile - 1) if len(shape) == 3 else tile
+        np.testing.assert_allclose(tile, values[:, 0].reshape(shape), atol=1e-12)
+        assert axes.get_xlabel().endswith(f"\nup to {largest:.2g}")
+
+
+def test_weights_that_are_not_finite_are_gray():
+    broken = np.ones((12, 2))
+    broken[0], broken[1] = np.nan, np.inf
+    mosaic = np.asarray(weight_images(np.ones((12, 2)), broken, (2, 2, 3)).axes[1].images[0].get_array())
+    assert mosaic[0, 0].tolist() == [0.5, 1.0, 1.0], "no number is 0, what is infinite as far as the scale goes"
+
+
+@settings(max_examples=10)
 @given(st.lists(st.integers(1, 20), min_size=2, max_size=5), st.lists(names, max_size=20), st.randoms())
 @example([8, 3, 8], ODD, None)
 @example([40, 100, 10], [], None)
@@ -139,6 +163,7 @@ def test_an_activation_is_drawn_with_its_derivative(name):
         (lambda: weight_cells({"W9": np.zeros((2, 17))}), "the table of W9 has 2 × 17 cells"),
         (lambda: sign_agreement(np.zeros((8, 3)), np.zeros((3, 4))), "W1 is 8 × 3 and W2 3 × 4; signs are compared"),
         (lambda: weight_images(np.zeros((5, 2)), np.zeros((5, 2)), (2, 3)), "make no images of 2 × 3"),
+        (lambda: weight_images(np.zeros((6, 2)), {}, (2, 3)), "the weights of 0 networks; give those of 1 to 8"),
         (lambda: network_drawing([]), "the weights given make no network"),
         (lambda: network_drawing([np.zeros((2, 3)), np.zeros((2, 1))]), "2 × 3, 2 × 1 make no network"),
     ],

@@ -71,6 +71,11 @@ MADE = {
     "weight-images": lambda: network_figures.weight_images(
         IMAGES, np.outer(np.linspace(-1, 1, 64), np.arange(9)), (8, 8)
     ),
+    "weight-images-of-several": lambda: network_figures.weight_images(
+        IMAGES[:48, :4],
+        {f"rate {rate}": np.outer(np.linspace(-rate, rate, 48), np.arange(4)) for rate in (0.1, 1, 10)},
+        (4, 4, 3),
+    ),
     "network": lambda: network_figures.network_drawing(WEIGHTS, NAMES, NAMES),
     "activation": lambda: network_figures.activation_curves("tanh"),
     "boundary": boundary,

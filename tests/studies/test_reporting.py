@@ -83,6 +83,10 @@ def test_two_inputs_get_a_boundary_and_a_plane_for_the_slider(tmp_path):
     assert "True beside predicted classes" in titles(block)
     assert block.through.plane.shape == (len(block.through.steps), 41, 41)
     assert len(block.through.points) == 21
+    [drawn] = [one for one in block.figures if one.title == "True beside predicted classes"]
+    columns, *rows = drawn.table
+    assert columns == ["x0", "x1", "true", "predicted", "output"] and len(rows) == 21
+    assert [row[3] for row in rows] == ["01"[float(row[4]) > 0.5] for row in rows]
 
 
 def test_signs_are_compared_only_where_the_outputs_are_the_inputs_again(tmp_path):
@@ -115,6 +119,14 @@ def test_a_sweep_is_ranked_first_and_last(tmp_path):
     assert (
         facts["rows"] == f"12, {diverged} of them diverged" and facts["configurations"] == "6, over 2 folds and seeds"
     )
+
+
+def test_networks_of_a_sweep_on_images_are_shown_before_and_after(tmp_path):
+    grid = {"optimizer.learning_rate": [1e-4, 1e-3], "stopping.max_epochs": [1]}
+    sweep("digits", grid, seeds=2, keep="all", out=tmp_path / "sweep").close()
+    [block] = report_of(tmp_path).sections[0].blocks
+    [drawn] = [one for one in block.figures if one.title == "Weights of the first layer as images"]
+    assert "The weights before training: " in drawn.alt and "after: learning rate 0.001: " in drawn.alt
 
 
 def test_runs_of_one_study_stand_beside_one_another(encoder):

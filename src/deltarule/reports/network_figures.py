@@ -23,6 +23,8 @@ MOST_ROWS, MOST_COLUMNS = 32, 16
 """Cells of a table that still can be read."""
 MOST_UNITS = 16
 """Units of a layer that are drawn, and units whose weights are shown as images."""
+MOST_NETWORKS, IMAGES_ACROSS = 8, 3
+"""Networks whose weights are shown as images, and how many beside one another."""
 CELL = 0.42, 0.24
 """Inches across and down."""
 MOST_CHARACTERS = 14
@@ -128,42 +130,49 @@ def sign_agreement(first: Any, second: Any) -> "Figure":
         return sheet.finished()
 
 
-def weight_images(initial: Any, final: Any, shape: tuple[int, ...]) -> "Figure":
+def weight_images(initial: Any, final: Any | Mapping[str, Any], shape: tuple[int, ...]) -> "Figure":
     """Draw the first layer's weights as images, a picture a unit: as they began beside as they ended.
 
-    Parameters: `initial` and `final` [D, H]; `shape`, of an image: (rows, columns), or (rows, columns, 3) of colors.
-    Errors: `BadInput` where the D weights make no such image.
+    Parameters
+    ----------
+    initial : [D, H].
+    final : [D, H]; or of several networks that began alike, by name: with each learning rate, say.
+    shape : of an image: (rows, columns), or (rows, columns, 3) of colors.
+
+    Raises `BadInput` where the D weights make no such image, and for more than 8 networks.
 
     >>> figure = weight_images(np.zeros((6, 2)), np.ones((6, 2)), (2, 3))
     >>> [axes.get_xlabel() for axes in figure.axes[:2]]
     ['before training', 'after training']
     """
-    initial, final = np.asarray(initial), np.asarray(final)
-    if initial.shape != final.shape or initial.shape[0] != np.prod(shape):
-        raise BadInput(
-            f"weights of {' × '.join(map(str, initial.shape))} and {' × '.join(map(str, final.shape))} make no "
-            f"images of {' × '.join(map(str, shape))}; give as many rows as an image has numbers"
-        )
-    units = min(initial.shape[1], MOST_UNITS)
+    several = isinstance(final, Mapping)
+    ends = {f"after: {name}": one for name, one in final.items()} if several else {"after training": final}
+    if not 0 < len(ends) <= MOST_NETWORKS:
+        raise BadInput(f"there are the weights of {len(ends)} networks; give those of 1 to {MOST_NETWORKS}")
+    shown = {when: np.asarray(one, np.float64) for when, one in {"before training": initial, **ends}.items()}
+    _check_images(list(shown.values()), shape)
+    units = min(shown["before training"].shape[1], MOST_UNITS)
     with style.drawing():
-        sheet = Sheet.of_axes("Weights of the first layer as images", 7.0, 4.0, ncols=2)
-        for values, when in ((initial, "before training"), (final, "after training")):
-            largest = float(np.abs(values[:, :units]).max()) or 1.0
-            mosaic = _mosaic(values[:, :units], shape, 0.0 if len(shape) == 2 else largest)
-            if len(shape) == 2:
-                drawn = sheet.axes.imshow(mosaic, cmap=style.diverging(), vmin=-largest, vmax=largest)
-                sheet.figure.colorbar(drawn, ax=sheet.axes, label="weight", location="bottom", shrink=0.8)
-            else:
-                sheet.axes.imshow((mosaic / largest + 1) / 2)
-            sheet.axes.grid(False)
-            sheet.axes.set(xticks=[], yticks=[], xlabel=when)
-            sheet.y_label("units" if when.startswith("before") else "the same units")
-            sheet.say(f"The weights {when} are from {values.min():.3g} to {values.max():.3g}.")
+        across = min(len(shown), IMAGES_ACROSS)
+        down = -(-len(shown) // across)
+        sheet = Sheet.of_axes("Weights of the first layer as images", *_room(across, down), ncols=across, nrows=down)
+        for when, values in shown.items():
+            largest = _images(sheet, values[:, :units], shape, with_scale=not several)
+            told = f"\nup to {largest:.2g}" if several else ""
+            sheet.axes.set(xticks=[], yticks=[], xlabel=wrapped(when, 30) + told)
+            sheet.y_label("units" if when == "before training" else "the same units")
+            sheet.say(f"The weights {when}: {_signs(values)}.")
             sheet.row += 1
+        for axes in sheet.rows[len(shown) :]:
+            axes.remove()
         if len(shape) == 3:
             sheet.note("Gray: 0. A color: the sign of the weights of red, green and blue.")
-        if units < initial.shape[1]:
-            sheet.note(f"The first {units} of {initial.shape[1]:,} units.")
+        elif several:
+            sheet.note("White: 0. Blue: negative. Orange: positive.")
+        if several:
+            sheet.note("Each is drawn on a scale of its own, up to its largest weight.")
+        if units < shown["before training"].shape[1]:
+            sheet.note(f"The first {units} of {shown['before training'].shape[1]:,} units.")
         return sheet.finished()
 
 
@@ -284,6 +293,34 @@ def _signs(values: Floats) -> str:
     finite = values[np.isfinite(values)]
     largest = float(np.abs(finite).max(initial=0))
     return f"{(values > 0).sum():,} positive, {(values < 0).sum():,} negative, the largest {largest:.3g} in size"
+
+
+def _check_images(arrays: Sequence[Floats], shape: tuple[int, ...]) -> None:
+    for one in arrays:
+        if one.shape != arrays[0].shape or one.shape[0] != np.prod(shape):
+            raise BadInput(
+                f"weights of {' × '.join(map(str, arrays[0].shape))} and {' × '.join(map(str, one.shape))} make no "
+                f"images of {' × '.join(map(str, shape))}; give as many rows as an image has numbers"
+            )
+
+
+def _room(across: int, down: int) -> tuple[float, float]:
+    """Inches for images beside and below one another."""
+    return (7.0, 4.0) if across * down == 2 else (2.8 * across, 1.0 + 2.9 * down)
+
+
+def _images(sheet: Sheet, values: Floats, shape: tuple[int, ...], with_scale: bool) -> float:
+    """Draw the images of some units on a scale up to their largest weight, which is given back; 1 where all are 0."""
+    largest = float(np.abs(values[np.isfinite(values)]).max(initial=0)) or 1.0
+    mosaic = _mosaic(values, shape, 0.0 if len(shape) == 2 else largest)
+    if len(shape) == 2:
+        drawn = sheet.axes.imshow(mosaic, cmap=style.diverging(), vmin=-largest, vmax=largest)
+        if with_scale:
+            sheet.figure.colorbar(drawn, ax=sheet.axes, label="weight", location="bottom", shrink=0.8)
+    else:
+        sheet.axes.imshow((np.nan_to_num(mosaic, nan=0.0) / largest).clip(-1, 1) / 2 + 0.5)
+    sheet.axes.grid(False)
+    return largest
 
 
 def _mosaic(values: Floats, shape: tuple[int, ...], gap: float) -> Floats:

@@ -23,6 +23,8 @@ MOST_CLASSES = len(style.MARKERS)
 MOST_OPTIONS = 10
 COLUMN_GAP = 16
 """Points between the columns of a table."""
+MOST_HELD = 6
+"""Features beside the two of a plane whose values are told."""
 MOST_PAIRED = 12
 """Seeds that are joined by lines from option to option."""
 
@@ -83,7 +85,10 @@ def true_and_predicted(
         for tell in (sheet.note, sheet.say):
             tell(f"{right.sum():,} of {len(right):,} rows are predicted right.")
         if plane is not None:
-            sheet.say("Shaded: what the network answers between them; the line is the decision boundary.")
+            sheet.say("Shaded: what the model answers between them; the line is the decision boundary.")
+        if plane is not None and plane.held:
+            sheet.note(_held(plane.held))
+            sheet.say(_held(plane.held))
         return sheet.finished("class")
 
 
@@ -368,6 +373,13 @@ def _boundary(sheet: Sheet, plane: DecisionPlane) -> None:
     for heights in _heights(plane.outputs):
         if heights.min() < 0 < heights.max():
             sheet.axes.contour(plane.first, plane.second, heights, [0.0], colors=style.BLACK, linewidths=1.1)
+
+
+def _held(values: Mapping[str, str]) -> str:
+    """What the features beside the two are held at, in a sentence."""
+    told = [f"{name} at {value}" for name, value in list(values.items())[:MOST_HELD]]
+    more = f", and {len(values) - MOST_HELD} more" if len(values) > MOST_HELD else ""
+    return f"Held: {', '.join(told)}{more}."
 
 
 def _outer(axis: Floats) -> tuple[float, float]:

@@ -3,8 +3,8 @@
 M rows · D inputs · C outputs · G points along each of both inputs
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,23 +19,25 @@ MARGIN = 0.08
 
 @dataclass(frozen=True, eq=False)
 class DecisionPlane:
-    """The outputs over two inputs; all others are held at their medians.
+    """The outputs over two inputs; each other is held at one value.
 
     features       the numbers of the two inputs, from 0
     first, second  [G], the values of the one and of the other
     outputs        [G, G, C], by the second, then by the first, as a picture's rows and columns
+    held           the others by name, each with its value in words
     """
 
     features: tuple[int, int]
     first: Floats
     second: Floats
     outputs: Floats
+    held: Mapping[str, str] = field(default_factory=dict)
 
 
 def decision_plane(
     answer: Callable[[Floats], Any], x: Any, features: tuple[int, int] = (0, 1), points: int = 101
 ) -> DecisionPlane:
-    """Ask a network, or anything that answers rows, on a grid over two inputs.
+    """Ask a network, or anything that answers rows, on a grid over two inputs; all others are held at their medians.
 
     Parameters
     ----------
@@ -58,10 +60,12 @@ def decision_plane(
     if one == other or not all(0 <= feature < inputs for feature in features):
         raise BadInput(f"the features are {one} and {other}; give two different ones from 0 to {inputs - 1}")
     first, second = (_range(x[:, feature], points) for feature in features)
-    rows = np.tile(np.median(x, axis=0), (points * points, 1))
+    medians = np.median(x, axis=0)
+    rows = np.tile(medians, (points * points, 1))
     rows[:, one], rows[:, other] = np.tile(first, points), np.repeat(second, points)
     outputs = np.asarray(answer(rows), np.float64)
-    return DecisionPlane((one, other), first, second, outputs.reshape(points, points, -1))
+    held = {f"x{place}": f"{value:.4g}" for place, value in enumerate(medians.tolist()) if place not in features}
+    return DecisionPlane((one, other), first, second, outputs.reshape(points, points, -1), held)
 
 
 def _range(values: Floats, points: int) -> Floats:

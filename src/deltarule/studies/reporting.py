@@ -276,7 +276,7 @@ def _draw_portrait(drawn: Parts, portrait: Portrait, curves: figures.Curves, rec
         matrices = [last[f"W{layer}"] for layer in range(1, layers + 1)]
         drawn.add(network_figures.network_drawing(matrices, portrait.features, named))
     if portrait.plane and 1 < len(portrait.classes) <= score_figures.MOST_CLASSES:
-        drawn.add(_boundary(portrait, last[f"a{layers}"]))
+        drawn.add(_boundary(portrait, last[f"a{layers}"]), _predictions(portrait, last[f"a{layers}"]))
     if portrait.images:
         drawn.add(
             network_figures.weight_images(portrait.images["initial"], portrait.images["final"], portrait.image_shape)
@@ -324,6 +324,18 @@ def _boundary(portrait: Portrait, outputs: Any) -> "Figure":
         features=portrait.features,
         classes=portrait.classes,
     )
+
+
+def _predictions(portrait: Portrait, outputs: Any) -> list[list[str]]:
+    """Every row with its true and its predicted class, and the outputs that say so."""
+    named = ["output"] if outputs.shape[-1] == 1 else [f"output {name}" for name in portrait.classes]
+    table = [[*portrait.features, "true", "predicted", *named]]
+    for x, answer, predicted, output in zip(
+        portrait.x, portrait.answers.astype(int), _predicted(outputs), outputs, strict=True
+    ):
+        classes = [portrait.classes[answer], portrait.classes[predicted]]
+        table.append([*(f"{value:.4g}" for value in x), *classes, *(f"{value:.4f}" for value in output)])
+    return table
 
 
 def _draw_norms(drawn: Parts, portrait: Portrait) -> None:

@@ -13,12 +13,15 @@ from deltarule.reports.inline import Parts
 from deltarule.reports.report import Block
 from deltarule.stats.effects import Effects, Ranking, effects, ranking, said
 from deltarule.studies.comparing import TIMED
+from deltarule.studies.portrait import images_of_sweep
 from deltarule.sweeps.result import PARTS, Sweep, load_sweep
 
 MOST_LISTED = 50
 """Configurations of a sweep that are listed, the first and the last."""
 MOST_TIMED = 5_000
 """Rows of a sweep whose seconds are compared."""
+MOST_FIGURES = 4
+"""Figures of weights as images: one for the networks that began alike."""
 BARS = (0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
 
 
@@ -39,6 +42,7 @@ def sweep_block(place: Path, id: str) -> tuple[str, Block]:
             ("ranked by", f"mean {quantity}"),
         ]
         notes = [f"{note}." for note in table.notes]
+        images = images_of_sweep(table)
     drawn = Parts(id)
     if np.isfinite(scores).any():
         others = {part: _means(values) for part, values in parts.items() if np.isfinite(values).any()}
@@ -47,6 +51,8 @@ def sweep_block(place: Path, id: str) -> tuple[str, Block]:
             _draw_above(drawn, settings, others["test"])
     if times:
         drawn.add(score_figures.spreads(times, option="initial weights", quantity="seconds of training"), [])
+    for one in images[:MOST_FIGURES]:
+        drawn.add(network_figures.weight_images(one.initial, one.final, one.shape))
     block = Block(
         id=id,
         title=f"Sweep of {study}: {place.resolve().name}",
