@@ -232,6 +232,14 @@ def test_a_range_test_is_drawn_as_it_was_seen_with_the_suggestion_marked(kind, m
         assert [drawn(line) for line in curves] == [(tested.rates.tolist(), column.tolist()) for column in expected]
 
 
+def test_the_fall_of_a_range_test_is_seen_beside_its_breaking_away():
+    rates, objective = np.logspace(-4, 1, 6), np.array([[2.3], [2.3], [2.0], [9.0], [1e6], [np.nan]])
+    figure = range_test_curves(RangeTest(rates, objective, None, np.array([1e-3])))
+    low, high = figure.axes[0].get_ylim()
+    assert 1.9 < low < 2.0 and high == pytest.approx(2.9) and figure.axes[0].get_yscale() == "linear"
+    assert "Values above 2.9 are outside the picture." in caption(figure)
+
+
 def test_a_range_test_without_a_suggestion_says_so():
     rates = np.logspace(-3, 0, 5)
     figure = range_test_curves(RangeTest(rates, np.ones((5, 1)), None, np.array([np.nan])))

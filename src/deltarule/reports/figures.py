@@ -158,7 +158,7 @@ def range_test_curves(tested: RangeTest) -> "Figure":
         names = [f"member {member}" for member in range(tested.objective.shape[1])]
         sheet.members(tested.rates, tested.objective, names)
         sheet.y_label("objective on the batch")
-        sheet.scale_objective()
+        sheet.scale_objective(_highest_shown(tested.objective))
         sheet.mark_rate(tested.suggested)
         if tested.accuracy is not None:
             sheet.next_row()
@@ -170,6 +170,13 @@ def range_test_curves(tested: RangeTest) -> "Figure":
         if not np.allclose(np.diff(tested.rates), tested.rates[1] - tested.rates[0]):
             sheet.axes.set_xscale("log")
         return sheet.finished()
+
+
+def _highest_shown(objective: Floats) -> float:
+    """Where a range test leaves the picture: its fall would be flat beside its breaking away.    objective [n, K]"""
+    start = float(np.max(objective[0]))
+    least = float(np.min(objective[np.isfinite(objective)], initial=start))
+    return start + (2 * (start - least) or abs(start))
 
 
 def comparison_curves(

@@ -139,14 +139,15 @@ class Sheet:
         """What is upright, with its unit."""
         self.axes.set_ylabel(wrapped(text, 44))
 
-    def scale_objective(self) -> None:
-        """A logarithmic scale for many decades; what diverges leaves the picture."""
+    def scale_objective(self, top: float | None = None) -> None:
+        """A logarithmic scale for many decades; what diverges leaves the picture.    top   the greatest value shown"""
         values = np.concatenate([np.empty(0), *self.drawn])
         if not len(values):
             return
         least, greatest = float(values.min()), float(values.max())
-        top = SHOWN * max(abs(float(column[0])) for column in self.drawn if len(column))
-        logarithmic = least > 0 and np.log10(greatest) - np.log10(least) > DECADES
+        if top is None:
+            top = SHOWN * max(abs(float(column[0])) for column in self.drawn if len(column))
+        logarithmic = least > 0 and np.log10(min(greatest, max(top, least))) - np.log10(least) > DECADES
         if logarithmic:
             self.axes.set_yscale("log")
         if greatest > top > 0:
