@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
@@ -124,6 +125,43 @@ def test_a_hostile_description_is_refused(content: tuple[Path, bytes], change: d
     arrays, about = load_arrays(path)
     save_arrays(path, arrays, about | change)
     with pytest.raises(BadInput, match="damaged.safetensors (is damaged|holds no model)"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("depth", [900, 100_000])
+def test_lists_in_lists_in_lists_are_refused(content: tuple[Path, bytes], depth: int) -> None:
+    path, good = content
+    path.write_bytes(good)
+    arrays, about = load_arrays(path)
+    text = json.dumps(about | {"parameters": about["parameters"] | {"activation": "LISTS"}}).replace(
+        '"LISTS"', depth * "[" + depth * "]"
+    )
+    path.write_bytes(safetensors.numpy.save(arrays, {"deltarule": text}))
+    with pytest.raises(BadInput, match="damaged.safetensors (is damaged|was not written by deltarule)"):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "sentence"),
+    [
+        ("two classes", lambda arrays: {"theta": arrays["theta"] * np.nan}, "theta holds numbers that are not finite"),
+        ("a population with batch norm", lambda arrays: {"running": -arrays["running"] - 1}, "a variance is negative"),
+        ("scaled targets", lambda arrays: {"target_scale": arrays["target_scale"] / 0}, "target_scale holds numbers"),
+        ("scaled targets", lambda arrays: {"target_scale": None}, "of the scale and the mean of targets one is"),
+        ("scaled targets", lambda arrays: {"target_mean": None}, "of the scale and the mean of targets one is"),
+        ("scaled targets", lambda arrays: {"theta": None}, "'theta'"),
+        ("scaled targets", lambda arrays: {"theta": arrays["theta"].astype(int)}, "θ has the shape"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:divide by zero")
+def test_numbers_that_no_training_leaves_are_refused(kind: str, change: Any, sentence: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    model, y = MODELS[kind]
+    model.fit(X, y).save(path)
+    arrays, about = load_arrays(path)
+    changed = {name: array for name, array in (arrays | change(arrays)).items() if array is not None}
+    save_arrays(path, changed, about)
+    with pytest.raises(BadInput, match=f"is damaged.*{sentence}"):
         load_model(path)
 
 

@@ -147,7 +147,7 @@ def load_model(path: str | Path) -> Any:
     try:
         kind = about["kind"]
         return _rebuilt(KINDS[kind], arrays, about) if kind in KINDS else _rebuilt_table(TABULAR[kind], arrays, about)
-    except (ArithmeticError, AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, KeyError, IndexError, RecursionError, TypeError, ValueError) as error:
         raise BadInput(
             f"{path} is damaged: its description does not fit its arrays ({error}); write it again"
         ) from error
@@ -163,7 +163,12 @@ def _rebuilt(kind: type[BaseMLP], arrays: dict[str, np.ndarray], about: Mapping[
         tuple(shape["sizes"]), tuple(shape["activations"]), shape["output"], bool(shape["batch_norm"])
     )
     network = architecture.network()
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} holds numbers that are not finite")
     put_weights(model, network, arrays)
+    if any((array < 0).any() for name, array in model._running.items() if name.startswith("variance")):
+        raise ValueError("a variance is negative")
     model._architecture, model.out_activation_ = architecture, architecture.output
     model.n_layers_, model.n_outputs_ = len(network.sizes), network.outputs
     for name, value in about["record"].items():
@@ -206,8 +211,14 @@ def _rebuilt_table(kind: type[BaseTabular], arrays: dict[str, np.ndarray], about
 
 def _column(name: str, kind: str, why: str, categories: list[str], gaps: bool, **numbers: float) -> Column:
     texts_only = all(isinstance(text, str) for text in (name, why, *categories))
+    are_different = texts_only and len(set(categories)) == len(categories)
     plain = {key: float(number) for key, number in numbers.items()}
-    if not texts_only or kind not in COLUMN_KINDS or not np.isfinite(list(plain.values())).all() or not plain["scale"]:
+    if (
+        not are_different
+        or kind not in COLUMN_KINDS
+        or not np.isfinite(list(plain.values())).all()
+        or not plain["scale"]
+    ):
         raise ValueError(f"the column {name!r} is none")
     return Column(name, kind, why, categories=tuple(categories), gaps=bool(gaps), **plain)
 
@@ -224,6 +235,8 @@ def _put_targets(model: BaseMLP, network: Network, arrays: dict[str, np.ndarray]
         return
     assert isinstance(model, MLPRegressor)
     model.target_mean_, model.target_scale_ = arrays.get("target_mean"), arrays.get("target_scale")
+    if (model.target_mean_ is None) != (model.target_scale_ is None):
+        raise ValueError("of the scale and the mean of targets one is missing")
     for values in (model.target_mean_, model.target_scale_):
         if values is not None and values.shape != (network.outputs,):
             raise ValueError(f"the scale of targets has the shape {values.shape} for {network.outputs} outputs")
