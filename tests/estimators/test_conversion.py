@@ -45,7 +45,18 @@ def test_the_two_share_no_memory() -> None:
     theirs = neural_network.MLPRegressor(hidden_layer_sizes=(4,), **SHORT).fit(X, X[:, 0])
     ours = from_sklearn(theirs)
     ours.coefs_[0][:] = 0
-    assert theirs.coefs_[0].any()
+    ours.partial_fit(X, X[:, 0])
+    assert theirs.coefs_[0].any() and len(theirs.loss_curve_) == 5 and len(ours.loss_curve_) == 6
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+def test_a_fit_goes_on_where_scikit_learn_ended(solver: str) -> None:
+    theirs = neural_network.MLPRegressor(hidden_layer_sizes=(4,), solver=solver, **SHORT).fit(X, X[:, 0])
+    for one in (
+        from_sklearn(theirs).set_params(solver="adam").partial_fit(X, X[:, 0]),
+        from_sklearn(theirs).set_params(warm_start=True, max_iter=1).fit(X, X[:, 0]),
+    ):
+        assert 0 < np.abs(one.coefs_[0] - theirs.coefs_[0]).max() < 0.1
 
 
 def test_others_are_refused() -> None:
@@ -90,6 +101,14 @@ def test_logits_become_probabilities_where_classes_are_named() -> None:
     assert two.predict(X).dtype == bool and two.predict_proba(X).shape == (50, 2)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_becomes_single(dtype: Any) -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 2)).to(dtype)
+    answers = from_torch(module).predict(X.astype(np.float32))
+    np.testing.assert_array_equal(answers, from_torch(module.float()).predict(X.astype(np.float32)))
+    assert answers.dtype == np.float32
+
+
 L, S = torch.nn.Linear, torch.nn.Sequential
 
 
@@ -107,6 +126,7 @@ L, S = torch.nn.Linear, torch.nn.Sequential
         (S(L(3, 2), torch.nn.Softmax(dim=1), L(2, 1)), None, "a Softmax stands behind a hidden layer"),
         (S(L(3, 2), torch.nn.ReLU()), None, "behind the last Linear stands more than a Sigmoid or a Softmax"),
         (S(L(3, 2), torch.nn.BatchNorm1d(2), L(2, 2), L(2, 1)), None, "some hidden layers have batch norm"),
+        (S(L(3, 2), L(3, 1)), None, r"Linear\(in_features=3, .*\) takes 3 inputs from a layer of 2 units"),
         (S(L(3, 2)), ["a", "b", "c"], "the network has 2 outputs for 3 classes"),
         (S(L(3, 2)), ["b", "a"], "must be different and in sorted order"),
     ],

@@ -1,5 +1,6 @@
 """Models of other libraries as ours."""
 
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,7 +56,8 @@ def from_sklearn(model: Any) -> Any:
     made = kind(**model.get_params(deep=False))
     for name in TAKEN_OVER:
         if hasattr(model, name):
-            setattr(made, name, getattr(model, name))
+            setattr(made, name, copy(getattr(model, name)))  # curves grow
+    made.loss_curve_ = getattr(made, "loss_curve_", [])  # lbfgs leaves none
     made.coefs_ = [np.array(array) for array in model.coefs_]
     made.intercepts_ = [np.array(array) for array in model.intercepts_]
     sizes = (made.n_features_in_, *(len(array) for array in made.intercepts_))
@@ -144,6 +146,8 @@ def _layers_of(module: Any) -> list[_Layer]:
         kind = type(one).__name__
         if kind == "Linear":
             W = np.ascontiguousarray(_array(one.weight).T)
+            if layers and len(W) != (before := layers[-1].arrays["W"].shape[1]):
+                raise BadInput(f"{one!r} takes {len(W)} inputs from a layer of {before} units; they must be as many")
             bias = np.zeros((1, W.shape[1]), W.dtype) if one.bias is None else _array(one.bias)[None]
             layers.append(_Layer({"W": W, "b": bias}))
         elif not layers or kind in layers[-1].seen or not _taken(layers[-1], one, kind):
@@ -195,4 +199,6 @@ def _output(last: _Layer, classes: Any) -> str:
 
 
 def _array(tensor: Any) -> Floats:
-    return np.array(tensor.detach().cpu().numpy())
+    """Numbers of a tensor; half precision becomes single, in which there are networks here."""
+    kept = tensor.detach().cpu()
+    return np.array((kept if kept.element_size() >= 4 else kept.float()).numpy())
