@@ -37,7 +37,7 @@ def test_a_run_becomes_a_script_that_comes_to_its_losses(deltarule, run, tmp_pat
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("RUN", "--to", "onxx"), 'there is no form "onxx" to export to; give --to script'),
+        (("RUN", "--to", "onxx"), 'there is no form "onxx" to export a run to; give --to script'),
         (
             ("MODEL", "--to", "pickle"),
             'no form "pickle" to export a model to; give --to script, onnx',
@@ -48,7 +48,8 @@ def test_a_run_becomes_a_script_that_comes_to_its_losses(deltarule, run, tmp_pat
         (("TABLE", "--to", "onnx"), "is damaged or no safetensors file"),
         (("RUN", "--to", "script", "--member", "3"), "there is no member 3; the run has the members 0 to 2"),
         (("RUN", "--to", "script", "--member", "-1"), "there is no member -1"),
-        (("gone", "--to", "script"), "gone holds no run"),
+        (("gone", "--to", "onnx"), "gone does not exist; give the folder of a run, or a model's file"),
+        ((".", "--to", "script"), "holds no run"),
         (("RUN", "--to", "script", "--out", "nowhere/script.py"), "nowhere"),
         (("RUN",), "--to"),
     ],

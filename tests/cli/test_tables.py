@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from deltarule import MLPRegressor, load_model
+from deltarule.cli import tables
 from deltarule.cli.train import TrainOutcome
 from deltarule.estimators.scores import Scores
 
@@ -43,6 +45,9 @@ def folder(tmp_path_factory):
     (folder / "few.csv").write_text("a,b\n1,2\n3,4\n", encoding="utf-8")
     (folder / "header.csv").write_text("area,place\n", encoding="utf-8")
     (folder / "alone.csv").write_text("price\n1\n2\n", encoding="utf-8")
+    (folder / "semicolons.csv").write_text("area;price\n1,5;2\n", encoding="utf-8")
+    dear = train["price"].astype(str).where(train.index != 7, "dear")
+    train.assign(price=dear, twice=dear).to_csv(folder / "slip.csv", index=False)
     (folder / "gaps.csv").write_text("a,price\n1,\n2,NA\n", encoding="utf-8")
     MLPRegressor(hidden_layer_sizes=(2,), max_iter=2).fit(np.eye(3), [1, 2, 3]).save(folder / "plain.safetensors")
     return folder
@@ -135,6 +140,18 @@ def test_classes_go_by_their_names_whatever_the_table_holds_of_them(deltarule, t
     assert found["notes"] == ["the model does not know the classes '9', so it cannot say them"]
 
 
+def test_who_waits_at_a_terminal_sees_that_it_goes_on(monkeypatch):
+    """A line that is gone when the work is done; elsewhere there is nothing."""
+    for is_terminal in (True, False):
+        screen = Console(file=io.StringIO(), force_terminal=is_terminal, width=80)
+        monkeypatch.setattr(tables, "console", lambda to_errors, screen=screen: screen)
+        with tables.seen_at_work("houses\x1b[2J.csv: settings are compared"):
+            pass
+        said = screen.file.getvalue()
+        assert is_terminal == (".csv: settings are compared" in said) == ("0:00:0" in said)
+        assert "\x1b[2J" not in said and (not is_terminal or said.endswith("\x1b[2K"))
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -144,7 +161,16 @@ def test_classes_go_by_their_names_whatever_the_table_holds_of_them(deltarule, t
         (("train", "gone.csv", "--target", "b"), "gone.csv does not exist"),
         (("train", "alone.csv", "--target", "price"), "has only the target column 'price'"),
         (("train", "gaps.csv", "--target", "price"), "has no row with a 'price'"),
-        (("train", "train.csv", "--target", "place", "--task", "regress"), "the target holds texts"),
+        (
+            ("train", "train.csv", "--target", "place", "--task", "regress"),
+            "train.csv, column 'place': it holds 'village' in row 0 (counted from 0), where numbers are needed",
+        ),
+        (
+            ("train", "slip.csv", "--target", "price"),
+            "slip.csv, column 'price': it holds numbers, but for 'dear' in row 7 (counted from 0); correct it, or give",
+        ),
+        (("train", "semicolons.csv", "--target", "price"), "its columns seem to be separated by semicolons"),
+        (("train", "header.csv", "--target", "place"), "header.csv has a header but no rows"),
         (("train", "train.csv", "--target", "price", "--type", "area"), "--type area has no ="),
         (("train", "train.csv", "--target", "price", "--type", "area=big"), "the column 'area' cannot be 'big'"),
         (("train", "train.csv", "--target", "price", "--seed", "-1"), "the seed is -1"),
@@ -157,6 +183,11 @@ def test_classes_go_by_their_names_whatever_the_table_holds_of_them(deltarule, t
         (("predict", "model.safetensors", "texts.csv"), "the column 'area' holds 'large' in row 0"),
         (("predict", "model.safetensors", "header.csv"), "has a header but no rows"),
         (("predict", "model.safetensors", "test.csv", "--out", "test.csv"), "test.csv is the table itself"),
+        (
+            ("predict", "model.safetensors", "test.csv", "--out", "model.safetensors"),
+            "model.safetensors is the model itself; give the answers another name",
+        ),
+        (("evaluate", "model.safetensors", "slip.csv"), "column 'price': it holds 'dear' in row 7"),
         (("predict", "train.csv", "test.csv"), "train.csv is damaged or no safetensors file"),
         (("predict", "plain.safetensors", "test.csv"), "holds an MLPRegressor, which takes no tables"),
         (("evaluate", "model.safetensors", "new.csv"), "has no column 'price'"),

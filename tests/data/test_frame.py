@@ -1,3 +1,4 @@
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltarule.data.frame import Frame, frame_of, read_frame, rows_of, taken
+from deltarule.data.frame import Frame, frame_of, meant, read_frame, rows_of, taken
 from deltarule.errors import BadInput
 
 MIXED = pd.DataFrame(
@@ -41,6 +42,34 @@ def test_a_file_reads_like_the_frame_that_was_written(ending: str, tmp_path: Pat
     assert plain(read_frame(path)) == plain(frame_of(table)) == AS_READ
 
 
+def test_decimals_are_numbers_and_dates_are_texts_whatever_their_unit(tmp_path: Path) -> None:
+    table = {"paid": [Decimal("1.5"), None, Decimal(2)], "day": np.array(["2026-11-20", "NaT", "1969-07-21"], "M8[D]")}
+    frames = [frame_of(table | {"day": table["day"].astype(f"M8[{unit}]")}) for unit in ("s", "ms", "us", "ns")]
+    pd.DataFrame(table | {"day": table["day"].astype("M8[ns]")}).to_parquet(tmp_path / "table.parquet")
+    for frame in (*frames, read_frame(tmp_path / "table.parquet")):
+        assert plain(frame)["paid"] == [1.5, None, 2.0]
+        assert [text[:10] for text in frame["day"]] == ["2026-11-20", "", "1969-07-21"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "what"),
+    [
+        (["1", "2", "3", "?"], "numbers, but for '?' in row 3 (counted from 0)"),
+        (["1", "2", "much", ""], "numbers, but for 'much' in row 2 (counted from 0)"),
+        (["1", "2", "3"], ""),
+        (["1", "red"], ""),
+        (["1.234,50", "-7,5", "8"], "numbers with a comma, such as '1.234,50', where a point is needed"),
+        (["1,234,567", "some"], ""),
+        (["2026-11-20 10:00", "2026-11-20", "", "later"], "dates, which are not read"),
+        (["20.11.2026", "1/2/03"], "dates, which are not read"),
+        (["10.1.2.3"], ""),
+        ([], ""),
+    ],
+)
+def test_what_texts_are_meant_as(texts: list[str], what: str) -> None:
+    assert meant(np.array(texts, object)) == what
+
+
 def test_numbers_that_pandas_calls_categories_are_texts() -> None:
     assert frame_of(MIXED[["code"]])["code"].tolist() == ["7", "8", "7"]
 
@@ -71,6 +100,9 @@ def test_rows_without_names_are_numbered() -> None:
     [
         ("t.csv", "", "is empty"),
         ("t.csv", "a,a\n1,2\n", "2 columns are named 'a'"),
+        ("t.csv", "a;b\n1,5;2\n", "separated by semicolons, where its ending asks for commas; save it with these"),
+        ("t.csv", "a\tb\n1\t2\n", "separated by tabs, where its ending asks for commas"),
+        ("t.tsv", "a,b\n1,2\n", "separated by commas, where its ending asks for tabs"),
         ("t.csv", "a,b\n1\n", "line 2: 1 cells, but the header names 2 columns"),
         ("t.csv", 'a,b\n"1,2\n', "line 2: unexpected end of data"),
         ("t.csv", "a,b\n1,2\n1e999,2\n", "line 3, column 'a': '1e999' is no finite number"),

@@ -140,6 +140,8 @@ def test_scaled_targets_leave_no_trace_of_their_scale() -> None:
         np.testing.assert_allclose(other.predict(X), 1000 * one.predict(X) - 7e4, rtol=1e-6)
     with pytest.raises(ValueError, match="loss='poisson' needs counts"):
         regressor(loss="poisson", scale_target=True).fit(X, np.ones(120))
+    with pytest.raises(ValueError, match="scale_target cannot square targets that are so large"):
+        regressor(scale_target=True).fit(X, 1e200 * NUMBERS)
 
 
 # --- optimizers and schedules ---

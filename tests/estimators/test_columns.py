@@ -28,6 +28,26 @@ COLUMNS: dict[str, tuple[Any, str, str]] = {
         "unused",
         "free text: most rows have a text of their own",
     ),
+    "amounts with a slip": (
+        [f"{n / 7}" if n else "much" for n in range(N)],
+        "unused",
+        "texts that look like numbers, but for 'much' in row 0 (counted from 0)",
+    ),
+    "whole numbers with a slip": (
+        [f"{n % 5}" if n else "many" for n in range(N)],
+        "category",
+        "texts, 6 different, that look like numbers, but for 'many' in row 0 (counted from 0)",
+    ),
+    "decimal commas": (
+        [f"{n},5" for n in range(N)],
+        "unused",
+        "texts that look like numbers with a comma, such as '0,5', where a point is needed",
+    ),
+    "days": (
+        pd.Timestamp("2026-01-01") + pd.to_timedelta(range(N), "D"),
+        "unused",
+        "texts that look like dates, which are not read",
+    ),
     "color": (["red", "blue", None] * (N // 3), "category", "texts, 2 different"),
     "only sometimes": (["yes", None] * (N // 2), "category", "texts, 1 different"),
     "yes or no": ([True, False] * (N // 2), "category", "texts, 2 different"),
@@ -89,6 +109,20 @@ def test_very_large_numbers_are_standardized_too() -> None:
     frame = {"huge": np.array([1e300, -1e300, 0.0])}
     x = encoded(learned(frame, {"huge": ("number", "")}), frame)
     np.testing.assert_allclose([x.mean(), x.std()], [0, 1], atol=1e-12)
+
+
+def test_numbers_may_stand_as_texts() -> None:
+    frame = {"a": np.array(["1", "3", ""], object)}
+    [column] = learned(frame, guessed(frame, {"a": "number"}))
+    assert (column.mean, column.gaps) == (2.0, True)
+    assert encoded([column], {"a": np.array(["3", ""], object)}).tolist() == [[1, 0], [0, 1]]
+
+
+@pytest.mark.parametrize("value", [1e308, -1e308])
+def test_a_new_number_that_is_too_large_is_refused(value: float) -> None:
+    [column] = learned({"a": np.array([0.1, 0.3])}, {"a": ("number", "")})
+    with pytest.raises(BadInput, match=r"the column 'a' holds -?1e\+308 in row 1 .counted from 0., too large a number"):
+        encoded([column], {"a": np.array([0.2, value])})
 
 
 def test_only_frequent_categories_have_an_input() -> None:

@@ -45,3 +45,10 @@ def test_a_copy_of_the_target_is_a_leak_and_a_mere_cause_is_not(classes: bool) -
 def test_where_nearly_all_rows_are_of_one_class_no_column_is_suspected() -> None:
     y = np.r_[np.ones(3), np.zeros(297)]
     assert leaks({"a": RANDOM.normal(size=300)}, [Column("a", "number", "")], y, classes=True) == []
+
+
+def test_a_column_of_which_nothing_is_left_is_no_leak() -> None:
+    y = np.arange(10.0)
+    assert (
+        leaks({"a": np.array([f"once {n}" for n in y], object)}, [Column("a", "category", "")], y, classes=False) == []
+    )

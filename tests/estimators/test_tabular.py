@@ -1,4 +1,5 @@
 import warnings
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,8 @@ def test_classes_may_be_numbers_among_objects() -> None:
     y = np.array([1, 2] * 15, object)
     model = TabularClassifier(random_state=0).fit({"a": RANDOM.normal(size=30) + np.array([0, 9] * 15)}, y)
     assert model.predict({"a": [0.0, 9.0]}).tolist() == [1, 2]
+    for classes in ([1, 2, 2, 1], ["1", "2", "2", "new"], [1.0, 2.0, 2, "new"]):  # they go by their names
+        assert model.evaluate({"a": [0.0, 9.0, 9.0, 9.0]}, np.array(classes, object)).score == 0.75
 
 
 def test_new_categories_are_answered_and_told(classifier: TabularClassifier) -> None:
@@ -86,11 +89,14 @@ def test_new_categories_are_answered_and_told(classifier: TabularClassifier) -> 
         assert len(classifier.predict(new)) == 2
 
 
-def test_a_leak_is_told() -> None:
-    table = {"size": SIZE, "paid": PRICE * 1.1}
-    with pytest.warns(UserWarning, match="the column 'paid' alone tells the target"):
+def test_a_leak_and_a_slip_are_told() -> None:
+    table = {"size": SIZE, "paid": PRICE * 1.1, "age": [f"{size}" if row else "old" for row, size in enumerate(SIZE)]}
+    with pytest.warns(UserWarning) as caught:
         model = TabularClassifier(random_state=0).fit(table, PRICE > 18)
-    assert any("'paid' alone" in note for note in model.report_.notes)
+    assert model.report_.notes == tuple(str(one.message) for one in caught)
+    leak, slip = model.report_.notes
+    assert leak.startswith("the column 'paid' alone tells the target")
+    assert slip.startswith("the column 'age' is not used: texts that look like numbers, but for 'old' in row 0")
 
 
 def test_kinds_can_be_told() -> None:
@@ -115,7 +121,15 @@ def test_kinds_can_be_told() -> None:
         (TabularClassifier, sparse.eye(12).tocsr(), ["a", "b"] * 6, "the table is sparse, and sparse data are not"),
         (TabularClassifier, np.eye(12), ["a", None] * 6, "the target is missing in row 1"),
         (TabularRegressor, np.eye(12), [2.0] * 12, "the target is 2 in every row"),
-        (TabularRegressor, np.eye(12), ["a"] * 12, "the target holds texts; a regressor needs numbers"),
+        (
+            TabularRegressor,
+            np.eye(12),
+            ["1"] * 11 + ["a"],
+            "the target holds texts: 'a' in row 11 .*; a regr",
+        ),
+        (TabularRegressor, np.eye(12), [date(2026, 11, 20)] * 12, "the target holds texts: '2026-11-20' in row 0"),
+        (TabularRegressor, np.eye(12), [1e200, *range(11)], "the target goes from 0 to 1e.200, too far"),
+        (TabularRegressor, np.eye(12), [1e-200, *[0] * 11], "the target goes from 0 to 1e-200, too far or too little"),
         (TabularRegressor, np.eye(12), [np.inf] + [1.0] * 11, "the target is infinite"),
         (TabularRegressor, np.ones((12, 1)), np.arange(12.0), r"no column is left to learn from \('x0': the same in"),
     ],
@@ -188,6 +202,7 @@ def _columns(**changes: Any) -> Any:
         _columns(scale=0.0),
         _columns(mean=None),
         _columns(categories=[1, 2]),
+        _columns(categories=["red", "red"]),
         _columns(command="rm"),
     ],
 )

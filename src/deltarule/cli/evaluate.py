@@ -16,8 +16,9 @@ Rows = Annotated[
 def evaluate(model: Model, table: Rows, json: Json = False) -> None:
     """Score a model on a table that had no part in its training, beside a simple baseline."""
     trained = chosen_model(model)
-    frame, y, notes = with_target(table, trained.target_)
-    y = _as_classes(y, getattr(trained, "classes_", None), notes)
+    classes = getattr(trained, "classes_", None)
+    frame, y, notes = with_target(table, trained.target_, "regress" if classes is None else "classify")
+    notes += _unknown(y, classes)
     with noted(notes):
         scores = trained.evaluate(frame, y)
     if json:
@@ -29,17 +30,12 @@ def evaluate(model: Model, table: Rows, json: Json = False) -> None:
     tell(notes)
 
 
-def _as_classes(y: Any, classes: Any, notes: list[str]) -> Any:
-    """The target by the names of the model's classes; those that it does not know are noted."""
-    import numpy as np
-
+def _unknown(y: Any, classes: Any) -> list[str]:
+    """A sentence where the target has classes that the model does not know."""
     from deltarule.data.frame import as_text
 
     if classes is None:
-        return y
-    if classes.dtype.kind in "OU" and y.dtype.kind != "O":  # this table happens to hold nothing but numbers
-        y = np.array([as_text(value) for value in y.tolist()], object)
-    unknown = sorted({as_text(value) for value in set(y.tolist()) - set(classes.tolist())})
-    if unknown:
-        notes.append(f"the model does not know the classes {', '.join(map(repr, unknown[:5]))}, so it cannot say them")
-    return y
+        return []
+    unknown = sorted({as_text(value) for value in y.tolist()} - {as_text(name) for name in classes.tolist()})
+    told = ", ".join(map(repr, unknown[:5]))
+    return [f"the model does not know the classes {told}, so it cannot say them"] if unknown else []

@@ -29,6 +29,8 @@ File = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="The fi
 
 def export(run: Run, to: To, member: Member = 0, out: File = None, data: Data = None) -> None:
     """Write a trained run or a model in another form: a plain NumPy script, ONNX, plain arrays, or a PyTorch module."""
+    if not run.exists():
+        raise BadInput(f"{run} does not exist; give the folder of a run, or a model's file")
     path = _model_exported(run, to, member, out) if run.is_file() else _run_exported(run, to, member, out, data)
     console().print(f"Written: {path}", markup=False, soft_wrap=True)
 
@@ -62,7 +64,7 @@ def _run_exported(run: Path, to: str, member: int, out: Path | None, data: Path 
     from deltarule.studies.stored import read_run
 
     if to != "script":
-        raise BadInput(f'there is no form "{to}" to export to; give --to script')
+        raise BadInput(f'there is no form "{to}" to export a run to; give --to script')
     stored = read_run(run, data)
     members = stored.problem.members
     if not 0 <= member < members:

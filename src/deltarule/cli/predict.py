@@ -31,8 +31,9 @@ def predict(model: Model, table: Rows, out: Out = None, json: Json = False) -> N
     frame = read_frame(table)
     if not rows_of(frame):
         raise BadInput(f"{table} has a header but no rows; add the rows to predict")
-    if out is not None and out.exists() and out.samefile(table):
-        raise BadInput(f"{out} is the table itself; give the answers another name")
+    for source, what in ((table, "table"), (model, "model")):
+        if out is not None and out.exists() and out.samefile(source):
+            raise BadInput(f"{out} is the {what} itself; give the answers another name")
     with noted(notes):
         answers = _answers(trained, frame)
     tell(notes, to_errors=True)

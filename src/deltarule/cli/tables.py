@@ -32,7 +32,7 @@ def chosen_model(path: Path) -> "TabularClassifier | TabularRegressor":
     return model
 
 
-def with_target(path: Path, target: str) -> "tuple[Frame, np.ndarray, list[str]]":
+def with_target(path: Path, target: str, task: str) -> "tuple[Frame, np.ndarray, list[str]]":
     """A table without its target, the target, and what is to be said of rows that have none."""
     from deltarule.data.frame import read_frame, rows_of, taken
     from deltarule.data.tables import listed
@@ -42,7 +42,10 @@ def with_target(path: Path, target: str) -> "tuple[Frame, np.ndarray, list[str]]
         raise BadInput(f"{path} has no column {target!r}; it has: {listed(list(frame))}")
     if len(frame) == 1:
         raise BadInput(f"{path} has only the target column {target!r}; add a column to learn from")
+    if not rows_of(frame):
+        raise BadInput(f"{path} has a header but no rows; add rows to it")
     y = frame.pop(target)
+    _check_target(path, target, y, task)
     known = y != "" if y.dtype.kind == "O" else y == y
     gaps = int((~known).sum())
     if gaps == len(y):
@@ -51,9 +54,40 @@ def with_target(path: Path, target: str) -> "tuple[Frame, np.ndarray, list[str]]
     return taken(frame, known), _whole(y[known]), notes
 
 
+def _check_target(path: Path, target: str, y: "np.ndarray", task: str) -> None:
+    """Refuse texts where numbers are wanted, or seem to be: that there are few of them may be a slip."""
+    from deltarule.data.frame import first_text, meant
+    from deltarule.data.tables import MOST_CLASSES
+
+    if y.dtype.kind != "O":
+        return
+    if task == "regress" and (text := first_text(y)):
+        raise BadInput(f"{path}, column {target!r}: it holds {text}, where numbers are needed; correct it")
+    looks = meant(y) if task == "auto" and len(set(y.tolist())) > min(MOST_CLASSES, len(y) // 2) else ""
+    if looks.startswith("numbers"):
+        raise BadInput(f"{path}, column {target!r}: it holds {looks}; correct it, or give --task classify")
+
+
 def _whole(y: "np.ndarray") -> "np.ndarray":
     """Whole numbers as such, so that a class is called 1 and not 1.0."""
     return y.astype(int) if y.dtype.kind == "f" and (y == y.round()).all() and abs(y).max() < 2**53 else y
+
+
+@contextmanager
+def seen_at_work(what: str) -> Iterator[None]:
+    """A line on stderr with the seconds since something began, where a person is there to see it."""
+    screen = console(to_errors=True)
+    if not screen.is_terminal:
+        yield
+        return
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from deltarule.reports.wording import visible
+
+    columns = (SpinnerColumn("line"), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=screen, transient=True) as line:
+        line.add_task(visible(what), total=None)
+        yield
 
 
 @contextmanager
@@ -84,8 +118,8 @@ def score_lines(scores: "Scores", usual: Any) -> list[tuple[str, str]]:
             ("baseline", f"{100 * scores.baseline:.1f} %, always {as_text(usual)!r}"),
         ]
     return [
-        ("R²", f"{scores.score:.3f} ({scores.low:.3f} to {scores.high:.3f}) on {scores.rows} rows"),
-        ("baseline", f"{scores.baseline:.3f}, always {usual:.4g}"),
+        ("R²", f"{scores.score:z.3f} ({scores.low:z.3f} to {scores.high:z.3f}) on {scores.rows} rows"),
+        ("baseline", f"{scores.baseline:z.3f}, always {usual:.4g}"),
         ("mean absolute error", f"{scores.mean_absolute_error:.4g}"),
     ]
 

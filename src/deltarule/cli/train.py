@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from deltarule.cli.common import Json, console, print_json
-from deltarule.cli.tables import noted, score_lines, show_lines, tell, with_target
+from deltarule.cli.tables import noted, score_lines, seen_at_work, show_lines, tell, with_target
 from deltarule.errors import BadInput
 
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ def train(
 ) -> None:
     """Train a model on a table: kinds of columns are guessed, settings chosen, scores told beside a baseline."""
     _check_out(out, table)
-    frame, y, notes = with_target(table, target)
+    frame, y, notes = with_target(table, target, task)
     model = _estimator(y, task, dict(_type(one) for one in type or ()), seed)
-    with noted(notes):
+    with seen_at_work(f"{table}: settings are compared, then an ensemble is trained"), noted(notes):
         model.fit(frame, y)
     model.target_ = target
     if out is not None:

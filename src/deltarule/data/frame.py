@@ -4,24 +4,31 @@ N rows.    A frame names its columns: numbers [N], NaN where one is missing, or 
 """
 
 import csv
+import re
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from deltarule.data.tables import MOST_COLUMNS, number_of, read_header, shortened
+from deltarule.data.tables import MOST_COLUMNS, is_number, number_of, read_header, shortened
 from deltarule.data.unpacked import check_unpacked
 from deltarule.errors import BadInput
 
 Frame = dict[str, np.ndarray]
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 MISSING = frozenset({"", "?", "-", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "none"})
 """Cells that say that nothing is known."""
 TEXTS = ("string", "large_string")
 """Arrow's types of texts."""
+WITH_COMMA = re.compile(r"[+-]?\d+(\.\d{3})*(,\d+)+")
+DATE = re.compile(r"\d{4}-\d\d-\d\d\b.*|\d{1,2}([./])\d{1,2}\1\d{2,4}\b.*")
+LOOKED_AT = 1000
+"""What more texts than so many are meant to be, these tell."""
 
 
 def read_frame(path: str | Path) -> Frame:
@@ -116,6 +123,40 @@ def as_text(value: Any) -> str:
     return str(value)
 
 
+def meant(texts: np.ndarray) -> str:
+    """What texts [N] seem to be meant as, where most of them are no mere texts; else nothing.
+
+    >>> meant(np.array(["1.5", "20", "large"], object))
+    "numbers, but for 'large' in row 2 (counted from 0)"
+    >>> meant(np.array(["1,5", "20,0", ""], object))
+    "numbers with a comma, such as '1,5', where a point is needed"
+    >>> meant(np.array(["2026-11-20"], object)), meant(np.array(["red", "blue"], object))
+    ('dates, which are not read', '')
+    """
+    present = [text for text in texts.tolist() if text][:LOOKED_AT]
+    most = len(present) / 2
+    if sum(map(is_number, present)) > most:
+        text = first_text(texts)
+        return f"numbers, but for {text}" if text else ""
+    commas = [text for text in present if WITH_COMMA.fullmatch(text)]
+    if len(commas) > most:
+        return f"numbers with a comma, such as {shortened(commas[0])}, where a point is needed"
+    return "dates, which are not read" if sum(DATE.fullmatch(text) is not None for text in present) > most else ""
+
+
+def first_text(column: np.ndarray) -> str:
+    """The first text of a column [N] that is no number, and where it stands; nothing where there is none.
+
+    >>> first_text(np.array(["1.5", "", "large"], object)), first_text(np.array([1.5]))
+    ("'large' in row 2 (counted from 0)", '')
+    """
+    if column.dtype.kind not in "OU":
+        return ""
+    texts = enumerate(map(as_text, column.tolist()))
+    found = next(((row, text) for row, text in texts if text and not is_number(text)), None)
+    return "" if found is None else f"{shortened(found[1])} in row {found[0]} (counted from 0)"
+
+
 def is_missing(value: Any) -> bool:
     """Whether a value says that nothing is known: None, NaN, and pandas' NA and NaT.
 
@@ -134,11 +175,13 @@ def _column(name: str, values: Any) -> np.ndarray:
             return _finite(name, array.astype(np.float64))
         if array.dtype.kind == "O" and all(map(_is_plain_number, array)):
             return _finite(name, np.array([np.nan if is_missing(value) else float(value) for value in array]))
+    if array.dtype.kind in "mM":  # of nanoseconds, tolist would make whole numbers
+        array = array.astype(f"{array.dtype.kind}8[us]")
     return np.array([as_text(value) for value in array.tolist()], object)
 
 
 def _is_plain_number(value: Any) -> bool:
-    return is_missing(value) or (isinstance(value, Real) and type(value) not in (bool, np.bool_))
+    return is_missing(value) or (isinstance(value, Real | Decimal) and type(value) not in (bool, np.bool_))
 
 
 def _finite(name: str, numbers: np.ndarray) -> np.ndarray:
@@ -156,6 +199,7 @@ def _read_text(path: Path, delimiter: str) -> Frame:
         reader = csv.reader(file, strict=True, delimiter=delimiter)
         try:
             header = read_header(path, reader)
+            _check_separated(path, header, delimiter)
             columns: list[list[str]] = [[] for _ in header]
             lines = []
             for row in reader:
@@ -173,6 +217,16 @@ def _read_text(path: Path, delimiter: str) -> Frame:
         except csv.Error as error:
             raise BadInput(f"{path}, line {reader.line_num}: {error}; correct the quotes there") from error
     return {name: _parsed(path, name, cells, lines) for name, cells in zip(header, columns, strict=True)}
+
+
+def _check_separated(path: Path, header: list[str], delimiter: str) -> None:
+    """A single name in which other separators stand is that of a table whose columns are separated by these."""
+    other = next((one for one in SEPARATORS if one in header[0] and one != delimiter), None)
+    if len(header) == 1 and other:
+        raise BadInput(
+            f"{path}: its columns seem to be separated by {SEPARATORS[other]}, where its ending asks for "
+            f"{SEPARATORS[delimiter]}; save it with these, and numbers with a point"
+        )
 
 
 def _parsed(path: Path, name: str, cells: list[str], lines: list[int]) -> np.ndarray:

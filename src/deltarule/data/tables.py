@@ -225,7 +225,7 @@ def _body(path: Path, reader: Any, header: list[str], position: int, task: str) 
 
 
 def _bad_cell(path: Path, line: int, header: list[str], row: list[str]) -> BadInput:
-    name, cell = next((name, cell) for name, cell in zip(header, row, strict=True) if not _is_number(cell))
+    name, cell = next((name, cell) for name, cell in zip(header, row, strict=True) if not is_number(cell))
     what = f"{shortened(cell)} is not a number" if cell.strip() else "the cell is empty"
     return BadInput(
         f"{path}, line {line}, column {name!r}: {what}; every column but the target must hold numbers alone"
@@ -237,8 +237,8 @@ def _answers(path: Path, texts: list[str], lines: Sequence[int], name: str, task
     try:
         return np.array(array("d", map(number_of, texts)))
     except ValueError:
-        first_text = next(row for row, text in enumerate(texts) if not _is_number(text))
-    first_number = next((row for row, text in enumerate(texts) if _is_number(text)), None)
+        first_text = next(row for row, text in enumerate(texts) if not is_number(text))
+    first_number = next((row for row, text in enumerate(texts) if is_number(text)), None)
     if "" in texts:
         raise BadInput(
             f"{path}, line {lines[texts.index('')]}, column {name!r}: the target is empty; leave the row out"
@@ -251,14 +251,6 @@ def _answers(path: Path, texts: list[str], lines: Sequence[int], name: str, task
     return texts
 
 
-def _is_number(text: str) -> bool:
-    try:
-        number_of(text)
-    except ValueError:
-        return False
-    return True
-
-
 def number_of(text: str) -> float:
     """A cell as a number; `ValueError` for a text, also for codes such as 1_2, which Python would read as 12.
 
@@ -268,6 +260,19 @@ def number_of(text: str) -> float:
     if "_" in text:
         raise ValueError
     return float(text)
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell is a number.
+
+    >>> is_number("1e3"), is_number("1,5")
+    (True, False)
+    """
+    try:
+        number_of(text)
+    except ValueError:
+        return False
+    return True
 
 
 # --- npz -------------------------------------------------------------------------------------------------------------

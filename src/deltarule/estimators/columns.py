@@ -9,12 +9,11 @@ import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from deltarule.data.frame import Frame, as_text, rows_of
-from deltarule.data.tables import listed, shortened
+from deltarule.data.frame import Frame, as_text, first_text, meant, rows_of
+from deltarule.data.tables import listed, number_of, shortened
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 
@@ -74,8 +73,8 @@ def guessed(frame: Frame, types: Mapping[str, str] | None = None) -> dict[str, t
             raise BadInput(f"there is no column {name!r} to be a {kind}; there are: {listed(list(frame))}")
         if kind not in KINDS:
             raise BadInput(f"the column {name!r} cannot be {kind!r}; choose one of {', '.join(KINDS)}")
-        if kind == NUMBER and frame[name].dtype.kind == "O":
-            raise BadInput(f"the column {name!r} cannot be numbers: it holds {_first_text(frame[name])}")
+        if kind == NUMBER and (text := first_text(frame[name])):
+            raise BadInput(f"the column {name!r} cannot be numbers: it holds {text}")
     kinds = {name: (types[name], "as told") if name in types else _guess(name, frame[name]) for name in frame}
     if all(kind == UNUSED for kind, _ in kinds.values()):
         reasons = "; ".join(f"{name!r}: {why}" for name, (_, why) in list(kinds.items())[:5])
@@ -91,14 +90,21 @@ def _guess(name: str, column: np.ndarray) -> tuple[str, str]:
     if distinct == 1 and len(present) == len(column):
         return UNUSED, "the same in every row"
     if column.dtype.kind == "O":
-        if distinct == len(column) >= LEAST_FOR_IDENTIFIER:
-            return UNUSED, "an identifier: another text in every row"
-        if distinct > max(len(present) / 2, MOST_CATEGORIES):
-            return UNUSED, "free text: most rows have a text of their own"
-        return CATEGORY, f"texts, {distinct} different"
+        return _guess_of_texts(column, distinct)
     if _is_identifier(name, column, distinct):
         return UNUSED, "an identifier: another whole number in every row"
     return NUMBER, "numbers"
+
+
+def _guess_of_texts(column: np.ndarray, distinct: int) -> tuple[str, str]:
+    looks, is_identifier = meant(column), distinct == len(column) >= LEAST_FOR_IDENTIFIER
+    if distinct <= max(len(_present(column)) / 2, MOST_CATEGORIES) and not is_identifier:
+        return CATEGORY, f"texts, {distinct} different" + (f", that look like {looks}" if looks else "")
+    if looks:
+        return UNUSED, f"texts that look like {looks}"
+    if is_identifier:
+        return UNUSED, "an identifier: another text in every row"
+    return UNUSED, "free text: most rows have a text of their own"
 
 
 def _is_identifier(name: str, column: np.ndarray, distinct: int) -> bool:
@@ -123,6 +129,7 @@ def learned(frame: Frame, kinds: Mapping[str, tuple[str, str]]) -> tuple[Column,
 
 
 def _learned_number(column: Column, values: np.ndarray) -> Column:
+    values = _as_numbers(column, values)
     present = _present(values)
     if not len(present):
         return column
@@ -161,13 +168,26 @@ def encoded(columns: Sequence[Column], frame: Frame) -> Floats:
 
 
 def _numbers(column: Column, values: np.ndarray) -> Floats:
-    if values.dtype.kind == "O":
-        if any(values):
-            raise BadInput(f"the column {column.name!r} holds {_first_text(values)}, where the model needs a number")
-        values = np.full(len(values), np.nan)
+    values = _as_numbers(column, values)
     gaps = np.isnan(values)
-    standardized = (np.where(gaps, column.fill, values) - column.mean) / column.scale
+    with np.errstate(over="ignore"):  # which is told below
+        standardized = (np.where(gaps, column.fill, values) - column.mean) / column.scale
+    if not np.isfinite(standardized).all():
+        row = int(np.isinf(standardized).argmax())
+        raise BadInput(
+            f"the column {column.name!r} holds {values[row]:g} in row {row} (counted from 0), too large a number "
+            f"beside the others, which are around {column.mean:g}; correct it"
+        )
     return np.stack([standardized, gaps] if column.gaps else [standardized], axis=1)
+
+
+def _as_numbers(column: Column, values: np.ndarray) -> Floats:
+    """Numbers [N], also where they stand as texts."""
+    if values.dtype.kind != "O":
+        return values
+    if text := first_text(values):
+        raise BadInput(f"the column {column.name!r} holds {text}, where the model needs a number")
+    return np.array([number_of(text or "nan") for text in values])
 
 
 def _one_hot(column: Column, values: np.ndarray) -> Floats:
@@ -203,16 +223,3 @@ def unknown_categories(columns: Sequence[Column], frame: Frame) -> list[str]:
 def _texts(values: np.ndarray) -> list[str]:
     """Values as the names of categories; numbers too, where a table happens to hold nothing else."""
     return values.tolist() if values.dtype.kind == "O" else [as_text(value) for value in values.tolist()]
-
-
-def _first_text(values: np.ndarray) -> str:
-    row = next(row for row, value in enumerate(values) if value and not _is_number(value))
-    return f"{shortened(values[row])} in row {row} (counted from 0)"
-
-
-def _is_number(text: Any) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -192,8 +192,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.target_scale_: Floats | None = None
         if self.scale_target:
             columns = np.asarray(y, dtype).reshape(len(y), -1)
-            mean = np.average(columns, axis=0, weights=weights)
-            scale = np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weights))
+            with np.errstate(over="ignore", invalid="ignore"):  # which is told below
+                mean = np.average(columns, axis=0, weights=weights)
+                scale = np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weights))
+            if not np.isfinite(scale).all():
+                raise ValueError("scale_target cannot square targets that are so large; give them in another unit.")
             self.target_mean_, self.target_scale_ = mean.astype(dtype), np.where(scale > 0, scale, 1).astype(dtype)
 
     def _targets(self, y: Any, dtype: Any) -> Floats:

@@ -102,7 +102,7 @@ def leaks(frame: Frame, columns: Sequence[Column], y: Any, classes: bool) -> lis
             return []
     found = []
     for column in columns:
-        if column.kind == UNUSED:
+        if column.kind == UNUSED or not column.inputs:
             continue
         x = encoded([column], {column.name: frame[column.name][rows]})
         tree = kind(max_leaf_nodes=64, random_state=0).fit(x[::2], y[learn])

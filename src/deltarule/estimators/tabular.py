@@ -17,7 +17,7 @@ from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from deltarule.data.frame import Frame, as_text, frame_of, is_missing, rows_of, taken
+from deltarule.data.frame import Frame, as_text, first_text, frame_of, is_missing, rows_of, taken
 from deltarule.data.tables import shortened
 from deltarule.errors import BadInput
 from deltarule.estimators.base import BaseMLP
@@ -180,7 +180,7 @@ class BaseTabular(BaseEstimator):
     def _notes(self, frame: Frame, y: Any) -> tuple[str, ...]:
         unused = [f"the column {c.name!r} is not used: {c.why}" for c in self.columns_ if c.kind == UNUSED]
         suspicious = leaks(frame, self.columns_, y, classes=isinstance(self, ClassifierMixin))
-        for sentence in suspicious + [one for one in unused if "an identifier" in one]:
+        for sentence in suspicious + [one for one in unused if "an identifier" in one or "look like numbers" in one]:
             warnings.warn(sentence, stacklevel=4)
         return (*suspicious, *unused)
 
@@ -264,8 +264,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return model.predict_proba(x)
 
     def evaluate(self, X: Any, y: Any) -> Scores:
-        """The scores on rows that had no part in the training."""
-        return self._scores(_known(y), self.predict(X))
+        """The scores on rows that had no part in the training; classes go by their names, so that 1 is "1", too."""
+        named = [_names(classes) for classes in (_known(y), self.predict(X), [self.usual_])]
+        return scores_of_classes(named[0], named[1], named[2][0])
 
     def _learn_target(self, y: Any) -> Any:
         y = _known(y)
@@ -355,6 +356,13 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         y = _numbers(y)
         if len(y) and (y == y[0]).all():
             raise BadInput(f"the target is {y[0]:g} in every row; there must be differences to learn")
+        with np.errstate(over="ignore"):
+            squares = np.square(y - y.mean()).sum()
+        if not 0 < squares < np.inf:
+            raise BadInput(
+                f"the target goes from {y.min():g} to {y.max():g}, too far or too little for squares of differences; "
+                "correct it, or give it in another unit"
+            )
         self.usual_ = float(y.mean()) if len(y) else 0.0
         return y
 
@@ -429,16 +437,23 @@ def _known(y: Any) -> Any:
         return array
     kinds = {type(value) for value in array}
     if len(kinds) > 1:
-        return np.array([as_text(value) for value in array], object)
+        return _names(array)
     return array if kinds <= {str} else np.array(array.tolist())
+
+
+def _names(classes: Any) -> Any:
+    """Classes as texts [N]."""
+    return np.array([as_text(one) for one in np.asarray(classes).tolist()], object)
 
 
 def _numbers(y: Any) -> Floats:
     array = _known(y)
     try:
         numbers = array.astype(np.float64)
-    except ValueError:
-        raise BadInput("the target holds texts; a regressor needs numbers, or use a TabularClassifier") from None
+    except (TypeError, ValueError):
+        raise BadInput(
+            f"the target holds texts: {first_text(array)}; a regressor needs numbers, so correct it or use a classifier"
+        ) from None
     if not np.isfinite(numbers).all():
         raise BadInput("the target is infinite in some rows; replace it, or leave them out")
     return numbers
