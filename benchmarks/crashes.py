@@ -282,6 +282,11 @@ def ended(process: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
+def is_running(process: int) -> bool:
+    """Whether a process has not ended; one that has, waits for `ended`."""
+    return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+
+
 def workers_of(process: int) -> list[psutil.Process]:
     """The processes that a sweep has started to do work."""
     found = []
@@ -367,7 +372,7 @@ class Watch:
         if status not in allowed:
             self.wrong.append(f"{what}: it ended with status {status}: {last}")
         if "Traceback" in said:
-            self.wrong.append(f"{what}: a traceback: {last}")
+            self.wrong.append(f"{what}: a traceback: {said[said.index('Traceback') :][:2000]}")
         if status and not (last.startswith("deltarule: ") and ("--resume" in last or "again" in last or status == 2)):
             self.wrong.append(f"{what}: it does not say how to go on: {last!r}")
 
@@ -436,7 +441,10 @@ def no_room(trial: Trial, chance: random.Random, watch: Watch) -> bool:
 
 
 def no_memory(trial: Trial, watch: Watch, process: int) -> bool:
-    """Give the workers no more memory than they have."""
+    """Give the workers no more memory than they have, once they are at work: before, none is there to say so."""
+    known = trial.subject.done(trial.out)
+    while is_running(process) and trial.subject.done(trial.out).keys() == known.keys():
+        time.sleep(0.02)
     for worker in workers_of(process):
         with suppress(psutil.NoSuchProcess):
             has = worker.memory_info().vms

@@ -111,11 +111,24 @@ def weights(experiments: Experiments) -> Sweep:
 
 
 BAD_RATES = {"too high": 1e-2, "too low": 1e-4}
+LARGER = {"network.initializer": {"name": "normal", "std": 1e-3}}
+"""Initial weights that are ten times as large."""
+STRONGER = {"loss.strength": 1.0}
+
+
+def other_weights(experiments: Experiments) -> Sweep:
+    """The same shape for controls: larger initial weights at two rates, and a stronger penalty."""
+    low = {"optimizer.learning_rate": BAD_RATES["too low"]}
+    return experiments.sweep("other-weights", [LARGER, {**LARGER, **low}, STRONGER], keep="all")
 
 
 def first_weights(experiments: Experiments, changes: dict[str, Any]) -> Floats:
     """The first layer of a network whose weights are looked at, [S, D, H]."""
-    table = weights(experiments)
+    return first_layers(weights(experiments), changes)
+
+
+def first_layers(table: Sweep, changes: dict[str, Any]) -> Floats:
+    """The first layer of a configuration's networks, [S, D, H]."""
     return np.stack([table.network(row["key"]).parameters()["W1"] for row in table.rows_of(changes)])
 
 
@@ -286,6 +299,16 @@ def cifar_5(experiments: Experiments) -> Evidence:
     return Evidence(by_convention(told), holds)
 
 
+@cifar_5.control("the initial weights: ten times as large, noise which a rate that is too low leaves as it is")
+def cifar_5_control(experiments: Experiments) -> Evidence:
+    """Against the low rate; what diverges does so from any weights."""
+    table = other_weights(experiments)
+    low = {**LARGER, "optimizer.learning_rate": BAD_RATES["too low"]}
+    good, bad = (roughness(first_layers(table, changes)) for changes in (LARGER, low))
+    ours = f"{middle(good)} at 0.001, {middle(bad)} at {BAD_RATES['too low']:g} (1 is noise)"
+    return Evidence(ours, {"larger initial weights": good < bad / 2})
+
+
 # --- deeper networks -------------------------------------------------------------------------------------------------
 
 
@@ -420,6 +443,16 @@ def cifar_11(experiments: Experiments) -> Evidence:
         f"{middle(slope[-1] / slope[0])} of its first length",
     }
     return Evidence(by_convention(told), {"L2": penalized <= free / 2, "full batch": ends <= 1e-3})
+
+
+@cifar_11.control("the strength of the penalty, which is next to nothing: λ 1 in place of 0.01")
+def cifar_11_control(experiments: Experiments) -> Evidence:
+    """Of the two statements, that about L2."""
+    free = first_weights(experiments, {"loss.penalty": "none", "loss.strength": 0.0})
+    strong = first_layers(other_weights(experiments), STRONGER)
+    penalized, without = (np.sqrt(np.square(one).sum((1, 2))) for one in (strong, free))
+    told = f"length of W1 {middle(penalized)} with λ 1, {middle(without)} without"
+    return Evidence(told, {"λ 1": penalized <= without / 2})
 
 
 def few_rows(problem: Problem) -> Problem:
