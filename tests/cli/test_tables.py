@@ -152,6 +152,15 @@ def test_who_waits_at_a_terminal_sees_that_it_goes_on(monkeypatch):
         assert "\x1b[2J" not in said and (not is_terminal or said.endswith("\x1b[2K"))
 
 
+def test_numbers_with_a_fraction_may_be_classes(deltarule, tmp_path):
+    rows = "".join(f"{n % 2 + RANDOM.normal(scale=0.1)},{[0.5, 1][n % 2]}\n" for n in range(40))
+    (tmp_path / "train.csv").write_text(f"size,stars\n{rows}", encoding="utf-8")
+    words = ("--target", "stars", "--task", "classify", "--out", tmp_path / "model.safetensors", "--json")
+    assert json.loads(deltarule("train", tmp_path / "train.csv", *words)[1])["classes"] == ["0.5", "1"]
+    _, out, _ = deltarule("evaluate", tmp_path / "model.safetensors", tmp_path / "train.csv")
+    assert "100.0 %" in out and "of 40 rows" in out and "does not know" not in out
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -103,22 +103,24 @@ def noted(notes: list[str]) -> Iterator[None]:
 
 def tell(notes: list[str], to_errors: bool = False) -> None:
     """Print sentences worth knowing."""
-    for note in notes:
-        console(to_errors).print(f"Note: {note}.", markup=False, soft_wrap=True)
+    screen = console(to_errors)
+    for note in notes:  # on a terminal in whole words, elsewhere a line each
+        screen.print(f"Note: {note}.", markup=False, soft_wrap=not screen.is_terminal)
 
 
 def score_lines(scores: "Scores", usual: Any) -> list[tuple[str, str]]:
     """Scores beside the baseline, for people."""
     from deltarule.data.frame import as_text
 
+    rows = f"{scores.rows} row{'s' if scores.rows > 1 else ''}"
     if scores.metric == "accuracy":
         told = f"{100 * scores.score:.1f} % ({100 * scores.low:.1f} to {100 * scores.high:.1f})"
         return [
-            ("accuracy", f"{told} of {scores.rows} rows"),
+            ("accuracy", f"{told} of {rows}"),
             ("baseline", f"{100 * scores.baseline:.1f} %, always {as_text(usual)!r}"),
         ]
     return [
-        ("R²", f"{scores.score:z.3f} ({scores.low:z.3f} to {scores.high:z.3f}) on {scores.rows} rows"),
+        ("R²", f"{scores.score:z.3f} ({scores.low:z.3f} to {scores.high:z.3f}) on {rows}"),
         ("baseline", f"{scores.baseline:z.3f}, always {usual:.4g}"),
         ("mean absolute error", f"{scores.mean_absolute_error:.4g}"),
     ]

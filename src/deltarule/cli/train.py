@@ -65,6 +65,7 @@ def train(
     _check_out(out, table)
     frame, y, notes = with_target(table, target, task)
     model = _estimator(y, task, dict(_type(one) for one in type or ()), seed)
+    y = _named(y) if task == "classify" else y
     with seen_at_work(f"{table}: settings are compared, then an ensemble is trained"), noted(notes):
         model.fit(frame, y)
     model.target_ = target
@@ -102,6 +103,15 @@ def _estimator(y: "np.ndarray", task: str, types: dict[str, str], seed: int) -> 
         raise BadInput(f"the seed is {seed}; give a whole number from 0 to {2**32 - 1}")
     classify = task == "classify" or (task == "auto" and (y.dtype.kind == "O" or looks_like_classes(y)))
     return (TabularClassifier if classify else TabularRegressor)(types, random_state=seed)
+
+
+def _named(y: "np.ndarray") -> "np.ndarray":
+    """Classes; such as 0.5 by their names, for estimators take numbers with a fraction for quantities."""
+    import numpy as np
+
+    from deltarule.data.frame import as_text
+
+    return np.array([as_text(one) for one in y.tolist()], object) if y.dtype.kind == "f" else y
 
 
 def _outcome(

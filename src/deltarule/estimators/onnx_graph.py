@@ -75,6 +75,8 @@ class Graph:
         """An input [N, columns]."""
         from onnx import helper
 
+        if not name:
+            raise BadInput("a column has no name, and ONNX needs one for each; name it, and train again")
         self._inputs.append(helper.make_tensor_value_info(name, kind, ["N", columns]))
         return name
 

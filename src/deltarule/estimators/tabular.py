@@ -270,11 +270,16 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def _learn_target(self, y: Any) -> Any:
         y = _known(y)
+        if y.dtype.kind == "f" and (y != np.floor(y)).any():
+            raise BadInput(
+                "Unknown label type: continuous. The target holds numbers, not classes; use a regressor, "
+                "or make texts of it"
+            )
+        if y.dtype.kind == "O" and not all(isinstance(one, str) for one in y):
+            raise BadInput(f"the classes are such as {y[0]!r}, a {type(y[0]).__name__}; make texts or numbers of them")
         self.classes_, counts = np.unique(y, return_counts=True)
         if len(self.classes_) < 2:
             raise BadInput(f"every row has the class {as_text(self.classes_[0])!r}; there must be two to tell apart")
-        if counts.min() < 2 and y.dtype.kind == "f" and (y != np.floor(y)).any():
-            raise BadInput("Unknown label type: continuous. The target holds numbers, not classes; use a regressor")
         if counts.min() < 2:
             alone = as_text(self.classes_[counts.argmin()])
             raise BadInput(f"the class {shortened(alone)} occurs in one row, which cannot be divided; add rows of it")
@@ -430,6 +435,8 @@ def _known(y: Any) -> Any:
         array = column_or_1d(array, warn=True)
     if array.ndim != 1:
         raise BadInput(f"the target has the shape {array.shape}; give one value for each row")
+    if array.dtype.kind not in "biufOU":
+        raise BadInput(f"the target holds {array.dtype}; make numbers of them, or texts")
     gaps = np.array([is_missing(value) for value in array.tolist()], bool)
     if gaps.any():
         raise BadInput(f"the target is missing in row {int(gaps.argmax())} (counted from 0); leave such rows out")
