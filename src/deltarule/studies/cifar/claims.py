@@ -158,6 +158,12 @@ def every_deep(experiments: Experiments, part: str = "validation") -> dict[tuple
     return {name: of_deep(experiments, *name, part) for name in DEEP}
 
 
+def every_deep_on_both(experiments: Experiments) -> dict[tuple[int, bool, str], Floats]:
+    """The same on the validation and the test images together, where there are 1,000 of each."""
+    validation, test = every_deep(experiments), every_deep(experiments, "test")
+    return {name: (one + test[name]) / 2 for name, one in validation.items()}
+
+
 def roughness(images: Floats) -> Floats:
     """How far neighboring pixels of weight images differ, as a share of how far any two do: 1 for noise, 0 for a plain.
 
@@ -350,6 +356,15 @@ def cifar_7(experiments: Experiments) -> Evidence:
     return Evidence(by_convention(told), holds)
 
 
+@cifar_7.control("chance in 1,000 images: on the validation and the test images together, which are 2,000")
+def cifar_7_control(experiments: Experiments) -> Evidence:
+    """The same 36."""
+    found = every_deep_on_both(experiments)
+    own, best = found[5, True, "relu"], np.max(list(found.values()), axis=0)
+    holds = (abs(own - 0.549) <= 0.02) & (best - own <= 0.01)
+    return Evidence(f"{accuracies(own)}; the best of each seed {accuracies(best)}", {"2,000 images": holds})
+
+
 @claim(
     "cifar-8",
     says="Without batch norm the deep ones (4 to 7 layers) stay near 10 %, ReLU and LeakyReLU alike.",
@@ -479,3 +494,12 @@ def cifar_12(experiments: Experiments) -> Evidence:
     holds = (count >= 9) & (means["sigmoid"] < np.minimum(means["relu"], means["leaky"]))
     told = ", ".join(f"{kind} {accuracies(mean)}" for kind, mean in means.items())
     return Evidence(f"{middle(count)} of the ten best (median); with batch norm on average {told}", {"": holds})
+
+
+@cifar_12.control("chance in 1,000 images: on the validation and the test images together, which are 2,000")
+def cifar_12_control(experiments: Experiments) -> Evidence:
+    """The ten best alone; about the units nothing is in doubt."""
+    found = every_deep_on_both(experiments)
+    with_norm, table = np.array([norm for _, norm, _ in found]), np.array(list(found.values()))
+    count = with_norm[np.argsort(-table, axis=0, kind="stable")[:10]].sum(0)
+    return Evidence(f"{middle(count)} of the ten best (median)", {"2,000 images": count >= 9})
