@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltarule import Network, create_problem
+from deltarule.engines.base import Trace
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.problem.problem import Problem
-from deltarule.problem.state import initial_state
-from deltarule.training.epochs import EpochRules, Stall, Validation, one_epoch, train_epochs
+from deltarule.problem.state import State, initial_state
+from deltarule.training.epochs import UNSURE_EPOCHS, EpochRules, Stall, Validation, one_epoch, train_epochs
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(30, 2))
@@ -61,6 +62,27 @@ def test_a_member_alone_is_what_it_is_among_others() -> None:
         alone = train_epochs(one, initial_state(one), EpochRules(80, 2e-3, 3))
         np.testing.assert_array_equal(alone.state.theta[0], together.state.theta[member])
         assert alone.epochs[0] == together.epochs[member]
+
+
+class Counting(ReferenceEngine):
+    """The reference engine, which counts the updates that it makes, of all members together."""
+
+    updates = 0
+
+    def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
+        self.updates += n * len(state.members)
+        return super().advance(problem, state, n)
+
+
+def test_hardly_an_epoch_is_trained_that_nobody_needs() -> None:
+    given, rules = problem(learning_rate=[0.03, 0.01, 0.1]), EpochRules(150, 3e-3, 5)
+    engine, alone = Counting(), Counting()
+    run = train_epochs(given, initial_state(given), rules, engine=engine)
+    assert set(run.reasons) == {"stalled"}
+    assert run.epochs.sum() <= engine.updates <= run.epochs.sum() + 2 * UNSURE_EPOCHS * given.members
+    one = given.take(np.array([0]))
+    train_epochs(one, initial_state(one), EpochRules(150, 3e-3, np.inf), engine=alone)
+    assert alone.updates == 150, "who cannot end before is not asked"
 
 
 def test_rows_in_order_are_rows_in_order() -> None:

@@ -20,6 +20,9 @@ from deltarule.stats import metrics
 from deltarule.training.stopping import batch_sizes
 from deltarule.training.train import Pace, interrupts
 
+UNSURE_EPOCHS = 4
+"""Epochs that are advanced together although a member may end within them: who does is advanced again, from their start
+to its end."""
 LOWEST_RATE = 1e-6
 """A member whose adaptive rate has fallen this far ends where it would be divided once more, as in scikit-learn."""
 
@@ -75,6 +78,14 @@ class Stall:
         self.waited[members] = np.where(stuck, self.waited[members] + 1, 0)
         self.best[members[better]] = values[better]
         return better, self.waited[members] > rules.patience
+
+    def sure(self, members: Integers, rules: EpochRules) -> float:
+        """The epochs that all of these members have before them, however badly they do: at least 1.
+
+        >>> Stall(np.zeros(2), np.array([3, 1])).sure(np.array([0, 1]), EpochRules(99, patience=10))
+        8.0
+        """
+        return float(rules.patience + 1 - self.waited[members].max())
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,7 +213,7 @@ class _Training:
         self.in_order, self.validation, self.after_epoch = in_order, validation, after_epoch
         self.steps, members = problem.steps_per_epoch(0), problem.members
         self.sizes = batch_sizes(problem, 0, 0, self.steps).astype(np.float64)
-        self.active = self.ended = start
+        self.start = self.active = self.ended = start
         self.best = start if validation is not None and validation.decides else None
         self.done = 0
         self.seen: list[Floats] = []  # the objectives of the epoch that is under way
@@ -231,7 +242,8 @@ class _Training:
         watched = self.validation or self.after_epoch or self.in_order or self.problem.schedule.adaptive
         if watched or place or most < left:
             return min(most, left)
-        return min(most // self.steps, self.rules.max_epochs - self.done) * self.steps
+        before_an_end = max(UNSURE_EPOCHS, self.stall.sure(self.active.members, self.rules))
+        return int(min(most // self.steps, self.rules.max_epochs - self.done, before_an_end)) * self.steps
 
     def _stretch(self, n: int) -> None:
         start = self.active
@@ -327,14 +339,25 @@ class _Training:
             state = self.active.take(chosen)
             if end < epochs:
                 state, _ = self.engine.advance(self.problem, start.take(chosen), end * self.steps)
-            self.ended = self.ended.put(state.members, state)
-        self.active = self.active.take(~ended)
+            self._keep(state)
+        if ended.any():
+            self.active = self.active.take(~ended)
+
+    def _keep(self, state: State) -> None:
+        """Put what some members have become where the ended are: in place, for a copy of all at each end takes time."""
+        if self.ended is self.start:
+            self.ended = self.start.take(self.start.members)
+        ended, places = self.ended, state.members
+        ended.theta[places], ended.buffers[places], ended.factor[places] = state.theta, state.buffers, state.factor
+        for name, slot in ended.slots.items():
+            slot[places] = state.slots[name]
+        self.ended = replace(ended, step=state.step)
 
     def _end_all(self, reason: str) -> None:
         for member in self.active.members:
             self.reasons[member] = reason
         if len(self.active.members):
-            self.ended = self.ended.put(self.active.members, self.active)
+            self._keep(self.active)
         self.active = self.active.take(np.zeros(len(self.active.members), bool))
 
     def _of_all(self, members: Integers, values: Floats) -> Floats:
