@@ -3,6 +3,8 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.exceptions import NotFittedError
+from sklearn.metrics import accuracy_score
 
 from deltarule import MLPClassifier
 
@@ -69,3 +71,19 @@ def test_a_sparse_matrix_is_as_good_as_an_array(make: Any) -> None:
     dense = MLPClassifier((5,), max_iter=5, random_state=0).fit(holes, y)
     thin = MLPClassifier((5,), max_iter=5, random_state=0).fit(make(holes), y)
     np.testing.assert_array_equal(thin.predict_proba(make(holes)), dense.predict_proba(holes))
+
+
+@pytest.mark.parametrize("classes", [[0, 1, 2], [False, True, True], ["a", "b", "b"], [0.0, 1.0, 2.0]])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_score_is_scikit_learn_s_accuracy(classes: Any, weighted: bool) -> None:
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(30, 2)), np.array(classes)[random.integers(0, 3, 30)]
+    weights = random.uniform(size=30) if weighted else None
+    model = MLPClassifier(max_iter=2, random_state=0)
+    with pytest.raises(NotFittedError):
+        model.score(x, y)
+    model.fit(x, y)
+    expected = accuracy_score(y, model.predict(x), sample_weight=weights)
+    assert model.score(x, y, weights) == model.score(x.tolist(), list(y), weights) == expected
+    with pytest.raises(ValueError, match="inconsistent numbers"):
+        model.score(x, y[:-1])

@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from deltarule import BadInput, MLPClassifier, MLPRegressor, PopulationSearchCV, RunFailed
+from deltarule.estimators.search import Task
 from deltarule.sweeps.store import Store
 
 pytestmark = [
@@ -55,6 +56,16 @@ def test_numbers_and_shapes() -> None:
     np.testing.assert_array_equal(search.classes_, [0, 1])
     assert search.score(X, Y) == search.best_estimator_.score(X, Y)
     assert isinstance(search.best_estimator_, MLPClassifier)
+
+
+def test_values_that_are_equal_but_not_the_same_are_fits_of_their_own() -> None:
+    """1 and True and 1.0 are equal in Python; of lists and functions the contents count."""
+    task = Task(MLPClassifier(), X, Y, {})
+    values = [1, 1.0, True, "1", None, "None", np.float64(1), (1,), [1], {"a": 1}, {"a": 2}]
+    keys = {task.key({"x": value}, np.arange(3)) for value in values}
+    assert len(keys) == len(values)
+    assert task.key({"a": 1, "b": [2]}, np.arange(3)) == task.key({"b": [2], "a": 1}, np.arange(3, dtype=np.int32))
+    assert task.key({"a": 1}, np.arange(3)) != task.key({"a": 1}, np.arange(4))
 
 
 def test_a_pipeline_over_a_data_frame() -> None:

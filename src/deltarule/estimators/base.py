@@ -6,6 +6,7 @@ K members · N rows · D features · C outputs
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from deltarule.errors import BadInput
 from deltarule.estimators import settings
 from deltarule.estimators.prediction import outputs_of
-from deltarule.estimators.records import Epoch, Plan, Rows, curve, plain, with_weight
+from deltarule.estimators.records import CheckedRows, Epoch, Plan, Rows, curve, plain, with_weight
 from deltarule.estimators.settings import Architecture
 from deltarule.maths import random
 from deltarule.maths.network import flatten, views
@@ -98,16 +99,31 @@ class BaseMLP(BaseEstimator):
         self._conclude(plan, run)
 
     def _ready(
-        self, X: Any, y: Any, sample_weight: Any, eval_set: Any = None, incremental: bool = False
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        eval_set: Any = None,
+        incremental: bool = False,
+        checked: CheckedRows | None = None,
     ) -> tuple[Rows, np.random.RandomState, bool]:
-        """Check everything that is given; returned are the rows, the generator, and whether the fit begins anew."""
+        """Check everything that is given; returned are the rows, the generator, and whether the fit begins anew.
+
+        Parameters: `checked`, what another model has found of the very same X and y.
+        """
         self._check_parameters(eval_set, incremental)
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-        X, y = self._validated(X, y, reset=first)
+        if checked is None:
+            X, y = self._validated(X, y, reset=first)
+        else:
+            X, y = checked.X, checked.y
+            for name, value in checked.learned.items():
+                setattr(self, name, value)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
         weights = self._weights_of(y, sample_weight)
-        self._learn(y, weights, X.dtype, first, incremental)
+        if checked is None or not checked.targets_learned:
+            self._learn(y, weights, X.dtype, first, incremental)
         rows = with_weight(Rows(X, self._targets(y, X.dtype), weights))
         self._shape(rows, first)
         if first and not incremental:
@@ -144,6 +160,25 @@ class BaseMLP(BaseEstimator):
         return (X.toarray() if sparse.issparse(X) else X), y
 
     _y_checks: dict[str, Any] = {}
+
+    def _checked_rows(self, X: Any, y: Any) -> CheckedRows:
+        """Rows that were checked, with what a model learns of them: for all that are to be fitted to the same."""
+        X, y = self._validated(X, y, reset=True)
+        names = ("n_features_in_", "feature_names_in_", *self._learned_of_y)
+        if self._learned_of_y:
+            self._learn_targets(y, None, X.dtype)
+        learned = {name: getattr(self, name) for name in names if hasattr(self, name)}
+        return CheckedRows(X, y, learned, bool(self._learned_of_y))
+
+    _learned_of_y: tuple[str, ...] = ()
+    """What `_learn_targets` finds where it looks at nothing but the targets."""
+
+    @classmethod
+    @cache
+    def _get_param_names(cls) -> list[str]:
+        """As scikit-learn finds them, which takes longer than much of what it is asked for."""
+        names: list[str] = super()._get_param_names()
+        return names
 
     @staticmethod
     def _one_column(y: Any) -> Any:

@@ -183,15 +183,35 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         with np.errstate(divide="ignore"):  # the logarithm of 0 is −∞, as it should be
             return np.log(self.predict_proba(X))
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """The accuracy on rows X [N, D] with the classes y [N]; of labels [N, C] the share of rows where all are right.
+
+        Parameters: `X`, `y`; `sample_weight`, weights of the rows [N].
+        Returns: between 0 and 1.
+        """
+        classes = type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biu"
+        if (
+            classes
+            and sample_weight is None
+            and self._is_plain(X)
+            and len(X) == len(y)
+            and not getattr(self, "_labels", True)
+        ):
+            return float((self.predict(X) == y).mean())  # there is nothing to check, which takes longer than to answer
+        return float(super().score(X, y, sample_weight))
+
     # --- what targets mean ---
 
     def _learn_targets(self, y: Any, weights: Floats | None, dtype: Any) -> None:
-        check_classification_targets(y)
         kind = type_of_target(y, input_name="y")
+        if kind not in ("binary", "multiclass", "multilabel-indicator"):
+            check_classification_targets(y)
         if kind == "multiclass-multioutput":
             raise ValueError("y has several columns of several classes each; give one column, or labels as 0 and 1.")
         self._labels = kind == "multilabel-indicator"
         self.classes_ = np.arange(y.shape[1]) if self._labels else np.unique(y)
+
+    _learned_of_y = ("classes_", "_labels")
 
     def _note_classes(self, y: Any, classes: Any) -> None:
         """Take the classes of the first partial_fit, and hold later ones to them."""

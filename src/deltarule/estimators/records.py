@@ -26,6 +26,19 @@ class Rows(NamedTuple):
         return Rows(self.x[chosen], self.y[chosen], None if self.w is None else self.w[chosen])
 
 
+@dataclass(frozen=True, eq=False)
+class CheckedRows:
+    """Features X [N, D] and targets that were checked, and the attributes that this has given a model, by name.
+
+    targets_learned   whether what the targets mean is among these
+    """
+
+    X: Floats
+    y: Any
+    learned: dict[str, Any]
+    targets_learned: bool
+
+
 @dataclass(frozen=True)
 class Epoch:
     """An epoch that has just ended, as callbacks see it; of several members the mean.

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import hashlib
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +23,9 @@ from deltarule.estimators.population import Part, fit_together
 from deltarule.estimators.records import Plan
 from deltarule.problem.problem import Floats, Integers
 from deltarule.sweeps.store import Store
+
+PLAIN = (bool, int, float, str, type(None))
+"""Types of values whose text tells them from others: for anything else there is joblib's hash, which takes longer."""
 
 
 class PopulationSearchCV(GridSearchCV):
@@ -219,12 +223,12 @@ class Task:
         seconds = np.zeros((len(candidates), len(splits)))
         waiting: list[Waiting] = []
         for fold, (rows, _) in enumerate(splits):
-            prepared: dict[str, Any] = {}
+            prepared: dict[Any, Any] = {}
             for place, candidate in enumerate(candidates):
                 started, key = time.perf_counter(), self.key(candidate, rows)
                 try:
                     self.fits[key], model, given = self._prepared(candidate, rows, prepared)
-                    one = self._begun(model, given, key, (place, fold))
+                    one = self._begun(model, given, key, (place, fold), prepared)
                 except Exception as error:  # the search decides what becomes of a fit that fails
                     self.fits[key] = error
                 else:
@@ -234,14 +238,28 @@ class Task:
         self._fit_alone([one for one in waiting if one.alone], seconds)
         self.seconds.append(seconds)
 
-    def _begun(self, model: BaseMLP, given: tuple[Any, Any, Any], key: str, place: tuple[int, int]) -> "Waiting | None":
-        """A fit that is to be made; None for one that is made at once, because it cannot be trained among others."""
+    def _begun(
+        self,
+        model: BaseMLP,
+        given: tuple[Any, Any, Any],
+        key: str,
+        place: tuple[int, int],
+        prepared: dict[Any, Any],
+    ) -> "Waiting | None":
+        """A fit that is to be made; None for one that is made at once, because it cannot be trained among others.
+
+        The rows of a fold are checked once for all candidates that see the same: that is in `prepared`.
+        """
         X, y, weights = given
         alone = bool(model.callbacks or model.verbose or model._solver == "lbfgs")
         if alone and (self.kept is None or model.callbacks):  # what callbacks do, no store can know
             model.fit(X, y, sample_weight=weights)
             return None
-        return Waiting(model, model._plan(*model._ready(X, y, weights)), given, alone, key, place)
+        same = type(model), id(X)
+        if same not in prepared:
+            prepared[same] = model._checked_rows(X, y)
+        ready = model._ready(X, y, weights, checked=prepared[same])
+        return Waiting(model, model._plan(*ready), given, alone, key, place)
 
     def _looked_up(self, one: "Waiting", configuration: int, folds: int) -> "Waiting":
         """The same, with what the store knows of it."""
@@ -298,8 +316,10 @@ class Task:
         """The estimator of a fit, its network, and the features, targets and weights that this is to learn from."""
         estimator = clone(self.estimator).set_params(**clone(candidate, safe=False))
         model = estimator[-1] if self.prefix else estimator
-        X, y = _safe_indexing(self.X, rows), _safe_indexing(self.y, rows)
-        weights = None if self.weights is None else _safe_indexing(self.weights, rows)
+        if "rows" not in prepared:
+            given = self.X, self.y, self.weights
+            prepared["rows"] = [None if one is None else rows_of(one, rows) for one in given]
+        X, y, weights = prepared["rows"]
         if self.prefix:
             key = joblib.hash({name: one for name, one in candidate.items() if not name.startswith(self.prefix)})
             if key not in prepared:
@@ -311,7 +331,15 @@ class Task:
 
     def key(self, candidate: dict[str, Any], rows: Integers) -> str:
         """What tells a fit from all others."""
-        return f"{joblib.hash(candidate)} {joblib.hash(np.asarray(rows, np.int64))}"
+        told = [f"{name}={one!r}" for name, one in sorted(candidate.items()) if isinstance(one, PLAIN)]
+        others = {name: one for name, one in candidate.items() if not isinstance(one, PLAIN)}
+        seen = hashlib.sha256(np.asarray(rows, np.int64).tobytes()).hexdigest()
+        return " ".join([*told, joblib.hash(others) if others else "", seen])
+
+
+def rows_of(data: Any, rows: Integers) -> Any:
+    """Some rows of anything that scikit-learn takes; of an array without a search for what it might be."""
+    return data[rows] if type(data) is np.ndarray else _safe_indexing(data, rows)
 
 
 class LookedUp(BaseEstimator):
@@ -346,7 +374,7 @@ class LookedUp(BaseEstimator):
             raise found
         if found is None:
             found = clone(self.estimator).set_params(**clone(self.candidate, safe=False))
-            found.fit(_safe_indexing(self.task.X, rows), y, **parameters)
+            found.fit(rows_of(self.task.X, rows), y, **parameters)
         self.fitted = found
         return self
 
@@ -358,13 +386,13 @@ class LookedUp(BaseEstimator):
     def score(self, rows: Integers, y: Any, sample_weight: Any = None) -> Any:
         """The estimator's own score."""
         given = {} if sample_weight is None else {"sample_weight": sample_weight}
-        return self.fitted.score(_safe_indexing(self.task.X, rows), y, **given)
+        return self.fitted.score(rows_of(self.task.X, rows), y, **given)
 
     def predict(self, rows: Integers) -> Any:
         """The estimator's answers."""
-        return self.fitted.predict(_safe_indexing(self.task.X, rows))
+        return self.fitted.predict(rows_of(self.task.X, rows))
 
     @available_if(lambda self: hasattr(self.estimator, "predict_proba"))
     def predict_proba(self, rows: Integers) -> Any:
         """The estimator's probabilities."""
-        return self.fitted.predict_proba(_safe_indexing(self.task.X, rows))
+        return self.fitted.predict_proba(rows_of(self.task.X, rows))

@@ -5,6 +5,7 @@ seed [K]   fan_in D, fan_out H   →   W [K, D, H] float64
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import sqrt
 from types import MappingProxyType
 
@@ -12,6 +13,11 @@ import numpy as np
 
 from deltarule.maths import random
 from deltarule.maths.elementary import Array
+
+
+@lru_cache(maxsize=4)  # one network after another of the same seed, as in a search: drawing takes longer than the rest
+def _uniform(seed: tuple[int, ...], purpose: int, count: int) -> Array:
+    return random.uniform(np.array(seed, np.uint64), purpose, count)
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class Initializer:
         spread = self.spread(fan_in, fan_out, **self.parameters)
         if self.law == "constant":
             return np.full((len(seed), count), spread)
-        u = random.uniform(seed, purpose, count)
+        u = _uniform(tuple(seed.tolist()), purpose, count) if len(seed) == 1 else random.uniform(seed, purpose, count)
         if self.law == "uniform":
             return spread * (2 * u - 1)
         if self.law == "positive":
