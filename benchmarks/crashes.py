@@ -365,9 +365,11 @@ class Watch:
         self.wrong += [f"{what}: {name} is another one" for name in done if done[name] != trial.expected.get(name)]
         return done
 
-    def heard(self, what: str, folder: Path, status: int, allowed: tuple[int, ...]) -> None:
+    def heard(self, what: str, folder: Path, status: int, allowed: tuple[int, ...], room: int = -1) -> None:
         """Look at how a command ended that was not killed."""
         said = (folder / "said").read_text(encoding="utf-8")
+        if len(said.encode()) == room:  # what was said found no more room than any other file
+            return
         last = ([line for line in said.splitlines() if line.startswith("deltarule: ")] or [said[-200:]])[-1]
         if status not in allowed:
             self.wrong.append(f"{what}: it ended with status {status}: {last}")
@@ -436,7 +438,7 @@ def no_room(trial: Trial, chance: random.Random, watch: Watch) -> bool:
     status = ended(trial.start(limit=None if trial.is_mounted else room))
     if trial.is_mounted:
         set_disk(trial.out, f"size={ROOMY}")
-    watch.heard(f"{trial.name} no_room", trial.folder, status, (0, 1))
+    watch.heard(f"{trial.name} no_room", trial.folder, status, (0, 1), -1 if trial.is_mounted else room)
     return status == 1
 
 

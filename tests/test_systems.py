@@ -243,6 +243,32 @@ def test_what_is_to_be_ignored_is_ignored(monkeypatch):
             signal.signal(number, handler)
 
 
+def test_an_end_that_comes_while_an_object_is_freed_is_not_forgotten(capsys):
+    class Freed:
+        def __del__(self):
+            raise KeyboardInterrupt  # as a signal does that comes then: Python prints it, and goes on
+
+    before = sys.unraisablehook
+    with systems.endings_as_ctrl_c(), pytest.raises(KeyboardInterrupt):
+        Freed()
+        time.sleep(60)
+    assert sys.unraisablehook is before
+    assert capsys.readouterr().err == ""
+
+
+def test_what_else_cannot_be_raised_is_told_as_ever(capsys, monkeypatch):
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+
+    class Freed:
+        def __del__(self):
+            raise ValueError("this")
+
+    with systems.endings_as_ctrl_c():
+        Freed()
+    assert [one.exc_type for one in told] == [ValueError]
+
+
 def test_in_another_thread_signals_are_left_alone():
     before, during = signal.getsignal(signal.SIGTERM), []
 

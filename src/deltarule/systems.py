@@ -1,6 +1,7 @@
 """What Linux, macOS and Windows do differently: each difference behind one function, which tests can call for another
 system than theirs."""
 
+import _thread
 import ntpath
 import os
 import re
@@ -9,10 +10,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePath
 from types import FrameType
+from typing import Any
 from urllib.parse import quote
 
 WINDOWS = os.name == "nt"
@@ -135,13 +138,37 @@ def endings_as_ctrl_c() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # signals reach the main thread alone
         return
+    told = sys.unraisablehook
+    sys.unraisablehook = partial(_unraisable, told)
     known = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
     taken = {number: signal.signal(number, end) for number in known if signal.getsignal(number) == signal.SIG_DFL}
     try:
         yield
     finally:
+        sys.unraisablehook = told
         for number, before in taken.items():
             signal.signal(number, before)
+
+
+AGAIN_SECONDS = 0.02
+
+
+def _unraisable(told: Callable[[Any], Any], what: Any) -> None:
+    """Ask once more for an end that came where Python can raise nothing, as while it frees an object, and forgot it."""
+    if what.exc_type is not KeyboardInterrupt:
+        told(what)
+        return
+    again = threading.Timer(AGAIN_SECONDS, _interrupt)
+    again.daemon = True
+    again.start()
+
+
+def _interrupt() -> None:
+    if WINDOWS:  # where it wakes a main thread that sleeps; elsewhere only a signal does
+        _thread.interrupt_main()
+    else:
+        is_ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM if is_ignored else signal.SIGINT)
 
 
 def end_with(parent: int) -> None:

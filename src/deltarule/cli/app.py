@@ -31,6 +31,9 @@ from deltarule.cli import (
 from deltarule.cli.common import kept
 from deltarule.errors import DISK_TROUBLE, FREE_SPACE, BadInput, DeltaruleError, RunFailed, is_out_of_memory
 
+INTERRUPTED = "interrupted as it began or ended, with every file whole; start it again"
+"""Outside of a command: a command knows what is kept."""
+
 
 def _told_when_it_ends_early(command: Callable[..., int | None]) -> Callable[..., int | None]:
     """A command that says, where Ctrl-C ends it at once or memory runs out, what is left of it and how to go on."""
@@ -91,7 +94,7 @@ def main() -> None:
     except Exception as error:
         status = _told(error)
     except KeyboardInterrupt:
-        print("deltarule: interrupted", file=sys.stderr)
+        print(f"deltarule: {INTERRUPTED}", file=sys.stderr)
         status = 1
     sys.exit(status)
 
@@ -102,7 +105,7 @@ def _told(error: Exception) -> int:
         print(f"deltarule: {error}", file=sys.stderr)
         return 2 if isinstance(error, BadInput) else 1
     if isinstance(error, typer.Abort):
-        print("deltarule: interrupted", file=sys.stderr)
+        print(f"deltarule: {INTERRUPTED}", file=sys.stderr)
         return 1
     if hasattr(error, "format_message"):  # a wrong option or argument; Typer has a base class for these, without a name
         context = getattr(error, "ctx", None)
