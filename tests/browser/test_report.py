@@ -191,6 +191,17 @@ def test_a_phone_shows_claims_with_their_verdicts_and_shares(opened):
         assert box["x"] + box["width"] <= NARROW["width"], "without moving the table"
 
 
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_what_agrees_and_what_does_not_is_read_without_moving_it(opened, viewport):
+    """Beside one another where there is room, as cards on a phone; to a screen reader it stays a table."""
+    page, _ = opened(viewport)
+    table = page.locator("table.cards")
+    assert table.evaluate("one => one.parentElement.scrollWidth <= one.parentElement.clientWidth")
+    assert table.get_by_role("row").count() == (5 if viewport == WIDE else 4)
+    told = table.get_by_role("row").filter(has_text="encoder-10").get_by_role("cell").all_inner_texts()
+    assert told[0] == "It learns encoder-10." and "disagrees" in told[-1] and "Control: as told" in told[-1]
+
+
 def test_the_slider_goes_through_the_training(opened):
     page, complaints = opened()
     box = page.locator(".through", has=page.locator("canvas"))

@@ -26,6 +26,7 @@ ODD = ["$x", "$y$", "_hidden", "W" * 200, "a\nb", "", "<b>", "\x1b[31mred\x1b[0m
 @settings(max_examples=10)
 @given(st.integers(1, 8), st.integers(1, 60), st.lists(names, min_size=8, max_size=8))
 @example(8, 60, ODD)
+@example(1, 1, [" "] * 8)
 def test_true_stands_beside_predicted(classes, rows, given_names):
     random = np.random.default_rng(rows)
     x, labels, predicted = random.normal(size=(rows, 2)), *random.integers(0, classes, (2, rows))

@@ -66,6 +66,7 @@ def lr_range(
     record = {
         "study": recipe.name,
         "experiment": recipe.experiment,
+        "settings": recipe.settings,
         "data": dataset.name,
         "members": len(tested.suggested),
         "suggested": float(np.median(found)) if len(found) else None,

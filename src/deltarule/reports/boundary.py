@@ -56,7 +56,7 @@ def decision_boundary(
     >>> model = MLPClassifier(solver="lbfgs", random_state=0).fit(x, y)
     >>> figure = decision_boundary(model, x, y, features=(2, 3), held={0: 6.0})
     >>> figure.axes[0].get_xlabel(), figure.get_supxlabel().split(". ")[1]
-    ('x2', 'Held: x0 at 6, x1 at 3.')
+    ('x2', 'Held: x0 at 6, x1 at 3')
     """
     frame = _frame(x, names)
     asked, answers = _asked(model), np.asarray(labels)

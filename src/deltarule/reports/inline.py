@@ -31,6 +31,7 @@ OWN_FAMILY = re.compile(r"font-family: [^;]*;? ?")
 FONT = re.compile(r"font: (?:(bold|\d+) )?([\d.]+px) [^;]*")
 PLACES = ("d", "x", "y", "width", "height", "transform", "points")
 DECIMALS = re.compile(r"-?\d+\.\d{3,}(?!\d*e)")
+TITLE_END = re.compile(r"(?<=[.?]) ")
 REFERENCE = re.compile(r"#([\w-]+)")
 
 
@@ -68,7 +69,8 @@ def part(figure: "Figure", id: str, table: list[list[str]] | None = None) -> Par
         svg = _svg(figure, id)
         hover = [found for axes in figure.axes if (found := _hover(figure, axes))["curves"]]
     alt = alt_text(figure)
-    return Part(id, alt.split(". ")[0].rstrip("."), svg, alt, hover, _table(figure) if table is None else table)
+    title = TITLE_END.split(alt)[0].rstrip(".")
+    return Part(id, title, svg, alt, hover, _table(figure) if table is None else table)
 
 
 class Parts:

@@ -156,7 +156,7 @@ def _data(record: Any) -> str:
 
 
 def _share(share: float) -> str:
-    return f"{100 * share:.3g} %"
+    return f"{100 * share:.3g}\N{NO-BREAK SPACE}%"
 
 
 def _cell(value: float) -> str:

@@ -73,8 +73,8 @@ def true_and_predicted(
                     _boundary(sheet, plane)
             for label in range(count):
                 _points(sheet, x[answers == label], names[label], label, listed=not is_predicted)
-            sheet.axes.set_xlabel(wrapped(features[0] or "x0", 14))
-            sheet.y_label(features[1] or "x1")
+            sheet.axes.set_xlabel(wrapped(features[0].strip() or "x0", 14))
+            sheet.y_label(features[1].strip() or "x1")
             sheet.row += 1
         sheet.row = 1
         if not right.all():
@@ -87,7 +87,7 @@ def true_and_predicted(
         if plane is not None:
             sheet.say("Shaded: what the model answers between them; the line is the decision boundary.")
         if plane is not None and plane.held:
-            sheet.note(_held(plane.held))
+            sheet.note(f"{_held(plane.held)} The rows are answered with their own values.")
             sheet.say(_held(plane.held))
         return sheet.finished("class")
 
@@ -309,8 +309,9 @@ def top_and_bottom(columns: Sequence[str], rows: Sequence[Sequence[str]], *, ran
         axes.grid(False)
         axes.set_xlabel(f"settings, and {ranked} last" if columns[-1] == ranked else "settings and scores")
         sheet.y_label("rank")
-        sheet.say(f"First: {', '.join(f'{name} {cell}' for name, cell in zip(columns, rows[0], strict=True))}.")
-        sheet.say(f"Last: {', '.join(f'{name} {cell}' for name, cell in zip(columns, rows[-1], strict=True))}.")
+        for which, cells_of in (("First", rows[0]), ("Last", rows[-1])):
+            told = (f"{name} {cell}" for name, cell in zip(columns, cells_of, strict=True) if cell)
+            sheet.say(f"{which}: {', '.join(told)}.")
         return sheet.finished()
 
 

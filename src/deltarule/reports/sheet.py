@@ -169,7 +169,7 @@ class Sheet:
 
     def finished(self, legend_title: str = "") -> "Figure":
         """Set the legend beside the axes and the notes below, where they can hide nothing."""
-        told = " ".join([f"{self.title}.", *(self.said or _curves_told(self.figure))])
+        told = " ".join([_sentence(self.title), *(self.said or _curves_told(self.figure))])
         self.figure.set_label(" ".join(visible(told).split()))
         names = [wrapped(name, 26) for _, name in self.entries]
         if names:
@@ -203,6 +203,10 @@ def name_of(line: "Line2D") -> str:
     """What a curve is called, empty where it needs no name."""
     label = str(line.get_label())
     return "" if label.startswith("_") else label.strip().replace(r"\$", "$")
+
+
+def _sentence(title: str) -> str:
+    return title if title.endswith("?") else f"{title}."
 
 
 def _curves_told(figure: "Figure") -> list[str]:

@@ -30,7 +30,8 @@ def variants_block(study: str, variants: Sequence[Variant], id: str) -> Block:
 
 def _draw(drawn: Parts, compared: Comparison) -> None:
     """The curves, the updates until all is learned, the share that learns it, and the time it takes."""
-    name, variants = _named(compared.key), compared.variants
+    name = _named(compared.key)
+    variants = {value.replace("_", " "): one for value, one in compared.variants.items()}
     if compared.key not in OTHER_OBJECTIVE:
         curves = {value: (one.looks, one.curve) for value, one in variants.items() if np.isfinite(one.curve).any()}
         if len(curves) > 1:
@@ -67,12 +68,13 @@ def _table(variants: Sequence[Variant]) -> list[list[str]]:
 def _cells(one: Variant) -> list[str]:
     converged = np.isfinite(one.converged)
     accuracy = one.accuracy[np.isfinite(one.accuracy)]
+    objective = float(np.median(np.where(np.isfinite(one.objective), one.objective, np.inf)))
     return [
         f"{len(one.steps):,}",
         f"{np.median(one.steps):,.0f}",
         f"{converged.mean():.1%}".replace("%", " %"),
         f"{np.median(one.converged[converged]):,.0f}" if converged.any() else "",
-        f"{np.median(one.objective):.4g}",
+        f"{objective:.4g}" if np.isfinite(objective) else "diverged",
         f"{np.median(accuracy):.4f}" if len(accuracy) else "",
         f"{one.seconds:.3g}",
     ]

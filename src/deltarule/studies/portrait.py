@@ -258,6 +258,7 @@ def images_of_sweep(table: Sweep) -> list[WeightImages]:
         if not shape:
             continue
         name = ", ".join(f"{_short(key)} {words[key][place]}" for key in differing) or "as it is"
+        name += " (diverged)" if row["status"] == "diverged" else ""
         initial = _as_pictures(_began(configuration, network, row["seed"]), shape)
         alike = next((one for one in found if np.array_equal(one.initial, initial)), None)
         if alike is None:

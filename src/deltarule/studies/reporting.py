@@ -226,15 +226,20 @@ def _why(run: Mapping[str, Any]) -> list[str]:
 
 
 def _command(run: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
-    is_bundled = run["study"] in {name for name, _, _ in bundled()}
-    words = ["deltarule", "run", run["study"] if is_bundled else f"{run['study']}.toml"]
-    if run["experiment"]:
-        words += ["--experiment", run["experiment"]]
     own: dict[str, Any] = {one["name"]: one["set"] for one in recipe["experiments"]}.get(run["experiment"], {})
-    for key, value in recipe["settings"].items():
-        if key not in own or own[key] != value:
-            words += ["--set", f"{key}={as_toml(value)}"]
-    return shlex.join([*words, "--engine", run["engine"]])
+    settings = {key: value for key, value in recipe["settings"].items() if key not in own or own[key] != value}
+    return shlex.join(["deltarule", "run", *_study_words(run), *_set_words(settings), "--engine", run["engine"]])
+
+
+def _study_words(record: Mapping[str, Any]) -> list[str]:
+    """A study, and which of its experiments, as commands take them."""
+    is_bundled = record["study"] in {name for name, _, _ in bundled()}
+    name = record["study"] if is_bundled else f"{record['study']}.toml"
+    return [name, "--experiment", record["experiment"]] if record["experiment"] else [name]
+
+
+def _set_words(settings: Mapping[str, Any]) -> list[str]:
+    return [word for key, value in settings.items() for word in ("--set", f"{key}={as_toml(value)}")]
 
 
 def _draw_curves(drawn: Parts, curves: figures.Curves) -> None:
@@ -426,9 +431,17 @@ def _range(place: Path, id: str) -> Made:
     if record["suggested"] is not None:
         suggested = f"{record['suggested']:.3g}"
     facts = [("data", str(record["data"])), ("networks", f"{record['members']:,}"), ("suggested rate", suggested)]
+    commands = [_range_command(record, tested)] if "settings" in record else []
     return str(record["study"]), Block(
-        id, f"Learning-rate range test of {record['study']}", facts=facts, figures=drawn.all
+        id, f"Learning-rate range test of {record['study']}", facts=facts, commands=commands, figures=drawn.all
     )
+
+
+def _range_command(record: Mapping[str, Any], tested: RangeTest) -> str:
+    words = ["lr-range", *_study_words(record), *_set_words(record["settings"])]
+    words += ["--from", f"{tested.rates[0]:g}", "--to", f"{tested.rates[-1]:g}", "--steps", str(len(tested.rates))]
+    linear = ["--linear"] if np.allclose(np.diff(tested.rates), tested.rates[1] - tested.rates[0]) else []
+    return shlex.join(["deltarule", *words, *linear])
 
 
 def _variants(place: Path, id: str) -> Made:

@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.errors import BadInput
+from deltarule.files import read_json
 from deltarule.reports import network_figures, score_figures, sweep_figures
 from deltarule.reports.inline import Parts
 from deltarule.reports.report import Block
 from deltarule.stats.effects import Effects, Ranking, effects, ranking, said
 from deltarule.studies.comparing import TIMED
 from deltarule.studies.portrait import images_of_sweep
+from deltarule.studies.recipes import bundled
 from deltarule.sweeps.result import PARTS, Sweep, load_sweep
 
 MOST_LISTED = 50
@@ -38,7 +41,7 @@ def sweep_block(place: Path, id: str) -> tuple[str, Block]:
         times = _times_by_weights(table)
         facts = [
             ("rows", f"{len(table):,}, {table.diverged:,} of them diverged"),
-            ("configurations", f"{len(settings):,}, over {scores.shape[1]:,} folds and seeds"),
+            ("configurations", f"{len(settings):,}, {_blocks(scores.shape[1])}"),
             ("ranked by", f"mean {quantity}"),
         ]
         notes = [f"{note}." for note in table.notes]
@@ -57,11 +60,25 @@ def sweep_block(place: Path, id: str) -> tuple[str, Block]:
         id=id,
         title=f"Sweep of {study}: {place.resolve().name}",
         facts=facts,
-        commands=[shlex.join(["deltarule", "sweep", "--table", place.resolve().name])],
+        commands=_commands(study, place),
         figures=drawn.all,
         notes=notes,
     )
     return study, block
+
+
+def _blocks(count: int) -> str:
+    return "each trained once" if count == 1 else f"over {count:,} folds and seeds"
+
+
+def _commands(study: str, place: Path) -> list[str]:
+    """What prints the table, and where a study's claims asked for the sweep, what does all of it again."""
+    told = [shlex.join(["deltarule", "sweep", "--table", place.resolve().name])]
+    if study in {name for name, _, _ in bundled()}:
+        with contextlib.suppress(BadInput, LookupError, TypeError):  # claims that cannot be read are told of elsewhere
+            seeds = read_json(place.parent / "claims.json")["seeds"]
+            told.insert(0, shlex.join(["deltarule", "claims", study, "--seeds", str(seeds)]))
+    return told
 
 
 def _draw_sweep(
@@ -69,7 +86,7 @@ def _draw_sweep(
 ) -> None:
     """Which configurations are best, whether that is more than noise, and which parameter matters."""
     ranked, found = ranking(scores), effects(settings, scores)
-    columns, rows = _ranked_rows(settings, ranked, others)
+    columns, rows = _filled(*_ranked_rows(settings, ranked, others))
     drawn.add(score_figures.top_and_bottom(columns, rows, ranked="mean"), [columns, *_ends(rows)])
     if len(settings) > 1:
         drawn.add(sweep_figures.ranking_with_intervals(settings, ranked, quantity=quantity), [])
@@ -92,6 +109,12 @@ def _ranked_rows(
         for place, row in zip(ranked.place.tolist(), numbers, strict=True)
     ]
     return columns, rows
+
+
+def _filled(columns: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    """The columns in which some row has something: of a single seed there are no intervals."""
+    places = [place for place in range(len(columns)) if any(row[place] for row in rows)]
+    return [columns[place] for place in places], [[row[place] for place in places] for row in rows]
 
 
 def _means(scores: Any) -> Any:
