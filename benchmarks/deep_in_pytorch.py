@@ -1,6 +1,6 @@
 """The deeper networks of the study cifar in plain PyTorch, beside ours: from the same weights, with the same batches.
 
-    python benchmarks/deep_in_pytorch.py --data DIR [--epochs 10] [--out FILE]
+    python benchmarks/deep_in_pytorch.py --data DIR [--epochs 10] [--only NAME …] [--out FILE]
 
 Of each of the 36 networks one member (seed 0) is trained by our engine, and its untrained copy by PyTorch's own
 modules, autograd and Adam. At first the two are the same but for rounding, which in float32 drives them apart, as it
@@ -98,14 +98,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", help="the folder of the data files")
     parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--only", nargs="+", metavar="NAME", help='"2 layers, relu, without batch norm" and so on')
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     recipe = with_settings(with_experiment(load_recipe("cifar"), "framework"), {"run.seeds": 1})
     dataset = dataset_of(recipe, given.data)
     found: dict[str, dict[str, Any]] = {}
-    for depth, norm, kind in DEEP:
-        problem = problem_of(with_settings(recipe, deep_settings(depth, norm, kind)), dataset)
-        name = f"{depth} layers, {kind}, {'with' if norm else 'without'} batch norm"
+    named = {
+        f"{depth} layers, {kind}, {'with' if norm else 'without'} batch norm": (depth, norm, kind)
+        for depth, norm, kind in DEEP
+    }
+    for name in given.only or named:
+        problem = problem_of(with_settings(recipe, deep_settings(*named[name])), dataset)
         found[name] = one = compared(problem, dataset, given.epochs)
         told = f"ours {one['ours']:.3f}  PyTorch {one['pytorch']:.3f}  apart at first {one['apart_at_first']:.0e}"
         print(f"{name:45} {told}", flush=True)
