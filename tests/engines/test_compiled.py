@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from llvmlite.binding import get_host_cpu_features
 
-from deltarule.engines.compiled import blas, cache, matrices
-from deltarule.engines.compiled.engine import CompiledEngine, blocks, reason_against
-from deltarule.engines.compiled.kernel import Shape, not_compilable, program
+from deltarule.engines.compiled import blas, cache, kernel, matrices
+from deltarule.engines.compiled.engine import CompiledEngine, blocks, reason_against, sharing
+from deltarule.engines.compiled.kernel import Shape, is_tiled, not_compilable, program
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.maths.losses import LOSSES
 from deltarule.maths.optimizers import OPTIMIZERS
@@ -282,6 +282,53 @@ def test_threads_and_the_size_of_blocks_change_nothing():
     for chosen in (np.arange(3), np.arange(17), np.arange(40, 150)):
         some, _ = CompiledEngine().advance(problem, initial_state(problem).take(chosen), 20)
         assert np.array_equal(some.theta, one.theta[chosen])
+
+
+def of_folds(network, loss, **given):
+    """Members on three sets of rows, 27 + 6 + 3 of them, as the folds of a search are; their products go in tiles.
+
+    Blocks of 24 rows and one of 5 make a batch of 29, whose share of the loss is no power of two; the last has 19.
+    """
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(60, 9)), rng.uniform(size=(60, network.outputs))
+    sets = [rng.permutation(60)[:48] for _ in range(3)]
+    rows = [sets[0]] * 27 + [sets[1]] * 6 + [sets[2]] * 3
+    settings = {"batch_size": 29, "penalty": "weight_decay", "strength": 0.01, "optimizer": "adam", **given}
+    return create_problem(network, x, y, loss=loss, rows=rows, seeds=range(36), data_seeds=[1] * 36, **settings)
+
+
+FOLDS = [
+    (Network([9, 8, 2], "softmax", "sigmoid", bias=False), "squared_error", {"weights": np.linspace(0.5, 2, 60)}),
+    (Network([9, 11, 3, 1], "tanh", "sigmoid"), "binary_cross_entropy", {"dropout": 0.2}),
+]
+
+
+@pytest.mark.parametrize(("network", "loss", "given"), FOLDS)
+def test_members_with_the_same_rows_share_products_and_keep_their_bits(network, loss, given, monkeypatch):
+    problem = of_folds(network, loss, **given)
+    start = initial_state(problem)
+    assert is_tiled(problem, own_rows=False) and not is_tiled(problem, own_rows=True)
+    assert [(len(some), own) for some, own in sharing(problem, start.members, start.members)] == [
+        *((27, False), (6, False), (3, False))
+    ]
+    one, saw = CompiledEngine(threads=1).advance(problem, start, 5)
+    two, seen = CompiledEngine(threads=2).advance(problem, start, 5)
+    assert np.array_equal(one.theta, two.theta) and np.array_equal(saw.objective, seen.objective)
+    mixed = np.array([0, 1, 27, 28, 33, 34])
+    for chosen in (np.array([3]), np.array([35]), np.arange(20, 33), mixed):
+        some, of_these = CompiledEngine().advance(problem, start.take(chosen), 5)
+        assert np.array_equal(some.theta, one.theta[chosen])
+        assert np.array_equal(of_these.objective, saw.objective[:, chosen])
+    theirs, expected = ReferenceEngine().advance(problem, start, 5)
+    assert np.abs(one.theta - theirs.theta).max() <= 1e-11
+    assert np.allclose(saw.objective, expected.objective, rtol=1e-11)
+    # Without tiles, in lanes that find their rows each for itself or all the same, the bits are these, too.
+    monkeypatch.setattr(kernel, "SMALLEST_TILED", 10_000)
+    monkeypatch.setattr("deltarule.engines.compiled.engine._known", {})
+    for chosen in (mixed, np.arange(6)):
+        some, of_these = CompiledEngine().advance(problem, start.take(chosen), 5)
+        assert np.array_equal(some.theta, one.theta[chosen])
+        assert np.array_equal(of_these.objective, saw.objective[:, chosen])
 
 
 @pytest.mark.parametrize(

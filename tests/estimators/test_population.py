@@ -53,6 +53,23 @@ def test_each_is_fitted_as_it_would_be_alone(kind: Any, common: dict[str, Any]) 
             np.testing.assert_array_equal(one.partial_fit(X, y).predict(X), other.partial_fit(X, y).predict(X))
 
 
+def test_folds_are_fitted_together_by_the_compiled_engine_and_keep_their_bits() -> None:
+    """Networks of 24 · 3 weights in their first layer, whose products all networks of a fold share."""
+    given: dict[str, Any] = {"hidden_layer_sizes": (24,), "engine": "compiled", "max_iter": 30, "tol": 1e-2}
+    folds = [slice(0, 60)] * 8 + [slice(30, 90)] * 7
+    rates = np.logspace(-3, -1, len(folds))
+    together, alone = (
+        [MLPRegressor(**given, n_iter_no_change=2, learning_rate_init=rate, random_state=0) for rate in rates]
+        for _ in range(2)
+    )
+    assert fit_together(together, plans(together, folds, NUMBERS)) == [None] * len(folds)
+    for one, other, rows in zip(together, alone, folds, strict=True):
+        other.fit(X[rows], NUMBERS[rows])
+        np.testing.assert_array_equal(one.predict(X), other.predict(X))
+        assert one.loss_curve_ == other.loss_curve_
+    assert len({one.n_iter_ for one in together}) > 3, "they end at different epochs"
+
+
 def test_weighted_rows() -> None:
     weights = np.random.default_rng(0).uniform(0.5, 2, size=90)
     together, alone = ([MLPRegressor(max_iter=3, random_state=seed) for seed in range(3)] for _ in range(2))

@@ -24,7 +24,8 @@ from deltarule.training.epochs import EpochRun, Stall, Validation, train_epochs
 PART_SECONDS = 10.0
 """About how long a part of a population is trained that is noted as a whole: whoever ends a search loses no more."""
 MANY = 32
-"""Fits with the same rows from which on they are a part by themselves: where all see the same, an update takes less."""
+"""Fits with the same rows from which on they are a part by themselves: where all see the same, an update of the
+reference engine takes less. The compiled engine finds out by itself who does."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +51,7 @@ def fit_together(
     Returns: what went wrong, one for each model, or None.
     """
     errors: list[Exception | None] = [None] * len(models)
-    digests = [_digest(plan.problem) for plan in plans]
+    digests = _digests([plan.problem for plan in plans])
     groups: dict[Any, list[int]] = {}
     for place, (model, plan) in enumerate(zip(models, plans, strict=True)):
         groups.setdefault(_shape(model, plan), []).append(place)
@@ -59,7 +60,7 @@ def fit_together(
         if not left:
             continue
         engine, seconds_each = _engine([plans[place] for place in places], models[places[0]])
-        for part in _parts(left, digests, seconds_each):
+        for part in _parts(left, [""] * len(plans) if engine.name == "compiled" else digests, seconds_each):
             started = time.perf_counter()
             runs = _trained(
                 [plans[place] for place in part], [digests[place] for place in part], models[part[0]], engine
@@ -172,12 +173,16 @@ def together(problems: Sequence[Problem], digests: Sequence[str]) -> Problem:
     )
 
 
-def _digest(problem: Problem) -> str:
-    """Rows and their weights, told from others by a hash."""
-    sha = hashlib.sha256()
-    for array in (problem.x, problem.y, problem.weights):
-        sha.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
-    return sha.hexdigest()
+def _digests(problems: Sequence[Problem]) -> list[str]:
+    """The rows and weights of problems, told from others by hashes; what several problems hold is read once."""
+    known: dict[int, bytes] = {}
+
+    def digest(array: np.ndarray | None) -> bytes:
+        if id(array) not in known:
+            known[id(array)] = hashlib.sha256(b"" if array is None else array.tobytes()).digest()
+        return known[id(array)]
+
+    return [b"".join(digest(array) for array in (one.x, one.y, one.weights)).hex() for one in problems]
 
 
 def _row_weights(problem: Problem) -> Floats:

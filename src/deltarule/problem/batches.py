@@ -40,6 +40,24 @@ def groups(problem: Problem, members: Integers) -> list[Integers]:
     return [np.flatnonzero(counts == count) for count in np.unique(counts)]
 
 
+def alike(problem: Problem, members: Integers, group: Integers) -> list[Integers]:
+    """Split a group (places in `members`, with equally many rows) by the rows that they see, and their order.
+
+    >>> from deltarule.problem.network import Network
+    >>> from deltarule.problem.create import create_problem
+    >>> problem = create_problem(Network([1, 1]), [[0], [1]], [0, 1], rows=[[0, 1], [1, 0], [0, 1]])
+    >>> [some.tolist() for some in alike(problem, np.arange(3), np.arange(3))]
+    [[0, 2], [1]]
+    """
+    kinds = problem.row_kinds[members[group]]
+    if problem.steps_per_epoch(members[group[0]]) > 1:
+        seeds = np.unique(problem.data_seeds[members[group]], return_inverse=True)[1]
+        kinds = kinds * (seeds.max() + 1) + seeds
+    order = np.argsort(kinds, kind="stable")
+    ends = np.flatnonzero(np.diff(kinds[order])) + 1
+    return [group[some] for some in np.split(order, ends)]
+
+
 def batch(problem: Problem, members: Integers, step: int) -> Batch:
     """The batch of members that have equally many rows, at an update.
 
@@ -116,6 +134,7 @@ def orders(seeds: tuple[int, ...], epoch: int, rows: int) -> Integers:
     return random.permutation(np.array(seeds, np.uint64), epoch, rows)
 
 
+@lru_cache(maxsize=2)  # for all blocks of members that are advanced together
 def orders_of_epochs(seeds: tuple[int, ...], epochs: range, rows: int) -> Integers:
     """The orders of several epochs, [epochs, seeds, rows], drawn at once: short epochs cost as much as long ones.
 

@@ -80,6 +80,14 @@ class Problem:
             table[member, : len(own)] = own
         return table
 
+    @cached_property
+    def row_kinds(self) -> Integers:
+        """Which members train on the same rows: equal numbers for those that do, [K]."""
+        if self.rows is None:
+            return np.zeros(self.members, np.int64)
+        known: dict[bytes, int] = {}
+        return np.array([known.setdefault(own.tobytes(), len(known)) for own in self.rows])
+
     def row_count(self, member: int) -> int:
         """How many rows a member trains on."""
         return int(self.row_counts[member])

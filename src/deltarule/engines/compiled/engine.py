@@ -8,6 +8,7 @@ from functools import cache, partial
 from importlib.util import find_spec
 from threading import Lock
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +17,12 @@ from deltarule.engines.base import Trace, one_blas_thread
 from deltarule.engines.compiled import matrices
 from deltarule.engines.compiled.blas import blas
 from deltarule.engines.compiled.cache import load
-from deltarule.engines.compiled.kernel import Shape, not_compilable, number_names, program, scratch
+from deltarule.engines.compiled.kernel import Shape, is_tiled, not_compilable, number_names, program, scratch
 from deltarule.engines.compiled.matrices import Members, not_fusible
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
 from deltarule.maths.random import drop_threshold, key_words
-from deltarule.problem.batches import groups, row_orders
+from deltarule.problem.batches import alike, groups, row_orders
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 
@@ -32,6 +33,8 @@ WORTH_WAKING = 2_000_000
 """Members · rows · parameters of a call from which on other threads help: about two milliseconds of work."""
 FEW = 5
 """Members up to which each goes alone: sixteen lanes take about as long as eight members one after another."""
+SCATTERED = 32
+"""Members that see other rows than the rest and that go alone, where that takes no longer than lanes."""
 
 
 class CompiledEngine:
@@ -65,17 +68,23 @@ class CompiledEngine:
             run = _remembered(problem, "large", lambda: load(matrices.program(problem)))
             large = partial(Members, run, problem, state, after, n=n, objective=objective, bad=bad)
         with one_blas_thread():
+            block = partial(_Block, problem, state, after, n=n, objective=objective, bad=bad)
             for group in groups(problem, state.members):
                 if large:
-                    self._large(large, group)
-                else:
-                    parts, lanes = blocks(problem, group, self.threads)
-                    block = partial(_Block, problem, state, after, n=n, lanes=lanes, objective=objective, bad=bad)
-                    work = n * len(group) * problem.batch_rows(state.members[group[0]]) * problem.network.parameters
-                    self._in_turn([block(places=part).advance for part in parts], wake=work > WORTH_WAKING)
+                    self._large(large, group, sharing(problem, state.members, group))
+                    continue
+                shared = sharing(problem, state.members, group)
+                shapes = [(own, *blocks(problem, some, self.threads, own)) for some, own in shared]
+                tasks = [
+                    block(places=part, shape=_shape(problem, lanes, own)).advance
+                    for own, parts, lanes in shapes
+                    for part in parts
+                ]
+                work = n * len(group) * problem.batch_rows(state.members[group[0]]) * problem.network.parameters
+                self._in_turn(tasks, wake=work > WORTH_WAKING)
         return after, Trace(objective, bad)
 
-    def _large(self, chosen: Callable[..., Members], group: Integers) -> None:
+    def _large(self, chosen: Callable[..., Members], group: Integers, shared: "list[tuple[Integers, bool]]") -> None:
         """Members of large networks: some for each thread; or all threads at one, where there are too few of them."""
         threads = min(self.threads, chosen(places=group).blocks)
         even = len(group) % self.threads == 0 or len(group) >= 4 * self.threads
@@ -85,7 +94,7 @@ class CompiledEngine:
             finally:
                 _sharing.release()
         else:
-            parts = np.array_split(group, min(self.threads, len(group)))
+            parts = [part for some, _ in shared for part in np.array_split(some, min(self.threads, len(some)))]
             self._in_turn([chosen(places=part).advance for part in parts])
 
     def _in_turn(self, tasks: list[Callable[[], None]], wake: bool = True) -> None:
@@ -113,12 +122,25 @@ class CompiledEngine:
         return (f"the compiled engine has no program for {reason}: the reference engine trains this",) if reason else ()
 
 
-def _shape(problem: Problem, lanes: int) -> Shape:
-    """What a problem's program is made for; whether lanes differ in their rows is the same for all blocks."""
-    several_orders = len(np.unique(problem.data_seeds)) > 1 and problem.steps_per_epoch(0) > 1
+def sharing(problem: Problem, members: Integers, group: Integers) -> list[tuple[Integers, bool]]:
+    """A group divided into those that see the same rows in the same order, and, marked, those too few for a block.
+
+    Where products go through tiles, a member alone is as fast as in lanes that differ in their rows: these are left to
+    the many, for whom there would be too many calls.
+    """
+    parts = alike(problem, members, group)
+    few = [part for part in parts if len(part) <= FEW]
+    found = [(part, False) for part in parts if len(part) > FEW]
+    if is_tiled(problem, own_rows=False) and sum(len(part) for part in few) <= SCATTERED:
+        return found + [(part, False) for part in few]
+    return found + ([(np.concatenate(few), len(few) > 1)] if few else [])
+
+
+def _shape(problem: Problem, lanes: int, own_rows: bool) -> Shape:
+    """What a block's program is made for, with lanes that differ in their rows or not."""
     weights = "none" if problem.weights is None else ("shared" if problem.weights.ndim == 1 else "own")
     drops = tuple(bool(rates.any()) for rates in problem.dropout.T)
-    return Shape(lanes, problem.rows is not None or several_orders, weights, drops)
+    return Shape(lanes, own_rows and lanes > 1, weights, drops)
 
 
 class _Block:
@@ -131,13 +153,13 @@ class _Block:
         after: State,
         *,
         places: Integers,
-        lanes: int,
+        shape: Shape,
         n: int,
         objective: Floats,
         bad: Integers,
     ) -> None:
         self.problem, self.state, self.after, self.places, self.n = problem, state, after, places, n
-        self.lanes, self.objective, self.bad = lanes, objective, bad
+        self.shape, self.lanes, self.objective, self.bad = shape, shape.lanes, objective, bad
         # Lanes without a member repeat the last one; what they compute is not looked at.
         self.filled = places[np.minimum(np.arange(self.lanes), len(places) - 1)]
         self.members = state.members[self.filled]
@@ -146,15 +168,14 @@ class _Block:
         """Advance the block, and put its members' results where they belong."""
         problem, state, n, lanes = self.problem, self.state, self.n, self.lanes
         size, rows = problem.batch_rows(self.members[0]), problem.row_count(self.members[0])
-        shape = _shape(problem, lanes)
-        ids, positions = self.rows(shape.own_rows)
-        run, spaces = _program(problem, shape)
+        ids, positions = self.rows()
+        run, spaces = _program(problem, self.shape, size)
         theta, *slots = (self.taken(vector) for vector in (state.theta, *_slots(problem, state)))
         objective, bad = np.zeros(n * lanes, problem.dtype), np.full(lanes, -1)
         run(
             theta,
             np.empty_like(theta),
-            *(np.empty(count * (size if lanes == 1 else lanes), dtype) for count, dtype in spaces),
+            *(np.empty(count, dtype) for count, dtype in spaces),
             *slots,
             self.numbers(),
             state.factor[self.filled],
@@ -183,13 +204,14 @@ class _Block:
         """The block's part of [K, P], as flat [P · L]."""
         return np.ascontiguousarray(vector[self.filled].T).reshape(-1)
 
-    def rows(self, own: bool) -> tuple[Integers, Integers]:
+    def rows(self) -> tuple[Integers, Integers]:
         """Which row comes when: the rows' ids and their places, [epochs, rows], or [epochs, rows · L] of their own."""
-        ids, places = row_orders(self.problem, self.members, self.state.step, self.n)
-        if own:
+        if self.shape.own_rows:
+            ids, places = row_orders(self.problem, self.members, self.state.step, self.n)
             return self._by_lane(ids), self._by_lane(places)
-        shared = np.array(places[:, 0], order="C")  # a program is compiled for arrays that can be written
-        return shared, shared
+        ids, places = row_orders(self.problem, self.members[:1], self.state.step, self.n)
+        # A program is compiled for arrays that can be written.
+        return np.array(ids[:, 0], order="C"), np.array(places[:, 0], order="C")
 
     def _by_lane(self, by_member: Integers) -> Integers:
         epochs, _, rows = by_member.shape
@@ -229,15 +251,16 @@ def _slots(problem: Problem, state: State) -> list[Floats]:
     return [state.slots[name] for name in problem.optimizer.slots]
 
 
-def blocks(problem: Problem, group: Integers, threads: int) -> tuple[list[Integers], int]:
+def blocks(problem: Problem, group: Integers, threads: int, own_rows: bool = False) -> tuple[list[Integers], int]:
     """Members divided into blocks, and how many lanes each has: 1, 16 or the most, so that programs stay few.
 
     A few members go alone, which is faster than lanes that stay empty. Else it is the lanes in which all are done
-    first: a wide block takes less for a member, narrow ones keep more threads at work.
+    first: a wide block takes less for a member, narrow ones keep more threads at work. Where products go through tiles
+    a wide one takes no less.
     """
     if len(group) <= FEW:
         return [group[k : k + 1] for k in range(len(group))], 1
-    widest = widest_block(problem)
+    widest = 16 if is_tiled(problem, own_rows) else widest_block(problem)
     needed = {lanes: -(-len(group) // lanes) for lanes in (16, widest)}
     # A block of 64 lanes was measured to take three times as long as one of 16.
     took = {lanes: -(-count // threads) * (1 + (lanes - 16) / 24) for lanes, count in needed.items()}
@@ -266,13 +289,23 @@ _known: dict[Any, Any] = {}
 
 def _remembered(problem: Problem, what: Any, make: Callable[[], Any]) -> Any:
     """What a problem's structure decides, made once: the text of a program is long, and asked for in every stretch."""
-    layers = [(one.inputs, one.units, one.bias, one.batch_norm) for one in problem.network.layers]
-    activations = [(one.activation.function, *one.activation.parameters.items()) for one in problem.network.layers]
-    key = (
-        what,
+    if problem not in _structures:
+        _structures[problem] = _structure(problem)
+    key = what, _structures[problem]
+    if key not in _known:
+        _known[key] = make()
+    return _known[key]
+
+
+_structures: "WeakKeyDictionary[Problem, Any]" = WeakKeyDictionary()
+
+
+def _structure(problem: Problem) -> tuple[Any, ...]:
+    """All that a program for a problem depends on, beside its own shape."""
+    return (
         problem.dtype,
-        *layers,
-        *activations,
+        *((one.inputs, one.units, one.bias, one.batch_norm) for one in problem.network.layers),
+        *((one.activation.function, *one.activation.parameters.items()) for one in problem.network.layers),
         (problem.loss.value, *problem.loss.parameters.items()),
         problem.reduction,
         None if problem.penalty is None else (problem.penalty.value, problem.penalty.per_sample),
@@ -282,9 +315,6 @@ def _remembered(problem: Problem, what: Any, make: Callable[[], Any]) -> Any:
         problem.schedule.rate,
         problem.schedule.per,
     )
-    if key not in _known:
-        _known[key] = make()
-    return _known[key]
 
 
 def not_compilable_of(problem: Problem) -> str:
@@ -301,11 +331,10 @@ def reason_against(problem: Problem) -> str:
     return reason
 
 
-def _program(problem: Problem, shape: Shape) -> tuple[Callable[..., Any], tuple[tuple[int, type], ...]]:
-    made: tuple[Callable[..., Any], tuple[tuple[int, type], ...]] = _remembered(
-        problem, shape, lambda: (load(program(problem, shape)), scratch(problem, shape))
-    )
-    return made
+def _program(problem: Problem, shape: Shape, size: int) -> tuple[Callable[..., Any], tuple[tuple[int, type], ...]]:
+    run: Callable[..., Any] = _remembered(problem, shape, lambda: load(program(problem, shape)))
+    spaces: tuple[tuple[int, type], ...] = _remembered(problem, (shape, size), lambda: scratch(problem, shape, size))
+    return run, spaces
 
 
 @cache

@@ -7,18 +7,18 @@ compiler sees that two rows never overlap, and turns every loop over lanes into 
 one expression inside one such loop. What is elementwise comes out of `maths`; dense, softmax and dropout are here.
 
 A block goes through a batch row by row. A member alone (L = 1) has no neighbors to fill a vector with: it goes through
-the batch layer by layer, and for what is elementwise the rows stand in the place of lanes. Every sum runs over the same
-numbers in the same order in both, so both come to the same bits.
+the batch layer by layer, and for what is elementwise the rows stand in the place of lanes. So does a block whose
+members all see the same rows: for its first layer it is one network with the units of all of them, whose products go
+through tiles. Every sum runs over the same numbers in the same order in all of these, so all come to the same bits.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from deltarule.engines.compiled.source import Formulas, NotCompilable
+from deltarule.engines.compiled.source import Formulas, NotCompilable, heads
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import CROSS_ENTROPY
 from deltarule.maths.network import Layer
@@ -27,6 +27,10 @@ from deltarule.problem.problem import Problem
 
 LARGEST_LAYER = 640
 """Weights of a layer up to which it is unrolled; beyond it, matrix products are faster than lanes anyway."""
+SMALLEST_TILED = 64
+"""Weights of the first layer from which on its products go through tiles."""
+ROWS_AT_ONCE = 24
+"""Rows that go through the layers together there: enough for tiles, few enough to stay in the nearest memory."""
 
 
 @dataclass(frozen=True)
@@ -76,18 +80,20 @@ class _Writer:
         self.problem, self.shape, self.L = problem, shape, shape.lanes
         self.alone = shape.lanes == 1
         self.own_rows = shape.own_rows and not self.alone
+        self.tiled = is_tiled(problem, self.own_rows)
+        self.layered = self.alone or self.tiled
         self.layers, self.formulas, self.out = problem.network.layers, Formulas(), _Lines()
         self.start = {entry.name: entry.start for entry in problem.network.entries}
         self.check()
         # Where each layer's values lie: pre-activations in Z, activations (dropped ones too) and own inputs in A,
-        # ∂J/∂z in E, dropout's gains in K, targets, losses and what softmax subtracts in V, and in M one row for each
-        # number that is found on the way. All but those of M are a row's own.
-        self.rows_of: dict[str, int] = dict.fromkeys("ZAEKVM", 0)
+        # ∂J/∂z in E, dropout's gains in K, targets, losses and what softmax subtracts in V, in M one row for each
+        # number that is found on the way, and the inputs of tiles in X. All but those of M are a row's own.
+        self.rows_of: dict[str, int] = dict.fromkeys("ZAEKVMX", 0)
         self.place: dict[tuple[str, int], tuple[str, int, int]] = {}
         for layer in self.layers:
             for kind, array in (("z", "Z"), ("a", "A"), ("d", "A"), ("g", "E"), ("k", "K")):
                 self.reserve(kind, layer.number, array, layer.units)
-        self.reserve("x", 0, "A", self.layers[0].inputs)
+        self.reserve("x", 0, "X" if self.tiled else "A", self.layers[0].inputs)
         self.reserve("y", 0, "V", self.layers[-1].units)
         self.reserve("v", 0, "V", self.layers[-1].units)
         self.reserve("log", 0, "V", 1)
@@ -119,6 +125,9 @@ class _Writer:
         array, start, units = self.place[kind, number]
         if self.alone and array != "M":
             return f"{kind}{number}[i * {units} + {unit or row}]"
+        if self.layered and array != "M":
+            each = f" + {unit} * {self.L}" if unit else ""
+            return f"{kind}{number}[i * {units * self.L} + {row * self.L}{each} + l]"
         offset = f" + {unit} * {self.L}" if unit else ""
         return f"{array}[{(start + row) * self.L}{offset} + l]"
 
@@ -136,20 +145,20 @@ class _Writer:
         self.out.depth -= bool(over)
 
     def every(self, kind: str, number: int = 0) -> str:
-        """A value in a loop over all units of a layer and all lanes, or all rows of a member alone."""
+        """A value in a loop over all units of a layer and all lanes, and rows where these go through it together."""
         array, start, _ = self.place[kind, number]
-        return f"{kind}{number}[j]" if self.alone else f"{array}[{start * self.L} + j]"
+        return f"{kind}{number}[j]" if self.layered else f"{array}[{start * self.L} + j]"
 
     def units(self, number: int, *lines: str) -> None:
         """A loop over all units of a layer and all lanes or rows: what is elementwise needs no other."""
-        count = self.layers[number - 1].units
-        values = f"count * {count}" if self.alone else f"{count * self.L}"
+        count = self.layers[number - 1].units * self.L
+        values = f"count * {count}" if self.layered else f"{count}"
         self.out.add(f"for j in range({values}):", *(f"    {line}" for line in lines))
 
     @contextmanager
     def rows(self, inputs: bool = False) -> Iterator[None]:
-        """What is done with each row: a loop of its own for a member alone; a block is within such a loop already."""
-        if not self.alone:
+        """What is done with each row: a loop of its own, or what is written is within such a loop already."""
+        if not self.layered:
             yield
             return
         self.out.add("for i in range(count):")
@@ -171,17 +180,18 @@ class _Writer:
         out = self.out
         slots = "".join(f", S{i}" for i in range(len(self.problem.optimizer.slots)))
         out.add(
-            f"def advance(T, G, Z, A, E, K, V, M{slots}, N, factor, x, y, w, ids, places, limits, keys, "
+            f"def advance(T, G, Z, A, E, K, V, M, X{slots}, N, factor, x, y, w, ids, places, limits, keys, "
             "first, steps, size, rows, J, bad):"
         )
         out.depth = 1
         out.add(f'"""{self.problem.network!r}, {self.L} lanes"""', "batches = (rows + size - 1) // size")
-        if self.alone:
+        if self.layered:
             # Arrays of their own, from 0 on: of an index that may be negative, which counts from the end, no vectors
             # are made.
+            room = ROWS_AT_ONCE * self.L if self.tiled else "size"
             for (kind, number), (array, start, units) in self.place.items():
-                if array != "M" and kind != "x":
-                    out.add(f"{kind}{number} = {array}[{start} * size : {start + units} * size]")
+                if array not in "MX" and kind != "x":
+                    out.add(f"{kind}{number} = {array}[{start} * {room} : {start + units} * {room}]")
         out.add("for s in range(steps):")
         out.depth = 2
         out.add(
@@ -189,13 +199,19 @@ class _Writer:
             "epoch = 0 if batches == 1 else step // batches - first // batches",
             "begin = (step % batches) * size",
             "end = min(begin + size, rows)",
-            "count = end - begin",
+            "start, count = begin, end - begin",
             f"for i in range({self.problem.network.parameters * self.L}):",
             "    G[i] = 0.0",
         )
         self.lanes("value = 0.0" if self.alone else f"J[s * {self.L} + l] = 0.0")
         self.totals()
-        if self.alone:
+        if self.tiled:
+            out.add(f"for start in range(begin, end, {ROWS_AT_ONCE}):")
+            out.depth = 3
+            out.add(f"count = min(end - start, {ROWS_AT_ONCE})", "gather(x, ids[epoch, start : start + count], X)")
+            self.batch()
+            out.depth = 2
+        elif self.alone:
             self.batch()
         else:
             out.add("for i in range(begin, end):")
@@ -208,9 +224,9 @@ class _Writer:
         self.update()
         self.watch()
         body = "\n".join(out.lines)
-        head = (Path(__file__).parent / "vector.py").read_text(encoding="utf-8")
         decorator = '@njit(error_model="numpy", nogil=True, cache=True)'
-        return "\n\n\n".join([head, *self.formulas.texts, f"{decorator}\n{body}\n"])
+        head = heads("vector.py", *(["tiles.py"] if self.tiled else []))
+        return "\n\n\n".join([*head, *self.formulas.texts, f"{decorator}\n{body}\n"])
 
     def totals(self) -> None:
         """The sum of the weights of the batch's rows, in each lane."""
@@ -219,7 +235,7 @@ class _Writer:
             self.lanes(f"{total} = (end - begin) * 1.0")
             return
         self.lanes(f"{total} = 0.0")
-        self.out.add(f"for i in range({'count' if self.alone else 'begin, end'}):")
+        self.out.add(f"for i in range({'count' if self.layered else 'begin, end'}):")
         self.out.depth += 1
         self.row_of(inputs=False)
         self.lanes(f"{total} += {self.weight()}")
@@ -232,7 +248,8 @@ class _Writer:
             for d in columns:
                 self.lanes(f"{self.at('x', 0, d)} = x[ids[epoch, i * {self.L} + l], {d}]")
         else:
-            place = "begin + i" if self.alone else "i"
+            place = "start + i" if self.layered else "i"
+            columns = range(0) if self.tiled else columns
             self.out.add(f"r = ids[epoch, {place}]", *(f"x{d} = x[r, {d}]" for d in columns))
 
     def weight(self) -> str:
@@ -256,12 +273,8 @@ class _Writer:
 
     def forward(self, layer: Layer) -> None:
         """z = x W + b, a = f(z); for the last layer z alone."""
-        n, units, weights = layer.number, layer.units, f"W{layer.number}"
-        total = self.parameter(f"b{n}", 0, "h") if layer.bias else "0.0"
-        for d in range(layer.inputs):
-            total = f"fma({self.input(layer, d)}, {self.parameter(weights, d * units, 'h')}, {total})"
-        with self.rows(inputs=n == 1):
-            self.lanes(f"{self.at('z', n, 0, 'h')} = {total}", over=f"h in range({units})")
+        n, units = layer.number, layer.units
+        self.multiply(layer)
         if layer is self.layers[-1]:
             return
         if layer.activation.rowwise:
@@ -270,6 +283,27 @@ class _Writer:
             self.units(n, f"{self.every('a', n)} = {self.activated(layer.activation, self.every('z', n))}")
         if self.shape.drops[n - 1]:
             self.drop(layer)
+
+    def multiply(self, layer: Layer) -> None:
+        """z = x W + b"""
+        n, units, weights = layer.number, layer.units, f"W{layer.number}"
+        if self.tiled and n == 1:
+            columns = units * self.L
+            b = f"{self.whole('b1')}, 0" if layer.bias else f"z1, {columns}"
+            if not layer.bias:
+                self.units(1, "z1[j] = 0.0")
+            self.out.add(f"multiply(X, {layer.inputs}, {self.whole(weights)}, {b}, z1, count, {columns})")
+            return
+        total = self.parameter(f"b{n}", 0, "h") if layer.bias else "0.0"
+        for d in range(layer.inputs):
+            total = f"fma({self.input(layer, d)}, {self.parameter(weights, d * units, 'h')}, {total})"
+        with self.rows(inputs=n == 1):
+            self.lanes(f"{self.at('z', n, 0, 'h')} = {total}", over=f"h in range({units})")
+
+    def whole(self, array: str, vector: str = "T") -> str:
+        """A parameter array of all lanes, or with vector "G" its gradient."""
+        entry = next(entry for entry in self.problem.network.entries if entry.name == array)
+        return f"{vector}[{entry.start * self.L} : {entry.stop * self.L}]"
 
     def activated(self, activation: Activation, z: str) -> str:
         return self.formulas.call(activation.function, z, **activation.parameters)
@@ -304,7 +338,7 @@ class _Writer:
     def drop(self, layer: Layer) -> None:
         """Draw which units stay, four at a time, and let them grow by 1 / (1 − rate)."""
         n, purpose = layer.number, DROPOUT | layer.number << 8
-        place = f"places[epoch, {'begin + i' if self.alone else f'i * {self.L} + l' if self.own_rows else 'i'}]"
+        place = f"places[epoch, {'start + i' if self.layered else f'i * {self.L} + l' if self.own_rows else 'i'}]"
         counter = f"np.uint64({place}), np.uint64(step), np.uint64({purpose}), keys[0, l], keys[1, l]"
         gain, limit = self.number(f"gain of layer {n}"), f"limits[{n - 1}, l]"
         with self.rows():
@@ -359,7 +393,7 @@ class _Writer:
         if self.alone:
             g, v = self.every("g", n), self.every("v")
             given = [f"t = {self.every('y')}", f"z = {self.every('z', n)}", *given]
-            self.units(n, *given, f"{v} = {g} * {value}", f"{g} *= {slope}")
+            self.units(n, *given, f"{v} = {g} * {value}", f"{g} = {g} * {slope}")
             self.units(n, self.counted(v))
         if output.rowwise:
             self.softmax_backward(n, units)
@@ -367,6 +401,11 @@ class _Writer:
     def backward(self, layer: Layer) -> None:
         """∂J/∂W += x ∂J/∂z, ∂J/∂b += ∂J/∂z, and ∂J/∂z of the layer before."""
         n, units = layer.number, layer.units
+        if self.tiled and n == 1:
+            if layer.bias:
+                self.out.add(f"add_rows(g1, {self.whole('b1', 'G')}, count, {units * self.L})")
+            self.out.add(f"add_gradient(X, {layer.inputs}, g1, {self.whole('W1', 'G')}, count, {units * self.L})")
+            return
         lines = [f"d = {self.at('g', n, 0, 'h')}"]
         if layer.bias:
             lines.append(f"{self.parameter(f'b{n}', 0, 'h', vector='G')} += d")
@@ -532,7 +571,16 @@ def number_names(problem: Problem) -> list[str]:
     ]
 
 
-def scratch(problem: Problem, shape: Shape) -> tuple[tuple[int, type], ...]:
-    """How many rows each of a program's scratch arrays has, and its dtype: losses stay as exact as they are found."""
+def scratch(problem: Problem, shape: Shape, size: int) -> tuple[tuple[int, type], ...]:
+    """How long each of a program's scratch arrays is for batches of a size, and its dtype: losses stay as exact as they
+    are found."""
     rows = _Writer(problem, shape).rows_of
-    return tuple((count, np.float64 if array == "V" else problem.dtype.type) for array, count in rows.items())
+    held = ROWS_AT_ONCE if is_tiled(problem, shape.own_rows) else size if shape.lanes == 1 else 1
+    each = shape.lanes * held
+    return tuple((count * each, np.float64 if array == "V" else problem.dtype.type) for array, count in rows.items())
+
+
+def is_tiled(problem: Problem, own_rows: bool) -> bool:
+    """Whether the products of the first layer go through tiles: its inputs must be the same in all lanes."""
+    first = problem.network.layers[0]
+    return not own_rows and problem.dtype == np.float64 and first.inputs * first.units >= SMALLEST_TILED

@@ -13,13 +13,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from deltarule.engines.compiled.blas import blas
-from deltarule.engines.compiled.source import Formulas, NotCompilable
+from deltarule.engines.compiled.source import Formulas, NotCompilable, heads
 from deltarule.maths.losses import CROSS_ENTROPY
 from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Entry, Layer
 from deltarule.maths.random import DROPOUT, drop_threshold, key_words
@@ -58,11 +57,7 @@ def program(problem: Problem) -> str:
     loops = [_activate(layer, formulas) + _slope(layer, formulas) for layer in layers[:-1]]
     parts = [*loops, _loss(problem, formulas), _update(problem, formulas), _rate(problem, formulas)]
     parts.append(_advance(problem))
-    here = Path(__file__).parent
-    heads = [(here / name).read_text(encoding="utf-8") for name in ("vector.py", "dense.py")]
-    # The second head's import of the first is for its readers: in a program the one follows the other.
-    own = [line for line in heads[1].splitlines() if not line.startswith("from deltarule.")]
-    return "\n\n\n".join([heads[0], "\n".join(own), *formulas.texts, *parts])
+    return "\n\n\n".join([*heads("vector.py", "dense.py"), *formulas.texts, *parts])
 
 
 def _activate(layer: Layer, formulas: Formulas) -> str:
@@ -94,7 +89,7 @@ def _loss(problem: Problem, formulas: Formulas) -> str:
     loss, output, units = problem.loss, problem.network.output, "z.shape[1]"
     divisor = {"sum": "1.0", "mean_samples": "total", "mean_elements": f"(total * {units})"}[problem.reduction]
     lines = [
-        "def loss(z, a, y, ids, w, weighted, total):",
+        f"def loss(z, a, y, ids, w, weighted, total, {', '.join(OF_LOSS)}):",
         "    J = 0.0",
         "    for i in range(len(ids)):",
         "        row = ids[i]",
@@ -112,21 +107,33 @@ def _loss(problem: Problem, formulas: Formulas) -> str:
             "            J += share * (t * (whole - z[i, c]))",
             "            z[i, c] = share * (a[i, c] * targets - t)",
         ]
+        return LOOP + "\n" + "\n".join([*lines, "    return J"])
+    if fused:
+        value = formulas.call(fused.value, "q", "t", **numbers)
+        slope = formulas.call(fused.derivative, "q", "t", **numbers)
     else:
-        lines += ["        softmax_row(z, a, i)"] if output.rowwise else []
-        lines += [f"        for c in range({units}):", "            t = y[row, c]", "            q = z[i, c]"]
-        if fused:
-            value = formulas.call(fused.value, "q", "t", **numbers)
-            slope = formulas.call(fused.derivative, "q", "t", **numbers)
-        else:
-            p = "a[i, c]" if output.rowwise else formulas.call(output.function, "q", **output.parameters)
-            lines.append(f"            p = {p}")
-            value = formulas.call(loss.value, "p", "t", **numbers)
-            slope = formulas.call(loss.derivative, "p", "t", **numbers)
-            if not output.rowwise:
-                slope = f"{slope} * {formulas.call(output.derivative, 'q', 'p', **output.parameters)}"
+        value = formulas.call(loss.value, "p", "t", **numbers)
+        slope = formulas.call(loss.derivative, "p", "t", **numbers)
+    if output.rowwise:
+        lines += ["        softmax_row(z, a, i)", f"        for c in range({units}):", "            t = y[row, c]"]
+        lines += ["            q = z[i, c]", *([] if fused else ["            p = a[i, c]"])]
         lines += [f"            J += share * {value}", f"            z[i, c] = share * {slope}"]
-        lines += ["        softmax_row_back(a, z, i)"] if output.rowwise and not fused else []
+        lines += [] if fused else ["        softmax_row_back(a, z, i)"]
+        return LOOP + "\n" + "\n".join([*lines, "    return J"])
+    p = []
+    if not fused:
+        p = [f"        p = {formulas.call(output.function, 'q', **output.parameters)}"]
+        slope = f"{slope} * {formulas.call(output.derivative, 'q', 'p', **output.parameters)}"
+    # Number after number in a loop of its own, which becomes vectors however few the units are; sums follow in order.
+    lines += [
+        *(f"        for c in range({units}):", f"            j = i * {units} + c"),
+        "            logits[j], wanted[j], slopes[j] = z[i, c], y[row, c], share",
+        f"    for j in range(len(ids) * {units}):",
+        *("        q, t = logits[j], wanted[j]", *p),
+        *(f"        found[j] = slopes[j] * {value}", f"        slopes[j] = slopes[j] * {slope}"),
+        *("    for i in range(len(ids)):", f"        for c in range({units}):", f"            j = i * {units} + c"),
+        *("            J += found[j]", "            z[i, c] = slopes[j]"),
+    ]
     return LOOP + "\n" + "\n".join([*lines, "    return J"])
 
 
@@ -195,9 +202,10 @@ def _advance(problem: Problem) -> str:
     spaces = ["x", *(f"{letter}{layer.number}" for layer in layers for letter in "zad")]
     spaces += [f"k{layer.number}" for layer in layers[:-1]]
     spaces += [f"{letter}{layer.number}" for layer in layers if layer.batch_norm for letter in "hs"]
+    flat = [f"{name}_space" for name in OF_LOSS]
     head = [
         ENTRY,
-        f"def advance({', '.join(ARGUMENTS)}, {', '.join(f'{space}_space' for space in spaces)}, "
+        f"def advance({', '.join(ARGUMENTS)}, {', '.join(f'{space}_space' for space in spaces)}, {', '.join(flat)}, "
         f"{', '.join(['G', *slots])}):",
         "    comers, blocks = 0, len(losses)",
         "    for i in range(n):",
@@ -226,6 +234,8 @@ def _advance(problem: Problem) -> str:
         *(_view(problem, "g", e) for e in network.entries),
         *(f"{space} = {space}_space[low:high]" for space in spaces if space[0] != "s"),
         *(f"{space} = {space}_space" for space in spaces if space[0] == "s"),
+        f"first, last = low * sizes[{len(layers)}], high * sizes[{len(layers)}]",
+        *(f"{name} = {name}_space[first:last]" for name in OF_LOSS),
         "if k == 0 or ids.shape[1] > 1:",
         "    gather(X, mine, x)",
         *_forward(problem),
@@ -253,6 +263,9 @@ ARGUMENTS = (
     *("buffers", "rates", "given", "strengths", "dropout", "limits", "keys", "X", "Y", "weights", "weighted", "ids"),
     *("positions", "objective", "bad", "losses", "values", "unsound"),
 )
+
+OF_LOSS = ("logits", "wanted", "found", "slopes")
+"""What the loss of a batch is found through, each flat [B · C]."""
 
 
 def _forward(problem: Problem) -> list[str]:
@@ -289,7 +302,8 @@ def _backward(problem: Problem) -> list[str]:
     layers = problem.network.layers
     last = len(layers)
     # The loss leaves ∂J/∂z in the place of the logits. In a d is first what dropout left of a, then ∂J/∂a, then ∂J/∂z.
-    lines, d = [f"losses[block] = loss(z{last}, a{last}, Y, mine, w, weighted, total)"], f"z{last}"
+    lines = [f"losses[block] = loss(z{last}, a{last}, Y, mine, w, weighted, total, {', '.join(OF_LOSS)})"]
+    d = f"z{last}"
     for layer in reversed(layers):
         n = layer.number
         if layer.batch_norm:
@@ -411,6 +425,8 @@ class Members:
         for layer in layers:
             if layer.batch_norm:
                 spaces += [np.empty((size, layer.units), dtype), np.empty((3, layer.units))]
+        answers = size * layers[-1].units
+        spaces += [np.empty(answers, dtype), np.empty(answers, dtype), np.empty(answers), np.empty(answers)]
         return [
             *(blas().gemm(dtype), dtype.type(1), n, state.step, batches, size, rows),
             np.array([problem.network.inputs, *(layer.units for layer in layers)]),

@@ -8,11 +8,18 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from deltarule.errors import DeltaruleError
 
 HELPERS = frozenset({"select", "erf", "exp", "expm1", "log", "log1p", "sqrt", "tanh", "cos", "floor"})
+
+
+def heads(*names: str) -> list[str]:
+    """The files of this folder that a program begins with; what one imports of another is for its readers."""
+    texts = [(Path(__file__).parent / name).read_text(encoding="utf-8") for name in names]
+    return ["\n".join(one for one in text.splitlines() if not one.startswith("from deltarule.")) for text in texts]
 
 
 class NotCompilable(DeltaruleError):
