@@ -129,6 +129,29 @@ def test_networks_of_a_sweep_on_images_are_shown_before_and_after(tmp_path):
     assert "The weights before training: " in drawn.alt and "after: learning rate 0.001: " in drawn.alt
 
 
+def test_a_sweep_for_claims_is_repeated_by_judging_them_again(tmp_path):
+    sweep("encoder", {"optimizer.learning_rate": [10.0]}, seeds=2, out=tmp_path / "rates").close()
+    table = "deltarule sweep --table rates"
+    assert report_of(tmp_path).sections[0].blocks[0].commands == [table]
+    for content, commands in ((NO_CLAIMS, ["deltarule claims encoder --seeds 1", table]), ({}, [table])):
+        write_json(tmp_path / "claims.json", content)
+        blocks = [one for section in report_of(tmp_path).sections for one in section.blocks]
+        [block] = [one for one in blocks if one.title.startswith("Sweep")]
+        assert block.commands == commands and dict(block.facts)["configurations"] == "1, over 2 folds and seeds"
+
+
+@pytest.mark.parametrize("kind", ["exponential", "linear"])
+def test_the_command_of_a_range_test_repeats_it(tmp_path, kind):
+    words = "lr-range encoder --experiment rate-1 --set run.seeds=2 --from 0.1 --to 20 --steps 30"
+    words = [*words.split(), *(["--linear"] if kind == "linear" else [])]
+    for name in ("first", "again"):
+        subprocess.run([sys.executable, "-m", "deltarule", *words, "--out", tmp_path / name], check=True)
+        [command] = report_of(tmp_path / name).sections[0].blocks[0].commands
+        words = shlex.split(command)[1:]
+    first, again = ((tmp_path / name / "lr_range.json").read_text(encoding="utf-8") for name in ("first", "again"))
+    assert again.replace("again", "first") == first
+
+
 def test_runs_of_one_study_stand_beside_one_another(encoder):
     written(encoder / "slow", "encoder", "rate-0.1", **{"run.seeds": 2, "stopping.max_steps": 200})
     *_, block = report_of(encoder).sections[0].blocks
