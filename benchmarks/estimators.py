@@ -143,7 +143,7 @@ def predicted(name: str) -> list[dict[str, Any]]:
 
 # --- search ----------------------------------------------------------------------------------------------------------
 
-SEARCHES = {"100 hidden units": (100,), "10 hidden units": (10,)}
+SEARCHES = {"100 hidden units": (100,), "30 hidden units": (30,), "10 hidden units": (10,)}
 SEARCHERS = ("PopulationSearchCV", "GridSearchCV, ours", "GridSearchCV, theirs")
 
 
