@@ -1,4 +1,6 @@
-"""The CIFAR-10 study: its predicates on tables made by hand, and its settings on the recipe's own keys."""
+"""The CIFAR-10 study: its predicates on tables made by hand, its settings on the recipe's keys, its stored results."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,11 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tables_by_hand import Table, Tables, rows
 
+from deltarule.files import read_json
 from deltarule.problem.configuration import changed
+from deltarule.reports import markdown
 from deltarule.studies.cifar import claims
 from deltarule.studies.recipes import load_recipe, with_experiment
 
 RECIPE = load_recipe("cifar")
+PAGE = Path(__file__).parents[2] / "docs" / "studies" / "cifar.md"
 COMBINATIONS = dict.fromkeys(
     (claims.BEST, claims.TENTH, *claims.TEN_WORST, *claims.SLICE, *claims.NEIGHBORS),
 )
@@ -170,3 +175,10 @@ def test_12_nine_of_ten_have_batch_norm_and_sigmoid_is_behind(plain, sigmoid, ex
     given = dict.fromkeys(best, 0.5) | dict.fromkeys(without, 0.55)
     given |= {f"sigmoid_{depth}_norm": sigmoid for depth in claims.HIDDEN}
     assert count(claims.cifar_12, deep(**given)) == {"": expected}
+
+
+def test_the_page_shows_the_stored_verdicts_and_the_assumptions():
+    page = PAGE.read_text(encoding="utf-8")
+    assert markdown.verdicts(read_json(RECIPE.folder / "results.json")) in page
+    told = [[one.what, str(one.value), one.why] for one in RECIPE.configuration.assumption]
+    assert markdown.table(["left unsaid", "assumed", "why"], told) in page
