@@ -368,13 +368,13 @@ class Watch:
     def heard(self, what: str, folder: Path, status: int, allowed: tuple[int, ...], room: int = -1) -> None:
         """Look at how a command ended that was not killed."""
         said = (folder / "said").read_text(encoding="utf-8")
-        if len(said.encode()) == room:  # what was said found no more room than any other file
-            return
         last = ([line for line in said.splitlines() if line.startswith("deltarule: ")] or [said[-200:]])[-1]
         if status not in allowed:
             self.wrong.append(f"{what}: it ended with status {status}: {last}")
         if "Traceback" in said:
             self.wrong.append(f"{what}: a traceback: {said[said.index('Traceback') :][:2000]}")
+        if len(said.encode()) == room:  # what was said found no more room than any other file: its end is missing
+            return
         if status and not (last.startswith("deltarule: ") and ("--resume" in last or "again" in last or status == 2)):
             self.wrong.append(f"{what}: it does not say how to go on: {last!r}")
 
