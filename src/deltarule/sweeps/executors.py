@@ -10,13 +10,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from deltarule import systems
-from deltarule.errors import BadInput, DeltaruleError, RunFailed, is_out_of_memory, one_line
+from deltarule.errors import BadInput, DeltaruleError, RunFailed, is_out_of_memory
 
 MOST_TRIES = 3
 """How often a population is begun whose worker dies: a third death is the population's own doing."""
-
-MOST_TOLD = 300
-"""Characters of what a worker's failure says."""
 
 NAMES = ("local", "dask")
 
@@ -166,8 +163,9 @@ def each(given: Pool, work: Callable[..., Result], tasks: Iterator[tuple[Any, ..
             elif isinstance(error, DeltaruleError) or isinstance(given.executor(), Here):
                 raise error
             elif not _is_death(error):  # what libraries raise where memory ends has a hundred names
-                told = one_line(f"{type(error).__name__}: {error}")[:MOST_TOLD]
-                raise RunFailed(f"a population failed in its worker ({told}); {_ADVICE}") from error
+                raise RunFailed(
+                    f"a population failed in its worker ({type(error).__name__}: {error}); {_ADVICE}"
+                ) from error
             elif tries == MOST_TRIES:
                 raise RunFailed(
                     f"a population's worker died {tries} times ({type(error).__name__}); {_ADVICE}"
