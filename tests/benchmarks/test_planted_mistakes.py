@@ -1,21 +1,14 @@
 """A small part of what benchmarks/planted_mistakes.py counts."""
 
-import importlib.util
-from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "planted_mistakes.py"
+from scripts import benchmark
 
 
 @pytest.fixture(scope="module")
 def planted_mistakes() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("planted_mistakes", SCRIPT)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return benchmark("planted_mistakes")
 
 
 def test_no_correct_network_is_accused(planted_mistakes: ModuleType) -> None:

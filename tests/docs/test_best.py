@@ -1,13 +1,12 @@
 """The page on networks that do better than the reports: its figures are the record's, the recipes what was found."""
 
-import importlib.util
 import math
 import statistics
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from scripts import benchmark
 
 from deltarule.files import read_json
 from deltarule.problem.configuration import changed
@@ -17,28 +16,20 @@ from deltarule.studies.recipes import load_recipe
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "studies" / "best.md").read_text(encoding="utf-8")
 RECORD = read_json(ROOT / "docs" / "studies" / "best.json")
+BEST = benchmark("best")
 WANTED = {"mnist-best": 0.986, "cifar-best": 0.58}
 
 
-@pytest.fixture(scope="module")
-def best() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("best", ROOT / "benchmarks" / "best.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_page_is_what_the_record_says(best: ModuleType) -> None:
-    assert best.drawn(PAGE, RECORD) == PAGE
+def test_page_is_what_the_record_says() -> None:
+    assert BEST.drawn(PAGE, RECORD) == PAGE
 
 
 @pytest.mark.parametrize("study", WANTED)
 @pytest.mark.parametrize("part", ["search", "test"])
-def test_another_record_would_be_seen(best: ModuleType, study: str, part: str) -> None:
+def test_another_record_would_be_seen(study: str, part: str) -> None:
     other = {**RECORD["studies"][study]}
     other[part] = {"rows": other[part]["rows"][1:]} if part == "search" else other[part][1:]
-    assert best.drawn(PAGE, {**RECORD, "studies": {**RECORD["studies"], study: other}}) != PAGE
+    assert BEST.drawn(PAGE, {**RECORD, "studies": {**RECORD["studies"], study: other}}) != PAGE
 
 
 @pytest.mark.parametrize("study", WANTED)
@@ -48,18 +39,18 @@ def test_medians_of_five_seeds_reach_what_was_wanted(study: str) -> None:
 
 
 @pytest.mark.parametrize("study", WANTED)
-def test_what_was_tested_is_the_recipe_and_all_its_experiments(best: ModuleType, study: str) -> None:
+def test_what_was_tested_is_the_recipe_and_all_its_experiments(study: str) -> None:
     tested = {one["experiment"]: one["hash"] for one in RECORD["studies"][study]["test"]}
-    recipes = best.variants(load_recipe(study))
+    recipes = BEST.variants(load_recipe(study))
     assert tested == {name: configuration_hash(one.configuration) for name, one in recipes.items()}
 
 
 @pytest.mark.parametrize("study", WANTED)
-def test_recipes_are_the_best_that_the_search_found_on_validation_images(best: ModuleType, study: str) -> None:
+def test_recipes_are_the_best_that_the_search_found_on_validation_images(study: str) -> None:
     rows = RECORD["studies"][study]["search"]["rows"]
     assert len(rows) == math.prod(len(values) for values in load_recipe(study).configuration.grid.values())
-    for recipe in best.variants(load_recipe(study)).values():
-        found = best.chosen(rows, recipe)
+    for recipe in BEST.variants(load_recipe(study)).values():
+        found = BEST.chosen(rows, recipe)
         # But for the rows that the search sets aside.
         again = changed(recipe.configuration, without_split(found["settings"]))
         assert configuration_hash(again) == configuration_hash(recipe.configuration)

@@ -1,6 +1,5 @@
 """Every formula on the pages of docs/derivations is true; those that are quoted as wrong are wrong."""
 
-import importlib.util
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -13,6 +12,7 @@ import pytest
 import sympy
 from blackboard import DoesNotConform, Values
 from formulas import Formula, contradictions, formulas_of, side, updated
+from scripts import module_at
 
 from deltarule.problem import registry
 
@@ -22,15 +22,9 @@ SLOPE = re.compile(r"\\frac\{\\partial (v|a|\\ell)\}\{\\partial (\w)\} = ")
 SECTIONS = sorted({(formula.page, formula.section) for formula in FORMULAS})
 
 
-@cache
 def module(page: str) -> ModuleType:
     """The values of a page, which stand beside it."""
-    path = PAGES[0].parent / f"{page}.py"
-    spec = importlib.util.spec_from_file_location(page.replace("-", "_"), path)
-    assert spec and spec.loader
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
+    return module_at(PAGES[0].parent / f"{page}.py")
 
 
 @cache

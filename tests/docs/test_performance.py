@@ -1,11 +1,9 @@
 """The page on performance is drawn from the stored record: no figure on it is typed by hand."""
 
-import importlib.util
 import re
 from pathlib import Path
-from types import ModuleType
 
-import pytest
+from scripts import benchmark
 
 from deltarule.files import read_json
 from deltarule.reports.performance import curve_name, in_words
@@ -14,23 +12,15 @@ ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 PAGE = (REFERENCE / "performance.md").read_text(encoding="utf-8")
 RECORD = read_json(REFERENCE / "performance.json")
+PERFORMANCE = benchmark("performance")
 
 
-@pytest.fixture(scope="module")
-def performance() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("performance", ROOT / "benchmarks" / "performance.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def test_page_is_what_the_record_says() -> None:
+    assert PERFORMANCE.drawn(PAGE, RECORD) == PAGE
 
 
-def test_page_is_what_the_record_says(performance: ModuleType) -> None:
-    assert performance.drawn(PAGE, RECORD) == PAGE
-
-
-def test_another_record_would_be_seen(performance: ModuleType) -> None:
-    assert performance.drawn(PAGE, {**RECORD, "date": "1999-01-01"}) != PAGE
+def test_another_record_would_be_seen() -> None:
+    assert PERFORMANCE.drawn(PAGE, {**RECORD, "date": "1999-01-01"}) != PAGE
 
 
 def test_curves_are_those_of_the_record() -> None:

@@ -1,28 +1,17 @@
 """Which engine `auto` takes: prices that are fitted to what is kept, and choices that what is kept bears out."""
 
-import importlib.util
-import sys
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scripts import benchmark
 
 from deltarule.engines.choose import choose, engine, expected_seconds, form_of, prices
 from deltarule.errors import BadInput
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem
-
-
-def script() -> Any:
-    path = Path(__file__).parents[2] / "benchmarks" / "costs.py"
-    spec = importlib.util.spec_from_file_location("costs", path)
-    assert spec is not None and spec.loader is not None
-    module = sys.modules["costs"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def network(sizes: list[int], members: int = 1, rows: int = 32, **given: Any) -> Problem:
@@ -34,14 +23,14 @@ def network(sizes: list[int], members: int = 1, rows: int = 32, **given: Any) ->
 def test_the_prices_are_fitted_to_the_measurements_that_are_kept() -> None:
     kept = prices()
     assert len(kept["measurements"]) >= 100
-    fitted = script().fitted(kept["measurements"])
+    fitted = benchmark("costs").fitted(kept["measurements"])
     assert fitted.keys() == kept["nanoseconds"].keys()
     for form, found in fitted.items():
         assert found == pytest.approx(kept["nanoseconds"][form], rel=0.02, abs=0.01), form
 
 
 def test_once_compiled_the_engine_that_should_be_faster_was_faster() -> None:
-    costs = script()
+    costs = benchmark("costs")
 
     def work(one: dict[str, Any]) -> Any:
         return one["sizes"], one["batch"], one["members"], one["form"].split()[1]

@@ -3,15 +3,12 @@
 python tests/interface/describe.py
 """
 
-import importlib.util
 from pathlib import Path
 
 import pytest
+from scripts import module_at
 
-_spec = importlib.util.spec_from_file_location("describe", Path(__file__).with_name("describe.py"))
-assert _spec and _spec.loader
-describe = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(describe)
+describe = module_at(Path(__file__).with_name("describe.py"))
 
 
 @pytest.mark.parametrize("part", describe.PARTS)

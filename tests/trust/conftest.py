@@ -1,13 +1,10 @@
-import importlib.util
 import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
+from scripts import benchmark
 
 from deltarule.cli import main
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture
@@ -24,21 +21,11 @@ def deltarule(monkeypatch, capsys):
     return called
 
 
-def script(name: str) -> ModuleType:
-    """A script of benchmarks/ as a module."""
-    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="session")
 def fuzz() -> ModuleType:
-    return script("fuzz")
+    return benchmark("fuzz")
 
 
 @pytest.fixture(scope="session")
 def hard_numbers() -> ModuleType:
-    return script("hard_numbers")
+    return benchmark("hard_numbers")

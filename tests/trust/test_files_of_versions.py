@@ -1,12 +1,12 @@
 """Files that each released version has written are read by this one as by the one that wrote them."""
 
-import importlib.util
 import shutil
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scripts import module_at
 from sklearn.datasets import load_iris
 
 from deltarule import load_model, load_sweep, sweep
@@ -22,10 +22,7 @@ NEAR = {"rtol": 1e-9, "atol": 1e-12}  # of an exponential in the last digits, an
 
 @pytest.fixture(scope="module")
 def writer():
-    spec = importlib.util.spec_from_file_location("write_files", HERE / "write_files.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return module_at(HERE / "write_files.py")
 
 
 @pytest.fixture(params=VERSIONS, ids=lambda folder: folder.name)

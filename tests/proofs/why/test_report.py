@@ -1,4 +1,3 @@
-import importlib.util
 import json
 import os
 import re
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scripts import module_at
 
 import deltarule
 from deltarule.errors import BadInput
@@ -124,10 +124,7 @@ def test_the_page_names_the_limits():
 
 
 def test_the_benchmark_plants_every_code():
-    spec = importlib.util.spec_from_file_location("why_benchmark", BENCHMARK)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
+    module = module_at(BENCHMARK)
     assert sorted(module.PLANTS) == sorted(CODES)
     assert set(module.DATA["final"]) > set(module.DATA["development"])
 
