@@ -335,3 +335,44 @@ def test_what_a_killed_process_has_left_of_a_file_is_removed_in_time(tmp_path):
         os.utime(path, (time.time() - ABANDONED_SECONDS - 60,) * 2)
     make_folder(tmp_path)
     assert sorted(tmp_path.iterdir()) == [new, other]
+
+
+@pytest.fixture
+def waiting_thread():
+    """The system's number of a thread that waits."""
+    number, known, ended = [], threading.Event(), threading.Event()
+
+    def wait():
+        number.append(threading.get_native_id())
+        known.set()
+        ended.wait()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    known.wait()
+    yield number[0]
+    ended.set()
+    thread.join()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux lets a program choose processors")
+def test_a_thread_leaves_the_processor_to_the_caller(waiting_thread, monkeypatch):
+    allowed = os.sched_getaffinity(0)
+    for own in sorted(allowed):
+        monkeypatch.setattr(systems, "_processor", lambda own=own: own)
+        systems.leave_processor_to_caller([waiting_thread])
+        assert os.sched_getaffinity(waiting_thread) == (allowed - {own} or allowed)
+    assert os.sched_getaffinity(0) == allowed
+
+
+def test_where_processors_cannot_be_chosen_threads_stay(monkeypatch):
+    monkeypatch.delattr(os, "sched_setaffinity", raising=False)
+    systems.leave_processor_to_caller([-1])
+
+
+def test_a_thread_that_has_ended_is_no_error():
+    thread = threading.Thread(target=lambda: None)
+    thread.start()
+    number = thread.native_id
+    thread.join()
+    systems.leave_processor_to_caller([number])

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     )
     from deltarule.proofs.trace.explain import explain
     from deltarule.proofs.why.report import why_not_learning
+    from deltarule.reports.boundary import decision_boundary
     from deltarule.studies.reproducing import reproduce
     from deltarule.studies.sweeping import sweep
     from deltarule.sweeps.result import load_sweep
@@ -58,6 +59,7 @@ _HOMES = {
     "check_vjp": "proofs.own_code.check",
     "compare": "proofs.own_code.compare",
     "create_problem": "problem.create",
+    "decision_boundary": "reports.boundary",
     "explain": "proofs.trace.explain",
     "from_sklearn": "estimators.conversion",
     "from_torch": "estimators.conversion",
@@ -97,6 +99,7 @@ __all__ = [
     "check_vjp",
     "compare",
     "create_problem",
+    "decision_boundary",
     "explain",
     "from_sklearn",
     "from_torch",

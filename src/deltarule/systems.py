@@ -2,6 +2,7 @@
 system than theirs."""
 
 import _thread
+import ctypes
 import ntpath
 import os
 import re
@@ -10,9 +11,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache, partial
 from pathlib import Path, PurePath
 from types import FrameType
 from typing import Any
@@ -169,6 +170,31 @@ def _interrupt() -> None:
     else:
         is_ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM if is_ignored else signal.SIGINT)
+
+
+def leave_processor_to_caller(threads: Iterable[int]) -> None:
+    """Let threads, by the system's numbers for them, run on any processor but the caller's.
+
+    Linux wakes a thread where it ran last, and in virtual machines that may be where its waker is at work: then both
+    share one processor for some milliseconds, which is longer than their work takes. Other systems are left to choose.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    others = os.sched_getaffinity(0) - {_processor()}
+    for thread in threads if others else ():
+        with suppress(OSError):  # of a thread that has ended
+            os.sched_setaffinity(thread, others)
+
+
+def _processor() -> int:
+    """The number of the processor that the caller runs on; -1 where the system's library does not tell."""
+    getcpu = _getcpu()
+    return -1 if getcpu is None else getcpu()
+
+
+@cache
+def _getcpu() -> Callable[[], int] | None:
+    return getattr(ctypes.CDLL(None), "sched_getcpu", None)
 
 
 def end_with(parent: int) -> None:

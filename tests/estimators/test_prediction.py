@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from deltarule.estimators.prediction import WORK_A_THREAD, block_size, outputs_of
+from deltarule.estimators.prediction import BLOCK_BYTES, block_size, outputs_of
 from deltarule.maths.network import forward
 from deltarule.problem.network import Network
 
@@ -17,8 +17,9 @@ PARAMETERS = {
     "b2": RANDOM.normal(size=(1, 2)),
 }
 NETWORK = Network([4, 300, 2], "tanh")
-BLOCK = block_size(NETWORK, PARAMETERS["W1"])
-X = RANDOM.normal(size=(2 * WORK_A_THREAD // NETWORK.parameters + BLOCK, 4))
+ROWS = BLOCK_BYTES // (8 * 300) + 50
+BLOCK = block_size(NETWORK, PARAMETERS["W1"], ROWS)
+X = RANDOM.normal(size=(ROWS, 4))
 
 
 @given(st.integers(1, len(X)))

@@ -21,9 +21,9 @@ from deltarule.problem.problem import Floats, Problem
 
 NAMES = ("auto", "reference", "compiled", "autograd")
 
-TRAININGS_OF_A_PROGRAM = 20
-"""How many trainings are taken to share a program for large networks: it is compiled once, for networks of all sizes,
-and a table is seldom fitted once."""
+TRAININGS_OF_A_PROCESS, TRAININGS_OF_A_COMPUTER = 10, 100
+"""How many trainings are taken to share a program for large networks, which serves all sizes: it is loaded once in a
+process, where a table is seldom fitted once, and compiled once on a computer."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def choose(name: str, problem: Problem, steps: int) -> Choice:
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.problem.network import Network
     >>> choose("auto", create_problem(Network([1, 1]), [[0.0]], [0.0]), steps=10).why
-    'reference: about 0.0 s, compiled about 2.9 s'
+    'reference: about 0.0 s, compiled about 3.3 s'
     """
     if name != "auto":
         return Choice(engine(name), "as named")
@@ -111,8 +111,11 @@ def expected_seconds(name: str, problem: Problem, steps: int) -> float:
 
 def _seconds_to_compile(problem: Problem) -> float:
     """What compiling is charged for a training: all of it, or its share where one program serves all sizes."""
-    whole = float(prices()["seconds_to_compile"])
-    return whole / TRAININGS_OF_A_PROGRAM if form_of("compiled", problem) == "products" else whole
+    form = form_of("compiled", problem)
+    compiling, loading = (prices()[f"seconds_to_{what}"][form] for what in ("compile", "load"))
+    if form == "lanes":
+        return float(compiling)
+    return float(loading / TRAININGS_OF_A_PROCESS + compiling / TRAININGS_OF_A_COMPUTER)
 
 
 def form_of(name: str, problem: Problem) -> str:

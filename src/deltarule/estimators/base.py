@@ -246,6 +246,7 @@ class BaseMLP(BaseEstimator):
             seeds=seeds,
             data_seeds=data_seeds,
             dtype=rows.x.dtype.name,
+            copy=False,  # nobody else has the problem, and it ends with the fit
         )
 
     def _plan(self, rows: Rows, generator: np.random.RandomState, first: bool, eval_set: Any = None) -> Plan:
@@ -518,7 +519,7 @@ class BaseMLP(BaseEstimator):
         return np.asarray(each.std(axis=0, ddof=1))
 
     def _warn_of_sizes(self, x: Floats) -> None:
-        every = max(1, len(x) // 10_000)
+        every = max(1, len(x) // 1000)
         with np.errstate(over="ignore"):  # infinite is large, too
             sizes = np.sqrt(np.mean(np.square(x[::every], dtype=np.float64), axis=0))
         largest = int(sizes.argmax())

@@ -6,28 +6,32 @@ K members · N rows · C outputs
 """
 
 import os
+import threading
+from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 from scipy.special import expit
 
+from deltarule import systems
 from deltarule.engines.base import one_blas_thread
-from deltarule.maths.activations import RELU, SIGMOID
+from deltarule.maths.activations import RELU, SIGMOID, SOFTMAX
 from deltarule.maths.layers import batch_norm_evaluation
 from deltarule.maths.network import BATCH_NORM_EPSILON
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 
-BLOCK_BYTES = 2**17
-"""The activations of a block's widest layer stay in the processor's nearer memory."""
-
-WORK_A_THREAD = 2_000_000
-"""Rows · parameters from which on another thread helps: fewer are done, within a tenth of a millisecond, before it has
-woken."""
+BLOCK_BYTES = 2**20
+"""The activations of a block's widest layer stay in the processor's nearer memory. In smaller blocks threads wait for
+one another: Python gives them turns between the products."""
+BLOCK_WORK = 4_000_000
+"""Rows · parameters that are worth a block of their own: a fifth of a millisecond, in which a thread has woken."""
+SHARES = 8
+"""Many blocks are a multiple of this, few are two or four: two, four or eight threads end together."""
 
 
 def outputs_of(network: Network, parameters: Mapping[str, Floats], running: Mapping[str, Floats], x: Any) -> Floats:
@@ -40,36 +44,48 @@ def outputs_of(network: Network, parameters: Mapping[str, Floats], running: Mapp
     array([[7.]])
     """
     W1, rows = parameters["W1"], x.shape[0]
-    size = block_size(network, W1)
+    size = block_size(network, W1, rows)
     outputs = np.empty((*W1.shape[:-2], rows, network.outputs), W1.dtype)
 
-    def fill(starts: range) -> None:
+    # Whoever is free takes the next block: a thread that has to be woken first delays nobody.
+    left = deque(range(0, rows, size))
+    count = len(left)
+
+    def fill() -> None:
         with np.errstate(all="ignore"):  # NumPy's switch is one for each thread
-            for start in starts:
+            while True:
+                try:
+                    start = left.popleft()
+                except IndexError:
+                    return
                 own = x[start : start + size]
                 dense = np.asarray(own.toarray() if sparse.issparse(own) else own, W1.dtype)
                 outputs[..., start : start + size, :] = _evaluated(network, parameters, running, dense)
 
-    starts = range(0, rows, size)
-    work = rows * network.parameters * (outputs.size // max(rows * network.outputs, 1))
-    threads = min(_blas_threads(), len(starts), work // WORK_A_THREAD)
+    threads = min(_blas_threads(), count)
     with one_blas_thread():
-        others = [_threads(os.getpid()).submit(fill, starts[k::threads]) for k in range(1, threads)]
-        fill(starts[:: max(threads, 1)])
+        pool, numbers = _threads(os.getpid())
+        systems.leave_processor_to_caller(numbers if threads > 1 else ())
+        others = [pool.submit(fill) for _ in range(1, threads)]
+        fill()
         for other in others:
-            other.result()
+            if not other.cancel():  # it has begun
+                other.result()
     return outputs
 
 
-def block_size(network: Network, W1: Floats) -> int:
-    """The rows of a block, for networks of so many units and members.
+def block_size(network: Network, W1: Floats, rows: int) -> int:
+    """The rows of a block, for networks of so many units and members and so many rows in all.
 
-    >>> block_size(Network([2, 1024, 1]), np.zeros((2, 1024)))
-    64
+    >>> [block_size(Network([2, 1024, 1]), np.zeros((2, 1024)), rows) for rows in (50, 100, 1000, 10_000)]
+    [50, 100, 125, 125]
     """
     members = 1 if W1.ndim == 2 else len(W1)
     widest = max(layer.units for layer in network.layers)
-    return max(64, BLOCK_BYTES // (8 * widest * members))
+    blocks = -(-8 * rows * widest * members // BLOCK_BYTES)
+    blocks = max(blocks, min(SHARES, rows * network.parameters * members // BLOCK_WORK), 1)
+    even = next((share for share in (1, 2, 4) if share >= blocks), SHARES)
+    return -(-rows // (-(-blocks // even) * even)) or 1
 
 
 def _evaluated(network: Network, parameters: Mapping[str, Floats], running: Mapping[str, Floats], x: Floats) -> Floats:
@@ -87,9 +103,27 @@ def _evaluated(network: Network, parameters: Mapping[str, Floats], running: Mapp
             np.maximum(value, 0, out=value)
         elif layer.activation is SIGMOID:
             expit(value, out=value)
+        elif layer.activation is SOFTMAX:
+            value = _softmax(value)
         else:
             value = layer.activation.function(value, **layer.activation.parameters)
     return value
+
+
+def _softmax(z: Floats) -> Floats:
+    """The softmax of every row, a class at a time over all of them: there are few classes and many rows.
+
+    z, and what is returned, [.., N, C]
+
+    >>> _softmax(np.array([[0.0, 0.0], [1e4, -1e4]]))
+    array([[0.5, 0.5],
+           [1. , 0. ]])
+    """
+    t = np.ascontiguousarray(z.swapaxes(-1, -2))
+    t -= t.max(axis=-2, keepdims=True)
+    np.exp(t, out=t)
+    t /= t.sum(axis=-2, keepdims=True)
+    return t.swapaxes(-1, -2)
 
 
 def _blas_threads() -> int:
@@ -98,9 +132,15 @@ def _blas_threads() -> int:
 
 
 @cache
-def _threads(process: int) -> ThreadPoolExecutor:
-    """The threads of a process: one that was forked off has none of its parent's."""
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="deltarule")
+def _threads(process: int) -> tuple[ThreadPoolExecutor, list[int]]:
+    """The threads of a process, and the system's numbers of them: one that was forked off has none of its parent's."""
+    numbers: list[int] = []
+    began = partial(_note_thread, numbers)
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="deltarule", initializer=began), numbers
+
+
+def _note_thread(numbers: list[int]) -> None:
+    numbers.append(threading.get_native_id())
 
 
 @cache

@@ -37,7 +37,7 @@ def network(given: Any) -> Network:
     return given
 
 
-def numeric(name: str, given: Any, dtype: str) -> Floats:
+def numeric(name: str, given: Any, dtype: str, copy: bool = True) -> Floats:
     """A finite array [rows, columns] of the dtype; a list of targets becomes one column."""
     try:
         array = np.asarray(given)
@@ -51,9 +51,12 @@ def numeric(name: str, given: Any, dtype: str) -> Floats:
         raise BadInput(f"{name} have the shape {array.shape}; give at least one row, and rows × columns")
     with np.errstate(over="ignore"):  # told below
         # A copy, so that what becomes of the given array changes no training; images that nobody can change stay one.
-        converted = array if _is_final(array, dtype) else np.array(array, dtype, order="C")
+        if _is_final(array, dtype):
+            converted = array
+        else:
+            converted = np.array(array, dtype, order="C") if copy else np.asarray(array, dtype, order="C").view()
     converted.setflags(write=False)
-    if not np.isfinite(converted).all():
+    if not _is_finite(converted):
         row, column = np.argwhere(~np.isfinite(converted))[0]
         hint = f"; {dtype} has no such number" if np.isfinite(array[row, column]) else ""
         raise BadInput(
@@ -62,9 +65,9 @@ def numeric(name: str, given: Any, dtype: str) -> Floats:
     return converted
 
 
-def inputs(x: Any, network: Network, dtype: str) -> Floats:
+def inputs(x: Any, network: Network, dtype: str, copy: bool = True) -> Floats:
     """The inputs [N, D], D as the network has it."""
-    array = numeric("the inputs", x, dtype)
+    array = numeric("the inputs", x, dtype, copy)
     if array.shape[1] != network.inputs:
         raise BadInput(
             f"the inputs have {array.shape[1]} columns and the network {network.inputs} inputs; make them equal"
@@ -223,6 +226,12 @@ def seeds(name: str, given: Any) -> NDArray[np.uint64]:
     if several and not len(given):
         raise BadInput(f"{name} are an empty list; give at least one seed")
     return np.array([int(value) for value in given] if several else int(given), np.uint64)
+
+
+def _is_finite(array: Floats) -> bool:
+    """Whether all numbers are finite: so is their sum then, which is found faster, but for one that is too large."""
+    with np.errstate(all="ignore"):
+        return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
 
 
 def _is_final(array: NDArray[Any], dtype: str) -> bool:

@@ -39,6 +39,7 @@ def create_problem(
     data_seeds: int | Sequence[int] = 0,
     dropout_seeds: int | Sequence[int] | None = None,
     dtype: str = "float64",
+    copy: bool = True,
 ) -> Problem:
     """Check what is given and make a problem of it.
 
@@ -59,6 +60,7 @@ def create_problem(
     data_seeds : seed of the batch order; one for all members, or one each.
     dropout_seeds : seed of each member's dropout masks; None for the seeds of the weights.
     dtype : "float64" or "float32".
+    copy : whether to keep a copy of x; an array that is used as it is must not change while the problem is in use.
 
     Any number (learning_rate, momentum, strength, initial_scale, a parameter of the optimizer or the schedule) may be
     K numbers, one a member.
@@ -79,7 +81,7 @@ def create_problem(
         raise BadInput(f"the reduction is {reduction!r}; give one of {', '.join(REDUCTIONS)}")
     if not meaningful(found_loss, network.output):
         raise BadInput(checks.no_meaning(found_loss, network.output))
-    x, y = checks.inputs(x, network, dtype), checks.targets(y, network, found_loss, dtype)
+    x, y = checks.inputs(x, network, dtype, copy=copy), checks.targets(y, network, found_loss, dtype)
     if len(x) != len(y):
         raise BadInput(
             f"there are {len(x)} rows of inputs and {len(y)} of targets; give one target row for each input row"
