@@ -116,7 +116,9 @@ def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         monkeypatch.setattr(sys, "argv", ["deltarule", *map(str, words), "--json"])
         with pytest.raises(SystemExit):
             main()
-        return json.loads(capsys.readouterr().out)
+        said = capsys.readouterr()
+        assert said.out, f"deltarule {' '.join(map(str, words))} printed nothing, but said: {said.err}"
+        return json.loads(said.out)
 
     yield called
 
