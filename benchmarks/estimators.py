@@ -374,7 +374,8 @@ def ruled(name: str, rows: int) -> list[dict[str, Any]]:
         model._seed = seed
         model.classes_ = np.unique(y[:rows])
         scoring = {RULES[0]: model._scoring, RULES[1]: "accuracy", RULES[2]: "neg_log_loss"}
-        folds = StratifiedKFold(tabular.folds_of(rows), shuffle=True, random_state=seed)
+        count = tabular.folds_of(rows)
+        folds = StratifiedKFold(count, shuffle=True, random_state=seed)
         grid = {key: list(values) for key, values in tabular.CANDIDATES.items()}
         network = model._network(**tabular._budget(rows))
         search = PopulationSearchCV(network, grid, cv=folds, scoring=scoring, refit=False).fit(x[:rows], y[:rows])
@@ -384,7 +385,7 @@ def ruled(name: str, rows: int) -> list[dict[str, Any]]:
             best = search.cv_results_["params"][int(np.argmax(search.cv_results_[f"mean_test_{rule}"]))]
             chosen[rule] = json.dumps(best)
             if chosen[rule] not in scores:
-                trained = model._trained(x[:rows], y[:rows], best)
+                trained = model._trained(x[:rows], y[:rows], best, rows * (count - 1) // count)
                 scores[chosen[rule]] = float(trained.score(x[rows:], y[rows:]))
         found.append({"set": name, "rows": rows, "seed": seed, "scores": {r: scores[chosen[r]] for r in RULES}})
     return found

@@ -106,12 +106,15 @@ class BaseMLP(BaseEstimator):
         eval_set: Any = None,
         incremental: bool = False,
         checked: CheckedRows | None = None,
+        sound: bool = False,
     ) -> tuple[Rows, np.random.RandomState, bool]:
         """Check everything that is given; returned are the rows, the generator, and whether the fit begins anew.
 
-        Parameters: `checked`, what another model has found of the very same X and y.
+        Parameters: `checked`, what another model has found of the very same X and y; `sound`, whether another one with
+        the very same parameters has been found good.
         """
-        self._check_parameters(eval_set, incremental)
+        if not sound:
+            self._check_parameters(eval_set, incremental)
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         if checked is None:
             X, y = self._validated(X, y, reset=first)

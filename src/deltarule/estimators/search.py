@@ -222,13 +222,14 @@ class Task:
         numbers = [0] * len(candidates) if self.kept is None else self.kept.configurations(candidates)
         seconds = np.zeros((len(candidates), len(splits)))
         waiting: list[Waiting] = []
+        sound = set[int]()  # candidates whose parameters were found good, which are the same on every fold
         for fold, (rows, _) in enumerate(splits):
             prepared: dict[Any, Any] = {}
             for place, candidate in enumerate(candidates):
                 started, key = time.perf_counter(), self.key(candidate, rows)
                 try:
                     self.fits[key], model, given = self._prepared(candidate, rows, prepared)
-                    one = self._begun(model, given, key, (place, fold), prepared)
+                    one = self._begun(model, given, key, (place, fold), prepared, sound)
                 except Exception as error:  # the search decides what becomes of a fit that fails
                     self.fits[key] = error
                 else:
@@ -245,6 +246,7 @@ class Task:
         key: str,
         place: tuple[int, int],
         prepared: dict[Any, Any],
+        sound: set[int],
     ) -> "Waiting | None":
         """A fit that is to be made; None for one that is made at once, because it cannot be trained among others.
 
@@ -258,7 +260,8 @@ class Task:
         same = type(model), id(X)
         if same not in prepared:
             prepared[same] = model._checked_rows(X, y)
-        ready = model._ready(X, y, weights, checked=prepared[same])
+        ready = model._ready(X, y, weights, checked=prepared[same], sound=place[0] in sound)
+        sound.add(place[0])
         return Waiting(model, model._plan(*ready), given, alone, key, place)
 
     def _looked_up(self, one: "Waiting", configuration: int, folds: int) -> "Waiting":

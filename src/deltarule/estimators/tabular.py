@@ -38,7 +38,7 @@ SEARCH_WORK = 2e11
 """Multiplications that a search may need: about half a minute. Larger tables are searched on some of their rows."""
 SURENESS, LEAST_PROBABILITY = 0.05, 0.05
 """What the mean logarithm of the true class's probability counts beside the accuracy, and where it ends."""
-UPDATES, EPOCHS = 3000, (10, 100)
+UPDATES, EPOCHS = 10_000, (10, 100)
 """So many updates a network makes, in no fewer and no more epochs than these."""
 MEMBERS, MEMBERS_OF_LARGE, LARGE = 8, 2, 100_000
 """Networks of an ensemble: the more rows, the less their mean is better than one of them."""
@@ -49,7 +49,8 @@ class TabularReport:
     """What a training came to.
 
     rows, validation_rows   given, and how many of them were set aside to score   scores: on these
-    settings   the best of so many candidates, by cross-validation of the others   notes: sentences worth knowing
+    settings   the best of so many candidates, by cross-validation of the others; of more rows than those a network has
+               an alpha that is less   notes: sentences worth knowing
     seconds   of all of it
     """
 
@@ -126,12 +127,12 @@ class BaseTabular(BaseEstimator):
         x = encoded(columns, frame)
         if not x.shape[1]:
             raise BadInput("no column is left to learn from: no text occurs twice; add rows, or columns of numbers")
-        found = self._searched(x[train], y[train])
-        self.model_ = self._trained(x[train], y[train], found)
+        found, searched = self._searched(x[train], y[train])
+        self.model_ = self._trained(x[train], y[train], found, searched)
         scores = self._scores(y[held], self.model_.predict(x[held]))
         # The rows set aside have done their work; the model that is kept has seen them, too.
         self.columns_ = learned(frame, kinds)
-        self.model_ = self._trained(encoded(self.columns_, frame), y, found)
+        self.model_ = self._trained(encoded(self.columns_, frame), y, found, searched)
         notes = self._notes(frame, y)
         self.n_features_in_, self.feature_names_in_ = len(frame), np.array(list(frame), object)
         self.report_ = TabularReport(rows, len(held), scores, self._count, found, notes, time.perf_counter() - began)
@@ -147,8 +148,8 @@ class BaseTabular(BaseEstimator):
         )
         return np.sort(train), np.sort(held)
 
-    def _searched(self, x: Floats, y: Any) -> dict[str, Any]:
-        """The settings with the best score over folds of the rows."""
+    def _searched(self, x: Floats, y: Any) -> tuple[dict[str, Any], int]:
+        """The settings with the best score over folds of the rows, and on how many rows each fold was trained."""
         rows = np.sort(np.random.default_rng(self._seed).permutation(len(x))[: search_rows(x.shape[1], len(x))])
         folds = folds_of(len(rows))
         with warnings.catch_warnings():
@@ -162,9 +163,11 @@ class BaseTabular(BaseEstimator):
                 error_score=-np.inf,
             ).fit(x[rows], y[rows])
         best: dict[str, Any] = search.cv_results_["params"][int(np.argmax(search.cv_results_["mean_test_score"]))]
-        return best
+        return best, len(rows) * (folds - 1) // folds
 
-    def _trained(self, x: Floats, y: Any, found: dict[str, Any]) -> BaseMLP:
+    def _trained(self, x: Floats, y: Any, found: dict[str, Any], searched: int) -> BaseMLP:
+        """An ensemble with settings that were found by trainings on so many rows."""
+        found = found | {"alpha": alpha_for(found["alpha"], searched, len(x))}
         model: Any = self._network(
             **_budget(len(x)), **found, n_members=MEMBERS if len(x) <= LARGE else MEMBERS_OF_LARGE
         )
@@ -390,6 +393,18 @@ def search_rows(inputs: int, rows: int) -> int:
     others = len(CANDIDATES["learning_rate_init"]) * len(CANDIDATES["alpha"])
     a_row = 6 * sum(weights) * others * EPOCHS[1] * 2  # forward and back, over three folds' two parts
     return min(rows, max(1000, int(SEARCH_WORK / a_row)))
+
+
+def alpha_for(alpha: float, searched: int, rows: int) -> float:
+    """The penalty's strength for more rows than those on which it was chosen: against the sum of their losses it stays.
+
+    An estimator divides alpha by the rows of a batch, so it is part of their mean loss: of more rows it shall be less.
+
+    >>> [round(alpha_for(3.0, 1000, rows), 2) for rows in (1000, 10_000, 100_000)]
+    [3.0, 1.24, 0.12]
+    """
+    batches = [_budget(each)["batch_size"] for each in (rows, searched)]
+    return alpha * batches[0] / batches[1] * searched / rows
 
 
 def folds_of(rows: int) -> int:
