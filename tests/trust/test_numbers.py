@@ -179,3 +179,17 @@ def test_scaling_hard_columns_gives_numbers_or_names_the_column(tmp_path: Path, 
     )
     status, _, err = deltarule("run", tmp_path / "r.toml", "--json")
     assert status == 0 or "express it in another unit" in err
+
+
+def test_members_that_are_infinite_in_both_directions_are_no_warning() -> None:
+    x = np.array([[1.0], [2.0]])
+    model = MLPRegressor((2,), activation="identity", n_members=2, max_iter=1, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it has not converged
+        model.fit(x, [0.0, 1.0])
+    for weights in model.coefs_:
+        weights[:] = 1e200 * np.array([1, -1])[:, None, None]
+    model.coefs_[0][:] = 1e200
+    assert np.isnan(model.predict(x)).all()
+    mean, spread = model.predict(x, return_std=True)
+    assert np.isnan(mean).all() and np.isnan(spread).all()

@@ -513,13 +513,15 @@ class BaseMLP(BaseEstimator):
     @staticmethod
     def _mean(each: Floats) -> Floats:
         """The mean over the members.    [K, ..]  →  [..]"""
-        return each[0] if len(each) == 1 else np.asarray(each.mean(axis=0))
+        with np.errstate(all="ignore"):  # of weights that are huge answers are infinite, of both signs
+            return each[0] if len(each) == 1 else np.asarray(each.mean(axis=0))
 
     def _spread(self, each: Floats) -> Floats:
         """The standard deviation over the members.    [K, ..]  →  [..]"""
         if len(each) < 2:
             raise ValueError("return_std needs several members to differ; fit with n_members of 2 or more.")
-        return np.asarray(each.std(axis=0, ddof=1))
+        with np.errstate(all="ignore"):
+            return np.asarray(each.std(axis=0, ddof=1))
 
     def _warn_of_sizes(self, x: Floats) -> None:
         every = max(1, len(x) // 1000)
