@@ -183,7 +183,7 @@ def test_scaling_hard_columns_gives_numbers_or_names_the_column(tmp_path: Path, 
 
 def test_members_that_are_infinite_in_both_directions_are_no_warning() -> None:
     x = np.array([[1.0], [2.0]])
-    model = MLPRegressor((2,), activation="identity", n_members=2, max_iter=1, random_state=0)
+    model = MLPRegressor(hidden_layer_sizes=(2,), activation="identity", n_members=2, max_iter=1, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it has not converged
         model.fit(x, [0.0, 1.0])
