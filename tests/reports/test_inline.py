@@ -1,13 +1,16 @@
 import re
 import xml.etree.ElementTree
-from io import BytesIO
+from base64 import b64decode
+from io import BytesIO, StringIO
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from deltarule.reports import style
 from deltarule.reports.figures import object_curves
 from deltarule.reports.inline import part
+from deltarule.reports.network_figures import weight_images
 
 STEPS = np.arange(0, 1000, 10)
 VALUES = np.stack([np.linspace(0.1, 0.9, 100), np.linspace(0.3, 0.2, 100)], 1)
@@ -75,6 +78,32 @@ def test_the_svg_says_the_same_in_fewer_characters():
         re.findall(r"font(?:-size)?: ?(?:bold |\d00 )?([\d.]+px)", text) for text in (content.getvalue().decode(), made)
     ]
     assert sizes[0] == sizes[1] != []
+
+
+def colors(svg):
+    """The colors of the embedded images, each once."""
+    found = re.findall(r'"data:image/png;base64,([^"]*)"', svg)
+    images = [Image.open(BytesIO(b64decode(one))).convert("RGBA") for one in found]
+    return [np.unique(np.array(one, int).reshape(-1, 4), axis=0) for one in images]
+
+
+@pytest.mark.parametrize("shape", [(10, 10), (6, 6, 3)])
+def test_images_have_the_colors_of_a_scale_and_fewer_characters(shape):
+    weights = np.random.default_rng(0).normal(size=(2, np.prod(shape), 16))
+    figure, content = weight_images(*weights, shape), StringIO()
+    made = part(figure, "one").svg
+    with style.drawing():
+        figure.savefig(content, format="svg")
+    own = content.getvalue()
+    assert len(made) < 0.75 * len(own)
+    before, after = colors(own), colors(made)
+    assert len(before) == len(after) >= 2
+    for many, few in zip(before, after, strict=True):
+        if len(shape) == 2:  # a scale of colors has no more than are kept
+            np.testing.assert_array_equal(many, few)
+        else:
+            nearest = np.abs(many[:, None] - few[None]).max(axis=-1).min(axis=1)
+            assert len(few) <= 256 < len(many) and nearest.mean() < 12
 
 
 def numbers(text):
