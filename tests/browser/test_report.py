@@ -195,7 +195,7 @@ def test_a_phone_shows_claims_with_their_verdicts_and_shares(opened):
 def test_what_agrees_and_what_does_not_is_read_without_moving_it(opened, viewport):
     """Beside one another where there is room, as cards on a phone; to a screen reader it stays a table."""
     page, _ = opened(viewport)
-    table = page.locator("table.cards")
+    table = page.locator("table.cards.sortable")
     assert table.evaluate("one => one.parentElement.scrollWidth <= one.parentElement.clientWidth")
     assert table.get_by_role("row").count() == (5 if viewport == WIDE else 4)
     told = table.get_by_role("row").filter(has_text="encoder-10").get_by_role("cell").all_inner_texts()

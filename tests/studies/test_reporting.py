@@ -172,7 +172,13 @@ def test_a_reproduction_is_told_as_a_whole(encoder):
         claims = NO_CLAIMS | {"study": study, "claims": [judged], "notes": ["rows stand in"], "missing": ["mine-2"]}
         (encoder / study).mkdir(exist_ok=True)
         write_json(encoder / study / "claims.json", claims)
-    record = {"seconds": 90.0, "left_out": ["encoder: 20 seeds in place of 100"], "missing": ["mnist"]}
+    studies = [{"study": "encoder", "seconds": 60.0}, {"study": "other", "seconds": 30.0}]
+    record = {
+        "seconds": 30.0,
+        "studies": studies,
+        "left_out": ["encoder: 20 seeds in place of 100"],
+        "missing": ["mnist"],
+    }
     write_json(encoder / "reproduce.json", record)
     report = report_of(encoder)
     assert report.notes == ["Reproduced in 1.5 minutes.", "Left out by --quick: encoder: 20 seeds in place of 100."]

@@ -117,7 +117,8 @@ def _reproduction(folder: Path, unfinished: list[str]) -> list[str]:
         record = read_json(folder / "reproduce.json")
         if record["missing"]:
             unfinished.append(f"not reproduced yet: {', '.join(record['missing'])}")
-        took = f"Reproduced in {record['seconds'] / 60:,.1f} minutes."
+        seconds = sum(one["seconds"] for one in record["studies"])  # also of what an earlier call has come to
+        took = f"Reproduced in {seconds / 60:,.1f} minutes."
         return [took, *(f"Left out by --quick: {one}." for one in record["left_out"])]
     except (LookupError, TypeError, ValueError) as error:
         told = str(error) if isinstance(error, BadInput) else "it is not as deltarule writes it"
