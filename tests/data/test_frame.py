@@ -136,3 +136,23 @@ def test_no_file_and_a_folder(tmp_path: Path) -> None:
 def test_a_bad_table_is_told_in_a_sentence(given_: object, sentence: str) -> None:
     with pytest.raises(BadInput, match=sentence):
         frame_of(given_)
+
+
+def test_a_row_whose_text_a_file_does_not_hold_is_told(tmp_path: Path) -> None:
+    """Of Parquet's texts each row has the number; a number too high is told as damage, wherever the file is damaged."""
+    path = tmp_path / "t.parquet"
+    table = pd.DataFrame({"kind": ["a", "b", "c", "b", "a"]})
+    table.to_parquet(path, compression=None, index=False)
+    content = path.read_bytes()
+    end_of_pages = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    told = set()
+    for place in range(4, end_of_pages):
+        for bit in range(8):
+            damaged = bytearray(content)
+            damaged[place] ^= 1 << bit
+            path.write_bytes(damaged)
+            try:
+                read_frame(path)
+            except BadInput as error:
+                told.add(type(error.__cause__))
+    assert ValueError in told

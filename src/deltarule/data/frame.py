@@ -294,4 +294,6 @@ def _looked_up(chunk: Any) -> np.ndarray:
     """Texts [N] that are kept as the different ones and, for each row, which of them."""
     known = np.array([*chunk.dictionary.to_pylist(), None], object)
     places = chunk.indices.fill_null(len(known) - 1).to_numpy(zero_copy_only=False)
+    if len(places) and not 0 <= places.min() <= places.max() < len(known):  # PyArrow does not look whether they are
+        raise ValueError("a row has a text that the file does not hold")
     return known[places]
