@@ -51,6 +51,24 @@ NO_ROOM = ("can't start new thread", "failed to map segment from shared object",
 """What threads, libraries that are loaded, and the system say where no memory is left."""
 
 
+def is_interruption(error: BaseException) -> bool:
+    """Whether an error is a request to end, or what a library made of one that came while it was at work.
+
+    >>> try:
+    ...     try:
+    ...         raise KeyboardInterrupt
+    ...     except KeyboardInterrupt as request:
+    ...         raise ValueError("a function failed") from request
+    ... except ValueError as error:
+    ...     is_interruption(error), is_interruption(ValueError())
+    (True, False)
+    """
+    if isinstance(error, DeltaruleError):  # it has been told
+        return False
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return isinstance(error, KeyboardInterrupt) or (before is not None and is_interruption(before))
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out: that there is none for a thread has no type of its own.
 

@@ -17,6 +17,13 @@ def failing(monkeypatch, error):
     monkeypatch.setattr(recipes, "load_recipe", fail)
 
 
+def made_of(request):
+    """What a library makes of a request to end that comes while it calls a function: an error of its own."""
+    error = RuntimeError("error calling function")
+    error.__cause__ = request
+    return error
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -30,6 +37,7 @@ def failing(monkeypatch, error):
     ("error", "why"),
     [
         (KeyboardInterrupt(), "interrupted"),
+        (made_of(KeyboardInterrupt()), "interrupted"),
         (MemoryError(), "there is not enough memory for this"),
         (RuntimeError("can't start new thread"), "there is not enough memory for this"),
     ],

@@ -52,6 +52,14 @@ def test_whatever_else_a_worker_fails_with_is_told_with_what_is_kept():
         list(each(here, eval, iter([(fails,)])))
 
 
+def test_a_worker_says_nothing_itself(capfd):
+    """Where memory ends, Python and its libraries would; what fails comes back to be told."""
+    prints = "print('out') or print('err', file=__import__('sys').stderr) or __import__('warnings').warn('of it') or 3"
+    with pool("local", 2) as given:
+        assert [result for _, result in each(given, eval, iter([(prints,)]))] == [3]
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.fixture
 def recipe(tmp_path):
     text = (

@@ -29,7 +29,15 @@ from deltarule.cli import (
     train,
 )
 from deltarule.cli.common import kept
-from deltarule.errors import DISK_TROUBLE, FREE_SPACE, BadInput, DeltaruleError, RunFailed, is_out_of_memory
+from deltarule.errors import (
+    DISK_TROUBLE,
+    FREE_SPACE,
+    BadInput,
+    DeltaruleError,
+    RunFailed,
+    is_interruption,
+    is_out_of_memory,
+)
 
 INTERRUPTED = "interrupted as it began or ended, with every file whole; start it again"
 """Outside of a command: a command knows what is kept."""
@@ -44,7 +52,7 @@ def _told_when_it_ends_early(command: Callable[..., int | None]) -> Callable[...
             return command(**given)
         except (Exception, KeyboardInterrupt) as error:
             told = kept(given.get("out"), "resume" in given)
-            if isinstance(error, KeyboardInterrupt):  # Typer would end without a word
+            if is_interruption(error):  # Typer would end without a word
                 raise RunFailed(f"interrupted; {told}") from None
             if is_out_of_memory(error) and not isinstance(error, DeltaruleError):
                 raise RunFailed(f"there is not enough memory for this; {told}") from error
@@ -104,7 +112,7 @@ def _told(error: Exception) -> int:
     if isinstance(error, DeltaruleError):
         print(f"deltarule: {error}", file=sys.stderr)
         return 2 if isinstance(error, BadInput) else 1
-    if isinstance(error, typer.Abort):
+    if isinstance(error, typer.Abort) or is_interruption(error):
         print(f"deltarule: {INTERRUPTED}", file=sys.stderr)
         return 1
     if hasattr(error, "format_message"):  # a wrong option or argument; Typer has a base class for these, without a name

@@ -2,11 +2,13 @@
 Executor. A worker that dies costs the population that it had, which is done once more."""
 
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from deltarule import systems
@@ -84,10 +86,7 @@ def _local(workers: int) -> Iterator[Pool]:
 
     def executor() -> Executor:
         if not running:
-            # A worker that outlived a killed sweep would train beside those who go on with it.
-            running.append(
-                ProcessPoolExecutor(max_workers=workers, initializer=systems.end_with, initargs=(os.getpid(),))
-            )
+            running.append(ProcessPoolExecutor(max_workers=workers, initializer=_begin, initargs=(os.getpid(),)))
         found: Executor = running[0]
         return found
 
@@ -100,6 +99,16 @@ def _local(workers: int) -> Iterator[Pool]:
         yield Pool(executor, workers, stop, threads)
     finally:
         stop()
+
+
+def _begin(parent: int) -> None:
+    """Begin as a worker. One that outlived a killed sweep would train beside those who go on with it.
+
+    It says nothing itself: what fails comes back, and is told in a sentence. Where memory ends it would print what
+    Python and its libraries have to say of that.
+    """
+    systems.end_with(parent)
+    sys.stdout = sys.stderr = Path(os.devnull).open("w", encoding="utf-8")
 
 
 @contextmanager
