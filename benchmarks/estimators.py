@@ -506,7 +506,7 @@ def _search_cells(record: Mapping[str, Any]) -> list[list[str]]:
 
 def _table_cells(found: Mapping[str, Any]) -> list[list[str]]:
     lines = []
-    for name, one in found.items():
+    for name, one in sorted(found.items(), key=lambda item: _place(*item[0].rsplit(", ", 1))):
         start = name.rsplit(", ", 1)
         if "error" in one:
             lines.append([*start, one["error"], "", "", "", ""])
@@ -516,6 +516,13 @@ def _table_cells(found: Mapping[str, Any]) -> list[list[str]]:
         times = [f"{one['fit_seconds']:.2f}", f"{1e3 * one['predict_seconds']:.3g}"]
         lines.append([*start, f"{one['score']:.3f}", low_high, *times, megabytes])
     return lines
+
+
+def _place(name: str, contender: str) -> tuple[int, int, str, int]:
+    """Where a line stands in the table: bundled sets first, then made ones by their rows."""
+    kind, _, rows = name.partition(" ")
+    bundled = BUNDLED.index(name) if name in BUNDLED else len(BUNDLED)
+    return bundled, int(rows or 0), kind, CONTENDERS.index(contender)
 
 
 def _rule_cells(found: Mapping[str, Any]) -> list[list[str]]:
