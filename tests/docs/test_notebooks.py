@@ -1,6 +1,8 @@
 """The notebooks do what they show: each is run from the beginning, and comes to the outputs that are kept in it."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -51,6 +53,18 @@ def test_the_hosted_one_runs_without_numba(tmp_path):
     notebook.cells.insert(0, new_code_cell(WITHOUT_NUMBA))
     shown = run(notebook, tmp_path).cells[3].outputs[-1].data["text/html"]
     assert "reference engine" in shown and "<svg" in shown
+
+
+@pytest.mark.parametrize("is_installed", [False, True])
+def test_the_hosted_one_installs_what_is_not_there_yet(tmp_path, is_installed):
+    """Beside it lies the repository as the folder `deltarule`, which Python takes for a package without a file."""
+    (tmp_path / "deltarule" / "src").mkdir(parents=True)
+    first = next(cell for cell in nbformat.read(FOLDER / "hosted.ipynb", 4).cells if cell.cell_type == "code")
+    assert "%pip install --quiet ./deltarule" in first.source
+    script = first.source.replace("%pip install --quiet ./deltarule", "print('installs')")
+    words = [sys.executable, *([] if is_installed else ["-S"]), "-c", script]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, check=True, encoding="utf-8")
+    assert done.stdout == ("" if is_installed else "installs\n")
 
 
 def test_records_are_shown_as_tables_and_figures():
