@@ -77,62 +77,24 @@ def fitted(name: str) -> dict[str, Any]:
     kinds: dict[str, Any] = {"theirs": neural_network.MLPClassifier, "ours": deltarule.MLPClassifier}
     found = in_turn({who: lambda kind=kind: kind(**given).fit(x, y) for who, kind in kinds.items()})
     model = kinds["ours"](**given).fit(x, y)
-    products = products_alone([array.shape for array in model.coefs_], model.n_iter_, x, given["batch_size"])
+    products = products_alone(model, x, given["batch_size"])
     return {"name": name, "target": about["target"], "epochs": about["epochs"], "products": products, **found}
 
 
-def products_alone(shapes: list[tuple[int, int]], epochs: int, x: Any, batch_size: Any) -> float:
-    """Seconds of nothing but the products of a fit, by the BLAS that ours calls: the rows of a batch divided among two
-    threads, the matrices in the nearest memory; the least of several times."""
-    from concurrent.futures import ThreadPoolExecutor
-    from itertools import pairwise
-
-    from deltarule.engines.compiled.engine import available_processors
+def products_alone(model: Any, x: Any, batch_size: Any) -> float:
+    """Seconds of the products of matrices of a fit, and nothing else; the least of several times."""
+    from deltarule import Network, create_problem
+    from deltarule.benchmarks.floors import products
 
     size = min(200, len(x)) if batch_size == "auto" else batch_size
-    updates, threads = epochs * -(-len(x) // size), min(available_processors(), max(1, size // 128))
-    rows, product = size // threads, product_of(x.dtype)
-    sizes = [shapes[0][0], *(units for _, units in shapes)]
-
-    def share() -> None:
-        values = [np.ones((rows, units), x.dtype) for units in sizes]
-        weights, gradients = ([np.ones(shape, x.dtype) for shape in shapes] for _ in "Wg")
-        upstream = [np.ones((rows, units), x.dtype) for units in sizes]
-        for _ in range(updates):
-            for place, (before, units) in enumerate(pairwise(sizes)):
-                product("NN", units, rows, before, weights[place], values[place], values[place + 1])
-                product("NT", units, before, rows, upstream[place + 1], values[place], gradients[place])
-                if place:
-                    product("TN", before, rows, units, weights[place], upstream[place + 1], upstream[place])
-
-    took = []
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in range(ROUNDS):
-            started = time.perf_counter()
-            for done in [pool.submit(share) for _ in range(threads)]:
-                done.result()
-            took.append(time.perf_counter() - started)
+    sizes = [x.shape[1], *(array.shape[1] for array in model.coefs_)]
+    problem = create_problem(Network(sizes), x[:size], np.zeros((size, sizes[-1])), dtype=x.dtype.name)
+    floor, updates, took = products(problem), model.n_iter_ * -(-len(x) // size), []
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        floor.advance(updates)
+        took.append(time.perf_counter() - started)
     return min(took)
-
-
-def product_of(dtype: Any) -> Callable[..., None]:
-    """The gemm of the BLAS that ours calls: c [n, m] = b a, as Fortran has it."""
-    import ctypes
-
-    from deltarule.engines.compiled.blas import blas
-
-    number = ctypes.c_float if dtype == np.float32 else ctypes.c_double
-    gemm = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 13)(blas().gemm(dtype))
-    one, zero = number(1), number(0)
-
-    def product(turned: str, m: int, n: int, k: int, a: Any, b: Any, c: Any) -> None:
-        letters = [ctypes.c_char(letter.encode()) for letter in turned]
-        wide = [ctypes.c_int64(one) for one in (m, n, k, m if turned[0] == "N" else k, k if turned[1] == "N" else n, m)]
-        at = [ctypes.addressof(one) for one in (*letters, *wide)]
-        times, plus = ctypes.addressof(one), ctypes.addressof(zero)
-        gemm(*at[:5], times, a.ctypes.data, at[5], b.ctypes.data, at[6], plus, c.ctypes.data, at[7])
-
-    return product
 
 
 def _rows_of_fit(name: str) -> tuple[Any, Any]:
@@ -374,8 +336,7 @@ def ruled(name: str, rows: int) -> list[dict[str, Any]]:
         model._seed = seed
         model.classes_ = np.unique(y[:rows])
         scoring = {RULES[0]: model._scoring, RULES[1]: "accuracy", RULES[2]: "neg_log_loss"}
-        count = tabular.folds_of(rows)
-        folds = StratifiedKFold(count, shuffle=True, random_state=seed)
+        folds = StratifiedKFold(tabular.folds_of(rows), shuffle=True, random_state=seed)
         grid = {key: list(values) for key, values in tabular.CANDIDATES.items()}
         network = model._network(**tabular._budget(rows))
         search = PopulationSearchCV(network, grid, cv=folds, scoring=scoring, refit=False).fit(x[:rows], y[:rows])
@@ -385,7 +346,7 @@ def ruled(name: str, rows: int) -> list[dict[str, Any]]:
             best = search.cv_results_["params"][int(np.argmax(search.cv_results_[f"mean_test_{rule}"]))]
             chosen[rule] = json.dumps(best)
             if chosen[rule] not in scores:
-                trained = model._trained(x[:rows], y[:rows], best, rows * (count - 1) // count)
+                trained = model._trained(x[:rows], y[:rows], best, tabular.fold_rows(rows))
                 scores[chosen[rule]] = float(trained.score(x[rows:], y[rows:]))
         found.append({"set": name, "rows": rows, "seed": seed, "scores": {r: scores[chosen[r]] for r in RULES}})
     return found

@@ -2,7 +2,6 @@
 system than theirs."""
 
 import _thread
-import ctypes
 import ntpath
 import os
 import re
@@ -194,6 +193,8 @@ def _processor() -> int:
 
 @cache
 def _getcpu() -> Callable[[], int] | None:
+    import ctypes
+
     return getattr(ctypes.CDLL(None), "sched_getcpu", None)
 
 

@@ -27,6 +27,7 @@ from deltarule.estimators.records import CheckedRows, Epoch, Plan, Rows, curve, 
 from deltarule.estimators.settings import Architecture
 from deltarule.maths import random
 from deltarule.maths.network import flatten, views
+from deltarule.problem.checks import is_finite
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Problem
@@ -507,8 +508,7 @@ class BaseMLP(BaseEstimator):
             return False
         if X.shape[1] != getattr(self, "n_features_in_", None) or hasattr(self, "feature_names_in_"):
             return False
-        with np.errstate(all="ignore"):
-            return bool(np.isfinite(X.sum()))  # as in scikit-learn: finite only if all numbers are
+        return is_finite(X)
 
     @staticmethod
     def _mean(each: Floats) -> Floats:

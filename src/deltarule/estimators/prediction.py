@@ -8,9 +8,9 @@ K members · N rows · C outputs
 import os
 import threading
 from collections import deque
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -64,9 +64,7 @@ def outputs_of(network: Network, parameters: Mapping[str, Floats], running: Mapp
 
     threads = min(_blas_threads(), count)
     with one_blas_thread():
-        pool, numbers = _threads(os.getpid())
-        systems.leave_processor_to_caller(numbers if threads > 1 else ())
-        others = [pool.submit(fill) for _ in range(1, threads)]
+        others = _begun(fill, threads - 1)
         fill()
         for other in others:
             if not other.cancel():  # it has begun
@@ -126,6 +124,15 @@ def _softmax(z: Floats) -> Floats:
     return t.swapaxes(-1, -2)
 
 
+def _begun(fill: Callable[[], None], threads: int) -> list[Future[None]]:
+    """The work of other threads, which begins when they have woken."""
+    if threads < 1:
+        return []
+    pool, numbers = _threads(os.getpid())
+    systems.leave_processor_to_caller(numbers)
+    return [pool.submit(fill) for _ in range(threads)]
+
+
 def _blas_threads() -> int:
     """As many as BLAS may use: whoever limits its threads means ours too."""
     return max((library.num_threads for library in _blas().lib_controllers), default=1)
@@ -135,12 +142,11 @@ def _blas_threads() -> int:
 def _threads(process: int) -> tuple[ThreadPoolExecutor, list[int]]:
     """The threads of a process, and the system's numbers of them: one that was forked off has none of its parent's."""
     numbers: list[int] = []
-    began = partial(_note_thread, numbers)
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="deltarule", initializer=began), numbers
 
+    def note() -> None:
+        numbers.append(threading.get_native_id())
 
-def _note_thread(numbers: list[int]) -> None:
-    numbers.append(threading.get_native_id())
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="deltarule", initializer=note), numbers
 
 
 @cache

@@ -127,7 +127,8 @@ class BaseTabular(BaseEstimator):
         x = encoded(columns, frame)
         if not x.shape[1]:
             raise BadInput("no column is left to learn from: no text occurs twice; add rows, or columns of numbers")
-        found, searched = self._searched(x[train], y[train])
+        found = self._searched(x[train], y[train])
+        searched = fold_rows(search_rows(x.shape[1], len(train)))
         self.model_ = self._trained(x[train], y[train], found, searched)
         scores = self._scores(y[held], self.model_.predict(x[held]))
         # The rows set aside have done their work; the model that is kept has seen them, too.
@@ -148,8 +149,8 @@ class BaseTabular(BaseEstimator):
         )
         return np.sort(train), np.sort(held)
 
-    def _searched(self, x: Floats, y: Any) -> tuple[dict[str, Any], int]:
-        """The settings with the best score over folds of the rows, and on how many rows each fold was trained."""
+    def _searched(self, x: Floats, y: Any) -> dict[str, Any]:
+        """The settings with the best score over folds of the rows."""
         rows = np.sort(np.random.default_rng(self._seed).permutation(len(x))[: search_rows(x.shape[1], len(x))])
         folds = folds_of(len(rows))
         with warnings.catch_warnings():
@@ -163,7 +164,7 @@ class BaseTabular(BaseEstimator):
                 error_score=-np.inf,
             ).fit(x[rows], y[rows])
         best: dict[str, Any] = search.cv_results_["params"][int(np.argmax(search.cv_results_["mean_test_score"]))]
-        return best, len(rows) * (folds - 1) // folds
+        return best
 
     def _trained(self, x: Floats, y: Any, found: dict[str, Any], searched: int) -> BaseMLP:
         """An ensemble with settings that were found by trainings on so many rows."""
@@ -414,6 +415,16 @@ def folds_of(rows: int) -> int:
     (5, 3)
     """
     return 5 if rows < 1000 else 3
+
+
+def fold_rows(rows: int) -> int:
+    """On how many of so many rows a candidate is trained for each fold.
+
+    >>> fold_rows(150), fold_rows(1500)
+    (120, 1000)
+    """
+    folds = folds_of(rows)
+    return rows * (folds - 1) // folds
 
 
 def _budget(rows: int) -> dict[str, Any]:

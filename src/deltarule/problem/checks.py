@@ -56,7 +56,7 @@ def numeric(name: str, given: Any, dtype: str, copy: bool = True) -> Floats:
         else:
             converted = np.array(array, dtype, order="C") if copy else np.asarray(array, dtype, order="C").view()
     converted.setflags(write=False)
-    if not _is_finite(converted):
+    if not is_finite(converted):
         row, column = np.argwhere(~np.isfinite(converted))[0]
         hint = f"; {dtype} has no such number" if np.isfinite(array[row, column]) else ""
         raise BadInput(
@@ -228,7 +228,7 @@ def seeds(name: str, given: Any) -> NDArray[np.uint64]:
     return np.array([int(value) for value in given] if several else int(given), np.uint64)
 
 
-def _is_finite(array: Floats) -> bool:
+def is_finite(array: Floats) -> bool:
     """Whether all numbers are finite: so is their sum then, which is found faster, but for one that is too large."""
     with np.errstate(all="ignore"):
         return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
