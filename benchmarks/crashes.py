@@ -451,6 +451,7 @@ def no_memory(trial: Trial, watch: Watch, process: int) -> bool:
         with suppress(psutil.NoSuchProcess):
             has = worker.memory_info().vms
             worker.rlimit(psutil.RLIMIT_AS, (has, has))
+            worker.rlimit(psutil.RLIMIT_DATA, (1, 1))  # nor may it use more of the addresses that it has reserved
     status = ended(process)
     watch.heard(f"{trial.name} no_memory", trial.folder, status, (0, 1))
     return status == 1
