@@ -82,7 +82,8 @@ def measured() -> list[dict[str, object]]:
         if quantities(problem)[4] > LARGEST:
             continue
         for name in ("reference", "compiled"):
-            entry = {"sizes": sizes, "batch": batch, "members": members, "form": f"{form_of(name, problem)} {dtype}"}
+            form = f"{form_of(engine(name), problem)} {dtype}"
+            entry = {"sizes": sizes, "batch": batch, "members": members, "form": form}
             found.append({**entry, "nanoseconds": round(nanoseconds(engine(name), problem))})
             print(*found[-1].values(), flush=True)
     return found
@@ -116,7 +117,7 @@ def first_update(form: str, folder: str) -> float:
     """How long the first update of a process takes, whose programs lie in a folder."""
     sizes, batch, members = PROGRAMS[form]
     problem = problem_of(sizes, batch, members, "float64")
-    assert form_of("compiled", problem) == form
+    assert form_of(engine("compiled"), problem) == form
     cache.folder = lambda: Path(folder)
     started = perf_counter()
     engine("compiled").advance(problem, initial_state(problem), 1)

@@ -24,7 +24,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -212,6 +212,7 @@ def searched(name: str, who: str, jobs: int) -> dict[str, Any]:
 BUNDLED = ("iris", "wine", "breast_cancer", "digits", "diabetes")
 CONTENDERS = ("sklearn MLP", "MLP", "Tabular", "HistGradientBoosting")
 INPUTS = 50
+DIVISIONS = 3
 
 
 def data_of(name: str) -> tuple[Any, Any, bool]:
@@ -231,7 +232,7 @@ def data_of(name: str) -> tuple[Any, Any, bool]:
     return x, np.sin(2 * x[:, 0]) * x[:, 1] + x[:, 2] ** 2 + x[:, 3:10].sum(axis=1) + noise, False
 
 
-def contender_of(name: str, classify: bool) -> Any:
+def contender_of(name: str, classify: bool, seed: int) -> Any:
     """An estimator with its defaults."""
     from sklearn import ensemble, neural_network
     from sklearn.pipeline import make_pipeline
@@ -241,26 +242,37 @@ def contender_of(name: str, classify: bool) -> Any:
 
     kind = "Classifier" if classify else "Regressor"
     if name == "HistGradientBoosting":
-        return getattr(ensemble, name + kind)(random_state=0)
+        return getattr(ensemble, name + kind)(random_state=seed)
     if name == "Tabular":
-        return getattr(deltarule, name + kind)(random_state=0)
+        return getattr(deltarule, name + kind)(random_state=seed)
     home = neural_network if name.startswith("sklearn") else deltarule
-    return make_pipeline(StandardScaler(), getattr(home, f"MLP{kind}")(random_state=0))
+    return make_pipeline(StandardScaler(), getattr(home, f"MLP{kind}")(random_state=seed))
+
+
+def divided(name: str, x: Any, y: Any, classify: bool) -> Iterator[tuple[int, Any, Any]]:
+    """The seed of a division, and the rows to learn from and to judge on, of each of its parts.
+
+    What a network answers to the rows of a small set depends on its seed and on the division as much as on whose it is:
+    one division says little, and that of bundled sets is made anew several times.
+    """
+    from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold
+
+    for seed in range(DIVISIONS if name in BUNDLED else 1):
+        if len(x) >= 100_000:
+            folds: Any = ShuffleSplit(1, test_size=0.2, random_state=seed)
+        else:
+            count = 10 if name in BUNDLED else 3
+            folds = (StratifiedKFold if classify else KFold)(count, shuffle=True, random_state=seed)
+        for train, test in folds.split(x, y):
+            yield seed, train, test
 
 
 def compared(name: str, contender: str) -> dict[str, Any]:
     """Scores of every fold, and the median seconds of a fit and of the answers to the fold's rows."""
-    from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold
-
     x, y, classify = data_of(name)
-    if len(x) >= 100_000:
-        folds: Any = ShuffleSplit(1, test_size=0.2, random_state=0)
-    else:
-        count = 10 if name in BUNDLED else 3
-        folds = (StratifiedKFold if classify else KFold)(count, shuffle=True, random_state=0)
     scores, fits, predictions = [], [], []
-    for train, test in folds.split(x, y):
-        model = contender_of(contender, classify)
+    for seed, train, test in divided(name, x, y, classify):
+        model = contender_of(contender, classify, seed)
         started = time.perf_counter()
         model.fit(x[train], y[train])
         done = time.perf_counter()
@@ -268,17 +280,23 @@ def compared(name: str, contender: str) -> dict[str, Any]:
         predictions.append(time.perf_counter() - done)
         fits.append(done - started)
         scores.append(model.score(x[test], y[test]))
+        share = len(test) / len(train)
     record = {"fit_seconds": statistics.median(fits), "predict_seconds": statistics.median(predictions)}
-    return {"score": float(np.mean(scores)), "interval": interval(scores), "folds": scores} | record | _memory()
+    record |= {"score": float(np.mean(scores)), "folds": scores}
+    return record | {"interval": interval(scores, share), **_memory()}
 
 
-def interval(scores: list[float]) -> list[float] | None:
-    """The 95 % interval of the mean, by Student's law."""
+def interval(scores: list[float], share: float = 0.0) -> list[float] | None:
+    """The 95 % interval of the mean, by Student's law.
+
+    share : rows that judge for each row that was learned from. Folds share the latter, so their scores are alike, and
+        the interval is wider by that (Nadeau and Bengio, Inference for the generalization error, 2003).
+    """
     from scipy import stats
 
     if len(scores) < 2:
         return None
-    half = stats.t.ppf(0.975, len(scores) - 1) * stats.sem(scores)
+    half = stats.t.ppf(0.975, len(scores) - 1) * np.sqrt(np.var(scores, ddof=1) * (1 / len(scores) + share))
     return [float(np.mean(scores) - half), float(np.mean(scores) + half)]
 
 
@@ -294,7 +312,9 @@ def _memory() -> dict[str, Any]:
 
 # --- the rule by which Tabular… chooses ------------------------------------------------------------------------------
 
-RULES = ("accuracy and a little likelihood", "accuracy", "likelihood")
+RULES = ("accuracy", "accuracy and a little likelihood", "likelihood")
+SURENESS, LEAST_PROBABILITY = 0.05, 0.05
+"""What the mean logarithm of the true class's probability counts beside the accuracy, and where it ends."""
 UNSEEN = ("moons", "circles", "gaussian_quantiles", "hastie_10_2", "blobs", "classification")
 SEEDS = range(4)
 TEST_ROWS = 4000
@@ -321,6 +341,14 @@ def unseen(name: str, rows: int, seed: int) -> tuple[Any, Any]:
     return x[order], y[order]
 
 
+def with_likelihood(model: Any, x: Any, y: Any) -> float:
+    """The accuracy, and where it is nearly the same how sure the model is of what is true; all classes are known."""
+    p = model.predict_proba(x)
+    own = p[np.arange(len(y)), np.searchsorted(model.classes_, y)]
+    right = model.classes_[p.argmax(axis=1)] == y
+    return float(right.mean() + SURENESS * np.log(np.maximum(own, LEAST_PROBABILITY)).mean())
+
+
 def ruled(name: str, rows: int) -> list[dict[str, Any]]:
     """For every seed the accuracy of what each rule chooses, on rows that nobody has seen."""
     from sklearn.model_selection import StratifiedKFold
@@ -335,7 +363,7 @@ def ruled(name: str, rows: int) -> list[dict[str, Any]]:
         x, model = (x - mean) / scale, TabularClassifier()
         model._seed = seed
         model.classes_ = np.unique(y[:rows])
-        scoring = {RULES[0]: model._scoring, RULES[1]: "accuracy", RULES[2]: "neg_log_loss"}
+        scoring = {RULES[0]: model._scoring, RULES[1]: with_likelihood, RULES[2]: "neg_log_loss"}
         folds = StratifiedKFold(tabular.folds_of(rows), shuffle=True, random_state=seed)
         grid = {key: list(values) for key, values in tabular.CANDIDATES.items()}
         network = model._network(**tabular._budget(rows))
@@ -397,8 +425,6 @@ def drawn(page: str, record: Mapping[str, Any]) -> str:
 
 def parts_of_page(record: Mapping[str, Any]) -> dict[str, str]:
     """The tables of the page, as Markdown by their names."""
-    told = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
-    notes = "".join(f" **{note}**" for note in record.get("notes", []))
     tables: dict[str, tuple[list[str], list[list[str]]]] = {
         "fit": (
             ["fit", "theirs, s", "ours, s", "products alone, s", "theirs / ours", "least … most", "meant", "reached"],
@@ -419,7 +445,35 @@ def parts_of_page(record: Mapping[str, Any]) -> dict[str, str]:
         "rule": (["rows", "rule", "mean accuracy", "less than our rule's, 95 %"], _rule_cells(record["rule"])),
     }
     measured = {name: table(*cells) if cells[1] else "Not measured yet." for name, cells in tables.items()}
-    return {"machine": f"Measured on {in_words(record)}. With {told}.{notes}", **measured}
+    return {"machine": "\n".join(f"- {line}" for line in _occasions(record)), **measured}
+
+
+def _occasions(record: Mapping[str, Any]) -> Iterator[str]:
+    """When and on what was measured what."""
+    for number, occasion in enumerate(record["occasions"]):
+        parts = []
+        for part, names in record["measured"].items():
+            own = [name for name, one in names.items() if one == number]
+            sets = sorted({name.rsplit(", ", 1)[0] if part == "tables" else name for name in own})
+            parts += [part if len(own) == len(names) else f"{part} ({', '.join(sets)})"] if own else []
+        told = ", ".join(f"{name} {version}" for name, version in occasion["versions"].items())
+        notes = "".join(f" **{note}**" for note in occasion["notes"])
+        if parts:
+            yield f"{'; '.join(parts)}: {in_words(occasion)}. With {told}.{notes}"
+
+
+def occasion_of(record: dict[str, Any], note: str | None) -> int:
+    """The number of this day, machine and versions among those of the record, to which it is added if it is new."""
+    now: dict[str, Any] = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": asdict(machine()),
+        "versions": versions(),
+        "notes": [note] if note else [],
+    }
+    now = to_jsonable(now)
+    if now not in record["occasions"]:
+        record["occasions"].append(now)
+    return int(record["occasions"].index(now))
 
 
 def _good(found: Mapping[str, Any]) -> list[Any]:
@@ -516,18 +570,13 @@ def main() -> None:
             warnings.simplefilter("ignore")
             print(json.dumps(to_jsonable(globals()[name](*arguments))))
         return
-    record = read_json(RECORD) if RECORD.exists() else {part: {} for part in PARTS}
+    empty = {"occasions": [], "measured": {part: {} for part in PARTS}, **{part: {} for part in PARTS}}
+    record = read_json(RECORD) if RECORD.exists() else empty
     for part, name, call in [] if given.drawn else plan(given):
         print(f"{part}: {name}", file=sys.stderr, flush=True)
         record[part][name] = fresh(call)
-        now: dict[str, Any] = {
-            "notes": [given.note] if given.note else [],
-            "date": datetime.now(UTC).date().isoformat(),
-            "machine": asdict(machine()),
-            "versions": versions(),
-        }
-        write_json(RECORD, record | now)
-        record |= now
+        record["measured"][part][name] = occasion_of(record, given.note)
+        write_json(RECORD, record)
     write_whole(PAGE, drawn(PAGE.read_text(encoding="utf-8"), read_json(RECORD)))
 
 

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
+import pytest
+from scipy import stats
 from scripts import benchmark
 
 from deltarule.files import read_json
@@ -18,7 +21,9 @@ def test_page_is_what_the_record_says() -> None:
 
 
 def test_another_record_would_be_seen() -> None:
-    assert ESTIMATORS.drawn(PAGE, {**RECORD, "date": "1999-01-01"}) != PAGE
+    occasions = [{**one, "date": "1999-01-01"} for one in RECORD["occasions"]]
+    assert ESTIMATORS.drawn(PAGE, {**RECORD, "occasions": occasions}) != PAGE
+    assert ESTIMATORS.drawn(PAGE, {**RECORD, "measured": {part: {} for part in RECORD["measured"]}}) != PAGE
 
 
 def test_turns_are_taken_and_the_first_does_not_count() -> None:
@@ -28,6 +33,23 @@ def test_turns_are_taken_and_the_first_does_not_count() -> None:
     )
     assert calls == ["theirs", "ours", "ours", "theirs", "theirs", "ours"]
     assert [len(seconds) for seconds in found["seconds"].values()] == [2, 2] and len(found["ratios"]) == 2
+
+
+def test_folds_that_share_rows_widen_the_interval_as_nadeau_and_bengio_say() -> None:
+    scores = [0.9, 0.95, 1.0, 0.92]
+    plain = stats.ttest_1samp(scores, 0).confidence_interval()
+    assert ESTIMATORS.interval(scores) == pytest.approx(list(plain))
+    low, high = ESTIMATORS.interval(scores, share=1 / 4)  # (1/4 + 1/4) is twice 1/4
+    assert high - low == pytest.approx((plain.high - plain.low) * 2**0.5)
+
+
+def test_bundled_sets_are_divided_anew_several_times() -> None:
+    x, y, classify = ESTIMATORS.data_of("iris")
+    parts = list(ESTIMATORS.divided("iris", x, y, classify))
+    for seed in range(ESTIMATORS.DIVISIONS):
+        tested = np.concatenate([test for own, _, test in parts if own == seed])
+        assert sorted(tested) == list(range(len(x)))
+    assert not np.array_equal(parts[0][2], parts[10][2])
 
 
 def test_sets_of_the_rule_differ_by_their_seed_alone() -> None:

@@ -16,6 +16,7 @@ from llvmlite.binding import get_host_cpu_features
 from deltarule.engines.compiled import blas, cache, kernel, matrices
 from deltarule.engines.compiled.engine import CompiledEngine, blocks, reason_against, sharing
 from deltarule.engines.compiled.kernel import Shape, is_tiled, not_compilable, program
+from deltarule.engines.compiled.matrices import not_fusible
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.maths.losses import LOSSES
 from deltarule.maths.optimizers import OPTIMIZERS
@@ -170,6 +171,28 @@ def test_a_large_network_makes_the_reference_step(i, batch_norm):
     assert np.array_equal(alone.theta[0], together.theta[3]) and np.array_equal(alone.buffers[0], together.buffers[3])
     again, _ = CompiledEngine().advance(problem, ours, 3)
     assert np.array_equal(again.theta, together.theta)
+
+
+@pytest.mark.parametrize("i", [0, 5, 8])
+def test_the_program_for_large_networks_serves_small_ones_where_it_is_asked_to(i):
+    problem = case(i, sizes=(3, 5, 4, 2))
+    assert not_compilable(problem) == not_fusible(problem) == ""
+    start = initial_state(problem)
+    ours, seen = CompiledEngine(own_shape=False).advance(problem, start, 3)
+    theirs, expected = ReferenceEngine().advance(problem, start, 3)
+    lanes, _ = CompiledEngine().advance(problem, start, 3)
+    assert not np.array_equal(ours.theta, lanes.theta)  # it is another program
+    assert (np.abs(ours.theta - theirs.theta) <= 1e-12 * np.abs(theirs.theta).max(1, keepdims=True)).all()
+    assert np.allclose(seen.objective, expected.objective, rtol=1e-12, atol=1e-14)
+    one, _ = CompiledEngine(threads=1, own_shape=False).advance(problem, start.take(np.array([3])), 3)
+    assert np.array_equal(one.theta[0], ours.theta[3])
+
+
+def test_an_optimizer_that_large_networks_lack_has_a_program_of_the_networks_own_shape():
+    problem = encoder(2, optimizer="normalized_gradient")
+    ours, _ = CompiledEngine(own_shape=False).advance(problem, initial_state(problem), 3)
+    lanes, _ = CompiledEngine().advance(problem, initial_state(problem), 3)
+    assert not_fusible(problem) and np.array_equal(ours.theta, lanes.theta)
 
 
 def wide(members, **given):

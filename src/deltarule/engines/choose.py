@@ -64,8 +64,12 @@ def engine(name: str, device: str | None = None) -> Engine:
     raise BadInput(f"there is no engine '{name}'; there are: {', '.join(NAMES)}")
 
 
-def choose(name: str, problem: Problem, steps: int) -> Choice:
+def choose(name: str, problem: Problem, steps: int, one_of_many: bool = False) -> Choice:
     """The engine for so many updates of a problem: the named one, or for "auto" the one that should be done first.
+
+    one_of_many : whether trainings of other small networks will follow in this process, so that a program that serves
+        all sizes may be worth loading where one for their very shape is not worth compiling. Where there are more
+        members than go alone, that has lanes for them.
 
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.problem.network import Network
@@ -74,10 +78,11 @@ def choose(name: str, problem: Problem, steps: int) -> Choice:
     """
     if name != "auto":
         return Choice(engine(name), "as named")
-    from deltarule.engines.compiled.engine import CompiledEngine, reason_against
+    from deltarule.engines.compiled.engine import FEW, CompiledEngine, reason_against
 
+    shapes = (True, False) if one_of_many and problem.members <= FEW else (True,)
     try:
-        compiled = CompiledEngine()
+        compiled = [CompiledEngine(own_shape=own_shape) for own_shape in shapes]
     except BadInput:
         return Choice(engine("reference"), "reference: Numba is not installed")
     reason = reason_against(problem)
@@ -85,46 +90,53 @@ def choose(name: str, problem: Problem, steps: int) -> Choice:
         return Choice(engine("reference"), f"reference: the compiled engine has no program for {reason}")
     plain = expected_seconds("reference", problem, steps)
     # Whether it was compiled before does not count: the choice, and with it the last digits, is the same every day.
-    fast = expected_seconds("compiled", problem, steps) + _seconds_to_compile(problem)
+    needed = [
+        expected_seconds(form, problem, steps) + _seconds_to_compile(form)
+        for form in (form_of(one, problem) for one in compiled)
+    ]
+    fast = min(needed)
     if fast < plain:
-        return Choice(compiled, f"compiled: about {fast:.1f} s, reference about {plain:.1f} s")
+        chosen = compiled[needed.index(fast)]
+        return Choice(chosen, f"compiled: about {fast:.1f} s, reference about {plain:.1f} s")
     return Choice(engine("reference"), f"reference: about {plain:.1f} s, compiled about {fast:.1f} s")
 
 
-def engine_for(given: Engine | str, problem: Problem, steps: int) -> Engine:
+def engine_for(given: Engine | str, problem: Problem, steps: int, one_of_many: bool = False) -> Engine:
     """An engine as it is given, or the one of a name, for so many updates of a problem."""
-    return choose(given, problem, steps).engine if isinstance(given, str) else given
+    return choose(given, problem, steps, one_of_many).engine if isinstance(given, str) else given
 
 
-def expected_seconds(name: str, problem: Problem, steps: int) -> float:
-    """How long so many updates should take with the reference or the compiled engine, once it is compiled.
+def expected_seconds(form: str, problem: Problem, steps: int) -> float:
+    """How long so many updates should take in a form, once its program is compiled.
+
+    form : "reference", or "lanes" or "products" of the compiled engine.
 
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.problem.network import Network
     >>> problem = create_problem(Network([1, 1]), [[0.0]], [0.0])
-    >>> expected_seconds("compiled", problem, 1000) < expected_seconds("reference", problem, 1000) < 1
+    >>> expected_seconds("lanes", problem, 1000) < expected_seconds("reference", problem, 1000) < 1
     True
     """
-    per = prices()["nanoseconds"][f"{form_of(name, problem)} {problem.dtype}"]
+    per = prices()["nanoseconds"][f"{form} {problem.dtype}"]
     return float(steps * (quantities(problem) @ np.array(per)) * 1e-9)
 
 
-def _seconds_to_compile(problem: Problem) -> float:
+def _seconds_to_compile(form: str) -> float:
     """What compiling is charged for a training: all of it, or its share where one program serves all sizes."""
-    form = form_of("compiled", problem)
     compiling, loading = (prices()[f"seconds_to_{what}"][form] for what in ("compile", "load"))
     if form == "lanes":
         return float(compiling)
     return float(loading / TRAININGS_OF_A_PROCESS + compiling / TRAININGS_OF_A_COMPUTER)
 
 
-def form_of(name: str, problem: Problem) -> str:
+def form_of(chosen: Engine, problem: Problem) -> str:
     """What is measured apart: "reference", and of the compiled engine "lanes" or, for large networks, "products"."""
-    from deltarule.engines.compiled.engine import not_compilable_of
+    from deltarule.engines.compiled.engine import CompiledEngine
 
-    if name == "reference":
-        return name
-    return "products" if not_compilable_of(problem) else "lanes"
+    if chosen.name == "reference":
+        return "reference"
+    compiled = chosen if isinstance(chosen, CompiledEngine) else CompiledEngine()
+    return "products" if compiled.takes_products(problem) else "lanes"
 
 
 def quantities(problem: Problem) -> Floats:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.engines.base import Engine
-from deltarule.engines.choose import engine_for, expected_seconds
+from deltarule.engines.choose import engine_for, expected_seconds, form_of
 from deltarule.engines.compiled.engine import available_processors
 from deltarule.estimators.base import BaseMLP
 from deltarule.estimators.records import Plan
@@ -81,8 +81,8 @@ def _engine(plans: list[Plan], model: BaseMLP) -> tuple[Engine, float]:
     members = sum(plan.problem.members for plan in plans)
     whole = first.take(np.zeros(members, np.int64))  # as many of one kind: what differs has no price
     steps = plans[0].rules.max_epochs * first.steps_per_epoch(0)
-    engine = engine_for(model.engine, whole, steps)
-    return engine, expected_seconds(engine.name, whole, steps) / len(plans)
+    engine = engine_for(model.engine, whole, steps, one_of_many=True)
+    return engine, expected_seconds(form_of(engine, whole), whole, steps) / len(plans)
 
 
 def _parts(places: list[int], digests: list[str], seconds_each: float) -> Iterator[list[int]]:

@@ -159,7 +159,7 @@ def train_epochs(
     (('stalled',), True)
     """
     steps = problem.steps_per_epoch(0)
-    chosen = engine_for(engine, problem, rules.max_epochs * steps)
+    chosen = engine_for(engine, problem, rules.max_epochs * steps, one_of_many=True)
     training = _Training(problem, start, rules, chosen, in_order and steps > 1, validation, after_epoch)
     with one_blas_thread(), interrupts() as interrupted:
         training.go(interrupted)

@@ -41,14 +41,16 @@ class CompiledEngine:
     """Programs compiled for the very shape of a network; what they lack is advanced by the reference engine.
 
     threads : how many blocks are advanced at a time; None for as many as there are processors. The result is the same.
+    own_shape : whether a small network has a program of its own; else that for large networks, of all sizes, serves it,
+        where there is one.
     """
 
     name = "compiled"
 
-    def __init__(self, threads: int | None = None) -> None:
+    def __init__(self, threads: int | None = None, own_shape: bool = True) -> None:
         if find_spec("numba") is None:  # not imported before it compiles: that takes longer than many a training
             raise BadInput('the engine "compiled" needs Numba, which is not installed; use "reference"')
-        self.threads = threads or available_processors()
+        self.threads, self.own_shape = threads or available_processors(), own_shape
 
     def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
         """Make n updates."""
@@ -63,7 +65,7 @@ class CompiledEngine:
             step=state.step + n,
         )
         large = None
-        if not_compilable_of(problem):
+        if self.takes_products(problem):
             blas()  # loaded before all that are loaded are held to one thread
             run = _remembered(problem, "large", lambda: load(matrices.program(problem)))
             large = partial(Members, run, problem, state, after, n=n, objective=objective, bad=bad)
@@ -83,6 +85,10 @@ class CompiledEngine:
                 work = n * len(group) * problem.batch_rows(state.members[group[0]]) * problem.network.parameters
                 self._in_turn(tasks, wake=work > WORTH_WAKING)
         return after, Trace(objective, bad)
+
+    def takes_products(self, problem: Problem) -> bool:
+        """Whether a problem goes to the program for large networks."""
+        return bool(not_compilable_of(problem)) or not (self.own_shape or not_fusible_of(problem))
 
     def _large(self, chosen: Callable[..., Members], group: Integers, shared: "list[tuple[Integers, bool]]") -> None:
         """Members of large networks: some for each thread; or all threads at one, where there are too few of them."""
@@ -323,12 +329,15 @@ def not_compilable_of(problem: Problem) -> str:
     return reason
 
 
-def reason_against(problem: Problem) -> str:
-    """Why a problem is compiled in neither form, or ""."""
-    if not not_compilable_of(problem):
-        return ""
+def not_fusible_of(problem: Problem) -> str:
+    """Why the program for large networks does not serve a problem, or ""."""
     reason: str = _remembered(problem, "fused", lambda: not_fusible(problem))
     return reason
+
+
+def reason_against(problem: Problem) -> str:
+    """Why a problem is compiled in neither form, or ""."""
+    return not_compilable_of(problem) and not_fusible_of(problem)
 
 
 def _program(problem: Problem, shape: Shape, size: int) -> tuple[Callable[..., Any], tuple[tuple[int, type], ...]]:
