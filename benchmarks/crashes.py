@@ -411,10 +411,10 @@ def disturb(trial: Trial, kind: str, chance: random.Random, watch: Watch) -> boo
         return no_room(trial, chance, watch)
     if kind == "read_only":
         return read_only(trial, watch)
+    if kind == "no_memory":
+        return no_memory(trial, chance, watch)
     process = trial.start()
     time.sleep(chance.uniform(0.0, trial.seconds))
-    if kind == "no_memory":
-        return no_memory(trial, watch, process)
     if kind == "killed" and chance.random() < 0.5 and (workers := workers_of(process)):
         chance.choice(workers).kill()
         watch.heard(what, trial.folder, ended(process), (0, 1))
@@ -442,9 +442,13 @@ def no_room(trial: Trial, chance: random.Random, watch: Watch) -> bool:
     return status == 1
 
 
-def no_memory(trial: Trial, watch: Watch, process: int) -> bool:
-    """Give the workers no more memory than they have, once they are at work: before, none is there to say so."""
-    known = trial.subject.done(trial.out)
+def no_memory(trial: Trial, chance: random.Random, watch: Watch) -> bool:
+    """Give the workers no more memory than they have, once they are at work: before, none is there to say so.
+
+    Workers that need no more go on to the end. Early, when much is still to be done, that is seldom so.
+    """
+    known, process = trial.subject.done(trial.out), trial.start()
+    time.sleep(chance.uniform(0.0, trial.seconds / 3))
     while is_running(process) and trial.subject.done(trial.out).keys() == known.keys():
         time.sleep(0.02)
     for worker in workers_of(process):
