@@ -21,9 +21,10 @@ from deltarule.problem.problem import Floats, Problem
 
 NAMES = ("auto", "reference", "compiled", "autograd")
 
-TRAININGS_OF_A_PROCESS, TRAININGS_OF_A_COMPUTER = 10, 100
+TRAININGS_OF_A_PROCESS, TRAININGS_OF_A_COMPUTER, SMALL_TRAININGS_OF_A_COMPUTER = 10, 100, 10
 """How many trainings are taken to share a program for large networks, which serves all sizes: it is loaded once in a
-process, where a table is seldom fitted once, and compiled once on a computer."""
+process, where a table is seldom fitted once, and compiled once on a computer. Of small networks fewer: for a training
+that takes half a second nobody wants to wait six, and again for another activation."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,9 @@ def choose(name: str, problem: Problem, steps: int, one_of_many: bool = False) -
         return Choice(engine("reference"), f"reference: the compiled engine has no program for {reason}")
     plain = expected_seconds("reference", problem, steps)
     # Whether it was compiled before does not count: the choice, and with it the last digits, is the same every day.
+    small = form_of(CompiledEngine(), problem) == "lanes"
     needed = [
-        expected_seconds(form, problem, steps) + _seconds_to_compile(form)
+        expected_seconds(form, problem, steps) + _seconds_to_begin(form, small)
         for form in (form_of(one, problem) for one in compiled)
     ]
     fast = min(needed)
@@ -121,12 +123,13 @@ def expected_seconds(form: str, problem: Problem, steps: int) -> float:
     return float(steps * (quantities(problem) @ np.array(per)) * 1e-9)
 
 
-def _seconds_to_compile(form: str) -> float:
+def _seconds_to_begin(form: str, small: bool) -> float:
     """What compiling is charged for a training: all of it, or its share where one program serves all sizes."""
-    compiling, loading = (prices()[f"seconds_to_{what}"][form] for what in ("compile", "load"))
+    compiling, loading = (float(prices()[f"seconds_to_{what}"][form]) for what in ("compile", "load"))
     if form == "lanes":
-        return float(compiling)
-    return float(loading / TRAININGS_OF_A_PROCESS + compiling / TRAININGS_OF_A_COMPUTER)
+        return compiling
+    sharing = SMALL_TRAININGS_OF_A_COMPUTER if small else TRAININGS_OF_A_COMPUTER
+    return loading / TRAININGS_OF_A_PROCESS + compiling / sharing
 
 
 def form_of(chosen: Engine, problem: Problem) -> str:
