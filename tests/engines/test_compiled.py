@@ -177,11 +177,10 @@ def test_a_large_network_makes_the_reference_step(i, batch_norm):
 def test_the_program_for_large_networks_serves_small_ones_where_it_is_asked_to(i):
     problem = case(i, sizes=(3, 5, 4, 2))
     assert not_compilable(problem) == not_fusible(problem) == ""
+    assert CompiledEngine(own_shape=False).takes_products(problem) and not CompiledEngine().takes_products(problem)
     start = initial_state(problem)
     ours, seen = CompiledEngine(own_shape=False).advance(problem, start, 3)
     theirs, expected = ReferenceEngine().advance(problem, start, 3)
-    lanes, _ = CompiledEngine().advance(problem, start, 3)
-    assert not np.array_equal(ours.theta, lanes.theta)  # it is another program
     assert (np.abs(ours.theta - theirs.theta) <= 1e-12 * np.abs(theirs.theta).max(1, keepdims=True)).all()
     assert np.allclose(seen.objective, expected.objective, rtol=1e-12, atol=1e-14)
     one, _ = CompiledEngine(threads=1, own_shape=False).advance(problem, start.take(np.array([3])), 3)
