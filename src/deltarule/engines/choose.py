@@ -81,9 +81,8 @@ def choose(name: str, problem: Problem, steps: int, one_of_many: bool = False) -
         return Choice(engine(name), "as named")
     from deltarule.engines.compiled.engine import FEW, CompiledEngine, reason_against
 
-    shapes = (True, False) if one_of_many and problem.members <= FEW else (True,)
     try:
-        compiled = [CompiledEngine(own_shape=own_shape) for own_shape in shapes]
+        compiled = [CompiledEngine()]
     except BadInput:
         return Choice(engine("reference"), "reference: Numba is not installed")
     reason = reason_against(problem)
@@ -91,11 +90,11 @@ def choose(name: str, problem: Problem, steps: int, one_of_many: bool = False) -
         return Choice(engine("reference"), f"reference: the compiled engine has no program for {reason}")
     plain = expected_seconds("reference", problem, steps)
     # Whether it was compiled before does not count: the choice, and with it the last digits, is the same every day.
-    small = form_of(CompiledEngine(), problem) == "lanes"
-    needed = [
-        expected_seconds(form, problem, steps) + _seconds_to_begin(form, small)
-        for form in (form_of(one, problem) for one in compiled)
-    ]
+    small = form_of(compiled[0], problem) == "lanes"
+    if one_of_many and small and problem.members <= FEW:
+        compiled.append(CompiledEngine(own_shape=False))
+    forms = [form_of(one, problem) for one in compiled]
+    needed = [expected_seconds(form, problem, steps) + _seconds_to_begin(form, small) for form in forms]
     fast = min(needed)
     if fast < plain:
         chosen = compiled[needed.index(fast)]
@@ -134,12 +133,12 @@ def _seconds_to_begin(form: str, small: bool) -> float:
 
 def form_of(chosen: Engine, problem: Problem) -> str:
     """What is measured apart: "reference", and of the compiled engine "lanes" or, for large networks, "products"."""
-    from deltarule.engines.compiled.engine import CompiledEngine
+    from deltarule.engines.compiled.engine import CompiledEngine, not_compilable_of
 
     if chosen.name == "reference":
         return "reference"
-    compiled = chosen if isinstance(chosen, CompiledEngine) else CompiledEngine()
-    return "products" if compiled.takes_products(problem) else "lanes"
+    large = chosen.takes_products(problem) if isinstance(chosen, CompiledEngine) else not_compilable_of(problem)
+    return "products" if large else "lanes"
 
 
 def quantities(problem: Problem) -> Floats:
