@@ -531,6 +531,17 @@ def tried(name: str, kinds: list[str], chance: random.Random, watch: Watch) -> N
             shutil.rmtree(folder)
 
 
+def seen(watch: Watch) -> dict[str, Any]:
+    """The record of all that was tried so far."""
+    kills = sum(count for what, count in watch.moments.items() if what.endswith("killed"))
+    return {
+        "kills": kills,
+        "other_disturbances": watch.moments.total() - kills,
+        "by_command": dict(sorted(watch.moments.items())),
+        "wrong": watch.wrong,
+    }
+
+
 def main_of_script() -> None:
     """Disturb, and print what was seen."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -545,15 +556,9 @@ def main_of_script() -> None:
         others = ["ctrl_c", "terminated", "no_room"] + ["no_memory"] * SUBJECTS[name].workers
         kinds = ["killed"] * math.ceil(given.kills * SUBJECTS[name].share / share) + others * given.others
         tried(name, kinds + ["read_only"] * (given.others > 0 and can_forbid()), chance, watch)
-        print(f"{name}: {time.perf_counter() - started:.0f} s so far", file=sys.stderr, flush=True)
-    kills = sum(count for what, count in watch.moments.items() if what.endswith("killed"))
-    record = {
-        "kills": kills,
-        "other_disturbances": watch.moments.total() - kills,
-        "by_command": dict(sorted(watch.moments.items())),
-        "wrong": watch.wrong,
-    }
-    print(json.dumps(record, indent=2))
+        taken = time.perf_counter() - started
+        print(f"{name}: {taken:.0f} s so far", json.dumps(seen(watch)), file=sys.stderr, flush=True)
+    print(json.dumps(seen(watch), indent=2))
     sys.exit(bool(watch.wrong))
 
 
