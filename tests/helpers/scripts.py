@@ -10,7 +10,9 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 def benchmark(name: str) -> ModuleType:
-    """A script of benchmarks/."""
+    """A script of benchmarks/, which may import what lies beside it."""
+    if str(BENCHMARKS) not in sys.path:
+        sys.path.append(str(BENCHMARKS))
     return module_at(BENCHMARKS / f"{name}.py")
 
 
