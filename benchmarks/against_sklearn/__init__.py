@@ -1,0 +1,1 @@
+"""Our estimators beside scikit-learn's: what benchmarks/estimators.py measures, and the page it draws."""

@@ -1,0 +1,136 @@
+"""What docs/reference/estimators.md says between its markers, drawn from estimators.json."""
+
+import re
+import statistics
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from against_sklearn.rule import RULES
+from against_sklearn.speed import SEARCHERS
+from against_sklearn.tables import BUNDLED, CONTENDERS, interval
+from deltarule.reports.markdown import table
+from deltarule.reports.performance import in_words
+
+
+def drawn(page: str, record: Mapping[str, Any]) -> str:
+    """The page with what is between its markers drawn from the record."""
+    for name, part in parts_of_page(record).items():
+        between = re.compile(rf"(<!-- {name}, drawn from estimators.json -->\n).*?(<!-- end -->)", re.DOTALL)
+        page, count = between.subn(lambda found, part=part: f"{found[1]}\n{part}\n\n{found[2]}", page)
+        assert count == 1, f"the page has no place for {name}"
+    return page
+
+
+def parts_of_page(record: Mapping[str, Any]) -> dict[str, str]:
+    """The tables of the page, as Markdown by their names."""
+    tables: dict[str, tuple[list[str], list[list[str]]]] = {
+        "fit": (
+            ["fit", "theirs, s", "ours, s", "products alone, s", "theirs / ours", "least … most", "meant", "reached"],
+            [_fit_cells(one) for one in _good(record["fit"])],
+        ),
+        "predict": (
+            ["network", "rows", "predict: theirs / ours", "predict_proba: theirs / ours", "predict, ours"],
+            _predict_cells(record),
+        ),
+        "search": (
+            ["search", "who", "n_jobs", "seconds", "processor seconds", "times ours", "score"],
+            _search_cells(record),
+        ),
+        "tables": (
+            ["set", "who", "score", "95 %", "fit, s", "predict, ms", "memory, MB"],
+            _table_cells(record["tables"]),
+        ),
+        "rule": (["rows", "rule", "mean accuracy", "less than our rule's, 95 %"], _rule_cells(record["rule"])),
+    }
+    measured = {name: table(*cells) if cells[1] else "Not measured yet." for name, cells in tables.items()}
+    return {"machine": "\n".join(f"- {line}" for line in _occasions(record)), **measured}
+
+
+def _occasions(record: Mapping[str, Any]) -> Iterator[str]:
+    """When and on what was measured what."""
+    for number, occasion in enumerate(record["occasions"]):
+        parts = []
+        for part, names in record["measured"].items():
+            own = [name for name, one in names.items() if one == number]
+            sets = sorted({name.rsplit(", ", 1)[0] if part == "tables" else name for name in own})
+            parts += [part if len(own) == len(names) else f"{part} ({', '.join(sets)})"] if own else []
+        told = ", ".join(f"{name} {version}" for name, version in occasion["versions"].items())
+        notes = "".join(f" **{note}**" for note in occasion["notes"])
+        if parts:
+            yield f"{'; '.join(parts)}: {in_words(occasion)}. With {told}.{notes}"
+
+
+def _good(found: Mapping[str, Any]) -> list[Any]:
+    return [one for one in found.values() if "error" not in one]
+
+
+def _fit_cells(one: Mapping[str, Any]) -> list[str]:
+    theirs, ours = (statistics.median(one["seconds"][who]) for who in ("theirs", "ours"))
+    spread = f"{min(one['ratios']):.2f} … {max(one['ratios']):.2f}"
+    reached = "yes" if one["ratio"] >= one["target"] else "no"
+    name = f"{one['name']}, {one['epochs']} epochs"
+    times = [f"{seconds:.3f}" for seconds in (theirs, ours, one["products"])]
+    return [name, *times, f"{one['ratio']:.2f}", spread, f"{one['target']:g}", reached]
+
+
+def _predict_cells(record: Mapping[str, Any]) -> list[list[str]]:
+    lines: dict[tuple[str, int], dict[str, Any]] = {}
+    for part in _good(record["predict"]):
+        for one in part:
+            lines.setdefault((one["network"], one["rows"]), {})[one["method"]] = one
+    return [
+        [
+            *(network, f"{rows:,}", f"{each['predict']['ratio']:.2f}", f"{each['predict_proba']['ratio']:.2f}"),
+            f"{1e3 * statistics.median(each['predict']['seconds']['ours']):.3g} ms",
+        ]
+        for (network, rows), each in lines.items()
+    ]
+
+
+def _search_cells(record: Mapping[str, Any]) -> list[list[str]]:
+    found = _good(record["search"])
+    ours = {one["search"]: one["seconds"] for one in found if one["who"] == SEARCHERS[0]}
+    return [
+        [
+            *(one["search"], one["who"], "all" if one["who"] == SEARCHERS[0] else str(one["jobs"])),
+            f"{one['seconds']:.1f}",
+            f"{one['processor_seconds']:.1f}" if one["jobs"] == 1 else "",
+            f"{one['seconds'] / ours[one['search']]:.2f}",
+            f"{one['score']:.4f}",
+        ]
+        for one in found
+        if one["search"] in ours
+    ]
+
+
+def _table_cells(found: Mapping[str, Any]) -> list[list[str]]:
+    lines = []
+    for name, one in sorted(found.items(), key=lambda item: _place(*item[0].rsplit(", ", 1))):
+        start = name.rsplit(", ", 1)
+        if "error" in one:
+            lines.append([*start, one["error"], "", "", "", ""])
+            continue
+        low_high = "one split" if one["interval"] is None else "{:.3f} … {:.3f}".format(*one["interval"])
+        megabytes = "" if one["peak_megabytes"] is None else f"{one['peak_megabytes']:,.0f}"
+        times = [f"{one['fit_seconds']:.2f}", f"{1e3 * one['predict_seconds']:.3g}"]
+        lines.append([*start, f"{one['score']:.3f}", low_high, *times, megabytes])
+    return lines
+
+
+def _place(name: str, contender: str) -> tuple[int, int, str, int]:
+    """Where a line stands in the table: bundled sets first, then made ones by their rows."""
+    kind, _, rows = name.partition(" ")
+    bundled = BUNDLED.index(name) if name in BUNDLED else len(BUNDLED)
+    return bundled, int(rows or 0), kind, CONTENDERS.index(contender)
+
+
+def _rule_cells(found: Mapping[str, Any]) -> list[list[str]]:
+    lines = []
+    for rows in (200, 1000):
+        scores = [one["scores"] for part in _good(found) for one in part if one["rows"] == rows]
+        for rule in RULES if scores else ():
+            less = interval([one[RULES[0]] - one[rule] for one in scores])
+            told = "" if rule == RULES[0] or less is None else "{:+.4f} … {:+.4f}".format(*less)
+            mean = statistics.fmean(one[rule] for one in scores)
+            lines.append([str(rows), rule, f"{mean:.4f} ({len(scores)} sets)", told])
+    return lines
