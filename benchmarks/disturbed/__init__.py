@@ -1,0 +1,1 @@
+"""What benchmarks/crashes.py disturbs, in what processes, and what must hold afterwards."""
