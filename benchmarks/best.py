@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from markers import filled
+
 import deltarule
 from deltarule.doctor import machine
 from deltarule.files import read_json, to_jsonable, write_json, write_whole
@@ -23,7 +25,6 @@ from deltarule.sweeps.result import Sweep
 
 FOLDER = Path(__file__).parents[1] / "docs" / "studies"
 RECORD, PAGE = FOLDER / "best.json", FOLDER / "best.md"
-END = "<!-- end -->"
 
 
 def variants(recipe: Recipe) -> dict[str, Recipe]:
@@ -94,12 +95,7 @@ def drawn(page: str, record: dict[str, Any]) -> str:
         parts |= {f"{study}: search": _search(one["search"]["rows"], best), f"{study}: test": _test(one["test"])}
     last = max(one["date"] for study in record["studies"].values() for one in study["test"])
     parts["machine"] = f"Measured on {in_words({'date': last, 'machine': record['machine']})}."
-    for name, part in parts.items():
-        begin = f"<!-- {name}, drawn from best.json -->\n"
-        before, found, after = page.partition(begin)
-        assert found, f"{PAGE} has no place for {name}"
-        page = f"{before}{begin}\n{part}\n\n{END}{after.partition(END)[2]}"
-    return page
+    return filled(page, RECORD.name, parts)
 
 
 def _search(rows: list[dict[str, Any]], best: list[dict[str, Any]]) -> str:

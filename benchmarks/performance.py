@@ -6,8 +6,9 @@ python benchmarks/performance.py --quick    small populations, to see whether it
 """
 
 import argparse
-import re
 from pathlib import Path
+
+from markers import filled
 
 from deltarule.benchmarks.bench import bench
 from deltarule.files import read_json, write_json, write_whole
@@ -20,11 +21,7 @@ RECORD, PAGE = FOLDER / "performance.json", FOLDER / "performance.md"
 
 def drawn(page: str, record: dict) -> str:
     """The page with what is between its markers drawn from the record."""
-    for name, part in performance_page(record).items():
-        between = re.compile(rf"(<!-- {name}, drawn from performance.json -->\n).*?(<!-- end -->)", re.DOTALL)
-        page, count = between.subn(lambda found, part=part: f"{found[1]}\n{part}\n\n{found[2]}", page)
-        assert count == 1, f"{PAGE} has no place for {name}"
-    return page
+    return filled(page, RECORD.name, performance_page(record))
 
 
 def main() -> None:

@@ -1,9 +1,10 @@
 """What docs/reference/estimators.md says between its markers, drawn from estimators.json."""
 
-import re
 import statistics
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from markers import filled
 
 from against_sklearn.rule import RULES
 from against_sklearn.speed import SEARCHERS
@@ -14,11 +15,7 @@ from deltarule.reports.performance import in_words
 
 def drawn(page: str, record: Mapping[str, Any]) -> str:
     """The page with what is between its markers drawn from the record."""
-    for name, part in parts_of_page(record).items():
-        between = re.compile(rf"(<!-- {name}, drawn from estimators.json -->\n).*?(<!-- end -->)", re.DOTALL)
-        page, count = between.subn(lambda found, part=part: f"{found[1]}\n{part}\n\n{found[2]}", page)
-        assert count == 1, f"the page has no place for {name}"
-    return page
+    return filled(page, "estimators.json", parts_of_page(record))
 
 
 def parts_of_page(record: Mapping[str, Any]) -> dict[str, str]:
