@@ -1,6 +1,18 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
 import threadpoolctl
 
-from deltarule.engines.base import one_blas_thread
+from deltarule.engines.autograd import AutogradEngine
+from deltarule.engines.base import FLUSH_EVERY, Engine, flushed, one_blas_thread
+from deltarule.engines.compiled.engine import CompiledEngine
+from deltarule.engines.reference import ReferenceEngine
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.problem.state import initial_state
+
+ENGINES = [ReferenceEngine(), CompiledEngine(), CompiledEngine(own_shape=False), AutogradEngine()]
 
 
 def blas_threads() -> set[int]:
@@ -28,3 +40,40 @@ def test_the_limit_holds_until_the_last_thread_has_left() -> None:
         assert blas_threads() <= {1}
         second.__exit__(None, None, None)
         assert blas_threads() == before
+
+
+def denormal(array: np.ndarray) -> int:
+    return int(((array != 0) & (np.abs(array) < np.finfo(array.dtype).tiny)).sum())
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=["reference", "compiled", "compiled for all shapes", "autograd"])
+@pytest.mark.parametrize("members", [1, 7])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_has_become_denormal_becomes_0_now_and_then(engine: Engine, members: int, dtype: str) -> None:
+    problem = create_problem(
+        Network([2, 2, 1], "relu"),
+        [[0.5, 1.0], [1.0, -1.0]],
+        [1.0, 2.0],
+        optimizer="momentum",
+        learning_rate=0.01,
+        seeds=range(members),
+        dtype=dtype,
+    )
+    start = initial_state(problem)
+    theta, velocity = start.theta.copy(), start.slots["v"].copy()
+    never = [0, 2, 4]  # the weights and the bias of a unit that is never active: its gradient is 0
+    theta[:, never], velocity[:, [0, 2]] = np.finfo(dtype).tiny / 8, np.finfo(dtype).tiny / 4
+    theta[:, 4] = -100
+    before = replace(start, theta=theta, slots={"v": velocity}, step=FLUSH_EVERY - 3)
+    two, _ = engine.advance(problem, before, 2)
+    assert denormal(two.theta) == 2 * members and denormal(two.slots["v"]) == 2 * members
+    three, trace = engine.advance(problem, before, 3)
+    assert denormal(three.theta) == denormal(three.slots["v"]) == 0
+    assert (three.theta[:, [0, 2]] == 0).all() and (three.theta[:, [1, 3]] != 0).any() and (trace.bad == -1).all()
+    again, _ = engine.advance(problem, two, 1)
+    assert again.theta.tobytes() == three.theta.tobytes()
+
+
+def test_what_is_no_number_or_infinite_stays() -> None:
+    array = np.array([np.inf, -np.inf, np.nan, 5e-324, -0.0, 2.2250738585072014e-308])
+    np.testing.assert_array_equal(flushed(array), [np.inf, -np.inf, np.nan, 0, 0, 2.2250738585072014e-308])

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deltarule.engines.base import Trace
+from deltarule.engines.base import FLUSH_EVERY, Trace
 from deltarule.errors import BadInput
 from deltarule.maths import random
 from deltarule.maths.activations import Activation
@@ -112,6 +112,9 @@ class AutogradEngine:
             objective[i], g, statistics = self._pass(problem, members, theta, rows, published=True)
             buffers = self._running(problem, buffers, statistics, rows.w)
             theta, *slots = self._updated(problem, now, theta, g, slots)
+            if (now.step + 1) % FLUSH_EVERY == 0:
+                least = torch.finfo(theta.dtype).tiny
+                theta, *slots = (torch.where(one.abs() < least, 0, one) for one in (theta, *slots))
             sound[i] = torch.isfinite(torch.cat([objective[i, :, None], theta, buffers, *slots], -1)).all(-1)
         done = replace(
             state,

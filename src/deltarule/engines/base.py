@@ -7,8 +7,18 @@ from functools import cache
 from threading import Lock
 from typing import Any, Protocol
 
+import numpy as np
+
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
+
+FLUSH_EVERY = 100
+"""Updates after which whatever has become denormal in θ and in the optimizer's slots becomes 0.
+
+A penalty lets the weights of a unit that is never active decay for ever, and a product with a denormal number takes a
+processor a hundred times as long, in training and in every answer. It goes by the number of the step, so that it makes
+no difference how a training is divided.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +50,15 @@ class Engine(Protocol):
 
     def notes(self, problem: Problem) -> tuple[str, ...]:
         """What a person should be told of how this problem is advanced; mostly nothing."""
+
+
+def flushed(array: Floats) -> Floats:
+    """The array with 0 for what is smaller than the least normal number of its kind.
+
+    >>> flushed(np.array([1.0, -1e-310, np.nan]))
+    array([ 1.,  0., nan])
+    """
+    return np.where(np.abs(array) < np.finfo(array.dtype).tiny, array.dtype.type(0), array)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deltarule.engines.base import Trace, one_blas_thread
+from deltarule.engines.base import FLUSH_EVERY, Trace, flushed, one_blas_thread
 from deltarule.errors import BadInput
 from deltarule.maths import random
 from deltarule.maths.network import Taped, backward, flatten, forward, updated_buffers, views
@@ -77,6 +77,8 @@ def update(problem: Problem, state: State) -> tuple[State, Floats]:
     """One update of members that have equally many rows: the state after it, and the objective [K] before it."""
     done = objective_and_gradient(problem, state, batch(problem, state.members, state.step))
     theta, slots = apply_optimizer(problem, state, done.gradient)
+    if (state.step + 1) % FLUSH_EVERY == 0:
+        theta, slots = flushed(theta), {name: flushed(slot) for name, slot in slots.items()}
     return replace(state, theta=theta, slots=slots, buffers=done.buffers, step=state.step + 1), done.objective
 
 

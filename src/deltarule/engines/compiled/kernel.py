@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from deltarule.engines.base import FLUSH_EVERY
 from deltarule.engines.compiled.source import Formulas, NotCompilable, heads
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import CROSS_ENTROPY
@@ -222,6 +223,7 @@ class _Writer:
         self.penalty()
         self.norms()
         self.update()
+        self.flush()
         self.watch()
         body = "\n".join(out.lines)
         decorator = '@njit(error_model="numpy", nogil=True, cache=True)'
@@ -527,6 +529,18 @@ class _Writer:
             *(f"{slot} = q{i}" for i, slot in enumerate(slots)),
             *self.check_of(new),
         )
+        self.out.depth -= 1
+
+    def flush(self) -> None:
+        """Now and then, 0 for what has become denormal."""
+        self.out.add(f"if (step + 1) % {FLUSH_EVERY} == 0:")
+        self.out.depth += 1
+        for vector in ("T", *(f"S{i}" for i in range(len(self.problem.optimizer.slots)))):
+            self.out.add(
+                f"for p in range({self.problem.network.parameters * self.L}):",
+                f"    if abs({vector}[p]) < {float(np.finfo(self.problem.dtype).tiny)}:",
+                f"        {vector}[p] = 0",
+            )
         self.out.depth -= 1
 
     def check_of(self, names: list[str]) -> list[str]:

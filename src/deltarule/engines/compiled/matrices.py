@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.engines.base import FLUSH_EVERY
 from deltarule.engines.compiled.blas import blas
 from deltarule.engines.compiled.source import Formulas, NotCompilable, heads
 from deltarule.maths.losses import CROSS_ENTROPY
@@ -158,12 +159,17 @@ def _update(problem: Problem, formulas: Formulas) -> str:
     # Parts of their own, from 0 on: of an index that may be negative, which counts from the end, no vectors are made.
     arrays = ["T", "G", *slots]
     lines = [
-        f"def update({', '.join(arrays)}, start, stop, strength, numbers):",
+        f"def update({', '.join(arrays)}, start, stop, strength, numbers, flush):",
         f"    {', '.join(one.lower() for one in arrays)} = {', '.join(f'{one}[start:stop]' for one in arrays)}",
         "    unsound = 0",
     ]
+    least = float(np.finfo(problem.dtype).tiny)
+    last = ["    if flush:", "        for p in range(len(t)):"]
+    for one in ("t", *(slot.lower() for slot in slots)):
+        last += [f"            if abs({one}[p]) < {least}:", f"                {one}[p] = 0"]
     if penalty is None:
-        lines += ["    for p in range(len(t)):", *(f"        {line}" for line in body), "    return 0.0, unsound"]
+        lines += ["    for p in range(len(t)):", *(f"        {line}" for line in body), *last]
+        lines.append("    return 0.0, unsound")
     else:
         # 64 partial sums side by side: one alone would wait for each addition before the next.
         lines += [
@@ -172,6 +178,7 @@ def _update(problem: Problem, formulas: Formulas) -> str:
             "        for l in range(min(64, len(t) - first)):",
             "            p = first + l",
             *(f"            {line}" for line in body),
+            *last,
             "    return values.sum(), unsound",
         ]
     return LOOP + "\n" + "\n".join(lines)
@@ -350,7 +357,7 @@ def _step(problem: Problem, slots: list[str]) -> list[str]:
             f"    begin, length = ranges[{place}], ranges[{place + 1}] - ranges[{place}]",
             "    low, high = begin + chunk * length // blocks, begin + (chunk + 1) * length // blocks",
             "    add(G, low, high)",
-            f"    value, odd = update(T, G[0], {of}low, high, {strength}, {numbers})",
+            f"    value, odd = update(T, G[0], {of}low, high, {strength}, {numbers}, (t + 1) % {FLUSH_EVERY} == 0)",
             f"    values[{place}, chunk], unsound[{place}, chunk] = {strength} * value, odd",
         ]
     return [
