@@ -41,7 +41,7 @@ def _archives() -> list[bytes]:
     made = []
     for kind, form in ((":", tarfile.PAX_FORMAT), (":gz", tarfile.GNU_FORMAT), (":", tarfile.GNU_FORMAT)):
         buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode=f"w{kind}", format=form) as tar:  # type: ignore[call-overload]
+        with tarfile.open(fileobj=buffer, mode=f"w{kind}", format=form) as tar:  # type: ignore[call-overload]  # a mode that is put together
             for file in CIFAR10.files:
                 member = tarfile.TarInfo(f"cifar-10-batches-bin/{file.name}")
                 member.size = 3073

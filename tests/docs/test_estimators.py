@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 PAGE = (REFERENCE / "estimators.md").read_text(encoding="utf-8")
 RECORD = read_json(REFERENCE / "estimators.json")
-PAGES, RULE, SPEED, TABLES = (benchmark(f"against_sklearn/{name}") for name in ("page", "rule", "speed", "tables"))
+PAGES, RULE, SPEED, TABLES = (benchmark(f"against_sklearn.{name}") for name in ("page", "rule", "speed", "tables"))
 
 
 def test_page_is_what_the_record_says() -> None:

@@ -1,5 +1,6 @@
 """Scripts that are no part of the package, as modules: what they say of themselves can be tested, too."""
 
+import importlib
 import importlib.util
 import sys
 from functools import cache
@@ -10,10 +11,10 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 def benchmark(name: str) -> ModuleType:
-    """A script of benchmarks/, which may import what lies beside it."""
+    """A script of benchmarks/ or a module in a folder of it, by its dotted name: the one that scripts import, too."""
     if str(BENCHMARKS) not in sys.path:
         sys.path.append(str(BENCHMARKS))
-    return module_at(BENCHMARKS / f"{name}.py")
+    return importlib.import_module(name)
 
 
 @cache

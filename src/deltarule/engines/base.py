@@ -15,8 +15,8 @@ from deltarule.problem.state import State
 FLUSH_EVERY = 100
 """Updates after which whatever has become denormal in θ and in the optimizer's slots becomes 0.
 
-A penalty lets the weights of a unit that is never active decay for ever, and a product with a denormal number takes a
-processor a hundred times as long, in training and in every answer. It goes by the number of the step, so that it makes
+A penalty lets the weights of a unit that is never active decay for ever, and products with denormal numbers take a
+processor forty times as long, in training and in every answer. It goes by the number of the step, so that it makes
 no difference how a training is divided.
 """
 
