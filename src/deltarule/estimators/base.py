@@ -126,9 +126,11 @@ class BaseMLP(BaseEstimator):
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
         weights = self._weights_of(y, sample_weight)
-        if checked is None or not checked.targets_learned:
+        targets = None if checked is None else checked.targets
+        if targets is None:
             self._learn(y, weights, X.dtype, first, incremental)
-        rows = with_weight(Rows(X, self._targets(y, X.dtype), weights))
+            targets = self._targets(y, X.dtype)
+        rows = with_weight(Rows(X, targets, weights))
         self._shape(rows, first)
         if first and not incremental:
             self._warn_of_sizes(rows.x)
@@ -169,10 +171,12 @@ class BaseMLP(BaseEstimator):
         """Rows that were checked, with what a model learns of them: for all that are to be fitted to the same."""
         X, y = self._validated(X, y, reset=True)
         names = ("n_features_in_", "feature_names_in_", *self._learned_of_y)
+        targets = None
         if self._learned_of_y:
             self._learn_targets(y, None, X.dtype)
+            targets = self._targets(y, X.dtype)
         learned = {name: getattr(self, name) for name in names if hasattr(self, name)}
-        return CheckedRows(X, y, learned, bool(self._learned_of_y))
+        return CheckedRows(X, y, learned, targets)
 
     _learned_of_y: tuple[str, ...] = ()
     """What `_learn_targets` finds where it looks at nothing but the targets."""

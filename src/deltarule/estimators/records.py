@@ -30,13 +30,13 @@ class Rows(NamedTuple):
 class CheckedRows:
     """Features X [N, D] and targets that were checked, and the attributes that this has given a model, by name.
 
-    targets_learned   whether what the targets mean is among these
+    targets   as numbers [N, C], where what they mean is among these attributes; else None
     """
 
     X: Floats
     y: Any
     learned: dict[str, Any]
-    targets_learned: bool
+    targets: Floats | None
 
 
 @dataclass(frozen=True)

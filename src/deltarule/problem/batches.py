@@ -12,6 +12,10 @@ from deltarule.maths import random
 from deltarule.problem.problem import Floats, Integers, Problem
 
 
+DRAWN_AT_ONCE = 8192
+"""Numbers of the orders of short epochs that are drawn together."""
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
     """The rows of one update; without the axis K where all members see the same.
@@ -83,10 +87,12 @@ def positions_of(problem: Problem, members: Integers, step: int) -> Integers:
     if size == rows:
         return np.arange(rows)
     epoch, place = divmod(step, problem.steps_per_epoch(members[0]))
-    seeds = problem.data_seeds[members]
-    order = orders(tuple(np.unique(seeds).tolist()), epoch, rows)
-    positions = order[:, place * size : (place + 1) * size][np.unique(seeds, return_inverse=True)[1]]
-    return positions[0] if len(order) == 1 else positions
+    seeds, some = problem.data_seeds[members], slice(place * size, (place + 1) * size)
+    if len(seeds) == 1:  # of whom there is nothing to find out
+        return orders((int(seeds[0]),), epoch, rows)[0, some]
+    unique, which = np.unique(seeds, return_inverse=True)
+    positions = orders(tuple(unique.tolist()), epoch, rows)[:, some][which]
+    return positions[0] if len(unique) == 1 else positions
 
 
 def whole(problem: Problem, members: Integers) -> Batch:
@@ -128,10 +134,19 @@ def rows_at(problem: Problem, members: Integers, positions: Integers) -> Integer
     return rows[0] if (rows == rows[0]).all() else rows
 
 
-@lru_cache(maxsize=2)  # an epoch and the next; for many seeds an order is large
 def orders(seeds: tuple[int, ...], epoch: int, rows: int) -> Integers:
-    """The order of an epoch's rows for each data seed, [seeds, rows]: remembered, for every batch of it asks."""
-    return random.permutation(np.array(seeds, np.uint64), epoch, rows)
+    """The order of an epoch's rows for each data seed, [seeds, rows]: remembered, for every batch of it asks.
+
+    Short ones are drawn with those of the epochs around it, for a few numbers take nearly as long as a thousand.
+    """
+    at_once = max(1, DRAWN_AT_ONCE // (rows * len(seeds)))
+    return _drawn(seeds, epoch - epoch % at_once, at_once, rows)[epoch % at_once]
+
+
+@lru_cache(maxsize=2)  # an epoch and the next; for many seeds an order is large
+def _drawn(seeds: tuple[int, ...], first: int, epochs: int, rows: int) -> Integers:
+    """The orders of so many epochs from the first on, [epochs, seeds, rows]."""
+    return random.permutation(np.array(seeds, np.uint64), np.arange(first, first + epochs)[:, None], rows)
 
 
 @lru_cache(maxsize=2)  # for all blocks of members that are advanced together
