@@ -356,18 +356,28 @@ def waiting_thread():
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux lets a program choose processors")
-def test_a_thread_leaves_the_processor_to_the_caller(waiting_thread, monkeypatch):
+def test_caller_and_threads_are_kept_apart(waiting_thread, monkeypatch):
     allowed = os.sched_getaffinity(0)
     for own in sorted(allowed):
         monkeypatch.setattr(systems, "_processor", lambda own=own: own)
-        systems.leave_processor_to_caller([waiting_thread])
-        assert os.sched_getaffinity(waiting_thread) == (allowed - {own} or allowed)
+        with systems.apart_from([waiting_thread]):
+            assert os.sched_getaffinity(0) == ({own} if len(allowed) > 1 else allowed)
+            assert os.sched_getaffinity(waiting_thread) == (allowed - {own} or allowed)
+        assert os.sched_getaffinity(0) == allowed
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux lets a program choose processors")
+def test_whoever_was_kept_on_a_processor_is_free_after_an_error(waiting_thread):
+    allowed = os.sched_getaffinity(0)
+    with pytest.raises(ZeroDivisionError), systems.apart_from([waiting_thread]):
+        raise ZeroDivisionError
     assert os.sched_getaffinity(0) == allowed
 
 
-def test_where_processors_cannot_be_chosen_threads_stay(monkeypatch):
+def test_where_processors_cannot_be_chosen_all_stay(monkeypatch):
     monkeypatch.delattr(os, "sched_setaffinity", raising=False)
-    systems.leave_processor_to_caller([-1])
+    with systems.apart_from([-1]):
+        pass
 
 
 def test_a_thread_that_has_ended_is_no_error():
@@ -375,4 +385,5 @@ def test_a_thread_that_has_ended_is_no_error():
     thread.start()
     number = thread.native_id
     thread.join()
-    systems.leave_processor_to_caller([number])
+    with systems.apart_from([number]):
+        pass

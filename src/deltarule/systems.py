@@ -171,18 +171,28 @@ def _interrupt() -> None:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM if is_ignored else signal.SIGINT)
 
 
-def leave_processor_to_caller(threads: Iterable[int]) -> None:
-    """Let threads, by the system's numbers for them, run on any processor but the caller's.
+@contextmanager
+def apart_from(threads: Iterable[int]) -> Iterator[None]:
+    """Keep the caller on its processor, and threads, by the system's numbers for them, on any other.
 
-    Linux wakes a thread where it ran last, and in virtual machines that may be where its waker is at work: then both
-    share one processor for some milliseconds, which is longer than their work takes. Other systems are left to choose.
+    Linux wakes a thread where it ran last or where its waker is at work, which Python's threads are to each other
+    whenever one of them has to wait for its turn. Then two share one processor for some milliseconds, which is longer
+    than their work takes. Other systems are left to choose. The threads must have begun: a new one would stay where
+    its maker is kept.
     """
-    if not hasattr(os, "sched_setaffinity"):
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_setaffinity") else set()
+    here = _processor()
+    if here not in allowed or len(allowed) < 2:
+        yield
         return
-    others = os.sched_getaffinity(0) - {_processor()}
-    for thread in threads if others else ():
+    for thread in threads:
         with suppress(OSError):  # of a thread that has ended
-            os.sched_setaffinity(thread, others)
+            os.sched_setaffinity(thread, allowed - {here})
+    os.sched_setaffinity(0, {here})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def _processor() -> int:

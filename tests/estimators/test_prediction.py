@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from deltarule.estimators.prediction import BLOCK_BYTES, block_size, outputs_of
+from deltarule.estimators.prediction import BLOCK_BYTES, NotFinite, block_size, outputs_of
 from deltarule.maths.network import forward
 from deltarule.problem.network import Network
 
@@ -60,3 +60,12 @@ def test_members_and_sparse_rows() -> None:
     found = outputs_of(network, population, {}, sparse.csr_matrix(X))
     assert found.shape == (2, len(X), 2)
     np.testing.assert_allclose(found[0], outputs_of(network, PARAMETERS, {}, X), rtol=1e-11)
+
+
+@given(st.integers(0, ROWS - 1), st.sampled_from([np.nan, np.inf, -np.inf]))
+def test_rows_that_are_not_finite_are_refused_wherever_they_are(row: int, value: float) -> None:
+    spoiled = X.copy()
+    spoiled[row, 2] = value
+    with pytest.raises(NotFinite):
+        outputs_of(NETWORK, PARAMETERS, {}, spoiled, check=True)
+    assert np.isfinite(outputs_of(NETWORK, PARAMETERS, {}, X, check=True)).all()

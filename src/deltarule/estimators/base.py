@@ -3,6 +3,7 @@
 K members · N rows · D features · C outputs
 """
 
+import contextlib
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,12 +23,11 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from deltarule.errors import BadInput
 from deltarule.estimators import settings
-from deltarule.estimators.prediction import outputs_of
+from deltarule.estimators.prediction import NotFinite, outputs_of
 from deltarule.estimators.records import CheckedRows, Epoch, Plan, Rows, curve, plain, with_weight
 from deltarule.estimators.settings import Architecture
 from deltarule.maths import random
 from deltarule.maths.network import flatten, views
-from deltarule.problem.checks import is_finite
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Problem
@@ -496,23 +496,25 @@ class BaseMLP(BaseEstimator):
 
     def _outputs(self, X: Any) -> Floats:
         """Every member's outputs, [K, N, C]."""
-        if not self._is_plain(X):
-            check_is_fitted(self)
-            with np.errstate(all="ignore"):
-                X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        if sparse.issparse(X):
-            X = X.tocsr()
+        if self._is_plain(X):
+            with contextlib.suppress(NotFinite):  # which is then said below
+                return self._outputs_of(X, check=True)
+        check_is_fitted(self)
+        with np.errstate(all="ignore"):
+            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        return self._outputs_of(X.tocsr() if sparse.issparse(X) else X)
+
+    def _outputs_of(self, X: Any, check: bool = False) -> Floats:
         parameters, running = self._arrays()
-        outputs = outputs_of(self._architecture.network(), parameters, running, X)
+        outputs = outputs_of(self._architecture.network(), parameters, running, X, check)
         return outputs if outputs.ndim == 3 else outputs[None]
 
     def _is_plain(self, X: Any) -> bool:
-        """Whether there is nothing to check or to say: of a single row that would take longer than its answer."""
+        """Whether there is nothing to check but that numbers are finite: of a single row all that scikit-learn looks
+        at would take longer than its answer."""
         if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in DTYPES or not len(X):
             return False
-        if X.shape[1] != getattr(self, "n_features_in_", None) or hasattr(self, "feature_names_in_"):
-            return False
-        return is_finite(X)
+        return X.shape[1] == getattr(self, "n_features_in_", None) and not hasattr(self, "feature_names_in_")
 
     @staticmethod
     def _mean(each: Floats) -> Floats:

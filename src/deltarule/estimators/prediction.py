@@ -9,7 +9,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -22,22 +22,34 @@ from deltarule.engines.base import one_blas_thread
 from deltarule.maths.activations import RELU, SIGMOID, SOFTMAX
 from deltarule.maths.layers import batch_norm_evaluation
 from deltarule.maths.network import BATCH_NORM_EPSILON
+from deltarule.problem.checks import is_finite
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 
 BLOCK_BYTES = 2**20
 """The activations of a block's widest layer stay in the processor's nearer memory. In smaller blocks threads wait for
 one another: Python gives them turns between the products."""
-BLOCK_WORK = 4_000_000
-"""Rows · parameters that are worth a block of their own: a fifth of a millisecond, in which a thread has woken."""
+BLOCK_WORK = 20_000_000
+"""Rows · parameters that are worth a block of their own, half a millisecond. Two are worth it from two thirds of that
+on: half of the work is done in the time that it takes to wake another thread."""
 SHARES = 8
 """Many blocks are a multiple of this, few are two or four: two, four or eight threads end together."""
 
 
-def outputs_of(network: Network, parameters: Mapping[str, Floats], running: Mapping[str, Floats], x: Any) -> Floats:
+class NotFinite(Exception):
+    """A number of the rows is NaN or infinite."""
+
+
+def outputs_of(
+    network: Network, parameters: Mapping[str, Floats], running: Mapping[str, Floats], x: Any, check: bool = False
+) -> Floats:
     """The outputs for the rows of x [N, D], an array or a sparse matrix.
 
     parameters, running {name: [D, H] or [K, D, H]}   →   [N, C] or [K, N, C]
+
+    check : whether every number of x, then an array, is to be finite; each thread looks at the blocks that it takes.
+
+    Raises `NotFinite`, where that is asked for.
 
     >>> parameters = {"W1": np.array([[2.0]]), "b1": np.array([[1.0]])}
     >>> outputs_of(Network([1, 1]), parameters, {}, np.array([[3.0]]))
@@ -59,16 +71,18 @@ def outputs_of(network: Network, parameters: Mapping[str, Floats], running: Mapp
                 except IndexError:
                     return
                 own = x[start : start + size]
+                if check and not is_finite(own):
+                    left.clear()
+                    raise NotFinite
                 dense = np.asarray(own.toarray() if sparse.issparse(own) else own, W1.dtype)
                 outputs[..., start : start + size, :] = _evaluated(network, parameters, running, dense)
 
     threads = min(_blas_threads(), count)
     with one_blas_thread():
-        others = _begun(fill, threads - 1)
-        fill()
-        for other in others:
-            if not other.cancel():  # it has begun
-                other.result()
+        if threads < 2:
+            fill()
+        else:
+            _with_others(fill, threads - 1)
     return outputs
 
 
@@ -77,11 +91,14 @@ def block_size(network: Network, W1: Floats, rows: int) -> int:
 
     >>> [block_size(Network([2, 1024, 1]), np.zeros((2, 1024)), rows) for rows in (50, 100, 1000, 10_000)]
     [50, 100, 125, 125]
+    >>> [block_size(Network([784, 100, 10]), np.zeros((784, 100)), rows) for rows in (100, 200, 1000, 10_000)]
+    [100, 100, 250, 1250]
     """
     members = 1 if W1.ndim == 2 else len(W1)
     widest = max(layer.units for layer in network.layers)
     blocks = -(-8 * rows * widest * members // BLOCK_BYTES)
-    blocks = max(blocks, min(SHARES, rows * network.parameters * members // BLOCK_WORK), 1)
+    work = rows * network.parameters * members / BLOCK_WORK
+    blocks = max(blocks, min(SHARES, int(work)), 2 if work > 2 / 3 else 1)
     even = next((share for share in (1, 2, 4) if share >= blocks), SHARES)
     return -(-rows // (-(-blocks // even) * even)) or 1
 
@@ -124,13 +141,15 @@ def _softmax(z: Floats) -> Floats:
     return t.swapaxes(-1, -2)
 
 
-def _begun(fill: Callable[[], None], threads: int) -> list[Future[None]]:
-    """The work of other threads, which begins when they have woken."""
-    if threads < 1:
-        return []
+def _with_others(fill: Callable[[], None], threads: int) -> None:
+    """Do the work, together with other threads from when they have woken."""
     pool, numbers = _threads(os.getpid())
-    systems.leave_processor_to_caller(numbers)
-    return [pool.submit(fill) for _ in range(threads)]
+    others = [pool.submit(fill) for _ in range(threads)]
+    with systems.apart_from(numbers):
+        fill()
+        for other in others:
+            if not other.cancel():  # it has begun
+                other.result()
 
 
 def _blas_threads() -> int:

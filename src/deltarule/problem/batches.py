@@ -11,7 +11,6 @@ import numpy as np
 from deltarule.maths import random
 from deltarule.problem.problem import Floats, Integers, Problem
 
-
 DRAWN_AT_ONCE = 8192
 """Numbers of the orders of short epochs that are drawn together."""
 
