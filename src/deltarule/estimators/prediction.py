@@ -5,20 +5,14 @@ A block's answers depend on nothing but its rows, so they are the same, bit for 
 K members · N rows · C outputs
 """
 
-import os
-import threading
-from collections import deque
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 from scipy.special import expit
 
-from deltarule import systems
-from deltarule.engines.base import one_blas_thread
+from deltarule.estimators.sharing import shared
 from deltarule.maths.activations import RELU, SIGMOID, SOFTMAX
 from deltarule.maths.layers import batch_norm_evaluation
 from deltarule.maths.network import BATCH_NORM_EPSILON
@@ -59,30 +53,15 @@ def outputs_of(
     size = block_size(network, W1, rows)
     outputs = np.empty((*W1.shape[:-2], rows, network.outputs), W1.dtype)
 
-    # Whoever is free takes the next block: a thread that has to be woken first delays nobody.
-    left = deque(range(0, rows, size))
-    count = len(left)
-
-    def fill() -> None:
+    def fill(start: int) -> None:
         with np.errstate(all="ignore"):  # NumPy's switch is one for each thread
-            while True:
-                try:
-                    start = left.popleft()
-                except IndexError:
-                    return
-                own = x[start : start + size]
-                if check and not is_finite(own):
-                    left.clear()
-                    raise NotFinite
-                dense = np.asarray(own.toarray() if sparse.issparse(own) else own, W1.dtype)
-                outputs[..., start : start + size, :] = _evaluated(network, parameters, running, dense)
+            own = x[start : start + size]
+            if check and not is_finite(own):
+                raise NotFinite
+            dense = np.asarray(own.toarray() if sparse.issparse(own) else own, W1.dtype)
+            outputs[..., start : start + size, :] = _evaluated(network, parameters, running, dense)
 
-    threads = min(_blas_threads(), count)
-    with one_blas_thread():
-        if threads < 2:
-            fill()
-        else:
-            _with_others(fill, threads - 1)
+    shared(fill, range(0, rows, size))
     return outputs
 
 
@@ -139,37 +118,3 @@ def _softmax(z: Floats) -> Floats:
     np.exp(t, out=t)
     t /= t.sum(axis=-2, keepdims=True)
     return t.swapaxes(-1, -2)
-
-
-def _with_others(fill: Callable[[], None], threads: int) -> None:
-    """Do the work, together with other threads from when they have woken."""
-    pool, numbers = _threads(os.getpid())
-    others = [pool.submit(fill) for _ in range(threads)]
-    with systems.apart_from(numbers):
-        fill()
-        for other in others:
-            if not other.cancel():  # it has begun
-                other.result()
-
-
-def _blas_threads() -> int:
-    """As many as BLAS may use: whoever limits its threads means ours too."""
-    return max((library.num_threads for library in _blas().lib_controllers), default=1)
-
-
-@cache
-def _threads(process: int) -> tuple[ThreadPoolExecutor, list[int]]:
-    """The threads of a process, and the system's numbers of them: one that was forked off has none of its parent's."""
-    numbers: list[int] = []
-
-    def note() -> None:
-        numbers.append(threading.get_native_id())
-
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="deltarule", initializer=note), numbers
-
-
-@cache
-def _blas() -> Any:
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController().select(user_api="blas")

@@ -38,7 +38,10 @@ def network(given: Any) -> Network:
 
 
 def numeric(name: str, given: Any, dtype: str, copy: bool = True) -> Floats:
-    """A finite array [rows, columns] of the dtype; a list of targets becomes one column."""
+    """A finite array [rows, columns] of the dtype; a list of targets becomes one column.
+
+    copy : False for what is used as it is; whoever says so has seen that all of it is finite.
+    """
     try:
         array = np.asarray(given)
     except ValueError:  # rows of different lengths
@@ -56,7 +59,7 @@ def numeric(name: str, given: Any, dtype: str, copy: bool = True) -> Floats:
         else:
             converted = np.array(array, dtype, order="C") if copy else np.asarray(array, dtype, order="C").view()
     converted.setflags(write=False)
-    if not is_finite(converted):
+    if copy and not is_finite(converted):
         row, column = np.argwhere(~np.isfinite(converted))[0]
         hint = f"; {dtype} has no such number" if np.isfinite(array[row, column]) else ""
         raise BadInput(

@@ -60,7 +60,8 @@ def create_problem(
     data_seeds : seed of the batch order; one for all members, or one each.
     dropout_seeds : seed of each member's dropout masks; None for the seeds of the weights.
     dtype : "float64" or "float32".
-    copy : whether to keep a copy of x; an array that is used as it is must not change while the problem is in use.
+    copy : whether to look through x and keep a copy of it; an array that is used as it is must be finite, and must not
+        change while the problem is in use.
 
     Any number (learning_rate, momentum, strength, initial_scale, a parameter of the optimizer or the schedule) may be
     K numbers, one a member.

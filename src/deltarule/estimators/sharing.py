@@ -1,0 +1,80 @@
+"""Work divided among threads: for what NumPy does without the interpreter's lock."""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any, TypeVar
+
+from deltarule import systems
+from deltarule.engines.base import one_blas_thread
+
+T = TypeVar("T")
+
+
+def shared(work: Callable[[T], None], pieces: Iterable[T]) -> None:
+    """Do the work for each piece, on as many threads as BLAS may use, whose own threads rest.
+
+    Whoever is free takes the next piece: a thread that has to be woken first delays nobody. An error ends the work.
+
+    >>> squares = [0, 0, 0]
+    >>> shared(lambda n: squares.__setitem__(n, n * n), range(3))
+    >>> squares
+    [0, 1, 4]
+    """
+    left = deque(pieces)
+    threads = min(_blas_threads(), len(left))
+
+    def take() -> None:
+        while True:
+            try:
+                piece = left.popleft()
+            except IndexError:
+                return
+            try:
+                work(piece)
+            except BaseException:
+                left.clear()
+                raise
+
+    with one_blas_thread():
+        if threads < 2:
+            take()
+        else:
+            _with_others(take, threads - 1)
+
+
+def _with_others(take: Callable[[], None], threads: int) -> None:
+    """Do the work, together with other threads from when they have woken."""
+    pool, numbers = _threads(os.getpid())
+    others = [pool.submit(take) for _ in range(threads)]
+    with systems.apart_from(numbers):
+        take()
+        for other in others:
+            if not other.cancel():  # it has begun
+                other.result()
+
+
+def _blas_threads() -> int:
+    """As many as BLAS may use: whoever limits its threads means ours too."""
+    return max((library.num_threads for library in _blas().lib_controllers), default=1)
+
+
+@cache
+def _threads(process: int) -> tuple[ThreadPoolExecutor, list[int]]:
+    """The threads of a process, and the system's numbers of them: one that was forked off has none of its parent's."""
+    numbers: list[int] = []
+
+    def note() -> None:
+        numbers.append(threading.get_native_id())
+
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="deltarule", initializer=note), numbers
+
+
+@cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")
