@@ -11,7 +11,7 @@ import numpy as np
 BUNDLED = ("iris", "wine", "breast_cancer", "digits", "diabetes")
 CONTENDERS = ("sklearn MLP", "MLP", "Tabular", "HistGradientBoosting")
 INPUTS = 50
-DIVISIONS = 3
+DIVISIONS = 5
 
 
 def data_of(name: str) -> tuple[Any, Any, bool]:
