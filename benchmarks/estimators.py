@@ -1,7 +1,7 @@
 """Our estimators beside scikit-learn's, measured, stored and put onto the page: docs/reference/estimators.json and .md.
 
     python benchmarks/estimators.py                     everything (two hours, on a computer that does nothing else)
-    python benchmarks/estimators.py fit predict search  only some parts: fit, predict, search, tables, rule
+    python benchmarks/estimators.py fit predict search  only some parts: fit, predict, search, same, tables, rule
     python benchmarks/estimators.py tables --rows 1000  made sets of these rows alone;  --only iris "classes 1000"
     python benchmarks/estimators.py --drawn             only draw the page from the stored record again
 
@@ -11,6 +11,7 @@ of the record stays. Within a process whoever is compared takes turns, round aft
 fit      the same settings, the same number of epochs
 predict  for one row and for many
 search   100 candidates on 5 folds of breast_cancer
+same     scores, epochs and losses of the same settings, over many seeds
 tables   scikit-learn's MLP and ours with their defaults behind a StandardScaler, Tabular…, and HistGradientBoosting,
          which many would pick, on the same folds: 10 of the bundled sets, 3 of made ones, 1 from 100,000 rows on
 rule     by what Tabular… chooses its settings, on sets that had no part in deciding so
@@ -28,6 +29,7 @@ from typing import Any
 
 from against_sklearn.page import drawn
 from against_sklearn.rule import UNSEEN, ruled
+from against_sklearn.same import SETS, repeated
 from against_sklearn.speed import FITS, PREDICTS, SEARCHERS, SEARCHES, fitted, predicted, searched
 from against_sklearn.tables import BUNDLED, CONTENDERS, compared
 
@@ -36,8 +38,8 @@ from deltarule.files import read_json, to_jsonable, write_json, write_whole
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 RECORD, PAGE = FOLDER / "estimators.json", FOLDER / "estimators.md"
-PARTS = ("fit", "predict", "search", "tables", "rule")
-CALLS = {call.__name__: call for call in (fitted, predicted, searched, compared, ruled)}
+PARTS = ("fit", "predict", "search", "same", "tables", "rule")
+CALLS = {call.__name__: call for call in (fitted, predicted, searched, repeated, compared, ruled)}
 
 
 def plan(given: argparse.Namespace) -> list[tuple[str, str, list[Any]]]:
@@ -52,6 +54,7 @@ def plan(given: argparse.Namespace) -> list[tuple[str, str, list[Any]]]:
             for who in SEARCHERS
             for jobs in ((1,) if who == SEARCHERS[0] else (1, 2))
         ],
+        "same": [(name, ["repeated", name]) for name in SETS],
         "tables": [
             (f"{name}, {contender}", ["compared", name, contender])
             for name in given.only or [*BUNDLED, *made]
@@ -107,8 +110,8 @@ def main() -> None:
     record = read_json(RECORD) if RECORD.exists() else empty
     for part, name, call in [] if given.drawn else plan(given):
         print(f"{part}: {name}", file=sys.stderr, flush=True)
-        record[part][name] = fresh(call)
-        record["measured"][part][name] = occasion_of(record, given.note)
+        record.setdefault(part, {})[name] = fresh(call)
+        record["measured"].setdefault(part, {})[name] = occasion_of(record, given.note)
         write_json(RECORD, record)
     write_whole(PAGE, drawn(PAGE.read_text(encoding="utf-8"), read_json(RECORD)))
 

@@ -7,6 +7,7 @@ from typing import Any
 from markers import filled
 
 from against_sklearn.rule import RULES
+from against_sklearn.same import KINDS
 from against_sklearn.speed import SEARCHERS
 from against_sklearn.tables import BUNDLED, CONTENDERS, interval
 from deltarule.reports.markdown import table
@@ -36,6 +37,10 @@ def parts_of_page(record: Mapping[str, Any]) -> dict[str, str]:
         "tables": (
             ["set", "who", "score", "95 %", "fit, s", "predict, ms", "memory, MB"],
             _table_cells(record["tables"]),
+        ),
+        "same": (
+            ["set", "fits of each", "score, theirs", "score, ours", "ours less theirs, 95 %", "epochs", "last loss"],
+            [_same_cells(one) for one in _good(record["same"])],
         ),
         "rule": (["rows", "rule", "mean accuracy", "less than our rule's, 95 %"], _rule_cells(record["rule"])),
     }
@@ -114,6 +119,18 @@ def _table_cells(found: Mapping[str, Any]) -> list[list[str]]:
     return lines
 
 
+def _same_cells(one: Mapping[str, Any]) -> list[str]:
+    theirs, ours = (list(zip(*one[who], strict=True)) for who in KINDS)  # scores, epochs and losses
+    means = [[statistics.fmean(values) for values in who] for who in (theirs, ours)]
+    apart = interval([a - b for a, b in zip(ours[0], theirs[0], strict=True)])
+    told = "" if apart is None else "{:+.4f} … {:+.4f}".format(*apart)
+    scores = [f"{who[0]:.4f}" for who in means]
+    return [
+        *(one["set"], str(one["fits"]), *scores, told),
+        *(f"{means[0][1]:.1f} and {means[1][1]:.1f}", f"{means[0][2]:.4g} and {means[1][2]:.4g}"),
+    ]
+
+
 def _place(name: str, contender: str) -> tuple[int, int, str, int]:
     """Where a line stands in the table: bundled sets first, then made ones by their rows."""
     kind, _, rows = name.partition(" ")
@@ -125,9 +142,10 @@ def _rule_cells(found: Mapping[str, Any]) -> list[list[str]]:
     lines = []
     for rows in (200, 1000):
         scores = [one["scores"] for part in _good(found) for one in part if one["rows"] == rows]
+        ours = next(iter(RULES))
         for rule in RULES if scores else ():
-            less = interval([one[RULES[0]] - one[rule] for one in scores])
-            told = "" if rule == RULES[0] or less is None else "{:+.4f} … {:+.4f}".format(*less)
+            less = interval([one[ours] - one[rule] for one in scores])
+            told = "" if rule == ours or less is None else "{:+.4f} … {:+.4f}".format(*less)
             mean = statistics.fmean(one[rule] for one in scores)
             lines.append([str(rows), rule, f"{mean:.4f} ({len(scores)} sets)", told])
     return lines

@@ -1,11 +1,11 @@
 """By what Tabular… chooses its settings, tried on sets that had no part in deciding so."""
 
-import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-RULES = ("accuracy", "accuracy and a little likelihood", "likelihood")
 SURENESS, LEAST_PROBABILITY = 0.05, 0.05
 """What the mean logarithm of the true class's probability counts beside the accuracy, and where it ends."""
 UNSEEN = ("moons", "circles", "gaussian_quantiles", "hastie_10_2", "blobs", "classification")
@@ -42,32 +42,112 @@ def with_likelihood(model: Any, x: Any, y: Any) -> float:
     return float(right.mean() + SURENESS * np.log(np.maximum(own, LEAST_PROBABILITY)).mean())
 
 
+@dataclass(frozen=True)
+class Found:
+    """What a search knows of its candidates, and what became of them.
+
+    settings   the candidates, ordered by network, rate and penalty   accuracy [candidates, folds]
+    mixed, likelihood [candidates], the other scores   ahead [candidates], the accuracy of each one's ensemble on rows
+    that nobody has seen
+    """
+
+    settings: list[dict[str, Any]]
+    accuracy: Any
+    mixed: Any
+    likelihood: Any
+    ahead: Any
+
+    @property
+    def mean(self) -> Any:
+        """The accuracy [candidates]."""
+        return self.accuracy.mean(axis=1)
+
+    @property
+    def grid(self) -> Any:
+        """The same by network, rate and penalty."""
+        return self.mean.reshape([len({str(one[name]) for one in self.settings}) for name in self.settings[0]])
+
+
+def smoothed(found: Found) -> Any:
+    """Scores with half the weight on those of neighbors in rate and penalty, and a quarter on theirs."""
+    grid = found.grid
+    total, weight = np.zeros_like(grid), np.zeros_like(grid)
+    for rate in (-1, 0, 1):
+        for penalty in (-1, 0, 1):
+            share = 0.5 ** (abs(rate) + abs(penalty))
+            for i, j in np.ndindex(grid.shape[1:]):
+                if 0 <= i + rate < grid.shape[1] and 0 <= j + penalty < grid.shape[2]:
+                    total[:, i, j] += share * grid[:, i + rate, j + penalty]
+                    weight[:, i, j] += share
+    return (total / weight).ravel()
+
+
+def additive(found: Found) -> Any:
+    """Half the score, and half what each parameter does alone, which is known better."""
+    grid, axes = found.grid, set(range(3))
+    alone = sum(grid.mean(axis=tuple(axes - {axis}), keepdims=True) for axis in axes) - 2 * grid.mean()
+    return ((grid + alone) / 2).ravel()
+
+
+def within(found: Found, better: Callable[[dict[str, Any]], Any]) -> int:
+    """Of all candidates within a standard error of the best the one that is better otherwise."""
+    best = found.accuracy[int(np.argmax(found.mean))]
+    least = best.mean() - best.std(ddof=1) / np.sqrt(len(best))
+    return max(np.flatnonzero(found.mean >= least), key=lambda place: (better(found.settings[place]), -place))
+
+
+RULES: dict[str, Callable[[Found], int]] = {
+    "accuracy": lambda found: int(np.argmax(found.mean)),
+    "accuracy and a little likelihood": lambda found: int(np.argmax(found.mixed)),
+    "likelihood": lambda found: int(np.argmax(found.likelihood)),
+    "accuracy, smoothed by neighbors": lambda found: int(np.argmax(smoothed(found))),
+    "accuracy, half of it what each parameter does alone": lambda found: int(np.argmax(additive(found))),
+    "the largest network within a standard error": lambda found: within(
+        found, lambda one: sum(one["hidden_layer_sizes"])
+    ),
+    "the strongest penalty within a standard error": lambda found: within(found, lambda one: one["alpha"]),
+    "always 128 units, 0.003 and 0.01": lambda found: found.settings.index(
+        {"alpha": 0.01, "hidden_layer_sizes": (128,), "learning_rate_init": 0.003}
+    ),
+    "what turns out best": lambda found: int(np.argmax(found.ahead)),
+}
+
+
 def ruled(name: str, rows: int) -> list[dict[str, Any]]:
     """For every seed the accuracy of what each rule chooses, on rows that nobody has seen."""
+    found = [candidates_of(name, rows, seed) for seed in SEEDS]
+    scores = [{rule: float(one.ahead[chosen(one)]) for rule, chosen in RULES.items()} for one in found]
+    return [{"set": name, "rows": rows, "seed": seed, "scores": own} for seed, own in zip(SEEDS, scores, strict=True)]
+
+
+def candidates_of(name: str, rows: int, seed: int) -> Found:
+    """The candidates of TabularClassifier on a set, and each one's ensemble on rows that nobody has seen."""
     from sklearn.model_selection import StratifiedKFold
 
     from deltarule import PopulationSearchCV, TabularClassifier
     from deltarule.estimators import tabular
+    from deltarule.estimators.population import fit_together
 
-    found = []
-    for seed in SEEDS:
-        x, y = unseen(name, rows, seed)
-        mean, scale = x[:rows].mean(axis=0), x[:rows].std(axis=0)
-        x, model = (x - mean) / scale, TabularClassifier()
-        model._seed = seed
-        model.classes_ = np.unique(y[:rows])
-        scoring = {RULES[0]: model._scoring, RULES[1]: with_likelihood, RULES[2]: "neg_log_loss"}
-        folds = StratifiedKFold(tabular.folds_of(rows), shuffle=True, random_state=seed)
-        grid = {key: list(values) for key, values in tabular.CANDIDATES.items()}
-        network = model._network(**tabular._budget(rows))
-        search = PopulationSearchCV(network, grid, cv=folds, scoring=scoring, refit=False).fit(x[:rows], y[:rows])
-        scores: dict[str, float] = {}
-        chosen = {}
-        for rule in RULES:
-            best = search.cv_results_["params"][int(np.argmax(search.cv_results_[f"mean_test_{rule}"]))]
-            chosen[rule] = json.dumps(best)
-            if chosen[rule] not in scores:
-                trained = model._trained(x[:rows], y[:rows], best, tabular.fold_rows(rows))
-                scores[chosen[rule]] = float(trained.score(x[rows:], y[rows:]))
-        found.append({"set": name, "rows": rows, "seed": seed, "scores": {r: scores[chosen[r]] for r in RULES}})
-    return found
+    x, y = unseen(name, rows, seed)
+    mean, scale = x[:rows].mean(axis=0), x[:rows].std(axis=0)
+    x, model = (x - mean) / scale, TabularClassifier()
+    model._seed = seed
+    model.classes_ = np.unique(y[:rows])
+    scoring = {"accuracy": model._scoring, "mixed": with_likelihood, "likelihood": "neg_log_loss"}
+    folds = StratifiedKFold(tabular.folds_of(rows), shuffle=True, random_state=seed)
+    network = model._network(**tabular._budget(rows))
+    names = ("hidden_layer_sizes", "learning_rate_init", "alpha")
+    grid = {key: list(tabular.CANDIDATES[key]) for key in names}
+    search = PopulationSearchCV(network, grid, cv=folds, scoring=scoring, refit=False).fit(x[:rows], y[:rows])
+    about, settings = search.cv_results_, search.cv_results_["params"]
+    order = sorted(range(len(settings)), key=lambda k: [grid[key].index(settings[k][key]) for key in names])
+    each = np.stack([about[f"split{fold}_test_accuracy"] for fold in range(folds.get_n_splits())], axis=1)
+    alphas = [tabular.alpha_for(settings[k]["alpha"], tabular.fold_rows(rows), rows) for k in order]
+    ensembles: list[Any] = [
+        model._network(**tabular._budget(rows), **(settings[k] | {"alpha": alpha}), n_members=tabular.MEMBERS)
+        for k, alpha in zip(order, alphas, strict=True)
+    ]
+    fit_together(ensembles, [one._plan(*one._ready(x[:rows], y[:rows], None)) for one in ensembles])
+    ahead = np.array([one.score(x[rows:], y[rows:]) for one in ensembles])
+    scores = [about[f"mean_test_{one}"][order] for one in ("mixed", "likelihood")]
+    return Found([{key: settings[k][key] for key in names} for k in order], each[order], *scores, ahead)

@@ -185,14 +185,19 @@ def apart_from(threads: Iterable[int]) -> Iterator[None]:
     if here not in allowed or len(allowed) < 2:
         yield
         return
-    for thread in threads:
-        with suppress(OSError):  # of a thread that has ended
-            os.sched_setaffinity(thread, allowed - {here})
-    os.sched_setaffinity(0, {here})
     try:
+        for thread in threads:
+            _place(thread, allowed - {here})
+        _place(0, {here})
         yield
     finally:
-        os.sched_setaffinity(0, allowed)
+        _place(0, allowed)
+
+
+def _place(thread: int, processors: set[int]) -> None:
+    """Let a thread, by the system's number or 0 for the caller, run on these processors, where that is allowed."""
+    with suppress(OSError):  # the thread has ended, or programs here may not choose
+        os.sched_setaffinity(thread, processors)
 
 
 def _processor() -> int:

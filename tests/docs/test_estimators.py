@@ -1,5 +1,6 @@
 """The page on the estimators is drawn from the stored record: no figure of its tables is typed by hand."""
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -55,3 +56,33 @@ def test_sets_of_the_rule_differ_by_their_seed_alone() -> None:
         (x, y), (again, _), (other, _) = (RULE.unseen(name, 200, seed) for seed in (0, 0, 1))
         assert len(x) == len(y) == 200 + RULE.TEST_ROWS
         assert (x == again).all() and not (x == other).all()
+
+
+def found_with(accuracy: np.ndarray) -> object:
+    """What a search of eight candidates, 2 networks × 2 rates × 2 penalties, has found on folds."""
+    names = ("hidden_layer_sizes", "learning_rate_init", "alpha")
+    settings = [dict(zip(names, one, strict=True)) for one in product(((), (128,)), (0.003, 0.01), (0.01, 3.0))]
+    return RULE.Found(settings, accuracy, accuracy[:, 0], accuracy[:, 1], accuracy[:, 2])
+
+
+def test_rules_choose_what_they_say() -> None:
+    accuracy = np.full((8, 3), 0.5) + np.random.default_rng(0).uniform(-0.01, 0.01, size=(8, 3))
+    accuracy[2] = 0.9, 0.9, 0.9
+    found = found_with(accuracy)
+    assert RULE.RULES["accuracy"](found) == 2
+    assert RULE.RULES["always 128 units, 0.003 and 0.01"](found) == 4
+    assert RULE.RULES["the largest network within a standard error"](found) == 2  # the others are far below
+    accuracy[2] = 0.1, 0.9, 1.7  # as good in the mean, and nobody knows
+    assert RULE.RULES["the largest network within a standard error"](found) == 4
+    assert RULE.RULES["the strongest penalty within a standard error"](found) == 1
+
+
+def test_smoothed_scores_are_those_of_neighbors_too() -> None:
+    accuracy = np.zeros((8, 3))
+    accuracy[0] = 9.0
+    grid = RULE.smoothed(found_with(accuracy)).reshape(2, 2, 2)
+    assert grid[0] == pytest.approx(9 * np.array([[4, 2], [2, 1]]) / 9) and not grid[1].any()
+    # By halves the score itself, and the mean of each value of a parameter less that of all, which is 1.125.
+    alone = RULE.additive(found_with(accuracy)).reshape(2, 2, 2)
+    assert alone[0, 0, 0] == pytest.approx((9 + 3 * 2.25 - 2 * 1.125) / 2)
+    assert alone[1, 1, 1] == pytest.approx((0 - 2 * 1.125) / 2)
