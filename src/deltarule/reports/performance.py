@@ -94,7 +94,8 @@ def in_words(record: Record) -> str:
     """
     one = record["machine"]
     wide = "with AVX-512" if one["avx512"] else "without AVX-512"
-    return f"{record['date']}: {one['processor']}, {one['processors']} processors, {wide}, {one['system']}"
+    plural = "processor" if one["processors"] == 1 else "processors"
+    return f"{record['date']}: {one['processor']}, {one['processors']} {plural}, {wide}, {one['system']}"
 
 
 def _cells(row: Record) -> list[list[str]]:
