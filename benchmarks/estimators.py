@@ -6,7 +6,8 @@
     python benchmarks/estimators.py --drawn             only draw the page from the stored record again
 
 Every measurement is a process of its own, and is stored as soon as it is there; whatever ends the benchmark, the rest
-of the record stays. Within a process whoever is compared takes turns, round after round.
+of the record stays. Within a process whoever is compared takes turns, round after round. What the environment tells
+OpenBLAS is left out, so that each copy of it, NumPy's and ours, takes the kernels that it finds best.
 
 fit      the same settings, the same number of epochs
 predict  for one row and for many
@@ -19,6 +20,7 @@ rule     by what Tabular… chooses its settings, on sets that had no part in de
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import warnings
@@ -33,13 +35,15 @@ from against_sklearn.same import SETS, repeated
 from against_sklearn.speed import FITS, PREDICTS, SEARCHERS, SEARCHES, fitted, predicted, searched
 from against_sklearn.tables import BUNDLED, CONTENDERS, compared
 
-from deltarule.doctor import machine, versions
+from deltarule.doctor import examine
 from deltarule.files import read_json, to_jsonable, write_json, write_whole
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 RECORD, PAGE = FOLDER / "estimators.json", FOLDER / "estimators.md"
+MULTIPLY = ("numpy", "scipy_openblas64")
+"""Whose copies of OpenBLAS multiply matrices here: scikit-learn's and ours."""
 PARTS = ("fit", "predict", "search", "same", "tables", "rule")
-CALLS = {call.__name__: call for call in (fitted, predicted, searched, repeated, compared, ruled)}
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
 
 
 def plan(given: argparse.Namespace) -> list[tuple[str, str, list[Any]]]:
@@ -65,24 +69,28 @@ def plan(given: argparse.Namespace) -> list[tuple[str, str, list[Any]]]:
     return [(part, name, call) for part in given.parts or PARTS for name, call in calls[part]]
 
 
+def circumstances() -> dict[str, Any]:
+    """The computer, the versions, and the kernels of whoever multiplies matrices."""
+    found = examine()
+    kernels = {one.whose: one.kernels for one in found.blas if one.whose in MULTIPLY}
+    return {"machine": asdict(found.machine), "versions": found.versions, "kernels": kernels}
+
+
+CALLS = {call.__name__: call for call in (circumstances, fitted, predicted, searched, repeated, compared, ruled)}
+
+
 def fresh(call: list[Any]) -> Any:
     """What a call comes to in a process of its own; or the last line of what went wrong."""
     command = [sys.executable, __file__, "--one", json.dumps(call)]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8")
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, encoding="utf-8")
     if done.returncode:
         return {"error": (done.stderr.strip().splitlines() or ["nothing was said"])[-1]}
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def occasion_of(record: dict[str, Any], note: str | None) -> int:
-    """The number of this day, machine and versions among those of the record, to which it is added if it is new."""
-    now: dict[str, Any] = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": asdict(machine()),
-        "versions": versions(),
-        "notes": [note] if note else [],
-    }
-    now = to_jsonable(now)
+def occasion_of(record: dict[str, Any], found: dict[str, Any], note: str | None) -> int:
+    """The number of this day and these circumstances among those of the record, to which they are added if new."""
+    now = {"date": datetime.now(UTC).date().isoformat(), **found, "notes": [note] if note else []}
     if now not in record["occasions"]:
         record["occasions"].append(now)
     return int(record["occasions"].index(now))
@@ -108,10 +116,11 @@ def main() -> None:
         return
     empty = {"occasions": [], "measured": {part: {} for part in PARTS}, **{part: {} for part in PARTS}}
     record = read_json(RECORD) if RECORD.exists() else empty
+    found = {} if given.drawn else fresh(["circumstances"])
     for part, name, call in [] if given.drawn else plan(given):
         print(f"{part}: {name}", file=sys.stderr, flush=True)
         record.setdefault(part, {})[name] = fresh(call)
-        record["measured"].setdefault(part, {})[name] = occasion_of(record, given.note)
+        record["measured"].setdefault(part, {})[name] = occasion_of(record, found, given.note)
         write_json(RECORD, record)
     write_whole(PAGE, drawn(PAGE.read_text(encoding="utf-8"), read_json(RECORD)))
 

@@ -49,10 +49,14 @@ def test_blas_is_whose_it_is() -> None:
     assert doctor._owner(Path("lib/libblas.so.3")) == "libblas.so.3"
 
 
-def test_poor_kernels_are_noted_on_a_processor_that_can_do_more() -> None:
+def test_poor_kernels_are_noted_on_a_processor_that_can_do_more(monkeypatch: pytest.MonkeyPatch) -> None:
     wide = doctor.Machine("a processor", 2, (), True, "Linux")
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
     [note] = doctor._slow_kernels(wide, {"kernels": "Haswell"})
     assert "Haswell" in note and "pip install" in note
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    [note] = doctor._slow_kernels(wide, {"kernels": "Haswell"})
+    assert "without OPENBLAS_CORETYPE=Haswell" in note and "pip" not in note
     assert doctor._slow_kernels(wide, {"kernels": "SkylakeX"}) == []
     plain = doctor.Machine("a processor", 2, (), False, "Linux")
     assert doctor._slow_kernels(plain, {"kernels": "Haswell"}) == []

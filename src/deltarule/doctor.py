@@ -243,13 +243,15 @@ def matrices() -> dict[str, Any] | None:
 
 
 def _slow_kernels(computer: Machine, matrices: Mapping[str, Any] | None) -> list[str]:
-    from deltarule.engines.compiled.blas import WIDE_KERNELS
+    from deltarule.engines.compiled.blas import CORETYPE, WIDE_KERNELS
 
     if matrices is None or not computer.avx512 or matrices["kernels"] in WIDE_KERNELS:
         return []
+    asked = os.environ.get(CORETYPE)
+    cure = f"without {CORETYPE}={asked} in the environment" if asked else "with: pip install scipy-openblas64"
     return [
         f"the processor has AVX-512, and the compiled engine's BLAS does not use it ({matrices['kernels']} kernels); "
-        "large networks train faster with: pip install scipy-openblas64"
+        f"large networks train faster {cure}"
     ]
 
 

@@ -23,6 +23,8 @@ from deltarule.engines.base import look_again
 
 WIDE_KERNELS = ("SkylakeX", "Cooperlake", "SapphireRapids", "Zen4", "Zen5")
 """OpenBLAS's names for kernels of 512 bits."""
+CORETYPE = "OPENBLAS_CORETYPE"
+"""The variable by which a person says what kernels every OpenBLAS shall use."""
 WIDE_FEATURES = ("avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl")
 
 
@@ -95,8 +97,8 @@ def _coretype() -> dict[str, str]:
     features = get_host_cpu_features()
     chosen = {str(one.get("architecture")) for one in _loaded() if one["internal_api"] == "openblas"}
     wide = all(features.get(name, False) for name in WIDE_FEATURES)
-    if wide and chosen and not chosen & set(WIDE_KERNELS) and "OPENBLAS_CORETYPE" not in os.environ:
-        return {"OPENBLAS_CORETYPE": "SkylakeX"}
+    if wide and chosen and not chosen & set(WIDE_KERNELS) and CORETYPE not in os.environ:
+        return {CORETYPE: "SkylakeX"}
     return {}
 
 
