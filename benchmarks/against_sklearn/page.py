@@ -57,6 +57,8 @@ def _occasions(record: Mapping[str, Any]) -> Iterator[str]:
             sets = sorted({name.rsplit(", ", 1)[0] if part == "tables" else name for name in own})
             parts += [part if len(own) == len(names) else f"{part} ({', '.join(sets)})"] if own else []
         told = ", ".join(f"{name} {version}" for name, version in occasion["versions"].items())
+        kernels = ", ".join(f"{whose} {name}" for whose, name in occasion.get("kernels", {}).items())
+        told += f"; OpenBLAS's kernels: {kernels}" if kernels else ""
         notes = "".join(f" **{note}**" for note in occasion["notes"])
         if parts:
             yield f"{'; '.join(parts)}: {in_words(occasion)}. With {told}.{notes}"
@@ -122,13 +124,18 @@ def _table_cells(found: Mapping[str, Any]) -> list[list[str]]:
 def _same_cells(one: Mapping[str, Any]) -> list[str]:
     theirs, ours = (list(zip(*one[who], strict=True)) for who in KINDS)  # scores, epochs and losses
     means = [[statistics.fmean(values) for values in who] for who in (theirs, ours)]
-    apart = interval([a - b for a, b in zip(ours[0], theirs[0], strict=True)])
-    told = "" if apart is None else "{:+.4f} … {:+.4f}".format(*apart)
+    told = _apart(ours[0], theirs[0])
     scores = [f"{who[0]:.4f}" for who in means]
     return [
         *(one["set"], str(one["fits"]), *scores, told),
         *(f"{means[0][1]:.1f} and {means[1][1]:.1f}", f"{means[0][2]:.4g} and {means[1][2]:.4g}"),
     ]
+
+
+def _apart(scores: list[float], others: list[float]) -> str:
+    """The 95 % interval of how much higher scores are than others, taken pair by pair."""
+    found = interval([one - other for one, other in zip(scores, others, strict=True)])
+    return "" if found is None else "{:+.4f} … {:+.4f}".format(*found)
 
 
 def _place(name: str, contender: str) -> tuple[int, int, str, int]:
@@ -144,8 +151,7 @@ def _rule_cells(found: Mapping[str, Any]) -> list[list[str]]:
         scores = [one["scores"] for part in _good(found) for one in part if one["rows"] == rows]
         ours = next(iter(RULES))
         for rule in RULES if scores else ():
-            less = interval([one[ours] - one[rule] for one in scores])
-            told = "" if rule == ours or less is None else "{:+.4f} … {:+.4f}".format(*less)
+            told = "" if rule == ours else _apart([one[ours] for one in scores], [one[rule] for one in scores])
             mean = statistics.fmean(one[rule] for one in scores)
             lines.append([str(rows), rule, f"{mean:.4f} ({len(scores)} sets)", told])
     return lines

@@ -136,18 +136,14 @@ def candidates_of(name: str, rows: int, seed: int) -> Found:
     scoring = {"accuracy": model._scoring, "mixed": with_likelihood, "likelihood": "neg_log_loss"}
     folds = StratifiedKFold(tabular.folds_of(rows), shuffle=True, random_state=seed)
     network = model._network(**tabular._budget(rows))
-    names = ("hidden_layer_sizes", "learning_rate_init", "alpha")
-    grid = {key: list(tabular.CANDIDATES[key]) for key in names}
+    grid = {key: list(values) for key, values in tabular.CANDIDATES.items()}
     search = PopulationSearchCV(network, grid, cv=folds, scoring=scoring, refit=False).fit(x[:rows], y[:rows])
     about, settings = search.cv_results_, search.cv_results_["params"]
-    order = sorted(range(len(settings)), key=lambda k: [grid[key].index(settings[k][key]) for key in names])
+    order = sorted(range(len(settings)), key=lambda k: [grid[key].index(settings[k][key]) for key in grid])
     each = np.stack([about[f"split{fold}_test_accuracy"] for fold in range(folds.get_n_splits())], axis=1)
-    alphas = [tabular.alpha_for(settings[k]["alpha"], tabular.fold_rows(rows), rows) for k in order]
-    ensembles: list[Any] = [
-        model._network(**tabular._budget(rows), **(settings[k] | {"alpha": alpha}), n_members=tabular.MEMBERS)
-        for k, alpha in zip(order, alphas, strict=True)
-    ]
+    searched = tabular.fold_rows(rows)
+    ensembles = [model._ensemble(rows, settings[k], searched) for k in order]
     fit_together(ensembles, [one._plan(*one._ready(x[:rows], y[:rows], None)) for one in ensembles])
     ahead = np.array([one.score(x[rows:], y[rows:]) for one in ensembles])
     scores = [about[f"mean_test_{one}"][order] for one in ("mixed", "likelihood")]
-    return Found([{key: settings[k][key] for key in names} for k in order], each[order], *scores, ahead)
+    return Found([{key: settings[k][key] for key in grid} for k in order], each[order], *scores, ahead)

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from against_sklearn.tables import contender_of, data_of
+from against_sklearn.tables import CONTENDERS, contender_of, data_of, divided
 
 SETS = ("breast_cancer", "digits", "diabetes")
-SEEDS, FOLDS = range(14), 10
-KINDS = ("sklearn MLP", "MLP")
+SEEDS = range(14)
+KINDS = CONTENDERS[:2]
 
 
 def repeated(name: str) -> dict[str, Any]:
@@ -16,16 +16,14 @@ def repeated(name: str) -> dict[str, Any]:
 
     With one seed for all folds of a division they have the same first weights, and one lucky draw counts ten times.
     """
-    from sklearn.model_selection import KFold, StratifiedKFold
-
     x, y, classify = data_of(name)
-    folds = list((StratifiedKFold if classify else KFold)(FOLDS, shuffle=True, random_state=0).split(x, y))
+    folds = [(train, test) for division, train, test in divided(name, x, y, classify) if division == 0]
     found: dict[str, list[list[float]]] = {who: [] for who in KINDS}
     for seed in SEEDS:
         for who in KINDS:
             fits = []
             for fold, (train, test) in enumerate(folds):
-                model = contender_of(who, classify, FOLDS * seed + fold).fit(x[train], y[train])
+                model = contender_of(who, classify, len(folds) * seed + fold).fit(x[train], y[train])
                 fits.append([model.score(x[test], y[test]), model[-1].n_iter_, model[-1].loss_])
             found[who].append(np.mean(fits, axis=0).tolist())
-    return {"set": name, "fits": len(SEEDS) * FOLDS, **found}
+    return {"set": name, "fits": len(SEEDS) * len(folds), **found}

@@ -166,10 +166,7 @@ class BaseTabular(BaseEstimator):
 
     def _trained(self, x: Floats, y: Any, found: dict[str, Any], searched: int) -> BaseMLP:
         """An ensemble with settings that were found by trainings on so many rows."""
-        found = found | {"alpha": alpha_for(found["alpha"], searched, len(x))}
-        model: Any = self._network(
-            **_budget(len(x)), **found, n_members=MEMBERS if len(x) <= LARGE else MEMBERS_OF_LARGE
-        )
+        model: Any = self._ensemble(len(x), found, searched)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that it made all its epochs, as it should
             warnings.filterwarnings("error", "Training interrupted")
@@ -178,6 +175,12 @@ class BaseTabular(BaseEstimator):
             except UserWarning:  # half a training is no model to be kept
                 raise KeyboardInterrupt from None
         return fitted
+
+    def _ensemble(self, rows: int, found: dict[str, Any], searched: int) -> BaseMLP:
+        """The estimator that is to learn from so many rows, with settings found by trainings on fewer."""
+        found = found | {"alpha": alpha_for(found["alpha"], searched, rows)}
+        members = MEMBERS if rows <= LARGE else MEMBERS_OF_LARGE
+        return self._network(**_budget(rows), **found, n_members=members)
 
     def _notes(self, frame: Frame, y: Any) -> tuple[str, ...]:
         unused = [f"the column {c.name!r} is not used: {c.why}" for c in self.columns_ if c.kind == UNUSED]

@@ -134,30 +134,33 @@ def rows_at(problem: Problem, members: Integers, positions: Integers) -> Integer
 
 
 def orders(seeds: tuple[int, ...], epoch: int, rows: int) -> Integers:
-    """The order of an epoch's rows for each data seed, [seeds, rows]: remembered, for every batch of it asks.
-
-    Short ones are drawn with those of the epochs around it, for a few numbers take nearly as long as a thousand.
-    """
-    at_once = max(1, DRAWN_AT_ONCE // (rows * len(seeds)))
-    return _drawn(seeds, epoch - epoch % at_once, at_once, rows)[epoch % at_once]
+    """The order of an epoch's rows for each data seed, [seeds, rows]: remembered, for every batch of it asks."""
+    return orders_of_epochs(seeds, range(epoch, epoch + 1), rows)[0]
 
 
-@lru_cache(maxsize=2)  # an epoch and the next; for many seeds an order is large
-def _drawn(seeds: tuple[int, ...], first: int, epochs: int, rows: int) -> Integers:
-    """The orders of so many epochs from the first on, [epochs, seeds, rows]."""
-    return random.permutation(np.array(seeds, np.uint64), np.arange(first, first + epochs)[:, None], rows)
-
-
-@lru_cache(maxsize=2)  # for all blocks of members that are advanced together
 def orders_of_epochs(seeds: tuple[int, ...], epochs: range, rows: int) -> Integers:
-    """The orders of several epochs, [epochs, seeds, rows], drawn at once: short epochs cost as much as long ones.
+    """The orders of several epochs, [epochs, seeds, rows].
+
+    Short ones are drawn with those of the epochs around them, for a few numbers take nearly as long as a thousand.
 
     >>> orders_of_epochs((5,), range(3), rows=4).shape
     (3, 1, 4)
     """
-    if len(epochs) == 1:
-        return orders(seeds, epochs[0], rows)[None]
+    at_once = DRAWN_AT_ONCE // (rows * len(seeds))
+    if not at_once:
+        return _long(seeds, epochs, rows)
+    first = epochs[0] // at_once * at_once
+    parts = [_short(seeds, range(one, one + at_once), rows) for one in range(first, epochs[-1] + 1, at_once)]
+    drawn = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    return drawn[epochs[0] - first : epochs[-1] + 1 - first]
+
+
+def _drawn(seeds: tuple[int, ...], epochs: range, rows: int) -> Integers:
     return random.permutation(np.array(seeds, np.uint64), np.array(epochs)[:, None], rows)
+
+
+_short = lru_cache(maxsize=16)(_drawn)  # for as many lengths of folds, or stretches of a training
+_long = lru_cache(maxsize=2)(_drawn)  # an epoch and the next: for many seeds an order is large
 
 
 def row_orders(problem: Problem, members: Integers, step: int, n: int) -> tuple[Integers, Integers]:
@@ -181,8 +184,7 @@ def row_orders(problem: Problem, members: Integers, step: int, n: int) -> tuple[
         positions = positions if len(seeds) == 1 else positions[:, which]
     if problem.rows is None:
         return positions, positions
-    own = np.stack([problem.rows[member] for member in members])
-    if (own == own[0]).all():
-        own = own[:1]
+    kinds = problem.row_kinds[members]
+    own = np.stack([problem.rows[member] for member in (members[:1] if (kinds == kinds[0]).all() else members)])
     whole = np.broadcast_to(own, (len(positions), max(len(own), positions.shape[1]), count))
     return np.take_along_axis(whole, np.broadcast_to(positions, whole.shape), axis=2), positions
