@@ -19,8 +19,8 @@ from types import MappingProxyType
 
 from numpy import exp, log
 
-from deltarule.maths.activations import Activation, sigmoid, softmax, softplus
-from deltarule.maths.elementary import Array, select
+from deltarule.maths.activations import Activation, sigmoid, softmax
+from deltarule.maths.elementary import Array, log1p, select
 
 REDUCTIONS = ("sum", "mean_samples", "mean_elements")
 
@@ -182,8 +182,11 @@ def binary_cross_entropy_derivative(p: Array, y: Array) -> Array:
 
 
 def binary_cross_entropy_from_logits(z: Array, y: Array) -> Array:
-    """(1 − y) log(1 + eᶻ) + y log(1 + e⁻ᶻ): the same with p = σ(z); each term is exact for every z"""
-    return (1 - y) * softplus(z) + y * softplus(-z)
+    """(1 − y) log(1 + eᶻ) + y log(1 + e⁻ᶻ): the same with p = σ(z)
+
+    Both logarithms are max(±z, 0) + log(1 + e^−|z|), whose terms are exact for every z and never below 0.
+    """
+    return select(z, (1 - y) * z, -y * z) + log1p(exp(select(z, -z, z)))
 
 
 def binary_cross_entropy_from_logits_derivative(z: Array, y: Array) -> Array:

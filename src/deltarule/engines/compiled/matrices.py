@@ -27,6 +27,10 @@ from deltarule.problem.batches import row_orders
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 
+NEAR_BYTES, LEAST_TOGETHER = 400_000, 4
+"""What θ and the optimizer's memory of the members that go through updates together may take, beside what is a batch's;
+and members from which on it is worth that each such group brings its rows together anew."""
+
 LOOP = "@loop"
 ENTRY = '@njit(error_model="numpy", nogil=True, cache=True)'
 
@@ -55,34 +59,48 @@ def not_fusible(problem: Problem) -> str:
 def program(problem: Problem) -> str:
     """The source text of the program that advances problems like this one, whatever their sizes: it is given these."""
     formulas, layers = Formulas(), problem.network.layers
-    loops = [_activate(layer, formulas) + _slope(layer, formulas) for layer in layers[:-1]]
+    loops = [text for layer in layers[:-1] for text in (_activate(layer, formulas), *_slope(layer, formulas))]
     parts = [*loops, _loss(problem, formulas), _update(problem, formulas), _rate(problem, formulas)]
     parts.append(_advance(problem))
     return "\n\n\n".join([*heads("vector.py", "dense.py"), *formulas.texts, *parts])
 
 
 def _activate(layer: Layer, formulas: Formulas) -> str:
-    """a = f(z + b) for a hidden layer; z holds z + b afterwards. Where batch norm stands between, it has added b."""
-    bias = layer.bias and not layer.batch_norm
+    """a = f(z + b) for a hidden layer."""
     if layer.activation.rowwise:
         lines = ["        softmax_row(z, a, i)"]
     else:
-        call = formulas.call(layer.activation.function, "z[i, h]", **layer.activation.parameters)
+        call = formulas.call(layer.activation.function, _of_layer(layer), **layer.activation.parameters)
         lines = ["        for h in range(z.shape[1]):", f"            a[i, h] = {call}"]
-    if bias:
-        lines = ["        for h in range(z.shape[1]):", "            z[i, h] += b[0, h]", *lines]
-    head = [LOOP, f"def activate{layer.number}(z, {'b, ' if bias else ''}a):", "    for i in range(z.shape[0]):"]
-    return "\n".join([*head, *lines]) + "\n\n\n"
+    return "\n".join([LOOP, f"def activate{layer.number}(z, b, a):", "    for i in range(z.shape[0]):", *lines])
 
 
-def _slope(layer: Layer, formulas: Formulas) -> str:
-    """∂J/∂z in the place of ∂J/∂a for a hidden layer, and its sums over the batch: the gradient of the bias."""
+def _slope(layer: Layer, formulas: Formulas) -> list[str]:
+    """∂J/∂z in the place of ∂J/∂a for a hidden layer; and of one before a single unit, from `of_next` and its weights.
+
+    For z + b is added once more what is not kept: to write it down takes longer.
+    """
+    rows = "    for i in range(z.shape[0]):"
+    head = [LOOP, f"def slope{layer.number}(z, b, a, d):", rows]
     if layer.activation.rowwise:
-        lines = ["        softmax_row_back(a, d, i)"]
-    else:
-        call = formulas.call(layer.activation.derivative, "z[i, h]", "a[i, h]", **layer.activation.parameters)
-        lines = ["        for h in range(z.shape[1]):", f"            d[i, h] *= {call}"]
-    return "\n".join([LOOP, f"def slope{layer.number}(z, a, d):", "    for i in range(z.shape[0]):", *lines])
+        return ["\n".join([*head, "        softmax_row_back(a, d, i)"])]
+    call = formulas.call(layer.activation.derivative, _of_layer(layer), "a[i, h]", **layer.activation.parameters)
+    each = "        for h in range(z.shape[1]):"
+    single = [LOOP, f"def slope{layer.number}_of_single(z, b, a, of_next, w, d):", rows, "        q = of_next[i, 0]"]
+    return [
+        "\n".join([*head, each, f"            d[i, h] *= {call}"]),
+        "\n".join([*single, each, f"            d[i, h] = q * w[h] * {call}"]),
+    ]
+
+
+def _of_layer(layer: Layer) -> str:
+    """What a hidden layer's activation is given: z + b; batch norm and softmax have b in z already."""
+    return "z[i, h] + b[0, h]" if layer.bias and not _bias_first(layer) else "z[i, h]"
+
+
+def _bias_first(layer: Layer) -> bool:
+    """Whether a hidden layer's bias is added to z itself, since z is read several times, row by row."""
+    return layer.batch_norm or layer.activation.rowwise
 
 
 def _loss(problem: Problem, formulas: Formulas) -> str:
@@ -159,7 +177,7 @@ def _update(problem: Problem, formulas: Formulas) -> str:
     # Parts of their own, from 0 on: of an index that may be negative, which counts from the end, no vectors are made.
     arrays = ["T", "G", *slots]
     lines = [
-        f"def update({', '.join(arrays)}, start, stop, strength, numbers, flush):",
+        f"def update(values, {', '.join(arrays)}, start, stop, strength, numbers, flush):",
         f"    {', '.join(one.lower() for one in arrays)} = {', '.join(f'{one}[start:stop]' for one in arrays)}",
         "    unsound = 0",
     ]
@@ -173,7 +191,8 @@ def _update(problem: Problem, formulas: Formulas) -> str:
     else:
         # 64 partial sums side by side: one alone would wait for each addition before the next.
         lines += [
-            "    values = np.zeros(64)",
+            "    for l in range(64):",
+            "        values[l] = 0.0",
             "    for first in range(0, len(t), 64):",
             "        for l in range(min(64, len(t) - first)):",
             "            p = first + l",
@@ -199,7 +218,7 @@ def _rate(problem: Problem, formulas: Formulas) -> str:
 
 
 def _advance(problem: Problem) -> str:
-    """The whole of many updates of some members, one after another in every update.
+    """The whole of many updates of some members, so many of them `together`, one after another in every update.
 
     `threads` of these run at a time on the same arrays, and this is number `me`: it takes its share of the blocks of
     rows, and then of the chunks of θ. What is added up over blocks or chunks is added in their order, by the first.
@@ -214,26 +233,29 @@ def _advance(problem: Problem) -> str:
         ENTRY,
         f"def advance({', '.join(ARGUMENTS)}, {', '.join(f'{space}_space' for space in spaces)}, {', '.join(flat)}, "
         f"{', '.join(['G', *slots])}):",
-        "    comers, blocks = 0, len(losses)",
-        "    for i in range(n):",
-        "        t = step + i",
-        "        epoch = t // batches - step // batches if batches > 1 else 0",
-        "        start = t % batches * size",
-        "        count = min(size, rows - start)",
-        "        for k in range(len(places)):",
-        "            place = places[k]",
-        "            whole = ids[epoch, min(k, ids.shape[1] - 1), start : start + count]",
-        "            order = positions[epoch, min(k, positions.shape[1] - 1), start : start + count]",
-        "            w = weights[min(k, len(weights) - 1)]",
-        "            total = count * 1.0",
-        "            if weighted:",
-        "                total = 0.0",
-        "                for r in range(count):",
-        "                    total += w[whole[r]]",
-        "            T = theta[place]",
-        *(f"            {slot}_of = {slot}[place]" for slot in slots),
-        *(f"            {_view(problem, 'T', e)}" for e in network.entries),
-        "            for block in range(me, blocks, threads):",
+        "    comers, blocks, sums = 0, len(losses), np.empty(64)",
+        "    for begun in range(0, len(places), together):",
+        "        for i in range(n):",
+        "            t = step + i",
+        "            epoch = t // batches - step // batches if batches > 1 else 0",
+        "            start = t % batches * size",
+        "            count = min(size, rows - start)",
+        "            for k in range(begun, min(begun + together, len(places))):",
+    ]
+    member = [
+        "place = places[k]",
+        "whole = ids[epoch, min(k, ids.shape[1] - 1), start : start + count]",
+        "order = positions[epoch, min(k, positions.shape[1] - 1), start : start + count]",
+        "w = weights[min(k, len(weights) - 1)]",
+        "total = count * 1.0",
+        "if weighted:",
+        "    total = 0.0",
+        "    for r in range(count):",
+        "        total += w[whole[r]]",
+        "T = theta[place]",
+        *(f"{slot}_of = {slot}[place]" for slot in slots),
+        *(_view(problem, "T", e) for e in network.entries),
+        "for block in range(me, blocks, threads):",
     ]
     rows = [
         "low, high = block * count // blocks, (block + 1) * count // blocks",
@@ -243,15 +265,14 @@ def _advance(problem: Problem) -> str:
         *(f"{space} = {space}_space" for space in spaces if space[0] == "s"),
         f"first, last = low * sizes[{len(layers)}], high * sizes[{len(layers)}]",
         *(f"{name} = {name}_space[first:last]" for name in OF_LOSS),
-        "if k == 0 or ids.shape[1] > 1:",
+        "if k == begun or ids.shape[1] > 1:",
         "    gather(X, mine, x)",
         *_forward(problem),
         *_backward(problem),
     ]
     lines = [
         *head,
-        *(f"                {line}" for line in rows),
-        *(f"            {one}" for one in _step(problem, slots)),
+        *(f"                {line}" for line in [*member, *(f"    {row}" for row in rows), *_step(problem, slots)]),
     ]
     return "\n".join(lines)
 
@@ -266,7 +287,7 @@ def _view(problem: Problem, vector: str, entry: Entry) -> str:
 
 ARGUMENTS = (
     *("me", "threads", "gate", "aside", "blas", "one", "n", "step", "batches", "size", "rows", "sizes", "starts"),
-    *("ranges", "places", "theta"),
+    *("ranges", "together", "places", "theta"),
     *("buffers", "rates", "given", "strengths", "dropout", "limits", "keys", "X", "Y", "weights", "weighted", "ids"),
     *("positions", "objective", "bad", "losses", "values", "unsound"),
 )
@@ -280,7 +301,7 @@ def _forward(problem: Problem) -> list[str]:
     for place, layer in enumerate(problem.network.layers):
         n, last = layer.number, layer is problem.network.layers[-1]
         lines.append(f"product(blas, one, {value}, W{n}, z{n})")
-        if layer.bias and (layer.batch_norm or last):
+        if layer.bias and (last or _bias_first(layer)):
             lines.append(f"add_bias(z{n}, b{n})")
         if layer.batch_norm:
             before = [one.number for one in problem.network.layers[:place] if one.batch_norm]
@@ -292,10 +313,9 @@ def _forward(problem: Problem) -> list[str]:
             ]
         if last:
             break
-        bias = f"b{n}, " if layer.bias and not layer.batch_norm else ""
         value = f"v{n}"
         lines += [
-            f"activate{n}(z{n}, {bias}a{n})",
+            f"activate{n}(z{n}, {_bias(layer)}, a{n})",
             f"{value} = a{n}",
             f"if dropout[k, {place}] > 0:",
             f"    limit, gain = limits[k, {place}], 1 / (1 - dropout[k, {place}])",
@@ -318,14 +338,34 @@ def _backward(problem: Problem) -> list[str]:
         lines.append(f"product_turned_left(blas, one, {f'v{n - 1}' if n > 1 else 'x'}, {d}, gW{n})")
         lines += [f"column_sums({d}, gb{n})"] if layer.bias else []
         if n > 1:
-            lines += [
-                f"product_turned_right(blas, one, {d}, W{n}, d{n - 1})",
-                f"if dropout[k, {n - 2}] > 0:",
-                f"    multiply(d{n - 1}, k{n - 1})",
-                f"slope{n - 1}(z{n - 1}, a{n - 1}, d{n - 1})",
-            ]
+            lines += _backward_through(layers[n - 2], d)
             d = f"d{n - 1}"
     return lines
+
+
+def _backward_through(layer: Layer, d: str) -> list[str]:
+    """From ∂J/∂z of the next layer, d, to that of a hidden one."""
+    n, place = layer.number, layer.number - 1
+    given = f"z{n}, {_bias(layer)}, a{n}"
+    lines = [
+        f"product_turned_right(blas, one, {d}, W{n + 1}, d{n})",
+        f"if dropout[k, {place}] > 0:",
+        f"    multiply(d{n}, k{n})",
+        f"slope{n}({given}, d{n})",
+    ]
+    if layer.activation.rowwise:
+        return lines
+    return [
+        f"if sizes[{n + 1}] == 1 and dropout[k, {place}] == 0:",
+        f"    slope{n}_of_single({given}, {d}, W{n + 1}.ravel(), d{n})",
+        "else:",
+        *(f"    {line}" for line in lines),
+    ]
+
+
+def _bias(layer: Layer) -> str:
+    """A hidden layer's biases in the program; where it has none, an array that nobody reads."""
+    return f"b{layer.number}" if layer.bias else f"z{layer.number}"
 
 
 def _step(problem: Problem, slots: list[str]) -> list[str]:
@@ -349,7 +389,7 @@ def _step(problem: Problem, slots: list[str]) -> list[str]:
         decay = 1 + list(optimizer.parameters).index("weight_decay")
         lines += [f"own[{decay}] = 0.0", "without = numbers_of(t, own)"]
     of = "".join(f"{slot}_of, " for slot in slots)
-    lines.append("for chunk in range(me, blocks, threads):")
+    lines += [f"flush = (t + 1) % {FLUSH_EVERY} == 0", "for chunk in range(me, blocks, threads):"]
     for place, (_, _, penalized) in enumerate(ranges):
         numbers = "without" if optimizer.decay and not penalized else "numbers"
         strength = "strength" if penalized else "0.0"
@@ -357,7 +397,7 @@ def _step(problem: Problem, slots: list[str]) -> list[str]:
             f"    begin, length = ranges[{place}], ranges[{place + 1}] - ranges[{place}]",
             "    low, high = begin + chunk * length // blocks, begin + (chunk + 1) * length // blocks",
             "    add(G, low, high)",
-            f"    value, odd = update(T, G[0], {of}low, high, {strength}, {numbers}, (t + 1) % {FLUSH_EVERY} == 0)",
+            f"    value, odd = update(sums, T, G[0], {of}low, high, {strength}, {numbers}, flush)",
             f"    values[{place}, chunk], unsound[{place}, chunk] = {strength} * value, odd",
         ]
     return [
@@ -406,6 +446,12 @@ class Members:
         """Into how many blocks the rows of their batches are divided."""
         return blocks_of(self.problem, self.problem.batch_rows(self.state.members[self.places[0]]))
 
+    @property
+    def together(self) -> int:
+        """How many of them make an update before the next: many share a batch's rows, few stay in the nearer memory."""
+        near = NEAR_BYTES // sum(vector[0].nbytes for vector in (self.after.theta, *self.after.slots.values()))
+        return near if near >= LEAST_TOGETHER else len(self.places)
+
     def advance(self) -> None:
         """Advance them, on this thread."""
         self.shares(1)[0]()
@@ -438,7 +484,7 @@ class Members:
             *(blas().gemm(dtype), dtype.type(1), n, state.step, batches, size, rows),
             np.array([problem.network.inputs, *(layer.units for layer in layers)]),
             np.array([*(entry.start for entry in problem.network.entries), problem.network.parameters]),
-            *(np.array([*(start for start, _, _ in ranges), problem.network.parameters]), self.places),
+            *(np.array([*(start for start, _, _ in ranges), problem.network.parameters]), self.together, self.places),
             *(self.after.theta, self.after.buffers, rates),
             np.stack([problem.numbers[name][members] for name in names], 1),
             *(problem.strength[members], dropout, drop_threshold(dropout)),
