@@ -20,9 +20,9 @@ from deltarule.stats import metrics
 from deltarule.training.stopping import batch_sizes
 from deltarule.training.train import Pace, interrupts
 
-UNSURE_EPOCHS = 4
-"""Epochs that are advanced together although a member may end within them: who does is advanced again, from their start
-to its end."""
+UNSURE_EPOCHS = 12
+"""Epochs that many members are advanced together although one may end within them: who does is advanced again, from
+their start to its end. A member alone, which would be all that is advanced again, has four."""
 LOWEST_RATE = 1e-6
 """A member whose adaptive rate has fallen this far ends where it would be divided once more, as in scikit-learn."""
 
@@ -242,7 +242,8 @@ class _Training:
         watched = self.validation or self.after_epoch or self.in_order or self.problem.schedule.adaptive
         if watched or place or most < left:
             return min(most, left)
-        before_an_end = max(UNSURE_EPOCHS, self.stall.sure(self.active.members, self.rules))
+        members = self.active.members
+        before_an_end = max(min(UNSURE_EPOCHS, 3 + len(members)), self.stall.sure(members, self.rules))
         return int(min(most // self.steps, self.rules.max_epochs - self.done, before_an_end)) * self.steps
 
     def _stretch(self, n: int) -> None:
