@@ -9,7 +9,8 @@ one expression inside one such loop. What is elementwise comes out of `maths`; d
 A block goes through a batch row by row. A member alone (L = 1) has no neighbors to fill a vector with: it goes through
 the batch layer by layer, and for what is elementwise the rows stand in the place of lanes. So does a block whose
 members all see the same rows: for its first layer it is one network with the units of all of them, whose products go
-through tiles. Every sum runs over the same numbers in the same order in all of these, so all come to the same bits.
+through tiles, as do those of later layers lane by lane. Every sum runs over the same numbers in the same order in all
+of these, so all come to the same bits.
 """
 
 from collections.abc import Iterator
@@ -102,6 +103,7 @@ class _Writer:
             self.reserve(kind, 0, "M", 1)
         self.reserve("once", 0, "M", self._once())
         self.reserve("norm", 0, "M", len(problem.network.entries))
+        self.reserve("zero", 0, "M", 1)
 
     def reserve(self, kind: str, number: int, array: str, rows: int) -> None:
         """Give the values of a kind their rows in an array."""
@@ -193,6 +195,9 @@ class _Writer:
             for (kind, number), (array, start, units) in self.place.items():
                 if array not in "MX" and kind != "x":
                     out.add(f"{kind}{number} = {array}[{start} * {room} : {start + units} * {room}]")
+        if self.tiled:
+            start = self.place["zero", 0][1] * self.L
+            out.add(f"zero = M[{start} : {start + self.L}]", "zero[:] = 0.0")
         out.add("for s in range(steps):")
         out.depth = 2
         out.add(
@@ -289,18 +294,36 @@ class _Writer:
     def multiply(self, layer: Layer) -> None:
         """z = x W + b"""
         n, units, weights = layer.number, layer.units, f"W{layer.number}"
-        if self.tiled and n == 1:
+        if self.tiled and self.shares_inputs(layer):
             columns = units * self.L
-            b = f"{self.whole('b1')}, 0" if layer.bias else f"z1, {columns}"
+            b = f"{self.whole(f'b{n}')}, 0" if layer.bias else f"z{n}, {columns}"
             if not layer.bias:
-                self.units(1, "z1[j] = 0.0")
-            self.out.add(f"multiply(X, {layer.inputs}, {self.whole(weights)}, {b}, z1, count, {columns})")
+                self.units(n, f"z{n}[j] = 0.0")
+            given = f"{self.inputs(layer)}, {layer.inputs}, {self.whole(weights)}, {b}, z{n}, count, {columns}"
+            self.out.add(f"multiply({given})")
+            return
+        if self.tiled:
+            b = f"{self.whole(f'b{n}')}, {self.L}" if layer.bias else "zero, 0"
+            self.out.add(f"multiply_lanes({self.inputs(layer)}, {self.whole(weights)}, {b}, z{n}, {self.sizes(layer)})")
             return
         total = self.parameter(f"b{n}", 0, "h") if layer.bias else "0.0"
         for d in range(layer.inputs):
             total = f"fma({self.input(layer, d)}, {self.parameter(weights, d * units, 'h')}, {total})"
         with self.rows(inputs=n == 1):
             self.lanes(f"{self.at('z', n, 0, 'h')} = {total}", over=f"h in range({units})")
+
+    def shares_inputs(self, layer: Layer) -> bool:
+        """Whether the inputs of a layer are the same in all lanes: those of the first, or there is but one lane."""
+        return layer.number == 1 or self.alone
+
+    def inputs(self, layer: Layer) -> str:
+        """All inputs of a layer, where products go through tiles."""
+        before = layer.number - 1
+        return f"{'d' if self.shape.drops[before - 1] else 'a'}{before}" if before else "X"
+
+    def sizes(self, layer: Layer) -> str:
+        """What products in lanes are told of a layer."""
+        return f"count, {layer.inputs}, {layer.units}, {self.L}"
 
     def whole(self, array: str, vector: str = "T") -> str:
         """A parameter array of all lanes, or with vector "G" its gradient."""
@@ -403,10 +426,17 @@ class _Writer:
     def backward(self, layer: Layer) -> None:
         """∂J/∂W += x ∂J/∂z, ∂J/∂b += ∂J/∂z, and ∂J/∂z of the layer before."""
         n, units = layer.number, layer.units
-        if self.tiled and n == 1:
+        if self.tiled:
+            gradient = self.whole(f"W{n}", "G")
             if layer.bias:
-                self.out.add(f"add_rows(g1, {self.whole('b1', 'G')}, count, {units * self.L})")
-            self.out.add(f"add_gradient(X, {layer.inputs}, g1, {self.whole('W1', 'G')}, count, {units * self.L})")
+                self.out.add(f"add_rows(g{n}, {self.whole(f'b{n}', 'G')}, count, {units * self.L})")
+            if self.shares_inputs(layer):
+                given = f"{self.inputs(layer)}, {layer.inputs}, g{n}, {gradient}, count, {units * self.L}"
+                self.out.add(f"add_gradient({given})")
+            else:
+                self.out.add(f"add_gradient_lanes({self.inputs(layer)}, g{n}, {gradient}, {self.sizes(layer)})")
+            if n > 1:
+                self.backward_through(self.layers[n - 2], layer)
             return
         lines = [f"d = {self.at('g', n, 0, 'h')}"]
         if layer.bias:
@@ -422,11 +452,15 @@ class _Writer:
     def backward_through(self, before: Layer, layer: Layer) -> None:
         """From ∂J/∂z of a layer to ∂J/∂z of the one before: Wᵀ, then dropout, then the activation."""
         n, weights = before.number, f"W{layer.number}"
-        total = "0.0"
-        for h in range(layer.units):
-            total = f"fma({self.at('g', layer.number, h)}, {self.parameter(weights, h, 'd', layer.units)}, {total})"
-        with self.rows():
-            self.lanes(f"{self.at('g', n, 0, 'd')} = {total}", over=f"d in range({before.units})")
+        if self.tiled:
+            given = f"g{n + 1}, {self.whole(weights)}, zero, g{n}, {self.sizes(layer)}"
+            self.out.add(f"multiply_back_lanes({given})")
+        else:
+            total = "0.0"
+            for h in range(layer.units):
+                total = f"fma({self.at('g', n + 1, h)}, {self.parameter(weights, h, 'd', layer.units)}, {total})"
+            with self.rows():
+                self.lanes(f"{self.at('g', n, 0, 'd')} = {total}", over=f"d in range({before.units})")
         if self.shape.drops[n - 1]:
             self.units(n, f"{self.every('g', n)} *= {self.every('k', n)}")
         if before.activation.rowwise:
