@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -28,6 +30,25 @@ def test_blas_has_one_thread_inside_and_what_it_had_outside() -> None:
                 assert blas_threads() <= {1}
             assert blas_threads() <= {1}
         assert blas_threads() == before
+
+
+LATE = """
+from threadpoolctl import threadpool_info, threadpool_limits
+from deltarule.engines.base import one_blas_thread
+
+with one_blas_thread():
+    before = len(threadpool_info())
+import scipy.linalg
+
+with threadpool_limits(2, user_api="blas"), one_blas_thread():
+    print(len(threadpool_info()) - before, *{one["num_threads"] for one in threadpool_info()})
+"""
+
+
+def test_a_blas_that_was_loaded_since_has_one_thread_too() -> None:
+    done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, encoding="utf-8", check=True)
+    more, *threads = done.stdout.split()
+    assert int(more) == (1 if sys.platform != "darwin" else 0) and set(threads) <= {"1"}
 
 
 def test_the_limit_holds_until_the_last_thread_has_left() -> None:

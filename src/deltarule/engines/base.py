@@ -1,9 +1,10 @@
 """The contract of an engine."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from threading import Lock
 from typing import Any, Protocol
 
@@ -87,17 +88,22 @@ def one_blas_thread() -> Iterator[None]:
 
 
 def look_again() -> None:
-    """Notice a BLAS that was loaded since the first was held to one thread."""
-    _libraries.cache_clear()
+    """Notice a BLAS that was loaded by other means than an import."""
+    _found.cache_clear()
 
 
 _lock, _holders = Lock(), 0
 _before: list[tuple[Any, int]] = []
 
 
-@cache
 def _libraries() -> list[Any]:
     """Every BLAS of this process: to ask each itself takes a fraction of the time of threadpoolctl's limit."""
+    return _found(len(sys.modules))
+
+
+@lru_cache(maxsize=1)
+def _found(modules: int) -> list[Any]:
+    """The same, looked for anew where modules were imported since: one of them may have brought a BLAS of its own."""
     from threadpoolctl import ThreadpoolController
 
     found: list[Any] = ThreadpoolController().select(user_api="blas").lib_controllers

@@ -117,7 +117,7 @@ def minimized(
         return replace(start, theta=theta[None].astype(problem.dtype))
 
     def value(theta: Floats) -> tuple[float, Floats]:
-        with one_blas_thread(), np.errstate(all="ignore"):
+        with np.errstate(all="ignore"):
             done = objective_and_gradient(problem, at(theta), rows)
         return float(done.objective[0]), done.gradient[0].astype(np.float64)
 
@@ -131,7 +131,8 @@ def minimized(
     }
     theta = start.theta[0].astype(np.float64)
     callback = None if seen is None else lambda theta: seen(at(theta))
-    found = minimize(value, theta, jac=True, method="L-BFGS-B", callback=callback, options=options)
+    with one_blas_thread():  # SciPy's own sums, too
+        found = minimize(value, theta, jac=True, method="L-BFGS-B", callback=callback, options=options)
     return at(found.x), found
 
 
