@@ -143,6 +143,8 @@ def predicted(name: str) -> list[dict[str, Any]]:
 # --- search ---
 
 SEARCHES = {"100 hidden units": (100,), "30 hidden units": (30,), "10 hidden units": (10,)}
+SEARCHES_OF_OURS = 3
+"""How often ours is timed, of which the median counts: a few seconds are soon disturbed."""
 SEARCHERS = ("PopulationSearchCV", "GridSearchCV, ours", "GridSearchCV, theirs")
 
 
@@ -166,9 +168,12 @@ def searched(name: str, who: str, jobs: int) -> dict[str, Any]:
         clone(kept).fit(x, y)  # what is to be compiled and loaded, is
     else:
         kept = GridSearchCV(model, grid, cv=5, n_jobs=jobs)
-    began = time.perf_counter(), time.process_time()
-    kept.fit(x, y)
-    seconds, of_processors = time.perf_counter() - began[0], time.process_time() - began[1]
+    took = []
+    for _ in range(SEARCHES_OF_OURS if who == SEARCHERS[0] else 1):  # those of the others take a minute
+        began = time.perf_counter(), time.process_time()
+        kept.fit(x, y)
+        took.append((time.perf_counter() - began[0], time.process_time() - began[1]))
+    seconds, of_processors = sorted(took)[len(took) // 2]
     return {
         **{"search": name, "who": who, "jobs": jobs, "seconds": seconds, "processor_seconds": of_processors},
         **{"best": kept.best_params_, "score": kept.best_score_},
