@@ -117,6 +117,8 @@ def main() -> None:
     empty = {"occasions": [], "measured": {part: {} for part in PARTS}, **{part: {} for part in PARTS}}
     record = read_json(RECORD) if RECORD.exists() else empty
     found = {} if given.drawn else fresh(["circumstances"])
+    if "error" in found:
+        sys.exit(found["error"])
     for part, name, call in [] if given.drawn else plan(given):
         print(f"{part}: {name}", file=sys.stderr, flush=True)
         record.setdefault(part, {})[name] = fresh(call)

@@ -5,6 +5,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deltarule.problem import batches
 from deltarule.problem.batches import Batch, batch, groups, orders, orders_of_epochs, whole
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
@@ -125,3 +126,12 @@ def test_orders_drawn_at_once_are_those_drawn_one_by_one(seeds: list[int], first
     assert together.shape == (count, len(seeds), 7)
     for place, epoch in enumerate(epochs):
         assert np.array_equal(together[place], orders(tuple(seeds), epoch, 7))
+
+
+def test_of_large_orders_an_epoch_and_the_next_are_remembered_and_never_several_at_once() -> None:
+    seeds = tuple(range(batches.DRAWN_AT_ONCE // 100 + 1))
+    single = [orders(seeds, epoch, rows=100) for epoch in (3, 4)]
+    before = batches._long.cache_info()
+    several = orders_of_epochs(seeds, range(3, 9), rows=100)
+    assert batches._long.cache_info() == before and before.maxsize == 2
+    np.testing.assert_array_equal(several[:2], single)

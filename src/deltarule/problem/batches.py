@@ -148,7 +148,7 @@ def orders_of_epochs(seeds: tuple[int, ...], epochs: range, rows: int) -> Intege
     """
     at_once = DRAWN_AT_ONCE // (rows * len(seeds))
     if not at_once:
-        return _long(seeds, epochs, rows)
+        return _long(seeds, epochs, rows) if len(epochs) == 1 else _drawn(seeds, epochs, rows)
     first = epochs[0] // at_once * at_once
     parts = [_short(seeds, range(one, one + at_once), rows) for one in range(first, epochs[-1] + 1, at_once)]
     drawn = parts[0] if len(parts) == 1 else np.concatenate(parts)
@@ -160,7 +160,7 @@ def _drawn(seeds: tuple[int, ...], epochs: range, rows: int) -> Integers:
 
 
 _short = lru_cache(maxsize=16)(_drawn)  # for as many lengths of folds, or stretches of a training
-_long = lru_cache(maxsize=2)(_drawn)  # an epoch and the next: for many seeds an order is large
+_long = lru_cache(maxsize=2)(_drawn)  # one epoch and the next: for many seeds an order is large
 
 
 def row_orders(problem: Problem, members: Integers, step: int, n: int) -> tuple[Integers, Integers]:

@@ -28,7 +28,6 @@ from deltarule.problem.state import State
 
 WIDEST = 64
 """Members in a block at most: with more, a block's parameters leave the processor's nearest memory."""
-BLOCK_BYTES = 400_000
 WORTH_WAKING = 2_000_000
 """Members · rows · parameters of a call from which on other threads help: about two milliseconds of work."""
 FEW = 5
@@ -277,7 +276,7 @@ def blocks(problem: Problem, group: Integers, threads: int, own_rows: bool = Fal
 def widest_block(problem: Problem) -> int:
     """The most members of a block whose vectors fit into the processor's nearer memory."""
     bytes_each = (2 + len(problem.optimizer.slots)) * problem.network.parameters * 8
-    return int(np.clip(BLOCK_BYTES // bytes_each // 16 * 16, 16, WIDEST))
+    return int(np.clip(matrices.NEAR_BYTES // bytes_each // 16 * 16, 16, WIDEST))
 
 
 def available_processors() -> int:

@@ -293,24 +293,27 @@ class _Writer:
 
     def multiply(self, layer: Layer) -> None:
         """z = x W + b"""
-        n, units, weights = layer.number, layer.units, f"W{layer.number}"
-        if self.tiled and self.shares_inputs(layer):
-            columns = units * self.L
-            b = f"{self.whole(f'b{n}')}, 0" if layer.bias else f"z{n}, {columns}"
-            if not layer.bias:
-                self.units(n, f"z{n}[j] = 0.0")
-            given = f"{self.inputs(layer)}, {layer.inputs}, {self.whole(weights)}, {b}, z{n}, count, {columns}"
-            self.out.add(f"multiply({given})")
-            return
         if self.tiled:
-            b = f"{self.whole(f'b{n}')}, {self.L}" if layer.bias else "zero, 0"
-            self.out.add(f"multiply_lanes({self.inputs(layer)}, {self.whole(weights)}, {b}, z{n}, {self.sizes(layer)})")
+            self.multiply_in_tiles(layer)
             return
+        n, units, weights = layer.number, layer.units, f"W{layer.number}"
         total = self.parameter(f"b{n}", 0, "h") if layer.bias else "0.0"
         for d in range(layer.inputs):
             total = f"fma({self.input(layer, d)}, {self.parameter(weights, d * units, 'h')}, {total})"
         with self.rows(inputs=n == 1):
             self.lanes(f"{self.at('z', n, 0, 'h')} = {total}", over=f"h in range({units})")
+
+    def multiply_in_tiles(self, layer: Layer) -> None:
+        """The same for all rows that go through the layers together."""
+        n, columns, W = layer.number, layer.units * self.L, self.whole(f"W{layer.number}")
+        if not self.shares_inputs(layer):
+            b = f"{self.whole(f'b{n}')}, {self.L}" if layer.bias else "zero, 0"
+            self.out.add(f"multiply_lanes({self.inputs(layer)}, {W}, {b}, z{n}, {self.sizes(layer)})")
+            return
+        if not layer.bias:
+            self.units(n, f"z{n}[j] = 0.0")
+        b = f"{self.whole(f'b{n}')}, 0" if layer.bias else f"z{n}, {columns}"
+        self.out.add(f"multiply({self.inputs(layer)}, {layer.inputs}, {W}, {b}, z{n}, count, {columns})")
 
     def shares_inputs(self, layer: Layer) -> bool:
         """Whether the inputs of a layer are the same in all lanes: those of the first, or there is but one lane."""
@@ -425,19 +428,26 @@ class _Writer:
 
     def backward(self, layer: Layer) -> None:
         """∂J/∂W += x ∂J/∂z, ∂J/∂b += ∂J/∂z, and ∂J/∂z of the layer before."""
-        n, units = layer.number, layer.units
         if self.tiled:
-            gradient = self.whole(f"W{n}", "G")
-            if layer.bias:
-                self.out.add(f"add_rows(g{n}, {self.whole(f'b{n}', 'G')}, count, {units * self.L})")
-            if self.shares_inputs(layer):
-                given = f"{self.inputs(layer)}, {layer.inputs}, g{n}, {gradient}, count, {units * self.L}"
-                self.out.add(f"add_gradient({given})")
-            else:
-                self.out.add(f"add_gradient_lanes({self.inputs(layer)}, g{n}, {gradient}, {self.sizes(layer)})")
-            if n > 1:
-                self.backward_through(self.layers[n - 2], layer)
-            return
+            self.add_gradient_in_tiles(layer)
+        else:
+            self.add_gradient(layer)
+        if layer.number > 1:
+            self.backward_through(self.layers[layer.number - 2], layer)
+
+    def add_gradient_in_tiles(self, layer: Layer) -> None:
+        """∂J/∂W and ∂J/∂b of all rows that go through the layers together."""
+        n, columns, gradient = layer.number, layer.units * self.L, self.whole(f"W{layer.number}", "G")
+        if layer.bias:
+            self.out.add(f"add_rows(g{n}, {self.whole(f'b{n}', 'G')}, count, {columns})")
+        if self.shares_inputs(layer):
+            self.out.add(f"add_gradient({self.inputs(layer)}, {layer.inputs}, g{n}, {gradient}, count, {columns})")
+        else:
+            self.out.add(f"add_gradient_lanes({self.inputs(layer)}, g{n}, {gradient}, {self.sizes(layer)})")
+
+    def add_gradient(self, layer: Layer) -> None:
+        """The same row by row."""
+        n, units = layer.number, layer.units
         lines = [f"d = {self.at('g', n, 0, 'h')}"]
         if layer.bias:
             lines.append(f"{self.parameter(f'b{n}', 0, 'h', vector='G')} += d")
@@ -446,8 +456,6 @@ class _Writer:
             lines.append(f"{gradient} = fma({self.input(layer, d)}, d, {gradient})")
         with self.rows(inputs=n == 1):
             self.lanes(*lines, over=f"h in range({units})")
-        if n > 1:
-            self.backward_through(self.layers[n - 2], layer)
 
     def backward_through(self, before: Layer, layer: Layer) -> None:
         """From ∂J/∂z of a layer to ∂J/∂z of the one before: Wᵀ, then dropout, then the activation."""
