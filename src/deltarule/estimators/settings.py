@@ -170,12 +170,11 @@ INVSCALING = Schedule("invscaling", invscaling, MappingProxyType({"power": 0.5, 
 
 
 def adam_once_a_step(t: Array, learning_rate: Array, beta1: Array, beta2: Array, epsilon: Array) -> tuple[Array, ...]:
-    """Adam's numbers with the ε of scikit-learn, which is added before √v is corrected: ε / √(1 − β₂ᵗ) after it.
+    """Adam's numbers with the ε of scikit-learn, which is added to √v as it is, before that is corrected.
 
     Source: Kingma & Ba 2015, the last lines of section 2.
     """
-    root = sqrt(1 - beta2**t)
-    return learning_rate / (1 - beta1**t), beta1, beta2, 1 - beta1, 1 - beta2, root, epsilon / root
+    return learning_rate * sqrt(1 - beta2**t) / (1 - beta1**t), beta1, beta2, 1 - beta1, 1 - beta2, epsilon
 
 
 # A name of its own: programs are remembered by it.

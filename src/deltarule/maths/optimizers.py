@@ -94,21 +94,24 @@ def adam(
     beta2: Array,
     gain1: Array,
     gain2: Array,
-    root: Array,
     epsilon: Array,
 ) -> tuple[Array, Array, Array]:
     """m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²,   θ ← θ − α m̂ / (√v̂ + ε),   m̂ = m / (1 − β₁ᵗ), v̂ likewise.
 
-    Source: Kingma & Ba 2015, algorithm 1.
+    With numerator and denominator multiplied by √(1 − β₂ᵗ), what is the same for all parameters is in `rate` and
+    `epsilon`.
+
+    Source: Kingma & Ba 2015, algorithm 1, in the order of computation of its section 2.
     """
     m = beta1 * m + gain1 * g
     v = beta2 * v + gain2 * g * g
-    return theta - rate * m / (sqrt(v) / root + epsilon), m, v
+    return theta - rate * m / (sqrt(v) + epsilon), m, v
 
 
 def adam_once_a_step(t: Array, learning_rate: Array, beta1: Array, beta2: Array, epsilon: Array) -> tuple[Array, ...]:
-    """α / (1 − β₁ᵗ), β₁, β₂, 1 − β₁, 1 − β₂, √(1 − β₂ᵗ) and ε: computed in float64, whatever the dtype of θ"""
-    return learning_rate / (1 - beta1**t), beta1, beta2, 1 - beta1, 1 - beta2, sqrt(1 - beta2**t), epsilon
+    """α √(1 − β₂ᵗ) / (1 − β₁ᵗ), β₁, β₂, 1 − β₁, 1 − β₂ and ε √(1 − β₂ᵗ): computed in float64, whatever θ's dtype"""
+    root = sqrt(1 - beta2**t)
+    return learning_rate * root / (1 - beta1**t), beta1, beta2, 1 - beta1, 1 - beta2, epsilon * root
 
 
 def adamw(
@@ -122,7 +125,6 @@ def adamw(
     beta2: Array,
     gain1: Array,
     gain2: Array,
-    root: Array,
     epsilon: Array,
 ) -> tuple[Array, Array, Array]:
     """θ ← (1 − α λ) θ, then Adam's update: the decay acts beside the gradient, not through it.
@@ -130,7 +132,7 @@ def adamw(
     Source: Loshchilov & Hutter 2019, algorithm 2; as in PyTorch, λ is multiplied by the learning rate, there only by
     the schedule.
     """
-    return adam(theta - shrink * theta, g, m, v, rate, beta1, beta2, gain1, gain2, root, epsilon)
+    return adam(theta - shrink * theta, g, m, v, rate, beta1, beta2, gain1, gain2, epsilon)
 
 
 def adamw_once_a_step(

@@ -248,7 +248,7 @@ _MOMENTS: dict[str, Update] = {
 
 
 def _adam(w: E, g: E, old: Numbers, new: Numbers, n: Numbers) -> E:
-    return w - n["rate"] * new["m"] / (sqrt(new["v"]) / n["root"] + n["epsilon"])
+    return w - n["rate"] * new["m"] / (sqrt(new["v"]) + n["epsilon"])
 
 
 def _adamw(w: E, g: E, old: Numbers, new: Numbers, n: Numbers) -> E:

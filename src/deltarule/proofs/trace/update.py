@@ -108,22 +108,22 @@ def _learning_rate(notes: Notes) -> Ref:
 
 
 def _corrections(notes: Notes, numbers: dict[str, Ref]) -> dict[str, Ref]:
-    """What Adam computes once a step: its rate, and the root that corrects √v."""
-    optimizer, dtype = notes.problem.optimizer, notes.problem.dtype
+    """What Adam computes once a step: its rate and its ε, with the corrections of m and √v."""
+    optimizer, dtype, given = notes.problem.optimizer, notes.problem.dtype, dict(numbers)  # as it is before these
     assert optimizer.once_a_step is not None
     t = notes.setting("t", notes.state.step + 1, "number of this update, 1 for the first")
-    plain = {key: np.full((1, 1), number.value) for key, number in numbers.items()}
-    *_, rate, _, _, _, _, root, _ = optimizer.once_a_step(np.full((1, 1), notes.state.step + 1.0), **plain)
+    plain = {key: np.full((1, 1), number.value) for key, number in given.items()}
+    *_, rate, _, _, _, _, epsilon = optimizer.once_a_step(np.full((1, 1), notes.state.step + 1.0), **plain)
 
     def rate_rule() -> Expression:
-        return numbers["learning_rate"] / (1 - numbers["beta1"] ** t)
+        return given["learning_rate"] * sqrt(1 - given["beta2"] ** t) / (1 - given["beta1"] ** t)
 
-    def root_rule() -> Expression:
-        return sqrt(1 - numbers["beta2"] ** t)
+    def epsilon_rule() -> Expression:
+        return given["epsilon"] * sqrt(1 - given["beta2"] ** t)
 
     return {
-        "rate": notes.setting("rate", rate.astype(dtype), "α, corrected as m began with zeros", rate_rule),
-        "root": notes.setting("root", root.astype(dtype), "what corrects √v, as v began with zeros", root_rule),
+        "rate": notes.setting("rate", rate.astype(dtype), "α, corrected as m and v began with zeros", rate_rule),
+        "epsilon": notes.setting("ε_t", epsilon.astype(dtype), "ε, corrected as v began with zeros", epsilon_rule),
     }
 
 
