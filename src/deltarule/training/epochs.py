@@ -333,16 +333,22 @@ class _Training:
         return slowed
 
     def _finish(self, start: State, ends: Integers, epochs: int) -> None:
-        """Keep where each member ended: at the end of the stretch, or replayed to an epoch within it."""
+        """Keep where each member ended: at the end of the stretch, or replayed to an epoch within it.
+
+        Those that ended are replayed together, from one end to the next, so that all processors have something to do.
+        """
         ended = np.array([bool(self.reasons[member]) for member in start.members])
-        for end in np.unique(ends[ended]).tolist():
-            chosen = ended & (ends == end)
-            state = self.active.take(chosen)
-            if end < epochs:
-                state, _ = self.engine.advance(self.problem, start.take(chosen), end * self.steps)
-            self._keep(state)
-        if ended.any():
-            self.active = self.active.take(~ended)
+        if not ended.any():
+            return
+        within = ended & (ends < epochs)
+        state, to, done = start.take(within), ends[within], 0
+        for end in np.unique(to).tolist():
+            state, _ = self.engine.advance(self.problem, state, (end - done) * self.steps)
+            self._keep(state.take(to == end))
+            state, to, done = state.take(to > end), to[to > end], end
+        if (ended & ~within).any():
+            self._keep(self.active.take(ended & ~within))
+        self.active = self.active.take(~ended)
 
     def _keep(self, state: State) -> None:
         """Put what some members have become where the ended are: in place, for a copy of all at each end takes time."""
