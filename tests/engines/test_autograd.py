@@ -81,9 +81,10 @@ def test_one_step_of_everything_agrees(output: Activation, loss: Loss, seed: int
         options: dict[str, object] = {
             "penalty": list(PENALTIES)[i % 6],
             "reduction": REDUCTIONS[i % 3],
-            "batch_norm": i % 2 == 0,
+            "batch_norm": i % 2 == 0 and name != "exponential",
         }
-        # Cross-entropy by the chain rule loses digits of 1 − p where an exponential makes p nearly 1: small weights.
+        # Cross-entropy by the chain rule loses digits of 1 − p where an exponential makes p nearly 1: small weights,
+        # and no batch norm, behind which a row of little weight stands out again.
         options |= {"hidden": name, "output": output, "loss": loss, "optimizer": "momentum", "initial_scale": 0.5}
         problem = population(seed + i, **options)
         state = replace(initial_state(problem), step=seed % 5)
