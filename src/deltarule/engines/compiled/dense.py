@@ -1,13 +1,14 @@
-"""What the program of a large network consists of, beside its formulas: products by BLAS, batch norm, dropout, softmax.
+"""What the program of a large network consists of, beside its formulas: products, batch norm, dropout, softmax.
 
 B rows of a batch · D inputs of a layer · H its units        x [B, D]   z, a, d [B, H]   W [D, H]   b [1, H]
 
-This file is never imported by the library: its text follows that of vector.py in the program.
+This file is never imported by the library: its text follows those of vector.py and tiles.py in the program.
 
-A BLAS is the address of its gemm, a Fortran function: it takes matrices by columns, so it is asked for Cᵀ = BᵀAᵀ, and
-gets every argument as a pointer. Whole numbers and letters are handed over as 64-bit numbers, of which a BLAS of 32-bit
-integers reads the lower half, and a letter is the lowest byte. That is right on little-endian processors; others have
-no such program.
+Products go through tiles while their weights are in the nearer memory, and to a BLAS, which moves less to and fro, when
+these are more; `by` are the addresses of both, and a one of their numbers. A BLAS is the address of its gemm, a
+Fortran function: it takes matrices by columns, so it is asked for Cᵀ = BᵀAᵀ, and gets every argument as a pointer.
+Whole numbers and letters are handed over as 64-bit numbers, of which a BLAS of 32-bit integers reads the lower half,
+and a letter is the lowest byte. That is right on little-endian processors; others have no such program.
 
 Threads may share a member, each with blocks of the batch's rows: they wait for one another at a gate.
 """
@@ -18,10 +19,14 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from deltarule.engines.compiled.tiles import VECTOR_BYTES, WIDE
 from deltarule.engines.compiled.vector import compiled, exp, log, philox, select, sqrt
 
 loop = njit(error_model="numpy", nogil=True)
 PLAIN, TURNED = ord("N"), ord("T")
+# Weights of a product up to which tiles are at least as fast, as measured: with vectors of 512 bits OpenBLAS reaches
+# two thirds of what the processor can, with those of 256 bits nearly all.
+MOST_TILED = 1 << 17 if WIDE else 1 << 14
 
 
 @intrinsic
@@ -43,28 +48,81 @@ def gemm(context, blas, left, right, m, n, k, one, a, lda, b, ldb, zero, c, ldc)
     return types.void(i, i, i, i, i, i, one, i, i, i, i, one, i, i), generate
 
 
-@compiled
-def product(blas, one, a, b, out):
-    """out = a b.    a [B, D]   b [D, H]   out [B, H]"""
-    rows, columns, shared = a.shape[0], b.shape[1], a.shape[1]
-    a_at, b_at, out_at = a.ctypes.data, b.ctypes.data, out.ctypes.data
-    gemm(blas, PLAIN, PLAIN, columns, rows, shared, one, b_at, columns, a_at, shared, one - one, out_at, columns)
+@intrinsic
+def call_tiles(context, function, a, a_row, a_term, b, b_row, c, c_row, init, init_row, rows, terms, columns):
+    """Call the compiled `tiles` at an address."""
+
+    def generate(context, builder, signature, arguments):
+        function, *given = arguments
+        kind = ir.FunctionType(ir.VoidType(), [ir.IntType(64)] * len(given))
+        builder.call(builder.inttoptr(function, kind.as_pointer()), given)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 13), generate
 
 
 @compiled
-def product_turned_left(blas, one, a, b, out):
-    """out = aᵀ b.    a [B, D]   b [B, H]   out [D, H]"""
-    rows, columns, shared = a.shape[1], b.shape[1], a.shape[0]
+def by_blas(by, turn_a, turn_b, a, b, plus, out):
+    """out = a b + plus · out, with a or b turned, where it is asked for."""
+    blas, _, one = by
+    rows, columns = out.shape
+    shared = a.shape[0] if turn_a == TURNED else a.shape[1]
     a_at, b_at, out_at = a.ctypes.data, b.ctypes.data, out.ctypes.data
-    gemm(blas, PLAIN, TURNED, columns, rows, shared, one, b_at, columns, a_at, rows, one - one, out_at, columns)
+    gemm(blas, turn_b, turn_a, columns, rows, shared, one, b_at, b.shape[1], a_at, a.shape[1], plus, out_at, columns)
 
 
 @compiled
-def product_turned_right(blas, one, a, b, out):
-    """out = a bᵀ.    a [B, H]   b [D, H]   out [B, D]"""
-    rows, columns, shared = a.shape[0], b.shape[0], a.shape[1]
-    a_at, b_at, out_at = a.ctypes.data, b.ctypes.data, out.ctypes.data
-    gemm(blas, TURNED, PLAIN, columns, rows, shared, one, b_at, shared, a_at, shared, one - one, out_at, columns)
+def in_tiles(by, a, a_row, a_term, b, init, out, rows):
+    """out = init + a b; a number of a is so many numbers from that of the next row, or term.    b [terms, columns]"""
+    word, (terms, columns) = a.itemsize, b.shape
+    a_at, b_at, out_at, init_at = a.ctypes.data, b.ctypes.data, out.ctypes.data, init.ctypes.data
+    row = columns * word
+    call_tiles(by[1], a_at, a_row * word, a_term * word, b_at, row, out_at, row, init_at, 0, rows, terms, columns)
+
+
+@compiled
+def suits_tiles(word, columns, numbers):
+    """Whether a vector is filled by the columns of a product, and the nearer memory not by all numbers of its weights.
+
+    With fewer columns, or more numbers, a BLAS is faster.
+    """
+    return columns * word >= VECTOR_BYTES and numbers <= MOST_TILED
+
+
+@loop
+def product(by, a, b, init, out):
+    """out = a b + init in every row.    a [B, D]   b [D, H]   init [1, H]   out [B, H]"""
+    if suits_tiles(b.itemsize, b.shape[1], b.size):
+        in_tiles(by, a, a.shape[1], 1, b, init, out, len(a))
+        return
+    for i in range(out.shape[0]):
+        for h in range(out.shape[1]):
+            out[i, h] = init[0, h]
+    by_blas(by, PLAIN, PLAIN, a, b, by[2], out)
+
+
+@loop
+def product_turned_left(by, a, b, zeros, out):
+    """out = aᵀ b.    a [B, D]   b [B, H]   zeros [1, at least D and H]   out [D, H]"""
+    if suits_tiles(out.itemsize, out.shape[1], out.size):
+        in_tiles(by, a, 1, a.shape[1], b, zeros, out, len(out))
+    elif b.shape[1] == 1 and suits_tiles(out.itemsize, a.shape[1], out.size):
+        in_tiles(by, b, 0, 1, a, zeros, out, 1)
+    else:
+        by_blas(by, TURNED, PLAIN, a, b, by[2] - by[2], out)
+
+
+@loop
+def product_turned_right(by, a, b, zeros, turned, out):
+    """out = a bᵀ.    a [B, H]   b [D, H]   zeros [1, at least D]   turned [at least D · H]   out [B, D]"""
+    if not suits_tiles(out.itemsize, out.shape[1], b.size):
+        by_blas(by, PLAIN, TURNED, a, b, by[2] - by[2], out)
+        return
+    inputs, units = b.shape
+    for d in range(inputs):
+        for h in range(units):
+            turned[h * inputs + d] = b[d, h]
+    in_tiles(by, a, units, 1, turned[: b.size].reshape((units, inputs)), zeros, out, len(a))
 
 
 @intrinsic
@@ -123,13 +181,6 @@ def gather(rows, ids, out):
 
 
 @loop
-def add_bias(z, b):
-    for i in range(z.shape[0]):
-        for h in range(z.shape[1]):
-            z[i, h] += b[0, h]
-
-
-@loop
 def add(G, start, stop):
     """The gradients of several blocks of rows, added up in the first one's place."""
     whole = G[0, start:stop]
@@ -140,15 +191,32 @@ def add(G, start, stop):
 
 
 @loop
-def column_sums(d, out):
-    """The sums over the rows, four rows at a time: each sum is read and written once for all of them."""
-    rows, units = d.shape
+def sum_of(values):
+    """The sum of some numbers, four sums side by side: one alone would wait for each addition before the next."""
+    first, second, third, fourth = 0.0, 0.0, 0.0, 0.0
+    for i in range(0, len(values) - 3, 4):
+        first += values[i]
+        second += values[i + 1]
+        third += values[i + 2]
+        fourth += values[i + 3]
+    for i in range(len(values) - len(values) % 4, len(values)):
+        first += values[i]
+    return (first + second) + (third + fourth)
+
+
+@loop
+def column_sums(by, d, zeros, out):
+    """The sums over the rows: a product with a row of ones."""
+    units = d.shape[1]
+    if suits_tiles(out.itemsize, units, 0):
+        in_tiles(by, np.full(1, by[2]), 0, 0, d, zeros, out, 1)
+        return
+    if units == 1:
+        out[0, 0] = sum_of(d.ravel())
+        return
     for h in range(units):
         out[0, h] = 0.0
-    for i in range(0, rows - 3, 4):
-        for h in range(units):
-            out[0, h] += (d[i, h] + d[i + 1, h]) + (d[i + 2, h] + d[i + 3, h])
-    for i in range(rows - rows % 4, rows):
+    for i in range(len(d)):
         for h in range(units):
             out[0, h] += d[i, h]
 

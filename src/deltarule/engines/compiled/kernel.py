@@ -232,7 +232,7 @@ class _Writer:
         self.watch()
         body = "\n".join(out.lines)
         decorator = '@njit(error_model="numpy", nogil=True, cache=True)'
-        head = heads("vector.py", *(["tiles.py"] if self.tiled else []))
+        head = heads("vector.py", *(["tiles.py", "blocks.py"] if self.tiled else []))
         return "\n\n\n".join([*head, *self.formulas.texts, f"{decorator}\n{body}\n"])
 
     def totals(self) -> None:

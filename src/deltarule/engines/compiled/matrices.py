@@ -1,11 +1,11 @@
-"""Large networks: matrix products by BLAS straight into the views of θ, and everything else fused between them.
+"""Large networks: matrix products straight into the views of θ, in tiles or by BLAS, and all else fused between them.
 
 B rows of a batch · D inputs of a layer · H its units · P parameters
 z, a, d [B, H]   θ, g [P]   a member at a time, and a batch after the other: one compiled program for many updates
 
-A member's update is a handful of products and, between them, loops that read and write each number once: bias and
-activation, loss and ∂J/∂z, the activation's derivative and the bias's gradient, the penalty and the optimizer over the
-whole of θ. The loops are compiled from the formulas of `maths`; no array of the batch's size is allocated in an update.
+A member's update is a handful of products, which begin from the bias, and, between them, loops that read and write each
+number once: activation, loss and ∂J/∂z, the activation's derivative, the penalty and the optimizer over the whole of θ.
+The loops are compiled from the formulas of `maths`; no array of the batch's size is allocated in an update.
 """
 
 import ctypes
@@ -19,6 +19,7 @@ import numpy as np
 
 from deltarule.engines.base import FLUSH_EVERY
 from deltarule.engines.compiled.blas import blas
+from deltarule.engines.compiled.cache import load_module
 from deltarule.engines.compiled.source import Formulas, NotCompilable, heads
 from deltarule.maths.losses import CROSS_ENTROPY
 from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Entry, Layer
@@ -62,45 +63,42 @@ def program(problem: Problem) -> str:
     loops = [text for layer in layers[:-1] for text in (_activate(layer, formulas), *_slope(layer, formulas))]
     parts = [*loops, _loss(problem, formulas), _update(problem, formulas), _rate(problem, formulas)]
     parts.append(_advance(problem))
-    return "\n\n\n".join([*heads("vector.py", "dense.py"), *formulas.texts, *parts])
+    return "\n\n\n".join([*heads("vector.py", "tiles.py", "dense.py"), *formulas.texts, *parts])
 
 
 def _activate(layer: Layer, formulas: Formulas) -> str:
-    """a = f(z + b) for a hidden layer."""
-    if layer.activation.rowwise:
-        lines = ["        softmax_row(z, a, i)"]
+    """a = f(z) for a hidden layer."""
+    n, function = layer.number, layer.activation
+    if function.rowwise:
+        lines = ["    for i in range(len(z)):", "        softmax_row(z, a, i)"]
     else:
-        call = formulas.call(layer.activation.function, _of_layer(layer), **layer.activation.parameters)
-        lines = ["        for h in range(z.shape[1]):", f"            a[i, h] = {call}"]
-    return "\n".join([LOOP, f"def activate{layer.number}(z, b, a):", "    for i in range(z.shape[0]):", *lines])
+        # One number after another, whatever the rows: each row's last few would not fill a vector.
+        call = formulas.call(function.function, "from_z[p]", **function.parameters)
+        lines = [
+            "    from_z, to_a = z.ravel(), a.ravel()",
+            "    for p in range(len(from_z)):",
+            f"        to_a[p] = {call}",
+        ]
+    return "\n".join([LOOP, f"def activate{n}(z, a):", *lines])
 
 
 def _slope(layer: Layer, formulas: Formulas) -> list[str]:
-    """∂J/∂z in the place of ∂J/∂a for a hidden layer; and of one before a single unit, from `of_next` and its weights.
+    """∂J/∂z in the place of ∂J/∂a for a hidden layer; before a single unit also from `of_next` and its weights."""
+    n, function = layer.number, layer.activation
+    head = [LOOP, f"def slope{n}(z, a, d):"]
+    if function.rowwise:
+        return ["\n".join([*head, "    for i in range(len(a)):", "        softmax_row_back(a, d, i)"])]
 
-    For z + b is added once more what is not kept: to write it down takes longer.
-    """
-    rows = "    for i in range(z.shape[0]):"
-    head = [LOOP, f"def slope{layer.number}(z, b, a, d):", rows]
-    if layer.activation.rowwise:
-        return ["\n".join([*head, "        softmax_row_back(a, d, i)"])]
-    call = formulas.call(layer.activation.derivative, _of_layer(layer), "a[i, h]", **layer.activation.parameters)
-    each = "        for h in range(z.shape[1]):"
-    single = [LOOP, f"def slope{layer.number}_of_single(z, b, a, of_next, w, d):", rows, "        q = of_next[i, 0]"]
+    def call(z: str, a: str) -> str:
+        return formulas.call(function.derivative, z, a, **function.parameters)
+
+    flat = ["    from_z, from_a, to_d = z.ravel(), a.ravel(), d.ravel()", "    for p in range(len(to_d)):"]
+    single = [LOOP, f"def slope{n}_of_single(z, a, of_next, w, d):", "    for i in range(len(z)):"]
+    single += ["        q = of_next[i, 0]", "        for h in range(z.shape[1]):"]
     return [
-        "\n".join([*head, each, f"            d[i, h] *= {call}"]),
-        "\n".join([*single, each, f"            d[i, h] = q * w[h] * {call}"]),
+        "\n".join([*head, *flat, f"        to_d[p] *= {call('from_z[p]', 'from_a[p]')}"]),
+        "\n".join([*single, f"            d[i, h] = q * w[h] * {call('z[i, h]', 'a[i, h]')}"]),
     ]
-
-
-def _of_layer(layer: Layer) -> str:
-    """What a hidden layer's activation is given: z + b; batch norm and softmax have b in z already."""
-    return "z[i, h] + b[0, h]" if layer.bias and not _bias_first(layer) else "z[i, h]"
-
-
-def _bias_first(layer: Layer) -> bool:
-    """Whether a hidden layer's bias is added to z itself, since z is read several times, row by row."""
-    return layer.batch_norm or layer.activation.rowwise
 
 
 def _loss(problem: Problem, formulas: Formulas) -> str:
@@ -109,10 +107,8 @@ def _loss(problem: Problem, formulas: Formulas) -> str:
     divisor = {"sum": "1.0", "mean_samples": "total", "mean_elements": f"(total * {units})"}[problem.reduction]
     lines = [
         f"def loss(z, a, y, ids, w, weighted, total, {', '.join(OF_LOSS)}):",
-        "    J = 0.0",
-        "    for i in range(len(ids)):",
-        "        row = ids[i]",
-        f"        share = (w[row] if weighted else 1.0) / {divisor}",
+        *("    J = 0.0", f"    each = 1.0 / {divisor}", "    for i in range(len(ids)):", "        row = ids[i]"),
+        f"        share = w[row] / {divisor} if weighted else each",
     ]
     numbers, fused = loss.parameters, loss.fused.get(output.name)
     if loss.name == CROSS_ENTROPY.name and output.rowwise:
@@ -143,15 +139,14 @@ def _loss(problem: Problem, formulas: Formulas) -> str:
     if not fused:
         p = [f"        p = {formulas.call(output.function, 'q', **output.parameters)}"]
         slope = f"{slope} * {formulas.call(output.derivative, 'q', 'p', **output.parameters)}"
-    # Number after number in a loop of its own, which becomes vectors however few the units are; sums follow in order.
+    # Number after number in a loop of its own, which becomes vectors however few the units are.
     lines += [
         *(f"        for c in range({units}):", f"            j = i * {units} + c"),
-        "            logits[j], wanted[j], slopes[j] = z[i, c], y[row, c], share",
-        f"    for j in range(len(ids) * {units}):",
-        *("        q, t = logits[j], wanted[j]", *p),
-        *(f"        found[j] = slopes[j] * {value}", f"        slopes[j] = slopes[j] * {slope}"),
-        *("    for i in range(len(ids)):", f"        for c in range({units}):", f"            j = i * {units} + c"),
-        *("            J += found[j]", "            z[i, c] = slopes[j]"),
+        "            wanted[j], shares[j] = y[row, c], share",
+        *("    slopes = z.ravel()", "    for j in range(len(slopes)):"),
+        *("        q, t = slopes[j], wanted[j]", *p),
+        *(f"        found[j] = shares[j] * {value}", f"        slopes[j] = shares[j] * {slope}"),
+        "    J = sum_of(found)",
     ]
     return LOOP + "\n" + "\n".join([*lines, "    return J"])
 
@@ -170,37 +165,36 @@ def _update(problem: Problem, formulas: Formulas) -> str:
     call = f"{formulas.name(optimizer.update)}({', '.join(['t[p]', 'd', *(f'{s.lower()}[p]' for s in slots), *given])})"
     value = "" if penalty is None else formulas.call(penalty.value, "t[p]")
     slope = "" if penalty is None else formulas.call(penalty.derivative, "t[p]")
-    body = ["d = g[p]"]
-    body += [] if penalty is None else [f"values[l] += {value}", f"d += strength * {slope}"]
+    body = ["d = g[p]", *([] if penalty is None else [f"d += strength * {slope}"])]
     body += [f"{', '.join(new)}, = {call}", "t[p] = q", *(f"{slot.lower()}[p] = q{i}" for i, slot in enumerate(slots))]
     body += [f"unsound += 1 if {one} - {one} != 0 else 0" for one in new]
     # Parts of their own, from 0 on: of an index that may be negative, which counts from the end, no vectors are made.
     arrays = ["T", "G", *slots]
+    least = float(np.finfo(problem.dtype).tiny)
     lines = [
         f"def update(values, {', '.join(arrays)}, start, stop, strength, numbers, flush):",
-        f"    {', '.join(one.lower() for one in arrays)} = {', '.join(f'{one}[start:stop]' for one in arrays)}",
+        "    values[:] = 0.0",
         "    unsound = 0",
+        f"    for first in range(start, stop, {CHUNK}):",
+        f"        last = min(first + {CHUNK}, stop)",
+        f"        {', '.join(one.lower() for one in arrays)} = {', '.join(f'{one}[first:last]' for one in arrays)}",
     ]
-    least = float(np.finfo(problem.dtype).tiny)
-    last = ["    if flush:", "        for p in range(len(t)):"]
-    for one in ("t", *(slot.lower() for slot in slots)):
-        last += [f"            if abs({one}[p]) < {least}:", f"                {one}[p] = 0"]
-    if penalty is None:
-        lines += ["    for p in range(len(t)):", *(f"        {line}" for line in body), *last]
-        lines.append("    return 0.0, unsound")
-    else:
-        # 64 partial sums side by side: one alone would wait for each addition before the next.
+    if penalty is not None:
+        # Partial sums side by side, and in a loop of its own: one sum alone would wait for each addition before the
+        # next, and in one loop with all else it is asked too often whether the arrays overlap.
         lines += [
-            "    for l in range(64):",
-            "        values[l] = 0.0",
-            "    for first in range(0, len(t), 64):",
-            "        for l in range(min(64, len(t) - first)):",
-            "            p = first + l",
-            *(f"            {line}" for line in body),
-            *last,
-            "    return values.sum(), unsound",
+            "        for group in range(0, len(t) - 63, 64):",
+            "            for l in range(64):",
+            "                p = group + l",
+            f"                values[l] += {value}",
+            "        for p in range(len(t) - len(t) % 64, len(t)):",
+            f"            values[p % 64] += {value}",
         ]
-    return LOOP + "\n" + "\n".join(lines)
+    lines += ["        for p in range(len(t)):", *(f"            {line}" for line in body)]
+    lines += ["        if flush:", "            for p in range(len(t)):"]
+    for one in ("t", *(slot.lower() for slot in slots)):
+        lines += [f"                if abs({one}[p]) < {least}:", f"                    {one}[p] = 0"]
+    return LOOP + "\n" + "\n".join([*lines, "    return values.sum(), unsound"])
 
 
 def _rate(problem: Problem, formulas: Formulas) -> str:
@@ -232,8 +226,9 @@ def _advance(problem: Problem) -> str:
     head = [
         ENTRY,
         f"def advance({', '.join(ARGUMENTS)}, {', '.join(f'{space}_space' for space in spaces)}, {', '.join(flat)}, "
-        f"{', '.join(['G', *slots])}):",
+        f"{', '.join(['turned', 'G', *slots])}):",
         "    comers, blocks, sums = 0, len(losses), np.empty(64)",
+        "    zeros = np.zeros((1, sizes.max()), X.dtype)",
         "    for begun in range(0, len(places), together):",
         "        for i in range(n):",
         "            t = step + i",
@@ -286,13 +281,16 @@ def _view(problem: Problem, vector: str, entry: Entry) -> str:
 
 
 ARGUMENTS = (
-    *("me", "threads", "gate", "aside", "blas", "one", "n", "step", "batches", "size", "rows", "sizes", "starts"),
+    *("me", "threads", "gate", "aside", "by", "n", "step", "batches", "size", "rows", "sizes", "starts"),
     *("ranges", "together", "places", "theta"),
     *("buffers", "rates", "given", "strengths", "dropout", "limits", "keys", "X", "Y", "weights", "weighted", "ids"),
     *("positions", "objective", "bad", "losses", "values", "unsound"),
 )
 
-OF_LOSS = ("logits", "wanted", "found", "slopes")
+CHUNK = 1024
+"""Numbers of θ that go through the loops of an update together: they stay in the nearest memory."""
+
+OF_LOSS = ("wanted", "shares", "found")
 """What the loss of a batch is found through, each flat [B · C]."""
 
 
@@ -300,9 +298,7 @@ def _forward(problem: Problem) -> list[str]:
     lines, value = [], "x"
     for place, layer in enumerate(problem.network.layers):
         n, last = layer.number, layer is problem.network.layers[-1]
-        lines.append(f"product(blas, one, {value}, W{n}, z{n})")
-        if layer.bias and (last or _bias_first(layer)):
-            lines.append(f"add_bias(z{n}, b{n})")
+        lines.append(f"product(by, {value}, W{n}, {f'b{n}' if layer.bias else 'zeros'}, z{n})")
         if layer.batch_norm:
             before = [one.number for one in problem.network.layers[:place] if one.batch_norm]
             first = " + ".join(["0", *(f"2 * sizes[{number}]" for number in before)])
@@ -315,7 +311,7 @@ def _forward(problem: Problem) -> list[str]:
             break
         value = f"v{n}"
         lines += [
-            f"activate{n}(z{n}, {_bias(layer)}, a{n})",
+            f"activate{n}(z{n}, a{n})",
             f"{value} = a{n}",
             f"if dropout[k, {place}] > 0:",
             f"    limit, gain = limits[k, {place}], 1 / (1 - dropout[k, {place}])",
@@ -335,8 +331,8 @@ def _backward(problem: Problem) -> list[str]:
         n = layer.number
         if layer.batch_norm:
             lines.append(f"normalize_back({d}, h{n}, mine, w, weighted, total, gamma{n}, s{n}, ggamma{n}, gbeta{n})")
-        lines.append(f"product_turned_left(blas, one, {f'v{n - 1}' if n > 1 else 'x'}, {d}, gW{n})")
-        lines += [f"column_sums({d}, gb{n})"] if layer.bias else []
+        lines.append(f"product_turned_left(by, {f'v{n - 1}' if n > 1 else 'x'}, {d}, zeros, gW{n})")
+        lines += [f"column_sums(by, {d}, zeros, gb{n})"] if layer.bias else []
         if n > 1:
             lines += _backward_through(layers[n - 2], d)
             d = f"d{n - 1}"
@@ -346,26 +342,20 @@ def _backward(problem: Problem) -> list[str]:
 def _backward_through(layer: Layer, d: str) -> list[str]:
     """From ∂J/∂z of the next layer, d, to that of a hidden one."""
     n, place = layer.number, layer.number - 1
-    given = f"z{n}, {_bias(layer)}, a{n}"
     lines = [
-        f"product_turned_right(blas, one, {d}, W{n + 1}, d{n})",
+        f"product_turned_right(by, {d}, W{n + 1}, zeros, turned[block], d{n})",
         f"if dropout[k, {place}] > 0:",
         f"    multiply(d{n}, k{n})",
-        f"slope{n}({given}, d{n})",
+        f"slope{n}(z{n}, a{n}, d{n})",
     ]
     if layer.activation.rowwise:
         return lines
     return [
         f"if sizes[{n + 1}] == 1 and dropout[k, {place}] == 0:",
-        f"    slope{n}_of_single({given}, {d}, W{n + 1}.ravel(), d{n})",
+        f"    slope{n}_of_single(z{n}, a{n}, {d}, W{n + 1}.ravel(), d{n})",
         "else:",
         *(f"    {line}" for line in lines),
     ]
-
-
-def _bias(layer: Layer) -> str:
-    """A hidden layer's biases in the program; where it has none, an array that nobody reads."""
-    return f"b{layer.number}" if layer.bias else f"z{layer.number}"
 
 
 def _step(problem: Problem, slots: list[str]) -> list[str]:
@@ -479,9 +469,9 @@ class Members:
             if layer.batch_norm:
                 spaces += [np.empty((size, layer.units), dtype), np.empty((3, layer.units))]
         answers = size * layers[-1].units
-        spaces += [np.empty(answers, dtype), np.empty(answers, dtype), np.empty(answers), np.empty(answers)]
+        spaces += [np.empty(answers, dtype), np.empty(answers), np.empty(answers)]
         return [
-            *(blas().gemm(dtype), dtype.type(1), n, state.step, batches, size, rows),
+            *((blas().gemm(dtype), tiles_of(dtype), dtype.type(1)), n, state.step, batches, size, rows),
             np.array([problem.network.inputs, *(layer.units for layer in layers)]),
             np.array([*(entry.start for entry in problem.network.entries), problem.network.parameters]),
             *(np.array([*(start for start, _, _ in ranges), problem.network.parameters]), self.together, self.places),
@@ -492,7 +482,8 @@ class Members:
             *(problem.x, problem.y, weights[members] if len(weights) > 1 else weights, problem.weights is not None),
             *(ids, positions, self.objective, self.bad, np.zeros(blocks)),
             *(np.zeros((len(ranges), blocks)), np.zeros((len(ranges), blocks), np.int64)),
-            *(*spaces, np.empty((blocks, problem.network.parameters), dtype)),
+            *(*spaces, np.empty((blocks, max(layer.inputs * layer.units for layer in layers)), dtype)),
+            np.empty((blocks, problem.network.parameters), dtype),
             *(self.after.slots[name] for name in problem.optimizer.slots),
         ]
 
@@ -505,6 +496,20 @@ def blocks_of(problem: Problem, rows: int) -> int:
     if problem.network.buffers:
         return 1
     return int(np.clip(rows // BLOCK_ROWS, 1, MOST_BLOCKS))
+
+
+@cache
+def tiles_of(dtype: np.dtype[Any]) -> int:
+    """The address of the function that multiplies in tiles: one for all programs, as it takes longer to compile than
+    what calls it."""
+    numbers = ", ".join(["a", "a_row", "a_term", "b", "b_row", "c", "c_row", "init", "init_row", "rows", "terms"])
+    lines = [
+        "from numba import cfunc",
+        f"@cfunc(types.void({', '.join(['types.int64'] * 12)}), cache=True)",
+        f"def tiled({numbers}, columns):",
+        f"    tiles(np.{dtype.name}(1), {numbers}, columns)",
+    ]
+    return int(load_module("\n".join([*heads("vector.py", "tiles.py"), *lines])).tiled.address)
 
 
 @cache
