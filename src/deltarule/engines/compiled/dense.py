@@ -5,7 +5,7 @@ B rows of a batch · D inputs of a layer · H its units        x [B, D]   z, a, 
 This file is never imported by the library: its text follows those of vector.py and tiles.py in the program.
 
 Products go through tiles while their weights are in the nearer memory, and to a BLAS, which moves less to and fro, when
-these are more; `by` are the addresses of both, and a one of their numbers. A BLAS is the address of its gemm, a
+these are more; `by` are the addresses of both, and an array of a single one. A BLAS is the address of its gemm, a
 Fortran function: it takes matrices by columns, so it is asked for Cᵀ = BᵀAᵀ, and gets every argument as a pointer.
 Whole numbers and letters are handed over as 64-bit numbers, of which a BLAS of 32-bit integers reads the lower half,
 and a letter is the lowest byte. That is right on little-endian processors; others have no such program.
@@ -19,7 +19,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from deltarule.engines.compiled.tiles import VECTOR_BYTES, WIDE
+from deltarule.engines.compiled.tiles import VECTOR_BYTES, WIDE, WORD
 from deltarule.engines.compiled.vector import compiled, exp, log, philox, select, sqrt
 
 loop = njit(error_model="numpy", nogil=True)
@@ -29,55 +29,60 @@ PLAIN, TURNED = ord("N"), ord("T")
 MOST_TILED = 1 << 17 if WIDE else 1 << 14
 
 
+def matrix(context, builder, kind, value):
+    """The address of a matrix, its rows and its columns."""
+    array = context.make_array(kind)(context, builder, value)
+    return builder.ptrtoint(array.data, WORD), *cgutils.unpack_tuple(builder, array.shape, 2)
+
+
+def call(builder, function, given):
+    """Call a function at an address, of whole numbers that is."""
+    kind = ir.FunctionType(ir.VoidType(), [WORD] * len(given))
+    builder.call(builder.inttoptr(function, kind.as_pointer()), given)
+
+
 @intrinsic
-def gemm(context, blas, left, right, m, n, k, one, a, lda, b, ldb, zero, c, ldc):
-    """c = one · op(a) op(b) + zero · c, matrices by columns; a, b and c are addresses of numbers."""
+def by_blas(context, function, turn_a, turn_b, one, a, b, plus, out):
+    """out = a b + plus · out, with a or b TURNED or PLAIN; `one` and `plus` are numbers like those of the matrices."""
 
     def generate(context, builder, signature, arguments):
-        function, *given = arguments
-        word = ir.IntType(64)
-        addresses = [
-            value if place in (6, 8, 11) else builder.ptrtoint(cgutils.alloca_once_value(builder, value), word)
-            for place, value in enumerate(given)
-        ]
-        gemm_type = ir.FunctionType(ir.VoidType(), [word] * len(given))
-        builder.call(builder.inttoptr(function, gemm_type.as_pointer()), addresses)
+        function, turn_a, turn_b, one, a, b, plus, out = arguments
+        (a_at, a_rows, a_row), (b_at, _, b_row), (out_at, rows, columns) = (
+            matrix(context, builder, kind, value)
+            for kind, value in zip([signature.args[place] for place in (4, 5, 7)], (a, b, out), strict=True)
+        )
+        shared = builder.select(builder.icmp_signed("==", turn_a, WORD(TURNED)), a_rows, a_row)
+
+        def held(value):
+            return builder.ptrtoint(cgutils.alloca_once_value(builder, value), WORD)
+
+        sizes = [held(value) for value in (turn_b, turn_a, columns, rows, shared, one)]
+        call(builder, function, [*sizes, b_at, held(b_row), a_at, held(a_row), held(plus), out_at, held(columns)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64, one, a, b, plus, out), generate
+
+
+@intrinsic
+def in_tiles(context, function, a, a_row, a_term, b, init, out, rows):
+    """out = init + a b by `tiles`, compiled, at an address.    b [terms, columns]
+
+    A number of a is so many numbers from that of the next row, or term; all rows have the same init.
+    """
+
+    def generate(context, builder, signature, arguments):
+        function, a, a_row, a_term, b, init, out, rows = arguments
+        (a_at, *_), (b_at, terms, columns), (init_at, *_), (out_at, *_) = (
+            matrix(context, builder, kind, value)
+            for kind, value in zip([signature.args[place] for place in (1, 4, 5, 6)], (a, b, init, out), strict=True)
+        )
+        word = WORD(signature.args[1].dtype.bitwidth // 8)
+        row, of_a = builder.mul(columns, word), [builder.mul(one, word) for one in (a_row, a_term)]
+        call(builder, function, [a_at, *of_a, b_at, row, out_at, row, init_at, WORD(0), rows, terms, columns])
         return context.get_dummy_value()
 
     i = types.int64
-    return types.void(i, i, i, i, i, i, one, i, i, i, i, one, i, i), generate
-
-
-@intrinsic
-def call_tiles(context, function, a, a_row, a_term, b, b_row, c, c_row, init, init_row, rows, terms, columns):
-    """Call the compiled `tiles` at an address."""
-
-    def generate(context, builder, signature, arguments):
-        function, *given = arguments
-        kind = ir.FunctionType(ir.VoidType(), [ir.IntType(64)] * len(given))
-        builder.call(builder.inttoptr(function, kind.as_pointer()), given)
-        return context.get_dummy_value()
-
-    return types.void(*[types.int64] * 13), generate
-
-
-@compiled
-def by_blas(by, turn_a, turn_b, a, b, plus, out):
-    """out = a b + plus · out, with a or b turned, where it is asked for."""
-    blas, _, one = by
-    rows, columns = out.shape
-    shared = a.shape[0] if turn_a == TURNED else a.shape[1]
-    a_at, b_at, out_at = a.ctypes.data, b.ctypes.data, out.ctypes.data
-    gemm(blas, turn_b, turn_a, columns, rows, shared, one, b_at, b.shape[1], a_at, a.shape[1], plus, out_at, columns)
-
-
-@compiled
-def in_tiles(by, a, a_row, a_term, b, init, out, rows):
-    """out = init + a b; a number of a is so many numbers from that of the next row, or term.    b [terms, columns]"""
-    word, (terms, columns) = a.itemsize, b.shape
-    a_at, b_at, out_at, init_at = a.ctypes.data, b.ctypes.data, out.ctypes.data, init.ctypes.data
-    row = columns * word
-    call_tiles(by[1], a_at, a_row * word, a_term * word, b_at, row, out_at, row, init_at, 0, rows, terms, columns)
+    return types.void(i, a, i, i, b, init, out, i), generate
 
 
 @compiled
@@ -93,36 +98,40 @@ def suits_tiles(word, columns, numbers):
 def product(by, a, b, init, out):
     """out = a b + init in every row.    a [B, D]   b [D, H]   init [1, H]   out [B, H]"""
     if suits_tiles(b.itemsize, b.shape[1], b.size):
-        in_tiles(by, a, a.shape[1], 1, b, init, out, len(a))
+        in_tiles(by[1], a, a.shape[1], 1, b, init, out, len(a))
         return
     for i in range(out.shape[0]):
         for h in range(out.shape[1]):
             out[i, h] = init[0, h]
-    by_blas(by, PLAIN, PLAIN, a, b, by[2], out)
+    one = by[2][0, 0]
+    by_blas(by[0], PLAIN, PLAIN, one, a, b, one, out)
 
 
 @loop
 def product_turned_left(by, a, b, zeros, out):
     """out = aᵀ b.    a [B, D]   b [B, H]   zeros [1, at least D and H]   out [D, H]"""
     if suits_tiles(out.itemsize, out.shape[1], out.size):
-        in_tiles(by, a, 1, a.shape[1], b, zeros, out, len(out))
+        in_tiles(by[1], a, 1, a.shape[1], b, zeros, out, len(out))
     elif b.shape[1] == 1 and suits_tiles(out.itemsize, a.shape[1], out.size):
-        in_tiles(by, b, 0, 1, a, zeros, out, 1)
+        in_tiles(by[1], b, 0, 1, a, zeros, out, 1)
     else:
-        by_blas(by, TURNED, PLAIN, a, b, by[2] - by[2], out)
+        one = by[2][0, 0]
+        by_blas(by[0], TURNED, PLAIN, one, a, b, one - one, out)
 
 
 @loop
 def product_turned_right(by, a, b, zeros, turned, out):
     """out = a bᵀ.    a [B, H]   b [D, H]   zeros [1, at least D]   turned [at least D · H]   out [B, D]"""
     if not suits_tiles(out.itemsize, out.shape[1], b.size):
-        by_blas(by, PLAIN, TURNED, a, b, by[2] - by[2], out)
+        one = by[2][0, 0]
+        by_blas(by[0], PLAIN, TURNED, one, a, b, one - one, out)
         return
     inputs, units = b.shape
+    right = turned[: b.size].reshape((units, inputs))
     for d in range(inputs):
         for h in range(units):
-            turned[h * inputs + d] = b[d, h]
-    in_tiles(by, a, units, 1, turned[: b.size].reshape((units, inputs)), zeros, out, len(a))
+            right[h, d] = b[d, h]
+    in_tiles(by[1], a, units, 1, right, zeros, out, len(a))
 
 
 @intrinsic
@@ -209,7 +218,7 @@ def column_sums(by, d, zeros, out):
     """The sums over the rows: a product with a row of ones."""
     units = d.shape[1]
     if suits_tiles(out.itemsize, units, 0):
-        in_tiles(by, np.full(1, by[2]), 0, 0, d, zeros, out, 1)
+        in_tiles(by[1], by[2], 0, 0, d, zeros, out, 1)
         return
     if units == 1:
         out[0, 0] = sum_of(d.ravel())

@@ -226,9 +226,8 @@ def _advance(problem: Problem) -> str:
     head = [
         ENTRY,
         f"def advance({', '.join(ARGUMENTS)}, {', '.join(f'{space}_space' for space in spaces)}, {', '.join(flat)}, "
-        f"{', '.join(['turned', 'G', *slots])}):",
+        f"{', '.join(['zeros', 'turned', 'G', *slots])}):",
         "    comers, blocks, sums = 0, len(losses), np.empty(64)",
-        "    zeros = np.zeros((1, sizes.max()), X.dtype)",
         "    for begun in range(0, len(places), together):",
         "        for i in range(n):",
         "            t = step + i",
@@ -470,8 +469,9 @@ class Members:
                 spaces += [np.empty((size, layer.units), dtype), np.empty((3, layer.units))]
         answers = size * layers[-1].units
         spaces += [np.empty(answers, dtype), np.empty(answers), np.empty(answers)]
+        spaces += [np.zeros((1, max(problem.network.sizes)), dtype)]
         return [
-            *((blas().gemm(dtype), tiles_of(dtype), dtype.type(1)), n, state.step, batches, size, rows),
+            *((blas().gemm(dtype), tiles_of(dtype), np.ones((1, 1), dtype)), n, state.step, batches, size, rows),
             np.array([problem.network.inputs, *(layer.units for layer in layers)]),
             np.array([*(entry.start for entry in problem.network.entries), problem.network.parameters]),
             *(np.array([*(start for start, _, _ in ranges), problem.network.parameters]), self.together, self.places),
