@@ -139,9 +139,8 @@ def arrive(context, gate):
     """Add 1 to the number at an address, in one piece whoever else does so."""
 
     def generate(context, builder, signature, arguments):
-        word = ir.IntType(64)
-        place = builder.inttoptr(arguments[0], word.as_pointer())
-        return builder.atomic_rmw("add", place, ir.Constant(word, 1), "seq_cst")
+        place = builder.inttoptr(arguments[0], WORD.as_pointer())
+        return builder.atomic_rmw("add", place, WORD(1), "seq_cst")
 
     return types.int64(types.int64), generate
 
@@ -151,7 +150,7 @@ def arrived(context, gate):
     """The number at an address, as it is now."""
 
     def generate(context, builder, signature, arguments):
-        place = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
+        place = builder.inttoptr(arguments[0], WORD.as_pointer())
         return builder.load_atomic(place, "seq_cst", 8)
 
     return types.int64(types.int64), generate

@@ -173,7 +173,7 @@ def _update(problem: Problem, formulas: Formulas) -> str:
     least = float(np.finfo(problem.dtype).tiny)
     lines = [
         f"def update(values, {', '.join(arrays)}, start, stop, strength, numbers, flush):",
-        "    values[:] = 0.0",
+        *([] if penalty is None else ["    values[:] = 0.0"]),
         "    unsound = 0",
         f"    for first in range(start, stop, {CHUNK}):",
         f"        last = min(first + {CHUNK}, stop)",
@@ -194,7 +194,7 @@ def _update(problem: Problem, formulas: Formulas) -> str:
     lines += ["        if flush:", "            for p in range(len(t)):"]
     for one in ("t", *(slot.lower() for slot in slots)):
         lines += [f"                if abs({one}[p]) < {least}:", f"                    {one}[p] = 0"]
-    return LOOP + "\n" + "\n".join([*lines, "    return values.sum(), unsound"])
+    return LOOP + "\n" + "\n".join([*lines, f"    return {'0.0' if penalty is None else 'values.sum()'}, unsound"])
 
 
 def _rate(problem: Problem, formulas: Formulas) -> str:
@@ -482,7 +482,7 @@ class Members:
             *(problem.x, problem.y, weights[members] if len(weights) > 1 else weights, problem.weights is not None),
             *(ids, positions, self.objective, self.bad, np.zeros(blocks)),
             *(np.zeros((len(ranges), blocks)), np.zeros((len(ranges), blocks), np.int64)),
-            *(*spaces, np.empty((blocks, max(layer.inputs * layer.units for layer in layers)), dtype)),
+            *(*spaces, np.empty((blocks, max((one.inputs * one.units for one in layers[1:]), default=0)), dtype)),
             np.empty((blocks, problem.network.parameters), dtype),
             *(self.after.slots[name] for name in problem.optimizer.slots),
         ]

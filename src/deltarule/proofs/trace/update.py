@@ -82,7 +82,7 @@ def _numbers(notes: Notes) -> dict[str, Ref]:
         symbol, about = SYMBOLS.get(key, (key, f"parameter of {optimizer.name}"))
         found[key] = notes.setting(symbol, given[key][notes.member], about)
     if optimizer.once_a_step and formulas.optimizer_update(optimizer):
-        found |= _corrections(notes, found)
+        return found | _corrections(notes, found)
     return found
 
 
@@ -109,17 +109,17 @@ def _learning_rate(notes: Notes) -> Ref:
 
 def _corrections(notes: Notes, numbers: dict[str, Ref]) -> dict[str, Ref]:
     """What Adam computes once a step: its rate and its ε, with the corrections of m and √v."""
-    optimizer, dtype, given = notes.problem.optimizer, notes.problem.dtype, dict(numbers)  # as it is before these
+    optimizer, dtype = notes.problem.optimizer, notes.problem.dtype
     assert optimizer.once_a_step is not None
     t = notes.setting("t", notes.state.step + 1, "number of this update, 1 for the first")
-    plain = {key: np.full((1, 1), number.value) for key, number in given.items()}
+    plain = {key: np.full((1, 1), number.value) for key, number in numbers.items()}
     *_, rate, _, _, _, _, epsilon = optimizer.once_a_step(np.full((1, 1), notes.state.step + 1.0), **plain)
 
     def rate_rule() -> Expression:
-        return given["learning_rate"] * sqrt(1 - given["beta2"] ** t) / (1 - given["beta1"] ** t)
+        return numbers["learning_rate"] * sqrt(1 - numbers["beta2"] ** t) / (1 - numbers["beta1"] ** t)
 
     def epsilon_rule() -> Expression:
-        return given["epsilon"] * sqrt(1 - given["beta2"] ** t)
+        return numbers["epsilon"] * sqrt(1 - numbers["beta2"] ** t)
 
     return {
         "rate": notes.setting("rate", rate.astype(dtype), "α, corrected as m and v began with zeros", rate_rule),
