@@ -1,13 +1,10 @@
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import threadpoolctl
 
 from deltarule.engines.autograd import AutogradEngine
-from deltarule.engines.base import FLUSH_EVERY, Engine, flushed, one_blas_thread
+from deltarule.engines.base import FLUSH_EVERY, Engine, flushed
 from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.problem.create import create_problem
@@ -15,52 +12,6 @@ from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
 
 ENGINES = [ReferenceEngine(), CompiledEngine(), CompiledEngine(own_shape=False), AutogradEngine()]
-
-
-def blas_threads() -> set[int]:
-    return {one["num_threads"] for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"}
-
-
-def test_blas_has_one_thread_inside_and_what_it_had_outside() -> None:
-    with threadpoolctl.threadpool_limits(2, user_api="blas"):
-        before = blas_threads()
-        with one_blas_thread():
-            assert blas_threads() <= {1}
-            with one_blas_thread():
-                assert blas_threads() <= {1}
-            assert blas_threads() <= {1}
-        assert blas_threads() == before
-
-
-LATE = """
-from threadpoolctl import threadpool_info, threadpool_limits
-from deltarule.engines.base import one_blas_thread
-
-with one_blas_thread():
-    before = len(threadpool_info())
-import scipy.linalg
-
-with threadpool_limits(2, user_api="blas"), one_blas_thread():
-    print(len(threadpool_info()) - before, *{one["num_threads"] for one in threadpool_info()})
-"""
-
-
-def test_a_blas_that_was_loaded_since_has_one_thread_too() -> None:
-    done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, encoding="utf-8", check=True)
-    more, *threads = done.stdout.split()
-    assert int(more) == (1 if sys.platform != "darwin" else 0) and set(threads) <= {"1"}
-
-
-def test_the_limit_holds_until_the_last_thread_has_left() -> None:
-    with threadpoolctl.threadpool_limits(2, user_api="blas"):
-        before = blas_threads()
-        first, second = one_blas_thread(), one_blas_thread()
-        first.__enter__()
-        second.__enter__()
-        first.__exit__(None, None, None)
-        assert blas_threads() <= {1}
-        second.__exit__(None, None, None)
-        assert blas_threads() == before
 
 
 def denormal(array: np.ndarray) -> int:

@@ -5,11 +5,11 @@ x [N, D]    shift [D]    factor [D]    →    (x − shift) · factor
 x [N, D]    mean [D]     axes [D, C]   →    (x − mean) axes
 """
 
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from deltarule.blas_threads import one_blas_thread
 from deltarule.data.dataset import Dataset, Rows, with_parts
 from deltarule.errors import BadInput
 
@@ -148,7 +148,7 @@ class Components:
                 f"x has the shape {x.shape}; the components were fitted on {len(self.mean)} columns, so give as many"
             )
         components = np.empty((len(x), self.axes.shape[1]), np.float64 if x.dtype == np.float64 else np.float32)
-        with _one_blas_thread():
+        with one_blas_thread():
             for start in range(0, len(x), ROWS):
                 components[start : start + ROWS] = (x[start : start + ROWS] - self.mean) @ self.axes
         components.setflags(write=False)
@@ -173,7 +173,7 @@ def principal_components(dataset: Dataset, count: int) -> tuple[Dataset, Compone
     from scipy.linalg import eigh
 
     inputs = dataset.inputs
-    with _one_blas_thread(), np.errstate(all="ignore"):  # what overflows is refused in the next lines
+    with one_blas_thread(), np.errstate(all="ignore"):  # what overflows is refused in the next lines
         mean, covariance = _covariance(dataset.train.x)
         if not np.isfinite(covariance).all():
             raise BadInput(f"{dataset.name} holds numbers too large for principal components; express them otherwise")
@@ -202,11 +202,3 @@ def _covariance(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         centered = x[start : start + ROWS] - mean
         covariance += centered.T @ centered
     return mean, covariance / len(x)
-
-
-def _one_blas_thread() -> AbstractContextManager[object]:
-    """With two threads the last bits of a product would be others, and with them those of all that is trained on it."""
-    from threadpoolctl import threadpool_limits
-
-    limits: AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
-    return limits

@@ -1,12 +1,7 @@
 """The contract of an engine."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
-from threading import Lock
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -60,51 +55,3 @@ def flushed(array: Floats) -> Floats:
     array([ 1.,  0., nan])
     """
     return np.where(np.abs(array) < np.finfo(array.dtype).tiny, array.dtype.type(0), array)
-
-
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Hold BLAS to one thread: with two, the bits of a product depend on how it was divided.
-
-    >>> with one_blas_thread():
-    ...     pass
-    """
-    global _holders, _before
-    # The limit is one for the whole process: of several threads the first sets it, and the last to leave lifts it.
-    with _lock:
-        if not _holders:
-            _before = [(library, library.num_threads) for library in _libraries()]
-            for library, _ in _before:
-                library.set_num_threads(1)
-        _holders += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _holders -= 1
-            if not _holders:
-                for library, threads in _before:
-                    library.set_num_threads(threads)
-
-
-def look_again() -> None:
-    """Notice a BLAS that was loaded by other means than an import."""
-    _found.cache_clear()
-
-
-_lock, _holders = Lock(), 0
-_before: list[tuple[Any, int]] = []
-
-
-def _libraries() -> list[Any]:
-    """Every BLAS of this process: to ask each itself takes a fraction of the time of threadpoolctl's limit."""
-    return _found(len(sys.modules))
-
-
-@lru_cache(maxsize=1)
-def _found(modules: int) -> list[Any]:
-    """The same, looked for anew where modules were imported since: one of them may have brought a BLAS of its own."""
-    from threadpoolctl import ThreadpoolController
-
-    found: list[Any] = ThreadpoolController().select(user_api="blas").lib_controllers
-    return found

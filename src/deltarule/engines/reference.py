@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deltarule.engines.base import FLUSH_EVERY, Trace, flushed, one_blas_thread
+from deltarule.blas_threads import one_blas_thread
+from deltarule.engines.base import FLUSH_EVERY, Trace, flushed
 from deltarule.errors import BadInput
 from deltarule.maths import random
 from deltarule.maths.network import Taped, backward, flatten, forward, updated_buffers, views

@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from deltarule import systems
-from deltarule.engines.base import one_blas_thread
+from deltarule.blas_threads import blas_threads, one_blas_thread
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ def shared(work: Callable[[T], None], pieces: Iterable[T]) -> None:
     [0, 1, 4]
     """
     left = deque(pieces)
-    threads = min(_blas_threads(), len(left))
+    threads = min(blas_threads(), len(left))  # whoever limits the threads of BLAS means ours too
 
     def take() -> None:
         while True:
@@ -57,11 +57,6 @@ def _with_others(take: Callable[[], None], threads: int) -> None:
                 other.result()
 
 
-def _blas_threads() -> int:
-    """As many as BLAS may use: whoever limits its threads means ours too."""
-    return max((library.num_threads for library in _blas().lib_controllers), default=1)
-
-
 @cache
 def _threads(process: int) -> tuple[ThreadPoolExecutor, list[int]]:
     """The threads of a process, and the system's numbers of them: one that was forked off has none of its parent's."""
@@ -71,10 +66,3 @@ def _threads(process: int) -> tuple[ThreadPoolExecutor, list[int]]:
         numbers.append(threading.get_native_id())
 
     return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="deltarule", initializer=note), numbers
-
-
-@cache
-def _blas() -> Any:
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController().select(user_api="blas")

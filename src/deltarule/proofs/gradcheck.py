@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.autograd import AutogradEngine
-from deltarule.engines.base import one_blas_thread
 from deltarule.engines.reference import objective_and_gradient
 from deltarule.errors import BadInput
 from deltarule.maths.activations import ACTIVATIONS

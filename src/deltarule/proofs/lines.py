@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.engines.base import one_blas_thread
+from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.reference import forward_pass
 from deltarule.maths import random
 from deltarule.maths.network import Taped

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.engines.base import one_blas_thread
+from deltarule.blas_threads import one_blas_thread
 from deltarule.errors import BadInput
 from deltarule.maths.network import forward, views
 from deltarule.problem.configuration import Configuration, changed, parse

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from deltarule.engines.base import Engine, one_blas_thread
+from deltarule.blas_threads import one_blas_thread
+from deltarule.engines.base import Engine
 from deltarule.engines.choose import engine_for
 from deltarule.maths.objective import data_term
 from deltarule.problem.batches import orders

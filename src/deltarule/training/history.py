@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine
 from deltarule.engines.reference import objective_and_gradient, objective_of_logits
 from deltarule.maths.network import views
@@ -228,5 +229,6 @@ def on_rows(
 
 def gradient_norms(problem: Problem, state: State, rows: Batch) -> dict[str, Floats]:
     """The length of the gradient of every parameter array over the given rows, [K] by "gradient W1" and so on."""
-    gradient = views(objective_and_gradient(problem, state, rows).gradient, problem.network.entries)
+    with one_blas_thread():
+        gradient = views(objective_and_gradient(problem, state, rows).gradient, problem.network.entries)
     return {f"gradient {name}": np.sqrt((part * part).sum((-2, -1))) for name, part in gradient.items()}

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.engines.base import Engine, one_blas_thread
+from deltarule.blas_threads import one_blas_thread
+from deltarule.engines.base import Engine
 from deltarule.engines.reference import objective_and_gradient
 from deltarule.errors import BadInput
 from deltarule.problem.batches import whole

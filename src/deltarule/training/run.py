@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.engines.base import Engine, one_blas_thread
+from deltarule.blas_threads import one_blas_thread
+from deltarule.engines.base import Engine
 from deltarule.errors import BadInput
 from deltarule.maths.network import forward, views
 from deltarule.problem.problem import Floats, Integers, Problem

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from deltarule.engines.base import look_again
+from deltarule.blas_threads import look_again
 
 WIDE_KERNELS = ("SkylakeX", "Cooperlake", "SapphireRapids", "Zen4", "Zen5")
 """OpenBLAS's names for kernels of 512 bits."""

@@ -13,7 +13,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.engines.base import Trace, one_blas_thread
+from deltarule.blas_threads import one_blas_thread
+from deltarule.engines.base import Trace
 from deltarule.engines.compiled import matrices
 from deltarule.engines.compiled.blas import blas
 from deltarule.engines.compiled.cache import load

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.engines.base import one_blas_thread
+from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.reference import apply_optimizer, objective_and_gradient
 from deltarule.errors import BadInput
 from deltarule.maths.elementary import Array

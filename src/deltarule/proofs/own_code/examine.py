@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.engines.base import one_blas_thread
+from deltarule.blas_threads import one_blas_thread
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.proofs.mistakes.diagnose import Evidence, Hypothesis, diagnosis

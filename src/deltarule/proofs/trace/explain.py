@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.engines.base import one_blas_thread
+from deltarule.blas_threads import one_blas_thread
 from deltarule.errors import BadInput
 from deltarule.maths.losses import Loss
 from deltarule.maths.network import Entry

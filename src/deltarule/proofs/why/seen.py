@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from deltarule.engines.base import one_blas_thread
+from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import divisor

@@ -1,0 +1,100 @@
+"""How many threads the BLAS libraries of this process may use: NumPy's, SciPy's, our own, all at once."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from threading import Lock
+from typing import Any
+
+from deltarule import systems
+
+Before = list[tuple[Any, int]]
+"""Libraries, each with the number of threads that it may use otherwise."""
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Hold BLAS to one thread: with two, the bits of a product depend on how it was divided.
+
+    >>> with one_blas_thread():
+    ...     blas_threads()
+    1
+    """
+    global _holders, _before
+    with _lock:
+        libraries = _libraries()
+        mine = _held([library for library in libraries if _has_a_limit_for_each_thread(library)])
+        # The other limits are for the whole process: of several threads the first sets them, the last to leave lifts
+        # them.
+        if not _holders:
+            _before = _held([library for library in libraries if not _has_a_limit_for_each_thread(library)])
+        _holders += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _holders -= 1
+            _lifted(mine)
+            if not _holders:
+                _lifted(_before)
+
+
+def blas_threads() -> int:
+    """The most threads that any BLAS of this process may use now."""
+    return max((library.num_threads for library in _libraries()), default=1)
+
+
+def look_again() -> None:
+    """Notice a BLAS that was loaded by other means than an import."""
+    _found.cache_clear()
+
+
+_lock, _holders = Lock(), 0
+_before: Before = []
+
+
+def _held(libraries: list[Any]) -> Before:
+    before = [(library, library.num_threads) for library in libraries]
+    for library in libraries:
+        _set(library, 1)
+    return before
+
+
+def _lifted(before: Before) -> None:
+    for library, threads in before:
+        _set(library, threads)
+
+
+def _set(library: Any, threads: int) -> None:
+    """Set a limit from whichever thread.
+
+    Since 3.8 threadpoolctl silently passes over every thread but the first that set OpenBLAS's limit, while that one
+    lives; we count ourselves who holds it. Afterwards it is anybody's again.
+    """
+    take_over = getattr(library, "clear_controlling_thread", None) or _nothing
+    take_over(force=True)
+    library.set_num_threads(threads)
+    take_over(force=True)
+
+
+def _nothing(force: bool) -> None: ...
+
+
+def _has_a_limit_for_each_thread(library: Any) -> bool:
+    """Whether what a thread sets holds for it alone, as where OpenBLAS divides its work by OpenMP (not on Windows)."""
+    return library.internal_api == "openblas" and library.threading_layer == "openmp" and not systems.WINDOWS
+
+
+def _libraries() -> list[Any]:
+    """Every BLAS of this process: to ask each itself takes a fraction of the time of threadpoolctl's limit."""
+    return _found(len(sys.modules))
+
+
+@lru_cache(maxsize=1)
+def _found(modules: int) -> list[Any]:
+    """The same, looked for anew where modules were imported since: one of them may have brought a BLAS of its own."""
+    from threadpoolctl import ThreadpoolController
+
+    found: list[Any] = ThreadpoolController().select(user_api="blas").lib_controllers
+    return found

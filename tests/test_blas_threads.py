@@ -1,0 +1,119 @@
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, local
+
+import numpy as np
+import pytest
+import threadpoolctl
+
+from deltarule import blas_threads
+from deltarule.blas_threads import one_blas_thread
+
+assert np.__version__  # NumPy brings the first BLAS
+
+
+def limits() -> set[int]:
+    return {one["num_threads"] for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"}
+
+
+def test_blas_has_one_thread_inside_and_what_it_had_outside() -> None:
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        before = limits()
+        with one_blas_thread():
+            assert limits() <= {1}
+            with one_blas_thread():
+                assert limits() <= {1}
+            assert limits() <= {1}
+        assert limits() == before
+
+
+LATE = """
+import numpy  # which brings the first
+from threadpoolctl import threadpool_info, threadpool_limits
+from deltarule.blas_threads import one_blas_thread
+
+with one_blas_thread():
+    before = len(threadpool_info())
+import scipy.linalg
+
+with threadpool_limits(2, user_api="blas"), one_blas_thread():
+    print(len(threadpool_info()) - before, *{one["num_threads"] for one in threadpool_info()})
+"""
+
+
+def test_a_blas_that_was_loaded_since_has_one_thread_too() -> None:
+    done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, encoding="utf-8", check=True)
+    more, *threads = done.stdout.split()
+    assert int(more) == (1 if sys.platform != "darwin" else 0) and set(threads) <= {"1"}
+
+
+def test_the_limit_holds_until_the_last_thread_has_left() -> None:
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        before = limits()
+        first, second = one_blas_thread(), one_blas_thread()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert limits() <= {1}
+        second.__exit__(None, None, None)
+        assert limits() == before
+
+
+def test_any_thread_may_hold_blas_whoever_did_before() -> None:
+    """threadpoolctl lets the first thread alone that set OpenBLAS's limit set it again, as long as it lives."""
+    together = Barrier(2)
+
+    def inside() -> set[int]:
+        with one_blas_thread():
+            together.wait()
+            seen = limits()
+            together.wait()  # the limit is the process's: nobody lifts it while another looks
+        return seen
+
+    with ThreadPoolExecutor(2) as pool:
+        with threadpoolctl.threadpool_limits(2, user_api="blas"):
+            before = limits()
+            alone = {1 for _ in before}  # none at all where NumPy has no BLAS that can be told, as on macOS
+            for _ in range(3):
+                assert [one.result() for one in [pool.submit(inside), pool.submit(inside)]] == [alone, alone]
+                assert limits() == before
+                with one_blas_thread():
+                    assert limits() == alone
+        with threadpoolctl.threadpool_limits(3, user_api="blas"):  # and it is ours no longer
+            assert limits() == {3 for _ in before}
+
+
+class OfEachThread:
+    """An OpenBLAS whose limit is each thread's own, as OpenMP has it; pip's packages bring none."""
+
+    internal_api, threading_layer = "openblas", "openmp"
+
+    def __init__(self) -> None:
+        self.own = local()
+
+    @property
+    def num_threads(self) -> int:
+        return getattr(self.own, "limit", 4)
+
+    def set_num_threads(self, threads: int) -> None:
+        self.own.limit = threads
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there OpenMP's limit is the process's")
+def test_where_a_limit_is_each_threads_own_each_thread_sets_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = OfEachThread()
+    monkeypatch.setattr(blas_threads, "_libraries", lambda: [library])
+
+    def inside() -> list[int]:
+        seen = [library.num_threads]
+        with one_blas_thread():
+            with one_blas_thread():
+                seen.append(library.num_threads)
+            seen.append(library.num_threads)
+        return [*seen, library.num_threads]
+
+    with one_blas_thread(), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(inside).result() == [4, 1, 1, 4]
+        assert inside() == [1, 1, 1, 1]
+    assert library.num_threads == 4
