@@ -418,6 +418,16 @@ def test_a_member_alone_is_the_member_in_a_population_in_float32_too(i):
         assert np.array_equal(saw.objective[:, 0], seen.objective[:, member])
 
 
+def test_schedules_are_the_same_for_a_member_alone_and_for_one_among_others_of_a_large_network():
+    rng = np.random.default_rng(0)
+    settings = {"schedule": "inverse_scaling", "learning_rate": 0.1, "seeds": range(9)}
+    problem = create_problem(Network([3, 300, 1], "tanh"), rng.normal(size=(20, 3)), rng.normal(size=20), **settings)
+    together, _ = CompiledEngine().advance(problem, initial_state(problem), 100)
+    only = problem.take(np.array([4]))
+    alone, _ = CompiledEngine().advance(only, initial_state(only), 100)
+    assert np.array_equal(alone.theta[0], together.theta[4])
+
+
 def test_float32_stays_float32_and_near():
     problem = encoder(20, dtype="float32")
     ours, seen = CompiledEngine().advance(problem, initial_state(problem), 10)

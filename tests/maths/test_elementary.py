@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from deltarule.maths.elementary import erf, expm1, log1p, select
+from deltarule.maths.elementary import erf, everywhere, expm1, log1p, select
 
 FLOATS = st.floats(allow_nan=True, allow_infinity=True)
 
@@ -55,3 +55,18 @@ def test_exponential_and_logarithm_beside_1_keep_both_parts_of_a_complex_number(
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])
 def test_exponential_and_logarithm_keep_the_dtype(dtype: type) -> None:
     assert expm1(np.ones(2, dtype)).dtype == log1p(np.ones(2, dtype)).dtype == dtype
+
+
+@given(
+    st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=9),
+    st.lists(st.sampled_from([-1.0, 0.0, 0.5, 1.0, 2.0, 0.3]), min_size=1, max_size=4),
+)
+def test_a_formula_gives_the_same_everywhere_whatever_stands_beside(bases: list[float], powers: list[float]) -> None:
+    base, power = np.array(bases)[:, None], np.array(powers)
+    both = everywhere(lambda x, power: (x**power, x), base, power=power)
+    assert [one.shape for one in both] == [(len(bases), len(powers))] * 2
+    assert np.array_equal(both[1], np.broadcast_to(base, both[1].shape))
+    for i, x in enumerate(bases):
+        for j, one in enumerate(powers):
+            assert everywhere(lambda x, power: x**power, x, power=one) == both[0][i, j]
+            assert both[0][i, j] == pytest.approx(x**one, rel=1e-15)

@@ -62,6 +62,18 @@ def test_rates_are_those_of_the_schedule(name: str) -> None:
         assert problem.rates(np.arange(2), step) == pytest.approx(expected, rel=1e-15)
 
 
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("members", [1, 2, 5])
+def test_a_rate_is_the_same_alone_and_among_others(name: str, members: int) -> None:
+    """NumPy finds a power by another way where all exponents are one number, as the 1/2 of inverse_scaling."""
+    problem, steps = make(schedule=name, learning_rate=[0.1 * (k + 1) for k in range(members)]), np.arange(300)
+    together = problem.rates(np.arange(members), steps)
+    for member in range(members):
+        only = np.array([member])
+        assert np.array_equal(problem.rates(only, steps)[:, 0], together[:, member])
+        assert [problem.rates(only, step).item() for step in steps[:60]] == together[:60, member].tolist()
+
+
 def test_an_infinite_rate_is_no_warning_but_a_rate() -> None:
     problem = make(schedule={"name": "squaring", "every": 1}, learning_rate=10.0)
     with warnings.catch_warnings():

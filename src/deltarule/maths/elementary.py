@@ -5,6 +5,8 @@ complex step proves derivatives with them) and, one number at a time, inside com
 an absolute value or a maximum, which would lose the imaginary part without a word: a choice is made by `select`.
 """
 
+from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,32 @@ def select(test: Array, yes: Array, no: Array) -> Array:
     """
     test = np.asarray(test)
     return np.where(test.real > 0, _like(yes, test), _like(no, test))
+
+
+def everywhere(formula: Callable[..., Any], *arrays: Array, **named: Array) -> Any:
+    """A formula of real numbers at every place of arrays, whose bits depend on nothing but the numbers at the place.
+
+    NumPy takes another way to a power where all exponents are one number in memory, as in an array of one: a square
+    root, or a product. A formula gets arrays of one shape in which each number has its own place, and two of them at
+    least, so that one number among others is what it is alone.
+
+    >>> powers = everywhere(lambda t, power: t**power, np.arange(1.0, 4.0)[:, None], np.array([0.5, 0.5]))
+    >>> alone = everywhere(lambda t, power: t**power, np.array([3.0]), power=np.array([0.5]))
+    >>> powers.shape, bool(powers[2, 0] == alone[0])
+    ((3, 2), True)
+    """
+    shape = np.broadcast_shapes(*(np.shape(array) for array in (*arrays, *named.values())))
+    size = prod(shape)
+
+    def flat(array: Array) -> np.ndarray:
+        own = np.broadcast_to(array, shape).ravel()
+        return own.repeat(2) if size == 1 else own
+
+    def shaped(found: np.ndarray) -> np.ndarray:
+        return found[:size].reshape(shape)
+
+    found = formula(*(flat(array) for array in arrays), **{name: flat(array) for name, array in named.items()})
+    return tuple(shaped(one) for one in found) if isinstance(found, tuple) else shaped(found)
 
 
 def erf(z: Array) -> Array:

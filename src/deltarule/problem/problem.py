@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.maths.elementary import everywhere
 from deltarule.maths.losses import Loss
 from deltarule.maths.optimizers import Optimizer
 from deltarule.maths.penalties import Penalty
@@ -122,7 +123,7 @@ class Problem:
         counted = counted.astype(np.float64)
         numbers = {name: value[members] for name, value in self.schedule_numbers.items()}
         with np.errstate(all="ignore"):
-            rates: Floats = self.schedule.rate(counted, self.numbers["learning_rate"][members], **numbers)
+            rates: Floats = everywhere(self.schedule.rate, counted, self.numbers["learning_rate"][members], **numbers)
         return rates
 
     def take(self, chosen: Integers) -> "Problem":
