@@ -5,7 +5,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,11 +13,16 @@ from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import FLUSH_EVERY, Trace, flushed
 from deltarule.errors import BadInput
 from deltarule.maths import random
+from deltarule.maths.elementary import everywhere
 from deltarule.maths.network import Taped, backward, flatten, forward, updated_buffers, views
 from deltarule.maths.objective import data_term, penalty_term
 from deltarule.problem.batches import Batch, batch, groups, whole
-from deltarule.problem.problem import Floats, Problem
+from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
+
+Numbers = dict[Any, Floats]
+"""What an optimizer's update is given beside θ, g and its slots, by name, or by place where it is found once a step:
+each [K, 1], or [K, P] where it is not the same for all of θ."""
 
 
 class Pass(NamedTuple):
@@ -52,10 +57,13 @@ class ReferenceEngine:
             # Members with equally many rows go together; all others would need padding, which changes bits.
             for group in groups(problem, state.members):
                 part = state.take(group)
+                numbers = optimizer_numbers(problem, part, n)
                 for i in range(n):
-                    part, objective[i, group] = update(problem, part)
-                    first = group[~finite(part, objective[i, group]) & (bad[group] < 0)]
-                    bad[first] = part.step - 1
+                    part, seen = update(problem, part, numbers[i])
+                    objective[i, group] = seen
+                    sound = finite(part, seen)
+                    if not sound.all():
+                        bad[group[~sound & (bad[group] < 0)]] = part.step - 1
                 state = state.put(group, part) if len(group) < len(state.members) else part
                 state = replace(state, step=part.step - n)
         return replace(state, step=state.step + n), Trace(objective, bad)
@@ -74,10 +82,13 @@ class ReferenceEngine:
             return np.asarray(logits), np.asarray(network.output.forward(logits)[0])
 
 
-def update(problem: Problem, state: State) -> tuple[State, Floats]:
-    """One update of members that have equally many rows: the state after it, and the objective [K] before it."""
+def update(problem: Problem, state: State, numbers: Numbers | None = None) -> tuple[State, Floats]:
+    """One update of members that have equally many rows: the state after it, and the objective [K] before it.
+
+    numbers : the optimizer's of this update, where they are known already.
+    """
     done = objective_and_gradient(problem, state, batch(problem, state.members, state.step))
-    theta, slots = apply_optimizer(problem, state, done.gradient)
+    theta, slots = apply_optimizer(problem, state, done.gradient, numbers)
     if (state.step + 1) % FLUSH_EVERY == 0:
         theta, slots = flushed(theta), {name: flushed(slot) for name, slot in slots.items()}
     return replace(state, theta=theta, slots=slots, buffers=done.buffers, step=state.step + 1), done.objective
@@ -103,7 +114,7 @@ def forward_pass(
         network.layers,
         views(state.theta, network.entries),
         rows.x,
-        share=rows.w / total,
+        share=rows.w / total if network.buffers else None,  # batch norm alone asks for it
         keep=keep,
         rate=rate,
     )
@@ -141,25 +152,45 @@ def objective_of_logits(problem: Problem, state: State, logits: Floats, rows: Ba
     return np.asarray(J)
 
 
-def apply_optimizer(problem: Problem, state: State, g: Floats) -> tuple[Floats, dict[str, Floats]]:
-    """The parameters and the optimizer's slots after an update with the gradient g [K, P]."""
-    optimizer, members, dtype = problem.optimizer, state.members, problem.dtype
+def apply_optimizer(
+    problem: Problem, state: State, g: Floats, numbers: Numbers | None = None
+) -> tuple[Floats, dict[str, Floats]]:
+    """The parameters and the optimizer's slots after an update with the gradient g [K, P]; `numbers` as in `update`."""
+    optimizer = problem.optimizer
     if optimizer.update is None:
         raise BadInput(f"the optimizer '{optimizer.name}' makes no single updates; use it through train")
-    numbers = {name: value[members, None] for name, value in problem.numbers.items()}
-    numbers["learning_rate"] = (problem.rates(members, state.step) * state.factor)[:, None]
-    if optimizer.decay:
-        numbers["weight_decay"] = numbers["weight_decay"] * problem.penalized
+    numbers = optimizer_numbers(problem, state, 1)[0] if numbers is None else numbers
     remembered = [state.slots[name] for name in optimizer.slots]  # by name: a checkpoint has an order of its own
     if optimizer.once_a_step:
-        once = optimizer.once_a_step(np.full((len(members), 1), state.step + 1.0), **numbers)
-        theta, *slots = optimizer.update(state.theta, g, *remembered, *(one.astype(dtype) for one in once))
+        theta, *slots = optimizer.update(state.theta, g, *remembered, *numbers.values())
     else:
-        numbers = {name: value.astype(dtype) for name, value in numbers.items()}
-        if optimizer.norms:
-            numbers["norm"] = array_norms(problem, g)
-        theta, *slots = optimizer.update(state.theta, g, *remembered, **numbers)
+        norm = {"norm": array_norms(problem, g)} if optimizer.norms else {}
+        theta, *slots = optimizer.update(state.theta, g, *remembered, **numbers, **norm)
     return theta, dict(zip(optimizer.slots, slots, strict=True))
+
+
+def optimizer_numbers(problem: Problem, state: State, n: int) -> list[Numbers]:
+    """The numbers of each of the next n updates."""
+    members, steps = state.members, state.step + np.arange(n)
+    numbers = {name: np.broadcast_to(value[members], (n, len(members))) for name, value in problem.numbers.items()}
+    numbers["learning_rate"] = problem.rates(members, steps) * state.factor
+    told = spared = _told(problem, steps, numbers)
+    if problem.optimizer.decay:
+        spared = _told(problem, steps, numbers | {"weight_decay": 0 * numbers["weight_decay"]})
+    apart = {name for name, value in told.items() if not np.array_equal(value, spared[name])}
+
+    def at(i: int, name: Any) -> Floats:
+        own = told[name][i, :, None]
+        return np.where(problem.penalized, own, spared[name][i, :, None]) if name in apart else own
+
+    return [{name: at(i, name) for name in told} for i in range(n)]
+
+
+def _told(problem: Problem, steps: Integers, numbers: dict[str, Floats]) -> Numbers:
+    """What an update is given of the optimizer's numbers, each [n, K]."""
+    once = problem.optimizer.once_a_step
+    found = numbers if once is None else dict(enumerate(everywhere(once, steps[:, None] + 1.0, **numbers)))
+    return {name: value.astype(problem.dtype) for name, value in found.items()}
 
 
 def array_norms(problem: Problem, g: Floats) -> Floats:
@@ -187,6 +218,10 @@ def dropout_masks(
 
 def finite(state: State, objective: Floats) -> Floats:
     """Which members [K] are still finite: their objective, their parameters and their optimizer's memory."""
+    arrays = (objective, state.theta, state.buffers, *state.slots.values())
+    # A sum of squares is finite only if all are, and takes a third of the time of asking each.
+    if np.isfinite(sum(np.vdot(array, array) for array in arrays)):
+        return np.ones(len(objective), bool)
     sound = np.isfinite(objective) & np.isfinite(state.theta).all(-1) & np.isfinite(state.buffers).all(-1)
     for slot in state.slots.values():
         sound &= np.isfinite(slot).all(-1)

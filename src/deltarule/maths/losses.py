@@ -96,7 +96,12 @@ def divisor(reduction: str, total_weight: Array, outputs: int) -> Array:
     >>> [divisor(reduction, 4.0, 3) for reduction in REDUCTIONS]
     [1.0, 4.0, 12.0]
     """
-    return {"sum": total_weight**0, "mean_samples": total_weight, "mean_elements": total_weight * outputs}[reduction]
+    match reduction:
+        case "sum":
+            return total_weight**0
+        case "mean_samples":
+            return total_weight
+    return total_weight * outputs
 
 
 def squared_error(p: Array, y: Array) -> Array:
