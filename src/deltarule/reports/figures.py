@@ -285,8 +285,11 @@ def _draw_history(sheet: Sheet, curves: Curves, name: str) -> None:
         else:
             for member, member_name in enumerate(curves.names_told()):
                 label = f"{member_name}, {rows}" if len(parts) > 1 else member_name
-                look: dict[str, Any] = {"markevery": 0.1, "markerfacecolor": "white"} if place else {}
-                sheet.line(*_of_member(curves, part, member), label, index=member, **look)
+                steps, values = _of_member(curves, part, member)
+                # Marks by the number of looks: by their distance Matplotlib, up to 3.11.0, looks for places along all
+                # of a line that has left the picture, until there is no memory.
+                marks: dict[str, Any] = {"markevery": max(1, len(values) // 10), "markerfacecolor": "white"}
+                sheet.line(steps, values, label, index=member, **(marks if place else {}))
     if members * len(parts) > MOST_LINES:
         sheet.note(_still_training(curves, name))
     sheet.x_label_updates()
