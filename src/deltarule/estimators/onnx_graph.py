@@ -255,7 +255,9 @@ def _softplus(graph: Graph, z: str) -> str:
 
 
 def _silu(graph: Graph, z: str) -> str:
-    return graph.add("Mul", z, graph.add("Sigmoid", z))
+    # z / (1 + e⁻ᶻ): of z · σ(z) older runtimes make one operation that they have for float32 alone.
+    e = graph.add("Exp", graph.add("Neg", z))
+    return graph.add("Div", z, graph.add("Add", e, graph.constant(np.float64(1))))
 
 
 def _gelu(graph: Graph, z: str) -> str:
