@@ -50,6 +50,17 @@ def test_version_is_that_of_the_project_and_in_the_changelog() -> None:
     assert f"\n## {project['version']}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
+def test_the_lowest_versions_that_are_tried_are_the_lowest_that_are_allowed() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [one for name in ("dask", "frames", "onnx", "optuna") for one in project["optional-dependencies"][name]]
+    allowed = [re.match(r"([\w-]+)>=([\d.]+)", one) for one in [*project["dependencies"], *extras]]
+    lines = [line for line in (ROOT / "lowest.txt").read_text(encoding="utf-8").splitlines() if line[0] != "#"]
+    tried = dict(line.split("==") for line in lines)
+    assert {one[1] for one in allowed if one} == set(tried) and None not in allowed
+    for one in allowed:
+        assert one and f"{tried[one[1]]}.".startswith(f"{one[2]}."), one
+
+
 @pytest.mark.parametrize("section", ["Run it", "Test it"])
 def test_readme_gives_one_command_line(section: str) -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")

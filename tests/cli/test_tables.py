@@ -94,7 +94,7 @@ def test_answers_do_not_depend_on_the_kind_of_file(deltarule, folder, model, tmp
     said = [deltarule("predict", model, folder / f"test.{ending}") for ending in ("csv", "tsv", "parquet")]
     assert said[0] == said[1] == said[2] and said[0][0] == 0
     rows = list(csv.reader(io.StringIO(said[0][1])))
-    ours = load_model(model).predict(pd.read_csv(folder / "test.csv"))
+    ours = load_model(model).predict(pd.read_csv(folder / "test.csv", float_precision="round_trip"))
     assert rows[0] == ["price"] and [float(row[0]) for row in rows[1:]] == ours.tolist()
     deltarule("predict", model, folder / "test.csv", "--out", tmp_path / "answers.csv")
     assert (tmp_path / "answers.csv").read_text(encoding="utf-8") == said[0][1]
