@@ -3,7 +3,7 @@
 θ, g [K, P]   x [B, D] or [K, B, D]   z [K, B, C]   J [K]
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -57,9 +57,8 @@ class ReferenceEngine:
             # Members with equally many rows go together; all others would need padding, which changes bits.
             for group in groups(problem, state.members):
                 part = state.take(group)
-                numbers = optimizer_numbers(problem, part, n)
-                for i in range(n):
-                    part, seen = update(problem, part, numbers[i])
+                for i, numbers in enumerate(optimizer_numbers(problem, part, n)):
+                    part, seen = update(problem, part, numbers)
                     objective[i, group] = seen
                     sound = finite(part, seen)
                     if not sound.all():
@@ -159,7 +158,7 @@ def apply_optimizer(
     optimizer = problem.optimizer
     if optimizer.update is None:
         raise BadInput(f"the optimizer '{optimizer.name}' makes no single updates; use it through train")
-    numbers = optimizer_numbers(problem, state, 1)[0] if numbers is None else numbers
+    numbers = next(optimizer_numbers(problem, state, 1)) if numbers is None else numbers
     remembered = [state.slots[name] for name in optimizer.slots]  # by name: a checkpoint has an order of its own
     if optimizer.once_a_step:
         theta, *slots = optimizer.update(state.theta, g, *remembered, *numbers.values())
@@ -169,8 +168,8 @@ def apply_optimizer(
     return theta, dict(zip(optimizer.slots, slots, strict=True))
 
 
-def optimizer_numbers(problem: Problem, state: State, n: int) -> list[Numbers]:
-    """The numbers of each of the next n updates."""
+def optimizer_numbers(problem: Problem, state: State, n: int) -> Iterator[Numbers]:
+    """The numbers of each of the next n updates, one after another: those of as many as θ take as much memory."""
     members, steps = state.members, state.step + np.arange(n)
     numbers = {name: np.broadcast_to(value[members], (n, len(members))) for name, value in problem.numbers.items()}
     numbers["learning_rate"] = problem.rates(members, steps) * state.factor
@@ -183,7 +182,7 @@ def optimizer_numbers(problem: Problem, state: State, n: int) -> list[Numbers]:
         own = told[name][i, :, None]
         return np.where(problem.penalized, own, spared[name][i, :, None]) if name in apart else own
 
-    return [{name: at(i, name) for name in told} for i in range(n)]
+    return ({name: at(i, name) for name in told} for i in range(n))
 
 
 def _told(problem: Problem, steps: Integers, numbers: dict[str, Floats]) -> Numbers:
