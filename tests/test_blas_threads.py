@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-from deltarule import blas_threads
+from deltarule import blas_threads, systems
 from deltarule.blas_threads import one_blas_thread
 
 assert np.__version__  # NumPy brings the first BLAS
@@ -100,10 +100,10 @@ class OfEachThread:
         self.own.limit = threads
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there OpenMP's limit is the process's")
 def test_where_a_limit_is_each_threads_own_each_thread_sets_it(monkeypatch: pytest.MonkeyPatch) -> None:
     library = OfEachThread()
     monkeypatch.setattr(blas_threads, "_libraries", lambda: [library])
+    monkeypatch.setattr(systems, "WINDOWS", False)  # where it is the process's
 
     def inside() -> list[int]:
         seen = [library.num_threads]
