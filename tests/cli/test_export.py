@@ -114,6 +114,19 @@ def test_a_script_answers_a_table_as_the_model_does(deltarule, models, name):
         np.testing.assert_allclose([float(line) for line in done.stdout.split()], answers, rtol=1e-10, atol=1e-10)
 
 
+def test_a_script_tells_what_a_table_lacks(deltarule, models, tmp_path):
+    deltarule("export", models / "kind.safetensors", "--to", "script", "--out", tmp_path / "kind.py")
+    (tmp_path / "table.csv").write_text("a;b\n1;2\n", encoding="utf-8")
+    (tmp_path / "no_rows.csv").write_text("a\n", encoding="utf-8")
+    said = []
+    for words in (["table.csv"], ["no_rows.csv"], []):
+        command = [sys.executable, "-I", "kind.py", *words]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8")
+        said.append((done.returncode, done.stdout, done.stderr))
+    lacking = "the table lacks size, color, code; give one with these columns, separated by commas\n"
+    assert said == [(1, "", lacking), (0, "", ""), (1, "", "give one table: python THIS_FILE TABLE.csv\n")]
+
+
 @pytest.mark.parametrize("activation", ["relu", "gelu", {"name": "leaky_relu", "slope": 0.2}, "logistic"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -45,7 +45,8 @@ def folder(tmp_path_factory):
     (folder / "few.csv").write_text("a,b\n1,2\n3,4\n", encoding="utf-8")
     (folder / "header.csv").write_text("area,place\n", encoding="utf-8")
     (folder / "alone.csv").write_text("price\n1\n2\n", encoding="utf-8")
-    (folder / "semicolons.csv").write_text("area;price\n1,5;2\n", encoding="utf-8")
+    test.to_csv(folder / "semicolons.csv", index=False, sep=";", decimal=",")
+    (folder / "bars.csv").write_text("area|price\n1.5|2\n", encoding="utf-8")
     dear = train["price"].astype(str).where(train.index != 7, "dear")
     train.assign(price=dear, twice=dear).to_csv(folder / "slip.csv", index=False)
     (folder / "gaps.csv").write_text("a,price\n1,\n2,NA\n", encoding="utf-8")
@@ -92,7 +93,8 @@ def test_for_people_there_is_a_table_and_a_baseline(deltarule, folder, tmp_path)
 
 def test_answers_do_not_depend_on_the_kind_of_file(deltarule, folder, model, tmp_path):
     said = [deltarule("predict", model, folder / f"test.{ending}") for ending in ("csv", "tsv", "parquet")]
-    assert said[0] == said[1] == said[2] and said[0][0] == 0
+    said.append(deltarule("predict", model, folder / "semicolons.csv"))
+    assert said[0] == said[1] == said[2] == said[3] and said[0][0] == 0
     rows = list(csv.reader(io.StringIO(said[0][1])))
     ours = load_model(model).predict(pd.read_csv(folder / "test.csv", float_precision="round_trip"))
     assert rows[0] == ["price"] and [float(row[0]) for row in rows[1:]] == ours.tolist()
@@ -178,7 +180,10 @@ def test_numbers_with_a_fraction_may_be_classes(deltarule, tmp_path):
             ("train", "slip.csv", "--target", "price"),
             "slip.csv, column 'price': it holds numbers, but for 'dear' in row 7 (counted from 0); correct it, or give",
         ),
-        (("train", "semicolons.csv", "--target", "price"), "its columns seem to be separated by semicolons"),
+        (
+            ("train", "bars.csv", "--target", "price"),
+            "its columns seem to be separated by bars, where commas are needed",
+        ),
         (("train", "header.csv", "--target", "place"), "header.csv has a header but no rows"),
         (("train", "train.csv", "--target", "price", "--type", "area"), "--type area has no ="),
         (("train", "train.csv", "--target", "price", "--type", "area=big"), "the column 'area' cannot be 'big'"),

@@ -59,6 +59,7 @@ def test_decimals_are_numbers_and_dates_are_texts_whatever_their_unit(tmp_path: 
         (["1", "2", "3"], ""),
         (["1", "red"], ""),
         (["1.234,50", "-7,5", "8"], "numbers with a comma, such as '1.234,50', where a point is needed"),
+        (["1,5", "2,5", "", "large"], "numbers with a comma, but for 'large' in row 3 (counted from 0)"),
         (["1,234,567", "some"], ""),
         (["2026-11-20 10:00", "2026-11-20", "", "later"], "dates, which are not read"),
         (["20.11.2026", "1/2/03"], "dates, which are not read"),
@@ -83,6 +84,41 @@ def test_numbers_come_back_from_csv_to_the_last_bit(
     np.testing.assert_array_equal(read_frame(path)["a"], numbers)
 
 
+@given(
+    numbers=st.lists(st.floats(allow_infinity=False, allow_nan=False), min_size=1),
+    ending=st.sampled_from(["csv", "tsv"]),
+)
+def test_numbers_with_a_decimal_comma_come_back_to_the_last_bit(
+    tmp_path_factory: pytest.TempPathFactory, numbers: list[float], ending: str
+) -> None:
+    """As pandas writes them where a comma is the decimal sign: 1.5 among them says that none means thousands."""
+    path = tmp_path_factory.mktemp(ending) / f"numbers.{ending}"
+    table = pd.DataFrame({"a": [1.5, *numbers], "b": 1})
+    table.to_csv(path, index=False, sep=";" if ending == "csv" else "\t", decimal=",")
+    np.testing.assert_array_equal(read_frame(path)["a"], table["a"])
+
+
+@pytest.mark.parametrize(
+    ("cells", "read"),
+    [
+        (["1,5", "", "-7", "+0,25", "1,5e3"], [1.5, None, -7.0, 0.25, 1500.0]),
+        (["0,125", "1,500"], [0.125, 1.5]),  # no thousand begins with 0
+        (["1,500", "2,250"], ["1,500", "2,250"]),
+        (["1.234,5", "2,5"], ["1.234,5", "2,5"]),
+        (["1.5", "2,5"], ["1.5", "2,5"]),
+        (["1,5", "large"], ["1,5", "large"]),
+        (["1.5", "2"], [1.5, 2.0]),
+        (["Rue 1,5", "2,5"], ["Rue 1,5", "2,5"]),
+    ],
+)
+def test_a_comma_is_a_decimal_sign_where_it_can_mean_nothing_else(
+    cells: list[str], read: list[object], tmp_path: Path
+) -> None:
+    path = tmp_path / "semicolons.csv"
+    path.write_text("a;b\n" + "".join(f"{cell};x,y\n" for cell in cells), encoding="utf-8-sig")
+    assert plain(read_frame(path)) == {"a": read, "b": ["x,y"] * len(cells)}
+
+
 def test_cells_that_say_nothing_are_missing_among_numbers_and_texts(tmp_path: Path) -> None:
     path = tmp_path / "gaps.csv"
     path.write_text("a,b\n1,x\nNA,?\n,NULL\n nan ,y \n", encoding="utf-8")
@@ -100,9 +136,11 @@ def test_rows_without_names_are_numbered() -> None:
     [
         ("t.csv", "", "is empty"),
         ("t.csv", "a,a\n1,2\n", "2 columns are named 'a'"),
-        ("t.csv", "a;b\n1,5;2\n", "separated by semicolons, where its ending asks for commas; save it with these"),
-        ("t.csv", "a\tb\n1\t2\n", "separated by tabs, where its ending asks for commas"),
-        ("t.tsv", "a,b\n1,2\n", "separated by commas, where its ending asks for tabs"),
+        ("t.csv", "a\tb\n1\t2\n", "separated by tabs, where commas are needed; save it with these"),
+        ("t.tsv", "a,b\n1,2\n", "separated by commas, where tabs are needed"),
+        ("t.tsv", "a;b\n1;2\n", "separated by semicolons, where tabs are needed"),
+        ("t.csv", "a;b\n1\n", "line 2: 1 cells, but the header names 2 columns"),
+        ("t.csv", "a;a\n1;2\n", "2 columns are named 'a'"),
         ("t.csv", "a,b\n1\n", "line 2: 1 cells, but the header names 2 columns"),
         ("t.csv", 'a,b\n"1,2\n', "line 2: unexpected end of data"),
         ("t.csv", "a,b\n1,2\n1e999,2\n", "line 3, column 'a': '1e999' is no finite number"),

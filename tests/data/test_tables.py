@@ -129,7 +129,7 @@ WRONG = {
     "many columns": (",".join(f"c{n}" for n in range(99)).encode(), r"names: c0, .*, c9 … \(99 in all\)"),
     "names of two lines": (b'"a\nb",c\n1,2\n', r"its first line names: 'a\\nb', c"),
     "a long name": (b"a" * 1000 + b",c\n1,2\n", r"its first line names: 'a{40}…', c"),
-    "semicolons": (b"a;y\n1;2\n", "table.csv has no column 'y'; its first line names: a;y"),
+    "semicolons": (b"a;y\n1;2\n", "its columns seem to be separated by semicolons, where commas are needed"),
     "target alone": (b"y\n1\n", "table.csv has only the target column 'y'"),
     "text cell": (b"a,b,y\n1,2,3\n1,red,3\n", "table.csv, line 3, column 'b': 'red' is not a number; every column but"),
     "text after the target": (b"a,y,b\n1,2,x\n", "table.csv, line 2, column 'b': 'x' is not a number"),

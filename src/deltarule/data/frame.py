@@ -5,7 +5,7 @@ N rows.    A frame names its columns: numbers [N], NaN where one is missing, or 
 
 import csv
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from numbers import Real
 from pathlib import Path
@@ -13,19 +13,28 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.data.tables import MOST_COLUMNS, is_number, number_of, read_header, shortened
+from deltarule.data.tables import (
+    MOST_COLUMNS,
+    check_separated,
+    is_number,
+    number_of,
+    read_header,
+    seems_separated,
+    shortened,
+)
 from deltarule.data.unpacked import check_unpacked
 from deltarule.errors import BadInput
 
 Frame = dict[str, np.ndarray]
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
-SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 MISSING = frozenset({"", "?", "-", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "none"})
 """Cells that say that nothing is known."""
 TEXTS = ("string", "large_string")
 """Arrow's types of texts."""
 WITH_COMMA = re.compile(r"[+-]?\d+(\.\d{3})*(,\d+)+")
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
+PERHAPS_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 DATE = re.compile(r"\d{4}-\d\d-\d\d\b.*|\d{1,2}([./])\d{1,2}\1\d{2,4}\b.*")
 LOOKED_AT = 1000
 """What more texts than so many are meant to be, these tell."""
@@ -35,7 +44,8 @@ def read_frame(path: str | Path) -> Frame:
     """Read a table from a CSV, TSV or Parquet file.
 
     Text is UTF-8, and its first line names the columns. A column holds numbers where all of its cells do; cells that
-    are empty or say so (NA, nan, null, ?) are missing.
+    are empty or say so (NA, nan, null, ?) are missing. Semicolons may separate a CSV file's columns, too. Where commas
+    separate none, numbers may have a decimal comma, 1,5; but not where all of a column's may mean thousands, 1,500.
 
     Parameters: `path`.
     Returns: the columns by name.
@@ -140,11 +150,13 @@ def meant(texts: np.ndarray) -> str:
         return f"numbers, but for {text}" if text else ""
     commas = [text for text in present if WITH_COMMA.fullmatch(text)]
     if len(commas) > most:
-        return f"numbers with a comma, such as {shortened(commas[0])}, where a point is needed"
+        odd = first_text(texts, lambda text: is_number(text) or WITH_COMMA.fullmatch(text) is not None)
+        why = f"but for {odd}" if odd else f"such as {shortened(commas[0])}, where a point is needed"
+        return f"numbers with a comma, {why}"
     return "dates, which are not read" if sum(DATE.fullmatch(text) is not None for text in present) > most else ""
 
 
-def first_text(column: np.ndarray) -> str:
+def first_text(column: np.ndarray, is_number: Callable[[str], bool] = is_number) -> str:
     """The first text of a column [N] that is no number, and where it stands; nothing where there is none.
 
     >>> first_text(np.array(["1.5", "", "large"], object)), first_text(np.array([1.5]))
@@ -199,7 +211,9 @@ def _read_text(path: Path, delimiter: str) -> Frame:
         reader = csv.reader(file, strict=True, delimiter=delimiter)
         try:
             header = read_header(path, reader)
-            _check_separated(path, header, delimiter)
+            if delimiter == "," and seems_separated(header, delimiter) == ";":
+                return _read_text(path, ";")
+            check_separated(path, header, delimiter)
             columns: list[list[str]] = [[] for _ in header]
             lines = []
             for row in reader:
@@ -216,22 +230,15 @@ def _read_text(path: Path, delimiter: str) -> Frame:
             raise BadInput(f"{path} is not text in UTF-8; save the table in UTF-8") from error
         except csv.Error as error:
             raise BadInput(f"{path}, line {reader.line_num}: {error}; correct the quotes there") from error
-    return {name: _parsed(path, name, cells, lines) for name, cells in zip(header, columns, strict=True)}
+    commas = delimiter != ","
+    return {name: _parsed(path, name, cells, lines, commas) for name, cells in zip(header, columns, strict=True)}
 
 
-def _check_separated(path: Path, header: list[str], delimiter: str) -> None:
-    """A single name in which other separators stand is that of a table whose columns are separated by these."""
-    other = next((one for one in SEPARATORS if one in header[0] and one != delimiter), None)
-    if len(header) == 1 and other:
-        raise BadInput(
-            f"{path}: its columns seem to be separated by {SEPARATORS[other]}, where its ending asks for "
-            f"{SEPARATORS[delimiter]}; save it with these, and numbers with a point"
-        )
-
-
-def _parsed(path: Path, name: str, cells: list[str], lines: list[int]) -> np.ndarray:
-    """Numbers where all cells that say something are numbers; else texts."""
+def _parsed(path: Path, name: str, cells: list[str], lines: list[int], commas: bool) -> np.ndarray:
+    """Numbers where all cells that say something are numbers, perhaps with commas; else texts."""
     known = ["nan" if cell in MISSING else cell for cell in cells]
+    if commas:
+        known = _with_points(known)
     try:
         numbers = np.array([number_of(cell) for cell in known])
     except ValueError:
@@ -241,6 +248,16 @@ def _parsed(path: Path, name: str, cells: list[str], lines: list[int]) -> np.nda
         row = int(infinite.argmax())
         raise BadInput(f"{path}, line {lines[row]}, column {name!r}: {shortened(cells[row])} is no finite number")
     return numbers
+
+
+def _with_points(cells: list[str]) -> list[str]:
+    """A column whose numbers have a point for a decimal comma; as it was where the comma may mean thousands, 1,500."""
+    decimal = [DECIMAL_COMMA.fullmatch(cell) is not None for cell in cells]
+    found = [cell for cell, is_decimal in zip(cells, decimal, strict=True) if is_decimal]
+    # A point beside them would be another sign for the same, or one of thousands.
+    if all(map(PERHAPS_THOUSANDS.fullmatch, found)) or any("." in cell for cell in cells):
+        return cells
+    return [cell.replace(",", ".") if is_decimal else cell for cell, is_decimal in zip(cells, decimal, strict=True)]
 
 
 def _read_parquet(path: Path) -> Frame:

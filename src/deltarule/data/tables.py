@@ -25,6 +25,8 @@ MOST_CLASSES = 20
 # Of a table with more of them rows and columns are confused, or it is meant to fill the memory.
 MOST_COLUMNS = 100_000
 
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
+
 
 @dataclass(frozen=True)
 class Table:
@@ -152,6 +154,7 @@ def _read_csv(path: Path, target: str | None, task: str) -> Table:
         reader = csv.reader(file, strict=True)
         try:
             header = read_header(path, reader)
+            check_separated(path, header, ",")
             position = _target_position(path, header, target)
             return _body(path, reader, header, position, task)
         except UnicodeDecodeError as error:
@@ -181,6 +184,26 @@ def read_header(path: Path, reader: Iterator[list[str]]) -> list[str]:
     if times > 1:
         raise BadInput(f"{path}: {times} columns are named {shortened(name)}; give each a name of its own")
     return names
+
+
+def seems_separated(header: list[str], delimiter: str) -> str:
+    """By what a header's columns seem to be separated: a single name in which other separators stand is no name.
+
+    >>> seems_separated(["area;price"], ","), seems_separated(["area", "price"], ",")
+    (';', ',')
+    """
+    others = (one for one in SEPARATORS if one in header[0] and one != delimiter)
+    return next(others, delimiter) if len(header) == 1 else delimiter
+
+
+def check_separated(path: Path, header: list[str], delimiter: str) -> None:
+    """Refuse a header whose columns seem to be separated by something else: `BadInput`."""
+    other = seems_separated(header, delimiter)
+    if other != delimiter:
+        raise BadInput(
+            f"{path}: its columns seem to be separated by {SEPARATORS[other]}, where {SEPARATORS[delimiter]} are "
+            "needed; save it with these, and numbers with a point"
+        )
 
 
 def _target_position(path: Path, header: list[str], target: str | None) -> int:

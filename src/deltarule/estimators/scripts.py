@@ -56,12 +56,20 @@ def predict(x):
     return decoded(network(np.asarray(x, float)))
 
 
-if __name__ == "__main__":  # python THIS_FILE TABLE.csv
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("give one table: python THIS_FILE TABLE.csv")
     with open(sys.argv[1], encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
-    for answer in predict({encoded}):
+        rows = list(csv.DictReader(file)){checked}
+    for answer in predict({encoded}) if rows else []:
         print(answer)
 '''.strip()
+
+CHECKED = """
+    lacking = [one["name"] for one in COLUMNS if rows and one["name"] not in rows[0]]
+    if lacking:
+        sys.exit(f"the table lacks {', '.join(lacking)}; give one with these columns, separated by commas")
+""".rstrip()
 
 
 def numpy_script(model: Any) -> str:
@@ -117,7 +125,7 @@ def numpy_script(model: Any) -> str:
         *sources,
         "\n".join([*network, "    return a.mean(axis=0)"]),
         _decoded(inner),
-        PREDICT.replace("{encoded}", encoded),
+        PREDICT.replace("{encoded}", encoded).replace("{checked}", CHECKED if is_table else ""),
     ]
     return "\n\n\n".join(parts) + "\n" + arrays.ending()
 
