@@ -17,7 +17,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from deltarule.errors import BadInput, RunFailed
-from deltarule.files import load_arrays, make_folder, read_json, save_arrays, to_jsonable, write_json, write_whole
+from deltarule.files import (
+    MOST_NESTED,
+    load_arrays,
+    make_folder,
+    read_json,
+    save_arrays,
+    to_jsonable,
+    write_json,
+    write_whole,
+)
 
 DTYPES = ["int64", "uint8", "bool", "float32", "float64"]
 
@@ -211,6 +220,16 @@ def test_what_is_not_json_is_one_sentence(path: Path, content: bytes) -> None:
         read_json(path)
 
 
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a": ', "}")])
+def test_lists_and_tables_may_be_nested_so_deep_and_no_deeper(path: Path, opening: str, closing: str) -> None:
+    for deep in (1, MOST_NESTED + 1):  # in one that is the record itself
+        path.write_text(opening * deep + "7" + closing * deep, encoding="utf-8")
+        assert read_json(path)
+    path.write_text(opening * (MOST_NESTED + 2) + "7" + closing * (MOST_NESTED + 2), encoding="utf-8")
+    with pytest.raises(BadInput, match="nested more than 50 deep"):
+        read_json(path)
+
+
 def test_a_folder_cannot_be_read_as_a_file(tmp_path: Path) -> None:
     for read in (read_json, load_arrays):
         with pytest.raises(BadInput, match="cannot be read"):
@@ -344,7 +363,16 @@ def test_a_hostile_file_is_one_sentence(path: Path, content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "metadata", [None, {}, {"other": "1"}, {"deltarule": "{"}, {"deltarule": "[1]"}, {"deltarule": "[" * 100_000}]
+    "metadata",
+    [
+        None,
+        {},
+        {"other": "1"},
+        {"deltarule": "{"},
+        {"deltarule": "[1]"},
+        {"deltarule": "[" * 100_000},
+        {"deltarule": '{"a": ' + "[" * 60 + "]" * 60 + "}"},
+    ],
 )
 def test_a_file_of_another_program_is_bad_input(path: Path, metadata: dict[str, str] | None) -> None:
     path.write_bytes(safetensors_bytes({"__metadata__": metadata}))

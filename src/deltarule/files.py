@@ -19,6 +19,8 @@ from deltarule import systems
 from deltarule.errors import DISK_TROUBLE, FREE_SPACE, BadInput, RunFailed
 
 METADATA_KEY = "deltarule"
+MOST_NESTED = 50
+TOO_DEEP = f"lists and tables are nested more than {MOST_NESTED} deep"
 
 PART = ".deltarule-*.part"
 ABANDONED_SECONDS = 3600.0
@@ -151,11 +153,23 @@ def read_json(path: str | Path) -> Any:
     deltarule.errors.BadInput: missing.json does not exist; check the name and the folder
     """
     try:
-        return json.loads(_read(Path(path)).decode("utf-8-sig"), parse_constant=_refuse_constant)
+        return _parsed(_read(Path(path)).decode("utf-8-sig"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         if isinstance(error, BadInput):
             raise
         raise BadInput(f"{path} is not JSON ({error}); correct it or write it again") from error
+
+
+def _parsed(text: str, **how: Any) -> Any:
+    """JSON nested no deeper than anybody writes it: how deep Python can follow differs from version to version."""
+    value = json.loads(text, **how)
+    inner = [[value]]
+    for _ in range(MOST_NESTED + 2):
+        found = [one for values in inner for one in values if isinstance(one, list | dict)]
+        inner = [list(one.values()) if isinstance(one, dict) else one for one in found]
+    if inner:
+        raise ValueError(TOO_DEEP)
+    return value
 
 
 def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> None:
@@ -213,7 +227,7 @@ def _metadata(path: Path, content: bytes) -> dict[str, Any]:
     header_size = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + header_size])
     try:
-        metadata = json.loads(header["__metadata__"][METADATA_KEY])
+        metadata = _parsed(header["__metadata__"][METADATA_KEY])
     except (KeyError, TypeError, ValueError, RecursionError):
         metadata = None
     if not isinstance(metadata, dict):

@@ -128,7 +128,7 @@ def test_a_hostile_description_is_refused(content: tuple[Path, bytes], change: d
         load_model(path)
 
 
-@pytest.mark.parametrize("depth", [900, 100_000])
+@pytest.mark.parametrize("depth", [60, 900, 100_000])
 def test_lists_in_lists_in_lists_are_refused(content: tuple[Path, bytes], depth: int) -> None:
     path, good = content
     path.write_bytes(good)

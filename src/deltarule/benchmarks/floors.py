@@ -1,6 +1,7 @@
-"""What nobody can be much faster than: the products of matrices alone, and the encoder as a program in C.
+"""What others are measured by: the products of matrices alone, and the encoder as a program in C.
 
-Both use as many threads as the compiled engine, and the products are those of the BLAS that it uses.
+Both use as many threads as the compiled engine. The products are those of the BLAS that it uses: who makes them by it
+cannot be faster, only who has faster ones, such as tiles.
 """
 
 import ctypes

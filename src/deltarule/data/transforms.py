@@ -196,7 +196,10 @@ def principal_components(dataset: Dataset, count: int) -> tuple[Dataset, Compone
 
 def _covariance(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean [D] and covariance [D, D] of rows, summed block by block: images take eight times their place as float64."""
-    mean = sum(x[start : start + ROWS].sum(0, dtype=np.float64) for start in range(0, len(x), ROWS)) / len(x)
+    mean = np.zeros(x.shape[1])
+    for start in range(0, len(x), ROWS):
+        mean += x[start : start + ROWS].sum(0, dtype=np.float64)
+    mean /= len(x)
     covariance = np.zeros((x.shape[1], x.shape[1]))
     for start in range(0, len(x), ROWS):
         centered = x[start : start + ROWS] - mean

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 
 from deltarule.errors import BadInput
+from deltarule.files import MOST_NESTED, TOO_DEEP
 from deltarule.maths.losses import meaningful
 from deltarule.problem import checks, registry
 from deltarule.problem.sentences import explained, shortened
@@ -243,8 +244,6 @@ SETTABLE: dict[str, type[Section]] = {
 
 
 MOST_DOTS = 200
-MOST_NESTED = 50
-TOO_DEEP = f"lists and tables are nested more than {MOST_NESTED} deep"
 
 TAKES_THE_PLACE_OF = {"name": ("file", "target"), "file": ("name",)}
 """Keys of [data] that are left out when another one is set, so that a study runs on other data with one setting."""

@@ -202,7 +202,7 @@ class Experiments:
         self.engines.add(run.engine.name)
         for place in np.unique(population.settings).tolist():
             one = run.take(population.members_of(place))
-            share = one.steps.sum() / max(run.steps.sum(), 1)  # of the updates, and so of the time
+            share = int(one.steps.sum()) / max(int(run.steps.sum()), 1)  # of the updates, and so of the time
             self._runs[keys[place]] = replace(one, seconds=float(run.seconds * share))
 
     def _told(self, what: str) -> Callable[[Progress | SweepProgress], None] | None:

@@ -45,7 +45,7 @@ def from_layer(
     first = np.asarray(output(start))
     if first.dtype.kind != "f":
         raise BadInput(f"forward gives an array of {first.dtype}; give a layer with floating-point outputs")
-    upstream = scale * np.random.default_rng(draw).normal(size=first.shape)
+    upstream = np.asarray(scale * np.random.default_rng(draw).normal(size=first.shape))
 
     def back(above: Floats, values: Values = start) -> list[Floats]:
         made = call(values, None)
