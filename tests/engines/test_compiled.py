@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import mpmath
 import numpy as np
@@ -551,9 +552,11 @@ HARD = [*HARD, *(-value for value in HARD), 745.1, 1e4, 1e300, -36.9, -708.5, -7
 
 @pytest.fixture(scope="module")
 def vector(tmp_path_factory):
-    """The elementary functions, compiled on their own."""
+    """The elementary functions, compiled on their own, each within a function that Python can call."""
     import importlib.util
     from pathlib import Path
+
+    from numba import njit
 
     import deltarule.engines.compiled as package
 
@@ -563,7 +566,12 @@ def vector(tmp_path_factory):
     module = importlib.util.module_from_spec(spec)
     sys.modules["vector_functions"] = module
     spec.loader.exec_module(module)
-    return module
+
+    def callable_from_python(inner):
+        return njit(error_model="numpy")(lambda *numbers: inner(*numbers))
+
+    names = ("exp", "expm1", "log", "log1p", "tanh", "raised")
+    return SimpleNamespace(**{name: callable_from_python(getattr(module, name)) for name in names})
 
 
 @pytest.mark.parametrize("name", ["exp", "expm1", "log", "log1p", "tanh"])

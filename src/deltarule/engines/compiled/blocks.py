@@ -12,8 +12,9 @@ rows of a single unit, and vectors of lanes.
 from numba import njit
 
 from deltarule.engines.compiled.tiles import lanes, tiles
+from deltarule.engines.compiled.vector import INNER
 
-separate = njit(error_model="numpy", nogil=True)
+separate = njit(**INNER)
 
 
 @separate

@@ -20,9 +20,9 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from deltarule.engines.compiled.tiles import VECTOR_BYTES, WIDE, WORD
-from deltarule.engines.compiled.vector import compiled, exp, log, philox, select, sqrt
+from deltarule.engines.compiled.vector import INNER, compiled, exp, log, philox, select, sqrt
 
-loop = njit(error_model="numpy", nogil=True)
+loop = njit(**INNER)
 PLAIN, TURNED = ord("N"), ord("T")
 # Weights of a product up to which tiles are at least as fast, as measured: with vectors of 512 bits OpenBLAS reaches
 # two thirds of what the processor can, with those of 256 bits nearly all.

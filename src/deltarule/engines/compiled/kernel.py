@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deltarule.engines.base import FLUSH_EVERY
-from deltarule.engines.compiled.source import Formulas, NotCompilable, heads
+from deltarule.engines.compiled.source import ENTRY, Formulas, NotCompilable, heads
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import CROSS_ENTROPY
 from deltarule.maths.network import Layer
@@ -231,9 +231,8 @@ class _Writer:
         self.flush()
         self.watch()
         body = "\n".join(out.lines)
-        decorator = '@njit(error_model="numpy", nogil=True, cache=True)'
         head = heads("vector.py", *(["tiles.py", "blocks.py"] if self.tiled else []))
-        return "\n\n\n".join([*head, *self.formulas.texts, f"{decorator}\n{body}\n"])
+        return "\n\n\n".join([*head, *self.formulas.texts, f"{ENTRY}\n{body}\n"])
 
     def totals(self) -> None:
         """The sum of the weights of the batch's rows, in each lane."""

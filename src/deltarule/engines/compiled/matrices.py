@@ -20,7 +20,7 @@ import numpy as np
 from deltarule.engines.base import FLUSH_EVERY
 from deltarule.engines.compiled.blas import blas
 from deltarule.engines.compiled.cache import load_module
-from deltarule.engines.compiled.source import Formulas, NotCompilable, heads
+from deltarule.engines.compiled.source import ENTRY, Formulas, NotCompilable, heads
 from deltarule.maths.losses import CROSS_ENTROPY
 from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Entry, Layer
 from deltarule.maths.random import DROPOUT, drop_threshold, key_words
@@ -33,7 +33,6 @@ NEAR_BYTES, LEAST_TOGETHER = 400_000, 4
 and members from which on it is worth that each such group brings its rows together anew."""
 
 LOOP = "@loop"
-ENTRY = '@njit(error_model="numpy", nogil=True, cache=True)'
 
 BLOCK_ROWS, MOST_BLOCKS = 128, 8
 """Rows of a block at least, so that products stay large; and blocks at most, for each has a gradient of its own."""

@@ -13,6 +13,8 @@ from typing import Any
 
 from deltarule.errors import DeltaruleError
 
+ENTRY = '@njit(error_model="numpy", nogil=True, cache=True, no_cfunc_wrapper=True)'
+"""What stands before the one function of a program that Python calls."""
 HELPERS = frozenset({"select", "erf", "exp", "expm1", "log", "log1p", "sqrt", "tanh", "cos", "floor"})
 
 
