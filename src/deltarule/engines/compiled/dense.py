@@ -18,6 +18,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
 
 from deltarule.engines.compiled.tiles import VECTOR_BYTES, WIDE, WORD
 from deltarule.engines.compiled.vector import INNER, compiled, exp, log, philox, select, sqrt
@@ -83,6 +84,47 @@ def in_tiles(context, function, a, a_row, a_term, b, init, out, rows):
 
     i = types.int64
     return types.void(i, a, i, i, b, init, out, i), generate
+
+
+def array_at(context, builder, kind, data, shape):
+    """An array without an owner, whose numbers lie side by side from an address on."""
+    array = make_array(kind)(context, builder)
+    size = WORD(context.get_abi_sizeof(context.get_data_type(kind.dtype)))
+    strides = [size, builder.mul(shape[-1], size)][kind.ndim - 1 :: -1]
+    shape, strides = (cgutils.pack_array(builder, one) for one in (shape, strides))
+    populate_array(array, data=data, shape=shape, strides=strides, itemsize=size, meminfo=None, parent=None)
+    return array._getvalue()
+
+
+@intrinsic
+def view(context, vector, start, rows, columns):
+    """A matrix that lies in a vector from some place on.
+
+    What NumPy's way of saying it makes counts how often an array is held, which takes longer than a small product.
+    """
+    kind = types.Array(vector.dtype, 2, "C")
+
+    def generate(context, builder, signature, arguments):
+        vector, start, rows, columns = arguments
+        whole = make_array(signature.args[0])(context, builder, vector)
+        return array_at(context, builder, kind, builder.gep(whole.data, [start]), [rows, columns])
+
+    return kind(vector, *[types.int64] * 3), generate
+
+
+@intrinsic
+def part(context, array, start, stop):
+    """Some rows of an array, or numbers of a vector."""
+    kind = types.Array(array.dtype, array.ndim, "C")
+
+    def generate(context, builder, signature, arguments):
+        array, start, stop = arguments
+        whole = make_array(signature.args[0])(context, builder, array)
+        columns = cgutils.unpack_tuple(builder, whole.shape, kind.ndim)[1:]
+        first = builder.mul(start, columns[0]) if columns else start
+        return array_at(context, builder, kind, builder.gep(whole.data, [first]), [builder.sub(stop, start), *columns])
+
+    return kind(array, types.int64, types.int64), generate
 
 
 @compiled

@@ -176,7 +176,7 @@ def _update(problem: Problem, formulas: Formulas) -> str:
         "    unsound = 0",
         f"    for first in range(start, stop, {CHUNK}):",
         f"        last = min(first + {CHUNK}, stop)",
-        f"        {', '.join(one.lower() for one in arrays)} = {', '.join(f'{one}[first:last]' for one in arrays)}",
+        *(f"        {one.lower()} = part({one}, first, last)" for one in arrays),
     ]
     if penalty is not None:
         # Partial sums side by side, and in a loop of its own: one sum alone would wait for each addition before the
@@ -254,10 +254,10 @@ def _advance(problem: Problem) -> str:
         "low, high = block * count // blocks, (block + 1) * count // blocks",
         "mine, seen, g = whole[low:high], order[low:high], G[block]",
         *(_view(problem, "g", e) for e in network.entries),
-        *(f"{space} = {space}_space[low:high]" for space in spaces if space[0] != "s"),
+        *(f"{space} = part({space}_space, low, high)" for space in spaces if space[0] != "s"),
         *(f"{space} = {space}_space" for space in spaces if space[0] == "s"),
         f"first, last = low * sizes[{len(layers)}], high * sizes[{len(layers)}]",
-        *(f"{name} = {name}_space[first:last]" for name in OF_LOSS),
+        *(f"{name} = part({name}_space, first, last)" for name in OF_LOSS),
         "if k == begun or ids.shape[1] > 1:",
         "    gather(X, mine, x)",
         *_forward(problem),
@@ -275,7 +275,7 @@ def _view(problem: Problem, vector: str, entry: Entry) -> str:
     place, number = problem.network.entries.index(entry), int(entry.name.lstrip("Wbgamet"))
     rows = f"sizes[{number - 1}]" if entry.name[0] == "W" else "1"
     name = entry.name if vector == "T" else f"g{entry.name}"
-    return f"{name} = {vector}[starts[{place}] : starts[{place + 1}]].reshape(({rows}, sizes[{number}]))"
+    return f"{name} = view({vector}, starts[{place}], {rows}, sizes[{number}])"
 
 
 ARGUMENTS = (
