@@ -21,7 +21,7 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
 from deltarule.engines.compiled.tiles import VECTOR_BYTES, WIDE, WORD
-from deltarule.engines.compiled.vector import INNER, compiled, exp, log, philox, select, sqrt
+from deltarule.engines.compiled.vector import INNER, compiled, exp, philox, select, sqrt
 
 loop = njit(**INNER)
 PLAIN, TURNED = ord("N"), ord("T")
@@ -340,21 +340,27 @@ def normalize_back(d, normalized, ids, w, weighted, total, gamma, sums, to_gamma
         to_beta[0, h] = sums[0, h]
 
 
-@compiled
-def softmax_row(z, a, i):
-    """A row of a = softmax(z), and log Σ exp z."""
-    most = z[i, 0]
-    for h in range(1, z.shape[1]):
-        most = select(z[i, h] - most, z[i, h], most)
-    # A loop of its own: one that also added up, number after number, could not be made of vectors.
-    for h in range(z.shape[1]):
-        a[i, h] = exp(z[i, h] - most)
-    total = 0.0
-    for h in range(z.shape[1]):
-        total += a[i, h]
-    for h in range(z.shape[1]):
-        a[i, h] /= total
-    return most + log(total)
+@loop
+def softmax_rows(z, a, largest, totals):
+    """a = softmax(z), row by row; of each row its largest z and Σ exp(z − largest) are kept."""
+    for i in range(len(z)):
+        most = z[i, 0]
+        for h in range(1, z.shape[1]):
+            most = select(z[i, h] - most, z[i, h], most)
+        largest[i] = most
+        for h in range(z.shape[1]):
+            a[i, h] = z[i, h] - most
+    # A loop over all numbers, which becomes vectors however few the units are.
+    flat = a.ravel()
+    for p in range(len(flat)):
+        flat[p] = exp(flat[p])
+    for i in range(len(z)):
+        total = 0.0
+        for h in range(z.shape[1]):
+            total += a[i, h]
+        totals[i] = total
+        for h in range(z.shape[1]):
+            a[i, h] /= total
 
 
 @compiled

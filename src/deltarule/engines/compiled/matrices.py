@@ -69,7 +69,7 @@ def _activate(layer: Layer, formulas: Formulas) -> str:
     """a = f(z) for a hidden layer."""
     n, function = layer.number, layer.activation
     if function.rowwise:
-        lines = ["    for i in range(len(z)):", "        softmax_row(z, a, i)"]
+        lines = ["    softmax_rows(z, a, largest, totals)"]
     else:
         # One number after another, whatever the rows: each row's last few would not fill a vector.
         call = formulas.call(function.function, "from_z[p]", **function.parameters)
@@ -78,7 +78,7 @@ def _activate(layer: Layer, formulas: Formulas) -> str:
             "    for p in range(len(from_z)):",
             f"        to_a[p] = {call}",
         ]
-    return "\n".join([LOOP, f"def activate{n}(z, a):", *lines])
+    return "\n".join([LOOP, f"def activate{n}(z, a, largest, totals):", *lines])
 
 
 def _slope(layer: Layer, formulas: Formulas) -> list[str]:
@@ -106,19 +106,25 @@ def _loss(problem: Problem, formulas: Formulas) -> str:
     divisor = {"sum": "1.0", "mean_samples": "total", "mean_elements": f"(total * {units})"}[problem.reduction]
     lines = [
         f"def loss(z, a, y, ids, w, weighted, total, {', '.join(OF_LOSS)}):",
-        *("    J = 0.0", f"    each = 1.0 / {divisor}", "    for i in range(len(ids)):", "        row = ids[i]"),
+        *("    J = 0.0", f"    each = 1.0 / {divisor}"),
+        *(["    softmax_rows(z, a, shares, found)"] if output.rowwise else []),
+    ]
+    each_row = [
+        *("    for i in range(len(ids)):", "        row = ids[i]"),
         f"        share = w[row] / {divisor} if weighted else each",
     ]
     numbers, fused = loss.parameters, loss.fused.get(output.name)
     if loss.name == CROSS_ENTROPY.name and output.rowwise:
         lines += [
-            "        whole = softmax_row(z, a, i)",
+            "    for i in range(len(ids)):",  # log Σ exp z
+            "        found[i] = shares[i] + log(found[i])",
+            *each_row,
             "        targets = 0.0",
             f"        for c in range({units}):",
             "            targets += y[row, c]",
             f"        for c in range({units}):",
             "            t = y[row, c]",
-            "            J += share * (t * (whole - z[i, c]))",
+            "            J += share * (t * (found[i] - z[i, c]))",
             "            z[i, c] = share * (a[i, c] * targets - t)",
         ]
         return LOOP + "\n" + "\n".join([*lines, "    return J"])
@@ -129,7 +135,7 @@ def _loss(problem: Problem, formulas: Formulas) -> str:
         value = formulas.call(loss.value, "p", "t", **numbers)
         slope = formulas.call(loss.derivative, "p", "t", **numbers)
     if output.rowwise:
-        lines += ["        softmax_row(z, a, i)", f"        for c in range({units}):", "            t = y[row, c]"]
+        lines += [*each_row, f"        for c in range({units}):", "            t = y[row, c]"]
         lines += ["            q = z[i, c]", *([] if fused else ["            p = a[i, c]"])]
         lines += [f"            J += share * {value}", f"            z[i, c] = share * {slope}"]
         lines += [] if fused else ["        softmax_row_back(a, z, i)"]
@@ -140,6 +146,7 @@ def _loss(problem: Problem, formulas: Formulas) -> str:
         slope = f"{slope} * {formulas.call(output.derivative, 'q', 'p', **output.parameters)}"
     # Number after number in a loop of its own, which becomes vectors however few the units are.
     lines += [
+        *each_row,
         *(f"        for c in range({units}):", f"            j = i * {units} + c"),
         "            wanted[j], shares[j] = y[row, c], share",
         *("    slopes = z.ravel()", "    for j in range(len(slopes)):"),
@@ -309,7 +316,7 @@ def _forward(problem: Problem) -> list[str]:
             break
         value = f"v{n}"
         lines += [
-            f"activate{n}(z{n}, a{n})",
+            f"activate{n}(z{n}, a{n}, shares, found)",  # which the loss, that they are for, does not need yet
             f"{value} = a{n}",
             f"if dropout[k, {place}] > 0:",
             f"    limit, gain = limits[k, {place}], 1 / (1 - dropout[k, {place}])",
