@@ -1,11 +1,14 @@
 import threading
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from deltarule.estimators.sharing import shared
+from deltarule.estimators import base, sharing
+from deltarule.estimators.classifier import MLPClassifier
+from deltarule.estimators.sharing import all_finite, shared
 
 
 @given(st.lists(st.integers(), max_size=50), st.integers(1, 3))
@@ -29,3 +32,28 @@ def test_an_error_ends_the_work_on_whichever_thread_it_happens() -> None:
 
         with threadpool_limits(2, "blas"), pytest.raises(ZeroDivisionError):
             shared(work, range(10))
+
+
+@given(st.integers(1, 40), st.integers(1, 9), st.integers(0, 10**6), st.sampled_from([np.nan, np.inf, -np.inf, 1e308]))
+def test_one_number_that_is_not_finite_is_found_wherever_it_stands(
+    rows: int, columns: int, place: int, odd: float
+) -> None:
+    """Numbers so large that their sum is infinite are finite all the same."""
+    x = np.full((rows, columns), 1e308)
+    x.flat[place % x.size] = odd
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sharing, "LOOKED_AT_ONCE", 10)
+        assert all_finite(x) == bool(np.isfinite(odd))
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_of_many_numbers_it_is_said_as_of_few(odd: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = np.zeros((30, 2)), np.arange(30) % 2
+    x[17, 1] = odd
+    said = []
+    for many in (10, 100):
+        monkeypatch.setattr(base, "MANY_NUMBERS", many)
+        with pytest.raises(ValueError, match="Input X contains") as raised:
+            MLPClassifier(max_iter=1).fit(x, y)
+        said.append(str(raised.value))
+    assert said[0] == said[1]

@@ -26,6 +26,7 @@ from deltarule.estimators import settings
 from deltarule.estimators.prediction import NotFinite, outputs_of
 from deltarule.estimators.records import CheckedRows, Epoch, Plan, Rows, curve, plain, with_weight
 from deltarule.estimators.settings import Architecture
+from deltarule.estimators.sharing import all_finite
 from deltarule.maths import random
 from deltarule.maths.network import flatten, views
 from deltarule.problem.create import create_problem
@@ -37,6 +38,8 @@ from deltarule.training.epochs import EpochRules, EpochRun, Stall, Validation, o
 from deltarule.training.lbfgs import minimized
 
 DTYPES = (np.float64, np.float32)
+MANY_NUMBERS = 2**20
+"""From so many on it is worth waking other threads to look whether all are finite."""
 USUAL_SIZES = (0.01, 100.0)
 """Between these lies the root mean square of the largest feature of data that somebody scaled."""
 
@@ -157,10 +160,11 @@ class BaseMLP(BaseEstimator):
                 raise ValueError("solver='lbfgs' has no epochs after which eval_set could be scored; leave it out.")
 
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Floats, Any]:
+        # Of many numbers scikit-learn looks on one thread whether all are finite; where some are not, it says so.
+        is_large = type(X) is np.ndarray and X.ndim == 2 and X.size >= MANY_NUMBERS and X.dtype in DTYPES
+        how = {"accept_sparse": ["csr", "csc"], "multi_output": True, "dtype": DTYPES, **self._y_checks}
         with np.errstate(all="ignore"):  # it sums all numbers to see whether one is not finite
-            X, y = validate_data(
-                self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=DTYPES, reset=reset, **self._y_checks
-            )
+            X, y = validate_data(self, X, y, reset=reset, ensure_all_finite=not (is_large and all_finite(X)), **how)
         if getattr(y, "ndim", 1) == 2 and y.shape[1] == 1:
             y = self._one_column(y)
         return (X.toarray() if sparse.issparse(X) else X), y
