@@ -156,7 +156,7 @@ def meant(texts: np.ndarray) -> str:
     return "dates, which are not read" if sum(DATE.fullmatch(text) is not None for text in present) > most else ""
 
 
-def first_text(column: np.ndarray, is_number: Callable[[str], bool] = is_number) -> str:
+def first_text(column: np.ndarray, counts: Callable[[str], bool] = is_number) -> str:
     """The first text of a column [N] that is no number, and where it stands; nothing where there is none.
 
     >>> first_text(np.array(["1.5", "", "large"], object)), first_text(np.array([1.5]))
@@ -165,7 +165,7 @@ def first_text(column: np.ndarray, is_number: Callable[[str], bool] = is_number)
     if column.dtype.kind not in "OU":
         return ""
     texts = enumerate(map(as_text, column.tolist()))
-    found = next(((row, text) for row, text in texts if text and not is_number(text)), None)
+    found = next(((row, text) for row, text in texts if text and not counts(text)), None)
     return "" if found is None else f"{shortened(found[1])} in row {found[0]} (counted from 0)"
 
 
@@ -237,10 +237,8 @@ def _read_text(path: Path, delimiter: str) -> Frame:
 def _parsed(path: Path, name: str, cells: list[str], lines: list[int], commas: bool) -> np.ndarray:
     """Numbers where all cells that say something are numbers, perhaps with commas; else texts."""
     known = ["nan" if cell in MISSING else cell for cell in cells]
-    if commas:
-        known = _with_points(known)
     try:
-        numbers = np.array([number_of(cell) for cell in known])
+        numbers = _numbers(known, commas)
     except ValueError:
         return np.array(["" if cell in MISSING else cell for cell in cells], object)
     infinite = np.isinf(numbers)
@@ -250,14 +248,23 @@ def _parsed(path: Path, name: str, cells: list[str], lines: list[int], commas: b
     return numbers
 
 
+def _numbers(cells: list[str], commas: bool) -> np.ndarray:
+    """Cells as numbers, with commas only where points alone do not do; `ValueError` where one is none."""
+    try:
+        return np.array([number_of(cell) for cell in cells])
+    except ValueError:
+        if not commas:
+            raise
+        return np.array([number_of(cell) for cell in _with_points(cells)])
+
+
 def _with_points(cells: list[str]) -> list[str]:
     """A column whose numbers have a point for a decimal comma; as it was where the comma may mean thousands, 1,500."""
-    decimal = [DECIMAL_COMMA.fullmatch(cell) is not None for cell in cells]
-    found = [cell for cell, is_decimal in zip(cells, decimal, strict=True) if is_decimal]
+    found = filter(DECIMAL_COMMA.fullmatch, cells)
     # A point beside them would be another sign for the same, or one of thousands.
     if all(map(PERHAPS_THOUSANDS.fullmatch, found)) or any("." in cell for cell in cells):
         return cells
-    return [cell.replace(",", ".") if is_decimal else cell for cell, is_decimal in zip(cells, decimal, strict=True)]
+    return [cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell) else cell for cell in cells]
 
 
 def _read_parquet(path: Path) -> Frame:

@@ -60,13 +60,15 @@ if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("give one table: python THIS_FILE TABLE.csv")
     with open(sys.argv[1], encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file)){checked}
-    for answer in predict({encoded}) if rows else []:
+        rows = list(csv.DictReader(file))
+    if not rows:
+        sys.exit(){checked}
+    for answer in predict({encoded}):
         print(answer)
 '''.strip()
 
 CHECKED = """
-    lacking = [one["name"] for one in COLUMNS if rows and one["name"] not in rows[0]]
+    lacking = [one["name"] for one in COLUMNS if one["name"] not in rows[0]]
     if lacking:
         sys.exit(f"the table lacks {', '.join(lacking)}; give one with these columns, separated by commas")
 """.rstrip()

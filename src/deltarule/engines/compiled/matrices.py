@@ -59,26 +59,25 @@ def not_fusible(problem: Problem) -> str:
 def program(problem: Problem) -> str:
     """The source text of the program that advances problems like this one, whatever their sizes: it is given these."""
     formulas, layers = Formulas(), problem.network.layers
-    loops = [text for layer in layers[:-1] for text in (_activate(layer, formulas), *_slope(layer, formulas))]
+    loops = [text for layer in layers[:-1] for text in (*_activate(layer, formulas), *_slope(layer, formulas))]
     parts = [*loops, _loss(problem, formulas), _update(problem, formulas), _rate(problem, formulas)]
     parts.append(_advance(problem))
     return "\n\n\n".join([*heads("vector.py", "tiles.py", "dense.py"), *formulas.texts, *parts])
 
 
-def _activate(layer: Layer, formulas: Formulas) -> str:
-    """a = f(z) for a hidden layer."""
+def _activate(layer: Layer, formulas: Formulas) -> list[str]:
+    """a = f(z) for a hidden layer; softmax is there already."""
     n, function = layer.number, layer.activation
     if function.rowwise:
-        lines = ["    softmax_rows(z, a, largest, totals)"]
-    else:
-        # One number after another, whatever the rows: each row's last few would not fill a vector.
-        call = formulas.call(function.function, "from_z[p]", **function.parameters)
-        lines = [
-            "    from_z, to_a = z.ravel(), a.ravel()",
-            "    for p in range(len(from_z)):",
-            f"        to_a[p] = {call}",
-        ]
-    return "\n".join([LOOP, f"def activate{n}(z, a, largest, totals):", *lines])
+        return []
+    # One number after another, whatever the rows: each row's last few would not fill a vector.
+    lines = [
+        *(LOOP, f"def activate{n}(z, a):"),
+        "    from_z, to_a = z.ravel(), a.ravel()",
+        "    for p in range(len(from_z)):",
+        f"        to_a[p] = {formulas.call(function.function, 'from_z[p]', **function.parameters)}",
+    ]
+    return ["\n".join(lines)]
 
 
 def _slope(layer: Layer, formulas: Formulas) -> list[str]:
@@ -316,7 +315,8 @@ def _forward(problem: Problem) -> list[str]:
             break
         value = f"v{n}"
         lines += [
-            f"activate{n}(z{n}, a{n}, shares, found)",  # which the loss, that they are for, does not need yet
+            # softmax keeps of its rows what nobody needs where the loss will write
+            f"softmax_rows(z{n}, a{n}, shares, found)" if layer.activation.rowwise else f"activate{n}(z{n}, a{n})",
             f"{value} = a{n}",
             f"if dropout[k, {place}] > 0:",
             f"    limit, gain = limits[k, {place}], 1 / (1 - dropout[k, {place}])",
