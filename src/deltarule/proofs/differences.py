@@ -53,13 +53,20 @@ def central(along: Along, middle: Floats, start: Floats, wanted: Floats, noise: 
     >>> central(lambda line, t: np.abs(t), np.zeros(1), unit, exact, noise).kink
     array([ True])
     """
-    lines = np.arange(len(start))
+    lines, parted = np.arange(len(start)), np.zeros(len(start))
     value, doubt, kink = np.zeros(len(start)), np.full(len(start), np.inf), np.zeros(len(start), bool)
     for exponent in EXPONENTS:
-        found = _extrapolated(along, lines, start[lines] * 2.0**-exponent, middle[lines], noise[lines], wanted[lines])
-        better = ~found.kink & (found.doubt < doubt[lines])  # across a kink differences may agree with each other
-        value[lines[better]], doubt[lines[better]] = found.value[better], found.doubt[better]
-        kink[lines] = found.kink
+        tried = _extrapolated(along, lines, start[lines] * 2.0**-exponent, middle[lines], noise[lines], wanted[lines])
+        found, before = tried.slopes, parted[lines]
+        # A kink that wider steps met is gone only where these are exact enough to see that it is.
+        hidden = (before > 0) & (tried.parted + tried.visible >= before)
+        kink[lines] = found.kink | hidden
+        # What shrinks with the steps is no kink but a bend: that is noted below 0.
+        met = np.where(tried.parted >= np.abs(before) / 2, tried.parted, -tried.parted)
+        parted[lines] = np.where(found.kink, met, np.where(hidden, before, 0))
+        unsure = found.doubt + np.where(before > 0, tried.parted, 0)
+        better = ~kink[lines] & (unsure < doubt[lines])  # across a kink differences may agree with each other
+        value[lines[better]], doubt[lines[better]] = found.value[better], unsure[better]
         lines = lines[~(doubt[lines] <= wanted[lines])]
         if not len(lines):
             break
@@ -89,7 +96,16 @@ def rounding(along: Along, lines: Integers, start: Floats) -> Floats:
     return np.asarray(np.abs(far - 2 * near + 2 * near_below - far_below) / 10**0.5)
 
 
-def _extrapolated(along: Along, lines: Integers, h: Floats, middle: Floats, noise: Floats, wanted: Floats) -> Slopes:
+@dataclass(frozen=True, eq=False)
+class _Tried:
+    """What steps of one width say, by how much slopes part that should be one, and how much of that can be seen."""
+
+    slopes: Slopes
+    parted: Floats
+    visible: Floats
+
+
+def _extrapolated(along: Along, lines: Integers, h: Floats, middle: Floats, noise: Floats, wanted: Floats) -> _Tried:
     """Central differences with h, h/2 and h/4, extrapolated to h = 0.    Source: Richardson 1911
 
     D(h) = φ' + c₂ h² + c₄ h⁴ + …: two estimates rid of c₂ must agree, and of them a third is made, rid of c₄ too.
@@ -105,5 +121,5 @@ def _extrapolated(along: Along, lines: Integers, h: Floats, middle: Floats, nois
     # The slope right of 0 minus that left of it vanishes with the step, as c₁ h + c₃ h³, unless there is a kink.
     wide, half, narrow = (np.abs((phi[i] - 2 * middle + phi[i + 1]) / points[i]) for i in (0, 2, 4))
     jump = np.abs(wide - 10 * half + 16 * narrow) / 7
-    kink = (jump > np.maximum(6 * rounded, wanted)) | (np.abs(second - first) > np.maximum(3 * rounded, wanted))
-    return Slopes((16 * second - first) / 15, doubt, kink)
+    parted, visible = np.maximum(jump / 2, np.abs(second - first)), 3 * rounded
+    return _Tried(Slopes((16 * second - first) / 15, doubt, parted > np.maximum(visible, wanted)), parted, visible)

@@ -452,3 +452,65 @@ def test_where_no_mistake_is_known_that_is_said_and_what_else_could_be_told() ->
     assert any("like=Network" in note for note in report.notes)
     where = check_gradient(loss, wrong, np.random.default_rng(0).normal(size=(3, 4)), hint="where")
     assert where.worst and not any("mistake" in note or "like" in note for note in where.notes)
+
+
+@pytest.mark.parametrize("point", [3.0, np.float64(3.0), np.array(3.0)], ids=["number", "NumPy's number", "array"])
+def test_a_parameter_may_be_a_number(point: Any) -> None:
+    assert check_gradient(lambda w: w**2, lambda w: 2 * w, point).ok
+    params = {"w": X[0], "b": point}
+    report = check_gradient(
+        lambda p: (X[0] @ p["w"] + p["b"]) ** 2,
+        lambda p: {"w": 2 * (X[0] @ p["w"] + p["b"]) * X[0], "b": X[0] @ p["w"] + p["b"]},
+        params,
+    )
+    assert [(mistake.code, mistake.where) for mistake in report.diagnosis] == [("factor_two", ("b",))]
+    assert not report.notes
+
+
+class TwoPasses:
+    """A network whose backward pass reads what the last forward pass left, as in most courses."""
+
+    def __init__(self) -> None:
+        generator = np.random.default_rng(5)
+        self.W1, self.W2 = generator.normal(size=(4, 3)), generator.normal(size=(3, 2))
+
+    def loss(self) -> Any:
+        self.hidden = np.tanh(X @ self.W1)
+        self.error = self.hidden @ self.W2 - Y
+        return (self.error**2).mean() + 0.05 * ((self.W1**2).sum() + (self.W2**2).sum())
+
+    def backward(self, penalty: float = 0.1) -> dict[str, Any]:
+        error = 2 * self.error / self.error.size
+        hidden = error @ self.W2.T * (1 - self.hidden**2)
+        return {"W1": X.T @ hidden + penalty * self.W1, "W2": self.hidden.T @ error + penalty * self.W2}
+
+    def step(self) -> None:
+        gradient = self.backward()
+        self.W1 -= 0.1 * gradient["W1"]
+        self.W2 -= 0.1 * gradient["W2"]
+
+
+def test_a_backward_pass_comes_after_the_forward_pass_that_it_needs() -> None:
+    net = TwoPasses()
+    assert check_update(net.step, net.loss, [net.W1, net.W2], learning_rate=0.1).ok
+    arrays = {"W1": net.W1, "W2": net.W2}
+    for penalty, codes in ((0.1, []), (0.05, ["penalty_factor"]), (0.0, ["penalty_missing"])):
+        report = check_gradient(lambda: net.loss(), lambda penalty=penalty: net.backward(penalty), arrays)
+        assert [mistake.code for mistake in report.diagnosis] == codes
+
+
+@pytest.mark.parametrize("size", [1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7])
+def test_nobody_is_accused_where_kinks_are_nearer_than_steps_can_be(size: float) -> None:
+    def loss_and_gradient(p: list[Any]) -> Any:
+        hidden = np.maximum(X @ p[0] + p[1], 0)
+        error = 2 * (hidden @ p[2] - Y) / len(X)
+        below = error @ p[2].T * (hidden > 0)
+        return (error**2).sum() * len(X) / 4, [X.T @ below, below.sum(0), hidden.T @ error]
+
+    verdicts = set()
+    for seed in range(10):
+        generator = np.random.default_rng(seed)
+        params = [size * generator.normal(size=(4, 5)), np.zeros(5), size * generator.normal(size=(5, 2))]
+        verdicts.add(check_gradient(loss_and_gradient, None, params).verdict)
+    assert verdicts <= {"right", "not proved"}
+    assert size < 1e-4 or "right" in verdicts

@@ -265,8 +265,9 @@ def conformed(found: Floats, wanted: Floats) -> tuple[Floats, str]:
     if found.size == wanted.size and tuple(n for n in found.shape if n > 1) == ones:
         # What a subtraction would make of the two: (3, 1) and (3,) give (3, 3).
         made = _together(found.shape, shape)
-        code = "" if made and np.prod(made) == wanted.size else "transposed" if found.T.shape == shape else "broadcast"
-        return found.reshape(shape), code
+        if made is not None and np.prod(made) == wanted.size:
+            return found.reshape(shape), ""
+        return found.reshape(shape), "transposed" if found.T.shape == shape else "broadcast"
     if found.T.shape == shape:
         return found.T, "transposed"
     for axis in range(found.ndim):

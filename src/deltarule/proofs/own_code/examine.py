@@ -6,7 +6,6 @@ two (1e-6 in float64, 2.5e-4 in float32), and the doubt of the measurement, and 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +24,7 @@ from deltarule.proofs.own_code.measure import (
     Direction,
     Measured,
     chance_to_pass,
+    gradient_at,
     loss_at,
     measured,
     measured_too,
@@ -102,7 +102,7 @@ def _value(code: Code) -> float:
 
 
 def _gradient(code: Code) -> list[Floats]:
-    found: list[Floats] = [np.array(one) for one in quietly(partial(code.gradient, code.start))]
+    found: list[Floats] = [np.array(one) for one in gradient_at(code, code.start)]
     for name, one in zip(code.names, found, strict=True):
         if not np.isfinite(one).all():
             place = tuple(int(i) for i in np.argwhere(~np.isfinite(one))[0])
@@ -217,7 +217,7 @@ def _judged(
     if wrong or mistakes:
         return report
     unused = [place for place in compared.zero if not depends_on(code, place)]
-    vacuous = _vacuous(code, compared.zero, unused, report)
+    vacuous = _vacuous(code, compared.zero, unused, report) or _unseen(code, compared, found)
     if unused:
         names = listed([code.names[place] for place in unused])
         report = replace(report, notes=(*report.notes, f"the loss does not depend on {names} at all"))
@@ -346,6 +346,22 @@ def _vacuous(code: Code, zero: Sequence[int], unused: Sequence[int], report: Cod
     if not report.compared:
         return f"there was nothing to compare: {report.kinks} entries at kinks, {report.faint} too faint"
     return None
+
+
+def _unseen(code: Code, compared: _Compared, found: Measured) -> str | None:
+    """Why nothing was proved of some array, though its gradient is not 0: no entry and no direction could be judged."""
+    along = {one.array for one in found.directions if not one.kink}
+    unseen = [
+        code.names[place]
+        for place, judged in enumerate(compared.judged)
+        if not judged.any() and place not in compared.zero and place not in along
+    ]
+    if not unseen:
+        return None
+    return (
+        f"of {listed(unseen)} there was nothing to compare: every entry is at a kink, or too faint beside the loss's "
+        "rounding errors; check it at other parameters"
+    )
 
 
 def _shapes(code: Code, raw: Sequence[Floats], shapes: Sequence[str]) -> Iterator[str]:

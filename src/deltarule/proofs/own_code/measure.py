@@ -30,7 +30,9 @@ _SECONDS = 8.0
 _CALLS = 8  # of the loss, for each line
 _FEWEST = 60  # lines, however slow the loss is
 _PRECISION = 1e-7
-_STEPS = range(5, 18, 2)
+_WIDEST, _USUAL, _NARROWEST = 5, 17, 27
+"""Steps of 2⁻⁵ to 2⁻¹⁷ of a unit are tried before anybody is accused; narrower ones, of more rounding error, where
+parameters are so small that the kinks of their units are nearer than that."""
 _SMALLEST = 6e-8
 _BESIDE = 50
 
@@ -75,6 +77,12 @@ def loss_at(code: Code, values: Sequence[Floats]) -> float:
     """The loss of other values of the parameters, in the parameters' own dtype."""
     typed = [one.astype(start.dtype) for one, start in zip(values, code.start, strict=True)]
     return float(np.real(quietly(partial(code.loss, typed))))
+
+
+def gradient_at(code: Code, values: Sequence[Floats]) -> list[Floats]:
+    """The code's gradient at other values of the parameters; after its loss there, whose forward pass it may need."""
+    found: list[Floats] = quietly(lambda: (code.loss(values), code.gradient(values))[1])
+    return found
 
 
 def with_one(code: Code, place: int, value: Floats) -> list[Floats]:
@@ -211,8 +219,9 @@ def _doubted(lines: "_Lines", start: Floats, slopes: differences.Slopes, found: 
 
 def _with_steps(lines: "_Lines", chosen: Integers, start: Floats) -> Floats:
     """The derivatives that differences of each of several steps give, [steps, lines], rid of the error in h²."""
-    found = []
-    for exponent in _STEPS:
+    found, sizes = [], [np.abs(one).max() for one in lines.code.start if one.any()]
+    narrowest = int(np.clip(6 - np.log2(min(sizes, default=1.0)), _USUAL, _NARROWEST))
+    for exponent in range(_WIDEST, narrowest + 1, 2):
         h = start * 2.0**-exponent
         ends = lines.along(np.tile(chosen, 4), np.concatenate([h, -h, h / 2, -h / 2])).reshape(4, -1)
         wide, half = (ends[0] - ends[1]) / (2 * h), (ends[2] - ends[3]) / h

@@ -1,7 +1,6 @@
 """What a loss says at other parameters: whether it depends on an array at all, and how strong its penalty is."""
 
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 
@@ -9,7 +8,7 @@ from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.proofs.own_code.arrays import conformed
 from deltarule.proofs.own_code.calling import Code
-from deltarule.proofs.own_code.measure import loss_at, quietly
+from deltarule.proofs.own_code.measure import gradient_at, loss_at
 
 
 def digits(code: Code) -> float:
@@ -60,7 +59,7 @@ def _penalty_of(code: Code, place: int) -> tuple[float, float] | None:
     for length in (1.0, 2.0):
         values = [np.zeros_like(one) for one in code.start]
         values[place] = (length * code.start[place]).astype(code.start[place].dtype)
-        raw = quietly(partial(code.gradient, values))[place]
+        raw = gradient_at(code, values)[place]
         gradient = conformed(np.asarray(raw), code.start[place])[0]
         for entry in largest:
             weight = float(values[place].flat[entry])
