@@ -1,4 +1,5 @@
 import contextlib
+import pickle  # noqa: TID251, joblib and copies do the same
 import sqlite3
 import subprocess
 import sys
@@ -10,22 +11,25 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score, make_scorer
 from sklearn.model_selection import GridSearchCV, GroupKFold, HalvingGridSearchCV, ShuffleSplit
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from deltarule import BadInput, MLPClassifier, MLPRegressor, PopulationSearchCV, RunFailed
-from deltarule.estimators.search import Task
+from deltarule.estimators.candidates import Task
 from deltarule.sweeps.store import Store
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning"),
     pytest.mark.filterwarnings("ignore:One or more of the test scores"),
+    pytest.mark.filterwarnings("ignore:Scoring failed"),
 ]
 
 X, Y = load_breast_cancer(return_X_y=True)
@@ -136,8 +140,153 @@ def test_without_a_refit_there_is_no_model() -> None:
 def test_what_it_cannot_search() -> None:
     with pytest.raises(BadInput, match=r"the estimator is LogisticRegression\(\); give an MLPClassifier"):
         PopulationSearchCV(LogisticRegression(), {"C": [1]}).fit(X, Y)
-    with pytest.raises(BadInput, match="cannot hand on eval_set; give sample_weight"):
-        PopulationSearchCV(MLPClassifier(), {"alpha": [1]}).fit(X, Y, eval_set=(X, Y))
+    with pytest.raises(ValueError, match="requires y to be passed, but the target y is None"):
+        PopulationSearchCV(MLPClassifier(), {"alpha": [1]}).fit(X)
+
+
+@pytest.mark.parametrize(
+    ("given", "grid"),
+    [
+        ({"scoring": "acuracy"}, {"alpha": [1.0]}),
+        ({"scoring": ["accuracy", "roc_auc"]}, {"alpha": [1.0]}),
+        ({"refit": None}, {"alpha": [1.0]}),
+        ({"cv": "three"}, {"alpha": [1.0]}),
+        ({"factor": 2, "scoring": "acuracy"}, {"alpha": [1.0]}),
+        ({}, [{"alpha": [0.1]}, {"alphaa": [1.0]}]),
+    ],
+    ids=str,
+)
+def test_what_scikit_learn_refuses_is_refused_in_its_words_before_anything_is_trained(given: Any, grid: Any) -> None:
+    words = []
+    for search in (GridSearchCV, PopulationSearchCV):
+        if search is GridSearchCV:
+            given = {name: value for name, value in given.items() if name != "factor"}
+        with pytest.raises(ValueError) as raised:
+            search(MLPClassifier(max_iter=10**6), grid, **given).fit(X, Y)
+        words.append(str(raised.value).replace("PopulationSearchCV", "GridSearchCV"))
+    assert words[0] == words[1]
+
+
+# --- scorers see the estimator and the rows ---
+
+
+def gap(estimator: Any, X: Any, y: Any) -> float:
+    """How far the predicted positives are from what the rows themselves say."""
+    return -float(abs(estimator.predict(X).sum() - (X[:, 0] < 0).sum()))
+
+
+def inside(estimator: Any, X: Any, y: Any) -> dict[str, float]:
+    """What only a fitted network can tell."""
+    size = sum(float((array**2).sum()) for array in estimator.coefs_)
+    return {"likely": float(estimator.predict_log_proba(X).mean()), "size": -size, "epochs": estimator.n_iter_}
+
+
+def test_scorers_of_ones_own_see_the_fitted_estimator_and_the_rows() -> None:
+    model, grid = MLPClassifier((4,), **SHORT), {"learning_rate_init": [1e-4, 0.01, 0.1], "alpha": [0.0, 10.0]}
+    same(model, grid, cv=3, scoring=gap)
+    same(model, grid, cv=3, scoring={"gap": gap, "accuracy": "accuracy"}, refit="gap", return_train_score=True)
+    same(model, grid, cv=3, scoring=inside, refit="size")
+    found = PopulationSearchCV(model, grid, cv=3, factor=2, scoring=gap, random_state=0).fit(X, Y)
+    expected = HalvingGridSearchCV(model, grid, cv=3, factor=2, scoring=gap, random_state=0).fit(X, Y)
+    np.testing.assert_array_equal(found.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"])
+
+
+def test_a_scorer_sees_the_steps_of_a_pipeline() -> None:
+    def mean_of_first_step(estimator: Any, X: Any, y: Any) -> float:
+        return float(estimator.named_steps["standardscaler"].mean_.sum() + estimator[-1].loss_)
+
+    pipeline = make_pipeline(StandardScaler(), MLPClassifier((4,), **SHORT))
+    same(pipeline, {"mlpclassifier__alpha": [0.1, 1.0]}, X=X + 3, cv=3, scoring=mean_of_first_step)
+
+
+def test_one_of_several_scores_may_fail() -> None:
+    def broken(estimator: Any, X: Any, y: Any) -> float:
+        raise RuntimeError("no score")
+
+    search = same(
+        MLPClassifier((4,), **SHORT), {"alpha": [1.0]}, cv=2, scoring={"a": "accuracy", "b": broken}, refit="a"
+    )
+    assert np.isnan(search.cv_results_["mean_test_b"]).all() and search.cv_results_["mean_test_a"][0] > 0.5
+
+
+@pytest.mark.parametrize(
+    "scoring", [None, "accuracy", gap, ["accuracy", "roc_auc"]], ids=["none", "name", "own", "two"]
+)
+def test_a_fitted_search_keeps_neither_the_rows_nor_the_fits(scoring: Any, tmp_path: Path) -> None:
+    several = isinstance(scoring, list)
+    search = PopulationSearchCV(
+        MLPClassifier((4,), **SHORT), {"alpha": [0.1, 1.0]}, cv=2, scoring=scoring, path=tmp_path,
+        refit="accuracy" if several else True,
+    )  # fmt: skip
+    pickled = pickle.dumps(search.fit(X, Y))
+    again = pickle.loads(pickled)
+    assert len(pickled) < X.nbytes  # 150 rows of 8
+    np.testing.assert_array_equal(again.predict(X), search.predict(X))
+    assert again.score(X, Y) == search.score(X, Y)
+    theirs = GridSearchCV(search.estimator, search.param_grid, cv=2, scoring=scoring, refit=search.refit).fit(X, Y)
+    assert repr(search.scorer_) == repr(theirs.scorer_)
+
+
+# --- candidates that are not trained among others ---
+
+
+class Clipped(MLPClassifier):
+    """Has a fit of its own."""
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:  # type: ignore[override]
+        return super().fit(np.clip(X, -0.1, 0.1), y, sample_weight)
+
+
+class OtherPipeline(Pipeline):
+    """Has rules of its own."""
+
+    def fit(self, X: Any, y: Any = None, **parameters: Any) -> Any:
+        return super().fit(X[::2], y[::2], **parameters)
+
+
+def test_whoever_has_a_fit_of_ones_own_is_fitted_by_it() -> None:
+    same(Clipped((4,), **SHORT), {"alpha": [0.1, 100.0]}, cv=3)
+    steps = [("mlp", MLPClassifier((4,), **SHORT))]
+    same(OtherPipeline([("scale", StandardScaler()), *steps]), {"mlp__alpha": [0.1, 100.0]}, cv=3)
+
+
+def test_a_pipeline_of_one_step_and_last_steps_that_are_others() -> None:
+    alone = Pipeline([("mlp", MLPClassifier((4,), **SHORT))])
+    same(alone, {"mlp__alpha": [0.1, 100.0]}, cv=3)
+    others = [MLPClassifier((4,), **SHORT), LogisticRegression()]
+    search = same(make_pipeline(StandardScaler(), MLPClassifier()), {"mlpclassifier": others}, cv=3)
+    assert (search.cv_results_["mean_test_score"] > 0.5).all()
+
+
+def test_other_parameters_of_fit_go_where_they_go_in_scikit_learns() -> None:
+    model = MLPClassifier((4,), early_stopping=True, **SHORT)
+    same(model, {"alpha": [0.1, 10.0]}, cv=2, fit={"eval_set": (X, Y)})
+    weights = np.where(Y, 10.0, 0.1)
+    pipeline = make_pipeline(StandardScaler(), MLPClassifier((4,), **SHORT))
+    fit = {"mlpclassifier__sample_weight": weights, "standardscaler__sample_weight": weights}
+    same(pipeline, {"mlpclassifier__alpha": [0.1, 10.0]}, cv=2, fit=fit)
+
+
+def test_metadata_are_routed_as_in_scikit_learns() -> None:
+    weights, grid = np.where(Y, 10.0, 0.1), {"alpha": [1e-4, 10.0]}
+    with config_context(enable_metadata_routing=True):
+        fitted = MLPClassifier((4,), **SHORT).set_fit_request(sample_weight=True)
+        scored = make_scorer(f1_score).set_score_request(sample_weight=True)
+        for request, scoring in ((True, None), (False, None), (False, scored), (True, scored)):
+            model = clone(fitted).set_score_request(sample_weight=request)
+            search = same(model, grid, cv=3, scoring=scoring, fit={"sample_weight": weights})
+            theirs = GridSearchCV(model, grid, cv=3, scoring=scoring).fit(X, Y, sample_weight=weights)
+            np.testing.assert_array_equal(search.best_estimator_.coefs_[0], theirs.best_estimator_.coefs_[0])
+        scaler = StandardScaler().set_fit_request(sample_weight=True)
+        pipeline = make_pipeline(scaler, fitted.set_score_request(sample_weight=True))
+        same(pipeline, {"mlpclassifier__alpha": [1e-4, 10.0]}, cv=3, fit={"sample_weight": weights})
+
+
+def test_a_grid_search_can_be_exchanged_with_all_its_arguments() -> None:
+    given = {"n_jobs": 1, "pre_dispatch": 2, "verbose": 0, "error_score": 0.0}
+    same(MLPClassifier((4,), **SHORT), {"alpha": [0.1, 10.0]}, cv=2, **given)
+    theirs = set(GridSearchCV(MLPClassifier(), {}).get_params(deep=False))
+    assert theirs <= set(PopulationSearchCV(MLPClassifier(), {}).get_params(deep=False))
 
 
 @pytest.mark.parametrize(
