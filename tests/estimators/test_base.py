@@ -217,9 +217,32 @@ def test_validation_rows_that_do_not_fit(eval_set: Any, message: str) -> None:
         classifier().fit(X, CLASSES, eval_set=eval_set)
 
 
-def test_lbfgs_has_no_epochs_to_score() -> None:
+@pytest.mark.parametrize(
+    ("fitted", "scored"),
+    [
+        (NUMBERS, np.c_[NUMBERS, NUMBERS]),
+        (np.c_[NUMBERS, NUMBERS], NUMBERS),
+        (np.c_[NUMBERS, NUMBERS], np.c_[NUMBERS, NUMBERS, NUMBERS]),
+        (CLASSES, np.eye(3, dtype=int)[CLASSES]),
+        (np.eye(3, dtype=int)[CLASSES], CLASSES),
+    ],
+    ids=["1, 2", "2, 1", "2, 3", "classes, labels", "labels, classes"],
+)
+def test_validation_targets_have_as_many_columns_as_the_others(fitted: Any, scored: Any) -> None:
+    model = regressor() if fitted.dtype.kind == "f" else classifier()
+    with pytest.raises(ValueError, match=r"eval_set has \d targets in a row, and y has \d"):
+        model.fit(X, fitted, eval_set=(X, scored))
+
+
+def test_lbfgs_has_no_epochs() -> None:
     with pytest.raises(ValueError, match="solver='lbfgs' has no epochs after which eval_set could be scored"):
         classifier(solver="lbfgs").fit(X, CLASSES, eval_set=(X, CLASSES))
+    with pytest.raises(ValueError, match="solver='lbfgs' has no epochs after which callbacks could be called"):
+        classifier(solver="lbfgs", callbacks=print).fit(X, CLASSES)
+    model = classifier(early_stopping=True).fit(X, CLASSES)
+    model.set_params(solver="lbfgs", early_stopping=False).fit(X, CLASSES)
+    names = ("best_loss_", "validation_scores_", "best_validation_score_", "validation_loss_curve_")
+    assert [getattr(model, name) for name in names] == [None] * 4
 
 
 # --- callbacks, progress ---
@@ -237,6 +260,33 @@ def test_a_callback_sees_the_model_and_may_end_the_fit() -> None:
     assert seen[-1] == model.score(X, NUMBERS)
     same = regressor(max_iter=3).fit(X, NUMBERS)
     np.testing.assert_array_equal(same.predict(X), model.predict(X))
+
+
+def test_a_numpy_truth_ends_the_fit_and_other_answers_do_not() -> None:
+    assert (
+        classifier(callbacks=lambda epoch, model: np.mean(model.predict(X) == CLASSES) >= 0).fit(X, CLASSES).n_iter_
+        == 1
+    )
+    for answer in (np.False_, False, None, 1, 0.5, "yes", [True]):
+        model = classifier(callbacks=lambda epoch, model, answer=answer: answer, max_iter=3).fit(X, CLASSES)
+        assert model.n_iter_ == 3
+
+
+def test_a_callback_sees_how_far_the_fit_is() -> None:
+    seen = []
+    model = classifier(callbacks=lambda epoch, model: seen.append((model.n_iter_, model.loss_)), max_iter=3)
+    assert model.fit(X, CLASSES).loss_curve_ == [loss for _, loss in seen]
+    assert [number for number, _ in seen] == [1, 2, 3]
+
+
+def test_callbacks_are_functions() -> None:
+    with pytest.raises(ValueError, match=r"callbacks must be functions, called as callback\(epoch, model\); got 1"):
+        classifier(callbacks=[print, 1]).fit(X, CLASSES)
+
+
+def test_partial_fit_tells_its_loss(capsys: pytest.CaptureFixture[str]) -> None:
+    model = classifier(verbose=True).partial_fit(X, CLASSES, classes=[0, 1, 2])
+    assert capsys.readouterr().out == f"Iteration 1, loss = {model.loss_:.8f}\n"
 
 
 def test_progress_tells_how_much_is_left(capsys: pytest.CaptureFixture[str]) -> None:

@@ -87,3 +87,46 @@ def test_a_score_is_scikit_learn_s_accuracy(classes: Any, weighted: bool) -> Non
     assert model.score(x, y, weights) == model.score(x.tolist(), list(y), weights) == expected
     with pytest.raises(ValueError, match="inconsistent numbers"):
         model.score(x, y[:-1])
+
+
+@pytest.mark.parametrize("given", [np.array([0, 1] * 40), np.array([0.0, 1.0] * 40)], ids=["whole", "with a point"])
+def test_labels_of_another_kind_are_refused_in_scikit_learns_words(given: Any) -> None:
+    model = fitted(np.array(["no", "yes"] * 40))
+    with pytest.raises((ValueError, TypeError)) as theirs:
+        accuracy_score(given, model.predict(X))
+    with pytest.raises(type(theirs.value)) as ours:
+        model.score(X, given)
+    assert str(ours.value) == str(theirs.value)
+
+
+def test_a_batch_need_not_have_all_classes_that_have_weights() -> None:
+    y = np.arange(80) % 3
+    weights, first = {1: 3.0, 2: 5.0}, y < 2
+    model = MLPClassifier((4,), class_weight=weights, random_state=0)
+    model.partial_fit(X[first], y[first], classes=[0, 1, 2]).partial_fit(X, y)
+    other = MLPClassifier((4,), random_state=0)
+    by_row = np.array([1.0, 3.0, 5.0])[y]
+    other.partial_fit(X[first], y[first], by_row[first], classes=[0, 1, 2]).partial_fit(X, y, by_row)
+    np.testing.assert_array_equal(model.coefs_[0], other.coefs_[0])
+    with pytest.raises(ValueError, match="are not in class_weight|not in class_weight|The classes"):
+        MLPClassifier((4,), class_weight={7: 2.0}).partial_fit(X, y, classes=[0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "words"),
+    [
+        ({1: -5.0}, "must be weights of 0 or more"),
+        ({1: float("nan")}, "must be weights of 0 or more"),
+        ([1, 2], "is a list, which goes with labels"),
+    ],
+    ids=str,
+)
+def test_weights_of_classes_that_are_none(class_weight: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        MLPClassifier((4,), class_weight=class_weight, max_iter=2).fit(X, np.arange(80) % 2)
+
+
+def test_labels_cannot_become_classes_on_the_way() -> None:
+    model = MLPClassifier((4,), max_iter=2, warm_start=True).fit(X, X > 0)
+    with pytest.raises(ValueError, match="`y` has labels where the previous call to fit had classes"):
+        model.fit(X, np.arange(80) % 3)

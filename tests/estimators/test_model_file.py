@@ -178,3 +178,13 @@ def test_the_reference_names_all_that_is_in_a_file(tmp_path: Path) -> None:
         model.fit(X, y).save(tmp_path / "model.safetensors")
         arrays, about = load_arrays(tmp_path / "model.safetensors")
         assert [name for name in (*arrays, *about) if f"`{name}`" not in section] == []
+
+
+@pytest.mark.parametrize("callbacks", [print, [print], (print, repr)], ids=["one", "list", "several"])
+def test_functions_stay_behind(callbacks: Any, tmp_path: Path) -> None:
+    MLPClassifier(**SHORT, callbacks=lambda epoch, model: None).fit(X, X[:, 0] > 0).set_params(
+        callbacks=callbacks
+    ).save(tmp_path / "model")
+    again = load_model(tmp_path / "model")
+    assert again.callbacks is None
+    again.set_params(warm_start=True).fit(X, X[:, 0] > 0)

@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deltarule import create_problem
+from deltarule import BadInput, create_problem
 from deltarule.estimators import settings
 from deltarule.estimators.settings import Architecture
 from deltarule.problem.state import initial_state
@@ -30,11 +30,30 @@ PARAMETERS: dict[str, Any] = {
         ({"solver": "sgd", "momentum": 1}, "nesterov", {"momentum": 1.0}),
         ({"solver": "adamw"}, "adamw", {"weight_decay": 0.01, "beta1": 0.8, "beta2": 0.9, "epsilon": 1e-3}),
         ({"solver": {"name": "rmsprop", "decay": 0.5}}, "rmsprop", {"decay": 0.5, "epsilon": 1e-8}),
+        ({"solver": {"name": "sgd"}}, "nesterov", {"momentum": 0.9}),
+        ({"solver": {"name": "sgd"}, "nesterovs_momentum": False}, "momentum", {"momentum": 0.9}),
+        ({"solver": {"name": "momentum", "momentum": 0.3}}, "momentum", {"momentum": 0.3}),
     ],
 )
 def test_optimizers(given: dict[str, Any], name: str, numbers: dict[str, float]) -> None:
     found = settings.optimizer(PARAMETERS | given)
     assert (found.name, dict(found.parameters)) == (name, numbers)
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "lbfgs", "rmsprop"])
+def test_a_table_with_nothing_but_a_name_is_that_name(name: str) -> None:
+    by_name, by_table = (settings.optimizer(PARAMETERS | {"solver": one}) for one in (name, {"name": name}))
+    assert by_name == by_table
+
+
+def test_a_table_s_numbers_go_before_the_estimator_s() -> None:
+    found = settings.optimizer(PARAMETERS | {"solver": {"name": "adam", "beta1": 0.5}})
+    assert (found.once_a_step, dict(found.parameters)) == (
+        settings.ADAM.once_a_step,
+        {"beta1": 0.5, "beta2": 0.9, "epsilon": 1e-3},
+    )
+    with pytest.raises(BadInput, match="momentun"):
+        settings.optimizer(PARAMETERS | {"solver": {"name": "momentum", "momentun": 0.5}})
 
 
 def test_lbfgs_takes_the_tolerance_for_its_gradient() -> None:
@@ -48,6 +67,9 @@ def test_lbfgs_takes_the_tolerance_for_its_gradient() -> None:
         ({"learning_rate": "adaptive"}, "constant"),
         ({"learning_rate": "adaptive", "solver": "sgd"}, "adaptive"),
         ({"learning_rate": "adaptive", "solver": "rmsprop"}, "adaptive"),
+        ({"learning_rate": "invscaling", "solver": {"name": "adam"}}, "constant"),
+        ({"learning_rate": {"name": "invscaling"}}, "constant"),
+        ({"learning_rate": {"name": "invscaling"}, "solver": "sgd"}, "invscaling"),
         ({"learning_rate": "cosine"}, "cosine"),
         ({"learning_rate": {"name": "step", "every": 5}}, "step"),
     ],
@@ -78,3 +100,9 @@ def test_sizes_that_are_none() -> None:
         settings.hidden_sizes([3, 0])
     with pytest.raises(ValueError, match=r"hidden_layer_sizes must be whole numbers, got \[2.5\]"):
         settings.hidden_sizes([2.5])
+
+
+@pytest.mark.parametrize("name", ["logistic", "relu", "tanh"])
+def test_a_table_may_have_scikit_learns_name_of_an_activation(name: str) -> None:
+    by_name, by_table = (Architecture((2, 3, 1), (one,), "identity").network() for one in (name, {"name": name}))
+    assert repr(by_name) == repr(by_table)

@@ -45,6 +45,13 @@ def test_r_squared_agrees_with_scikit_learn(seed):
     )
 
 
+@given(st.floats(-1e6, 1e6), st.integers(1, 50), st.sampled_from([np.float32, np.float64]))
+def test_of_targets_that_never_vary_r_squared_is_0(value, rows, dtype):
+    y = np.full((rows, 1), value, dtype)
+    w = np.random.default_rng(rows).random((rows, 1)).astype(dtype) + dtype(0.1)
+    assert find("r_squared").value(y[None] + dtype(1), y, w)[0] == 0
+
+
 def test_outputs_that_are_not_numbers_are_never_right():
     a, y, w = np.full((1, 2, 2), np.nan), np.array([[1.0, 0.0], [0.0, 0.0]]), np.ones((2, 1))
     for name in ("accuracy", "thresholded", "correct_output"):

@@ -75,11 +75,15 @@ class BaseMLP(BaseEstimator):
         """The metric of validation scores."""
         raise NotImplementedError
 
+    def _target_columns(self) -> int:
+        """How many columns targets have, as they are given."""
+        return int(self.n_outputs_)
+
     def _stratify(self, y: Floats) -> Any:
         """What a validation split keeps in proportion, or None."""
         return None
 
-    def _weights_of(self, y: Any, sample_weight: Floats | None) -> Floats | None:
+    def _weights_of(self, y: Any, sample_weight: Floats | None, incremental: bool) -> Floats | None:
         """The rows' weights, after those of their classes."""
         return sample_weight
 
@@ -128,7 +132,7 @@ class BaseMLP(BaseEstimator):
                 setattr(self, name, value)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
-        weights = self._weights_of(y, sample_weight)
+        weights = self._weights_of(y, sample_weight, incremental)
         targets = None if checked is None else checked.targets
         if targets is None:
             self._learn(y, weights, X.dtype, first, incremental)
@@ -151,6 +155,9 @@ class BaseMLP(BaseEstimator):
             self.get_params(deep=False),
             caller_name=type(self).__name__,
         )
+        strange = [call for call in _several(self.callbacks) if not callable(call)]
+        if strange:
+            raise ValueError(f"callbacks must be functions, called as callback(epoch, model); got {strange[0]!r}.")
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         if self._solver == "lbfgs":
@@ -158,6 +165,8 @@ class BaseMLP(BaseEstimator):
                 raise ValueError("solver='lbfgs' needs a loss that stays the same; leave dropout and batch_norm out.")
             if eval_set is not None:
                 raise ValueError("solver='lbfgs' has no epochs after which eval_set could be scored; leave it out.")
+            if _several(self.callbacks):
+                raise ValueError("solver='lbfgs' has no epochs after which callbacks could be called; leave them out.")
 
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Floats, Any]:
         # Of many numbers scikit-learn looks on one thread whether all are finite; where some are not, it says so.
@@ -303,21 +312,26 @@ class BaseMLP(BaseEstimator):
         if not isinstance(eval_set, list | tuple) or len(eval_set) != 2:
             raise ValueError("eval_set must be a pair (X, y) of validation rows.")
         X, y = self._validated(eval_set[0], eval_set[1], reset=False)
+        given, wanted = (y.shape[1] if np.ndim(y) == 2 or sparse.issparse(y) else 1), self._target_columns()
+        if given != wanted:
+            raise ValueError(
+                f"eval_set has {given} targets in a row, and y has {wanted}; they must be of the same kind."
+            )
         return Rows(X, self._targets(y, X.dtype), None)
 
     def _after_epoch(self, problem: Problem) -> Callable[[epochs.Epoch], bool] | None:
-        given = self.callbacks
-        calls = [] if given is None else list(given) if isinstance(given, list | tuple) else [given]
+        calls = _several(self.callbacks)
         if not calls and not self.verbose:
             return None
 
         def after(seen: epochs.Epoch) -> bool:
             self._hold(problem.network, seen.state, copy=False)
             epoch = plain(seen)
+            self.n_iter_, self.loss_ = epoch.number, epoch.loss
             if self.verbose:
                 self._print(epoch)
             answers = [call(epoch, self) for call in calls]  # each of them, also where an earlier one says stop
-            return any(answer is True for answer in answers)
+            return any(isinstance(answer, bool | np.bool_) and answer for answer in answers)
 
         return after
 
@@ -376,6 +390,8 @@ class BaseMLP(BaseEstimator):
         self.loss_curve_.append(self.loss_)
         self.best_loss_ = min(self.loss_curve_)
         self.validation_scores_ = self.validation_loss_curve_ = self.best_validation_score_ = None
+        if self.verbose:
+            print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
 
     def _rates_going_on(self, problem: Problem) -> tuple[Problem, Floats]:
         """A schedule by epochs as a factor: here the number of updates does not say how many epochs there were."""
@@ -410,6 +426,8 @@ class BaseMLP(BaseEstimator):
         self._keep(problem, state)
         self.n_iter_ = min(max(about.nit for about in found), int(self.max_iter))
         self.loss_ = float(np.mean([about.fun for about in found]))
+        self.best_loss_ = None
+        self.validation_scores_ = self.validation_loss_curve_ = self.best_validation_score_ = None
         unfinished = [about for about in found if about.status != 0]
         if unfinished:
             warnings.warn(
@@ -546,6 +564,11 @@ class BaseMLP(BaseEstimator):
             "learn badly from such; put a StandardScaler before the estimator.",
             stacklevel=5,
         )
+
+
+def _several(callbacks: Any) -> list[Any]:
+    """Callbacks that are given as one, several, or none."""
+    return [] if callbacks is None else list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
 
 
 def _by_member(arrays: dict[str, Floats]) -> dict[str, Floats]:

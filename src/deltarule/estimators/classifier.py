@@ -44,8 +44,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     dropout : rate of the hidden layers, or a list with one for each.
     batch_norm : whether hidden layers normalize their pre-activations over the batch.
     n_members : networks of an ensemble, trained as one population: answers are averaged.
-    callbacks : a function, or several, called after each epoch as `callback(epoch, model)`; one that returns True ends
-        the fit.
+    callbacks : a function, or several, called after each epoch of `fit` as `callback(epoch, model)`; one that returns
+        True ends the fit.
     engine : what trains: "auto", "reference" or "compiled".
     class_weight : "balanced", or weights by class: the rows of a class count with its weight.
 
@@ -196,6 +196,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             and self._is_plain(X)
             and len(X) == len(y)
             and not getattr(self, "_labels", True)
+            and self.classes_.dtype.kind in "biu"
         ):
             return float((self.predict(X) == y).mean())  # there is nothing to check, which takes longer than to answer
         return float(super().score(X, y, sample_weight))
@@ -234,7 +235,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _learn(self, y: Any, weights: Floats | None, dtype: Any, first: bool, incremental: bool) -> None:
         if first and not incremental:
             self._learn_targets(y, weights, dtype)
-        elif self.warm_start and not incremental and not self._labels and set(np.unique(y)) != set(self.classes_):
+            return
+        if self._labels != (type_of_target(y) == "multilabel-indicator"):
+            raise ValueError(
+                "`y` has labels where the previous call to fit had classes, or the other way; fit a new one."
+            )
+        if self.warm_start and not incremental and not self._labels and set(np.unique(y)) != set(self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
                 f"Previously got {self.classes_}, `y` has {np.unique(y)}"
@@ -254,11 +260,27 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return np.eye(len(self.classes_), dtype=dtype)[places]
         return places[:, None].astype(dtype)
 
-    def _weights_of(self, y: Any, sample_weight: Floats | None) -> Floats | None:
+    def _weights_of(self, y: Any, sample_weight: Floats | None, incremental: bool) -> Floats | None:
         if self.class_weight is None:
             return sample_weight
-        weights = compute_sample_weight(self.class_weight, y)
+        if isinstance(self.class_weight, list) and np.ndim(y) == 1:
+            raise ValueError(
+                "class_weight is a list, which goes with labels [N, C]; give 'balanced' or {class: weight}."
+            )
+        weights = compute_sample_weight(self._class_weight_in(y, incremental), y)
+        if not (weights >= 0).all():
+            raise ValueError(f"class_weight must be weights of 0 or more, got {self.class_weight}.")
         return weights if sample_weight is None else weights * sample_weight
+
+    def _class_weight_in(self, y: Any, incremental: bool) -> Any:
+        """The weights of classes; in a batch, which need not have all of them, of those that are there."""
+        if not (incremental and isinstance(self.class_weight, dict)):
+            return self.class_weight
+        absent = set(self.classes_) - set(np.unique(y))
+        return {name: weight for name, weight in self.class_weight.items() if name not in absent}
+
+    def _target_columns(self) -> int:
+        return len(self.classes_) if self._labels else 1
 
     def _loss(self) -> tuple[str, str]:
         if self._labels or len(self.classes_) < 3:

@@ -55,7 +55,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):  # as pairs: JSON's keys are texts, and classes may be numbers
         return {PAIRS: [[plain(key), plain(one)] for key, one in value.items()]}
     if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
+        return None if any(map(callable, value)) else [plain(one) for one in value]
     if isinstance(value, float) and value == float("inf"):
         return INFINITY
     return value if isinstance(value, bool | int | float | str) else None

@@ -16,7 +16,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     """A multi-layer perceptron that predicts numbers, with the parameters and meanings of scikit-learn's.
 
     Its losses are sums over the outputs, and their gradient is that of the loss it tells. (scikit-learn's squared error
-    for C outputs is told as their mean and descended as their sum: the steps are the same, the number is C times less.)
+    for C outputs is told as their mean and descended as their sum: the number is C times less, and the steps are the
+    same but for "lbfgs", which looks at both.)
 
     Parameters
     ----------
@@ -48,8 +49,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     dropout : rate of the hidden layers, or a list with one for each.
     batch_norm : whether hidden layers normalize their pre-activations over the batch.
     n_members : networks of an ensemble, trained as one population: answers are averaged.
-    callbacks : a function, or several, called after each epoch as `callback(epoch, model)`; one that returns True ends
-        the fit.
+    callbacks : a function, or several, called after each epoch of `fit` as `callback(epoch, model)`; one that returns
+        True ends the fit.
     engine : what trains: "auto", "reference" or "compiled".
     scale_target : whether targets are standardized for training, and answers brought back; losses are then those of the
         standardized targets.
@@ -206,7 +207,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return (columns - self.target_mean_) / self.target_scale_
 
     def _loss(self) -> tuple[Any, str]:
-        name = self.loss["name"] if isinstance(self.loss, Mapping) else self.loss
+        name = self.loss.get("name") if isinstance(self.loss, Mapping) else self.loss
         if name != "poisson":
             return settings.LOSSES.get(name, self.loss) if isinstance(name, str) else self.loss, "identity"
         if self.scale_target:

@@ -125,14 +125,16 @@ def hidden_activations(given: Any, hidden: int) -> tuple[Named, ...]:
 
 
 def optimizer(parameters: Mapping[str, Any]) -> Optimizer:
-    """The optimizer of an estimator's parameters; a table as `solver` brings numbers of its own.
+    """The optimizer of an estimator's parameters; a table as `solver` brings numbers that go before theirs.
 
     >>> optimizer({"solver": "sgd", "momentum": 0.8, "nesterovs_momentum": True}).name
     'nesterov'
     """
     solver = parameters["solver"]
     if not isinstance(solver, str):
-        return registry.optimizer(solver)
+        named = registry.optimizer(solver)  # which refuses what there is not
+        own = {name: named.parameters[name] for name in solver if name != "name"}
+        return _with(optimizer({**parameters, "solver": solver["name"]}), own)
     if solver in ("adam", "adamw"):
         betas = {"beta1": parameters["beta_1"], "beta2": parameters["beta_2"], "epsilon": parameters["epsilon"]}
         return _with(ADAM if solver == "adam" else OPTIMIZERS[solver], betas)
@@ -150,7 +152,10 @@ def schedule(parameters: Mapping[str, Any], rows: int) -> Schedule:
 
     As in scikit-learn, "invscaling" and "adaptive" do nothing for Adam.
     """
-    given, adam = parameters["learning_rate"], parameters["solver"] == "adam"
+    given, solver = parameters["learning_rate"], parameters["solver"]
+    adam = "adam" == (solver if isinstance(solver, str) else solver["name"])
+    if given == {"name": "invscaling"}:
+        given = "invscaling"
     if given == "constant" or (adam and given in ("invscaling", "adaptive")):
         return SCHEDULES["constant"]
     if given == "invscaling":
@@ -193,7 +198,9 @@ def _with(found: Optimizer, numbers: dict[str, float]) -> Optimizer:
 
 
 def _our_activation(given: Named) -> Named:
-    return OURS.get(given, given) if isinstance(given, str) else given
+    if isinstance(given, str):
+        return OURS.get(given, given)
+    return {**given, "name": OURS.get(given.get("name"), given.get("name"))}
 
 
 def _glorot(fan_in: int, fan_out: int) -> float:

@@ -82,7 +82,9 @@ def r_squared(a: Floats, y: Floats, w: Floats) -> Floats:
     share = w / w.sum(-2, keepdims=True)
     spread = (share * (y - (share * y).sum(-2, keepdims=True)) ** 2).sum(-2)
     missed = (share * (a - y) ** 2).sum(-2)
-    return np.where(spread > 0, 1 - missed / np.where(spread > 0, spread, 1), 0.0).mean(-1)
+    rounding = 4 * np.finfo(spread.dtype).eps * (share * np.abs(y)).sum(-2)  # of the mean
+    varies = spread > rounding**2
+    return np.where(varies, 1 - missed / np.where(varies, spread, 1), 0.0).mean(-1)
 
 
 METRICS = {
