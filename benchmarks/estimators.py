@@ -32,7 +32,7 @@ from typing import Any
 from against_sklearn.page import drawn
 from against_sklearn.rule import UNSEEN, ruled
 from against_sklearn.same import SETS, repeated
-from against_sklearn.speed import FITS, PREDICTS, SEARCHERS, SEARCHES, fitted, predicted, searched
+from against_sklearn.speed import FITS, PREDICTS, SEARCHES, fitted, predicted, searched, searchers
 from against_sklearn.tables import BUNDLED, CONTENDERS, compared
 
 from deltarule.doctor import examine
@@ -55,8 +55,7 @@ def plan(given: argparse.Namespace) -> list[tuple[str, str, list[Any]]]:
         "search": [
             (f"{name}, {who}, {jobs}", ["searched", name, who, jobs])
             for name in SEARCHES
-            for who in SEARCHERS
-            for jobs in ((1,) if who == SEARCHERS[0] else (1, 2))
+            for who, jobs in searchers(name)
         ],
         "same": [(name, ["repeated", name]) for name in SETS],
         "tables": [

@@ -19,6 +19,10 @@ from hypothesis.extra import numpy as hnp
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import (
     MOST_NESTED,
+    check_can_write,
+    check_is_file,
+    is_same_file,
+    kind_of,
     load_arrays,
     make_folder,
     read_json,
@@ -378,3 +382,67 @@ def test_a_file_of_another_program_is_bad_input(path: Path, metadata: dict[str, 
     path.write_bytes(safetensors_bytes({"__metadata__": metadata}))
     with pytest.raises(BadInput, match="was not written by deltarule"):
         load_arrays(path)
+
+
+# --- what a path leads to --------------------------------------------------------------------------------------------
+
+
+def test_a_path_leads_to_a_file_a_folder_a_device_or_nowhere(path: Path) -> None:
+    path.write_text("", encoding="utf-8")
+    (path.parent / "loop").symlink_to("loop")
+    for place, kind in (
+        (path, "file"),
+        (path.parent, "folder"),
+        (path / "x", ""),
+        ("a\0b", ""),
+        (os.devnull, "device"),
+    ):
+        assert kind_of(place) == kind
+    with pytest.raises(BadInput, match="loop cannot be used: .*; check the name, and that you may enter its folder"):
+        kind_of(path.parent / "loop")
+
+
+def test_what_is_no_file_is_not_read(path: Path) -> None:
+    for place, told in (
+        (path, "does not exist; check the name and the folder"),
+        (path.parent, "is a folder; name a CSV file in it"),
+        (os.devnull, "is a pipe or a device; save what comes from it as a CSV file, and name that"),
+    ):
+        with pytest.raises(BadInput) as refused:
+            check_is_file(place, "a CSV file")
+        assert str(refused.value) == f"{place} {told}"
+    path.write_text("", encoding="utf-8")
+    check_is_file(path, "a CSV file")
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_two_paths_lead_to_one_file_or_not(path: Path, is_there: bool) -> None:
+    other, linked = path.parent / "other", path.parent.parent / "linked"
+    linked.symlink_to(path.parent)
+    if is_there:
+        path.touch()
+        other.hardlink_to(path)
+    same = [path.parent / "x" / ".." / path.name] * (not is_there) + [path, str(path), linked / path.name]
+    assert all(is_same_file(path, one) for one in same)
+    assert is_same_file(path, other) == is_there and not is_same_file(path, path.parent / "third")
+
+
+def test_what_can_be_written_is_what_write_whole_writes(path: Path) -> None:
+    for place in (path, path.parent, path / "x", path.parent / "nowhere" / "x", Path(os.devnull)):
+        told = []
+        for attempt in (check_can_write, lambda place: write_whole(place, "")):
+            try:
+                attempt(place)
+            except BadInput as refused:
+                told.append(str(refused))
+        assert len(told) in (0, 2) and told[:1] == told[1:]
+        assert bool(told) == (place != path)
+        path.unlink(missing_ok=True)
+    check_can_write(path)
+    assert list(path.parent.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there a folder that one may only read is none")
+def test_a_folder_that_one_may_only_read_is_told_before_work() -> None:
+    with ordinary_user() as folder, pytest.raises(BadInput, match="model cannot be written: Permission denied"):
+        check_can_write(folder / "model")

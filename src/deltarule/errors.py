@@ -47,6 +47,15 @@ def one_line(text: object) -> str:
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in str(text))
 
 
+def counted(count: int, what: str) -> str:
+    """So many things, in words.
+
+    >>> counted(1, "network"), counted(2000, "seed")
+    ('1 network', '2,000 seeds')
+    """
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
 NO_ROOM = ("can't start new thread", "failed to map segment from shared object", "Cannot allocate memory")
 """What threads, libraries that are loaded, and the system say where no memory is left."""
 

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import secrets
+import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,9 +44,7 @@ def write_whole(path: str | Path, content: bytes | str) -> None:
     data = content.encode("utf-8") if isinstance(content, str) else content
     part = path.parent / PART.replace("*", secrets.token_hex(8))
     try:
-        # os.replace would put a plain file in the place of a device such as /dev/null.
-        if path.exists() and not path.is_file():
-            raise BadInput(f"{path} is not a plain file, so nothing can be written there; choose another name")
+        _check_is_free(path)
         with part.open("xb") as file:
             file.write(data)
             file.flush()
@@ -57,6 +56,26 @@ def write_whole(path: str | Path, content: bytes | str) -> None:
         if isinstance(error, OSError):
             raise _cannot_write(path, error) from error
         raise
+
+
+def check_can_write(path: str | Path) -> None:
+    """Prove that a file can be written, before the work whose results it is to hold.
+
+    Parameters: `path`.
+    Errors: `BadInput` and `RunFailed` as `write_whole`.
+
+    >>> check_can_write("nowhere/model.safetensors")
+    Traceback (most recent call last):
+        ...
+    deltarule.errors.BadInput: nowhere/model.safetensors cannot be written: No such file or directory; choose ...
+    """
+    path = systems.full_length(Path(path))
+    _check_is_free(path)
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise _cannot_write(path, error) from error
 
 
 def make_folder(path: str | Path) -> Path:
@@ -93,6 +112,57 @@ def remove(path: str | Path) -> None:
         systems.full_length(Path(path)).unlink(missing_ok=True)
     except OSError as error:
         raise _cannot_write(Path(path), error) from error
+
+
+def kind_of(path: str | Path) -> str:
+    """What a path leads to: "file", "folder", "device" (a pipe, too), or "" where there is nothing.
+
+    Errors: `BadInput` where nobody can tell: in a folder that one may not enter, or for a name that no file can have.
+
+    >>> kind_of("missing.json")
+    ''
+    """
+    try:
+        mode = systems.full_length(Path(path)).stat().st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # the last for a zero byte, which no name has
+        return ""
+    except OSError as error:
+        told = f"{path} cannot be used: {error.strerror}"
+        raise BadInput(f"{told}; check the name, and that you may enter its folder") from error
+    return "folder" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) else "device"
+
+
+def check_is_file(path: str | Path, wanted: str) -> None:
+    """Refuse what is no plain file where one is to be read.
+
+    Parameters: `wanted`, what it should be, as "a CSV file".
+    Errors: `BadInput`.
+
+    >>> check_is_file("missing.csv", "a CSV file")
+    Traceback (most recent call last):
+        ...
+    deltarule.errors.BadInput: missing.csv does not exist; check the name and the folder
+    """
+    kind = kind_of(path)
+    if not kind:
+        raise BadInput(f"{path} does not exist; check the name and the folder")
+    if kind == "folder":
+        raise BadInput(f"{path} is a folder; name {wanted} in it")
+    if kind == "device":
+        raise BadInput(f"{path} is a pipe or a device; save what comes from it as {wanted}, and name that")
+
+
+def is_same_file(one: str | Path, other: str | Path) -> bool:
+    """Whether two paths lead to one file, or will when it is written.
+
+    Errors: `BadInput` as `kind_of`.
+
+    >>> is_same_file("x.csv", "folder/../x.csv")
+    True
+    """
+    if kind_of(one) and kind_of(other):
+        return Path(one).samefile(other)
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def to_jsonable(record: Any) -> Any:
@@ -265,13 +335,19 @@ def _remove_abandoned(folder: Path, now: float) -> None:
 
 def _read(path: Path) -> bytes:
     try:
-        if path.exists() and not path.is_file() and not path.is_dir():
+        if kind_of(path) == "device":
             raise BadInput(f"{path} is not a plain file, and may have no end; name a file")
         return systems.full_length(path).read_bytes()
     except FileNotFoundError as error:
         raise BadInput(f"{path} does not exist; check the name and the folder") from error
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}; check that it is a file you may read") from error
+
+
+def _check_is_free(path: Path) -> None:
+    """Refuse a path at which os.replace would put a plain file in the place of a folder, or of a device (/dev/null)."""
+    if kind_of(path) not in ("", "file"):
+        raise BadInput(f"{path} is not a plain file, so nothing can be written there; choose another name")
 
 
 def _cannot_write(path: Path, error: OSError) -> BadInput | RunFailed:

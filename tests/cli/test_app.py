@@ -1,12 +1,17 @@
 """How the program ends where it cannot go on."""
 
+import errno
+import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from deltarule import TabularRegressor
 from deltarule.studies import recipes
 
 
@@ -48,6 +53,23 @@ def test_it_says_what_is_kept_and_how_to_go_on(deltarule, monkeypatch, words, to
     assert deltarule(*words) == (1, "", f"deltarule: {why}; {told}\n")
 
 
+@pytest.mark.parametrize("status", [0, 3, None])
+def test_code_that_ends_the_program_is_not_taken_for_our_end(deltarule, monkeypatch, status):
+    failing(monkeypatch, SystemExit(status))
+    status, out, err = deltarule("run", "encoder")
+    assert (status, out) == (2, "") and "the code that was run ended the program; take the call of exit out" in err
+
+
+@pytest.mark.parametrize("words", [("list",), ("list", "--json")])
+def test_who_stops_reading_hears_no_more(words):
+    reads, writes = os.pipe()
+    os.close(reads)
+    command = [sys.executable, "-m", "deltarule", *words]
+    with os.fdopen(writes, "wb") as pipe:
+        done = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
 def test_a_bug_is_not_taken_for_anything_else(deltarule, monkeypatch):
     failing(monkeypatch, RuntimeError("a bug"))
     with pytest.raises(RuntimeError, match="a bug"):
@@ -65,3 +87,141 @@ def test_output_that_finds_no_room_is_told(words):
     assert done.returncode == 1
     assert done.stderr.startswith(f"deltarule: the output could not be written: {no_space}; free some space")
     assert done.stderr.count("\n") == 1
+
+
+CITIES = """
+[data]
+file = "cities.csv"
+target = "city"
+[network]
+layers = ["auto", "auto"]
+output = "softmax"
+[loss]
+name = "cross_entropy"
+[stopping]
+max_steps = 1
+[grid]
+"data.target" = ["Zürich", "Zörich"]
+"""
+
+
+@pytest.fixture
+def cities(tmp_path):
+    (tmp_path / "cities.toml").write_text(CITIES, encoding="utf-8")
+    rows = "".join(f"{n},{n % 2},{n % 3}\n" for n in range(12))
+    (tmp_path / "cities.csv").write_text(f"size,Zürich,Zörich\n{rows}", encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8", "cp037"])
+def test_data_are_utf_8_whatever_the_locale(deltarule, cities, encoding):
+    assert deltarule("sweep", cities / "cities.toml", "--out", cities / "out")[0] == 0
+    for form in ("csv", "json"):
+        words = [sys.executable, "-m", "deltarule", "sweep", "--table", str(cities / "out"), "--format", form]
+        done = subprocess.run(words, capture_output=True, env={**os.environ, "PYTHONIOENCODING": encoding}, check=True)
+        assert done.stdout.decode("utf-8") == deltarule(*words[3:])[1]
+        assert "Zürich" in done.stdout.decode("utf-8") and b"\r" not in done.stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there no shell closes a stream")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_closed_stream_ends_no_command(cities, closed):
+    program = f"'{sys.executable}' -m deltarule"
+    done = subprocess.run(
+        f"{program} sweep cities.toml --out out {closed}", shell=True, cwd=cities, capture_output=True
+    )
+    assert done.returncode == 0 and b"Traceback" not in done.stderr
+    assert (cities / "out" / "report.html").exists()
+    done = subprocess.run(f"{program} list {closed}; {program} show nothing {closed}", shell=True, capture_output=True)
+    assert done.returncode == 2 and b"Traceback" not in done.stderr and done.stderr.count(b"\n") <= 1
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    """A table, a model of it, and a folder that nobody but root may enter."""
+    with tempfile.TemporaryDirectory() as name:  # which every user may enter, as those of pytest may not
+        folder = Path(name)
+        rows = np.random.default_rng(0).normal(size=(20, 2))
+        np.savetxt(folder / "table.csv", rows, delimiter=",", header="x,y", comments="")
+        MODEL.fit({"x": rows[:, 0]}, rows[:, 1]).save(folder / "model.safetensors")
+        (folder / "closed").mkdir(mode=0)
+        folder.chmod(0o777)
+        yield folder
+
+
+MODEL = TabularRegressor(random_state=0)
+LONG = "x" * 300 + ".csv"
+COMMANDS = [
+    ("run", "PATH"),
+    ("run", "encoder", "--out", "PATH"),
+    ("run", "mnist", "--data", "PATH"),
+    ("sweep", "--table", "PATH"),
+    ("sweep", "encoder", "--out", "PATH"),
+    ("explain", "encoder", "--html", "PATH"),
+    ("explain", "encoder", "--graph", "PATH"),
+    ("train", "PATH", "--target", "y"),
+    ("train", "table.csv", "--target", "y", "--out", "PATH"),
+    ("predict", "PATH", "table.csv"),
+    ("predict", "model.safetensors", "PATH"),
+    ("predict", "model.safetensors", "table.csv", "--out", "PATH"),
+    ("evaluate", "model.safetensors", "PATH"),
+    ("export", "PATH", "--to", "script"),
+    ("export", "model.safetensors", "--to", "script", "--out", "PATH"),
+    ("claims", "encoder", "--claims", "PATH"),
+    ("claims", "encoder", "--out", "PATH"),
+    ("report", "PATH"),
+    ("data", "check", "--data", "PATH"),
+]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there it is not too long, but not there")
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_a_name_that_no_file_can_have_gets_a_sentence(deltarule, here, monkeypatch, words):
+    monkeypatch.chdir(here)
+    status, out, err = deltarule(*(LONG if word == "PATH" else word for word in words))
+    assert status == 2 and out == "" and os.strerror(errno.ENAMETOOLONG) in err and err.count("\n") == 1
+
+
+STEPS_DOWN = """
+import contextlib, io, json, os, sys
+from deltarule.cli import main
+
+def said(words, path):
+    sys.argv = ["deltarule", *(path if word == "PATH" else word for word in words)]
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as end:
+            return end.code, out.getvalue(), err.getvalue()
+        except BaseException as error:
+            return repr(error), "", ""
+
+commands, paths = json.load(sys.stdin)
+for words in commands:
+    said(words, "x" * 300 + ".csv")  # loads whatever is needed: another user may not be allowed to read Python's files
+os.geteuid() or os.seteuid(65534)  # root may enter every folder
+json.dump([[said(words, path) for path in paths] for words in commands], sys.stdout)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there everybody may enter what he has made")
+def test_a_folder_that_one_may_not_enter_gets_a_sentence(here):
+    asked = json.dumps([COMMANDS, ["closed/file.csv", "closed"]])
+    words = [sys.executable, "-c", STEPS_DOWN]
+    done = subprocess.run(words, input=asked, capture_output=True, cwd=here, encoding="utf-8", check=True)
+    for words, [inside, itself] in zip(COMMANDS, json.loads(done.stdout), strict=True):
+        for status, out, err in (inside, itself):
+            assert (status, out, err.count("\n")) == (2, "", 1), words
+        assert os.strerror(errno.EACCES) in inside[2], words
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with a name")
+def test_a_pipe_is_called_a_pipe(deltarule, here, monkeypatch, tmp_path):
+    monkeypatch.chdir(here)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "piped.toml").write_text(CITIES.replace("cities.csv", "pipe"), encoding="utf-8")
+    told = f"{tmp_path / 'pipe'} is a pipe or a device; save what comes from it as a CSV"
+    for words in (("train", tmp_path / "pipe", "--target", "y"), ("run", tmp_path / "piped.toml")):
+        status, out, err = deltarule(*words)
+        assert (status, out) == (2, "") and told in err and err.count("\n") == 1

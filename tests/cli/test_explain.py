@@ -56,7 +56,8 @@ def test_experiments_and_settings_are_those_of_run(deltarule):
         (("--layer", 3), "there is no layer 3; give a layer from 1 to 2"),
         (("--layer", 0), "there is no layer 0"),
         (("--step", "x"), "--step"),
-        (("--html", "nowhere/page.html"), "nowhere"),
+        (("--html", "nowhere/page.html"), "nowhere/page.html cannot be written"),
+        (("--html", "x.html", "--graph", "./x.html"), "x.html is the page itself; give the figure another name"),
     ],
 )
 def test_bad_use_is_one_sentence_and_status_2(deltarule, tmp_path, monkeypatch, words, sentence):
@@ -64,6 +65,31 @@ def test_bad_use_is_one_sentence_and_status_2(deltarule, tmp_path, monkeypatch, 
     status, out, err = deltarule("explain", "encoder", *words)
     assert status == 2 and out == "" and sentence in err and len(err.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+OWN = """
+[data]
+file = "own.csv"
+target = "y"
+[network]
+layers = ["auto", "auto"]
+[stopping]
+max_steps = 1
+"""
+
+
+@pytest.mark.parametrize("option", ["--html", "--graph"])
+@pytest.mark.parametrize(("file", "what"), [("own.toml", "recipe"), ("own.csv", "data"), ("link.csv", "data")])
+def test_what_is_explained_is_not_overwritten(deltarule, tmp_path, monkeypatch, option, file, what):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.toml").write_text(OWN, encoding="utf-8")
+    (tmp_path / "own.csv").write_text("x,y\n1,2\n2,4.5\n3,6\n", encoding="utf-8")
+    (tmp_path / "link.csv").hardlink_to(tmp_path / "own.csv")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    status, out, err = deltarule("explain", tmp_path / "own.toml", option, file)
+    assert (status, out) == (2, "") and f"{file} is the {what} itself; give the" in err
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert deltarule("explain", "own.toml", option, "other")[0] == 0
 
 
 def test_into_a_pipe_of_another_encoding_goes_text(tmp_path):

@@ -1,4 +1,7 @@
 import csv
+import itertools
+import json
+import os
 import runpy
 import subprocess
 import sys
@@ -32,6 +35,33 @@ def test_a_run_becomes_a_script_that_comes_to_its_losses(deltarule, run, tmp_pat
     assert text.startswith('"""encoder, rate-1 on one_hot, member 2 (seed 2): a network 8-3-8, 60 updates.')
     deltarule("export", run, "--to", "script", "--out", tmp_path / "other.py")
     assert (tmp_path / "other.py").read_text(encoding="utf-8") != text
+
+
+OWN = """
+[data]
+file = "own.csv"
+target = "y"
+[network]
+layers = ["auto", "auto"]
+[stopping]
+max_steps = 3
+"""
+
+
+def test_the_data_of_a_run_may_lie_beside_its_recipe(deltarule, tmp_path, monkeypatch):
+    """Elsewhere the run is told of them; a script is never written over them."""
+    (tmp_path / "own.toml").write_text(OWN, encoding="utf-8")
+    (tmp_path / "own.csv").write_text("x,y\n1,2\n2,4.5\n3,6\n", encoding="utf-8")
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    assert deltarule("run", tmp_path / "own.toml", "--out", "run")[0] == 0
+    status, out, err = deltarule("export", "run", "--to", "script")
+    told = "the run's data file own.csv is not in run or the current folder; name its folder with --data"
+    assert (status, out, err) == (2, "", f"deltarule: {told}\n")
+    assert "own.csv is not in run, run or" in deltarule("export", "run", "--to", "script", "--data", "run")[2]
+    status, _, err = deltarule("export", "run", "--to", "script", "--data", tmp_path, "--out", tmp_path / "own.csv")
+    assert status == 2 and "own.csv is the data itself; give the script another name" in err
+    assert deltarule("export", "run", "--to", "script", "--data", tmp_path)[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -123,8 +153,96 @@ def test_a_script_tells_what_a_table_lacks(deltarule, models, tmp_path):
         command = [sys.executable, "-I", "kind.py", *words]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8")
         said.append((done.returncode, done.stdout, done.stderr))
-    lacking = "the table lacks size, color, code; give one with these columns, separated by commas\n"
-    assert said == [(1, "", lacking), (0, "", ""), (1, "", "give one table: python THIS_FILE TABLE.csv\n")]
+    lacking = "table.csv: the table lacks size, color, code; give one with these columns, separated by commas\n"
+    assert said == [(2, "", lacking), (0, "", ""), (2, "", "give one table: python THIS_FILE TABLE.csv\n")]
+
+
+CELLS = [["NAN", "Nan", "-nan", " nan ", "1.5", "", "NA", "1e3"], ["red", " red ", "NULL", "", "pink", "1", "Nan"]]
+CODES = {
+    "numbers": ["1", "2.0", "01", "1.0", "1_0", "", "2e0", "x"],
+    "texts": ["01", "1", "1A", "1.0", "", " 01 ", "NAN"],
+}
+
+
+@pytest.fixture(scope="module", params=CODES)
+def coded(request, tmp_path_factory):
+    """Models whose categories are called by numbers, and by texts that look like numbers; and cells to ask about."""
+    folder = tmp_path_factory.mktemp("coded")
+    codes = np.array([1.0, 2.0] * 30) if request.param == "numbers" else np.array(["01", "1A"] * 30, object)
+    frame = {"size": np.where(ROWS.random(N) < 0.2, np.nan, ROWS.normal(size=N)), "code": codes}
+    frame["color"] = np.array(["red", "blue", ""] * 20, object)
+    y = np.nan_to_num(frame["size"]) + np.arange(N) % 2 + 5 * (frame["color"] == "red")
+    TabularRegressor({"code": "category"}, random_state=0).fit(frame, y).save(folder / "model.safetensors")
+    return folder / "model.safetensors", CODES[request.param]
+
+
+def test_a_script_reads_each_cell_as_the_model_does(deltarule, coded, tmp_path):
+    """Whatever stands beside it: all cells of a column by themselves and together."""
+    model, codes = coded
+    deltarule("export", model, "--to", "script", "--out", tmp_path / "model.py")
+    rows = [*itertools.product(*CELLS, codes)]
+    for name, some in {"all": rows, **{f"{n}": [row] for n, row in enumerate(rows[::40])}}.items():
+        with (tmp_path / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([["size", "color", "code"], *some])
+    script = runpy.run_path(str(tmp_path / "model.py"))
+    _, out, _ = deltarule("predict", model, tmp_path / "all.csv", "--json")
+    together = json.loads(out)["predictions"]
+    np.testing.assert_allclose(script["predict"](script["encode"](script["read"](tmp_path / "all.csv"))), together)
+    for n, answer in enumerate(together[::40]):
+        _, out, _ = deltarule("predict", model, tmp_path / f"{n}.csv", "--json")
+        assert json.loads(out)["predictions"] == pytest.approx([answer])
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (None, "table.csv cannot be read: No such file or directory"),
+        ("size,color,code\n1,red\n", "table.csv: line 2 and the header differ in their number of cells"),
+        ("size,color,code\n1,red,1\ntall,red,1\n", "table.csv: the column 'size' holds 'tall', where the model needs"),
+        ("size,color,code\n1_0,red,1\n", "the column 'size' holds '1_0', where the model needs a number"),
+        ("size,color,code\n-inf,red,1\n", "the column 'size' holds '-inf', where the model needs a number"),
+        ("size,color,code\n1e200,red,1\n", "the column 'size' holds '1e200', too large a number beside others"),
+        ("size,size,color,code\n1,2,red,1\n", "two columns have the same name"),
+        ('size,color,code\n"1,red,1\n', "unexpected end of data"),
+        ("size,color,code\n\udcff,red,1\n", "table.csv is not text in UTF-8"),
+    ],
+)
+def test_a_script_tells_what_is_wrong_with_a_table_in_a_sentence(deltarule, models, tmp_path, text, sentence):
+    deltarule("export", models / "kind.safetensors", "--to", "script", "--out", tmp_path / "kind.py")
+    if text is not None:
+        (tmp_path / "table.csv").write_bytes(text.encode("utf-8", "surrogateescape"))
+    command = [sys.executable, "-I", "kind.py", "table.csv"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8")
+    assert (done.returncode, done.stdout) == (2, "") and sentence in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_script_of_a_network_tells_what_is_wrong_in_a_sentence(deltarule, tmp_path):
+    MLPRegressor(hidden_layer_sizes=(), solver="lbfgs").fit([[0.0, 0.0], [1.0, 2.0]], [1.0, 2.0]).save(tmp_path / "m")
+    deltarule("export", tmp_path / "m", "--to", "script", "--out", tmp_path / "m.py")
+    told = {
+        "a,b\n1,x\n": "the column 'b' holds 'x', where the model needs a number; correct it",
+        "a\n1\n": "the table has 1 columns, the network 2 inputs; give one for each",
+        "a,b\n1,nan\n": "a number is missing; fill it, or leave the row out",
+    }
+    for text, sentence in told.items():
+        (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+        command = [sys.executable, "-I", "m.py", "t.csv"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8")
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"t.csv: {sentence}\n")
+
+
+def test_a_script_takes_the_tables_that_predict_takes_and_prints_utf_8(deltarule, tmp_path):
+    frame = {"x": np.arange(40.0) % 2, "k": np.array(["é", "x" * 200_000] * 20, object)}
+    TabularClassifier(random_state=0).fit(frame, np.array(["grün", "rouge"] * 20)).save(tmp_path / "m")
+    deltarule("export", tmp_path / "m", "--to", "script", "--out", tmp_path / "m.py")
+    long = "x" * 200_000
+    (tmp_path / "t.csv").write_text(f"\ufeff\n x , k\n0,é\n  \n\n 1 ,{long}\n", encoding="utf-8")
+    _, out, _ = deltarule("predict", tmp_path / "m", tmp_path / "t.csv", "--json")
+    command = [sys.executable, "m.py", "t.csv"]
+    ascii = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, env=ascii)
+    assert done.stdout.decode("utf-8").split() == json.loads(out)["predictions"] == ["grün", "rouge"]
 
 
 @pytest.mark.parametrize("activation", ["relu", "gelu", {"name": "leaky_relu", "slope": 0.2}, "logistic"])

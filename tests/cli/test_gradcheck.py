@@ -6,6 +6,8 @@ import sys
 import pytest
 
 CODE = """
+import sys
+
 import numpy as np
 
 print("importing")
@@ -35,6 +37,14 @@ def nothing():
 
 def fails():
     raise OSError("no such\\nthing")
+
+
+def exits():
+    sys.exit(0)
+
+
+def exits_later():
+    return lambda w: sys.exit(3), lambda w: w, np.array([0.5, -1.0])
 
 
 def whole():
@@ -86,6 +96,8 @@ def test_json_is_all_that_is_on_stdout(gradcheck):
     [
         (("--function", "own_gradients:nothing"), "nothing() has to return three things"),
         (("--function", "own_gradients:fails"), "fails raised OSError: no such thing (own_gradients.py"),
+        (("--function", "own_gradients:exits"), "exits raised SystemExit: 0 (own_gradients.py"),
+        (("--function", "own_gradients:exits_later", "--json"), "loss raised SystemExit: 3 (own_gradients.py"),
         (("--function", "own_gradients:absent"), "has no 'absent'"),
         (("--function", "own_gradients:whole"), "w holds whole numbers"),
         (("--function", "no_such_module:f"), "there is no module 'no_such_module'; give one in this folder"),

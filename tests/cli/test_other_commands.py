@@ -26,6 +26,21 @@ def own_2_control(experiments):
     return Evidence("now it does", {"": run.objective > 10})
 """
 
+OWN = """
+import sys
+
+from deltarule.studies.verdicts import Evidence, claim
+
+
+def judge(experiments):
+    print("judging")
+    return JUDGED
+
+
+@claim("own", says="it falls", report="yes", criterion="it falls", needed=0.5)
+def own(experiments):
+"""
+
 
 def test_list_names_every_study(deltarule):
     status, out, _ = deltarule("list")
@@ -60,13 +75,40 @@ def test_own_claims_are_judged_and_the_code_is_announced(deltarule, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("code", "status", "named"),
-    [("x = 1", 2, "defines no claims"), ("import nothing_such", 1, "nothing_such"), ("def", 1, "SyntaxError")],
+    ("code", "named"),
+    [
+        ("x = 1", "defines no claims"),
+        ("import nothing_such", "raised ModuleNotFoundError: No module named 'nothing_such' (own.py, line 1)"),
+        ("def", "raised SyntaxError"),
+        ("import sys; sys.exit(0)", "raised SystemExit: 0 (own.py, line 1)"),
+    ],
 )
-def test_claims_that_cannot_be_read_get_a_sentence(deltarule, tmp_path, code, status, named):
+def test_claims_that_cannot_be_read_get_a_sentence(deltarule, tmp_path, code, named):
     (tmp_path / "own.py").write_text(code, encoding="utf-8")
     found, out, err = deltarule("claims", "digits", "--claims", tmp_path / "own.py")
-    assert found == status and out == "" and named in err
+    assert found == 2 and out == "" and named in err and err.count("\n") == 2
+
+
+@pytest.mark.parametrize(
+    ("judged", "named"),
+    [
+        ("1 / 0", "the claim 'own' raised ZeroDivisionError: division by zero (own.py, line 9)"),
+        ("sys.exit(0)", "the claim 'own' raised SystemExit: 0 (own.py, line 9)"),
+        ("experiments.run({'optimizer.rate': 1})", "optimizer.rate"),
+        ("None", "the claim 'own' returns NoneType; return Evidence("),
+        ("Evidence('yes', [True] * 3)", "the claim 'own' returns list; return Evidence("),
+        ("Evidence('yes', {'': [True]})", "gives bool of shape (1,) for 3 seeds; give a boolean for each seed"),
+        ("Evidence('yes', {'': True})", "gives bool of shape () for 3 seeds"),
+        ("Evidence('yes', {'': [0.5] * 3})", "gives float64 of shape (3,) for 3 seeds"),
+    ],
+)
+@pytest.mark.parametrize("is_control", [False, True])
+def test_a_claim_that_cannot_be_judged_gets_a_sentence(deltarule, tmp_path, judged, named, is_control):
+    own = "    return Evidence('no', {'': [False] * 3})" if is_control else "    return judge(experiments)"
+    code = OWN.replace("JUDGED", judged) + own + ("\n\n\nown.control('that')(judge)" if is_control else "")
+    (tmp_path / "own.py").write_text(code, encoding="utf-8")
+    status, out, err = deltarule("claims", "digits", "--claims", tmp_path / "own.py", "--seeds", 3, "--json")
+    assert status == 2 and out == "" and named in err and "Traceback" not in err
 
 
 def test_gradcheck_proves_a_study(deltarule):

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from deltarule import MLPRegressor, load_model
+from deltarule import MLPRegressor, TabularRegressor, load_model
 from deltarule.cli import tables
 from deltarule.cli.train import TrainOutcome
 from deltarule.estimators.scores import Scores
@@ -21,16 +22,17 @@ N = 80
 CLI = (Path(__file__).parents[2] / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
 
 
-def houses(rows):
-    area, place = RANDOM.normal(100, 30, rows), RANDOM.choice(["town", "village"], rows)
-    price = np.round(3 * area + np.where(place == "town", 200, 0) + RANDOM.normal(scale=5, size=rows), 2)
+def houses(rows, random):
+    area, place = random.normal(100, 30, rows), random.choice(["town", "village"], rows)
+    price = np.round(3 * area + np.where(place == "town", 200, 0) + random.normal(scale=5, size=rows), 2)
     return pd.DataFrame({"number": np.arange(rows), "area": area, "place": place, "price": price, "dear": price > 400})
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("houses")
-    train, test = houses(N), houses(30)
+    random = np.random.default_rng(2)  # of its own: the tables are the same whatever test comes first
+    train, test = houses(N, random), houses(30, random)
     train.loc[3, "area"] = None
     train.loc[4, "price"] = None
     for name, table in {"train": train, "test": test}.items():
@@ -42,6 +44,7 @@ def folder(tmp_path_factory):
     table.to_csv(folder / "new.csv", index=False)
     table.drop(columns=["area"]).to_csv(folder / "lacking.csv", index=False)
     table.assign(area="large").to_csv(folder / "texts.csv", index=False)
+    table.assign(area=[1, 1e308, 2]).to_csv(folder / "far.csv", index=False)
     (folder / "few.csv").write_text("a,b\n1,2\n3,4\n", encoding="utf-8")
     (folder / "header.csv").write_text("area,place\n", encoding="utf-8")
     (folder / "alone.csv").write_text("price\n1\n2\n", encoding="utf-8")
@@ -154,6 +157,17 @@ def test_who_waits_at_a_terminal_sees_that_it_goes_on(monkeypatch):
         assert "\x1b[2J" not in said and (not is_terminal or said.endswith("\x1b[2K"))
 
 
+def test_a_note_ends_with_one_point(capsys):
+    """What scikit-learn warns of has one already."""
+    notes = ["seen"]
+    with tables.noted(notes):
+        for told in ("it did not converge.", "it did not converge.", "seen"):
+            warnings.warn(told, UserWarning, stacklevel=1)
+    tables.tell(notes)
+    assert notes == ["seen", "it did not converge"]
+    assert capsys.readouterr().out == "Note: seen.\nNote: it did not converge.\n"
+
+
 def test_numbers_with_a_fraction_may_be_classes(deltarule, tmp_path):
     rows = "".join(f"{n % 2 + RANDOM.normal(scale=0.1)},{[0.5, 1][n % 2]}\n" for n in range(40))
     (tmp_path / "train.csv").write_text(f"size,stars\n{rows}", encoding="utf-8")
@@ -163,9 +177,97 @@ def test_numbers_with_a_fraction_may_be_classes(deltarule, tmp_path):
     assert "100.0 %" in out and "of 40 rows" in out and "does not know" not in out
 
 
+@pytest.mark.skipif(not Path("/dev/null").exists(), reason="there are no devices with a name")
+@pytest.mark.parametrize(
+    ("out", "told"),
+    [
+        ("/dev/null", "/dev/null is not a plain file, so nothing can be written there"),
+        ("/dev/fd/m", "/dev/fd/m cannot be written"),
+        (".", ". is not a plain file, so nothing can be written there"),
+    ],
+)
+def test_where_a_model_cannot_be_kept_none_is_trained(deltarule, folder, monkeypatch, out, told):
+    monkeypatch.setattr(TabularRegressor, "fit", lambda *given: pytest.fail("trained"))
+    status, said, err = deltarule("train", folder / "test.csv", "--target", "price", "--out", out)
+    assert (status, said) == (2, "") and told in err and err.count("\n") == 1
+
+
+def written(path, header, rows):
+    path.write_text("\n".join([header, *(",".join(map(str, row)) for row in rows)]) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("cells", [["01", "02", "1A"], ["2.0", "2", "x"], ["1", "2", "3"]])
+def test_an_answer_does_not_depend_on_the_other_rows(deltarule, tmp_path, cells):
+    rows = [(cells[n % 3], n * 37 % 90 / 90, n % 3) for n in range(90)]
+    table = written(tmp_path / "train.csv", "code,x,y", rows)
+    words = ("--target", "y", "--task", "regress", "--type", "code=category", "--out", tmp_path / "m")
+    assert deltarule("train", table, *words)[0] == 0
+    answers = []
+    for some in (cells, cells[:2], cells[:1], [*cells, "new"]):
+        asked = written(tmp_path / "asked.csv", "code,x", [(cell, 0.5) for cell in some])
+        answers.append(json.loads(deltarule("predict", tmp_path / "m", asked, "--json")[1])["predictions"])
+    for alone in answers[1:3]:
+        np.testing.assert_allclose(alone, answers[0][: len(alone)], atol=1e-9)
+    np.testing.assert_allclose(answers[3][:3], answers[0], atol=1e-9)
+    np.testing.assert_allclose(answers[0], [0, 1, 2], atol=0.3)
+
+
+@pytest.mark.parametrize(
+    ("task", "cells", "classes"),
+    [
+        ("auto", ["007", "008", "7"], ["007", "008", "7"]),
+        ("classify", ["1.1", "1.10", "1.2"], ["1.1", "1.10", "1.2"]),
+        ("auto", ["9007199254740993", "9007199254740992", "1"], ["1", "9007199254740992", "9007199254740993"]),
+        ("auto", ["1", "1.0", "2"], ["1", "1.0", "2"]),
+        ("auto", ["1.0", "", "2.0"], [1, 2]),
+        ("classify", ["2", "-1", "10"], [-1, 2, 10]),
+        ("auto", ["01", "02", "1A"], ["01", "02", "1A"]),
+    ],
+)
+def test_classes_are_called_as_they_stand_in_the_file(deltarule, tmp_path, task, cells, classes):
+    rows = [(n % 3 + n * 37 % 60 / 600, cells[n % 3]) for n in range(60)]
+    table = written(tmp_path / "train.csv", "x,y", rows)
+    words = ("--target", " y ", "--task", task, "--out", tmp_path / "m", "--json")
+    outcome = json.loads(deltarule("train", table, *words)[1])
+    assert (outcome["classes"], outcome["target"]) == (classes, "y")
+    for some in (rows, [row for row in rows if row[1] != cells[2]]):  # such as 01 and 02 alone
+        found = json.loads(deltarule("evaluate", tmp_path / "m", written(table, "x,y", some), "--json")[1])
+        assert found["scores"]["score"] == 1 and not any("not know" in note for note in found["notes"])
+
+
+def test_identifiers_of_many_digits_are_told_apart(deltarule, tmp_path):
+    for name, cells in {"zip": ("01234", "1234"), "id": ("9007199254740992", "9007199254740993")}.items():
+        table = written(tmp_path / "t.csv", f"{name},y", [(cells[n % 2], n % 2 + n / 1000) for n in range(60)])
+        words = ("--target", "y", "--type", f"{name} =category", "--json")
+        [column] = json.loads(deltarule("train", table, *words)[1])["columns"]
+        assert column["inputs"] == [f"{name}={cell}" for cell in cells]
+
+
+def test_a_target_with_signs_is_no_class_unless_somebody_says_so(deltarule, tmp_path):
+    for cells, told in {
+        ("0%", "5%", "10%"): "numbers with a sign, such as '0%', to be written 0",
+        ('"$1,000.00"', '"$2,500.50"'): "numbers with a sign, such as '$1,000.00', to be written 1000.00",
+        ('"1,500"', '"2,250"'): "numbers with a comma, such as '1,500', to be written 1500 or 1.500",
+    }.items():
+        table = written(tmp_path / "t.csv", "x,y", [(n / 7, cells[n % len(cells)]) for n in range(60)])
+        status, _, err = deltarule("train", table, "--target", "y")
+        assert status == 2 and f"column 'y': it holds {told}; correct it, or give --task classify" in err
+    outcome = json.loads(deltarule("train", table, "--target", "y", "--task", "classify", "--json")[1])
+    assert outcome["classes"] == ["1,500", "2,250"]
+
+
+def test_rows_are_counted_with_those_that_have_no_target(deltarule, tmp_path):
+    rows = [(n if n != 30 else "oops", "" if n % 3 == 1 else n) for n in range(60)]
+    table = written(tmp_path / "t.csv", "x,y", rows)
+    status, _, err = deltarule("train", table, "--target", "y", "--type", "x=number")
+    assert status == 2 and "the column 'x' cannot be numbers: it holds 'oops' in row 30 (counted from 0)" in err
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
+        (("train", "train.csv", "--target", "price", "--type", "price=number"), "--type price=number names the target"),
         (("train", "train.csv"), "Missing option '--target'"),
         (("train", "train.csv", "--target", "cost"), "has no column 'cost'; it has: number, area, place, price, dear"),
         (("train", "few.csv", "--target", "b"), "there are 2 rows, too few to set some aside; give at least 10"),
@@ -191,7 +293,7 @@ def test_numbers_with_a_fraction_may_be_classes(deltarule, tmp_path):
         (("train", "train.csv", "--target", "price", "--out", "train.csv"), "train.csv is the table itself"),
         (
             ("train", "train.csv", "--target", "price", "--out", "nowhere/m"),
-            "cannot be written; name a file in a folder",
+            "nowhere/m cannot be written: No such file or directory",
         ),
         (("predict", "model.safetensors", "lacking.csv"), "the table lacks 'area', which the model was trained with"),
         (("predict", "model.safetensors", "texts.csv"), "the column 'area' holds 'large' in row 0"),
@@ -200,6 +302,10 @@ def test_numbers_with_a_fraction_may_be_classes(deltarule, tmp_path):
         (
             ("predict", "model.safetensors", "test.csv", "--out", "model.safetensors"),
             "model.safetensors is the model itself; give the answers another name",
+        ),
+        (
+            ("predict", "model.safetensors", "far.csv"),
+            "the column 'area' holds 1e+308 in row 1 (counted from 0), too large a number beside the others",
         ),
         (("evaluate", "model.safetensors", "slip.csv"), "column 'price': it holds 'dear' in row 7"),
         (("predict", "train.csv", "test.csv"), "train.csv is damaged or no safetensors file"),

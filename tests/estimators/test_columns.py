@@ -10,7 +10,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from deltarule.data.frame import frame_of
+from deltarule.data.frame import frame_of, taken
 from deltarule.errors import BadInput
 from deltarule.estimators.columns import Column, encoded, guessed, learned, unknown_categories
 
@@ -41,13 +41,19 @@ COLUMNS: dict[str, tuple[Any, str, str]] = {
     "decimal commas": (
         [f"{n},5" for n in range(N)],
         "unused",
-        "texts that look like numbers with a comma, such as '0,5', where a point is needed",
+        "texts that look like numbers with a comma, such as '0,5', to be written 0.5",
     ),
     "days": (
         pd.Timestamp("2026-01-01") + pd.to_timedelta(range(N), "D"),
         "unused",
         "texts that look like dates, which are not read",
     ),
+    "days that come again": (
+        [f"2026-01-{n % 9 + 1:02}" for n in range(N)],
+        "category",
+        "texts, 9 different, that look like dates",
+    ),
+    "long codes": (np.arange(N, dtype=np.uint64) + 2**63, "unused", "an identifier: another text in every row"),
     "color": (["red", "blue", None] * (N // 3), "category", "texts, 2 different"),
     "only sometimes": (["yes", None] * (N // 2), "category", "texts, 1 different"),
     "yes or no": ([True, False] * (N // 2), "category", "texts, 2 different"),
@@ -118,6 +124,29 @@ def test_numbers_may_stand_as_texts() -> None:
     assert encoded([column], {"a": np.array(["3", ""], object)}).tolist() == [[1, 0], [0, 1]]
 
 
+def test_an_infinite_text_is_named_where_numbers_are_needed() -> None:
+    frame = {"a": np.array(["1", "", "inf", "2"], object)}
+    with pytest.raises(BadInput, match="the column 'a' cannot be numbers: it holds 'inf' in row 2"):
+        guessed(frame, {"a": "number"})
+    with pytest.raises(BadInput, match="the column 'a' holds 'inf' in row 2 .counted from 0., where the model needs"):
+        encoded([Column("a", "number", "")], frame)
+
+
+def test_rows_have_the_numbers_of_the_whole_table() -> None:
+    """Also where some of them were passed over."""
+    frame = {"a": np.array(["1", "2", "oops", "4"], object), "b": np.array([0.0, 1.0, 1.0, 1e200])}
+    with pytest.raises(BadInput, match="it holds 'oops' in row 2 "):
+        guessed(taken(frame, [1, 2, 3]), {"a": "number"})
+    with pytest.raises(BadInput, match="'oops' in row 2 "):
+        encoded([Column("a", "number", "")], taken(frame, [1, 2, 3]))
+    with pytest.raises(BadInput, match="holds 1e.200 in row 3 "):
+        encoded([Column("b", "number", "")], taken(frame, [1, 3]))
+    slips = taken({"a": np.array([*"123456789", "x"] * 3, object)}, np.arange(5, 30))
+    assert (
+        guessed(slips)["a"][1] == "texts, 10 different, that look like numbers, but for 'x' in row 9 (counted from 0)"
+    )
+
+
 @pytest.mark.parametrize("value", [1e308, -1e308])
 def test_a_new_number_that_is_too_large_is_refused(value: float) -> None:
     [column] = learned({"a": np.array([0.1, 0.3])}, {"a": ("number", "")})
@@ -137,7 +166,19 @@ def test_what_the_model_has_not_seen_is_told() -> None:
     columns = [Column("a", "category", "", categories=("1", "2")), Column("b", "number", "")]
     assert unknown_categories(columns, {"a": np.array([1.0, 2.0])}) == []
     [told] = unknown_categories(columns, {"a": np.array([1.0, 3.5, 3.5, np.nan])})
-    assert told.startswith("the column 'a' has categories in 3 rows") and told.endswith("'', '3.5'")
+    assert told.startswith("the column 'a' has categories in 3 rows") and told.endswith("missing, '3.5'")
+
+
+def test_texts_are_the_categories_that_they_were_in_training() -> None:
+    """Where these are all numbers, 2.0 is 2; where they are not, 01 and 1 are two."""
+    counted, codes = (Column("a", "category", "", categories=names) for names in (("", "1", "2"), ("01", "1", "1A")))
+    texts = {"a": np.array(["1", "01", "1.0", "1A", "x", ""], object)}
+    assert encoded([counted], texts).argmax(axis=1).tolist() == [1, 1, 1, 0, 0, 0]
+    assert encoded([counted], texts).sum(axis=1).tolist() == [1, 1, 1, 0, 0, 1]
+    assert encoded([codes], texts).tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 0], [0, 0, 1], [0, 0, 0], [0, 0, 0]]
+    assert unknown_categories([codes], texts)[0].endswith("missing, '1.0', 'x'")
+    numbers = {"a": np.array([1.0, 2.0, np.nan])}
+    assert encoded([counted], numbers).argmax(axis=1).tolist() == [1, 2, 0]
 
 
 def test_columns_that_do_not_fit_are_refused() -> None:

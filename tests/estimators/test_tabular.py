@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from scipy import sparse
 from sklearn import datasets, neural_network
@@ -16,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from deltarule import BadInput, TabularClassifier, TabularRegressor, load_model
-from deltarule.estimators.tabular import folds_of
+from deltarule.estimators.tabular import folds_of, search_rows
 from deltarule.files import load_arrays, save_arrays
 
 RANDOM = np.random.default_rng(1)
@@ -31,6 +32,10 @@ TABLE = pd.DataFrame(
         "color": np.where(RANDOM.random(N) < 0.1, None, COLOR.astype(object)),
     }
 )
+
+
+DAYS = np.empty(12, object)
+DAYS[:] = [np.datetime64("2026-11-20"), np.datetime64("2026-11-21")] * 6
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +88,64 @@ def test_classes_may_be_numbers_among_objects() -> None:
         assert model.evaluate({"a": [0.0, 9.0, 9.0, 9.0]}, np.array(classes, object)).score == 0.75
 
 
+@pytest.mark.parametrize(
+    "y",
+    [
+        pd.Series([True, False] * 20, dtype=object),
+        pd.Series([1, 0] * 20, dtype=object),
+        pd.Series([1, "no"] * 20, dtype=object),
+        pd.Series([0.0, 1.0] * 20),
+    ],
+)
+def test_the_score_goes_by_the_names_of_classes(y: Any) -> None:
+    X = pd.DataFrame({"a": np.arange(40) % 2 + RANDOM.normal(scale=0.1, size=40)})
+    assert cross_val_score(TabularClassifier(random_state=0), X, y, cv=2).tolist() == [1, 1]
+    model = TabularClassifier(random_state=0).fit(X, y)
+    half, weights = np.where(np.arange(40) < 10, y[::-1], y), np.arange(40.0)
+    assert model.score(X, half) == 0.75
+    assert model.score(X, half, weights) == pytest.approx(1 - weights[:10].sum() / weights.sum())
+
+
+def test_columns_without_names_go_by_their_places() -> None:
+    rows = RANDOM.normal(size=(30, 2))
+    frame = pd.DataFrame(rows, columns=["a", "b"])
+    plain, named = (TabularRegressor(random_state=0).fit(X, rows[:, 1]) for X in (rows, frame))
+    assert not hasattr(plain, "feature_names_in_") and named.feature_names_in_.tolist() == ["a", "b"]
+    answers = plain.predict(rows)
+    with pytest.warns(UserWarning, match="X has feature names, but TabularRegressor was fitted without feature names"):
+        np.testing.assert_array_equal(plain.predict(frame), answers)
+    with pytest.warns(
+        UserWarning, match="X does not have .* names, but TabularRegressor was fitted with feature names"
+    ):
+        np.testing.assert_array_equal(named.predict(rows), answers)
+    with pytest.raises(BadInput, match="X has 1 features, but TabularRegressor is expecting 2 features"):
+        plain.predict(frame[["a"]])
+    assert not hasattr(named.fit(rows, rows[:, 1]), "feature_names_in_")
+
+
+def test_a_table_of_arrow_is_learned() -> None:
+    table = pa.table({"size": SIZE, "color": COLOR.tolist()})
+    model = TabularRegressor(random_state=0).fit(table, PRICE)
+    assert [column.kind for column in model.columns_] == ["number", "category"]
+    np.testing.assert_array_equal(model.predict(table), model.predict(table.to_pandas()))
+
+
+def test_long_identifiers_are_categories_of_their_own() -> None:
+    ids = 2**53 + np.arange(40) % 2
+    model = TabularRegressor({"id": "category"}, random_state=0).fit({"id": ids}, np.arange(40) % 2)
+    assert model.columns_[0].categories == (str(2**53), str(2**53 + 1))
+    np.testing.assert_allclose(model.predict({"id": [2**53, 2**53 + 1]}), [0, 1], atol=0.1)
+
+
+def test_more_classes_are_more_work() -> None:
+    """So that a search takes as long for hundreds of classes as for three."""
+    rows = [search_rows(20, 10**6, outputs) for outputs in (1, 3, 30, 300)]
+    assert rows == sorted(rows, reverse=True) and rows[0] > 2 * rows[2] and rows[3] == 1000
+    y = np.repeat(np.arange(4), 20)
+    model = TabularClassifier(random_state=0).fit({"a": y + RANDOM.normal(scale=0.1, size=80)}, y)
+    assert model._outputs == model.model_.n_outputs_ == 4
+
+
 def test_new_categories_are_answered_and_told(classifier: TabularClassifier) -> None:
     new = pd.DataFrame({"size": [9.0, np.nan], "color": ["pink", "red"]})
     with pytest.warns(UserWarning, match="the column 'color' has categories in 1 row that were rare or not there"):
@@ -90,11 +153,20 @@ def test_new_categories_are_answered_and_told(classifier: TabularClassifier) -> 
 
 
 def test_a_leak_and_a_slip_are_told() -> None:
-    table = {"size": SIZE, "paid": PRICE * 1.1, "age": [f"{size}" if row else "old" for row, size in enumerate(SIZE)]}
+    table = {
+        "size": SIZE,
+        "paid": PRICE * 1.1,
+        "age": [f"{size}" if row else "old" for row, size in enumerate(SIZE)],
+        "rate": [f"{row % 5}%" for row in range(N)],
+    }
     with pytest.warns(UserWarning) as caught:
         model = TabularClassifier(random_state=0).fit(table, PRICE > 18)
     assert model.report_.notes == tuple(str(one.message) for one in caught)
-    leak, slip = model.report_.notes
+    leak, rate, slip = model.report_.notes
+    assert rate == (
+        "the column 'rate' is read as categories: texts, 5 different, that look like numbers with a sign, "
+        "such as '0%', to be written 0"
+    )
     assert leak.startswith("the column 'paid' alone tells the target")
     assert slip.startswith("the column 'age' is not used: texts that look like numbers, but for 'old' in row 0")
 
@@ -121,6 +193,8 @@ def test_kinds_can_be_told() -> None:
             "the classes are such as .*, a date",
         ),
         (TabularClassifier, np.eye(12), np.array([1, 2] * 6, "M8[D]"), r"the target holds datetime64\[D\]; make"),
+        (TabularClassifier, np.eye(12), DAYS, r"the target holds datetime64\[D\]; make"),
+        (TabularRegressor, np.eye(12), DAYS, r"the target holds datetime64\[D\]; make"),
         (TabularRegressor, np.eye(12), np.arange(12) * 1j, "the target holds complex128; make numbers"),
         (TabularClassifier, np.zeros((12, 0)), ["a", "b"] * 6, r"0 feature\(s\) \(shape=\(12, 0\)\) while a minimum"),
         (TabularClassifier, np.array([[f"name {row}"] for row in range(12)]), ["a", "b"] * 6, "no text occurs twice"),

@@ -178,8 +178,11 @@ def test_text_that_is_not_toml_is_told_with_its_line(text: str, sentence: str) -
 @pytest.mark.parametrize(
     "settings, sentence",
     [
-        ({"network.activation": ["relu", "tanh"]}, "network.activation lists 2 values for 1 hidden layers"),
-        ({"network.dropout": [0.1, 0.2]}, "network.dropout lists 2 values for 1 hidden layers"),
+        (
+            {"network.activation": ["relu", "tanh"]},
+            "network.activation lists 2 values for 1 hidden layer;",
+        ),
+        ({"network.dropout": [0.1, 0.2]}, "network.dropout lists 2 values for 1 hidden layer;"),
         (
             {"network.layers": [2, 1], "network.dropout": 0.5},
             "network.dropout acts on hidden layers and network.layers",
@@ -226,8 +229,10 @@ def test_a_parameter_is_a_key_below_its_name() -> None:
     [
         ("learning_rate", "there is no key 'learning_rate' that can be set; did you mean 'optimizer.learning_rate'?"),
         ("optimizer.learnin_rate", "did you mean 'optimizer.learning_rate'?"),
+        ("optimizer.lr", "did you mean 'optimizer.learning_rate'?"),
+        ("lr", "did you mean 'optimizer.learning_rate'?"),
         ("study.title", "there is no key 'study.title' that can be set; keys begin with data, network"),
-        ("", "there is no key '' that can be set"),
+        ("", "there is no key '' that can be set; keys begin with"),
         ("optimizer.learning_rate.x", "optimizer.learning_rate has no parameters"),
         ("optimizer.schedule.every", "the schedule 'constant' has no parameter 'every'"),
     ],

@@ -337,7 +337,7 @@ def test_a_dropout_rate_that_float32_rounds_to_1() -> None:
 
 @pytest.mark.parametrize("value", ["0.5", None, True, {}, [0.1, 0.2], [[[0.1]]], [[0.1, 0.2], [0.1]], [[]]], ids=repr)
 def test_dropout_has_a_rate_for_each_hidden_layer(value: Any) -> None:
-    told = f"dropout is {value!r}; give a rate, one for each of the 1 hidden layers, or [members, layers]"
+    told = f"dropout is {value!r}; give a rate, one for each hidden layer (1), or [members, layers]"
     assert refusal(dropout=value) == told
 
 

@@ -59,8 +59,9 @@ def test_a_size_is_a_whole_number(size: object) -> None:
 def test_a_list_of_activations_has_one_for_each_hidden_layer(given: list[str], hidden: int) -> None:
     with pytest.raises(BadInput) as refused:
         Network([2, *[3] * hidden, 1], given)
-    told = f"there are {len(given)} activations for {hidden} hidden layers; give one, or one for each"
-    assert str(refused.value) == told
+    names = "is 1 activation" if len(given) == 1 else f"are {len(given)} activations"
+    layers = "1 hidden layer" if hidden == 1 else f"{hidden} hidden layers"
+    assert str(refused.value) == f"there {names} for {layers}; give one, or one for each"
 
 
 @pytest.mark.parametrize("value", ["no", "false", 0, 1, None, 0.0, []], ids=repr)

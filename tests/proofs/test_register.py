@@ -203,6 +203,89 @@ def test_wrong_penalties_are_refused() -> None:
         register_penalty("mine", lambda w: w * w / 2, lambda w: 2 * w)
 
 
+@pytest.mark.parametrize("default", [1, 1.0, 2, -1.0, 0.0])
+def test_a_derivative_that_is_right_at_the_default_alone_is_refused(default: float) -> None:
+    def square(a: float) -> float:
+        return a**2 if a == default else a**2 + 1
+
+    with pytest.raises(RunFailed, match=r"the activation 'mine' with slope = .* is wrong: at z = .* it gives"):
+        register_activation(
+            "mine",
+            lambda z, slope: slope**2 * np.tanh(z) + z,
+            lambda z, a, slope: square(slope) * (1 - np.tanh(z) ** 2) + 1,
+            parameters={"slope": default},
+        )
+    with pytest.raises(RunFailed, match=r"the loss 'mine' with slope = .* is wrong: at p = .* it gives"):
+        register_loss(
+            "mine",
+            lambda p, y, slope: (slope**2 + 1) * (p - y) ** 2,
+            lambda p, y, slope: 2 * (square(slope) + 1) * (p - y),
+            parameters={"slope": default},
+        )
+
+
+def hard(z: Any, c: float) -> Any:
+    return np.clip(z, -c, c)
+
+
+def fussy(z: Any, c: float) -> Any:
+    if c != 1:
+        raise ValueError("only 1 will do")
+    return np.tanh(z)
+
+
+@pytest.mark.parametrize(
+    ("function", "derivative", "kinks"),
+    [
+        (hard, lambda z, a, c: (np.abs(z) < c).astype(z.dtype), (-1, 1)),  # with another c its kinks are elsewhere
+        (fussy, lambda z, a, c: 1 - a * a, ()),
+        (lambda z, c: np.tanh(z) if c == 1 else np.tanh(z) / (0 * z), lambda z, a, c: 1 - a * a, ()),
+        (lambda z, c: z * max(c, 0.0), lambda z, a, c: np.full_like(z, max(c, 0.0)), ()),
+    ],
+    ids=["kinks elsewhere", "raises", "infinite", "flat"],
+)
+def test_values_for_which_a_function_is_not_made_are_passed_over(
+    function: Callable[..., Any], derivative: Callable[..., Any], kinks: tuple[float, ...]
+) -> None:
+    register_activation("mine", function, derivative, kinks=kinks, parameters={"c": 1.0})
+
+
+@pytest.mark.parametrize("kink", [-300.0, 0.7, 40.0])
+def test_both_sides_of_a_kink_are_tried(kink: float) -> None:
+    """A slope of 1 is right below the kink and wrong above it."""
+
+    def right(z: Any, *_: Any) -> Any:
+        return (z < kink).astype(z.dtype)
+
+    def wrong(z: Any, *_: Any) -> Any:
+        return np.ones_like(z)
+
+    below = (lambda z: np.minimum(z, kink), lambda p, y: np.minimum(p - y, kink))
+    for name in ("activation", "penalty", "loss"):
+        register: Any = {"activation": register_activation, "penalty": register_penalty, "loss": register_loss}[name]
+        with pytest.raises(RunFailed, match=f"the derivative of the {name} 'mine' is wrong"):
+            register("mine", below[name == "loss"], wrong, kinks=(kink,))
+    register_activation("mine", below[0], right, kinks=(kink,))
+    register_penalty("mine", below[0], right, kinks=(kink,))
+    register_loss("mine", below[1], lambda p, y: right(p - y), kinks=(kink,))
+
+
+@pytest.mark.parametrize(
+    ("register", "words"),
+    [
+        (lambda: register_activation("mine", None, None), "the activation 'mine' is NoneType"),  # type: ignore[arg-type]
+        (lambda: register_activation("mine", np.tanh, 3), "the derivative of the activation 'mine' is int"),  # type: ignore[arg-type]
+        (lambda: register_loss("mine", "p - y", np.sign), "the loss 'mine' is str"),  # type: ignore[arg-type]
+        (lambda: register_penalty("mine", np.square, None), "the derivative of the penalty 'mine' is NoneType"),  # type: ignore[arg-type]
+        (lambda: register_optimizer("mine", None), "the optimizer 'mine' is NoneType"),  # type: ignore[arg-type]
+        (lambda: register_schedule("mine", 0.1), "the schedule 'mine' is float"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_cannot_be_called_is_refused(register: Callable[[], Any], words: str) -> None:
+    with pytest.raises(BadInput, match=f"{words}, which cannot be called; give a function"):
+        register()
+
+
 @pytest.mark.parametrize(
     ("register", "message"),
     [

@@ -102,16 +102,16 @@ def test_every_weight_is_on_the_screen_with_its_sign_at_any_width(width, rows, c
     cells = read_back(text)
     for (row, column), value in np.ndenumerate(np.vstack([weights, biases])):
         shown = cells["bias" if row == rows else str(row + 1), str(column + 1)]
-        assert np.isnan(value) if shown == "+nan" else float(shown) == pytest.approx(value, abs=0.0501)
+        assert np.isnan(value) if shown == "+nan" else float(shown) == pytest.approx(value, rel=0.05)
         assert np.isnan(value) or shown[0] == {1: "+", -1: "-", 0: "0"}[int(np.sign(value))]
 
 
 def test_large_weights_have_a_ground_of_the_color_of_their_sign():
-    text = printed(weights_table("W", [[-4.0, 4.0, 0.1]]), force_terminal=True, color_system="truecolor")
+    text = printed(weights_table("W", [[-4.0, 4.0, 0.01]]), force_terminal=True, color_system="truecolor")
     styles = {cell: codes for codes, cell in re.findall(r"\x1b\[([\d;]*)m *([-+][\d.]+)", text)}
     assert "48;2;2;109;173" in styles["-4.0"]
     assert "48;2;216;113;48" in styles["+4.0"]
-    assert styles["+0.1"] == "0"
+    assert styles["+0.010"] == "0"
 
 
 @given(data=st.data(), count=st.integers(1, 9), looks=st.integers(1, 30))

@@ -195,7 +195,20 @@ def test_a_setting_without_key_or_value_is_refused(text: str) -> None:
         parse_setting(text)
 
 
-@pytest.mark.parametrize("value", ["my data.csv", "a.csv", "[1, 2", "1\nother = 2", "3x", "[" * 10_000, "a # b"])
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("12345678901234567890123", "cannot be used: a whole number has more than 64 bits; give another"),
+        ("[1, -12345678901234567890]", "cannot be used: a whole number has more than 64 bits; give another"),
+        ("[" * 10_000, "cannot be used: lists and tables are nested more than 50 deep; give another"),
+    ],
+)
+def test_a_value_that_toml_has_and_we_have_not_is_told_as_such(value: str, told: str) -> None:
+    with pytest.raises(BadInput, match=told):
+        parse_setting(f"run.seeds={value}")
+
+
+@pytest.mark.parametrize("value", ["my data.csv", "a.csv", "[1, 2", "1\nother = 2", "3x", "a # b"])
 def test_a_value_that_is_neither_toml_nor_a_word_is_refused(value: str) -> None:
     with pytest.raises(BadInput, match="is not TOML; give a number, true or false, a list"):
         parse_setting(f"data.file={value}")

@@ -1,5 +1,6 @@
 import contextlib
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -46,6 +47,17 @@ def encoder(trained, tmp_path):
     """A folder of its own with a run in it."""
     shutil.copytree(trained / "encoder", tmp_path / "encoder")
     return tmp_path
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_run_that_diverged_is_told_without_warnings(tmp_path):
+    """Its numbers are too large to be squared, for a cell, and for a whole number."""
+    settings = {"network.layers": [2, 3, 1], "network.activation": "relu", "network.output": "identity"}
+    settings |= {"loss.name": "squared_error", "optimizer.name": "sgd", "optimizer.learning_rate": 1e6}
+    run = written(tmp_path / "xor", "boundary-xor", **settings, **{"run.seeds": 2, "stopping.max_steps": 200})
+    assert set(run.reasons) == {"diverged"} and np.abs(run.parameters()["W1"]).max() > 1e10
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    assert "2 diverged" in page and not re.search(r"\d{30}", page)
 
 
 def titles(block):

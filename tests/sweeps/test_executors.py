@@ -104,6 +104,14 @@ def test_a_sweep_whose_worker_is_killed_comes_to_the_same_table(recipe, tmp_path
     assert len(table.network(table.best(1)[0]["key"]).theta) == 64 * 16 + 16 + 160 + 10
 
 
+def test_no_more_workers_are_started_than_there_are_populations(recipe, tmp_path):
+    """Each takes seconds to start, and hundreds of megabytes: of a thousand for eight rows none came to work."""
+    counts = []
+    few = {"optimizer.learning_rate": [0.1, 0.01], "stopping.max_epochs": [1]}
+    table = sweep(recipe, few, seeds=1, workers=8, progress=lambda seen: counts.append(len(workers_of(os.getpid()))))
+    assert len(table) == 2 and 1 <= max(counts) <= 2
+
+
 def test_a_cluster_that_is_not_there_is_told():
     with pytest.raises(BadInput, match="no Dask scheduler answers at nowhere"), pool("dask", address="nowhere"):
         pass

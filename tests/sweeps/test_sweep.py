@@ -155,6 +155,10 @@ def test_the_best_come_first_and_only_the_best_weights_are_kept(recipe, tmp_path
         table.network("x")
     with pytest.raises(BadInput, match="there is no part 'trian' of the data; choose one of train, validation, test"):
         table.best(part="trian")
+    for n in (-1, 0, True, 1.5):
+        for look in (table.best, table.configurations):
+            with pytest.raises(BadInput, match=f"n is {n}; give how many are wanted, 1 or more"):
+                look(n)
     means = {}
     for row in rows:
         means.setdefault(row["configuration"], []).append(row["train_accuracy"])
@@ -172,6 +176,20 @@ def test_a_store_says_that_it_is_there_and_that_it_is_in_use(recipe, tmp_path):
     with Store(tmp_path / "out"), pytest.raises(RunFailed, match="another process is at work on the sweep in"):
         sweep(recipe, small, out=tmp_path / "out", resume=True)
     assert len(sweep(recipe, small, out=tmp_path / "new", resume=True)) == 2
+    with pytest.raises(BadInput, match="resume is True, and no folder is named; name the one of the sweep to go on"):
+        sweep(recipe, small, resume=True)
+
+
+def test_numpy_s_numbers_are_settings_like_others(recipe):
+    layers, rates = [[4, np.int64(5), 3], np.array([4, 6, 3])], np.array([0.1, 0.3])
+    by_grid = sweep(recipe, {"network.layers": layers, "optimizer.learning_rate": rates})
+    by_list = sweep(
+        recipe, [{"network.layers": one, "optimizer.learning_rate": rate} for one in layers for rate in rates]
+    )
+    plain = sweep(recipe, {"network.layers": [[4, 5, 3], [4, 6, 3]], "optimizer.learning_rate": [0.1, 0.3]})
+    for table in (by_grid, by_list):
+        assert without_seconds(table) == without_seconds(plain)
+        assert table.mean({"network.layers": layers[0], "optimizer.learning_rate": rates[0]}) is not None
 
 
 def test_memory_decides_the_populations_and_no_number(recipe, monkeypatch):
@@ -213,16 +231,55 @@ def test_ten_thousand_members_are_a_few_populations_and_commits(tmp_path):
     assert len(told) <= 20, "a commit costs milliseconds whatever it holds; each is told"
 
 
-def test_rows_that_have_changed_are_other_rows(tmp_path):
+@pytest.fixture
+def on_a_table(tmp_path):
+    """Sweeps a table of one's own, whose first column is moved by some number."""
     text = RECIPE.replace('name = "iris"\n', 'file = "mine.csv"\ntarget = "y"\n').replace("split = {test = 30}\n", "")
     (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
-    found = []
-    for shift in (0, 1):
+
+    def swept(shift=0, rates=(0.1,), **given):
         rows = "".join(f"{n % 7 + shift},{n % 5},{n % 3},{n % 2},{'ab'[n % 2]}\n" for n in range(40))
         (tmp_path / "mine.csv").write_text("a,b,c,d,y\n" + rows, encoding="utf-8")
-        given = {"optimizer.learning_rate": [0.1], "data.scale": ["none"]}
-        found.append({row["key"] for row in sweep(tmp_path / "mine.toml", given, seeds=1).rows()})
-    assert found[0].isdisjoint(found[1])
+        values = {"optimizer.learning_rate": list(rates), "data.scale": ["none"]}
+        return sweep(tmp_path / "mine.toml", values, **{"seeds": 1} | given)
+
+    return swept
+
+
+def test_rows_that_have_changed_are_other_rows(on_a_table):
+    first, second = ({row["key"] for row in on_a_table(shift).rows()} for shift in (0, 1))
+    assert first.isdisjoint(second)
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "told"),
+    [
+        ({}, {"shift": 1}, "the data are not those of the sweep in {}; put them back, or name another folder"),
+        ({}, {"shift": 1, "seeds": 3}, "the data are not those of the sweep in {}"),
+        ({"folds": 2}, {"folds": 2, "shift": 1}, "the data are not those of the sweep in {}"),
+        ({"folds": 3}, {"folds": 4}, "in {} has 3 folds, not 4 folds; ask for 3 folds, or name another folder"),
+        ({}, {"folds": 4}, "in {} has no folds, not 4 folds; ask for no folds"),
+        ({"folds": 3}, {"rates": [0.3]}, "in {} has 3 folds, not no folds"),
+    ],
+)
+def test_results_of_other_data_or_folds_are_never_mixed(on_a_table, tmp_path, first, then, told):
+    out = tmp_path / "out"
+    before = list(on_a_table(out=out, **first).rows())
+    with pytest.raises(BadInput) as error:
+        on_a_table(out=out, resume=True, **then)
+    assert told.format(out) in str(error.value)
+    assert list(load_sweep(out).rows()) == before
+    longer = list(on_a_table(out=out, resume=True, rates=[0.1, 0.3], **first).rows())
+    assert longer[: len(before)] == before and len(longer) == 2 * len(before)
+
+
+def test_results_of_another_numerics_version_are_never_mixed(on_a_table, tmp_path):
+    out = tmp_path / "out"
+    on_a_table(out=out)
+    with Store(out) as store:
+        store.connection.execute("UPDATE members SET numerics = numerics - 1, key = 'of another version'")
+    with pytest.raises(BadInput, match="are of another version of deltarule, whose numbers differ; go on with that"):
+        on_a_table(out=out, resume=True)
 
 
 def test_ctrl_c_ends_it_and_nothing_is_lost(recipe, tmp_path):

@@ -295,6 +295,11 @@ def test_progress_tells_who_has_solved_it_and_who_has_diverged():
         ({"max_steps": 5, "threshold": float("nan")}, "threshold is nan"),
         ({"max_steps": 5, "patience": 3}, "no validation rows"),
         ({"max_steps": 5, "metrics": ("acuracy",)}, "no metric 'acuracy'"),
+        (
+            {"max_steps": 5, "metrics": "accuracy"},
+            r"metrics is 'accuracy', a text; give a list of names, as \['accuracy'\]",
+        ),
+        ({"max_steps": 5, "resume": True}, "resume is True, and no checkpoint is named; name the file to go on from"),
         ({"max_steps": 5, "history_every": 0}, "history_every is 0"),
         ({"max_steps": 5, "validation": (np.eye(3), np.eye(3))}, "validation rows have the shapes"),
     ],

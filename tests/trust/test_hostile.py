@@ -223,7 +223,7 @@ def test_a_device_without_end_is_no_file(tmp_path: Path) -> None:
     refused(lambda: load_recipe("/dev/zero"), "has more than 1,048,576 bytes, and is no recipe")
     refused(lambda: read_json("/dev/zero"), "is not a plain file")
     refused(lambda: load_arrays("/dev/zero"), "is not a plain file")
-    refused(lambda: read_frame("/dev/zero"), "does not exist")
+    refused(lambda: read_frame("/dev/zero"), "is a pipe or a device")
 
 
 RECIPES = {

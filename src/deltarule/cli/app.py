@@ -4,6 +4,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -50,6 +51,11 @@ def _told_when_it_ends_early(command: Callable[..., int | None]) -> Callable[...
     def called(**given: Any) -> int | None:
         try:
             return command(**given)
+        except SystemExit as end:
+            if isinstance(end.__context__, BrokenPipeError):  # rich's, where whoever read our output has gone
+                raise
+            # Of somebody's code: it must not pass for our own end.
+            raise BadInput("the code that was run ended the program; take the call of exit out of it") from None
         except (Exception, KeyboardInterrupt) as error:
             told = kept(given.get("out"), "resume" in given)
             if is_interruption(error):  # Typer would end without a word
@@ -91,6 +97,7 @@ for command in (
 
 def main() -> None:
     """Run the command line and end the process with its status: 0 done, 1 failed or interrupted, 2 bad use."""
+    _open_what_is_closed()
     # Characters that a terminal of another encoding lacks are replaced instead of ending the program.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -105,6 +112,13 @@ def main() -> None:
         print(f"deltarule: {INTERRUPTED}", file=sys.stderr)
         status = 1
     sys.exit(status)
+
+
+def _open_what_is_closed() -> None:
+    """Let what is printed go nowhere where somebody has closed stdout or stderr: files are written all the same."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
 
 
 def _told(error: Exception) -> int:

@@ -1,6 +1,7 @@
 """`deltarule claims`: every claim of a study judged over many seeds."""
 
-from contextlib import closing
+import sys
+from contextlib import closing, redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -41,8 +42,8 @@ def claims(
     json: Json = False,
 ) -> None:
     """Judge what a study's report claims: its figure and ours, for how many seeds it holds, and the verdict."""
-    from deltarule.errors import BadInput
-    from deltarule.files import make_folder
+    from deltarule.errors import BadInput, counted
+    from deltarule.files import kind_of, make_folder
     from deltarule.reports.tables import claims_table
     from deltarule.studies.experiments import Experiments
     from deltarule.studies.reporting import write_report
@@ -51,9 +52,11 @@ def claims(
     if resume and out is None:
         raise BadInput("--resume goes on with the claims in the folder of --out; name that folder too")
     recipe = chosen_recipe(study, seeds=seeds)
-    if claims is not None and claims.is_file():
-        console(to_errors=True).print(f"Running the code in {claims}, to read the claims that it defines.")
-    judged = claims_of_file(claims) if claims is not None else claims_of_study(recipe)
+    if claims is not None and kind_of(claims) == "file":
+        told = f"Running the code in {claims}, to read the claims that it defines."
+        console(to_errors=True).print(told, soft_wrap=True)
+    with redirect_stdout(sys.stderr):  # whatever the code prints is no part of the results
+        judged = claims_of_file(claims) if claims is not None else claims_of_study(recipe)
     if not judged:
         raise BadInput(f"the study '{recipe.name}' has no claims; name a file of your own with --claims")
     folder = None if out is None else make_folder(out)
@@ -66,7 +69,7 @@ def claims(
             progress=None if progress is None else lambda what, seen: progress(seen),
             folder=folder,
         )
-        with closing(experiments):
+        with closing(experiments), redirect_stdout(sys.stderr):
             results = judge_study(experiments, judged, resume=resume)
     if folder is not None:
         write_report(folder)
@@ -74,9 +77,9 @@ def claims(
         print_json(results)
         return
     show_all(claims_table(results.claims))
+    judged_over = f"{counted(len(results.claims), 'claim')}, {counted(results.seeds, 'seed')}"
     console().print(
-        f"{results.study} on {results.data}: {len(results.claims)} claims, {results.seeds} seeds, "
-        f"{results.engine} engine, {results.seconds:.0f} s."
+        f"{results.study} on {results.data}: {judged_over}, {results.engine} engine, {results.seconds:.0f} s."
     )
     for note in results.notes:
         console().print(f"Note: {note}.")

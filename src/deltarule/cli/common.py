@@ -1,11 +1,12 @@
 """What the commands share: their options, how a study is chosen, and how a record gets onto the screen."""
 
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -84,6 +85,21 @@ def chosen_engine(name: str | None, recipe: "Recipe", device: str | None = None)
     return chosen
 
 
+def check_output(out: Path | None, what: str, **inputs: Path | None) -> None:
+    """Before minutes of work: whether a file can be written, and overwrites nothing that is read.
+
+    Parameters: `what` it holds; `inputs`, by what they are.
+    """
+    from deltarule.files import check_can_write, is_same_file
+
+    if out is None:
+        return
+    for name, path in inputs.items():
+        if path is not None and is_same_file(out, path):
+            raise BadInput(f"{out} is the {name} itself; give the {what} another name")
+    check_can_write(out)
+
+
 def kept(out: Path | None, can_resume: bool = True) -> str:
     """What is left of a command that ended before its time, and how to go on."""
     if not can_resume:
@@ -99,8 +115,19 @@ def print_json(record: Any) -> None:
     from deltarule.reports.wording import UNSEEN
 
     text = json.dumps(to_jsonable(record), indent=2, ensure_ascii=False, allow_nan=False)
-    sys.stdout.write(UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")  # within texts alone
-    sys.stdout.flush()
+    out = data_output()
+    out.write(UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")  # within texts alone
+    out.flush()
+
+
+def data_output() -> TextIO:
+    """Where CSV and JSON go: stdout in UTF-8, as in files, whatever the encoding of prose; a terminal keeps its own.
+
+    A path of undecodable bytes holds lone surrogates, of which Python's backslash form is also JSON's.
+    """
+    if not sys.stdout.isatty() and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
+    return sys.stdout
 
 
 def console(to_errors: bool = False) -> "Console":

@@ -15,9 +15,11 @@ Rows = Annotated[
 
 def evaluate(model: Model, table: Rows, json: Json = False) -> None:
     """Score a model on a table that had no part in its training, beside a simple baseline."""
+    from deltarule.estimators.columns import named_columns
+
     trained = chosen_model(model)
-    classes = getattr(trained, "classes_", None)
-    frame, y, notes = with_target(table, trained.target_, "regress" if classes is None else "classify")
+    classes, names = getattr(trained, "classes_", None), named_columns(trained.columns_)
+    frame, y, notes = with_target(table, trained.target_, "regress" if classes is None else "classify", names)
     notes += _unknown(y, classes)
     with noted(notes):
         scores = trained.evaluate(frame, y)
@@ -32,10 +34,11 @@ def evaluate(model: Model, table: Rows, json: Json = False) -> None:
 
 def _unknown(y: Any, classes: Any) -> list[str]:
     """A sentence where the target has classes that the model does not know."""
-    from deltarule.data.frame import as_text
+    from deltarule.data.frame import as_named, as_text
 
     if classes is None:
         return []
-    unknown = sorted({as_text(value) for value in y.tolist()} - {as_text(name) for name in classes.tolist()})
+    known = [as_text(name) for name in classes.tolist()]
+    unknown = sorted({*as_named([as_text(value) for value in y.tolist()], known)} - {*known})
     told = ", ".join(map(repr, unknown[:5]))
     return [f"the model does not know the classes {told}, so it cannot say them"] if unknown else []

@@ -1,7 +1,7 @@
 """`deltarule explain`: every number of one update of a study, with its formula."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,11 +11,15 @@ from deltarule.cli.common import (
     Json,
     Settings,
     Study,
+    check_output,
     chosen_recipe,
     console,
     print_json,
     progress_shown,
 )
+
+if TYPE_CHECKING:
+    from deltarule.studies.recipes import Recipe
 
 MOST_WORKED = 16
 """Entries of an array whose formula stands in the JSON object with its numbers put in."""
@@ -47,6 +51,7 @@ def explain(
     from deltarule.studies.recipes import dataset_of
 
     recipe = chosen_recipe(study, experiment, set)
+    _check_outputs(html, graph, study, recipe, data)
     dataset = dataset_of(recipe, data)
     with progress_shown(recipe.name) as progress:
         explanation = explain_study(recipe, dataset, member=member, step=step, progress=progress)
@@ -67,6 +72,16 @@ def explain(
     for path in (html, graph):
         if path is not None:
             console().print(f"Written: {path}", markup=False, soft_wrap=True)
+
+
+def _check_outputs(html: Path | None, graph: Path | None, study: str, recipe: "Recipe", data: Path | None) -> None:
+    """Whether the page and the figure can be written, and overwrite neither each other nor what they are made of."""
+    from deltarule.data.prepare import data_file
+
+    own = Path(study) if Path(study).parent == recipe.folder else None  # and no bundled study
+    made_of = {"recipe": own, "data": data_file(recipe.configuration, recipe.folder, data)}
+    check_output(html, "page", **made_of)
+    check_output(graph, "figure", **made_of, page=html)
 
 
 def _record(recipe: Any, explanation: Any, member: int, sample: int | None, layer: int | None) -> dict[str, Any]:

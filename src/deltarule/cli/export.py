@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from deltarule.cli.common import Data, console
+from deltarule.cli.common import Data, check_output, console
 from deltarule.errors import BadInput
 
 FORMS = {"script": ".py", "onnx": ".onnx", "safetensors": ".weights.safetensors", "torch": ".torch.py"}
@@ -29,9 +29,13 @@ File = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="The fi
 
 def export(run: Run, to: To, member: Member = 0, out: File = None, data: Data = None) -> None:
     """Write a trained run or a model in another form: a plain NumPy script, ONNX, plain arrays, or a PyTorch module."""
-    if not run.exists():
+    from deltarule.files import kind_of
+
+    kind = kind_of(run)
+    if not kind:
         raise BadInput(f"{run} does not exist; give the folder of a run, or a model's file")
-    path = _model_exported(run, to, member, out) if run.is_file() else _run_exported(run, to, member, out, data)
+    is_run = kind == "folder"
+    path = _run_exported(run, to, member, out, data) if is_run else _model_exported(run, to, member, out)
     console().print(f"Written: {path}", markup=False, soft_wrap=True)
 
 
@@ -45,10 +49,9 @@ def _model_exported(source: Path, to: str, member: int, out: Path | None) -> Pat
         raise BadInput(f'there is no form "{to}" to export a model to; give --to {", ".join(FORMS)}')
     if member and to != "torch":
         raise BadInput(f"--to {to} holds all members; leave --member out, or give --to torch")
-    model: Any = load_model(source)
     path = source.with_suffix(FORMS[to]) if out is None else out
-    if path.exists() and path.samefile(source):
-        raise BadInput(f"{path} is the model itself; give the export another name")
+    check_output(path, "export", model=source)
+    model: Any = load_model(source)
     if to == "onnx":
         to_onnx(model, path)
     elif to == "safetensors":
@@ -59,6 +62,7 @@ def _model_exported(source: Path, to: str, member: int, out: Path | None) -> Pat
 
 
 def _run_exported(run: Path, to: str, member: int, out: Path | None, data: Path | None) -> Path:
+    from deltarule.data.prepare import data_file
     from deltarule.files import write_whole
     from deltarule.interop.script.training import training_script
     from deltarule.studies.stored import read_run
@@ -79,5 +83,6 @@ def _run_exported(run: Path, to: str, member: int, out: Path | None, data: Path 
         title=f"{study} on {stored.dataset.name}, member {member} (seed {stored.problem.seeds[member]})",
     )
     path = run / "script.py" if out is None else out
+    check_output(path, "script", data=data_file(stored.recipe.configuration, run, data))
     write_whole(path, script)
     return path

@@ -2,13 +2,12 @@
 
 import csv
 import io
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deltarule.cli.common import Json, print_json
+from deltarule.cli.common import Json, check_output, data_output, print_json
 from deltarule.cli.tables import Model, chosen_model, noted, tell
 from deltarule.errors import BadInput
 
@@ -23,17 +22,16 @@ Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write t
 def predict(model: Model, table: Rows, out: Out = None, json: Json = False) -> None:
     """Answer each row of a table: the predicted class with the probability of each, or the predicted number."""
     from deltarule.data.frame import read_frame, rows_of
+    from deltarule.estimators.columns import named_columns
     from deltarule.files import write_whole
     from deltarule.reports.wording import visible
 
+    check_output(out, "answers", table=table, model=model)
     trained = chosen_model(model)
     notes: list[str] = []
-    frame = read_frame(table)
+    frame = read_frame(table, named_columns(trained.columns_))
     if not rows_of(frame):
         raise BadInput(f"{table} has a header but no rows; add the rows to predict")
-    for source, what in ((table, "table"), (model, "model")):
-        if out is not None and out.exists() and out.samefile(source):
-            raise BadInput(f"{out} is the {what} itself; give the answers another name")
     with noted(notes):
         answers = _answers(trained, frame)
     tell(notes, to_errors=True)
@@ -42,8 +40,9 @@ def predict(model: Model, table: Rows, out: Out = None, json: Json = False) -> N
         return
     text = _as_csv(trained.target_, answers)
     if out is None:
-        sys.stdout.write(visible(text) if sys.stdout.isatty() else text)
-        sys.stdout.flush()
+        stdout = data_output()
+        stdout.write(visible(text) if stdout.isatty() else text)
+        stdout.flush()
     else:
         write_whole(out, text)
 

@@ -16,6 +16,7 @@ from deltarule.cli.common import (
     Seeds,
     Settings,
     chosen_recipe,
+    data_output,
     print_json,
     progress_shown,
     show_all,
@@ -111,13 +112,13 @@ def _print_table(study: str | None, folder: Path, format: str) -> None:
 
 
 def _print_csv(table: "Sweep") -> None:
-    writer = None
+    stdout, writer = data_output(), None
     for row in table.rows():
         if writer is None:
-            writer = csv.DictWriter(sys.stdout, list(row), lineterminator="\n")
+            writer = csv.DictWriter(stdout, list(row), lineterminator="\n")
             writer.writeheader()
         writer.writerow({name: _cell(value) for name, value in row.items()})
-    sys.stdout.flush()
+    stdout.flush()
 
 
 def _cell(value: Any) -> Any:

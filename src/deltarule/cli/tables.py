@@ -1,7 +1,8 @@
 """What the commands for tables share: how a table and a model are read, and what is said beside the results."""
 
+import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from deltarule.estimators.scores import Scores
     from deltarule.estimators.tabular import TabularClassifier, TabularRegressor
 
+WHOLE = re.compile(r"-?(0|[1-9]\d*)(\.0+)?")
+"""A whole number as programs write it; those that have gaps in the column write 1.0."""
+
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model's file, as `deltarule train --out` wrote it.")]
 
 
@@ -32,12 +36,15 @@ def chosen_model(path: Path) -> "TabularClassifier | TabularRegressor":
     return model
 
 
-def with_target(path: Path, target: str, task: str) -> "tuple[Frame, np.ndarray, list[str]]":
-    """A table without its target, the target, and what is to be said of rows that have none."""
-    from deltarule.data.frame import read_frame, rows_of, taken
+def with_target(path: Path, target: str, task: str, names: Sequence[str] = ()) -> "tuple[Frame, np.ndarray, list[str]]":
+    """A table without its target, the target, and what is to be said of rows that have none.
+
+    What may be classes is left as it stands; of other columns `names` are.
+    """
+    from deltarule.data.frame import numbers_in, read_frame, rows_of, taken
     from deltarule.data.tables import listed
 
-    frame = read_frame(path)
+    frame = read_frame(path, names if task == "regress" else [*names, target])
     if target not in frame:
         raise BadInput(f"{path} has no column {target!r}; it has: {listed(list(frame))}")
     if len(frame) == 1:
@@ -46,12 +53,13 @@ def with_target(path: Path, target: str, task: str) -> "tuple[Frame, np.ndarray,
         raise BadInput(f"{path} has a header but no rows; add rows to it")
     y = frame.pop(target)
     _check_target(path, target, y, task)
-    known = y != "" if y.dtype.kind == "O" else y == y
+    numbers = numbers_in(y)
+    known = y != "" if numbers.dtype.kind == "O" else numbers == numbers
     gaps = int((~known).sum())
     if gaps == len(y):
         raise BadInput(f"{path} has no row with a {target!r}; add rows whose target is known")
     notes = [f"{gaps} of {rows_of(frame)} rows have no {target!r} and were passed over"] if gaps else []
-    return taken(frame, known), _whole(y[known]), notes
+    return taken(frame, known), y[known], notes
 
 
 def _check_target(path: Path, target: str, y: "np.ndarray", task: str) -> None:
@@ -63,14 +71,25 @@ def _check_target(path: Path, target: str, y: "np.ndarray", task: str) -> None:
         return
     if task == "regress" and (text := first_text(y)):
         raise BadInput(f"{path}, column {target!r}: it holds {text}, where numbers are needed; correct it")
-    looks = meant(y) if task == "auto" and len(set(y.tolist())) > min(MOST_CLASSES, len(y) // 2) else ""
-    if looks.startswith("numbers"):
+    looks = meant(y) if task == "auto" else ""
+    are_many = len(set(y.tolist())) > min(MOST_CLASSES, len(y) // 2)
+    if looks.startswith("numbers with" if not are_many else "numbers"):
         raise BadInput(f"{path}, column {target!r}: it holds {looks}; correct it, or give --task classify")
 
 
-def _whole(y: "np.ndarray") -> "np.ndarray":
-    """Whole numbers as such, so that a class is called 1 and not 1.0."""
-    return y.astype(int) if y.dtype.kind == "f" and (y == y.round()).all() and abs(y).max() < 2**53 else y
+def as_learned(y: "np.ndarray", task: str) -> "np.ndarray":
+    """A target as numbers, or as classes: whole numbers that are written as such, else the texts as they stand."""
+    from deltarule.data.frame import numbers_in
+    from deltarule.data.tables import looks_like_classes
+
+    numbers = numbers_in(y)
+    if numbers.dtype.kind == "O" or task == "regress" or (task == "auto" and not looks_like_classes(numbers)):
+        return numbers
+    is_whole = (numbers == numbers.round()).all() and abs(numbers).max() < 2**53
+    if y.dtype.kind == "O":  # 01 and 1 are two classes, and 1.50 is not called 1.5
+        texts = set(y.tolist())
+        is_whole = is_whole and len(texts) == len(set(numbers.tolist())) and all(map(WHOLE.fullmatch, texts))
+    return numbers.astype(int) if is_whole else y
 
 
 @contextmanager
@@ -96,9 +115,8 @@ def noted(notes: list[str]) -> Iterator[None]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         yield
-    notes += [
-        text for one in caught if issubclass(one.category, UserWarning) and (text := str(one.message)) not in notes
-    ]
+    told = [str(one.message).rstrip(".") for one in caught if issubclass(one.category, UserWarning)]
+    notes += [text for text in dict.fromkeys(told) if text not in notes]
 
 
 def tell(notes: list[str], to_errors: bool = False) -> None:

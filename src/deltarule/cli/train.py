@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from deltarule.cli.common import Json, console, print_json
-from deltarule.cli.tables import noted, score_lines, seen_at_work, show_lines, tell, with_target
+from deltarule.cli.common import Json, check_output, console, print_json
+from deltarule.cli.tables import as_learned, noted, score_lines, seen_at_work, show_lines, tell, with_target
 from deltarule.errors import BadInput
 
 if TYPE_CHECKING:
@@ -62,9 +62,13 @@ def train(
     json: Json = False,
 ) -> None:
     """Train a model on a table: kinds of columns are guessed, settings chosen, scores told beside a baseline."""
-    _check_out(out, table)
-    frame, y, notes = with_target(table, target, task)
-    model = _estimator(y, task, dict(_type(one) for one in type or ()), seed)
+    check_output(out, "model", table=table)
+    target, types = target.strip(), dict(_type(one) for one in type or ())
+    if target in types:
+        raise BadInput(f"--type {target}={types[target]} names the target; give --task classify or regress instead")
+    frame, y, notes = with_target(table, target, task, [name for name, kind in types.items() if kind == "category"])
+    y = as_learned(y, task)
+    model = _estimator(y, task, types, seed)
     y = _named(y) if task == "classify" else y
     with seen_at_work(f"{table}: settings are compared, then an ensemble is trained"), noted(notes):
         model.fit(frame, y)
@@ -78,21 +82,11 @@ def train(
     _show(model, outcome)
 
 
-def _check_out(out: Path | None, table: Path) -> None:
-    """Before minutes of work: whether the model can be kept, and overwrites no table."""
-    if out is None:
-        return
-    if out.exists() and table.exists() and out.samefile(table):
-        raise BadInput(f"{out} is the table itself; give the model another name")
-    if not out.parent.is_dir() or out.is_dir():
-        raise BadInput(f"{out} cannot be written; name a file in a folder that exists")
-
-
 def _type(told: str) -> tuple[str, str]:
     name, equals, kind = told.rpartition("=")
     if not equals:
         raise BadInput(f"--type {told} has no =; give COLUMN=KIND, as in --type zip=category")
-    return name, kind
+    return name.strip(), kind
 
 
 def _estimator(y: "np.ndarray", task: str, types: dict[str, str], seed: int) -> "TabularClassifier | TabularRegressor":

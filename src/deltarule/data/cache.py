@@ -10,7 +10,7 @@ from typing import Any
 from deltarule.data.compressed import ENDINGS
 from deltarule.data.published import Published
 from deltarule.errors import BadInput, RunFailed
-from deltarule.files import make_folder
+from deltarule.files import kind_of, make_folder
 
 VARIABLE = "DELTARULE_DATA"
 SECONDS_TO_ANSWER = 30
@@ -67,7 +67,7 @@ def find(published: Published, data_dir: str | Path | None = None, cache: Path |
 def _folders(published: Published, data_dir: str | Path | None, cache: Path | None) -> Iterator[Path]:
     named = data_dir if data_dir is not None else os.environ.get(VARIABLE)
     if named:
-        if not Path(named).is_dir():
+        if kind_of(named) != "folder":
             whose = "the data folder" if data_dir is not None else f"the folder of {VARIABLE},"
             raise BadInput(f"{whose} {named} does not exist; name a folder, or none for the current one")
         yield from (Path(named) / folder for folder in published.folders)

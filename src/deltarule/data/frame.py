@@ -5,9 +5,9 @@ N rows.    A frame names its columns: numbers [N], NaN where one is missing, or 
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -15,39 +15,56 @@ import numpy as np
 
 from deltarule.data.tables import (
     MOST_COLUMNS,
+    cells_of_any_length,
     check_separated,
+    is_blank,
     is_number,
     number_of,
     read_header,
     seems_separated,
     shortened,
+    uneven,
 )
 from deltarule.data.unpacked import check_unpacked
 from deltarule.errors import BadInput
+from deltarule.files import check_is_file
 
 Frame = dict[str, np.ndarray]
+
+
+class Part(Frame):
+    """Some rows of a table: columns by name, and `rows` [N], the numbers that they have in all of it."""
+
+    rows: np.ndarray
+
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 MISSING = frozenset({"", "?", "-", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "none"})
 """Cells that say that nothing is known."""
 TEXTS = ("string", "large_string")
 """Arrow's types of texts."""
+EXACT = 2**53
+"""From here on several whole numbers are one float64."""
+WHOLE = re.compile(r"[+-]?\d+")
 WITH_COMMA = re.compile(r"[+-]?\d+(\.\d{3})*(,\d+)+")
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
 PERHAPS_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+AMOUNT = r"\d+(,\d{3})*(\.\d+)?|\d+(\.\d{3})*(,\d+)?"
+WITH_SIGN = re.compile(rf"(?=.*([$€£¥%]|,\d{{3}}\.))[+-]?[$€£¥]? ?[+-]?({AMOUNT}) ?[$€£¥%]?")
 DATE = re.compile(r"\d{4}-\d\d-\d\d\b.*|\d{1,2}([./])\d{1,2}\1\d{2,4}\b.*")
 LOOKED_AT = 1000
 """What more texts than so many are meant to be, these tell."""
 
 
-def read_frame(path: str | Path) -> Frame:
+def read_frame(path: str | Path, names: Collection[str] = ()) -> Frame:
     """Read a table from a CSV, TSV or Parquet file.
 
     Text is UTF-8, and its first line names the columns. A column holds numbers where all of its cells do; cells that
     are empty or say so (NA, nan, null, ?) are missing. Semicolons may separate a CSV file's columns, too. Where commas
     separate none, numbers may have a decimal comma, 1,5; but not where all of a column's may mean thousands, 1,500.
+    Whole numbers that would become one as float64 stay texts.
 
-    Parameters: `path`.
+    Parameters: `path`; `names`, of columns whose cells are names, 01 and 1 two of them, whatever all of them look like.
     Returns: the columns by name.
     Errors: `BadInput` for a file that does not hold a table, with the line.
 
@@ -59,25 +76,23 @@ def read_frame(path: str | Path) -> Frame:
     {'weight': [150.0, nan], 'color': ['green', 'yellow']}
     """
     path = Path(path)
-    if path.is_dir():
-        raise BadInput(f"{path} is a folder; name a CSV, TSV or Parquet file in it")
-    if not path.is_file():
-        raise BadInput(f"{path} does not exist; check the name and the folder")
+    check_is_file(path, "a CSV, TSV or Parquet file")
     ending = path.suffix.lower()
     try:
         if ending == ".parquet":
-            return _read_parquet(path)
+            return _read_parquet(path, names)
         if ending not in DELIMITERS:
             raise BadInput(f"{path} has the ending {ending!r}; give a table as .csv, .tsv or .parquet")
-        return _read_text(path, DELIMITERS[ending])
+        return _read_text(path, DELIMITERS[ending], names)
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}; check that you may read it") from error
 
 
-def frame_of(X: Any) -> Frame:
+def frame_of(X: Any, names: Collection[str] = ()) -> Frame:
     """Take a data frame, a mapping of columns, or rows [N, D], whose columns are then named x0, x1 …
 
-    Parameters: `X`, of pandas or of any library whose frames have `columns`; a mapping; an array or lists.
+    Parameters: `X`, of pandas or of any library whose frames have `columns`, a table of PyArrow; a mapping; an array or
+    lists. `names`, of columns whose values are names: of these every whole number counts, however large.
     Returns: the columns by name.
     Errors: `BadInput` for anything else, columns of different lengths, and numbers that are infinite.
 
@@ -87,6 +102,8 @@ def frame_of(X: Any) -> Frame:
     items: Iterable[tuple[Any, Any]]
     if isinstance(X, Mapping):
         items = list(X.items())
+    elif hasattr(X, "column_names"):  # PyArrow, whose `columns` are no names
+        items = [(name, _values(X.column(name))) for name in X.column_names]
     elif hasattr(X, "columns"):
         items = [(name, X[name]) for name in X.columns]
     else:
@@ -94,7 +111,13 @@ def frame_of(X: Any) -> Frame:
         if rows.ndim != 2:
             raise BadInput(f"the table has {rows.ndim} axes; give a data frame, or an array of rows and columns")
         items = [(f"x{place}", rows[:, place]) for place in range(rows.shape[1])]
-    frame = {str(name): _column(str(name), values) for name, values in items}
+    frame = Part() if isinstance(X, Part) else {}
+    for name, values in items:
+        if str(name) in frame:
+            raise BadInput(f"several columns are named {str(name)!r}; give each one name")
+        frame[str(name)] = _column(str(name), values, str(name) in names)
+    if isinstance(X, Part) and isinstance(frame, Part):
+        frame.rows = X.rows
     if len({len(column) for column in frame.values()}) > 1:
         lengths = ", ".join(f"{name} {len(column)}" for name, column in list(frame.items())[:5])
         raise BadInput(f"the columns have different lengths ({lengths}); give one value for each row")
@@ -116,7 +139,18 @@ def taken(frame: Frame, rows: Any) -> Frame:
     >>> taken({"x": np.array([1.0, 2.0])}, [1])
     {'x': array([2.])}
     """
-    return {name: column[rows] for name, column in frame.items()}
+    part = Part({name: column[rows] for name, column in frame.items()})
+    part.rows = numbers_of_rows(frame)[rows]
+    return part
+
+
+def numbers_of_rows(frame: Frame) -> np.ndarray:
+    """Which row of the whole table each one is [N], for those who look for it there.
+
+    >>> numbers_of_rows(taken({"x": np.array([5.0, 6.0, 7.0])}, [2])).tolist()
+    [2]
+    """
+    return frame.rows if isinstance(frame, Part) else np.arange(rows_of(frame))
 
 
 def as_text(value: Any) -> str:
@@ -127,46 +161,92 @@ def as_text(value: Any) -> str:
     """
     if is_missing(value):
         return ""
+    if isinstance(value, Integral) and _is_plain_number(value):
+        return str(int(value))
     if _is_plain_number(value):
         number = float(value)
         return str(int(number)) if number.is_integer() else repr(number)
     return str(value)
 
 
-def meant(texts: np.ndarray) -> str:
+def as_named(texts: Sequence[str], names: Collection[str]) -> list[str]:
+    """Texts by their names: as they are, and only where all of the names are those of numbers, 2.0 as 2.
+
+    >>> as_named(["2.0", "01", "red"], names=["1", "2", ""]), as_named(["2.0", "01"], names=["01", "2", "1A"])
+    (['2', '1', 'red'], ['2.0', '01'])
+    """
+    if not are_numbers(names):
+        return list(texts)
+    others = {text: name for text in {*texts} - {*names} if (name := _named_as_number(text)) in names}
+    return [others.get(text, text) for text in texts]
+
+
+def are_numbers(names: Collection[str]) -> bool:
+    """Whether names, but for that of what is missing, are all those that `as_text` gives numbers: 1 and not 01."""
+    return all(is_number(name) and _named_as_number(name) == name for name in names if name)
+
+
+def _named_as_number(text: str) -> str:
+    if not is_number(text) or not abs(float(text)) < EXACT:
+        return text
+    return as_text(float(text))
+
+
+def meant(texts: np.ndarray, rows: np.ndarray | None = None) -> str:
     """What texts [N] seem to be meant as, where most of them are no mere texts; else nothing.
 
     >>> meant(np.array(["1.5", "20", "large"], object))
     "numbers, but for 'large' in row 2 (counted from 0)"
     >>> meant(np.array(["1,5", "20,0", ""], object))
-    "numbers with a comma, such as '1,5', where a point is needed"
+    "numbers with a comma, such as '1,5', to be written 1.5"
+    >>> meant(np.array(["5%", "20%"], object))
+    "numbers with a sign, such as '5%', to be written 5"
     >>> meant(np.array(["2026-11-20"], object)), meant(np.array(["red", "blue"], object))
-    ('dates, which are not read', '')
+    ('dates', '')
     """
     present = [text for text in texts.tolist() if text][:LOOKED_AT]
     most = len(present) / 2
     if sum(map(is_number, present)) > most:
-        text = first_text(texts)
+        text = first_text(texts, rows=rows)
         return f"numbers, but for {text}" if text else ""
-    commas = [text for text in present if WITH_COMMA.fullmatch(text)]
-    if len(commas) > most:
-        odd = first_text(texts, lambda text: is_number(text) or WITH_COMMA.fullmatch(text) is not None)
-        why = f"but for {odd}" if odd else f"such as {shortened(commas[0])}, where a point is needed"
-        return f"numbers with a comma, {why}"
-    return "dates, which are not read" if sum(DATE.fullmatch(text) is not None for text in present) > most else ""
+    for what, form in (("comma", WITH_COMMA), ("sign", WITH_SIGN)):
+        found = [text for text in present if form.fullmatch(text)]
+        if len(found) > most:
+            plain = {text for text in texts.tolist() if is_number(text) or form.fullmatch(text)}
+            odd = first_text(texts, plain.__contains__, rows)
+            why = f"but for {odd}" if odd else f"such as {shortened(found[0])}, to be written {_plain(found[0])}"
+            return f"numbers with a {what}, {why}"
+    return "dates" if sum(DATE.fullmatch(text) is not None for text in present) > most else ""
 
 
-def first_text(column: np.ndarray, counts: Callable[[str], bool] = is_number) -> str:
-    """The first text of a column [N] that is no number, and where it stands; nothing where there is none.
+def _plain(text: str) -> str:
+    """How a number with a comma or a sign is to be written; both ways where it may mean one or the other."""
+    text = re.sub(r"[^\d.,+-]", "", text)
+    if PERHAPS_THOUSANDS.fullmatch(text):
+        return f"{text.replace(',', '')} or {text.replace(',', '.')}"
+    if WITH_COMMA.fullmatch(text) and text.count(",") == 1:
+        return text.replace(".", "").replace(",", ".")
+    return text.replace(",", "")
+
+
+def first_text(column: np.ndarray, counts: Callable[[str], bool] | None = None, rows: np.ndarray | None = None) -> str:
+    """The first text of a column [N] that is no finite number, and where it stands; nothing where there is none.
+
+    Parameters: `counts`, for what is to count as one; `rows` [N], the numbers of the rows where they are other ones.
 
     >>> first_text(np.array(["1.5", "", "large"], object)), first_text(np.array([1.5]))
     ("'large' in row 2 (counted from 0)", '')
     """
     if column.dtype.kind not in "OU":
         return ""
+    counts = counts or _is_finite
     texts = enumerate(map(as_text, column.tolist()))
-    found = next(((row, text) for row, text in texts if text and not counts(text)), None)
-    return "" if found is None else f"{shortened(found[1])} in row {found[0]} (counted from 0)"
+    place, text = next(((place, text) for place, text in texts if text and not counts(text)), (0, ""))
+    return f"{shortened(text)} in row {place if rows is None else rows[place]} (counted from 0)" if text else ""
+
+
+def _is_finite(text: str) -> bool:
+    return is_number(text) and not np.isinf(float(text))
 
 
 def is_missing(value: Any) -> bool:
@@ -178,18 +258,33 @@ def is_missing(value: Any) -> bool:
     return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)
 
 
-def _column(name: str, values: Any) -> np.ndarray:
+def _column(name: str, values: Any, are_names: bool) -> np.ndarray:
     array = np.asarray(values)
     if array.ndim != 1:
         raise BadInput(f"several columns are named {name!r}, or it has several of its own; give each one name")
     if str(getattr(values, "dtype", "")) != "category":  # pandas: somebody has said that its numbers are names
-        if array.dtype.kind in "iuf":
-            return _finite(name, array.astype(np.float64))
-        if array.dtype.kind == "O" and all(map(_is_plain_number, array)):
-            return _finite(name, np.array([np.nan if is_missing(value) else float(value) for value in array]))
+        numbers = _as_floats(array)
+        if numbers is not None and not _too_long(array, numbers, are_names):
+            return _finite(name, numbers)
     if array.dtype.kind in "mM":  # of nanoseconds, tolist would make whole numbers
         array = array.astype(f"{array.dtype.kind}8[us]")
     return np.array([as_text(value) for value in array.tolist()], object)
+
+
+def _as_floats(array: np.ndarray) -> np.ndarray | None:
+    """Values [N] as numbers, where they all are some."""
+    if array.dtype.kind in "iuf":
+        return array.astype(np.float64)
+    if array.dtype.kind == "O" and all(map(_is_plain_number, array)):
+        return np.array([np.nan if is_missing(value) else float(value) for value in array])
+    return None
+
+
+def _too_long(values: Any, numbers: np.ndarray, are_names: bool) -> bool:
+    """Whether whole numbers, or their texts, are too long for float64: two would be one, or a name another."""
+    long = [values[place] for place in np.flatnonzero(np.abs(numbers) >= EXACT)]
+    whole = {one for one in long if (WHOLE.fullmatch(one) if isinstance(one, str) else isinstance(one, Integral))}
+    return len(set(map(float, whole))) < len(whole) or (are_names and bool(whole))
 
 
 def _is_plain_number(value: Any) -> bool:
@@ -206,23 +301,21 @@ def _finite(name: str, numbers: np.ndarray) -> np.ndarray:
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
-def _read_text(path: Path, delimiter: str) -> Frame:
-    with path.open(encoding="utf-8-sig", newline="") as file:
+def _read_text(path: Path, delimiter: str, names: Collection[str]) -> Frame:
+    with path.open(encoding="utf-8-sig", newline="") as file, cells_of_any_length():
         reader = csv.reader(file, strict=True, delimiter=delimiter)
         try:
             header = read_header(path, reader)
             if delimiter == "," and seems_separated(header, delimiter) == ";":
-                return _read_text(path, ";")
+                return _read_text(path, ";", names)
             check_separated(path, header, delimiter)
             columns: list[list[str]] = [[] for _ in header]
             lines = []
             for row in reader:
-                if not row and len(header) > 1:
+                if is_blank(row) and len(header) > 1:
                     continue
                 if len(row) != len(header):
-                    raise BadInput(
-                        f"{path}, line {reader.line_num}: {len(row)} cells, but the header names {len(header)} columns"
-                    )
+                    raise uneven(path, reader.line_num, row, header)
                 lines.append(reader.line_num)
                 for column, cell in zip(columns, row, strict=True):
                     column.append(cell.strip())
@@ -231,25 +324,47 @@ def _read_text(path: Path, delimiter: str) -> Frame:
         except csv.Error as error:
             raise BadInput(f"{path}, line {reader.line_num}: {error}; correct the quotes there") from error
     commas = delimiter != ","
-    return {name: _parsed(path, name, cells, lines, commas) for name, cells in zip(header, columns, strict=True)}
+    frame = {}
+    for name, cells in zip(header, columns, strict=True):
+        numbers = None if name in names else _parsed(cells, commas)
+        if numbers is None:
+            frame[name] = np.array(["" if cell in MISSING else cell for cell in cells], object)
+            continue
+        frame[name] = numbers
+        if np.isinf(numbers).any():
+            place = int(np.isinf(numbers).argmax())
+            raise BadInput(
+                f"{path}, line {lines[place]}, column {name!r}: {shortened(cells[place])} is no finite number"
+            )
+    return frame
 
 
-def _parsed(path: Path, name: str, cells: list[str], lines: list[int], commas: bool) -> np.ndarray:
-    """Numbers where all cells that say something are numbers, perhaps with commas; else texts."""
-    known = ["nan" if cell in MISSING else cell for cell in cells]
+def numbers_in(texts: np.ndarray) -> np.ndarray:
+    """The numbers of texts [N] that all are numbers, perhaps with a decimal comma; else the texts.
+
+    >>> numbers_in(np.array(["1", "2.5"], object)), numbers_in(np.array(["1", "one"], object))
+    (array([1. , 2.5]), array(['1', 'one'], dtype=object))
+    """
+    if texts.dtype.kind != "O":
+        return texts
     try:
-        numbers = _numbers(known, commas)
+        return _numbers(texts.tolist(), commas=True)
     except ValueError:
-        return np.array(["" if cell in MISSING else cell for cell in cells], object)
-    infinite = np.isinf(numbers)
-    if infinite.any():
-        row = int(infinite.argmax())
-        raise BadInput(f"{path}, line {lines[row]}, column {name!r}: {shortened(cells[row])} is no finite number")
-    return numbers
+        return texts
+
+
+def _parsed(cells: list[str], commas: bool) -> np.ndarray | None:
+    """The numbers of cells that all are numbers, and stay as different as they are."""
+    try:
+        numbers = _numbers(cells, commas)
+    except ValueError:
+        return None
+    return None if _too_long(cells, numbers, are_names=False) else numbers
 
 
 def _numbers(cells: list[str], commas: bool) -> np.ndarray:
     """Cells as numbers, with commas only where points alone do not do; `ValueError` where one is none."""
+    cells = ["nan" if cell in MISSING else cell for cell in cells]
     try:
         return np.array([number_of(cell) for cell in cells])
     except ValueError:
@@ -267,7 +382,7 @@ def _with_points(cells: list[str]) -> list[str]:
     return [cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell) else cell for cell in cells]
 
 
-def _read_parquet(path: Path) -> Frame:
+def _read_parquet(path: Path, names: Collection[str]) -> Frame:
     try:
         from pyarrow import ArrowException
         from pyarrow.parquet import read_metadata, read_table
@@ -286,10 +401,10 @@ def _read_parquet(path: Path) -> Frame:
         # A text that stands in many rows is one text in the file, and stays one.
         texts = [one.name for one in schema if str(one.type) in TEXTS]
         table = read_table(path, read_dictionary=texts)
-        names = table.column_names
-        if len(set(names)) < len(names):
+        table = table.rename_columns([name.strip() for name in table.column_names])
+        if len(set(table.column_names)) < len(table.column_names):
             raise BadInput(f"{path}: two columns have the same name; give each a name of its own")
-        return frame_of({name: _values(table.column(name)) for name in names})
+        return frame_of(table, names)
     except BadInput:
         raise
     except (ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
@@ -306,17 +421,28 @@ def _unpacked(metadata: Any) -> int:
 
 
 def _values(column: Any) -> Any:
-    """Arrow's values: numbers as an array at once, texts from those that there are, all else one by one."""
+    """Arrow's values: numbers as an array at once, texts from those that there are, all else one by one.
+
+    Texts are taken as those of a CSV file: trimmed, and missing where they say so.
+    """
     if str(column.type).startswith("dictionary"):
         return np.concatenate([np.empty(0, object), *map(_looked_up, column.chunks)])
     if str(column.type) in ("double", "float", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))):
         return column.to_numpy()
-    return np.array([*column.to_pylist(), None], object)[:-1]  # an element more: lists of lists stay one axis
+    values = [*map(_cell, column.to_pylist()), None]  # an element more: lists of lists stay one axis
+    return np.array(values, object)[:-1]
+
+
+def _cell(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    return None if text in MISSING else text
 
 
 def _looked_up(chunk: Any) -> np.ndarray:
     """Texts [N] that are kept as the different ones and, for each row, which of them."""
-    known = np.array([*chunk.dictionary.to_pylist(), None], object)
+    known = np.array([*map(_cell, chunk.dictionary.to_pylist()), None], object)
     places = chunk.indices.fill_null(len(known) - 1).to_numpy(zero_copy_only=False)
     if len(places) and not 0 <= places.min() <= places.max() < len(known):  # PyArrow does not look whether they are
         raise ValueError("a row has a text that the file does not hold")

@@ -13,6 +13,7 @@ from deltarule.data.mirrored import with_mirrored
 from deltarule.data.splits import split
 from deltarule.data.transforms import principal_components, scale
 from deltarule.errors import BadInput, RunFailed
+from deltarule.files import kind_of
 from deltarule.problem.configuration import Configuration
 from deltarule.problem.resolved import resolved
 
@@ -36,7 +37,7 @@ def prepared(
     """
     data = configuration.data
     name, options = taken_apart(data.name if data.file is None else data.file)
-    source: str | Path = name if data.file is None else _file(folder, name, data_dir)
+    source = data_file(configuration, folder, data_dir) or name
     try:
         whole = loading.load(source, data.target, data_dir, **options)
     except RunFailed:  # a download; a folder that somebody names must hold the data
@@ -101,11 +102,17 @@ def _check_parts(configuration: Configuration, dataset: Dataset) -> None:
         )
 
 
-def _file(folder: Path, name: str, data_dir: str | Path | None) -> Path:
-    """Where a data file is: the folder that was asked for, beside the recipe, or the current folder."""
+def data_file(configuration: Configuration, folder: Path, data_dir: str | Path | None = None) -> Path | None:
+    """Where a configuration's data file is, None where it names none.
+
+    Parameters: as `prepared`. The folder that was asked for comes first, then the recipe's, then the current one.
+    """
+    if configuration.data.file is None:
+        return None
+    name, _ = taken_apart(configuration.data.file)
     folders = [folder, Path()] if data_dir is None else [Path(data_dir), folder, Path()]
     places = [(one / name).absolute() for one in folders]
     try:
-        return next((place for place in places if place.is_file()), places[0])
-    except OSError:  # a name that no file can have; reading it says what is wrong
+        return next((place for place in places if kind_of(place) == "file"), places[0])
+    except BadInput:  # a name that no file can have; reading it says what is wrong
         return places[0]

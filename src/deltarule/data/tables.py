@@ -7,6 +7,7 @@ import csv
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 from deltarule.data.dataset import Dataset, Rows
 from deltarule.data.unpacked import check_zip
 from deltarule.errors import BadInput
+from deltarule.files import check_is_file
 
 TASKS = ("auto", "classify", "regress")
 
@@ -24,6 +26,9 @@ MOST_CLASSES = 20
 
 # Of a table with more of them rows and columns are confused, or it is meant to fill the memory.
 MOST_COLUMNS = 100_000
+
+LONGEST_CELL = 2**31 - 1
+"""The highest limit that Python's reader of CSV takes on every system."""
 
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 
@@ -67,10 +72,7 @@ def read_table(path: str | Path, target: str | None = None, task: str = "auto") 
     if task not in TASKS:
         raise BadInput(f"the task {task!r} is unknown; choose one of {', '.join(TASKS)}")
     try:
-        if path.is_dir():
-            raise BadInput(f"{path} is a folder; name a CSV or npz file in it")
-        if not path.is_file():
-            raise BadInput(f"{path} does not exist; check the name and the folder")
+        check_is_file(path, "a CSV or npz file")
         table = _read_npz(path, target) if path.suffix.lower() == ".npz" else _read_csv(path, target, task)
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}; check that you may read it") from error
@@ -150,7 +152,7 @@ def _check_finite(path: Path, table: Table) -> None:
 
 
 def _read_csv(path: Path, target: str | None, task: str) -> Table:
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with path.open(encoding="utf-8-sig", newline="") as file, cells_of_any_length():
         reader = csv.reader(file, strict=True)
         try:
             header = read_header(path, reader)
@@ -184,6 +186,31 @@ def read_header(path: Path, reader: Iterator[list[str]]) -> list[str]:
     if times > 1:
         raise BadInput(f"{path}: {times} columns are named {shortened(name)}; give each a name of its own")
     return names
+
+
+@contextmanager
+def cells_of_any_length() -> Iterator[None]:
+    """Let Python's reader take texts of any length; its own limit would blame the quotes of a long one."""
+    before = csv.field_size_limit(LONGEST_CELL)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+def is_blank(row: Sequence[str]) -> bool:
+    """Whether a line is none: empty, or nothing but spaces.
+
+    >>> is_blank([]), is_blank(["  "]), is_blank(["", ""])
+    (True, True, False)
+    """
+    return not row or (len(row) == 1 and row[0].isspace())
+
+
+def uneven(path: Path, line: int, row: Sequence[str], header: Sequence[str]) -> BadInput:
+    """The error for a row that has more cells than the header, or fewer."""
+    cells, columns = ("s" if len(one) != 1 else "" for one in (row, header))
+    return BadInput(f"{path}, line {line}: {len(row)} cell{cells}, but the header names {len(header)} column{columns}")
 
 
 def seems_separated(header: list[str], delimiter: str) -> str:
@@ -222,12 +249,10 @@ def _body(path: Path, reader: Any, header: list[str], position: int, task: str) 
     """All rows after the header. The loop is the fast path; what is wrong with a cell is found out afterwards."""
     numbers, lines, answers = array("d"), array("q"), []
     for row in reader:
-        if not row:
+        if is_blank(row):
             continue
         if len(row) != len(header):
-            raise BadInput(
-                f"{path}, line {reader.line_num}: {len(row)} cells, but the header names {len(header)} columns"
-            )
+            raise uneven(path, reader.line_num, row, header)
         answers.append(row.pop(position).strip())
         try:
             numbers.extend(map(number_of, row))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deltarule.data.frame import Frame, as_text, first_text, meant, rows_of
+from deltarule.data.frame import Frame, as_named, as_text, first_text, meant, numbers_of_rows, rows_of
 from deltarule.data.tables import listed, number_of, shortened
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
@@ -24,6 +24,8 @@ LEAST_COUNT = 2
 """What occurs once teaches nothing about its category."""
 LEAST_FOR_IDENTIFIER = 20
 """In fewer rows, numbers may well differ by chance."""
+FARTHEST = 1e100
+"""In standard deviations from the mean: of a number beyond it a network's answer may overflow."""
 IDENTIFIERS = {"id", "index", "key", "no", "nr", "number", "row", "rownames", "unnamed: 0", "uuid"}
 
 
@@ -73,16 +75,17 @@ def guessed(frame: Frame, types: Mapping[str, str] | None = None) -> dict[str, t
             raise BadInput(f"there is no column {name!r} to be a {kind}; there are: {listed(list(frame))}")
         if kind not in KINDS:
             raise BadInput(f"the column {name!r} cannot be {kind!r}; choose one of {', '.join(KINDS)}")
-        if kind == NUMBER and (text := first_text(frame[name])):
+        if kind == NUMBER and (text := first_text(frame[name], rows=numbers_of_rows(frame))):
             raise BadInput(f"the column {name!r} cannot be numbers: it holds {text}")
-    kinds = {name: (types[name], "as told") if name in types else _guess(name, frame[name]) for name in frame}
+    rows = numbers_of_rows(frame)
+    kinds = {name: (types[name], "as told") if name in types else _guess(name, frame[name], rows) for name in frame}
     if all(kind == UNUSED for kind, _ in kinds.values()):
         reasons = "; ".join(f"{name!r}: {why}" for name, (_, why) in list(kinds.items())[:5])
         raise BadInput(f"no column is left to learn from ({reasons}); say of one what it is, or add columns")
     return kinds
 
 
-def _guess(name: str, column: np.ndarray) -> tuple[str, str]:
+def _guess(name: str, column: np.ndarray, rows: np.ndarray) -> tuple[str, str]:
     present = _present(column)
     if not len(present):
         return UNUSED, "missing in every row"
@@ -90,18 +93,18 @@ def _guess(name: str, column: np.ndarray) -> tuple[str, str]:
     if distinct == 1 and len(present) == len(column):
         return UNUSED, "the same in every row"
     if column.dtype.kind == "O":
-        return _guess_of_texts(column, distinct)
+        return _guess_of_texts(column, distinct, rows)
     if _is_identifier(name, column, distinct):
         return UNUSED, "an identifier: another whole number in every row"
     return NUMBER, "numbers"
 
 
-def _guess_of_texts(column: np.ndarray, distinct: int) -> tuple[str, str]:
-    looks, is_identifier = meant(column), distinct == len(column) >= LEAST_FOR_IDENTIFIER
+def _guess_of_texts(column: np.ndarray, distinct: int, rows: np.ndarray) -> tuple[str, str]:
+    looks, is_identifier = meant(column, rows), distinct == len(column) >= LEAST_FOR_IDENTIFIER
     if distinct <= max(len(_present(column)) / 2, MOST_CATEGORIES) and not is_identifier:
         return CATEGORY, f"texts, {distinct} different" + (f", that look like {looks}" if looks else "")
     if looks:
-        return UNUSED, f"texts that look like {looks}"
+        return UNUSED, f"texts that look like {looks}" + (", which are not read" if looks == "dates" else "")
     if is_identifier:
         return UNUSED, "an identifier: another text in every row"
     return UNUSED, "free text: most rows have a text of their own"
@@ -124,12 +127,12 @@ def learned(frame: Frame, kinds: Mapping[str, tuple[str, str]]) -> tuple[Column,
     >>> learned({"size": np.array([1.0, 3.0, np.nan])}, {"size": ("number", "numbers")})
     (Column(name='size', kind='number', why='numbers', mean=2.0, scale=1.0, fill=2.0, gaps=True, categories=()),)
     """
-    learn = {NUMBER: _learned_number, CATEGORY: _learned_category, UNUSED: lambda column, one: column}
-    return tuple(learn[kind](Column(name, kind, why), frame[name]) for name, (kind, why) in kinds.items())
+    learn = {NUMBER: _learned_number, CATEGORY: _learned_category, UNUSED: lambda column, frame: column}
+    return tuple(learn[kind](Column(name, kind, why), frame) for name, (kind, why) in kinds.items())
 
 
-def _learned_number(column: Column, values: np.ndarray) -> Column:
-    values = _as_numbers(column, values)
+def _learned_number(column: Column, frame: Frame) -> Column:
+    values = _as_numbers(column, frame)
     present = _present(values)
     if not len(present):
         return column
@@ -140,8 +143,8 @@ def _learned_number(column: Column, values: np.ndarray) -> Column:
     )
 
 
-def _learned_category(column: Column, values: np.ndarray) -> Column:
-    counts = Counter(_texts(values))
+def _learned_category(column: Column, frame: Frame) -> Column:
+    counts = Counter(_texts(frame[column.name]))
     frequent = [name for name, count in counts.most_common(MOST_CATEGORIES) if count >= LEAST_COUNT]
     return dataclasses.replace(column, categories=tuple(sorted(frequent)))
 
@@ -160,39 +163,39 @@ def encoded(columns: Sequence[Column], frame: Frame) -> Floats:
     missing = [column.name for column in used if column.name not in frame]
     if missing:
         raise BadInput(f"the table lacks {listed([repr(name) for name in missing])}, which the model was trained with")
-    parts = []
-    for column in used:
-        values = frame[column.name]
-        parts.append(_numbers(column, values) if column.kind == NUMBER else _one_hot(column, values))
+    parts = [(_numbers if column.kind == NUMBER else _one_hot)(column, frame) for column in used]
     return np.concatenate(parts, axis=1) if parts else np.zeros((rows_of(frame), 0))
 
 
-def _numbers(column: Column, values: np.ndarray) -> Floats:
-    values = _as_numbers(column, values)
+def _numbers(column: Column, frame: Frame) -> Floats:
+    values = _as_numbers(column, frame)
     gaps = np.isnan(values)
     with np.errstate(over="ignore"):  # which is told below
         standardized = (np.where(gaps, column.fill, values) - column.mean) / column.scale
-    if not np.isfinite(standardized).all():
-        row = int(np.isinf(standardized).argmax())
+    far = np.abs(standardized) > FARTHEST
+    if far.any():
+        row = int(far.argmax())
         raise BadInput(
-            f"the column {column.name!r} holds {values[row]:g} in row {row} (counted from 0), too large a number "
-            f"beside the others, which are around {column.mean:g}; correct it"
+            f"the column {column.name!r} holds {values[row]:g} in row {numbers_of_rows(frame)[row]} (counted from 0), "
+            f"too large a number beside the others, which are around {column.mean:g}; correct it"
         )
     return np.stack([standardized, gaps] if column.gaps else [standardized], axis=1)
 
 
-def _as_numbers(column: Column, values: np.ndarray) -> Floats:
+def _as_numbers(column: Column, frame: Frame) -> Floats:
     """Numbers [N], also where they stand as texts."""
+    values = frame[column.name]
     if values.dtype.kind != "O":
         return values
-    if text := first_text(values):
+    if text := first_text(values, rows=numbers_of_rows(frame)):
         raise BadInput(f"the column {column.name!r} holds {text}, where the model needs a number")
     return np.array([number_of(text or "nan") for text in values])
 
 
-def _one_hot(column: Column, values: np.ndarray) -> Floats:
+def _one_hot(column: Column, frame: Frame) -> Floats:
     place = {name: number for number, name in enumerate(column.categories)}
-    found = np.array([place.get(text, -1) for text in _texts(values)], np.int64)
+    texts = as_named(_texts(frame[column.name]), column.categories)
+    found = np.array([place.get(text, -1) for text in texts], np.int64)
     return (found[:, None] == np.arange(len(place))).astype(np.float64)
 
 
@@ -207,11 +210,11 @@ def unknown_categories(columns: Sequence[Column], frame: Frame) -> list[str]:
     for column in columns:
         if column.kind != CATEGORY or column.name not in frame:
             continue
-        counts = Counter(_texts(frame[column.name]))
+        counts = Counter(as_named(_texts(frame[column.name]), column.categories))
         unknown = [name for name in counts if name not in column.categories]
         if unknown:
             rows = sum(counts[name] for name in unknown)
-            names = ", ".join(shortened(name) for name in sorted(unknown)[:5])
+            names = ", ".join(shortened(name) if name else "missing" for name in sorted(unknown)[:5])
             more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
             sentences.append(
                 f"the column {column.name!r} has categories in {rows} row{'s' if rows > 1 else ''} that were rare or "
@@ -220,6 +223,15 @@ def unknown_categories(columns: Sequence[Column], frame: Frame) -> list[str]:
     return sentences
 
 
+def named_columns(columns: Sequence[Column]) -> list[str]:
+    """The columns whose cells are names, and are to be read so.
+
+    >>> named_columns([Column("size", "number", "numbers"), Column("color", "category", "texts")])
+    ['color']
+    """
+    return [column.name for column in columns if column.kind == CATEGORY]
+
+
 def _texts(values: np.ndarray) -> list[str]:
-    """Values as the names of categories; numbers too, where a table happens to hold nothing else."""
+    """Values as the names of categories; numbers too, of frames that say so."""
     return values.tolist() if values.dtype.kind == "O" else [as_text(value) for value in values.tolist()]

@@ -199,8 +199,7 @@ def _rebuilt_table(kind: type[BaseTabular], arrays: dict[str, np.ndarray], about
         scores=scores, settings=settings, notes=tuple(map(str, report.pop("notes"))), **report
     )
     model.target_ = str(about["target"])
-    model.feature_names_in_ = np.array([column.name for column in model.columns_], object)
-    model.n_features_in_ = len(model.columns_)
+    model._put_names([column.name for column in model.columns_])
     if isinstance(model.model_, MLPClassifier):
         model.classes_ = model.model_.classes_
         model.usual_ = model.classes_[model.classes_.tolist().index(about["usual"])]

@@ -30,7 +30,8 @@ def to_onnx(model: Any, path: str | Path) -> None:
     ----------
     model : an estimator of deltarule. Of a `TabularClassifier` or `TabularRegressor` the graph has an input [N, 1] for
         each column that is used, named like it: float64 with NaN where a number is missing, or texts with "" where one
-        is. Of an `MLPClassifier` or `MLPRegressor` it has the one input `X` [N, D], float64.
+        is, each category called as in `columns_`. Of an `MLPClassifier` or `MLPRegressor` it has the one input `X`
+        [N, D], float64.
     path : the file.
 
     The outputs are `label` [N] and `probabilities` [N, C], or for numbers `prediction`.

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.data.frame import MISSING
+from deltarule.data.frame import MISSING, are_numbers
 from deltarule.errors import BadInput
 from deltarule.estimators.base import BaseMLP
 from deltarule.estimators.classifier import MLPClassifier
-from deltarule.estimators.columns import UNUSED
+from deltarule.estimators.columns import FARTHEST, UNUSED, Column
 from deltarule.estimators.regressor import MLPRegressor
 from deltarule.estimators.tabular import BaseTabular
 from deltarule.interop.script.arrays import UNPACK, Arrays
@@ -23,9 +23,24 @@ from deltarule.interop.torch import to_torch
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.network import BATCH_NORM_EPSILON
 
+NUMBER_OF = '''
+def number_of(cell, name):
+    """A cell as a number, nan where it says so."""
+    try:
+        number = float(cell.replace("_", "?"))  # 1_0 is a code, and no 10
+    except ValueError:
+        number = np.inf
+    if np.isinf(number):
+        raise ValueError(f"the column {name!r} holds {cell!r}, where the model needs a number; correct it")
+    return number
+'''.strip()
+
 ENCODE = '''
 def encode(rows):
     """The network's inputs, from rows of texts by column, as csv.DictReader reads them."""
+    lacking = [column["name"] for column in COLUMNS if rows and column["name"] not in rows[0]]
+    if lacking:
+        raise ValueError(f"the table lacks {', '.join(lacking)}; give one with these columns, separated by commas")
     return np.array([[value for column in COLUMNS for value in inputs_of(column, row)] for row in rows])
 
 
@@ -34,20 +49,37 @@ def inputs_of(column, row):
     cell = row[column["name"]].strip()
     cell = "" if cell in MISSING else cell
     if column["kind"] == "category":
-        if cell not in column["categories"]:
-            cell = as_whole(cell)
+        if column["numbers"] and cell not in column["categories"]:
+            cell = as_number(cell)
         return [float(cell == one) for one in column["categories"]]
-    value = float(cell) if cell else column["fill"]
-    return [(value - column["mean"]) / column["scale"], *([float(not cell)] if column["gaps"] else [])]
+    value = number_of(cell or "nan", column["name"])
+    is_gap = bool(np.isnan(value))
+    standardized = ((column["fill"] if is_gap else value) - column["mean"]) / column["scale"]
+    if abs(standardized) > FARTHEST:
+        raise ValueError(f"the column {column['name']!r} holds {cell!r}, too large a number beside others; correct it")
+    return [standardized, float(is_gap)] if column["gaps"] else [standardized]
 
 
-def as_whole(cell):
-    """2.0 as 2, where that is what a category is called."""
+def as_number(cell):
+    """2.0 as 2, where categories are called by numbers."""
     try:
-        number = float(cell)
+        number = float(cell.replace("_", "?"))
     except ValueError:
         return cell
+    if not abs(number) < 2**53:
+        return cell
     return str(int(number)) if number.is_integer() else repr(number)
+'''.strip()
+
+ENCODE_NUMBERS = '''
+def encode(rows):
+    """The network's inputs, from rows of texts: the numbers of all columns in their order."""
+    if rows and len(rows[0]) != {inputs}:
+        raise ValueError(f"the table has {len(rows[0])} columns, the network {inputs} inputs; give one for each")
+    x = np.array([[number_of(cell, name) for name, cell in row.items()] for row in rows])
+    if np.isnan(x).any():
+        raise ValueError("a number is missing; fill it, or leave the row out")
+    return x
 '''.strip()
 
 PREDICT = '''
@@ -56,22 +88,46 @@ def predict(x):
     return decoded(network(np.asarray(x, float)))
 
 
-if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("give one table: python THIS_FILE TABLE.csv")
-    with open(sys.argv[1], encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
-    if not rows:
-        sys.exit(){checked}
-    for answer in predict({encoded}):
-        print(answer)
-'''.strip()
+def read(path):
+    """The rows of a CSV file: texts by the names of their columns."""
+    csv.field_size_limit(2**31 - 1)
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        reader, rows = csv.reader(file, strict=True), []
+        header = [name.strip() for name in next(filter(None, reader), [])]
+        if len(set(header)) < len(header):
+            raise ValueError("two columns have the same name; give each a name of its own")
+        for row in reader:
+            if len(row) == len(header):
+                rows.append(dict(zip(header, row)))
+            elif "".join(row).strip() or len(row) > 1:
+                raise ValueError(f"line {reader.line_num} and the header differ in their number of cells; correct it")
+    return rows
 
-CHECKED = """
-    lacking = [one["name"] for one in COLUMNS if one["name"] not in rows[0]]
-    if lacking:
-        sys.exit(f"the table lacks {', '.join(lacking)}; give one with these columns, separated by commas")
-""".rstrip()
+
+def main():
+    """Print the answer to each row of the table that is named."""
+    if len(sys.argv) != 2:
+        return "give one table: python THIS_FILE TABLE.csv"
+    try:
+        rows = read(sys.argv[1])
+        x = encode(rows)
+    except OSError as error:
+        return f"{sys.argv[1]} cannot be read: {error.strerror}; name another file"
+    except UnicodeDecodeError:
+        return f"{sys.argv[1]} is not text in UTF-8; save the table in UTF-8"
+    except (ValueError, csv.Error) as error:
+        return f"{sys.argv[1]}: {error}"
+    sys.stdout.reconfigure(encoding="utf-8")
+    for answer in predict(x) if rows else []:
+        print(answer)
+
+
+if __name__ == "__main__":
+    told = main()
+    if told:
+        print(told, file=sys.stderr)
+        sys.exit(2)
+'''.strip()
 
 
 def numpy_script(model: Any) -> str:
@@ -119,15 +175,13 @@ def numpy_script(model: Any) -> str:
         value = "a"
     network = ["def network(x):", '    "The outputs, each member\'s and then their mean: [N, C]."', *forward]
     sources, needed = written_out(list(dict.fromkeys(functions)), np.dtype(np.float64))
-    is_table = isinstance(model, BaseTabular)
-    encoded = "encode(rows)" if is_table else "[[float(cell) for cell in row.values()] for row in rows]"
     parts = [
         _head(model, arrays, ["csv", "sys", *(["math"] if any("math.erf" in one for one in sources) else [])], needed),
         "\n".join(assigned),
         *sources,
         "\n".join([*network, "    return a.mean(axis=0)"]),
         _decoded(inner),
-        PREDICT.replace("{encoded}", encoded).replace("{checked}", CHECKED if is_table else ""),
+        PREDICT,
     ]
     return "\n\n\n".join(parts) + "\n" + arrays.ending()
 
@@ -183,10 +237,17 @@ def _head(model: Any, arrays: Arrays, modules: list[str], from_numpy: list[str],
     lines += [f"from numpy import {', '.join(from_numpy)}"] if from_numpy else []
     text = "\n".join(lines)
     if isinstance(model, BaseTabular):
-        columns = [f"    {asdict(column)!r}," for column in model.columns_ if column.kind != UNUSED]
-        text += "\n\n" + "\n".join([f"MISSING = {sorted(MISSING)!r}", "COLUMNS = [", *columns, "]"])
-        text += f"\n\n\n{ENCODE}"
+        columns = [f"    {_told(column)!r}," for column in model.columns_ if column.kind != UNUSED]
+        constants = [f"FARTHEST = {FARTHEST!r}", f"MISSING = {sorted(MISSING)!r}", "COLUMNS = [", *columns, "]"]
+        text += "\n\n" + "\n".join(constants) + f"\n\n\n{NUMBER_OF}\n\n\n{ENCODE}"
+    elif not torch:
+        text += f"\n\n\n{NUMBER_OF}\n\n\n{ENCODE_NUMBERS.replace('{inputs}', str(model.n_features_in_))}"
     return text + (f"\n\n\n{UNPACK}" if arrays.any_packed else "")
+
+
+def _told(column: Column) -> dict[str, Any]:
+    """A column for the script, and whether its categories are called by numbers."""
+    return asdict(column) | {"numbers": are_numbers(column.categories)}
 
 
 def _decoded(model: BaseMLP) -> str:

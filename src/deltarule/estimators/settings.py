@@ -200,7 +200,7 @@ def _with(found: Optimizer, numbers: dict[str, float]) -> Optimizer:
 def _our_activation(given: Named) -> Named:
     if isinstance(given, str):
         return OURS.get(given, given)
-    return {**given, "name": OURS.get(given.get("name"), given.get("name"))}
+    return {**given, "name": OURS.get(str(given.get("name")), given.get("name"))}
 
 
 def _glorot(fan_in: int, fan_out: int) -> float:

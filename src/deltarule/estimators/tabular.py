@@ -5,7 +5,7 @@ N rows · D inputs of the network
 
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,20 @@ from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from deltarule.data.frame import Frame, as_text, first_text, frame_of, is_missing, rows_of, taken
+from deltarule.data.frame import Frame, as_named, as_text, first_text, frame_of, is_missing, rows_of, taken
 from deltarule.data.tables import shortened
 from deltarule.errors import BadInput
 from deltarule.estimators.base import BaseMLP
 from deltarule.estimators.classifier import MLPClassifier
-from deltarule.estimators.columns import UNUSED, encoded, guessed, learned, unknown_categories
+from deltarule.estimators.columns import (
+    CATEGORY,
+    UNUSED,
+    encoded,
+    guessed,
+    learned,
+    named_columns,
+    unknown_categories,
+)
 from deltarule.estimators.regressor import MLPRegressor
 from deltarule.estimators.scores import Scores, leaks, scores_of_classes, scores_of_numbers
 from deltarule.estimators.search import PopulationSearchCV
@@ -98,13 +106,19 @@ class BaseTabular(BaseEstimator):
         """How good answers are."""
         raise NotImplementedError
 
+    @property
+    def _outputs(self) -> int:
+        """Of the network."""
+        return 1
+
     _scoring: str
+    feature_names_in_: np.ndarray
 
     # --- fitting ---
 
     def _fit(self, X: Any, y: Any) -> None:
         began = time.perf_counter()
-        frame = _frame(X)
+        frame = _frame(X, [name for name, kind in (self.types or {}).items() if kind == CATEGORY])
         if not frame:
             raise BadInput(f"0 feature(s) (shape={np.shape(X)}) while a minimum of 1 is required; add columns")
         rows = rows_of(frame)
@@ -126,15 +140,23 @@ class BaseTabular(BaseEstimator):
         if not x.shape[1]:
             raise BadInput("no column is left to learn from: no text occurs twice; add rows, or columns of numbers")
         found = self._searched(x[train], y[train])
-        searched = fold_rows(search_rows(x.shape[1], len(train)))
+        searched = fold_rows(search_rows(x.shape[1], len(train), self._outputs))
         self.model_ = self._trained(x[train], y[train], found, searched)
         scores = self._scores(y[held], self.model_.predict(x[held]))
         # The rows set aside have done their work; the model that is kept has seen them, too.
         self.columns_ = learned(frame, kinds)
         self.model_ = self._trained(encoded(self.columns_, frame), y, found, searched)
         notes = self._notes(frame, y)
-        self.n_features_in_, self.feature_names_in_ = len(frame), np.array(list(frame), object)
+        self._put_names(list(frame))
         self.report_ = TabularReport(rows, len(held), scores, self._count, found, notes, time.perf_counter() - began)
+
+    def _put_names(self, names: list[str]) -> None:
+        """What scikit-learn wants to know of columns, of which those without names are called x0, x1 …"""
+        self.n_features_in_ = len(names)
+        if hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        if names != [f"x{place}" for place in range(len(names))]:
+            self.feature_names_in_ = np.array(names, object)
 
     @property
     def _count(self) -> int:
@@ -149,7 +171,9 @@ class BaseTabular(BaseEstimator):
 
     def _searched(self, x: Floats, y: Any) -> dict[str, Any]:
         """The settings with the best score over folds of the rows."""
-        rows = np.sort(np.random.default_rng(self._seed).permutation(len(x))[: search_rows(x.shape[1], len(x))])
+        rows = np.sort(
+            np.random.default_rng(self._seed).permutation(len(x))[: search_rows(x.shape[1], len(x), self._outputs)]
+        )
         folds = folds_of(len(rows))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a fold may lack a rare class, and a candidate may be a bad one
@@ -184,7 +208,12 @@ class BaseTabular(BaseEstimator):
 
     def _notes(self, frame: Frame, y: Any) -> tuple[str, ...]:
         unused = [f"the column {c.name!r} is not used: {c.why}" for c in self.columns_ if c.kind == UNUSED]
-        suspicious = leaks(frame, self.columns_, y, classes=isinstance(self, ClassifierMixin))
+        slips = [
+            f"the column {c.name!r} is read as categories: {c.why}"
+            for c in self.columns_
+            if c.kind == CATEGORY and "look like numbers" in c.why
+        ]
+        suspicious = leaks(frame, self.columns_, y, classes=isinstance(self, ClassifierMixin)) + slips
         for sentence in suspicious + [one for one in unused if "an identifier" in one or "look like numbers" in one]:
             warnings.warn(sentence, stacklevel=4)
         return (*suspicious, *unused)
@@ -194,15 +223,30 @@ class BaseTabular(BaseEstimator):
     def _asked(self, X: Any) -> tuple[Any, Floats]:
         """The network inside, and its inputs."""
         check_is_fitted(self)
-        frame = _frame(X)
-        if not _has_names(X) and len(frame) != self.n_features_in_:
+        frame = self._by_name(X)
+        for sentence in unknown_categories(self.columns_, frame):
+            warnings.warn(sentence, stacklevel=4)
+        return self.model_, encoded(self.columns_, frame)
+
+    def _by_name(self, X: Any) -> Frame:
+        """The columns by the names that they were learned by: where either side has none, by their places."""
+        frame, names = _frame(X, named_columns(self.columns_)), [column.name for column in self.columns_]
+        had_names, has_names = hasattr(self, "feature_names_in_"), _has_names(X)
+        if has_names and (had_names or set(names) <= set(frame)):
+            return frame
+        if len(frame) != self.n_features_in_:
             raise BadInput(
                 f"X has {len(frame)} features, but {type(self).__name__} is expecting {self.n_features_in_} features "
                 "as input; give one column for each, or columns with names"
             )
-        for sentence in unknown_categories(self.columns_, frame):
-            warnings.warn(sentence, stacklevel=4)
-        return self.model_, encoded(self.columns_, frame)
+        if had_names != has_names:
+            here, there = ("has", "without") if has_names else ("does not have", "with")
+            warnings.warn(
+                f"X {here} feature names, but {type(self).__name__} was fitted {there} feature names: its columns are "
+                "taken in their order",
+                stacklevel=5,
+            )
+        return dict(zip(names, frame.values(), strict=True))
 
     def member_parts(self, member: int) -> tuple[Network, dict[str, Floats], Floats]:
         """As of the network inside."""
@@ -270,8 +314,20 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def evaluate(self, X: Any, y: Any) -> Scores:
         """The scores on rows that had no part in the training; classes go by their names, so that 1 is "1", too."""
-        named = [_names(classes) for classes in (_known(y), self.predict(X), [self.usual_])]
-        return scores_of_classes(named[0], named[1], named[2][0])
+        return scores_of_classes(self._by_class(y), _names(self.predict(X)), as_text(self.usual_))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """The accuracy on rows; classes go by their names, as of `evaluate`."""
+        right = self._by_class(y) == _names(self.predict(X))
+        return float(np.average(right, weights=sample_weight))
+
+    def _by_class(self, y: Any) -> Any:
+        """A target as the names of classes [N]."""
+        return np.array(as_named(_names(_known(y)).tolist(), _names(self.classes_).tolist()), object)
+
+    @property
+    def _outputs(self) -> int:
+        return len(self.classes_) if len(self.classes_) > 2 else 1
 
     def _learn_target(self, y: Any) -> Any:
         y = _known(y)
@@ -373,13 +429,14 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     _scoring = "neg_mean_squared_error"
 
 
-def search_rows(inputs: int, rows: int) -> int:
+def search_rows(inputs: int, rows: int, outputs: int = 1) -> int:
     """How many rows a search can afford.
 
-    >>> search_rows(4, 150), search_rows(784, 60000) < 3000
-    (150, True)
+    >>> search_rows(4, 150), search_rows(784, 60000) < 3000, search_rows(4, 6000, outputs=300)
+    (150, True, 1000)
     """
-    weights = [inputs * hidden[0] if hidden else inputs for hidden in HIDDEN]
+    widest = max(inputs, outputs)  # about as much as both: a search need not be told to the second
+    weights = [widest * hidden[0] if hidden else inputs * outputs for hidden in HIDDEN]
     others = len(CANDIDATES["learning_rate_init"]) * len(CANDIDATES["alpha"])
     a_row = 6 * sum(weights) * others * EPOCHS[1] * 2  # forward and back, over three folds' two parts
     return min(rows, max(1000, int(SEARCH_WORK / a_row)))
@@ -429,14 +486,14 @@ def _budget(rows: int) -> dict[str, Any]:
     }
 
 
-def _frame(X: Any) -> Frame:
+def _frame(X: Any, names: Collection[str]) -> Frame:
     if sparse.issparse(X):
         raise BadInput("the table is sparse, and sparse data are not supported; give X.toarray()")
     if isinstance(X, np.ndarray) and X.dtype.kind == "c":
         raise BadInput("Complex data not supported: the table holds complex numbers; give their parts as columns")
     if isinstance(X, np.ndarray) and X.ndim == 1:
         raise BadInput("the table is a single row or column. Reshape your data to rows and columns")
-    return frame_of(X)
+    return frame_of(X, names)
 
 
 def _has_names(X: Any) -> bool:
@@ -450,8 +507,7 @@ def _known(y: Any) -> Any:
         array = column_or_1d(array, warn=True)
     if array.ndim != 1:
         raise BadInput(f"the target has the shape {array.shape}; give one value for each row")
-    if array.dtype.kind not in "biufOU":
-        raise BadInput(f"the target holds {array.dtype}; make numbers of them, or texts")
+    _check_kind(array)
     gaps = np.array([is_missing(value) for value in array.tolist()], bool)
     if gaps.any():
         raise BadInput(f"the target is missing in row {int(gaps.argmax())} (counted from 0); leave such rows out")
@@ -460,7 +516,14 @@ def _known(y: Any) -> Any:
     kinds = {type(value) for value in array}
     if len(kinds) > 1:
         return _names(array)
-    return array if kinds <= {str} else np.array(array.tolist())
+    array = array if kinds <= {str} else np.array(array.tolist())
+    _check_kind(array)
+    return array
+
+
+def _check_kind(y: Any) -> None:
+    if y.dtype.kind not in "biufOU":
+        raise BadInput(f"the target holds {y.dtype}; make numbers of them, or texts")
 
 
 def _names(classes: Any) -> Any:

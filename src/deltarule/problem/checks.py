@@ -152,9 +152,7 @@ def dropout(given: Any, hidden: int, dtype: str) -> Floats:
     """Dropout rates: [], [hidden layers] or [K, hidden layers] float64."""
     rates = _real(given)
     if rates is None or rates.ndim > 2 or (rates.ndim and (rates.shape[-1] != hidden or not len(rates))):
-        raise BadInput(
-            f"dropout is {given!r}; give a rate, one for each of the {hidden} hidden layers, or [members, layers]"
-        )
+        raise BadInput(f"dropout is {given!r}; give a rate, one for each hidden layer ({hidden}), or [members, layers]")
     if not ((rates >= 0) & (rates.astype(dtype) < 1)).all():
         raise BadInput(f"dropout is {given!r}; give rates from 0 up to, not including, 1")
     if not hidden and rates.any():

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, counted
 from deltarule.files import MOST_NESTED, TOO_DEEP
 from deltarule.maths.losses import meaningful
 from deltarule.problem import checks, registry
@@ -383,9 +383,16 @@ def _path(dotted: str) -> list[str]:
 
 def _near_key(dotted: str) -> str:
     known = [f"{section}.{key}" for section, model in SETTABLE.items() for key in model.model_fields]
-    same_end = [key for key in known if key.partition(".")[2] == dotted.rpartition(".")[2]]
-    near = same_end or get_close_matches(dotted, known, 1)
+    meant = dotted.rpartition(".")[2]
+    same = [key for key in known if meant in (key.partition(".")[2], _initials(key))]
+    near = same or get_close_matches(dotted, known, 1)
     return f"; did you mean '{near[0]}'?" if near else f"; keys begin with {', '.join(SETTABLE)} and a dot"
+
+
+def _initials(key: str) -> str | None:
+    """What people write for a key of several words: "lr"; None for one of a single word."""
+    words = key.partition(".")[2].split("_")
+    return "".join(word[0] for word in words) if len(words) > 1 else None
 
 
 # --- what no single key can tell --------------------------------------------------------------------------------------
@@ -409,7 +416,8 @@ def _check_hidden_layers(configuration: Configuration) -> None:
     for key, value in (("activation", network.activation), ("dropout", network.dropout)):
         if isinstance(value, tuple) and len(value) != hidden:
             raise BadInput(
-                f"network.{key} lists {len(value)} values for {hidden} hidden layers; give one value, or one for each"
+                f"network.{key} lists {counted(len(value), 'value')} for {counted(hidden, 'hidden layer')}; "
+                "give one value, or one for each"
             )
     if network.dropout and not hidden:
         raise BadInput("network.dropout acts on hidden layers and network.layers has none; leave it out")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, counted
 from deltarule.maths.activations import Activation
 from deltarule.maths.initializers import Initializer
 from deltarule.maths.network import Entry, Layer, buffer_entries, parameter_entries
@@ -124,6 +124,7 @@ def _hidden_activations(
 ) -> tuple[Activation, ...]:
     if isinstance(given, list | tuple):
         if len(given) != hidden:
-            raise BadInput(f"there are {len(given)} activations for {hidden} hidden layers; give one, or one for each")
+            names = f"{'is' if len(given) == 1 else 'are'} {counted(len(given), 'activation')}"
+            raise BadInput(f"there {names} for {counted(hidden, 'hidden layer')}; give one, or one for each")
         return tuple(registry.activation(one) for one in given)
     return (registry.activation(given),) * hidden  # type: ignore[arg-type]

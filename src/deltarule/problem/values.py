@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import BeforeValidator, Field, PlainValidator
 
 from deltarule.errors import BadInput
@@ -58,6 +59,20 @@ def _plain(given: Any) -> Any:
     if not isinstance(given, str | bool) and not _is_number(given):
         raise ValueError
     return given
+
+
+def as_python(given: Any) -> Any:
+    """Values as TOML would hold them, where NumPy made them: its numbers and arrays, in lists and tables too.
+
+    >>> import numpy as np
+    >>> as_python({"layers": [4, np.int64(3)], "rates": np.array([0.5])})
+    {'layers': [4, 3], 'rates': [0.5]}
+    """
+    if isinstance(given, Mapping):
+        return {key: as_python(one) for key, one in given.items()}
+    if isinstance(given, list | tuple):
+        return [as_python(one) for one in given]
+    return given.tolist() if isinstance(given, np.ndarray | np.generic) else given
 
 
 def _layer_sizes(given: Any) -> Any:

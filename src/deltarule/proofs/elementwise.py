@@ -3,7 +3,7 @@
 z [n]  points     f(z, y) [n]  the function's values; it may take more than the variable that it is differentiated by
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -57,18 +57,29 @@ class Curve:
 
 
 def of_activation(activation: Activation) -> Curve:
-    """The curve a = f(z), on the real line."""
-    return Curve(partial(activation.function, **activation.parameters), {"z": _REAL}, np.full(len(_REAL), np.inf))
+    """The curve a = f(z), on the real line and beside its kinks."""
+    z = np.concatenate([_REAL, _beside(activation.kinks)])
+    return Curve(partial(activation.function, **activation.parameters), {"z": z}, np.full(len(z), np.inf))
 
 
 def of_penalty(penalty: Penalty) -> Curve:
-    """The curve of a penalty of w, on the real line."""
-    return Curve(penalty.value, {"w": _REAL}, np.full(len(_REAL), np.inf))
+    """The curve of a penalty of w, on the real line and beside its kinks."""
+    w = np.concatenate([_REAL, _beside(penalty.kinks)])
+    return Curve(penalty.value, {"w": w}, np.full(len(w), np.inf))
+
+
+def _beside(kinks: Sequence[float]) -> Floats:
+    """A point on each side of each kink, where the slope is another one."""
+    return np.array([kink + side * max(1.0, abs(kink)) / 32 for kink in kinks for side in (-1, 1)])
 
 
 def of_loss(loss: Loss) -> Curve:
     """The curves of a loss ℓ(p, y) by p, for pairs of a prediction and a target that it can judge."""
     p, y = (axis.ravel() for axis in np.meshgrid(_PREDICTIONS[loss.domain], _TARGETS[loss.targets]))
+    off, target = (axis.ravel() for axis in np.meshgrid(_beside(loss.kinks), _TARGETS[loss.targets]))
+    least, most = {"real": (-np.inf, np.inf), "positive": (0, np.inf)}.get(loss.domain, (0, 1))
+    inside = (least < off + target) & (off + target < most)
+    p, y = np.concatenate([p, (off + target)[inside]]), np.concatenate([y, target[inside]])
     room = {"real": np.full(len(p), np.inf), "positive": p}.get(loss.domain, np.minimum(p, 1 - p))
     return Curve(partial(loss.value, **loss.parameters), {"p": p, "y": y}, room)
 

@@ -5,7 +5,8 @@ z, a, p, y, w  arrays [.., B, H]  a formula is elementwise: it gives an array of
 t, α           arrays [K]         for a schedule
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from math import isfinite
 from types import MappingProxyType
@@ -51,8 +52,8 @@ def register_activation(
     kinks : the z at which there is no derivative.
     parameters : names and default values of further parameters.
 
-    Returns the activation. Raises `RunFailed` where the derivative is not that of the function, with the worst point;
-    `BadInput` where a function cannot be used as it is.
+    Returns the activation. Raises `RunFailed` where the derivative is not that of the function, with the worst point,
+    also at other values of its parameters; `BadInput` where a function cannot be used as it is.
 
     >>> import numpy as np
     >>> found = register_activation("cube", lambda z: z**3, lambda z, a: 3 * z**2)
@@ -62,6 +63,7 @@ def register_activation(
     >>> unregister("activation", "cube")
     """
     _check_name("activation", name)
+    _check_functions({f"the activation '{name}'": function, f"the derivative of the activation '{name}'": derivative})
     _check_choice("range", range, _RANGES)
     numbers = _checked_parameters(parameters)
     activation = Activation(name, function, derivative, range, parameters=numbers, kinks=tuple(map(float, kinks)))
@@ -79,6 +81,9 @@ def register_activation(
             f"give one of {', '.join(_RANGES)} that holds them"
         )
     _prove(f"the activation '{name}'", curve, slope, [z, a], z, activation.kinks)
+    for words, other in _other_values(numbers):
+        curve = elementwise.of_activation(replace(activation, parameters=other))
+        _prove_too(f"the activation '{name}' with {words}", curve, derivative, other, z, activation.kinks, handed=True)
     registry.add("activation", activation)
     return activation
 
@@ -105,14 +110,15 @@ def register_loss(
     kinks : the p − y at which there is no derivative.
     parameters : names and default values of further parameters.
 
-    Returns the loss. Raises `RunFailed` where the derivative is not that of the value, with the worst point; `BadInput`
-    where a function cannot be used as it is.
+    Returns the loss. Raises `RunFailed` where the derivative is not that of the value, with the worst point, also at
+    other values of its parameters; `BadInput` where a function cannot be used as it is.
 
     >>> import numpy as np
     >>> found = register_loss("log_cosh", lambda p, y: np.log(np.cosh(p - y)), lambda p, y: np.tanh(p - y))
     >>> unregister("loss", "log_cosh")
     """
     _check_name("loss", name)
+    _check_functions({f"the loss '{name}'": value, f"the derivative of the loss '{name}'": derivative})
     _check_choice("domain", domain, _DOMAINS)
     _check_choice("targets", targets, _TARGETS)
     numbers = _checked_parameters(parameters)
@@ -126,6 +132,9 @@ def register_loss(
     _checked_calls(f"the loss '{name}'", curve.function, [p, y])
     _checked_calls(f"the derivative of the loss '{name}'", slope, [p, y])
     _prove(f"the loss '{name}'", curve, slope, [p, y], p - y, loss.kinks)
+    for words, other in _other_values(numbers):
+        curve = elementwise.of_loss(replace(loss, parameters=other))
+        _prove_too(f"the loss '{name}' with {words}", curve, derivative, other, p - y, loss.kinks, handed=False)
     registry.add("loss", loss)
     return loss
 
@@ -154,6 +163,7 @@ def register_penalty(
     >>> unregister("penalty", "quartic")
     """
     _check_name("penalty", name)
+    _check_functions({f"the penalty '{name}'": value, f"the derivative of the penalty '{name}'": derivative})
     penalty = Penalty(name, value, derivative, per_sample, tuple(map(float, kinks)))
     curve = elementwise.of_penalty(penalty)
     (w,) = curve.inputs
@@ -188,6 +198,7 @@ def register_optimizer(
     >>> unregister("optimizer", "signs")
     """
     _check_name("optimizer", name)
+    _check_functions({f"the optimizer '{name}'": update})
     optimizer = Optimizer(name, update, tuple(slots), _checked_parameters(parameters))
     _check_update(optimizer)
     _check_descent(optimizer)
@@ -217,6 +228,7 @@ def register_schedule(
     >>> unregister("schedule", "halving")
     """
     _check_name("schedule", name)
+    _check_functions({f"the schedule '{name}'": rate})
     _check_choice("per", per, ("step", "epoch"))
     schedule = Schedule(name, rate, _checked_parameters(parameters), per)
     t, given = np.array([0.0, 1.0, 2.0, 3.0, 10.0, 99.0, 1000.0, 1e5]), np.linspace(0.1, 0.8, 8)
@@ -247,17 +259,21 @@ def _prove(
     inputs: Sequence[Floats],
     place: Floats,
     kinks: Sequence[float],
+    *,
+    default: bool = True,
 ) -> None:
     """Hold a derivative against the complex step where the function keeps it, and against central differences.
 
-    inputs  what the derivative takes      place [n]  what a kink is said of: z, w or p − y
+    inputs   what the derivative takes      place [n]  what a kink is said of: z, w or p − y
+    default  whether its parameters have their default values; at others it may have kinks elsewhere, and be flat
     """
-    found = derivative(*inputs)
-    distance = np.min([np.abs(place - kink) for kink in (*kinks, np.inf)], axis=0)
-    scale = np.maximum(size(derivative, inputs, inputs, distance == 0), _SLOPE_OF_NOTE)
+    with np.errstate(all="ignore"):
+        found = derivative(*inputs)
+        distance = np.min([np.abs(place - kink) for kink in (*kinks, np.inf)], axis=0)
+        scale = np.maximum(size(derivative, inputs, inputs, distance == 0), _SLOPE_OF_NOTE)
     central = elementwise.central_slopes(curve, 1e-7 * scale)
     unknown = np.flatnonzero(central.kink & (distance > 1e-4))
-    if len(unknown):
+    if len(unknown) and default:
         first = unknown[np.abs(place[unknown]).argmin()]
         raise BadInput(f"{what} has a kink at {curve.named(first)}; say so with kinks=({place[first]:g},)")
     exact = elementwise.complex_slopes(curve)
@@ -265,7 +281,8 @@ def _prove(
         method, expected, sure = "a central difference", central.value, ~central.kink & (central.doubt <= 1e-6 * scale)
     else:
         method, expected, sure = "the complex step", exact, (distance > 0) & np.isfinite(exact)
-    if not (expected[sure] != 0).any():
+        sure[unknown] = False
+    if default and not (expected[sure] != 0).any():
         raise RunFailed(f"{what} has the slope 0 wherever one can be seen, so that nothing is proved")
     difference, scale = np.abs(found - expected), np.maximum(scale, np.abs(expected))
     errors = np.divide(difference, scale, out=np.zeros(len(scale)), where=sure & (difference > IMAGINARY))
@@ -275,6 +292,40 @@ def _prove(
             f"the derivative of {what} is wrong: at {curve.named(worst)} it gives {found[worst]:.8g}, and {method} of "
             f"the function gives {expected[worst]:.8g}"
         )
+
+
+def _other_values(parameters: Mapping[str, float]) -> Iterator[tuple[str, Mapping[str, float]]]:
+    """Other values of the parameters, one at a time: 1² is 1, so that a default may hide what is wrong elsewhere."""
+    for key, value in parameters.items():
+        for other in (0.61 * value, 1.37 * value, value + 1.0):
+            if other not in (0.0, value):
+                yield f"{key} = {other:g}", {**parameters, key: other}
+
+
+def _prove_too(
+    what: str,
+    curve: elementwise.Curve,
+    derivative: Callable[..., Any],
+    parameters: Mapping[str, float],
+    place: Floats,
+    kinks: Sequence[float],
+    *,
+    handed: bool,
+) -> None:
+    """Prove a derivative at values of its parameters that nobody has said to be possible.
+
+    handed  whether the derivative is handed the function's values, too
+    """
+    slope = partial(derivative, **parameters)
+    try:
+        with np.errstate(all="ignore"):
+            values = np.asarray(curve.function(*curve.inputs))
+            inputs = [*curve.inputs, values] if handed else curve.inputs
+            slopes = np.asarray(slope(*inputs))
+    except Exception:  # whatever a stranger's function raises for values that it is not made for
+        return
+    if values.shape == slopes.shape == place.shape and np.isfinite(values).all() and np.isfinite(slopes).all():
+        _prove(what, curve, slope, inputs, place, kinks, default=False)
 
 
 def _checked_calls(what: str, function: Callable[..., Any], inputs: Sequence[Floats], precise: bool = False) -> Floats:
@@ -358,6 +409,12 @@ def _check_name(kind: str, name: Any) -> None:
         raise BadInput(f"the name of the {kind} is {name!r}; give letters, digits and underscores, not a digit first")
     if name in registry.names(kind):
         raise BadInput(f"the {kind} '{name}' exists already; choose another name")
+
+
+def _check_functions(functions: Mapping[str, Any]) -> None:
+    for what, function in functions.items():
+        if not callable(function):
+            raise BadInput(f"{what} is {type(function).__name__}, which cannot be called; give a function")
 
 
 def _check_choice(what: str, given: Any, allowed: Iterable[str]) -> None:

@@ -3,7 +3,7 @@
 N objects · D inputs · H hidden units · C outputs · L layers
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from deltarule.problem.problem import Floats
 from deltarule.problem.registry import activation
 from deltarule.reports import style
 from deltarule.reports.sheet import Sheet, wrapped
+from deltarule.reports.wording import signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +53,7 @@ def activation_cells(labels: Sequence[str], hidden: Any, outputs: Any) -> "Figur
         for values, letter, what in ((hidden, "h", "hidden units"), (outputs, "o", "outputs")):
             names = [f"{letter}{number + 1}" for number in range(values.shape[1])]
             rows = labels if values is hidden else codes
-            _cells(sheet.axes, values, rows, names, (0.0, 1.0), "{:.2f}", marked=values > 0.5)
+            _cells(sheet.axes, values, rows, names, (0.0, 1.0), _activation, marked=values > 0.5)
             sheet.axes.set_xlabel(what)
             sheet.y_label("input" if values is hidden else "code")
             sheet.row += 1
@@ -72,7 +73,7 @@ def weight_cells(arrays: Mapping[str, Any]) -> "Figure":
 
     >>> figure = weight_cells({"W1": [[1.25, -0.3], [-4.0, 0.0]], "b1": [[0.5, -0.5]]})
     >>> [text.get_text() for text in figure.axes[0].texts]
-    ['+1.2', '-0.3', '-4.0', '0.0']
+    ['+1.2', '-0.30', '-4.0', '0.0']
     """
     shown = {name: np.atleast_2d(np.asarray(values)) for name, values in arrays.items()}
     if not shown:
@@ -88,7 +89,7 @@ def weight_cells(arrays: Mapping[str, Any]) -> "Figure":
         for name, values in shown.items():
             down = [str(place + 1) for place in range(len(values))] if len(values) > 1 else [""]
             across = [str(place + 1) for place in range(values.shape[1])]
-            _cells(sheet.axes, values, down, across, (-largest, largest), "{:+.1f}")
+            _cells(sheet.axes, values, down, across, (-largest, largest), signed)
             sheet.axes.set_ylabel(wrapped(name, MOST_CHARACTERS), rotation=0, ha="right", va="center")
             sheet.axes.set_xlabel("to unit")
             sheet.row += 1
@@ -258,18 +259,18 @@ def _cells(
     rows: Sequence[str],
     columns: Sequence[str],
     limits: tuple[float, float],
-    texts: str | Sequence[Sequence[str]],
+    texts: Callable[[float], str] | Sequence[Sequence[str]],
     marked: Floats | None = None,
 ) -> None:
-    """A table whose cells are colored by their values and hold texts, or the values in a format."""
+    """A table whose cells are colored by their values and hold texts, or the values as a function tells them."""
     colors = style.diverging() if limits[0] < 0 else style.rising()
     drawn = axes.imshow(values, cmap=colors, vmin=limits[0], vmax=limits[1], aspect="auto")
     for row, column in np.ndindex(*values.shape):
         value = values[row, column]
         star = marked is not None and bool(marked[row, column])
-        text = _number(texts, float(value)) if isinstance(texts, str) else texts[row][column]
+        text = texts(float(value)) if callable(texts) else texts[row][column]
         look: dict[str, Any] = {"color": style.ink_on(drawn.to_rgba(value)[:3]), "fontsize": 8}
-        text += "*" if star and isinstance(texts, str) else ""
+        text += "*" if star and callable(texts) else ""
         axes.text(column, row, text, ha="center", va="center", weight="bold" if star else "normal", **look)
     short = [wrapped(name, MOST_CHARACTERS).split("\n")[0] for name in rows]
     axes.set_xticks(range(len(columns)), columns)
@@ -278,10 +279,9 @@ def _cells(
     axes.grid(False)
 
 
-def _number(form: str, value: float) -> str:
-    """A number in a format; nothing has no sign."""
-    text = form.format(value)
-    return text.lstrip("+-") if text.strip("+-0.") == "" else text
+def _activation(value: float) -> str:
+    """An activation, of a network that diverged too, as short as its cell."""
+    return f"{value:.2f}" if not abs(value) >= 999.995 else f"{value:.0e}"
 
 
 def _pair(first: float, second: float) -> str:

@@ -160,8 +160,12 @@ def _share(share: float) -> str:
 
 
 def _cell(value: float) -> str:
-    """A number of a table as it is shown, its sign always."""
-    return "" if not np.isfinite(value) else f"{value:+.2f}" if abs(value) >= 0.005 else "0.00"
+    """A number of a table as it is shown, its sign always; `shown` of report.js does the same."""
+    if not np.isfinite(value):
+        return ""
+    if abs(value) >= 1e6:
+        return f"{value:+.1e}"
+    return f"{value:+.2f}" if abs(value) >= 0.005 else "0.00"
 
 
 def _strength(value: float, table: Any) -> str:

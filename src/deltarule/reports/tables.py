@@ -14,6 +14,7 @@ import numpy as np
 
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
+from deltarule.reports.wording import signed
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -159,11 +160,11 @@ def weights_table(name: str, weights: Any, biases: Any = None) -> "RenderableTyp
 
     >>> from rich import print
     >>> print(weights_table("W1", [[1.25, -0.3], [-4.0, 0.0]], [[0.5, -0.5]]))
-    W1      1    2
-    ──────────────
-    1    +1.2 -0.3
-    2    -4.0  0.0
-    bias +0.5 -0.5
+    W1       1     2
+    ────────────────
+    1     +1.2 -0.30
+    2     -4.0   0.0
+    bias +0.50 -0.50
     """
     weights = np.asarray(weights)
     rows, labels = weights, _labels(None, len(weights))
@@ -454,7 +455,7 @@ def _weight(value: float, largest: float) -> "Text":
     """A weight with its sign, on a ground that is the darker the larger it is."""
     from rich.text import Text
 
-    told = f"{value:+.1f}" if value else "0.0"
+    told = signed(value)
     strength = abs(value) / largest if largest and np.isfinite(value) else 0.0
     if strength < 0.1:
         return Text(told)

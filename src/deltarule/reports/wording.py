@@ -29,6 +29,21 @@ def escaped(text: str) -> str:
     return escape(visible(text))
 
 
+def signed(value: float) -> str:
+    """A weight with its sign, of about two digits and never longer than a cell of a table.
+
+    >>> [signed(value) for value in (0.0, -0.3, 12.34, 0.0123, 4e-7, -1.4e12)]
+    ['0.0', '-0.30', '+12.3', '+0.012', '+4e-07', '-1e+12']
+    """
+    size = abs(value)
+    if size == 0:
+        return "0.0"
+    if not 0.00095 <= size < 9999.5:
+        return f"{value:+.0e}"
+    places = 3 if size < 0.0995 else 2 if size < 0.995 else 1 if size < 99.95 else 0
+    return f"{value:+.{places}f}"
+
+
 def member_names(problem: Problem) -> list[str]:
     """The name of every member: all in which they differ, its number where that leaves some alike.
 

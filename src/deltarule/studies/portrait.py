@@ -76,12 +76,17 @@ def portrait_of(dataset: Dataset, run: Run) -> Portrait:
     >>> portrait.arrays["W1"].shape == (len(portrait.steps), 8, 3), portrait.steps[[0, -1]]
     (True, array([  0, 100]))
     """
-    alone = run.take(np.array([0]))
-    is_small = run.problem.network.parameters <= MOST_PARAMETERS and len(dataset.train) <= MOST_ROWS
+    with np.errstate(all="ignore"):  # of a member that diverged
+        return _looked_at(dataset, run.take(np.array([0])))
+
+
+def _looked_at(dataset: Dataset, alone: Run) -> Portrait:
+    network = alone.problem.network
+    is_small = network.parameters <= MOST_PARAMETERS and len(dataset.train) <= MOST_ROWS
     states = _snapshots(alone) if is_small else []
     rows = dataset.train
     return Portrait(
-        sizes=run.problem.network.sizes,
+        sizes=network.sizes,
         features=dataset.features if is_small else (),
         classes=dataset.classes,
         image_shape=_image_shape(dataset),

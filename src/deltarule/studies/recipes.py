@@ -5,6 +5,7 @@ K members: the seeds of a recipe, or of several configurations that differ in nu
 
 import itertools
 import re
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -110,8 +111,10 @@ def parse_setting(text: str) -> tuple[str, Any]:
         raise BadInput(f"the setting {text!r} lacks a part; give key=value, such as optimizer.learning_rate=5")
     try:
         table = read_toml(f"value = {value}")
-    except ValueError:
+    except tomllib.TOMLDecodeError:
         table = {}
+    except ValueError as error:  # TOML, but of no use to anybody
+        raise BadInput(f"the value in {text!r} cannot be used: {error}; give another") from None
     if set(table) == {"value"}:
         return dotted, table["value"]
     if re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", value):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltarule.errors import BadInput
-from deltarule.files import load_arrays, read_json, write_whole
+from deltarule.files import kind_of, load_arrays, read_json, write_whole
 from deltarule.problem.sentences import as_toml
 from deltarule.reports import figures, network_figures, score_figures
 from deltarule.reports.inline import Parts
@@ -61,12 +61,12 @@ def report_of(folder: str | Path) -> Report:
     ['there are no records here yet; write some with `deltarule run STUDY --out` and this folder']
     """
     folder = Path(folder)
-    if not folder.is_dir():
+    if kind_of(folder) != "folder":
         raise BadInput(f"there is no folder '{folder}'; name one that deltarule has written with --out")
     made, unfinished, runs = list[Made](), list[str](), dict[str, list[Path]]()
     for place in _folders(folder, DEPTH):
         for record in RECORDS:
-            if not (place / record.file).is_file():
+            if kind_of(place / record.file) != "file":
                 continue
             told = _tried(record, place, folder, f"part-{len(made) + 1}", made, unfinished)
             if told is not None and record.file == "run.json":
@@ -133,8 +133,13 @@ BEGUN = ("checkpoint.safetensors", "arrays.safetensors", "recipe.json", "portrai
 def _folders(folder: Path, depth: int) -> Iterator[Path]:
     yield folder
     if depth:
-        for inner in sorted(one for one in folder.iterdir() if one.is_dir() and not one.is_symlink()):
-            yield from _folders(inner, depth - 1)
+        try:
+            inside = sorted(folder.iterdir())
+        except OSError as error:
+            raise BadInput(f"{folder} cannot be read: {error.strerror}; name a folder that you may read") from error
+        for inner in inside:
+            if inner.is_dir() and not inner.is_symlink():
+                yield from _folders(inner, depth - 1)
 
 
 def _named(path: Path, folder: Path) -> str:
@@ -340,8 +345,12 @@ def _predictions(portrait: Portrait, outputs: Any) -> list[list[str]]:
         portrait.x, portrait.answers.astype(int), _predicted(outputs), outputs, strict=True
     ):
         classes = [portrait.classes[answer], portrait.classes[predicted]]
-        table.append([*(f"{value:.4g}" for value in x), *classes, *(f"{value:.4f}" for value in output)])
+        table.append([*(f"{value:.4g}" for value in x), *classes, *map(_output, output)])
     return table
+
+
+def _output(value: float) -> str:
+    return f"{value:.4f}" if not abs(value) >= 1e6 else f"{value:.4g}"
 
 
 def _draw_norms(drawn: Parts, portrait: Portrait) -> None:
@@ -374,7 +383,8 @@ def _through(portrait: Portrait, id: str) -> Through | None:
         outputs = portrait.plane["outputs"]
         single = outputs.shape[-1] == 1
         levels = 100 if single else outputs.shape[-1] - 1
-        plane = np.rint(100 * np.nan_to_num(outputs[..., 0])).astype(int) if single else outputs.argmax(-1)
+        shares = np.nan_to_num(outputs[..., 0]).clip(0, 1)  # of one that diverged they are anything
+        plane = np.rint(100 * shares).astype(int) if single else outputs.argmax(-1)
         spans = [(portrait.plane[name][0], np.ptp(portrait.plane[name])) for name in ("first", "second")]
         places = np.stack([(portrait.x[:, at] - low) / span for at, (low, span) in enumerate(spans)], 1)
         points = [

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deltarule.engines.choose import engine as engine_of_name
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, counted
 from deltarule.files import make_folder, read_json, write_json
 from deltarule.studies.experiments import Experiments, Told
 from deltarule.studies.outcome import outcome_of
@@ -232,7 +232,8 @@ def _run(experiments: Experiments, asked: Reproduction, folder: Path | None, pro
         recipe = with_settings(recipe, {"run.seeds": chosen})
     population = population_of(recipe, experiments.dataset)
     told = None if progress is None else functools.partial(progress, recipe.name)
-    run = run_population(population, engine=experiments.engine, folder=folder, resume=True, progress=told)
+    begun = folder is not None  # perhaps; then it is gone on with
+    run = run_population(population, engine=experiments.engine, folder=folder, resume=begun, progress=told)
     if run.interrupted:
         raise KeyboardInterrupt
     if folder is not None:
@@ -254,13 +255,9 @@ def _left_out(recipe: Recipe, one: StudyReproduced) -> tuple[str, ...]:
     """One sentence of what a quick reproduction leaves out of a study, if anything."""
     own, networks, told = recipe.configuration.study.seeds, len(seeds_of(recipe.configuration)), []
     if one.verdicts and one.seeds < own:
-        told.append(f"judged over {_counted(one.seeds, 'seed')} in place of {own}")
+        told.append(f"judged over {counted(one.seeds, 'seed')} in place of {own}")
     if one.networks < networks:
-        told.append(f"run with {_counted(one.networks, 'network')} in place of {networks}")
+        told.append(f"run with {counted(one.networks, 'network')} in place of {networks}")
     if one.left_out:
         told.append(f"without the claims that take minutes ({', '.join(one.left_out)})")
     return (f"{one.study}: {', '.join(told)}",) if told else ()
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"

@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import BadInput, RunFailed
-from deltarule.files import read_json, remove, write_json
+from deltarule.errors import BadInput
+from deltarule.files import kind_of, read_json, remove, write_json
 from deltarule.problem.configuration import changed
 from deltarule.problem.resolved import configuration_hash
+from deltarule.proofs.own_code.calling import run
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import Recipe
 from deltarule.studies.variants import FILE as VARIANTS
@@ -171,19 +172,16 @@ def claims_of_study(recipe: Recipe) -> tuple[Claim, ...]:
 def claims_of_file(path: str | Path) -> tuple[Claim, ...]:
     """The claims of a file of the user's own: this runs the code in it.
 
-    Raises `BadInput` for a file that is missing or defines no claims, `RunFailed` for one that fails as it runs.
+    Raises `BadInput` for a file that is missing, raises as it runs, or defines no claims.
     """
     path = Path(path)
-    if not path.is_file():
+    if kind_of(path) != "file":
         raise BadInput(f"there is no file of claims '{path}'; name a Python file that defines some with @claim")
     spec = importlib.util.spec_from_file_location("deltarule_own_claims", path)
     if spec is None or spec.loader is None:
         raise BadInput(f"'{path}' is no Python file; name one that ends in .py")
     module: ModuleType = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # whatever the user's code raises is told in one sentence
-        raise RunFailed(f"the claims in '{path}' cannot be read: {type(error).__name__}: {error}") from error
+    run(spec.loader.exec_module, (module,), {}, f"reading the claims in '{path}'")
     found = claims_of(module)
     if not found:
         raise BadInput(f"'{path}' defines no claims; decorate a function with @claim")

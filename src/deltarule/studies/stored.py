@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from deltarule.data.dataset import Dataset
+from deltarule.data.prepare import data_file, taken_apart
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
-from deltarule.files import load_arrays, read_json
+from deltarule.files import kind_of, load_arrays, read_json
 from deltarule.problem.configuration import SETTABLE, parse
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import initial_state
@@ -48,12 +49,13 @@ def read_run(folder: str | Path, data_dir: str | Path | None = None) -> StoredRu
     Errors: `BadInput` for a folder that holds no run, for data that cannot be found, and for data that have changed.
     """
     folder = Path(folder)
-    if not (folder / "run.json").is_file():
+    if kind_of(folder / "run.json") != "file":
         raise BadInput(f"{folder} holds no run; name a folder that `deltarule run --out` has written")
     arrays, about = load_arrays(folder / "arrays.safetensors")
     if about.get("format") != FORMAT:
         raise BadInput(f"{folder} was written by another version of deltarule; run it again")
     recipe = _recipe(folder)
+    _check_data(recipe, data_dir)
     dataset = dataset_of(recipe, data_dir)
     problem = problem_of(recipe, dataset)
     try:
@@ -63,6 +65,18 @@ def read_run(folder: str | Path, data_dir: str | Path | None = None) -> StoredRu
             raise
         raise BadInput(f"the arrays in {folder} are not those of a run ({error}); run it again") from error
     return StoredRun(recipe, dataset, problem, arrays)
+
+
+def _check_data(recipe: Recipe, data_dir: str | Path | None) -> None:
+    """The recipe may have lain elsewhere, with its data beside it; the run does not know where."""
+    configuration = recipe.configuration
+    file = data_file(configuration, recipe.folder, data_dir)
+    if file is not None and not kind_of(file):
+        name, _ = taken_apart(configuration.data.file)
+        looked = ", ".join(str(one) for one in (data_dir, recipe.folder) if one is not None)
+        raise BadInput(
+            f"the run's data file {name} is not in {looked} or the current folder; name its folder with --data"
+        )
 
 
 def _recipe(folder: Path) -> Recipe:

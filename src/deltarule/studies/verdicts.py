@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltarule.errors import BadInput
+from deltarule.proofs.own_code.calling import run
 from deltarule.stats.intervals import Interval, share_interval
 
 if TYPE_CHECKING:
@@ -166,15 +167,16 @@ def judged(claim: Claim, experiments: "Experiments") -> Verdict:
     """Judge a claim; where it does not agree, run its control too.
 
     Where other rows stand in for the study's data, nothing is trained: they say nothing about the claim.
+    Raises `BadInput` for a claim whose function raises, or returns no `Evidence` of its seeds.
     """
     remark = "" if claim.any_data else experiments.dataset.remark
-    evidence = Evidence(remark, {}) if remark else claim.judge(experiments)
+    evidence = Evidence(remark, {}) if remark else _evidence(claim, claim.judge, experiments)
     shares = {name: share(holds, claim.needed) for name, holds in evidence.holds.items()}
     verdict = combined({name: one.verdict for name, one in shares.items()})
     best = max(shares.values(), key=lambda one: one.count / one.of, default=None)
     control, told, flipped = None, "", None
     if verdict not in ("agrees", "not testable here") and claim.control_judge is not None:
-        found = claim.control_judge(experiments)
+        found = _evidence(claim, claim.control_judge, experiments)
         control, told = {name: share(holds, claim.needed) for name, holds in found.holds.items()}, found.ours
         flipped = combined({name: one.verdict for name, one in control.items()}) == "agrees"
     return Verdict(
@@ -196,6 +198,24 @@ def judged(claim: Claim, experiments: "Experiments") -> Verdict:
         digest=claim.digest,
         changed=claim.changed,
     )
+
+
+def _evidence(claim: Claim, judge: Judge, experiments: "Experiments") -> Evidence:
+    """What a claim's function says, which may be somebody else's code."""
+    evidence = run(judge, (experiments,), {}, f"the claim '{claim.id}'")
+    if not isinstance(evidence, Evidence) or not isinstance(evidence.holds, Mapping):
+        given = type(getattr(evidence, "holds", evidence)).__name__
+        raise BadInput(
+            f"the claim '{claim.id}' returns {given}; return Evidence(our figure, a dictionary of arrays of booleans)"
+        )
+    for answers in map(np.asarray, evidence.holds.values()):
+        # One for each seed, or fold: whoever gives a single one has summed them up himself.
+        if answers.ndim != 1 or answers.dtype != bool or (len(answers) < 2 <= experiments.seeds):
+            raise BadInput(
+                f"the claim '{claim.id}' gives {answers.dtype} of shape {answers.shape} for {experiments.seeds} seeds; "
+                "give a boolean for each seed"
+            )
+    return evidence
 
 
 def verdict_of(table: Mapping[str, Any]) -> Verdict:

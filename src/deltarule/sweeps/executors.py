@@ -42,13 +42,15 @@ class Pool:
     """Where to submit work, how much of it at a time, and how to begin anew when its workers have died.
 
     Parameters: `executor`, called for each submission; `workers`; `renew`, called after a worker's death; `threads`,
-    how many a worker may use, None for all.
+    how many a worker may use, None for all; `cap`, called with how many populations there are before the first is
+    submitted: processes with nothing to do would only take memory, and the time to start.
     """
 
     executor: Callable[[], Executor]
     workers: int
     renew: Callable[[], None]
     threads: int | None
+    cap: Callable[[int], None] = lambda populations: None
 
 
 @contextmanager
@@ -83,10 +85,15 @@ def _local(workers: int) -> Iterator[Pool]:
 
     threads = max(1, (os.cpu_count() or 1) // workers)
     running: list[Any] = []
+    most = workers
+
+    def cap(populations: int) -> None:
+        nonlocal most
+        most = max(1, min(workers, populations))
 
     def executor() -> Executor:
         if not running:
-            running.append(ProcessPoolExecutor(max_workers=workers, initializer=_begin, initargs=(os.getpid(),)))
+            running.append(ProcessPoolExecutor(max_workers=most, initializer=_begin, initargs=(os.getpid(),)))
         found: Executor = running[0]
         return found
 
@@ -96,7 +103,7 @@ def _local(workers: int) -> Iterator[Pool]:
         running.clear()
 
     try:
-        yield Pool(executor, workers, stop, threads)
+        yield Pool(executor, workers, stop, threads, cap)
     finally:
         stop()
 

@@ -24,6 +24,7 @@ from deltarule.problem import registry
 from deltarule.problem.configuration import Configuration, changed, parse
 from deltarule.problem.problem import Integers
 from deltarule.problem.resolved import NUMERICS_VERSION, configuration_hash
+from deltarule.problem.values import as_python
 from deltarule.training.populations import LIMITS, network_of, problem_of_members, seeds_of, shape_of
 
 MOST_MEMBERS = 1_000
@@ -129,6 +130,16 @@ class Plan:
     ranked: str
 
     @property
+    def data(self) -> dict[str, str]:
+        """The digest of the data of each configuration, by its hash."""
+        return {
+            self.hashes[row.configuration]: unit.data
+            for unit in self.units
+            for member in unit.members
+            for row in member.rows
+        }
+
+    @property
     def rows(self) -> int:
         """How many rows the table will have."""
         return sum(len(member.rows) for unit in self.units for member in unit.members)
@@ -143,8 +154,7 @@ def with_grid(configuration: Configuration, grid: Mapping[str, Sequence[Any]]) -
     >>> with_grid(parse(table), {"optimizer.learning_rate": np.array([0.1, 1.0])}).grid
     {'optimizer.learning_rate': (0.1, 1.0)}
     """
-    plain = {key: getattr(values, "tolist", lambda given=values: given)() for key, values in grid.items()}
-    return parse({**configuration.model_dump(), "grid": plain}, "the grid")
+    return parse({**configuration.model_dump(), "grid": as_python(grid)}, "the grid")
 
 
 def combinations(configuration: Configuration) -> list[dict[str, Any]]:
@@ -184,7 +194,7 @@ def planned(
     base = changed(configuration, {"run.seeds": 1}).model_copy(update={"grid": {}, "experiment": (), "assumption": ()})
     # What is asked for twice is one configuration, however it is written.
     known: dict[str, tuple[Configuration, Mapping[str, Any]]] = {}
-    for given in combinations(configuration) if settings is None else settings:
+    for given in combinations(configuration) if settings is None else map(as_python, settings):
         one = changed(base, given)
         known.setdefault(configuration_hash(one), (one, dict(given)))
     if not known:

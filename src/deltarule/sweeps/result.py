@@ -16,6 +16,7 @@ from deltarule.problem.configuration import Configuration, changed, parse
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 from deltarule.problem.resolved import configuration_hash, resolved
+from deltarule.problem.values import as_python
 from deltarule.sweeps.store import about, as_written, check_sweep, order, reader
 from deltarule.training.populations import network_of_sizes
 
@@ -135,9 +136,9 @@ class Sweep:
 
         Parameters: `part`, of the data on which the score is looked at: "train", "validation" or "test"; None for that
         by which the sweep is ranked.
-        Errors: `BadInput` for another part.
+        Errors: `BadInput` for another part, and for less than 1 row.
         """
-        chosen = self._part(part)
+        chosen, n = self._part(part), _count(n)
         query = f"{ROWS} WHERE {chosen}_score IS NOT NULL ORDER BY {order(chosen)} LIMIT ?"
         return [self._row(row) for row in self._connection.execute(query, (n,))]
 
@@ -146,8 +147,9 @@ class Sweep:
         """The n best configurations by the mean of their rows, the best first.
 
         Parameters: `part`, as in `best`.
+        Errors: as `best`.
         """
-        chosen = self._part(part)
+        chosen, n = self._part(part), _count(n)
         column, objective = f"{chosen}_score", f"{chosen}_objective"
         query = f"""
             SELECT configuration, settings, base, count(*), sum(status = 'diverged'), avg({column}), min({column}),
@@ -264,7 +266,7 @@ class Sweep:
 
     def _hash(self, settings: Mapping[str, Any]) -> str:
         """By which the store knows the configuration that sets these."""
-        return configuration_hash(changed(self._base(about(self._connection)["base"]), settings))
+        return configuration_hash(changed(self._base(about(self._connection)["base"]), as_python(settings)))
 
     def _part(self, part: str | None) -> str:
         if part is not None and part not in PARTS:
@@ -314,6 +316,12 @@ class Sweep:
     def _base(self, base: str) -> Configuration:
         keys = self._connection.execute("SELECT keys FROM bases WHERE hash = ?", (base,)).fetchone()[0]
         return parse(json.loads(keys), "the store")
+
+
+def _count(n: Any) -> int:
+    if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1:
+        raise BadInput(f"n is {n!r}; give how many are wanted, 1 or more")
+    return int(n)
 
 
 def _check_texts(*values: Any) -> None:

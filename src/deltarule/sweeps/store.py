@@ -16,7 +16,7 @@ import numpy as np
 
 from deltarule import systems
 from deltarule.errors import BadInput, RunFailed
-from deltarule.files import make_folder
+from deltarule.files import kind_of, make_folder
 from deltarule.problem.resolved import NUMERICS_VERSION
 from deltarule.sweeps.work import COLUMNS, NO_LAYER, Table
 
@@ -261,6 +261,30 @@ class Store:
         """The keys of all rows."""
         return frozenset(key for (key,) in self.connection.execute("SELECT key FROM members"))
 
+    @as_written()
+    def check_rows(self, data: Mapping[str, str], folds: int | None) -> None:
+        """Refuse to put rows beside others that they cannot be ranked with.
+
+        Parameters: `data`, the digest of the data by the hash of each configuration; `folds`, how many there are.
+        Errors: `BadInput` where rows have other folds, or the same configuration was trained on other data or by a
+        version whose numbers differ.
+        """
+        for (fold,) in self.connection.execute("SELECT DISTINCT fold FROM members"):
+            there = None if fold is None else int(fold.partition("/")[2])
+            if there != folds:
+                was, now = (f"{count or 'no'} folds" for count in (there, folds))
+                told = f"the sweep in {self.folder} has {was}, not {now}"
+                raise BadInput(f"{told}; ask for {was}, or name another folder")
+        rows = "SELECT DISTINCT hash, data, numerics FROM members JOIN configurations ON configuration = id"
+        for one, digest, numerics in self.connection.execute(rows):
+            if data.get(one, digest) != digest:
+                why = "the data are not those of the sweep in {}; put them back"
+            elif one in data and numerics != NUMERICS_VERSION:
+                why = "the rows in {} are of another version of deltarule, whose numbers differ; go on with that one"
+            else:
+                continue
+            raise BadInput(f"{why.format(self.folder)}, or name another folder")
+
     def about(self) -> dict[str, Any]:
         """What `note` wrote down."""
         return about(self.connection)
@@ -272,7 +296,7 @@ def reader(folder: Path) -> sqlite3.Connection:
     Errors: `BadInput` where there is none, or one of another version.
     """
     file = systems.full_length(Path(folder)) / FILE
-    if not file.is_file():
+    if kind_of(file) != "file":
         raise BadInput(f"{folder} holds no sweep: there is no {FILE} in it; name the folder that --out named")
     with _told(file):
         connection = _connected(file, "ro")
@@ -285,7 +309,7 @@ def reader(folder: Path) -> sqlite3.Connection:
 def noted(folder: Path) -> dict[str, Any]:
     """What is noted about the sweep in a folder: nothing before it has begun, also where it was killed as it began."""
     file = systems.full_length(Path(folder)) / FILE
-    if not file.is_file():
+    if kind_of(file) != "file":
         return {}
     with _told(file), contextlib.closing(_connected(file, "ro")) as connection:
         return {} if _is_empty(connection) else about(connection)

@@ -53,7 +53,8 @@ def run_sweep(
     Parameters: `configuration`, with its grid; `out`, the folder of the store, None for one that nobody keeps; `name`,
     what the sweep is called; `settings`, instead of the grid's combinations; the others as `sweep` of
     `deltarule.studies.sweeping`.
-    Errors: `BadInput` for settings that do not fit, and for a store that is there already without `resume`;
+    Errors: `BadInput` for settings that do not fit, for a store that is there already without `resume`, and for one
+    whose rows are of other data or folds;
     `RunFailed` for one that another process is writing, a full disk, workers that die, and where Ctrl-C ends it.
     """
     if keep not in KEEP:
@@ -62,6 +63,8 @@ def run_sweep(
         raise BadInput(f"there are to be {source.folds} folds; give a whole number of 2 or more")
     if configuration.run.engine != "auto":
         engine_of_name(configuration.run.engine)  # says so where its library is missing
+    if resume and out is None:
+        raise BadInput("resume is True, and no folder is named; name the one of the sweep to go on with as out")
     if out is not None and not resume and (out / FILE).exists():
         raise BadInput(f"{out} holds a sweep already; go on with it by --resume, or name another folder")
     with contextlib.ExitStack() as stack:
@@ -75,6 +78,7 @@ def run_sweep(
         meant_for = int(before.get("workers", given.workers))
         plan = planned(configuration, source, settings, meant_for)
         with Store(folder) as store:
+            store.check_rows(plan.data, source.folds)
             ids = _noted(store, plan, name, keep, meant_for)
             _train(store, plan, ids, given, keep, progress)
         result = load_sweep(folder)
@@ -120,13 +124,14 @@ def _train(
             progress(SweepProgress(count, plan.rows, time.perf_counter() - started))
 
     told(0)
-    tasks = (
+    tasks = [
         (unit, places, plan.source, keep, plan.ranked, folder, given.threads)
         for unit, places in chunks(plan.units, done)
-    )
+    ]
+    given.cap(len(tasks))
     interrupted = f"of {plan.rows:,} rows done, which are kept; go on with --resume"
     try:
-        for (unit, places, *_), finished in each(given, _work, tasks):
+        for (unit, places, *_), finished in each(given, _work, iter(tasks)):
             if finished.interrupted:
                 raise RunFailed(f"interrupted with {count:,} {interrupted}")
             part = unit.take(places)

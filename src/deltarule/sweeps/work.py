@@ -125,7 +125,7 @@ def _trained(scoring: "_Scoring", points: Integers, file: Path | None, resume: b
         rules |= {"observe": points, "observer": scoring.observe}
     else:
         rules |= {"validation": _validation(data, first.fold, problem)}
-    return train(problem, engine=scoring.engine, checkpoint=file, resume=resume, **rules)
+    return train(problem, engine=scoring.engine, checkpoint=file, resume=resume and file is not None, **rules)
 
 
 def _checkpoint(folder: Path, part: Unit) -> Path | None:

@@ -22,6 +22,7 @@ from deltarule.engines.base import Engine, Trace
 from deltarule.engines.choose import engine_for
 from deltarule.engines.reference import ReferenceEngine, first_nonfinite
 from deltarule.errors import BadInput
+from deltarule.files import kind_of
 from deltarule.problem.checks import numeric, whole
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State, initial_state
@@ -113,7 +114,7 @@ def train(
     Returns a `Run`. Ctrl-C ends the training at the next stretch; the run then holds what was reached. A second Ctrl-C
     interrupts at once.
 
-    Raises `BadInput` for rules that do not fit, or a checkpoint of another problem.
+    Raises `BadInput` for rules that do not fit, a checkpoint of another problem, and `resume` without any.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -125,6 +126,8 @@ def train(
     >>> run.history.series("thresholded")[-1]
     array([1., 1.])
     """
+    if resume and checkpoint is None:
+        raise BadInput("resume is True, and no checkpoint is named; name the file to go on from")
     rules = StopRules(max_steps, max_epochs, threshold, times, metric, tolerance, patience)
     every = history_interval(problem, rules, history_every) if with_history else 0
     looks = Looks(every, _needed(rules, metrics, score), outputs, gradients)
@@ -134,7 +137,7 @@ def train(
     if problem.optimizer.name == "lbfgs":
         return train_lbfgs(problem, ReferenceEngine(), rules, looks, aside)
     file = None if checkpoint is None else Path(checkpoint)
-    before = file if file is not None and resume and file.exists() else None
+    before = file if file is not None and resume and kind_of(file) else None
     if before is not None and engine == "auto":
         engine = checkpoints.engine_of(before) or engine
     chosen = engine_for(engine, problem, int(rules.limits(problem).max(initial=0)))
@@ -509,8 +512,10 @@ def _middle(objective: Floats) -> float:
     return float(np.median(finite)) if len(finite) else float("nan")
 
 
-def _needed(rules: StopRules, asked: tuple[str, ...], score: str) -> tuple[str, ...]:
+def _needed(rules: StopRules, asked: tuple[str, ...] | str, score: str) -> tuple[str, ...]:
     """The metrics that are asked for, and those that the rules look at."""
+    if isinstance(asked, str):
+        raise BadInput(f"metrics is {asked!r}, a text; give a list of names, as [{asked!r}]")
     extra = [name for name in (rules.metric, score if rules.patience else "objective") if name != "objective"]
     names = tuple(dict.fromkeys([*asked, *extra]))
     for name in names:

@@ -156,6 +156,19 @@ def test_a_gradient_that_was_never_computed_is_wrong_where_the_right_one_is_not_
     assert not report.ok and not report.vacuous and report.diagnosis[0].code == "zero_gradient"
 
 
+def test_where_nothing_was_compared_it_is_said() -> None:
+    total = {name: 0 * one for name, one in PARAMS.items()}
+
+    def accumulated(params: dict[str, Any]) -> dict[str, Any]:
+        for name, one in gradient(params).items():
+            total[name] = total[name] + one
+        return dict(total)
+
+    report = check_gradient(loss, accumulated, PARAMS)
+    assert report.diagnosis[0].code == "accumulated" and report.compared == 0
+    assert "  compared     nothing\n" in f"{report}\n" and "0 of 10" not in str(report)
+
+
 def test_an_array_that_the_loss_does_not_depend_on_is_told() -> None:
     def more(params: dict[str, Any]) -> dict[str, Any]:
         return {**gradient(params), "c": 0 * params["c"]}
@@ -297,6 +310,9 @@ def line(params: dict[str, Any]) -> Any:
             r"loss raised TypeError.*test_check.py, line",
         ),
         (lambda: check_gradient(lambda p: X @ p["W"], gradient, PARAMS), r"shape \(8, 2\); a loss is one number"),
+        (lambda: check_gradient(lambda p: True, gradient, PARAMS), "returns a bool; a loss is one number"),
+        (lambda: check_gradient(lambda p: np.array([X[0, 0] > 0]), gradient, PARAMS), "a loss is one number"),
+        (lambda: check_gradient(lambda p: "0.5", gradient, PARAMS), "returns a str; a loss is one number"),
         (lambda: check_gradient(lambda p: np.log(-1.0), gradient, PARAMS), "the loss is nan at these parameters"),
         (lambda: check_gradient(loss, lambda p: {**p, "b": p["b"] / 0}, PARAMS), r"gradient of b\[0\] is inf"),
         (lambda: check_gradient(lambda a, b, c, d: 1.0, gradient, PARAMS), r"takes \(a, b, c, d\) and params holds"),

@@ -119,6 +119,23 @@ def test_a_value_of_another_shape_is_told_as_such() -> None:
     report = compared({"z1": found["z1"], "dW1": found["dW1"][:2]})
     assert not report.ok and report.worst is not None and report.worst.name == "dW1"
     assert "dW1 has the shape (2, 5), and should have (4, 5)" in report.notes
+    assert report.compared == found["z1"].size and not report.diagnosis
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "code"),
+    [
+        ("dW1", lambda found: found["dW1"].T, "transposed"),
+        ("z1", lambda found: found["z1"].T, "transposed"),
+        ("db2", lambda found: found["dz2"], "not_summed"),
+        ("dW1", lambda found: found["da1"], "exchanged"),
+    ],
+)
+def test_a_shape_that_shows_a_mistake_names_it(name: str, wrong: Any, code: str) -> None:
+    found, *_ = by_hand(False, False)
+    report = compared({name: wrong(found)})
+    assert report.diagnosis[0].code == code  # that db2 is dz2 is true, too
+    assert report.compared == 0 and "compared    nothing" in str(report)
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,8 @@ def lacking(*names):
         ({**PARAMS, "W1": [[1.0], [2.0]]}, {}, "W1 of params has the shape [2, 1]; give the shape [1, 2]"),
         ({**PARAMS, "W1": [[1.0], [2.0, 3.0]]}, {}, "W1 of params is no rectangular array of numbers"),
         ({**PARAMS, "W1": "abc"}, {}, "W1 of params holds no real numbers"),
+        ({**PARAMS, "b1": [0.1, np.nan]}, {}, "b1 of params holds nan; give finite numbers"),
+        ([np.inf] * 7, {}, "params holds inf; give finite numbers"),
         ([1.0, 2.0], {}, "params has the shape [2]; give 7 numbers, or arrays by name"),
         (PARAMS, {"learning_rate": [0.1, 0.2], "optimizer": "sgd"}, "describe 2 networks"),
         (PARAMS, {"optimizer": "momentum", "state": {"m": [0.0]}}, "'momentum' does not have; it has step, v"),

@@ -18,6 +18,10 @@ from deltarule.proofs.mistakes.kinds import Mistake, listed, named
 _FIT = 1e-5
 _NEARER = 1e-3
 _NATURAL = 1e-4
+_EXACT = 1e-9
+_SEEN = 10
+"""By how many times the error that is allowed an entry has to differ to tell of a constant that was fitted to it."""
+_MOST_SAMPLES = 1e6
 
 Penalties = Callable[[int], tuple[float, float] | None]
 """For a parameter's place, c of the penalty's gradient c V in the loss and in the code; None where it is not seen."""
@@ -29,6 +33,7 @@ class Evidence:
 
     values, found, expected  by parameter, in its shape; expected is NaN where it was not measured
     slack      what error is allowed in each entry
+    doubt      how far off the expected entries themselves may be; nothing where that is as good as exact
     raw        what was found in the shapes that it came in
     wrong      the places of the parameters whose gradients are wrong
     shapes     by parameter, the mistake that the shape of its gradient showed, or ""
@@ -53,9 +58,14 @@ class Evidence:
     what: str = "the gradient of"
     penalties: Penalties = lambda place: None
     right_outside: Callable[[int, NDArray[np.bool_]], bool] = lambda place, off: True
+    doubt: tuple[Floats, ...] = ()
 
+    @np.errstate(over="ignore", invalid="ignore")
     def fits(self, place: int, candidate: Floats, gain: float = 1.0) -> bool:
-        """Whether a candidate is what was found of a parameter, as far as both are known; `gain` times the slack."""
+        """Whether a candidate is what was found of a parameter, as far as both are known.
+
+        gain  how many times the error of what was expected is in the candidate
+        """
         candidate = np.asarray(candidate, float)
         if candidate.shape != self.found[place].shape:
             return False
@@ -63,7 +73,9 @@ class Evidence:
         if not known.any():
             return False
         found, wanted, expected = self.found[place][known], candidate[known], self.expected[place][known]
-        slack = gain * np.minimum(self.slack[place], 1e300)[known]
+        slack = np.minimum(self.slack[place], 1e300)[known]
+        if self.doubt:
+            slack = slack + (gain - 1) * self.doubt[place][known]
         off, away = np.abs(found - wanted) - slack, np.abs(found - expected)
         # A candidate explains what is wrong only if it comes much nearer than the right gradient itself.
         if place in self.wrong and not self.shapes[place]:
@@ -166,18 +178,19 @@ def _in_shape(evidence: Evidence, place: int, code: str) -> Iterator[Floats]:
 
 
 def _zeros(evidence: Evidence) -> Iterator[Hypothesis]:
-    places = [place for place in evidence.wrong if not evidence.found[place].any()]
+    # As it came: one of another shape has no numbers of its own in the parameter's shape.
+    places = [place for place in evidence.wrong if not evidence.raw[place].any()]
     if places:
         yield _one(evidence, "zero_gradient", places, f"{evidence.whose(places)} is 0 in every entry")
 
 
 def _factors(evidence: Evidence) -> Iterator[Hypothesis]:
     """F = r E, with one r for several parameters; or F − c V = r (E − c V), where r leaves out the penalty."""
-    groups: list[tuple[float, list[int]]] = []
+    groups: list[tuple[_Factor, list[int]]] = []
     for place in evidence.wrong:
         r = _factor_of(evidence, place)
         if r:
-            group = next((places for other, places in groups if abs(r - other) <= _NATURAL * abs(r)), None)
+            group = next((places for other, places in groups if r.is_near(other.value, _NATURAL)), None)
             if group is None:
                 groups.append((r, [place]))
             else:
@@ -186,16 +199,44 @@ def _factors(evidence: Evidence) -> Iterator[Hypothesis]:
         yield from _named_factors(evidence, r, places)
 
 
-def _factor_of(evidence: Evidence, place: int) -> float | None:
+@dataclass(frozen=True)
+class _Factor:
+    """A factor, and how far off it may be, as a share of it."""
+
+    value: float
+    doubt: float
+
+    def is_near(self, value: float, doubt: float = 0.0) -> bool:
+        """Whether it is this number, as far as both are known."""
+        return abs(self.value - value) <= max(self.doubt, doubt) * abs(value)
+
+    def is_whole(self) -> bool:
+        """Whether it is a whole number that so exact a measurement tells from its neighbors."""
+        return self.value <= _MOST_SAMPLES and self.value * self.doubt <= 0.05 and self.is_near(round(self.value))
+
+
+def _factor_of(evidence: Evidence, place: int) -> _Factor | None:
     found, expected, values = evidence.found[place], evidence.expected[place], evidence.values[place]
     r = _ratio(found, expected)
     if r and evidence.fits(place, r * expected, max(1.0, abs(r))):
-        return r
+        return _Factor(r, _doubt_of(evidence, place, r, r * expected))
     known = np.isfinite(expected)
     if known.sum() < 4:
         return None
     r, c = (float(one) for one in _two_ratios(found[known], expected[known], values[known]))
-    return r if evidence.fits(place, r * expected + c * values, max(1.0, abs(r))) else None
+    candidate = r * expected + c * values
+    if not r or not evidence.fits(place, candidate, max(1.0, abs(r))):
+        return None
+    return _Factor(r, _doubt_of(evidence, place, r, candidate))
+
+
+def _doubt_of(evidence: Evidence, place: int, r: float, candidate: Floats) -> float:
+    """How far off a fitted factor may be, as a share of it: by what the fit leaves, and what is not sure of E."""
+    expected = evidence.expected[place]
+    known = np.isfinite(expected)
+    left = np.abs(evidence.found[place] - candidate)[known] / abs(r)
+    unsure = evidence.doubt[place][known] if evidence.doubt else 0.0
+    return _EXACT + float(np.linalg.norm(left + unsure) / np.linalg.norm(expected[known]))
 
 
 def _two_ratios(found: Floats, first: Floats, second: Floats) -> Floats:
@@ -212,23 +253,20 @@ def _ratio(found: Floats, expected: Floats, of: Floats | None = None) -> float:
     return float((found[known] * of[known]).sum() / square) if square > 1e-300 else 0.0
 
 
-def _named_factors(evidence: Evidence, r: float, places: list[int]) -> Iterator[Hypothesis]:
-    whose = evidence.whose(places)
-
-    def near(value: float) -> bool:
-        return abs(abs(r) - abs(value)) <= _NATURAL * abs(value)
-
+def _named_factors(evidence: Evidence, factor: _Factor, places: list[int]) -> Iterator[Hypothesis]:
+    whose, r = evidence.whose(places), factor.value
+    size = _Factor(abs(r), factor.doubt)
     found = []
-    if near(2) or near(0.5):
-        found.append(("factor_two", f"{whose} is {'twice' if near(2) else 'half'} of what it should be"))
-    if _is_rate(evidence, abs(r)):
-        how = "twice" if near(evidence.learning_rate or 0) else "not at all"
+    if size.is_near(2) or size.is_near(0.5):
+        found.append(("factor_two", f"{whose} is {'twice' if abs(r) > 1 else 'half'} of what it should be"))
+    if _is_rate(evidence, size):
+        how = "twice" if size.is_near(evidence.learning_rate or 0) else "not at all"
         found.append(("learning_rate", f"the update of {evidence.listed(places)} has the learning rate {how}"))
-    found += _counts(evidence, abs(r), whose)
+    found += _counts(evidence, size, whose)
     where = [evidence.names[place] for place in places]
-    if near(1) and r > 0:
+    if factor.is_near(1):
         return
-    if near(1):
+    if size.is_near(1):
         yield _one(evidence, "sign", places, f"{whose} has the wrong sign")
     elif found and r < 0:
         for code, sentence in found:
@@ -237,39 +275,44 @@ def _named_factors(evidence: Evidence, r: float, places: list[int]) -> Iterator[
     elif found:
         for code, sentence in found:
             yield _one(evidence, code, places, sentence)
-    elif sum(int(np.isfinite(evidence.expected[place]).sum()) for place in places) >= 3:
+    elif sum(_seen(evidence, place) for place in places) >= 3:
         yield _one(evidence, "factor", places, f"{whose} is {r:.6g} times what it should be", 1)
 
 
-def _is_rate(evidence: Evidence, r: float) -> bool:
+def _seen(evidence: Evidence, place: int) -> int:
+    """How many entries are so far off that they tell of a constant."""
+    off = np.abs(evidence.found[place] - evidence.expected[place])
+    return int((off > _SEEN * evidence.slack[place]).sum())
+
+
+def _is_rate(evidence: Evidence, size: _Factor) -> bool:
     """Whether a factor is the learning rate, or its inverse."""
     rate = evidence.learning_rate
-    return bool(rate and rate != 1 and min(abs(r * rate - 1), abs(r / rate - 1)) <= _NATURAL)
+    return bool(rate and rate != 1 and (size.is_near(rate) or size.is_near(1 / rate)))
 
 
-def _counts(evidence: Evidence, r: float, whose: str) -> list[tuple[str, str]]:
+def _counts(evidence: Evidence, size: _Factor, whose: str) -> list[tuple[str, str]]:
     """What a factor says that is a count of samples, outputs or units, or its inverse."""
     sizes = sorted({n for value in evidence.values for n in value.shape if n > 1})
-    large = r > 1
-    k = r if large else 1 / r
-    times = f"{k:.6g} times too {'large' if large else 'small'}"
+    r, large = size.value, size.value > 1
+    k = _Factor(r if large else 1 / r, size.doubt)
+    times = f"{k.value:.6g} times too {'large' if large else 'small'}"
     code, what = ("mean_missing", "is not divided by") if large else ("mean_twice", "is divided once too often by")
-    whole = abs(k - round(k)) <= _NATURAL * k and round(k) >= 2
     if not evidence.samples:
-        if whole and round(k) >= 3 and not _is_rate(evidence, k):
+        if k.is_whole() and round(k.value) >= 3 and not _is_rate(evidence, k):
             return [(code, f"{whose} is {times}: it {what} the number of samples, or of outputs, if there are as many")]
         return []
     for N in sorted(set(evidence.samples)):
-        for count, name in ((N, "number of samples"), *((N * size, "number of samples and outputs") for size in sizes)):
-            if count > 1 and abs(k - count) <= _NATURAL * k:
+        for count, name in ((N, "number of samples"), *((N * n, "number of samples and outputs") for n in sizes)):
+            if count > 1 and k.is_near(count):
                 return [(code, f"{whose} is {times}: it {what} the {name}")]
-    for size in evidence.values[-1].shape:  # the last parameter has the number of outputs in its shape
-        if size > 1 and abs(k - size) <= _NATURAL * k:
+    for units in evidence.values[-1].shape:  # the last parameter has the number of outputs in its shape
+        if units > 1 and k.is_near(units):
             return [(code, f"{whose} is {times}: it {what} the number of outputs, over which the loss averages or not")]
     for N in evidence.samples:
-        for size in sizes:
-            if size != N and round(k, 3) != 2 and min(abs(r - N / size) / r, abs(r - size / N) / r) <= _NATURAL:
-                sentence = f"{whose} is {r:.6g} times what it should be: averaged over {size} units, not {N} samples"
+        for units in sizes:
+            if units != N and not k.is_near(2) and (size.is_near(N / units) or size.is_near(units / N)):
+                sentence = f"{whose} is {r:.6g} times what it should be: averaged over {units} units, not {N} samples"
                 return [("wrong_axis", sentence)]
     return []
 
@@ -296,12 +339,12 @@ def _axes(evidence: Evidence) -> Iterator[Hypothesis]:
         found, expected = evidence.found[place], evidence.expected[place]
         if found.size < 2 or found.size != max(found.shape) or not np.isfinite(expected).all():
             continue
+        if not found.any() and evidence.raw[place].size >= found.size:
+            continue  # zeros that were never summed; a total may be 0
         total = expected.sum()
         if any(evidence.fits(place, np.full(found.shape, one), found.size) for one in (total, total / found.size)):
             everything.append(place)
-        elif abs(found.sum() - total) <= _FIT * np.abs(expected).sum() + np.minimum(
-            evidence.slack[place], 1e300
-        ).sum() and not np.allclose(np.sort(found.ravel()), np.sort(expected.ravel()), rtol=_FIT, atol=0):
+        elif _has_the_total(evidence, place):
             other.append(place)
     if everything:
         sentence = f"{evidence.whose(everything)} is summed over its units too"
@@ -309,6 +352,19 @@ def _axes(evidence: Evidence) -> Iterator[Hypothesis]:
     if other:
         sentence = f"{evidence.whose(other)} has the right total in the wrong entries"
         yield _one(evidence, "wrong_axis", other, sentence, 2)
+
+
+def _has_the_total(evidence: Evidence, place: int) -> bool:
+    """Whether entries add up to the right total, and are so far off that this is no coincidence.
+
+    Two entries prove nothing: of softmax they are d and −d, whatever d is.
+    """
+    found, expected = evidence.found[place], evidence.expected[place]
+    allowed = _FIT * np.abs(expected).sum() + np.minimum(evidence.slack[place], 1e300).sum()
+    if found.size < 3 or abs(found.sum() - expected.sum()) > allowed:
+        return False
+    in_order = np.allclose(np.sort(found.ravel()), np.sort(expected.ravel()), rtol=_FIT, atol=0)
+    return bool(not in_order and np.abs(found - expected).sum() > 100 * allowed)
 
 
 def _exchanged(evidence: Evidence) -> Iterator[Hypothesis]:
@@ -357,8 +413,9 @@ def _penalized(evidence: Evidence) -> Iterator[Hypothesis]:
     # Large arrays first: in one of a single entry any c fits, and it has to be that of another array.
     for place in sorted(evidence.wrong, key=lambda place: -evidence.values[place].size):
         values = evidence.values[place]
-        for name, of in (("the parameters", values), ("their signs", np.sign(values))):
-            c = _extra(evidence, place, of, known=constants[name])
+        # Of two signs one constant fits any d and −d, as softmax's two columns have them.
+        for name, of, needed in (("the parameters", values, 2), ("their signs", np.sign(values), 3)):
+            c = _extra(evidence, place, of, known=constants[name], needed=needed)
             if c is None:
                 continue
             constants[name].append(c)
@@ -372,17 +429,22 @@ def _penalized(evidence: Evidence) -> Iterator[Hypothesis]:
 
 
 def _extra(
-    evidence: Evidence, place: int, of: Floats, base: Floats | None = None, known: Sequence[float] = ()
+    evidence: Evidence,
+    place: int,
+    of: Floats,
+    base: Floats | None = None,
+    known: Sequence[float] = (),
+    needed: int = 2,
 ) -> float | None:
-    """c in F = base + c · of, where one c serves all entries; of a single entry, where it is known from elsewhere."""
+    """c in F = base + c · of, where one c serves all entries; of few that tell, where it is known from elsewhere."""
     base = evidence.expected[place] if base is None else base
     if of.shape != base.shape:
         return None
     c = _ratio(evidence.found[place] - base, evidence.expected[place], of)
-    telling = np.isfinite(base) & np.isfinite(evidence.expected[place]) & (of != 0)
+    telling = np.isfinite(base) & (np.abs(c * of) > _SEEN * evidence.slack[place])
     if not c or not evidence.fits(place, base + c * of):
         return None
-    if telling.sum() >= 2:
+    if telling.sum() >= needed:
         return c
     seen = evidence.penalties(place)
     others = [*known, seen[1] - seen[0]] if seen else known

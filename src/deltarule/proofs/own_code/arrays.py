@@ -121,10 +121,10 @@ def gradient_arrays(result: Any, given: Arrays, what: str) -> list[Floats]:
     """The arrays of a gradient in the order of the parameters, from whatever a function returned beside it, too.
 
     result   the gradient in the parameters' own structure, their arrays in a row, or a dictionary with names such as
-             "dW1"; alone, or among other things in a tuple
+             "dW1", and others such as "dz1" beside; alone, or among other things in a tuple
     what     what to call the function in sentences
 
-    Raises `BadInput` for a missing or an extra parameter, and where there is nothing that looks like a gradient.
+    Raises `BadInput` for a missing parameter, one that there is not, and where nothing looks like a gradient.
 
     >>> given = taken_apart({"W": np.ones(2), "b": np.zeros(1)})
     >>> gradient_arrays(({"dW": np.ones(2), "db": np.ones(1)}, "a note"), given, "gradient")
@@ -161,11 +161,11 @@ def _alike(found: Floats, wanted: Floats) -> bool:
 def _aligned(result: Any, given: Arrays, what: str) -> list[Floats]:
     if isinstance(result, Mapping) and not isinstance(given.structure, Mapping):
         renamed = _renamed(result, given.names, what)
-        return [_leaf(renamed[name], name, what) for name in given.names]
+        return [_leaf(renamed[name], name, one, what) for name, one in zip(given.names, given.values, strict=True)]
     found = list(_paired(result, given.structure, "", what))
     if len(found) != len(given.names):
         raise _counted(len(found), given, what)
-    return [_leaf(one, name, what) for one, name in zip(found, given.names, strict=True)]
+    return [_leaf(*one, what) for one in zip(found, given.names, given.values, strict=True)]
 
 
 def _paired(result: Any, structure: Any, name: str, what: str) -> Iterator[Any]:
@@ -200,16 +200,27 @@ def _paired(result: Any, structure: Any, name: str, what: str) -> Iterator[Any]:
 
 
 def _renamed(result: Mapping[Any, Any], known: Sequence[Any], what: str) -> dict[Any, Any]:
-    """The items of a gradient under the names of the parameters: "dW1" is that of "W1"."""
-    renamed = {}
+    """The items of a gradient under the names of the parameters: "dW1" is that of "W1".
+
+    What belongs to none, as "dz1" beside "dW1", is left out: it is another gradient. Where parameters have their plain
+    names, "z1" beside "W1" may be anything, as in a cache of the way forward.
+    """
+    renamed, plain, extra = {}, False, []
     for key, one in result.items():
         name = next((name for name in known if _means(str(key), str(name))), None)
         if name is None:
-            raise BadInput(f"{what} has a gradient '{key}', and there is no such parameter; there are: {_names(known)}")
-        renamed[name] = one
+            extra.append(str(key))
+        else:
+            renamed[name], plain = one, plain or key == name
     missing = [name for name in known if name not in renamed]
     if missing:
-        raise BadInput(f"{what} lacks the gradient of {_names(missing)}; give one for every parameter")
+        beside = f", and has '{extra[0]}', which is that of no parameter" if extra else ""
+        raise BadInput(f"{what} lacks the gradient of {_names(missing)}{beside}; give one for every parameter")
+    unclear = [key for key in extra if not (key.startswith(_MARKS) or key.endswith(_SUFFIXES))]
+    if plain and unclear:
+        raise BadInput(
+            f"{what} has a gradient '{unclear[0]}', and there is no such parameter; there are: {_names(known)}"
+        )
     return renamed
 
 
@@ -217,15 +228,27 @@ def _means(key: str, name: str) -> bool:
     return key == name or any(key == mark + name for mark in _MARKS) or any(key == name + end for end in _SUFFIXES)
 
 
-def _leaf(found: Any, name: str, what: str) -> Floats:
+def _leaf(found: Any, name: str, wanted: Floats, what: str) -> Floats:
     if found is None:
         raise BadInput(f"{what} lacks the gradient of {name}: it is None")
-    if not isinstance(found, np.ndarray | np.generic | int | float):
+    listed = _from_lists(found, wanted)
+    if listed is None and not isinstance(found, np.ndarray | np.generic | int | float):
         raise BadInput(f"{what} gives {_described(found)} as the gradient of {name}; give an array of its shape")
-    array = np.asarray(found)
+    array = np.asarray(found if listed is None else listed)
     if array.dtype.kind not in "fiub":
         raise BadInput(f"{what} gives {array.dtype} as the gradient of {name}; give real numbers")
     return array if array.dtype.kind == "f" else array.astype(float)
+
+
+def _from_lists(found: Any, wanted: Floats) -> Floats | None:
+    """The array that nested lists stand for, where it has its parameter's shape."""
+    if not isinstance(found, list | tuple):
+        return None
+    try:
+        array = np.asarray(found)
+    except ValueError:  # lists of unequal lengths
+        return None
+    return array if array.shape == wanted.shape else None
 
 
 def _counted(found: int, given: Arrays, what: str) -> BadInput:
@@ -314,8 +337,12 @@ def number_of(result: Any, what: str) -> tuple[Any, Any]:
 
 
 def _is_scalar(item: Any) -> bool:
-    return isinstance(item, np.generic | int | float | complex) or (isinstance(item, np.ndarray) and item.ndim == 0)
+    return isinstance(item, np.generic | int | float | complex | np.ndarray) and np.ndim(item) == 0 and _is_number(item)
 
 
 def _has_one(item: Any) -> bool:
-    return isinstance(item, np.ndarray) and item.size == 1
+    return isinstance(item, np.ndarray) and item.size == 1 and _is_number(item)
+
+
+def _is_number(item: Any) -> bool:
+    return np.asarray(item).dtype.kind not in "bSUV"

@@ -5,17 +5,19 @@ somewhere (globals, an object's attributes), and these are moved where they stan
 """
 
 import inspect
+import io
 import re
 import traceback
+import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, DeltaruleError, is_interruption, is_out_of_memory
 from deltarule.problem.problem import Floats
 from deltarule.proofs.own_code.arrays import Arrays, gradient_arrays, number_of, taken_apart
 
@@ -166,6 +168,14 @@ class Caller:
         items = structure.values() if isinstance(structure, Mapping) else structure
         return run(self.function, tuple(items), {}, self.what)
 
+    def works(self) -> bool:
+        """Whether the function can be called like this."""
+        try:
+            quietly(lambda: self([value.copy() for value in self.given.values], None))
+        except BadInput:
+            return False
+        return True
+
     def changes(self, holder: Standing | None) -> list[str]:
         """Which parameters the function changes when it is called."""
         before = self.given.values if holder is None else holder.read()
@@ -178,42 +188,54 @@ class Caller:
         return [name for name, moved in zip(self.given.names, changed, strict=True) if moved]
 
 
-def caller(function: Callable[..., Any], given: Arrays, what: str) -> Caller:
+def caller(function: Callable[..., Any], given: Arrays, what: str, *, once: bool = False) -> Caller:
     """A function ready to be called with values of the parameters.
+
+    once  whether it may not be called to see what it takes, as a call leaves something behind
 
     Raises `BadInput` for what cannot be called, or not with these parameters.
     """
     if not callable(function):
         raise BadInput(f"{what} is {type(function).__name__}, which cannot be called; give a function")
-    return Caller(function, given, what, _style(function, given, what))
+    callers = [Caller(function, given, what, style) for style in _styles(function, given, what)]
+    if len(callers) > 1 and not once:
+        callers = [one for one in callers if one.works()] or callers
+    return callers[0]
 
 
-def _style(function: Callable[..., Any], given: Arrays, what: str) -> str:
-    """How a function takes its parameters: "held" (it takes none), "whole", "by name" or "one by one"."""
+def _styles(function: Callable[..., Any], given: Arrays, what: str) -> list[str]:
+    """How a function may take its parameters: "held" (it takes none), "whole", "by name" or "one by one".
+
+    Of two the likelier first: loss(params, scale=1.0) means all of them, loss(W, b=0.0) the first two.
+    """
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # some functions made in C do not tell
-        return "whole"
+        return ["whole"]
     kinds = [parameter.kind for parameter in signature.parameters.values()]
     structure = given.structure
     count = len(structure) if isinstance(structure, Mapping | list | tuple) else 1
     if isinstance(structure, Mapping) and all(isinstance(key, str) for key in structure):
         accepted = {name for name, one in signature.parameters.items() if one.kind not in _BY_PLACE}
         if set(structure) <= accepted or kinds == [inspect.Parameter.VAR_KEYWORD]:
-            return "by name"
+            return ["by name"]
     if _takes(signature, 0) and inspect.Parameter.VAR_POSITIONAL not in kinds:
-        return "held"
-    if count == 1 or inspect.Parameter.VAR_POSITIONAL not in kinds:
-        if _takes(signature, 1):
-            return "whole"
+        return ["held"]
+    whole = _takes(signature, 1) and (count == 1 or inspect.Parameter.VAR_POSITIONAL not in kinds)
     if _takes(signature, count) and isinstance(structure, Mapping | list | tuple):
-        return "one by one"
+        if not whole:
+            return ["one by one"]
+        all_in_one = count == 1 or next(iter(signature.parameters)).lower().strip("_") in _ALL_IN_ONE
+        return ["whole", "one by one"] if all_in_one else ["one by one", "whole"]
+    if whole:
+        return ["whole"]
     raise BadInput(
         f"{what} takes {_counted(signature)} and params holds {', '.join(given.names)}; give a function of the "
         "parameters alone, as lambda params: loss(params, x, y), or of nothing where it reads them itself"
     )
 
 
+_ALL_IN_ONE = ("p", "ps", "par", "pars", "param", "params", "parameters", "theta", "thetas", "θ", "weights", "layers")
 _BY_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -244,8 +266,15 @@ def _named(function: Any, otherwise: str) -> str:
     return name if name and name != "<lambda>" else otherwise
 
 
+def quietly(function: Callable[[], Any]) -> Any:
+    """What a function gives; what it prints, and NumPy's warnings, are not shown, as it is called a thousand times."""
+    with redirect_stdout(io.StringIO()), np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return function()
+
+
 def run(function: Callable[..., Any], positional: tuple[Any, ...], named: Mapping[str, Any], what: str) -> Any:
-    """Call a function of somebody else's; whatever it raises becomes one sentence.
+    """Call a function of somebody else's; whatever it raises becomes one sentence, and that it ends the program too.
 
     >>> run(lambda w: w / [], (1.0,), {}, "loss")
     Traceback (most recent call last):
@@ -254,9 +283,11 @@ def run(function: Callable[..., Any], positional: tuple[Any, ...], named: Mappin
     """
     try:
         return function(*positional, **named)
-    except BadInput:
+    except DeltaruleError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # sys.exit(0) would pass for a check that found nothing wrong
+        if is_interruption(error) or is_out_of_memory(error):
+            raise
         frames = traceback.extract_tb(error.__traceback__)[1:] or traceback.extract_tb(error.__traceback__)
         own = [frame for frame in frames if "site-packages" not in frame.filename and frame.filename[0] != "<"]
         last = (own or frames)[-1]

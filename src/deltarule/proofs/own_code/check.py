@@ -42,7 +42,7 @@ def check_gradient(
     loss : a function that gives one number. It takes the parameters as they stand in `params`, or one by one, or by
         name; or nothing, where it reads arrays that stand somewhere: then `params` holds these arrays themselves.
     gradient : a function that takes the same and gives the gradient; None where `loss` gives (loss, gradient) at once.
-        Either may give other things beside.
+        Either may give other things beside, and a dictionary gradients of other values, as "dz1" beside "dW1".
     params : an array, or dictionaries, lists and tuples of arrays; float32 is moved in wider steps where it stands.
     like, x, y : the network that the code is meant to be, with its data (samples as rows or columns, labels as whole
         numbers or one-hot): then mistakes inside of it are named too. Which loss it is need not be said.
@@ -53,8 +53,8 @@ def check_gradient(
 
     Returns a `CodeReport`: print it, or ask it for `ok`, `worst`, `diagnosis`; `raise_if_wrong()` serves in tests.
 
-    Raises `BadInput`, with one sentence, for parameters that are no floating-point arrays, a gradient with missing or
-    extra parameters or other shapes, and for functions that raise.
+    Raises `BadInput`, with one sentence, for parameters that are no floating-point arrays, a gradient of other shapes,
+    that lacks a parameter or has one that there is not, and for functions that raise.
 
     >>> x, y = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]]), np.array([1.0, 2.0, 4.0])
     >>> def loss(w):

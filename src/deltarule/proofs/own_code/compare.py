@@ -23,7 +23,7 @@ from deltarule.problem.state import initial_state
 from deltarule.proofs.mistakes.diagnose import Evidence, diagnosis
 from deltarule.proofs.mistakes.kinds import listed
 from deltarule.proofs.mistakes.likeness import Layout, Like, readings_of
-from deltarule.proofs.own_code.arrays import taken_apart
+from deltarule.proofs.own_code.arrays import conformed, taken_apart
 from deltarule.proofs.own_code.report import CodeReport, Worst, checked_hint, told
 
 _KINDS = {
@@ -314,38 +314,33 @@ class _Compared:
             return report
         value, before = self.values[self.first], self.names[: self.first]
         found, notes = self.found[value.name], [f"right before it: {listed(before)}"] if before else []
-        compared = sum(one.right.size for one in self.values[: self.first + 1])
+        compared = sum(one.right.size for one in self.values[: self.first])
+        report = replace(report, formula=value.formula, diagnosis=diagnosis(self._evidence(value, samples)))
         if found.shape != value.right.shape:
             shapes = f"{value.name} has the shape {found.shape}, and should have {value.right.shape}"
             worst = Worst(value.name, (), float("nan"), float("nan"), float("inf"))
-            return replace(report, worst=worst, compared=compared, formula=value.formula, notes=(shapes, *notes))
+            return replace(report, worst=worst, compared=compared, notes=(shapes, *notes))
         off = np.abs(found - value.right)
         error = off / np.where(off > 0, np.maximum(np.abs(found), np.abs(value.right)), 1)
         index = tuple(int(i) for i in np.unravel_index(int(error.argmax()), error.shape))
         worst = Worst(value.name, index, float(found[index]), float(value.right[index]), float(error[index]))
-        return replace(
-            report,
-            worst=worst,
-            compared=compared,
-            formula=value.formula,
-            diagnosis=diagnosis(self._evidence(value, samples)),
-            notes=tuple(notes),
-        )
+        return replace(report, worst=worst, compared=compared + value.right.size, notes=tuple(notes))
 
     def _evidence(self, wrong: Value, samples: int) -> Evidence:
         """The first wrong value among all the right ones, one of which it may be."""
-        found = [self.found[one.name] if one is wrong else one.right for one in self.all]
+        raw = [self.found[one.name] if one is wrong else one.right for one in self.all]
         rights = tuple(one.right for one in self.all)
         place = next(i for i, one in enumerate(self.all) if one is wrong)
+        shaped = [conformed(*one) for one in zip(raw, rights, strict=True)]
         return Evidence(
             names=tuple(one.name for one in self.all),
             values=tuple(np.zeros(one.right.shape) if one.parameter is None else one.parameter for one in self.all),
-            found=tuple(np.asarray(one, float) for one in found),
+            found=tuple(np.asarray(one, float) for one, _ in shaped),
             expected=rights,
             slack=tuple(1e-9 * np.abs(one) for one in rights),
-            raw=tuple(np.asarray(one, float) for one in found),
+            raw=tuple(np.asarray(one, float) for one in raw),
             wrong=(place,),
-            shapes=("",) * len(self.all),
+            shapes=tuple(shape for _, shape in shaped),
             samples=(samples,),
             what="",
         )

@@ -18,7 +18,7 @@ from deltarule.proofs.mistakes.kinds import Mistake, listed, named
 from deltarule.proofs.mistakes.likeness import Like, recognized
 from deltarule.proofs.mistakes.planted import hypotheses
 from deltarule.proofs.own_code.arrays import OTHER_SHAPE, conformed, written, wrong_shape
-from deltarule.proofs.own_code.calling import Code
+from deltarule.proofs.own_code.calling import Code, quietly
 from deltarule.proofs.own_code.measure import (
     SMALL_ERROR,
     Direction,
@@ -28,7 +28,6 @@ from deltarule.proofs.own_code.measure import (
     loss_at,
     measured,
     measured_too,
-    quietly,
     right_outside,
     with_one,
 )
@@ -39,6 +38,7 @@ MOST = 2000
 _AGAIN = 4
 _FEW = 4
 _ZERO = 1e-13
+_ZERO_BESIDE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +87,8 @@ def _examined(code: Code, what: str, known: Known, most: int) -> CodeReport:
         unsteady = _unsteady(code, raw)
         if unsteady:
             return replace(nothing, diagnosis=(unsteady,))
-        found = measured(code, [_sized(one, start) for one, start in zip(raw, code.start, strict=True)], most)
+        rough = _rough(code, value)
+        found = measured(code, [_sized(*one) for one in zip(raw, code.start, rough, strict=True)], most)
     else:
         found = measured(code, _rough(code, value), most)
         raw = _gradient(code)
@@ -128,10 +129,16 @@ def _unsteady(code: Code, first: list[Floats]) -> Mistake | None:
     return named("random_gradient", names, sentence)
 
 
-def _sized(raw: Floats, start: Floats) -> Floats:
-    """A gradient in its parameter's shape; if it has another one, its size."""
+def _sized(raw: Floats, start: Floats, rough: Floats) -> Floats:
+    """A gradient in its parameter's shape; its size where it has another one, that of one step where it is nearly 0.
+
+    What should be known to a share of nearly nothing would be sought with steps in which every bend looks like a kink.
+    """
     fitted, code = conformed(raw, start)
-    return np.full(start.shape, np.abs(raw).max()) if code == OTHER_SHAPE else fitted
+    size = float(np.abs(raw).max())
+    if size < _ZERO_BESIDE * rough.max():
+        return rough
+    return np.full(start.shape, size) if code == OTHER_SHAPE else fitted
 
 
 def _rough(code: Code, value: float) -> list[Floats]:
@@ -149,7 +156,7 @@ class _Compared:
     """F and E by array, and what was compared.
 
     allowed, off   the error allowed in each entry, and whether it is more        judged   entries that were compared
-    faint, kink    entries that were not
+    doubt          how much of what is allowed is doubt of E                      zero     arrays whose gradient is 0
     """
 
     found: tuple[Floats, ...]
@@ -157,6 +164,7 @@ class _Compared:
     allowed: tuple[Floats, ...]
     off: tuple[NDArray[np.bool_], ...]
     judged: tuple[NDArray[np.bool_], ...]
+    doubt: tuple[Floats, ...]
     zero: tuple[int, ...]
 
 
@@ -183,6 +191,7 @@ def _judged(
         found=compared.found,
         expected=tuple(np.where(kink, np.nan, one) for one, kink in zip(compared.expected, found.kink, strict=True)),
         slack=compared.allowed,
+        doubt=compared.doubt,
         kinks=found.kink,
         raw=tuple(raw),
         wrong=wrong,
@@ -226,7 +235,7 @@ def _judged(
 
 def _compared(code: Code, raw: list[Floats], found: tuple[Floats, ...], measurement: Measured) -> _Compared:
     largest = max((float(np.nanmax(np.abs(one), initial=0)) for one in measurement.expected), default=0.0)
-    allowed, off, judged, zero = [], [], [], []
+    allowed, off, judged, doubts, zero = [], [], [], [], []
     for place, expected in enumerate(measurement.expected):
         exact = raw[place].dtype == np.float64 and code.start[place].dtype == np.float64
         doubt, kink = measurement.doubt[place], measurement.kink[place]
@@ -234,7 +243,8 @@ def _compared(code: Code, raw: list[Floats], found: tuple[Floats, ...], measurem
         array = float(np.nanmax(np.abs(expected), initial=0))
         floor = 1e-10 * array + 1e-13 * largest if exact else 1e-5 * array + 1e-6 * largest
         blur = code.blur[place] if code.blur else 0.0
-        limit = (1e-6 if exact else 2.5e-4) * scale + 2 * doubt + floor + blur
+        doubts.append(2 * doubt + floor)
+        limit = (1e-6 if exact else 2.5e-4) * scale + doubts[-1] + blur
         known = np.isfinite(expected) & ~kink
         allowed.append(np.where(known, limit, np.inf))
         off.append(known & ~(np.abs(found[place] - np.nan_to_num(expected)) <= limit))
@@ -247,7 +257,7 @@ def _compared(code: Code, raw: list[Floats], found: tuple[Floats, ...], measurem
         unseen = _ZERO * largest + (0 if measurement.exact else 2 * doubt[known])
         if known.any() and (scale[known] <= unseen).all():
             zero.append(place)
-    return _Compared(found, measurement.expected, tuple(allowed), tuple(off), tuple(judged), tuple(zero))
+    return _Compared(found, measurement.expected, tuple(allowed), tuple(off), tuple(judged), tuple(doubts), tuple(zero))
 
 
 def _along(direction: Direction, found: Floats) -> tuple[float, bool]:

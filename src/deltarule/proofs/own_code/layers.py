@@ -16,8 +16,8 @@ from deltarule.problem.problem import Floats
 from deltarule.proofs.mistakes.diagnose import Evidence, Hypothesis
 from deltarule.proofs.mistakes.kinds import named
 from deltarule.proofs.own_code.arrays import Arrays, gradient_arrays
-from deltarule.proofs.own_code.calling import Code, Values, caller, run
-from deltarule.proofs.own_code.measure import measured, quietly
+from deltarule.proofs.own_code.calling import Code, Values, caller, quietly, run
+from deltarule.proofs.own_code.measure import measured
 
 
 @dataclass(frozen=True, eq=False)

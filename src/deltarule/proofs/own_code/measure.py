@@ -5,10 +5,8 @@ and 8 directions drawn from the normal law that move all of an array's entries a
 shows in a direction as a number from the normal law of deviation ‖e‖, which says how likely it is to be missed.
 """
 
-import io
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import erf
@@ -22,7 +20,7 @@ from deltarule.errors import BadInput
 from deltarule.maths import random
 from deltarule.problem.problem import Floats, Integers
 from deltarule.proofs import differences
-from deltarule.proofs.own_code.calling import Code
+from deltarule.proofs.own_code.calling import Code, quietly
 
 DIRECTIONS = 8
 SMALL_ERROR = 5e-4
@@ -64,13 +62,6 @@ class Measured:
     directions: tuple[Direction, ...]
     exact: bool
     why_not_exact: str
-
-
-def quietly(function: Callable[[], Any]) -> Any:
-    """What a function gives; what it prints, and NumPy's warnings, are not shown, as it is called a thousand times."""
-    with redirect_stdout(io.StringIO()), np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return function()
 
 
 def loss_at(code: Code, values: Sequence[Floats]) -> float:

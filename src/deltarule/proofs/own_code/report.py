@@ -92,8 +92,8 @@ class CodeReport:
     def _lines(self) -> Iterator[tuple[str, str]]:
         yield from self._told()
         left_out = [f"{n:,} {why}" for n, why in ((self.kinks, "at kinks"), (self.faint, "too faint")) if n]
-        counted = f"{self.compared:,} of {self.entries:,} entries"
-        yield "compared", ", ".join([f"{counted} with {' and '.join(self.methods)}", *left_out])
+        counted = f"{self.compared:,} of {self.entries:,} entries with {' and '.join(self.methods)}"
+        yield "compared", ", ".join([counted, *left_out]) if self.compared or left_out else "nothing"
         for note in self.notes:
             yield "note", note
 

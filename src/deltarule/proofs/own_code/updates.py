@@ -32,7 +32,7 @@ def from_update(step: Callable[..., Any], loss: Callable[..., Any], params: Any,
     """
     find = (lambda: taken_apart(run(params, (), {}, "params"))) if callable(params) else None
     given = find() if find else taken_apart(params)
-    call_step, call_loss = caller(step, given, "step"), caller(loss, given, "loss")
+    call_step, call_loss = caller(step, given, "step", once=True), caller(loss, given, "loss")
     held = call_step.held or call_loss.held
     holder = Standing(find or given) if held else None
     start = given.values if held else tuple(value.astype(np.float64) for value in given.values)

@@ -193,4 +193,6 @@ def _shaped(what: str, given: Any, shape: tuple[int, ...], allowed: str) -> Floa
         raise BadInput(f"{what} holds no real numbers; give {allowed}")
     if array.shape != shape and array.shape != (1, *shape):
         raise BadInput(f"{what} has the shape {list(array.shape)}; give {allowed}")
+    if not np.isfinite(array).all():
+        raise BadInput(f"{what} holds {array[~np.isfinite(array)][0]}; give finite numbers")
     return array.reshape(shape).astype(np.float64)

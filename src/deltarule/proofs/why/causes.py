@@ -277,10 +277,14 @@ def _rate_too_low(seen: Seen) -> Evidence | None:
     sooner = seen.updates_to(tested.objective) >= TOO_LOW * tested.updates
     if not slow or tested.best < TOO_LOW * seen.rate or not (farther or sooner):
         return None
+    course = (
+        f"the objective fell from {seen.at_start:.3g} to {seen.objective:.3g} in {seen.steps:,} updates, "
+        f"{max(0.0, seen.falling):.0%} of that in the last two fifths, and the weights changed by {seen.moved:.1%}"
+        if seen.moved
+        else f"no weight changed in {seen.steps:,} updates"
+    )
     return Evidence(
-        f"with a rate of {seen.rate:.3g} the objective fell from {seen.at_start:.3g} to {seen.objective:.3g} in "
-        f"{seen.steps:,} updates, {max(0.0, seen.falling):.0%} of that in the last two fifths, and the weights changed "
-        f"by {seen.moved:.1%}; {_range_test_told(seen)}",
+        f"with a rate of {seen.rate:.3g} {course}; {_range_test_told(seen)}",
         _over(tested.best, seen.rate),
         _rates(seen) | {"late share of the fall": seen.falling, "change of the weights": seen.moved},
     )

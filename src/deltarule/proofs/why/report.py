@@ -36,7 +36,7 @@ class WhyReport:
     """What stands out in a training.
 
     findings   what can cause the others first; of several members, what most of them have
-    members    which members were looked at         of      how many the run has
+    members    which members were looked at, of those that were trained         of      how many the run has
     skill      of each of them, how much of a constant prediction's loss it has won back: 1 all, 0 nothing
     """
 
@@ -54,6 +54,8 @@ class WhyReport:
     @property
     def header(self) -> str:
         """What was looked at, how far it has learned, and how much stands out."""
+        if not self.members:
+            return "Looked at nothing: no update was made, so that nothing was trained."
         who = "the network" if self.of == 1 else f"{len(self.members)} of {self.of} members"
         learned = sum(skill >= LEARNED for skill in self.skill)
         if self.of == 1:
@@ -120,8 +122,9 @@ def why_not_learning(run: Run, members: Sequence[int] | None = None) -> WhyRepor
     """
     if not isinstance(run, Run):
         raise BadInput(f"run is {type(run).__name__}; give what `train` returns")
-    chosen = _checked(run, members)
-    seen = look_at(run, chosen)
+    diverged = {one.member for one in run.diverged}
+    chosen = [member for member in _checked(run, members) if run.steps[member] or member in diverged]
+    seen = look_at(run, chosen) if chosen else []
     causes = [_causes_of(one) for one in seen]
     firsts = Counter(next(iter(each)) for each in causes if each)
     codes = sorted({code for each in causes for code in each}, key=lambda code: (-firsts[code], _PLACES[code]))

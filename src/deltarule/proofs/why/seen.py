@@ -267,7 +267,7 @@ def _range_tests(problem: Problem) -> list[RangeAnswer | None]:
     ranges = [_range_around(float(rate)) for rate in problem.numbers["learning_rate"]]
     for lowest, highest in set(ranges):
         members = [member for member, own in enumerate(ranges) if own == (lowest, highest)]
-        if problem.optimizer.update is None or not lowest > 0:
+        if problem.optimizer.update is None:
             continue
         updates = round(np.log10(highest / lowest) * UPDATES_PER_DECADE)
         tested = range_test(problem.take(np.array(members)), lowest=lowest, highest=highest, steps=updates)
@@ -285,10 +285,8 @@ def _range_tests(problem: Problem) -> list[RangeAnswer | None]:
 
 
 def _range_around(rate: float) -> tuple[float, float]:
-    """From 1e-5 to 10, or as many decades farther as a rate needs one on both sides; (0, 0) for a rate of 0."""
-    if rate == 0:
-        return 0.0, 0.0
-    decade = np.floor(np.log10(rate))
+    """From 1e-5 to 10, or as many decades farther as a rate above 0 needs one on both sides."""
+    decade = np.floor(np.log10(rate)) if rate else 0.0
     return float(min(1e-5, 10 ** (decade - 1))), float(max(10.0, 10 ** (decade + 2)))
 
 

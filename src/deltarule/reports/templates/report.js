@@ -46,7 +46,8 @@ function through(box) {
   const data = JSON.parse(box.querySelector("script").textContent);
   const slider = box.querySelector("input"), output = box.querySelector("output");
   const canvas = box.querySelector("canvas");
-  const shown = (value) => value === null ? "" : Math.abs(value) < 0.005 ? "0.00" : (value > 0 ? "+" : "") + value.toFixed(2);
+  const written = (value) => Math.abs(value) >= 1e6 ? value.toExponential(1) : value.toFixed(2);
+  const shown = (value) => value === null ? "" : Math.abs(value) < 0.005 ? "0.00" : (value > 0 ? "+" : "") + written(value);
   const largest = {};
   for (const name in data.tables) largest[name] = Math.max(1e-9, ...data.tables[name].flat().map((value) => Math.abs(value ?? 0)));
 
