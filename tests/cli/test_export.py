@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import onnxruntime
+import pandas as pd
 import pytest
 import torch
 
@@ -153,8 +154,9 @@ def test_a_script_tells_what_a_table_lacks(deltarule, models, tmp_path):
         command = [sys.executable, "-I", "kind.py", *words]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8")
         said.append((done.returncode, done.stdout, done.stderr))
+    no_rows = "no_rows.csv: it has no rows; add some below a line that names the columns\n"
     lacking = "table.csv: the table lacks size, color, code; give one with these columns, separated by commas\n"
-    assert said == [(2, "", lacking), (0, "", ""), (2, "", "give one table: python THIS_FILE TABLE.csv\n")]
+    assert said == [(2, "", lacking), (2, "", no_rows), (2, "", "give one table: python THIS_FILE TABLE.csv\n")]
 
 
 CELLS = [["NAN", "Nan", "-nan", " nan ", "1.5", "", "NA", "1e3"], ["red", " red ", "NULL", "", "pink", "1", "Nan"]]
@@ -230,6 +232,22 @@ def test_a_script_of_a_network_tells_what_is_wrong_in_a_sentence(deltarule, tmp_
         command = [sys.executable, "-I", "m.py", "t.csv"]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8")
         assert (done.returncode, done.stdout, done.stderr) == (2, "", f"t.csv: {sentence}\n")
+
+
+def test_a_script_finds_columns_by_the_names_that_a_network_knows(deltarule, tmp_path):
+    x = pd.DataFrame({"a": [0.0, 1.0, 0.0, 1.0], "b": [0.0, 0.0, 5.0, 5.0]})
+    model = MLPRegressor(hidden_layer_sizes=(), solver="lbfgs").fit(x, x["a"] - x["b"])
+    model.save(tmp_path / "m")
+    deltarule("export", tmp_path / "m", "--to", "script", "--out", tmp_path / "m.py")
+    x.assign(other=7)[["b", "other", "a"]].to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "lacking.csv").write_text("b,c\n1,2\n", encoding="utf-8")
+    said = [
+        subprocess.run([sys.executable, "m.py", name], cwd=tmp_path, capture_output=True, encoding="utf-8")
+        for name in ("t.csv", "lacking.csv")
+    ]
+    np.testing.assert_allclose([float(line) for line in said[0].stdout.split()], model.predict(x))
+    lacking = "lacking.csv: the table lacks a; give one with these columns, separated by commas\n"
+    assert (said[1].returncode, said[1].stdout, said[1].stderr) == (2, "", lacking)
 
 
 def test_a_script_takes_the_tables_that_predict_takes_and_prints_utf_8(deltarule, tmp_path):

@@ -94,6 +94,24 @@ def test_for_people_there_is_a_table_and_a_baseline(deltarule, folder, tmp_path)
     assert load_model(tmp_path / "model.safetensors").target_ == "dear"
 
 
+@pytest.mark.parametrize("numbers", [[0.5, -1.25, 3.0, 4.75], [1.0, 2.5, 1.0, 2.5]], ids=["regress", "classify"])
+def test_a_target_may_have_decimal_commas_where_the_columns_may(deltarule, tmp_path, numbers):
+    """What is learned is what the table with points says."""
+    table = pd.DataFrame({"a": np.arange(80.0) % 7, "b": np.arange(80) % 2 * 1.5})
+    table["t"] = [numbers[row % 4] + (row if len(set(numbers)) > 2 else 0) for row in range(80)]
+    table.to_csv(tmp_path / "points.csv", index=False)
+    table.to_csv(tmp_path / "commas.csv", index=False, sep=";", decimal=",")
+    said = []
+    for name in ("points", "commas"):
+        status, out, err = deltarule(
+            "train", tmp_path / f"{name}.csv", "--target", "t", "--json", "--out", tmp_path / "m"
+        )
+        answers = deltarule("predict", tmp_path / "m", tmp_path / f"{name}.csv")
+        found = json.loads(out)
+        said.append((status, err, found["scores"], answers))
+    assert said[0] == said[1] and said[0][0] == 0
+
+
 def test_answers_do_not_depend_on_the_kind_of_file(deltarule, folder, model, tmp_path):
     said = [deltarule("predict", model, folder / f"test.{ending}") for ending in ("csv", "tsv", "parquet")]
     said.append(deltarule("predict", model, folder / "semicolons.csv"))

@@ -8,6 +8,7 @@ import pyarrow
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from deltarule.data.frame import (
     MISSING,
@@ -286,6 +287,8 @@ def test_no_file_and_a_folder(tmp_path: Path) -> None:
         ({"a": [1.0, np.inf]}, "the column 'a' is infinite in row 1"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "several columns are named 'a'"),
         (pd.DataFrame([[1, 2]], columns=[1, "1"]), "several columns are named '1'; give each one name"),
+        ({"z": 1.0, "c": "a"}, "the column 'z' is a single value; give a list, with one value for each row"),
+        ([{"z": 1.0}, {"z": 2.0}], "the table is a list of dictionaries; give a data frame"),
     ],
 )
 def test_a_bad_table_is_told_in_a_sentence(given_: object, sentence: str) -> None:
@@ -311,3 +314,21 @@ def test_a_row_whose_text_a_file_does_not_hold_is_told(tmp_path: Path) -> None:
             except BadInput as error:
                 told.add(type(error.__cause__))
     assert ValueError in told
+
+
+def test_whole_numbers_beside_gaps_stay_different(tmp_path: Path) -> None:
+    values = [2**60, 2**60 + 1, None]
+    table = pyarrow.table({"id": pyarrow.array(values), "few": pyarrow.array([1, 2, None])})
+    parquet.write_table(table, tmp_path / "t.parquet")
+    for frame in (read_frame(tmp_path / "t.parquet", ["id"]), frame_of(table, ["id"])):
+        assert frame["id"].tolist() == [str(2**60), str(2**60 + 1), ""]
+        np.testing.assert_array_equal(frame["few"], [1.0, 2.0, np.nan])
+
+
+def test_batches_of_arrow_are_tables_and_columns_of_one_name_are_refused() -> None:
+    batch = pyarrow.record_batch({"a": pyarrow.array([1.0, None]), "b": pyarrow.array(["x", None])})
+    frame = frame_of(batch)
+    np.testing.assert_array_equal(frame["a"], [1.0, np.nan])
+    assert frame["b"].tolist() == ["x", ""]
+    with pytest.raises(BadInput, match="several columns are named 'a'"):
+        frame_of(pyarrow.Table.from_arrays([pyarrow.array([1]), pyarrow.array([2])], ["a", "a"]))

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -143,6 +144,17 @@ def test_what_it_cannot_search() -> None:
         PopulationSearchCV(LogisticRegression(), {"C": [1]}).fit(X, Y)
     with pytest.raises(ValueError, match="requires y to be passed, but the target y is None"):
         PopulationSearchCV(MLPClassifier(), {"alpha": [1]}).fit(X)
+
+
+def test_halving_speaks_of_the_estimator_itself() -> None:
+    with pytest.raises(ValueError, match="Cannot use resource=nope which is not supported by estimator MLPClassifier"):
+        PopulationSearchCV(MLPClassifier(), {"alpha": [1.0]}, factor=2, resource="nope").fit(X, Y)
+
+
+def test_a_search_stays_in_its_process(tmp_path: Path) -> None:
+    with joblib.parallel_config(backend="loky", n_jobs=2):
+        search = PopulationSearchCV(MLPClassifier((3,), **SHORT), {"alpha": [0.5, 1.0]}, cv=2, path=tmp_path).fit(X, Y)
+    assert search.best_score_ > 0.5
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import numpy as np
@@ -106,3 +107,9 @@ def test_sizes_that_are_none() -> None:
 def test_a_table_may_have_scikit_learns_name_of_an_activation(name: str) -> None:
     by_name, by_table = (Architecture((2, 3, 1), (one,), "identity").network() for one in (name, {"name": name}))
     assert repr(by_name) == repr(by_table)
+
+
+@pytest.mark.parametrize("given", [5, {}, {"slope": 1.0}], ids=str)
+def test_an_activation_that_is_none_is_told_as_it_was_given(given: Any) -> None:
+    with pytest.raises(BadInput, match=re.escape(str(given))):
+        Architecture((2, 3, 1), (given,), "identity").network()

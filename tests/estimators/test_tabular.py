@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from deltarule import BadInput, TabularClassifier, TabularRegressor, load_model
+from deltarule.data.frame import read_frame
 from deltarule.estimators.tabular import folds_of, search_rows
 from deltarule.files import load_arrays, save_arrays
 
@@ -140,7 +141,7 @@ def test_long_identifiers_are_categories_of_their_own() -> None:
 def test_more_classes_are_more_work() -> None:
     """So that a search takes as long for hundreds of classes as for three."""
     rows = [search_rows(20, 10**6, outputs) for outputs in (1, 3, 30, 300)]
-    assert rows == sorted(rows, reverse=True) and rows[0] > 2 * rows[2] and rows[3] == 1000
+    assert rows == sorted(rows, reverse=True) and rows[0] > 1.5 * rows[2] and rows[3] == 1000
     y = np.repeat(np.arange(4), 20)
     model = TabularClassifier(random_state=0).fit({"a": y + RANDOM.normal(scale=0.1, size=80)}, y)
     assert model._outputs == model.model_.n_outputs_ == 4
@@ -309,3 +310,55 @@ def test_what_is_not_fitted_neither_answers_nor_is_saved(tmp_path: Path) -> None
 
 def test_few_rows_have_more_folds() -> None:
     assert folds_of(10) == 5 and folds_of(5000) == 3
+
+
+@pytest.mark.parametrize("y", [["dear"], ["dear"] * 8, np.array(["dear"] * 91), "dear"], ids=["1", "8", "91", "text"])
+def test_a_target_has_as_many_rows_as_the_table(
+    classifier: TabularClassifier, regressor: TabularRegressor, y: Any
+) -> None:
+    sentence = "give a list, with one value for each row" if isinstance(y, str) else "give one target for each row"
+    for call in (classifier.evaluate, classifier.score):
+        with pytest.raises(BadInput, match=sentence):
+            call(TABLE, y)
+    with pytest.raises(BadInput, match=sentence):
+        regressor.evaluate(TABLE, 3 if isinstance(y, str) else [0.5] * len(y))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_text_says_the_same_in_python_and_in_a_file(tmp_path: Path) -> None:
+    wall = np.array(["none", "brick", " wood ", "NA"] * 15, object)
+    model = TabularClassifier(random_state=0).fit(pd.DataFrame({"wall": wall}), np.where(wall == "none", "a", "b"))
+    (tmp_path / "walls.csv").write_text("wall,other\n" + "".join(f"{one},1\n" for one in wall[:4]), encoding="utf-8")
+    frame = read_frame(tmp_path / "walls.csv", ["wall"])
+    np.testing.assert_array_equal(model.predict_proba(frame), model.predict_proba(pd.DataFrame({"wall": wall[:4]})))
+    assert model.columns_[0].categories == ("", "brick", "wood")
+
+
+def test_a_target_is_called_as_its_column() -> None:
+    y = np.where(PRICE > 18, "dear", "cheap")
+    for given in (pd.Series(y, name="price"), pd.DataFrame({"price": y}), pd.DataFrame({"name": y})):
+        named = given.name if isinstance(given, pd.Series) else given.columns[0]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert TabularClassifier(random_state=0).fit(TABLE[["size"]], given).target_ == named
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_kinds_are_told_by_names_of_any_type() -> None:
+    frame = pd.DataFrame({0: np.arange(40) % 3, 1: RANDOM.normal(size=40)})
+    model = TabularClassifier({0: "category"}, random_state=0).fit(frame, np.arange(40) % 2)
+    assert [column.kind for column in model.columns_] == ["category", "number"]
+    with pytest.raises(BadInput, match="give the kinds by the columns' names"):
+        TabularClassifier(["category", "number"]).fit(frame, np.arange(40) % 2)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_columns_that_somebody_called_x0_have_names_all_the_same(tmp_path: Path) -> None:
+    x = RANDOM.normal(size=(60, 2))
+    model = TabularClassifier(random_state=0).fit(pd.DataFrame(x, columns=["x0", "x1"]), x[:, 0] > 0)
+    model.save(tmp_path / "m")
+    for one in (model, load_model(tmp_path / "m")):
+        turned = pd.DataFrame(x[:, ::-1], columns=["x1", "x0"])
+        np.testing.assert_array_equal(one.predict(turned), model.predict(x))
+        with pytest.raises(BadInput, match="the table lacks 'x0', 'x1'"):
+            one.predict(turned.rename(columns={"x0": "p", "x1": "q"}))

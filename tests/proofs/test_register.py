@@ -435,3 +435,25 @@ def test_an_optimizer_has_to_descend(factor: float) -> None:
 def test_schedules_that_cannot_be_used(rate: Callable[..., Any], message: str) -> None:
     with pytest.raises(BadInput, match=f"the schedule 'mine' {message}"):
         register_schedule("mine", rate)
+
+
+@pytest.mark.parametrize(
+    ("function", "derivative", "parameters", "kinks"),
+    [
+        (
+            lambda z, s: np.maximum(z, s * z),
+            lambda z, a, s: np.where(z > 0, z.dtype.type(1), z.dtype.type(s)),
+            0.1,
+            (0,),
+        ),
+        (lambda z, s: np.maximum(z, s * z), lambda z, a, s: np.where(z > 0, z.dtype.type(1), z.dtype.type(s)), 1.0, ()),
+        (lambda z, n: z ** int(n), lambda z, a, n: int(n) * z ** (int(n) - 1), 3, ()),
+        (lambda z, n: z ** round(n), lambda z, a, n: round(n) * z ** (round(n) - 1), 2, ()),
+    ],
+    ids=["leaky", "at the end of what it is made for", "int", "round"],
+)
+def test_right_derivatives_are_right_though_not_for_all_values(
+    function: Any, derivative: Any, parameters: float, kinks: tuple[float, ...]
+) -> None:
+    name = function.__code__.co_varnames[1]
+    register_activation("mine", function, derivative, kinks=kinks, parameters={name: parameters})

@@ -41,7 +41,7 @@ def with_target(path: Path, target: str, task: str, names: Sequence[str] = ()) -
 
     What may be classes is left as it stands; of other columns `names` are.
     """
-    from deltarule.data.frame import numbers_in, read_frame, rows_of, taken
+    from deltarule.data.frame import numbers_in, read_frame, rows_of, taken, takes_commas, with_points
     from deltarule.data.tables import listed
 
     frame = read_frame(path, names if task == "regress" else [*names, target])
@@ -52,6 +52,8 @@ def with_target(path: Path, target: str, task: str, names: Sequence[str] = ()) -
     if not rows_of(frame):
         raise BadInput(f"{path} has a header but no rows; add rows to it")
     y = frame.pop(target)
+    if y.dtype.kind == "O" and takes_commas(path):
+        y = with_points(y)
     _check_target(path, target, y, task)
     numbers = numbers_in(y)
     known = y != "" if numbers.dtype.kind == "O" else numbers == numbers

@@ -100,13 +100,19 @@ def frame_of(X: Any, names: Collection[str] = ()) -> Frame:
     {'x0': array([1.5, nan]), 'x1': array(['red', 'blue'], dtype=object)}
     """
     items: Iterable[tuple[Any, Any]]
+    if type(X).__name__ == "RecordBatch":
+        from pyarrow import Table
+
+        X = Table.from_batches([X])
     if isinstance(X, Mapping):
         items = list(X.items())
     elif hasattr(X, "column_names"):  # PyArrow, whose `columns` are no names
-        items = [(name, _values(X.column(name))) for name in X.column_names]
+        items = [(name, _values(X.column(place))) for place, name in enumerate(X.column_names)]
     elif hasattr(X, "columns"):
         items = [(name, X[name]) for name in X.columns]
     else:
+        if isinstance(X, list | tuple) and X and isinstance(X[0], Mapping):
+            raise BadInput("the table is a list of dictionaries; give a data frame, as pandas.DataFrame(rows)")
         rows = np.asarray(X, None if isinstance(X, np.ndarray) else object)
         if rows.ndim != 2:
             raise BadInput(f"the table has {rows.ndim} axes; give a data frame, or an array of rows and columns")
@@ -255,11 +261,15 @@ def is_missing(value: Any) -> bool:
     >>> is_missing(None), is_missing(float("nan")), is_missing(0)
     (True, True, False)
     """
-    return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return not isinstance(value, np.ndarray) and bool(value != value)
 
 
 def _column(name: str, values: Any, are_names: bool) -> np.ndarray:
     array = np.asarray(values)
+    if array.ndim == 0:
+        raise BadInput(f"the column {name!r} is a single value; give a list, with one value for each row")
     if array.ndim != 1:
         raise BadInput(f"several columns are named {name!r}, or it has several of its own; give each one name")
     if str(getattr(values, "dtype", "")) != "category":  # pandas: somebody has said that its numbers are names
@@ -268,7 +278,7 @@ def _column(name: str, values: Any, are_names: bool) -> np.ndarray:
             return _finite(name, numbers)
     if array.dtype.kind in "mM":  # of nanoseconds, tolist would make whole numbers
         array = array.astype(f"{array.dtype.kind}8[us]")
-    return np.array([as_text(value) for value in array.tolist()], object)
+    return np.array([_said(as_text(value)) for value in array.tolist()], object)
 
 
 def _as_floats(array: np.ndarray) -> np.ndarray | None:
@@ -339,8 +349,28 @@ def _read_text(path: Path, delimiter: str, names: Collection[str]) -> Frame:
     return frame
 
 
+def takes_commas(path: str | Path) -> bool:
+    """Whether numbers in a file may have a decimal comma: where it is text whose columns something else separates."""
+    path = Path(path)
+    if path.suffix.lower() != ".csv":
+        return path.suffix.lower() in DELIMITERS
+    with path.open(encoding="utf-8-sig", newline="") as file, cells_of_any_length():
+        return seems_separated(read_header(path, csv.reader(file, strict=True)), ",") == ";"
+
+
+def with_points(texts: np.ndarray) -> np.ndarray:
+    """Texts [N] that all are numbers, some with a decimal comma, with points for it; others as they are.
+
+    >>> with_points(np.array(["1,5", "2"], object)), with_points(np.array(["1,5", "one"], object))
+    (array(['1.5', '2'], dtype=object), array(['1,5', 'one'], dtype=object))
+    """
+    cells = texts.tolist()
+    pointed = np.array(_with_points(cells), object)
+    return texts if numbers_in(pointed).dtype.kind == "O" else pointed
+
+
 def numbers_in(texts: np.ndarray) -> np.ndarray:
-    """The numbers of texts [N] that all are numbers, perhaps with a decimal comma; else the texts.
+    """The numbers of texts [N] that all are numbers; else the texts.
 
     >>> numbers_in(np.array(["1", "2.5"], object)), numbers_in(np.array(["1", "one"], object))
     (array([1. , 2.5]), array(['1', 'one'], dtype=object))
@@ -348,7 +378,7 @@ def numbers_in(texts: np.ndarray) -> np.ndarray:
     if texts.dtype.kind != "O":
         return texts
     try:
-        return _numbers(texts.tolist(), commas=True)
+        return _numbers(texts.tolist(), commas=False)
     except ValueError:
         return texts
 
@@ -428,7 +458,9 @@ def _values(column: Any) -> Any:
     if str(column.type).startswith("dictionary"):
         return np.concatenate([np.empty(0, object), *map(_looked_up, column.chunks)])
     if str(column.type) in ("double", "float", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))):
-        return column.to_numpy()
+        numbers = column.to_numpy()
+        if not column.null_count or not (np.abs(numbers) >= EXACT).any():
+            return numbers  # else whole numbers beside gaps have become others
     values = [*map(_cell, column.to_pylist()), None]  # an element more: lists of lists stay one axis
     return np.array(values, object)[:-1]
 
@@ -436,8 +468,13 @@ def _values(column: Any) -> Any:
 def _cell(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    text = value.strip()
-    return None if text in MISSING else text
+    return _said(value) or None
+
+
+def _said(text: str) -> str:
+    """What a cell says, wherever it comes from: without spaces around it, and nothing where it says so."""
+    text = text.strip()
+    return "" if text in MISSING else text
 
 
 def _looked_up(chunk: Any) -> np.ndarray:

@@ -21,7 +21,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     hidden_layer_sizes : units of the hidden layers; () for none.
     activation : "relu", "identity", "logistic", "tanh", or another of deltarule's names; or a list with one for each
         hidden layer. Where a name stands, a table may: {"name": "leaky_relu", "slope": 0.2}.
-    solver : "adam", "sgd", "lbfgs", or another of deltarule's optimizers by name or table, such as "rmsprop".
+    solver : "adam", "sgd", "lbfgs", or another of deltarule's optimizers by name or table, such as "rmsprop"; the
+        numbers of a table go before those below, of which what it does not name is taken.
     alpha : strength λ of the penalty ½ λ ‖W‖², which is divided by the rows of the batch.
     batch_size : rows of a mini-batch; "auto" for 200, or all where there are fewer.
     learning_rate : "constant"; "invscaling" or "adaptive", which do nothing for "adam"; or one of deltarule's schedules

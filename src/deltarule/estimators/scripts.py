@@ -73,10 +73,14 @@ def as_number(cell):
 
 ENCODE_NUMBERS = '''
 def encode(rows):
-    """The network's inputs, from rows of texts: the numbers of all columns in their order."""
-    if rows and len(rows[0]) != {inputs}:
-        raise ValueError(f"the table has {len(rows[0])} columns, the network {inputs} inputs; give one for each")
-    x = np.array([[number_of(cell, name) for name, cell in row.items()] for row in rows])
+    """The network's inputs, from rows of texts: by the names of columns where these are known, else in their order."""
+    names = FEATURES or list(rows[0] if rows else [])
+    lacking = [name for name in names if rows and name not in rows[0]]
+    if lacking:
+        raise ValueError(f"the table lacks {', '.join(lacking)}; give one with these columns, separated by commas")
+    if rows and len(names) != {inputs}:
+        raise ValueError(f"the table has {len(names)} columns, the network {inputs} inputs; give one for each")
+    x = np.array([[number_of(row[name], name) for name in names] for row in rows])
     if np.isnan(x).any():
         raise ValueError("a number is missing; fill it, or leave the row out")
     return x
@@ -101,6 +105,8 @@ def read(path):
                 rows.append(dict(zip(header, row)))
             elif "".join(row).strip() or len(row) > 1:
                 raise ValueError(f"line {reader.line_num} and the header differ in their number of cells; correct it")
+    if not rows:
+        raise ValueError("it has no rows; add some below a line that names the columns")
     return rows
 
 
@@ -109,8 +115,7 @@ def main():
     if len(sys.argv) != 2:
         return "give one table: python THIS_FILE TABLE.csv"
     try:
-        rows = read(sys.argv[1])
-        x = encode(rows)
+        x = encode(read(sys.argv[1]))
     except OSError as error:
         return f"{sys.argv[1]} cannot be read: {error.strerror}; name another file"
     except UnicodeDecodeError:
@@ -118,7 +123,7 @@ def main():
     except (ValueError, csv.Error) as error:
         return f"{sys.argv[1]}: {error}"
     sys.stdout.reconfigure(encoding="utf-8")
-    for answer in predict(x) if rows else []:
+    for answer in predict(x):
         print(answer)
 
 
@@ -147,6 +152,7 @@ def numpy_script(model: Any) -> str:
         return a.mean(axis=0)
     """
     inner: BaseMLP = model.model_ if isinstance(model, BaseTabular) else model
+    _check_classes(inner)
     arrays, functions = Arrays(np.dtype(np.float64)), []
     forward, assigned = [], []
     parameters, running = inner._arrays()
@@ -241,8 +247,16 @@ def _head(model: Any, arrays: Arrays, modules: list[str], from_numpy: list[str],
         constants = [f"FARTHEST = {FARTHEST!r}", f"MISSING = {sorted(MISSING)!r}", "COLUMNS = [", *columns, "]"]
         text += "\n\n" + "\n".join(constants) + f"\n\n\n{NUMBER_OF}\n\n\n{ENCODE}"
     elif not torch:
+        names = [str(name).strip() for name in getattr(model, "feature_names_in_", ())]
+        text += f"\n\nFEATURES = {names!r}"
         text += f"\n\n\n{NUMBER_OF}\n\n\n{ENCODE_NUMBERS.replace('{inputs}', str(model.n_features_in_))}"
     return text + (f"\n\n\n{UNPACK}" if arrays.any_packed else "")
+
+
+def _check_classes(model: BaseMLP) -> None:
+    kind = getattr(model, "classes_", np.zeros(0)).dtype.kind
+    if kind in "mM":
+        raise BadInput("the classes are dates or durations, which a script does not hold; make texts of them")
 
 
 def _told(column: Column) -> dict[str, Any]:

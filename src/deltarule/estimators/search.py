@@ -119,6 +119,7 @@ class PopulationSearchCV(GridSearchCV):
         common = {
             name: getattr(self, name) for name in ("scoring", "refit", "verbose", "error_score", "return_train_score")
         }
+        common["n_jobs"] = 1  # also where joblib is told otherwise: what is made ahead is not handed to others
         estimator, split = LookedUp(self.estimator, task), routed.splitter.split
         if self.factor is None:
             folds = check_cv(self.cv, task.y, classifier=is_classifier(self.estimator))
@@ -128,6 +129,9 @@ class PopulationSearchCV(GridSearchCV):
             from sklearn.experimental import enable_halving_search_cv  # noqa: F401, it puts the next name there
             from sklearn.model_selection import HalvingGridSearchCV
 
+            if self.resource != "n_samples" and self.resource not in self.estimator.get_params():
+                kind = type(self.estimator).__name__
+                raise ValueError(f"Cannot use resource={self.resource} which is not supported by estimator {kind}")
             names = ("resource", "max_resources", "min_resources", "aggressive_elimination", "random_state")
             common |= {name: getattr(self, name) for name in ("factor", *names)}
             cv = 5 if self.cv is None else self.cv
@@ -173,6 +177,7 @@ def looking_up(kind: Any, task: Task, routed: Any, scorers: tuple[Any, str]) -> 
 
             super()._run_search(evaluate, **context)
 
+    LookingUp.__name__ = LookingUp.__qualname__ = kind.__name__  # as sentences have it
     return LookingUp
 
 

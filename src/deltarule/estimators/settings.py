@@ -200,7 +200,9 @@ def _with(found: Optimizer, numbers: dict[str, float]) -> Optimizer:
 def _our_activation(given: Named) -> Named:
     if isinstance(given, str):
         return OURS.get(given, given)
-    return {**given, "name": OURS.get(str(given.get("name")), given.get("name"))}
+    if "name" not in (given if isinstance(given, Mapping) else ()):
+        return given  # which is refused where it is looked up
+    return {**given, "name": OURS.get(str(given["name"]), given["name"])}
 
 
 def _glorot(fan_in: int, fan_out: int) -> float:

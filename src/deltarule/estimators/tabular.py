@@ -118,21 +118,21 @@ class BaseTabular(BaseEstimator):
 
     def _fit(self, X: Any, y: Any) -> None:
         began = time.perf_counter()
-        frame = _frame(X, [name for name, kind in (self.types or {}).items() if kind == CATEGORY])
+        types = _types(self.types)
+        frame = _frame(X, [name for name, kind in types.items() if kind == CATEGORY])
         if not frame:
             raise BadInput(f"0 feature(s) (shape={np.shape(X)}) while a minimum of 1 is required; add columns")
         rows = rows_of(frame)
         if y is None:
             raise BadInput(f"{type(self).__name__} requires y to be passed, but the target y is None")
+        self.target_ = _name_of(y)
         y = y if hasattr(y, "__len__") else np.asarray(y)
-        self.target_ = str(getattr(y, "name", None) or "target")
-        if len(y) != rows:
-            raise BadInput(f"the table has {rows} rows and the target {len(y)}; give one target for each row")
+        _check_length(rows, y)
         if rows < LEAST_ROWS:
             told = "is 1 sample" if rows == 1 else f"are {rows} rows"
             raise BadInput(f"there {told}, too few to set some aside; give at least {LEAST_ROWS}")
         y = self._learn_target(y)
-        kinds = guessed(frame, self.types)
+        kinds = guessed(frame, types)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         train, held = self._split(y)
         columns = learned(taken(frame, train), kinds)
@@ -147,15 +147,15 @@ class BaseTabular(BaseEstimator):
         self.columns_ = learned(frame, kinds)
         self.model_ = self._trained(encoded(self.columns_, frame), y, found, searched)
         notes = self._notes(frame, y)
-        self._put_names(list(frame))
+        self._put_names(list(frame), _has_names(X))
         self.report_ = TabularReport(rows, len(held), scores, self._count, found, notes, time.perf_counter() - began)
 
-    def _put_names(self, names: list[str]) -> None:
+    def _put_names(self, names: list[str], named: bool = True) -> None:
         """What scikit-learn wants to know of columns, of which those without names are called x0, x1 …"""
         self.n_features_in_ = len(names)
         if hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
-        if names != [f"x{place}" for place in range(len(names))]:
+        if named:
             self.feature_names_in_ = np.array(names, object)
 
     @property
@@ -239,12 +239,13 @@ class BaseTabular(BaseEstimator):
                 f"X has {len(frame)} features, but {type(self).__name__} is expecting {self.n_features_in_} features "
                 "as input; give one column for each, or columns with names"
             )
-        if had_names != has_names:
+        numbered = names == [f"x{place}" for place in range(len(names))]  # as a file names columns without names
+        if has_names or (had_names and not numbered):
             here, there = ("has", "without") if has_names else ("does not have", "with")
             warnings.warn(
                 f"X {here} feature names, but {type(self).__name__} was fitted {there} feature names: its columns are "
                 "taken in their order",
-                stacklevel=5,
+                stacklevel=4,
             )
         return dict(zip(names, frame.values(), strict=True))
 
@@ -314,15 +315,17 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def evaluate(self, X: Any, y: Any) -> Scores:
         """The scores on rows that had no part in the training; classes go by their names, so that 1 is "1", too."""
-        return scores_of_classes(self._by_class(y), _names(self.predict(X)), as_text(self.usual_))
+        answers = _names(self.predict(X))
+        return scores_of_classes(self._by_class(y, len(answers)), answers, as_text(self.usual_))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The accuracy on rows; classes go by their names, as of `evaluate`."""
-        right = self._by_class(y) == _names(self.predict(X))
-        return float(np.average(right, weights=sample_weight))
+        answers = _names(self.predict(X))
+        return float(np.average(self._by_class(y, len(answers)) == answers, weights=sample_weight))
 
-    def _by_class(self, y: Any) -> Any:
-        """A target as the names of classes [N]."""
+    def _by_class(self, y: Any, rows: int) -> Any:
+        """A target of so many rows as the names of classes [N]."""
+        _check_length(rows, y)
         return np.array(as_named(_names(_known(y)).tolist(), _names(self.classes_).tolist()), object)
 
     @property
@@ -404,7 +407,9 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     def evaluate(self, X: Any, y: Any) -> Scores:
         """The scores on rows that had no part in the training."""
-        return self._scores(_numbers(y), self.predict(X))
+        answers = self.predict(X)
+        _check_length(len(answers), y)
+        return self._scores(_numbers(y), answers)
 
     def _learn_target(self, y: Any) -> Any:
         y = _numbers(y)
@@ -494,6 +499,26 @@ def _frame(X: Any, names: Collection[str]) -> Frame:
     if isinstance(X, np.ndarray) and X.ndim == 1:
         raise BadInput("the table is a single row or column. Reshape your data to rows and columns")
     return frame_of(X, names)
+
+
+def _types(given: Any) -> dict[str, str]:
+    """The kinds of columns that somebody told, by their names as texts."""
+    if given is not None and not isinstance(given, Mapping):
+        raise BadInput(f"types is {given!r}; give the kinds by the columns' names, as {{'size': 'number'}}")
+    return {str(name): kind for name, kind in (given or {}).items()}
+
+
+def _name_of(y: Any) -> str:
+    """What a target is called."""
+    name = y.columns[0] if len(getattr(y, "columns", ())) == 1 else getattr(y, "name", None)
+    return "target" if name is None else str(name)
+
+
+def _check_length(rows: int, y: Any) -> None:
+    if np.ndim(y) == 0:
+        raise BadInput(f"the target is {y!r}; give a list, with one value for each row")
+    if len(y) != rows:
+        raise BadInput(f"the table has {rows} rows and the target {len(y)}; give one target for each row")
 
 
 def _has_names(X: Any) -> bool:

@@ -5,7 +5,7 @@ z, a, p, y, w  arrays [.., B, H]  a formula is elementwise: it gives an array of
 t, α           arrays [K]         for a schedule
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from math import isfinite
@@ -81,9 +81,12 @@ def register_activation(
             f"give one of {', '.join(_RANGES)} that holds them"
         )
     _prove(f"the activation '{name}'", curve, slope, [z, a], z, activation.kinks)
-    for words, other in _other_values(numbers):
-        curve = elementwise.of_activation(replace(activation, parameters=other))
-        _prove_too(f"the activation '{name}' with {words}", curve, derivative, other, z, activation.kinks, handed=True)
+    for key in numbers:
+        curves = {
+            other: (elementwise.of_activation(replace(activation, parameters=full)), partial(derivative, **full))
+            for other, full in _beside(numbers, key)
+        }
+        _prove_one_of(f"the activation '{name}' with {key}", curves, z, activation.kinks, handed=True)
     registry.add("activation", activation)
     return activation
 
@@ -132,9 +135,12 @@ def register_loss(
     _checked_calls(f"the loss '{name}'", curve.function, [p, y])
     _checked_calls(f"the derivative of the loss '{name}'", slope, [p, y])
     _prove(f"the loss '{name}'", curve, slope, [p, y], p - y, loss.kinks)
-    for words, other in _other_values(numbers):
-        curve = elementwise.of_loss(replace(loss, parameters=other))
-        _prove_too(f"the loss '{name}' with {words}", curve, derivative, other, p - y, loss.kinks, handed=False)
+    for key in numbers:
+        curves = {
+            other: (elementwise.of_loss(replace(loss, parameters=full)), partial(derivative, **full))
+            for other, full in _beside(numbers, key)
+        }
+        _prove_one_of(f"the loss '{name}' with {key}", curves, p - y, loss.kinks, handed=False)
     registry.add("loss", loss)
     return loss
 
@@ -294,38 +300,51 @@ def _prove(
         )
 
 
-def _other_values(parameters: Mapping[str, float]) -> Iterator[tuple[str, Mapping[str, float]]]:
-    """Other values of the parameters, one at a time: 1² is 1, so that a default may hide what is wrong elsewhere."""
-    for key, value in parameters.items():
-        for other in (0.61 * value, 1.37 * value, value + 1.0):
-            if other not in (0.0, value):
-                yield f"{key} = {other:g}", {**parameters, key: other}
+def _beside(parameters: Mapping[str, float], key: str) -> list[tuple[float, Mapping[str, float]]]:
+    """A parameter a little less and a little more than its default, which may hide what is wrong elsewhere: 1² is 1."""
+    value = parameters[key]
+    others = (0.95 * value, 1.05 * value) if value else (-0.05, 0.05)
+    return [(other, {**parameters, key: other}) for other in others]
 
 
-def _prove_too(
+def _prove_one_of(
     what: str,
-    curve: elementwise.Curve,
-    derivative: Callable[..., Any],
-    parameters: Mapping[str, float],
+    curves: Mapping[float, tuple[elementwise.Curve, Callable[..., Any]]],
     place: Floats,
     kinks: Sequence[float],
     *,
     handed: bool,
 ) -> None:
-    """Prove a derivative at values of its parameters that nobody has said to be possible.
+    """Prove a derivative at one of several values of a parameter, of which nobody has said that it may have them all.
 
-    handed  whether the derivative is handed the function's values, too
+    curves  the function and its derivative by the value    handed  whether this is handed the function's values, too
     """
-    slope = partial(derivative, **parameters)
+    failed = None
+    for value, (curve, slope) in curves.items():
+        inputs = _tried(curve, slope, place, handed)
+        if inputs is None:
+            continue
+        try:
+            _prove(f"{what} = {value:g}", curve, slope, inputs, place, kinks, default=False)
+        except (BadInput, RunFailed) as error:
+            failed = failed or error
+        else:
+            return
+    if failed is not None:
+        raise failed
+
+
+def _tried(curve: elementwise.Curve, slope: Callable[..., Any], place: Floats, handed: bool) -> list[Floats] | None:
+    """What a derivative is handed, where function and derivative are made for such parameters; else None."""
     try:
         with np.errstate(all="ignore"):
             values = np.asarray(curve.function(*curve.inputs))
-            inputs = [*curve.inputs, values] if handed else curve.inputs
+            inputs = [*curve.inputs, values] if handed else list(curve.inputs)
             slopes = np.asarray(slope(*inputs))
     except Exception:  # whatever a stranger's function raises for values that it is not made for
-        return
-    if values.shape == slopes.shape == place.shape and np.isfinite(values).all() and np.isfinite(slopes).all():
-        _prove(what, curve, slope, inputs, place, kinks, default=False)
+        return None
+    fine = values.shape == slopes.shape == place.shape and np.isfinite(values).all() and np.isfinite(slopes).all()
+    return inputs if fine else None
 
 
 def _checked_calls(what: str, function: Callable[..., Any], inputs: Sequence[Floats], precise: bool = False) -> Floats:

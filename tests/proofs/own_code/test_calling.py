@@ -35,6 +35,15 @@ def one_in_a_list(w: Any) -> Any:
     return ((X @ w[0]) ** 2).sum()
 
 
+def over_all(nets: Any, k: float = 1.0) -> Any:
+    return sum((k * w**2).sum() for w in nets)
+
+
+def two_in_one(ab: Any, strength: float = 0.0) -> Any:
+    a, b = ab
+    return a @ b + strength
+
+
 def in_a_dictionary(network: Any, scale: float = 1.0) -> Any:
     return scale * ((X @ network["u"] + network["c"]) ** 2).sum()
 
@@ -50,6 +59,8 @@ def in_a_dictionary(network: Any, scale: float = 1.0) -> Any:
         (one_by_one, [W], ((X @ W) ** 2).sum()),
         (one_alone, [W], ((X @ W) ** 2).sum() + 0.1 * (W**2).sum()),
         (one_alone, {"weights": W}, ((X @ W) ** 2).sum() + 0.1 * (W**2).sum()),
+        (over_all, [np.ones(2), 0.5 * np.ones(2)], 2.5),
+        (two_in_one, [np.array([1.0, 2.0]), np.array([3.0, 4.0])], 11.0),
         (one_in_a_list, [W], ((X @ W) ** 2).sum()),
         (in_a_dictionary, {"u": W, "c": B}, ((X @ W + B) ** 2).sum()),
     ],

@@ -206,7 +206,7 @@ def caller(function: Callable[..., Any], given: Arrays, what: str, *, once: bool
 def _styles(function: Callable[..., Any], given: Arrays, what: str) -> list[str]:
     """How a function may take its parameters: "held" (it takes none), "whole", "by name" or "one by one".
 
-    Of two the likelier first: loss(params, scale=1.0) means all of them, loss(W, b=0.0) the first two.
+    Of two the likelier first: loss(params, scale=1.0) means all of them; loss(W, b=0.0) will not work with all in W.
     """
     try:
         signature = inspect.signature(function)
@@ -225,8 +225,7 @@ def _styles(function: Callable[..., Any], given: Arrays, what: str) -> list[str]
     if _takes(signature, count) and isinstance(structure, Mapping | list | tuple):
         if not whole:
             return ["one by one"]
-        all_in_one = count == 1 or next(iter(signature.parameters)).lower().strip("_") in _ALL_IN_ONE
-        return ["whole", "one by one"] if all_in_one else ["one by one", "whole"]
+        return ["whole", "one by one"]
     if whole:
         return ["whole"]
     raise BadInput(
@@ -235,7 +234,6 @@ def _styles(function: Callable[..., Any], given: Arrays, what: str) -> list[str]
     )
 
 
-_ALL_IN_ONE = ("p", "ps", "par", "pars", "param", "params", "parameters", "theta", "thetas", "θ", "weights", "layers")
 _BY_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
