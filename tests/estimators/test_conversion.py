@@ -1,13 +1,16 @@
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn import neural_network
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
-from deltarule import BadInput, MLPClassifier, MLPRegressor, from_sklearn, from_torch, to_torch
+from deltarule import BadInput, MLPClassifier, MLPRegressor, from_sklearn, from_torch, load_model, to_torch
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -62,6 +65,8 @@ def test_a_fit_goes_on_where_scikit_learn_ended(solver: str) -> None:
 def test_others_are_refused() -> None:
     with pytest.raises(BadInput, match="the model is a LogisticRegression; give an MLPClassifier or MLPRegressor"):
         from_sklearn(LogisticRegression())
+    with pytest.raises(BadInput, match="the model is deltarule's own MLPClassifier; use it as it is"):
+        from_sklearn(MLPClassifier())
     with pytest.raises(NotFittedError):
         from_sklearn(neural_network.MLPClassifier())
 
@@ -110,17 +115,85 @@ def test_half_precision_becomes_single(dtype: Any) -> None:
 
 
 L, S = torch.nn.Linear, torch.nn.Sequential
+ACTIVATIONS = [torch.nn.Tanh(), torch.nn.ReLU(), torch.nn.Sigmoid(), torch.nn.SiLU(), torch.nn.Dropout(0.2)]
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.sampled_from(ACTIVATIONS), min_size=1, max_size=5), st.integers(0, 2**31))
+def test_a_module_that_stands_in_several_places_works_in_each(between: list[Any], seed: int) -> None:
+    torch.manual_seed(seed)
+    shared = L(3, 3)
+    module = S(*(one for each in between for one in (shared, each)), shared).double().eval()
+    np.testing.assert_allclose(from_torch(module).predict(X), outputs_of(module, X), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("columns", [2, 3])
+def test_labels_come_back_from_pytorch(columns: int) -> None:
+    y = (X[:, :columns] > 0).astype(int)
+    ours = MLPClassifier((4,), **SHORT).fit(X, y)
+    for classes in (None, ours.classes_):
+        again = from_torch(to_torch(ours), classes)
+        np.testing.assert_array_equal(again.predict_proba(X), ours.predict_proba(X))
+        np.testing.assert_array_equal(again.predict(X), ours.predict(X))
+        assert again.classes_.tolist() == ours.classes_.tolist()
+        assert again.partial_fit(X, y).predict(X).shape == y.shape
+
+
+@pytest.mark.parametrize("ending", [(), (torch.nn.Softmax(dim=1),)], ids=["logits", "softmax"])
+def test_two_logits_are_one_of_a_classifier_of_two(ending: Any, tmp_path: Path) -> None:
+    module = S(L(3, 4), torch.nn.Tanh(), L(4, 2), *ending).double()
+    theirs = outputs_of(module, X) if ending else outputs_of(S(module, torch.nn.Softmax(dim=1)), X)
+    model = from_torch(module, classes=["no", "yes"])
+    np.testing.assert_allclose(model.predict_proba(X), theirs, rtol=1e-12)
+    assert model.predict(X).tolist() == np.array(["no", "yes"])[theirs.argmax(1)].tolist()
+    model.save(tmp_path / "model")
+    np.testing.assert_array_equal(load_model(tmp_path / "model").predict_proba(X), model.predict_proba(X))
+    model.partial_fit(X, ["no", "yes"] * 25)
+
+
+def test_a_linear_module_alone_is_a_network() -> None:
+    module = L(3, 2).double()
+    np.testing.assert_allclose(from_torch(module).predict(X), outputs_of(module, X), rtol=1e-12, atol=1e-14)
+
+
+def hooked(module: Any, before: bool = False) -> Any:
+    if before:
+        module[0].register_forward_pre_hook(lambda one, x: None)
+    else:
+        module.register_forward_hook(lambda one, x, y: None)
+    return module
+
+
+class Linear(torch.nn.Linear):
+    """Called as PyTorch's own."""
 
 
 @pytest.mark.parametrize(
     ("module", "classes", "sentence"),
     [
-        (L(3, 2), None, "the module is a Linear without a Linear; give an nn.Sequential"),
+        (torch.nn.ReLU(), None, "the module is a ReLU without a Linear; give an nn.Sequential"),
         (S(), None, "the module is a Sequential without a Linear"),
+        (S(Linear(3, 2)), None, r"there is no form for Linear\("),
+        (hooked(S(L(3, 2))), None, "a Sequential of the module has a forward hook, .* remove the hook"),
+        (hooked(S(L(3, 2)), before=True), None, "a Linear of the module has a forward hook"),
+        (S(L(3, 2, dtype=torch.complex64)), None, r"the weight of Linear\(.*\) is torch.complex64 on cpu, and cannot"),
+        (S(L(3, 2, device="meta")), None, "is torch.float32 on meta, and cannot be read; give real numbers"),
+        (S(L(3, 2), torch.nn.Softplus(threshold=5), L(2, 1)), None, "has threshold=5, .*; give one with threshold=20"),
+        (S(L(3, 2), torch.nn.Softplus(beta=2), L(2, 1)), None, "has beta=2, which has no form here; give one with"),
+        (S(L(3, 2), torch.nn.BatchNorm1d(2, affine=False), L(2, 1)), None, "has affine=False, .* affine=True"),
+        (S(L(3, 2), torch.nn.BatchNorm1d(3), L(2, 1)), None, r"BatchNorm1d\(3, .*\) follows a layer of 2 units"),
+        (S(L(3, 2), torch.nn.Softmax(dim=0)), None, "has dim=0, .*; give one with dim=1 or -1"),
+        (S(L(3, 1), torch.nn.Softmax(dim=1)), None, "a Softmax over 1 output always gives 1; put a Sigmoid there"),
+        (S(L(3, 2), torch.nn.Sigmoid()), ["no", "yes"], "a Sigmoid over 2 outputs makes labels, which have no names"),
+        (S(L(3, 2)), 2, "the classes are 2; give a list of names"),
+        (S(L(3, 2)), "ab", "the classes are 'ab'; give a list of names"),
+        (S(L(3, 2)), [None, "a"], "the classes are .*; give a list of names of one kind"),
+        (S(L(3, 2)), [["a"], ["b", "c"]], "the classes are .*; give a list of names"),
+        (S(L(3, 2)), [], "the classes are .*; give a list of names"),
         (S(torch.nn.ReLU(), L(3, 2)), None, r"there is no form for ReLU\(\) where it stands"),
         (S(L(3, 2), torch.nn.ReLU(), torch.nn.Tanh(), L(2, 1)), None, r"there is no form for Tanh\(\)"),
-        (S(L(3, 2), torch.nn.GELU("tanh"), L(2, 1)), None, "there is no form for GELU"),
-        (S(L(3, 2), torch.nn.BatchNorm1d(2, eps=0.1), L(2, 1)), None, "there is no form for BatchNorm1d"),
+        (S(L(3, 2), torch.nn.GELU("tanh"), L(2, 1)), None, "has approximate=tanh, .* approximate=none"),
+        (S(L(3, 2), torch.nn.BatchNorm1d(2, eps=0.1), L(2, 1)), None, "has eps=0.1, .* give one with eps=1e-05"),
         (S(L(3, 2), torch.nn.Dropout(), torch.nn.ReLU(), L(2, 1)), None, r"there is no form for ReLU"),
         (S(L(3, 2), torch.nn.Conv1d(1, 1, 1), L(2, 1)), None, "there is no form for Conv1d"),
         (S(L(3, 2), torch.nn.Softmax(dim=1), L(2, 1)), None, "a Softmax stands behind a hidden layer"),
@@ -134,3 +207,10 @@ L, S = torch.nn.Linear, torch.nn.Sequential
 def test_other_modules_are_refused(module: Any, classes: Any, sentence: str) -> None:
     with pytest.raises(BadInput, match=sentence):
         from_torch(module, classes)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_quantized_modules_are_refused() -> None:
+    quantized = torch.ao.quantization.quantize_dynamic(S(L(3, 2), torch.nn.ReLU(), L(2, 1)), {L})
+    with pytest.raises(BadInput, match="there is no form for DynamicQuantizedLinear"):
+        from_torch(quantized)

@@ -9,8 +9,10 @@ import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
+from sklearn import neural_network
 
 from deltarule import BadInput, MLPClassifier, MLPRegressor, load_model
+from deltarule.estimators.model_file import save_model, save_weights
 from deltarule.files import load_arrays, save_arrays
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -168,7 +170,46 @@ def test_numbers_that_no_training_leaves_are_refused(kind: str, change: Any, sen
 def test_only_fitted_models_are_saved(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="cannot be saved; give a fitted estimator"):
         MLPClassifier().save(tmp_path / "model.safetensors")
+    with pytest.raises(BadInput, match="cannot be saved; give .* of a model of scikit-learn what from_sklearn makes"):
+        save_model(neural_network.MLPClassifier(**SHORT).fit(X, X[:, 0] > 0), tmp_path / "model.safetensors")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_weights_that_could_not_be_read_again_are_not_saved(number: float, tmp_path: Path) -> None:
+    model = MLPRegressor(**SHORT).fit(X, X[:, 0])
+    model.coefs_[1][2] = number
+    for write in (save_model, save_weights):
+        with pytest.raises(BadInput, match="the model's theta holds numbers that are not finite, .*; fit it anew"):
+            write(model, tmp_path / "model.safetensors")
+    assert list(tmp_path.iterdir()) == []
+
+
+DAYS = np.array(["2026-01-01", "2026-01-02"] * 30, "datetime64[ns]")
+
+
+@pytest.mark.parametrize(
+    ("y", "kind"),
+    [
+        (DAYS, r"datetime64\[ns\]"),
+        (DAYS - DAYS[0], r"timedelta64\[ns\]"),
+        (DAYS.astype("datetime64[s]").astype(object), "object, such as datetime"),
+        (np.array(["a", "b" * 100_000] * 30), "<U100000, such as 'a'"),
+    ],
+    ids=["dates", "durations", "dates as objects", "long texts"],
+)
+def test_classes_that_could_not_be_read_again_are_not_saved(y: Any, kind: str, tmp_path: Path) -> None:
+    model = MLPClassifier(**SHORT).partial_fit(X, y, classes=y)
+    with pytest.raises(BadInput, match=f"the classes are of the type {kind}.*which a file cannot hold; fit to numbers"):
+        model.save(tmp_path / "model.safetensors")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_long_names_and_numbers_among_objects_are_read_again(tmp_path: Path) -> None:
+    for y in (np.array(["a", "b" * 99_999] * 30), np.array([np.int64(3), np.int64(5)] * 30, object)):
+        MLPClassifier(**SHORT).partial_fit(X, y, classes=y).save(tmp_path / "model.safetensors")
+        again = load_model(tmp_path / "model.safetensors").classes_
+        assert again.dtype == y.dtype and again.tolist() == y[:2].tolist()
 
 
 def test_the_reference_names_all_that_is_in_a_file(tmp_path: Path) -> None:

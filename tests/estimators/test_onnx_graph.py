@@ -9,6 +9,7 @@ import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn import neural_network
 
 from deltarule import BadInput, MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor, to_onnx
 from deltarule.data.frame import frame_of
@@ -55,6 +56,12 @@ def test_networks_give_our_answers(kind: str, dtype: Any, tmp_path: Path) -> Non
     session = session_of(model.fit(X.astype(dtype), y), tmp_path)
     asked = RANDOM.normal(scale=3, size=(200, 3)).astype(dtype)
     agree(model, session, asked, {"X": asked.astype(np.float64)})
+
+
+def test_numbers_as_objects_stay_numbers(tmp_path: Path) -> None:
+    y = np.array([1, 5, 7] * 20, object)
+    model = MLPClassifier(**SHORT).partial_fit(X, y, classes=y)
+    agree(model, session_of(model, tmp_path), X, {"X": X})
 
 
 @pytest.mark.parametrize("activation", sorted(set(ACTIVATIONS) - {"softmax"}))
@@ -104,9 +111,65 @@ def test_tables_with_gaps_and_new_categories_give_our_answers(tabular: Any, rows
         agree(model, session, table, inputs)
 
 
+TAKEN = ["label", "predicted label", "probabilities", "/constant 0", "//constant 0", "/IsNaN 0", "/Concat 9", "X"]
+
+
+@pytest.mark.filterwarnings("ignore:the column .* alone tells the target")
+@pytest.mark.parametrize("categories", [False, True])
+def test_columns_may_be_called_as_what_is_in_a_graph(categories: bool, tmp_path: Path) -> None:
+    column = np.array(list("abc") * 20, object) if categories else X[:, 0]
+    table = {name: np.roll(column, place) for place, name in enumerate(TAKEN)}
+    model = TabularClassifier(random_state=0).fit(table, np.where(X[:, 0] > 0, "large", "small"))
+    session = session_of(model, tmp_path)
+    label, probabilities = session.run(None, {name: column[:, None] for name, column in table.items()})
+    assert [one.name for one in session.get_inputs()] == TAKEN
+    assert [one.name for one in session.get_outputs()] == ["predicted predicted label", "predicted probabilities"]
+    assert label.tolist() == model.predict(table).tolist()
+    np.testing.assert_allclose(probabilities, model.predict_proba(table), rtol=0, atol=1e-5)
+
+
+def test_a_column_that_is_not_used_leaves_outputs_their_names(tmp_path: Path) -> None:
+    model = TabularClassifier(random_state=0).fit({"x": X[:, 1], "label": np.ones(60)}, np.where(X[:, 0] > 0, "a", "b"))
+    session = session_of(model, tmp_path)
+    assert [one.name for one in session.get_inputs()] == ["x"]
+    assert [one.name for one in session.get_outputs()] == ["label", "probabilities"]
+
+
+DAYS = np.array(["2026-01-01", "2026-01-02"], "datetime64[ns]")
+
+
+@pytest.mark.parametrize(
+    ("classes", "sentence"),
+    [
+        (DAYS, "no form for classes such as .*2026-01-02.*; fit to texts"),
+        (DAYS - DAYS[0], "no form for classes such as .*timedelta64.*; fit to texts"),
+        (DAYS.astype("datetime64[s]").astype(object), r"no form for classes such as datetime.datetime\(2026"),
+        (np.array([1, 2**63], np.uint64), r"classes such as .*9223372036854775808.*; .* numbers below 2\*\*63"),
+        (np.array(["a", "b\ud800"]), r"'b\\ud800' is no text that UTF-8 has"),
+    ],
+    ids=["dates", "durations", "dates as objects", "large numbers", "half a character"],
+)
+def test_classes_that_onnx_cannot_hold_are_refused(classes: Any, sentence: str, tmp_path: Path) -> None:
+    model = MLPClassifier(**SHORT).partial_fit(X, np.tile(classes, 30), classes=classes)
+    with pytest.raises(BadInput, match=sentence):
+        to_onnx(model, tmp_path / "model.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.filterwarnings("ignore:the column .* alone tells the target")
+@pytest.mark.parametrize("place", ["name", "category"])
+def test_half_a_character_in_a_column_is_refused(place: str, tmp_path: Path) -> None:
+    table = {"a\ud800": X[:, 0]} if place == "name" else {"a": np.array(["a\ud800", "b"] * 30, object)}
+    model = TabularRegressor(random_state=0).fit(table, X[:, 0])
+    with pytest.raises(BadInput, match=r"'a\\ud800' is no text that UTF-8 has"):
+        to_onnx(model, tmp_path / "model.onnx")
+
+
 def test_what_has_no_form_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="has no ONNX form; give a fitted estimator"):
         to_onnx(MLPClassifier(), tmp_path / "model.onnx")
+    with pytest.raises(BadInput, match="has no ONNX form; give .* of a model of scikit-learn what from_sklearn makes"):
+        to_onnx(neural_network.MLPRegressor(**SHORT).fit(X, X[:, 0]), tmp_path / "model.onnx")
     with pytest.raises(BadInput, match="cannot be written"):
         to_onnx(MLPRegressor(**SHORT).fit(X, X[:, 0]), tmp_path / "nowhere" / "model.onnx")
     assert list(tmp_path.iterdir()) == []

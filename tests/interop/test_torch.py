@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from sklearn.neural_network import MLPRegressor
 
 import deltarule
 from deltarule.engines.reference import ReferenceEngine
@@ -88,5 +89,8 @@ def test_bad_input_is_told():
     run, _ = trained()
     with pytest.raises(BadInput, match="no member 3; the run has the members 0 to 2"):
         to_torch(run, 3)
+    for model in (MLPRegressor(), 3):
+        with pytest.raises(BadInput, match="has no form in PyTorch; give a run or a fitted .* what from_sklearn makes"):
+            to_torch(model)
     with pytest.raises(BadInput, match="no module for the activation 'exponential'"):
         to_torch(trained("exponential", steps=1)[0])

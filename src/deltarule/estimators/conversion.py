@@ -49,6 +49,11 @@ def from_sklearn(model: Any) -> Any:
     >>> np.allclose(ours.predict_proba(X), theirs.predict_proba(X))
     True
     """
+    if isinstance(model, BaseMLP):
+        raise BadInput(
+            f"the model is deltarule's own {type(model).__name__}; use it as it is, from_sklearn takes those of "
+            "scikit-learn"
+        )
     if not isinstance(model, neural_network.MLPClassifier | neural_network.MLPRegressor):
         raise BadInput(f"the model is a {type(model).__name__}; give an MLPClassifier or MLPRegressor of scikit-learn")
     check_is_fitted(model)
@@ -79,12 +84,13 @@ def from_torch(module: Any, classes: Any = None) -> Any:
     Parameters
     ----------
     module : an `nn.Sequential` of Linear modules, behind each of the hidden ones maybe a BatchNorm1d, an activation
-        and a Dropout, behind the last maybe a Sigmoid or a Softmax.
+        and a Dropout, behind the last maybe a Sigmoid or a Softmax; or a Linear alone.
     classes : the names of the classes, where there are any; 0, 1 … if left out. They make a classifier of a network
         that ends with its logits, as PyTorch's losses like it.
 
     Returns an `MLPClassifier`, or where there are neither classes nor a Sigmoid or Softmax an `MLPRegressor`, with the
-    same answers.
+    answers that the module gives in evaluation mode. A Sigmoid over several outputs makes labels, as many as there are
+    outputs. Of the two logits of two classes the difference is kept, as the one output that such a classifier has here.
 
     Raises `BadInput` for anything else.
 
@@ -95,38 +101,48 @@ def from_torch(module: Any, classes: Any = None) -> Any:
     """
     layers = _layers_of(module)
     *hidden, last = layers
-    output = _output(last, classes)
+    answers = _answers(last, classes)
     if any(layer.activation == "softmax" for layer in hidden):
         raise BadInput("a Softmax stands behind a hidden layer; it can only be the last module")
-    sizes = (len(layers[0].arrays["W"]), *(layer.arrays["W"].shape[1] for layer in layers))
-    names: Any = (
-        (np.arange(max(2, sizes[-1])) if classes is None else np.asarray(classes)) if output != "identity" else None
-    )
-    if names is not None and sizes[-1] != (1 if len(names) == 2 and output == "logistic" else len(names)):
-        raise BadInput(f"the network has {sizes[-1]} outputs for {len(names)} classes; give one each, or 1 for two")
     normalized = [layer.batch_norm for layer in hidden]
     if any(normalized) and not all(normalized):
         raise BadInput("some hidden layers have batch norm and some have none; it must be all of them or none")
     given: dict[str, Any] = {
-        "hidden_layer_sizes": sizes[1:-1],
+        "hidden_layer_sizes": tuple(layer.units for layer in hidden),
         "activation": [layer.activation for layer in hidden],
         "dropout": [layer.dropout for layer in hidden] if any(layer.dropout for layer in hidden) else 0.0,
         "batch_norm": any(normalized),
     }
-    made: BaseMLP = MLPRegressor(**given) if names is None else MLPClassifier(**given)
-    made._architecture = Architecture(sizes, tuple(given["activation"]), output, given["batch_norm"])
+    if answers.classes is None:
+        made: BaseMLP = MLPRegressor(**given)
+        made.target_mean_ = made.target_scale_ = None
+    else:
+        made = MLPClassifier(**given)
+        made.classes_, made._labels = answers.classes, answers.labels
+    _give_layers(made, layers, answers.output)
+    return made
+
+
+def _give_layers(made: BaseMLP, layers: "list[_Layer]", output: str) -> None:
+    """Make an estimator with its parameters a fitted one."""
+    sizes = (layers[0].inputs, *(layer.units for layer in layers))
+    made._architecture = Architecture(sizes, tuple(made.activation), output, made.batch_norm)
     arrays = {f"{name}{n}": array[None] for n, one in enumerate(layers, start=1) for name, array in one.arrays.items()}
     running = {name: array for name, array in arrays.items() if name.startswith(("mean", "variance"))}
     made._hold_arrays({name: arrays[name] for name in arrays if name not in running}, running, len(layers))
     made.n_features_in_, made.n_layers_, made.n_outputs_ = sizes[0], len(sizes), sizes[-1]
     made.out_activation_, made.t_, made.n_iter_, made.loss_curve_ = output, 0, 0, []
-    if isinstance(made, MLPClassifier):
-        made.classes_, made._labels = np.unique(names), False
-        if made.classes_.tolist() != list(names):
-            raise BadInput(f"the classes {list(names)} must be different and in sorted order, like the outputs")
-    else:
-        made.target_mean_ = made.target_scale_ = None
-    return made
+
+
+# --- modules as layers -----------------------------------------------------------------------------------------------
+
+FORMS: dict[str, dict[str, tuple[Any, ...]]] = {
+    "BatchNorm1d": {"eps": (BATCH_NORM_EPSILON,), "affine": (True,), "track_running_stats": (True,)},
+    "GELU": {"approximate": ("none",)},
+    "Softmax": {"dim": (1, -1)},
+    "Softplus": {"beta": (1,), "threshold": (20,)},
+}
+"""The settings of modules that have a form here."""
 
 
 @dataclass
@@ -139,17 +155,27 @@ class _Layer:
     batch_norm: bool = False
     seen: list[str] = field(default_factory=list)
 
+    @property
+    def inputs(self) -> int:
+        return len(self.arrays["W"])
+
+    @property
+    def units(self) -> int:
+        return self.arrays["W"].shape[1]
+
 
 def _layers_of(module: Any) -> list[_Layer]:
     layers: list[_Layer] = []
-    for one in module.children() if type(module).__name__ == "Sequential" else ():
-        kind = type(one).__name__
+    for one in _modules_of(module):
+        kind = _kind(one)
+        _refuse_settings(one, kind)
         if kind == "Linear":
-            W = np.ascontiguousarray(_array(one.weight).T)
-            if layers and len(W) != (before := layers[-1].arrays["W"].shape[1]):
-                raise BadInput(f"{one!r} takes {len(W)} inputs from a layer of {before} units; they must be as many")
-            bias = np.zeros((1, W.shape[1]), W.dtype) if one.bias is None else _array(one.bias)[None]
-            layers.append(_Layer({"W": W, "b": bias}))
+            added = _linear(one)
+            if layers and added.inputs != (before := layers[-1].units):
+                raise BadInput(
+                    f"{one!r} takes {added.inputs} inputs from a layer of {before} units; they must be as many"
+                )
+            layers.append(added)
         elif not layers or kind in layers[-1].seen or not _taken(layers[-1], one, kind):
             raise BadInput(f"there is no form for {one!r} where it stands; see from_torch for what may follow what")
         else:
@@ -157,6 +183,39 @@ def _layers_of(module: Any) -> list[_Layer]:
     if not layers:
         raise BadInput(f"the module is a {type(module).__name__} without a Linear; give an nn.Sequential of some")
     return layers
+
+
+def _modules_of(module: Any) -> list[Any]:
+    """The modules in the order of their work: one that stands in several places, in each of them."""
+    kind = _kind(module)
+    if kind == "Sequential":
+        _refuse_settings(module, kind)
+        return list(module._modules.values())  # children() leaves repetitions out
+    return [module] if kind == "Linear" else []
+
+
+def _kind(module: Any) -> str:
+    """The name of a module of PyTorch's own; "" for others, which may be called the same, as quantized ones are."""
+    return type(module).__name__ if type(module).__module__.startswith("torch.nn.modules.") else ""
+
+
+def _refuse_settings(module: Any, kind: str) -> None:
+    """Let no module pass that does more or other than its kind says."""
+    if getattr(module, "_forward_hooks", None) or getattr(module, "_forward_pre_hooks", None):
+        name = kind or type(module).__name__
+        raise BadInput(f"a {name} of the module has a forward hook, which has no form here; remove the hook")
+    for name, allowed in FORMS.get(kind, {}).items():
+        if getattr(module, name) not in allowed:
+            wanted = " or ".join(map(str, allowed))
+            raise BadInput(
+                f"{module!r} has {name}={getattr(module, name)}, which has no form here; give one with {name}={wanted}"
+            )
+
+
+def _linear(module: Any) -> _Layer:
+    W = np.ascontiguousarray(_array(module, "weight").T)
+    bias = np.zeros(W.shape[1], W.dtype) if module.bias is None else _array(module, "bias")
+    return _Layer({"W": W, "b": bias[None]})
 
 
 def _taken(layer: _Layer, module: Any, kind: str) -> bool:
@@ -174,31 +233,81 @@ def _taken(layer: _Layer, module: Any, kind: str) -> bool:
     }
     if kind in activations and layer.activation == "identity" and not layer.dropout:
         layer.activation = activations[kind]
-        usual = getattr(module, "approximate", "none") == "none" and getattr(module, "beta", 1) == 1
-        return usual and (kind != "Softmax" or module.dim in (1, -1))
+        return True
     if kind == "Dropout":
         layer.dropout = module.p
         return True
     if kind == "BatchNorm1d" and not layer.seen:
+        if module.num_features != layer.units:
+            raise BadInput(f"{module!r} follows a layer of {layer.units} units; they must be as many")
         layer.batch_norm = True
-        if not module.affine or module.running_mean is None or module.eps != BATCH_NORM_EPSILON:
-            return False
         names = {"gamma": "weight", "beta": "bias", "mean": "running_mean", "variance": "running_var"}
-        layer.arrays |= {ours: _array(getattr(module, theirs))[None] for ours, theirs in names.items()}
+        layer.arrays |= {ours: _array(module, theirs)[None] for ours, theirs in names.items()}
         return True
     return kind == "Identity"
 
 
-def _output(last: _Layer, classes: Any) -> str:
-    """The output activation, by scikit-learn's name."""
+def _array(module: Any, name: str) -> Floats:
+    """Numbers of a module; half precision becomes single, in which there are networks here."""
+    tensor = getattr(module, name)
+    try:
+        kept = tensor.detach().cpu()
+        if kept.is_floating_point():
+            return np.array((kept if kept.element_size() >= 4 else kept.float()).numpy())
+    except (AttributeError, RuntimeError, TypeError):  # on no device, or kept in a way that NumPy does not know
+        pass
+    numbers = f"{getattr(tensor, 'dtype', tensor)} on {getattr(tensor, 'device', 'no device')}"
+    raise BadInput(f"the {name} of {module!r} is {numbers}, and cannot be read; give real numbers, such as float32")
+
+
+# --- what outputs mean -----------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Answers:
+    """The output activation, by scikit-learn's name; the classes, if there are any; whether they are labels."""
+
+    output: str
+    classes: Any = None
+    labels: bool = False
+
+
+def _answers(last: _Layer, classes: Any) -> _Answers:
+    """What the outputs of the last layer mean; two logits of classes become one."""
     if last.batch_norm or last.dropout or last.activation not in ("identity", "logistic", "softmax"):
         raise BadInput("behind the last Linear stands more than a Sigmoid or a Softmax; leave it out")
-    if last.activation == "identity" and classes is not None:
-        return "logistic" if last.arrays["W"].shape[1] == 1 else "softmax"
-    return str(last.activation)
+    output = str(last.activation)
+    if output == "softmax" and last.units == 1:
+        raise BadInput("a Softmax over 1 output always gives 1; put a Sigmoid there, or let there be 2 outputs")
+    if output == "identity" and classes is None:
+        return _Answers(output)
+    if output == "identity":
+        output = "logistic" if last.units == 1 else "softmax"
+    labels = output == "logistic" and last.units > 1
+    names = np.arange(max(2, last.units)) if classes is None else _names(classes, last.units)
+    if labels and names.tolist() != list(range(last.units)):
+        raise BadInput(
+            f"a Sigmoid over {last.units} outputs makes labels, which have no names, and the classes are "
+            f"{names.tolist()}; leave them out, or let a Softmax stand there"
+        )
+    if output == "softmax" and last.units == 2:
+        # softmax(z)₂ = σ(z₂ − z₁)
+        last.arrays = {name: array[:, 1:] - array[:, :1] for name, array in last.arrays.items()}
+        output = "logistic"
+    return _Answers(output, names, labels)
 
 
-def _array(tensor: Any) -> Floats:
-    """Numbers of a tensor; half precision becomes single, in which there are networks here."""
-    kept = tensor.detach().cpu()
-    return np.array((kept if kept.element_size() >= 4 else kept.float()).numpy())
+def _names(classes: Any, outputs: int) -> Any:
+    """The names of classes that were given, one for each output, or two for one."""
+    try:
+        names = np.asarray(classes)
+        ordered = np.unique(names)
+    except (TypeError, ValueError):  # lists of different lengths, or names that have no order
+        names = ordered = np.asarray(None)
+    if names.ndim != 1 or not len(names):
+        raise BadInput(f"the classes are {classes!r}; give a list of names of one kind, such as ['no', 'yes']")
+    if outputs != len(names) and (outputs, len(names)) != (1, 2):
+        raise BadInput(f"the network has {outputs} outputs for {len(names)} classes; give one each, or 1 for two")
+    if ordered.tolist() != names.tolist():
+        raise BadInput(f"the classes {names.tolist()} must be different and in sorted order, like the outputs")
+    return ordered

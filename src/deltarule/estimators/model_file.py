@@ -51,7 +51,8 @@ def save_model(model: Any, path: str | Path) -> None:
     """Write a fitted estimator: what its `save` does.
 
     Parameters: `model`, an `MLPClassifier`, `MLPRegressor`, `TabularClassifier` or `TabularRegressor`; `path`.
-    Errors: `BadInput` for another model, one that is not fitted, or a place that cannot be written.
+    Errors: `BadInput` for another model, one that is not fitted, one with weights that are not finite, classes that a
+    file cannot hold, such as dates, or a place that cannot be written.
 
     >>> import tempfile
     >>> model = MLPClassifier((3,), solver="lbfgs", random_state=0).fit([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1])
@@ -67,6 +68,12 @@ def _network_described(model: BaseMLP) -> tuple[dict[str, np.ndarray], dict[str,
     arrays = weights_of(model)
     if getattr(model, "target_scale_", None) is not None:
         arrays |= {"target_mean": model.target_mean_, "target_scale": model.target_scale_}
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise BadInput(
+                f"the model's {name} holds numbers that are not finite, and only finite ones can be read again; fit it "
+                "anew"
+            )
     about = {
         "parameters": {name: plain(value) for name, value in model.get_params(deep=False).items()},
         "architecture": asdict(model._architecture),
@@ -75,11 +82,21 @@ def _network_described(model: BaseMLP) -> tuple[dict[str, np.ndarray], dict[str,
     }
     if isinstance(model, MLPClassifier):
         about |= {
-            "classes": _listed(model.classes_),
+            "classes": _classes_listed(model.classes_),
             "classes_dtype": model.classes_.dtype.str,
             "labels": model._labels,
         }
     return arrays, about
+
+
+def _classes_listed(classes: np.ndarray) -> list[Any]:
+    names = [one.item() if isinstance(one, np.generic) else one for one in classes.tolist()]
+    if not CLASSES_DTYPE.fullmatch(classes.dtype.str) or not all(isinstance(one, str | int | float) for one in names):
+        raise BadInput(
+            f"the classes are of the type {classes.dtype}, such as {names[0]!r}, which a file cannot hold; fit to "
+            "numbers or to texts of less than 100,000 characters, as y.astype(str) makes them of dates"
+        )
+    return names
 
 
 def _table_described(model: BaseTabular) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -117,13 +134,16 @@ def save_weights(model: Any, path: str | Path) -> None:
 
 def _described(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """The arrays and the text of a model's file."""
-    kind = type(model).__name__
-    if kind in KINDS and hasattr(model, "coefs_"):
+    kind = type(model).__name__  # scikit-learn's are called the same
+    if KINDS.get(kind) is type(model) and hasattr(model, "coefs_"):
         arrays, about = _network_described(model)
-    elif kind in TABULAR and hasattr(model, "model_"):
+    elif TABULAR.get(kind) is type(model) and hasattr(model, "model_"):
         arrays, about = _table_described(model)
     else:
-        raise BadInput(f"{model!r} cannot be saved; give a fitted estimator of deltarule")
+        raise BadInput(
+            f"{model!r} cannot be saved; give a fitted estimator of deltarule, and of a model of scikit-learn what "
+            "from_sklearn makes of it"
+        )
     versions = {name: version(name) for name in ("deltarule", "numpy", "scikit-learn")}
     return arrays, {"format": FORMAT, "kind": kind} | about | {"versions": versions}
 

@@ -12,7 +12,7 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.estimators.base import BaseMLP
 from deltarule.estimators.classifier import MLPClassifier
-from deltarule.estimators.columns import CATEGORY, NUMBER, Column
+from deltarule.estimators.columns import NUMBER, Column
 from deltarule.estimators.regressor import MLPRegressor
 from deltarule.estimators.tabular import BaseTabular
 from deltarule.files import write_whole
@@ -34,9 +34,11 @@ def to_onnx(model: Any, path: str | Path) -> None:
         [N, D], float64.
     path : the file.
 
-    The outputs are `label` [N] and `probabilities` [N, C], or for numbers `prediction`.
+    The outputs are `label` [N] and `probabilities` [N, C], or for numbers `prediction`; one that is called like a
+    column has `predicted` before its name.
 
-    Raises `BadInput` where onnx is not installed, for another model, and for an activation of one's own.
+    Raises `BadInput` where onnx is not installed, for another model, for an activation of one's own, and for names that
+    ONNX cannot hold: classes that are neither numbers nor texts, whole numbers of 2⁶³ and more, broken texts.
 
     >>> import tempfile, onnxruntime
     >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
@@ -51,12 +53,18 @@ def to_onnx(model: Any, path: str | Path) -> None:
         import onnx
     except ImportError:
         raise BadInput("ONNX needs the package onnx, which is not installed; pip install 'deltarule[onnx]'") from None
-    if not hasattr(model, "coefs_") and not hasattr(model, "model_"):
-        raise BadInput(f"{model!r} has no ONNX form; give a fitted estimator of deltarule")
-    graph = Graph()
-    if isinstance(model, BaseTabular):
-        _answers(graph, model.model_, _table(graph, model.columns_))
+    is_table = isinstance(model, BaseTabular)
+    if not (is_table and hasattr(model, "model_")) and not (isinstance(model, BaseMLP) and hasattr(model, "coefs_")):
+        raise BadInput(
+            f"{model!r} has no ONNX form; give a fitted estimator of deltarule, and of a model of scikit-learn what "
+            "from_sklearn makes of it"
+        )
+    if is_table:
+        used = [column for column in model.columns_ if column.inputs]
+        graph = Graph([column.name for column in used])
+        _answers(graph, model.model_, _table(graph, used))
     else:
+        graph = Graph(["X"])
         _answers(graph, model, graph.input("X", onnx.TensorProto.DOUBLE, model.n_features_in_))
     made = graph.model(type(model).__name__)
     onnx.checker.check_model(made)
@@ -64,9 +72,10 @@ def to_onnx(model: Any, path: str | Path) -> None:
 
 
 class Graph:
-    """A graph that grows node by node; values are known by name."""
+    """A graph that grows node by node; values are known by name. `inputs` are the names that inputs will have."""
 
-    def __init__(self) -> None:
+    def __init__(self, inputs: Sequence[str]) -> None:
+        self._reserved = frozenset(inputs)
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
         self._inputs: list[Any] = []
@@ -78,6 +87,7 @@ class Graph:
 
         if not name:
             raise BadInput("a column has no name, and ONNX needs one for each; name it, and train again")
+        _encoded(name)
         self._inputs.append(helper.make_tensor_value_info(name, kind, ["N", columns]))
         return name
 
@@ -85,9 +95,9 @@ class Graph:
         """An array that is always the same."""
         from onnx import helper, numpy_helper
 
-        array, name = np.asarray(values), f"/constant {len(self._constants)}"
-        if array.dtype.kind in "OU":
-            texts: Any = [str(text).encode() for text in array.ravel()]
+        array, name = np.asarray(values), self._unused(f"/constant {len(self._constants)}", "/")
+        if array.dtype.kind == "O":
+            texts: Any = [_encoded(text) for text in array.ravel()]
             tensor = helper.make_tensor(name, helper.np_dtype_to_tensor_dtype(np.dtype(object)), array.shape, texts)
         else:
             tensor = numpy_helper.from_array(np.asarray(array, order="C"), name)
@@ -98,7 +108,7 @@ class Graph:
         """The result of an operation."""
         from onnx import helper
 
-        name = f"/{operation} {len(self._nodes)}"
+        name = self._unused(f"/{operation} {len(self._nodes)}", "/")
         self._nodes.append(helper.make_node(operation, list(inputs), [name], domain=domain, **attributes))
         return name
 
@@ -106,9 +116,15 @@ class Graph:
         """Let a value be an output by this name, or where a column of the table has it, by another."""
         from onnx import helper
 
-        name = f"predicted {name}" if any(one.name == name for one in self._inputs) else name
+        name = self._unused(name, "predicted ")
         self._nodes.append(helper.make_node("Identity", [value], [name]))
         self._outputs.append(helper.make_tensor_value_info(name, kind, shape))
+
+    def _unused(self, name: str, before: str) -> str:
+        """A name that no column has."""
+        while name in self._reserved:
+            name = before + name
+        return name
 
     def model(self, name: str) -> Any:
         """The whole."""
@@ -119,6 +135,13 @@ class Graph:
         return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="deltarule")
 
 
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # half a character
+        raise BadInput(f"{text!r} is no text that UTF-8 has, as ONNX needs; correct it, and train again") from None
+
+
 # --- a table's columns -----------------------------------------------------------------------------------------------
 
 
@@ -126,10 +149,7 @@ def _table(graph: Graph, columns: Sequence[Column]) -> str:
     """The network's inputs [N, D], as `encoded` makes them."""
     parts: list[str] = []
     for column in columns:
-        if column.kind == NUMBER:
-            parts += _number(graph, column)
-        elif column.kind == CATEGORY and column.categories:
-            parts.append(_category(graph, column))
+        parts += _number(graph, column) if column.kind == NUMBER else [_category(graph, column)]
     return graph.add("Concat", *parts, axis=1)
 
 
@@ -153,7 +173,7 @@ def _category(graph: Graph, column: Column) -> str:
         "LabelEncoder",
         value,
         domain="ai.onnx.ml",
-        keys_strings=list(column.categories),
+        keys_strings=[_encoded(name) for name in column.categories],
         values_int64s=places,
         default_int64=-1,
     )
@@ -222,14 +242,26 @@ def _classes(graph: Graph, model: MLPClassifier, outputs: str) -> None:
         place = graph.add("Squeeze", graph.add("Min", above, highest), graph.constant(np.array([1])))
         other = graph.add("Sub", graph.constant(np.float64(1)), outputs)
         p = graph.add("Concat", other, outputs, axis=1) if count == 2 else graph.add("Add", other, outputs)
-    names = model.classes_
-    if names.dtype.kind in "biu":
-        names = names.astype(np.int64)
-    elif names.dtype.kind != "f":
-        names = names.astype(object)
+    names = _class_names(model.classes_)
     kind = helper.np_dtype_to_tensor_dtype(names.dtype)
     graph.output("label", graph.add("Gather", graph.constant(names), place), kind, ["N"])
     graph.output("probabilities", p, TensorProto.DOUBLE, ["N", count])
+
+
+def _class_names(classes: np.ndarray) -> np.ndarray:
+    """Classes in a type that ONNX has: texts, whole numbers or fractions."""
+    listed = classes.tolist()
+    if all(isinstance(name, str) for name in listed):
+        return np.array(listed, object)
+    names = np.array(listed) if classes.dtype.kind == "O" else classes
+    if names.dtype.kind in "biu" and int(names.max()) < 2**63:
+        return names.astype(np.int64)
+    if names.dtype.kind == "f" and names.dtype.itemsize <= 8:
+        return names
+    raise BadInput(
+        f"ONNX has no form for classes such as {classes[-1]!r}; fit to texts, as y.astype(str) makes them, or to "
+        "numbers below 2**63"
+    )
 
 
 def _activated(graph: Graph, activation: Activation, z: str) -> str:

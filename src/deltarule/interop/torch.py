@@ -32,8 +32,8 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
     Nothing in it is ours: PyTorch differentiates it. Of an estimator for tables it is the network alone, whose inputs
     `deltarule.estimators.columns.encoded` makes; of one with `scale_target` the outputs are standardized ones.
 
-    Raises `BadInput` where PyTorch is not installed, for a member that there is not, and for an activation that PyTorch
-    has no module for.
+    Raises `BadInput` where PyTorch is not installed, for another model, for a member that there is not, and for an
+    activation that PyTorch has no module for.
 
     >>> import deltarule
     >>> network = deltarule.Network([2, 3, 1], "tanh", "sigmoid")
@@ -51,6 +51,11 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
         import torch
     except ImportError:
         raise BadInput("a PyTorch module needs PyTorch, which is not installed; install deltarule[torch]") from None
+    if not isinstance(trained, Run) and not hasattr(trained, "member_parts"):
+        raise BadInput(
+            f"{trained!r} has no form in PyTorch; give a run or a fitted estimator of deltarule, and of a model of "
+            "scikit-learn what from_sklearn makes of it"
+        )
     network, arrays, dropout = _of_run(trained, member) if isinstance(trained, Run) else trained.member_parts(member)
     modules = torch.nn.Sequential()
     for place, layer in enumerate(network.layers):
