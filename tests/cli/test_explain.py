@@ -67,23 +67,11 @@ def test_bad_use_is_one_sentence_and_status_2(deltarule, tmp_path, monkeypatch, 
     assert list(tmp_path.iterdir()) == []
 
 
-OWN = """
-[data]
-file = "own.csv"
-target = "y"
-[network]
-layers = ["auto", "auto"]
-[stopping]
-max_steps = 1
-"""
-
-
 @pytest.mark.parametrize("option", ["--html", "--graph"])
 @pytest.mark.parametrize(("file", "what"), [("own.toml", "recipe"), ("own.csv", "data"), ("link.csv", "data")])
-def test_what_is_explained_is_not_overwritten(deltarule, tmp_path, monkeypatch, option, file, what):
+def test_what_is_explained_is_not_overwritten(deltarule, own_recipe, tmp_path, monkeypatch, option, file, what):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "own.toml").write_text(OWN, encoding="utf-8")
-    (tmp_path / "own.csv").write_text("x,y\n1,2\n2,4.5\n3,6\n", encoding="utf-8")
+    own_recipe(tmp_path)
     (tmp_path / "link.csv").hardlink_to(tmp_path / "own.csv")
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     status, out, err = deltarule("explain", tmp_path / "own.toml", option, file)

@@ -38,21 +38,9 @@ def test_a_run_becomes_a_script_that_comes_to_its_losses(deltarule, run, tmp_pat
     assert (tmp_path / "other.py").read_text(encoding="utf-8") != text
 
 
-OWN = """
-[data]
-file = "own.csv"
-target = "y"
-[network]
-layers = ["auto", "auto"]
-[stopping]
-max_steps = 3
-"""
-
-
-def test_the_data_of_a_run_may_lie_beside_its_recipe(deltarule, tmp_path, monkeypatch):
+def test_the_data_of_a_run_may_lie_beside_its_recipe(deltarule, own_recipe, tmp_path, monkeypatch):
     """Elsewhere the run is told of them; a script is never written over them."""
-    (tmp_path / "own.toml").write_text(OWN, encoding="utf-8")
-    (tmp_path / "own.csv").write_text("x,y\n1,2\n2,4.5\n3,6\n", encoding="utf-8")
+    own_recipe(tmp_path)
     (tmp_path / "other").mkdir()
     monkeypatch.chdir(tmp_path / "other")
     assert deltarule("run", tmp_path / "own.toml", "--out", "run")[0] == 0

@@ -35,7 +35,9 @@ Frame = dict[str, np.ndarray]
 class Part(Frame):
     """Some rows of a table: columns by name, and `rows` [N], the numbers that they have in all of it."""
 
-    rows: np.ndarray
+    def __init__(self, columns: Frame, rows: np.ndarray) -> None:
+        super().__init__(columns)
+        self.rows = rows
 
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
@@ -117,17 +119,15 @@ def frame_of(X: Any, names: Collection[str] = ()) -> Frame:
         if rows.ndim != 2:
             raise BadInput(f"the table has {rows.ndim} axes; give a data frame, or an array of rows and columns")
         items = [(f"x{place}", rows[:, place]) for place in range(rows.shape[1])]
-    frame = Part() if isinstance(X, Part) else {}
+    frame: Frame = {}
     for name, values in items:
         if str(name) in frame:
             raise BadInput(f"several columns are named {str(name)!r}; give each one name")
         frame[str(name)] = _column(str(name), values, str(name) in names)
-    if isinstance(X, Part) and isinstance(frame, Part):
-        frame.rows = X.rows
     if len({len(column) for column in frame.values()}) > 1:
         lengths = ", ".join(f"{name} {len(column)}" for name, column in list(frame.items())[:5])
         raise BadInput(f"the columns have different lengths ({lengths}); give one value for each row")
-    return frame
+    return Part(frame, X.rows) if isinstance(X, Part) else frame
 
 
 def rows_of(frame: Frame) -> int:
@@ -145,9 +145,7 @@ def taken(frame: Frame, rows: Any) -> Frame:
     >>> taken({"x": np.array([1.0, 2.0])}, [1])
     {'x': array([2.])}
     """
-    part = Part({name: column[rows] for name, column in frame.items()})
-    part.rows = numbers_of_rows(frame)[rows]
-    return part
+    return Part({name: column[rows] for name, column in frame.items()}, numbers_of_rows(frame)[rows])
 
 
 def numbers_of_rows(frame: Frame) -> np.ndarray:

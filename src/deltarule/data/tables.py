@@ -16,7 +16,7 @@ import numpy as np
 
 from deltarule.data.dataset import Dataset, Rows
 from deltarule.data.unpacked import check_zip
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, counted
 from deltarule.files import check_is_file
 
 TASKS = ("auto", "classify", "regress")
@@ -209,8 +209,8 @@ def is_blank(row: Sequence[str]) -> bool:
 
 def uneven(path: Path, line: int, row: Sequence[str], header: Sequence[str]) -> BadInput:
     """The error for a row that has more cells than the header, or fewer."""
-    cells, columns = ("s" if len(one) != 1 else "" for one in (row, header))
-    return BadInput(f"{path}, line {line}: {len(row)} cell{cells}, but the header names {len(header)} column{columns}")
+    cells, columns = counted(len(row), "cell"), counted(len(header), "column")
+    return BadInput(f"{path}, line {line}: {cells}, but the header names {columns}")
 
 
 def seems_separated(header: list[str], delimiter: str) -> str:

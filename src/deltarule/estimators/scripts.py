@@ -23,7 +23,7 @@ from deltarule.interop.torch import to_torch
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.network import BATCH_NORM_EPSILON
 
-NUMBER_OF = '''
+READING = '''
 def number_of(cell, name):
     """A cell as a number, nan where it says so."""
     try:
@@ -33,14 +33,19 @@ def number_of(cell, name):
     if np.isinf(number):
         raise ValueError(f"the column {name!r} holds {cell!r}, where the model needs a number; correct it")
     return number
+
+
+def check_columns(rows, names):
+    """Say which columns a table lacks."""
+    lacking = [name for name in names if rows and name not in rows[0]]
+    if lacking:
+        raise ValueError(f"the table lacks {', '.join(lacking)}; give one with these columns, separated by commas")
 '''.strip()
 
 ENCODE = '''
 def encode(rows):
     """The network's inputs, from rows of texts by column, as csv.DictReader reads them."""
-    lacking = [column["name"] for column in COLUMNS if rows and column["name"] not in rows[0]]
-    if lacking:
-        raise ValueError(f"the table lacks {', '.join(lacking)}; give one with these columns, separated by commas")
+    check_columns(rows, [column["name"] for column in COLUMNS])
     return np.array([[value for column in COLUMNS for value in inputs_of(column, row)] for row in rows])
 
 
@@ -75,9 +80,7 @@ ENCODE_NUMBERS = '''
 def encode(rows):
     """The network's inputs, from rows of texts: by the names of columns where these are known, else in their order."""
     names = FEATURES or list(rows[0] if rows else [])
-    lacking = [name for name in names if rows and name not in rows[0]]
-    if lacking:
-        raise ValueError(f"the table lacks {', '.join(lacking)}; give one with these columns, separated by commas")
+    check_columns(rows, names)
     if rows and len(names) != {inputs}:
         raise ValueError(f"the table has {len(names)} columns, the network {inputs} inputs; give one for each")
     x = np.array([[number_of(row[name], name) for name in names] for row in rows])
@@ -245,11 +248,11 @@ def _head(model: Any, arrays: Arrays, modules: list[str], from_numpy: list[str],
     if isinstance(model, BaseTabular):
         columns = [f"    {_told(column)!r}," for column in model.columns_ if column.kind != UNUSED]
         constants = [f"FARTHEST = {FARTHEST!r}", f"MISSING = {sorted(MISSING)!r}", "COLUMNS = [", *columns, "]"]
-        text += "\n\n" + "\n".join(constants) + f"\n\n\n{NUMBER_OF}\n\n\n{ENCODE}"
+        text += "\n\n" + "\n".join(constants) + f"\n\n\n{READING}\n\n\n{ENCODE}"
     elif not torch:
         names = [str(name).strip() for name in getattr(model, "feature_names_in_", ())]
         text += f"\n\nFEATURES = {names!r}"
-        text += f"\n\n\n{NUMBER_OF}\n\n\n{ENCODE_NUMBERS.replace('{inputs}', str(model.n_features_in_))}"
+        text += f"\n\n\n{READING}\n\n\n{ENCODE_NUMBERS.replace('{inputs}', str(model.n_features_in_))}"
     return text + (f"\n\n\n{UNPACK}" if arrays.any_packed else "")
 
 

@@ -81,12 +81,15 @@ def register_activation(
             f"give one of {', '.join(_RANGES)} that holds them"
         )
     _prove(f"the activation '{name}'", curve, slope, [z, a], z, activation.kinks)
-    for key in numbers:
-        curves = {
-            other: (elementwise.of_activation(replace(activation, parameters=full)), partial(derivative, **full))
-            for other, full in _beside(numbers, key)
-        }
-        _prove_one_of(f"the activation '{name}' with {key}", curves, z, activation.kinks, handed=True)
+    _prove_beside(
+        f"the activation '{name}'",
+        lambda others: elementwise.of_activation(replace(activation, parameters=others)),
+        derivative,
+        numbers,
+        z,
+        activation.kinks,
+        handed=True,
+    )
     registry.add("activation", activation)
     return activation
 
@@ -135,12 +138,15 @@ def register_loss(
     _checked_calls(f"the loss '{name}'", curve.function, [p, y])
     _checked_calls(f"the derivative of the loss '{name}'", slope, [p, y])
     _prove(f"the loss '{name}'", curve, slope, [p, y], p - y, loss.kinks)
-    for key in numbers:
-        curves = {
-            other: (elementwise.of_loss(replace(loss, parameters=full)), partial(derivative, **full))
-            for other, full in _beside(numbers, key)
-        }
-        _prove_one_of(f"the loss '{name}' with {key}", curves, p - y, loss.kinks, handed=False)
+    _prove_beside(
+        f"the loss '{name}'",
+        lambda others: elementwise.of_loss(replace(loss, parameters=others)),
+        derivative,
+        numbers,
+        p - y,
+        loss.kinks,
+        handed=False,
+    )
     registry.add("loss", loss)
     return loss
 
@@ -300,38 +306,39 @@ def _prove(
         )
 
 
-def _beside(parameters: Mapping[str, float], key: str) -> list[tuple[float, Mapping[str, float]]]:
-    """A parameter a little less and a little more than its default, which may hide what is wrong elsewhere: 1² is 1."""
-    value = parameters[key]
-    others = (0.95 * value, 1.05 * value) if value else (-0.05, 0.05)
-    return [(other, {**parameters, key: other}) for other in others]
-
-
-def _prove_one_of(
+def _prove_beside(
     what: str,
-    curves: Mapping[float, tuple[elementwise.Curve, Callable[..., Any]]],
+    curve_with: Callable[[Mapping[str, float]], elementwise.Curve],
+    derivative: Callable[..., Any],
+    parameters: Mapping[str, float],
     place: Floats,
     kinks: Sequence[float],
     *,
     handed: bool,
 ) -> None:
-    """Prove a derivative at one of several values of a parameter, of which nobody has said that it may have them all.
+    """Prove a derivative where each parameter in turn is a little less or more than its default: 1² is 1.
 
-    curves  the function and its derivative by the value    handed  whether this is handed the function's values, too
+    One of the two has to be right, since nobody has said that a parameter may have both.
+
+    curve_with, the function of other parameters   handed, whether the derivative is handed the function's values, too
     """
-    failed = None
-    for value, (curve, slope) in curves.items():
-        inputs = _tried(curve, slope, place, handed)
-        if inputs is None:
-            continue
-        try:
-            _prove(f"{what} = {value:g}", curve, slope, inputs, place, kinks, default=False)
-        except (BadInput, RunFailed) as error:
-            failed = failed or error
-        else:
-            return
-    if failed is not None:
-        raise failed
+    for key, default in parameters.items():
+        failed = None
+        for value in (0.95 * default, 1.05 * default) if default else (-0.05, 0.05):
+            others = {**parameters, key: value}
+            curve, slope = curve_with(others), partial(derivative, **others)
+            inputs = _tried(curve, slope, place, handed)
+            if inputs is None:
+                continue
+            try:
+                _prove(f"{what} with {key} = {value:g}", curve, slope, inputs, place, kinks, default=False)
+            except (BadInput, RunFailed) as error:
+                failed = failed or error
+            else:
+                failed = None
+                break
+        if failed is not None:
+            raise failed
 
 
 def _tried(curve: elementwise.Curve, slope: Callable[..., Any], place: Floats, handed: bool) -> list[Floats] | None:
