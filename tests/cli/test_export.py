@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from deltarule import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor, load_model
-from deltarule.data.frame import read_frame
+from deltarule.data.frame_files import read_frame
 from deltarule.estimators.columns import encoded
 from deltarule.files import load_arrays
 

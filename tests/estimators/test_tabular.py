@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from deltarule import BadInput, TabularClassifier, TabularRegressor, load_model
-from deltarule.data.frame import read_frame
+from deltarule.data.frame_files import read_frame
 from deltarule.estimators.tabular import folds_of, search_rows
 from deltarule.files import load_arrays, save_arrays
 

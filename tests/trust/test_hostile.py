@@ -23,7 +23,7 @@ import pytest
 
 from deltarule.data.cache import Place
 from deltarule.data.compressed import decompressed
-from deltarule.data.frame import read_frame
+from deltarule.data.frame_files import read_frame
 from deltarule.data.idx import parse_idx
 from deltarule.data.images import read
 from deltarule.data.published import CIFAR10, MNIST

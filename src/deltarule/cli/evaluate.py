@@ -34,7 +34,7 @@ def evaluate(model: Model, table: Rows, json: Json = False) -> None:
 
 def _unknown(y: Any, classes: Any) -> list[str]:
     """A sentence where the target has classes that the model does not know."""
-    from deltarule.data.frame import as_named, as_text
+    from deltarule.data.cells import as_named, as_text
 
     if classes is None:
         return []

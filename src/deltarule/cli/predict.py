@@ -21,7 +21,8 @@ Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write t
 
 def predict(model: Model, table: Rows, out: Out = None, json: Json = False) -> None:
     """Answer each row of a table: the predicted class with the probability of each, or the predicted number."""
-    from deltarule.data.frame import read_frame, rows_of
+    from deltarule.data.frame import rows_of
+    from deltarule.data.frame_files import read_frame
     from deltarule.estimators.columns import named_columns
     from deltarule.files import write_whole
     from deltarule.reports.wording import visible

@@ -41,7 +41,9 @@ def with_target(path: Path, target: str, task: str, names: Sequence[str] = ()) -
 
     What may be classes is left as it stands; of other columns `names` are.
     """
-    from deltarule.data.frame import numbers_in, read_frame, rows_of, taken, takes_commas, with_points
+    from deltarule.data.cells import numbers_in, with_points
+    from deltarule.data.frame import rows_of, taken
+    from deltarule.data.frame_files import read_frame, takes_commas
     from deltarule.data.tables import listed
 
     frame = read_frame(path, names if task == "regress" else [*names, target])
@@ -66,7 +68,7 @@ def with_target(path: Path, target: str, task: str, names: Sequence[str] = ()) -
 
 def _check_target(path: Path, target: str, y: "np.ndarray", task: str) -> None:
     """Refuse texts where numbers are wanted, or seem to be: that there are few of them may be a slip."""
-    from deltarule.data.frame import first_text, meant
+    from deltarule.data.cells import first_text, meant
     from deltarule.data.tables import MOST_CLASSES
 
     if y.dtype.kind != "O":
@@ -81,7 +83,7 @@ def _check_target(path: Path, target: str, y: "np.ndarray", task: str) -> None:
 
 def as_learned(y: "np.ndarray", task: str) -> "np.ndarray":
     """A target as numbers, or as classes: whole numbers that are written as such, else the texts as they stand."""
-    from deltarule.data.frame import numbers_in
+    from deltarule.data.cells import numbers_in
     from deltarule.data.tables import looks_like_classes
 
     numbers = numbers_in(y)
@@ -130,7 +132,7 @@ def tell(notes: list[str], to_errors: bool = False) -> None:
 
 def score_lines(scores: "Scores", usual: Any) -> list[tuple[str, str]]:
     """Scores beside the baseline, for people."""
-    from deltarule.data.frame import as_text
+    from deltarule.data.cells import as_text
 
     rows = f"{scores.rows} row{'s' if scores.rows > 1 else ''}"
     if scores.metric == "accuracy":

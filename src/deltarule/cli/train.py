@@ -103,7 +103,7 @@ def _named(y: "np.ndarray") -> "np.ndarray":
     """Classes; such as 0.5 by their names, for estimators take numbers with a fraction for quantities."""
     import numpy as np
 
-    from deltarule.data.frame import as_text
+    from deltarule.data.cells import as_text
 
     return np.array([as_text(one) for one in y.tolist()], object) if y.dtype.kind == "f" else y
 

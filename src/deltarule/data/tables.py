@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.data.cells import is_number, number_of, shortened
 from deltarule.data.dataset import Dataset, Rows
 from deltarule.data.unpacked import check_zip
 from deltarule.errors import BadInput, counted
@@ -299,30 +300,6 @@ def _answers(path: Path, texts: list[str], lines: Sequence[int], name: str, task
     return texts
 
 
-def number_of(text: str) -> float:
-    """A cell as a number; `ValueError` for a text, also for codes such as 1_2, which Python would read as 12.
-
-    >>> number_of(" 1e3")
-    1000.0
-    """
-    if "_" in text:
-        raise ValueError
-    return float(text)
-
-
-def is_number(text: str) -> bool:
-    """Whether a cell is a number.
-
-    >>> is_number("1e3"), is_number("1,5")
-    (True, False)
-    """
-    try:
-        number_of(text)
-    except ValueError:
-        return False
-    return True
-
-
 # --- npz -------------------------------------------------------------------------------------------------------------
 
 
@@ -399,8 +376,3 @@ def listed(names: Sequence[str]) -> str:
     """Names for an error, the first ten of many."""
     shown = [name if name.isprintable() and len(name) <= 40 else shortened(name) for name in names[:10]]
     return ", ".join(shown) + (f" … ({len(names)} in all)" if len(names) > 10 else "")
-
-
-def shortened(cell: str) -> str:
-    """A text in quotes, of one that is long the beginning."""
-    return repr(cell if len(cell) <= 40 else cell[:40] + "…")

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deltarule.data.frame import Frame, as_named, as_text, first_text, meant, numbers_of_rows, rows_of
-from deltarule.data.tables import listed, number_of, shortened
+from deltarule.data.cells import as_named, as_text, first_text, meant, number_of, shortened
+from deltarule.data.frame import Frame, numbers_of_rows, rows_of
+from deltarule.data.tables import listed
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 

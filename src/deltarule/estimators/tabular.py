@@ -17,8 +17,8 @@ from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from deltarule.data.frame import Frame, as_named, as_text, first_text, frame_of, is_missing, rows_of, taken
-from deltarule.data.tables import shortened
+from deltarule.data.cells import as_named, as_text, first_text, is_missing, shortened
+from deltarule.data.frame import Frame, frame_of, rows_of, taken
 from deltarule.errors import BadInput
 from deltarule.estimators.base import BaseMLP
 from deltarule.estimators.classifier import MLPClassifier

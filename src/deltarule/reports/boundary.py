@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.data.frame import Frame, as_text, frame_of, rows_of
+from deltarule.data.cells import as_text
+from deltarule.data.frame import Frame, frame_of, rows_of
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers
 from deltarule.reports.score_figures import true_and_predicted

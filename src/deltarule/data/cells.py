@@ -1,0 +1,238 @@
+"""What the cells of a table say: numbers, names, or that nothing is known.
+
+N rows.    A column is numbers [N], NaN where one is missing, or texts [N], "" where one is missing.
+"""
+
+import re
+from collections.abc import Callable, Collection, Sequence
+from decimal import Decimal
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+MISSING = frozenset({"", "?", "-", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "none"})
+"""Cells that say that nothing is known."""
+EXACT = 2**53
+"""From here on several whole numbers are one float64."""
+WHOLE = re.compile(r"[+-]?\d+")
+WITH_COMMA = re.compile(r"[+-]?\d+(\.\d{3})*(,\d+)+")
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
+PERHAPS_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+AMOUNT = r"\d+(,\d{3})*(\.\d+)?|\d+(\.\d{3})*(,\d+)?"
+WITH_SIGN = re.compile(rf"(?=.*([$€£¥%]|,\d{{3}}\.))[+-]?[$€£¥]? ?[+-]?({AMOUNT}) ?[$€£¥%]?")
+DATE = re.compile(r"\d{4}-\d\d-\d\d\b.*|\d{1,2}([./])\d{1,2}\1\d{2,4}\b.*")
+LOOKED_AT = 1000
+"""What more texts than so many are meant to be, these tell."""
+
+
+def shortened(cell: str) -> str:
+    """A text in quotes, of one that is long the beginning."""
+    return repr(cell if len(cell) <= 40 else cell[:40] + "…")
+
+
+def number_of(text: str) -> float:
+    """A cell as a number; `ValueError` for a text, also for codes such as 1_2, which Python would read as 12.
+
+    >>> number_of(" 1e3")
+    1000.0
+    """
+    if "_" in text:
+        raise ValueError
+    return float(text)
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell is a number.
+
+    >>> is_number("1e3"), is_number("1,5")
+    (True, False)
+    """
+    try:
+        number_of(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value says that nothing is known: None, NaN, and pandas' NA and NaT.
+
+    >>> is_missing(None), is_missing(float("nan")), is_missing(0)
+    (True, True, False)
+    """
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return not isinstance(value, np.ndarray) and bool(value != value)
+
+
+def is_plain_number(value: Any) -> bool:
+    """Whether a value is a number, or missing; a truth value is none.
+
+    >>> is_plain_number(2.5), is_plain_number(None), is_plain_number(True), is_plain_number("2.5")
+    (True, True, False, False)
+    """
+    return is_missing(value) or (isinstance(value, Real | Decimal) and type(value) not in (bool, np.bool_))
+
+
+def as_text(value: Any) -> str:
+    """A value as a category's name: whole numbers without a point, nothing for what is missing.
+
+    >>> as_text(2.0), as_text(0.5), as_text(float("nan")), as_text("red")
+    ('2', '0.5', '', 'red')
+    """
+    if is_missing(value):
+        return ""
+    if isinstance(value, Integral) and is_plain_number(value):
+        return str(int(value))
+    if is_plain_number(value):
+        number = float(value)
+        return str(int(number)) if number.is_integer() else repr(number)
+    return str(value)
+
+
+def as_named(texts: Sequence[str], names: Collection[str]) -> list[str]:
+    """Texts by their names: as they are, and only where all of the names are those of numbers, 2.0 as 2.
+
+    >>> as_named(["2.0", "01", "red"], names=["1", "2", ""]), as_named(["2.0", "01"], names=["01", "2", "1A"])
+    (['2', '1', 'red'], ['2.0', '01'])
+    """
+    if not are_numbers(names):
+        return list(texts)
+    others = {text: name for text in {*texts} - {*names} if (name := _named_as_number(text)) in names}
+    return [others.get(text, text) for text in texts]
+
+
+def are_numbers(names: Collection[str]) -> bool:
+    """Whether names, but for that of what is missing, are all those that `as_text` gives numbers: 1 and not 01."""
+    return all(is_number(name) and _named_as_number(name) == name for name in names if name)
+
+
+def _named_as_number(text: str) -> str:
+    if not is_number(text) or not abs(float(text)) < EXACT:
+        return text
+    return as_text(float(text))
+
+
+def said(text: str) -> str:
+    """What a cell says, wherever it comes from: without spaces around it, and nothing where it says so."""
+    text = text.strip()
+    return "" if text in MISSING else text
+
+
+def numbers_in(texts: np.ndarray) -> np.ndarray:
+    """The numbers of texts [N] that all are numbers; else the texts.
+
+    >>> numbers_in(np.array(["1", "2.5"], object)), numbers_in(np.array(["1", "one"], object))
+    (array([1. , 2.5]), array(['1', 'one'], dtype=object))
+    """
+    if texts.dtype.kind != "O":
+        return texts
+    try:
+        return _numbers(texts.tolist(), commas=False)
+    except ValueError:
+        return texts
+
+
+def parsed(cells: list[str], commas: bool) -> np.ndarray | None:
+    """The numbers of cells that all are numbers, and stay as different as they are."""
+    try:
+        numbers = _numbers(cells, commas)
+    except ValueError:
+        return None
+    return None if too_long(cells, numbers, are_names=False) else numbers
+
+
+def _numbers(cells: list[str], commas: bool) -> np.ndarray:
+    """Cells as numbers, with commas only where points alone do not do; `ValueError` where one is none."""
+    cells = ["nan" if cell in MISSING else cell for cell in cells]
+    try:
+        return np.array([number_of(cell) for cell in cells])
+    except ValueError:
+        if not commas:
+            raise
+        return np.array([number_of(cell) for cell in _with_points(cells)])
+
+
+def with_points(texts: np.ndarray) -> np.ndarray:
+    """Texts [N] that all are numbers, some with a decimal comma, with points for it; others as they are.
+
+    >>> with_points(np.array(["1,5", "2"], object)), with_points(np.array(["1,5", "one"], object))
+    (array(['1.5', '2'], dtype=object), array(['1,5', 'one'], dtype=object))
+    """
+    cells = texts.tolist()
+    pointed = np.array(_with_points(cells), object)
+    return texts if numbers_in(pointed).dtype.kind == "O" else pointed
+
+
+def _with_points(cells: list[str]) -> list[str]:
+    """A column whose numbers have a point for a decimal comma; as it was where the comma may mean thousands, 1,500."""
+    found = filter(DECIMAL_COMMA.fullmatch, cells)
+    # A point beside them would be another sign for the same, or one of thousands.
+    if all(map(PERHAPS_THOUSANDS.fullmatch, found)) or any("." in cell for cell in cells):
+        return cells
+    return [cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell) else cell for cell in cells]
+
+
+def too_long(values: Any, numbers: np.ndarray, are_names: bool) -> bool:
+    """Whether whole numbers, or their texts, are too long for float64: two would be one, or a name another."""
+    long = [values[place] for place in np.flatnonzero(np.abs(numbers) >= EXACT)]
+    whole = {one for one in long if (WHOLE.fullmatch(one) if isinstance(one, str) else isinstance(one, Integral))}
+    return len(set(map(float, whole))) < len(whole) or (are_names and bool(whole))
+
+
+def meant(texts: np.ndarray, rows: np.ndarray | None = None) -> str:
+    """What texts [N] seem to be meant as, where most of them are no mere texts; else nothing.
+
+    >>> meant(np.array(["1.5", "20", "large"], object))
+    "numbers, but for 'large' in row 2 (counted from 0)"
+    >>> meant(np.array(["1,5", "20,0", ""], object))
+    "numbers with a comma, such as '1,5', to be written 1.5"
+    >>> meant(np.array(["5%", "20%"], object))
+    "numbers with a sign, such as '5%', to be written 5"
+    >>> meant(np.array(["2026-11-20"], object)), meant(np.array(["red", "blue"], object))
+    ('dates', '')
+    """
+    present = [text for text in texts.tolist() if text][:LOOKED_AT]
+    most = len(present) / 2
+    if sum(map(is_number, present)) > most:
+        text = first_text(texts, rows=rows)
+        return f"numbers, but for {text}" if text else ""
+    for what, form in (("comma", WITH_COMMA), ("sign", WITH_SIGN)):
+        found = [text for text in present if form.fullmatch(text)]
+        if len(found) > most:
+            plain = {text for text in texts.tolist() if is_number(text) or form.fullmatch(text)}
+            odd = first_text(texts, plain.__contains__, rows)
+            why = f"but for {odd}" if odd else f"such as {shortened(found[0])}, to be written {_plain(found[0])}"
+            return f"numbers with a {what}, {why}"
+    return "dates" if sum(DATE.fullmatch(text) is not None for text in present) > most else ""
+
+
+def _plain(text: str) -> str:
+    """How a number with a comma or a sign is to be written; both ways where it may mean one or the other."""
+    text = re.sub(r"[^\d.,+-]", "", text)
+    if PERHAPS_THOUSANDS.fullmatch(text):
+        return f"{text.replace(',', '')} or {text.replace(',', '.')}"
+    if WITH_COMMA.fullmatch(text) and text.count(",") == 1:
+        return text.replace(".", "").replace(",", ".")
+    return text.replace(",", "")
+
+
+def first_text(column: np.ndarray, counts: Callable[[str], bool] | None = None, rows: np.ndarray | None = None) -> str:
+    """The first text of a column [N] that is no finite number, and where it stands; nothing where there is none.
+
+    Parameters: `counts`, for what is to count as one; `rows` [N], the numbers of the rows where they are other ones.
+
+    >>> first_text(np.array(["1.5", "", "large"], object)), first_text(np.array([1.5]))
+    ("'large' in row 2 (counted from 0)", '')
+    """
+    if column.dtype.kind not in "OU":
+        return ""
+    counts = counts or _is_finite
+    texts = enumerate(map(as_text, column.tolist()))
+    place, text = next(((place, text) for place, text in texts if text and not counts(text)), (0, ""))
+    return f"{shortened(text)} in row {place if rows is None else rows[place]} (counted from 0)" if text else ""
+
+
+def _is_finite(text: str) -> bool:
+    return is_number(text) and not np.isinf(float(text))

@@ -1,0 +1,147 @@
+"""Tables as people have them in files: CSV, TSV and Parquet.
+
+N rows.    A frame names its columns: numbers [N], NaN where one is missing, or texts [N], "" where one is missing.
+"""
+
+import csv
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deltarule.data.cells import MISSING, parsed, shortened
+from deltarule.data.frame import Frame, frame_of
+from deltarule.data.tables import (
+    MOST_COLUMNS,
+    cells_of_any_length,
+    check_separated,
+    is_blank,
+    read_header,
+    seems_separated,
+    uneven,
+)
+from deltarule.data.unpacked import check_unpacked
+from deltarule.errors import BadInput
+from deltarule.files import check_is_file
+
+DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
+TEXTS = ("string", "large_string")
+"""Arrow's types of texts."""
+
+
+def read_frame(path: str | Path, names: Collection[str] = ()) -> Frame:
+    """Read a table from a CSV, TSV or Parquet file.
+
+    Text is UTF-8, and its first line names the columns. A column holds numbers where all of its cells do; cells that
+    are empty or say so (NA, nan, null, ?) are missing. Semicolons may separate a CSV file's columns, too. Where commas
+    separate none, numbers may have a decimal comma, 1,5; but not where all of a column's may mean thousands, 1,500.
+    Whole numbers that would become one as float64 stay texts.
+
+    Parameters: `path`; `names`, of columns whose cells are names, 01 and 1 two of them, whatever all of them look like.
+    Returns: the columns by name.
+    Errors: `BadInput` for a file that does not hold a table, with the line.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "fruit.csv"
+    ...     _ = file.write_text("weight,color\\n150,green\\n,yellow\\n", encoding="utf-8")
+    ...     {name: column.tolist() for name, column in read_frame(file).items()}
+    {'weight': [150.0, nan], 'color': ['green', 'yellow']}
+    """
+    path = Path(path)
+    check_is_file(path, "a CSV, TSV or Parquet file")
+    ending = path.suffix.lower()
+    try:
+        if ending == ".parquet":
+            return _read_parquet(path, names)
+        if ending not in DELIMITERS:
+            raise BadInput(f"{path} has the ending {ending!r}; give a table as .csv, .tsv or .parquet")
+        return _read_text(path, DELIMITERS[ending], names)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}; check that you may read it") from error
+
+
+def _read_text(path: Path, delimiter: str, names: Collection[str]) -> Frame:
+    with path.open(encoding="utf-8-sig", newline="") as file, cells_of_any_length():
+        reader = csv.reader(file, strict=True, delimiter=delimiter)
+        try:
+            header = read_header(path, reader)
+            if delimiter == "," and seems_separated(header, delimiter) == ";":
+                return _read_text(path, ";", names)
+            check_separated(path, header, delimiter)
+            columns: list[list[str]] = [[] for _ in header]
+            lines = []
+            for row in reader:
+                if is_blank(row) and len(header) > 1:
+                    continue
+                if len(row) != len(header):
+                    raise uneven(path, reader.line_num, row, header)
+                lines.append(reader.line_num)
+                for column, cell in zip(columns, row, strict=True):
+                    column.append(cell.strip())
+        except UnicodeDecodeError as error:
+            raise BadInput(f"{path} is not text in UTF-8; save the table in UTF-8") from error
+        except csv.Error as error:
+            raise BadInput(f"{path}, line {reader.line_num}: {error}; correct the quotes there") from error
+    commas = delimiter != ","
+    frame = {}
+    for name, cells in zip(header, columns, strict=True):
+        numbers = None if name in names else parsed(cells, commas)
+        if numbers is None:
+            frame[name] = np.array(["" if cell in MISSING else cell for cell in cells], object)
+            continue
+        frame[name] = numbers
+        if np.isinf(numbers).any():
+            place = int(np.isinf(numbers).argmax())
+            raise BadInput(
+                f"{path}, line {lines[place]}, column {name!r}: {shortened(cells[place])} is no finite number"
+            )
+    return frame
+
+
+def takes_commas(path: str | Path) -> bool:
+    """Whether numbers in a file may have a decimal comma: where it is text whose columns something else separates."""
+    path = Path(path)
+    if path.suffix.lower() != ".csv":
+        return path.suffix.lower() in DELIMITERS
+    with path.open(encoding="utf-8-sig", newline="") as file, cells_of_any_length():
+        return seems_separated(read_header(path, csv.reader(file, strict=True)), ",") == ";"
+
+
+def _read_parquet(path: Path, names: Collection[str]) -> Frame:
+    try:
+        from pyarrow import ArrowException
+        from pyarrow.parquet import read_metadata, read_table
+        from pyarrow.types import is_nested
+    except ImportError:
+        raise BadInput("Parquet needs pyarrow, which is not installed; pip install 'deltarule[frames]'") from None
+    try:
+        metadata = read_metadata(path)
+        check_unpacked(path, _unpacked(metadata))
+        if metadata.num_columns > MOST_COLUMNS:
+            raise BadInput(f"{path} has {metadata.num_columns:,} columns; give a table of {MOST_COLUMNS:,} at most")
+        schema = metadata.schema.to_arrow_schema()
+        for one in schema:
+            if is_nested(one.type):
+                raise BadInput(f"{path}, column {shortened(one.name)}: it holds {one.type}; give numbers or texts")
+        # A text that stands in many rows is one text in the file, and stays one.
+        texts = [one.name for one in schema if str(one.type) in TEXTS]
+        table = read_table(path, read_dictionary=texts)
+        table = table.rename_columns([name.strip() for name in table.column_names])
+        if len(set(table.column_names)) < len(table.column_names):
+            raise BadInput(f"{path}: two columns have the same name; give each a name of its own")
+        return frame_of(table, names)
+    except BadInput:
+        raise
+    except (ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
+        raise BadInput(f"{path} is no Parquet file, or damaged; write it again") from error
+
+
+def _unpacked(metadata: Any) -> int:
+    """The bytes that a Parquet file says its values take: each, however often it is repeated, 8 of them at least.
+
+    What it says of single columns is not asked: PyArrow ends the process where that is damaged.
+    """
+    groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+    return sum(max(0, one.total_byte_size) + 8 * max(0, one.num_rows) * metadata.num_columns for one in groups)

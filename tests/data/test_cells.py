@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from deltarule.data.cells import as_named, meant
+
+
+@pytest.mark.parametrize(
+    ("texts", "what"),
+    [
+        (["1", "2", "3", "?"], "numbers, but for '?' in row 3 (counted from 0)"),
+        (["1", "2", "much", ""], "numbers, but for 'much' in row 2 (counted from 0)"),
+        (["1", "2", "3"], ""),
+        (["1", "red"], ""),
+        (["1.234,50", "-7,5", "8"], "numbers with a comma, such as '1.234,50', to be written 1234.50"),
+        (["1,500", "2,250"], "numbers with a comma, such as '1,500', to be written 1500 or 1.500"),
+        (["1,234,567", "2,345,678"], "numbers with a comma, such as '1,234,567', to be written 1234567"),
+        (["5%", "10 %", "", "7"], "numbers with a sign, such as '5%', to be written 5"),
+        (["$1,000.00", "-$7"], "numbers with a sign, such as '$1,000.00', to be written 1000.00"),
+        (["1,234.56", "12"], ""),
+        (["1,234.56", "9,876.50"], "numbers with a sign, such as '1,234.56', to be written 1234.56"),
+        (["1.234,50 €", "€7"], "numbers with a sign, such as '1.234,50 €', to be written 1234.50"),
+        (["5%", "6%", "much"], "numbers with a sign, but for 'much' in row 2 (counted from 0)"),
+        (["1", "inf", "2"], "numbers, but for 'inf' in row 1 (counted from 0)"),
+        (["1,5", "2,5", "", "large"], "numbers with a comma, but for 'large' in row 3 (counted from 0)"),
+        (["1,234,567", "some"], ""),
+        (["2026-11-20 10:00", "2026-11-20", "", "later"], "dates"),
+        (["20.11.2026", "1/2/03"], "dates"),
+        (["10.1.2.3"], ""),
+        ([], ""),
+    ],
+)
+def test_what_texts_are_meant_as(texts: list[str], what: str) -> None:
+    assert meant(np.array(texts, object)) == what
+
+
+@pytest.mark.parametrize(
+    ("names", "texts", "named"),
+    [
+        (["1", "2"], ["1.0", "02", "3", "2e0", "x", ""], ["1", "2", "3", "2", "x", ""]),
+        (["01", "1", "2"], ["1.0", "01", "1"], ["1.0", "01", "1"]),
+        (["1", "x"], ["1.0"], ["1.0"]),
+        (["0.5", ""], [".5", ""], ["0.5", ""]),
+        (["9007199254740992"], ["9007199254740993", "9007199254740992.0"], ["9007199254740993", "9007199254740992.0"]),
+        (["1"], ["1_0", "inf", "nan", "1"], ["1_0", "inf", "nan", "1"]),
+    ],
+)
+def test_texts_go_by_numbers_where_all_names_are_some(names: list[str], texts: list[str], named: list[str]) -> None:
+    assert as_named(texts, names) == named
