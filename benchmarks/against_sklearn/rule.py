@@ -125,7 +125,7 @@ def candidates_of(name: str, rows: int, seed: int) -> Found:
     from sklearn.model_selection import StratifiedKFold
 
     from deltarule import PopulationSearchCV, TabularClassifier
-    from deltarule.estimators import tabular
+    from deltarule.estimators import budget
     from deltarule.estimators.population import fit_together
 
     x, y = unseen(name, rows, seed)
@@ -134,14 +134,14 @@ def candidates_of(name: str, rows: int, seed: int) -> Found:
     model._seed = seed
     model.classes_ = np.unique(y[:rows])
     scoring = {"accuracy": model._scoring, "mixed": with_likelihood, "likelihood": "neg_log_loss"}
-    folds = StratifiedKFold(tabular.folds_of(rows), shuffle=True, random_state=seed)
-    network = model._network(**tabular._budget(rows))
-    grid = {key: list(values) for key, values in tabular.CANDIDATES.items()}
+    folds = StratifiedKFold(budget.folds_of(rows), shuffle=True, random_state=seed)
+    network = model._network(**budget.training_for(rows))
+    grid = {key: list(values) for key, values in budget.CANDIDATES.items()}
     search = PopulationSearchCV(network, grid, cv=folds, scoring=scoring, refit=False).fit(x[:rows], y[:rows])
     about, settings = search.cv_results_, search.cv_results_["params"]
     order = sorted(range(len(settings)), key=lambda k: [grid[key].index(settings[k][key]) for key in grid])
     each = np.stack([about[f"split{fold}_test_accuracy"] for fold in range(folds.get_n_splits())], axis=1)
-    searched = tabular.fold_rows(rows)
+    searched = budget.fold_rows(rows)
     ensembles = [model._ensemble(rows, settings[k], searched) for k in order]
     fit_together(ensembles, [one._plan(*one._ready(x[:rows], y[:rows], None)) for one in ensembles])
     ahead = np.array([one.score(x[rows:], y[rows:]) for one in ensembles])

@@ -10,7 +10,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from deltarule import BadInput, MLPClassifier, MLPRegressor, PopulationSearchCV, TabularClassifier, TabularRegressor
-from deltarule.estimators import tabular
+from deltarule.estimators import budget
 
 ESTIMATORS = [MLPClassifier(), MLPRegressor(), MLPClassifier(solver="lbfgs"), MLPRegressor(solver="lbfgs")]
 
@@ -68,8 +68,8 @@ REFUSED = {
 def test_check_of_an_estimator_for_tables(estimator: Any, check: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """With one candidate and two networks, which take a tenth of the time."""
     one = {"hidden_layer_sizes": ((64,),), "learning_rate_init": (0.01,), "alpha": (1e-4,)}
-    monkeypatch.setattr(tabular, "CANDIDATES", one)
-    monkeypatch.setattr(tabular, "MEMBERS", 2)
+    monkeypatch.setattr(budget, "CANDIDATES", one)
+    monkeypatch.setattr(budget, "MEMBERS", 2)
     if (type(estimator).__name__, check.func.__name__) in REFUSED:
         fails(check, estimator, BadInput)
         return

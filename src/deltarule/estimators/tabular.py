@@ -14,12 +14,13 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from deltarule.data.cells import as_named, as_text, first_text, is_missing, shortened
+from deltarule.data.cells import as_named, as_text, shortened
 from deltarule.data.frame import Frame, frame_of, rows_of, taken
 from deltarule.errors import BadInput
+from deltarule.estimators import budget
 from deltarule.estimators.base import BaseMLP
 from deltarule.estimators.classifier import MLPClassifier
 from deltarule.estimators.columns import (
@@ -34,20 +35,12 @@ from deltarule.estimators.columns import (
 from deltarule.estimators.regressor import MLPRegressor
 from deltarule.estimators.scores import Scores, leaks, scores_of_classes, scores_of_numbers
 from deltarule.estimators.search import PopulationSearchCV
+from deltarule.estimators.targets import as_numbers, check_length, known, name_of, named
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 
 LEAST_ROWS = 10
 VALIDATION_SHARE = 0.2
-HIDDEN: tuple[tuple[int, ...], ...] = ((), (64,), (128,))
-"""The networks that are tried; the first is a linear model, which little data often calls for."""
-CANDIDATES = {"hidden_layer_sizes": HIDDEN, "learning_rate_init": (0.003, 0.01), "alpha": (1e-4, 0.01, 0.1, 3.0)}
-SEARCH_WORK = 2e11
-"""Multiplications that a search may need: about half a minute. Larger tables are searched on some of their rows."""
-UPDATES, EPOCHS = 10_000, (10, 100)
-"""So many updates a network makes, in no fewer and no more epochs than these."""
-MEMBERS, MEMBERS_OF_LARGE, LARGE = 8, 2, 100_000
-"""Networks of an ensemble: the more rows, the less their mean is better than one of them."""
 
 
 @dataclass(frozen=True)
@@ -125,9 +118,9 @@ class BaseTabular(BaseEstimator):
         rows = rows_of(frame)
         if y is None:
             raise BadInput(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        self.target_ = _name_of(y)
+        self.target_ = name_of(y)
         y = y if hasattr(y, "__len__") else np.asarray(y)
-        _check_length(rows, y)
+        check_length(rows, y)
         if rows < LEAST_ROWS:
             told = "is 1 sample" if rows == 1 else f"are {rows} rows"
             raise BadInput(f"there {told}, too few to set some aside; give at least {LEAST_ROWS}")
@@ -140,7 +133,7 @@ class BaseTabular(BaseEstimator):
         if not x.shape[1]:
             raise BadInput("no column is left to learn from: no text occurs twice; add rows, or columns of numbers")
         found = self._searched(x[train], y[train])
-        searched = fold_rows(search_rows(x.shape[1], len(train), self._outputs))
+        searched = budget.fold_rows(budget.search_rows(x.shape[1], len(train), self._outputs))
         self.model_ = self._trained(x[train], y[train], found, searched)
         scores = self._scores(y[held], self.model_.predict(x[held]))
         # The rows set aside have done their work; the model that is kept has seen them, too.
@@ -160,7 +153,7 @@ class BaseTabular(BaseEstimator):
 
     @property
     def _count(self) -> int:
-        return int(np.prod([len(values) for values in CANDIDATES.values()]))
+        return int(np.prod([len(values) for values in budget.CANDIDATES.values()]))
 
     def _split(self, y: Any) -> tuple[Any, Any]:
         aside = max(2, round(VALIDATION_SHARE * len(y)))
@@ -171,15 +164,14 @@ class BaseTabular(BaseEstimator):
 
     def _searched(self, x: Floats, y: Any) -> dict[str, Any]:
         """The settings with the best score over folds of the rows."""
-        rows = np.sort(
-            np.random.default_rng(self._seed).permutation(len(x))[: search_rows(x.shape[1], len(x), self._outputs)]
-        )
-        folds = folds_of(len(rows))
+        affordable = budget.search_rows(x.shape[1], len(x), self._outputs)
+        rows = np.sort(np.random.default_rng(self._seed).permutation(len(x))[:affordable])
+        folds = budget.folds_of(len(rows))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a fold may lack a rare class, and a candidate may be a bad one
             search = PopulationSearchCV(
-                self._network(**_budget(len(rows))),
-                {name: list(values) for name, values in CANDIDATES.items()},
+                self._network(**budget.training_for(len(rows))),
+                {name: list(values) for name, values in budget.CANDIDATES.items()},
                 cv=self._divided(y[rows], folds),
                 scoring=self._scoring,
                 refit=False,
@@ -202,9 +194,8 @@ class BaseTabular(BaseEstimator):
 
     def _ensemble(self, rows: int, found: dict[str, Any], searched: int) -> BaseMLP:
         """The estimator that is to learn from so many rows, with settings found by trainings on fewer."""
-        found = found | {"alpha": alpha_for(found["alpha"], searched, rows)}
-        members = MEMBERS if rows <= LARGE else MEMBERS_OF_LARGE
-        return self._network(**_budget(rows), **found, n_members=members)
+        found = found | {"alpha": budget.alpha_for(found["alpha"], searched, rows)}
+        return self._network(**budget.training_for(rows), **found, n_members=budget.members_for(rows))
 
     def _notes(self, frame: Frame, y: Any) -> tuple[str, ...]:
         unused = [f"the column {c.name!r} is not used: {c.why}" for c in self.columns_ if c.kind == UNUSED]
@@ -315,25 +306,25 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def evaluate(self, X: Any, y: Any) -> Scores:
         """The scores on rows that had no part in the training; classes go by their names, so that 1 is "1", too."""
-        answers = _names(self.predict(X))
+        answers = named(self.predict(X))
         return scores_of_classes(self._by_class(y, len(answers)), answers, as_text(self.usual_))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The accuracy on rows; classes go by their names, as of `evaluate`."""
-        answers = _names(self.predict(X))
+        answers = named(self.predict(X))
         return float(np.average(self._by_class(y, len(answers)) == answers, weights=sample_weight))
 
     def _by_class(self, y: Any, rows: int) -> Any:
         """A target of so many rows as the names of classes [N]."""
-        _check_length(rows, y)
-        return np.array(as_named(_names(_known(y)).tolist(), _names(self.classes_).tolist()), object)
+        check_length(rows, y)
+        return np.array(as_named(named(known(y)).tolist(), named(self.classes_).tolist()), object)
 
     @property
     def _outputs(self) -> int:
         return len(self.classes_) if len(self.classes_) > 2 else 1
 
     def _learn_target(self, y: Any) -> Any:
-        y = _known(y)
+        y = known(y)
         if y.dtype.kind == "f" and (y != np.floor(y)).any():
             raise BadInput(
                 "Unknown label type: continuous. The target holds numbers, not classes; use a regressor, "
@@ -408,11 +399,11 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     def evaluate(self, X: Any, y: Any) -> Scores:
         """The scores on rows that had no part in the training."""
         answers = self.predict(X)
-        _check_length(len(answers), y)
-        return self._scores(_numbers(y), answers)
+        check_length(len(answers), y)
+        return self._scores(as_numbers(y), answers)
 
     def _learn_target(self, y: Any) -> Any:
-        y = _numbers(y)
+        y = as_numbers(y)
         if len(y) and (y == y[0]).all():
             raise BadInput(f"the target is {y[0]:g} in every row; there must be differences to learn")
         with np.errstate(over="ignore"):
@@ -434,63 +425,6 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     _scoring = "neg_mean_squared_error"
 
 
-def search_rows(inputs: int, rows: int, outputs: int = 1) -> int:
-    """How many rows a search can afford.
-
-    >>> search_rows(4, 150), search_rows(784, 60000) < 3000, search_rows(4, 6000, outputs=300)
-    (150, True, 1000)
-    """
-    widest = max(inputs, outputs)  # about as much as both: a search need not be told to the second
-    weights = [widest * hidden[0] if hidden else inputs * outputs for hidden in HIDDEN]
-    others = len(CANDIDATES["learning_rate_init"]) * len(CANDIDATES["alpha"])
-    a_row = 6 * sum(weights) * others * EPOCHS[1] * 2  # forward and back, over three folds' two parts
-    return min(rows, max(1000, int(SEARCH_WORK / a_row)))
-
-
-def alpha_for(alpha: float, searched: int, rows: int) -> float:
-    """The penalty's strength for more rows than those on which it was chosen: against the sum of their losses it stays.
-
-    An estimator divides alpha by the rows of a batch, so it is part of their mean loss: of more rows it shall be less.
-
-    >>> [round(alpha_for(3.0, 1000, rows), 2) for rows in (1000, 10_000, 100_000)]
-    [3.0, 1.24, 0.12]
-    """
-    batches = [_budget(each)["batch_size"] for each in (rows, searched)]
-    return alpha * batches[0] / batches[1] * searched / rows
-
-
-def folds_of(rows: int) -> int:
-    """More folds where there are few rows, whose scores are noisy.
-
-    >>> folds_of(150), folds_of(1000)
-    (5, 3)
-    """
-    return 5 if rows < 1000 else 3
-
-
-def fold_rows(rows: int) -> int:
-    """On how many of so many rows a candidate is trained for each fold.
-
-    >>> fold_rows(150), fold_rows(1500)
-    (120, 1000)
-    """
-    folds = folds_of(rows)
-    return rows * (folds - 1) // folds
-
-
-def _budget(rows: int) -> dict[str, Any]:
-    """How long networks are trained: a rate that goes to 0 along a cosine takes the place of stopping early."""
-    batch = int(np.clip(rows // 16, 8, 256))
-    epochs = int(np.clip(UPDATES * batch // rows, *EPOCHS))
-    return {
-        "batch_size": min(batch, rows),
-        "max_iter": epochs,
-        "tol": 0.0,
-        "n_iter_no_change": np.inf,
-        "learning_rate": {"name": "cosine", "steps": epochs, "per": "epoch"},
-    }
-
-
 def _frame(X: Any, names: Collection[str]) -> Frame:
     if sparse.issparse(X):
         raise BadInput("the table is sparse, and sparse data are not supported; give X.toarray()")
@@ -508,62 +442,5 @@ def _types(given: Any) -> dict[str, str]:
     return {str(name): kind for name, kind in (given or {}).items()}
 
 
-def _name_of(y: Any) -> str:
-    """What a target is called."""
-    name = y.columns[0] if len(getattr(y, "columns", ())) == 1 else getattr(y, "name", None)
-    return "target" if name is None else str(name)
-
-
-def _check_length(rows: int, y: Any) -> None:
-    if np.ndim(y) == 0:
-        raise BadInput(f"the target is {y!r}; give a list, with one value for each row")
-    if len(y) != rows:
-        raise BadInput(f"the table has {rows} rows and the target {len(y)}; give one target for each row")
-
-
 def _has_names(X: Any) -> bool:
     return isinstance(X, Mapping) or hasattr(X, "columns")
-
-
-def _known(y: Any) -> Any:
-    """A target without gaps [N]; texts as Python's own."""
-    array = np.asarray(y)
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = column_or_1d(array, warn=True)
-    if array.ndim != 1:
-        raise BadInput(f"the target has the shape {array.shape}; give one value for each row")
-    _check_kind(array)
-    gaps = np.array([is_missing(value) for value in array.tolist()], bool)
-    if gaps.any():
-        raise BadInput(f"the target is missing in row {int(gaps.argmax())} (counted from 0); leave such rows out")
-    if array.dtype.kind != "O":
-        return array
-    kinds = {type(value) for value in array}
-    if len(kinds) > 1:
-        return _names(array)
-    array = array if kinds <= {str} else np.array(array.tolist())
-    _check_kind(array)
-    return array
-
-
-def _check_kind(y: Any) -> None:
-    if y.dtype.kind not in "biufOU":
-        raise BadInput(f"the target holds {y.dtype}; make numbers of them, or texts")
-
-
-def _names(classes: Any) -> Any:
-    """Classes as texts [N]."""
-    return np.array([as_text(one) for one in np.asarray(classes).tolist()], object)
-
-
-def _numbers(y: Any) -> Floats:
-    array = _known(y)
-    try:
-        numbers = array.astype(np.float64)
-    except (TypeError, ValueError):
-        raise BadInput(
-            f"the target holds texts: {first_text(array)}; a regressor needs numbers, so correct it or use a classifier"
-        ) from None
-    if not np.isfinite(numbers).all():
-        raise BadInput("the target is infinite in some rows; replace it, or leave them out")
-    return numbers

@@ -1,0 +1,81 @@
+"""How much work a table gets: which settings are searched, on how many rows, and how long networks are trained."""
+
+from typing import Any
+
+import numpy as np
+
+HIDDEN: tuple[tuple[int, ...], ...] = ((), (64,), (128,))
+"""The networks that are tried; the first is a linear model, which little data often calls for."""
+CANDIDATES = {"hidden_layer_sizes": HIDDEN, "learning_rate_init": (0.003, 0.01), "alpha": (1e-4, 0.01, 0.1, 3.0)}
+SEARCH_WORK = 2e11
+"""Multiplications that a search may need: about half a minute. Larger tables are searched on some of their rows."""
+UPDATES, EPOCHS = 10_000, (10, 100)
+"""So many updates a network makes, in no fewer and no more epochs than these."""
+MEMBERS, MEMBERS_OF_LARGE, LARGE = 8, 2, 100_000
+"""Networks of an ensemble: the more rows, the less their mean is better than one of them."""
+
+
+def search_rows(inputs: int, rows: int, outputs: int = 1) -> int:
+    """How many rows a search can afford.
+
+    >>> search_rows(4, 150), search_rows(784, 60000) < 3000, search_rows(4, 6000, outputs=300)
+    (150, True, 1000)
+    """
+    widest = max(inputs, outputs)  # about as much as both: a search need not be told to the second
+    weights = [widest * hidden[0] if hidden else inputs * outputs for hidden in HIDDEN]
+    others = len(CANDIDATES["learning_rate_init"]) * len(CANDIDATES["alpha"])
+    a_row = 6 * sum(weights) * others * EPOCHS[1] * 2  # forward and back, over three folds' two parts
+    return min(rows, max(1000, int(SEARCH_WORK / a_row)))
+
+
+def alpha_for(alpha: float, searched: int, rows: int) -> float:
+    """The penalty's strength for more rows than those on which it was chosen: against the sum of their losses it stays.
+
+    An estimator divides alpha by the rows of a batch, so it is part of their mean loss: of more rows it shall be less.
+
+    >>> [round(alpha_for(3.0, 1000, rows), 2) for rows in (1000, 10_000, 100_000)]
+    [3.0, 1.24, 0.12]
+    """
+    batches = [training_for(each)["batch_size"] for each in (rows, searched)]
+    return alpha * batches[0] / batches[1] * searched / rows
+
+
+def folds_of(rows: int) -> int:
+    """More folds where there are few rows, whose scores are noisy.
+
+    >>> folds_of(150), folds_of(1000)
+    (5, 3)
+    """
+    return 5 if rows < 1000 else 3
+
+
+def fold_rows(rows: int) -> int:
+    """On how many of so many rows a candidate is trained for each fold.
+
+    >>> fold_rows(150), fold_rows(1500)
+    (120, 1000)
+    """
+    folds = folds_of(rows)
+    return rows * (folds - 1) // folds
+
+
+def training_for(rows: int) -> dict[str, Any]:
+    """How long networks are trained: a rate that goes to 0 along a cosine takes the place of stopping early."""
+    batch = int(np.clip(rows // 16, 8, 256))
+    epochs = int(np.clip(UPDATES * batch // rows, *EPOCHS))
+    return {
+        "batch_size": min(batch, rows),
+        "max_iter": epochs,
+        "tol": 0.0,
+        "n_iter_no_change": np.inf,
+        "learning_rate": {"name": "cosine", "steps": epochs, "per": "epoch"},
+    }
+
+
+def members_for(rows: int) -> int:
+    """How many networks an ensemble has that learns from so many rows.
+
+    >>> members_for(1000), members_for(10**6)
+    (8, 2)
+    """
+    return MEMBERS if rows <= LARGE else MEMBERS_OF_LARGE

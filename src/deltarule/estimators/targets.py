@@ -1,0 +1,76 @@
+"""The target of a table: classes or numbers, of which none is missing.
+
+N rows
+"""
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils import column_or_1d
+
+from deltarule.data.cells import as_text, first_text, is_missing
+from deltarule.errors import BadInput
+from deltarule.problem.problem import Floats
+
+
+def name_of(y: Any) -> str:
+    """What a target is called."""
+    name = y.columns[0] if len(getattr(y, "columns", ())) == 1 else getattr(y, "name", None)
+    return "target" if name is None else str(name)
+
+
+def check_length(rows: int, y: Any) -> None:
+    """Refuse a target that has not one value for each row: `BadInput`."""
+    if np.ndim(y) == 0:
+        raise BadInput(f"the target is {y!r}; give a list, with one value for each row")
+    if len(y) != rows:
+        raise BadInput(f"the table has {rows} rows and the target {len(y)}; give one target for each row")
+
+
+def known(y: Any) -> Any:
+    """A target without gaps [N]; texts as Python's own."""
+    array = np.asarray(y)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = column_or_1d(array, warn=True)
+    if array.ndim != 1:
+        raise BadInput(f"the target has the shape {array.shape}; give one value for each row")
+    _check_kind(array)
+    gaps = np.array([is_missing(value) for value in array.tolist()], bool)
+    if gaps.any():
+        raise BadInput(f"the target is missing in row {int(gaps.argmax())} (counted from 0); leave such rows out")
+    if array.dtype.kind != "O":
+        return array
+    kinds = {type(value) for value in array}
+    if len(kinds) > 1:
+        return named(array)
+    array = array if kinds <= {str} else np.array(array.tolist())
+    _check_kind(array)
+    return array
+
+
+def _check_kind(y: Any) -> None:
+    if y.dtype.kind not in "biufOU":
+        raise BadInput(f"the target holds {y.dtype}; make numbers of them, or texts")
+
+
+def named(classes: Any) -> Any:
+    """Classes as texts [N]."""
+    return np.array([as_text(one) for one in np.asarray(classes).tolist()], object)
+
+
+def as_numbers(y: Any) -> Floats:
+    """A target as finite numbers [N].
+
+    >>> as_numbers(["1.5", "2"])
+    array([1.5, 2. ])
+    """
+    array = known(y)
+    try:
+        numbers = array.astype(np.float64)
+    except (TypeError, ValueError):
+        raise BadInput(
+            f"the target holds texts: {first_text(array)}; a regressor needs numbers, so correct it or use a classifier"
+        ) from None
+    if not np.isfinite(numbers).all():
+        raise BadInput("the target is infinite in some rows; replace it, or leave them out")
+    return numbers
