@@ -447,3 +447,49 @@ def test_plain_rows_are_answered_like_all_others(kind: Any) -> None:
             model.predict(wrong)
     with pytest.raises(NotFittedError):
         kind().predict(X)
+
+
+class Narrow(MLPClassifier):
+    """With a constructor of its own, as scikit-learn's may be had, too."""
+
+    def __init__(self, width: int = 3, random_state: Any = None) -> None:
+        super().__init__((width,), solver="sgd", max_iter=4, random_state=random_state)
+        self.width = width
+
+
+def test_a_subclass_may_be_given_less() -> None:
+    model = classifier(hidden_layer_sizes=(5,), solver="sgd", max_iter=4).fit(X, CLASSES)
+    np.testing.assert_array_equal(Narrow(5, random_state=0).fit(X, CLASSES).predict_proba(X), model.predict_proba(X))
+
+
+def test_curves_go_on_together_and_are_forgotten_together() -> None:
+    warm = classifier(early_stopping=True, warm_start=True, max_iter=3).fit(X, CLASSES)
+    first = list(warm.validation_scores_)
+    warm.fit(X, CLASSES)
+    assert len(warm.loss_curve_) == len(warm.validation_scores_) == len(warm.validation_loss_curve_) == 6
+    assert warm.validation_scores_[:3] == first
+    seen: list[Any] = []
+    cold = classifier(max_iter=2, callbacks=lambda _, model: seen.append(hasattr(model, "validation_scores_")))
+    cold.fit(X, CLASSES, eval_set=(X, CLASSES)).fit(X, CLASSES)
+    assert seen == [False] * 4
+
+
+def test_a_number_that_float32_does_not_hold_is_told_in_scikit_learns_words() -> None:
+    model = classifier().fit(X.astype(np.float32), CLASSES)
+    with pytest.raises(ValueError, match=r"Input X contains infinity or a value too large for dtype\('float32'\)"):
+        model.predict_proba(np.full((2, 3), 1e39))
+    with pytest.raises(ValueError, match="contains infinity"):
+        model.predict_proba(sparse.csr_array(np.full((2, 3), 1e39)))
+    np.testing.assert_array_equal(model.predict(X), model.predict(X.astype(np.float32)))
+
+
+def test_lbfgs_has_no_batches_and_says_nothing_of_them(recwarn: pytest.WarningsRecorder) -> None:
+    classifier(solver="lbfgs", batch_size=500).fit(X, CLASSES)
+    assert not [one for one in recwarn if "batch_size" in str(one.message)]
+
+
+def test_a_squared_error_as_a_table_has_no_more_parameters_than_as_a_name() -> None:
+    named, table = (regressor(loss=loss).fit(X, NUMBERS) for loss in ("squared_error", {"name": "squared_error"}))
+    np.testing.assert_array_equal(named.predict(X), table.predict(X))
+    with pytest.raises(ValueError, match="has no parameter 'quantile'"):
+        regressor(loss={"name": "squared_error", "quantile": 0.9}).fit(X, NUMBERS)

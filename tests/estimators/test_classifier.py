@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
+from sklearn.utils.class_weight import compute_sample_weight
 
 from deltarule import MLPClassifier
+from deltarule.estimators.classifier import balanced
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -130,3 +133,32 @@ def test_labels_cannot_become_classes_on_the_way() -> None:
     model = MLPClassifier((4,), max_iter=2, warm_start=True).fit(X, X > 0)
     with pytest.raises(ValueError, match="`y` has labels where the previous call to fit had classes"):
         model.fit(X, np.arange(80) % 3)
+
+
+def test_balanced_classes_count_a_weight_as_so_many_rows() -> None:
+    """LogisticRegression, which is the same model here, is the oracle."""
+    y = (np.arange(80) < 50).astype(int)
+    weights = np.tile([0.0, 1.0, 2.0, 1.0], 20) * (np.arange(80) >= 30)
+    given: dict[str, Any] = {"solver": "lbfgs", "class_weight": "balanced", "max_iter": 1000, "random_state": 0}
+    once = MLPClassifier((), alpha=1.0, tol=1e-10, **given).fit(X, y, sample_weight=weights)
+    twice = MLPClassifier((), alpha=1.0, tol=1e-10, **given).fit(
+        *(np.repeat(a, weights.astype(int), 0) for a in (X, y))
+    )
+    theirs = LogisticRegression(C=1.0, class_weight="balanced", tol=1e-10).fit(X, y, sample_weight=weights)
+    np.testing.assert_allclose(once.predict_proba(X), twice.predict_proba(X), atol=1e-5)
+    np.testing.assert_allclose(once.predict_proba(X), theirs.predict_proba(X), atol=1e-4)
+
+
+def test_balanced_weights_are_those_of_scikit_learn() -> None:
+    labels = np.random.default_rng(0).integers(0, 2, (80, 3))
+    for y in (labels[:, 0], np.array(list("abbb"))[labels.sum(axis=1)], labels):
+        np.testing.assert_array_equal(balanced(y), compute_sample_weight("balanced", y))
+    np.testing.assert_array_equal(balanced(sparse.csr_matrix(labels)), balanced(labels))
+
+
+@pytest.mark.parametrize("classes", [[0, 1], [0, 1, 2, 3], list("abc"), [5, 6, 7]], ids=str)
+def test_classes_of_labels_are_their_numbers(classes: Any) -> None:
+    y = np.stack([X[:, 0] > 0, X[:, 1] > 0, X[:, 2] > 0], axis=1).astype(int)
+    with pytest.raises(ValueError, match="classes of 3 labels are their numbers, from 0 on"):
+        MLPClassifier((4,)).partial_fit(X, y, classes=classes)
+    assert MLPClassifier((4,)).partial_fit(X, y, classes=[2, 1, 0]).classes_.tolist() == [0, 1, 2]

@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, make_scorer
 from sklearn.model_selection import GridSearchCV, GroupKFold, HalvingGridSearchCV, ShuffleSplit
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from deltarule import BadInput, MLPClassifier, MLPRegressor, PopulationSearchCV, RunFailed
 from deltarule.estimators.candidates import Task
@@ -393,6 +395,7 @@ def test_halving_has_a_store_too(tmp_path: Path) -> None:
 KILLED = """
 import sys
 from sklearn.datasets import load_breast_cancer
+from sklearn.exceptions import ConvergenceWarning
 from deltarule import MLPClassifier, PopulationSearchCV
 from deltarule.estimators import population
 population.PART_SECONDS = 1e-6
@@ -441,3 +444,78 @@ def test_folders_that_are_refused(tmp_path: Path) -> None:
         connection.execute("UPDATE networks SET theta = x'00'")
     with pytest.raises(BadInput, match="the store of the sweep is damaged"):
         search.fit(X, Y)
+
+
+def epochs_made(estimator: Any, X: Any, y: Any) -> float:
+    """Reads all that a fit leaves beside its weights."""
+    last = estimator.validation_scores_[-1] + estimator.validation_loss_curve_[-1] + estimator.best_validation_score_
+    return float(len(estimator.loss_curve_) + estimator.t_ + estimator.loss_ + last)
+
+
+def test_scorers_see_all_of_a_fit_that_was_in_the_store(tmp_path: Path) -> None:
+    model = MLPClassifier((3,), **SHORT | {"max_iter": 30}, tol=0.05, n_iter_no_change=1, early_stopping=True)
+    given: dict[str, Any] = {"cv": 2, "scoring": epochs_made, "refit": False}
+    theirs = GridSearchCV(model, {"alpha": [0.1, 10.0, 1.0]}, **given).fit(X, Y).cv_results_["mean_test_score"]
+    for values in ([0.1, 10.0], [0.1, 10.0, 1.0], [0.1, 10.0, 1.0]):
+        search = PopulationSearchCV(model, {"alpha": values}, path=tmp_path, **given).fit(X, Y)
+        np.testing.assert_array_equal(search.cv_results_["mean_test_score"], theirs[: len(values)])
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"solver": "lbfgs"},
+        {"verbose": True},
+        {"solver": "lbfgs", "early_stopping": True, "validation_fraction": 1e-9},
+    ],
+    ids=str,
+)
+def test_a_store_changes_no_fit_that_is_made_alone(own: Any, tmp_path: Path) -> None:
+    model = MLPClassifier((3,), **SHORT | {"random_state": np.random.RandomState(1)} | own)
+    theirs = GridSearchCV(model, {"alpha": [0.1, 1.0]}, cv=3, refit=False).fit(X, Y)
+    for path in (None, tmp_path, tmp_path):
+        ours = PopulationSearchCV(model, {"alpha": [0.1, 1.0]}, cv=3, refit=False, path=path).fit(X, Y)
+        np.testing.assert_array_equal(ours.cv_results_["mean_test_score"], theirs.cv_results_["mean_test_score"])
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("functiontransformer__func", [None, lambda x: x**3, lambda x: x**2]),
+        ("mlpclassifier__callbacks", [None, lambda epoch, _: epoch.number > 2]),
+        ("functiontransformer", [FunctionTransformer(lambda x: x**3), FunctionTransformer(lambda x: x**2)]),
+    ],
+    ids=["function", "callback", "step"],
+)
+def test_values_may_be_functions_without_a_name(name: str, values: list[Any]) -> None:
+    model = make_pipeline(FunctionTransformer(), MLPClassifier((3,), **SHORT))
+    theirs = GridSearchCV(model, {name: values}, cv=2).fit(X, Y)
+    ours = PopulationSearchCV(model, {name: values}, cv=2).fit(X, Y)
+    scores = ours.cv_results_["mean_test_score"]
+    np.testing.assert_array_equal(scores, theirs.cv_results_["mean_test_score"])
+    assert len(set(scores)) == len(values)
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csr_array])
+def test_sparse_labels(kind: Any) -> None:
+    labels = (X[:, :3] > 0).astype(int)
+    model = MLPClassifier((3,), **SHORT)
+    ours, theirs = (
+        search(model, {"alpha": [0.1, 1.0]}, cv=2).fit(X, given)
+        for search, given in ((PopulationSearchCV, kind(labels)), (GridSearchCV, labels))
+    )
+    np.testing.assert_array_equal(ours.cv_results_["mean_test_score"], theirs.cv_results_["mean_test_score"])
+
+
+def test_warnings_that_are_errors_fail_their_fit_alone_and_are_not_kept(tmp_path: Path) -> None:
+    """How somebody leaves out fits that did not converge."""
+    model = MLPClassifier((3,), **SHORT | {"max_iter": 300}, tol=0.5, n_iter_no_change=2)
+    grid, given = {"max_iter": [1, 300]}, {"cv": 2, "refit": False}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        theirs = GridSearchCV(model, grid, **given).fit(X, Y).cv_results_["mean_test_score"]
+        ours = PopulationSearchCV(model, grid, path=tmp_path, **given).fit(X, Y).cv_results_["mean_test_score"]
+    assert np.isnan(theirs).tolist() == [True, False]
+    np.testing.assert_array_equal(ours, theirs)
+    again = PopulationSearchCV(model, grid, path=tmp_path, **given).fit(X, Y).cv_results_["mean_test_score"]
+    assert np.isfinite(again).all()

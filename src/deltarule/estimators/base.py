@@ -149,10 +149,15 @@ class BaseMLP(BaseEstimator):
     def _solver(self) -> str:
         return self.solver if isinstance(self.solver, str) else self.solver.get("name", "")
 
+    @property
+    def _parameters(self) -> dict[str, Any]:
+        """All that decides a fit, also in a subclass that is given less, and says the rest itself."""
+        return {name: getattr(self, name) for name in settings.constraints() | self._kind_constraints}
+
     def _check_parameters(self, eval_set: Any, incremental: bool) -> None:
         validate_parameter_constraints(
             settings.constraints() | self._kind_constraints,
-            self.get_params(deep=False),
+            self._parameters,
             caller_name=type(self).__name__,
         )
         strange = [call for call in _several(self.callbacks) if not callable(call)]
@@ -234,14 +239,17 @@ class BaseMLP(BaseEstimator):
     def _forget(self) -> None:
         """Nothing of an earlier fit is left in one that begins anew."""
         self.t_ = 0
-        for name in ("_slots", "_updates", "_passes", "_stall", "_factor"):
+        validation = ("validation_scores_", "validation_loss_curve_", "best_validation_score_")
+        for name in ("_slots", "_updates", "_passes", "_stall", "_factor", *validation):
             if hasattr(self, name):
                 delattr(self, name)
         self.loss_curve_: list[float] = []
 
     def _problem(self, rows: Rows, generator: np.random.RandomState) -> Problem:
         count = len(rows.x)
-        if self.batch_size == "auto":
+        if self._solver == "lbfgs":
+            size = count
+        elif self.batch_size == "auto":
             size = min(200, count)
         else:
             if self.batch_size > count:
@@ -250,7 +258,7 @@ class BaseMLP(BaseEstimator):
                 )
             size = min(int(self.batch_size), count)
         seeds, data_seeds = settings.weight_seeds(generator, self.n_members)
-        loss, parameters = self._loss()[0], self.get_params(deep=False)
+        loss, parameters = self._loss()[0], self._parameters
         return create_problem(
             self._architecture.network(),
             rows.x,
@@ -261,7 +269,7 @@ class BaseMLP(BaseEstimator):
             optimizer=settings.optimizer(parameters),
             learning_rate=float(self.learning_rate_init),
             schedule=settings.schedule(parameters, count),
-            batch_size=size if size < count and self._solver != "lbfgs" else None,
+            batch_size=size if size < count else None,
             dropout=self.dropout,
             weights=rows.w,
             seeds=seeds,
@@ -290,7 +298,7 @@ class BaseMLP(BaseEstimator):
         """The rows to train on, and those that score: the user's own, or a part set aside for early stopping."""
         if eval_set is not None:
             aside = self._own_validation(eval_set)
-        elif self.early_stopping:
+        elif self.early_stopping and self._solver != "lbfgs":
             indices = np.arange(len(rows.x))
             kept, held = train_test_split(
                 indices,
@@ -344,8 +352,8 @@ class BaseMLP(BaseEstimator):
     def _keep_curves(self, run: EpochRun) -> None:
         self.loss_curve_ += curve(run.losses)
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else float("nan")
-        self.validation_scores_ = None if run.validation_scores is None else curve(run.validation_scores)
-        self.validation_loss_curve_ = None if run.validation_losses is None else curve(run.validation_losses)
+        self.validation_scores_ = _longer(getattr(self, "validation_scores_", None), run.validation_scores)
+        self.validation_loss_curve_ = _longer(getattr(self, "validation_loss_curve_", None), run.validation_losses)
         self.best_validation_score_ = None if run.best_scores is None else float(np.mean(run.best_scores))
         self.best_loss_ = None if self.early_stopping else min(self.loss_curve_, default=float("nan"))
 
@@ -569,6 +577,11 @@ class BaseMLP(BaseEstimator):
 def _several(callbacks: Any) -> list[Any]:
     """Callbacks that are given as one, several, or none."""
     return [] if callbacks is None else list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
+
+
+def _longer(before: list[float] | None, values: Floats | None) -> list[float] | None:
+    """A curve that goes on, by the values of all members after each epoch; None where there are none."""
+    return None if values is None else (before or []) + curve(values)
 
 
 def _by_member(arrays: dict[str, Floats]) -> dict[str, Floats]:

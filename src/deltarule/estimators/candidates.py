@@ -3,14 +3,16 @@
 N rows
 """
 
+import copy
 import hashlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import joblib
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params
@@ -132,6 +134,8 @@ class Task:
             prepared[same] = model._checked_rows(X, y)
         ready = model._ready(X, y, weights, checked=prepared[same], sound=place[0] in sound)
         sound.add(place[0])
+        if alone:  # its fit is still to come, and draws from the generator, too
+            ready = ready[0], copy.deepcopy(ready[1]), ready[2]
         return Waiting(model, model._plan(*ready), (X, y, weights), alone, key, place)
 
     def _network_of(self, estimator: Any) -> BaseMLP | None:
@@ -183,8 +187,13 @@ class Task:
                 self.fits[one.key] = error
         if self.kept is not None:
             fits = zip(done, errors, strict=True)
-            kept = [(one.fit, one.model, one.plan, error) for one, error in fits if one.fit is not None]
-            self.kept.add(kept, engine, took)
+            kept = [
+                (one.fit, one.model, one.plan, error)
+                for one, error in fits
+                if one.fit is not None and isinstance(error, ValueError | None)  # others are of this run alone
+            ]
+            if kept:
+                self.kept.add(kept, engine, took)
 
     def _take_up(self, one: "Waiting", seconds: Floats) -> None:
         if one.taken is not None:
@@ -201,7 +210,7 @@ class Task:
             prepared["rows"] = [None if one is None else rows_of(one, rows) for one in given]
         X, y, weights = prepared["rows"]
         if len(getattr(estimator, "steps", ())) > 1:
-            key = joblib.hash({name: one for name, one in candidate.items() if not name.startswith(self.prefix)})
+            key = told({name: one for name, one in candidate.items() if not name.startswith(self.prefix)})
             if key not in prepared:
                 before = estimator[:-1]
                 prepared[key] = before.fit_transform(X, y), before.steps
@@ -211,10 +220,27 @@ class Task:
 
     def key(self, candidate: dict[str, Any], rows: Integers) -> str:
         """What tells a fit from all others."""
-        told = [f"{name}={one!r}" for name, one in sorted(candidate.items()) if isinstance(one, PLAIN)]
-        others = {name: one for name, one in candidate.items() if not isinstance(one, PLAIN)}
-        seen = hashlib.sha256(np.asarray(rows, np.int64).tobytes()).hexdigest()
-        return " ".join([*told, joblib.hash(others) if others else "", seen])
+        return f"{told(candidate)} {hashlib.sha256(np.asarray(rows, np.int64).tobytes()).hexdigest()}"
+
+
+def told(values: Mapping[str, Any]) -> str:
+    """What tells parameters from others, and their clones from none.
+
+    >>> told({"alpha": 0.1, "solver": "sgd"})
+    "alpha=0.1 solver='sgd'"
+    """
+    return " ".join(f"{name}={_told(one)}" for name, one in sorted(values.items()))
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, PLAIN):
+        return repr(value)
+    if isinstance(value, BaseEstimator):
+        return f"{type(value).__qualname__}({told(value.get_params(deep=False))})"
+    try:
+        return str(joblib.hash(value))
+    except Exception:  # whatever an object's pickling raises: functions without a name, locks
+        return str(id(value))
 
 
 def rows_of(data: Any, rows: Integers) -> Any:

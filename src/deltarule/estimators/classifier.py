@@ -229,7 +229,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return
         given = np.unique(classes)
         if known is None:
-            self.classes_, self._labels = given, type_of_target(y) == "multilabel-indicator"
+            labels = type_of_target(y) == "multilabel-indicator"
+            if labels and not np.array_equal(given, np.arange(y.shape[1])):
+                raise ValueError(f"classes of {y.shape[1]} labels are their numbers, from 0 on; got {classes!r}.")
+            self.classes_, self._labels = given, labels
         elif not np.array_equal(known, given):
             raise ValueError(f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {known!r}")
 
@@ -268,7 +271,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             raise ValueError(
                 "class_weight is a list, which goes with labels [N, C]; give 'balanced' or {class: weight}."
             )
-        weights = compute_sample_weight(self._class_weight_in(y, incremental), y)
+        if isinstance(self.class_weight, str):
+            weights = balanced(y, sample_weight)
+        else:
+            weights = compute_sample_weight(self._class_weight_in(y, incremental), y)
         if not (weights >= 0).all():
             raise ValueError(f"class_weight must be weights of 0 or more, got {self.class_weight}.")
         return weights if sample_weight is None else weights * sample_weight
@@ -312,3 +318,21 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if outputs.shape[-1] > 1:
             return self.classes_[outputs.argmax(axis=-1)]
         return self.classes_[np.minimum(outputs[:, 0] > 0.5, len(self.classes_) - 1)]
+
+
+def balanced(y: Any, weights: Floats | None = None) -> Floats:
+    """Weights of rows by which every class counts as much as any other; of labels the product over the columns.
+
+    y [N] or [N, C]; weights [N], of which 2 counts as a row twice   →   [N]
+
+    >>> balanced(np.array(["a", "a", "a", "b"])).round(2)
+    array([0.67, 0.67, 0.67, 2.  ])
+    """
+    columns = (y.toarray() if sparse.issparse(y) else np.asarray(y)).reshape(y.shape[0], -1)
+    found = np.ones(len(columns))
+    for column in columns.T:
+        classes = np.unique(column, return_inverse=True)[1]
+        sums = np.bincount(classes, weights)
+        there = sums > 0
+        found *= np.divide(sums.sum(), there.sum() * sums, out=np.zeros(len(sums)), where=there)[classes]
+    return found

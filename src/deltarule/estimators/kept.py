@@ -13,7 +13,7 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.estimators.base import BaseMLP
-from deltarule.estimators.plain import plain, put_weights, weights_of
+from deltarule.estimators.plain import plain, put_weights, unplain, weights_of
 from deltarule.estimators.records import Plan
 from deltarule.problem.resolved import NUMERICS_VERSION
 from deltarule.sweeps.store import SEARCH, Store, as_written
@@ -22,9 +22,22 @@ from deltarule.sweeps.work import COLUMNS, NO_LAYER, Table
 SILENT = {"engine", "random_state", "verbose", "warm_start"}
 """Parameters that decide nothing of a fit, or of which what they come to is looked at."""
 FOUND = """
-    SELECT theta, buffers, steps, train_objective, train_seconds, "where" FROM members JOIN networks USING (key)
+    SELECT theta, buffers, train_seconds, "where" FROM members JOIN networks USING (key)
     WHERE key > ? AND key < ? ORDER BY key
 """
+RECORDS = "CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, record TEXT NOT NULL)"
+"""What a sweep has no columns for, as JSON: what a fit leaves beside its weights."""
+LEFT = (
+    "n_iter_",
+    "t_",
+    "loss_",
+    "best_loss_",
+    "loss_curve_",
+    "validation_scores_",
+    "validation_loss_curve_",
+    "best_validation_score_",
+)
+"""The attributes of a fit that are kept: its scorer may ask for any."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +76,8 @@ class Kept:
                 f"{store.folder} holds the store of a sweep, and a search needs its own; name another folder"
             )
         store.note(kind=SEARCH)
+        with store.transaction():
+            store.connection.execute(RECORDS)
         described = repr(estimator)
         self._base = _digest_of(described.encode()), {"estimator": described}
 
@@ -79,7 +94,7 @@ class Kept:
         data = _digest_of(
             problem.x, problem.y, problem.weights, *(() if aside is None else (aside.x, aside.y, aside.w))
         )
-        chosen = {name: plain(value) for name, value in model.get_params(deep=False).items() if name not in SILENT}
+        chosen = {name: plain(value) for name, value in model._parameters.items() if name not in SILENT}
         # Without a seed every fit is another one, and one that is there is as good as the next.
         seeds = [] if model.random_state is None else [problem.seeds.tolist(), problem.data_seeds.tolist()]
         about = json.dumps([type(model).__name__, chosen, seeds, NUMERICS_VERSION], sort_keys=True)
@@ -89,7 +104,8 @@ class Kept:
         """Give a model, whose rows were checked, the weights of a fit that is there; None where it is not."""
         with as_written():
             found = self.store.connection.execute(FOUND, (fit.key + " ", fit.key + "!")).fetchall()
-            if len(found) < plan.problem.members:
+            record = self.store.connection.execute("SELECT record FROM records WHERE key = ?", (fit.key,)).fetchone()
+            if len(found) < plan.problem.members or record is None:
                 return None
             dtype = np.dtype(plan.problem.dtype)
             theta, running = (
@@ -97,11 +113,11 @@ class Kept:
                 for column in (0, 1)
             )
             put_weights(model, model._architecture.network(), {"theta": theta, "running": running})
-            steps, losses, seconds = (np.array([row[column] for row in found], np.float64) for column in (2, 3, 4))
-            model.n_iter_ = int(steps.max()) // plan.problem.steps_per_epoch(0)
-            model.loss_ = float(losses.mean())
-            error = None if found[0][5] is None else ValueError(str(found[0][5]))
-            return Taken(float(seconds.sum()), error)
+            left = unplain(json.loads(record[0]))
+            for name in set(LEFT) & set(left):
+                setattr(model, name, left[name])
+            error = None if found[0][3] is None else ValueError(str(found[0][3]))
+            return Taken(float(sum(row[2] for row in found)), error)
 
     def add(self, done: Sequence[tuple[Fit, BaseMLP, Plan, Exception | None]], engine: str, seconds: float) -> None:
         """Commit fits of one shape that have been made, all or none.
@@ -110,6 +126,12 @@ class Kept:
         took.
         """
         table, members = Table(), {}
+        left = [
+            (fit.key, json.dumps(plain({name: getattr(model, name) for name in LEFT if hasattr(model, name)})))
+            for fit, model, _, _ in done
+        ]
+        with self.store.transaction():  # before the fits, which do not count without
+            self.store.connection.executemany("INSERT OR REPLACE INTO records VALUES (?, ?)", left)
         for fit, model, plan, error in done:
             arrays = weights_of(model)
             theta = arrays["theta"]

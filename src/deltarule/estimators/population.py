@@ -68,7 +68,7 @@ def fit_together(
             for place, own in zip(part, runs, strict=True):
                 try:
                     models[place]._conclude(plans[place], own)
-                except ValueError as error:  # it diverged; the others did not
+                except Exception as error:  # it diverged, or somebody made errors of warnings; the others did not
                     errors[place] = error
             seconds = (time.perf_counter() - started) / len(part)
             note(Part(part, engine.name, seconds), [errors[place] for place in part])

@@ -43,7 +43,7 @@ def outputs_of(
 
     check : whether every number of x, then an array, is to be finite; each thread looks at the blocks that it takes.
 
-    Raises `NotFinite`, where that is asked for.
+    Raises `NotFinite`, where that is asked for; `ValueError` for a number that the network's type does not hold.
 
     >>> parameters = {"W1": np.array([[2.0]]), "b1": np.array([[1.0]])}
     >>> outputs_of(Network([1, 1]), parameters, {}, np.array([[3.0]]))
@@ -59,6 +59,8 @@ def outputs_of(
             if check and not is_finite(own):
                 raise NotFinite
             dense = np.asarray(own.toarray() if sparse.issparse(own) else own, W1.dtype)
+            if W1.dtype.itemsize < own.dtype.itemsize and not is_finite(dense):
+                raise ValueError(f"Input X contains infinity or a value too large for {W1.dtype!r}.")
             outputs[..., start : start + size, :] = _evaluated(network, parameters, running, dense)
 
     shared(fill, range(0, rows, size))

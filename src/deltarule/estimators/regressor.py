@@ -209,8 +209,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _loss(self) -> tuple[Any, str]:
         name = self.loss.get("name") if isinstance(self.loss, Mapping) else self.loss
+        if isinstance(name, str) and name in settings.LOSSES:
+            ours = settings.LOSSES[name]
+            return ({**self.loss, "name": ours} if isinstance(self.loss, Mapping) else ours), "identity"
         if name != "poisson":
-            return settings.LOSSES.get(name, self.loss) if isinstance(name, str) else self.loss, "identity"
+            return self.loss, "identity"
         if self.scale_target:
             raise ValueError("loss='poisson' needs counts, and scale_target would make other numbers of them.")
         return self.loss, "exp"

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, is_classifier
 from sklearn.metrics._scorer import _MultimetricScorer
 from sklearn.model_selection import GridSearchCV, check_cv
 from sklearn.utils import indexable
-from sklearn.utils.validation import _check_method_params
+from sklearn.utils.validation import _check_method_params, _num_samples
 
 from deltarule.estimators.candidates import Task, rows_of
 from deltarule.estimators.kept import Kept
@@ -136,7 +136,7 @@ class PopulationSearchCV(GridSearchCV):
             common |= {name: getattr(self, name) for name in ("factor", *names)}
             cv = 5 if self.cv is None else self.cv
             search = looking_up(HalvingGridSearchCV, task, routed, scorers)(estimator, self.param_grid, cv=cv, **common)
-        return search.fit(np.arange(len(task.y)), task.y)
+        return search.fit(np.arange(_num_samples(task.y)), task.y)
 
     def _take(self, search: Any, seconds: Floats, scorers: Any) -> None:
         """What a search leaves; the fit times [candidates, folds] are those of the populations."""

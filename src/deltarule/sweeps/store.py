@@ -198,7 +198,7 @@ class Store:
         Returns: the number of each configuration by its hash.
         """
         rows = [(one, json.dumps(dict(given)), base[0]) for one, given in zip(hashes, settings, strict=True)]
-        with self._transaction():
+        with self.transaction():
             self.connection.execute("INSERT OR IGNORE INTO bases VALUES (?, ?)", (base[0], json.dumps(base[1])))
             self.connection.executemany(
                 "INSERT OR IGNORE INTO configurations (hash, settings, base) VALUES (?, ?, ?)", rows
@@ -207,7 +207,7 @@ class Store:
 
     def note(self, **about: Any) -> None:
         """Write down what the sweep is: JSON values by name."""
-        with self._transaction():
+        with self.transaction():
             self.connection.executemany(
                 "INSERT OR REPLACE INTO about VALUES (?, ?)",
                 [(name, json.dumps(value)) for name, value in about.items()],
@@ -237,7 +237,7 @@ class Store:
             rows.append(values)
         columns = list(rows[0])
         names, marks = ", ".join(f'"{name}"' for name in columns), ", ".join(f":{name}" for name in columns)
-        with self._transaction():
+        with self.transaction():
             self.connection.executemany(f"INSERT OR IGNORE INTO members ({names}) VALUES ({marks})", rows)
             for key, (theta, buffers) in table.weights.items():
                 self.connection.execute(
@@ -251,7 +251,8 @@ class Store:
                 )
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
+        """All that is written within it, or nothing."""
         with _told(self.folder / FILE), self.connection:
             self.connection.execute("BEGIN IMMEDIATE")
             yield
