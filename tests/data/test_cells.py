@@ -46,3 +46,22 @@ def test_what_texts_are_meant_as(texts: list[str], what: str) -> None:
 )
 def test_texts_go_by_numbers_where_all_names_are_some(names: list[str], texts: list[str], named: list[str]) -> None:
     assert as_named(texts, names) == named
+
+
+@pytest.mark.parametrize(
+    ("names", "texts", "named"),
+    [
+        (["True", "False", ""], ["TRUE", "false", "True", "yes", ""], ["True", "False", "True", "yes", ""]),
+        (["True", "maybe"], ["TRUE"], ["TRUE"]),
+        (
+            ["2026-11-20", "other"],
+            ["2026-11-20 00:00:00", "2026-11-20 00:00:01"],
+            ["2026-11-20", "2026-11-20 00:00:01"],
+        ),
+        (["2026-11-20", "2026-11-20 00:00:00"], ["2026-11-20 00:00:00"], ["2026-11-20 00:00:00"]),
+        ([" a", "b ", "b"], ["a", "b"], [" a", "b"]),
+        ([" a", "a "], ["a"], ["a"]),
+    ],
+)
+def test_names_may_be_written_as_other_programs_do(names: list[str], texts: list[str], named: list[str]) -> None:
+    assert as_named(texts, names) == named

@@ -56,3 +56,25 @@ def test_batches_of_arrow_are_tables_and_columns_of_one_name_are_refused() -> No
     assert frame["b"].tolist() == ["x", ""]
     with pytest.raises(BadInput, match="several columns are named 'a'"):
         frame_of(pyarrow.Table.from_arrays([pyarrow.array([1]), pyarrow.array([2])], ["a", "a"]))
+
+
+def test_names_are_taken_as_those_of_files() -> None:
+    assert list(frame_of({" size": [1.0], "color ": ["red"]})) == ["size", "color"]
+    with pytest.raises(BadInput, match="several columns are named 'size'"):
+        frame_of({" size": [1.0], "size": [2.0]})
+
+
+def test_a_day_has_no_time_and_a_time_has_a_day() -> None:
+    days = pd.Series(pd.to_datetime(["2026-11-20", "2026-11-21 06:30"], format="mixed"))
+    assert frame_of({"day": days})["day"].tolist() == ["2026-11-20", "2026-11-21 06:30:00"]
+
+
+def test_categories_of_arrow_are_names_though_they_are_numbers() -> None:
+    table = pyarrow.table({"code": pd.Categorical([7, 8, 7])})
+    assert str(table.schema.field("code").type).startswith("dictionary<values=int64")
+    assert frame_of(table)["code"].tolist() == ["7", "8", "7"]
+
+
+def test_days_of_years_that_python_does_not_know_are_texts() -> None:
+    table = pyarrow.table({"until": pyarrow.array([0, 10**7], pyarrow.int32()).cast(pyarrow.date32())})
+    assert frame_of(table)["until"].tolist() == ["1970-01-01", "29349-01-26"]

@@ -228,3 +228,29 @@ def test_whole_numbers_beside_gaps_stay_different(tmp_path: Path) -> None:
     for frame in (read_frame(tmp_path / "t.parquet", ["id"]), frame_of(table, ["id"])):
         assert frame["id"].tolist() == [str(2**60), str(2**60 + 1), ""]
         np.testing.assert_array_equal(frame["few"], [1.0, 2.0, np.nan])
+
+
+@pytest.mark.parametrize("name", ["area", "the area"])
+def test_names_in_quotes_may_be_separated_by_semicolons(name: str, tmp_path: Path) -> None:
+    """As R's write.csv2 does; pandas is the oracle."""
+    path = tmp_path / "table.csv"
+    table = pd.DataFrame({name: [1.5, 2.5], "price": [2.0, 3.0]})
+    table.to_csv(path, sep=";", decimal=",", index=False, quoting=csv.QUOTE_NONNUMERIC, encoding="utf-8-sig")
+    assert path.read_text(encoding="utf-8-sig").startswith(f'"{name}";"price"')
+    assert plain(read_frame(path)) == table.to_dict("list")
+    path.write_text('"area"\t"price"\n1\t2\n', encoding="utf-8")
+    with pytest.raises(BadInput, match="its columns seem to be separated by tabs, where commas are needed"):
+        read_frame(path)
+
+
+def test_the_rows_numbers_of_pandas_are_no_column(tmp_path: Path) -> None:
+    table = pd.DataFrame({"a": [1.5, 2.5, 3.5]}, index=[4, 2, 9])
+    table.to_parquet(tmp_path / "table.parquet")
+    assert "__index_level_0__" in parquet.read_schema(tmp_path / "table.parquet").names
+    assert plain(read_frame(tmp_path / "table.parquet")) == {"a": [1.5, 2.5, 3.5]}
+
+
+def test_blank_lines_are_passed_over_in_a_table_of_one_column(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text('  \n\na\n1\n\n""\n2\n\n', encoding="utf-8")
+    assert plain(read_frame(path)) == {"a": [1.0, None, 2.0]}

@@ -12,7 +12,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from deltarule.data.frame import frame_of, taken
 from deltarule.errors import BadInput
-from deltarule.estimators.columns import Column, encoded, guessed, learned, unknown_categories
+from deltarule.estimators.columns import Column, encoded, guessed, learned, unknown_categories, without_input
 
 N = 60
 RANDOM = np.random.default_rng(0)
@@ -38,6 +38,17 @@ COLUMNS: dict[str, tuple[Any, str, str]] = {
         "category",
         "texts, 6 different, that look like numbers, but for 'many' in row 0 (counted from 0)",
     ),
+    "numbers in quotes": (
+        [f"{n / 7:.2f}" for n in range(N)],
+        "unused",
+        "texts that look like numbers, all of them; make numbers of them",
+    ),
+    "repeated numbers in quotes": (
+        [f"{n % 9}.5" for n in range(N)],
+        "category",
+        "texts, 9 different, that look like numbers, all of them; make numbers of them",
+    ),
+    "codes": ([f"0{n % 9}" for n in range(N)], "category", "texts, 9 different"),
     "decimal commas": (
         [f"{n},5" for n in range(N)],
         "unused",
@@ -155,11 +166,28 @@ def test_a_new_number_that_is_too_large_is_refused(value: float) -> None:
 
 
 def test_only_frequent_categories_have_an_input() -> None:
-    texts = [f"often {n % 60}" for n in range(600)] + ["twice"] * 2 + ["once"]
+    texts = [f"often {n % 510}" for n in range(1530)] + ["twice"] * 2 + ["once"]
     [column] = learned({"a": np.array(texts, object)}, {"a": ("category", "")})
-    assert len(column.categories) == 50 and "twice" not in column.categories
+    assert len(column.categories) == 500 and "twice" not in column.categories
+    [told] = without_input([column], {"a": np.array(["once", *column.categories[:4]], object)})
+    assert told.startswith("20 % of the rows have a 'a' without an input of its own, of which there are 1")
+    assert without_input([column], {"a": np.array(["once", *column.categories[:20]], object)}) == []
     [few] = learned({"a": np.array(["b", "b", "once", "", ""], object)}, {"a": ("category", "")})
     assert few.inputs == ("a=missing", "a=b")
+
+
+def test_where_there_are_many_rows_fewer_categories_have_an_input() -> None:
+    """So that what is made of a table does not outgrow it a hundred times."""
+    texts = {name: np.array([f"{n % 600}" for n in range(50_000)], object) for name in "ab"}
+    columns = learned(texts, dict.fromkeys("ab", ("category", "")))
+    assert [len(column.categories) for column in columns] == [200, 200]
+    texts = {"a": np.tile(texts["a"], 20)}
+    assert len(learned(texts, {"a": ("category", "")})[0].categories) == 50
+
+
+def test_large_numbers_have_a_median() -> None:
+    [column] = learned({"a": np.linspace(1.6e308, 1.7e308, 20)}, {"a": ("number", "")})
+    assert column.fill == pytest.approx(1.65e308)
 
 
 def test_what_the_model_has_not_seen_is_told() -> None:
@@ -189,6 +217,8 @@ def test_columns_that_do_not_fit_are_refused() -> None:
         BadInput, match="the column 'a' holds 'tall' in row 1 .counted from 0., where the model needs a"
     ):
         encoded(columns, {"a": np.array(["1.5", "tall"], object), "b": np.zeros(2)})
+    with pytest.raises(BadInput, match=r"holds '1,500' in row 0 .*, to be written 1500 or 1\.500$"):
+        encoded(columns, {"a": np.array(["1,500", ""], object), "b": np.zeros(2)})
     assert encoded(columns, {"a": np.array(["", ""], object), "b": np.array(["x", ""], object)}).tolist() == [
         [0, 1],
         [0, 0],

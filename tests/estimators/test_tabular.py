@@ -354,3 +354,29 @@ def test_columns_that_somebody_called_x0_have_names_all_the_same(tmp_path: Path)
         np.testing.assert_array_equal(one.predict(turned), model.predict(x))
         with pytest.raises(BadInput, match="the table lacks 'x0', 'x1'"):
             one.predict(turned.rename(columns={"x0": "p", "x1": "q"}))
+
+
+def test_what_pandas_read_is_answered_alike_from_the_file(tmp_path: Path) -> None:
+    """Truth values in capitals, days among times, and names with spaces: as a file has them and as a frame has them."""
+    random = np.random.default_rng(3)
+    day = pd.to_datetime(random.choice(["2026-01-01", "2026-01-02", "2026-01-03 12:00"], 120), format="mixed")
+    table = pd.DataFrame({" flag": random.choice(["TRUE", "FALSE"], 120), "day": day})
+    table["fruit "] = np.where(table[" flag"] == "TRUE", "plum ", np.where(day > "2026-01-01", "fig ", "apple "))
+    table.to_csv(tmp_path / "table.csv", index=False)
+    read = pd.read_csv(tmp_path / "table.csv", parse_dates=["day"])
+    assert read[" flag"].dtype == bool
+    model = TabularClassifier(random_state=0).fit(read.iloc[:, :2], read["fruit "])
+    frame = read_frame(tmp_path / "table.csv")
+    assert model.score(read.iloc[:, :2], read["fruit "]) == 1
+    assert model.evaluate(frame, frame["fruit"]).score == 1
+
+
+def test_columns_without_names_have_none_from_a_file_either(tmp_path: Path) -> None:
+    x = RANDOM.normal(size=(40, 2))
+    model = TabularRegressor(random_state=0).fit(x, x[:, 0])
+    model.save(tmp_path / "model.safetensors")
+    back = load_model(tmp_path / "model.safetensors")
+    assert not hasattr(back, "feature_names_in_")
+    other = pd.DataFrame(x, columns=["u", "v"])
+    with pytest.warns(UserWarning, match="X has feature names, but TabularRegressor was fitted without"):
+        np.testing.assert_array_equal(back.predict(other), model.predict(x))

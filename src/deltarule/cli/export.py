@@ -35,6 +35,8 @@ def export(run: Run, to: To, member: Member = 0, out: File = None, data: Data = 
     if not kind:
         raise BadInput(f"{run} does not exist; give the folder of a run, or a model's file")
     is_run = kind == "folder"
+    if data is not None and not is_run:
+        raise BadInput(f"{run} is a model's file, for which --data says nothing; leave it out")
     path = _run_exported(run, to, member, out, data) if is_run else _model_exported(run, to, member, out)
     console().print(f"Written: {path}", markup=False, soft_wrap=True)
 

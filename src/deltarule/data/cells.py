@@ -5,6 +5,7 @@ N rows.    A column is numbers [N], NaN where one is missing, or texts [N], "" w
 
 import re
 from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any
@@ -22,6 +23,9 @@ PERHAPS_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 AMOUNT = r"\d+(,\d{3})*(\.\d+)?|\d+(\.\d{3})*(,\d+)?"
 WITH_SIGN = re.compile(rf"(?=.*([$€£¥%]|,\d{{3}}\.))[+-]?[$€£¥]? ?[+-]?({AMOUNT}) ?[$€£¥%]?")
 DATE = re.compile(r"\d{4}-\d\d-\d\d\b.*|\d{1,2}([./])\d{1,2}\1\d{2,4}\b.*")
+DAY = re.compile(r"\d{4}-\d\d-\d\d")
+MIDNIGHT = " 00:00:00"
+"""What stands behind a day where others of its column have a time."""
 LOOKED_AT = 1000
 """What more texts than so many are meant to be, these tell."""
 
@@ -76,10 +80,10 @@ def is_plain_number(value: Any) -> bool:
 
 
 def as_text(value: Any) -> str:
-    """A value as a category's name: whole numbers without a point, nothing for what is missing.
+    """A value as a category's name: whole numbers without a point, days without a time, nothing for what is missing.
 
-    >>> as_text(2.0), as_text(0.5), as_text(float("nan")), as_text("red")
-    ('2', '0.5', '', 'red')
+    >>> as_text(2.0), as_text(0.5), as_text(float("nan")), as_text("red"), as_text(datetime(2026, 11, 20))
+    ('2', '0.5', '', 'red', '2026-11-20')
     """
     if is_missing(value):
         return ""
@@ -88,19 +92,39 @@ def as_text(value: Any) -> str:
     if is_plain_number(value):
         number = float(value)
         return str(int(number)) if number.is_integer() else repr(number)
-    return str(value)
+    return str(value).removesuffix(MIDNIGHT) if isinstance(value, datetime) else str(value)
 
 
 def as_named(texts: Sequence[str], names: Collection[str]) -> list[str]:
-    """Texts by their names: as they are, and only where all of the names are those of numbers, 2.0 as 2.
+    """Texts by their names: as they are, by other ways to write a name, and where all names are numbers by these.
 
     >>> as_named(["2.0", "01", "red"], names=["1", "2", ""]), as_named(["2.0", "01"], names=["01", "2", "1A"])
     (['2', '1', 'red'], ['2.0', '01'])
     """
-    if not are_numbers(names):
-        return list(texts)
-    others = {text: name for text in {*texts} - {*names} if (name := _named_as_number(text)) in names}
+    others = aliases(names)
+    if are_numbers(names):
+        others |= {text: name for text in {*texts} - {*names} if (name := _named_as_number(text)) in names}
     return [others.get(text, text) for text in texts]
+
+
+def aliases(names: Collection[str]) -> dict[str, str]:
+    """How other programs write the same names, where that is the name of nothing else.
+
+    >>> aliases(["True", "False"])
+    {'TRUE': 'True', 'true': 'True', 'FALSE': 'False', 'false': 'False'}
+    >>> aliases([" red", "2026-11-20"])
+    {'red': ' red', '2026-11-20 00:00:00': '2026-11-20'}
+    """
+    ways: dict[str, set[str]] = {}
+    for name in names:
+        others = {name.strip()}
+        if {*names} <= {"True", "False", ""}:
+            others |= {name.upper(), name.lower()}
+        if DAY.fullmatch(name):
+            others.add(name + MIDNIGHT)
+        for other in sorted(others - {*names}):
+            ways.setdefault(other, set()).add(name)
+    return {other: found.pop() for other, found in ways.items() if len(found) == 1}
 
 
 def are_numbers(names: Collection[str]) -> bool:

@@ -52,10 +52,11 @@ def frame_of(X: Any, names: Collection[str] = ()) -> Frame:
             raise BadInput(f"the table has {rows.ndim} axes; give a data frame, or an array of rows and columns")
         items = [(f"x{place}", rows[:, place]) for place in range(rows.shape[1])]
     frame: Frame = {}
-    for name, values in items:
-        if str(name) in frame:
-            raise BadInput(f"several columns are named {str(name)!r}; give each one name")
-        frame[str(name)] = _column(str(name), values, str(name) in names)
+    for given, values in items:
+        name = str(given).strip()  # as files have it
+        if name in frame:
+            raise BadInput(f"several columns are named {name!r}; give each one name")
+        frame[name] = _column(name, values, name in names)
     if len({len(column) for column in frame.values()}) > 1:
         lengths = ", ".join(f"{name} {len(column)}" for name, column in list(frame.items())[:5])
         raise BadInput(f"the columns have different lengths ({lengths}); give one value for each row")
@@ -131,7 +132,11 @@ def _values(column: Any) -> Any:
         numbers = column.to_numpy()
         if not column.null_count or not (np.abs(numbers) >= EXACT).any():
             return numbers  # else whole numbers beside gaps have become others
-    values = [*map(_cell, column.to_pylist()), None]  # an element more: lists of lists stay one axis
+    try:
+        listed = column.to_pylist()
+    except (OverflowError, ValueError):  # days that Python does not know, of years from 10,000 on
+        listed = column.cast("string").to_pylist()
+    values = [*map(_cell, listed), None]  # an element more: lists of lists stay one axis
     return np.array(values, object)[:-1]
 
 
@@ -143,7 +148,8 @@ def _cell(value: Any) -> Any:
 
 def _looked_up(chunk: Any) -> np.ndarray:
     """Texts [N] that are kept as the different ones and, for each row, which of them."""
-    known = np.array([*map(_cell, chunk.dictionary.to_pylist()), None], object)
+    # Whoever keeps numbers so has said that they are names.
+    known = np.array([*(_cell(as_text(one)) for one in chunk.dictionary.to_pylist()), None], object)
     places = chunk.indices.fill_null(len(known) - 1).to_numpy(zero_copy_only=False)
     if len(places) and not 0 <= places.min() <= places.max() < len(known):  # PyArrow does not look whether they are
         raise ValueError("a row has a text that the file does not hold")

@@ -4,6 +4,7 @@ N rows.    A frame names its columns: numbers [N], NaN where one is missing, or 
 """
 
 import csv
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from deltarule.data.tables import (
     check_separated,
     is_blank,
     read_header,
-    seems_separated,
+    separator_of,
     uneven,
 )
 from deltarule.data.unpacked import check_unpacked
@@ -28,6 +29,8 @@ from deltarule.files import check_is_file
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 TEXTS = ("string", "large_string")
 """Arrow's types of texts."""
+ROW_NUMBERS = re.compile(r"__index_level_\d+__")
+"""How pandas names the rows' numbers, which are no column of its frames, in a Parquet file."""
 
 
 def read_frame(path: str | Path, names: Collection[str] = ()) -> Frame:
@@ -64,16 +67,16 @@ def read_frame(path: str | Path, names: Collection[str] = ()) -> Frame:
 
 def _read_text(path: Path, delimiter: str, names: Collection[str]) -> Frame:
     with path.open(encoding="utf-8-sig", newline="") as file, cells_of_any_length():
-        reader = csv.reader(file, strict=True, delimiter=delimiter)
         try:
+            if delimiter == "," and separator_of(file, delimiter) == ";":
+                delimiter = ";"
+            check_separated(path, file, delimiter)
+            reader = csv.reader(file, strict=True, delimiter=delimiter)
             header = read_header(path, reader)
-            if delimiter == "," and seems_separated(header, delimiter) == ";":
-                return _read_text(path, ";", names)
-            check_separated(path, header, delimiter)
             columns: list[list[str]] = [[] for _ in header]
             lines = []
             for row in reader:
-                if is_blank(row) and len(header) > 1:
+                if not row or (is_blank(row) and len(header) > 1):
                     continue
                 if len(row) != len(header):
                     raise uneven(path, reader.line_num, row, header)
@@ -106,7 +109,7 @@ def takes_commas(path: str | Path) -> bool:
     if path.suffix.lower() != ".csv":
         return path.suffix.lower() in DELIMITERS
     with path.open(encoding="utf-8-sig", newline="") as file, cells_of_any_length():
-        return seems_separated(read_header(path, csv.reader(file, strict=True)), ",") == ";"
+        return separator_of(file, ",") == ";"
 
 
 def _read_parquet(path: Path, names: Collection[str]) -> Frame:
@@ -122,12 +125,14 @@ def _read_parquet(path: Path, names: Collection[str]) -> Frame:
         if metadata.num_columns > MOST_COLUMNS:
             raise BadInput(f"{path} has {metadata.num_columns:,} columns; give a table of {MOST_COLUMNS:,} at most")
         schema = metadata.schema.to_arrow_schema()
-        for one in schema:
+        kept = [one for one in schema if not ROW_NUMBERS.fullmatch(one.name)]
+        for one in kept:
             if is_nested(one.type):
                 raise BadInput(f"{path}, column {shortened(one.name)}: it holds {one.type}; give numbers or texts")
         # A text that stands in many rows is one text in the file, and stays one.
-        texts = [one.name for one in schema if str(one.type) in TEXTS]
+        texts = [one.name for one in kept if str(one.type) in TEXTS]
         table = read_table(path, read_dictionary=texts)
+        table = table.select([place for place, one in enumerate(table.schema) if not ROW_NUMBERS.fullmatch(one.name)])
         table = table.rename_columns([name.strip() for name in table.column_names])
         if len(set(table.column_names)) < len(table.column_names):
             raise BadInput(f"{path}: two columns have the same name; give each a name of its own")

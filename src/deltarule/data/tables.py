@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -156,8 +156,8 @@ def _read_csv(path: Path, target: str | None, task: str) -> Table:
     with path.open(encoding="utf-8-sig", newline="") as file, cells_of_any_length():
         reader = csv.reader(file, strict=True)
         try:
+            check_separated(path, file, ",")
             header = read_header(path, reader)
-            check_separated(path, header, ",")
             position = _target_position(path, header, target)
             return _body(path, reader, header, position, task)
         except UnicodeDecodeError as error:
@@ -171,7 +171,7 @@ def read_header(path: Path, reader: Iterator[list[str]]) -> list[str]:
 
     Errors: `BadInput` where there are none, or one twice.
     """
-    header = next((row for row in reader if row), None)
+    header = next((row for row in reader if not is_blank(row)), None)
     if header is None:
         raise BadInput(f"{path} is empty; give a table whose first line names the columns")
     if len(header) > MOST_COLUMNS:
@@ -214,19 +214,27 @@ def uneven(path: Path, line: int, row: Sequence[str], header: Sequence[str]) -> 
     return BadInput(f"{path}, line {line}: {cells}, but the header names {columns}")
 
 
-def seems_separated(header: list[str], delimiter: str) -> str:
-    """By what a header's columns seem to be separated: a single name in which other separators stand is no name.
+def separator_of(file: TextIO, delimiter: str) -> str:
+    """By what a file's columns seem to be separated: a single name in which other separators stand is no name.
 
-    >>> seems_separated(["area;price"], ","), seems_separated(["area", "price"], ",")
+    >>> from io import StringIO
+    >>> separator_of(StringIO('"area";"price"'), ","), separator_of(StringIO("area,price"), ",")
     (';', ',')
     """
-    others = (one for one in SEPARATORS if one in header[0] and one != delimiter)
+    rows = csv.reader(file, delimiter=delimiter)  # not strict: names in quotes may be separated by something else
+    try:
+        header = next((row for row in rows if not is_blank(row)), [])
+    except csv.Error:  # which is told where the file is read
+        return delimiter
+    finally:
+        file.seek(0)
+    others = (one for one in SEPARATORS if one in "".join(header) and one != delimiter)
     return next(others, delimiter) if len(header) == 1 else delimiter
 
 
-def check_separated(path: Path, header: list[str], delimiter: str) -> None:
-    """Refuse a header whose columns seem to be separated by something else: `BadInput`."""
-    other = seems_separated(header, delimiter)
+def check_separated(path: Path, file: TextIO, delimiter: str) -> None:
+    """Refuse a file whose columns seem to be separated by something else: `BadInput`."""
+    other = separator_of(file, delimiter)
     if other != delimiter:
         raise BadInput(
             f"{path}: its columns seem to be separated by {SEPARATORS[other]}, where {SEPARATORS[delimiter]} are "

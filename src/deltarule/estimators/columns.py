@@ -6,23 +6,29 @@ N rows · D inputs
 """
 
 import dataclasses
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from deltarule.data.cells import as_named, as_text, first_text, meant, number_of, shortened
+from deltarule.data.cells import as_named, as_text, first_text, is_number, meant, number_of, shortened
 from deltarule.data.frame import Frame, numbers_of_rows, rows_of
 from deltarule.data.tables import listed
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 
 NUMBER, CATEGORY, UNUSED = KINDS = ("number", "category", "unused")
-MOST_CATEGORIES = 50
-"""The most frequent ones have an input each; rarer ones have none, like those that come later."""
+FEW_CATEGORIES, MOST_CATEGORIES = 50, 500
+"""The most frequent ones have an input each, between so many and so many; the others have none, like those that come
+later."""
+ROOM = 20_000_000
+"""Between the two there are as many as make rows · inputs so large."""
 LEAST_COUNT = 2
 """What occurs once teaches nothing about its category."""
+NOTED_SHARE = 0.1
+"""It is worth a note where so many rows have categories without an input."""
 LEAST_FOR_IDENTIFIER = 20
 """In fewer rows, numbers may well differ by chance."""
 FARTHEST = 1e100
@@ -101,14 +107,22 @@ def _guess(name: str, column: np.ndarray, rows: np.ndarray) -> tuple[str, str]:
 
 
 def _guess_of_texts(column: np.ndarray, distinct: int, rows: np.ndarray) -> tuple[str, str]:
-    looks, is_identifier = meant(column, rows), distinct == len(column) >= LEAST_FOR_IDENTIFIER
-    if distinct <= max(len(_present(column)) / 2, MOST_CATEGORIES) and not is_identifier:
+    looks, is_identifier = meant(column, rows) or _looks(column), distinct == len(column) >= LEAST_FOR_IDENTIFIER
+    if distinct <= max(len(_present(column)) / 2, FEW_CATEGORIES) and not is_identifier:
         return CATEGORY, f"texts, {distinct} different" + (f", that look like {looks}" if looks else "")
     if looks:
         return UNUSED, f"texts that look like {looks}" + (", which are not read" if looks == "dates" else "")
     if is_identifier:
         return UNUSED, "an identifier: another text in every row"
     return UNUSED, "free text: most rows have a text of their own"
+
+
+def _looks(column: np.ndarray) -> str:
+    """Texts that all are numbers are what they seem if they have a point: those without may be codes."""
+    texts = _present(column).tolist()
+    if not all(map(is_number, texts)) or not any("." in text for text in texts):
+        return ""
+    return "numbers, all of them; make numbers of them"
 
 
 def _is_identifier(name: str, column: np.ndarray, distinct: int) -> bool:
@@ -128,8 +142,17 @@ def learned(frame: Frame, kinds: Mapping[str, tuple[str, str]]) -> tuple[Column,
     >>> learned({"size": np.array([1.0, 3.0, np.nan])}, {"size": ("number", "numbers")})
     (Column(name='size', kind='number', why='numbers', mean=2.0, scale=1.0, fill=2.0, gaps=True, categories=()),)
     """
-    learn = {NUMBER: _learned_number, CATEGORY: _learned_category, UNUSED: lambda column, frame: column}
-    return tuple(learn[kind](Column(name, kind, why), frame) for name, (kind, why) in kinds.items())
+    names = sum(kind == CATEGORY for kind, _ in kinds.values())
+    most = int(np.clip(ROOM // max(rows_of(frame) * names, 1), FEW_CATEGORIES, MOST_CATEGORIES))
+    columns = []
+    for name, (kind, why) in kinds.items():
+        column = Column(name, kind, why)
+        if kind == NUMBER:
+            column = _learned_number(column, frame)
+        elif kind == CATEGORY:
+            column = _learned_category(column, frame, most)
+        columns.append(column)
+    return tuple(columns)
 
 
 def _learned_number(column: Column, frame: Frame) -> Column:
@@ -140,13 +163,17 @@ def _learned_number(column: Column, frame: Frame) -> Column:
     size = float(np.abs(present).max()) or 1.0  # squares of very large numbers would overflow
     mean, scale = float((present / size).mean()) * size, float((present / size).std()) * size
     return dataclasses.replace(
-        column, mean=mean, scale=scale or 1.0, fill=float(np.median(present)), gaps=len(present) < len(values)
+        column,
+        mean=mean,
+        scale=scale or 1.0,
+        fill=float(np.median(present / size)) * size,
+        gaps=len(present) < len(values),
     )
 
 
-def _learned_category(column: Column, frame: Frame) -> Column:
+def _learned_category(column: Column, frame: Frame, most: int) -> Column:
     counts = Counter(_texts(frame[column.name]))
-    frequent = [name for name, count in counts.most_common(MOST_CATEGORIES) if count >= LEAST_COUNT]
+    frequent = [name for name, count in counts.most_common(most) if count >= LEAST_COUNT]
     return dataclasses.replace(column, categories=tuple(sorted(frequent)))
 
 
@@ -189,7 +216,9 @@ def _as_numbers(column: Column, frame: Frame) -> Floats:
     if values.dtype.kind != "O":
         return values
     if text := first_text(values, rows=numbers_of_rows(frame)):
-        raise BadInput(f"the column {column.name!r} holds {text}, where the model needs a number")
+        how = re.search(", to be written .*", meant(values, numbers_of_rows(frame)))
+        told = f"the column {column.name!r} holds {text}, where the model needs a number"
+        raise BadInput(told + (how.group() if how else ""))
     return np.array([number_of(text or "nan") for text in values])
 
 
@@ -221,6 +250,27 @@ def unknown_categories(columns: Sequence[Column], frame: Frame) -> list[str]:
                 f"the column {column.name!r} has categories in {rows} row{'s' if rows > 1 else ''} that were rare or "
                 f"not there in training: {names}{more}"
             )
+    return sentences
+
+
+def without_input(columns: Sequence[Column], frame: Frame) -> list[str]:
+    """A sentence for each column of which many rows have a category without an input, of the rows learned from.
+
+    >>> color = Column("color", "category", "texts", categories=("blue",))
+    >>> without_input([color], {"color": np.array(["blue", "red", "green"], object)})
+    ["67 % of the rows have a 'color' without an input of its own, of which there are 2: rare ones, or too many"]
+    """
+    sentences = []
+    for column in columns:
+        if column.kind == CATEGORY:
+            counts = Counter(_texts(frame[column.name]))
+            others = [count for name, count in counts.items() if name not in column.categories]
+            share = sum(others) / max(rows_of(frame), 1)
+            if share >= NOTED_SHARE:
+                sentences.append(
+                    f"{100 * share:.0f} % of the rows have a {column.name!r} without an input of its own, of which "
+                    f"there are {len(others):,}: rare ones, or too many"
+                )
     return sentences
 
 

@@ -104,6 +104,7 @@ def _table_described(model: BaseTabular) -> tuple[dict[str, np.ndarray], dict[st
     return arrays, {
         "parameters": {name: plain(value) for name, value in model.get_params(deep=False).items()},
         "columns": [asdict(column) for column in model.columns_],
+        "named": hasattr(model, "feature_names_in_"),
         "target": model.target_,
         "usual": plain(model.usual_),
         "report": asdict(model.report_),
@@ -219,7 +220,7 @@ def _rebuilt_table(kind: type[BaseTabular], arrays: dict[str, np.ndarray], about
         scores=scores, settings=settings, notes=tuple(map(str, report.pop("notes"))), **report
     )
     model.target_ = str(about["target"])
-    model._put_names([column.name for column in model.columns_])
+    model._put_names([column.name for column in model.columns_], bool(about.get("named", True)))
     if isinstance(model.model_, MLPClassifier):
         model.classes_ = model.model_.classes_
         model.usual_ = model.classes_[model.classes_.tolist().index(about["usual"])]

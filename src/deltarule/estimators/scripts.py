@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.data.cells import MISSING, are_numbers
+from deltarule.data.cells import MISSING, aliases, are_numbers
 from deltarule.errors import BadInput
 from deltarule.estimators.base import BaseMLP
 from deltarule.estimators.classifier import MLPClassifier
@@ -54,8 +54,8 @@ def inputs_of(column, row):
     cell = row[column["name"]].strip()
     cell = "" if cell in MISSING else cell
     if column["kind"] == "category":
-        if column["numbers"] and cell not in column["categories"]:
-            cell = as_number(cell)
+        if cell not in column["categories"]:
+            cell = column["aliases"].get(cell, as_number(cell) if column["numbers"] else cell)
         return [float(cell == one) for one in column["categories"]]
     value = number_of(cell or "nan", column["name"])
     is_gap = bool(np.isnan(value))
@@ -263,8 +263,9 @@ def _check_classes(model: BaseMLP) -> None:
 
 
 def _told(column: Column) -> dict[str, Any]:
-    """A column for the script, and whether its categories are called by numbers."""
-    return asdict(column) | {"numbers": are_numbers(column.categories)}
+    """A column for the script, whether its categories are called by numbers, and how else they may be written."""
+    categories = column.categories
+    return asdict(column) | {"numbers": are_numbers(categories), "aliases": aliases(categories)}
 
 
 def _decoded(model: BaseMLP) -> str:

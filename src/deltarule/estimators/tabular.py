@@ -31,6 +31,7 @@ from deltarule.estimators.columns import (
     learned,
     named_columns,
     unknown_categories,
+    without_input,
 )
 from deltarule.estimators.regressor import MLPRegressor
 from deltarule.estimators.scores import Scores, leaks, scores_of_classes, scores_of_numbers
@@ -207,7 +208,7 @@ class BaseTabular(BaseEstimator):
         suspicious = leaks(frame, self.columns_, y, classes=isinstance(self, ClassifierMixin)) + slips
         for sentence in suspicious + [one for one in unused if "an identifier" in one or "look like numbers" in one]:
             warnings.warn(sentence, stacklevel=4)
-        return (*suspicious, *unused)
+        return (*suspicious, *without_input(self.columns_, frame), *unused)
 
     # --- answers ---
 
@@ -260,10 +261,11 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     """Tells classes apart from a table as it is: texts, numbers, gaps.
 
     Kinds of columns are guessed: numbers are standardized and their gaps filled with the median; texts become an
-    input for each category that occurs twice or more, up to 50; what says nothing about other rows (identifiers,
-    free text, the same value everywhere) is not used, with a warning where it may be meant to count. A fifth of the
-    rows is set aside to score; on the others the settings are chosen by cross-validation of 24 candidates, linear
-    ones among them. The model that is kept is an ensemble of networks with the best settings, trained on all rows.
+    input for each category that occurs twice or more, up to 500 (of many rows up to 50); what says nothing about other
+    rows (identifiers, free text, the same value everywhere) is not used, with a warning where it may be meant to count.
+    A fifth of the rows is set aside to score; on the others the settings are chosen by cross-validation of 24
+    candidates, linear ones among them. The model that is kept is an ensemble of networks with the best settings,
+    trained on all rows.
 
     Parameters
     ----------
@@ -439,7 +441,7 @@ def _types(given: Any) -> dict[str, str]:
     """The kinds of columns that somebody told, by their names as texts."""
     if given is not None and not isinstance(given, Mapping):
         raise BadInput(f"types is {given!r}; give the kinds by the columns' names, as {{'size': 'number'}}")
-    return {str(name): kind for name, kind in (given or {}).items()}
+    return {str(name).strip(): kind for name, kind in (given or {}).items()}
 
 
 def _has_names(X: Any) -> bool:

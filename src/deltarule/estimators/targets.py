@@ -16,7 +16,7 @@ from deltarule.problem.problem import Floats
 def name_of(y: Any) -> str:
     """What a target is called."""
     name = y.columns[0] if len(getattr(y, "columns", ())) == 1 else getattr(y, "name", None)
-    return "target" if name is None else str(name)
+    return "target" if name is None else str(name).strip()
 
 
 def check_length(rows: int, y: Any) -> None:
