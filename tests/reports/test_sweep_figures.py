@@ -112,8 +112,25 @@ def test_the_ranking_says_whether_the_winner_is_more_than_noise():
     assert legend(better) == ["may be as good as the first", "surely behind it"]
     first, others = better.axes[0].lines
     assert len(first.get_xdata()) == 1 and len(others.get_xdata()) == MOST_RANKED - 1
+    assert "with several seeds a fold this is the noise on these folds alone" in caption(better)
     alone = ranking_with_intervals(settings, ranking(noise[:, :1]), quantity="accuracy")
     assert "nothing is known of the noise; give several seeds or folds" in caption(alone)
+
+
+@pytest.mark.parametrize("missing", [np.nan, np.inf])
+@pytest.mark.filterwarnings("error")
+def test_what_lacks_scores_is_neither_the_best_nor_compared(missing):
+    settings = [{"rate": rate} for rate in (0.1, 1.0, 10.0)]
+    scores = np.array([[0.5, 0.6, 0.55], [0.1, 0.2, 0.15], [0.9, missing, 0.95]])
+    ranked = ranking_with_intervals(settings, ranking(scores), quantity="accuracy")
+    assert [label.get_text() for label in ranked.axes[0].get_yticklabels()] == ["1: 0.1", "2: 1", "3: 10"]
+    assert legend(ranked) == ["may be as good as the first", "surely behind it", "not compared: lacks scores"]
+    assert "The first of 3 is better than all others that have all scores" in caption(ranked)
+    assert "The best of 3: rate 0.1, 0.55." in alt_text(parallel_coordinates(settings, scores, quantity="accuracy"))
+    assert_readable(effects_matrix(effects(settings, scores), quantity="accuracy"), is_matrix=True)
+    lacking = ranking_with_intervals(settings[1:], ranking([[0.1, 0.2, missing], [missing, 0.9, 1]]), quantity="share")
+    assert "None of the others has all scores, so the first is compared with none." in caption(lacking)
+    assert legend(lacking) == ["may be as good as the first", "not compared: lacks scores"]
 
 
 def test_configurations_that_are_alike_are_no_figure():

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.stats import binom, ttest_rel
 
 from deltarule.errors import BadInput
 from deltarule.stats.effects import effects, parameters_of, ranking, said
@@ -52,34 +53,70 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
     assert np.mean(held) == pytest.approx(0.95, abs=0.03)
 
 
-def test_the_winner_of_noise_is_hardly_ever_more_than_noise():
-    random = np.random.default_rng(2)
-    surely = [(~ranking(random.normal(0, 1, (30, 5)) + random.normal(0, 9, 5)).is_as_good).any() for _ in range(200)]
-    assert np.mean(surely) < 0.35, "the winner was chosen by these very scores, so some more than 5 %"
+@pytest.mark.parametrize(("configurations", "blocks"), [(20, 5), (60, 20)])
+def test_of_configurations_that_are_equal_none_is_surely_behind_the_luckiest(configurations, blocks):
+    """At most 5 % of the runs may say so, but for the chance of 400 of them."""
+    random, alarms = np.random.default_rng(2), 0
+    for _ in range(400):
+        scores = random.normal(0, 1, (configurations, blocks)) + random.normal(0, 9, blocks)
+        alarms += bool((~ranking(scores).is_as_good).any())
+    assert alarms <= binom.ppf(0.99, 400, 0.05)
 
 
-def test_a_winner_that_is_better_is_more_than_noise():
+@pytest.mark.parametrize(("configurations", "blocks"), [(30, 5), (60, 20)])
+def test_a_winner_that_is_better_is_more_than_noise(configurations, blocks):
     random = np.random.default_rng(3)
-    scores = random.normal(0, 0.01, (30, 5)) + random.normal(0, 9, 5)
+    scores = random.normal(0, 0.01, (configurations, blocks)) + random.normal(0, 9, blocks)
     scores[17] += 1
     found = ranking(scores)
-    assert found.place[0] == 17 and found.is_as_good.tolist() == [True] + [False] * 29
+    assert found.place[0] == 17 and found.is_as_good.tolist() == [True] + [False] * (configurations - 1)
+
+
+def test_the_margin_is_that_of_a_paired_t_test_with_the_risk_shared_by_all_pairs():
+    scores = np.array([[0.9, 0.8, 1.0, 0.9], [0.7, 0.8, 0.8, 0.7], [0.1, 0.3, 0.1, 0.2]])
+    by_scipy = ttest_rel(scores[0], scores[1]).confidence_interval(1 - 0.05 / 3)
+    found = ranking(scores)
+    np.testing.assert_allclose(
+        [found.behind[1] - found.margin[1], found.behind[1] + found.margin[1]], [by_scipy.low, by_scipy.high]
+    )
 
 
 @given(arrays(np.float64, (6, 4), elements=number | st.just(np.nan)))
-def test_a_ranking_goes_down_and_what_has_no_score_comes_last(scores):
+def test_a_ranking_goes_down_and_what_lacks_scores_comes_after_what_has_all(scores):
     found = ranking(scores)
     assert sorted(found.place.tolist()) == list(range(6))
     means = [np.mean(row[~np.isnan(row)]) if (~np.isnan(row)).any() else np.nan for row in scores[found.place]]
     np.testing.assert_allclose(found.mean, means, atol=1e-9)
-    there = found.mean[~np.isnan(found.mean)]
-    assert np.isnan(found.mean[len(there) :]).all() and (np.diff(there) <= 1e-9).all()
+    lacks = np.isnan(scores[:, ~np.isnan(scores).all(0)]).any(1)[found.place]
+    assert (np.diff(lacks.astype(int)) >= 0).all()
+    for part in (found.mean[~lacks], found.mean[lacks]):
+        there = part[~np.isnan(part)]
+        assert np.isnan(part[len(there) :]).all() and (np.diff(there) <= 1e-9).all()
+
+
+@pytest.mark.parametrize("missing", [np.nan, np.inf, -np.inf, -1e200])
+@pytest.mark.filterwarnings("error")
+def test_what_diverged_in_a_block_is_not_as_good_by_its_survivors(missing):
+    settings = [{"rate": rate} for rate in (0.1, 1.0, 10.0, 100.0)]
+    scores = np.array([[0.8, 0.9, 0.8], [0.8, 0.8, 0.9], [0.9, missing, 0.95], [missing] * 3])
+    found = ranking(scores)
+    assert found.place.tolist() == [0, 1, 2, 3] and found.is_as_good.tolist() == [True, True, False, False]
+    assert np.isnan(found.behind[2:]).all() and found.mean[2] == pytest.approx(0.925) and np.isnan(found.mean[3])
+    worth = effects(settings, scores)
+    kept = effects(settings, np.where(np.abs(scores) < 1, scores, np.nan))
+    np.testing.assert_array_equal(worth.marginal[0].mean, kept.marginal[0].mean)
+    assert np.isfinite(worth.marginal[0].mean[:3]).all() and np.isfinite(worth.overall)
+
+
+def test_a_block_without_any_score_is_none():
+    found = ranking([[0.8, np.nan], [0.9, np.nan]])
+    assert found.blocks == 1 and found.is_as_good.all(), "nothing is known of the noise"
 
 
 def test_with_one_block_nothing_is_known_of_the_noise():
     found = effects(GRID, np.arange(len(GRID))[:, None])
     assert all(np.isnan(effect.half).all() for effect in (*found.marginal, *found.pairwise))
-    ranked = ranking(np.arange(4)[:, None])
+    ranked = ranking([[0.0], [1.0], [2.0], [np.nan]])
     assert np.isnan(ranked.half).all() and ranked.is_as_good.all()
 
 

@@ -5,7 +5,7 @@ import pytest
 from deltarule.files import read_json
 from deltarule.studies.recipes import bundled, load_recipe
 from deltarule.studies.results import claims_of_study, criteria_of
-from deltarule.studies.verdicts import VERDICTS
+from deltarule.studies.verdicts import VERDICTS, combined, told_of_control
 
 STUDIES = [name for name, _, _ in bundled() if claims_of_study(load_recipe(name))]
 
@@ -41,6 +41,9 @@ def test_every_claim_has_a_result_judged_by_its_criterion(study):
         assert one["verdict"] in VERDICTS and one["claim"] == claim.says
         if one["verdict"] not in ("agrees", "not testable here"):
             assert one["control"] is not None and one["cause"], f"{claim.id} needs its control run and a sentence"
+            in_control = combined({name: share["verdict"] for name, share in one["control"].items()})
+            assert one["cause"] == told_of_control(claim.cause, in_control)
+            assert one["flipped"] == (in_control == "agrees")
 
 
 @pytest.mark.parametrize("study", STUDIES)

@@ -8,7 +8,7 @@ from deltarule.errors import BadInput
 from deltarule.files import read_json, to_jsonable, write_json
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import load_recipe, with_settings
-from deltarule.studies.results import judge_study
+from deltarule.studies.results import claims_of_file, judge_study, too_few_seeds
 from deltarule.studies.verdicts import Evidence, claim
 
 ENCODER = with_settings(load_recipe("encoder"), {"stopping.max_steps": 20})
@@ -87,6 +87,70 @@ def test_what_is_judged_is_not_judged_again_unless_its_criterion_is_another(tmp_
     record["claims"][0]["digest"] = "of another criterion"
     write_json(tmp_path / "claims.json", record)
     assert judged(tmp_path, resume=True, tell=told.append).claims == first.claims and told == ["one"]
+
+
+OWN = """
+from deltarule.studies.verdicts import Evidence, claim
+
+LIMIT = 1e-9
+
+
+def of_all(experiments, limit):
+    return [limit > 1] * experiments.seeds
+
+
+@claim("own", says="it is low", report="low", criterion="it is below the limit", needed=0.5)
+def own(experiments):
+    return Evidence("low", {"": of_all(experiments, LIMIT)})
+
+
+@own.control("the limit")
+def _(experiments):
+    return Evidence("low", {"": of_all(experiments, 2)})
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "found"),
+    [
+        ("1e-9", "1e9", ("agrees", None)),
+        ("limit > 1", "limit < 1", ("agrees", None)),
+        ("experiments, 2", "experiments, 0", ("disagrees", False)),
+    ],
+)
+def test_a_claim_is_judged_again_where_a_constant_a_helper_or_its_control_is_another(tmp_path, before, after, found):
+    file, out = tmp_path / "own.py", tmp_path / "out"
+
+    def verdict():
+        out.mkdir(exist_ok=True)
+        experiments = Experiments(ENCODER, seeds=5, folder=out)
+        [one] = judge_study(experiments, claims_of_file(file), resume=True).claims
+        return one
+
+    file.write_text(OWN, encoding="utf-8")
+    first = verdict()
+    assert (first.verdict, first.flipped) == ("disagrees", True) and verdict() == first
+    file.write_text(OWN.replace(before, after), encoding="utf-8")
+    second = verdict()
+    assert (second.verdict, second.flipped) == found and second.digest == first.digest
+
+
+def test_verdicts_of_earlier_versions_are_read_and_judged_again(tmp_path):
+    first, told = judged(tmp_path), []
+    record = read_json(tmp_path / "claims.json")
+    for one in record["claims"]:
+        del one["source"]
+    write_json(tmp_path / "claims.json", record)
+    assert judged(tmp_path, resume=True, tell=told.append).claims == first.claims
+    assert told == [one.id for one in CLAIMS]
+
+
+def test_seeds_that_are_too_few_for_a_claim_to_agree_are_told(tmp_path):
+    few = "a claim that needs 90 % of the seeds cannot agree over 3, even if it holds for all; give 35 or more"
+    assert judged(None).notes == (few,)
+    assert too_few_seeds(CLAIMS, 35) == ()
+    always = claim("always", **{**DESCRIBED, "needed": 1})(one.judge)
+    assert "cannot agree over 100, even if it holds for all; no number is enough" in too_few_seeds([always], 100)[0]
 
 
 @pytest.mark.parametrize("given", [{"seeds": 4}, {"engine": "reference"}])

@@ -80,8 +80,9 @@ def sweep_html(table: Any) -> str:
     keys = list(settings[0])
     rows = [[*keys, "mean", "±"]]
     for rank, place in enumerate(ranked.place[:MOST_BEST].tolist()):
-        half = "" if np.isnan(ranked.half[rank]) else f"{ranked.half[rank]:.4f}"
-        rows.append([*(said(settings[place][key]) for key in keys), f"{ranked.mean[rank]:.4f}", half])
+        numbers = ranked.mean[rank], ranked.half[rank]
+        told = ("" if np.isnan(one) else f"{one:.4f}" for one in numbers)
+        rows.append([*(said(settings[place][key]) for key in keys), *told])
     figure = figure_html(ranking_with_intervals(settings, ranked, quantity=quantity)) if len(settings) > 1 else ""
     return f"<p>{_text(told_of)}</p>{_table(rows)}{figure}"
 

@@ -13,7 +13,7 @@ from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.network_figures import CELL
 from deltarule.reports.sheet import Sheet, fitted, width_of, wrapped
-from deltarule.stats.effects import Effect, Effects, Parameter, Ranking, parameters_of, said
+from deltarule.stats.effects import Effect, Effects, Parameter, Ranking, parameters_of, ranking, said
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,6 +38,7 @@ LONGEST = 210
 """Points of the name of a configuration."""
 FAR = 20
 """How many times as far from the best as the median a mean is still shown: what diverges would press all else flat."""
+FOLDS = "Blocks count as independent; with several seeds a fold this is the noise on these folds alone."
 SPREAD = 0.16
 """How far the lines through one value lie apart, as a share of the way to the next value."""
 
@@ -48,7 +49,7 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
     Parameters
     ----------
     settings : of the C configurations, by dotted key.
-    scores : [C, B], NaN where there is none: `Sweep.scores` gives both.
+    scores : [C, B], NaN or infinite where there is none: `Sweep.scores` gives both.
     quantity : what the scores are: "accuracy on validation rows".
 
     Raises `BadInput` where no parameter takes several values.
@@ -58,7 +59,8 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
     >>> [label.get_text() for label in figure.axes[0].get_xticklabels()]
     ['learning rate', 'mean']
     """
-    means = _means(scores)
+    ranked = ranking(scores)
+    means = ranked.mean[np.argsort(ranked.place)]
     parameters = parameters_of(settings)[0][:MOST_AXES]
     if not parameters:
         raise BadInput("all configurations are alike; lines are drawn of parameters that take several values")
@@ -88,7 +90,7 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
             sheet.note(f"Means below {low:.4g} are drawn there.")
         if len(drawn) < len(means):
             sheet.note(f"{len(drawn):,} of {len(means):,} are drawn: the best {MOST_DRAWN // 2}, and others by rank.")
-        best, worst = int(np.nanargmax(means)), int(np.nanargmin(means))
+        best, worst = int(ranked.place[0]), int(np.nanargmin(means))
         sheet.say(f"The best of {len(means):,}: {_told(parameters, best)}, {means[best]:.4g}.")
         sheet.say(f"The last: {_told(parameters, worst)}, {means[worst]:.4g}.")
         return sheet.finished()
@@ -173,9 +175,11 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
         width = 5.6 + max(width_of(name, 8.5) for name in names) / 72
         sheet = Sheet.of_axes("Is the winner more than noise?", width, 1.8 + CELL[1] * shown)
         rows = np.arange(shown)
+        lacks = ~as_good & np.isnan(ranked.behind)
         for chosen, color, marker, told in (
             (as_good[:shown], style.BLUE, "o", "may be as good as the first"),
-            (~as_good[:shown], style.ORANGE, "s", "surely behind it"),
+            ((~as_good & ~lacks)[:shown], style.ORANGE, "s", "surely behind it"),
+            (lacks[:shown], style.GRAY, "D", "not compared: lacks scores"),
         ):
             if chosen.any():
                 (dots,) = sheet.axes.plot(ranked.mean[:shown][chosen], rows[chosen], marker, color=color, markersize=5)
@@ -197,20 +201,19 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
 
 
 def _verdict(ranked: Ranking) -> str:
-    """Whether the first is more than noise, in a sentence."""
+    """Whether the first is more than noise, in a sentence or a few."""
     count, others = len(ranked.place), int(ranked.is_as_good.sum()) - 1
     if ranked.blocks < 2:
         return "Each has one row alone, so nothing is known of the noise; give several seeds or folds."
-    compared = f"compared within {ranked.blocks:,} blocks of the same fold and seed, all at once with 95 %"
+    lack = int(np.isnan(ranked.behind[1:]).sum())
+    compared = count - 1 - lack
+    within = f"compared within {ranked.blocks:,} blocks of the same fold and seed, all at once with 95 %. {FOLDS}"
+    if not compared:
+        return "None of the others has all scores, so the first is compared with none."
+    compared_with = "others that have all scores" if lack else "others"
     if not others:
-        return f"The first of {count:,} is better than all others, {compared}."
-    return f"{others:,} of the {count - 1:,} others may be as good as the first, {compared}."
-
-
-def _means(scores: Any) -> Floats:
-    scores = np.asarray(scores, np.float64)
-    there = ~np.isnan(scores)
-    return np.divide(np.nansum(scores, 1), there.sum(1), out=np.full(len(scores), np.nan), where=there.any(1))
+        return f"The first of {count:,} is better than all {compared_with}, {within}"
+    return f"{others:,} of the {compared:,} {compared_with} may be as good as the first, {within}"
 
 
 def _drawn(means: Floats) -> Floats:
@@ -347,6 +350,7 @@ def _note_effects(sheet: Sheet, found: Effects, quantity: str, count: int) -> No
         sheet.note(
             f"Bars, and what stands behind ±: intervals (95 %) over {found.blocks:,} blocks of the same fold and seed."
         )
+        sheet.note(FOLDS)
     if count < len(found.parameters):
         sheet.note(f"{len(found.parameters) - count} parameters that matter less are left out.")
     if found.left_out:

@@ -4,7 +4,15 @@ C configurations · B blocks: the seeds, or folds and seeds, that all configurat
 
 Whatever a block has in common, an easy fold or a lucky seed, is in all configurations alike: so differences are taken
 within blocks, and intervals are those of Student's t over the blocks' differences. With one block there is no interval
-(NaN): nothing is known of the noise.
+(NaN): nothing is known of the noise. Blocks count as independent, which several seeds of one fold are not: what suits a
+configuration in that fold is in all of them. Then intervals speak of these folds alone; others may say otherwise.
+
+The best configuration is chosen by the very scores that it is compared by: of many equal ones, one is lucky. As any of
+them may be it, the intervals of all C (C − 1) / 2 pairs must hold at once, and each pair gets that part of the risk.
+That is Bonferroni's way: it needs no tables, and noise may differ between configurations. Multiple comparisons with the
+best are its sharper relative.    Source: Hsu 1996, chapter 4
+
+A score that is missing, infinite, or so large that squares overflow is of a network that diverged, or was not trained.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +27,10 @@ from deltarule.problem.problem import Floats, Integers
 MOST_VALUES = 8
 """Values of a parameter that are looked at one by one; numbers that have more are put into groups."""
 GROUPS = 5
-CONFIDENCE = 0.95
+RISK = 0.05
+"""The share of intervals, or of all that shall hold at once, that miss the truth."""
+LARGEST = 1e150
+"""Scores beyond it count as missing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +67,7 @@ class Effects:
     overall     the mean score of all configurations
     marginal    of each parameter
     pairwise    of each pair, the parameters in the same order
-    blocks      how many there are
+    blocks      how many have a score
     left_out    keys of parameters with too many values that are no numbers
     """
 
@@ -72,11 +83,12 @@ class Effects:
 class Ranking:
     """Configurations by their mean score, the best first, and what each lacks to the best one.
 
-    place [C]           of each rank the configuration
+    place [C]           of each rank the configuration; those that lack a score come after those that have all
     mean, half [C]      its mean score, and half the width of that mean's interval (95 %)
     behind, margin [C]  how far it is behind the first on average within blocks, and half the width of that
-                        difference's interval; all these intervals hold at once with 95 % (Bonferroni)
-    blocks              how many there are
+                        difference's interval; all these intervals hold at once with 95 % (Bonferroni, over all
+                        pairs). NaN for one that lacks a score that others have: its survivors are no fair match
+    blocks              how many have a score
     """
 
     place: Integers
@@ -88,8 +100,11 @@ class Ranking:
 
     @property
     def is_as_good(self) -> Floats:
-        """Which of them may be as good as the first, or better: their interval holds 0. [C], the first among them."""
-        found = ~(self.behind > self.margin)
+        """Which of them may be as good as the first, or better: their interval holds 0. [C], the first among them.
+
+        One that was not compared, as it lacks a score, is not. With one block all are: nothing is known of the noise.
+        """
+        found = (self.behind <= self.margin) | (self.blocks < 2)
         found[:1] = True
         return found
 
@@ -121,7 +136,7 @@ def parameters_of(settings: Sequence[Mapping[str, Any]]) -> tuple[tuple[Paramete
 def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
     """The effects of the parameters in which configurations differ.
 
-    Parameters: `settings`, of the C configurations by dotted key; `scores` [C, B], NaN where there is none.
+    Parameters: `settings`, of the C configurations by dotted key; `scores` [C, B], NaN or infinite where there is none.
     Errors: `BadInput` for other shapes.
 
     >>> settings = [{"rate": rate, "momentum": momentum} for rate in (0.1, 1) for momentum in (0, 0.9)]
@@ -149,20 +164,22 @@ def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
 def ranking(scores: Any) -> Ranking:
     """Rank configurations, and compare each with the first.
 
-    Parameters: `scores` [C, B], NaN where there is none; configurations without any come last.
+    Parameters: `scores` [C, B], NaN or infinite where there is none.
+    Returns: those that have all scores by their means, then those that lack some that others have by theirs; those
+    without any come last.
 
     >>> found = ranking([[0.8, 0.7, 0.9], [0.91, 0.81, 1.0], [0.1, 0.9, 0.2]])
     >>> found.place, found.is_as_good
     (array([1, 0, 2]), array([ True, False,  True]))
     """
-    scores = np.asarray(scores, np.float64)
-    means = _mean(scores, 1)
-    place = np.argsort(np.where(np.isnan(means), np.inf, -means), kind="stable")
+    scores = _known(scores)
+    means, lacks = _mean(scores, 1), np.isnan(scores).any(1)
+    place = np.lexsort((np.where(np.isnan(means), np.inf, -means), lacks))
     ordered = scores[place]
-    mean, half = _mean_and_half(ordered, CONFIDENCE)
-    at_once = 1 - (1 - CONFIDENCE) / max(len(scores) - 1, 1)
-    behind, margin = _mean_and_half(ordered[:1] - ordered, at_once)
-    return Ranking(place, mean, half, behind, margin, scores.shape[1])
+    mean, half = _mean_and_half(ordered, RISK)
+    pairs = max(len(scores) * (len(scores) - 1) // 2, 1)
+    compared = np.where(lacks[place, None], np.nan, ordered[:1] - ordered)
+    return Ranking(place, mean, half, *_mean_and_half(compared, RISK / pairs), scores.shape[1])
 
 
 def said(value: Any) -> str:
@@ -188,7 +205,14 @@ def _checked(settings: Sequence[Any], scores: Any) -> Floats:
     if scores.ndim != 2 or len(scores) != len(settings) or not scores.size:
         told = " × ".join(map(str, scores.shape))
         raise BadInput(f"the scores are {told} for {len(settings)} configurations; give a row for each, [C, B]")
-    return scores
+    return _known(scores)
+
+
+def _known(scores: Any) -> Floats:
+    """The scores of the blocks in which there is any, NaN where one is missing.    [C, B]"""
+    scores = np.asarray(scores, np.float64)
+    found = np.where(np.abs(scores) < LARGEST, scores, np.nan)
+    return found[:, ~np.isnan(found).all(0)]
 
 
 def _is_number(value: Any) -> bool:
@@ -224,7 +248,7 @@ def _effect(within: Floats, of: tuple[Parameter, ...]) -> Effect:
     np.add.at(sums, cell, np.where(there, within, 0))
     np.add.at(counts, cell, there)
     blocks = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
-    mean, half = _mean_and_half(blocks, CONFIDENCE)
+    mean, half = _mean_and_half(blocks, RISK)
     return Effect(tuple(one.key for one in of), mean.reshape(shape), half.reshape(shape))
 
 
@@ -233,7 +257,7 @@ def _range(effect: Effect) -> float:
     return float(np.ptp(there)) if len(there) else 0.0
 
 
-def _mean_and_half(values: Floats, confidence: float) -> tuple[Floats, Floats]:
+def _mean_and_half(values: Floats, risk: float) -> tuple[Floats, Floats]:
     """The mean of each row, and half of its interval by Student's t, NaN where there are less than two.    [C, B]"""
     from scipy.special import stdtrit  # imported on use: `import deltarule` stays light
 
@@ -241,7 +265,7 @@ def _mean_and_half(values: Floats, confidence: float) -> tuple[Floats, Floats]:
     mean = _mean(values, 1)
     squares = np.nansum((values - mean[:, None]) ** 2, 1)
     degrees = np.maximum(count - 1, 1)
-    half = stdtrit(degrees, 0.5 + confidence / 2) * np.sqrt(squares / degrees / np.maximum(count, 1))
+    half = -stdtrit(degrees, risk / 2) * np.sqrt(squares / degrees / np.maximum(count, 1))
     return mean, np.where(count > 1, half, np.nan)
 
 

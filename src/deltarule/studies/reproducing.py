@@ -34,7 +34,7 @@ class StudyReproduced:
     engine        names of the engines              seconds  of all trainings
     verdicts      by the claims' ids
     left_out      the claims that a quick reproduction leaves out, by their ids
-    notes         sentences worth knowing: that other rows stand in for its data
+    notes         sentences worth knowing: that other rows stand in for its data, that the seeds are too few
     """
 
     study: str
@@ -213,7 +213,7 @@ def _reproduced(
         seconds=results.seconds,
         verdicts={one.id: one.verdict for one in results.claims},
         left_out=left_out,
-        notes=tuple(filter(None, [experiments.dataset.remark])),
+        notes=tuple(note for note in results.notes if note not in notes),
     )
 
 

@@ -6,7 +6,7 @@ import importlib.util
 import json
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from importlib.metadata import version
@@ -24,7 +24,7 @@ from deltarule.proofs.own_code.calling import run
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import Recipe
 from deltarule.studies.variants import FILE as VARIANTS
-from deltarule.studies.verdicts import Claim, Verdict, claims_of, judged, verdict_of
+from deltarule.studies.verdicts import Claim, Verdict, claims_of, judged, least_seeds, verdict_of
 from deltarule.sweeps.store import FILE as STORE
 
 FILE = "claims.json"
@@ -37,7 +37,8 @@ class StudyResults:
     engine      names of the engines that trained
     seconds     of all trainings
     versions    of deltarule, Python and NumPy
-    notes       sentences worth knowing: that other rows stand in for the study's data, what was left out
+    notes       sentences worth knowing: that other rows stand in for the study's data, what was left out, too few
+                seeds
     missing     the claims that are not judged yet, by their ids
     basis       SHA-256 of what decides the verdicts beside the criteria: data, recipe, seeds, engine asked for
     """
@@ -65,7 +66,7 @@ def judge_study(
 ) -> StudyResults:
     """Judge every claim of a study over the seeds of its experiments; where these have a folder, into `claims.json`.
 
-    resume : go on with what is there: claims that were judged by the same criterion are not judged again.
+    resume : go on with what is there: claims whose files say what they said then are not judged again.
     notes : sentences that stand in the results.
     tell : called with each claim's id as its turn comes.
 
@@ -100,6 +101,7 @@ def judge_study(
 
 def _begun(experiments: Experiments, claims: tuple[Claim, ...], notes: tuple[str, ...]) -> StudyResults:
     remark = experiments.dataset.remark
+    testable = [claim for claim in claims if claim.any_data or not remark]
     return StudyResults(
         study=experiments.recipe.name,
         data=experiments.dataset.name,
@@ -109,10 +111,27 @@ def _begun(experiments: Experiments, claims: tuple[Claim, ...], notes: tuple[str
         seconds=0.0,
         versions={"deltarule": version("deltarule"), "python": platform.python_version(), "numpy": np.__version__},
         claims=(),
-        notes=(remark, *notes) if remark else notes,
+        notes=(*filter(None, [remark]), *notes, *too_few_seeds(testable, experiments.seeds)),
         missing=tuple(claim.id for claim in claims),
         basis=_basis(experiments),
     )
+
+
+def too_few_seeds(claims: Sequence[Claim], seeds: int) -> tuple[str, ...]:
+    """A sentence for each share that so many seeds are too few for: no claim that needs it can agree.
+
+    >>> from deltarule.studies.recipes import load_recipe
+    >>> too_few_seeds(claims_of_study(load_recipe("encoder"))[:1], 20)
+    ('a claim that needs 90 % of the seeds cannot agree over 20, even if it holds for all; give 35 or more',)
+    """
+    told = []
+    for needed in sorted({claim.needed for claim in claims}):
+        least = least_seeds(needed)
+        if least is None or seeds < least:
+            share = f"a claim that needs {100 * needed:g} % of the seeds cannot agree over"
+            advice = "no number is enough, let it need less" if least is None else f"give {least:,} or more"
+            told.append(f"{share} {seeds:,}, even if it holds for all; {advice}")
+    return tuple(told)
 
 
 def _basis(experiments: Experiments) -> str:
@@ -132,25 +151,27 @@ def _gone_on(begun: StudyResults, claims: tuple[Claim, ...], folder: Path, resum
     """The results with those verdicts of the folder that still hold; from here on the folder holds them."""
     file = folder / FILE
     if resume and file.exists():
-        begun = _with_verdicts(begun, read_json(file), {claim.id: claim.digest for claim in claims}, folder)
+        begun = _with_verdicts(begun, read_json(file), claims, folder)
     elif not resume and any(folder.glob(f"*/{STORE}")):
         raise BadInput(f"{folder} holds sweeps already; go on with its claims by --resume, or name another folder")
     write_json(file, begun)
     return begun
 
 
-def _with_verdicts(begun: StudyResults, found: Any, digests: Mapping[str, str], folder: Path) -> StudyResults:
+def _with_verdicts(begun: StudyResults, found: Any, claims: tuple[Claim, ...], folder: Path) -> StudyResults:
     if not isinstance(found, dict) or found.get("basis") != begun.basis:
         raise BadInput(f"{folder} holds claims of other data, settings, seeds or engine; name another folder")
+    wanted = {claim.id: (claim.digest, claim.source) for claim in claims}
     try:
-        verdicts = {one["id"]: verdict_of(one) for one in found["claims"] if digests.get(one["id"]) == one["digest"]}
+        read = [verdict_of(one) for one in found["claims"]]
+        verdicts = {one.id: one for one in read if wanted.get(one.id) == (one.digest, one.source)}
         return replace(
             begun,
-            date=begun.date if set(digests) - set(verdicts) else str(found["date"]),
+            date=begun.date if set(wanted) - set(verdicts) else str(found["date"]),
             engine=str(found["engine"]),
             seconds=float(found["seconds"]),
-            claims=tuple(verdicts[id] for id in digests if id in verdicts),
-            missing=tuple(id for id in digests if id not in verdicts),
+            claims=tuple(verdicts[id] for id in wanted if id in verdicts),
+            missing=tuple(id for id in wanted if id not in verdicts),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BadInput(f"{folder / FILE} is not as deltarule writes it; remove it to start again") from error

@@ -119,8 +119,9 @@ def _filled(columns: list[str], rows: list[list[str]]) -> tuple[list[str], list[
 
 def _means(scores: Any) -> Any:
     """The mean of what each configuration has, NaN where it has nothing."""
-    counts = np.isfinite(scores).sum(1)
-    return np.divide(np.nansum(scores, 1), counts, out=np.full(len(scores), np.nan), where=counts > 0)
+    there = np.isfinite(scores)
+    counts = there.sum(1)
+    return np.divide(np.where(there, scores, 0).sum(1), counts, out=np.full(len(scores), np.nan), where=counts > 0)
 
 
 def _times_by_weights(table: Sweep) -> dict[str, list[float]]:

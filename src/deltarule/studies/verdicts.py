@@ -5,6 +5,7 @@ fixed before there are results: its digest stands in the study's `criteria.json`
 """
 
 import ast
+import bisect
 import hashlib
 import inspect
 import textwrap
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 
 VERDICTS = ("agrees", "disagrees", "mixed", "undecided", "not testable here")
 SOME = 0.1
-"""A claim that fails, but holds for surely more than this share of seeds, is mixed: it holds for some seeds."""
+"""A claim that surely holds for less than is needed, but surely for this share of seeds or more, is mixed: it holds for
+some."""
+MOST_SEEDS = 10**9
+"""What takes so many seeds is out of reach."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,13 @@ class Claim:
         code = ast.unparse(tree).replace('"', "'")  # which quotes it writes depends on the version of Python
         return hashlib.sha256(repr((self.id, self.criterion, self.needed, code)).encode()).hexdigest()
 
+    @property
+    def source(self) -> str:
+        """SHA-256 of the text of the files that define the claim and its control: constants and helpers, too."""
+        judges = [inspect.unwrap(judge) for judge in (self.judge, self.control_judge) if judge is not None]
+        texts = dict.fromkeys("".join(inspect.findsource(judge)[0]) for judge in judges)
+        return hashlib.sha256("".join(texts).encode()).hexdigest()
+
 
 def claim(
     id: str,
@@ -141,7 +152,8 @@ class Verdict:
     """A claim, judged: the record that tables and pages are drawn from.
 
     share, interval   under the best convention     conventions   every convention's share
-    cause             why a claim fails: what the control run changed, and whether that flipped it
+    cause             why a claim fails: what the control run changed, and whether it holds then
+    source            SHA-256 of the text of the files that define it and its control; "" of earlier versions
     """
 
     id: str
@@ -161,6 +173,7 @@ class Verdict:
     flipped: bool | None = None
     digest: str = ""
     changed: str = ""
+    source: str = ""
 
 
 def judged(claim: Claim, experiments: "Experiments") -> Verdict:
@@ -174,11 +187,12 @@ def judged(claim: Claim, experiments: "Experiments") -> Verdict:
     shares = {name: share(holds, claim.needed) for name, holds in evidence.holds.items()}
     verdict = combined({name: one.verdict for name, one in shares.items()})
     best = max(shares.values(), key=lambda one: one.count / one.of, default=None)
-    control, told, flipped = None, "", None
+    control, told, cause, flipped = None, "", "", None
     if verdict not in ("agrees", "not testable here") and claim.control_judge is not None:
         found = _evidence(claim, claim.control_judge, experiments)
         control, told = {name: share(holds, claim.needed) for name, holds in found.holds.items()}, found.ours
-        flipped = combined({name: one.verdict for name, one in control.items()}) == "agrees"
+        in_control = combined({name: one.verdict for name, one in control.items()})
+        cause, flipped = told_of_control(claim.cause, in_control), in_control == "agrees"
     return Verdict(
         id=claim.id,
         claim=claim.says,
@@ -188,7 +202,7 @@ def judged(claim: Claim, experiments: "Experiments") -> Verdict:
         interval=None if best is None else best.interval,
         verdict=verdict,
         contradicts_itself=claim.contradicts_itself,
-        cause="" if control is None else _told(claim.cause, bool(flipped)),
+        cause=cause,
         criterion=claim.criterion,
         needed=claim.needed,
         conventions=shares,
@@ -197,6 +211,7 @@ def judged(claim: Claim, experiments: "Experiments") -> Verdict:
         flipped=flipped,
         digest=claim.digest,
         changed=claim.changed,
+        source=claim.source,
     )
 
 
@@ -223,6 +238,7 @@ def verdict_of(table: Mapping[str, Any]) -> Verdict:
 
     Raises `KeyError` or `TypeError` for anything else.
     """
+    table = {"source": "", **table}  # files of earlier versions have none
     named = {one.name: table[one.name] for one in fields(Verdict)}
     named["interval"] = None if table["interval"] is None else Interval(*table["interval"])
     named["conventions"] = _shares(table["conventions"])
@@ -237,8 +253,9 @@ def _shares(table: Mapping[str, Any]) -> dict[str, Share]:
 def share(holds: Any, needed: float) -> Share:
     """The share of seeds for which a criterion holds, and what it says where `needed` of them must.
 
-    It agrees where the whole interval is at `needed` or above, is undecided where the interval holds `needed`, and
-    below it is mixed where it holds for some seeds, and disagrees where it does for next to none.
+    It agrees where the whole interval is at `needed` or above, and is undecided where the interval holds `needed`.
+    Where the whole interval is below `needed`, it disagrees if the interval reaches below a tenth, and is mixed if not:
+    then it surely holds for some seeds.
 
     >>> [share([True] * count + [False] * (100 - count), 0.8).verdict for count in (100, 80, 50, 2)]
     ['agrees', 'undecided', 'mixed', 'disagrees']
@@ -253,6 +270,17 @@ def share(holds: Any, needed: float) -> Share:
     else:
         verdict = "mixed" if interval.low >= SOME else "disagrees"
     return Share(count, len(seeds), interval, verdict)
+
+
+def least_seeds(needed: float) -> int | None:
+    """The least number of seeds over which a claim can agree: it then does if it holds for all; None if there is none.
+
+    >>> least_seeds(0.9), least_seeds(0.5), least_seeds(1)
+    (35, 4, None)
+    """
+    numbers = range(1, MOST_SEEDS)
+    place = bisect.bisect_left(numbers, needed, key=lambda number: share_interval(number, number).low)
+    return numbers[place] if place < len(numbers) else None
 
 
 def combined(verdicts: Mapping[str, str]) -> str:
@@ -271,7 +299,14 @@ def combined(verdicts: Mapping[str, str]) -> str:
     return "undecided"
 
 
-def _told(cause: str, flipped: bool) -> str:
-    if flipped:
+def told_of_control(cause: str, verdict: str) -> str:
+    """What a control run with that verdict says of the supposed cause, in a sentence.
+
+    >>> told_of_control("the rate", "agrees")
+    'the rate: in a control run that changes this, the claim holds'
+    """
+    if verdict == "agrees":
         return f"{cause}: in a control run that changes this, the claim holds"
-    return f"supposed: {cause}; in a control run that changes this, the claim still does not hold"
+    fails = verdict in ("disagrees", "mixed")
+    found = "the claim still does not hold" if fails else "the seeds do not tell whether the claim holds"
+    return f"supposed: {cause}; in a control run that changes this, {found}"
