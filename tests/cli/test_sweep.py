@@ -63,6 +63,15 @@ def test_a_recipe_without_a_grid_is_one_configuration(deltarule):
     assert status == 0 and json.loads(out)["rows"] == 2 and json.loads(out)["out"] is None
 
 
+def test_a_configuration_without_a_mean_is_told_last(deltarule, mine):
+    rates = "--set", "optimizer.learning_rate=1e300", "--set", "network.output=identity", "--set", "data.name=diabetes"
+    words = mine, *rates, "--set", 'network.layers=["auto",2,"auto"]', "--set", "stopping.max_steps=5"
+    status, out, _ = deltarule("sweep", *words)
+    assert status == 0 and "–" in out and "2 rows, 2 of them diverged" in out
+    [one] = json.loads(deltarule("sweep", *words, "--json")[1])["configurations"]
+    assert (one["rows"], one["diverged"], one["mean"], one["least"], one["greatest"]) == (2, 2, None, None, None)
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -4,6 +4,7 @@ import functools
 import gzip
 import hashlib
 import http.server
+import os
 import socket
 import threading
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 from deltarule.data.cache import VARIABLE, cache_folder, fetch, find
 from deltarule.data.images import read
 from deltarule.errors import BadInput, RunFailed
+from deltarule.files import temporary_folder
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -150,3 +152,10 @@ def test_a_folder_that_does_not_exist_is_told(digits, tmp_path, monkeypatch):
 
 def test_the_cache_is_the_users_own():
     assert cache_folder().is_absolute() and "deltarule" in cache_folder().parts
+
+
+def test_downloads_need_no_home(monkeypatch):
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2**30, raising=False)  # whom nobody knows
+    assert os.name == "nt" or cache_folder() == temporary_folder() / "data"

@@ -104,6 +104,20 @@ def test_a_sweep_whose_worker_is_killed_comes_to_the_same_table(recipe, tmp_path
     assert len(table.network(table.best(1)[0]["key"]).theta) == 64 * 16 + 16 + 160 + 10
 
 
+def test_the_number_of_workers_changes_no_bit(tmp_path):
+    """Some of these are trained far longer than others: each worker's part alone would ask for another engine."""
+    text = (
+        '[data]\nname = "iris"\nscale = "standardize"\n[network]\nlayers = ["auto", 8, "auto"]\nactivation = "tanh"\n'
+        'output = "softmax"\n[loss]\nname = "cross_entropy"\n[optimizer]\nname = "momentum"\nbatch_size = 16\n'
+        '[stopping]\nmax_epochs = 600\n[run]\nseeds = 5\n[grid]\n"optimizer.learning_rate" = [0.3, 0.1, 0.01, 0.001]\n'
+    )
+    (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
+    rates = [{"optimizer.learning_rate": rate, "stopping.max_epochs": n} for rate, n in ((0.1, 600), (0.2, 1))]
+    for settings, workers in ((None, 4), (rates, 2)):
+        alone = sweep(tmp_path / "mine.toml", settings)
+        assert without_seconds(sweep(tmp_path / "mine.toml", settings, workers=workers)) == without_seconds(alone)
+
+
 def test_no_more_workers_are_started_than_there_are_populations(recipe, tmp_path):
     """Each takes seconds to start, and hundreds of megabytes: of a thousand for eight rows none came to work."""
     counts = []

@@ -5,10 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deltarule.data.bundled import iris
+from deltarule.data.prepare import prepared
+from deltarule.engines.choose import choose
 from deltarule.errors import BadInput
 from deltarule.problem.configuration import parse
 from deltarule.sweeps import grid
 from deltarule.sweeps.grid import Source, combinations, planned, with_grid
+from deltarule.training.populations import problem_of_seeds
 
 HERE = Source(Path())
 TABLE = {
@@ -105,6 +109,56 @@ def test_every_row_is_there_once_whatever_the_workers(chosen, seeds, folds, work
     alone = plan(values, source, 1, run={"seeds": seeds}, **PENALTY)
     assert set(found) == {key for unit in alone.units for key in unit.keys}
     assert max(len(unit.members) for unit in made.units) <= -(-len(alone.units[0].members) // workers)
+
+
+LONG = {
+    "data": {"name": "iris", "scale": "standardize"},
+    "network": {"layers": ["auto", 8, "auto"], "activation": "tanh", "output": "softmax"},
+    "loss": {"name": "cross_entropy"},
+    "optimizer": {"name": "momentum", "batch_size": 16},
+    "stopping": {"max_epochs": 600},
+    "run": {"seeds": 5},
+}
+
+
+@pytest.mark.parametrize("folds", [None, 2])
+@pytest.mark.parametrize("limits", [[600], [10, 100, 100_000]])
+def test_one_engine_trains_what_is_alike_whoever_does_it(limits, folds, monkeypatch):
+    values = {"optimizer.learning_rate": [0.1, 0.01, 0.2, 0.3], "stopping.max_epochs": limits}
+    found = [plan(values, Source(Path(), folds=folds), workers, **LONG) for workers in (1, 2, 4, 20)]
+    assert [len(made.units) for made in found] == [count * (folds or 1) for count in (1, 2, 4, 20)]
+    assert len({unit.engine for made in found for unit in made.units}) == 1
+    # The one that would be chosen for a problem of all these members, without a plan.
+    problem = problem_of_seeds([parse({**LONG, "run": {"seeds": 20}})], iris())
+    if folds is None:
+        assert found[0].units[0].engine == choose("auto", problem, max(limits) * 10).engine.name
+    assert {unit.engine for unit in plan(values, workers=2, **LONG | {"run": {"engine": "reference"}}).units} == {
+        "reference"
+    }
+
+
+def digests(made):
+    return {unit.data for unit in made.units}
+
+
+@pytest.mark.parametrize(
+    ("data", "together"),
+    [
+        ({"name": "digits"}, True),
+        ({"name": "digits", "scale": "unit"}, True),  # the largest gray is 16 in every fold
+        ({"name": "iris", "scale": "center"}, False),
+        ({"name": "digits", "components": 3}, False),
+    ],
+)
+def test_folds_stand_apart_where_their_rows_are_measured_apart(data, together):
+    network = {"network": {"layers": ["auto", "auto"]}}
+    made = plan({"optimizer.learning_rate": [0.1, 1.0]}, Source(Path(), folds=3), data=data, **network)
+    whole = prepared(parse({**TABLE, "data": data, **network}), Path()).digest
+    if together:
+        assert shapes(made) == [(12, 12)] and digests(made) == {whole}
+    else:
+        assert shapes(made) == [(4, 4)] * 3 and len(digests(made)) == 3 and whole not in digests(made)
+        assert [{member.fold for member in unit.members} for unit in made.units] == [{0}, {1}, {2}]
 
 
 def test_a_longer_grid_keeps_the_keys_of_the_shorter():

@@ -27,13 +27,13 @@ def table_of(keys, score=0.5):
     return table
 
 
-def fill(store, keys, seeds=None, weights=()):
+def fill(store, keys, seeds=None, weights=(), table=None):
     [number] = store.add_configurations(["c"], [{}], ("b", KEYS)).values()
     seeds = range(len(keys)) if seeds is None else seeds
     members = {
         key: {"configuration": number, "fold": None, "seed": seed} for key, seed in zip(keys, seeds, strict=True)
     }
-    table = table_of(keys)
+    table = table or table_of(keys)
     table.weights = {key: (np.arange(3.0), np.zeros(0)) for key in weights}
     store.add(table, members, (2, 1), None, **SHARED)
     store.note(name="s", metric="accuracy", ranked="train", grid=[], workers=1, notes=[])
@@ -172,6 +172,40 @@ def test_rows_beside_a_checkpoint_come_back_as_they_were(tmp_path):
     for column in COLUMNS:
         assert str(getattr(again, column)) == str(getattr(table, column))
     assert again.weights["b"][0].dtype == np.float32 and again.weights["b"][0].tolist() == [1.5]
+
+
+def test_a_table_that_was_put_aside_is_stored_as_one_that_was_not(tmp_path):
+    table = table_of(["a", "b", "c"], score=0.5)
+    for column in stores.SCORES:
+        getattr(table, column)[:] = [-np.inf, np.inf, np.nan]
+    write_table(tmp_path / "rows", table)
+    for name, one in (("undisturbed", table), ("gone on with", read_table(tmp_path / "rows"))):
+        with Store(tmp_path / name) as store:
+            fill(store, table.key, table=one)
+            columns = ", ".join(stores.SCORES)
+            assert set(store.connection.execute(f"SELECT {columns} FROM members")) == {(None,) * len(stores.SCORES)}
+
+
+def test_survivors_do_not_stand_for_their_configuration(tmp_path):
+    # Means by hand: of the survivors 0.95, 0.9 and 0.55; of all rows there is only the last.
+    given = {"lucky": [0.95, np.nan], "steady": [0.5, 0.6], "gone": [np.nan, np.nan], "lost": [0.9, -np.inf]}
+    with Store(tmp_path) as store:
+        numbers = store.add_configurations(list(given), [{"run.data_seed": place} for place in range(4)], ("b", KEYS))
+        for name, scores in given.items():
+            keys = [f"{name} {seed}" for seed in range(2)]
+            table = table_of(keys)
+            table.train_score[:] = scores
+            table.reason[:] = ["max_steps" if np.isfinite(score) else "diverged" for score in scores]
+            members = {
+                key: {"configuration": numbers[name], "fold": None, "seed": seed} for seed, key in enumerate(keys)
+            }
+            store.add(table, members, (2, 1), None, **SHARED)
+        store.note(name="s", metric="r_squared", ranked="train", grid=["run.data_seed"], workers=1, notes=[], base="b")
+    found = load_sweep(tmp_path).configurations()
+    assert [one.settings["run.data_seed"] for one in found] == [1, 0, 3, 2]
+    assert [(one.rows, one.diverged) for one in found] == [(2, 0), (2, 1), (2, 1), (2, 2)]
+    assert (found[0].mean, found[0].least, found[0].greatest) == (pytest.approx(0.55), 0.5, 0.6)
+    assert {(one.mean, one.least, one.greatest) for one in found[1:]} == {(None, None, None)}
 
 
 @pytest.mark.parametrize("part", ["train", "validation", "test"])

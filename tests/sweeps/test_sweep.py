@@ -1,19 +1,25 @@
 """Sweeps as a person starts them: what is in the table is what training each member alone comes to."""
 
+import json
 import signal
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from deltarule import load_sweep, sweep
+from deltarule.data.dataset import Rows
 from deltarule.data.splits import folds
+from deltarule.data.transforms import scale
 from deltarule.errors import BadInput, RunFailed
-from deltarule.files import save_arrays
+from deltarule.files import save_arrays, to_jsonable
 from deltarule.problem.create import create_problem
 from deltarule.stats import metrics
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_settings
+from deltarule.studies.sweeping import sweep_outcome
 from deltarule.sweeps import grid
+from deltarule.sweeps.result import PARTS
 from deltarule.sweeps.store import Store
 from deltarule.training.train import train
 
@@ -84,17 +90,19 @@ def test_each_row_is_what_training_it_alone_comes_to(recipe):
 
 def test_each_fold_is_what_training_on_its_rows_comes_to(recipe):
     table = sweep(recipe, {"optimizer.learning_rate": [0.1], "stopping.max_epochs": [1, 3]}, folds=4, keep="all")
-    dataset = dataset_of(recipe)
-    divided = folds(dataset.train, 4)
-    y = dataset.encode(dataset.train, 3)
+    whole = dataset_of(with_settings(recipe, {"data.scale": "none"}))
+    divided = folds(whole.train, 4)
+    y = whole.encode(whole.train, 3)
     assert len(table) == 16 and {row["fold"] for row in table.rows()} == {"0/4", "1/4", "2/4", "3/4"}
     for row in table.rows():
         own, aside = divided[int(row["fold"][0])]
         one = with_settings(recipe, {"optimizer.learning_rate": 0.1, "run.seeds": [row["seed"]]})
-        whole = problem_of(one, dataset)
+        # The fold that is held out says nothing, of the scale neither.
+        scaled, transform = scale(replace(whole, train=whole.train.take(own)), "standardize")
+        x = transform.apply(whole.train.x)
         problem = create_problem(
-            whole.network,
-            dataset.train.x,
+            problem_of(one, scaled).network,
+            x,
             y,
             loss="cross_entropy",
             optimizer="momentum",
@@ -105,7 +113,7 @@ def test_each_fold_is_what_training_on_its_rows_comes_to(recipe):
         )
         run = train(problem, engine=row["engine"], max_epochs=row["stopping.max_epochs"])
         assert row["train_objective"] == run.objective[0]
-        found = metrics.accuracy(run.outputs(dataset.train.x[aside]), y[aside], np.ones((len(aside), 1)))[0]
+        found = metrics.accuracy(run.outputs(x[aside]), y[aside], np.ones((len(aside), 1)))[0]
         assert row["validation_accuracy"] == found
 
 
@@ -208,11 +216,26 @@ def test_a_frame_has_the_columns_of_the_rows(recipe):
     ("given", "told"),
     [
         ({"keep": "some"}, "the weights to keep are 'some'; choose one of none, best, all"),
-        ({"folds": 1}, "there are to be 1 folds; give a whole number of 2 or more"),
+        ({"folds": 1}, "folds is 1; give a whole number of 2 or more"),
         ({"executor": "slurm"}, "there is no executor 'slurm'; there are: local, dask"),
-        ({"workers": 0}, "there are to be 0 workers"),
+        ({"workers": 0}, "workers is 0; give a whole number of 1 or more"),
         ({"address": "tcp://host:1"}, "the address tcp://host:1 is a Dask cluster's; name the executor dask, too"),
         ({"grid": {"network.layers": [["auto", 3, 2]]}}, "iris has 3 classes, so the network needs 3 outputs, not 2"),
+        (
+            {"grid": {"data.split.validation": [0.2, 0.0]}},
+            "some configurations rank by the accuracy on the validation rows and others by the accuracy on the train "
+            "rows; sweep them apart, each kind into a folder of its own",
+        ),
+        (
+            {
+                "grid": {
+                    "data.name": ["iris", "diabetes"],
+                    "network.output": ["sigmoid"],
+                    "loss.name": ["squared_error"],
+                }
+            },
+            "some configurations rank by the accuracy on the train rows and others by the r_squared on the train rows",
+        ),
     ],
 )
 def test_bad_use_is_told_and_nothing_is_left(recipe, tmp_path, given, told):
@@ -229,6 +252,97 @@ def test_ten_thousand_members_are_a_few_populations_and_commits(tmp_path):
     table = sweep(short, {"optimizer.learning_rate": rates}, seeds=1, out=tmp_path / "out", progress=told.append)
     assert len(table) == told[-1].done == 10_000
     assert len(told) <= 20, "a commit costs milliseconds whatever it holds; each is told"
+
+
+ON_NUMBERS = """
+[data]
+file = "numbers.csv"
+target = "y"
+[network]
+layers = ["auto", 8, "auto"]
+[stopping]
+max_steps = 40
+"""
+
+
+@pytest.fixture
+def on_numbers(tmp_path):
+    """Sweeps a regression of 60 rows, the inputs of some of them multiplied by 100."""
+    (tmp_path / "numbers.toml").write_text(ON_NUMBERS, encoding="utf-8")
+    x = np.random.default_rng(0).normal(size=(60, 2))
+
+    def swept(grid, larger=(), **given):
+        factor = np.where(np.isin(np.arange(60), larger), 100, 1)[:, None]
+        table = np.column_stack([x * factor, x @ [2, 1]])
+        np.savetxt(tmp_path / "numbers.csv", table, delimiter=",", header="a,b,y", comments="")
+        return sweep(tmp_path / "numbers.toml", grid, **given)
+
+    return swept
+
+
+def test_a_store_holds_no_number_that_is_not_finite(on_numbers, tmp_path):
+    # A step of 50 is far beyond 2 / curvature: the predictions, and with them R², have no bounds.
+    rates = {"optimizer.learning_rate": [50.0, 0.01, 1.0]}
+    table = on_numbers(rates, out=tmp_path / "out", seeds=3, keep="best")
+    rows = list(table.rows())
+    numbers = [row[f"{part}_{what}"] for row in rows for part in PARTS for what in ("objective", "r_squared")]
+    assert all(one is None or np.isfinite(one) for one in numbers)
+    assert [row["train_r_squared"] is None for row in rows] == [True] * 3 + [False] * 3 + [True] * 3
+    first, *others = table.configurations()
+    assert first.settings == {"optimizer.learning_rate": 0.01} and (first.rows, first.diverged) == (3, 0)
+    for one in others:
+        assert (one.rows, one.diverged, one.mean, one.least, one.greatest) == (3, 3, None, None, None)
+    assert len(table.best()) == 3 and table.network(table.best(1)[0]["key"]) is not None
+    told = json.loads(json.dumps(to_jsonable(sweep_outcome(table, None)), allow_nan=False))
+    assert [one["mean"] is None for one in told["configurations"]] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    "changed", [{"data.scale": ["standardize"]}, {"data.scale": ["unit"]}, {"data.components": [2]}]
+)
+def test_a_fold_that_is_held_out_decides_no_number_of_the_training(on_numbers, changed):
+    _, aside = folds(Rows(np.zeros((60, 2)), targets=np.zeros((60, 1))), 3)[0]
+    plain, moved = (on_numbers(changed, folds=3, larger=larger).frame() for larger in ((), aside))
+    same = plain["train_objective"] == moved["train_objective"]
+    assert dict(zip(plain["fold"], same, strict=True)) == {"0/3": True, "1/3": False, "2/3": False}
+    assert (plain["validation_objective"] != moved["validation_objective"]).all()
+
+
+def test_patience_looks_at_the_fold_that_is_held_out(on_numbers):
+    given = {"stopping.patience": [2], "data.scale": ["standardize"], "optimizer.learning_rate": [0.5]}
+    for row in on_numbers(given, folds=3).rows():
+        assert row["best_step"] <= row["steps"] and row["validation_objective"] is not None
+
+
+@pytest.mark.parametrize(
+    ("given", "column", "expected"),
+    [
+        ({"folds": 12}, "fold", [f"{number}/12" for number in range(12)]),
+        (
+            {"seeds": [10**19, 2**64 - 1, 2**63, 5, 2**63 - 1, 40]},
+            "seed",
+            [5, 40, 2**63 - 1, 2**63, 10**19, 2**64 - 1],
+        ),
+    ],
+)
+def test_rows_stand_in_the_order_of_their_numbers(on_numbers, given, column, expected):
+    table = on_numbers({"stopping.max_steps": [1]}, keep="all", **given)
+    assert [row[column] for row in table.rows()] == expected
+    assert [row[column] for row in table.kept()] == expected
+    assert [row[column] for row in table.rows_of({"stopping.max_steps": 1})] == expected
+    scores = table.scores()[1][0]
+    assert scores.tolist() == [row[f"{table.ranked}_r_squared"] for row in table.rows()]
+
+
+def test_the_best_row_s_weights_are_there_also_where_objectives_are_not(recipe):
+    # Outputs that are 1e200 times as large name the same classes; their squares are infinite.
+    same = {"network.layers": ["auto", "auto"], "network.output": "identity", "loss.name": "squared_error"}
+    same |= {"optimizer.learning_rate": 0.0, "run.seeds": 1}
+    table = sweep(with_settings(recipe, same), {"network.initial_scale": [1.0, 1e200]}, keep="best")
+    best, *others = table.best()
+    assert {row["train_accuracy"] for row in others} == {best["train_accuracy"]}
+    assert {row["train_objective"] is None for row in table.rows()} == {True, False}
+    assert table.network(best["key"]).theta.shape == (5 * 3,)
 
 
 @pytest.fixture
@@ -271,6 +385,24 @@ def test_results_of_other_data_or_folds_are_never_mixed(on_a_table, tmp_path, fi
     assert list(load_sweep(out).rows()) == before
     longer = list(on_a_table(out=out, resume=True, rates=[0.1, 0.3], **first).rows())
     assert longer[: len(before)] == before and len(longer) == 2 * len(before)
+
+
+@pytest.mark.parametrize(
+    ("then", "now"),
+    [
+        ({"data.name": ["diabetes"], "network.layers": [["auto", "auto"]]}, "r_squared on the train rows"),
+        ({"data.split.validation": [0.2]}, "accuracy on the validation rows"),
+    ],
+)
+def test_rows_that_rank_otherwise_are_never_mixed(recipe, tmp_path, then, now):
+    plain = with_settings(recipe, {"network.output": "sigmoid", "loss.name": "squared_error"})
+    sweep(plain, {"data.name": ["iris"]}, out=tmp_path)
+    before = list(load_sweep(tmp_path).rows())
+    with pytest.raises(BadInput) as error:
+        sweep(plain, then, out=tmp_path, resume=True)
+    told = f"the sweep in {tmp_path} ranks by the accuracy on the train rows, not by the {now}; name another folder"
+    assert str(error.value) == told
+    assert list(load_sweep(tmp_path).rows()) == before
 
 
 def test_results_of_another_numerics_version_are_never_mixed(on_a_table, tmp_path):

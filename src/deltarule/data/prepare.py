@@ -14,18 +14,15 @@ from deltarule.data.splits import split
 from deltarule.data.transforms import principal_components, scale
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import kind_of
-from deltarule.problem.configuration import Configuration
+from deltarule.problem.configuration import Configuration, DataSection
 from deltarule.problem.resolved import resolved
 
 
-def prepared(
-    configuration: Configuration, folder: Path, data_dir: str | Path | None = None, needed: bool = True
-) -> Dataset:
+def prepared(configuration: Configuration, folder: Path, data_dir: str | Path | None = None) -> Dataset:
     """Load a configuration's rows, set some aside, and make of them what a network is trained on.
 
     Parameters: `folder`, where the recipe lies; `data_dir`, a folder in which a file is looked for before it is looked
-    for beside the recipe and in the current folder; `needed`, whether there must be validation rows where a rule
-    looks at them: with folds each member has rows of its own for that.
+    for beside the recipe and in the current folder.
     Errors: `BadInput` for data that cannot be read, split, mirrored, scaled or turned into components, or lack a part
     that the configuration looks at.
 
@@ -35,6 +32,13 @@ def prepared(
     >>> {part: len(rows) for part, rows in prepared(parse(table), Path()).parts.items()}
     {'train': 16, 'test': 5}
     """
+    dataset = fitted(divided(configuration, folder, data_dir), configuration.data)
+    _check_parts(configuration, dataset)
+    return dataset
+
+
+def divided(configuration: Configuration, folder: Path, data_dir: str | Path | None = None) -> Dataset:
+    """Load a configuration's rows and set some aside: the first half of `prepared`."""
     data = configuration.data
     name, options = taken_apart(data.name if data.file is None else data.file)
     source = data_file(configuration, folder, data_dir) or name
@@ -46,12 +50,13 @@ def prepared(
         whole = _in_its_place(name, data.offline)
     dataset = split(whole, **data.split.model_dump())
     # After the split: no copy of a row that was set aside may be trained on.
-    dataset, _ = scale(with_mirrored(dataset) if data.mirrored else dataset, data.scale)
-    if data.components is not None:
-        dataset, _ = principal_components(dataset, data.components)
-    if needed:
-        _check_parts(configuration, dataset)
-    return dataset
+    return with_mirrored(dataset) if data.mirrored else dataset
+
+
+def fitted(dataset: Dataset, data: DataSection) -> Dataset:
+    """Scale rows and turn them into components, as their training part says: the second half of `prepared`."""
+    dataset, _ = scale(dataset, data.scale)
+    return dataset if data.components is None else principal_components(dataset, data.components)[0]
 
 
 def _in_its_place(name: str, offline: Any) -> Dataset:

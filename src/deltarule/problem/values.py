@@ -2,7 +2,7 @@
 what the key allows."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -62,15 +62,15 @@ def _plain(given: Any) -> Any:
 
 
 def as_python(given: Any) -> Any:
-    """Values as TOML would hold them, where NumPy made them: its numbers and arrays, in lists and tables too.
+    """Values as TOML would hold them: NumPy's numbers and arrays, and all that is a sequence, in lists and tables too.
 
     >>> import numpy as np
-    >>> as_python({"layers": [4, np.int64(3)], "rates": np.array([0.5])})
-    {'layers': [4, 3], 'rates': [0.5]}
+    >>> as_python({"layers": [4, np.int64(3)], "rates": np.array([0.5]), "max_epochs": range(1, 3)})
+    {'layers': [4, 3], 'rates': [0.5], 'max_epochs': [1, 2]}
     """
     if isinstance(given, Mapping):
         return {key: as_python(one) for key, one in given.items()}
-    if isinstance(given, list | tuple):
+    if isinstance(given, Sequence) and not isinstance(given, str | bytes):
         return [as_python(one) for one in given]
     return given.tolist() if isinstance(given, np.ndarray | np.generic) else given
 

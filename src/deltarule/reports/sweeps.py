@@ -34,7 +34,7 @@ def best_configurations(outcome: Any) -> "RenderableType":
     for column in (outcome.metric, "least", "greatest", "rows"):
         table.add_column(column, justify="right")
     for one in outcome.configurations:
-        scores = (f"{value:.4f}" for value in (one.mean, one.least, one.greatest))
+        scores = ("–" if value is None else f"{value:.4f}" for value in (one.mean, one.least, one.greatest))
         table.add_row(*map(_value, one.settings.values()), *scores, f"{one.rows:,}")
     told = f"{outcome.study}: {outcome.rows:,} rows, {outcome.diverged:,} of them diverged; "
     told += f"mean {outcome.metric} on the {outcome.ranked} rows" + (f"; in {outcome.out}" if outcome.out else "")

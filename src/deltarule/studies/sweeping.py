@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from deltarule.files import make_folder
+from deltarule.problem.values import as_python
 from deltarule.studies.recipes import Recipe, load_recipe, with_settings
 from deltarule.sweeps.grid import Source, with_grid
 from deltarule.sweeps.result import Sweep
@@ -78,7 +79,7 @@ def sweep(
     """
     recipe = study if isinstance(study, Recipe) else load_recipe(study)
     if seeds is not None:
-        recipe = with_settings(recipe, {"run.seeds": seeds if isinstance(seeds, int) else list(seeds)})
+        recipe = with_settings(recipe, {"run.seeds": as_python(seeds)})
     if engine is not None:  # part of the key: another engine's last digits are others
         recipe = with_settings(recipe, {"run.engine": engine})
     configuration = recipe.configuration

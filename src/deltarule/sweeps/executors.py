@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from deltarule import systems
 from deltarule.errors import BadInput, DeltaruleError, RunFailed, is_out_of_memory
+from deltarule.problem.checks import whole
 
 MOST_TRIES = 3
 """How often a population is begun whose worker dies: a third death is the population's own doing."""
@@ -67,8 +68,8 @@ def pool(name: str, workers: int | None = None, address: str | None = None) -> I
     """
     if name not in NAMES:
         raise BadInput(f"there is no executor '{name}'; there are: {', '.join(NAMES)}")
-    if workers is not None and workers < 1:
-        raise BadInput(f"there are to be {workers} workers; give a whole number of 1 or more")
+    if workers is not None:
+        workers = whole("workers", workers)
     if address is not None and name != "dask":
         raise BadInput(f"the address {address} is a Dask cluster's; name the executor dask, too")
     opened = _dask(workers, address) if name == "dask" else _local(workers or 1)

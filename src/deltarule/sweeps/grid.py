@@ -9,6 +9,7 @@ nothing but their limit (steps, epochs) are points on the way of one training.
 import hashlib
 import itertools
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,11 +19,13 @@ import numpy as np
 
 from deltarule.data import splits
 from deltarule.data.dataset import Dataset
-from deltarule.data.prepare import data_key, prepared
+from deltarule.data.prepare import data_key, divided, fitted, prepared
+from deltarule.data.transforms import scale
+from deltarule.engines.choose import choose
 from deltarule.errors import BadInput
 from deltarule.problem import registry
 from deltarule.problem.configuration import Configuration, changed, parse
-from deltarule.problem.problem import Integers
+from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.resolved import NUMERICS_VERSION, configuration_hash
 from deltarule.problem.values import as_python
 from deltarule.training.populations import LIMITS, network_of, problem_of_members, seeds_of, shape_of
@@ -47,10 +50,17 @@ class Source:
     data_dir: Path | None = None
     folds: int | None = None
 
+    def fold(self, number: int) -> str | None:
+        """What a fold is called in the table, None for all rows."""
+        return None if number < 0 else f"{number}/{self.folds}"
+
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """The rows of a configuration, and for each fold the training and the validation rows among its training rows."""
+    """The rows of a configuration, and for each fold the training and the validation rows among its training rows.
+
+    Where these are the rows of a single fold there are no folds: then they are its training and validation parts.
+    """
 
     dataset: Dataset
     folds: tuple[tuple[Integers, Integers], ...]
@@ -80,15 +90,16 @@ class Member:
 class Unit:
     """A population: members that are trained together.
 
-    Parameters: `members`, K of them; `data`, the digest of the rows; `at_once`, whether rows are points on the way of
-    one training (else all members have the one limit of their configuration); `alike`, how many units there are of
-    this shape, which share what an engine must do once.
+    Parameters: `members`, K of them; `data`, the digest of the rows; `fold`, whose rows alone these are, None for those
+    of all folds; `at_once`, whether rows are points on the way of one training (else all members have the one limit of
+    their configuration); `engine`, by its name.
     """
 
     members: tuple[Member, ...]
     data: str
+    fold: int | None
     at_once: bool
-    alike: int
+    engine: str
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -130,10 +141,10 @@ class Plan:
     ranked: str
 
     @property
-    def data(self) -> dict[str, str]:
-        """The digest of the data of each configuration, by its hash."""
+    def data(self) -> dict[tuple[str, str | None], str]:
+        """The digest of the data of each configuration, by its hash and the fold."""
         return {
-            self.hashes[row.configuration]: unit.data
+            (self.hashes[row.configuration], self.source.fold(member.fold)): unit.data
             for unit in self.units
             for member in unit.members
             for row in member.rows
@@ -176,7 +187,7 @@ def planned(
 
     Parameters: `settings`, the configurations as what each sets; None for all combinations of the grid; `workers`, how
     many there are to be busy: a population is no larger than leaves some for each.
-    Errors: `BadInput` for settings that do not fit each other or the data.
+    Errors: `BadInput` for settings that do not fit each other or the data, and rows that do not rank together.
 
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
     >>> grid = {"optimizer.learning_rate": [0.1, 1.0], "stopping.max_steps": [10, 20]}
@@ -200,19 +211,26 @@ def planned(
     if not known:
         raise BadInput("there is no configuration to sweep; give one at least")
     hashes, every = tuple(known), [one for one, _ in known.values()]
-    groups: dict[str, dict[tuple[int, str], list[int]]] = {}
+    groups: dict[tuple[int, str, int], dict[tuple[int, str], list[int]]] = {}
+    known_apart: dict[str, bool] = {}
     for place, one in enumerate(every):
-        alone = _looks_decide(one)
+        alone, apart = _looks_decide(one), _folds_apart(one, source, known_apart)
         shape, way = shape_of(one, limits=alone), _way(one, alone)
         for fold in range(source.folds) if source.folds else (-1,):
             # Where a look decides when a member ends, the looks must be those of training its fold alone.
-            name = f"{shape} {fold}" if alone else shape
+            name = fold if apart else -1, shape, fold if alone else -1
             groups.setdefault(name, {}).setdefault((fold, way), []).append(place)
     units: list[Unit] = []
     notes: dict[str, None] = {}
-    for group in groups.values():
+    scored: dict[tuple[str, str], None] = {}
+    alike = Counter(name[1:] for name in groups)
+    engines: dict[tuple[str, int], str] = {}
+    # Fold by fold, where each has rows of its own: so these are prepared once.
+    for name, group in sorted(groups.items(), key=lambda item: item[0][0]):
+        own, shape_and_fold = None if name[0] < 0 else name[0], name[1:]
         first = every[next(iter(group.values()))[0]]
-        data = data_of(first, source)
+        data = data_of(first, source, own)
+        scored[_scored(data, source)] = None
         _check(every, group, data.dataset)
         notes |= dict.fromkeys(filter(None, [data.dataset.remark]))
         members = [
@@ -225,11 +243,17 @@ def planned(
             for (fold, _), places in sorted(group.items(), key=lambda item: (item[0][0], item[1]))
             for seed in seeds
         ]
-        size = min(members_at_once(first, data.dataset), -(-len(members) // workers))
-        digest = data.dataset.digest
-        starts = range(0, len(members), size)
-        at_once = not _looks_decide(first)
-        units += [Unit(tuple(members[start : start + size]), digest, at_once, len(starts)) for start in starts]
+        most = members_at_once(first, data.dataset)
+        size = min(most, -(-len(members) // workers))
+        if shape_and_fold not in engines:
+            engines[shape_and_fold] = _engine(members, most, data, alike[shape_and_fold])
+        rest = data.dataset.digest, own, not _looks_decide(first), engines[shape_and_fold]
+        units += [Unit(tuple(members[start : start + size]), *rest) for start in range(0, len(members), size)]
+    if len(scored) > 1:
+        raise BadInput(
+            f"some configurations rank by the {' and others by the '.join(said(*one) for one in scored)}; sweep them "
+            "apart, each kind into a folder of its own"
+        )
     return Plan(
         base,
         tuple(given for _, given in known.values()),
@@ -237,8 +261,60 @@ def planned(
         tuple(units),
         source,
         tuple(notes),
-        *_scored(data_of(every[0], source), source),
+        *next(iter(scored)),
     )
+
+
+def _folds_apart(configuration: Configuration, source: Source, known: dict[str, bool]) -> bool:
+    """Whether what is measured on the training rows differs from fold to fold: then each has rows of its own.
+
+    Images that are divided by 255 are the same in all of them.    known   what was found before, by the data
+    """
+    section = configuration.data
+    if not source.folds or (section.scale == "none" and section.components is None):
+        return False
+    key = data_key(configuration)
+    if key not in known:
+        dataset, folds = _folded(configuration, source)
+        whole = scale(dataset, section.scale)[1]
+        each = (scale(_fold(dataset, *rows), section.scale)[1] for rows in folds)
+        known[key] = section.components is not None or any(
+            not (np.array_equal(one.shift, whole.shift) and np.array_equal(one.factor, whole.factor)) for one in each
+        )
+    return known[key]
+
+
+def _engine(members: Sequence[Member], most: int, data: Data, alike: int) -> str:
+    """The engine for all members of a shape: whoever trains how many of them, and whatever is done already.
+
+    Parameters: `most`, how many of them memory allows at once; `alike`, in how many folds there are such members.
+    """
+    given = members[0].configuration.run.engine
+    if given != "auto":
+        return given
+    problem = problem_of(members[:most], data)
+    epoch = max(map(problem.steps_per_epoch, range(problem.members)))
+    longest = max(limit_of(row, epoch) for member in members for row in member.rows)
+    return choose(given, problem, alike * -(-len(members) // most) * longest).engine.name
+
+
+def problem_of(members: Sequence[Member], data: Data) -> Problem:
+    """The problem of members that are trained together, on their rows."""
+    by_id = {id(member.configuration): member.configuration for member in members}
+    places = {one: place for place, one in enumerate(by_id)}
+    return problem_of_members(
+        list(by_id.values()),
+        data.dataset,
+        np.array([places[id(member.configuration)] for member in members]),
+        [member.seed for member in members],
+        [data.folds[member.fold][0] for member in members] if data.folds else None,
+    )
+
+
+def limit_of(row: Row, epoch: int) -> int:
+    """The last step of a row, the smaller limit where both are given.    epoch   its steps"""
+    limits = [row.max_steps, None if row.max_epochs is None else row.max_epochs * epoch]
+    return min(limit for limit in limits if limit is not None)
 
 
 def _check(every: Sequence[Configuration], group: Mapping[Any, Sequence[int]], dataset: Dataset) -> None:
@@ -258,8 +334,7 @@ def _row(
     seed: int,
 ) -> Row:
     stopping, run = every[place].stopping, every[place].run
-    which = "all" if fold < 0 else f"{fold}/{source.folds}"
-    identity = [hashes[place], data.dataset.digest, which, seed, run.dtype, NUMERICS_VERSION]
+    identity = [hashes[place], data.dataset.digest, source.fold(fold) or "all", seed, run.dtype, NUMERICS_VERSION]
     key = hashlib.sha256(json.dumps(identity).encode("ascii")).hexdigest()
     return Row(place, stopping.max_steps, stopping.max_epochs, key)
 
@@ -285,6 +360,15 @@ def _scored(data: Data, source: Source) -> tuple[str, str]:
     return metric, "validation" if source.folds or data.dataset.validation is not None else "train"
 
 
+def said(metric: str, ranked: str) -> str:
+    """By what rows rank, in words.
+
+    >>> said("r_squared", "train")
+    'r_squared on the train rows'
+    """
+    return f"{metric} on the {ranked} rows"
+
+
 def members_at_once(configuration: Configuration, dataset: Dataset) -> int:
     """How many members a population of this configuration may have, for the memory that each needs beside the data.
 
@@ -307,13 +391,16 @@ def members_at_once(configuration: Configuration, dataset: Dataset) -> int:
 _kept: dict[str, Data] = {}
 
 
-def data_of(configuration: Configuration, source: Source) -> Data:
-    """The rows of a configuration, loaded once in a process; of several data sets only the last two are kept."""
-    key = f"{data_key(configuration)} {source}"
+def data_of(configuration: Configuration, source: Source, fold: int | None = None) -> Data:
+    """The rows of a configuration, loaded once in a process; of several data sets only the last two are kept.
+
+    Parameters: `fold`, as in `load`.
+    """
+    key = f"{data_key(configuration)} {source} {fold}"
     if key not in _kept:
         if len(_kept) >= 2:
             del _kept[next(iter(_kept))]
-        _kept[key] = load(configuration, source)
+        _kept[key] = load(configuration, source, fold)
     return _kept[key]
 
 
@@ -322,11 +409,28 @@ def forget_data() -> None:
     _kept.clear()
 
 
-def load(configuration: Configuration, source: Source) -> Data:
-    """Load the rows of a configuration, and divide them into folds where there are any."""
-    dataset = prepared(configuration, source.folder, source.data_dir, needed=source.folds is None)
+def load(configuration: Configuration, source: Source, fold: int | None = None) -> Data:
+    """Load the rows of a configuration, and divide them into folds where there are any.
+
+    Parameters: `fold`, to load the rows of one fold, with scale and components as its own training rows say.
+    """
     if not source.folds:
-        return Data(dataset, ())
+        return Data(prepared(configuration, source.folder, source.data_dir), ())
+    dataset, folds = _folded(configuration, source)
+    if fold is None:
+        return Data(fitted(dataset, configuration.data), folds)
+    return Data(fitted(_fold(dataset, *folds[fold]), configuration.data), ())
+
+
+def _fold(dataset: Dataset, own: Integers, aside: Integers) -> Dataset:
+    """A fold as a data set: its training rows, and those held out as validation rows."""
+    return replace(dataset, train=dataset.train.take(own), validation=dataset.train.take(aside))
+
+
+def _folded(configuration: Configuration, source: Source) -> tuple[Dataset, tuple[tuple[Integers, Integers], ...]]:
+    """The rows before they are scaled, and how they are divided into folds."""
+    dataset = divided(configuration, source.folder, source.data_dir)
+    assert source.folds
     if dataset.validation is not None:
         raise BadInput(
             f"data.split.validation sets {len(dataset.validation)} rows aside and the {source.folds} folds do, too; "
@@ -337,7 +441,7 @@ def load(configuration: Configuration, source: Source) -> Data:
             "data.mirrored puts copies of rows into the folds of others, which would be trained on and scored; "
             "set data.split.validation aside in the place of folds"
         )
-    return Data(dataset, tuple(splits.folds(dataset.train, source.folds, configuration.data.split.seed)))
+    return dataset, tuple(splits.folds(dataset.train, source.folds, configuration.data.split.seed))
 
 
 def chunks(units: Sequence[Unit], done: "set[str] | frozenset[str]") -> Iterator[tuple[Unit, Integers]]:

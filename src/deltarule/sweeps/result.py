@@ -17,7 +17,7 @@ from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 from deltarule.problem.resolved import configuration_hash, resolved
 from deltarule.problem.values import as_python
-from deltarule.sweeps.store import about, as_written, check_sweep, order, reader
+from deltarule.sweeps.store import IN_ORDER, about, as_written, check_sweep, order, reader
 from deltarule.training.populations import network_of_sizes
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ SELECT key, configuration, settings, base, fold, seed, status, reason, steps, be
     layer, "where", engine, train_seconds
 FROM members JOIN configurations ON members.configuration = configurations.id
 """
-
-IN_ORDER = " ORDER BY configuration, fold, seed"
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +49,7 @@ class StoredNetwork:
     buffers: Floats
 
     def outputs(self, x: Any) -> Floats:
-        """The outputs for some rows.   x [B, D], scaled as the sweep's recipe scales them  →  [B, C]"""
+        """The outputs for some rows.   x [B, D], scaled as the rows that it was trained on  →  [B, C]"""
         parameters, buffers = views(self.theta, self.network.entries), views(self.buffers, self.network.buffers)
         with one_blas_thread(), np.errstate(all="ignore"):
             tape, _ = forward(self.network.layers, parameters, np.asarray(x, self.theta.dtype), buffers=buffers)
@@ -65,15 +63,15 @@ class StoredNetwork:
 @dataclass(frozen=True)
 class ConfigurationScore:
     """A configuration over its folds and seeds: `settings`, what the grid sets; how many rows; how many diverged; and
-    the mean, the least and the greatest of the score by which the sweep is ranked."""
+    the mean, the least and the greatest of the score by which the sweep is ranked, None where a row has no score."""
 
     configuration: int
     settings: Mapping[str, Any]
     rows: int
     diverged: int
-    mean: float
-    least: float
-    greatest: float
+    mean: float | None
+    least: float | None
+    greatest: float | None
 
 
 class Sweep:
@@ -117,7 +115,7 @@ class Sweep:
     def rows(self) -> Iterator[dict[str, Any]]:
         """Every row by its columns: configurations in the grid's order, then folds, then seeds."""
         with as_written():
-            yield from map(self._row, self._connection.execute(ROWS + IN_ORDER))
+            yield from map(self._row, self._connection.execute(f"{ROWS} {IN_ORDER}"))
 
     def frame(self) -> "pandas.DataFrame":
         """The table as a pandas DataFrame.
@@ -144,18 +142,20 @@ class Sweep:
 
     @as_written()
     def configurations(self, n: int = 10, part: str | None = None) -> list[ConfigurationScore]:
-        """The n best configurations by the mean of their rows, the best first.
+        """The n best configurations by the mean of their rows, the best first; equal ones by their mean objective.
+
+        After them come those that have no mean, since a row of theirs has no score: by the rows that have one.
 
         Parameters: `part`, as in `best`.
         Errors: as `best`.
         """
         chosen, n = self._part(part), _count(n)
-        column, objective = f"{chosen}_score", f"{chosen}_objective"
+        score, objective = f"{chosen}_score", f"{chosen}_objective"
         query = f"""
-            SELECT configuration, settings, base, count(*), sum(status = 'diverged'), avg({column}), min({column}),
-                max({column})
-            FROM members JOIN configurations ON members.configuration = configurations.id
-            WHERE {column} IS NOT NULL GROUP BY configuration ORDER BY avg({column}) DESC, avg({objective}),
+            SELECT configuration, settings, base, count(*), sum(status = 'diverged'), {_of_all("avg", score)},
+                {_of_all("min", score)}, {_of_all("max", score)}
+            FROM members JOIN configurations ON members.configuration = configurations.id GROUP BY configuration
+            ORDER BY count({score}) < count(*), avg({score}) DESC, count({objective}) < count(*), avg({objective}),
                 configuration LIMIT ?
         """
         scored = []
@@ -166,14 +166,14 @@ class Sweep:
 
     @as_written()
     def mean(self, settings: Mapping[str, Any], part: str | None = None) -> float | None:
-        """The mean score of a configuration over its folds and seeds, None where no row of it has a score.
+        """The mean score of a configuration over its folds and seeds, None where a row has no score, or there is none.
 
         Parameters: `settings`, what it sets, as `sweep` was given it; `part`, as in `best`.
         Errors: `BadInput` as `sweep`, for settings that are not allowed.
         """
         query = f"""
-            SELECT avg({self._part(part)}_score) FROM members JOIN configurations ON configuration = configurations.id
-            WHERE hash = ?
+            SELECT {_of_all("avg", f"{self._part(part)}_score")} FROM members
+            JOIN configurations ON configuration = configurations.id WHERE hash = ?
         """
         mean: float | None = self._connection.execute(query, (self._hash(settings),)).fetchone()[0]
         return mean
@@ -205,7 +205,7 @@ class Sweep:
         Parameters: `settings`, what it sets, as `sweep` was given it.
         Errors: `BadInput` as `sweep`, for settings that are not allowed.
         """
-        found = self._connection.execute(f"{ROWS} WHERE hash = ? ORDER BY fold, seed", (self._hash(settings),))
+        found = self._connection.execute(f"{ROWS} WHERE hash = ? {IN_ORDER}", (self._hash(settings),))
         return [self._row(row) for row in found]
 
     @as_written()
@@ -316,6 +316,11 @@ class Sweep:
     def _base(self, base: str) -> Configuration:
         keys = self._connection.execute("SELECT keys FROM bases WHERE hash = ?", (base,)).fetchone()[0]
         return parse(json.loads(keys), "the store")
+
+
+def _of_all(function: str, column: str) -> str:
+    """A function of a column over all rows, null where one has nothing there: survivors do not stand for all."""
+    return f"CASE WHEN count({column}) = count(*) THEN {function}({column}) END"
 
 
 def _count(n: Any) -> int:

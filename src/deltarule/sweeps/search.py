@@ -112,6 +112,6 @@ def ask_and_tell(run: Run, study: Any, space: Mapping[str, Any], *, rounds: int,
 
 
 def scores_of(table: Sweep, settings: Sequence[Settings]) -> list[float]:
-    """The mean score of each configuration over its folds and seeds, −infinity where none of its rows has a score."""
+    """The mean score of each configuration over its folds and seeds, −infinity where a row has no score."""
     means = [table.mean(one) for one in settings]
     return [-np.inf if mean is None else mean for mean in means]

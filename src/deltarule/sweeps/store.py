@@ -5,6 +5,7 @@ docs/reference/store.md describes the tables for readers in other programs.
 
 import contextlib
 import json
+import math
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -18,6 +19,7 @@ from deltarule import systems
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import kind_of, make_folder
 from deltarule.problem.resolved import NUMERICS_VERSION
+from deltarule.sweeps.grid import said
 from deltarule.sweeps.work import COLUMNS, NO_LAYER, Table
 
 FILE, LOCK = "sweep.sqlite", "sweep.lock"
@@ -85,9 +87,16 @@ CREATE INDEX members_configuration ON members (configuration, fold, seed);
 
 SCORES = tuple(column for column in COLUMNS if column.endswith(("objective", "score")))
 
+IN_ORDER = "ORDER BY configuration, CAST(fold AS INTEGER), length(seed), seed"
+"""Configurations in the grid's order, then folds, then seeds. A fold begins with its number, and the largest seeds are
+texts: of two numbers the longer one is larger."""
+
 
 def order(part: str) -> str:
-    """How rows rank by a part of the data: by the score, those that are equal by the objective, then by their place."""
+    """How rows rank by a part of the data: by the score, those that are equal by the objective, then by their place.
+
+    A place is here as the index has it: folds, and seeds that are texts, by their letters.
+    """
     return f"{part}_score DESC, {part}_objective, configuration, fold, seed"
 
 
@@ -223,6 +232,8 @@ class Store:
     ) -> None:
         """Commit the rows of a population, all or none; rows that are there already stay as they are.
 
+        An objective or a score that is not finite is null.
+
         Parameters: `members`, by key `configuration`, `fold` and `seed`; `sizes` of their networks; `best`, the part of
         the data by which only the best row's weights are kept, or None for all that are given; `shared`, the columns
         that all rows share.
@@ -234,6 +245,7 @@ class Store:
             values["layer"] = None if values["layer"] == NO_LAYER else values["layer"]
             values["where"] = values["where"] or None
             values["seed"] = seed_value(values["seed"])
+            values |= dict.fromkeys([name for name in SCORES if not math.isfinite(values[name])])
             rows.append(values)
         columns = list(rows[0])
         names, marks = ", ".join(f'"{name}"' for name in columns), ", ".join(f":{name}" for name in columns)
@@ -263,24 +275,31 @@ class Store:
         return frozenset(key for (key,) in self.connection.execute("SELECT key FROM members"))
 
     @as_written()
-    def check_rows(self, data: Mapping[str, str], folds: int | None) -> None:
+    def check_rows(
+        self, data: Mapping[tuple[str, str | None], str], folds: int | None, scored: tuple[str, str]
+    ) -> None:
         """Refuse to put rows beside others that they cannot be ranked with.
 
-        Parameters: `data`, the digest of the data by the hash of each configuration; `folds`, how many there are.
-        Errors: `BadInput` where rows have other folds, or the same configuration was trained on other data or by a
-        version whose numbers differ.
+        Parameters: `data`, the digest of the data by the hash of each configuration and its fold; `folds`, how many
+        there are; `scored`, the metric and the part of the data on which rows rank.
+        Errors: `BadInput` where rows have other folds or are ranked otherwise, or the same configuration was trained on
+        other data or by a version whose numbers differ.
         """
+        noted = self.about()
         for (fold,) in self.connection.execute("SELECT DISTINCT fold FROM members"):
             there = None if fold is None else int(fold.partition("/")[2])
             if there != folds:
                 was, now = (f"{count or 'no'} folds" for count in (there, folds))
                 told = f"the sweep in {self.folder} has {was}, not {now}"
                 raise BadInput(f"{told}; ask for {was}, or name another folder")
-        rows = "SELECT DISTINCT hash, data, numerics FROM members JOIN configurations ON configuration = id"
-        for one, digest, numerics in self.connection.execute(rows):
-            if data.get(one, digest) != digest:
+            if (noted["metric"], noted["ranked"]) != scored:
+                was, now = (said(*one) for one in ((noted["metric"], noted["ranked"]), scored))
+                raise BadInput(f"the sweep in {self.folder} ranks by the {was}, not by the {now}; name another folder")
+        rows = "SELECT DISTINCT hash, fold, data, numerics FROM members JOIN configurations ON configuration = id"
+        for one, fold, digest, numerics in self.connection.execute(rows):
+            if data.get((one, fold), digest) != digest:
                 why = "the data are not those of the sweep in {}; put them back"
-            elif one in data and numerics != NUMERICS_VERSION:
+            elif (one, fold) in data and numerics != NUMERICS_VERSION:
                 why = "the rows in {} are of another version of deltarule, whose numbers differ; go on with that one"
             else:
                 continue

@@ -5,13 +5,14 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from deltarule.engines.choose import engine as engine_of_name
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import make_folder, to_jsonable
+from deltarule.problem.checks import whole
 from deltarule.problem.configuration import SETTABLE, Configuration
 from deltarule.problem.problem import Integers
 from deltarule.problem.resolved import configuration_hash
@@ -54,13 +55,13 @@ def run_sweep(
     what the sweep is called; `settings`, instead of the grid's combinations; the others as `sweep` of
     `deltarule.studies.sweeping`.
     Errors: `BadInput` for settings that do not fit, for a store that is there already without `resume`, and for one
-    whose rows are of other data or folds;
+    whose rows are of other data or folds, or rank otherwise;
     `RunFailed` for one that another process is writing, a full disk, workers that die, and where Ctrl-C ends it.
     """
     if keep not in KEEP:
         raise BadInput(f"the weights to keep are {keep!r}; choose one of {', '.join(KEEP)}")
-    if source.folds is not None and source.folds < 2:
-        raise BadInput(f"there are to be {source.folds} folds; give a whole number of 2 or more")
+    if source.folds is not None:
+        source = replace(source, folds=whole("folds", source.folds, least=2))
     if configuration.run.engine != "auto":
         engine_of_name(configuration.run.engine)  # says so where its library is missing
     if resume and out is None:
@@ -78,7 +79,7 @@ def run_sweep(
         meant_for = int(before.get("workers", given.workers))
         plan = planned(configuration, source, settings, meant_for)
         with Store(folder) as store:
-            store.check_rows(plan.data, source.folds)
+            store.check_rows(plan.data, source.folds, (plan.metric, plan.ranked))
             ids = _noted(store, plan, name, keep, meant_for)
             _train(store, plan, ids, given, keep, progress)
         result = load_sweep(folder)
@@ -163,7 +164,7 @@ def _commit(store: Store, plan: Plan, ids: list[int], part: Unit, finished: Done
     members = {
         row.key: {
             "configuration": ids[row.configuration],
-            "fold": None if member.fold < 0 else f"{member.fold}/{plan.source.folds}",
+            "fold": plan.source.fold(member.fold),
             "seed": member.seed,
         }
         for member in part.members

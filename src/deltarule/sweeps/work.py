@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.engines.base import Engine
-from deltarule.engines.choose import choose
+from deltarule.engines.choose import engine as engine_of_name
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import load_arrays, make_folder, save_arrays
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
-from deltarule.sweeps.grid import Data, Source, Unit, data_of, forget_data
+from deltarule.sweeps.grid import Data, Source, Unit, data_of, forget_data, limit_of, problem_of
 from deltarule.training.history import Looks, each_block, look, on_rows
-from deltarule.training.populations import problem_of_members, training_of
+from deltarule.training.populations import training_of
 from deltarule.training.run import Run
 from deltarule.training.train import train
 
@@ -91,14 +91,12 @@ def do(
     Errors: `RunFailed` where the data are other ones than when the sweep was planned.
     """
     data = _data(unit, source)
-    whole = _problem(unit, data)
-    points = _points(unit, whole)
-    # For all units of this shape, and their members done or not: so that it does not depend on what is left to do.
-    chosen = choose(unit.members[0].configuration.run.engine, whole, unit.alike * int(points.max(initial=0))).engine
+    part, chosen = unit.take(places), engine_of_name(unit.engine)
     if threads is not None and hasattr(chosen, "threads"):
         chosen.threads = threads
-    part, problem, points = unit.take(places), whole.take(places), points[:, places]
-    file = _checkpoint(folder, part)
+    problem = problem_of(part.members, data)
+    points = _points(part, problem)
+    file = None if problem.optimizer.name == "lbfgs" else _checkpoint(folder, part)  # which keeps none
     scoring = _Scoring(part, problem, data, chosen, keep, ranked)
     try:
         run = _trained(scoring, points, file, resume=True)
@@ -139,9 +137,9 @@ def _checkpoint(folder: Path, part: Unit) -> Path | None:
 def _data(unit: Unit, source: Source) -> Data:
     """The rows of a unit, which must be those that the sweep was planned with."""
     configuration = unit.members[0].configuration
-    if data_of(configuration, source).dataset.digest != unit.data:
+    if data_of(configuration, source, unit.fold).dataset.digest != unit.data:
         forget_data()  # this process may have loaded them for an earlier sweep
-    data = data_of(configuration, source)
+    data = data_of(configuration, source, unit.fold)
     if data.dataset.digest != unit.data:
         raise RunFailed(
             f"the rows of {data.dataset.name} are not those that the sweep was planned with; "
@@ -150,33 +148,14 @@ def _data(unit: Unit, source: Source) -> Data:
     return data
 
 
-def _problem(unit: Unit, data: Data) -> Problem:
-    configurations = list(dict.fromkeys(id(member.configuration) for member in unit.members))
-    places = {one: place for place, one in enumerate(configurations)}
-    by_id = {id(member.configuration): member.configuration for member in unit.members}
-    return problem_of_members(
-        [by_id[one] for one in configurations],
-        data.dataset,
-        np.array([places[id(member.configuration)] for member in unit.members]),
-        [member.seed for member in unit.members],
-        [data.folds[member.fold][0] for member in unit.members] if data.folds else None,
-    )
-
-
 def _points(unit: Unit, problem: Problem) -> Integers:
     """The steps at which the rows of each member end, [T, K], ascending; a member with fewer rows repeats its last."""
     ends = [
-        sorted(_limit(row.max_steps, row.max_epochs, problem.steps_per_epoch(place)) for row in member.rows)
+        sorted(limit_of(row, problem.steps_per_epoch(place)) for row in member.rows)
         for place, member in enumerate(unit.members)
     ]
     most = max(map(len, ends))
     return np.array([one + one[-1:] * (most - len(one)) for one in ends]).T
-
-
-def _limit(max_steps: int | None, max_epochs: int | None, epoch: int) -> int:
-    """The last step of a row: the smaller limit where both are given."""
-    limits = [max_steps, None if max_epochs is None else max_epochs * epoch]
-    return min(limit for limit in limits if limit is not None)
 
 
 def _validation(data: Data, fold: int, problem: Problem) -> tuple[Floats, Floats] | None:
@@ -204,7 +183,7 @@ class _Scoring:
         for member, epoch in zip(unit.members, epochs, strict=True):
             self.rows.append({})
             for row in member.rows:
-                self.rows[-1].setdefault(_limit(row.max_steps, row.max_epochs, epoch), []).append(row.key)
+                self.rows[-1].setdefault(limit_of(row, epoch), []).append(row.key)
 
     def keep_in(self, file: Path, taken_up: bool) -> None:
         """Write the rows into a file whenever some are added; those that are there count if a checkpoint is, too."""
@@ -258,8 +237,9 @@ class _Scoring:
         """Of the new rows and the best one so far, drop the weights of all but the best."""
         score, objective = (np.array(getattr(self.table, f"{self.ranked}_{what}")) for what in ("score", "objective"))
         held = [place for place, key in enumerate(self.table.key) if key in self.table.weights]
-        # As the store ranks them: by the score, then by the objective.
-        ranks = [(-score[place] if np.isfinite(score[place]) else np.inf, objective[place]) for place in held]
+        # As the store ranks them: by the score, then by the objective, of which null comes first.
+        score, objective = (np.where(np.isfinite(one), one, -np.inf) for one in (score, objective))
+        ranks = [(-score[place], objective[place]) for place in held]
         best = self.table.key[held[min(range(len(held)), key=lambda place: ranks[place])]]
         self.table.weights = {best: self.table.weights[best]}
 
