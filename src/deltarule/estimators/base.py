@@ -152,7 +152,12 @@ class BaseMLP(BaseEstimator):
     @property
     def _parameters(self) -> dict[str, Any]:
         """All that decides a fit, also in a subclass that is given less, and says the rest itself."""
-        return {name: getattr(self, name) for name in settings.constraints() | self._kind_constraints}
+        return {name: getattr(self, name) for name in self._names_of_parameters()}
+
+    @classmethod
+    @cache
+    def _names_of_parameters(cls) -> tuple[str, ...]:
+        return tuple(settings.constraints() | cls._kind_constraints)
 
     def _check_parameters(self, eval_set: Any, incremental: bool) -> None:
         validate_parameter_constraints(
