@@ -1,14 +1,17 @@
 """Files written whole or not at all: text, JSON, and arrays as safetensors with their JSON."""
 
+import atexit
 import contextlib
 import dataclasses
 import json
 import math
 import os
 import secrets
+import shutil
 import stat
 import tempfile
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -240,6 +243,23 @@ def _parsed(text: str, **how: Any) -> Any:
     if inner:
         raise ValueError(TOO_DEEP)
     return value
+
+
+@cache
+def temporary_folder() -> Path:
+    """A folder of this process alone, for what it cannot keep elsewhere; it goes when the process does.
+
+    >>> temporary_folder().is_dir(), temporary_folder() == temporary_folder()
+    (True, True)
+    """
+    path, process = tempfile.mkdtemp(prefix="deltarule-"), os.getpid()
+
+    def remove() -> None:
+        if os.getpid() == process:  # and not one that was forked off
+            shutil.rmtree(path, ignore_errors=True)
+
+    atexit.register(remove)
+    return Path(path)
 
 
 def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> None:

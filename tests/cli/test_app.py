@@ -70,9 +70,10 @@ def test_who_stops_reading_hears_no_more(words):
     assert (done.returncode, done.stderr) == (1, "")
 
 
-def test_a_bug_is_not_taken_for_anything_else(deltarule, monkeypatch):
-    failing(monkeypatch, RuntimeError("a bug"))
-    with pytest.raises(RuntimeError, match="a bug"):
+@pytest.mark.parametrize("kind", [RuntimeError, EOFError])
+def test_a_bug_is_not_taken_for_anything_else(deltarule, monkeypatch, kind):
+    failing(monkeypatch, kind("a bug"))
+    with pytest.raises(kind, match="a bug"):
         deltarule("run", "encoder")
 
 

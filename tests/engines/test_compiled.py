@@ -1,5 +1,6 @@
 """The compiled engine is the reference engine, faster: a covering array of programs, each of many parts at once."""
 
+import functools
 import os
 import platform
 import subprocess
@@ -14,13 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from llvmlite.binding import get_host_cpu_features
 
+from deltarule.engines.choose import choose
 from deltarule.engines.compiled import blas, cache, kernel, matrices
 from deltarule.engines.compiled.dense import MOST_TILED
-from deltarule.engines.compiled.engine import CompiledEngine, blocks, reason_against, sharing
+from deltarule.engines.compiled.engine import CompiledEngine, _key, blocks, reason_against, sharing
 from deltarule.engines.compiled.kernel import Shape, is_tiled, not_compilable, program
 from deltarule.engines.compiled.matrices import not_fusible
 from deltarule.engines.reference import ReferenceEngine
-from deltarule.maths.losses import LOSSES
+from deltarule.files import temporary_folder
+from deltarule.maths.activations import Activation
+from deltarule.maths.losses import LOSSES, Loss
 from deltarule.maths.optimizers import OPTIMIZERS
 from deltarule.maths.penalties import PENALTIES
 from deltarule.maths.schedules import SCHEDULES
@@ -28,6 +32,7 @@ from deltarule.problem import registry
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
+from deltarule.training.train import train
 
 HIDDEN = [
     ["sigmoid", "relu"],
@@ -419,6 +424,18 @@ def test_a_member_alone_is_the_member_in_a_population_in_float32_too(i):
         assert np.array_equal(saw.objective[:, 0], seen.objective[:, member])
 
 
+@pytest.mark.parametrize(("outputs", "output", "loss"), [(1, "identity", "squared_error"), (2, "softmax", "poisson")])
+def test_a_loss_of_float32_is_computed_in_float64_in_lanes_and_alone(outputs, output, loss):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(7, 3)), rng.random(size=(7, outputs))
+    problem = create_problem(Network([3, 4, outputs], "tanh", output), x, y, loss=loss, dtype="float32", seeds=range(8))
+    together, seen = CompiledEngine().advance(problem, initial_state(problem), 100)
+    only = problem.take(np.array([3]))
+    alone, saw = CompiledEngine().advance(only, initial_state(only), 100)
+    assert np.array_equal(alone.theta[0], together.theta[3])
+    assert np.array_equal(saw.objective[:, 0], seen.objective[:, 3])
+
+
 def test_schedules_are_the_same_for_a_member_alone_and_for_one_among_others_of_a_large_network():
     rng = np.random.default_rng(0)
     settings = {"schedule": "inverse_scaling", "learning_rate": 0.1, "seeds": range(9)}
@@ -476,6 +493,209 @@ def test_what_has_no_program_is_advanced_by_the_reference_engine_and_said():
     assert "normalized_gradient" in note and CompiledEngine().notes(encoder(1)) == ()
 
 
+# --- formulas of one's own --------------------------------------------------------------------------------------------
+
+s = 0.0
+"""A global number, as a notebook has them: formulas have a variable of this name."""
+SCALE = 1.5
+
+
+def witch(z):
+    return z / (1 + z**2)
+
+
+def witch_slope(z, a):
+    return (1 - z**2) / (1 + z**2) ** 2
+
+
+def tanh(z):
+    return SCALE * np.tanh(2 * z / 3)
+
+
+def tanh_slope(z, a):
+    t = tanh(z) / SCALE
+    return 2 * SCALE / 3 * (1 - t**2)
+
+
+def first_cell():
+    def bent(z):
+        s = 1 / (1 + np.exp(-z))
+        return s * z
+
+    def slope(z, a):
+        s = 1 / (1 + np.exp(-z))
+        return s + a * (1 - s)
+
+    return Activation("first", bent, slope)
+
+
+def second_cell():
+    def bent(z):
+        return (z > 0) * z + (z + z**3 / 3) ** 3
+
+    def slope(z, a):
+        return (z > 0) * 1 + 3 * (z + z**3 / 3) ** 2 * (1 + z**2)
+
+    return Activation("second", bent, slope)
+
+
+def fourth(p, y, power=4):
+    return (p - y) ** power
+
+
+def fourth_slope(p, y):
+    return 4 * (p - y) ** 3
+
+
+WITCH = Activation("witch", witch, witch_slope)
+
+
+def of_ones_own(*hidden, loss="squared_error", members=1):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(9, 3)), rng.normal(size=(9, 1))
+    network = Network([3, *(3 for _ in hidden), 1], list(hidden))
+    return create_problem(network, x, y, loss=loss, learning_rate=0.02, seeds=range(members))
+
+
+@pytest.mark.parametrize("own_shape", [True, False])
+def test_formulas_of_ones_own_train_as_the_reference_engine_trains_them(own_shape):
+    hidden = WITCH, Activation("tanh of mine", tanh, tanh_slope), first_cell(), second_cell()
+    problem = of_ones_own(*hidden, loss=Loss("fourth", fourth, fourth_slope))
+    start = initial_state(problem)
+    ours, seen = CompiledEngine(own_shape=own_shape).advance(problem, start, 50)
+    theirs, expected = ReferenceEngine().advance(problem, start, 50)
+    assert reason_against(problem) == "" and (expected.bad < 0).all()
+    assert np.abs(ours.theta - theirs.theta).max() <= 1e-12 * np.abs(theirs.theta).max()
+    assert np.allclose(seen.objective, expected.objective, rtol=1e-11)
+
+
+def made_with(c):
+    def scaled(z):
+        return c * np.tanh(z)
+
+    return scaled
+
+
+def twice(function):
+    @functools.wraps(function)
+    def called(*given):
+        return 2 * function(*given)
+
+    return called
+
+
+@twice
+def doubled(z):
+    return np.tanh(z)
+
+
+class Scaled:
+    def __call__(self, z):
+        return 2 * z
+
+
+def scaled(z, c):
+    return c * z
+
+
+def with_default(z, inner=lambda z: z):
+    return inner(z)
+
+
+def turned(z):
+    return z * ~(z > 0)
+
+
+def either(z):
+    return z * ((z > 1) + (z > 0))
+
+
+def keyword(z, *, c=1):
+    return c * z
+
+
+def shadowing(z):
+    exp = np.exp(-z)
+    return 1 / (1 + exp)
+
+
+def inner(z):
+    return sum(s * z for s in (1.0, 2.0))
+
+
+def endless(z):
+    return z if SCALE > 0 else endless(z)
+
+
+def edited(z):
+    return z
+
+
+edited.__code__ = witch.__code__.replace(co_name="edited", co_firstlineno=edited.__code__.co_firstlineno)
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (made_with(2.0), "'scaled', which is made by another function and keeps its c"),
+        (doubled, "which is made by another function and keeps its function"),
+        (functools.partial(scaled, c=2.0), "a formula that is no function of def, but a partial"),
+        (Scaled(), "a formula that is no function of def, but a Scaled"),
+        (np.tanh, "a formula that is no function of def, but a ufunc"),
+        (lambda z: 2 * z, "which is not defined by def"),
+        (with_default.__defaults__[0], "whose source has changed since"),
+        (edited, "'edited', whose source has changed since"),
+        (inner, "or which defines functions of its own"),
+        (turned, "'turned', which uses ~"),
+        (either, "'either', which uses a comparison outside of a product"),
+        (keyword, "'keyword', which has / or * among its arguments"),
+        (shadowing, "'shadowing', which uses a variable with the name of exp"),
+        (endless, "'endless', which calls itself"),
+    ],
+)
+def test_a_formula_that_a_program_would_not_do_justice_to_is_left_to_the_reference_engine(function, reason):
+    problem = of_ones_own(Activation("own", function, witch_slope))
+    assert reason in not_compilable(problem)
+    chosen = choose("auto", problem, 10**9)
+    assert chosen.engine.name == "reference" and reason in chosen.why
+    expected, _ = ReferenceEngine().advance(problem, initial_state(problem), 2)
+    for engine in ("auto", "compiled"):
+        run = train(problem, engine=engine, max_steps=2)
+        assert np.array_equal(run.state.theta, expected.theta)
+        (note,) = run.notes
+        assert reason in note and note.endswith(": the reference engine trains this")
+
+
+def local(z):
+    return len(locals()) * z
+
+
+def local_slope(z, a):
+    return 0 * z + 1
+
+
+def test_what_numba_cannot_compile_of_a_formula_is_left_to_the_reference_engine():
+    problem = of_ones_own(Activation("local", local, local_slope))
+    assert not_compilable(problem) == ""
+    run = train(problem, engine="compiled", max_steps=5)
+    expected, _ = ReferenceEngine().advance(problem, initial_state(problem), 5)
+    assert np.array_equal(run.state.theta, expected.theta)
+    assert run.notes == (
+        "the compiled engine has no program for a formula of your own, which Numba cannot compile: "
+        "the reference engine trains this",
+    )
+
+
+def test_a_global_number_that_has_changed_is_another_program(monkeypatch):
+    problem = of_ones_own(Activation("tanh of mine", tanh, tanh_slope))
+    before, text = _key(problem, "lanes"), program(problem, Shape(1, False, "none", (False,)))
+    assert before == _key(problem, "lanes") and "1.5 * tanh(2 * z / 3)" in text
+    monkeypatch.setitem(globals(), "SCALE", 2.5)
+    assert before != _key(problem, "lanes")
+    assert "2.5 * tanh(2 * z / 3)" in program(problem, Shape(1, False, "none", (False,)))
+    assert _key(encoder(1), "lanes") == _key(encoder(1), "lanes")
+
+
 # --- programs on disk ------------------------------------------------------------------------------------------------
 
 TRAINED = """
@@ -524,6 +744,44 @@ def test_the_second_process_starts_from_the_disk_and_an_edited_derivative_is_nev
     assert trained(tmp_path, EDITED) != first
     assert len(list(tmp_path.rglob("*.nbc"))) > len(compiled)
     assert trained(tmp_path) == first
+
+
+def test_a_damaged_program_is_compiled_again(tmp_path):
+    first = trained(tmp_path)
+    (index,), (data,) = tmp_path.rglob("*.nbi"), tmp_path.rglob("*.nbc")
+    whole = index.read_bytes()
+    for file, content in ((index, b""), (index, b"\x80random"), (data, b"random" * 100)):
+        file.write_bytes(content)
+        assert trained(tmp_path) == first
+        assert index.read_bytes() == whole and data.stat().st_size > 1000
+
+
+FULL = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there no process can be given a smallest disk")
+def test_a_disk_that_takes_no_more_stops_no_training(tmp_path, monkeypatch):
+    programs, temporary = tmp_path / "programs", tmp_path / "temporary"
+    for folder in (programs, temporary):
+        folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    found = trained(programs, FULL)  # the text fits, what Numba makes of it does not
+    (text,) = programs.glob("*.py")
+    assert not list(programs.rglob("*.nbc"))
+    text.unlink()
+    text.mkdir()  # so that nothing can be written there
+    assert trained(programs) == found
+    assert not list(temporary.iterdir()), "a temporary folder goes with its process"
+
+
+def test_programs_need_no_home(monkeypatch):
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2**30, raising=False)  # whom nobody knows
+    assert sys.platform == "win32" or cache.folder.__wrapped__() == temporary_folder()
 
 
 def test_programs_lie_where_only_the_user_may_write():

@@ -209,6 +209,12 @@ def test_ctrl_c_ends_cleanly_with_what_was_reached():
     assert np.array_equal(again.theta, run.state.theta)
 
 
+def test_a_handler_of_ctrl_c_that_is_not_pythons_stays(monkeypatch):
+    monkeypatch.setattr(signal, "getsignal", lambda number: None)  # as where a program in C has Python in it
+    monkeypatch.setattr(signal, "signal", lambda *given: pytest.fail("it could not be put back"))
+    assert not train(encoder(), max_steps=3).interrupted
+
+
 def test_the_history_holds_what_was_asked_for_at_the_interval():
     problem = encoder(seeds=range(2), penalty="l2", strength=0.01)
     run = train(
@@ -266,6 +272,26 @@ def test_lbfgs_reaches_a_minimum_and_tells_how():
         train(create_problem(Network([1, 1]), x, x, optimizer="lbfgs", batch_size=5), max_steps=5)
     with pytest.raises(BadInput, match="no single updates"):
         ReferenceEngine().advance(problem, initial_state(problem), 1)
+
+
+def test_lbfgs_tells_its_progress_and_refuses_what_it_cannot_keep(tmp_path):
+    x = np.linspace(-1, 1, 20)[:, None]
+    problem, told = create_problem(Network([1, 1]), x, 3 * x + 1, optimizer="lbfgs", seeds=range(3)), []
+    run = train(problem, max_steps=100, progress=told.append, engine="autograd")
+    assert [(one.step, one.limit, one.training, one.stopped) for one in told] == [
+        *((100, 300, 2, 1), (200, 300, 1, 2), (300, 300, 0, 3))
+    ]
+    assert told[-1].objective == run.objective[2]
+    assert run.notes == ("the engine 'autograd' has no L-BFGS: the reference engine trains this",)
+    assert train(problem, max_steps=1).notes == train(problem, max_steps=1, engine="reference").notes == ()
+    with pytest.raises(BadInput, match="there is no engine 'autograde'"):
+        train(problem, max_steps=1, engine="autograde")
+    for refused in (
+        {"checkpoint": tmp_path / "a.ckpt", "resume": True},
+        {"observe": np.array([[1, 1, 1]]), "observer": lambda run, members: None},
+    ):
+        with pytest.raises(BadInput, match="L-BFGS has no updates to go on from or to be shown at; leave checkpoint"):
+            train(problem, max_steps=20, **refused)
 
 
 def test_progress_is_told_and_estimates_the_time_left():

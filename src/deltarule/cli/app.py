@@ -126,6 +126,8 @@ def _told(error: Exception) -> int:
     if isinstance(error, DeltaruleError):
         print(f"deltarule: {error}", file=sys.stderr)
         return 2 if isinstance(error, BadInput) else 1
+    if isinstance(error, typer.Abort) and isinstance(error.__cause__, EOFError):  # Typer's, of whatever raised one
+        raise error.__cause__
     if isinstance(error, typer.Abort) or is_interruption(error):
         print(f"deltarule: {INTERRUPTED}", file=sys.stderr)
         return 1

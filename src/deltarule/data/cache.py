@@ -10,7 +10,7 @@ from typing import Any
 from deltarule.data.compressed import ENDINGS
 from deltarule.data.published import Published
 from deltarule.errors import BadInput, RunFailed
-from deltarule.files import kind_of, make_folder
+from deltarule.files import kind_of, make_folder, temporary_folder
 
 VARIABLE = "DELTARULE_DATA"
 SECONDS_TO_ANSWER = 30
@@ -30,14 +30,17 @@ class Place:
 
 
 def cache_folder() -> Path:
-    """The folder in which this user's downloads are kept.
+    """The folder in which this user's downloads are kept: a temporary one, where nobody knows the user's home.
 
     >>> cache_folder().name
     'data'
     """
     import platformdirs
 
-    return platformdirs.user_cache_path("deltarule") / "data"
+    try:
+        return platformdirs.user_cache_path("deltarule") / "data"
+    except RuntimeError:
+        return temporary_folder() / "data"
 
 
 def find(published: Published, data_dir: str | Path | None = None, cache: Path | None = None) -> Place | None:

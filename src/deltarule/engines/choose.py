@@ -29,10 +29,11 @@ that takes half a second nobody wants to wait six, and again for another activat
 
 @dataclass(frozen=True)
 class Choice:
-    """An engine, and why it was chosen."""
+    """An engine, why it was chosen, and what a person should be told of it."""
 
     engine: Engine
     why: str
+    notes: tuple[str, ...] = ()
 
 
 def engine(name: str, device: str | None = None) -> Engine:
@@ -79,7 +80,7 @@ def choose(name: str, problem: Problem, steps: int, one_of_many: bool = False) -
     """
     if name != "auto":
         return Choice(engine(name), "as named")
-    from deltarule.engines.compiled.engine import FEW, CompiledEngine, reason_against
+    from deltarule.engines.compiled.engine import FEW, CompiledEngine, notes_on, reason_against
 
     try:
         compiled = [CompiledEngine()]
@@ -87,7 +88,8 @@ def choose(name: str, problem: Problem, steps: int, one_of_many: bool = False) -
         return Choice(engine("reference"), "reference: Numba is not installed")
     reason = reason_against(problem)
     if reason:
-        return Choice(engine("reference"), f"reference: the compiled engine has no program for {reason}")
+        why = f"reference: the compiled engine has no program for {reason}"
+        return Choice(engine("reference"), why, notes_on(reason))
     plain = expected_seconds("reference", problem, steps)
     # Whether it was compiled before does not count: the choice, and with it the last digits, is the same every day.
     small = form_of(compiled[0], problem) == "lanes"

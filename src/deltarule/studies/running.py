@@ -32,15 +32,17 @@ def run_population(
 ) -> Run:
     """Train a study's networks; where there is a folder, with a checkpoint in it.
 
-    Parameters: `engine`, `resume` and `progress` as in `train`. Of few rows the history holds the outputs.
+    Parameters: `engine`, `resume` and `progress` as in `train`. Of few rows the history holds the outputs. L-BFGS keeps
+    no checkpoint, and begins anew.
     Errors: as `train`.
     """
+    keeps = population.problem.optimizer.name != "lbfgs"
     return train_population(
         population,
         engine=engine,
         outputs=is_small(population.dataset),
-        checkpoint=None if folder is None else folder / "checkpoint.safetensors",
-        resume=resume,
+        checkpoint=folder / "checkpoint.safetensors" if folder and keeps else None,
+        resume=resume and keeps,
         progress=progress,
     )
 

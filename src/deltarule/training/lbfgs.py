@@ -11,35 +11,57 @@ import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine
-from deltarule.engines.reference import objective_and_gradient
+from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
 from deltarule.errors import BadInput
 from deltarule.problem.batches import whole
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.training.history import History, Looks, look
-from deltarule.training.run import Run
+from deltarule.training.run import Progress, Run
 from deltarule.training.stopping import StopRules
+
+TOLD_SECONDS = 0.2
 
 
 def train_lbfgs(
-    problem: Problem, engine: Engine, rules: StopRules, looks: Looks, validation: tuple[Floats, Floats] | None
+    problem: Problem,
+    rules: StopRules,
+    looks: Looks,
+    validation: tuple[Floats, Floats] | None,
+    progress: Callable[[Progress], None] | None,
+    notes: tuple[str, ...],
 ) -> Run:
     """Minimize every member's objective with L-BFGS; a step is an iteration.
 
     Raises `BadInput` for mini-batches, dropout, batch norm and the stop rules that it has no place for.
     """
     _check(problem, rules)
-    start, started = initial_state(problem), time.perf_counter()
+    engine, start, started = ReferenceEngine(), initial_state(problem), time.perf_counter()
     limits = rules.limits(problem)
     state, histories, steps, reasons = start, [], np.zeros(problem.members, np.int64), []
+    told = started
+
+    def tell(step: int, done: int, objective: float) -> None:
+        nonlocal told
+        told, left = time.perf_counter(), problem.members - done
+        if progress is not None:
+            progress(Progress(step, int(limits.sum()), left, done, 0, told - started, objective=objective))
+
     for member in range(problem.members):
+        before = int(limits[:member].sum())
+
+        def after_each(iteration: int, objective: float, member: int = member, before: int = before) -> None:
+            if time.perf_counter() - told >= TOLD_SECONDS:
+                tell(before + iteration, member, objective)
+
         found, iterations, reason, history = _minimize(
-            problem, engine, start.take(np.array([member])), int(limits[member]), looks, validation
+            problem, engine, start.take(np.array([member])), int(limits[member]), looks, validation, after_each
         )
         state = replace(state.put(np.array([member]), found), step=0)
         steps[member] = iterations
         reasons.append(reason)
         histories.append(history)
+        tell(before + int(limits[member]), member + 1, float(history[iterations]["objective"][0]))
     state = replace(state, step=int(steps.max()))
     return Run(
         problem=problem,
@@ -51,7 +73,7 @@ def train_lbfgs(
         history=_together(histories, problem.members),
         diverged=(),
         seconds=time.perf_counter() - started,
-        notes=problem.notes,
+        notes=problem.notes + notes,
     )
 
 
@@ -77,6 +99,7 @@ def _minimize(
     limit: int,
     looks: Looks,
     validation: tuple[Floats, Floats] | None,
+    after_each: Callable[[int, float], None],
 ) -> tuple[State, int, str, dict[int, dict[str, Floats]]]:
     history = {0: look(problem, engine, start, looks, validation)}
     iteration = 0
@@ -86,6 +109,7 @@ def _minimize(
         iteration += 1
         if iteration % looks.every == 0:
             history[iteration] = look(problem, engine, replace(state, step=iteration), looks, validation)
+        after_each(iteration, float(history[max(history)]["objective"][0]))
 
     final = start
     if limit:

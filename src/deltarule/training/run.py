@@ -1,4 +1,4 @@
-"""The record of a training: where every member ended, why, and what was seen on the way."""
+"""The record of a training: where every member ended, why, and what was seen on the way; and how far one is."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,6 +22,33 @@ class Divergence:
     step: int
     layer: int
     where: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training is.
+
+    step, limit     the update, and the last one that there may be; of L-BFGS, which trains one member after another,
+                    all iterations
+    training, stopped, diverged   members that still train, that a rule or their limit ended, that diverged
+    seconds         so far
+    solved          those of the stopped that came to the threshold
+    objective       of the members that trained, on their last batch: the median, NaN where none is finite
+    """
+
+    step: int
+    limit: int
+    training: int
+    stopped: int
+    diverged: int
+    seconds: float
+    solved: int = 0
+    objective: float = float("nan")
+
+    @property
+    def seconds_left(self) -> float:
+        """An estimate, as if nobody stopped early."""
+        return self.seconds * (self.limit - self.step) / self.step if self.step else float("nan")
 
 
 @dataclass(frozen=True, eq=False)

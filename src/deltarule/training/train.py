@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.engines.base import Engine, Trace
-from deltarule.engines.choose import engine_for
-from deltarule.engines.reference import ReferenceEngine, first_nonfinite
+from deltarule.engines.choose import Choice, choose
+from deltarule.engines.choose import engine as by_name
+from deltarule.engines.reference import first_nonfinite
 from deltarule.errors import BadInput
 from deltarule.files import kind_of
 from deltarule.problem.checks import numeric, whole
@@ -31,6 +32,7 @@ from deltarule.training import checkpoint as checkpoints
 from deltarule.training.history import History, Looks, look
 from deltarule.training.lbfgs import train_lbfgs
 from deltarule.training.run import Divergence, Run
+from deltarule.training.run import Progress as Progress
 from deltarule.training.stopping import REASONS, StopRules, Watch, crossing
 
 STRETCH_SECONDS = 0.2
@@ -38,32 +40,6 @@ CHECKPOINT_SECONDS = 10.0
 SAVING_SHARE = 0.05
 """Checkpoints of large populations take seconds to write: then they are fewer, to take no more than this share."""
 DEFAULT_LOOKS = 200
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a training is.
-
-    step, limit     the update, and the last one that there may be
-    training, stopped, diverged   members that still train, that a rule or their limit ended, that diverged
-    seconds         so far
-    solved          those of the stopped that came to the threshold
-    objective       of the members that trained, on their last batch: the median, NaN where none is finite
-    """
-
-    step: int
-    limit: int
-    training: int
-    stopped: int
-    diverged: int
-    seconds: float
-    solved: int = 0
-    objective: float = float("nan")
-
-    @property
-    def seconds_left(self) -> float:
-        """An estimate, as if nobody stopped early."""
-        return self.seconds * (self.limit - self.step) / self.step if self.step else float("nan")
 
 
 def train(
@@ -102,7 +78,7 @@ def train(
     metrics : names of metrics that the history holds, on training and validation rows.
     history_every : updates between two looks; None for an epoch of mini-batches, or about 200 looks in all.
     outputs, gradients : keep the outputs of all rows, the lengths of all gradients, in the history.
-    checkpoint : a file that is written every ten seconds and at the end.
+    checkpoint : a file that is written every ten seconds and at the end; L-BFGS keeps none.
     resume : go on from that file where it exists; the result is, bit for bit, that of an unbroken run.
     progress : called between stretches.
     with_history : False for a run without history and objective (which are looked for at the start and the end, too):
@@ -114,7 +90,8 @@ def train(
     Returns a `Run`. Ctrl-C ends the training at the next stretch; the run then holds what was reached. A second Ctrl-C
     interrupts at once.
 
-    Raises `BadInput` for rules that do not fit, a checkpoint of another problem, and `resume` without any.
+    Raises `BadInput` for rules that do not fit, a checkpoint of another problem, `resume` without any, and of L-BFGS
+    for a checkpoint and points to observe.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -135,12 +112,15 @@ def train(
         raise BadInput("metrics, patience and L-BFGS look at the history, and there is to be none; leave them out")
     aside = _checked(problem, validation, rules)
     if problem.optimizer.name == "lbfgs":
-        return train_lbfgs(problem, ReferenceEngine(), rules, looks, aside)
+        if checkpoint is not None or observe is not None:
+            raise BadInput("L-BFGS has no updates to go on from or to be shown at; leave checkpoint and observe out")
+        return train_lbfgs(problem, rules, looks, aside, progress, _notes_of_lbfgs(engine))
     file = None if checkpoint is None else Path(checkpoint)
     before = file if file is not None and resume and kind_of(file) else None
     if before is not None and engine == "auto":
         engine = checkpoints.engine_of(before) or engine
-    chosen = engine_for(engine, problem, int(rules.limits(problem).max(initial=0)))
+    limit = int(rules.limits(problem).max(initial=0))
+    chosen = choose(engine, problem, limit) if isinstance(engine, str) else Choice(engine, "as given")
     training = _Training(problem, chosen, rules, looks, aside, score)
     if observe is not None and observer is not None:
         training.observe(observe, observer)
@@ -157,13 +137,14 @@ class _Training:
     def __init__(
         self,
         problem: Problem,
-        engine: Engine,
+        chosen: Choice,
         rules: StopRules,
         looks: Looks,
         validation: tuple[Floats, Floats] | None,
         score: str,
     ) -> None:
-        self.problem, self.engine, self.rules, self.looks = problem, engine, rules, looks
+        self.problem, self.engine, self.rules, self.looks = problem, chosen.engine, rules, looks
+        self.notes = chosen.notes
         self.validation, self.score = validation, score
         self.limits = rules.limits(problem)
         self.epochs = np.array([problem.steps_per_epoch(member) for member in range(problem.members)])
@@ -386,7 +367,7 @@ class _Training:
             seconds=self.seconds,
             best_steps=best,
             interrupted=interrupted and "interrupted" in reasons,
-            notes=self.problem.notes + self.engine.notes(self.problem),
+            notes=self.problem.notes + self.notes + self.engine.notes(self.problem),
         )
 
     @cached_property
@@ -480,14 +461,25 @@ def interrupts() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         asked = True
 
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False  # signals reach the main thread alone
+    # Signals reach the main thread alone; and a handler that is not Python's could not be put back.
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is None:
+        yield lambda: False
         return
     before = signal.signal(signal.SIGINT, note)
     try:
         yield lambda: asked
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _notes_of_lbfgs(asked: Engine | str) -> tuple[str, ...]:
+    """What is told where L-BFGS is asked of another engine than computes it."""
+    name = asked if isinstance(asked, str) else asked.name
+    if name in ("auto", "reference"):
+        return ()
+    if isinstance(asked, str):
+        by_name(asked)  # which refuses what there is not
+    return (f"the engine '{name}' has no L-BFGS: the reference engine trains this",)
 
 
 def history_interval(problem: Problem, rules: StopRules, given: int | None = None) -> int:

@@ -11,14 +11,15 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from threading import RLock
 from types import ModuleType
 from typing import Any
 
 from deltarule.errors import DeltaruleError
-from deltarule.files import write_whole
+from deltarule.files import temporary_folder, write_whole
 
 
 def load(text: str) -> Callable[..., Any]:
@@ -29,9 +30,18 @@ def load(text: str) -> Callable[..., Any]:
 
 @cache
 def load_module(text: str) -> ModuleType:
-    """A program as a module; its functions are compiled when they are called, or read from the disk."""
+    """A program as a module; its functions are compiled when they are called, or read from the disk.
+
+    A program of which nothing can be written in the user's folder, as where the disk is full, goes to a temporary one.
+    """
     name = f"deltarule_{digest(text)}"
-    path = folder() / f"{name}.py"
+    try:
+        return _loaded(text, name, folder() / f"{name}.py")
+    except (OSError, RuntimeError, DeltaruleError):
+        return _loaded(text, name, temporary_folder() / f"{name}.py")
+
+
+def _loaded(text: str, name: str, path: Path) -> ModuleType:
     if not path.exists() or path.read_bytes() != text.encode():
         write_whole(path, text)
     spec = importlib.util.spec_from_file_location(name, path)
@@ -46,16 +56,48 @@ def load_module(text: str) -> ModuleType:
 @contextmanager
 def _beside_the_program() -> Iterator[None]:
     """What Numba keeps of these programs it keeps beside them, also where NUMBA_CACHE_DIR names a folder for others:
-    it is a pickle, and runs code when it is read."""
+    it is a pickle, and runs code when it is read. Nothing fails by what is kept."""
     import numba
+    from numba.core import ccallback, dispatcher
 
     config: Any = numba.config
-    before = config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES
-    config.CACHE_DIR = config.CACHE_LOCATOR_CLASSES = ""
-    try:
-        yield
-    finally:
-        config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = before
+    users: tuple[Any, ...] = dispatcher, ccallback
+    with _loading:
+        before, kept = (config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES), users[0].FunctionCache
+        config.CACHE_DIR = config.CACHE_LOCATOR_CLASSES = ""
+        for user in users:
+            user.FunctionCache = _forgiving()
+        try:
+            yield
+        finally:
+            config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = before
+            for user in users:
+                user.FunctionCache = kept
+
+
+_loading = RLock()
+"""Held while Numba's settings are ours: another thread would take them for the user's, and put them back."""
+
+
+@cache
+def _forgiving() -> type:
+    """How Numba keeps what it compiled, but that damaged files are compiled anew, and a full disk is done without."""
+    from numba.core.caching import FunctionCache
+
+    class Forgiving(FunctionCache):
+        def load_overload(self, *of: Any) -> Any:
+            try:
+                return super().load_overload(*of)  # type: ignore[no-untyped-call]
+            except Exception:  # whatever a damaged pickle raises
+                with suppress(OSError):
+                    self.flush()  # type: ignore[no-untyped-call]
+                return None
+
+        def save_overload(self, *of: Any) -> None:
+            with suppress(OSError):
+                super().save_overload(*of)  # type: ignore[no-untyped-call]
+
+    return Forgiving
 
 
 def digest(text: str) -> str:
@@ -102,8 +144,6 @@ def folder() -> Path:
 
     Where that cannot be had, programs live in a temporary folder for as long as the process does.
     """
-    import tempfile
-
     from platformdirs import user_cache_path
 
     try:
@@ -118,5 +158,5 @@ def folder() -> Path:
                 raise PermissionError
         write_whole(path / ".writable", b"")
         return path
-    except (OSError, DeltaruleError):
-        return Path(tempfile.mkdtemp(prefix="deltarule-"))
+    except (OSError, RuntimeError, DeltaruleError):  # RuntimeError where nobody knows the user's home
+        return temporary_folder()

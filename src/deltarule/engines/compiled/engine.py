@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache, partial
 from importlib.util import find_spec
+from itertools import chain
 from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -20,6 +21,7 @@ from deltarule.engines.compiled.blas import blas
 from deltarule.engines.compiled.cache import load
 from deltarule.engines.compiled.kernel import Shape, is_tiled, not_compilable, number_names, program, scratch
 from deltarule.engines.compiled.matrices import Members, not_fusible
+from deltarule.engines.compiled.source import is_ours, meaning
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
 from deltarule.maths.random import drop_threshold, key_words
@@ -54,8 +56,17 @@ class CompiledEngine:
 
     def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
         """Make n updates."""
-        if reason_against(problem):
-            return ReferenceEngine().advance(problem, state, n)
+        if not reason_against(problem):
+            try:
+                return self._advance(problem, state, n)
+            except Exception as error:
+                if not _is_of_own_formula(problem, error):
+                    raise
+                for form in ("reason", "fused"):
+                    _known[_key(problem, form)] = "a formula of your own, which Numba cannot compile"
+        return ReferenceEngine().advance(problem, state, n)
+
+    def _advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
         objective, bad = np.zeros((n, len(state.members)), problem.dtype), np.full(len(state.members), -1)
         after = replace(
             state,
@@ -124,8 +135,12 @@ class CompiledEngine:
 
     def notes(self, problem: Problem) -> tuple[str, ...]:
         """Why a problem is not compiled, where it is not."""
-        reason = reason_against(problem)
-        return (f"the compiled engine has no program for {reason}: the reference engine trains this",) if reason else ()
+        return notes_on(reason_against(problem))
+
+
+def notes_on(reason: str) -> tuple[str, ...]:
+    """What a person is told where there is a reason against compiling a problem."""
+    return (f"the compiled engine has no program for {reason}: the reference engine trains this",) if reason else ()
 
 
 def sharing(problem: Problem, members: Integers, group: Integers) -> list[tuple[Integers, bool]]:
@@ -295,30 +310,54 @@ _known: dict[Any, Any] = {}
 
 def _remembered(problem: Problem, what: Any, make: Callable[[], Any]) -> Any:
     """What a problem's structure decides, made once: the text of a program is long, and asked for in every stretch."""
-    if problem not in _structures:
-        _structures[problem] = _structure(problem)
-    key = what, _structures[problem]
+    key = _key(problem, what)
     if key not in _known:
         _known[key] = make()
     return _known[key]
 
 
-_structures: "WeakKeyDictionary[Problem, Any]" = WeakKeyDictionary()
+def _key(problem: Problem, what: Any) -> Any:
+    """A name for what a problem's structure decides. Somebody's own formulas are looked at anew: the globals that they
+    read may have changed."""
+    if problem not in _structures:
+        _structures[problem] = _structure(problem), [one for one in _formulas(problem) if not is_ours(one)]
+    structure, own = _structures[problem]
+    return what, structure, *map(meaning, own)
+
+
+_structures: "WeakKeyDictionary[Problem, tuple[Any, list[Callable[..., Any]]]]" = WeakKeyDictionary()
+
+
+def _formulas(problem: Problem) -> list[Callable[..., Any]]:
+    """All formulas of a problem, but for those that they call."""
+    pairs = [(one.activation.function, one.activation.derivative) for one in problem.network.layers]
+    fused = problem.loss.fused.get(problem.network.output.name, problem.loss)
+    pairs += [(one.value, one.derivative) for one in (problem.loss, fused, problem.penalty) if one is not None]
+    optimizer = problem.optimizer
+    alone = [one for one in (optimizer.update, optimizer.once_a_step) if one is not None]
+    return [*chain.from_iterable(pairs), *alone, problem.schedule.rate]
+
+
+def _is_of_own_formula(problem: Problem, error: Exception) -> bool:
+    """Whether Numba has failed at a program into which somebody's own formulas went."""
+    from numba.core.errors import NumbaError
+
+    return isinstance(error, NumbaError) and not all(map(is_ours, _formulas(problem)))
 
 
 def _structure(problem: Problem) -> tuple[Any, ...]:
-    """All that a program for a problem depends on, beside its own shape."""
+    """All that a program for a problem depends on, beside its own shape and what somebody's own formulas read."""
+    activations = [layer.activation for layer in problem.network.layers]
     return (
         problem.dtype,
         *((one.inputs, one.units, one.bias, one.batch_norm) for one in problem.network.layers),
-        *((one.activation.function, *one.activation.parameters.items()) for one in problem.network.layers),
-        (problem.loss.value, *problem.loss.parameters.items()),
+        *((one.name, one.rowwise, *one.parameters.items()) for one in activations),
+        *(one if is_ours(one) else None for one in _formulas(problem)),
+        (problem.loss.name, *problem.loss.parameters.items()),
         problem.reduction,
-        None if problem.penalty is None else (problem.penalty.value, problem.penalty.per_sample),
+        None if problem.penalty is None else problem.penalty.per_sample,
         *(bool(problem.penalized[entry.start]) for entry in problem.network.entries),
         problem.optimizer.name,
-        problem.optimizer.update,
-        problem.schedule.rate,
         problem.schedule.per,
     )
 

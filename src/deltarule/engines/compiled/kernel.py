@@ -170,6 +170,10 @@ class _Writer:
         yield
         self.out.depth -= 1
 
+    def exactly(self, value: str) -> str:
+        """A value in float64, in which a loss is computed: a product of two float32 numbers would be rounded."""
+        return value if self.problem.dtype == np.float64 else f"np.float64({value})"
+
     def counted(self, value: str) -> str:
         """A line that adds to the objective; that of a member alone is rounded as if it were in an array, too."""
         if not self.alone:
@@ -404,7 +408,7 @@ class _Writer:
             value = self.formulas.call(fused.value, "z", "t", **numbers)
             slope = self.formulas.call(fused.derivative, "z", "t", **numbers)
         else:
-            a = self.every("a", n) if self.alone else a
+            a = self.exactly(self.every("a", n) if self.alone else a)
             given.append(f"a = {a if output.rowwise else self.activated(output, 'z')}")
             value = self.formulas.call(loss.value, "a", "t", **numbers)
             slope = self.formulas.call(loss.derivative, "a", "t", **numbers)
@@ -413,13 +417,13 @@ class _Writer:
         with self.rows():
             self.lanes(f"{share} = {weighed}")
             if not self.alone:
-                given = [f"t = {target}", f"z = {z}", *given]
+                given = [f"t = {self.exactly(target)}", f"z = {self.exactly(z)}", *given]
                 self.lanes(*given, self.counted(f"{share} * {value}"), f"{g} = {share} * {slope}", over=each)
             else:
                 self.lanes(f"{g} = {share}", f"{y} = {target}", over=each)
         if self.alone:
             g, v = self.every("g", n), self.every("v")
-            given = [f"t = {self.every('y')}", f"z = {self.every('z', n)}", *given]
+            given = [f"t = {self.every('y')}", f"z = {self.exactly(self.every('z', n))}", *given]
             self.units(n, *given, f"{v} = {g} * {value}", f"{g} = {g} * {slope}")
             self.units(n, self.counted(v))
         if output.rowwise:
