@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
+from sphinx.addnodes import desc_signature
 from sphinx.application import Sphinx
 
 _CODE = re.compile(r"`([^`\n]+)`")
@@ -21,6 +22,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Have Sphinx hand over every docstring."""
     app.connect("autodoc-process-docstring", _process)
     app.connect("autodoc-skip-member", _skip)
+    app.connect("doctree-read", _alias, priority=600)  # after viewcode, which keeps one name a module
     return {"parallel_read_safe": True}
 
 
@@ -31,6 +33,16 @@ def _process(app: Sphinx, what: str, name: str, found: Any, options: Any, lines:
 def _skip(app: Sphinx, what: str, name: str, found: Any, skip: bool, options: Any) -> bool | None:
     """Leave out the fields of named tuples, of which Python says nothing but their numbers."""
     return True if (getattr(found, "__doc__", "") or "").startswith("Alias for field") else None
+
+
+def _alias(app: Sphinx, doctree: Any) -> None:
+    """Give a class or function also the name by which its source links back to it, as `deltarule.Sweep`."""
+    for signature in doctree.findall(desc_signature):
+        entry = app.env._viewcode_modules.get(signature.get("module"))  # type: ignore[attr-defined]
+        if entry and signature["fullname"] in entry[2]:
+            alias = f"{entry[3]}.{signature['fullname']}"
+            if alias not in signature["ids"]:
+                signature["ids"].append(alias)
 
 
 def blocks(lines: list[str]) -> Iterator[list[str]]:

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -279,3 +280,28 @@ def test_it_prints_without_what_only_a_screen_has(opened, tmp_path):
     assert not page.locator("nav").is_visible() and not page.locator(".control").first.is_visible()
     page.pdf(path=tmp_path / "report.pdf")
     assert (tmp_path / "report.pdf").stat().st_size > 50_000
+
+
+def test_the_graph_of_an_explanation_can_be_read_on_a_telephone(browser, tmp_path):
+    deltarule(tmp_path, "explain", "encoder", "--html", "explained.html")
+    page = browser.new_page(viewport=NARROW)
+    page.goto((tmp_path / "explained.html").as_uri())
+    drawn = page.evaluate(
+        "() => Math.min(...[...document.querySelectorAll('.graph text')].map(one => "
+        "parseFloat(getComputedStyle(one).fontSize) * one.getScreenCTM().a))"
+    )
+    assert drawn >= 8, drawn
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    page.close()
+
+
+def test_the_number_of_a_wide_formula_stands_beside_it(browser):
+    style = (Path(__file__).parents[2] / "docs" / "static" / "deltarule.css").read_text(encoding="utf-8")
+    terms = "".join(f"<mo>+</mo><mfrac><mi>a</mi><mn>{n}</mn></mfrac>" for n in range(30))
+    formula = f'<div class="math"><span class="eqno">(1)</span><math display="block">{terms}</math></div>'
+    page = browser.new_page(viewport=NARROW)
+    page.set_content(f"<style>{style}</style>{formula}")
+    number, last = ("e => e.getBoundingClientRect()." + side for side in ("left", "right"))
+    assert page.locator(".eqno").evaluate(number) >= page.locator("mfrac").last.evaluate(last)
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    page.close()

@@ -35,3 +35,13 @@ def test_formulas_are_drawn_without_scripts(site: Path) -> None:
     drawn = re.findall(r'<math [^>]*display="block".*?</math>', html)
     assert len(drawn) == written
     assert not any("\\" in formula for formula in drawn), "a command of LaTeX was not understood"
+
+
+def test_every_source_page_links_back_to_what_it_is_of(site: Path) -> None:
+    backs = 0
+    for page in (site / "_modules").rglob("*.html"):
+        for address in re.findall(r'class="viewcode-back" href="([^"]+)"', page.read_text(encoding="utf-8")):
+            name, _, fragment = address.partition("#")
+            assert f'id="{fragment}"' in (page.parent / name).read_text(encoding="utf-8"), f"{page.name}: {address}"
+            backs += 1
+    assert backs > 100

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import deltarule
 from deltarule.errors import BadInput
 from deltarule.stats.planes import decision_plane
 
@@ -26,3 +27,46 @@ def test_the_plane_is_what_is_answered_at_its_points(data):
 def test_features_that_there_are_not(features):
     with pytest.raises(BadInput, match="give two different ones from 0 to 1"):
         decision_plane(lambda rows: rows[:, 0], [[0.0, 1.0]], features)
+
+
+X, LABELS = np.random.default_rng(1).normal(size=(30, 2)), np.arange(30) % 3
+
+
+def network():
+    return deltarule.train(deltarule.create_problem(deltarule.Network([2, 3]), X, np.eye(3)[LABELS]), max_steps=3)
+
+
+def fitted(kind, y):
+    return kind(hidden_layer_sizes=(2,), max_iter=3, random_state=0).fit(X, y)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("model", "answer"),
+    [
+        (network(), lambda run, rows: run.outputs(rows)[0]),
+        (fitted(deltarule.MLPClassifier, LABELS), lambda model, rows: model.predict_proba(rows)),
+        (fitted(deltarule.MLPRegressor, X[:, 0]), lambda model, rows: model.predict(rows)[:, None]),
+    ],
+    ids=["run", "classifier", "regressor"],
+)
+def test_models_answer_as_they_do_by_themselves(model, answer):
+    plane = decision_plane(model, X, points=3)
+    corners = np.array([[one, other] for other in plane.second for one in plane.first])
+    assert plane.outputs.reshape(9, -1) == pytest.approx(answer(model, corners))
+
+
+def test_a_classifier_without_probabilities_has_its_class_at_1():
+    class Signs:
+        classes_ = np.array([-1.0, 1.0])
+
+        def predict(self, rows):
+            return np.where(rows[:, 0] > 0, 1.0, -1.0)
+
+    plane = decision_plane(Signs(), [[-1.0, 0.0], [1.0, 2.0]], points=2)
+    assert np.array_equal(plane.outputs[0], [[1, 0], [0, 1]])
+
+
+def test_what_answers_no_rows_is_told():
+    with pytest.raises(BadInput, match="3 answers no rows; give a run, a fitted estimator or a function of rows"):
+        decision_plane(3, X)

@@ -15,7 +15,7 @@ from deltarule.data.frame import Frame, frame_of, rows_of
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers
 from deltarule.reports.score_figures import true_and_predicted
-from deltarule.stats.planes import decision_plane
+from deltarule.stats.planes import decision_plane, outputs_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -138,20 +138,8 @@ def _asked(model: Any) -> _Asked:
         known = getattr(model, "classes_", None)
         if known is None or isinstance(known, list):
             raise BadInput(f"{type(model).__name__} has no classes; give a classifier of one target that is fitted")
-        told = tuple(np.asarray(known).tolist())
-        if hasattr(model, "predict_proba"):
-            return _Asked(model.predict_proba, model.predict, told)
-        return _Asked(lambda rows: np.asarray(model.predict(rows))[:, None] == known, model.predict, told)
-    if hasattr(model, "outputs"):
-
-        def first(rows: Any) -> Floats:
-            outputs = np.asarray(model.outputs(rows))
-            return outputs[0] if outputs.ndim == 3 else outputs  # a run has several networks
-
-        return _Asked(first)
-    if callable(model):
-        return _Asked(model)
-    raise BadInput(f"{model!r} answers no rows; give a fitted classifier, a run or a function of rows")
+        return _Asked(outputs_of(model), model.predict, tuple(np.asarray(known).tolist()))
+    return _Asked(outputs_of(model))
 
 
 def _frame(x: Any, names: Sequence[str]) -> Frame:

@@ -34,19 +34,18 @@ class DecisionPlane:
     held: Mapping[str, str] = field(default_factory=dict)
 
 
-def decision_plane(
-    answer: Callable[[Floats], Any], x: Any, features: tuple[int, int] = (0, 1), points: int = 101
-) -> DecisionPlane:
+def decision_plane(answer: Any, x: Any, features: tuple[int, int] = (0, 1), points: int = 101) -> DecisionPlane:
     """Ask a network, or anything that answers rows, on a grid over two inputs; all others are held at their medians.
 
     Parameters
     ----------
-    answer : takes rows [M, D] and returns outputs [M, C] or [M].
+    answer : a `Run`, of whose networks the first one answers; a fitted estimator of scikit-learn's kind; or a function
+        that takes rows [M, D] and returns outputs [M, C] or [M].
     x : [N, D], the rows whose range the plane covers, with a margin.
     features : the two inputs that are varied, counted from 0.
     points : along each of them.
 
-    Raises `BadInput` for features that there are not, or that are the same.
+    Raises `BadInput` for what answers no rows, and for features that there are not, or that are the same.
 
     >>> plane = decision_plane(lambda rows: rows[:, 0] > rows[:, 2], [[0, 5, 0], [1, 7, 1]], features=(0, 2), points=3)
     >>> plane.outputs[..., 0]
@@ -54,7 +53,7 @@ def decision_plane(
            [0., 0., 1.],
            [0., 0., 0.]])
     """
-    x = np.asarray(x, np.float64)
+    asked, x = outputs_of(answer), np.asarray(x, np.float64)
     inputs = x.shape[-1]
     one, other = features
     if one == other or not all(0 <= feature < inputs for feature in features):
@@ -63,9 +62,32 @@ def decision_plane(
     medians = np.median(x, axis=0)
     rows = np.tile(medians, (points * points, 1))
     rows[:, one], rows[:, other] = np.tile(first, points), np.repeat(second, points)
-    outputs = np.asarray(answer(rows), np.float64)
+    outputs = np.asarray(asked(rows), np.float64)
     held = {f"x{place}": f"{value:.4g}" for place, value in enumerate(medians.tolist()) if place not in features}
     return DecisionPlane((one, other), first, second, outputs.reshape(points, points, -1), held)
+
+
+def outputs_of(model: Any) -> Callable[[Any], Any]:
+    """A function from rows [M, D] to outputs [M, C] or [M], of anything that answers rows.
+
+    >>> outputs_of(abs)(-1.0)
+    1.0
+    """
+    if hasattr(model, "predict_proba"):
+        return model.predict_proba
+    if hasattr(model, "predict"):
+        known = getattr(model, "classes_", None)
+        return model.predict if known is None else lambda rows: np.asarray(model.predict(rows))[:, None] == known
+    if hasattr(model, "outputs"):
+
+        def first(rows: Any) -> Floats:
+            outputs = np.asarray(model.outputs(rows))
+            return outputs[0] if outputs.ndim == 3 else outputs  # a run has several networks
+
+        return first
+    if callable(model):
+        return model
+    raise BadInput(f"{model!r} answers no rows; give a run, a fitted estimator or a function of rows")
 
 
 def _range(values: Floats, points: int) -> Floats:

@@ -65,3 +65,32 @@ def test_a_gradient_with_others_beside_is_checked() -> None:
         return (z**2).sum(), {"dz": 2 * z, "dW": (2 * x.T @ z).tolist()}
 
     assert check_gradient(both, None, {"W": np.array([[0.5], [1.0]])}).ok
+
+
+@pytest.mark.parametrize("name", ["loss", "cost", "J"])
+def test_one_dictionary_may_hold_the_loss_and_the_gradients(name: str) -> None:
+    def flat(w: Any) -> Any:
+        return {name: (w["W"] ** 2).sum(), "dW": 2 * w["W"], "dz": np.ones(3)}
+
+    def nested(w: Any) -> Any:
+        return {"cache": w, name: (w["W"] ** 2).sum(), "grads": {"W": 2 * w["W"]}}
+
+    params = {"W": np.array([0.5, -1.0])}
+    assert check_gradient(flat, None, params).ok and check_gradient(nested, None, params).ok
+    assert check_gradient(lambda W: {name: (W**2).sum(), "gradient": 2 * W}, None, [params["W"]]).ok
+    wrong = check_gradient(lambda w: {**flat(w), "dW": w["W"]}, None, params)
+    assert [mistake.code for mistake in wrong.diagnosis] == ["factor_two"]
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        ({"value": 1.0, "dW": np.ones(2)}, "a dictionary of value, dW; give the loss in it the name 'loss', 'cost' or"),
+        ({"loss": np.ones(2), "dW": np.ones(2)}, r"an array of shape \(2,\); a loss is one number"),
+        ({"loss": 1.0}, "no gradient beside the loss"),
+        ({"loss": 1.0, "other": np.ones(2)}, "lacks the gradient of W, and has 'other'"),
+    ],
+)
+def test_a_dictionary_without_loss_or_gradient_is_refused(result: Any, words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        check_gradient(lambda w: result, None, {"W": np.ones(2)})

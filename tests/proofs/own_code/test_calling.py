@@ -88,3 +88,49 @@ def test_a_step_is_never_tried_out() -> None:
         return [w[0] - 0.1 * 2 * w[0]]
 
     assert check_update(step, lambda w: (w[0] ** 2).sum(), [B], 0.1).ok and len(calls) == 1
+
+
+GRADIENTS: list[Callable[..., Any]] = [
+    lambda W: 2 * W,
+    lambda W: W * 2,
+    lambda W: W + W,
+    lambda W: [2 * W],
+    lambda W: np.multiply(2, W),
+]
+
+
+def squares(W: Any) -> Any:
+    return (W**2).sum()
+
+
+def squares_of_anything(W: Any) -> Any:
+    return np.square(W).sum()
+
+
+@pytest.mark.parametrize("params", [W, [W], (W,), {"W": W}])
+@pytest.mark.parametrize("loss", [squares, squares_of_anything])
+@pytest.mark.parametrize("gradient", GRADIENTS)
+def test_a_list_of_one_array_is_not_repeated(loss: Any, gradient: Any, params: Any) -> None:
+    """Of the list [W], 2 * W is [W, W]; the sum of squares has the gradient 2 W."""
+    assert check_gradient(loss, gradient, params).ok
+    report = check_gradient(loss, lambda W: 3 * W, params)
+    assert not report.ok and "1.5 times" in report.diagnosis[0].sentence
+
+
+def test_a_loss_is_called_as_its_gradient_can_be() -> None:
+    """The length of [W] is 1, that of W is 3."""
+
+    def loss(W: Any) -> Any:
+        return np.square(W).sum() / len(W)
+
+    assert check_gradient(loss, lambda W: 2 * W / len(W), [W]).ok
+    assert check_gradient(lambda W: (squares_of_anything(W), 2 * W), None, [W]).ok
+
+
+def test_what_stands_beside_a_gradient_does_not_change_how_it_is_called() -> None:
+    assert check_gradient(lambda p: (p[0] ** 2).sum(), lambda p: ([2 * p[0]], "a cache"), [W]).ok
+    assert check_gradient(lambda p: (p[0] ** 2).sum(), lambda p: [2 * p[0]], [W]).ok
+
+
+def test_a_step_is_called_as_its_loss() -> None:
+    assert check_update(lambda W: W - 0.1 * 2 * W, squares, [W], 0.1).ok

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -510,6 +511,13 @@ def test_a_backward_pass_comes_after_the_forward_pass_that_it_needs() -> None:
     net = TwoPasses()
     assert check_update(net.step, net.loss, [net.W1, net.W2], learning_rate=0.1).ok
     arrays = {"W1": net.W1, "W2": net.W2}
+
+    def twice() -> None:
+        net.W1 -= 0.2 * net.backward()["W1"]
+
+    net.loss()
+    wrong = check_update(twice, net.loss, [net.W1], learning_rate=0.1)
+    assert [mistake.code for mistake in wrong.diagnosis] == ["factor_two"]
     for penalty, codes in ((0.1, []), (0.05, ["penalty_factor"]), (0.0, ["penalty_missing"])):
         report = check_gradient(lambda: net.loss(), lambda penalty=penalty: net.backward(penalty), arrays)
         assert [mistake.code for mistake in report.diagnosis] == codes
@@ -530,3 +538,94 @@ def test_nobody_is_accused_where_kinks_are_nearer_than_steps_can_be(size: float)
         verdicts.add(check_gradient(loss_and_gradient, None, params).verdict)
     assert verdicts <= {"right", "not proved"}
     assert size < 1e-4 or "right" in verdicts
+
+
+def test_of_a_loss_that_does_not_change_it_is_said() -> None:
+    generator = np.random.default_rng(2)
+    params = {"W": generator.normal(size=(4, 2)), "b": generator.normal(size=2)}
+    constant = check_gradient(lambda p: 3.0, gradient, params)
+    assert constant.verdict == "WRONG" and any("the loss is constant" in note for note in constant.notes)
+    labels = Y.argmax(1)
+    accuracy = check_gradient(lambda p: ((X @ p["W"] + p["b"]).argmax(1) == labels).mean(), gradient, params)
+    assert accuracy.verdict == "WRONG" and any("does not change where" in note for note in accuracy.notes)
+    at_minimum = check_gradient(lambda w: 5 + (w**2).sum(), lambda w: 2 * w + 1, np.zeros(3))
+    assert at_minimum.verdict == "WRONG" and not any("does not change" in note for note in at_minimum.notes)
+
+
+def test_a_step_that_draws_samples_is_told() -> None:
+    """The gradient over some samples is none of the loss over all; each step has another one."""
+    drawn, w = np.random.default_rng(), 0.3 * np.ones(4)
+
+    def loss() -> Any:
+        return ((X @ w) ** 2).mean()
+
+    def step(rows: Any) -> None:
+        w[...] -= 0.1 * 2 * X[rows].T @ (X[rows] @ w) / len(rows)
+
+    report = check_update(lambda: step(drawn.permutation(8)[:3]), loss, w, 0.1)
+    assert [mistake.code for mistake in report.diagnosis] == ["random_gradient"] and (w == 0.3).all()
+    assert not any("no single mistake" in note for note in report.notes)
+    assert check_update(lambda: step(drawn.permutation(8)), loss, w, 0.1).ok  # all of them, in another order
+    always = check_update(lambda: step(np.arange(3)), loss, w, 0.1)
+    assert not always.ok and "random_gradient" not in [mistake.code for mistake in always.diagnosis]
+
+
+def test_a_velocity_is_not_taken_for_random() -> None:
+    w, velocity = 0.3 * np.ones(4), np.zeros(4)
+
+    def step() -> None:
+        velocity[...] = 0.9 * velocity + 2 * X.T @ (X @ w)  # not divided by the samples
+        w[...] -= 0.01 * velocity
+
+    report = check_update(step, lambda: ((X @ w) ** 2).mean(), w, 0.01)
+    assert [mistake.code for mistake in report.diagnosis] == ["mean_missing"]
+
+
+def test_layers_may_be_counted_from_the_end() -> None:
+    class Net:
+        def __init__(self) -> None:
+            self.layers = [{"W": np.ones((4, 2))}, {"W": np.array([[0.5], [1.0]])}]
+
+        def loss(self) -> Any:
+            hidden = X @ self.layers[0]["W"]
+            self.dW = 2 * hidden.T @ (hidden @ self.layers[1]["W"])
+            return ((hidden @ self.layers[1]["W"]) ** 2).sum()
+
+    net = Net()
+    assert check_object(net, params=["layers[-1].W"], grads=["dW"], loss=net.loss).ok
+    with pytest.raises(BadInput, match="there is no 'layers\\[-3\\].W'"):
+        check_object(net, params=["layers[-3].W"], grads=["dW"], loss=net.loss)
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_module_of_pytorch_is_moved_where_it_stands(wrong: bool) -> None:
+    x, y = torch.tensor(X), torch.tensor(Y)
+
+    class Module(torch.nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.line = torch.nn.Linear(4, 2, dtype=torch.float64)
+
+        def loss(self) -> Any:
+            self.error = self.line(x) - y
+            return (self.error**2).sum()
+
+        def backward(self) -> None:
+            with torch.no_grad():
+                self.dW, self.db = 2 * self.error.T @ x, (1 if wrong else 2) * self.error.sum(0)
+
+    net = Module()
+    before = net.line.weight.detach().clone()
+    names = {"params": ["line.weight", "line.bias"], "grads": ["dW", "db"]}
+    report = check_object(net, loss=net.loss, backward=net.backward, **names)
+    assert [mistake.code for mistake in report.diagnosis] == ["factor_two"] * wrong and report.ok != wrong
+    assert torch.equal(net.line.weight, before)
+
+
+def test_a_tensor_that_no_array_can_stand_for_is_refused() -> None:
+
+    class Net:
+        W = torch.ones(2, dtype=torch.bfloat16)
+
+    with pytest.raises(BadInput, match="a tensor cannot be read as an array: .*; give one of floats on the CPU"):
+        check_object(Net(), params=["W"], grads=["W"], loss=lambda: 1.0)

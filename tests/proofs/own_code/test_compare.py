@@ -105,7 +105,8 @@ def test_mistakes_are_named_where_their_numbers_tell() -> None:
     found, *_ = by_hand(False, False)
     for name, value, code in (
         ("dz2", found["dz2"] * N, "mean_missing"),
-        ("dz1", found["da1"], "exchanged"),
+        ("dz1", found["da1"], "derivative_missing"),
+        ("z1", found["a1"], "exchanged"),
         ("z1", -found["z1"], "sign"),
         ("dW1", found["dW1"] - 2 * LAMBDA * by_hand(False, False)[1]["W1"], "penalty_missing"),
     ):
@@ -180,3 +181,29 @@ def test_data_and_parameters_have_to_fit_the_network() -> None:
         compare(found, NETWORK, params, x[:, :2], y, "cross_entropy")
     with pytest.raises(BadInput, match="but the network has"):
         compare(found, Network([D, 7, C]), params, x, y)
+
+
+@pytest.mark.parametrize(
+    ("penalty", "value", "formula"),
+    [
+        ("l2", lambda w: (w**2).sum(), "λ · the sum of (w²), with w = W1 and W2"),
+        ("weight_decay_per_sample", lambda w: (w**2).sum() / 2 / N, "λ / N · the sum of (½ w²), with w = W1 and W2"),
+    ],
+)
+def test_the_formula_of_the_loss_has_its_penalty(penalty: str, value: Any, formula: str) -> None:
+    found, params, *_ = by_hand(False, False)
+    data = found["loss"] - LAMBDA * sum((params[name] ** 2).sum() for name in ("W1", "W2"))
+    whole = data + LAMBDA * sum(value(params[name]) for name in ("W1", "W2"))
+    assert compared({"loss": whole}, penalty=penalty).ok
+    report = compared({"loss": data}, penalty=penalty)
+    assert report.formula == f"the cross_entropy, as a mean_samples, + {formula}"
+    assert report.worst is not None and report.worst.expected == pytest.approx(whole)
+    assert compared({"loss": 1 + data}, penalty=None, strength=0.0).formula == "the cross_entropy, as a mean_samples"
+
+
+def test_a_strength_that_is_divided_by_the_samples_is_written_so() -> None:
+    found, params, *_ = by_hand(False, False)
+    right = found["dW1"] + (1 / N - 2) * LAMBDA * params["W1"]
+    assert compared({"dW1": right}, penalty="weight_decay_per_sample").ok
+    report = compared({"dW1": 2 * right}, penalty="weight_decay_per_sample")
+    assert report.formula == "dW1 = xᵀ dz1 + λ / N · (w), with w = W1"

@@ -41,7 +41,11 @@ KINDS = {
         Kind(
             "transposed", "exchange the factors of the product, or transpose it: a gradient has its parameter's shape"
         ),
-        Kind("wrong_axis", "sum, or average, over the axis of the samples: axis 0 for rows, axis 1 for columns"),
+        Kind(
+            "wrong_axis",
+            "sum, or average, over the axis of the samples: axis 0 for rows, axis 1 for columns; softmax alone sums "
+            "over the other one",
+        ),
         Kind("not_summed", "sum over the samples: they all use the same parameter, and each adds its part"),
         Kind("exchanged", "check the order in which gradients are returned, and each one's name"),
         Kind("penalty_missing", "add the derivative of the penalty, 2λW for λ‖W‖², to the gradient of the weights"),
@@ -58,7 +62,11 @@ KINDS = {
         Kind(
             "broadcast", "give both arrays the same shape, as with y.reshape(-1, 1): (N,) and (N, 1) make (N, N)", _LIKE
         ),
-        Kind("random_gradient", "draw the dropout mask once, on the way forward, and use the same one on the way back"),
+        Kind(
+            "random_gradient",
+            "draw the dropout mask once, on the way forward, and use the same one on the way back; "
+            "check a step on all samples of the loss",
+        ),
         Kind("upstream_ignored", "multiply by the gradient that comes from above: backward(dy) is not backward(1)"),
         Kind("learning_rate", "multiply the gradient by the learning rate once", "learning_rate"),
         Kind("wrong_velocity", "add to each parameter its own velocity", "momentum"),

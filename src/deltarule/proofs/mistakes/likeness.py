@@ -107,7 +107,7 @@ def recognized(evidence: Evidence, gradients: tuple[Floats, ...], value: float |
     Raises `BadInput` where the arrays cannot be those of the network, or the data not its data.
     """
     readings = list(readings_of(evidence.names, evidence.values, like))
-    for kinds in (("",), ("broadcast", "activation_twice")):
+    for kinds in (("",), ("broadcast", "activation_twice", "wrong_axis")):
         for layout, x, y in readings:
             parameters = layout.ours(evidence.values, like.network)
             tape = passed(like.network, parameters, x, like.masks)
@@ -141,13 +141,20 @@ def readings_of(names: Sequence[str], values: Sequence[Floats], like: Like) -> I
     orders = list(_orders(names, values, like.network))
     data = list(_data(like))
     if not orders:
-        wanted = ", ".join(f"{entry.name} {entry.shape}" for entry in like.network.entries)
-        given = ", ".join(f"{name} {v.shape}" for name, v in zip(names, values, strict=True))
-        raise BadInput(f"params holds {given}, but the network has {wanted}; give all of its arrays")
+        raise BadInput(f"{other_arrays(names, values, like.network)}; give all of its arrays")
     shapes = tuple(value.shape for value in values)
     for places, transposed in orders:
         for x, y, columns in data:
             yield Layout(places, shapes, transposed, columns), x, y
+
+
+def other_arrays(names: Sequence[str], values: Sequence[Floats], network: Network) -> str:
+    """What to say of arrays that cannot be those of the network, as with biases folded into weights; "" if they can."""
+    if any(_orders(names, values, network)):
+        return ""
+    wanted = ", ".join(f"{entry.name} {entry.shape}" for entry in network.entries)
+    given = ", ".join(f"{name} {value.shape}" for name, value in zip(names, values, strict=True))
+    return f"params holds {given}, but the network has {wanted}"
 
 
 def _orders(given: Sequence[str], values: Sequence[Floats], network: Network) -> Iterator[tuple[dict[str, int], bool]]:
@@ -209,7 +216,7 @@ def _targets(given: Any, samples: int, outputs: int, columns: bool) -> Floats | 
 
 
 def _objectives(network: Network, z: Array, y: Floats) -> Iterator[Objective]:
-    """Every loss that has a meaning behind the output; then losses of which a table was made, or of two activations."""
+    """Every loss that has a meaning behind the output; then of a table, of two activations, of a wrong axis."""
     output, ones = network.output, np.ones((len(z), 1))
     with np.errstate(all="ignore"):
         # The loss that belongs to the output first: behind softmax, that of a Poisson law is the same function.
@@ -226,6 +233,10 @@ def _objectives(network: Network, z: Array, y: Floats) -> Iterator[Objective]:
                 a, through = output.forward(z)
                 each, slope = loss.forward(output, a, y)
                 yield Objective(loss, "activation_twice", float(each.sum()), through(slope(ones)))
+            if output.rowwise and len(y) > 1:
+                a, through = output.forward(z.T)
+                each, slopes = (one(a.T, y, **loss.parameters) for one in (loss.value, loss.derivative))
+                yield Objective(loss, "wrong_axis", float(each.sum()), through(slopes.T).T)
 
 
 def _judges(loss: Loss, y: Floats) -> bool:

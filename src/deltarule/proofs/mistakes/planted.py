@@ -3,7 +3,7 @@
 A mistake is a step of the tape whose way back is exchanged for a wrong one; the pass back then runs as ever.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,8 @@ def hypotheses(evidence: Evidence, likeness: Likeness, like: Like) -> Iterator[H
             yield Hypothesis(everything, (named(code, where, sentence),), 0)
     yield from _fitted(evidence, likeness, everything)
     other = recognized(evidence, evidence.found, None, like)
+    if other:
+        yield from epsilon_in_loss(evidence, other)
     if other and other.objective.loss is not likeness.objective.loss:
         sentence = f"the gradient is that of {_words(other)}, the loss is {_words(likeness)}"
         yield Hypothesis(everything, (named("loss_wrong", evidence.names, sentence),), 1)
@@ -74,7 +76,8 @@ def _at_the_output(likeness: Likeness) -> Iterator[_Candidate]:
     yield "target_missing", where, f"∂J/∂z{last} lacks the targets", _with(likeness, {}, no_target)
     if output.name != "identity":
         sentence = f"∂J/∂z{last} is multiplied by the derivative of {output.name} once too often"
-        yield "derivative_twice", where, sentence, _with(likeness, {}, through(right))
+        for twice in (through(right), right * p * (1 - p)) if output.rowwise else (through(right),):
+            yield "derivative_twice", where, sentence, _with(likeness, {}, twice)
         sentence = f"∂J/∂z{last} lacks the derivative of {output.name}"
         yield "derivative_missing", where, sentence, _with(likeness, {}, dp)
     if output.rowwise:
@@ -305,25 +308,46 @@ def _fitted(evidence: Evidence, likeness: Likeness, everything: frozenset[int]) 
     """Mistakes with a constant of their own: the ε of a division, the rate of an update that came too early."""
     for code, where, sentence, make in (*_epsilons(likeness), *_updates(likeness)):
         with np.errstate(all="ignore"):
-            constant = _constant_of(evidence, likeness, make)
+            constant = _constant_of(evidence.found, likeness, make)
             if constant is not None and evidence.is_found(likeness.theirs(make(constant))):
                 text = sentence.format(f"{constant:.3g}")
                 yield Hypothesis(everything, (named(code, where, text),), 1)
 
 
+_LARGEST_EPSILON = 0.01
+_WITH_EPSILON = (("sigmoid", "binary_cross_entropy"), ("softmax", "cross_entropy"))
 _Family = tuple[str, list[str], str, Callable[[float], dict[str, Array]]]
 
 
+def epsilon_in_loss(evidence: Evidence, likeness: Likeness) -> Iterator[Hypothesis]:
+    """The ε of a logarithm in the loss, where the gradient is that of the loss without one.
+
+    likeness   what the gradient is that was found
+    """
+    for code, _, _, make in _epsilons(likeness):
+        with np.errstate(all="ignore"):
+            constant = _constant_of(evidence.expected, likeness, make)
+            if constant is None or constant > _LARGEST_EPSILON:
+                continue
+            ends = zip(likeness.theirs(make(0.0)), likeness.theirs(make(constant)), evidence.expected, strict=True)
+            planted = [np.where(np.isfinite(one), one + right - with_it, right) for right, with_it, one in ends]
+        if evidence.is_found(planted):
+            sentence = f"the loss adds {constant:.3g} to predictions in the logarithm, and the gradient has no such ε"
+            yield Hypothesis(frozenset(range(len(evidence.names))), (named(code, ["loss"], sentence),), 2)
+
+
 def _epsilons(likeness: Likeness) -> Iterator[_Family]:
-    if likeness.network.output.name != "sigmoid" or likeness.objective.loss.name != "binary_cross_entropy":
+    """The gradients of log(p + ε), by ε."""
+    output, last = likeness.network.output, likeness.network.layers[-1].number
+    if (output.name, likeness.objective.loss.name) not in _WITH_EPSILON:
         return
-    p, through = likeness.network.output.forward(likeness.tape[-1].value)
+    p, through = output.forward(likeness.tape[-1].value)
     naive = NAIVE_BINARY_CROSS_ENTROPY.derivative
 
     def make(epsilon: float) -> dict[str, Array]:
-        return _with(likeness, {}, through(likeness.factor * naive(p, likeness.y, epsilon)))
+        slope = -likeness.y / (p + epsilon) if output.rowwise else naive(p, likeness.y, epsilon)
+        return _with(likeness, {}, through(likeness.factor * slope))
 
-    last = likeness.network.layers[-1].number
     yield "epsilon", [f"z{last}"], "the gradient divides by predictions plus {}, and the loss has no such ε", make
 
 
@@ -352,12 +376,14 @@ def _after_update(taped: Taped, likeness: Likeness, rate: float) -> Back:
     return back
 
 
-def _constant_of(evidence: Evidence, likeness: Likeness, make: Callable[[float], dict[str, Array]]) -> float | None:
-    """The constant at which a family of gradients meets the one that was found, by Newton's method from 0."""
+def _constant_of(
+    wanted: Sequence[Floats], likeness: Likeness, make: Callable[[float], dict[str, Array]]
+) -> float | None:
+    """The constant at which a family of gradients meets the wanted one, by Newton's method from 0."""
 
     def away(constant: float) -> Floats:
         candidate = likeness.theirs(make(constant))
-        flat = [(one - found).ravel() for one, found in zip(candidate, evidence.found, strict=True)]
+        flat = [(one - found).ravel() for one, found in zip(candidate, wanted, strict=True)]
         return np.nan_to_num(np.concatenate(flat), nan=0.0, posinf=0.0, neginf=0.0)
 
     constant, nudge = 0.0, 1e-9

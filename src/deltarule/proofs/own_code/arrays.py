@@ -14,6 +14,7 @@ from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 
 _MARKS = ("d", "D", "grad_", "grad", "g_", "∂", "∇", "δ")
+LOSS_NAMES = ("loss", "cost", "j")
 _SUFFIXES = ("_grad", "_g", "_gradient", ".grad")
 
 
@@ -144,9 +145,24 @@ def gradient_arrays(result: Any, given: Arrays, what: str) -> list[Floats]:
     return (fitting or aligned)[0]
 
 
+def has_form(result: Any, given: Arrays) -> bool:
+    """Whether all of a result is a gradient of the parameters, in their form, with nothing beside it.
+
+    >>> given = taken_apart([np.ones(2)])
+    >>> has_form([2 * np.ones(2)], given), has_form(2 * [np.ones(2)], given)
+    (True, False)
+    """
+    try:
+        return all(map(_alike, _aligned(result, given, ""), given.values))
+    except BadInput:
+        return False
+
+
 def _candidates(result: Any, count: int) -> Iterator[Any]:
     """What may be the gradient in a result: all of it, one of its items, or several in a row."""
     yield result
+    if isinstance(result, Mapping):
+        yield from (one for key, one in result.items() if str(key).lower().startswith("grad"))
     if isinstance(result, tuple | list):
         yield from result
         for start in range(len(result) - count + 1):
@@ -162,6 +178,8 @@ def _aligned(result: Any, given: Arrays, what: str) -> list[Floats]:
     if isinstance(result, Mapping) and not isinstance(given.structure, Mapping):
         renamed = _renamed(result, given.names, what)
         return [_leaf(renamed[name], name, one, what) for name, one in zip(given.names, given.values, strict=True)]
+    if len(given.names) == 1 and not isinstance(result, Mapping | list | tuple):
+        return [_leaf(result, given.names[0], given.values[0], what)]
     found = list(_paired(result, given.structure, "", what))
     if len(found) != len(given.names):
         raise _counted(len(found), given, what)
@@ -323,17 +341,34 @@ def wrong_shape(name: str, found: Floats, wanted: Floats) -> BadInput:
 def number_of(result: Any, what: str) -> tuple[Any, Any]:
     """The one number in what a loss function returned, and the rest of it.
 
+    In a dictionary it stands under "loss", "cost" or "J".
+
     Raises `BadInput` where there is none, as for a loss that was never summed.
 
     >>> number_of((np.float64(0.5), "cache"), "loss")
     (np.float64(0.5), ('cache',))
     """
-    items = list(result) if isinstance(result, tuple | list) else [result]
+    if isinstance(result, Mapping):
+        name = next((key for key in result if str(key).lower() in LOSS_NAMES), None)
+        if name is None:
+            raise BadInput(f"{what} returns {_described(result)}; give the loss in it the name 'loss', 'cost' or 'J'")
+        return number_of(result[name], what)[0], ({key: one for key, one in result.items() if key != name},)
+    items = [plain(one) for one in result] if isinstance(result, tuple | list) else [plain(result)]
     for is_one in (_is_scalar, _has_one):
         for i, item in enumerate(items):
             if is_one(item):
                 return np.asarray(item).reshape(())[()], tuple(items[:i] + items[i + 1 :])
     raise BadInput(f"{what} returns {_described(result)}; a loss is one number: sum or average over all of it")
+
+
+def plain(thing: Any) -> Any:
+    """A tensor of PyTorch as the array that shares its memory; anything else as it is."""
+    if not (hasattr(thing, "detach") and hasattr(thing, "numpy")):
+        return thing
+    try:
+        return thing.detach().numpy()
+    except (TypeError, RuntimeError) as error:
+        raise BadInput(f"a tensor cannot be read as an array: {error}; give one of floats on the CPU") from error
 
 
 def _is_scalar(item: Any) -> bool:

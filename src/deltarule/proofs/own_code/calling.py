@@ -19,7 +19,7 @@ import numpy as np
 
 from deltarule.errors import BadInput, DeltaruleError, is_interruption, is_out_of_memory
 from deltarule.problem.problem import Floats
-from deltarule.proofs.own_code.arrays import Arrays, gradient_arrays, number_of, taken_apart
+from deltarule.proofs.own_code.arrays import Arrays, gradient_arrays, has_form, number_of, taken_apart
 
 Values = Sequence[Floats]
 
@@ -58,8 +58,10 @@ def from_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | None
     together = gradient is None or gradient is loss
     one, other = _named(loss, "loss"), "" if gradient is None else _named(gradient, "gradient")
     given = taken_apart(params, names=argument_names(loss))
-    call_loss = caller(loss, given, one)
-    call_gradient = call_loss if together or gradient is None else caller(gradient, given, other)
+    if together or gradient is None:
+        call_loss = call_gradient = caller(loss, given, one, lambda result: has_form(_rest(result, one), given))
+    else:
+        call_loss, call_gradient = _both(loss, one, gradient, other, given)
     held = call_loss.held or call_gradient.held
     holder = Standing(given) if held else None
 
@@ -91,10 +93,15 @@ def from_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | None
 
 def without_loss(result: Any, given: Arrays, what: str) -> list[Floats]:
     """The gradient in what one function returned together with the loss."""
-    if not isinstance(result, tuple | list) or len(result) < 2:
+    return gradient_arrays(_rest(result, what), given, what)
+
+
+def _rest(result: Any, what: str) -> Any:
+    """What one function returned beside the loss."""
+    if not isinstance(result, Mapping | tuple | list) or len(result) < 2:
         raise BadInput(f"{what} returns no gradient beside the loss; give a function for the gradient, too")
     _, rest = number_of(result, what)
-    return gradient_arrays(rest[0] if len(rest) == 1 else rest, given, what)
+    return rest[0] if len(rest) == 1 else rest
 
 
 class Standing:
@@ -149,7 +156,7 @@ class Caller:
 
     def __init__(self, function: Callable[..., Any], given: Arrays, what: str, style: str) -> None:
         self.function, self.given, self.what, self.held = function, given, what, style == "held"
-        self._style = style
+        self.style = style
 
     def __call__(self, values: Values, holder: Standing | None) -> Any:
         """What the function gives for other values of the parameters."""
@@ -161,20 +168,21 @@ class Caller:
 
     def handed(self, structure: Any) -> Any:
         """Call the function with the parameters in their own structure."""
-        if self._style == "whole":
+        if self.style == "whole":
             return run(self.function, (structure,), {}, self.what)
-        if self._style == "by name":
+        if self.style == "by name":
             return run(self.function, (), structure, self.what)
         items = structure.values() if isinstance(structure, Mapping) else structure
         return run(self.function, tuple(items), {}, self.what)
 
-    def works(self) -> bool:
-        """Whether the function can be called like this."""
-        try:
-            quietly(lambda: self([value.copy() for value in self.given.values], None))
-        except BadInput:
-            return False
-        return True
+    def rank(self, reads: "Reads") -> int:
+        """How well a call like this goes: 0 it raises, 1 the result cannot be read, 2 it can, 3 it has its form."""
+        rank = 0
+        with suppress(BadInput):
+            result = quietly(lambda: self([value.copy() for value in self.given.values], None))
+            rank = 1
+            rank = 2 + reads(result)
+        return rank
 
     def changes(self, holder: Standing | None) -> list[str]:
         """Which parameters the function changes when it is called."""
@@ -188,19 +196,47 @@ class Caller:
         return [name for name, moved in zip(self.given.names, changed, strict=True) if moved]
 
 
-def caller(function: Callable[..., Any], given: Arrays, what: str, *, once: bool = False) -> Caller:
-    """A function ready to be called with values of the parameters.
+Reads = Callable[[Any], bool]
+"""Whether a result has the form that it should have; raises `BadInput` for one that cannot be read."""
 
-    once  whether it may not be called to see what it takes, as a call leaves something behind
+
+def caller(function: Callable[..., Any], given: Arrays, what: str, reads: Reads = lambda result: True) -> Caller:
+    """A function ready to be called with values of the parameters, in the likeliest way of those that go best.
 
     Raises `BadInput` for what cannot be called, or not with these parameters.
     """
+    return max(_ranked(function, given, what, reads), key=lambda way: way[1])[0]
+
+
+def caller_like(other: Caller, function: Callable[..., Any], given: Arrays, what: str) -> Caller:
+    """A function that is not to be tried, as a call leaves something behind: called as the other one, if it can be."""
+    ways = _ways(function, given, what)
+    return next((way for way in ways if way.style == other.style), ways[0])
+
+
+def _both(
+    loss: Callable[..., Any], what: str, gradient: Callable[..., Any], named: str, given: Arrays
+) -> tuple[Caller, Caller]:
+    """A loss and its gradient, called alike where both can be: of a list, 2 * W is a list of two."""
+    losses = _ranked(loss, given, what, lambda result: bool(number_of(result, what)))
+    gradients = _ranked(
+        gradient, given, named, lambda result: bool(gradient_arrays(result, given, named)) and has_form(result, given)
+    )
+    pairs = [(one, other) for one in losses for other in gradients]
+    best = max(pairs, key=lambda pair: (pair[0][1], pair[1][1], pair[0][0].style == pair[1][0].style))
+    return best[0][0], best[1][0]
+
+
+def _ranked(function: Callable[..., Any], given: Arrays, what: str, reads: Reads) -> list[tuple[Caller, int]]:
+    """The ways to call a function, the likeliest first, and how well each goes; a single one is not tried."""
+    ways = _ways(function, given, what)
+    return [(way, way.rank(reads) if len(ways) > 1 else 0) for way in ways]
+
+
+def _ways(function: Callable[..., Any], given: Arrays, what: str) -> list[Caller]:
     if not callable(function):
         raise BadInput(f"{what} is {type(function).__name__}, which cannot be called; give a function")
-    callers = [Caller(function, given, what, style) for style in _styles(function, given, what)]
-    if len(callers) > 1 and not once:
-        callers = [one for one in callers if one.works()] or callers
-    return callers[0]
+    return [Caller(function, given, what, style) for style in _styles(function, given, what)]
 
 
 def _styles(function: Callable[..., Any], given: Arrays, what: str) -> list[str]:

@@ -13,13 +13,14 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.problem.network import Network
+from deltarule.proofs.mistakes.kinds import named
 from deltarule.proofs.mistakes.likeness import Like
 from deltarule.proofs.own_code.arrays import taken_apart
 from deltarule.proofs.own_code.calling import argument_names, from_functions
 from deltarule.proofs.own_code.examine import MOST, Known, examined
 from deltarule.proofs.own_code.layers import from_layer, layer_hypotheses
 from deltarule.proofs.own_code.objects import from_object
-from deltarule.proofs.own_code.report import CodeReport, checked_hint, told
+from deltarule.proofs.own_code.report import MORE_WITH_LIKE, UNEXPLAINED, CodeReport, checked_hint, told
 from deltarule.proofs.own_code.updates import from_update
 
 
@@ -153,7 +154,14 @@ def check_update(
     known = Known(_like(like, x, y, masks), _samples(x), float(learning_rate), momentum > 0)
     update = from_update(step, loss, params, learning_rate)
     report = examined(update.code, "update", known, _whole(most))
-    if report.ok and momentum:
+    if report.verdict == "WRONG" and update.random():
+        sentence = (
+            "the step is another one when it is made again from the same parameters, though the loss is not: it draws "
+            "random numbers, as for the order of samples, or keeps more than a velocity"
+        )
+        notes = tuple(note for note in report.notes if note not in (UNEXPLAINED, MORE_WITH_LIKE))
+        report = replace(report, diagnosis=(named("random_gradient", update.code.names, sentence),), notes=notes)
+    elif report.ok and momentum:
         with_velocity = update.second(momentum)
         report = examined(with_velocity, "update with momentum", replace(known, momentum=True), _whole(most))
     return told(report, hint)

@@ -21,9 +21,9 @@ from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.registry import Named
 from deltarule.problem.state import initial_state
 from deltarule.proofs.mistakes.diagnose import Evidence, diagnosis
-from deltarule.proofs.mistakes.kinds import listed
+from deltarule.proofs.mistakes.kinds import Mistake, listed, named
 from deltarule.proofs.mistakes.likeness import Layout, Like, readings_of
-from deltarule.proofs.own_code.arrays import conformed, taken_apart
+from deltarule.proofs.own_code.arrays import LOSS_NAMES, conformed, taken_apart
 from deltarule.proofs.own_code.report import CodeReport, Worst, checked_hint, told
 
 _KINDS = {
@@ -37,7 +37,6 @@ _KINDS = {
     "W": ("w",),
     "b": ("b",),
 }
-_LOSS = ("loss", "j", "cost")
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +117,7 @@ def _named(mine: Mapping[str, Any], network: Network) -> dict[str, Floats]:
 
 
 def _our_name(key: str, layers: int) -> str:
-    if key.lower() in _LOSS:
+    if key.lower() in LOSS_NAMES:
         return "loss"
     parts = re.fullmatch(r"(\D+?)_?(\d+)", key)
     if parts and 1 <= int(parts[2]) <= layers:
@@ -156,7 +155,7 @@ def _values(
         yield Value(taped.name, turned(taped.value), words.forward(taped.name))
     last = network.layers[-1].number
     yield Value(f"a{last}", turned(network.output.forward(done.tape[-1].value)[0]), words.forward(f"a{last}"))
-    yield Value("loss", np.asarray(done.objective[0]), f"the {problem.loss.name}, as a {problem.reduction}")
+    yield Value("loss", np.asarray(done.objective[0]), words.objective())
     gradients = layout.theirs({name: array[0] for name, array in views(done.gradient, network.entries).items()})
     with np.errstate(all="ignore"):
         at_output = _at_output(problem, done.tape[-1].value, rows)
@@ -230,6 +229,19 @@ class _Words:
         shares = {"sum": "", "mean_samples": " / N", "mean_elements": f" / ({self.network.outputs} N)"}
         return shares[self.problem.reduction]
 
+    def objective(self) -> str:
+        problem, penalty = self.problem, self.problem.penalty
+        entries = [one.name for one in self.network.entries if problem.penalized[one.start]]
+        data = f"the {problem.loss.name}, as a {problem.reduction}"
+        if penalty is None:
+            return data
+        each = _said(penalty.value, penalty.name)
+        return f"{data}, + {self._strength} · the sum of ({each}), with w = {listed(entries)}"
+
+    @property
+    def _strength(self) -> str:
+        return "λ / N" if self.problem.penalty and self.problem.penalty.per_sample else "λ"
+
     def at_output(self, n: int) -> str:
         slope = _said(self.problem.loss.derivative, f"the derivative of {self.problem.loss.name}")
         return f"da{n} = ({slope}){self._share}, with p = a{n}"
@@ -254,7 +266,7 @@ class _Words:
         entry = next((one for one in self.network.entries if one.name == f"{letter}{n}"), None)
         if penalty is None or entry is None or not self.problem.penalized[entry.start]:
             return ""
-        return f" + λ · ({_said(penalty.derivative, penalty.name)}), with w = {letter}{n}"
+        return f" + {self._strength} · ({_said(penalty.derivative, penalty.name)}), with w = {letter}{n}"
 
     def update(self, name: str) -> str:
         optimizer = self.problem.optimizer
@@ -315,7 +327,8 @@ class _Compared:
         value, before = self.values[self.first], self.names[: self.first]
         found, notes = self.found[value.name], [f"right before it: {listed(before)}"] if before else []
         compared = sum(one.right.size for one in self.values[: self.first])
-        report = replace(report, formula=value.formula, diagnosis=diagnosis(self._evidence(value, samples)))
+        mistakes = self._without_derivative(value) or diagnosis(self._evidence(value, samples))
+        report = replace(report, formula=value.formula, diagnosis=mistakes)
         if found.shape != value.right.shape:
             shapes = f"{value.name} has the shape {found.shape}, and should have {value.right.shape}"
             worst = Worst(value.name, (), float("nan"), float("nan"), float("inf"))
@@ -325,6 +338,16 @@ class _Compared:
         index = tuple(int(i) for i in np.unravel_index(int(error.argmax()), error.shape))
         worst = Worst(value.name, index, float(found[index]), float(value.right[index]), float(error[index]))
         return replace(report, worst=worst, compared=compared + value.right.size, notes=tuple(notes))
+
+    def _without_derivative(self, wrong: Value) -> tuple[Mistake, ...]:
+        """That what comes back to an activation is handed on, which is no exchange of two values."""
+        before = self.all[next(i for i, one in enumerate(self.all) if one is wrong) - 1]
+        if not (wrong.name[:2] in ("dz", "dn") and before.name == f"da{wrong.name[2:]}"):
+            return ()
+        if not self._agrees(replace(before, name=wrong.name)):
+            return ()
+        sentence = f"{wrong.name} is {before.name}, without the activation's derivative"
+        return (named("derivative_missing", [wrong.name], sentence),)
 
     def _evidence(self, wrong: Value, samples: int) -> Evidence:
         """The first wrong value among all the right ones, one of which it may be."""

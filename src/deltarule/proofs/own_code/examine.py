@@ -15,8 +15,8 @@ from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.proofs.mistakes.diagnose import Evidence, Hypothesis, diagnosis
 from deltarule.proofs.mistakes.kinds import Mistake, listed, named
-from deltarule.proofs.mistakes.likeness import Like, recognized
-from deltarule.proofs.mistakes.planted import hypotheses
+from deltarule.proofs.mistakes.likeness import Like, other_arrays, recognized
+from deltarule.proofs.mistakes.planted import epsilon_in_loss, hypotheses
 from deltarule.proofs.own_code.arrays import OTHER_SHAPE, conformed, written, wrong_shape
 from deltarule.proofs.own_code.calling import Code, quietly
 from deltarule.proofs.own_code.measure import (
@@ -39,6 +39,7 @@ _AGAIN = 4
 _FEW = 4
 _ZERO = 1e-13
 _ZERO_BESIDE = 1e-9
+CONSTANT = "the loss is constant: it does not change, however far the parameters are moved"
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,7 +225,8 @@ def _judged(
         notes=(*_notes(code, raw, found, chance), *_shapes(code, raw, shapes), *notes),
     )
     if wrong or mistakes:
-        return report
+        flat = not any(np.nan_to_num(one).any() for one in found.expected) and not known.of_layer
+        return replace(report, notes=(*report.notes, *_unchanging(code, value))) if flat else report
     unused = [place for place in compared.zero if not depends_on(code, place)]
     vacuous = _vacuous(code, compared.zero, unused, report) or _unseen(code, compared, found)
     if unused:
@@ -302,12 +304,18 @@ def _mistakes(evidence: Evidence, value: float, known: Known) -> tuple[tuple[Mis
     further = list(known.further(evidence)) if evidence.wrong else []
     if known.like is None:
         return _explained(evidence, further, () if known.of_layer else (MORE_WITH_LIKE,))
+    others = other_arrays(evidence.names, evidence.values, known.like.network)
+    if others and sum(one.size for one in evidence.values) == known.like.network.parameters:
+        mistakes, notes = _explained(evidence, further)
+        return mistakes, (f"checked without `like`, whose arrays are not to be seen: {others}", *notes)
     likeness = recognized(evidence, evidence.expected, value, known.like)
     if likeness and likeness.objective.kind:
         return (_of_loss(likeness.objective.kind, evidence),), ()
     if likeness is None:
         other = recognized(evidence, evidence.found, None, known.like) if evidence.wrong else None
         if other and not other.objective.kind:
+            for one in epsilon_in_loss(evidence, other):
+                return one.mistakes, ()
             words = other.objective.loss.name.replace("_", " ")
             sentence = f"the gradient is right for {words} of this network, but the loss is something else"
             return (named("loss_wrong", ("loss",), sentence),), ()
@@ -333,9 +341,21 @@ def _explained(
 def _of_loss(kind: str, evidence: Evidence) -> Mistake:
     if kind == "broadcast":
         sentence = "the loss compares every prediction with every target: (N, 1) and (N,) make a table of N × N"
+    elif kind == "wrong_axis":
+        sentence = "the output's activation is normalized over the samples in the loss, and not over the outputs"
     else:
         sentence = "the loss applies the output's activation to what has been through it already"
     return named(kind, ("loss",), sentence)
+
+
+def _unchanging(code: Code, value: float) -> Iterator[str]:
+    """What to say of a loss whose right gradient is 0 everywhere, unless it is at a minimum."""
+    places = range(len(code.names))
+    near = [loss_at(code, with_one(code, place, code.start[place] + 2.0**-10)) for place in places]
+    if not any(depends_on(code, place) for place in places):
+        yield CONSTANT
+    elif max(abs(one - value) for one in near) <= digits(code) * abs(value):
+        yield "the loss does not change where a parameter is moved a little, as one that counts or rounds does not"
 
 
 def _vacuous(code: Code, zero: Sequence[int], unused: Sequence[int], report: CodeReport) -> str | None:
@@ -344,7 +364,7 @@ def _vacuous(code: Code, zero: Sequence[int], unused: Sequence[int], report: Cod
     zero, unused   parameters whose gradient is 0 in every entry, and those of them that the loss never depends on
     """
     if len(unused) == len(code.names):
-        return "the loss is constant: it does not change, however far the parameters are moved"
+        return CONSTANT
     if len(zero) == len(code.names):
         return "the gradient is 0 in every entry, as one that was never computed would be; check it at other parameters"
     dead = [code.names[place] for place in zero if place not in unused]

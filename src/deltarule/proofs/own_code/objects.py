@@ -8,7 +8,7 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
-from deltarule.proofs.own_code.arrays import Arrays, gradient_arrays, number_of, taken_apart
+from deltarule.proofs.own_code.arrays import Arrays, gradient_arrays, number_of, plain, taken_apart
 from deltarule.proofs.own_code.calling import Code, Standing, run
 
 
@@ -63,11 +63,12 @@ def _at(net: Any, path: str) -> Any:
     for name, index in re.findall(r"""([^.\[\]]+)|\[([^\]]+)\]""", path):
         key: Any = (name or index).strip("'\"")
         try:
-            if name and not isinstance(found, Mapping) and not key.isdigit():
+            number = re.fullmatch(r"-?\d+", key) and not isinstance(found, Mapping)
+            if name and not isinstance(found, Mapping) and not number:
                 found = getattr(found, key)
             else:
-                found = found[int(key) if key.isdigit() and not isinstance(found, Mapping) else key]
+                found = found[int(key) if number else key]
         except (AttributeError, KeyError, IndexError, TypeError):
             known = ", ".join(vars(net)) if hasattr(net, "__dict__") else type(net).__name__
             raise BadInput(f"there is no '{path}' in the object; it has: {known}") from None
-    return found
+    return plain(found)

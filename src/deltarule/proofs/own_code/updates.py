@@ -3,7 +3,7 @@
 With momentum, v ← β v − α g and θ ← θ + v, the second of two updates gives g = (β v + θ before − θ after) / α.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,15 +12,22 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.proofs.own_code.arrays import Arrays, number_of, taken_apart
-from deltarule.proofs.own_code.calling import Code, Standing, Values, caller, run
+from deltarule.proofs.own_code.calling import Code, Standing, Values, caller, caller_like, run
+from deltarule.proofs.own_code.measure import gradient_at
+
+_ELSEWHERE = 0.01
 
 
 @dataclass(frozen=True, eq=False)
 class Update:
-    """A step as code whose gradient can be had once; `second(momentum)` is that of the step after it."""
+    """A step as code whose gradient can be had once; `second(momentum)` is that of the step after it.
+
+    random  whether the step goes elsewhere when it is made again from where it began, not only farther, by a velocity
+    """
 
     code: Code
     second: Callable[[float], Code]
+    random: Callable[[], bool]
 
 
 def from_update(step: Callable[..., Any], loss: Callable[..., Any], params: Any, learning_rate: float) -> Update:
@@ -32,7 +39,8 @@ def from_update(step: Callable[..., Any], loss: Callable[..., Any], params: Any,
     """
     find = (lambda: taken_apart(run(params, (), {}, "params"))) if callable(params) else None
     given = find() if find else taken_apart(params)
-    call_step, call_loss = caller(step, given, "step", once=True), caller(loss, given, "loss")
+    call_loss = caller(loss, given, "loss", lambda result: bool(number_of(result, "loss")))
+    call_step = caller_like(call_loss, step, given, "step")
     held = call_step.held or call_loss.held
     holder = Standing(find or given) if held else None
     start = given.values if held else tuple(value.astype(np.float64) for value in given.values)
@@ -90,7 +98,22 @@ def from_update(step: Callable[..., Any], loss: Callable[..., Any], params: Any,
         velocity = tuple(momentum * (one - other) for one, other in zip(begin, start, strict=True))
         return code_from(begin, velocity)
 
-    return Update(replace(first, gradient=remembered), second)
+    def random() -> bool:
+        try:
+            again = _joined(gradient_at(first, start))
+        except BadInput:
+            return False
+        finally:
+            _put_back(holder)
+        once = _joined([one - other for one, other in zip(start, ends[0], strict=True)])
+        left = again - once * (again @ once) / (once @ once)
+        return bool(np.abs(left).max() > _ELSEWHERE * np.abs(again).max())
+
+    return Update(replace(first, gradient=remembered), second, random)
+
+
+def _joined(arrays: Sequence[Floats]) -> Floats:
+    return np.concatenate([np.ravel(one).astype(float) for one in arrays])
 
 
 def _returned(result: Any, given: Arrays) -> Arrays | None:
