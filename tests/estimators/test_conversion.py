@@ -151,6 +151,16 @@ def test_two_logits_are_one_of_a_classifier_of_two(ending: Any, tmp_path: Path) 
     model.partial_fit(X, ["no", "yes"] * 25)
 
 
+def test_sequentials_within_one_another_and_what_stands_at_both_ends() -> None:
+    """As networks for images are often written: flattened first, and the logarithms of probabilities at the end."""
+    torch.manual_seed(1)
+    module = S(torch.nn.Flatten(), S(L(3, 4), S(torch.nn.ReLU(), torch.nn.Dropout(0.3))), S(S(L(4, 3))))
+    module = S(module, torch.nn.LogSoftmax(dim=1)).double().eval()
+    model = from_torch(module, ["a", "b", "c"])
+    np.testing.assert_allclose(model.predict_log_proba(X), outputs_of(module, X), rtol=1e-10)
+    assert model.dropout == [0.3]
+
+
 def test_a_linear_module_alone_is_a_network() -> None:
     module = L(3, 2).double()
     np.testing.assert_allclose(from_torch(module).predict(X), outputs_of(module, X), rtol=1e-12, atol=1e-14)
@@ -197,6 +207,11 @@ class Linear(torch.nn.Linear):
         (S(L(3, 2), torch.nn.Dropout(), torch.nn.ReLU(), L(2, 1)), None, r"there is no form for ReLU"),
         (S(L(3, 2), torch.nn.Conv1d(1, 1, 1), L(2, 1)), None, "there is no form for Conv1d"),
         (S(L(3, 2), torch.nn.Softmax(dim=1), L(2, 1)), None, "a Softmax stands behind a hidden layer"),
+        (S(L(3, 2), torch.nn.LogSoftmax(dim=1), L(2, 1)), None, "a Softmax stands behind a hidden layer"),
+        (S(L(3, 2), torch.nn.LogSoftmax(dim=0)), None, "has dim=0, .*; give one with dim=1 or -1"),
+        (S(L(3, 2), S(S(torch.nn.Flatten())), L(2, 1)), None, "there is no form for Flatten"),
+        (S(torch.nn.Flatten(0), L(3, 2)), None, "has start_dim=0, .*; give one with start_dim=1"),
+        (S(L(3, 2), hooked(S(L(2, 1)))), None, "a Sequential of the module has a forward hook"),
         (S(L(3, 2), torch.nn.ReLU()), None, "behind the last Linear stands more than a Sigmoid or a Softmax"),
         (S(L(3, 2), torch.nn.BatchNorm1d(2), L(2, 2), L(2, 1)), None, "some hidden layers have batch norm"),
         (S(L(3, 2), L(3, 1)), None, r"Linear\(in_features=3, .*\) takes 3 inputs from a layer of 2 units"),

@@ -84,13 +84,15 @@ def from_torch(module: Any, classes: Any = None) -> Any:
     Parameters
     ----------
     module : an `nn.Sequential` of Linear modules, behind each of the hidden ones maybe a BatchNorm1d, an activation
-        and a Dropout, behind the last maybe a Sigmoid or a Softmax; or a Linear alone.
+        and a Dropout, behind the last maybe a Sigmoid, a Softmax or a LogSoftmax, before the first maybe a Flatten; or
+        a Linear alone. Other Sequentials may stand in it.
     classes : the names of the classes, where there are any; 0, 1 … if left out. They make a classifier of a network
         that ends with its logits, as PyTorch's losses like it.
 
     Returns an `MLPClassifier`, or where there are neither classes nor a Sigmoid or Softmax an `MLPRegressor`, with the
-    answers that the module gives in evaluation mode. A Sigmoid over several outputs makes labels, as many as there are
-    outputs. Of the two logits of two classes the difference is kept, as the one output that such a classifier has here.
+    answers that the module gives in evaluation mode: probabilities, also of a LogSoftmax. A Sigmoid over several
+    outputs makes labels, as many as there are outputs. Of the two logits of two classes the difference is kept, as the
+    one output that such a classifier has here.
 
     Raises `BadInput` for anything else.
 
@@ -102,7 +104,7 @@ def from_torch(module: Any, classes: Any = None) -> Any:
     layers = _layers_of(module)
     *hidden, last = layers
     answers = _answers(last, classes)
-    if any(layer.activation == "softmax" for layer in hidden):
+    if any(layer.activation in ("softmax", "log_softmax") for layer in hidden):
         raise BadInput("a Softmax stands behind a hidden layer; it can only be the last module")
     normalized = [layer.batch_norm for layer in hidden]
     if any(normalized) and not all(normalized):
@@ -137,6 +139,8 @@ def _give_layers(made: BaseMLP, layers: "list[_Layer]", output: str) -> None:
 # --- modules as layers -----------------------------------------------------------------------------------------------
 
 FORMS: dict[str, dict[str, tuple[Any, ...]]] = {
+    "Flatten": {"start_dim": (1,), "end_dim": (-1,)},
+    "LogSoftmax": {"dim": (1, -1)},
     "BatchNorm1d": {"eps": (BATCH_NORM_EPSILON,), "affine": (True,), "track_running_stats": (True,)},
     "GELU": {"approximate": ("none",)},
     "Softmax": {"dim": (1, -1)},
@@ -176,6 +180,8 @@ def _layers_of(module: Any) -> list[_Layer]:
                     f"{one!r} takes {added.inputs} inputs from a layer of {before} units; they must be as many"
                 )
             layers.append(added)
+        elif not layers and kind == "Flatten":
+            continue  # of rows, which are flat
         elif not layers or kind in layers[-1].seen or not _taken(layers[-1], one, kind):
             raise BadInput(f"there is no form for {one!r} where it stands; see from_torch for what may follow what")
         else:
@@ -190,7 +196,8 @@ def _modules_of(module: Any) -> list[Any]:
     kind = _kind(module)
     if kind == "Sequential":
         _refuse_settings(module, kind)
-        return list(module._modules.values())  # children() leaves repetitions out
+        each = module._modules.values()  # children() leaves repetitions out
+        return [one for part in each for one in (_modules_of(part) if _kind(part) == "Sequential" else [part])]
     return [module] if kind == "Linear" else []
 
 
@@ -230,6 +237,7 @@ def _taken(layer: _Layer, module: Any, kind: str) -> bool:
         "SiLU": "silu",
         "GELU": "gelu",
         "Softmax": "softmax",
+        "LogSoftmax": "log_softmax",  # of no layer but the last
     }
     if kind in activations and layer.activation == "identity" and not layer.dropout:
         layer.activation = activations[kind]
@@ -263,6 +271,9 @@ def _array(module: Any, name: str) -> Floats:
 # --- what outputs mean -----------------------------------------------------------------------------------------------
 
 
+ENDS = ("identity", "logistic", "softmax", "log_softmax")
+
+
 @dataclass
 class _Answers:
     """The output activation, by scikit-learn's name; the classes, if there are any; whether they are labels."""
@@ -274,9 +285,9 @@ class _Answers:
 
 def _answers(last: _Layer, classes: Any) -> _Answers:
     """What the outputs of the last layer mean; two logits of classes become one."""
-    if last.batch_norm or last.dropout or last.activation not in ("identity", "logistic", "softmax"):
+    if last.batch_norm or last.dropout or last.activation not in ENDS:
         raise BadInput("behind the last Linear stands more than a Sigmoid or a Softmax; leave it out")
-    output = str(last.activation)
+    output = str(last.activation).removeprefix("log_")
     if output == "softmax" and last.units == 1:
         raise BadInput("a Softmax over 1 output always gives 1; put a Sigmoid there, or let there be 2 outputs")
     if output == "identity" and classes is None:
