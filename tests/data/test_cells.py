@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from deltarule.data.cells import as_named, meant
+from deltarule.data.cells import as_named, how_to_write, is_number, meant
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,10 @@ def test_texts_go_by_numbers_where_all_names_are_some(names: list[str], texts: l
     ("names", "texts", "named"),
     [
         (["True", "False", ""], ["TRUE", "false", "True", "yes", ""], ["True", "False", "True", "yes", ""]),
+        (["TRUE", "FALSE"], ["True", "false", " FALSE "], ["TRUE", "FALSE", "FALSE"]),
+        (["true", "TRUE", "false"], ["True", "False"], ["True", "false"]),
         (["True", "maybe"], ["TRUE"], ["TRUE"]),
+        (["2026-11-20 00:00:00"], ["2026-11-20", "2026-11-20 00:00"], ["2026-11-20 00:00:00", "2026-11-20 00:00"]),
         (
             ["2026-11-20", "other"],
             ["2026-11-20 00:00:00", "2026-11-20 00:00:01"],
@@ -65,3 +68,9 @@ def test_texts_go_by_numbers_where_all_names_are_some(names: list[str], texts: l
 )
 def test_names_may_be_written_as_other_programs_do(names: list[str], texts: list[str], named: list[str]) -> None:
     assert as_named(texts, names) == named
+
+
+@pytest.mark.parametrize("text", ["1,5", "1.234,50", "$7", "5 %"])
+def test_how_to_write_what_is_a_number_but_for_a_sign(text: str) -> None:
+    told = how_to_write(text).removeprefix(", to be written ")
+    assert is_number(told) and how_to_write(told) == how_to_write("red") == ""

@@ -78,3 +78,9 @@ def test_categories_of_arrow_are_names_though_they_are_numbers() -> None:
 def test_days_of_years_that_python_does_not_know_are_texts() -> None:
     table = pyarrow.table({"until": pyarrow.array([0, 10**7], pyarrow.int32()).cast(pyarrow.date32())})
     assert frame_of(table)["until"].tolist() == ["1970-01-01", "29349-01-26"]
+
+
+def test_the_rows_numbers_of_pandas_are_no_column_of_arrow_either() -> None:
+    table = pyarrow.Table.from_pandas(pd.DataFrame({"a": [1.5, 2.5]}, index=[4, 2]))
+    assert "__index_level_0__" in table.column_names
+    assert list(frame_of(table)) == ["a"]

@@ -1,6 +1,7 @@
 import csv
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -254,3 +255,22 @@ def test_blank_lines_are_passed_over_in_a_table_of_one_column(tmp_path: Path) ->
     path = tmp_path / "table.csv"
     path.write_text('  \n\na\n1\n\n""\n2\n\n', encoding="utf-8")
     assert plain(read_frame(path)) == {"a": [1.0, None, 2.0]}
+
+
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_NONNUMERIC])
+@pytest.mark.parametrize(
+    "names", [["x", "y, EUR"], ["x, EUR", "y"], ["x", "y\nin EUR"], ["x", 'the "y", EUR'], ["x;y", "z"]], ids=str
+)
+def test_names_may_hold_separators(names: list[str], quoting: Any, tmp_path: Path) -> None:
+    path, table = tmp_path / "table.csv", pd.DataFrame(np.array([[1.5, 2.5], [3.5, 4.25]]), columns=names)
+    for sep, decimal in ((",", "."), (";", ",")):
+        table.to_csv(path, sep=sep, decimal=decimal, index=False, quoting=quoting)
+        assert plain(read_frame(path)) == table.to_dict("list")
+
+
+@pytest.mark.parametrize("odd", ["a|b", "a;b", "a\tb"])
+def test_quotes_that_do_not_end_are_told_as_such(odd: str, tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(f'"x,y,t\n1,2,{odd}\n', encoding="utf-8")
+    with pytest.raises(BadInput, match="unexpected end of data; correct the quotes there"):
+        read_frame(path)

@@ -48,6 +48,11 @@ COLUMNS: dict[str, tuple[Any, str, str]] = {
         "category",
         "texts, 9 different, that look like numbers, all of them; make numbers of them",
     ),
+    "many days that come again": (
+        [f"2026-{n % 9 + 1:02}-{n % 7 + 1:02}" for n in range(120)],
+        "unused",
+        "texts that look like dates, which are not read",
+    ),
     "codes": ([f"0{n % 9}" for n in range(N)], "category", "texts, 9 different"),
     "decimal commas": (
         [f"{n},5" for n in range(N)],
@@ -76,7 +81,7 @@ COLUMNS: dict[str, tuple[Any, str, str]] = {
 @pytest.mark.parametrize("name", COLUMNS)
 def test_kinds_are_guessed_with_a_reason(name: str) -> None:
     values, kind, why = COLUMNS[name]
-    frame = frame_of({name: values, "beside": RANDOM.normal(size=N)})
+    frame = frame_of({name: values, "beside": RANDOM.normal(size=len(values))})
     assert guessed(frame)[name] == (kind, why)
     if kind != "number" or frame[name].dtype.kind == "f":
         assert guessed(frame, {name: "category"})[name] == ("category", "as told")
@@ -217,8 +222,8 @@ def test_columns_that_do_not_fit_are_refused() -> None:
         BadInput, match="the column 'a' holds 'tall' in row 1 .counted from 0., where the model needs a"
     ):
         encoded(columns, {"a": np.array(["1.5", "tall"], object), "b": np.zeros(2)})
-    with pytest.raises(BadInput, match=r"holds '1,500' in row 0 .*, to be written 1500 or 1\.500$"):
-        encoded(columns, {"a": np.array(["1,500", ""], object), "b": np.zeros(2)})
+    with pytest.raises(BadInput, match=r"holds '1,500' in row 2 .*, to be written 1500 or 1\.500$"):
+        encoded(columns, {"a": np.array(["1", "", "1,500"], object), "b": np.zeros(3)})
     assert encoded(columns, {"a": np.array(["", ""], object), "b": np.array(["x", ""], object)}).tolist() == [
         [0, 1],
         [0, 0],

@@ -519,3 +519,14 @@ def test_warnings_that_are_errors_fail_their_fit_alone_and_are_not_kept(tmp_path
     np.testing.assert_array_equal(ours, theirs)
     again = PopulationSearchCV(model, grid, path=tmp_path, **given).fit(X, Y).cv_results_["mean_test_score"]
     assert np.isfinite(again).all()
+
+
+def test_classes_of_one_name_are_not_one() -> None:
+    class Named(StandardScaler):
+        def transform(self, X: Any) -> Any:
+            return 0 * super().transform(X)
+
+    Named.__name__ = Named.__qualname__ = "StandardScaler"
+    Named.__module__ = StandardScaler.__module__
+    model = Pipeline([("scaler", StandardScaler()), ("model", MLPClassifier((3,), **SHORT | {"max_iter": 30}))])
+    same(model, {"scaler": [StandardScaler(), Named()]}, cv=2)

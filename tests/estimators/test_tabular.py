@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import warnings
 from datetime import date
 from pathlib import Path
@@ -18,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 from deltarule import BadInput, TabularClassifier, TabularRegressor, load_model
 from deltarule.data.frame_files import read_frame
+from deltarule.estimators.scripts import numpy_script
 from deltarule.files import load_arrays, save_arrays
 
 RANDOM = np.random.default_rng(1)
@@ -380,3 +383,25 @@ def test_columns_without_names_have_none_from_a_file_either(tmp_path: Path) -> N
     other = pd.DataFrame(x, columns=["u", "v"])
     with pytest.warns(UserWarning, match="X has feature names, but TabularRegressor was fitted without"):
         np.testing.assert_array_equal(back.predict(other), model.predict(x))
+
+
+@pytest.mark.parametrize("learned", ["written", "frame"])
+def test_other_programs_truths_and_days_are_the_same_whichever_were_learned(learned: str, tmp_path: Path) -> None:
+    """In columns and classes, in answers, scores, files and scripts."""
+    random = np.random.default_rng(4)
+    flag, day = random.random(120) < 0.5, pd.to_datetime(random.choice(["2026-11-20", "2026-11-21"], 120))
+    frame = pd.DataFrame({"flag": flag, "day": day, "sure": flag ^ (day > "2026-11-20")})
+    written = frame.assign(day=day.strftime("%Y-%m-%d 00:00:00"))
+    written[["flag", "sure"]] = np.where(frame[["flag", "sure"]], "TRUE", "FALSE")
+    tables = {"frame": frame, "written": written}
+    x = tables[learned]
+    TabularClassifier(random_state=0).fit(x[["flag", "day"]], x["sure"]).save(tmp_path / "model.safetensors")
+    model = load_model(tmp_path / "model.safetensors")
+    for table in tables.values():
+        assert model.score(table[["flag", "day"]], table["sure"]) == 1
+        assert model.evaluate(table[["flag", "day"]], table["sure"]).score == 1
+        table.to_csv(tmp_path / "table.csv", index=False)
+        (tmp_path / "script.py").write_text(numpy_script(model), encoding="utf-8")
+        command = [sys.executable, tmp_path / "script.py", tmp_path / "table.csv"]
+        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        assert told == [str(one) for one in model.predict(table[["flag", "day"]])]

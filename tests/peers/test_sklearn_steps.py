@@ -52,7 +52,7 @@ def forget(model: Any) -> None:
     """What scikit-learn's fit measures the next one by; with ours each begins anew."""
     model._no_improvement_count, model.best_loss_ = 0, np.inf
     if model.early_stopping:
-        model.best_validation_score_, model.validation_scores_ = -np.inf, []
+        model.best_validation_score_ = -np.inf
 
 
 def alike(theirs: Any, ours: Any) -> None:

@@ -4,9 +4,11 @@ N rows.    A column is numbers [N], NaN where one is missing, or texts [N], "" w
 """
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any
 
@@ -23,9 +25,9 @@ PERHAPS_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 AMOUNT = r"\d+(,\d{3})*(\.\d+)?|\d+(\.\d{3})*(,\d+)?"
 WITH_SIGN = re.compile(rf"(?=.*([$€£¥%]|,\d{{3}}\.))[+-]?[$€£¥]? ?[+-]?({AMOUNT}) ?[$€£¥%]?")
 DATE = re.compile(r"\d{4}-\d\d-\d\d\b.*|\d{1,2}([./])\d{1,2}\1\d{2,4}\b.*")
-DAY = re.compile(r"\d{4}-\d\d-\d\d")
 MIDNIGHT = " 00:00:00"
 """What stands behind a day where others of its column have a time."""
+DAY_AT_MIDNIGHT = re.compile(rf"\d{{4}}-\d\d-\d\d{MIDNIGHT}")
 LOOKED_AT = 1000
 """What more texts than so many are meant to be, these tell."""
 
@@ -96,35 +98,64 @@ def as_text(value: Any) -> str:
 
 
 def as_named(texts: Sequence[str], names: Collection[str]) -> list[str]:
-    """Texts by their names: as they are, by other ways to write a name, and where all names are numbers by these.
+    """Texts by their names: as they are, or as another program writes the same.
 
     >>> as_named(["2.0", "01", "red"], names=["1", "2", ""]), as_named(["2.0", "01"], names=["01", "2", "1A"])
     (['2', '1', 'red'], ['2.0', '01'])
+    >>> as_named(["TRUE", "false "], names=["True", "False"]), as_named(["2026-11-20 00:00:00"], names=["2026-11-20"])
+    (['True', 'False'], ['2026-11-20'])
     """
-    others = aliases(names)
-    if are_numbers(names):
-        others |= {text: name for text in {*texts} - {*names} if (name := _named_as_number(text)) in names}
+    known = naming(tuple(names))
+    others = {text: known.name_of(text) for text in {*texts} - known.names}
     return [others.get(text, text) for text in texts]
 
 
-def aliases(names: Collection[str]) -> dict[str, str]:
-    """How other programs write the same names, where that is the name of nothing else.
+@dataclass(frozen=True, eq=False)
+class Naming:
+    """How texts are known by names that were learned.
 
-    >>> aliases(["True", "False"])
-    {'TRUE': 'True', 'true': 'True', 'FALSE': 'False', 'false': 'False'}
-    >>> aliases([" red", "2026-11-20"])
-    {'red': ' red', '2026-11-20 00:00:00': '2026-11-20'}
+    names     what is called as it stands
+    numbers   whether all names are those of numbers: then 2.0 is 2
+    truths    whether all are truth values, TRUE or true as True
+    forms     of a name in the form that all ways to write it have in common, the name
     """
-    ways: dict[str, set[str]] = {}
+
+    names: frozenset[str]
+    numbers: bool
+    truths: bool
+    forms: Mapping[str, str]
+
+    def name_of(self, text: str) -> str:
+        """The name of a text that is none; without one the text itself."""
+        named = _named_as_number(text) if self.numbers else text
+        return named if named in self.names else self.forms.get(form_of(text, self.truths), text)
+
+
+@lru_cache(maxsize=256)
+def naming(names: tuple[str, ...]) -> Naming:
+    """How texts are known by these names.
+
+    >>> naming(("true", "false")).forms
+    {'True': 'true', 'False': 'false'}
+    """
+    truths = any(names) and {name.strip().lower() for name in names} <= {"true", "false", ""}
+    ways: dict[str, list[str]] = {}
     for name in names:
-        others = {name.strip()}
-        if {*names} <= {"True", "False", ""}:
-            others |= {name.upper(), name.lower()}
-        if DAY.fullmatch(name):
-            others.add(name + MIDNIGHT)
-        for other in sorted(others - {*names}):
-            ways.setdefault(other, set()).add(name)
-    return {other: found.pop() for other, found in ways.items() if len(found) == 1}
+        ways.setdefault(form_of(name, truths), []).append(name)
+    forms = {form: found[0] for form, found in ways.items() if len(found) == 1}
+    return Naming(frozenset(names), are_numbers(names), truths, forms)
+
+
+def form_of(text: str, truths: bool) -> str:
+    """What all ways to write a text have in common: no spaces around it, truth values as Python's, days without a time.
+
+    >>> form_of(" TRUE", truths=True), form_of("TRUE", truths=False), form_of("2026-11-20 00:00:00", truths=False)
+    ('True', 'TRUE', '2026-11-20')
+    """
+    text = text.strip()
+    if truths:
+        return text.capitalize()
+    return text.removesuffix(MIDNIGHT) if DAY_AT_MIDNIGHT.fullmatch(text) else text
 
 
 def are_numbers(names: Collection[str]) -> bool:
@@ -230,6 +261,15 @@ def meant(texts: np.ndarray, rows: np.ndarray | None = None) -> str:
             why = f"but for {odd}" if odd else f"such as {shortened(found[0])}, to be written {_plain(found[0])}"
             return f"numbers with a {what}, {why}"
     return "dates" if sum(DATE.fullmatch(text) is not None for text in present) > most else ""
+
+
+def how_to_write(text: str) -> str:
+    """How a text is to be written that is a number but for a comma or a sign; nothing of others.
+
+    >>> how_to_write("1,5"), how_to_write("$7"), how_to_write("red")
+    (', to be written 1.5', ', to be written 7', '')
+    """
+    return f", to be written {_plain(text)}" if WITH_COMMA.fullmatch(text) or WITH_SIGN.fullmatch(text) else ""
 
 
 def _plain(text: str) -> str:

@@ -3,6 +3,7 @@
 N rows.    A frame names its columns: numbers [N], NaN where one is missing, or texts [N], "" where one is missing.
 """
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
@@ -12,6 +13,9 @@ from deltarule.data.cells import EXACT, as_text, is_missing, is_plain_number, sa
 from deltarule.errors import BadInput
 
 Frame = dict[str, np.ndarray]
+
+ROW_NUMBERS = re.compile(r"__index_level_\d+__")
+"""How pandas names the rows' numbers, which are no column of its frames, for Arrow and in Parquet files."""
 
 
 class Part(Frame):
@@ -54,6 +58,8 @@ def frame_of(X: Any, names: Collection[str] = ()) -> Frame:
     frame: Frame = {}
     for given, values in items:
         name = str(given).strip()  # as files have it
+        if ROW_NUMBERS.fullmatch(name):
+            continue
         if name in frame:
             raise BadInput(f"several columns are named {name!r}; give each one name")
         frame[name] = _column(name, values, name in names)
@@ -132,12 +138,15 @@ def _values(column: Any) -> Any:
         numbers = column.to_numpy()
         if not column.null_count or not (np.abs(numbers) >= EXACT).any():
             return numbers  # else whole numbers beside gaps have become others
-    try:
-        listed = column.to_pylist()
-    except (OverflowError, ValueError):  # days that Python does not know, of years from 10,000 on
-        listed = column.cast("string").to_pylist()
-    values = [*map(_cell, listed), None]  # an element more: lists of lists stay one axis
+    values = [*map(_cell, _listed(column)), None]  # an element more: lists of lists stay one axis
     return np.array(values, object)[:-1]
+
+
+def _listed(column: Any) -> list[Any]:
+    try:
+        return list(column.to_pylist())
+    except (OverflowError, ValueError):  # days that Python does not know, of years from 10,000 on
+        return list(column.cast("string").to_pylist())
 
 
 def _cell(value: Any) -> Any:
@@ -149,7 +158,7 @@ def _cell(value: Any) -> Any:
 def _looked_up(chunk: Any) -> np.ndarray:
     """Texts [N] that are kept as the different ones and, for each row, which of them."""
     # Whoever keeps numbers so has said that they are names.
-    known = np.array([*(_cell(as_text(one)) for one in chunk.dictionary.to_pylist()), None], object)
+    known = np.array([*(_cell(as_text(one)) for one in _listed(chunk.dictionary)), None], object)
     places = chunk.indices.fill_null(len(known) - 1).to_numpy(zero_copy_only=False)
     if len(places) and not 0 <= places.min() <= places.max() < len(known):  # PyArrow does not look whether they are
         raise ValueError("a row has a text that the file does not hold")

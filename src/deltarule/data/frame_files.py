@@ -4,7 +4,6 @@ N rows.    A frame names its columns: numbers [N], NaN where one is missing, or 
 """
 
 import csv
-import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -29,8 +28,6 @@ from deltarule.files import check_is_file
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 TEXTS = ("string", "large_string")
 """Arrow's types of texts."""
-ROW_NUMBERS = re.compile(r"__index_level_\d+__")
-"""How pandas names the rows' numbers, which are no column of its frames, in a Parquet file."""
 
 
 def read_frame(path: str | Path, names: Collection[str] = ()) -> Frame:
@@ -125,14 +122,12 @@ def _read_parquet(path: Path, names: Collection[str]) -> Frame:
         if metadata.num_columns > MOST_COLUMNS:
             raise BadInput(f"{path} has {metadata.num_columns:,} columns; give a table of {MOST_COLUMNS:,} at most")
         schema = metadata.schema.to_arrow_schema()
-        kept = [one for one in schema if not ROW_NUMBERS.fullmatch(one.name)]
-        for one in kept:
+        for one in schema:
             if is_nested(one.type):
                 raise BadInput(f"{path}, column {shortened(one.name)}: it holds {one.type}; give numbers or texts")
         # A text that stands in many rows is one text in the file, and stays one.
-        texts = [one.name for one in kept if str(one.type) in TEXTS]
+        texts = [one.name for one in schema if str(one.type) in TEXTS]
         table = read_table(path, read_dictionary=texts)
-        table = table.select([place for place, one in enumerate(table.schema) if not ROW_NUMBERS.fullmatch(one.name)])
         table = table.rename_columns([name.strip() for name in table.column_names])
         if len(set(table.column_names)) < len(table.column_names):
             raise BadInput(f"{path}: two columns have the same name; give each a name of its own")

@@ -4,6 +4,7 @@ N rows · D inputs · C outputs.    x [N, D]    y [N] or [N, C]
 """
 
 import csv
+import re
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +31,10 @@ MOST_COLUMNS = 100_000
 
 LONGEST_CELL = 2**31 - 1
 """The highest limit that Python's reader of CSV takes on every system."""
+
+QUOTED = re.compile('"[^"]*"')
+LONGEST_HEADER = 10_000_000
+"""Where quotes do not end before, they are not meant to."""
 
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 
@@ -215,21 +220,35 @@ def uneven(path: Path, line: int, row: Sequence[str], header: Sequence[str]) -> 
 
 
 def separator_of(file: TextIO, delimiter: str) -> str:
-    """By what a file's columns seem to be separated: a single name in which other separators stand is no name.
+    """By what a file's columns seem to be separated: what its first line holds outside of quotes, and the second, too.
 
     >>> from io import StringIO
     >>> separator_of(StringIO('"area";"price"'), ","), separator_of(StringIO("area,price"), ",")
     (';', ',')
+    >>> separator_of(StringIO("area;price, EUR;year\\n1,5;2,5;2026"), ",")
+    ';'
     """
-    rows = csv.reader(file, delimiter=delimiter)  # not strict: names in quotes may be separated by something else
-    try:
-        header = next((row for row in rows if not is_blank(row)), [])
-    except csv.Error:  # which is told where the file is read
-        return delimiter
-    finally:
-        file.seek(0)
-    others = (one for one in SEPARATORS if one in "".join(header) and one != delimiter)
-    return next(others, delimiter) if len(header) == 1 else delimiter
+    header, row = Counter(_outside_quotes(file)), Counter(_outside_quotes(file))
+    file.seek(0)
+    if not header[delimiter]:
+        return next((one for one in SEPARATORS if header[one]), delimiter)
+    fits = {one for one in SEPARATORS if header[one] and row[one] == header[one]}
+    by_semicolons = ";" in fits and ("," not in fits or header[";"] > header[","])
+    return ";" if delimiter == "," and by_semicolons else delimiter
+
+
+def _outside_quotes(file: TextIO) -> str:
+    """What the next line that is not blank holds outside of quotes; nothing where they do not end."""
+    text = ""
+    for line in file:
+        text += line
+        if not text.strip():
+            text = ""
+        elif text.count('"') % 2 == 0:
+            return QUOTED.sub("", text)
+        elif len(text) > LONGEST_HEADER:
+            break
+    return ""
 
 
 def check_separated(path: Path, file: TextIO, delimiter: str) -> None:

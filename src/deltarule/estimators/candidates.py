@@ -236,7 +236,8 @@ def _told(value: Any) -> str:
     if isinstance(value, PLAIN):
         return repr(value)
     if isinstance(value, BaseEstimator):
-        return f"{type(value).__qualname__}({told(value.get_params(deep=False))})"
+        kind = type(value)
+        return f"{kind.__module__}.{kind.__qualname__} {id(kind)}({told(value.get_params(deep=False))})"
     try:
         return str(joblib.hash(value))
     except Exception:  # whatever an object's pickling raises: functions without a name, locks

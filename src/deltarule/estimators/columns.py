@@ -6,14 +6,13 @@ N rows · D inputs
 """
 
 import dataclasses
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from deltarule.data.cells import as_named, as_text, first_text, is_number, meant, number_of, shortened
+from deltarule.data.cells import as_named, as_text, first_text, how_to_write, is_number, meant, number_of, shortened
 from deltarule.data.frame import Frame, numbers_of_rows, rows_of
 from deltarule.data.tables import listed
 from deltarule.errors import BadInput
@@ -108,7 +107,8 @@ def _guess(name: str, column: np.ndarray, rows: np.ndarray) -> tuple[str, str]:
 
 def _guess_of_texts(column: np.ndarray, distinct: int, rows: np.ndarray) -> tuple[str, str]:
     looks, is_identifier = meant(column, rows) or _looks(column), distinct == len(column) >= LEAST_FOR_IDENTIFIER
-    if distinct <= max(len(_present(column)) / 2, FEW_CATEGORIES) and not is_identifier:
+    most = FEW_CATEGORIES if looks == "dates" else max(len(_present(column)) / 2, FEW_CATEGORIES)
+    if distinct <= most and not is_identifier:
         return CATEGORY, f"texts, {distinct} different" + (f", that look like {looks}" if looks else "")
     if looks:
         return UNUSED, f"texts that look like {looks}" + (", which are not read" if looks == "dates" else "")
@@ -216,9 +216,9 @@ def _as_numbers(column: Column, frame: Frame) -> Floats:
     if values.dtype.kind != "O":
         return values
     if text := first_text(values, rows=numbers_of_rows(frame)):
-        how = re.search(", to be written .*", meant(values, numbers_of_rows(frame)))
+        odd = next(one for one in values.tolist() if one and not is_number(one) or np.isinf(number_of(one or "nan")))
         told = f"the column {column.name!r} holds {text}, where the model needs a number"
-        raise BadInput(told + (how.group() if how else ""))
+        raise BadInput(told + how_to_write(odd))
     return np.array([number_of(text or "nan") for text in values])
 
 

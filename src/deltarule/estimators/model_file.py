@@ -240,7 +240,7 @@ def _column(name: str, kind: str, why: str, categories: list[str], gaps: bool, *
         or not plain["scale"]
     ):
         raise ValueError(f"the column {name!r} is none")
-    return Column(name, kind, why, categories=tuple(categories), gaps=bool(gaps), **plain)
+    return Column(name.strip(), kind, why, categories=tuple(categories), gaps=bool(gaps), **plain)
 
 
 def _put_targets(model: BaseMLP, network: Network, arrays: dict[str, np.ndarray], about: Mapping[str, Any]) -> None:

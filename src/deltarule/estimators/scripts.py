@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.data.cells import MISSING, aliases, are_numbers
+from deltarule.data.cells import MISSING, naming
 from deltarule.errors import BadInput
 from deltarule.estimators.base import BaseMLP
 from deltarule.estimators.classifier import MLPClassifier
@@ -55,7 +55,7 @@ def inputs_of(column, row):
     cell = "" if cell in MISSING else cell
     if column["kind"] == "category":
         if cell not in column["categories"]:
-            cell = column["aliases"].get(cell, as_number(cell) if column["numbers"] else cell)
+            cell = name_of(cell, column)
         return [float(cell == one) for one in column["categories"]]
     value = number_of(cell or "nan", column["name"])
     is_gap = bool(np.isnan(value))
@@ -63,6 +63,16 @@ def inputs_of(column, row):
     if abs(standardized) > FARTHEST:
         raise ValueError(f"the column {column['name']!r} holds {cell!r}, too large a number beside others; correct it")
     return [standardized, float(is_gap)] if column["gaps"] else [standardized]
+
+
+def name_of(cell, column):
+    """A category as other programs may write it: 2.0 for 2, TRUE for True, a day at midnight."""
+    if column["numbers"] and as_number(cell) in column["categories"]:
+        return as_number(cell)
+    form = cell.strip().capitalize() if column["truths"] else cell.strip()
+    if re.fullmatch(r"\\d{4}-\\d\\d-\\d\\d 00:00:00", form):
+        form = form.split()[0]
+    return column["forms"].get(form, cell)
 
 
 def as_number(cell):
@@ -100,7 +110,7 @@ def read(path):
     csv.field_size_limit(2**31 - 1)
     with open(path, encoding="utf-8-sig", newline="") as file:
         reader, rows = csv.reader(file, strict=True), []
-        header = [name.strip() for name in next(filter(None, reader), [])]
+        header = [name.strip() for name in next((row for row in reader if len(row) > 1 or "".join(row).strip()), [])]
         if len(set(header)) < len(header):
             raise ValueError("two columns have the same name; give each a name of its own")
         for row in reader:
@@ -185,7 +195,12 @@ def numpy_script(model: Any) -> str:
     network = ["def network(x):", '    "The outputs, each member\'s and then their mean: [N, C]."', *forward]
     sources, needed = written_out(list(dict.fromkeys(functions)), np.dtype(np.float64))
     parts = [
-        _head(model, arrays, ["csv", "sys", *(["math"] if any("math.erf" in one for one in sources) else [])], needed),
+        _head(
+            model,
+            arrays,
+            ["csv", "sys", *(["math"] if any("math.erf" in one for one in sources) else [])],
+            needed,
+        ),
         "\n".join(assigned),
         *sources,
         "\n".join([*network, "    return a.mean(axis=0)"]),
@@ -238,7 +253,8 @@ def _head(model: Any, arrays: Arrays, modules: list[str], from_numpy: list[str],
     """What a file begins with: what it is, its imports, and what is made of a table."""
     libraries = "PyTorch and NumPy" if torch else "NumPy"
     told = f'"""A {type(model).__name__} as deltarule {version("deltarule")} wrote it; it needs {libraries} alone."""'
-    modules = sorted({*modules, *(["base64", "zlib"] if arrays.any_packed else [])})
+    reading = ["re"] if isinstance(model, BaseTabular) else []
+    modules = sorted({*modules, *reading, *(["base64", "zlib"] if arrays.any_packed else [])})
     lines = [told, "", *(f"import {one}" for one in modules)]
     lines += ["from pathlib import Path"] if arrays.any_packed else []
     lines += ["", "import numpy as np"]
@@ -263,9 +279,9 @@ def _check_classes(model: BaseMLP) -> None:
 
 
 def _told(column: Column) -> dict[str, Any]:
-    """A column for the script, whether its categories are called by numbers, and how else they may be written."""
-    categories = column.categories
-    return asdict(column) | {"numbers": are_numbers(categories), "aliases": aliases(categories)}
+    """A column for the script, and how its categories may be written."""
+    known = naming(column.categories)
+    return asdict(column) | {"numbers": known.numbers, "truths": known.truths, "forms": dict(known.forms)}
 
 
 def _decoded(model: BaseMLP) -> str:
