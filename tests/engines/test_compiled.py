@@ -1,5 +1,6 @@
 """The compiled engine is the reference engine, faster: a covering array of programs, each of many parts at once."""
 
+import enum
 import functools
 import os
 import platform
@@ -21,8 +22,10 @@ from deltarule.engines.compiled.dense import MOST_TILED
 from deltarule.engines.compiled.engine import CompiledEngine, _key, blocks, reason_against, sharing
 from deltarule.engines.compiled.kernel import Shape, is_tiled, not_compilable, program
 from deltarule.engines.compiled.matrices import not_fusible
+from deltarule.engines.compiled.source import Formulas, heads
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.files import temporary_folder
+from deltarule.maths import elementary
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import LOSSES, Loss
 from deltarule.maths.optimizers import OPTIMIZERS
@@ -610,6 +613,27 @@ def either(z):
     return z * ((z > 1) + (z > 0))
 
 
+SWITCH = True
+
+
+def boxes(z):
+    return 0.5 * z * ((z > -2) * (z < 1) + (z > -1) * (z < 2))
+
+
+def switched(z):
+    return z * (SWITCH * (z > -2) + SWITCH * (z < 2))
+
+
+def exponential_of_truths(z):
+    return z * np.exp(z > 0)
+
+
+def of_both_kinds(z):
+    on = z > 0
+    on = 1.0 * on
+    return on
+
+
 def keyword(z, *, c=1):
     return c * z
 
@@ -647,7 +671,11 @@ edited.__code__ = witch.__code__.replace(co_name="edited", co_firstlineno=edited
         (edited, "'edited', whose source has changed since"),
         (inner, "or which defines functions of its own"),
         (turned, "'turned', which uses ~"),
-        (either, "'either', which uses a comparison outside of a product"),
+        (either, "'either', which uses a sum or the like of two comparisons"),
+        (boxes, "'boxes', which uses a sum or the like of two comparisons"),
+        (switched, "'switched', which uses a sum or the like of two comparisons"),
+        (exponential_of_truths, "'exponential_of_truths', which uses a comparison where a number belongs"),
+        (of_both_kinds, "'of_both_kinds', which uses 'on' for a comparison and for a number"),
         (keyword, "'keyword', which has / or * among its arguments"),
         (shadowing, "'shadowing', which uses a variable with the name of exp"),
         (endless, "'endless', which calls itself"),
@@ -664,6 +692,127 @@ def test_a_formula_that_a_program_would_not_do_justice_to_is_left_to_the_referen
         assert np.array_equal(run.state.theta, expected.theta)
         (note,) = run.notes
         assert reason in note and note.endswith(": the reference engine trains this")
+
+
+SHIFT, LESS, BASE, COUNT = -0.9, -3, 2, 10
+
+
+class Power(enum.IntEnum):
+    CUBE = 3
+
+
+class Real(float):
+    def __repr__(self):
+        return "Real"
+
+
+CUBE, HALF = Power.CUBE, Real(0.5)
+
+
+def of_negative_numbers(z, c=-0.5, nothing=-0.0):
+    return SHIFT**2 * z + LESS**2 + z - LESS + z * c**2 + nothing
+
+
+def of_whole_powers(z):
+    n, total = 2, z
+    for k in range(1, 4):
+        total = total + 2**-k * z + BASE**-1 * z + n**-k * z + pow(BASE, -k) * z
+    return total + COUNT**20 * 1e-20 * z + (1 + z**2) ** -k + (1 + z**2) ** -2
+
+
+def of_growing_products(z):
+    total, f, g = 0.0, 1, 1
+    for k in range(1, 25):
+        f *= k
+        g = k * g
+        total += z**k / f + z**k / g
+    coefficients = (1.0, 0.0, 0.5)
+    for k in range(2):
+        total = total + coefficients[2 * k] * z
+    return total
+
+
+def of_numbers_of_other_classes(z):
+    return z**CUBE + z * HALF
+
+
+def of_named_truths(z, open=True):
+    on = z > 0
+    both = on * (z < 1) if open else on
+    return on * z + 0.1 * z * (z <= 0) + both * z**2
+
+
+def of_joined_truths(z):
+    return z * ((z > -1) & (z < 1)) + ((z >= 1) | (z <= -1)) * z**3 + ((z > 0) ^ (z > 0.5)) * 1.0
+
+
+def of_tests(z, beta=2.0):
+    n = 3
+    while n > 0:
+        z, n = 0.5 * z, n - 1
+    if beta > 0 and beta < 10 and not beta == 3:
+        return z * beta
+    return z
+
+
+def of_selected(z):
+    return elementary.select(z > 0, z, 0.1 * z) + elementary.select((z > -1) & (z < 1), 1.0, 0 * z)
+
+
+def of_truths_and_numbers(z):
+    return (z > 0) + 0.0 * z + (z > 0) / 2 + 1 - (z > 1) + (z > 0) / (z > -9) + 0 * z
+
+
+def of_infinite_powers(z):
+    k = -1
+    return 1 / (1 + z**-2) + 1 / (1 + (z**2) ** LESS) + 1 / (1 + (z**2) ** k)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        of_negative_numbers,
+        of_whole_powers,
+        of_growing_products,
+        of_numbers_of_other_classes,
+        of_named_truths,
+        of_joined_truths,
+        of_tests,
+        of_selected,
+        of_truths_and_numbers,
+        of_infinite_powers,
+    ],
+)
+def test_a_compiled_formula_gives_the_numbers_that_python_gives(function):
+    formulas = Formulas()
+    call = formulas.call(function, "z")
+    lines = [*heads("vector.py"), *formulas.texts, f"@njit(error_model='numpy')\ndef run(z):\n    return {call}"]
+    space = {}
+    exec(compile("\n\n".join(lines), "program", "exec"), space)
+    z = np.array([-2.5, -1.0, -0.3, 0.0, 0.4, 1.0, 1.7, 3.2])
+    with np.errstate(divide="ignore"):
+        expected = function(z)
+    assert np.allclose([space["run"](one) for one in z], expected, rtol=1e-13, atol=1e-14)
+
+
+def test_numba_that_is_switched_off_is_as_one_that_is_not_installed():
+    text = """
+import deltarule
+from deltarule.engines.choose import choose
+problem = deltarule.create_problem(deltarule.Network([1, 1]), [[0.0]], [0.0], seeds=range(99))
+print(choose("auto", problem, 10**9).why)
+for first in ("", "import numba"):
+    exec(first)
+    try:
+        deltarule.train(problem, engine="compiled", max_steps=1)
+    except deltarule.BadInput as error:
+        print(error)
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", text], env=os.environ | {"NUMBA_DISABLE_JIT": "1"}, capture_output=True, text=True
+    )
+    refused = 'the engine "compiled" needs Numba, which NUMBA_DISABLE_JIT switches off; unset it, or use "reference"'
+    assert told.stdout.splitlines() == ["reference: Numba is not installed, or switched off", refused, refused], told
 
 
 def local(z):
@@ -694,6 +843,10 @@ def test_a_global_number_that_has_changed_is_another_program(monkeypatch):
     assert before != _key(problem, "lanes")
     assert "2.5 * tanh(2 * z / 3)" in program(problem, Shape(1, False, "none", (False,)))
     assert _key(encoder(1), "lanes") == _key(encoder(1), "lanes")
+    one = of_ones_own(Activation("switched", switched, witch_slope))
+    refused = _key(one, "lanes")
+    monkeypatch.setitem(globals(), "SWITCH", 1)  # which is equal to True, but no truth
+    assert refused != _key(one, "lanes") and not_compilable(one) == ""
 
 
 # --- programs on disk ------------------------------------------------------------------------------------------------

@@ -117,7 +117,38 @@ def test_the_ranking_says_whether_the_winner_is_more_than_noise():
     assert "nothing is known of the noise; give several seeds or folds" in caption(alone)
 
 
-@pytest.mark.parametrize("missing", [np.nan, np.inf])
+@pytest.mark.filterwarnings("error")
+def test_the_best_is_the_highest_line_whatever_else_was_trained_or_diverged():
+    settings = [{"rate": rate} for rate in (0.1, 1.0, 10.0)]
+    scores = [[0.5, 0.6, 0.7, 0.9], [0.9, -np.inf, 0.95, np.nan], [0.8, 0.7, 0.6, np.nan]]
+    figure = parallel_coordinates(settings, scores, quantity="accuracy")
+    ends = [segment[-1, 1] for segment in figure.axes[0].collections[0].get_segments()]
+    assert ends == [0, 1] and "The best of 3: rate 10, 0.7." in alt_text(figure)
+    assert "1 of 3 lack scores that the best has, and are not drawn." in caption(figure)
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [
+        ([[0.1, 0.2]], "There is one configuration alone, so it is compared with none."),
+        ([[-np.inf, -np.inf]] * 2, "None has a score, so nothing is compared."),
+        (
+            [[0.1, 0.2, np.nan, np.nan], [np.nan, np.nan, 0.1, 0.2]],
+            "None of the others has scores in two of its blocks",
+        ),
+        (
+            [[0.1, 0.2, 0.3, 0.3], [0.1, 0.1, np.nan, np.nan], [np.nan, 0.1, 0.1, 0.1]],
+            "2 of the 2 others may be as good as the first, compared within 2 blocks or more of",
+        ),
+    ],
+)
+def test_the_ranking_says_what_was_compared(scores, expected):
+    settings = [{"rate": float(place)} for place in range(len(scores))]
+    figure = ranking_with_intervals(settings, ranking(scores), quantity="accuracy")
+    assert expected in caption(figure) and "nan" not in alt_text(figure)
+
+
+@pytest.mark.parametrize("missing", [np.inf, -np.inf])
 @pytest.mark.filterwarnings("error")
 def test_what_lacks_scores_is_neither_the_best_nor_compared(missing):
     settings = [{"rate": rate} for rate in (0.1, 1.0, 10.0)]

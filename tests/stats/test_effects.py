@@ -81,10 +81,11 @@ def test_the_margin_is_that_of_a_paired_t_test_with_the_risk_shared_by_all_pairs
     )
 
 
-@given(arrays(np.float64, (6, 4), elements=number | st.just(np.nan)))
+@given(arrays(np.float64, (6, 4), elements=number | st.just(-np.inf)))
 def test_a_ranking_goes_down_and_what_lacks_scores_comes_after_what_has_all(scores):
     found = ranking(scores)
     assert sorted(found.place.tolist()) == list(range(6))
+    scores = np.where(np.isfinite(scores), scores, np.nan)
     means = [np.mean(row[~np.isnan(row)]) if (~np.isnan(row)).any() else np.nan for row in scores[found.place]]
     np.testing.assert_allclose(found.mean, means, atol=1e-9)
     lacks = np.isnan(scores[:, ~np.isnan(scores).all(0)]).any(1)[found.place]
@@ -94,7 +95,31 @@ def test_a_ranking_goes_down_and_what_lacks_scores_comes_after_what_has_all(scor
         assert np.isnan(part[len(there) :]).all() and (np.diff(there) <= 1e-9).all()
 
 
-@pytest.mark.parametrize("missing", [np.nan, np.inf, -np.inf, -1e200])
+@given(arrays(np.float64, (6, 4), elements=number), arrays(np.bool_, (6, 3)))
+def test_rows_that_some_have_alone_change_no_rank(scores, more):
+    """What is compared are the blocks in which all were trained, whatever others were trained beside them."""
+    extra = np.where(more & ~more.all(0), 1e6, np.nan)
+    found, plain = ranking(np.hstack([scores, extra])), ranking(scores)
+    for name in ("place", "mean", "half", "behind", "margin", "blocks"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(plain, name))
+    worth = [effects(GRID[:6], one).marginal[0].mean for one in (np.hstack([scores, extra]), scores)]
+    np.testing.assert_array_equal(*worth)
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_was_trained_less_is_compared_by_what_it_shares_with_the_others():
+    missing = np.nan
+    more = ranking([[0.3, 0.34, 0.32, 0.33], [0.95, 0.9, missing, missing]])
+    assert more.place.tolist() == [1, 0] and more.blocks == 2 and more.behind.tolist() == pytest.approx([0, 0.605])
+    [rate] = effects([{"rate": 1}, {"rate": 2}], [[0.1] * 4, [0.9, 0.9, missing, missing]]).marginal
+    assert rate.mean.tolist() == pytest.approx([-0.4, 0.4])
+    # No block is common to all: each with the first alone, and not at all where one block is.
+    pairs = ranking([[0.9, 0.8, 0.9, 0.8], [0.7, 0.7, missing, missing], [missing, missing, missing, 0.1]])
+    assert pairs.behind.tolist() == pytest.approx([0, 0.15, missing], nan_ok=True) and not pairs.alike
+    assert pairs.blocks == 2 and pairs.place.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("missing", [np.inf, -np.inf, -1e200])
 @pytest.mark.filterwarnings("error")
 def test_what_diverged_in_a_block_is_not_as_good_by_its_survivors(missing):
     settings = [{"rate": rate} for rate in (0.1, 1.0, 10.0, 100.0)]
@@ -103,7 +128,7 @@ def test_what_diverged_in_a_block_is_not_as_good_by_its_survivors(missing):
     assert found.place.tolist() == [0, 1, 2, 3] and found.is_as_good.tolist() == [True, True, False, False]
     assert np.isnan(found.behind[2:]).all() and found.mean[2] == pytest.approx(0.925) and np.isnan(found.mean[3])
     worth = effects(settings, scores)
-    kept = effects(settings, np.where(np.abs(scores) < 1, scores, np.nan))
+    kept = effects(settings, np.where(np.abs(scores) < 1, scores, -np.inf))
     np.testing.assert_array_equal(worth.marginal[0].mean, kept.marginal[0].mean)
     assert np.isfinite(worth.marginal[0].mean[:3]).all() and np.isfinite(worth.overall)
 

@@ -1,7 +1,9 @@
 """Claims judged into a folder: whole at every moment, gone on with, never mixed with those of other trainings."""
 
 from contextlib import closing
+from functools import partial
 
+import numpy as np
 import pytest
 
 from deltarule.errors import BadInput
@@ -145,12 +147,62 @@ def test_verdicts_of_earlier_versions_are_read_and_judged_again(tmp_path):
     assert told == [one.id for one in CLAIMS]
 
 
-def test_seeds_that_are_too_few_for_a_claim_to_agree_are_told(tmp_path):
-    few = "a claim that needs 90 % of the seeds cannot agree over 3, even if it holds for all; give 35 or more"
-    assert judged(None).notes == (few,)
-    assert too_few_seeds(CLAIMS, 35) == ()
-    always = claim("always", **{**DESCRIBED, "needed": 1})(one.judge)
-    assert "cannot agree over 100, even if it holds for all; no number is enough" in too_few_seeds([always], 100)[0]
+def test_what_a_claim_is_judged_over_that_is_too_little_for_it_to_agree_is_told(tmp_path):
+    few = "a claim that needs 90 % of the seeds cannot agree over {}, even if it holds for all; give 35 or more"
+    # The second is judged over the rows of a sweep with two rates.
+    assert judged(tmp_path).notes == judged(tmp_path, resume=True).notes == (few.format(3), few.format(6))
+
+    def notes(needed, holds):
+        one = claim("one", **{**DESCRIBED, "needed": needed})(lambda experiments: Evidence("", {"": holds}))
+        one.digest = one.source = ""
+        return too_few_seeds(judge_study(Experiments(ENCODER, seeds=10), (one,)).claims)
+
+    assert notes(0.9, np.ones(9, bool)) == (few.format(9),)
+    assert notes(0.9, np.ones(50, bool)) == (), "which agrees, over five folds of ten seeds"
+    assert notes(0.9, np.arange(50) > 2) == (), "which is undecided, and would agree if it held for all"
+    assert notes(0.9, np.zeros(20, bool)) == (), "which disagrees"
+    assert "cannot agree over 100, even if it holds for all; no number is enough" in notes(1, np.ones(100, bool))[0]
+
+
+class Called:
+    def __call__(self, experiments):
+        return Evidence("still", {"": [True] * experiments.seeds})
+
+
+def with_limit(experiments, limit):
+    return Evidence("still", {"": [limit > 1] * experiments.seeds})
+
+
+@pytest.mark.parametrize("judge", [partial(with_limit, limit=2), Called(), partial(Called())])
+def test_a_judge_and_a_control_may_be_whatever_can_be_called(judge):
+    failing = claim("failing", **DESCRIBED)(partial(with_limit, limit=0))
+    failing.control("the limit")(judge)
+    same = claim("same", **{**DESCRIBED, "needed": 0.5})(judge)
+    first, second = judge_study(Experiments(ENCODER, seeds=40), (failing, same)).claims
+    assert (first.verdict, first.flipped, second.verdict) == ("disagrees", True, "agrees")
+    assert len(first.source) == len(second.digest) == 64
+
+
+def test_a_control_without_a_file_has_the_text_of_its_judge():
+    with_file = claim("failing", **DESCRIBED)(with_limit)
+    before = with_file.source
+    without = claim("failing", **DESCRIBED)(with_limit)
+    without.control("none")(eval("lambda experiments: None"))
+    assert without.source == before
+
+
+def test_a_claim_that_is_edited_while_it_is_judged_is_judged_again(tmp_path):
+    file, out = tmp_path / "own.py", tmp_path / "out"
+    out.mkdir()
+    file.write_text(OWN, encoding="utf-8")
+
+    def verdict(tell):
+        return judge_study(Experiments(ENCODER, seeds=5, folder=out), claims_of_file(file), resume=True, tell=tell)
+
+    edited = "# Lines that move.\n" + OWN.replace("1e-9", "1e9")
+    first = verdict(lambda id: file.write_text(edited, encoding="utf-8"))
+    assert first.claims[0].verdict == "disagrees", "as it was when the judging began"
+    assert verdict(lambda id: None).claims[0].verdict == "agrees"
 
 
 @pytest.mark.parametrize("given", [{"seeds": 4}, {"engine": "reference"}])

@@ -10,6 +10,7 @@ import pytest
 
 from deltarule import load_sweep, sweep
 from deltarule.data.dataset import Rows
+from deltarule.data.prepare import divided
 from deltarule.data.splits import folds
 from deltarule.data.transforms import scale
 from deltarule.errors import BadInput, RunFailed
@@ -306,6 +307,50 @@ def test_a_fold_that_is_held_out_decides_no_number_of_the_training(on_numbers, c
     same = plain["train_objective"] == moved["train_objective"]
     assert dict(zip(plain["fold"], same, strict=True)) == {"0/3": True, "1/3": False, "2/3": False}
     assert (plain["validation_objective"] != moved["validation_objective"]).all()
+
+
+def test_the_file_of_folds_that_are_scaled_apart_is_read_once(on_numbers, monkeypatch):
+    read = []
+    monkeypatch.setattr(grid, "divided", lambda *given: read.append(given) or divided(*given))
+    assert len(on_numbers({"data.scale": ["standardize"], "stopping.max_steps": [1]}, folds=10)) == 10
+    assert len(read) == 1
+
+
+@pytest.mark.parametrize("given", [{}, {"folds": 3}])
+@pytest.mark.parametrize("scale", ["standardize", "none"])
+def test_the_data_of_a_row_are_those_that_its_network_was_trained_on(on_numbers, tmp_path, given, scale):
+    """With them the network comes to the score that stands in its row."""
+    table = on_numbers({"data.scale": [scale], "optimizer.learning_rate": [0.1]}, keep="all", **given)
+    for row in table.rows():
+        data, network = table.data(row["key"], tmp_path), table.network(row["key"])
+        for part in ("train", "validation") if given else ("train",):
+            rows = data.parts[part]
+            targets = np.asarray(rows.targets, np.float64)
+            rest = ((targets - network.outputs(rows.x)) ** 2).sum() / ((targets - targets.mean()) ** 2).sum()
+            assert row[f"{part}_r_squared"] == pytest.approx(1 - rest, rel=1e-6)
+    on_numbers({"stopping.max_steps": [1]}, larger=(3,))
+    with pytest.raises(BadInput, match="the data are not those that the network of '.*' was trained on; put them back"):
+        table.data(row["key"], tmp_path)
+
+
+@pytest.mark.parametrize("many", [{7, 3}, (seed for seed in (3, 7)), {3: "", 7: ""}.keys(), np.array([3, 7])])
+def test_seeds_may_be_whatever_can_be_gone_through(on_numbers, many):
+    assert [row["seed"] for row in on_numbers({"stopping.max_steps": [1]}, seeds=many).rows()] == [3, 7]
+
+
+def test_seeds_may_be_a_column_of_a_table(on_numbers):
+    pandas = pytest.importorskip("pandas")
+    table = on_numbers({"stopping.max_steps": [1]}, seeds=pandas.Series([3, 7]))
+    assert [row["seed"] for row in table.rows()] == [3, 7]
+
+
+def test_what_was_never_trained_is_told_apart_from_what_has_no_score(on_numbers, tmp_path):
+    out = tmp_path / "out"
+    on_numbers({"optimizer.learning_rate": [50.0, 0.01]}, out=out, seeds=2).close()
+    table = on_numbers({"optimizer.learning_rate": [0.01]}, out=out, seeds=4, resume=True)
+    settings, scores = table.scores()
+    assert [one["optimizer.learning_rate"] for one in settings] == [50.0, 0.01]
+    assert np.isneginf(scores[0, :2]).all() and np.isnan(scores[0, 2:]).all() and np.isfinite(scores[1]).all()
 
 
 def test_patience_looks_at_the_fold_that_is_held_out(on_numbers):

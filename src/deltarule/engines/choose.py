@@ -85,7 +85,7 @@ def choose(name: str, problem: Problem, steps: int, one_of_many: bool = False) -
     try:
         compiled = [CompiledEngine()]
     except BadInput:
-        return Choice(engine("reference"), "reference: Numba is not installed")
+        return Choice(engine("reference"), "reference: Numba is not installed, or switched off")
     reason = reason_against(problem)
     if reason:
         why = f"reference: the compiled engine has no program for {reason}"

@@ -49,7 +49,7 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
     Parameters
     ----------
     settings : of the C configurations, by dotted key.
-    scores : [C, B], NaN or infinite where there is none: `Sweep.scores` gives both.
+    scores : [C, B], NaN where nothing was trained, infinite for what diverged: `Sweep.scores` gives both.
     quantity : what the scores are: "accuracy on validation rows".
 
     Raises `BadInput` where no parameter takes several values.
@@ -60,7 +60,9 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
     ['learning rate', 'mean']
     """
     ranked = ranking(scores)
-    means = ranked.mean[np.argsort(ranked.place)]
+    # By what survived it, one that diverged would lie above the best.
+    lacks = np.isnan(ranked.behind) & ~np.isnan(ranked.behind[:1])
+    means = np.where(lacks, np.nan, ranked.mean)[np.argsort(ranked.place)]
     parameters = parameters_of(settings)[0][:MOST_AXES]
     if not parameters:
         raise BadInput("all configurations are alike; lines are drawn of parameters that take several values")
@@ -88,7 +90,9 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
         sheet.note("A line a configuration: the darker, and of those through one value the higher, the better.")
         if (means < low).any():
             sheet.note(f"Means below {low:.4g} are drawn there.")
-        if len(drawn) < len(means):
+        if lacks.any():
+            sheet.note(f"{lacks.sum():,} of {len(means):,} lack scores that the best has, and are not drawn.")
+        if len(drawn) < np.isfinite(means).sum():
             sheet.note(f"{len(drawn):,} of {len(means):,} are drawn: the best {MOST_DRAWN // 2}, and others by rank.")
         best, worst = int(ranked.place[0]), int(np.nanargmin(means))
         sheet.say(f"The best of {len(means):,}: {_told(parameters, best)}, {means[best]:.4g}.")
@@ -196,21 +200,28 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
         verdict = _verdict(ranked)
         sheet.note(verdict)
         sheet.say(verdict)
-        sheet.say(f"First, {names[0]}: {ranked.mean[0]:.4g}.")
+        if ranked.blocks:
+            sheet.say(f"First, {names[0]}: {ranked.mean[0]:.4g}.")
         return sheet.finished()
 
 
 def _verdict(ranked: Ranking) -> str:
     """Whether the first is more than noise, in a sentence or a few."""
     count, others = len(ranked.place), int(ranked.is_as_good.sum()) - 1
+    if not ranked.blocks:
+        return "None has a score, so nothing is compared."
+    if count == 1:
+        return "There is one configuration alone, so it is compared with none."
     if ranked.blocks < 2:
         return "Each has one row alone, so nothing is known of the noise; give several seeds or folds."
     lack = int(np.isnan(ranked.behind[1:]).sum())
     compared = count - 1 - lack
-    within = f"compared within {ranked.blocks:,} blocks of the same fold and seed, all at once with 95 %. {FOLDS}"
+    have = "all scores" if ranked.alike else "scores in two of its blocks"
+    blocks = f"{ranked.blocks:,} blocks{'' if ranked.alike else ' or more'}"
+    within = f"compared within {blocks} of the same fold and seed, all at once with 95 %. {FOLDS}"
     if not compared:
-        return "None of the others has all scores, so the first is compared with none."
-    compared_with = "others that have all scores" if lack else "others"
+        return f"None of the others has {have}, so the first is compared with none."
+    compared_with = f"others that have {have}" if lack else "others"
     if not others:
         return f"The first of {count:,} is better than all {compared_with}, {within}"
     return f"{others:,} of the {compared:,} {compared_with} may be as good as the first, {within}"

@@ -12,7 +12,9 @@ them may be it, the intervals of all C (C − 1) / 2 pairs must hold at once, an
 That is Bonferroni's way: it needs no tables, and noise may differ between configurations. Multiple comparisons with the
 best are its sharper relative.    Source: Hsu 1996, chapter 4
 
-A score that is missing, infinite, or so large that squares overflow is of a network that diverged, or was not trained.
+NaN stands where nothing was trained: it tells nothing of a configuration, so what is compared are the blocks in which
+every configuration was trained. A score that is infinite, or so large that squares overflow, is of a network that
+diverged.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +32,7 @@ GROUPS = 5
 RISK = 0.05
 """The share of intervals, or of all that shall hold at once, that miss the truth."""
 LARGEST = 1e150
-"""Scores beyond it count as missing."""
+"""Scores beyond it are of networks that diverged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +69,7 @@ class Effects:
     overall     the mean score of all configurations
     marginal    of each parameter
     pairwise    of each pair, the parameters in the same order
-    blocks      how many have a score
+    blocks      how many have a score, of those in which all were trained
     left_out    keys of parameters with too many values that are no numbers
     """
 
@@ -84,11 +86,14 @@ class Ranking:
     """Configurations by their mean score, the best first, and what each lacks to the best one.
 
     place [C]           of each rank the configuration; those that lack a score come after those that have all
-    mean, half [C]      its mean score, and half the width of that mean's interval (95 %)
+    mean, half [C]      its mean score in the blocks that count, and half the width of that mean's interval (95 %)
     behind, margin [C]  how far it is behind the first on average within blocks, and half the width of that
                         difference's interval; all these intervals hold at once with 95 % (Bonferroni, over all
-                        pairs). NaN for one that lacks a score that others have: its survivors are no fair match
-    blocks              how many have a score
+                        pairs). NaN for one that diverged where others have a score: its survivors are no fair match
+    blocks              how many count: those that have a score, and in which all were trained
+    alike               whether there are such blocks, two at least where there are several. If not, all that have a
+                        score count, each is compared with the first in those that both have, and NaN is behind for less
+                        than two; `blocks` is then the least that any was compared in
     """
 
     place: Integers
@@ -97,12 +102,13 @@ class Ranking:
     behind: Floats
     margin: Floats
     blocks: int
+    alike: bool = True
 
     @property
     def is_as_good(self) -> Floats:
         """Which of them may be as good as the first, or better: their interval holds 0. [C], the first among them.
 
-        One that was not compared, as it lacks a score, is not. With one block all are: nothing is known of the noise.
+        One that was not compared is not. With one block all are: nothing is known of the noise.
         """
         found = (self.behind <= self.margin) | (self.blocks < 2)
         found[:1] = True
@@ -136,7 +142,8 @@ def parameters_of(settings: Sequence[Mapping[str, Any]]) -> tuple[tuple[Paramete
 def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
     """The effects of the parameters in which configurations differ.
 
-    Parameters: `settings`, of the C configurations by dotted key; `scores` [C, B], NaN or infinite where there is none.
+    Parameters: `settings`, of the C configurations by dotted key; `scores` [C, B], NaN where nothing was trained,
+    infinite for what diverged: `Sweep.scores` gives both.
     Errors: `BadInput` for other shapes.
 
     >>> settings = [{"rate": rate, "momentum": momentum} for rate in (0.1, 1) for momentum in (0, 0.9)]
@@ -144,7 +151,8 @@ def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
     >>> found.parameters[0].key, found.marginal[0].mean
     ('rate', array([-0.1875,  0.1875]))
     """
-    scores = _checked(settings, scores)
+    _check(settings, scores)
+    scores, _, _ = _known(scores)
     parameters, left_out = parameters_of(settings)
     within = scores - _mean(scores, 0)
     marginal = [_effect(within, (parameter,)) for parameter in parameters]
@@ -164,22 +172,30 @@ def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
 def ranking(scores: Any) -> Ranking:
     """Rank configurations, and compare each with the first.
 
-    Parameters: `scores` [C, B], NaN or infinite where there is none.
+    Parameters: `scores` [C, B], NaN where nothing was trained, infinite for what diverged.
     Returns: those that have all scores by their means, then those that lack some that others have by theirs; those
-    without any come last.
+    without any come last. All of it in the blocks in which every configuration was trained, where there are such.
 
     >>> found = ranking([[0.8, 0.7, 0.9], [0.91, 0.81, 1.0], [0.1, 0.9, 0.2]])
     >>> found.place, found.is_as_good
     (array([1, 0, 2]), array([ True, False,  True]))
+    >>> ranking([[0.8, 0.7, 1.0], [0.9, 0.8, np.nan]]).mean
+    array([0.85, 0.75])
     """
-    scores = _known(scores)
-    means, lacks = _mean(scores, 1), np.isnan(scores).any(1)
+    scores, trained, alike = _known(scores)
+    means = _mean(scores, 1)
+    lacks = np.isnan(means) | (np.isnan(scores) & trained).any(1)
     place = np.lexsort((np.where(np.isnan(means), np.inf, -means), lacks))
     ordered = scores[place]
     mean, half = _mean_and_half(ordered, RISK)
     pairs = max(len(scores) * (len(scores) - 1) // 2, 1)
     compared = np.where(lacks[place, None], np.nan, ordered[:1] - ordered)
-    return Ranking(place, mean, half, *_mean_and_half(compared, RISK / pairs), scores.shape[1])
+    shared = (~np.isnan(compared)).sum(1)
+    if not alike:
+        compared[shared < 2] = np.nan
+    behind, margin = _mean_and_half(compared, RISK / pairs)
+    blocks = scores.shape[1] if alike else int(shared[1:][shared[1:] > 1].min(initial=scores.shape[1]))
+    return Ranking(place, mean, half, behind, margin, blocks, alike)
 
 
 def said(value: Any) -> str:
@@ -200,19 +216,25 @@ def said(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _checked(settings: Sequence[Any], scores: Any) -> Floats:
+def _check(settings: Sequence[Any], scores: Any) -> None:
     scores = np.asarray(scores, np.float64)
     if scores.ndim != 2 or len(scores) != len(settings) or not scores.size:
         told = " × ".join(map(str, scores.shape))
         raise BadInput(f"the scores are {told} for {len(settings)} configurations; give a row for each, [C, B]")
-    return _known(scores)
 
 
-def _known(scores: Any) -> Floats:
-    """The scores of the blocks in which there is any, NaN where one is missing.    [C, B]"""
+def _known(scores: Any) -> tuple[Floats, Floats, bool]:
+    """The scores of the blocks that count, NaN where one is missing; what was trained in them; whether all were.
+
+    A configuration that was trained in none of them takes no block from the others.    [C, B] each
+    """
     scores = np.asarray(scores, np.float64)
-    found = np.where(np.abs(scores) < LARGEST, scores, np.nan)
-    return found[:, ~np.isnan(found).all(0)]
+    found, trained = np.where(np.abs(scores) < LARGEST, scores, np.nan), ~np.isnan(scores)
+    some = ~np.isnan(found).all(0)
+    found, trained = found[:, some], trained[:, some]
+    all_were = trained[trained.any(1)].all(0)
+    alike = bool(all_were.sum() >= min(2, len(all_were)))
+    return (found[:, all_were], trained[:, all_were], True) if alike else (found, trained, False)
 
 
 def _is_number(value: Any) -> bool:

@@ -70,9 +70,13 @@ def decision_plane(answer: Any, x: Any, features: tuple[int, int] = (0, 1), poin
 def outputs_of(model: Any) -> Callable[[Any], Any]:
     """A function from rows [M, D] to outputs [M, C] or [M], of anything that answers rows.
 
+    Raises `BadInput` for what answers none, and for a classifier of several targets.
+
     >>> outputs_of(abs)(-1.0)
     1.0
     """
+    if isinstance(getattr(model, "classes_", None), list):
+        raise BadInput(f"{type(model).__name__} has classes of several targets; give a classifier of one target")
     if hasattr(model, "predict_proba"):
         return model.predict_proba
     if hasattr(model, "predict"):

@@ -6,9 +6,10 @@ import importlib.util
 import json
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from importlib.machinery import SourceFileLoader
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -73,9 +74,11 @@ def judge_study(
     Raises `BadInput` for a folder with claims of other data, settings, seeds or engine; and for one with sweeps without
     `resume`: they would be mixed with those of these claims.
     """
+    wanted = {claim.id: (claim.digest, claim.source) for claim in claims}  # as they are written before any training
     folder, results = experiments.folder, _begun(experiments, claims, notes)
+    notes = results.notes
     if folder is not None:
-        results = _gone_on(results, claims, folder, resume)
+        results = _gone_on(results, wanted, folder, resume)
         if not resume:
             remove(folder / VARIANTS)
     before, started = results, time.perf_counter()
@@ -86,12 +89,14 @@ def judge_study(
         if tell is not None:
             tell(claim.id)
         verdicts[claim.id] = judged(claim, experiments)
+        ordered = tuple(verdicts[id] for id in wanted if id in verdicts)
         results = replace(
             before,
             engine=", ".join(sorted({*filter(None, before.engine.split(", ")), *experiments.engines})),
             seconds=before.seconds + time.perf_counter() - started,
-            claims=tuple(verdicts[one.id] for one in claims if one.id in verdicts),
-            missing=tuple(one.id for one in claims if one.id not in verdicts),
+            claims=ordered,
+            notes=(*notes, *too_few_seeds(ordered)),
+            missing=tuple(id for id in wanted if id not in verdicts),
         )
         if folder is not None:
             experiments.write_variants()
@@ -101,7 +106,6 @@ def judge_study(
 
 def _begun(experiments: Experiments, claims: tuple[Claim, ...], notes: tuple[str, ...]) -> StudyResults:
     remark = experiments.dataset.remark
-    testable = [claim for claim in claims if claim.any_data or not remark]
     return StudyResults(
         study=experiments.recipe.name,
         data=experiments.dataset.name,
@@ -111,26 +115,29 @@ def _begun(experiments: Experiments, claims: tuple[Claim, ...], notes: tuple[str
         seconds=0.0,
         versions={"deltarule": version("deltarule"), "python": platform.python_version(), "numpy": np.__version__},
         claims=(),
-        notes=(*filter(None, [remark]), *notes, *too_few_seeds(testable, experiments.seeds)),
+        notes=(*filter(None, [remark]), *notes),
         missing=tuple(claim.id for claim in claims),
         basis=_basis(experiments),
     )
 
 
-def too_few_seeds(claims: Sequence[Claim], seeds: int) -> tuple[str, ...]:
-    """A sentence for each share that so many seeds are too few for: no claim that needs it can agree.
+def too_few_seeds(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
+    """A sentence for each share of what undecided claims are judged over, seeds as a rule, that it is too little for.
 
-    >>> from deltarule.studies.recipes import load_recipe
-    >>> too_few_seeds(claims_of_study(load_recipe("encoder"))[:1], 20)
+    >>> from deltarule.studies.verdicts import share
+    >>> table = {"id": "", "claim": "", "report": "", "ours": "", "share": 1, "interval": None, "verdict": "undecided"}
+    >>> table |= {"contradicts_itself": "", "cause": "", "criterion": "", "needed": 0.9}
+    >>> too_few_seeds([Verdict(**table, conventions={"": share([True] * 20, 0.9)})])
     ('a claim that needs 90 % of the seeds cannot agree over 20, even if it holds for all; give 35 or more',)
     """
+    undecided = [one for one in verdicts if one.verdict == "undecided"]
     told = []
-    for needed in sorted({claim.needed for claim in claims}):
+    for needed, of in sorted({(one.needed, by.of) for one in undecided for by in one.conventions.values()}):
         least = least_seeds(needed)
-        if least is None or seeds < least:
+        if least is None or of < least:
             share = f"a claim that needs {100 * needed:g} % of the seeds cannot agree over"
             advice = "no number is enough, let it need less" if least is None else f"give {least:,} or more"
-            told.append(f"{share} {seeds:,}, even if it holds for all; {advice}")
+            told.append(f"{share} {of:,}, even if it holds for all; {advice}")
     return tuple(told)
 
 
@@ -147,30 +154,33 @@ def _basis(experiments: Experiments) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=list).encode()).hexdigest()
 
 
-def _gone_on(begun: StudyResults, claims: tuple[Claim, ...], folder: Path, resume: bool) -> StudyResults:
+def _gone_on(begun: StudyResults, wanted: Mapping[str, tuple[str, str]], folder: Path, resume: bool) -> StudyResults:
     """The results with those verdicts of the folder that still hold; from here on the folder holds them."""
     file = folder / FILE
     if resume and file.exists():
-        begun = _with_verdicts(begun, read_json(file), claims, folder)
+        begun = _with_verdicts(begun, read_json(file), wanted, folder)
     elif not resume and any(folder.glob(f"*/{STORE}")):
         raise BadInput(f"{folder} holds sweeps already; go on with its claims by --resume, or name another folder")
     write_json(file, begun)
     return begun
 
 
-def _with_verdicts(begun: StudyResults, found: Any, claims: tuple[Claim, ...], folder: Path) -> StudyResults:
+def _with_verdicts(
+    begun: StudyResults, found: Any, wanted: Mapping[str, tuple[str, str]], folder: Path
+) -> StudyResults:
     if not isinstance(found, dict) or found.get("basis") != begun.basis:
         raise BadInput(f"{folder} holds claims of other data, settings, seeds or engine; name another folder")
-    wanted = {claim.id: (claim.digest, claim.source) for claim in claims}
     try:
         read = [verdict_of(one) for one in found["claims"]]
         verdicts = {one.id: one for one in read if wanted.get(one.id) == (one.digest, one.source)}
+        there = tuple(verdicts[id] for id in wanted if id in verdicts)
         return replace(
             begun,
             date=begun.date if set(wanted) - set(verdicts) else str(found["date"]),
             engine=str(found["engine"]),
             seconds=float(found["seconds"]),
-            claims=tuple(verdicts[id] for id in wanted if id in verdicts),
+            claims=there,
+            notes=(*begun.notes, *too_few_seeds(there)),
             missing=tuple(id for id in wanted if id not in verdicts),
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -199,10 +209,15 @@ def claims_of_file(path: str | Path) -> tuple[Claim, ...]:
     if kind_of(path) != "file":
         raise BadInput(f"there is no file of claims '{path}'; name a Python file that defines some with @claim")
     spec = importlib.util.spec_from_file_location("deltarule_own_claims", path)
-    if spec is None or spec.loader is None:
+    if spec is None or not isinstance(spec.loader, SourceFileLoader):
         raise BadInput(f"'{path}' is no Python file; name one that ends in .py")
     module: ModuleType = importlib.util.module_from_spec(spec)
-    run(spec.loader.exec_module, (module,), {}, f"reading the claims in '{path}'")
+
+    def read(loader: SourceFileLoader) -> None:
+        # Without the bytecode that Python keeps: it does not tell two texts of one second and one length apart.
+        exec(loader.source_to_code(path.read_bytes(), path), vars(module))
+
+    run(read, (spec.loader,), {}, f"reading the claims in '{path}'")
     found = claims_of(module)
     if not found:
         raise BadInput(f"'{path}' defines no claims; decorate a function with @claim")

@@ -1,6 +1,6 @@
 """Sweeping a study or a recipe: what `deltarule.sweep` and `deltarule sweep` call."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ def sweep(
     out: str | Path | None = None,
     resume: bool = False,
     folds: int | None = None,
-    seeds: int | Sequence[int] | None = None,
+    seeds: int | Iterable[int] | None = None,
     keep: str = "none",
     engine: str | None = None,
     executor: str = "local",
@@ -62,7 +62,7 @@ def sweep(
     out : the folder of the store; None for a table that is kept in memory alone.
     resume : go on with the store that is there, or start it; only what it lacks is trained.
     folds : K, to train each member K times, on all but one of K parts of the training rows, and score it on that one.
-    seeds : N for the seeds 0 … N − 1, or a list, instead of the recipe's.
+    seeds : N for the seeds 0 … N − 1, or all of them, as a list has them, instead of the recipe's.
     keep : whose weights are kept: "none", the "best" row's, or "all".
     engine : what computes, instead of the recipe's.
     executor, workers, address : "local", in this process or in so many others; or "dask", on so many workers of this
@@ -79,7 +79,9 @@ def sweep(
     """
     recipe = study if isinstance(study, Recipe) else load_recipe(study)
     if seeds is not None:
-        recipe = with_settings(recipe, {"run.seeds": as_python(seeds)})
+        given = as_python(seeds)
+        several = isinstance(given, Iterable) and not isinstance(given, str | bytes)
+        recipe = with_settings(recipe, {"run.seeds": as_python(list(given)) if several else given})
     if engine is not None:  # part of the key: another engine's last digits are others
         recipe = with_settings(recipe, {"run.engine": engine})
     configuration = recipe.configuration

@@ -6,11 +6,14 @@ fixed before there are results: its digest stands in the study's `criteria.json`
 
 import ast
 import bisect
+import contextlib
+import functools
 import hashlib
 import inspect
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -81,24 +84,35 @@ class Claim:
 
         return keep
 
-    @property
+    # Both are found once, before anything is trained: the file may be edited meanwhile.
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the criterion: its words, its share, and the code of its predicate without comments."""
-        tree = ast.parse(textwrap.dedent(inspect.getsource(self.judge)))
+        tree = ast.parse(textwrap.dedent(inspect.getsource(_function_of(self.judge))))
         function = tree.body[0]
-        assert isinstance(function, ast.FunctionDef)
-        function.decorator_list = []
-        if ast.get_docstring(function):
-            function.body = function.body[1:]
+        if isinstance(function, ast.FunctionDef):
+            function.decorator_list = []
+            if ast.get_docstring(function):
+                function.body = function.body[1:]
         code = ast.unparse(tree).replace('"', "'")  # which quotes it writes depends on the version of Python
         return hashlib.sha256(repr((self.id, self.criterion, self.needed, code)).encode()).hexdigest()
 
-    @property
+    @cached_property
     def source(self) -> str:
         """SHA-256 of the text of the files that define the claim and its control: constants and helpers, too."""
-        judges = [inspect.unwrap(judge) for judge in (self.judge, self.control_judge) if judge is not None]
-        texts = dict.fromkeys("".join(inspect.findsource(judge)[0]) for judge in judges)
+        texts: dict[str, None] = {}
+        for judge in (self.judge, self.control_judge):
+            with contextlib.suppress(OSError, TypeError):  # of what is written in no file, or in C
+                texts["".join(inspect.findsource(_function_of(judge))[0])] = None
         return hashlib.sha256("".join(texts).encode()).hexdigest()
+
+
+def _function_of(judge: Any) -> Any:
+    """The function that stands in a file: of one with arguments given beforehand, and of an object that is called."""
+    judge = inspect.unwrap(judge)
+    while isinstance(judge, functools.partial):
+        judge = inspect.unwrap(judge.func)
+    return judge if inspect.isroutine(judge) else type(judge).__call__
 
 
 def claim(
@@ -182,6 +196,7 @@ def judged(claim: Claim, experiments: "Experiments") -> Verdict:
     Where other rows stand in for the study's data, nothing is trained: they say nothing about the claim.
     Raises `BadInput` for a claim whose function raises, or returns no `Evidence` of its seeds.
     """
+    digest, source = claim.digest, claim.source
     remark = "" if claim.any_data else experiments.dataset.remark
     evidence = Evidence(remark, {}) if remark else _evidence(claim, claim.judge, experiments)
     shares = {name: share(holds, claim.needed) for name, holds in evidence.holds.items()}
@@ -209,9 +224,9 @@ def judged(claim: Claim, experiments: "Experiments") -> Verdict:
         control=control,
         control_ours=told,
         flipped=flipped,
-        digest=claim.digest,
+        digest=digest,
         changed=claim.changed,
-        source=claim.source,
+        source=source,
     )
 
 

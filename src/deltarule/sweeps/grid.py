@@ -277,7 +277,7 @@ def _folds_apart(configuration: Configuration, source: Source, known: dict[str, 
     if key not in known:
         dataset, folds = _folded(configuration, source)
         whole = scale(dataset, section.scale)[1]
-        each = (scale(_fold(dataset, *rows), section.scale)[1] for rows in folds)
+        each = (scale(fold_of(dataset, *rows), section.scale)[1] for rows in folds)
         known[key] = section.components is not None or any(
             not (np.array_equal(one.shift, whole.shift) and np.array_equal(one.factor, whole.factor)) for one in each
         )
@@ -389,6 +389,7 @@ def members_at_once(configuration: Configuration, dataset: Dataset) -> int:
 
 
 _kept: dict[str, Data] = {}
+_whole: dict[str, tuple[Dataset, tuple[tuple[Integers, Integers], ...]]] = {}
 
 
 def data_of(configuration: Configuration, source: Source, fold: int | None = None) -> Data:
@@ -398,15 +399,20 @@ def data_of(configuration: Configuration, source: Source, fold: int | None = Non
     """
     key = f"{data_key(configuration)} {source} {fold}"
     if key not in _kept:
-        if len(_kept) >= 2:
-            del _kept[next(iter(_kept))]
-        _kept[key] = load(configuration, source, fold)
+        _keep(_kept, key, load(configuration, source, fold))
     return _kept[key]
+
+
+def _keep(kept: dict[str, Any], key: str, value: Any) -> None:
+    if len(kept) >= 2:
+        del kept[next(iter(kept))]
+    kept[key] = value
 
 
 def forget_data() -> None:
     """Load rows anew when they are asked for next: their files may have changed."""
     _kept.clear()
+    _whole.clear()
 
 
 def load(configuration: Configuration, source: Source, fold: int | None = None) -> Data:
@@ -419,16 +425,23 @@ def load(configuration: Configuration, source: Source, fold: int | None = None) 
     dataset, folds = _folded(configuration, source)
     if fold is None:
         return Data(fitted(dataset, configuration.data), folds)
-    return Data(fitted(_fold(dataset, *folds[fold]), configuration.data), ())
+    return Data(fitted(fold_of(dataset, *folds[fold]), configuration.data), ())
 
 
-def _fold(dataset: Dataset, own: Integers, aside: Integers) -> Dataset:
+def fold_of(dataset: Dataset, own: Integers, aside: Integers) -> Dataset:
     """A fold as a data set: its training rows, and those held out as validation rows."""
     return replace(dataset, train=dataset.train.take(own), validation=dataset.train.take(aside))
 
 
 def _folded(configuration: Configuration, source: Source) -> tuple[Dataset, tuple[tuple[Integers, Integers], ...]]:
-    """The rows before they are scaled, and how they are divided into folds."""
+    """The rows before they are scaled, and how they are divided into folds; loaded once for all folds."""
+    key = f"{data_key(configuration)} {source}"
+    if key not in _whole:
+        _keep(_whole, key, _divided(configuration, source))
+    return _whole[key]
+
+
+def _divided(configuration: Configuration, source: Source) -> tuple[Dataset, tuple[tuple[Integers, Integers], ...]]:
     dataset = divided(configuration, source.folder, source.data_dir)
     assert source.folds
     if dataset.validation is not None:

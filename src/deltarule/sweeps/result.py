@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
+from deltarule.data.dataset import Dataset
 from deltarule.errors import BadInput
 from deltarule.maths.network import forward, views
 from deltarule.problem.configuration import Configuration, changed, parse
@@ -17,6 +18,7 @@ from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 from deltarule.problem.resolved import configuration_hash, resolved
 from deltarule.problem.values import as_python
+from deltarule.sweeps.grid import Source, fold_of, forget_data, load
 from deltarule.sweeps.store import IN_ORDER, about, as_written, check_sweep, order, reader
 from deltarule.training.populations import network_of_sizes
 
@@ -49,7 +51,7 @@ class StoredNetwork:
     buffers: Floats
 
     def outputs(self, x: Any) -> Floats:
-        """The outputs for some rows.   x [B, D], scaled as the rows that it was trained on  →  [B, C]"""
+        """The outputs for some rows.   x [B, D], scaled as what it was trained on: `Sweep.data`  →  [B, C]"""
         parameters, buffers = views(self.theta, self.network.entries), views(self.buffers, self.network.buffers)
         with one_blas_thread(), np.errstate(all="ignore"):
             tape, _ = forward(self.network.layers, parameters, np.asarray(x, self.theta.dtype), buffers=buffers)
@@ -184,7 +186,8 @@ class Sweep:
 
         Parameters: `part`, as in `best`.
         Returns: settings of the C configurations in the grid's order; scores [C, B], a column for each fold and seed,
-        NaN where a configuration has none there, or no score.
+        NaN where a configuration has no row, and −infinity where its row has no score, as that of a member that
+        diverged.
         """
         chosen = self._part(part)
         query = f"SELECT configuration, fold, seed, {chosen}_score FROM members {IN_ORDER}"
@@ -193,7 +196,7 @@ class Sweep:
         places = {number: place for place, number in enumerate(dict.fromkeys(row[0] for row in rows))}
         scores = np.full((len(places), len(blocks)), np.nan)
         for number, fold, seed, score in rows:
-            scores[places[number], blocks[fold, seed]] = np.nan if score is None else score
+            scores[places[number], blocks[fold, seed]] = -np.inf if score is None else score
         given = self._connection.execute("SELECT id, settings, base FROM configurations")
         settings = {number: self._settings(one, base) for number, one, base in given if number in places}
         return [settings[number] for number in places], scores
@@ -251,6 +254,32 @@ class Sweep:
         if [len(one) for one in arrays] != [network.parameters, sum(one.stop - one.start for one in network.buffers)]:
             raise ValueError(f"{len(arrays[0])} weights for {network!r}")
         return StoredNetwork(network, *arrays)
+
+    @as_written()
+    def data(self, key: str, folder: str | Path = ".", data_dir: str | Path | None = None) -> Dataset:
+        """The data that a row's network was trained and scored on, as it was given them: split and scaled.
+
+        Of a row of a fold the training rows are the fold's own, and its validation rows those that were held out.
+
+        Parameters: `key`, the row's; `folder`, where the recipe lies, `data_dir`, a folder of data files: both matter
+        where rows are read from a file.
+        Errors: `BadInput` for a key that there is not, and data that have changed since.
+        """
+        configuration = self.configuration_of(key)
+        fold, digest = self._connection.execute("SELECT fold, data FROM members WHERE key = ?", (key,)).fetchone()
+        number, folds = (None, None) if fold is None else map(int, fold.split("/"))
+        source = Source(Path(folder), None if data_dir is None else Path(data_dir), folds)
+        forget_data()
+        loaded = load(configuration, source)
+        if number is None:
+            dataset = loaded.dataset
+        elif digest == loaded.dataset.digest:  # the scale is the same in all folds
+            return fold_of(loaded.dataset, *loaded.folds[number])
+        else:
+            dataset = load(configuration, source, number).dataset
+        if digest != dataset.digest:
+            raise BadInput(f"the data are not those that the network of {key!r} was trained on; put them back")
+        return dataset
 
     def close(self) -> None:
         """Let go of the file: where files that are open cannot be deleted, that matters."""

@@ -88,7 +88,7 @@ def train(
     observer : called with the run so far, and the members [M] that are at one of their steps.
 
     Returns a `Run`. Ctrl-C ends the training at the next stretch; the run then holds what was reached. A second Ctrl-C
-    interrupts at once.
+    interrupts at once; so does the first one with L-BFGS, which has no stretches: it raises `KeyboardInterrupt`.
 
     Raises `BadInput` for rules that do not fit, a checkpoint of another problem, `resume` without any, and of L-BFGS
     for a checkpoint and points to observe.

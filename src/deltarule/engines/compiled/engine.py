@@ -1,6 +1,7 @@
 """The engine that drives the compiled programs: members into blocks of lanes, blocks onto threads, and back."""
 
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -52,6 +53,12 @@ class CompiledEngine:
     def __init__(self, threads: int | None = None, own_shape: bool = True) -> None:
         if find_spec("numba") is None:  # not imported before it compiles: that takes longer than many a training
             raise BadInput('the engine "compiled" needs Numba, which is not installed; use "reference"')
+        numba = sys.modules.get("numba")
+        # The variable is read when Numba is first imported; later its configuration may be set as well.
+        if numba.config.DISABLE_JIT if numba else os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+            raise BadInput(
+                'the engine "compiled" needs Numba, which NUMBA_DISABLE_JIT switches off; unset it, or use "reference"'
+            )
         self.threads, self.own_shape = threads or available_processors(), own_shape
 
     def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:

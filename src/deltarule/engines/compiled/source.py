@@ -7,12 +7,13 @@ call, so that it too runs in SIMD lanes.
 
 import ast
 import inspect
+import math
 import re
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from deltarule.maths import elementary
 ENTRY = '@njit(error_model="numpy", nogil=True, cache=True, no_cfunc_wrapper=True)'
 """What stands before the one function of a program that Python calls."""
 HELPERS = frozenset({"select", "erf", "exp", "expm1", "log", "log1p", "sqrt", "tanh", "cos", "floor"})
+_OF_TRUTHS = (ast.Mult, ast.Div, ast.BitAnd, ast.BitOr, ast.BitXor)
+"""What NumPy makes of two truths as Numba does."""
+_Node = TypeVar("_Node", bound=ast.AST)
 
 
 def heads(*names: str) -> list[str]:
@@ -55,7 +59,8 @@ def meaning(function: Callable[..., Any]) -> tuple[Any, ...]:
             continue
         values = [one.__globals__.get(name) for name in one.__code__.co_names]
         found += [one.__code__, repr(one.__defaults__)]
-        found += [value if isinstance(value, int | float | np.ufunc | ModuleType) else type(value) for value in values]
+        found += [(repr(value), value) if isinstance(value, int | float) else None for value in values]  # True is 1
+        found += [value if isinstance(value, np.ufunc | ModuleType) else type(value) for value in values]
         left += [value for value in values if isinstance(value, FunctionType) and value not in left]
     return tuple(found)
 
@@ -103,7 +108,8 @@ class Formulas:
         for argument in arguments.args:
             argument.annotation = None
         arguments.defaults = [_number(function, value) for value in function.__defaults__ or ()]
-        definition.body = [_Rewriter(self, function).visit(statement) for statement in definition.body]
+        rewriter = _Rewriter(self, function)
+        definition.body = [rewriter.visit(statement) for statement in definition.body]
         return ast.unparse(ast.fix_missing_locations(tree))
 
 
@@ -140,11 +146,15 @@ def _does_the_same(one: CodeType, other: CodeType) -> bool:
     return first == second
 
 
-def _number(function: FunctionType, value: Any) -> ast.Constant:
+def _number(function: FunctionType, value: Any) -> ast.expr:
     """A number that a formula reads. Whole ones stay what they are: they may count something."""
     if not isinstance(value, int | float) or value != value:
         raise NotCompilable(f"'{function.__name__}', which reads {value!r}")
-    return ast.Constant(value if isinstance(value, int) and abs(value) < 2**53 else float(value))
+    if isinstance(value, bool):
+        return ast.Constant(value)
+    plain = int(value) if isinstance(value, int) and abs(value) < 2**53 else float(value)
+    # A constant below 0 would be written without its parentheses, and -0.9**2 is another number.
+    return ast.UnaryOp(ast.USub(), ast.Constant(abs(plain))) if math.copysign(1, plain) < 0 else ast.Constant(plain)
 
 
 def _helper(value: Any) -> str:
@@ -156,16 +166,31 @@ def _helper(value: Any) -> str:
 
 class _Rewriter(ast.NodeTransformer):
     """Helpers and other formulas get their names in the program, global numbers their values, powers of ours become
-    calls. What NumPy's arrays do otherwise than numbers do is refused."""
+    calls. What NumPy's arrays do otherwise than numbers do is refused.
+
+    Every expression is a number or a truth, as z > 0 is, and every variable one of both throughout. A truth is 0 or 1
+    in sums with numbers and in products; but the sum of two truths is their "or" in NumPy, and 2 among numbers.
+    """
 
     def __init__(self, formulas: Formulas, function: FunctionType) -> None:
         self.formulas, self.function = formulas, function
         self.own = set(function.__code__.co_varnames)
         self.known: Mapping[str, Any] = function.__globals__
-        self.truths: set[ast.expr] = set()
+        self.truths: set[ast.AST] = set()
+        code, defaults = function.__code__, function.__defaults__ or ()
+        arguments = code.co_varnames[: code.co_argcount]
+        needed = (None,) * (len(arguments) - len(defaults))
+        self.variables = {n: isinstance(v, bool) for n, v in zip(arguments, needed + defaults, strict=True)}
+        """Whether a variable is a truth, for each that has had a value."""
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
-        if node.id in self.own or node.id not in self.known:
+        if node.id in self.own:
+            if isinstance(node.ctx, ast.Store):
+                self._assigned(node, False)
+            elif node.id not in self.variables:
+                raise self._lacking(f"'{node.id}' above its first value")
+            return self._judged(node, self.variables[node.id])
+        if node.id not in self.known:
             return node
         value = self.known[node.id]
         if helper := _helper(value):
@@ -173,8 +198,11 @@ class _Rewriter(ast.NodeTransformer):
         if isinstance(value, FunctionType):
             return self._named(self.formulas.name(value))
         if isinstance(value, int | float):
-            return _number(self.function, value)
+            return self._judged(_number(self.function, value), isinstance(value, bool))
         raise self._lacking(node.id)
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        return self._judged(node, isinstance(node.value, bool))
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         """`np.exp` is exp."""
@@ -185,30 +213,120 @@ class _Rewriter(ast.NodeTransformer):
         raise self._lacking(f".{node.attr}")
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        if isinstance(node.op, ast.Mult):
-            self.truths |= {node.left, node.right}
         self.generic_visit(node)
-        if isinstance(node.op, ast.Pow) and is_ours(self.function):  # whose bases are never negative
-            return ast.Call(ast.Name("raised", ast.Load()), [node.left, node.right], [])
+        both = self._are_truths(node.left, node.right)
+        if both == {True} and not isinstance(node.op, _OF_TRUTHS):
+            raise self._lacking("a sum or the like of two comparisons")
+        self._judged(node, both == {True} and not isinstance(node.op, ast.Div))
+        if isinstance(node.op, ast.Pow):
+            if is_ours(self.function):  # whose bases are never negative
+                return ast.Call(ast.Name("raised", ast.Load()), [node.left, node.right], [])
+            node.left, power = _as_float(node.left), node.right
+            # Of 0.0 to a whole power below 0 Numba makes an error, where NumPy has infinity.
+            if isinstance(power, ast.UnaryOp) and isinstance(power.operand, ast.Constant):
+                node.right = power.operand
+                return ast.BinOp(ast.Constant(1.0), ast.Div(), node) if isinstance(power.op, ast.USub) else node
+            if not isinstance(power, ast.Constant):
+                node.right = _as_float(power)
         return node
 
-    def visit_If(self, node: ast.If | ast.IfExp) -> ast.AST:
-        self.truths.add(node.test)
-        return self.generic_visit(node)
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        node.value = self.visit(node.value)
+        for target in node.targets:
+            if isinstance(target, ast.Name):
+                self._assigned(target, node.value in self.truths)
+            else:
+                self.visit(target)
+                self._check_numbers([node.value])
+        if node.value not in self.truths:
+            # f = f * k may grow beyond all whole numbers of 64 bits, as a factorial does.
+            assigned = set().union(*map(_names, node.targets))
+            for one in list(ast.walk(node.value)):
+                if isinstance(one, ast.BinOp) and isinstance(one.op, ast.Mult) and assigned & _names(one):
+                    one.left = _as_float(one.left)
+        return node
 
-    visit_IfExp = visit_If
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        """y: float = 2 * z is y = 2 * z."""
+        return self.visit_Assign(ast.Assign([node.target], node.value)) if node.value else ast.Pass()
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
+        """f *= k is f = f * k."""
+        if not isinstance(node.target, ast.Name):
+            raise self._lacking("an assignment to a part of something")
+        old: ast.expr = ast.Name(node.target.id, ast.Load())
+        return self.visit_Assign(ast.Assign([node.target], ast.BinOp(old, node.op, node.value)))
+
+    def visit_If(self, node: ast.If | ast.While | ast.Assert) -> ast.AST:
+        """A test may be either."""
+        return super().generic_visit(node)
+
+    visit_While = visit_Assert = visit_If
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
+        super().generic_visit(node)
+        return self._of_one_kind(node, node.body, node.orelse)
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
+        super().generic_visit(node)
+        return self._of_one_kind(node, *node.values)
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
-        """z > 0 is 0 or 1 in a product; NumPy's sum of two such is one of them, that of numbers may be 2."""
-        if node not in self.truths:
-            raise self._lacking("a comparison outside of a product")
+        return self._judged(super().generic_visit(node), True)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        if isinstance(node.op, ast.Invert):
+            raise self._lacking("~")
+        if isinstance(node.op, ast.Not):
+            return self._judged(super().generic_visit(node), True)
         return self.generic_visit(node)
 
-    def visit_Invert(self, node: ast.Invert) -> ast.AST:
-        raise self._lacking("~")
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """The test of `select` may be either; what else is handed to a function is a number."""
+        if isinstance(node.func, ast.Name) and node.func.id not in self.own | set(self.known):
+            if node.func.id in ("all", "any", "bool"):
+                raise self._lacking(node.func.id)
+            if node.func.id == "pow" and len(node.args) == 2:
+                return self.visit_BinOp(ast.BinOp(node.args[0], ast.Pow(), node.args[1]))
+        node.func = self.visit(node.func)
+        node.args = [self.visit(one) for one in node.args]
+        node.keywords = [self.visit(one) for one in node.keywords]
+        free = 1 if isinstance(node.func, ast.Name) and node.func.id == "select" else 0
+        self._check_numbers(node.args[free:])
+        return node
 
     def visit_Global(self, node: ast.Global) -> ast.AST:
         raise self._lacking("global")
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        """All that has no rule of its own is made of numbers."""
+        super().generic_visit(node)
+        if not isinstance(node, ast.BinOp | ast.Expr):
+            self._check_numbers(ast.iter_child_nodes(node))
+        return node
+
+    def _check_numbers(self, nodes: Iterable[ast.AST]) -> None:
+        if True in self._are_truths(*nodes):
+            raise self._lacking("a comparison where a number belongs")
+
+    def _are_truths(self, *nodes: ast.AST) -> set[bool]:
+        return {node in self.truths for node in nodes}
+
+    def _judged(self, node: _Node, truth: bool) -> _Node:
+        """A node of which is known whether it is a truth."""
+        if truth:
+            self.truths.add(node)
+        return node
+
+    def _of_one_kind(self, node: ast.expr, *parts: ast.expr) -> ast.AST:
+        kinds = self._are_truths(*parts)
+        if len(kinds) > 1:
+            raise self._lacking("either a comparison or a number")
+        return self._judged(node, kinds == {True})
+
+    def _assigned(self, target: ast.Name, truth: bool) -> None:
+        if self.variables.setdefault(target.id, truth) != truth:
+            raise self._lacking(f"'{target.id}' for a comparison and for a number")
 
     def _named(self, name: str) -> ast.Name:
         """A function of the program."""
@@ -218,3 +336,12 @@ class _Rewriter(ast.NodeTransformer):
 
     def _lacking(self, what: str) -> NotCompilable:
         return NotCompilable(f"'{self.function.__name__}', which uses {what}")
+
+
+def _as_float(node: ast.expr) -> ast.expr:
+    """A number times 1.0. A whole one of 64 bits has no power below 0, and wraps around where Python's only grows."""
+    return ast.BinOp(node, ast.Mult(), ast.Constant(1.0))
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}

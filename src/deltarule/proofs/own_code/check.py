@@ -154,7 +154,7 @@ def check_update(
     known = Known(_like(like, x, y, masks), _samples(x), float(learning_rate), momentum > 0)
     update = from_update(step, loss, params, learning_rate)
     report = examined(update.code, "update", known, _whole(most))
-    if report.verdict == "WRONG" and update.random():
+    if report.verdict == "WRONG" and not report.diagnosis and update.random():
         sentence = (
             "the step is another one when it is made again from the same parameters, though the loss is not: it draws "
             "random numbers, as for the order of samples, or keeps more than a velocity"

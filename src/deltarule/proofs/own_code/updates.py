@@ -3,7 +3,7 @@
 With momentum, v ← β v − α g and θ ← θ + v, the second of two updates gives g = (β v + θ before − θ after) / α.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -100,20 +100,23 @@ def from_update(step: Callable[..., Any], loss: Callable[..., Any], params: Any,
 
     def random() -> bool:
         try:
-            again = _joined(gradient_at(first, start))
+            again = gradient_at(first, start)
         except BadInput:
             return False
         finally:
             _put_back(holder)
-        once = _joined([one - other for one, other in zip(start, ends[0], strict=True)])
-        left = again - once * (again @ once) / (once @ once)
-        return bool(np.abs(left).max() > _ELSEWHERE * np.abs(again).max())
+        once = [one - other for one, other in zip(start, ends[0], strict=True)]
+        left = max(_beside(one, other) for one, other in zip(again, once, strict=True))
+        return left > _ELSEWHERE * max(float(np.abs(one).max()) for one in again)
 
     return Update(replace(first, gradient=remembered), second, random)
 
 
-def _joined(arrays: Sequence[Floats]) -> Floats:
-    return np.concatenate([np.ravel(one).astype(float) for one in arrays])
+def _beside(again: Floats, once: Floats) -> float:
+    """The largest entry of what an array's second step has that the first one lacks; weights may have a velocity where
+    biases have none, so each array is looked at on its own."""
+    square = float((once * once).sum())
+    return float(np.abs(again - once * ((again * once).sum() / square if square else 0.0)).max())
 
 
 def _returned(result: Any, given: Arrays) -> Arrays | None:

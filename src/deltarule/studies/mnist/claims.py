@@ -112,7 +112,7 @@ def fast_accuracy(experiments: Experiments, model: str, part: str = "test") -> F
 def by_fold(table: Sweep, part: str) -> tuple[list[dict[str, Any]], Floats]:
     """The combinations of a grid, and their accuracies [C, F]."""
     settings, scores = table.scores(part)
-    return settings, np.nan_to_num(scores, nan=0.0)
+    return settings, np.nan_to_num(scores, nan=0.0, neginf=0.0)
 
 
 def place_of(settings: list[dict[str, Any]], wanted: Mapping[str, Any]) -> int:
