@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from deltarule import load_sweep, sweep
@@ -339,8 +340,7 @@ def test_seeds_may_be_whatever_can_be_gone_through(on_numbers, many):
 
 
 def test_seeds_may_be_a_column_of_a_table(on_numbers):
-    pandas = pytest.importorskip("pandas")
-    table = on_numbers({"stopping.max_steps": [1]}, seeds=pandas.Series([3, 7]))
+    table = on_numbers({"stopping.max_steps": [1]}, seeds=pd.Series([3, 7]))
     assert [row["seed"] for row in table.rows()] == [3, 7]
 
 

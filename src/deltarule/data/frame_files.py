@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.data.cells import MISSING, parsed, shortened
+from deltarule.data.cells import parsed, said, shortened
 from deltarule.data.frame import Frame, frame_of
 from deltarule.data.tables import (
     MOST_COLUMNS,
@@ -65,9 +65,10 @@ def read_frame(path: str | Path, names: Collection[str] = ()) -> Frame:
 def _read_text(path: Path, delimiter: str, names: Collection[str]) -> Frame:
     with path.open(encoding="utf-8-sig", newline="") as file, cells_of_any_length():
         try:
-            if delimiter == "," and separator_of(file, delimiter) == ";":
+            found = separator_of(file, delimiter)
+            if delimiter == "," and found == ";":
                 delimiter = ";"
-            check_separated(path, file, delimiter)
+            check_separated(path, found, delimiter)
             reader = csv.reader(file, strict=True, delimiter=delimiter)
             header = read_header(path, reader)
             columns: list[list[str]] = [[] for _ in header]
@@ -89,7 +90,7 @@ def _read_text(path: Path, delimiter: str, names: Collection[str]) -> Frame:
     for name, cells in zip(header, columns, strict=True):
         numbers = None if name in names else parsed(cells, commas)
         if numbers is None:
-            frame[name] = np.array(["" if cell in MISSING else cell for cell in cells], object)
+            frame[name] = np.array([said(cell) for cell in cells], object)
             continue
         frame[name] = numbers
         if np.isinf(numbers).any():

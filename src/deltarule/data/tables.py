@@ -161,7 +161,7 @@ def _read_csv(path: Path, target: str | None, task: str) -> Table:
     with path.open(encoding="utf-8-sig", newline="") as file, cells_of_any_length():
         reader = csv.reader(file, strict=True)
         try:
-            check_separated(path, file, ",")
+            check_separated(path, separator_of(file, ","), ",")
             header = read_header(path, reader)
             position = _target_position(path, header, target)
             return _body(path, reader, header, position, task)
@@ -239,21 +239,22 @@ def separator_of(file: TextIO, delimiter: str) -> str:
 
 def _outside_quotes(file: TextIO) -> str:
     """What the next line that is not blank holds outside of quotes; nothing where they do not end."""
-    text = ""
+    lines: list[str] = []
+    quotes = length = 0  # counted as they come: a file whose quotes do not end is not read again and again
     for line in file:
-        text += line
-        if not text.strip():
-            text = ""
-        elif text.count('"') % 2 == 0:
-            return QUOTED.sub("", text)
-        elif len(text) > LONGEST_HEADER:
+        if not lines and not line.strip():
+            continue
+        lines.append(line)
+        quotes, length = quotes + line.count('"'), length + len(line)
+        if quotes % 2 == 0:
+            return QUOTED.sub("", "".join(lines))
+        if length > LONGEST_HEADER:
             break
     return ""
 
 
-def check_separated(path: Path, file: TextIO, delimiter: str) -> None:
-    """Refuse a file whose columns seem to be separated by something else: `BadInput`."""
-    other = separator_of(file, delimiter)
+def check_separated(path: Path, other: str, delimiter: str) -> None:
+    """Refuse a file whose columns are separated by another character than is needed: `BadInput`."""
     if other != delimiter:
         raise BadInput(
             f"{path}: its columns seem to be separated by {SEPARATORS[other]}, where {SEPARATORS[delimiter]} are "

@@ -211,15 +211,7 @@ def planned(
     if not known:
         raise BadInput("there is no configuration to sweep; give one at least")
     hashes, every = tuple(known), [one for one, _ in known.values()]
-    groups: dict[tuple[int, str, int], dict[tuple[int, str], list[int]]] = {}
-    known_apart: dict[str, bool] = {}
-    for place, one in enumerate(every):
-        alone, apart = _looks_decide(one), _folds_apart(one, source, known_apart)
-        shape, way = shape_of(one, limits=alone), _way(one, alone)
-        for fold in range(source.folds) if source.folds else (-1,):
-            # Where a look decides when a member ends, the looks must be those of training its fold alone.
-            name = fold if apart else -1, shape, fold if alone else -1
-            groups.setdefault(name, {}).setdefault((fold, way), []).append(place)
+    groups = _groups(every, source)
     units: list[Unit] = []
     notes: dict[str, None] = {}
     scored: dict[tuple[str, str], None] = {}
@@ -263,6 +255,23 @@ def planned(
         tuple(notes),
         *next(iter(scored)),
     )
+
+
+def _groups(
+    every: Sequence[Configuration], source: Source
+) -> dict[tuple[int, str, int], dict[tuple[int, str], list[int]]]:
+    """Which configurations are trained together, as places: by their rows, their shape and, where looks decide, their
+    fold; and of each group which are points on one way, by the fold and the way. A fold of −1 is all of them."""
+    groups: dict[tuple[int, str, int], dict[tuple[int, str], list[int]]] = {}
+    known: dict[str, bool] = {}
+    for place, one in enumerate(every):
+        alone, apart = _looks_decide(one), _folds_apart(one, source, known)
+        shape, way = shape_of(one, limits=alone), _way(one, alone)
+        for fold in range(source.folds) if source.folds else (-1,):
+            # Where a look decides when a member ends, the looks must be those of training its fold alone.
+            name = fold if apart else -1, shape, fold if alone else -1
+            groups.setdefault(name, {}).setdefault((fold, way), []).append(place)
+    return groups
 
 
 def _folds_apart(configuration: Configuration, source: Source, known: dict[str, bool]) -> bool:
