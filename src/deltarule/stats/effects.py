@@ -154,13 +154,13 @@ def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
     _check(settings, scores)
     scores, _, _ = _known(scores)
     parameters, left_out = parameters_of(settings)
-    within = scores - _mean(scores, 0)
+    within = scores - mean_there(scores, 0)
     marginal = [_effect(within, (parameter,)) for parameter in parameters]
     order = sorted(range(len(parameters)), key=lambda place: -_range(marginal[place]))
     ordered = tuple(parameters[place] for place in order)
     pairs = [(one, other) for at, one in enumerate(ordered) for other in ordered[at + 1 :]]
     return Effects(
-        float(_mean(_mean(scores, 1), 0)),
+        float(mean_there(mean_there(scores, 1), 0)),
         ordered,
         tuple(marginal[place] for place in order),
         tuple(_effect(within, pair) for pair in pairs),
@@ -183,7 +183,7 @@ def ranking(scores: Any) -> Ranking:
     array([0.85, 0.75])
     """
     scores, trained, alike = _known(scores)
-    means = _mean(scores, 1)
+    means = mean_there(scores, 1)
     lacks = np.isnan(means) | (np.isnan(scores) & trained).any(1)
     place = np.lexsort((np.where(np.isnan(means), np.inf, -means), lacks))
     ordered = scores[place]
@@ -284,14 +284,20 @@ def _mean_and_half(values: Floats, risk: float) -> tuple[Floats, Floats]:
     from scipy.special import stdtrit  # imported on use: `import deltarule` stays light
 
     count = (~np.isnan(values)).sum(1)
-    mean = _mean(values, 1)
+    mean = mean_there(values, 1)
     squares = np.nansum((values - mean[:, None]) ** 2, 1)
     degrees = np.maximum(count - 1, 1)
     half = -stdtrit(degrees, risk / 2) * np.sqrt(squares / degrees / np.maximum(count, 1))
     return mean, np.where(count > 1, half, np.nan)
 
 
-def _mean(values: Floats, axis: int) -> Floats:
-    """The mean of what is there, NaN where nothing is."""
-    count = (~np.isnan(values)).sum(axis)
-    return np.asarray(np.divide(np.nansum(values, axis), count, out=np.full(np.shape(count), np.nan), where=count > 0))
+def mean_there(values: Any, axis: int) -> Floats:
+    """The mean of what is there, NaN where nothing is; what is infinite is not.
+
+    >>> mean_there([[1.0, 3.0, np.nan], [-np.inf, np.nan, np.nan]], 1)
+    array([ 2., nan])
+    """
+    there = np.isfinite(values)
+    count = there.sum(axis)
+    sums = np.where(there, values, 0).sum(axis)
+    return np.asarray(np.divide(sums, count, out=np.full(np.shape(count), np.nan), where=count > 0))

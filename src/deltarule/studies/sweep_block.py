@@ -13,7 +13,7 @@ from deltarule.files import read_json
 from deltarule.reports import network_figures, score_figures, sweep_figures
 from deltarule.reports.inline import Parts
 from deltarule.reports.report import Block
-from deltarule.stats.effects import Effects, Ranking, effects, ranking, said
+from deltarule.stats.effects import Effects, Ranking, effects, mean_there, ranking, said
 from deltarule.studies.comparing import TIMED
 from deltarule.studies.portrait import images_of_sweep
 from deltarule.studies.recipes import bundled
@@ -48,7 +48,7 @@ def sweep_block(place: Path, id: str) -> tuple[str, Block]:
         images = images_of_sweep(table)
     drawn = Parts(id)
     if np.isfinite(scores).any():
-        others = {part: _means(values) for part, values in parts.items() if np.isfinite(values).any()}
+        others = {part: mean_there(values, 1) for part, values in parts.items() if np.isfinite(values).any()}
         _draw_sweep(drawn, settings, scores, quantity, others)
         if "test" in others and is_accuracy:
             _draw_above(drawn, settings, others["test"])
@@ -115,13 +115,6 @@ def _filled(columns: list[str], rows: list[list[str]]) -> tuple[list[str], list[
     """The columns in which some row has something: of a single seed there are no intervals."""
     places = [place for place in range(len(columns)) if any(row[place] for row in rows)]
     return [columns[place] for place in places], [[row[place] for place in places] for row in rows]
-
-
-def _means(scores: Any) -> Any:
-    """The mean of what each configuration has, NaN where it has nothing."""
-    there = np.isfinite(scores)
-    counts = there.sum(1)
-    return np.divide(np.where(there, scores, 0).sum(1), counts, out=np.full(len(scores), np.nan), where=counts > 0)
 
 
 def _times_by_weights(table: Sweep) -> dict[str, list[float]]:
