@@ -67,7 +67,7 @@ def _without_limit(path: str) -> str:
 def sqlite_address(file: PurePath, mode: str) -> str:
     """The address by which SQLite opens a file: as one part, because it takes no address with the name of a computer.
 
-    Parameters: `file`, absolute; `mode`, of SQLite: "ro" to read, "rwc" to write or create.
+    Parameters: `file`, absolute; `mode`, of SQLite: "ro" to read, "rw" to write, "rwc" to write or create.
     """
     return f"file:{quote(str(file), safe='')}?mode={mode}"
 

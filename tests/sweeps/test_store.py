@@ -1,3 +1,5 @@
+import contextlib
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -12,7 +14,7 @@ from deltarule import MLPClassifier, PopulationSearchCV, sweep
 from deltarule.errors import BadInput, RunFailed
 from deltarule.sweeps import store as stores
 from deltarule.sweeps.result import load_sweep
-from deltarule.sweeps.store import FILE, Store, reader, seed_value
+from deltarule.sweeps.store import FILE, Store, noted, reader, seed_value
 from deltarule.sweeps.work import COLUMNS, Table, read_table, write_table
 
 KEYS = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
@@ -134,6 +136,25 @@ def test_a_full_disk_loses_nothing(tmp_path):
     with Store(tmp_path) as store:
         fill(store, ["b"])
     assert len(load_sweep(tmp_path)) == 2
+
+
+def test_what_a_killed_process_had_half_written_is_taken_back_by_whoever_reads_next(tmp_path):
+    (copy := tmp_path / "copy").mkdir()
+    with Store(tmp_path) as store:
+        fill(store, ["a"])
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as writing:
+        writing.execute("PRAGMA cache_size=1")
+        writing.execute("BEGIN")
+        writing.execute("UPDATE members SET reason = ?", ["gone"])
+        writing.executemany("INSERT INTO about VALUES (?, ?)", [(f"{name}", "9" * 999) for name in range(99)])
+        for name in (FILE, f"{FILE}-journal"):  # as kill -9 leaves them: both, and nobody who writes
+            shutil.copy(tmp_path / name, copy)
+        assert (copy / FILE).stat().st_size > 90_000
+    assert noted(copy)["name"] == "s"
+    assert [row["reason"] for row in load_sweep(copy).rows()] == ["max_steps"]
+    assert [path.name for path in copy.iterdir()] == [FILE]
+    with Store(copy) as store:
+        assert store.keys() == {"a"}
 
 
 def test_a_sweep_that_was_killed_as_it_began_is_gone_on_with(tmp_path):

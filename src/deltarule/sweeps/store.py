@@ -319,7 +319,7 @@ def reader(folder: Path) -> sqlite3.Connection:
     if kind_of(file) != "file":
         raise BadInput(f"{folder} holds no sweep: there is no {FILE} in it; name the folder that --out named")
     with _told(file):
-        connection = _connected(file, "ro")
+        connection = _reading(file)
         if not _is_empty(connection):
             return connection
     connection.close()
@@ -331,7 +331,7 @@ def noted(folder: Path) -> dict[str, Any]:
     file = systems.full_length(Path(folder)) / FILE
     if kind_of(file) != "file":
         return {}
-    with _told(file), contextlib.closing(_connected(file, "ro")) as connection:
+    with _told(file), contextlib.closing(_reading(file)) as connection:
         return {} if _is_empty(connection) else about(connection)
 
 
@@ -391,6 +391,18 @@ def _connected(file: Path, mode: str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _reading(file: Path) -> sqlite3.Connection:
+    """A connection that cannot write. What a killed process had half written is taken back first, and that is to write:
+    on a network drive any commit may have been it, elsewhere only the store's opening and closing."""
+    try:
+        return _connected(file, "ro")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+            raise
+    _connected(file, "rw").close()
+    return _connected(file, "ro")
 
 
 @as_written()
