@@ -58,13 +58,13 @@ def central(along: Along, middle: Floats, start: Floats, wanted: Floats, noise: 
     for exponent in EXPONENTS:
         tried = _extrapolated(along, lines, start[lines] * 2.0**-exponent, middle[lines], noise[lines], wanted[lines])
         found, before = tried.slopes, parted[lines]
-        # A kink that wider steps met is gone only where these are exact enough to see that it is.
+        # A kink that wider steps met is gone only where these are exact enough to see that it is; else it is a doubt.
         hidden = (before > 0) & (tried.parted + tried.visible >= before)
-        kink[lines] = found.kink | hidden
+        kink[lines] = found.kink
         # What shrinks with the steps is no kink but a bend: that is noted below 0.
         met = np.where(tried.parted >= np.abs(before) / 2, tried.parted, -tried.parted)
         parted[lines] = np.where(found.kink, met, np.where(hidden, before, 0))
-        unsure = found.doubt + np.where(before > 0, tried.parted, 0)
+        unsure = found.doubt + np.where(hidden, before, np.where(before > 0, tried.parted, 0))
         better = ~kink[lines] & (unsure < doubt[lines])  # across a kink differences may agree with each other
         value[lines[better]], doubt[lines[better]] = found.value[better], unsure[better]
         lines = lines[~(doubt[lines] <= wanted[lines])]

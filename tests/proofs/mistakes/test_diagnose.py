@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from deltarule import check_gradient
+from deltarule import Network, check_gradient
 from deltarule.proofs.own_code.report import CodeReport
 
 GENERATOR = np.random.default_rng(0)
@@ -89,6 +89,50 @@ def test_a_total_of_rounding_errors_is_no_mean(rest: float) -> None:
     report = checked(lambda right: (*right[:3], right[3].sum() * 0 + rest))
     assert "wrong_axis" in codes(report) and not report.vacuous
     assert rest == 0 or codes(report) == ["wrong_axis"]
+
+
+@pytest.mark.parametrize("rows", [slice(-1, None), slice(0, 1), slice(0, 4), slice(0, -1)])
+def test_a_total_of_0_is_no_sign_of_a_wrong_axis(rows: slice) -> None:
+    """Of softmax p − y adds up to 0 in each row, so that a sum over any rows has the right total, 0."""
+    targets = np.eye(3)[[0, 2, 1, 1, 0, 2, 0, 1]]
+
+    def code(W: Any, b: Any) -> Any:
+        powers = np.exp(X @ W + b)
+        p = powers / powers.sum(1, keepdims=True)
+        return -(targets * np.log(p)).sum(), (X.T @ (p - targets), (p - targets)[rows].sum(0))
+
+    W, b = GENERATOR.normal(size=(D, 3)), GENERATOR.normal(size=3)
+    report = check_gradient(code, None, (W, b))
+    assert report.verdict == "WRONG" and codes(report) == []
+
+
+PENALIZED = {"like": Network([D, H, C], "tanh", "softmax"), "x": X, "y": Y}
+
+
+@pytest.mark.parametrize("more", [{}, PENALIZED])
+@pytest.mark.parametrize(
+    ("in_loss", "in_gradient", "code", "where"),
+    [
+        ("0", "", "penalty_missing", "0"),
+        ("2", "", "penalty_missing", "2"),
+        ("2", "02", "penalty_not_in_loss", "0"),
+        ("", "0123", "penalty_not_in_loss", "0123"),
+        ("02", "0123", "penalty_on_biases", "13"),
+    ],
+)
+def test_a_penalty_of_some_arrays_is_named_with_and_without_the_network(
+    in_loss: str, in_gradient: str, code: str, where: str, more: dict[str, Any]
+) -> None:
+    """Of biases behind softmax no penalty is seen, as the loss depends on them wherever all else is 0."""
+
+    def penalized(*params: Any) -> Any:
+        loss, found = both(*params)
+        loss = loss + 0.05 * sum((params[int(i)] ** 2).sum() for i in in_loss)
+        return loss, tuple(one + 0.1 * params[i] * (str(i) in in_gradient) for i, one in enumerate(found))
+
+    report = check_gradient(penalized, None, PARAMS, **more)
+    named = [(mistake.code, {*mistake.where}) for mistake in report.diagnosis]
+    assert named == [(code, {f"params[{i}]" for i in where})]
 
 
 def test_zeros_among_right_gradients_are_called_zeros() -> None:

@@ -42,6 +42,27 @@ def test_what_is_missing_is_told_with_what_is_there_instead() -> None:
         gradient_arrays(short, GIVEN, "gradient")
 
 
+@pytest.mark.parametrize("names", [("W", "W_g"), ("W_g", "W"), ("w", "dw"), ("dw", "w"), ("d", "dd")])
+@pytest.mark.parametrize("mark", ["", "d", "grad_"])
+def test_parameters_may_have_names_that_mark_a_gradient(names: tuple[str, str], mark: str) -> None:
+    """W_g is a gate's weights beside W; with a mark on both, each name still means one parameter."""
+    right = {name: np.full(2, float(i)) for i, name in enumerate(names)}
+    returned = {mark + name: one for name, one in right.items()}
+    given = taken_apart({name: np.ones(2) for name in names})
+    assert_same(gradient_arrays(returned, given, "gradient"), right)
+    assert_same(gradient_arrays(dict(reversed(returned.items())), given, "gradient"), right)
+
+
+def test_one_gradient_is_not_that_of_two_parameters() -> None:
+    with pytest.raises(BadInput, match="lacks the gradient of w; give one for every parameter"):
+        gradient_arrays({"dw": np.ones(2)}, taken_apart({"w": np.ones(2), "dw": np.ones(2)}), "gradient")
+
+
+def test_beside_gradients_parameters_may_stand_under_their_names() -> None:
+    for returned in ({**PARAMS, **GRADIENT}, {**GRADIENT, **PARAMS}):
+        assert_same(gradient_arrays(returned, GIVEN, "gradient"), GRADIENT)
+
+
 @pytest.mark.parametrize("shape", [(2,), (2, 3), (1, 2, 1)])
 def test_nested_lists_of_a_parameters_shape_are_its_gradient(shape: tuple[int, ...]) -> None:
     values = np.random.default_rng(1).normal(size=shape)

@@ -1,5 +1,6 @@
 """What a check proves, what it refuses to have proved, and how much it tells."""
 
+import math
 import re
 from typing import Any
 
@@ -95,7 +96,10 @@ def test_float32_is_checked_in_the_digits_that_it_has() -> None:
     assert value().dtype == np.float32
     report = check_gradient(value, back, narrow)
     assert report.ok and report.compared + report.faint == 10 and report.compared >= 8
-    assert any("float32" in note for note in report.notes)
+    assert any("in float32 an error under" in note for note in report.notes)
+    half = np.full(3, 2.0, np.float16)
+    halves = check_gradient(lambda: (half**2).sum(), lambda: 2 * half, half)
+    assert any("in float16 an error under" in note for note in halves.notes)
     assert not check_gradient(value, lambda: back(1.005), narrow).ok
     assert W.dtype == np.float32 and np.array_equal(W, PARAMS["W"].astype(np.float32))
     # A function of its parameters is asked in float64, whatever they are given in.
@@ -119,6 +123,46 @@ def test_kinks_are_reported_and_the_other_entries_decide() -> None:
     only_kinks = check_gradient(lambda w: np.abs(w).sum(), np.sign, np.zeros(3))
     assert not only_kinks.ok and only_kinks.kinks == 3 and only_kinks.compared == 0
     assert "3 entries at kinks" in (only_kinks.vacuous or "")
+
+
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_a_smooth_loss_has_no_kinks(wrong: int) -> None:
+    """A network of tanh units has derivatives of all orders, however wrong a gradient is said to be."""
+    generator = np.random.default_rng(1)
+    x = generator.random((50, 150)) * (generator.random((50, 150)) < 0.2)
+    y = np.eye(5)[generator.integers(0, 5, 50)]
+    W1, W2 = generator.normal(size=(150, 30)) / 75**0.5, generator.normal(size=(30, 5)) / 15**0.5
+
+    def both(W1: Any, W2: Any) -> Any:
+        a = np.tanh(x @ W1)
+        powers = np.exp(a @ W2)
+        p = powers / powers.sum(1, keepdims=True)
+        dW1 = x.T @ ((p - y) @ W2.T * (1 - a**2)) / 50
+        dW1[:wrong] = 0
+        return -(y * np.log(p)).sum() / 50, (dW1, a.T @ (p - y) / 50)
+
+    report = check_gradient(both, None, [W1, W2], most=200)
+    assert report.kinks == 0 and report.ok == (not wrong)
+
+
+def test_entries_at_the_edge_of_a_loss_are_not_measured_and_the_others_decide() -> None:
+    """The square root of 1e-9 has a slope of 16,000, and none a small step below."""
+    w = np.array([1e-9, 1.0, 2.0])
+
+    def loss(w: Any) -> Any:
+        return np.sqrt(np.real(w)).sum()  # without the complex step, which needs no step to the side
+
+    report = check_gradient(loss, lambda w: 0.5 / np.sqrt(w), w)
+    assert report.ok and report.compared == 2
+    assert "1 not measured, w[0] for one: the loss is not finite a small step away from there" in report.notes
+    wrong = check_gradient(loss, lambda w: 7 / np.sqrt(w), w)
+    assert wrong.verdict == "WRONG" and wrong.worst is not None and wrong.worst.index != (0,)
+    assert wrong.worst.expected == pytest.approx(wrong.worst.found / 14)
+
+    alone = check_gradient(loss, lambda w: 0.5 / np.sqrt(w), w[:1])
+    assert alone.verdict == "not proved" and "nothing to compare" in (alone.vacuous or "")
+    exact = check_gradient(lambda w: np.sqrt(w).sum(), lambda w: 0.5 / np.sqrt(w), w)
+    assert exact.ok and exact.compared == 3 and not exact.notes
 
 
 def test_vacuous_passes_are_refused_and_told_apart() -> None:
@@ -340,6 +384,19 @@ def line(params: dict[str, Any]) -> Any:
         (lambda: check_vjp(np.tanh, None, X), "no function for the way back"),
         (lambda: check_vjp(lambda x: x > 0, lambda g: g, X), "gives an array of bool"),
         (lambda: check_gradient(lambda: 1.0, lambda: [1.0], [0.5]), "is a plain number, which cannot be moved"),
+        (
+            lambda: check_gradient(lambda w: math.log(w[0]), lambda w: 1 / w, np.array([1e-5])),
+            r"loss raised ValueError: .*, when w\[0\] was moved a little; check at parameters around which",
+        ),
+        (
+            lambda: check_gradient(lambda w: math.asin(w[0]), lambda w: w, np.array([1 - 1e-5])),
+            r"loss raised ValueError: .*, when w was moved a little; check at parameters around which",
+        ),
+        (lambda: check_vjp(lambda x: [[1.0], [1.0, 2.0]], lambda g: g, X), "a list whose items have different shapes"),
+        (
+            lambda: check_gradient(loss, gradient, {**PARAMS, "W": PARAMS["W"].view(np.matrix)}),
+            "W is a np.matrix, whose",
+        ),
     ],
 )
 def test_bad_input_gets_one_sentence(call: Any, words: str) -> None:
@@ -421,6 +478,29 @@ def test_a_layer_is_checked_with_everything_that_it_takes() -> None:
 def test_mistakes_of_a_layer_are_named_without_its_network(backward: Any, code: str) -> None:
     report = check_vjp(lambda z: (np.tanh(z), backward(z)), None, X)
     assert not report.ok and [mistake.code for mistake in report.diagnosis] == [code]
+
+
+@pytest.mark.parametrize(
+    ("forward", "backward"),
+    [
+        (lambda x: [np.tanh(row) for row in x], lambda g: g * (1 - np.tanh(X) ** 2)),
+        (lambda x: np.tanh(x).tolist(), lambda g: (g * (1 - np.tanh(X) ** 2)).tolist()),
+        (lambda x: [np.tanh(x), lambda g: g * (1 - np.tanh(X) ** 2)], None),
+        (lambda x: torch.tanh(torch.tensor(x)), lambda g: torch.tensor(g) * (1 - torch.tanh(torch.tensor(X)) ** 2)),
+        (lambda x: with_autograd(x), None),
+    ],
+)
+def test_a_layer_may_give_lists_and_tensors(forward: Any, backward: Any) -> None:
+    report = check_vjp(forward, backward, X)
+    assert report.ok and report.compared == X.size
+    wrong = check_vjp(lambda x: 2 * np.asarray(forward(x)), backward, X) if backward else None
+    assert wrong is None or [mistake.code for mistake in wrong.diagnosis] == ["factor_two"]
+
+
+def with_autograd(x: Any) -> Any:
+    given = torch.tensor(x, requires_grad=True)
+    made = torch.tanh(given)
+    return made, lambda g: torch.autograd.grad(made, given, torch.tensor(g))[0]
 
 
 @pytest.mark.parametrize("way", ["in place", "returned"])
@@ -600,6 +680,81 @@ def test_a_velocity_is_not_taken_for_random() -> None:
 
     report = check_update(step, lambda: ((X @ w) ** 2).mean(), w, 0.01)
     assert [mistake.code for mistake in report.diagnosis] == ["mean_missing"]
+
+
+@pytest.mark.parametrize("share", [1.0, -1.0])
+def test_an_update_with_momentum_is_right_though_its_velocities_are_of_an_earlier_one(share: float) -> None:
+    """A check leaves velocities behind. They show in the first of two updates, and the second is to follow from it."""
+    line = torch.nn.Linear(4, 2, dtype=torch.float64)
+    optimizer = torch.optim.SGD(line.parameters(), lr=0.05, momentum=0.9)
+
+    def value() -> Any:
+        return ((line(torch.tensor(X)) - torch.tensor(Y)) ** 2).mean()
+
+    def step() -> None:
+        optimizer.zero_grad()
+        (share * value()).backward()
+        optimizer.step()
+
+    def report(momentum: float = 0.9) -> Any:
+        return check_update(
+            step, value, lambda: [one.detach().numpy() for one in line.parameters()], 0.05, momentum=momentum
+        )
+
+    reports = [report() for _ in range(3)]
+    told = [any("velocities were not 0" in note for note in one.notes) for one in reports]
+    if share == 1:
+        assert [one.ok for one in reports] == [True] * 3 and told == [False, True, True]
+        assert report(0.5).verdict == "WRONG"
+    else:
+        assert [one.ok for one in reports] == [False] * 3 and told == [False] * 3
+        assert reports[0].diagnosis[0].code == "sign"
+
+
+def test_weight_decay_in_an_update_has_both_its_names() -> None:
+    """What the loss has of a penalty cannot be told from updates alone."""
+    line = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Tanh(), torch.nn.Linear(3, 2)).double()
+    optimizer = torch.optim.SGD(line.parameters(), lr=0.5, weight_decay=0.1)
+
+    def value() -> Any:
+        return ((line(torch.tensor(X)) - torch.tensor(Y)) ** 2).mean()
+
+    def step() -> None:
+        optimizer.zero_grad()
+        value().backward()
+        optimizer.step()
+
+    report = check_update(step, value, lambda: [one.detach().numpy() for one in line.parameters()], 0.5)
+    assert [mistake.code for mistake in report.diagnosis] == ["penalty_factor", "penalty_not_in_loss"]
+    assert all(len(mistake.where) == 4 for mistake in report.diagnosis)
+
+
+def test_of_several_numbers_it_is_said_which_was_taken_for_the_loss() -> None:
+    y = np.arange(8) % 2
+
+    def backwards(w: Any, b: Any) -> Any:
+        p = 1 / (1 + np.exp(-(X @ w + b)))
+        return X.T @ (p - y), (p - y).sum(), -(y * np.log(p) + (1 - y) * np.log(1 - p)).sum()
+
+    report = check_gradient(backwards, None, (np.ones(4), 0.1))
+    assert report.verdict == "WRONG"
+    assert any("returns 2 numbers, and the first" in note and "the loss first" in note for note in report.notes)
+    forwards = check_gradient(lambda w, b: backwards(w, b)[::-1][:1] + backwards(w, b)[:2], None, (np.ones(4), 0.1))
+    assert forwards.ok and not forwards.notes
+
+
+def test_parameters_in_the_same_memory_are_refused() -> None:
+    class Tied:
+        def __init__(self) -> None:
+            self.W = np.random.default_rng(0).normal(size=(4, 2))
+            self.V = self.W.T
+
+    net = Tied()
+    with pytest.raises(BadInput, match="W and V are the same memory, so that one moves the other; name one of them"):
+        check_object(net, params=["W", "V"], grads=["W", "V"], loss=lambda: (net.W**2).sum())
+    flat = np.random.default_rng(0).normal(size=6)
+    even, odd = flat[::2], flat[1::2]  # entries by turns, and none in both
+    assert check_gradient(lambda: (flat**2).sum(), lambda: (2 * even, 2 * odd), [even, odd]).ok
 
 
 def test_layers_may_be_counted_from_the_end() -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -168,11 +169,17 @@ def test_a_hint_sets_how_much_is_told() -> None:
         ({}, "mine holds no values"),
         ({"z1": "text"}, "z1 holds <U4"),
         ({"z1": np.array([np.nan])}, "not finite"),
+        ({"dW1": [[1], [1, 2]]}, "dW1 is a list whose items have different shapes; give an array"),
     ],
 )
 def test_bad_input_gets_one_sentence(mine: dict[str, Any], words: str) -> None:
     with pytest.raises(BadInput, match=words):
         compared(mine)
+
+
+def test_values_may_be_tensors() -> None:
+    found, *_ = by_hand(False, False)
+    assert compared({name: torch.tensor(one, requires_grad=True) for name, one in found.items()}).ok
 
 
 def test_data_and_parameters_have_to_fit_the_network() -> None:

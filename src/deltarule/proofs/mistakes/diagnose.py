@@ -357,11 +357,12 @@ def _axes(evidence: Evidence) -> Iterator[Hypothesis]:
 def _has_the_total(evidence: Evidence, place: int) -> bool:
     """Whether entries add up to the right total, and are so far off that this is no coincidence.
 
-    Two entries prove nothing: of softmax they are d and −d, whatever d is.
+    Two entries prove nothing, nor does a total of 0: softmax has it for every sample, however many are summed.
     """
     found, expected = evidence.found[place], evidence.expected[place]
     allowed = _FIT * np.abs(expected).sum() + np.minimum(evidence.slack[place], 1e300).sum()
-    if found.size < 3 or abs(found.sum() - expected.sum()) > allowed:
+    total = expected.sum()
+    if found.size < 3 or abs(total) <= 100 * allowed or abs(found.sum() - total) > allowed:
         return False
     in_order = np.allclose(np.sort(found.ravel()), np.sort(expected.ravel()), rtol=_FIT, atol=0)
     return bool(not in_order and np.abs(found - expected).sum() > 100 * allowed)
@@ -463,9 +464,11 @@ def _penalty_codes(evidence: Evidence, place: int, c: float) -> list[tuple[str, 
     if seen is None:
         if any(abs(other + c) <= 10 * _NATURAL * abs(c) for other in elsewhere):
             return [missing]  # what lacks is what the penalty of another array has
-        if vector and c > 0:
-            return [biases] if elsewhere else [biases, factor]
-        return [factor] if elsewhere else [missing, factor] if c < 0 else [factor, not_in_loss]
+        if elsewhere:
+            return [biases] if vector and c > 0 else [factor]
+        if c < 0:
+            return [missing, factor]
+        return [*([biases] if vector and None in others else []), factor, not_in_loss]
     true, own = seen
     if not true:
         return [biases] if vector and elsewhere else [not_in_loss]

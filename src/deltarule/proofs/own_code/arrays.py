@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
@@ -76,6 +77,8 @@ def _checked(name: str, leaf: Any) -> Floats:
         raise BadInput(
             f"{name} is of the type {type(leaf).__name__}; give NumPy arrays, in dictionaries, lists or tuples"
         )
+    if isinstance(leaf, np.matrix):
+        raise BadInput(f"{name} is a np.matrix, whose * is the product of matrices; give np.asarray of it, and use @")
     array = np.asarray(leaf)
     if array.dtype.kind in "iub":
         raise BadInput(
@@ -223,14 +226,20 @@ def _renamed(result: Mapping[Any, Any], known: Sequence[Any], what: str) -> dict
     What belongs to none, as "dz1" beside "dW1", is left out: it is another gradient. Where parameters have their plain
     names, "z1" beside "W1" may be anything, as in a cache of the way forward.
     """
-    renamed, plain, extra = {}, False, []
-    for key, one in result.items():
-        name = next((name for name in known if _means(str(key), str(name))), None)
-        if name is None:
-            extra.append(str(key))
-        else:
-            renamed[name], plain = one, plain or key == name
-    missing = [name for name in known if name not in renamed]
+    meant = {name: [key for key in result if _means(str(key), str(name))] for name in known}
+    keys = {}
+    for name, found in meant.items():
+        # A marked name first: beside it the plain one may be the parameter itself. "dw" may also be a parameter.
+        marked = [key for key in found if key not in meant]
+        if marked or name in found:
+            keys[name] = marked[-1] if marked else name
+    for name, found in meant.items():
+        left = [key for key in found if key not in keys.values()]
+        if name not in keys and left:
+            keys[name] = left[-1]
+    plain = any(key == name for name, key in keys.items())
+    extra = [str(key) for key in result if not any(key in found for found in meant.values())]
+    missing = [name for name in known if name not in keys]
     if missing:
         beside = f", and has '{extra[0]}', which is that of no parameter" if extra else ""
         raise BadInput(f"{what} lacks the gradient of {_names(missing)}{beside}; give one for every parameter")
@@ -239,7 +248,7 @@ def _renamed(result: Mapping[Any, Any], known: Sequence[Any], what: str) -> dict
         raise BadInput(
             f"{what} has a gradient '{unclear[0]}', and there is no such parameter; there are: {_names(known)}"
         )
-    return renamed
+    return {name: result[key] for name, key in keys.items()}
 
 
 def _means(key: str, name: str) -> bool:
@@ -249,6 +258,7 @@ def _means(key: str, name: str) -> bool:
 def _leaf(found: Any, name: str, wanted: Floats, what: str) -> Floats:
     if found is None:
         raise BadInput(f"{what} lacks the gradient of {name}: it is None")
+    found = plain(found)
     listed = _from_lists(found, wanted)
     if listed is None and not isinstance(found, np.ndarray | np.generic | int | float):
         raise BadInput(f"{what} gives {_described(found)} as the gradient of {name}; give an array of its shape")
@@ -263,8 +273,8 @@ def _from_lists(found: Any, wanted: Floats) -> Floats | None:
     if not isinstance(found, list | tuple):
         return None
     try:
-        array = np.asarray(found)
-    except ValueError:  # lists of unequal lengths
+        array = array_of(found, "")
+    except BadInput:
         return None
     return array if array.shape == wanted.shape else None
 
@@ -361,6 +371,20 @@ def number_of(result: Any, what: str) -> tuple[Any, Any]:
     raise BadInput(f"{what} returns {_described(result)}; a loss is one number: sum or average over all of it")
 
 
+def other_losses(result: Any, what: str) -> tuple[str, ...]:
+    """That a later number of a row may be the loss, where the first one does not begin it: it may be a gradient.
+
+    >>> other_losses((np.ones(2), 0.25, 0.75), "logistic")[0][:52]
+    'logistic returns 2 numbers, and the first, 0.25, was'
+    """
+    items = [plain(one) for one in result] if isinstance(result, tuple | list) else []
+    numbers = [one for one in items if _is_scalar(one)]
+    if len(numbers) < 2 or numbers[0] is items[0]:
+        return ()
+    count, first = len(numbers), f"{float(np.real(numbers[0])):.6g}"
+    return (f"{what} returns {count} numbers, and the first, {first}, was taken for the loss; return the loss first",)
+
+
 def plain(thing: Any) -> Any:
     """A tensor of PyTorch as the array that shares its memory; anything else as it is."""
     if not (hasattr(thing, "detach") and hasattr(thing, "numpy")):
@@ -369,6 +393,20 @@ def plain(thing: Any) -> Any:
         return thing.detach().numpy()
     except (TypeError, RuntimeError) as error:
         raise BadInput(f"a tensor cannot be read as an array: {error}; give one of floats on the CPU") from error
+
+
+def array_of(thing: Any, what: str) -> NDArray[Any]:
+    """An array, a number, a tensor, or lists of these, as one array.
+
+    Raises `BadInput` for lists whose items have different shapes.
+
+    >>> array_of([[1.0, 2.0], np.array([3.0, 4.0])], "z1").shape
+    (2, 2)
+    """
+    try:
+        return np.asarray([plain(one) for one in thing] if isinstance(thing, list | tuple) else plain(thing))
+    except ValueError as error:
+        raise BadInput(f"{what} is a list whose items have different shapes; give an array") from error
 
 
 def _is_scalar(item: Any) -> bool:

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy as np
 
 from deltarule.errors import BadInput, DeltaruleError, is_interruption, is_out_of_memory
 from deltarule.problem.problem import Floats
-from deltarule.proofs.own_code.arrays import Arrays, gradient_arrays, has_form, number_of, taken_apart
+from deltarule.proofs.own_code.arrays import Arrays, gradient_arrays, has_form, number_of, other_losses, taken_apart
 
 Values = Sequence[Floats]
 
@@ -35,6 +36,7 @@ class Code:
     blur                rounding errors that the way in which the gradient was obtained adds to it
     restore             puts everything back
     changed             what a call changes of the values handed to it, by the function's name
+    notes               what else may be the reason where a gradient is not right
     """
 
     names: tuple[str, ...]
@@ -46,6 +48,7 @@ class Code:
     blur: tuple[Floats, ...] | None = None
     restore: Callable[[], None] = lambda: None
     changed: Callable[[], dict[str, tuple[str, ...]]] = dict
+    notes: Callable[[], tuple[str, ...]] = tuple
 
 
 def from_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | None, params: Any) -> Code:
@@ -88,6 +91,7 @@ def from_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | None
             for name, call in ((one, call_loss), (other, call_gradient))
             if name and (changed := call.changes(holder))
         },
+        notes=lambda: other_losses(call_loss([value.copy() for value in given.values], holder), one),
     )
 
 
@@ -113,6 +117,9 @@ class Standing:
     def __init__(self, source: Arrays | Callable[[], Arrays]) -> None:
         self._find = source if callable(source) else lambda: source
         first = self._find()
+        for (one, value), (other, too) in combinations(zip(first.names, first.values, strict=True), 2):
+            if np.shares_memory(value, too):
+                raise BadInput(f"{one} and {other} are the same memory, so that one moves the other; name one of them")
         for name, value, leaf in zip(first.names, first.values, _leaves_of(first), strict=True):
             if not isinstance(leaf, np.ndarray):
                 raise BadInput(f"{name} is a plain number, which cannot be moved from outside; make it an array")

@@ -21,7 +21,12 @@ from deltarule.proofs.own_code.examine import MOST, Known, examined
 from deltarule.proofs.own_code.layers import from_layer, layer_hypotheses
 from deltarule.proofs.own_code.objects import from_object
 from deltarule.proofs.own_code.report import MORE_WITH_LIKE, UNEXPLAINED, CodeReport, checked_hint, told
-from deltarule.proofs.own_code.updates import from_update
+from deltarule.proofs.own_code.updates import Update, from_update
+
+_VELOCITIES = (
+    "the velocities were not 0 before the first update, as an earlier check or update leaves them; the second update "
+    "is right with the velocity that the first one shows"
+)
 
 
 def check_gradient(
@@ -86,7 +91,7 @@ def check_vjp(
     Parameters
     ----------
     forward : `forward(x)`, or `forward(x, W, b)` where x is a tuple or a dictionary of these; it gives the output, or
-        (output, cache).
+        (output, cache); a list is the output itself.
     backward : `backward(upstream)`, or `backward(upstream, cache)`; it gives the gradient of what `forward` takes. None
         where `forward` gives (output, backward).
     x : where it is checked.
@@ -137,8 +142,10 @@ def check_update(
     params : the parameters; where `step` puts new arrays in the place of the old ones, a function that gives those that
         stand there now, as `lambda: [net.W, net.b]`.
     learning_rate : α in θ ← θ − α g, or in v ← β v − α g, θ ← θ + v.
-    momentum : β; then two updates are checked, from velocities of 0.
+    momentum : β; then two updates are checked. The second one needs no velocities of 0: the first one shows them.
     like, x, y, masks, hint, most : as for `check_gradient`.
+
+    The parameters are put back afterwards; velocities, which only `step` knows, are left as the updates make them.
 
     Raises `BadInput` as `check_gradient`, and for a step that changes nothing.
 
@@ -161,10 +168,25 @@ def check_update(
         )
         notes = tuple(note for note in report.notes if note not in (UNEXPLAINED, MORE_WITH_LIKE))
         report = replace(report, diagnosis=(named("random_gradient", update.code.names, sentence),), notes=notes)
-    elif report.ok and momentum:
-        with_velocity = update.second(momentum)
-        report = examined(with_velocity, "update with momentum", replace(known, momentum=True), _whole(most))
+    if momentum and not report.vacuous:
+        report = _with_second(report, update, momentum, known, _whole(most))
     return told(report, hint)
+
+
+def _with_second(first: CodeReport, update: Update, momentum: float, known: Known, most: int) -> CodeReport:
+    """The report of the second of two updates, unless that of the first says what is wrong.
+
+    Only the first one depends on velocities that were there before.
+    """
+    try:
+        second = examined(update.second(momentum), "update with momentum", known, most)
+    except BadInput:
+        if first.ok:
+            raise
+        return first  # after a wrong update the code may fail
+    if second.ok and not first.ok:
+        return replace(second, notes=(*second.notes, _VELOCITIES))
+    return second if first.ok or not first.diagnosis else first
 
 
 def check_object(

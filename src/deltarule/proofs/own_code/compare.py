@@ -23,7 +23,7 @@ from deltarule.problem.state import initial_state
 from deltarule.proofs.mistakes.diagnose import Evidence, diagnosis
 from deltarule.proofs.mistakes.kinds import Mistake, listed, named
 from deltarule.proofs.mistakes.likeness import Layout, Like, readings_of
-from deltarule.proofs.own_code.arrays import LOSS_NAMES, conformed, taken_apart
+from deltarule.proofs.own_code.arrays import LOSS_NAMES, array_of, conformed, taken_apart
 from deltarule.proofs.own_code.report import CodeReport, Worst, checked_hint, told
 
 _KINDS = {
@@ -107,7 +107,7 @@ def _named(mine: Mapping[str, Any], network: Network) -> dict[str, Floats]:
     found = {}
     for key, value in mine.items():
         name = _our_name(str(key), len(network.layers))
-        array = np.asarray(value)
+        array = array_of(value, str(key))
         if array.dtype.kind not in "fiu":
             raise BadInput(f"{key} holds {array.dtype}; give real numbers")
         if not np.isfinite(array).all():

@@ -23,6 +23,7 @@ from deltarule.proofs.own_code.measure import (
     SMALL_ERROR,
     Direction,
     Measured,
+    at_a_step,
     chance_to_pass,
     gradient_at,
     loss_at,
@@ -62,7 +63,8 @@ def examined(code: Code, what: str, known: Known, most: int = MOST) -> CodeRepor
     """Check the gradient of some code, and leave everything as it was found."""
     with one_blas_thread():
         try:
-            return _examined(code, what, known, most)
+            report = _examined(code, what, known, most)
+            return report if report.ok else replace(report, notes=(*report.notes, *quietly(code.notes)))
         finally:
             quietly(code.restore)
 
@@ -147,7 +149,10 @@ def _rough(code: Code, value: float) -> list[Floats]:
     sizes = []
     for place, start in enumerate(code.start):
         step = 2.0**-10 * np.maximum(1, np.abs(start))
-        change = abs(loss_at(code, with_one(code, place, start + step)) - value)
+        try:
+            change = abs(loss_at(code, with_one(code, place, start + step)) - value)
+        except BadInput as error:
+            raise at_a_step(error, code.names[place]) from error
         sizes.append(np.full(start.shape, max(change, 1e-6 * abs(value)) / float(step.max())))
     return sizes
 
@@ -312,7 +317,9 @@ def _mistakes(evidence: Evidence, value: float, known: Known) -> tuple[tuple[Mis
     if likeness and likeness.objective.kind:
         return (_of_loss(likeness.objective.kind, evidence),), ()
     if likeness is None:
-        other = recognized(evidence, evidence.found, None, known.like) if evidence.wrong else None
+        mistakes, notes = _explained(evidence, further)
+        unexplained = evidence.wrong and not mistakes
+        other = recognized(evidence, evidence.found, None, known.like) if unexplained else None
         if other and not other.objective.kind:
             for one in epsilon_in_loss(evidence, other):
                 return one.mistakes, ()
@@ -320,7 +327,6 @@ def _mistakes(evidence: Evidence, value: float, known: Known) -> tuple[tuple[Mis
             sentence = f"the gradient is right for {words} of this network, but the loss is something else"
             return (named("loss_wrong", ("loss",), sentence),), ()
         note = "the loss is none that is known for the network of `like`, so that nothing was planted in it"
-        mistakes, notes = _explained(evidence, further)
         return mistakes, (note, *notes)
     words = f"the loss was recognized: {likeness.factor:.6g} times the sum of {likeness.objective.loss.name} over all"
     if not evidence.wrong:
@@ -389,8 +395,8 @@ def _unseen(code: Code, compared: _Compared, found: Measured) -> str | None:
     if not unseen:
         return None
     return (
-        f"of {listed(unseen)} there was nothing to compare: every entry is at a kink, or too faint beside the loss's "
-        "rounding errors; check it at other parameters"
+        f"of {listed(unseen)} there was nothing to compare: every entry is at a kink, too faint beside the loss's "
+        "rounding errors, or not measured; check it at other parameters"
     )
 
 
@@ -401,10 +407,15 @@ def _shapes(code: Code, raw: Sequence[Floats], shapes: Sequence[str]) -> Iterato
 
 
 def _notes(code: Code, raw: Sequence[Floats], found: Measured, chance: float) -> Iterator[str]:
-    if any(one.dtype != np.float64 for one in (*code.start, *raw)):
-        yield f"in float32 an error under {10 * SMALL_ERROR:.1%} of an entry may not show; in float64 it would"
+    narrowest = min((one.dtype for one in (*code.start, *raw)), key=lambda dtype: dtype.itemsize)
+    if narrowest != np.float64:
+        yield f"in {narrowest} an error under {10 * SMALL_ERROR:.1%} of an entry may not show; in float64 it would"
     if not found.exact:
         yield f"no complex step: {found.why_not_exact}"
+    edge = [written(name, np.argwhere(one)[0]) for name, one in zip(code.names, found.edge, strict=True) if one.any()]
+    if edge:
+        count = sum(int(one.sum()) for one in found.edge)
+        yield f"{count:,} not measured, {edge[0]} for one: the loss is not finite a small step away from there"
     if found.directions:
         sampled = sorted({one.array for one in found.directions})
         lines = len(found.directions) // len(sampled)

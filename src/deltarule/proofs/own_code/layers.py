@@ -15,7 +15,7 @@ from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.proofs.mistakes.diagnose import Evidence, Hypothesis
 from deltarule.proofs.mistakes.kinds import named
-from deltarule.proofs.own_code.arrays import Arrays, gradient_arrays
+from deltarule.proofs.own_code.arrays import Arrays, array_of, gradient_arrays
 from deltarule.proofs.own_code.calling import Code, Values, caller, quietly, run
 from deltarule.proofs.own_code.measure import measured
 
@@ -25,7 +25,7 @@ class Layer:
     """A layer as code: its output [shape of u] and its way back for any u, of values of what it takes."""
 
     code: Code
-    output: Callable[[Values], Any]
+    output: Callable[[Values], Floats]
     back: Callable[[Floats], list[Floats]]
     upstream: Floats
 
@@ -39,10 +39,10 @@ def from_layer(
         raise BadInput("forward takes no arguments; give a function of the layer's input")
     start = tuple(value.astype(np.float64) for value in given.values)
 
-    def output(values: Values) -> Any:
+    def output(values: Values) -> Floats:
         return _output(call(values, None))
 
-    first = np.asarray(output(start))
+    first = output(start)
     if first.dtype.kind != "f":
         raise BadInput(f"forward gives an array of {first.dtype}; give a layer with floating-point outputs")
     upstream = np.asarray(scale * np.random.default_rng(draw).normal(size=first.shape))
@@ -76,8 +76,10 @@ def from_layer(
     return Layer(code, output, back, upstream)
 
 
-def _output(made: Any) -> Any:
-    return made[0] if isinstance(made, tuple | list) else made
+def _output(made: Any) -> Floats:
+    """The output in what forward gave: what stands before a cache or the way back. A list may be the output itself."""
+    beside = isinstance(made, tuple) or (isinstance(made, list) and any(map(callable, made)))
+    return array_of(made[0] if beside and made else made, "the output of forward")
 
 
 def _way_back(made: Any) -> Callable[..., Any]:
@@ -147,5 +149,5 @@ def _diagonal(layer: Layer, x: Floats) -> Floats:
         step = np.zeros(x.shape)
         step[place] = h
         above, below = (quietly(partial(layer.output, [x + sign * step])) for sign in (1, -1))
-        found[place] = (np.asarray(above)[place] - np.asarray(below)[place]) / (2 * h)
+        found[place] = (above[place] - below[place]) / (2 * h)
     return found

@@ -20,6 +20,7 @@ from deltarule.errors import BadInput
 from deltarule.maths import random
 from deltarule.problem.problem import Floats, Integers
 from deltarule.proofs import differences
+from deltarule.proofs.own_code.arrays import written
 from deltarule.proofs.own_code.calling import Code, quietly
 
 DIRECTIONS = 8
@@ -53,12 +54,14 @@ class Measured:
     expected   in the parameters' shapes, NaN where it was not measured
     doubt      how far off that may be
     kink       where there is no derivative to be seen
+    edge       where the loss is not finite as near as differences go
     exact      whether the complex step gave `expected`, after it was proved against differences
     """
 
     expected: tuple[Floats, ...]
     doubt: tuple[Floats, ...]
     kink: tuple[NDArray[np.bool_], ...]
+    edge: tuple[NDArray[np.bool_], ...]
     directions: tuple[Direction, ...]
     exact: bool
     why_not_exact: str
@@ -68,6 +71,11 @@ def loss_at(code: Code, values: Sequence[Floats]) -> float:
     """The loss of other values of the parameters, in the parameters' own dtype."""
     typed = [one.astype(start.dtype) for one, start in zip(values, code.start, strict=True)]
     return float(np.real(quietly(partial(code.loss, typed))))
+
+
+def at_a_step(error: BadInput, moved: str) -> BadInput:
+    """What to say of an error that there is not at the parameters themselves, but beside them."""
+    return BadInput(f"{error}, when {moved} was moved a little; check at parameters around which there is a loss")
 
 
 def gradient_at(code: Code, values: Sequence[Floats]) -> list[Floats]:
@@ -103,6 +111,7 @@ def measured_too(before: Measured, code: Code, gradient: list[Floats], place: in
         expected=tuple(np.where(n, b, a) for n, a, b in zip(new, before.expected, more.expected, strict=True)),
         doubt=tuple(np.where(n, b, a) for n, a, b in zip(new, before.doubt, more.doubt, strict=True)),
         kink=tuple(np.where(n, b, a) for n, a, b in zip(new, before.kink, more.kink, strict=True)),
+        edge=tuple(one | other for one, other in zip(before.edge, more.edge, strict=True)),
     )
 
 
@@ -176,7 +185,9 @@ def _on_lines(lines: "_Lines", gradient: list[Floats]) -> Measured:
         start *= 64  # few digits: wide steps
     start[lines.entry < 0] *= 2.0**-6  # what moves everything soon meets a kink somewhere
     few = np.linspace(0, len(scale) - 1, 16).astype(int)
-    noise = np.full(len(scale), np.quantile(differences.rounding(lines.along, few, start[few]), 0.75))
+    rough = differences.rounding(lines.along, few, start[few])
+    rough = rough[np.isfinite(rough)]  # near the edge of where the loss is finite there is nothing to be seen
+    noise = np.full(len(scale), np.quantile(rough, 0.75) if len(rough) else 0.0)
     wanted = _PRECISION * np.maximum(np.abs(scale), 1e-3 * sizes)
     slopes = differences.central(lines.along, np.full(len(scale), lines.middle), start, wanted, noise)
     why_not = "the parameters are moved where they stand, and have no room for complex numbers"
@@ -271,10 +282,15 @@ class _Lines:
         i, e = int(self.array[line]), int(self.entry[line])
         start = self.code.start[i]
         if e < 0:
-            return self.code.loss(with_one(self.code, i, _moved(start, t * self.vectors[i, e])))
-        moved = start.astype(np.result_type(t, start.dtype) if np.iscomplexobj(t) else start.dtype)
-        moved.flat[e] += t
-        return self.code.loss(with_one(self.code, i, moved))
+            moved = _moved(start, t * self.vectors[i, e])
+        else:
+            moved = start.astype(np.result_type(t, start.dtype) if np.iscomplexobj(t) else start.dtype)
+            moved.flat[e] += t
+        try:
+            return self.code.loss(with_one(self.code, i, moved))
+        except BadInput as error:
+            entry = () if e < 0 else tuple(int(n) for n in np.unravel_index(e, start.shape))
+            raise at_a_step(error, written(self.code.names[i], entry)) from error
 
     def project(self, arrays: list[Floats]) -> Floats:
         """What arrays of all entries come to along each line."""
@@ -289,15 +305,18 @@ class _Lines:
     def spread(self, value: Floats, slopes: differences.Slopes, exact: bool, why_not: str) -> Measured:
         """What was found on the lines, back in the arrays' shapes."""
         expected = [np.full(one.shape, np.nan) for one in self.code.start]
-        doubt, kink = [np.full(one.shape, np.inf) for one in expected], [np.zeros(one.shape, bool) for one in expected]
+        doubt = [np.full(one.shape, np.inf) for one in expected]
+        kink, edge = ([np.zeros(one.shape, bool) for one in expected] for _ in range(2))
         directions = []
         for n, (i, e) in enumerate(zip(self.array.tolist(), self.entry.tolist(), strict=True)):
             if e < 0:
                 vector = self.vectors[i, e]
                 directions.append(Direction(i, vector, float(value[n]), float(slopes.doubt[n]), bool(slopes.kink[n])))
             else:
-                expected[i].flat[e], doubt[i].flat[e], kink[i].flat[e] = value[n], slopes.doubt[n], slopes.kink[n]
-        return Measured(tuple(expected), tuple(doubt), tuple(kink), tuple(directions), exact, why_not)
+                edge[i].flat[e] = not exact and not slopes.kink[n] and not np.isfinite(slopes.doubt[n])
+                expected[i].flat[e] = np.nan if edge[i].flat[e] else value[n]
+                doubt[i].flat[e], kink[i].flat[e] = slopes.doubt[n], slopes.kink[n]
+        return Measured(tuple(expected), tuple(doubt), tuple(kink), tuple(edge), tuple(directions), exact, why_not)
 
 
 def _entries(shapes: list[tuple[int, ...]], most: int) -> list[Integers]:

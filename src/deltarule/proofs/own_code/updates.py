@@ -4,7 +4,7 @@ With momentum, v ← β v − α g and θ ← θ + v, the second of two updates 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,9 @@ _ELSEWHERE = 0.01
 
 @dataclass(frozen=True, eq=False)
 class Update:
-    """A step as code whose gradient can be had once; `second(momentum)` is that of the step after it.
+    """A step as code whose gradient can be had once.
 
+    second  of the momentum, the step after the last one that was made, whose velocity that one shows
     random  whether the step goes elsewhere when it is made again from where it began, not only farther, by a velocity
     """
 
@@ -59,6 +60,8 @@ def from_update(step: Callable[..., Any], loss: Callable[..., Any], params: Any,
         result = call_step.handed(structure)
         return tuple(np.array(one) for one in (_returned(result, given) or taken_apart(structure)).values)
 
+    last: list[tuple[tuple[Floats, ...], tuple[Floats, ...]]] = []  # from where to where the last step went
+
     def recovered(values: Values, velocity: tuple[Floats, ...] | None = None) -> list[Floats]:
         ends = after(values)
         if all(np.array_equal(one, other) for one, other in zip(values, ends, strict=True)):
@@ -66,6 +69,7 @@ def from_update(step: Callable[..., Any], loss: Callable[..., Any], params: Any,
                 "the step changes no parameter; where it makes new arrays, give params as a function that finds them, "
                 "as lambda: [net.W, net.b]"
             )
+        last[:] = [(tuple(values), ends)]
         moved = [one - other for one, other in zip(values, ends, strict=True)]
         if velocity:
             moved = [one + other for one, other in zip(moved, velocity, strict=True)]
@@ -86,30 +90,27 @@ def from_update(step: Callable[..., Any], loss: Callable[..., Any], params: Any,
         )
 
     first = code_from(start)
-    ends: list[tuple[Floats, ...]] = []
-
-    def remembered(values: Values) -> list[Floats]:
-        gradient = recovered(values)
-        ends.append(tuple(one - learning_rate * g for one, g in zip(values, gradient, strict=True)))
-        return gradient
 
     def second(momentum: float) -> Code:
-        (begin,) = ends
-        velocity = tuple(momentum * (one - other) for one, other in zip(begin, start, strict=True))
-        return code_from(begin, velocity)
+        ((begin, end),) = last
+        for name, one, other in zip(given.names, begin, end, strict=True):
+            if one.size != other.size:
+                raise BadInput(f"the step makes {name} of shape {other.shape} from {one.shape}; let it keep its shape")
+        return code_from(end, tuple(momentum * (one - other) for one, other in zip(end, begin, strict=True)))
 
     def random() -> bool:
+        ((begin, end),) = last
         try:
             again = gradient_at(first, start)
         except BadInput:
             return False
         finally:
             _put_back(holder)
-        once = [one - other for one, other in zip(start, ends[0], strict=True)]
+        once = [one - other for one, other in zip(begin, end, strict=True)]
         left = max(_beside(one, other) for one, other in zip(again, once, strict=True))
         return left > _ELSEWHERE * max(float(np.abs(one).max()) for one in again)
 
-    return Update(replace(first, gradient=remembered), second, random)
+    return Update(first, second, random)
 
 
 def _beside(again: Floats, once: Floats) -> float:

@@ -244,9 +244,9 @@ def _rate_too_high(seen: Seen) -> Evidence | None:
     tested = seen.tested
     if seen.skill >= LEARNED or tested is None:
         return None
-    too_far = (
-        seen.rate > TOO_HIGH * tested.best or _over(seen.last.length, seen.first.length) > GROWN or bool(_killed(seen))
-    )
+    # Far targets make weights grow and units flat, too, though the best rate may be above the run's own.
+    marked = _over(seen.last.length, seen.first.length) > GROWN or bool(_killed(seen))
+    too_far = seen.rate > TOO_HIGH * tested.best or (marked and seen.rate >= tested.best)
     if not seen.diverged and not (too_far and tested.objective <= BETTER * seen.objective):
         return None
     course = (
