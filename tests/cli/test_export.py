@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 
-from deltarule import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor, load_model
+from deltarule import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor, load_model, to_torch
 from deltarule.data.frame_files import read_frame
 from deltarule.estimators.columns import encoded
 from deltarule.files import load_arrays
@@ -273,7 +273,62 @@ def test_scripts_of_networks_give_their_answers(deltarule, tmp_path, activation,
         assert type(module) is torch.nn.Sequential and not module.training
         with torch.no_grad():
             theirs = module(torch.tensor(x, dtype=torch.float64)).numpy()
-        np.testing.assert_allclose(theirs, model._outputs(x)[1], rtol=1e-4, atol=1e-5)
+        ours = model._outputs(x)[1]
+        if name == "one":  # numbers in the target's unit
+            ours = ours * x[:, 0].std() + x[:, 0].mean()
+        np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=1e-5)
+
+
+def test_a_module_of_a_model_for_tables_answers_in_the_unit_of_the_target(deltarule, tmp_path):
+    """The mean over its members' answers is what predict says, of the file as of to_torch."""
+    frame = {"x": np.arange(60.0) % 7}
+    model = TabularRegressor(random_state=0).fit(frame, 100 * frame["x"] + 50)
+    model.save(tmp_path / "m")
+    x, answers = torch.tensor(encoded(model.columns_, frame)), []
+    for member in range(model.model_.n_members):
+        assert deltarule("export", tmp_path / "m", "--to", "torch", "--member", member)[0] == 0
+        file = runpy.run_path(str(tmp_path / "m.torch.py"))["module"]
+        with torch.no_grad():
+            answers.append(file(x).numpy()[:, 0])
+            np.testing.assert_allclose(to_torch(model, member).double()(x).numpy()[:, 0], answers[-1])
+    np.testing.assert_allclose(np.mean(answers, axis=0), model.predict(frame))
+    np.testing.assert_allclose(np.mean(answers, axis=0), 100 * frame["x"] + 50, atol=50)
+
+
+@pytest.mark.parametrize("form", ["script", "onnx", "safetensors", "torch"])
+def test_a_file_that_is_no_export_is_not_overwritten_unasked(deltarule, models, tmp_path, monkeypatch, form):
+    """An export may be made anew; what somebody else wrote stays, be it about deltarule."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.safetensors").write_bytes((models / "amount.safetensors").read_bytes())
+    words = ("export", "own.safetensors", "--to", form)
+    for _ in range(2):
+        assert deltarule(*words)[0] == 0
+    [path] = set(tmp_path.iterdir()) - {tmp_path / "own.safetensors"}
+    for text in ('"""Train with deltarule."""\nimport deltarule\n', ""):
+        path.write_text(text, encoding="utf-8")
+        status, out, err = deltarule(*words)
+        told = f"deltarule: {path.name} is there already and no export of a model; name another file with --out\n"
+        assert (status, out, err, path.read_text(encoding="utf-8")) == (2, "", told, text)
+    assert deltarule(*words, "--out", path)[0] == 0 and path.stat().st_size > 100
+
+
+def test_a_script_knows_codes_and_times_as_the_model_does(deltarule, tmp_path):
+    """Codes as columns with gaps have them, and times with fractions of a second, whichever program wrote them."""
+    codes, times = ["1.0", "2.0", "", "4.0"], ["2026-01-01 10:00:00.100", "2026-01-02 00:00:00.000"]
+    rows = [(codes[n % 4], times[n // 4 % 2]) for n in range(80)]
+    text = "code,time,y\n" + "".join(f"{a},{b},{codes.index(a) + 5 * times.index(b)}\n" for a, b in rows)
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    words = ("--target", "y", "--task", "regress", "--type", "code=category", "--out", tmp_path / "m")
+    assert deltarule("train", tmp_path / "t.csv", *words)[0] == 0
+    asked = [(code, time) for code in ("1", "2", "4") for time in ("2026-01-01 10:00:00.1", "2026-01-02")]
+    (tmp_path / "new.csv").write_text("code,time\n" + "".join(f"{a},{b}\n" for a, b in asked), encoding="utf-8")
+    status, out, err = deltarule("predict", tmp_path / "m", tmp_path / "new.csv", "--json")
+    answers = json.loads(out)["predictions"]
+    assert (status, err) == (0, "")
+    np.testing.assert_allclose(answers, [0, 5, 1, 6, 3, 8], atol=0.5)
+    assert deltarule("export", tmp_path / "m", "--to", "script", "--out", tmp_path / "m.py")[0] == 0
+    script = runpy.run_path(str(tmp_path / "m.py"))
+    np.testing.assert_allclose(script["predict"](script["encode"](script["read"](tmp_path / "new.csv"))), answers)
 
 
 def test_onnx_torch_and_weights_of_a_model_for_tables(deltarule, models):

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from deltarule import MLPRegressor, TabularRegressor, load_model
+from deltarule import MLPRegressor, TabularClassifier, TabularRegressor, load_model
 from deltarule.cli import tables
 from deltarule.cli.train import TrainOutcome
 from deltarule.estimators.scores import Scores
@@ -121,6 +121,9 @@ def test_answers_do_not_depend_on_the_kind_of_file(deltarule, folder, model, tmp
     assert rows[0] == ["price"] and [float(row[0]) for row in rows[1:]] == ours.tolist()
     deltarule("predict", model, folder / "test.csv", "--out", tmp_path / "answers.csv")
     assert (tmp_path / "answers.csv").read_text(encoding="utf-8") == said[0][1]
+    status, out, _ = deltarule("predict", model, folder / "test.csv", "--out", tmp_path / "beside.csv", "--json")
+    assert status == 0 and json.loads(out)["predictions"] == ours.tolist()
+    assert (tmp_path / "beside.csv").read_text(encoding="utf-8") == said[0][1]
 
 
 def test_classes_come_with_their_probabilities(deltarule, folder, tmp_path):
@@ -252,6 +255,136 @@ def test_classes_are_called_as_they_stand_in_the_file(deltarule, tmp_path, task,
     for some in (rows, [row for row in rows if row[1] != cells[2]]):  # such as 01 and 02 alone
         found = json.loads(deltarule("evaluate", tmp_path / "m", written(table, "x,y", some), "--json")[1])
         assert found["scores"]["score"] == 1 and not any("not know" in note for note in found["notes"])
+
+
+@pytest.fixture(scope="module")
+def codes(tmp_path_factory):
+    """A table whose codes are written 1.0 because of its gaps, as pandas does, and a model of it."""
+    folder = tmp_path_factory.mktemp("codes")
+    table = pd.DataFrame({"code": [1, 2, None, 3, 4] * 16, "x": RANDOM.normal(size=80)})
+    table["y"] = np.where(table["code"].isin([1, 4]), "a", "b")
+    table.to_csv(folder / "codes.csv", index=False)
+    assert "\n1.0," in (folder / "codes.csv").read_text(encoding="utf-8")
+    return folder
+
+
+def test_codes_beside_gaps_are_those_of_tables_without(deltarule, codes):
+    words = ("--target", "y", "--type", "code=category", "--out", codes / "m")
+    assert deltarule("train", codes / "codes.csv", *words)[0] == 0
+    model, read = load_model(codes / "m"), pd.read_csv(codes / "codes.csv")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert model.score(read[["code", "x"]], read["y"]) == 1
+    whole = read.dropna().astype({"code": int})
+    whole.to_csv(codes / "whole.csv", index=False)
+    status, out, err = deltarule("predict", codes / "m", codes / "whole.csv", "--json")
+    assert (status, err) == (0, "") and json.loads(out)["predictions"] == whole["y"].tolist()
+
+
+def test_thousands_points_are_not_taken_for_decimal_ones(deltarule, tmp_path):
+    """In the target they are refused; in another column they are told, and refused where the model needs numbers."""
+    areas, rents = [f"{20 + 7 * n},7" for n in range(40)], [f"{600 + 41 * n:,}".replace(",", ".") for n in range(40)]
+    text = "area;rent;y\n" + "".join(f"{a};{r};{n % 7}\n" for n, (a, r) in enumerate(zip(areas, rents, strict=True)))
+    (tmp_path / "rents.csv").write_text(text, encoding="utf-8")
+    for task in ((), ("--task", "regress")):
+        status, out, err = deltarule("train", tmp_path / "rents.csv", "--target", "rent", *task)
+        assert (status, out) == (2, "") and "column 'rent': it holds" in err and err.count("\n") == 1
+    assert "it holds '1.010' in row 10 (counted from 0), to be written 1010 or 1.0100, where numbers are needed" in err
+    words = ("--target", "y", "--task", "regress", "--json")
+    outcome = json.loads(deltarule("train", tmp_path / "rents.csv", *words)[1])
+    [why] = [column["why"] for column in outcome["columns"] if column["name"] == "rent"]
+    assert why.startswith("texts that look like numbers with a point, such as '1.010', to be written 1010 or 1.0100")
+    status, _, err = deltarule("train", tmp_path / "rents.csv", *words, "--type", "rent=number")
+    assert status == 2 and "the column 'rent' cannot be numbers: it holds '1.010' in row 10" in err
+    (tmp_path / "clear.csv").write_text(re.sub(r"\.", "", text), encoding="utf-8")
+    assert deltarule("train", tmp_path / "clear.csv", *words, "--out", tmp_path / "m")[0] == 0
+    status, _, err = deltarule("predict", tmp_path / "m", tmp_path / "rents.csv")
+    assert status == 2 and "'1.010' in row 10 (counted from 0), where the model needs a number, to be written" in err
+
+
+def test_columns_that_are_not_used_refuse_no_table(deltarule, tmp_path):
+    """In training those that are told to be none; afterwards all that the model does not ask for."""
+    random = np.random.default_rng(0)
+    table = pd.DataFrame({"x": random.normal(size=40), "ratio": [np.inf, 1.0] * 20})
+    table["y"] = 3 * table["x"]
+    table.to_csv(tmp_path / "t.csv", index=False)
+    table.assign(ratio=[[1]] * 40).to_parquet(tmp_path / "t.parquet")
+    for name in ("t.parquet", "t.csv"):
+        words = ("--target", "y", "--type", "ratio=unused", "--out", tmp_path / "m", "--json")
+        status, out, err = deltarule("train", tmp_path / name, *words)
+        assert (status, err) == (0, "")
+        assert [column["kind"] for column in json.loads(out)["columns"]] == ["number", "unused"]
+    assert deltarule("train", tmp_path / "t.csv", "--target", "y")[0] == 2
+    rows = table[["x", "y"]].assign(far=np.inf, twice=1)
+    rows.insert(0, "", range(40))
+    rows.insert(0, "twice ", "a")
+    rows.to_csv(tmp_path / "more.csv", index=False)
+    status, out, err = deltarule("predict", tmp_path / "m", tmp_path / "more.csv", "--json")
+    assert (status, err) == (0, "")
+    assert json.loads(out)["predictions"] == load_model(tmp_path / "m").predict(table).tolist()
+    for name in ("more.csv", "t.parquet"):
+        status, out, _ = deltarule("evaluate", tmp_path / "m", tmp_path / name, "--json")
+        assert status == 0 and json.loads(out)["scores"]["score"] > 0.9
+
+
+def test_a_class_may_be_called_none(deltarule, tmp_path):
+    """What pandas reads as a text is a class; of what is taken for a gap the note says how it is written."""
+    drinks = ["none", "beer", "wine", "None", "NA", ""]
+    rows = [(n % 6 if n % 6 < 3 else 0, drinks[n % 6]) for n in range(90)]
+    table = written(tmp_path / "t.csv", "x,alc", rows)
+    words = ("--target", "alc", "--out", tmp_path / "m", "--json")
+    outcome = json.loads(deltarule("train", table, *words)[1])
+    read = pd.read_csv(table)["alc"]
+    assert outcome["classes"] == sorted(read.dropna().unique()) == ["beer", "none", "wine"]
+    told = "45 of 90 rows have no 'alc', which 'NA', 'None' is taken to say, and were passed over"
+    assert outcome["notes"][0] == told and read.isna().sum() == 45
+    for some in (rows, rows[:1]):
+        found = json.loads(deltarule("evaluate", tmp_path / "m", written(table, "x,alc", some), "--json")[1])
+        assert found["scores"]["rows"] == sum(cell in drinks[:3] for _, cell in some) and found["scores"]["score"] == 1
+
+
+def test_a_gap_among_numbers_is_one_however_it_is_written(deltarule, tmp_path):
+    table = written(tmp_path / "t.csv", "x,y", [(n, "-" if n % 8 == 0 else n % 2) for n in range(40)])
+    outcome = json.loads(deltarule("train", table, "--target", "y", "--json")[1])
+    assert outcome["classes"] == [0, 1]
+    assert outcome["notes"][0] == "5 of 40 rows have no 'y', which '-' is taken to say, and were passed over"
+    table = written(tmp_path / "t.csv", "x,y", [(n, "-" if n == 3 else "much" if n == 7 else n / 7) for n in range(40)])
+    assert "but for 'much' in row 7" in deltarule("train", table, "--target", "y")[2]
+
+
+def test_truths_are_scored_by_ones_and_zeros(deltarule, tmp_path):
+    rows = [(n % 2, n % 2 == 0) for n in range(40)]
+    assert (
+        deltarule("train", written(tmp_path / "t.csv", "x,y", rows), "--target", "y", "--out", tmp_path / "m")[0] == 0
+    )
+    table = written(tmp_path / "t.csv", "x,y", [(x, int(y)) for x, y in rows])
+    found = json.loads(deltarule("evaluate", tmp_path / "m", table, "--json")[1])
+    assert found["scores"]["score"] == 1 and found["notes"] == []
+
+
+def test_a_far_target_has_a_finite_score(deltarule, folder, model, tmp_path):
+    """Around one target of 1e200 all others, and all answers, are as good as 0."""
+    table = pd.read_csv(folder / "test.csv")
+    table.loc[3, "price"] = 1e200
+    table.to_csv(tmp_path / "far.csv", index=False)
+    status, out, err = deltarule("evaluate", model, tmp_path / "far.csv", "--json")
+    scores = json.loads(out)["scores"]
+    assert (status, err) == (0, "")
+    # 1 - d² / (d² (n - 1) / n), for n rows of which one has the distance d
+    assert scores["score"] == pytest.approx(1 - 30 / 29) and scores["mean_absolute_error"] == pytest.approx(1e200 / 30)
+    assert np.isfinite([scores["low"], scores["high"], scores["baseline"]]).all()
+
+
+def test_answers_that_may_end_a_line_are_quoted(deltarule, tmp_path):
+    """Python's reader, which takes a lone carriage return for the end of a line, gets back what was meant."""
+    kinds = ["a\rb", "c\nd", 'e,"f', "g"]
+    x = np.arange(80) % 4
+    TabularClassifier(random_state=0).fit({"x": x}, np.array(kinds, object)[x]).save(tmp_path / "m")
+    table = written(tmp_path / "t.csv", "x", [(n,) for n in range(4)])
+    _, out, _ = deltarule("predict", tmp_path / "m", table)
+    rows = list(csv.reader(io.StringIO(out, newline="")))
+    assert [row[0] for row in rows] == ["target", *kinds]
+    assert out.endswith("\n") and "\r\n" not in out and out.splitlines()[-1].startswith("g,")
 
 
 def test_identifiers_of_many_digits_are_told_apart(deltarule, tmp_path):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from deltarule.data.cells import as_named, how_to_write, is_number, meant
+from deltarule.data.cells import Unclear, as_named, how_to_write, is_number, meant
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,16 @@ from deltarule.data.cells import as_named, how_to_write, is_number, meant
         (["1", "inf", "2"], "numbers, but for 'inf' in row 1 (counted from 0)"),
         (["1,5", "2,5", "", "large"], "numbers with a comma, but for 'large' in row 3 (counted from 0)"),
         (["1,234,567", "some"], ""),
+        (["1", "2", "1,500"], "numbers, but for '1,500' in row 2 (counted from 0), to be written 1500 or 1.500"),
+        (["1.234.567", "2.345.678"], "numbers with a point, such as '1.234.567', to be written 1234567"),
+        ([Unclear("1.616"), "x"][:1], "numbers with a point, such as '1.616', to be written 1616 or 1.6160"),
+        (["1 234", "12 345"], "numbers with a sign, such as '1 234', to be written 1234"),
+        (["1\u202f234,50 €", "7 €"], "numbers with a sign, such as '1\\u202f234,50 €', to be written 1234.50"),
+        (["12.50 EUR", "7 EUR"], "numbers with a sign, such as '12.50 EUR', to be written 12.50"),
+        (["USD 1,000.00", "USD 7"], "numbers with a sign, such as 'USD 1,000.00', to be written 1000.00"),
+        (["(1.50)", "($7)"], "numbers with a sign, such as '(1.50)', to be written -1.50"),
+        (["UAL 123", "KLM 456"], ""),
+        (["12 34", "(none)"], ""),
         (["2026-11-20 10:00", "2026-11-20", "", "later"], "dates"),
         (["20.11.2026", "1/2/03"], "dates"),
         (["10.1.2.3"], ""),
@@ -40,6 +50,12 @@ def test_what_texts_are_meant_as(texts: list[str], what: str) -> None:
         (["01", "1", "2"], ["1.0", "01", "1"], ["1.0", "01", "1"]),
         (["1", "x"], ["1.0"], ["1.0"]),
         (["0.5", ""], [".5", ""], ["0.5", ""]),
+        (["1.0", "2.0", ""], ["1", "2.00", "3", "", "1.0"], ["1.0", "2.0", "3", "", "1.0"]),
+        (["1.0", "1.5"], ["1", "1.50"], ["1.0", "1.5"]),
+        (["1.0", "1", "2"], ["1.00", "2.0"], ["1.00", "2.0"]),  # two that are called by one number
+        (["1.10", "1.2"], ["1.1", "1.20"], ["1.1", "1.20"]),
+        (["2.000"], [Unclear("2.000"), Unclear("2.000")], ["2.000", "2.000"]),
+        (["2"], [Unclear("2.000")], ["2"]),  # what a name is does not depend on other columns
         (["9007199254740992"], ["9007199254740993", "9007199254740992.0"], ["9007199254740993", "9007199254740992.0"]),
         (["1"], ["1_0", "inf", "nan", "1"], ["1_0", "inf", "nan", "1"]),
     ],
@@ -61,6 +77,11 @@ def test_texts_go_by_numbers_where_all_names_are_some(names: list[str], texts: l
             ["2026-11-20 00:00:00", "2026-11-20 00:00:01"],
             ["2026-11-20", "2026-11-20 00:00:01"],
         ),
+        (
+            ["2026-11-20 10:00:00.100000", "2026-11-20 11:00:00", "2026-11-21"],
+            ["2026-11-20 10:00:00.1", "2026-11-20 11:00:00.000000000", "2026-11-21 00:00:00.000", "2026-11-20 10:00"],
+            ["2026-11-20 10:00:00.100000", "2026-11-20 11:00:00", "2026-11-21", "2026-11-20 10:00"],
+        ),
         (["2026-11-20", "2026-11-20 00:00:00"], ["2026-11-20 00:00:00"], ["2026-11-20 00:00:00"]),
         ([" a", "b ", "b"], ["a", "b"], [" a", "b"]),
         ([" a", "a "], ["a"], ["a"]),
@@ -70,7 +91,7 @@ def test_names_may_be_written_as_other_programs_do(names: list[str], texts: list
     assert as_named(texts, names) == named
 
 
-@pytest.mark.parametrize("text", ["1,5", "1.234,50", "$7", "5 %"])
+@pytest.mark.parametrize("text", ["1,5", "1.234,50", "$7", "5 %", "1 234", "(12.50 EUR)", "1.234.567"])
 def test_how_to_write_what_is_a_number_but_for_a_sign(text: str) -> None:
     told = how_to_write(text).removeprefix(", to be written ")
     assert is_number(told) and how_to_write(told) == how_to_write("red") == ""

@@ -1,10 +1,14 @@
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pyarrow
 import pytest
 
-from deltarule.data.cells import first_text
+from deltarule.data.cells import as_named, first_text
 from deltarule.data.frame import frame_of, numbers_of_rows, rows_of, taken
+from deltarule.data.frame_files import read_frame
 from deltarule.errors import BadInput
 
 
@@ -67,6 +71,35 @@ def test_names_are_taken_as_those_of_files() -> None:
 def test_a_day_has_no_time_and_a_time_has_a_day() -> None:
     days = pd.Series(pd.to_datetime(["2026-11-20", "2026-11-21 06:30"], format="mixed"))
     assert frame_of({"day": days})["day"].tolist() == ["2026-11-20", "2026-11-21 06:30:00"]
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_times_to_fractions_of_a_second_are_those_of_their_file(unit: str, tmp_path: Path) -> None:
+    """pandas writes 3, 6 or 9 digits, as the finest of the column needs; names of either are known by the other."""
+    fine = {"ms": ["10:00:00.1", "11:00:00.25"], "us": ["10:00:00.000001"], "ns": ["10:00:00.1", "10:00:00.100000001"]}
+    times = pd.DataFrame(
+        {"at": pd.to_datetime([f"2026-11-20 {time}" for time in ["00:00:00", *fine[unit]]], format="mixed"), "b": 1}
+    )
+    times.to_csv(tmp_path / "t.csv", index=False)
+    ours, files = frame_of(times)["at"].tolist(), read_frame(tmp_path / "t.csv")["at"].tolist()
+    assert ours != files and len(set(ours)) == len(times)
+    assert as_named(files, ours) == ours and as_named(ours, files) == files
+    missing = frame_of({"at": pd.Series([*times["at"], None])})["at"].tolist()
+    assert missing == [*ours, ""]
+
+
+@pytest.mark.parametrize("held", [[1.0, np.inf], [[1], [2, 3]], [1 + 2j, 0j]], ids=str)
+def test_what_a_column_holds_that_is_not_used_is_all_the_same(held: list[Any]) -> None:
+    frame = frame_of({"a": [1.0, 2.0], "b": pd.Series(held)}, is_used=lambda name: name != "b")
+    assert frame["a"].tolist() == [1, 2] and frame["b"].tolist() == ["", ""]
+    twice = pd.DataFrame([[1.0, 2, 3]], columns=["a", "b", "b"])
+    assert list(frame_of(twice, is_used=lambda name: name == "a")) == ["a", "b"]
+
+
+def test_bytes_are_the_texts_that_they_hold() -> None:
+    table = pyarrow.table({"a": pyarrow.array([b"p", "grün".encode(), b"\xff", None, b"NA"])})
+    assert frame_of(table)["a"].tolist() == ["p", "grün", "\\xff", "", ""]
+    assert frame_of(table.to_pandas())["a"].tolist() == ["p", "grün", "\\xff", "", ""]
 
 
 def test_categories_of_arrow_are_names_though_they_are_numbers() -> None:

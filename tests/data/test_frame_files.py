@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from deltarule.data.cells import MISSING, as_text
+from deltarule.data.cells import MISSING, as_text, numbers_in
 from deltarule.data.frame import Frame, frame_of
 from deltarule.data.frame_files import read_frame
 from deltarule.errors import BadInput
@@ -97,6 +97,64 @@ def test_a_comma_is_a_decimal_sign_where_it_can_mean_nothing_else(
     path = tmp_path / "semicolons.csv"
     path.write_text("a;b\n" + "".join(f"{cell};x,y\n" for cell in cells), encoding="utf-8-sig")
     assert plain(read_frame(path)) == {"a": read, "b": ["x,y"] * len(cells)}
+
+
+@pytest.mark.parametrize(
+    ("cells", "beside", "read"),
+    [
+        (["1.616", "823", "-276"], ["134,7", "68", ""], ["1.616", "823", "-276"]),
+        (["1.616", "823", "276"], ["1.134,70", "68,5", "1"], ["1.616", "823", "276"]),
+        (["1.616", "823", "276"], ["1.234.567", "68", "1"], ["1.616", "823", "276"]),
+        (["1.616", "8.235", "NA"], ["134,7", "68", ""], ["1.616", "8.235", ""]),
+        (["1.616", "82.5", "276"], ["134,7", "68", ""], [1.616, 82.5, 276.0]),
+        (["0.616", "1.250", "276"], ["134,7", "68", ""], [0.616, 1.25, 276.0]),  # no thousand begins with 0
+        (["1.616", "823", "276"], ["1,500", "68", "7"], [1.616, 823.0, 276.0]),
+        (["1.616", "823", "276"], ["1,234,567", "68", "7"], [1.616, 823.0, 276.0]),
+        (["1.616", "823", "276"], ["Rue 1,5", "b", "c"], [1.616, 823.0, 276.0]),
+        (["1.234.567", "823", "276"], ["a", "b", "c"], ["1.234.567", "823", "276"]),
+    ],
+)
+@pytest.mark.parametrize("ending", ["csv", "tsv"])
+def test_a_point_is_no_decimal_sign_where_it_may_mean_thousands(
+    cells: list[str], beside: list[str], read: list[object], ending: str, tmp_path: Path
+) -> None:
+    """Written in a country where a comma is the decimal sign, as another column says."""
+    path = tmp_path / f"rents.{ending}"
+    rows = [["rent", "area"], *map(list, zip(cells, beside, strict=True))]
+    path.write_text("".join((";" if ending == "csv" else "\t").join(row) + "\n" for row in rows), encoding="utf-8")
+    column = read_frame(path)["rent"]
+    assert plain({"rent": column})["rent"] == read
+    assert (numbers_in(column).dtype.kind == "O") == (read == [cell.replace("NA", "") for cell in cells])
+
+
+@pytest.mark.parametrize("header", ["a,b", "a,b,b,", "b, a ,b,"])
+def test_columns_that_are_not_used_are_empty_whatever_they_hold(header: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    row = ["1.5" if name.strip() == "a" else "inf" for name in header.split(",")]
+    path.write_text(f"{header}\n{','.join(row)}\n", encoding="utf-8")
+    for used in ("a", " a"):
+        frame = read_frame(path, is_used=lambda name, used=used: name == used.strip())
+        assert frame["a"].tolist() == [1.5] and frame["b"].tolist() == [""]
+
+
+def test_parquet_columns_that_are_not_used_are_not_read(tmp_path: Path) -> None:
+    columns = [pyarrow.array([1.5, 2.5]), pyarrow.array([[1], [2]]), pyarrow.array([1, 2]), pyarrow.array(["x", "y"])]
+    parquet.write_table(pyarrow.Table.from_arrays(columns, ["a", "b", "c", "c"]), tmp_path / "t.parquet")
+    frame = read_frame(tmp_path / "t.parquet", is_used=lambda name: name == "a")
+    assert plain(frame) == {"a": [1.5, 2.5], "b": ["", ""], "c": ["", ""]}
+    with pytest.raises(BadInput, match="t.parquet: two columns have the same name; give each a name of its own"):
+        read_frame(tmp_path / "t.parquet", is_used=lambda name: name != "b")
+    with pytest.raises(BadInput, match="column 'b': it holds list<"):
+        read_frame(tmp_path / "t.parquet", is_used=lambda name: name != "c")
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_texts_may_be_kept_as_they_are_written(ending: str, tmp_path: Path) -> None:
+    table = pd.DataFrame({"a": ["none", " b ", "NA", "-"], "b": ["none", "b", "c", "d"]})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    table.to_parquet(tmp_path / "t.parquet")
+    frame = read_frame(tmp_path / f"t.{ending}", ["a"], as_written=["a"])
+    assert plain(frame) == {"a": ["none", "b", "NA", "-"], "b": ["", "b", "c", "d"]}
 
 
 def test_cells_that_say_nothing_are_missing_among_numbers_and_texts(tmp_path: Path) -> None:

@@ -12,7 +12,15 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from deltarule.data.frame import frame_of, taken
 from deltarule.errors import BadInput
-from deltarule.estimators.columns import Column, encoded, guessed, learned, unknown_categories, without_input
+from deltarule.estimators.columns import (
+    Column,
+    check_together,
+    encoded,
+    guessed,
+    learned,
+    unknown_categories,
+    without_input,
+)
 
 N = 60
 RANDOM = np.random.default_rng(0)
@@ -42,6 +50,11 @@ COLUMNS: dict[str, tuple[Any, str, str]] = {
         [f"{n / 7:.2f}" for n in range(N)],
         "unused",
         "texts that look like numbers, all of them; make numbers of them",
+    ),
+    "amounts in euros": (
+        [f"{n}.50 EUR" for n in range(N)],
+        "unused",
+        "texts that look like numbers with a sign, such as '0.50 EUR', to be written 0.50",
     ),
     "repeated numbers in quotes": (
         [f"{n % 9}.5" for n in range(N)],
@@ -168,6 +181,28 @@ def test_a_new_number_that_is_too_large_is_refused(value: float) -> None:
     [column] = learned({"a": np.array([0.1, 0.3])}, {"a": ("number", "")})
     with pytest.raises(BadInput, match=r"the column 'a' holds -?1e\+308 in row 1 .counted from 0., too large a number"):
         encoded([column], {"a": np.array([0.2, value])})
+
+
+@pytest.mark.parametrize(
+    ("values", "is_far"),
+    [
+        ([0.1, 0.2, 0.3, 0.4, 1e300], True),
+        ([0.1, 0.2, np.nan, 0.4, -1e300, 0.5], True),
+        ([0.0, 0.0, 0.0, 0.0, 1e300], True),
+        ([0.0, 0.0, 0.0, 0.0, 1e99], False),
+        ([1e300, 2e300, 3e300, -1e300], False),
+        ([-1.7e308, 1.7e308, 1e308, 0.0], False),
+        ([5.0, np.nan], False),
+        ([np.nan, np.nan], False),
+    ],
+)
+def test_a_number_that_is_too_large_is_found_among_all_rows(values: list[float], is_far: bool) -> None:
+    frame, kinds = {"a": np.array(values)}, {"a": ("number", "")}
+    if not is_far:
+        return check_together(frame, kinds)
+    sentence = r"the column 'a' holds -?1e\+300 in row 4 .counted from 0., too large a number beside the others"
+    with pytest.raises(BadInput, match=sentence):
+        check_together(frame, kinds)
 
 
 def test_only_frequent_categories_have_an_input() -> None:

@@ -111,6 +111,14 @@ def test_tables_with_gaps_and_new_categories_give_our_answers(tabular: Any, rows
         agree(model, session, table, inputs)
 
 
+@pytest.mark.parametrize(("mean", "scale"), [(1e-49, 1e-50), (-1e-46, 1e-3), (1e9, 1.0), (0.0, 1e-50), (1e-20, 1e-30)])
+@pytest.mark.filterwarnings("ignore:the column .* alone tells the target")
+def test_numbers_of_any_size_give_our_answers(mean: float, scale: float, tmp_path: Path) -> None:
+    table = {"a": mean + scale * X[:, 0]}
+    model = TabularClassifier(random_state=0).fit(table, np.where(X[:, 0] > 0, "large", "small"))
+    agree(model, session_of(model, tmp_path), table, {"a": table["a"][:, None]})
+
+
 TAKEN = ["label", "predicted label", "probabilities", "/constant 0", "//constant 0", "/IsNaN 0", "/Concat 9", "X"]
 
 

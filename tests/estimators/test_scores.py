@@ -47,6 +47,25 @@ def test_where_nearly_all_rows_are_of_one_class_no_column_is_suspected() -> None
     assert leaks({"a": RANDOM.normal(size=300)}, [Column("a", "number", "")], y, classes=True) == []
 
 
+def test_a_rare_amount_makes_no_leak_of_every_column() -> None:
+    """Of 6000 claims four are not 0, and noise tells nothing of them, be they among the rows that are drawn or not."""
+    frame = {"age": RANDOM.normal(size=6000), "height": RANDOM.normal(size=6000)}
+    columns = [Column(name, "number", "") for name in frame]
+    for first in range(0, 1500, 50):
+        y = np.where(np.arange(6000) % 1500 == first, 1000.0, 0.0)
+        assert leaks(frame, columns, y, classes=False) == []
+
+
+@pytest.mark.parametrize("size", [1e200, 1e-200, 1.7e308])
+def test_scores_do_not_depend_on_the_unit(size: float) -> None:
+    y, answers = RANDOM.uniform(-1, 1, size=(2, 50))
+    plain, scaled = (scores_of_numbers(unit * y, unit * answers, unit * 0.5) for unit in (1.0, size))
+    for name in ("score", "low", "high", "baseline"):
+        assert getattr(scaled, name) == pytest.approx(getattr(plain, name))
+    assert scaled.mean_absolute_error is not None and plain.mean_absolute_error is not None
+    assert scaled.mean_absolute_error / size == pytest.approx(plain.mean_absolute_error)
+
+
 def test_a_column_of_which_nothing_is_left_is_no_leak() -> None:
     y = np.arange(10.0)
     assert (

@@ -109,6 +109,41 @@ def test_the_score_goes_by_the_names_of_classes(y: Any) -> None:
     assert model.score(X, half, weights) == pytest.approx(1 - weights[:10].sum() / weights.sum())
 
 
+def test_truths_are_one_and_zero_on_either_side() -> None:
+    X, y = {"a": np.arange(40) % 2}, np.arange(40) % 2
+    for learned, told in ((y == 1, y), (y, y == 1), (y, y.astype(float)), (y == 1, pd.Series(y == 1, dtype=object))):
+        model = TabularClassifier(random_state=0).fit(X, learned)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert model.score(X, told) == model.evaluate(X, told).score == 1
+            assert model.score(X, 1 - np.asarray(told, int)) == 0
+    with pytest.warns(UserWarning, match="the model does not know the classes '2', '3', so it cannot say them"):
+        assert model.score(X, y + 2) == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("kind", [TabularClassifier, TabularRegressor])
+def test_a_number_that_is_too_large_is_refused_with_every_seed(kind: Any, seed: int) -> None:
+    a = np.arange(40.0) % 7
+    a[11] = 1e300
+    with pytest.raises(BadInput, match=r"the column 'a' holds 1e\+300 in row 11 .counted from 0., too large a number"):
+        kind(random_state=seed).fit({"a": a, "b": np.arange(40) % 3}, np.arange(40) % 2)
+
+
+@pytest.mark.filterwarnings("ignore:the column .* alone tells the target")
+def test_what_is_not_used_is_not_looked_at() -> None:
+    """In training as somebody told, and in answers as the model knows; of columns without names all count."""
+    table = pd.DataFrame({"z": [np.inf, 1.0] * 20, "a": np.arange(40) % 2})
+    model = TabularClassifier({"z": "unused"}, random_state=0).fit(table, table["a"])
+    assert model.score(table, table["a"]) == 1 and list(model.feature_names_in_) == ["z", "a"]
+    assert model.score(table.assign(other=np.inf), table["a"]) == 1
+    assert model.score(pd.concat([table, table["z"]], axis=1), table["a"]) == 1
+    with pytest.raises(BadInput, match="the column 'z' is infinite in row 0"):
+        TabularClassifier(random_state=0).fit(table, table["a"])
+    with pytest.warns(UserWarning, match="X does not have feature names"):
+        assert model.predict(table.fillna(0).replace(np.inf, 0).to_numpy()).tolist() == table["a"].tolist()
+
+
 def test_columns_without_names_go_by_their_places() -> None:
     rows = RANDOM.normal(size=(30, 2))
     frame = pd.DataFrame(rows, columns=["a", "b"])

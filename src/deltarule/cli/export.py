@@ -1,5 +1,6 @@
 """`deltarule export`: a trained run, or a model, in another form."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,6 +9,8 @@ import typer
 from deltarule.cli.common import Data, check_output, console
 from deltarule.errors import BadInput
 
+OURS = re.compile(rb'"""A \w+ as deltarule |\x08.\x12\x09deltarule|.{8}\{"__metadata__":\{"deltarule"', re.DOTALL)
+"""How a script, an ONNX graph and arrays begin that deltarule wrote."""
 FORMS = {"script": ".py", "onnx": ".onnx", "safetensors": ".weights.safetensors", "torch": ".torch.py"}
 """What a model can be made to, and how its file's name ends."""
 
@@ -53,6 +56,8 @@ def _model_exported(source: Path, to: str, member: int, out: Path | None) -> Pat
         raise BadInput(f"--to {to} holds all members; leave --member out, or give --to torch")
     path = source.with_suffix(FORMS[to]) if out is None else out
     check_output(path, "export", model=source)
+    if out is None and path.is_file() and not OURS.match(path.read_bytes()[:100]):
+        raise BadInput(f"{path} is there already and no export of a model; name another file with --out")
     model: Any = load_model(source)
     if to == "onnx":
         to_onnx(model, path)

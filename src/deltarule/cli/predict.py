@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deltarule.cli.common import Json, check_output, data_output, print_json
-from deltarule.cli.tables import Model, chosen_model, noted, tell
+from deltarule.cli.tables import Model, chosen_model, columns_used, noted, tell
 from deltarule.errors import BadInput
 
 if TYPE_CHECKING:
@@ -30,22 +30,21 @@ def predict(model: Model, table: Rows, out: Out = None, json: Json = False) -> N
     check_output(out, "answers", table=table, model=model)
     trained = chosen_model(model)
     notes: list[str] = []
-    frame = read_frame(table, named_columns(trained.columns_))
+    frame = read_frame(table, named_columns(trained.columns_), columns_used(trained))
     if not rows_of(frame):
         raise BadInput(f"{table} has a header but no rows; add the rows to predict")
     with noted(notes):
         answers = _answers(trained, frame)
     tell(notes, to_errors=True)
+    text = _as_csv(trained.target_, answers)
+    if out is not None:
+        write_whole(out, text)
     if json:
         print_json({"model": str(model), "table": str(table), "target": trained.target_, "notes": notes} | answers)
-        return
-    text = _as_csv(trained.target_, answers)
-    if out is None:
+    elif out is None:
         stdout = data_output()
         stdout.write(visible(text) if stdout.isatty() else text)
         stdout.flush()
-    else:
-        write_whole(out, text)
 
 
 def _answers(model: "TabularClassifier | TabularRegressor", frame: "Frame") -> dict[str, Any]:
@@ -62,9 +61,13 @@ def _answers(model: "TabularClassifier | TabularRegressor", frame: "Frame") -> d
 
 
 def _as_csv(target: str, answers: dict[str, Any]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([target, *(f"probability of {name}" for name in answers["classes"] or ())])
+    lines = [_line([target, *(f"probability of {name}" for name in answers["classes"] or ())])]
     for row, prediction in enumerate(answers["predictions"]):
-        writer.writerow([prediction, *(answers["probabilities"][row] if answers["classes"] else ())])
-    return text.getvalue()
+        lines.append(_line([prediction, *(answers["probabilities"][row] if answers["classes"] else ())]))
+    return "".join(lines)
+
+
+def _line(cells: list[Any]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerow(cells)  # it quotes what may end a line: with its own ends a lone \r, too
+    return text.getvalue().removesuffix("\r\n") + "\n"

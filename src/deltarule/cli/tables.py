@@ -1,8 +1,7 @@
 """What the commands for tables share: how a table and a model are read, and what is said beside the results."""
 
-import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
     from deltarule.estimators.scores import Scores
     from deltarule.estimators.tabular import TabularClassifier, TabularRegressor
 
-WHOLE = re.compile(r"-?(0|[1-9]\d*)(\.0+)?")
-"""A whole number as programs write it; those that have gaps in the column write 1.0."""
-
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model's file, as `deltarule train --out` wrote it.")]
 
 
@@ -36,44 +32,88 @@ def chosen_model(path: Path) -> "TabularClassifier | TabularRegressor":
     return model
 
 
-def with_target(path: Path, target: str, task: str, names: Sequence[str] = ()) -> "tuple[Frame, np.ndarray, list[str]]":
+def columns_used(model: "TabularClassifier | TabularRegressor") -> Callable[[str], bool] | None:
+    """Which columns of a table a model asks for, by their names; None where it takes them by their places."""
+    from deltarule.estimators.columns import UNUSED
+
+    if not hasattr(model, "feature_names_in_"):
+        return None
+    return {column.name for column in model.columns_ if column.kind != UNUSED}.__contains__
+
+
+def with_target(
+    path: Path,
+    target: str,
+    task: str,
+    names: Sequence[str] = (),
+    is_used: Callable[[str], bool] | None = None,
+    classes: Collection[str] | None = None,
+) -> "tuple[Frame, np.ndarray, list[str]]":
     """A table without its target, the target, and what is to be said of rows that have none.
 
-    What may be classes is left as it stands; of other columns `names` are.
+    What may be classes is left as it stands; of other columns `names` are, and of those that `is_used` denies nothing
+    is read. `classes` are the names of those that a model knows.
     """
-    from deltarule.data.cells import numbers_in, with_points
+    from deltarule.data.cells import PERHAPS_CLASSES, numbers_in
     from deltarule.data.frame import rows_of, taken
-    from deltarule.data.frame_files import read_frame, takes_commas
+    from deltarule.data.frame_files import read_frame
     from deltarule.data.tables import listed
 
-    frame = read_frame(path, names if task == "regress" else [*names, target])
+    frame = read_frame(
+        path,
+        names if task == "regress" else [*names, target],
+        is_used and (lambda name: name == target or is_used(name)),
+        as_written=[target],
+    )
     if target not in frame:
         raise BadInput(f"{path} has no column {target!r}; it has: {listed(list(frame))}")
     if len(frame) == 1:
         raise BadInput(f"{path} has only the target column {target!r}; add a column to learn from")
     if not rows_of(frame):
         raise BadInput(f"{path} has a header but no rows; add rows to it")
-    y = frame.pop(target)
-    if y.dtype.kind == "O" and takes_commas(path):
-        y = with_points(y)
+    written = frame.pop(target)
+    y = _as_said(path, written, task, classes)
     _check_target(path, target, y, task)
-    numbers = numbers_in(y)
+    numbers = y if PERHAPS_CLASSES & {*y.tolist()} else numbers_in(y)
     known = y != "" if numbers.dtype.kind == "O" else numbers == numbers
     gaps = int((~known).sum())
     if gaps == len(y):
         raise BadInput(f"{path} has no row with a {target!r}; add rows whose target is known")
-    notes = [f"{gaps} of {rows_of(frame)} rows have no {target!r} and were passed over"] if gaps else []
-    return taken(frame, known), y[known], notes
+    told = sorted({repr(one) for one in written[~known].tolist() if isinstance(one, str) and one})
+    why = f", which {', '.join(told)} is taken to say," if told else ""
+    notes = [f"{gaps} of {rows_of(frame)} rows have no {target!r}{why} and were passed over"] if gaps else []
+    return taken(frame, known), (numbers if task == "regress" else y)[known], notes
+
+
+def _as_said(path: Path, written: "np.ndarray", task: str, classes: Collection[str] | None) -> "np.ndarray":
+    """A target as it is written, with points for decimal commas, and nothing where it says that it is missing.
+
+    What may be a class is one if the model knows it; before there is a model, if the others are mere names.
+    """
+    import numpy as np
+
+    from deltarule.data.cells import PERHAPS_CLASSES, meant, numbers_in, said, with_points
+    from deltarule.data.frame_files import takes_commas
+
+    if written.dtype.kind != "O":
+        return written
+    y = np.array([said(text) for text in written.tolist()], object)
+    y = with_points(y) if takes_commas(path) else y
+    if task == "regress" or (classes is None and (numbers_in(y).dtype.kind != "O" or meant(y))):
+        return y
+    named = PERHAPS_CLASSES if classes is None else PERHAPS_CLASSES & {*classes}
+    return np.array([text if text in named else one for text, one in zip(written, y, strict=True)], object)
 
 
 def _check_target(path: Path, target: str, y: "np.ndarray", task: str) -> None:
     """Refuse texts where numbers are wanted, or seem to be: that there are few of them may be a slip."""
-    from deltarule.data.cells import first_text, meant
+    from deltarule.data.cells import first_odd, first_text, how_to_write, meant
     from deltarule.data.tables import MOST_CLASSES
 
     if y.dtype.kind != "O":
         return
     if task == "regress" and (text := first_text(y)):
+        text += how_to_write(first_odd(y))
         raise BadInput(f"{path}, column {target!r}: it holds {text}, where numbers are needed; correct it")
     looks = meant(y) if task == "auto" else ""
     are_many = len(set(y.tolist())) > min(MOST_CLASSES, len(y) // 2)
@@ -83,7 +123,7 @@ def _check_target(path: Path, target: str, y: "np.ndarray", task: str) -> None:
 
 def as_learned(y: "np.ndarray", task: str) -> "np.ndarray":
     """A target as numbers, or as classes: whole numbers that are written as such, else the texts as they stand."""
-    from deltarule.data.cells import numbers_in
+    from deltarule.data.cells import WHOLE_AS_WRITTEN, numbers_in
     from deltarule.data.tables import looks_like_classes
 
     numbers = numbers_in(y)
@@ -92,7 +132,7 @@ def as_learned(y: "np.ndarray", task: str) -> "np.ndarray":
     is_whole = (numbers == numbers.round()).all() and abs(numbers).max() < 2**53
     if y.dtype.kind == "O":  # 01 and 1 are two classes, and 1.50 is not called 1.5
         texts = set(y.tolist())
-        is_whole = is_whole and len(texts) == len(set(numbers.tolist())) and all(map(WHOLE.fullmatch, texts))
+        is_whole = is_whole and len(texts) == len(set(numbers.tolist())) and all(map(WHOLE_AS_WRITTEN.fullmatch, texts))
     return numbers.astype(int) if is_whole else y
 
 

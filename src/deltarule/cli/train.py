@@ -66,7 +66,8 @@ def train(
     target, types = target.strip(), dict(_type(one) for one in type or ())
     if target in types:
         raise BadInput(f"--type {target}={types[target]} names the target; give --task classify or regress instead")
-    frame, y, notes = with_target(table, target, task, [name for name, kind in types.items() if kind == "category"])
+    names = [name for name, kind in types.items() if kind == "category"]
+    frame, y, notes = with_target(table, target, task, names, lambda name: types.get(name) != "unused")
     y = as_learned(y, task)
     model = _estimator(y, task, types, seed)
     y = _named(y) if task == "classify" else y

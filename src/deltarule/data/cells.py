@@ -16,20 +16,35 @@ import numpy as np
 
 MISSING = frozenset({"", "?", "-", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "none"})
 """Cells that say that nothing is known."""
+PERHAPS_CLASSES = frozenset({"-", "none"})
+"""Of these, what may be the name of a class: pandas takes it for a text, too."""
 EXACT = 2**53
 """From here on several whole numbers are one float64."""
 WHOLE = re.compile(r"[+-]?\d+")
+WHOLE_AS_WRITTEN = re.compile(r"-?(0|[1-9]\d*)(\.0+)?")
+"""A whole number as programs write it; those that have gaps in the column write 1.0."""
 WITH_COMMA = re.compile(r"[+-]?\d+(\.\d{3})*(,\d+)+")
-DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
-PERHAPS_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
-AMOUNT = r"\d+(,\d{3})*(\.\d+)?|\d+(\.\d{3})*(,\d+)?"
-WITH_SIGN = re.compile(rf"(?=.*([$€£¥%]|,\d{{3}}\.))[+-]?[$€£¥]? ?[+-]?({AMOUNT}) ?[$€£¥%]?")
+WITH_POINTS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")
+DECIMAL_COMMA = re.compile(r"[+-]?\d+(\.\d{3})*,\d+([eE][+-]?\d+)?")
+PERHAPS_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
+GAP = "[ \u00a0\u202f]"
+"""A space between thousands, or beside a sign: an ordinary one, or one of those where no line may end."""
+AMOUNT = rf"\d+(,\d{{3}})*(\.\d+)?|\d+(\.\d{{3}})*(,\d+)?|\d{{1,3}}({GAP}\d{{3}})+([.,]\d+)?"
+CURRENCY = "[$€£¥]|AUD|CAD|CHF|CNY|CZK|DKK|EUR|GBP|HUF|INR|JPY|NOK|PLN|SEK|USD"
+SIGNED = rf"[+-]?({CURRENCY})?{GAP}?[+-]?({AMOUNT}){GAP}?({CURRENCY}|%)?"
+WITH_SIGN = re.compile(rf"(?=.*({CURRENCY}|[(%]|,\d{{3}}\.|\d{GAP}\d))({SIGNED}|\({SIGNED}\))")
 DATE = re.compile(r"\d{4}-\d\d-\d\d\b.*|\d{1,2}([./])\d{1,2}\1\d{2,4}\b.*")
 MIDNIGHT = " 00:00:00"
 """What stands behind a day where others of its column have a time."""
 DAY_AT_MIDNIGHT = re.compile(rf"\d{{4}}-\d\d-\d\d{MIDNIGHT}")
+FRACTION = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+")
+"""A time to fractions of a second, of which programs write 3 digits, 6 or 9."""
 LOOKED_AT = 1000
 """What more texts than so many are meant to be, these tell."""
+
+
+class Unclear(str):
+    """A cell such as 1.616 where the point may mean thousands, as the commas of other columns say; it is no number."""
 
 
 def shortened(cell: str) -> str:
@@ -43,7 +58,7 @@ def number_of(text: str) -> float:
     >>> number_of(" 1e3")
     1000.0
     """
-    if "_" in text:
+    if "_" in text or isinstance(text, Unclear):
         raise ValueError
     return float(text)
 
@@ -89,11 +104,15 @@ def as_text(value: Any) -> str:
     """
     if is_missing(value):
         return ""
+    if isinstance(value, Unclear):
+        return value
     if isinstance(value, Integral) and is_plain_number(value):
         return str(int(value))
     if is_plain_number(value):
         number = float(value)
         return str(int(number)) if number.is_integer() else repr(number)
+    if isinstance(value, bytes):  # as Parquet has texts of which it does not know that they are some
+        return value.decode(errors="backslashreplace")
     return str(value).removesuffix(MIDNIGHT) if isinstance(value, datetime) else str(value)
 
 
@@ -102,6 +121,8 @@ def as_named(texts: Sequence[str], names: Collection[str]) -> list[str]:
 
     >>> as_named(["2.0", "01", "red"], names=["1", "2", ""]), as_named(["2.0", "01"], names=["01", "2", "1A"])
     (['2', '1', 'red'], ['2.0', '01'])
+    >>> as_named(["2", "3"], names=["1.0", "2.0", "3.0"])
+    ['2.0', '3.0']
     >>> as_named(["TRUE", "false "], names=["True", "False"]), as_named(["2026-11-20 00:00:00"], names=["2026-11-20"])
     (['True', 'False'], ['2026-11-20'])
     """
@@ -115,7 +136,7 @@ class Naming:
     """How texts are known by names that were learned.
 
     names     what is called as it stands
-    numbers   whether all names are those of numbers: then 2.0 is 2
+    numbers   whether all names are those of different numbers: then 2.0 is 2
     truths    whether all are truth values, TRUE or true as True
     forms     of a name in the form that all ways to write it have in common, the name
     """
@@ -127,8 +148,7 @@ class Naming:
 
     def name_of(self, text: str) -> str:
         """The name of a text that is none; without one the text itself."""
-        named = _named_as_number(text) if self.numbers else text
-        return named if named in self.names else self.forms.get(form_of(text, self.truths), text)
+        return self.forms.get(form_of(text, self.truths, self.numbers), text)
 
 
 @lru_cache(maxsize=256)
@@ -139,28 +159,37 @@ def naming(names: tuple[str, ...]) -> Naming:
     {'True': 'true', 'False': 'false'}
     """
     truths = any(names) and {name.strip().lower() for name in names} <= {"true", "false", ""}
+    numbers = are_numbers(names)
     ways: dict[str, list[str]] = {}
     for name in names:
-        ways.setdefault(form_of(name, truths), []).append(name)
+        ways.setdefault(form_of(name, truths, numbers), []).append(name)
     forms = {form: found[0] for form, found in ways.items() if len(found) == 1}
-    return Naming(frozenset(names), are_numbers(names), truths, forms)
+    return Naming(frozenset(names), numbers, truths, forms)
 
 
-def form_of(text: str, truths: bool) -> str:
-    """What all ways to write a text have in common: no spaces around it, truth values as Python's, days without a time.
+def form_of(text: str, truths: bool = False, numbers: bool = False) -> str:
+    """What all ways to write a text have in common: no spaces around it, truth values as Python's, numbers as Python's,
+    days without a time, times without zeros behind them.
 
-    >>> form_of(" TRUE", truths=True), form_of("TRUE", truths=False), form_of("2026-11-20 00:00:00", truths=False)
-    ('True', 'TRUE', '2026-11-20')
+    >>> form_of(" TRUE", truths=True), form_of("TRUE"), form_of("2.0", numbers=True), form_of("2.0")
+    ('True', 'TRUE', '2', '2.0')
+    >>> form_of("2026-11-20 00:00:00"), form_of("2026-11-20 00:00:00.000"), form_of("2026-11-20 10:00:00.100000")
+    ('2026-11-20', '2026-11-20', '2026-11-20 10:00:00.1')
     """
     text = text.strip()
     if truths:
         return text.capitalize()
+    if numbers:
+        return _named_as_number(text)
+    text = text.rstrip("0").removesuffix(".") if FRACTION.fullmatch(text) else text
     return text.removesuffix(MIDNIGHT) if DAY_AT_MIDNIGHT.fullmatch(text) else text
 
 
 def are_numbers(names: Collection[str]) -> bool:
-    """Whether names, but for that of what is missing, are all those that `as_text` gives numbers: 1 and not 01."""
-    return all(is_number(name) and _named_as_number(name) == name for name in names if name)
+    """Whether names, but for that of what is missing, are all those of different numbers: 1 or 1.0, and not 01."""
+    called = {name: _named_as_number(name) for name in names if name}
+    plain = (is_number(name) and (one == name or WHOLE_AS_WRITTEN.fullmatch(name)) for name, one in called.items())
+    return all(plain) and len(set(called.values())) == len(called)
 
 
 def _named_as_number(text: str) -> str:
@@ -171,8 +200,8 @@ def _named_as_number(text: str) -> str:
 
 def said(text: str) -> str:
     """What a cell says, wherever it comes from: without spaces around it, and nothing where it says so."""
-    text = text.strip()
-    return "" if text in MISSING else text
+    trimmed = text.strip()
+    return "" if trimmed in MISSING else text if trimmed == text else trimmed
 
 
 def numbers_in(texts: np.ndarray) -> np.ndarray:
@@ -207,6 +236,31 @@ def _numbers(cells: list[str], commas: bool) -> np.ndarray:
         if not commas:
             raise
         return np.array([number_of(cell) for cell in _with_points(cells)])
+
+
+def are_decimal(cells: list[str]) -> bool:
+    """Whether most cells are numbers, of which some must have a decimal comma, or thousands with points.
+
+    >>> are_decimal(["134,7", "68"]), are_decimal(["1.234.567", "823"]), are_decimal(["1,500"]), are_decimal(["1.5"])
+    (True, True, False, False)
+    """
+    marked = [cell for cell in cells if DECIMAL_COMMA.fullmatch(cell) or WITH_POINTS.fullmatch(cell)]
+    if all(map(PERHAPS_THOUSANDS.fullmatch, marked)):
+        return False
+    present = [cell for cell in cells if cell not in MISSING]
+    return sum(map(is_number, present)) + len(marked) > len(present) / 2
+
+
+def marked_unclear(cells: list[str]) -> list[str] | None:
+    """Cells of which each with a point may mean thousands, with these as `Unclear`; None where there are no such.
+
+    >>> [type(cell).__name__ for cell in marked_unclear(["1.616", "823"])], marked_unclear(["1.616", "82.5"])
+    (['Unclear', 'str'], None)
+    """
+    pointed = {cell for cell in cells if "." in cell}
+    if not pointed or not all(map(PERHAPS_THOUSANDS.fullmatch, pointed)):
+        return None
+    return [Unclear(cell) if cell in pointed else cell for cell in cells]
 
 
 def with_points(texts: np.ndarray) -> np.ndarray:
@@ -251,9 +305,9 @@ def meant(texts: np.ndarray, rows: np.ndarray | None = None) -> str:
     present = [text for text in texts.tolist() if text][:LOOKED_AT]
     most = len(present) / 2
     if sum(map(is_number, present)) > most:
-        text = first_text(texts, rows=rows)
-        return f"numbers, but for {text}" if text else ""
-    for what, form in (("comma", WITH_COMMA), ("sign", WITH_SIGN)):
+        odd = first_odd(texts)
+        return f"numbers, but for {first_text(texts, rows=rows)}{how_to_write(odd)}" if odd else ""
+    for what, form in (("comma", WITH_COMMA), ("point", WITH_POINTS), ("sign", WITH_SIGN)):
         found = [text for text in present if form.fullmatch(text)]
         if len(found) > most:
             plain = {text for text in texts.tolist() if is_number(text) or form.fullmatch(text)}
@@ -269,14 +323,17 @@ def how_to_write(text: str) -> str:
     >>> how_to_write("1,5"), how_to_write("$7"), how_to_write("red")
     (', to be written 1.5', ', to be written 7', '')
     """
-    return f", to be written {_plain(text)}" if WITH_COMMA.fullmatch(text) or WITH_SIGN.fullmatch(text) else ""
+    forms = () if is_number(text) else (WITH_COMMA, WITH_POINTS, WITH_SIGN)
+    return f", to be written {_plain(text)}" if any(form.fullmatch(text) for form in forms) else ""
 
 
 def _plain(text: str) -> str:
-    """How a number with a comma or a sign is to be written; both ways where it may mean one or the other."""
-    text = re.sub(r"[^\d.,+-]", "", text)
-    if PERHAPS_THOUSANDS.fullmatch(text):
+    """How a number with a comma, points or a sign is to be written; both ways where it may mean one or the other."""
+    text = ("-" if text.startswith("(") else "") + re.sub(r"[^\d.,+-]", "", text)
+    if PERHAPS_THOUSANDS.fullmatch(text) and "," in text:
         return f"{text.replace(',', '')} or {text.replace(',', '.')}"
+    if WITH_POINTS.fullmatch(text):  # with a further digit a point is a decimal one
+        return text.replace(".", "") + (f" or {text}0" if text.count(".") == 1 else "")
     if WITH_COMMA.fullmatch(text) and text.count(",") == 1:
         return text.replace(".", "").replace(",", ".")
     return text.replace(",", "")
@@ -296,6 +353,15 @@ def first_text(column: np.ndarray, counts: Callable[[str], bool] | None = None, 
     texts = enumerate(map(as_text, column.tolist()))
     place, text = next(((place, text) for place, text in texts if text and not counts(text)), (0, ""))
     return f"{shortened(text)} in row {place if rows is None else rows[place]} (counted from 0)" if text else ""
+
+
+def first_odd(texts: np.ndarray) -> str:
+    """The first of texts [N] that is no finite number; nothing where there is none.
+
+    >>> first_odd(np.array(["1.5", "", "1,500"], object))
+    '1,500'
+    """
+    return next((text for text in texts.tolist() if text and not _is_finite(text)), "")
 
 
 def _is_finite(text: str) -> bool:

@@ -4,12 +4,12 @@ N rows.    A frame names its columns: numbers [N], NaN where one is missing, or 
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from deltarule.data.cells import EXACT, as_text, is_missing, is_plain_number, said, too_long
+from deltarule.data.cells import EXACT, as_text, form_of, is_missing, is_plain_number, said, too_long
 from deltarule.errors import BadInput
 
 Frame = dict[str, np.ndarray]
@@ -26,13 +26,15 @@ class Part(Frame):
         self.rows = rows
 
 
-def frame_of(X: Any, names: Collection[str] = ()) -> Frame:
+def frame_of(X: Any, names: Collection[str] = (), is_used: Callable[[str], bool] | None = None) -> Frame:
     """Take a data frame, a mapping of columns, or rows [N, D], whose columns are then named x0, x1 …
 
     Parameters: `X`, of pandas or of any library whose frames have `columns`, a table of PyArrow; a mapping; an array or
-    lists. `names`, of columns whose values are names: of these every whole number counts, however large.
+    lists. `names`, of columns whose values are names: of these every whole number counts, however large. `is_used`,
+    which columns are, by their names; if left out all. The others are empty, whatever they hold.
     Returns: the columns by name.
-    Errors: `BadInput` for anything else, columns of different lengths, and numbers that are infinite.
+    Errors: `BadInput` for anything else, columns of different lengths, and in those that are used numbers that are
+    infinite.
 
     >>> frame_of([[1.5, "red"], [None, "blue"]])
     {'x0': array([1.5, nan]), 'x1': array(['red', 'blue'], dtype=object)}
@@ -60,6 +62,9 @@ def frame_of(X: Any, names: Collection[str] = ()) -> Frame:
         name = str(given).strip()  # as files have it
         if ROW_NUMBERS.fullmatch(name):
             continue
+        if is_used is not None and not is_used(name):
+            frame[name] = empty(len(values))
+            continue
         if name in frame:
             raise BadInput(f"several columns are named {name!r}; give each one name")
         frame[name] = _column(name, values, name in names)
@@ -67,6 +72,15 @@ def frame_of(X: Any, names: Collection[str] = ()) -> Frame:
         lengths = ", ".join(f"{name} {len(column)}" for name, column in list(frame.items())[:5])
         raise BadInput(f"the columns have different lengths ({lengths}); give one value for each row")
     return Part(frame, X.rows) if isinstance(X, Part) else frame
+
+
+def empty(rows: int) -> np.ndarray:
+    """A column of so many rows in which all is missing.
+
+    >>> empty(2)
+    array(['', ''], dtype=object)
+    """
+    return np.full(rows, "", object)
 
 
 def rows_of(frame: Frame) -> int:
@@ -107,7 +121,11 @@ def _column(name: str, values: Any, are_names: bool) -> np.ndarray:
         if numbers is not None and not too_long(array, numbers, are_names):
             return _finite(name, numbers)
     if array.dtype.kind in "mM":  # of nanoseconds, tolist would make whole numbers
+        known, fine = array[~np.isnat(array)], array
         array = array.astype(f"{array.dtype.kind}8[us]")
+        if array.dtype.kind == "M" and (known != known.astype("M8[us]")).any():  # which Python's times do not have
+            texts = np.datetime_as_string(fine).tolist()
+            array = np.array(["" if one == "NaT" else form_of(one.replace("T", " ")) for one in texts], object)
     return np.array([said(as_text(value)) for value in array.tolist()], object)
 
 
@@ -150,9 +168,9 @@ def _listed(column: Any) -> list[Any]:
 
 
 def _cell(value: Any) -> Any:
-    if not isinstance(value, str):
+    if not isinstance(value, str | bytes):
         return value
-    return said(value) or None
+    return said(as_text(value)) or None
 
 
 def _looked_up(chunk: Any) -> np.ndarray:

@@ -4,14 +4,14 @@ N rows.    A frame names its columns: numbers [N], NaN where one is missing, or 
 """
 
 import csv
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from deltarule.data.cells import parsed, said, shortened
-from deltarule.data.frame import Frame, frame_of
+from deltarule.data.cells import are_decimal, as_text, marked_unclear, parsed, said, shortened
+from deltarule.data.frame import ROW_NUMBERS, Frame, empty, frame_of
 from deltarule.data.tables import (
     MOST_COLUMNS,
     cells_of_any_length,
@@ -30,15 +30,23 @@ TEXTS = ("string", "large_string")
 """Arrow's types of texts."""
 
 
-def read_frame(path: str | Path, names: Collection[str] = ()) -> Frame:
+def read_frame(
+    path: str | Path,
+    names: Collection[str] = (),
+    is_used: Callable[[str], bool] | None = None,
+    as_written: Collection[str] = (),
+) -> Frame:
     """Read a table from a CSV, TSV or Parquet file.
 
     Text is UTF-8, and its first line names the columns. A column holds numbers where all of its cells do; cells that
     are empty or say so (NA, nan, null, ?) are missing. Semicolons may separate a CSV file's columns, too. Where commas
-    separate none, numbers may have a decimal comma, 1,5; but not where all of a column's may mean thousands, 1,500.
-    Whole numbers that would become one as float64 stay texts.
+    separate none, numbers may have a decimal comma, 1,5; but not where all of a column's may mean thousands, 1,500. Nor
+    is 1.500 a number where all with a point may mean thousands, and another column has decimal commas. Whole numbers
+    that would become one as float64 stay texts.
 
-    Parameters: `path`; `names`, of columns whose cells are names, 01 and 1 two of them, whatever all of them look like.
+    Parameters: `path`; `names`, of columns whose cells are names, 01 and 1 two of them, whatever all of them look like;
+    `is_used`, which columns are, by their names, if left out all: the others are empty, whatever they hold;
+    `as_written`, columns whose texts stay as they are, also those that say that they are missing.
     Returns: the columns by name.
     Errors: `BadInput` for a file that does not hold a table, with the line.
 
@@ -54,15 +62,21 @@ def read_frame(path: str | Path, names: Collection[str] = ()) -> Frame:
     ending = path.suffix.lower()
     try:
         if ending == ".parquet":
-            return _read_parquet(path, names)
+            return _read_parquet(path, names, is_used, as_written)
         if ending not in DELIMITERS:
             raise BadInput(f"{path} has the ending {ending!r}; give a table as .csv, .tsv or .parquet")
-        return _read_text(path, DELIMITERS[ending], names)
+        return _read_text(path, DELIMITERS[ending], names, is_used, as_written)
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}; check that you may read it") from error
 
 
-def _read_text(path: Path, delimiter: str, names: Collection[str]) -> Frame:
+def _read_text(
+    path: Path,
+    delimiter: str,
+    names: Collection[str],
+    is_used: Callable[[str], bool] | None,
+    as_written: Collection[str],
+) -> Frame:
     with path.open(encoding="utf-8-sig", newline="") as file, cells_of_any_length():
         try:
             found = separator_of(file, delimiter)
@@ -70,7 +84,7 @@ def _read_text(path: Path, delimiter: str, names: Collection[str]) -> Frame:
                 delimiter = ";"
             check_separated(path, found, delimiter)
             reader = csv.reader(file, strict=True, delimiter=delimiter)
-            header = read_header(path, reader)
+            header = read_header(path, reader, is_used)
             columns: list[list[str]] = [[] for _ in header]
             lines = []
             for row in reader:
@@ -87,10 +101,13 @@ def _read_text(path: Path, delimiter: str, names: Collection[str]) -> Frame:
             raise BadInput(f"{path}, line {reader.line_num}: {error}; correct the quotes there") from error
     commas = delimiter != ","
     frame = {}
-    for name, cells in zip(header, columns, strict=True):
-        numbers = None if name in names else parsed(cells, commas)
+    for name, cells in zip(header, _unclear_marked(columns) if commas else columns, strict=True):
+        if is_used is not None and not is_used(name):
+            frame[name] = empty(len(cells))
+            continue
+        numbers = None if name in names or name in as_written else parsed(cells, commas)
         if numbers is None:
-            frame[name] = np.array([said(cell) for cell in cells], object)
+            frame[name] = np.array(cells if name in as_written else [said(cell) for cell in cells], object)
             continue
         frame[name] = numbers
         if np.isinf(numbers).any():
@@ -99,6 +116,14 @@ def _read_text(path: Path, delimiter: str, names: Collection[str]) -> Frame:
                 f"{path}, line {lines[place]}, column {name!r}: {shortened(cells[place])} is no finite number"
             )
     return frame
+
+
+def _unclear_marked(columns: list[list[str]]) -> list[list[str]]:
+    """Columns of cells; points that may mean thousands are marked where another column's commas are decimal ones."""
+    marked = [marked_unclear(cells) for cells in columns]
+    if not any(marked) or not any(map(are_decimal, columns)):
+        return columns
+    return [new or cells for new, cells in zip(marked, columns, strict=True)]
 
 
 def takes_commas(path: str | Path) -> bool:
@@ -110,7 +135,9 @@ def takes_commas(path: str | Path) -> bool:
         return separator_of(file, ",") == ";"
 
 
-def _read_parquet(path: Path, names: Collection[str]) -> Frame:
+def _read_parquet(
+    path: Path, names: Collection[str], is_used: Callable[[str], bool] | None, as_written: Collection[str]
+) -> Frame:
     try:
         from pyarrow import ArrowException
         from pyarrow.parquet import read_metadata, read_table
@@ -123,16 +150,22 @@ def _read_parquet(path: Path, names: Collection[str]) -> Frame:
         if metadata.num_columns > MOST_COLUMNS:
             raise BadInput(f"{path} has {metadata.num_columns:,} columns; give a table of {MOST_COLUMNS:,} at most")
         schema = metadata.schema.to_arrow_schema()
-        for one in schema:
+        used = [one for one in schema if is_used is None or is_used(one.name.strip())]
+        for one in used:
             if is_nested(one.type):
                 raise BadInput(f"{path}, column {shortened(one.name)}: it holds {one.type}; give numbers or texts")
-        # A text that stands in many rows is one text in the file, and stays one.
-        texts = [one.name for one in schema if str(one.type) in TEXTS]
-        table = read_table(path, read_dictionary=texts)
-        table = table.rename_columns([name.strip() for name in table.column_names])
-        if len(set(table.column_names)) < len(table.column_names):
+        if len({one.name.strip() for one in used}) < len(used):
             raise BadInput(f"{path}: two columns have the same name; give each a name of its own")
-        return frame_of(table, names)
+        # A text that stands in many rows is one text in the file, and stays one.
+        texts = [one.name for one in used if str(one.type) in TEXTS]
+        table = read_table(path, columns=[one.name for one in used], read_dictionary=texts)
+        table = table.rename_columns([name.strip() for name in table.column_names])
+        frame = frame_of(table, names)
+        for name in {*as_written} & {*frame}:
+            if frame[name].dtype.kind == "O":
+                frame[name] = np.array([as_text(one).strip() for one in table[name].to_pylist()], object)
+        blank = empty(table.num_rows)
+        return {one: frame.get(one, blank) for one in map(str.strip, schema.names) if not ROW_NUMBERS.fullmatch(one)}
     except BadInput:
         raise
     except (ArrowException, OSError, ValueError, TypeError, OverflowError) as error:

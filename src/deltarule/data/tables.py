@@ -171,8 +171,8 @@ def _read_csv(path: Path, target: str | None, task: str) -> Table:
             raise BadInput(f"{path}, line {reader.line_num}: {error}; correct the quotes and commas there") from error
 
 
-def read_header(path: Path, reader: Iterator[list[str]]) -> list[str]:
-    """The names in the first line that is not blank, each of them different.
+def read_header(path: Path, reader: Iterator[list[str]], is_used: Callable[[str], bool] | None = None) -> list[str]:
+    """The names in the first line that is not blank, each of those that are used different.
 
     Errors: `BadInput` where there are none, or one twice.
     """
@@ -186,11 +186,12 @@ def read_header(path: Path, reader: Iterator[list[str]]) -> list[str]:
     names = [name.strip() for name in header]
     if any("\0" in name for name in names):
         raise BadInput(f"{path} is not text; save the table as CSV in UTF-8")
-    if "" in names:
+    used = list(filter(is_used, names)) if is_used else names
+    if "" in used:
         raise BadInput(f"{path}: column {names.index('') + 1} has no name in the header; name it or remove the column")
-    name, times = Counter(names).most_common(1)[0]
-    if times > 1:
-        raise BadInput(f"{path}: {times} columns are named {shortened(name)}; give each a name of its own")
+    for name, times in Counter(used).most_common(1):
+        if times > 1:
+            raise BadInput(f"{path}: {times} columns are named {shortened(name)}; give each a name of its own")
     return names
 
 

@@ -12,7 +12,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deltarule.data.cells import as_named, as_text, first_text, how_to_write, is_number, meant, number_of, shortened
+from deltarule.data.cells import (
+    as_named,
+    as_text,
+    first_odd,
+    first_text,
+    how_to_write,
+    is_number,
+    meant,
+    number_of,
+    shortened,
+)
 from deltarule.data.frame import Frame, numbers_of_rows, rows_of
 from deltarule.data.tables import listed
 from deltarule.errors import BadInput
@@ -89,6 +99,37 @@ def guessed(frame: Frame, types: Mapping[str, str] | None = None) -> dict[str, t
         reasons = "; ".join(f"{name!r}: {why}" for name, (_, why) in list(kinds.items())[:5])
         raise BadInput(f"no column is left to learn from ({reasons}); say of one what it is, or add columns")
     return kinds
+
+
+def check_together(frame: Frame, kinds: Mapping[str, tuple[str, str]]) -> None:
+    """Refuse a number that is too large beside the others of its column, judged by their quartiles: `BadInput`.
+
+    What is learned of a column would be of that number alone.
+
+    >>> check_together({"size": np.array([1.0, 2.0, 2.0, 3.0, 1e300])}, {"size": ("number", "numbers")})
+    Traceback (most recent call last):
+        ...
+    deltarule.errors.BadInput: the column 'size' holds 1e+300 in row 4 (counted from 0), too large a number beside the \
+others, which are around 2; correct it
+    """
+    for name, (kind, why) in kinds.items():
+        if kind != NUMBER:
+            continue
+        values = _as_numbers(Column(name, kind, why), frame)
+        present = _present(values)
+        if len(present):
+            low, middle, high = np.quantile(present, [0.25, 0.5, 0.75], method="nearest")
+            with np.errstate(over="ignore"):
+                far = np.abs(values / FARTHEST - middle / FARTHEST) > ((high - low) or 1.0)
+            if far.any():
+                raise _too_large(name, values, int(far.argmax()), middle, frame)
+
+
+def _too_large(name: str, values: Floats, row: int, middle: float, frame: Frame) -> BadInput:
+    return BadInput(
+        f"the column {name!r} holds {values[row]:g} in row {numbers_of_rows(frame)[row]} (counted from 0), "
+        f"too large a number beside the others, which are around {middle:g}; correct it"
+    )
 
 
 def _guess(name: str, column: np.ndarray, rows: np.ndarray) -> tuple[str, str]:
@@ -202,11 +243,7 @@ def _numbers(column: Column, frame: Frame) -> Floats:
         standardized = (np.where(gaps, column.fill, values) - column.mean) / column.scale
     far = np.abs(standardized) > FARTHEST
     if far.any():
-        row = int(far.argmax())
-        raise BadInput(
-            f"the column {column.name!r} holds {values[row]:g} in row {numbers_of_rows(frame)[row]} (counted from 0), "
-            f"too large a number beside the others, which are around {column.mean:g}; correct it"
-        )
+        raise _too_large(column.name, values, int(far.argmax()), column.mean, frame)
     return np.stack([standardized, gaps] if column.gaps else [standardized], axis=1)
 
 
@@ -216,9 +253,8 @@ def _as_numbers(column: Column, frame: Frame) -> Floats:
     if values.dtype.kind != "O":
         return values
     if text := first_text(values, rows=numbers_of_rows(frame)):
-        odd = next(one for one in values.tolist() if one and not is_number(one) or np.isinf(number_of(one or "nan")))
         told = f"the column {column.name!r} holds {text}, where the model needs a number"
-        raise BadInput(told + how_to_write(odd))
+        raise BadInput(told + how_to_write(first_odd(values)))
     return np.array([number_of(text or "nan") for text in values])
 
 

@@ -159,8 +159,13 @@ def _number(graph: Graph, column: Column) -> list[str]:
     value = graph.input(column.name, TensorProto.DOUBLE, 1)
     gaps = graph.add("IsNaN", value)
     whole = graph.add("Where", gaps, graph.constant(np.float64(column.fill)), value)
-    centered = graph.add("Sub", whole, graph.constant(np.float64(column.mean)))
-    standardized = graph.add("Div", centered, graph.constant(np.float64(column.scale)))
+    shift, scale = np.float64(column.mean), np.float64(column.scale)
+    if np.float32(shift) == 0:  # runtimes leave out a difference from what is 0 in float32
+        scaled = graph.add("Div", whole, graph.constant(scale))
+        standardized = graph.add("Sub", scaled, graph.constant(shift / scale))
+    else:
+        centered = graph.add("Sub", whole, graph.constant(shift))
+        standardized = graph.add("Div", centered, graph.constant(scale))
     return [standardized, graph.add("Cast", gaps, to=TensorProto.DOUBLE)] if column.gaps else [standardized]
 
 

@@ -27,7 +27,7 @@ class Scores:
     """How good answers are on rows that had no part in the training.
 
     metric: accuracy or r_squared   rows   score   low, high: its 95 % interval
-    baseline   the score of always answering the most frequent class, or the mean, of the training rows
+    baseline   the score of always answering the most frequent class, or the mean, of all rows that were given to train
     mean_absolute_error   in the target's unit; None for classes
     """
 
@@ -59,11 +59,14 @@ def scores_of_numbers(y: Any, answers: Any, usual: float) -> Scores:
     1.0
     """
     y, answers = np.asarray(y, np.float64), np.asarray(answers, np.float64)
+    # In a unit of about their size, a power of two: squares of very large numbers would overflow.
+    exponent = int(np.frexp(max(np.abs(y).max(), np.abs(answers).max()))[1])
+    y, answers, usual = (np.ldexp(values, -exponent) for values in (y, answers, usual))
     random = np.random.default_rng(0)
     draws = (random.integers(len(y), size=len(y)) for _ in range(RESAMPLES))
     drawn = [r_squared(y[rows], answers[rows]) for rows in draws]
     low, high = np.quantile(drawn, [0.025, 0.975])
-    error = float(np.abs(y - answers).mean())
+    error = float(np.ldexp(np.abs(y - answers).mean(), exponent))
     score = r_squared(y, answers)
     usual_score = r_squared(y, np.full(len(y), usual))
     return Scores("r_squared", len(y), score, *Interval(float(low), float(high)), usual_score, error)
@@ -96,6 +99,8 @@ def leaks(frame: Frame, columns: Sequence[Column], y: Any, classes: bool) -> lis
     rows = np.random.default_rng(0).permutation(len(y))[:LEAK_ROWS]
     learn, ask = rows[::2], rows[1::2]
     kind = DecisionTreeClassifier if classes else DecisionTreeRegressor
+    if (y[ask] == y[ask][0]).all():  # whatever says so is right
+        return []
     if classes:
         usual = max(np.mean(y[ask] == one) for one in np.unique(y[learn]))
         if usual > 1 - 2 * (1 - SUSPICIOUS):  # whatever anybody says is right

@@ -66,12 +66,15 @@ def inputs_of(column, row):
 
 
 def name_of(cell, column):
-    """A category as other programs may write it: 2.0 for 2, TRUE for True, a day at midnight."""
-    if column["numbers"] and as_number(cell) in column["categories"]:
-        return as_number(cell)
-    form = cell.strip().capitalize() if column["truths"] else cell.strip()
-    if re.fullmatch(r"\\d{4}-\\d\\d-\\d\\d 00:00:00", form):
-        form = form.split()[0]
+    """A category as other programs may write it: 2.0 for 2, TRUE for True, a day at midnight, a time with zeros."""
+    form = cell.strip()
+    if column["truths"]:
+        form = form.capitalize()
+    elif column["numbers"]:
+        form = as_number(form)
+    elif time := re.fullmatch(r"(\\d{4}-\\d\\d-\\d\\d) (\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?)", form):
+        form = form.rstrip("0").removesuffix(".") if time[3] else form
+        form = form.removesuffix(" 00:00:00")
     return column["forms"].get(form, cell)
 
 
@@ -211,7 +214,8 @@ def numpy_script(model: Any) -> str:
 
 
 def torch_script(model: Any, member: int = 0) -> str:
-    """Write a fitted estimator's network as a file that makes the plain `nn.Sequential` that `to_torch` makes.
+    """Write a fitted estimator's network as a file that makes the plain `nn.Sequential` that `to_torch` makes, whose
+    outputs are probabilities, or numbers as `predict` gives them.
 
     Parameters: `model`, an estimator of deltarule; `member`, which of its networks.
     Returns: the text of the file, which needs PyTorch and NumPy, and unpickles nothing.

@@ -5,7 +5,7 @@ N rows · D inputs of the network
 
 import time
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from deltarule.data.cells import as_named, as_text, shortened
+from deltarule.data.cells import as_text, shortened
 from deltarule.data.frame import Frame, frame_of, rows_of, taken
 from deltarule.errors import BadInput
 from deltarule.estimators import budget
@@ -26,6 +26,7 @@ from deltarule.estimators.classifier import MLPClassifier
 from deltarule.estimators.columns import (
     CATEGORY,
     UNUSED,
+    check_together,
     encoded,
     guessed,
     learned,
@@ -36,7 +37,7 @@ from deltarule.estimators.columns import (
 from deltarule.estimators.regressor import MLPRegressor
 from deltarule.estimators.scores import Scores, leaks, scores_of_classes, scores_of_numbers
 from deltarule.estimators.search import PopulationSearchCV
-from deltarule.estimators.targets import as_numbers, check_length, known, name_of, named
+from deltarule.estimators.targets import as_classes, as_numbers, check_length, known, name_of, named
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 
@@ -113,7 +114,8 @@ class BaseTabular(BaseEstimator):
     def _fit(self, X: Any, y: Any) -> None:
         began = time.perf_counter()
         types = _types(self.types)
-        frame = _frame(X, [name for name, kind in types.items() if kind == CATEGORY])
+        names = [name for name, kind in types.items() if kind == CATEGORY]
+        frame = _frame(X, names, lambda name: types.get(name) != UNUSED)
         if not frame:
             raise BadInput(f"0 feature(s) (shape={np.shape(X)}) while a minimum of 1 is required; add columns")
         rows = rows_of(frame)
@@ -127,6 +129,7 @@ class BaseTabular(BaseEstimator):
             raise BadInput(f"there {told}, too few to set some aside; give at least {LEAST_ROWS}")
         y = self._learn_target(y)
         kinds = guessed(frame, types)
+        check_together(frame, kinds)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         train, held = self._split(y)
         columns = learned(taken(frame, train), kinds)
@@ -222,8 +225,10 @@ class BaseTabular(BaseEstimator):
 
     def _by_name(self, X: Any) -> Frame:
         """The columns by the names that they were learned by: where either side has none, by their places."""
-        frame, names = _frame(X, named_columns(self.columns_)), [column.name for column in self.columns_]
         had_names, has_names = hasattr(self, "feature_names_in_"), _has_names(X)
+        names = [column.name for column in self.columns_]
+        used = {column.name for column in self.columns_ if column.kind != UNUSED}
+        frame = _frame(X, named_columns(self.columns_), used.__contains__ if had_names and has_names else None)
         if has_names and (had_names or set(names) <= set(frame)):
             return frame
         if len(frame) != self.n_features_in_:
@@ -319,7 +324,11 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     def _by_class(self, y: Any, rows: int) -> Any:
         """A target of so many rows as the names of classes [N]."""
         check_length(rows, y)
-        return np.array(as_named(named(known(y)).tolist(), named(self.classes_).tolist()), object)
+        found, unknown = as_classes(y, self.classes_)
+        if unknown:
+            told = ", ".join(map(shortened, unknown[:5]))
+            warnings.warn(f"the model does not know the classes {told}, so it cannot say them", stacklevel=3)
+        return found
 
     @property
     def _outputs(self) -> int:
@@ -427,14 +436,14 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     _scoring = "neg_mean_squared_error"
 
 
-def _frame(X: Any, names: Collection[str]) -> Frame:
+def _frame(X: Any, names: Collection[str], is_used: Callable[[str], bool] | None) -> Frame:
     if sparse.issparse(X):
         raise BadInput("the table is sparse, and sparse data are not supported; give X.toarray()")
     if isinstance(X, np.ndarray) and X.dtype.kind == "c":
         raise BadInput("Complex data not supported: the table holds complex numbers; give their parts as columns")
     if isinstance(X, np.ndarray) and X.ndim == 1:
         raise BadInput("the table is a single row or column. Reshape your data to rows and columns")
-    return frame_of(X, names)
+    return frame_of(X, names, is_used)
 
 
 def _types(given: Any) -> dict[str, str]:

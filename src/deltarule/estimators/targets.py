@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import column_or_1d
 
-from deltarule.data.cells import as_text, first_text, is_missing
+from deltarule.data.cells import as_named, as_text, first_text, is_missing
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 
@@ -56,6 +56,22 @@ def _check_kind(y: Any) -> None:
 def named(classes: Any) -> Any:
     """Classes as texts [N]."""
     return np.array([as_text(one) for one in np.asarray(classes).tolist()], object)
+
+
+def as_classes(y: Any, classes: Any) -> tuple[Any, list[str]]:
+    """A target as the names of classes [N] that a model has learned, and the names that are none of these.
+
+    Names are taken as by `as_named`; where either side has truth values and the other 1 and 0, these are the same.
+
+    >>> as_classes([1, 0], [False, True]), as_classes(["a", "c"], ["a", "b"])
+    ((array(['True', 'False'], dtype=object), []), (array(['a', 'c'], dtype=object), ['c']))
+    """
+    names = named(classes).tolist()
+    texts = as_named(named(known(y)).tolist(), names)
+    for ours, theirs in ((("False", "True"), ("0", "1")), (("0", "1"), ("False", "True"))):
+        if {*names} <= {*ours} and {*texts} <= {*theirs}:
+            texts = [ours[theirs.index(text)] for text in texts]
+    return np.array(texts, object), sorted({*texts} - {*names})
 
 
 def as_numbers(y: Any) -> Floats:

@@ -30,7 +30,8 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
     Returns the module in evaluation mode, in the network's dtype, on the processor. Its modules are named as the values
     on a tape are, z1, n1, a1, d1 …; the last is the output activation, so its outputs are those of `run.outputs`.
     Nothing in it is ours: PyTorch differentiates it. Of an estimator for tables it is the network alone, whose inputs
-    `deltarule.estimators.columns.encoded` makes; of one with `scale_target` the outputs are standardized ones.
+    `deltarule.estimators.columns.encoded` makes; of one with `scale_target` the last Linear gives targets in their own
+    unit, as `predict` does.
 
     Raises `BadInput` where PyTorch is not installed, for another model, for a member that there is not, and for an
     activation that PyTorch has no module for.
@@ -67,6 +68,10 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
             modules.add_module(f"a{n}", _activation(layer.activation))
         if layer is not network.layers[-1] and dropout[place]:
             modules.add_module(f"d{n}", torch.nn.Dropout(float(dropout[place])))
+    estimator = getattr(trained, "model_", trained)
+    if getattr(estimator, "target_scale_", None) is not None:
+        scale, mean, last = _tensor(estimator.target_scale_), _tensor(estimator.target_mean_), modules[-1]
+        last.weight.data, last.bias.data = last.weight.data * scale[:, None], last.bias.data * scale + mean
     return modules.eval()
 
 
