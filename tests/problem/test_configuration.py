@@ -1,5 +1,7 @@
 import datetime
 import inspect
+import itertools
+import re
 import subprocess
 import sys
 import tomllib
@@ -225,6 +227,27 @@ def test_a_parameter_is_a_key_below_its_name() -> None:
 
 
 @pytest.mark.parametrize(
+    "settings, expected",
+    [
+        ({"optimizer.name": "adam", "optimizer.name.beta1": 0.5}, {"name": {"name": "adam", "beta1": 0.5}}),
+        (
+            {"optimizer.schedule": "step", "optimizer.schedule.every": 5, "optimizer.schedule.factor": 0.1},
+            {"schedule": {"name": "step", "every": 5, "factor": 0.1}},
+        ),
+        (
+            {"optimizer.name": "momentum", "optimizer.name.momentum": 0.5},
+            {"name": {"name": "momentum", "momentum": 0.5}},
+        ),
+    ],
+)
+def test_the_order_of_keys_changes_nothing(settings: dict[str, Any], expected: dict[str, Any]) -> None:
+    before = {"optimizer": {"schedule": {"name": "step", "every": 10, "factor": 0.3}}}
+    plain = parse(SHORTEST | {"optimizer": {**before["optimizer"], **expected}})
+    for order in itertools.permutations(settings):
+        assert changed(parse(SHORTEST | before), {key: settings[key] for key in order}) == plain
+
+
+@pytest.mark.parametrize(
     "dotted, sentence",
     [
         ("learning_rate", "there is no key 'learning_rate' that can be set; did you mean 'optimizer.learning_rate'?"),
@@ -313,6 +336,37 @@ def test_a_grid_or_experiment_is_checked_when_the_recipe_is_read(table: dict[str
 def test_a_grid_may_hold_values_that_only_fit_together() -> None:
     grid = {"optimizer.name": ["momentum"], "optimizer.momentum": [0.5, 0.9]}
     assert parse(SHORTEST | {"grid": grid}).grid == {key: tuple(values) for key, values in grid.items()}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_grid_may_hold_a_name_and_its_parameters(order: int) -> None:
+    grid = {"optimizer.schedule": ["step"], "optimizer.schedule.every": [5, 20]}
+    assert list(parse(SHORTEST | {"grid": dict(list(grid.items())[::order])}).grid) == list(grid)[::order]
+
+
+@pytest.mark.parametrize(
+    "settings, left",
+    [
+        ({"data.file": "my.csv", "data.target": "y"}, ["run.data_seed"]),
+        ({"data.name": "linear"}, ["run.data_seed"]),
+        ({"data.scale": "unit"}, ["data.name", "data.name.seed", "run.data_seed"]),
+    ],
+)
+def test_other_data_leave_the_grid(settings: dict[str, Any], left: list[str]) -> None:
+    grid = {"data.name": ["linear"], "data.name.seed": [1, 2], "run.data_seed": [1, 2]}
+    assert list(changed(parse(SHORTEST | {"grid": grid}), settings).grid) == left
+
+
+def test_a_part_of_what_the_grid_sets_is_refused() -> None:
+    configuration = parse(SHORTEST | {"grid": {"optimizer.schedule": ["constant", {"name": "step", "every": 10}]}})
+    told = (
+        "optimizer.schedule.factor is set and the grid sets optimizer.schedule; "
+        "set optimizer.schedule too, or change the grid"
+    )
+    with pytest.raises(BadInput, match=f"^{re.escape(told)}$"):
+        changed(configuration, {"optimizer.schedule.factor": 0.5})
+    both = changed(configuration, {"optimizer.schedule.factor": 0.5, "optimizer.schedule": "step"})
+    assert (both.optimizer.schedule, both.grid) == ({"name": "step", "factor": 0.5}, {})
 
 
 # --- one truth -------------------------------------------------------------------------------------------------------

@@ -91,8 +91,9 @@ def test_what_is_neither_name_nor_table_is_refused(kind: str, given: object) -> 
         ("activation", "relu", "slope", "none"),
         ("penalty", "l2", "strength", "none"),
         ("optimizer", "adam", "momentum", "beta1, beta2, epsilon"),
-        ("schedule", "squaring", "factor", "every, at_start"),
-        ("initializer", "zeros", "std", "none"),
+        ("schedule", "squaring", "factor", "every, at_start, per"),
+        ("schedule", "constant", "every", "per"),
+        ("initializer", "zeros", "std", "biases"),
     ],
 )
 def test_an_unknown_parameter_is_told_those_that_are(kind: str, name: str, wrong: str, known: str) -> None:
@@ -229,3 +230,27 @@ def test_built_in_formulas_cannot_be_removed(name: str) -> None:
         registry.remove("activation", name)
     assert str(refused.value) == f"'{name}' is no activation of your own; only those can be removed"
     assert "tanh" in registry.names("activation")
+
+
+@pytest.mark.parametrize(("kind", "name"), ALL)
+def test_of_a_built_in_formula_its_name_says_what_it_does(kind: str, name: str) -> None:
+    found = KINDS[kind](name)
+    assert registry.own_digest(found) is None
+    assert registry.own(kind, name) is None
+    changed = {"momentum": 0.5} if "momentum" in getattr(found, "parameters", {}) else {}
+    assert registry.own_digest(KINDS[kind]({"name": name, **changed})) is None
+
+
+def test_a_formula_of_ones_own_is_told_by_what_it_does(own: str) -> None:
+    mine, relu = registry.own("activation", own), registry.activation("relu")
+    again = replace(relu, name="relu", derivative=TANH.derivative)
+    other = replace(relu, name=own)
+    digests = {registry.own_digest(one) for one in (mine, other, again)}
+    assert len(digests) == 3 and None not in digests
+    assert registry.own_digest(replace(mine, kinks=(1.0,), range="unit")) == registry.own_digest(mine)
+
+
+def test_another_process_s_formula_takes_the_place_of_one_s_own(own: str) -> None:
+    relu = replace(registry.activation("relu"), name=own)
+    registry.take_over({("activation", own): relu})
+    assert registry.activation(own) is relu

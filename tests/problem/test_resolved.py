@@ -2,12 +2,15 @@ import hashlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from deltarule.maths.activations import SIGMOID, TANH
+from deltarule.problem import registry
 from deltarule.problem.configuration import SETTABLE, changed, parse
-from deltarule.problem.resolved import configuration_hash, resolved
+from deltarule.problem.resolved import configuration_hash, own_formulas, resolved
 
 FULL: dict[str, Any] = {
     "data": {"name": "xor"},
@@ -164,3 +167,17 @@ def test_the_hash_is_sha_256_of_canonical_json_in_any_process() -> None:
         environment = os.environ | {"PYTHONHASHSEED": hash_seed}
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
         assert done.stdout.strip() == expected
+
+
+def test_a_formula_of_ones_own_counts_with_what_it_does() -> None:
+    table = {**SMALLEST, "network": {"layers": [2, 3, 1], "activation": {"name": "mine", "k": 2}}}
+    hashes = []
+    for function in (TANH, SIGMOID, TANH):
+        registry.add("activation", replace(function, name="mine", parameters={"k": 1.0}))
+        try:
+            hashes.append(configuration_hash(parse(table)))
+            assert list(own_formulas(parse(table))) == [("activation", "mine")]
+            assert own_formulas(parse(table))["activation", "mine"].parameters == {"k": 1.0}
+        finally:
+            registry.remove("activation", "mine")
+    assert hashes[0] == hashes[2] != hashes[1]

@@ -237,6 +237,25 @@ def test_a_setting_names_what_there_is(xor: Recipe, key: str, name: str) -> None
         with_settings(xor, {key: name})
 
 
+@pytest.mark.parametrize(
+    "settings, rule",
+    [
+        ({"stopping.times": 3}, {"stopping.threshold": 0.1}),
+        ({"stopping.metric": "accuracy"}, {"stopping.threshold": 0.9}),
+        ({"stopping.score": "accuracy"}, {"stopping.patience": 3}),
+    ],
+)
+def test_a_part_of_a_rule_that_is_not_there_is_refused(
+    xor: Recipe, settings: dict[str, Any], rule: dict[str, Any]
+) -> None:
+    [(key, value)], [needed] = settings.items(), rule
+    with pytest.raises(BadInput, match=f"^{key} is .* without a {needed}, and so of no use; set {needed} too$"):
+        with_settings(xor, settings)
+    both = with_settings(xor, settings | rule)
+    for later in (both, with_settings(with_settings(both, {needed: "none"}), rule)):  # which takes the rule away
+        assert getattr(later.configuration.stopping, key.partition(".")[2]) == value
+
+
 @given(rates=st.lists(st.floats(0, 1), min_size=1, max_size=3), names=st.sampled_from([["sgd"], ["sgd", "adam"]]))
 def test_a_grid_expands_to_every_combination(rates: list[float], names: list[str]) -> None:
     table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}

@@ -2,13 +2,16 @@
 
 import os
 import signal
+import threading
+from dataclasses import replace
 
 import psutil
 import pytest
 
-from deltarule import sweep
+from deltarule import register_activation, sweep
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import read_json
+from deltarule.problem import registry
 from deltarule.studies.recipes import load_recipe
 from deltarule.sweeps import grid
 from deltarule.sweeps.executors import MOST_TRIES, each, pool
@@ -129,3 +132,60 @@ def test_no_more_workers_are_started_than_there_are_populations(recipe, tmp_path
 def test_a_cluster_that_is_not_there_is_told():
     with pytest.raises(BadInput, match="no Dask scheduler answers at nowhere"), pool("dask", address="nowhere"):
         pass
+
+
+@pytest.fixture
+def mine():
+    """Registers a function of this test as the activation "mine": other processes have it from here alone."""
+
+    def registered(factor):
+        if "mine" in registry.names("activation"):
+            registry.remove("activation", "mine")
+        register_activation(
+            "mine", lambda z, k: k * factor * z * z, lambda z, a, k: 2 * k * factor * z, parameters={"k": 1.0}
+        )
+
+    yield registered
+    registry.remove("activation", "mine")
+
+
+OWN = (
+    '[data]\nname = "iris"\nscale = "standardize"\n[network]\nlayers = ["auto", 3, "auto"]\noutput = "softmax"\n'
+    'activation = {name = "mine", k = 0.5}\n[loss]\nname = "cross_entropy"\n[stopping]\nmax_steps = 20\n'
+    '[grid]\n"network.layers" = [["auto", 3, "auto"], ["auto", 4, "auto"]]\n'
+)
+
+
+def test_formulas_of_one_s_own_go_to_workers(tmp_path, mine):
+    (tmp_path / "mine.toml").write_text(OWN, encoding="utf-8")
+    tables = []
+    for factor in (1.0, -0.5):
+        mine(factor)
+        tables.append(without_seconds(sweep(tmp_path / "mine.toml")))
+        assert without_seconds(sweep(tmp_path / "mine.toml", workers=2)) == tables[-1]
+    assert tables[0] != tables[1]
+
+
+def test_a_worker_that_stays_alive_gets_the_formula_of_each_sweep(tmp_path, mine):
+    from distributed import LocalCluster
+
+    (tmp_path / "mine.toml").write_text(OWN, encoding="utf-8")
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+        for factor in (1.0, -0.5):
+            mine(factor)
+            given = {"executor": "dask", "address": cluster.scheduler_address}
+            alone = without_seconds(sweep(tmp_path / "mine.toml", engine="reference"))
+            assert without_seconds(sweep(tmp_path / "mine.toml", engine="reference", **given)) == alone
+
+
+def test_a_formula_that_cannot_be_sent_is_told(tmp_path, mine):
+    (tmp_path / "mine.toml").write_text(OWN, encoding="utf-8")
+    mine(1.0)
+    lock = threading.Lock()
+    formula = registry.own("activation", "mine")
+    registry.take_over({("activation", "mine"): replace(formula, function=lambda z, k: z * z if lock else z)})
+    with pytest.raises(
+        BadInput, match="^the activation 'mine' cannot be sent to other processes .*; leave workers and "
+    ):
+        sweep(tmp_path / "mine.toml", workers=2)
+    assert len(sweep(tmp_path / "mine.toml")) == 2

@@ -16,6 +16,8 @@ from deltarule.data.splits import folds
 from deltarule.data.transforms import scale
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import save_arrays, to_jsonable
+from deltarule.maths.activations import TANH, Activation
+from deltarule.problem import registry
 from deltarule.problem.create import create_problem
 from deltarule.stats import metrics
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_settings
@@ -482,3 +484,107 @@ def test_a_checkpoint_that_cannot_be_taken_up_is_begun_anew(recipe, tmp_path):
     [checkpoint] = (tmp_path / "out" / "checkpoints").glob("*.safetensors")
     save_arrays(checkpoint, {}, {"format": "of another version"})
     assert without_seconds(sweep(long, given, out=tmp_path / "out", resume=True, engine="reference")) == expected
+
+
+SCHEDULES = {"optimizer.schedule.every": [1, 3], "optimizer.schedule": ["step", "squaring"]}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_order_of_a_grid_s_keys_changes_no_number(recipe, order):
+    """A parameter above the name that it belongs to was taken away by it, and stood in the table all the same."""
+    base = with_settings(recipe, {"optimizer.schedule": {"name": "step", "every": 10, "factor": 0.1}})
+    table = sweep(base, dict(list(SCHEDULES.items())[::order]), seeds=1, engine="reference")
+    rows = list(table.rows())
+    assert len(rows) == 4
+    for row in rows:
+        schedule = {"name": row["optimizer.schedule"], "every": row["optimizer.schedule.every"]}
+        one = with_settings(recipe, {"optimizer.schedule": schedule, "run.seeds": 1})
+        dataset = dataset_of(one)
+        problem = problem_of(one, dataset)
+        run = train(problem, engine="reference", **training_of(one, dataset, problem))
+        assert row["train_objective"] == run.objective[0]
+
+
+def test_a_combination_that_has_no_meaning_is_told_before_anything_trains(recipe, tmp_path):
+    grid = {"optimizer.schedule.every": [1], "optimizer.schedule": ["step", "exponential"]}
+    with pytest.raises(
+        BadInput, match="the schedule 'exponential' has no parameter 'every'; its parameters: factor, per"
+    ):
+        sweep(recipe, grid, out=tmp_path / "out", progress=lambda told: pytest.fail("it trains"))
+
+
+def test_rows_of_a_changed_recipe_are_told_apart(recipe, tmp_path):
+    rates, given = {"optimizer.learning_rate": [0.1, 0.01]}, {"out": tmp_path, "resume": True, "engine": "reference"}
+    step = {"name": "step", "every": 5}
+    first = list(sweep(recipe, rates, **given).rows())
+    sweep(with_settings(recipe, {"network.activation": "tanh"}), rates, **given)
+    table = sweep(with_settings(recipe, {"optimizer.schedule": step, "network.dropout": 0.5}), rates, **given)
+    assert table.grid == ("optimizer.learning_rate", "network.activation", "network.dropout", "optimizer.schedule")
+    found = {tuple(map(str, one.settings.values())) for one in table.configurations()}
+    others = (("relu", "0.0", "constant"), ("tanh", "0.0", "constant"))
+    stepped = ("relu", "0.5", "{'name': 'step', 'every': 5, 'factor': 0.5}")
+    assert found == {(rate, *other) for rate in ("0.1", "0.01") for other in (*others, stepped)}
+    rows = {row["key"]: row for row in table.rows()}
+    assert len(rows) == 12
+    for row in first:
+        assert {**row, **dict(zip(table.grid[1:], ("relu", 0.0, "constant"), strict=True))} == rows[row["key"]]
+    # A grid that sets a parameter: of the rows before it, and of the name in its own rows.
+    table = sweep(with_settings(recipe, {"optimizer.schedule": "step"}), {"optimizer.schedule.every": [7]}, **given)
+    schedules = {(row["optimizer.schedule.every"], str(row["optimizer.schedule"])) for row in table.rows()}
+    seventh = (7, "{'name': 'step', 'every': 7, 'factor': 0.5}")
+    assert schedules == {(None, "constant"), (5, stepped[-1]), seventh}
+
+
+@pytest.fixture
+def mine():
+    """Gives the activation "mine" to somebody else."""
+
+    def given_to(function, derivative):
+        if "mine" in registry.names("activation"):
+            registry.remove("activation", "mine")
+        registry.add("activation", Activation("mine", function, derivative))
+
+    yield given_to
+    registry.remove("activation", "mine")
+
+
+def test_results_of_another_formula_by_the_same_name_are_never_mixed(recipe, tmp_path, mine):
+    own, rates = with_settings(recipe, {"network.dropout": 0}), {"optimizer.learning_rate": [0.1]}
+    square = (lambda z: z * z, lambda z, a: 2 * z)
+    mine(*square)
+    own = with_settings(own, {"network.activation": "mine"})
+    first = sweep(own, rates, out=tmp_path, keep="all")
+    before = list(first.rows())
+    x = np.ones((1, 4))
+    outputs = first.network(before[0]["key"]).outputs(x)
+    mine(lambda z: z - z * z / 2, lambda z, a: 1 - z)
+    told = (
+        f"the activation mine is another one than in the rows of {tmp_path}, or Python is of another version; "
+        "register it by another name, or name another folder"
+    )
+    with pytest.raises(BadInput) as error:
+        sweep(own, rates, out=tmp_path, resume=True)
+    assert str(error.value) == told
+    assert list(load_sweep(tmp_path).rows()) == before
+    assert {row["key"] for row in sweep(own, rates).rows()}.isdisjoint(row["key"] for row in before)
+    with pytest.raises(BadInput, match="the activation mine is another one than that of the network of"):
+        load_sweep(tmp_path).network(before[0]["key"])
+    mine(*square)
+    assert np.array_equal(load_sweep(tmp_path).network(before[0]["key"]).outputs(x), outputs)
+    longer = list(sweep(own, {"optimizer.learning_rate": [0.1, 0.2]}, out=tmp_path, resume=True).rows())
+    assert longer[: len(before)] == before and len(longer) == 2 * len(before)
+
+
+def test_a_store_is_read_where_its_formulas_are_not_registered(recipe, tmp_path):
+    registry.add("activation", replace(TANH, name="mine"))
+    given = {"out": tmp_path, "resume": True}
+    try:
+        own = with_settings(recipe, {"network.activation": "mine"})
+        for rates in (own, with_settings(own, {"network.dropout": 0.5})):
+            sweep(rates, {"optimizer.learning_rate": [0.1]}, **given)
+    finally:
+        registry.remove("activation", "mine")
+    rows = list(load_sweep(tmp_path).rows())
+    assert [(row["optimizer.learning_rate"], row["network.dropout"]) for row in rows] == [(0.1, 0)] * 2 + [
+        (0.1, 0.5)
+    ] * 2

@@ -6,7 +6,7 @@ holds that page to the models below.
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
@@ -315,7 +315,8 @@ numbers of 1 or more; the first and the last may be "auto"
         _check_experiments(configuration)
         alone = configuration.model_copy(update={"grid": {}})  # a long grid is not to be copied for each of its values
         for key, values in configuration.grid.items():
-            for value in values:
+            # A parameter of a name that is in the grid, too, has a meaning only beside one of its values.
+            for value in () if _above(key, configuration.grid) else values:
                 _valid(_with(alone, {key: value}))
     except BadInput as error:
         raise BadInput(f"{where}: {error}") from None
@@ -325,9 +326,9 @@ numbers of 1 or more; the first and the last may be "auto"
 def changed(configuration: Configuration, settings: Mapping[str, Any]) -> Configuration:
     """The same configuration with some keys set otherwise; a key that is set leaves the grid.
 
-    Parameters: `settings`, dotted keys of `SETTABLE` sections with their values. A parameter of a name is a key below
-    it: "optimizer.schedule.every".
-    Errors: `BadInput` as `parse`, and for a key that there is not.
+    Parameters: `settings`, dotted keys of `SETTABLE` sections with their values, in any order. A parameter of a name is
+    a key below it: "optimizer.schedule.every".
+    Errors: `BadInput` as `parse`, for a key that there is not, and for a parameter of a name that the grid sets.
 
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 2, 1]}, "stopping": {"max_steps": 10}}
     >>> changed(parse(table), {"optimizer.schedule": "step", "optimizer.schedule.every": 5}).optimizer.schedule
@@ -353,14 +354,23 @@ def _valid(table: Mapping[str, Any]) -> Configuration:
 def _with(configuration: Configuration, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration as a table, with some keys set; not yet checked."""
     table = configuration.model_dump()
-    for dotted, value in settings.items():
-        path = _path(dotted)
+    # A name before its parameters, which it would take away.
+    for dotted, value in sorted(settings.items(), key=lambda one: one[0].count(".")):
+        path, gone = _path(dotted), [dotted]
         if path[0] == "data" and value not in (None, "none"):
             others = [key for key in TAKES_THE_PLACE_OF.get(path[1], ()) if f"data.{key}" not in settings]
             table["data"] |= dict.fromkeys(others)
+            gone += [f"data.{key}" for key in others]
         _put(table, path, value)
-        table["grid"] = {key: values for key, values in table["grid"].items() if not f"{key}.".startswith(f"{dotted}.")}
+        table["grid"] = {key: values for key, values in table["grid"].items() if not _above(key, gone, itself=True)}
+        if above := _above(dotted, table["grid"]):
+            raise BadInput(f"{dotted} is set and the grid sets {above[0]}; set {above[0]} too, or change the grid")
     return table
+
+
+def _above(dotted: str, keys: Iterable[str], itself: bool = False) -> list[str]:
+    """Those of some keys that a key is a part or a parameter of."""
+    return [key for key in keys if dotted.startswith(f"{key}.") or (itself and dotted == key)]
 
 
 def _put(table: dict[str, Any], path: list[str], value: Any) -> None:

@@ -1,7 +1,7 @@
 """The registry of names: what a recipe or a caller writes, and the formulas that it means."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from difflib import get_close_matches
 from math import isfinite
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from deltarule.maths.losses import LOSSES, Loss
 from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
 from deltarule.maths.penalties import PENALTIES, Penalty
 from deltarule.maths.schedules import SCHEDULES, Schedule
+from deltarule.problem.digest import digest
 
 Named = str | Mapping[str, Any]
 """A name, or a table with a name and parameters: "leaky_relu" or {"name": "leaky_relu", "slope": 0.2}."""
@@ -53,7 +54,44 @@ def remove(kind: str, name: str) -> None:
     del _TABLES[kind][name]
 
 
-_BUILT_IN = {kind: frozenset(table) for kind, table in _TABLES.items()}
+_BUILT_IN = {kind: dict(table) for kind, table in _TABLES.items()}
+_KINDS = {type(formula): kind for kind, table in _BUILT_IN.items() for formula in table.values()}
+_NO_NUMBERS = frozenset({"name", "range", "domain", "targets", "kinks"})
+"""What a formula is called, and what it may stand with."""
+_DESCRIBED = frozenset({"parameters", "per", "biases"})
+"""What `described` tells."""
+
+
+def own_digest(formula: Any) -> str | None:
+    """SHA-256 (hexadecimal) of what a formula of one's own does, as `digest` tells it; None for one that is built in.
+
+    >>> own_digest(activation("leaky_relu")) is None
+    True
+    """
+    built_in = _BUILT_IN[_KINDS[type(formula)]].get(formula.name)
+    parts = _parts(formula)
+    return None if built_in is not None and parts == _parts(built_in) else digest(parts)
+
+
+def _parts(formula: Any) -> list[Any]:
+    """All of a formula that decides numbers, beside its parameters."""
+    return [getattr(formula, one.name) for one in fields(formula) if one.name not in _NO_NUMBERS | _DESCRIBED]
+
+
+def own(kind: str, given: Named) -> Any:
+    """The formula of one's own that a name means, as it was registered; None for one that is built in.
+
+    >>> own("activation", {"name": "leaky_relu", "slope": 0.2}) is None
+    True
+    """
+    name, _ = _taken_apart(kind, given)
+    return None if name in _BUILT_IN[kind] else _find(kind, name)
+
+
+def take_over(formulas: Mapping[tuple[str, str], Any]) -> None:
+    """Use another process's own formulas, by kind and name, also in the place of those that have their names here."""
+    for (kind, name), formula in formulas.items():
+        _TABLES[kind][name] = formula
 
 
 def activation(given: Named | Activation) -> Activation:
@@ -102,7 +140,7 @@ def schedule(given: Named | Schedule) -> Schedule:
         return given
     name, parameters = _taken_apart("schedule", given)
     per = parameters.pop("per", None)
-    found: Schedule = _with_parameters("schedule", {"name": name, **parameters})
+    found: Schedule = _with_parameters("schedule", {"name": name, **parameters}, "per")
     if per is None:
         return found
     if per not in ("step", "epoch"):
@@ -122,7 +160,7 @@ def initializer(given: Named | Initializer) -> Initializer:
     biases = parameters.pop("biases", "zeros")
     if biases not in ("zeros", "same"):
         raise BadInput(f'initial biases are \'{biases}\'; give "zeros" or "same" (by the law of the weights)')
-    return replace(_with_parameters("initializer", {"name": name, **parameters}), biases=biases)
+    return replace(_with_parameters("initializer", {"name": name, **parameters}, "biases"), biases=biases)
 
 
 def described(formula: Any) -> str | dict[str, Any]:
@@ -139,15 +177,15 @@ def described(formula: Any) -> str | dict[str, Any]:
     return {"name": formula.name, **extra} if extra else formula.name
 
 
-def _with_parameters(kind: str, given: Named) -> Any:
+def _with_parameters(kind: str, given: Named, *beside: str) -> Any:
+    """The formula of a name with its parameters.    beside   what else its kind has, for who looks for it"""
     name, parameters = _taken_apart(kind, given)
     formula = _find(kind, name)
     known = getattr(formula, "parameters", {})
     for key in parameters:
         if key not in known:
-            raise BadInput(
-                f"the {kind} '{name}' has no parameter '{key}'; its parameters: {', '.join(known) or 'none'}"
-            )
+            there = ", ".join([*known, *beside]) or "none"
+            raise BadInput(f"the {kind} '{name}' has no parameter '{key}'; its parameters: {there}")
     checked = {key: parameter(kind, name, key, value) for key, value in parameters.items()}
     return replace(formula, parameters=MappingProxyType({**known, **checked})) if checked else formula
 

@@ -13,6 +13,18 @@ NUMERICS_VERSION = 1
 """Part of every hash; it goes up when the same configuration no longer gives the same numbers."""
 
 
+FORMULAS = (
+    ("network", "activation", "activation"),
+    ("network", "output", "activation"),
+    ("network", "initializer", "initializer"),
+    ("loss", "name", "loss"),
+    ("loss", "penalty", "penalty"),
+    ("optimizer", "name", "optimizer"),
+    ("optimizer", "schedule", "schedule"),
+)
+"""The keys that name formulas: their section, the key, and the kind of formula."""
+
+
 def resolved(configuration: Configuration) -> dict[str, dict[str, Any]]:
     """Everything that decides the numbers of a run, defaults and parameters filled in, each in one way of writing.
 
@@ -25,27 +37,40 @@ def resolved(configuration: Configuration) -> dict[str, dict[str, Any]]:
     0.9
     """
     table = {section: getattr(configuration, section).model_dump() for section in SETTABLE}
-    data, network, loss, optimizer, run = (table[name] for name in ("data", "network", "loss", "optimizer", "run"))
+    data, network, optimizer, run = (table[name] for name in ("data", "network", "optimizer", "run"))
     for key in ("name", "file", "offline"):
         data[key] = _without_empty_table(data[key])
     network["layers"] = list(network["layers"])
-    network["activation"] = _same_for_all(_each(network["activation"], _resolved_name("activation")))
+    for section, key, kind in FORMULAS:
+        table[section][key] = _same_for_all(_each(table[section][key], _resolved_name(kind)))
     network["dropout"] = _same_for_all(network["dropout"])
-    for owner, key, kind in (
-        (network, "output", "activation"),
-        (network, "initializer", "initializer"),
-        (loss, "name", "loss"),
-        (loss, "penalty", "penalty"),
-        (optimizer, "name", "optimizer"),
-        (optimizer, "schedule", "schedule"),
-    ):
-        owner[key] = _resolved_name(kind)(owner[key])
     if optimizer["momentum"] is not None:
         optimizer["name"]["momentum"] = optimizer["momentum"]
     elif isinstance(optimizer["name"], dict):
         optimizer["momentum"] = optimizer["name"].get("momentum")
     run["seeds"] = _shortest(run["seeds"])
     return table
+
+
+def own_formulas(configuration: Configuration) -> dict[tuple[str, str], Any]:
+    """The formulas of one's own that a configuration names, as they were registered, by their kind and name.
+
+    >>> from deltarule.problem.configuration import parse
+    >>> own_formulas(parse({"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 10}}))
+    {}
+    """
+    found = {}
+    for section, key, kind in FORMULAS:
+        given = getattr(getattr(configuration, section), key)
+        for one in given if isinstance(given, tuple) else (given,):
+            if one is not None and (formula := registry.own(kind, one)) is not None:
+                found[kind, formula.name] = formula
+    return found
+
+
+def own_digests(formulas: Mapping[tuple[str, str], Any]) -> dict[str, str | None]:
+    """What formulas of one's own do, as digests: by words for each, "activation mine"."""
+    return {" ".join(name): registry.own_digest(formula) for name, formula in formulas.items()}
 
 
 def _resolved_name(kind: str) -> Callable[[Any], Any]:
@@ -80,7 +105,8 @@ def configuration_hash(configuration: Configuration) -> str:
     gives the same numbers.
 
     Words (the study's, experiments, assumptions) and the grid do not count; nor does whether a default is written out,
-    except for the options of a data set or file: what these select is told by the `digest` of the data set.
+    except for the options of a data set or file: what these select is told by the `digest` of the data set. A formula
+    of one's own counts with what it does, in this version of Python.
 
     >>> from deltarule.problem.configuration import parse
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 2, 1]}, "stopping": {"max_steps": 10}}
@@ -94,7 +120,8 @@ def configuration_hash(configuration: Configuration) -> str:
     for keys, key in ((data, "mirrored"), (data, "components"), (data["split"], "extend")):
         if not keys[key]:
             del keys[key]
-    content = {"numerics": NUMERICS_VERSION, **table}
+    own = own_formulas(configuration)
+    content = {"numerics": NUMERICS_VERSION, **table, **({"formulas": own_digests(own)} if own else {})}
     text = json.dumps(_canonical(content), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 

@@ -19,9 +19,10 @@ from deltarule.data import load as loading
 from deltarule.data.dataset import Dataset
 from deltarule.data.prepare import data_key, prepared, taken_apart
 from deltarule.errors import BadInput
-from deltarule.problem.configuration import Configuration, changed, parse_toml, read_toml
+from deltarule.problem.configuration import Configuration, StoppingSection, changed, parse_toml, read_toml
 from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.resolved import resolved
+from deltarule.problem.sentences import shortened
 from deltarule.stats import metrics
 from deltarule.training import populations
 from deltarule.training.populations import problem_of_seeds, seeds_of, shape_of
@@ -129,13 +130,15 @@ def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
     """The recipe with some keys set otherwise; a key that is set leaves the grid.
 
     Parameters: `settings`, values by dotted key: {"optimizer.learning_rate": 5}.
-    Errors: `BadInput` for a key that there is not, a value that is not allowed, and keys that do not fit each other.
+    Errors: `BadInput` for a key that there is not, a value that is not allowed, keys that do not fit each other, and
+    what would do nothing.
 
     >>> with_settings(load_recipe("digits"), {"run.seeds": 3}).configuration.run.seeds
     3
     """
     configuration = changed(recipe.configuration, settings)
     _check_names(configuration)
+    _check_rules(configuration, settings)
     return replace(recipe, configuration=configuration, settings={**recipe.settings, **settings})
 
 
@@ -297,6 +300,18 @@ def _text(study: str | Path, path: Path) -> str:
 def _near(name: str, known: Mapping[str, Any]) -> str:
     close = get_close_matches(name, known, 1)
     return f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(known) or 'none'}"
+
+
+def _check_rules(configuration: Configuration, settings: Mapping[str, Any]) -> None:
+    """What is set of a stop rule that there is not. A recipe may say it for its experiments, whose rules may differ."""
+    for key, rule in (("times", "threshold"), ("metric", "threshold"), ("score", "patience")):
+        value = getattr(configuration.stopping, key)
+        is_there = getattr(configuration.stopping, rule) is not None or f"stopping.{rule}" in configuration.grid
+        if f"stopping.{key}" in settings and value != StoppingSection.model_fields[key].default and not is_there:
+            raise BadInput(
+                f"stopping.{key} is {shortened(value)} without a stopping.{rule}, and so of no use; "
+                f"set stopping.{rule} too"
+            )
 
 
 def _check_names(configuration: Configuration, where: str = "") -> None:

@@ -92,6 +92,7 @@ def sweep(
         Source(recipe.folder, None if data_dir is None else Path(data_dir), folds),
         None if out is None else make_folder(out),
         name=recipe.name,
+        run=None if grid is not None else {"experiment": recipe.experiment, "settings": recipe.settings},
         settings=None if isinstance(grid, Mapping) else grid,
         resume=resume,
         keep=keep,

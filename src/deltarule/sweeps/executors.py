@@ -4,10 +4,10 @@ Executor. A worker that dies costs the population that it had, which is done onc
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -145,6 +145,31 @@ def _dask(workers: int | None, address: str | None) -> Iterator[Pool]:
             client.close()
             if cluster is not None:
                 cluster.close()
+
+
+def packed(formulas: Mapping[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
+    """Formulas of one's own, by kind and name, as they can be sent to another process, which takes them over.
+
+    Errors: `BadInput` for one that cannot.
+
+    >>> packed({})
+    {}
+    """
+    from joblib.externals.loky.backend.reduction import dumps
+
+    sent = {}
+    for (kind, name), formula in formulas.items():
+        values = {one.name: getattr(formula, one.name) for one in fields(formula)}
+        # Its parameters are a table that nobody can change, and that cannot be sent.
+        tables = {key: dict(value) for key, value in values.items() if isinstance(value, Mapping)}
+        sent[kind, name] = replace(formula, **tables)
+        try:
+            dumps(sent[kind, name])
+        except Exception as error:  # of whatever it holds
+            raise BadInput(
+                f"the {kind} '{name}' cannot be sent to other processes ({error}); leave workers and executor out"
+            ) from error
+    return sent
 
 
 def each(given: Pool, work: Callable[..., Result], tasks: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, Result]]:

@@ -26,7 +26,7 @@ from deltarule.errors import BadInput
 from deltarule.problem import registry
 from deltarule.problem.configuration import Configuration, changed, parse
 from deltarule.problem.problem import Integers, Problem
-from deltarule.problem.resolved import NUMERICS_VERSION, configuration_hash
+from deltarule.problem.resolved import NUMERICS_VERSION, configuration_hash, own_formulas
 from deltarule.problem.values import as_python
 from deltarule.training.populations import LIMITS, network_of, problem_of_members, seeds_of, shape_of
 
@@ -128,7 +128,7 @@ class Plan:
 
     Parameters: `base`, the configuration without grid; `settings` [C], what each configuration sets; `hashes` [C] of
     them; `units`; `source`; `notes`, what must be told; `metric`, the score of the table: "accuracy" or "r_squared";
-    `ranked`, the part of the data on which rows are ranked.
+    `ranked`, the part of the data on which rows are ranked; `formulas`, those of one's own that configurations name.
     """
 
     base: Configuration
@@ -139,6 +139,7 @@ class Plan:
     notes: tuple[str, ...]
     metric: str
     ranked: str
+    formulas: Mapping[tuple[str, str], Any]
 
     @property
     def data(self) -> dict[tuple[str, str | None], str]:
@@ -254,6 +255,7 @@ def planned(
         source,
         tuple(notes),
         *next(iter(scored)),
+        {name: formula for one in every for name, formula in own_formulas(one).items()},
     )
 
 

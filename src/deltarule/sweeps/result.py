@@ -16,10 +16,10 @@ from deltarule.maths.network import forward, views
 from deltarule.problem.configuration import Configuration, changed, parse
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
-from deltarule.problem.resolved import configuration_hash, resolved
+from deltarule.problem.resolved import configuration_hash, own_digests, own_formulas, resolved
 from deltarule.problem.values import as_python
 from deltarule.sweeps.grid import Source, fold_of, forget_data, load
-from deltarule.sweeps.store import IN_ORDER, about, as_written, check_sweep, order, reader
+from deltarule.sweeps.store import IN_ORDER, about, as_written, check_sweep, order, other_formulas, reader
 from deltarule.training.populations import network_of_sizes
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ class Sweep:
     """The table of a sweep, read from its store; made by `load_sweep` and `sweep`.
 
     Attributes: `name`, `metric` ("accuracy" or "r_squared"), `ranked` (the part of the data on which rows are ranked),
-    `grid` (the keys that it sets), `notes` (sentences worth knowing).
+    `grid` (the keys that it sets, and those in which the recipes of its runs differ), `notes` (sentences worth
+    knowing).
     """
 
     @as_written()
@@ -95,7 +96,8 @@ class Sweep:
         _check_texts(self.name, self.metric, *self.notes, *self.grid)
         if self.ranked not in PARTS:  # it becomes a word of queries
             raise ValueError(f"{self.ranked!r} is no part of the data")
-        self._bases: dict[str, dict[str, dict[str, Any]]] = {}
+        self._bases: dict[str, Configuration] = {}
+        self._others: dict[tuple[str, str], dict[str, Any]] = {}
 
     @as_written()
     def __len__(self) -> int:
@@ -234,23 +236,29 @@ class Sweep:
     def network(self, key: str) -> StoredNetwork:
         """The network of a row, by its key.
 
-        Errors: `BadInput` for a key that there is not, and a row whose weights were not kept.
+        Errors: `BadInput` for a key that there is not, a row whose weights were not kept, and where a formula of one's
+        own is another one now.
         """
         found = self._connection.execute(
-            "SELECT networks.dtype, sizes, theta, buffers, settings, base FROM networks JOIN members USING (key) "
-            "JOIN configurations ON configuration = configurations.id WHERE key = ?",
-            (key,),
+            "SELECT dtype, sizes, theta, buffers FROM networks WHERE key = ?", (key,)
         ).fetchone()
         if found is None:
             is_there = self._connection.execute("SELECT 1 FROM members WHERE key = ?", (key,)).fetchone()
             why = "its weights were not kept; sweep with --keep best or all" if is_there else "no row has this key"
             raise BadInput(f"there is no network of {key!r}: {why}")
-        dtype, sizes, theta, buffers, settings, base = found
+        dtype, sizes, theta, buffers = found
         if dtype not in DTYPES:
             raise ValueError(f"weights are {dtype!r}")
         little = np.dtype(dtype).newbyteorder("<")
         arrays = [np.frombuffer(one, little).astype(dtype) for one in (theta, buffers)]
-        network = network_of_sizes(changed(self._base(base), json.loads(settings)), json.loads(sizes))
+        configuration = self.configuration_of(key)
+        own = own_digests(own_formulas(configuration))
+        for name in other_formulas(about(self._connection).get("formulas", {}), own):
+            raise BadInput(
+                f"the {name} is another one than that of the network of {key!r}, or Python is of another version; "
+                "register the one that it was trained with"
+            )
+        network = network_of_sizes(configuration, json.loads(sizes))
         if [len(one) for one in arrays] != [network.parameters, sum(one.stop - one.start for one in network.buffers)]:
             raise ValueError(f"{len(arrays[0])} weights for {network!r}")
         return StoredNetwork(network, *arrays)
@@ -330,21 +338,35 @@ class Sweep:
         }
 
     def _settings(self, settings: str, base: str) -> dict[str, Any]:
-        """The value of every key that any grid of this store has set."""
+        """The value of every key that any grid of this store has set, or in which its recipes differ."""
         given = json.loads(settings)
-        return {key: given[key] if key in given else self._default(base, key) for key in self.grid}
+        if not given.keys() >= set(self.grid) and (settings, base) not in self._others:
+            self._others[settings, base] = self._unset(given, base)
+        others = self._others.get((settings, base), {})
+        return {key: given[key] if key in given else others[key] for key in self.grid}
 
-    def _default(self, base: str, dotted: str) -> Any:
-        if base not in self._bases:
-            self._bases[base] = resolved(self._base(base))
-        value: Any = self._bases[base]
-        for part in dotted.split("."):
-            value = value.get(part) if isinstance(value, Mapping) else None
-        return value
+    def _unset(self, given: Mapping[str, Any], base: str) -> dict[str, Any]:
+        """The value of every key that a configuration does not set itself."""
+        table: Any
+        try:
+            if base not in self._bases:
+                self._bases[base] = self._base(base)
+            table = resolved(changed(self._bases[base], given))
+        except BadInput:  # of a formula of one's own, which may not be registered where a table is read
+            table = self._keys(base)
+        return {key: _value(table, key) for key in self.grid if key not in given}
 
     def _base(self, base: str) -> Configuration:
-        keys = self._connection.execute("SELECT keys FROM bases WHERE hash = ?", (base,)).fetchone()[0]
-        return parse(json.loads(keys), "the store")
+        return parse(self._keys(base), "the store")
+
+    def _keys(self, base: str) -> Any:
+        return json.loads(self._connection.execute("SELECT keys FROM bases WHERE hash = ?", (base,)).fetchone()[0])
+
+
+def _value(table: Any, dotted: str) -> Any:
+    for part in dotted.split("."):
+        table = table.get(part) if isinstance(table, Mapping) else None
+    return table
 
 
 def _of_all(function: str, column: str) -> str:

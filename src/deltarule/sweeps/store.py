@@ -276,16 +276,27 @@ class Store:
 
     @as_written()
     def check_rows(
-        self, data: Mapping[tuple[str, str | None], str], folds: int | None, scored: tuple[str, str]
+        self,
+        data: Mapping[tuple[str, str | None], str],
+        folds: int | None,
+        scored: tuple[str, str],
+        formulas: Mapping[str, str | None],
     ) -> None:
         """Refuse to put rows beside others that they cannot be ranked with.
 
         Parameters: `data`, the digest of the data by the hash of each configuration and its fold; `folds`, how many
-        there are; `scored`, the metric and the part of the data on which rows rank.
-        Errors: `BadInput` where rows have other folds or are ranked otherwise, or the same configuration was trained on
-        other data or by a version whose numbers differ.
+        there are; `scored`, the metric and the part of the data on which rows rank; `formulas`, the digests of the
+        formulas of one's own, by kind and name.
+        Errors: `BadInput` where rows have other folds or are ranked otherwise, were trained by another formula of the
+        same name, or the same configuration was trained on other data or by a version whose numbers differ.
         """
         noted = self.about()
+        there = noted.get("formulas", dict.fromkeys(formulas) if noted else {})  # of older stores nobody knows
+        for name in other_formulas(there, formulas):
+            raise BadInput(
+                f"the {name} is another one than in the rows of {self.folder}, or Python is of another version; "
+                "register it by another name, or name another folder"
+            )
         for (fold,) in self.connection.execute("SELECT DISTINCT fold FROM members"):
             there = None if fold is None else int(fold.partition("/")[2])
             if there != folds:
@@ -304,6 +315,11 @@ class Store:
             else:
                 continue
             raise BadInput(f"{why.format(self.folder)}, or name another folder")
+
+    @as_written()
+    def bases(self) -> list[dict[str, Any]]:
+        """The keys of every recipe that rows were trained by, by section."""
+        return [json.loads(keys) for (keys,) in self.connection.execute("SELECT keys FROM bases")]
 
     def about(self) -> dict[str, Any]:
         """What `note` wrote down."""
@@ -353,6 +369,15 @@ def check_sweep(about: Mapping[str, Any], folder: str | Path) -> None:
             f"{folder} holds the fits of a PopulationSearchCV, not a sweep: the same search with this path= takes them "
             "up, and its cv_results_ is their table"
         )
+
+
+def other_formulas(there: Mapping[str, str | None], formulas: Mapping[str, str | None]) -> list[str]:
+    """The names of formulas of one's own that have other digests than are noted.
+
+    >>> other_formulas({"loss a": "1", "loss b": "1"}, {"loss a": "1", "loss b": "2", "loss c": "3"})
+    ['loss b']
+    """
+    return [name for name, digest in formulas.items() if there.get(name, digest) != digest]
 
 
 def seed_value(seed: int) -> int | str:

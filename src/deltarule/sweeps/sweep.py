@@ -12,11 +12,12 @@ from typing import Any
 from deltarule.engines.choose import engine as engine_of_name
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import make_folder, to_jsonable
+from deltarule.problem import registry
 from deltarule.problem.checks import whole
 from deltarule.problem.configuration import SETTABLE, Configuration
 from deltarule.problem.problem import Integers
-from deltarule.problem.resolved import configuration_hash
-from deltarule.sweeps.executors import Pool, each, pool
+from deltarule.problem.resolved import configuration_hash, own_digests
+from deltarule.sweeps.executors import Here, Pool, each, packed, pool
 from deltarule.sweeps.grid import Plan, Source, Unit, chunks, forget_data, planned
 from deltarule.sweeps.result import Sweep, load_sweep
 from deltarule.sweeps.store import FILE, Store, check_sweep, noted, shared_columns
@@ -41,6 +42,7 @@ def run_sweep(
     out: Path | None,
     *,
     name: str,
+    run: Mapping[str, Any] | None = None,
     settings: Sequence[Mapping[str, Any]] | None = None,
     resume: bool = False,
     keep: str = "none",
@@ -52,8 +54,8 @@ def run_sweep(
     """Train every row of a plan that the store has not yet.
 
     Parameters: `configuration`, with its grid; `out`, the folder of the store, None for one that nobody keeps; `name`,
-    what the sweep is called; `settings`, instead of the grid's combinations; the others as `sweep` of
-    `deltarule.studies.sweeping`.
+    what the sweep is called; `run`, what a command needs to give the same grid, None where none gives it; `settings`,
+    instead of the grid's combinations; the others as `sweep` of `deltarule.studies.sweeping`.
     Errors: `BadInput` for settings that do not fit, for a store that is there already without `resume`, and for one
     whose rows are of other data or folds, or rank otherwise;
     `RunFailed` for one that another process is writing, a full disk, workers that die, and where Ctrl-C ends it.
@@ -79,31 +81,56 @@ def run_sweep(
         meant_for = int(before.get("workers", given.workers))
         plan = planned(configuration, source, settings, meant_for)
         with Store(folder) as store:
-            store.check_rows(plan.data, source.folds, (plan.metric, plan.ranked))
-            ids = _noted(store, plan, name, keep, meant_for)
+            store.check_rows(plan.data, source.folds, (plan.metric, plan.ranked), own_digests(plan.formulas))
+            ids = _noted(store, plan, name, keep, meant_for, run)
             _train(store, plan, ids, given, keep, progress)
         result = load_sweep(folder)
         return result.in_memory() if out is None else result
 
 
-def _noted(store: Store, plan: Plan, name: str, keep: str, workers: int) -> list[int]:
+def _noted(store: Store, plan: Plan, name: str, keep: str, workers: int, run: Mapping[str, Any] | None) -> list[int]:
     """Write the plan down; gives the number of each configuration in the store."""
-    keys = {section: to_jsonable(getattr(plan.base, section).model_dump()) for section in SETTABLE}
+    keys: dict[str, Any] = {section: to_jsonable(getattr(plan.base, section).model_dump()) for section in SETTABLE}
     base = configuration_hash(plan.base), keys
+    about = store.about()
     ids = store.add_configurations(plan.hashes, plan.settings, base)
-    grid = list(dict.fromkeys([*store.about().get("grid", ()), *(key for one in plan.settings for key in one)]))
+    set_here = [key for one in plan.settings for key in one]
+    runs = [] if run is None else [to_jsonable({**run, "folds": plan.source.folds, "keep": keep})]
+    # Rows of another recipe are told from these by whatever else it says, as if a grid had set that.
+    between = [key for one in store.bases() for key in differing(one, keys)]
     store.note(
         name=name,
         base=base[0],
         notes=plan.notes,
         metric=plan.metric,
         ranked=plan.ranked,
-        grid=grid,
+        grid=list(dict.fromkeys([*about.get("grid", ()), *set_here, *between])),
+        formulas=about.get("formulas", {}) | own_digests(plan.formulas),
         keep=keep,
         workers=workers,
         folds=plan.source.folds,
+        runs=[*(one for one in about.get("runs", ()) if one not in runs), *runs],
     )
     return [ids[one] for one in plan.hashes]
+
+
+def differing(one: Mapping[str, Any], other: Mapping[str, Any], above: str = "") -> list[str]:
+    """The dotted keys in which two tables differ: parameters alone where they have one name.
+
+    >>> differing({"a": {"name": "step", "every": 5}, "b": 1}, {"a": "step", "b": 2})
+    ['a.every', 'b']
+    """
+    found: list[str] = []
+    for key in dict.fromkeys([*one, *other]):
+        if one.get(key) == other.get(key):
+            continue
+        # A name alone is a table without parameters.
+        first, second = (
+            value if isinstance(value, Mapping) else {"name": value} for value in (one.get(key), other.get(key))
+        )
+        same_name = first.get("name") == second.get("name")
+        found += differing(first, second, f"{above}{key}.") if same_name else [f"{above}{key}"]
+    return found
 
 
 def _train(
@@ -115,6 +142,7 @@ def _train(
     progress: Callable[[SweepProgress], None] | None,
 ) -> None:
     done = store.keys()
+    formulas = {} if given.executor is Here else packed(plan.formulas)
     folder = store.folder / CHECKPOINTS
     started, count = time.perf_counter(), sum(key in done for unit in plan.units for key in unit.keys)
 
@@ -126,7 +154,7 @@ def _train(
 
     told(0)
     tasks = [
-        (unit, places, plan.source, keep, plan.ranked, folder, given.threads)
+        (unit, places, plan.source, keep, plan.ranked, folder, given.threads, formulas)
         for unit, places in chunks(plan.units, done)
     ]
     given.cap(len(tasks))
@@ -155,8 +183,10 @@ def _work(
     ranked: str,
     folder: Path,
     threads: int | None,
+    formulas: Mapping[tuple[str, str], Any],
 ) -> Done:
     """What a worker does: all of it is in its arguments."""
+    registry.take_over(formulas)  # it may still have others by these names, of an earlier sweep
     return do(unit, places, source, keep=keep, ranked=ranked, folder=folder, threads=threads)
 
 

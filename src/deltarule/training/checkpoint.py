@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from deltarule.errors import BadInput
 from deltarule.files import load_arrays, save_arrays
 from deltarule.problem.problem import Problem
-from deltarule.problem.registry import described
+from deltarule.problem.registry import described, own_digest
 from deltarule.problem.state import State
 from deltarule.training.history import Looks
 from deltarule.training.stopping import StopRules
@@ -76,6 +76,9 @@ def digest(problem: Problem) -> str:
         list(problem.numbers),
         list(problem.schedule_numbers),
     ]
+    formulas = [*(layer.activation for layer in network.layers), network.initializer]
+    formulas += [problem.loss, problem.optimizer, problem.schedule, *filter(None, [problem.penalty])]
+    words += filter(None, map(own_digest, formulas))  # of a built-in formula its name says what it does
     sha = hashlib.sha256(repr(words).encode())
     arrays = [problem.x, problem.y, problem.penalized, problem.strength, problem.dropout, problem.initial_scale]
     arrays += [problem.seeds, problem.data_seeds, problem.dropout_seeds]

@@ -1,0 +1,114 @@
+"""What a formula does has one digest in every process, and another one as soon as any of its numbers is another."""
+
+import functools
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deltarule.problem.digest import digest
+
+FILE = """
+import functools
+import numpy as np
+import helpers
+K = 2.0
+TABLE = np.array([1.0, 2.0])
+def inner(z):
+    return K * z
+def formula(z, power=3):
+    return inner(z) ** power + helpers.slope * TABLE.sum() if "a" in {"a", "b", "c"} else np.tanh(z)
+def made(k):
+    return lambda z: k * z
+def decorated(f):
+    @functools.wraps(f)
+    def both(z):
+        return 2 * f(z)
+    return both
+class Formula:
+    slope = 0.5
+    def __init__(self):
+        self.weights = [1.0, (2, 3)]
+    def __call__(self, z):
+        return self.slope * self.weights[0] * z
+def again(z, n=3):
+    return z if n == 0 else again(2 * z, n - 1)
+object_ = Formula()
+lambda_ = made(2.0)
+partial = functools.partial(formula, power=2)
+twice = decorated(inner)
+vector = np.vectorize(inner)
+method = object_.__call__
+"""
+NAMES = ("formula", "lambda_", "object_", "again", "partial", "twice", "vector", "method")
+SAID = f"""
+import sys
+sys.path.insert(0, sys.argv[1])
+import mine
+from deltarule.problem.digest import digest
+print(*(digest(getattr(mine, name)) for name in {NAMES}))
+"""
+
+
+def digests(folder: Path, text: str = FILE, helpers: str = "slope = 1.0", seed: str = "0") -> list[str]:
+    """What another process finds."""
+    (folder / "mine.py").write_text(text, encoding="utf-8")
+    (folder / "helpers.py").write_text(helpers, encoding="utf-8")
+    environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-c", SAID, str(folder)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def test_it_is_the_same_in_every_process_and_words_do_not_count(tmp_path: Path) -> None:
+    before = digests(tmp_path)
+    assert len(set(before)) == len(NAMES)
+    commented = FILE.replace("def inner(z):", 'def inner(z):\n    "A docstring."\n    # a comment\n')
+    assert digests(tmp_path, "\n\n" + commented, seed="1") == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "others"),
+    [
+        ("K = 2.0", "K = 2.5", {"formula", "partial", "twice", "vector"}),
+        ("np.array([1.0, 2.0])", "np.array([1.0, 2.5])", {"formula", "partial"}),
+        ("return K * z", "return K + z", {"formula", "partial", "twice", "vector"}),
+        ("power=3", "power=4", {"formula", "partial"}),
+        ("power=2", "power=5", {"partial"}),
+        ("made(2.0)", "made(2.5)", {"lambda_"}),
+        ("return 2 * f(z)", "return 3 * f(z)", {"twice"}),
+        ("slope = 0.5", "slope = 0.6", {"object_", "method"}),
+        ("(2, 3)", "(2, 4)", {"object_", "method"}),
+        ("again(2 * z", "again(3 * z", {"again"}),
+    ],
+)
+def test_another_number_is_another_digest(tmp_path: Path, old: str, new: str, others: set[str]) -> None:
+    pairs = zip(NAMES, digests(tmp_path), digests(tmp_path, FILE.replace(old, new)), strict=True)
+    assert {name for name, before, after in pairs if before != after} == others
+
+
+def test_a_number_of_a_module_of_ones_own_counts(tmp_path: Path) -> None:
+    pairs = zip(NAMES, digests(tmp_path), digests(tmp_path, helpers="slope = 2.0"), strict=True)
+    assert {name for name, before, after in pairs if before != after} == {"formula", "partial"}
+
+
+def test_a_function_without_a_text_has_a_digest() -> None:
+    found = []
+    for text in ("z * z", "z + z", "z * z"):
+        space: dict[str, Any] = {}
+        exec(f"def formula(z): return {text}", space)
+        found.append(digest(space["formula"]))
+    assert found[0] == found[2] != found[1]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [(np.exp, np.tanh), (np.where, np.sum), (len, abs), (np.float32, np.float64)]
+)
+def test_what_libraries_define_is_known_by_its_name(one: Callable[..., Any], other: Callable[..., Any]) -> None:
+    assert digest(one) == digest(one) != digest(other)
+    assert digest(functools.partial(one)) != digest(functools.partial(other))

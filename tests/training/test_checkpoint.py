@@ -1,0 +1,47 @@
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from deltarule import Network, create_problem, train
+from deltarule.errors import BadInput
+from deltarule.maths.activations import SIGMOID, TANH
+from deltarule.problem import registry
+from deltarule.training import checkpoint
+
+
+@pytest.fixture
+def mine() -> Iterator[str]:
+    yield "mine"
+    if "mine" in registry.names("activation"):
+        registry.remove("activation", "mine")
+
+
+def test_a_checkpoint_of_another_formula_by_the_same_name_is_refused(tmp_path, mine):
+    x = np.random.default_rng(0).normal(size=(20, 2))
+    problems = []
+    for formula in (TANH, SIGMOID):
+        registry.add("activation", replace(formula, name=mine))
+        problems.append(create_problem(Network([2, 3, 1], mine), x, x[:, :1]))
+        registry.remove("activation", mine)
+    first, second = problems
+    run = train(first, max_steps=20, checkpoint=tmp_path / "file")
+    with pytest.raises(BadInput, match="a checkpoint of another training: its problem differs; start without resume"):
+        train(second, max_steps=20, checkpoint=tmp_path / "file", resume=True)
+    again = train(first, max_steps=20, checkpoint=tmp_path / "file", resume=True)
+    assert np.array_equal(again.state.theta, run.state.theta)
+
+
+def test_a_problem_of_built_in_formulas_has_the_digest_that_it_had():
+    """Checkpoints of earlier versions are taken up: the definition, written out by hand."""
+    problem = create_problem(Network([1, 1]), [[0.0]], [0.0])
+    words = [(1, 1), ["identity"], [(True, False)], "glorot_uniform", "squared_error", "mean_samples", None]
+    words += ["sgd", "constant", "step", None, "float64", ["learning_rate"], []]
+    sha = hashlib.sha256(repr(words).encode())
+    arrays = [problem.x, problem.y, problem.penalized, problem.strength, problem.dropout, problem.initial_scale]
+    arrays += [problem.seeds, problem.data_seeds, problem.dropout_seeds, problem.numbers["learning_rate"]]
+    for array in arrays:
+        sha.update(repr((array.shape, array.dtype.str)).encode() + array.tobytes())
+    assert checkpoint.digest(problem) == sha.hexdigest()
