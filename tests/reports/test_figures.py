@@ -22,6 +22,7 @@ from deltarule.reports.figures import (
     range_test_curves,
     save,
 )
+from deltarule.reports.sheet import alt_text
 from deltarule.training.history import History
 from deltarule.training.range_test import RangeTest, range_test
 from deltarule.training.train import train
@@ -204,6 +205,14 @@ def test_object_curves_are_readable_and_true_whatever_the_names(names):
             (list(range(5)), column.tolist()) for column in probabilities.T
         ]
         assert len(legend(figure)) == sum(bool(name) for name in names)
+
+
+def test_outputs_that_are_no_probabilities_are_called_otherwise_and_all_shown():
+    figure = object_curves([0, 1], [[-0.4, 0.2], [1.2, 0.9]], ["a", "b"], quantity="value of the correct output")
+    assert_readable(figure)
+    low, high = figure.axes[0].get_ylim()
+    assert low < -0.4 and high > 1.2 and figure.axes[0].get_ylabel() == "value of the correct output"
+    assert "robability" not in alt_text(figure)
 
 
 def test_names_stand_in_the_legend_as_they_are():

@@ -46,6 +46,48 @@ def test_cells_of_activations_are_the_record(data):
     assert f"have {len(set(codes))} different" in caption(figure)
 
 
+def test_codes_of_tanh_are_signs():
+    """The middle of −1 and 1 is 0; −0.99 and −0.10 are not the same, and a color means the same sign in both tables."""
+    figure = activation_cells(["a", "b"], [[-0.99, 0.1], [-0.1, 0.4]], [[0.2], [0.9]], activation="tanh")
+    assert_readable(figure)
+    hidden, outputs = (axes.images[0] for axes in figure.axes)
+    assert [text.get_text() for text in figure.axes[1].get_yticklabels()] == ["01", "01"]
+    assert cells(figure.axes[0]) == ["-0.99", "0.10*", "-0.10", "0.40*"] and cells(figure.axes[1]) == ["0.20", "0.90*"]
+    assert [to_hex(hidden.to_rgba(value)) for value in (-1.0, 0.0, 1.0)] == [style.BLUE, "#ffffff", style.ORANGE]
+    assert [to_hex(outputs.to_rgba(value)) for value in (0.0, 1.0)] == ["#ffffff", style.ORANGE]
+    assert "hidden units above 0, outputs above 0.5" in caption(figure)
+
+
+@pytest.mark.parametrize(
+    ("activation", "hidden", "limits"),
+    [
+        ("relu", [[0.0, 3.0], [np.nan, np.inf]], (0, 3)),
+        ("identity", [[-4.0, 3.0], [0.0, 1.0]], (-4, 4)),
+        ({"name": "leaky_relu", "slope": 0.2}, [[0.0, 0.0], [0.0, 0.0]], (0, 1)),
+    ],
+)
+def test_what_has_no_bounds_has_no_codes_and_a_scale_of_what_is_there(activation, hidden, limits):
+    figure = activation_cells(["a", "b"], hidden, [[2.0], [0.4]], activation=activation)
+    assert_readable(figure)
+    assert figure.axes[0].images[0].get_clim() == limits and figure.axes[1].images[0].get_clim()[1] == 2
+    assert [text.get_text() for text in figure.axes[1].get_yticklabels()] == ["a", "b"]
+    assert "*" not in "".join(cells(figure.axes[0])) and cells(figure.axes[1]) == ["2.00*", "0.40"]
+    assert "code" not in caption(figure) + alt_text(figure)
+
+
+@settings(max_examples=5)
+@given(st.lists(names, min_size=16, max_size=16))
+@example(["W" * 40] * 16)
+def test_units_have_the_names_that_are_given(given_names):
+    weights = np.ones((16, 16))
+    for figure in (
+        activation_cells(given_names, weights[:, :3], weights, classes=given_names),
+        weight_cells({"W1": weights, "b1": weights[:1]}, {"W1": given_names}, dict.fromkeys(("W1", "b1"), given_names)),
+        sign_agreement(weights, weights, given_names),
+    ):
+        assert_readable(figure)
+
+
 def test_cells_of_activations_that_grew_without_end_are_short():
     figure = activation_cells(["a"], [[3e250, -12.344, 999.99]], [[-np.inf, np.nan, 0.2]])
     assert_readable(figure)
@@ -194,8 +236,10 @@ def test_what_cannot_be_drawn_is_one_sentence(call, sentence):
 
 def test_words_tell_what_there_is_to_see():
     told = alt_text(activation_cells(["cat", "dog"], [[0.9, 0.1], [0.9, 0.2]], [[1.0], [0.0]]))
-    assert told == "Activations of each input. cat has the code 10; dog has the code 10. 1 codes are different."
+    codes = "cat has the code 10; dog has the code 10. The 2 inputs have 1 different code."
+    assert told == f"Activations of each input. {codes}"
     assert alt_text(sign_agreement([[1.0, -2.0]], [[3.0], [4.0]])).endswith("They differ between 1 and h2.")
+    assert alt_text(sign_agreement([[1.0, -2.0]], [[3.0], [4.0]], ["0"])).endswith("They differ between 0 and h2.")
     assert alt_text(activation_curves("sigmoid")).endswith(
         "sigmoid: from 0.006693 at -5 to 0.9933 at 5. derivative: from 0.006648 at -5 to 0.006648 at 5."
     )

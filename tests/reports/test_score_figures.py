@@ -64,6 +64,11 @@ def test_a_confusion_matrix_is_its_counts(classes, most, given_names):
     assert f"{np.trace(counts):,} of {counts.sum():,} rows are in the class" in alt_text(figure)
 
 
+def test_what_is_confused_is_told_in_rows():
+    told = alt_text(confusion_matrix([[5, 1], [2, 4]], ["8", "1"]))
+    assert told.endswith(" 2 rows of class 1 taken for class 8. 1 row of class 8 taken for class 1.")
+
+
 @settings(max_examples=10)
 @given(
     st.dictionaries(

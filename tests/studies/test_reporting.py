@@ -16,6 +16,7 @@ from deltarule.studies.portrait import portrait_of, write_portrait
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_experiment, with_settings
 from deltarule.studies.reporting import report_of, write_report
 from deltarule.studies.sweeping import sweep
+from deltarule.sweeps.result import load_sweep
 from deltarule.training.train import train
 
 
@@ -24,7 +25,7 @@ def written(folder, study, experiment=None, **settings):
     recipe = with_settings(recipe if experiment is None else with_experiment(recipe, experiment), settings)
     dataset = dataset_of(recipe)
     problem = problem_of(recipe, dataset)
-    run = train(problem, **training_of(recipe, dataset, problem))
+    run = train(problem, **training_of(recipe, dataset, problem), outputs=problem.network.parameters < 100)
     folder.mkdir(exist_ok=True)
     write_portrait(folder / "portrait.safetensors", portrait_of(dataset, run))
     write_run(folder, recipe, outcome_of(recipe, dataset, run), run)
@@ -80,6 +81,46 @@ def test_a_run_is_told_with_its_figures_and_the_command_that_repeats_it(encoder)
     assert f"{command.rpartition(' ')[2]} engine" in dict(block.facts)["networks"]
 
 
+def test_objects_are_called_alike_in_all_figures(encoder):
+    """The one-hot vectors are 0 to 7, as rows, inputs and outputs; the hidden units h1 to h3."""
+    [block] = report_of(encoder).sections[0].blocks
+    rows, hidden = [str(number) for number in range(8)], ["h1", "h2", "h3"]
+    labels, heads = block.through.labels, block.through.heads
+    assert {name: list(labels[name]) for name in labels} == {"W1": rows, "W2": hidden, "a1": rows, "a2": rows}
+    assert {name: list(heads[name]) for name in ("W1", "b1", "a1")} == dict.fromkeys(("W1", "b1", "a1"), hidden)
+    assert {name: list(heads[name]) for name in ("W2", "b2", "a2")} == dict.fromkeys(("W2", "b2", "a2"), rows)
+    [signs] = [one for one in block.figures if one.title.startswith("Signs")]
+    arrays, _ = load_arrays(encoder / "encoder" / "portrait.safetensors")
+    differing = np.argwhere(np.sign(arrays["array W1"][-1]) != np.sign(arrays["array W2"][-1].T))[:8]
+    assert re.findall(r"(\d) and (h\d)", signs.alt) == [(str(row), f"h{unit + 1}") for row, unit in differing]
+    for title in ("Activations of each input", "Weights and biases", signs.title):
+        [drawn] = [one for one in block.figures if one.title == title]
+        texts = re.findall(r">([^<>]+)</", drawn.svg)
+        assert {*rows, *hidden} <= set(texts) and "8" not in texts, title
+
+
+@pytest.mark.parametrize(("output", "word"), [("identity", "Value"), ("sigmoid", "Probability")])
+def test_linear_outputs_are_no_probabilities(tmp_path, output, word):
+    settings = {"network.output": output, "loss.name": "squared_error", "run.seeds": 1, "stopping.max_steps": 10}
+    written(tmp_path / "encoder", "encoder", **settings)
+    [block] = report_of(tmp_path).sections[0].blocks
+    assert f"{word} of the correct output" in titles(block)
+
+
+def test_rows_that_share_a_class_are_numbered(tmp_path):
+    settings = {"network.layers": [2, 3, 1], "network.activation": "tanh", "run.seeds": 1, "stopping.max_epochs": 50}
+    written(tmp_path / "xor", "boundary-xor", **settings)
+    [block] = report_of(tmp_path).sections[0].blocks
+    [drawn] = [one for one in block.figures if one.title == "Activations of each input"]
+    hidden = load_arrays(tmp_path / "xor" / "portrait.safetensors")[0]["array a1"][-1]
+    codes = ["".join(str(int(value > 0)) for value in row) for row in hidden]
+    labels = dataset_of(load_recipe("boundary-xor")).train.labels.tolist()
+    told = [f"row {place}, class {label}" for place, label in enumerate(labels)]
+    for name, code in zip(told, codes, strict=True):
+        assert f"{name} has the code {code}" in drawn.alt
+    assert block.through.labels["a1"] == told
+
+
 def test_the_command_repeats_the_run(encoder, tmp_path):
     [command] = report_of(encoder).sections[0].blocks[0].commands
     words = [sys.executable, "-m", "deltarule", *shlex.split(command)[1:], "--out", tmp_path / "again"]
@@ -124,6 +165,7 @@ def test_a_sweep_is_ranked_first_and_last(tmp_path):
     ranked = figures["First and last of 6, by mean"]
     rate, activation = best.settings["optimizer.learning_rate"], best.settings["network.activation"]
     assert f"First: learning rate {rate:g}, activation {activation}, " in ranked.alt
+    assert ranked.table[0][-3:] == ["behind the first", "± of the mean", "mean"]
     assert [row[-1] for row in ranked.table[1:2]] == [f"{best.mean:.4f}"] and len(ranked.table) == 7
     assert {"Is the winner more than noise?", "What each parameter is worth"} < set(figures)
     assert any(title.startswith("Every configuration") for title in figures)
@@ -143,13 +185,36 @@ def test_networks_of_a_sweep_on_images_are_shown_before_and_after(tmp_path):
 
 def test_a_sweep_for_claims_is_repeated_by_judging_them_again(tmp_path):
     sweep("encoder", {"optimizer.learning_rate": [10.0]}, seeds=2, out=tmp_path / "rates").close()
-    table = "deltarule sweep --table rates"
-    assert report_of(tmp_path).sections[0].blocks[0].commands == [table]
-    for content, commands in ((NO_CLAIMS, ["deltarule claims encoder --seeds 1", table]), ({}, [table])):
+    assert report_of(tmp_path).sections[0].blocks[0].commands == []  # no command takes a grid from Python
+    for content, commands in ((NO_CLAIMS, ["deltarule claims encoder --seeds 1"]), ({}, [])):
         write_json(tmp_path / "claims.json", content)
         blocks = [one for section in report_of(tmp_path).sections for one in section.blocks]
         [block] = [one for one in blocks if one.title.startswith("Sweep")]
         assert block.commands == commands and dict(block.facts)["configurations"] == "1, over 2 folds and seeds"
+
+
+def test_the_commands_of_a_sweep_repeat_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text(
+        '[data]\nname = "xor"\n[network]\nlayers = [2, 3, 1]\noutput = "sigmoid"\n[stopping]\nmax_steps = 5\n'
+        '[run]\nseeds = 2\n[grid]\n"optimizer.learning_rate" = [0.1, 1.0]\n',
+        encoding="utf-8",
+    )
+    given = ["--folds 3 --keep best", "--folds 3 --set stopping.max_steps=9 --resume"]
+    for words in given:
+        words = ["sweep", "mine.toml", "--out", "first", *words.split()]
+        subprocess.run([sys.executable, "-m", "deltarule", *words], check=True, capture_output=True)
+    [block] = report_of("first").sections[0].blocks
+    assert block.commands == [
+        "deltarule sweep mine.toml --folds 3 --keep best",
+        "deltarule sweep mine.toml --set stopping.max_steps=9 --folds 3",
+    ]
+    assert dict(block.facts)["table"] == "deltarule sweep --table first prints it"
+    for command in block.commands:
+        words = [sys.executable, "-m", "deltarule", *shlex.split(command)[1:], "--out", "again", "--resume"]
+        subprocess.run(words, check=True, capture_output=True)
+    with contextlib.closing(load_sweep("first")) as first, contextlib.closing(load_sweep("again")) as again:
+        assert [row["key"] for row in again.rows()] == [row["key"] for row in first.rows()]
 
 
 @pytest.mark.parametrize("kind", ["exponential", "linear"])

@@ -43,8 +43,12 @@ Format = Annotated[
     Literal["csv", "parquet", "json"] | None, typer.Option("--format", help="Of the table; csv if left out.")
 ]
 
+OF_TABLE = ("table", "format", "json")
+"""What may be given where a table is printed."""
+
 
 def sweep(
+    context: typer.Context,
     study: Study = None,
     experiment: ExperimentName = None,
     set: Settings = None,
@@ -68,7 +72,8 @@ def sweep(
     from deltarule.studies.sweeping import sweep_outcome
 
     if table is not None:
-        _print_table(study, table, format or ("json" if json else "csv"))
+        _check_alone(context, table)
+        _print_table(table, format or ("json" if json else "csv"))
         return
     if study is None:
         raise BadInput("no study is named; say what to sweep, or name the folder of a sweep with --table")
@@ -102,11 +107,23 @@ def sweep(
     show_all(best_configurations(outcome))
 
 
-def _print_table(study: str | None, folder: Path, format: str) -> None:
+def _check_alone(context: typer.Context, folder: Path) -> None:
+    """Refuse whatever a table that is there already cannot heed."""
+    given = [name for name in context.params if _source(context, name) == "COMMANDLINE" and name not in OF_TABLE]
+    if given:
+        words = [context.params[name] if name == "study" else f"--{name}" for name in given]
+        into = " (send the table into a file by > table.csv)" if "out" in given else ""
+        raise BadInput(f"--table prints the sweep that is in {folder}; leave {', '.join(words)} out{into}")
+
+
+def _source(context: typer.Context, name: str) -> str:
+    source = context.get_parameter_source(name)
+    return "" if source is None else source.name
+
+
+def _print_table(folder: Path, format: str) -> None:
     from deltarule.sweeps.result import load_sweep
 
-    if study is not None:
-        raise BadInput(f"--table prints the sweep in {folder} whatever its study; leave {study} out")
     table = load_sweep(folder)
     {"csv": _print_csv, "json": _print_rows, "parquet": _print_parquet}[format](table)
 

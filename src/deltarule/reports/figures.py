@@ -120,10 +120,13 @@ def accuracy_curves(run: Run | Curves, metric: str = "accuracy") -> "Figure":
         return sheet.finished()
 
 
-def object_curves(steps: Any, probabilities: Any, labels: Sequence[str]) -> "Figure":
+def object_curves(
+    steps: Any, probabilities: Any, labels: Sequence[str], *, quantity: str = "probability of the correct output"
+) -> "Figure":
     """Draw the probability of each object's correct output against the updates.
 
-    Parameters: `steps` [T]; `probabilities` [T, N]; `labels`, the names of the N objects.
+    Parameters: `steps` [T]; `probabilities` [T, N]; `labels`, the names of the N objects; `quantity`, what the values
+    are where they are no probabilities, as those of linear outputs.
 
     >>> figure = object_curves([0, 10], [[0.5, 0.4], [0.9, 0.8]], ["cat", "dog"])
     >>> figure.axes[0].lines[0].get_ydata()
@@ -131,7 +134,7 @@ def object_curves(steps: Any, probabilities: Any, labels: Sequence[str]) -> "Fig
     """
     values = np.asarray(probabilities)
     with style.drawing():
-        sheet = Sheet.blank("Probability of the correct output")
+        sheet = Sheet.blank(f"{quantity[:1].upper()}{quantity[1:]}")
         if len(labels) <= MOST_OBJECTS:
             sheet.lines(steps, values, labels)
         else:
@@ -139,8 +142,9 @@ def object_curves(steps: Any, probabilities: Any, labels: Sequence[str]) -> "Fig
             sheet.note(f"{len(labels)} objects; band: {BAND_TOLD} of them.")
         sheet.axes.axhline(0.5, color=style.GRAY, linewidth=1, zorder=1)
         sheet.x_label_updates()
-        sheet.y_label("probability of the correct output")
-        sheet.scale_share()
+        sheet.y_label(quantity)
+        if not ((values < 0) | (values > 1)).any():
+            sheet.scale_share()
         sheet.note("Gray line: 0.5, above which the correct output is right.")
         return sheet.finished("object")
 

@@ -4,16 +4,17 @@ N objects · D inputs · H hidden units · C outputs · L layers
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.errors import BadInput
-from deltarule.maths.activations import Activation
+from deltarule.errors import BadInput, counted
+from deltarule.maths.activations import TANH, Activation
+from deltarule.problem import registry
 from deltarule.problem.problem import Floats
-from deltarule.problem.registry import activation
 from deltarule.reports import style
-from deltarule.reports.sheet import Sheet, wrapped
+from deltarule.reports.sheet import Sheet, fitted, width_of, wrapped
 from deltarule.reports.wording import signed
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS, MOST_COLUMNS = 32, 16
 """Cells of a table that still can be read."""
+SIGNS = "Blue: negative. Orange: positive."
 MOST_UNITS = 16
 """Units of a layer that are drawn, and units whose weights are shown as images."""
 MOST_NETWORKS, IMAGES_ACROSS = 8, 3
@@ -29,13 +31,29 @@ MOST_NETWORKS, IMAGES_ACROSS = 8, 3
 CELL = 0.42, 0.24
 """Inches across and down."""
 MOST_CHARACTERS = 14
+NAMED, UPRIGHT = 112.0, 56.0
+"""Points that the name of a row has, and that of a column which is too wide to lie."""
 
 
-def activation_cells(labels: Sequence[str], hidden: Any, outputs: Any) -> "Figure":
-    """Draw the table of hidden and output activations, what is above 0.5 marked, and the code of the hidden units.
+def activation_cells(
+    labels: Sequence[str],
+    hidden: Any,
+    outputs: Any,
+    *,
+    activation: str | Activation = "sigmoid",
+    classes: Sequence[str] = (),
+) -> "Figure":
+    """Draw the table of hidden and output activations, and the code of the hidden units: a 1 where one is high.
 
-    Parameters: `labels`, the names of the N inputs; `hidden` [N, H]; `outputs` [N, C].
-    Errors: `BadInput` for more rows or units than a page has room for.
+    Parameters
+    ----------
+    labels : the names of the N inputs.
+    hidden : [N, H].
+    outputs : [N, C], marked above 0.5: that counts as 1.
+    activation : of the hidden units. High is above 0 of tanh, above 0.5 of sigmoid and softmax; of others nothing is.
+    classes : the names of the C outputs.
+
+    Raises `BadInput` for more rows or units than a page has room for.
 
     >>> figure = activation_cells(["cat", "dog"], [[0.97, 0.02], [0.51, 0.5]], [[0.9, 0.1], [0.2, 0.8]])
     >>> [text.get_text() for text in figure.axes[1].get_yticklabels()]
@@ -44,31 +62,42 @@ def activation_cells(labels: Sequence[str], hidden: Any, outputs: Any) -> "Figur
     hidden, outputs = np.asarray(hidden), np.asarray(outputs)
     _check_room(hidden, "hidden activations")
     _check_room(outputs, "output activations")
-    codes = ["".join("1" if value > 0.5 else "0" for value in row) for row in hidden.tolist()]
+    bounds = _bounds(registry.activation(activation))
+    middle = np.inf if bounds is None else sum(bounds) / 2
+    codes = ["".join("1" if value > middle else "0" for value in row) for row in hidden.tolist()]
+    scales = _alike(bounds or _reach(hidden), _reach(np.append(outputs, 1.0)))
+    names = [f"h{number + 1}" for number in range(hidden.shape[1])], _names(classes, outputs.shape[1], "o")
     with style.drawing():
         across = [hidden.shape[1], outputs.shape[1]]
-        sheet = Sheet.of_axes(
-            "Activations of each input", *_size(len(hidden), sum(across) + 4), ncols=2, width_ratios=across
-        )
-        for values, letter, what in ((hidden, "h", "hidden units"), (outputs, "o", "outputs")):
-            names = [f"{letter}{number + 1}" for number in range(values.shape[1])]
-            rows = labels if values is hidden else codes
-            _cells(sheet.axes, values, rows, names, (0.0, 1.0), _activation, marked=values > 0.5)
-            sheet.axes.set_xlabel(what)
-            sheet.y_label("input" if values is hidden else "code")
-            sheet.row += 1
-        different = len(set(codes))
-        sheet.note("Bold, with a star: above 0.5; a code has a 1 there.")
-        sheet.note(f"The {len(codes)} inputs have {different} different code{'' if different == 1 else 's'}.")
-        sheet.say("; ".join(f"{label} has the code {code}" for label, code in zip(labels, codes, strict=True)) + ".")
-        sheet.say(f"{different} codes are different.")
+        width, height = _size(len(hidden), sum(across) + 4, names[1])
+        sheet = Sheet.of_axes("Activations of each input", width, height, ncols=2, width_ratios=across)
+        _cells(sheet.axes, hidden, labels, names[0], scales[0], _activation, marked=hidden > middle)
+        sheet.axes.set_xlabel("hidden units")
+        sheet.y_label("input")
+        sheet.row += 1
+        _cells(sheet.axes, outputs, codes if bounds else labels, names[1], scales[1], _activation, marked=outputs > 0.5)
+        sheet.axes.set_xlabel("outputs")
+        sheet.y_label("code" if bounds else "input")
+        if scales[0][0] < 0:
+            sheet.note(SIGNS)
+        if bounds is None:
+            sheet.note("Bold, with a star: outputs above 0.5.")
+            for what, values in (("Hidden units", hidden), ("Outputs", outputs)):
+                sheet.say("{}: from {:.3g} to {:.3g}.".format(what, *_ends(values)))
+        else:
+            _tell_codes(sheet, labels, codes, middle)
         return sheet.finished()
 
 
-def weight_cells(arrays: Mapping[str, Any]) -> "Figure":
+def weight_cells(
+    arrays: Mapping[str, Any],
+    rows: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    columns: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> "Figure":
     """Draw the weights and biases of layers as heat tables, each number with its sign.
 
-    Parameters: `arrays`, by name: W [D, H], a row for each unit that they come from; b [1, H] or [H].
+    Parameters: `arrays`, by name: W [D, H], a row for each unit that they come from; b [1, H] or [H]. `rows` and
+    `columns`, for an array's name the names of its units; without them they are numbered from 1.
     Errors: `BadInput` for none, or one that is too large for a page.
 
     >>> figure = weight_cells({"W1": [[1.25, -0.3], [-4.0, 0.0]], "b1": [[0.5, -0.5]]})
@@ -82,26 +111,27 @@ def weight_cells(arrays: Mapping[str, Any]) -> "Figure":
         _check_room(values, name)
     largest = max(float(np.abs(values[np.isfinite(values)]).max(initial=0)) for values in shown.values()) or 1.0
     with style.drawing():
-        rows = [len(values) for values in shown.values()]
-        width, _ = _size(1, max(values.shape[1] for values in shown.values()) + 3)
-        height = 0.9 + sum(CELL[1] * count + 0.55 for count in rows)
-        sheet = Sheet.of_axes("Weights and biases", width, height, nrows=len(shown), height_ratios=rows)
+        counts = [len(values) for values in shown.values()]
+        across = {name: _names(columns.get(name, ()), values.shape[1]) for name, values in shown.items()}
+        width, _ = _size(1, max(map(len, across.values())) + 3)
+        height = 0.9 + sum(CELL[1] * len(shown[name]) + 0.55 + _upright(across[name]) for name in shown)
+        sheet = Sheet.of_axes("Weights and biases", width, height, nrows=len(shown), height_ratios=counts)
         for name, values in shown.items():
-            down = [str(place + 1) for place in range(len(values))] if len(values) > 1 else [""]
-            across = [str(place + 1) for place in range(values.shape[1])]
-            _cells(sheet.axes, values, down, across, (-largest, largest), signed)
+            down = _names(rows.get(name, ()), len(values)) if len(values) > 1 else [""]
+            _cells(sheet.axes, values, down, across[name], (-largest, largest), signed)
             sheet.axes.set_ylabel(wrapped(name, MOST_CHARACTERS), rotation=0, ha="right", va="center")
             sheet.axes.set_xlabel("to unit")
             sheet.row += 1
             sheet.say(f"{name}: {_signs(values)}.")
-        sheet.note("Blue: negative. Orange: positive. A row of W: from one unit.")
+        sheet.note(f"{SIGNS} A row of W: from one unit.")
         return sheet.finished()
 
 
-def sign_agreement(first: Any, second: Any) -> "Figure":
+def sign_agreement(first: Any, second: Any, names: Sequence[str] = ()) -> "Figure":
     """Draw where the weight from an input to a hidden unit and that from it to the same output have the same sign.
 
-    Parameters: `first` [D, H], the weights W1; `second` [H, D], the weights W2.
+    Parameters: `first` [D, H], the weights W1; `second` [H, D], the weights W2; `names` of the D inputs, which are
+    numbered from 1 without them.
     Errors: `BadInput` for matrices that do not mirror each other.
 
     >>> figure = sign_agreement([[1.0, -2.0]], [[3.0], [4.0]])
@@ -120,13 +150,13 @@ def sign_agreement(first: Any, second: Any) -> "Figure":
         width, height = _size(len(first), first.shape[1] + 3)
         sheet = Sheet.of_axes(f"Signs of W1 and W2: {agree.sum()} of {agree.size} agree", max(width, 4.6), height)
         texts = [[_pair(a, b) for a, b in zip(*pair, strict=True)] for pair in zip(first, second, strict=True)]
-        names = [f"h{number + 1}" for number in range(first.shape[1])]
-        rows = [str(number + 1) for number in range(len(first))]
-        _cells(sheet.axes, 1.0 - agree, rows, names, (-1.0, 1.0), texts, marked=~agree)
+        units = [f"h{number + 1}" for number in range(first.shape[1])]
+        rows = _names(names, len(first))
+        _cells(sheet.axes, 1.0 - agree, rows, units, (-1.0, 1.0), texts, marked=~agree)
         sheet.y_label("input, and output")
         sheet.axes.set_xlabel("hidden unit")
         sheet.note("Left the sign of W1, right that of W2. Bold, orange: they differ.")
-        differing = [f"{row + 1} and h{column + 1}" for row, column in np.argwhere(~agree)[:8]]
+        differing = [f"{rows[row]} and {units[column]}" for row, column in np.argwhere(~agree)[:8]]
         sheet.say(f"They differ between {', '.join(differing)}." if differing else "They differ nowhere.")
         return sheet.finished()
 
@@ -169,7 +199,7 @@ def weight_images(initial: Any, final: Any | Mapping[str, Any], shape: tuple[int
         if len(shape) == 3:
             sheet.note("Gray: 0. A color: the sign of the weights of red, green and blue.")
         elif several:
-            sheet.note("White: 0. Blue: negative. Orange: positive.")
+            sheet.note(f"White: 0. {SIGNS}")
         if several:
             sheet.note("Each is drawn on a scale of its own, up to its largest weight.")
         if units < shown["before training"].shape[1]:
@@ -222,7 +252,7 @@ def activation_curves(function: str | Activation, reach: float = 5.0) -> "Figure
     >>> [line.get_label() for line in activation_curves("relu").axes[0].lines]
     ['relu', 'derivative']
     """
-    chosen = activation(function) if isinstance(function, str) else function
+    chosen = registry.activation(function)
     z = np.linspace(-reach, reach, 401)
     rows = np.stack([z, np.zeros_like(z)], 1) if chosen.rowwise else z[:, None]
     a, backward = chosen.forward(rows)
@@ -248,9 +278,54 @@ def _check_room(values: Floats, what: str) -> None:
         )
 
 
-def _size(rows: int, columns: int) -> tuple[float, float]:
-    """Inches that a table needs, with its labels."""
-    return max(4.2, 1.3 + CELL[0] * columns), 1.5 + CELL[1] * max(rows, 4)
+def _size(rows: int, columns: int, names: Sequence[str] = ()) -> tuple[float, float]:
+    """Inches that a table needs, with its labels.    names   of the columns"""
+    return max(4.2, 1.3 + CELL[0] * columns), 1.5 + CELL[1] * max(rows, 4) + _upright(names)
+
+
+def _upright(names: Sequence[str]) -> float:
+    """Inches for the names of columns that are too wide to lie beside one another, 0 where they are not."""
+    widest = max((width_of(name, 8.5) for name in names), default=0.0)
+    return min(widest, UPRIGHT) / 72 if widest > 72 * CELL[0] else 0.0
+
+
+def _names(given: Sequence[str], count: int, letter: str = "") -> list[str]:
+    """Those that are given, else numbers from 1."""
+    return list(given) or [f"{letter}{number + 1}" for number in range(count)]
+
+
+def _bounds(function: Activation) -> tuple[float, float] | None:
+    """Between which numbers an activation lies, None where it has no end."""
+    if function.range in ("unit", "simplex"):
+        return 0.0, 1.0
+    return (-1.0, 1.0) if function is TANH else None
+
+
+def _ends(values: Floats) -> tuple[float, float]:
+    """The least and the greatest number that are finite."""
+    finite = values[np.isfinite(values)]
+    return float(finite.min(initial=np.inf)), float(finite.max(initial=-np.inf))
+
+
+def _reach(values: Floats) -> tuple[float, float]:
+    """A scale for what has no bounds: from 0, or the least number, to the greatest."""
+    low, high = _ends(np.append(values, 0.0))
+    return low, high if high > low else low + 1.0
+
+
+def _alike(*scales: tuple[float, float]) -> list[tuple[float, float]]:
+    """Where one scale has negative numbers, all of them around 0: a color then means the same sign in each."""
+    if min(low for low, _ in scales) >= 0:
+        return list(scales)
+    return [(-max(-low, high), max(-low, high)) for low, high in scales]
+
+
+def _tell_codes(sheet: Sheet, labels: Sequence[str], codes: Sequence[str], middle: float) -> None:
+    high = "above 0.5" if middle == 0.5 else f"hidden units above {middle:g}, outputs above 0.5"
+    sheet.note(f"Bold, with a star: {high}; a code has a 1 {'there' if middle == 0.5 else 'for such a unit'}.")
+    sheet.say("; ".join(f"{label} has the code {code}" for label, code in zip(labels, codes, strict=True)) + ".")
+    for tell in (sheet.note, sheet.say):
+        tell(f"The {len(codes)} inputs have {counted(len(set(codes)), 'different code')}.")
 
 
 def _cells(
@@ -272,9 +347,9 @@ def _cells(
         look: dict[str, Any] = {"color": style.ink_on(drawn.to_rgba(value)[:3]), "fontsize": 8}
         text += "*" if star and callable(texts) else ""
         axes.text(column, row, text, ha="center", va="center", weight="bold" if star else "normal", **look)
-    short = [wrapped(name, MOST_CHARACTERS).split("\n")[0] for name in rows]
-    axes.set_xticks(range(len(columns)), columns)
-    axes.set_yticks(range(len(rows)), short)
+    turned = 90 if _upright(columns) else 0
+    axes.set_xticks(range(len(columns)), [fitted(name, UPRIGHT, 8.5) for name in columns], rotation=turned)
+    axes.set_yticks(range(len(rows)), [fitted(name, NAMED, 8.5) for name in rows])
     axes.tick_params(length=0)
     axes.grid(False)
 

@@ -32,7 +32,7 @@ class Through:
 
     steps [S]    updates before each snapshot
     tables       by name, of each snapshot the numbers [S, rows, columns]
-    labels       of the rows of those tables that have names, by the table's name
+    labels       of the rows of those tables that have names, by the table's name; `heads`, of the columns
     plane        the answers over two inputs [S, G, G], as whole numbers from 0 to `levels`; empty without
     points       the rows over that plane: across and down from 0 to 1, and the class
     """
@@ -41,6 +41,7 @@ class Through:
     steps: Integers
     tables: Mapping[str, Floats]
     labels: Mapping[str, Sequence[str]]
+    heads: Mapping[str, Sequence[str]]
     plane: Integers
     levels: int
     points: Sequence[tuple[float, float, int]]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, counted
 from deltarule.problem.problem import Floats, Integers
 from deltarule.reports import style
 from deltarule.reports.network_figures import CELL, MOST_CHARACTERS, MOST_COLUMNS, MOST_ROWS
@@ -130,7 +130,7 @@ def confusion_matrix(counts: Any, classes: Sequence[str]) -> "Figure":
         sheet.y_label("true class")
         sheet.say(f"{right:,} of {total:,} rows are in the class that they belong to.")
         for place, of in _most_confused(counts):
-            sheet.say(f"{of} of {classes[place[0]]} taken for {classes[place[1]]}.")
+            sheet.say(f"{counted(of, 'row')} of class {classes[place[0]]} taken for class {classes[place[1]]}.")
         return sheet.finished()
 
 

@@ -1,7 +1,7 @@
 """The report of a folder: its records, and those of the folders in it, read and drawn as one page."""
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.files import kind_of, load_arrays, read_json, write_whole
+from deltarule.problem import registry
 from deltarule.problem.sentences import as_toml
 from deltarule.reports import figures, network_figures, score_figures
 from deltarule.reports.inline import Parts
@@ -18,6 +19,7 @@ from deltarule.reports.report import Block, Report, Section, Through, report_pag
 from deltarule.reports.sheet import MOST_LINES
 from deltarule.reports.tables import ENDED
 from deltarule.stats.planes import DecisionPlane
+from deltarule.studies.commands import set_words, study_words
 from deltarule.studies.comparing import variants_block
 from deltarule.studies.portrait import MOST_ROWS, Portrait, read_portrait
 from deltarule.studies.recipes import bundled, load_recipe
@@ -38,6 +40,8 @@ MOST_CELLS = 512
 
 Made = tuple[str, Block]
 """The study that a block belongs to, and the block."""
+Named = dict[str, Sequence[str]]
+"""The names of rows or columns, by the table that has them."""
 
 
 def write_report(folder: str | Path) -> Path:
@@ -234,18 +238,7 @@ def _why(run: Mapping[str, Any]) -> list[str]:
 def _command(run: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
     own: dict[str, Any] = {one["name"]: one["set"] for one in recipe["experiments"]}.get(run["experiment"], {})
     settings = {key: value for key, value in recipe["settings"].items() if key not in own or own[key] != value}
-    return shlex.join(["deltarule", "run", *_study_words(run), *_set_words(settings), "--engine", run["engine"]])
-
-
-def _study_words(record: Mapping[str, Any]) -> list[str]:
-    """A study, and which of its experiments, as commands take them."""
-    is_bundled = record["study"] in {name for name, _, _ in bundled()}
-    name = record["study"] if is_bundled else f"{record['study']}.toml"
-    return [name, "--experiment", record["experiment"]] if record["experiment"] else [name]
-
-
-def _set_words(settings: Mapping[str, Any]) -> list[str]:
-    return [word for key, value in settings.items() for word in ("--set", f"{key}={as_toml(value)}")]
+    return shlex.join(["deltarule", "run", *study_words(run), *set_words(settings), "--engine", run["engine"]])
 
 
 def _draw_curves(drawn: Parts, curves: figures.Curves) -> None:
@@ -267,25 +260,29 @@ SHARES = ("accuracy", "thresholded", "correct_output", "error_rate")
 
 def _draw_portrait(drawn: Parts, portrait: Portrait, curves: figures.Curves, recipe: Mapping[str, Any]) -> None:
     layers, last = len(portrait.sizes) - 1, {name: values[-1] for name, values in portrait.arrays.items()}
-    labels = _row_names(portrait)
+    labels, units = _row_names(portrait), _unit_names(portrait)
+    hidden = recipe["keys"]["network"]["activation"]
+    hidden = hidden[0] if isinstance(hidden, list) and len(hidden) == 1 else hidden
     if "outputs" in curves.history.names and labels and portrait.sizes[-1] == len(portrait.classes):
         right = curves.history.series("outputs")[:, 0, np.arange(len(labels)), portrait.answers.astype(int)]
-        drawn.add(figures.object_curves(curves.history.steps, right, labels))
+        output = registry.activation(recipe["keys"]["network"]["output"])
+        word = "probability" if output.range in ("unit", "simplex") else "value"
+        quantity = f"{word} of the correct output"
+        drawn.add(figures.object_curves(curves.history.steps, right, labels, quantity=quantity))
     if (
         layers == 2
         and 0 < len(labels) <= network_figures.MOST_ROWS
         and max(portrait.sizes[1:]) <= network_figures.MOST_COLUMNS
     ):
-        drawn.add(network_figures.activation_cells(labels, last["a1"], last["a2"]))
+        drawn.add(network_figures.activation_cells(labels, last["a1"], last["a2"], activation=hidden, classes=units[2]))
     weights = {name: values for name, values in last.items() if name[0] in "Wb" and _fits(values)}
     if weights:
-        drawn.add(network_figures.weight_cells(weights))
+        drawn.add(network_figures.weight_cells(weights, *_table_names(portrait, labels)))
     if layers == 2 and _gives_back(portrait) and {"W1", "W2"} <= set(weights):
-        drawn.add(network_figures.sign_agreement(last["W1"], last["W2"]))
+        drawn.add(network_figures.sign_agreement(last["W1"], last["W2"], portrait.features))
     if last and max(portrait.sizes) <= network_figures.MOST_UNITS:
-        named = portrait.classes if len(portrait.classes) == portrait.sizes[-1] else ()
         matrices = [last[f"W{layer}"] for layer in range(1, layers + 1)]
-        drawn.add(network_figures.network_drawing(matrices, portrait.features, named))
+        drawn.add(network_figures.network_drawing(matrices, units[0], units[-1]))
     if portrait.plane and 1 < len(portrait.classes) <= score_figures.MOST_CLASSES:
         drawn.add(_boundary(portrait, last[f"a{layers}"]), _predictions(portrait, last[f"a{layers}"]))
     if portrait.images:
@@ -296,7 +293,6 @@ def _draw_portrait(drawn: Parts, portrait: Portrait, curves: figures.Curves, rec
         if part_name == "test" or len(portrait.confusion) == 1:
             drawn.add(score_figures.confusion_matrix(counts, portrait.classes))
     _draw_norms(drawn, portrait)
-    hidden = recipe["keys"]["network"].get("activation")
     if isinstance(hidden, str):
         drawn.add(network_figures.activation_curves(hidden))
 
@@ -307,10 +303,28 @@ def _fits(values: Any) -> bool:
 
 
 def _row_names(portrait: Portrait) -> list[str]:
-    """The names of the rows, by their class; of other data none."""
+    """The names of the rows: their classes where each is a class of its own; of data without classes none."""
     if not portrait.classes or portrait.answers.ndim != 1 or len(portrait.answers) > network_figures.MOST_ROWS:
         return []
-    return [portrait.classes[int(label)] for label in portrait.answers]
+    classes = [portrait.classes[int(label)] for label in portrait.answers]
+    if len(set(classes)) == len(classes):
+        return classes
+    return [f"row {place}, class {name}" for place, name in enumerate(classes)]
+
+
+def _unit_names(portrait: Portrait) -> list[Sequence[str]]:
+    """The names of the inputs, and of each layer's units: none of outputs that are no classes."""
+    hidden = [[f"h{number + 1}" for number in range(size)] for size in portrait.sizes[1:-1]]
+    return [portrait.features, *hidden, portrait.classes if len(portrait.classes) == portrait.sizes[-1] else ()]
+
+
+def _table_names(portrait: Portrait, labels: Sequence[str]) -> tuple[Named, Named]:
+    """The names of the rows, and of the columns, of weights, biases and activations."""
+    units = _unit_names(portrait)
+    rows = {f"W{layer}": names for layer, names in enumerate(units[:-1], 1)}
+    rows |= {f"a{layer}": labels for layer in range(1, len(units))}
+    columns = {f"{letter}{layer}": names for letter in "Wba" for layer, names in enumerate(units)}
+    return {table: one for table, one in rows.items() if one}, {table: one for table, one in columns.items() if one}
 
 
 def _gives_back(portrait: Portrait) -> bool:
@@ -391,8 +405,7 @@ def _through(portrait: Portrait, id: str) -> Through | None:
             (round(x, 4), round(y, 4), int(label))
             for (x, y), label in zip(places.tolist(), portrait.answers, strict=True)
         ]
-    named = {name: labels for name in tables if name.startswith("a")}
-    return Through(id, portrait.steps, tables, named, plane, levels, points)
+    return Through(id, portrait.steps, tables, *_table_names(portrait, labels), plane, levels, points)
 
 
 # --- claims, and a range test ----------------------------------------------------------------------------------------
@@ -449,7 +462,7 @@ def _range(place: Path, id: str) -> Made:
 
 
 def _range_command(record: Mapping[str, Any], tested: RangeTest) -> str:
-    words = ["lr-range", *_study_words(record), *_set_words(record["settings"])]
+    words = ["lr-range", *study_words(record), *set_words(record["settings"])]
     words += ["--from", f"{tested.rates[0]:g}", "--to", f"{tested.rates[-1]:g}", "--steps", str(len(tested.rates))]
     linear = ["--linear"] if np.allclose(np.diff(tested.rates), tested.rates[1] - tested.rates[0]) else []
     return shlex.join(["deltarule", *words, *linear])

@@ -14,10 +14,12 @@ from deltarule.reports import network_figures, score_figures, sweep_figures
 from deltarule.reports.inline import Parts
 from deltarule.reports.report import Block
 from deltarule.stats.effects import Effects, Ranking, effects, mean_there, ranking, said
+from deltarule.studies.commands import set_words, study_words
 from deltarule.studies.comparing import TIMED
 from deltarule.studies.portrait import images_of_sweep
 from deltarule.studies.recipes import bundled
 from deltarule.sweeps.result import PARTS, Sweep, load_sweep
+from deltarule.sweeps.store import noted
 
 MOST_LISTED = 50
 """Configurations of a sweep that are listed, the first and the last."""
@@ -40,6 +42,7 @@ def sweep_block(place: Path, id: str) -> tuple[str, Block]:
         is_accuracy = table.metric == "accuracy"
         times = _times_by_weights(table)
         facts = [
+            ("table", f"{shlex.join(['deltarule', 'sweep', '--table', place.resolve().name])} prints it"),
             ("rows", f"{len(table):,}, {table.diverged:,} of them diverged"),
             ("configurations", f"{len(settings):,}, {_blocks(scores.shape[1])}"),
             ("ranked by", f"mean {quantity}"),
@@ -72,12 +75,16 @@ def _blocks(count: int) -> str:
 
 
 def _commands(study: str, place: Path) -> list[str]:
-    """What prints the table, and where a study's claims asked for the sweep, what does all of it again."""
-    told = [shlex.join(["deltarule", "sweep", "--table", place.resolve().name])]
+    """What does all of it again: where a study's claims asked for the sweep, judging them."""
     if study in {name for name, _, _ in bundled()}:
         with contextlib.suppress(BadInput, LookupError, TypeError):  # claims that cannot be read are told of elsewhere
             seeds = read_json(place.parent / "claims.json")["seeds"]
-            told.insert(0, shlex.join(["deltarule", "claims", study, "--seeds", str(seeds)]))
+            return [shlex.join(["deltarule", "claims", study, "--seeds", str(seeds)])]
+    told = []
+    for run in noted(place).get("runs", ()):  # none is known of a sweep of a grid from Python
+        words = ["deltarule", "sweep", *study_words({"study": study, **run}), *set_words(run["settings"])]
+        words += [] if run["folds"] is None else ["--folds", str(run["folds"])]
+        told.append(shlex.join([*words, "--keep", run["keep"]] if run["keep"] != "none" else words))
     return told
 
 
@@ -101,9 +108,10 @@ def _ranked_rows(
 ) -> tuple[list[str], list[list[str]]]:
     """A row for each configuration, the best first.    others   means on parts of the data, by the part"""
     keys = list(settings[0])
-    columns = [*(key.rpartition(".")[2].replace("_", " ") for key in keys), *others, "±", "behind the first", "mean"]
+    columns = [*(key.rpartition(".")[2].replace("_", " ") for key in keys), *others]
+    columns += ["behind the first", "± of the mean", "mean"]
     means = [values[ranked.place].tolist() for values in others.values()]
-    numbers = zip(*means, ranked.half.tolist(), ranked.behind.tolist(), ranked.mean.tolist(), strict=True)
+    numbers = zip(*means, ranked.behind.tolist(), ranked.half.tolist(), ranked.mean.tolist(), strict=True)
     rows = [
         [*(said(settings[place][key]) for key in keys), *("" if np.isnan(one) else f"{one:.4f}" for one in row)]
         for place, row in zip(ranked.place.tolist(), numbers, strict=True)
