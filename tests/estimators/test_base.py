@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +18,9 @@ from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import log_loss
 
-from deltarule import MLPClassifier, MLPRegressor
+from deltarule import MLPClassifier, MLPRegressor, load_model
 from deltarule.estimators.records import Epoch
+from deltarule.proofs.register import register_activation, unregister
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -493,3 +496,61 @@ def test_a_squared_error_as_a_table_has_no_more_parameters_than_as_a_name() -> N
     np.testing.assert_array_equal(named.predict(X), table.predict(X))
     with pytest.raises(ValueError, match="has no parameter 'quantile'"):
         regressor(loss={"name": "squared_error", "quantile": 0.9}).fit(X, NUMBERS)
+
+
+@pytest.mark.parametrize("bend", ["tanh", "sin"])
+def test_a_name_registered_again_is_the_new_formula(bend: str) -> None:
+    function, slope = {"tanh": (np.tanh, lambda z, a: 1 - a * a), "sin": (np.sin, lambda z, a: np.cos(z))}[bend]
+    register_activation("bend", lambda z: function(z), slope)
+    try:
+        model = regressor(activation="bend").fit(X, NUMBERS)
+        h = function(X @ model.coefs_[0] + model.intercepts_[0])
+        expected = (h @ model.coefs_[1] + model.intercepts_[1])[:, 0]
+        np.testing.assert_allclose(model.predict(X), expected, rtol=1e-12)
+    finally:
+        unregister("activation", "bend")
+
+
+@pytest.mark.parametrize("read_again", [False, True])
+def test_each_call_of_partial_fit_is_an_epoch_of_the_schedule(read_again: bool, tmp_path: Path) -> None:
+    """Steps so small that the gradient stays as it is are to each other as the rates."""
+    cosine = {"name": "cosine", "steps": 50, "per": "epoch"}
+    model = regressor(solver="sgd", momentum=0, alpha=0, learning_rate=cosine, learning_rate_init=1e-6, shuffle=False)
+    weights = []
+    for rows in (slice(100), slice(2), slice(100), slice(100, 120), slice(100)):
+        weights.append(model.partial_fit(X[rows], NUMBERS[rows]).coefs_[1].copy())
+        if read_again:
+            model.save(tmp_path / "model.safetensors")
+            model = load_model(tmp_path / "model.safetensors")
+    rates = [(1 + np.cos(np.pi * epoch / 50)) / 2 for epoch in range(5)]
+    moved = np.diff(weights, axis=0)
+    assert moved[0].any()
+    np.testing.assert_allclose(moved[3] / moved[1], rates[4] / rates[2], rtol=1e-4)
+
+
+def test_numbers_that_float32_does_not_hold_are_refused_while_fitting() -> None:
+    x, words = X.astype(np.float32), "contains infinity or a value too large for dtype\\('float32'\\)"
+    for rows in ((1e300 * X, CLASSES), (sparse.csr_array(1e300 * X), CLASSES)):
+        with pytest.raises(ValueError, match=f"Input X {words}"):
+            classifier().fit(x, CLASSES, eval_set=rows)
+    for more in ({}, {"scale_target": True}):
+        with pytest.raises(ValueError, match=f"Input y {words}"):
+            regressor(**more).fit(x, 1e300 * NUMBERS)
+    with pytest.raises(ValueError, match=f"Input y {words}"):
+        regressor().fit(x, NUMBERS, eval_set=(X, 1e300 * NUMBERS))
+    seen = classifier().fit(x, CLASSES, eval_set=(X, CLASSES)).validation_loss_curve_
+    assert seen == classifier().fit(x, CLASSES, eval_set=(x, CLASSES)).validation_loss_curve_
+
+
+def test_batches_of_a_row_teach_batch_norm_nothing() -> None:
+    with pytest.raises(ValueError, match="batch_norm compares the rows of a batch, and here a batch is 1 row; give"):
+        regressor(batch_norm=True, batch_size=1).fit(X, NUMBERS)
+    with pytest.raises(ValueError, match="batch_norm compares the rows of a batch"):
+        regressor(batch_norm=True).partial_fit(X[:1], NUMBERS[:1])
+    with pytest.warns(UserWarning, match="the last batch of 101 rows is 1 row, .* another batch_size than 20") as seen:
+        regressor(batch_norm=True, batch_size=20, max_iter=1).fit(X[:101], NUMBERS[:101])
+    assert {one.filename for one in seen} == {__file__}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", ".*batch_norm")
+        regressor(hidden_layer_sizes=(), batch_norm=True, batch_size=1).fit(X, NUMBERS)
+        regressor(batch_norm=True, batch_size=20).fit(X[:102], NUMBERS[:102])

@@ -162,3 +162,10 @@ def test_classes_of_labels_are_their_numbers(classes: Any) -> None:
     with pytest.raises(ValueError, match="classes of 3 labels are their numbers, from 0 on"):
         MLPClassifier((4,)).partial_fit(X, y, classes=classes)
     assert MLPClassifier((4,)).partial_fit(X, y, classes=[2, 1, 0]).classes_.tolist() == [0, 1, 2]
+
+
+def test_labels_may_come_as_lists_piece_by_piece() -> None:
+    y = (X > 0).astype(int)
+    given: dict[str, Any] = {"hidden_layer_sizes": (5,), "random_state": 0}
+    lists, arrays = (MLPClassifier(**given).partial_fit(X, one, classes=[0, 1, 2]) for one in (y.tolist(), y))
+    np.testing.assert_array_equal(lists.partial_fit(X, y.tolist()).coefs_[0], arrays.partial_fit(X, y).coefs_[0])

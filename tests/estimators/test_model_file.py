@@ -14,6 +14,7 @@ from sklearn import neural_network
 from deltarule import BadInput, MLPClassifier, MLPRegressor, load_model
 from deltarule.estimators.model_file import save_model, save_weights
 from deltarule.files import load_arrays, save_arrays
+from deltarule.proofs.register import register_activation, unregister
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -229,3 +230,14 @@ def test_functions_stay_behind(callbacks: Any, tmp_path: Path) -> None:
     again = load_model(tmp_path / "model")
     assert again.callbacks is None
     again.set_params(warm_start=True).fit(X, X[:, 0] > 0)
+
+
+def test_an_activation_that_is_not_registered_any_more_is_named(tmp_path: Path) -> None:
+    register_activation("passing", lambda z: z * 1.0, lambda z, a: z * 0 + 1)
+    try:
+        MLPRegressor("squared_error", (3,), "passing", max_iter=1).fit(X, X[:, 0]).save(tmp_path / "m.safetensors")
+        assert load_model(tmp_path / "m.safetensors").activation == "passing"
+    finally:
+        unregister("activation", "passing")
+    with pytest.raises(BadInput, match=r"not registered here \(there is no activation 'passing'.*; register it first"):
+        load_model(tmp_path / "m.safetensors")

@@ -26,6 +26,8 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from deltarule import BadInput, MLPClassifier, MLPRegressor, PopulationSearchCV, RunFailed
 from deltarule.estimators.candidates import Task
+from deltarule.estimators.kept import _own_formulas
+from deltarule.proofs.register import register_activation, unregister
 from deltarule.sweeps.store import Store
 
 pytestmark = [
@@ -370,6 +372,35 @@ def test_other_rows_or_parameters_are_other_fits(tmp_path: Path) -> None:
     PopulationSearchCV(model, grid, cv=3, path=tmp_path).fit(X, Y, sample_weight=np.arange(1.0, len(X) + 1))
     with sqlite3.connect(tmp_path / "sweep.sqlite") as connection:
         assert connection.execute("SELECT count(*) FROM members").fetchone() == (5 * 6,)
+
+
+def test_a_formula_of_one_s_own_is_told_by_what_it_does(tmp_path: Path) -> None:
+    def searched(activation: str) -> np.ndarray:
+        model = MLPClassifier((3,), activation=activation, **SHORT | {"max_iter": 40})
+        found = PopulationSearchCV(model, {"alpha": [0.0, 1.0]}, cv=3, path=tmp_path / activation).fit(X, Y)
+        return np.asarray(found.cv_results_["mean_test_score"])
+
+    bent = {
+        "tanh": (lambda z: np.tanh(z), lambda z, a: 1 - a * a),
+        "identity": (lambda z: 1 * z, lambda z, a: 0 * z + 1),
+    }
+    for name, formula in (*bent.items(), ("tanh", bent["tanh"])):
+        register_activation("bent", *formula)
+        try:
+            np.testing.assert_array_equal(searched("bent"), searched(name))
+        finally:
+            unregister("activation", "bent")
+    assert (searched("tanh") != searched("identity")).any()
+    with sqlite3.connect(tmp_path / "bent" / "sweep.sqlite") as connection:
+        assert connection.execute("SELECT count(*) FROM members").fetchone() == (2 * 6,), "of each formula once"
+
+
+def test_a_store_written_before_knows_the_fits_of_built_in_formulas(tmp_path: Path) -> None:
+    """Nothing is added to what tells them from others, whatever the solver is called inside."""
+    for more in ({}, {"solver": "sgd", "learning_rate": "invscaling"}, {"solver": "rmsprop", "activation": "gelu"}):
+        model = MLPClassifier((3,), **SHORT | more)
+        plan = model._plan(*model._ready(X, Y, None))
+        assert _own_formulas(plan.problem) == []
 
 
 def test_a_fit_that_diverged_is_known_to_have(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from deltarule import BadInput, create_problem
 from deltarule.estimators import settings
 from deltarule.estimators.settings import Architecture
 from deltarule.problem.state import initial_state
+from deltarule.proofs.register import register_activation, unregister
 
 PARAMETERS: dict[str, Any] = {
     "solver": "adam",
@@ -83,6 +84,8 @@ def test_inverse_scaling_counts_rows() -> None:
     found = settings.schedule(PARAMETERS | {"learning_rate": "invscaling", "solver": "sgd"}, 10)
     assert found.per == "epoch"
     assert found.rate(3, 1.0, **found.parameters) == 1 / 31**0.25
+    again = settings.schedule(PARAMETERS | {"learning_rate": "invscaling", "solver": "sgd"}, 10, seen=200)
+    assert [again.rate(t, 1.0, **again.parameters) for t in (0, 1, 3)] == [1, 1 / 211**0.25, 1 / 231**0.25]
 
 
 @pytest.mark.parametrize(("activation", "factor"), [("relu", 6), ("logistic", 2), ("sigmoid", 2), ("tanh", 6)])
@@ -113,3 +116,20 @@ def test_a_table_may_have_scikit_learns_name_of_an_activation(name: str) -> None
 def test_an_activation_that_is_none_is_told_as_it_was_given(given: Any) -> None:
     with pytest.raises(BadInput, match=re.escape(str(given))):
         Architecture((2, 3, 1), (given,), "identity").network()
+
+
+def test_a_name_that_means_another_formula_is_another_network() -> None:
+    made = []
+    for bend in (np.tanh, np.sin):
+        slope = {np.tanh: lambda z, a: 1 - a * a, np.sin: lambda z, a: np.cos(z)}[bend]
+        register_activation("twice", lambda z, bend=bend: bend(z), slope)
+        made.append(Architecture((1, 1, 1), ("twice",), "identity").network())
+        unregister("activation", "twice")
+    assert [network.layers[0].activation.function(2.0) for network in made] == [np.tanh(2.0), np.sin(2.0)]
+    with pytest.raises(BadInput, match="there is no activation 'twice'"):
+        Architecture((1, 1, 1), ("twice",), "identity").network()
+
+
+def test_one_network_serves_many_predictions() -> None:
+    given = (2, 3, 1), ({"name": "leaky_relu", "slope": 0.2},), "identity"
+    assert Architecture(*given).network() is Architecture(*given).network()

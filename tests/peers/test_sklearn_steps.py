@@ -31,6 +31,7 @@ SETTINGS: list[dict[str, Any]] = [
     {"solver": "sgd", "learning_rate_init": 0.05, "nesterovs_momentum": False, "batch_size": 40, "shuffle": False},
     {"solver": "sgd", "learning_rate_init": 0.05, "momentum": 0, "activation": "identity"},
     {"solver": "sgd", "learning_rate_init": 0.3, "learning_rate": "adaptive", "tol": 0.05, "n_iter_no_change": 2},
+    {"solver": "sgd", "learning_rate_init": 0.05, "learning_rate": "invscaling", "batch_size": 40, "shuffle": False},
     {"beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-3, "learning_rate_init": 0.05},
 ]
 
@@ -94,6 +95,24 @@ def test_early_stopping_sets_the_same_rows_aside_and_brings_the_same_weights_bac
     assert ours.best_loss_ is None
     assert theirs.n_iter_ < 100, "the rule stops them"
     alike(theirs, ours)
+
+
+@pytest.mark.parametrize(("kind", "high"), [("binary", 20.0), ("numbers", 10.0)])
+def test_a_fit_that_goes_on_from_better_weights_comes_back_to_them(kind: str, high: float) -> None:
+    theirs, ours = pair(kind, {"early_stopping": True, "solver": "sgd", "momentum": 0, "learning_rate_init": 0.1})
+    kept = []
+    for rate, epochs in ((0.1, 30), (high, 2), (0.1, 40)):
+        for model in (theirs, ours):
+            model.set_params(max_iter=epochs, learning_rate_init=rate).fit(X, TARGETS[kind])
+            assert model.best_validation_score_ == max(model.validation_scores_)
+        alike(theirs, ours)
+        kept.append(ours.coefs_[0])
+        theirs._no_improvement_count = 0
+        # What it keeps as the best is what it trains on; as copies the best stay what they are.
+        theirs.coefs_, theirs.intercepts_ = (
+            [one.copy() for one in each] for each in (theirs.coefs_, theirs.intercepts_)
+        )
+    np.testing.assert_array_equal(kept[1], kept[0])
 
 
 @pytest.mark.parametrize("learning_rate", ["constant", "invscaling", "adaptive"])

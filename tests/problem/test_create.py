@@ -412,3 +412,11 @@ def test_a_members_rows_are_whole_numbers(own: Any) -> None:
 @pytest.mark.parametrize(("own", "lowest", "highest"), [([0, 3], 0, 3), ([-1, 2], -1, 2)])
 def test_rows_that_are_not_there(own: list[int], lowest: int, highest: int) -> None:
     assert refusal(rows=[own]) == f"a member's rows go from {lowest} to {highest}; there are rows 0 to 2"
+
+
+@pytest.mark.parametrize(("batch_size", "rows", "told"), [(1, None, 1), (2, None, 1), (3, None, 0), (None, [[1]], 1)])
+def test_a_batch_of_one_row_is_said_to_teach_batch_norm_nothing(batch_size: Any, rows: Any, told: int) -> None:
+    sizes = [len(X[0]), 3, 1]
+    normed = make(network=Network(sizes, batch_norm=True), batch_size=batch_size, rows=rows)
+    assert [note.partition(",")[0] for note in normed.notes] == told * ["a batch is a single row"]
+    assert make(network=Network(sizes), batch_size=batch_size, rows=rows).notes == ()

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sklearn import metrics as peers
 
@@ -78,3 +78,35 @@ def test_an_unknown_metric_gets_a_sentence():
     with pytest.raises(BadInput, match="there are: accuracy"):
         find("acc")
     assert all(name == metric.name for name, metric in METRICS.items())
+
+
+@given(
+    rows=st.sampled_from([2, 60, 100, 500, 1000]),
+    constant=st.floats(-1e6, 1e6),
+    spread=st.sampled_from([1.0, 1e-3, 1e-6]),
+    places=st.permutations([0, 1, 2]),
+    own=st.booleans(),
+    weighted=st.booleans(),
+    dtype=st.sampled_from([np.float32, np.float64]),
+)
+@example(rows=100, constant=20.0, spread=1.0, places=[0, 1, 2], own=False, weighted=False, dtype=np.float64)
+@example(rows=60, constant=1.0, spread=1.0, places=[0, 1, 2], own=True, weighted=False, dtype=np.float64)
+def test_r_squared_of_targets_of_which_one_never_varies(rows, constant, spread, places, own, weighted, dtype):
+    """Its column counts as 0, the others as scikit-learn has them; one may vary little about a large number."""
+    rng = np.random.default_rng(rows)
+    y, w = rng.normal(size=(3, rows, 3)).astype(dtype), np.ones((3, rows, 1), dtype)
+    w += dtype(weighted) * rng.random(w.shape).astype(dtype)
+    near = dtype(spread if dtype is np.float64 else 1)
+    y[..., 0], y[..., 1] = constant, 1 + near * y[..., 1]
+    a = y + near * rng.normal(size=y.shape).astype(dtype)
+    a, y = (np.ascontiguousarray(each[..., places]) for each in (a, y))  # NumPy sums these row by row
+    y, w = (y, w) if own else (y[0], w[0])
+    for member, found in enumerate(find("r_squared").value(a, y, w)):
+        target, weight = (y[member], w[member]) if own else (y, w)
+        each = peers.r2_score(
+            target.astype(float) - target[0].astype(float),
+            a[member].astype(float) - target[0].astype(float),
+            sample_weight=weight[:, 0],
+            multioutput="raw_values",
+        )
+        assert found == pytest.approx(each[[places.index(1), places.index(2)]].sum() / 3, rel=1e-3, abs=1e-3)

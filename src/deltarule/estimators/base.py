@@ -16,7 +16,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
+from sklearn.utils import assert_all_finite, check_random_state
 from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
@@ -103,6 +103,7 @@ class BaseMLP(BaseEstimator):
             in_order=not self.shuffle,
             validation=plan.validation,
             after_epoch=self._after_epoch(plan.problem),
+            best=getattr(self, "_best_scores", None) if self.early_stopping else None,
         )
         self._conclude(plan, run)
 
@@ -245,12 +246,12 @@ class BaseMLP(BaseEstimator):
         """Nothing of an earlier fit is left in one that begins anew."""
         self.t_ = 0
         validation = ("validation_scores_", "validation_loss_curve_", "best_validation_score_")
-        for name in ("_slots", "_updates", "_passes", "_stall", "_factor", *validation):
+        for name in ("_slots", "_updates", "_stall", "_factor", "_best_scores", *validation):
             if hasattr(self, name):
                 delattr(self, name)
         self.loss_curve_: list[float] = []
 
-    def _problem(self, rows: Rows, generator: np.random.RandomState) -> Problem:
+    def _problem(self, rows: Rows, generator: np.random.RandomState, seen: int) -> Problem:
         count = len(rows.x)
         if self._solver == "lbfgs":
             size = count
@@ -262,6 +263,8 @@ class BaseMLP(BaseEstimator):
                     "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=5
                 )
             size = min(int(self.batch_size), count)
+        if self._architecture.batch_norm and self.n_layers_ > 2:
+            _check_norm(count, size)
         seeds, data_seeds = settings.weight_seeds(generator, self.n_members)
         loss, parameters = self._loss()[0], self._parameters
         return create_problem(
@@ -273,7 +276,7 @@ class BaseMLP(BaseEstimator):
             strength=float(self.alpha),
             optimizer=settings.optimizer(parameters),
             learning_rate=float(self.learning_rate_init),
-            schedule=settings.schedule(parameters, count),
+            schedule=settings.schedule(parameters, count, seen),
             batch_size=size if size < count else None,
             dropout=self.dropout,
             weights=rows.w,
@@ -286,14 +289,14 @@ class BaseMLP(BaseEstimator):
     def _plan(self, rows: Rows, generator: np.random.RandomState, first: bool, eval_set: Any = None) -> Plan:
         """What is to be trained, and how."""
         rows, validation = self._set_aside(rows, generator, eval_set)
-        problem = self._problem(rows, generator)
+        problem = self._problem(rows, generator, seen=self.t_)
         rules = EpochRules(int(self.max_iter), float(self.tol), self.n_iter_no_change)
         return Plan(problem, self._start(problem, first), rules, validation)
 
     def _conclude(self, plan: Plan, run: EpochRun) -> None:
         """Keep what a training came to, and say what a person should know of it."""
         self._keep(plan.problem, run.state)
-        self._stall, self._factor, self._passes = run.stall, run.state.factor, int(run.epochs.max())
+        self._stall, self._factor = run.stall, run.state.factor
         self.n_iter_ = int(run.epochs.max())
         self.t_ += self.n_iter_ * plan.problem.row_count(0)
         self._keep_curves(run)
@@ -302,7 +305,7 @@ class BaseMLP(BaseEstimator):
     def _set_aside(self, rows: Rows, generator: np.random.RandomState, eval_set: Any) -> tuple[Rows, Validation | None]:
         """The rows to train on, and those that score: the user's own, or a part set aside for early stopping."""
         if eval_set is not None:
-            aside = self._own_validation(eval_set)
+            aside = self._own_validation(eval_set, rows.x.dtype)
         elif self.early_stopping and self._solver != "lbfgs":
             indices = np.arange(len(rows.x))
             kept, held = train_test_split(
@@ -321,7 +324,7 @@ class BaseMLP(BaseEstimator):
         w = np.ones(len(aside.x), rows.x.dtype) if aside.w is None else aside.w
         return rows, Validation(aside.x, aside.y, w[:, None], self._metric(), bool(self.early_stopping))
 
-    def _own_validation(self, eval_set: Any) -> Rows:
+    def _own_validation(self, eval_set: Any, dtype: Any) -> Rows:
         if not isinstance(eval_set, list | tuple) or len(eval_set) != 2:
             raise ValueError("eval_set must be a pair (X, y) of validation rows.")
         X, y = self._validated(eval_set[0], eval_set[1], reset=False)
@@ -330,7 +333,7 @@ class BaseMLP(BaseEstimator):
             raise ValueError(
                 f"eval_set has {given} targets in a row, and y has {wanted}; they must be of the same kind."
             )
-        return Rows(X, self._targets(y, X.dtype), None)
+        return Rows(in_precision(X, dtype, "X"), self._targets(y, dtype), None)
 
     def _after_epoch(self, problem: Problem) -> Callable[[epochs.Epoch], bool] | None:
         calls = _several(self.callbacks)
@@ -359,8 +362,13 @@ class BaseMLP(BaseEstimator):
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else float("nan")
         self.validation_scores_ = _longer(getattr(self, "validation_scores_", None), run.validation_scores)
         self.validation_loss_curve_ = _longer(getattr(self, "validation_loss_curve_", None), run.validation_losses)
+        self._best_scores = run.best_scores if self.early_stopping else None
         self.best_validation_score_ = None if run.best_scores is None else float(np.mean(run.best_scores))
         self.best_loss_ = None if self.early_stopping else min(self.loss_curve_, default=float("nan"))
+
+    def _without_validation(self) -> None:
+        self.validation_scores_ = self.validation_loss_curve_ = self.best_validation_score_ = None
+        self._best_scores = None
 
     def _tell(self, run: EpochRun) -> None:
         if "diverged" in run.reasons:
@@ -384,10 +392,9 @@ class BaseMLP(BaseEstimator):
     def _fit_once(self, X: Any, y: Any, sample_weight: Any) -> None:
         """One pass over the rows, from wherever an earlier one ended."""
         rows, generator, first = self._ready(X, y, sample_weight, incremental=True)
-        problem = self._problem(rows, generator)
-        problem, factor = self._rates_going_on(problem)
+        passes = len(self.loss_curve_)
+        problem, factor = self._rates_going_on(self._problem(rows, generator, seen=0), passes)
         state = self._going_on(problem, first, factor)
-        passes = getattr(self, "_passes", 0)
         orders = np.arange(len(rows.x))
         if self.shuffle:
             orders = random.permutation(problem.data_seeds, passes, len(rows.x))
@@ -396,22 +403,23 @@ class BaseMLP(BaseEstimator):
             self._refuse_nonfinite()
         self._keep(problem, state)
         self._stall = getattr(self, "_stall", Stall.of(self.n_members))
-        self._factor, self._passes, self.n_iter_ = factor, passes + 1, 1
+        self._factor, self.n_iter_ = factor, 1
         self.t_ += len(rows.x)
         self._slow_down(problem, loss)
         self.loss_ = float(loss.mean())
         self.loss_curve_.append(self.loss_)
         self.best_loss_ = min(self.loss_curve_)
-        self.validation_scores_ = self.validation_loss_curve_ = self.best_validation_score_ = None
+        self._without_validation()
         if self.verbose:
             print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
 
-    def _rates_going_on(self, problem: Problem) -> tuple[Problem, Floats]:
+    def _rates_going_on(self, problem: Problem, passes: int) -> tuple[Problem, Floats]:
         """A schedule by epochs as a factor: here the number of updates does not say how many epochs there were."""
         schedule, rate = problem.schedule, problem.numbers["learning_rate"]
         if schedule.per != "epoch":
             return problem, getattr(self, "_factor", np.ones(self.n_members))
-        passed = np.full(self.n_members, self.t_ / len(problem.x))
+        by_rows = schedule.name == settings.INVSCALING.name
+        passed = np.full(self.n_members, self.t_ / len(problem.x) if by_rows else float(passes))
         factor = schedule.rate(passed, rate, **problem.schedule_numbers) / rate
         return replace(problem, schedule=settings.SCHEDULES["constant"], schedule_numbers={}), factor
 
@@ -426,7 +434,7 @@ class BaseMLP(BaseEstimator):
             self._factor = np.where(slowed, divided, self._factor)
 
     def _fit_lbfgs(self, rows: Rows, generator: np.random.RandomState, first: bool) -> None:
-        problem = self._problem(rows, generator)
+        problem = self._problem(rows, generator, seen=0)
         state = self._start(problem, first)
         found = []
         for member in range(problem.members):
@@ -440,7 +448,7 @@ class BaseMLP(BaseEstimator):
         self.n_iter_ = min(max(about.nit for about in found), int(self.max_iter))
         self.loss_ = float(np.mean([about.fun for about in found]))
         self.best_loss_ = None
-        self.validation_scores_ = self.validation_loss_curve_ = self.best_validation_score_ = None
+        self._without_validation()
         unfinished = [about for about in found if about.status != 0]
         if unfinished:
             warnings.warn(
@@ -579,9 +587,35 @@ class BaseMLP(BaseEstimator):
         )
 
 
+def in_precision(array: Any, dtype: Any, name: str) -> Floats:
+    """Finite numbers in a network's precision.
+
+    Errors: `ValueError` with scikit-learn's wording where it does not hold one of them.
+    """
+    with np.errstate(all="ignore"):  # scikit-learn sums them, and says what it finds
+        numbers = np.asarray(array, dtype)
+        assert_all_finite(numbers, input_name=name)
+    return numbers
+
+
 def _several(callbacks: Any) -> list[Any]:
     """Callbacks that are given as one, several, or none."""
     return [] if callbacks is None else list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
+
+
+def _check_norm(count: int, size: int) -> None:
+    """Batch norm takes the rows of a batch apart from their mean: of a single row nothing is left."""
+    if size == 1:
+        raise ValueError(
+            "batch_norm compares the rows of a batch, and here a batch is 1 row; give batches of 2 rows or more, or "
+            "leave batch_norm out."
+        )
+    if count % size == 1:
+        warnings.warn(
+            f"the last batch of {count} rows is 1 row, of which batch_norm learns nothing, and by which its running "
+            f"variance falls; choose another batch_size than {size}.",
+            stacklevel=6,
+        )
 
 
 def _longer(before: list[float] | None, values: Floats | None) -> list[float] | None:

@@ -230,8 +230,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         given = np.unique(classes)
         if known is None:
             labels = type_of_target(y) == "multilabel-indicator"
-            if labels and not np.array_equal(given, np.arange(y.shape[1])):
-                raise ValueError(f"classes of {y.shape[1]} labels are their numbers, from 0 on; got {classes!r}.")
+            count = np.shape(y)[-1]
+            if labels and not np.array_equal(given, np.arange(count)):
+                raise ValueError(f"classes of {count} labels are their numbers, from 0 on; got {classes!r}.")
             self.classes_, self._labels = given, labels
         elif not np.array_equal(known, given):
             raise ValueError(f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {known!r}")

@@ -15,6 +15,9 @@ from deltarule.errors import BadInput
 from deltarule.estimators.base import BaseMLP
 from deltarule.estimators.plain import plain, put_weights, unplain, weights_of
 from deltarule.estimators.records import Plan
+from deltarule.estimators.settings import ADAM, INVSCALING
+from deltarule.problem.problem import Problem
+from deltarule.problem.registry import own_digest
 from deltarule.problem.resolved import NUMERICS_VERSION
 from deltarule.sweeps.store import SEARCH, Store, as_written
 from deltarule.sweeps.work import COLUMNS, NO_LAYER, Table
@@ -97,7 +100,8 @@ class Kept:
         chosen = {name: plain(value) for name, value in model._parameters.items() if name not in SILENT}
         # Without a seed every fit is another one, and one that is there is as good as the next.
         seeds = [] if model.random_state is None else [problem.seeds.tolist(), problem.data_seeds.tolist()]
-        about = json.dumps([type(model).__name__, chosen, seeds, NUMERICS_VERSION], sort_keys=True)
+        what = [type(model).__name__, chosen, seeds, NUMERICS_VERSION, *_own_formulas(problem)]
+        about = json.dumps(what, sort_keys=True)
         return Fit(_digest_of(data.encode(), about.encode()), configuration, fold, data)
 
     def take_up(self, fit: Fit, model: BaseMLP, plan: Plan) -> Taken | None:
@@ -148,6 +152,14 @@ class Kept:
         problem = done[0][2].problem
         shared = {"dtype": problem.dtype.name, "numerics": NUMERICS_VERSION, "engine": engine}
         self.store.add(table, members, problem.network.sizes, None, **shared, train_seconds=seconds / problem.members)
+
+
+def _own_formulas(problem: Problem) -> list[str]:
+    """What formulas of somebody's own do, as digests: a name may get another formula."""
+    activations = (layer.activation for layer in problem.network.layers)
+    named: list[Any] = [*activations, problem.loss, problem.optimizer, problem.schedule]
+    theirs = [one for one in named if one.name not in (ADAM.name, INVSCALING.name)]
+    return [digest for one in theirs if (digest := own_digest(one)) is not None]
 
 
 def _digest_of(*parts: Any) -> str:

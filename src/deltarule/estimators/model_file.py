@@ -153,9 +153,10 @@ def load_model(path: str | Path) -> Any:
     """Read an estimator that its `save` wrote.
 
     Parameters: `path`.
-    Returns: the fitted estimator, with the same answers to the last bit. Callbacks and the optimizer's memory stay
-    behind.
-    Errors: `BadInput` when the file cannot be read, is damaged, or is no such model.
+    Returns: the fitted estimator, with the same answers to the last bit. Callbacks, the optimizer's memory and the
+    score that early stopping has to beat stay behind.
+    Errors: `BadInput` when the file cannot be read, is damaged, is no such model, or names a formula of one's own that
+    is not registered.
 
     >>> load_model("missing.safetensors")
     Traceback (most recent call last):
@@ -168,6 +169,11 @@ def load_model(path: str | Path) -> Any:
     try:
         kind = about["kind"]
         return _rebuilt(KINDS[kind], arrays, about) if kind in KINDS else _rebuilt_table(TABULAR[kind], arrays, about)
+    except BadInput as error:
+        raise BadInput(
+            f"{path} is damaged, or its model has a formula of somebody's own that is not registered here ({error}); "
+            "register it first, or write the file again"
+        ) from error
     except (ArithmeticError, AttributeError, KeyError, IndexError, RecursionError, TypeError, ValueError) as error:
         raise BadInput(
             f"{path} is damaged: its description does not fit its arrays ({error}); write it again"

@@ -8,7 +8,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils._param_validation import StrOptions
 
 from deltarule.estimators import settings
-from deltarule.estimators.base import BaseMLP, for_epochs
+from deltarule.estimators.base import BaseMLP, for_epochs, in_precision
 from deltarule.problem.problem import Floats
 
 
@@ -193,7 +193,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.target_mean_: Floats | None = None
         self.target_scale_: Floats | None = None
         if self.scale_target:
-            columns = np.asarray(y, dtype).reshape(len(y), -1)
+            columns = in_precision(y, dtype, "y").reshape(len(y), -1)
             with np.errstate(over="ignore", invalid="ignore"):  # which is told below
                 mean = np.average(columns, axis=0, weights=weights)
                 scale = np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weights))
@@ -202,7 +202,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             self.target_mean_, self.target_scale_ = mean.astype(dtype), np.where(scale > 0, scale, 1).astype(dtype)
 
     def _targets(self, y: Any, dtype: Any) -> Floats:
-        columns = np.asarray(y, dtype).reshape(len(y), -1)
+        columns = in_precision(y, dtype, "y").reshape(len(y), -1)
         if self.target_scale_ is None:
             return columns
         return (columns - self.target_mean_) / self.target_scale_

@@ -1,6 +1,5 @@
 """From an estimator's parameters, which are scikit-learn's, to the parts of a problem."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -9,10 +8,11 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy import sqrt
+from numpy import minimum, sqrt
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from deltarule.errors import BadInput
+from deltarule.maths.activations import Activation
 from deltarule.maths.elementary import Array
 from deltarule.maths.initializers import Initializer
 from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
@@ -85,15 +85,16 @@ class Architecture:
         >>> Architecture((2, 3, 1), ("logistic",), "identity").network()
         Network 2-3-1 (sigmoid, identity), 13 parameters
         """
-        return _network(self.sizes, json.dumps(self.activations), self.output, self.batch_norm)
+        hidden = tuple(registry.activation(_our_activation(one)) for one in self.activations)
+        return _network(self.sizes, hidden, self.output, self.batch_norm)
 
 
-@lru_cache(maxsize=64)  # whoever predicts a row at a time asks for the same one again and again
-def _network(sizes: tuple[int, ...], activations: str, output: str, batch_norm: bool) -> Network:
-    ours = [_our_activation(one) for one in json.loads(activations)]
-    logistic = bool(ours) and all(one in ("sigmoid", {"name": "sigmoid"}) for one in ours)
+# Whoever predicts a row at a time asks for the same one again and again. By the formulas: a name may get another one.
+@lru_cache(maxsize=64)
+def _network(sizes: tuple[int, ...], hidden: tuple[Activation, ...], output: str, batch_norm: bool) -> Network:
+    logistic = bool(hidden) and all(one.name == "sigmoid" for one in hidden)
     return Network(
-        list(sizes), ours, OUTPUTS[output], batch_norm=batch_norm, initializer=GLOROT_LOGISTIC if logistic else GLOROT
+        list(sizes), hidden, OUTPUTS[output], batch_norm=batch_norm, initializer=GLOROT_LOGISTIC if logistic else GLOROT
     )
 
 
@@ -147,8 +148,8 @@ def optimizer(parameters: Mapping[str, Any]) -> Optimizer:
     return registry.optimizer(solver)
 
 
-def schedule(parameters: Mapping[str, Any], rows: int) -> Schedule:
-    """The schedule of an estimator's parameters.
+def schedule(parameters: Mapping[str, Any], rows: int, seen: int = 0) -> Schedule:
+    """The schedule of an estimator's parameters, for epochs of so many rows after `seen` rows of earlier fits.
 
     As in scikit-learn, "invscaling" and "adaptive" do nothing for Adam.
     """
@@ -159,19 +160,23 @@ def schedule(parameters: Mapping[str, Any], rows: int) -> Schedule:
     if given == "constant" or (adam and given in ("invscaling", "adaptive")):
         return SCHEDULES["constant"]
     if given == "invscaling":
-        return replace(INVSCALING, parameters=MappingProxyType({"power": parameters["power_t"], "rows": rows}))
+        numbers = {"power": parameters["power_t"], "rows": rows, "seen": seen}
+        return replace(INVSCALING, parameters=MappingProxyType(numbers))
     found = registry.schedule(given)
     if found.adaptive and not isinstance(given, str) and {"tolerance", "patience"} & set(given):
         raise BadInput("the schedule 'adaptive' has tolerance and patience of its own; give tol and n_iter_no_change")
     return found
 
 
-def invscaling(t: Array, learning_rate: Array, power: Array, rows: Array) -> Array:
-    """α / (N t + 1)^power, t the epochs before this one and N the rows of each: scikit-learn's "invscaling" """
-    return learning_rate / (t * rows + 1) ** power
+def invscaling(t: Array, learning_rate: Array, power: Array, rows: Array, seen: Array) -> Array:
+    """α / (rows so far + 1)^power, in the first epoch of a fit α: scikit-learn's "invscaling".
+
+    t the epochs of this fit before this one   rows of each   seen, the rows of all fits before
+    """
+    return learning_rate / (t * rows + minimum(t, 1) * seen + 1) ** power
 
 
-INVSCALING = Schedule("invscaling", invscaling, MappingProxyType({"power": 0.5, "rows": 1}), per="epoch")
+INVSCALING = Schedule("invscaling", invscaling, MappingProxyType({"power": 0.5, "rows": 1, "seen": 0}), per="epoch")
 
 
 def adam_once_a_step(t: Array, learning_rate: Array, beta1: Array, beta2: Array, epsilon: Array) -> tuple[Array, ...]:

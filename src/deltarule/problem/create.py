@@ -111,6 +111,7 @@ def create_problem(
         raise BadInput("a strength is given without a penalty; name the penalty too")
     own_rows = own_rows * members if own_rows is not None and len(own_rows) == 1 else own_rows
     own_rows = checks.with_weight(own_rows, row_weights, members, len(x))
+    counts = [len(x)] if own_rows is None else [len(own) for own in own_rows]
     return Problem(
         network=network,
         x=x,
@@ -134,7 +135,8 @@ def create_problem(
         dropout_seeds=spread.get("dropout_seeds", spread["seeds"]),
         dtype=np.dtype(dtype),
         notes=(
-            *_batch_note(batch_size, len(x) if own_rows is None else min(map(len, own_rows))),
+            *_batch_note(batch_size, min(counts)),
+            *_norm_note(network, batch_size, counts),
             *_penalty_note(found_penalty, spread["strength"]),
             *_output_note(network),
         ),
@@ -145,6 +147,15 @@ def _batch_note(batch_size: int | None, fewest: int) -> tuple[str, ...]:
     if batch_size is None or batch_size <= fewest:
         return ()
     return (f"the batch size {batch_size} is larger than the data: all {fewest} rows are used in each update",)
+
+
+def _norm_note(network: Network, batch_size: int | None, counts: Sequence[int]) -> tuple[str, ...]:
+    if not network.layers[0].batch_norm or all((rows - 1) % min(batch_size or rows, rows) for rows in counts):
+        return ()
+    return (
+        "a batch is a single row, of which batch norm learns nothing, and by which its running variance falls; choose "
+        "another batch size",
+    )
 
 
 def _penalty_note(penalty: Penalty | None, strength: Floats) -> tuple[str, ...]:

@@ -113,7 +113,7 @@ class EpochRun:
     epochs [K]   how many each member was trained for
     reasons [K]  why it stopped: "max_epochs", "stalled", "callback", "diverged" or "interrupted"
     losses [E, K], validation_losses and validation_scores [E, K] or None: NaN after a member's end
-    best_scores [K]  the best validation scores, where there are any
+    best_scores [K]  the best validation scores, where there are any, of an earlier training too
     stall        to go on with
     """
 
@@ -136,6 +136,7 @@ def train_epochs(
     in_order: bool = False,
     validation: Validation | None = None,
     after_epoch: Callable[[Epoch], bool] | None = None,
+    best: Floats | None = None,
 ) -> EpochRun:
     """Train all members of a state until the rules stop each of them.
 
@@ -148,6 +149,7 @@ def train_epochs(
     in_order : whether batches take the rows as they lie; else each epoch has an order of its own.
     validation : rows to score after every epoch.
     after_epoch : called with every epoch; True ends the training.
+    best : where the score decides, the scores [K] that the weights of the start have from an earlier training.
 
     Returns an `EpochRun`. Ctrl-C ends the training soon; the run then holds what was reached.
 
@@ -161,7 +163,7 @@ def train_epochs(
     """
     steps = problem.steps_per_epoch(0)
     chosen = engine_for(engine, problem, rules.max_epochs * steps, one_of_many=True)
-    training = _Training(problem, start, rules, chosen, in_order and steps > 1, validation, after_epoch)
+    training = _Training(problem, start, rules, chosen, in_order and steps > 1, validation, after_epoch, best)
     with one_blas_thread(), interrupts() as interrupted:
         training.go(interrupted)
     return training.run()
@@ -209,6 +211,7 @@ class _Training:
         in_order: bool,
         validation: Validation | None,
         after_epoch: Callable[[Epoch], bool] | None,
+        best: Floats | None,
     ) -> None:
         self.problem, self.rules, self.engine = problem, rules, engine
         self.in_order, self.validation, self.after_epoch = in_order, validation, after_epoch
@@ -220,6 +223,9 @@ class _Training:
         self.seen: list[Floats] = []  # the objectives of the epoch that is under way
         self.bad = np.full(members, -1)
         self.stall = Stall.of(members)
+        self.known = [] if best is None else [best]
+        if best is not None:
+            self.stall.best = -best
         self.epochs, self.reasons = np.zeros(members, np.int64), [""] * members
         self.losses: list[Floats] = []
         self.validation_losses: list[Floats] = []
@@ -396,7 +402,7 @@ class _Training:
         if self.best is not None:
             known = np.flatnonzero(np.isfinite(self.stall.best))
             state = state.put(known, replace(self.best.take(known), step=state.step))
-        validated = self.validation is not None
+        validated, scores = self.validation is not None, [*self.known, *self.validation_scores]
         return EpochRun(
             state=state,
             epochs=self.epochs,
@@ -404,6 +410,6 @@ class _Training:
             losses=np.array(self.losses).reshape(-1, self.problem.members),
             validation_losses=np.array(self.validation_losses) if validated else None,
             validation_scores=np.array(self.validation_scores) if validated else None,
-            best_scores=np.nanmax(np.array(self.validation_scores), axis=0) if self.validation_scores else None,
+            best_scores=np.nanmax(np.array(scores), axis=0) if scores else None,
             stall=self.stall,
         )
