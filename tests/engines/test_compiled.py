@@ -1,7 +1,9 @@
 """The compiled engine is the reference engine, faster: a covering array of programs, each of many parts at once."""
 
+import dataclasses
 import enum
 import functools
+import math
 import os
 import platform
 import subprocess
@@ -16,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from llvmlite.binding import get_host_cpu_features
 
+from deltarule.engines.autograd import AutogradEngine
 from deltarule.engines.choose import choose
 from deltarule.engines.compiled import blas, cache, kernel, matrices
 from deltarule.engines.compiled.dense import MOST_TILED
@@ -439,6 +442,20 @@ def test_a_loss_of_float32_is_computed_in_float64_in_lanes_and_alone(outputs, ou
     assert np.array_equal(saw.objective[:, 0], seen.objective[:, 3])
 
 
+@pytest.mark.parametrize("members", [1, 8])
+@pytest.mark.parametrize("largest", [0.0, 1e4, 1e8, 1e16])
+def test_a_cross_entropy_is_exact_however_large_the_logits(largest, members):
+    """By hand: log(1 + e⁻²) for logits 2 apart, wherever they are."""
+    given = {"loss": "cross_entropy", "learning_rate": 0.0, "seeds": range(members)}
+    problem = create_problem(Network([1, 2], output="softmax"), [[0.0]], [[1.0, 0.0]], **given)
+    state = initial_state(problem)
+    state = dataclasses.replace(state, theta=np.tile([0.0, 0.0, largest, largest - 2], (members, 1)))
+    engines = ReferenceEngine(), CompiledEngine(), CompiledEngine(own_shape=False), AutogradEngine()
+    for engine in engines:
+        objective = engine.advance(problem, state, 1)[1].objective
+        assert objective == pytest.approx(np.full((1, members), math.log1p(math.exp(-2))), rel=1e-14)
+
+
 def test_schedules_are_the_same_for_a_member_alone_and_for_one_among_others_of_a_large_network():
     rng = np.random.default_rng(0)
     settings = {"schedule": "inverse_scaling", "learning_rate": 0.1, "seeds": range(9)}
@@ -655,6 +672,50 @@ def edited(z):
     return z
 
 
+def renamed(z):
+    t = z * 1.0
+    u = t
+    u += 1.0  # t is the same array
+    return t * u
+
+
+def of_the_caller(z):
+    z += 1.0
+    return z
+
+
+def handed_on(z):
+    return z
+
+
+def through_another(z):
+    t = z * 1.0
+    u = handed_on(t)
+    t += 1.0
+    return t * u
+
+
+def in_a_loop(z):
+    t, total = z * 1.0, 0 * z
+    for u in (t, z):
+        t *= 2.0
+        total = total + u
+    return total
+
+
+def in_an_expression(z):
+    t = z * 1.0
+    y = z * (u := t)
+    u += 1.0
+    return t * u * y
+
+
+def joined(z):
+    t = u = z * 1.0
+    u += 1.0
+    return t * u
+
+
 edited.__code__ = witch.__code__.replace(co_name="edited", co_firstlineno=edited.__code__.co_firstlineno)
 
 
@@ -679,6 +740,12 @@ edited.__code__ = witch.__code__.replace(co_name="edited", co_firstlineno=edited
         (keyword, "'keyword', which has / or * among its arguments"),
         (shadowing, "'shadowing', which uses a variable with the name of exp"),
         (endless, "'endless', which calls itself"),
+        (renamed, "'renamed', which uses a change in place of 'u', whose array may have another name"),
+        (of_the_caller, "'of_the_caller', which uses a change in place of 'z', whose array may have another name"),
+        (through_another, "which uses a change in place of 't', whose array may have another name"),
+        (in_a_loop, "which uses a change in place of 't', whose array may have another name"),
+        (in_an_expression, "which uses a change in place of 'u', whose array may have another name"),
+        (joined, "which uses a change in place of 'u', whose array may have another name"),
     ],
 )
 def test_a_formula_that_a_program_would_not_do_justice_to_is_left_to_the_reference_engine(function, reason):
@@ -763,6 +830,14 @@ def of_truths_and_numbers(z):
     return (z > 0) + 0.0 * z + (z > 0) / 2 + 1 - (z > 1) + (z > 0) / (z > -9) + 0 * z
 
 
+def of_sums_in_place(z):
+    t, total = z * 1.0, np.exp(-z)
+    t += 1.0
+    total *= t
+    total -= abs(t)
+    return t * total
+
+
 def of_infinite_powers(z):
     k = -1
     return 1 / (1 + z**-2) + 1 / (1 + (z**2) ** LESS) + 1 / (1 + (z**2) ** k)
@@ -780,6 +855,7 @@ def of_infinite_powers(z):
         of_tests,
         of_selected,
         of_truths_and_numbers,
+        of_sums_in_place,
         of_infinite_powers,
     ],
 )
@@ -981,7 +1057,7 @@ def vector(tmp_path_factory):
     def callable_from_python(inner):
         return njit(error_model="numpy")(lambda *numbers: inner(*numbers))
 
-    names = ("exp", "expm1", "log", "log1p", "tanh", "raised")
+    names = ("exp", "expm1", "log", "log1p", "tanh", "raised", "floor")
     return SimpleNamespace(**{name: callable_from_python(getattr(module, name)) for name in names})
 
 
@@ -1014,3 +1090,22 @@ def test_what_overflows_is_infinite_and_what_is_not_a_number_says_so(vector):
         and vector.raised(0.0, 2.0) == 0
         and vector.raised(0.9, 100.0) == pytest.approx(0.9**100, rel=1e-13)
     )
+    for base, power in ((1.0, np.inf), (1.0, -np.inf), (0.5, np.inf), (2.0, np.inf), (1.0, np.nan), (np.nan, 2.0)):
+        assert np.array_equal(vector.raised(base, power), math.pow(base, power), equal_nan=True)
+
+
+@pytest.mark.parametrize("x", [1e19, -1e19, 2.0**63, -1e300, np.inf, -np.inf, np.nan, -0.5, -0.0, 2.5, 7])
+def test_a_floor_is_one_however_large_the_number(vector, x):
+    expected = float(math.floor(x)) if math.isfinite(x) else x
+    found = vector.floor(x)
+    assert isinstance(found, float) and np.array_equal(found, expected, equal_nan=True)
+
+
+def test_a_rate_of_1_stays_1_however_often_it_is_squared():
+    """By hand: 1 to any power is 1; 2^1024 is beyond all numbers of 64 bits."""
+    schedule = {"name": "squaring", "every": 1}
+    given = {"loss": "half_squared_error", "learning_rate": 1.0, "schedule": schedule}
+    problem = create_problem(Network([1, 1]), [[0.5], [1.0]], [[0.3], [0.2]], **given)
+    run = train(problem, engine="compiled", max_steps=1100)
+    # The line through the two points, which the gradient finds.
+    assert run.reasons == ("max_steps",) and run.state.theta == pytest.approx(np.array([[-0.2, 0.4]]), abs=1e-9)

@@ -31,8 +31,9 @@ def rates(name: str, learning_rate: float, count: int, /, **parameters: float) -
         ("cosine", {"steps": 6, "warm_up": 3}, 4.0, [1, 2, 3, 4, 3, 1, 0, 0]),
         ("warm_up", {"steps": 3}, 4.0, [1, 2, 3, 4, 4]),
         ("warm_up", {"steps": 0}, 4.0, [4, 4]),
-        ("linear_ramp", {"steps": 4, "highest": 7.0}, 1.0, [1, 3, 5, 7]),
-        ("exponential_ramp", {"steps": 4, "highest": 8.0}, 1.0, [1, 2, 4, 8]),
+        ("linear_ramp", {"steps": 4, "highest": 7.0}, 1.0, [1, 3, 5, 7, 7, 7]),
+        ("linear_ramp", {"steps": 3, "highest": 0.0}, 2.0, [2, 1, 0, 0, 0]),
+        ("exponential_ramp", {"steps": 4, "highest": 8.0}, 1.0, [1, 2, 4, 8, 8, 8]),
     ],
 )
 def test_by_hand(name: str, parameters: dict[str, float], learning_rate: float, expected: list[float]) -> None:

@@ -55,6 +55,15 @@ def test_a_kink_nearer_than_the_narrowest_step_counts_as_one() -> None:
     assert slopes(np.abs, 1e-9).doubt[0] == np.inf  # what differences agree on across a kink is not the slope
 
 
+@pytest.mark.parametrize("wanted", [1e-12, 2e-12, 5e-12, 1e-11])
+def test_a_bend_that_narrow_steps_cannot_see_is_in_doubt_and_no_kink(wanted: float) -> None:
+    """What is left of it at the widest step, 0.03 h⁴ or so, is more than is wanted, and than is seen of 1 + f below."""
+    for size in np.geomspace(1e-3, 1e2, 11):
+        found = slopes(lambda z, size=size: 1 + size * np.sin(z), 0.3, wanted=wanted)
+        assert not found.kink[0]
+        assert abs(found.value[0] - size * np.cos(0.3)) <= found.doubt[0]
+
+
 def test_a_slope_below_the_rounding_of_the_function_is_in_doubt_and_no_kink() -> None:
     found = slopes(lambda z: 1 + 1e-14 * z, 0.3, wanted=1e-21)
     assert found.doubt[0] > 1e-21

@@ -95,6 +95,17 @@ def test_a_line_leaves_a_kink_only_where_it_moves_what_stands_on_it() -> None:
     assert leaving.tolist() == list(range(b1.start, b1.stop))
 
 
+@pytest.mark.parametrize(("distance", "crossing"), [(0.4, False), (-0.4, False), (-0.6, True)])
+def test_a_line_crosses_a_kink_where_something_comes_to_its_other_side(distance: float, crossing: bool) -> None:
+    # By hand: z1 = 0.5 · 1 + 0, and b1 moves it as far as it goes itself.
+    problem = create_problem(Network([1, 1, 1], "relu"), [[1]], [2])
+    state = replace(initial_state(problem), theta=np.array([[0.5, 0.0, 1.0, 0.0]]))
+    lines = lines_through(problem, state, 1000)
+    b1, b2 = np.array([1]), np.array([3])
+    assert lines.crossing_kinks(b1, np.array([distance])).tolist() == [crossing]
+    assert lines.crossing_kinks(b2, np.array([distance])).tolist() == [False]
+
+
 def test_a_large_network_is_sampled_less() -> None:
     problem = create_problem(Network([784, 300, 10]), np.ones((500, 784)), np.ones((500, 10)))
     assert len(lines_through(problem, initial_state(problem), 2000).entry) == 100 + DIRECTIONS

@@ -414,6 +414,53 @@ def test_updates_that_cannot_be_used(update: Callable[..., Any], slots: tuple[st
         register_optimizer("mine", update, slots=slots)
 
 
+def branching(theta: Any, g: Any, learning_rate: Any, k: Any) -> Any:
+    return (theta - learning_rate * g,) if k > 0.5 else (theta - 2 * learning_rate * g,)
+
+
+def halving_its_rate(theta: Any, g: Any, learning_rate: Any, k: Any) -> Any:
+    learning_rate *= k
+    return (theta - learning_rate * g,)
+
+
+def as_long_as_its_rate(theta: Any, g: Any, learning_rate: Any, k: Any) -> Any:
+    step = k * learning_rate
+    step *= g
+    return (theta - step,)
+
+
+@pytest.mark.parametrize(
+    ("update", "message"),
+    [
+        (branching, r"cannot be called with arrays \(ValueError: The truth value of an array"),
+        (
+            lambda theta, g, learning_rate, k: (theta - math.sqrt(k) * learning_rate * g,),
+            "cannot be called with arrays",
+        ),
+        (halving_its_rate, "changes what it is given"),
+        (as_long_as_its_rate, r"cannot be called with arrays \(ValueError: non-broadcastable"),
+    ],
+)
+def test_an_update_has_to_take_a_number_of_each_member(update: Callable[..., Any], message: str) -> None:
+    with pytest.raises(BadInput, match=f"the theta of the optimizer 'mine' {message}"):
+        register_optimizer("mine", update, parameters={"k": 0.9})
+
+
+def test_a_parameter_does_not_take_the_place_of_the_learning_rate() -> None:
+    with pytest.raises(BadInput, match="the optimizer 'mine' has a parameter learning_rate, .*; leave it out"):
+        register_optimizer("mine", OPTIMIZERS["sgd"].update, parameters={"learning_rate": 0.001})  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="the schedule 'mine' cannot be called .*multiple values for .*learning_rate"):
+        register_schedule("mine", SCHEDULES["constant"].rate, parameters={"learning_rate": 0.001})
+
+
+def test_a_schedule_has_to_take_a_number_of_each_member() -> None:
+    def rate(t: Any, learning_rate: Any, k: float) -> Any:
+        return learning_rate + 0 * t if k > 0.5 else learning_rate / (1 + t)
+
+    with pytest.raises(BadInput, match=r"the schedule 'mine' cannot be called with arrays \(ValueError: The truth"):
+        register_schedule("mine", rate, parameters={"k": 1.0})
+
+
 @pytest.mark.parametrize("factor", [-1.0, 0.0, 1e7])
 def test_an_optimizer_has_to_descend(factor: float) -> None:
     with pytest.raises(

@@ -16,6 +16,7 @@ from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
 from deltarule.training import history
 from deltarule.training.history import Looks, look
+from deltarule.training.run import Divergence
 from deltarule.training.train import Progress, train
 
 EYE = np.eye(8)
@@ -292,6 +293,45 @@ def test_lbfgs_tells_its_progress_and_refuses_what_it_cannot_keep(tmp_path):
     ):
         with pytest.raises(BadInput, match="L-BFGS has no updates to go on from or to be shown at; leave checkpoint"):
             train(problem, max_steps=20, **refused)
+
+
+@pytest.mark.parametrize("scale", [1e160, 1e200])
+def test_lbfgs_tells_of_an_objective_that_is_not_finite(scale):
+    """By hand: the squares of errors of 1e160 are beyond all numbers of 64 bits."""
+    x = np.linspace(-1, 1, 6)[:, None]
+    problem, told = create_problem(Network([1, 3, 1], "tanh"), x, x * scale, optimizer="lbfgs", seeds=range(2)), []
+    run = train(problem, max_steps=50, progress=told.append)
+    assert run.reasons == ("diverged", "diverged") and run.steps.tolist() == [0, 0]
+    assert [vars(one) for one in run.diverged] == [
+        {"member": member, "step": 0, "layer": 2, "where": "loss"} for member in (0, 1)
+    ]
+    assert run.notes == () and np.array_equal(run.state.theta, initial_state(problem).theta)
+    assert [(one.stopped, one.diverged) for one in told] == [(0, 1), (0, 2)] and np.isnan(told[0].objective)
+    assert train(problem, max_steps=0).reasons == ("max_steps", "max_steps")  # as of any other optimizer
+    gradient = create_problem(Network([1, 1, 1], "tanh"), x, x * 1e20, optimizer="lbfgs", dtype="float32")
+    assert train(gradient, max_steps=50).diverged[0].where == "loss"
+
+
+def test_lbfgs_tells_of_a_gradient_that_is_not_finite():
+    """By hand: an error of 1e15 has a square in float32, but not its product with an input of 1e30."""
+    given = {"optimizer": "lbfgs", "dtype": "float32", "loss": "half_squared_error"}
+    run = train(create_problem(Network([1, 1], initializer="zeros"), [[1e30]], [[1e15]], **given), max_steps=50)
+    assert run.reasons == ("diverged",) and run.diverged == (Divergence(0, 0, 1, "gradient of W1"),)
+
+
+def test_lbfgs_tells_of_a_line_search_that_fails_where_there_is_no_minimum():
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(0, 1000, (50, 3)), rng.poisson(3, 50).astype(float)
+    network = Network([3, 5, 1], "relu", output="exponential")
+    run = train(create_problem(network, x, y, loss="poisson", optimizer="lbfgs"), max_steps=100)
+    assert run.steps.tolist() == [0] and run.objective > 1e200  # the constant 1 already has one below 1e3
+    (note,) = run.notes
+    assert note.startswith("the line search of L-BFGS found no lower point where the gradient is still above its toler")
+    assert "member 0 after 0 iterations (largest slope 1." in note and note.endswith("scale inputs or targets")
+    assert train(create_problem(network, x / 1000, y, loss="poisson", optimizer="lbfgs"), max_steps=100).notes == ()
+    several = create_problem(Network([3, 5, 1], "tanh"), x, y * 1e150, optimizer="lbfgs", seeds=[0] * 5)
+    (note,) = train(several, max_steps=100).notes
+    assert "member 2 after" in note and "member 3" not in note and ", 2 more; where that is no minimum" in note
 
 
 def test_progress_is_told_and_estimates_the_time_left():

@@ -244,7 +244,9 @@ def first_nonfinite(problem: Problem, state: State) -> tuple[int, str]:
     network = problem.network
     with one_blas_thread(), np.errstate(all="ignore"):
         done = objective_and_gradient(problem, state, batch(problem, state.members, state.step))
-        theta, slots = apply_optimizer(problem, state, done.gradient)
+        theta, slots = state.theta, state.slots
+        if problem.optimizer.update is not None:  # L-BFGS makes no single updates
+            theta, slots = apply_optimizer(problem, state, done.gradient)
     for taped in done.tape:
         if not np.isfinite(taped.value).all():
             return _layer(taped.name), taped.name

@@ -44,9 +44,15 @@ def gelu(z: Tensor) -> Tensor:
     return z * (0.5 + 0.5 * torch.erf(z * 0.5**0.5))
 
 
+def log_softmax(z: Tensor) -> Tensor:
+    """zᵢ − log Σ e^zⱼ, with the largest of each row taken out: it cancels, and so does its derivative"""
+    shifted = z - z.detach().amax(-1, keepdim=True)
+    return shifted - torch.logsumexp(shifted, -1, keepdim=True)
+
+
 def softmax(z: Tensor) -> Tensor:
     """e^(zᵢ − log Σ e^zⱼ)"""
-    return torch.exp(z - torch.logsumexp(z, -1, keepdim=True))
+    return torch.exp(log_softmax(z))
 
 
 def huber(p: Tensor, y: Tensor, delta: float) -> Tensor:
@@ -88,7 +94,7 @@ def binary_cross_entropy_from_logits(z: Tensor, y: Tensor) -> Tensor:
 
 def cross_entropy_from_logits(z: Tensor, y: Tensor) -> Tensor:
     """yᵢ (log Σ e^zⱼ − zᵢ)"""
-    return y * (torch.logsumexp(z, -1, keepdim=True) - z)
+    return -y * log_softmax(z)
 
 
 def naive_binary_cross_entropy(p: Tensor, y: Tensor, epsilon: float) -> Tensor:

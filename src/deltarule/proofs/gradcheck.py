@@ -33,6 +33,7 @@ from deltarule.proofs.scale import absolute_terms
 CENTRAL, COMPLEX, PYTORCH = "central differences", "complex step", "PyTorch"
 TOLERANCES = {CENTRAL: 1e-7, COMPLEX: 1e-12, PYTORCH: 1e-12}
 _SMALL_ERROR = 5e-4
+_ROUGH = 10  # how far beyond their own doubt differences may be, which is an estimate
 
 
 def check_problem(
@@ -125,8 +126,8 @@ def _checks(
     """The checks by every method that there is, and notes on those that there are not."""
     lines = lines_through(problem, state, most)
     compared = _Compared(lines.member, lines.entry, lines.project(gradient), lines.project(base.scale, absolute=True))
-    slopes = _central(lines, base.objective, compared.scale)
-    sure = ~slopes.kink & (slopes.doubt <= TOLERANCES[CENTRAL] * compared.scale)
+    start = _start(lines, base.objective, compared.scale)
+    slopes = _central(lines, base.objective, start, compared.scale)
     notes = []
     if len(lines.signs):
         notes.append(
@@ -137,30 +138,57 @@ def _checks(
     seen = slopes.kink & base.on_kink[lines.member]
     others = (
         _by_complex_step(problem, state, base, lines, compared, own),
-        _by_pytorch(problem, state, base, gradient, lines, seen if own else None),
+        _by_pytorch(problem, state, base, lines, compared, gradient, seen if own else None),
     )
-    checks = [other for other in others if isinstance(other, Check)]
+    exact = [other for other in others if not isinstance(other, str)]
     notes += [other for other in others if isinstance(other, str)]
-    return (_judged(CENTRAL, state, problem, compared, slopes.value, sure, slopes.kink), *checks), notes
+    kinks, sure = slopes.kink, ~slopes.kink & (slopes.doubt <= TOLERANCES[CENTRAL] * compared.scale)
+    if len(exact) == 2:
+        # The gradient is what both exact methods find: then it is differences that are off.
+        errors = _scaled_error(compared, slopes.value)
+        off = np.flatnonzero(sure & exact[0][1] & exact[1][1] & (errors > TOLERANCES[CENTRAL]))
+        kinks[off] = _across_kinks(lines, off, start[off])
+        sure[off] = ~kinks[off] & (errors[off] > _ROUGH * TOLERANCES[CENTRAL])
+    central = _judged(CENTRAL, state, problem, compared, slopes.value, sure, kinks)
+    return (central, *(check for check, _ in exact)), notes
+
+
+def _across_kinks(lines: Lines, chosen: Integers, start: Floats) -> Floats:
+    """On which of some lines a step of central differences goes across a kink.
+
+    Behind batch norm a function may turn so sharply that differences see two smooth slopes, and neither is that at 0.
+    """
+    across = np.zeros(len(chosen), bool)
+    for exponent in differences.EXPONENTS if len(chosen) else ():
+        for t in (start * 2.0**-exponent, -start * 2.0**-exponent):
+            across |= lines.crossing_kinks(chosen, t)
+    return across
 
 
 def _by_complex_step(
     problem: Problem, state: State, base: _Base, lines: Lines, compared: _Compared, own: Mapping[str, elementwise.Curve]
-) -> Check | str:
-    """The check by the complex step, or why there is none."""
+) -> tuple[Check, Floats] | str:
+    """The check by the complex step and whether the gradient fits it along each line, or why there is none."""
     losing = [name for name, curve in own.items() if elementwise.complex_slopes(curve) is None]
     if losing:
         return f"no complex step: {losing[0]} does not keep a complex number's imaginary part"
     # Exactly on a kink it sees one of the two sides, and the gradient may rightly have taken the other.
     excused = _leaving_kinks(lines, base)
     expected = differences.complex_step(lines.along, len(lines.entry))
-    return _judged_but_for(excused, COMPLEX, state, problem, compared, expected)
+    check = _judged_but_for(excused, COMPLEX, state, problem, compared, expected)
+    return check, excused | (_scaled_error(compared, expected) <= TOLERANCES[COMPLEX])
 
 
 def _by_pytorch(
-    problem: Problem, state: State, base: _Base, gradient: Floats, lines: Lines, kinks: Floats | None
-) -> Check | str:
-    """The check by PyTorch, or why there is none.
+    problem: Problem,
+    state: State,
+    base: _Base,
+    lines: Lines,
+    compared: _Compared,
+    gradient: Floats,
+    kinks: Floats | None,
+) -> tuple[Check, Floats] | str:
+    """The check by PyTorch and whether the gradient fits it along each line, or why there is none.
 
     Its formulas take the side of a kink that ours take: only where rounding decides may it be the other one. A user's
     own formula takes what side it likes, on the lines where `kinks` were seen.
@@ -177,8 +205,9 @@ def _by_pytorch(
     along = _leaving_kinks(lines, base, beside=True) if kinks is None else kinks
     excused[lines.member[single], lines.entry[single]] = along[single]
     member, entry = np.indices(gradient.shape).reshape(2, -1)
-    compared = _Compared(member, entry, gradient.ravel(), base.scale.ravel())
-    return _judged_but_for(excused.ravel(), PYTORCH, state, problem, compared, autograd.ravel())
+    every = _Compared(member, entry, gradient.ravel(), base.scale.ravel())
+    check = _judged_but_for(excused.ravel(), PYTORCH, state, problem, every, autograd.ravel())
+    return check, along | (_scaled_error(compared, lines.project(autograd)) <= TOLERANCES[PYTORCH])
 
 
 def _leaving_kinks(lines: Lines, base: _Base, beside: bool = False) -> Floats:
@@ -188,19 +217,22 @@ def _leaving_kinks(lines: Lines, base: _Base, beside: bool = False) -> Floats:
     return leaving
 
 
-def _central(lines: Lines, objective: Floats, scale: Floats) -> differences.Slopes:
-    """Central differences of the objective, J [K], along each line."""
+def _start(lines: Lines, objective: Floats, scale: Floats) -> Floats:
+    """A unit of length along each line, for the steps of central differences of the objective, J [K]."""
     theta = np.abs(lines.state.theta[lines.member, np.maximum(lines.entry, 0)])
     size = np.where(lines.entry < 0, 1, np.maximum(1, theta))
-    middle = objective[lines.member]
     # The distance in which the objective changes by its own size: large inputs make it short.
-    natural = np.divide(np.abs(middle), scale, out=np.ones_like(scale), where=scale > 0)
-    start = 2.0 ** np.floor(np.log2(size * np.clip(natural, 2.0**-10, 1)))
+    natural = np.divide(np.abs(objective[lines.member]), scale, out=np.ones_like(scale), where=scale > 0)
+    return np.asarray(2.0 ** np.floor(np.log2(size * np.clip(natural, 2.0**-10, 1))))
+
+
+def _central(lines: Lines, objective: Floats, start: Floats, scale: Floats) -> differences.Slopes:
+    """Central differences of the objective, J [K], along each line."""
     by_member = np.arange(len(scale)).reshape(len(objective), -1)
     few = by_member[:, np.linspace(0, by_member.shape[1] - 1, 8).astype(int)]
     seen = differences.rounding(lines.along, few.ravel(), start[few.ravel()]).reshape(few.shape)
     noise = np.quantile(seen, 0.75, axis=1)[lines.member]
-    return differences.central(lines.along, middle, start, TOLERANCES[CENTRAL] / 2 * scale, noise)
+    return differences.central(lines.along, objective[lines.member], start, TOLERANCES[CENTRAL] / 2 * scale, noise)
 
 
 def _judged_but_for(

@@ -20,11 +20,11 @@ from deltarule.problem.batches import Batch, batch, groups
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.proofs.differences import IMAGINARY
+from deltarule.proofs.scale import near, roundings
 
 DIRECTIONS = 8
 _NUMBERS_AT_ONCE = 1_000_000
 _WEIGHTS_TIMES_ROWS = 4e9
-_SAME = 1e-14  # complex arithmetic rounds in another order
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +59,19 @@ class Lines:
             tape = forward_pass(self.problem, moved, rows)[2]
             leaving[chosen] = on_kinks(self.problem, moved, rows, tape, beside)
         return leaving
+
+    def crossing_kinks(self, lines: Integers, t: Floats) -> NDArray[np.bool_]:
+        """On which lines something is on another side of a kink at the distance t than at 0."""
+        crossing = np.zeros(len(lines), bool)
+        for chosen, moved, rows in self._moved(lines, t):
+            here = self._at(lines[chosen], 0 * t[chosen])
+            there, before = (
+                _at_kinks(self.problem, state, rows, forward_pass(self.problem, state, rows)[2])
+                for state in (moved, here)
+            )
+            for (_, value, kink), (_, old, _) in zip(there, before, strict=True):
+                crossing[chosen] |= ((value > kink) != (old > kink)).any((-2, -1))
+        return crossing
 
     def project(self, vector: Floats, absolute: bool = False) -> Floats:
         """What a vector of all entries [K, P] comes to along each line [n]; its terms' absolute sum if asked for."""
@@ -145,21 +158,38 @@ def on_kinks(
     """Which members [K] have a pre-activation, an error or a weight where its function has a kink, but for rounding.
 
     Where θ is complex, only what also has an imaginary part counts: what moves off its kink. With `beside`, what stands
-    on its kink exactly does not count.
+    on its kink exactly does not count, but behind batch norm, whose differences come to exactly 0 by luck alone.
+    """
+    rounded = roundings(problem, state, rows, tape)
+    normalized = [False, *(taped.name[0] == "n" for taped in tape), False]
+    found = np.zeros(len(state.members), bool)
+    for place, values, kink in _at_kinks(problem, state, rows, tape):
+        r = 0.0 if place is None else rounded[place]  # weights are what they are
+        there = near(values.real, r, (kink,))
+        if np.iscomplexobj(values):
+            there &= values.imag != 0
+        if beside and not (place is not None and normalized[place]):
+            there &= np.abs(values.real - kink) >= np.finfo(float).tiny
+        found |= there.any((-2, -1))
+    return found
+
+
+def _at_kinks(
+    problem: Problem, state: State, rows: Batch, tape: Sequence[Taped]
+) -> Iterator[tuple[int | None, Floats, float]]:
+    """What may stand on a kink, and the kink: pre-activations, errors and weights, and their place on the tape.
+
+    The place counts from x, which is 0; that of p − y is the last, and a weight has none.
     """
     layers, output, logits = problem.network.layers, problem.network.output, tape[-1].value
-    places = [
-        (tape[i - 1].value, layers[int(taped.name[1:]) - 1].activation.kinks)
-        for i, taped in enumerate(tape)
-        if taped.name[0] == "a"
-    ]
-    places += [(logits, output.kinks), (output.forward(logits)[0] - rows.y, problem.loss.kinks)]
+    for i, taped in enumerate(tape):
+        if taped.name[0] == "a":
+            for kink in layers[int(taped.name[1:]) - 1].activation.kinks:
+                yield i, tape[i - 1].value, kink
+    for kink in output.kinks:
+        yield len(tape), logits, kink
+    for kink in problem.loss.kinks:
+        yield len(tape) + 1, output.forward(logits)[0] - rows.y, kink
     if problem.penalty is not None:
-        places.append((state.theta[:, None, problem.penalized > 0], problem.penalty.kinks))
-    found = np.zeros(len(state.members), bool)
-    for values, kinks in places:
-        moving = values.imag != 0 if np.iscomplexobj(values) else True
-        for kink in kinks:
-            distance = np.abs(values.real - kink)
-            found |= ((distance <= _SAME) & (distance >= np.finfo(float).tiny * beside) & moving).any((-2, -1))
-    return found
+        for kink in problem.penalty.kinks:
+            yield None, state.theta[:, None, problem.penalized > 0], kink

@@ -211,6 +211,11 @@ def register_optimizer(
     """
     _check_name("optimizer", name)
     _check_functions({f"the optimizer '{name}'": update})
+    if "learning_rate" in (parameters or {}):
+        raise BadInput(
+            f"the optimizer '{name}' has a parameter learning_rate, which every update is given as the schedule says; "
+            "leave it out of parameters"
+        )
     optimizer = Optimizer(name, update, tuple(slots), _checked_parameters(parameters))
     _check_update(optimizer)
     _check_descent(optimizer)
@@ -244,7 +249,12 @@ def register_schedule(
     _check_choice("per", per, ("step", "epoch"))
     schedule = Schedule(name, rate, _checked_parameters(parameters), per)
     t, given = np.array([0.0, 1.0, 2.0, 3.0, 10.0, 99.0, 1000.0, 1e5]), np.linspace(0.1, 0.8, 8)
-    rates = _checked_calls(f"the schedule '{name}'", partial(rate, **schedule.parameters), [t, given], precise=True)
+    numbers = [np.full(8, float(value)) for value in schedule.parameters.values()]
+
+    def rates_of(t: Floats, learning_rate: Floats, *own: Floats) -> Any:
+        return rate(t, learning_rate, **dict(zip(schedule.parameters, own, strict=True)))
+
+    rates = _checked_calls(f"the schedule '{name}'", rates_of, [t, given, *numbers], precise=True)
     if rates.min() < 0:
         raise BadInput(
             f"the schedule '{name}' gives the rate {rates.min():g} at t = {t[rates.argmin()]:g}; give 0 or more"
@@ -404,13 +414,16 @@ def _check_update(optimizer: Optimizer) -> None:
     for i, name in enumerate(names):
 
         def part(*inputs: Floats, i: int = i) -> Any:
-            own = {key: np.asarray(value, inputs[0].dtype) for key, value in numbers.items()}
-            returned = optimizer.update(*inputs, **own)  # type: ignore[misc]  # only L-BFGS has none
+            own = dict(zip(numbers, inputs[len(arrays) :], strict=True))
+            returned = optimizer.update(*inputs[: len(arrays)], **own)  # type: ignore[misc]  # only L-BFGS has none
             if not isinstance(returned, tuple) or len(returned) != len(names):
                 raise TypeError(f"it must return a tuple of {len(names)}: {', '.join(names)}")
             return returned[i]
 
-        _checked_calls(f"the {name} of the optimizer '{optimizer.name}'", part, list(arrays))
+        what = f"the {name} of the optimizer '{optimizer.name}'"
+        _checked_calls(what, part, [*arrays, *(np.full(7, float(value)) for value in numbers.values())])
+        population = [np.stack([array, array]) for array in arrays]
+        _called(what, part, [*population, *(np.full((2, 1), float(value)) for value in numbers.values())])
 
 
 def _check_descent(optimizer: Optimizer) -> None:

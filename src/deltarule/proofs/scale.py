@@ -82,7 +82,9 @@ def absolute_terms(problem: Problem, state: State, rows: Batch, tape: Sequence[T
             found[f"W{n}"] = np.abs(x) @ np.abs(exact) + _COUNTS * spread
             found[f"b{n}"] = _terms((exact,), (r,))
             r = _product(both, transpose(parameters[f"W{n}"]))
-        exact, _ = tape[i].backward(exact)
+        before, (exact, _) = exact, tape[i].backward(exact)
+        if letter == "a":
+            exact = _of_either_side(network.layers[n - 1].activation, values[i], rounded[i], before, exact)
     return np.asarray(flatten(found, network.entries) + _penalty_terms(problem, state, total[..., 0]))
 
 
@@ -101,6 +103,14 @@ def size(
         moved = function(*inputs[:i], inputs[i] + _NUDGE * np.abs(r), *inputs[i + 1 :])
         squares = squares + np.where(jumps, 0, (moved - value) / _NUDGE) ** 2
     return np.asarray(np.sqrt(squares))
+
+
+def roundings(problem: Problem, state: State, rows: Batch, tape: Sequence[Taped]) -> list[Floats]:
+    """The rounding of x, which has none, of everything on the tape, and last that of p − y; θ may be complex."""
+    parameters, share = views(state.theta.real, problem.network.entries), rows.w / rows.w.sum(-2, keepdims=True)
+    values, output = [rows.x, *(taped.value.real for taped in tape)], problem.network.output
+    rounded = _forward(problem, parameters, values, tape, share)
+    return [*rounded, _add(_after(output, values[-1], rounded[-1], output.forward(values[-1])[0]), rows.y)]
 
 
 def _forward(
@@ -142,7 +152,7 @@ def _at_logits(problem: Problem, z: Array, r: Array, y: Array) -> Array:
     if output.name in loss.fused:  # predicted minus target
         return _add(r_p * (y.sum(-1, keepdims=True) if output.rowwise else 1), y)
     slope = loss.derivative(p, y, **loss.parameters)
-    jumps = _near(p - y, _add(r_p, y), loss.kinks)
+    jumps = near(p - y, _add(r_p, y), loss.kinks)
     r_slope = size(lambda p, y: loss.derivative(p, y, **loss.parameters), [p, y], [r_p, y], jumps)
     return _through(output, z, r, p, r_p, slope, r_slope)
 
@@ -153,12 +163,23 @@ def _through(activation: Activation, z: Array, r: Array, a: Array, r_a: Array, d
         difference, both = da - (a * da).sum(-1, keepdims=True), _add(da, r_da)
         return _add(a * both, a * _total(a * both, r_a * da, axis=-1), r_a * difference)
     slope = activation.derivative(z, a, **activation.parameters)
-    jumps = _near(z, r, activation.kinks)
+    jumps = near(z, r, activation.kinks)
     r_slope = size(lambda z, a: activation.derivative(z, a, **activation.parameters), [z, a], [r, r_a], jumps)
     return _add(slope * r_da, da * r_slope)
 
 
-def _near(place: Array, r: Array, kinks: Sequence[float]) -> Array:
+def _of_either_side(activation: Activation, z: Array, r: Array, da: Array, dz: Array) -> Array:
+    """∂J/∂z, of the steeper side where rounding decides on which side of a kink z stands: another way of adding up may
+    find it on the other side, and cancel there what has no terms here."""
+    close = near(z, r, activation.kinks)
+    for moved in (z - 8 * _NUDGE * r, z + 8 * _NUDGE * r) if close.any() else ():
+        a = activation.function(moved, **activation.parameters)
+        other = da * activation.derivative(moved, a, **activation.parameters)
+        dz = np.where(close & (np.abs(other) > np.abs(dz)), other, dz)
+    return dz
+
+
+def near(place: Array, r: Array, kinks: Sequence[float]) -> Array:
     """Where rounding alone may lead across a kink."""
     near = np.zeros(np.shape(place), bool)
     for kink in kinks:

@@ -11,16 +11,18 @@ import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine
-from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
+from deltarule.engines.reference import ReferenceEngine, first_nonfinite, objective_and_gradient
 from deltarule.errors import BadInput
 from deltarule.problem.batches import whole
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.training.history import History, Looks, look
-from deltarule.training.run import Progress, Run
+from deltarule.training.run import Divergence, Progress, Run
 from deltarule.training.stopping import StopRules
 
 TOLD_SECONDS = 0.2
+MOST_TOLD = 3
+"""Members at most of which a note tells one by one."""
 
 
 def train_lbfgs(
@@ -33,19 +35,26 @@ def train_lbfgs(
 ) -> Run:
     """Minimize every member's objective with L-BFGS; a step is an iteration.
 
+    A member whose objective or gradient is not finite has diverged. Where a line search finds no lower point, though
+    the gradient is above its tolerance, a note says so.
+
     Raises `BadInput` for mini-batches, dropout, batch norm and the stop rules that it has no place for.
     """
     _check(problem, rules)
     engine, start, started = ReferenceEngine(), initial_state(problem), time.perf_counter()
     limits = rules.limits(problem)
     state, histories, steps, reasons = start, [], np.zeros(problem.members, np.int64), []
+    diverged: list[Divergence] = []
+    stuck: list[str] = []
     told = started
 
     def tell(step: int, done: int, objective: float) -> None:
         nonlocal told
         told, left = time.perf_counter(), problem.members - done
         if progress is not None:
-            progress(Progress(step, int(limits.sum()), left, done, 0, told - started, objective=objective))
+            objective = objective if np.isfinite(objective) else float("nan")
+            bad = len(diverged)
+            progress(Progress(step, int(limits.sum()), left, done - bad, bad, told - started, objective=objective))
 
     for member in range(problem.members):
         before = int(limits[:member].sum())
@@ -54,11 +63,15 @@ def train_lbfgs(
             if time.perf_counter() - told >= TOLD_SECONDS:
                 tell(before + iteration, member, objective)
 
-        found, iterations, reason, history = _minimize(
+        found, reason, slope, history = _minimize(
             problem, engine, start.take(np.array([member])), int(limits[member]), looks, validation, after_each
         )
+        steps[member] = iterations = found.step
+        if reason == "diverged":
+            diverged.append(Divergence(member, iterations, *first_nonfinite(problem, found)))
+        elif slope:
+            stuck.append(f"member {member} after {iterations:,} iterations (largest slope {slope:.3g})")
         state = replace(state.put(np.array([member]), found), step=0)
-        steps[member] = iterations
         reasons.append(reason)
         histories.append(history)
         tell(before + int(limits[member]), member + 1, float(history[iterations]["objective"][0]))
@@ -71,9 +84,21 @@ def train_lbfgs(
         reasons=tuple(reasons),
         objective=look(problem, engine, state, Looks(1), None)["objective"],
         history=_together(histories, problem.members),
-        diverged=(),
+        diverged=tuple(diverged),
         seconds=time.perf_counter() - started,
-        notes=problem.notes + notes,
+        notes=problem.notes + notes + _note(stuck),
+    )
+
+
+def _note(stuck: list[str]) -> tuple[str, ...]:
+    """What is told of members whose line search failed."""
+    if not stuck:
+        return ()
+    more = [f"{len(stuck) - MOST_TOLD:,} more"] if len(stuck) > MOST_TOLD else []
+    members = ", ".join([*stuck[:MOST_TOLD], *more])
+    return (
+        "the line search of L-BFGS found no lower point where the gradient is still above its tolerance: "
+        f"{members}; where that is no minimum, scale inputs or targets",
     )
 
 
@@ -100,7 +125,8 @@ def _minimize(
     looks: Looks,
     validation: tuple[Floats, Floats] | None,
     after_each: Callable[[int, float], None],
-) -> tuple[State, int, str, dict[int, dict[str, Floats]]]:
+) -> tuple[State, str, float, dict[int, dict[str, Floats]]]:
+    """Where a member ends, why, its largest slope where the line search failed (else 0), and its history."""
     history = {0: look(problem, engine, start, looks, validation)}
     iteration = 0
 
@@ -111,12 +137,24 @@ def _minimize(
             history[iteration] = look(problem, engine, replace(state, step=iteration), looks, validation)
         after_each(iteration, float(history[max(history)]["objective"][0]))
 
-    final = start
-    if limit:
-        final = minimized(problem, start, limit, 15 * limit + 100, seen)[0]
-    final = replace(final, step=iteration)
+    final, reason, failed, slope = start, "max_steps", False, _steepest(problem, start)
+    if limit and np.isfinite(slope):
+        final, about = minimized(problem, start, limit, 15 * limit + 100, seen)
+        final, slope = replace(final, step=iteration), _steepest(problem, final)
+        reason = "max_steps" if about.status == 1 or iteration >= limit else "converged"
+        failed = about.status == 2 and slope > problem.numbers["gradient_tolerance"][start.members[0]]
+    if limit and not np.isfinite(slope):
+        reason = "diverged"
     history.setdefault(iteration, look(problem, engine, final, looks, validation))
-    return final, iteration, "max_steps" if iteration >= limit else "converged", history
+    return final, reason, slope if failed else 0.0, history
+
+
+def _steepest(problem: Problem, state: State) -> float:
+    """The largest slope of a member's objective; NaN where a slope, the objective or a parameter is not finite."""
+    with one_blas_thread(), np.errstate(all="ignore"):
+        done = objective_and_gradient(problem, state, whole(problem, state.members))
+    sound = all(np.isfinite(one).all() for one in (state.theta, done.objective, done.gradient))
+    return float(np.abs(done.gradient).max()) if sound else float("nan")
 
 
 def minimized(

@@ -98,6 +98,7 @@ class _Writer:
         self.reserve("x", 0, "X" if self.tiled else "A", self.layers[0].inputs)
         self.reserve("y", 0, "V", self.layers[-1].units)
         self.reserve("v", 0, "V", self.layers[-1].units)
+        self.reserve("most", 0, "V", 1)
         self.reserve("log", 0, "V", 1)
         for kind in ("share", "total", "sum", "rate", "check"):
             self.reserve(kind, 0, "M", 1)
@@ -343,9 +344,9 @@ class _Writer:
         return self.formulas.call(activation.derivative, z, a, **activation.parameters)
 
     def softmax(self, n: int, units: int) -> None:
-        """a = e^(z − max) / Σ e^(z − max); "log" keeps max + log Σ e^(z − max)."""
+        """a = e^(z − max) / Σ e^(z − max); "most" keeps the max, "log" keeps log Σ e^(z − max)."""
         z, a, each = self.at("z", n, 0, "h"), self.at("a", n, 0, "h"), f"h in range({units})"
-        most, total = self.at("log"), self.at("sum")
+        most, total = self.at("most"), self.at("sum")
         with self.rows():
             self.lanes(f"{most} = {self.at('z', n)}")
             self.lanes(f"{most} = select({z} - {most}, {z}, {most})", over=each)
@@ -355,7 +356,7 @@ class _Writer:
             self.lanes(f"{total} = 0.0")
             self.lanes(f"{total} += {a}", over=each)
             self.lanes(f"{a} /= {total}", over=each)
-            self.lanes(f"{most} += log({total})")
+            self.lanes(f"{self.at('log')} = log({total})")
 
     def softmax_backward(self, n: int, units: int) -> None:
         """∂J/∂z = a (∂J/∂a − Σ a ∂J/∂a), in place of ∂J/∂a."""
@@ -397,7 +398,8 @@ class _Writer:
                 self.lanes(f"{share} = {weighed}", f"{targets} = 0.0")
                 self.lanes(f"{targets} += {target}", over=each)
                 self.lanes(
-                    self.counted(f"{share} * ({target} * ({self.at('log')} - {z}))"),
+                    # max + log Σ in one number would lose what is beyond the digits of a large max.
+                    self.counted(f"{share} * ({target} * ({self.at('log')} - ({z} - {self.at('most')})))"),
                     f"{g} = {share} * ({a} * {targets} - {target})",
                     over=each,
                 )

@@ -115,15 +115,15 @@ def _loss(problem: Problem, formulas: Formulas) -> str:
     numbers, fused = loss.parameters, loss.fused.get(output.name)
     if loss.name == CROSS_ENTROPY.name and output.rowwise:
         lines += [
-            "    for i in range(len(ids)):",  # log Σ exp z
-            "        found[i] = shares[i] + log(found[i])",
+            "    for i in range(len(ids)):",
+            "        found[i] = log(found[i])",
             *each_row,
             "        targets = 0.0",
             f"        for c in range({units}):",
             "            targets += y[row, c]",
             f"        for c in range({units}):",
             "            t = y[row, c]",
-            "            J += share * (t * (found[i] - z[i, c]))",
+            "            J += share * (t * (found[i] - (z[i, c] - shares[i])))",
             "            z[i, c] = share * (a[i, c] * targets - t)",
         ]
         return LOOP + "\n" + "\n".join([*lines, "    return J"])

@@ -110,6 +110,7 @@ class Formulas:
         arguments.defaults = [_number(function, value) for value in function.__defaults__ or ()]
         rewriter = _Rewriter(self, function)
         definition.body = [rewriter.visit(statement) for statement in definition.body]
+        rewriter.check_changed()
         return ast.unparse(ast.fix_missing_locations(tree))
 
 
@@ -182,6 +183,8 @@ class _Rewriter(ast.NodeTransformer):
         needed = (None,) * (len(arguments) - len(defaults))
         self.variables = {n: isinstance(v, bool) for n, v in zip(arguments, needed + defaults, strict=True)}
         """Whether a variable is a truth, for each that has had a value."""
+        self.shared, self.changed = set(arguments), set[str]()
+        """Variables whose array may have a second name, here or at the caller's; and those changed in place."""
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         if node.id in self.own:
@@ -232,6 +235,7 @@ class _Rewriter(ast.NodeTransformer):
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
         node.value = self.visit(node.value)
+        self._bound(node.value, *node.targets)
         for target in node.targets:
             if isinstance(target, ast.Name):
                 self._assigned(target, node.value in self.truths)
@@ -251,11 +255,22 @@ class _Rewriter(ast.NodeTransformer):
         return self.visit_Assign(ast.Assign([node.target], node.value)) if node.value else ast.Pass()
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
-        """f *= k is f = f * k."""
+        """f *= k is f = f * k, but for an array that has another name, which changes with it."""
         if not isinstance(node.target, ast.Name):
             raise self._lacking("an assignment to a part of something")
+        self.changed.add(node.target.id)
         old: ast.expr = ast.Name(node.target.id, ast.Load())
         return self.visit_Assign(ast.Assign([node.target], ast.BinOp(old, node.op, node.value)))
+
+    def visit_For(self, node: ast.For) -> ast.AST:
+        self.generic_visit(node)
+        self._bound(node.iter, node.target)
+        return node
+
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.AST:
+        self.generic_visit(node)
+        self._bound(node.value, node.target)
+        return node
 
     def visit_If(self, node: ast.If | ast.While | ast.Assert) -> ast.AST:
         """A test may be either."""
@@ -305,6 +320,11 @@ class _Rewriter(ast.NodeTransformer):
             self._check_numbers(ast.iter_child_nodes(node))
         return node
 
+    def check_changed(self) -> None:
+        """Refuse what changes in place an array that may have another name."""
+        for name in sorted(self.changed & self.shared):
+            raise self._lacking(f"a change in place of '{name}', whose array may have another name")
+
     def _check_numbers(self, nodes: Iterable[ast.AST]) -> None:
         if True in self._are_truths(*nodes):
             raise self._lacking("a comparison where a number belongs")
@@ -324,6 +344,12 @@ class _Rewriter(ast.NodeTransformer):
             raise self._lacking("either a comparison or a number")
         return self._judged(node, kinds == {True})
 
+    def _bound(self, value: ast.expr, *targets: ast.expr) -> None:
+        """Note which variables may be one array from here on."""
+        kept = _kept(value)
+        if kept or len(targets) > 1:
+            self.shared |= kept.union(*map(_names, targets))
+
     def _assigned(self, target: ast.Name, truth: bool) -> None:
         if self.variables.setdefault(target.id, truth) != truth:
             raise self._lacking(f"'{target.id}' for a comparison and for a number")
@@ -341,6 +367,16 @@ class _Rewriter(ast.NodeTransformer):
 def _as_float(node: ast.expr) -> ast.expr:
     """A number times 1.0. A whole one of 64 bits has no power below 0, and wraps around where Python's only grows."""
     return ast.BinOp(node, ast.Mult(), ast.Constant(1.0))
+
+
+def _kept(node: ast.AST) -> set[str]:
+    """The names of what an expression may hand on as it is; arithmetic makes something new."""
+    if isinstance(node, ast.BinOp | ast.UnaryOp | ast.Compare):
+        return set()
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in HELPERS | {"abs", "raised"}:
+        return set()
+    own = {node.id} if isinstance(node, ast.Name) else set()
+    return own.union(*map(_kept, ast.iter_child_nodes(node)))
 
 
 def _names(node: ast.AST) -> set[str]:

@@ -65,7 +65,7 @@ def sqrt(x):
 
 @compiled
 def floor(x):
-    return math.floor(x) * 1.0
+    return np.floor(x * 1.0)
 
 
 @compiled
@@ -159,8 +159,9 @@ def tanh(x):
 
 @compiled
 def raised(base, exponent):
-    """base^exponent for a base of 0 or more; anything to the power of 0 is 1."""
-    return select(select(exponent, exponent, -exponent), exp(exponent * log(base)), 1.0)
+    """base^exponent for a base of 0 or more; anything to the power of 0 is 1, and 1 to any power."""
+    power = 1.0 if base == 1 else exp(exponent * log(base))
+    return 1.0 if exponent == 0 else power
 
 
 @compiled

@@ -309,6 +309,10 @@ def _cosine(t: E, rate: E, n: Numbers) -> E:
     )
 
 
+def _ramp(t: E, n: Numbers, rising: E) -> E:
+    return cases((below(t, n["steps"] - 1), rising), otherwise=n["highest"])
+
+
 _SCHEDULES: dict[str, Callable[[E, E, Numbers], E]] = {
     "constant": lambda t, rate, n: rate,
     "step": lambda t, rate, n: rate * n["factor"] ** Function("floor", (t / n["every"],)),
@@ -318,8 +322,8 @@ _SCHEDULES: dict[str, Callable[[E, E, Numbers], E]] = {
     "squaring": lambda t, rate, n: rate ** (2 ** (Function("floor", (t / n["every"],)) + n["at_start"])),
     "cosine": _cosine,
     "warm_up": lambda t, rate, n: cases((below(t, n["steps"]), rate * ((t + 1) / (n["steps"] + 1))), otherwise=rate),
-    "linear_ramp": lambda t, rate, n: rate + (n["highest"] - rate) * (t / (n["steps"] - 1)),
-    "exponential_ramp": lambda t, rate, n: rate * (n["highest"] / rate) ** (t / (n["steps"] - 1)),
+    "linear_ramp": lambda t, rate, n: _ramp(t, n, rate + (n["highest"] - rate) * (t / (n["steps"] - 1))),
+    "exponential_ramp": lambda t, rate, n: _ramp(t, n, rate * (n["highest"] / rate) ** (t / (n["steps"] - 1))),
 }
 
 
