@@ -88,6 +88,26 @@ def test_the_table_says_whether_all_codes_are_different(hidden, told):
     assert told in printed(activation_table(["cat", "dog", "cow"], hidden, [[0.0]] * 3))
 
 
+@pytest.mark.parametrize(
+    ("activation", "stars", "told"),
+    [
+        (
+            "tanh",
+            [("-0.90", "0.10*"), ("0.60*", "-0.20")],
+            "* hidden units above 0, outputs above 0.5. The 2 inputs have 2",
+        ),
+        ("relu", [("-0.90", "0.10"), ("0.60", "-0.20")], "* outputs above 0.5."),
+    ],
+)
+def test_what_is_high_depends_on_the_activation(activation, stars, told):
+    hidden = [[-0.9, 0.1], [0.6, -0.2]]
+    text = printed(activation_table(["cat", "dog"], hidden, [[0.9], [0.1]], activation=activation))
+    rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line[:3] in ("cat", "dog")}
+    assert [tuple(rows[name][:2]) for name in ("cat", "dog")] == stars
+    assert [rows[name][-1] for name in ("cat", "dog")] == ["0.90*", "0.10"]
+    assert told in text and ("code" in text) == (activation == "tanh")
+
+
 def test_the_code_of_very_many_units_is_left_out():
     text = printed(activation_table(["cat"], np.zeros((1, 17)), np.zeros((1, 2))))
     cells = read_back(text.partition("* above 0.5")[0])

@@ -92,6 +92,7 @@ def _why(done: "Run") -> "WhyReport":
 def _details(population: "Population", run: "Run") -> "list[RenderableType]":
     """Of the first member, how each row's correct output came to be right, and the activations that do it."""
     from deltarule.reports.tables import activation_table, object_convergence
+    from deltarule.reports.wording import row_names
 
     dataset, activations = population.dataset, run.activations(population.dataset.train.x)
     outputs = activations[f"a{len(run.problem.network.layers)}"][0]
@@ -99,10 +100,11 @@ def _details(population: "Population", run: "Run") -> "list[RenderableType]":
         return []
     y = dataset.encode(dataset.train, outputs.shape[-1])
     correct = (run.history.series("outputs")[:, 0] * y).sum(-1)
-    names = [dataset.classes[label] for label in dataset.train.answers]
+    names = row_names([dataset.classes[label] for label in dataset.train.answers])
+    hidden = run.problem.network.layers[0].activation
     return [
         object_convergence(run.history.steps, correct, names),
-        activation_table(names, activations["a1"][0], outputs),
+        activation_table(names, activations["a1"][0], outputs, activation=hidden),
     ]
 
 

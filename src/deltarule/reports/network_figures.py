@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltarule.errors import BadInput, counted
-from deltarule.maths.activations import TANH, Activation
+from deltarule.maths.activations import Activation
 from deltarule.problem import registry
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.sheet import Sheet, fitted, width_of, wrapped
-from deltarule.reports.wording import signed
+from deltarule.reports.wording import bounds_of, signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,7 +62,7 @@ def activation_cells(
     hidden, outputs = np.asarray(hidden), np.asarray(outputs)
     _check_room(hidden, "hidden activations")
     _check_room(outputs, "output activations")
-    bounds = _bounds(registry.activation(activation))
+    bounds = bounds_of(registry.activation(activation))
     middle = np.inf if bounds is None else sum(bounds) / 2
     codes = ["".join("1" if value > middle else "0" for value in row) for row in hidden.tolist()]
     scales = _alike(bounds or _reach(hidden), _reach(np.append(outputs, 1.0)))
@@ -292,13 +292,6 @@ def _upright(names: Sequence[str]) -> float:
 def _names(given: Sequence[str], count: int, letter: str = "") -> list[str]:
     """Those that are given, else numbers from 1."""
     return list(given) or [f"{letter}{number + 1}" for number in range(count)]
-
-
-def _bounds(function: Activation) -> tuple[float, float] | None:
-    """Between which numbers an activation lies, None where it has no end."""
-    if function.range in ("unit", "simplex"):
-        return 0.0, 1.0
-    return (-1.0, 1.0) if function is TANH else None
 
 
 def _ends(values: Floats) -> tuple[float, float]:

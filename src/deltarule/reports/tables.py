@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from deltarule.maths.activations import Activation
+from deltarule.problem import registry
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
-from deltarule.reports.wording import signed
+from deltarule.reports.wording import bounds_of, signed
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -122,12 +124,15 @@ def object_convergence(steps: Any, probabilities: Any, labels: Sequence[str] | N
     return Group(table, Text("Right from the update on which it is above 0.5 at every look until the end."))
 
 
-def activation_table(labels: Sequence[str], hidden: Any, outputs: Any) -> "RenderableType":
+def activation_table(
+    labels: Sequence[str], hidden: Any, outputs: Any, *, activation: str | Activation = "sigmoid"
+) -> "RenderableType":
     """Show the hidden and output activations of every input, with the code that the hidden ones make of it.
 
-    A cell above 0.5 is marked with a star, and a code has a 1 in its place.
+    What is high is marked with a star, and a code has a 1 in its place.
 
-    Parameters: `labels`, the names of the N inputs; `hidden` [N, H]; `outputs` [N, C].
+    Parameters: `labels`, the names of the N inputs; `hidden` [N, H]; `outputs` [N, C], high above 0.5; `activation` of
+    the hidden units: high is above 0 of tanh, above 0.5 of sigmoid and softmax, and of others nothing is.
 
     >>> from rich import print
     >>> print(activation_table(["cat", "dog"], [[0.97, 0.02], [0.51, 0.5]], [[0.9, 0.1], [0.2, 0.8]]))
@@ -141,13 +146,17 @@ def activation_table(labels: Sequence[str], hidden: Any, outputs: Any) -> "Rende
     from rich.text import Text
 
     hidden, outputs = np.asarray(hidden), np.asarray(outputs)
-    codes = ["".join("1" if value > 0.5 else "0" for value in row) for row in hidden]
-    groups = [_activations("h", hidden), _activations("o", outputs)]
-    if hidden.shape[1] <= MOST_BITS:
-        groups[0].append(_Column("code", [Text(code) for code in codes]))
-    return Group(
-        _Blocks("input", _labels(labels, len(hidden)), groups), Text(f"* above 0.5. {_codes_told(labels, codes)}")
-    )
+    bounds = bounds_of(registry.activation(activation))
+    middle = np.inf if bounds is None else sum(bounds) / 2
+    groups = [_activations("h", hidden, middle), _activations("o", outputs, 0.5)]
+    told = "* outputs above 0.5."
+    if bounds is not None:
+        codes = ["".join("1" if value > middle else "0" for value in row) for row in hidden]
+        what = "above 0.5" if middle == 0.5 else f"hidden units above {middle:g}, outputs above 0.5"
+        told = f"* {what}. {_codes_told(labels, codes)}"
+        if hidden.shape[1] <= MOST_BITS:
+            groups[0].append(_Column("code", [Text(code) for code in codes]))
+    return Group(_Blocks("input", _labels(labels, len(hidden)), groups), Text(told))
 
 
 def weights_table(name: str, weights: Any, biases: Any = None) -> "RenderableType":
@@ -415,14 +424,14 @@ def _labels(labels: Sequence[str] | None, count: int) -> list[str]:
     return [str(label) for label in labels] if labels is not None else [str(number + 1) for number in range(count)]
 
 
-def _activations(letter: str, values: Floats) -> list[_Column]:
+def _activations(letter: str, values: Floats, middle: float) -> list[_Column]:
     from rich.text import Text
 
     return [
         _Column(
             f"{letter}{number + 1}",
             [
-                Text(f"{value:.2f}*", "bold green") if value > 0.5 else Text(f"{value:.2f} ")
+                Text(f"{value:.2f}*", "bold green") if value > middle else Text(f"{value:.2f} ")
                 for value in column.tolist()
             ],
         )

@@ -1,10 +1,12 @@
 """How records are told in words, alike in figures, tables and pages."""
 
 import re
+from collections.abc import Sequence
 from html import escape
 
 import numpy as np
 
+from deltarule.maths.activations import TANH, Activation
 from deltarule.problem.problem import Problem
 
 UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
@@ -27,6 +29,28 @@ def escaped(text: str) -> str:
     '&lt;b&gt; &amp; \ufffd[2J'
     """
     return escape(visible(text))
+
+
+def bounds_of(function: Activation) -> tuple[float, float] | None:
+    """Between which numbers an activation lies, None where it has no end: in their middle it turns from low to high.
+
+    >>> bounds_of(TANH)
+    (-1.0, 1.0)
+    """
+    if function.range in ("unit", "simplex"):
+        return 0.0, 1.0
+    return (-1.0, 1.0) if function is TANH else None
+
+
+def row_names(classes: Sequence[str]) -> list[str]:
+    """What rows are called: by their classes, and by their places where several share one.
+
+    >>> row_names(["cat", "dog"]), row_names(["0", "1", "0"])
+    (['cat', 'dog'], ['row 0, class 0', 'row 1, class 1', 'row 2, class 0'])
+    """
+    if len(set(classes)) == len(classes):
+        return list(classes)
+    return [f"row {place}, class {name}" for place, name in enumerate(classes)]
 
 
 def signed(value: float) -> str:

@@ -18,6 +18,7 @@ from deltarule.reports.inline import Parts
 from deltarule.reports.report import Block, Report, Section, Through, report_page
 from deltarule.reports.sheet import MOST_LINES
 from deltarule.reports.tables import ENDED
+from deltarule.reports.wording import row_names
 from deltarule.stats.planes import DecisionPlane
 from deltarule.studies.commands import set_words, study_words
 from deltarule.studies.comparing import variants_block
@@ -306,10 +307,7 @@ def _row_names(portrait: Portrait) -> list[str]:
     """The names of the rows: their classes where each is a class of its own; of data without classes none."""
     if not portrait.classes or portrait.answers.ndim != 1 or len(portrait.answers) > network_figures.MOST_ROWS:
         return []
-    classes = [portrait.classes[int(label)] for label in portrait.answers]
-    if len(set(classes)) == len(classes):
-        return classes
-    return [f"row {place}, class {name}" for place, name in enumerate(classes)]
+    return row_names([portrait.classes[int(label)] for label in portrait.answers])
 
 
 def _unit_names(portrait: Portrait) -> list[Sequence[str]]:
