@@ -115,7 +115,7 @@ def test_rows_that_share_a_class_are_numbered(tmp_path):
     hidden = load_arrays(tmp_path / "xor" / "portrait.safetensors")[0]["array a1"][-1]
     codes = ["".join(str(int(value > 0)) for value in row) for row in hidden]
     labels = dataset_of(load_recipe("boundary-xor")).train.labels.tolist()
-    told = [f"row {place}, class {label}" for place, label in enumerate(labels)]
+    told = [f"row {place} (class {label})" for place, label in enumerate(labels)]
     for name, code in zip(told, codes, strict=True):
         assert f"{name} has the code {code}" in drawn.alt
     assert block.through.labels["a1"] == told

@@ -46,11 +46,11 @@ def row_names(classes: Sequence[str]) -> list[str]:
     """What rows are called: by their classes, and by their places where several share one.
 
     >>> row_names(["cat", "dog"]), row_names(["0", "1", "0"])
-    (['cat', 'dog'], ['row 0, class 0', 'row 1, class 1', 'row 2, class 0'])
+    (['cat', 'dog'], ['row 0 (class 0)', 'row 1 (class 1)', 'row 2 (class 0)'])
     """
     if len(set(classes)) == len(classes):
         return list(classes)
-    return [f"row {place}, class {name}" for place, name in enumerate(classes)]
+    return [f"row {place} (class {name})" for place, name in enumerate(classes)]
 
 
 def signed(value: float) -> str:
