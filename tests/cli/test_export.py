@@ -304,11 +304,12 @@ def test_a_file_that_is_no_export_is_not_overwritten_unasked(deltarule, models, 
     for _ in range(2):
         assert deltarule(*words)[0] == 0
     [path] = set(tmp_path.iterdir()) - {tmp_path / "own.safetensors"}
-    for text in ('"""Train with deltarule."""\nimport deltarule\n', ""):
-        path.write_text(text, encoding="utf-8")
+    model = (models / "amount.safetensors").read_bytes()
+    for content in (b'"""Train with deltarule."""\nimport deltarule\n', b"", model):
+        path.write_bytes(content)
         status, out, err = deltarule(*words)
         told = f"deltarule: {path.name} is there already and no export of a model; name another file with --out\n"
-        assert (status, out, err, path.read_text(encoding="utf-8")) == (2, "", told, text)
+        assert (status, out, err, path.read_bytes()) == (2, "", told, content)
     assert deltarule(*words, "--out", path)[0] == 0 and path.stat().st_size > 100
 
 

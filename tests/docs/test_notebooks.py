@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from itertools import groupby
 from pathlib import Path
 
 import nbformat
@@ -23,16 +24,18 @@ def run(notebook, folder):
 
 def outputs(notebook):
     """Of each cell with code the kinds of its outputs, and its words without the numbers."""
-    return [
-        [(sorted(one.get("data", {})), NUMBER.sub("#", said(one))) for one in cell.outputs]
-        for cell in notebook.cells
-        if cell.cell_type == "code"
-    ]
+    return [shown(cell) for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def said(output):
-    """What was printed."""
-    return " ".join(output.text.split()) if output.output_type == "stream" else ""
+def shown(cell):
+    """What one cell shows; what it prints comes in one piece, or in several where it takes long."""
+    found = []
+    for is_text, several in groupby(cell.outputs, lambda one: one.output_type == "stream"):
+        if is_text:
+            found.append(([], NUMBER.sub("#", " ".join("".join(one.text for one in several).split()))))
+        else:
+            found += [(sorted(one.get("data", {})), "") for one in several]
+    return found
 
 
 def test_there_are_five():

@@ -716,6 +716,63 @@ def joined(z):
     return t * u
 
 
+def renamed_and_made_anew(z):
+    t = z * 1.0
+    u = t
+    t = t * 2
+    t += 1.0
+    u += 1.0
+    return t * u
+
+
+def renamed_in_a_test(z):
+    t = u = 2.0 * z
+    u = u + 1.0
+    if SCALE > 0:
+        u = t
+    t *= 2.0
+    return t * u
+
+
+def changed_in_a_loop_and_renamed(z):
+    t, total = z * 1.0, 0 * z
+    for k in range(3):
+        t += 1.0
+        u = t
+        total = total + u * k
+    return total
+
+
+def of_a_sum_of_tuples(z):
+    t = z * 1.0
+    p = (t,)
+    a, b = p + p
+    a += 1.0
+    return a * b
+
+
+def of_an_item_of_a_sum(z):
+    t = z * 1.0
+    a = ((1.0,) + (t,))[1]
+    a += 1.0
+    return a * t
+
+
+def named_in_its_own_change(z):
+    t = z * 1.0
+    t += (u := t)
+    return t * u
+
+
+def of_each_in_a_sum(z):
+    t, total = z * 1.0, 0 * z
+    p = (t,)
+    for u in p + p:
+        u += 1.0
+        total = total + u
+    return total
+
+
 edited.__code__ = witch.__code__.replace(co_name="edited", co_firstlineno=edited.__code__.co_firstlineno)
 
 
@@ -746,6 +803,13 @@ edited.__code__ = witch.__code__.replace(co_name="edited", co_firstlineno=edited
         (in_a_loop, "which uses a change in place of 't', whose array may have another name"),
         (in_an_expression, "which uses a change in place of 'u', whose array may have another name"),
         (joined, "which uses a change in place of 'u', whose array may have another name"),
+        (named_in_its_own_change, "which uses a change in place of 't', whose array may have another name"),
+        (of_each_in_a_sum, "which uses a change in place of 'u', whose array may have another name"),
+        (renamed_and_made_anew, "which uses a change in place of 'u', whose array may have another name"),
+        (renamed_in_a_test, "which uses a change in place of 't', whose array may have another name"),
+        (changed_in_a_loop_and_renamed, "which uses a change in place of 't', whose array may have another name"),
+        (of_a_sum_of_tuples, "which uses a change in place of 'a', whose array may have another name"),
+        (of_an_item_of_a_sum, "which uses a change in place of 'a', whose array may have another name"),
     ],
 )
 def test_a_formula_that_a_program_would_not_do_justice_to_is_left_to_the_reference_engine(function, reason):
@@ -838,6 +902,19 @@ def of_sums_in_place(z):
     return t * total
 
 
+def of_new_arrays_in_place(z):
+    z = np.tanh(z)
+    z *= 1.5
+    a = b = 1.0
+    a += 1
+    t = max(1.0, 2.0)
+    t += 1
+    u = z
+    z = z * 2.0
+    z -= a * b
+    return z * u * t
+
+
 def of_infinite_powers(z):
     k = -1
     return 1 / (1 + z**-2) + 1 / (1 + (z**2) ** LESS) + 1 / (1 + (z**2) ** k)
@@ -856,6 +933,7 @@ def of_infinite_powers(z):
         of_selected,
         of_truths_and_numbers,
         of_sums_in_place,
+        of_new_arrays_in_place,
         of_infinite_powers,
     ],
 )

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deltarule import BadInput, create_problem
+from deltarule import BadInput, MLPRegressor, create_problem
 from deltarule.estimators import settings
 from deltarule.estimators.settings import Architecture
 from deltarule.problem.state import initial_state
@@ -133,3 +133,19 @@ def test_a_name_that_means_another_formula_is_another_network() -> None:
 def test_one_network_serves_many_predictions() -> None:
     given = (2, 3, 1), ({"name": "leaky_relu", "slope": 0.2},), "identity"
     assert Architecture(*given).network() is Architecture(*given).network()
+
+
+def test_a_fitted_model_keeps_the_formula_that_it_was_fitted_with():
+    x, y = np.linspace(-2, 2, 40)[:, None], np.linspace(-2, 2, 40)
+    register_activation("bent", lambda z: np.tanh(z), lambda z, a: 1 - a * a)
+    try:
+        model = MLPRegressor(hidden_layer_sizes=(4,), activation="bent", max_iter=20, random_state=0).fit(x, y)
+        before = model.predict(x)
+    finally:
+        unregister("activation", "bent")
+    np.testing.assert_array_equal(model.predict(x), before)
+    register_activation("bent", lambda z: np.sin(z), lambda z, a: np.cos(z))
+    try:
+        np.testing.assert_array_equal(model.predict(x), before)
+    finally:
+        unregister("activation", "bent")

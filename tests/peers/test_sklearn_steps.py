@@ -7,7 +7,7 @@ import pytest
 from sklearn import neural_network
 
 import deltarule
-from deltarule import from_sklearn
+from deltarule import MLPRegressor, from_sklearn
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -45,6 +45,7 @@ def pair(kind: str, settings: dict[str, Any]) -> tuple[Any, Any]:
     model = (neural_network.MLPRegressor if regresses else neural_network.MLPClassifier)(**given)
     model.fit(X, TARGETS[kind])
     ours = from_sklearn(model)
+    ours.best_validation_score_ = None  # as if no epoch had been scored
     forget(model)
     return model, ours
 
@@ -113,6 +114,15 @@ def test_a_fit_that_goes_on_from_better_weights_comes_back_to_them(kind: str, hi
             [one.copy() for one in each] for each in (theirs.coefs_, theirs.intercepts_)
         )
     np.testing.assert_array_equal(kept[1], kept[0])
+
+
+def test_a_fit_that_goes_on_with_other_targets_learns_them() -> None:
+    x = np.random.default_rng(0).normal(size=(200, 2))
+    model = MLPRegressor(
+        hidden_layer_sizes=(8,), early_stopping=True, warm_start=True, learning_rate_init=0.01, random_state=0
+    )
+    assert model.fit(x, x[:, 0]).score(x, x[:, 0]) > 0.9
+    assert model.fit(x, -x[:, 0]).score(x, -x[:, 0]) > 0.9
 
 
 @pytest.mark.parametrize("learning_rate", ["constant", "invscaling", "adaptive"])

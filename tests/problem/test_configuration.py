@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from deltarule.data.transforms import SCALES
 from deltarule.errors import BadInput
 from deltarule.maths.losses import REDUCTIONS
-from deltarule.problem.configuration import SETTABLE, Configuration, changed, parse, parse_toml
+from deltarule.problem.configuration import SETTABLE, Configuration, changed, check_beside_grid, parse, parse_toml
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.training.stopping import StopRules
@@ -363,8 +363,11 @@ def test_a_part_of_what_the_grid_sets_is_refused() -> None:
         "optimizer.schedule.factor is set and the grid sets optimizer.schedule; "
         "set optimizer.schedule too, or change the grid"
     )
+    part = changed(configuration, {"optimizer.schedule.every": 5, "optimizer.schedule": "step"})
+    part = changed(part, {"optimizer.schedule.factor": 0.5})  # without a grid that sets the schedule
+    assert part.optimizer.schedule == {"name": "step", "every": 5, "factor": 0.5}
     with pytest.raises(BadInput, match=f"^{re.escape(told)}$"):
-        changed(configuration, {"optimizer.schedule.factor": 0.5})
+        check_beside_grid(configuration, ["optimizer.schedule.factor"])
     both = changed(configuration, {"optimizer.schedule.factor": 0.5, "optimizer.schedule": "step"})
     assert (both.optimizer.schedule, both.grid) == ({"name": "step", "factor": 0.5}, {})
 

@@ -4,12 +4,18 @@ import functools
 import os
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable
+from fractions import Fraction
+from logging import getLogger
+from operator import itemgetter
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.interpolate import CubicSpline
 
 from deltarule.problem.digest import digest
 
@@ -112,3 +118,47 @@ def test_a_function_without_a_text_has_a_digest() -> None:
 def test_what_libraries_define_is_known_by_its_name(one: Callable[..., Any], other: Callable[..., Any]) -> None:
     assert digest(one) == digest(one) != digest(other)
     assert digest(functools.partial(one)) != digest(functools.partial(other))
+
+
+class Slotted:
+    """An object without a `__dict__`."""
+
+    __slots__ = ("k",)
+
+    def __init__(self, k: float) -> None:
+        self.k = k
+
+    def __call__(self, z: float) -> float:
+        return self.k * z
+
+
+@pytest.mark.parametrize(
+    ("one", "same", "other"),
+    [
+        (Slotted(2.0), Slotted(2.0), Slotted(-3.0)),
+        (deque([1]), deque([1]), deque([2])),
+        (Fraction(1, 3), Fraction(1, 3), Fraction(2, 3)),
+        (np.array([1, "a"], object), np.array([1, "a"], object), np.array([1, "b"], object)),
+        (itemgetter(1), itemgetter(1), itemgetter(2)),
+        ([1, 2].index, [1, 2].index, [1, 3].index),
+        (CubicSpline([0, 1, 2], [0, 1, 0]), CubicSpline([0, 1, 2], [0, 1, 0]), CubicSpline([0, 1, 2], [0, 1, 1])),
+    ],
+)
+def test_what_an_object_holds_counts_wherever_it_holds_it(one: Any, same: Any, other: Any) -> None:
+    assert digest(one) == digest(same) != digest(other)
+
+
+def test_what_cannot_be_copied_is_known_by_its_kind() -> None:
+    log = getLogger("a formula's")
+    before = digest([log, Lock()])
+    getLogger("somebody else's").setLevel("DEBUG")
+    assert digest([log, Lock()]) == before
+
+
+def test_helpers_that_share_helpers_are_described_once() -> None:
+    depth, text = 40, "def f0(z): return z\n"
+    text += "".join(f"def f{n}(z): return f{n - 1}(f{n - 1}(z)) + g{n - 1}(z)\n" for n in range(1, depth))
+    text += "".join(f"def g{n}(z): return f{n}(z)\n" for n in range(depth))
+    known: dict[str, Any] = {"__name__": "__main__"}
+    exec(text, known)
+    assert len(digest(known[f"f{depth - 1}"])) == 64  # 2^40 descriptions would never end

@@ -1,7 +1,9 @@
 """Sweeps as a person starts them: what is in the table is what training each member alone comes to."""
 
+import contextlib
 import json
 import signal
+import sqlite3
 import threading
 from dataclasses import replace
 
@@ -539,13 +541,49 @@ def test_rows_of_a_changed_recipe_are_told_apart(recipe, tmp_path):
 def mine():
     """Gives the activation "mine" to somebody else."""
 
-    def given_to(function, derivative):
+    def given_to(function, derivative, **parameters):
         if "mine" in registry.names("activation"):
             registry.remove("activation", "mine")
-        registry.add("activation", Activation("mine", function, derivative))
+        registry.add("activation", Activation("mine", function, derivative, parameters=parameters))
 
     yield given_to
     registry.remove("activation", "mine")
+
+
+def test_a_resumed_sweep_with_another_optimizer_has_a_column_for_its_name(recipe, tmp_path):
+    rates, given = {"optimizer.learning_rate": [0.1, 0.01]}, {"out": tmp_path, "resume": True}
+    sweep(recipe, rates, **given)
+    table = sweep(with_settings(recipe, {"optimizer.name": "adam"}), rates, **given)
+    assert table.grid == ("optimizer.learning_rate", "optimizer.name")
+    assert {row["optimizer.learning_rate"] for row in table.rows()} == {0.1, 0.01}
+
+
+def test_a_store_of_an_earlier_version_takes_no_rows_of_ones_own_formulas(recipe, tmp_path, mine):
+    """It did not note what they did; nor is that known after rows that have none."""
+    mine(lambda z: z * z, lambda z, a: 2 * z)
+    own, rates = with_settings(recipe, {"network.activation": "mine"}), {"optimizer.learning_rate": [0.1]}
+    given = {"out": tmp_path, "resume": True}
+    sweep(own, rates, **given)
+    with contextlib.closing(sqlite3.connect(tmp_path / "sweep.sqlite")) as connection, connection:
+        connection.execute("DELETE FROM about WHERE name = 'formulas'")
+    for plain in (False, True):
+        if plain:
+            sweep(recipe, rates, **given)
+        with pytest.raises(BadInput, match="the activation mine may be another one than in the rows"):
+            sweep(own, rates, **given)
+
+
+def test_a_formula_may_be_corrected_before_there_are_rows_and_its_own_numbers_count(recipe, tmp_path, mine):
+    mine(lambda z, k: k * z, lambda z, a, k: k, k=1.0)
+    own, rates = with_settings(recipe, {"network.activation": "mine"}), {"optimizer.learning_rate": [0.1]}
+    given = {"out": tmp_path, "resume": True}
+    with pytest.raises(ZeroDivisionError):
+        sweep(own, rates, progress=lambda told: 1 / 0, **given)
+    mine(lambda z, k: k * z * z, lambda z, a, k: 2 * k * z, k=1.0)
+    assert len(sweep(own, rates, **given)) == 2
+    mine(lambda z, k: k * z * z, lambda z, a, k: 2 * k * z, k=5.0)
+    with pytest.raises(BadInput, match="may be another one"):
+        sweep(own, rates, **given)
 
 
 def test_results_of_another_formula_by_the_same_name_are_never_mixed(recipe, tmp_path, mine):
@@ -559,8 +597,8 @@ def test_results_of_another_formula_by_the_same_name_are_never_mixed(recipe, tmp
     outputs = first.network(before[0]["key"]).outputs(x)
     mine(lambda z: z - z * z / 2, lambda z, a: 1 - z)
     told = (
-        f"the activation mine is another one than in the rows of {tmp_path}, or Python is of another version; "
-        "register it by another name, or name another folder"
+        f"the activation mine may be another one than in the rows of {tmp_path}, or another version of Python or of "
+        "deltarule wrote these; register it by another name, or name another folder"
     )
     with pytest.raises(BadInput) as error:
         sweep(own, rates, out=tmp_path, resume=True)

@@ -44,6 +44,19 @@ def export(run: Run, to: To, member: Member = 0, out: File = None, data: Data = 
     console().print(f"Written: {path}", markup=False, soft_wrap=True)
 
 
+def _is_export(path: Path) -> bool:
+    """Whether a file is what an export made, and not a model, which begins as exported arrays do."""
+    from deltarule.estimators.model_file import load_model
+
+    if not OURS.match(path.read_bytes()[:100]):
+        return False
+    try:
+        load_model(path)
+    except BadInput:
+        return True
+    return False
+
+
 def _model_exported(source: Path, to: str, member: int, out: Path | None) -> Path:
     from deltarule.estimators.model_file import load_model, save_weights
     from deltarule.estimators.onnx_graph import to_onnx
@@ -56,7 +69,7 @@ def _model_exported(source: Path, to: str, member: int, out: Path | None) -> Pat
         raise BadInput(f"--to {to} holds all members; leave --member out, or give --to torch")
     path = source.with_suffix(FORMS[to]) if out is None else out
     check_output(path, "export", model=source)
-    if out is None and path.is_file() and not OURS.match(path.read_bytes()[:100]):
+    if out is None and path.is_file() and not _is_export(path):
         raise BadInput(f"{path} is there already and no export of a model; name another file with --out")
     model: Any = load_model(source)
     if to == "onnx":

@@ -1,8 +1,8 @@
 """`deltarule predict`: a model's answers to the rows of a table."""
 
 import csv
-import io
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -61,13 +61,10 @@ def _answers(model: "TabularClassifier | TabularRegressor", frame: "Frame") -> d
 
 
 def _as_csv(target: str, answers: dict[str, Any]) -> str:
-    lines = [_line([target, *(f"probability of {name}" for name in answers["classes"] or ())])]
+    lines: list[str] = []
+    # It quotes what may end a line: with its own ends a lone \r, too.
+    writer = csv.writer(SimpleNamespace(write=lambda line: lines.append(line.removesuffix("\r\n") + "\n")))
+    writer.writerow([target, *(f"probability of {name}" for name in answers["classes"] or ())])
     for row, prediction in enumerate(answers["predictions"]):
-        lines.append(_line([prediction, *(answers["probabilities"][row] if answers["classes"] else ())]))
+        writer.writerow([prediction, *(answers["probabilities"][row] if answers["classes"] else ())])
     return "".join(lines)
-
-
-def _line(cells: list[Any]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerow(cells)  # it quotes what may end a line: with its own ends a lone \r, too
-    return text.getvalue().removesuffix("\r\n") + "\n"

@@ -103,7 +103,7 @@ class BaseMLP(BaseEstimator):
             in_order=not self.shuffle,
             validation=plan.validation,
             after_epoch=self._after_epoch(plan.problem),
-            best=getattr(self, "_best_scores", None) if self.early_stopping else None,
+            goes_on=getattr(self, "best_validation_score_", None) is not None,
         )
         self._conclude(plan, run)
 
@@ -246,7 +246,7 @@ class BaseMLP(BaseEstimator):
         """Nothing of an earlier fit is left in one that begins anew."""
         self.t_ = 0
         validation = ("validation_scores_", "validation_loss_curve_", "best_validation_score_")
-        for name in ("_slots", "_updates", "_stall", "_factor", "_best_scores", *validation):
+        for name in ("_slots", "_updates", "_stall", "_factor", *validation):
             if hasattr(self, name):
                 delattr(self, name)
         self.loss_curve_: list[float] = []
@@ -362,13 +362,8 @@ class BaseMLP(BaseEstimator):
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else float("nan")
         self.validation_scores_ = _longer(getattr(self, "validation_scores_", None), run.validation_scores)
         self.validation_loss_curve_ = _longer(getattr(self, "validation_loss_curve_", None), run.validation_losses)
-        self._best_scores = run.best_scores if self.early_stopping else None
         self.best_validation_score_ = None if run.best_scores is None else float(np.mean(run.best_scores))
         self.best_loss_ = None if self.early_stopping else min(self.loss_curve_, default=float("nan"))
-
-    def _without_validation(self) -> None:
-        self.validation_scores_ = self.validation_loss_curve_ = self.best_validation_score_ = None
-        self._best_scores = None
 
     def _tell(self, run: EpochRun) -> None:
         if "diverged" in run.reasons:
@@ -409,7 +404,7 @@ class BaseMLP(BaseEstimator):
         self.loss_ = float(loss.mean())
         self.loss_curve_.append(self.loss_)
         self.best_loss_ = min(self.loss_curve_)
-        self._without_validation()
+        self.validation_scores_ = self.validation_loss_curve_ = self.best_validation_score_ = None
         if self.verbose:
             print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
 
@@ -448,7 +443,7 @@ class BaseMLP(BaseEstimator):
         self.n_iter_ = min(max(about.nit for about in found), int(self.max_iter))
         self.loss_ = float(np.mean([about.fun for about in found]))
         self.best_loss_ = None
-        self._without_validation()
+        self.validation_scores_ = self.validation_loss_curve_ = self.best_validation_score_ = None
         unfinished = [about for about in found if about.status != 0]
         if unfinished:
             warnings.warn(

@@ -153,8 +153,8 @@ def load_model(path: str | Path) -> Any:
     """Read an estimator that its `save` wrote.
 
     Parameters: `path`.
-    Returns: the fitted estimator, with the same answers to the last bit. Callbacks, the optimizer's memory and the
-    score that early stopping has to beat stay behind.
+    Returns: the fitted estimator, with the same answers to the last bit. Callbacks and the optimizer's memory stay
+    behind.
     Errors: `BadInput` when the file cannot be read, is damaged, is no such model, or names a formula of one's own that
     is not registered.
 

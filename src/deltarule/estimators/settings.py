@@ -1,8 +1,8 @@
 """From an estimator's parameters, which are scikit-learn's, to the parts of a problem."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, lru_cache
 from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Any
@@ -85,8 +85,17 @@ class Architecture:
         >>> Architecture((2, 3, 1), ("logistic",), "identity").network()
         Network 2-3-1 (sigmoid, identity), 13 parameters
         """
+        return self._network
+
+    @cached_property
+    def _network(self) -> Network:
+        """Made once: what has been fitted stays what it is, though a name may get another formula."""
         hidden = tuple(registry.activation(_our_activation(one)) for one in self.activations)
         return _network(self.sizes, hidden, self.output, self.batch_norm)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Plain values alone: a network has functions, which no file can hold."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
 
 # Whoever predicts a row at a time asks for the same one again and again. By the formulas: a name may get another one.

@@ -63,14 +63,16 @@ def as_classes(y: Any, classes: Any) -> tuple[Any, list[str]]:
 
     Names are taken as by `as_named`; where either side has truth values and the other 1 and 0, these are the same.
 
-    >>> as_classes([1, 0], [False, True]), as_classes(["a", "c"], ["a", "b"])
+    >>> as_classes([1.0, 0.0], [False, True]), as_classes(["a", "c"], ["a", "b"])
     ((array(['True', 'False'], dtype=object), []), (array(['a', 'c'], dtype=object), ['c']))
+    >>> as_classes(["TRUE", "FALSE"], [0, 1])
+    (array(['1', '0'], dtype=object), [])
     """
     names = named(classes).tolist()
     texts = as_named(named(known(y)).tolist(), names)
     for ours, theirs in ((("False", "True"), ("0", "1")), (("0", "1"), ("False", "True"))):
-        if {*names} <= {*ours} and {*texts} <= {*theirs}:
-            texts = [ours[theirs.index(text)] for text in texts]
+        if {*names} <= {*ours} and {*(others := as_named(texts, theirs))} <= {*theirs}:
+            texts = [ours[theirs.index(text)] for text in others]
     return np.array(texts, object), sorted({*texts} - {*names})
 
 

@@ -328,7 +328,7 @@ def changed(configuration: Configuration, settings: Mapping[str, Any]) -> Config
 
     Parameters: `settings`, dotted keys of `SETTABLE` sections with their values, in any order. A parameter of a name is
     a key below it: "optimizer.schedule.every".
-    Errors: `BadInput` as `parse`, for a key that there is not, and for a parameter of a name that the grid sets.
+    Errors: `BadInput` as `parse`, and for a key that there is not.
 
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 2, 1]}, "stopping": {"max_steps": 10}}
     >>> changed(parse(table), {"optimizer.schedule": "step", "optimizer.schedule.every": 5}).optimizer.schedule
@@ -363,9 +363,17 @@ def _with(configuration: Configuration, settings: Mapping[str, Any]) -> dict[str
             gone += [f"data.{key}" for key in others]
         _put(table, path, value)
         table["grid"] = {key: values for key, values in table["grid"].items() if not _above(key, gone, itself=True)}
-        if above := _above(dotted, table["grid"]):
-            raise BadInput(f"{dotted} is set and the grid sets {above[0]}; set {above[0]} too, or change the grid")
     return table
+
+
+def check_beside_grid(configuration: Configuration, settings: Iterable[str]) -> None:
+    """Refuse to sweep where a key was set that the grid's values take away: a part or a parameter of what it sets.
+
+    Errors: `BadInput`.
+    """
+    for dotted in settings:
+        if above := _above(dotted, configuration.grid):
+            raise BadInput(f"{dotted} is set and the grid sets {above[0]}; set {above[0]} too, or change the grid")
 
 
 def _above(dotted: str, keys: Iterable[str], itself: bool = False) -> list[str]:

@@ -7,7 +7,7 @@ import dis
 import hashlib
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
@@ -38,8 +38,8 @@ class _Described:
     """Values as nested tuples of texts."""
 
     def __init__(self) -> None:
-        self.within: list[int] = []
-        """What is being described: a function that calls itself is not described without end."""
+        self.seen: dict[int, tuple[int, Any]] = {}
+        """What has been described, by identity, with its number: a function may call itself, and many may call one."""
 
     def value(self, value: Any) -> Any:
         if isinstance(value, _PLAIN):
@@ -48,21 +48,21 @@ class _Described:
             return value.dtype.str, value.shape, hashlib.sha256(value.tobytes()).hexdigest()
         if isinstance(value, CodeType):
             return self.code(value)
-        if id(value) in self.within:
-            return "again", self.within.index(id(value))
-        self.within.append(id(value))
-        try:
-            return self.thing(value)
-        finally:
-            self.within.pop()
+        if isinstance(value, tuple):  # two that are equal may be one object, or not
+            return type(value).__name__, *map(self.value, value)
+        if id(value) in self.seen:
+            return "again", self.seen[id(value)][0]
+        self.seen[id(value)] = len(self.seen), value
+        return self.thing(value)
 
     def thing(self, value: Any) -> Any:
-        if isinstance(value, list | tuple):
+        if isinstance(value, list):
             return type(value).__name__, *map(self.value, value)
         if isinstance(value, set | frozenset):
             return "set", *sorted(repr(self.value(one)) for one in value)
         if isinstance(value, Mapping):
-            return "table", *sorted((repr(self.value(key)), repr(self.value(one))) for key, one in value.items())
+            items = sorted(value.items(), key=lambda item: repr(item[0]))
+            return "table", *((self.value(key), self.value(one)) for key, one in items)
         if isinstance(value, FunctionType):
             return self.function(value) if _is_own(value.__module__) else _name(value)
         if isinstance(value, CellType):
@@ -77,7 +77,11 @@ class _Described:
             return _name(value), kept
         module = sys.modules.get(f"{getattr(value, '__module__', None)}")
         known = getattr(module, f"{getattr(value, '__name__', None)}", None) is value
-        if (known and not _is_own(value.__module__)) or isinstance(value, np.ufunc | BuiltinFunctionType | ModuleType):
+        if (known and not _is_own(value.__module__)) or isinstance(value, np.ufunc | ModuleType):
+            return _name(value)
+        if isinstance(value, BuiltinFunctionType) and (
+            value.__self__ is None or isinstance(value.__self__, ModuleType)
+        ):
             return _name(value)
         if isinstance(value, partial):
             return "partial", *map(self.value, (value.func, value.args, value.keywords))
@@ -86,8 +90,20 @@ class _Described:
         for wrapped in ("py_func", "__wrapped__"):  # of Numba, of functools
             if isinstance(getattr(value, wrapped, None), FunctionType):
                 return type(value).__name__, self.value(getattr(value, wrapped))
-        held = {name: one for name, one in getattr(value, "__dict__", {}).items() if not name.startswith("__")}
-        return self.value(type(value)), self.value(held)
+        return self.value(type(value)), self.state(value)
+
+    def state(self, value: Any) -> Any:
+        """What an object holds, as it would be copied; of one that cannot be, as a lock, nothing is known."""
+        try:
+            made_by = value.__reduce_ex__(4)
+        except Exception:  # whatever somebody's object raises
+            return ()
+        if isinstance(made_by, str):
+            return made_by
+        parts = [list(one) if isinstance(one, Iterator) else one for one in made_by]
+        # A docstring is among what some objects hold.
+        plain = [{k: v for k, v in one.items() if k != "__doc__"} if isinstance(one, dict) else one for one in parts]
+        return tuple(map(self.value, plain))
 
     def function(self, function: FunctionType) -> Any:
         code, known = function.__code__, function.__globals__

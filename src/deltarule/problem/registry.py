@@ -68,7 +68,8 @@ def own_digest(formula: Any) -> str | None:
     >>> own_digest(activation("leaky_relu")) is None
     True
     """
-    built_in = _BUILT_IN[_KINDS[type(formula)]].get(formula.name)
+    [kind] = (kind for one, kind in _KINDS.items() if isinstance(formula, one))
+    built_in = _BUILT_IN[kind].get(formula.name)
     parts = _parts(formula)
     return None if built_in is not None and parts == _parts(built_in) else digest(parts)
 

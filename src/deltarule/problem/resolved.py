@@ -7,6 +7,7 @@ from typing import Any
 
 from deltarule.problem import registry
 from deltarule.problem.configuration import SETTABLE, Configuration
+from deltarule.problem.digest import digest
 from deltarule.problem.registry import Named
 
 NUMERICS_VERSION = 1
@@ -68,9 +69,15 @@ def own_formulas(configuration: Configuration) -> dict[tuple[str, str], Any]:
     return found
 
 
-def own_digests(formulas: Mapping[tuple[str, str], Any]) -> dict[str, str | None]:
-    """What formulas of one's own do, as digests: by words for each, "activation mine"."""
-    return {" ".join(name): registry.own_digest(formula) for name, formula in formulas.items()}
+def own_digests(formulas: Mapping[tuple[str, str], Any]) -> dict[str, str]:
+    """What formulas of one's own do, as digests: by words for each, "activation mine".
+
+    A number that a parameter has by itself is part of it: a recipe that does not set it says nothing of it.
+    """
+    return {
+        " ".join(name): digest([registry.own_digest(formula), getattr(formula, "parameters", None)])
+        for name, formula in formulas.items()
+    }
 
 
 def _resolved_name(kind: str) -> Callable[[Any], Any]:

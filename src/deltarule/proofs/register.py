@@ -236,7 +236,8 @@ def register_schedule(
     ----------
     name : what it is called in `create_problem` and in recipes.
     rate : `rate(t, learning_rate, **parameters)` gives the rate of update t, which is 0 for the first.
-    parameters : names and default values of its numbers; a member may have its own.
+    parameters : names and default values of its numbers; a member may have its own, so they are arrays, too, as t and
+        learning_rate are: one number per member.
     per : what t counts, "step" (updates) or "epoch".
 
     Returns the schedule. Raises `BadInput` where a rate is negative, not finite, or different from call to call.
@@ -254,7 +255,10 @@ def register_schedule(
     def rates_of(t: Floats, learning_rate: Floats, *own: Floats) -> Any:
         return rate(t, learning_rate, **dict(zip(schedule.parameters, own, strict=True)))
 
-    rates = _checked_calls(f"the schedule '{name}'", rates_of, [t, given, *numbers], precise=True)
+    what = f"the schedule '{name}'"
+    if numbers:
+        _called(what, rates_of, [t, given, *numbers], "; parameters are arrays, too, one number per member")
+    rates = _checked_calls(what, rates_of, [t, given, *numbers], precise=True)
     if rates.min() < 0:
         raise BadInput(
             f"the schedule '{name}' gives the rate {rates.min():g} at t = {t[rates.argmin()]:g}; give 0 or more"
@@ -382,14 +386,17 @@ def _checked_calls(what: str, function: Callable[..., Any], inputs: Sequence[Flo
     return result
 
 
-def _called(what: str, function: Callable[..., Any], inputs: Sequence[Floats]) -> Floats:
-    """The result of one call, of the shape and the dtype of the inputs, which must be as they were."""
+def _called(what: str, function: Callable[..., Any], inputs: Sequence[Floats], beside: str = "") -> Floats:
+    """The result of one call, of the shape and the dtype of the inputs, which must be as they were.
+
+    beside  what else to say where it cannot be called
+    """
     given = [values.copy() for values in inputs]
     try:
         with np.errstate(all="ignore"):
             result = function(*given)
     except Exception as error:  # whatever a stranger's function raises
-        raise BadInput(f"{what} cannot be called with arrays ({type(error).__name__}: {error})") from None
+        raise BadInput(f"{what} cannot be called with arrays ({type(error).__name__}: {error}){beside}") from None
     if not all(map(np.array_equal, given, inputs)):
         raise BadInput(f"{what} changes what it is given; let it make a new array")
     shape, dtype = inputs[0].shape, inputs[0].dtype

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from deltarule.files import make_folder
+from deltarule.problem.configuration import check_beside_grid
 from deltarule.problem.values import as_python
 from deltarule.studies.recipes import Recipe, load_recipe, with_settings
 from deltarule.sweeps.grid import Source, with_grid
@@ -87,6 +88,7 @@ def sweep(
     configuration = recipe.configuration
     if isinstance(grid, Mapping):
         configuration = with_grid(configuration, grid)
+    check_beside_grid(configuration, recipe.settings)
     return run_sweep(
         configuration,
         Source(recipe.folder, None if data_dir is None else Path(data_dir), folds),

@@ -291,11 +291,11 @@ class Store:
         same name, or the same configuration was trained on other data or by a version whose numbers differ.
         """
         noted = self.about()
-        there = noted.get("formulas", dict.fromkeys(formulas) if noted else {})  # of older stores nobody knows
-        for name in other_formulas(there, formulas):
+        there = noted.get("formulas", dict.fromkeys(formulas))  # of older stores nobody knows
+        for name in other_formulas(there, formulas) if self.keys() else ():
             raise BadInput(
-                f"the {name} is another one than in the rows of {self.folder}, or Python is of another version; "
-                "register it by another name, or name another folder"
+                f"the {name} may be another one than in the rows of {self.folder}, or another version of Python or of "
+                "deltarule wrote these; register it by another name, or name another folder"
             )
         for (fold,) in self.connection.execute("SELECT DISTINCT fold FROM members"):
             there = None if fold is None else int(fold.partition("/")[2])

@@ -96,6 +96,11 @@ def _noted(store: Store, plan: Plan, name: str, keep: str, workers: int, run: Ma
     ids = store.add_configurations(plan.hashes, plan.settings, base)
     set_here = [key for one in plan.settings for key in one]
     runs = [] if run is None else [to_jsonable({**run, "folds": plan.source.folds, "keep": keep})]
+    # Of a store of an earlier version nobody knows what it was made by.
+    since = {
+        "formulas": about.get("formulas", {}) | own_digests(plan.formulas),
+        "runs": [*(one for one in about.get("runs", ()) if one not in runs), *runs],
+    }
     # Rows of another recipe are told from these by whatever else it says, as if a grid had set that.
     between = [key for one in store.bases() for key in differing(one, keys)]
     store.note(
@@ -105,11 +110,10 @@ def _noted(store: Store, plan: Plan, name: str, keep: str, workers: int, run: Ma
         metric=plan.metric,
         ranked=plan.ranked,
         grid=list(dict.fromkeys([*about.get("grid", ()), *set_here, *between])),
-        formulas=about.get("formulas", {}) | own_digests(plan.formulas),
         keep=keep,
         workers=workers,
         folds=plan.source.folds,
-        runs=[*(one for one in about.get("runs", ()) if one not in runs), *runs],
+        **{name: value for name, value in since.items() if not about or name in about},
     )
     return [ids[one] for one in plan.hashes]
 
@@ -117,8 +121,9 @@ def _noted(store: Store, plan: Plan, name: str, keep: str, workers: int, run: Ma
 def differing(one: Mapping[str, Any], other: Mapping[str, Any], above: str = "") -> list[str]:
     """The dotted keys in which two tables differ: parameters alone where they have one name.
 
-    >>> differing({"a": {"name": "step", "every": 5}, "b": 1}, {"a": "step", "b": 2})
-    ['a.every', 'b']
+    >>> first = {"optimizer": {"name": "sgd", "schedule": {"name": "step", "every": 5}}}
+    >>> differing(first, {"optimizer": {"name": "adam", "schedule": "step"}})
+    ['optimizer.name', 'optimizer.schedule.every']
     """
     found: list[str] = []
     for key in dict.fromkeys([*one, *other]):
@@ -128,8 +133,9 @@ def differing(one: Mapping[str, Any], other: Mapping[str, Any], above: str = "")
         first, second = (
             value if isinstance(value, Mapping) else {"name": value} for value in (one.get(key), other.get(key))
         )
-        same_name = first.get("name") == second.get("name")
-        found += differing(first, second, f"{above}{key}.") if same_name else [f"{above}{key}"]
+        # A section may have a name among its keys; a table below one is that name with its parameters.
+        goes_on = not above or first.get("name") == second.get("name")
+        found += differing(first, second, f"{above}{key}.") if goes_on else [f"{above}{key}"]
     return found
 
 

@@ -113,7 +113,7 @@ class EpochRun:
     epochs [K]   how many each member was trained for
     reasons [K]  why it stopped: "max_epochs", "stalled", "callback", "diverged" or "interrupted"
     losses [E, K], validation_losses and validation_scores [E, K] or None: NaN after a member's end
-    best_scores [K]  the best validation scores, where there are any, of an earlier training too
+    best_scores [K]  the best validation scores, where there are any, that of the start too where it goes on
     stall        to go on with
     """
 
@@ -136,7 +136,7 @@ def train_epochs(
     in_order: bool = False,
     validation: Validation | None = None,
     after_epoch: Callable[[Epoch], bool] | None = None,
-    best: Floats | None = None,
+    goes_on: bool = False,
 ) -> EpochRun:
     """Train all members of a state until the rules stop each of them.
 
@@ -149,7 +149,7 @@ def train_epochs(
     in_order : whether batches take the rows as they lie; else each epoch has an order of its own.
     validation : rows to score after every epoch.
     after_epoch : called with every epoch; True ends the training.
-    best : where the score decides, the scores [K] that the weights of the start have from an earlier training.
+    goes_on : whether the start is of an earlier training: where the score decides, it counts as any epoch does.
 
     Returns an `EpochRun`. Ctrl-C ends the training soon; the run then holds what was reached.
 
@@ -163,7 +163,7 @@ def train_epochs(
     """
     steps = problem.steps_per_epoch(0)
     chosen = engine_for(engine, problem, rules.max_epochs * steps, one_of_many=True)
-    training = _Training(problem, start, rules, chosen, in_order and steps > 1, validation, after_epoch, best)
+    training = _Training(problem, start, rules, chosen, in_order and steps > 1, validation, after_epoch, goes_on)
     with one_blas_thread(), interrupts() as interrupted:
         training.go(interrupted)
     return training.run()
@@ -211,7 +211,7 @@ class _Training:
         in_order: bool,
         validation: Validation | None,
         after_epoch: Callable[[Epoch], bool] | None,
-        best: Floats | None,
+        goes_on: bool,
     ) -> None:
         self.problem, self.rules, self.engine = problem, rules, engine
         self.in_order, self.validation, self.after_epoch = in_order, validation, after_epoch
@@ -223,9 +223,10 @@ class _Training:
         self.seen: list[Floats] = []  # the objectives of the epoch that is under way
         self.bad = np.full(members, -1)
         self.stall = Stall.of(members)
-        self.known = [] if best is None else [best]
-        if best is not None:
-            self.stall.best = -best
+        self.known: list[Floats] = []
+        if goes_on and self.best is not None:
+            self.known = [self._scored()[0]]
+            self.stall.best = -np.where(np.isfinite(self.known[0]), self.known[0], -np.inf)
         self.epochs, self.reasons = np.zeros(members, np.int64), [""] * members
         self.losses: list[Floats] = []
         self.validation_losses: list[Floats] = []
@@ -302,6 +303,14 @@ class _Training:
 
     def _validate(self) -> Floats:
         """Score the members that still train, and note it."""
+        scores, loss = self._scored()
+        members = self.active.members
+        self.validation_scores.append(self._of_all(members, scores))
+        self.validation_losses.append(self._of_all(members, loss))
+        return scores
+
+    def _scored(self) -> tuple[Floats, Floats]:
+        """The scores and losses of the members that still train, on the validation rows."""
         assert self.validation is not None
         rows, members = self.validation, self.active.members
         x, y, w = (each[members] if each.ndim == 3 else each for each in (rows.x, rows.y, rows.w))
@@ -309,9 +318,7 @@ class _Training:
         with np.errstate(all="ignore"):
             scores = metrics.find(rows.metric).value(outputs, y, w)
             loss = data_term(self.problem.loss, self.problem.reduction, self.problem.network.output, logits, y, w)[0]
-        self.validation_scores.append(self._of_all(members, scores))
-        self.validation_losses.append(self._of_all(members, loss))
-        return scores
+        return scores, loss
 
     def _decide(self, members: Integers, loss: Floats, scores: Floats | None) -> None:
         """End the members that diverged, that do not get better, or that have had all their epochs."""

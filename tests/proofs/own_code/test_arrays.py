@@ -53,6 +53,15 @@ def test_parameters_may_have_names_that_mark_a_gradient(names: tuple[str, str], 
     assert_same(gradient_arrays(dict(reversed(returned.items())), given, "gradient"), right)
 
 
+def test_a_mark_on_every_name_is_meant_as_such() -> None:
+    """dx is the gradient of x here, and no plain name of the parameter dx."""
+    given = taken_apart({name: np.ones(2) for name in ("x", "dx", "ddx")})
+    right = {f"d{name}": np.full(2, float(i)) for i, name in enumerate(given.names)}
+    assert_same(gradient_arrays(right, given, "gradient"), right)
+    plain = {name: np.full(2, float(i)) for i, name in enumerate(given.names)}
+    assert_same(gradient_arrays(plain, given, "gradient"), plain)
+
+
 def test_one_gradient_is_not_that_of_two_parameters() -> None:
     with pytest.raises(BadInput, match="lacks the gradient of w; give one for every parameter"):
         gradient_arrays({"dw": np.ones(2)}, taken_apart({"w": np.ones(2), "dw": np.ones(2)}), "gradient")

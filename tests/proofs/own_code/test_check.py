@@ -2,6 +2,7 @@
 
 import math
 import re
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -392,6 +393,13 @@ def line(params: dict[str, Any]) -> Any:
             lambda: check_gradient(lambda w: math.asin(w[0]), lambda w: w, np.array([1 - 1e-5])),
             r"loss raised ValueError: .*, when w was moved a little; check at parameters around which",
         ),
+        (lambda: check_vjp(lambda x: [], lambda g: g, X), "forward gives an empty list; give the output, or"),
+        (lambda: check_vjp(lambda x: (), lambda g: g, X), "forward gives an empty tuple; give the output, or"),
+        (lambda: check_vjp(lambda x: [x, x], lambda g: g, X[0]), r"give .*\(output, cache\) as a tuple"),
+        (
+            lambda: check_vjp(lambda x: [torch.tensor(x).to(torch.bfloat16)], lambda g: g, X),
+            "a tensor cannot be read as an array",
+        ),
         (lambda: check_vjp(lambda x: [[1.0], [1.0, 2.0]], lambda g: g, X), "a list whose items have different shapes"),
         (
             lambda: check_gradient(loss, gradient, {**PARAMS, "W": PARAMS["W"].view(np.matrix)}),
@@ -495,6 +503,22 @@ def test_a_layer_may_give_lists_and_tensors(forward: Any, backward: Any) -> None
     assert report.ok and report.compared == X.size
     wrong = check_vjp(lambda x: 2 * np.asarray(forward(x)), backward, X) if backward else None
     assert wrong is None or [mistake.code for mistake in wrong.diagnosis] == ["factor_two"]
+
+
+@pytest.mark.parametrize(
+    ("forward", "backward"),
+    [
+        (lambda x: [np.tanh(x), x], lambda g: g / np.cosh(X) ** 2),
+        (lambda x: [np.tanh(x), {"x": x}, None], lambda g: g / np.cosh(X) ** 2),
+        (lambda x: [np.tanh(x), x], lambda g, cache: g / np.cosh(cache) ** 2),
+        (lambda x: [x @ X.T, x], lambda g: g @ X),
+        (lambda x: list(map(list, torch.tanh(torch.tensor(x, requires_grad=True)))), lambda g: g / np.cosh(X) ** 2),
+    ],
+)
+def test_a_list_may_hold_an_output_and_a_cache_or_rows_of_tensors(forward: Any, backward: Any) -> None:
+    assert check_vjp(forward, backward, X).ok
+    wrong = check_vjp(forward, wraps(backward)(lambda *given: 2 * backward(*given)), X)
+    assert [mistake.code for mistake in wrong.diagnosis] == ["factor_two"]
 
 
 def with_autograd(x: Any) -> Any:
@@ -683,7 +707,7 @@ def test_a_velocity_is_not_taken_for_random() -> None:
 
 
 @pytest.mark.parametrize("share", [1.0, -1.0])
-def test_an_update_with_momentum_is_right_though_its_velocities_are_of_an_earlier_one(share: float) -> None:
+def test_an_update_with_velocities_of_an_earlier_one_is_not_called_wrong(share: float) -> None:
     """A check leaves velocities behind. They show in the first of two updates, and the second is to follow from it."""
     line = torch.nn.Linear(4, 2, dtype=torch.float64)
     optimizer = torch.optim.SGD(line.parameters(), lr=0.05, momentum=0.9)
@@ -702,13 +726,59 @@ def test_an_update_with_momentum_is_right_though_its_velocities_are_of_an_earlie
         )
 
     reports = [report() for _ in range(3)]
-    told = [any("velocities were not 0" in note for note in one.notes) for one in reports]
+    told = ["velocities are not 0" in (one.vacuous or "") for one in reports]
     if share == 1:
-        assert [one.ok for one in reports] == [True] * 3 and told == [False, True, True]
+        assert [one.verdict for one in reports] == ["right", "not proved", "not proved"] and told == [False, True, True]
         assert report(0.5).verdict == "WRONG"
     else:
         assert [one.ok for one in reports] == [False] * 3 and told == [False] * 3
         assert reports[0].diagnosis[0].code == "sign"
+
+
+@pytest.mark.parametrize(
+    ("velocity", "first", "verdict"), [(0, 1, "right"), (1, 1, "not proved"), (0, 3.7, "not proved"), (0, -1, "WRONG")]
+)
+def test_a_wrong_first_update_is_not_right(velocity: float, first: float, verdict: str) -> None:
+    """What the second update makes of it is right each time; only a sign is no work of velocities."""
+    w, v, factor = 0.3 * np.ones(4), velocity * np.array([1.0, -2.0, 0.5, 3.0]), [first]
+
+    def step() -> None:
+        v[...] = 0.9 * v - 0.01 * (factor.pop() if factor else 1) * 2 * X.T @ (X @ w) / len(X)
+        w[...] += v
+
+    report = check_update(step, lambda: ((X @ w) ** 2).sum() / len(X), w, 0.01, momentum=0.9)
+    assert report.verdict == verdict
+
+
+@pytest.mark.parametrize(("scale", "beta"), [(2.0, 0.9), (1.0, 0.5), (5.3, 0.9)])
+def test_a_wrong_update_with_momentum_is_not_taken_for_random_when_it_is_checked_again(
+    scale: float, beta: float
+) -> None:
+    """Neither a factor nor another β draws anything: each step is the same one, and β times how the last one grew."""
+    w, v = [np.random.default_rng(0).normal(size=4), np.array([0.2])], [np.zeros(4), np.zeros(1)]
+
+    def step() -> None:
+        error = 2 * (X @ w[0] + w[1] - 1) / len(X)
+        for one, velocity, gradient in zip(w, v, (X.T @ error, error.sum(keepdims=True)), strict=True):
+            velocity[...] = beta * velocity - 0.02 * scale * gradient
+            one += velocity
+
+    for _ in range(3):
+        report = check_update(step, lambda: ((X @ w[0] + w[1] - 1) ** 2).mean(), w, 0.02, momentum=0.9)
+        assert report.verdict == "WRONG" and "random_gradient" not in [mistake.code for mistake in report.diagnosis]
+
+
+def test_random_samples_are_told_with_momentum_too() -> None:
+    w, v, drawn = 0.3 * np.ones(4), np.zeros(4), np.random.default_rng(0)
+
+    def step() -> None:
+        rows = drawn.permutation(8)[:3]
+        v[...] = 0.9 * v - 0.1 * 2 * X[rows].T @ (X[rows] @ w) / 3
+        w[...] += v
+
+    for _ in range(2):
+        report = check_update(step, lambda: ((X @ w) ** 2).mean(), w, 0.1, momentum=0.9)
+        assert [mistake.code for mistake in report.diagnosis] == ["random_gradient"]
 
 
 def test_weight_decay_in_an_update_has_both_its_names() -> None:

@@ -109,6 +109,7 @@ class Formulas:
             argument.annotation = None
         arguments.defaults = [_number(function, value) for value in function.__defaults__ or ()]
         rewriter = _Rewriter(self, function)
+        rewriter.once = set(definition.body)
         definition.body = [rewriter.visit(statement) for statement in definition.body]
         rewriter.check_changed()
         return ast.unparse(ast.fix_missing_locations(tree))
@@ -183,8 +184,11 @@ class _Rewriter(ast.NodeTransformer):
         needed = (None,) * (len(arguments) - len(defaults))
         self.variables = {n: isinstance(v, bool) for n, v in zip(arguments, needed + defaults, strict=True)}
         """Whether a variable is a truth, for each that has had a value."""
-        self.shared, self.changed = set(arguments), set[str]()
-        """Variables whose array may have a second name, here or at the caller's; and those changed in place."""
+        self.shared, self.ever, self.changed = set(arguments), set(arguments), set[str]()
+        """Variables whose array may have a second name, here or at the caller's: now, or anywhere; and those changed in
+        place within loops and tests."""
+        self.once: set[ast.stmt] = set()
+        """The statements that stand in no loop and in no test."""
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         if node.id in self.own:
@@ -236,6 +240,8 @@ class _Rewriter(ast.NodeTransformer):
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
         node.value = self.visit(node.value)
         self._bound(node.value, *node.targets)
+        if node in self.once and self._is_new(node.value, *node.targets):
+            self.shared -= _names(node.targets[0])
         for target in node.targets:
             if isinstance(target, ast.Name):
                 self._assigned(target, node.value in self.truths)
@@ -258,13 +264,17 @@ class _Rewriter(ast.NodeTransformer):
         """f *= k is f = f * k, but for an array that has another name, which changes with it."""
         if not isinstance(node.target, ast.Name):
             raise self._lacking("an assignment to a part of something")
-        self.changed.add(node.target.id)
         old: ast.expr = ast.Name(node.target.id, ast.Load())
-        return self.visit_Assign(ast.Assign([node.target], ast.BinOp(old, node.op, node.value)))
+        made = self.visit_Assign(ast.Assign([node.target], ast.BinOp(old, node.op, node.value)))
+        if node not in self.once:
+            self.changed.add(node.target.id)
+        elif node.target.id in self.shared:  # also by a name that the value gave it
+            raise self._changing(node.target.id)
+        return made
 
     def visit_For(self, node: ast.For) -> ast.AST:
         self.generic_visit(node)
-        self._bound(node.iter, node.target)
+        self._bound(ast.Subscript(node.iter, ast.Constant(0), ast.Load()), node.target)
         return node
 
     def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.AST:
@@ -321,9 +331,9 @@ class _Rewriter(ast.NodeTransformer):
         return node
 
     def check_changed(self) -> None:
-        """Refuse what changes in place an array that may have another name."""
-        for name in sorted(self.changed & self.shared):
-            raise self._lacking(f"a change in place of '{name}', whose array may have another name")
+        """Refuse what changes in place, in a loop or a test, an array that may have another name."""
+        for name in sorted(self.changed & self.ever):
+            raise self._changing(name)
 
     def _check_numbers(self, nodes: Iterable[ast.AST]) -> None:
         if True in self._are_truths(*nodes):
@@ -346,9 +356,19 @@ class _Rewriter(ast.NodeTransformer):
 
     def _bound(self, value: ast.expr, *targets: ast.expr) -> None:
         """Note which variables may be one array from here on."""
-        kept = _kept(value)
-        if kept or len(targets) > 1:
-            self.shared |= kept.union(*map(_names, targets))
+        if not self._is_new(value, *targets) and not isinstance(value, ast.Constant):
+            names = self._handed_on(value, *targets).union(*map(_names, targets))
+            self.shared |= names
+            self.ever |= names
+
+    def _is_new(self, value: ast.expr, *targets: ast.expr) -> bool:
+        """Whether one variable gets what has no other name."""
+        return len(targets) == 1 and not self._handed_on(value, *targets)
+
+    def _handed_on(self, value: ast.expr, *targets: ast.expr) -> set[str]:
+        """The variables in a value that may be what the targets are; what is taken apart may be a sum of tuples."""
+        whole = isinstance(value, ast.Tuple) or all(isinstance(one, ast.Name) for one in targets)
+        return self.own & (_kept(value) if whole else _names(value))
 
     def _assigned(self, target: ast.Name, truth: bool) -> None:
         if self.variables.setdefault(target.id, truth) != truth:
@@ -359,6 +379,9 @@ class _Rewriter(ast.NodeTransformer):
         if name in self.own:
             raise self._lacking(f"a variable with the name of {name}")
         return ast.Name(name, ast.Load())
+
+    def _changing(self, name: str) -> NotCompilable:
+        return self._lacking(f"a change in place of '{name}', whose array may have another name")
 
     def _lacking(self, what: str) -> NotCompilable:
         return NotCompilable(f"'{self.function.__name__}', which uses {what}")
@@ -371,7 +394,11 @@ def _as_float(node: ast.expr) -> ast.expr:
 
 def _kept(node: ast.AST) -> set[str]:
     """The names of what an expression may hand on as it is; arithmetic makes something new."""
-    if isinstance(node, ast.BinOp | ast.UnaryOp | ast.Compare):
+    if isinstance(node, ast.Subscript):
+        return _names(node)
+    if isinstance(node, ast.BinOp):  # but a sum of tuples has their items
+        return set().union(*(_kept(one) for one in (node.left, node.right) if isinstance(one, ast.Tuple | ast.BinOp)))
+    if isinstance(node, ast.UnaryOp | ast.Compare):
         return set()
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in HELPERS | {"abs", "raised"}:
         return set()

@@ -226,6 +226,13 @@ def _renamed(result: Mapping[Any, Any], known: Sequence[Any], what: str) -> dict
     What belongs to none, as "dz1" beside "dW1", is left out: it is another gradient. Where parameters have their plain
     names, "z1" beside "W1" may be anything, as in a cache of the way forward.
     """
+    written_as = {str(key): key for key in result}
+    alike = [[mark + str(name) for name in known] for mark in _MARKS]
+    alike += [[str(name) + end for name in known] for end in _SUFFIXES]
+    # One mark for all is meant as such: "dx" is the gradient of x, where "ddx" is that of another parameter, dx.
+    fitting = [names for names in alike if all(one in written_as for one in names)]
+    if len(fitting) == 1:
+        return {name: result[written_as[one]] for name, one in zip(known, fitting[0], strict=True)}
     meant = {name: [key for key in result if _means(str(key), str(name))] for name in known}
     keys = {}
     for name, found in meant.items():
@@ -403,10 +410,15 @@ def array_of(thing: Any, what: str) -> NDArray[Any]:
     >>> array_of([[1.0, 2.0], np.array([3.0, 4.0])], "z1").shape
     (2, 2)
     """
+    items = _plain_items(thing)
     try:
-        return np.asarray([plain(one) for one in thing] if isinstance(thing, list | tuple) else plain(thing))
+        return np.asarray(items)
     except ValueError as error:
         raise BadInput(f"{what} is a list whose items have different shapes; give an array") from error
+
+
+def _plain_items(thing: Any) -> Any:
+    return [_plain_items(one) for one in thing] if isinstance(thing, list | tuple) else plain(thing)
 
 
 def _is_scalar(item: Any) -> bool:

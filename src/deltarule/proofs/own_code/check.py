@@ -24,9 +24,11 @@ from deltarule.proofs.own_code.report import MORE_WITH_LIKE, UNEXPLAINED, CodeRe
 from deltarule.proofs.own_code.updates import Update, from_update
 
 _VELOCITIES = (
-    "the velocities were not 0 before the first update, as an earlier check or update leaves them; the second update "
-    "is right with the velocity that the first one shows"
+    "the velocities are not 0 at the first update: an earlier check or update may have left them; reset them to judge "
+    "it"
 )
+_LONGER = {"factor", "factor_two"}
+"""What a right first update with a velocity may look like: so much longer than one without."""
 
 
 def check_gradient(
@@ -91,7 +93,7 @@ def check_vjp(
     Parameters
     ----------
     forward : `forward(x)`, or `forward(x, W, b)` where x is a tuple or a dictionary of these; it gives the output, or
-        (output, cache); a list is the output itself.
+        (output, cache). A list of numbers or rows is the output itself.
     backward : `backward(upstream)`, or `backward(upstream, cache)`; it gives the gradient of what `forward` takes. None
         where `forward` gives (output, backward).
     x : where it is checked.
@@ -142,7 +144,8 @@ def check_update(
     params : the parameters; where `step` puts new arrays in the place of the old ones, a function that gives those that
         stand there now, as `lambda: [net.W, net.b]`.
     learning_rate : α in θ ← θ − α g, or in v ← β v − α g, θ ← θ + v.
-    momentum : β; then two updates are checked. The second one needs no velocities of 0: the first one shows them.
+    momentum : β; then two updates are checked, the second with the velocity that the first one shows. Where only the
+        second is right, velocities may have been left from before, and the report is "not proved".
     like, x, y, masks, hint, most : as for `check_gradient`.
 
     The parameters are put back afterwards; velocities, which only `step` knows, are left as the updates make them.
@@ -161,6 +164,8 @@ def check_update(
     known = Known(_like(like, x, y, masks), _samples(x), float(learning_rate), momentum > 0)
     update = from_update(step, loss, params, learning_rate)
     report = examined(update.code, "update", known, _whole(most))
+    if momentum and not report.vacuous:
+        report = _with_second(report, update, momentum, known, _whole(most))
     if report.verdict == "WRONG" and not report.diagnosis and update.random():
         sentence = (
             "the step is another one when it is made again from the same parameters, though the loss is not: it draws "
@@ -168,15 +173,13 @@ def check_update(
         )
         notes = tuple(note for note in report.notes if note not in (UNEXPLAINED, MORE_WITH_LIKE))
         report = replace(report, diagnosis=(named("random_gradient", update.code.names, sentence),), notes=notes)
-    if momentum and not report.vacuous:
-        report = _with_second(report, update, momentum, known, _whole(most))
     return told(report, hint)
 
 
 def _with_second(first: CodeReport, update: Update, momentum: float, known: Known, most: int) -> CodeReport:
     """The report of the second of two updates, unless that of the first says what is wrong.
 
-    Only the first one depends on velocities that were there before.
+    Only the first one depends on velocities that were there before, which nothing tells from a wrong first update.
     """
     try:
         second = examined(update.second(momentum), "update with momentum", known, most)
@@ -184,8 +187,8 @@ def _with_second(first: CodeReport, update: Update, momentum: float, known: Know
         if first.ok:
             raise
         return first  # after a wrong update the code may fail
-    if second.ok and not first.ok:
-        return replace(second, notes=(*second.notes, _VELOCITIES))
+    if second.ok and not first.ok and {mistake.code for mistake in first.diagnosis} <= _LONGER:
+        return replace(second, ok=False, vacuous=_VELOCITIES, worst=None)
     return second if first.ok or not first.diagnosis else first
 
 

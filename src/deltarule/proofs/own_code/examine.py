@@ -408,7 +408,7 @@ def _shapes(code: Code, raw: Sequence[Floats], shapes: Sequence[str]) -> Iterato
 
 def _notes(code: Code, raw: Sequence[Floats], found: Measured, chance: float) -> Iterator[str]:
     narrowest = min((one.dtype for one in (*code.start, *raw)), key=lambda dtype: dtype.itemsize)
-    if narrowest != np.float64:
+    if narrowest.itemsize < 8:
         yield f"in {narrowest} an error under {10 * SMALL_ERROR:.1%} of an entry may not show; in float64 it would"
     if not found.exact:
         yield f"no complex step: {found.why_not_exact}"

@@ -19,6 +19,8 @@ from deltarule.proofs.own_code.arrays import Arrays, array_of, gradient_arrays
 from deltarule.proofs.own_code.calling import Code, Values, caller, quietly, run
 from deltarule.proofs.own_code.measure import measured
 
+_OUTPUT = "the output of forward"
+
 
 @dataclass(frozen=True, eq=False)
 class Layer:
@@ -40,7 +42,7 @@ def from_layer(
     start = tuple(value.astype(np.float64) for value in given.values)
 
     def output(values: Values) -> Floats:
-        return _output(call(values, None))
+        return array_of(_output_first(call(values, None), start[0].ndim)[0], _OUTPUT)
 
     first = output(start)
     if first.dtype.kind != "f":
@@ -50,7 +52,8 @@ def from_layer(
     def back(above: Floats, values: Values = start) -> list[Floats]:
         made = call(values, None)
         way = _way_back(made) if backward is None else backward
-        cache = made[1:] if isinstance(made, tuple) and backward is not None and _arguments(way) == len(made) else ()
+        cache = () if backward is None else _output_first(made, start[0].ndim)[1:]
+        cache = cache if _arguments(way) == 1 + len(cache) else ()
         handed = above.copy()
         result = run(way, (handed, *cache), {}, "backward")
         if not np.array_equal(handed, above):
@@ -76,10 +79,33 @@ def from_layer(
     return Layer(code, output, back, upstream)
 
 
-def _output(made: Any) -> Floats:
-    """The output in what forward gave: what stands before a cache or the way back. A list may be the output itself."""
-    beside = isinstance(made, tuple) or (isinstance(made, list) and any(map(callable, made)))
-    return array_of(made[0] if beside and made else made, "the output of forward")
+def _output_first(made: Any, dimensions: int) -> tuple[Any, ...]:
+    """What forward gave, the output before a cache or the way back. A list may be the output itself.
+
+    dimensions  those of x
+    """
+    if not isinstance(made, tuple | list):
+        return (made,)
+    if not made:
+        raise BadInput(f"forward gives an empty {type(made).__name__}; give the output, or (output, cache)")
+    if isinstance(made, tuple) or any(map(callable, made)):
+        return tuple(made)
+    depth = _depth(made[0])
+    if depth < dimensions or depth == 0 or all(isinstance(one, list) and _depth(one) == 1 for one in made):
+        return (made,)
+    if depth == 1 and len(made) > 1 and all(_depth(one) == 1 for one in made):
+        raise BadInput(
+            f"forward gives a list of {len(made)} rows for one row, which may be its output, or an output and a cache; "
+            "give the output as an array, or (output, cache) as a tuple"
+        )
+    return tuple(made)
+
+
+def _depth(thing: Any) -> int:
+    """How many dimensions an array has, or lists within lists."""
+    if isinstance(thing, list | tuple):
+        return 1 + _depth(thing[0]) if thing else 1
+    return int(getattr(thing, "ndim", 0))
 
 
 def _way_back(made: Any) -> Callable[..., Any]:

@@ -23,7 +23,7 @@ class Update:
     """A step as code whose gradient can be had once.
 
     second  of the momentum, the step after the last one that was made, whose velocity that one shows
-    random  whether the step goes elsewhere when it is made again from where it began, not only farther, by a velocity
+    random  whether the step, made again and again from where it began, goes elsewhere than velocities would take it
     """
 
     code: Code
@@ -99,25 +99,27 @@ def from_update(step: Callable[..., Any], loss: Callable[..., Any], params: Any,
         return code_from(end, tuple(momentum * (one - other) for one, other in zip(end, begin, strict=True)))
 
     def random() -> bool:
-        ((begin, end),) = last
         try:
-            again = gradient_at(first, start)
+            steps = [gradient_at(first, start) for _ in range(3)]
         except BadInput:
             return False
         finally:
             _put_back(holder)
-        once = [one - other for one, other in zip(begin, end, strict=True)]
-        left = max(_beside(one, other) for one, other in zip(again, once, strict=True))
-        return left > _ELSEWHERE * max(float(np.abs(one).max()) for one in again)
+        left = max(_beside(three - two, two - one) for one, two, three in zip(*steps, strict=True))
+        return left > _ELSEWHERE * max(float(np.abs(one).max()) for one in steps[-1])
 
     return Update(first, second, random)
 
 
-def _beside(again: Floats, once: Floats) -> float:
-    """The largest entry of what an array's second step has that the first one lacks; weights may have a velocity where
-    biases have none, so each array is looked at on its own."""
-    square = float((once * once).sum())
-    return float(np.abs(again - once * ((again * once).sum() / square if square else 0.0)).max())
+def _beside(later: Floats, earlier: Floats) -> float:
+    """The largest entry of what a velocity does not explain of how an array's steps grow.
+
+    With any β from 0 to 1 each growth is β times the one before it. Weights may have a velocity where biases have none,
+    so each array is looked at on its own.
+    """
+    square = float((earlier * earlier).sum())
+    beta = np.clip((later * earlier).sum() / square, 0, 1) if square else 0.0
+    return float(np.abs(later - beta * earlier).max())
 
 
 def _returned(result: Any, given: Arrays) -> Arrays | None:
