@@ -247,7 +247,8 @@ def test_a_small_table_of_ones_own_shows_each_row_by_its_class(deltarule, study,
     words = ['data.file="own.csv"', "data.target=c", "network.output=softmax", "loss.name=cross_entropy"]
     status, out, _ = deltarule("run", study, *(part for word in words for part in ("--set", word)))
     convergence = out.split("\n\n")[0].splitlines()
-    assert status == 0 and [line.split()[0] for line in convergence[2:6]] == ["no", "yes", "yes", "no"]
+    names = [f"row {row} (class {kind})" for row, kind in enumerate(["no", "yes", "yes", "no"])]
+    assert status == 0 and [line[: len(name)] for line, name in zip(convergence[2:6], names, strict=True)] == names
 
 
 def test_nothing_but_text_when_piped(study):
