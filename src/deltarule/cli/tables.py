@@ -34,11 +34,11 @@ def chosen_model(path: Path) -> "TabularClassifier | TabularRegressor":
 
 def columns_used(model: "TabularClassifier | TabularRegressor") -> Callable[[str], bool] | None:
     """Which columns of a table a model asks for, by their names; None where it takes them by their places."""
-    from deltarule.estimators.columns import UNUSED
+    from deltarule.estimators.columns import used_columns
 
     if not hasattr(model, "feature_names_in_"):
         return None
-    return {column.name for column in model.columns_ if column.kind != UNUSED}.__contains__
+    return used_columns(model.columns_).__contains__
 
 
 def with_target(

@@ -320,6 +320,15 @@ def named_columns(columns: Sequence[Column]) -> list[str]:
     return [column.name for column in columns if column.kind == CATEGORY]
 
 
+def used_columns(columns: Sequence[Column]) -> frozenset[str]:
+    """The columns that are looked at: of others it is all the same what they hold.
+
+    >>> sorted(used_columns([Column("size", "number", "numbers"), Column("id", "unused", "an identifier")]))
+    ['size']
+    """
+    return frozenset(column.name for column in columns if column.kind != UNUSED)
+
+
 def _texts(values: np.ndarray) -> list[str]:
     """Values as the names of categories; numbers too, of frames that say so."""
     return values.tolist() if values.dtype.kind == "O" else [as_text(value) for value in values.tolist()]

@@ -32,6 +32,7 @@ from deltarule.estimators.columns import (
     learned,
     named_columns,
     unknown_categories,
+    used_columns,
     without_input,
 )
 from deltarule.estimators.regressor import MLPRegressor
@@ -227,8 +228,8 @@ class BaseTabular(BaseEstimator):
         """The columns by the names that they were learned by: where either side has none, by their places."""
         had_names, has_names = hasattr(self, "feature_names_in_"), _has_names(X)
         names = [column.name for column in self.columns_]
-        used = {column.name for column in self.columns_ if column.kind != UNUSED}
-        frame = _frame(X, named_columns(self.columns_), used.__contains__ if had_names and has_names else None)
+        is_used = used_columns(self.columns_).__contains__ if had_names and has_names else None
+        frame = _frame(X, named_columns(self.columns_), is_used)
         if has_names and (had_names or set(names) <= set(frame)):
             return frame
         if len(frame) != self.n_features_in_:

@@ -15,7 +15,7 @@ from deltarule.problem import registry
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.sheet import Sheet, fitted, width_of, wrapped
-from deltarule.reports.wording import bounds_of, signed
+from deltarule.reports.wording import bounds_of, codes_of, signed, what_is_high
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,7 +64,7 @@ def activation_cells(
     _check_room(outputs, "output activations")
     bounds = bounds_of(registry.activation(activation))
     middle = np.inf if bounds is None else sum(bounds) / 2
-    codes = ["".join("1" if value > middle else "0" for value in row) for row in hidden.tolist()]
+    codes = codes_of(hidden, middle)
     scales = _alike(bounds or _reach(hidden), _reach(np.append(outputs, 1.0)))
     names = [f"h{number + 1}" for number in range(hidden.shape[1])], _names(classes, outputs.shape[1], "o")
     with style.drawing():
@@ -314,8 +314,9 @@ def _alike(*scales: tuple[float, float]) -> list[tuple[float, float]]:
 
 
 def _tell_codes(sheet: Sheet, labels: Sequence[str], codes: Sequence[str], middle: float) -> None:
-    high = "above 0.5" if middle == 0.5 else f"hidden units above {middle:g}, outputs above 0.5"
-    sheet.note(f"Bold, with a star: {high}; a code has a 1 {'there' if middle == 0.5 else 'for such a unit'}.")
+    sheet.note(
+        f"Bold, with a star: {what_is_high(middle)}; a code has a 1 {'there' if middle == 0.5 else 'for such a unit'}."
+    )
     sheet.say("; ".join(f"{label} has the code {code}" for label, code in zip(labels, codes, strict=True)) + ".")
     for tell in (sheet.note, sheet.say):
         tell(f"The {len(codes)} inputs have {counted(len(set(codes)), 'different code')}.")

@@ -16,7 +16,7 @@ from deltarule.maths.activations import Activation
 from deltarule.problem import registry
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
-from deltarule.reports.wording import bounds_of, signed
+from deltarule.reports.wording import bounds_of, codes_of, signed, what_is_high
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -151,9 +151,8 @@ def activation_table(
     groups = [_activations("h", hidden, middle), _activations("o", outputs, 0.5)]
     told = "* outputs above 0.5."
     if bounds is not None:
-        codes = ["".join("1" if value > middle else "0" for value in row) for row in hidden]
-        what = "above 0.5" if middle == 0.5 else f"hidden units above {middle:g}, outputs above 0.5"
-        told = f"* {what}. {_codes_told(labels, codes)}"
+        codes = codes_of(hidden, middle)
+        told = f"* {what_is_high(middle)}. {_codes_told(labels, codes)}"
         if hidden.shape[1] <= MOST_BITS:
             groups[0].append(_Column("code", [Text(code) for code in codes]))
     return Group(_Blocks("input", _labels(labels, len(hidden)), groups), Text(told))

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +41,24 @@ def bounds_of(function: Activation) -> tuple[float, float] | None:
     if function.range in ("unit", "simplex"):
         return 0.0, 1.0
     return (-1.0, 1.0) if function is TANH else None
+
+
+def codes_of(hidden: Any, middle: float) -> list[str]:
+    """The code of each row of hidden activations [N, H]: a 1 where a unit is above the middle.
+
+    >>> codes_of([[0.97, 0.02], [0.51, 0.5]], 0.5)
+    ['10', '10']
+    """
+    return ["".join("1" if value > middle else "0" for value in row) for row in np.asarray(hidden).tolist()]
+
+
+def what_is_high(middle: float) -> str:
+    """Which activations are marked: hidden ones above their middle, outputs above 0.5.
+
+    >>> what_is_high(0.5), what_is_high(0.0)
+    ('above 0.5', 'hidden units above 0, outputs above 0.5')
+    """
+    return "above 0.5" if middle == 0.5 else f"hidden units above {middle:g}, outputs above 0.5"
 
 
 def row_names(classes: Sequence[str]) -> list[str]:
