@@ -5,6 +5,7 @@ N rows.    A frame names its columns: numbers [N], NaN where one is missing, or 
 
 import csv
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,21 @@ from deltarule.files import check_is_file
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 TEXTS = ("string", "large_string")
 """Arrow's types of texts."""
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What somebody wants of a file's columns, by their names: see `read_frame`."""
+
+    names: Collection[str]
+    is_used: Callable[[str], bool] | None
+    as_written: Collection[str]
+
+    def leaves_out(self, name: str) -> bool:
+        return self.is_used is not None and not self.is_used(name)
+
+    def takes_numbers(self, name: str) -> bool:
+        return name not in self.names and name not in self.as_written
 
 
 def read_frame(
@@ -57,26 +73,20 @@ def read_frame(
     ...     {name: column.tolist() for name, column in read_frame(file).items()}
     {'weight': [150.0, nan], 'color': ['green', 'yellow']}
     """
-    path = Path(path)
+    path, wanted = Path(path), _Wanted(names, is_used, as_written)
     check_is_file(path, "a CSV, TSV or Parquet file")
     ending = path.suffix.lower()
     try:
         if ending == ".parquet":
-            return _read_parquet(path, names, is_used, as_written)
+            return _read_parquet(path, wanted)
         if ending not in DELIMITERS:
             raise BadInput(f"{path} has the ending {ending!r}; give a table as .csv, .tsv or .parquet")
-        return _read_text(path, DELIMITERS[ending], names, is_used, as_written)
+        return _read_text(path, DELIMITERS[ending], wanted)
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}; check that you may read it") from error
 
 
-def _read_text(
-    path: Path,
-    delimiter: str,
-    names: Collection[str],
-    is_used: Callable[[str], bool] | None,
-    as_written: Collection[str],
-) -> Frame:
+def _read_text(path: Path, delimiter: str, wanted: _Wanted) -> Frame:
     with path.open(encoding="utf-8-sig", newline="") as file, cells_of_any_length():
         try:
             found = separator_of(file, delimiter)
@@ -84,7 +94,7 @@ def _read_text(
                 delimiter = ";"
             check_separated(path, found, delimiter)
             reader = csv.reader(file, strict=True, delimiter=delimiter)
-            header = read_header(path, reader, is_used)
+            header = read_header(path, reader, wanted.is_used)
             columns: list[list[str]] = [[] for _ in header]
             lines = []
             for row in reader:
@@ -102,12 +112,12 @@ def _read_text(
     commas = delimiter != ","
     frame = {}
     for name, cells in zip(header, _unclear_marked(columns) if commas else columns, strict=True):
-        if is_used is not None and not is_used(name):
+        if wanted.leaves_out(name):
             frame[name] = empty(len(cells))
             continue
-        numbers = None if name in names or name in as_written else parsed(cells, commas)
+        numbers = parsed(cells, commas) if wanted.takes_numbers(name) else None
         if numbers is None:
-            frame[name] = np.array(cells if name in as_written else [said(cell) for cell in cells], object)
+            frame[name] = np.array(cells if name in wanted.as_written else [said(cell) for cell in cells], object)
             continue
         frame[name] = numbers
         if np.isinf(numbers).any():
@@ -135,9 +145,7 @@ def takes_commas(path: str | Path) -> bool:
         return separator_of(file, ",") == ";"
 
 
-def _read_parquet(
-    path: Path, names: Collection[str], is_used: Callable[[str], bool] | None, as_written: Collection[str]
-) -> Frame:
+def _read_parquet(path: Path, wanted: _Wanted) -> Frame:
     try:
         from pyarrow import ArrowException
         from pyarrow.parquet import read_metadata, read_table
@@ -150,7 +158,7 @@ def _read_parquet(
         if metadata.num_columns > MOST_COLUMNS:
             raise BadInput(f"{path} has {metadata.num_columns:,} columns; give a table of {MOST_COLUMNS:,} at most")
         schema = metadata.schema.to_arrow_schema()
-        used = [one for one in schema if is_used is None or is_used(one.name.strip())]
+        used = [one for one in schema if not wanted.leaves_out(one.name.strip())]
         for one in used:
             if is_nested(one.type):
                 raise BadInput(f"{path}, column {shortened(one.name)}: it holds {one.type}; give numbers or texts")
@@ -160,8 +168,8 @@ def _read_parquet(
         texts = [one.name for one in used if str(one.type) in TEXTS]
         table = read_table(path, columns=[one.name for one in used], read_dictionary=texts)
         table = table.rename_columns([name.strip() for name in table.column_names])
-        frame = frame_of(table, names)
-        for name in {*as_written} & {*frame}:
+        frame = frame_of(table, wanted.names)
+        for name in {*wanted.as_written} & {*frame}:
             if frame[name].dtype.kind == "O":
                 frame[name] = np.array([as_text(one).strip() for one in table[name].to_pylist()], object)
         blank = empty(table.num_rows)
