@@ -1,4 +1,5 @@
 import csv
+import io
 import itertools
 import json
 import os
@@ -15,6 +16,7 @@ import torch
 from deltarule import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor, load_model, to_torch
 from deltarule.data.frame_files import read_frame
 from deltarule.estimators.columns import encoded
+from deltarule.estimators.scripts import numpy_script
 from deltarule.files import load_arrays
 
 
@@ -311,6 +313,44 @@ def test_a_file_that_is_no_export_is_not_overwritten_unasked(deltarule, models, 
         told = f"deltarule: {path.name} is there already and no export of a model; name another file with --out\n"
         assert (status, out, err, path.read_bytes()) == (2, "", told, content)
     assert deltarule(*words, "--out", path)[0] == 0 and path.stat().st_size > 100
+
+
+@pytest.mark.parametrize("form", ["script", "onnx", "safetensors", "torch"])
+def test_models_that_differ_behind_a_point_have_files_of_their_own(deltarule, models, tmp_path, form):
+    endings = {"script": ".py", "onnx": ".onnx", "safetensors": ".weights.safetensors", "torch": ".torch.py"}
+    for name in ("churn-1.1", "churn-1.2", "churn-1.2.safetensors", "own.model"):
+        (tmp_path / name).write_bytes((models / "amount.safetensors").read_bytes())
+        before = set(tmp_path.iterdir())
+        assert deltarule("export", tmp_path / name, "--to", form)[0] == 0
+        made = set(tmp_path.iterdir()) - before
+        expected = tmp_path / (name.removesuffix(".safetensors") + endings[form])
+        assert made == (set() if name == "churn-1.2.safetensors" else {expected})
+
+
+def script_of(model, path):
+    path.write_text(numpy_script(model), encoding="utf-8")
+    return [sys.executable, "-I", path]
+
+
+def test_a_script_ends_where_its_reader_does(tmp_path):
+    model = MLPRegressor(hidden_layer_sizes=(), solver="lbfgs").fit([[0.0], [1.0]], [1.0, 3.0])
+    (tmp_path / "table.csv").write_text("x\n" + "1\n" * 30_000, encoding="utf-8")
+    words = [*script_of(model, tmp_path / "model.py"), tmp_path / "table.csv"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8") as process:
+        assert float(process.stdout.readline()) == pytest.approx(3, abs=0.01)
+        process.stdout.close()
+        assert process.stderr.read() == ""
+
+
+def test_a_script_gives_each_answer_a_cell(tmp_path):
+    """So that whoever reads CSV reads the classes as they are."""
+    classes = ["", 'a "b"', "a\nb", "a,b", "c", "d\r"]
+    x = np.arange(6.0)[:, None]
+    model = MLPClassifier((20,), solver="lbfgs", max_iter=500, random_state=0).fit(x, np.array(classes))
+    (tmp_path / "table.csv").write_text("x\n" + "".join(f"{n}\n" for n in range(6)), encoding="utf-8")
+    done = subprocess.run([*script_of(model, tmp_path / "m.py"), tmp_path / "table.csv"], capture_output=True)
+    text = done.stdout.decode("utf-8").replace(os.linesep, "\n")
+    assert [row for [row] in csv.reader(io.StringIO(text, newline=""))] == model.predict(x).tolist() == classes
 
 
 def test_a_script_knows_codes_and_times_as_the_model_does(deltarule, tmp_path):

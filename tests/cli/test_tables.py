@@ -15,6 +15,7 @@ from rich.console import Console
 from deltarule import MLPRegressor, TabularClassifier, TabularRegressor, load_model
 from deltarule.cli import tables
 from deltarule.cli.train import TrainOutcome
+from deltarule.data.frame_files import read_frame
 from deltarule.estimators.scores import Scores
 
 RANDOM = np.random.default_rng(2)
@@ -439,6 +440,10 @@ def test_rows_are_counted_with_those_that_have_no_target(deltarule, tmp_path):
         ),
         (("train", "header.csv", "--target", "place"), "header.csv has a header but no rows"),
         (("train", "train.csv", "--target", "price", "--type", "area"), "--type area has no ="),
+        (
+            ("train", "train.csv", "--target", "price", "--type", "area=number", "--type", "area=category"),
+            "--type area is given twice, as number and as category; give one of them",
+        ),
         (("train", "train.csv", "--target", "price", "--type", "area=big"), "the column 'area' cannot be 'big'"),
         (("train", "train.csv", "--target", "price", "--seed", "-1"), "the seed is -1"),
         (("train", "train.csv", "--target", "price", "--out", "train.csv"), "train.csv is the table itself"),
@@ -461,6 +466,14 @@ def test_rows_are_counted_with_those_that_have_no_target(deltarule, tmp_path):
         (("evaluate", "model.safetensors", "slip.csv"), "column 'price': it holds 'dear' in row 7"),
         (("predict", "train.csv", "test.csv"), "train.csv is damaged or no safetensors file"),
         (("predict", "plain.safetensors", "test.csv"), "holds an MLPRegressor, which takes no tables"),
+        (
+            ("predict", "model.safetensors", "test.csv", "--out", "a.parquet"),
+            "a.parquet would be Parquet, but answers are written as text; end the name in .csv or .tsv",
+        ),
+        (
+            ("evaluate", "model.safetensors", "alone.csv"),
+            "alone.csv has only the target column 'price'; add the columns that are to tell it",
+        ),
         (("evaluate", "model.safetensors", "new.csv"), "has no column 'price'"),
         (("evaluate", "gone.safetensors", "test.csv"), "gone.safetensors does not exist"),
     ],
@@ -471,3 +484,45 @@ def test_bad_use_is_one_sentence_and_status_2(deltarule, folder, model, monkeypa
     status, out, err = deltarule(*words)
     assert status == 2 and out == "" and sentence in err and len(err.strip().splitlines()) == 1
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_categories_have_decimal_commas_where_the_columns_may(deltarule, tmp_path):
+    """Whichever file the model was trained on."""
+    floors = np.where(np.arange(80) % 17 == 0, np.nan, RANDOM.integers(4, size=80))
+    table = pd.DataFrame({"floors": floors, "x": RANDOM.normal(size=80), "y": np.where(floors > 1, "high", "low")})
+    table.to_csv(tmp_path / "f.csv", index=False)
+    table.to_csv(tmp_path / "f_semi.csv", index=False, sep=";", decimal=",")
+    table.to_parquet(tmp_path / "f.parquet")
+    files = [tmp_path / name for name in ("f.csv", "f_semi.csv", "f.parquet")]
+    for trained in files:
+        words = ("--target", "y", "--type", "floors=category", "--out", tmp_path / "m")
+        assert deltarule("train", trained, *words)[0] == 0
+        for asked in files:
+            found = json.loads(deltarule("evaluate", tmp_path / "m", asked, "--json")[1])
+            assert found["scores"]["score"] == 1 and found["notes"] == []
+
+
+def test_classes_of_few_digits_are_those_of_the_text(deltarule, tmp_path):
+    rate = np.array([0.1, 1.1] * 40, np.float32)
+    table = pd.DataFrame({"rate": rate, "x": RANDOM.normal(size=80), "y": rate})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    table.to_parquet(tmp_path / "t.parquet")
+    words = ("--target", "y", "--task", "classify", "--type", "rate=category", "--json", "--out", tmp_path / "m")
+    for trained in ("t.csv", "t.parquet"):
+        assert json.loads(deltarule("train", tmp_path / trained, *words)[1])["classes"] == ["0.1", "1.1"]
+        for asked in ("t.csv", "t.parquet"):
+            found = json.loads(deltarule("evaluate", tmp_path / "m", tmp_path / asked, "--json")[1])
+            assert found["scores"]["score"] == 1 and found["notes"] == []
+        assert load_model(tmp_path / "m").score(table[["rate", "x"]], table["y"]) == 1
+
+
+def test_answers_with_tabs_are_a_table_again(deltarule, folder, model, tmp_path):
+    for name in ("a.csv", "a.tsv", "a.tab", "a.txt"):
+        assert deltarule("predict", model, folder / "test.csv", "--out", tmp_path / name)[0] == 0
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == (tmp_path / "a.csv").read_text(encoding="utf-8")
+    classes = written(tmp_path / "c.csv", "x,y", [(n % 2, "ab"[n % 2]) for n in range(40)])
+    assert deltarule("train", classes, "--target", "y", "--out", tmp_path / "m")[0] == 0
+    for name in ("b.csv", "b.tsv"):
+        assert deltarule("predict", tmp_path / "m", classes, "--out", tmp_path / name)[0] == 0
+    for tabs, commas in (("a.tsv", "a.csv"), ("a.tab", "a.csv"), ("b.tsv", "b.csv")):
+        pd.testing.assert_frame_equal(*(pd.DataFrame(read_frame(tmp_path / one)) for one in (tabs, commas)))

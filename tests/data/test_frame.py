@@ -1,3 +1,4 @@
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,13 @@ def test_rows_without_names_are_numbered() -> None:
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "several columns are named 'a'"),
         (pd.DataFrame([[1, 2]], columns=[1, "1"]), "several columns are named '1'; give each one name"),
         ({"z": 1.0, "c": "a"}, "the column 'z' is a single value; give a list, with one value for each row"),
+        ({"a": [1, 10**400]}, "the column 'a' is infinite in row 1 .counted from 0.; replace it"),
+        ({"a": [-(10**400), 1]}, "the column 'a' is infinite in row 0 "),
+        (
+            {"a": [[1], [1, 2]]},
+            r"the column 'a' holds '\[1\]' in row 0 .counted from 0.; give a number or a text there",
+        ),
+        ({"a": pd.Series([1, {"b": 2}])}, r"the column 'a' holds \"{'b': 2}\" in row 1 "),
         ([{"z": 1.0}, {"z": 2.0}], "the table is a list of dictionaries; give a data frame"),
     ],
 )
@@ -117,3 +125,51 @@ def test_the_rows_numbers_of_pandas_are_no_column_of_arrow_either() -> None:
     table = pyarrow.Table.from_pandas(pd.DataFrame({"a": [1.5, 2.5]}, index=[4, 2]))
     assert "__index_level_0__" in table.column_names
     assert list(frame_of(table)) == ["a"]
+
+
+NAN = float("nan")
+LONG = [2**53, 2**53 + 1]
+"""Two whole numbers that are one float64."""
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([True, NAN, False], ["True", "", "False"]),
+        (["a", NAN, None], ["a", "", ""]),
+        ([*LONG, NAN], ["9007199254740992", "9007199254740993", ""]),
+        ([2**63 + 1, 2**63 + 2, 1], ["9223372036854775809", "9223372036854775810", "1"]),
+        (pd.array([*LONG, pd.NA], "Int64"), ["9007199254740992", "9007199254740993", ""]),
+        (pd.Series([*LONG, pd.NA], dtype="Int64"), ["9007199254740992", "9007199254740993", ""]),
+        (list(map(Decimal, LONG)), ["9007199254740992", "9007199254740993"]),
+        (np.ma.array([True, False, True], mask=[False, True, False]), ["True", "", "True"]),
+        (np.ma.array(["a", "b"], mask=[True, False]), ["", "b"]),
+        (np.ma.array(["2026-11-20", "2026-11-21"], "M8[ns]", mask=[True, False]), ["", "2026-11-21"]),
+    ],
+    ids=str,
+)
+def test_values_stay_what_they_are(values: Any, texts: list[str]) -> None:
+    """In lists, beside gaps, as decimals and below masks."""
+    assert frame_of({"a": values})["a"].tolist() == texts
+
+
+def test_decimals_of_arrow_are_as_different_as_those_of_a_text() -> None:
+    table = pyarrow.table({"a": pyarrow.array([Decimal(one) for one in (*LONG, 7)] + [None])})
+    assert frame_of(table)["a"].tolist() == ["9007199254740992", "9007199254740993", "7", ""]
+    cents = pyarrow.table({"a": pyarrow.array([Decimal("1.50"), Decimal("2.00"), None])})
+    np.testing.assert_array_equal(frame_of(cents)["a"], [1.5, 2, np.nan])
+
+
+def test_what_a_mask_hides_is_missing() -> None:
+    hidden = np.ma.array([[1.0, -9999.0], [3.0, 4.0]], mask=[[False, True], [False, False]])
+    for given_ in (hidden, {"x0": hidden[:, 0], "x1": hidden[:, 1]}):
+        np.testing.assert_array_equal(frame_of(given_)["x1"], [np.nan, 4])
+        assert frame_of(given_)["x0"].tolist() == [1, 3]
+
+
+@pytest.mark.parametrize("narrow", [np.float32, "Float32"])
+def test_fractions_of_few_digits_are_called_as_they_are_written(narrow: Any, tmp_path: Path) -> None:
+    rates = pd.DataFrame({"rate": pd.Series([0.1, 1.1, None]).astype(narrow)})
+    rates.to_parquet(tmp_path / "r.parquet")
+    for frame in (frame_of(rates, ["rate"]), read_frame(tmp_path / "r.parquet", ["rate"])):
+        np.testing.assert_array_equal(frame["rate"], [0.1, 1.1, np.nan])

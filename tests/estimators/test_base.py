@@ -147,6 +147,18 @@ def test_scaled_targets_leave_no_trace_of_their_scale() -> None:
         regressor(scale_target=True).fit(X, 1e200 * NUMBERS)
 
 
+@pytest.mark.parametrize("scaled", [True, False])
+def test_a_network_goes_on_with_the_scale_that_it_was_fitted_with(scaled: bool) -> None:
+    model = regressor(scale_target=scaled, warm_start=True).fit(X, NUMBERS)
+    other = f"scale_target is {not scaled}, and the network was fitted with {scaled}; set it back, or fit a new one"
+    model.fit(X, NUMBERS).set_params(scale_target=not scaled)
+    for go_on in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match=other):
+            go_on(X, NUMBERS)
+    model.set_params(warm_start=False).fit(X, NUMBERS)
+    assert (model.target_scale_ is not None) != scaled
+
+
 # --- optimizers and schedules ---
 
 
@@ -213,11 +225,27 @@ def test_early_stopping_by_own_rows_brings_the_best_weights_back() -> None:
         (X, "eval_set must be a pair"),
         ((X[:, :2], CLASSES), "X has 2 features, but MLPClassifier is expecting 3 features"),
         ((X, CLASSES + 1), "`y` has classes not in `self.classes_`"),
+        ([(X, CLASSES), (X, CLASSES)], "eval_set must be a pair"),
     ],
 )
 def test_validation_rows_that_do_not_fit(eval_set: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         classifier().fit(X, CLASSES, eval_set=eval_set)
+
+
+def test_validation_targets_are_such_as_the_loss_has() -> None:
+    model, low = regressor(loss="poisson"), np.where(NUMBERS > 1, NUMBERS, -1)
+    words = []
+    for fitted, scored in ((low, CLASSES), (CLASSES, low)):
+        with pytest.raises(
+            ValueError, match="the loss 'poisson' needs targets of 0 or more; these go from -1"
+        ) as raised:
+            model.fit(X, fitted, eval_set=(X, scored))
+        words.append(str(raised.value))
+    assert words[0] == words[1]
+    labels = np.eye(3, dtype=int)[CLASSES]
+    with pytest.raises(ValueError, match="needs targets from 0 to 1; these go from 0 to 2"):
+        classifier().fit(X, labels, eval_set=(X, 2 * labels))
 
 
 @pytest.mark.parametrize(

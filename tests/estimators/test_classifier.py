@@ -115,6 +115,36 @@ def test_a_batch_need_not_have_all_classes_that_have_weights() -> None:
         MLPClassifier((4,), class_weight={7: 2.0}).partial_fit(X, y, classes=[0, 1, 2])
 
 
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix])
+def test_rows_need_not_have_all_labels_that_have_weights(kind: Any) -> None:
+    labels = (X[:, :2] > 0).astype(int)
+    labels[:20, 0] = 0
+    by_row = np.array([1.0, 3.0])[labels[:, 0]] * np.array([0.5, 2.0])[labels[:, 1]]
+    weighted = MLPClassifier((4,), class_weight=[{1: 3.0}, {0: 0.5, 1: 2.0}], random_state=0, max_iter=3)
+    other = MLPClassifier((4,), random_state=0, max_iter=3)
+    few = slice(0, 20)
+    for _ in range(2):
+        weighted.partial_fit(X[few], kind(labels[few]), classes=[0, 1]).partial_fit(X, kind(labels))
+        other.partial_fit(X[few], labels[few], by_row[few], classes=[0, 1]).partial_fit(X, labels, by_row)
+        np.testing.assert_array_equal(weighted.coefs_[0], other.coefs_[0])
+    weighted.fit(X[few], kind(labels[few]))
+    np.testing.assert_array_equal(weighted.coefs_[0], other.fit(X[few], labels[few], by_row[few]).coefs_[0])
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "words"),
+    [
+        ([{7: 2.0}, {1: 2.0}], "are not in class_weight"),
+        ([{1: 2.0}] * 3, "number of elements in class_weight should match number of outputs"),
+        ({1: 2.0}, "class_weight should be a list of dicts"),
+    ],
+    ids=str,
+)
+def test_weights_of_labels_that_are_none(class_weight: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        MLPClassifier((4,), class_weight=class_weight, max_iter=2).fit(X, (X[:, :2] > 0).astype(int))
+
+
 @pytest.mark.parametrize(
     ("class_weight", "words"),
     [

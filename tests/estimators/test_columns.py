@@ -263,3 +263,45 @@ def test_columns_that_do_not_fit_are_refused() -> None:
         [0, 1],
         [0, 0],
     ]
+
+
+def test_a_column_of_ones_and_zeros_takes_truths_and_the_other_way() -> None:
+    bits, truths, texts = (np.array(one * 9, object) for one in ([0.0, 1, 1], [False, True, True], ["0", "1", "1"]))
+    number, gaps = {"a": bits.astype(float)}, {"a": np.r_[bits, np.nan].astype(float)}
+    asked = {"a": np.array(["TRUE", "False", "1"], object)}
+    for frame in (number, gaps):
+        columns = learned(frame, {"a": ("number", "")})
+        expected = encoded(columns, {"a": np.array([1.0, 0, 1])})
+        np.testing.assert_array_equal(encoded(columns, asked), expected)
+    for names in (truths, texts):
+        columns = learned(frame_of({"a": names}), {"a": ("category", "")})
+        assert encoded(columns, asked).tolist() == encoded(columns, {"a": np.array([1.0, 0, 1])}).tolist()
+        assert encoded(columns, asked).tolist() == [[0, 1], [1, 0], [0, 1]] and not unknown_categories(columns, asked)
+    [sizes] = learned({"a": np.array([0.0, 1, 2])}, {"a": ("number", "")})
+    with pytest.raises(BadInput, match="holds 'TRUE' in row 0"):
+        encoded([sizes], asked)
+
+
+NEARLY = "an identifier: another whole number in nearly every row"
+ODD = RANDOM.permutation(np.arange(300) * 7.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "kind", "why"),
+    [
+        ("n", np.where(np.arange(300) == 40, np.nan, np.arange(1.0, 301)), "unused", NEARLY),
+        ("n", np.where(np.arange(300) == 299, np.nan, np.arange(1.0, 301)), "unused", NEARLY),
+        ("n", np.r_[np.arange(299.0), 40], "unused", NEARLY),
+        ("n", np.r_[np.arange(270.0), np.arange(30)], "number", "numbers"),
+        ("year", np.r_[1900:1950, 1951:1971].astype(float), "number", "numbers"),  # that leave one out
+        *[
+            (name, ODD, "unused", NEARLY.replace("nearly ", ""))
+            for name in ("CustomerID", "userId", "user-id", "Order Id")
+        ],
+        ("CustomerID", np.where(ODD == 7, np.nan, ODD), "unused", NEARLY),
+        ("CustomerID", np.where(ODD < 200, 7, ODD), "number", "numbers"),
+        *[(name, ODD, "number", "numbers") for name in ("paid", "MADRID", "idle", "cents")],
+    ],
+)
+def test_an_identifier_is_one_in_spite_of_a_gap_or_a_repeat(name: str, values: Any, kind: str, why: str) -> None:
+    assert guessed({name: values, "beside": np.zeros(len(values)) + ODD[: len(values)]})[name] == (kind, why)

@@ -10,7 +10,18 @@ from sklearn import neural_network
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
-from deltarule import BadInput, MLPClassifier, MLPRegressor, from_sklearn, from_torch, load_model, to_torch
+from deltarule import (
+    BadInput,
+    MLPClassifier,
+    MLPRegressor,
+    Network,
+    create_problem,
+    from_sklearn,
+    from_torch,
+    load_model,
+    to_torch,
+    train,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -60,6 +71,21 @@ def test_a_fit_goes_on_where_scikit_learn_ended(solver: str) -> None:
         from_sklearn(theirs).set_params(warm_start=True, max_iter=1).fit(X, X[:, 0]),
     ):
         assert 0 < np.abs(one.coefs_[0] - theirs.coefs_[0]).max() < 0.1
+
+
+class Narrow(neural_network.MLPRegressor):
+    """With a parameter of its own."""
+
+    def __init__(self, hidden: int = 3) -> None:
+        self.hidden = hidden
+        super().__init__(hidden_layer_sizes=(hidden,), **SHORT)
+
+
+def test_a_subclass_counts_as_what_it_is() -> None:
+    theirs = Narrow(hidden=2).fit(X, X[:, 0])
+    ours = from_sklearn(theirs)
+    np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-12)
+    assert ours.hidden_layer_sizes == (2,) and ours.max_iter == 5
 
 
 def test_others_are_refused() -> None:
@@ -114,8 +140,39 @@ def test_half_precision_becomes_single(dtype: Any) -> None:
     assert answers.dtype == np.float32
 
 
+def test_softmax_layers_come_back_from_pytorch() -> None:
+    for activation in ("softmax", "gelu"), ("tanh", "softmax"):
+        ours = MLPRegressor("squared_error", (4, 3), [*activation], **SHORT).fit(X, X[:, 0])
+        again = from_torch(to_torch(ours))
+        np.testing.assert_array_equal(again.predict(X), ours.predict(X))
+        assert again.activation == [*activation]
+    problem = create_problem(Network([3, 4, 3, 1], ["softmax", "gelu"], "identity"), X, X[:, :1])
+    run = train(problem, max_steps=2)
+    np.testing.assert_allclose(from_torch(to_torch(run)).predict(X), run.outputs(X)[0, :, 0], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("rates", "expected"),
+    [([[0.1, 0.2], [0.3, 0.4]], [[0.1, 0.2], [0.3, 0.4]]), ([[0.1, 0.2]], [[0.1, 0.2]] * 2), (0.3, [[0.3, 0.3]] * 2)],
+)
+def test_members_have_their_own_dropout(rates: Any, expected: Any, tmp_path: Path) -> None:
+    MLPRegressor("squared_error", (5, 4), dropout=rates, n_members=2, **SHORT).fit(X, X[:, 0]).save(tmp_path / "model")
+    ours = load_model(tmp_path / "model")
+    modules = [to_torch(ours, member) for member in range(2)]
+    assert [[one.p for one in module if isinstance(one, torch.nn.Dropout)] for module in modules] == expected
+
+
+def test_a_rate_of_1_is_kept(tmp_path: Path) -> None:
+    module = S(L(3, 4), torch.nn.Tanh(), torch.nn.Dropout(1.0), L(4, 1)).double().eval()
+    from_torch(module).save(tmp_path / "model")
+    again = load_model(tmp_path / "model")
+    np.testing.assert_allclose(again.predict(X), outputs_of(module, X)[:, 0], rtol=1e-12, atol=1e-14)
+    assert to_torch(again)[2].p == 1
+
+
 L, S = torch.nn.Linear, torch.nn.Sequential
 ACTIVATIONS = [torch.nn.Tanh(), torch.nn.ReLU(), torch.nn.Sigmoid(), torch.nn.SiLU(), torch.nn.Dropout(0.2)]
+I = torch.nn.Identity()  # noqa: E741
 
 
 @settings(deadline=None, max_examples=30)
@@ -159,6 +216,21 @@ def test_sequentials_within_one_another_and_what_stands_at_both_ends() -> None:
     model = from_torch(module, ["a", "b", "c"])
     np.testing.assert_allclose(model.predict_log_proba(X), outputs_of(module, X), rtol=1e-10)
     assert model.dropout == [0.3]
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        (L(3, 4), I, torch.nn.Tanh(), I, L(4, 1)),
+        (L(3, 4), I, torch.nn.BatchNorm1d(4), I, torch.nn.ReLU(), I, torch.nn.Dropout(), L(4, 1), I),
+        (I, torch.nn.Flatten(), I, L(3, 2), I, I),
+    ],
+    ids=["around an activation", "before batch norm", "at the ends"],
+)
+def test_modules_that_do_nothing_may_stand_anywhere(modules: Any) -> None:
+    module = S(*modules).double().eval()
+    answers = from_torch(module).predict(X).reshape(50, -1)
+    np.testing.assert_allclose(answers, outputs_of(module, X), rtol=1e-10, atol=1e-12)
 
 
 def test_a_linear_module_alone_is_a_network() -> None:
@@ -206,8 +278,7 @@ class Linear(torch.nn.Linear):
         (S(L(3, 2), torch.nn.BatchNorm1d(2, eps=0.1), L(2, 1)), None, "has eps=0.1, .* give one with eps=1e-05"),
         (S(L(3, 2), torch.nn.Dropout(), torch.nn.ReLU(), L(2, 1)), None, r"there is no form for ReLU"),
         (S(L(3, 2), torch.nn.Conv1d(1, 1, 1), L(2, 1)), None, "there is no form for Conv1d"),
-        (S(L(3, 2), torch.nn.Softmax(dim=1), L(2, 1)), None, "a Softmax stands behind a hidden layer"),
-        (S(L(3, 2), torch.nn.LogSoftmax(dim=1), L(2, 1)), None, "a Softmax stands behind a hidden layer"),
+        (S(L(3, 2), torch.nn.LogSoftmax(dim=1), L(2, 1)), None, "a LogSoftmax stands behind a hidden layer"),
         (S(L(3, 2), torch.nn.LogSoftmax(dim=0)), None, "has dim=0, .*; give one with dim=1 or -1"),
         (S(L(3, 2), S(S(torch.nn.Flatten())), L(2, 1)), None, "there is no form for Flatten"),
         (S(torch.nn.Flatten(0), L(3, 2)), None, "has start_dim=0, .*; give one with start_dim=1"),

@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -6,12 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import safetensors.numpy
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 from sklearn import neural_network
 
-from deltarule import BadInput, MLPClassifier, MLPRegressor, load_model
+from deltarule import BadInput, MLPClassifier, MLPRegressor, TabularRegressor, from_torch, load_model
 from deltarule.estimators.model_file import save_model, save_weights
 from deltarule.files import load_arrays, save_arrays
 from deltarule.proofs.register import register_activation, unregister
@@ -75,6 +77,79 @@ def test_names_of_features_are_kept(tmp_path: Path) -> None:
         again.predict(frame[["two", "one", "three"]])
 
 
+def test_two_features_may_have_the_same_name(tmp_path: Path) -> None:
+    """As in a data frame that earlier versions of scikit-learn take."""
+    MLPRegressor(**SHORT).fit(X, X[:, 0]).save(tmp_path / "model.safetensors")
+    arrays, about = load_arrays(tmp_path / "model.safetensors")
+    save_arrays(tmp_path / "model.safetensors", arrays, about | {"feature_names": ["one", "one", "three"]})
+    assert load_model(tmp_path / "model.safetensors").feature_names_in_.tolist() == ["one", "one", "three"]
+
+
+INFINITE = np.float64("inf")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"hidden_layer_sizes": range(3, 5)}, {"hidden_layer_sizes": (3, 4)}),
+        ({"hidden_layer_sizes": pd.Series([3, 4])}, {"hidden_layer_sizes": (3, 4)}),
+        ({"n_iter_no_change": INFINITE, "max_iter": 2}, {"n_iter_no_change": np.inf, "max_iter": 2}),
+        ({"alpha": np.float32(0.5), "shuffle": np.False_}, {"alpha": 0.5, "shuffle": False}),
+    ],
+    ids=["range", "series", "infinity", "scalars"],
+)
+def test_parameters_of_any_kind_come_back_with_their_meaning(given: Any, expected: Any, tmp_path: Path) -> None:
+    MLPRegressor(**SHORT | given).fit(X, X[:, 0]).save(tmp_path / "model.safetensors")
+    again = load_model(tmp_path / "model.safetensors")
+    params = again.get_params()
+    assert {name: params[name] for name in expected} == expected
+    again.fit(X, X[:, 0])
+
+
+def test_classes_may_be_called_as_numbers_that_are_not_finite(tmp_path: Path) -> None:
+    weights = {"-inf": 1.0, "inf": 2.0, "nan": 3.0}
+    model = MLPClassifier(**SHORT, class_weight=weights).fit(X, np.array([*weights] * 20))
+    model.save(tmp_path / "model.safetensors")
+    assert load_model(tmp_path / "model.safetensors").class_weight == weights
+
+
+@pytest.mark.parametrize("name", [("b", "y"), pd.Timestamp("2024-01-01"), 7, " b "], ids=str)
+def test_a_table_may_have_names_that_are_no_texts(name: Any, tmp_path: Path) -> None:
+    """The kinds that somebody told are found by the names as texts, before a file as after it."""
+    frame = {"size": X[:, 0], name: np.arange(60) % 3}
+    model = TabularRegressor(types={name: "category"}, random_state=0).fit(frame, X[:, 0] + frame[name])
+    model.save(tmp_path / "model.safetensors")
+    again = load_model(tmp_path / "model.safetensors")
+    assert again.types == {str(name).strip(): "category"}
+    np.testing.assert_array_equal(again.predict(frame), model.predict(frame))
+    assert again.fit(frame, X[:, 0] + frame[name]).columns_ == model.columns_
+
+
+@pytest.mark.filterwarnings("ignore:the column .* alone tells the target")
+def test_names_that_are_tuples_are_read_of_earlier_files(tmp_path: Path) -> None:
+    TabularRegressor(random_state=0).fit({"size": X[:, 0]}, X[:, 0]).save(tmp_path / "model.safetensors")
+    arrays, about = load_arrays(tmp_path / "model.safetensors")
+    about["parameters"]["types"] = {"pairs": [[["b", "y"], "category"]]}
+    save_arrays(tmp_path / "model.safetensors", arrays, about)
+    assert load_model(tmp_path / "model.safetensors").types == {("b", "y"): "category"}
+
+
+def test_a_curve_may_be_infinite(tmp_path: Path) -> None:
+    """Squares of errors of 1e200 are more than the largest number, and R² is then −∞."""
+    model = MLPRegressor(**SHORT).fit(X, X[:, 0], eval_set=(X[:3] * 1e200, X[:3, 0]))
+    assert model.validation_loss_curve_ == [np.inf] * 3 and model.validation_scores_ == [-np.inf] * 3
+    model.save(tmp_path / "model.safetensors")
+    again = load_model(tmp_path / "model.safetensors")
+    for name in ("validation_loss_curve_", "validation_scores_", "best_validation_score_"):
+        assert getattr(again, name) == getattr(model, name)
+    arrays, about = load_arrays(tmp_path / "model.safetensors")
+    about["record"] |= {"validation_scores_": [None, 0.5], "best_validation_score_": None}  # as earlier files have them
+    save_arrays(tmp_path / "model.safetensors", arrays, about)
+    again = load_model(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(again.validation_scores_, [np.nan, 0.5])
+    assert again.best_validation_score_ is None
+
+
 def test_the_file_says_what_it_is(tmp_path: Path) -> None:
     model, y = MODELS["words"]
     model.fit(X, y).save(tmp_path / "model.safetensors")
@@ -129,6 +204,84 @@ def test_a_hostile_description_is_refused(content: tuple[Path, bytes], change: d
     save_arrays(path, arrays, about | change)
     with pytest.raises(BadInput, match="damaged.safetensors (is damaged|holds no model)"):
         load_model(path)
+
+
+THREE = MODELS["words"][0]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"labels": True}, "labels are True for outputs that are softmax"),
+        ({"labels": 0}, "labels are 0"),
+        ({"feature_names": True}, "the 3 features are called True"),
+        ({"feature_names": "abc"}, "the 3 features are called 'abc'"),
+        ({"feature_names": ["p"]}, r"the 3 features are called \['p'\]"),
+        ({"feature_names": ["p", "q", 3]}, "the 3 features are called"),
+        *(
+            ({"parameters": {"dropout": rates}}, "dropout is|broadcast")
+            for rates in ("abc", "0.5", -1, 2.5, True, None, "nan", 10**400, [], [0.1, 0.2], [[0.1], [0.2]])
+        ),
+        ({"classes": ["a", "a", "a"]}, "the classes are not different names in their order"),
+        ({"classes": ["b", "a", "c"]}, "the classes are not different names in their order"),
+        ({"classes": ["a", "b", 3]}, "not supported between"),
+        ({"classes": {"a": 1, "b": 2, "c": 3}}, "the classes are not different names"),
+        ({"classes": [1.5, 1.7, 2.0], "classes_dtype": "|i1"}, r"the classes are not \|i1"),
+        ({"classes": ["a", "b", "cd"], "classes_dtype": "<U1"}, "the classes are not <U1"),
+        ({"classes": [[1], [2], [3]], "classes_dtype": "|O"}, "the classes are not different names"),
+        ({"classes_dtype": "<U0"}, "3 classes are '<U0'"),
+        ({"record": {"n_features_in_": 3, "loss_curve_": ["a"]}}, r"loss_curve_ is \['a'\]"),
+        ({"record": {"n_features_in_": 3, "loss_": True}}, "loss_ is True"),
+    ],
+    ids=str,
+)
+def test_a_description_that_no_model_has_is_refused(change: dict[str, Any], sentence: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    THREE.fit(X, MODELS["words"][1]).save(path)
+    arrays, about = load_arrays(path)
+    parameters = about["parameters"] | change.get("parameters", {})
+    save_arrays(path, arrays, about | change | {"parameters": parameters})
+    with pytest.raises(BadInput, match=f"is damaged.*{sentence}"):
+        load_model(path)
+
+
+def test_labels_have_no_names(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    model, y = MODELS["labels"]
+    model.fit(X, y).save(path)
+    arrays, about = load_arrays(path)
+    for change in ({"classes": [0, 1, 5]}, {"labels": False}):
+        save_arrays(path, arrays, about | change)
+        with pytest.raises(BadInput, match="is damaged.*labels (have names|are False for outputs that are logistic)"):
+            load_model(path)
+
+
+def test_a_small_file_takes_little_memory(tmp_path: Path) -> None:
+    """NumPy gives each name of a class the room of the longest: of 4,000 names 1.6 GB."""
+    few, many = tmp_path / "few.safetensors", tmp_path / "many.safetensors"
+    THREE.fit(X, MODELS["words"][1]).save(few)
+    arrays, about = load_arrays(few)
+    names = [f"{number:05d}" for number in range(4000)]
+    save_arrays(few, arrays, about | {"classes": names, "classes_dtype": "<U99999"})
+    from_torch(torch.nn.Linear(1, len(names)), names).save(many)
+    assert load_model(many).classes_.tolist() == names
+    arrays, about = load_arrays(many)
+    save_arrays(many, arrays, about | {"classes_dtype": "<U99999"})
+    for path, sentence in ((few, "4000 classes for 3 outputs"), (many, "4000 classes are '<U99999'")):
+        tracemalloc.start()
+        with pytest.raises(BadInput, match=f"is damaged.*{sentence}"):
+            load_model(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**24
+        tracemalloc.stop()
+
+
+def test_names_keep_the_room_that_they_had(tmp_path: Path) -> None:
+    """Of rows without the longest name, NumPy leaves room for it; answers have the same type as before."""
+    y = np.array(["a", "b", "longest"] * 20)[:59]
+    rows = y != "longest"
+    model = MLPClassifier(**SHORT).fit(X[:59][rows], y[rows])
+    model.save(tmp_path / "model.safetensors")
+    assert load_model(tmp_path / "model.safetensors").predict(X).dtype == model.predict(X).dtype == "<U7"
 
 
 @pytest.mark.parametrize("depth", [60, 900, 100_000])

@@ -154,8 +154,9 @@ DAYS = np.array(["2026-01-01", "2026-01-02"], "datetime64[ns]")
         (DAYS.astype("datetime64[s]").astype(object), r"no form for classes such as datetime.datetime\(2026"),
         (np.array([1, 2**63], np.uint64), r"classes such as .*9223372036854775808.*; .* numbers below 2\*\*63"),
         (np.array(["a", "b\ud800"]), r"'b\\ud800' is no text that UTF-8 has"),
+        (np.array(["a", "a\0"], object), r"'a\\x00' has a zero character, .*; correct it, and train again"),
     ],
-    ids=["dates", "durations", "dates as objects", "large numbers", "half a character"],
+    ids=["dates", "durations", "dates as objects", "large numbers", "half a character", "a zero character"],
 )
 def test_classes_that_onnx_cannot_hold_are_refused(classes: Any, sentence: str, tmp_path: Path) -> None:
     model = MLPClassifier(**SHORT).partial_fit(X, np.tile(classes, 30), classes=classes)

@@ -1,10 +1,14 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn import datasets
 from sklearn.metrics import r2_score
 
-from deltarule.estimators.columns import Column
+from deltarule.data.frame import frame_of
+from deltarule.estimators.columns import Column, learned
 from deltarule.estimators.scores import leaks, r_squared, scores_of_classes, scores_of_numbers
 
 RANDOM = np.random.default_rng(5)
@@ -71,3 +75,57 @@ def test_a_column_of_which_nothing_is_left_is_no_leak() -> None:
     assert (
         leaks({"a": np.array([f"once {n}" for n in y], object)}, [Column("a", "category", "")], y, classes=False) == []
     )
+
+
+def _told(frame: dict[str, Any], y: Any, classes: bool) -> list[str]:
+    frame = frame_of(frame)
+    columns = learned(frame, {k: ("category" if v.dtype.kind == "O" else "number", "") for k, v in frame.items()})
+    return [sentence.split("'")[1] for sentence in leaks(frame, columns, y, classes)]
+
+
+@pytest.mark.parametrize("rows", [60, 200, 5000])
+@pytest.mark.parametrize("law", ["lognormal", "pareto", "mostly 0"])
+def test_a_copy_of_a_skewed_number_is_a_leak(law: str, rows: int) -> None:
+    """By its ranks: a far value weighs no more than another, and the many zeros are one value."""
+    random = np.random.default_rng(rows)
+    y = random.lognormal(sigma=2, size=rows) if law == "lognormal" else random.pareto(1.5, rows)
+    y = np.where(random.random(rows) < 0.6, 0, y) if law == "mostly 0" else y
+    gaps, flag = np.where(random.random(rows) < 0.05, np.nan, y), (y > np.median(y)).astype(float)
+    frame = {"copy": y, "log": -np.log1p(y), "gaps": gaps, "cause": y * random.lognormal(size=rows), "flag": flag}
+    assert _told(frame, y, classes=False) == ["copy", "log", "gaps"]
+
+
+@pytest.mark.parametrize(("rows", "rare"), [(200, 2), (1000, 5), (5000, 25), (200, 3), (1000, 15), (200, 100)], ids=str)
+def test_a_copy_of_a_rare_class_is_a_leak_and_noise_is_none(rows: int, rare: int) -> None:
+    random = np.random.default_rng(rare)
+    y = random.permutation(np.arange(rows) < rare)
+    frame: dict[str, Any] = {"copy": y * 3.0, "text": np.where(y, "yes", "no")}
+    assert _told(frame | {f"n{n}": random.normal(size=rows) for n in range(40)}, y, classes=True) == ["copy", "text"]
+    assert _told({f"t{n}": random.choice(list("abcdefgh"), rows) for n in range(40)}, y, classes=True) == []
+
+
+@pytest.mark.parametrize("classes", [2, 100, 150])
+def test_a_copy_with_gaps_or_of_many_classes_is_a_leak(classes: int) -> None:
+    random = np.random.default_rng(classes)
+    y = random.permutation(np.arange(600) % classes)
+    names, gaps = np.array([f"c{one}" for one in y], object), random.random(600) < 0.05
+    frame = {
+        "number": 1.0 * y,
+        "text": names,
+        "number with gaps": np.where(gaps, np.nan, y),
+        "text with gaps": np.where(gaps, None, names),
+        "mostly missing": np.where(random.random(600) < 0.7, np.nan, y),
+        "half": np.where(random.random(600) < 0.5, y, random.permutation(y)),
+    }
+    assert _told(frame, names, classes=True) == list(frame)[:4]
+
+
+def test_that_a_value_is_missing_may_tell_the_target() -> None:
+    y = RANDOM.random(300) < 0.3
+    assert _told({"ended": np.where(y, RANDOM.normal(size=300), np.nan)}, y, classes=True) == ["ended"]
+
+
+@pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "digits", "diabetes"])
+def test_no_column_of_published_tables_is_suspected(name: str) -> None:
+    bunch = getattr(datasets, f"load_{name}")()
+    assert _told({f"x{n}": column for n, column in enumerate(bunch.data.T)}, bunch.target, name != "diabetes") == []

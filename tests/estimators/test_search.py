@@ -137,6 +137,88 @@ def test_random_splits_are_drawn_once() -> None:
     assert results["split0_test_score"][0] == results["split0_test_score"][1]
 
 
+ALL = np.arange(len(X))
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize(
+    ("grid", "folds"),
+    [
+        ({"alpha": [0.1]}, [(ALL[:100], ALL[100:])] * 6),
+        ({"alpha": [0.1] * 6}, [(ALL[:100], ALL[100:])]),
+        ({"random_state": [None] * 6}, [(ALL[:100], ALL[100:])]),
+        ({"alpha": [0.1]}, [(ALL, ALL)] * 6),
+    ],
+    ids=["folds", "numbers", "seeds", "all rows"],
+)
+def test_equal_fits_without_a_seed_are_as_many_fits(grid: Any, folds: Any, early_stopping: bool) -> None:
+    """What scikit-learn's search draws from NumPy's own generator, ours draws in the same order."""
+    model = MLPClassifier((3,), "tanh", **SHORT | {"random_state": None}, early_stopping=early_stopping)
+    found = []
+    for search in (GridSearchCV, PopulationSearchCV):
+        np.random.seed(0)
+        results = search(model, grid, cv=folds, scoring="neg_log_loss", refit=False).fit(X, Y).cv_results_
+        found.append([results[f"split{fold}_test_score"] for fold in range(len(folds))])
+    np.testing.assert_array_equal(found[1], found[0])
+    assert len(np.unique(found[1])) == 6
+
+
+def test_equal_fits_of_another_round_are_fits_of_their_own() -> None:
+    """The first rounds of an aggressive elimination have the same rows."""
+    halving: dict[str, Any] = {"factor": 2, "min_resources": 75, "aggressive_elimination": True, "random_state": 0}
+    model = MLPClassifier((3,), "tanh", **SHORT | {"random_state": None})
+    search = PopulationSearchCV(model, {"alpha": [0.1] * 8}, cv=2, scoring="neg_log_loss", refit=False, **halving)
+    results = search.fit(X, Y).cv_results_
+    assert results["n_resources"].tolist() == [75] * (8 + 4 + 2) + [150]
+    scores = [results["split0_test_score"], results["split1_test_score"]]
+    assert len(np.unique(scores)) == 2 * (8 + 4 + 2 + 1)
+
+
+@pytest.mark.parametrize(
+    "folds",
+    [
+        [(ALL < 100, ALL >= 100), (ALL >= 50, ALL < 50)],
+        [((ALL < 100).tolist(), (ALL >= 100).tolist())] * 2,
+        [(ALL[:100] - 150, ALL[100:] - 150)] * 2,
+        [(tuple(range(100)), tuple(range(100, 150)))] * 2,
+    ],
+    ids=["masks", "lists of masks", "from the end", "tuples"],
+)
+def test_folds_may_tell_their_rows_in_any_way(folds: Any, tmp_path: Path) -> None:
+    model, grid = Counted((3,), **SHORT), {"alpha": [0.1, 1.0, 10.0]}
+    same(model, grid, cv=folds)
+    for trained in (3 * len(folds) + 1, 1):
+        Counted.trained = 0
+        PopulationSearchCV(model, grid, cv=folds, path=tmp_path).fit(X, Y)
+        assert Counted.trained == trained
+
+
+@pytest.mark.parametrize("weights", [np.ones(140), 2.0], ids=["too few", "a number"])
+def test_weights_that_do_not_fit_are_refused_in_scikit_learns_words(weights: Any) -> None:
+    words = []
+    for search in (GridSearchCV, PopulationSearchCV):
+        try:
+            found = search(MLPClassifier((3,), **SHORT), {"alpha": [1.0]}, cv=3, error_score="raise")
+            words.append(str(found.fit(X, Y, sample_weight=weights).best_score_))
+        except ValueError as error:
+            words.append(str(error))
+    assert words[0] == words[1]
+
+
+def test_a_score_that_is_none_names_its_scorer() -> None:
+    words = []
+    for search in (GridSearchCV, PopulationSearchCV):
+        with pytest.raises(ValueError, match="scoring must return a number, got good") as raised:
+            search(MLPClassifier((3,), **SHORT), {"alpha": [1.0]}, cv=2, scoring=in_words).fit(X, Y)
+        words.append(str(raised.value))
+    assert words[0] == words[1]
+
+
+def in_words(estimator: Any, X: Any, y: Any) -> Any:
+    """Not a score."""
+    return "good"
+
+
 def test_without_a_refit_there_is_no_model() -> None:
     search = PopulationSearchCV(MLPClassifier((3,), **SHORT), {"alpha": [0.5]}, cv=2, refit=False).fit(X, Y)
     assert search.best_params_ == {"alpha": 0.5}
@@ -362,6 +444,27 @@ def test_what_is_in_the_store_is_not_made_again(given: dict[str, Any], tmp_path:
         assert connection.execute("SELECT count(*) FROM members").fetchone() == (24 * given.get("n_members", 1),)
         taken = connection.execute("SELECT sum(train_seconds) FROM members").fetchone()[0]
     assert again.cv_results_["mean_fit_time"].sum() * 3 >= taken
+
+
+@pytest.mark.parametrize(
+    "own", [{}, {"early_stopping": True}, {"early_stopping": True, "n_members": 2}, {"verbose": True}], ids=str
+)
+def test_without_a_seed_as_many_fits_are_taken_up_as_are_there(own: dict[str, Any], tmp_path: Path) -> None:
+    model = Counted((3,), "tanh", **SHORT | {"random_state": None} | own)
+    weights = np.arange(len(X)) % 3
+    first: Any = None
+    for count, trained in ((3, 6), (3, 0), (5, 4), (5, 0)):
+        Counted.trained = 0
+        search = PopulationSearchCV(
+            model, {"alpha": [0.1] * count}, cv=2, scoring="neg_log_loss", refit=False, path=tmp_path
+        )
+        found = search.fit(X, Y, sample_weight=weights).cv_results_["mean_test_score"]
+        first = found[:3] if first is None else first
+        assert Counted.trained == trained and len(np.unique(found)) == count
+        np.testing.assert_array_equal(found[:3], first)
+        with contextlib.closing(sqlite3.connect(tmp_path / "sweep.sqlite")) as connection:
+            there = connection.execute("SELECT count(*) FROM members").fetchone()[0]
+        assert there == 2 * count * own.get("n_members", 1)
 
 
 def test_other_rows_or_parameters_are_other_fits(tmp_path: Path) -> None:

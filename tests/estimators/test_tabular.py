@@ -366,8 +366,9 @@ def test_a_text_says_the_same_in_python_and_in_a_file(tmp_path: Path) -> None:
 
 def test_a_target_is_called_as_its_column() -> None:
     y = np.where(PRICE > 18, "dear", "cheap")
-    for given in (pd.Series(y, name="price"), pd.DataFrame({"price": y}), pd.DataFrame({"name": y})):
-        named = given.name if isinstance(given, pd.Series) else given.columns[0]
+    tables = pd.DataFrame({"price": y}), pd.DataFrame({"name": y}), pa.table({"price": y})
+    for given in (pd.Series(y, name="price"), *tables):
+        named = "name" if "name" in getattr(given, "columns", ()) else "price"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             assert TabularClassifier(random_state=0).fit(TABLE[["size"]], given).target_ == named
@@ -440,3 +441,66 @@ def test_other_programs_truths_and_days_are_the_same_whichever_were_learned(lear
         command = [sys.executable, tmp_path / "script.py", tmp_path / "table.csv"]
         told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
         assert told == [str(one) for one in model.predict(table[["flag", "day"]])]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_truths_of_columns_are_one_and_zero_in_answers_and_scripts(tmp_path: Path) -> None:
+    random = np.random.default_rng(6)
+    bits = pd.DataFrame({"ok": random.integers(2, size=80), "x": random.normal(size=80)})
+    y = np.where(bits["ok"] == 1, "a", "b")
+    truths = bits.assign(ok=bits["ok"] == 1)
+    for learned in (bits, truths):
+        model = TabularClassifier(random_state=0).fit(learned, y)
+        (tmp_path / "script.py").write_text(numpy_script(model), encoding="utf-8")
+        for asked in (bits, truths):
+            np.testing.assert_array_equal(model.predict_proba(asked), model.predict_proba(learned))
+            asked.to_csv(tmp_path / "table.csv", index=False)
+            command = [sys.executable, tmp_path / "script.py", tmp_path / "table.csv"]
+            told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+            assert told == y.tolist()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_decimal_commas_of_categories_are_known_in_scripts(tmp_path: Path) -> None:
+    floors = np.array([0.5, 1.0, 1500.0] * 20)
+    model = TabularClassifier({"f": "category"}, random_state=0).fit({"f": floors}, floors > 1)
+    (tmp_path / "script.py").write_text(numpy_script(model), encoding="utf-8")
+    (tmp_path / "table.csv").write_text('f,x\n"0,50",1\n"1,0",1\n"1500,0",1\n"1,500",1\n', encoding="utf-8")
+    frame = read_frame(tmp_path / "table.csv", ["f"])
+    with pytest.warns(UserWarning, match="categories in 1 row that were rare or not there in training: '1,500'"):
+        answers = model.predict(frame)
+    assert answers[:3].tolist() == [False, False, True]
+    command = [sys.executable, tmp_path / "script.py", tmp_path / "table.csv"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert told == [str(one) for one in answers]
+
+
+@pytest.mark.parametrize(
+    ("y", "sentence"),
+    [
+        (["a", "b", float("nan")] * 20, "the target is missing in row 2 "),
+        (np.ma.array([0, 1, -9999] * 20, mask=[False, False, True] * 20), "the target is missing in row 2 "),
+        ([[1], [1, 2], [3]] * 20, r"the target holds '\[1\]' in row 0 "),
+        ([1 + 2j, 3, 4] * 20, "the target holds complex128"),
+    ],
+    ids=["nan", "mask", "lists", "complex"],
+)
+def test_a_target_that_is_no_column_of_values_is_refused(y: Any, sentence: str) -> None:
+    for kind in (TabularClassifier, TabularRegressor):
+        with pytest.raises(BadInput, match=sentence):
+            kind(random_state=0).fit({"x": RANDOM.normal(size=60)}, y)
+
+
+def test_a_target_beyond_float64_is_infinite() -> None:
+    with pytest.raises(BadInput, match="the target is infinite in some rows"):
+        TabularRegressor(random_state=0).fit({"x": RANDOM.normal(size=60)}, [1, 2, 10**400] * 20)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_classes_of_a_list_are_as_different_as_they_are() -> None:
+    x = {"x": np.arange(60) % 3}
+    for y in ([2**63 + 1, 2**63 + 2, 1] * 20, [0, 1.0, np.int64(2)] * 20):
+        model = TabularClassifier(random_state=0).fit(x, y)
+        assert len(model.classes_) == 3 and model.score(x, y) == 1
+    assert model.classes_.dtype == float
+    assert model.score(x, np.array([0, 1, 2] * 20, np.float32)) == 1

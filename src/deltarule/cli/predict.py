@@ -16,17 +16,20 @@ if TYPE_CHECKING:
     from deltarule.estimators.tabular import TabularClassifier, TabularRegressor
 
 Rows = Annotated[Path, typer.Argument(metavar="TABLE", help="A CSV, TSV or Parquet file with the model's columns.")]
-Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the answers into this CSV file.")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the answers into this CSV or TSV file.")]
 
 
 def predict(model: Model, table: Rows, out: Out = None, json: Json = False) -> None:
     """Answer each row of a table: the predicted class with the probability of each, or the predicted number."""
     from deltarule.data.frame import rows_of
-    from deltarule.data.frame_files import read_frame
+    from deltarule.data.frame_files import DELIMITERS, read_frame
     from deltarule.estimators.columns import named_columns
     from deltarule.files import write_whole
     from deltarule.reports.wording import visible
 
+    ending = ".csv" if out is None else out.suffix.lower()
+    if ending == ".parquet":
+        raise BadInput(f"{out} would be Parquet, but answers are written as text; end the name in .csv or .tsv")
     check_output(out, "answers", table=table, model=model)
     trained = chosen_model(model)
     notes: list[str] = []
@@ -36,7 +39,7 @@ def predict(model: Model, table: Rows, out: Out = None, json: Json = False) -> N
     with noted(notes):
         answers = _answers(trained, frame)
     tell(notes, to_errors=True)
-    text = _as_csv(trained.target_, answers)
+    text = _as_csv(trained.target_, answers, DELIMITERS.get(ending, ","))
     if out is not None:
         write_whole(out, text)
     if json:
@@ -60,10 +63,11 @@ def _answers(model: "TabularClassifier | TabularRegressor", frame: "Frame") -> d
     }
 
 
-def _as_csv(target: str, answers: dict[str, Any]) -> str:
+def _as_csv(target: str, answers: dict[str, Any], delimiter: str) -> str:
     lines: list[str] = []
     # It quotes what may end a line: with its own ends a lone \r, too.
-    writer = csv.writer(SimpleNamespace(write=lambda line: lines.append(line.removesuffix("\r\n") + "\n")))
+    stream = SimpleNamespace(write=lambda line: lines.append(line.removesuffix("\r\n") + "\n"))
+    writer = csv.writer(stream, delimiter=delimiter)
     writer.writerow([target, *(f"probability of {name}" for name in answers["classes"] or ())])
     for row, prediction in enumerate(answers["predictions"]):
         writer.writerow([prediction, *(answers["probabilities"][row] if answers["classes"] else ())])

@@ -68,7 +68,7 @@ def with_target(
     if target not in frame:
         raise BadInput(f"{path} has no column {target!r}; it has: {listed(list(frame))}")
     if len(frame) == 1:
-        raise BadInput(f"{path} has only the target column {target!r}; add a column to learn from")
+        raise BadInput(f"{path} has only the target column {target!r}; add the columns that are to tell it")
     if not rows_of(frame):
         raise BadInput(f"{path} has a header but no rows; add rows to it")
     written = frame.pop(target)

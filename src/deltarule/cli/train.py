@@ -63,7 +63,11 @@ def train(
 ) -> None:
     """Train a model on a table: kinds of columns are guessed, settings chosen, scores told beside a baseline."""
     check_output(out, "model", table=table)
-    target, types = target.strip(), dict(_type(one) for one in type or ())
+    target, told = target.strip(), [_type(one) for one in type or ()]
+    types = dict(told)
+    for name, kind in told:
+        if types[name] != kind:
+            raise BadInput(f"--type {name} is given twice, as {kind} and as {types[name]}; give one of them")
     if target in types:
         raise BadInput(f"--type {target}={types[target]} names the target; give --task classify or regress instead")
     names = [name for name, kind in types.items() if kind == "category"]

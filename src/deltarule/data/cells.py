@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.errors import BadInput
+
 MISSING = frozenset({"", "?", "-", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "none"})
 """Cells that say that nothing is known."""
 PERHAPS_CLASSES = frozenset({"-", "none"})
@@ -27,6 +29,9 @@ WITH_COMMA = re.compile(r"[+-]?\d+(\.\d{3})*(,\d+)+")
 WITH_POINTS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")
 DECIMAL_COMMA = re.compile(r"[+-]?\d+(\.\d{3})*,\d+([eE][+-]?\d+)?")
 PERHAPS_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
+SURELY_DECIMAL = re.compile(r"(?![+-]?[1-9]\d{0,2},\d{3}\Z)[+-]?\d+,\d+([eE][+-]?\d+)?")
+"""One comma, and no thousands that it may stand for."""
+TRUTHS = {"true": "1", "false": "0"}
 GAP = "[ \u00a0\u202f]"
 """A space between thousands, or beside a sign: an ordinary one, or one of those where no line may end."""
 AMOUNT = rf"\d+(,\d{{3}})*(\.\d+)?|\d+(\.\d{{3}})*(,\d+)?|\d{{1,3}}({GAP}\d{{3}})+([.,]\d+)?"
@@ -96,6 +101,59 @@ def is_plain_number(value: Any) -> bool:
     return is_missing(value) or (isinstance(value, Real | Decimal) and type(value) not in (bool, np.bool_))
 
 
+def is_whole(value: Any) -> bool:
+    """Whether a number is a whole one by its type, or a decimal one without a fraction.
+
+    >>> is_whole(2), is_whole(Decimal("2.00")), is_whole(Decimal("0.5")), is_whole(2.0)
+    (True, True, False, False)
+    """
+    if isinstance(value, Decimal):
+        return value.is_finite() and value == value.to_integral_value()
+    return isinstance(value, Integral)
+
+
+def array_of(values: Any) -> np.ndarray:
+    """Values as an array in which each stays what it is: in lists, beside gaps, and below masks, where it is none.
+
+    >>> array_of([True, None]), array_of(np.ma.array([1, 2], mask=[True, False]))
+    (array([True, None], dtype=object), array([None, 2], dtype=object))
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        present = values.data.astype(values.dtype if values.dtype.kind in "mM" else object)
+        present[np.ma.getmaskarray(values)] = None
+        return present
+    if isinstance(values, list | tuple):
+        kept = np.array(values, object)
+        is_time = any(isinstance(one, np.datetime64 | np.timedelta64) for one in kept.flat)
+        return np.array(values) if is_time else kept
+    array = np.asarray(values)
+    is_of_numpy = isinstance(getattr(values, "dtype", array.dtype), np.dtype)
+    if array.dtype == np.float64 and not is_of_numpy and (np.abs(array) >= EXACT).any():
+        return np.asarray(values, object)  # of pandas: whole numbers beside gaps have become others
+    return array
+
+
+def check_single(what: str, values: np.ndarray) -> None:
+    """Refuse values [N] of which one is several: `BadInput`."""
+    if values.dtype.kind != "O":
+        return
+    for row, value in enumerate(values.tolist()):
+        if isinstance(value, list | tuple | dict | set | np.ndarray):
+            raise BadInput(
+                f"{what} holds {shortened(str(value))} in row {row} (counted from 0); give a number or a text there"
+            )
+
+
+def widened(numbers: np.ndarray) -> np.ndarray:
+    """Numbers as float64 by what they are called: 0.1 of float32 is 0.1.
+
+    >>> widened(np.array([0.1, np.nan], np.float32))
+    array([0.1, nan])
+    """
+    is_narrow = numbers.dtype.kind == "f" and numbers.dtype.itemsize < 8
+    return (numbers.astype(str) if is_narrow else numbers).astype(np.float64)
+
+
 def as_text(value: Any) -> str:
     """A value as a category's name: whole numbers without a point, days without a time, nothing for what is missing.
 
@@ -106,7 +164,7 @@ def as_text(value: Any) -> str:
         return ""
     if isinstance(value, Unclear):
         return value
-    if isinstance(value, Integral) and is_plain_number(value):
+    if is_whole(value) and is_plain_number(value):
         return str(int(value))
     if is_plain_number(value):
         number = float(value)
@@ -125,6 +183,10 @@ def as_named(texts: Sequence[str], names: Collection[str]) -> list[str]:
     ['2.0', '3.0']
     >>> as_named(["TRUE", "false "], names=["True", "False"]), as_named(["2026-11-20 00:00:00"], names=["2026-11-20"])
     (['True', 'False'], ['2026-11-20'])
+    >>> as_named(["1", "0.0"], names=["True", "False"]), as_named(["True"], names=["0", "1"])
+    (['True', 'False'], ['1'])
+    >>> as_named(["1,0"], names=["1.0", "2.5"]), as_named(["2.5"], names=["1,0", "2,5"])
+    (['1.0'], ['2,5'])
     """
     known = naming(tuple(names))
     others = {text: known.name_of(text) for text in {*texts} - known.names}
@@ -136,8 +198,8 @@ class Naming:
     """How texts are known by names that were learned.
 
     names     what is called as it stands
-    numbers   whether all names are those of different numbers: then 2.0 is 2
-    truths    whether all are truth values, TRUE or true as True
+    numbers   whether all names are those of different numbers, or of truth values: then 2.0 is 2
+    truths    whether all are truth values, or 0 and 1: then TRUE, true and 1 are True
     forms     of a name in the form that all ways to write it have in common, the name
     """
 
@@ -156,10 +218,12 @@ def naming(names: tuple[str, ...]) -> Naming:
     """How texts are known by these names.
 
     >>> naming(("true", "false")).forms
-    {'True': 'true', 'False': 'false'}
+    {'1': 'true', '0': 'false'}
     """
-    truths = any(names) and {name.strip().lower() for name in names} <= {"true", "false", ""}
     numbers = are_numbers(names)
+    words = {_named_as_number(name) for name in names} if numbers else {name.strip().lower() for name in names}
+    truths = any(names) and words <= {"0", "1", "", *TRUTHS}
+    numbers = numbers or truths
     ways: dict[str, list[str]] = {}
     for name in names:
         ways.setdefault(form_of(name, truths, numbers), []).append(name)
@@ -168,17 +232,17 @@ def naming(names: tuple[str, ...]) -> Naming:
 
 
 def form_of(text: str, truths: bool = False, numbers: bool = False) -> str:
-    """What all ways to write a text have in common: no spaces around it, truth values as Python's, numbers as Python's,
+    """What all ways to write a text have in common: no spaces around it, truth values as 1 and 0, numbers as Python's,
     days without a time, times without zeros behind them.
 
     >>> form_of(" TRUE", truths=True), form_of("TRUE"), form_of("2.0", numbers=True), form_of("2.0")
-    ('True', 'TRUE', '2', '2.0')
+    ('1', 'TRUE', '2', '2.0')
     >>> form_of("2026-11-20 00:00:00"), form_of("2026-11-20 00:00:00.000"), form_of("2026-11-20 10:00:00.100000")
     ('2026-11-20', '2026-11-20', '2026-11-20 10:00:00.1')
     """
     text = text.strip()
     if truths:
-        return text.capitalize()
+        text = TRUTHS.get(text.lower(), text)
     if numbers:
         return _named_as_number(text)
     text = text.rstrip("0").removesuffix(".") if FRACTION.fullmatch(text) else text
@@ -186,13 +250,19 @@ def form_of(text: str, truths: bool = False, numbers: bool = False) -> str:
 
 
 def are_numbers(names: Collection[str]) -> bool:
-    """Whether names, but for that of what is missing, are all those of different numbers: 1 or 1.0, and not 01."""
+    """Whether names, but for that of what is missing, are all those of different numbers: 1, 1.0 or 1,0, and not 01."""
     called = {name: _named_as_number(name) for name in names if name}
-    plain = (is_number(name) and (one == name or WHOLE_AS_WRITTEN.fullmatch(name)) for name, one in called.items())
+    written = ((_pointed(name), one) for name, one in called.items())
+    plain = (is_number(name) and (one == name or WHOLE_AS_WRITTEN.fullmatch(name)) for name, one in written)
     return all(plain) and len(set(called.values())) == len(called)
 
 
+def _pointed(text: str) -> str:
+    return text.replace(",", ".") if SURELY_DECIMAL.fullmatch(text) else text
+
+
 def _named_as_number(text: str) -> str:
+    text = _pointed(text)
     if not is_number(text) or not abs(float(text)) < EXACT:
         return text
     return as_text(float(text))
@@ -285,9 +355,9 @@ def _with_points(cells: list[str]) -> list[str]:
 
 def too_long(values: Any, numbers: np.ndarray, are_names: bool) -> bool:
     """Whether whole numbers, or their texts, are too long for float64: two would be one, or a name another."""
-    long = [values[place] for place in np.flatnonzero(np.abs(numbers) >= EXACT)]
-    whole = {one for one in long if (WHOLE.fullmatch(one) if isinstance(one, str) else isinstance(one, Integral))}
-    return len(set(map(float, whole))) < len(whole) or (are_names and bool(whole))
+    long = [(values[place], numbers[place]) for place in np.flatnonzero(np.abs(numbers) >= EXACT)]
+    whole = {one: number for one, number in long if (WHOLE.fullmatch(one) if isinstance(one, str) else is_whole(one))}
+    return len(set(whole.values())) < len(whole) or (are_names and bool(whole))
 
 
 def meant(texts: np.ndarray, rows: np.ndarray | None = None) -> str:

@@ -9,7 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.data.cells import EXACT, as_text, form_of, is_missing, is_plain_number, said, too_long
+from deltarule.data.cells import (
+    EXACT,
+    array_of,
+    as_text,
+    check_single,
+    form_of,
+    is_missing,
+    is_plain_number,
+    said,
+    too_long,
+    widened,
+)
 from deltarule.errors import BadInput
 
 Frame = dict[str, np.ndarray]
@@ -53,7 +64,7 @@ def frame_of(X: Any, names: Collection[str] = (), is_used: Callable[[str], bool]
     else:
         if isinstance(X, list | tuple) and X and isinstance(X[0], Mapping):
             raise BadInput("the table is a list of dictionaries; give a data frame, as pandas.DataFrame(rows)")
-        rows = np.asarray(X, None if isinstance(X, np.ndarray) else object)
+        rows = array_of(X) if isinstance(X, np.ndarray) else np.asarray(X, object)
         if rows.ndim != 2:
             raise BadInput(f"the table has {rows.ndim} axes; give a data frame, or an array of rows and columns")
         items = [(f"x{place}", rows[:, place]) for place in range(rows.shape[1])]
@@ -111,13 +122,14 @@ def numbers_of_rows(frame: Frame) -> np.ndarray:
 
 
 def _column(name: str, values: Any, are_names: bool) -> np.ndarray:
-    array = np.asarray(values)
+    array = array_of(values)
     if array.ndim == 0:
         raise BadInput(f"the column {name!r} is a single value; give a list, with one value for each row")
     if array.ndim != 1:
         raise BadInput(f"several columns are named {name!r}, or it has several of its own; give each one name")
+    check_single(f"the column {name!r}", array)
     if str(getattr(values, "dtype", "")) != "category":  # pandas: somebody has said that its numbers are names
-        numbers = _as_floats(array)
+        numbers = _as_floats(array, are_names)
         if numbers is not None and not too_long(array, numbers, are_names):
             return _finite(name, numbers)
     if array.dtype.kind in "mM":  # of nanoseconds, tolist would make whole numbers
@@ -129,13 +141,20 @@ def _column(name: str, values: Any, are_names: bool) -> np.ndarray:
     return np.array([said(as_text(value)) for value in array.tolist()], object)
 
 
-def _as_floats(array: np.ndarray) -> np.ndarray | None:
+def _as_floats(array: np.ndarray, are_names: bool) -> np.ndarray | None:
     """Values [N] as numbers, where they all are some."""
     if array.dtype.kind in "iuf":
-        return array.astype(np.float64)
+        return widened(array) if are_names else array.astype(np.float64)
     if array.dtype.kind == "O" and all(map(is_plain_number, array)):
-        return np.array([np.nan if is_missing(value) else float(value) for value in array])
+        return np.array([np.nan if is_missing(value) else _float(value) for value in array])
     return None
+
+
+def _float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        return np.inf if value > 0 else -np.inf
 
 
 def _finite(name: str, numbers: np.ndarray) -> np.ndarray:

@@ -29,6 +29,7 @@ from deltarule.estimators.settings import Architecture
 from deltarule.estimators.sharing import all_finite
 from deltarule.maths import random
 from deltarule.maths.network import flatten, views
+from deltarule.problem import checks, registry
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Problem
@@ -61,6 +62,10 @@ class BaseMLP(BaseEstimator):
 
     def _learn_targets(self, y: Any, weights: Floats | None, dtype: Any) -> None:
         """Take from the first targets what all of them mean: classes, or a scale."""
+        raise NotImplementedError
+
+    def _learn(self, y: Any, weights: Floats | None, dtype: Any, first: bool, incremental: bool) -> None:
+        """The same of the first targets; later ones are held to them."""
         raise NotImplementedError
 
     def _targets(self, y: Any, dtype: Any) -> Floats:
@@ -218,10 +223,6 @@ class BaseMLP(BaseEstimator):
 
         return column_or_1d(y, warn=True)
 
-    def _learn(self, y: Any, weights: Floats | None, dtype: Any, first: bool, incremental: bool) -> None:
-        if first:
-            self._learn_targets(y, weights, dtype)
-
     def _shape(self, rows: Rows, first: bool) -> None:
         """The network's shape; one that goes on fitting keeps the one it has."""
         hidden = settings.hidden_sizes(self.hidden_layer_sizes)
@@ -325,7 +326,7 @@ class BaseMLP(BaseEstimator):
         return rows, Validation(aside.x, aside.y, w[:, None], self._metric(), bool(self.early_stopping))
 
     def _own_validation(self, eval_set: Any, dtype: Any) -> Rows:
-        if not isinstance(eval_set, list | tuple) or len(eval_set) != 2:
+        if not isinstance(eval_set, list | tuple) or len(eval_set) != 2 or isinstance(eval_set[0], tuple):
             raise ValueError("eval_set must be a pair (X, y) of validation rows.")
         X, y = self._validated(eval_set[0], eval_set[1], reset=False)
         given, wanted = (y.shape[1] if np.ndim(y) == 2 or sparse.issparse(y) else 1), self._target_columns()
@@ -333,7 +334,9 @@ class BaseMLP(BaseEstimator):
             raise ValueError(
                 f"eval_set has {given} targets in a row, and y has {wanted}; they must be of the same kind."
             )
-        return Rows(in_precision(X, dtype, "X"), self._targets(y, dtype), None)
+        network, loss = self._architecture.network(), registry.loss(self._loss()[0])
+        targets = checks.targets(self._targets(y, dtype), network, loss, dtype.name)
+        return Rows(in_precision(X, dtype, "X"), targets, None)
 
     def _after_epoch(self, problem: Problem) -> Callable[[epochs.Epoch], bool] | None:
         calls = _several(self.callbacks)
@@ -518,7 +521,8 @@ class BaseMLP(BaseEstimator):
             for name, array in {**parameters, **running}.items()
         }
         network = self._architecture.network()
-        return network, arrays, np.broadcast_to(np.asarray(self.dropout, float), len(network.layers) - 1)
+        rates = np.broadcast_to(np.asarray(self.dropout, float), (self._members, len(network.layers) - 1))
+        return network, arrays, rates[member]
 
     def save(self, path: str | Path) -> None:
         """Write the fitted model as a file of safetensors, which `deltarule.load_model` reads.

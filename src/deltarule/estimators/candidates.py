@@ -15,14 +15,14 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import _check_method_params
+from sklearn.utils.validation import _check_method_params, _num_samples
 
 from deltarule.errors import BadInput
 from deltarule.estimators.base import BaseMLP
 from deltarule.estimators.classifier import MLPClassifier
 from deltarule.estimators.kept import Fit, Kept, Taken
 from deltarule.estimators.population import Part, fit_together
-from deltarule.estimators.records import Plan
+from deltarule.estimators.records import Plan, Rows
 from deltarule.estimators.regressor import MLPRegressor
 from deltarule.problem.problem import Floats, Integers
 
@@ -36,16 +36,16 @@ OUR_FITS = (MLPClassifier.fit, MLPRegressor.fit)
 class Waiting:
     """A fit whose rows were checked.
 
-    given, its features, targets and weights   alone, whether it is not trained among others
-    key, of the task   place, of the candidate and the fold
+    rows, before a part of them was set aside   given, its features, targets and weights
+    alone, whether it is not trained among others   place, of the candidate and the fold
     fit, in the store   taken, what is known of it there
     """
 
     model: BaseMLP
     plan: Plan
+    rows: Rows
     given: tuple[Any, Any, Any]
     alone: bool
-    key: str
     place: tuple[int, int]
     fit: Fit | None = None
     taken: Taken | None = None
@@ -53,9 +53,11 @@ class Waiting:
 
 @dataclass
 class Task:
-    """What is searched on, and every fit that has been made ahead, by its parameters and its rows.
+    """What is searched on, and every fit that has been made ahead.
 
     parameters   what `fit` is given beside the rows and their targets
+    fits         or what went wrong with them, by their places: the candidate and the fold
+    places       by the fit's parameters and rows: without a seed equal fits have other results
     seconds      of each training, how long every candidate took on every fold, [candidates, folds]
     kept         the store, if there is one
     """
@@ -64,7 +66,8 @@ class Task:
     X: Any
     y: Any
     parameters: dict[str, Any]
-    fits: dict[str, Any] = field(default_factory=dict)
+    fits: dict[tuple[int, int], Any] = field(default_factory=dict)
+    places: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     seconds: list[Floats] = field(default_factory=list)
     kept: Kept | None = None
 
@@ -73,29 +76,40 @@ class Task:
         last = self.estimator[-1] if self.prefix else self.estimator
         if not isinstance(last, BaseMLP):
             raise BadInput(f"the estimator is {last!r}; give an MLPClassifier or MLPRegressor, or a pipeline of one")
-        self.weights = self.parameters.get(f"{self.prefix}sample_weight")
 
     def train(self, candidates: list[dict[str, Any]], splits: list[tuple[Integers, Integers]]) -> None:
-        """Fit every candidate on every fold."""
+        """Fit every candidate on every fold; what was made before is forgotten."""
+        self.fits, self.places = {}, {}
         numbers = [0] * len(candidates) if self.kept is None else self.kept.configurations(candidates)
         seconds = np.zeros((len(candidates), len(splits)))
         waiting: list[Waiting] = []
         sound = set[int]()  # candidates whose parameters were found good, which are the same on every fold
-        for fold, (rows, _) in enumerate(splits):
+        every = np.arange(_num_samples(self.y))
+        for fold, (chosen, _) in enumerate(splits):
+            rows = every[np.asarray(chosen)]  # a mask, too, as numbers, which is how they are asked for
             prepared: dict[Any, Any] = {}
-            for place, candidate in enumerate(candidates):
-                started, key = time.perf_counter(), self.key(candidate, rows)
-                estimator = self.fits[key] = self.made_of(candidate)
+            for number, candidate in enumerate(candidates):
+                started, place = time.perf_counter(), (number, fold)
+                self.places.setdefault(self.key(candidate, rows), []).append(place)
+                estimator = self.fits[place] = self.made_of(candidate)
                 try:
-                    one = self._begun(estimator, candidate, rows, key, (place, fold), prepared, sound)
+                    one = self._begun(estimator, candidate, rows, place, prepared, sound)
                 except Exception as error:  # the search decides what becomes of a fit that fails
-                    self.fits[key] = error
+                    self.fits[place] = error
                 else:
-                    waiting += [] if one is None else [self._looked_up(one, numbers[place], len(splits))]
-                seconds[place, fold] = time.perf_counter() - started
+                    waiting += [] if one is None else [self._looked_up(one, numbers[number], len(splits))]
+                seconds[place] = time.perf_counter() - started
         self._fit_together([one for one in waiting if not one.alone], seconds)
         self._fit_alone([one for one in waiting if one.alone], seconds)
         self.seconds.append(seconds)
+
+    def take(self, candidate: dict[str, Any], rows: Integers) -> Any:
+        """A fit that was made ahead, or what went wrong with it; None for one that was not.
+
+        Of equal fits each is given once, and the last again.
+        """
+        places = self.places.get(self.key(candidate, rows))
+        return None if places is None else self.fits[places.pop(0) if len(places) > 1 else places[0]]
 
     def made_of(self, candidate: dict[str, Any]) -> Any:
         """An estimator that is to be fitted."""
@@ -111,7 +125,6 @@ class Task:
         estimator: Any,
         candidate: dict[str, Any],
         rows: Integers,
-        key: str,
         place: tuple[int, int],
         prepared: dict[Any, Any],
         sound: set[int],
@@ -136,7 +149,7 @@ class Task:
         sound.add(place[0])
         if alone:  # its fit is still to come, and draws from the generator, too
             ready = ready[0], copy.deepcopy(ready[1]), ready[2]
-        return Waiting(model, model._plan(*ready), (X, y, weights), alone, key, place)
+        return Waiting(model, model._plan(*ready), ready[0], (X, y, weights), alone, place)
 
     def _network_of(self, estimator: Any) -> BaseMLP | None:
         """The network of a candidate; None where only the candidate's own `fit` knows what is to be done."""
@@ -149,7 +162,7 @@ class Task:
         """The same, with what the store knows of it."""
         if self.kept is None:
             return one
-        fit = self.kept.fit_of(one.model, one.plan, configuration, f"{one.place[1]}/{folds}")
+        fit = self.kept.fit_of(one.model, one.plan, one.rows, configuration, f"{one.place[1]}/{folds}")
         return replace(one, fit=fit, taken=self.kept.take_up(fit, one.model, one.plan))
 
     def _fit_together(self, waiting: list["Waiting"], seconds: Floats) -> None:
@@ -172,7 +185,7 @@ class Task:
                 try:
                     one.model.fit(X, y, sample_weight=weights)
                 except Exception as error:  # the search decides what becomes of a fit that fails
-                    self.fits[one.key] = error
+                    self.fits[one.place] = error
                 else:
                     self._end([one], [None], "reference", time.perf_counter() - started, seconds)
             self._take_up(one, seconds)
@@ -184,7 +197,7 @@ class Task:
         for one, error in zip(done, errors, strict=True):
             seconds[one.place] += took
             if error is not None:
-                self.fits[one.key] = error
+                self.fits[one.place] = error
         if self.kept is not None:
             fits = zip(done, errors, strict=True)
             kept = [
@@ -199,15 +212,16 @@ class Task:
         if one.taken is not None:
             seconds[one.place] += one.taken.seconds
             if one.taken.error is not None:
-                self.fits[one.key] = one.taken.error
+                self.fits[one.place] = one.taken.error
 
     def _rows_for(
         self, estimator: Any, candidate: dict[str, Any], rows: Integers, prepared: dict[str, Any]
     ) -> tuple[Any, Any, Any]:
         """The features, targets and weights that the network is to learn from, after the steps before it."""
         if "rows" not in prepared:
-            given = self.X, self.y, self.weights
-            prepared["rows"] = [None if one is None else rows_of(one, rows) for one in given]
+            parameters = _check_method_params(self.X, self.parameters, indices=rows)
+            weights = parameters.get(f"{self.prefix}sample_weight")
+            prepared["rows"] = rows_of(self.X, rows), rows_of(self.y, rows), weights
         X, y, weights = prepared["rows"]
         if len(getattr(estimator, "steps", ())) > 1:
             key = told({name: one for name, one in candidate.items() if not name.startswith(self.prefix)})

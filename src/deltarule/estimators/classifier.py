@@ -281,11 +281,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return weights if sample_weight is None else weights * sample_weight
 
     def _class_weight_in(self, y: Any, incremental: bool) -> Any:
-        """The weights of classes; in a batch, which need not have all of them, of those that are there."""
-        if not (incremental and isinstance(self.class_weight, dict)):
-            return self.class_weight
-        absent = set(self.classes_) - set(np.unique(y))
-        return {name: weight for name, weight in self.class_weight.items() if name not in absent}
+        """The weights of classes; where not all of them need be there, as in a batch, of those that are."""
+        given = self.class_weight
+        if isinstance(given, list) and len(given) == y.shape[1]:
+            columns = (y.toarray() if sparse.issparse(y) else y).T
+            return [_of_present(one, (0, 1), column) for one, column in zip(given, columns, strict=True)]
+        return _of_present(given, self.classes_, y) if incremental else given
 
     def _target_columns(self) -> int:
         return len(self.classes_) if self._labels else 1
@@ -319,6 +320,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if outputs.shape[-1] > 1:
             return self.classes_[outputs.argmax(axis=-1)]
         return self.classes_[np.minimum(outputs[:, 0] > 0.5, len(self.classes_) - 1)]
+
+
+def _of_present(weights: Any, classes: Any, y: Any) -> Any:
+    """Without the weights of classes that are not in y [N]."""
+    if not isinstance(weights, dict):
+        return weights
+    absent = set(classes) - set(np.unique(y))
+    return {name: weight for name, weight in weights.items() if name not in absent}
 
 
 def balanced(y: Any, weights: Floats | None = None) -> Floats:

@@ -6,6 +6,8 @@ N rows · D inputs
 """
 
 import dataclasses
+import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deltarule.data.cells import (
+    TRUTHS,
     as_named,
     as_text,
     first_odd,
@@ -43,6 +46,10 @@ LEAST_FOR_IDENTIFIER = 20
 FARTHEST = 1e100
 """In standard deviations from the mean: of a number beyond it a network's answer may overflow."""
 IDENTIFIERS = {"id", "index", "key", "no", "nr", "number", "row", "rownames", "unnamed: 0", "uuid"}
+NAME_OF_IDENTIFIER = re.compile(r".*([\W_][iI][dD]|[a-z0-9]I[dD])")
+"""customer_id, user-id, CustomerID, userId."""
+NEARLY_ALL = 0.95
+"""So many of an identifier's numbers are different: a few rows may be there twice."""
 
 
 @dataclass(frozen=True)
@@ -142,8 +149,8 @@ def _guess(name: str, column: np.ndarray, rows: np.ndarray) -> tuple[str, str]:
         return UNUSED, "the same in every row"
     if column.dtype.kind == "O":
         return _guess_of_texts(column, distinct, rows)
-    if _is_identifier(name, column, distinct):
-        return UNUSED, "an identifier: another whole number in every row"
+    if _is_identifier(name, present, distinct, len(column)):
+        return UNUSED, f"an identifier: another whole number in {'' if distinct == len(column) else 'nearly '}every row"
     return NUMBER, "numbers"
 
 
@@ -167,11 +174,11 @@ def _looks(column: np.ndarray) -> str:
     return "numbers, all of them; make numbers of them"
 
 
-def _is_identifier(name: str, column: np.ndarray, distinct: int) -> bool:
-    if distinct < max(len(column), LEAST_FOR_IDENTIFIER) or (column != np.floor(column)).any():
+def _is_identifier(name: str, present: np.ndarray, distinct: int, rows: int) -> bool:
+    if distinct < max(NEARLY_ALL * len(present), LEAST_FOR_IDENTIFIER) or (present != np.floor(present)).any():
         return False
-    counts_on = column.max() - column.min() == len(column) - 1
-    return bool(counts_on) or name.lower() in IDENTIFIERS or name.lower().endswith(("_id", " id"))
+    counts_rows = present.max() - present.min() < rows and distinct >= NEARLY_ALL * rows
+    return bool(counts_rows) or name.lower() in IDENTIFIERS or NAME_OF_IDENTIFIER.fullmatch(name) is not None
 
 
 def _present(column: np.ndarray) -> np.ndarray:
@@ -253,10 +260,21 @@ def _as_numbers(column: Column, frame: Frame) -> Floats:
     values = frame[column.name]
     if values.dtype.kind != "O":
         return values
+    if takes_truths(column):
+        values = np.array([TRUTHS.get(text.lower(), text) for text in values.tolist()], object)
     if text := first_text(values, rows=numbers_of_rows(frame)):
         told = f"the column {column.name!r} holds {text}, where the model needs a number"
         raise BadInput(told + how_to_write(first_odd(values)))
     return np.array([number_of(text or "nan") for text in values])
+
+
+def takes_truths(column: Column) -> bool:
+    """Whether a column of numbers had nothing but 0 and 1: from 0 to 1 only these have the variance mean (1 − mean).
+
+    >>> takes_truths(Column("ok", "number", "numbers", mean=0.2, scale=0.4))
+    True
+    """
+    return 0 < column.mean < 1 and math.isclose(column.scale, math.sqrt(column.mean * (1 - column.mean)))
 
 
 def _one_hot(column: Column, frame: Frame) -> Floats:

@@ -41,6 +41,7 @@ def from_sklearn(model: Any) -> Any:
     Parameters: `model`, fitted; it stays as it is.
     Returns: an estimator with the same parameters, weights and answers. Further fits are deltarule's own; the memory of
     scikit-learn's optimizer is not taken over.
+    A model of a subclass counts as the one of scikit-learn's that it is.
     Errors: `BadInput` for anything else; scikit-learn's `NotFittedError` for one that is not fitted.
 
     >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]
@@ -58,7 +59,8 @@ def from_sklearn(model: Any) -> Any:
         raise BadInput(f"the model is a {type(model).__name__}; give an MLPClassifier or MLPRegressor of scikit-learn")
     check_is_fitted(model)
     kind: type[BaseMLP] = MLPClassifier if is_classifier(model) else MLPRegressor
-    made = kind(**model.get_params(deep=False))
+    theirs = getattr(neural_network, kind.__name__)
+    made = kind(**{name: getattr(model, name) for name in theirs().get_params()})
     for name in TAKEN_OVER:
         if hasattr(model, name):
             setattr(made, name, copy(getattr(model, name)))  # curves grow
@@ -79,13 +81,13 @@ def from_sklearn(model: Any) -> Any:
 
 
 def from_torch(module: Any, classes: Any = None) -> Any:
-    """Make a network of PyTorch one of deltarule's estimators: what `to_torch` makes, and others of that form.
+    """Make a network of PyTorch one of deltarule's estimators: what `to_torch` makes of one, and others of that form.
 
     Parameters
     ----------
     module : an `nn.Sequential` of Linear modules, behind each of the hidden ones maybe a BatchNorm1d, an activation
         and a Dropout, behind the last maybe a Sigmoid, a Softmax or a LogSoftmax, before the first maybe a Flatten; or
-        a Linear alone. Other Sequentials may stand in it.
+        a Linear alone. Other Sequentials may stand in it, and an Identity anywhere.
     classes : the names of the classes, where there are any; 0, 1 … if left out. They make a classifier of a network
         that ends with its logits, as PyTorch's losses like it.
 
@@ -104,8 +106,8 @@ def from_torch(module: Any, classes: Any = None) -> Any:
     layers = _layers_of(module)
     *hidden, last = layers
     answers = _answers(last, classes)
-    if any(layer.activation in ("softmax", "log_softmax") for layer in hidden):
-        raise BadInput("a Softmax stands behind a hidden layer; it can only be the last module")
+    if any(layer.activation == "log_softmax" for layer in hidden):
+        raise BadInput("a LogSoftmax stands behind a hidden layer; it can only be the last module")
     normalized = [layer.batch_norm for layer in hidden]
     if any(normalized) and not all(normalized):
         raise BadInput("some hidden layers have batch norm and some have none; it must be all of them or none")
@@ -180,8 +182,8 @@ def _layers_of(module: Any) -> list[_Layer]:
                     f"{one!r} takes {added.inputs} inputs from a layer of {before} units; they must be as many"
                 )
             layers.append(added)
-        elif not layers and kind == "Flatten":
-            continue  # of rows, which are flat
+        elif kind == "Identity" or (not layers and kind == "Flatten"):
+            continue  # rows are flat
         elif not layers or kind in layers[-1].seen or not _taken(layers[-1], one, kind):
             raise BadInput(f"there is no form for {one!r} where it stands; see from_torch for what may follow what")
         else:
@@ -252,7 +254,7 @@ def _taken(layer: _Layer, module: Any, kind: str) -> bool:
         names = {"gamma": "weight", "beta": "bias", "mean": "running_mean", "variance": "running_var"}
         layer.arrays |= {ours: _array(module, theirs)[None] for ours, theirs in names.items()}
         return True
-    return kind == "Identity"
+    return False
 
 
 def _array(module: Any, name: str) -> Floats:

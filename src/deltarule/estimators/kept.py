@@ -5,6 +5,7 @@ K members · N rows
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.estimators.base import BaseMLP
 from deltarule.estimators.plain import plain, put_weights, unplain, weights_of
-from deltarule.estimators.records import Plan
+from deltarule.estimators.records import Plan, Rows
 from deltarule.estimators.settings import ADAM, INVSCALING
 from deltarule.problem.problem import Problem
 from deltarule.problem.registry import own_digest
@@ -83,6 +84,7 @@ class Kept:
             store.connection.execute(RECORDS)
         described = repr(estimator)
         self._base = _digest_of(described.encode()), {"estimator": described}
+        self._seedless: Counter[str] = Counter()
 
     def configurations(self, candidates: Sequence[Mapping[str, Any]]) -> list[int]:
         """The number of each candidate in the store."""
@@ -91,18 +93,26 @@ class Kept:
         numbers = self.store.add_configurations(hashes, settings, self._base)
         return [numbers[one] for one in hashes]
 
-    def fit_of(self, model: BaseMLP, plan: Plan, configuration: int, fold: str) -> Fit:
-        """The fit that a model would make by its plan; its rows are those that the network sees."""
-        problem, aside = plan.problem, plan.validation
-        data = _digest_of(
-            problem.x, problem.y, problem.weights, *(() if aside is None else (aside.x, aside.y, aside.w))
-        )
+    def fit_of(self, model: BaseMLP, plan: Plan, rows: Rows, configuration: int, fold: str) -> Fit:
+        """The fit that a model would make of rows by its plan; without a seed, of equal fits the next one."""
+        problem, aside, seedless = plan.problem, plan.validation, model.random_state is None
+        if aside is None:
+            data = _digest_of(problem.x, problem.y, problem.weights)
+        elif seedless:  # which rows are set aside is another draw in every run
+            data = _digest_of(*rows)
+        else:
+            data = _digest_of(problem.x, problem.y, problem.weights, aside.x, aside.y, aside.w)
         chosen = {name: plain(value) for name, value in model._parameters.items() if name not in SILENT}
         # Without a seed every fit is another one, and one that is there is as good as the next.
-        seeds = [] if model.random_state is None else [problem.seeds.tolist(), problem.data_seeds.tolist()]
+        seeds = [] if seedless else [problem.seeds.tolist(), problem.data_seeds.tolist()]
         what = [type(model).__name__, chosen, seeds, NUMERICS_VERSION, *_own_formulas(problem)]
         about = json.dumps(what, sort_keys=True)
-        return Fit(_digest_of(data.encode(), about.encode()), configuration, fold, data)
+        key = _digest_of(data.encode(), about.encode())
+        if seedless:
+            self._seedless[key] += 1
+            if self._seedless[key] > 1:  # the first has the key that stores of earlier versions know
+                key = _digest_of(key.encode(), str(self._seedless[key]).encode())
+        return Fit(key, configuration, fold, data)
 
     def take_up(self, fit: Fit, model: BaseMLP, plan: Plan) -> Taken | None:
         """Give a model, whose rows were checked, the weights of a fit that is there; None where it is not."""

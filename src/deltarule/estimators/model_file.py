@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,30 +22,23 @@ from deltarule.estimators.plain import plain, put_weights, unplain, weights_of, 
 from deltarule.estimators.regressor import MLPRegressor
 from deltarule.estimators.scores import Scores
 from deltarule.estimators.settings import Architecture
-from deltarule.estimators.tabular import BaseTabular, TabularClassifier, TabularRegressor, TabularReport
+from deltarule.estimators.tabular import BaseTabular, TabularClassifier, TabularRegressor, TabularReport, _types
 from deltarule.files import load_arrays, save_arrays
 from deltarule.problem.network import Network
 
 FORMAT = 1
-CLASSES_DTYPE = re.compile(r"[<>|]?([biuf][1248]|U\d{1,5}|O8?)")
+CLASSES_DTYPE = re.compile(r"[<>|]?([biuf][1248]|U[1-9]\d{0,4}|O8?)")
 """How NumPy writes the types of class names: booleans, numbers, texts, objects."""
+MOST_CLASSES = 2**28
+"""Bytes of the names of classes: NumPy gives each text the room of the longest, which in a small file may be long."""
 KINDS: dict[str, type[BaseMLP]] = {"MLPClassifier": MLPClassifier, "MLPRegressor": MLPRegressor}
 TABULAR: dict[str, type[BaseTabular]] = {
     "TabularClassifier": TabularClassifier,
     "TabularRegressor": TabularRegressor,
 }
-RECORD = (
-    "best_loss_",
-    "best_validation_score_",
-    "loss_",
-    "loss_curve_",
-    "n_features_in_",
-    "n_iter_",
-    "t_",
-    "validation_loss_curve_",
-    "validation_scores_",
-)
-"""What a file tells of the training: plain numbers and lists of such."""
+CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_")
+RECORD = ("best_loss_", "best_validation_score_", "loss_", "n_features_in_", "n_iter_", "t_", *CURVES)
+"""What a file tells of the training: numbers, and curves of such; None where there are none."""
 
 
 def save_model(model: Any, path: str | Path) -> None:
@@ -78,7 +72,7 @@ def _network_described(model: BaseMLP) -> tuple[dict[str, np.ndarray], dict[str,
         "parameters": {name: plain(value) for name, value in model.get_params(deep=False).items()},
         "architecture": asdict(model._architecture),
         "feature_names": _listed(getattr(model, "feature_names_in_", None)),
-        "record": {name: getattr(model, name) for name in RECORD if hasattr(model, name)},
+        "record": {name: plain(getattr(model, name)) for name in RECORD if hasattr(model, name)},
     }
     if isinstance(model, MLPClassifier):
         about |= {
@@ -91,7 +85,7 @@ def _network_described(model: BaseMLP) -> tuple[dict[str, np.ndarray], dict[str,
 
 def _classes_listed(classes: np.ndarray) -> list[Any]:
     names = [one.item() if isinstance(one, np.generic) else one for one in classes.tolist()]
-    if not CLASSES_DTYPE.fullmatch(classes.dtype.str) or not all(isinstance(one, str | int | float) for one in names):
+    if not CLASSES_DTYPE.fullmatch(classes.dtype.str) or classes.nbytes > MOST_CLASSES or not _are_names(names):
         raise BadInput(
             f"the classes are of the type {classes.dtype}, such as {names[0]!r}, which a file cannot hold; fit to "
             "numbers or to texts of less than 100,000 characters, as y.astype(str) makes them of dates"
@@ -99,10 +93,15 @@ def _classes_listed(classes: np.ndarray) -> list[Any]:
     return names
 
 
+def _are_names(classes: list[Any]) -> bool:
+    return all(isinstance(one, str | int | float) for one in classes)
+
+
 def _table_described(model: BaseTabular) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     arrays, network = _network_described(model.model_)
+    types = None if model.types is None else _types(model.types)  # names of any kind as texts, as they are compared
     return arrays, {
-        "parameters": {name: plain(value) for name, value in model.get_params(deep=False).items()},
+        "parameters": {name: plain(value) for name, value in (model.get_params(deep=False) | {"types": types}).items()},
         "columns": [asdict(column) for column in model.columns_],
         "named": hasattr(model, "feature_names_in_"),
         "target": model.target_,
@@ -201,13 +200,34 @@ def _rebuilt(kind: type[BaseMLP], arrays: dict[str, np.ndarray], about: Mapping[
     for name, value in about["record"].items():
         if name not in RECORD:
             raise KeyError(name)
-        setattr(model, name, value)
+        setattr(model, name, _recorded(name, value))
     if model.n_features_in_ != network.inputs:
         raise ValueError(f"{model.n_features_in_} features for {network.inputs} inputs")
-    if about["feature_names"] is not None:
-        model.feature_names_in_ = np.array(about["feature_names"], object)
+    if (names := about["feature_names"]) is not None:
+        if not isinstance(names, list) or [type(name) for name in names] != [str] * network.inputs:
+            raise ValueError(f"the {network.inputs} features are called {names!r}")
+        model.feature_names_in_ = np.array(names, object)
+    _check_dropout(model, network)
     _put_targets(model, network, arrays, about)
     return model
+
+
+def _recorded(name: str, value: Any) -> Any:
+    """What a file tells of the training; earlier ones have None for what is not finite in a curve."""
+    if value is None:
+        return None
+    told = [np.nan if one is None else unplain(one) for one in (value if name in CURVES else [value])]
+    if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in told):
+        raise ValueError(f"{name} is {value!r}")
+    return told if name in CURVES else told[0]
+
+
+def _check_dropout(model: BaseMLP, network: Network) -> None:
+    """The one parameter that counts without a further fit, which checks all of them: PyTorch's modules have it."""
+    rates = np.asarray(model.dropout)
+    if rates.dtype.kind not in "iuf" or not ((rates >= 0) & (rates <= 1)).all():
+        raise ValueError(f"dropout is {model.dropout!r}")
+    np.broadcast_to(rates, (model._members, len(network.layers) - 1))
 
 
 def _rebuilt_table(kind: type[BaseTabular], arrays: dict[str, np.ndarray], about: Mapping[str, Any]) -> BaseTabular:
@@ -251,13 +271,15 @@ def _column(name: str, kind: str, why: str, categories: list[str], gaps: bool, *
 
 def _put_targets(model: BaseMLP, network: Network, arrays: dict[str, np.ndarray], about: Mapping[str, Any]) -> None:
     if isinstance(model, MLPClassifier):
-        model._labels = bool(about["labels"])
-        if not CLASSES_DTYPE.fullmatch(about["classes_dtype"]):
-            raise ValueError(f"classes are {about['classes_dtype']!r}")
-        model.classes_ = np.array(about["classes"], np.dtype(about["classes_dtype"]))
-        outputs = len(model.classes_) if model._labels or len(model.classes_) > 2 else 1
-        if network.outputs != outputs or not len(model.classes_):
-            raise ValueError(f"{len(model.classes_)} classes for {network.outputs} outputs")
+        names, labels = about["classes"], about["labels"]
+        outputs = len(names) if labels or len(names) > 2 else 1
+        if network.outputs != outputs or not names:
+            raise ValueError(f"{len(names)} classes for {network.outputs} outputs")
+        model.classes_, model._labels = _classes(names, about["classes_dtype"]), labels
+        if not isinstance(labels, bool) or model._loss()[1] != model.out_activation_:
+            raise ValueError(f"labels are {labels!r} for outputs that are {model.out_activation_}")
+        if labels and model.classes_.tolist() != list(range(len(names))):
+            raise ValueError("labels have names")
         return
     assert isinstance(model, MLPRegressor)
     model.target_mean_, model.target_scale_ = arrays.get("target_mean"), arrays.get("target_scale")
@@ -266,6 +288,18 @@ def _put_targets(model: BaseMLP, network: Network, arrays: dict[str, np.ndarray]
     for values in (model.target_mean_, model.target_scale_):
         if values is not None and values.shape != (network.outputs,):
             raise ValueError(f"the scale of targets has the shape {values.shape} for {network.outputs} outputs")
+
+
+def _classes(names: Any, dtype: str) -> np.ndarray:
+    """Names of classes as the array that they were."""
+    if not CLASSES_DTYPE.fullmatch(dtype) or len(names) * np.dtype(dtype).itemsize > MOST_CLASSES:
+        raise ValueError(f"{len(names)} classes are {dtype!r}")
+    if not isinstance(names, list) or not _are_names(names) or not all(one < other for one, other in pairwise(names)):
+        raise ValueError("the classes are not different names in their order")
+    classes = np.array(names, np.dtype(dtype))
+    if repr(classes.tolist()) != repr(names):
+        raise ValueError(f"the classes are not {dtype}")
+    return classes
 
 
 def _listed(values: Any) -> Any:

@@ -3,7 +3,9 @@
 K members · θ [K, P]   running [K, Q], the running statistics of batch norm
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,9 @@ from deltarule.maths.network import flatten, views
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 
-PAIRS, INFINITY = "pairs", "inf"  # what JSON has no form for
+PAIRS = "pairs"
+NOT_FINITE = ("inf", "-inf", "nan")
+"""Numbers that JSON has no form for, as Python writes them."""
 
 
 def weights_of(model: BaseMLP) -> dict[str, Floats]:
@@ -47,28 +51,33 @@ def with_members(arrays: Mapping[str, Floats], members: int) -> dict[str, Floats
 def plain(value: Any) -> Any:
     """A parameter as JSON can hold it; functions and generators stay behind.
 
-    >>> plain((1, {"alpha": np.float64(0.5)}, float("inf")))
-    [1, {'pairs': [['alpha', 0.5]]}, 'inf']
+    >>> plain((1, {"alpha": np.float64(0.5)}, range(2), float("-inf")))
+    [1, {'pairs': [['alpha', 0.5]]}, [0, 1], '-inf']
     """
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        number = float(value)
+        return number if math.isfinite(number) else str(number)
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
     if isinstance(value, Mapping):  # as pairs: JSON's keys are texts, and classes may be numbers
         return {PAIRS: [[plain(key), plain(one)] for key, one in value.items()]}
-    if isinstance(value, list | tuple):
+    if isinstance(value, Collection):
         return None if any(map(callable, value)) else [plain(one) for one in value]
-    if isinstance(value, float) and value == float("inf"):
-        return INFINITY
-    return value if isinstance(value, bool | int | float | str) else None
+    return None
 
 
 def unplain(value: Any) -> Any:
     """The inverse of `plain`; of tuples there are lists.
 
-    >>> unplain(plain({"alpha": 0.5}))
-    {'alpha': 0.5}
+    >>> unplain(plain({"alpha": 0.5, "n_iter_no_change": float("inf")}))
+    {'alpha': 0.5, 'n_iter_no_change': inf}
     """
-    if isinstance(value, dict):
-        return {key: unplain(one) for key, one in value[PAIRS]}
+    if isinstance(value, dict):  # whose keys are names: "nan" is one, and a tuple may be one
+        return {tuple(key) if isinstance(key, list) else key: unplain(one) for key, one in value[PAIRS]}
     if isinstance(value, list):
         return [unplain(one) for one in value]
-    return float("inf") if value == INFINITY else value
+    return float(value) if value in NOT_FINITE else value

@@ -16,8 +16,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     """A multi-layer perceptron that predicts numbers, with the parameters and meanings of scikit-learn's.
 
     Its losses are sums over the outputs, and their gradient is that of the loss it tells. (scikit-learn's squared error
-    for C outputs is told as their mean and descended as their sum: the number is C times less, and the steps are the
-    same but for "lbfgs", which looks at both.)
+    for C outputs is told as their mean and descended as their sum: without the penalty the number is C times less, and
+    the steps are the same but for "lbfgs", which looks at both.)
 
     Parameters
     ----------
@@ -188,6 +188,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return (self._mean(each), self._spread(each)) if return_std else self._mean(each)
 
     # --- what targets mean ---
+
+    def _learn(self, y: Any, weights: Floats | None, dtype: Any, first: bool, incremental: bool) -> None:
+        if first:
+            self._learn_targets(y, weights, dtype)
+        elif self.scale_target != (self.target_scale_ is not None):
+            raise ValueError(
+                f"scale_target is {self.scale_target}, and the network was fitted with {not self.scale_target}; set it "
+                "back, or fit a new one."
+            )
 
     def _learn_targets(self, y: Any, weights: Floats | None, dtype: Any) -> None:
         self.target_mean_: Floats | None = None

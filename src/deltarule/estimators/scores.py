@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.data.frame import Frame
-from deltarule.estimators.columns import UNUSED, Column, encoded
+from deltarule.estimators.columns import CATEGORY, NUMBER, UNUSED, Column, encoded
 from deltarule.problem.problem import Floats
 from deltarule.stats.intervals import Interval, share_interval
 
@@ -20,6 +20,10 @@ SUSPICIOUS = 0.99
 """A single column that scores this much is more often a copy of the target than a discovery."""
 LEAK_ROWS = 2000
 """More rows would not tell more about a single column."""
+LEAST_OTHERS = 5
+"""Fewer rows beside those of the most frequent value may be met by chance, unless the column has as few values."""
+NOTHING = -1e200
+"""What is missing, far from whatever is known."""
 
 
 @dataclass(frozen=True)
@@ -86,35 +90,73 @@ def r_squared(y: Floats, answers: Floats) -> float:
 def leaks(frame: Frame, columns: Sequence[Column], y: Any, classes: bool) -> list[str]:
     """A sentence for each column that all but tells the target by itself.
 
-    A shallow tree learns from the one column in half of the rows, and is asked about the others.
+    Each half of the rows is answered from the one column, by what the other half says of the nearest value. All classes
+    count alike, and so do all different numbers, which go by their ranks. Rows where the column is missing do not count
+    where it tells the others and these are at least half.
 
     >>> size = np.arange(100.0) % 7
     >>> size_in_grams = Column("grams", "number", "numbers")
     >>> leaks({"grams": 1000 * size}, [size_in_grams], size, classes=False)[0][:41]
     "the column 'grams' alone tells the target"
     """
-    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
-
     y = np.asarray(y)
     rows = np.random.default_rng(0).permutation(len(y))[:LEAK_ROWS]
-    learn, ask = rows[::2], rows[1::2]
-    kind = DecisionTreeClassifier if classes else DecisionTreeRegressor
-    if (y[ask] == y[ask][0]).all():  # whatever says so is right
-        return []
-    if classes:
-        usual = max(np.mean(y[ask] == one) for one in np.unique(y[learn]))
-        if usual > 1 - 2 * (1 - SUSPICIOUS):  # whatever anybody says is right
-            return []
-    found = []
+    rows = rows[np.argsort(y[rows], kind="stable")]  # so that every second one is in the other half
+    y, found = y[rows], []
     for column in columns:
         if column.kind == UNUSED or not column.inputs:
             continue
-        x = encoded([column], {column.name: frame[column.name][rows]})
-        tree = kind(max_leaf_nodes=64, random_state=0).fit(x[::2], y[learn])
-        score = tree.score(x[1::2], y[ask])
+        codes = _codes(column, {column.name: frame[column.name][rows]}, classes)
+        present = codes != NOTHING
+        score = _told(codes, y, column, classes)
+        if present.sum() >= len(y) / 2:
+            score = max(score, _told(codes[present], y[present], column, classes))
         if score >= SUSPICIOUS:
             found.append(
                 f"the column {column.name!r} alone tells the target ({100 * score:.0f} % on rows not seen); is it "
                 "known before the target is? If not, leave it out"
             )
     return found
+
+
+def _codes(column: Column, frame: Frame, classes: bool) -> Any:
+    """A column as numbers [N]: its categories', rare ones' by one; its own, or their ranks to tell those of others."""
+    values, x = frame[column.name], encoded([column], frame)
+    if column.kind == CATEGORY:
+        codes = np.where(x.any(axis=1), x.argmax(axis=1), x.shape[1])
+    else:
+        codes = x[:, 0] if classes else np.unique(x[:, 0], return_inverse=True)[1]
+    return np.where(values == "" if values.dtype.kind == "O" else np.isnan(values), NOTHING, codes)
+
+
+def _told(codes: Any, y: Any, column: Column, classes: bool) -> float:
+    """How well codes [N] tell the target of rows that are in its order: balanced accuracy, or R² of ranks."""
+    values, places, counts = np.unique(y, return_inverse=True, return_counts=True)
+    others = len(y) - counts.max(initial=0)
+    if not others or (others < LEAST_OTHERS and len(np.unique(codes)) > len(values) + 1):
+        return 0.0
+    weights = 1 / counts[places]
+    by_distance = column.kind == NUMBER and not classes
+    answers = np.empty(len(y))
+    for half in (0, 1):
+        learn, ask = slice(1 - half, None, 2), slice(half, None, 2)
+        answers[ask] = _answers(codes[learn], places[learn], codes[ask], classes, by_distance)
+    if not classes:
+        around = places - np.average(places, weights=weights)
+        return float(1 - (weights * (places - answers) ** 2).sum() / (weights * around**2).sum())
+    weights[counts[places] == 1] = 0  # of which the other half knows nothing
+    return float(np.average(answers == places, weights=weights)) if weights.any() else 0.0
+
+
+def _answers(codes: Any, ranks: Any, asked: Any, classes: bool, by_distance: bool) -> Any:
+    """The rank at the nearest code, or between two by distance: a code's mean, or of classes its most frequent one."""
+    known, places = np.unique(codes, return_inverse=True)
+    if classes:
+        counts = np.zeros((len(known), ranks.max() + 1))
+        np.add.at(counts, (places, ranks), 1)
+        said = counts.argmax(axis=1)
+    else:
+        said = np.bincount(places, ranks) / np.bincount(places)
+    if by_distance:
+        return np.interp(asked, known, said)
+    return said[np.searchsorted((known[1:] + known[:-1]) / 2, asked)]

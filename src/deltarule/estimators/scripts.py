@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.data.cells import MISSING, naming
+from deltarule.data.cells import MISSING, SURELY_DECIMAL, TRUTHS, naming
 from deltarule.errors import BadInput
 from deltarule.estimators.base import BaseMLP
 from deltarule.estimators.classifier import MLPClassifier
-from deltarule.estimators.columns import FARTHEST, UNUSED, Column
+from deltarule.estimators.columns import FARTHEST, UNUSED, Column, takes_truths
 from deltarule.estimators.regressor import MLPRegressor
 from deltarule.estimators.tabular import BaseTabular
 from deltarule.interop.script.arrays import UNPACK, Arrays
@@ -57,6 +57,7 @@ def inputs_of(column, row):
         if cell not in column["categories"]:
             cell = name_of(cell, column)
         return [float(cell == one) for one in column["categories"]]
+    cell = TRUTHS.get(cell.lower(), cell) if column["truths"] else cell
     value = number_of(cell or "nan", column["name"])
     is_gap = bool(np.isnan(value))
     standardized = ((column["fill"] if is_gap else value) - column["mean"]) / column["scale"]
@@ -69,8 +70,8 @@ def name_of(cell, column):
     """A category as other programs may write it: 2.0 for 2, TRUE for True, a day at midnight, a time with zeros."""
     form = cell.strip()
     if column["truths"]:
-        form = form.capitalize()
-    elif column["numbers"]:
+        form = TRUTHS.get(form.lower(), form)
+    if column["numbers"]:
         form = as_number(form)
     elif time := re.fullmatch(r"(\\d{4}-\\d\\d-\\d\\d) (\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?)", form):
         form = form.rstrip("0").removesuffix(".") if time[3] else form
@@ -79,7 +80,8 @@ def name_of(cell, column):
 
 
 def as_number(cell):
-    """2.0 as 2, where categories are called by numbers."""
+    """2.0 and 2,0 as 2, where categories are called by numbers; but 1,500 may mean thousands."""
+    cell = cell.replace(",", ".") if re.fullmatch(SURELY_DECIMAL, cell) else cell
     try:
         number = float(cell.replace("_", "?"))
     except ValueError:
@@ -139,8 +141,19 @@ def main():
     except (ValueError, csv.Error) as error:
         return f"{sys.argv[1]}: {error}"
     sys.stdout.reconfigure(encoding="utf-8")
-    for answer in predict(x):
-        print(answer)
+    try:
+        for answer in predict(x):
+            print(quoted(answer) if isinstance(answer, str) else answer)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the answers has enough of them; Python would complain again at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def quoted(text):
+    """A text as a cell of a CSV file, on a line of its own whatever it holds."""
+    cell = io.StringIO()
+    csv.writer(cell).writerow([text])
+    return cell.getvalue().removesuffix("\\r\\n")
 
 
 if __name__ == "__main__":
@@ -201,7 +214,7 @@ def numpy_script(model: Any) -> str:
         _head(
             model,
             arrays,
-            ["csv", "sys", *(["math"] if any("math.erf" in one for one in sources) else [])],
+            ["csv", "io", "os", "sys", *(["math"] if any("math.erf" in one for one in sources) else [])],
             needed,
         ),
         "\n".join(assigned),
@@ -267,7 +280,8 @@ def _head(model: Any, arrays: Arrays, modules: list[str], from_numpy: list[str],
     text = "\n".join(lines)
     if isinstance(model, BaseTabular):
         columns = [f"    {_told(column)!r}," for column in model.columns_ if column.kind != UNUSED]
-        constants = [f"FARTHEST = {FARTHEST!r}", f"MISSING = {sorted(MISSING)!r}", "COLUMNS = [", *columns, "]"]
+        constants = [f"FARTHEST = {FARTHEST!r}", f"MISSING = {sorted(MISSING)!r}", f"TRUTHS = {TRUTHS!r}"]
+        constants += [f"SURELY_DECIMAL = {SURELY_DECIMAL.pattern!r}", "COLUMNS = [", *columns, "]"]
         text += "\n\n" + "\n".join(constants) + f"\n\n\n{READING}\n\n\n{ENCODE}"
     elif not torch:
         names = [str(name).strip() for name in getattr(model, "feature_names_in_", ())]
@@ -285,7 +299,8 @@ def _check_classes(model: BaseMLP) -> None:
 def _told(column: Column) -> dict[str, Any]:
     """A column for the script, and how its categories may be written."""
     known = naming(column.categories)
-    return asdict(column) | {"numbers": known.numbers, "truths": known.truths, "forms": dict(known.forms)}
+    truths = known.truths or takes_truths(column)
+    return asdict(column) | {"numbers": known.numbers, "truths": truths, "forms": dict(known.forms)}
 
 
 def _decoded(model: BaseMLP) -> str:

@@ -187,6 +187,9 @@ class ScorerOfFitted:
     def __init__(self, scorer: Any, task: Task) -> None:
         self.scorer, self.task = scorer, task
 
+    def __repr__(self) -> str:  # scikit-learn names a scorer whose score is none
+        return repr(self.scorer)
+
     def __call__(self, estimator: "LookedUp", rows: Integers, *targets: Any, **parameters: Any) -> Any:
         """What the scorer says."""
         return self.scorer(estimator.fitted, rows_of(self.task.X, rows), *targets, **parameters)
@@ -231,7 +234,7 @@ class LookedUp(BaseEstimator):
 
     def fit(self, rows: Integers, y: Any, **parameters: Any) -> "LookedUp":
         """Look the fit up, or make it: that of the best candidate to all rows."""
-        found = self.task.fits.get(self.task.key(self.candidate, rows))
+        found = self.task.take(self.candidate, rows)
         if isinstance(found, Exception):
             raise found
         if found is None:

@@ -8,20 +8,21 @@ from typing import Any
 import numpy as np
 from sklearn.utils import column_or_1d
 
-from deltarule.data.cells import as_named, as_text, first_text, is_missing
+from deltarule.data.cells import array_of, as_named, as_text, check_single, first_text, is_missing, too_long, widened
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 
 
 def name_of(y: Any) -> str:
     """What a target is called."""
-    name = y.columns[0] if len(getattr(y, "columns", ())) == 1 else getattr(y, "name", None)
+    names: Any = getattr(y, "column_names", getattr(y, "columns", ()))  # PyArrow's `columns` are no names
+    name = names[0] if len(names) == 1 else getattr(y, "name", None)
     return "target" if name is None else str(name).strip()
 
 
 def check_length(rows: int, y: Any) -> None:
     """Refuse a target that has not one value for each row: `BadInput`."""
-    if np.ndim(y) == 0:
+    if array_of(y).ndim == 0:
         raise BadInput(f"the target is {y!r}; give a list, with one value for each row")
     if len(y) != rows:
         raise BadInput(f"the table has {rows} rows and the target {len(y)}; give one target for each row")
@@ -29,15 +30,17 @@ def check_length(rows: int, y: Any) -> None:
 
 def known(y: Any) -> Any:
     """A target without gaps [N]; texts as Python's own."""
-    array = np.asarray(y)
+    array = array_of(y)
     if array.ndim == 2 and array.shape[1] == 1:
         array = column_or_1d(array, warn=True)
     if array.ndim != 1:
         raise BadInput(f"the target has the shape {array.shape}; give one value for each row")
-    _check_kind(array)
     gaps = np.array([is_missing(value) for value in array.tolist()], bool)
     if gaps.any():
         raise BadInput(f"the target is missing in row {int(gaps.argmax())} (counted from 0); leave such rows out")
+    check_single("the target", array)
+    array = _promoted(array) if isinstance(y, list | tuple) else array
+    _check_kind(array)
     if array.dtype.kind != "O":
         return array
     kinds = {type(value) for value in array}
@@ -48,6 +51,12 @@ def known(y: Any) -> Any:
     return array
 
 
+def _promoted(values: Any) -> Any:
+    """A list's values [N] in the one type that NumPy has for them; as texts where whole numbers would become one."""
+    array = np.array(values.tolist())
+    return named(values) if array.dtype.kind == "f" and too_long(values, array, are_names=False) else array
+
+
 def _check_kind(y: Any) -> None:
     if y.dtype.kind not in "biufOU":
         raise BadInput(f"the target holds {y.dtype}; make numbers of them, or texts")
@@ -55,13 +64,14 @@ def _check_kind(y: Any) -> None:
 
 def named(classes: Any) -> Any:
     """Classes as texts [N]."""
-    return np.array([as_text(one) for one in np.asarray(classes).tolist()], object)
+    array = np.asarray(classes)
+    return np.array([as_text(one) for one in (widened(array) if array.dtype.kind == "f" else array).tolist()], object)
 
 
 def as_classes(y: Any, classes: Any) -> tuple[Any, list[str]]:
     """A target as the names of classes [N] that a model has learned, and the names that are none of these.
 
-    Names are taken as by `as_named`; where either side has truth values and the other 1 and 0, these are the same.
+    Names are taken as by `as_named`: where either side has truth values and the other 1 and 0, these are the same.
 
     >>> as_classes([1.0, 0.0], [False, True]), as_classes(["a", "c"], ["a", "b"])
     ((array(['True', 'False'], dtype=object), []), (array(['a', 'c'], dtype=object), ['c']))
@@ -70,9 +80,6 @@ def as_classes(y: Any, classes: Any) -> tuple[Any, list[str]]:
     """
     names = named(classes).tolist()
     texts = as_named(named(known(y)).tolist(), names)
-    for ours, theirs in ((("False", "True"), ("0", "1")), (("0", "1"), ("False", "True"))):
-        if {*names} <= {*ours} and {*(others := as_named(texts, theirs))} <= {*theirs}:
-            texts = [ours[theirs.index(text)] for text in others]
     return np.array(texts, object), sorted({*texts} - {*names})
 
 
@@ -89,6 +96,8 @@ def as_numbers(y: Any) -> Floats:
         raise BadInput(
             f"the target holds texts: {first_text(array)}; a regressor needs numbers, so correct it or use a classifier"
         ) from None
+    except OverflowError:  # a whole number of more than 308 digits
+        numbers = np.full(len(array), np.inf)
     if not np.isfinite(numbers).all():
         raise BadInput("the target is infinite in some rows; replace it, or leave them out")
     return numbers
