@@ -751,6 +751,51 @@ def of_a_sum_of_tuples(z):
     return a * b
 
 
+def of_a_list_times_two(z):
+    a = np.tanh(z) * 2
+    both = [a] * 2
+    a += 1
+    return both[0]
+
+
+def of_two_times_a_list(z):
+    a = z * 1.0
+    both = 2 * [a]
+    a += 1.0
+    return both[1]
+
+
+def of_a_sum_of_lists(z):
+    a = z * 1.0
+    both = [a] + [z]
+    a += 1.0
+    return both[0]
+
+
+def of_a_part_of_a_list(z):
+    a = z * 1.0
+    both = [a, z][:1] * 2
+    a += 1.0
+    return both[0]
+
+
+def of_each_in_a_list_times_two(z):
+    a, total = z * 1.0, 0 * z
+    several = [a, z] * 2
+    for u in several:
+        a += 1.0
+        total = total + u
+    return total
+
+
+def of_rounded_to_digits(z):
+    return z * round(2.675, 2)  # 2.67: 2.675 is a little less than it is written
+
+
+def of_rounded_to_named_digits(z):
+    return z * round(2.675, ndigits=2)
+
+
 def of_an_item_of_a_sum(z):
     t = z * 1.0
     a = ((1.0,) + (t,))[1]
@@ -809,6 +854,13 @@ edited.__code__ = witch.__code__.replace(co_name="edited", co_firstlineno=edited
         (renamed_in_a_test, "which uses a change in place of 't', whose array may have another name"),
         (changed_in_a_loop_and_renamed, "which uses a change in place of 't', whose array may have another name"),
         (of_a_sum_of_tuples, "which uses a change in place of 'a', whose array may have another name"),
+        (of_a_list_times_two, "which uses a change in place of 'a', whose array may have another name"),
+        (of_two_times_a_list, "which uses a change in place of 'a', whose array may have another name"),
+        (of_a_sum_of_lists, "which uses a change in place of 'a', whose array may have another name"),
+        (of_a_part_of_a_list, "which uses a change in place of 'a', whose array may have another name"),
+        (of_each_in_a_list_times_two, "which uses a change in place of 'a', whose array may have another name"),
+        (of_rounded_to_digits, "'of_rounded_to_digits', which uses round with a number of digits"),
+        (of_rounded_to_named_digits, "'of_rounded_to_named_digits', which uses round with a number of digits"),
         (of_an_item_of_a_sum, "which uses a change in place of 'a', whose array may have another name"),
     ],
 )

@@ -418,6 +418,10 @@ def branching(theta: Any, g: Any, learning_rate: Any, k: Any) -> Any:
     return (theta - learning_rate * g,) if k > 0.5 else (theta - 2 * learning_rate * g,)
 
 
+def nesterov_if_asked(theta: Any, g: Any, learning_rate: Any, k: Any) -> Any:
+    return (theta - learning_rate * (g + 0.9 * g if k else g),)
+
+
 def halving_its_rate(theta: Any, g: Any, learning_rate: Any, k: Any) -> Any:
     learning_rate *= k
     return (theta - learning_rate * g,)
@@ -433,6 +437,7 @@ def as_long_as_its_rate(theta: Any, g: Any, learning_rate: Any, k: Any) -> Any:
     ("update", "message"),
     [
         (branching, r"cannot be called with arrays \(ValueError: The truth value of an array"),
+        (nesterov_if_asked, ".*; learning_rate and parameters are arrays, too, one number per member$"),
         (
             lambda theta, g, learning_rate, k: (theta - math.sqrt(k) * learning_rate * g,),
             "cannot be called with arrays",
@@ -442,7 +447,7 @@ def as_long_as_its_rate(theta: Any, g: Any, learning_rate: Any, k: Any) -> Any:
     ],
 )
 def test_an_update_has_to_take_a_number_of_each_member(update: Callable[..., Any], message: str) -> None:
-    with pytest.raises(BadInput, match=f"the theta of the optimizer 'mine' {message}"):
+    with pytest.raises(BadInput, match=f"^the optimizer 'mine' {message}"):
         register_optimizer("mine", update, parameters={"k": 0.9})
 
 

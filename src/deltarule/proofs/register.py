@@ -200,7 +200,8 @@ def register_optimizer(
     name : what it is called in `create_problem` and in recipes.
     update : `update(theta, g, *slots, learning_rate=…, **parameters)` returns (theta, *slots), element by element.
     slots : names of what it remembers of each parameter; 0 at the start.
-    parameters : names and default values of its numbers; a member may have its own.
+    parameters : names and default values of its numbers; a member may have its own, so they are arrays, too, as
+        learning_rate is: one number per member.
 
     Returns the optimizer. Raises `RunFailed` where it does not come down a simple quadratic at a small learning rate;
     `BadInput` where the update cannot be used as it is.
@@ -418,19 +419,30 @@ def _check_update(optimizer: Optimizer) -> None:
     arrays = np.random.default_rng(0).normal(size=(2 + len(optimizer.slots), 7))
     arrays[2:] = np.abs(arrays[2:])  # what a slot holds may be a sum of squares
     numbers = {"learning_rate": 0.01, **optimizer.parameters}
+
+    def whole(*inputs: Floats) -> Any:
+        own = dict(zip(numbers, inputs[len(arrays) :], strict=True))
+        return optimizer.update(*inputs[: len(arrays)], **own)  # type: ignore[misc]  # only L-BFGS has none
+
+    def part(*inputs: Floats, i: int) -> Any:
+        returned = whole(*inputs)
+        if not isinstance(returned, tuple) or len(returned) != len(names):
+            raise TypeError(f"it must return a tuple of {len(names)}: {', '.join(names)}")
+        return returned[i]
+
+    alone = [*arrays, *(np.full(7, float(n)) for n in numbers.values())]
+    members = [*(np.stack([one, one]) for one in arrays), *(np.full((2, 1), float(n)) for n in numbers.values())]
+    for given in (alone, members):
+        _called(
+            f"the optimizer '{optimizer.name}'",
+            lambda *inputs: (whole(*inputs), inputs[0])[1],
+            given,
+            "; learning_rate and parameters are arrays, too, one number per member",
+        )
     for i, name in enumerate(names):
-
-        def part(*inputs: Floats, i: int = i) -> Any:
-            own = dict(zip(numbers, inputs[len(arrays) :], strict=True))
-            returned = optimizer.update(*inputs[: len(arrays)], **own)  # type: ignore[misc]  # only L-BFGS has none
-            if not isinstance(returned, tuple) or len(returned) != len(names):
-                raise TypeError(f"it must return a tuple of {len(names)}: {', '.join(names)}")
-            return returned[i]
-
         what = f"the {name} of the optimizer '{optimizer.name}'"
-        _checked_calls(what, part, [*arrays, *(np.full(7, float(value)) for value in numbers.values())])
-        population = [np.stack([array, array]) for array in arrays]
-        _called(what, part, [*population, *(np.full((2, 1), float(value)) for value in numbers.values())])
+        _checked_calls(what, partial(part, i=i), alone)
+        _called(what, partial(part, i=i), members)
 
 
 def _check_descent(optimizer: Optimizer) -> None:

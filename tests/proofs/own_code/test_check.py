@@ -146,24 +146,128 @@ def test_a_smooth_loss_has_no_kinks(wrong: int) -> None:
     assert report.kinks == 0 and report.ok == (not wrong)
 
 
-def test_entries_at_the_edge_of_a_loss_are_not_measured_and_the_others_decide() -> None:
-    """The square root of 1e-9 has a slope of 16,000, and none a small step below."""
+def test_entries_near_the_edge_of_a_loss_are_measured_in_steps_of_their_own_size() -> None:
+    """The square root of 1e-9 has a slope of 16,000, and none a step of 1e-8 below."""
     w = np.array([1e-9, 1.0, 2.0])
 
     def loss(w: Any) -> Any:
         return np.sqrt(np.real(w)).sum()  # without the complex step, which needs no step to the side
 
     report = check_gradient(loss, lambda w: 0.5 / np.sqrt(w), w)
-    assert report.ok and report.compared == 2
-    assert "1 not measured, w[0] for one: the loss is not finite a small step away from there" in report.notes
+    assert report.ok and report.compared == 3
+    wrong = check_gradient(loss, lambda w: np.array([1.01, 1, 1]) / 2 / np.sqrt(w), w)
+    assert wrong.verdict == "WRONG" and wrong.worst is not None and wrong.worst.index == (0,)
+    assert wrong.worst.expected == pytest.approx(wrong.worst.found / 1.01)
+    exact = check_gradient(lambda w: np.sqrt(w).sum(), lambda w: 0.5 / np.sqrt(w), w)
+    assert exact.ok and exact.compared == 3 and not exact.notes
+
+
+@pytest.mark.parametrize("edge", [1e-30, 1e-300])
+def test_a_large_entry_at_the_edge_of_a_loss_is_not_proved_right_and_the_others_can_be_wrong(edge: float) -> None:
+    """Beside √1 the changes of √1e-30 are less than a rounding error."""
+    w = np.array([edge, 1.0, 2.0])
+
+    def loss(w: Any) -> Any:
+        return np.sqrt(np.real(w)).sum()
+
+    report = check_gradient(loss, lambda w: 0.5 / np.sqrt(w), w)
+    assert report.verdict == "not proved" and report.compared == 2
+    assert "of w there are entries that were not measured, and they are not small" in (report.vacuous or "")
+    assert any(note.startswith("1 not measured, w[0] for one: the loss is not finite") for note in report.notes)
     wrong = check_gradient(loss, lambda w: 7 / np.sqrt(w), w)
     assert wrong.verdict == "WRONG" and wrong.worst is not None and wrong.worst.index != (0,)
     assert wrong.worst.expected == pytest.approx(wrong.worst.found / 14)
 
-    alone = check_gradient(loss, lambda w: 0.5 / np.sqrt(w), w[:1])
+    alone = check_gradient(loss, lambda w: 0.5 / np.sqrt(w), np.array([5e-324]))
     assert alone.verdict == "not proved" and "nothing to compare" in (alone.vacuous or "")
-    exact = check_gradient(lambda w: np.sqrt(w).sum(), lambda w: 0.5 / np.sqrt(w), w)
-    assert exact.ok and exact.compared == 3 and not exact.notes
+
+
+@pytest.mark.parametrize("edge", [1e-8, 1e-9, 1e-12, 1e-30])
+def test_one_entry_at_the_edge_of_a_loss_does_not_hide_what_is_wrong(edge: float) -> None:
+    w = np.array([edge, 1.0, 0.5])
+    for share in (1.0, 1.001, 1.05, 1.5, -1.0):
+        report = check_gradient(lambda w: -np.log(w).sum(), lambda w, share=share: -share / w, w)  # type: ignore[misc]
+        assert report.verdict == ("right" if share == 1 else "WRONG"), share
+
+
+@pytest.mark.parametrize("share", [1.0, 1.001, 0.0, -1.0])
+def test_the_largest_entry_is_judged_however_large_the_input_is(share: float) -> None:
+    """A step that is small beside 1 carries the units of such weights from one end of the sigmoid to the other."""
+    x = -2285505.85883
+    p = {
+        "W": np.array([-7.76e-6, 2.225e-6, -7.53e-6, -6.2e-6]),
+        "v": np.array([-0.0098, -0.0168, 0.0245, 0.0087]),
+    }
+
+    def both(p: Any) -> Any:
+        s = 1 / (1 + np.exp(-p["W"] * x))
+        z = (p["v"] * s).sum()
+        d = -1 / (1 + np.exp(z))
+        dW = d * p["v"] * s * (1 - s) * x
+        dW[1] *= share
+        return np.log(1 + np.exp(-z)), {"W": dW, "v": d * s}
+
+    report = check_gradient(both, None, p)
+    assert report.verdict == ("right" if share == 1 else "WRONG")
+    if share != 1:
+        assert report.worst is not None and report.worst.where == "W[1]"
+        assert report.worst.expected == pytest.approx(-115.96299)
+
+
+@pytest.mark.parametrize("w", [1e-6, -2.7e-7, 3e-7, 1e-5])
+def test_a_right_gradient_by_large_inputs_is_not_accused(w: float) -> None:
+    x, y = np.random.default_rng(0).normal(size=20) * 1e6, np.random.default_rng(1).normal(size=20)
+
+    def loss(w: Any) -> Any:
+        return np.abs(np.log(1 + np.exp(w[0] * x)) - y).mean()
+
+    def gradient(w: Any) -> Any:
+        return np.array([(np.sign(np.log(1 + np.exp(w[0] * x)) - y) * x / (1 + np.exp(-w[0] * x))).mean()])
+
+    step = 1e-12  # which moves no z by more than 3e-6, and so meets no kink
+    assert gradient([w])[0] == pytest.approx((loss([w + step]) - loss([w - step])) / (2 * step), rel=1e-5)
+    report = check_gradient(loss, gradient, np.array([w]))
+    assert report.ok and report.methods == ("central differences",)
+    assert check_gradient(loss, lambda w: -gradient(w), np.array([w])).verdict == "WRONG"
+
+
+def test_a_step_on_which_a_loss_overflows_says_nothing_of_how_large_its_gradient_is() -> None:
+    x, t = np.random.default_rng(0).normal(size=20) * 1e7, np.arange(20) % 2
+    w = np.array([2e-7, -1.0])
+
+    def both(w: Any) -> Any:
+        z = w[0] * x + w[1]
+        d = (1 / (1 + np.exp(-z)) - t) / 20
+        return (np.log(1 + np.exp(z)) - t * z).mean(), np.array([d @ x, d.sum()])
+
+    with np.errstate(over="ignore"):
+        assert both(w + 2.0**-10)[0] == np.inf
+    assert check_gradient(both, None, w).ok
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 18])
+def test_a_wrong_large_entry_among_kinks_is_not_passed_over(seed: int) -> None:
+    """Steps that meet kinks of the absolute values give slopes on both sides of what is 1 % wrong."""
+    generator = np.random.default_rng(seed)
+    x, y = 1e-3 * generator.normal(size=(20, 3)), generator.normal(size=(20, 1))
+    shapes = {"W1": (3, 4), "b1": (4,), "W2": (4, 1)}
+    p = {name: generator.normal(size=shape) for name, shape in shapes.items()} | {"b2": np.zeros(1)}
+
+    def both(p: Any, share: float = 1.0) -> Any:
+        z = x @ p["W1"] + p["b1"]
+        a = np.maximum(z, 0)
+        error = a @ p["W2"] + p["b2"] - y
+        d = np.sign(error) / 20
+        dz = d @ p["W2"].T * (z > 0)
+        db = dz.sum(0)
+        db[np.abs(db).argmax()] *= share
+        return np.abs(error).mean(), {"W1": x.T @ dz, "b1": db, "W2": a.T @ d, "b2": d.sum(0)}
+
+    assert check_gradient(both, None, p).ok
+    report = check_gradient(lambda p: both(p, 1.01), None, p)
+    assert report.verdict == "not proved" and not report.faint
+    assert "of b1 there are entries that were not measured" in (report.vacuous or "")
+    assert any(note.startswith("1 not measured, b1[") for note in report.notes)
 
 
 def test_vacuous_passes_are_refused_and_told_apart() -> None:
@@ -386,7 +490,7 @@ def line(params: dict[str, Any]) -> Any:
         (lambda: check_vjp(lambda x: x > 0, lambda g: g, X), "gives an array of bool"),
         (lambda: check_gradient(lambda: 1.0, lambda: [1.0], [0.5]), "is a plain number, which cannot be moved"),
         (
-            lambda: check_gradient(lambda w: math.log(w[0]), lambda w: 1 / w, np.array([1e-5])),
+            lambda: check_gradient(lambda w: math.log(w[0]), lambda w: 1 / w, np.array([1e-12])),
             r"loss raised ValueError: .*, when w\[0\] was moved a little; check at parameters around which",
         ),
         (
@@ -748,6 +852,22 @@ def test_a_wrong_first_update_is_not_right(velocity: float, first: float, verdic
 
     report = check_update(step, lambda: ((X @ w) ** 2).sum() / len(X), w, 0.01, momentum=0.9)
     assert report.verdict == verdict
+
+
+@pytest.mark.parametrize("without", [("b",), ("W", "b")])
+def test_an_update_without_a_velocity_is_not_taken_for_one_with_a_penalty(without: tuple[str, ...]) -> None:
+    """What begins at 0 is its own velocity after one update, so that β v is a multiple of the parameter too."""
+    p = {"W": np.zeros((4, 2)), "b": np.zeros(2)}
+    v = {name: np.zeros_like(one) for name, one in p.items()}
+
+    def step() -> None:
+        error = 2 * (X @ p["W"] + p["b"] - Y) / Y.size
+        for name, gradient in (("W", X.T @ error), ("b", error.sum(0))):
+            v[name][...] = (0 if name in without else 0.9) * v[name] - 0.1 * gradient
+            p[name] += v[name]
+
+    report = check_update(step, lambda: ((X @ p["W"] + p["b"] - Y) ** 2).mean(), p, 0.1, momentum=0.9)
+    assert [(one.code, one.where) for one in report.diagnosis] == [("velocity_missing", without)]
 
 
 @pytest.mark.parametrize(("scale", "beta"), [(2.0, 0.9), (1.0, 0.5), (5.3, 0.9)])

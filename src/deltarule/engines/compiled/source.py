@@ -25,6 +25,7 @@ ENTRY = '@njit(error_model="numpy", nogil=True, cache=True, no_cfunc_wrapper=Tru
 HELPERS = frozenset({"select", "erf", "exp", "expm1", "log", "log1p", "sqrt", "tanh", "cos", "floor"})
 _OF_TRUTHS = (ast.Mult, ast.Div, ast.BitAnd, ast.BitOr, ast.BitXor)
 """What NumPy makes of two truths as Numba does."""
+_OF_ITEMS = (ast.Tuple, ast.List, ast.ListComp, ast.Dict)
 _Node = TypeVar("_Node", bound=ast.AST)
 
 
@@ -311,6 +312,8 @@ class _Rewriter(ast.NodeTransformer):
         if isinstance(node.func, ast.Name) and node.func.id not in self.own | set(self.known):
             if node.func.id in ("all", "any", "bool"):
                 raise self._lacking(node.func.id)
+            if node.func.id == "round" and (node.keywords or len(node.args) > 1):
+                raise self._lacking("round with a number of digits")  # of 2.675 to 2 digits Numba makes 2.68
             if node.func.id == "pow" and len(node.args) == 2:
                 return self.visit_BinOp(ast.BinOp(node.args[0], ast.Pow(), node.args[1]))
         node.func = self.visit(node.func)
@@ -396,8 +399,8 @@ def _kept(node: ast.AST) -> set[str]:
     """The names of what an expression may hand on as it is; arithmetic makes something new."""
     if isinstance(node, ast.Subscript):
         return _names(node)
-    if isinstance(node, ast.BinOp):  # but a sum of tuples has their items
-        return set().union(*(_kept(one) for one in (node.left, node.right) if isinstance(one, ast.Tuple | ast.BinOp)))
+    if isinstance(node, ast.BinOp):  # but a sum or a multiple of tuples or lists has their items
+        return set().union(*(_names(one) for one in ast.walk(node) if isinstance(one, _OF_ITEMS)))
     if isinstance(node, ast.UnaryOp | ast.Compare):
         return set()
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in HELPERS | {"abs", "raised"}:

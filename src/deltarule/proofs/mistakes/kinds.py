@@ -70,6 +70,7 @@ KINDS = {
         Kind("upstream_ignored", "multiply by the gradient that comes from above: backward(dy) is not backward(1)"),
         Kind("learning_rate", "multiply the gradient by the learning rate once", "learning_rate"),
         Kind("wrong_velocity", "add to each parameter its own velocity", "momentum"),
+        Kind("velocity_missing", "keep a velocity of this parameter too, v ← β v − α g, and add it", "momentum"),
         Kind("derivative_at_output", "take the activation's derivative at z, its input; at a it is another one", _LIKE),
         Kind("derivative_of_z", "put a into a formula that is written for a, as a (1 − a); it is not z (1 − z)", _LIKE),
         Kind("derivative_missing", "multiply by the activation's derivative on the way back", _LIKE),

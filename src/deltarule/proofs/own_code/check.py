@@ -182,7 +182,8 @@ def _with_second(first: CodeReport, update: Update, momentum: float, known: Know
     Only the first one depends on velocities that were there before, which nothing tells from a wrong first update.
     """
     try:
-        second = examined(update.second(momentum), "update with momentum", known, most)
+        code, without = update.second(momentum)
+        second = examined(code, "update with momentum", replace(known, further=without), most)
     except BadInput:
         if first.ok:
             raise

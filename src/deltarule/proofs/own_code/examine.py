@@ -145,15 +145,19 @@ def _sized(raw: Floats, start: Floats, rough: Floats) -> Floats:
 
 
 def _rough(code: Code, value: float) -> list[Floats]:
-    """The size of the gradient of each array, from one small step."""
+    """The size of the gradient of each array, from one small step; from a smaller one where the loss is not finite."""
     sizes = []
     for place, start in enumerate(code.start):
-        step = 2.0**-10 * np.maximum(1, np.abs(start))
-        try:
-            change = abs(loss_at(code, with_one(code, place, start + step)) - value)
-        except BadInput as error:
-            raise at_a_step(error, code.names[place]) from error
-        sizes.append(np.full(start.shape, max(change, 1e-6 * abs(value)) / float(step.max())))
+        for exponent in (10, 20, 30, 40):
+            step = 2.0**-exponent * np.maximum(1, np.abs(start))
+            try:
+                change = abs(loss_at(code, with_one(code, place, start + step)) - value)
+            except BadInput as error:
+                raise at_a_step(error, code.names[place]) from error
+            if np.isfinite(change):
+                break
+        change = max(change if np.isfinite(change) else 0.0, 1e-6 * abs(value))
+        sizes.append(np.full(start.shape, change / float(step.max())))
     return sizes
 
 
@@ -163,6 +167,7 @@ class _Compared:
 
     allowed, off   the error allowed in each entry, and whether it is more        judged   entries that were compared
     doubt          how much of what is allowed is doubt of E                      zero     arrays whose gradient is 0
+    missed         entries that are not small, have no kink, and could not be judged
     """
 
     found: tuple[Floats, ...]
@@ -172,6 +177,7 @@ class _Compared:
     judged: tuple[NDArray[np.bool_], ...]
     doubt: tuple[Floats, ...]
     zero: tuple[int, ...]
+    missed: tuple[NDArray[np.bool_], ...]
 
 
 def _judged(
@@ -220,14 +226,16 @@ def _judged(
         compared=sum(int(one.sum()) for one in compared.judged),
         kinks=sum(int(one.sum()) for one in found.kink),
         faint=sum(
-            int((np.isfinite(one) & ~judged & ~kink).sum())
-            for one, judged, kink in zip(compared.expected, compared.judged, found.kink, strict=True)
+            int((np.isfinite(one) & ~judged & ~kink & ~missed).sum())
+            for one, judged, kink, missed in zip(
+                compared.expected, compared.judged, found.kink, compared.missed, strict=True
+            )
         ),
         methods=("central differences", "the complex step") if found.exact else ("central differences",),
         false_pass=chance,
         worst=None if elsewhere else _worst(code, compared, shapes),
         diagnosis=mistakes,
-        notes=(*_notes(code, raw, found, chance), *_shapes(code, raw, shapes), *notes),
+        notes=(*_notes(code, raw, found, compared, chance), *_shapes(code, raw, shapes), *notes),
     )
     if wrong or mistakes:
         flat = not any(np.nan_to_num(one).any() for one in found.expected) and not known.of_layer
@@ -242,7 +250,7 @@ def _judged(
 
 def _compared(code: Code, raw: list[Floats], found: tuple[Floats, ...], measurement: Measured) -> _Compared:
     largest = max((float(np.nanmax(np.abs(one), initial=0)) for one in measurement.expected), default=0.0)
-    allowed, off, judged, doubts, zero = [], [], [], [], []
+    allowed, off, judged, doubts, zero, missed = [], [], [], [], [], []
     for place, expected in enumerate(measurement.expected):
         exact = raw[place].dtype == np.float64 and code.start[place].dtype == np.float64
         doubt, kink = measurement.doubt[place], measurement.kink[place]
@@ -257,14 +265,16 @@ def _compared(code: Code, raw: list[Floats], found: tuple[Floats, ...], measurem
         off.append(known & ~(np.abs(found[place] - np.nan_to_num(expected)) <= limit))
         # Agreement with an exact value counts, however little of the entry differences can see.
         same = measurement.exact & (np.abs(found[place] - expected) <= 1e-8 * scale)
-        visible = limit <= (SMALL_ERROR if exact else 10 * SMALL_ERROR) * np.maximum(
-            scale, np.maximum(1e-3 * array, 1e-6 * largest)
-        )
+        small = max(1e-3 * array, 1e-6 * largest)
+        visible = limit <= (SMALL_ERROR if exact else 10 * SMALL_ERROR) * np.maximum(scale, small)
         judged.append(known & (visible | same | off[-1]))
+        share = 1e-3 if exact else 0.1
+        missed.append((known | measurement.edge[place]) & ~judged[-1] & (scale > max(share * array, 1e-6 * largest)))
         unseen = _ZERO * largest + (0 if measurement.exact else 2 * doubt[known])
         if known.any() and (scale[known] <= unseen).all():
             zero.append(place)
-    return _Compared(found, measurement.expected, tuple(allowed), tuple(off), tuple(judged), tuple(doubts), tuple(zero))
+    parts = (tuple(one) for one in (allowed, off, judged, doubts, zero, missed))
+    return _Compared(found, measurement.expected, *parts)
 
 
 def _along(direction: Direction, found: Floats) -> tuple[float, bool]:
@@ -385,19 +395,24 @@ def _vacuous(code: Code, zero: Sequence[int], unused: Sequence[int], report: Cod
 
 
 def _unseen(code: Code, compared: _Compared, found: Measured) -> str | None:
-    """Why nothing was proved of some array, though its gradient is not 0: no entry and no direction could be judged."""
+    """Why nothing was proved of some array, though its gradient is not 0: no direction, and no entry or not the large
+    ones could be judged.
+    """
     along = {one.array for one in found.directions if not one.kink}
-    unseen = [
-        code.names[place]
-        for place, judged in enumerate(compared.judged)
-        if not judged.any() and place not in compared.zero and place not in along
-    ]
-    if not unseen:
-        return None
-    return (
-        f"of {listed(unseen)} there was nothing to compare: every entry is at a kink, too faint beside the loss's "
-        "rounding errors, or not measured; check it at other parameters"
-    )
+    places = [place for place in range(len(code.names)) if place not in compared.zero and place not in along]
+    unseen = [code.names[place] for place in places if not compared.judged[place].any()]
+    if unseen:
+        return (
+            f"of {listed(unseen)} there was nothing to compare: every entry is at a kink, too faint beside the loss's "
+            "rounding errors, or not measured; check it at other parameters"
+        )
+    missed = [code.names[place] for place in places if compared.missed[place].any()]
+    if missed:
+        return (
+            f"of {listed(missed)} there are entries that were not measured, and they are not small; check it at other "
+            "parameters"
+        )
+    return None
 
 
 def _shapes(code: Code, raw: Sequence[Floats], shapes: Sequence[str]) -> Iterator[str]:
@@ -406,16 +421,20 @@ def _shapes(code: Code, raw: Sequence[Floats], shapes: Sequence[str]) -> Iterato
             yield f"the gradient of {name} has the shape {one.shape}, {name} itself {start.shape}"
 
 
-def _notes(code: Code, raw: Sequence[Floats], found: Measured, chance: float) -> Iterator[str]:
+def _notes(code: Code, raw: Sequence[Floats], found: Measured, compared: _Compared, chance: float) -> Iterator[str]:
     narrowest = min((one.dtype for one in (*code.start, *raw)), key=lambda dtype: dtype.itemsize)
     if narrowest.itemsize < 8:
         yield f"in {narrowest} an error under {10 * SMALL_ERROR:.1%} of an entry may not show; in float64 it would"
     if not found.exact:
         yield f"no complex step: {found.why_not_exact}"
-    edge = [written(name, np.argwhere(one)[0]) for name, one in zip(code.names, found.edge, strict=True) if one.any()]
-    if edge:
-        count = sum(int(one.sum()) for one in found.edge)
-        yield f"{count:,} not measured, {edge[0]} for one: the loss is not finite a small step away from there"
+    rough = [missed & ~edge for missed, edge in zip(compared.missed, found.edge, strict=True)]
+    for chosen, why in (
+        (found.edge, "the loss is not finite a small step away from there"),
+        (rough, "the loss is too rough there for differences to tell"),
+    ):
+        where = [written(name, np.argwhere(one)[0]) for name, one in zip(code.names, chosen, strict=True) if one.any()]
+        if where:
+            yield f"{sum(int(one.sum()) for one in chosen):,} not measured, {where[0]} for one: {why}"
     if found.directions:
         sampled = sorted({one.array for one in found.directions})
         lines = len(found.directions) // len(sampled)

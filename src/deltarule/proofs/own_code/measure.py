@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from math import erf
+from math import erf, frexp
 from time import perf_counter
 from typing import Any
 
@@ -33,7 +33,10 @@ _WIDEST, _USUAL, _NARROWEST = 5, 17, 27
 """Steps of 2⁻⁵ to 2⁻¹⁷ of a unit are tried before anybody is accused; narrower ones, of more rounding error, where
 parameters are so small that the kinks of their units are nearer than that."""
 _SMALLEST = 6e-8
+_BORNE_OUT = 1e-3
+"""The share of a derivative to which differences have to know it, for the complex step to be believed the rest."""
 _BESIDE = 50
+_LEAST_UNIT = 1e-250
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,26 +183,62 @@ def _on_lines(lines: "_Lines", gradient: list[Floats]) -> Measured:
     sizes = np.array([max(float(np.abs(one).max()), 1e-300) for one in gradient])[lines.array]
     J = abs(lines.middle)
     natural = np.divide(J, np.abs(scale), out=np.ones_like(scale), where=scale != 0)
-    start = 2.0 ** np.floor(np.log2(lines.size * np.clip(natural, 2.0**-10, 1)))
+    # Where an input is large a small step is a long way; but a loss of the 24 bits of float32 does not see it.
+    coarse = frexp(J)[0] * 2.0**24 % 1 == 0
+    least = 2.0**-10 if coarse else 2.0**-24
+    start = 2.0 ** np.floor(np.log2(lines.size * np.clip(natural, least, 1)))
     if code.held and code.start[0].dtype != np.float64:
         start *= 64  # few digits: wide steps
     start[lines.entry < 0] *= 2.0**-6  # what moves everything soon meets a kink somewhere
     few = np.linspace(0, len(scale) - 1, 16).astype(int)
-    rough = differences.rounding(lines.along, few, start[few])
+    # What turns sharply near 0 would look rough on steps as wide as that.
+    near = (lines.away > 0) & (lines.away < start * 2.0**-10) & (not coarse)
+    rough = differences.rounding(lines.along, few, np.where(near, lines.away, start)[few])
     rough = rough[np.isfinite(rough)]  # near the edge of where the loss is finite there is nothing to be seen
     noise = np.full(len(scale), np.quantile(rough, 0.75) if len(rough) else 0.0)
     wanted = _PRECISION * np.maximum(np.abs(scale), 1e-3 * sizes)
     slopes = differences.central(lines.along, np.full(len(scale), lines.middle), start, wanted, noise)
-    why_not = "the parameters are moved where they stand, and have no room for complex numbers"
-    exact = None
+    if not coarse:
+        slopes = _nearer(lines, start, slopes, scale, noise)
+    value, sure = slopes.value, np.zeros(len(scale), bool)
+    exact, why_not = None, "the parameters are moved where they stand, and have no room for complex numbers"
     if not code.held:
         exact, why_not = _complex(lines, slopes)
-    if exact is None:
-        slopes = _doubted(lines, start, slopes, scale)
-    return lines.spread(slopes.value if exact is None else exact, slopes, exact is not None, why_not)
+    if exact is not None:
+        # Where differences bear it out, their doubt is none of the complex step, but for the rounding of the loss.
+        value, sure = exact, _is_sure(slopes, scale)
+        rounded = np.maximum(noise, np.finfo(float).eps * J) * 2.0**10 / start
+        slopes = replace(slopes, doubt=np.where(sure, np.minimum(slopes.doubt, rounded), slopes.doubt))
+    slopes = _doubted(lines, start, replace(slopes, value=value), scale, sure)
+    return lines.spread(slopes, exact is not None, why_not)
 
 
-def _doubted(lines: "_Lines", start: Floats, slopes: differences.Slopes, found: Floats) -> differences.Slopes:
+def _is_sure(slopes: differences.Slopes, scale: Floats) -> NDArray[np.bool_]:
+    """Where differences know a derivative to a small share of it, or of what the code says."""
+    return slopes.doubt <= _BORNE_OUT * np.maximum(np.abs(slopes.value), np.abs(scale))
+
+
+def _nearer(
+    lines: "_Lines", start: Floats, slopes: differences.Slopes, scale: Floats, noise: Floats
+) -> differences.Slopes:
+    """Measure entries of which nothing sure is known again, in steps of their own size: at 1e-12 log w turns sharply,
+    and has its edge that near.
+    """
+    again = np.flatnonzero((slopes.kink | ~_is_sure(slopes, scale)) & (lines.away > 0) & (lines.away < start))
+    if not len(again):
+        return slopes
+    middle, wanted = np.full(len(again), lines.middle), _PRECISION * np.abs(scale[again])
+    unit = 2.0 ** np.floor(np.log2(lines.away[again]))
+    near = differences.central(lambda line, t: lines.along(again[line], t), middle, unit, wanted, noise[again])
+    better = ~near.kink & _is_sure(near, scale[again])
+    value, doubt, kink = slopes.value.copy(), slopes.doubt.copy(), slopes.kink.copy()
+    value[again[better]], doubt[again[better]], kink[again[better]] = near.value[better], near.doubt[better], False
+    return differences.Slopes(value, doubt, kink)
+
+
+def _doubted(
+    lines: "_Lines", start: Floats, slopes: differences.Slopes, found: Floats, sure: NDArray[np.bool_]
+) -> differences.Slopes:
     """Measure again, with many steps, where the code's gradient is another one: before anybody is accused of that.
 
     A loss may be rougher than it seems: log(1 − p) is a staircase where p is nearly 1, and on one step of it nothing
@@ -207,7 +246,7 @@ def _doubted(lines: "_Lines", start: Floats, slopes: differences.Slopes, found: 
     nor is one that differs only far below the largest entries.
     """
     off = np.abs(found - slopes.value) > 1e-6 * np.maximum(np.abs(found), np.abs(slopes.value)) + 2 * slopes.doubt
-    again = np.flatnonzero(off & ~slopes.kink)
+    again = np.flatnonzero(off & ~slopes.kink & ~sure)
     if not len(again):
         return slopes
     estimates = _with_steps(lines, again, start[again])
@@ -216,7 +255,7 @@ def _doubted(lines: "_Lines", start: Floats, slopes: differences.Slopes, found: 
     doubt, away = slopes.doubt.copy(), np.abs(found - slopes.value)[again]
     faint = away <= _SMALLEST * np.abs(slopes.value[~slopes.kink]).max(initial=0)
     doubt[again] = np.maximum(doubt[again], np.where(among | faint, away, 0))
-    return differences.Slopes(slopes.value, doubt, slopes.kink)
+    return replace(slopes, doubt=doubt)
 
 
 def _with_steps(lines: "_Lines", chosen: Integers, start: Floats) -> Floats:
@@ -248,7 +287,8 @@ def _complex(lines: "_Lines", slopes: differences.Slopes) -> tuple[Floats | None
         return None, "the loss does not take complex numbers"
     known = ~slopes.kink & np.isfinite(slopes.doubt) & np.isfinite(found)
     near = np.abs(found - slopes.value) <= 1e-5 * np.abs(found) + 2 * slopes.doubt
-    if not np.isfinite(found).all() or not known.any() or not near[known].all():
+    proved = known & (slopes.doubt <= _BORNE_OUT * np.abs(slopes.value))
+    if not np.isfinite(found).all() or not proved.any() or not near[known].all():
         return None, "the loss does not keep a complex number's imaginary part"
     return found, ""
 
@@ -257,6 +297,7 @@ class _Lines:
     """Lines through the parameters: along single entries, and along directions of a whole array.
 
     array [n]   which array a line moves      entry [n]  its entry, in the array's flat order; −1 − d for direction d
+    away [n]    how far an entry is from 0; 0 for a direction, and for what is too small to be a unit of steps
     """
 
     def __init__(self, code: Code, chosen: list[Integers], most_directions: int) -> None:
@@ -270,9 +311,11 @@ class _Lines:
             array += [i] * (len(entries) + len(directions))
             entry += [*entries.tolist(), *(-1 - d for d in directions)]
         self.array, self.entry = np.array(array), np.array(entry)
-        self.size = np.array(
-            [max(1.0, abs(code.start[i].flat[e])) if e >= 0 else 1.0 for i, e in zip(array, entry, strict=True)]
+        self.away = np.array(
+            [abs(float(code.start[i].flat[e])) if e >= 0 else 0.0 for i, e in zip(array, entry, strict=True)]
         )
+        self.size = np.maximum(1.0, self.away)
+        self.away[self.away < _LEAST_UNIT] = 0
 
     def along(self, lines: Integers, t: Floats) -> Floats:
         """The loss on each line at the distance t."""
@@ -302,7 +345,7 @@ class _Lines:
             float,
         )
 
-    def spread(self, value: Floats, slopes: differences.Slopes, exact: bool, why_not: str) -> Measured:
+    def spread(self, slopes: differences.Slopes, exact: bool, why_not: str) -> Measured:
         """What was found on the lines, back in the arrays' shapes."""
         expected = [np.full(one.shape, np.nan) for one in self.code.start]
         doubt = [np.full(one.shape, np.inf) for one in expected]
@@ -311,10 +354,12 @@ class _Lines:
         for n, (i, e) in enumerate(zip(self.array.tolist(), self.entry.tolist(), strict=True)):
             if e < 0:
                 vector = self.vectors[i, e]
-                directions.append(Direction(i, vector, float(value[n]), float(slopes.doubt[n]), bool(slopes.kink[n])))
+                directions.append(
+                    Direction(i, vector, float(slopes.value[n]), float(slopes.doubt[n]), bool(slopes.kink[n]))
+                )
             else:
                 edge[i].flat[e] = not exact and not slopes.kink[n] and not np.isfinite(slopes.doubt[n])
-                expected[i].flat[e] = np.nan if edge[i].flat[e] else value[n]
+                expected[i].flat[e] = np.nan if edge[i].flat[e] else slopes.value[n]
                 doubt[i].flat[e], kink[i].flat[e] = slopes.doubt[n], slopes.kink[n]
         return Measured(tuple(expected), tuple(doubt), tuple(kink), tuple(edge), tuple(directions), exact, why_not)
 

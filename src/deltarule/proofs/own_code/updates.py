@@ -3,14 +3,17 @@
 With momentum, v ← β v − α g and θ ← θ + v, the second of two updates gives g = (β v + θ before − θ after) / α.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
+from deltarule.proofs.mistakes.diagnose import Evidence, Hypothesis
+from deltarule.proofs.mistakes.kinds import named
 from deltarule.proofs.own_code.arrays import Arrays, number_of, taken_apart
 from deltarule.proofs.own_code.calling import Code, Standing, Values, caller, caller_like, run
 from deltarule.proofs.own_code.measure import gradient_at
@@ -22,12 +25,13 @@ _ELSEWHERE = 0.01
 class Update:
     """A step as code whose gradient can be had once.
 
-    second  of the momentum, the step after the last one that was made, whose velocity that one shows
+    second  of the momentum, the step after the last one that was made, whose velocity that one shows; and the
+            hypothesis that it lacks that velocity
     random  whether the step, made again and again from where it began, goes elsewhere than velocities would take it
     """
 
     code: Code
-    second: Callable[[float], Code]
+    second: Callable[[float], tuple[Code, Callable[[Evidence], Iterator[Hypothesis]]]]
     random: Callable[[], bool]
 
 
@@ -91,12 +95,13 @@ def from_update(step: Callable[..., Any], loss: Callable[..., Any], params: Any,
 
     first = code_from(start)
 
-    def second(momentum: float) -> Code:
+    def second(momentum: float) -> tuple[Code, Callable[[Evidence], Iterator[Hypothesis]]]:
         ((begin, end),) = last
         for name, one, other in zip(given.names, begin, end, strict=True):
             if one.size != other.size:
                 raise BadInput(f"the step makes {name} of shape {other.shape} from {one.shape}; let it keep its shape")
-        return code_from(end, tuple(momentum * (one - other) for one, other in zip(end, begin, strict=True)))
+        velocity = tuple(momentum * (one - other) for one, other in zip(end, begin, strict=True))
+        return code_from(end, velocity), partial(_without, [one / learning_rate for one in velocity])
 
     def random() -> bool:
         try:
@@ -120,6 +125,18 @@ def _beside(later: Floats, earlier: Floats) -> float:
     square = float((earlier * earlier).sum())
     beta = np.clip((later * earlier).sum() / square, 0, 1) if square else 0.0
     return float(np.abs(later - beta * earlier).max())
+
+
+def _without(velocity: list[Floats], evidence: Evidence) -> Iterator[Hypothesis]:
+    """That parameters go on without β v, which what was found has too much of then.
+
+    velocity  β v / α by parameter
+    """
+    places = [place for place in evidence.wrong if evidence.fits(place, evidence.expected[place] + velocity[place])]
+    if places:
+        names = [evidence.names[place] for place in places]
+        sentence = f"the update of {evidence.listed(places)} lacks the velocity"
+        yield Hypothesis(frozenset(places), (named("velocity_missing", names, sentence),), 0)
 
 
 def _returned(result: Any, given: Arrays) -> Arrays | None:
