@@ -50,12 +50,57 @@ def test_a_sweep_is_told_kept_and_printed(deltarule, mine, tmp_path):
     assert frame["train_objective"].tolist() == [row["train_objective"] for row in table["rows"]]
 
 
+MIXED = """
+"optimizer.batch_size" = [2, "none"]
+"network.dropout" = [0.1, [0.2]]
+"loss.penalty" = ["none", "l2"]
+"data.scale" = ["none", "unit"]
+"optimizer.name" = ["sgd", {name = "momentum", momentum = 0.5}]
+"""
+
+
+def test_a_grid_that_mixes_kinds_is_a_table_in_every_format(deltarule, tmp_path):
+    """What "none" takes away is null; a name that is "none" is a name."""
+    (tmp_path / "mine.toml").write_text(RECIPE.partition("[grid]")[0] + "[grid]" + MIXED, encoding="utf-8")
+    assert deltarule("sweep", tmp_path / "mine.toml", "--out", tmp_path / "out", "--seeds", 1)[0] == 0
+    _, out, _ = deltarule("sweep", "--table", tmp_path / "out", "--json")
+    rows = json.loads(out)["rows"]
+    found = {key: {json.dumps(row[key]) for row in rows} for key in rows[0] if "." in key}
+    momentum = '{"name": "momentum", "momentum": 0.5}'
+    assert found == {
+        "optimizer.batch_size": {"2", "null"},
+        "network.dropout": {"0.1", "[0.2]"},
+        "loss.penalty": {"null", '"l2"'},
+        "data.scale": {'"none"', '"unit"'},
+        "optimizer.name": {'"sgd"', momentum},
+    }
+    command = [sys.executable, "-m", "deltarule", "sweep", "--table", str(tmp_path / "out"), "--format", "parquet"]
+    frame = pandas.read_parquet(io.BytesIO(subprocess.run(command, capture_output=True, check=True).stdout))
+    kept = {key: {one for one in frame[key].tolist() if not pandas.isna(one)} for key in found}
+    assert kept == {
+        "optimizer.batch_size": {2},
+        "network.dropout": {"0.1", "[0.2]"},
+        "loss.penalty": {"l2"},
+        "data.scale": {"none", "unit"},
+        "optimizer.name": {"sgd", momentum},
+    }
+    assert frame["loss.penalty"].isna().sum() == frame["optimizer.batch_size"].isna().sum() == len(rows) / 2
+
+
 def test_json_and_settings_and_resume(deltarule, mine, tmp_path):
     settings = "--set", "network.layers=[2,3,1]", "--seeds", 3, "--out", tmp_path / "out", "--resume", "--json"
     status, out, _ = deltarule("sweep", mine, *settings)
     told = json.loads(out)
     assert status == 0 and told["rows"] == 6 and told["ranked"] == "train" and len(told["best"]) == 6
     assert json.loads(deltarule("sweep", mine, *settings)[1])["rows"] == 6
+
+
+@pytest.mark.parametrize("key", ["score", "metric"])
+def test_a_metric_that_there_is_not_is_told_before_anything_trains(deltarule, tmp_path, key):
+    (tmp_path / "mine.toml").write_text(f'{RECIPE}"stopping.{key}" = ["objective", "accurcy"]\n', encoding="utf-8")
+    status, out, error = deltarule("sweep", tmp_path / "mine.toml", "--out", tmp_path / "out")
+    assert status == 2 and out == "" and "there is no metric 'accurcy'; there are: accuracy, " in error
+    assert deltarule("sweep", "--table", tmp_path / "out")[0] == 2, "a table of it was begun"
 
 
 def test_a_recipe_without_a_grid_is_one_configuration(deltarule):

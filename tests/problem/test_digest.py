@@ -50,21 +50,81 @@ partial = functools.partial(formula, power=2)
 twice = decorated(inner)
 vector = np.vectorize(inner)
 method = object_.__call__
+def attributed(z):
+    return attributed.k * z
+attributed.k = 1.5
+class Slopes:
+    @property
+    def slope(self):
+        "A property's docstring."
+        return 2.5
+    @functools.cached_property
+    def other(self):
+        return 3.5
+slopes = Slopes()
+def properties(z):
+    return slopes.slope * z + slopes.other
+@functools.singledispatch
+def dispatched(z):
+    return 4.5 * z
+ufunc = np.frompyfunc(lambda z: 5.5 * z, 1, 1)
+import pack.inner.const
+import pack.inner.const as renamed
+def dotted(z):
+    return pack.inner.const.K * z
+def imported(z):
+    from pack.inner.const import K
+    return z * K
+def imported_module(z):
+    import pack.inner.const as const
+    return const.K * z
+def held(module):
+    return lambda z: module.K * z
+in_closure = held(renamed)
+import profile  # of one's own, though Python has one of this name
+def shadowing(z):
+    return profile.slope * z
+def documented(z):
+    def deep(z):
+        "An inner function's docstring."
+        return z[:, None].sum(axis=None)
+    class Inner:
+        "An inner class's docstring."
+        slopes = [slope for slope in (1.0, 2.0) if slope]
+    return deep(z) * Inner.slopes[0]
+class Key:
+    pass
+keyed = {Key(): 1.0, Key(): 2.0, np.tanh: 3.0}
+def keys(z):
+    return sum(keyed.values()) * z
 """
-NAMES = ("formula", "lambda_", "object_", "again", "partial", "twice", "vector", "method")
+NAMES = ("formula", "lambda_", "object_", "again", "partial", "twice", "vector", "method", "attributed", "properties")
+NAMES += ("dispatched", "ufunc", "dotted", "imported", "imported_module", "in_closure", "relative", "shadowing")
+NAMES += ("documented", "keys")
+OF_A_PACKAGE = {"dotted", "imported", "imported_module", "in_closure", "relative"}
+RELATIVE = """
+def relative(z):
+    from .const import K
+    return K * z
+"""
 SAID = f"""
 import sys
 sys.path.insert(0, sys.argv[1])
 import mine
+from pack.inner.formula import relative
+mine.relative = relative
 from deltarule.problem.digest import digest
 print(*(digest(getattr(mine, name)) for name in {NAMES}))
 """
 
 
-def digests(folder: Path, text: str = FILE, helpers: str = "slope = 1.0", seed: str = "0") -> list[str]:
+def digests(folder: Path, text: str = FILE, seed: str = "0", **changed: str) -> list[str]:
     """What another process finds."""
-    (folder / "mine.py").write_text(text, encoding="utf-8")
-    (folder / "helpers.py").write_text(helpers, encoding="utf-8")
+    files = {"mine": text, "helpers": "slope = 1.0", "profile": "slope = 1.0", "const": "K = 1.0", "formula": RELATIVE}
+    (folder / "pack" / "inner").mkdir(parents=True, exist_ok=True)
+    for name, content in (files | changed).items():
+        place = folder / "pack" / "inner" if name in ("const", "formula") else folder
+        (place / f"{name}.py").write_text(content, encoding="utf-8")
     environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-c", SAID, str(folder)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
@@ -75,6 +135,10 @@ def test_it_is_the_same_in_every_process_and_words_do_not_count(tmp_path: Path) 
     before = digests(tmp_path)
     assert len(set(before)) == len(NAMES)
     commented = FILE.replace("def inner(z):", 'def inner(z):\n    "A docstring."\n    # a comment\n')
+    commented = commented.replace("def documented(z):", 'def documented(z):\n    "A docstring."\n')
+    for whose in ("inner function's", "inner class's", "property's"):
+        commented = commented.replace(f"An {whose}", f"Another {whose}").replace(f"A {whose}", f"Another {whose}")
+    commented = commented.replace('        "Another inner class\'s docstring."\n', "")
     assert digests(tmp_path, "\n\n" + commented, seed="1") == before
 
 
@@ -91,6 +155,14 @@ def test_it_is_the_same_in_every_process_and_words_do_not_count(tmp_path: Path) 
         ("slope = 0.5", "slope = 0.6", {"object_", "method"}),
         ("(2, 3)", "(2, 4)", {"object_", "method"}),
         ("again(2 * z", "again(3 * z", {"again"}),
+        ("attributed.k = 1.5", "attributed.k = 2", {"attributed"}),
+        ("return 2.5", "return 3", {"properties"}),
+        ("return 3.5", "return 4", {"properties"}),
+        ("return 4.5 * z", "return 5 * z", {"dispatched"}),
+        ("lambda z: 5.5 * z", "lambda z: 6 * z", {"ufunc"}),
+        ("(1.0, 2.0) if slope", "(1.0, 3.0) if slope", {"documented"}),
+        ("axis=None", "axis=0", {"documented"}),
+        ("Key(): 2.0", "Key(): 4.0", {"keys"}),
     ],
 )
 def test_another_number_is_another_digest(tmp_path: Path, old: str, new: str, others: set[str]) -> None:
@@ -98,9 +170,17 @@ def test_another_number_is_another_digest(tmp_path: Path, old: str, new: str, ot
     assert {name for name, before, after in pairs if before != after} == others
 
 
-def test_a_number_of_a_module_of_ones_own_counts(tmp_path: Path) -> None:
-    pairs = zip(NAMES, digests(tmp_path), digests(tmp_path, helpers="slope = 2.0"), strict=True)
-    assert {name for name, before, after in pairs if before != after} == {"formula", "partial"}
+@pytest.mark.parametrize(
+    ("module", "text", "others"),
+    [
+        ("helpers", "slope = 2.0", {"formula", "partial"}),
+        ("profile", "slope = 2.0", {"shadowing"}),
+        ("const", "K = 2.0", OF_A_PACKAGE),
+    ],
+)
+def test_a_number_of_a_module_of_ones_own_counts(tmp_path: Path, module: str, text: str, others: set[str]) -> None:
+    pairs = zip(NAMES, digests(tmp_path), digests(tmp_path, **{module: text}), strict=True)
+    assert {name for name, before, after in pairs if before != after} == others
 
 
 def test_a_function_without_a_text_has_a_digest() -> None:

@@ -152,7 +152,7 @@ def test_the_ranking_says_what_was_compared(scores, expected):
 @pytest.mark.filterwarnings("error")
 def test_what_lacks_scores_is_neither_the_best_nor_compared(missing):
     settings = [{"rate": rate} for rate in (0.1, 1.0, 10.0)]
-    scores = np.array([[0.5, 0.6, 0.55], [0.1, 0.2, 0.15], [0.9, missing, 0.95]])
+    scores = np.array([[0.5, 0.6, 0.55], [0.1, 0.2, 0.16], [0.9, missing, 0.95]])
     ranked = ranking_with_intervals(settings, ranking(scores), quantity="accuracy")
     assert [label.get_text() for label in ranked.axes[0].get_yticklabels()] == ["1: 0.1", "2: 1", "3: 10"]
     assert legend(ranked) == ["may be as good as the first", "surely behind it", "not compared: lacks scores"]
@@ -162,6 +162,17 @@ def test_what_lacks_scores_is_neither_the_best_nor_compared(missing):
     lacking = ranking_with_intervals(settings[1:], ranking([[0.1, 0.2, missing], [missing, 0.9, 1]]), quantity="share")
     assert "None of the others has all scores, so the first is compared with none." in caption(lacking)
     assert legend(lacking) == ["may be as good as the first", "not compared: lacks scores"]
+
+
+def test_what_a_table_does_not_tell_is_said_in_words():
+    """The rate and the scale change together: which of them it was, nobody can say."""
+    settings = [
+        {"a.rate": rate, "a.scale": scale, "a.steps": steps} for rate, scale in ((1, 2), (3, 4)) for steps in (5, 6)
+    ]
+    figure = effects_matrix(effects(settings, [[0.1, 0.2], [0.3, 0.5], [0.6, 0.6], [0.8, 0.9]]), quantity="accuracy")
+    for name in ("rate", "scale"):
+        assert f"{name}: not told by this table." in alt_text(figure)
+    assert_readable(figure, is_matrix=True)
 
 
 def test_configurations_that_are_alike_are_no_figure():

@@ -30,6 +30,10 @@ def test_effects_of_a_whole_grid_are_what_an_analysis_of_variance_has(scores):
         np.testing.assert_allclose(marginal[key], by_hand, atol=1e-9)
         assert marginal[key].sum() == pytest.approx(0, abs=1e-9)
     for pair in found.pairwise:
+        first, second = (next(one for one in found.parameters if one.key == key) for key in pair.keys)
+        for i, j in np.ndindex(*pair.mean.shape):
+            cell = scores[(first.place == i) & (second.place == j)].mean()
+            assert pair.mean[i, j] == pytest.approx(cell - scores.mean(), abs=1e-9)
         np.testing.assert_allclose(pair.mean.mean(1), marginal[pair.keys[0]], atol=1e-9)
         np.testing.assert_allclose(pair.mean.mean(0), marginal[pair.keys[1]], atol=1e-9)
 
@@ -43,6 +47,73 @@ def test_the_parameter_that_matters_most_is_first_and_one_that_does_not_holds_no
     assert (found.marginal[0].half < 0.003).all(), "a lucky block is lucky for all"
     for effect in found.marginal[1:]:
         assert (np.abs(effect.mean) < 3 * effect.half).all()
+
+
+RATES = [{"rate": rate, "scale": scale} for rate, scale in ((0.001, 1.0), (0.3, 1.0), (0.3, 0.2))]
+
+
+def test_what_was_trained_with_the_better_values_of_others_is_worth_no_more_by_that():
+    """A second sweep of the better rate alone, at another scale: what that is worth is told where the rates are one."""
+    random = np.random.default_rng(4)
+    scores = np.array([[0.56], [0.98], [0.97]]) + random.normal(0, 0.002, (3, 6)) + random.normal(0, 0.1, 6)
+    found = effects(RATES, scores)
+    [rate, scale], [by_rate, by_scale] = found.parameters, found.marginal
+    assert (rate.key, scale.key, found.is_full) == ("rate", "scale", False)
+    assert by_scale.mean[0] - by_scale.mean[1] == pytest.approx((scores[2] - scores[1]).mean(), abs=1e-12)
+    assert by_rate.mean[1] - by_rate.mean[0] == pytest.approx((scores[1] - scores[0]).mean(), abs=1e-12)
+    for effect, parameter in ((by_rate, rate), (by_scale, scale)):  # of all configurations they are nothing
+        assert effect.mean[parameter.place].sum() == pytest.approx(0, abs=1e-12)
+    # The interval of a difference is that of a paired t-test: here two thirds of it are on one side.
+    by_scipy = ttest_rel(scores[2], scores[1]).confidence_interval(0.95)
+    assert by_scale.half.sum() == pytest.approx((by_scipy.high - by_scipy.low) / 2)
+
+
+@given(st.sets(st.integers(0, len(GRID) - 1), min_size=4), st.integers(0, 2**32 - 1))
+def test_effects_that_add_up_are_found_in_whatever_part_of_a_grid_tells_them(places, seed):
+    """What is told is the truth; and told are two values exactly where no other numbers give the same scores."""
+    random, settings = np.random.default_rng(seed), [GRID[place] for place in sorted(places)]
+    parameters, _ = parameters_of(settings)
+    worth = {one.key: random.normal(size=len(one.values)) for one in parameters}
+    truth = sum(worth[one.key][one.place] for one in parameters) if parameters else np.zeros(len(settings))
+    found = effects(settings, truth[:, None] + random.normal(size=3))
+    design = np.hstack([np.eye(len(one.values))[one.place] for one in parameters] + [np.ones((len(settings), 1))])
+    start = 0
+    for one in parameters:
+        mean = next(effect.mean for effect in found.marginal if effect.keys == (one.key,))
+        for i, j in itertools.combinations(range(len(one.values)), 2):
+            contrast = np.zeros(design.shape[1])
+            contrast[[start + i, start + j]] = 1, -1
+            is_told = np.linalg.matrix_rank(np.vstack([design, contrast])) == np.linalg.matrix_rank(design)
+            if not np.isnan(mean[[i, j]]).any():
+                assert is_told and mean[i] - mean[j] == pytest.approx(worth[one.key][i] - worth[one.key][j], abs=1e-9)
+            elif len(one.values) == 2:
+                assert not is_told
+        start += len(one.values)
+
+
+def test_a_cell_that_always_diverges_changes_nothing_that_the_others_tell():
+    settings = [{"a": a, "b": b} for a in (0, 1) for b in (0, 1, 2)]
+    truth = np.array([0.1 * one["a"] + 0.05 * one["b"] for one in settings])
+    scores = truth[:, None] + np.random.default_rng(5).normal(0, 0.01, (6, 200))
+    scores[5] = -np.inf
+    found = effects(settings, scores)
+    differences = {effect.keys[0]: np.diff(effect.mean).tolist() for effect in found.marginal}
+    assert differences == {"a": pytest.approx([0.1], abs=0.004), "b": pytest.approx([0.05, 0.05], abs=0.004)}
+    pair = found.pairwise[0]
+    cells = pair.mean if pair.keys == ("a", "b") else pair.mean.T
+    np.testing.assert_allclose(cells - cells[0, 0], np.append(truth[:5], np.nan).reshape(2, 3), atol=0.004)
+
+
+def test_parameters_that_always_change_together_are_not_told_apart():
+    settings = [{"rate": rate, "scale": 2 * rate, "steps": steps} for rate in (1, 2) for steps in (3, 4)]
+    found = effects(settings, [[0.1, 0.2], [0.3, 0.5], [0.6, 0.6], [0.8, 0.9]])
+    told = {effect.keys[0]: effect.mean for effect in found.marginal}
+    assert np.isnan(told["rate"]).all() and np.isnan(told["scale"]).all()
+    # The means of the differences 0.2, 0.3 and 0.2, 0.3.
+    assert told["steps"].tolist() == pytest.approx([-0.125, 0.125])
+    two = effects([{"rate": 1, "scale": 1}, {"rate": 2, "scale": 1}, {"rate": 3, "scale": 2}], [[0.1], [0.3], [0.7]])
+    rate = next(effect.mean for effect in two.marginal if effect.keys == ("rate",))
+    assert rate.tolist() == pytest.approx([-0.1, 0.1, np.nan], nan_ok=True)
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say():
@@ -61,6 +132,23 @@ def test_of_configurations_that_are_equal_none_is_surely_behind_the_luckiest(con
         scores = random.normal(0, 1, (configurations, blocks)) + random.normal(0, 9, blocks)
         alarms += bool((~ranking(scores).is_as_good).any())
     assert alarms <= binom.ppf(0.99, 400, 0.05)
+
+
+@pytest.mark.parametrize("configurations", [2, 5])
+@pytest.mark.parametrize("blocks", [2, 3, 5])
+@pytest.mark.parametrize(("rows", "share"), [(4, 0.75), (30, 0.95), (360, 0.97)])
+def test_equal_ones_are_not_surely_behind_where_scores_are_shares_of_a_few_rows(configurations, blocks, rows, share):
+    """Of them two differences may be the same by chance, and say nothing of the noise."""
+    random, alarms = np.random.default_rng(6), 0
+    for _ in range(400):
+        alarms += bool((~ranking(random.binomial(rows, share, (configurations, blocks)) / rows).is_as_good).any())
+    assert alarms <= binom.ppf(0.99, 400, 0.05)
+
+
+def test_one_that_is_as_far_behind_in_all_blocks_may_be_as_good():
+    found = ranking([[0.9, 0.8, 0.7], [0.8, 0.7, 0.6], [0.9, 0.8, 0.7], [0.1, 0.0, -0.09]])
+    assert found.place.tolist() == [0, 2, 1, 3] and found.is_as_good.tolist() == [True, True, True, False]
+    assert found.behind[:3].tolist() == pytest.approx([0, 0, 0.1]) and np.isnan(found.margin[2])
 
 
 @pytest.mark.parametrize(("configurations", "blocks"), [(30, 5), (60, 20)])

@@ -217,6 +217,75 @@ def test_the_commands_of_a_sweep_repeat_it(tmp_path, monkeypatch):
         assert [row["key"] for row in again.rows()] == [row["key"] for row in first.rows()]
 
 
+FLOW = """
+[data]
+file = "rows.csv"
+target = "y"
+[network]
+layers = ["auto", 2, "auto"]
+output = "softmax"
+[loss]
+name = "cross_entropy"
+[stopping]
+max_steps = 5
+[[experiment]]
+name = "fast one"
+set = {"optimizer.learning_rate" = 0.5}
+[grid]
+"optimizer.name" = ["sgd", "adam"]
+"""
+
+
+def test_the_commands_of_a_sweep_name_its_data_and_what_its_recipe_said_then(tmp_path, monkeypatch):
+    folder = tmp_path / "sub"
+    (folder / "data").mkdir(parents=True)
+    (folder / "data" / "rows.csv").write_text("a,b,y\n" + "1,2,u\n2,1,v\n3,5,u\n4,4,v\n" * 3, encoding="utf-8")
+    fewer = FLOW.replace('["sgd", "adam"]', '["adam"]')
+    texts = (FLOW, FLOW.replace("max_steps = 5", "max_steps = 9\nthreshold = 0.001"), fewer)
+    monkeypatch.chdir(tmp_path)
+    for text, words in zip(texts, ([], [], ["--set", "run.seeds=2"]), strict=True):
+        (folder / "flow.toml").write_text(text, encoding="utf-8")
+        command = ["sweep", "sub/flow.toml", "--experiment", "fast one", "--data", "sub/data", *words]
+        run_deltarule(*command, "--out", "first", "--resume")
+    [block] = report_of("first").sections[0].blocks
+    rate, grid = "--set optimizer.learning_rate=0.5", "was given when the recipe had another grid"
+    start = "deltarule sweep flow.toml --experiment 'fast one'"
+    assert block.commands == [
+        f"{start} {rate} --data data",
+        f"{start} --set stopping.max_steps=9 --set stopping.threshold=0.001 {rate} --data data",
+        f"{start} {rate} --set run.seeds=2 --data data",
+    ]
+    told = [note for note in block.notes if grid in note]
+    assert told == [f"{command} {grid} (optimizer.name: sgd, adam)." for command in block.commands[:2]]
+    (folder / "flow.toml").write_text(FLOW, encoding="utf-8")  # with the grid that the notes tell
+    monkeypatch.chdir(folder)
+    for command in block.commands:
+        run_deltarule(*shlex.split(command)[1:], "--out", "again", "--resume")
+    with contextlib.closing(load_sweep("../first")) as first, contextlib.closing(load_sweep("again")) as again:
+        assert {row["key"] for row in first.rows()} <= {row["key"] for row in again.rows()}
+
+
+def test_a_page_says_what_a_grid_that_is_not_full_does_not_tell(tmp_path):
+    short, out = with_settings(load_recipe("encoder"), {"stopping.max_steps": 5}), tmp_path / "out"
+    for rate, steps in ((1.0, 5), (2.0, 9)):  # which of the two it was, nobody can say
+        grid = {"optimizer.learning_rate": [rate], "stopping.max_steps": [steps], "network.initial_scale": [1.0, 2.0]}
+        sweep(short, grid, seeds=2, out=out, resume=True).close()
+    [block] = report_of(out).sections[0].blocks
+    first, second = block.notes[-2:]
+    assert first.startswith("The grid is not full, or lacks scores: what its parameters are worth is fitted as a sum")
+    told = "Not told, for lack of scores or of configurations that differ in nothing else: "
+    assert second.startswith(told) and set(second[len(told) : -1].split("; ")) == {
+        "optimizer.learning_rate (1, 2)",
+        "stopping.max_steps (5, 9)",
+    }
+    rows = next(one.table for one in block.figures if one.table[:1] == [["parameter", "value", "effect", "±"]])
+    assert [row[1:3] for row in rows if row[0] == "stopping.max_steps"] == [["5", "not told"], ["9", "not told"]]
+
+
+def run_deltarule(*words):
+    subprocess.run([sys.executable, "-m", "deltarule", *words], check=True, capture_output=True)
+
+
 @pytest.mark.parametrize("kind", ["exponential", "linear"])
 def test_the_command_of_a_range_test_repeats_it(tmp_path, kind):
     words = "lr-range encoder --experiment rate-1 --set run.seeds=2 --from 0.1 --to 20 --steps 30"

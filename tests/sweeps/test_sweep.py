@@ -163,7 +163,9 @@ def test_the_best_come_first_and_only_the_best_weights_are_kept(recipe, tmp_path
         assert best == expected
     hidden = table.best(1)[0]["network.layers"][1]
     assert table.network(table.best(1)[0]["key"]).theta.shape == (5 * hidden + 3 * (hidden + 1),)
-    with pytest.raises(BadInput, match="its weights were not kept; sweep with --keep best or all"):
+    with pytest.raises(
+        BadInput, match="its weights were not kept; sweep into a new folder with --keep all, or best for the"
+    ):
         table.network(rows[-1]["key"])
     with pytest.raises(BadInput, match="no row has this key"):
         table.network("x")
@@ -210,6 +212,22 @@ def test_memory_decides_the_populations_and_no_number(recipe, monkeypatch):
     whole = without_seconds(sweep(recipe))
     monkeypatch.setattr(grid, "MOST_MEMBERS", 2)
     assert without_seconds(sweep(recipe)) == whole
+
+
+def test_a_key_that_none_takes_away_has_one_value_in_a_table(recipe, tmp_path):
+    """Whether a grid said so, as here the second, or a recipe, as the first; and a mean is found by either."""
+    plain, rates = with_settings(recipe, {"optimizer.batch_size": "none"}), {"optimizer.learning_rate": [0.1]}
+    sweep(plain, rates, out=tmp_path)
+    table = sweep(
+        plain,
+        {"optimizer.learning_rate": [0.2], "optimizer.batch_size": ["none", 16]},
+        out=tmp_path,
+        resume=True,
+    )
+    assert [row["optimizer.batch_size"] for row in table.rows()] == [None] * 4 + [16] * 2
+    sizes = [one["optimizer.batch_size"] for one in table.scores()[0]]
+    assert sizes == [None, None, 16]
+    assert [table.mean(one.settings) for one in table.configurations()] == [one.mean for one in table.configurations()]
 
 
 def test_a_frame_has_the_columns_of_the_rows(recipe):
@@ -626,3 +644,44 @@ def test_a_store_is_read_where_its_formulas_are_not_registered(recipe, tmp_path)
     assert [(row["optimizer.learning_rate"], row["network.dropout"]) for row in rows] == [(0.1, 0)] * 2 + [
         (0.1, 0.5)
     ] * 2
+
+
+LINE = """
+[data]
+name = "xor"
+[network]
+layers = [2, 1]
+output = "identity"
+[loss]
+name = "squared_error"
+[optimizer]
+name = "sgd"
+learning_rate = 0.3
+[stopping]
+max_steps = 1000
+[run]
+engine = "reference"
+"""
+
+
+def test_of_rows_that_are_equal_the_weights_of_the_one_that_ranks_first_are_kept(tmp_path):
+    """A line through xor comes to its least objective long before 1,000 steps, and stays there, to the last bit."""
+    (tmp_path / "line.toml").write_text(LINE, encoding="utf-8")
+    table = sweep(tmp_path / "line.toml", {"stopping.max_steps": [4000, 1000]}, seeds=3, keep="best")
+    assert len({(row["train_accuracy"], row["train_objective"]) for row in table.rows()}) < 6, "no two are equal"
+    [kept] = table.kept()
+    assert kept == table.best(1)[0] and table.network(kept["key"]) is not None
+
+
+@pytest.mark.parametrize(("first", "then"), [("none", "best"), ("none", "all"), ("all", "best"), ("best", "none")])
+def test_a_store_keeps_the_same_weights_from_its_first_run_to_its_last(recipe, tmp_path, first, then):
+    rates, out = {"optimizer.learning_rate": [0.1, 0.2]}, tmp_path / "out"
+    before = sweep(recipe, rates, out=out, keep=first).kept()
+    with pytest.raises(BadInput) as error:
+        sweep(recipe, rates, out=out, seeds=3, keep=then, resume=True)
+    told = f"the sweep in {out} keeps weights as '{first}', not '{then}'; leave keep out, or name another folder"
+    assert str(error.value) == told
+    assert load_sweep(out).kept() == before
+    longer = sweep(recipe, {"optimizer.learning_rate": [0.1, 0.2, 1e-5]}, out=out, seeds=3, resume=True)
+    assert len(longer) == 9
+    assert longer.kept() == {"none": [], "best": longer.best(1), "all": list(longer.rows())}[first]

@@ -32,7 +32,7 @@ Study = Annotated[
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder of the store; none: keep nothing.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the store in the folder of --out, or start it.")]
 Folds = Annotated[int | None, typer.Option("--folds", metavar="K", help="Cross-validate each member on K folds.")]
-Keep = Annotated[Literal["none", "best", "all"], typer.Option("--keep", help="Whose weights the store keeps.")]
+Keep = Annotated[Literal["none", "best", "all"] | None, typer.Option("--keep", help="Whose weights the store keeps.")]
 ExecutorName = Annotated[
     Literal["local", "dask"], typer.Option("--executor", help="Who does the work: this machine, or a Dask cluster.")
 ]
@@ -56,7 +56,7 @@ def sweep(
     resume: Resume = False,
     folds: Folds = None,
     seeds: Seeds = None,
-    keep: Keep = "none",
+    keep: Keep = None,
     engine: EngineName = None,
     executor: ExecutorName = "local",
     address: Address = None,
@@ -143,6 +143,13 @@ def _cell(value: Any) -> Any:
     return json_format.dumps(value) if isinstance(value, list | dict) else value
 
 
+def _column(values: list[Any]) -> list[Any]:
+    """A column of one kind for Parquet: as in CSV, and where numbers stand among texts all of it JSON."""
+    cells = [_cell(value) for value in values]
+    kinds = {float if type(cell) is int else type(cell) for cell in cells if cell is not None}
+    return cells if len(kinds) < 2 else [None if value is None else json_format.dumps(value) for value in values]
+
+
 def _print_rows(table: "Sweep") -> None:
     print_json({"study": table.name, "metric": table.metric, "ranked": table.ranked, "rows": list(table.rows())})
 
@@ -152,9 +159,9 @@ def _print_parquet(table: "Sweep") -> None:
 
     if sys.stdout.isatty():
         raise BadInput("Parquet is no text for a screen; send it into a file by > table.parquet")
-    frame = table.frame()
+    frame, rows = table.frame(), list(table.rows())
     for name in table.grid:
-        frame[name] = frame[name].map(_cell)
+        frame[name] = _column([row[name] for row in rows])
     content = io.BytesIO()
     try:
         frame.to_parquet(content)

@@ -366,6 +366,17 @@ def _with(configuration: Configuration, settings: Mapping[str, Any]) -> dict[str
     return table
 
 
+def is_optional(dotted: str) -> bool:
+    """Whether a key may be "none", which takes it away.
+
+    >>> is_optional("optimizer.batch_size"), is_optional("data.scale")
+    (True, False)
+    """
+    section, _, key = dotted.partition(".")
+    fields = SETTABLE[section].model_fields
+    return key in fields and OrNone in fields[key].metadata
+
+
 def check_beside_grid(configuration: Configuration, settings: Iterable[str]) -> None:
     """Refuse to sweep where a key was set that the grid's values take away: a part or a parameter of what it sets.
 

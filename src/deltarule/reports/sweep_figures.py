@@ -342,7 +342,7 @@ def _effect_limits(marginal: Sequence[Effect]) -> tuple[float, float]:
 def _effect_told(parameter: Parameter, effect: Effect) -> str:
     """The best and the worst value of a parameter, with their effects."""
     if np.isnan(effect.mean).all():
-        return "no score"
+        return "not told by this table"
     best, worst = int(np.nanargmax(effect.mean)), int(np.nanargmin(effect.mean))
     return ", ".join(
         f"{parameter.values[at]} {effect.mean[at]:+.3g}"

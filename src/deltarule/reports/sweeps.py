@@ -1,9 +1,9 @@
 """The table of a sweep's best configurations, for the terminal."""
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from deltarule.reports.tables import plain_table
+from deltarule.stats.effects import said
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -35,7 +35,7 @@ def best_configurations(outcome: Any) -> "RenderableType":
         table.add_column(column, justify="right")
     for one in outcome.configurations:
         scores = ("–" if value is None else f"{value:.4f}" for value in (one.mean, one.least, one.greatest))
-        table.add_row(*map(_value, one.settings.values()), *scores, f"{one.rows:,}")
+        table.add_row(*map(said, one.settings.values()), *scores, f"{one.rows:,}")
     told = f"{outcome.study}: {outcome.rows:,} rows, {outcome.diverged:,} of them diverged; "
     told += f"mean {outcome.metric} on the {outcome.ranked} rows" + (f"; in {outcome.out}" if outcome.out else "")
     return Group(table, "", told, *(f"Note: {note}." for note in outcome.notes))
@@ -45,9 +45,3 @@ def _short(key: str, keys: list[str]) -> str:
     """The last part of a dotted key, or all of it where two keys end alike."""
     last = key.rpartition(".")[2]
     return last if sum(other.rpartition(".")[2] == last for other in keys) == 1 else key
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, list):
-        return "-".join(_value(one) for one in value)  # as networks are written: 784-100-10
-    return f"{value:g}" if isinstance(value, float) else value if isinstance(value, str) else json.dumps(value)

@@ -4,8 +4,14 @@ C configurations · B blocks: the seeds, or folds and seeds, that all configurat
 
 Whatever a block has in common, an easy fold or a lucky seed, is in all configurations alike: so differences are taken
 within blocks, and intervals are those of Student's t over the blocks' differences. With one block there is no interval
-(NaN): nothing is known of the noise. Blocks count as independent, which several seeds of one fold are not: what suits a
-configuration in that fold is in all of them. Then intervals speak of these folds alone; others may say otherwise.
+(NaN): nothing is known of the noise. Nor is it where a difference is the same in all blocks, which scores that are
+shares of few rows may come to by chance. Blocks count as independent, which several seeds of one fold are not: what
+suits a configuration in that fold is in all of them. Then intervals speak of these folds alone; others may say
+otherwise.
+
+What a value is worth is what it changes while all else stays. Of a full grid the means tell it. Of any other table each
+block is fitted by least squares as a sum, a number for each value of each parameter; what the table does not tell apart
+(two parameters that always change together) is NaN.    Source: Searle 1987, Linear Models for Unbalanced Data
 
 The best configuration is chosen by the very scores that it is compared by: of many equal ones, one is lucky. As any of
 them may be it, the intervals of all C (C − 1) / 2 pairs must hold at once, and each pair gets that part of the risk.
@@ -17,6 +23,8 @@ every configuration was trained. A score that is infinite, or so large that squa
 diverged.
 """
 
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +39,8 @@ MOST_VALUES = 8
 GROUPS = 5
 RISK = 0.05
 """The share of intervals, or of all that shall hold at once, that miss the truth."""
+SAME = 1e-9
+"""Numbers are the same that differ by less than this share of their mean: by their rounding."""
 LARGEST = 1e150
 """Scores beyond it are of networks that diverged."""
 
@@ -51,10 +61,12 @@ class Parameter:
 
 @dataclass(frozen=True, eq=False)
 class Effect:
-    """How far the score is from the mean of all configurations, on average over those that have a value, or a pair.
+    """What a value, or a pair of values, is worth: how far the score is from its mean over all configurations, all else
+    being the same.
 
     keys            of the one parameter or the two
-    mean, half      [V], or [V, V'] of two: the effect, and half the width of its interval (95 %)
+    mean, half      [V], or [V, V'] of two: the effect, and half the width of its interval (95 %). The mean is NaN where
+                    there is no score, or the table does not tell what the value is worth
     """
 
     keys: tuple[str, ...]
@@ -71,6 +83,7 @@ class Effects:
     pairwise    of each pair, the parameters in the same order
     blocks      how many have a score, of those in which all were trained
     left_out    keys of parameters with too many values that are no numbers
+    is_full     whether every combination of the values is there as often, each with all scores
     """
 
     overall: float
@@ -79,6 +92,7 @@ class Effects:
     pairwise: tuple[Effect, ...]
     blocks: int
     left_out: tuple[str, ...] = ()
+    is_full: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,9 +122,10 @@ class Ranking:
     def is_as_good(self) -> Floats:
         """Which of them may be as good as the first, or better: their interval holds 0. [C], the first among them.
 
-        One that was not compared is not. With one block all are: nothing is known of the noise.
+        One that was not compared is not. With one block all are, and so is one that is as far behind in all blocks:
+        nothing is known of the noise.
         """
-        found = (self.behind <= self.margin) | (self.blocks < 2)
+        found = (self.behind <= self.margin) | (np.isnan(self.margin) & ~np.isnan(self.behind)) | (self.blocks < 2)
         found[:1] = True
         return found
 
@@ -154,8 +169,7 @@ def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
     _check(settings, scores)
     scores, _, _ = _known(scores)
     parameters, left_out = parameters_of(settings)
-    within = scores - mean_there(scores, 0)
-    marginal = [_effect(within, (parameter,)) for parameter in parameters]
+    marginal = [_effect(scores, (one,), parameters) for one in parameters]
     order = sorted(range(len(parameters)), key=lambda place: -_range(marginal[place]))
     ordered = tuple(parameters[place] for place in order)
     pairs = [(one, other) for at, one in enumerate(ordered) for other in ordered[at + 1 :]]
@@ -163,9 +177,10 @@ def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
         float(mean_there(mean_there(scores, 1), 0)),
         ordered,
         tuple(marginal[place] for place in order),
-        tuple(_effect(within, pair) for pair in pairs),
+        tuple(_effect(scores, pair, parameters) for pair in pairs),
         scores.shape[1],
         left_out,
+        _is_full(scores, parameters),
     )
 
 
@@ -260,18 +275,62 @@ def _grouped(key: str, values: Floats) -> Parameter:
     return Parameter(key, words, place)
 
 
-def _effect(within: Floats, of: tuple[Parameter, ...]) -> Effect:
-    """The mean of each value, or pair of values, in each block, and over the blocks.    within [C, B]"""
+def _is_full(scores: Floats, parameters: Sequence[Parameter]) -> bool:
+    if np.isnan(scores).any():
+        return False
+    counts = Counter(zip(*(one.place.tolist() for one in parameters), strict=True)).values()
+    combinations = math.prod(len(one.values) for one in parameters)
+    return not parameters or (len(counts) == combinations and len(set(counts)) == 1)
+
+
+def _effect(scores: Floats, of: tuple[Parameter, ...], parameters: Sequence[Parameter]) -> Effect:
+    """The effect of each value, or pair of values, in each block, and over the blocks.    scores [C, B]"""
     shape = tuple(len(one.values) for one in of)
-    cell = np.ravel_multi_index([one.place for one in of], shape)
-    cells = int(np.prod(shape))
-    there = ~np.isnan(within)
-    sums, counts = (np.zeros((cells, within.shape[1])) for _ in range(2))
-    np.add.at(sums, cell, np.where(there, within, 0))
-    np.add.at(counts, cell, there)
-    blocks = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
-    mean, half = _mean_and_half(blocks, RISK)
+    place, count = np.ravel_multi_index([one.place for one in of], shape), math.prod(shape)
+    others = [one for one in parameters if one not in of]
+    columns = [np.arange(count) == place[:, None], *(np.eye(len(one.values))[one.place] for one in others)]
+    design = np.hstack(columns).astype(np.float64)
+    worth, group = np.full((2, count, scores.shape[1]), np.nan)
+    there = ~np.isnan(scores)
+    patterns, which = np.unique(there.T, axis=0, return_inverse=True)
+    for at, rows in enumerate(patterns):
+        blocks = which.ravel() == at
+        fitted, told_apart = _fitted(design[rows], scores[np.ix_(rows, blocks)], count)
+        worth[:, blocks], group[:, blocks] = fitted, told_apart[:, None]
+    weights = np.bincount(place[there.any(1)], minlength=count)
+    mean, half = _mean_and_half(_centered(worth, group, weights), RISK)
     return Effect(tuple(one.key for one in of), mean.reshape(shape), half.reshape(shape))
+
+
+def _fitted(design: Floats, scores: Floats, count: int) -> tuple[Floats, Floats]:
+    """What the first values of a design are worth in the blocks that have these rows, by least squares, and a number
+    for each: those of one number can be told apart. NaN where no row has the value.
+
+    design [C, P], ones and zeros      scores [C, B]  →  [count, B], [count]
+    """
+    squares = design.T @ design
+    inverse = np.linalg.pinv(squares, rcond=1e-9, hermitian=True)
+    # A difference of two values is told where nothing that leaves all scores as they are changes it.
+    unseen = (np.eye(len(squares)) - inverse @ squares)[:count]
+    group = (np.abs(unseen[:, None] - unseen).max(-1) < 1e-6).argmax(1)
+    is_there = design[:, :count].sum(0) > 0
+    return np.where(is_there[:, None], inverse[:count] @ (design.T @ scores), np.nan), np.where(is_there, group, np.nan)
+
+
+def _centered(worth: Floats, group: Floats, weights: Integers) -> Floats:
+    """What values are worth, less the mean of those that can be told apart from one another in the most blocks.
+
+    worth, group [V, B]      weights [V]  configurations that have the value
+    """
+    alike = (group[:, None] == group).sum(-1)  # blocks in which two are told apart, or one is there
+    np.fill_diagonal(alike, 0)
+    if not alike.any():
+        return np.full_like(worth, np.nan)
+    most = alike == alike.max()
+    first = int(np.argmax(most @ weights))
+    base = most[first] | (np.arange(len(worth)) == first)
+    told_apart = (group == group[first]) & (group[base] == group[first]).all(0)
+    return np.where(told_apart, worth - np.average(worth[base], axis=0, weights=weights[base]), np.nan)
 
 
 def _range(effect: Effect) -> float:
@@ -280,7 +339,8 @@ def _range(effect: Effect) -> float:
 
 
 def _mean_and_half(values: Floats, risk: float) -> tuple[Floats, Floats]:
-    """The mean of each row, and half of its interval by Student's t, NaN where there are less than two.    [C, B]"""
+    """The mean of each row, and half of its interval by Student's t, NaN where there are less than two, and where all
+    are the same.    [C, B]"""
     from scipy.special import stdtrit  # imported on use: `import deltarule` stays light
 
     count = (~np.isnan(values)).sum(1)
@@ -288,7 +348,8 @@ def _mean_and_half(values: Floats, risk: float) -> tuple[Floats, Floats]:
     squares = np.nansum((values - mean[:, None]) ** 2, 1)
     degrees = np.maximum(count - 1, 1)
     half = -stdtrit(degrees, risk / 2) * np.sqrt(squares / degrees / np.maximum(count, 1))
-    return mean, np.where(count > 1, half, np.nan)
+    same = squares < count * (SAME * mean) ** 2
+    return mean, np.where((count > 1) & ~same, half, np.nan)
 
 
 def mean_there(values: Any, axis: int) -> Floats:

@@ -38,7 +38,8 @@ class Recipe:
 
     Parameters: `name`, the study's, or that of the file without its ending; `folder`, where the recipe lies: data files
     are looked for there; `configuration`; `experiment`, the variant that was chosen; `settings`, every key that was set
-    since the file was read (the experiment's too), dotted.
+    since the file was read (the experiment's too), dotted; `as_read`, the configuration as the file has it, None where
+    there is no file.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Recipe:
     configuration: Configuration
     experiment: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    as_read: Configuration | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,9 +84,9 @@ def load_recipe(study: str | Path) -> Recipe:
         name, path = study, _bundled_folders()[study] / "recipe.toml"
     else:
         name, path = Path(study).stem, Path(study)
-    recipe = Recipe(name, path.parent, parse_toml(_text(study, path), str(study)))
-    _check_names(recipe.configuration, f"{study}: ")
-    return recipe
+    configuration = parse_toml(_text(study, path), str(study))
+    _check_names(configuration, f"{study}: ")
+    return Recipe(name, path.parent, configuration, as_read=configuration)
 
 
 def bundled() -> tuple[tuple[str, str, str], ...]:

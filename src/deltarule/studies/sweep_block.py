@@ -20,6 +20,7 @@ from deltarule.studies.portrait import images_of_sweep
 from deltarule.studies.recipes import bundled
 from deltarule.sweeps.result import PARTS, Sweep, load_sweep
 from deltarule.sweeps.store import noted
+from deltarule.sweeps.sweep import differing
 
 MOST_LISTED = 50
 """Configurations of a sweep that are listed, the first and the last."""
@@ -47,12 +48,13 @@ def sweep_block(place: Path, id: str) -> tuple[str, Block]:
             ("configurations", f"{len(settings):,}, {_blocks(scores.shape[1])}"),
             ("ranked by", f"mean {quantity}"),
         ]
-        notes = [f"{note}." for note in table.notes]
+        commands, of_runs = _commands(study, place)
+        notes = [*(f"{note}." for note in table.notes), *of_runs]
         images = images_of_sweep(table)
     drawn = Parts(id)
     if np.isfinite(scores).any():
         others = {part: mean_there(values, 1) for part, values in parts.items() if np.isfinite(values).any()}
-        _draw_sweep(drawn, settings, scores, quantity, others)
+        notes += _draw_sweep(drawn, settings, scores, quantity, others)
         if "test" in others and is_accuracy:
             _draw_above(drawn, settings, others["test"])
     if times:
@@ -63,7 +65,7 @@ def sweep_block(place: Path, id: str) -> tuple[str, Block]:
         id=id,
         title=f"Sweep of {study}: {place.resolve().name}",
         facts=facts,
-        commands=_commands(study, place),
+        commands=commands,
         figures=drawn.all,
         notes=notes,
     )
@@ -74,24 +76,50 @@ def _blocks(count: int) -> str:
     return "each trained once" if count == 1 else f"over {count:,} folds and seeds"
 
 
-def _commands(study: str, place: Path) -> list[str]:
-    """What does all of it again: where a study's claims asked for the sweep, judging them."""
+def _commands(study: str, place: Path) -> tuple[list[str], list[str]]:
+    """What does all of it again, and what is to be known of it: where a study's claims asked for the sweep, judging
+    them."""
     if study in {name for name, _, _ in bundled()}:
         with contextlib.suppress(BadInput, LookupError, TypeError):  # claims that cannot be read are told of elsewhere
             seeds = read_json(place.parent / "claims.json")["seeds"]
-            return [shlex.join(["deltarule", "claims", study, "--seeds", str(seeds)])]
-    told = []
-    for run in noted(place).get("runs", ()):  # none is known of a sweep of a grid from Python
-        words = ["deltarule", "sweep", *study_words({"study": study, **run}), *set_words(run["settings"])]
+            return [shlex.join(["deltarule", "claims", study, "--seeds", str(seeds)])], []
+    told, notes = [], []
+    runs = noted(place).get("runs", ())  # none is known of a sweep of a grid from Python
+    for run in runs:
+        now = runs[-1].get("recipe")
+        then = run.get("recipe", now)  # which earlier versions did not note
+        # What was set was set after it: that may take away what the recipe said.
+        words = ["deltarule", "sweep", *study_words({"study": study, **run})]
+        words += set_words(_said_then(then, now) | run["settings"])
         words += [] if run["folds"] is None else ["--folds", str(run["folds"])]
-        told.append(shlex.join([*words, "--keep", run["keep"]] if run["keep"] != "none" else words))
-    return told
+        words += [] if run["keep"] == "none" else ["--keep", run["keep"]]
+        words += [] if run.get("data") is None else ["--data", run["data"]]
+        told.append(shlex.join(words))
+        if then != now and then["grid"] != now["grid"]:
+            grid = "; ".join(f"{key}: {', '.join(map(said, values))}" for key, values in then["grid"].items())
+            notes.append(f"{told[-1]} was given when the recipe had another grid ({grid or 'none'}).")
+    return list(dict.fromkeys(told)), notes
+
+
+def _said_then(then: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The keys that a recipe's file had set otherwise than now, with their values; those in its grid say nothing."""
+    found: dict[str, Any] = {}
+    if then is None or now is None:
+        return found
+    for dotted in differing({**then, "grid": {}}, {**now, "grid": {}}):
+        if dotted not in then["grid"]:
+            value: Any = then
+            for part in dotted.split("."):
+                value = value.get(part) if isinstance(value, Mapping) else None
+            found[dotted] = value
+    return found
 
 
 def _draw_sweep(
     drawn: Parts, settings: list[dict[str, Any]], scores: Any, quantity: str, others: Mapping[str, Any]
-) -> None:
-    """Which configurations are best, whether that is more than noise, and which parameter matters."""
+) -> list[str]:
+    """Which configurations are best, whether that is more than noise, and which parameter matters; and what is to be
+    known of that."""
     ranked, found = ranking(scores), effects(settings, scores)
     columns, rows = _filled(*_ranked_rows(settings, ranked, others))
     drawn.add(score_figures.top_and_bottom(columns, rows, ranked="mean"), [columns, *_ends(rows)])
@@ -101,6 +129,7 @@ def _draw_sweep(
         drawn.add(sweep_figures.effects_matrix(found, quantity=quantity), _effect_rows(found))
     if len(found.parameters) > 1:
         drawn.add(sweep_figures.parallel_coordinates(settings, scores, quantity=quantity), [])
+    return _told_of(found)
 
 
 def _ranked_rows(
@@ -142,11 +171,25 @@ def _ends(rows: list[list[str]]) -> list[list[str]]:
     return rows if len(rows) <= 2 * MOST_LISTED else rows[:MOST_LISTED] + rows[-MOST_LISTED:]
 
 
+def _told_of(found: Effects) -> list[str]:
+    """What is to be known of effects where a grid is not full."""
+    if found.is_full:
+        return []
+    told = "The grid is not full, or lacks scores: what its parameters are worth is fitted as a sum, a number for each"
+    untold: list[str] = []
+    for parameter, effect in zip(found.parameters, found.marginal, strict=True):
+        values = [value for value, mean in zip(parameter.values, effect.mean.tolist(), strict=True) if np.isnan(mean)]
+        untold += [f"{parameter.key} ({', '.join(values)})"] if values else []
+    lacks = f"Not told, for lack of scores or of configurations that differ in nothing else: {'; '.join(untold)}."
+    return [f"{told} value.", *([lacks] if untold else [])]
+
+
 def _effect_rows(found: Effects) -> list[list[str]]:
     rows = [["parameter", "value", "effect", "±"]]
     for parameter, effect in zip(found.parameters, found.marginal, strict=True):
         for value, mean, half in zip(parameter.values, effect.mean.tolist(), effect.half.tolist(), strict=True):
-            rows.append([parameter.key, value, *("" if np.isnan(one) else f"{one:.4f}" for one in (mean, half))])
+            told = "not told" if np.isnan(mean) else f"{mean:.4f}"
+            rows.append([parameter.key, value, told, "" if np.isnan(half) else f"{half:.4f}"])
     return rows
 
 

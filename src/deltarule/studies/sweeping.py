@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from deltarule.files import make_folder
-from deltarule.problem.configuration import check_beside_grid
+from deltarule.problem.configuration import SETTABLE, check_beside_grid
 from deltarule.problem.values import as_python
 from deltarule.studies.recipes import Recipe, load_recipe, with_settings
 from deltarule.sweeps.grid import Source, with_grid
@@ -45,7 +45,7 @@ def sweep(
     resume: bool = False,
     folds: int | None = None,
     seeds: int | Iterable[int] | None = None,
-    keep: str = "none",
+    keep: str | None = None,
     engine: str | None = None,
     executor: str = "local",
     address: str | None = None,
@@ -64,7 +64,8 @@ def sweep(
     resume : go on with the store that is there, or start it; only what it lacks is trained.
     folds : K, to train each member K times, on all but one of K parts of the training rows, and score it on that one.
     seeds : N for the seeds 0 … N − 1, or all of them, as a list has them, instead of the recipe's.
-    keep : whose weights are kept: "none", the "best" row's, or "all".
+    keep : whose weights are kept: "none", the "best" row's, or "all"; None for "none", or what the store that is there
+        keeps.
     engine : what computes, instead of the recipe's.
     executor, workers, address : "local", in this process or in so many others; or "dask", on so many workers of this
         machine or on the cluster at the address.
@@ -94,7 +95,7 @@ def sweep(
         Source(recipe.folder, None if data_dir is None else Path(data_dir), folds),
         None if out is None else make_folder(out),
         name=recipe.name,
-        run=None if grid is not None else {"experiment": recipe.experiment, "settings": recipe.settings},
+        run=None if grid is not None else _run(recipe, data_dir),
         settings=None if isinstance(grid, Mapping) else grid,
         resume=resume,
         keep=keep,
@@ -103,6 +104,20 @@ def sweep(
         workers=workers,
         progress=progress,
     )
+
+
+def _run(recipe: Recipe, data_dir: str | Path | None) -> dict[str, Any]:
+    """What a command needs to do the same again where the recipe lies, and what the recipe's file says now."""
+    data = None if data_dir is None else Path(data_dir).resolve()
+    if data is not None and data.is_relative_to(recipe.folder.resolve()):
+        data = data.relative_to(recipe.folder.resolve())
+    read = recipe.as_read or recipe.configuration
+    return {
+        "experiment": recipe.experiment,
+        "settings": recipe.settings,
+        "data": None if data is None else data.as_posix(),
+        "recipe": read.model_dump(include={*SETTABLE, "grid"}),
+    }
 
 
 def sweep_outcome(table: Sweep, out: Path | None) -> SweepOutcome:

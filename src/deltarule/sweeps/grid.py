@@ -28,6 +28,7 @@ from deltarule.problem.configuration import Configuration, changed, parse
 from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.resolved import NUMERICS_VERSION, configuration_hash, own_formulas
 from deltarule.problem.values import as_python
+from deltarule.stats import metrics
 from deltarule.training.populations import LIMITS, network_of, problem_of_members, seeds_of, shape_of
 
 MOST_MEMBERS = 1_000
@@ -331,6 +332,9 @@ def limit_of(row: Row, epoch: int) -> int:
 def _check(every: Sequence[Configuration], group: Mapping[Any, Sequence[int]], dataset: Dataset) -> None:
     """Make the problem of a group's configurations on a single row: what does not fit is told before work begins."""
     places = sorted({place for points in group.values() for place in points})
+    rules = [every[place].stopping for place in places]
+    for name in {name for one in rules for name in (one.metric, one.score)} - {"objective"}:
+        metrics.find(name)  # also where no rule looks at it
     row = replace(dataset, train=dataset.train.take(np.array([0])), validation=None, test=None)
     problem_of_members([every[place] for place in places], row, np.arange(len(places)), [0] * len(places))
 

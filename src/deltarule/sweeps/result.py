@@ -13,7 +13,7 @@ from deltarule.blas_threads import one_blas_thread
 from deltarule.data.dataset import Dataset
 from deltarule.errors import BadInput
 from deltarule.maths.network import forward, views
-from deltarule.problem.configuration import Configuration, changed, parse
+from deltarule.problem.configuration import Configuration, changed, is_optional, parse
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 from deltarule.problem.resolved import configuration_hash, own_digests, own_formulas, resolved
@@ -244,7 +244,8 @@ class Sweep:
         ).fetchone()
         if found is None:
             is_there = self._connection.execute("SELECT 1 FROM members WHERE key = ?", (key,)).fetchone()
-            why = "its weights were not kept; sweep with --keep best or all" if is_there else "no row has this key"
+            not_kept = "its weights were not kept; sweep into a new folder with --keep all, or best for the best row's"
+            why = not_kept if is_there else "no row has this key"
             raise BadInput(f"there is no network of {key!r}: {why}")
         dtype, sizes, theta, buffers = found
         if dtype not in DTYPES:
@@ -343,7 +344,8 @@ class Sweep:
         if not given.keys() >= set(self.grid) and (settings, base) not in self._others:
             self._others[settings, base] = self._unset(given, base)
         others = self._others.get((settings, base), {})
-        return {key: given[key] if key in given else others[key] for key in self.grid}
+        values = {key: given[key] if key in given else others[key] for key in self.grid}
+        return {key: None if value == "none" and is_optional(key) else value for key, value in values.items()}
 
     def _unset(self, given: Mapping[str, Any], base: str) -> dict[str, Any]:
         """The value of every key that a configuration does not set itself."""

@@ -45,7 +45,7 @@ def run_sweep(
     run: Mapping[str, Any] | None = None,
     settings: Sequence[Mapping[str, Any]] | None = None,
     resume: bool = False,
-    keep: str = "none",
+    keep: str | None = None,
     executor: str = "local",
     address: str | None = None,
     workers: int | None = None,
@@ -57,10 +57,10 @@ def run_sweep(
     what the sweep is called; `run`, what a command needs to give the same grid, None where none gives it; `settings`,
     instead of the grid's combinations; the others as `sweep` of `deltarule.studies.sweeping`.
     Errors: `BadInput` for settings that do not fit, for a store that is there already without `resume`, and for one
-    whose rows are of other data or folds, or rank otherwise;
+    whose rows are of other data or folds, rank otherwise, or of which other weights are kept;
     `RunFailed` for one that another process is writing, a full disk, workers that die, and where Ctrl-C ends it.
     """
-    if keep not in KEEP:
+    if keep is not None and keep not in KEEP:
         raise BadInput(f"the weights to keep are {keep!r}; choose one of {', '.join(KEEP)}")
     if source.folds is not None:
         source = replace(source, folds=whole("folds", source.folds, least=2))
@@ -79,13 +79,28 @@ def run_sweep(
         check_sweep(before, folder)
         # The number of workers of the first run: populations stay the same whoever goes on with it.
         meant_for = int(before.get("workers", given.workers))
+        kept = _kept(before, keep, folder)
         plan = planned(configuration, source, settings, meant_for)
         with Store(folder) as store:
             store.check_rows(plan.data, source.folds, (plan.metric, plan.ranked), own_digests(plan.formulas))
-            ids = _noted(store, plan, name, keep, meant_for, run)
-            _train(store, plan, ids, given, keep, progress)
+            about_run = None if run is None else to_jsonable({**run, "folds": source.folds, "keep": keep or "none"})
+            ids = _noted(store, plan, name, kept, meant_for, about_run)
+            _train(store, plan, ids, given, kept, progress)
         result = load_sweep(folder)
         return result.in_memory() if out is None else result
+
+
+def _kept(before: Mapping[str, Any], keep: str | None, folder: Path) -> str:
+    """Whose weights are kept: the same from a store's first run to its last, for what was dropped does not come back.
+
+    Errors: `BadInput` for others.
+    """
+    kept: str = before.get("keep", keep or "none")
+    if keep not in (None, kept):
+        raise BadInput(
+            f"the sweep in {folder} keeps weights as {kept!r}, not {keep!r}; leave keep out, or name another folder"
+        )
+    return kept
 
 
 def _noted(store: Store, plan: Plan, name: str, keep: str, workers: int, run: Mapping[str, Any] | None) -> list[int]:
@@ -95,7 +110,7 @@ def _noted(store: Store, plan: Plan, name: str, keep: str, workers: int, run: Ma
     about = store.about()
     ids = store.add_configurations(plan.hashes, plan.settings, base)
     set_here = [key for one in plan.settings for key in one]
-    runs = [] if run is None else [to_jsonable({**run, "folds": plan.source.folds, "keep": keep})]
+    runs = [] if run is None else [run]
     # Of a store of an earlier version nobody knows what it was made by.
     since = {
         "formulas": about.get("formulas", {}) | own_digests(plan.formulas),

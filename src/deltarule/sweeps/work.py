@@ -234,14 +234,14 @@ class _Scoring:
             self._only_best()
 
     def _only_best(self) -> None:
-        """Of the new rows and the best one so far, drop the weights of all but the best."""
+        """Keep the weights of the best of all rows so far alone; of equal ones the store chooses."""
         score, objective = (np.array(getattr(self.table, f"{self.ranked}_{what}")) for what in ("score", "objective"))
         held = [place for place, key in enumerate(self.table.key) if key in self.table.weights]
         # As the store ranks them: by the score, then by the objective, of which null comes first.
         score, objective = (np.where(np.isfinite(one), one, -np.inf) for one in (score, objective))
-        ranks = [(-score[place], objective[place]) for place in held]
-        best = self.table.key[held[min(range(len(held)), key=lambda place: ranks[place])]]
-        self.table.weights = {best: self.table.weights[best]}
+        ranks = {self.table.key[place]: (-score[place], objective[place]) for place in held}
+        best = min(ranks.values())
+        self.table.weights = {key: self.table.weights[key] for key in ranks if ranks[key] == best}
 
     def _scores(self, state: State) -> dict[str, Floats]:
         """Objective and score of each member on training, validation and test rows, NaN where there are none."""
