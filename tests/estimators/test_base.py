@@ -242,10 +242,29 @@ def test_validation_targets_are_such_as_the_loss_has() -> None:
         ) as raised:
             model.fit(X, fitted, eval_set=(X, scored))
         words.append(str(raised.value))
-    assert words[0] == words[1]
+    assert words[1] == f"eval_set: {words[0]}"
     labels = np.eye(3, dtype=int)[CLASSES]
-    with pytest.raises(ValueError, match="needs targets from 0 to 1; these go from 0 to 2"):
+    with pytest.raises(ValueError, match="eval_set: the loss .* needs targets from 0 to 1; these go from 0 to 2"):
         classifier().fit(X, labels, eval_set=(X, 2 * labels))
+    with pytest.raises(ValueError, match="eval_set: `y` has labels where the previous call"):
+        classifier().fit(X, labels, eval_set=(X, 0.5 * labels))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [np.asarray, np.ndarray.tolist, lambda x: tuple(map(tuple, x)), list],
+    ids=["array", "lists", "tuples", "list of arrays"],
+)
+def test_validation_rows_are_of_any_kind_that_rows_are(kind: Any) -> None:
+    model = classifier().fit(kind(X), CLASSES, eval_set=(kind(X), CLASSES))
+    assert model.validation_scores_ == classifier().fit(X, CLASSES, eval_set=(X, CLASSES)).validation_scores_
+
+
+@pytest.mark.parametrize("pair", [tuple, list])
+def test_several_pairs_of_validation_rows_are_refused(pair: Any) -> None:
+    several = [pair((X, CLASSES))] * 2
+    with pytest.raises(ValueError, match=r"eval_set must be a pair \(X, y\) of validation rows"):
+        classifier().fit(X, CLASSES, eval_set=several)
 
 
 @pytest.mark.parametrize(

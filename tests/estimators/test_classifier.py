@@ -131,6 +131,20 @@ def test_rows_need_not_have_all_labels_that_have_weights(kind: Any) -> None:
     np.testing.assert_array_equal(weighted.coefs_[0], other.fit(X[few], labels[few], by_row[few]).coefs_[0])
 
 
+def test_balanced_labels_count_rows_by_their_weights() -> None:
+    """A weight of 2 is a row twice, also where a list says of each label that it is balanced."""
+    labels, twice = (X[:, :2] > 0.3).astype(int), np.arange(len(X)) % 3 == 0
+    rows, model = np.r_[np.arange(len(X)), np.flatnonzero(twice)], MLPClassifier((4,), solver="lbfgs", random_state=0)
+    losses = [
+        model.set_params(class_weight=given).fit(*data).loss_
+        for given in ("balanced", ["balanced", "balanced"])
+        for data in ((X, labels, 1.0 + twice), (X[rows], labels[rows]))
+    ]
+    np.testing.assert_allclose(losses, losses[0], rtol=1e-3)
+    with pytest.raises(ValueError, match="class_weight='balanced' is not supported for partial_fit"):
+        MLPClassifier(class_weight=["balanced", {1: 2.0}]).partial_fit(X, labels, classes=[0, 1])
+
+
 @pytest.mark.parametrize(
     ("class_weight", "words"),
     [

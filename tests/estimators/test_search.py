@@ -163,6 +163,15 @@ def test_equal_fits_without_a_seed_are_as_many_fits(grid: Any, folds: Any, early
     assert len(np.unique(found[1])) == 6
 
 
+def test_equal_fits_are_given_out_as_they_were_noted() -> None:
+    """Their seconds and their places in a store are those of the fits whose scores are told."""
+    folds = [(ALL[:100], ALL[100:])] * 3
+    task = Task(MLPClassifier((3,), **SHORT | {"random_state": None}), X, Y, {})
+    task.train([{"alpha": 0.1}] * 2, folds)
+    taken = [task.take({"alpha": 0.1}, rows) for _ in range(2) for rows, _ in folds]
+    assert [id(one) for one in taken] == [id(task.fits[place]) for place in sorted(task.fits)]
+
+
 def test_equal_fits_of_another_round_are_fits_of_their_own() -> None:
     """The first rounds of an aggressive elimination have the same rows."""
     halving: dict[str, Any] = {"factor": 2, "min_resources": 75, "aggressive_elimination": True, "random_state": 0}

@@ -326,7 +326,7 @@ class BaseMLP(BaseEstimator):
         return rows, Validation(aside.x, aside.y, w[:, None], self._metric(), bool(self.early_stopping))
 
     def _own_validation(self, eval_set: Any, dtype: Any) -> Rows:
-        if not isinstance(eval_set, list | tuple) or len(eval_set) != 2 or isinstance(eval_set[0], tuple):
+        if not isinstance(eval_set, list | tuple) or len(eval_set) != 2 or _holds_tables(eval_set[0]):
             raise ValueError("eval_set must be a pair (X, y) of validation rows.")
         X, y = self._validated(eval_set[0], eval_set[1], reset=False)
         given, wanted = (y.shape[1] if np.ndim(y) == 2 or sparse.issparse(y) else 1), self._target_columns()
@@ -335,7 +335,11 @@ class BaseMLP(BaseEstimator):
                 f"eval_set has {given} targets in a row, and y has {wanted}; they must be of the same kind."
             )
         network, loss = self._architecture.network(), registry.loss(self._loss()[0])
-        targets = checks.targets(self._targets(y, dtype), network, loss, dtype.name)
+        try:
+            self._learn(y, None, dtype, first=False, incremental=True)
+            targets = checks.targets(self._targets(y, dtype), network, loss, dtype.name)
+        except ValueError as error:
+            raise ValueError(f"eval_set: {error}") from None
         return Rows(in_precision(X, dtype, "X"), targets, None)
 
     def _after_epoch(self, problem: Problem) -> Callable[[epochs.Epoch], bool] | None:
@@ -595,6 +599,11 @@ def in_precision(array: Any, dtype: Any, name: str) -> Floats:
         numbers = np.asarray(array, dtype)
         assert_all_finite(numbers, input_name=name)
     return numbers
+
+
+def _holds_tables(X: Any) -> bool:
+    """Whether what should be rows is a pair (X, y), of which others take several."""
+    return isinstance(X, list | tuple) and len(X) > 0 and len(getattr(X[0], "shape", ())) == 2
 
 
 def _several(callbacks: Any) -> list[Any]:

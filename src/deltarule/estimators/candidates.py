@@ -36,14 +36,13 @@ OUR_FITS = (MLPClassifier.fit, MLPRegressor.fit)
 class Waiting:
     """A fit whose rows were checked.
 
-    rows, before a part of them was set aside   given, its features, targets and weights
-    alone, whether it is not trained among others   place, of the candidate and the fold
+    given, its features, targets and weights   alone, whether it is not trained among others
+    place, of the candidate and the fold
     fit, in the store   taken, what is known of it there
     """
 
     model: BaseMLP
     plan: Plan
-    rows: Rows
     given: tuple[Any, Any, Any]
     alone: bool
     place: tuple[int, int]
@@ -97,11 +96,13 @@ class Task:
                 except Exception as error:  # the search decides what becomes of a fit that fails
                     self.fits[place] = error
                 else:
-                    waiting += [] if one is None else [self._looked_up(one, numbers[number], len(splits))]
+                    waiting += [] if one is None else [self._looked_up(*one, numbers[number], len(splits))]
                 seconds[place] = time.perf_counter() - started
         self._fit_together([one for one in waiting if not one.alone], seconds)
         self._fit_alone([one for one in waiting if one.alone], seconds)
         self.seconds.append(seconds)
+        for places in self.places.values():
+            places.sort()  # as a search asks: candidate by candidate
 
     def take(self, candidate: dict[str, Any], rows: Integers) -> Any:
         """A fit that was made ahead, or what went wrong with it; None for one that was not.
@@ -128,8 +129,9 @@ class Task:
         place: tuple[int, int],
         prepared: dict[Any, Any],
         sound: set[int],
-    ) -> "Waiting | None":
-        """A fit that is to be made; None for one that is made at once, because it cannot be trained among others.
+    ) -> "tuple[Waiting, Rows] | None":
+        """A fit that is to be made, and its rows before a part of them is set aside; None for one that is made at once,
+        because it cannot be trained among others.
 
         The rows of a fold are checked once for all candidates that see the same: that is in `prepared`.
         """
@@ -149,7 +151,7 @@ class Task:
         sound.add(place[0])
         if alone:  # its fit is still to come, and draws from the generator, too
             ready = ready[0], copy.deepcopy(ready[1]), ready[2]
-        return Waiting(model, model._plan(*ready), ready[0], (X, y, weights), alone, place)
+        return Waiting(model, model._plan(*ready), (X, y, weights), alone, place), ready[0]
 
     def _network_of(self, estimator: Any) -> BaseMLP | None:
         """The network of a candidate; None where only the candidate's own `fit` knows what is to be done."""
@@ -158,11 +160,11 @@ class Task:
         last = estimator[-1] if self.prefix else estimator
         return last if isinstance(last, BaseMLP) and type(last).fit in OUR_FITS else None
 
-    def _looked_up(self, one: "Waiting", configuration: int, folds: int) -> "Waiting":
+    def _looked_up(self, one: "Waiting", rows: Rows, configuration: int, folds: int) -> "Waiting":
         """The same, with what the store knows of it."""
         if self.kept is None:
             return one
-        fit = self.kept.fit_of(one.model, one.plan, one.rows, configuration, f"{one.place[1]}/{folds}")
+        fit = self.kept.fit_of(one.model, one.plan, rows, configuration, f"{one.place[1]}/{folds}")
         return replace(one, fit=fit, taken=self.kept.take_up(fit, one.model, one.plan))
 
     def _fit_together(self, waiting: list["Waiting"], seconds: Floats) -> None:

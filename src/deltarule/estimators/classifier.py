@@ -217,7 +217,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _note_classes(self, y: Any, classes: Any) -> None:
         """Take the classes of the first partial_fit, and hold later ones to them."""
-        if self.class_weight == "balanced":
+        if "balanced" in (self.class_weight if isinstance(self.class_weight, list) else [self.class_weight]):
             raise ValueError(
                 "class_weight='balanced' is not supported for partial_fit, which does not see all rows; "
                 "give the weights by class."
@@ -274,19 +274,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             )
         if isinstance(self.class_weight, str):
             weights = balanced(y, sample_weight)
-        else:
-            weights = compute_sample_weight(self._class_weight_in(y, incremental), y)
+        elif isinstance(self.class_weight, list) and len(self.class_weight) == y.shape[1]:
+            columns = (y.toarray() if sparse.issparse(y) else y).T
+            each = zip(self.class_weight, columns, strict=True)
+            weights = np.prod([_label_weights(one, column, sample_weight) for one, column in each], axis=0)
+        else:  # a batch need not have all classes
+            given = _of_present(self.class_weight, self.classes_, y) if incremental else self.class_weight
+            weights = compute_sample_weight(given, y)
         if not (weights >= 0).all():
             raise ValueError(f"class_weight must be weights of 0 or more, got {self.class_weight}.")
         return weights if sample_weight is None else weights * sample_weight
-
-    def _class_weight_in(self, y: Any, incremental: bool) -> Any:
-        """The weights of classes; where not all of them need be there, as in a batch, of those that are."""
-        given = self.class_weight
-        if isinstance(given, list) and len(given) == y.shape[1]:
-            columns = (y.toarray() if sparse.issparse(y) else y).T
-            return [_of_present(one, (0, 1), column) for one, column in zip(given, columns, strict=True)]
-        return _of_present(given, self.classes_, y) if incremental else given
 
     def _target_columns(self) -> int:
         return len(self.classes_) if self._labels else 1
@@ -320,6 +317,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if outputs.shape[-1] > 1:
             return self.classes_[outputs.argmax(axis=-1)]
         return self.classes_[np.minimum(outputs[:, 0] > 0.5, len(self.classes_) - 1)]
+
+
+def _label_weights(weights: Any, column: Any, sample_weight: Floats | None) -> Floats:
+    """The weights of rows by one label [N], which need not be there."""
+    if isinstance(weights, str) and weights == "balanced":
+        return balanced(column, sample_weight)
+    return np.asarray(compute_sample_weight(_of_present(weights, (0, 1), column), column))
 
 
 def _of_present(weights: Any, classes: Any, y: Any) -> Any:
