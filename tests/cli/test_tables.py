@@ -470,9 +470,10 @@ def test_rows_are_counted_with_those_that_have_no_target(deltarule, tmp_path):
             ("predict", "model.safetensors", "test.csv", "--out", "a.parquet"),
             "a.parquet would be Parquet, but answers are written as text; end the name in .csv or .tsv",
         ),
+        (("predict", "model.safetensors", "test.csv", "--out", "a.XLSX"), "a.XLSX would be Excel's, but answers are"),
         (
             ("evaluate", "model.safetensors", "alone.csv"),
-            "alone.csv has only the target column 'price'; add the columns that are to tell it",
+            "alone.csv has only the target column 'price'; add the columns that are to tell it: 'area', 'place'",
         ),
         (("evaluate", "model.safetensors", "new.csv"), "has no column 'price'"),
         (("evaluate", "gone.safetensors", "test.csv"), "gone.safetensors does not exist"),

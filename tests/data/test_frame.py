@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow
 import pytest
 
-from deltarule.data.cells import as_named, first_text
+from deltarule.data.cells import array_of, as_named, as_text, first_text
 from deltarule.data.frame import frame_of, numbers_of_rows, rows_of, taken
 from deltarule.data.frame_files import read_frame
 from deltarule.errors import BadInput
@@ -52,7 +52,7 @@ def test_rows_without_names_are_numbered() -> None:
             {"a": [[1], [1, 2]]},
             r"the column 'a' holds '\[1\]' in row 0 .counted from 0.; give a number or a text there",
         ),
-        ({"a": pd.Series([1, {"b": 2}])}, r"the column 'a' holds \"{'b': 2}\" in row 1 "),
+        ({"a": [np.zeros(2), np.zeros((2, 2))]}, r"the column 'a' holds '\[0. 0.\]' in row 0 "),
         ([{"z": 1.0}, {"z": 2.0}], "the table is a list of dictionaries; give a data frame"),
     ],
 )
@@ -165,6 +165,52 @@ def test_what_a_mask_hides_is_missing() -> None:
     for given_ in (hidden, {"x0": hidden[:, 0], "x1": hidden[:, 1]}):
         np.testing.assert_array_equal(frame_of(given_)["x1"], [np.nan, 4])
         assert frame_of(given_)["x0"].tolist() == [1, 3]
+
+
+@pytest.mark.parametrize(
+    "held", [[["a"], ["b", "c"]], [("x", 1), ("y", 2)], [{"b": 1}, {"b": 2}]], ids=["lists", "tuples", "dicts"]
+)
+def test_what_a_data_frame_holds_is_a_text(held: list[Any]) -> None:
+    assert frame_of(pd.DataFrame({"a": held}))["a"].tolist() == [str(one) for one in held]
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [([1.5, NAN], "f8"), ([1, 2], "i8"), ([1, 2.5], "f8"), ([np.float64(1), 2.0], "f8"), ([*LONG, 0.5], "O")],
+    ids=str,
+)
+def test_lists_of_numbers_are_arrays_of_numbers(values: list[Any], dtype: str) -> None:
+    """Which saves looking at them one by one; but for whole numbers that would become one."""
+    assert array_of(values).dtype == dtype
+
+
+def test_numbers_of_any_length_are_names() -> None:
+    """Python itself writes no whole number of more than 4,300 digits."""
+    assert frame_of({"a": [10**5000, 1]}, ["a"])["a"].tolist() == ["1" + "0" * 5000, "1"]
+
+
+def test_what_a_mask_hides_is_missing_in_a_list_too() -> None:
+    np.testing.assert_array_equal(frame_of({"a": list(np.ma.array([1.0, 2], mask=[0, 1]))})["a"], [1, np.nan])
+
+
+@pytest.mark.parametrize(
+    "rates",
+    [
+        [np.float32(0.1), np.float32(1.1), None],
+        pd.Series([np.float32(0.1), np.float32(1.1), None], dtype=object),
+        np.ma.array(np.array([0.1, 1.1, 7], np.float32), mask=[0, 0, 1]),
+        pyarrow.array(np.array([0.1, 1.1], np.float32)).dictionary_encode(),
+        pd.Series(np.array([0.1, 1.1, np.nan], np.float32)).astype("category"),
+    ],
+    ids=["list", "objects", "mask", "arrow", "category"],
+)
+def test_fractions_of_few_digits_are_so_called_wherever_they_stand(rates: Any, tmp_path: Path) -> None:
+    frames = [frame_of(pyarrow.table({"r": rates}) if isinstance(rates, pyarrow.Array) else {"r": rates}, ["r"])]
+    if isinstance(rates, pd.Series) and rates.dtype == "category":
+        rates.to_frame("r").to_parquet(tmp_path / "r.parquet")
+        frames.append(read_frame(tmp_path / "r.parquet", ["r"]))
+    for frame in frames:
+        assert [as_text(one) for one in frame["r"].tolist()][:2] == ["0.1", "1.1"]
 
 
 @pytest.mark.parametrize("narrow", [np.float32, "Float32"])

@@ -296,11 +296,19 @@ ODD = RANDOM.permutation(np.arange(300) * 7.0)
         ("year", np.r_[1900:1950, 1951:1971].astype(float), "number", "numbers"),  # that leave one out
         *[
             (name, ODD, "unused", NEARLY.replace("nearly ", ""))
-            for name in ("CustomerID", "userId", "user-id", "Order Id")
+            for name in (
+                *("CustomerID", "userId", "user-id", "Order Id", "CUSTOMERID", "customerid", "ID_customer"),
+                *("CustomerNo", "order_no", "order_number"),
+            )
         ],
+        ("referrer_id", np.where(ODD < 1000, np.nan, ODD), "number", "numbers"),  # that it is missing may tell much
+        ("CustomerID", np.where(ODD < 50, np.nan, ODD), "unused", NEARLY),  # in 8 of 300 rows
         ("CustomerID", np.where(ODD == 7, np.nan, ODD), "unused", NEARLY),
         ("CustomerID", np.where(ODD < 200, 7, ODD), "number", "numbers"),
-        *[(name, ODD, "number", "numbers") for name in ("paid", "MADRID", "idle", "cents")],
+        *[
+            (name, ODD, "number", "numbers")
+            for name in ("paid", "MADRID", "idle", "cents", "the number", "atomic_number")
+        ],
     ],
 )
 def test_an_identifier_is_one_in_spite_of_a_gap_or_a_repeat(name: str, values: Any, kind: str, why: str) -> None:

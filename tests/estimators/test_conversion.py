@@ -81,6 +81,36 @@ class Narrow(neural_network.MLPRegressor):
         super().__init__(hidden_layer_sizes=(hidden,), **SHORT)
 
 
+class Exponential(neural_network.MLPRegressor):
+    """With answers of its own."""
+
+    def predict(self, X: Any) -> Any:
+        return np.exp(super().predict(X))
+
+
+class Certain(neural_network.MLPClassifier):
+    """With probabilities of its own."""
+
+    def predict_proba(self, X: Any) -> Any:
+        return super().predict_proba(X).round()
+
+
+def test_a_subclass_with_answers_of_its_own_is_refused() -> None:
+    for own, y, name in ((Exponential, X[:, 0], "predict"), (Certain, X[:, 0] > 0, "predict_proba")):
+        kind = own.__bases__[0].__name__
+        with pytest.raises(BadInput, match=f"is a .* with a {name} of its own, .*; give an {kind} of scikit-learn"):
+            from_sklearn(own(**SHORT).fit(X, y))
+
+
+def test_a_model_of_an_earlier_scikit_learn_lacks_parameters() -> None:
+    """Its regressors had no loss but the squared error."""
+    theirs = neural_network.MLPRegressor(**SHORT).fit(X, X[:, 0])
+    del theirs.loss
+    ours = from_sklearn(theirs)
+    assert ours.loss == "squared_error"
+    np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-12)
+
+
 def test_a_subclass_counts_as_what_it_is() -> None:
     theirs = Narrow(hidden=2).fit(X, X[:, 0])
     ours = from_sklearn(theirs)
@@ -160,6 +190,13 @@ def test_members_have_their_own_dropout(rates: Any, expected: Any, tmp_path: Pat
     ours = load_model(tmp_path / "model")
     modules = [to_torch(ours, member) for member in range(2)]
     assert [[one.p for one in module if isinstance(one, torch.nn.Dropout)] for module in modules] == expected
+
+
+@pytest.mark.parametrize("rates", [None, "abc", -1, 2.5, 10**400, [], [0.1] * 3, [[0.1], [0.2]], float("nan")], ids=str)
+def test_rates_that_were_set_to_what_no_module_has_are_refused(rates: Any) -> None:
+    model = MLPRegressor(hidden_layer_sizes=(3, 4), **SHORT).fit(X, X[:, 0]).set_params(dropout=rates)
+    with pytest.raises(BadInput, match="dropout is .*, and the network has 2 hidden layers; set a rate from 0"):
+        to_torch(model)
 
 
 def test_a_rate_of_1_is_kept(tmp_path: Path) -> None:

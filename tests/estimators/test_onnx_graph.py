@@ -27,6 +27,7 @@ MODELS = {
     "words as objects": (MLPClassifier(**SHORT), np.array(["a", "bcd"] * 30, object)),
     "numbers as classes": (MLPClassifier(**SHORT, batch_norm=True), np.array([1, 5, 7] * 20)),
     "fractions as classes": (MLPClassifier(**SHORT), np.array([1.0, 2.0] * 30)),
+    "words with a zero character": (MLPClassifier(**SHORT), np.array(["a\0b", "\0a", "ab"] * 20)),
     "labels": (MLPClassifier(**SHORT), (X > 0).astype(int)),
     "one class": (MLPClassifier(**SHORT), np.ones(60, int)),
     "several numbers": (MLPRegressor(**SHORT, scale_target=True, n_members=2), 100 + 50 * X[:, :2]),
@@ -123,6 +124,13 @@ TAKEN = ["label", "predicted label", "probabilities", "/constant 0", "//constant
 
 
 @pytest.mark.filterwarnings("ignore:the column .* alone tells the target")
+@pytest.mark.parametrize("text", ["a\0b", "\0ab"])
+def test_categories_may_have_a_zero_character_within(text: str, tmp_path: Path) -> None:
+    table = {"a": np.array([text, "ab", "a"] * 20, object), "b": X[:, 0]}
+    model = TabularRegressor(random_state=0).fit(table, X[:, 0] + (table["a"] == text))
+    agree(model, session_of(model, tmp_path), table, {name: cells[:, None] for name, cells in table.items()})
+
+
 @pytest.mark.parametrize("categories", [False, True])
 def test_columns_may_be_called_as_what_is_in_a_graph(categories: bool, tmp_path: Path) -> None:
     column = np.array(list("abc") * 20, object) if categories else X[:, 0]
@@ -154,7 +162,7 @@ DAYS = np.array(["2026-01-01", "2026-01-02"], "datetime64[ns]")
         (DAYS.astype("datetime64[s]").astype(object), r"no form for classes such as datetime.datetime\(2026"),
         (np.array([1, 2**63], np.uint64), r"classes such as .*9223372036854775808.*; .* numbers below 2\*\*63"),
         (np.array(["a", "b\ud800"]), r"'b\\ud800' is no text that UTF-8 has"),
-        (np.array(["a", "a\0"], object), r"'a\\x00' has a zero character, .*; correct it, and train again"),
+        (np.array(["a", "a\0"], object), r"'a\\x00' ends with a zero character, .*; correct it, and train again"),
     ],
     ids=["dates", "durations", "dates as objects", "large numbers", "half a character", "a zero character"],
 )

@@ -104,6 +104,16 @@ def test_a_copy_of_a_rare_class_is_a_leak_and_noise_is_none(rows: int, rare: int
     assert _told({f"t{n}": random.choice(list("abcdefgh"), rows) for n in range(40)}, y, classes=True) == []
 
 
+@pytest.mark.parametrize("rare", [1, 8])
+def test_few_values_tell_no_class_that_they_do_not_know(rare: int) -> None:
+    """Whether a rare row is among those drawn or not; a copy tells it."""
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        y = random.permutation(np.arange(10_000) < rare)
+        frame = {"sex": random.choice(["m", "f"], 10_000), "bin": random.integers(2, size=10_000), "copy": 1.0 * y}
+        assert _told(frame, y, classes=True) == (["copy"] if rare > 1 else [])
+
+
 @pytest.mark.parametrize("classes", [2, 100, 150])
 def test_a_copy_with_gaps_or_of_many_classes_is_a_leak(classes: int) -> None:
     random = np.random.default_rng(classes)

@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from deltarule import BadInput, TabularClassifier, TabularRegressor, load_model
 from deltarule.data.frame_files import read_frame
 from deltarule.estimators.scripts import numpy_script
+from deltarule.estimators.targets import known
 from deltarule.files import load_arrays, save_arrays
 
 RANDOM = np.random.default_rng(1)
@@ -461,6 +462,21 @@ def test_truths_of_columns_are_one_and_zero_in_answers_and_scripts(tmp_path: Pat
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_other_answers_with_commas_are_not_known_in_scripts_either(tmp_path: Path) -> None:
+    answers = np.array(["1,2", "1,3", "2,3"] * 20, object)
+    model = TabularClassifier(random_state=0).fit({"a": answers}, answers)
+    asked = {"a": ["1,20", "9,9", "1.2", "1,2"]}
+    with pytest.warns(UserWarning, match="categories in 2 rows that were rare or not there in training: '1,20', '9,9'"):
+        told = model.predict(asked)
+    assert told[0] == told[1] and told[2:].tolist() == ["1,2", "1,2"]
+    (tmp_path / "script.py").write_text(numpy_script(model), encoding="utf-8")
+    pd.DataFrame(asked | {"x": 1}).to_csv(tmp_path / "table.csv", index=False)
+    command = [sys.executable, tmp_path / "script.py", tmp_path / "table.csv"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert [line.strip('"') for line in printed] == told.tolist()
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_decimal_commas_of_categories_are_known_in_scripts(tmp_path: Path) -> None:
     floors = np.array([0.5, 1.0, 1500.0] * 20)
     model = TabularClassifier({"f": "category"}, random_state=0).fit({"f": floors}, floors > 1)
@@ -482,13 +498,32 @@ def test_decimal_commas_of_categories_are_known_in_scripts(tmp_path: Path) -> No
         (np.ma.array([0, 1, -9999] * 20, mask=[False, False, True] * 20), "the target is missing in row 2 "),
         ([[1], [1, 2], [3]] * 20, r"the target holds '\[1\]' in row 0 "),
         ([1 + 2j, 3, 4] * 20, "the target holds complex128"),
+        ([np.zeros(2), np.zeros((2, 2))] * 30, r"the target holds '\[0. 0.\]' in row 0 "),
+        (
+            [np.datetime64("2026-11-20", "ns")] * 60,
+            r"the target holds datetime64\[ns\]; make numbers of them, or texts",
+        ),
+        ([np.datetime64("2026-11-20")] * 60, r"the target holds datetime64\[D\]"),
     ],
-    ids=["nan", "mask", "lists", "complex"],
+    ids=["nan", "mask", "lists", "complex", "arrays", "times", "days"],
 )
 def test_a_target_that_is_no_column_of_values_is_refused(y: Any, sentence: str) -> None:
     for kind in (TabularClassifier, TabularRegressor):
         with pytest.raises(BadInput, match=sentence):
             kind(random_state=0).fit({"x": RANDOM.normal(size=60)}, y)
+
+
+@pytest.mark.parametrize(
+    ("y", "classes"),
+    [
+        ([1, "a", 2.5, 2.0], ["1", "a", "2.5", "2"]),
+        ([True, 2, False], ["True", "2", "False"]),
+        ([10**5000, 1], ["1" + "0" * 5000, "1"]),
+    ],
+    ids=["texts", "truths", "digits"],
+)
+def test_classes_are_the_same_in_a_list_and_in_a_series(y: list[Any], classes: list[str]) -> None:
+    assert known(y).tolist() == known(pd.Series(y, dtype=object)).tolist() == classes
 
 
 def test_a_target_beyond_float64_is_infinite() -> None:

@@ -5,12 +5,13 @@ import os
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from logging import getLogger
 from operator import itemgetter
 from pathlib import Path
 from threading import Lock
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -51,8 +52,10 @@ twice = decorated(inner)
 vector = np.vectorize(inner)
 method = object_.__call__
 def attributed(z):
+    attributed.calls += 1
     return attributed.k * z
 attributed.k = 1.5
+attributed.calls = 0
 class Slopes:
     @property
     def slope(self):
@@ -61,9 +64,18 @@ class Slopes:
     @functools.cached_property
     def other(self):
         return 3.5
+    @slope.setter
+    def slope(self, slope):
+        self.power = 6.5 * slope
+class Times(type):
+    def __mul__(cls, z):
+        return 7.5 * z
+class Factor(metaclass=Times):
+    pass
 slopes = Slopes()
 def properties(z):
-    return slopes.slope * z + slopes.other
+    slopes.slope = 2
+    return slopes.slope * z + slopes.other + slopes.power + Factor * z
 @functools.singledispatch
 def dispatched(z):
     return 4.5 * z
@@ -139,6 +151,7 @@ def test_it_is_the_same_in_every_process_and_words_do_not_count(tmp_path: Path) 
     for whose in ("inner function's", "inner class's", "property's"):
         commented = commented.replace(f"An {whose}", f"Another {whose}").replace(f"A {whose}", f"Another {whose}")
     commented = commented.replace('        "Another inner class\'s docstring."\n', "")
+    commented = commented.replace("def imported(z):", "def imported(z):\n    pass").replace("calls = 0", "calls = 9")
     assert digests(tmp_path, "\n\n" + commented, seed="1") == before
 
 
@@ -158,6 +171,8 @@ def test_it_is_the_same_in_every_process_and_words_do_not_count(tmp_path: Path) 
         ("attributed.k = 1.5", "attributed.k = 2", {"attributed"}),
         ("return 2.5", "return 3", {"properties"}),
         ("return 3.5", "return 4", {"properties"}),
+        ("6.5 * slope", "7 * slope", {"properties"}),
+        ("return 7.5 * z", "return 8 * z", {"properties"}),
         ("return 4.5 * z", "return 5 * z", {"dispatched"}),
         ("lambda z: 5.5 * z", "lambda z: 6 * z", {"ufunc"}),
         ("(1.0, 2.0) if slope", "(1.0, 3.0) if slope", {"documented"}),
@@ -242,3 +257,80 @@ def test_helpers_that_share_helpers_are_described_once() -> None:
     known: dict[str, Any] = {"__name__": "__main__"}
     exec(text, known)
     assert len(digest(known[f"f{depth - 1}"])) == 64  # 2^40 descriptions would never end
+
+
+def test_what_a_function_keeps_for_itself_is_no_part_of_it() -> None:
+    """A cache and a counter change no number; `scale` does, and is read."""
+
+    def formula(z: Any) -> Any:
+        formula.calls += 1  # type: ignore[attr-defined]
+        return formula.cache.setdefault(z, formula.scale * z)  # type: ignore[attr-defined]
+
+    formula.__dict__.update(calls=0, cache={}, scale=(1.5, 2), unread=1)
+    before = digest(formula)
+    formula(1)
+    formula.__dict__.update(unread=2)
+    assert digest(formula) == before
+    formula.__dict__.update(scale=(1.5, 3))
+    assert digest(formula) != before
+
+
+def of_text(text: str) -> Any:
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec(text, space)
+    return space["formula"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of one's own modules, which are forgotten afterwards."""
+    monkeypatch.syspath_prepend(tmp_path)
+    known = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - known:
+        del sys.modules[name]
+
+
+def test_a_module_of_a_package_counts_before_its_first_use_as_after_it(folder: Path) -> None:
+    (folder / "late_pack").mkdir()
+    (folder / "late_pack" / "__init__.py").write_text("K = 1.0\n", encoding="utf-8")
+    formula = of_text("def formula(z):\n    from late_pack import K, const\n    return K * const.SLOPE * z")
+    found = []
+    for slope in ("2.0", "2.25"):  # of other lengths: Python knows a file by its time and its length
+        (folder / "late_pack" / "const.py").write_text(f"SLOPE = {slope}\n", encoding="utf-8")
+        found.append(digest(formula))
+        assert formula(1) == float(slope) and digest(formula) == found[-1]
+        for name in ("late_pack", "late_pack.const"):
+            del sys.modules[name]
+    assert found[0] != found[1]
+
+
+@pytest.mark.parametrize("content", ["raise SystemExit(3)", "1 / 0", "import nothing_of_this_name"])
+def test_a_module_that_cannot_be_imported_ends_nothing(folder: Path, content: str) -> None:
+    (folder / "refusing.py").write_text(content, encoding="utf-8")
+    assert len(digest(of_text("def formula(z):\n    import refusing\n    return z"))) == 64
+
+
+def test_a_library_that_a_function_imports_is_not_loaded(folder: Path) -> None:
+    for name in ("site-packages", "own"):
+        (folder / name).mkdir()
+        (folder / name / f"of_{name[:3]}.py").write_text("K = 1\n", encoding="utf-8")
+        sys.path.insert(0, str(folder / name))  # taken back with the fixture's own
+    digest(of_text("def formula(z):\n    import of_sit, of_own\n    return z"))
+    assert "of_own" in sys.modules and "of_sit" not in sys.modules
+
+
+def test_a_script_is_ones_own_whoever_starts_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", "/usr/lib/site-packages/runner/__main__.py", raising=False)
+    assert digest(of_text("def formula(z): return z")) != digest(of_text("def formula(z): return 2 * z"))
+
+
+def test_a_library_is_none_of_ones_own_though_python_has_one_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("profile")
+    module.__file__ = "/home/site-packages/profile.py"
+    monkeypatch.setitem(sys.modules, "profile", module)
+    found = []
+    for number in (1, 2):
+        exec(f"def slope(z): return {number} * z", vars(module))
+        found.append(digest(module.slope))
+    assert found[0] == found[1], "it is known by its name"

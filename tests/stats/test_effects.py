@@ -135,8 +135,8 @@ def test_of_configurations_that_are_equal_none_is_surely_behind_the_luckiest(con
 
 
 @pytest.mark.parametrize("configurations", [2, 5])
-@pytest.mark.parametrize("blocks", [2, 3, 5])
-@pytest.mark.parametrize(("rows", "share"), [(4, 0.75), (30, 0.95), (360, 0.97)])
+@pytest.mark.parametrize("blocks", [2, 3, 5, 8])
+@pytest.mark.parametrize(("rows", "share"), [(1, 0.5), (4, 0.75), (30, 0.95), (360, 0.97)])
 def test_equal_ones_are_not_surely_behind_where_scores_are_shares_of_a_few_rows(configurations, blocks, rows, share):
     """Of them two differences may be the same by chance, and say nothing of the noise."""
     random, alarms = np.random.default_rng(6), 0
@@ -148,7 +148,39 @@ def test_equal_ones_are_not_surely_behind_where_scores_are_shares_of_a_few_rows(
 def test_one_that_is_as_far_behind_in_all_blocks_may_be_as_good():
     found = ranking([[0.9, 0.8, 0.7], [0.8, 0.7, 0.6], [0.9, 0.8, 0.7], [0.1, 0.0, -0.09]])
     assert found.place.tolist() == [0, 2, 1, 3] and found.is_as_good.tolist() == [True, True, True, False]
-    assert found.behind[:3].tolist() == pytest.approx([0, 0, 0.1]) and np.isnan(found.margin[2])
+    assert found.behind[:3].tolist() == pytest.approx([0, 0, 0.1]) and np.isnan(found.margin[:3]).all()
+
+
+@pytest.mark.parametrize("configurations", [2, 3, 6])
+def test_one_that_is_as_far_behind_in_more_blocks_than_chance_gives_is_behind(configurations):
+    """Of two equal ones all B differences have one sign with a chance of 2 / 2^B at most: enough are as many blocks as
+    bring that below the risk of a pair."""
+    pairs = configurations * (configurations - 1) // 2
+    enough = next(blocks for blocks in range(99) if 2 / 2**blocks <= 0.05 / pairs)
+    for blocks in (enough - 1, enough):
+        found = ranking([[1.0] * blocks] * 2 + [[0.5] * blocks] * (configurations - 2))
+        assert found.is_as_good.all() == (blocks < enough or configurations == 2)
+        assert found.is_as_good[:2].all(), "those that learn every time"
+        assert found.margin.tolist() == [0 if blocks == enough else pytest.approx(np.nan, nan_ok=True)] * configurations
+    worth = [effects([{"a": 1}, {"a": 2}], [[1.0] * blocks, [0.5] * blocks]).marginal[0] for blocks in (5, 6)]
+    assert np.isnan(worth[0].half).all() and worth[1].half.tolist() == [0, 0]
+    assert worth[1].mean.tolist() == [0.25, -0.25]
+
+
+@pytest.mark.parametrize(
+    ("scores", "differences"),
+    [
+        # Of 0.1 and 1 the blocks 1 and 2 tell; 3 was trained in no block with both.
+        ([[0.9, 0.8, 0.9, 0.85], [0.7, 0.65, np.inf, np.inf], [np.inf, np.inf, 0.5, 0.4]], [0.175, np.nan]),
+        ([[0.9, 0.8], [0.7, np.inf], [np.inf, 0.4]], [0.2, np.nan]),
+        # Block 2 holds all three.
+        ([[0.9, 0.8, 0.7], [0.7, 0.7, np.inf], [np.inf, 0.4, 0.2]], [0.1, 0.3]),
+    ],
+)
+def test_values_that_were_scored_in_other_blocks_take_away_nothing_that_some_block_tells(scores, differences):
+    [rate] = effects([{"rate": rate} for rate in (0.1, 1, 3)], scores).marginal
+    assert (-np.diff(rate.mean)).tolist() == pytest.approx(differences, nan_ok=True)
+    assert np.nansum(rate.mean) == pytest.approx(0)
 
 
 @pytest.mark.parametrize(("configurations", "blocks"), [(30, 5), (60, 20)])

@@ -200,14 +200,14 @@ def test_the_commands_of_a_sweep_repeat_it(tmp_path, monkeypatch):
         '[run]\nseeds = 2\n[grid]\n"optimizer.learning_rate" = [0.1, 1.0]\n',
         encoding="utf-8",
     )
-    given = ["--folds 3 --keep best", "--folds 3 --set stopping.max_steps=9 --resume"]
+    given = ["--folds 3 --keep best", "--folds 3 --resume", "--folds 3 --set stopping.max_steps=9 --resume"]
     for words in given:
         words = ["sweep", "mine.toml", "--out", "first", *words.split()]
         subprocess.run([sys.executable, "-m", "deltarule", *words], check=True, capture_output=True)
     [block] = report_of("first").sections[0].blocks
     assert block.commands == [
         "deltarule sweep mine.toml --folds 3 --keep best",
-        "deltarule sweep mine.toml --set stopping.max_steps=9 --folds 3",
+        "deltarule sweep mine.toml --set stopping.max_steps=9 --folds 3 --keep best",
     ]
     assert dict(block.facts)["table"] == "deltarule sweep --table first prints it"
     for command in block.commands:
@@ -263,6 +263,24 @@ def test_the_commands_of_a_sweep_name_its_data_and_what_its_recipe_said_then(tmp
         run_deltarule(*shlex.split(command)[1:], "--out", "again", "--resume")
     with contextlib.closing(load_sweep("../first")) as first, contextlib.closing(load_sweep("again")) as again:
         assert {row["key"] for row in first.rows()} <= {row["key"] for row in again.rows()}
+
+
+def test_the_commands_of_a_sweep_name_no_experiment_that_the_recipe_has_no_more(tmp_path, monkeypatch):
+    (tmp_path / "rows.csv").write_text("a,b,y\n" + "1,2,u\n2,1,v\n3,5,u\n4,4,v\n" * 3, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    renamed = FLOW.replace("fast one", "a fast one")
+    for text, name in ((FLOW, "fast one"), (renamed, "a fast one")):
+        (tmp_path / "flow.toml").write_text(text, encoding="utf-8")
+        run_deltarule("sweep", "flow.toml", "--experiment", name, "--out", "first", "--resume")
+    [block] = report_of("first").sections[0].blocks
+    rate = "--set optimizer.learning_rate=0.5"
+    assert block.commands == [
+        f"deltarule sweep flow.toml {rate}",
+        f"deltarule sweep flow.toml --experiment 'a fast one' {rate}",
+    ]
+    run_deltarule(*shlex.split(block.commands[0])[1:], "--out", "again")
+    with contextlib.closing(load_sweep("first")) as first, contextlib.closing(load_sweep("again")) as again:
+        assert [row["key"] for row in first.rows()] == [row["key"] for row in again.rows()]
 
 
 def test_a_page_says_what_a_grid_that_is_not_full_does_not_tell(tmp_path):

@@ -15,14 +15,15 @@ Rows = Annotated[
 
 def evaluate(model: Model, table: Rows, json: Json = False) -> None:
     """Score a model on a table that had no part in its training, beside a simple baseline."""
-    from deltarule.estimators.columns import named_columns
+    from deltarule.estimators.columns import UNUSED, named_columns
     from deltarule.estimators.tabular import TabularClassifier
     from deltarule.estimators.targets import named
 
     trained = chosen_model(model)
     classes = named(trained.classes_).tolist() if isinstance(trained, TabularClassifier) else None
     names, task = named_columns(trained.columns_), "regress" if classes is None else "classify"
-    frame, y, notes = with_target(table, trained.target_, task, names, columns_used(trained), classes)
+    needed = [column.name for column in trained.columns_ if column.kind != UNUSED]
+    frame, y, notes = with_target(table, trained.target_, task, names, columns_used(trained), classes, needed)
     with noted(notes):
         scores = trained.evaluate(frame, y)
     if json:

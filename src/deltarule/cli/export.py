@@ -67,7 +67,8 @@ def _model_exported(source: Path, to: str, member: int, out: Path | None) -> Pat
         raise BadInput(f'there is no form "{to}" to export a model to; give --to {", ".join(FORMS)}')
     if member and to != "torch":
         raise BadInput(f"--to {to} holds all members; leave --member out, or give --to torch")
-    name = source.name.removesuffix(".safetensors")  # all else is the model's name, as the .1 of churn-1.1
+    is_ours = source.suffix.lower() == ".safetensors"
+    name = source.stem if is_ours else source.name  # all else is the model's name, as the .1 of churn-1.1
     path = source.with_name(name + FORMS[to]) if out is None else out
     check_output(path, "export", model=source)
     if out is None and path.is_file() and not _is_export(path):

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from deltarule.estimators.tabular import TabularClassifier, TabularRegressor
 
 Rows = Annotated[Path, typer.Argument(metavar="TABLE", help="A CSV, TSV or Parquet file with the model's columns.")]
-Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the answers into this CSV or TSV file.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE", help="Write the answers into this file: CSV, with tabs if it ends in .tsv."),
+]
+NO_TEXT = {".parquet": "Parquet", ".xlsx": "Excel's", ".xls": "Excel's", ".ods": "OpenDocument"}
+"""What files of tables are that are no text, by their endings."""
 
 
 def predict(model: Model, table: Rows, out: Out = None, json: Json = False) -> None:
@@ -28,8 +33,10 @@ def predict(model: Model, table: Rows, out: Out = None, json: Json = False) -> N
     from deltarule.reports.wording import visible
 
     ending = ".csv" if out is None else out.suffix.lower()
-    if ending == ".parquet":
-        raise BadInput(f"{out} would be Parquet, but answers are written as text; end the name in .csv or .tsv")
+    if ending in NO_TEXT:
+        raise BadInput(
+            f"{out} would be {NO_TEXT[ending]}, but answers are written as text; end the name in .csv or .tsv"
+        )
     check_output(out, "answers", table=table, model=model)
     trained = chosen_model(model)
     notes: list[str] = []

@@ -48,11 +48,12 @@ def with_target(
     names: Sequence[str] = (),
     is_used: Callable[[str], bool] | None = None,
     classes: Collection[str] | None = None,
+    needed: Sequence[str] = (),
 ) -> "tuple[Frame, np.ndarray, list[str]]":
     """A table without its target, the target, and what is to be said of rows that have none.
 
     What may be classes is left as it stands; of other columns `names` are, and of those that `is_used` denies nothing
-    is read. `classes` are the names of those that a model knows.
+    is read. `classes` are the names of those that a model knows, `needed` the columns that it asks for.
     """
     from deltarule.data.cells import PERHAPS_CLASSES, numbers_in
     from deltarule.data.frame import rows_of, taken
@@ -68,7 +69,8 @@ def with_target(
     if target not in frame:
         raise BadInput(f"{path} has no column {target!r}; it has: {listed(list(frame))}")
     if len(frame) == 1:
-        raise BadInput(f"{path} has only the target column {target!r}; add the columns that are to tell it")
+        which = f": {listed([repr(name) for name in needed])}" if needed else ""
+        raise BadInput(f"{path} has only the target column {target!r}; add the columns that are to tell it{which}")
     if not rows_of(frame):
         raise BadInput(f"{path} has a header but no rows; add rows to it")
     written = frame.pop(target)

@@ -44,6 +44,9 @@ MIDNIGHT = " 00:00:00"
 DAY_AT_MIDNIGHT = re.compile(rf"\d{{4}}-\d\d-\d\d{MIDNIGHT}")
 FRACTION = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+")
 """A time to fractions of a second, of which programs write 3 digits, 6 or 9."""
+TIMES = (np.datetime64, np.timedelta64)
+PLAIN = frozenset({int, float, np.int64, np.float64})
+"""Types of numbers that NumPy has an array for."""
 LOOKED_AT = 1000
 """What more texts than so many are meant to be, these tell."""
 
@@ -82,12 +85,12 @@ def is_number(text: str) -> bool:
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a value says that nothing is known: None, NaN, and pandas' NA and NaT.
+    """Whether a value says that nothing is known: None, NaN, pandas' NA and NaT, and what NumPy has masked.
 
     >>> is_missing(None), is_missing(float("nan")), is_missing(0)
     (True, True, False)
     """
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+    if value is None or value is np.ma.masked or type(value).__name__ in ("NAType", "NaTType"):
         return True
     return not isinstance(value, np.ndarray) and bool(value != value)
 
@@ -119,13 +122,12 @@ def array_of(values: Any) -> np.ndarray:
     (array([True, None], dtype=object), array([None, 2], dtype=object))
     """
     if isinstance(values, np.ma.MaskedArray):
-        present = values.data.astype(values.dtype if values.dtype.kind in "mM" else object)
+        data = widened(values.data) if values.dtype.kind == "f" else values.data
+        present = data.astype(values.dtype if values.dtype.kind in "mM" else object)
         present[np.ma.getmaskarray(values)] = None
         return present
     if isinstance(values, list | tuple):
-        kept = np.array(values, object)
-        is_time = any(isinstance(one, np.datetime64 | np.timedelta64) for one in kept.flat)
-        return np.array(values) if is_time else kept
+        return _array_of_list(values)
     array = np.asarray(values)
     is_of_numpy = isinstance(getattr(values, "dtype", array.dtype), np.dtype)
     if array.dtype == np.float64 and not is_of_numpy and (np.abs(array) >= EXACT).any():
@@ -133,15 +135,37 @@ def array_of(values: Any) -> np.ndarray:
     return array
 
 
+def _array_of_list(values: Sequence[Any]) -> np.ndarray:
+    kinds = set(map(type, values))
+    if kinds <= PLAIN or any(issubclass(kind, TIMES) for kind in kinds):
+        array = np.asarray(values)
+        if kinds <= {float, np.float64} or array.dtype.kind != "f" or not (np.abs(array) >= EXACT).any():
+            return array
+    try:
+        return np.array(values, object)
+    except ValueError:  # arrays of several shapes, which an element more leaves on one axis
+        return np.array([*values, None], object)[:-1]
+
+
 def check_single(what: str, values: np.ndarray) -> None:
     """Refuse values [N] of which one is several: `BadInput`."""
     if values.dtype.kind != "O":
         return
-    for row, value in enumerate(values.tolist()):
-        if isinstance(value, list | tuple | dict | set | np.ndarray):
+    several = {kind for kind in set(map(type, values)) if issubclass(kind, list | tuple | np.ndarray)}
+    for row, value in enumerate(values if several else ()):
+        if type(value) in several and value is not np.ma.masked:
             raise BadInput(
                 f"{what} holds {shortened(str(value))} in row {row} (counted from 0); give a number or a text there"
             )
+
+
+def are_plain(values: np.ndarray) -> bool:
+    """Whether values [N] are all plain numbers, or missing; one of each type tells.
+
+    >>> are_plain(np.array([1, None, 2.5], object)), are_plain(np.array([1, True], object))
+    (True, False)
+    """
+    return all(map(is_plain_number, dict(zip(map(type, values), values, strict=True)).values()))
 
 
 def widened(numbers: np.ndarray) -> np.ndarray:
@@ -154,20 +178,34 @@ def widened(numbers: np.ndarray) -> np.ndarray:
     return (numbers.astype(str) if is_narrow else numbers).astype(np.float64)
 
 
+def as_float(value: Any) -> float:
+    """A number as float64 by what it is called, as of `widened`; infinite where it is too large.
+
+    >>> as_float(np.float32(0.1)), as_float(-(10**400))
+    (0.1, -inf)
+    """
+    if isinstance(value, np.floating) and type(value) is not np.float64:
+        return float(str(value))
+    try:
+        return float(value)
+    except OverflowError:
+        return np.inf if value > 0 else -np.inf
+
+
 def as_text(value: Any) -> str:
     """A value as a category's name: whole numbers without a point, days without a time, nothing for what is missing.
 
     >>> as_text(2.0), as_text(0.5), as_text(float("nan")), as_text("red"), as_text(datetime(2026, 11, 20))
     ('2', '0.5', '', 'red', '2026-11-20')
     """
+    if isinstance(value, Unclear) or type(value) is str:
+        return value
     if is_missing(value):
         return ""
-    if isinstance(value, Unclear):
-        return value
-    if is_whole(value) and is_plain_number(value):
-        return str(int(value))
+    if type(value) is int or (is_whole(value) and is_plain_number(value)):
+        return str(Decimal(int(value)))  # Python has no texts of more than 4,300 digits
     if is_plain_number(value):
-        number = float(value)
+        number = as_float(value)
         return str(int(number)) if number.is_integer() else repr(number)
     if isinstance(value, bytes):  # as Parquet has texts of which it does not know that they are some
         return value.decode(errors="backslashreplace")
@@ -185,8 +223,8 @@ def as_named(texts: Sequence[str], names: Collection[str]) -> list[str]:
     (['True', 'False'], ['2026-11-20'])
     >>> as_named(["1", "0.0"], names=["True", "False"]), as_named(["True"], names=["0", "1"])
     (['True', 'False'], ['1'])
-    >>> as_named(["1,0"], names=["1.0", "2.5"]), as_named(["2.5"], names=["1,0", "2,5"])
-    (['1.0'], ['2,5'])
+    >>> as_named(["1,0"], names=["1.0", "2.5"]), as_named(["2.5", "2,50"], names=["1,0", "2,5"])
+    (['1.0'], ['2,5', '2,50'])
     """
     known = naming(tuple(names))
     others = {text: known.name_of(text) for text in {*texts} - known.names}
@@ -200,16 +238,20 @@ class Naming:
     names     what is called as it stands
     numbers   whether all names are those of different numbers, or of truth values: then 2.0 is 2
     truths    whether all are truth values, or 0 and 1: then TRUE, true and 1 are True
+    commas    whether some have a comma: then other texts with one are others, for 1,2 and 1,20 may be answers
     forms     of a name in the form that all ways to write it have in common, the name
     """
 
     names: frozenset[str]
     numbers: bool
     truths: bool
+    commas: bool
     forms: Mapping[str, str]
 
     def name_of(self, text: str) -> str:
         """The name of a text that is none; without one the text itself."""
+        if self.commas and "," in text:
+            return text
         return self.forms.get(form_of(text, self.truths, self.numbers), text)
 
 
@@ -228,7 +270,7 @@ def naming(names: tuple[str, ...]) -> Naming:
     for name in names:
         ways.setdefault(form_of(name, truths, numbers), []).append(name)
     forms = {form: found[0] for form, found in ways.items() if len(found) == 1}
-    return Naming(frozenset(names), numbers, truths, forms)
+    return Naming(frozenset(names), numbers, truths, any("," in name for name in names), forms)
 
 
 def form_of(text: str, truths: bool = False, numbers: bool = False) -> str:

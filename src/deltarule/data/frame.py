@@ -11,12 +11,13 @@ import numpy as np
 
 from deltarule.data.cells import (
     EXACT,
+    are_plain,
     array_of,
+    as_float,
     as_text,
     check_single,
     form_of,
     is_missing,
-    is_plain_number,
     said,
     too_long,
     widened,
@@ -127,9 +128,14 @@ def _column(name: str, values: Any, are_names: bool) -> np.ndarray:
         raise BadInput(f"the column {name!r} is a single value; give a list, with one value for each row")
     if array.ndim != 1:
         raise BadInput(f"several columns are named {name!r}, or it has several of its own; give each one name")
-    check_single(f"the column {name!r}", array)
-    if str(getattr(values, "dtype", "")) != "category":  # pandas: somebody has said that its numbers are names
-        numbers = _as_floats(array, are_names)
+    if isinstance(values, list | tuple):  # in a data frame it is a text
+        check_single(f"the column {name!r}", array)
+    # In pandas: somebody has said that its numbers are names.
+    is_category = str(getattr(values, "dtype", "")) == "category"
+    if (are_names or is_category) and array.dtype.kind == "f":
+        array = widened(array)
+    if not is_category:
+        numbers = _as_floats(array)
         if numbers is not None and not too_long(array, numbers, are_names):
             return _finite(name, numbers)
     if array.dtype.kind in "mM":  # of nanoseconds, tolist would make whole numbers
@@ -141,20 +147,13 @@ def _column(name: str, values: Any, are_names: bool) -> np.ndarray:
     return np.array([said(as_text(value)) for value in array.tolist()], object)
 
 
-def _as_floats(array: np.ndarray, are_names: bool) -> np.ndarray | None:
+def _as_floats(array: np.ndarray) -> np.ndarray | None:
     """Values [N] as numbers, where they all are some."""
     if array.dtype.kind in "iuf":
-        return widened(array) if are_names else array.astype(np.float64)
-    if array.dtype.kind == "O" and all(map(is_plain_number, array)):
-        return np.array([np.nan if is_missing(value) else _float(value) for value in array])
+        return array.astype(np.float64)
+    if array.dtype.kind == "O" and are_plain(array):
+        return np.array([np.nan if is_missing(value) else as_float(value) for value in array])
     return None
-
-
-def _float(value: Any) -> float:
-    try:
-        return float(value)
-    except OverflowError:  # a whole number of more than 308 digits
-        return np.inf if value > 0 else -np.inf
 
 
 def _finite(name: str, numbers: np.ndarray) -> np.ndarray:
@@ -180,6 +179,9 @@ def _values(column: Any) -> Any:
 
 
 def _listed(column: Any) -> list[Any]:
+    if str(column.type) in ("halffloat", "float"):
+        numbers: list[Any] = widened(column.to_numpy(zero_copy_only=False)).tolist()
+        return numbers
     try:
         return list(column.to_pylist())
     except (OverflowError, ValueError):  # days that Python does not know, of years from 10,000 on

@@ -514,7 +514,8 @@ class BaseMLP(BaseEstimator):
     def member_parts(self, member: int) -> tuple[Network, dict[str, Floats], Floats]:
         """A member's network, its arrays [D, H] by name, and the dropout rates of its hidden layers.
 
-        Errors: `BadInput` for a member that there is not; `NotFittedError`.
+        Errors: `BadInput` for a member that there is not, or where `dropout` was set to what the network cannot have;
+        `NotFittedError`.
         """
         check_is_fitted(self)
         if not 0 <= member < self._members:
@@ -525,7 +526,16 @@ class BaseMLP(BaseEstimator):
             for name, array in {**parameters, **running}.items()
         }
         network = self._architecture.network()
-        rates = np.broadcast_to(np.asarray(self.dropout, float), (self._members, len(network.layers) - 1))
+        hidden = len(network.layers) - 1
+        try:
+            rates = np.broadcast_to(np.asarray(self.dropout, float), (self._members, hidden))
+        except (OverflowError, TypeError, ValueError):
+            rates = np.full((self._members, hidden), np.nan)
+        if not ((rates >= 0) & (rates <= 1)).all():
+            raise BadInput(
+                f"dropout is {self.dropout!r}, and the network has {hidden} hidden layers; set a rate from 0 to 1, or "
+                "a list with one for each"
+            )
         return network, arrays, rates[member]
 
     def save(self, path: str | Path) -> None:

@@ -46,10 +46,15 @@ LEAST_FOR_IDENTIFIER = 20
 FARTHEST = 1e100
 """In standard deviations from the mean: of a number beyond it a network's answer may overflow."""
 IDENTIFIERS = {"id", "index", "key", "no", "nr", "number", "row", "rownames", "unnamed: 0", "uuid"}
-NAME_OF_IDENTIFIER = re.compile(r".*([\W_][iI][dD]|[a-z0-9]I[dD])")
-"""customer_id, user-id, CustomerID, userId."""
+COUNTED = (
+    "account|case|client|customer|employee|invoice|member|order|passenger|patient|person|product|record|student|user"
+)
+NAME_OF_IDENTIFIER = re.compile(
+    rf".*[\W_](?i:id)|.*[a-z0-9]I[dD]|(?i:id)[\W_].*|(?i:(.*[\W_])?({COUNTED})[\W_]?(id|no|nr|number))"
+)
+"""customer_id, user-id, CustomerID, userId, ID_customer, customerid, order_no."""
 NEARLY_ALL = 0.95
-"""So many of an identifier's numbers are different: a few rows may be there twice."""
+"""So many rows have another of an identifier's numbers: in a few it may be missing, or there twice."""
 
 
 @dataclass(frozen=True)
@@ -175,9 +180,9 @@ def _looks(column: np.ndarray) -> str:
 
 
 def _is_identifier(name: str, present: np.ndarray, distinct: int, rows: int) -> bool:
-    if distinct < max(NEARLY_ALL * len(present), LEAST_FOR_IDENTIFIER) or (present != np.floor(present)).any():
+    if distinct < max(NEARLY_ALL * rows, LEAST_FOR_IDENTIFIER) or (present != np.floor(present)).any():
         return False
-    counts_rows = present.max() - present.min() < rows and distinct >= NEARLY_ALL * rows
+    counts_rows = present.max() - present.min() < rows
     return bool(counts_rows) or name.lower() in IDENTIFIERS or NAME_OF_IDENTIFIER.fullmatch(name) is not None
 
 
@@ -269,7 +274,9 @@ def _as_numbers(column: Column, frame: Frame) -> Floats:
 
 
 def takes_truths(column: Column) -> bool:
-    """Whether a column of numbers had nothing but 0 and 1: from 0 to 1 only these have the variance mean (1 − mean).
+    """Whether a column of numbers has the variance mean (1 − mean), so that it may have had nothing but 0 and 1.
+
+    Of numbers from 0 to 1 only these have it; of others some, such as -1 beside eight of 0.5.
 
     >>> takes_truths(Column("ok", "number", "numbers", mean=0.2, scale=0.4))
     True

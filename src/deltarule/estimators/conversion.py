@@ -34,6 +34,9 @@ TAKEN_OVER = (
 )
 """Attributes that mean the same in both libraries."""
 
+ANSWERING = ("predict", "predict_proba", "predict_log_proba", "_predict", "_forward_pass_fast")
+"""What makes scikit-learn's answers."""
+
 
 def from_sklearn(model: Any) -> Any:
     """Make a fitted MLPClassifier or MLPRegressor of scikit-learn one of deltarule's.
@@ -41,7 +44,7 @@ def from_sklearn(model: Any) -> Any:
     Parameters: `model`, fitted; it stays as it is.
     Returns: an estimator with the same parameters, weights and answers. Further fits are deltarule's own; the memory of
     scikit-learn's optimizer is not taken over.
-    A model of a subclass counts as the one of scikit-learn's that it is.
+    A model of a subclass counts as the one of scikit-learn's that it is, unless its answers are its own.
     Errors: `BadInput` for anything else; scikit-learn's `NotFittedError` for one that is not fitted.
 
     >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]
@@ -60,7 +63,14 @@ def from_sklearn(model: Any) -> Any:
     check_is_fitted(model)
     kind: type[BaseMLP] = MLPClassifier if is_classifier(model) else MLPRegressor
     theirs = getattr(neural_network, kind.__name__)
-    made = kind(**{name: getattr(model, name) for name in theirs().get_params()})
+    for name in ANSWERING:
+        if hasattr(theirs, name) and getattr(type(model), name) is not getattr(theirs, name):
+            raise BadInput(
+                f"the model is a {type(model).__name__} with a {name} of its own, which would be lost; give an "
+                f"{kind.__name__} of scikit-learn"
+            )
+    # A model that an earlier scikit-learn pickled has not all of them.
+    made = kind(**{name: getattr(model, name, default) for name, default in theirs().get_params().items()})
     for name in TAKEN_OVER:
         if hasattr(model, name):
             setattr(made, name, copy(getattr(model, name)))  # curves grow

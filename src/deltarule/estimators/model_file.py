@@ -3,11 +3,12 @@
 θ [K, P], running [K, Q] (the running statistics of batch norm), scale_mean, scale [C] where targets are standardized
 """
 
+import contextlib
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ from deltarule.estimators.plain import plain, put_weights, unplain, weights_of, 
 from deltarule.estimators.regressor import MLPRegressor
 from deltarule.estimators.scores import Scores
 from deltarule.estimators.settings import Architecture
-from deltarule.estimators.tabular import BaseTabular, TabularClassifier, TabularRegressor, TabularReport, _types
-from deltarule.files import load_arrays, save_arrays
+from deltarule.estimators.tabular import BaseTabular, TabularClassifier, TabularRegressor, TabularReport
+from deltarule.files import load_arrays, save_arrays, to_jsonable
 from deltarule.problem.network import Network
 
 FORMAT = 1
@@ -31,14 +32,21 @@ CLASSES_DTYPE = re.compile(r"[<>|]?([biuf][1248]|U[1-9]\d{0,4}|O8?)")
 """How NumPy writes the types of class names: booleans, numbers, texts, objects."""
 MOST_CLASSES = 2**28
 """Bytes of the names of classes: NumPy gives each text the room of the longest, which in a small file may be long."""
+MOST_SPARE = 256
+"""Characters of room that names may have beyond the longest; an answer to each row has as much."""
 KINDS: dict[str, type[BaseMLP]] = {"MLPClassifier": MLPClassifier, "MLPRegressor": MLPRegressor}
 TABULAR: dict[str, type[BaseTabular]] = {
     "TabularClassifier": TabularClassifier,
     "TabularRegressor": TabularRegressor,
 }
 CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_")
-RECORD = ("best_loss_", "best_validation_score_", "loss_", "n_features_in_", "n_iter_", "t_", *CURVES)
-"""What a file tells of the training: numbers, and curves of such; None where there are none."""
+COUNTS = ("n_features_in_", "n_iter_", "t_")
+RECORD = ("best_loss_", "best_validation_score_", "loss_", *COUNTS, *CURVES)
+"""What a file tells of the training: numbers, and curves of such."""
+MAY_LACK = ("best_loss_", "best_validation_score_", "validation_loss_curve_", "validation_scores_")
+"""Where a fit leaves None."""
+UNFIT = (ArithmeticError, AttributeError, KeyError, IndexError, RecursionError, TypeError, ValueError)
+"""What a description that does not fit its arrays leads to."""
 
 
 def save_model(model: Any, path: str | Path) -> None:
@@ -46,7 +54,8 @@ def save_model(model: Any, path: str | Path) -> None:
 
     Parameters: `model`, an `MLPClassifier`, `MLPRegressor`, `TabularClassifier` or `TabularRegressor`; `path`.
     Errors: `BadInput` for another model, one that is not fitted, one with weights that are not finite, classes that a
-    file cannot hold, such as dates, or a place that cannot be written.
+    file cannot hold, such as dates, attributes set by hand that could not be read again, or a place that cannot be
+    written.
 
     >>> import tempfile
     >>> model = MLPClassifier((3,), solver="lbfgs", random_state=0).fit([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1])
@@ -55,7 +64,13 @@ def save_model(model: Any, path: str | Path) -> None:
     ...     load_model(Path(folder) / "model.safetensors")
     MLPClassifier(hidden_layer_sizes=(3,), random_state=0, solver='lbfgs')
     """
-    save_arrays(path, *_described(model))
+    arrays, about = _described(model)
+    try:
+        with contextlib.suppress(BadInput):  # a formula that is not registered here may be so where the file is read
+            _model_of(arrays, to_jsonable(about))
+    except UNFIT as error:
+        raise BadInput(f"the model could not be read again ({error}); set that right, or fit it anew") from error
+    save_arrays(path, arrays, about)
 
 
 def _network_described(model: BaseMLP) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -68,10 +83,11 @@ def _network_described(model: BaseMLP) -> tuple[dict[str, np.ndarray], dict[str,
                 f"the model's {name} holds numbers that are not finite, and only finite ones can be read again; fit it "
                 "anew"
             )
+    names = getattr(model, "feature_names_in_", None)
     about = {
         "parameters": {name: plain(value) for name, value in model.get_params(deep=False).items()},
         "architecture": asdict(model._architecture),
-        "feature_names": _listed(getattr(model, "feature_names_in_", None)),
+        "feature_names": None if names is None else np.asarray(names, object).tolist(),
         "record": {name: plain(getattr(model, name)) for name in RECORD if hasattr(model, name)},
     }
     if isinstance(model, MLPClassifier):
@@ -85,21 +101,25 @@ def _network_described(model: BaseMLP) -> tuple[dict[str, np.ndarray], dict[str,
 
 def _classes_listed(classes: np.ndarray) -> list[Any]:
     names = [one.item() if isinstance(one, np.generic) else one for one in classes.tolist()]
-    if not CLASSES_DTYPE.fullmatch(classes.dtype.str) or classes.nbytes > MOST_CLASSES or not _are_names(names):
+    strange = [one for one in names if not _is_name(one)]
+    if strange or not CLASSES_DTYPE.fullmatch(classes.dtype.str):
         raise BadInput(
-            f"the classes are of the type {classes.dtype}, such as {names[0]!r}, which a file cannot hold; fit to "
-            "numbers or to texts of less than 100,000 characters, as y.astype(str) makes them of dates"
+            f"the classes are of the type {classes.dtype}, such as {[*strange, *names][0]!r}, which a file cannot "
+            "hold; fit to numbers that are finite, or to texts of less than 100,000 characters, as y.astype(str) makes "
+            "them of dates"
         )
     return names
 
 
-def _are_names(classes: list[Any]) -> bool:
-    return all(isinstance(one, str | int | float) for one in classes)
+def _is_name(one: Any) -> bool:
+    return isinstance(one, str | int) or (isinstance(one, float) and math.isfinite(one))
 
 
 def _table_described(model: BaseTabular) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     arrays, network = _network_described(model.model_)
-    types = None if model.types is None else _types(model.types)  # names of any kind as texts, as they are compared
+    types = model.types
+    if isinstance(types, Mapping):
+        types = {_name_kept(name): kind for name, kind in types.items()}
     return arrays, {
         "parameters": {name: plain(value) for name, value in (model.get_params(deep=False) | {"types": types}).items()},
         "columns": [asdict(column) for column in model.columns_],
@@ -109,6 +129,13 @@ def _table_described(model: BaseTabular) -> tuple[dict[str, np.ndarray], dict[st
         "report": asdict(model.report_),
         "network": network,
     }
+
+
+def _name_kept(name: Any) -> Any:
+    """A column's name as a file can hold it: texts, whole numbers and tuples of such, of others the text that is
+    compared."""
+    parts = name if isinstance(name, tuple) else (name,)
+    return name if all(type(part) in (str, int) for part in parts) else str(name)
 
 
 def save_weights(model: Any, path: str | Path) -> None:
@@ -166,17 +193,21 @@ def load_model(path: str | Path) -> Any:
     if str(about.get("kind")) not in {**KINDS, **TABULAR} or about.get("format") != FORMAT:
         raise BadInput(f"{path} holds no model that this version can read; write it with an estimator's save")
     try:
-        kind = about["kind"]
-        return _rebuilt(KINDS[kind], arrays, about) if kind in KINDS else _rebuilt_table(TABULAR[kind], arrays, about)
+        return _model_of(arrays, about)
     except BadInput as error:
         raise BadInput(
             f"{path} is damaged, or its model has a formula of somebody's own that is not registered here ({error}); "
             "register it first, or write the file again"
         ) from error
-    except (ArithmeticError, AttributeError, KeyError, IndexError, RecursionError, TypeError, ValueError) as error:
+    except UNFIT as error:
         raise BadInput(
             f"{path} is damaged: its description does not fit its arrays ({error}); write it again"
         ) from error
+
+
+def _model_of(arrays: dict[str, np.ndarray], about: Mapping[str, Any]) -> Any:
+    kind = about["kind"]
+    return _rebuilt(KINDS[kind], arrays, about) if kind in KINDS else _rebuilt_table(TABULAR[kind], arrays, about)
 
 
 def _rebuilt(kind: type[BaseMLP], arrays: dict[str, np.ndarray], about: Mapping[str, Any]) -> BaseMLP:
@@ -185,6 +216,8 @@ def _rebuilt(kind: type[BaseMLP], arrays: dict[str, np.ndarray], about: Mapping[
         given["hidden_layer_sizes"] = tuple(given["hidden_layer_sizes"])
     model = kind(**given)
     shape = about["architecture"]
+    if not all(type(size) is int for size in shape["sizes"]):
+        raise ValueError(f"the layers have {shape['sizes']} units")
     architecture = Architecture(
         tuple(shape["sizes"]), tuple(shape["activations"]), shape["output"], bool(shape["batch_norm"])
     )
@@ -204,30 +237,22 @@ def _rebuilt(kind: type[BaseMLP], arrays: dict[str, np.ndarray], about: Mapping[
     if model.n_features_in_ != network.inputs:
         raise ValueError(f"{model.n_features_in_} features for {network.inputs} inputs")
     if (names := about["feature_names"]) is not None:
-        if not isinstance(names, list) or [type(name) for name in names] != [str] * network.inputs:
+        if not isinstance(names, list) or len(names) != network.inputs or not all(map(_is_name, names)):
             raise ValueError(f"the {network.inputs} features are called {names!r}")
         model.feature_names_in_ = np.array(names, object)
-    _check_dropout(model, network)
     _put_targets(model, network, arrays, about)
     return model
 
 
 def _recorded(name: str, value: Any) -> Any:
-    """What a file tells of the training; earlier ones have None for what is not finite in a curve."""
-    if value is None:
+    """What a file tells of the training; earlier ones have None for losses and scores that are not finite."""
+    if value is None and name in MAY_LACK:
         return None
     told = [np.nan if one is None else unplain(one) for one in (value if name in CURVES else [value])]
-    if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in told):
+    kinds = (int,) if name in COUNTS else (int, float)
+    if not all(type(one) in kinds for one in told):
         raise ValueError(f"{name} is {value!r}")
     return told if name in CURVES else told[0]
-
-
-def _check_dropout(model: BaseMLP, network: Network) -> None:
-    """The one parameter that counts without a further fit, which checks all of them: PyTorch's modules have it."""
-    rates = np.asarray(model.dropout)
-    if rates.dtype.kind not in "iuf" or not ((rates >= 0) & (rates <= 1)).all():
-        raise ValueError(f"dropout is {model.dropout!r}")
-    np.broadcast_to(rates, (model._members, len(network.layers) - 1))
 
 
 def _rebuilt_table(kind: type[BaseTabular], arrays: dict[str, np.ndarray], about: Mapping[str, Any]) -> BaseTabular:
@@ -278,10 +303,10 @@ def _put_targets(model: BaseMLP, network: Network, arrays: dict[str, np.ndarray]
         model.classes_, model._labels = _classes(names, about["classes_dtype"]), labels
         if not isinstance(labels, bool) or model._loss()[1] != model.out_activation_:
             raise ValueError(f"labels are {labels!r} for outputs that are {model.out_activation_}")
-        if labels and model.classes_.tolist() != list(range(len(names))):
-            raise ValueError("labels have names")
         return
     assert isinstance(model, MLPRegressor)
+    if model.out_activation_ not in ("identity", "exp"):  # the loss of the fit is not known: it may have been set since
+        raise ValueError(f"the outputs of a regressor are {model.out_activation_}")
     model.target_mean_, model.target_scale_ = arrays.get("target_mean"), arrays.get("target_scale")
     if (model.target_mean_ is None) != (model.target_scale_ is None):
         raise ValueError("of the scale and the mean of targets one is missing")
@@ -291,16 +316,18 @@ def _put_targets(model: BaseMLP, network: Network, arrays: dict[str, np.ndarray]
 
 
 def _classes(names: Any, dtype: str) -> np.ndarray:
-    """Names of classes as the array that they were."""
-    if not CLASSES_DTYPE.fullmatch(dtype) or len(names) * np.dtype(dtype).itemsize > MOST_CLASSES:
+    """Names of classes as the array that they were; far more room than texts need is left out."""
+    if not CLASSES_DTYPE.fullmatch(dtype):
         raise ValueError(f"{len(names)} classes are {dtype!r}")
-    if not isinstance(names, list) or not _are_names(names) or not all(one < other for one, other in pairwise(names)):
-        raise ValueError("the classes are not different names in their order")
-    classes = np.array(names, np.dtype(dtype))
+    if not isinstance(names, list) or not all(map(_is_name, names)) or len(set(names)) < len(names):
+        raise ValueError("the classes are not different names")
+    order, is_text, width = dtype.partition("U")
+    if is_text:
+        room = min(int(width), max(len(str(one)) for one in names) + MOST_SPARE)
+        if len(names) * room * np.dtype("U1").itemsize > MOST_CLASSES:
+            raise ValueError(f"{len(names)} classes with names of up to {room:,} characters are too many")
+        dtype = f"{order}U{room}"
+    classes = np.array(names, dtype)
     if repr(classes.tolist()) != repr(names):
         raise ValueError(f"the classes are not {dtype}")
     return classes
-
-
-def _listed(values: Any) -> Any:
-    return None if values is None else values.tolist()

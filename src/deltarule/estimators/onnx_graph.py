@@ -39,7 +39,7 @@ def to_onnx(model: Any, path: str | Path) -> None:
 
     Raises `BadInput` where onnx is not installed, for another model, for an activation of one's own, and for names that
     ONNX cannot hold: classes that are neither numbers nor texts, whole numbers of 2⁶³ and more, broken texts, and texts
-    with a zero character.
+    that end with a zero character.
 
     >>> import tempfile, onnxruntime
     >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
@@ -137,10 +137,8 @@ class Graph:
 
 
 def _encoded(text: str) -> bytes:
-    if "\0" in text:
-        raise BadInput(
-            f"{text!r} has a zero character, where runtimes of ONNX may end a text; correct it, and train again"
-        )
+    if text.endswith("\0"):
+        raise BadInput(f"{text!r} ends with a zero character, which runtimes of ONNX lose; correct it, and train again")
     try:
         return text.encode()
     except UnicodeEncodeError:  # half a character

@@ -56,13 +56,16 @@ def plain(value: Any) -> Any:
     """
     if value is None or isinstance(value, bool | str):
         return value
+    if callable(value):  # which may have any attribute
+        return None
     if isinstance(value, Integral):
         return int(value)
     if isinstance(value, Real):
         number = float(value)
         return number if math.isfinite(number) else str(number)
     if hasattr(value, "tolist"):
-        return plain(value.tolist())
+        listed = value.tolist()
+        return None if type(listed) is type(value) else plain(listed)  # NumPy's long complex numbers stay what they are
     if isinstance(value, Mapping):  # as pairs: JSON's keys are texts, and classes may be numbers
         return {PAIRS: [[plain(key), plain(one)] for key, one in value.items()]}
     if isinstance(value, Collection):

@@ -20,6 +20,8 @@ SUSPICIOUS = 0.99
 """A single column that scores this much is more often a copy of the target than a discovery."""
 LEAK_ROWS = 2000
 """More rows would not tell more about a single column."""
+LEAST_OF_CLASS = 10
+"""So many rows of each class are looked at, if there are: any rows may lack a rare one."""
 LEAST_OTHERS = 5
 """Fewer rows beside those of the most frequent value may be met by chance, unless the column has as few values."""
 NOTHING = -1e200
@@ -100,7 +102,8 @@ def leaks(frame: Frame, columns: Sequence[Column], y: Any, classes: bool) -> lis
     "the column 'grams' alone tells the target"
     """
     y = np.asarray(y)
-    rows = np.random.default_rng(0).permutation(len(y))[:LEAK_ROWS]
+    rows = np.random.default_rng(0).permutation(len(y))
+    rows = (_few_of_each_first(rows, y) if classes else rows)[:LEAK_ROWS]
     rows = rows[np.argsort(y[rows], kind="stable")]  # so that every second one is in the other half
     y, found = y[rows], []
     for column in columns:
@@ -117,6 +120,14 @@ def leaks(frame: Frame, columns: Sequence[Column], y: Any, classes: bool) -> lis
                 "known before the target is? If not, leave it out"
             )
     return found
+
+
+def _few_of_each_first(rows: Any, y: Any) -> Any:
+    """Rows [N] as they were, but before the others the first few of each class."""
+    _, places, counts = np.unique(y[rows], return_inverse=True, return_counts=True)
+    turns = np.empty(len(rows), int)
+    turns[np.argsort(places, kind="stable")] = np.arange(len(rows)) - np.repeat(counts.cumsum() - counts, counts)
+    return rows[np.argsort(turns >= LEAST_OF_CLASS, kind="stable")]
 
 
 def _codes(column: Column, frame: Frame, classes: bool) -> Any:
@@ -145,7 +156,7 @@ def _told(codes: Any, y: Any, column: Column, classes: bool) -> float:
         around = places - np.average(places, weights=weights)
         return float(1 - (weights * (places - answers) ** 2).sum() / (weights * around**2).sum())
     weights[counts[places] == 1] = 0  # of which the other half knows nothing
-    return float(np.average(answers == places, weights=weights)) if weights.any() else 0.0
+    return float(np.average(answers == places, weights=weights)) if (counts > 1).sum() > 1 else 0.0
 
 
 def _answers(codes: Any, ranks: Any, asked: Any, classes: bool, by_distance: bool) -> Any:

@@ -68,6 +68,8 @@ def inputs_of(column, row):
 
 def name_of(cell, column):
     """A category as other programs may write it: 2.0 for 2, TRUE for True, a day at midnight, a time with zeros."""
+    if column["commas"] and "," in cell:  # 1,2 and 1,20 may be answers
+        return cell
     form = cell.strip()
     if column["truths"]:
         form = TRUTHS.get(form.lower(), form)
@@ -150,7 +152,7 @@ def main():
 
 
 def quoted(text):
-    """A text as a cell of a CSV file, on a line of its own whatever it holds."""
+    """A text as a record of a CSV file with one cell; it may have several lines."""
     cell = io.StringIO()
     csv.writer(cell).writerow([text])
     return cell.getvalue().removesuffix("\\r\\n")
@@ -300,7 +302,8 @@ def _told(column: Column) -> dict[str, Any]:
     """A column for the script, and how its categories may be written."""
     known = naming(column.categories)
     truths = known.truths or takes_truths(column)
-    return asdict(column) | {"numbers": known.numbers, "truths": truths, "forms": dict(known.forms)}
+    ways = {"numbers": known.numbers, "truths": truths, "commas": known.commas, "forms": dict(known.forms)}
+    return asdict(column) | ways
 
 
 def _decoded(model: BaseMLP) -> str:

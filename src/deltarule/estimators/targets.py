@@ -3,6 +3,7 @@
 N rows
 """
 
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -39,22 +40,24 @@ def known(y: Any) -> Any:
     if gaps.any():
         raise BadInput(f"the target is missing in row {int(gaps.argmax())} (counted from 0); leave such rows out")
     check_single("the target", array)
-    array = _promoted(array) if isinstance(y, list | tuple) else array
     _check_kind(array)
-    if array.dtype.kind != "O":
+    kinds = set(map(type, array)) if array.dtype.kind == "O" else set()
+    if kinds <= {str}:
         return array
-    kinds = {type(value) for value in array}
-    if len(kinds) > 1:
+    are_numbers = all(issubclass(kind, Number) and kind is not bool for kind in kinds)
+    if len(kinds) > 1 and not (are_numbers and isinstance(y, list | tuple)):
         return named(array)
-    array = array if kinds <= {str} else np.array(array.tolist())
+    array = _promoted(array)
     _check_kind(array)
     return array
 
 
 def _promoted(values: Any) -> Any:
-    """A list's values [N] in the one type that NumPy has for them; as texts where whole numbers would become one."""
+    """Values [N] in the one type that NumPy has for them; numbers that have none, or would become one, as texts."""
     array = np.array(values.tolist())
-    return named(values) if array.dtype.kind == "f" and too_long(values, array, are_names=False) else array
+    has_none = array.dtype.kind == "O" and any(isinstance(value, int | float) for value in values)
+    become_one = array.dtype.kind == "f" and too_long(values, array, are_names=False)
+    return named(values) if has_none or become_one else array
 
 
 def _check_kind(y: Any) -> None:

@@ -33,8 +33,8 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
     `deltarule.estimators.columns.encoded` makes; of one with `scale_target` the last Linear gives targets in their own
     unit, as `predict` does.
 
-    Raises `BadInput` where PyTorch is not installed, for another model, for a member that there is not, and for an
-    activation that PyTorch has no module for.
+    Raises `BadInput` where PyTorch is not installed, for another model, for a member that there is not, for an
+    activation that PyTorch has no module for, and where `dropout` was set to what the network cannot have.
 
     >>> import deltarule
     >>> network = deltarule.Network([2, 3, 1], "tanh", "sigmoid")

@@ -3,6 +3,7 @@
 Code is taken as Python runs it: a file may have been edited since, and a notebook's cell is in none.
 """
 
+import contextlib
 import dis
 import gc
 import hashlib
@@ -10,12 +11,12 @@ import inspect
 import os
 import sys
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
-from importlib.util import resolve_name
+from importlib.util import find_spec, resolve_name
 from pathlib import Path
-from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,8 @@ def digest(value: Any) -> str:
     """SHA-256 (hexadecimal) of what functions do: their code, and all numbers and functions that they read.
 
     The same in every process of one version of Python; comments, docstrings and names of functions do not count. What
-    libraries define is known by its name. What a function looks up by a text (`globals()`, `getattr`) is not seen.
+    libraries define is known by its name. What a function looks up by a text (`globals()`, `getattr`) is not seen, nor
+    an attribute of a function that its use may change. Modules of one's own that a function imports are imported.
 
     Parameters: `value`, a function, or a list of functions and plain values.
 
@@ -49,6 +51,8 @@ class _Described:
         """What has been described, by identity, with its number: a function may call itself, and many may call one."""
         self.names: list[str] = []
         """All names in the code of the function that is being described: what it reads of a module is among them."""
+        self.attributes: set[str] = set()
+        """The names of attributes that this function reads and does not set."""
         self.modules: set[str] = set()
         """The modules that have been described for this function."""
 
@@ -63,6 +67,11 @@ class _Described:
             return type(value).__name__, *map(self.value, value)
         if isinstance(value, ModuleType):  # each function reads other parts of it
             return self.module(value)
+        if isinstance(value, FunctionType):  # and other attributes
+            return self.held(value), self.once(value)
+        return self.once(value)
+
+    def once(self, value: Any) -> Any:
         if id(value) in self.seen:
             return "again", self.seen[id(value)][0]
         self.seen[id(value)] = len(self.seen), value
@@ -72,7 +81,13 @@ class _Described:
         """A value in a set or a table, as if it were the only one: the order in which they come may be any."""
         other = _Described()
         other.seen, other.names, other.modules = dict(self.seen), self.names, set(self.modules)
+        other.attributes = self.attributes
         return other.value(value)
+
+    def held(self, function: FunctionType) -> Any:
+        """The attributes of a function that are read: caches and counters may be among the others."""
+        held = sorted((name, one) for name, one in vars(function).items() if name in self.attributes)
+        return [(name, self.value(one)) for name, one in held if _is_constant(one)]
 
     def module(self, module: ModuleType) -> Any:
         """Of a module of one's own what the function reads, also of modules within it; of others the name."""
@@ -98,7 +113,7 @@ class _Described:
             except ValueError:
                 return ("cell",)
         if isinstance(value, type):
-            bases = [one for one in value.__mro__ if _is_own(one.__module__)]
+            bases = [one for kind in (value, type(value)) for one in kind.__mro__ if _is_own(one.__module__)]
             parts = sorted((one for base in bases for one in vars(base).items()), key=lambda one: one[0])
             kept = [(name, self.value(one)) for name, one in parts if callable(one) or not name.startswith("__")]
             return _name(value), kept
@@ -109,7 +124,7 @@ class _Described:
         if isinstance(value, np.ufunc):  # of np.frompyfunc it holds the function, and shows it nobody else
             return "ufunc", value.__name__, [self.value(one) for one in gc.get_referents(value) if callable(one)]
         if isinstance(value, property):
-            return "property", self.value(value.fget)
+            return "property", *map(self.value, (value.fget, value.fset, value.fdel))
         if isinstance(value, BuiltinFunctionType) and (
             value.__self__ is None or isinstance(value.__self__, ModuleType)
         ):
@@ -138,14 +153,15 @@ class _Described:
 
     def function(self, function: FunctionType) -> Any:
         code, known = function.__code__, function.__globals__
-        outside = self.names, self.modules
-        self.names, self.modules = _names(code), set()
-        read = [(name, self.value(known[name])) for name in _globals(code) if name in known]
-        read += [("import", self.value(one)) for one in _imported(code, known.get("__package__"))]
-        held = {name: one for name, one in vars(function).items() if name != "__wrapped__"}  # its closure has that
-        given = (function.__defaults__, function.__kwdefaults__, function.__closure__, held)
+        outside = self.names, self.attributes, self.modules
+        self.names, self.attributes, self.modules = _names(code), _attributes(code), set()
+        # Imports come first: a module within a package that has been imported is a part of it from then on.
+        read = [("import", self.value(one)) for one in _imported(code, known.get("__package__"))]
+        read += [(name, self.value(known[name])) for name in _globals(code) if name in known]
+        dispatched = [one for one in vars(function).values() if isinstance(one, MappingProxyType)]  # by functools
+        given = (function.__defaults__, function.__kwdefaults__, function.__closure__, dispatched)
         described = "function", self.code(code), *map(self.value, given), read
-        self.names, self.modules = outside
+        self.names, self.attributes, self.modules = outside
         return described
 
     def code(self, code: CodeType) -> Any:
@@ -175,13 +191,25 @@ def _name(value: Any) -> str:
     return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', None) or value.__name__}"
 
 
-def _is_own(module: str | None) -> bool:
-    """Whether a module is somebody's own: neither ours, nor Python's, nor one of an installed library."""
+def _is_own(module: str | None, file: str | None = None) -> bool:
+    """Whether a module is somebody's own: neither ours, nor Python's, nor one of an installed library.
+
+    file   of one that is not imported yet
+    """
     root = f"{module}".partition(".")[0]
-    file = Path(getattr(sys.modules.get(f"{module}"), "__file__", None) or "")
-    if root in sys.stdlib_module_names and root != "__main__":  # which a file of one's own may be called, too
-        return file.suffix == ".py" and not file.is_relative_to(Path(os.__file__).parent)
-    return root != "deltarule" and not {"site-packages", "dist-packages"} & set(file.parts)
+    place = Path(file or getattr(sys.modules.get(f"{module}"), "__file__", None) or "")
+    if root == "__main__":  # also where an installed program runs it
+        return True
+    if root == "deltarule" or {"site-packages", "dist-packages"} & set(place.parts):
+        return False
+    # A file of one's own may be called as one of Python's, too.
+    is_file = place.suffix == ".py" and not place.is_relative_to(Path(os.__file__).parent)
+    return root not in sys.stdlib_module_names or is_file
+
+
+def _is_constant(value: Any) -> bool:
+    """Whether no use of a value changes it."""
+    return isinstance(value, (*_PLAIN, np.generic)) or (isinstance(value, tuple) and all(map(_is_constant, value)))
 
 
 def _codes(code: CodeType) -> list[CodeType]:
@@ -191,8 +219,8 @@ def _codes(code: CodeType) -> list[CodeType]:
 
 
 def _instructions(code: CodeType) -> list[dis.Instruction]:
-    """The instructions with whole arguments: a number that does not fit stands before its instruction, too."""
-    return [one for one in dis.get_instructions(code) if one.opname != "EXTENDED_ARG"]
+    """The instructions that do something, with whole arguments: of a large one a part stands before it, too."""
+    return [one for one in dis.get_instructions(code) if one.opname not in ("EXTENDED_ARG", "NOP")]
 
 
 def _globals(code: CodeType) -> list[str]:
@@ -205,15 +233,34 @@ def _names(code: CodeType) -> list[str]:
     return sorted({name for one in _codes(code) for name in one.co_names} - {*_SAID})
 
 
+def _attributes(code: CodeType) -> set[str]:
+    """The names of attributes that are read, and not set: a counter changes by every use."""
+    every = [(one.opname, one.argval) for each in _codes(code) for one in _instructions(each)]
+    stored = {name for does, name in every if does == "STORE_ATTR"}
+    return {name for does, name in every if does in ("LOAD_ATTR", "LOAD_METHOD")} - stored
+
+
 def _imported(code: CodeType, package: str | None) -> list[ModuleType]:
-    """The modules that a function imports as it runs, each after the package that it begins with."""
+    """The modules of one's own that a function imports as it runs, each after the package that it begins with."""
     found = []
     for steps in map(_instructions, _codes(code)):
-        for level, step in zip(steps, steps[2:], strict=False):  # how many packages up, what of it, the import
+        for level, parts, step in zip(steps, steps[1:], steps[2:], strict=False):  # packages up, what of it, the import
             if step.opname == "IMPORT_NAME":
-                try:
-                    name = resolve_name("." * level.argval + step.argval, package)
-                    found += [import_module(one) for one in (name.partition(".")[0], name)]
-                except Exception:  # whatever an import raises: then the function cannot have it, either
-                    continue
+                with contextlib.suppress(Exception, SystemExit):  # what cannot be imported the function cannot have
+                    found += _modules(resolve_name("." * level.argval + step.argval, package), parts.argval or ())
+    return found
+
+
+def _modules(name: str, parts: Sequence[str]) -> list[ModuleType]:
+    """The modules that an import gives, none where they are a library's: it is not loaded for this."""
+    root = name.partition(".")[0]
+    spec = None if root in sys.modules else find_spec(root)
+    # A folder without an __init__.py has no file.
+    places = [] if spec is None else [spec.origin, *(spec.submodule_search_locations or ())]
+    if not _is_own(root, next(filter(None, places), None)):
+        return []
+    found = [import_module(one) for one in (root, name)]
+    for part in parts:
+        if not hasattr(found[-1], part):
+            import_module(f"{name}.{part}")
     return found

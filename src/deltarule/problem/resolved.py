@@ -107,13 +107,14 @@ def _without_empty_table(given: Any) -> Any:
     return given["name"] if isinstance(given, Mapping) and len(given) == 1 else given
 
 
-def configuration_hash(configuration: Configuration) -> str:
+def configuration_hash(configuration: Configuration, formulas: Mapping[str, str] | None = None) -> str:
     """SHA-256 (hexadecimal) of what decides the numbers of a run: the same on every machine and in every version that
     gives the same numbers.
 
     Words (the study's, experiments, assumptions) and the grid do not count; nor does whether a default is written out,
     except for the options of a data set or file: what these select is told by the `digest` of the data set. A formula
-    of one's own counts with what it does, in this version of Python.
+    of one's own counts with what it does, in this version of Python, or as `formulas` has it: digests by kind and name,
+    as those of `own_digests`.
 
     >>> from deltarule.problem.configuration import parse
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 2, 1]}, "stopping": {"max_steps": 10}}
@@ -128,7 +129,8 @@ def configuration_hash(configuration: Configuration) -> str:
         if not keys[key]:
             del keys[key]
     own = own_formulas(configuration)
-    content = {"numerics": NUMERICS_VERSION, **table, **({"formulas": own_digests(own)} if own else {})}
+    digests = {name: (formulas or {}).get(name, digest) for name, digest in own_digests(own).items()}
+    content = {"numerics": NUMERICS_VERSION, **table, **({"formulas": digests} if own else {})}
     text = json.dumps(_canonical(content), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 

@@ -4,10 +4,11 @@ C configurations · B blocks: the seeds, or folds and seeds, that all configurat
 
 Whatever a block has in common, an easy fold or a lucky seed, is in all configurations alike: so differences are taken
 within blocks, and intervals are those of Student's t over the blocks' differences. With one block there is no interval
-(NaN): nothing is known of the noise. Nor is it where a difference is the same in all blocks, which scores that are
-shares of few rows may come to by chance. Blocks count as independent, which several seeds of one fold are not: what
-suits a configuration in that fold is in all of them. Then intervals speak of these folds alone; others may say
-otherwise.
+(NaN): nothing is known of the noise. Nor is it where a number is the same in all of a few blocks, which scores that are
+shares of few rows may come to by chance. Of two equal configurations all B differences have one sign with a chance of
+2^(1 − B) at most; where that is within the risk, the interval has no width (the sign test). Blocks count as
+independent, which several seeds of one fold are not: what suits a configuration in that fold is in all of them. Then
+intervals speak of these folds alone; others may say otherwise.
 
 What a value is worth is what it changes while all else stays. Of a full grid the means tell it. Of any other table each
 block is fitted by least squares as a sum, a number for each value of each parameter; what the table does not tell apart
@@ -122,8 +123,8 @@ class Ranking:
     def is_as_good(self) -> Floats:
         """Which of them may be as good as the first, or better: their interval holds 0. [C], the first among them.
 
-        One that was not compared is not. With one block all are, and so is one that is as far behind in all blocks:
-        nothing is known of the noise.
+        One that was not compared is not. With one block all are, and so is one that is as far behind in all of a few
+        blocks: nothing is known of the noise.
         """
         found = (self.behind <= self.margin) | (np.isnan(self.margin) & ~np.isnan(self.behind)) | (self.blocks < 2)
         found[:1] = True
@@ -169,7 +170,8 @@ def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
     _check(settings, scores)
     scores, _, _ = _known(scores)
     parameters, left_out = parameters_of(settings)
-    marginal = [_effect(scores, (one,), parameters) for one in parameters]
+    is_full = _is_full(scores, parameters)
+    marginal = [_effect(scores, (one,), parameters, is_full) for one in parameters]
     order = sorted(range(len(parameters)), key=lambda place: -_range(marginal[place]))
     ordered = tuple(parameters[place] for place in order)
     pairs = [(one, other) for at, one in enumerate(ordered) for other in ordered[at + 1 :]]
@@ -177,10 +179,10 @@ def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
         float(mean_there(mean_there(scores, 1), 0)),
         ordered,
         tuple(marginal[place] for place in order),
-        tuple(_effect(scores, pair, parameters) for pair in pairs),
+        tuple(_effect(scores, pair, parameters, is_full) for pair in pairs),
         scores.shape[1],
         left_out,
-        _is_full(scores, parameters),
+        is_full,
     )
 
 
@@ -283,13 +285,23 @@ def _is_full(scores: Floats, parameters: Sequence[Parameter]) -> bool:
     return not parameters or (len(counts) == combinations and len(set(counts)) == 1)
 
 
-def _effect(scores: Floats, of: tuple[Parameter, ...], parameters: Sequence[Parameter]) -> Effect:
+def _effect(scores: Floats, of: tuple[Parameter, ...], parameters: Sequence[Parameter], is_full: bool) -> Effect:
     """The effect of each value, or pair of values, in each block, and over the blocks.    scores [C, B]"""
     shape = tuple(len(one.values) for one in of)
     place, count = np.ravel_multi_index([one.place for one in of], shape), math.prod(shape)
-    others = [one for one in parameters if one not in of]
-    columns = [np.arange(count) == place[:, None], *(np.eye(len(one.values))[one.place] for one in others)]
-    design = np.hstack(columns).astype(np.float64)
+    has_value = np.arange(count) == place[:, None]  # [C, V]
+    if is_full:
+        worth = has_value.T @ (scores - scores.mean(0)) / has_value.sum(0)[:, None]
+    else:
+        others = [np.eye(len(one.values))[one.place] for one in parameters if one not in of]
+        worth = _without_others(scores, has_value, np.hstack([has_value, *others]))
+    mean, half = _mean_and_half(worth, RISK)
+    return Effect(tuple(one.key for one in of), mean.reshape(shape), half.reshape(shape))
+
+
+def _without_others(scores: Floats, has_value: Any, design: Floats) -> Floats:
+    """What each value is worth in each block where a table is not full.    [C, B], [C, V], [C, P]  →  [V, B]"""
+    count = has_value.shape[1]
     worth, group = np.full((2, count, scores.shape[1]), np.nan)
     there = ~np.isnan(scores)
     patterns, which = np.unique(there.T, axis=0, return_inverse=True)
@@ -297,9 +309,7 @@ def _effect(scores: Floats, of: tuple[Parameter, ...], parameters: Sequence[Para
         blocks = which.ravel() == at
         fitted, told_apart = _fitted(design[rows], scores[np.ix_(rows, blocks)], count)
         worth[:, blocks], group[:, blocks] = fitted, told_apart[:, None]
-    weights = np.bincount(place[there.any(1)], minlength=count)
-    mean, half = _mean_and_half(_centered(worth, group, weights), RISK)
-    return Effect(tuple(one.key for one in of), mean.reshape(shape), half.reshape(shape))
+    return _centered(worth, group, has_value[there.any(1)].sum(0))
 
 
 def _fitted(design: Floats, scores: Floats, count: int) -> tuple[Floats, Floats]:
@@ -318,7 +328,8 @@ def _fitted(design: Floats, scores: Floats, count: int) -> tuple[Floats, Floats]
 
 
 def _centered(worth: Floats, group: Floats, weights: Integers) -> Floats:
-    """What values are worth, less the mean of those that can be told apart from one another in the most blocks.
+    """What values are worth, less the mean of those that can be told apart from one another in the most blocks: of as
+    many of them as some block holds together.
 
     worth, group [V, B]      weights [V]  configurations that have the value
     """
@@ -328,9 +339,12 @@ def _centered(worth: Floats, group: Floats, weights: Integers) -> Floats:
         return np.full_like(worth, np.nan)
     most = alike == alike.max()
     first = int(np.argmax(most @ weights))
-    base = most[first] | (np.arange(len(worth)) == first)
-    told_apart = (group == group[first]) & (group[base] == group[first]).all(0)
-    return np.where(told_apart, worth - np.average(worth[base], axis=0, weights=weights[base]), np.nan)
+    told_apart = group == group[first]
+    base, shared = [first], told_apart[first]
+    for one in sorted(np.flatnonzero(most[first]).tolist(), key=lambda value: -weights[value]):
+        if (shared & told_apart[one]).any():
+            base, shared = [*base, one], shared & told_apart[one]
+    return np.where(shared & told_apart, worth - np.average(worth[base], axis=0, weights=weights[base]), np.nan)
 
 
 def _range(effect: Effect) -> float:
@@ -339,8 +353,8 @@ def _range(effect: Effect) -> float:
 
 
 def _mean_and_half(values: Floats, risk: float) -> tuple[Floats, Floats]:
-    """The mean of each row, and half of its interval by Student's t, NaN where there are less than two, and where all
-    are the same.    [C, B]"""
+    """The mean of each row, and half of its interval by Student's t, NaN where there are less than two. Where all are
+    the same 0 if the risk covers the chance of that, else NaN.    [C, B]"""
     from scipy.special import stdtrit  # imported on use: `import deltarule` stays light
 
     count = (~np.isnan(values)).sum(1)
@@ -348,8 +362,9 @@ def _mean_and_half(values: Floats, risk: float) -> tuple[Floats, Floats]:
     squares = np.nansum((values - mean[:, None]) ** 2, 1)
     degrees = np.maximum(count - 1, 1)
     half = -stdtrit(degrees, risk / 2) * np.sqrt(squares / degrees / np.maximum(count, 1))
-    same = squares < count * (SAME * mean) ** 2
-    return mean, np.where((count > 1) & ~same, half, np.nan)
+    same = squares <= count * (SAME * mean) ** 2
+    is_told = (count > 1) & (~same | (0.5 ** (count - 1) <= risk))
+    return mean, np.where(is_told, np.where(same, 0, half), np.nan)
 
 
 def mean_there(values: Any, axis: int) -> Floats:

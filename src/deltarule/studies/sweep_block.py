@@ -89,7 +89,10 @@ def _commands(study: str, place: Path) -> tuple[list[str], list[str]]:
         now = runs[-1].get("recipe")
         then = run.get("recipe", now)  # which earlier versions did not note
         # What was set was set after it: that may take away what the recipe said.
-        words = ["deltarule", "sweep", *study_words({"study": study, **run})]
+        # Of one that the recipe has no more everything is among what was set.
+        is_there = run["experiment"] in runs[-1].get("experiments", [run["experiment"]])
+        named = {"study": study, "experiment": run["experiment"] if is_there else None}
+        words = ["deltarule", "sweep", *study_words(named)]
         words += set_words(_said_then(then, now) | run["settings"])
         words += [] if run["folds"] is None else ["--folds", str(run["folds"])]
         words += [] if run["keep"] == "none" else ["--keep", run["keep"]]

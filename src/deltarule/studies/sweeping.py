@@ -117,6 +117,7 @@ def _run(recipe: Recipe, data_dir: str | Path | None) -> dict[str, Any]:
         "settings": recipe.settings,
         "data": None if data is None else data.as_posix(),
         "recipe": read.model_dump(include={*SETTABLE, "grid"}),
+        "experiments": [one.name for one in read.experiment],
     }
 
 

@@ -256,8 +256,8 @@ class Sweep:
         own = own_digests(own_formulas(configuration))
         for name in other_formulas(about(self._connection).get("formulas", {}), own):
             raise BadInput(
-                f"the {name} is another one than that of the network of {key!r}, or Python is of another version; "
-                "register the one that it was trained with"
+                f"the {name} is another one than that of the network of {key!r}, or another version of Python or of "
+                "deltarule wrote that; register the one that it was trained with, or use that version"
             )
         network = network_of_sizes(configuration, json.loads(sizes))
         if [len(one) for one in arrays] != [network.parameters, sum(one.stop - one.start for one in network.buffers)]:
@@ -304,7 +304,9 @@ class Sweep:
 
     def _hash(self, settings: Mapping[str, Any]) -> str:
         """By which the store knows the configuration that sets these."""
-        return configuration_hash(changed(self._base(about(self._connection)["base"]), as_python(settings)))
+        noted = about(self._connection)
+        # Of a formula of one's own the store has one alone, whatever is registered by its name now.
+        return configuration_hash(changed(self._base(noted["base"]), as_python(settings)), noted.get("formulas", {}))
 
     def _part(self, part: str | None) -> str:
         if part is not None and part not in PARTS:

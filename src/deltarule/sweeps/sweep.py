@@ -83,7 +83,7 @@ def run_sweep(
         plan = planned(configuration, source, settings, meant_for)
         with Store(folder) as store:
             store.check_rows(plan.data, source.folds, (plan.metric, plan.ranked), own_digests(plan.formulas))
-            about_run = None if run is None else to_jsonable({**run, "folds": source.folds, "keep": keep or "none"})
+            about_run = None if run is None else to_jsonable({**run, "folds": source.folds, "keep": kept})
             ids = _noted(store, plan, name, kept, meant_for, about_run)
             _train(store, plan, ids, given, kept, progress)
         result = load_sweep(folder)
