@@ -788,6 +788,53 @@ def of_each_in_a_list_times_two(z):
     return total
 
 
+def as_a_list(q):
+    return [q]
+
+
+def as_a_list_by_another(q):
+    return as_a_list(q)
+
+
+def as_it_is(q):
+    return q
+
+
+def of_a_list_of_another(z):
+    a = np.tanh(z) * 2
+    both = as_a_list(a) * 2
+    a += 1
+    return both[0]
+
+
+def of_a_list_of_the_one_after(z):
+    a = z * 1.0
+    both = as_a_list_by_another(a) + as_a_list_by_another(z)
+    a += 1.0
+    return both[0]
+
+
+def of_a_list_through_another(z):
+    a = z * 1.0
+    both = as_it_is([a]) * 2
+    a += 1.0
+    return both[0]
+
+
+def of_either_list(z):
+    a = z * 1.0
+    both = ([a] if SCALE > 0 else [z]) * 2
+    a += 1.0
+    return both[0]
+
+
+def of_a_list_in_a_list(z):
+    a = z * 1.0
+    both = [[a], [z]][0] * 2
+    a += 1.0
+    return both[0]
+
+
 def of_rounded_to_digits(z):
     return z * round(2.675, 2)  # 2.67: 2.675 is a little less than it is written
 
@@ -859,6 +906,11 @@ edited.__code__ = witch.__code__.replace(co_name="edited", co_firstlineno=edited
         (of_a_sum_of_lists, "which uses a change in place of 'a', whose array may have another name"),
         (of_a_part_of_a_list, "which uses a change in place of 'a', whose array may have another name"),
         (of_each_in_a_list_times_two, "which uses a change in place of 'a', whose array may have another name"),
+        (of_a_list_of_another, "which uses a change in place of 'a', whose array may have another name"),
+        (of_a_list_of_the_one_after, "which uses a change in place of 'a', whose array may have another name"),
+        (of_a_list_through_another, "which uses a change in place of 'a', whose array may have another name"),
+        (of_either_list, "which uses a change in place of 'a', whose array may have another name"),
+        (of_a_list_in_a_list, "which uses a change in place of 'a', whose array may have another name"),
         (of_rounded_to_digits, "'of_rounded_to_digits', which uses round with a number of digits"),
         (of_rounded_to_named_digits, "'of_rounded_to_named_digits', which uses round with a number of digits"),
         (of_an_item_of_a_sum, "which uses a change in place of 'a', whose array may have another name"),
@@ -967,6 +1019,17 @@ def of_new_arrays_in_place(z):
     return z * u * t
 
 
+def of_one_in_a_list(z):
+    y = 0.5 * [z, z * z][1]
+    y += 1
+    t = 2.0
+    s = 0.5 * max([t, 1.0][0], 0)
+    t += 1
+    a = z * 1.0
+    a *= as_it_is(a)
+    return y * s * t + a + round(2.5, ndigits=None) * z
+
+
 def of_infinite_powers(z):
     k = -1
     return 1 / (1 + z**-2) + 1 / (1 + (z**2) ** LESS) + 1 / (1 + (z**2) ** k)
@@ -986,6 +1049,7 @@ def of_infinite_powers(z):
         of_truths_and_numbers,
         of_sums_in_place,
         of_new_arrays_in_place,
+        of_one_in_a_list,
         of_infinite_powers,
     ],
 )

@@ -422,6 +422,10 @@ def nesterov_if_asked(theta: Any, g: Any, learning_rate: Any, k: Any) -> Any:
     return (theta - learning_rate * (g + 0.9 * g if k else g),)
 
 
+def misspelled(theta: Any, g: Any, learning_rate: Any, k: Any) -> Any:
+    return (thata - learning_rate * g,)  # type: ignore[name-defined]  # noqa: F821
+
+
 def halving_its_rate(theta: Any, g: Any, learning_rate: Any, k: Any) -> Any:
     learning_rate *= k
     return (theta - learning_rate * g,)
@@ -442,6 +446,7 @@ def as_long_as_its_rate(theta: Any, g: Any, learning_rate: Any, k: Any) -> Any:
             lambda theta, g, learning_rate, k: (theta - math.sqrt(k) * learning_rate * g,),
             "cannot be called with arrays",
         ),
+        (misspelled, r"cannot be called with arrays \(NameError: name 'thata' is not defined\)$"),
         (halving_its_rate, "changes what it is given"),
         (as_long_as_its_rate, r"cannot be called with arrays \(ValueError: non-broadcastable"),
     ],

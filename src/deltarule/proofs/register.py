@@ -390,14 +390,15 @@ def _checked_calls(what: str, function: Callable[..., Any], inputs: Sequence[Flo
 def _called(what: str, function: Callable[..., Any], inputs: Sequence[Floats], beside: str = "") -> Floats:
     """The result of one call, of the shape and the dtype of the inputs, which must be as they were.
 
-    beside  what else to say where it cannot be called
+    beside  what else to say where numbers are taken, and no arrays
     """
     given = [values.copy() for values in inputs]
     try:
         with np.errstate(all="ignore"):
             result = function(*given)
     except Exception as error:  # whatever a stranger's function raises
-        raise BadInput(f"{what} cannot be called with arrays ({type(error).__name__}: {error}){beside}") from None
+        more = beside if isinstance(error, TypeError | ValueError) else ""
+        raise BadInput(f"{what} cannot be called with arrays ({type(error).__name__}: {error}){more}") from None
     if not all(map(np.array_equal, given, inputs)):
         raise BadInput(f"{what} changes what it is given; let it make a new array")
     shape, dtype = inputs[0].shape, inputs[0].dtype

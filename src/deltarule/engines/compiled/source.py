@@ -10,7 +10,7 @@ import inspect
 import math
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, TypeVar
@@ -73,6 +73,8 @@ class Formulas:
         self._names: dict[Callable[..., Any], str] = {}
         self._begun: list[Callable[..., Any]] = []
         self.texts: list[str] = []
+        self.of_items: set[str] = set()
+        """The formulas that may give a tuple or a list."""
 
     def name(self, function: Callable[..., Any]) -> str:
         """The name of a formula within the program; its text is added when it is first asked for."""
@@ -113,6 +115,8 @@ class Formulas:
         rewriter.once = set(definition.body)
         definition.body = [rewriter.visit(statement) for statement in definition.body]
         rewriter.check_changed()
+        if any(isinstance(one, _OF_ITEMS) for one in ast.walk(definition)) or self.of_items & _names(definition):
+            self.of_items.add(name)
         return ast.unparse(ast.fix_missing_locations(tree))
 
 
@@ -312,8 +316,11 @@ class _Rewriter(ast.NodeTransformer):
         if isinstance(node.func, ast.Name) and node.func.id not in self.own | set(self.known):
             if node.func.id in ("all", "any", "bool"):
                 raise self._lacking(node.func.id)
-            if node.func.id == "round" and (node.keywords or len(node.args) > 1):
-                raise self._lacking("round with a number of digits")  # of 2.675 to 2 digits Numba makes 2.68
+            if node.func.id == "round":
+                digits = [*node.args[1:], *(one.value for one in node.keywords)]
+                if not all(isinstance(one, ast.Constant) and one.value is None for one in digits):
+                    raise self._lacking("round with a number of digits")  # of 2.675 to 2 digits Numba makes 2.68
+                node.args, node.keywords = node.args[:1], []
             if node.func.id == "pow" and len(node.args) == 2:
                 return self.visit_BinOp(ast.BinOp(node.args[0], ast.Pow(), node.args[1]))
         node.func = self.visit(node.func)
@@ -371,7 +378,7 @@ class _Rewriter(ast.NodeTransformer):
     def _handed_on(self, value: ast.expr, *targets: ast.expr) -> set[str]:
         """The variables in a value that may be what the targets are; what is taken apart may be a sum of tuples."""
         whole = isinstance(value, ast.Tuple) or all(isinstance(one, ast.Name) for one in targets)
-        return self.own & (_kept(value) if whole else _names(value))
+        return self.own & (_kept(value, self.formulas.of_items) if whole else _names(value))
 
     def _assigned(self, target: ast.Name, truth: bool) -> None:
         if self.variables.setdefault(target.id, truth) != truth:
@@ -395,18 +402,35 @@ def _as_float(node: ast.expr) -> ast.expr:
     return ast.BinOp(node, ast.Mult(), ast.Constant(1.0))
 
 
-def _kept(node: ast.AST) -> set[str]:
-    """The names of what an expression may hand on as it is; arithmetic makes something new."""
+def _kept(node: ast.AST, of_items: set[str]) -> set[str]:
+    """The names of what an expression may hand on as it is; arithmetic makes something new.
+
+    of_items  the functions that may give a tuple or a list
+    """
     if isinstance(node, ast.Subscript):
         return _names(node)
-    if isinstance(node, ast.BinOp):  # but a sum or a multiple of tuples or lists has their items
-        return set().union(*(_names(one) for one in ast.walk(node) if isinstance(one, _OF_ITEMS)))
-    if isinstance(node, ast.UnaryOp | ast.Compare):
-        return set()
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in HELPERS | {"abs", "raised"}:
+    if isinstance(node, ast.BinOp):
+        return _kept_items(node, of_items)
+    if isinstance(node, ast.UnaryOp | ast.Compare) or _calls(node, HELPERS | {"abs", "raised"}):
         return set()
     own = {node.id} if isinstance(node, ast.Name) else set()
-    return own.union(*map(_kept, ast.iter_child_nodes(node)))
+    return own.union(*(_kept(one, of_items) for one in ast.iter_child_nodes(node)))
+
+
+def _kept_items(node: ast.AST, of_items: set[str]) -> set[str]:
+    """The names of the items of tuples and lists in a part of a sum or a product: a sum of them, or a multiple, has
+    their items.
+    """
+    if isinstance(node, _OF_ITEMS) or _calls(node, of_items):
+        return _names(node)
+    parts = ast.iter_child_nodes(node)
+    if isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Slice):  # a number as a rule
+        parts = ast.iter_child_nodes(node.value) if isinstance(node.value, _OF_ITEMS) else iter([node.value])
+    return set().union(*(_kept_items(one, of_items) for one in parts))
+
+
+def _calls(node: ast.AST, functions: Collection[str]) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in functions
 
 
 def _names(node: ast.AST) -> set[str]:

@@ -5,6 +5,7 @@ and proves that it does, by the complex step. What is wrong is found out by plan
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -181,13 +182,22 @@ def _with_second(first: CodeReport, update: Update, momentum: float, known: Know
 
     Only the first one depends on velocities that were there before, which nothing tells from a wrong first update.
     """
-    try:
+
+    def next_one() -> CodeReport:
         code, without = update.second(momentum)
-        second = examined(code, "update with momentum", replace(known, further=without), most)
+        return examined(code, "update with momentum", replace(known, further=without), most)
+
+    try:
+        second = next_one()
     except BadInput:
         if first.ok:
             raise
         return first  # after a wrong update the code may fail
+    if any(mistake.code.startswith("penalty") for mistake in second.diagnosis):
+        # What began at 0 is a multiple of its velocity by now, so that a wrong velocity looks like a penalty.
+        with suppress(BadInput):
+            third = next_one()
+            second = third if third.verdict == "WRONG" else second
     if second.ok and not first.ok and {mistake.code for mistake in first.diagnosis} <= _LONGER:
         return replace(second, ok=False, vacuous=_VELOCITIES, worst=None)
     return second if first.ok or not first.diagnosis else first

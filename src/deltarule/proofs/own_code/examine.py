@@ -40,6 +40,8 @@ _AGAIN = 4
 _FEW = 4
 _ZERO = 1e-13
 _ZERO_BESIDE = 1e-9
+_LARGEST = 0.95
+"""An entry of this share of an array's largest one is as large, as far as anybody can tell."""
 CONSTANT = "the loss is constant: it does not change, however far the parameters are moved"
 
 
@@ -168,6 +170,7 @@ class _Compared:
     allowed, off   the error allowed in each entry, and whether it is more        judged   entries that were compared
     doubt          how much of what is allowed is doubt of E                      zero     arrays whose gradient is 0
     missed         entries that are not small, have no kink, and could not be judged
+    blind          arrays whose largest entry is among these
     """
 
     found: tuple[Floats, ...]
@@ -178,6 +181,7 @@ class _Compared:
     doubt: tuple[Floats, ...]
     zero: tuple[int, ...]
     missed: tuple[NDArray[np.bool_], ...]
+    blind: tuple[int, ...]
 
 
 def _judged(
@@ -250,7 +254,7 @@ def _judged(
 
 def _compared(code: Code, raw: list[Floats], found: tuple[Floats, ...], measurement: Measured) -> _Compared:
     largest = max((float(np.nanmax(np.abs(one), initial=0)) for one in measurement.expected), default=0.0)
-    allowed, off, judged, doubts, zero, missed = [], [], [], [], [], []
+    allowed, off, judged, doubts, zero, missed, blind = [], [], [], [], [], [], []
     for place, expected in enumerate(measurement.expected):
         exact = raw[place].dtype == np.float64 and code.start[place].dtype == np.float64
         doubt, kink = measurement.doubt[place], measurement.kink[place]
@@ -269,11 +273,15 @@ def _compared(code: Code, raw: list[Floats], found: tuple[Floats, ...], measurem
         visible = limit <= (SMALL_ERROR if exact else 10 * SMALL_ERROR) * np.maximum(scale, small)
         judged.append(known & (visible | same | off[-1]))
         share = 1e-3 if exact else 0.1
-        missed.append((known | measurement.edge[place]) & ~judged[-1] & (scale > max(share * array, 1e-6 * largest)))
+        smooth = known | measurement.edge[place]
+        missed.append(smooth & ~judged[-1] & (scale > max(share * array, 1e-6 * largest)))
+        if (scale[missed[-1]] > _LARGEST * scale[smooth].max(initial=0)).any():
+            blind.append(place)
         unseen = _ZERO * largest + (0 if measurement.exact else 2 * doubt[known])
-        if known.any() and (scale[known] <= unseen).all():
+        nothing = np.abs(found[place]) <= (_ZERO_BESIDE if exact else 1e-6) * largest  # but for rounding
+        if known.any() and (scale[known] <= unseen).all() and nothing.all():
             zero.append(place)
-    parts = (tuple(one) for one in (allowed, off, judged, doubts, zero, missed))
+    parts = (tuple(one) for one in (allowed, off, judged, doubts, zero, missed, blind))
     return _Compared(found, measurement.expected, *parts)
 
 
@@ -395,8 +403,8 @@ def _vacuous(code: Code, zero: Sequence[int], unused: Sequence[int], report: Cod
 
 
 def _unseen(code: Code, compared: _Compared, found: Measured) -> str | None:
-    """Why nothing was proved of some array, though its gradient is not 0: no direction, and no entry or not the large
-    ones could be judged.
+    """Why nothing was proved of some array, though its gradient is not 0: no direction, and no entry or not the
+    largest one could be judged.
     """
     along = {one.array for one in found.directions if not one.kink}
     places = [place for place in range(len(code.names)) if place not in compared.zero and place not in along]
@@ -406,12 +414,9 @@ def _unseen(code: Code, compared: _Compared, found: Measured) -> str | None:
             f"of {listed(unseen)} there was nothing to compare: every entry is at a kink, too faint beside the loss's "
             "rounding errors, or not measured; check it at other parameters"
         )
-    missed = [code.names[place] for place in places if compared.missed[place].any()]
-    if missed:
-        return (
-            f"of {listed(missed)} there are entries that were not measured, and they are not small; check it at other "
-            "parameters"
-        )
+    blind = [code.names[place] for place in places if place in compared.blind]
+    if blind:
+        return f"of {listed(blind)} the largest entry could not be measured; check it at other parameters"
     return None
 
 
@@ -430,7 +435,7 @@ def _notes(code: Code, raw: Sequence[Floats], found: Measured, compared: _Compar
     rough = [missed & ~edge for missed, edge in zip(compared.missed, found.edge, strict=True)]
     for chosen, why in (
         (found.edge, "the loss is not finite a small step away from there"),
-        (rough, "the loss is too rough there for differences to tell"),
+        (rough, "the loss is rough there, or has a kink nearby"),
     ):
         where = [written(name, np.argwhere(one)[0]) for name, one in zip(code.names, chosen, strict=True) if one.any()]
         if where:

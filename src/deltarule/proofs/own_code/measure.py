@@ -183,8 +183,9 @@ def _on_lines(lines: "_Lines", gradient: list[Floats]) -> Measured:
     sizes = np.array([max(float(np.abs(one).max()), 1e-300) for one in gradient])[lines.array]
     J = abs(lines.middle)
     natural = np.divide(J, np.abs(scale), out=np.ones_like(scale), where=scale != 0)
-    # Where an input is large a small step is a long way; but a loss of the 24 bits of float32 does not see it.
-    coarse = frexp(J)[0] * 2.0**24 % 1 == 0
+    # Where an input is large a small step is a long way; but a loss of the 24 bits of float32 does not see it, nor does
+    # one that only sums in more of them.
+    coarse = frexp(J)[0] * 2.0**24 % 1 == 0 or any(one.dtype != np.float64 for one in code.start)
     least = 2.0**-10 if coarse else 2.0**-24
     start = 2.0 ** np.floor(np.log2(lines.size * np.clip(natural, least, 1)))
     if code.held and code.start[0].dtype != np.float64:
@@ -199,7 +200,7 @@ def _on_lines(lines: "_Lines", gradient: list[Floats]) -> Measured:
     wanted = _PRECISION * np.maximum(np.abs(scale), 1e-3 * sizes)
     slopes = differences.central(lines.along, np.full(len(scale), lines.middle), start, wanted, noise)
     if not coarse:
-        slopes = _nearer(lines, start, slopes, scale, noise)
+        slopes = _nearer(lines, start, slopes, scale, noise, wanted)
     value, sure = slopes.value, np.zeros(len(scale), bool)
     exact, why_not = None, "the parameters are moved where they stand, and have no room for complex numbers"
     if not code.held:
@@ -219,7 +220,7 @@ def _is_sure(slopes: differences.Slopes, scale: Floats) -> NDArray[np.bool_]:
 
 
 def _nearer(
-    lines: "_Lines", start: Floats, slopes: differences.Slopes, scale: Floats, noise: Floats
+    lines: "_Lines", start: Floats, slopes: differences.Slopes, scale: Floats, noise: Floats, wanted: Floats
 ) -> differences.Slopes:
     """Measure entries of which nothing sure is known again, in steps of their own size: at 1e-12 log w turns sharply,
     and has its edge that near.
@@ -227,9 +228,8 @@ def _nearer(
     again = np.flatnonzero((slopes.kink | ~_is_sure(slopes, scale)) & (lines.away > 0) & (lines.away < start))
     if not len(again):
         return slopes
-    middle, wanted = np.full(len(again), lines.middle), _PRECISION * np.abs(scale[again])
-    unit = 2.0 ** np.floor(np.log2(lines.away[again]))
-    near = differences.central(lambda line, t: lines.along(again[line], t), middle, unit, wanted, noise[again])
+    middle, unit = np.full(len(again), lines.middle), 2.0 ** np.floor(np.log2(lines.away[again]))
+    near = differences.central(lambda line, t: lines.along(again[line], t), middle, unit, wanted[again], noise[again])
     better = ~near.kink & _is_sure(near, scale[again])
     value, doubt, kink = slopes.value.copy(), slopes.doubt.copy(), slopes.kink.copy()
     value[again[better]], doubt[again[better]], kink[again[better]] = near.value[better], near.doubt[better], False

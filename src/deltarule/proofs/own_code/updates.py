@@ -25,8 +25,8 @@ _ELSEWHERE = 0.01
 class Update:
     """A step as code whose gradient can be had once.
 
-    second  of the momentum, the step after the last one that was made, whose velocity that one shows; and the
-            hypothesis that it lacks that velocity
+    second  of the momentum, the step after the last one that was made, whose velocity that one shows, and then the
+            one after that; and the hypothesis that it lacks that velocity
     random  whether the step, made again and again from where it began, goes elsewhere than velocities would take it
     """
 
