@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from deltarule.data.cells import Unclear, as_named, how_to_write, is_number, meant
+from deltarule.data.cells import Unclear, how_to_write, is_number, meant
 
 
 @pytest.mark.parametrize(
@@ -41,64 +41,6 @@ from deltarule.data.cells import Unclear, as_named, how_to_write, is_number, mea
 )
 def test_what_texts_are_meant_as(texts: list[str], what: str) -> None:
     assert meant(np.array(texts, object)) == what
-
-
-@pytest.mark.parametrize(
-    ("names", "texts", "named"),
-    [
-        (["1", "2"], ["1.0", "02", "3", "2e0", "x", ""], ["1", "2", "3", "2", "x", ""]),
-        (["01", "1", "2"], ["1.0", "01", "1"], ["1.0", "01", "1"]),
-        (["1", "x"], ["1.0"], ["1.0"]),
-        (["0.5", ""], [".5", ""], ["0.5", ""]),
-        (["1.0", "2.0", ""], ["1", "2.00", "3", "", "1.0"], ["1.0", "2.0", "3", "", "1.0"]),
-        (["1.0", "1.5"], ["1", "1.50"], ["1.0", "1.5"]),
-        (["1.0", "1", "2"], ["1.00", "2.0"], ["1.00", "2.0"]),  # two that are called by one number
-        (["1.10", "1.2"], ["1.1", "1.20"], ["1.1", "1.20"]),
-        (["2.000"], [Unclear("2.000"), Unclear("2.000")], ["2.000", "2.000"]),
-        (["2"], [Unclear("2.000")], ["2"]),  # what a name is does not depend on other columns
-        (["9007199254740992"], ["9007199254740993", "9007199254740992.0"], ["9007199254740993", "9007199254740992.0"]),
-        (["1"], ["1_0", "inf", "nan", "1"], ["1_0", "inf", "nan", "1"]),
-        (["1.0", "1500.0"], ["1,0", "1,500", "1500,0"], ["1.0", "1,500", "1500.0"]),  # 1,500 may be 1500
-        (["1,0", "0,125", ""], ["1", "1.0", ".125"], ["1,0", "1,0", "0,125"]),
-        (["1,2", "1,3", "2,3"], ["1,20", "1,2", "1.2", "01,3"], ["1,20", "1,2", "1,2", "01,3"]),  # of several answers
-        (["1.2", "1.3"], ["1,20", "1.20", "1,3"], ["1.2", "1.2", "1.3"]),
-        (["1,5", "1.5"], ["1,50"], ["1,50"]),
-        (["1,5", "red"], ["1.5"], ["1.5"]),
-        (["True", "False"], ["1", "0.0", "true", "2"], ["True", "False", "True", "2"]),
-        (["0", "1", ""], ["TRUE", "False", "1.0"], ["1", "0", "1"]),
-        (["0", "1", "2"], ["TRUE", "1.0"], ["TRUE", "1"]),
-        (["01", "1"], ["True"], ["True"]),
-    ],
-)
-def test_texts_go_by_numbers_where_all_names_are_some(names: list[str], texts: list[str], named: list[str]) -> None:
-    assert as_named(texts, names) == named
-
-
-@pytest.mark.parametrize(
-    ("names", "texts", "named"),
-    [
-        (["True", "False", ""], ["TRUE", "false", "True", "yes", ""], ["True", "False", "True", "yes", ""]),
-        (["TRUE", "FALSE"], ["True", "false", " FALSE "], ["TRUE", "FALSE", "FALSE"]),
-        (["true", "TRUE", "false"], ["True", "False"], ["True", "false"]),
-        (["True", "maybe"], ["TRUE"], ["TRUE"]),
-        (["2026-11-20 00:00:00"], ["2026-11-20", "2026-11-20 00:00"], ["2026-11-20 00:00:00", "2026-11-20 00:00"]),
-        (
-            ["2026-11-20", "other"],
-            ["2026-11-20 00:00:00", "2026-11-20 00:00:01"],
-            ["2026-11-20", "2026-11-20 00:00:01"],
-        ),
-        (
-            ["2026-11-20 10:00:00.100000", "2026-11-20 11:00:00", "2026-11-21"],
-            ["2026-11-20 10:00:00.1", "2026-11-20 11:00:00.000000000", "2026-11-21 00:00:00.000", "2026-11-20 10:00"],
-            ["2026-11-20 10:00:00.100000", "2026-11-20 11:00:00", "2026-11-21", "2026-11-20 10:00"],
-        ),
-        (["2026-11-20", "2026-11-20 00:00:00"], ["2026-11-20 00:00:00"], ["2026-11-20 00:00:00"]),
-        ([" a", "b ", "b"], ["a", "b"], [" a", "b"]),
-        ([" a", "a "], ["a"], ["a"]),
-    ],
-)
-def test_names_may_be_written_as_other_programs_do(names: list[str], texts: list[str], named: list[str]) -> None:
-    assert as_named(texts, names) == named
 
 
 @pytest.mark.parametrize("text", ["1,5", "1.234,50", "$7", "5 %", "1 234", "(12.50 EUR)", "1.234.567"])

@@ -7,9 +7,10 @@ import pandas as pd
 import pyarrow
 import pytest
 
-from deltarule.data.cells import array_of, as_named, as_text, first_text
+from deltarule.data.cells import array_of, as_text, first_text
 from deltarule.data.frame import frame_of, numbers_of_rows, rows_of, taken
 from deltarule.data.frame_files import read_frame
+from deltarule.data.naming import as_named
 from deltarule.errors import BadInput
 
 

@@ -4,11 +4,9 @@ N rows.    A column is numbers [N], NaN where one is missing, or texts [N], "" w
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any
 
@@ -29,9 +27,6 @@ WITH_COMMA = re.compile(r"[+-]?\d+(\.\d{3})*(,\d+)+")
 WITH_POINTS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")
 DECIMAL_COMMA = re.compile(r"[+-]?\d+(\.\d{3})*,\d+([eE][+-]?\d+)?")
 PERHAPS_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
-SURELY_DECIMAL = re.compile(r"(?![+-]?[1-9]\d{0,2},\d{3}\Z)[+-]?\d+,\d+([eE][+-]?\d+)?")
-"""One comma, and no thousands that it may stand for."""
-TRUTHS = {"true": "1", "false": "0"}
 GAP = "[ \u00a0\u202f]"
 """A space between thousands, or beside a sign: an ordinary one, or one of those where no line may end."""
 AMOUNT = rf"\d+(,\d{{3}})*(\.\d+)?|\d+(\.\d{{3}})*(,\d+)?|\d{{1,3}}({GAP}\d{{3}})+([.,]\d+)?"
@@ -41,9 +36,6 @@ WITH_SIGN = re.compile(rf"(?=.*({CURRENCY}|[(%]|,\d{{3}}\.|\d{GAP}\d))({SIGNED}|
 DATE = re.compile(r"\d{4}-\d\d-\d\d\b.*|\d{1,2}([./])\d{1,2}\1\d{2,4}\b.*")
 MIDNIGHT = " 00:00:00"
 """What stands behind a day where others of its column have a time."""
-DAY_AT_MIDNIGHT = re.compile(rf"\d{{4}}-\d\d-\d\d{MIDNIGHT}")
-FRACTION = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+")
-"""A time to fractions of a second, of which programs write 3 digits, 6 or 9."""
 TIMES = (np.datetime64, np.timedelta64)
 PLAIN = frozenset({int, float, np.int64, np.float64})
 """Types of numbers that NumPy has an array for."""
@@ -210,104 +202,6 @@ def as_text(value: Any) -> str:
     if isinstance(value, bytes):  # as Parquet has texts of which it does not know that they are some
         return value.decode(errors="backslashreplace")
     return str(value).removesuffix(MIDNIGHT) if isinstance(value, datetime) else str(value)
-
-
-def as_named(texts: Sequence[str], names: Collection[str]) -> list[str]:
-    """Texts by their names: as they are, or as another program writes the same.
-
-    >>> as_named(["2.0", "01", "red"], names=["1", "2", ""]), as_named(["2.0", "01"], names=["01", "2", "1A"])
-    (['2', '1', 'red'], ['2.0', '01'])
-    >>> as_named(["2", "3"], names=["1.0", "2.0", "3.0"])
-    ['2.0', '3.0']
-    >>> as_named(["TRUE", "false "], names=["True", "False"]), as_named(["2026-11-20 00:00:00"], names=["2026-11-20"])
-    (['True', 'False'], ['2026-11-20'])
-    >>> as_named(["1", "0.0"], names=["True", "False"]), as_named(["True"], names=["0", "1"])
-    (['True', 'False'], ['1'])
-    >>> as_named(["1,0"], names=["1.0", "2.5"]), as_named(["2.5", "2,50"], names=["1,0", "2,5"])
-    (['1.0'], ['2,5', '2,50'])
-    """
-    known = naming(tuple(names))
-    others = {text: known.name_of(text) for text in {*texts} - known.names}
-    return [others.get(text, text) for text in texts]
-
-
-@dataclass(frozen=True, eq=False)
-class Naming:
-    """How texts are known by names that were learned.
-
-    names     what is called as it stands
-    numbers   whether all names are those of different numbers, or of truth values: then 2.0 is 2
-    truths    whether all are truth values, or 0 and 1: then TRUE, true and 1 are True
-    commas    whether some have a comma: then other texts with one are others, for 1,2 and 1,20 may be answers
-    forms     of a name in the form that all ways to write it have in common, the name
-    """
-
-    names: frozenset[str]
-    numbers: bool
-    truths: bool
-    commas: bool
-    forms: Mapping[str, str]
-
-    def name_of(self, text: str) -> str:
-        """The name of a text that is none; without one the text itself."""
-        if self.commas and "," in text:
-            return text
-        return self.forms.get(form_of(text, self.truths, self.numbers), text)
-
-
-@lru_cache(maxsize=256)
-def naming(names: tuple[str, ...]) -> Naming:
-    """How texts are known by these names.
-
-    >>> naming(("true", "false")).forms
-    {'1': 'true', '0': 'false'}
-    """
-    numbers = are_numbers(names)
-    words = {_named_as_number(name) for name in names} if numbers else {name.strip().lower() for name in names}
-    truths = any(names) and words <= {"0", "1", "", *TRUTHS}
-    numbers = numbers or truths
-    ways: dict[str, list[str]] = {}
-    for name in names:
-        ways.setdefault(form_of(name, truths, numbers), []).append(name)
-    forms = {form: found[0] for form, found in ways.items() if len(found) == 1}
-    return Naming(frozenset(names), numbers, truths, any("," in name for name in names), forms)
-
-
-def form_of(text: str, truths: bool = False, numbers: bool = False) -> str:
-    """What all ways to write a text have in common: no spaces around it, truth values as 1 and 0, numbers as Python's,
-    days without a time, times without zeros behind them.
-
-    >>> form_of(" TRUE", truths=True), form_of("TRUE"), form_of("2.0", numbers=True), form_of("2.0")
-    ('1', 'TRUE', '2', '2.0')
-    >>> form_of("2026-11-20 00:00:00"), form_of("2026-11-20 00:00:00.000"), form_of("2026-11-20 10:00:00.100000")
-    ('2026-11-20', '2026-11-20', '2026-11-20 10:00:00.1')
-    """
-    text = text.strip()
-    if truths:
-        text = TRUTHS.get(text.lower(), text)
-    if numbers:
-        return _named_as_number(text)
-    text = text.rstrip("0").removesuffix(".") if FRACTION.fullmatch(text) else text
-    return text.removesuffix(MIDNIGHT) if DAY_AT_MIDNIGHT.fullmatch(text) else text
-
-
-def are_numbers(names: Collection[str]) -> bool:
-    """Whether names, but for that of what is missing, are all those of different numbers: 1, 1.0 or 1,0, and not 01."""
-    called = {name: _named_as_number(name) for name in names if name}
-    written = ((_pointed(name), one) for name, one in called.items())
-    plain = (is_number(name) and (one == name or WHOLE_AS_WRITTEN.fullmatch(name)) for name, one in written)
-    return all(plain) and len(set(called.values())) == len(called)
-
-
-def _pointed(text: str) -> str:
-    return text.replace(",", ".") if SURELY_DECIMAL.fullmatch(text) else text
-
-
-def _named_as_number(text: str) -> str:
-    text = _pointed(text)
-    if not is_number(text) or not abs(float(text)) < EXACT:
-        return text
-    return as_text(float(text))
 
 
 def said(text: str) -> str:

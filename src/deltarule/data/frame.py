@@ -16,12 +16,12 @@ from deltarule.data.cells import (
     as_float,
     as_text,
     check_single,
-    form_of,
     is_missing,
     said,
     too_long,
     widened,
 )
+from deltarule.data.naming import form_of
 from deltarule.errors import BadInput
 
 Frame = dict[str, np.ndarray]

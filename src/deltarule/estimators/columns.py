@@ -15,8 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from deltarule.data.cells import (
-    TRUTHS,
-    as_named,
     as_text,
     first_odd,
     first_text,
@@ -27,6 +25,7 @@ from deltarule.data.cells import (
     shortened,
 )
 from deltarule.data.frame import Frame, numbers_of_rows, rows_of
+from deltarule.data.naming import TRUTHS, as_named
 from deltarule.data.tables import listed
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats

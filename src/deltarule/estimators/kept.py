@@ -96,12 +96,11 @@ class Kept:
     def fit_of(self, model: BaseMLP, plan: Plan, rows: Rows, configuration: int, fold: str) -> Fit:
         """The fit that a model would make of rows by its plan; without a seed, of equal fits the next one."""
         problem, aside, seedless = plan.problem, plan.validation, model.random_state is None
-        if aside is None:
-            data = _digest_of(problem.x, problem.y, problem.weights)
-        elif seedless:  # which rows are set aside is another draw in every run
+        if aside is not None and seedless:  # which rows are set aside is another draw in every run
             data = _digest_of(*rows)
         else:
-            data = _digest_of(problem.x, problem.y, problem.weights, aside.x, aside.y, aside.w)
+            held = () if aside is None else (aside.x, aside.y, aside.w)
+            data = _digest_of(problem.x, problem.y, problem.weights, *held)
         chosen = {name: plain(value) for name, value in model._parameters.items() if name not in SILENT}
         # Without a seed every fit is another one, and one that is there is as good as the next.
         seeds = [] if seedless else [problem.seeds.tolist(), problem.data_seeds.tolist()]

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.data.cells import MISSING, SURELY_DECIMAL, TRUTHS, naming
+from deltarule.data.cells import MISSING
+from deltarule.data.naming import SURELY_DECIMAL, TRUTHS, naming
 from deltarule.errors import BadInput
 from deltarule.estimators.base import BaseMLP
 from deltarule.estimators.classifier import MLPClassifier

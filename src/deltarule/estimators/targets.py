@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils import column_or_1d
 
-from deltarule.data.cells import array_of, as_named, as_text, check_single, first_text, is_missing, too_long, widened
+from deltarule.data.cells import array_of, as_text, check_single, first_text, is_missing, too_long, widened
+from deltarule.data.naming import as_named
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 
