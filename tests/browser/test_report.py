@@ -164,6 +164,34 @@ def test_everybody_can_use_it(opened, scheme, viewport):
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory):
+    """The page of a model for a table whose names nobody should have chosen."""
+    folder = tmp_path_factory.mktemp("model")
+    rows = "".join(f"{n % 3 + n / 90},{'yes' if n % 2 else 'no'},{(HOSTILE, 'b', 'c')[n % 3]!a}\n" for n in range(90))
+    (folder / "t.csv").write_text(f"size,<b>seen</b>,kind\n{rows}", encoding="utf-8")
+    deltarule(folder, "train", "t.csv", "--target", "kind", "--out", "m")
+    deltarule(folder, "evaluate", "m", "t.csv", "--report", "page.html")
+    return folder / "page.html"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_everybody_can_use_the_page_of_a_model(browser, model_file, scheme, viewport):
+    context = browser.new_context(viewport=viewport, color_scheme=scheme)
+    context.set_default_timeout(PATIENCE)
+    page, complaints = context.new_page(), []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.goto(model_file.as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    found = Axe().run(page).response["violations"]
+    assert [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"]] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert "taken" not in page.title() and page.locator("img").count() == 0
+    assert complaints == []
+    context.close()
+
+
 def column(page, table, place):
     return page.locator(table).first.locator(f"tbody tr > :nth-child({place})").all_inner_texts()
 

@@ -154,6 +154,40 @@ def test_a_model_is_evaluated_on_other_rows(deltarule, folder, model):
     assert f"{scores['score']:.3f}" in out and "mean absolute error" in out
 
 
+def test_where_a_model_errs_is_shown_and_drawn(deltarule, folder, model, tmp_path):
+    page = tmp_path / "page of it.html"
+    status, out, _ = deltarule("evaluate", model, folder / "test.csv", "--report", page, "--json")
+    found = json.loads(out)
+    assert status == 0 and found["report"] == str(page)
+    assert [one["column"] for one in found["importances"]] == ["area", "place"]
+    assert found["classes"] == found["mistakes"] == found["calibration"] == []
+    text = page.read_text(encoding="utf-8")
+    assert "Answers against the truth" in text and f"{found['scores']['score']:.3f}" in text
+    assert f"--report &#39;{page}&#39;" in text  # as a shell takes it
+    _, out, _ = deltarule("evaluate", model, folder / "test.csv", "--report", page)
+    lines = out.splitlines()
+    assert (
+        next(line for line in lines if line.startswith("area")).split()[1] == f"{found['importances'][0]['loss']:.3f}"
+    )
+    assert out.endswith(f"Written: {page}\n")
+
+
+def test_of_many_columns_and_classes_the_screen_has_the_first(deltarule, tmp_path):
+    random = np.random.default_rng(0)
+    table = pd.DataFrame(random.normal(size=(120, 12)), columns=[f"c{n}" for n in range(12)])
+    table["kind"] = [f"kind {n % 12}" for n in range(120)]
+    table["c0"] += np.arange(120) % 12
+    table.to_csv(tmp_path / "many.csv", index=False)
+    model = tmp_path / "m.safetensors"
+    assert deltarule("train", tmp_path / "many.csv", "--target", "kind", "--out", model)[0] == 0
+    _, out, _ = deltarule("evaluate", model, tmp_path / "many.csv")
+    assert out.count("and 2 more; --json and --report have them all") == 2
+    assert sum(line.startswith("kind ") for line in out.splitlines()) == 10
+    found = json.loads(deltarule("evaluate", model, tmp_path / "many.csv", "--json")[1])
+    assert len(found["classes"]) == len(found["importances"]) == 12 and found["report"] is None
+    assert sum(one["rows"] for one in found["mistakes"]) == round(120 * (1 - found["scores"]["score"]))
+
+
 def test_classes_go_by_their_names_whatever_the_table_holds_of_them(deltarule, tmp_path):
     """Of the classes 1, 2 and x only numbers are in the second table, and a 9 that the model has never seen."""
     rows = "".join(f"{n % 3 + RANDOM.normal(scale=0.1)},{'12x'[n % 3]}\n" for n in range(30))
@@ -477,6 +511,14 @@ def test_rows_are_counted_with_those_that_have_no_target(deltarule, tmp_path):
         ),
         (("evaluate", "model.safetensors", "new.csv"), "has no column 'price'"),
         (("evaluate", "gone.safetensors", "test.csv"), "gone.safetensors does not exist"),
+        (
+            ("evaluate", "model.safetensors", "test.csv", "--report", "test.csv"),
+            "--report is test.csv; give the page a name that ends in .html",
+        ),
+        (
+            ("evaluate", "model.safetensors", "test.csv", "--report", "nowhere/page.html"),
+            "nowhere/page.html cannot be written: No such file or directory",
+        ),
     ],
 )
 def test_bad_use_is_one_sentence_and_status_2(deltarule, folder, model, monkeypatch, words, sentence):

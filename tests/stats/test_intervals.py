@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltarule.errors import BadInput
-from deltarule.stats.intervals import median_interval, share_interval
+from deltarule.stats.intervals import mean_interval, median_interval, share_interval
 
 
 @given(st.integers(1, 300), st.data())
@@ -45,3 +45,14 @@ def test_no_share_gets_a_sentence():
             share_interval(count, of)
     with pytest.raises(BadInput, match="at least one"):
         median_interval([])
+    with pytest.raises(BadInput, match="there are 1 values; the interval of a mean needs at least two"):
+        mean_interval([1.0])
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=30))
+def test_the_interval_of_a_mean_agrees_with_scipy(values):
+    from scipy.stats import sem, t
+
+    half = t.ppf(0.975, len(values) - 1) * sem(values)
+    mean = np.mean(values)
+    assert mean_interval(values) == pytest.approx((mean - half, mean + half), rel=1e-9, abs=1e-9)

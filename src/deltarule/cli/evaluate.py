@@ -1,35 +1,77 @@
-"""`deltarule evaluate`: how good a model is on rows whose target is known."""
+"""`deltarule evaluate`: how good a model is on rows whose target is known, where it errs, what its answers hang on."""
 
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deltarule.cli.common import Json, print_json
-from deltarule.cli.tables import Model, chosen_model, columns_used, noted, score_lines, show_lines, tell, with_target
+from deltarule.cli.common import Json, check_output, console, print_json
+from deltarule.cli.tables import Model, chosen_model, columns_used, noted, show_lines, show_table, tell, with_target
+from deltarule.errors import BadInput
+
+if TYPE_CHECKING:
+    from deltarule.estimators.inspection import Inspection
+    from deltarule.estimators.tabular import TabularClassifier, TabularRegressor
 
 Rows = Annotated[
     Path, typer.Argument(metavar="TABLE", help="A CSV, TSV or Parquet file with the model's columns and its target.")
 ]
+Page = Annotated[
+    Path | None, typer.Option("--report", metavar="PAGE", help="Draw it as one page, too: a file that ends in .html.")
+]
+
+MOST_SHOWN = 10
+"""Classes and columns on the screen; all of them are in JSON and on the page."""
 
 
-def evaluate(model: Model, table: Rows, json: Json = False) -> None:
-    """Score a model on a table that had no part in its training, beside a simple baseline."""
+def evaluate(model: Model, table: Rows, report: Page = None, json: Json = False) -> None:
+    """Score a model on a table that had no part in its training: beside a simple baseline, by class and by column."""
     from deltarule.estimators.columns import UNUSED, named_columns
     from deltarule.estimators.tabular import TabularClassifier
     from deltarule.estimators.targets import named
 
+    if report is not None and report.suffix.lower() not in (".html", ".htm"):
+        raise BadInput(f"--report is {report}; give the page a name that ends in .html")
+    check_output(report, "page", model=model, table=table)
     trained = chosen_model(model)
     classes = named(trained.classes_).tolist() if isinstance(trained, TabularClassifier) else None
     names, task = named_columns(trained.columns_), "regress" if classes is None else "classify"
     needed = [column.name for column in trained.columns_ if column.kind != UNUSED]
     frame, y, notes = with_target(table, trained.target_, task, names, columns_used(trained), classes, needed)
     with noted(notes):
-        scores = trained.evaluate(frame, y)
+        found = trained.inspect(frame, y)
+    if report is not None:
+        _draw(report, trained, found, shlex.join(["deltarule", "evaluate", str(model), str(table)]), notes)
     if json:
-        print_json(
-            {"model": str(model), "table": str(table), "target": trained.target_, "scores": scores, "notes": notes}
-        )
+        asked = {"model": str(model), "table": str(table), "target": trained.target_, "scores": found.scores}
+        details = {name: getattr(found, name) for name in ("classes", "mistakes", "calibration", "importances")}
+        print_json(asked | details | {"notes": notes, "report": None if report is None else str(report)})
         return
-    show_lines([("target", trained.target_), *score_lines(scores, trained.usual_)])
+    _show(trained, found)
     tell(notes)
+    if report is not None:
+        console().print(f"Written: {report}", markup=False, soft_wrap=True)
+
+
+def _draw(
+    page: Path, model: "TabularClassifier | TabularRegressor", found: "Inspection", command: str, notes: list[str]
+) -> None:
+    from deltarule.estimators.model_page import model_page
+    from deltarule.files import write_whole
+
+    write_whole(page, model_page(model, found, [f"{command} --report {shlex.quote(str(page))}"], notes))
+
+
+def _show(model: "TabularClassifier | TabularRegressor", found: "Inspection") -> None:
+    from deltarule.estimators.wording import SHUFFLED, classes_told, columns_told, score_lines
+
+    show_lines([("target", model.target_), *score_lines(found.scores, model.usual_)])
+    for cells in (classes_told(found), columns_told(found)):
+        if len(cells) > 1:
+            console().print()
+            show_table(cells[: MOST_SHOWN + 1])
+            if len(cells) > MOST_SHOWN + 1:
+                console().print(f"and {len(cells) - MOST_SHOWN - 1:,} more; --json and --report have them all")
+    if found.importances:
+        console().print(SHUFFLED)

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from deltarule.data.frame import Frame
-    from deltarule.estimators.scores import Scores
     from deltarule.estimators.tabular import TabularClassifier, TabularRegressor
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model's file, as `deltarule train --out` wrote it.")]
@@ -172,26 +171,24 @@ def tell(notes: list[str], to_errors: bool = False) -> None:
         screen.print(f"Note: {note}.", markup=False, soft_wrap=not screen.is_terminal)
 
 
-def score_lines(scores: "Scores", usual: Any) -> list[tuple[str, str]]:
-    """Scores beside the baseline, for people."""
-    from deltarule.data.cells import as_text
-
-    rows = f"{scores.rows} row{'s' if scores.rows > 1 else ''}"
-    if scores.metric == "accuracy":
-        told = f"{100 * scores.score:.1f} % ({100 * scores.low:.1f} to {100 * scores.high:.1f})"
-        return [
-            ("accuracy", f"{told} of {rows}"),
-            ("baseline", f"{100 * scores.baseline:.1f} %, always {as_text(usual)!r}"),
-        ]
-    return [
-        ("R²", f"{scores.score:z.3f} ({scores.low:z.3f} to {scores.high:z.3f}) on {rows}"),
-        ("baseline", f"{scores.baseline:z.3f}, always {usual:.4g}"),
-        ("mean absolute error", f"{scores.mean_absolute_error:.4g}"),
-    ]
-
-
 def show_lines(lines: list[tuple[str, str]]) -> None:
     """Print names with what they are."""
     width = max(len(name) for name, _ in lines) + 2
     for name, told in lines:
         console().print(f"{name:{width}}{told}", markup=False, soft_wrap=True)
+
+
+def show_table(cells: list[list[str]]) -> None:
+    """Print rows of cells below their headings, numbers to the right."""
+    from rich.text import Text
+
+    from deltarule.estimators.wording import TAKEN_FOR
+    from deltarule.reports.tables import plain_table
+
+    table = plain_table(padding=(0, 2, 0, 0))
+    for place, name in enumerate(cells[0]):
+        is_text = not place or name == TAKEN_FOR
+        table.add_column(name, justify="left" if is_text else "right", overflow="fold")
+    for row in cells[1:]:
+        table.add_row(*map(Text, row))
+    console().print(table)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from deltarule.cli.common import Json, check_output, console, print_json
-from deltarule.cli.tables import as_learned, noted, score_lines, seen_at_work, show_lines, tell, with_target
+from deltarule.cli.tables import as_learned, noted, seen_at_work, show_lines, tell, with_target
 from deltarule.errors import BadInput
 
 if TYPE_CHECKING:
@@ -137,6 +137,8 @@ def _outcome(
 def _show(model: "TabularClassifier | TabularRegressor", outcome: TrainOutcome) -> None:
     from rich.table import Table as Grid
 
+    from deltarule.estimators.wording import network_told, score_lines, settings_told
+
     grid = Grid("column", "kind", "why", "inputs", box=None, pad_edge=False)
     for column in outcome.columns:
         grid.add_row(column["name"], column["kind"], column["why"], str(len(column["inputs"])))
@@ -144,13 +146,12 @@ def _show(model: "TabularClassifier | TabularRegressor", outcome: TrainOutcome) 
     screen.print(grid)
     screen.print()
     what = "a number" if outcome.classes is None else f"{len(outcome.classes)} classes"
-    hidden = outcome.settings["hidden_layer_sizes"]
     show_lines(
         [
             ("target", f"{outcome.target}, {what}"),
             ("rows", f"{outcome.rows}, of which {outcome.validation_rows} were set aside to score"),
-            ("network", f"{len(hidden)} hidden layer of {hidden[0]} units" if hidden else "linear, no hidden layer"),
-            ("settings", f"{_settings(outcome.settings)}, the best of {outcome.candidates} candidates"),
+            ("network", network_told(outcome.settings)),
+            ("settings", settings_told(outcome.settings, outcome.candidates)),
             *score_lines(outcome.scores, model.usual_),
             ("seconds", f"{outcome.seconds:.0f}"),
         ]
@@ -158,7 +159,3 @@ def _show(model: "TabularClassifier | TabularRegressor", outcome: TrainOutcome) 
     tell(outcome.notes)
     kept = f"Model: {outcome.out}" if outcome.out else "Nothing is kept; add --out model.safetensors to keep the model."
     screen.print(kept, markup=False, soft_wrap=True)
-
-
-def _settings(settings: dict[str, Any]) -> str:
-    return f"learning rate {settings['learning_rate_init']:g}, alpha {settings['alpha']:g}"

@@ -35,6 +35,7 @@ from deltarule.estimators.columns import (
     used_columns,
     without_input,
 )
+from deltarule.estimators.inspection import Inspection, classes_inspected, numbers_inspected
 from deltarule.estimators.regressor import MLPRegressor
 from deltarule.estimators.scores import Scores, leaks, scores_of_classes, scores_of_numbers
 from deltarule.estimators.search import PopulationSearchCV
@@ -317,6 +318,19 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         answers = named(self.predict(X))
         return scores_of_classes(self._by_class(y, len(answers)), answers, as_text(self.usual_))
 
+    def inspect(self, X: Any, y: Any) -> Inspection:
+        """Where it errs, and what its answers hang on, on rows that had no part in the training.
+
+        Parameters: `X`, as of `predict`; `y`, classes [N].
+        Returns: the scores; recall and precision of each class; which are taken for which; whether what is said to be
+        probable is; and for each column how much of the accuracy is lost where its cells are shuffled among the rows.
+        Errors: `BadInput` for rows that it cannot answer, or a target of another length.
+        """
+        model, x = self._asked(X)
+        y = self._by_class(y, len(x))
+        scores = scores_of_classes(y, named(model.predict(x)), as_text(self.usual_))
+        return classes_inspected(model, x, y, self.columns_, scores)
+
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The accuracy on rows; classes go by their names, as of `evaluate`."""
         answers = named(self.predict(X))
@@ -413,6 +427,19 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         answers = self.predict(X)
         check_length(len(answers), y)
         return self._scores(as_numbers(y), answers)
+
+    def inspect(self, X: Any, y: Any) -> Inspection:
+        """Where it errs, and what its answers hang on, on rows that had no part in the training.
+
+        Parameters: `X`, as of `predict`; `y`, numbers [N].
+        Returns: the scores, the answers beside the targets, and for each column how much of R² is lost where its cells
+        are shuffled among the rows.
+        Errors: `BadInput` for rows that it cannot answer, or a target of another length.
+        """
+        model, x = self._asked(X)
+        check_length(len(x), y)
+        y = as_numbers(y)
+        return numbers_inspected(model, x, y, self.columns_, self._scores(y, model.predict(x)))
 
     def _learn_target(self, y: Any) -> Any:
         y = as_numbers(y)

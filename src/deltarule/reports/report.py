@@ -90,12 +90,14 @@ class Report:
 
     unfinished   what is missing, in sentences; empty where everything is there
     notes        sentences about all of it
+    footer       where it is not of a folder: what drew it
     """
 
     title: str
     sections: Sequence[Section]
     unfinished: Sequence[str] = ()
     notes: Sequence[str] = ()
+    footer: str = ""
 
     @property
     def claims(self) -> list[tuple[Section, Block, Mapping[str, Any]]]:
@@ -169,6 +171,12 @@ def _cell(value: float) -> str:
     return f"{value:+.2f}" if abs(value) >= 0.005 else "0.00"
 
 
+def _sides(table: Sequence[Sequence[str]]) -> list[str]:
+    """The class of each column of a table: words begin at the left, numbers end at the right."""
+    columns = zip(*table[1:], strict=True)
+    return ["words" if all(cell[:1].isalpha() or not cell for cell in cells) else "" for cells in columns]
+
+
 def _strength(value: float, table: Any) -> str:
     """How strong the color behind a number is: below 0.6, so that the number can be read."""
     largest = float(np.nanmax(np.abs(np.where(np.isfinite(table), table, np.nan)), initial=0)) or 1.0
@@ -191,6 +199,7 @@ def _templates() -> "Environment":
         "share": _share,
         "cell": _cell,
         "strength": _strength,
+        "sides": _sides,
         "data": _data,
         "through_data": _through_data,
     }

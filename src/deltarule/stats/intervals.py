@@ -50,6 +50,22 @@ def median_interval(values: Any, confidence: float = 0.95) -> Interval:
     return Interval(float(ordered[place]), float(ordered[len(ordered) - 1 - place]))
 
 
+def mean_interval(values: Any, confidence: float = 0.95) -> Interval:
+    """The interval of a mean, by Student's law; of values that are all the same it has no width.  Source: Student 1908
+
+    >>> mean_interval([1.0, 2.0, 3.0])
+    Interval(low=-0.48, high=4.48)
+    """
+    from scipy.special import stdtrit  # imported on use: `import deltarule` stays light
+
+    values = np.asarray(values, np.float64)
+    if len(values) < 2:
+        raise BadInput(f"there are {len(values)} values; the interval of a mean needs at least two")
+    mean, degrees = float(values.mean()), len(values) - 1
+    half = float(stdtrit(degrees, 0.5 + confidence / 2) * values.std(ddof=1) / np.sqrt(len(values)))
+    return Interval(mean - half, mean + half)
+
+
 def _normal_quantile(confidence: float) -> float:
     from scipy.special import ndtri
 

@@ -1,0 +1,83 @@
+"""What a model for tables came to, in words: the same ones on the screen and on a page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from deltarule.data.cells import as_text
+from deltarule.errors import counted
+from deltarule.estimators.inspection import ClassScores, Importance, Inspection
+from deltarule.estimators.scores import Scores
+
+NOTHING = "–"
+"""What stands where there is no number."""
+TAKEN_FOR = "most often taken for"
+SHUFFLED = (
+    "Lost: where the cells of a column are shuffled among the rows. Columns that tell the same stand in for each "
+    "other, and seem to be worth less."
+)
+
+
+def score_lines(scores: Scores, usual: Any) -> list[tuple[str, str]]:
+    """Scores beside the baseline of always saying `usual`.
+
+    >>> score_lines(Scores("accuracy", 10, 0.9, 0.6, 0.98, 0.5), "plum")
+    [('accuracy', '90.0 % (60.0 to 98.0) of 10 rows'), ('baseline', "50.0 %, always 'plum'")]
+    """
+    rows = counted(scores.rows, "row")
+    if scores.metric == "accuracy":
+        told = f"{_percent(scores.score)} ({100 * scores.low:.1f} to {100 * scores.high:.1f})"
+        return [
+            ("accuracy", f"{told} of {rows}"),
+            ("baseline", f"{_percent(scores.baseline)}, always {as_text(usual)!r}"),
+        ]
+    return [
+        ("R²", f"{scores.score:z.3f} ({scores.low:z.3f} to {scores.high:z.3f}) on {rows}"),
+        ("baseline", f"{scores.baseline:z.3f}, always {usual:.4g}"),
+        ("mean absolute error", f"{scores.mean_absolute_error:.4g}"),
+    ]
+
+
+def network_told(settings: Mapping[str, Any]) -> str:
+    """The shape of the networks that the best settings mean.
+
+    >>> network_told({"hidden_layer_sizes": (64,)}), network_told({"hidden_layer_sizes": ()})
+    ('1 hidden layer of 64 units', 'linear, no hidden layer')
+    """
+    hidden = settings["hidden_layer_sizes"]
+    return f"{len(hidden)} hidden layer of {hidden[0]} units" if hidden else "linear, no hidden layer"
+
+
+def settings_told(settings: Mapping[str, Any], candidates: int) -> str:
+    """The settings that were found among so many."""
+    found = f"learning rate {settings['learning_rate_init']:g}, alpha {settings['alpha']:g}"
+    return f"{found}, the best of {candidates} candidates"
+
+
+def classes_told(found: Inspection) -> list[list[str]]:
+    """A row of cells for each class, below the headings."""
+    taken: dict[str, str] = {}
+    for one in found.mistakes:  # the most frequent first
+        taken.setdefault(one.true, f"{one.answered} ({one.rows:,})")
+    head = ["class", "rows", "recall", "precision", TAKEN_FOR]
+    return [head, *(_class_told(one, taken.get(one.name, "")) for one in found.classes)]
+
+
+def _class_told(one: ClassScores, taken: str) -> list[str]:
+    shares = (NOTHING if share is None else _percent(share) for share in (one.recall, one.precision))
+    return [one.name, f"{one.rows:,}", *shares, taken]
+
+
+def columns_told(found: Inspection) -> list[list[str]]:
+    """A row of cells for each column that is used, below the headings, the one that counts most first."""
+    is_share = found.scores.metric == "accuracy"
+    head = ["column", "accuracy lost (points)" if is_share else "R² lost", "95 % interval"]
+    return [head, *(_importance_told(one, 100 if is_share else 1, 1 if is_share else 3) for one in found.importances)]
+
+
+def _importance_told(one: Importance, unit: int, digits: int) -> list[str]:
+    loss, low, high = (f"{unit * value:z.{digits}f}" for value in (one.loss, one.low, one.high))
+    return [one.column, loss, f"{low} to {high}"]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

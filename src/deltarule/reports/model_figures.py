@@ -1,0 +1,120 @@
+"""Figures of a model for tables: what its answers hang on, whether its probabilities are right, how far it is off.
+
+N rows · T columns of a table · G groups of answers · n epochs
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deltarule.reports import style
+from deltarule.reports.network_figures import CELL, MOST_ROWS
+from deltarule.reports.sheet import MOST_LINES, Sheet, wrapped
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_DOTS = 2000
+DIAGONAL: dict[str, Any] = {"color": style.GRAY, "linewidth": 1.2, "zorder": 1}
+
+
+def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, score: str) -> "Figure":
+    """Draw how much of a score is lost where a column's cells are shuffled, with its interval.
+
+    Parameters: `columns`, their names; `losses` [T], the greatest first; `intervals` [T, 2]; `score`, what is
+    lost: "R²".
+
+    >>> figure = column_importances(["size", "color"], [0.5, 0.1], [[0.4, 0.6], [0.0, 0.2]], score="accuracy")
+    >>> [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    ['size', 'color']
+    """
+    losses, intervals = np.asarray(losses, np.float64)[:MOST_ROWS], np.asarray(intervals, np.float64)[:MOST_ROWS]
+    places = np.arange(len(losses))
+    with style.drawing():
+        sheet = Sheet.of_axes("What the answers hang on", 7.0, 1.5 + CELL[1] * len(places))
+        sheet.axes.axvline(0, **DIAGONAL)
+        bars = sheet.axes.hlines(places, intervals[:, 0], intervals[:, 1], color=style.BLUE, linewidth=4, alpha=0.35)
+        (dots,) = sheet.axes.plot(losses, places, "o", color=style.BLUE, markersize=5)
+        sheet.entries += [(dots, f"{score} lost"), (bars, "its interval (95 %)")]
+        sheet.axes.set_yticks(places, [wrapped(name, 26).split("\n")[0] for name in columns[:MOST_ROWS]])
+        sheet.axes.set_ylim(len(places) - 0.4, -0.6)
+        sheet.axes.set_xlabel(f"{score} lost where the column's cells are shuffled among the rows")
+        sheet.y_label("column")
+        if len(columns) > MOST_ROWS:
+            sheet.note(f"The first {MOST_ROWS} of {len(columns):,} columns.")
+        sheet.note("Columns that tell the same stand in for each other: each of them then seems to be worth less.")
+        for name, loss in list(zip(columns, losses.tolist(), strict=False))[:MOST_LINES]:
+            sheet.say(f"{name}: {loss:.3g}.")
+        return sheet.finished()
+
+
+def calibration_curve(probabilities: Any, shares: Any, intervals: Any) -> "Figure":
+    """Draw how often answers are right against the probability that was said of them.
+
+    Parameters: `probabilities` [G], the means of groups of answers; `shares` [G], how many of each are right;
+    `intervals` [G, 2], of these.
+
+    >>> figure = calibration_curve([0.6, 0.9], [0.5, 0.9], [[0.3, 0.7], [0.8, 0.95]])
+    >>> figure.axes[0].get_xlabel()
+    'probability that was said of the answer'
+    """
+    probabilities, shares, intervals = (np.asarray(one, np.float64) for one in (probabilities, shares, intervals))
+    with style.drawing():
+        sheet = Sheet.of_axes("Are the probabilities right?", 5.6, 3.8)
+        start = max(0.0, float(min(probabilities.min(), intervals.min())) - 0.05)
+        (line,) = sheet.axes.plot([start, 1], [start, 1], label="_right", **DIAGONAL)
+        bars = sheet.axes.vlines(probabilities, *intervals.T, color=style.BLUE, linewidth=4, alpha=0.35)
+        sheet.line(probabilities, shares, "share that is right", index=0, markevery=1, markersize=5)
+        sheet.entries += [(bars, "its interval (95 %)"), (line, "as it was said")]
+        sheet.axes.set_xlim(start, 1.02)
+        sheet.axes.set_ylim(start, 1.03)
+        sheet.axes.set_xlabel("probability that was said of the answer")
+        sheet.y_label("share of answers that are right")
+        sheet.note("Below the gray line the model is too sure of itself, above it not sure enough.")
+        for said, share in zip(probabilities.tolist(), shares.tolist(), strict=True):
+            sheet.say(f"Said {said:.0%}: right {share:.0%}.")
+        return sheet.finished()
+
+
+def true_and_answered(targets: Any, answers: Any, *, target: str) -> "Figure":
+    """Draw numbers that were answered against the true ones.
+
+    Parameters: `targets` [N]; `answers` [N]; `target`, what they are.
+
+    >>> figure = true_and_answered([1.0, 2.0], [1.5, 2.0], target="price")
+    >>> figure.axes[0].get_ylabel()
+    'answered price'
+    """
+    targets, answers = np.asarray(targets, np.float64), np.asarray(answers, np.float64)
+    chosen = np.random.default_rng(0).permutation(len(targets))[:MOST_DOTS]
+    with style.drawing():
+        sheet = Sheet.of_axes("Answers against the truth", 5.6, 4.2)
+        ends = [float(min(targets.min(), answers.min())), float(max(targets.max(), answers.max()))]
+        (line,) = sheet.axes.plot(ends, ends, label="_right", **DIAGONAL)
+        (dots,) = sheet.axes.plot(targets[chosen], answers[chosen], "o", color=style.BLUE, markersize=3.5, alpha=0.5)
+        sheet.entries += [(dots, "a row"), (line, "right")]
+        sheet.axes.set_xlabel(wrapped(f"true {target}", 44))
+        sheet.y_label(f"answered {target}")
+        if len(targets) > MOST_DOTS:
+            sheet.note(f"{MOST_DOTS:,} of {len(targets):,} rows, drawn by chance.")
+        half, most = np.quantile(np.abs(targets - answers), [0.5, 0.9])
+        sheet.say(f"Half of the answers are off by {half:.3g} at most, nine in ten by {most:.3g}.")
+        return sheet.finished()
+
+
+def loss_by_epoch(losses: Any) -> "Figure":
+    """Draw the loss of each epoch of a fit.    losses [n]
+
+    >>> figure = loss_by_epoch([0.9, 0.5, 0.4])
+    >>> figure.axes[0].lines[0].get_xdata().tolist()
+    [1, 2, 3]
+    """
+    losses = np.asarray(losses, np.float64)
+    with style.drawing():
+        sheet = Sheet.blank("Training")
+        sheet.line(np.arange(1, len(losses) + 1), losses, "")
+        sheet.axes.set_xlabel("epochs")
+        sheet.y_label("loss, with the penalty, mean of the networks")
+        sheet.scale_objective()
+        return sheet.finished()

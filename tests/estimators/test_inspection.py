@@ -1,0 +1,135 @@
+"""What is found of a model is what scikit-learn finds of it, and what somebody counts."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.inspection import permutation_importance
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from deltarule import BadInput, TabularClassifier, TabularRegressor
+from deltarule.estimators import inspection
+from deltarule.estimators.columns import Column
+from deltarule.estimators.inspection import Inspection, importances
+
+RANDOM = np.random.default_rng(3)
+N = 400
+SIZE, COLOR = RANDOM.normal(size=N), RANDOM.choice(["red", "green", "blue"], N)
+NOISE = RANDOM.normal(size=N)
+WORTH = 2 * SIZE + np.where(COLOR == "red", 1.5, 0) + RANDOM.normal(scale=0.3, size=N)
+KIND = np.select([WORTH > 1.5, WORTH > 0], ["dear", "usual"], "cheap")
+TABLE = pd.DataFrame({"noise": NOISE, "size": np.where(RANDOM.random(N) < 0.05, np.nan, SIZE), "color": COLOR})
+TRAIN, TEST = slice(0, 200), slice(200, None)
+
+
+@pytest.fixture(scope="module")
+def classifier() -> TabularClassifier:
+    return TabularClassifier(random_state=0).fit(TABLE[TRAIN], KIND[TRAIN])
+
+
+@pytest.fixture(scope="module")
+def regressor() -> TabularRegressor:
+    return TabularRegressor(random_state=0).fit(TABLE[TRAIN], WORTH[TRAIN])
+
+
+@pytest.fixture(scope="module")
+def found(classifier: TabularClassifier) -> Inspection:
+    return classifier.inspect(TABLE[TEST], KIND[TEST])
+
+
+def test_the_scores_are_those_of_evaluate(classifier: Any, regressor: Any, found: Inspection) -> None:
+    assert found.scores == classifier.evaluate(TABLE[TEST], KIND[TEST])
+    assert regressor.inspect(TABLE[TEST], WORTH[TEST]).scores == regressor.evaluate(TABLE[TEST], WORTH[TEST])
+
+
+def test_recall_and_precision_are_scikit_learns(classifier: TabularClassifier, found: Inspection) -> None:
+    answers = classifier.predict(TABLE[TEST])
+    precision, recall, _, rows = precision_recall_fscore_support(KIND[TEST], answers, labels=classifier.classes_)
+    assert [one.name for one in found.classes] == classifier.classes_.tolist()
+    np.testing.assert_allclose([one.precision for one in found.classes], precision)
+    np.testing.assert_allclose([one.recall for one in found.classes], recall)
+    assert [one.rows for one in found.classes] == rows.tolist()
+
+
+def test_mistakes_are_what_stands_beside_the_diagonal(classifier: TabularClassifier, found: Inspection) -> None:
+    counts = confusion_matrix(KIND[TEST], classifier.predict(TABLE[TEST]), labels=classifier.classes_)
+    names = classifier.classes_.tolist()
+    told = {(one.true, one.answered): one.rows for one in found.mistakes}
+    places = [(a, b) for a, b in np.ndindex(*counts.shape) if a != b and counts[a, b]]
+    assert told == {(names[a], names[b]): counts[a, b] for a, b in places}
+    assert [one.rows for one in found.mistakes] == sorted(told.values(), reverse=True)
+
+
+@pytest.mark.parametrize("kind", ["classes", "numbers"])
+def test_importances_are_scikit_learns(classifier: Any, regressor: Any, kind: str) -> None:
+    model, y = (classifier, KIND) if kind == "classes" else (regressor, WORTH)
+    theirs = permutation_importance(model, TABLE[TEST], y[TEST], n_repeats=100, random_state=0).importances_mean
+    theirs = dict(zip(TABLE.columns, theirs.tolist(), strict=True))
+    ours = model.inspect(TABLE[TEST], y[TEST]).importances
+    assert [one.column for one in ours] == ["size", "color", "noise"]
+    for one in ours:
+        assert one.low <= one.loss <= one.high
+        assert one.loss == pytest.approx(theirs[one.column], abs=0.2 * max(theirs.values()) + 0.01), one
+        assert one.low <= theirs[one.column] <= one.high
+
+
+def test_an_interval_holds_what_more_rows_would_say() -> None:
+    """Of a hundred draws of the rows, the interval meets the truth about 95 times."""
+    columns = [Column("told", "number", "numbers"), Column("noise", "number", "numbers")]
+    met = 0
+    for draw in range(100):
+        random = np.random.default_rng(draw)
+        x = random.choice([-1.0, 1.0], (300, 2))
+        y = np.where(random.random(300) < 0.9, x[:, 0], -x[:, 0])
+        (told, noise) = importances(columns, x, lambda x, rows, y=y: (x[:, 0] == y[rows]).astype(float))
+        assert (noise.column, noise.loss, noise.low, noise.high) == ("noise", 0, 0, 0)
+        met += told.low <= 0.4 <= told.high  # 0.9 of the rows are right, and half of those that are shuffled
+    assert 85 <= met <= 100
+
+
+def test_a_column_with_several_inputs_is_shuffled_as_one() -> None:
+    columns = [
+        Column("color", "category", "texts", categories=("a", "b")),
+        Column("same", "unused", "the same"),
+        Column("size", "number", "numbers", gaps=True),
+    ]
+    x = np.eye(4)[np.random.default_rng(0).integers(0, 4, 50)]
+    seen: list[Any] = []
+    importances(columns, x, lambda x, _: seen.append(x.copy()) or np.zeros(len(x)))
+    assert len(seen) == 1 + 2 * inspection.SHUFFLES
+    for changed in seen[1 : 1 + inspection.SHUFFLES]:
+        np.testing.assert_array_equal(changed[:, 2:], x[:, 2:])
+        assert sorted(map(tuple, changed[:, :2])) == sorted(map(tuple, x[:, :2]))
+    np.testing.assert_array_equal(seen[-1][:, :2], x[:, :2])
+
+
+def test_probabilities_are_grouped_and_counted(classifier: TabularClassifier, found: Inspection) -> None:
+    said = classifier.predict_proba(TABLE[TEST]).max(axis=1)
+    right = classifier.predict(TABLE[TEST]) == KIND[TEST]
+    assert sum(one.rows for one in found.calibration) == len(said)
+    assert sum(one.rows * one.share for one in found.calibration) == pytest.approx(right.sum())
+    assert sum(one.rows * one.probability for one in found.calibration) == pytest.approx(said.sum())
+    order = [one.probability for one in found.calibration]
+    assert order == sorted(order)
+
+
+@pytest.mark.filterwarnings("ignore:the model does not know")
+def test_classes_that_the_model_does_not_know_have_a_row_of_their_own(classifier: TabularClassifier) -> None:
+    y = np.where(np.arange(200) < 20, "stolen", KIND[TEST])
+    *_, last = classifier.inspect(TABLE[TEST], y).classes
+    assert (last.name, last.rows, last.answered, last.recall, last.precision) == ("stolen", 20, 0, 0.0, None)
+
+
+def test_of_a_single_row_nothing_is_said_of_columns(classifier: TabularClassifier, regressor: TabularRegressor) -> None:
+    row = TABLE[:1]
+    assert classifier.inspect(row, KIND[:1]).importances == ()
+    assert {one.recall for one in classifier.inspect(row, KIND[:1]).classes} <= {None, 0.0, 1.0}
+    assert regressor.inspect(row, WORTH[:1]).importances == ()
+    assert regressor.inspect(TABLE[:5], np.ones(5)).importances == ()
+
+
+def test_a_target_of_another_length_is_refused(classifier: TabularClassifier, regressor: TabularRegressor) -> None:
+    for model, y in ((classifier, KIND[:3]), (regressor, WORTH[:3])):
+        with pytest.raises(BadInput, match="the table has 5 rows and the target 3"):
+            model.inspect(TABLE[:5], y)

@@ -1,0 +1,56 @@
+"""Figures of models for tables show the numbers that they are given."""
+
+import numpy as np
+import pytest
+
+from deltarule.reports.model_figures import (
+    MOST_DOTS,
+    calibration_curve,
+    column_importances,
+    loss_by_epoch,
+    true_and_answered,
+)
+from deltarule.reports.network_figures import MOST_ROWS
+from deltarule.reports.sheet import alt_text
+
+
+def test_columns_are_drawn_in_their_order_with_their_intervals() -> None:
+    figure = column_importances(["a", "b"], [0.5, 0.1], [[0.4, 0.6], [0.0, 0.2]], score="accuracy")
+    (bars,) = figure.axes[0].collections
+    np.testing.assert_allclose([one.vertices[:, 0] for one in bars.get_paths()], [[0.4, 0.6], [0.0, 0.2]])
+    dots = figure.axes[0].lines[-1]
+    assert (dots.get_xdata().tolist(), dots.get_ydata().tolist()) == ([0.5, 0.1], [0, 1])
+    low, high = figure.axes[0].get_ylim()
+    assert low > high  # the first is on top
+    assert "a: 0.5. b: 0.1." in alt_text(figure)
+
+
+def test_of_many_columns_the_first_are_drawn() -> None:
+    count = MOST_ROWS + 5
+    names, losses = [f"c{n}" for n in range(count)], np.linspace(1, 0, count)
+    figure = column_importances(names, losses, np.stack([losses, losses], 1), score="R²")
+    assert len(figure.axes[0].get_yticklabels()) == MOST_ROWS
+    assert f"The first {MOST_ROWS} of {count} columns." in " ".join(figure.get_supxlabel().split())
+
+
+def test_probabilities_against_shares() -> None:
+    figure = calibration_curve([0.6, 0.9], [0.5, 0.9], [[0.3, 0.7], [0.8, 0.95]])
+    curve = next(line for line in figure.axes[0].lines if line.get_label() == "share that is right")
+    assert (curve.get_xdata().tolist(), curve.get_ydata().tolist()) == ([0.6, 0.9], [0.5, 0.9])
+    assert "Said 60%: right 50%." in alt_text(figure)
+    assert figure.axes[0].get_xlim()[0] <= 0.3
+
+
+@pytest.mark.parametrize("rows", [1, 5, MOST_DOTS + 1])
+def test_answers_against_targets(rows: int) -> None:
+    targets = np.arange(rows, dtype=float)
+    figure = true_and_answered(targets, targets + 1, target="price in $")
+    dots = figure.axes[0].lines[-1]
+    assert len(dots.get_xdata()) == min(rows, MOST_DOTS)
+    np.testing.assert_array_equal(dots.get_ydata(), dots.get_xdata() + 1)
+    assert "off by 1 at most, nine in ten by 1." in alt_text(figure)
+
+
+def test_a_loss_is_drawn_from_its_first_epoch_on() -> None:
+    (line,) = loss_by_epoch([3.0, 2.0, np.inf]).axes[0].lines
+    assert (line.get_xdata().tolist(), line.get_ydata().tolist()) == ([1, 2], [3.0, 2.0])
