@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from deltarule.estimators.prediction import BLOCK_BYTES, NotFinite, block_size, outputs_of
+from deltarule.estimators.prediction import BLOCK_BYTES, DENSE_BYTES, NotFinite, block_size, outputs_of
 from deltarule.maths.network import forward
 from deltarule.problem.network import Network
 
@@ -54,12 +56,70 @@ def test_what_is_no_number_is_passed_on() -> None:
     assert np.isnan(outputs_of(Network([4, 300, 2], "relu"), spoiled, {}, X[:3])).all()
 
 
-def test_members_and_sparse_rows() -> None:
-    population = {name: np.stack([array, 2 * array]) for name, array in PARAMETERS.items()}
-    network = Network([4, 300, 2], "relu")
-    found = outputs_of(network, population, {}, sparse.csr_matrix(X))
-    assert found.shape == (2, len(X), 2)
-    np.testing.assert_allclose(found[0], outputs_of(network, PARAMETERS, {}, X), rtol=1e-11)
+def wide(columns: int, units: int, members: int = 1) -> dict[str, np.ndarray]:
+    """The parameters of members with as many columns, one hidden layer and one output."""
+    shapes = {"W1": (columns, units), "b1": (1, units), "W2": (units, 1), "b2": (1, 1)}
+    return {name: RANDOM.normal(size=(members, *shape)) for name, shape in shapes.items()}
+
+
+@given(
+    rows=st.integers(1, 60),
+    share=st.floats(0, 0.3),
+    members=st.sampled_from([None, 1, 3]),
+    dtype=st.sampled_from([np.float64, np.float32]),
+    form=st.sampled_from([sparse.csr_matrix, sparse.csr_array]),
+)
+def test_sparse_rows_are_answered_as_dense_ones(
+    rows: int, share: float, members: int | None, dtype: type, form: type
+) -> None:
+    parameters = {name: array.astype(dtype) for name, array in wide(70, 5, members or 1).items()}
+    if members is None:
+        parameters = {name: array[0] for name, array in parameters.items()}
+    x = RANDOM.normal(size=(rows, 70)) * (RANDOM.random((rows, 70)) < share)
+    network, near = Network([70, 5, 1], "tanh"), {"rtol": 1e-10 if dtype is np.float64 else 1e-3, "atol": 1e-5}
+    found = outputs_of(network, parameters, {}, form(x))
+    expected = outputs_of(network, parameters, {}, x)
+    assert found.dtype == dtype and found.shape == expected.shape
+    np.testing.assert_allclose(found, expected, **near)
+    alone = outputs_of(network, parameters, {}, form(x)[rows - 1 :])
+    np.testing.assert_allclose(alone[..., 0, :], found[..., -1, :], **near)
+
+
+def scattered(rows: int, columns: int, each: int) -> sparse.csr_matrix:
+    """Rows with so many numbers each, anywhere."""
+    numbers, places = RANDOM.normal(size=rows * each), RANDOM.integers(0, columns, rows * each)
+    return sparse.csr_matrix((numbers, places, np.arange(0, rows * each + 1, each)), (rows, columns))
+
+
+def test_threads_change_no_bit_of_sparse_rows() -> None:
+    x = scattered(3000, 5000, 50)
+    network, parameters, found = Network([5000, 20, 1], "tanh"), wide(5000, 20), []
+    assert block_size(network, parameters["W1"], 3000) < 3000
+    for threads in (1, 2):
+        with threadpool_limits(threads, "blas"):
+            found.append(outputs_of(network, parameters, {}, x))
+    np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize(("columns", "each", "most"), [(100_000, 10, 2**20), (20_000, 1200, 1.5 * DENSE_BYTES)])
+def test_sparse_rows_of_many_columns_take_little_memory(columns: int, each: int, most: int) -> None:
+    x, network, parameters = scattered(400, columns, each), Network([columns, 1, 1]), wide(columns, 1)
+    tracemalloc.start()
+    try:
+        with threadpool_limits(1, "blas"):  # each thread has a block at a time
+            outputs_of(network, parameters, {}, x)
+        assert tracemalloc.get_traced_memory()[1] < most < x.shape[0] * x.shape[1] * 8
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5])
+def test_a_sparse_number_that_is_too_large_for_the_type_is_refused(share: float) -> None:
+    x = sparse.random(30, 70, share, format="csr", random_state=0)
+    x.data[-1] = 1e300
+    parameters = {name: array.astype(np.float32) for name, array in wide(70, 5).items()}
+    with pytest.raises(ValueError, match="a value too large"):
+        outputs_of(Network([70, 5, 1]), parameters, {}, x)
 
 
 @given(st.integers(0, ROWS - 1), st.sampled_from([np.nan, np.inf, -np.inf]))

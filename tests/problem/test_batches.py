@@ -1,12 +1,14 @@
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deltarule.problem import batches
-from deltarule.problem.batches import Batch, batch, groups, orders, orders_of_epochs, whole
+from deltarule.problem.batches import Batch, batch, groups, orders, orders_kept, orders_of_epochs, whole
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem
@@ -135,3 +137,41 @@ def test_of_large_orders_an_epoch_and_the_next_are_remembered_and_never_several_
     several = orders_of_epochs(seeds, range(3, 9), rows=100)
     assert batches._long.cache_info() == before and before.maxsize == 2
     np.testing.assert_array_equal(several[:2], single)
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, ...]]]:
+    """The seeds of each drawing of orders."""
+    seen: list[tuple[int, ...]] = []
+
+    def permutation(seeds: Any, epochs: Any, rows: int) -> Any:
+        seen.append(tuple(seeds.tolist()))
+        return of(seeds, epochs, rows)
+
+    of = batches.random.permutation
+    monkeypatch.setattr(batches.random, "permutation", permutation)
+    with orders_kept():
+        yield seen
+    assert not batches._kept._orders and not batches._kept._bytes
+
+
+def test_however_members_are_divided_a_long_order_is_drawn_once(drawn: list[tuple[int, ...]]) -> None:
+    """As many as are trained together ask block by block, again and again, while an epoch lasts."""
+    rows = batches.DRAWN_AT_ONCE + 1
+    blocks = [(0, 1), (2,), (3, 4, 1), (5, 0)]
+    found = {}
+    for block in 3 * blocks:
+        found |= dict(zip(block, orders(block, 7, rows), strict=True))
+    assert sorted(seed for seeds in drawn for seed in seeds) == list(range(6))
+    for seed, order in found.items():
+        np.testing.assert_array_equal(order, batches.random.permutation(np.array([seed]), np.array([7]), rows)[0])
+
+
+def test_no_more_than_some_bytes_are_kept(drawn: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = batches.DRAWN_AT_ONCE + 1
+    monkeypatch.setattr(batches, "MOST_KEPT", 3 * 4 * rows)
+    for seed in (0, 1, 2, 0, 3, 0, 1):  # 0 was used after 1, which must be drawn again
+        orders((seed,), 0, rows)
+        batches._long.cache_clear()
+        assert batches._kept._bytes <= batches.MOST_KEPT
+    assert drawn == [(0,), (1,), (2,), (3,), (1,)]

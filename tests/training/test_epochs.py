@@ -1,3 +1,5 @@
+import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from deltarule import Network, create_problem
 from deltarule.engines.base import Trace
 from deltarule.engines.reference import ReferenceEngine
+from deltarule.maths import random
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.training.epochs import UNSURE_EPOCHS, EpochRules, Stall, Validation, one_epoch, train_epochs
@@ -65,11 +68,12 @@ def test_a_member_alone_is_what_it_is_among_others() -> None:
 
 
 class Counting(ReferenceEngine):
-    """The reference engine, which counts the updates that it makes, of all members together."""
+    """The reference engine, which counts its calls and the updates that it makes, of all members together."""
 
-    updates = 0
+    updates = calls = 0
 
     def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
+        self.calls += 1
         self.updates += n * len(state.members)
         return super().advance(problem, state, n)
 
@@ -106,6 +110,78 @@ def test_epoch_by_epoch_is_the_same_training(batch_size: int | None) -> None:
         assert (bad == -1).all()
     np.testing.assert_allclose(state.theta, run.state.theta, rtol=1e-12)
     np.testing.assert_allclose(losses, run.losses, rtol=1e-12)
+
+
+def batch_by_batch(given: Problem, state: State, orders: Any) -> tuple[State, Any, Any]:
+    """A pass as it is defined: a batch after another, each of which is all the rows that there are."""
+    size, losses, bad = given.batch_rows(0), [], []
+    for start in range(0, orders.shape[1], size):
+        rows = orders[:, start : start + size]
+        if given.row_table is not None:
+            rows = np.take_along_axis(given.row_table, rows, axis=1)
+        one = replace(given, rows=tuple(rows), batch_size=None)
+        state, trace = ReferenceEngine().advance(one, state, 1)
+        losses.append(trace.objective[0] * rows.shape[1])
+        bad.append(trace.bad)
+    known = np.array(bad)
+    first = np.where((known >= 0).any(0), known[(known >= 0).argmax(0), np.arange(known.shape[1])], -1)
+    return state, np.sum(losses, axis=0) / orders.shape[1], first
+
+
+@given(
+    rows=st.integers(1, 30),
+    batch_size=st.integers(1, 31),
+    step=st.integers(0, 40),
+    own=st.booleans(),
+    each=st.booleans(),
+    rates=st.sampled_from([0.01, (0.01, 1e300, 0.1)]),
+)
+def test_a_pass_is_its_batches_wherever_it_begins(
+    rows: int, batch_size: int, step: int, own: bool, each: bool, rates: Any
+) -> None:
+    drawn = np.random.default_rng(step)
+    of_members = [drawn.permutation(30)[:rows] for _ in range(3)] if own else [np.arange(rows)] * 3
+    orders = np.array([drawn.permutation(rows) for _ in range(3)])
+    given = problem(optimizer="adam", rows=of_members, batch_size=batch_size, learning_rate=rates)
+    start = replace(initial_state(given), step=step)
+    state, loss, bad = one_epoch(given, start, orders if each else orders[0])
+    expected, losses, first = batch_by_batch(given, start, orders if each else orders[[0, 0, 0]])
+    np.testing.assert_array_equal(state.theta, expected.theta)
+    np.testing.assert_allclose(loss, losses, rtol=1e-12)
+    np.testing.assert_array_equal(bad, first)
+    assert state.step == expected.step
+
+
+def test_a_pass_in_the_order_of_training_is_an_epoch_of_it_dropout_included() -> None:
+    given = problem(batch_size=7, dropout=0.3)
+    run = train_epochs(given, initial_state(given), EpochRules(3))
+    state, losses = initial_state(given), []
+    for epoch in range(3):
+        state, loss, _ = one_epoch(given, state, random.permutation(given.data_seeds, epoch, 30))
+        losses.append(loss)
+    np.testing.assert_array_equal(state.theta, run.state.theta)
+    np.testing.assert_array_equal(losses, run.losses)
+
+
+class Slow(ReferenceEngine):
+    """The reference engine, where it takes a hundredth of a second for an update; it notes how many it is asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
+        self.asked.append(n)
+        time.sleep(n / 100)
+        return super().advance(problem, state, n)
+
+
+@pytest.mark.parametrize("step", [0, 1])
+def test_a_pass_is_few_calls_between_which_ctrl_c_is_heard(step: int) -> None:
+    given, slow, quick = problem(batch_size=1), Slow(), Counting()
+    for engine in (slow, quick):
+        one_epoch(given, replace(initial_state(given), step=step), np.arange(30), engine)
+    assert sum(slow.asked) == 30 and max(slow.asked) <= 25, "a fifth of a second"
+    assert quick.calls <= 10 < 30
 
 
 def test_members_with_rows_of_their_own() -> None:

@@ -3,8 +3,12 @@
 x [B, D] or [K, B, D]   y [B, C] or [K, B, C]   w [B, 1] or [K, B, 1]   positions [B] or [K, B]
 """
 
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from threading import Lock
 
 import numpy as np
 
@@ -13,6 +17,8 @@ from deltarule.problem.problem import Floats, Integers, Problem
 
 DRAWN_AT_ONCE = 8192
 """Numbers of the orders of short epochs that are drawn together."""
+MOST_KEPT = 2**28
+"""Bytes of the orders of long epochs that are kept: of a million rows for sixty seeds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,8 +166,56 @@ def _drawn(seeds: tuple[int, ...], epochs: range, rows: int) -> Integers:
     return random.permutation(np.array(seeds, np.uint64), np.array(epochs)[:, None], rows)
 
 
+class _Kept:
+    """The orders of long epochs by seed: drawn once, however members are divided into blocks that ask for theirs."""
+
+    def __init__(self) -> None:
+        self._orders: OrderedDict[tuple[int, int, int], Integers] = OrderedDict()
+        self._bytes, self._lock = 0, Lock()
+
+    def of(self, seeds: tuple[int, ...], epochs: range, rows: int) -> Integers:
+        """As `_drawn`, of one epoch."""
+        keys = [(seed, epochs[0], rows) for seed in seeds]
+        with self._lock:
+            found = {key: self._orders[key] for key in keys if key in self._orders}
+            for key in found:
+                self._orders.move_to_end(key)
+        missing = tuple(key[0] for key in keys if key not in found)
+        if missing:
+            drawn = _drawn(missing, epochs, rows)[0].astype(np.int32)
+            new = {(seed, epochs[0], rows): order.copy() for seed, order in zip(missing, drawn, strict=True)}
+            self._keep(new)
+            found |= new
+        return np.stack([found[key] for key in keys], dtype=np.int64)[None]
+
+    def _keep(self, new: dict[tuple[int, int, int], Integers]) -> None:
+        with self._lock:
+            for key, order in new.items():
+                self._bytes += 0 if key in self._orders else order.nbytes
+                self._orders[key] = order
+            while self._bytes > MOST_KEPT:
+                self._bytes -= self._orders.popitem(last=False)[1].nbytes
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        with self._lock:
+            self._orders.clear()
+            self._bytes = 0
+
+
+_kept = _Kept()
 _short = lru_cache(maxsize=16)(_drawn)  # for as many lengths of folds, or stretches of a training
-_long = lru_cache(maxsize=2)(_drawn)  # one epoch and the next: for many seeds an order is large
+_long = lru_cache(maxsize=2)(_kept.of)  # one epoch and the next, for whoever asks at every update
+
+
+@contextmanager
+def orders_kept() -> Iterator[None]:
+    """Draw the order of a long epoch once for a training, and give back what that takes when it ends."""
+    try:
+        yield
+    finally:
+        _kept.clear()
+        _long.cache_clear()
 
 
 def row_orders(problem: Problem, members: Integers, step: int, n: int) -> tuple[Integers, Integers]:
@@ -182,7 +236,8 @@ def row_orders(problem: Problem, members: Integers, step: int, n: int) -> tuple[
         seeds, which = np.unique(problem.data_seeds[members], return_inverse=True)
         epochs = range(step // batches, (step + max(n, 1) - 1) // batches + 1)
         positions = orders_of_epochs(tuple(seeds.tolist()), epochs, count)
-        positions = positions if len(seeds) == 1 else positions[:, which]
+        is_so_already = len(seeds) == 1 or np.array_equal(which, np.arange(len(seeds)))
+        positions = positions if is_so_already else positions[:, which]
     if problem.rows is None:
         return positions, positions
     kinds = problem.row_kinds[members]

@@ -272,9 +272,10 @@ def room(network: Network, members: int, slots: int, dtype: str) -> None:
 @cache
 def memory() -> int:
     """The bytes of this machine's memory; where that is not told (Windows), more than any has."""
+    ask: Any = getattr(os, "sysconf", None)
     try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
+        return int(ask("SC_PHYS_PAGES") * ask("SC_PAGE_SIZE"))
+    except (OSError, TypeError, ValueError):
         return 2**44
 
 

@@ -14,12 +14,13 @@ from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine
 from deltarule.engines.choose import engine_for
 from deltarule.maths.objective import data_term
-from deltarule.problem.batches import orders
+from deltarule.problem.batches import orders, orders_kept
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.stats import metrics
+from deltarule.training.pace import Pace
 from deltarule.training.stopping import batch_sizes
-from deltarule.training.train import Pace, interrupts
+from deltarule.training.train import interrupts
 
 UNSURE_EPOCHS = 12
 """Epochs that many members are advanced together although one may end within them: who does is advanced again, from
@@ -164,7 +165,7 @@ def train_epochs(
     steps = problem.steps_per_epoch(0)
     chosen = engine_for(engine, problem, rules.max_epochs * steps, one_of_many=True)
     training = _Training(problem, start, rules, chosen, in_order and steps > 1, validation, after_epoch, goes_on)
-    with one_blas_thread(), interrupts() as interrupted:
+    with one_blas_thread(), orders_kept(), interrupts() as interrupted:
         training.go(interrupted)
     return training.run()
 
@@ -183,20 +184,68 @@ def one_epoch(
     >>> one_epoch(problem, initial_state(problem), np.array([1, 0]))[0].step
     2
     """
-    steps, size = problem.steps_per_epoch(0), problem.batch_rows(0)
+    steps, start = problem.steps_per_epoch(0), state.step
     chosen = engine_for(engine, problem, steps)
+    rows, bad = _rows(problem, orders), np.full(problem.members, -1)
+    pace, seen = Pace(), []
+    with one_blas_thread(), orders_kept():
+        while state.step < start + steps:
+            part, end = _ahead(problem, rows, start, state.step)
+            while state.step < end:  # no longer at a time than Ctrl-C may wait
+                n = min(pace.steps, end - state.step)
+                with pace.measured(n):
+                    state, trace = chosen.advance(part, state, n)
+                seen.append(trace.objective)
+                bad = np.where(bad < 0, trace.bad, bad)
+    return state, _mean_losses(seen, batch_sizes(problem, 0, 0, steps))[0], bad
+
+
+def _ahead(problem: Problem, rows: Integers, start: int, step: int) -> tuple[Problem, int]:
+    """What brings the batches of a pass, of rows [K, N], that began at another step: a problem, and until which step.
+
+    A problem's epochs begin where the step is a multiple of their updates. A pass that begins elsewhere is turned: its
+    full batches go on at the beginning of an epoch, and a smaller one, which would be in their midst, goes alone. As
+    this is an epoch of no training, one permutation is undone for all members.
+    """
+    size, steps = problem.batch_rows(0), problem.steps_per_epoch(0)
+    if start % steps:
+        steps = rows.shape[1] // size
+        if step == start + steps:
+            return replace(problem, rows=tuple(rows[:, steps * size :])), step + 1
+        rows = np.roll(rows[:, : steps * size], start % steps * size, axis=1)
+        problem = replace(problem, data_seeds=np.zeros_like(problem.data_seeds))
+    epoch = step // steps
+    return _in_order(problem, rows, epoch), min((epoch + 1) * steps, start + steps)
+
+
+def _rows(problem: Problem, orders: Integers) -> Integers:
+    """The rows of the data, [K, N], in orders of the members' own, [N] or [K, N]."""
     orders = np.broadcast_to(orders, (problem.members, orders.shape[-1]))
-    if problem.row_table is not None:
-        orders = np.take_along_axis(problem.row_table, orders, axis=1)
-    total, bad = np.zeros(problem.members), np.full(problem.members, -1)
-    with one_blas_thread():
-        for batch in range(steps):
-            rows = orders[:, batch * size : (batch + 1) * size]
-            part = replace(problem, rows=tuple(rows), batch_size=None)
-            state, trace = chosen.advance(part, state, 1)
-            total += trace.objective[0] * rows.shape[1]
-            bad = np.where(bad < 0, trace.bad, bad)
-    return state, total / orders.shape[1], bad
+    return orders if problem.row_table is None else np.take_along_axis(problem.row_table, orders, axis=1)
+
+
+def _in_order(problem: Problem, rows: Integers, epoch: int) -> Problem:
+    """The problem whose members have rows [K, N] which an epoch brings as they are here: its permutation is undone."""
+    brought = replace(problem, rows=tuple(rows))
+    if brought.steps_per_epoch(0) == 1:
+        return brought
+    unique, which = np.unique(problem.data_seeds, return_inverse=True)
+    lying = np.empty(rows.shape, np.int64)
+    np.put_along_axis(lying, orders(tuple(unique.tolist()), epoch, rows.shape[1])[which], rows, axis=1)
+    return replace(problem, rows=tuple(lying))
+
+
+def _mean_losses(seen: list[Floats], sizes: Integers) -> Floats:
+    """The mean loss of each epoch, [E, K], whose updates saw losses [n, K] of batches of so many rows [S].
+
+    >>> _mean_losses([np.array([[1.0], [2.0]]), np.array([[6.0]])], np.array([2, 2, 1]))
+    array([[2.4]])
+    """
+    losses = np.concatenate(seen).astype(np.float64)
+    weighted = losses.reshape(-1, len(sizes), losses.shape[1]) * sizes[:, None]
+    # Number after number: how the clock divided the training into stretches leaves no trace in the sum.
+    summed: Floats = np.add.accumulate(weighted, axis=1)[:, -1] / sizes.sum()
+    return summed
 
 
 class _Training:
@@ -216,12 +265,13 @@ class _Training:
         self.problem, self.rules, self.engine = problem, rules, engine
         self.in_order, self.validation, self.after_epoch = in_order, validation, after_epoch
         self.steps, members = problem.steps_per_epoch(0), problem.members
-        self.sizes = batch_sizes(problem, 0, 0, self.steps).astype(np.float64)
+        self.sizes = batch_sizes(problem, 0, 0, self.steps)
         self.start = self.active = self.ended = start
         self.best = start if validation is not None and validation.decides else None
         self.done = 0
         self.seen: list[Floats] = []  # the objectives of the epoch that is under way
         self.bad = np.full(members, -1)
+        self.lying: tuple[int, Problem] | None = None  # an epoch, and its rows in order
         self.stall = Stall.of(members)
         self.known: list[Floats] = []
         if goes_on and self.best is not None:
@@ -267,16 +317,16 @@ class _Training:
         """The problem, or one whose own order brings the rows as they lie: the inverse of an epoch's permutation."""
         if not self.in_order:
             return self.problem
-        seeds, epoch, count = self.problem.data_seeds, self.active.step // self.steps, self.problem.row_count(0)
-        unique, which = np.unique(seeds, return_inverse=True)
-        lying = np.argsort(orders(tuple(unique.tolist()), epoch, count), axis=1)[which]
-        if self.problem.row_table is not None:
-            lying = np.take_along_axis(self.problem.row_table, lying, axis=1)
-        return replace(self.problem, rows=tuple(lying))
+        epoch = self.active.step // self.steps
+        if self.lying is None or self.lying[0] != epoch:
+            rows = _rows(self.problem, np.arange(self.problem.row_count(0)))
+            self.lying = epoch, _in_order(self.problem, rows, epoch)
+        return self.lying[1]
 
     def _end_epochs(self, start: State) -> None:
         """Decide, epoch after epoch, which members end; those that end within the stretch are replayed to there."""
-        losses, members, rates = self._epoch_losses(), start.members, self._rates()
+        losses, members, rates = _mean_losses(self.seen, self.sizes), start.members, self._rates()
+        self.seen = []
         going, ends = np.ones(len(members), bool), np.full(len(members), len(losses))
         scores = self._validate() if self.validation else None
         for place, loss in enumerate(losses):
@@ -291,15 +341,6 @@ class _Training:
         self._finish(start, ends, len(losses))
         if self.after_epoch is not None and self.after_epoch(self._record(self._of_all(members, rates))):
             self._end_all("callback")
-
-    def _epoch_losses(self) -> Floats:
-        """The mean loss of each epoch since the last decision, [E, K]."""
-        seen = np.concatenate(self.seen).astype(np.float64)
-        self.seen = []
-        weighted = seen.reshape(-1, self.steps, seen.shape[1]) * self.sizes[:, None]
-        # Number after number: how the clock divided the training into stretches leaves no trace in the sum.
-        summed: Floats = np.add.accumulate(weighted, axis=1)[:, -1] / self.sizes.sum()
-        return summed
 
     def _validate(self) -> Floats:
         """Score the members that still train, and note it."""

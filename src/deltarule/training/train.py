@@ -1,6 +1,7 @@
 """Training: an engine advances the state in stretches; stop rules, history, checkpoints and divergence are here, once.
 
-A stretch lasts about a fifth of a second at most, so that Ctrl-C answers. It ends early wherever somebody must look: at
+A stretch lasts about a fifth of a second, so that Ctrl-C answers, and longer only where much of that would be its
+beginning, as of many members with many rows each (`pace.py`). It ends early wherever somebody must look: at
 a history point, at the end of an epoch where a rule needs it, at a member's limit. A member that stops or diverges
 within a stretch is replayed from the stretch's beginning to that very step: it depends on nothing but itself.
 """
@@ -24,6 +25,7 @@ from deltarule.engines.choose import engine as by_name
 from deltarule.engines.reference import first_nonfinite
 from deltarule.errors import BadInput
 from deltarule.files import kind_of
+from deltarule.problem.batches import orders_kept
 from deltarule.problem.checks import numeric, whole
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State, initial_state
@@ -31,11 +33,11 @@ from deltarule.stats import metrics
 from deltarule.training import checkpoint as checkpoints
 from deltarule.training.history import History, Looks, look
 from deltarule.training.lbfgs import train_lbfgs
+from deltarule.training.pace import Pace
 from deltarule.training.run import Divergence, Run
 from deltarule.training.run import Progress as Progress
 from deltarule.training.stopping import REASONS, StopRules, Watch, crossing
 
-STRETCH_SECONDS = 0.2
 CHECKPOINT_SECONDS = 10.0
 SAVING_SHARE = 0.05
 """Checkpoints of large populations take seconds to write: then they are fewer, to take no more than this share."""
@@ -126,7 +128,7 @@ def train(
         training.observe(observe, observer)
     if before is not None:
         training.restore(before)
-    with interrupts() as interrupted:
+    with orders_kept(), interrupts() as interrupted:
         training.go(file, progress, interrupted)
     return training.run(interrupted())
 
@@ -432,22 +434,6 @@ class _Training:
         if self.looks.gradients:
             names |= {f"gradient {entry.name}" for entry in self.problem.network.entries}
         return names | {"outputs"} if self.looks.outputs else names
-
-
-class Pace:
-    """How many updates fit into a stretch, learnt from the stretches before."""
-
-    def __init__(self) -> None:
-        self.steps = 1
-
-    @contextmanager
-    def measured(self, n: int) -> Iterator[None]:
-        """Time a stretch of n updates, and learn from it."""
-        started = time.perf_counter()
-        yield
-        taken = max(time.perf_counter() - started, 1e-9)
-        if n == self.steps or taken > STRETCH_SECONDS:
-            self.steps = max(1, min(2 * self.steps, int(n * STRETCH_SECONDS / taken)))
 
 
 @contextmanager

@@ -80,9 +80,8 @@ def _of_scipy() -> Blas:
 def _library() -> Path | None:
     from importlib.util import find_spec
 
-    if sys.platform == "darwin":  # Accelerate, which SciPy brings there, has the faster kernels
-        return None
-    found = find_spec("scipy_openblas64")  # not imported: that would load it for everybody
+    # Not imported: that would load it for everybody. On macOS Accelerate, which SciPy brings there, has faster kernels.
+    found = None if sys.platform == "darwin" else find_spec("scipy_openblas64")
     if found is None or found.origin is None:
         return None
     folder = Path(found.origin).parent / "lib"
