@@ -668,6 +668,78 @@ def endless(z):
     return z if SCALE > 0 else endless(z)
 
 
+def of_doubled_wholes(z):
+    p = 1
+    for _ in range(64):
+        p += p
+    return z / (1 + p * 1e-19)
+
+
+def of_unknown_factorials(z, order=30.0):
+    f = 1
+    for k in range(1, int(order)):
+        f = f * k
+    return z / f
+
+
+def of_growing_whole_breaks(z):
+    f, total = 1, 0.0
+    for k in range(1, 40):
+        f = k * f
+        if k > 30:
+            break
+        total = total + z / f
+    return total
+
+
+def of_walrus_powers(z):
+    n, total = 9, 0.0
+    for _ in range(6):
+        total = total + z / (n := n * n)
+    return total
+
+
+def of_a_large_square(z):
+    n = 4000000000
+    m = n * n
+    return z + 0 * m
+
+
+def of_whole_powers_by_hand(z):
+    total = 0.0
+    for k in range(1, 2500):
+        total = total + 1 / (k * k * k * k * k * k)
+    return total * z
+
+
+def of_thirds_and_halves(z):
+    m = -9000000000000000000
+    m = m - m // -2 - m // -3
+    return z + 0 * m
+
+
+def of_the_rest_of_a_factorial(z):
+    f = 1
+    for k in range(1, 30):
+        f = k * f
+    return z * (f % 1000003)
+
+
+def squared(n):
+    return n * n
+
+
+def of_a_large_square_of_another(z):
+    return z + 0 * squared(4000000000)
+
+
+def of_a_long_sum(z):
+    total = 0
+    for k in range(1000000):
+        total += 1000000000000 * k
+    return z + 0 * total
+
+
 def edited(z):
     return z
 
@@ -913,6 +985,19 @@ edited.__code__ = witch.__code__.replace(co_name="edited", co_firstlineno=edited
         (of_a_list_in_a_list, "which uses a change in place of 'a', whose array may have another name"),
         (of_rounded_to_digits, "'of_rounded_to_digits', which uses round with a number of digits"),
         (of_rounded_to_named_digits, "'of_rounded_to_named_digits', which uses round with a number of digits"),
+        (
+            of_doubled_wholes,
+            "which uses whole numbers that may grow beyond 64 bits; begin with 1.0 in place of 1",
+        ),
+        (of_unknown_factorials, "which uses whole numbers that may grow beyond 64 bits"),
+        (of_growing_whole_breaks, "which uses whole numbers that may grow beyond 64 bits"),
+        (of_walrus_powers, "which uses whole numbers that may grow beyond 64 bits"),
+        (of_a_large_square, "which uses whole numbers that may grow beyond 64 bits"),
+        (of_whole_powers_by_hand, "which uses whole numbers that may grow beyond 64 bits"),
+        (of_thirds_and_halves, "which uses whole numbers that may grow beyond 64 bits"),
+        (of_the_rest_of_a_factorial, "which uses whole numbers that may grow beyond 64 bits"),
+        (of_a_large_square_of_another, "which uses whole numbers that may grow beyond 64 bits"),
+        (of_a_long_sum, "which uses whole numbers that may grow beyond 64 bits"),
         (of_an_item_of_a_sum, "which uses a change in place of 'a', whose array may have another name"),
     ],
 )
@@ -956,7 +1041,7 @@ def of_whole_powers(z):
 
 
 def of_growing_products(z):
-    total, f, g = 0.0, 1, 1
+    total, f, g = 0.0, 1.0, 1.0
     for k in range(1, 25):
         f *= k
         g = k * g
@@ -1030,6 +1115,42 @@ def of_one_in_a_list(z):
     return y * s * t + a + round(2.5, ndigits=None) * z
 
 
+def of_small_wholes(z):
+    sign, n, total = 1, 0, 0.0
+    for k in range(1, 9):
+        sign = -sign
+        n += 2
+        total = total + sign * z**k / (k * (k + 1) * (2 * k - 1)) + z / (1 + n + n // 3 + k % 3)
+    return total + squared(3) * z + elementary.select(total > 0, 1, 2) * z
+
+
+def of_few_wholes(z, order=3.0):
+    k, total = 1, 0.0
+    k = k * 6
+    k = k * 7
+    a, b = 2, k
+    a, b = b, a
+    if a > 5:
+        a = a * 2
+    f = 1
+    for i in range(1, 12):
+        f = f * i
+        if i > 20:
+            f = 1
+    for i in range(int(order)):
+        total = total + z**i / ((i + 1) * (2 * i + 1))
+    for i in range(5, int(order), -1):
+        total = total + z / i
+    return total + z / k + a * z + b * z + z / f
+
+
+def of_chebyshev(z):
+    one, other = 1, z
+    for _ in range(4):
+        one, other = other, 2 * z * other - one
+    return other
+
+
 def of_infinite_powers(z):
     k = -1
     return 1 / (1 + z**-2) + 1 / (1 + (z**2) ** LESS) + 1 / (1 + (z**2) ** k)
@@ -1050,6 +1171,9 @@ def of_infinite_powers(z):
         of_sums_in_place,
         of_new_arrays_in_place,
         of_one_in_a_list,
+        of_small_wholes,
+        of_few_wholes,
+        of_chebyshev,
         of_infinite_powers,
     ],
 )

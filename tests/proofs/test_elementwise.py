@@ -2,6 +2,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.maths.losses import LOSSES, Loss
@@ -35,8 +37,18 @@ def test_a_function_that_keeps_it_has_the_same_slopes_by_both_methods(
 ) -> None:
     exact = complex_slopes(curve(function))
     assert exact is not None
-    slopes = central_slopes(curve(function), np.full(len(POINTS), 1e-8))
+    slopes = central_slopes(curve(function), np.full(len(POINTS), 1e-8), exact)
     np.testing.assert_allclose(slopes.value, exact, rtol=1e-8, atol=1e-8)
+
+
+@given(st.floats(1, 200))
+def test_a_fast_wave_is_not_taken_for_a_slow_one(frequency: float) -> None:
+    wave = of_activation(
+        Activation("wave", lambda z: np.sin(frequency * z), lambda z, a: frequency * np.cos(z * frequency))
+    )
+    exact = complex_slopes(wave)
+    assert exact is not None
+    np.testing.assert_allclose(exact, frequency * np.cos(frequency * wave.inputs[0]), atol=1e-9 * frequency)
 
 
 @pytest.mark.parametrize("activation", [a for a in ACTIVATIONS.values() if not a.rowwise], ids=lambda a: a.name)
@@ -58,7 +70,8 @@ def test_our_losses_keep_it_and_judge_all_points_of_their_grid(loss: Loss) -> No
 
 def test_steps_stay_inside_the_domain() -> None:
     found = of_loss(LOSSES["binary_cross_entropy"])
-    slopes = central_slopes(found, 1e-6 * np.abs(LOSSES["binary_cross_entropy"].derivative(*found.inputs)))
+    claimed = LOSSES["binary_cross_entropy"].derivative(*found.inputs)
+    slopes = central_slopes(found, 1e-6 * np.abs(claimed), claimed)
     assert np.isfinite(slopes.doubt).all()
 
 

@@ -1,5 +1,5 @@
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -160,6 +160,22 @@ def test_unregistering_takes_the_name_away() -> None:
 # --- wrong derivatives are refused, with the worst point
 
 
+def register_corners(kinks: Iterable[float]) -> Any:
+    """A wave of straight lines, up and down by turns between whole numbers and a quarter."""
+
+    def phase(z: Any) -> Any:
+        return (z - 0.25) - 2 * np.round((z - 0.25) / 2)
+
+    return register_activation(
+        "mine", lambda z: np.abs(phase(z)), lambda z, a: np.sign(phase(z)).astype(z.dtype), kinks=tuple(kinks)
+    )
+
+
+def within(z: Any, low: float, high: float) -> Any:
+    """10 % more between two numbers."""
+    return np.where((low < z) & (z < high), 1.1, 1.0).astype(z.dtype)
+
+
 @pytest.mark.parametrize(
     ("function", "derivative"),
     [
@@ -170,6 +186,11 @@ def test_unregistering_takes_the_name_away() -> None:
         (lambda z: np.abs(z) * z, lambda z, a: 2 * z),
         (lambda z: np.abs(z) * z, lambda z, a: 2.001 * np.abs(z)),
         (lambda z: z, lambda z, a: np.where(z < -30, 0, 1).astype(z.dtype)),
+        (np.tanh, lambda z, a: (1 - a * a) * within(z, 3, 3.1)),
+        (np.tanh, lambda z, a: (1 - a * a) * within(z, 1.5, 1.6)),
+        (lambda z: np.abs(z) * z, lambda z, a: 2 * np.abs(z) * within(z, 5, 6)),
+        (lambda z: z * z, lambda z, a: 2 * z * within(z, 100, np.inf)),
+        (lambda z: np.clip(z, -4, 4), lambda z, a: (np.abs(z) < 4.9).astype(z.dtype)),
     ],
     ids=[
         "0.05 %",
@@ -179,6 +200,11 @@ def test_unregistering_takes_the_name_away() -> None:
         "sign lost",
         "0.05 %, no complex step",
         "far out",
+        "10 % from 3 to 3.1",
+        "10 % from 1.5 to 1.6",
+        "10 % from 5 to 6, no complex step",
+        "10 % above 100",
+        "a piece too long",
     ],
 )
 def test_a_wrong_derivative_is_refused(function: Callable[..., Any], derivative: Callable[..., Any]) -> None:
@@ -193,8 +219,8 @@ def test_the_worst_point_is_told_with_both_numbers() -> None:
     with pytest.raises(RunFailed) as caught:
         register_penalty("mine", lambda w: w * w, lambda w: np.where(abs(w - 5) < 1, 7, 2 * w).astype(w.dtype))
     assert str(caught.value) == (
-        "the derivative of the penalty 'mine' is wrong: at w = 5 it gives 7, "
-        "and the complex step of the function gives 10"
+        "the derivative of the penalty 'mine' is wrong: at w = 5.85512 it gives 7, "
+        "and the complex step of the function gives 11.71023"
     )
 
 
@@ -301,12 +327,55 @@ def test_what_cannot_be_called_is_refused(register: Callable[[], Any], words: st
             lambda: register_penalty("mine", lambda w: np.maximum(w, 0), lambda w: (w > 0).astype(w.dtype)),
             "kink at w = 0",
         ),
+        (
+            lambda: register_activation("mine", lambda z: np.clip(z, -6, 6), lambda z, a: (abs(z) < 6).astype(z.dtype)),
+            r"the activation 'mine' has a kink at z = -6; say so with kinks=\(-6, 6\)$",
+        ),
+        (
+            lambda: register_corners(np.arange(-3, 4) + 0.25),
+            r"z = -3.75; say so with kinks=\(-5.75, -4.75, -3.75, 4.25, 5.25\) and 56 more$",
+        ),
+        (
+            lambda: register_loss(
+                "mine", lambda p, y: np.maximum(abs(p - y), 0.37), lambda p, y: np.sign(p - y) * (abs(p - y) > 0.37)
+            ),
+            r"the loss 'mine' has a kink at p = .*, y = .*; say so with kinks=\(-0.37, 0.37\)$",
+        ),
     ],
-    ids=["activation", "loss", "penalty"],
+    ids=["activation", "loss", "penalty", "between points", "of a wave", "of a loss between points"],
 )
 def test_a_kink_has_to_be_said(register: Callable[[], Any], message: str) -> None:
     with pytest.raises(BadInput, match=message):
         register()
+
+
+def test_a_wave_of_corners_has_to_tell_those_within_34() -> None:
+    kinks = tuple(np.arange(-34, 34) + 0.25)
+    assert register_corners(kinks).kinks == kinks
+
+
+@pytest.mark.parametrize("kinks", [(0,), (-1, 0, 1)])
+def test_a_kink_that_is_at_no_difference_of_prediction_and_target_is_accepted(kinks: tuple[float, ...]) -> None:
+    """The hinge loss bends at p y = 1."""
+    hinge = register_loss(
+        "mine", lambda p, y: np.maximum(1 - p * y, 0), lambda p, y: np.where(p * y < 1, -y, 0), kinks=kinks
+    )
+    assert hinge.kinks == kinks
+
+
+@pytest.mark.parametrize("frequency", [33, 34, 36, 40, 50, 60, 70, 100, 3e3, 1e4])
+@pytest.mark.parametrize("rough", [0.0, 1e-300], ids=["complex step", "differences alone"])
+def test_a_fast_wave_passes(frequency: float, rough: float) -> None:
+    wave = register_activation(
+        "mine", lambda z: np.sin(frequency * z) + rough * abs(z), lambda z, a: frequency * np.cos(frequency * z)
+    )
+    assert wave.name == "mine"
+
+
+def test_a_kink_that_is_said_may_be_anywhere() -> None:
+    register_activation(
+        "mine", lambda z: np.clip(z, -0.37, 6), lambda z, a: ((z > -0.37) & (z < 6)).astype(z.dtype), kinks=(-0.37, 6)
+    )
 
 
 # --- functions that cannot be used as they are
@@ -353,8 +422,8 @@ def test_derivatives_that_cannot_be_used(derivative: Callable[..., Any], message
 @pytest.mark.parametrize(
     ("function", "range", "message"),
     [
-        (lambda z: z * z, "unit", "gives numbers from 0 to 1156, outside its range 'unit'"),
-        (lambda z: z, "positive", "gives numbers from -34 to 34, outside its range 'positive'"),
+        (lambda z: z * z, "unit", "gives numbers from 0 to 17187.2, outside its range 'unit'"),
+        (lambda z: z, "positive", "gives numbers from -131.1 to 131.1, outside its range 'positive'"),
         (lambda z: z, "simplex", "range is 'simplex'; give one of real, nonnegative, positive, unit"),
     ],
 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltarule.maths.activations import Activation
 from deltarule.maths.elementary import Array
@@ -18,9 +19,15 @@ from deltarule.proofs.differences import Slopes, central, complex_step, rounding
 
 # Near 0 and far from it, both signs: that is where differences cancel, and where exponentials overflow or saturate.
 _SIZES = (1e-8, 1e-3, 0.1, 0.3, 0.5, 0.9, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0)
-_REAL = np.array([0.0, *(sign * size for size in _SIZES for sign in (1.0, -1.0))])
-_POSITIVE = np.array(_SIZES)
-_UNIT = np.array([1e-6, 1e-3, 0.1, 0.3, 0.5, 0.8, 0.99, 1 - 2.0**-20])
+# And between them, at no round numbers, where nobody has put the ends of a piece: evenly, and ever denser to 0.
+_BETWEEN = (np.arange(1, 241) * (5**0.5 - 1) / 2) % 1
+_SPREAD = np.concatenate([_BETWEEN * max(_SIZES), max(_SIZES) * 10 ** (-6 * _BETWEEN[:120])])
+_FAR = np.array([35.3, 37.1, 39.7, 57.3, 93.7, 131.1])
+_POSITIVE = np.concatenate([_SIZES, _SPREAD])
+_REAL = np.concatenate([[0.0], _POSITIVE, -_POSITIVE])
+_UNIT = np.concatenate([[1e-6, 1e-3, 0.1, 0.3, 0.5, 0.8, 0.99, 1 - 2.0**-20], _BETWEEN])
+_SMALLER = 2.0**-9
+_HALVES, _JUMP = 44, 1e-3
 _PREDICTIONS = {"real": _REAL, "positive": _POSITIVE, "unit": _UNIT, "simplex": _UNIT}
 _TARGETS = {
     "real": np.array([-20.0, -1.2, -0.3, 0.0, 0.4, 1.0, 17.0]),
@@ -58,13 +65,13 @@ class Curve:
 
 def of_activation(activation: Activation) -> Curve:
     """The curve a = f(z), on the real line and beside its kinks."""
-    z = np.concatenate([_REAL, _beside(activation.kinks)])
+    z = np.concatenate([_REAL, _FAR, -_FAR, _beside(activation.kinks)])
     return Curve(partial(activation.function, **activation.parameters), {"z": z}, np.full(len(z), np.inf))
 
 
 def of_penalty(penalty: Penalty) -> Curve:
     """The curve of a penalty of w, on the real line and beside its kinks."""
-    w = np.concatenate([_REAL, _beside(penalty.kinks)])
+    w = np.concatenate([_REAL, _FAR, -_FAR, _beside(penalty.kinks)])
     return Curve(penalty.value, {"w": w}, np.full(len(w), np.inf))
 
 
@@ -84,17 +91,41 @@ def of_loss(loss: Loss) -> Curve:
     return Curve(partial(loss.value, **loss.parameters), {"p": p, "y": y}, room)
 
 
-def central_slopes(curve: Curve, wanted: Floats) -> Slopes:
-    """The derivative by the first input, by central differences.    wanted [n], how exact it should be"""
+def central_slopes(curve: Curve, wanted: Floats, claimed: Floats) -> Slopes:
+    """The derivative by the first input, by central differences.
+
+    wanted [n]   how exact it should be      claimed [n]  what it is said to be: by that it is measured again where it
+    seems to be another one, or none, in much smaller steps, as wide ones may take a fast wave for a slow one or a kink
+    """
     lines = np.arange(len(curve.room))
     unit = np.minimum(np.maximum(1, np.abs(curve.inputs[0])), curve.room)
     start = 2.0 ** np.floor(np.log2(unit))
+    slopes = _measured(curve, lines, start, wanted)
+    again = np.flatnonzero(slopes.kink | ~_agree(slopes, claimed))
+    if not len(again):
+        return slopes
+    near = _measured(curve, again, start[again] * _SMALLER, wanted[again])
+    better = ~near.kink & _agree(near, claimed[again]) & (near.doubt <= 10 * wanted[again])
+    value, doubt, kink = slopes.value.copy(), slopes.doubt.copy(), slopes.kink.copy()
+    value[again[better]], doubt[again[better]], kink[again[better]] = near.value[better], near.doubt[better], False
+    return Slopes(value, doubt, kink)
+
+
+def _measured(curve: Curve, lines: Integers, start: Floats, wanted: Floats) -> Slopes:
+    def along(chosen: Integers, t: Floats) -> Floats:
+        return curve.along(lines[chosen], t)
+
+    every = np.arange(len(lines))
     # A single third difference may happen to be small: the root mean square of three is taken for the rounding error.
-    seen = [rounding(curve.along, lines, start * factor) ** 2 for factor in (1.0, 0.7, 0.4)]
+    seen = [rounding(along, every, start * factor) ** 2 for factor in (1.0, 0.7, 0.4)]
     # Where 1 is added on the way, as in 1 + erf z, a small value is a staircase: rounding shows in no small difference.
-    least = np.finfo(float).eps * np.maximum(1, np.abs(curve.inputs[0]))
-    middle = curve.along(lines, np.zeros(len(lines)))
-    return central(curve.along, middle, start, wanted, np.maximum(np.sqrt(np.mean(seen, axis=0)), least))
+    least = np.finfo(float).eps * np.maximum(1, np.abs(curve.inputs[0][lines]))
+    noise = np.maximum(np.sqrt(np.mean(seen, axis=0)), least)
+    return central(along, along(every, np.zeros(len(lines))), start, wanted, noise)
+
+
+def _agree(slopes: Slopes, claimed: Floats) -> NDArray[np.bool_]:
+    return np.asarray(np.abs(claimed - slopes.value) <= 1e-6 * np.abs(claimed) + 2 * slopes.doubt)
 
 
 def complex_slopes(curve: Curve) -> Floats | None:
@@ -113,7 +144,44 @@ def complex_slopes(curve: Curve) -> Floats | None:
         found = complex_step(curve.along, len(curve.room))
     except Exception:  # whatever a stranger's function raises when it meets a complex number
         return None
-    slopes = central_slopes(curve, 1e-6 * np.abs(found))
+    slopes = central_slopes(curve, 1e-6 * np.abs(found), found)
     known = ~slopes.kink & np.isfinite(slopes.doubt) & np.isfinite(found)
     near = np.abs(found - slopes.value) <= 1e-5 * np.abs(found) + 2 * slopes.doubt
     return found if known.any() and near[known].all() else None
+
+
+def unseen_kinks(curve: Curve, slope: Callable[..., Array]) -> Curve:
+    """The curve at its kinks between neighboring points, up to 34: a wave of corners has no last one.
+
+    slope   the derivative, of the same inputs: where it jumps is found by bisection, and the function has to agree
+
+    >>> bent = Curve(lambda z: np.maximum(z, 6), {"z": np.array([1.0, 9.0])}, np.full(2, np.inf))
+    >>> unseen_kinks(bent, lambda z: 1.0 * (z > 6)).named(0)
+    'z = 6'
+    """
+    order = np.lexsort(curve.inputs)
+    order = order[np.abs(curve.inputs[0][order]) <= max(_SIZES)]
+    left, right = order[:-1], order[1:]
+    first, *others = curve.inputs
+    together = np.all([values[left] == values[right] for values in others], axis=0) & (first[left] < first[right])
+    left, right = left[together], right[together]
+    others = [values[left] for values in others]
+    low, high = first[left], first[right]
+    with np.errstate(all="ignore"):
+        below, above = slope(low, *others), slope(high, *others)
+        scale = np.maximum(np.abs(below), np.abs(above))  # not where it jumps: a wave's slope may go through 0 there
+        for _ in range(_HALVES):
+            middle = (low + high) / 2
+            found = slope(middle, *others)
+            down = np.abs(found - below) > np.abs(above - found)
+            low, below = np.where(down, low, middle), np.where(down, below, found)
+            high, above = np.where(down, middle, high), np.where(down, found, above)
+        jumps = np.abs(above - below) > _JUMP * scale
+    points, room = [high, *others], np.minimum(curve.room[left], curve.room[right])
+
+    def only(chosen: NDArray[np.bool_]) -> Curve:
+        named = {name: values[chosen] for name, values in zip(curve.points, points, strict=True)}
+        return Curve(curve.function, named, room[chosen])
+
+    jumps[jumps] = central_slopes(only(jumps), 1e-6 * scale[jumps], above[jumps]).kink
+    return only(jumps)

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltarule.errors import BadInput, RunFailed
 from deltarule.maths.activations import Activation
@@ -29,6 +30,8 @@ from deltarule.proofs.scale import size
 _RANGES = {"real": -np.inf, "nonnegative": 0.0, "positive": 0.0, "unit": 0.0}
 _DOMAINS = ("real", "positive", "unit", "simplex")
 _TARGETS = ("real", "nonnegative", "unit")
+_NEAR = 1e-4  # to a kink, where the narrowest differences meet it
+_MOST_NAMED = 5  # kinks in a sentence
 _SLOPE_OF_NOTE = 1e-4  # far out, where a function is flat, a slope has no digits left that could be compared
 
 
@@ -291,18 +294,19 @@ def _prove(
 ) -> None:
     """Hold a derivative against the complex step where the function keeps it, and against central differences.
 
-    inputs   what the derivative takes      place [n]  what a kink is said of: z, w or p − y
+    inputs   what the derivative takes, the function's values behind those of the curve where it is handed them
+    place    [n]  what a kink is said of: z, w or p − y
     default  whether its parameters have their default values; at others it may have kinks elsewhere, and be flat
     """
+    handed = len(inputs) > len(curve.inputs)
     with np.errstate(all="ignore"):
         found = derivative(*inputs)
-        distance = np.min([np.abs(place - kink) for kink in (*kinks, np.inf)], axis=0)
+        distance = _distance(place, kinks)
         scale = np.maximum(size(derivative, inputs, inputs, distance == 0), _SLOPE_OF_NOTE)
-    central = elementwise.central_slopes(curve, 1e-7 * scale)
-    unknown = np.flatnonzero(central.kink & (distance > 1e-4))
-    if len(unknown) and default:
-        first = unknown[np.abs(place[unknown]).argmin()]
-        raise BadInput(f"{what} has a kink at {curve.named(first)}; say so with kinks=({place[first]:g},)")
+    central = elementwise.central_slopes(curve, 1e-7 * scale, found)
+    unknown = np.flatnonzero(central.kink & (distance > _NEAR))
+    if default:
+        _check_kinks(what, curve, unknown, place)
     exact = elementwise.complex_slopes(curve)
     if exact is None:
         method, expected, sure = "a central difference", central.value, ~central.kink & (central.doubt <= 1e-6 * scale)
@@ -319,6 +323,33 @@ def _prove(
             f"the derivative of {what} is wrong: at {curve.named(worst)} it gives {found[worst]:.8g}, and {method} of "
             f"the function gives {expected[worst]:.8g}"
         )
+    if default:  # a derivative that is wrong between kinks jumps, too, and is told of above
+        there = elementwise.unseen_kinks(curve, lambda *at: derivative(*at, *([curve.function(*at)] * handed)))
+        between = np.subtract.reduce(there.inputs)  # z, w or p − y
+        unnamed = _distance(between, kinks) > _NEAR
+        for y in there.inputs[1:]:  # the hinge loss's kink, p y = 1, is another p − y for each target
+            unnamed &= np.array([np.ptp(y[np.abs(between - one) <= _NEAR]) > 0 for one in between], bool)
+        _check_kinks(what, there, np.flatnonzero(unnamed), between)
+
+
+def _distance(place: Floats, kinks: Sequence[float]) -> Floats:
+    """How far the nearest kink is, in units of what a point is, or of 1."""
+    away = np.min([np.abs(place - kink) for kink in (*kinks, np.inf)], axis=0)
+    return np.asarray(away / np.maximum(1, np.abs(place)))
+
+
+def _check_kinks(what: str, curve: elementwise.Curve, unknown: NDArray[np.int64], place: Floats) -> None:
+    """Refuse kinks that nobody has named, `unknown` among the points of a curve."""
+    if len(unknown):
+        nearest = unknown[np.abs(place[unknown]).argsort(kind="stable")]
+        apart: list[float] = []
+        for one in place[nearest] + 0.0:  # never -0
+            if _distance(np.array([one]), apart)[0] > _NEAR:
+                apart.append(one)
+        first, *others = (f"{one:g}" for one in sorted(apart[:_MOST_NAMED]))
+        more = f" and {len(apart) - _MOST_NAMED} more" if len(apart) > _MOST_NAMED else ""
+        listed = f"({', '.join([first, *others])}{'' if others else ','})"
+        raise BadInput(f"{what} has a kink at {curve.named(nearest[0])}; say so with kinks={listed}{more}")
 
 
 def _prove_beside(
@@ -383,7 +414,9 @@ def _checked_calls(what: str, function: Callable[..., Any], inputs: Sequence[Flo
         if not np.allclose(again, result[half, None, None], rtol=1e-12, atol=0):
             raise BadInput(f"{what} is not elementwise: a number's result depends on what stands beside it")
     if not precise:
-        _called(what, function, [values.astype(np.float32) for values in inputs])
+        with np.errstate(over="ignore"):
+            narrow = [values.astype(np.float32) for values in inputs]
+        _called(what, function, narrow)
     return result
 
 

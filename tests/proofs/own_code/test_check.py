@@ -885,7 +885,7 @@ def test_a_velocity_is_not_taken_for_random() -> None:
         w[...] -= 0.01 * velocity
 
     report = check_update(step, lambda: ((X @ w) ** 2).mean(), w, 0.01)
-    assert [mistake.code for mistake in report.diagnosis] == ["mean_missing"]
+    assert [mistake.code for mistake in report.diagnosis] == ["mean_missing", "factor"]
 
 
 @pytest.mark.parametrize("share", [1.0, -1.0])
@@ -1099,3 +1099,214 @@ def test_a_tensor_that_no_array_can_stand_for_is_refused() -> None:
 
     with pytest.raises(BadInput, match="a tensor cannot be read as an array: .*; give one of floats on the CPU"):
         check_object(Net(), params=["W"], grads=["W"], loss=lambda: 1.0)
+
+
+class Kept:
+    """Two layers whose way back takes what the way forward kept: at once, only once, or of the call before."""
+
+    def __init__(self, how: str) -> None:
+        generator = np.random.default_rng(2)
+        self.W, self.V = generator.normal(size=(4, 5)), generator.normal(size=(5, 2))
+        self.how, self.calls, self.mean = how, 0, np.zeros(5)
+        self.h: Any = None
+
+    def loss(self) -> Any:
+        h = np.tanh(X @ self.W)
+        self.error = h @ self.V - Y
+        self.before = h if self.h is None else self.h
+        self.h = self.h if self.how == "once" and self.h is not None else h
+        self.calls += 1
+        self.mean = 0.9 * self.mean + 0.1 * h.mean(axis=0)  # as batch norm keeps for later
+        return (self.error**2).sum()
+
+    def backward(self) -> list[Any]:
+        h = self.before if self.how == "late" else self.h
+        d = 2 * self.error
+        self.dV, self.dW = h.T @ d, X.T @ (d @ self.V.T * (1 - h * h))
+        return [self.dW, self.dV]
+
+
+@pytest.mark.parametrize("called", [False, True], ids=["", "called before"])
+@pytest.mark.parametrize(("how", "codes"), [("once", ["stale"]), ("late", ["stale"]), ("at once", [])])
+def test_a_way_back_that_takes_values_of_an_earlier_call_is_found(how: str, codes: list[str], called: bool) -> None:
+    net, script = Kept(how), Kept(how)
+    if called:
+        net.loss(), script.loss()
+    for report in (
+        check_object(net, params=["W", "V"], grads=["dW", "dV"], loss=net.loss, backward=net.backward),
+        check_gradient(script.loss, script.backward, [script.W, script.V]),
+    ):
+        assert report.ok == (not codes) and [mistake.code for mistake in report.diagnosis] == codes
+
+
+def test_a_gradient_that_never_changes_is_stale_unless_it_was_made_once() -> None:
+    def loss_of(w: Any) -> Any:
+        return ((X @ w - Y[:, 0]) ** 2).sum()
+
+    kept: dict[str, Any] = {}
+    w = np.array([0.5, -1.0, 2.0, 0.3])
+    once = check_gradient(loss_of, lambda w: 2 * X.T @ (X @ kept.setdefault("w", w.copy()) - Y[:, 0]), w)
+    assert str(once.diagnosis[0].sentence) == (
+        "the gradient of w is right at these parameters and wrong beside them, as one that takes values of an earlier "
+        "call of the loss"
+    )
+    made = 2 * X.T @ (X @ w - Y[:, 0])
+    assert check_gradient(loss_of, lambda w: made, w).ok
+
+
+def test_what_is_set_by_the_first_call_is_set_at_the_parameters_and_not_stale() -> None:
+    """A layer that centers by the first batch that it meets, as ActNorm does: Kingma & Dhariwal 2018."""
+
+    class Centered:
+        def __init__(self) -> None:
+            self.W, self.mean = np.random.default_rng(4).normal(size=(4, 3)), None
+
+        def loss(self) -> Any:
+            h = X @ self.W
+            self.mean = h.mean(axis=0) if self.mean is None else self.mean
+            self.a = np.tanh(h - self.mean)
+            return (self.a**2).sum()
+
+        def backward(self) -> None:
+            self.dW = X.T @ (2 * self.a * (1 - self.a**2))
+
+    net = Centered()
+    assert check_object(net, params=["W"], grads=["dW"], loss=net.loss, backward=net.backward).ok
+    np.testing.assert_array_equal(net.mean, (X @ net.W).mean(axis=0))
+    net = Centered()
+    assert check_gradient(lambda _: net.loss(), lambda _: (net.backward(), net.dW)[1], net.W).ok
+    np.testing.assert_array_equal(net.mean, (X @ net.W).mean(axis=0))
+    seen: list[Any] = []
+    check_vjp(lambda x: (seen.append(x.copy()), np.tanh(x))[1], lambda above: above * (1 - np.tanh(X) ** 2), X)
+    np.testing.assert_array_equal(seen[0], X)
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "code"),
+    [
+        (lambda W, b: (W / 2 / np.linalg.norm(W), b), "factor"),
+        (lambda W, b: (W, 0 * b), "zero_gradient"),
+        (lambda W, b: (2 * W, b), "factor_two"),
+    ],
+    ids=["clipped", "0 while the bias is 0", "twice while the bias is 0"],
+)
+def test_what_is_wrong_here_and_right_nearby_is_not_called_stale(spoiled: Any, code: str) -> None:
+    p = {**PARAMS, "b": np.zeros_like(PARAMS["b"])}
+
+    def slope(p: Any) -> Any:
+        found = gradient(p)
+        if not p["b"].any():
+            found["W"], found["b"] = spoiled(found["W"], found["b"])
+        return found
+
+    assert [mistake.code for mistake in check_gradient(loss, slope, p).diagnosis] == [code]
+
+
+def test_masks_that_are_counted_do_not_make_a_gradient_stale() -> None:
+    """Each call of the loss counts, and draws the mask of its layer's number, whatever was called before."""
+    net, masks = Kept("at once"), iter(range(10**9))
+
+    def value(p: Any) -> Any:
+        next(masks)
+        kept["mask"] = np.random.default_rng(3).random(p.shape) < 0.5
+        return ((kept["mask"] * p) ** 2).sum()
+
+    kept: dict[str, Any] = {}
+    assert check_gradient(value, lambda p: 2 * kept["mask"] * p, net.W).ok
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize(("factor", "codes"), [(1, []), (-1, ["sign"])])
+def test_a_loss_that_does_not_look_at_what_it_is_handed_is_moved_in_place(
+    together: bool, factor: int, codes: list[str]
+) -> None:
+    held = {name: one.copy() for name, one in PARAMS.items()}
+
+    def both(_: Any) -> Any:
+        return loss(held), {name: factor * one for name, one in gradient(held).items()}
+
+    given = (both, None) if together else (lambda _: both(_)[0], lambda _: both(_)[1])
+    report = check_gradient(*given, held, like=Network([4, 2]), x=X, y=Y)
+    assert report.ok == (not codes) and [one.code for one in report.diagnosis] == codes
+    assert any("moved where they stand" in note for note in report.notes)
+    assert all(np.array_equal(held[name], PARAMS[name]) for name in PARAMS)
+
+
+def test_lists_that_a_loss_reads_where_they_stand_cannot_be_moved() -> None:
+    lists = {name: one.tolist() for name, one in PARAMS.items()}
+
+    def standing() -> Any:
+        return {name: np.array(one) for name, one in lists.items()}
+
+    with pytest.raises(BadInput, match=r"^W is a list, which cannot be moved from outside; make it an array$"):
+        check_gradient(lambda _: loss(standing()), lambda _: gradient(standing()), lists)
+
+
+def test_of_a_loss_that_is_constant_no_other_loss_is_named() -> None:
+    report = check_gradient(lambda _: 1.25, gradient, PARAMS, like=Network([4, 2]), x=X, y=Y)
+    assert not report.ok and report.diagnosis == () and any("the loss is constant" in note for note in report.notes)
+
+
+class Foreign:
+    """An array of another library, as those of JAX are: it turns into one of NumPy where it is asked to."""
+
+    def __init__(self, values: Any) -> None:
+        self.values = np.asarray(values)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return np.array(self.values, dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("factor", "codes"), [(1, []), (2, ["factor_two"])])
+def test_arrays_of_another_library_are_read(dtype: Any, factor: int, codes: list[str]) -> None:
+    def value_and_grad(w: Any) -> Any:
+        w = np.asarray(w, dtype)
+        return Foreign((X.astype(dtype) @ w * w.sum()).sum()), Foreign(factor * slope(w))
+
+    def slope(w: Any) -> Any:
+        x = X.astype(dtype)
+        return x.sum(0) * w.sum() + (x @ w).sum()
+
+    def forward(x: Any) -> Any:
+        return Foreign(np.tanh(np.asarray(x, dtype)))
+
+    def back(upstream: Any) -> Any:
+        return (Foreign(factor * np.asarray(upstream, dtype) * (1 - np.tanh(X.astype(dtype)) ** 2)),)
+
+    w = np.array([0.5, -1.0, 2.0, 0.3])
+    pair = check_gradient(lambda w: value_and_grad(w)[0], lambda w: value_and_grad(w)[1], w)
+    for report in (pair, check_gradient(value_and_grad, None, w), check_vjp(forward, back, X)):
+        assert [mistake.code for mistake in report.diagnosis] == codes and report.ok == (not codes)
+
+
+def test_rows_of_plain_numbers_are_one_array() -> None:
+    def value(p: Any) -> Any:
+        assert all(isinstance(p[name], list) for name in p)
+        return loss({name: np.array(one) for name, one in p.items()})
+
+    def slope(p: Any, columns: int = 2) -> Any:
+        found = gradient({name: np.array(one) for name, one in p.items()})
+        found["W"][:, columns:] = 0
+        return {name: one.tolist() for name, one in found.items()}
+
+    lists = {name: one.tolist() for name, one in PARAMS.items()}
+    like: Any = {"like": Network([4, 2]), "x": X, "y": Y}
+    assert check_gradient(value, slope, lists, **like).ok
+    report = check_gradient(value, lambda p: slope(p, 1), lists)
+    assert [mistake.code for mistake in report.diagnosis] == ["single_row"]
+    assert report.diagnosis[0].sentence == "only the column W[:, 1] of the gradient is wrong"
+
+
+@pytest.mark.parametrize(("how", "code"), [("mean", "running_mean"), ("nesterov", "nesterov")])
+@pytest.mark.parametrize("beta", [0.9, 0.75])
+def test_another_momentum_is_named(how: str, code: str, beta: float) -> None:
+    w, v = 0.3 * np.ones(4), np.zeros(4)
+
+    def step() -> None:
+        g = 2 * X.T @ (X @ w) / len(X)
+        v[...] = beta * v - 0.01 * g * (1 - beta if how == "mean" else 1)
+        w[...] += beta * v - 0.01 * g if how == "nesterov" else v
+
+    report = check_update(step, lambda: ((X @ w) ** 2).sum() / len(X), w, 0.01, momentum=beta)
+    assert [mistake.code for mistake in report.diagnosis] == [code]

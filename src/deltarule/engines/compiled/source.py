@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from deltarule.engines.compiled import wholes
 from deltarule.errors import DeltaruleError
 from deltarule.maths import elementary
 
@@ -115,6 +116,8 @@ class Formulas:
         rewriter.once = set(definition.body)
         definition.body = [rewriter.visit(statement) for statement in definition.body]
         rewriter.check_changed()
+        if not is_ours(function):
+            rewriter.check_wholes()
         if any(isinstance(one, _OF_ITEMS) for one in ast.walk(definition)) or self.of_items & _names(definition):
             self.of_items.add(name)
         return ast.unparse(ast.fix_missing_locations(tree))
@@ -253,12 +256,6 @@ class _Rewriter(ast.NodeTransformer):
             else:
                 self.visit(target)
                 self._check_numbers([node.value])
-        if node.value not in self.truths:
-            # f = f * k may grow beyond all whole numbers of 64 bits, as a factorial does.
-            assigned = set().union(*map(_names, node.targets))
-            for one in list(ast.walk(node.value)):
-                if isinstance(one, ast.BinOp) and isinstance(one.op, ast.Mult) and assigned & _names(one):
-                    one.left = _as_float(one.left)
         return node
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
@@ -345,6 +342,13 @@ class _Rewriter(ast.NodeTransformer):
         for name in sorted(self.changed & self.ever):
             raise self._changing(name)
 
+    def check_wholes(self) -> None:
+        """Refuse whole numbers that may be others in a program than in Python, where they have no end."""
+        try:
+            wholes.returned(self.function, {}, _source)
+        except wholes.Growing:
+            raise self._lacking("whole numbers that may grow beyond 64 bits; begin with 1.0 in place of 1") from None
+
     def _check_numbers(self, nodes: Iterable[ast.AST]) -> None:
         if True in self._are_truths(*nodes):
             raise self._lacking("a comparison where a number belongs")
@@ -398,7 +402,7 @@ class _Rewriter(ast.NodeTransformer):
 
 
 def _as_float(node: ast.expr) -> ast.expr:
-    """A number times 1.0. A whole one of 64 bits has no power below 0, and wraps around where Python's only grows."""
+    """A number times 1.0: a whole one of 64 bits has no power below 0."""
     return ast.BinOp(node, ast.Mult(), ast.Constant(1.0))
 
 

@@ -54,7 +54,7 @@ class Evidence:
     kinks: tuple[NDArray[np.bool_], ...] = ()
     samples: tuple[int, ...] = ()
     learning_rate: float | None = None
-    momentum: bool = False
+    momentum: float = 0.0
     what: str = "the gradient of"
     penalties: Penalties = lambda place: None
     right_outside: Callable[[int, NDArray[np.bool_]], bool] = lambda place, off: True
@@ -259,10 +259,11 @@ def _named_factors(evidence: Evidence, factor: _Factor, places: list[int]) -> It
     found = []
     if size.is_near(2) or size.is_near(0.5):
         found.append(("factor_two", f"{whose} is {'twice' if abs(r) > 1 else 'half'} of what it should be"))
+    found += _velocities(evidence, size, places)
     if _is_rate(evidence, size):
         how = "twice" if size.is_near(evidence.learning_rate or 0) else "not at all"
         found.append(("learning_rate", f"the update of {evidence.listed(places)} has the learning rate {how}"))
-    found += _counts(evidence, size, whose)
+    found += _counts(evidence, size, whose) if evidence.samples or not found else []
     where = [evidence.names[place] for place in places]
     if factor.is_near(1):
         return
@@ -285,6 +286,15 @@ def _seen(evidence: Evidence, place: int) -> int:
     return int((off > _SEEN * evidence.slack[place]).sum())
 
 
+def _velocities(evidence: Evidence, size: _Factor, places: list[int]) -> Iterator[tuple[str, str]]:
+    """What a first update says that has another velocity: 1 − β of it, or 1 + β."""
+    beta, whose = evidence.momentum, evidence.listed(places)
+    if beta and size.is_near(1 - beta):
+        yield "running_mean", f"the velocity of {whose} is a running mean, v ← β v − (1 − β) α g"
+    if beta and size.is_near(1 + beta):
+        yield "nesterov", f"the update of {whose} is that of Nesterov's momentum, β v − α g with the new v"
+
+
 def _is_rate(evidence: Evidence, size: _Factor) -> bool:
     """Whether a factor is the learning rate, or its inverse."""
     rate = evidence.learning_rate
@@ -299,8 +309,9 @@ def _counts(evidence: Evidence, size: _Factor, whose: str) -> list[tuple[str, st
     times = f"{k.value:.6g} times too {'large' if large else 'small'}"
     code, what = ("mean_missing", "is not divided by") if large else ("mean_twice", "is divided once too often by")
     if not evidence.samples:
-        if k.is_whole() and round(k.value) >= 3 and not _is_rate(evidence, k):
-            return [(code, f"{whose} is {times}: it {what} the number of samples, or of outputs, if there are as many")]
+        if k.is_whole() and round(k.value) >= 3:
+            count = f"{whose} is {times}: it {what} the number of samples, or of outputs, if there are as many"
+            return [(code, count), ("factor", f"{whose} is {r:.6g} times what it should be")]
         return []
     for N in sorted(set(evidence.samples)):
         for count, name in ((N, "number of samples"), *((N * n, "number of samples and outputs") for n in sizes)):

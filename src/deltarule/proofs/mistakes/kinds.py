@@ -67,10 +67,21 @@ KINDS = {
             "draw the dropout mask once, on the way forward, and use the same one on the way back; "
             "check a step on all samples of the loss",
         ),
+        Kind("stale", "let each call of the loss, or of forward, replace all that the way back will need"),
         Kind("upstream_ignored", "multiply by the gradient that comes from above: backward(dy) is not backward(1)"),
         Kind("learning_rate", "multiply the gradient by the learning rate once", "learning_rate"),
         Kind("wrong_velocity", "add to each parameter its own velocity", "momentum"),
         Kind("velocity_missing", "keep a velocity of this parameter too, v ← β v − α g, and add it", "momentum"),
+        Kind(
+            "running_mean",
+            "add the whole gradient, v ← β v − α g; or check it with the learning rate α (1 − β), which it amounts to",
+            "momentum",
+        ),
+        Kind(
+            "nesterov",
+            "add the velocity alone, θ ← θ + v; Nesterov's θ ← θ + β v − α g is another method, which is not checked",
+            "momentum",
+        ),
         Kind("derivative_at_output", "take the activation's derivative at z, its input; at a it is another one", _LIKE),
         Kind("derivative_of_z", "put a into a formula that is written for a, as a (1 − a); it is not z (1 − z)", _LIKE),
         Kind("derivative_missing", "multiply by the activation's derivative on the way back", _LIKE),

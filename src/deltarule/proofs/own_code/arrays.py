@@ -31,8 +31,8 @@ class Arrays:
         """The same structure with other arrays in it.
 
         >>> given = taken_apart({"W": np.ones(2), "layers": [0.5]})
-        >>> given.rebuilt([np.zeros(2), np.array(2.0)])
-        {'W': array([0., 0.]), 'layers': [np.float64(2.0)]}
+        >>> given.rebuilt([np.zeros(2), np.array([2.0])])
+        {'W': array([0., 0.]), 'layers': [2.0]}
         """
         return _rebuilt(self.structure, iter(values))
 
@@ -40,7 +40,8 @@ class Arrays:
 def taken_apart(structure: Any, what: str = "params", names: Sequence[str] = ()) -> Arrays:
     """The arrays of parameters.
 
-    structure  an array, a number with a point, or dictionaries, lists and tuples of these; None stands for no array
+    structure  an array, a number with a point, or dictionaries, lists and tuples of these; None stands for no array;
+               rows of numbers in a list are one array, and so is a row of numbers within anything else
     what       what to call the whole in sentences
     names      for a list or tuple: what its items are called; for an array: what it is called
 
@@ -48,6 +49,8 @@ def taken_apart(structure: Any, what: str = "params", names: Sequence[str] = ())
 
     >>> taken_apart([{"W": np.ones((2, 3)), "b": np.zeros(3)}]).names
     ('params[0].W', 'params[0].b')
+    >>> taken_apart({"W": [[0.5, 1.0], [2.0, 3.0]], "b": [0.0, 1.0]}).names
+    ('W', 'b')
     """
     found = list(_leaves(structure, "", what, names))
     if not found:
@@ -61,7 +64,9 @@ def taken_apart(structure: Any, what: str = "params", names: Sequence[str] = ())
 def _leaves(structure: Any, name: str, what: str = "params", names: Sequence[str] = ()) -> Iterator[tuple[str, Any]]:
     if structure is None:
         return
-    if isinstance(structure, Mapping):
+    if is_rows(structure, bool(name)):
+        yield name, np.array(structure)
+    elif isinstance(structure, Mapping):
         for key, one in structure.items():
             yield from _leaves(one, f"{name}.{key}" if name else str(key), what)
     elif isinstance(structure, list | tuple):
@@ -70,6 +75,18 @@ def _leaves(structure: Any, name: str, what: str = "params", names: Sequence[str
             yield from _leaves(one, f"{name}.{fields[i]}".lstrip(".") if fields else f"{name or what}[{i}]", what)
     else:
         yield name, structure
+
+
+def is_rows(structure: Any, within: bool) -> bool:
+    """Whether a list is one array: rows of as many plain numbers each or, within something else, one row of them."""
+    if not isinstance(structure, list) or not structure:
+        return False
+    rows = [structure] if within and _is_row(structure) else structure
+    return all(_is_row(row) and len(row) == len(rows[0]) for row in rows)
+
+
+def _is_row(row: Any) -> bool:
+    return isinstance(row, list) and bool(row) and all(isinstance(one, int | float) for one in row)
 
 
 def _checked(name: str, leaf: Any) -> Floats:
@@ -104,16 +121,18 @@ def written(name: str, index: Sequence[int]) -> str:
     return f"{name}[{', '.join(map(str, index))}]" if len(index) else name
 
 
-def _rebuilt(structure: Any, values: Iterator[Floats]) -> Any:
+def _rebuilt(structure: Any, values: Iterator[Floats], within: bool = False) -> Any:
     if structure is None:
         return None
+    if is_rows(structure, within):
+        return next(values).tolist()
     if isinstance(structure, Mapping):
         made: Any = dict(structure) if type(structure) is dict else copy.copy(structure)
         for key, one in structure.items():
-            made[key] = _rebuilt(one, values)
+            made[key] = _rebuilt(one, values, True)
         return made
     if isinstance(structure, list | tuple):
-        items = [_rebuilt(one, values) for one in structure]
+        items = [_rebuilt(one, values, True) for one in structure]
         if hasattr(structure, "_make"):
             return structure._make(items)
         return type(structure)(items)
@@ -183,27 +202,29 @@ def _aligned(result: Any, given: Arrays, what: str) -> list[Floats]:
         return [_leaf(renamed[name], name, one, what) for name, one in zip(given.names, given.values, strict=True)]
     if len(given.names) == 1 and not isinstance(result, Mapping | list | tuple):
         return [_leaf(result, given.names[0], given.values[0], what)]
-    found = list(_paired(result, given.structure, "", what))
+    found = list(_paired(result, given.structure, "", what, False))
     if len(found) != len(given.names):
         raise _counted(len(found), given, what)
     return [_leaf(*one, what) for one in zip(found, given.names, given.values, strict=True)]
 
 
-def _paired(result: Any, structure: Any, name: str, what: str) -> Iterator[Any]:
+def _paired(result: Any, structure: Any, name: str, what: str, within: bool) -> Iterator[Any]:
     """The gradient's leaves in the order of the parameters' leaves."""
     if structure is None:
         return
-    if isinstance(structure, Mapping) and isinstance(result, Mapping):
+    if is_rows(structure, within):
+        yield result
+    elif isinstance(structure, Mapping) and isinstance(result, Mapping):
         known = [key for key, one in structure.items() if one is not None]
         renamed = _renamed(result, known, what)
         for key in known:
-            yield from _paired(renamed[key], structure[key], f"{name}.{key}", what)
+            yield from _paired(renamed[key], structure[key], f"{name}.{key}", what, True)
     elif isinstance(structure, Mapping | list | tuple) and isinstance(result, list | tuple):
         items = list(structure.values()) if isinstance(structure, Mapping) else list(structure)
         leaves = [leaf for _, leaf in _leaves(structure, "")]
         if len(result) == len(items):
             for found, one in zip(result, items, strict=True):
-                yield from _paired(found, one, name, what)
+                yield from _paired(found, one, name, what, True)
         elif len(result) == len(leaves):
             yield from result
         else:
@@ -393,11 +414,13 @@ def other_losses(result: Any, what: str) -> tuple[str, ...]:
 
 
 def plain(thing: Any) -> Any:
-    """A tensor of PyTorch as the array that shares its memory; anything else as it is."""
-    if not (hasattr(thing, "detach") and hasattr(thing, "numpy")):
+    """A tensor of PyTorch as the array that shares its memory, an array of JAX or the like as one; else as it is."""
+    if isinstance(thing, np.ndarray | np.generic):
         return thing
     try:
-        return thing.detach().numpy()
+        if hasattr(thing, "detach") and hasattr(thing, "numpy"):
+            return thing.detach().numpy()
+        return np.asarray(thing) if hasattr(thing, "__array__") else thing
     except (TypeError, RuntimeError) as error:
         raise BadInput(f"a tensor cannot be read as an array: {error}; give one of floats on the CPU") from error
 

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,15 @@ import numpy as np
 
 from deltarule.errors import BadInput, DeltaruleError, is_interruption, is_out_of_memory
 from deltarule.problem.problem import Floats
-from deltarule.proofs.own_code.arrays import Arrays, gradient_arrays, has_form, number_of, other_losses, taken_apart
+from deltarule.proofs.own_code.arrays import (
+    Arrays,
+    gradient_arrays,
+    has_form,
+    is_rows,
+    number_of,
+    other_losses,
+    taken_apart,
+)
 
 Values = Sequence[Floats]
 
@@ -31,6 +40,7 @@ class Code:
 
     names, start        the parameters, and where the gradient is to be checked
     loss, gradient      of values in place of `start`; the gradient's arrays in the shapes that they came in
+    complete            the gradient goes its own way forward; else the loss has to be called before
     held                the code reads its parameters where they stand, in their own dtype
     repeatable          whether the gradient may be asked for again, elsewhere
     blur                rounding errors that the way in which the gradient was obtained adds to it
@@ -44,6 +54,7 @@ class Code:
     loss: Callable[[Values], Any]
     gradient: Callable[[Values], list[Floats]]
     held: bool
+    complete: bool = False
     repeatable: bool = True
     blur: tuple[Floats, ...] | None = None
     restore: Callable[[], None] = lambda: None
@@ -65,6 +76,8 @@ def from_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | None
         call_loss = call_gradient = caller(loss, given, one, lambda result: has_form(_rest(result, one), given))
     else:
         call_loss, call_gradient = _both(loss, one, gradient, other, given)
+    if not call_loss.held and _reads_elsewhere(call_loss, given):
+        call_loss.held = call_gradient.held = True
     held = call_loss.held or call_gradient.held
     holder = Standing(given) if held else None
 
@@ -85,6 +98,7 @@ def from_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | None
         loss=lambda values: number_of(call_loss(values, holder), one)[0],
         gradient=found,
         held=held,
+        complete=together,
         restore=restore,
         changed=lambda: {
             name: tuple(changed)
@@ -122,7 +136,8 @@ class Standing:
                 raise BadInput(f"{one} and {other} are the same memory, so that one moves the other; name one of them")
         for name, value, leaf in zip(first.names, first.values, _leaves_of(first), strict=True):
             if not isinstance(leaf, np.ndarray):
-                raise BadInput(f"{name} is a plain number, which cannot be moved from outside; make it an array")
+                kind = "list" if isinstance(leaf, list) else "plain number"
+                raise BadInput(f"{name} is a {kind}, which cannot be moved from outside; make it an array")
             if not value.flags.writeable:
                 raise BadInput(f"{name} is read-only, so that it cannot be moved; give an array that may be written to")
         self.names, self._before = first.names, tuple(value.copy() for value in first.values)
@@ -145,17 +160,27 @@ def _leaves_of(given: Arrays) -> list[Any]:
     """The parameters as they stand, plain numbers among them."""
     found: list[Any] = []
 
-    def collect(structure: Any) -> None:
+    def collect(structure: Any, within: bool) -> None:
         if isinstance(structure, Mapping):
             structure = list(structure.values())
-        if isinstance(structure, list | tuple):
+        if isinstance(structure, list | tuple) and not is_rows(structure, within):
             for one in structure:
-                collect(one)
+                collect(one, True)
         elif structure is not None:
             found.append(structure)
 
-    collect(given.structure)
+    collect(given.structure, False)
     return found
+
+
+def elsewhere(values: Values) -> list[Floats]:
+    """Parameters nearby, each entry moved by another share of its size: softmax does not see it if all move alike."""
+    golden = (5**0.5 - 1) / 2
+    shares = [0.5 + (np.arange(one.size).reshape(one.shape) * golden) % 1 for one in values]
+    return [
+        (one + 2.0**-6 * share * np.maximum(1, np.abs(one))).astype(one.dtype)
+        for one, share in zip(values, shares, strict=True)
+    ]
 
 
 class Caller:
@@ -170,11 +195,13 @@ class Caller:
         if self.held:
             assert holder is not None
             holder.write(values)
-            return run(self.function, (), {}, self.what)
+            return self.handed(self.given.structure)
         return self.handed(self.given.rebuilt(values))
 
     def handed(self, structure: Any) -> Any:
-        """Call the function with the parameters in their own structure."""
+        """Call the function with the parameters in their own structure, if it takes any."""
+        if self.style == "held":
+            return run(self.function, (), {}, self.what)
         if self.style == "whole":
             return run(self.function, (structure,), {}, self.what)
         if self.style == "by name":
@@ -201,6 +228,32 @@ class Caller:
         if holder is not None:
             holder.write(before)
         return [name for name, moved in zip(self.given.names, changed, strict=True) if moved]
+
+
+def _reads_elsewhere(call: Caller, given: Arrays) -> bool:
+    """Whether a loss moves with the parameters where they stand and, though it takes some, not with what it is handed:
+    `lambda _: net.loss(x, y)`.
+    """
+    moved = elsewhere(given.values)
+    try:
+        before, after = (quietly(partial(_number, call, values, None)) for values in (given.values, moved))
+    except BadInput:  # there is no loss, or none a step away
+        return False
+    if before != after:
+        return False
+    holder = Standing(given)
+    call.held = True
+    try:
+        return bool(quietly(partial(_number, call, moved, holder)) != before)
+    except BadInput:
+        return False
+    finally:
+        holder.restore()
+        call.held = False
+
+
+def _number(call: Caller, values: Values, holder: Standing | None) -> Any:
+    return number_of(call([value.copy() for value in values], holder), call.what)[0]
 
 
 Reads = Callable[[Any], bool]

@@ -28,7 +28,7 @@ _VELOCITIES = (
     "the velocities are not 0 at the first update: an earlier check or update may have left them; reset them to judge "
     "it"
 )
-_LONGER = {"factor", "factor_two"}
+_LONGER = {"factor", "factor_two", "nesterov"}
 """What a right first update with a velocity may look like: so much longer than one without."""
 
 
@@ -162,7 +162,7 @@ def check_update(
     checked_hint(hint)
     _check_rate("learning_rate", learning_rate, learning_rate > 0 if isinstance(learning_rate, int | float) else False)
     _check_rate("momentum", momentum, 0 <= momentum < 1 if isinstance(momentum, int | float) else False)
-    known = Known(_like(like, x, y, masks), _samples(x), float(learning_rate), momentum > 0)
+    known = Known(_like(like, x, y, masks), _samples(x), float(learning_rate), float(momentum))
     update = from_update(step, loss, params, learning_rate)
     report = examined(update.code, "update", known, _whole(most))
     if momentum and not report.vacuous:

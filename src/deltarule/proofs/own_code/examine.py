@@ -18,7 +18,7 @@ from deltarule.proofs.mistakes.kinds import Mistake, listed, named
 from deltarule.proofs.mistakes.likeness import Like, other_arrays, recognized
 from deltarule.proofs.mistakes.planted import epsilon_in_loss, hypotheses
 from deltarule.proofs.own_code.arrays import OTHER_SHAPE, conformed, written, wrong_shape
-from deltarule.proofs.own_code.calling import Code, quietly
+from deltarule.proofs.own_code.calling import Code, elsewhere, quietly
 from deltarule.proofs.own_code.measure import (
     SMALL_ERROR,
     Direction,
@@ -28,6 +28,7 @@ from deltarule.proofs.own_code.measure import (
     gradient_at,
     loss_at,
     measured,
+    measured_along,
     measured_too,
     right_outside,
     with_one,
@@ -40,6 +41,8 @@ _AGAIN = 4
 _FEW = 4
 _ZERO = 1e-13
 _ZERO_BESIDE = 1e-9
+_PLAIN = 1e-4
+"""An error of this share of a gradient is more than any rounding, or a small ε."""
 _LARGEST = 0.95
 """An entry of this share of an array's largest one is as large, as far as anybody can tell."""
 CONSTANT = "the loss is constant: it does not change, however far the parameters are moved"
@@ -56,7 +59,7 @@ class Known:
     like: Like | None = None
     samples: tuple[int, ...] = ()
     learning_rate: float | None = None
-    momentum: bool = False
+    momentum: float = 0.0
     further: Callable[[Evidence], Iterator[Hypothesis]] = lambda evidence: iter(())
     of_layer: bool = False
 
@@ -132,6 +135,46 @@ def _unsteady(code: Code, first: list[Floats]) -> Mistake | None:
         return named("accumulated", names, f"the gradient of {listed(names)} grows by the same amount at every call")
     sentence = f"the gradient of {listed(names)} is another one at every call, though the loss is not"
     return named("random_gradient", names, sentence)
+
+
+def _stale(code: Code) -> Mistake | None:
+    """That a gradient which is right takes values of an earlier call, if it does: beside the parameters it is wrong.
+
+    Arrays that were made once, as by `lambda w: dW`, are no function, and say nothing of other parameters. In float32
+    the little by which what is kept is off beside them is not told surely from rounding.
+    """
+    beside = replace(code, start=tuple(elsewhere(code.start)))
+    try:
+        first = gradient_at(code, code.start)
+        before = [one.copy() for one in first]
+        raw = gradient_at(beside, beside.start)
+        shaped = [conformed(one, start) for one, start in zip(raw, code.start, strict=True)]
+        fitted = [np.asarray(one, float) for one, _ in shaped]
+        if any(shape for _, shape in shaped) or any(one.dtype != np.float64 for one in (*raw, *code.start)):
+            return None
+        if not all(np.isfinite(one).all() for one in fitted):
+            return None
+        found = measured_along(beside, fitted)
+    except BadInput:  # there is no loss beside them
+        return None
+    names = [
+        code.names[one.array]
+        for one in found
+        if _plainly_off(one, fitted[one.array])
+        and not (np.may_share_memory(raw[one.array], first[one.array]) and (raw[one.array] == before[one.array]).all())
+    ]
+    sentence = (
+        f"the gradient of {listed(names)} is right at these parameters and wrong beside them, as one that takes values "
+        "of an earlier call of the loss"
+    )
+    return named("stale", names, sentence) if names else None
+
+
+def _plainly_off(direction: Direction, found: Floats) -> bool:
+    """Whether an array's gradient is wrong along a direction by more than doubts and nearby kinks would make of it."""
+    gap = abs(float((found * direction.vector).sum()) - direction.value)
+    size = max(float(np.sqrt((found**2).sum())), abs(direction.value))
+    return not direction.kink and gap > max(_PLAIN * size, 10 * direction.doubt)
 
 
 def _sized(raw: Floats, start: Floats, rough: Floats) -> Floats:
@@ -249,6 +292,10 @@ def _judged(
     if unused:
         names = listed([code.names[place] for place in unused])
         report = replace(report, notes=(*report.notes, f"the loss does not depend on {names} at all"))
+    # A layer's way back may read its input from outside, where it stays: it is asked for nowhere else.
+    stale = _stale(code) if vacuous is None and code.repeatable and not known.of_layer else None
+    if stale:
+        return replace(report, worst=None, diagnosis=(stale,))
     return replace(report, ok=vacuous is None, vacuous=vacuous)
 
 
@@ -336,7 +383,7 @@ def _mistakes(evidence: Evidence, value: float, known: Known) -> tuple[tuple[Mis
         return (_of_loss(likeness.objective.kind, evidence),), ()
     if likeness is None:
         mistakes, notes = _explained(evidence, further)
-        unexplained = evidence.wrong and not mistakes
+        unexplained = evidence.wrong and not mistakes and any(np.nan_to_num(one).any() for one in evidence.expected)
         other = recognized(evidence, evidence.found, None, known.like) if unexplained else None
         if other and not other.objective.kind:
             for one in epsilon_in_loss(evidence, other):

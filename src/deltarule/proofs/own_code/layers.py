@@ -74,6 +74,7 @@ def from_layer(
         loss=lambda values: (upstream * output(values)).sum(),
         gradient=lambda values: back(upstream, values),
         held=False,
+        complete=True,
         changed=changed,
     )
     return Layer(code, output, back, upstream)

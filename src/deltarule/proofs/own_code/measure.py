@@ -83,7 +83,7 @@ def at_a_step(error: BadInput, moved: str) -> BadInput:
 
 def gradient_at(code: Code, values: Sequence[Floats]) -> list[Floats]:
     """The code's gradient at other values of the parameters; after its loss there, whose forward pass it may need."""
-    found: list[Floats] = quietly(lambda: (code.loss(values), code.gradient(values))[1])
+    found: list[Floats] = quietly(lambda: (code.complete or code.loss(values), code.gradient(values))[1])
     return found
 
 
@@ -96,6 +96,11 @@ def measured(code: Code, gradient: list[Floats], most: int) -> Measured:
     """Measure the gradient of a loss; `gradient` says how large it may be, and so how exact is exact enough."""
     shapes = [value.shape for value in code.start]
     return _on_lines(_Lines(code, _entries(shapes, _quota(code, most)), DIRECTIONS), gradient)
+
+
+def measured_along(code: Code, gradient: list[Floats]) -> tuple[Direction, ...]:
+    """The derivative of a loss along a random direction for each array."""
+    return _on_lines(_Lines(code, [np.zeros(0, np.int64)] * len(code.start), 1), gradient).directions
 
 
 def measured_too(before: Measured, code: Code, gradient: list[Floats], place: int, entry: int | None) -> Measured:

@@ -32,7 +32,6 @@ def from_object(
         return number_of(run(loss, (), {}, "loss"), "loss")[0]
 
     def gradient(values: Sequence[Floats]) -> list[Floats]:
-        value(values)
         if backward is not None:
             run(backward, (), {}, "backward")
         there = {name: _at(net, own) for name, own in zip(params, grads, strict=True)}
@@ -40,6 +39,7 @@ def from_object(
 
     def changed() -> dict[str, tuple[str, ...]]:
         before = holder.read()
+        value(before)
         gradient(before)
         after = holder.read()
         holder.write(before)
