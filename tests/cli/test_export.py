@@ -372,6 +372,26 @@ def test_a_script_knows_codes_and_times_as_the_model_does(deltarule, tmp_path):
     np.testing.assert_allclose(script["predict"](script["encode"](script["read"](tmp_path / "new.csv"))), answers)
 
 
+@pytest.mark.parametrize(
+    ("learned", "told"),
+    [
+        (["10:00:00", "11:00:00.5"], ["10:00:00.000000", "11:00:00.500"]),
+        (["2026-01-01T10:00:00", "2026-01-02"], ["2026-01-01 10:00:00.000", "2026-01-02T00:00:00"]),
+        (
+            ["2026-01-01 10:00:00+00:00", "2026-01-01 11:00:00+01:00"],
+            ["2026-01-01T10:00:00Z", "2026-01-01 11:00:00.0+01:00"],
+        ),
+    ],
+)
+def test_a_script_knows_times_as_naming_does(learned, told, tmp_path):
+    """With zeros behind them, a T between day and time, and zones."""
+    model = TabularRegressor(random_state=0).fit({"at": learned * 10}, [1.0, 2.0] * 10)
+    (tmp_path / "m.py").write_text(numpy_script(model), encoding="utf-8")
+    encode = runpy.run_path(str(tmp_path / "m.py"))["encode"]
+    assert encode([{"at": one} for one in told]).tolist() == np.eye(2).tolist()
+    np.testing.assert_array_equal(model.predict({"at": told}), model.predict({"at": learned}))
+
+
 def test_onnx_torch_and_weights_of_a_model_for_tables(deltarule, models):
     for form in ("onnx", "torch", "safetensors"):
         assert deltarule("export", models / "kind.safetensors", "--to", form)[0] == 0

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow
 import pytest
+from pyarrow import csv, parquet
 
 from deltarule.data.cells import array_of, as_text, first_text
 from deltarule.data.frame import frame_of, numbers_of_rows, rows_of, taken
@@ -154,6 +155,24 @@ def test_values_stay_what_they_are(values: Any, texts: list[str]) -> None:
     assert frame_of({"a": values})["a"].tolist() == texts
 
 
+@pytest.mark.parametrize("infinite", [np.inf, -np.inf, np.float32(np.inf), Decimal("Infinity")], ids=repr)
+@pytest.mark.parametrize("names", [[], ["a"]], ids=["number", "category"])
+def test_what_is_infinite_is_no_name_either(infinite: Any, names: list[str]) -> None:
+    for given_ in ([1, 2, infinite], [None, Decimal("0.5"), infinite]):
+        for values in (given_, pd.Series(given_, dtype=object)):
+            with pytest.raises(BadInput, match="the column 'a' is infinite in row 2"):
+                frame_of({"a": values}, names)
+
+
+def test_decimals_have_one_zero() -> None:
+    zeros = [Decimal("-0"), Decimal(0), Decimal("-0.00"), Decimal("-1.50")]
+    assert frame_of({"a": zeros}, ["a"])["a"].tolist() == ["0", "0", "0.00", "-1.50"]
+
+
+def test_names_of_numbers_beside_gaps_are_numbers() -> None:
+    np.testing.assert_array_equal(frame_of({"a": pd.Series([1, 2, None], dtype=object)}, ["a"])["a"], [1, 2, np.nan])
+
+
 def test_decimals_of_arrow_are_as_different_as_those_of_a_text() -> None:
     table = pyarrow.table({"a": pyarrow.array([Decimal(one) for one in (*LONG, 7)] + [None])})
     assert frame_of(table)["a"].tolist() == ["9007199254740992", "9007199254740993", "7", ""]
@@ -219,4 +238,37 @@ def test_fractions_of_few_digits_are_called_as_they_are_written(narrow: Any, tmp
     rates = pd.DataFrame({"rate": pd.Series([0.1, 1.1, None]).astype(narrow)})
     rates.to_parquet(tmp_path / "r.parquet")
     for frame in (frame_of(rates, ["rate"]), read_frame(tmp_path / "r.parquet", ["rate"])):
-        np.testing.assert_array_equal(frame["rate"], [0.1, 1.1, np.nan])
+        assert [as_text(one) for one in frame["rate"].tolist()] == ["0.1", "1.1", ""]
+
+
+@pytest.mark.parametrize("narrow", [np.float16, np.float32])
+def test_numbers_of_few_digits_are_the_same_in_all_forms_of_a_table(narrow: Any, tmp_path: Path) -> None:
+    """To the last bit, as NumPy and scikit-learn widen them."""
+    rates = np.array([0.1, 1.1, 2**15], narrow)
+    table = pyarrow.table({"a": rates})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    forms = [rates, list(rates), np.ma.array(rates), pd.Series(rates), pd.Series(rates, dtype=object)]
+    frames = [frame_of({"a": form}) for form in forms] + [frame_of(table), read_frame(tmp_path / "a.parquet")]
+    for frame in frames:
+        np.testing.assert_array_equal(frame["a"], rates.astype(np.float64))
+    gaps = pyarrow.table({"a": pyarrow.array([*rates, None], table["a"].type)})
+    masked = np.ma.array([*rates, 7], narrow, mask=[0, 0, 0, 1])
+    for form in (gaps, {"a": masked}, {"a": [*rates, None]}):
+        np.testing.assert_array_equal(frame_of(form)["a"], [*rates.astype(np.float64), np.nan])
+
+
+def test_decimals_are_called_as_they_are_written(tmp_path: Path) -> None:
+    """As Arrow writes them into a CSV file."""
+    prices = pyarrow.table(
+        {
+            "a": pyarrow.array([Decimal("1.50"), Decimal("2.00"), None, Decimal("9.90")], pyarrow.decimal128(9, 2)),
+            "b": pyarrow.array([Decimal("1E-9"), Decimal(3), None, Decimal("0.5")], pyarrow.decimal128(20, 10)),
+        }
+    )
+    parquet.write_table(prices, tmp_path / "p.parquet")
+    csv.write_csv(prices, tmp_path / "p.csv")
+    files = [read_frame(tmp_path / f"p.{ending}", ["a", "b"]) for ending in ("csv", "parquet")]
+    told = {"a": ["1.50", "2.00", "", "9.90"], "b": ["1.0E-9", "3.0000000000", "", "0.5000000000"]}
+    for frame in (*files, frame_of(prices, ["a", "b"]), frame_of(prices.to_pandas(), ["a", "b"])):
+        assert {name: column.tolist() for name, column in frame.items()} == told
+    assert as_named(told["a"], ["1.5", "2", "9.9", ""]) == ["1.5", "2", "", "9.9"]  # as models of before call them

@@ -13,7 +13,7 @@ from pyarrow import parquet
 
 from deltarule.data.cells import MISSING, as_text, numbers_in
 from deltarule.data.frame import Frame, frame_of
-from deltarule.data.frame_files import read_frame
+from deltarule.data.frame_files import read_frame, takes_commas
 from deltarule.errors import BadInput
 
 MIXED = pd.DataFrame(
@@ -135,6 +135,30 @@ def test_columns_that_are_not_used_are_empty_whatever_they_hold(header: str, tmp
     for used in ("a", " a"):
         frame = read_frame(path, is_used=lambda name, used=used: name == used.strip())
         assert frame["a"].tolist() == [1.5] and frame["b"].tolist() == [""]
+
+
+def test_what_is_not_used_does_not_tell_how_others_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("rent;area\n1.616;134,7\n823;68\n", encoding="utf-8")
+    assert plain(read_frame(path)) == {"rent": ["1.616", "823"], "area": [134.7, 68.0]}
+    assert plain(read_frame(path, is_used=lambda name: name == "rent")) == {"rent": [1.616, 823.0], "area": ["", ""]}
+
+
+@pytest.mark.parametrize("line", ["sep={}", '"sep={}"', "SEP={}"])
+@pytest.mark.parametrize("separator", [";", ",", "\t", "|"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_file_may_say_what_separates_its_columns(line: str, separator: str, end: str, tmp_path: Path) -> None:
+    """In its first line, as Excel has it."""
+    path = tmp_path / "table.csv"
+    cell = "1.5" if separator == "," else "1,5"
+    rows = [["a", "b"], [cell, "x"], ["2", "y"]]
+    lines = [line.format(separator), *map(separator.join, rows)]
+    path.write_text("".join(one + end for one in lines), encoding="utf-8-sig", newline="")
+    assert plain(read_frame(path)) == {"a": [1.5, 2.0], "b": ["x", "y"]}
+    assert takes_commas(path) == (separator != ",")
+    path.write_text("".join(one + end for one in [*lines, "1"]), encoding="utf-8", newline="")
+    with pytest.raises(BadInput, match="line 5: 1 cell, but the header names 2 columns"):
+        read_frame(path)
 
 
 def test_parquet_columns_that_are_not_used_are_not_read(tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ def test_texts_are_classes_in_sorted_order(texts: list[str]) -> None:
         b"\n\na,y\n\n1,2.5\n\n\n",
         b" a , y \n 1 , 2.5",
         b'a,y\n"1","2.5"\n',
+        b"sep=,\r\na,y\r\n1,2.5\r\n",
     ],
 )
 def test_ways_of_writing_the_same_table(content: bytes) -> None:

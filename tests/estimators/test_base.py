@@ -7,16 +7,22 @@ import subprocess
 import sys
 import time
 import warnings
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
+from sklearn import config_context
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import log_loss
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from deltarule import MLPClassifier, MLPRegressor, load_model
 from deltarule.estimators.records import Epoch
@@ -244,7 +250,7 @@ def test_validation_targets_are_such_as_the_loss_has() -> None:
         words.append(str(raised.value))
     assert words[1] == f"eval_set: {words[0]}"
     labels = np.eye(3, dtype=int)[CLASSES]
-    with pytest.raises(ValueError, match="eval_set: the loss .* needs targets from 0 to 1; these go from 0 to 2"):
+    with pytest.raises(ValueError, match="eval_set: the labels in y go from 0 to 2; give 1 where"):
         classifier().fit(X, labels, eval_set=(X, 2 * labels))
     with pytest.raises(ValueError, match="eval_set: `y` has labels where the previous call"):
         classifier().fit(X, labels, eval_set=(X, 0.5 * labels))
@@ -280,7 +286,7 @@ def test_several_pairs_of_validation_rows_are_refused(pair: Any) -> None:
 )
 def test_validation_targets_have_as_many_columns_as_the_others(fitted: Any, scored: Any) -> None:
     model = regressor() if fitted.dtype.kind == "f" else classifier()
-    with pytest.raises(ValueError, match=r"eval_set has \d targets in a row, and y has \d"):
+    with pytest.raises(ValueError, match=r"eval_set: y has \d targets in a row, and the training rows have \d"):
         model.fit(X, fitted, eval_set=(X, scored))
 
 
@@ -293,6 +299,69 @@ def test_lbfgs_has_no_epochs() -> None:
     model.set_params(solver="lbfgs", early_stopping=False).fit(X, CLASSES)
     names = ("best_loss_", "validation_scores_", "best_validation_score_", "validation_loss_curve_")
     assert [getattr(model, name) for name in names] == [None] * 4
+
+
+@pytest.mark.parametrize(("make", "y"), [(classifier, CLASSES), (regressor, NUMBERS)])
+def test_a_pipeline_transforms_validation_rows_that_are_given_apart(make: Any, y: Any) -> None:
+    wide, train, held = X * 1000 + 5000, slice(0, 80), slice(80, 120)
+    scaler = StandardScaler().fit(wide[train])
+    by_hand = make(early_stopping=True)
+    by_hand.fit(scaler.transform(wide[train]), y[train], eval_set=(scaler.transform(wide[held]), y[held]))
+    with config_context(enable_metadata_routing=True), warnings.catch_warnings(action="error", category=UserWarning):
+        warnings.filterwarnings("ignore", ".*Maximum iterations")
+        network = make(early_stopping=True).set_fit_request(X_val=True, y_val=True)
+        model = make_pipeline(StandardScaler(), network, transform_input=["X_val"])
+        model.fit(wide[train], y[train], X_val=wide[held], y_val=y[held])
+    assert model[-1].validation_scores_ == by_hand.validation_scores_
+    np.testing.assert_array_equal(model.predict(wide), by_hand.predict(scaler.transform(wide)))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"X_val": X}, "X_val is given without y_val; give both of them, or neither"),
+        ({"y_val": CLASSES}, "y_val is given without X_val; give both of them, or neither"),
+        ({"X_val": X, "y_val": CLASSES, "eval_set": (X, CLASSES)}, "eval_set is given, and X_val or y_val, too"),
+        ({"X_val": X[:, :2], "y_val": CLASSES}, "X has 2 features, but MLPClassifier is expecting 3"),
+    ],
+    ids=["X", "y", "both ways", "narrow"],
+)
+def test_validation_rows_are_given_once_and_whole(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        classifier().fit(X, CLASSES, **given)
+
+
+def test_validation_rows_are_scaled_as_the_others() -> None:
+    wide, words = X * np.array([1.0, 700.0, 1.0]), r"eval_set are not scaled .* number 1 are around \d+, and there"
+    with pytest.warns(UserWarning, match=words) as seen:
+        classifier(max_iter=1).fit(X, CLASSES, eval_set=(wide, CLASSES))
+    assert {one.filename for one in seen} == {__file__}
+    with pytest.warns(UserWarning, match=words):
+        classifier(max_iter=1).fit(X, CLASSES, X_val=wide, y_val=CLASSES)
+    with pytest.warns(UserWarning) as seen:
+        classifier(max_iter=1).fit(wide, CLASSES, eval_set=(wide, CLASSES))
+    assert not [one for one in seen if "eval_set" in str(one.message)]
+    with pytest.warns(UserWarning, match=r"number 1 are around .*, and there [5-9]\d"):
+        classifier(max_iter=1).fit(wide / 10, CLASSES, eval_set=(X, CLASSES))
+    raw, scaler = RANDOM.uniform(30, 80, (120, 3)), StandardScaler()
+    for trained, other in ((scaler.fit_transform(raw), raw), (raw, scaler.transform(raw))):
+        with pytest.warns(UserWarning, match="features of eval_set are not scaled"):
+            regressor(max_iter=1).fit(trained, NUMBERS, eval_set=(other, NUMBERS))
+
+
+@pytest.mark.filterwarnings("ignore", "error:the features")
+def test_validation_rows_that_are_scaled_alike_pass() -> None:
+    """Also where they are few, where a category is rare, and where values have heavy tails."""
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        returns = 0.0098 * random.standard_t(3, (600, 1))
+        rare = (random.random((600, 8)) < [1, 0.5, 0.1, 0.05, 0.01, 0.01, 0.005, 0]).astype(float)
+        drifting = np.linspace(0.5, 3, 600)[:, None]
+        both = np.hstack([25 * returns, rare, drifting])
+        for x in (both, StandardScaler().fit(both[:500]).transform(both)):
+            for rows in (1, 10, 100):
+                regressor(max_iter=1).fit(x[:500], x[:500, 0], eval_set=(x[500:][:rows], x[500:][:rows, 0]))
+        regressor(max_iter=1).fit(returns[:500] + 0.011, returns[:500, 0], eval_set=([[0.004]], [0.0]))
 
 
 # --- callbacks, progress ---
@@ -601,3 +670,104 @@ def test_batches_of_a_row_teach_batch_norm_nothing() -> None:
         warnings.filterwarnings("error", ".*batch_norm")
         regressor(hidden_layer_sizes=(), batch_norm=True, batch_size=1).fit(X, NUMBERS)
         regressor(batch_norm=True, batch_size=20).fit(X[:102], NUMBERS[:102])
+
+
+DAYS = np.arange(360).reshape(120, 3).astype("M8[D]")
+MOMENTS = {
+    "dates": DAYS,
+    "durations": DAYS - DAYS[0, 0],
+    "none": np.full((120, 3), np.datetime64("NaT")),
+    "frame": pd.DataFrame(DAYS),
+    "frame with numbers": pd.DataFrame({"a": NUMBERS, "b": DAYS[:, 0], "c": NUMBERS}),
+    "frame with zones": pd.DataFrame({"a": NUMBERS, "b": pd.date_range("2020", periods=120, tz="UTC"), "c": NUMBERS}),
+    "frame of durations": pd.DataFrame(DAYS - DAYS[0, 0]),
+    "list of arrays": list(DAYS),
+    "lists": DAYS.tolist(),
+    "frame of objects": pd.DataFrame({"a": NUMBERS, "b": pd.Series([1.0] * 119 + DAYS[0, :1].tolist()), "c": NUMBERS}),
+    "among numbers": np.array([[1.0]] * 5 + [[np.timedelta64(1, "D")]] + [[1.0]] * 114, object),
+    "list among numbers": [[1.0]] * 5 + [[np.timedelta64(1, "D")]] + [[1.0]] * 114,
+}
+
+
+@pytest.mark.filterwarnings("ignore:X .* feature names")
+@pytest.mark.parametrize("x", MOMENTS.values(), ids=MOMENTS)
+def test_dates_and_durations_are_no_features(x: Any) -> None:
+    fitted = regressor(max_iter=1).fit(X, NUMBERS)
+    for call in (
+        lambda: regressor().fit(x, NUMBERS),
+        lambda: classifier().fit(x, CLASSES),
+        lambda: regressor().partial_fit(x, NUMBERS),
+        lambda: regressor().fit(X, NUMBERS, eval_set=(x, NUMBERS)),
+        lambda: fitted.predict(x),
+        lambda: fitted.score(x, NUMBERS),
+    ):
+        with pytest.raises(ValueError, match=r"X holds dates or durations \(.*\), and a network learns from numbers"):
+            call()
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        DAYS[:, 0],
+        DAYS,
+        DAYS[:, 0] - DAYS[0, 0],
+        pd.Series(DAYS[:, 0]),
+        pd.DataFrame(DAYS),
+        DAYS[:, 0].tolist(),
+        np.array([1.0] + [np.timedelta64(1, "D")] * 119, object),
+        [1.0] * 119 + [np.timedelta64(1, "D")],
+        np.array([None, date(2026, 11, 20)] * 60, object),
+        pd.DataFrame({"a": NUMBERS, "b": pd.date_range("2020", periods=120)}),
+    ],
+    ids=["dates", "columns", "durations", "series", "frame", "list", "objects", "end", "gaps", "beside numbers"],
+)
+def test_dates_and_durations_are_no_targets(y: Any) -> None:
+    numbers = NUMBERS if np.ndim(y) == 1 else X
+    for scaled in (False, True):
+        with pytest.raises(ValueError, match=r"y holds dates or durations \(.*\), and a network learns from numbers"):
+            regressor(scale_target=scaled).fit(X, y)
+    with pytest.raises(ValueError, match="y holds dates or durations"):
+        regressor().partial_fit(X, numbers).partial_fit(X, y)
+    with pytest.raises(ValueError, match="eval_set: y holds dates or durations"):
+        regressor().fit(X, numbers, eval_set=(X, y))
+    with pytest.raises(ValueError, match="y holds dates or durations"):
+        regressor(max_iter=1).fit(X, numbers).score(X, y)
+
+
+@pytest.mark.parametrize("kind", [list, np.array, lambda y: np.array(y, object)], ids=["list", "array", "objects"])
+def test_targets_that_are_no_numbers(kind: Any) -> None:
+    words = r"y holds what is no number \(could not convert string to float: 'a'\); a regressor needs numbers, so"
+    for columns in (["a"] * 120, [["1", "a"]] * 120):
+        with pytest.raises(ValueError, match=words):
+            regressor().fit(X, kind(columns))
+    model = regressor().fit(X, kind([str(one) for one in NUMBERS]))
+    np.testing.assert_array_equal(model.predict(X), regressor().fit(X, NUMBERS).predict(X))
+    for strange in ({}, 10**400):
+        with pytest.raises(ValueError, match="y holds what is no number"):
+            regressor().fit(X, np.array([1.0, strange] * 60, object))
+
+
+def test_sparse_targets_are_numbers_only_as_an_array() -> None:
+    with pytest.raises(ValueError, match=r"y is sparse, and a regressor needs all numbers of it; give y\.toarray\(\)"):
+        regressor().fit(X, sparse.csr_matrix(X))
+
+
+@pytest.mark.parametrize("given", [{}, {"solver": "sgd", "learning_rate": "adaptive", "n_members": 2}], ids=str)
+def test_a_model_that_is_mapped_into_memory_goes_on(given: dict[str, Any], tmp_path: Path) -> None:
+    model = classifier(**given).partial_fit(X, CLASSES, classes=[0, 1, 2])
+    joblib.dump(model, tmp_path / "model")
+    mapped = joblib.load(tmp_path / "model", mmap_mode="r")
+    assert not mapped.coefs_[0].flags.writeable
+    for _ in range(2):
+        np.testing.assert_array_equal(mapped.partial_fit(X, CLASSES).coefs_[0], model.partial_fit(X, CLASSES).coefs_[0])
+    assert mapped.loss_curve_ == model.loss_curve_
+
+
+def test_sparse_rows_that_do_not_fit_into_memory_are_told_before_they_are_made_dense() -> None:
+    rows = sparse.csr_matrix((10**6, 10**7), dtype=np.float32)
+    for fit in (classifier().fit, classifier().partial_fit):
+        given = {"classes": [0, 1]} if fit.__name__ == "partial_fit" else {}
+        with pytest.raises(
+            MemoryError, match="X is sparse with 1,000,000 rows of 10,000,000 numbers, which take 37,253"
+        ):
+            fit(rows, np.arange(10**6) % 2, **given)

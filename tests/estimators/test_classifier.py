@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -6,9 +7,10 @@ from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
+from sklearn.neural_network import MLPClassifier as SklearnMLPClassifier
 from sklearn.utils.class_weight import compute_sample_weight
 
-from deltarule import MLPClassifier
+from deltarule import MLPClassifier, load_model
 from deltarule.estimators.classifier import balanced
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -28,6 +30,7 @@ def fitted(y: Any, **given: Any) -> MLPClassifier:
         np.array([False, True]),
         np.array([0.0, 2.0, 9.0]),
         np.array(list("abcd")),
+        np.array(["2020-01-01", "2021-02-03"], "M8[D]"),
     ],
     ids=str,
 )
@@ -213,3 +216,39 @@ def test_labels_may_come_as_lists_piece_by_piece() -> None:
     given: dict[str, Any] = {"hidden_layer_sizes": (5,), "random_state": 0}
     lists, arrays = (MLPClassifier(**given).partial_fit(X, one, classes=[0, 1, 2]) for one in (y.tolist(), y))
     np.testing.assert_array_equal(lists.partial_fit(X, y.tolist()).coefs_[0], arrays.partial_fit(X, y).coefs_[0])
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csc_array, np.asarray])
+def test_labels_are_answered_sparse_where_scikit_learn_does(kind: Any, tmp_path: Path) -> None:
+    y = (X > 0).astype(int)
+    ours, theirs = MLPClassifier((4,), max_iter=3), SklearnMLPClassifier((4,), max_iter=3)
+    for call in (
+        lambda model: model.fit(X, kind(y)),
+        lambda model: model.set_params(warm_start=True).fit(X, y),
+        lambda model: model.partial_fit(X, y),
+        lambda model: model.set_params(warm_start=False).fit(X, y),
+        lambda model: model.fit(X, y[:, 0]),
+    ):
+        answer, expected = (call(model).predict(X) for model in (ours, theirs))
+        assert (type(answer), answer.dtype) == (type(expected), expected.dtype)
+    ours, theirs = (kind_of((4,)).partial_fit(X, kind(y), classes=[0, 1, 2]) for kind_of in (type(ours), type(theirs)))
+    assert type(ours.predict(X)) is type(theirs.predict(X))
+    assert ours.score(X, kind(y)) == ours.score(X, y) == ((ours.predict_proba(X) > 0.5) == y).all(axis=1).mean()
+    ours.save(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(load_model(tmp_path / "model.safetensors").predict_proba(X), ours.predict_proba(X))
+
+
+@pytest.mark.parametrize("kind", [list, np.array, lambda classes: np.array(classes, object)])
+def test_nan_is_no_class(kind: Any) -> None:
+    with pytest.raises(ValueError, match="Input classes contains NaN"):
+        MLPClassifier((4,)).partial_fit(X, np.arange(80) % 2, classes=kind([0, 1, 2, np.nan]))
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1, 1), (1, 2), (0, 2), (-1, 0)])
+def test_labels_are_0_and_1(low: int, high: int) -> None:
+    y = np.where(X > 0, high, low)
+    words = f"the labels in y go from {low} to {high}; give 1 where a row has a label, and 0 where it has not"
+    with pytest.raises(ValueError, match=words):
+        MLPClassifier((4,)).fit(X, y)
+    with pytest.raises(ValueError, match=words):
+        MLPClassifier((4,)).partial_fit(X, y, classes=[0, 1, 2])

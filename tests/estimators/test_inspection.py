@@ -1,5 +1,6 @@
 """What is found of a model is what scikit-learn finds of it, and what somebody counts."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from deltarule import BadInput, TabularClassifier, TabularRegressor
 from deltarule.estimators import inspection
 from deltarule.estimators.columns import Column
-from deltarule.estimators.inspection import Inspection, importances
+from deltarule.estimators.inspection import Importance, Inspection, Sample, importances, sampled
+from deltarule.estimators.wording import columns_told, score_lines
 
 RANDOM = np.random.default_rng(3)
 N = 400
@@ -82,7 +84,8 @@ def test_an_interval_holds_what_more_rows_would_say() -> None:
         random = np.random.default_rng(draw)
         x = random.choice([-1.0, 1.0], (300, 2))
         y = np.where(random.random(300) < 0.9, x[:, 0], -x[:, 0])
-        (told, noise) = importances(columns, x, lambda x, rows, y=y: (x[:, 0] == y[rows]).astype(float))
+        some = Sample(columns, np.arange(300), x)
+        (told, noise) = importances(some, lambda x, y=y: (x[:, 0] == y).astype(float))
         assert (noise.column, noise.loss, noise.low, noise.high) == ("noise", 0, 0, 0)
         met += told.low <= 0.4 <= told.high  # 0.9 of the rows are right, and half of those that are shuffled
     assert 85 <= met <= 100
@@ -96,12 +99,22 @@ def test_a_column_with_several_inputs_is_shuffled_as_one() -> None:
     ]
     x = np.eye(4)[np.random.default_rng(0).integers(0, 4, 50)]
     seen: list[Any] = []
-    importances(columns, x, lambda x, _: seen.append(x.copy()) or np.zeros(len(x)))
+    importances(Sample(columns, np.arange(50), x), lambda x: seen.append(x.copy()) or np.zeros(len(x)))
     assert len(seen) == 1 + 2 * inspection.SHUFFLES
     for changed in seen[1 : 1 + inspection.SHUFFLES]:
         np.testing.assert_array_equal(changed[:, 2:], x[:, 2:])
         assert sorted(map(tuple, changed[:, :2])) == sorted(map(tuple, x[:, :2]))
     np.testing.assert_array_equal(seen[-1][:, :2], x[:, :2])
+
+
+@pytest.mark.parametrize(("count", "shuffles"), [(10, 5), (1600, 1)])
+def test_the_cells_of_wide_tables_are_shuffled_less_often(count: int, shuffles: int) -> None:
+    columns = [Column(f"x{n}", "number", "numbers") for n in range(count)]
+    asked: list[int] = []
+    some = sampled(columns, {f"x{n}": np.zeros(300) for n in range(count)})
+    importances(some, lambda x: asked.append(len(x)) or np.zeros(len(x)))
+    assert len(asked) == 1 + count * shuffles
+    assert {*asked} == {300 if count == 10 else 200}
 
 
 def test_probabilities_are_grouped_and_counted(classifier: TabularClassifier, found: Inspection) -> None:
@@ -127,6 +140,34 @@ def test_of_a_single_row_nothing_is_said_of_columns(classifier: TabularClassifie
     assert {one.recall for one in classifier.inspect(row, KIND[:1]).classes} <= {None, 0.0, 1.0}
     assert regressor.inspect(row, WORTH[:1]).importances == ()
     assert regressor.inspect(TABLE[:5], np.ones(5)).importances == ()
+
+
+def test_of_answers_without_measure_nothing_is_said_of_columns(regressor: TabularRegressor) -> None:
+    far = TABLE[TEST].assign(size=1e99 * SIZE[TEST])
+    found = regressor.inspect(far, WORTH[TEST])
+    assert found.importances == () and found.scores.score < -1e150
+    assert max(len(told) for _, told in score_lines(found.scores, regressor.usual_)) < 60
+    (first, *_) = columns_told(dataclasses.replace(found, importances=(Importance("size", 1e187, -1e187, 2e187),)))[1:]
+    assert first == ["size", "1e+187", "-1e+187 to 2e+187"]
+
+
+def test_rows_are_not_compared_with_each_class() -> None:
+    """Of many rows and classes that would take seconds."""
+    compared = 0
+
+    class Name(str):
+        def __eq__(self, other: object) -> bool:
+            nonlocal compared
+            compared += 1
+            return str.__eq__(self, other)
+
+        __hash__ = str.__hash__
+
+    names = np.array([Name(f"class {n}") for n in range(100)], object)
+    y, answers = names[RANDOM.integers(0, 100, 10_000)], names[RANDOM.integers(0, 3, 10_000)]
+    told = inspection._classes_told(names.tolist(), y, answers)
+    assert compared <= 2 * len(y)
+    assert sum(one.rows for one in told) == sum(one.answered for one in told) == 10_000
 
 
 def test_a_target_of_another_length_is_refused(classifier: TabularClassifier, regressor: TabularRegressor) -> None:

@@ -336,6 +336,17 @@ def test_a_description_that_no_model_has_is_refused(change: dict[str, Any], sent
         load_model(path)
 
 
+def test_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    path, size = tmp_path / "model.safetensors", np.arange(40.0) % 7
+    with pytest.warns(UserWarning, match="alone tells the target"):
+        TabularRegressor(random_state=0).fit({"a": size, "b": size % 3}, size).save(path)
+    arrays, about = load_arrays(path)
+    about["columns"][1]["name"] = " a "
+    save_arrays(path, arrays, about)
+    with pytest.raises(BadInput, match=r"is damaged.*two columns have one name, of \['a', 'a'\]"):
+        load_model(path)
+
+
 def test_labels_are_no_classes(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     model, y = MODELS["labels"]

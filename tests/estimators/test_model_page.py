@@ -60,6 +60,14 @@ def test_a_page_of_few_rows(rows: int) -> None:
     assert "What its answers hang on" in model_page(regressor, regressor.inspect(few, np.ones(rows)))
 
 
+@pytest.mark.parametrize("far", [1e200, 1.7e308])
+def test_a_page_of_targets_that_are_very_large(far: float) -> None:
+    model = TabularRegressor(random_state=0).fit(X, SIZE)
+    page = model_page(model, model.inspect(X, np.where(SIZE > 0, far, -far)))
+    assert ("too large to be drawn" in page) == (far > 1e300)
+    assert ("Answers against the truth" in page) == (far < 1e300)
+
+
 def test_of_many_classes_there_is_no_matrix_but_a_table() -> None:
     count = MOST_COLUMNS + 1
     y = np.array([f"class {n % count}" for n in range(4 * count)])

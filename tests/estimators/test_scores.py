@@ -8,6 +8,7 @@ from sklearn import datasets
 from sklearn.metrics import r2_score
 
 from deltarule.data.frame import frame_of
+from deltarule.estimators import scores
 from deltarule.estimators.columns import Column, learned
 from deltarule.estimators.scores import leaks, r_squared, scores_of_classes, scores_of_numbers
 
@@ -25,6 +26,36 @@ def test_accuracy_stands_between_the_ends_of_its_interval() -> None:
     scores = scores_of_classes(np.array(["a"] * 8 + ["b"] * 2), np.array(["a"] * 10), usual="a")
     assert scores.metric == "accuracy" and scores.score == scores.baseline == 0.8
     assert (scores.low, scores.high) == pytest.approx((0.4902, 0.9433), abs=1e-4)  # Wilson's, worked out by hand
+
+
+def test_the_interval_of_many_rows_is_found_by_draws_of_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the one that draws of all rows come to."""
+    drawn: list[int] = []
+
+    def seen(y: Any, answers: Any) -> float:
+        drawn.append(len(y))
+        return r_squared(y, answers)
+
+    monkeypatch.setattr(scores, "r_squared", seen)
+    y = RANDOM.exponential(size=300_000)
+    answers = y + RANDOM.normal(size=len(y)) * (1 + y)
+    few, many = (scores_of_numbers(y[:rows], answers[:rows], 1.0) for rows in (30_000, len(y)))
+    assert sorted(drawn, reverse=True)[4] <= 10_000  # all that is larger: the score and the baseline, of few and many
+    draws = (RANDOM.integers(30_000, size=30_000) for _ in range(400))
+    low, high = np.quantile([r_squared(y[rows], answers[rows]) for rows in draws], [0.025, 0.975])
+    assert (few.low, few.high) == pytest.approx((low, high), abs=0.2 * (high - low))
+    assert many.low < many.score < many.high
+    assert many.high - many.low == pytest.approx((high - low) / np.sqrt(10), rel=0.35)
+
+
+@pytest.mark.parametrize("usual", [0.0, 1.5])
+def test_answers_that_are_far_off_change_nothing_of_the_baseline(usual: float) -> None:
+    y = np.array([1.0, 2.0, 4.0])
+    found = scores_of_numbers(y, np.array([1e180, 0, 0]), usual)
+    assert found.score == -np.finfo(float).max  # it is less than any number
+    assert found.baseline == pytest.approx(r2_score(y, np.full(3, usual)))
+    assert r_squared(1e-200 * y, np.array([1e-200, 2e-200, 3e-200])) == pytest.approx(r2_score(y, [1, 2, 3]))
+    assert r_squared(1e200 * y, np.array([1e200, 2e200, 3e200])) == pytest.approx(r2_score(y, [1, 2, 3]))
 
 
 def test_the_interval_of_r_squared_covers_the_truth_about_as_often_as_it_says() -> None:

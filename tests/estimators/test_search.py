@@ -369,6 +369,7 @@ def test_a_pipeline_of_one_step_and_last_steps_that_are_others() -> None:
 def test_other_parameters_of_fit_go_where_they_go_in_scikit_learns() -> None:
     model = MLPClassifier((4,), early_stopping=True, **SHORT)
     same(model, {"alpha": [0.1, 10.0]}, cv=2, fit={"eval_set": (X, Y)})
+    same(model, {"alpha": [0.1, 10.0]}, cv=2, fit={"X_val": X[:40], "y_val": Y[:40]})
     weights = np.where(Y, 10.0, 0.1)
     pipeline = make_pipeline(StandardScaler(), MLPClassifier((4,), **SHORT))
     fit = {"mlpclassifier__sample_weight": weights, "standardscaler__sample_weight": weights}
@@ -388,6 +389,10 @@ def test_metadata_are_routed_as_in_scikit_learns() -> None:
         scaler = StandardScaler().set_fit_request(sample_weight=True)
         pipeline = make_pipeline(scaler, fitted.set_score_request(sample_weight=True))
         same(pipeline, {"mlpclassifier__alpha": [1e-4, 10.0]}, cv=3, fit={"sample_weight": weights})
+        apart = MLPClassifier((4,), early_stopping=True, **SHORT).set_fit_request(X_val=True, y_val=True)
+        pipeline = make_pipeline(StandardScaler(), apart, transform_input=["X_val"])
+        search = same(pipeline, {"mlpclassifier__alpha": [1e-4, 10.0]}, cv=3, fit={"X_val": X[:40], "y_val": Y[:40]})
+        assert search.best_estimator_[-1].best_validation_score_ == search.score(X[:40], Y[:40])
 
 
 def test_a_grid_search_can_be_exchanged_with_all_its_arguments() -> None:
@@ -648,6 +653,8 @@ def test_sparse_labels(kind: Any) -> None:
         for search, given in ((PopulationSearchCV, kind(labels)), (GridSearchCV, labels))
     )
     np.testing.assert_array_equal(ours.cv_results_["mean_test_score"], theirs.cv_results_["mean_test_score"])
+    assert sparse.issparse(ours.predict(X))
+    np.testing.assert_array_equal(ours.predict(X).toarray(), theirs.predict(X))
 
 
 def test_warnings_that_are_errors_fail_their_fit_alone_and_are_not_kept(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ import subprocess
 import sys
 import warnings
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ from sklearn import datasets, neural_network
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
+from sklearn.metrics import accuracy_score
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from deltarule import BadInput, TabularClassifier, TabularRegressor, load_model
 from deltarule.data.frame_files import read_frame
+from deltarule.estimators import tabular
 from deltarule.estimators.scripts import numpy_script
 from deltarule.estimators.targets import known
 from deltarule.files import load_arrays, save_arrays
@@ -110,6 +113,22 @@ def test_the_score_goes_by_the_names_of_classes(y: Any) -> None:
     assert model.score(X, half, weights) == pytest.approx(1 - weights[:10].sum() / weights.sum())
 
 
+def test_a_score_takes_the_weights_that_scikit_learns_takes() -> None:
+    """Which those are, its version says."""
+    X, y = {"a": np.arange(40) % 2}, np.array(["no", "yes"] * 20)
+    model = TabularClassifier(random_state=0).fit(X, y)
+
+    def outcome(score: Any) -> str:
+        try:
+            return repr(score())
+        except Exception as error:
+            return repr(error)
+
+    for weights in (np.arange(40), np.zeros(40), np.ones(39), np.ones((40, 1)), np.full(40, np.nan)):
+        theirs = outcome(lambda weights=weights: accuracy_score(y, y, sample_weight=weights))
+        assert outcome(lambda weights=weights: model.score(X, y, weights)) == theirs
+
+
 def test_truths_are_one_and_zero_on_either_side() -> None:
     X, y = {"a": np.arange(40) % 2}, np.arange(40) % 2
     for learned, told in ((y == 1, y), (y, y == 1), (y, y.astype(float)), (y == 1, pd.Series(y == 1, dtype=object))):
@@ -129,6 +148,15 @@ def test_a_number_that_is_too_large_is_refused_with_every_seed(kind: Any, seed: 
     a[11] = 1e300
     with pytest.raises(BadInput, match=r"the column 'a' holds 1e\+300 in row 11 .counted from 0., too large a number"):
         kind(random_state=seed).fit({"a": a, "b": np.arange(40) % 3}, np.arange(40) % 2)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("far", [0.5, 1e-90])
+def test_a_number_that_is_taken_is_taken_with_every_seed(seed: int, far: float) -> None:
+    """Also where it is set aside, and the others are very small."""
+    table = {"a": [*(1e-200 * np.arange(1, 21)), far], "b": np.arange(21) % 5}
+    model = TabularClassifier(random_state=seed).fit(table, np.arange(21) % 2)
+    assert np.isfinite(model.predict_proba(table)).all()
 
 
 @pytest.mark.filterwarnings("ignore:the column .* alone tells the target")
@@ -491,6 +519,48 @@ def test_decimal_commas_of_categories_are_known_in_scripts(tmp_path: Path) -> No
     assert told == [str(one) for one in answers]
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("learned", ["decimals", "floats"])
+def test_decimals_and_the_same_numbers_are_one_class_and_one_category(learned: str, tmp_path: Path) -> None:
+    """In Parquet and data frames, whose decimals are called 1.50, and as floats, in CSV files and scripts."""
+    floats = pd.DataFrame({"rate": [1.5, 2.0, 9.25] * 20, "price": [2.0, 2.0, 7.5] * 20})
+    tables = {"floats": floats, "decimals": floats.map(lambda one: Decimal(f"{one:.2f}"))}
+    for name, table in tables.items():
+        table.to_parquet(tmp_path / f"{name}.parquet")
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    names = ["rate", "price"]
+    frame = read_frame(tmp_path / f"{learned}.parquet", names)
+    model = TabularClassifier({"rate": "category"}, random_state=0).fit(
+        {"rate": frame["rate"]}, frame["price"].astype(str)
+    )
+    (tmp_path / "script.py").write_text(numpy_script(model), encoding="utf-8")
+    for file in ("floats.parquet", "floats.csv", "decimals.parquet", "decimals.csv"):
+        frame = read_frame(tmp_path / file, names)
+        assert model.evaluate(frame, frame["price"]).score == 1, file
+        if file.endswith(".csv"):
+            command = [sys.executable, tmp_path / "script.py", tmp_path / file]
+            told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+            assert told == model.predict(frame).tolist()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_scripts_read_a_table_that_says_what_separates_its_columns(tmp_path: Path) -> None:
+    x = np.linspace(-1, 1, 60)
+    model = TabularRegressor(random_state=0).fit({"x": x, "z": x[::-1] ** 2}, 3 * x)
+    (tmp_path / "script.py").write_text(numpy_script(model), encoding="utf-8")
+    command = [sys.executable, tmp_path / "script.py", tmp_path / "table.csv"]
+    told = []
+    for line in ("", "sep=,\r\n", '"sep=,"\n', "SEP=, \n"):
+        (tmp_path / "table.csv").write_text(line + "x,z\n0.5,0.25\n", encoding="utf-8-sig")
+        told.append(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert len(set(told)) == 1
+    for separator in (";", "|", "\t"):
+        (tmp_path / "table.csv").write_text(f"sep={separator}\nx{separator}z\n0.5{separator}0.25\n", encoding="utf-8")
+        refused = subprocess.run(command, capture_output=True, text=True)
+        assert refused.returncode == 2
+        assert "its first line says that no commas separate the columns; save it with these" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("y", "sentence"),
     [
@@ -539,3 +609,20 @@ def test_classes_of_a_list_are_as_different_as_they_are() -> None:
         assert len(model.classes_) == 3 and model.score(x, y) == 1
     assert model.classes_.dtype == float
     assert model.score(x, np.array([0, 1, 2] * 20, np.float32)) == 1
+
+
+def test_many_rows_are_answered_in_parts_that_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text of 500 categories became 500 numbers of every row at once: gigabytes for a table of some megabytes."""
+    model = TabularClassifier(random_state=0).fit(TABLE, COLOR)
+    numbers = TabularRegressor(random_state=0).fit(TABLE, PRICE)
+    whole = model.predict_proba(TABLE), model.predict(TABLE), numbers.predict(TABLE), model.inspect(TABLE, COLOR)
+    encoded, seen = tabular.encoded, list[int]()
+    monkeypatch.setattr(tabular, "encoded", lambda *given: seen.append(len(x := encoded(*given))) or x)
+    monkeypatch.setattr(tabular, "MOST_INPUTS", 7 * sum(len(column.inputs) for column in model.columns_))
+    np.testing.assert_allclose(model.predict_proba(TABLE), whole[0], rtol=1e-12)
+    assert seen == [7] * (N // 7) + [N % 7]
+    np.testing.assert_array_equal(model.predict(TABLE), whole[1])
+    np.testing.assert_allclose(numbers.predict(TABLE), whole[2], rtol=1e-12)
+    assert model.inspect(TABLE, COLOR).classes == whole[3].classes
+    with pytest.raises(BadInput, match=r"in row 50 \(counted from 0\)"):
+        numbers.predict({"size": np.where(np.arange(N) == 50, 1e308, 1.0), "color": COLOR})

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deltarule.cli.common import Json, check_output, console, print_json
-from deltarule.cli.tables import Model, chosen_model, columns_used, noted, show_lines, show_table, tell, with_target
+from deltarule.cli.tables import (
+    Model,
+    chosen_model,
+    columns_used,
+    noted,
+    seen_at_work,
+    show_lines,
+    show_table,
+    tell,
+    with_target,
+)
 from deltarule.errors import BadInput
 
 if TYPE_CHECKING:
@@ -38,8 +48,9 @@ def evaluate(model: Model, table: Rows, report: Page = None, json: Json = False)
     classes = named(trained.classes_).tolist() if isinstance(trained, TabularClassifier) else None
     names, task = named_columns(trained.columns_), "regress" if classes is None else "classify"
     needed = [column.name for column in trained.columns_ if column.kind != UNUSED]
-    frame, y, notes = with_target(table, trained.target_, task, names, columns_used(trained), classes, needed)
-    with noted(notes):
+    with seen_at_work(f"{table} is read"):
+        frame, y, notes = with_target(table, trained.target_, task, names, columns_used(trained), classes, needed)
+    with seen_at_work(f"{table} is answered, and each column shuffled"), noted(notes):
         found = trained.inspect(frame, y)
     if report is not None:
         _draw(report, trained, found, shlex.join(["deltarule", "evaluate", str(model), str(table)]), notes)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deltarule.cli.common import Json, check_output, data_output, print_json
-from deltarule.cli.tables import Model, chosen_model, columns_used, noted, tell
+from deltarule.cli.tables import Model, chosen_model, columns_used, noted, seen_at_work, tell
 from deltarule.errors import BadInput
 
 if TYPE_CHECKING:
@@ -40,10 +40,11 @@ def predict(model: Model, table: Rows, out: Out = None, json: Json = False) -> N
     check_output(out, "answers", table=table, model=model)
     trained = chosen_model(model)
     notes: list[str] = []
-    frame = read_frame(table, named_columns(trained.columns_), columns_used(trained))
+    with seen_at_work(f"{table} is read"):
+        frame = read_frame(table, named_columns(trained.columns_), columns_used(trained))
     if not rows_of(frame):
         raise BadInput(f"{table} has a header but no rows; add the rows to predict")
-    with noted(notes):
+    with seen_at_work(f"{table} is answered"), noted(notes):
         answers = _answers(trained, frame)
     tell(notes, to_errors=True)
     text = _as_csv(trained.target_, answers, DELIMITERS.get(ending, ","))

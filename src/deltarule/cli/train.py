@@ -71,7 +71,8 @@ def train(
     if target in types:
         raise BadInput(f"--type {target}={types[target]} names the target; give --task classify or regress instead")
     names = [name for name, kind in types.items() if kind == "category"]
-    frame, y, notes = with_target(table, target, task, names, lambda name: types.get(name) != "unused")
+    with seen_at_work(f"{table} is read"):
+        frame, y, notes = with_target(table, target, task, names, lambda name: types.get(name) != "unused")
     y = as_learned(y, task)
     model = _estimator(y, task, types, seed)
     y = _named(y) if task == "classify" else y

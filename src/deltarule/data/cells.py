@@ -114,8 +114,9 @@ def array_of(values: Any) -> np.ndarray:
     (array([True, None], dtype=object), array([None, 2], dtype=object))
     """
     if isinstance(values, np.ma.MaskedArray):
-        data = widened(values.data) if values.dtype.kind == "f" else values.data
-        present = data.astype(values.dtype if values.dtype.kind in "mM" else object)
+        if values.dtype.kind == "f":
+            return values.filled(np.nan)
+        present = values.data.astype(values.dtype if values.dtype.kind in "mM" else object)
         present[np.ma.getmaskarray(values)] = None
         return present
     if isinstance(values, list | tuple):
@@ -161,7 +162,7 @@ def are_plain(values: np.ndarray) -> bool:
 
 
 def widened(numbers: np.ndarray) -> np.ndarray:
-    """Numbers as float64 by what they are called: 0.1 of float32 is 0.1.
+    """Numbers as float64 by what they are called, for names: 0.1 of float32 is 0.1, and not 0.10000000149.
 
     >>> widened(np.array([0.1, np.nan], np.float32))
     array([0.1, nan])
@@ -171,13 +172,11 @@ def widened(numbers: np.ndarray) -> np.ndarray:
 
 
 def as_float(value: Any) -> float:
-    """A number as float64 by what it is called, as of `widened`; infinite where it is too large.
+    """A number as float64; infinite where it is too large.
 
-    >>> as_float(np.float32(0.1)), as_float(-(10**400))
-    (0.1, -inf)
+    >>> as_float(Decimal("0.5")), as_float(-(10**400))
+    (0.5, -inf)
     """
-    if isinstance(value, np.floating) and type(value) is not np.float64:
-        return float(str(value))
     try:
         return float(value)
     except OverflowError:
@@ -187,17 +186,23 @@ def as_float(value: Any) -> float:
 def as_text(value: Any) -> str:
     """A value as a category's name: whole numbers without a point, days without a time, nothing for what is missing.
 
+    Decimals are called as they are written, for so they stand in a text file.
+
     >>> as_text(2.0), as_text(0.5), as_text(float("nan")), as_text("red"), as_text(datetime(2026, 11, 20))
     ('2', '0.5', '', 'red', '2026-11-20')
+    >>> as_text(Decimal("1.50")), as_text(Decimal("-0")), as_text(np.float32(0.1))
+    ('1.50', '0', '0.1')
     """
     if isinstance(value, Unclear) or type(value) is str:
         return value
     if is_missing(value):
         return ""
+    if isinstance(value, Decimal):
+        return str(value or value.copy_abs())  # there is one zero
     if type(value) is int or (is_whole(value) and is_plain_number(value)):
         return str(Decimal(int(value)))  # Python has no texts of more than 4,300 digits
     if is_plain_number(value):
-        number = as_float(value)
+        number = float(str(value)) if isinstance(value, np.floating) else as_float(value)
         return str(int(number)) if number.is_integer() else repr(number)
     if isinstance(value, bytes):  # as Parquet has texts of which it does not know that they are some
         return value.decode(errors="backslashreplace")
@@ -237,11 +242,19 @@ def _numbers(cells: list[str], commas: bool) -> np.ndarray:
     """Cells as numbers, with commas only where points alone do not do; `ValueError` where one is none."""
     cells = ["nan" if cell in MISSING else cell for cell in cells]
     try:
-        return np.array([number_of(cell) for cell in cells])
+        return _each_a_number(cells)
     except ValueError:
         if not commas:
             raise
-        return np.array([number_of(cell) for cell in _with_points(cells)])
+        return _each_a_number(_with_points(cells))
+
+
+def _each_a_number(cells: list[str]) -> np.ndarray:
+    """As `number_of` of each cell, in a fraction of the time."""
+    numbers = np.array(list(map(float, cells)))
+    if Unclear in {*map(type, cells)} or "_" in "".join(cells):
+        raise ValueError
+    return numbers
 
 
 def are_decimal(cells: list[str]) -> bool:

@@ -5,6 +5,7 @@ N rows.    A frame names its columns: numbers [N], NaN where one is missing, or 
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -134,16 +135,17 @@ def _column(name: str, values: Any, are_names: bool) -> np.ndarray:
     is_category = str(getattr(values, "dtype", "")) == "category"
     if (are_names or is_category) and array.dtype.kind == "f":
         array = widened(array)
-    if not is_category:
-        numbers = _as_floats(array)
-        if numbers is not None and not too_long(array, numbers, are_names):
-            return _finite(name, numbers)
+    numbers = None if is_category else _as_floats(array)
+    if numbers is not None and not too_long(array, numbers, are_names):
+        numbers = _finite(name, numbers)
+        if not are_names or not _are_called_otherwise(array):
+            return numbers
     if array.dtype.kind in "mM":  # of nanoseconds, tolist would make whole numbers
         known, fine = array[~np.isnat(array)], array
         array = array.astype(f"{array.dtype.kind}8[us]")
         if array.dtype.kind == "M" and (known != known.astype("M8[us]")).any():  # which Python's times do not have
             texts = np.datetime_as_string(fine).tolist()
-            array = np.array(["" if one == "NaT" else form_of(one.replace("T", " ")) for one in texts], object)
+            array = np.array(["" if one == "NaT" else form_of(one) for one in texts], object)
     return np.array([said(as_text(value)) for value in array.tolist()], object)
 
 
@@ -154,6 +156,12 @@ def _as_floats(array: np.ndarray) -> np.ndarray | None:
     if array.dtype.kind == "O" and are_plain(array):
         return np.array([np.nan if is_missing(value) else as_float(value) for value in array])
     return None
+
+
+def _are_called_otherwise(array: np.ndarray) -> bool:
+    """Whether float64 would lose what numbers [N] are called: of decimals the zeros behind, of float32 0.1."""
+    kinds = set(map(type, array)) if array.dtype.kind == "O" else set()
+    return any(issubclass(kind, Decimal | np.float16 | np.float32) for kind in kinds)
 
 
 def _finite(name: str, numbers: np.ndarray) -> np.ndarray:
@@ -170,7 +178,9 @@ def _values(column: Any) -> Any:
     """
     if str(column.type).startswith("dictionary"):
         return np.concatenate([np.empty(0, object), *map(_looked_up, column.chunks)])
-    if str(column.type) in ("double", "float", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))):
+    if str(column.type) in ("double", "float", "halffloat"):
+        return column.to_numpy()
+    if str(column.type) in {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}:
         numbers = column.to_numpy()
         if not column.null_count or not (np.abs(numbers) >= EXACT).any():
             return numbers  # else whole numbers beside gaps have become others

@@ -55,7 +55,8 @@ def read_frame(
     """Read a table from a CSV, TSV or Parquet file.
 
     Text is UTF-8, and its first line names the columns. A column holds numbers where all of its cells do; cells that
-    are empty or say so (NA, nan, null, ?) are missing. Semicolons may separate a CSV file's columns, too. Where commas
+    are empty or say so (NA, nan, null, ?) are missing. Semicolons may separate a CSV file's columns, too, or what a
+    first line such as sep=; says. Where commas
     separate none, numbers may have a decimal comma, 1,5; but not where all of a column's may mean thousands, 1,500. Nor
     is 1.500 a number where all with a point may mean thousands, and another column has decimal commas. Whole numbers
     that would become one as float64 stay texts.
@@ -89,11 +90,13 @@ def read_frame(
 def _read_text(path: Path, delimiter: str, wanted: _Wanted) -> Frame:
     with path.open(encoding="utf-8-sig", newline="") as file, cells_of_any_length():
         try:
-            found = separator_of(file, delimiter)
-            if delimiter == "," and found == ";":
-                delimiter = ";"
+            found, is_told = separator_of(file, delimiter)
+            if is_told or (delimiter, found) == (",", ";"):
+                delimiter = found
             check_separated(path, found, delimiter)
             reader = csv.reader(file, strict=True, delimiter=delimiter)
+            if is_told:
+                next(reader)
             header = read_header(path, reader, wanted.is_used)
             columns: list[list[str]] = [[] for _ in header]
             lines = []
@@ -110,11 +113,9 @@ def _read_text(path: Path, delimiter: str, wanted: _Wanted) -> Frame:
         except csv.Error as error:
             raise BadInput(f"{path}, line {reader.line_num}: {error}; correct the quotes there") from error
     commas = delimiter != ","
-    frame = {}
-    for name, cells in zip(header, _unclear_marked(columns) if commas else columns, strict=True):
-        if wanted.leaves_out(name):
-            frame[name] = empty(len(cells))
-            continue
+    frame = dict.fromkeys(header, empty(len(lines)))
+    used = {name: cells for name, cells in zip(header, columns, strict=True) if not wanted.leaves_out(name)}
+    for name, cells in (_unclear_marked(used) if commas else used).items():
         numbers = parsed(cells, commas) if wanted.takes_numbers(name) else None
         if numbers is None:
             frame[name] = np.array(cells if name in wanted.as_written else [said(cell) for cell in cells], object)
@@ -128,21 +129,20 @@ def _read_text(path: Path, delimiter: str, wanted: _Wanted) -> Frame:
     return frame
 
 
-def _unclear_marked(columns: list[list[str]]) -> list[list[str]]:
+def _unclear_marked(columns: dict[str, list[str]]) -> dict[str, list[str]]:
     """Columns of cells; points that may mean thousands are marked where another column's commas are decimal ones."""
-    marked = [marked_unclear(cells) for cells in columns]
-    if not any(marked) or not any(map(are_decimal, columns)):
-        return columns
-    return [new or cells for new, cells in zip(marked, columns, strict=True)]
+    marked = {name: found for name, cells in columns.items() if (found := marked_unclear(cells))}
+    return columns | marked if marked and any(map(are_decimal, columns.values())) else columns
 
 
 def takes_commas(path: str | Path) -> bool:
     """Whether numbers in a file may have a decimal comma: where it is text whose columns something else separates."""
     path = Path(path)
-    if path.suffix.lower() != ".csv":
-        return path.suffix.lower() in DELIMITERS
-    with path.open(encoding="utf-8-sig", newline="") as file, cells_of_any_length():
-        return separator_of(file, ",") == ";"
+    delimiter = DELIMITERS.get(path.suffix.lower())
+    if delimiter is None:
+        return False
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return separator_of(file, delimiter)[0] != ","
 
 
 def _read_parquet(path: Path, wanted: _Wanted) -> Frame:

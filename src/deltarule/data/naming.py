@@ -1,21 +1,24 @@
 """How texts are known by names that were learned, also where another program writes the same otherwise.
 
-True may be TRUE or 1, a whole number 2 or 2.0, a day one at midnight. What is none of the names stays as it is.
+True may be TRUE or 1, a whole number 2 or 2.0, a day one at midnight, a time one with zeros
+behind it. What is none of the names stays as it is.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 
-from deltarule.data.cells import EXACT, MIDNIGHT, WHOLE_AS_WRITTEN, as_text, is_number
+from deltarule.data.cells import EXACT, WHOLE_AS_WRITTEN, as_text, is_number
 
 SURELY_DECIMAL = re.compile(r"(?![+-]?[1-9]\d{0,2},\d{3}\Z)[+-]?\d+,\d+([eE][+-]?\d+)?")
 """One comma, and no thousands that it may stand for."""
+AS_DECIMALS = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?(E-\d{1,2})?")
+"""A number as Python, Arrow and databases write decimals; the least of them with an exponent."""
 TRUTHS = {"true": "1", "false": "0"}
-DAY_AT_MIDNIGHT = re.compile(rf"\d{{4}}-\d\d-\d\d{MIDNIGHT}")
-FRACTION = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+")
-"""A time to fractions of a second, of which programs write 3 digits, 6 or 9."""
+TIME = re.compile(r"(?:(\d{4}-\d\d-\d\d)[ T])?(\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)?")
+"""A time of a day, of which programs write 3 digits behind the seconds, 6 or 9, or none; and perhaps its zone."""
 
 
 def as_named(texts: Sequence[str], names: Collection[str]) -> list[str]:
@@ -31,6 +34,8 @@ def as_named(texts: Sequence[str], names: Collection[str]) -> list[str]:
     (['True', 'False'], ['1'])
     >>> as_named(["1,0"], names=["1.0", "2.5"]), as_named(["2.5", "2,50"], names=["1,0", "2,5"])
     (['1.0'], ['2,5', '2,50'])
+    >>> as_named(["1.5", "2"], names=["1.50", "2.00"])
+    ['1.50', '2.00']
     """
     known = naming(tuple(names))
     others = {text: known.name_of(text) for text in {*texts} - known.names}
@@ -81,28 +86,44 @@ def naming(names: tuple[str, ...]) -> Naming:
 
 def form_of(text: str, truths: bool = False, numbers: bool = False) -> str:
     """What all ways to write a text have in common: no spaces around it, truth values as 1 and 0, numbers as Python's,
-    days without a time, times without zeros behind them.
+    days without a time, times without zeros behind their seconds, and of those by Greenwich the zone as +00:00.
 
     >>> form_of(" TRUE", truths=True), form_of("TRUE"), form_of("2.0", numbers=True), form_of("2.0")
     ('1', 'TRUE', '2', '2.0')
     >>> form_of("2026-11-20 00:00:00"), form_of("2026-11-20 00:00:00.000"), form_of("2026-11-20 10:00:00.100000")
     ('2026-11-20', '2026-11-20', '2026-11-20 10:00:00.1')
+    >>> form_of("2026-11-20T10:00:00.000Z"), form_of("10:00:00.0")
+    ('2026-11-20 10:00:00+00:00', '10:00:00')
     """
     text = text.strip()
     if truths:
         text = TRUTHS.get(text.lower(), text)
     if numbers:
         return _named_as_number(text)
-    text = text.rstrip("0").removesuffix(".") if FRACTION.fullmatch(text) else text
-    return text.removesuffix(MIDNIGHT) if DAY_AT_MIDNIGHT.fullmatch(text) else text
+    if found := TIME.fullmatch(text):
+        day, clock, fraction, zone = found.groups("")
+        text = f"{day} {clock}{fraction.rstrip('0').rstrip('.')}{'+00:00' if zone == 'Z' else zone}".strip()
+        return day if text == f"{day} 00:00:00" else text
+    return text
 
 
 def are_numbers(names: Collection[str]) -> bool:
-    """Whether names, but for that of what is missing, are all those of different numbers: 1, 1.0 or 1,0, and not 01."""
+    """Whether names, but for that of what is missing, are all those of different numbers: 1, 1.0 or 1,0, and not 01.
+
+    1.50 is one beside 2.00, where all have as many digits behind the point; 1.1 and 1.10 are two versions.
+    """
     called = {name: _named_as_number(name) for name in names if name}
     written = ((_pointed(name), one) for name, one in called.items())
     plain = (is_number(name) and (one == name or WHOLE_AS_WRITTEN.fullmatch(name)) for name, one in written)
-    return all(plain) and len(set(called.values())) == len(called)
+    return (all(plain) or _have_one_scale(called)) and len(set(called.values())) == len(called)
+
+
+def _have_one_scale(names: Iterable[str]) -> bool:
+    """Whether all names are decimals with as many digits behind the point."""
+    written = [_pointed(name) for name in names]
+    if not all(map(AS_DECIMALS.fullmatch, written)):
+        return False
+    return len({Decimal(one).as_tuple().exponent for one in written}) == 1
 
 
 def _pointed(text: str) -> str:

@@ -33,6 +33,7 @@ LONGEST_CELL = 2**31 - 1
 """The highest limit that Python's reader of CSV takes on every system."""
 
 QUOTED = re.compile('"[^"]*"')
+SEPARATOR_TOLD = re.compile(r'"?sep=([;,|\t])"?\s*', re.IGNORECASE)
 LONGEST_HEADER = 10_000_000
 """Where quotes do not end before, they are not meant to."""
 
@@ -161,7 +162,10 @@ def _read_csv(path: Path, target: str | None, task: str) -> Table:
     with path.open(encoding="utf-8-sig", newline="") as file, cells_of_any_length():
         reader = csv.reader(file, strict=True)
         try:
-            check_separated(path, separator_of(file, ","), ",")
+            separator, is_told = separator_of(file, ",")
+            check_separated(path, separator, ",")
+            if is_told:
+                next(reader)
             header = read_header(path, reader)
             position = _target_position(path, header, target)
             return _body(path, reader, header, position, task)
@@ -220,15 +224,25 @@ def uneven(path: Path, line: int, row: Sequence[str], header: Sequence[str]) -> 
     return BadInput(f"{path}, line {line}: {cells}, but the header names {columns}")
 
 
-def separator_of(file: TextIO, delimiter: str) -> str:
-    """By what a file's columns seem to be separated: what its first line holds outside of quotes, and the second, too.
+def separator_of(file: TextIO, delimiter: str) -> tuple[str, bool]:
+    """By what a file's columns are separated, and whether a line before the header says so, as Excel has it.
+
+    Else it is what the first line holds outside of quotes, and the second, too.
 
     >>> from io import StringIO
     >>> separator_of(StringIO('"area";"price"'), ","), separator_of(StringIO("area,price"), ",")
-    (';', ',')
+    ((';', False), (',', False))
     >>> separator_of(StringIO("area;price, EUR;year\\n1,5;2,5;2026"), ",")
-    ';'
+    (';', False)
+    >>> separator_of(StringIO("sep=;\\narea;price"), ",")
+    (';', True)
     """
+    told = SEPARATOR_TOLD.fullmatch(file.readline(20))
+    file.seek(0)
+    return (told[1], True) if told else (_seen_separator(file, delimiter), False)
+
+
+def _seen_separator(file: TextIO, delimiter: str) -> str:
     header, row = Counter(_outside_quotes(file)), Counter(_outside_quotes(file))
     file.seek(0)
     if not header[delimiter]:

@@ -4,9 +4,11 @@ K members · N rows · D features · C outputs
 """
 
 import contextlib
+import copy
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,10 @@ MANY_NUMBERS = 2**20
 """From so many on it is worth waking other threads to look whether all are finite."""
 USUAL_SIZES = (0.01, 100.0)
 """Between these lies the root mean square of the largest feature of data that somebody scaled."""
+OF_ANOTHER_SCALE = 10.0
+"""What is usual in some rows is no more than so many root mean squares of others that were scaled alike."""
+LEAST_COMPARED = 10
+"""Fewer rows may well differ by chance."""
 
 
 class BaseMLP(BaseEstimator):
@@ -146,7 +152,13 @@ class BaseMLP(BaseEstimator):
         rows = with_weight(Rows(X, targets, weights))
         self._shape(rows, first)
         if first and not incremental:
-            self._warn_of_sizes(rows.x)
+            size = self._unusual_size(rows.x)
+            if size:
+                warnings.warn(
+                    f"the features are not scaled: {size}, and networks learn badly from such; put a StandardScaler "
+                    "before the estimator.",
+                    stacklevel=4,
+                )
         if first:
             self._forget()
         return rows, check_random_state(self.random_state), first
@@ -185,16 +197,15 @@ class BaseMLP(BaseEstimator):
                 raise ValueError("solver='lbfgs' has no epochs after which callbacks could be called; leave them out.")
 
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Floats, Any]:
+        refuse_dates(X, "X")
         # Of many numbers scikit-learn looks on one thread whether all are finite; where some are not, it says so.
         is_large = type(X) is np.ndarray and X.ndim == 2 and X.size >= MANY_NUMBERS and X.dtype in DTYPES
-        how = {"accept_sparse": ["csr", "csc"], "multi_output": True, "dtype": DTYPES, **self._y_checks}
+        how = {"accept_sparse": ["csr", "csc"], "multi_output": True, "dtype": DTYPES}
         with np.errstate(all="ignore"):  # it sums all numbers to see whether one is not finite
             X, y = validate_data(self, X, y, reset=reset, ensure_all_finite=not (is_large and all_finite(X)), **how)
         if getattr(y, "ndim", 1) == 2 and y.shape[1] == 1:
             y = self._one_column(y)
-        return (X.toarray() if sparse.issparse(X) else X), y
-
-    _y_checks: dict[str, Any] = {}
+        return (made_dense(X) if sparse.issparse(X) else X), y
 
     def _checked_rows(self, X: Any, y: Any) -> CheckedRows:
         """Rows that were checked, with what a model learns of them: for all that are to be fitted to the same."""
@@ -306,7 +317,7 @@ class BaseMLP(BaseEstimator):
     def _set_aside(self, rows: Rows, generator: np.random.RandomState, eval_set: Any) -> tuple[Rows, Validation | None]:
         """The rows to train on, and those that score: the user's own, or a part set aside for early stopping."""
         if eval_set is not None:
-            aside = self._own_validation(eval_set, rows.x.dtype)
+            aside = self._own_validation(eval_set, rows.x)
         elif self.early_stopping and self._solver != "lbfgs":
             indices = np.arange(len(rows.x))
             kept, held = train_test_split(
@@ -325,22 +336,30 @@ class BaseMLP(BaseEstimator):
         w = np.ones(len(aside.x), rows.x.dtype) if aside.w is None else aside.w
         return rows, Validation(aside.x, aside.y, w[:, None], self._metric(), bool(self.early_stopping))
 
-    def _own_validation(self, eval_set: Any, dtype: Any) -> Rows:
+    def _own_validation(self, eval_set: Any, trained: Floats) -> Rows:
         if not isinstance(eval_set, list | tuple) or len(eval_set) != 2 or _holds_tables(eval_set[0]):
             raise ValueError("eval_set must be a pair (X, y) of validation rows.")
-        X, y = self._validated(eval_set[0], eval_set[1], reset=False)
-        given, wanted = (y.shape[1] if np.ndim(y) == 2 or sparse.issparse(y) else 1), self._target_columns()
-        if given != wanted:
-            raise ValueError(
-                f"eval_set has {given} targets in a row, and y has {wanted}; they must be of the same kind."
-            )
-        network, loss = self._architecture.network(), registry.loss(self._loss()[0])
+        network, loss, dtype = self._architecture.network(), registry.loss(self._loss()[0]), trained.dtype
         try:
+            X, y = self._validated(eval_set[0], eval_set[1], reset=False)
+            given, wanted = (y.shape[1] if np.ndim(y) == 2 or sparse.issparse(y) else 1), self._target_columns()
+            if given != wanted:
+                raise ValueError(
+                    f"y has {given} targets in a row, and the training rows have {wanted}; give targets of one kind."
+                )
             self._learn(y, None, dtype, first=False, incremental=True)
             targets = checks.targets(self._targets(y, dtype), network, loss, dtype.name)
         except ValueError as error:
             raise ValueError(f"eval_set: {error}") from None
-        return Rows(in_precision(X, dtype, "X"), targets, None)
+        X = in_precision(X, dtype, "X")
+        size = self._other_scale(X, trained)
+        if size:
+            warnings.warn(
+                f"the features of eval_set are not scaled as those of the training rows: {size}; transform them alike, "
+                "as a pipeline does with X_val and y_val in place of eval_set, and transform_input=['X_val'].",
+                stacklevel=6,
+            )
+        return Rows(X, targets, None)
 
     def _after_epoch(self, problem: Problem) -> Callable[[epochs.Epoch], bool] | None:
         calls = _several(self.callbacks)
@@ -404,7 +423,8 @@ class BaseMLP(BaseEstimator):
         if (bad >= 0).any():
             self._refuse_nonfinite()
         self._keep(problem, state)
-        self._stall = getattr(self, "_stall", Stall.of(self.n_members))
+        # A copy, to write into: the arrays of a model that joblib has mapped into memory are read-only.
+        self._stall = copy.deepcopy(getattr(self, "_stall", Stall.of(self.n_members)))
         self._factor, self.n_iter_ = factor, 1
         self.t_ += len(rows.x)
         self._slow_down(problem, loss)
@@ -556,6 +576,7 @@ class BaseMLP(BaseEstimator):
             with contextlib.suppress(NotFinite):  # which is then said below
                 return self._outputs_of(X, check=True)
         check_is_fitted(self)
+        refuse_dates(X, "X")
         with np.errstate(all="ignore"):
             X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         return self._outputs_of(X.tocsr() if sparse.issparse(X) else X)
@@ -585,19 +606,49 @@ class BaseMLP(BaseEstimator):
         with np.errstate(all="ignore"):
             return np.asarray(each.std(axis=0, ddof=1))
 
-    def _warn_of_sizes(self, x: Floats) -> None:
-        every = max(1, len(x) // 1000)
-        with np.errstate(over="ignore"):  # infinite is large, too
-            sizes = np.sqrt(np.mean(np.square(x[::every], dtype=np.float64), axis=0))
+    def _unusual_size(self, x: Floats) -> str:
+        """What tells of features [N, D] that nobody scaled; of all others nothing."""
+        sizes = _sizes(x)
         largest = int(sizes.argmax())
         if not sizes[largest] or USUAL_SIZES[0] <= sizes[largest] <= USUAL_SIZES[1]:
-            return
-        name = getattr(self, "feature_names_in_", {largest: f"number {largest}"})[largest]
-        warnings.warn(
-            f"the features are not scaled: the values of feature {name} are around {sizes[largest]:.3g}, and networks "
-            "learn badly from such; put a StandardScaler before the estimator.",
-            stacklevel=5,
+            return ""
+        return f"the values of feature {self._feature(largest)} are around {sizes[largest]:.3g}"
+
+    def _other_scale(self, x: Floats, trained: Floats) -> str:
+        """What tells of validation rows [M, D] that are not scaled as those of the training [N, D]; else nothing.
+
+        The median beside the root mean square: of a category that is rare, few rows may have it, or none.
+        """
+        sizes, usual = _sizes(x), _sizes(trained)
+        both = (sizes > 0) & (usual > 0)
+        if len(x) < LEAST_COMPARED or not both.any():
+            return ""
+        with np.errstate(over="ignore"):
+            ratios = np.maximum(_medians(x)[both] / usual[both], _medians(trained)[both] / sizes[both])
+        if ratios.max() <= OF_ANOTHER_SCALE:
+            return ""
+        worst = int(np.flatnonzero(both)[ratios.argmax()])
+        return (
+            f"the values of feature {self._feature(worst)} are around {sizes[worst]:.3g}, and there {usual[worst]:.3g}"
         )
+
+    def _feature(self, place: int) -> Any:
+        return getattr(self, "feature_names_in_", {place: f"number {place}"})[place]
+
+
+def _sizes(x: Floats) -> Floats:
+    """The root mean square of each feature, about: of many rows [N, D] some tell."""
+    with np.errstate(over="ignore"):  # infinite is large, too
+        return np.asarray(np.sqrt(np.mean(np.square(_some(x), dtype=np.float64), axis=0)))
+
+
+def _medians(x: Floats) -> Floats:
+    """The median of each feature's absolute values, from the same rows."""
+    return np.asarray(np.median(np.abs(_some(x)), axis=0), np.float64)
+
+
+def _some(x: Floats) -> Floats:
+    return x[:: max(1, len(x) // 1000)]
 
 
 def in_precision(array: Any, dtype: Any, name: str) -> Floats:
@@ -609,6 +660,60 @@ def in_precision(array: Any, dtype: Any, name: str) -> Floats:
         numbers = np.asarray(array, dtype)
         assert_all_finite(numbers, input_name=name)
     return numbers
+
+
+def made_dense(X: Any) -> Floats:
+    """Sparse rows as an array.
+
+    Errors: `MemoryError` where they take more than this machine has.
+    """
+    needed = X.shape[0] * X.shape[1] * X.dtype.itemsize
+    if needed > checks.memory():
+        rows, columns = X.shape
+        raise MemoryError(
+            f"X is sparse with {rows:,} rows of {columns:,} numbers, which take {needed / 2**30:,.0f} GiB when they "
+            "are made dense to fit; keep fewer columns, as by SelectKBest or TruncatedSVD before the estimator, or "
+            "give fewer rows at a time to partial_fit."
+        )
+    return np.asarray(X.toarray())
+
+
+def refuse_dates(given: Any, name: str) -> None:
+    """Refuse dates and durations, of which scikit-learn's checks make the numbers that stand in memory.
+
+    Errors: `ValueError`.
+    """
+    if type(given) is np.ndarray and given.dtype.kind not in "mMO":
+        return
+    kinds: list[Any] = []
+    with contextlib.suppress(Exception):  # of what has no rows scikit-learn speaks
+        first = np.asarray(given[:1])
+        kinds = [first.dtype] if first.dtype.kind in "mM" else []
+        if not kinds and (first.dtype.kind == "O" or isinstance(given, list | tuple)):
+            moments = date, timedelta, np.datetime64, np.timedelta64
+            mixed = given.select_dtypes("object") if hasattr(given, "select_dtypes") else given
+            held = {*map(type, first.flat), *map(type, np.asarray(mixed, object).flat)}
+            kinds = sorted(kind.__name__ for kind in held if issubclass(kind, moments))
+    if kinds:
+        raise ValueError(
+            f"{name} holds dates or durations ({kinds[0]}), and a network learns from numbers; give the days since a "
+            "date, or the hours, as numbers."
+        )
+
+
+def validation_pair(eval_set: Any, X_val: Any, y_val: Any) -> Any:
+    """Validation rows as one pair (X, y), or None, whichever way they are given.
+
+    Errors: `ValueError` where they are given in both ways, or by half.
+    """
+    if X_val is None and y_val is None:
+        return eval_set
+    if eval_set is not None:
+        raise ValueError("eval_set is given, and X_val or y_val, too, which say the same; leave one or the other out.")
+    if X_val is None or y_val is None:
+        given, missing = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
+        raise ValueError(f"{given} is given without {missing}; give both of them, or neither.")
+    return X_val, y_val
 
 
 def _holds_tables(X: Any) -> bool:

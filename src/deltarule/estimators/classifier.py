@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from deltarule.estimators.base import BaseMLP, for_epochs
+from deltarule.estimators.base import BaseMLP, for_epochs, validation_pair
 from deltarule.problem.problem import Floats
 
 
@@ -138,7 +138,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         tags.classifier_tags.multi_label = True
         return tags
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, eval_set: Any = None) -> "MLPClassifier":
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        eval_set: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+    ) -> "MLPClassifier":
         """Fit to rows and their classes.
 
         Parameters
@@ -147,10 +156,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         y : classes [N], or for several labels at once 0 and 1 [N, C].
         sample_weight : weights of the rows [N]; 2 counts as the row twice, 0 as if it were not there.
         eval_set : a pair (X, y) of validation rows, scored after every epoch; with `early_stopping` they decide.
+        X_val, y_val : the same, apart, so that a pipeline with `transform_input=["X_val"]` transforms the rows as X.
 
         Returns the estimator. Raises `ValueError` for whatever does not fit.
         """
-        self._fit(X, y, sample_weight, eval_set)
+        self._fit(X, y, sample_weight, validation_pair(eval_set, X_val, y_val))
         return self
 
     @for_epochs
@@ -166,7 +176,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self
 
     def predict(self, X: Any) -> Any:
-        """The class of each row of X [N, D], or its labels as 0 and 1 [N, C]."""
+        """The class of each row of X [N, D], or its labels [N, C] as 0 and 1: sparse after a fit to sparse ones."""
         return self._decoded(self._mean(self._outputs(X)))
 
     def predict_proba(self, X: Any, return_std: bool = False) -> Any:
@@ -210,10 +220,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             check_classification_targets(y)
         if kind == "multiclass-multioutput":
             raise ValueError("y has several columns of several classes each; give one column, or labels as 0 and 1.")
-        self._labels = kind == "multilabel-indicator"
+        self._labels, self._sparse = kind == "multilabel-indicator", sparse.issparse(y)
         self.classes_ = np.arange(y.shape[1]) if self._labels else np.unique(y)
 
-    _learned_of_y = ("classes_", "_labels")
+    _learned_of_y = ("classes_", "_labels", "_sparse")
+    _sparse = False
+    """Whether labels are answered as they were given, sparse; what comes from a file answers with arrays."""
 
     def _note_classes(self, y: Any, classes: Any) -> None:
         """Take the classes of the first partial_fit, and hold later ones to them."""
@@ -228,12 +240,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 raise ValueError("classes must be passed on the first call to partial_fit.")
             return
         given = np.unique(classes)
+        if (given != given).any():
+            raise ValueError("Input classes contains NaN.")
         if known is None:
             labels = type_of_target(y) == "multilabel-indicator"
             count = np.shape(y)[-1]
             if labels and not np.array_equal(given, np.arange(count)):
                 raise ValueError(f"classes of {count} labels are their numbers, from 0 on; got {classes!r}.")
-            self.classes_, self._labels = given, labels
+            self.classes_, self._labels, self._sparse = given, labels, sparse.issparse(y)
         elif not np.array_equal(known, given):
             raise ValueError(f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {known!r}")
 
@@ -253,7 +267,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _targets(self, y: Any, dtype: Any) -> Floats:
         if self._labels:
-            return np.asarray(y.toarray() if sparse.issparse(y) else y, dtype)
+            labels = np.asarray(y.toarray() if sparse.issparse(y) else y, dtype)
+            if not ((labels == 0) | (labels == 1)).all():
+                raise ValueError(
+                    f"the labels in y go from {labels.min():g} to {labels.max():g}; give 1 where a row has a label, "
+                    "and 0 where it has not."
+                )
+            return labels
         y = np.asarray(y)
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
@@ -313,7 +333,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _decoded(self, outputs: Floats) -> Any:
         if self._labels:
-            return (outputs > 0.5).astype(np.int64)
+            labels = (outputs > 0.5).astype(np.int64)
+            return sparse.csr_matrix(labels) if self._sparse else labels
         if outputs.shape[-1] > 1:
             return self.classes_[outputs.argmax(axis=-1)]
         return self.classes_[np.minimum(outputs[:, 0] > 0.5, len(self.classes_) - 1)]

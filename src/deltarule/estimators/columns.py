@@ -28,7 +28,7 @@ from deltarule.data.frame import Frame, numbers_of_rows, rows_of
 from deltarule.data.naming import TRUTHS, as_named
 from deltarule.data.tables import listed
 from deltarule.errors import BadInput
-from deltarule.problem.problem import Floats
+from deltarule.problem.problem import Floats, Integers
 
 NUMBER, CATEGORY, UNUSED = KINDS = ("number", "category", "unused")
 FEW_CATEGORIES, MOST_CATEGORIES = 50, 500
@@ -230,10 +230,12 @@ def _learned_category(column: Column, frame: Frame, most: int) -> Column:
     return dataclasses.replace(column, categories=tuple(sorted(frequent)))
 
 
-def encoded(columns: Sequence[Column], frame: Frame) -> Floats:
+def encoded(columns: Sequence[Column], frame: Frame, together: bool = False) -> Floats:
     """The network's inputs [N, D].
 
-    Errors: `BadInput` for a column that is missing, and for texts where the model needs numbers.
+    Parameters: `columns`; `frame`; `together`, whether `check_together` has passed it: then numbers far from those of
+    other rows count as the farthest that there may be.
+    Errors: `BadInput` for a column that is missing, for texts where the model needs numbers, and numbers too large.
 
     >>> color = Column("color", "category", "texts", categories=("blue", "red"))
     >>> encoded([color], {"color": np.array(["red", "green"], object)})
@@ -244,15 +246,27 @@ def encoded(columns: Sequence[Column], frame: Frame) -> Floats:
     missing = [column.name for column in used if column.name not in frame]
     if missing:
         raise BadInput(f"the table lacks {listed([repr(name) for name in missing])}, which the model was trained with")
-    parts = [(_numbers if column.kind == NUMBER else _one_hot)(column, frame) for column in used]
-    return np.concatenate(parts, axis=1) if parts else np.zeros((rows_of(frame), 0))
+    x = np.zeros((rows_of(frame), sum(len(column.inputs) for column in used)))
+    start = 0
+    for column in used:
+        part = x[:, start : start + len(column.inputs)]
+        start += len(column.inputs)
+        if column.kind == NUMBER:
+            part[:] = _numbers(column, frame, together)
+        else:
+            found = _categories(column, frame)
+            rows = np.flatnonzero(found >= 0)
+            part[rows, found[rows]] = 1.0
+    return x
 
 
-def _numbers(column: Column, frame: Frame) -> Floats:
+def _numbers(column: Column, frame: Frame, together: bool) -> Floats:
     values = _as_numbers(column, frame)
     gaps = np.isnan(values)
     with np.errstate(over="ignore"):  # which is told below
         standardized = (np.where(gaps, column.fill, values) - column.mean) / column.scale
+    if together:
+        standardized = np.clip(standardized, -FARTHEST, FARTHEST)
     far = np.abs(standardized) > FARTHEST
     if far.any():
         raise _too_large(column.name, values, int(far.argmax()), column.mean, frame)
@@ -283,11 +297,11 @@ def takes_truths(column: Column) -> bool:
     return 0 < column.mean < 1 and math.isclose(column.scale, math.sqrt(column.mean * (1 - column.mean)))
 
 
-def _one_hot(column: Column, frame: Frame) -> Floats:
+def _categories(column: Column, frame: Frame) -> Integers:
+    """Which category each row has [N], −1 for those without an input."""
     place = {name: number for number, name in enumerate(column.categories)}
     texts = as_named(_texts(frame[column.name]), column.categories)
-    found = np.array([place.get(text, -1) for text in texts], np.int64)
-    return (found[:, None] == np.arange(len(place))).astype(np.float64)
+    return np.array([place.get(text, -1) for text in texts], np.int64)
 
 
 def unknown_categories(columns: Sequence[Column], frame: Frame) -> list[str]:

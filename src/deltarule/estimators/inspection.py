@@ -3,21 +3,23 @@
 N rows · D inputs of the network · C classes
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from deltarule.estimators.columns import Column
-from deltarule.estimators.scores import Scores
+from deltarule.data.frame import Frame, rows_of, taken
+from deltarule.estimators.columns import Column, encoded
+from deltarule.estimators.scores import Scores, scores_of_classes, scores_of_numbers
 from deltarule.estimators.targets import named
-from deltarule.problem.problem import Floats
+from deltarule.problem.problem import Floats, Integers
 from deltarule.stats.intervals import mean_interval, share_interval
 
 SHUFFLES = 5
 MOST_ROWS, LEAST_ROWS = 2000, 200
-"""Rows whose cells are shuffled: more tell little more, and of wide tables fewer have to do."""
+"""Rows whose cells are shuffled: more tell little more, and of wide tables fewer have to do, and fewer shuffles."""
 WORK = 1_000_000_000
 """Numbers that may go into the network while cells are shuffled: seconds."""
 MOST_GROUPS, LEAST_OF_GROUP = 10, 10
@@ -81,7 +83,7 @@ class Inspection:
 
     scores        as those of `evaluate`
     importances   of each column that is used, the greatest loss first; empty where nothing can be said: of a single
-                  row, and of targets that are all the same number
+                  row, of targets that are all the same number, and of answers that are not finite
     classes       in the order of the model's, then those that it does not know; empty for numbers, as what follows
     mistakes      the most frequent first
     calibration   from the least to the greatest probability
@@ -97,71 +99,84 @@ class Inspection:
     answers: np.ndarray
 
 
-def classes_inspected(model: Any, x: Floats, y: Any, columns: Sequence[Column], scores: Scores) -> Inspection:
-    """How a classifier answers to rows.    model: the network   x [N, D]   y [N]  names of classes
+@dataclass(frozen=True)
+class Sample:
+    """Rows whose cells are shuffled.    columns   rows: their numbers in the whole table   x: the network's inputs"""
 
-    Parameters: `columns`, of which the inputs are made; `scores`, of the answers.
+    columns: Sequence[Column]
+    rows: Integers
+    x: Floats
+
+
+def sampled(columns: Sequence[Column], frame: Frame) -> Sample:
+    """Some rows of a table, drawn by chance: fewer of a wide one."""
+    inputs, used = sum(len(column.inputs) for column in columns), sum(bool(column.inputs) for column in columns)
+    most = np.clip(WORK // max(inputs * used * SHUFFLES, 1), LEAST_ROWS, MOST_ROWS)
+    rows = np.sort(np.random.default_rng(0).permutation(rows_of(frame))[:most])
+    return Sample(columns, rows, encoded(columns, taken(frame, rows)))
+
+
+def classes_inspected(model: Any, y: Any, probabilities: Floats, some: Sample, usual: str) -> Inspection:
+    """How a classifier answers to rows.
+
+    Parameters: `model`, the network inside; `y` [N], names of classes; `probabilities` [N, C], its answers; `some` of
+    the rows; `usual`, the class that the baseline always says.
     """
-    probabilities = model.predict_proba(x)
     names = named(model.classes_)
-    answers = names[np.searchsorted(model.classes_, model.predict(x))]
-    right = answers == y
+    answers = names[probabilities.argmax(axis=1)]
 
-    def credit(x: Floats, rows: Any) -> Floats:
-        return (names[np.searchsorted(model.classes_, model.predict(x))] == y[rows]).astype(np.float64)
+    def credit(x: Floats) -> Floats:
+        return (names[model.predict_proba(x).argmax(axis=1)] == y[some.rows]).astype(np.float64)
 
     return Inspection(
-        scores,
-        importances(columns, x, credit),
+        scores_of_classes(y, answers, usual),
+        importances(some, credit),
         _classes_told(names.tolist(), y, answers),
         _mistakes(y, answers),
-        _calibration(probabilities.max(axis=1), right),
+        _calibration(probabilities.max(axis=1), answers == y),
         y,
         answers,
     )
 
 
-def numbers_inspected(model: Any, x: Floats, y: Floats, columns: Sequence[Column], scores: Scores) -> Inspection:
-    """The same of a regressor.    y [N]  numbers"""
-    answers = model.predict(x)
+def numbers_inspected(model: Any, y: Floats, answers: Floats, some: Sample, usual: float) -> Inspection:
+    """The same of a regressor.    y [N], answers [N]  numbers"""
     with np.errstate(all="ignore"):  # of the largest numbers nothing can be said that is finite
         around = np.sqrt(np.mean(np.square(y - y.mean())))
 
-        def credit(x: Floats, rows: Any) -> Floats:
-            return -np.square((y[rows] - model.predict(x)) / around)
+        def credit(x: Floats) -> Floats:
+            return -np.square((y[some.rows] - model.predict(x)) / around)
 
-        found = importances(columns, x, credit) if 0 < around < np.inf else ()
-    return Inspection(scores, found, (), (), (), y, answers)
+        found = importances(some, credit) if 0 < around < np.inf else ()
+    found = found if np.isfinite([(one.loss, one.low, one.high) for one in found]).all() else ()
+    return Inspection(scores_of_numbers(y, answers, usual), found, (), (), (), y, answers)
 
 
-def importances(
-    columns: Sequence[Column], x: Floats, credit: Callable[[Floats, Any], Floats]
-) -> tuple[Importance, ...]:
+def importances(some: Sample, credit: Callable[[Floats], Floats]) -> tuple[Importance, ...]:
     """What each column is worth, the most first.    Source: Breiman 2001, section 10; Fisher et al. 2019, section 3
 
-    Parameters: `columns`, of which the inputs `x` [N, D] are made; `credit(x, rows)`, what each of these rows, by their
-    numbers, adds to the score, whose mean this is.
+    Parameters: `some` rows; `credit(x)`, what each of them adds to the score, whose mean this is.
 
     >>> size, color = Column("size", "number", "numbers"), Column("color", "number", "numbers")
     >>> x = np.random.default_rng(0).normal(size=(100, 2))
-    >>> found = importances([color, size], x, lambda x, rows: (x[:, 1] > 0) == (rows < 50))
-    >>> [(one.column, one.loss == 0) for one in found][-1]
-    ('color', True)
+    >>> truth = x[:, 1] > 0
+    >>> found = importances(Sample([color, size], np.arange(100), x), lambda x: (x[:, 1] > 0) == truth)
+    >>> [(one.column, one.loss > 0) for one in found]
+    [('size', True), ('color', False)]
     """
-    used = [column for column in columns if column.inputs and len(x) > 1]
-    most = int(np.clip(WORK // max(x.shape[1] * len(used) * SHUFFLES, 1), LEAST_ROWS, MOST_ROWS))
+    x = some.x.copy()
+    used = [column for column in some.columns if column.inputs and len(x) > 1]
+    shuffles = int(np.clip(WORK // max(x.shape[1] * len(used) * LEAST_ROWS, 1), 1, SHUFFLES))
     random = np.random.default_rng(0)
-    rows = np.sort(random.permutation(len(x))[:most])
-    x = x[rows]
-    whole = np.asarray(credit(x, rows), np.float64)
+    whole = np.asarray(credit(x), np.float64)
     found = []
     for column, inputs in zip(used, _places(used), strict=True):
         kept, left = x[:, inputs].copy(), np.zeros(len(x))
-        for _ in range(SHUFFLES):
+        for _ in range(shuffles):
             x[:, inputs] = kept[random.permutation(len(x))]
-            left += credit(x, rows)
+            left += credit(x)
         x[:, inputs] = kept
-        lost = whole - left / SHUFFLES
+        lost = whole - left / shuffles
         found.append(Importance(column.name, float(lost.mean()), *mean_interval(lost)))
     return tuple(sorted(found, key=lambda one: -one.loss))
 
@@ -175,10 +190,10 @@ def _places(columns: Sequence[Column]) -> Iterator[slice]:
 
 
 def _classes_told(names: list[str], y: Any, answers: Any) -> tuple[ClassScores, ...]:
+    of_it, said, both = (Counter(one.tolist()) for one in (y, answers, y[y == answers]))
     told = []
-    for name in [*names, *sorted({*y.tolist()} - {*names})]:
-        of_it, said = y == name, answers == name
-        hits, rows, answered = int((of_it & said).sum()), int(of_it.sum()), int(said.sum())
+    for name in [*names, *sorted(of_it.keys() - {*names})]:
+        hits, rows, answered = both[name], of_it[name], said[name]
         told.append(
             ClassScores(name, rows, answered, hits / rows if rows else None, hits / answered if answered else None)
         )
@@ -187,9 +202,7 @@ def _classes_told(names: list[str], y: Any, answers: Any) -> tuple[ClassScores, 
 
 def _mistakes(y: Any, answers: Any) -> tuple[Mistake, ...]:
     """How often each class was taken for each other one."""
-    counts: dict[tuple[str, str], int] = {}
-    for pair in zip(y[y != answers].tolist(), answers[y != answers].tolist(), strict=True):
-        counts[pair] = counts.get(pair, 0) + 1
+    counts = Counter(zip(y[y != answers].tolist(), answers[y != answers].tolist(), strict=True))
     ordered = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
     return tuple(Mistake(true, answered, rows) for (true, answered), rows in ordered)
 

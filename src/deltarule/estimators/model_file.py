@@ -260,6 +260,9 @@ def _rebuilt_table(kind: type[BaseTabular], arrays: dict[str, np.ndarray], about
     model = kind(**{name: unplain(value) for name, value in about["parameters"].items()})
     model.model_ = _rebuilt(inner, arrays, about["network"])
     model.columns_ = tuple(_column(**each) for each in about["columns"])
+    names = [column.name for column in model.columns_]
+    if len(set(names)) < len(names):
+        raise ValueError(f"two columns have one name, of {names!r}")
     inputs = sum(len(column.inputs) for column in model.columns_)
     if inputs != model.model_.n_features_in_:
         raise ValueError(f"the columns make {inputs} inputs for a network of {model.model_.n_features_in_}")
@@ -271,7 +274,7 @@ def _rebuilt_table(kind: type[BaseTabular], arrays: dict[str, np.ndarray], about
         scores=scores, settings=settings, notes=tuple(map(str, report.pop("notes"))), **report
     )
     model.target_ = str(about["target"])
-    model._put_names([column.name for column in model.columns_], bool(about.get("named", True)))
+    model._put_names(names, bool(about.get("named", True)))
     if isinstance(model.model_, MLPClassifier):
         model.classes_ = model.model_.classes_
         model.usual_ = model.classes_[model.classes_.tolist().index(about["usual"])]

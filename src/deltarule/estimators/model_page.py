@@ -16,6 +16,9 @@ from deltarule.reports.score_figures import confusion_matrix
 if TYPE_CHECKING:
     from deltarule.estimators.tabular import TabularClassifier, TabularRegressor
 
+MOST_DRAWN = 1e300
+"""Axes around larger numbers would overflow."""
+
 
 def model_page(
     model: "TabularClassifier | TabularRegressor",
@@ -59,6 +62,8 @@ def _scores(
 def _mistakes(model: "TabularClassifier | TabularRegressor", found: Inspection) -> Block:
     parts = Parts("mistakes")
     if not found.classes:
+        if not max(np.abs(found.targets).max(), np.abs(found.answers).max()) < MOST_DRAWN:
+            return Block("mistakes", "Where it errs", "Targets or answers are too large to be drawn, or not finite.")
         parts.add(true_and_answered(found.targets, found.answers, target=model.target_))
         return Block("mistakes", "Where it errs", figures=parts.all)
     if len(found.classes) <= MOST_COLUMNS:
@@ -81,7 +86,8 @@ def _counts(found: Inspection) -> np.ndarray:
 def _worth(found: Inspection) -> Block:
     title = "What its answers hang on"
     if not found.importances:
-        return Block("columns", title, "Of a single row, or of rows with one and the same target, it cannot be said.")
+        why = "Of a single row, of rows with one and the same target, and of answers far beyond it, it cannot be said."
+        return Block("columns", title, why)
     parts, told = Parts("columns"), columns_told(found)
     losses, intervals = [one.loss for one in found.importances], [(one.low, one.high) for one in found.importances]
     score = "accuracy" if found.classes else "R²"

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import RegressorMixin
 from sklearn.utils._param_validation import StrOptions
 
 from deltarule.estimators import settings
-from deltarule.estimators.base import BaseMLP, for_epochs, in_precision
+from deltarule.estimators.base import BaseMLP, for_epochs, in_precision, refuse_dates, validation_pair
 from deltarule.problem.problem import Floats
 
 
@@ -76,7 +77,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         "loss": [StrOptions({"squared_error", "poisson", "huber", "absolute_error", "quantile"}), dict],
         "scale_target": ["boolean"],
     }
-    _y_checks = {"y_numeric": True}
 
     def __init__(
         self,
@@ -148,7 +148,16 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         tags.target_tags.multi_output = True
         return tags
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, eval_set: Any = None) -> "MLPRegressor":
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        eval_set: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+    ) -> "MLPRegressor":
         """Fit to rows and their targets.
 
         Parameters
@@ -157,10 +166,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y : targets [N] or [N, C].
         sample_weight : weights of the rows [N]; 2 counts as the row twice, 0 as if it were not there.
         eval_set : a pair (X, y) of validation rows, scored after every epoch; with `early_stopping` they decide.
+        X_val, y_val : the same, apart, so that a pipeline with `transform_input=["X_val"]` transforms the rows as X.
 
         Returns the estimator. Raises `ValueError` for whatever does not fit.
         """
-        self._fit(X, y, sample_weight, eval_set)
+        self._fit(X, y, sample_weight, validation_pair(eval_set, X_val, y_val))
         return self
 
     @for_epochs
@@ -187,7 +197,21 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         each = each[..., 0] if each.shape[-1] == 1 else each
         return (self._mean(each), self._spread(each)) if return_std else self._mean(each)
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """R² on rows X [N, D] with the targets y [N] or [N, C].
+
+        Parameters: `X`, `y`; `sample_weight`, weights of the rows [N].
+        Returns: 1 at best, 0 where the answers are no better than the mean of the targets.
+        Errors: `ValueError` for targets that are dates or durations.
+        """
+        refuse_dates(y, "y")
+        return float(super().score(X, y, sample_weight))
+
     # --- what targets mean ---
+
+    def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Floats, Any]:
+        refuse_dates(y, "y")
+        return super()._validated(X, y, reset)
 
     def _learn(self, y: Any, weights: Floats | None, dtype: Any, first: bool, incremental: bool) -> None:
         if first:
@@ -202,7 +226,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.target_mean_: Floats | None = None
         self.target_scale_: Floats | None = None
         if self.scale_target:
-            columns = in_precision(y, dtype, "y").reshape(len(y), -1)
+            columns = _numbers(y, dtype)
             with np.errstate(over="ignore", invalid="ignore"):  # which is told below
                 mean = np.average(columns, axis=0, weights=weights)
                 scale = np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weights))
@@ -211,7 +235,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             self.target_mean_, self.target_scale_ = mean.astype(dtype), np.where(scale > 0, scale, 1).astype(dtype)
 
     def _targets(self, y: Any, dtype: Any) -> Floats:
-        columns = in_precision(y, dtype, "y").reshape(len(y), -1)
+        columns = _numbers(y, dtype)
         if self.target_scale_ is None:
             return columns
         return (columns - self.target_mean_) / self.target_scale_
@@ -229,3 +253,20 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _metric(self) -> str:
         return "r_squared"
+
+
+def _numbers(y: Any, dtype: Any) -> Floats:
+    """Targets [N] or [N, C] as finite numbers [N, C].
+
+    Errors: `ValueError` for sparse ones, and whatever else is no number.
+    """
+    if sparse.issparse(y):
+        raise ValueError("y is sparse, and a regressor needs all numbers of it; give y.toarray().")
+    if y.dtype.kind not in "biuf":
+        try:
+            y = np.array(y.tolist(), np.float64)
+        except (OverflowError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"y holds what is no number ({error}); a regressor needs numbers, so correct it or use a classifier."
+            ) from None
+    return in_precision(y, dtype, "y").reshape(len(y), -1)

@@ -16,6 +16,8 @@ from deltarule.stats.intervals import Interval, share_interval
 
 RESAMPLES = 400
 """Draws of the rows for the interval of a score."""
+MOST_DRAWN = 10_000
+"""Rows of a draw: of more the interval is reckoned from how far such draws lie apart."""
 SUSPICIOUS = 0.99
 """A single column that scores this much is more often a copy of the target than a discovery."""
 LEAK_ROWS = 2000
@@ -59,7 +61,9 @@ def scores_of_classes(y: Any, answers: Any, usual: Any) -> Scores:
 
 
 def scores_of_numbers(y: Any, answers: Any, usual: float) -> Scores:
-    """R², its interval from draws of the rows, and that of always saying `usual`.    Source: Efron 1979, the bootstrap
+    """R², its interval from draws of the rows, and that of always saying `usual`.
+
+    Source: Efron 1979, the bootstrap; Bickel, Götze & van Zwet 1997, draws of fewer rows
 
     >>> scores_of_numbers(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0]), usual=2.0).score
     1.0
@@ -69,11 +73,13 @@ def scores_of_numbers(y: Any, answers: Any, usual: float) -> Scores:
     exponent = int(np.frexp(max(np.abs(y).max(), np.abs(answers).max()))[1])
     y, answers, usual = (np.ldexp(values, -exponent) for values in (y, answers, usual))
     random = np.random.default_rng(0)
-    draws = (random.integers(len(y), size=len(y)) for _ in range(RESAMPLES))
+    draws = (random.integers(len(y), size=min(len(y), MOST_DRAWN)) for _ in range(RESAMPLES))
     drawn = [r_squared(y[rows], answers[rows]) for rows in draws]
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    error = float(np.ldexp(np.abs(y - answers).mean(), exponent))
     score = r_squared(y, answers)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    if len(y) > MOST_DRAWN:
+        low, high = (score + (end - score) * np.sqrt(MOST_DRAWN / len(y)) for end in (low, high))
+    error = float(np.ldexp(np.abs(y - answers).mean(), exponent))
     usual_score = r_squared(y, np.full(len(y), usual))
     return Scores("r_squared", len(y), score, *Interval(float(low), float(high)), usual_score, error)
 
@@ -81,12 +87,23 @@ def scores_of_numbers(y: Any, answers: Any, usual: float) -> Scores:
 def r_squared(y: Floats, answers: Floats) -> float:
     """1 − Σ(y − a)² / Σ(y − ȳ)², and 0 where all targets are the same and not met.
 
+    What is less than any number is the least that there is.
+
     >>> r_squared(np.array([1.0, 3.0]), np.array([2.0, 2.0]))
     0.0
     """
-    around = float(((y - y.mean()) ** 2).sum())
-    errors = float(((y - answers) ** 2).sum())
-    return 1 - errors / around if around else float(not errors)
+    around, unit = _squares(y - y.mean())
+    errors, unit_of_errors = _squares(y - answers)
+    if not around:
+        return float(not errors)
+    with np.errstate(over="ignore"):
+        return float(1 - np.minimum(np.ldexp(errors / around, unit_of_errors - unit), np.finfo(np.float64).max))
+
+
+def _squares(values: Floats) -> tuple[float, int]:
+    """The sum of squares, in a unit that is a power of two and neither lets them overflow nor vanish."""
+    exponent = int(np.frexp(np.abs(values).max())[1])
+    return float(np.square(np.ldexp(values, -exponent)).sum()), 2 * exponent
 
 
 def leaks(frame: Frame, columns: Sequence[Column], y: Any, classes: bool) -> list[str]:

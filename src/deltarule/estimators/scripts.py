@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.data.cells import MISSING
-from deltarule.data.naming import SURELY_DECIMAL, TRUTHS, naming
+from deltarule.data.naming import SURELY_DECIMAL, TIME, TRUTHS, naming
 from deltarule.errors import BadInput
 from deltarule.estimators.base import BaseMLP
 from deltarule.estimators.classifier import MLPClassifier
@@ -76,9 +76,10 @@ def name_of(cell, column):
         form = TRUTHS.get(form.lower(), form)
     if column["numbers"]:
         form = as_number(form)
-    elif time := re.fullmatch(r"(\\d{4}-\\d\\d-\\d\\d) (\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?)", form):
-        form = form.rstrip("0").removesuffix(".") if time[3] else form
-        form = form.removesuffix(" 00:00:00")
+    elif found := re.fullmatch(TIME, form):
+        day, clock, fraction, zone = found.groups("")
+        form = f"{day} {clock}{fraction.rstrip('0').rstrip('.')}{'+00:00' if zone == 'Z' else zone}".strip()
+        form = day if form == f"{day} 00:00:00" else form
     return column["forms"].get(form, cell)
 
 
@@ -118,7 +119,14 @@ def read(path):
     csv.field_size_limit(2**31 - 1)
     with open(path, encoding="utf-8-sig", newline="") as file:
         reader, rows = csv.reader(file, strict=True), []
-        header = [name.strip() for name in next((row for row in reader if len(row) > 1 or "".join(row).strip()), [])]
+        lines = (row for row in reader if len(row) > 1 or "".join(row).strip())
+        header = next(lines, [])
+        told = ",".join(header).strip().lower()
+        if told == "sep=,":  # as Excel has it
+            header = next(lines, [])
+        elif told in ("sep=;", "sep=|", "sep="):
+            raise ValueError("its first line says that no commas separate the columns; save it with these")
+        header = [name.strip() for name in header]
         if len(set(header)) < len(header):
             raise ValueError("two columns have the same name; give each a name of its own")
         for row in reader:
@@ -284,7 +292,8 @@ def _head(model: Any, arrays: Arrays, modules: list[str], from_numpy: list[str],
     if isinstance(model, BaseTabular):
         columns = [f"    {_told(column)!r}," for column in model.columns_ if column.kind != UNUSED]
         constants = [f"FARTHEST = {FARTHEST!r}", f"MISSING = {sorted(MISSING)!r}", f"TRUTHS = {TRUTHS!r}"]
-        constants += [f"SURELY_DECIMAL = {SURELY_DECIMAL.pattern!r}", "COLUMNS = [", *columns, "]"]
+        constants += [f"SURELY_DECIMAL = {SURELY_DECIMAL.pattern!r}", f"TIME = {TIME.pattern!r}"]
+        constants += ["COLUMNS = [", *columns, "]"]
         text += "\n\n" + "\n".join(constants) + f"\n\n\n{READING}\n\n\n{ENCODE}"
     elif not torch:
         names = [str(name).strip() for name in getattr(model, "feature_names_in_", ())]

@@ -28,7 +28,8 @@ class PopulationSearchCV(GridSearchCV):
     ----------
     estimator : an `MLPClassifier` or `MLPRegressor`, or a pipeline that ends with one.
     param_grid : lists of values by the parameter's name, or several such tables.
-    scoring, refit, cv, verbose, error_score, return_train_score : as for `GridSearchCV`.
+    scoring, refit, cv, verbose, error_score, return_train_score : as for `GridSearchCV`; so without train scores unless
+        they are asked for, also with a factor, where `HalvingGridSearchCV` has them by default.
     n_jobs, pre_dispatch : taken so that a `GridSearchCV` can be exchanged; whatever they say, one process trains on all
         processors.
     factor, resource, max_resources, min_resources, aggressive_elimination, random_state : as for `HalvingGridSearchCV`;

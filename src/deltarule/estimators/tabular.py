@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.metrics import accuracy_score
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -35,7 +36,7 @@ from deltarule.estimators.columns import (
     used_columns,
     without_input,
 )
-from deltarule.estimators.inspection import Inspection, classes_inspected, numbers_inspected
+from deltarule.estimators.inspection import Inspection, classes_inspected, numbers_inspected, sampled
 from deltarule.estimators.regressor import MLPRegressor
 from deltarule.estimators.scores import Scores, leaks, scores_of_classes, scores_of_numbers
 from deltarule.estimators.search import PopulationSearchCV
@@ -45,6 +46,8 @@ from deltarule.problem.problem import Floats
 
 LEAST_ROWS = 10
 VALIDATION_SHARE = 0.2
+MOST_INPUTS = 2**24
+"""Numbers that the network's inputs are made of at a time: 128 MiB."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ class BaseTabular(BaseEstimator):
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         train, held = self._split(y)
         columns = learned(taken(frame, train), kinds)
-        x = encoded(columns, frame)
+        x = encoded(columns, frame, together=True)
         if not x.shape[1]:
             raise BadInput("no column is left to learn from: no text occurs twice; add rows, or columns of numbers")
         found = self._searched(x[train], y[train])
@@ -217,13 +220,22 @@ class BaseTabular(BaseEstimator):
 
     # --- answers ---
 
-    def _asked(self, X: Any) -> tuple[Any, Floats]:
-        """The network inside, and its inputs."""
+    def _asked(self, X: Any) -> Frame:
+        """A table to be answered, with a word about what training has not seen."""
         check_is_fitted(self)
         frame = self._by_name(X)
         for sentence in unknown_categories(self.columns_, frame):
             warnings.warn(sentence, stacklevel=4)
-        return self.model_, encoded(self.columns_, frame)
+        return frame
+
+    def _answers(self, frame: Frame, ask: Callable[[Floats], Any]) -> Any:
+        """What the network inside says of each row: of many a part at a time, as its inputs are more than the table."""
+        rows = rows_of(frame)
+        some = max(MOST_INPUTS // max(sum(len(column.inputs) for column in self.columns_), 1), 1)
+        if rows <= some:
+            return ask(encoded(self.columns_, frame))
+        parts = (taken(frame, slice(start, start + some)) for start in range(0, rows, some))
+        return np.concatenate([ask(encoded(self.columns_, part)) for part in parts])
 
     def _by_name(self, X: Any) -> Frame:
         """The columns by the names that they were learned by: where either side has none, by their places."""
@@ -305,13 +317,13 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def predict(self, X: Any) -> Any:
         """The class of each row."""
-        model, x = self._asked(X)
-        return model.predict(x)
+        frame = self._asked(X)
+        return self._answers(frame, self.model_.predict)
 
     def predict_proba(self, X: Any) -> Any:
         """The probability of every class for each row [N, C], in the order of `classes_`."""
-        model, x = self._asked(X)
-        return model.predict_proba(x)
+        frame = self._asked(X)
+        return self._answers(frame, self.model_.predict_proba)
 
     def evaluate(self, X: Any, y: Any) -> Scores:
         """The scores on rows that had no part in the training; classes go by their names, so that 1 is "1", too."""
@@ -326,15 +338,15 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         probable is; and for each column how much of the accuracy is lost where its cells are shuffled among the rows.
         Errors: `BadInput` for rows that it cannot answer, or a target of another length.
         """
-        model, x = self._asked(X)
-        y = self._by_class(y, len(x))
-        scores = scores_of_classes(y, named(model.predict(x)), as_text(self.usual_))
-        return classes_inspected(model, x, y, self.columns_, scores)
+        frame = self._asked(X)
+        y = self._by_class(y, rows_of(frame))
+        probabilities = self._answers(frame, self.model_.predict_proba)
+        return classes_inspected(self.model_, y, probabilities, sampled(self.columns_, frame), as_text(self.usual_))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The accuracy on rows; classes go by their names, as of `evaluate`."""
         answers = named(self.predict(X))
-        return float(np.average(self._by_class(y, len(answers)) == answers, weights=sample_weight))
+        return float(accuracy_score(self._by_class(y, len(answers)), answers, sample_weight=sample_weight))
 
     def _by_class(self, y: Any, rows: int) -> Any:
         """A target of so many rows as the names of classes [N]."""
@@ -419,8 +431,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     def predict(self, X: Any) -> Any:
         """The predicted number of each row."""
-        model, x = self._asked(X)
-        return model.predict(x)
+        frame = self._asked(X)
+        return self._answers(frame, self.model_.predict)
 
     def evaluate(self, X: Any, y: Any) -> Scores:
         """The scores on rows that had no part in the training."""
@@ -436,10 +448,10 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         are shuffled among the rows.
         Errors: `BadInput` for rows that it cannot answer, or a target of another length.
         """
-        model, x = self._asked(X)
-        check_length(len(x), y)
-        y = as_numbers(y)
-        return numbers_inspected(model, x, y, self.columns_, self._scores(y, model.predict(x)))
+        frame = self._asked(X)
+        check_length(rows_of(frame), y)
+        answers = self._answers(frame, self.model_.predict)
+        return numbers_inspected(self.model_, as_numbers(y), answers, sampled(self.columns_, frame), self.usual_)
 
     def _learn_target(self, y: Any) -> Any:
         y = as_numbers(y)

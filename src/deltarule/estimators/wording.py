@@ -10,6 +10,8 @@ from deltarule.estimators.scores import Scores
 
 NOTHING = "–"
 """What stands where there is no number."""
+MOST_WITH_DIGITS = 1e6
+"""From here on numbers have a power of ten: R² of answers that are far off may have 300 digits."""
 TAKEN_FOR = "most often taken for"
 SHUFFLED = (
     "Lost: where the cells of a column are shuffled among the rows. Columns that tell the same stand in for each "
@@ -31,8 +33,8 @@ def score_lines(scores: Scores, usual: Any) -> list[tuple[str, str]]:
             ("baseline", f"{_percent(scores.baseline)}, always {as_text(usual)!r}"),
         ]
     return [
-        ("R²", f"{scores.score:z.3f} ({scores.low:z.3f} to {scores.high:z.3f}) on {rows}"),
-        ("baseline", f"{scores.baseline:z.3f}, always {usual:.4g}"),
+        ("R²", f"{_number(scores.score, 3)} ({_number(scores.low, 3)} to {_number(scores.high, 3)}) on {rows}"),
+        ("baseline", f"{_number(scores.baseline, 3)}, always {usual:.4g}"),
         ("mean absolute error", f"{scores.mean_absolute_error:.4g}"),
     ]
 
@@ -75,8 +77,12 @@ def columns_told(found: Inspection) -> list[list[str]]:
 
 
 def _importance_told(one: Importance, unit: int, digits: int) -> list[str]:
-    loss, low, high = (f"{unit * value:z.{digits}f}" for value in (one.loss, one.low, one.high))
+    loss, low, high = (_number(unit * value, digits) for value in (one.loss, one.low, one.high))
     return [one.column, loss, f"{low} to {high}"]
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:z.{digits}f}" if abs(value) < MOST_WITH_DIGITS else f"{value:.3g}"
 
 
 def _percent(share: float) -> str:

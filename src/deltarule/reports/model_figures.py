@@ -10,12 +10,14 @@ import numpy as np
 
 from deltarule.reports import style
 from deltarule.reports.network_figures import CELL, MOST_ROWS
-from deltarule.reports.sheet import MOST_LINES, Sheet, wrapped
+from deltarule.reports.sheet import MOST_LINES, Sheet, all_fitted, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_DOTS = 2000
+COLUMN = 134
+"""Points that a column's name may be wide."""
 DIAGONAL: dict[str, Any] = {"color": style.GRAY, "linewidth": 1.2, "zorder": 1}
 
 
@@ -37,7 +39,7 @@ def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, s
         bars = sheet.axes.hlines(places, intervals[:, 0], intervals[:, 1], color=style.BLUE, linewidth=4, alpha=0.35)
         (dots,) = sheet.axes.plot(losses, places, "o", color=style.BLUE, markersize=5)
         sheet.entries += [(dots, f"{score} lost"), (bars, "its interval (95 %)")]
-        sheet.axes.set_yticks(places, [wrapped(name, 26).split("\n")[0] for name in columns[:MOST_ROWS]])
+        sheet.axes.set_yticks(places, all_fitted(columns[:MOST_ROWS], COLUMN, 8.5))
         sheet.axes.set_ylim(len(places) - 0.4, -0.6)
         sheet.axes.set_xlabel(f"{score} lost where the column's cells are shuffled among the rows")
         sheet.y_label("column")
