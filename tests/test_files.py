@@ -15,7 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from platformdirs.api import PlatformDirsABC
+from platformdirs.macos import MacOS
+from platformdirs.unix import Unix
+from platformdirs.windows import Windows
 
+from deltarule import systems
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import (
     MOST_NESTED,
@@ -27,6 +32,7 @@ from deltarule.files import (
     make_folder,
     read_json,
     save_arrays,
+    temporary_folder,
     to_jsonable,
     write_json,
     write_whole,
@@ -425,6 +431,50 @@ def test_two_paths_lead_to_one_file_or_not(path: Path, is_there: bool) -> None:
     same = [path.parent / "x" / ".." / path.name] * (not is_there) + [path, str(path), linked / path.name]
     assert all(is_same_file(path, one) for one in same)
     assert is_same_file(path, other) == is_there and not is_same_file(path, path.parent / "third")
+
+
+def test_two_names_that_differ_in_case_alone_are_one_where_neither_file_is_there(path: Path) -> None:
+    """A disk that does not tell them apart says so itself when one is there."""
+    assert is_same_file(path, path.with_name("FILE"))
+    path.touch()
+    assert is_same_file(path, path.with_name("FILE")) == path.with_name("FILE").exists()
+
+
+def test_files_of_folders_that_differ_are_two(path: Path) -> None:
+    """The disk says whether the folders do; where there are none their names are compared."""
+    folder = path.parent
+    assert is_same_file(folder / "A" / "x.svg", folder / "a" / "X.svg")
+    (folder / "A").mkdir()
+    assert is_same_file(folder / "A" / "x.svg", folder / "a" / "x.svg") == (folder / "a").exists()
+    if not (folder / "a").exists():
+        (folder / "a").mkdir()
+        assert not is_same_file(folder / "A" / "x.svg", folder / "a" / "x.svg")
+    assert is_same_file(folder / "A" / "x.svg", folder / "A" / "X.svg")
+    assert not is_same_file(folder / "straße", folder / "strasse")
+
+
+@pytest.mark.parametrize("system", [Unix, MacOS, Windows])
+def test_the_variables_for_caches_are_those_that_platformdirs_reads(
+    system: type[PlatformDirsABC], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the lowest version, too."""
+    variable = "WIN_PD_OVERRIDE_LOCAL_APPDATA" if system is Windows else "XDG_CACHE_HOME"
+    assert variable == systems.CACHES or (system is Windows) != systems.WINDOWS
+    folder = "C:\\caches" if system is Windows else str(Path("caches").absolute())
+    monkeypatch.setenv(variable, folder)
+    assert system("deltarule").user_cache_dir.startswith(folder)
+
+
+def test_a_process_without_any_folder_for_itself_is_told_by_which_variable_it_gets_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def without() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", without)
+    temporary_folder.cache_clear()
+    with pytest.raises(RunFailed, match="neither the cache nor a folder for temporary files .*; set .* or TMPDIR to"):
+        temporary_folder()
 
 
 def test_what_can_be_written_is_what_write_whole_writes(path: Path) -> None:

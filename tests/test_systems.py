@@ -21,7 +21,7 @@ import pytest
 
 from deltarule import create_problem, load_sweep, sweep, systems, train
 from deltarule.errors import BadInput, RunFailed
-from deltarule.files import ABANDONED_SECONDS, make_folder, read_json, write_whole
+from deltarule.files import ABANDONED_SECONDS, check_can_write, make_folder, read_json, write_whole
 from deltarule.problem.network import Network
 from deltarule.sweeps import store as stores
 from deltarule.sweeps import sweep as sweeping
@@ -96,6 +96,33 @@ def test_a_long_path_of_windows_has_the_form_without_a_limit(path, form):
 
 def test_a_path_of_this_system_stays(tmp_path):
     assert systems.full_length(Path("results")) == Path("results")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        *((name, True) for name in ("a.csv", "a.b.c", ".a", "console", "com10", "δ", "a b", "nul-1.csv", "conin")),
+        *((name, False) for name in ("12:30", "a?", "a|b", '"', "a\n", "CON", "aux.csv", "NUL .x", "lpt1", "a.", "a ")),
+        *((name, False) for name in ("a\nb\nc", "COM¹", "lpt³.txt", "CONIN$", "conout$.csv")),
+    ],
+)
+def test_a_name_that_windows_cannot_have_is_refused_before_the_work(tmp_path, monkeypatch, name, is_one):
+    if os.name != "nt":
+        check_can_write(tmp_path / name)
+    monkeypatch.setattr(systems, "WINDOWS", True)
+    monkeypatch.setattr(systems, "full_length", lambda path: path)  # it knows paths of Windows alone
+    for check in (check_can_write, make_folder):
+        if is_one:
+            check(tmp_path / name)
+        else:
+            with pytest.raises(BadInput, match="no name that a file or a folder can have on Windows; choose"):
+                check(tmp_path / name)
+
+
+def test_the_folder_above_has_a_name_on_windows(tmp_path, monkeypatch):
+    monkeypatch.setattr(systems, "WINDOWS", True)
+    monkeypatch.setattr(systems, "full_length", lambda path: path)
+    assert make_folder(tmp_path / "..").samefile(tmp_path.parent)
 
 
 @pytest.mark.parametrize("name", ["plain", "with space", "100%", "a?b#c", "δ.sqlite", "file:x?mode=ro"])
@@ -324,6 +351,21 @@ def test_workers_that_are_spawned_come_to_the_same_table(tmp_path, monkeypatch):
     assert rows() == expected
 
 
+# --- Windows as a whole -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there all tests are this one")
+def test_whatever_windows_lacks_and_refuses_fits_predicts_searches_and_writes(tmp_path):
+    program = Path(__file__).parent / "helpers" / "as_windows.py"
+    # More than one thread: what is for one alone asks the system for less.
+    environment = {**os.environ, "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
+    done = subprocess.run(
+        [sys.executable, program], cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.rglob("*.part"))
+
+
 # --- what killed processes leave -------------------------------------------------------------------------------------
 
 
@@ -374,8 +416,20 @@ def test_whoever_was_kept_on_a_processor_is_free_after_an_error(waiting_thread):
     assert os.sched_getaffinity(0) == allowed
 
 
-def test_where_processors_cannot_be_chosen_all_stay(monkeypatch):
-    monkeypatch.delattr(os, "sched_setaffinity", raising=False)
+def no_library_without_a_name(monkeypatch):
+    """As on Windows."""
+
+    def init(self, name, *more):
+        raise TypeError("argument of type 'NoneType' is not iterable")
+
+    monkeypatch.setattr(ctypes.CDLL, "__init__", init)
+
+
+def test_where_processors_cannot_be_chosen_all_stay_and_nobody_asks_for_theirs(monkeypatch):
+    for name in ("sched_getaffinity", "sched_setaffinity"):
+        monkeypatch.delattr(os, name, raising=False)
+    no_library_without_a_name(monkeypatch)
+    systems._getcpu.cache_clear()
     with systems.apart_from([-1]):
         pass
 

@@ -118,6 +118,8 @@ def examine() -> Findings:
     notes = [f"the engine {one.name} is not usable: {one.why}" for one in engines if not one.usable]
     notes += [f"{one.name}: {one.problem}" for one in data if one.problem]
     notes += _slow_kernels(machine(), multiplies)
+    caches, missing = _caches()
+    notes += missing
     return Findings(
         machine=machine(),
         versions=versions(),
@@ -128,7 +130,7 @@ def examine() -> Findings:
         data_folder=data_folder,
         data=data,
         bundled=bundled,
-        caches=_caches(),
+        caches=caches,
         notes=tuple(notes),
     )
 
@@ -270,11 +272,18 @@ def _data() -> tuple[str | None, tuple[DataFound, ...], tuple[str, ...]]:
     return os.environ.get(VARIABLE), tuple(found), tuple(name for name, _ in names() if name not in PUBLISHED)
 
 
-def _caches() -> tuple[Cache, ...]:
+def _caches() -> tuple[tuple[Cache, ...], list[str]]:
+    """The caches, and why there is none, a sentence each."""
     from deltarule.data.cache import cache_folder
     from deltarule.engines.compiled.cache import folder
 
-    return tuple(_cache(what, path) for what, path in (("compiled programs", folder()), ("data", cache_folder())))
+    found, missing = [], []
+    for what, place in (("compiled programs", folder), ("data", cache_folder)):
+        try:
+            found.append(_cache(what, place()))
+        except (DeltaruleError, OSError) as error:
+            missing.append(f"there is no cache for {what}: {error}")
+    return tuple(found), missing
 
 
 def _cache(what: str, folder: Path) -> Cache:

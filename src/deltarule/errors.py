@@ -5,7 +5,7 @@ import errno
 DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 """What goes wrong with a disk, not with what the user asked for."""
 
-FREE_SPACE = "free some space, and start again, or go on with --resume where there is a checkpoint"
+FREE_SPACE = "free some space, and start again"
 
 LONGEST = 1000
 

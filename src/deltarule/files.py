@@ -86,13 +86,15 @@ def make_folder(path: str | Path) -> Path:
 
     Parameters: `path`, the folder, which may exist already; parts of files that killed processes have left are removed.
     Returns: the folder.
-    Errors: `BadInput` when a file is in the way or the folder cannot be written; `RunFailed` for a full disk.
+    Errors: `BadInput` when a file is in the way, the folder cannot be written or the system has no such names;
+    `RunFailed` for a full disk.
 
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     make_folder(Path(folder) / "results" / "encoder").is_dir()
     True
     """
     path = systems.full_length(Path(path))
+    _check_name(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path) as file:
@@ -158,14 +160,22 @@ def check_is_file(path: str | Path, wanted: str) -> None:
 def is_same_file(one: str | Path, other: str | Path) -> bool:
     """Whether two paths lead to one file, or will when it is written.
 
+    Two that are yet to be written do so if their names differ in case alone: many disks, of all systems, do not tell
+    these apart, and the second would take the place of the first.
+
     Errors: `BadInput` as `kind_of`.
 
-    >>> is_same_file("x.csv", "folder/../x.csv")
+    >>> is_same_file("x.csv", "folder/../X.csv")
     True
     """
-    if kind_of(one) and kind_of(other):
+    kinds = kind_of(one), kind_of(other)
+    if all(kinds):
         return Path(one).samefile(other)
-    return os.path.realpath(one) == os.path.realpath(other)
+    places = [Path(os.path.realpath(path)) for path in (one, other)]
+    if any(kinds) or not all(path.name for path in places):  # without a name is a drive that is not there
+        return places[0] == places[1]
+    names = [path.name.lower() for path in places]
+    return names[0] == names[1] and is_same_file(*(path.parent for path in places))
 
 
 def to_jsonable(record: Any) -> Any:
@@ -247,12 +257,18 @@ def _parsed(text: str, **how: Any) -> Any:
 
 @cache
 def temporary_folder() -> Path:
-    """A folder of this process alone, for what it cannot keep elsewhere; it goes when the process does.
+    """A folder of this process alone, for what it cannot keep in the user's cache; it goes when the process does.
+
+    Errors: `RunFailed` where this cannot be had either.
 
     >>> temporary_folder().is_dir(), temporary_folder() == temporary_folder()
     (True, True)
     """
-    path, process = tempfile.mkdtemp(prefix="deltarule-"), os.getpid()
+    try:
+        path, process = tempfile.mkdtemp(prefix="deltarule-"), os.getpid()
+    except OSError as error:
+        told = "neither the cache nor a folder for temporary files can be written"
+        raise RunFailed(f"{told}; set {systems.CACHES} or TMPDIR to a folder that you may write") from error
 
     def remove() -> None:
         if os.getpid() == process:  # and not one that was forked off
@@ -364,8 +380,16 @@ def _read(path: Path) -> bytes:
         raise BadInput(f"{path} cannot be read: {error.strerror}; check that it is a file you may read") from error
 
 
+def _check_name(path: Path) -> None:
+    """Refuse before minutes of work what the system would refuse after them."""
+    if not systems.can_be_named(path):
+        told = f"{path} is no name that a file or a folder can have on Windows"
+        raise BadInput(f'{told}; choose one without <>:"|?*, with no dot or space at its end, and of no device, as NUL')
+
+
 def _check_is_free(path: Path) -> None:
     """Refuse a path at which os.replace would put a plain file in the place of a folder, or of a device (/dev/null)."""
+    _check_name(path)
     if kind_of(path) not in ("", "file"):
         raise BadInput(f"{path} is not a plain file, so nothing can be written there; choose another name")
 

@@ -23,8 +23,17 @@ WINDOWS = os.name == "nt"
 WAITS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 """Seconds between attempts to replace a file that somebody has open."""
 
+CACHES = "WIN_PD_OVERRIDE_LOCAL_APPDATA" if WINDOWS else "XDG_CACHE_HOME"
+"""The variable that names another folder for what programs keep of a user, as platformdirs reads it."""
+
 LONGEST = 200
 """Characters of a path that Windows takes as it is, with room for the names of files in a folder (it allows 259)."""
+
+# What Windows has for devices, whatever ends the name; what it takes in no name; and what it drops from the end of one.
+NO_NAME = re.compile(
+    r"""(con|conin\$|conout\$|prn|aux|nul|(com|lpt)[0-9¹²³])( *\..*)?|.*[<>:"|?*\0-\x1f].*|.*[. ]""",
+    re.IGNORECASE | re.DOTALL,
+)
 
 # Network file systems by the names that Linux and macOS have for them.
 REMOTE = re.compile(r"nfs\d?|cifs|smb\w*|9p|afs|afpfs|webdav|ceph|lustre|gpfs|beegfs|glusterfs|fuse\.(sshfs|glusterfs)")
@@ -64,6 +73,11 @@ def _without_limit(path: str) -> str:
     return f"\\\\?\\UNC{whole[1:]}" if whole.startswith("\\\\") else f"\\\\?\\{whole}"
 
 
+def can_be_named(path: Path) -> bool:
+    """Whether the system can have a file or a folder of this name."""
+    return not (WINDOWS and path.name != ".." and NO_NAME.fullmatch(path.name))
+
+
 def sqlite_address(file: PurePath, mode: str) -> str:
     """The address by which SQLite opens a file: as one part, because it takes no address with the name of a computer.
 
@@ -76,13 +90,13 @@ def is_remote(folder: Path) -> bool:
     """Whether a folder lies on another computer: there SQLite's readers and its writer cannot share memory."""
     if WINDOWS:
         return _is_remote_drive(ntpath.splitdrive(str(folder.absolute()))[0])
+    mounts = ""
     if sys.platform == "darwin":
-        mounted = subprocess.run(["/sbin/mount"], capture_output=True, encoding="utf-8", errors="replace", check=False)
-        return _is_remote_mount(mounted.stdout, folder.resolve())
-    try:
-        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
+        mount = ["/sbin/mount"]
+        mounts = subprocess.run(mount, capture_output=True, encoding="utf-8", errors="replace", check=False).stdout
+    else:
+        with suppress(OSError):
+            mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
     return _is_remote_mount(mounts, folder.resolve())
 
 
@@ -164,11 +178,11 @@ def _unraisable(told: Callable[[Any], Any], what: Any) -> None:
 
 
 def _interrupt() -> None:
-    if WINDOWS:  # where it wakes a main thread that sleeps; elsewhere only a signal does
-        _thread.interrupt_main()
-    else:
+    if hasattr(signal, "pthread_kill"):
         is_ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM if is_ignored else signal.SIGINT)
+    else:  # Windows, where this wakes a main thread that sleeps; elsewhere only a signal does
+        _thread.interrupt_main()
 
 
 @contextmanager
@@ -180,9 +194,8 @@ def apart_from(threads: Iterable[int]) -> Iterator[None]:
     than their work takes. Other systems are left to choose. The threads must have begun: a new one would stay where
     its maker is kept.
     """
-    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_setaffinity") else set()
-    here = _processor()
-    if here not in allowed or len(allowed) < 2:
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    if len(allowed) < 2 or (here := _processor()) not in allowed:
         yield
         return
     try:
@@ -196,8 +209,9 @@ def apart_from(threads: Iterable[int]) -> Iterator[None]:
 
 def _place(thread: int, processors: set[int]) -> None:
     """Let a thread, by the system's number or 0 for the caller, run on these processors, where that is allowed."""
-    with suppress(OSError):  # the thread has ended, or programs here may not choose
-        os.sched_setaffinity(thread, processors)
+    if hasattr(os, "sched_setaffinity"):
+        with suppress(OSError):  # the thread has ended, or programs here may not choose
+            os.sched_setaffinity(thread, processors)
 
 
 def _processor() -> int:

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from deltarule import TabularRegressor
+from deltarule.errors import RunFailed
+from deltarule.files import write_whole
 from deltarule.studies import recipes
 
 
@@ -51,6 +53,20 @@ def made_of(request):
 def test_it_says_what_is_kept_and_how_to_go_on(deltarule, monkeypatch, words, told, error, why):
     failing(monkeypatch, error)
     assert deltarule(*words) == (1, "", f"deltarule: {why}; {told}\n")
+
+
+@pytest.mark.parametrize("words", [("explain", "encoder"), ("run", "encoder"), ("sweep", "encoder")])
+def test_after_a_full_disk_only_what_can_go_on_is_told_to(deltarule, monkeypatch, tmp_path, words):
+    def full(*given):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RunFailed) as refused:
+        write_whole(tmp_path / "file", b"")
+    failing(monkeypatch, refused.value)
+    status, out, err = deltarule(*words)
+    assert (status, out) == (1, "") and "free some space, and start again" in err
+    assert err.endswith(", or go on with --resume where there is a checkpoint\n") == (words[0] != "explain")
 
 
 @pytest.mark.parametrize("status", [0, 3, None])

@@ -154,6 +154,17 @@ def test_the_cache_is_the_users_own():
     assert cache_folder().is_absolute() and "deltarule" in cache_folder().parts
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there the system names the folder")
+def test_a_cache_that_cannot_be_is_told_with_what_names_another(digits, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    told = "the cache .*file.* cannot be written: .*; choose a folder .*, and set XDG_CACHE_HOME to it$"
+    with pytest.raises(BadInput, match=told):
+        fetch(digits.published)
+    with pytest.raises(BadInput, match="^[^,]* cannot be written: .* and that you may write$"):
+        fetch(digits.published, tmp_path / "file")
+
+
 def test_downloads_need_no_home(monkeypatch):
     for name in ("HOME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)

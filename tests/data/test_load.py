@@ -105,6 +105,12 @@ if sys.platform != "win32":
         )
 
 
+def test_the_names_are_known_where_python_leaves_out_what_they_are() -> None:
+    program = "from deltarule.data.load import names; print({about for _, about in names()}, len(names()) > 5)"
+    done = run([sys.executable, "-OO", "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "{''} True\n"
+
+
 def test_looking_at_the_names_loads_nothing_heavy() -> None:
     program = (
         "import sys; from deltarule.data.load import load, names; names(); load('xor'); import deltarule.files\n"

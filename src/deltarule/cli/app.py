@@ -3,6 +3,7 @@
 import functools
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,8 @@ from deltarule.errors import (
 INTERRUPTED = "interrupted as it began or ended, with every file whole; start it again"
 """Outside of a command: a command knows what is kept."""
 
+NO_TEMPORARY_FOLDER = "no folder for temporary files can be written; set TMPDIR to one that you may write"
+
 
 def _told_when_it_ends_early(command: Callable[..., int | None]) -> Callable[..., int | None]:
     """A command that says, where Ctrl-C ends it at once or memory runs out, what is left of it and how to go on."""
@@ -62,6 +65,8 @@ def _told_when_it_ends_early(command: Callable[..., int | None]) -> Callable[...
                 raise RunFailed(f"interrupted; {told}") from None
             if is_out_of_memory(error) and not isinstance(error, DeltaruleError):
                 raise RunFailed(f"there is not enough memory for this; {told}") from error
+            if isinstance(error, RunFailed) and str(error).endswith(FREE_SPACE) and given.get("resume") is not None:
+                raise RunFailed(f"{error}, or go on with --resume where there is a checkpoint") from error
             raise
 
     return called
@@ -143,4 +148,14 @@ def _told(error: Exception) -> int:
             where = error.filename or "the output"
             print(f"deltarule: {where} could not be written: {error.strerror}; {FREE_SPACE}", file=sys.stderr)
         return 1
+    if isinstance(error, OSError) and not _has_temporary_folder():  # tempfile's, or Matplotlib's of its own cache
+        print(f"deltarule: {NO_TEMPORARY_FOLDER}", file=sys.stderr)
+        return 1
     raise error
+
+
+def _has_temporary_folder() -> bool:
+    try:
+        return bool(tempfile.gettempdir())
+    except OSError:
+        return False

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deltarule import systems
 from deltarule.data.compressed import ENDINGS
 from deltarule.data.published import Published
 from deltarule.errors import BadInput, RunFailed
@@ -116,17 +117,22 @@ def fetch(published: Published, folder: Path | None = None) -> Path:
 
     Parameters: `folder`, to put them into; None for this user's cache.
     Returns: the folder.
-    Errors: `RunFailed` where no mirror gives a file, with what the last one said.
+    Errors: `RunFailed` where no mirror gives a file, with what the last one said; otherwise as `make_folder`.
     """
     import pooch
 
-    folder = make_folder(folder or cache_folder() / published.name)
+    try:
+        place = make_folder(folder or cache_folder() / published.name)
+    except BadInput as error:
+        if folder is not None:
+            raise
+        raise BadInput(f"the cache {error}, and set {systems.CACHES} to it") from error
     pooch.get_logger().setLevel("ERROR")  # one sentence at the end says more
     for name, digest in published.downloads.items():
-        if (folder / name).is_file() and pooch.file_hash(str(folder / name)) == digest:
+        if (place / name).is_file() and pooch.file_hash(str(place / name)) == digest:
             continue
-        _download(published, folder, name, digest)
-    return folder
+        _download(published, place, name, digest)
+    return place
 
 
 def _download(published: Published, folder: Path, name: str, digest: str) -> None:

@@ -116,26 +116,28 @@ def is_private(path: Path) -> bool:
     """Whether nobody else can put a file in the place of one in a folder: it and all folders above it belong to this
     user or the system, and where others may write, as in /tmp, they cannot move what is not theirs.
 
-    >>> is_private(Path("/")) or os.name == "nt"
+    >>> is_private(Path("/"))
     True
     """
-    for above in (path, *path.parents):
-        found = above.stat()
-        by_others = found.st_mode & stat.S_IWOTH or (found.st_mode & stat.S_IWGRP and not _is_own_group(found.st_gid))
-        if found.st_uid not in (os.getuid(), 0) or (by_others and not found.st_mode & stat.S_ISVTX):
-            return False
+    if sys.platform != "win32":  # where the folders of a user are nobody else's
+        for above in (path, *path.parents):
+            found = above.stat()
+            by_group = found.st_mode & stat.S_IWGRP and not _is_own_group(found.st_gid)
+            by_others = by_group or found.st_mode & stat.S_IWOTH
+            if found.st_uid not in (os.getuid(), 0) or (by_others and not found.st_mode & stat.S_ISVTX):
+                return False
     return True
 
 
 def _is_own_group(group: int) -> bool:
     """Whether a group is that of this user alone, as many systems give each one, which has the user's name."""
-    import grp
-    import pwd
+    if sys.platform != "win32":
+        import grp
+        import pwd
 
-    try:
-        return group == 0 or grp.getgrgid(group).gr_name == pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return False
+        with suppress(KeyError):
+            return group == 0 or grp.getgrgid(group).gr_name == pwd.getpwuid(os.getuid()).pw_name
+    return False
 
 
 @cache
@@ -150,7 +152,7 @@ def folder() -> Path:
         path = (user_cache_path("deltarule", appauthor=False) / "programs").absolute()
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = path.resolve()
-        if os.name != "nt":
+        if sys.platform != "win32":
             if path.stat().st_uid != os.getuid():
                 raise PermissionError
             path.chmod(0o700)
