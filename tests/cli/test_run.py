@@ -207,6 +207,7 @@ def test_bad_data_is_one_sentence_and_status_2(deltarule, study, tmp_path, conte
     words = ("--set", "data.name=none", "--set", 'data.file="own.csv"', "--set", "data.target=c")
     status, out, err = deltarule("run", study, *words, "--out", tmp_path / "out")
     assert status == 2 and out == "" and named in err and len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_recipe_that_is_not_toml_gets_a_sentence(deltarule, tmp_path):

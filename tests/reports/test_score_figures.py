@@ -5,6 +5,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from deltarule.errors import BadInput
+from deltarule.reports.inline import part
 from deltarule.reports.score_figures import (
     confusion_matrix,
     norm_curves,
@@ -175,3 +176,73 @@ def test_norms_are_lines_of_one_member_and_bands_of_many():
 def test_what_cannot_be_drawn_is_one_sentence(call, sentence):
     with pytest.raises(BadInput, match=sentence):
         call()
+
+
+def test_a_share_is_told_as_the_table_of_claims_tells_it():
+    """62.5 % is no 62 % below the figure."""
+    told = alt_text(shares_with_needed(["mine-1"], [0.625], [[0.5, 0.7]], [0.9]))
+    assert "mine-1: 62.5 %, needs 90 %." in told
+    told = alt_text(success_rates([1.0], [0.625], [[0.5, 0.7125]], parameter="learning rate"))
+    assert "At 1: 62.5 % (50 % to 71.2 %)." in told
+
+
+def test_the_words_say_how_many_that_pass_they_leave_out():
+    figure = scores_above([f"s{place}" for place in range(12)], np.linspace(0.7, 1, 12), 0.77, quantity="accuracy")
+    assert alt_text(figure).startswith("9 of 12 pass 0.77. s11: 1. ") and alt_text(figure).endswith(" 1 more.")
+
+
+def test_of_norms_that_grow_nothing_leaves_the_picture():
+    """Outputs that learn prices of 250,000 begin near 0, and are no sign of anything that diverges."""
+    figure = norm_curves([0, 1, 2], {"a1": [0.5, 0.5, 0.5], "a2": [0.7, 90_000.0, 250_000.0]}, quantity="activation")
+    assert figure.axes[0].get_ylim()[1] > 250_000 and "outside the picture" not in caption(figure)
+    assert figure.axes[0].get_yscale() == "log"
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [1e105, 1e200, 2.27e280, 1e295, 1.79e308])
+@pytest.mark.parametrize("start", [0.19, 1e-20])
+def test_norms_that_diverge_leave_what_was_before_in_sight(size, start):
+    figure = norm_curves([0, 1, 2], {"a1": [start, 0.5, size], "a2": [0.2, 0.3, np.nan]}, quantity="activation")
+    assert "<svg" in part(figure, "a").svg and figure.axes[0].get_yscale() == "log"
+    assert figure.axes[0].get_ylim() == (start / 2, 1e12)
+    assert "Values above 1e+12 are outside the picture." in caption(figure)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [1e200, 2.27e280, 1e295, 1e308])
+@pytest.mark.parametrize("end", [0.0, 1e-300, 1.0, 1e150, 1e290])
+def test_norms_of_all_sizes_can_be_drawn(size, end):
+    for values in ([size, end], [end, size]):
+        figure = norm_curves([0, 1], {"a1": values}, quantity="activation")
+        assert "<svg" in part(figure, "a").svg
+        low, high = figure.axes[0].get_ylim()
+        assert low < high and low <= min(values) <= high
+
+
+LONG = ["mean income of households", "mean income of persons", "mean income of households in towns", "age"]
+
+
+def test_names_that_are_shortened_are_marked_and_still_differ():
+    figures = [
+        confusion_matrix(np.eye(4, dtype=int), LONG),
+        shares_with_needed([f"{name} and others" for name in LONG], *np.ones((1, 4)), np.ones((4, 2)), np.ones(4)),
+        scores_above(
+            [f"{name} of all kinds and of others, too" for name in LONG], np.ones(4), 0.5, quantity="accuracy"
+        ),
+    ]
+    for figure in figures:
+        shown = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+        assert len(set(shown)) == 4 and all("…" in text for text in shown[:3]), shown
+    table = top_and_bottom(LONG, [[f"{name} of all" for name in LONG]] * 2, ranked="age")
+    heads = [text.get_text() for text in table.axes[0].get_xticklabels()]
+    assert len(set(heads)) == 4 and "…" in heads[0] and "\n" not in "".join(heads)
+
+
+def test_figures_of_predictions_say_which_rows_and_whose():
+    of = "training rows", "the first network (seed 3)"
+    for figure in (
+        confusion_matrix([[5, 1], [0, 4]], ["cat", "dog"], rows=of[0], by=of[1]),
+        true_and_predicted([[0.0, 0.0], [1.0, 1.0]], [0, 1], [0, 0], rows=of[0], by=of[1]),
+    ):
+        assert "training rows are " in alt_text(figure) and "by the first network (seed 3)." in alt_text(figure)
+        assert "training rows" in caption(figure) and "the first network (seed 3)" in caption(figure)

@@ -185,3 +185,15 @@ def test_configurations_that_are_alike_are_no_figure():
 def test_without_any_score_there_is_nothing_to_draw():
     with pytest.raises(BadInput, match="no configuration has a score"):
         parallel_coordinates([{"rate": 1.0}, {"rate": 2.0}], [[np.nan], [np.nan]], quantity="accuracy")
+
+
+def test_a_number_and_its_half_interval_lie_below_one_another():
+    """A line of digits is about as high as its font is large."""
+    scores = np.linspace(0.5, 0.95, 4)[:, None] + np.random.default_rng(0).normal(0, 0.02, (4, 4))
+    settings = [{"rate": rate, "momentum": momentum} for rate in (0.1, 1) for momentum in (0, 0.9)]
+    figure = effects_matrix(effects(settings, scores), quantity="accuracy")
+    figure.canvas.draw()
+    texts = [text for axes in figure.axes for text in axes.texts if "\n" in text.get_text()]
+    for text in texts:
+        assert text.get_window_extent().height > 2 * text.get_fontsize() * figure.dpi / 72
+    assert texts

@@ -272,6 +272,13 @@ def test_numbers_that_are_many_are_grouped_and_words_that_are_many_are_left_out(
     assert rate.values[0] == "0 to 1.9" and np.bincount(rate.place).tolist() == [20] * 5
 
 
+@pytest.mark.parametrize("size", [1e-14, 1e-300, 1.0, 1e9, 1e140])
+def test_scores_of_all_sizes_rank_and_their_rounding_does_not(size):
+    rows = np.random.default_rng(0).permuted(np.tile([0.1, 0.2, 0.4, 0.7, 0.9], (9, 1)), axis=1) * size
+    assert ranking(rows).place.tolist() == list(range(9))
+    assert ranking(np.array([[1.0], [2.0], [3.0]]) * size).place.tolist() == [2, 1, 0]
+
+
 def test_values_are_in_their_order_and_equal_ones_are_one():
     [rate, layers], _ = parameters_of([{"rate": rate, "l": [2, n]} for rate, n in ((10, 100), (1.0, 9), (1, 9))])
     assert rate.values == ("1", "10") and rate.place.tolist() == [1, 0, 0]
@@ -285,3 +292,8 @@ def test_names_of_values_have_no_brackets():
 def test_scores_must_fit_the_settings():
     with pytest.raises(BadInput, match="3 × 2 for 12 configurations; give a row for each"):
         effects(GRID, np.zeros((3, 2)))
+
+
+@given(st.permutations([0.9167, 0.8333, 0.7501, 0.6667, 0.9]))
+def test_of_means_that_differ_by_their_rounding_the_first_that_was_given_comes_first(others):
+    assert ranking([others, sorted(others), others[::-1]]).place.tolist() == [0, 1, 2]

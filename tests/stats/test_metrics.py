@@ -45,11 +45,20 @@ def test_r_squared_agrees_with_scikit_learn(seed):
     )
 
 
-@given(st.floats(-1e6, 1e6), st.integers(1, 50), st.sampled_from([np.float32, np.float64]))
-def test_of_targets_that_never_vary_r_squared_is_0(value, rows, dtype):
+@given(st.floats(-1e6, 1e6), st.integers(2, 50), st.sampled_from([np.float32, np.float64]))
+def test_of_targets_that_never_vary_r_squared_is_1_where_they_are_met_and_else_0(value, rows, dtype):
+    """As scikit-learn has it."""
     y = np.full((rows, 1), value, dtype)
     w = np.random.default_rng(rows).random((rows, 1)).astype(dtype) + dtype(0.1)
-    assert find("r_squared").value(y[None] + dtype(1), y, w)[0] == 0
+    a = np.stack([y, y + dtype(1)])
+    assert find("r_squared").value(a, y, w).tolist() == [1, 0]
+    assert [peers.r2_score(y - y[0], one - y[0]) for one in a] == [1, 0]
+
+
+@pytest.mark.filterwarnings("error")
+def test_of_a_single_row_there_is_no_r_squared():
+    """Of one row nothing varies, so that nothing can be explained: scikit-learn gives NaN, too."""
+    assert np.isnan(find("r_squared").value(np.ones((2, 1, 3)), np.zeros((1, 3)), np.ones((1, 1)))).tolist() == [1, 1]
 
 
 def test_outputs_that_are_not_numbers_are_never_right():

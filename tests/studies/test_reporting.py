@@ -11,6 +11,8 @@ import pytest
 
 from deltarule.errors import BadInput
 from deltarule.files import load_arrays, write_json
+from deltarule.reports.notebook import sweep_html
+from deltarule.reports.report import report_page
 from deltarule.studies.outcome import outcome_of, write_run
 from deltarule.studies.portrait import portrait_of, write_portrait
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_experiment, with_settings
@@ -34,6 +36,9 @@ def written(folder, study, experiment=None, **settings):
 
 NO_CLAIMS = {"study": "mine", "data": "mine", "date": "today", "seeds": 1, "engine": "reference", "seconds": 0.0}
 NO_CLAIMS |= {"versions": {}, "claims": []}
+JUDGED = {"id": "mine-1", "claim": "It learns.", "report": "all", "ours": "all", "share": None, "interval": None}
+JUDGED |= {"verdict": "not testable here", "contradicts_itself": "", "cause": "", "changed": "", "control_ours": ""}
+JUDGED |= {"criterion": "it does", "needed": 0.5}
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +178,22 @@ def test_a_sweep_is_ranked_first_and_last(tmp_path):
     assert (
         facts["rows"] == f"12, {diverged} of them diverged" and facts["configurations"] == "6, over 2 folds and seeds"
     )
+
+
+def test_of_configurations_whose_means_tie_the_page_names_the_winner_that_the_table_does(tmp_path):
+    """All of them are right about every row; of these the one with the least objective is first."""
+    settings = {"network.layers": [2, 8, 1], "network.activation": "tanh", "stopping.threshold": "none"}
+    recipe = with_settings(load_recipe("boundary-linear"), settings | {"run.seeds": 2})
+    grid = {"optimizer.learning_rate": [0.5, 1.0], "stopping.max_epochs": [800]}
+    with contextlib.closing(sweep(recipe, grid, out=tmp_path / "sweep")) as table:
+        ranked, in_notebook = table.configurations(), sweep_html(table)
+    assert re.findall(r"<tr><td[^>]*>([\d.]+)<", in_notebook) == [
+        f"{one.settings['optimizer.learning_rate']:g}" for one in ranked
+    ]
+    assert {one.mean for one in ranked} == {1.0} and ranked[0].configuration > ranked[-1].configuration
+    [block] = report_of(tmp_path).sections[0].blocks
+    [drawn] = [one for one in block.figures if one.title.startswith("First and last")]
+    assert [row[0] for row in drawn.table[1:]] == [f"{one.settings['optimizer.learning_rate']:g}" for one in ranked]
 
 
 def test_networks_of_a_sweep_on_images_are_shown_before_and_after(tmp_path):
@@ -329,11 +350,8 @@ def test_runs_of_one_study_stand_beside_one_another(encoder):
 
 def test_a_reproduction_is_told_as_a_whole(encoder):
     """A folder for each study, and reproduce.json beside them."""
-    judged = {"id": "mine-1", "claim": "It learns.", "report": "all", "ours": "all", "share": None, "interval": None}
-    judged |= {"verdict": "not testable here", "contradicts_itself": "", "cause": "", "changed": "", "control_ours": ""}
-    judged |= {"criterion": "it does", "needed": 0.5}
     for study in ("encoder", "other"):
-        claims = NO_CLAIMS | {"study": study, "claims": [judged], "notes": ["rows stand in"], "missing": ["mine-2"]}
+        claims = NO_CLAIMS | {"study": study, "claims": [JUDGED], "notes": ["rows stand in"], "missing": ["mine-2"]}
         (encoder / study).mkdir(exist_ok=True)
         write_json(encoder / study / "claims.json", claims)
     studies = [{"study": "encoder", "seconds": 60.0}, {"study": "other", "seconds": 30.0}]
@@ -397,7 +415,7 @@ def test_a_run_that_has_not_ended_is_named(encoder):
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1, 2]"])
 def test_what_is_damaged_is_named_and_the_rest_is_told(encoder, name, content):
     (encoder / "whole").mkdir()
-    write_json(encoder / "whole" / "claims.json", NO_CLAIMS)
+    write_json(encoder / "whole" / "claims.json", NO_CLAIMS | {"claims": [JUDGED]})
     (encoder / "encoder" / name).write_bytes(content)
     report = report_of(encoder)
     [told] = report.unfinished
@@ -421,3 +439,50 @@ def test_a_run_without_a_portrait_has_its_curves(encoder):
 
 def test_the_same_records_make_the_same_page(encoder):
     assert write_report(encoder).read_bytes() == write_report(encoder).read_bytes()
+
+
+def test_what_stands_out_is_a_sentence_and_its_fix_another(encoder):
+    record = json.loads((encoder / "encoder" / "run.json").read_text(encoding="utf-8"))
+    found = {"code": "rate_too_low", "sentence": "the rate is low", "numbers": {}, "fix": "raise it", "members": [0]}
+    write_json(encoder / "encoder" / "run.json", record | {"why": {"findings": [found]}})
+    [block] = report_of(encoder).sections[0].blocks
+    assert "The rate is low. Fix: raise it." in block.notes
+
+
+def test_figures_of_predictions_say_of_which_rows_and_by_which_network(tmp_path):
+    settings = {"run.seeds": [5, 6], "stopping.max_epochs": 5, "data.split": {"test": 20}}
+    written(tmp_path / "linear", "boundary-linear", **settings)
+    [block] = report_of(tmp_path).sections[0].blocks
+    told = {one.title: one.alt for one in block.figures}
+    assert re.search(r" \d+ of 20 test rows are .*, by the first network \(seed 5\)\.", told[CONFUSION])
+    assert re.search(r" \d+ of 80 training rows are .* by the first network \(seed 5\)\.", told[PREDICTED])
+
+
+CONFUSION, PREDICTED = "True against predicted classes", "True beside predicted classes"
+
+
+def test_a_study_without_claims_has_no_section_of_claims(encoder):
+    write_json(encoder / "encoder" / "claims.json", NO_CLAIMS | {"study": "encoder", "seeds": 100})
+    report = report_of(encoder)
+    assert [block.title for block in report.sections[0].blocks] == ["Run of encoder, rate-1"]
+    assert report.unfinished == []
+
+
+def test_that_a_quick_reproduction_leaves_out_every_claim_is_told(tmp_path):
+    """Also where nothing else is in the folder."""
+    claims = NO_CLAIMS | {"study": "encoder", "notes": ["left out by --quick: encoder-1, encoder-2"]}
+    write_json(tmp_path / "claims.json", claims)
+    report = report_of(tmp_path)
+    [block] = report.sections[0].blocks
+    assert block.notes == ["left out by --quick: encoder-1, encoder-2."] and "judged" not in dict(block.facts)
+    assert report.unfinished == [] and block.notes[0] in report_page(report)
+
+
+TIMES = [(1e-5, "0 seconds"), (1.2, "1 second"), (59.0, "59 seconds"), (59.96, "1.0 minutes"), (90.0, "1.5 minutes")]
+
+
+@pytest.mark.parametrize(("seconds", "told"), TIMES)
+def test_a_reproduction_says_how_long_it_took(encoder, seconds, told):
+    record = {"studies": [{"study": "encoder", "seconds": seconds}], "left_out": [], "missing": []}
+    write_json(encoder / "reproduce.json", record)
+    assert report_of(encoder).notes == [f"Reproduced in {told}."]

@@ -75,6 +75,14 @@ def test_a_quick_one_takes_the_first_fifth_of_the_seeds_and_says_so(recipes, tmp
     assert whole.left_out == () and whole.studies[0].networks == 10 and whole.out is whole.report is None
 
 
+def test_a_study_without_claims_is_judged_over_no_seeds_and_takes_the_time_of_its_run(recipes, tmp_path):
+    for _ in range(2):  # the second time what is there is read
+        [study] = reproduce(recipes[:1], out=tmp_path / "out").studies
+        run = read_json(tmp_path / "out" / "first" / "run.json")
+        assert study.seeds is None and study.seconds == run["seconds"] > 0 and study.engine == run["engine"]
+    assert "Claims of" not in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
 def test_claims_that_take_minutes_are_left_out_by_quick_and_named(monkeypatch, tmp_path):
     short, *others = claims_of(relu)
     for one in others:

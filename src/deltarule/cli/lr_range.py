@@ -51,10 +51,11 @@ def lr_range(
     from deltarule.training.range_test import range_test
 
     recipe = chosen_recipe(study, experiment, set, seed, seeds)
-    folder = None if out is None else make_folder(out)
     dataset = dataset_of(recipe, data)
+    problem = problem_of(recipe, dataset)
+    folder = None if out is None else make_folder(out)
     tested = range_test(
-        problem_of(recipe, dataset),
+        problem,
         lowest=lowest,
         highest=highest,
         steps=steps,

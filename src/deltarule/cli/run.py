@@ -65,8 +65,8 @@ def run(
         raise BadInput("--resume goes on from a checkpoint in the folder of --out; name that folder too")
     recipe = chosen_recipe(study, experiment, set, seed, seeds)
     chosen = chosen_engine(engine, recipe, device)
-    folder = None if out is None else make_folder(out)
     population = population_of(recipe, dataset_of(recipe, data))
+    folder = None if out is None else make_folder(out)
     with progress_shown(recipe.name) as progress:
         done = run_population(population, engine=chosen, folder=folder, resume=resume, progress=progress)
     outcome = outcome_of(recipe, population.dataset, done, folder, _why(done) if why else None)

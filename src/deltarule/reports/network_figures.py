@@ -14,7 +14,7 @@ from deltarule.maths.activations import Activation
 from deltarule.problem import registry
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
-from deltarule.reports.sheet import Sheet, fitted, width_of, wrapped
+from deltarule.reports.sheet import Sheet, all_fitted, width_of, wrapped
 from deltarule.reports.wording import bounds_of, codes_of, signed, what_is_high
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ CELL = 0.42, 0.24
 MOST_CHARACTERS = 14
 NAMED, UPRIGHT = 112.0, 56.0
 """Points that the name of a row has, and that of a column which is too wide to lie."""
+UNIT = 72.0
+"""Points of the name of a unit or of a class."""
 
 
 def activation_cells(
@@ -342,8 +344,8 @@ def _cells(
         text += "*" if star and callable(texts) else ""
         axes.text(column, row, text, ha="center", va="center", weight="bold" if star else "normal", **look)
     turned = 90 if _upright(columns) else 0
-    axes.set_xticks(range(len(columns)), [fitted(name, UPRIGHT, 8.5) for name in columns], rotation=turned)
-    axes.set_yticks(range(len(rows)), [fitted(name, NAMED, 8.5) for name in rows])
+    axes.set_xticks(range(len(columns)), all_fitted(columns, UPRIGHT, 8.5), rotation=turned)
+    axes.set_yticks(range(len(rows)), all_fitted(rows, NAMED, 8.5))
     axes.tick_params(length=0)
     axes.grid(False)
 
@@ -448,7 +450,7 @@ def _name_units(axes: "Axes", inputs: Sequence[str], outputs: Sequence[str], siz
 
 def _name_column(axes: Any, names: Sequence[str], units: int) -> None:
     """The names of a layer's units, where they are given."""
-    shown = [wrapped(name, MOST_CHARACTERS).split("\n")[0] for name in names[: min(units, MOST_UNITS)]]
+    shown = all_fitted(names[: min(units, MOST_UNITS)], UNIT, 8.5)
     axes.set_yticks(_places(min(units, MOST_UNITS))[: len(shown)], shown)
     axes.tick_params(length=0)
 

@@ -18,7 +18,7 @@ import numpy as np
 from deltarule.problem.problem import Floats, Integers
 from deltarule.reports import style
 from deltarule.reports.inline import Part
-from deltarule.reports.wording import visible
+from deltarule.reports.wording import percent, visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -159,7 +159,7 @@ def _data(record: Any) -> str:
 
 
 def _share(share: float) -> str:
-    return f"{100 * share:.3g}\N{NO-BREAK SPACE}%"
+    return percent(share).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _cell(value: float) -> str:

@@ -36,7 +36,8 @@ def reproduction_table(done: Any) -> "RenderableType":
     table.add_column("claims")
     table.add_column("seconds", justify="right", no_wrap=True)
     for one in done.studies:
-        table.add_row(one.study, one.data, f"{one.seeds:,}", _counted(one), f"{one.seconds:,.0f}")
+        seeds = "–" if one.seeds is None else f"{one.seeds:,}"
+        table.add_row(one.study, one.data, seeds, _counted(one), f"{one.seconds:,.0f}")
     told = [f"Left out: {one}." for one in done.left_out]
     told += [f"Note: {one.study}: {note}." for one in done.studies for note in one.notes]
     told += [f"Written: {done.report}"] if done.report else []

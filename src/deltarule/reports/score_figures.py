@@ -11,8 +11,9 @@ import numpy as np
 from deltarule.errors import BadInput, counted
 from deltarule.problem.problem import Floats, Integers
 from deltarule.reports import style
-from deltarule.reports.network_figures import CELL, MOST_CHARACTERS, MOST_COLUMNS, MOST_ROWS
-from deltarule.reports.sheet import MOST_LINES, Sheet, width_of, wrapped
+from deltarule.reports.network_figures import CELL, MOST_COLUMNS, MOST_ROWS, UNIT
+from deltarule.reports.sheet import MOST_LINES, Sheet, all_fitted, width_of, wrapped
+from deltarule.reports.wording import percent
 from deltarule.stats.planes import DecisionPlane
 
 if TYPE_CHECKING:
@@ -21,12 +22,17 @@ if TYPE_CHECKING:
 
 MOST_CLASSES = len(style.MARKERS)
 MOST_OPTIONS = 10
+CLAIM, COMBINATION, COLUMN = 104, 204, 104
+"""Points of the name of a claim, of a combination, and of the cells of a column."""
 COLUMN_GAP = 16
 """Points between the columns of a table."""
 MOST_HELD = 6
 """Features beside the two of a plane whose values are told."""
 MOST_PAIRED = 12
 """Seeds that are joined by lines from option to option."""
+GROWN = 1e12
+"""Up to which norms are shown, or up to how many times their start where that is above 1: all those of outputs that
+learn large targets, and not all those of what diverges."""
 
 
 def true_and_predicted(
@@ -37,6 +43,8 @@ def true_and_predicted(
     plane: DecisionPlane | None = None,
     features: Sequence[str] = ("x0", "x1"),
     classes: Sequence[str] = (),
+    rows: str = "rows",
+    by: str = "",
 ) -> "Figure":
     """Draw the true classes of rows beside the predicted ones, over the decision boundary where a plane is given.
 
@@ -47,6 +55,7 @@ def true_and_predicted(
     plane : what `deltarule.stats.planes.decision_plane` found.
     features : names of the two inputs.
     classes : names of the classes.
+    rows, by : which rows they are, and whose predictions.
 
     Raises `BadInput` for more than 8 classes, and for lengths that differ.
 
@@ -83,7 +92,7 @@ def true_and_predicted(
             )
             sheet.entries.append((wrong, "wrong"))
         for tell in (sheet.note, sheet.say):
-            tell(f"{right.sum():,} of {len(right):,} rows are predicted right.")
+            tell(f"{right.sum():,} of {len(right):,} {rows} are predicted right{_by(by)}.")
         if plane is not None:
             sheet.say("Shaded: what the model answers between them; the line is the decision boundary.")
         if plane is not None and plane.held:
@@ -92,10 +101,11 @@ def true_and_predicted(
         return sheet.finished("class")
 
 
-def confusion_matrix(counts: Any, classes: Sequence[str]) -> "Figure":
+def confusion_matrix(counts: Any, classes: Sequence[str], *, rows: str = "rows", by: str = "") -> "Figure":
     """Draw how many rows of each class were put into which.
 
-    Parameters: `counts` [C, C], true classes down and predicted ones across; `classes`, their names.
+    Parameters: `counts` [C, C], true classes down and predicted ones across; `classes`, their names; `rows`, which rows
+    they are, and `by`, whose predictions.
     Errors: `BadInput` for a matrix that does not fit the names, or more classes than can be read.
 
     >>> figure = confusion_matrix([[5, 1], [0, 4]], ["cat", "dog"])
@@ -120,7 +130,7 @@ def confusion_matrix(counts: Any, classes: Sequence[str]) -> "Figure":
             sheet.axes.text(
                 column, row, text, ha="center", va="center", color=color, weight=weight, fontsize=_fitting(counts)
             )
-        names = [wrapped(name, MOST_CHARACTERS).split("\n")[0] for name in classes]
+        names = all_fitted(classes, UNIT, 8.5)
         turned = 90 if max(map(len, names), default=0) > 3 else 0
         sheet.axes.set_xticks(range(len(names)), names, rotation=turned)
         sheet.axes.set_yticks(range(len(names)), names)
@@ -128,7 +138,8 @@ def confusion_matrix(counts: Any, classes: Sequence[str]) -> "Figure":
         sheet.axes.grid(False)
         sheet.axes.set_xlabel("predicted class (rows)")
         sheet.y_label("true class")
-        sheet.say(f"{right:,} of {total:,} rows are in the class that they belong to.")
+        for tell in (sheet.note, sheet.say):
+            tell(f"{right:,} of {total:,} {rows} are in the class that they belong to{_by(by)}.")
         for place, of in _most_confused(counts):
             sheet.say(f"{counted(of, 'row')} of class {classes[place[0]]} taken for class {classes[place[1]]}.")
         return sheet.finished()
@@ -203,7 +214,7 @@ def success_rates(
         sheet.y_label(f"share of seeds {success}")
         sheet.scale_share()
         for value, share, (low, high) in zip(values, shares.tolist(), intervals.tolist(), strict=True):
-            sheet.say(f"At {value:g}: {share:.0%} ({low:.0%} to {high:.0%}).")
+            sheet.say(f"At {value:g}: {percent(share)} ({percent(low)} to {percent(high)}).")
         return sheet.finished()
 
 
@@ -224,13 +235,13 @@ def shares_with_needed(names: Sequence[str], shares: Any, intervals: Any, needed
         (dots,) = sheet.axes.plot(shares, places, "o", color=style.BLUE, markersize=5)
         (marks,) = sheet.axes.plot(needed, places, "|", color=style.ORANGE, markersize=13, markeredgewidth=2.4)
         sheet.entries += [(dots, "share of seeds"), (bars, "its interval (95 %)"), (marks, "share that it needs")]
-        sheet.axes.set_yticks(places, [wrapped(name, 20).split("\n")[0] for name in names])
+        sheet.axes.set_yticks(places, all_fitted(names, CLAIM, 8.5))
         sheet.axes.set_ylim(len(names) - 0.4, -0.6)
         sheet.axes.set_xlim(-0.03, 1.03)
         sheet.axes.set_xlabel("share of seeds")
         sheet.y_label("claim")
         for name, share, bound in zip(names, shares.tolist(), needed.tolist(), strict=True):
-            sheet.say(f"{name}: {share:.0%}, needs {bound:.0%}.")
+            sheet.say(f"{name}: {percent(share)}, needs {percent(bound)}.")
         return sheet.finished()
 
 
@@ -254,12 +265,14 @@ def scores_above(names: Sequence[str], scores: Any, bar: float, *, quantity: str
         sheet = Sheet.of_axes(f"{len(order)} of {len(scores)} pass {bar:g}", 7.0, 1.4 + CELL[1] * len(order))
         sheet.axes.hlines(range(len(order)), bar, scores[order], color=style.SKY, linewidth=1.5)
         sheet.axes.plot(scores[order], range(len(order)), "o", color=style.BLUE, markersize=5)
-        sheet.axes.set_yticks(range(len(order)), [wrapped(names[place], 40).split("\n")[0] for place in order])
+        sheet.axes.set_yticks(range(len(order)), all_fitted([names[place] for place in order], COMBINATION, 8.5))
         sheet.axes.set_ylim(len(order) - 0.4, -0.6)
         sheet.axes.set_xlabel(wrapped(quantity, 44))
         sheet.y_label("combination")
         for place in order[:MOST_LINES]:
             sheet.say(f"{names[place]}: {scores[place]:.4g}.")
+        if len(order) > MOST_LINES:
+            sheet.say(f"{len(order) - MOST_LINES} more.")
         return sheet.finished()
 
 
@@ -288,7 +301,9 @@ def top_and_bottom(columns: Sequence[str], rows: Sequence[Sequence[str]], *, ran
     if not all_shown:
         lines.insert(count, ("…", [""] * len(columns)))
     with style.drawing():
-        cells = [[_short(cell) for cell in line] for line in (columns, *(row for _, row in lines))]
+        heads = all_fitted(columns, COLUMN, 8)
+        shown_cells = [all_fitted(column, COLUMN, 8) for column in zip(*(row for _, row in lines), strict=True)]
+        cells = [heads, *zip(*shown_cells, strict=True)]
         ends = np.cumsum(
             [max(width_of(cell, 8, "bold") for cell in column) + COLUMN_GAP for column in zip(*cells, strict=True)]
         )
@@ -341,7 +356,7 @@ def norm_curves(steps: Any, norms: Mapping[str, Any], *, quantity: str) -> "Figu
             sheet.note(f"Medians of {members:,} members, and the band from 10 to 90 %.")
         sheet.x_label_updates()
         sheet.y_label(quantity)
-        sheet.scale_objective()
+        sheet.scale_objective(GROWN * max([1.0, *(float(column[0]) for column in sheet.drawn if len(column))]))
         return sheet.finished("layer")
 
 
@@ -355,6 +370,10 @@ def _points(sheet: Sheet, x: Floats, name: str, label: int, listed: bool) -> Non
     drawn = sheet.axes.scatter(x[:, 0], x[:, 1], s=26, zorder=3, **look)
     if listed:
         sheet.entries.append((drawn, name))
+
+
+def _by(whose: str) -> str:
+    return f", by {whose}" if whose else ""
 
 
 def _boundary(sheet: Sheet, plane: DecisionPlane) -> None:
@@ -430,10 +449,6 @@ def _sideways(count: int) -> Floats:
 
 def _broken(name: str, columns: int) -> str:
     return wrapped(name, max(4, 46 // columns))
-
-
-def _short(text: str) -> str:
-    return wrapped(text, 21).split("\n")[0]
 
 
 def _fitting(counts: Integers) -> float:

@@ -3,6 +3,7 @@
 T looks · K members
 """
 
+import os.path
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ DECADES = 2
 """An objective that spans more than this is drawn on a logarithmic scale."""
 SHOWN = 1000
 """How many times the greatest value at the start is still shown: what diverges would press all else flat."""
+HIGHEST = 1e200
+"""The end of a logarithmic scale at most: Matplotlib looks for marks far above it, where no number is left."""
 MOST_TOLD = 8
 """Lines that are told in words."""
 BAND = (10, 90)
@@ -132,7 +135,7 @@ class Sheet:
         from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
         self.axes.set_xlabel("updates")
-        self.axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
+        self.axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
         self.axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
     def y_label(self, text: str) -> None:
@@ -147,8 +150,10 @@ class Sheet:
         least, greatest = float(values.min()), float(values.max())
         if top is None:
             top = SHOWN * max(abs(float(column[0])) for column in self.drawn if len(column))
-        logarithmic = least > 0 and np.log10(min(greatest, max(top, least))) - np.log10(least) > DECADES
+        shown = min(greatest, max(top, least), HIGHEST)
+        logarithmic = least > 0 and np.log10(shown) - np.log10(least) > DECADES
         if logarithmic:
+            top = min(top, HIGHEST)
             self.axes.set_yscale("log")
         if greatest > top > 0:
             self.axes.set_ylim(least / 2 if logarithmic else least - 0.05 * (top - least), top)
@@ -255,6 +260,29 @@ def fitted(text: str, points: float, size: float) -> str:
     room = points - width_of("…", size)
     ends = np.cumsum([_advance(character, "normal") for character in line]) * size
     return plain(f"{line[: int((ends <= room).sum())]}…")
+
+
+def all_fitted(names: Sequence[str], points: float, size: float) -> list[str]:
+    """Each of some names as `fitted`; of those that would look alike then, also what follows where they differ.
+
+    >>> all_fitted(["mean income of households", "mean income of persons", "age"], 80, 8)
+    ['mean… households', 'mean inc… persons', 'age']
+    """
+    lines = [" ".join(name.split()) for name in names]
+    shown = {line: fitted(line, points, size) for line in lines}
+    for text in list(dict.fromkeys(shown.values())):
+        alike = [line for line in shown if shown[line] == text]
+        start = len(os.path.commonprefix(alike))
+        if len(alike) > 1 and start:
+            ends = all_fitted([line[start:] for line in alike], 2 / 3 * points - width_of(" ", size), size)
+            gaps = [" " if " " in line[start - 1 : start + 1] else "" for line in alike]
+            tails = [gap + end for gap, end in zip(gaps, ends, strict=True)]
+            heads = [
+                fitted(text[:start], points - width_of(tail, size), size)
+                for text, tail in zip(alike, tails, strict=True)
+            ]
+            shown |= {line: head + tail for line, head, tail in zip(alike, heads, tails, strict=True)}
+    return [shown[line] for line in lines]
 
 
 def width_of(text: str, size: float, weight: str = "normal") -> float:

@@ -1,5 +1,6 @@
 """The look of every figure: fonts, sizes, dashes, and colors that color-blind readers can tell apart."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -100,7 +101,9 @@ def drawing() -> Iterator[None]:
     import numpy as np
 
     # The margins of a logarithmic axis overflow where a network diverged.
-    with matplotlib.rc_context(), np.errstate(over="ignore", invalid="ignore"):
+    with matplotlib.rc_context(), np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
+        # Whoever looks at an SVG has fonts of their own; a PNG shows a box for what the font lacks.
+        warnings.filterwarnings("ignore", r"Glyph \d+ ")
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
         yield

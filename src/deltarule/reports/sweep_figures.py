@@ -12,7 +12,7 @@ from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.network_figures import CELL
-from deltarule.reports.sheet import Sheet, fitted, width_of, wrapped
+from deltarule.reports.sheet import Sheet, all_fitted, fitted, width_of, wrapped
 from deltarule.stats.effects import Effect, Effects, Parameter, Ranking, parameters_of, ranking, said
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def effects_matrix(found: Effects, *, quantity: str) -> "Figure":
             else:
                 sheet.axes.set_visible(False)
             if row == count - 1:
-                values = [fitted(value, VALUE, 8) for value in parameters[column].values]
+                values = all_fitted(parameters[column].values, VALUE, 8)
                 sheet.axes.set_xticks(range(len(values)), values, rotation=90, fontsize=8)
                 sheet.axes.set_xlabel(fitted(_short(parameters[column].key), 72 * ACROSS * wide[column], 9))
         for one, effect in zip(parameters, found.marginal, strict=False):
@@ -268,8 +268,7 @@ def _paths(axes: "Axes", paths: Floats) -> None:
 def _named_heights(axes: "Axes", at: int, names: Sequence[str], heights: Floats) -> None:
     axes.axvline(at, color=style.GRAY, linewidth=1)
     ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
-    for name, height in zip(names, heights, strict=True):
-        text = fitted(name, 72 * (APART - 0.25), 7.5)
+    for text, height in zip(all_fitted(names, 72 * (APART - 0.25), 7.5), heights, strict=True):
         axes.text(at + 0.04, height, text, fontsize=7.5, va="center", ha="left", bbox=ground)
 
 
@@ -305,14 +304,14 @@ def _pair(axes: "Axes", effect: Effect, largest: float, form: str) -> None:
             text = _number(mean[row, column], f"+{form}")
             text += "" if np.isnan(half[row, column]) else f"\n±{_number(half[row, column], form)}"
             look: dict[str, Any] = {"color": style.ink_on(drawn.to_rgba(mean[row, column])[:3]), "fontsize": 6.5}
-            axes.text(column, row, text, ha="center", va="center", linespacing=0.9, **look)
+            axes.text(column, row, text, ha="center", va="center", **look)
     axes.grid(False)
 
 
 def _name_rows(axes: "Axes", parameter: Parameter, first: bool) -> None:
     """The values of a parameter, beside the first of the tables in its row."""
     axes.set_xticks([])
-    named = [fitted(value, VALUE, 8) for value in parameter.values] if first else []
+    named = all_fitted(parameter.values, VALUE, 8) if first else []
     axes.set_yticks(range(len(named)), named)
     axes.tick_params(length=0, labelsize=8)
     if first:

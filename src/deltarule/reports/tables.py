@@ -16,7 +16,7 @@ from deltarule.maths.activations import Activation
 from deltarule.problem import registry
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
-from deltarule.reports.wording import bounds_of, codes_of, signed, what_is_high
+from deltarule.reports.wording import bounds_of, codes_of, percent, signed, what_is_high
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -79,7 +79,7 @@ def run_summary(outcome: Any) -> "RenderableType":
         ("ended", ", ".join(f"{count:,} {ENDED[reason]}" for reason, count in outcome.reasons.items())),
         ("objective", _spread(outcome.objective, lambda value: f"{value:.4g}")),
         *(
-            (name.replace("_", " "), _spread(getattr(outcome, name), _percent))
+            (name.replace("_", " "), _spread(getattr(outcome, name), lambda share: percent(share, 4)))
             for name in ("accuracy", "validation_accuracy", "test_accuracy")
             if getattr(outcome, name) is not None
         ),
@@ -369,11 +369,7 @@ def _share(one: Any) -> tuple[str, ...]:
     if one.share is None:
         return ()
     low, high = one.interval
-    return _percent(one.share, 3), f"{100 * low:.3g} to {_percent(high, 3)}"
-
-
-def _percent(share: float, digits: int = 4) -> str:
-    return f"{100 * share:.{digits}g} %"
+    return percent(one.share), f"{100 * low:.3g} to {percent(high)}"
 
 
 def _spread(spread: Any, told: Callable[[float], str]) -> str:

@@ -87,6 +87,15 @@ def signed(value: float) -> str:
     return f"{value:+.{places}f}"
 
 
+def percent(share: float, digits: int = 3) -> str:
+    """A share of seeds or rows, in percent.
+
+    >>> percent(0.625), percent(1.0)
+    ('62.5 %', '100 %')
+    """
+    return f"{100 * share:.{digits}g} %"
+
+
 def member_names(problem: Problem) -> list[str]:
     """The name of every member: all in which they differ, its number where that leaves some alike.
 

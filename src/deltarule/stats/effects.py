@@ -42,6 +42,8 @@ RISK = 0.05
 """The share of intervals, or of all that shall hold at once, that miss the truth."""
 SAME = 1e-9
 """Numbers are the same that differ by less than this share of their mean: by their rounding."""
+SAME_DIGITS = 12
+"""Mean scores that are the same in so many digits are equal: the order of their rows alone may round them apart."""
 LARGEST = 1e150
 """Scores beyond it are of networks that diverged."""
 
@@ -190,8 +192,9 @@ def ranking(scores: Any) -> Ranking:
     """Rank configurations, and compare each with the first.
 
     Parameters: `scores` [C, B], NaN where nothing was trained, infinite for what diverged.
-    Returns: those that have all scores by their means, then those that lack some that others have by theirs; those
-    without any come last. All of it in the blocks in which every configuration was trained, where there are such.
+    Returns: those that have all scores by their means, of equal ones the first that was given; then those that lack
+    some that others have by theirs; those without any come last. All of it in the blocks in which every configuration
+    was trained, where there are such.
 
     >>> found = ranking([[0.8, 0.7, 0.9], [0.91, 0.81, 1.0], [0.1, 0.9, 0.2]])
     >>> found.place, found.is_as_good
@@ -200,7 +203,7 @@ def ranking(scores: Any) -> Ranking:
     array([0.85, 0.75])
     """
     scores, trained, alike = _known(scores)
-    means = mean_there(scores, 1)
+    means = np.array([rounded(one) for one in mean_there(scores, 1).tolist()], np.float64)
     lacks = np.isnan(means) | (np.isnan(scores) & trained).any(1)
     place = np.lexsort((np.where(np.isnan(means), np.inf, -means), lacks))
     ordered = scores[place]
@@ -213,6 +216,15 @@ def ranking(scores: Any) -> Ranking:
     behind, margin = _mean_and_half(compared, RISK / pairs)
     blocks = scores.shape[1] if alike else int(shared[1:][shared[1:] > 1].min(initial=scores.shape[1]))
     return Ranking(place, mean, half, behind, margin, blocks, alike)
+
+
+def rounded(mean: float) -> float:
+    """A mean score as it ranks, in SAME_DIGITS.
+
+    >>> rounded((0.1 + 0.2 + 0.3) / 3) == rounded((0.3 + 0.2 + 0.1) / 3), rounded(1e-14)
+    (True, 1e-14)
+    """
+    return float(f"{mean:.{SAME_DIGITS - 1}e}")
 
 
 def said(value: Any) -> str:

@@ -78,14 +78,23 @@ def largest_output(a: Floats, y: Floats, w: Floats) -> Floats:
 
 
 def r_squared(a: Floats, y: Floats, w: Floats) -> Floats:
-    """1 − (squared error) / (squared error of the mean), averaged over outputs; outputs that never vary count as 0."""
+    """1 − (squared error) / (squared error of the mean), averaged over outputs, as scikit-learn has it.
+
+    Outputs whose targets never vary count as 1 where all of them are met, else as 0. Of a single row it is NaN.
+
+    >>> r_squared(np.array([[[1.0], [2.5]]]), np.array([[1.0], [3.0]]), np.ones((2, 1)))
+    array([0.875])
+    """
+    if a.shape[-2] < 2:
+        return np.full(a.shape[:-2], np.nan)
     y, share = np.broadcast_arrays(y, w / w.sum(-2, keepdims=True))
     missed, size = (share * (a - y) ** 2).sum(-2), (share * np.abs(y)).sum(-2)
     # A sum over many rows is rounded; of differences from a row that counts it is exactly 0 where nothing varies.
     y = y - np.take_along_axis(y, share.argmax(-2, keepdims=True), -2)
     spread = (share * (y - (share * y).sum(-2, keepdims=True)) ** 2).sum(-2)
-    varies = spread > (4 * np.finfo(size.dtype).eps * size) ** 2
-    return np.where(varies, 1 - missed / np.where(varies, spread, 1), 0.0).mean(-1)
+    rounding = (4 * np.finfo(size.dtype).eps * size) ** 2
+    varies = spread > rounding
+    return np.where(varies, 1 - missed / np.where(varies, spread, 1), missed <= rounding).mean(-1)
 
 
 METRICS = {

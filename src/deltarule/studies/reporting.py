@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, counted
 from deltarule.files import kind_of, load_arrays, read_json, write_whole
 from deltarule.problem import registry
 from deltarule.problem.sentences import as_toml
@@ -94,11 +94,14 @@ def report_of(folder: str | Path) -> Report:
 def _tried(
     record: "_Record", place: Path, folder: Path, id: str, made: list[Made], unfinished: list[str]
 ) -> str | None:
-    """Make the block of a record, or say why it cannot be made; gives the study where it can."""
+    """Make the block of a record, or say why it cannot be made; gives the study where there is one."""
     from jinja2 import TemplateError
 
     try:
-        study, block = record.made(place, id)
+        found = record.made(place, id)
+        if found is None:
+            return None
+        study, block = found
         report_page(Report(study, [Section("", study, "", [block])]))  # what cannot be drawn is found here
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, TemplateError) as error:
         told = str(error) if isinstance(error, BadInput) else "it is not as deltarule writes it; write it again"
@@ -123,8 +126,8 @@ def _reproduction(folder: Path, unfinished: list[str]) -> list[str]:
         if record["missing"]:
             unfinished.append(f"not reproduced yet: {', '.join(record['missing'])}")
         seconds = sum(one["seconds"] for one in record["studies"])  # also of what an earlier call has come to
-        took = f"Reproduced in {seconds / 60:,.1f} minutes."
-        return [took, *(f"Left out by --quick: {one}." for one in record["left_out"])]
+        took = f"{seconds / 60:,.1f} minutes" if round(seconds) >= 60 else counted(round(seconds), "second")
+        return [f"Reproduced in {took}.", *(f"Left out by --quick: {one}." for one in record["left_out"])]
     except (LookupError, TypeError, ValueError) as error:
         told = str(error) if isinstance(error, BadInput) else "it is not as deltarule writes it"
         unfinished.append(f"reproduce.json cannot be read: {told}")
@@ -179,7 +182,8 @@ def _run(place: Path, id: str) -> Made:
     drawn = Parts(id)
     _draw_curves(drawn, curves)
     if portrait is not None:
-        _draw_portrait(drawn, portrait, curves, recipe)
+        first = f"the {'first ' if run['members'] > 1 else ''}network (seed {arrays['seeds'].astype(np.uint64)[0]})"
+        _draw_portrait(drawn, portrait, curves, recipe, first)
     experiment = f", {run['experiment']}" if run["experiment"] else ""
     block = Block(
         id=id,
@@ -232,8 +236,12 @@ def _spread(spread: Mapping[str, float | None], form: str) -> str:
 
 
 def _why(run: Mapping[str, Any]) -> list[str]:
-    """What stood out, where that was asked for."""
-    return [f"{one['sentence']} {one['fix']}" for one in (run.get("why") or {}).get("findings", ())]
+    """What stood out, and what to do, where that was asked for."""
+    told = "{0}{1}. Fix: {2}."
+    return [
+        told.format(one["sentence"][:1].upper(), one["sentence"][1:], one["fix"])
+        for one in (run.get("why") or {}).get("findings", ())
+    ]
 
 
 def _command(run: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
@@ -259,7 +267,10 @@ SHARES = ("accuracy", "thresholded", "correct_output", "error_rate")
 """Metrics that are shares of rows."""
 
 
-def _draw_portrait(drawn: Parts, portrait: Portrait, curves: figures.Curves, recipe: Mapping[str, Any]) -> None:
+def _draw_portrait(
+    drawn: Parts, portrait: Portrait, curves: figures.Curves, recipe: Mapping[str, Any], first: str
+) -> None:
+    """Figures of the first network.    first   what it is called"""
     layers, last = len(portrait.sizes) - 1, {name: values[-1] for name, values in portrait.arrays.items()}
     labels, units = _row_names(portrait), _unit_names(portrait)
     hidden = recipe["keys"]["network"]["activation"]
@@ -285,14 +296,15 @@ def _draw_portrait(drawn: Parts, portrait: Portrait, curves: figures.Curves, rec
         matrices = [last[f"W{layer}"] for layer in range(1, layers + 1)]
         drawn.add(network_figures.network_drawing(matrices, units[0], units[-1]))
     if portrait.plane and 1 < len(portrait.classes) <= score_figures.MOST_CLASSES:
-        drawn.add(_boundary(portrait, last[f"a{layers}"]), _predictions(portrait, last[f"a{layers}"]))
+        drawn.add(_boundary(portrait, last[f"a{layers}"], first), _predictions(portrait, last[f"a{layers}"]))
     if portrait.images:
         drawn.add(
             network_figures.weight_images(portrait.images["initial"], portrait.images["final"], portrait.image_shape)
         )
     for part_name, counts in portrait.confusion.items():
         if part_name == "test" or len(portrait.confusion) == 1:
-            drawn.add(score_figures.confusion_matrix(counts, portrait.classes))
+            rows = f"{'training' if part_name == 'train' else part_name} rows"
+            drawn.add(score_figures.confusion_matrix(counts, portrait.classes, rows=rows, by=first))
     _draw_norms(drawn, portrait)
     if isinstance(hidden, str):
         drawn.add(network_figures.activation_curves(hidden))
@@ -337,7 +349,7 @@ def _predicted(outputs: Any) -> Any:
     return (outputs[..., 0] > 0.5).astype(int) if outputs.shape[-1] == 1 else outputs.argmax(-1)
 
 
-def _boundary(portrait: Portrait, outputs: Any) -> "Figure":
+def _boundary(portrait: Portrait, outputs: Any, first: str) -> "Figure":
     plane = DecisionPlane((0, 1), portrait.plane["first"], portrait.plane["second"], portrait.plane["outputs"][-1])
     return score_figures.true_and_predicted(
         portrait.x,
@@ -346,6 +358,8 @@ def _boundary(portrait: Portrait, outputs: Any) -> "Figure":
         plane=plane,
         features=portrait.features,
         classes=portrait.classes,
+        rows="training rows",
+        by=first,
     )
 
 
@@ -409,25 +423,27 @@ def _through(portrait: Portrait, id: str) -> Through | None:
 # --- claims, and a range test ----------------------------------------------------------------------------------------
 
 
-def _claims(place: Path, id: str) -> Made:
+def _claims(place: Path, id: str) -> Made | None:
     results = read_json(place / "claims.json")
-    claims, study = results["claims"], str(results["study"])
+    claims, study, missing = results["claims"], str(results["study"]), results.get("missing", ())
+    # A reproduction writes this of a study without claims, too; where it has left out all, a note says so.
+    if not claims and not missing and not results.get("notes"):
+        return None
     drawn = Parts(id)
-    judged, missing = [one for one in claims if one["share"] is not None], results.get("missing", ())
+    judged = [one for one in claims if one["share"] is not None]
     if judged:
         columns = ([one[name] for one in judged] for name in ("id", "share", "interval", "needed"))
         drawn.add(score_figures.shares_with_needed(*columns))
     versions = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
     known = study in {name for name, _, _ in bundled()}
     told_by_run = (place / "run.json").is_file()
-    missing = results.get("missing", ())
     seeds = f"{results['seeds']:,} seed{'' if results['seeds'] == 1 else 's'}"
     block = Block(
         id=id,
         title=f"Claims of {study}",
         facts=[
             ("data", str(results["data"])),
-            ("judged", f"{results['date']}, over {seeds}, in {results['seconds']:,.0f} s"),
+            *([("judged", f"{results['date']}, over {seeds}, in {results['seconds']:,.0f} s")] if claims else []),
             ("by", "; ".join(filter(None, (results["engine"] and f"{results['engine']} engine", versions)))),
         ],
         commands=[shlex.join(["deltarule", "claims", study, "--seeds", str(results["seeds"])])] if known else (),
@@ -473,10 +489,10 @@ def _variants(place: Path, id: str) -> Made:
 
 @dataclass(frozen=True)
 class _Record:
-    """A file that makes a block, and how."""
+    """A file that makes a block, and how; None where there is nothing to tell."""
 
     file: str
-    made: Callable[[Path, str], Made]
+    made: Callable[[Path, str], Made | None]
 
 
 RECORDS = (

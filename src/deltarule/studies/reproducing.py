@@ -30,7 +30,7 @@ class StudyReproduced:
     """A study, run and judged.
 
     study, data   what, and on which rows
-    networks      how many its run trained          seeds    over how many its claims were judged
+    networks      how many its run trained          seeds    over how many its claims were judged, None where none was
     engine        names of the engines              seconds  of all trainings
     verdicts      by the claims' ids
     left_out      the claims that a quick reproduction leaves out, by their ids
@@ -40,7 +40,7 @@ class StudyReproduced:
     study: str
     data: str
     networks: int
-    seeds: int
+    seeds: int | None
     engine: str
     seconds: float
     verdicts: Mapping[str, str]
@@ -203,14 +203,14 @@ def _reproduced(
         left_out = tuple(claim.id for claim in claims if claim not in judged)
         notes = (f"left out by --quick: {', '.join(left_out)}",) if left_out else ()
         results = judge_study(experiments, judged, resume=True, notes=notes)
-        networks, engine = _run(experiments, asked, folder, progress)
+        run = _run(experiments, asked, folder, progress)
     return StudyReproduced(
         study=recipe.name,
         data=results.data,
-        networks=networks,
-        seeds=results.seeds,
-        engine=results.engine or engine,
-        seconds=results.seconds,
+        networks=run["members"],
+        seeds=results.seeds if judged else None,
+        engine=results.engine or run["engine"],
+        seconds=results.seconds + run["seconds"],
         verdicts={one.id: one.verdict for one in results.claims},
         left_out=left_out,
         notes=tuple(note for note in results.notes if note not in notes),
@@ -221,11 +221,14 @@ def _fewer(seeds: int) -> int:
     return max(1, seeds // QUICK)
 
 
-def _run(experiments: Experiments, asked: Reproduction, folder: Path | None, progress: Told | None) -> tuple[int, str]:
-    """Train the study's own networks and write them down, unless an earlier reproduction has; how many, and by what."""
+def _run(
+    experiments: Experiments, asked: Reproduction, folder: Path | None, progress: Told | None
+) -> Mapping[str, Any]:
+    """Train the study's own networks and write them down, unless an earlier reproduction has; how many, by what, and
+    in how many seconds."""
     recipe, before = experiments.recipe, _run_before(folder)
     if before is not None:
-        return before["members"], before["engine"]
+        return before
     seeds = seeds_of(recipe.configuration)
     if asked.seeds is not None or asked.quick:
         chosen = asked.seeds or seeds[: _fewer(len(seeds))]
@@ -238,7 +241,7 @@ def _run(experiments: Experiments, asked: Reproduction, folder: Path | None, pro
         raise KeyboardInterrupt
     if folder is not None:
         write_records(folder, population, run, outcome_of(recipe, population.dataset, run, folder))
-    return population.problem.members, run.engine.name
+    return {"members": population.problem.members, "engine": run.engine.name, "seconds": run.seconds}
 
 
 def _run_before(folder: Path | None) -> dict[str, Any] | None:
@@ -246,7 +249,7 @@ def _run_before(folder: Path | None) -> dict[str, Any] | None:
     if folder is None or not (folder / "run.json").exists():
         return None
     found = read_json(folder / "run.json")
-    wanted = {"members": int, "engine": str, "interrupted": bool}
+    wanted = {"members": int, "engine": str, "seconds": float, "interrupted": bool}
     is_one = isinstance(found, dict) and all(isinstance(found.get(name), kind) for name, kind in wanted.items())
     return found if is_one and not found["interrupted"] else None
 
@@ -254,7 +257,7 @@ def _run_before(folder: Path | None) -> dict[str, Any] | None:
 def _left_out(recipe: Recipe, one: StudyReproduced) -> tuple[str, ...]:
     """One sentence of what a quick reproduction leaves out of a study, if anything."""
     own, networks, told = recipe.configuration.study.seeds, len(seeds_of(recipe.configuration)), []
-    if one.verdicts and one.seeds < own:
+    if one.seeds is not None and one.seeds < own:
         told.append(f"judged over {counted(one.seeds, 'seed')} in place of {own}")
     if one.networks < networks:
         told.append(f"run with {counted(one.networks, 'network')} in place of {networks}")

@@ -39,7 +39,9 @@ def sweep_block(place: Path, id: str) -> tuple[str, Block]:
     with contextlib.closing(load_sweep(place)) as table:
         study, quantity = table.name, f"{table.metric.replace('_', ' ')} on {table.ranked} rows"
         settings, scores = table.scores()
-        parts = {part: table.scores(part)[1] for part in PARTS if part != table.ranked}
+        others = {part: table.scores(part) for part in PARTS if part != table.ranked}
+        # Rows that come in between, while it still runs, may change the ranks.
+        parts = {part: values for part, (ranked, values) in others.items() if ranked == settings}
         is_accuracy = table.metric == "accuracy"
         times = _times_by_weights(table)
         facts = [
@@ -53,10 +55,10 @@ def sweep_block(place: Path, id: str) -> tuple[str, Block]:
         images = images_of_sweep(table)
     drawn = Parts(id)
     if np.isfinite(scores).any():
-        others = {part: mean_there(values, 1) for part, values in parts.items() if np.isfinite(values).any()}
-        notes += _draw_sweep(drawn, settings, scores, quantity, others)
-        if "test" in others and is_accuracy:
-            _draw_above(drawn, settings, others["test"])
+        means = {part: mean_there(values, 1) for part, values in parts.items() if np.isfinite(values).any()}
+        notes += _draw_sweep(drawn, settings, scores, quantity, means)
+        if "test" in means and is_accuracy:
+            _draw_above(drawn, settings, means["test"])
     if times:
         drawn.add(score_figures.spreads(times, option="initial weights", quantity="seconds of training"), [])
     for one in images[:MOST_FIGURES]:

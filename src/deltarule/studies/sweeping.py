@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deltarule.files import make_folder
 from deltarule.problem.configuration import SETTABLE, check_beside_grid
 from deltarule.problem.values import as_python
 from deltarule.studies.recipes import Recipe, load_recipe, with_settings
@@ -93,7 +92,7 @@ def sweep(
     return run_sweep(
         configuration,
         Source(recipe.folder, None if data_dir is None else Path(data_dir), folds),
-        None if out is None else make_folder(out),
+        None if out is None else Path(out),
         name=recipe.name,
         run=None if grid is not None else _run(recipe, data_dir),
         settings=None if isinstance(grid, Mapping) else grid,

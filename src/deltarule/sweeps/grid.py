@@ -224,7 +224,8 @@ def planned(
         own, shape_and_fold = None if name[0] < 0 else name[0], name[1:]
         first = every[next(iter(group.values()))[0]]
         data = data_of(first, source, own)
-        scored[_scored(data, source)] = None
+        scored[by := _scored(data, source)] = None
+        _check_scored(data, source, *by)
         _check(every, group, data.dataset)
         notes |= dict.fromkeys(filter(None, [data.dataset.remark]))
         members = [
@@ -373,6 +374,14 @@ def _way(configuration: Configuration, alone: bool) -> str:
 def _scored(data: Data, source: Source) -> tuple[str, str]:
     metric = "accuracy" if data.dataset.classes else "r_squared"
     return metric, "validation" if source.folds or data.dataset.validation is not None else "train"
+
+
+def _check_scored(data: Data, source: Source, metric: str, ranked: str) -> None:
+    """Refuse to rank by R² of a single row, of which there is none."""
+    rows = min([len(aside) for _, aside in data.folds] or [len(data.dataset.parts[ranked])])
+    if metric == "r_squared" and rows < 2:
+        advice = "take fewer folds" if source.folds else f"give {ranked} more rows"
+        raise BadInput(f"configurations rank by the {said(metric, ranked)}, and {rows} row has no R²; {advice}")
 
 
 def said(metric: str, ranked: str) -> str:

@@ -18,6 +18,7 @@ from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 from deltarule.problem.resolved import configuration_hash, own_digests, own_formulas, resolved
 from deltarule.problem.values import as_python
+from deltarule.stats.effects import rounded
 from deltarule.sweeps.grid import Source, fold_of, forget_data, load
 from deltarule.sweeps.store import IN_ORDER, about, as_written, check_sweep, order, other_formulas, reader
 from deltarule.training.populations import network_of_sizes
@@ -87,6 +88,7 @@ class Sweep:
     @as_written()
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        connection.create_function("rounded", 1, lambda mean: None if mean is None else rounded(mean))
         noted = about(connection)
         self.name: str = noted["name"]
         self.metric: str = noted["metric"]
@@ -146,7 +148,8 @@ class Sweep:
 
     @as_written()
     def configurations(self, n: int = 10, part: str | None = None) -> list[ConfigurationScore]:
-        """The n best configurations by the mean of their rows, the best first; equal ones by their mean objective.
+        """The n best configurations by the mean of their rows, the best first; of means that are equal in 12 digits,
+        the one with the least mean objective.
 
         After them come those that have no mean, since a row of theirs has no score: by the rows that have one.
 
@@ -154,13 +157,12 @@ class Sweep:
         Errors: as `best`.
         """
         chosen, n = self._part(part), _count(n)
-        score, objective = f"{chosen}_score", f"{chosen}_objective"
+        score = f"{chosen}_score"
         query = f"""
             SELECT configuration, settings, base, count(*), sum(status = 'diverged'), {_of_all("avg", score)},
                 {_of_all("min", score)}, {_of_all("max", score)}
             FROM members JOIN configurations ON members.configuration = configurations.id GROUP BY configuration
-            ORDER BY count({score}) < count(*), avg({score}) DESC, count({objective}) < count(*), avg({objective}),
-                configuration LIMIT ?
+            {_by_mean(chosen)} LIMIT ?
         """
         scored = []
         for number, settings, base, *numbers in self._connection.execute(query, (n,)):
@@ -187,15 +189,16 @@ class Sweep:
         """The score of every row as a table: the settings of each configuration, and what each block came to.
 
         Parameters: `part`, as in `best`.
-        Returns: settings of the C configurations in the grid's order; scores [C, B], a column for each fold and seed,
-        NaN where a configuration has no row, and −infinity where its row has no score, as that of a member that
-        diverged.
+        Returns: settings of the C configurations, as `configurations` ranks them by the sweep's own part; scores
+        [C, B], a column for each fold and seed, NaN where a configuration has no row, and −infinity where its row has
+        no score, as that of a member that diverged.
         """
         chosen = self._part(part)
         query = f"SELECT configuration, fold, seed, {chosen}_score FROM members {IN_ORDER}"
         rows = self._connection.execute(query).fetchall()
         blocks = {block: place for place, block in enumerate(dict.fromkeys(row[1:3] for row in rows))}
-        places = {number: place for place, number in enumerate(dict.fromkeys(row[0] for row in rows))}
+        ranked = f"SELECT configuration FROM members GROUP BY configuration {_by_mean(self.ranked)}"
+        places = {number: place for place, (number,) in enumerate(self._connection.execute(ranked))}
         scores = np.full((len(places), len(blocks)), np.nan)
         for number, fold, seed, score in rows:
             scores[places[number], blocks[fold, seed]] = -np.inf if score is None else score
@@ -371,6 +374,13 @@ def _value(table: Any, dotted: str) -> Any:
     for part in dotted.split("."):
         table = table.get(part) if isinstance(table, Mapping) else None
     return table
+
+
+def _by_mean(part: str) -> str:
+    """How configurations rank by a part of the data."""
+    score, objective = f"{part}_score", f"{part}_objective"
+    return f"""ORDER BY count({score}) < count(*), rounded(avg({score})) DESC,
+        count({objective}) < count(*), avg({objective}), configuration"""
 
 
 def _of_all(function: str, column: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from deltarule.engines.choose import engine as engine_of_name
 from deltarule.errors import BadInput, RunFailed
-from deltarule.files import make_folder, to_jsonable
+from deltarule.files import kind_of, make_folder, to_jsonable
 from deltarule.problem import registry
 from deltarule.problem.checks import whole
 from deltarule.problem.configuration import SETTABLE, Configuration
@@ -68,10 +68,10 @@ def run_sweep(
         engine_of_name(configuration.run.engine)  # says so where its library is missing
     if resume and out is None:
         raise BadInput("resume is True, and no folder is named; name the one of the sweep to go on with as out")
-    if out is not None and not resume and (out / FILE).exists():
+    if out is not None and kind_of(out / FILE) and not resume:
         raise BadInput(f"{out} holds a sweep already; go on with it by --resume, or name another folder")
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if out is None else make_folder(out)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if out is None else out
         given = stack.enter_context(pool(executor, workers, address))
         forget_data()
         stack.callback(forget_data)
@@ -81,7 +81,7 @@ def run_sweep(
         meant_for = int(before.get("workers", given.workers))
         kept = _kept(before, keep, folder)
         plan = planned(configuration, source, settings, meant_for)
-        with Store(folder) as store:
+        with Store(make_folder(folder)) as store:
             store.check_rows(plan.data, source.folds, (plan.metric, plan.ranked), own_digests(plan.formulas))
             about_run = None if run is None else to_jsonable({**run, "folds": source.folds, "keep": kept})
             ids = _noted(store, plan, name, kept, meant_for, about_run)

@@ -133,3 +133,17 @@ def test_the_last_outputs_are_those_of_the_engine():
     run = run_of(Network([3, 4, 3], "tanh", "softmax", batch_norm=True), X, CLASSES, loss="cross_entropy")
     expected = ReferenceEngine().outputs(run.problem, run.state, X)[1][0]
     np.testing.assert_array_equal(look_at(run, [0])[0].outputs, expected)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("rate", [5e-324, 1e-300, 1e303, 1e308])
+def test_rates_at_the_ends_of_what_numbers_hold_are_tested_around(rate):
+    seen = seen_of(Network([3, 3], output="softmax"), X, CLASSES, steps=3, loss="cross_entropy", learning_rate=rate)
+    assert seen.tested.lowest <= max(1e-302, min(rate, 1e-5)) and seen.tested.highest >= min(1e302, max(rate, 10))
+    assert 1e-302 <= seen.tested.lowest <= seen.tested.best <= seen.tested.highest <= 1e302
+
+
+@pytest.mark.parametrize("rate", [1e-4, 0.0005, 0.1, 0.5])
+def test_the_ends_of_a_range_test_are_whole_decades(rate):
+    tested = seen_of(Network([3, 3], output="softmax"), X, CLASSES, loss="cross_entropy", learning_rate=rate).tested
+    assert (tested.lowest, tested.highest) == (1e-5, 10.0)

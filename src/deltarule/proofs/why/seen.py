@@ -5,6 +5,7 @@ N rows · D inputs · H units of a layer · L layers · T looks of the history
 Everything is measured on at most a thousand rows, with dropout off, by the hand-derived formulas.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -27,6 +28,8 @@ from deltarule.training.run import Run
 MOST_ROWS = 1000
 UPDATES_PER_DECADE = 40
 """Of the range test: a tenfold rate is reached in so many updates, enough for a small network to learn on the way."""
+FARTHEST = 302
+"""Decades from 1 to an end of a range test at most: farther ones have a ratio that no number holds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -285,9 +288,9 @@ def _range_tests(problem: Problem) -> list[RangeAnswer | None]:
 
 
 def _range_around(rate: float) -> tuple[float, float]:
-    """From 1e-5 to 10, or as many decades farther as a rate above 0 needs one on both sides."""
-    decade = np.floor(np.log10(rate)) if rate else 0.0
-    return float(min(1e-5, 10 ** (decade - 1))), float(max(10.0, 10 ** (decade + 2)))
+    """From 1e-5 to 10, or as many decades farther as a rate above 0 needs one on both sides, up to FARTHEST."""
+    decade = math.floor(math.log10(rate)) if rate else 0
+    return min(1e-5, 10.0 ** max(decade - 1, -FARTHEST)), max(10.0, 10.0 ** min(decade + 2, FARTHEST))
 
 
 def _least(objective: Floats) -> tuple[int, float]:

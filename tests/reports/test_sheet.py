@@ -1,0 +1,77 @@
+import itertools
+import re
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from deltarule.reports import style
+from deltarule.reports.figures import object_curves, save
+from deltarule.reports.inline import part
+from deltarule.reports.score_figures import confusion_matrix
+from deltarule.reports.sheet import all_fitted, fitted, width_of
+
+words = st.text("abcdefgh $…", max_size=30).map(lambda text: " ".join(text.split()))
+
+
+@given(st.lists(words, max_size=6), st.integers(30, 100))
+@example(["mean income of households", "mean income of persons", "age"], 60)
+@example(["x" * 40, "x" * 41, "x" * 42], 50)
+@example(["households 12 of all", "households of all 12"], 56)
+@example(["households12 of all", "households 12 of all"], 56)
+def test_fitted_names_have_room_and_are_as_they_are_where_they_fit(names, points):
+    for name, shown in zip(names, all_fitted(names, points, 8), strict=True):
+        shown = shown.replace(r"\$", "$")
+        assert width_of(shown, 8) <= points
+        assert re.fullmatch(".*".join(map(re.escape, shown.split("…"))), name) or "…" in name
+        if width_of(name, 8) <= points:
+            assert shown == name
+
+
+@given(st.text("abcd", min_size=5, max_size=12), st.lists(st.text("efgh", min_size=1, max_size=30), unique=True))
+def test_names_that_differ_behind_a_long_start_are_told_apart(start, ends):
+    """Where they differ is shown, whatever they have in common before."""
+    shown = all_fitted([8 * start + end for end in ends], 80, 8)
+    for one, other in itertools.combinations(range(len(ends)), 2):
+        alike = len(ends[one]) > 6 or len(ends[other]) > 6  # what differs farther on than there is room
+        assert alike or shown[one] != shown[other]
+
+
+def test_a_name_alone_is_cut_at_its_end():
+    assert all_fitted(["learning rate", "momentum"], 40, 8) == [
+        fitted(name, 40, 8) for name in ("learning rate", "momentum")
+    ]
+    assert all_fitted(["learning rate"], 40, 8) == ["learnin…"]
+
+
+def test_the_blank_where_names_part_stays():
+    assert [one.partition("…")[2] for one in all_fitted(["households x_1", "households 1"], 56, 8.5)] == [" x_1", " 1"]
+
+
+@pytest.mark.parametrize("last", [0, 1, 7])
+def test_updates_are_whole_numbers_and_each_stands_once(last):
+    figure = object_curves([0, last] if last else [0], np.full((2 if last else 1, 1), 0.5), ["a"])
+    figure.canvas.draw()
+    axes = figure.axes[0]
+    low, high = axes.get_xlim()
+    shown = [
+        text.get_text() for at, text in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True) if low <= at <= high
+    ]
+    assert "0" in shown and len(set(shown)) == len(shown) and not {"-0", "−0"} & set(shown)
+
+
+def test_letters_that_the_font_lacks_are_drawn_without_a_warning(tmp_path):
+    """A reader of the SVG has fonts of their own."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for figure in (
+            object_curves([0, 1], [[0.1], [0.9]], ["日本語クラス"]),
+            confusion_matrix([[1]], ["日本語クラス"]),
+        ):
+            save(figure, tmp_path / "figure")
+            assert "日本語" in part(figure, "figure").svg
+        with style.drawing():
+            warnings.warn("something else", stacklevel=1)
+    assert [str(one.message) for one in told] == ["something else"]
