@@ -53,8 +53,8 @@ def become_windows() -> None:
             import_module(found.name)
     kernel = SimpleNamespace(SwitchToThread=ctypes.CDLL(None).sched_yield, GetDriveTypeW=lambda drive: 3)
     setattr(ctypes, "windll", SimpleNamespace(kernel32=kernel))  # noqa: B010 (its types are known on Windows alone)
-    setattr(ctypes.CDLL, "__init__", _of_a_name(ctypes.CDLL.__init__))  # noqa: B010
-    setattr(platform, "system", lambda: "Windows")  # noqa: B010
+    setattr(ctypes.CDLL, "__init__", _of_a_name(ctypes.CDLL.__init__))  # noqa: B010 (mypy takes no other assignment)
+    setattr(platform, "system", lambda: "Windows")  # noqa: B010 (nor here)
     for name in ("replace", "rename", "unlink", "remove"):
         setattr(os, name, _refused_while_open(getattr(os, name)))
     setattr(shutil, "_use_fd_functions", False)  # noqa: B010 (so that it removes files by their paths)

@@ -8,7 +8,6 @@ import copy
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,20 +17,22 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
-from sklearn.utils import assert_all_finite, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from deltarule.errors import BadInput
 from deltarule.estimators import settings
+from deltarule.estimators.given import holds_tables, in_precision, made_dense, refuse_dates
 from deltarule.estimators.prediction import NotFinite, outputs_of
 from deltarule.estimators.records import CheckedRows, Epoch, Plan, Rows, curve, plain, with_weight
+from deltarule.estimators.scales import other_scale, unusual_size
 from deltarule.estimators.settings import Architecture
 from deltarule.estimators.sharing import all_finite
-from deltarule.maths import random
 from deltarule.maths.network import flatten, views
 from deltarule.problem import checks, registry
+from deltarule.problem.batches import orders
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Problem
@@ -43,12 +44,6 @@ from deltarule.training.lbfgs import minimized
 DTYPES = (np.float64, np.float32)
 MANY_NUMBERS = 2**20
 """From so many on it is worth waking other threads to look whether all are finite."""
-USUAL_SIZES = (0.01, 100.0)
-"""Between these lies the root mean square of the largest feature of data that somebody scaled."""
-OF_ANOTHER_SCALE = 10.0
-"""What is usual in some rows is no more than so many root mean squares of others that were scaled alike."""
-LEAST_COMPARED = 10
-"""Fewer rows may well differ by chance."""
 
 
 class BaseMLP(BaseEstimator):
@@ -152,7 +147,7 @@ class BaseMLP(BaseEstimator):
         rows = with_weight(Rows(X, targets, weights))
         self._shape(rows, first)
         if first and not incremental:
-            size = self._unusual_size(rows.x)
+            size = unusual_size(rows.x, self._feature)
             if size:
                 warnings.warn(
                     f"the features are not scaled: {size}, and networks learn badly from such; put a StandardScaler "
@@ -337,7 +332,7 @@ class BaseMLP(BaseEstimator):
         return rows, Validation(aside.x, aside.y, w[:, None], self._metric(), bool(self.early_stopping))
 
     def _own_validation(self, eval_set: Any, trained: Floats) -> Rows:
-        if not isinstance(eval_set, list | tuple) or len(eval_set) != 2 or _holds_tables(eval_set[0]):
+        if not isinstance(eval_set, list | tuple) or len(eval_set) != 2 or holds_tables(eval_set[0]):
             raise ValueError("eval_set must be a pair (X, y) of validation rows.")
         network, loss, dtype = self._architecture.network(), registry.loss(self._loss()[0]), trained.dtype
         try:
@@ -352,7 +347,7 @@ class BaseMLP(BaseEstimator):
         except ValueError as error:
             raise ValueError(f"eval_set: {error}") from None
         X = in_precision(X, dtype, "X")
-        size = self._other_scale(X, trained)
+        size = other_scale(X, trained, self._feature)
         if size:
             warnings.warn(
                 f"the features of eval_set are not scaled as those of the training rows: {size}; transform them alike, "
@@ -360,6 +355,10 @@ class BaseMLP(BaseEstimator):
                 stacklevel=6,
             )
         return Rows(X, targets, None)
+
+    def _feature(self, place: int) -> Any:
+        """What a feature is called."""
+        return getattr(self, "feature_names_in_", {place: f"number {place}"})[place]
 
     def _after_epoch(self, problem: Problem) -> Callable[[epochs.Epoch], bool] | None:
         calls = _several(self.callbacks)
@@ -416,10 +415,10 @@ class BaseMLP(BaseEstimator):
         passes = len(self.loss_curve_)
         problem, factor = self._rates_going_on(self._problem(rows, generator, seen=0), passes)
         state = self._going_on(problem, first, factor)
-        orders = np.arange(len(rows.x))
-        if self.shuffle:
-            orders = random.permutation(problem.data_seeds, passes, len(rows.x))
-        state, loss, bad = one_epoch(problem, state, orders, self.engine)
+        order = np.arange(len(rows.x))
+        if self.shuffle:  # remembered, for a pass that is an epoch of the training asks again
+            order = orders(tuple(problem.data_seeds.tolist()), passes, len(rows.x))
+        state, loss, bad = one_epoch(problem, state, order, self.engine)
         if (bad >= 0).any():
             self._refuse_nonfinite()
         self._keep(problem, state)
@@ -605,120 +604,6 @@ class BaseMLP(BaseEstimator):
             raise ValueError("return_std needs several members to differ; fit with n_members of 2 or more.")
         with np.errstate(all="ignore"):
             return np.asarray(each.std(axis=0, ddof=1))
-
-    def _unusual_size(self, x: Floats) -> str:
-        """What tells of features [N, D] that nobody scaled; of all others nothing."""
-        sizes = _sizes(x)
-        largest = int(sizes.argmax())
-        if not sizes[largest] or USUAL_SIZES[0] <= sizes[largest] <= USUAL_SIZES[1]:
-            return ""
-        return f"the values of feature {self._feature(largest)} are around {sizes[largest]:.3g}"
-
-    def _other_scale(self, x: Floats, trained: Floats) -> str:
-        """What tells of validation rows [M, D] that are not scaled as those of the training [N, D]; else nothing.
-
-        The median beside the root mean square: of a category that is rare, few rows may have it, or none.
-        """
-        sizes, usual = _sizes(x), _sizes(trained)
-        both = (sizes > 0) & (usual > 0)
-        if len(x) < LEAST_COMPARED or not both.any():
-            return ""
-        with np.errstate(over="ignore"):
-            ratios = np.maximum(_medians(x)[both] / usual[both], _medians(trained)[both] / sizes[both])
-        if ratios.max() <= OF_ANOTHER_SCALE:
-            return ""
-        worst = int(np.flatnonzero(both)[ratios.argmax()])
-        return (
-            f"the values of feature {self._feature(worst)} are around {sizes[worst]:.3g}, and there {usual[worst]:.3g}"
-        )
-
-    def _feature(self, place: int) -> Any:
-        return getattr(self, "feature_names_in_", {place: f"number {place}"})[place]
-
-
-def _sizes(x: Floats) -> Floats:
-    """The root mean square of each feature, about: of many rows [N, D] some tell."""
-    with np.errstate(over="ignore"):  # infinite is large, too
-        return np.asarray(np.sqrt(np.mean(np.square(_some(x), dtype=np.float64), axis=0)))
-
-
-def _medians(x: Floats) -> Floats:
-    """The median of each feature's absolute values, from the same rows."""
-    return np.asarray(np.median(np.abs(_some(x)), axis=0), np.float64)
-
-
-def _some(x: Floats) -> Floats:
-    return x[:: max(1, len(x) // 1000)]
-
-
-def in_precision(array: Any, dtype: Any, name: str) -> Floats:
-    """Finite numbers in a network's precision.
-
-    Errors: `ValueError` with scikit-learn's wording where it does not hold one of them.
-    """
-    with np.errstate(all="ignore"):  # scikit-learn sums them, and says what it finds
-        numbers = np.asarray(array, dtype)
-        assert_all_finite(numbers, input_name=name)
-    return numbers
-
-
-def made_dense(X: Any) -> Floats:
-    """Sparse rows as an array.
-
-    Errors: `MemoryError` where they take more than this machine has.
-    """
-    needed = X.shape[0] * X.shape[1] * X.dtype.itemsize
-    if needed > checks.memory():
-        rows, columns = X.shape
-        raise MemoryError(
-            f"X is sparse with {rows:,} rows of {columns:,} numbers, which take {needed / 2**30:,.0f} GiB when they "
-            "are made dense to fit; keep fewer columns, as by SelectKBest or TruncatedSVD before the estimator, or "
-            "give fewer rows at a time to partial_fit."
-        )
-    return np.asarray(X.toarray())
-
-
-def refuse_dates(given: Any, name: str) -> None:
-    """Refuse dates and durations, of which scikit-learn's checks make the numbers that stand in memory.
-
-    Errors: `ValueError`.
-    """
-    if type(given) is np.ndarray and given.dtype.kind not in "mMO":
-        return
-    kinds: list[Any] = []
-    with contextlib.suppress(Exception):  # of what has no rows scikit-learn speaks
-        first = np.asarray(given[:1])
-        kinds = [first.dtype] if first.dtype.kind in "mM" else []
-        if not kinds and (first.dtype.kind == "O" or isinstance(given, list | tuple)):
-            moments = date, timedelta, np.datetime64, np.timedelta64
-            mixed = given.select_dtypes("object") if hasattr(given, "select_dtypes") else given
-            held = {*map(type, first.flat), *map(type, np.asarray(mixed, object).flat)}
-            kinds = sorted(kind.__name__ for kind in held if issubclass(kind, moments))
-    if kinds:
-        raise ValueError(
-            f"{name} holds dates or durations ({kinds[0]}), and a network learns from numbers; give the days since a "
-            "date, or the hours, as numbers."
-        )
-
-
-def validation_pair(eval_set: Any, X_val: Any, y_val: Any) -> Any:
-    """Validation rows as one pair (X, y), or None, whichever way they are given.
-
-    Errors: `ValueError` where they are given in both ways, or by half.
-    """
-    if X_val is None and y_val is None:
-        return eval_set
-    if eval_set is not None:
-        raise ValueError("eval_set is given, and X_val or y_val, too, which say the same; leave one or the other out.")
-    if X_val is None or y_val is None:
-        given, missing = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
-        raise ValueError(f"{given} is given without {missing}; give both of them, or neither.")
-    return X_val, y_val
-
-
-def _holds_tables(X: Any) -> bool:
-    """Whether what should be rows is a pair (X, y), of which others take several."""
-    return isinstance(X, list | tuple) and len(X) > 0 and len(getattr(X[0], "shape", ())) == 2
 
 
 def _several(callbacks: Any) -> list[Any]:

@@ -9,7 +9,8 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from deltarule.estimators.base import BaseMLP, for_epochs, validation_pair
+from deltarule.estimators.base import BaseMLP, for_epochs
+from deltarule.estimators.given import validation_pair
 from deltarule.problem.problem import Floats
 
 

@@ -9,7 +9,8 @@ from sklearn.base import RegressorMixin
 from sklearn.utils._param_validation import StrOptions
 
 from deltarule.estimators import settings
-from deltarule.estimators.base import BaseMLP, for_epochs, in_precision, refuse_dates, validation_pair
+from deltarule.estimators.base import BaseMLP, for_epochs
+from deltarule.estimators.given import in_precision, refuse_dates, validation_pair
 from deltarule.problem.problem import Floats
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from deltarule.reports import style
 from deltarule.reports.network_figures import CELL, MOST_ROWS
-from deltarule.reports.sheet import MOST_LINES, Sheet, all_fitted, wrapped
+from deltarule.reports.sheet import MOST_LINES, Sheet, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,15 +32,11 @@ def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, s
     ['size', 'color']
     """
     losses, intervals = np.asarray(losses, np.float64)[:MOST_ROWS], np.asarray(intervals, np.float64)[:MOST_ROWS]
-    places = np.arange(len(losses))
     with style.drawing():
-        sheet = Sheet.of_axes("What the answers hang on", 7.0, 1.5 + CELL[1] * len(places))
+        sheet = Sheet.of_axes("What the answers hang on", 7.0, 1.5 + CELL[1] * len(losses))
         sheet.axes.axvline(0, **DIAGONAL)
-        bars = sheet.axes.hlines(places, intervals[:, 0], intervals[:, 1], color=style.BLUE, linewidth=4, alpha=0.35)
-        (dots,) = sheet.axes.plot(losses, places, "o", color=style.BLUE, markersize=5)
+        dots, bars = sheet.ranges(columns[:MOST_ROWS], COLUMN, losses, intervals)
         sheet.entries += [(dots, f"{score} lost"), (bars, "its interval (95 %)")]
-        sheet.axes.set_yticks(places, all_fitted(columns[:MOST_ROWS], COLUMN, 8.5))
-        sheet.axes.set_ylim(len(places) - 0.4, -0.6)
         sheet.axes.set_xlabel(f"{score} lost where the column's cells are shuffled among the rows")
         sheet.y_label("column")
         if len(columns) > MOST_ROWS:

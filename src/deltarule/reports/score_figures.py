@@ -228,15 +228,13 @@ def shares_with_needed(names: Sequence[str], shares: Any, intervals: Any, needed
     [1.0]
     """
     shares, intervals, needed = (np.asarray(one, np.float64) for one in (shares, intervals, needed))
-    places = np.arange(len(names))
     with style.drawing():
         sheet = Sheet.of_axes("Seeds for which each claim holds", 7.0, 1.5 + 0.26 * len(names))
-        bars = sheet.axes.hlines(places, intervals[:, 0], intervals[:, 1], color=style.BLUE, linewidth=4, alpha=0.35)
-        (dots,) = sheet.axes.plot(shares, places, "o", color=style.BLUE, markersize=5)
-        (marks,) = sheet.axes.plot(needed, places, "|", color=style.ORANGE, markersize=13, markeredgewidth=2.4)
+        dots, bars = sheet.ranges(names, CLAIM, shares, intervals)
+        (marks,) = sheet.axes.plot(
+            needed, range(len(names)), "|", color=style.ORANGE, markersize=13, markeredgewidth=2.4
+        )
         sheet.entries += [(dots, "share of seeds"), (bars, "its interval (95 %)"), (marks, "share that it needs")]
-        sheet.axes.set_yticks(places, all_fitted(names, CLAIM, 8.5))
-        sheet.axes.set_ylim(len(names) - 0.4, -0.6)
         sheet.axes.set_xlim(-0.03, 1.03)
         sheet.axes.set_xlabel("share of seeds")
         sheet.y_label("claim")

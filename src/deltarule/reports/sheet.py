@@ -112,6 +112,18 @@ class Sheet:
         if listed:
             self.entries += [(line, name), (shade, BAND_TOLD)]
 
+    def ranges(self, names: Sequence[str], points: float, values: Floats, intervals: Floats) -> tuple[Any, Any]:
+        """A row for each name, the first on top: a dot at its value [T], and a bar over its interval [T, 2].
+
+        Parameters: `points`, how wide a name may be. Returns: the dots and the bars, for the legend.
+        """
+        places = np.arange(len(names))
+        bars = self.axes.hlines(places, intervals[:, 0], intervals[:, 1], color=style.BLUE, linewidth=4, alpha=0.35)
+        (dots,) = self.axes.plot(values, places, "o", color=style.BLUE, markersize=5)
+        self.axes.set_yticks(places, all_fitted(names, points, 8.5))
+        self.axes.set_ylim(len(names) - 0.4, -0.6)
+        return dots, bars
+
     def members(self, x: Any, values: Floats, names: Sequence[str], listed: bool = True) -> None:
         """Lines of few members, a band of many.    values [T, K]"""
         if len(names) <= MOST_LINES:
