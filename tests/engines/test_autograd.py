@@ -223,6 +223,18 @@ def test_a_published_gradient_is_followed_and_the_values_own_is_another() -> Non
 # --- formulas of a user's own
 
 
+def test_a_member_whose_penalty_counts_nothing_has_none_wherever_that_is_infinite():
+    """1/w² is infinite at the biases, which are 0 in the beginning."""
+    reciprocal = Penalty("reciprocal", lambda w: 1 / (w * w), lambda w: -2 / (w * w * w))
+    given = {"penalty": reciprocal, "strength": [0.0, 0.01], "penalize_biases": True, "seeds": range(2)}
+    problem = create_problem(Network([2, 3, 1], "tanh"), [[0.5, 1.0], [1.0, -1.0]], [1.0, 2.0], **given)
+    found, seen = AutogradEngine().advance(problem, initial_state(problem), 3)
+    wanted, expected = ReferenceEngine().advance(problem, initial_state(problem), 3)
+    assert seen.bad.tolist() == expected.bad.tolist() == [-1, 0]
+    assert np.allclose(seen.objective[:, 0], expected.objective[:, 0], rtol=1e-12)
+    assert np.allclose(found.theta[0], wanted.theta[0], rtol=1e-12)
+
+
 def test_ones_own_formulas_run_on_tensors_where_they_can() -> None:
     cube = Activation("cube", lambda z: z**3, lambda z, a: 3 * z**2)
     fourth = Loss("fourth", lambda p, y: (p - y) ** 4, lambda p, y: 4 * (p - y) ** 3)

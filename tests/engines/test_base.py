@@ -9,6 +9,7 @@ from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
+from deltarule.problem.problem import Problem
 from deltarule.problem.state import initial_state
 
 ENGINES = [ReferenceEngine(), CompiledEngine(), CompiledEngine(own_shape=False), AutogradEngine()]
@@ -18,7 +19,10 @@ def denormal(array: np.ndarray) -> int:
     return int(((array != 0) & (np.abs(array) < np.finfo(array.dtype).tiny)).sum())
 
 
-@pytest.mark.parametrize("engine", ENGINES, ids=["reference", "compiled", "compiled for all shapes", "autograd"])
+NAMES = ["reference", "compiled", "compiled for all shapes", "autograd"]
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=NAMES)
 @pytest.mark.parametrize("members", [1, 7])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_what_has_become_denormal_becomes_0_now_and_then(engine: Engine, members: int, dtype: str) -> None:
@@ -49,3 +53,31 @@ def test_what_has_become_denormal_becomes_0_now_and_then(engine: Engine, members
 def test_what_is_no_number_or_infinite_stays() -> None:
     array = np.array([np.inf, -np.inf, np.nan, 5e-324, -0.0, 2.2250738585072014e-308])
     np.testing.assert_array_equal(flushed(array), [np.inf, -np.inf, np.nan, 0, 0, 2.2250738585072014e-308])
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=NAMES)
+@pytest.mark.parametrize("members", [2, 7])
+@pytest.mark.parametrize(("dtype", "large"), [("float32", 1e25), ("float64", 1e160)])
+def test_a_member_without_a_penalty_is_what_it_is_where_nobody_has_one(
+    engine: Engine, members: int, dtype: str, large: float
+) -> None:
+    """0 times the sum of squared weights, which is infinite, is 0 in its objective and no NaN."""
+
+    def problem(penalty: str | None, strength: list[float]) -> Problem:
+        network = Network([2, 3, 1], "tanh", initializer={"name": "normal", "std": large})
+        return create_problem(
+            network,
+            [[0.5, 1.0], [1.0, -1.0]],
+            [1.0, 2.0],
+            loss="absolute_error",
+            penalty=penalty,
+            strength=strength,
+            seeds=range(members),
+            dtype=dtype,
+        )
+
+    plain, mixed = problem(None, [0.0] * members), problem("l2", [0.0, *[1.0] * (members - 1)])
+    (alone, wanted), (among, found) = (engine.advance(one, initial_state(one), 3) for one in (plain, mixed))
+    assert found.bad.tolist() == [-1, *[0] * (members - 1)]
+    np.testing.assert_array_equal(found.objective[:, 0], wanted.objective[:, 0])
+    np.testing.assert_array_equal(among.theta[0], alone.theta[0])

@@ -3,9 +3,11 @@
 import dataclasses
 import enum
 import functools
+import linecache
 import math
 import os
 import platform
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +27,7 @@ from deltarule.engines.compiled.dense import MOST_TILED
 from deltarule.engines.compiled.engine import CompiledEngine, _key, blocks, reason_against, sharing
 from deltarule.engines.compiled.kernel import Shape, is_tiled, not_compilable, program
 from deltarule.engines.compiled.matrices import not_fusible
-from deltarule.engines.compiled.source import Formulas, heads
+from deltarule.engines.compiled.source import Formulas, NotCompilable, heads
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.files import temporary_folder
 from deltarule.maths import elementary
@@ -633,10 +635,6 @@ def either(z):
 SWITCH = True
 
 
-def boxes(z):
-    return 0.5 * z * ((z > -2) * (z < 1) + (z > -1) * (z < 2))
-
-
 def switched(z):
     return z * (SWITCH * (z > -2) + SWITCH * (z < 2))
 
@@ -649,6 +647,22 @@ def of_both_kinds(z):
     on = z > 0
     on = 1.0 * on
     return on
+
+
+def of_a_power_of_a_truth(z):
+    return z * (z > 0) ** 2
+
+
+def of_the_rest_of_a_truth(z):
+    return z * ((z > 0) % 2)
+
+
+def of_chosen_by_a_number(z):
+    return np.where(z, z, 1.0)
+
+
+def of_bits(z):
+    return z * (6 & 3)
 
 
 def keyword(z, *, c=1):
@@ -665,83 +679,82 @@ def inner(z):
 
 
 def endless(z):
-    return z if SCALE > 0 else endless(z)
+    return z + endless(z)
 
 
-def of_doubled_wholes(z):
-    p = 1
-    for _ in range(64):
-        p += p
-    return z / (1 + p * 1e-19)
+def early(z):
+    t = u  # noqa: F821
+    u = z
+    return t * u
 
 
-def of_unknown_factorials(z, order=30.0):
-    f = 1
-    for k in range(1, int(order)):
+def of_a_chain(z):
+    return z * (0 < z < 1)
+
+
+def of_minus_a_truth(z):
+    return z * -(z > 0)
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (endless, "'endless', which calls itself"),
+        (early, "'early', which uses 'u' above its first value"),
+        (of_a_chain, "which uses '0 < z < 1'"),
+        (of_minus_a_truth, "which uses a comparison where a number belongs"),
+    ],
+)
+def test_a_formula_that_numpy_does_not_do_either_has_no_program(function, reason):
+    with pytest.raises(NotCompilable, match=re.escape(reason)):
+        Formulas().name(function)
+
+
+def of_a_loop(z):
+    f, total = 1.0, 0 * z
+    for k in range(1, 9):
         f = f * k
-    return z / f
-
-
-def of_growing_whole_breaks(z):
-    f, total = 1, 0.0
-    for k in range(1, 40):
-        f = k * f
-        if k > 30:
-            break
-        total = total + z / f
+        total = total + z**k / f
     return total
 
 
-def of_walrus_powers(z):
-    n, total = 9, 0.0
-    for _ in range(6):
-        total = total + z / (n := n * n)
-    return total
+def of_a_while(z):
+    n = 2
+    while n < 1000:
+        n = n**2
+    return z / n
 
 
-def of_a_large_square(z):
-    n = 4000000000
-    m = n * n
-    return z + 0 * m
+def of_a_test(z):
+    if SCALE > 1:
+        return z
+    return -z
 
 
-def of_whole_powers_by_hand(z):
-    total = 0.0
-    for k in range(1, 2500):
-        total = total + 1 / (k * k * k * k * k * k)
-    return total * z
+def of_either_by_a_number(z):
+    return z if SCALE > 1 else -z
 
 
-def of_thirds_and_halves(z):
-    m = -9000000000000000000
-    m = m - m // -2 - m // -3
-    return z + 0 * m
+def of_and(z, beta=2.0):
+    return z * (beta > 0 and beta < 10)
 
 
-def of_the_rest_of_a_factorial(z):
-    f = 1
-    for k in range(1, 30):
-        f = k * f
-    return z * (f % 1000003)
+def of_an_item(z):
+    return [z, -z][1]
 
 
-def squared(n):
-    return n * n
+def of_two_at_once(z):
+    t, u = z, z * z
+    return t * u
 
 
-def of_a_large_square_of_another(z):
-    return z + 0 * squared(4000000000)
+def of_two_names(z):
+    t = u = z * 1.0
+    return t * u
 
 
-def of_a_long_sum(z):
-    total = 0
-    for k in range(1000000):
-        total += 1000000000000 * k
-    return z + 0 * total
-
-
-def edited(z):
-    return z
+def of_a_walrus(z):
+    return (t := np.tanh(z)) * t
 
 
 def renamed(z):
@@ -751,190 +764,83 @@ def renamed(z):
     return t * u
 
 
-def of_the_caller(z):
-    z += 1.0
-    return z
-
-
-def handed_on(z):
-    return z
-
-
-def through_another(z):
-    t = z * 1.0
-    u = handed_on(t)
-    t += 1.0
-    return t * u
-
-
-def in_a_loop(z):
-    t, total = z * 1.0, 0 * z
-    for u in (t, z):
-        t *= 2.0
-        total = total + u
-    return total
-
-
-def in_an_expression(z):
-    t = z * 1.0
-    y = z * (u := t)
-    u += 1.0
-    return t * u * y
-
-
-def joined(z):
-    t = u = z * 1.0
-    u += 1.0
-    return t * u
-
-
-def renamed_and_made_anew(z):
-    t = z * 1.0
-    u = t
-    t = t * 2
-    t += 1.0
-    u += 1.0
-    return t * u
-
-
-def renamed_in_a_test(z):
-    t = u = 2.0 * z
-    u = u + 1.0
-    if SCALE > 0:
-        u = t
-    t *= 2.0
-    return t * u
-
-
-def changed_in_a_loop_and_renamed(z):
-    t, total = z * 1.0, 0 * z
-    for k in range(3):
-        t += 1.0
-        u = t
-        total = total + u * k
-    return total
-
-
-def of_a_sum_of_tuples(z):
-    t = z * 1.0
-    p = (t,)
-    a, b = p + p
-    a += 1.0
-    return a * b
-
-
-def of_a_list_times_two(z):
-    a = np.tanh(z) * 2
-    both = [a] * 2
-    a += 1
-    return both[0]
-
-
-def of_two_times_a_list(z):
-    a = z * 1.0
-    both = 2 * [a]
-    a += 1.0
-    return both[1]
-
-
-def of_a_sum_of_lists(z):
-    a = z * 1.0
-    both = [a] + [z]
-    a += 1.0
-    return both[0]
-
-
-def of_a_part_of_a_list(z):
-    a = z * 1.0
-    both = [a, z][:1] * 2
-    a += 1.0
-    return both[0]
-
-
-def of_each_in_a_list_times_two(z):
-    a, total = z * 1.0, 0 * z
-    several = [a, z] * 2
-    for u in several:
-        a += 1.0
-        total = total + u
-    return total
-
-
-def as_a_list(q):
-    return [q]
-
-
-def as_a_list_by_another(q):
-    return as_a_list(q)
-
-
-def as_it_is(q):
-    return q
-
-
-def of_a_list_of_another(z):
-    a = np.tanh(z) * 2
-    both = as_a_list(a) * 2
-    a += 1
-    return both[0]
-
-
-def of_a_list_of_the_one_after(z):
-    a = z * 1.0
-    both = as_a_list_by_another(a) + as_a_list_by_another(z)
-    a += 1.0
-    return both[0]
-
-
-def of_a_list_through_another(z):
-    a = z * 1.0
-    both = as_it_is([a]) * 2
-    a += 1.0
-    return both[0]
-
-
-def of_either_list(z):
-    a = z * 1.0
-    both = ([a] if SCALE > 0 else [z]) * 2
-    a += 1.0
-    return both[0]
-
-
-def of_a_list_in_a_list(z):
-    a = z * 1.0
-    both = [[a], [z]][0] * 2
-    a += 1.0
-    return both[0]
-
-
 def of_rounded_to_digits(z):
     return z * round(2.675, 2)  # 2.67: 2.675 is a little less than it is written
 
 
-def of_rounded_to_named_digits(z):
-    return z * round(2.675, ndigits=2)
+def of_text(z):
+    return z * len("two")
 
 
-def of_an_item_of_a_sum(z):
-    t = z * 1.0
-    a = ((1.0,) + (t,))[1]
-    a += 1.0
-    return a * t
+def of_a_factorial(z):
+    f = 2 * 3 * 4 * 5 * 6 * 7 * 8 * 9 * 10 * 11
+    f = f * 12 * 13 * 14 * 15 * 16 * 17 * 18 * 19 * 20
+    return z * (f % 1000003)
 
 
-def named_in_its_own_change(z):
-    t = z * 1.0
-    t += (u := t)
-    return t * u
+def of_a_large_square(z):
+    m = 4000000000
+    m = m * m
+    return z + 0 * m
 
 
-def of_each_in_a_sum(z):
-    t, total = z * 1.0, 0 * z
-    p = (t,)
-    for u in p + p:
-        u += 1.0
-        total = total + u
-    return total
+def of_a_large_power(z):
+    return z * (3**40 > 12157665459056928800)
+
+
+def of_a_large_sum(z):
+    return z * (9007199254740992 + 1 > 9007199254740992)
+
+
+def of_a_chosen_power(z):
+    k = elementary.select(z > 0, 10, 2)
+    return np.tanh(z) * (1 + k**20 / 1e20)  # 10**20 has 67 bits, and an array's whole numbers 64
+
+
+def of_a_power_of_doubled_truths(z):
+    return z * (1 + ((z > 0) * 2) ** 70)
+
+
+def of_a_default(z, k=4000000007):
+    return z * (np.where(z == z, k, 2) ** 2 > 0) + 0.5 * z
+
+
+def of_a_large_maximum(z):
+    return z * (np.maximum(4000000007, 1) ** 2 > 0) + 0.5 * z
+
+
+def of_a_power_of_another(z):
+    return z + ten(z) ** 20
+
+
+def of_a_whole_number_for_another(z):
+    return z * squared(np.where(z > 0, 10, 2))
+
+
+BIG = 2**53 + 1
+
+
+def of_a_large_global(z):
+    return z * (BIG - 9007199254740992)
+
+
+def of_an_attribute(z):
+    return elementary.everywhere(np.tanh, z)
+
+
+def of_named_arguments(z):
+    return z - np.sum(z, axis=-1, keepdims=True)
+
+
+def of_a_huge_number(z):
+    return z * HUGE
+
+
+HUGE = 10**400
+
+
+def edited(z):
+    return z
 
 
 edited.__code__ = witch.__code__.replace(co_name="edited", co_firstlineno=edited.__code__.co_firstlineno)
@@ -952,53 +858,42 @@ edited.__code__ = witch.__code__.replace(co_name="edited", co_firstlineno=edited
         (with_default.__defaults__[0], "whose source has changed since"),
         (edited, "'edited', whose source has changed since"),
         (inner, "or which defines functions of its own"),
-        (turned, "'turned', which uses ~"),
+        (turned, "'turned', which uses '~(z > 0)'"),
         (either, "'either', which uses a sum or the like of two comparisons"),
-        (boxes, "'boxes', which uses a sum or the like of two comparisons"),
         (switched, "'switched', which uses a sum or the like of two comparisons"),
         (exponential_of_truths, "'exponential_of_truths', which uses a comparison where a number belongs"),
         (of_both_kinds, "'of_both_kinds', which uses 'on' for a comparison and for a number"),
+        (of_a_power_of_a_truth, "which uses a comparison where a number belongs"),
+        (of_the_rest_of_a_truth, "which uses '(z > 0) % 2'"),
+        (of_chosen_by_a_number, "which uses np.where of what is no comparison"),
+        (of_bits, "which uses '6 & 3'"),
         (keyword, "'keyword', which has / or * among its arguments"),
         (shadowing, "'shadowing', which uses a variable with the name of exp"),
-        (endless, "'endless', which calls itself"),
-        (renamed, "'renamed', which uses a change in place of 'u', whose array may have another name"),
-        (of_the_caller, "'of_the_caller', which uses a change in place of 'z', whose array may have another name"),
-        (through_another, "which uses a change in place of 't', whose array may have another name"),
-        (in_a_loop, "which uses a change in place of 't', whose array may have another name"),
-        (in_an_expression, "which uses a change in place of 'u', whose array may have another name"),
-        (joined, "which uses a change in place of 'u', whose array may have another name"),
-        (named_in_its_own_change, "which uses a change in place of 't', whose array may have another name"),
-        (of_each_in_a_sum, "which uses a change in place of 'u', whose array may have another name"),
-        (renamed_and_made_anew, "which uses a change in place of 'u', whose array may have another name"),
-        (renamed_in_a_test, "which uses a change in place of 't', whose array may have another name"),
-        (changed_in_a_loop_and_renamed, "which uses a change in place of 't', whose array may have another name"),
-        (of_a_sum_of_tuples, "which uses a change in place of 'a', whose array may have another name"),
-        (of_a_list_times_two, "which uses a change in place of 'a', whose array may have another name"),
-        (of_two_times_a_list, "which uses a change in place of 'a', whose array may have another name"),
-        (of_a_sum_of_lists, "which uses a change in place of 'a', whose array may have another name"),
-        (of_a_part_of_a_list, "which uses a change in place of 'a', whose array may have another name"),
-        (of_each_in_a_list_times_two, "which uses a change in place of 'a', whose array may have another name"),
-        (of_a_list_of_another, "which uses a change in place of 'a', whose array may have another name"),
-        (of_a_list_of_the_one_after, "which uses a change in place of 'a', whose array may have another name"),
-        (of_a_list_through_another, "which uses a change in place of 'a', whose array may have another name"),
-        (of_either_list, "which uses a change in place of 'a', whose array may have another name"),
-        (of_a_list_in_a_list, "which uses a change in place of 'a', whose array may have another name"),
-        (of_rounded_to_digits, "'of_rounded_to_digits', which uses round with a number of digits"),
-        (of_rounded_to_named_digits, "'of_rounded_to_named_digits', which uses round with a number of digits"),
-        (
-            of_doubled_wholes,
-            "which uses whole numbers that may grow beyond 64 bits; begin with 1.0 in place of 1",
-        ),
-        (of_unknown_factorials, "which uses whole numbers that may grow beyond 64 bits"),
-        (of_growing_whole_breaks, "which uses whole numbers that may grow beyond 64 bits"),
-        (of_walrus_powers, "which uses whole numbers that may grow beyond 64 bits"),
-        (of_a_large_square, "which uses whole numbers that may grow beyond 64 bits"),
-        (of_whole_powers_by_hand, "which uses whole numbers that may grow beyond 64 bits"),
-        (of_thirds_and_halves, "which uses whole numbers that may grow beyond 64 bits"),
-        (of_the_rest_of_a_factorial, "which uses whole numbers that may grow beyond 64 bits"),
-        (of_a_large_square_of_another, "which uses whole numbers that may grow beyond 64 bits"),
-        (of_a_long_sum, "which uses whole numbers that may grow beyond 64 bits"),
-        (of_an_item_of_a_sum, "which uses a change in place of 'a', whose array may have another name"),
+        (of_a_loop, "'of_a_loop', which uses 'f, total = (1.0, 0 * z)'"),
+        (of_a_while, "which uses 'while n < 1000:'"),
+        (of_a_test, "which uses 'if SCALE > 1:'"),
+        (of_either_by_a_number, "which uses 'z if SCALE > 1 else -z'"),
+        (of_and, "which uses 'beta > 0 and beta < 10'"),
+        (of_an_item, "which uses '[z, -z][1]'"),
+        (of_two_at_once, "which uses 't, u = (z, z * z)'"),
+        (of_two_names, "which uses 't = u = z * 1.0'"),
+        (of_a_walrus, "which uses '(t := np.tanh(z))'"),
+        (renamed, "'renamed', which uses a change in place; write u = u + 1.0 in place of u += 1.0"),
+        (of_rounded_to_digits, "which uses 'round'"),
+        (of_text, "which uses 'len'"),
+        (of_a_factorial, "which uses whole numbers beyond 2**53; write 2.0 in place of 2"),
+        (of_a_large_square, "which uses whole numbers beyond 2**53"),
+        (of_a_large_power, "which uses whole numbers beyond 2**53"),
+        (of_a_large_sum, "which uses whole numbers beyond 2**53"),
+        (of_a_chosen_power, "which uses whole numbers beyond 2**53"),
+        (of_a_power_of_doubled_truths, "which uses whole numbers beyond 2**53"),
+        (of_a_default, "which uses whole numbers beyond 2**53"),
+        (of_a_large_maximum, "which uses whole numbers beyond 2**53"),
+        (of_a_power_of_another, "which uses whole numbers beyond 2**53"),
+        (of_a_whole_number_for_another, "which uses a whole number for 'squared'; write 2.0 in place of 2"),
+        (of_a_large_global, "which uses whole numbers beyond 2**53"),
+        (of_an_attribute, "which uses 'elementary.everywhere'"),
+        (of_named_arguments, "which uses 'np.sum'"),
     ],
 )
 def test_a_formula_that_a_program_would_not_do_justice_to_is_left_to_the_reference_engine(function, reason):
@@ -1034,22 +929,9 @@ def of_negative_numbers(z, c=-0.5, nothing=-0.0):
 
 
 def of_whole_powers(z):
-    n, total = 2, z
-    for k in range(1, 4):
-        total = total + 2**-k * z + BASE**-1 * z + n**-k * z + pow(BASE, -k) * z
-    return total + COUNT**20 * 1e-20 * z + (1 + z**2) ** -k + (1 + z**2) ** -2
-
-
-def of_growing_products(z):
-    total, f, g = 0.0, 1.0, 1.0
-    for k in range(1, 25):
-        f *= k
-        g = k * g
-        total += z**k / f + z**k / g
-    coefficients = (1.0, 0.0, 0.5)
-    for k in range(2):
-        total = total + coefficients[2 * k] * z
-    return total
+    n = 2
+    total = z + 2**-3 * z + BASE**-1 * z + n**-2 * z + pow(BASE, -n) * z
+    return total + COUNT**15 * 1e-15 * z + (1 + z**2) ** -n + (1 + z**2) ** -2 + (z * z) ** 1.5
 
 
 def of_numbers_of_other_classes(z):
@@ -1058,21 +940,12 @@ def of_numbers_of_other_classes(z):
 
 def of_named_truths(z, open=True):
     on = z > 0
-    both = on * (z < 1) if open else on
+    both = on * (z < 1) & open
     return on * z + 0.1 * z * (z <= 0) + both * z**2
 
 
 def of_joined_truths(z):
     return z * ((z > -1) & (z < 1)) + ((z >= 1) | (z <= -1)) * z**3 + ((z > 0) ^ (z > 0.5)) * 1.0
-
-
-def of_tests(z, beta=2.0):
-    n = 3
-    while n > 0:
-        z, n = 0.5 * z, n - 1
-    if beta > 0 and beta < 10 and not beta == 3:
-        return z * beta
-    return z
 
 
 def of_selected(z):
@@ -1083,72 +956,25 @@ def of_truths_and_numbers(z):
     return (z > 0) + 0.0 * z + (z > 0) / 2 + 1 - (z > 1) + (z > 0) / (z > -9) + 0 * z
 
 
-def of_sums_in_place(z):
-    t, total = z * 1.0, np.exp(-z)
-    t += 1.0
-    total *= t
-    total -= abs(t)
-    return t * total
-
-
-def of_new_arrays_in_place(z):
-    z = np.tanh(z)
-    z *= 1.5
-    a = b = 1.0
-    a += 1
-    t = max(1.0, 2.0)
-    t += 1
-    u = z
-    z = z * 2.0
-    z -= a * b
-    return z * u * t
-
-
-def of_one_in_a_list(z):
-    y = 0.5 * [z, z * z][1]
-    y += 1
-    t = 2.0
-    s = 0.5 * max([t, 1.0][0], 0)
-    t += 1
-    a = z * 1.0
-    a *= as_it_is(a)
-    return y * s * t + a + round(2.5, ndigits=None) * z
-
-
 def of_small_wholes(z):
-    sign, n, total = 1, 0, 0.0
-    for k in range(1, 9):
-        sign = -sign
-        n += 2
-        total = total + sign * z**k / (k * (k + 1) * (2 * k - 1)) + z / (1 + n + n // 3 + k % 3)
-    return total + squared(3) * z + elementary.select(total > 0, 1, 2) * z
+    k: int = 6
+    k = k * 7 + 8 // 3 - 7 % 3
+    return (
+        z / (1 + k)
+        + squared(3.0) * z
+        + ten(z) * z
+        + elementary.select(z > 0, 1, 2) * z
+        + ((z > 0) * 2) ** 3
+        + k * 10**12
+    )
 
 
-def of_few_wholes(z, order=3.0):
-    k, total = 1, 0.0
-    k = k * 6
-    k = k * 7
-    a, b = 2, k
-    a, b = b, a
-    if a > 5:
-        a = a * 2
-    f = 1
-    for i in range(1, 12):
-        f = f * i
-        if i > 20:
-            f = 1
-    for i in range(int(order)):
-        total = total + z**i / ((i + 1) * (2 * i + 1))
-    for i in range(5, int(order), -1):
-        total = total + z / i
-    return total + z / k + a * z + b * z + z / f
+def squared(n):
+    return n * n
 
 
-def of_chebyshev(z):
-    one, other = 1, z
-    for _ in range(4):
-        one, other = other, 2 * z * other - one
-    return other
+def ten(z):
+    return np.where(z > 0, 10, 2)
 
 
 def of_infinite_powers(z):
@@ -1156,37 +982,94 @@ def of_infinite_powers(z):
     return 1 / (1 + z**-2) + 1 / (1 + (z**2) ** LESS) + 1 / (1 + (z**2) ** k)
 
 
-@pytest.mark.parametrize(
-    "function",
-    [
-        of_negative_numbers,
-        of_whole_powers,
-        of_growing_products,
-        of_numbers_of_other_classes,
-        of_named_truths,
-        of_joined_truths,
-        of_tests,
-        of_selected,
-        of_truths_and_numbers,
-        of_sums_in_place,
-        of_new_arrays_in_place,
-        of_one_in_a_list,
-        of_small_wholes,
-        of_few_wholes,
-        of_chebyshev,
-        of_infinite_powers,
-    ],
-)
-def test_a_compiled_formula_gives_the_numbers_that_python_gives(function):
+def of_numpy(z):
+    """The tanh approximation of GELU, and whatever else NumPy has and a program too."""
+    gelu = 0.5 * z * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3)))
+    waves = np.sin(z) + np.arctan(z) + np.sinh(z) + np.cosh(z)
+    chosen = np.where(z > 0, z, np.abs(z) / 2) + np.maximum(z, 0.3) * np.minimum(-z, math.e) + abs(z)
+    return gelu + waves + chosen
+
+
+def values_in_a_program(function, z):
     formulas = Formulas()
     call = formulas.call(function, "z")
     lines = [*heads("vector.py"), *formulas.texts, f"@njit(error_model='numpy')\ndef run(z):\n    return {call}"]
     space = {}
     exec(compile("\n\n".join(lines), "program", "exec"), space)
+    return np.array([space["run"](one) for one in z])
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        of_negative_numbers,
+        of_whole_powers,
+        of_numbers_of_other_classes,
+        of_named_truths,
+        of_joined_truths,
+        of_selected,
+        of_truths_and_numbers,
+        of_small_wholes,
+        of_infinite_powers,
+        of_numpy,
+    ],
+)
+def test_a_compiled_formula_gives_the_numbers_that_numpy_gives(function):
     z = np.array([-2.5, -1.0, -0.3, 0.0, 0.4, 1.0, 1.7, 3.2])
     with np.errstate(divide="ignore"):
         expected = function(z)
-    assert np.allclose([space["run"](one) for one in z], expected, rtol=1e-13, atol=1e-14)
+    assert np.allclose(values_in_a_program(function, z), expected, rtol=1e-13, atol=1e-14)
+
+
+HARD_WHOLES = [
+    "(2 ** 15)",
+    "(3 ** 40)",
+    "((z > 0) * 2) ** 70",
+    "select(z > 0, 10, 2) ** 20",
+    "4000000007",
+    "(-7)",
+    "-(0)",
+]
+
+
+def expressions(*names):
+    """Arithmetic whose results have few digits, so that no rounding excuses a difference."""
+    leaves = st.sampled_from([*names, *names, "0", "1", "2", "10", "0.5", "True", *HARD_WHOLES])
+
+    def grown(inner):
+        both = st.tuples(inner, st.sampled_from("+ - * % // > <= == & | ^".split()), inner)
+        called = st.tuples(st.sampled_from(["abs", "np.floor", "-", "squared", "1 / 4 * "]), inner)
+        of_two = st.tuples(st.sampled_from(["np.maximum", "np.minimum", "1 / np.maximum"]), inner, inner)
+        chosen = st.tuples(st.sampled_from(["np.where", "select"]), inner, inner, inner)
+        return (
+            both.map(lambda one: f"({one[0]} {one[1]} {one[2]})")
+            | inner.map(lambda one: f"({one} ** 2)")
+            | called.map(lambda one: f"({one[0]}({one[1]}))")
+            | of_two.map(lambda one: f"{one[0]}({one[1]}, {one[2]})")
+            | chosen.map(lambda one: f"{one[0]}({one[1]}, {one[2]}, {one[3]})")
+        )
+
+    return st.recursive(leaves, grown, max_leaves=8)
+
+
+@settings(max_examples=200, deadline=None)
+@given(expressions("z"), expressions("z", "t"), expressions("z", "t", "u"))
+def test_what_is_compiled_of_a_formula_gives_the_bits_that_numpy_gives(first, second, third):
+    text = f"def made(z):\n    t = {first}\n    u = {second}\n    return {third}\n"
+    space = {"np": np, "select": elementary.select, "squared": squared}
+    exec(compile(text, text, "exec"), space)
+    linecache.cache[text] = len(text), None, text.splitlines(keepends=True), text
+    z = np.array([-2.5, -1.0, -0.25, 0.0, 0.5, 1.0, 1.75, 3.0])
+    try:
+        found = values_in_a_program(space["made"], z)
+    except NotCompilable:
+        return
+    with np.errstate(all="ignore"):
+        try:
+            expected = space["made"](z)
+        except (OverflowError, TypeError, ValueError, ZeroDivisionError):
+            return  # which the reference engine would say
+    assert np.array_equal(found, np.broadcast_to(np.asarray(expected, float), z.shape), equal_nan=True), text
 
 
 def test_numba_that_is_switched_off_is_as_one_that_is_not_installed():
@@ -1209,16 +1092,16 @@ for first in ("", "import numba"):
     assert told.stdout.splitlines() == ["reference: Numba is not installed, or switched off", refused, refused], told
 
 
-def local(z):
-    return len(locals()) * z
+def of_a_second_argument(z):
+    return np.exp(z, 0 * z)
 
 
-def local_slope(z, a):
-    return 0 * z + 1
+def its_slope(z, a):
+    return a
 
 
 def test_what_numba_cannot_compile_of_a_formula_is_left_to_the_reference_engine():
-    problem = of_ones_own(Activation("local", local, local_slope))
+    problem = of_ones_own(Activation("own", of_a_second_argument, its_slope))
     assert not_compilable(problem) == ""
     run = train(problem, engine="compiled", max_steps=5)
     expected, _ = ReferenceEngine().advance(problem, initial_state(problem), 5)
@@ -1232,10 +1115,10 @@ def test_what_numba_cannot_compile_of_a_formula_is_left_to_the_reference_engine(
 def test_a_global_number_that_has_changed_is_another_program(monkeypatch):
     problem = of_ones_own(Activation("tanh of mine", tanh, tanh_slope))
     before, text = _key(problem, "lanes"), program(problem, Shape(1, False, "none", (False,)))
-    assert before == _key(problem, "lanes") and "1.5 * tanh(2 * z / 3)" in text
+    assert before == _key(problem, "lanes") and "1.5 * tanh(2.0 * z / 3.0)" in text
     monkeypatch.setitem(globals(), "SCALE", 2.5)
     assert before != _key(problem, "lanes")
-    assert "2.5 * tanh(2 * z / 3)" in program(problem, Shape(1, False, "none", (False,)))
+    assert "2.5 * tanh(2.0 * z / 3.0)" in program(problem, Shape(1, False, "none", (False,)))
     assert _key(encoder(1), "lanes") == _key(encoder(1), "lanes")
     one = of_ones_own(Activation("switched", switched, witch_slope))
     refused = _key(one, "lanes")
@@ -1412,7 +1295,7 @@ def test_what_overflows_is_infinite_and_what_is_not_a_number_says_so(vector):
         assert np.array_equal(vector.raised(base, power), math.pow(base, power), equal_nan=True)
 
 
-@pytest.mark.parametrize("x", [1e19, -1e19, 2.0**63, -1e300, np.inf, -np.inf, np.nan, -0.5, -0.0, 2.5, 7])
+@pytest.mark.parametrize("x", [1e19, -1e19, 2.0**63, -1e300, np.inf, -np.inf, np.nan, -0.5, -0.0, 2.5])
 def test_a_floor_is_one_however_large_the_number(vector, x):
     expected = float(math.floor(x)) if math.isfinite(x) else x
     found = vector.floor(x)

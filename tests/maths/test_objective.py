@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import arrays
 from deltarule.maths.activations import IDENTITY, SIGMOID, SOFTMAX
 from deltarule.maths.losses import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, HUBER, SQUARED_ERROR, Loss
 from deltarule.maths.objective import data_term, penalty_term
-from deltarule.maths.penalties import PENALTIES
+from deltarule.maths.penalties import PENALTIES, Penalty
 
 PAIRS = [(SQUARED_ERROR, IDENTITY), (HUBER, SIGMOID), (BINARY_CROSS_ENTROPY, SIGMOID), (CROSS_ENTROPY, SOFTMAX)]
 
@@ -74,3 +74,19 @@ def test_penalties_of_a_population_are_those_of_its_members(name: str, data: st.
             one = slice(k, k + 1)
             alone = penalty_term(PENALTIES[name], given[0][one], given[1][one], given[2], given[3][one])
             assert np.array_equal(term[one], alone[0]) and np.array_equal(gradient[one], alone[1])
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_a_strength_of_0_is_no_penalty_however_large_the_weights(name: str) -> None:
+    theta, strength, samples = np.array([[1e200, -3.0], [3.0, -4.0]]), np.array([[0.0], [0.5]]), np.full((2, 1), 8.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        term, gradient = penalty_term(PENALTIES[name], strength, theta, np.ones(2), samples)
+    alone, own = penalty_term(PENALTIES[name], strength[1:], theta[1:], np.ones(2), samples[1:])
+    assert term.tolist() == [0, *alone] and gradient.tolist() == [[0, 0], *own.tolist()]
+
+
+def test_nor_has_it_a_slope_where_that_is_infinite() -> None:
+    quartic = Penalty("quartic", lambda w: w**4 / 4, lambda w: w**3)
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = penalty_term(quartic, np.zeros((1, 1)), np.array([[1e200]]), np.ones(1), np.ones((1, 1)))
+    assert [term.tolist() for term in found] == [[0], [[0]]]

@@ -182,7 +182,9 @@ class AutogradEngine:
         if problem.penalty.per_sample:
             strength = strength / total[..., 0, 0]
         chosen = self._tensor(problem.penalized.astype(problem.dtype))
-        return J + strength * (chosen * self._penalties(problem, theta)).sum(-1)
+        (counted,) = self._torch.where(strength != 0)  # a penalty that is infinite and counts nothing is none
+        values = (chosen * self._penalties(problem, theta[counted])).sum(-1)
+        return J.index_add(0, counted, strength[counted] * values)
 
     def _losses(self, problem: Problem, logits: Tensor, y: Tensor, published: bool) -> Tensor:
         loss, output, formulas = problem.loss, problem.network.output, self._formulas

@@ -46,4 +46,8 @@ def penalty_term(
     (array([4.5]), array([[3., 0.]]))
     """
     scaled = (strength / samples if penalty.per_sample else strength) * penalized
-    return (scaled * penalty.value(theta)).sum(-1), scaled * penalty.derivative(theta)
+    value, slope = scaled * penalty.value(theta), scaled * penalty.derivative(theta)
+    if not strength.all():  # who has no penalty has none of an infinite value, too: 0 · ∞ is no number
+        none = strength[..., 0] == 0
+        value[none] = slope[none] = 0
+    return value.sum(-1), slope

@@ -495,7 +495,8 @@ class _Writer:
         if penalty is None:
             return
         scale = f"{self.number('strength')} / {self.at('total')}" if penalty.per_sample else self.number("strength")
-        self.lanes(f"{self.at('share')} = {scale}")
+        objective, before = "value" if self.alone else f"J[s * {self.L} + l]", self.at("check")
+        self.lanes(f"{self.at('share')} = {scale}", f"{before} = {objective}")
         value, slope = (self.formulas.call(one, "q") for one in (penalty.value, penalty.derivative))
         q, share = f"q = T[p * {self.L} + l]", self.at("share")
         for start, stop in self.penalized():
@@ -503,6 +504,7 @@ class _Writer:
             each = f"p in range({start}, {stop})"
             self.lanes(q, f"G[p * {self.L} + l] += {share} * {slope}", over=each)
             self.lanes(q, self.counted(f"{share} * {value}"), over=each)
+        self.lanes(f"{objective} = {objective} if {share} != 0 else {before}")  # 0 · ∞ is no number
 
     def norms(self) -> None:
         """For an optimizer that divides by the length of each array's gradient, these lengths."""

@@ -388,12 +388,14 @@ def _step(problem: Problem, slots: list[str]) -> list[str]:
     for place, (_, _, penalized) in enumerate(ranges):
         numbers = "without" if optimizer.decay and not penalized else "numbers"
         strength = "strength" if penalized else "0.0"
+        counts = "strength * value if strength != 0 else 0.0" if penalized else "0.0"
         lines += [
             f"    begin, length = ranges[{place}], ranges[{place + 1}] - ranges[{place}]",
             "    low, high = begin + chunk * length // blocks, begin + (chunk + 1) * length // blocks",
             "    add(G, low, high)",
             f"    value, odd = update(sums, T, G[0], {of}low, high, {strength}, {numbers}, flush)",
-            f"    values[{place}, chunk], unsound[{place}, chunk] = {strength} * value, odd",
+            # 0 · ∞ is no number
+            f"    values[{place}, chunk], unsound[{place}, chunk] = {counts}, odd",
         ]
     return [
         *lines,

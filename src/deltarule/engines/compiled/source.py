@@ -1,33 +1,41 @@
-"""The formulas of `maths` as source text for a compiled program: taken from the functions themselves, never rewritten.
+"""The formulas of `maths` as source text for a compiled program: taken from the functions themselves.
 
-A formula is an elementwise Python function over the helpers of `elementary` and a few of NumPy's functions. Its text is
-taken as it stands, without docstring and annotations, where it is what the function does; a power of ours becomes a
-call, so that it too runs in SIMD lanes.
+A formula is an elementwise Python function over the helpers of `elementary` and a few of NumPy's functions: a row of
+assignments, and what it returns. Its text is taken as it stands, without docstring and annotations, where it is what
+the function does; whole numbers become floats, and a power of ours a call, so that it too runs in SIMD lanes.
 """
 
 import ast
+import builtins
 import inspect
 import math
 import re
 import textwrap
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from itertools import chain, combinations
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from deltarule.engines.compiled import wholes
 from deltarule.errors import DeltaruleError
 from deltarule.maths import elementary
 
 ENTRY = '@njit(error_model="numpy", nogil=True, cache=True, no_cfunc_wrapper=True)'
 """What stands before the one function of a program that Python calls."""
-HELPERS = frozenset({"select", "erf", "exp", "expm1", "log", "log1p", "sqrt", "tanh", "cos", "floor"})
+HELPERS = frozenset(
+    "select erf exp expm1 log log1p sqrt tanh sin cos sinh cosh arctan floor maximum minimum".split()  # of vector.py
+)
 _OF_TRUTHS = (ast.Mult, ast.Div, ast.BitAnd, ast.BitOr, ast.BitXor)
-"""What NumPy makes of two truths as Numba does."""
-_OF_ITEMS = (ast.Tuple, ast.List, ast.ListComp, ast.Dict)
-_Node = TypeVar("_Node", bound=ast.AST)
+"""What NumPy makes of two truths as Numba does; then of a truth and a number, and of two numbers."""
+_OF_BOTH = (ast.Add, ast.Sub, ast.Mult, ast.Div)
+_OF_NUMBERS = (*_OF_BOTH, ast.FloorDiv, ast.Mod)
+_COMPARED = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
+_OF_WHOLES = ("select", "abs", "maximum", "minimum")
+"""The helpers that give whole numbers where they get such."""
+_EXACT = 2.0**53
+_SHOWN = 40
 
 
 def heads(*names: str) -> list[str]:
@@ -74,8 +82,8 @@ class Formulas:
         self._names: dict[Callable[..., Any], str] = {}
         self._begun: list[Callable[..., Any]] = []
         self.texts: list[str] = []
-        self.of_items: set[str] = set()
-        """The formulas that may give a tuple or a list."""
+        self.reaches: dict[str, float | None] = {}
+        """How far from 0 the whole numbers may be that a formula returns; None for one that returns floats."""
 
     def name(self, function: Callable[..., Any]) -> str:
         """The name of a formula within the program; its text is added when it is first asked for."""
@@ -111,15 +119,10 @@ class Formulas:
             raise NotCompilable(f"'{function.__name__}', which has / or * among its arguments")
         for argument in arguments.args:
             argument.annotation = None
-        arguments.defaults = [_number(function, value) for value in function.__defaults__ or ()]
+        arguments.defaults = [_float(function, value) for value in function.__defaults__ or ()]
         rewriter = _Rewriter(self, function)
-        rewriter.once = set(definition.body)
-        definition.body = [rewriter.visit(statement) for statement in definition.body]
-        rewriter.check_changed()
-        if not is_ours(function):
-            rewriter.check_wholes()
-        if any(isinstance(one, _OF_ITEMS) for one in ast.walk(definition)) or self.of_items & _names(definition):
-            self.of_items.add(name)
+        definition.body = [rewriter.statement(one) for one in definition.body]
+        self.reaches[name] = rewriter.returned
         return ast.unparse(ast.fix_missing_locations(tree))
 
 
@@ -141,8 +144,9 @@ def _source(function: FunctionType) -> ast.Module:
     modules = [name for name in code.co_names if isinstance(function.__globals__.get(name), ModuleType)]
     imports = [ast.fix_missing_locations(ast.Import([ast.alias(name)])) for name in modules]
     # What Python makes of np.exp(z) depends on whether it sees the import of np: a cell of a notebook may lack it.
-    wholes = [compile(ast.Module([*some, *tree.body], []), "", "exec", dont_inherit=True) for some in ([], imports)]
-    made = [one for whole in wholes for one in whole.co_consts if isinstance(one, CodeType)]
+    seen = chain.from_iterable(combinations(imports, n) for n in range(len(imports) + 1))
+    programs = (compile(ast.Module([*some, *tree.body], []), "", "exec", dont_inherit=True) for some in seen)
+    made = (one for program in programs for one in program.co_consts if isinstance(one, CodeType))
     if not any(_does_the_same(one, code) for one in made):
         raise NotCompilable(f"'{name}', whose source has changed since, or which defines functions of its own")
     return tree
@@ -156,237 +160,245 @@ def _does_the_same(one: CodeType, other: CodeType) -> bool:
     return first == second
 
 
-def _number(function: FunctionType, value: Any) -> ast.expr:
-    """A number that a formula reads. Whole ones stay what they are: they may count something."""
+def _float(function: FunctionType, value: Any) -> ast.expr:
+    """A number that a formula reads, as a float; a truth stays one."""
     if not isinstance(value, int | float) or value != value:
         raise NotCompilable(f"'{function.__name__}', which reads {value!r}")
     if isinstance(value, bool):
         return ast.Constant(value)
-    plain = int(value) if isinstance(value, int) and abs(value) < 2**53 else float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        raise NotCompilable(f"'{function.__name__}', which reads a whole number beyond all floats") from None
     # A constant below 0 would be written without its parentheses, and -0.9**2 is another number.
-    return ast.UnaryOp(ast.USub(), ast.Constant(abs(plain))) if math.copysign(1, plain) < 0 else ast.Constant(plain)
+    return ast.UnaryOp(ast.USub(), ast.Constant(-number)) if math.copysign(1, number) < 0 else ast.Constant(number)
 
 
 def _helper(value: Any) -> str:
     """The name of what a program has of its own in the place of one of NumPy's functions, or of ours; else ""."""
+    if value is np.abs:
+        return "abs"
     name = getattr(value, "__name__", "")
     known = isinstance(value, np.ufunc) or value is getattr(elementary, name, None)
     return name if known and name in HELPERS else ""
 
 
-class _Rewriter(ast.NodeTransformer):
-    """Helpers and other formulas get their names in the program, global numbers their values, powers of ours become
-    calls. What NumPy's arrays do otherwise than numbers do is refused.
+class _Rewriter(ast.NodeVisitor):
+    """A formula as it stands in a program: helpers and other formulas under their names there, global numbers as their
+    values, whole numbers as floats, powers of ours as calls.
 
-    Every expression is a number or a truth, as z > 0 is, and every variable one of both throughout. A truth is 0 or 1
-    in sums with numbers and in products; but the sum of two truths is their "or" in NumPy, and 2 among numbers.
+    A formula is a row of `name = expression`, and what it returns. Loops, tests, lists and changes in place, of which
+    NumPy's arrays make something else than numbers do, are refused: the reference engine runs them as they stand.
+
+    Every expression is a number or a truth, as z > 0 is. A truth is 0 or 1 in sums with numbers and in products; but
+    the sum of two truths is their "or" in NumPy, and 2 among numbers. Whole numbers have no end in Python and 64 bits
+    in NumPy's arrays: below 2**53 they are in both what floats are.
     """
 
     def __init__(self, formulas: Formulas, function: FunctionType) -> None:
         self.formulas, self.function = formulas, function
         self.own = set(function.__code__.co_varnames)
         self.known: Mapping[str, Any] = function.__globals__
-        self.truths: set[ast.AST] = set()
-        code, defaults = function.__code__, function.__defaults__ or ()
-        arguments = code.co_varnames[: code.co_argcount]
-        needed = (None,) * (len(arguments) - len(defaults))
-        self.variables = {n: isinstance(v, bool) for n, v in zip(arguments, needed + defaults, strict=True)}
-        """Whether a variable is a truth, for each that has had a value."""
-        self.shared, self.ever, self.changed = set(arguments), set(arguments), set[str]()
-        """Variables whose array may have a second name, here or at the caller's: now, or anywhere; and those changed in
-        place within loops and tests."""
-        self.once: set[ast.stmt] = set()
-        """The statements that stand in no loop and in no test."""
+        self.truths: set[ast.expr] = set()
+        self.wholes: dict[ast.expr, float] = {}
+        """How far from 0 an expression may be of which all values are whole numbers in Python."""
+        arguments = function.__code__.co_varnames[: function.__code__.co_argcount]
+        self.variables: dict[str, ast.expr] = {name: ast.Constant(0.0) for name in arguments}
+        """The last value that each variable has had; of arguments, any number."""
+        defaults = function.__defaults__ or ()
+        for name, value in zip(arguments[len(arguments) - len(defaults) :], defaults, strict=True):
+            self._judged(self.variables[name], *_kind(value))
+        self.returned: float | None = None
 
-    def visit_Name(self, node: ast.Name) -> ast.AST:
+    # --- statements ---
+
+    def statement(self, node: ast.stmt) -> ast.stmt:
+        """A statement of the formula as one of the program."""
+        if isinstance(node, ast.AnnAssign) and node.value:  # y: float = 2 * z is y = 2 * z
+            node = ast.Assign([node.target], node.value)
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+            value = self.visit(node.value)
+            if name in self.variables and (self.variables[name] in self.truths) != (value in self.truths):
+                raise self._lacking(f"'{name}' for a comparison and for a number")
+            self.variables[name] = value
+            return ast.Assign(node.targets, value, lineno=0)
+        if isinstance(node, ast.Return) and node.value:
+            if isinstance(node.value, ast.Tuple):
+                return ast.Return(self._several(node.value))
+            value = self._number(node.value)
+            self.returned = self.wholes.get(value)
+            return ast.Return(value)
+        if isinstance(node, ast.AugAssign):
+            raise self._lacking(f"a change in place; write {_plain(node)} in place of {ast.unparse(node)}")
+        raise self._lacking(f"'{_first_line(node)}'")
+
+    def _several(self, node: ast.Tuple) -> ast.expr:
+        """What an optimizer returns; * before a call stands for all that it returns."""
+        return ast.Tuple(
+            [
+                ast.Starred(self._number(one.value), ast.Load()) if isinstance(one, ast.Starred) else self._number(one)
+                for one in node.elts
+            ],
+            ast.Load(),
+        )
+
+    # --- expressions ---
+
+    def generic_visit(self, node: ast.AST) -> Any:
+        """What has no rule below has none in a program."""
+        raise self._lacking(f"'{_first_line(node)}'")
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        return self._judged(_float(self.function, node.value), *_kind(node.value))
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
         if node.id in self.own:
-            if isinstance(node.ctx, ast.Store):
-                self._assigned(node, False)
-            elif node.id not in self.variables:
+            if node.id not in self.variables:
                 raise self._lacking(f"'{node.id}' above its first value")
-            return self._judged(node, self.variables[node.id])
-        if node.id not in self.known:
-            return node
-        value = self.known[node.id]
-        if helper := _helper(value):
-            return self._named(helper)
-        if isinstance(value, FunctionType):
-            return self._named(self.formulas.name(value))
-        if isinstance(value, int | float):
-            return self._judged(_number(self.function, value), isinstance(value, bool))
-        raise self._lacking(node.id)
+            value = self.variables[node.id]
+            return self._judged(ast.Name(node.id, ast.Load()), value in self.truths, self.wholes.get(value))
+        return self._read(self.known.get(node.id), node.id)
 
-    def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        return self._judged(node, isinstance(node.value, bool))
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        """`np.pi` is a number."""
+        return self._read(self._attribute(node), ast.unparse(node))
 
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        """`np.exp` is exp."""
-        if isinstance(node.value, ast.Name) and node.value.id not in self.own:
-            module = self.known.get(node.value.id)
-            if isinstance(module, ModuleType) and (helper := _helper(getattr(module, node.attr, None))):
-                return self._named(helper)
-        raise self._lacking(f".{node.attr}")
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        if not isinstance(node.op, ast.USub | ast.UAdd):
+            raise self._lacking(f"'{_first_line(node)}'")
+        value = self._number(node.operand)
+        if self.wholes.get(value) == 0:  # a whole 0 has no sign
+            return value
+        return self._judged(ast.UnaryOp(node.op, value), whole=self.wholes.get(value))
 
-    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        self.generic_visit(node)
-        both = self._are_truths(node.left, node.right)
-        if both == {True} and not isinstance(node.op, _OF_TRUTHS):
-            raise self._lacking("a sum or the like of two comparisons")
-        self._judged(node, both == {True} and not isinstance(node.op, ast.Div))
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        if len(node.ops) > 1 or not isinstance(node.ops[0], _COMPARED):
+            raise self._lacking(f"'{_first_line(node)}'")
+        left, right = self.visit(node.left), self.visit(node.comparators[0])
+        self._check_wholes(left, right)
+        return self._judged(ast.Compare(left, node.ops, [right]), truth=True)
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         if isinstance(node.op, ast.Pow):
-            if is_ours(self.function):  # whose bases are never negative
-                return ast.Call(ast.Name("raised", ast.Load()), [node.left, node.right], [])
-            node.left, power = _as_float(node.left), node.right
-            # Of 0.0 to a whole power below 0 Numba makes an error, where NumPy has infinity.
-            if isinstance(power, ast.UnaryOp) and isinstance(power.operand, ast.Constant):
-                node.right = power.operand
-                return ast.BinOp(ast.Constant(1.0), ast.Div(), node) if isinstance(power.op, ast.USub) else node
-            if not isinstance(power, ast.Constant):
-                node.right = _as_float(power)
-        return node
+            return self._power(node.left, node.right)
+        left, right, op = self.visit(node.left), self.visit(node.right), node.op
+        truths = {left in self.truths, right in self.truths}
+        if truths == {True} and not isinstance(op, _OF_TRUTHS):
+            raise self._lacking("a sum or the like of two comparisons")
+        allowed = _OF_TRUTHS if truths == {True} else _OF_BOTH if True in truths else _OF_NUMBERS
+        if not isinstance(op, allowed):
+            raise self._lacking(f"'{_first_line(node)}'")
+        made = ast.BinOp(left, op, right)
+        if isinstance(op, ast.Div):
+            return made
+        return self._judged(made, truth=truths == {True}, whole=self._reach(op, left, right))
 
-    def visit_Assign(self, node: ast.Assign) -> ast.AST:
-        node.value = self.visit(node.value)
-        self._bound(node.value, *node.targets)
-        if node in self.once and self._is_new(node.value, *node.targets):
-            self.shared -= _names(node.targets[0])
-        for target in node.targets:
-            if isinstance(target, ast.Name):
-                self._assigned(target, node.value in self.truths)
-            else:
-                self.visit(target)
-                self._check_numbers([node.value])
-        return node
+    def _power(self, base: ast.expr, exponent: ast.expr) -> ast.expr:
+        """A power: of ours, whose bases are never negative, a call; else a product where its exponent is a number."""
+        left, right = self._number(base), self._number(exponent)
+        if is_ours(self.function):
+            return ast.Call(ast.Name("raised", ast.Load()), [left, right], [])
+        power = _literal(right)
+        if power is None or not power.is_integer() or abs(power) >= 2**31:
+            return self._judged(ast.BinOp(left, ast.Pow(), right), whole=self._reach(ast.Pow(), left, right))
+        made = ast.BinOp(left, ast.Pow(), ast.Constant(abs(int(power))))
+        if power < 0:  # of 0.0 to a whole power below 0 Numba makes an error, where NumPy has infinity
+            return ast.BinOp(ast.Constant(1.0), ast.Div(), made)
+        return self._judged(made, whole=self._reach(ast.Pow(), left, right))
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
-        """y: float = 2 * z is y = 2 * z."""
-        return self.visit_Assign(ast.Assign([node.target], node.value)) if node.value else ast.Pass()
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        value, shown = self._called(node.func), _first_line(node.func)
+        if value is pow and len(node.args) == 2 and not node.keywords:
+            return self._power(*node.args)
+        if isinstance(value, FunctionType) and not _helper(value):
+            return self._own_formula(node, value)
+        is_where = value is np.where
+        name = "abs" if value is abs else "select" if is_where else _helper(value)
+        if not name or node.keywords:
+            raise self._lacking(f"'{shown}'" + " with names for its arguments" * bool(name))
+        # The test of `select` may be a number or a truth; np.where takes any number but 0 for true.
+        tests = [self.visit(one) for one in node.args[: name == "select"]]
+        if is_where and (len(node.args) != 3 or tests[0] not in self.truths):
+            raise self._lacking("np.where of what is no comparison")
+        numbers = [self._number(one) for one in node.args[len(tests) :]]
+        return self._judged(ast.Call(self._named(name), [*tests, *numbers], []), whole=self._farthest(name, numbers))
 
-    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
-        """f *= k is f = f * k, but for an array that has another name, which changes with it."""
-        if not isinstance(node.target, ast.Name):
-            raise self._lacking("an assignment to a part of something")
-        old: ast.expr = ast.Name(node.target.id, ast.Load())
-        made = self.visit_Assign(ast.Assign([node.target], ast.BinOp(old, node.op, node.value)))
-        if node not in self.once:
-            self.changed.add(node.target.id)
-        elif node.target.id in self.shared:  # also by a name that the value gave it
-            raise self._changing(node.target.id)
-        return made
+    def _own_formula(self, node: ast.Call, function: FunctionType) -> ast.expr:
+        """A call of another formula, which is written for floats."""
+        arguments = [self._number(one) for one in node.args]
+        keywords = [ast.keyword(one.arg, self._number(one.value)) for one in node.keywords]
+        if self.wholes.keys() & {*arguments, *(one.value for one in keywords)}:
+            raise self._lacking(f"a whole number for '{function.__name__}'; write 2.0 in place of 2")
+        name = self.formulas.name(function)
+        return self._judged(ast.Call(self._named(name), arguments, keywords), whole=self.formulas.reaches[name])
 
-    def visit_For(self, node: ast.For) -> ast.AST:
-        self.generic_visit(node)
-        self._bound(ast.Subscript(node.iter, ast.Constant(0), ast.Load()), node.target)
-        return node
+    def _farthest(self, name: str, numbers: list[ast.expr]) -> float | None:
+        """How far from 0 the one of some whole numbers may be that a helper gives."""
+        if name not in _OF_WHOLES or not numbers or not self.wholes.keys() >= set(numbers):
+            return None
+        return max(self.wholes[one] for one in numbers)
 
-    def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.AST:
-        self.generic_visit(node)
-        self._bound(node.value, node.target)
-        return node
+    # --- what is known of them ---
 
-    def visit_If(self, node: ast.If | ast.While | ast.Assert) -> ast.AST:
-        """A test may be either."""
-        return super().generic_visit(node)
-
-    visit_While = visit_Assert = visit_If
-
-    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
-        super().generic_visit(node)
-        return self._of_one_kind(node, node.body, node.orelse)
-
-    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
-        super().generic_visit(node)
-        return self._of_one_kind(node, *node.values)
-
-    def visit_Compare(self, node: ast.Compare) -> ast.AST:
-        return self._judged(super().generic_visit(node), True)
-
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
-        if isinstance(node.op, ast.Invert):
-            raise self._lacking("~")
-        if isinstance(node.op, ast.Not):
-            return self._judged(super().generic_visit(node), True)
-        return self.generic_visit(node)
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        """The test of `select` may be either; what else is handed to a function is a number."""
-        if isinstance(node.func, ast.Name) and node.func.id not in self.own | set(self.known):
-            if node.func.id in ("all", "any", "bool"):
-                raise self._lacking(node.func.id)
-            if node.func.id == "round":
-                digits = [*node.args[1:], *(one.value for one in node.keywords)]
-                if not all(isinstance(one, ast.Constant) and one.value is None for one in digits):
-                    raise self._lacking("round with a number of digits")  # of 2.675 to 2 digits Numba makes 2.68
-                node.args, node.keywords = node.args[:1], []
-            if node.func.id == "pow" and len(node.args) == 2:
-                return self.visit_BinOp(ast.BinOp(node.args[0], ast.Pow(), node.args[1]))
-        node.func = self.visit(node.func)
-        node.args = [self.visit(one) for one in node.args]
-        node.keywords = [self.visit(one) for one in node.keywords]
-        free = 1 if isinstance(node.func, ast.Name) and node.func.id == "select" else 0
-        self._check_numbers(node.args[free:])
-        return node
-
-    def visit_Global(self, node: ast.Global) -> ast.AST:
-        raise self._lacking("global")
-
-    def generic_visit(self, node: ast.AST) -> ast.AST:
-        """All that has no rule of its own is made of numbers."""
-        super().generic_visit(node)
-        if not isinstance(node, ast.BinOp | ast.Expr):
-            self._check_numbers(ast.iter_child_nodes(node))
-        return node
-
-    def check_changed(self) -> None:
-        """Refuse what changes in place, in a loop or a test, an array that may have another name."""
-        for name in sorted(self.changed & self.ever):
-            raise self._changing(name)
-
-    def check_wholes(self) -> None:
-        """Refuse whole numbers that may be others in a program than in Python, where they have no end."""
-        try:
-            wholes.returned(self.function, {}, _source)
-        except wholes.Growing:
-            raise self._lacking("whole numbers that may grow beyond 64 bits; begin with 1.0 in place of 1") from None
-
-    def _check_numbers(self, nodes: Iterable[ast.AST]) -> None:
-        if True in self._are_truths(*nodes):
+    def _number(self, node: ast.expr) -> ast.expr:
+        """An expression that has to be a number."""
+        value: ast.expr = self.visit(node)
+        if value in self.truths:
             raise self._lacking("a comparison where a number belongs")
+        return value
 
-    def _are_truths(self, *nodes: ast.AST) -> set[bool]:
-        return {node in self.truths for node in nodes}
+    def _read(self, value: Any, name: str) -> ast.expr:
+        """A global number."""
+        if not isinstance(value, int | float):
+            raise self._lacking(f"'{name}'")
+        return self._judged(_float(self.function, value), *_kind(value))
 
-    def _judged(self, node: _Node, truth: bool) -> _Node:
-        """A node of which is known whether it is a truth."""
+    def _called(self, node: ast.expr) -> Any:
+        """What a call calls."""
+        if isinstance(node, ast.Name) and node.id not in self.own:
+            return self.known.get(node.id, getattr(builtins, node.id, None))
+        return self._attribute(node) if isinstance(node, ast.Attribute) else None
+
+    def _attribute(self, node: ast.Attribute) -> Any:
+        """What stands in a module and stays what it is; all else is read from a formula's own globals alone."""
+        if not isinstance(node.value, ast.Name) or node.value.id in self.own:
+            return None
+        module = self.known.get(node.value.id)
+        found = getattr(module, node.attr, None) if isinstance(module, ModuleType) else None
+        return found if module in (np, math) or _helper(found) else None
+
+    def _judged(self, node: ast.expr, truth: bool = False, whole: float | None = None) -> ast.expr:
+        """An expression of which is known whether it is a truth, or a whole number, and how far that may be from 0."""
         if truth:
             self.truths.add(node)
+        elif whole is not None:
+            self.wholes[node] = whole
         return node
 
-    def _of_one_kind(self, node: ast.expr, *parts: ast.expr) -> ast.AST:
-        kinds = self._are_truths(*parts)
-        if len(kinds) > 1:
-            raise self._lacking("either a comparison or a number")
-        return self._judged(node, kinds == {True})
+    def _reach(self, op: ast.operator, *parts: ast.expr) -> float | None:
+        """How far from 0 a whole number may be that is made of others; None where one of them is no whole number."""
+        if not all(one in self.wholes or one in self.truths for one in parts):
+            return None
+        one, other = (self.wholes.get(part, 1.0) for part in parts)
+        self._check_wholes(*parts)
+        match op:
+            case ast.Mult():
+                reach = one * other
+            case ast.Pow():
+                reach = max(one, 2.0) ** min(other, 64.0)
+            case _:
+                reach = one + other
+        if reach >= _EXACT:
+            raise self._growing()
+        return reach
 
-    def _bound(self, value: ast.expr, *targets: ast.expr) -> None:
-        """Note which variables may be one array from here on."""
-        if not self._is_new(value, *targets) and not isinstance(value, ast.Constant):
-            names = self._handed_on(value, *targets).union(*map(_names, targets))
-            self.shared |= names
-            self.ever |= names
+    def _check_wholes(self, *parts: ast.expr) -> None:
+        if any(self.wholes.get(one, 0.0) >= _EXACT for one in parts):
+            raise self._growing()
 
-    def _is_new(self, value: ast.expr, *targets: ast.expr) -> bool:
-        """Whether one variable gets what has no other name."""
-        return len(targets) == 1 and not self._handed_on(value, *targets)
-
-    def _handed_on(self, value: ast.expr, *targets: ast.expr) -> set[str]:
-        """The variables in a value that may be what the targets are; what is taken apart may be a sum of tuples."""
-        whole = isinstance(value, ast.Tuple) or all(isinstance(one, ast.Name) for one in targets)
-        return self.own & (_kept(value, self.formulas.of_items) if whole else _names(value))
-
-    def _assigned(self, target: ast.Name, truth: bool) -> None:
-        if self.variables.setdefault(target.id, truth) != truth:
-            raise self._lacking(f"'{target.id}' for a comparison and for a number")
+    def _growing(self) -> NotCompilable:
+        return self._lacking("whole numbers beyond 2**53; write 2.0 in place of 2")
 
     def _named(self, name: str) -> ast.Name:
         """A function of the program."""
@@ -394,48 +406,34 @@ class _Rewriter(ast.NodeTransformer):
             raise self._lacking(f"a variable with the name of {name}")
         return ast.Name(name, ast.Load())
 
-    def _changing(self, name: str) -> NotCompilable:
-        return self._lacking(f"a change in place of '{name}', whose array may have another name")
-
     def _lacking(self, what: str) -> NotCompilable:
         return NotCompilable(f"'{self.function.__name__}', which uses {what}")
 
 
-def _as_float(node: ast.expr) -> ast.expr:
-    """A number times 1.0: a whole one of 64 bits has no power below 0."""
-    return ast.BinOp(node, ast.Mult(), ast.Constant(1.0))
+def _kind(value: Any) -> tuple[bool, float | None]:
+    """Whether a number that a formula reads is a truth, and how far from 0 it is if it is a whole one."""
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, bool), float(abs(value)) if is_whole else None
 
 
-def _kept(node: ast.AST, of_items: set[str]) -> set[str]:
-    """The names of what an expression may hand on as it is; arithmetic makes something new.
-
-    of_items  the functions that may give a tuple or a list
-    """
-    if isinstance(node, ast.Subscript):
-        return _names(node)
-    if isinstance(node, ast.BinOp):
-        return _kept_items(node, of_items)
-    if isinstance(node, ast.UnaryOp | ast.Compare) or _calls(node, HELPERS | {"abs", "raised"}):
-        return set()
-    own = {node.id} if isinstance(node, ast.Name) else set()
-    return own.union(*(_kept(one, of_items) for one in ast.iter_child_nodes(node)))
+def _literal(node: ast.expr) -> float | None:
+    """The number that an expression is, as it stands in a program."""
+    match node:
+        case ast.Constant(value=float(number)):
+            return number
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=float(number))):
+            return -number
+    return None
 
 
-def _kept_items(node: ast.AST, of_items: set[str]) -> set[str]:
-    """The names of the items of tuples and lists in a part of a sum or a product: a sum of them, or a multiple, has
-    their items.
-    """
-    if isinstance(node, _OF_ITEMS) or _calls(node, of_items):
-        return _names(node)
-    parts = ast.iter_child_nodes(node)
-    if isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Slice):  # a number as a rule
-        parts = ast.iter_child_nodes(node.value) if isinstance(node.value, _OF_ITEMS) else iter([node.value])
-    return set().union(*(_kept_items(one, of_items) for one in parts))
+def _plain(node: ast.AugAssign) -> str:
+    """f = f * k, for f *= k."""
+    return ast.unparse(
+        ast.fix_missing_locations(ast.Assign([node.target], ast.BinOp(node.target, node.op, node.value)))
+    )
 
 
-def _calls(node: ast.AST, functions: Collection[str]) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in functions
-
-
-def _names(node: ast.AST) -> set[str]:
-    return {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+def _first_line(node: ast.AST) -> str:
+    """The beginning of a part of a formula, as Python writes it."""
+    line = ast.unparse(node).splitlines()[0]
+    return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…"
