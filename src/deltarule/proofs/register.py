@@ -306,7 +306,7 @@ def _prove(
     central = elementwise.central_slopes(curve, 1e-7 * scale, found)
     unknown = np.flatnonzero(central.kink & (distance > _NEAR))
     if default:
-        _check_kinks(what, curve, unknown, place)
+        _check_kinks(what, curve, unknown, place, "kink")
     exact = elementwise.complex_slopes(curve)
     if exact is None:
         method, expected, sure = "a central difference", central.value, ~central.kink & (central.doubt <= 1e-6 * scale)
@@ -324,12 +324,21 @@ def _prove(
             f"the function gives {expected[worst]:.8g}"
         )
     if default:  # a derivative that is wrong between kinks jumps, too, and is told of above
-        there = elementwise.unseen_kinks(curve, lambda *at: derivative(*at, *([curve.function(*at)] * handed)))
-        between = np.subtract.reduce(there.inputs)  # z, w or p − y
-        unnamed = _distance(between, kinks) > _NEAR
-        for y in there.inputs[1:]:  # the hinge loss's kink, p y = 1, is another p − y for each target
-            unnamed &= np.array([np.ptp(y[np.abs(between - one) <= _NEAR]) > 0 for one in between], bool)
-        _check_kinks(what, there, np.flatnonzero(unnamed), between)
+
+        def slope(*at: Floats) -> Any:
+            return derivative(*at, *([curve.function(*at)] * handed))
+
+        _check_between(what, elementwise.unseen_jumps(curve, slope), kinks, "jump")
+        _check_between(what, elementwise.unseen_kinks(curve, slope), kinks, "kink")
+
+
+def _check_between(what: str, there: elementwise.Curve, kinks: Sequence[float], kind: str) -> None:
+    """Refuse kinks or jumps, all points of a curve, that nobody has named."""
+    place = np.subtract.reduce(there.inputs)  # z, w or p − y
+    unnamed = _distance(place, kinks) > _NEAR
+    for y in there.inputs[1:]:  # the hinge loss's kink, p y = 1, is another p − y for each target
+        unnamed &= np.array([np.ptp(y[np.abs(place - one) <= _NEAR]) > 0 for one in place], bool)
+    _check_kinks(what, there, np.flatnonzero(unnamed), place, kind)
 
 
 def _distance(place: Floats, kinks: Sequence[float]) -> Floats:
@@ -338,8 +347,8 @@ def _distance(place: Floats, kinks: Sequence[float]) -> Floats:
     return np.asarray(away / np.maximum(1, np.abs(place)))
 
 
-def _check_kinks(what: str, curve: elementwise.Curve, unknown: NDArray[np.int64], place: Floats) -> None:
-    """Refuse kinks that nobody has named, `unknown` among the points of a curve."""
+def _check_kinks(what: str, curve: elementwise.Curve, unknown: NDArray[np.int64], place: Floats, kind: str) -> None:
+    """Refuse kinks or jumps that nobody has named, `unknown` among the points of a curve."""
     if len(unknown):
         nearest = unknown[np.abs(place[unknown]).argsort(kind="stable")]
         apart: list[float] = []
@@ -349,7 +358,7 @@ def _check_kinks(what: str, curve: elementwise.Curve, unknown: NDArray[np.int64]
         first, *others = (f"{one:g}" for one in sorted(apart[:_MOST_NAMED]))
         more = f" and {len(apart) - _MOST_NAMED} more" if len(apart) > _MOST_NAMED else ""
         listed = f"({', '.join([first, *others])}{'' if others else ','})"
-        raise BadInput(f"{what} has a kink at {curve.named(nearest[0])}; say so with kinks={listed}{more}")
+        raise BadInput(f"{what} has a {kind} at {curve.named(nearest[0])}; say so with kinks={listed}{more}")
 
 
 def _prove_beside(
