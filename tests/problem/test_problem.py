@@ -127,3 +127,9 @@ def test_taking_members_takes_everything_of_theirs(rows: list[list[int]], data: 
             assert {name: value[place] for name, value in own.items()} == {
                 name: value[member] for name, value in all_members.items()
             }
+
+
+def test_a_problem_says_what_it_is_in_a_line() -> None:
+    told = f"Problem of 3 × {NETWORK!r}: 10 rows, squared_error by sgd, "
+    assert repr(make(seeds=range(3))) == f"{told}full batches"
+    assert repr(make(seeds=range(3), batch_size=4)) == f"{told}batches of 4"

@@ -25,7 +25,8 @@ def test_fitted_names_have_room_and_are_as_they_are_where_they_fit(names, points
     for name, shown in zip(names, all_fitted(names, points, 8), strict=True):
         shown = shown.replace(r"\$", "$")
         assert width_of(shown, 8) <= points
-        assert re.fullmatch(".*".join(map(re.escape, shown.split("…"))), name) or "…" in name
+        kept = {".*".join(map(re.escape, text.split("…"))) for text in (shown, re.sub(r"… \d+$", "…", shown))}
+        assert any(re.fullmatch(text, name) for text in kept) or "…" in name
         if width_of(name, 8) <= points:
             assert shown == name
 
@@ -37,6 +38,19 @@ def test_names_that_differ_behind_a_long_start_are_told_apart(start, ends):
     for one, other in itertools.combinations(range(len(ends)), 2):
         alike = len(ends[one]) > 6 or len(ends[other]) > 6  # what differs farther on than there is room
         assert alike or shown[one] != shown[other]
+
+
+@given(st.lists(st.one_of(words, st.text("ab 1…", max_size=40)), max_size=20), st.integers(40, 134))
+@example(["mean rooms household", "mean rooms house", "mean persons household", "mean persons house"], 40)
+@example(["mean rooms household", "mean rooms house", "mean persons household", "mean persons house", "mean… 1"], 40)
+def test_no_two_names_look_alike(names, points):
+    shown = dict(zip([" ".join(name.split()) for name in names], all_fitted(names, points, 8), strict=True))
+    assert len(set(shown.values())) == len(shown)
+
+
+def test_names_that_no_cut_tells_apart_are_numbered():
+    names = ["mean rooms household", "mean rooms house", "mean persons household", "mean persons house"]
+    assert all_fitted(names, 40, 8) == ["mean… 1", "mean r…", "mean… 2", "mean p…"]
 
 
 def test_a_name_alone_is_cut_at_its_end():

@@ -48,9 +48,11 @@ def test_a_worker_that_always_dies_is_given_up():
 
 def test_whatever_else_a_worker_fails_with_is_told_with_what_is_kept():
     fails = "(_ for _ in ()).throw(SystemError('error return without exception set'))"
-    told = r"failed in its worker \(SystemError: error return.*the rows that are done are kept: .* go on with --resume"
+    told = (
+        r"failed in its worker \(SystemError: error return.*; give it more memory, or use fewer workers; all is kept$"
+    )
     with pool("local", 2) as given, pytest.raises(RunFailed, match=told):
-        list(each(given, eval, iter([(fails,)])))
+        list(each(given, eval, iter([(fails,)]), "all is kept"))
     with pool("local") as here, pytest.raises(SystemError):  # here the traceback leads to what is wrong
         list(each(here, eval, iter([(fails,)])))
 

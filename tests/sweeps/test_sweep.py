@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import signal
 import sqlite3
 import threading
@@ -154,6 +155,26 @@ def test_a_longer_grid_trains_only_what_is_new(recipe, tmp_path):
         assert rows[key]["loss.reduction"] == "mean_samples"
 
 
+def test_rows_on_the_way_of_one_that_is_new_are_counted_once(recipe, tmp_path):
+    """A member whose longer training is new is trained from its beginning, through the row that is there already."""
+    given, seen = {"optimizer.learning_rate": [0.1]}, []
+    sweep(recipe, given | {"stopping.max_epochs": [2]}, out=tmp_path / "out")
+    longer = given | {"stopping.max_epochs": [2, 4]}
+    table = sweep(recipe, longer, out=tmp_path / "out", resume=True, progress=lambda told: seen.append(told.done))
+    assert seen[0] == 2 and seen[-1] == len(table) == 4
+
+
+def test_progress_moves_within_a_population(recipe):
+    long = with_settings(recipe, {"stopping.max_epochs": 1500, "network.layers": ["auto", 4, "auto"]})
+    given, seen = {"optimizer.learning_rate": [0.1, 0.01]}, []
+    sweep(long, given, engine="reference", seeds=4, progress=seen.append)
+    reached = [one.done + one.under_way for one in seen]
+    assert [one.done for one in seen] == [0] * (len(seen) - 1) + [8] and seen[-1].under_way == 0
+    assert len(seen) > 3 and reached == sorted(reached) and 0 < reached[1] < 8
+    sweep(long, given, engine="reference", seeds=4, workers=2, progress=seen.append)
+    assert {one.under_way for one in seen[len(reached) :]} == {0}  # of others nothing is known before they are done
+
+
 def test_the_best_come_first_and_only_the_best_weights_are_kept(recipe, tmp_path):
     table = sweep(recipe, out=tmp_path / "out", keep="best", seeds=5)
     rows = list(table.rows())
@@ -276,7 +297,7 @@ def test_ten_thousand_members_are_a_few_populations_and_commits(tmp_path):
     rates = np.linspace(0.1, 20, 10_000)
     table = sweep(short, {"optimizer.learning_rate": rates}, seeds=1, out=tmp_path / "out", progress=told.append)
     assert len(table) == told[-1].done == 10_000
-    assert len(told) <= 20, "a commit costs milliseconds whatever it holds; each is told"
+    assert len({one.done for one in told}) <= 20, "a commit costs milliseconds whatever it holds; each is told"
 
 
 ON_NUMBERS = """
@@ -500,10 +521,12 @@ def test_ctrl_c_ends_it_and_nothing_is_lost(recipe, tmp_path):
     long = with_settings(recipe, {"stopping.max_epochs": 2000, "network.layers": ["auto", 4, "auto"]})  # for seconds
     given = {"optimizer.learning_rate": [0.1, 0.01], "network.initial_scale": [1, 2]}
     expected = without_seconds(sweep(long, given, engine="reference", seeds=4))
-    timer = threading.Timer(0.4, signal.raise_signal, [signal.SIGINT])
-    timer.start()
-    with pytest.raises(RunFailed, match="interrupted with 0 of 16 rows done, which are kept; go on with --resume"):
-        sweep(long, given, out=tmp_path / "out", engine="reference", seeds=4)
+    out = tmp_path / "out"
+    kept = f"what was reached is kept in {out}; go on with resume (--resume)"
+    for folder, told in ((None, "nothing is kept without out (--out); start again"), (out, kept)):
+        threading.Timer(0.4, signal.raise_signal, [signal.SIGINT]).start()
+        with pytest.raises(RunFailed, match=f"^{re.escape(f'interrupted with 0 of 16 rows done; {told}')}$"):
+            sweep(long, given, out=folder, engine="reference", seeds=4)
     assert list((tmp_path / "out" / "checkpoints").glob("*.safetensors"))
     table = sweep(long, given, out=tmp_path / "out", resume=True, engine="reference", seeds=4)
     assert without_seconds(table) == expected
@@ -708,3 +731,10 @@ def test_a_store_keeps_the_same_weights_from_its_first_run_to_its_last(recipe, t
     longer = sweep(recipe, {"optimizer.learning_rate": [0.1, 0.2, 1e-5]}, out=out, seeds=3, resume=True)
     assert len(longer) == 9
     assert longer.kept() == {"none": [], "best": longer.best(1), "all": list(longer.rows())}[first]
+
+
+def test_a_sweep_and_its_networks_say_what_they_are_in_a_line(recipe):
+    table = sweep(recipe, {"optimizer.learning_rate": [0.1]}, seeds=1, keep="all")
+    assert repr(table.network(table.best(1)[0]["key"])) == "Stored Network 4-4-3 (relu, softmax), 35 parameters"
+    table.close()
+    assert repr(table) == "Sweep of mine: accuracy on the train rows, over optimizer.learning_rate"

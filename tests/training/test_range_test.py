@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -73,3 +75,11 @@ def test_nothing_is_suggested_where_nothing_falls():
 def test_a_range_that_makes_no_sense_gets_a_sentence(given, sentence):
     with pytest.raises(BadInput, match=sentence):
         range_test(digits(), **given)
+
+
+def test_it_says_in_a_line_what_it_came_to():
+    tested = range_test(digits(seeds=range(2)), lowest=0.001, highest=10.0, steps=50)
+    rate = f"{np.median(tested.suggested):.3g}"
+    assert repr(tested) == f"RangeTest of 50 rates from 0.001 to 10 with 2 members: median suggestion {rate}"
+    nowhere = replace(tested, suggested=np.array([np.nan, np.nan]))
+    assert repr(nowhere).endswith("with 2 members: none is suggested")

@@ -1,11 +1,12 @@
 import os
 import signal
 import threading
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deltarule.data.load import load
@@ -17,7 +18,8 @@ from deltarule.problem.state import initial_state
 from deltarule.training import history
 from deltarule.training.history import Looks, look
 from deltarule.training.run import Divergence
-from deltarule.training.train import Progress, train
+from deltarule.training.stopping import StopRules
+from deltarule.training.train import Progress, history_intervals, train
 
 EYE = np.eye(8)
 
@@ -80,6 +82,61 @@ def test_members_stop_alone_as_they_stop_together():
         alone = train(problem.take(np.array([member])), max_steps=3000, threshold=0.05, times=3)
         assert alone.steps[0] == together.steps[member]
         assert np.array_equal(alone.state.theta[0], together.state.theta[member])
+
+
+LOOKED_AT = (
+    {"patience": 2},
+    {"patience": 1, "score": "r_squared"},
+    {"threshold": 0.3, "times": 3, "metric": "mean_absolute_error"},
+)
+
+
+@pytest.mark.parametrize("engine", ["reference", "compiled"])
+@given(
+    sizes=st.lists(st.integers(3, 40), min_size=2, max_size=4),
+    rule=st.sampled_from(LOOKED_AT),
+    every=st.sampled_from([None, 1, 4, 10]),
+    broken=st.integers(0, 60),
+)
+@example(sizes=[9, 30], rule=LOOKED_AT[0], every=10, broken=15)
+@example(sizes=[9, 30], rule=LOOKED_AT[0], every=None, broken=15)
+@example(sizes=[4, 30, 9], rule=LOOKED_AT[2], every=None, broken=6)
+def test_rules_that_look_end_a_member_alone_as_among_others(tmp_path_factory, engine, sizes, rule, every, broken):
+    """Members of unequally many rows come to their limits, and to the ends of epochs, at steps of their own."""
+    rng = np.random.RandomState(0)
+    x, aside = rng.randn(40, 2), rng.randn(8, 2)
+    network, y = Network([2, 3, 1], "tanh"), np.sin(x[:, 0]) + 0.3 * rng.randn(40)
+    given = {"rows": [range(size) for size in sizes], "seeds": range(len(sizes)), "data_seeds": range(len(sizes))}
+    problem = create_problem(network, x, y, batch_size=4, learning_rate=0.3, **given)
+    rules = {"max_epochs": 5, "history_every": every, "validation": (aside, np.sin(aside[:, 0])), **rule}
+    together = train(problem, engine=engine, **rules)
+    for member in range(len(sizes)):
+        alone = train(problem.take(np.array([member])), engine=engine, **rules)
+        assert (alone.steps[0], alone.reasons[0]) == (together.steps[member], together.reasons[member])
+        assert np.array_equal(alone.state.theta[0], together.state.theta[member])
+        assert "patience" not in rule or alone.best_steps[0] == together.best_steps[member]
+    file = tmp_path_factory.mktemp("resume") / "run.safetensors"
+    broken_off(problem, file, broken, engine=engine, **rules)
+    assert same(train(problem, engine=engine, checkpoint=file, resume=True, **rules), together)
+
+
+def broken_off(problem, file, step, **rules):
+    """Train until so many updates are made, and leave a checkpoint of each stretch, the last one too."""
+
+    class Enough(Exception):
+        pass
+
+    def breaking(progress: Progress):
+        if progress.step >= step:
+            raise Enough
+
+    from deltarule.training import train as module
+
+    with pytest.MonkeyPatch.context() as patched, suppress(Enough):
+        patched.setattr(module, "CHECKPOINT_SECONDS", 0.0)
+        patched.setattr(module, "SAVING_SHARE", np.inf)
+        train(problem, **rules, checkpoint=file, progress=breaking)
+    assert file.exists()
 
 
 def test_a_threshold_of_a_metric_counts_looks():
@@ -167,24 +224,8 @@ def test_a_resumed_run_equals_an_unbroken_one(tmp_path_factory, looked):
     }
     problem = digits(dropout=0.2, seeds=range(2), schedule={"name": "adaptive", "tolerance": 0.05, "patience": 1})
 
-    class Enough(Exception):
-        pass
-
-    def breaking(progress: Progress):
-        if progress.step >= looked:
-            raise Enough
-
     unbroken = train(problem, **rules)
-    from deltarule.training import train as module
-
-    before = module.CHECKPOINT_SECONDS, module.SAVING_SHARE
-    module.CHECKPOINT_SECONDS, module.SAVING_SHARE = 0.0, np.inf
-    try:
-        with pytest.raises(Enough):
-            train(problem, **rules, checkpoint=file, progress=breaking)
-    finally:
-        module.CHECKPOINT_SECONDS, module.SAVING_SHARE = before
-    assert file.exists()
+    broken_off(problem, file, looked, **rules)
     assert same(train(problem, **rules, checkpoint=file, resume=True), unbroken)
     assert same(train(problem, **rules, checkpoint=file, resume=True), unbroken)  # a finished one is simply read
 
@@ -214,6 +255,14 @@ def test_a_handler_of_ctrl_c_that_is_not_pythons_stays(monkeypatch):
     monkeypatch.setattr(signal, "getsignal", lambda number: None)  # as where a program in C has Python in it
     monkeypatch.setattr(signal, "signal", lambda *given: pytest.fail("it could not be put back"))
     assert not train(encoder(), max_steps=3).interrupted
+
+
+def test_members_are_looked_at_by_their_own_epochs_where_a_rule_looks_and_else_by_the_longest():
+    x = np.linspace(-1, 1, 12)[:, None]
+    problem = create_problem(Network([1, 1]), x, x, batch_size=8, rows=[range(7), range(12)], seeds=[0, 1])
+    assert history_intervals(problem, StopRules(max_steps=2000)).tolist() == [2, 2]
+    assert history_intervals(problem, StopRules(max_steps=2000, patience=3)).tolist() == [10, 2]
+    assert history_intervals(problem, StopRules(max_steps=2000), 7).tolist() == [7, 7]
 
 
 def test_the_history_holds_what_was_asked_for_at_the_interval():
@@ -477,3 +526,10 @@ def test_a_run_without_history_ends_where_one_with_it_does():
     for needs in ({"metrics": ("accuracy",)}, {"patience": 3, "validation": (EYE, EYE)}):
         with pytest.raises(BadInput, match="look at the history, and there is to be none; leave them out"):
             train(problem, max_steps=10, with_history=False, **needs)
+
+
+def test_a_history_says_what_it_holds_in_a_line():
+    run = train(encoder(seeds=range(50)), max_steps=200, metrics=("accuracy",))
+    assert repr(run.history) == "History of 201 looks at 50 members: objective, accuracy"
+    assert repr(run.state) == "State of 50 members of 59 parameters, update 200"
+    assert repr(train(encoder(), max_steps=1, with_history=False).history) == "History of 0 looks at 0 members: nothing"

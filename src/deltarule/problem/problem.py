@@ -6,13 +6,14 @@ x [N, D]   y [N, C]   weights [N] or [K, N]   every number of an optimizer, sche
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.errors import counted
 from deltarule.maths.elementary import everywhere
 from deltarule.maths.losses import Loss
 from deltarule.maths.optimizers import Optimizer
@@ -37,7 +38,7 @@ class Problem:
     loss: Loss
     reduction: str
     penalty: Penalty | None
-    penalized: Floats = field(repr=False)
+    penalized: Floats
     optimizer: Optimizer
     schedule: Schedule
     numbers: Mapping[str, Floats]
@@ -136,6 +137,13 @@ class Problem:
             weights=self.weights[chosen] if self.weights is not None and self.weights.ndim == 2 else self.weights,
             rows=None if self.rows is None else tuple(self.rows[member] for member in chosen),
             **own,
+        )
+
+    def __repr__(self) -> str:
+        batches = "full batches" if self.batch_size is None else f"batches of {self.batch_size:,}"
+        return (
+            f"Problem of {self.members:,} × {self.network!r}: {counted(len(self.x), 'row')}, {self.loss.name} "
+            f"by {self.optimizer.name}, {batches}"
         )
 
 

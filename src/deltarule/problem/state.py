@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.errors import counted
 from deltarule.maths.network import flatten
 from deltarule.problem.problem import Floats, Integers, Problem
 
@@ -73,6 +74,10 @@ class State:
         for name, slot in whole.slots.items():
             slot[chosen] = part.slots[name]
         return whole
+
+    def __repr__(self) -> str:
+        members, width = self.theta.shape
+        return f"State of {counted(members, 'member')} of {counted(width, 'parameter')}, update {self.step:,}"
 
 
 def initial_state(problem: Problem) -> State:

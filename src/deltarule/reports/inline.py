@@ -67,9 +67,13 @@ def part(figure: "Figure", id: str, table: list[list[str]] | None = None) -> Par
     ('Probability of the correct output', '<svg', ['0', '0.5', '0.4'])
     """
     with style.drawing():
+        dpi = figure.get_dpi()
         figure.set_dpi(POINTS_PER_INCH)  # what is drawn then has the SVG's own units
-        svg = _svg(figure, id)
-        hover = [found for axes in figure.axes if (found := _hover(figure, axes))["curves"]]
+        try:
+            svg = _svg(figure, id)
+            hover = [found for axes in figure.axes if (found := _hover(figure, axes))["curves"]]
+        finally:
+            figure.set_dpi(dpi)
     alt = alt_text(figure)
     title = TITLE_END.split(alt)[0].rstrip(".")
     return Part(id, title, svg, alt, hover, _table(figure) if table is None else table)

@@ -3,8 +3,10 @@
 T looks · K members
 """
 
+import itertools
 import os.path
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -59,9 +61,10 @@ class Sheet:
     def of_axes(cls, title: str, width: float, height: float, **subplots: Any) -> "Sheet":
         """Axes in a grid, row by row.    width, height  in inches"""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(width, height), layout="constrained")
+        from deltarule.reports.shown import ShownFigure
+
+        figure = ShownFigure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots(squeeze=False, **subplots)
         axes[0, 0].set_title(wrapped(title, int(60 * width / 7)))
@@ -275,18 +278,33 @@ def fitted(text: str, points: float, size: float) -> str:
 
 
 def all_fitted(names: Sequence[str], points: float, size: float) -> list[str]:
-    """Each of some names as `fitted`; of those that would look alike then, also what follows where they differ.
+    """Each of some names as `fitted`; of those that would look alike then, also what follows where they differ, and
+    where that is not enough a number.
 
     >>> all_fitted(["mean income of households", "mean income of persons", "age"], 80, 8)
     ['mean… households', 'mean inc… persons', 'age']
     """
     lines = [" ".join(name.split()) for name in names]
+    shown = _cut_apart(lines, points, size)
+    used = Counter(shown.values())
+    for line in [line for line, text in shown.items() if used[text] > 1]:
+        tails = (f" {number}" for number in itertools.count(1))
+        numbered = (fitted(line, points - width_of(tail, size), size) + tail for tail in tails)
+        shown[line] = next(text for text in numbered if text not in used)
+        used[shown[line]] += 1
+    return [shown[line] for line in lines]
+
+
+def _cut_apart(lines: Sequence[str], points: float, size: float) -> dict[str, str]:
+    """Lines with what is shown of them: where beginnings are alike, what follows where they differ, too."""
     shown = {line: fitted(line, points, size) for line in lines}
     for text in list(dict.fromkeys(shown.values())):
         alike = [line for line in shown if shown[line] == text]
         start = len(os.path.commonprefix(alike))
         if len(alike) > 1 and start:
-            ends = all_fitted([line[start:] for line in alike], 2 / 3 * points - width_of(" ", size), size)
+            rest = [" ".join(line[start:].split()) for line in alike]
+            told = _cut_apart(rest, 2 / 3 * points - width_of(" ", size), size)
+            ends = [told[line] for line in rest]
             gaps = [" " if " " in line[start - 1 : start + 1] else "" for line in alike]
             tails = [gap + end for gap, end in zip(gaps, ends, strict=True)]
             heads = [
@@ -294,7 +312,7 @@ def all_fitted(names: Sequence[str], points: float, size: float) -> list[str]:
                 for text, tail in zip(alike, tails, strict=True)
             ]
             shown |= {line: head + tail for line, head, tail in zip(alike, heads, tails, strict=True)}
-    return [shown[line] for line in lines]
+    return shown
 
 
 def width_of(text: str, size: float, weight: str = "normal") -> float:

@@ -219,7 +219,7 @@ def problem_of(recipe: Recipe, dataset: Dataset, seeds: int | Sequence[int] | No
 
     >>> digits = load_recipe("digits")
     >>> problem_of(digits, dataset_of(digits), seeds=2)
-    Problem(network=Network 64-128-10 (relu, softmax), 9,610 parameters, ...
+    Problem of 2 × Network 64-128-10 (relu, softmax), 9,610 parameters...
     """
     if seeds is not None:
         recipe = with_settings(recipe, {"run.seeds": seeds if isinstance(seeds, int) else list(seeds)})

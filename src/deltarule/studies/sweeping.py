@@ -69,7 +69,7 @@ def sweep(
     executor, workers, address : "local", in this process or in so many others; or "dask", on so many workers of this
         machine or on the cluster at the address.
     data_dir : a folder of data files.
-    progress : called with how far the sweep is, after each population.
+    progress : called with how far the sweep is, after each population, and in one process within it, too.
 
     Returns the table as a `Sweep`. Raises `BadInput` for what does not fit, and `RunFailed` for a store that another
     process is writing, a full disk, workers that die again and again, and where Ctrl-C ends it.

@@ -20,7 +20,7 @@ MOST_TRIES = 3
 
 NAMES = ("local", "dask")
 
-_ADVICE = "the rows that are done are kept: give it more memory, or use fewer workers, and go on with --resume"
+_ADVICE = "give it more memory, or use fewer workers"
 
 Result = TypeVar("Result")
 
@@ -172,10 +172,13 @@ def packed(formulas: Mapping[tuple[str, str], Any]) -> dict[tuple[str, str], Any
     return sent
 
 
-def each(given: Pool, work: Callable[..., Result], tasks: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, Result]]:
+def each(
+    given: Pool, work: Callable[..., Result], tasks: Iterator[tuple[Any, ...]], kept: str = "start again"
+) -> Iterator[tuple[Any, Result]]:
     """Do every task, some at a time, and give each with its result as soon as it is there.
 
-    Parameters: `work`, called with each task's values; `tasks`.
+    Parameters: `work`, called with each task's values; `tasks`; `kept`, what is told where memory or a worker is at
+    fault: what is kept, and how to go on.
     Errors: what the work raises, `RunFailed` for it where it fails in another process; `RunFailed` for a task whose
     worker dies again and again, or has too little memory.
 
@@ -201,16 +204,16 @@ def each(given: Pool, work: Callable[..., Result], tasks: Iterator[tuple[Any, ..
             if error is None:
                 yield task, future.result()
             elif is_out_of_memory(error):
-                raise RunFailed(f"a population needs more memory than its worker has; {_ADVICE}") from error
+                raise RunFailed(f"a population needs more memory than its worker has; {_ADVICE}; {kept}") from error
             elif isinstance(error, DeltaruleError) or isinstance(given.executor(), Here):
                 raise error
             elif not _is_death(error):  # what libraries raise where memory ends has a hundred names
                 raise RunFailed(
-                    f"a population failed in its worker ({type(error).__name__}: {error}); {_ADVICE}"
+                    f"a population failed in its worker ({type(error).__name__}: {error}); {_ADVICE}; {kept}"
                 ) from error
             elif tries == MOST_TRIES:
                 raise RunFailed(
-                    f"a population's worker died {tries} times ({type(error).__name__}); {_ADVICE}"
+                    f"a population's worker died {tries} times ({type(error).__name__}); {_ADVICE}; {kept}"
                 ) from error
             else:
                 again.append((task, tries + 1))

@@ -272,7 +272,7 @@ def _groups(
         alone, apart = _looks_decide(one), _folds_apart(one, source, known)
         shape, way = shape_of(one, limits=alone), _way(one, alone)
         for fold in range(source.folds) if source.folds else (-1,):
-            # Where a look decides when a member ends, the looks must be those of training its fold alone.
+            # Where a look decides when a member ends, it may be one at the rows that its fold sets aside.
             name = fold if apart else -1, shape, fold if alone else -1
             groups.setdefault(name, {}).setdefault((fold, way), []).append(place)
     return groups
@@ -356,7 +356,7 @@ def _row(
 
 
 def _looks_decide(configuration: Configuration) -> bool:
-    """Whether a member's end depends on when its history is written, and that on its limit; or L-BFGS minimizes it."""
+    """Whether a member's end depends on when it is looked at, and that on its limit; or L-BFGS minimizes it."""
     stopping = configuration.stopping
     by_metric = stopping.threshold is not None and stopping.metric != "objective"
     lbfgs = registry.optimizer(configuration.optimizer.name).name == "lbfgs"

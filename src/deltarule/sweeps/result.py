@@ -19,7 +19,7 @@ from deltarule.problem.problem import Floats
 from deltarule.problem.resolved import configuration_hash, own_digests, own_formulas, resolved
 from deltarule.problem.values import as_python
 from deltarule.stats.effects import rounded
-from deltarule.sweeps.grid import Source, fold_of, forget_data, load
+from deltarule.sweeps.grid import Source, fold_of, forget_data, load, said
 from deltarule.sweeps.store import IN_ORDER, about, as_written, check_sweep, order, other_formulas, reader
 from deltarule.training.populations import network_of_sizes
 
@@ -62,6 +62,9 @@ class StoredNetwork:
         """The arrays by name: W1 [D, H], b1 [1, H] and so on."""
         return views(self.theta, self.network.entries)
 
+    def __repr__(self) -> str:
+        return f"Stored {self.network!r}"
+
 
 @dataclass(frozen=True)
 class ConfigurationScore:
@@ -100,6 +103,10 @@ class Sweep:
             raise ValueError(f"{self.ranked!r} is no part of the data")
         self._bases: dict[str, Configuration] = {}
         self._others: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def __repr__(self) -> str:  # without a look into the store, which may be closed
+        over = f", over {', '.join(self.grid)}" if self.grid else ""
+        return f"Sweep of {self.name}: {said(self.metric, self.ranked)}{over}"
 
     @as_written()
     def __len__(self) -> int:

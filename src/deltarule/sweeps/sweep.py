@@ -22,6 +22,7 @@ from deltarule.sweeps.grid import Plan, Source, Unit, chunks, forget_data, plann
 from deltarule.sweeps.result import Sweep, load_sweep
 from deltarule.sweeps.store import FILE, Store, check_sweep, noted, shared_columns
 from deltarule.sweeps.work import Done, do, files_of
+from deltarule.training.run import Progress
 
 KEEP = ("none", "best", "all")
 CHECKPOINTS = "checkpoints"
@@ -29,11 +30,18 @@ CHECKPOINTS = "checkpoints"
 
 @dataclass(frozen=True)
 class SweepProgress:
-    """How far a sweep is: rows of the table that are there, and how many there will be; seconds of this run so far."""
+    """How far a sweep is.
+
+    done, rows   rows of the table that are there, and how many there will be
+    seconds      of this run so far
+    under_way    what the updates of the population in training come to, in rows, as if nobody stopped early; 0 where
+                 other processes train
+    """
 
     done: int
     rows: int
     seconds: float
+    under_way: float = 0.0
 
 
 def run_sweep(
@@ -85,7 +93,10 @@ def run_sweep(
             store.check_rows(plan.data, source.folds, (plan.metric, plan.ranked), own_digests(plan.formulas))
             about_run = None if run is None else to_jsonable({**run, "folds": source.folds, "keep": kept})
             ids = _noted(store, plan, name, kept, meant_for, about_run)
-            _train(store, plan, ids, given, kept, progress)
+            told = "nothing is kept without out (--out); start again"
+            if out is not None:
+                told = f"what was reached is kept in {out}; go on with resume (--resume)"
+            _train(store, plan, ids, given, kept, told, progress)
         result = load_sweep(folder)
         return result.in_memory() if out is None else result
 
@@ -160,28 +171,36 @@ def _train(
     ids: list[int],
     given: Pool,
     keep: str,
+    kept: str,
     progress: Callable[[SweepProgress], None] | None,
 ) -> None:
     done = store.keys()
-    formulas = {} if given.executor is Here else packed(plan.formulas)
+    here = given.executor is Here
+    formulas = {} if here else packed(plan.formulas)
     folder = store.folder / CHECKPOINTS
     started, count = time.perf_counter(), sum(key in done for unit in plan.units for key in unit.keys)
 
-    def told(more: int) -> None:
-        nonlocal count
-        count += more
+    def tell(under_way: float) -> None:
         if progress is not None:
-            progress(SweepProgress(count, plan.rows, time.perf_counter() - started))
+            progress(SweepProgress(count, plan.rows, time.perf_counter() - started, under_way))
 
-    told(0)
+    def new(part: Unit) -> int:
+        return sum(key not in done for key in part.keys)
+
+    def watched(part: Unit) -> Callable[[Progress], None] | None:
+        """What a training in this process tells; to others it could not be sent."""
+        rows = new(part)
+        return (lambda seen: tell(rows * seen.step / max(seen.limit, 1))) if here else None
+
+    tell(0)
     tasks = [
-        (unit, places, plan.source, keep, plan.ranked, folder, given.threads, formulas)
+        (unit, places, plan.source, keep, plan.ranked, folder, given.threads, formulas, watched(unit.take(places)))
         for unit, places in chunks(plan.units, done)
     ]
     given.cap(len(tasks))
-    interrupted = f"of {plan.rows:,} rows done, which are kept; go on with --resume"
+    interrupted = f"of {plan.rows:,} rows done; {kept}"
     try:
-        for (unit, places, *_), finished in each(given, _work, iter(tasks)):
+        for (unit, places, *_), finished in each(given, _work, iter(tasks), kept):
             if finished.interrupted:
                 raise RunFailed(f"interrupted with {count:,} {interrupted}")
             part = unit.take(places)
@@ -189,7 +208,8 @@ def _train(
             for file in files_of(folder, part):
                 with contextlib.suppress(OSError):  # somebody may have it open
                     file.unlink()
-            told(len(finished.table))
+            count += new(part)
+            tell(0)
     except KeyboardInterrupt:  # beside a training: while workers train, or the second time
         raise RunFailed(f"interrupted with {count:,} {interrupted}") from None
     # Whatever is left is of no use any more: of a commit that was killed before it cleaned up, half of a file.
@@ -205,10 +225,11 @@ def _work(
     folder: Path,
     threads: int | None,
     formulas: Mapping[tuple[str, str], Any],
+    progress: Callable[[Progress], None] | None,
 ) -> Done:
     """What a worker does: all of it is in its arguments."""
     registry.take_over(formulas)  # it may still have others by these names, of an earlier sweep
-    return do(unit, places, source, keep=keep, ranked=ranked, folder=folder, threads=threads)
+    return do(unit, places, source, keep=keep, ranked=ranked, folder=folder, threads=threads, progress=progress)
 
 
 def _commit(store: Store, plan: Plan, ids: list[int], part: Unit, finished: Done, keep: str) -> None:

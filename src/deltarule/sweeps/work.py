@@ -3,6 +3,7 @@
 K members · R rows of the table · P parameters
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from deltarule.problem.state import State
 from deltarule.sweeps.grid import Data, Source, Unit, data_of, forget_data, limit_of, problem_of
 from deltarule.training.history import Looks, each_block, look, on_rows
 from deltarule.training.populations import training_of
-from deltarule.training.run import Run
+from deltarule.training.run import Progress, Run
 from deltarule.training.train import train
 
 PARTS = ("train", "validation", "test")
@@ -82,12 +83,14 @@ def do(
     ranked: str,
     folder: Path,
     threads: int | None = None,
+    progress: Callable[[Progress], None] | None = None,
 ) -> Done:
     """Train members of a unit and score their rows.
 
     Parameters: `places`, which members: those that no earlier run has trained; `keep`, whose weights are handed
     back: "none", "best" of these rows, "all"; `ranked`, the part of the data that says which is best;
-    `folder`, where a checkpoint is written and taken up; `threads`, how many the compiled engine may use.
+    `folder`, where a checkpoint is written and taken up; `threads`, how many the compiled engine may use; `progress`,
+    called with how far the training is.
     Errors: `RunFailed` where the data are other ones than when the sweep was planned.
     """
     data = _data(unit, source)
@@ -99,25 +102,35 @@ def do(
     file = None if problem.optimizer.name == "lbfgs" else _checkpoint(folder, part)  # which keeps none
     scoring = _Scoring(part, problem, data, chosen, keep, ranked)
     try:
-        run = _trained(scoring, points, file, resume=True)
+        run = _trained(scoring, points, file, True, progress)
     except BadInput:
         if file is None or not file.exists():
             raise
         # The checkpoint is one that this version cannot take up.
         scoring = _Scoring(part, problem, data, chosen, keep, ranked)
-        run = _trained(scoring, points, file, resume=False)
+        run = _trained(scoring, points, file, False, progress)
     if not run.interrupted:
         scoring.finish(run)
     return Done(scoring.table, tuple(problem.network.sizes), chosen.name, run.seconds, run.interrupted)
 
 
-def _trained(scoring: "_Scoring", points: Integers, file: Path | None, resume: bool) -> Run:
+def _trained(
+    scoring: "_Scoring",
+    points: Integers,
+    file: Path | None,
+    resume: bool,
+    progress: Callable[[Progress], None] | None,
+) -> Run:
     """Train the members of a part, showing them to `scoring` wherever a row ends."""
     unit, problem, data = scoring.unit, scoring.problem, scoring.data
     first = unit.members[0]
-    rules = training_of(first.configuration, data.dataset, problem)
+    rules = training_of(first.configuration, data.dataset, problem) | {"progress": progress}
     if file is not None:
-        scoring.keep_in(file.with_suffix(".rows"), taken_up=resume and file.exists())
+        rows = file.with_suffix(".rows")
+        if resume and file.exists() and rows.exists():
+            scoring.go_on_with(read_table(rows))
+        # First the rows: those that a checkpoint has passed by are not come to again.
+        rules |= {"before_checkpoint": lambda: write_table(rows, scoring.table)}
     if unit.at_once:
         rules |= {"max_steps": int(points.max()), "max_epochs": None, "validation": None, "with_history": False}
         rules |= {"observe": points, "observer": scoring.observe}
@@ -175,7 +188,8 @@ class _Scoring:
         self.keep, self.ranked = keep, ranked
         self.metric = "accuracy" if data.dataset.classes else "r_squared"
         self.table = Table()
-        self.file: Path | None = None
+        self.done: set[str] = set()
+        self.best = (np.inf, np.inf)
         self.sides: dict[int, tuple[Floats, Floats] | None] = {}
         epochs = [problem.steps_per_epoch(place) for place in range(problem.members)]
         # The rows of each member by the step where they end; two rows may end at one.
@@ -185,26 +199,22 @@ class _Scoring:
             for row in member.rows:
                 self.rows[-1].setdefault(limit_of(row, epoch), []).append(row.key)
 
-    def keep_in(self, file: Path, taken_up: bool) -> None:
-        """Write the rows into a file whenever some are added; those that are there count if a checkpoint is, too."""
-        if taken_up and file.exists():
-            self.table = read_table(file)
-        self.file = file
+    def go_on_with(self, table: Table) -> None:
+        """Take up the rows that an earlier training came to, with its checkpoint."""
+        self.table, self.done = table, set(table.key)
+        kept = (place for place, key in enumerate(table.key) if key in table.weights)
+        self.best = min(map(self._rank, kept), default=self.best)
 
     def observe(self, run: Run, members: Integers) -> None:
         """Score the rows that end at this step, of members that still train."""
         step = int(run.state.step)
-        known = set(self.table.key)
-        places = [place for place in members.tolist() if not known.issuperset(self.rows[place].get(step, ()))]
+        places = [place for place in members.tolist() if not self.done.issuperset(self.rows[place].get(step, ()))]
         self._score(run, {place: self.rows[place][step] for place in places})
-        if self.file is not None:
-            write_table(self.file, self.table)
 
     def finish(self, run: Run) -> None:
         """Score the rows that no one has reached: of members that ended before."""
-        known = set(self.table.key)
         left = {
-            place: [key for keys in by_step.values() for key in keys if key not in known]
+            place: [key for keys in by_step.values() for key in keys if key not in self.done]
             for place, by_step in enumerate(self.rows)
         }
         self._score(run, {place: keys for place, keys in left.items() if keys})
@@ -228,20 +238,24 @@ class _Scoring:
                     where="" if end is None else end.where,
                     **{name: float(values[i]) for name, values in scores.items()},
                 )
-                if self.keep != "none":
+                self.done.add(key)
+                if self._is_kept():
                     self.table.weights[key] = state.theta[i].copy(), state.buffers[i].copy()
-        if self.keep == "best":
-            self._only_best()
 
-    def _only_best(self) -> None:
-        """Keep the weights of the best of all rows so far alone; of equal ones the store chooses."""
-        score, objective = (np.array(getattr(self.table, f"{self.ranked}_{what}")) for what in ("score", "objective"))
-        held = [place for place, key in enumerate(self.table.key) if key in self.table.weights]
-        # As the store ranks them: by the score, then by the objective, of which null comes first.
-        score, objective = (np.where(np.isfinite(one), one, -np.inf) for one in (score, objective))
-        ranks = {self.table.key[place]: (-score[place], objective[place]) for place in held}
-        best = min(ranks.values())
-        self.table.weights = {key: self.table.weights[key] for key in ranks if ranks[key] == best}
+    def _is_kept(self) -> bool:
+        """Whether the weights of the latest row are kept: of the best of all rows so far alone, where these are asked
+        for; of equal ones the store chooses."""
+        if self.keep != "best":
+            return self.keep == "all"
+        if (rank := self._rank(-1)) < self.best:
+            self.best = rank
+            self.table.weights.clear()
+        return rank == self.best
+
+    def _rank(self, place: int) -> tuple[float, float]:
+        """As the store ranks rows: by the score, then by the objective, of which null comes first."""
+        score, objective = (getattr(self.table, f"{self.ranked}_{what}")[place] for what in ("score", "objective"))
+        return -score if np.isfinite(score) else np.inf, objective if np.isfinite(objective) else -np.inf
 
     def _scores(self, state: State) -> dict[str, Floats]:
         """Objective and score of each member on training, validation and test rows, NaN where there are none."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine
 from deltarule.engines.reference import objective_and_gradient, objective_of_logits
+from deltarule.errors import counted
 from deltarule.maths.network import views
 from deltarule.problem.batches import Batch, groups, whole
 from deltarule.problem.problem import Floats, Integers, Problem
@@ -105,6 +106,11 @@ class History:
             raise ValueError("the looks of its history do not fit each other")
         if any(row.shape[:1] != (members,) or row.dtype.kind != "f" for rows in self.values.values() for row in rows):
             raise ValueError(f"its history is not of {members} members")
+
+    def __repr__(self) -> str:
+        members = len(next(iter(self.values.values()))[0]) if self.steps else 0
+        names = ", ".join(self.names) or "nothing"
+        return f"History of {counted(len(self.steps), 'look')} at {counted(members, 'member')}: {names}"
 
 
 def look(

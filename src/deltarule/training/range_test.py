@@ -9,7 +9,7 @@ import numpy as np
 
 from deltarule.engines.base import Engine
 from deltarule.engines.choose import engine_for
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, counted
 from deltarule.problem import registry
 from deltarule.problem.checks import whole
 from deltarule.problem.problem import Floats, Problem
@@ -34,6 +34,14 @@ class RangeTest:
     objective: Floats
     accuracy: Floats | None
     suggested: Floats
+
+    def __repr__(self) -> str:
+        found = self.suggested[np.isfinite(self.suggested)]
+        told = f"median suggestion {np.median(found):.3g}" if len(found) else "none is suggested"
+        return (
+            f"RangeTest of {counted(len(self.rates), 'rate')} from {self.rates[0]:.3g} to {self.rates[-1]:.3g} "
+            f"with {counted(len(self.suggested), 'member')}: {told}"
+        )
 
 
 def range_test(

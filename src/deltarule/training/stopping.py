@@ -25,11 +25,11 @@ class StopRules:
     ----------
     max_steps, max_epochs : the limit, in updates or in passes over a member's rows; the smaller where both are given.
     threshold, times, metric : stop once `metric` has been under `threshold` (for metrics of which more is better:
-        over it) this many times in all. The objective is looked at before each update, other metrics whenever the
-        history is written.
+        over it) this many times in all. The objective is looked at before each update, other metrics whenever a
+        look is due to the member: every `history_every` updates, and at its limit.
     tolerance : stop when an epoch's mean objective differs from the epoch before by less than this share of it.
-    patience : stop when the validation score has not improved this many times in a row that the history was written;
-        the best weights are restored.
+    patience : stop when the validation score has not improved in this many such looks in a row; the best weights are
+        restored.
 
     >>> StopRules(max_steps=1000, threshold=0.015, times=3)
     StopRules(max_steps=1000, max_epochs=None, threshold=0.015, times=3, metric='objective', tolerance=None, \
@@ -57,6 +57,11 @@ patience=None)
                 raise BadInput(f"{name} is {value!r}; give a finite number")
         if self.metric != "objective":
             metrics.find(self.metric)
+
+    @property
+    def look(self) -> bool:
+        """Whether a rule looks at the history."""
+        return self.patience is not None or (self.threshold is not None and self.metric != "objective")
 
     def limits(self, problem: Problem) -> Integers:
         """The last step of each member, [K]."""

@@ -67,6 +67,7 @@ def train(
     with_history: bool = True,
     observe: Integers | None = None,
     observer: Callable[[Run, Integers], None] | None = None,
+    before_checkpoint: Callable[[], None] | None = None,
 ) -> Run:
     """Train every member of a problem until its stop rules say so.
 
@@ -78,7 +79,8 @@ def train(
     validation : inputs [M, D] and targets [M, C] that are never trained on.
     score : what patience looks at on them: "objective", or a metric's name.
     metrics : names of metrics that the history holds, on training and validation rows.
-    history_every : updates between two looks; None for an epoch of mini-batches, or about 200 looks in all.
+    history_every : updates between two looks; None for an epoch of mini-batches, or about 200 looks in all. Rules that
+        look at the history count for each member the looks that there are where it is trained alone.
     outputs, gradients : keep the outputs of all rows, the lengths of all gradients, in the history.
     checkpoint : a file that is written every ten seconds and at the end; L-BFGS keeps none.
     resume : go on from that file where it exists; the result is, bit for bit, that of an unbroken run.
@@ -88,6 +90,7 @@ def train(
     observe : steps [T, K] at which each member that still trains is shown to `observer`, ascending; its last is its
         limit. What it is then is what a training with that limit would come to.
     observer : called with the run so far, and the members [M] that are at one of their steps.
+    before_checkpoint : called each time before the checkpoint is written, to keep what must never be behind it.
 
     Returns a `Run`. Ctrl-C ends the training at the next stretch; the run then holds what was reached. A second Ctrl-C
     interrupts at once; so does the first one with L-BFGS, which has no stretches: it raises `KeyboardInterrupt`.
@@ -108,8 +111,8 @@ def train(
     if resume and checkpoint is None:
         raise BadInput("resume is True, and no checkpoint is named; name the file to go on from")
     rules = StopRules(max_steps, max_epochs, threshold, times, metric, tolerance, patience)
-    every = history_interval(problem, rules, history_every) if with_history else 0
-    looks = Looks(every, _needed(rules, metrics, score), outputs, gradients)
+    every = history_intervals(problem, rules, history_every)
+    looks = Looks(int(every.max()) if with_history else 0, _needed(rules, metrics, score), outputs, gradients)
     if not with_history and (looks.metrics or patience is not None or problem.optimizer.name == "lbfgs"):
         raise BadInput("metrics, patience and L-BFGS look at the history, and there is to be none; leave them out")
     aside = _checked(problem, validation, rules)
@@ -123,7 +126,7 @@ def train(
         engine = checkpoints.engine_of(before) or engine
     limit = int(rules.limits(problem).max(initial=0))
     chosen = choose(engine, problem, limit) if isinstance(engine, str) else Choice(engine, "as given")
-    training = _Training(problem, chosen, rules, looks, aside, score)
+    training = _Training(problem, chosen, rules, looks, every, aside, score, before_checkpoint)
     if observe is not None and observer is not None:
         training.observe(observe, observer)
     if before is not None:
@@ -142,10 +145,14 @@ class _Training:
         chosen: Choice,
         rules: StopRules,
         looks: Looks,
+        every: Integers,
         validation: tuple[Floats, Floats] | None,
         score: str,
+        before_checkpoint: Callable[[], None] | None,
     ) -> None:
+        self.before_checkpoint = before_checkpoint
         self.problem, self.engine, self.rules, self.looks = problem, chosen.engine, rules, looks
+        self.every = every
         self.notes = chosen.notes
         self.validation, self.score = validation, score
         self.limits = rules.limits(problem)
@@ -196,10 +203,8 @@ class _Training:
         """How many updates may be made before somebody must look."""
         step, members = self.active.step, self.active.members
         events = [int(self.limits[members].min())]
-        if self.looks.every:
-            events.append((step // self.looks.every + 1) * self.looks.every)
-        if self._needs_epochs():
-            events += [(step // size + 1) * size for size in np.unique(self.epochs[members]).tolist()]
+        for sizes, asked in ((self.every, self.looks.every), (self.epochs, self._needs_epochs())):
+            events += [(step // size + 1) * size for size in np.unique(sizes[members]).tolist()] if asked else []
         coming = self.points[:, members]
         events += coming[coming > step].tolist()
         return min(events) - step
@@ -219,10 +224,10 @@ class _Training:
             self._arrive()
 
     def _arrive(self) -> None:
-        """Look, where it is time to or where a member reaches its limit; then end the members that have."""
+        """Look, where it is time to for a member or where one reaches its limit; then end the members that have."""
         at_limit = self.limits[self.active.members] <= self.active.step
-        if self.looks.every and (at_limit.any() or self.active.step % self.looks.every == 0):
-            self._look()
+        if self.looks.every and (due := at_limit | (self.active.step % self.every[self.active.members] == 0)).any():
+            self._look(due)
         at_point = self.active.members[(self.points[:, self.active.members] == self.active.step).any(0)]
         if self.observer is not None and len(at_point):
             self.observer(self.run(False), at_point)
@@ -297,29 +302,29 @@ class _Training:
         if len(left) < len(self.active.members):
             self.active = self.active.take(np.isin(self.active.members, left))
 
-    def _look(self) -> None:
-        """Write the history, and ask the rules that look at it."""
+    def _look(self, due: NDArray[np.bool_]) -> None:
+        """Write the history, and ask the rules that look at it: of the members [K] whose own look this is."""
         seen = look(self.problem, self.engine, self.active, self.looks, self.validation)
         self.history.add(self.active.step, self.active.members, seen, self.problem.members)
         if self.rules.threshold is not None and self.rules.metric != "objective":
-            self._count_metric(seen[self.rules.metric])
+            self._count_metric(seen[self.rules.metric], due)
         if self.rules.patience is not None:
-            self._be_patient(seen[f"validation {self.score}"])
+            self._be_patient(seen[f"validation {self.score}"], due)
 
-    def _count_metric(self, values: Floats) -> None:
+    def _count_metric(self, values: Floats, due: NDArray[np.bool_]) -> None:
         rules, members = self.rules, self.active.members
         assert rules.threshold is not None
         met = values > rules.threshold if metrics.find(rules.metric).more_is_better else values < rules.threshold
-        self.watch.counted[members] += met
+        self.watch.counted[members] += met & due
         self._finish(self.active, members[self.watch.counted[members] >= rules.times], "threshold")
 
-    def _be_patient(self, values: Floats) -> None:
+    def _be_patient(self, values: Floats, due: NDArray[np.bool_]) -> None:
         assert self.rules.patience is not None
         watch, members = self.watch, self.active.members
         more = self.score != "objective" and metrics.find(self.score).more_is_better
         scores = np.where(np.isfinite(values), values if more else -values, -np.inf)
-        better = scores > watch.best_score[members]
-        watch.waited[members] = np.where(better, 0, watch.waited[members] + 1)
+        better = due & (scores > watch.best_score[members])
+        watch.waited[members] = np.where(better, 0, watch.waited[members] + due)
         chosen = members[better]
         watch.best_score[chosen], watch.best_step[chosen] = scores[better], self.active.step
         watch.best_theta[chosen], watch.best_buffers[chosen] = self.active.theta[better], self.active.buffers[better]
@@ -379,6 +384,8 @@ class _Training:
 
     def save(self, file: Path) -> None:
         """Write a checkpoint, whole."""
+        if self.before_checkpoint is not None:
+            self.before_checkpoint()
         arrays = {
             **checkpoints.state_arrays("active", self.active),
             **checkpoints.state_arrays("ended", self.ended),
@@ -469,19 +476,28 @@ def _notes_of_lbfgs(asked: Engine | str) -> tuple[str, ...]:
 
 
 def history_interval(problem: Problem, rules: StopRules, given: int | None = None) -> int:
-    """The updates between two looks: those given, an epoch of mini-batches, or a 200th of the limit.
+    """The updates between two looks: the largest of `history_intervals`.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
     >>> history_interval(create_problem(Network([1, 1]), [[0.0]], [0.0]), StopRules(max_steps=1000))
     5
     """
+    return int(history_intervals(problem, rules, given).max())
+
+
+def history_intervals(problem: Problem, rules: StopRules, given: int | None = None) -> Integers:
+    """The updates between two looks at each member, [K]: as given, an epoch of mini-batches, or a 200th of the limit.
+
+    Where a rule looks they are those of the member alone, and else the longest of all, which make the history short.
+    """
     if given is not None:
-        return whole("history_every", given)
-    longest = max(problem.steps_per_epoch(member) for member in range(problem.members))
-    if longest > 1:
-        return longest
-    return max(1, int(rules.limits(problem).max()) // DEFAULT_LOOKS)
+        return np.full(problem.members, whole("history_every", given))
+    epochs = np.array([problem.steps_per_epoch(member) for member in range(problem.members)])
+    limits = rules.limits(problem)
+    if not rules.look:
+        epochs, limits = (np.full_like(each, each.max()) for each in (epochs, limits))
+    return np.where(epochs > 1, epochs, np.maximum(1, limits // DEFAULT_LOOKS))
 
 
 def _middle(objective: Floats) -> float:

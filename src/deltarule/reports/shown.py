@@ -1,0 +1,17 @@
+"""The figure that all of ours are; in a file of its own, for whoever imports it imports Matplotlib."""
+
+from matplotlib.figure import Figure
+
+
+class ShownFigure(Figure):
+    """A figure that shows itself where it is the last line of a notebook's cell.
+
+    >>> from deltarule.reports.figures import object_curves
+    >>> object_curves([0, 1], [[0.1], [0.9]], ["cat"])._repr_html_()[:28]
+    '<div style="background:white'
+    """
+
+    def _repr_html_(self) -> str | None:
+        from deltarule.reports.notebook import figure_html
+
+        return figure_html(self) if self.axes else None

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from deltarule import load_sweep
+from deltarule.errors import RunFailed
+from deltarule.studies.sweeping import sweep
+from deltarule.sweeps import work
+from deltarule.training import checkpoint
+from deltarule.training import train as training
+
+RECIPE = """
+[data]
+name = "iris"
+[network]
+layers = ["auto", 2, "auto"]
+output = "softmax"
+[loss]
+name = "cross_entropy"
+[optimizer]
+name = "momentum"
+learning_rate = 0.01
+[stopping]
+max_epochs = 1
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(RECIPE, encoding="utf-8")
+    return path
+
+
+def test_rows_are_written_as_often_as_checkpoints(recipe, tmp_path, monkeypatch):
+    written = []
+
+    def write(file, table):
+        written.append(len(table))
+        whole(file, table)
+
+    whole = work.write_table
+    monkeypatch.setattr(work, "write_table", write)
+    found = sweep(recipe, {"stopping.max_epochs": list(range(1, 51))}, out=tmp_path / "out")
+    assert len(found) == 50 and written == [50], "of a training that takes less than ten seconds there is one"
+
+
+@pytest.mark.parametrize("keep", ["none", "best", "all"])
+def test_a_training_goes_on_from_the_rows_of_its_checkpoint(recipe, tmp_path, monkeypatch, keep):
+    given = {"stopping.max_epochs": list(range(1, 31)), "optimizer.learning_rate": [0.1, 0.01]}
+    expected = sweep(recipe, given, out=tmp_path / "expected", keep=keep)
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr(training, "SAVING_SHARE", np.inf)
+    whole = checkpoint.write
+
+    def write(file, arrays, about):
+        whole(file, arrays, about)
+        if arrays["active step"] == 20:
+            raise RunFailed("killed right after a checkpoint")
+
+    monkeypatch.setattr(checkpoint, "write", write)
+    out = tmp_path / "out"
+    with pytest.raises(RunFailed, match="killed"):
+        sweep(recipe, given, out=out, keep=keep)
+    assert list(out.glob("checkpoints/*.rows")) and not len(load_sweep(out))
+    monkeypatch.setattr(checkpoint, "write", whole)
+    found = sweep(recipe, given, out=out, keep=keep, resume=True)
+    for row, wanted in zip(found.rows(), expected.rows(), strict=True):
+        assert {**row, "train_seconds": 0} == {**wanted, "train_seconds": 0}
+    assert [row["key"] for row in found.kept()] == [row["key"] for row in expected.kept()]
+    for row in found.kept():
+        np.testing.assert_array_equal(found.network(row["key"]).theta, expected.network(row["key"]).theta)
