@@ -31,6 +31,7 @@ from deltarule.files import (
     load_arrays,
     make_folder,
     read_json,
+    remove,
     save_arrays,
     temporary_folder,
     to_jsonable,
@@ -99,7 +100,84 @@ def test_a_folder_in_the_place_of_the_file_is_bad_input_and_stays(path: Path) ->
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_link_stays_and_what_it_leads_to_is_written(path: Path, is_there: bool) -> None:
+    """Through a second link, from another folder, and through a folder that is a link."""
+    far, linked = path.parent.parent / "far", path.parent.parent / "linked"
+    far.mkdir()
+    linked.symlink_to(path.parent)
+    (far / "link").symlink_to(Path("..") / "linked" / "link")
+    (path.parent / "link").symlink_to("file")
+    if is_there:
+        path.write_text("old", encoding="utf-8")
+    check_can_write(far / "link")
+    write_whole(far / "link", "new")
+    assert not path.is_symlink() and path.read_text(encoding="utf-8") == "new"
+    assert (far / "link").is_symlink() and (path.parent / "link").is_symlink() and linked.is_symlink()
+    assert list(far.iterdir()) == [far / "link"] and set(path.parent.iterdir()) == {path, path.parent / "link"}
+
+
+def test_a_link_that_leads_to_no_file_is_bad_input_and_stays(path: Path) -> None:
+    for place, told in (
+        ("link", "cannot be used"),
+        ("..", "is not a plain file"),
+        ("nowhere/x", "cannot be written"),
+    ):
+        link = path.parent / "link"
+        link.symlink_to(place)
+        for attempt in (check_can_write, lambda link: write_whole(link, "")):
+            with pytest.raises(BadInput, match=f"out.link {told}"):
+                attempt(link)
+        assert list(path.parent.iterdir()) == [link] and link.is_symlink()
+        link.unlink()
+
+
 if sys.platform != "win32":
+
+    @pytest.mark.parametrize("place", ["/proc/self/fd/{}", "/dev/fd/{}"])
+    def test_what_a_process_has_open_is_not_replaced(path: Path, place: str) -> None:
+        """As /dev/stdout has it where that is a plain file: a link in a folder that is no disk."""
+        link = path.parent / "stdout"
+        with path.open("w", encoding="utf-8") as file:
+            link.symlink_to(place.format(file.fileno()))
+            if not link.exists():
+                return  # macOS has no /proc
+            for attempt in (check_can_write, lambda link: write_whole(link, "")):
+                with pytest.raises(BadInput, match="stdout is not a plain file, so nothing .* there; name a file$"):
+                    attempt(link)
+        assert link.is_symlink() and set(path.parent.iterdir()) == {path, link}
+
+    @pytest.mark.parametrize("mode", [0o600, 0o644, 0o664, 0o444])
+    def test_a_file_that_is_written_over_keeps_its_permissions(path: Path, mode: int) -> None:
+        path.touch()
+        path.chmod(mode)
+        write_whole(path, "new")
+        assert path.stat().st_mode & 0o777 == mode
+
+    @pytest.mark.parametrize("mode", [0o444, 0])
+    def test_a_file_that_may_not_be_written_is_refused_before_the_work_and_no_more_after_it(mode: int) -> None:
+        with ordinary_user(), tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "file"
+            path.write_text("old", encoding="utf-8")
+            path.chmod(mode)
+            with pytest.raises(BadInput, match="file may not be written; allow it, or choose another name$"):
+                check_can_write(path)
+            write_whole(path, "new")
+            assert path.stat().st_mode & 0o777 == mode
+            path.chmod(0o600)
+            assert list(path.parent.iterdir()) == [path] and path.read_text(encoding="utf-8") == "new"
+
+    def test_a_folder_that_was_removed_is_no_place_for_relative_paths(
+        path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (path.parent / "gone").mkdir()
+        monkeypatch.chdir(path.parent / "gone")
+        (path.parent / "gone").rmdir()
+        attempts = (check_can_write, lambda name: write_whole(name, ""), lambda name: is_same_file(name, path))
+        for attempt in attempts:
+            with pytest.raises(BadInput, match="^relative paths lead nowhere, because the current folder has been"):
+                attempt("x")
+        write_whole(path, "new")
 
     def test_a_device_is_refused_and_stays_a_device() -> None:
         with pytest.raises(BadInput, match="is not a plain file"):
@@ -147,6 +225,20 @@ if sys.platform != "win32":
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
         assert interrupted > 0
+
+
+# --- remove ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_link_leads_to_is_removed_and_the_link_stays(path: Path) -> None:
+    path.touch()
+    link = path.parent / "link"
+    link.symlink_to("file")
+    for _ in range(2):  # also where nothing is there
+        remove(link)
+        assert list(path.parent.iterdir()) == [link] and link.is_symlink()
+    with pytest.raises(BadInput, match="out is not a plain file"):
+        remove(path.parent)
 
 
 # --- make_folder -----------------------------------------------------------------------------------------------------

@@ -270,6 +270,18 @@ def test_what_is_to_be_ignored_is_ignored(monkeypatch):
             signal.signal(number, handler)
 
 
+def test_what_is_ignored_for_good_stays_so():
+    numbers = [signal.SIGINT, *requests()]
+    before = [signal.getsignal(number) for number in numbers]
+    try:
+        with systems.endings_as_ctrl_c():
+            systems.ignore_endings()
+        assert {signal.getsignal(number) for number in numbers} == {signal.SIG_IGN}
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
 def test_an_end_that_comes_while_an_object_is_freed_is_not_forgotten(capsys):
     class Freed:
         def __del__(self):

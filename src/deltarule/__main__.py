@@ -1,6 +1,6 @@
 """`python -m deltarule` is the same as `deltarule`."""
 
-from deltarule.cli import main
+from deltarule.cli import program
 
 if __name__ == "__main__":
-    main()
+    program()

@@ -35,6 +35,7 @@ def write_whole(path: str | Path, content: bytes | str) -> None:
     """Write a file so that readers see the old content or all of the new, never a part.
 
     Parameters: `path`, in a folder that exists; `content`, bytes or text (written as UTF-8, line ends as given).
+    A link stays, and what it leads to is written; a file that is there keeps its permissions.
     Errors: `BadInput` for a place that cannot be written; `RunFailed` for a full or failing disk. Either way, and
     after Ctrl-C, nothing is left behind.
 
@@ -43,12 +44,13 @@ def write_whole(path: str | Path, content: bytes | str) -> None:
     ...     (Path(folder) / "note.txt").read_text(encoding="utf-8")
     'δ = ∂J/∂z'
     """
-    path = systems.full_length(Path(path))
+    named, path = path, _destination(path)
     data = content.encode("utf-8") if isinstance(content, str) else content
     part = path.parent / PART.replace("*", secrets.token_hex(8))
     try:
-        _check_is_free(path)
         with part.open("xb") as file:
+            with contextlib.suppress(OSError):  # no file is there yet, or its disk knows no permissions
+                part.chmod(path.stat().st_mode & 0o777)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -57,7 +59,7 @@ def write_whole(path: str | Path, content: bytes | str) -> None:
         with contextlib.suppress(OSError):
             part.unlink()
         if isinstance(error, OSError):
-            raise _cannot_write(path, error) from error
+            raise _cannot_write(Path(named), error) from error
         raise
 
 
@@ -65,20 +67,22 @@ def check_can_write(path: str | Path) -> None:
     """Prove that a file can be written, before the work whose results it is to hold.
 
     Parameters: `path`.
-    Errors: `BadInput` and `RunFailed` as `write_whole`.
+    Errors: `BadInput` and `RunFailed` as `write_whole`; `BadInput`, too, for a file that somebody has made read-only,
+    which `write_whole` would replace.
 
     >>> check_can_write("nowhere/model.safetensors")
     Traceback (most recent call last):
         ...
     deltarule.errors.BadInput: nowhere/model.safetensors cannot be written: No such file or directory; choose ...
     """
-    path = systems.full_length(Path(path))
-    _check_is_free(path)
+    named, path = path, _destination(path)
+    if path.exists() and not os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise BadInput(f"{named} may not be written; allow it, or choose another name")
     try:
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise _cannot_write(Path(named), error) from error
 
 
 def make_folder(path: str | Path) -> Path:
@@ -108,13 +112,13 @@ def make_folder(path: str | Path) -> Path:
 def remove(path: str | Path) -> None:
     """Remove a file, if it is there.
 
-    Parameters: `path`.
+    Parameters: `path`; a link stays, and what it leads to is removed.
     Errors: `BadInput` for one that cannot be removed.
 
     >>> remove("missing.json")
     """
     try:
-        systems.full_length(Path(path)).unlink(missing_ok=True)
+        _destination(path).unlink(missing_ok=True)
     except OSError as error:
         raise _cannot_write(Path(path), error) from error
 
@@ -171,11 +175,26 @@ def is_same_file(one: str | Path, other: str | Path) -> bool:
     kinds = kind_of(one), kind_of(other)
     if all(kinds):
         return Path(one).samefile(other)
-    places = [Path(os.path.realpath(path)) for path in (one, other)]
+    places = [real(path) for path in (one, other)]
     if any(kinds) or not all(path.name for path in places):  # without a name is a drive that is not there
         return places[0] == places[1]
     names = [path.name.lower() for path in places]
     return names[0] == names[1] and is_same_file(*(path.parent for path in places))
+
+
+def real(path: str | Path) -> Path:
+    """The absolute path without links to what a path leads to, or to where it would be.
+
+    Errors: `BadInput` for a relative path where the current folder has been removed.
+
+    >>> real("folder/../x.csv") == Path.cwd().resolve() / "x.csv"
+    True
+    """
+    try:
+        return Path(os.path.realpath(path))
+    except FileNotFoundError as error:
+        told = "relative paths lead nowhere, because the current folder has been removed"
+        raise BadInput(f"{told}; go to one that exists") from error
 
 
 def to_jsonable(record: Any) -> Any:
@@ -387,11 +406,20 @@ def _check_name(path: Path) -> None:
         raise BadInput(f'{told}; choose one without <>:"|?*, with no dot or space at its end, and of no device, as NUL')
 
 
-def _check_is_free(path: Path) -> None:
-    """Refuse a path at which os.replace would put a plain file in the place of a folder, or of a device (/dev/null)."""
+def _destination(path: str | Path) -> Path:
+    """Where a file is to be written: what a link leads to, because os.replace would put the file in the link's place.
+
+    Refused is where a plain file would take the place of a folder, of a device (/dev/null), or of what a process has
+    open, which has a name in /dev or /proc even where that is a plain file (/dev/stdout).
+    """
+    named = path = systems.full_length(Path(path))
     _check_name(path)
-    if kind_of(path) not in ("", "file"):
-        raise BadInput(f"{path} is not a plain file, so nothing can be written there; choose another name")
+    kind = kind_of(path)  # which refuses links that lead in a circle
+    while systems.has_plain_files(real(path.parent)) and path.is_symlink():
+        path = systems.full_length(path.parent / path.readlink())
+    if kind not in ("", "file") or not systems.has_plain_files(real(path.parent)):
+        raise BadInput(f"{named} is not a plain file, so nothing can be written there; name a file")
+    return path
 
 
 def _cannot_write(path: Path, error: OSError) -> BadInput | RunFailed:

@@ -78,6 +78,16 @@ def can_be_named(path: Path) -> bool:
     return not (WINDOWS and path.name != ".." and NO_NAME.fullmatch(path.name))
 
 
+def has_plain_files(folder: PurePath) -> bool:
+    """Whether what lies in a folder, by its absolute path without links, is on a disk, or in memory as on one: in /dev
+    and /proc are devices, and what processes have open.
+
+    >>> [has_plain_files(PurePath(folder)) for folder in ("/home/me", "/dev/shm/me", "/dev", "/proc/7/fd")]
+    [True, True, False, False]
+    """
+    return folder.is_relative_to("/dev/shm") or not any(map(folder.is_relative_to, ("/dev", "/proc")))
+
+
 def sqlite_address(file: PurePath, mode: str) -> str:
     """The address by which SQLite opens a file: as one part, because it takes no address with the name of a computer.
 
@@ -154,14 +164,26 @@ def endings_as_ctrl_c() -> Iterator[None]:
         return
     told = sys.unraisablehook
     sys.unraisablehook = partial(_unraisable, told)
-    known = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
-    taken = {number: signal.signal(number, end) for number in known if signal.getsignal(number) == signal.SIG_DFL}
+    taken = {number: signal.signal(number, end) for number in _endings() if signal.getsignal(number) == signal.SIG_DFL}
     try:
         yield
     finally:
         sys.unraisablehook = told
         for number, before in taken.items():
-            signal.signal(number, before)
+            if signal.getsignal(number) == end:  # and is not ignored for good
+                signal.signal(number, before)
+
+
+def ignore_endings() -> None:
+    """Ignore from now on every request to end, also of Ctrl-C: the process is about to, and Python would complain."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, *_endings()):
+            signal.signal(number, signal.SIG_IGN)
+
+
+def _endings() -> list[signal.Signals]:
+    """The requests to end that this system has beside Ctrl-C."""
+    return [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
 
 
 AGAIN_SECONDS = 0.02

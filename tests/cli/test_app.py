@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from deltarule import TabularRegressor
+from deltarule.cli import INTERRUPTED
 from deltarule.errors import RunFailed
 from deltarule.files import write_whole
 from deltarule.studies import recipes
@@ -53,6 +55,52 @@ def made_of(request):
 def test_it_says_what_is_kept_and_how_to_go_on(deltarule, monkeypatch, words, told, error, why):
     failing(monkeypatch, error)
     assert deltarule(*words) == (1, "", f"deltarule: {why}; {told}\n")
+
+
+SIGNALLED = """
+import atexit, os, sys
+
+class Finder:
+    def find_spec(name, *more):
+        if name == MODULE:
+            exec("os.kill(os.getpid(), NUMBER)")  # as it may come while a dataclass is made of text
+
+sys.meta_path.insert(0, Finder)
+atexit.register(os.kill, os.getpid(), NUMBER)
+"""
+
+
+@pytest.fixture
+def signalled(tmp_path):
+    """A function: what the program says that gets a signal as it imports a module, and another one as Python ends."""
+
+    def called(number, module, *words):
+        begun = SIGNALLED.replace("NUMBER", str(int(number))).replace("MODULE", repr(module))
+        (tmp_path / "sitecustomize.py").write_text(begun, encoding="utf-8")  # which Python runs first of all
+        command = [sys.executable, "-m", "deltarule", *words]
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        done = subprocess.run(command, capture_output=True, env=environment, encoding="utf-8", check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    return called
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there nobody can send one to himself alone")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_an_end_that_comes_while_the_program_begins_or_ends_is_told_once(signalled, name):
+    number = getattr(signal, name)
+    for module in ("typer", "pydantic"):  # before there are commands, and while Typer reads the words
+        assert signalled(number, module, "list") == (1, "", f"deltarule: {INTERRUPTED}\n")
+    told = "deltarule: interrupted; nothing is kept without --out; start again\n"
+    assert signalled(number, "deltarule.studies.recipes", "run", "encoder") == (1, "", told)
+    status, out, err = signalled(number, "", "list")
+    assert (status, err) == (0, "") and "encoder" in out
+
+
+def test_called_from_python_it_leaves_signals_as_they_were(deltarule):
+    before = [signal.getsignal(number) for number in signal.valid_signals()]
+    assert deltarule("list")[0] == 0
+    assert [signal.getsignal(number) for number in signal.valid_signals()] == before
 
 
 @pytest.mark.parametrize("words", [("explain", "encoder"), ("run", "encoder"), ("sweep", "encoder")])

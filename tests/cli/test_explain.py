@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+from deltarule.cli import explain
+
 
 def test_the_screen_holds_every_section_at_80_columns(deltarule, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
@@ -86,3 +88,25 @@ def test_into_a_pipe_of_another_encoding_goes_text(tmp_path):
     environment = {"PYTHONIOENCODING": "ascii", "PATH": "", "SYSTEMROOT": "C:\\Windows"}
     done = subprocess.run(command, capture_output=True, env=environment, check=True)
     assert b"\x1b" not in done.stdout and b"z1[0, 0] = " in done.stdout
+
+
+def test_a_large_json_object_says_how_to_get_a_smaller_one(deltarule, monkeypatch):
+    sizes = {}
+    for words in ((), ("--sample", 2), ("--layer", 2), ("--sample", 2, "--layer", 2)):
+        status, out, err = deltarule("explain", "encoder", "--json", *words)
+        assert (status, err) == (0, "")
+        sizes[words] = len(out)
+    assert sizes["--sample", 2, "--layer", 2] < min(sizes["--sample", 2], sizes["--layer", 2])
+    assert max(sizes["--sample", 2], sizes["--layer", 2]) < sizes[()]
+    monkeypatch.setattr(explain, "MANY_NUMBERS", 20)
+    status, out, err = deltarule("explain", "encoder", "--json")
+    assert status == 0 and json.loads(out)["study"] == "encoder"
+    assert err.startswith("Note: it holds ") and err.endswith(
+        " numbers; --sample and --layer leave out those of other rows and layers.\n"
+    )
+    assert deltarule("explain", "encoder", "--json", "--sample", 2, "--layer", 2)[2] == ""
+
+
+def test_a_line_break_in_the_name_of_a_page_is_shown(deltarule, tmp_path):
+    _, out, _ = deltarule("explain", "encoder", "--html", tmp_path / "new\npage.html")
+    assert out.endswith("new\\npage.html\n")

@@ -47,8 +47,23 @@ def test_it_tells_the_losses_and_who_is_where(shown):
 
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_it_fits_the_width(shown, width):
+    """With room for the ^C of a terminal."""
     lines, _ = shown([*falling(40), SEEN], width)
-    assert max(map(len, lines)) <= width
+    assert max(map(len, lines)) <= width - 3
+
+
+@pytest.mark.parametrize(
+    ("width", "told"),
+    [
+        (100, r"encoder █[█▇▆▅▄▃▂▁]+ ━+[╸╺]?━* 0.25, step 1,200, 91 training, 7 solved, 2 diverged \d\d:\d\d"),
+        (78, r"encoder  ━+[╸╺]?━* 0.25, step 1,200, 91 training, 7 solved, 2 diverged \d\d:\d\d"),
+        (42, r"encoder  [━╸╺]+ 0.25, step 1,200 \d\d:\d\d"),
+        (35, r"[━╸╺]+ 0.25, step 1,200 \d\d:\d\d"),
+    ],
+)
+def test_where_there_is_less_room_it_tells_less_and_the_bar_and_the_time_stay(shown, width, told):
+    lines, _ = shown([*falling(40), SEEN], width)
+    assert re.fullmatch(told, lines[-1].strip())
 
 
 def test_colors_can_be_switched_off(shown, monkeypatch):

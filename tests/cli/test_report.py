@@ -1,4 +1,7 @@
 import json
+import os
+
+import pytest
 
 
 def test_report_is_drawn_of_what_run_wrote(deltarule, tmp_path):
@@ -26,6 +29,17 @@ def test_a_missing_folder_is_bad_use(deltarule, tmp_path):
     status, said, complaint = deltarule("report", tmp_path / "nowhere")
     assert (status, said) == (2, "")
     assert "there is no folder" in complaint and complaint.count("\n") == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there the current folder cannot be removed")
+def test_a_folder_that_was_removed_is_bad_use(deltarule, tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    told = (
+        "deltarule: relative paths lead nowhere, because the current folder has been removed; go to one that exists\n"
+    )
+    assert deltarule("report", ".") == (2, "", told)
 
 
 def test_claims_write_a_page_too(deltarule, tmp_path):

@@ -14,9 +14,11 @@ from rich.console import Console
 
 from deltarule import MLPRegressor, TabularClassifier, TabularRegressor, load_model
 from deltarule.cli import tables
+from deltarule.cli.common import console
 from deltarule.cli.train import TrainOutcome
 from deltarule.data.frame_files import read_frame
 from deltarule.estimators.scores import Scores
+from deltarule.estimators.tabular import BaseTabular
 
 RANDOM = np.random.default_rng(2)
 N = 80
@@ -89,7 +91,7 @@ def test_a_training_tells_kinds_scores_and_notes(deltarule, folder):
 def test_for_people_there_is_a_table_and_a_baseline(deltarule, folder, tmp_path):
     words = ("--target", "dear", "--type", "price=unused", "--out", tmp_path / "model.safetensors")
     status, out, err = deltarule("train", folder / "test.parquet", *words)
-    assert (status, err) == (0, "")
+    assert (status, err) == (0, "24 settings on 5 folds of 24 rows × 3 inputs, then 8 networks on 30 rows …\n")
     for told in ("place", "category", "texts, 2 different", "dear, 2 classes", "accuracy", "baseline", "always"):
         assert told in out
     assert load_model(tmp_path / "model.safetensors").target_ == "dear"
@@ -238,7 +240,7 @@ def test_numbers_with_a_fraction_may_be_classes(deltarule, tmp_path):
     ("out", "told"),
     [
         ("/dev/null", "/dev/null is not a plain file, so nothing can be written there"),
-        ("/dev/fd/m", "/dev/fd/m cannot be written"),
+        ("/dev/fd/m", "/dev/fd/m is not a plain file, so nothing can be written there; name a file"),
         (".", ". is not a plain file, so nothing can be written there"),
     ],
 )
@@ -347,7 +349,7 @@ def test_columns_that_are_not_used_refuse_no_table(deltarule, tmp_path):
     for name in ("t.parquet", "t.csv"):
         words = ("--target", "y", "--type", "ratio=unused", "--out", tmp_path / "m", "--json")
         status, out, err = deltarule("train", tmp_path / name, *words)
-        assert (status, err) == (0, "")
+        assert status == 0 and err.startswith("24 settings on 5 folds") and err.count("\n") == 1
         assert [column["kind"] for column in json.loads(out)["columns"]] == ["number", "unused"]
     assert deltarule("train", tmp_path / "t.csv", "--target", "y")[0] == 2
     rows = table[["x", "y"]].assign(far=np.inf, twice=1)
@@ -569,3 +571,75 @@ def test_answers_with_tabs_are_a_table_again(deltarule, folder, model, tmp_path)
         assert deltarule("predict", tmp_path / "m", classes, "--out", tmp_path / name)[0] == 0
     for tabs, commas in (("a.tsv", "a.csv"), ("a.tab", "a.csv"), ("b.tsv", "b.csv")):
         pd.testing.assert_frame_equal(*(pd.DataFrame(read_frame(tmp_path / one)) for one in (tabs, commas)))
+
+
+def test_the_columns_are_told_before_the_search_and_so_is_its_work(deltarule, folder, monkeypatch):
+    def interrupted(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TabularRegressor, "_searched", interrupted)
+    for words in ((), ("--json",)):
+        status, out, err = deltarule("train", folder / "train.csv", "--target", "price", *words)
+        assert status == 1
+        assert [line.split()[0] for line in out.splitlines() if line] == (
+            [] if words else ["column", "number", "area", "place", "dear"]
+        )
+        assert "24 settings on 5 folds of 63 rows × 6 inputs, then 8 networks on 79 rows …\n" in err
+
+
+def test_what_is_refused_is_refused_before_the_columns_are_told(deltarule, folder):
+    status, out, err = deltarule("train", folder / "few.csv", "--target", "b")
+    assert (status, out) == (2, "") and "there are 2 rows, too few" in err
+
+
+def test_the_columns_of_a_table_are_looked_at_once(deltarule, folder, monkeypatch):
+    """What takes seconds of large tables; where a person waits, beside the seconds that pass."""
+    screen = Console(file=io.StringIO(), force_terminal=True, width=200)
+    seen, begun = [], BaseTabular._begun
+
+    def counted(*given):
+        seen.append(screen.file.getvalue())
+        return begun(*given)
+
+    monkeypatch.setattr(BaseTabular, "_begun", counted)
+    monkeypatch.setattr(tables, "console", lambda to_errors=False: screen if to_errors else console())
+    for words in ((), ("--json",)):
+        assert deltarule("train", folder / "test.parquet", "--target", "dear", *words)[0] == 0
+    assert len(seen) == 2 and all("test.parquet: its columns are looked at" in one[-300:] for one in seen)
+
+
+ALIKE = "The measured concentration in the left lung in mg/l"
+
+
+def test_names_that_differ_only_at_their_end_are_told_apart(deltarule, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    names = [f"{ALIKE} A", f"{ALIKE} B", f"{ALIKE} C"]
+    rows = [(n % 7, n, n % 5, f"{ALIKE} {n % 7 // 4}") for n in range(60)]
+    table = written(tmp_path / "t.csv", ",".join([*names, "y"]), rows)
+    status, out, _ = deltarule("train", table, "--target", "y", "--out", tmp_path / "m")
+    assert status == 0 and f"always '{ALIKE} 0'\n" in out
+    assert [line[: len(names[0])] for line in out.splitlines()[1:4]] == names
+    assert f"the column {names[1]!r} is not used" in out and f"the column {names[0]!r} alone tells" in out
+    status, out, _ = deltarule("evaluate", tmp_path / "m", table)
+    for name in (f"{ALIKE} 0", f"{ALIKE} 1", names[0], names[2]):
+        assert len([line for line in out.splitlines() if line.startswith(f"{name} ")]) == 1
+
+
+def test_a_long_word_in_a_name_is_whole_where_the_screen_is_narrow(deltarule, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    name = ALIKE.replace(" ", "_") * 2
+    table = written(tmp_path / "t.csv", f"{name}A,{name}B,y", [(n % 7, n % 5, n % 7 // 4) for n in range(60)])
+    status, out, _ = deltarule("train", table, "--target", "y")
+    cells = [line.split(" ")[0] for line in out.split("\n\n")[0].splitlines()[1:]]
+    assert status == 0 and "".join(cells) == f"{name}A{name}B"
+
+
+def test_names_of_a_hundred_thousand_letters_are_cut_and_differ(deltarule, tmp_path):
+    used = "v" * 100_000
+    unused = used + "u"
+    rows = [(n % 7, n, "ab"[n % 7 > 3]) for n in range(60)]
+    table = written(tmp_path / "t.csv", f"{used},{unused},y", rows)
+    status, out, err = deltarule("train", table, "--target", "y", "--out", tmp_path / "new\nline.safetensors")
+    assert status == 0 and max(map(len, (out + err).splitlines())) < 1000
+    assert f"{unused[-40:]}' is not used" in out and f"{used[-40:]}' alone tells" in out
+    assert out.endswith("new\\nline.safetensors\n")

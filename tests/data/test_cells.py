@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from deltarule.data.cells import Unclear, how_to_write, is_number, meant
+from deltarule.data.cells import LONGEST_SHOWN, Unclear, how_to_write, is_number, meant, shortened, shown
+
+lengths = st.integers(0, 1000)
 
 
 @pytest.mark.parametrize(
@@ -47,3 +51,19 @@ def test_what_texts_are_meant_as(texts: list[str], what: str) -> None:
 def test_how_to_write_what_is_a_number_but_for_a_sign(text: str) -> None:
     told = how_to_write(text).removeprefix(", to be written ")
     assert is_number(told) and how_to_write(told) == how_to_write("red") == ""
+
+
+@given(st.text(st.characters(categories=["L", "P"]), max_size=LONGEST_SHOWN))
+def test_what_is_not_very_long_is_shown_as_it_stands(text: str) -> None:
+    assert (shown(text), shortened(text)) == (text, repr(text))
+
+
+@given(lengths, lengths)
+def test_very_long_texts_that_differ_at_an_end_are_shown_short_and_differ(before: int, after: int) -> None:
+    one, other = (shown("o" * before + letter + "o" * after) for letter in "ab")
+    assert (one != other) == (before + after + 1 <= LONGEST_SHOWN or min(before, after) < LONGEST_SHOWN // 2 - 3)
+    assert len(one) == min(before + after + 1, LONGEST_SHOWN)
+
+
+def test_nothing_in_a_text_that_is_shown_commands_a_terminal() -> None:
+    assert shown("a\n\x1b[2J") == r"a\n\x1b[2J"

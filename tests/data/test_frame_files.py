@@ -161,6 +161,22 @@ def test_a_file_may_say_what_separates_its_columns(line: str, separator: str, en
         read_frame(path)
 
 
+@pytest.mark.parametrize("separator", [":", " ", "~", '"', "x"])
+def test_another_separator_that_a_file_says_is_refused_by_its_name(separator: str, tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(f"sep={separator}\na{separator}b\n1{separator}2\n", encoding="utf-8")
+    words = f"columns seem to be separated by {separator!r}, where commas are needed; save it with these"
+    with pytest.raises(BadInput, match=words):
+        read_frame(path)
+
+
+def test_a_column_may_be_called_as_if_it_said_what_separates(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    for name in ("sep=", "sep=ab"):
+        path.write_text(f"{name}\r\n1\r\n", encoding="utf-8", newline="")
+        assert plain(read_frame(path)) == {name: [1.0]}
+
+
 def test_parquet_columns_that_are_not_used_are_not_read(tmp_path: Path) -> None:
     columns = [pyarrow.array([1.5, 2.5]), pyarrow.array([[1], [2]]), pyarrow.array([1, 2]), pyarrow.array(["x", "y"])]
     parquet.write_table(pyarrow.Table.from_arrays(columns, ["a", "b", "c", "c"]), tmp_path / "t.parquet")

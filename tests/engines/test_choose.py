@@ -1,5 +1,8 @@
 """Which engine `auto` takes: prices that are fitted to what is kept, and choices that what is kept bears out."""
 
+import os
+import subprocess
+import sys
 from itertools import groupby
 from typing import Any
 
@@ -79,6 +82,31 @@ def test_networks_larger_than_all_that_were_measured_are_compiled(dtype: str, ba
     for units in (512, 1024, 2048):
         large = create_problem(Network([784, units, units, 10], "relu", batch_norm=batch_norm), x, y, dtype=dtype)
         assert choose("auto", large, steps=5000).engine.name == "compiled"
+
+
+NUMBA_REFUSES = """
+import deltarule
+from deltarule.doctor import examine
+from deltarule.engines.choose import choose
+problem = deltarule.create_problem(deltarule.Network([1, 1]), [[0.0]], [0.0], seeds=range(99))
+print(choose("auto", problem, 10**9).why)
+try:
+    deltarule.train(problem, engine="compiled", max_steps=1)
+except deltarule.BadInput as error:
+    print(error)
+print(*(one.why for one in examine().engines if one.name == "compiled"))
+"""
+
+
+@pytest.mark.parametrize("number", ["0", "-3"])
+def test_a_variable_that_numba_refuses_is_named_and_auto_goes_without(number: str) -> None:
+    words, environment = [sys.executable, "-c", NUMBA_REFUSES], os.environ | {"NUMBA_NUM_THREADS": number}
+    done = subprocess.run(words, env=environment, capture_output=True, encoding="utf-8", check=False)
+    told = (
+        'the engine "compiled" needs Numba, which cannot be loaded (Number of threads specified must be > 0); correct'
+        ' or unset NUMBA_NUM_THREADS, or use "reference"'
+    )
+    assert done.stdout.splitlines() == [f"reference: {told}", told, told], done
 
 
 def test_a_device_is_pytorchs() -> None:

@@ -256,6 +256,26 @@ def test_validation_targets_are_such_as_the_loss_has() -> None:
         classifier().fit(X, labels, eval_set=(X, 0.5 * labels))
 
 
+@pytest.mark.parametrize("rows", [1, 20])
+def test_early_stopping_of_a_regressor_needs_validation_targets_that_differ(rows: int) -> None:
+    """R² of others is none, or the same whatever the answers."""
+    words = rf"eval_set has {rows} rows? with one and the same target, .* no R² .*; give rows whose targets differ, or"
+    two = np.c_[NUMBERS, NUMBERS]
+    for y, same in ((NUMBERS, np.full(rows, 0.1)), (two, np.full((rows, 2), 0.1))):
+        with pytest.raises(ValueError, match=words):
+            regressor(early_stopping=True).fit(X, y, eval_set=(X[:rows], same))
+    regressor(early_stopping=True).fit(X, two, eval_set=(X[:20], np.c_[NUMBERS[:20], np.ones(20)]))
+    classifier(early_stopping=True).fit(X, CLASSES, eval_set=(X[:rows], CLASSES[:1].repeat(rows)))
+
+
+@pytest.mark.filterwarnings("error", "ignore:Stochastic Optimizer")
+def test_a_single_validation_row_has_a_loss_and_no_r_squared() -> None:
+    seen: list[Epoch] = []
+    model = regressor(callbacks=lambda epoch, model: seen.append(epoch)).fit(X, NUMBERS, eval_set=(X[:1], NUMBERS[:1]))
+    assert np.isnan([model.best_validation_score_, *model.validation_scores_, seen[0].validation_score]).all()
+    assert np.isfinite(model.validation_loss_curve_).all()
+
+
 @pytest.mark.parametrize(
     "kind",
     [np.asarray, np.ndarray.tolist, lambda x: tuple(map(tuple, x)), list],
@@ -672,6 +692,7 @@ def test_batches_of_a_row_teach_batch_norm_nothing() -> None:
         regressor(batch_norm=True, batch_size=20).fit(X[:102], NUMBERS[:102])
 
 
+NOON = pd.Timestamp("2020-01-01 12:00").time()
 DAYS = np.arange(360).reshape(120, 3).astype("M8[D]")
 MOMENTS = {
     "dates": DAYS,
@@ -685,6 +706,8 @@ MOMENTS = {
     "lists": DAYS.tolist(),
     "frame of objects": pd.DataFrame({"a": NUMBERS, "b": pd.Series([1.0] * 119 + DAYS[0, :1].tolist()), "c": NUMBERS}),
     "among numbers": np.array([[1.0]] * 5 + [[np.timedelta64(1, "D")]] + [[1.0]] * 114, object),
+    "periods": pd.DataFrame({"a": pd.period_range("2020-01", periods=120, freq="M"), "b": NUMBERS, "c": NUMBERS}),
+    "times": np.full((120, 3), NOON),
     "list among numbers": [[1.0]] * 5 + [[np.timedelta64(1, "D")]] + [[1.0]] * 114,
 }
 
@@ -718,8 +741,14 @@ def test_dates_and_durations_are_no_features(x: Any) -> None:
         [1.0] * 119 + [np.timedelta64(1, "D")],
         np.array([None, date(2026, 11, 20)] * 60, object),
         pd.DataFrame({"a": NUMBERS, "b": pd.date_range("2020", periods=120)}),
+        pd.Series(pd.period_range("2020-01", periods=120, freq="M")),
+        pd.DataFrame({"a": [None] + [pd.Period("2020-01")] * 119}),
+        [NOON] * 120,
+        pd.DataFrame({"a": [pd.NaT] * 120}, dtype=object),
     ],
-    ids=["dates", "columns", "durations", "series", "frame", "list", "objects", "end", "gaps", "beside numbers"],
+    ids=(
+        "dates columns durations series frame list objects end gaps beside-numbers periods period-gaps times no-times"
+    ).split(),
 )
 def test_dates_and_durations_are_no_targets(y: Any) -> None:
     numbers = NUMBERS if np.ndim(y) == 1 else X
@@ -732,6 +761,15 @@ def test_dates_and_durations_are_no_targets(y: Any) -> None:
         regressor().fit(X, numbers, eval_set=(X, y))
     with pytest.raises(ValueError, match="y holds dates or durations"):
         regressor(max_iter=1).fit(X, numbers).score(X, y)
+
+
+@pytest.mark.parametrize("dtype", [None, object])
+@pytest.mark.parametrize("moment", [pd.Timestamp("2020-01-01"), pd.Timedelta(1, "D"), pd.Period("2020-01"), NOON])
+def test_what_is_no_number_is_named_also_behind_a_gap(moment: Any, dtype: Any) -> None:
+    column = pd.DataFrame({"a": [pd.NaT] + [moment] * 119}, dtype=dtype)
+    kind = rf"{type(moment).__name__}|datetime64.*|timedelta64.*"
+    with pytest.raises(ValueError, match=rf"X holds dates or durations \(({kind})\), and"):
+        regressor().fit(column, NUMBERS)
 
 
 @pytest.mark.parametrize("kind", [list, np.array, lambda y: np.array(y, object)], ids=["list", "array", "objects"])

@@ -138,8 +138,16 @@ def test_of_a_single_row_nothing_is_said_of_columns(classifier: TabularClassifie
     row = TABLE[:1]
     assert classifier.inspect(row, KIND[:1]).importances == ()
     assert {one.recall for one in classifier.inspect(row, KIND[:1]).classes} <= {None, 0.0, 1.0}
-    assert regressor.inspect(row, WORTH[:1]).importances == ()
-    assert regressor.inspect(TABLE[:5], np.ones(5)).importances == ()
+    found = regressor.inspect(row, WORTH[:1])
+    assert found.importances == ()
+    told = dict(score_lines(found.scores, 1.5))
+    assert (told["R²"], told["baseline"]) == ("– on 1 row", "–, always 1.5")
+
+
+def test_of_one_target_nothing_is_said_of_columns(regressor: TabularRegressor) -> None:
+    for same in (1.0, 0.1):  # the mean of three times 0.1 is not 0.1
+        found = regressor.inspect(TABLE[:3], np.full(3, same))
+        assert found.importances == () and dict(score_lines(found.scores, 1.5))["R²"] == "0.000 on 3 rows"
 
 
 def test_of_answers_without_measure_nothing_is_said_of_columns(regressor: TabularRegressor) -> None:

@@ -152,6 +152,15 @@ def test_a_curve_may_be_infinite(tmp_path: Path) -> None:
     assert again.best_validation_score_ is None
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_score_may_have_no_interval(tmp_path: Path) -> None:
+    """Where the targets of all rows that were set aside are the same."""
+    model = TabularRegressor(random_state=0).fit({"x": X[:, 0]}, np.arange(60) == 30)
+    assert np.isfinite(model.report_.scores.score) and np.isnan(model.report_.scores.low)
+    model.save(tmp_path / "model.safetensors")
+    assert repr(load_model(tmp_path / "model.safetensors").report_) == repr(model.report_)
+
+
 def test_the_file_says_what_it_is(tmp_path: Path) -> None:
     model, y = MODELS["words"]
     model.fit(X, y).save(tmp_path / "model.safetensors")

@@ -1,11 +1,14 @@
 """The page of a model says what was found of it, and names from tables do nothing there."""
 
+import html
 import re
+import warnings
 
 import numpy as np
 import pytest
 
 from deltarule import TabularClassifier, TabularRegressor
+from deltarule.estimators.inspection import Inspection
 from deltarule.estimators.model_page import model_page
 from deltarule.reports.network_figures import MOST_COLUMNS
 
@@ -76,3 +79,43 @@ def test_of_many_classes_there_is_no_matrix_but_a_table() -> None:
     page = model_page(model, model.inspect(x, y))
     assert "True against predicted classes" not in page
     assert len([row for row in cells(page) if row[0].startswith("class ")]) == count
+
+
+CLASSES = [f"The patient has a disease of the kind that is type {which}" for which in ("one", "two")]
+COLUMNS = [f"The measured concentration in the left lung, in mg/l {which}" for which in ("A", "B")]
+
+
+def inspected(classes: list[str], columns: list[str]) -> tuple[TabularClassifier, Inspection]:
+    """Some answers of which are wrong, in the first class alone."""
+    size = np.linspace(0, 1, 60)
+    x = dict(zip(columns, (size, 1 - size), strict=True))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the columns all but tell the target
+        model = TabularClassifier(random_state=0).fit(x, np.array(classes, object)[(size > 0.5).astype(int)])
+        return model, model.inspect(x, np.array(classes, object)[(size > 0.6).astype(int)])
+
+
+def test_names_that_differ_only_at_their_end_stand_there_whole() -> None:
+    page = model_page(*inspected(CLASSES, COLUMNS))
+    rows = cells(page)
+    assert [row[0] for row in rows if row[0] in CLASSES] == CLASSES
+    assert [row[4].split(" (")[0] for row in rows if row[0] in CLASSES] == [CLASSES[1], ""]
+    for name in COLUMNS:
+        assert len(re.findall(f">{name}</t[dh]>", page)) == 2, "what it is worth, and what was made of it"
+    assert len(set(re.findall(">(The [^<]*)</text>", page))) == 4, "names beside what is drawn"
+    assert f"taken for class {CLASSES[1]}." in page, "what is to be seen in the figure"
+    assert f"always {CLASSES[0]!r}" in html.unescape(page)
+
+
+def test_names_of_a_hundred_thousand_letters_are_cut_and_differ() -> None:
+    p, q, v, w, t = (letter * 100_000 for letter in "ppvvt")
+    q, w = q + "2", w + "2"
+    model, found = inspected([p, q], [v, w])
+    model.target_ = t
+    page = model_page(model, found)
+    assert not any(name[:300] in page for name in (p, v, t))
+    assert t[:20] in page
+    ends = [(name[:20], name[-20:]) for name in re.findall("<t[dh][^>]*>([^<]*)</t[dh]>", page)]
+    assert [ends.count((name[:20], name[-20:])) for name in (p, q, v, w)] == [1, 1, 2, 2]
+    assert len(set(re.findall(">((?:pp|vv)[^<]*)</text>", page))) == 4
+    assert [one.name for one in found.classes] == [p, q] and {one.column for one in found.importances} == {v, w}

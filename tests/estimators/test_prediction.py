@@ -1,12 +1,14 @@
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
+from deltarule import MLPClassifier, MLPRegressor
 from deltarule.estimators.prediction import BLOCK_BYTES, DENSE_BYTES, NotFinite, block_size, outputs_of
 from deltarule.maths.network import forward
 from deltarule.problem.network import Network
@@ -129,3 +131,45 @@ def test_rows_that_are_not_finite_are_refused_wherever_they_are(row: int, value:
     with pytest.raises(NotFinite):
         outputs_of(NETWORK, PARAMETERS, {}, spoiled, check=True)
     assert np.isfinite(outputs_of(NETWORK, PARAMETERS, {}, X, check=True)).all()
+
+
+def spread(outputs: np.ndarray) -> np.ndarray:
+    """The mean and the standard deviation over the members.   [K, N, C]  →  [2, N, C]"""
+    return np.stack([outputs.mean(axis=0), outputs.std(axis=0, ddof=1)])
+
+
+@given(
+    rows=st.integers(1, 500),
+    members=st.sampled_from([2, 9, 40]),
+    outputs=st.sampled_from([1, 3]),
+    dtype=st.sampled_from([np.float64, np.float32]),
+)
+@example(rows=101, members=500, outputs=1, dtype=np.float64)  # its last block is a single row
+def test_answers_by_blocks_are_those_of_all_outputs(rows: int, members: int, outputs: int, dtype: type) -> None:
+    random = np.random.default_rng(rows)
+    shapes = {"W1": (4, 50), "b1": (1, 50), "W2": (50, outputs), "b2": (1, outputs)}
+    parameters = {name: random.normal(size=(members, *shape)).astype(dtype) for name, shape in shapes.items()}
+    network, x = Network([4, 50, outputs], "tanh", "sigmoid" if outputs == 1 else "softmax"), X[:rows].astype(dtype)
+    found = outputs_of(network, parameters, {}, x, answer=spread)
+    expected = spread(outputs_of(network, parameters, {}, x))
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("made", [MLPClassifier, MLPRegressor])
+def test_an_ensemble_never_holds_the_outputs_of_all_its_members(made: type) -> None:
+    x = RANDOM.normal(size=(60, 3))
+    members, rows, classes = 100, 20_000, 10
+    y = np.arange(60) % classes if made is MLPClassifier else RANDOM.normal(size=(60, classes))
+    model = made(hidden_layer_sizes=(2,), max_iter=1, n_members=members, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it has not converged
+        model.fit(x, y)
+    asked = RANDOM.normal(size=(rows, 3))
+    tracemalloc.start()
+    try:
+        with threadpool_limits(1, "blas"):
+            model.predict(asked)
+        assert tracemalloc.get_traced_memory()[1] < members * rows * classes * 8 / 10
+    finally:
+        tracemalloc.stop()

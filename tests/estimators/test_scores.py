@@ -2,7 +2,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sklearn import datasets
 from sklearn.metrics import r2_score
@@ -17,9 +17,12 @@ few = st.lists(st.tuples(st.floats(-100, 100), st.floats(-100, 100)), min_size=2
 
 
 @given(few)
+@example([(0.1, 0.2)] * 3)
 def test_r_squared_is_that_of_scikit_learn(pairs: list[tuple[float, float]]) -> None:
+    """Which takes a mean that is rounded for a difference where all targets are the same."""
     y, answers = (np.round(values, 2) for values in np.array(pairs).T)
-    assert r_squared(y, answers) == pytest.approx(r2_score(y, answers), rel=1e-6, abs=1e-6)
+    expected = r2_score(y, answers) if np.ptp(y) else float((y == answers).all())
+    assert r_squared(y, answers) == pytest.approx(expected, rel=1e-6, abs=1e-6)
 
 
 def test_accuracy_stands_between_the_ends_of_its_interval() -> None:
@@ -46,6 +49,22 @@ def test_the_interval_of_many_rows_is_found_by_draws_of_some(monkeypatch: pytest
     assert (few.low, few.high) == pytest.approx((low, high), abs=0.2 * (high - low))
     assert many.low < many.score < many.high
     assert many.high - many.low == pytest.approx((high - low) / np.sqrt(10), rel=0.35)
+
+
+def test_of_a_single_row_there_is_no_r_squared() -> None:
+    found = scores_of_numbers([3.0], [2.0], usual=1.0)
+    assert np.isnan([found.score, found.low, found.high, found.baseline]).all() and found.mean_absolute_error == 1
+
+
+def test_targets_that_are_all_the_same_have_a_score_without_an_interval() -> None:
+    found = scores_of_numbers([0.1] * 3, [0.2] * 3, usual=0.1)  # whose mean is rounded to more than 0.1
+    assert (found.score, found.baseline) == (0, 1) and np.isnan([found.low, found.high]).all()
+
+
+def test_draws_of_rows_with_one_target_say_nothing_of_the_interval() -> None:
+    """Of two rows the others draw each once, and come to the score."""
+    found = scores_of_numbers([1.0, 2.0], [1.1, 2.1], usual=1.5)
+    assert [found.low, found.high] == pytest.approx([found.score] * 2) and found.score == pytest.approx(0.96)
 
 
 @pytest.mark.parametrize("usual", [0.0, 1.5])

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from pyarrow import csv as arrow_csv
+from pyarrow import parquet
 from scipy import sparse
 from sklearn import datasets, neural_network
 from sklearn.base import clone
@@ -450,6 +452,36 @@ def test_columns_without_names_have_none_from_a_file_either(tmp_path: Path) -> N
         np.testing.assert_array_equal(back.predict(other), model.predict(x))
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_times_with_a_zone_are_the_same_in_what_arrow_writes(tmp_path: Path) -> None:
+    """In answers and scripts."""
+    times = pd.date_range("2026-11-20 10:00", periods=4, freq="h", tz="Europe/Berlin").to_list() * 15
+    table = pa.table({"time": times, "kind": ["a", "b", "c", "d"] * 15})
+    parquet.write_table(table, tmp_path / "table.parquet")
+    arrow_csv.write_csv(table, tmp_path / "table.csv")
+    assert "+0100" in (tmp_path / "table.csv").read_text(encoding="utf-8")
+    frame = read_frame(tmp_path / "table.parquet")
+    model = TabularClassifier(random_state=0).fit({"time": frame["time"]}, frame["kind"])
+    written = read_frame(tmp_path / "table.csv")
+    assert model.score(written, written["kind"]) == 1
+    (tmp_path / "script.py").write_text(numpy_script(model), encoding="utf-8")
+    command = [sys.executable, tmp_path / "script.py", tmp_path / "table.csv"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert told == frame["kind"].tolist()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_zone_that_nobody_writes_is_none_in_scripts_either(tmp_path: Path) -> None:
+    known = {"time": ["10:00:00+00:00", "11:00:00+00:00"] * 15}
+    model = TabularRegressor(random_state=0).fit(known, [1.0, 2.0] * 15)
+    texts = ["10:00:00Z", "10:00:00Z00"]
+    (tmp_path / "script.py").write_text(numpy_script(model), encoding="utf-8")
+    (tmp_path / "table.csv").write_text("\n".join(["time", *texts]), encoding="utf-8")
+    command = [sys.executable, tmp_path / "script.py", tmp_path / "table.csv"]
+    told = [float(one) for one in subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()]
+    assert told == pytest.approx(model.predict({"time": texts})) and told[0] != pytest.approx(told[1])
+
+
 @pytest.mark.parametrize("learned", ["written", "frame"])
 def test_other_programs_truths_and_days_are_the_same_whichever_were_learned(learned: str, tmp_path: Path) -> None:
     """In columns and classes, in answers, scores, files and scripts."""
@@ -554,7 +586,7 @@ def test_scripts_read_a_table_that_says_what_separates_its_columns(tmp_path: Pat
         (tmp_path / "table.csv").write_text(line + "x,z\n0.5,0.25\n", encoding="utf-8-sig")
         told.append(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert len(set(told)) == 1
-    for separator in (";", "|", "\t"):
+    for separator in (";", "|", "\t", ":"):
         (tmp_path / "table.csv").write_text(f"sep={separator}\nx{separator}z\n0.5{separator}0.25\n", encoding="utf-8")
         refused = subprocess.run(command, capture_output=True, text=True)
         assert refused.returncode == 2

@@ -1,9 +1,39 @@
 """The command line: one small file a command.
 
-`main` is what the console script calls. Commands are read only when they are called, so that `deltarule --help` is
+`program` is what the console script calls. Commands are read only when they are called, so that `deltarule --help` is
 quick; whatever a person did wrong is told in one sentence, with status 2, and what failed with status 1.
 """
 
-from deltarule.cli.app import main
+import sys
 
-__all__ = ["main"]
+from deltarule import systems
+
+__all__ = ["main", "program"]
+
+INTERRUPTED = "interrupted as it began or ended, with every file whole; start it again"
+"""Outside of a command: a command knows what is kept."""
+
+
+def main() -> None:
+    """Run the command line as `deltarule.cli.app.main` does, which is loaded only now."""
+    from deltarule.cli.app import main
+
+    main()
+
+
+def program() -> None:
+    """Run the command line in a process of its own: it can be interrupted while it is loaded, too, and by nothing once
+    it has said its last word."""
+    with systems.endings_as_ctrl_c():
+        try:
+            try:
+                main()
+            finally:
+                systems.ignore_endings()
+        except KeyboardInterrupt:
+            print(f"deltarule: {INTERRUPTED}", file=sys.stderr)
+            sys.exit(1)
+        finally:
+            # Python remembers of the text that it ran last, as dataclasses do, whether Ctrl-C ended it, and would end
+            # `python -m deltarule` by a signal instead of our status.
+            eval("0")

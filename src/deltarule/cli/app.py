@@ -12,6 +12,7 @@ import typer
 
 from deltarule import systems
 from deltarule.cli import (
+    INTERRUPTED,
     bench,
     claims,
     data,
@@ -41,8 +42,8 @@ from deltarule.errors import (
     is_out_of_memory,
 )
 
-INTERRUPTED = "interrupted as it began or ended, with every file whole; start it again"
-"""Outside of a command: a command knows what is kept."""
+STATUS_OF_CTRL_C = 130
+"""What Typer makes of a Ctrl-C that comes while it is at work itself."""
 
 NO_TEMPORARY_FOLDER = "no folder for temporary files can be written; set TMPDIR to one that you may write"
 
@@ -110,12 +111,11 @@ def main() -> None:
     try:
         with systems.endings_as_ctrl_c():
             status = app(standalone_mode=False) or 0
+            if status == STATUS_OF_CTRL_C:
+                raise KeyboardInterrupt
             sys.stdout.flush()
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
         status = _told(error)
-    except KeyboardInterrupt:
-        print(f"deltarule: {INTERRUPTED}", file=sys.stderr)
-        status = 1
     sys.exit(status)
 
 
@@ -126,7 +126,7 @@ def _open_what_is_closed() -> None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
 
 
-def _told(error: Exception) -> int:
+def _told(error: Exception | KeyboardInterrupt) -> int:
     """Tell an error that a person can do something about in one sentence; anything else is a bug, and is raised."""
     if isinstance(error, DeltaruleError):
         print(f"deltarule: {error}", file=sys.stderr)

@@ -161,6 +161,11 @@ class _Harmless:
             yield one if one.control else Segment(visible(one.text), one.style)
 
 
+CTRL_C = "^C "
+"""What a terminal shows of it beside the line of progress, and what would otherwise begin another line."""
+SHORTEST_BAR, LONGEST_TIME, GAPS = 4, len("0:00:00"), 4
+
+
 @contextmanager
 def progress_shown(what: str) -> Iterator["Callable[[training.Progress | SweepProgress], None] | None"]:
     """A line on stderr that tells how far a training or a sweep is, where a person is there to see it."""
@@ -168,6 +173,7 @@ def progress_shown(what: str) -> Iterator["Callable[[training.Progress | SweepPr
     if not screen.is_terminal:
         yield None
         return
+    from rich.constrain import Constrain
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from deltarule.reports.live import Seen, told
@@ -181,17 +187,28 @@ def progress_shown(what: str) -> Iterator["Callable[[training.Progress | SweepPr
         TextColumn("{task.fields[told]}", markup=False),
         TimeRemainingColumn(compact=True),
     )
-    with Progress(*columns, console=screen, transient=True, expand=True) as bar:
-        task, losses = bar.add_task(visible(what), told="", losses=""), Seen()
+
+    class Line(Progress):
+        def get_renderables(self) -> "Iterator[RenderableType]":
+            yield Constrain(self.make_tasks_table(self.tasks), screen.width - len(CTRL_C))
+
+    with Line(*columns, console=screen, transient=True, expand=True) as bar:
+        name, losses = visible(what), Seen()
+        task = bar.add_task(name, told="", losses="")
         has_bars = screen.encoding.lower().startswith("utf")
 
         def tell(seen: "training.Progress | SweepProgress") -> None:
             if not isinstance(seen, TrainingProgress):
-                bar.update(task, total=seen.rows, completed=seen.done, told=f"{seen.done:,} of {seen.rows:,} rows")
+                rows = f"{seen.done:,} of {seen.rows:,} rows"
+                bar.update(task, total=seen.rows, completed=seen.done + seen.under_way, told=rows)
                 return
             losses.add(seen.step, seen.objective)
-            shown: dict[str, Any] = {"told": told(seen), "losses": losses.bars(ascii_only=not has_bars)}
-            bar.update(task, total=seen.limit, completed=seen.step, **shown)
+            text, line = told(seen), losses.bars(ascii_only=not has_bars)
+            short = text.partition(f", {seen.training:,} training")[0]
+            room = screen.width - len(CTRL_C) - SHORTEST_BAR - LONGEST_TIME - GAPS
+            choices = (name, line, text), (name, "", text), (name, "", short), ("", "", short)
+            called, drawn, says = next((one for one in choices if sum(map(len, one)) <= room), choices[-1])
+            bar.update(task, total=seen.limit, completed=seen.step, description=called, losses=drawn, told=says)
 
         yield tell
 

@@ -18,7 +18,7 @@ from deltarule.cli.tables import (
     tell,
     with_target,
 )
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, one_line
 
 if TYPE_CHECKING:
     from deltarule.estimators.inspection import Inspection
@@ -62,7 +62,7 @@ def evaluate(model: Model, table: Rows, report: Page = None, json: Json = False)
     _show(trained, found)
     tell(notes)
     if report is not None:
-        console().print(f"Written: {report}", markup=False, soft_wrap=True)
+        console().print(f"Written: {one_line(report)}", markup=False, soft_wrap=True)
 
 
 def _draw(
@@ -75,9 +75,10 @@ def _draw(
 
 
 def _show(model: "TabularClassifier | TabularRegressor", found: "Inspection") -> None:
+    from deltarule.data.cells import shown
     from deltarule.estimators.wording import SHUFFLED, classes_told, columns_told, score_lines
 
-    show_lines([("target", model.target_), *score_lines(found.scores, model.usual_)])
+    show_lines([("target", shown(model.target_)), *score_lines(found.scores, model.usual_)])
     for cells in (classes_told(found), columns_told(found)):
         if len(cells) > 1:
             console().print()

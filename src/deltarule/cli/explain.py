@@ -17,12 +17,15 @@ from deltarule.cli.common import (
     print_json,
     progress_shown,
 )
+from deltarule.errors import one_line
 
 if TYPE_CHECKING:
     from deltarule.studies.recipes import Recipe
 
 MOST_WORKED = 16
 """Entries of an array whose formula stands in the JSON object with its numbers put in."""
+MANY_NUMBERS = 2_000_000
+"""From so many on the JSON object has more than 50 MB."""
 
 Step = Annotated[int, typer.Option("--step", metavar="N", help="The update after N others; 0 is the first.")]
 Sample = Annotated[int | None, typer.Option("--sample", metavar="I", help="Show this row of the data, from 0.")]
@@ -65,13 +68,18 @@ def explain(
 
         write_whole(graph, computational_graph(explanation))
     if json:
-        print_json(_record(recipe, explanation, member, sample, layer))
+        record = _record(recipe, explanation, member, sample, layer)
+        numbers = sum(one["value"].size for one in record["quantities"])
+        if numbers >= MANY_NUMBERS and (sample is None or layer is None):
+            told = f"Note: it holds {numbers:,} numbers; --sample and --layer leave out those of other rows and layers."
+            console(to_errors=True).print(told, soft_wrap=True)
+        print_json(record)
         return
     if html is None and graph is None:
         console().print(text, markup=False, soft_wrap=True)
     for path in (html, graph):
         if path is not None:
-            console().print(f"Written: {path}", markup=False, soft_wrap=True)
+            console().print(f"Written: {one_line(path)}", markup=False, soft_wrap=True)
 
 
 def _check_outputs(html: Path | None, graph: Path | None, study: str, recipe: "Recipe", data: Path | None) -> None:

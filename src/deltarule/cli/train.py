@@ -8,13 +8,13 @@ import typer
 
 from deltarule.cli.common import Json, check_output, console, print_json
 from deltarule.cli.tables import as_learned, noted, seen_at_work, show_lines, tell, with_target
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, one_line
 
 if TYPE_CHECKING:
     import numpy as np
 
     from deltarule.estimators.scores import Scores
-    from deltarule.estimators.tabular import TabularClassifier, TabularRegressor
+    from deltarule.estimators.tabular import Beginning, TabularClassifier, TabularRegressor
 
 Table = Annotated[Path, typer.Argument(metavar="TABLE", help="A CSV, TSV or Parquet file with named columns.")]
 Target = Annotated[str, typer.Option("--target", metavar="COLUMN", help="The column to predict.")]
@@ -76,8 +76,11 @@ def train(
     y = as_learned(y, task)
     model = _estimator(y, task, types, seed)
     y = _named(y) if task == "classify" else y
+    with seen_at_work(f"{table}: its columns are looked at"), noted(notes):
+        begun = model._begun(frame, y)
+    _show_beginning(begun, model._work_told(begun), json)
     with seen_at_work(f"{table}: settings are compared, then an ensemble is trained"), noted(notes):
-        model.fit(frame, y)
+        model._fit(begun)
     model.target_ = target
     if out is not None:
         model.save(out)
@@ -135,21 +138,33 @@ def _outcome(
     )
 
 
-def _show(model: "TabularClassifier | TabularRegressor", outcome: TrainOutcome) -> None:
+def _show_beginning(begun: "Beginning", work: str, json: bool) -> None:
+    """What is made of the columns, and the work that lies ahead: of large tables it takes minutes."""
     from rich.table import Table as Grid
 
+    from deltarule.data.cells import shown
+
+    if not json:
+        grid = Grid(box=None, pad_edge=False)
+        for name in ("column", "kind", "why", "inputs"):
+            grid.add_column(name, overflow="fold")
+        for column in begun.columns:
+            grid.add_row(shown(column.name), column.kind, column.why, str(len(column.inputs)))
+        console().print(grid)
+        console().print()
+    screen = console(to_errors=True)
+    if not screen.is_terminal:  # there the seconds are shown
+        screen.print(f"{work} …", soft_wrap=True)
+
+
+def _show(model: "TabularClassifier | TabularRegressor", outcome: TrainOutcome) -> None:
+    from deltarule.data.cells import shown
     from deltarule.estimators.wording import network_told, score_lines, settings_told
 
-    grid = Grid("column", "kind", "why", "inputs", box=None, pad_edge=False)
-    for column in outcome.columns:
-        grid.add_row(column["name"], column["kind"], column["why"], str(len(column["inputs"])))
-    screen = console()
-    screen.print(grid)
-    screen.print()
     what = "a number" if outcome.classes is None else f"{len(outcome.classes)} classes"
     show_lines(
         [
-            ("target", f"{outcome.target}, {what}"),
+            ("target", f"{shown(outcome.target)}, {what}"),
             ("rows", f"{outcome.rows}, of which {outcome.validation_rows} were set aside to score"),
             ("network", network_told(outcome.settings)),
             ("settings", settings_told(outcome.settings, outcome.candidates)),
@@ -158,5 +173,9 @@ def _show(model: "TabularClassifier | TabularRegressor", outcome: TrainOutcome) 
         ]
     )
     tell(outcome.notes)
-    kept = f"Model: {outcome.out}" if outcome.out else "Nothing is kept; add --out model.safetensors to keep the model."
-    screen.print(kept, markup=False, soft_wrap=True)
+    kept = (
+        f"Model: {one_line(outcome.out)}"
+        if outcome.out
+        else "Nothing is kept; add --out model.safetensors to keep the model."
+    )
+    console().print(kept, markup=False, soft_wrap=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, one_line
 
 MISSING = frozenset({"", "?", "-", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "none"})
 """Cells that say that nothing is known."""
@@ -41,15 +41,30 @@ PLAIN = frozenset({int, float, np.int64, np.float64})
 """Types of numbers that NumPy has an array for."""
 LOOKED_AT = 1000
 """What more texts than so many are meant to be, these tell."""
+LONGEST_SHOWN = 200
+"""Letters of a text that are shown; of a longer one the beginning and the end, for names may differ in either."""
 
 
 class Unclear(str):
     """A cell such as 1.616 where the point may mean thousands, as the commas of other columns say; it is no number."""
 
 
-def shortened(cell: str) -> str:
-    """A text in quotes, of one that is long the beginning."""
-    return repr(cell if len(cell) <= 40 else cell[:40] + "…")
+def shown(text: str) -> str:
+    r"""A text in one line, of one that is very long the beginning and the end.
+
+    >>> print(shown("it's\nred"))
+    it's\nred
+    """
+    return one_line(_cut(text))
+
+
+def shortened(text: str) -> str:
+    """The same in quotes."""
+    return repr(_cut(text))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN // 2]} … {text[3 - LONGEST_SHOWN // 2 :]}"
 
 
 def number_of(text: str) -> float:

@@ -15,6 +15,7 @@ from deltarule.data.cells import are_decimal, as_text, marked_unclear, parsed, s
 from deltarule.data.frame import ROW_NUMBERS, Frame, empty, frame_of
 from deltarule.data.tables import (
     MOST_COLUMNS,
+    SEPARATORS,
     cells_of_any_length,
     check_separated,
     is_blank,
@@ -91,7 +92,7 @@ def _read_text(path: Path, delimiter: str, wanted: _Wanted) -> Frame:
     with path.open(encoding="utf-8-sig", newline="") as file, cells_of_any_length():
         try:
             found, is_told = separator_of(file, delimiter)
-            if is_told or (delimiter, found) == (",", ";"):
+            if (is_told and found in SEPARATORS) or (delimiter, found) == (",", ";"):
                 delimiter = found
             check_separated(path, found, delimiter)
             reader = csv.reader(file, strict=True, delimiter=delimiter)

@@ -17,8 +17,9 @@ SURELY_DECIMAL = re.compile(r"(?![+-]?[1-9]\d{0,2},\d{3}\Z)[+-]?\d+,\d+([eE][+-]
 AS_DECIMALS = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?(E-\d{1,2})?")
 """A number as Python, Arrow and databases write decimals; the least of them with an exponent."""
 TRUTHS = {"true": "1", "false": "0"}
-TIME = re.compile(r"(?:(\d{4}-\d\d-\d\d)[ T])?(\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)?")
-"""A time of a day, of which programs write 3 digits behind the seconds, 6 or 9, or none; and perhaps its zone."""
+TIME = re.compile(r"(?:(\d{4}-\d\d-\d\d)[ T])?(\d\d:\d\d:\d\d)(\.\d+)?(?:([+-]\d\d)(?::?(\d\d))?)?")
+"""A time of a day, of which programs write 3 digits behind the seconds, 6 or 9, or none; and perhaps its zone, of which
+Arrow writes +0100 and others +01."""
 
 
 def as_named(texts: Sequence[str], names: Collection[str]) -> list[str]:
@@ -86,23 +87,24 @@ def naming(names: tuple[str, ...]) -> Naming:
 
 def form_of(text: str, truths: bool = False, numbers: bool = False) -> str:
     """What all ways to write a text have in common: no spaces around it, truth values as 1 and 0, numbers as Python's,
-    days without a time, times without zeros behind their seconds, and of those by Greenwich the zone as +00:00.
+    days without a time, times without zeros behind their seconds, and their zones as +01:00.
 
     >>> form_of(" TRUE", truths=True), form_of("TRUE"), form_of("2.0", numbers=True), form_of("2.0")
     ('1', 'TRUE', '2', '2.0')
     >>> form_of("2026-11-20 00:00:00"), form_of("2026-11-20 00:00:00.000"), form_of("2026-11-20 10:00:00.100000")
     ('2026-11-20', '2026-11-20', '2026-11-20 10:00:00.1')
-    >>> form_of("2026-11-20T10:00:00.000Z"), form_of("10:00:00.0")
-    ('2026-11-20 10:00:00+00:00', '10:00:00')
+    >>> form_of("2026-11-20T10:00:00.000Z"), form_of("2026-11-20 10:00:00+0100"), form_of("10:00:00.0")
+    ('2026-11-20 10:00:00+00:00', '2026-11-20 10:00:00+01:00', '10:00:00')
     """
     text = text.strip()
     if truths:
         text = TRUTHS.get(text.lower(), text)
     if numbers:
         return _named_as_number(text)
-    if found := TIME.fullmatch(text):
-        day, clock, fraction, zone = found.groups("")
-        text = f"{day} {clock}{fraction.rstrip('0').rstrip('.')}{'+00:00' if zone == 'Z' else zone}".strip()
+    if found := TIME.fullmatch(re.sub("Z$", "+00", text)):
+        day, clock, fraction, hours, minutes = found.groups("")
+        zone = hours and f"{hours}:{minutes or '00'}"
+        text = f"{day} {clock}{fraction.rstrip('0').rstrip('.')}{zone}".strip()
         return day if text == f"{day} 00:00:00" else text
     return text
 

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from deltarule.data.cells import is_number, number_of, shortened
+from deltarule.data.cells import is_number, number_of, shortened, shown
 from deltarule.data.dataset import Dataset, Rows
 from deltarule.data.unpacked import check_zip
 from deltarule.errors import BadInput, counted
@@ -33,7 +33,7 @@ LONGEST_CELL = 2**31 - 1
 """The highest limit that Python's reader of CSV takes on every system."""
 
 QUOTED = re.compile('"[^"]*"')
-SEPARATOR_TOLD = re.compile(r'"?sep=([;,|\t])"?\s*', re.IGNORECASE)
+SEPARATOR_TOLD = re.compile(r'"?sep=([^\r\n])"?\s*', re.IGNORECASE)
 LONGEST_HEADER = 10_000_000
 """Where quotes do not end before, they are not meant to."""
 
@@ -271,9 +271,10 @@ def _outside_quotes(file: TextIO) -> str:
 def check_separated(path: Path, other: str, delimiter: str) -> None:
     """Refuse a file whose columns are separated by another character than is needed: `BadInput`."""
     if other != delimiter:
+        found = SEPARATORS.get(other, repr(other))
         raise BadInput(
-            f"{path}: its columns seem to be separated by {SEPARATORS[other]}, where {SEPARATORS[delimiter]} are "
-            "needed; save it with these, and numbers with a point"
+            f"{path}: its columns seem to be separated by {found}, where {SEPARATORS[delimiter]} are needed; save it "
+            "with these, and numbers with a point"
         )
 
 
@@ -417,5 +418,4 @@ def _named(path: Path, texts: list[str], name: str) -> list[str]:
 
 def listed(names: Sequence[str]) -> str:
     """Names for an error, the first ten of many."""
-    shown = [name if name.isprintable() and len(name) <= 40 else shortened(name) for name in names[:10]]
-    return ", ".join(shown) + (f" … ({len(names)} in all)" if len(names) > 10 else "")
+    return ", ".join(map(shown, names[:10])) + (f" … ({len(names)} in all)" if len(names) > 10 else "")

@@ -8,6 +8,7 @@ benchmarks/costs.py measures them anew.
 """
 
 import json
+import os
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -41,8 +42,8 @@ def engine(name: str, device: str | None = None) -> Engine:
 
     device : where the autograd engine computes, by PyTorch's name for it, as "cpu" or "cuda".
 
-    Raises `BadInput` for a name that there is not, for an engine whose library is not installed, and for a device that
-    is not there or is asked of another engine.
+    Raises `BadInput` for a name that there is not, for an engine whose library is not installed or cannot be loaded,
+    and for a device that is not there or is asked of another engine.
 
     >>> engine("reference").name
     'reference'
@@ -62,7 +63,9 @@ def engine(name: str, device: str | None = None) -> Engine:
     if name == "compiled":
         from deltarule.engines.compiled.engine import CompiledEngine
 
-        return CompiledEngine()
+        found = CompiledEngine()
+        _load_numba()
+        return found
     raise BadInput(f"there is no engine '{name}'; there are: {', '.join(NAMES)}")
 
 
@@ -99,9 +102,24 @@ def choose(name: str, problem: Problem, steps: int, one_of_many: bool = False) -
     needed = [expected_seconds(form, problem, steps) + _seconds_to_begin(form, small) for form in forms]
     fast = min(needed)
     if fast < plain:
+        try:
+            _load_numba()
+        except BadInput as error:
+            return Choice(engine("reference"), f"reference: {error}")
         chosen = compiled[needed.index(fast)]
         return Choice(chosen, f"compiled: about {fast:.1f} s, reference about {plain:.1f} s")
     return Choice(engine("reference"), f"reference: about {plain:.1f} s, compiled about {fast:.1f} s")
+
+
+def _load_numba() -> None:
+    """Import Numba, which refuses some values of its variables, and versions of NumPy that it does not know."""
+    try:
+        import numba  # noqa: F401
+    except Exception as error:
+        variables = sorted(name for name in os.environ if name.startswith("NUMBA_"))
+        cure = f"correct or unset {', '.join(variables)}" if variables else "install it anew"
+        told = f'the engine "compiled" needs Numba, which cannot be loaded ({str(error).rstrip(".")})'
+        raise BadInput(f'{told}; {cure}, or use "reference"') from error
 
 
 def engine_for(given: Engine | str, problem: Problem, steps: int, one_of_many: bool = False) -> Engine:

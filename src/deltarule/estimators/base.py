@@ -6,7 +6,8 @@ K members · N rows · D features · C outputs
 import contextlib
 import copy
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -22,7 +23,7 @@ from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, counted
 from deltarule.estimators import settings
 from deltarule.estimators.given import holds_tables, in_precision, made_dense, refuse_dates
 from deltarule.estimators.prediction import NotFinite, outputs_of
@@ -44,6 +45,8 @@ from deltarule.training.lbfgs import minimized
 DTYPES = (np.float64, np.float32)
 MANY_NUMBERS = 2**20
 """From so many on it is worth waking other threads to look whether all are finite."""
+WHOLE_OR_NONE = ContextVar("WHOLE_OR_NONE", default=False)
+"""Whether a fit that Ctrl-C ends is to be none: of each thread by itself, and only the main one hears of Ctrl-C."""
 
 
 class BaseMLP(BaseEstimator):
@@ -313,6 +316,11 @@ class BaseMLP(BaseEstimator):
         """The rows to train on, and those that score: the user's own, or a part set aside for early stopping."""
         if eval_set is not None:
             aside = self._own_validation(eval_set, rows.x)
+            if self.early_stopping and self._metric() == "r_squared" and (aside.y == aside.y[0]).all():
+                raise ValueError(
+                    f"eval_set has {counted(len(aside.x), 'row')} with one and the same target, of which there is no "
+                    "R² that could stop the training; give rows whose targets differ, or leave early_stopping out."
+                )
         elif self.early_stopping and self._solver != "lbfgs":
             indices = np.arange(len(rows.x))
             kept, held = train_test_split(
@@ -394,6 +402,8 @@ class BaseMLP(BaseEstimator):
         if "diverged" in run.reasons:
             self._refuse_nonfinite(f" It happened in epoch {run.epochs[run.reasons.index('diverged')]}.")
         if "interrupted" in run.reasons:
+            if WHOLE_OR_NONE.get():
+                raise KeyboardInterrupt
             warnings.warn("Training interrupted by user.", stacklevel=5)
         if "max_epochs" in run.reasons:
             warnings.warn(
@@ -569,21 +579,23 @@ class BaseMLP(BaseEstimator):
 
     # --- answers ---
 
-    def _outputs(self, X: Any) -> Floats:
-        """Every member's outputs, [K, N, C]."""
+    def _answers(self, X: Any, answer: Callable[[Floats], Floats]) -> Floats:
+        """What `answer` makes of every member's outputs for some rows, [K, n, C]  →  [.., n, A], for all of them."""
         if self._is_plain(X):
             with contextlib.suppress(NotFinite):  # which is then said below
-                return self._outputs_of(X, check=True)
+                return self._answers_of(X, answer, check=True)
         check_is_fitted(self)
         refuse_dates(X, "X")
         with np.errstate(all="ignore"):
             X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        return self._outputs_of(X.tocsr() if sparse.issparse(X) else X)
+        return self._answers_of(X.tocsr() if sparse.issparse(X) else X, answer)
 
-    def _outputs_of(self, X: Any, check: bool = False) -> Floats:
+    def _answers_of(self, X: Any, answer: Callable[[Floats], Floats], check: bool = False) -> Floats:
+        def of_members(outputs: Floats) -> Floats:
+            return answer(outputs if outputs.ndim == 3 else outputs[None])
+
         parameters, running = self._arrays()
-        outputs = outputs_of(self._architecture.network(), parameters, running, X, check)
-        return outputs if outputs.ndim == 3 else outputs[None]
+        return outputs_of(self._architecture.network(), parameters, running, X, check, of_members)
 
     def _is_plain(self, X: Any) -> bool:
         """Whether there is nothing to check but that numbers are finite: of a single row all that scikit-learn looks
@@ -598,12 +610,22 @@ class BaseMLP(BaseEstimator):
         with np.errstate(all="ignore"):  # of weights that are huge answers are infinite, of both signs
             return each[0] if len(each) == 1 else np.asarray(each.mean(axis=0))
 
-    def _spread(self, each: Floats) -> Floats:
-        """The standard deviation over the members.    [K, ..]  →  [..]"""
+    def _mean_and_spread(self, each: Floats) -> Floats:
+        """The mean and the standard deviation over the members.    [K, ..]  →  [2, ..]"""
         if len(each) < 2:
             raise ValueError("return_std needs several members to differ; fit with n_members of 2 or more.")
         with np.errstate(all="ignore"):
-            return np.asarray(each.std(axis=0, ddof=1))
+            return np.stack([self._mean(each), each.std(axis=0, ddof=1)])
+
+
+@contextlib.contextmanager
+def whole_or_none() -> Iterator[None]:
+    """Where half a training is no model to be kept or compared: Ctrl-C in a fit is a `KeyboardInterrupt` after all."""
+    before = WHOLE_OR_NONE.set(True)
+    try:
+        yield
+    finally:
+        WHOLE_OR_NONE.reset(before)
 
 
 def _several(callbacks: Any) -> list[Any]:

@@ -18,7 +18,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params, _num_samples
 
 from deltarule.errors import BadInput
-from deltarule.estimators.base import BaseMLP
+from deltarule.estimators.base import BaseMLP, whole_or_none
 from deltarule.estimators.classifier import MLPClassifier
 from deltarule.estimators.kept import Fit, Kept, Taken
 from deltarule.estimators.population import Part, fit_together
@@ -119,7 +119,8 @@ class Task:
     def fit(self, estimator: Any, rows: Integers) -> None:
         """Fit an estimator by its own `fit`."""
         parameters = _check_method_params(self.X, self.parameters, indices=rows)
-        estimator.fit(rows_of(self.X, rows), rows_of(self.y, rows), **parameters)
+        with whole_or_none():
+            estimator.fit(rows_of(self.X, rows), rows_of(self.y, rows), **parameters)
 
     def _begun(
         self,
@@ -142,7 +143,8 @@ class Task:
         X, y, weights = self._rows_for(estimator, candidate, rows, prepared)
         alone = bool(model.callbacks or model.verbose or model._solver == "lbfgs")
         if alone and (self.kept is None or model.callbacks):  # what callbacks do, no store can know
-            model.fit(X, y, sample_weight=weights)
+            with whole_or_none():
+                model.fit(X, y, sample_weight=weights)
             return None
         same = type(model), id(X)
         if same not in prepared:
@@ -185,7 +187,8 @@ class Task:
             if one.taken is None:
                 X, y, weights = one.given
                 try:
-                    one.model.fit(X, y, sample_weight=weights)
+                    with whole_or_none():
+                        one.model.fit(X, y, sample_weight=weights)
                 except Exception as error:  # the search decides what becomes of a fit that fails
                     self.fits[one.place] = error
                 else:

@@ -178,7 +178,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def predict(self, X: Any) -> Any:
         """The class of each row of X [N, D], or its labels [N, C] as 0 and 1: sparse after a fit to sparse ones."""
-        return self._decoded(self._mean(self._outputs(X)))
+        return self._decoded(self._answers(X, self._mean))
 
     def predict_proba(self, X: Any, return_std: bool = False) -> Any:
         """The probability of every class for each row, in the order of `classes_`; for labels, of each label.
@@ -187,8 +187,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns: probabilities [N, C], or these and their standard deviations [N, C].
         Errors: `ValueError` for the standard deviation over a single member.
         """
-        each = self._probabilities(self._outputs(X))
-        return (self._mean(each), self._spread(each)) if return_std else self._mean(each)
+        told = self._mean_and_spread if return_std else self._mean
+        found = self._answers(X, lambda each: told(self._probabilities(each)))
+        return tuple(found) if return_std else found
 
     def predict_log_proba(self, X: Any) -> Any:
         """The logarithm of `predict_proba`."""

@@ -281,7 +281,7 @@ def _as_numbers(column: Column, frame: Frame) -> Floats:
     if takes_truths(column):
         values = np.array([TRUTHS.get(text.lower(), text) for text in values.tolist()], object)
     if text := first_text(values, rows=numbers_of_rows(frame)):
-        told = f"the column {column.name!r} holds {text}, where the model needs a number"
+        told = f"the column {shortened(column.name)} holds {text}, where the model needs a number"
         raise BadInput(told + how_to_write(first_odd(values)))
     return np.array([number_of(text or "nan") for text in values])
 
@@ -322,8 +322,8 @@ def unknown_categories(columns: Sequence[Column], frame: Frame) -> list[str]:
             names = ", ".join(shortened(name) if name else "missing" for name in sorted(unknown)[:5])
             more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
             sentences.append(
-                f"the column {column.name!r} has categories in {rows} row{'s' if rows > 1 else ''} that were rare or "
-                f"not there in training: {names}{more}"
+                f"the column {shortened(column.name)} has categories in {rows} row{'s' if rows > 1 else ''} that were "
+                f"rare or not there in training: {names}{more}"
             )
     return sentences
 
@@ -343,8 +343,8 @@ def without_input(columns: Sequence[Column], frame: Frame) -> list[str]:
             share = sum(others) / max(rows_of(frame), 1)
             if share >= NOTED_SHARE:
                 sentences.append(
-                    f"{100 * share:.0f} % of the rows have a {column.name!r} without an input of its own, of which "
-                    f"there are {len(others):,}: rare ones, or too many"
+                    f"{100 * share:.0f} % of the rows have a {shortened(column.name)} without an input of its own, of "
+                    f"which there are {len(others):,}: rare ones, or too many"
                 )
     return sentences
 

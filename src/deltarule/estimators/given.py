@@ -4,7 +4,7 @@ N rows · D features
 """
 
 import contextlib
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ def made_dense(X: Any) -> Floats:
 
 
 def refuse_dates(given: Any, name: str) -> None:
-    """Refuse dates and durations, of which scikit-learn's checks make the numbers that stand in memory.
+    """Refuse dates, times and durations: of some scikit-learn's checks would make the numbers that stand in memory.
 
     Errors: `ValueError`.
     """
@@ -53,10 +53,11 @@ def refuse_dates(given: Any, name: str) -> None:
         first = np.asarray(given[:1])
         kinds = [first.dtype] if first.dtype.kind in "mM" else []
         if not kinds and (first.dtype.kind == "O" or isinstance(given, list | tuple)):
-            moments = date, timedelta, np.datetime64, np.timedelta64
-            mixed = given.select_dtypes("object") if hasattr(given, "select_dtypes") else given
+            moments = date, time, timedelta, np.datetime64, np.timedelta64
+            mixed = given.select_dtypes(exclude=["number", "bool"]) if hasattr(given, "select_dtypes") else given
             held = {*map(type, first.flat), *map(type, np.asarray(mixed, object).flat)}
-            kinds = sorted(kind.__name__ for kind in held if issubclass(kind, moments))
+            found = {kind.__name__ for kind in held if issubclass(kind, moments) or kind.__name__ == "Period"}
+            kinds = sorted(found - {"NaTType"}) or [*found]
     if kinds:
         raise ValueError(
             f"{name} holds dates or durations ({kinds[0]}), and a network learns from numbers; give the days since a "

@@ -142,7 +142,7 @@ def classes_inspected(model: Any, y: Any, probabilities: Floats, some: Sample, u
 def numbers_inspected(model: Any, y: Floats, answers: Floats, some: Sample, usual: float) -> Inspection:
     """The same of a regressor.    y [N], answers [N]  numbers"""
     with np.errstate(all="ignore"):  # of the largest numbers nothing can be said that is finite
-        around = np.sqrt(np.mean(np.square(y - y.mean())))
+        around = np.std(y - y[0])  # exactly 0 where all are the same, of which a mean is rounded
 
         def credit(x: Floats) -> Floats:
             return -np.square((y[some.rows] - model.predict(x)) / around)

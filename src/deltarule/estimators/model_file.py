@@ -267,11 +267,12 @@ def _rebuilt_table(kind: type[BaseTabular], arrays: dict[str, np.ndarray], about
     if inputs != model.model_.n_features_in_:
         raise ValueError(f"the columns make {inputs} inputs for a network of {model.model_.n_features_in_}")
     report = dict(about["report"])
-    scores, settings = Scores(**report.pop("scores")), dict(report.pop("settings"))
+    told, settings = dict(report.pop("scores")), dict(report.pop("settings"))
+    told |= {name: np.nan for name in ("score", "low", "high", "baseline") if told[name] is None}
     if isinstance(settings.get("hidden_layer_sizes"), list):
         settings["hidden_layer_sizes"] = tuple(settings["hidden_layer_sizes"])
     model.report_ = TabularReport(
-        scores=scores, settings=settings, notes=tuple(map(str, report.pop("notes"))), **report
+        scores=Scores(**told), settings=settings, notes=tuple(map(str, report.pop("notes"))), **report
     )
     model.target_ = str(about["target"])
     model._put_names(names, bool(about.get("named", True)))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from deltarule.data.cells import shown
 from deltarule.estimators.inspection import Inspection
 from deltarule.estimators.wording import classes_told, columns_told, network_told, score_lines, settings_told
 from deltarule.reports.inline import Parts
@@ -44,8 +45,9 @@ def model_page(
     """
     blocks = [_scores(model, found, commands, notes), _mistakes(model, found), _worth(found), _training(model)]
     about = "How good the model is on rows whose target is known, where it errs, and what its answers hang on."
-    section = Section("model", f"{model.target_}, {_kind(found)}", about, blocks)
-    return report_page(Report(f"deltarule: {model.target_}", [section], footer="Drawn by deltarule."))
+    target = shown(model.target_)
+    section = Section("model", f"{target}, {_kind(found)}", about, blocks)
+    return report_page(Report(f"deltarule: {target}", [section], footer="Drawn by deltarule."))
 
 
 def _kind(found: Inspection) -> str:
@@ -55,7 +57,7 @@ def _kind(found: Inspection) -> str:
 def _scores(
     model: "TabularClassifier | TabularRegressor", found: Inspection, commands: Sequence[str], notes: Sequence[str]
 ) -> Block:
-    facts = [("target", model.target_), *score_lines(found.scores, model.usual_)]
+    facts = [("target", shown(model.target_)), *score_lines(found.scores, model.usual_)]
     return Block("scores", "How good it is", facts=facts, commands=commands, notes=[f"{one}." for one in notes])
 
 
@@ -64,10 +66,10 @@ def _mistakes(model: "TabularClassifier | TabularRegressor", found: Inspection) 
     if not found.classes:
         if not max(np.abs(found.targets).max(), np.abs(found.answers).max()) < MOST_DRAWN:
             return Block("mistakes", "Where it errs", "Targets or answers are too large to be drawn, or not finite.")
-        parts.add(true_and_answered(found.targets, found.answers, target=model.target_))
+        parts.add(true_and_answered(found.targets, found.answers, target=shown(model.target_)))
         return Block("mistakes", "Where it errs", figures=parts.all)
     if len(found.classes) <= MOST_COLUMNS:
-        parts.add(confusion_matrix(_counts(found), [one.name for one in found.classes]))
+        parts.add(confusion_matrix(_counts(found), [shown(one.name) for one in found.classes]))
     groups = found.calibration
     intervals = [(one.low, one.high) for one in groups]
     parts.add(calibration_curve([one.probability for one in groups], [one.share for one in groups], intervals))
@@ -91,7 +93,7 @@ def _worth(found: Inspection) -> Block:
     parts, told = Parts("columns"), columns_told(found)
     losses, intervals = [one.loss for one in found.importances], [(one.low, one.high) for one in found.importances]
     score = "accuracy" if found.classes else "R²"
-    parts.add(column_importances([one.column for one in found.importances], losses, intervals, score=score), told)
+    parts.add(column_importances([row[0] for row in told[1:]], losses, intervals, score=score), told)
     return Block("columns", title, figures=parts.all)
 
 
@@ -103,5 +105,5 @@ def _training(model: "TabularClassifier | TabularRegressor") -> Block:
         ("network", f"{network_told(report.settings)}, {model.model_.n_members} of them together"),
         ("settings", settings_told(report.settings, report.candidates)),
     ]
-    table = [["column", "kind", "why"], *([one.name, one.kind, one.why] for one in model.columns_)]
+    table = [["column", "kind", "why"], *([shown(one.name), one.kind, one.why] for one in model.columns_)]
     return Block("training", "How it was trained", facts=facts, figures=parts.all, table=table)

@@ -5,7 +5,7 @@ A block's answers depend on nothing but its rows, so they are the same, bit for 
 K members · N rows · C outputs
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -39,14 +39,26 @@ class NotFinite(Exception):
     """A number of the rows is NaN or infinite."""
 
 
-def outputs_of(
-    network: Network, parameters: Mapping[str, Floats], running: Mapping[str, Floats], x: Any, check: bool = False
-) -> Floats:
-    """The outputs for the rows of x [N, D], an array or a sparse matrix.
+def as_they_are(outputs: Floats) -> Floats:
+    """The outputs themselves."""
+    return outputs
 
-    parameters, running {name: [D, H] or [K, D, H]}   →   [N, C] or [K, N, C]
+
+def outputs_of(
+    network: Network,
+    parameters: Mapping[str, Floats],
+    running: Mapping[str, Floats],
+    x: Any,
+    check: bool = False,
+    answer: Callable[[Floats], Floats] = as_they_are,
+) -> Floats:
+    """The outputs for the rows of x [N, D], an array or a sparse matrix, or what is wanted of them.
+
+    parameters, running {name: [D, H] or [K, D, H]}   →   [N, C] or [K, N, C], or with A numbers a row [.., N, A]
 
     check : whether every number of x, then an array, is to be finite; each thread looks at the blocks that it takes.
+    answer : what is wanted of the outputs of any rows, [N, C] or [K, N, C]  →  [.., N, A]: asked of a block at a time,
+        as all outputs of all members would be much memory.
 
     Raises `NotFinite`, where that is asked for; `ValueError` for a number that the network's type does not hold.
 
@@ -59,7 +71,11 @@ def outputs_of(
     thin = sparse.issparse(x) and x.nnz < THIN * rows * network.inputs
     if sparse.issparse(x) and not thin:
         size = min(size, DENSE_BYTES // (8 * network.inputs) or 1)
-    outputs = np.empty((*W1.shape[:-2], rows, network.outputs), W1.dtype)
+    is_whole = size >= rows
+    answers = np.empty((*W1.shape[:-2], rows if is_whole else 0, network.outputs), W1.dtype)
+    if not is_whole:
+        form = answer(answers)
+        answers = np.empty((*form.shape[:-2], rows, form.shape[-1]), form.dtype)
 
     def fill(start: int) -> None:
         with np.errstate(all="ignore"):  # NumPy's switch is one for each thread
@@ -71,10 +87,15 @@ def outputs_of(
             own = own.astype(W1.dtype, copy=False)
             if W1.dtype.itemsize < x.dtype.itemsize and not is_finite(own.data if thin else own):
                 raise ValueError(f"Input X contains infinity or a value too large for {W1.dtype!r}.")
-            outputs[..., start : start + size, :] = _evaluated(network, parameters, running, own)
+            outputs = _evaluated(network, parameters, running, own)
+            if not is_whole:
+                # Of a single row NumPy adds the members' numbers in another order than of several: it counts twice.
+                alone = own.shape[0] == 1
+                outputs = answer(outputs.repeat(2, axis=-2))[..., :1, :] if alone else answer(outputs)
+            answers[..., start : start + size, :] = outputs
 
     shared(fill, range(0, rows, size))
-    return outputs
+    return answer(answers) if is_whole else answers
 
 
 def block_size(network: Network, W1: Floats, rows: int) -> int:

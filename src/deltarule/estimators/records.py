@@ -78,7 +78,9 @@ def plain(seen: epochs.Epoch) -> Epoch:
     """An epoch of several members as one of a single model: the means over those that still train."""
 
     def mean(values: Floats | None) -> float | None:
-        return None if values is None else float(np.nanmean(values))
+        if values is None:
+            return None
+        return float("nan") if np.isnan(values).all() else float(np.nanmean(values))  # of a single row there is no R²
 
     return Epoch(
         number=seen.number,

@@ -191,12 +191,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Returns: predictions, or these and their standard deviations.
         Errors: `ValueError` for the standard deviation over a single member.
         """
-        each = self._outputs(X)
-        if self.target_scale_ is not None:
-            with np.errstate(over="ignore"):  # an answer beyond all numbers is told as infinite
-                each = each * self.target_scale_ + self.target_mean_
-        each = each[..., 0] if each.shape[-1] == 1 else each
-        return (self._mean(each), self._spread(each)) if return_std else self._mean(each)
+        told = self._mean_and_spread if return_std else self._mean
+        found = self._answers(X, lambda each: told(self._unscaled(each)))
+        found = found[..., 0] if found.shape[-1] == 1 else found
+        return tuple(found) if return_std else found
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """R² on rows X [N, D] with the targets y [N] or [N, C].
@@ -240,6 +238,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         if self.target_scale_ is None:
             return columns
         return (columns - self.target_mean_) / self.target_scale_
+
+    def _unscaled(self, outputs: Floats) -> Floats:
+        """Outputs in the unit of the targets as they were given."""
+        if self.target_scale_ is None:
+            return outputs
+        with np.errstate(over="ignore"):  # an answer beyond all numbers is told as infinite
+            return np.asarray(outputs * self.target_scale_ + self.target_mean_)
 
     def _loss(self) -> tuple[Any, str]:
         name = self.loss.get("name") if isinstance(self.loss, Mapping) else self.loss

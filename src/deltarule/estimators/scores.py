@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.data.cells import shortened
 from deltarule.data.frame import Frame
 from deltarule.estimators.columns import CATEGORY, NUMBER, UNUSED, Column, encoded
 from deltarule.problem.problem import Floats
@@ -34,7 +35,9 @@ NOTHING = -1e200
 class Scores:
     """How good answers are on rows that had no part in the training.
 
-    metric: accuracy or r_squared   rows   score   low, high: its 95 % interval
+    metric: accuracy or r_squared   rows
+    score   NaN where there is none: R² of a single row, and so the baseline
+    low, high: its 95 % interval; NaN, too, of targets that are all the same
     baseline   the score of always answering the most frequent class, or the mean, of all rows that were given to train
     mean_absolute_error   in the target's unit; None for classes
     """
@@ -63,6 +66,8 @@ def scores_of_classes(y: Any, answers: Any, usual: Any) -> Scores:
 def scores_of_numbers(y: Any, answers: Any, usual: float) -> Scores:
     """R², its interval from draws of the rows, and that of always saying `usual`.
 
+    Draws in which all targets are the same have no say: R² would be 0 by its definition, whatever the answers.
+
     Source: Efron 1979, the bootstrap; Bickel, Götze & van Zwet 1997, draws of fewer rows
 
     >>> scores_of_numbers(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0]), usual=2.0).score
@@ -74,9 +79,9 @@ def scores_of_numbers(y: Any, answers: Any, usual: float) -> Scores:
     y, answers, usual = (np.ldexp(values, -exponent) for values in (y, answers, usual))
     random = np.random.default_rng(0)
     draws = (random.integers(len(y), size=min(len(y), MOST_DRAWN)) for _ in range(RESAMPLES))
-    drawn = [r_squared(y[rows], answers[rows]) for rows in draws]
+    drawn = [r_squared(y[rows], answers[rows]) for rows in draws if np.ptp(y[rows])]
     score = r_squared(y, answers)
-    low, high = np.quantile(drawn, [0.025, 0.975])
+    low, high = np.quantile(drawn, [0.025, 0.975]) if drawn else (np.nan, np.nan)
     if len(y) > MOST_DRAWN:
         low, high = (score + (end - score) * np.sqrt(MOST_DRAWN / len(y)) for end in (low, high))
     error = float(np.ldexp(np.abs(y - answers).mean(), exponent))
@@ -85,14 +90,17 @@ def scores_of_numbers(y: Any, answers: Any, usual: float) -> Scores:
 
 
 def r_squared(y: Floats, answers: Floats) -> float:
-    """1 − Σ(y − a)² / Σ(y − ȳ)², and 0 where all targets are the same and not met.
+    """1 − Σ(y − a)² / Σ(y − ȳ)², and 0 where all targets are the same and not met; of a single row NaN.
 
     What is less than any number is the least that there is.
 
     >>> r_squared(np.array([1.0, 3.0]), np.array([2.0, 2.0]))
     0.0
     """
-    around, unit = _squares(y - y.mean())
+    if len(y) < 2:
+        return float("nan")
+    beside = y - y[0]  # exactly 0 where all are the same, of which a mean is rounded
+    around, unit = _squares(beside - beside.mean())
     errors, unit_of_errors = _squares(y - answers)
     if not around:
         return float(not errors)
@@ -133,8 +141,8 @@ def leaks(frame: Frame, columns: Sequence[Column], y: Any, classes: bool) -> lis
             score = max(score, _told(codes[present], y[present], column, classes))
         if score >= SUSPICIOUS:
             found.append(
-                f"the column {column.name!r} alone tells the target ({100 * score:.0f} % on rows not seen); is it "
-                "known before the target is? If not, leave it out"
+                f"the column {shortened(column.name)} alone tells the target ({100 * score:.0f} % on rows not seen); "
+                "is it known before the target is? If not, leave it out"
             )
     return found
 

@@ -76,9 +76,10 @@ def name_of(cell, column):
         form = TRUTHS.get(form.lower(), form)
     if column["numbers"]:
         form = as_number(form)
-    elif found := re.fullmatch(TIME, form):
-        day, clock, fraction, zone = found.groups("")
-        form = f"{day} {clock}{fraction.rstrip('0').rstrip('.')}{'+00:00' if zone == 'Z' else zone}".strip()
+    elif found := re.fullmatch(TIME, re.sub("Z$", "+00", form)):
+        day, clock, fraction, hours, minutes = found.groups("")
+        zone = hours and f"{hours}:{minutes or '00'}"
+        form = f"{day} {clock}{fraction.rstrip('0').rstrip('.')}{zone}".strip()
         form = day if form == f"{day} 00:00:00" else form
     return column["forms"].get(form, cell)
 
@@ -124,7 +125,7 @@ def read(path):
         told = ",".join(header).strip().lower()
         if told == "sep=,":  # as Excel has it
             header = next(lines, [])
-        elif told in ("sep=;", "sep=|", "sep="):
+        elif told.startswith("sep=") and len(told) <= len("sep=;"):
             raise ValueError("its first line says that no commas separate the columns; save it with these")
         header = [name.strip() for name in header]
         if len(set(header)) < len(header):

@@ -12,6 +12,7 @@ from sklearn.model_selection import GridSearchCV, check_cv
 from sklearn.utils import indexable
 from sklearn.utils.validation import _check_method_params, _num_samples
 
+from deltarule.estimators.base import whole_or_none
 from deltarule.estimators.candidates import Task, rows_of
 from deltarule.estimators.kept import Kept
 from deltarule.problem.problem import Floats, Integers
@@ -240,6 +241,7 @@ class LookedUp(BaseEstimator):
             raise found
         if found is None:
             found = self.task.made_of(self.candidate)
-            found.fit(rows_of(self.task.X, rows), y, **parameters)
+            with whole_or_none():
+                found.fit(rows_of(self.task.X, rows), y, **parameters)
         self.fitted = found
         return self

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -20,13 +20,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from deltarule.data.cells import as_text, shortened
 from deltarule.data.frame import Frame, frame_of, rows_of, taken
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, counted
 from deltarule.estimators import budget
-from deltarule.estimators.base import BaseMLP
+from deltarule.estimators.base import BaseMLP, whole_or_none
 from deltarule.estimators.classifier import MLPClassifier
 from deltarule.estimators.columns import (
     CATEGORY,
     UNUSED,
+    Column,
     check_together,
     encoded,
     guessed,
@@ -67,6 +68,24 @@ class TabularReport:
     settings: dict[str, Any]
     notes: tuple[str, ...]
     seconds: float
+
+
+class Beginning(NamedTuple):
+    """What is made of a table before anything is trained.
+
+    began          when, as of time.perf_counter   has_names   whether the columns had names of their own
+    frame, y [N]   the columns by name, and the target   columns   what all rows tell of them
+    train, held    the rows to learn from, and those set aside   x [N, D]   the inputs, by what the first tell
+    """
+
+    began: float
+    has_names: bool
+    frame: Frame
+    y: Any
+    columns: tuple[Column, ...]
+    train: Any
+    held: Any
+    x: Floats
 
 
 class BaseTabular(BaseEstimator):
@@ -116,7 +135,8 @@ class BaseTabular(BaseEstimator):
 
     # --- fitting ---
 
-    def _fit(self, X: Any, y: Any) -> None:
+    def _begun(self, X: Any, y: Any) -> Beginning:
+        """Look at a table: all of it that can be refused is, before the minutes of work."""
         began = time.perf_counter()
         types = _types(self.types)
         names = [name for name, kind in types.items() if kind == CATEGORY]
@@ -137,20 +157,32 @@ class BaseTabular(BaseEstimator):
         check_together(frame, kinds)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         train, held = self._split(y)
-        columns = learned(taken(frame, train), kinds)
-        x = encoded(columns, frame, together=True)
+        x = encoded(learned(taken(frame, train), kinds), frame, together=True)
         if not x.shape[1]:
             raise BadInput("no column is left to learn from: no text occurs twice; add rows, or columns of numbers")
+        return Beginning(began, _has_names(X), frame, y, learned(frame, kinds), train, held, x)
+
+    def _work_told(self, begun: Beginning) -> str:
+        """The work that lies ahead, in words."""
+        rows, inputs = len(begun.train), begun.x.shape[1]
+        some = budget.search_rows(inputs, rows, self._outputs)
+        return (
+            f"{self._count} settings on {budget.folds_of(some)} folds of {some:,} rows × {counted(inputs, 'input')}, "
+            f"then {budget.members_for(len(begun.y))} networks on {len(begun.y):,} rows"
+        )
+
+    def _fit(self, begun: Beginning) -> None:
+        began, has_names, frame, y, columns, train, held, x = begun
         found = self._searched(x[train], y[train])
         searched = budget.fold_rows(budget.search_rows(x.shape[1], len(train), self._outputs))
         self.model_ = self._trained(x[train], y[train], found, searched)
         scores = self._scores(y[held], self.model_.predict(x[held]))
         # The rows set aside have done their work; the model that is kept has seen them, too.
-        self.columns_ = learned(frame, kinds)
+        self.columns_ = columns
         self.model_ = self._trained(encoded(self.columns_, frame), y, found, searched)
         notes = self._notes(frame, y)
-        self._put_names(list(frame), _has_names(X))
-        self.report_ = TabularReport(rows, len(held), scores, self._count, found, notes, time.perf_counter() - began)
+        self._put_names(list(frame), has_names)
+        self.report_ = TabularReport(len(y), len(held), scores, self._count, found, notes, time.perf_counter() - began)
 
     def _put_names(self, names: list[str], named: bool = True) -> None:
         """What scikit-learn wants to know of columns, of which those without names are called x0, x1 …"""
@@ -194,11 +226,8 @@ class BaseTabular(BaseEstimator):
         model: Any = self._ensemble(len(x), found, searched)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that it made all its epochs, as it should
-            warnings.filterwarnings("error", "Training interrupted")
-            try:
+            with whole_or_none():
                 fitted: BaseMLP = model.fit(x, y)
-            except UserWarning:  # half a training is no model to be kept
-                raise KeyboardInterrupt from None
         return fitted
 
     def _ensemble(self, rows: int, found: dict[str, Any], searched: int) -> BaseMLP:
@@ -207,9 +236,9 @@ class BaseTabular(BaseEstimator):
         return self._network(**budget.training_for(rows), **found, n_members=budget.members_for(rows))
 
     def _notes(self, frame: Frame, y: Any) -> tuple[str, ...]:
-        unused = [f"the column {c.name!r} is not used: {c.why}" for c in self.columns_ if c.kind == UNUSED]
+        unused = [f"the column {shortened(c.name)} is not used: {c.why}" for c in self.columns_ if c.kind == UNUSED]
         slips = [
-            f"the column {c.name!r} is read as categories: {c.why}"
+            f"the column {shortened(c.name)} is read as categories: {c.why}"
             for c in self.columns_
             if c.kind == CATEGORY and "look like numbers" in c.why
         ]
@@ -312,7 +341,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         Returns: the estimator.
         Errors: `BadInput` for whatever cannot be learned from.
         """
-        self._fit(X, y)
+        self._fit(self._begun(X, y))
         return self
 
     def predict(self, X: Any) -> Any:
@@ -426,7 +455,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         Returns: the estimator.
         Errors: `BadInput` for whatever cannot be learned from.
         """
-        self._fit(X, y)
+        self._fit(self._begun(X, y))
         return self
 
     def predict(self, X: Any) -> Any:

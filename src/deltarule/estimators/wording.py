@@ -1,9 +1,10 @@
 """What a model for tables came to, in words: the same ones on the screen and on a page."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
-from deltarule.data.cells import as_text
+from deltarule.data.cells import as_text, shortened, shown
 from deltarule.errors import counted
 from deltarule.estimators.inspection import ClassScores, Importance, Inspection
 from deltarule.estimators.scores import Scores
@@ -30,11 +31,13 @@ def score_lines(scores: Scores, usual: Any) -> list[tuple[str, str]]:
         told = f"{_percent(scores.score)} ({100 * scores.low:.1f} to {100 * scores.high:.1f})"
         return [
             ("accuracy", f"{told} of {rows}"),
-            ("baseline", f"{_percent(scores.baseline)}, always {as_text(usual)!r}"),
+            ("baseline", f"{_percent(scores.baseline)}, always {shortened(as_text(usual))}"),
         ]
+    score, low, high, baseline = (_number(one, 3) for one in (scores.score, scores.low, scores.high, scores.baseline))
+    interval = "" if low == NOTHING else f" ({low} to {high})"
     return [
-        ("R²", f"{_number(scores.score, 3)} ({_number(scores.low, 3)} to {_number(scores.high, 3)}) on {rows}"),
-        ("baseline", f"{_number(scores.baseline, 3)}, always {usual:.4g}"),
+        ("R²", f"{score}{interval} on {rows}"),
+        ("baseline", f"{baseline}, always {usual:.4g}"),
         ("mean absolute error", f"{scores.mean_absolute_error:.4g}"),
     ]
 
@@ -59,14 +62,14 @@ def classes_told(found: Inspection) -> list[list[str]]:
     """A row of cells for each class, below the headings."""
     taken: dict[str, str] = {}
     for one in found.mistakes:  # the most frequent first
-        taken.setdefault(one.true, f"{one.answered} ({one.rows:,})")
+        taken.setdefault(one.true, f"{shown(one.answered)} ({one.rows:,})")
     head = ["class", "rows", "recall", "precision", TAKEN_FOR]
     return [head, *(_class_told(one, taken.get(one.name, "")) for one in found.classes)]
 
 
 def _class_told(one: ClassScores, taken: str) -> list[str]:
     shares = (NOTHING if share is None else _percent(share) for share in (one.recall, one.precision))
-    return [one.name, f"{one.rows:,}", *shares, taken]
+    return [shown(one.name), f"{one.rows:,}", *shares, taken]
 
 
 def columns_told(found: Inspection) -> list[list[str]]:
@@ -78,10 +81,12 @@ def columns_told(found: Inspection) -> list[list[str]]:
 
 def _importance_told(one: Importance, unit: int, digits: int) -> list[str]:
     loss, low, high = (_number(unit * value, digits) for value in (one.loss, one.low, one.high))
-    return [one.column, loss, f"{low} to {high}"]
+    return [shown(one.column), loss, f"{low} to {high}"]
 
 
 def _number(value: float, digits: int) -> str:
+    if math.isnan(value):
+        return NOTHING
     return f"{value:z.{digits}f}" if abs(value) < MOST_WITH_DIGITS else f"{value:.3g}"
 
 

@@ -458,6 +458,6 @@ class _Training:
             losses=np.array(self.losses).reshape(-1, self.problem.members),
             validation_losses=np.array(self.validation_losses) if validated else None,
             validation_scores=np.array(self.validation_scores) if validated else None,
-            best_scores=np.nanmax(np.array(scores), axis=0) if scores else None,
+            best_scores=np.fmax.reduce(scores, axis=0) if scores else None,
             stall=self.stall,
         )
