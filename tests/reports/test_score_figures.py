@@ -113,12 +113,13 @@ def test_shares_of_claims_stand_beside_what_they_need(given_names):
     count = len(given_names)
     shares = np.linspace(0, 1, count)
     intervals = np.clip(np.stack([shares - 0.1, shares + 0.1], 1), 0, 1)
-    figure = shares_with_needed(given_names, shares, intervals, np.full(count, 0.9))
+    figure = shares_with_needed(given_names, shares, intervals, np.full(count, 0.9), confidence=0.875)
     assert_readable(figure)
     dots, marks = figure.axes[0].lines
     assert drawn(dots) == (shares.tolist(), list(range(count)))
     assert drawn(marks)[0] == [0.9] * count
     assert [one[:, 0].tolist() for one in figure.axes[0].collections[0].get_segments()] == intervals.tolist()
+    assert legend(figure) == ["share of seeds", "its interval (87.5 %)", "share that it needs"]
 
 
 @settings(max_examples=10)
@@ -180,7 +181,7 @@ def test_what_cannot_be_drawn_is_one_sentence(call, sentence):
 
 def test_a_share_is_told_as_the_table_of_claims_tells_it():
     """62.5 % is no 62 % below the figure."""
-    told = alt_text(shares_with_needed(["mine-1"], [0.625], [[0.5, 0.7]], [0.9]))
+    told = alt_text(shares_with_needed(["mine-1"], [0.625], [[0.5, 0.7]], [0.9], confidence=0.875))
     assert "mine-1: 62.5 %, needs 90 %." in told
     told = alt_text(success_rates([1.0], [0.625], [[0.5, 0.7125]], parameter="learning rate"))
     assert "At 1: 62.5 % (50 % to 71.2 %)." in told
@@ -225,7 +226,9 @@ LONG = ["mean income of households", "mean income of persons", "mean income of h
 def test_names_that_are_shortened_are_marked_and_still_differ():
     figures = [
         confusion_matrix(np.eye(4, dtype=int), LONG),
-        shares_with_needed([f"{name} and others" for name in LONG], *np.ones((1, 4)), np.ones((4, 2)), np.ones(4)),
+        shares_with_needed(
+            [f"{name} and others" for name in LONG], np.ones(4), np.ones((4, 2)), np.ones(4), confidence=0.875
+        ),
         scores_above(
             [f"{name} of all kinds and of others, too" for name in LONG], np.ones(4), 0.5, quantity="accuracy"
         ),

@@ -87,7 +87,7 @@ MADE = {
         [0.1, 1, 10], [0.2, 0.9, 1.0], [[0.1, 0.3], [0.8, 0.95], [0.9, 1.0]], parameter="learning rate"
     ),
     "claims": lambda: score_figures.shares_with_needed(
-        ["encoder-1", "encoder-2"], [1.0, 0.2], [[0.96, 1.0], [0.1, 0.3]], [0.9, 0.5]
+        ["encoder-1", "encoder-2"], [1.0, 0.2], [[0.96, 1.0], [0.1, 0.3]], [0.9, 0.5], confidence=0.875
     ),
     "above": lambda: score_figures.scores_above(NAMES, np.linspace(0.6, 0.95, 8), 0.8, quantity="test accuracy"),
     "table": lambda: score_figures.top_and_bottom(

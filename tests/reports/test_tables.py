@@ -224,6 +224,22 @@ def test_a_summary_of_one_network_has_no_medians():
     assert "solved 1 of 1 (accuracy of 1), by update 512" in text
 
 
+@pytest.mark.parametrize(
+    ("objective", "told"),
+    [(Spread(15.994, 20, np.inf), "median 20, from 15.99 to diverged"), (Spread(*[np.inf] * 3), "diverged")],
+)
+def test_an_objective_that_is_infinite_is_said_to_have_diverged(objective, told):
+    text = " ".join(printed(run_summary(outcome(objective=objective, accuracy=None))).split())
+    assert f"objective {told} solved" in text
+
+
+@pytest.mark.parametrize("width", [20, 25])
+def test_where_there_is_hardly_room_words_are_folded_and_no_letter_is_lost(width):
+    summary = run_summary(outcome(validation_accuracy=Spread(0.5, 0.75, 1.0)))
+    narrow, wide = ("".join(printed(summary, room).split()) for room in (width, 200))
+    assert sorted(narrow) == sorted(wide)
+
+
 def test_a_summary_tells_of_a_few_members_that_diverged_and_counts_all():
     diverged = [{"member": member, "step": 1000 * member, "layer": 2, "where": "z2"} for member in range(8)]
     text = " ".join(printed(run_summary(outcome(diverged=diverged)), 200).split())

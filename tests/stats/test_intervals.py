@@ -1,10 +1,13 @@
+import math
+import sys
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deltarule.errors import BadInput
-from deltarule.stats.intervals import mean_interval, median_interval, share_interval
+from deltarule.stats.intervals import exact_share_interval, mean_interval, median_interval, share_interval
 
 
 @given(st.integers(1, 300), st.data())
@@ -26,6 +29,24 @@ def test_wilson_agrees_with_scipy():
         assert share_interval(count, of) == pytest.approx((peer.low, peer.high), abs=1e-12)
 
 
+@given(st.integers(1, 60), st.floats(0, 1), st.sampled_from([0.8, 0.875, 0.95]))
+@example(4, sys.float_info.min, 0.8)
+def test_each_end_of_an_exact_interval_misses_the_share_with_half_of_the_risk_at_most(of, true, confidence):
+    chances = np.array([math.comb(of, count) * true**count * (1 - true) ** (of - count) for count in range(of + 1)])
+    low, high = np.array([exact_share_interval(count, of, confidence) for count in range(of + 1)]).T
+    shares = np.arange(of + 1) / of
+    assert np.all((low >= 0) & (low <= shares) & (shares <= high) & (high <= 1))
+    assert max(chances[low > true].sum(), chances[high < true].sum()) <= (1 - confidence) / 2 + 1e-9
+
+
+def test_exact_agrees_with_scipy():
+    from scipy.stats import binomtest
+
+    for count, of in ((0, 1), (1, 1), (0, 10), (3, 10), (93, 100), (100, 100)):
+        peer = binomtest(count, of).proportion_ci(0.9, method="exact")
+        assert exact_share_interval(count, of, 0.9) == pytest.approx((peer.low, peer.high), abs=1e-12)
+
+
 def test_the_interval_of_a_median_covers_it_as_often_as_it_says():
     rng = np.random.default_rng(0)
     for n in (6, 11, 30, 101):
@@ -39,10 +60,32 @@ def test_few_values_give_their_ends():
     assert median_interval([3.0, 1.0, 2.0]) == (1.0, 3.0)
 
 
-def test_no_share_gets_a_sentence():
-    for count, of in ((1, 0), (-1, 5), (6, 5)):
-        with pytest.raises(BadInput, match="no share"):
-            share_interval(count, of)
+@pytest.mark.parametrize("interval", [share_interval, exact_share_interval])
+@pytest.mark.parametrize(("count", "of"), [(1, 0), (-1, 5), (6, 5), (1.5, 2), (1, 2.5), (np.nan, 5)])
+def test_no_share_gets_a_sentence(interval, count, of):
+    with pytest.raises(BadInput, match=f"{count} of {of} is no share; give a count from 0 .*, both whole"):
+        interval(count, of)
+
+
+@pytest.mark.parametrize("confidence", [95, 1, 0, -0.5, np.nan])
+def test_a_confidence_that_is_none_gets_a_sentence(confidence):
+    found = f"the confidence is {confidence:g}; give a number above 0 and below 1"
+    for interval in (share_interval, exact_share_interval):
+        with pytest.raises(BadInput, match=found):
+            interval(50, 100, confidence)
+    for of_values in (mean_interval, median_interval):
+        with pytest.raises(BadInput, match=found):
+            of_values([1.0, 2.0, 3.0, 4.0], confidence)
+
+
+@pytest.mark.parametrize("interval", [mean_interval, median_interval])
+def test_values_are_one_row_and_of_what_is_unknown_nothing_is_known(interval):
+    with pytest.raises(BadInput, match=r"the values have the shape \(2, 3\); give one row of numbers"):
+        interval(np.ones((2, 3)))
+    assert np.isnan(interval([1.0, np.nan, 3.0])).all()
+
+
+def test_too_few_values_get_a_sentence():
     with pytest.raises(BadInput, match="at least one"):
         median_interval([])
     with pytest.raises(BadInput, match="there are 1 values; the interval of a mean needs at least two"):

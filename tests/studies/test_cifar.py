@@ -1,6 +1,7 @@
 """The CIFAR-10 study: its predicates on tables made by hand, its settings on the recipe's keys, its stored results."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -175,6 +176,73 @@ def test_12_nine_of_ten_have_batch_norm_and_sigmoid_is_behind(plain, sigmoid, ex
     given = dict.fromkeys(best, 0.5) | dict.fromkeys(without, 0.55)
     given |= {f"sigmoid_{depth}_norm": sigmoid for depth in claims.HIDDEN}
     assert count(claims.cifar_12, deep(**given)) == {"": expected}
+
+
+def test_controls_judge_all_of_their_criterion():
+    """A half that a control leaves out could not fail in it."""
+    second = claims.SECOND
+    ours = {(200, 3000, 128, 1e-3, 1e-3): 0.45, claims.BEST: 0.5, (200, 3000, 512, 1e-3, 1e-3): 0.49, second: 0.5}
+    ours |= {(*second[:3], rate, second[4]): 0.3 for rate in (1e-2, 1e-4)}
+    assert controlled(claims.cifar_4, Tables(RECIPE, networks=networks(parts=ours))) == [True] * 4
+    slow = networks(parts=ours | {(*second[:3], 1e-4, second[4]): 0.6})
+    assert controlled(claims.cifar_4, Tables(RECIPE, networks=slow)) == [False] * 4
+    best = {f"{kind}_{depth}_norm": 0.5 for kind in ("relu", "leaky") for depth in claims.HIDDEN}
+    sigmoid = {f"sigmoid_{depth}_norm": 0.6 for depth in claims.HIDDEN}
+    assert controlled(claims.cifar_12, deep(**best)) == [True] * 4
+    assert controlled(claims.cifar_12, deep(**best, **sigmoid)) == [False] * 4
+
+
+def controlled(claim, study):
+    [holds] = claim.control_judge(study).holds.values()
+    return holds.tolist()
+
+
+class Lengths:
+    """Sweeps in which the first layer of every network is one weight, by what it sets; and a descent's ends."""
+
+    def __init__(self, ends, **weights):
+        self.ends, self.weights = np.array(ends), weights
+        self.settings_of = Tables(RECIPE).settings_of
+
+    def sweep(self, name, *_, **__):
+        return self
+
+    def rows_of(self, changes):
+        kind = {1e-2: "penalized", 0.0: "free", 1.0: "strong"}[changes["loss.strength"]]
+        return [{"key": weight} for weight in self.weights[kind]]
+
+    def network(self, key):
+        return SimpleNamespace(parameters=lambda: {"W1": np.full((1, 1), key)})
+
+    def each(self, settings, **_):
+        return [
+            SimpleNamespace(
+                objective=self.ends, history=SimpleNamespace(series=lambda name: np.ones((2, len(self.ends))))
+            )
+        ]
+
+
+ALIKE, APART, TWO = [0.4, 0.4001, 0.4, 0.4], [0.4, 0.41, 0.42, 0.43], [0.4, 0.4001, 0.42, 0.43]
+
+
+@pytest.mark.parametrize(
+    ("penalized", "ends", "expected"),
+    [
+        (0.5, ALIKE, [True] * 4),
+        (0.6, ALIKE, [False] * 4),
+        (0.5, APART, [False] * 4),  # the lowest too: nothing shows that it is at the optimum
+        (0.5, TWO, [True, True, False, False]),
+    ],
+)
+def test_11_both_halves_hold_and_each_seed_is_held_against_the_others(penalized, ends, expected):
+    study = Lengths(ends, penalized=[penalized] * 4, free=[1.0] * 4, strong=[penalized] * 4)
+    assert {name: one.tolist() for name, one in claims.cifar_11.judge(study).holds.items()} == {"": expected}
+    assert controlled(claims.cifar_11, study) == expected
+
+
+def test_11_one_seed_alone_shows_no_optimum():
+    study = Lengths([0.4], penalized=[0.5], free=[1.0])
+    assert claims.cifar_11.judge(study).holds[""].tolist() == [False]
 
 
 def test_the_page_shows_the_stored_verdicts_and_the_assumptions():

@@ -1,11 +1,12 @@
 """Criteria are fixed before results: claims.py says what criteria.json holds, and what results.json was judged by."""
 
+import numpy as np
 import pytest
 
 from deltarule.files import read_json
 from deltarule.studies.recipes import bundled, load_recipe
 from deltarule.studies.results import claims_of_study, criteria_of
-from deltarule.studies.verdicts import VERDICTS, combined, told_of_control
+from deltarule.studies.verdicts import VERDICTS, combined, share, told_of_control
 
 STUDIES = [name for name, _, _ in bundled() if claims_of_study(load_recipe(name))]
 
@@ -44,6 +45,16 @@ def test_every_claim_has_a_result_judged_by_its_criterion(study):
             in_control = combined({name: share["verdict"] for name, share in one["control"].items()})
             assert one["cause"] == told_of_control(claim.cause, in_control)
             assert one["flipped"] == (in_control == "agrees")
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_stored_verdict_is_what_its_seeds_say(study):
+    for one in read_json(load_recipe(study).folder / "results.json")["claims"]:
+        for stored in [*one["conventions"].values(), *(one["control"] or {}).values()]:
+            anew = share(np.arange(stored["of"]) < stored["count"], one["needed"])
+            assert stored["verdict"] == anew.verdict and stored["interval"] == pytest.approx(list(anew.interval))
+        in_conventions = {name: stored["verdict"] for name, stored in one["conventions"].items()}
+        assert one["verdict"] == combined(in_conventions)
 
 
 @pytest.mark.parametrize("study", STUDIES)

@@ -60,7 +60,7 @@ def record(cost=(), right=(), steps=None, theta=None):
 class Records:
     """Runs in the place of trainings: by the experiment's name, or by rate and decay."""
 
-    dataset = DATASET
+    dataset, seeds = DATASET, 2
 
     def __init__(self, usual=None, by_rate_and_decay=None, **others):
         self.runs = {None: usual, **{name.replace("_", "-"): run for name, run in others.items()}}
@@ -175,6 +175,23 @@ def test_encoder_10_allows_no_lower_cost():
     records.runs |= {f"weights-{name}": record(cost=[[0.3, 0.3]]) for name in ("normal", "uniform", "small", "zero")}
     records.runs["biases-random"] = record(cost=[[0.3, 0.1]])
     assert holds(claims.encoder_10, records) == {"": [True, False]}
+
+
+def test_encoder_10_draws_each_initialization_from_seeds_of_its_own():
+    """Of one seed all laws take the same draws: a network would be compared with itself, scaled."""
+
+    class Seen(Experiments):
+        seeds_of = {}
+
+        def run(self, settings=None, *, experiment=None, **looks):
+            found = super().run(settings, experiment=experiment, **looks)
+            self.seeds_of[experiment] = found.problem.seeds.tolist()
+            return found
+
+    experiments = Seen(with_settings(RECIPE, {"stopping.max_steps": 10}), seeds=3)
+    claims.encoder_10.judge(experiments)
+    assert set(experiments.seeds_of) == {None, *claims.OTHER_WEIGHTS}
+    assert len({seed for seeds in experiments.seeds_of.values() for seed in seeds}) == 3 * 6
 
 
 def test_encoder_11_reads_two_decimals():

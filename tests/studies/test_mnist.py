@@ -8,9 +8,11 @@ import pytest
 from tables_by_hand import Table, Tables, rows
 
 from deltarule.files import read_json
+from deltarule.maths.network import views
 from deltarule.reports import markdown
+from deltarule.studies.experiments import Experiments
 from deltarule.studies.mnist import claims
-from deltarule.studies.recipes import load_recipe
+from deltarule.studies.recipes import load_recipe, with_settings
 
 RECIPE = load_recipe("mnist")
 PAGE = Path(__file__).parents[2] / "docs" / "studies" / "mnist.md"
@@ -157,6 +159,21 @@ def test_10_linear_is_at_most_a_point_below(linear, expected):
 
 def test_an_accuracy_that_there_is_not_counts_as_none_right():
     assert claims.seen([{"test_accuracy": None}, {"test_accuracy": 0.5}], "test_accuracy").tolist() == [0, 0.5]
+
+
+@pytest.mark.parametrize(("dropout", "low", "high"), [(0.1, 0.1, 2), (0, 0, 1e-9)])
+def test_from_zero_weights_it_is_dropout_that_parts_the_hidden_units(dropout, low, high):
+    """What the page says of mnist-7, on small digits: how far their weights are apart, as a share of the largest."""
+    settings = {
+        "network.dropout": dropout,
+        "run.dtype": "float64",
+        "stopping.max_steps": 100,
+        "stopping.tolerance": None,
+    }
+    experiments = Experiments(with_settings(RECIPE, {"data.name": "digits"}), seeds=1, engine="reference")
+    run = experiments.run(settings, experiment="zeros", history_every=100)
+    weights = views(run.state.theta, run.problem.network.entries)["W2"]  # [K, H, C]
+    assert low <= np.ptp(weights, axis=-2).max() / np.abs(weights).max() <= high
 
 
 def test_the_page_shows_the_stored_verdicts_and_the_assumptions():

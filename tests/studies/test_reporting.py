@@ -64,6 +64,8 @@ def test_a_run_that_diverged_is_told_without_warnings(tmp_path):
     assert set(run.reasons) == {"diverged"} and np.abs(run.parameters()["W1"]).max() > 1e10
     page = write_report(tmp_path).read_text(encoding="utf-8")
     assert "2 diverged" in page and not re.search(r"\d{30}", page)
+    [section] = report_of(tmp_path).sections
+    assert ("objective", "diverged") in section.blocks[0].facts
 
 
 def titles(block):

@@ -4,15 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from scipy.stats import binom
 
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import load_recipe
 from deltarule.studies.verdicts import Evidence, claim, judged, least_seeds, share
-
-Z = 1.959963984540054
-"""What a normal number exceeds in 2.5 of 100."""
 
 
 def some(count, of):
@@ -33,7 +31,7 @@ def some(count, of):
     ],
 )
 def test_a_control_says_that_a_claim_holds_or_not_or_that_it_cannot_tell(count, told, flipped):
-    """Wilson's intervals of 20, 10, 5 and 0 of 20 are 84 to 100 %, 30 to 70 %, 11 to 47 % and 0 to 16 %."""
+    """The intervals of 20, 10, 5 and 0 of 20 are 87 to 100 %, 31 to 69 %, 11 to 44 % and 0 to 13 %."""
 
     @claim("one", says="it falls", report="down", criterion="it falls", needed=0.5)
     def one(experiments):
@@ -47,19 +45,51 @@ def test_a_control_says_that_a_claim_holds_or_not_or_that_it_cannot_tell(count, 
     assert (verdict.cause, verdict.flipped) == (told, flipped)
 
 
+@given(st.integers(1, 40), st.floats(0.01, 0.99))
+@example(1, 0.9)
+@example(4, 0.5)
+@example(7, 0.5)
+@example(5, 0.9)
+def test_of_however_few_seeds_a_verdict_is_wrong_once_in_16_at_most(seeds, needed):
+    """Where a claim holds for just what is needed, it must not fail; for a little less, it must not agree."""
+    chances = binom.pmf(np.arange(seeds + 1), seeds, needed)
+    verdicts = [share(some(count, seeds), needed).verdict for count in range(seeds + 1)]
+    for wrong in (("agrees",), ("disagrees", "mixed")):
+        assert sum(chances[count] for count, verdict in enumerate(verdicts) if verdict in wrong) <= 1 / 16 + 1e-9
+
+
+@pytest.mark.parametrize(("count", "of", "needed"), [(4, 4, 0.5), (6, 7, 0.5), (2, 2, 0.25), (1, 1, 1 / 16)])
+def test_what_happens_by_chance_just_once_in_16_decides(count, of, needed):
+    """Of seven, six or all: 8 of 128."""
+    assert share(some(count, of), needed).verdict == "agrees"
+    assert share(some(of - count, of), 1 - needed).verdict in ("disagrees", "mixed")
+    assert share(some(count - 1, of), needed).verdict == "undecided"
+
+
+def test_where_all_seeds_are_needed_one_that_fails_is_enough_and_no_number_that_holds_is():
+    assert [share(some(count, 5), 1).verdict for count in (5, 4, 0)] == ["undecided", "mixed", "disagrees"]
+
+
+def test_one_seed_decides_nothing_in_the_middle():
+    assert [share([holds], needed).verdict for holds in (True, False) for needed in (0.1, 0.5, 0.9)] == 6 * [
+        "undecided"
+    ]
+
+
 @given(st.floats(0.01, 0.999))
-def test_the_least_number_of_seeds_is_where_the_interval_of_all_begins_at_what_is_needed(needed):
-    """Wilson's interval of n of n begins at n / (n + z²)."""
-    wanted = Z * Z * needed / (1 - needed)
+@example(0.5)
+def test_the_least_number_of_seeds_is_where_all_of_them_hold_by_chance_once_in_16(needed):
+    """If the share were just what is needed, all n would hold with its n-th power."""
+    wanted = math.log(1 / 16) / math.log(needed)
     assert math.floor(wanted) <= least_seeds(needed) <= max(math.ceil(wanted), 1)
 
 
 def test_with_one_seed_less_a_claim_that_holds_for_all_is_undecided():
-    assert share(some(35, 35), 0.9).verdict == "agrees"
-    assert share(some(34, 34), 0.9).verdict == "undecided"
+    assert share(some(27, 27), 0.9).verdict == "agrees"
+    assert share(some(26, 26), 0.9).verdict == "undecided"
     assert least_seeds(1.0) is None
 
 
 def test_what_disagrees_has_an_interval_that_reaches_below_a_tenth():
-    """Wilson's interval of 2 of 20 is 3 to 30 %, of 5 of 20 it is 11 to 47 %, of 0 of 4 it is 0 to 49 %."""
+    """The interval of 2 of 20 is 2 to 27 %, of 5 of 20 it is 11 to 44 %, of 0 of 4 it is 0 to 50 %."""
     assert [share(some(*one), 0.5).verdict for one in ((2, 20), (5, 20), (0, 4))] == ["disagrees", "mixed", "disagrees"]

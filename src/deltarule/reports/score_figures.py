@@ -218,12 +218,15 @@ def success_rates(
         return sheet.finished()
 
 
-def shares_with_needed(names: Sequence[str], shares: Any, intervals: Any, needed: Any) -> "Figure":
+def shares_with_needed(
+    names: Sequence[str], shares: Any, intervals: Any, needed: Any, *, confidence: float
+) -> "Figure":
     """Draw for each claim the share of seeds for which it holds, with its interval, beside the share that it needs.
 
-    Parameters: `names` [T]; `shares` [T], `intervals` [T, 2] and `needed` [T], from 0 to 1.
+    Parameters: `names` [T]; `shares` [T], `intervals` [T, 2] and `needed` [T], from 0 to 1; `confidence` of the
+    intervals.
 
-    >>> figure = shares_with_needed(["encoder-1"], [1.0], [[0.96, 1.0]], [0.9])
+    >>> figure = shares_with_needed(["encoder-1"], [1.0], [[0.96, 1.0]], [0.9], confidence=0.95)
     >>> figure.axes[0].lines[0].get_xdata().tolist()
     [1.0]
     """
@@ -234,7 +237,8 @@ def shares_with_needed(names: Sequence[str], shares: Any, intervals: Any, needed
         (marks,) = sheet.axes.plot(
             needed, range(len(names)), "|", color=style.ORANGE, markersize=13, markeredgewidth=2.4
         )
-        sheet.entries += [(dots, "share of seeds"), (bars, "its interval (95 %)"), (marks, "share that it needs")]
+        interval = f"its interval ({percent(confidence)})"
+        sheet.entries += [(dots, "share of seeds"), (bars, interval), (marks, "share that it needs")]
         sheet.axes.set_xlim(-0.03, 1.03)
         sheet.axes.set_xlabel("share of seeds")
         sheet.y_label("claim")

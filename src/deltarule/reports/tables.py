@@ -77,7 +77,7 @@ def run_summary(outcome: Any) -> "RenderableType":
         ("networks", f"{outcome.members:,}, {outcome.dtype}, {outcome.engine} engine"),
         ("updates", f"{updates}, in {outcome.seconds:.2f} s"),
         ("ended", ", ".join(f"{count:,} {ENDED[reason]}" for reason, count in outcome.reasons.items())),
-        ("objective", _spread(outcome.objective, lambda value: f"{value:.4g}")),
+        ("objective", _spread(outcome.objective, lambda value: f"{value:.4g}" if value < np.inf else "diverged")),
         *(
             (name.replace("_", " "), _spread(getattr(outcome, name), lambda share: percent(share, 4)))
             for name in ("accuracy", "validation_accuracy", "test_accuracy")
@@ -400,7 +400,7 @@ def pairs(rows: Sequence[tuple[str, str]]) -> "Table":
     from rich.text import Text
 
     table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold", style="bold")
     table.add_column(overflow="fold")
     for name, text in rows:
         table.add_row(Text(name), Text(text))

@@ -1,10 +1,17 @@
-"""Intervals: how much a share or a median over seeds can be trusted."""
+"""Intervals: how much a share, a median or a mean over seeds can be trusted.
+
+The confidence lies between 0 and 1. Values are one row of numbers; where one is NaN, nothing is known, and so are both
+ends.
+"""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from deltarule.errors import BadInput
+from deltarule.problem.problem import Floats
+
+WHOLE = (int, np.integer)
 
 
 class Interval(NamedTuple):
@@ -15,19 +22,38 @@ class Interval(NamedTuple):
 
 
 def share_interval(count: int, of: int, confidence: float = 0.95) -> Interval:
-    """The interval of a share: count successes of so many tries.    Source: Wilson 1927
+    """The interval of a share: count successes of so many tries. Of few tries it misses the share somewhat more often
+    than it says, see `exact_share_interval`.    Source: Wilson 1927
 
     >>> share_interval(93, 100)
     Interval(low=0.86, high=0.97)
     """
-    if not 0 <= count <= of or of < 1:
-        raise BadInput(f"{count} of {of} is no share; give a count from 0 to the number of tries, 1 or more")
+    _check_share(count, of)
     z = _normal_quantile(confidence)
     share = count / of
     middle = (share + z * z / (2 * of)) / (1 + z * z / of)
     half = z * np.sqrt(share * (1 - share) / of + z * z / (4 * of * of)) / (1 + z * z / of)
     # The ends are 0 and 1 exactly where the share is; rounding must not leave it outside its interval.
     return Interval(float(max(0.0, min(middle - half, share))), float(min(1.0, max(middle + half, share))))
+
+
+def exact_share_interval(count: int, of: int, confidence: float = 0.95) -> Interval:
+    """The interval of a share whose ends each miss it with at most half of the risk, however few the tries are.
+
+    It is wider than Wilson's, which keeps its confidence on average.    Source: Clopper & Pearson 1934
+
+    >>> exact_share_interval(93, 100)
+    Interval(low=0.86, high=0.97)
+    >>> exact_share_interval(1, 1)
+    Interval(low=0.025, high=1.0)
+    """
+    from scipy.special import betaincinv  # imported on use: `import deltarule` stays light
+
+    _check_share(count, of)
+    _check_confidence(confidence)
+    risk = (1 - confidence) / 2
+    low = float(betaincinv(count, of - count + 1, risk)) if count else 0.0
+    return Interval(low, float(betaincinv(count + 1, of - count, 1 - risk)) if count < of else 1.0)
 
 
 def median_interval(values: Any, confidence: float = 0.95) -> Interval:
@@ -41,9 +67,12 @@ def median_interval(values: Any, confidence: float = 0.95) -> Interval:
     """
     from scipy.stats import binom  # imported on use: `import deltarule` stays light
 
-    ordered = np.sort(np.asarray(values, np.float64))
+    _check_confidence(confidence)
+    ordered = np.sort(_row(values))
     if not len(ordered):
         raise BadInput("there are no values; a median needs at least one")
+    if np.isnan(ordered[-1]):
+        return Interval(np.nan, np.nan)
     # The median lies below the b-th value with probability P(Bin(n, ½) < b), which ppf makes less than half the risk.
     below = int(binom.ppf((1 - confidence) / 2, len(ordered), 0.5))
     place = max(below - 1, 0)
@@ -58,7 +87,8 @@ def mean_interval(values: Any, confidence: float = 0.95) -> Interval:
     """
     from scipy.special import stdtrit  # imported on use: `import deltarule` stays light
 
-    values = np.asarray(values, np.float64)
+    _check_confidence(confidence)
+    values = _row(values)
     if len(values) < 2:
         raise BadInput(f"there are {len(values)} values; the interval of a mean needs at least two")
     mean, degrees = float(values.mean()), len(values) - 1
@@ -69,4 +99,24 @@ def mean_interval(values: Any, confidence: float = 0.95) -> Interval:
 def _normal_quantile(confidence: float) -> float:
     from scipy.special import ndtri
 
+    _check_confidence(confidence)
     return float(ndtri(0.5 + confidence / 2))
+
+
+def _check_share(count: int, of: int) -> None:
+    if not (isinstance(count, WHOLE) and isinstance(of, WHOLE) and 0 <= count <= of and of > 0):
+        raise BadInput(
+            f"{count} of {of} is no share; give a count from 0 to the number of tries, 1 or more, both whole"
+        )
+
+
+def _check_confidence(confidence: float) -> None:
+    if not 0 < confidence < 1:
+        raise BadInput(f"the confidence is {confidence:g}; give a number above 0 and below 1, such as 0.95")
+
+
+def _row(values: Any) -> Floats:
+    row = np.asarray(values, np.float64)
+    if row.ndim != 1:
+        raise BadInput(f"the values have the shape {row.shape}; give one row of numbers")
+    return row

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Spread:
-    """The least, the middle and the greatest of the members' numbers."""
+    """The least, the middle and the greatest of the members' numbers; one that diverged counts as infinite."""
 
     min: float
     median: float
@@ -188,4 +188,5 @@ def _accuracy(dataset: Dataset, rows: Rows | None, run: Run) -> Spread | None:
 
 
 def _spread(values: Floats) -> Spread:
+    values = np.where(np.isfinite(values), values, np.inf)  # of a member that diverged: worse than any other
     return Spread(float(np.min(values)), float(np.median(values)), float(np.max(values)))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltarule.errors import BadInput, counted
-from deltarule.files import kind_of, load_arrays, read_json, write_whole
+from deltarule.files import kind_of, load_arrays, read_json, real, write_whole
 from deltarule.problem import registry
 from deltarule.problem.sentences import as_toml
 from deltarule.reports import figures, network_figures, score_figures
@@ -27,6 +27,7 @@ from deltarule.studies.recipes import bundled, load_recipe
 from deltarule.studies.sweep_block import sweep_block
 from deltarule.studies.variants import FILE as VARIANTS
 from deltarule.studies.variants import read_variants, variant_in
+from deltarule.studies.verdicts import CONFIDENCE
 from deltarule.training.history import History
 from deltarule.training.range_test import RangeTest
 
@@ -87,7 +88,7 @@ def report_of(folder: str | Path) -> Report:
         unfinished.append("there are no records here yet; write some with `deltarule run STUDY --out` and this folder")
     studies = dict.fromkeys(study for study, _ in made)
     sections = [_section(study, [block for of, block in made if of == study]) for study in studies]
-    title = f"deltarule: {', '.join(studies)}" if studies else f"deltarule: {folder.resolve().name}"
+    title = f"deltarule: {', '.join(studies)}" if studies else f"deltarule: {real(folder).name}"
     return Report(title, sections, unfinished, notes)
 
 
@@ -230,7 +231,7 @@ def _facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _spread(spread: Mapping[str, float | None], form: str) -> str:
     low, middle, high = (
-        "not finite" if spread[name] is None else form.format(spread[name]) for name in ("min", "median", "max")
+        "diverged" if spread[name] is None else form.format(spread[name]) for name in ("min", "median", "max")
     )
     return middle if low == high else f"median {middle}, from {low} to {high}"
 
@@ -433,7 +434,7 @@ def _claims(place: Path, id: str) -> Made | None:
     judged = [one for one in claims if one["share"] is not None]
     if judged:
         columns = ([one[name] for one in judged] for name in ("id", "share", "interval", "needed"))
-        drawn.add(score_figures.shares_with_needed(*columns))
+        drawn.add(score_figures.shares_with_needed(*columns, confidence=CONFIDENCE))
     versions = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
     known = study in {name for name, _, _ in bundled()}
     told_by_run = (place / "run.json").is_file()

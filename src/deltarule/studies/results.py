@@ -128,7 +128,7 @@ def too_few_seeds(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
     >>> table = {"id": "", "claim": "", "report": "", "ours": "", "share": 1, "interval": None, "verdict": "undecided"}
     >>> table |= {"contradicts_itself": "", "cause": "", "criterion": "", "needed": 0.9}
     >>> too_few_seeds([Verdict(**table, conventions={"": share([True] * 20, 0.9)})])
-    ('a claim that needs 90 % of the seeds cannot agree over 20, even if it holds for all; give 35 or more',)
+    ('a claim that needs 90 % of the seeds cannot agree over 20, even if it holds for all; give 27 or more',)
     """
     undecided = [one for one in verdicts if one.verdict == "undecided"]
     told = []

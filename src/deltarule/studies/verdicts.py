@@ -10,6 +10,7 @@ import contextlib
 import functools
 import hashlib
 import inspect
+import math
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -21,12 +22,18 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.proofs.own_code.calling import run
-from deltarule.stats.intervals import Interval, share_interval
+from deltarule.stats.intervals import Interval, exact_share_interval
 
 if TYPE_CHECKING:
     from deltarule.studies.experiments import Experiments
 
 VERDICTS = ("agrees", "disagrees", "mixed", "undecided", "not testable here")
+WRONG = 1 / 16
+"""How often a verdict may be wrong, however few the seeds: so four can decide a claim that needs half of them. More
+take too long where networks are large."""
+CONFIDENCE = 1 - 2 * WRONG
+"""Of the intervals by which claims are judged. Only one of the ends can lead to a wrong verdict, as the share is either
+enough or not.    Source: Schuirmann 1987"""
 SOME = 0.1
 """A claim that surely holds for less than is needed, but surely for this share of seeds or more, is mixed: it holds for
 some."""
@@ -153,7 +160,7 @@ def claims_of(module: ModuleType) -> tuple[Claim, ...]:
 
 @dataclass(frozen=True)
 class Share:
-    """For how many seeds a criterion holds, the interval of that share (95 %), and what follows from it."""
+    """For how many seeds a criterion holds, the interval of that share (`CONFIDENCE`), and what follows from it."""
 
     count: int
     of: int
@@ -268,34 +275,42 @@ def _shares(table: Mapping[str, Any]) -> dict[str, Share]:
 def share(holds: Any, needed: float) -> Share:
     """The share of seeds for which a criterion holds, and what it says where `needed` of them must.
 
-    It agrees where the whole interval is at `needed` or above, and is undecided where the interval holds `needed`.
-    Where the whole interval is below `needed`, it disagrees if the interval reaches below a tenth, and is mixed if not:
+    It agrees where the whole interval is at `needed` or above, and is undecided where `needed` lies within it. Where
+    the whole interval is at `needed` or below, it disagrees if the interval reaches below a tenth, and is mixed if not:
     then it surely holds for some seeds.
 
     >>> [share([True] * count + [False] * (100 - count), 0.8).verdict for count in (100, 80, 50, 2)]
     ['agrees', 'undecided', 'mixed', 'disagrees']
     """
+    from scipy.special import bdtr, bdtrc  # imported on use: `import deltarule` stays light
+
     seeds = np.asarray(holds, bool)
-    count = int(seeds.sum())
-    interval = share_interval(count, len(seeds))
-    if interval.low >= needed:
+    count, of = int(seeds.sum()), len(seeds)
+    interval = exact_share_interval(count, of, CONFIDENCE)
+    if _is_rare(bdtrc(count - 1, of, needed)):  # so many or more
         verdict = "agrees"
-    elif interval.high >= needed:
+    elif not _is_rare(bdtr(count, of, needed)):  # so few or fewer
         verdict = "undecided"
     else:
         verdict = "mixed" if interval.low >= SOME else "disagrees"
-    return Share(count, len(seeds), interval, verdict)
+    return Share(count, of, interval, verdict)
 
 
 def least_seeds(needed: float) -> int | None:
     """The least number of seeds over which a claim can agree: it then does if it holds for all; None if there is none.
 
     >>> least_seeds(0.9), least_seeds(0.5), least_seeds(1)
-    (35, 4, None)
+    (27, 4, None)
     """
     numbers = range(1, MOST_SEEDS)
-    place = bisect.bisect_left(numbers, needed, key=lambda number: share_interval(number, number).low)
+    place = bisect.bisect_left(numbers, True, key=lambda number: _is_rare(needed**number))
     return numbers[place] if place < len(numbers) else None
+
+
+def _is_rare(chance: float) -> bool:
+    """Whether that is the chance of at most one in 16: an end of the interval lies at the share that is needed, or
+    beyond. Four of four are just that, which rounding must not change."""
+    return chance <= WRONG or math.isclose(chance, WRONG)
 
 
 def combined(verdicts: Mapping[str, str]) -> str:

@@ -26,6 +26,7 @@ RATES = (0.01, 0.1, 1.0, 10.0, 100.0)
 DECAYS = (1e-8, 1e-5, 1e-3, 0.1)
 TRIED = ("rate-0.01", "rate-0.1", "rate-1", "rate-100", "decay-1e-8", "decay-0.001", "decay-0.1")
 """The experiments that the report compares with its best setting, which is the recipe's own."""
+OTHER_WEIGHTS = ("weights-normal", "weights-uniform", "weights-small", "weights-zero", "biases-random")
 
 
 def trained(experiments: Experiments, experiment: str | None = None, every: int = 10) -> Run:
@@ -305,31 +306,42 @@ def encoder_9(experiments: Experiments) -> Evidence:
     "encoder-10",
     says="Xavier weights with zero biases were the best of several initialisations tried.",
     report="the best",
-    criterion="after 3,000 iterations no other initialisation tried has a lower cost for that seed",
+    criterion="after 3,000 iterations no other initialisation tried has a lower cost, each of them drawn from seeds of "
+    "its own",
     needed=0.5,
+    changed="of one seed all laws scale the same draws, so that one which ends a little lower does so for nearly every "
+    "seed; with seeds of their own they are compared as separate trainings",
 )
 def encoder_10(experiments: Experiments) -> Evidence:
     """The others are the recipe's assumption: the report does not name them."""
     final = cost(trained(experiments))[-1]
-    others = ("weights-normal", "weights-uniform", "weights-small", "weights-zero", "biases-random")
-    costs = {name: cost(trained(experiments, name))[-1] for name in others}
-    best = ~np.any([one < final for one in costs.values()], axis=0)
-    told = ", ".join([f"{name} {middle(one):.2g}" for name, one in costs.items()])
-    return Evidence(f"median cost {middle(final):.2g}; {told}", {"": best})
+    costs = costs_of_others(experiments)
+    lowest = ~np.any([one < final for one in costs.values()], axis=0)
+    told = ", ".join([f"{name} {middle(one):.3g}" for name, one in costs.items()])
+    return Evidence(f"median cost {middle(final):.3g}; {told}", {"": lowest})
 
 
 @encoder_10.control(
-    "all weights that are not zero end alike, and any may be the lowest for a seed; counted as lower only beyond a "
-    "factor √2, the smallest step between cost conventions"
+    "nearly all weights that are not zero end near one cost, and any of them may be the lowest; counted as lower only "
+    "beyond a factor √2, the smallest step between cost conventions"
 )
 def encoder_10_control(experiments: Experiments) -> Evidence:
     """The same criterion, small differences counted as none."""
     final = cost(trained(experiments))[-1]
-    others = ("weights-normal", "weights-uniform", "weights-small", "weights-zero", "biases-random")
-    costs = np.array([cost(trained(experiments, name))[-1] for name in others])
-    beaten = (np.sqrt(2) * costs < final).mean(-1)
-    told = ", ".join([f"{name} {share:.0%}" for name, share in zip(others, beaten, strict=True)])
-    return Evidence(f"lower beyond √2: {told}", {"": ~(np.sqrt(2) * costs < final).any(0)})
+    costs = costs_of_others(experiments)
+    lower = {name: np.sqrt(2) * one < final for name, one in costs.items()}
+    told = ", ".join([f"{name} {one.mean():.0%}" for name, one in lower.items()])
+    return Evidence(f"lower beyond √2: {told}", {"": ~np.any(list(lower.values()), axis=0)})
+
+
+def costs_of_others(experiments: Experiments) -> dict[str, Floats]:
+    """The final costs from each other initialisation, [K], of seeds that no other has."""
+    costs = {}
+    for place, name in enumerate(OTHER_WEIGHTS, 1):
+        seeds = range(place * experiments.seeds, (place + 1) * experiments.seeds)
+        run = experiments.run({"run.seeds": list(seeds)}, experiment=name, history_every=10, metrics=(PLOTTED,))
+        costs[name] = cost(run)[-1]
+    return costs
 
 
 @claim(
