@@ -7,6 +7,8 @@ z, y [.., B, C]  logits and targets      w [.., B, 1]  weights of the samples   
 
 from collections.abc import Callable
 
+import numpy as np
+
 from deltarule.maths.activations import Activation
 from deltarule.maths.elementary import Array
 from deltarule.maths.losses import Loss, divisor
@@ -47,7 +49,6 @@ def penalty_term(
     """
     scaled = (strength / samples if penalty.per_sample else strength) * penalized
     value, slope = scaled * penalty.value(theta), scaled * penalty.derivative(theta)
-    if not strength.all():  # who has no penalty has none of an infinite value, too: 0 · ∞ is no number
-        none = strength[..., 0] == 0
-        value[none] = slope[none] = 0
+    if not np.all(strength):  # a penalty that counts nothing is none: 0 · ∞ is no number
+        value, slope = (np.where(strength == 0, np.zeros_like(each), each) for each in (value, slope))
     return value.sum(-1), slope
