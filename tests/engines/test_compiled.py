@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from llvmlite.binding import get_host_cpu_features
 
@@ -788,6 +788,10 @@ def of_a_large_power(z):
     return z * (3**40 > 12157665459056928800)
 
 
+def of_a_power_beyond_floats(z):
+    return z * (4000000007**40 > 1)
+
+
 def of_a_large_sum(z):
     return z * (9007199254740992 + 1 > 9007199254740992)
 
@@ -884,6 +888,7 @@ edited.__code__ = witch.__code__.replace(co_name="edited", co_firstlineno=edited
         (of_a_factorial, "which uses whole numbers beyond 2**53; write 2.0 in place of 2"),
         (of_a_large_square, "which uses whole numbers beyond 2**53"),
         (of_a_large_power, "which uses whole numbers beyond 2**53"),
+        (of_a_power_beyond_floats, "which uses whole numbers beyond 2**53"),
         (of_a_large_sum, "which uses whole numbers beyond 2**53"),
         (of_a_chosen_power, "which uses whole numbers beyond 2**53"),
         (of_a_power_of_doubled_truths, "which uses whole numbers beyond 2**53"),
@@ -1054,6 +1059,7 @@ def expressions(*names):
 
 @settings(max_examples=200, deadline=None)
 @given(expressions("z"), expressions("z", "t"), expressions("z", "t", "u"))
+@example("z", "t", "((np.floor(2 ** 15) ** 2) ** 2) ** 2")  # a whole number in NumPy 2, which passes 64 bits
 def test_what_is_compiled_of_a_formula_gives_the_bits_that_numpy_gives(first, second, third):
     text = f"def made(z):\n    t = {first}\n    u = {second}\n    return {third}\n"
     space = {"np": np, "select": elementary.select, "squared": squared}

@@ -32,7 +32,7 @@ _OF_TRUTHS = (ast.Mult, ast.Div, ast.BitAnd, ast.BitOr, ast.BitXor)
 _OF_BOTH = (ast.Add, ast.Sub, ast.Mult, ast.Div)
 _OF_NUMBERS = (*_OF_BOTH, ast.FloorDiv, ast.Mod)
 _COMPARED = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
-_OF_WHOLES = ("select", "abs", "maximum", "minimum")
+_OF_WHOLES = ("select", "abs", "floor", "maximum", "minimum")
 """The helpers that give whole numbers where they get such."""
 _EXACT = 2.0**53
 _SHOWN = 40
@@ -386,7 +386,7 @@ class _Rewriter(ast.NodeVisitor):
             case ast.Mult():
                 reach = one * other
             case ast.Pow():
-                reach = max(one, 2.0) ** min(other, 64.0)
+                reach = float(min(int(one) ** int(min(other, 64.0)), 2**53))
             case _:
                 reach = one + other
         if reach >= _EXACT:
