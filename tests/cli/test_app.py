@@ -89,8 +89,11 @@ def signalled(tmp_path):
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_an_end_that_comes_while_the_program_begins_or_ends_is_told_once(signalled, name):
     number = getattr(signal, name)
-    for module in ("typer", "pydantic"):  # before there are commands, and while Typer reads the words
-        assert signalled(number, module, "list") == (1, "", f"deltarule: {INTERRUPTED}\n")
+    before = f"deltarule: {INTERRUPTED}\n"
+    within = "deltarule: interrupted; no file is left half-written; start again\n"
+    assert signalled(number, "typer", "list") == (1, "", before)
+    # Some versions of Typer import it while they read the words; with the others the command does.
+    assert signalled(number, "pydantic", "list") in [(1, "", before), (1, "", within)]
     told = "deltarule: interrupted; nothing is kept without --out; start again\n"
     assert signalled(number, "deltarule.studies.recipes", "run", "encoder") == (1, "", told)
     status, out, err = signalled(number, "", "list")
