@@ -231,7 +231,7 @@ class _Rewriter(ast.NodeVisitor):
             return ast.Return(value)
         if isinstance(node, ast.AugAssign):
             raise self._lacking(f"a change in place; write {_plain(node)} in place of {ast.unparse(node)}")
-        raise self._lacking(f"'{_first_line(node)}'")
+        raise self._unknown(node)
 
     def _several(self, node: ast.Tuple) -> ast.expr:
         """What an optimizer returns; * before a call stands for all that it returns."""
@@ -247,7 +247,7 @@ class _Rewriter(ast.NodeVisitor):
 
     def generic_visit(self, node: ast.AST) -> Any:
         """What has no rule below has none in a program."""
-        raise self._lacking(f"'{_first_line(node)}'")
+        raise self._unknown(node)
 
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
         return self._judged(_float(self.function, node.value), *_kind(node.value))
@@ -266,7 +266,7 @@ class _Rewriter(ast.NodeVisitor):
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
         if not isinstance(node.op, ast.USub | ast.UAdd):
-            raise self._lacking(f"'{_first_line(node)}'")
+            raise self._unknown(node)
         value = self._number(node.operand)
         if self.wholes.get(value) == 0:  # a whole 0 has no sign
             return value
@@ -274,7 +274,7 @@ class _Rewriter(ast.NodeVisitor):
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         if len(node.ops) > 1 or not isinstance(node.ops[0], _COMPARED):
-            raise self._lacking(f"'{_first_line(node)}'")
+            raise self._unknown(node)
         left, right = self.visit(node.left), self.visit(node.comparators[0])
         self._check_wholes(left, right)
         return self._judged(ast.Compare(left, node.ops, [right]), truth=True)
@@ -288,7 +288,7 @@ class _Rewriter(ast.NodeVisitor):
             raise self._lacking("a sum or the like of two comparisons")
         allowed = _OF_TRUTHS if truths == {True} else _OF_BOTH if True in truths else _OF_NUMBERS
         if not isinstance(op, allowed):
-            raise self._lacking(f"'{_first_line(node)}'")
+            raise self._unknown(node)
         made = ast.BinOp(left, op, right)
         if isinstance(op, ast.Div):
             return made
@@ -308,15 +308,17 @@ class _Rewriter(ast.NodeVisitor):
         return self._judged(made, whole=self._reach(ast.Pow(), left, right))
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
-        value, shown = self._called(node.func), _first_line(node.func)
+        value = self._called(node.func)
         if value is pow and len(node.args) == 2 and not node.keywords:
             return self._power(*node.args)
         if isinstance(value, FunctionType) and not _helper(value):
             return self._own_formula(node, value)
         is_where = value is np.where
         name = "abs" if value is abs else "select" if is_where else _helper(value)
-        if not name or node.keywords:
-            raise self._lacking(f"'{shown}'" + " with names for its arguments" * bool(name))
+        if not name:
+            raise self._unknown(node.func)
+        if node.keywords:
+            raise self._lacking(f"'{_first_line(node.func)}' with names for its arguments")
         # The test of `select` may be a number or a truth; np.where takes any number but 0 for true.
         tests = [self.visit(one) for one in node.args[: name == "select"]]
         if is_where and (len(node.args) != 3 or tests[0] not in self.truths):
@@ -386,7 +388,7 @@ class _Rewriter(ast.NodeVisitor):
             case ast.Mult():
                 reach = one * other
             case ast.Pow():
-                reach = float(min(int(one) ** int(min(other, 64.0)), 2**53))
+                reach = min(int(one) ** int(min(other, 64.0)), _EXACT)
             case _:
                 reach = one + other
         if reach >= _EXACT:
@@ -405,6 +407,9 @@ class _Rewriter(ast.NodeVisitor):
         if name in self.own:
             raise self._lacking(f"a variable with the name of {name}")
         return ast.Name(name, ast.Load())
+
+    def _unknown(self, node: ast.AST) -> NotCompilable:
+        return self._lacking(f"'{_first_line(node)}'")
 
     def _lacking(self, what: str) -> NotCompilable:
         return NotCompilable(f"'{self.function.__name__}', which uses {what}")
