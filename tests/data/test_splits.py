@@ -180,3 +180,9 @@ def test_the_last_rows_can_be_set_aside() -> None:
     }
     with pytest.raises(BadInput, match="rows are set aside by 'first'; choose one of random, last"):
         split(whole, validation=2, draw="first")
+
+
+def test_seeds_end_at_two_to_the_32() -> None:
+    split(dataset(6), test=2, seed=2**32 - 1)
+    with pytest.raises(BadInput, match=r"under 2\*\*32"):
+        split(dataset(6), test=2, seed=2**32)

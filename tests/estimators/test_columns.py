@@ -313,3 +313,20 @@ ODD = RANDOM.permutation(np.arange(300) * 7.0)
 )
 def test_an_identifier_is_one_in_spite_of_a_gap_or_a_repeat(name: str, values: Any, kind: str, why: str) -> None:
     assert guessed({name: values, "beside": np.zeros(len(values)) + ODD[: len(values)]})[name] == (kind, why)
+
+
+@pytest.mark.parametrize("name", ["ID", "Index", "UUID", "Nr"])
+def test_the_name_of_an_identifier_may_have_capitals(name: str) -> None:
+    values = np.random.default_rng(0).permutation(10_000)[:100] * 1.0
+    assert guessed({name: values, "x": np.arange(100) / 7})[name][0] == "unused"
+
+
+@pytest.mark.parametrize(("rows", "kind"), [(19, "category"), (20, "unused")])
+def test_twenty_texts_that_all_differ_are_an_identifier_and_nineteen_are_not(rows: int, kind: str) -> None:
+    texts = np.array([f"t{n}" for n in range(rows)], object)
+    assert guessed({"a": texts, "x": np.arange(rows) / 7})["a"][0] == kind
+
+
+def test_gaps_are_no_texts_of_which_half_may_differ() -> None:
+    texts = np.array([f"t{n % 60}" for n in range(100)] + [""] * 100, object)
+    assert guessed({"a": texts, "x": np.arange(200) / 7})["a"][0] == "unused"

@@ -14,6 +14,7 @@ from deltarule.estimators import inspection
 from deltarule.estimators.columns import Column
 from deltarule.estimators.inspection import Importance, Inspection, Sample, importances, sampled
 from deltarule.estimators.wording import columns_told, score_lines
+from deltarule.stats.intervals import share_interval
 
 RANDOM = np.random.default_rng(3)
 N = 400
@@ -182,3 +183,19 @@ def test_a_target_of_another_length_is_refused(classifier: TabularClassifier, re
     for model, y in ((classifier, KIND[:3]), (regressor, WORTH[:3])):
         with pytest.raises(BadInput, match="the table has 5 rows and the target 3"):
             model.inspect(TABLE[:5], y)
+
+
+def test_groups_of_answers_are_ten_of_like_size_with_the_interval_of_their_own_rows() -> None:
+    said, right = np.linspace(0.5, 1, 200), np.arange(200) % 3 > 0
+    groups = inspection._calibration(said, right)
+    assert [group.rows for group in groups] == [20] * 10
+    for group, own in zip(groups, right.reshape(10, 20), strict=True):
+        assert (group.low, group.high) == share_interval(int(own.sum()), 20)
+    assert [group.rows for group in inspection._calibration(said[:25], right[:25])] == [13, 12]
+
+
+def test_rows_whose_cells_are_shuffled_are_drawn_from_the_whole_table() -> None:
+    some = sampled([Column("size", "number", "numbers")], {"size": np.arange(20_000.0)})
+    assert len(some.rows) == 2000
+    assert abs(some.rows.mean() - 10_000) < 1000
+    np.testing.assert_array_equal(some.x[:, 0], some.rows)

@@ -189,3 +189,38 @@ def test_that_a_value_is_missing_may_tell_the_target() -> None:
 def test_no_column_of_published_tables_is_suspected(name: str) -> None:
     bunch = getattr(datasets, f"load_{name}")()
     assert _told({f"x{n}": column for n, column in enumerate(bunch.data.T)}, bunch.target, name != "diabetes") == []
+
+
+def test_the_interval_of_r_squared_leaves_out_two_and_a_half_per_cent_at_each_end() -> None:
+    """As wide as the oracle's, a bootstrap of ours; one of 90 % would have 0.84 of its width."""
+    ratios = []
+    for seed in range(10):
+        random = np.random.default_rng(seed)
+        y = random.normal(size=150)
+        answers = y + random.normal(scale=0.5, size=150)
+        rows = random.integers(150, size=(4000, 150))
+        drawn = 1 - ((y - answers)[rows] ** 2).sum(1) / (y[rows].var(1) * 150)
+        low, high = np.quantile(drawn, [0.025, 0.975])
+        found = scores_of_numbers(y, answers, 0.0)
+        ratios.append((found.high - found.low) / (high - low))
+    assert 0.93 < np.mean(ratios) < 1.07
+
+
+X = Column("x", "number", "numbers")
+
+
+def test_classes_of_one_row_do_not_hide_a_leak() -> None:
+    y = np.array([*np.repeat([0, 1], 50), *range(2, 12)])
+    assert len(leaks({"x": y * 1.0}, [X], y, classes=True)) == 1
+
+
+def test_a_column_that_is_right_in_97_of_100_rows_is_no_leak() -> None:
+    y = np.arange(1000) % 2
+    x = np.where(np.arange(1000) // 2 % 100 < 3, 1 - y, y) * 1.0
+    assert leaks({"x": x}, [X], y, classes=True) == []
+
+
+def test_leaks_are_sought_in_rows_of_the_whole_table() -> None:
+    y = np.arange(10_000.0)
+    x = np.where(y < 2000, y, np.random.default_rng(0).permutation(y))
+    assert leaks({"x": x}, [X], y, classes=False) == []

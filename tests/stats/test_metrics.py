@@ -119,3 +119,12 @@ def test_r_squared_of_targets_of_which_one_never_varies(rows, constant, spread, 
             multioutput="raw_values",
         )
         assert found == pytest.approx(each[[places.index(1), places.index(2)]].sum() / 3, rel=1e-3, abs=1e-3)
+
+
+def test_more_of_a_metric_is_better_just_where_right_answers_have_more_of_it():
+    """What stops and what is restored hangs on it; the answers −0.5 and 1.5 are right for some and wrong for others."""
+    y, w = np.eye(2)[[0, 1, 0, 1]] * 2 - 0.5, np.ones((4, 1))
+    for name, metric in METRICS.items():
+        right, wrong = metric.value(y[None], y, w), metric.value(3 * (1 - y[None]), y, w)
+        assert right != wrong, name
+        assert (right > wrong) == metric.more_is_better, name

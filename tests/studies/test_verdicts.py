@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
+from deltarule.errors import BadInput
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import load_recipe
 from deltarule.studies.verdicts import Evidence, claim, judged, least_seeds, share
@@ -93,3 +94,31 @@ def test_with_one_seed_less_a_claim_that_holds_for_all_is_undecided():
 def test_what_disagrees_has_an_interval_that_reaches_below_a_tenth():
     """The interval of 2 of 20 is 2 to 27 %, of 5 of 20 it is 11 to 44 %, of 0 of 4 it is 0 to 50 %."""
     assert [share(some(*one), 0.5).verdict for one in ((2, 20), (5, 20), (0, 4))] == ["disagrees", "mixed", "disagrees"]
+
+
+def test_an_undecided_claim_has_its_control_run_too():
+    @claim("one", says="it falls", report="down", criterion="it falls", needed=0.5)
+    def one(experiments):
+        return Evidence("as often", {"": some(10, 20)})
+
+    @one.control("the rate")
+    def _(experiments):
+        return Evidence("it fell", {"": some(20, 20)})
+
+    verdict = judged(one, Experiments(load_recipe("encoder"), seeds=20))
+    assert (verdict.verdict, verdict.control_ours, verdict.flipped) == ("undecided", "it fell", True)
+
+
+def test_one_answer_for_many_seeds_is_refused():
+    @claim("one", says="", report="", criterion="", needed=0.5)
+    def one(experiments):
+        return Evidence("", {"": some(1, 1)})
+
+    with pytest.raises(BadInput, match="give a boolean for each seed"):
+        judged(one, Experiments(load_recipe("encoder"), seeds=20))
+
+
+@pytest.mark.parametrize("needed", [0, 1.5])
+def test_a_claim_needs_some_seeds_and_no_more_than_all(needed):
+    with pytest.raises(BadInput, match="above 0, up to 1"):
+        claim("one", says="", report="", criterion="", needed=needed)

@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -201,3 +202,9 @@ def test_a_grid_from_python_is_checked():
     with pytest.raises(BadInput, match=r"optimizer.learning_rate is -1"):
         with_grid(parse(TABLE), {"optimizer.learning_rate": np.array([-1.0])})
     assert len(combinations(with_grid(parse(TABLE), {"network.layers": ([2, 1], [2, 2, 1])}))) == 2
+
+
+def test_no_fold_may_have_a_single_row_where_r_squared_ranks():
+    data = SimpleNamespace(folds=[(None, [0, 1]), (None, [2])])
+    with pytest.raises(BadInput, match="take fewer folds"):
+        grid._check_scored(data, SimpleNamespace(folds=2), "r_squared", "validation")
