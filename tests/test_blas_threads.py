@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -82,6 +83,84 @@ def test_any_thread_may_hold_blas_whoever_did_before() -> None:
                     assert limits() == alone
         with threadpoolctl.threadpool_limits(3, user_api="blas"):  # and it is ours no longer
             assert limits() == {3 for _ in before}
+
+
+FORKED = """
+import os, signal, threading
+import numpy as np
+from threadpoolctl import threadpool_info, threadpool_limits
+from deltarule.blas_threads import one_blas_thread
+
+def limit():
+    return max(one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas")
+
+def serve():
+    while serving:
+        with one_blas_thread():
+            np.ones((30, 30)) @ np.ones((30, 30))
+
+def child():
+    signal.alarm(10)  # of one that waits for ever
+    inside = limit()
+    with one_blas_thread():
+        np.ones((30, 30)) @ np.ones((30, 30))
+    return inside
+
+threadpool_limits(2, user_api="blas")
+serving, seen = True, set()
+threads = [threading.Thread(target=serve) for _ in range(4)]
+for one in threads:
+    one.start()
+for _ in range(20):
+    if not (process := os.fork()):
+        os._exit(child())
+    seen.add(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
+with one_blas_thread():
+    if not (process := os.fork()):
+        os._exit(10 * child() + (limit() == 1))
+    seen.add(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
+serving = False
+for one in threads:
+    one.join()
+print(sorted(seen), limit())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="NumPy for macOS has no BLAS that can be told, Windows no forks")
+def test_a_forked_process_waits_for_no_thread_of_its_parent_nor_keeps_its_limit() -> None:
+    """It has the limit of the thread that forked: here 2 outside of ours, and 1 inside, whatever other threads do."""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED], capture_output=True, encoding="utf-8")
+    assert (done.stdout, done.stderr) == ("[2, 11] 2\n", "")
+
+
+CAUGHT = """
+import os, signal, threading, time
+from deltarule import blas_threads
+from deltarule.engines.compiled import cache
+from deltarule.problem import batches
+from deltarule.reports import style
+
+def hold():
+    with lock:
+        held.set()
+        time.sleep(0.2)
+
+for lock in (blas_threads._lock, batches._kept._lock, cache._loading, style._drawing):
+    held = threading.Event()
+    threading.Thread(target=hold).start()
+    held.wait()
+    if not (process := os.fork()):
+        signal.alarm(5)  # of one that waits for ever
+        os._exit(not lock.acquire())
+    print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), lock.acquire())
+    lock.release()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
+def test_no_lock_is_caught_in_a_fork() -> None:
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", CAUGHT], capture_output=True, encoding="utf-8")
+    assert (done.stdout, done.stderr) == (4 * "0 True\n", "")
 
 
 class OfEachThread:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,6 +93,40 @@ def test_a_missing_folder_is_bad_input(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["nul\0x", "nul\0x/file"])
+@pytest.mark.parametrize("attempt", [check_can_write, lambda path: write_whole(path, ""), make_folder, remove])
+def test_a_zero_byte_is_refused(path: Path, name: str, attempt: Callable[[Path], object]) -> None:
+    with pytest.raises(BadInput, match=r"nul\\x00x\S* holds a zero byte, which no name can; choose another name$"):
+        attempt(path.parent / name)
+    assert list(path.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("read", [read_json, load_arrays])
+@pytest.mark.parametrize("name", ["nul\0x", "half\udfff"])
+def test_a_file_whose_name_none_can_have_does_not_exist(path: Path, name: str, read: Callable[[Path], object]) -> None:
+    with pytest.raises(BadInput, match="does not exist; check the name and the folder$"):
+        read(path.parent / name)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there names may hold half of a character")
+@pytest.mark.parametrize("attempt", [check_can_write, lambda path: write_whole(path, ""), make_folder, remove])
+def test_half_of_a_character_is_refused(path: Path, attempt: Callable[[Path], object]) -> None:
+    with pytest.raises(
+        BadInput, match=r"half\\ud800 holds half of a character, which no name can; choose another name$"
+    ):
+        attempt(path.parent / "half\ud800")
+    undecodable = path.parent / "byte\udcff"  # as Python has the byte 255 of a name
+    check_can_write(undecodable)
+
+
+def test_a_hard_link_is_parted_from_the_file_that_is_written(path: Path) -> None:
+    path.write_text("old", encoding="utf-8")
+    other = path.parent / "other"
+    other.hardlink_to(path)
+    write_whole(path, "new")
+    assert (path.read_text(encoding="utf-8"), other.read_text(encoding="utf-8")) == ("new", "old")
+
+
 def test_a_folder_in_the_place_of_the_file_is_bad_input_and_stays(path: Path) -> None:
     path.mkdir()
     with pytest.raises(BadInput, match="is not a plain file"):
@@ -147,12 +181,18 @@ if sys.platform != "win32":
                     attempt(link)
         assert link.is_symlink() and set(path.parent.iterdir()) == {path, link}
 
-    @pytest.mark.parametrize("mode", [0o600, 0o644, 0o664, 0o444])
-    def test_a_file_that_is_written_over_keeps_its_permissions(path: Path, mode: int) -> None:
+    @pytest.mark.parametrize("mode", [0o600, 0o644, 0o660, 0o664, 0o444])
+    @pytest.mark.parametrize("owners", [(-1, -1), (65534, 65534), (-1, 65534), (65534, -1)])
+    def test_a_file_that_is_written_over_keeps_its_permissions(path: Path, mode: int, owners: tuple[int, int]) -> None:
         path.touch()
+        if os.geteuid() == 0:  # who alone gives files away, and writes over those of others wherever they lie
+            os.chown(path, *owners)
         path.chmod(mode)
+        before = path.stat()
         write_whole(path, "new")
-        assert path.stat().st_mode & 0o777 == mode
+        after = path.stat()
+        assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+        assert after.st_ino != before.st_ino
 
     @pytest.mark.parametrize("mode", [0o444, 0])
     def test_a_file_that_may_not_be_written_is_refused_before_the_work_and_no_more_after_it(mode: int) -> None:
@@ -166,6 +206,41 @@ if sys.platform != "win32":
             assert path.stat().st_mode & 0o777 == mode
             path.chmod(0o600)
             assert list(path.parent.iterdir()) == [path] and path.read_text(encoding="utf-8") == "new"
+
+    @pytest.mark.parametrize("mode", [0o1777, 0o777])
+    @pytest.mark.parametrize("owned", ["", "file", "folder"])
+    def test_in_a_sticky_folder_a_file_of_somebody_else_is_refused_before_the_work(
+        mode: int, owned: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As in /tmp, what the system refuses after the work. Who is not root only claims to be somebody else."""
+        root = os.geteuid() == 0
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "file"
+            path.write_text("old", encoding="utf-8")
+            path.chmod(0o666)
+            path.parent.chmod(mode)
+            if root:
+                if owned:
+                    os.chown(path if owned == "file" else folder, 65534, -1)
+                os.seteuid(65534)
+            elif not owned:
+                monkeypatch.setattr(os, "geteuid", lambda: 2**30)
+            try:
+                if mode == 0o777 or owned:
+                    check_can_write(path)
+                    write_whole(path, "new")
+                    return
+                with pytest.raises(
+                    BadInput, match="file belongs to somebody else, .* replace it; choose another name$"
+                ):
+                    check_can_write(path)
+                if root:
+                    with pytest.raises(BadInput, match="file cannot be written: Operation not permitted"):
+                        write_whole(path, "new")
+                    assert list(path.parent.iterdir()) == [path] and path.read_text(encoding="utf-8") == "old"
+            finally:
+                if root:
+                    os.seteuid(0)
 
     def test_a_folder_that_was_removed_is_no_place_for_relative_paths(
         path: Path, monkeypatch: pytest.MonkeyPatch

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -18,6 +19,8 @@ from urllib.parse import urlsplit
 import numpy as np
 import psutil
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from deltarule import create_problem, load_sweep, sweep, systems, train
 from deltarule.errors import BadInput, RunFailed
@@ -73,6 +76,33 @@ def test_elsewhere_what_is_refused_is_refused_at_once(refused, tmp_path, monkeyp
     with pytest.raises(BadInput, match="choose a folder that exists and that you may write"):
         write_whole(tmp_path / "file", "new")
     write_whole(tmp_path / "file", "new")
+
+
+# --- owners and permissions -------------------------------------------------------------------------------------------
+
+
+if sys.platform != "win32":
+
+    @given(st.integers(0, 0o777))
+    @example(0o660)
+    def test_the_permissions_of_a_group_that_cannot_be_kept_are_given_to_no_other(mode):
+        before = os.stat_result((mode, 0, 0, 1, os.geteuid(), 2**30, 0, 0, 0, 0))
+        with tempfile.TemporaryDirectory() as folder:
+            part = Path(folder) / "part"
+            part.touch()
+            if os.geteuid() == 0:  # who could give it to any group
+                os.chown(part, 65534, -1)
+                Path(folder).chmod(0o755)
+                os.seteuid(65534)
+                try:
+                    systems.keep_permissions(part, before)
+                finally:
+                    os.seteuid(0)
+            else:
+                systems.keep_permissions(part, before)
+            found = part.stat().st_mode & 0o777
+        assert found & 0o707 == mode & 0o707
+        assert found >> 3 & 0o7 == mode >> 3 & mode & 0o7
 
 
 # --- names ------------------------------------------------------------------------------------------------------------
@@ -453,3 +483,9 @@ def test_a_thread_that_has_ended_is_no_error():
     thread.join()
     with systems.apart_from([number]):
         pass
+
+
+def test_where_there_are_no_forks_nothing_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "register_at_fork", raising=False)
+    for tell in (systems.forks_wait_for, systems.forks_free):
+        tell(threading.RLock())

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from threading import Lock
+from threading import RLock, get_ident
 from typing import Any
 
 from deltarule import systems
@@ -21,7 +21,8 @@ def one_blas_thread() -> Iterator[None]:
     ...     blas_threads()
     1
     """
-    global _holders, _before
+    global _before
+    me = get_ident()
     with _lock:
         libraries = _libraries()
         mine = _held([library for library in libraries if _has_a_limit_for_each_thread(library)])
@@ -29,12 +30,12 @@ def one_blas_thread() -> Iterator[None]:
         # them.
         if not _holders:
             _before = _held([library for library in libraries if not _has_a_limit_for_each_thread(library)])
-        _holders += 1
+        _holders.append(me)
     try:
         yield
     finally:
         with _lock:
-            _holders -= 1
+            _holders.remove(me)
             _lifted(mine)
             if not _holders:
                 _lifted(_before)
@@ -50,8 +51,20 @@ def look_again() -> None:
     _found.cache_clear()
 
 
-_lock, _holders = Lock(), 0
+def _forked() -> None:
+    """Let go of what the threads held that a process which was forked off has not."""
+    held = bool(_holders)
+    _holders[:] = [one for one in _holders if one == get_ident()]
+    if held and not _holders:
+        _lifted(_before)
+
+
+_lock = RLock()
+_holders: list[int] = []
+"""The threads that hold the limits of the whole process, each as often as it does."""
 _before: Before = []
+
+systems.forks_wait_for(_lock, _forked)
 
 
 def _held(libraries: list[Any]) -> Before:

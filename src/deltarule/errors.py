@@ -1,6 +1,7 @@
 """The two ways in which deltarule says no, each in one sentence."""
 
 import errno
+import re
 
 DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 """What goes wrong with a disk, not with what the user asked for."""
@@ -8,6 +9,18 @@ DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 FREE_SPACE = "free some space, and start again"
 
 LONGEST = 1000
+
+COMMANDS = (
+    r"\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ud800-\udfff\ufff9-\ufffb\ufffe\uffff"
+)
+"""Characters that only command, a terminal's cursor, the direction of writing or notes between the lines, or that no
+file of XML may hold.
+
+Others that are not seen are part of words: the joiners of Persian ones and of emoji, spaces of every width.
+"""
+WITHOUT_WIDTH = r"\xad\u200b\u2060-\u2064\ufeff\U000e0000-\U000e007f"
+"""What takes no room, so that two names that differ by it look alike; in texts it does no harm."""
+BREAKS = re.compile(rf"[\t\n{COMMANDS}{WITHOUT_WIDTH}]")
 
 
 class DeltaruleError(Exception):
@@ -39,12 +52,13 @@ class RunFailed(DeltaruleError, RuntimeError):
 
 
 def one_line(text: object) -> str:
-    r"""A sentence in which names from a file stand, without the line breaks and controls that these may hold.
+    r"""A sentence in which names from a file stand, without the line breaks and controls that these may hold, and with
+    what nobody could see in them.
 
     >>> print(one_line("red \x1b[31m"))
     red \x1b[31m
     """
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in str(text))
+    return BREAKS.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), str(text))
 
 
 def counted(count: int, what: str) -> str:

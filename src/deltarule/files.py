@@ -35,7 +35,8 @@ def write_whole(path: str | Path, content: bytes | str) -> None:
     """Write a file so that readers see the old content or all of the new, never a part.
 
     Parameters: `path`, in a folder that exists; `content`, bytes or text (written as UTF-8, line ends as given).
-    A link stays, and what it leads to is written; a file that is there keeps its permissions.
+    A symbolic link stays, and what it leads to is written; of hard links the others keep the old content. A file that
+    is there keeps its permissions and, where the system allows that, its owner and group.
     Errors: `BadInput` for a place that cannot be written; `RunFailed` for a full or failing disk. Either way, and
     after Ctrl-C, nothing is left behind.
 
@@ -50,7 +51,7 @@ def write_whole(path: str | Path, content: bytes | str) -> None:
     try:
         with part.open("xb") as file:
             with contextlib.suppress(OSError):  # no file is there yet, or its disk knows no permissions
-                part.chmod(path.stat().st_mode & 0o777)
+                systems.keep_permissions(part, path.stat())
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -67,8 +68,8 @@ def check_can_write(path: str | Path) -> None:
     """Prove that a file can be written, before the work whose results it is to hold.
 
     Parameters: `path`.
-    Errors: `BadInput` and `RunFailed` as `write_whole`; `BadInput`, too, for a file that somebody has made read-only,
-    which `write_whole` would replace.
+    Errors: `BadInput` and `RunFailed` as `write_whole`, also for a file of somebody else in a sticky folder; `BadInput`
+    for one that somebody has made read-only, too, which `write_whole` would replace.
 
     >>> check_can_write("nowhere/model.safetensors")
     Traceback (most recent call last):
@@ -78,6 +79,9 @@ def check_can_write(path: str | Path) -> None:
     named, path = path, _destination(path)
     if path.exists() and not os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         raise BadInput(f"{named} may not be written; allow it, or choose another name")
+    if path.exists() and not systems.may_replace(path):
+        told = f"{named} belongs to somebody else, and its folder is a sticky one, where only the owner may replace it"
+        raise BadInput(f"{told}; choose another name")
     try:
         with tempfile.TemporaryFile(dir=path.parent):
             pass
@@ -112,7 +116,7 @@ def make_folder(path: str | Path) -> Path:
 def remove(path: str | Path) -> None:
     """Remove a file, if it is there.
 
-    Parameters: `path`; a link stays, and what it leads to is removed.
+    Parameters: `path`; a symbolic link stays, and what it leads to is removed.
     Errors: `BadInput` for one that cannot be removed.
 
     >>> remove("missing.json")
@@ -389,25 +393,32 @@ def _remove_abandoned(folder: Path, now: float) -> None:
 
 
 def _read(path: Path) -> bytes:
+    kind = kind_of(path)
+    if not kind:
+        raise BadInput(f"{path} does not exist; check the name and the folder")
+    if kind == "device":
+        raise BadInput(f"{path} is not a plain file, and may have no end; name a file")
     try:
-        if kind_of(path) == "device":
-            raise BadInput(f"{path} is not a plain file, and may have no end; name a file")
         return systems.full_length(path).read_bytes()
-    except FileNotFoundError as error:
-        raise BadInput(f"{path} does not exist; check the name and the folder") from error
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}; check that it is a file you may read") from error
 
 
 def _check_name(path: Path) -> None:
     """Refuse before minutes of work what the system would refuse after them."""
+    if "\0" in str(path):
+        raise BadInput(f"{path} holds a zero byte, which no name can; choose another name")
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError as error:
+        raise BadInput(f"{path} holds half of a character, which no name can; choose another name") from error
     if not systems.can_be_named(path):
         told = f"{path} is no name that a file or a folder can have on Windows"
         raise BadInput(f'{told}; choose one without <>:"|?*, with no dot or space at its end, and of no device, as NUL')
 
 
 def _destination(path: str | Path) -> Path:
-    """Where a file is to be written: what a link leads to, because os.replace would put the file in the link's place.
+    """Where a file is to be written: what a symbolic link leads to, because os.replace would put the file in its place.
 
     Refused is where a plain file would take the place of a folder, of a device (/dev/null), or of what a process has
     open, which has a name in /dev or /proc even where that is a plain file (/dev/stdout).

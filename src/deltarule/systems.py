@@ -6,6 +6,7 @@ import ntpath
 import os
 import re
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -54,6 +55,35 @@ def replace(part: Path, path: Path) -> None:
         else:
             return
     os.replace(part, path)
+
+
+def may_replace(path: Path) -> bool:
+    """Whether who may write in its folder may replace a file: in a sticky one (/tmp) only root and the owners of either
+    may."""
+    if not hasattr(os, "geteuid"):  # Windows
+        return True
+    folder = path.parent.stat()
+    return not folder.st_mode & stat.S_ISVTX or os.geteuid() in (0, folder.st_uid, path.stat().st_uid)
+
+
+def keep_permissions(part: Path, before: os.stat_result) -> None:
+    """Give a file the owner, group and permissions of the one that it is to replace, as far as the system allows.
+
+    Only root gives files away. What a group was allowed that cannot be kept is for no other group, which gets no more
+    of it than everybody has.
+    Errors: `OSError` of a disk that knows no permissions.
+    """
+    mode = before.st_mode & 0o777
+    if not hasattr(os, "chown"):  # Windows
+        part.chmod(mode)
+        return
+    with suppress(OSError):
+        os.chown(part, -1, before.st_gid)
+    if part.stat().st_gid != before.st_gid:
+        mode &= 0o707 | (mode & 0o007) << 3
+    part.chmod(mode)
+    with suppress(OSError):  # last: then the file may be another's, whose permissions are not ours to change
+        os.chown(part, before.st_uid, -1)
 
 
 def full_length(path: Path) -> Path:
@@ -269,3 +299,34 @@ def _outlive_not(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)
+
+
+def forks_wait_for(lock: Any, in_child: Callable[[], None] | None = None) -> None:
+    """Have what a lock guards whole in every process that is forked off, where only the thread that forked goes on.
+
+    Parameters: `lock`, an RLock that is held for moments; `in_child`, called there, with the lock.
+    """
+
+    def renew() -> None:
+        if in_child is not None:
+            in_child()
+        lock.release()
+
+    if hasattr(os, "register_at_fork"):  # not on Windows, which has no forks
+        os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=renew)
+
+
+def forks_free(lock: Any) -> None:
+    """Have a lock free in every process that is forked off, or its own; no fork waits, however long the lock is held.
+
+    Parameters: `lock`, an RLock, whose guarded things may be half done there.
+    """
+
+    def in_child() -> None:
+        if lock.acquire(blocking=False):
+            lock.release()
+        else:  # held by a thread that is not there
+            lock._at_fork_reinit()
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=in_child)

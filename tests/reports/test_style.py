@@ -1,6 +1,9 @@
 import itertools
 import subprocess
 import sys
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -128,3 +131,20 @@ def test_matplotlib_is_loaded_only_to_draw():
     code = "import sys, deltarule.reports.style, deltarule.reports.figures; print('matplotlib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
     assert done.stdout.split() == ["False"]
+
+
+def test_threads_that_draw_leave_settings_and_warnings_as_they_were():
+    """Both are the process's: of two that overlap the second one would put back what the first has set."""
+    import matplotlib
+
+    before = dict(matplotlib.rcParams), list(warnings.filters)
+
+    def draw(place):
+        time.sleep(place / 100)
+        with style.drawing():
+            time.sleep(0.05)
+            return matplotlib.rcParams["font.size"]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(draw, range(4))) == {9}
+    assert (dict(matplotlib.rcParams), list(warnings.filters)) == before

@@ -1,4 +1,5 @@
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -290,8 +291,17 @@ def test_names_of_values_have_no_brackets():
 
 
 def test_scores_must_fit_the_settings():
-    with pytest.raises(BadInput, match="3 × 2 for 12 configurations; give a row for each"):
+    with pytest.raises(BadInput, match="3 × 2 for 12 configurations; give numbers, .*, a row for each"):
         effects(GRID, np.zeros((3, 2)))
+
+
+@pytest.mark.parametrize("rate", [ranking, lambda scores: effects(GRID[:2], scores)])
+def test_scores_are_a_table_of_numbers(rate):
+    for scores, told in (([["a"], ["b"]], "are [['a'], ['b']]"), ([[1], [2, 3]], "are [["), ([1, 2], "have the shape")):
+        with pytest.raises(
+            BadInput, match=f"^the scores {re.escape(told)}.*; give numbers, .C, B., a row for each configuration$"
+        ):
+            rate(scores)
 
 
 @given(st.permutations([0.9167, 0.8333, 0.7501, 0.6667, 0.9]))

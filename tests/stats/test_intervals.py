@@ -1,5 +1,8 @@
 import math
+import re
 import sys
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -67,9 +70,15 @@ def test_no_share_gets_a_sentence(interval, count, of):
         interval(count, of)
 
 
-@pytest.mark.parametrize("confidence", [95, 1, 0, -0.5, np.nan])
+@pytest.mark.parametrize("confidence", [Fraction(19, 20), Decimal("0.95"), np.array(0.95), np.float32(0.95)], ids=repr)
+def test_a_confidence_may_be_any_number(confidence):
+    for interval, given_ in ((share_interval, (9, 10)), (exact_share_interval, (9, 10)), (mean_interval, ([1, 2, 4],))):
+        assert interval(*given_, confidence) == pytest.approx(interval(*given_, 0.95), rel=1e-4)
+
+
+@pytest.mark.parametrize("confidence", [95, 1, 0, -0.5, np.nan, "0.95", None, [0.9], 0.9j, True, 10**400])
 def test_a_confidence_that_is_none_gets_a_sentence(confidence):
-    found = f"the confidence is {confidence:g}; give a number above 0 and below 1"
+    found = re.escape(f"the confidence is {confidence!r}; give a number above 0 and below 1")
     for interval in (share_interval, exact_share_interval):
         with pytest.raises(BadInput, match=found):
             interval(50, 100, confidence)
@@ -83,6 +92,24 @@ def test_values_are_one_row_and_of_what_is_unknown_nothing_is_known(interval):
     with pytest.raises(BadInput, match=r"the values have the shape \(2, 3\); give one row of numbers"):
         interval(np.ones((2, 3)))
     assert np.isnan(interval([1.0, np.nan, 3.0])).all()
+
+
+@pytest.mark.parametrize("interval", [mean_interval, median_interval])
+@pytest.mark.parametrize(
+    "values", [["a", "b"], [1, 2, "x"], [[1], [1, 2]], [1j, 2], {"a": 1}, "12,5", ["1", "2"], ["1", 2]]
+)
+def test_what_is_no_row_of_numbers_gets_a_sentence(interval, values):
+    with pytest.raises(BadInput, match=re.escape(f"the values are {values!r}; give one row of numbers")):
+        interval(values)
+
+
+@pytest.mark.parametrize("interval", [mean_interval, median_interval])
+def test_texts_in_an_array_and_numbers_beyond_all_floats_get_a_sentence(interval):
+    for values in (np.array(["1", 2], object), np.array([1j, 2])):
+        with pytest.raises(BadInput, match="^the values are array.*; give one row of numbers$"):
+            interval(values)
+    with pytest.raises(BadInput, match="^the values hold a number beyond 1.8e308; give one row of numbers that are sm"):
+        interval([10**400, 1])
 
 
 def test_too_few_values_get_a_sentence():
@@ -99,3 +126,20 @@ def test_the_interval_of_a_mean_agrees_with_scipy(values):
     half = t.ppf(0.975, len(values) - 1) * sem(values)
     mean = np.mean(values)
     assert mean_interval(values) == pytest.approx((mean - half, mean + half), rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.filterwarnings("error")
+@given(st.lists(st.floats(allow_nan=False) | st.just(np.inf), min_size=2, max_size=9))
+@example([1.0, np.inf])
+@example([-np.inf, np.inf])
+@example([np.inf, np.inf])
+@example([1e308, 1e308, -1e308])
+def test_the_interval_of_a_mean_is_without_bounds_where_a_run_diverged(values):
+    """A run that diverged counts as infinite, or comes to a number whose square is."""
+    low, high = mean_interval(values)
+    assert low <= high
+    if len(set(values)) == 1:
+        assert low == high == values[0]
+    elif np.isinf(values).any() or max(values) - min(values) > 1e160:
+        assert (low, high) == (-np.inf, np.inf)
+    assert np.isnan(mean_interval([*values, np.nan])).all()

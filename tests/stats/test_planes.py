@@ -23,10 +23,19 @@ def test_the_plane_is_what_is_answered_at_its_points(data):
         assert values[0] < x[:, feature].min() <= x[:, feature].max() < values[-1]
 
 
-@pytest.mark.parametrize("features", [(0, 0), (0, 2), (-1, 1)])
+@pytest.mark.parametrize("features", [(0, 0), (0, 2), (-1, 1), (0, 1, 1), (0,), "ab", (0.5, 1)])
 def test_features_that_there_are_not(features):
     with pytest.raises(BadInput, match="give two different ones from 0 to 1"):
         decision_plane(lambda rows: rows[:, 0], [[0.0, 1.0]], features)
+
+
+@pytest.mark.parametrize(
+    ("x", "told"),
+    [([["a", "b"]], r"are \[\['a', 'b'\]\]"), ([1.0, 2.0], r"have the shape \(2,\)"), (5, "have the shape")],
+)
+def test_rows_that_are_no_table_of_numbers(x, told):
+    with pytest.raises(BadInput, match=f"^the rows {told}.*; give numbers, \\[rows, inputs\\]$"):
+        decision_plane(lambda rows: rows[:, 0], x)
 
 
 X, LABELS = np.random.default_rng(1).normal(size=(30, 2)), np.arange(30) % 3

@@ -2,7 +2,11 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
+from contextlib import suppress
 from dataclasses import replace
 
 import psutil
@@ -15,6 +19,7 @@ from deltarule.problem import registry
 from deltarule.studies.recipes import load_recipe
 from deltarule.sweeps import grid
 from deltarule.sweeps.executors import MOST_TRIES, each, pool
+from deltarule.sweeps.store import noted
 
 # What a worker does here is an expression: functions of a test's module cannot be imported by another process.
 DIES = f"__import__('os').kill(__import__('os').getpid(), {int(signal.SIGTERM if os.name == 'nt' else signal.SIGKILL)})"
@@ -84,7 +89,9 @@ def workers_of(this):
     """The processes that this one has started to do work."""
     found = []
     for one in psutil.Process(this).children(recursive=True):
-        line = " ".join(one.cmdline())
+        line = ""
+        with suppress(psutil.Error):  # it has ended meanwhile
+            line = " ".join(one.cmdline())
         if ("loky" in line and "resource_tracker" not in line) or "spawn_main" in line:
             found.append(one)
     return found
@@ -134,6 +141,47 @@ def test_no_more_workers_are_started_than_there_are_populations(recipe, tmp_path
 def test_a_cluster_that_is_not_there_is_told():
     with pytest.raises(BadInput, match="no Dask scheduler answers at nowhere"), pool("dask", address="nowhere"):
         pass
+
+
+def test_a_cluster_that_ends_under_the_work_is_told_with_what_is_kept(monkeypatch):
+    """Of what was submitted nothing is heard any more: it would be waited for without end."""
+    import distributed
+
+    connect = distributed.Client
+    monkeypatch.setattr(distributed, "Client", lambda at, timeout: connect(at, timeout=2))  # and looks for it as long
+    tasks = ((f"__import__('time').sleep({seconds})",) for seconds in (0, 60, 60))
+    told = "^the cluster's scheduler has ended; start it once more, or use local; all is kept$"
+    with (
+        distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
+        pool("dask", address=cluster.scheduler_address) as given,
+    ):
+        done = each(given, eval, tasks, "all is kept")
+        next(done)
+        cluster.close()
+        with pytest.raises(RunFailed, match=told):
+            next(done)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there Ctrl-C cannot be sent to a group of processes alone")
+def test_ctrl_c_ends_a_sweep_on_dask_in_a_sentence(recipe, tmp_path):
+    """A terminal sends it to the workers too, and each of them would tell where it was."""
+    command = [sys.executable, "-m", "deltarule", "sweep", str(tmp_path / "mine.toml"), "--out", str(tmp_path / "out")]
+    command += ["--executor", "dask", "--workers", "2", "--set", "stopping.max_epochs=100000"]
+    given = {"stderr": subprocess.PIPE, "encoding": "utf-8", "start_new_session": True}
+    with subprocess.Popen(command, **given) as process:
+        try:
+            while not noted(tmp_path / "out"):  # by then the workers are there
+                time.sleep(0.1)
+            time.sleep(1)  # until they train
+            workers = workers_of(process.pid)
+            os.killpg(process.pid, signal.SIGINT)
+            told = process.communicate(timeout=60)[1]
+        finally:
+            process.kill()
+    assert process.returncode == 1
+    assert told.splitlines()[-1].startswith("deltarule: interrupted with 0 of 16 rows done; what was reached is kept")
+    assert "Traceback" not in told and "distributed" not in told
+    assert len(workers) == 2 and not psutil.wait_procs(workers, timeout=10)[1]
 
 
 @pytest.fixture

@@ -1,3 +1,5 @@
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -208,3 +210,25 @@ def test_no_fold_may_have_a_single_row_where_r_squared_ranks():
     data = SimpleNamespace(folds=[(None, [0, 1]), (None, [2])])
     with pytest.raises(BadInput, match="take fewer folds"):
         grid._check_scored(data, SimpleNamespace(folds=2), "r_squared", "validation")
+
+
+def test_threads_of_a_process_have_each_the_rows_that_it_asks_for(monkeypatch):
+    """Of several sweeps, or of a cluster's worker: one of them makes room, or forgets all, while another looks."""
+    made, before = parse(TABLE), sys.getswitchinterval()
+    monkeypatch.setattr(grid, "load", lambda configuration, source, fold: (fold,))  # at once, for they are to collide
+
+    def look(thread):
+        for n in range(2000):
+            fold = (n + thread) % 5
+            assert grid.data_of(made, HERE, fold) == (fold,)
+            if not n % 10:
+                grid.forget_data()
+        return True
+
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            assert all(pool.map(look, range(8)))
+    finally:
+        sys.setswitchinterval(before)
+        grid.forget_data()

@@ -207,6 +207,26 @@ def test_a_table_that_was_put_aside_is_stored_as_one_that_was_not(tmp_path):
             assert set(store.connection.execute(f"SELECT {columns} FROM members")) == {(None,) * len(stores.SCORES)}
 
 
+@pytest.mark.parametrize(
+    "lost", ["UPDATE members SET configuration = 999 WHERE seed = 1", "DELETE FROM configurations"]
+)
+def test_rows_whose_configuration_is_not_there_are_told_and_not_left_out(tmp_path, lost):
+    """Neither is the best row dropped without a word, nor trained once more."""
+    recipe, out = tmp_path / "mine.toml", tmp_path / "out"
+    recipe.write_text('[data]\nname = "xor"\n[network]\nlayers = [2, 1]\n[stopping]\nmax_steps = 2\n', encoding="utf-8")
+    sweep(recipe, {"optimizer.learning_rate": [0.1, 0.2]}, seeds=2, out=out).close()
+    with contextlib.closing(sqlite3.connect(out / FILE)) as connection, connection:
+        connection.execute(lost)
+    told = (
+        r"^the store of the sweep is damaged, or somebody has changed it \(there is no configuration \d+, of which it "
+        r"has rows\); sweep into a new folder$"
+    )
+    with pytest.raises(BadInput, match=told):
+        load_sweep(out)
+    with pytest.raises(BadInput, match=told):
+        sweep(recipe, {"optimizer.learning_rate": [0.1, 0.2]}, seeds=2, out=out, resume=True)
+
+
 def test_survivors_do_not_stand_for_their_configuration(tmp_path):
     # Means by hand: of the survivors 0.95, 0.9 and 0.55; of all rows there is only the last.
     given = {"lucky": [0.95, np.nan], "steady": [0.5, 0.6], "gone": [np.nan, np.nan], "lost": [0.9, -np.inf]}

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from threading import Lock
+from threading import RLock
 
 import numpy as np
 
 from deltarule.maths import random
 from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.systems import forks_wait_for
 
 DRAWN_AT_ONCE = 8192
 """Numbers of the orders of short epochs that are drawn together."""
@@ -171,7 +172,8 @@ class _Kept:
 
     def __init__(self) -> None:
         self._orders: OrderedDict[tuple[int, int, int], Integers] = OrderedDict()
-        self._bytes, self._lock = 0, Lock()
+        self._bytes, self._lock = 0, RLock()
+        forks_wait_for(self._lock)
 
     def of(self, seeds: tuple[int, ...], epochs: range, rows: int) -> Integers:
         """As `_drawn`, of one epoch."""

@@ -3,7 +3,10 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import RLock
 from typing import Any
+
+from deltarule.systems import forks_free
 
 BLUE, ORANGE, GREEN, ROSE, BLACK = "#026dad", "#d87130", "#1b6750", "#c87b95", "#212120"
 SKY, BROWN, VIOLET = "#0f9cd9", "#725500", "#3b0ba1"
@@ -101,12 +104,23 @@ def drawing() -> Iterator[None]:
     import numpy as np
 
     # The margins of a logarithmic axis overflow where a network diverged.
-    with matplotlib.rc_context(), np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
+    with (
+        _drawing,
+        matplotlib.rc_context(),
+        np.errstate(over="ignore", invalid="ignore"),
+        warnings.catch_warnings(),
+    ):
         # Whoever looks at an SVG has fonts of their own; a PNG shows a box for what the font lacks.
         warnings.filterwarnings("ignore", r"Glyph \d+ ")
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
         yield
+
+
+_drawing = RLock()
+"""Held while somebody draws: settings and warnings are those of the process, and a thread that came in meanwhile would
+take ours for the user's, and put them back."""
+forks_free(_drawing)
 
 
 def line(index: int) -> dict[str, Any]:

@@ -34,6 +34,7 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers
+from deltarule.stats.arrays import numbers
 
 MOST_VALUES = 8
 """Values of a parameter that are looked at one by one; numbers that have more are put into groups."""
@@ -46,6 +47,7 @@ SAME_DIGITS = 12
 """Mean scores that are the same in so many digits are equal: the order of their rows alone may round them apart."""
 LARGEST = 1e150
 """Scores beyond it are of networks that diverged."""
+TABLE = "numbers, [C, B], a row for each configuration"
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,8 +171,11 @@ def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
     >>> found.parameters[0].key, found.marginal[0].mean
     ('rate', array([-0.1875,  0.1875]))
     """
-    _check(settings, scores)
-    scores, _, _ = _known(scores)
+    table = _table(scores)
+    if len(table) != len(settings) or not table.size:
+        told = " × ".join(map(str, table.shape))
+        raise BadInput(f"the scores are {told} for {len(settings)} configurations; give {TABLE}")
+    scores, _, _ = _known(table)
     parameters, left_out = parameters_of(settings)
     is_full = _is_full(scores, parameters)
     marginal = [_effect(scores, (one,), parameters, is_full) for one in parameters]
@@ -195,6 +200,7 @@ def ranking(scores: Any) -> Ranking:
     Returns: those that have all scores by their means, of equal ones the first that was given; then those that lack
     some that others have by theirs; those without any come last. All of it in the blocks in which every configuration
     was trained, where there are such.
+    Errors: `BadInput` for what is no table of numbers.
 
     >>> found = ranking([[0.8, 0.7, 0.9], [0.91, 0.81, 1.0], [0.1, 0.9, 0.2]])
     >>> found.place, found.is_as_good
@@ -202,7 +208,7 @@ def ranking(scores: Any) -> Ranking:
     >>> ranking([[0.8, 0.7, 1.0], [0.9, 0.8, np.nan]]).mean
     array([0.85, 0.75])
     """
-    scores, trained, alike = _known(scores)
+    scores, trained, alike = _known(_table(scores))
     means = np.array([rounded(one) for one in mean_there(scores, 1).tolist()], np.float64)
     lacks = np.isnan(means) | (np.isnan(scores) & trained).any(1)
     place = np.lexsort((np.where(np.isnan(means), np.inf, -means), lacks))
@@ -245,11 +251,8 @@ def said(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _check(settings: Sequence[Any], scores: Any) -> None:
-    scores = np.asarray(scores, np.float64)
-    if scores.ndim != 2 or len(scores) != len(settings) or not scores.size:
-        told = " × ".join(map(str, scores.shape))
-        raise BadInput(f"the scores are {told} for {len(settings)} configurations; give a row for each, [C, B]")
+def _table(scores: Any) -> Floats:
+    return numbers("the scores", scores, 2, TABLE)
 
 
 def _known(scores: Any) -> tuple[Floats, Floats, bool]:
@@ -257,7 +260,6 @@ def _known(scores: Any) -> tuple[Floats, Floats, bool]:
 
     A configuration that was trained in none of them takes no block from the others.    [C, B] each
     """
-    scores = np.asarray(scores, np.float64)
     found, trained = np.where(np.abs(scores) < LARGEST, scores, np.nan), ~np.isnan(scores)
     some = ~np.isnan(found).all(0)
     found, trained = found[:, some], trained[:, some]

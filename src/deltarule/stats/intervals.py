@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.errors import BadInput
-from deltarule.problem.problem import Floats
+from deltarule.stats.arrays import numbers
 
 WHOLE = (int, np.integer)
+ROW = "one row of numbers"
 
 
 class Interval(NamedTuple):
@@ -50,7 +51,7 @@ def exact_share_interval(count: int, of: int, confidence: float = 0.95) -> Inter
     from scipy.special import betaincinv  # imported on use: `import deltarule` stays light
 
     _check_share(count, of)
-    _check_confidence(confidence)
+    confidence = _checked(confidence)
     risk = (1 - confidence) / 2
     low = float(betaincinv(count, of - count + 1, risk)) if count else 0.0
     return Interval(low, float(betaincinv(count + 1, of - count, 1 - risk)) if count < of else 1.0)
@@ -67,8 +68,8 @@ def median_interval(values: Any, confidence: float = 0.95) -> Interval:
     """
     from scipy.stats import binom  # imported on use: `import deltarule` stays light
 
-    _check_confidence(confidence)
-    ordered = np.sort(_row(values))
+    confidence = _checked(confidence)
+    ordered = np.sort(numbers("the values", values, 1, ROW))
     if not len(ordered):
         raise BadInput("there are no values; a median needs at least one")
     if np.isnan(ordered[-1]):
@@ -80,27 +81,38 @@ def median_interval(values: Any, confidence: float = 0.95) -> Interval:
 
 
 def mean_interval(values: Any, confidence: float = 0.95) -> Interval:
-    """The interval of a mean, by Student's law; of values that are all the same it has no width.  Source: Student 1908
+    """The interval of a mean, by Student's law.    Source: Student 1908
+
+    Of values that are all the same it has no width. Where some are infinite, as of runs that diverged, or so large that
+    squares overflow, it has no bounds.
 
     >>> mean_interval([1.0, 2.0, 3.0])
     Interval(low=-0.48, high=4.48)
+    >>> mean_interval([1.0, 2.0, np.inf])
+    Interval(low=-inf, high=inf)
     """
     from scipy.special import stdtrit  # imported on use: `import deltarule` stays light
 
-    _check_confidence(confidence)
-    values = _row(values)
-    if len(values) < 2:
-        raise BadInput(f"there are {len(values)} values; the interval of a mean needs at least two")
-    mean, degrees = float(values.mean()), len(values) - 1
-    half = float(stdtrit(degrees, 0.5 + confidence / 2) * values.std(ddof=1) / np.sqrt(len(values)))
+    confidence = _checked(confidence)
+    row = numbers("the values", values, 1, ROW)
+    if len(row) < 2:
+        raise BadInput(f"there are {len(row)} values; the interval of a mean needs at least two")
+    if np.isnan(row).any():
+        return Interval(np.nan, np.nan)
+    if (row == row[0]).all():
+        return Interval(float(row[0]), float(row[0]))
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, deviation = float(row.mean()), float(row.std(ddof=1))
+    if not np.isfinite(deviation):
+        return Interval(-np.inf, np.inf)
+    half = float(stdtrit(len(row) - 1, 0.5 + confidence / 2)) * deviation / len(row) ** 0.5
     return Interval(mean - half, mean + half)
 
 
 def _normal_quantile(confidence: float) -> float:
     from scipy.special import ndtri
 
-    _check_confidence(confidence)
-    return float(ndtri(0.5 + confidence / 2))
+    return float(ndtri(0.5 + _checked(confidence) / 2))
 
 
 def _check_share(count: int, of: int) -> None:
@@ -110,13 +122,11 @@ def _check_share(count: int, of: int) -> None:
         )
 
 
-def _check_confidence(confidence: float) -> None:
-    if not 0 < confidence < 1:
-        raise BadInput(f"the confidence is {confidence:g}; give a number above 0 and below 1, such as 0.95")
-
-
-def _row(values: Any) -> Floats:
-    row = np.asarray(values, np.float64)
-    if row.ndim != 1:
-        raise BadInput(f"the values have the shape {row.shape}; give one row of numbers")
-    return row
+def _checked(confidence: Any) -> float:
+    try:
+        number = np.nan if isinstance(confidence, str | bytes) else float(confidence)
+    except (TypeError, ValueError, OverflowError):
+        number = np.nan
+    if not 0 < number < 1:
+        raise BadInput(f"the confidence is {confidence!r}; give a number above 0 and below 1, such as 0.95")
+    return number

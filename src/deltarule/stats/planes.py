@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import BadInput
+from deltarule.stats.arrays import numbers
 
 Floats = NDArray[Any]
 MARGIN = 0.08
@@ -45,7 +46,8 @@ def decision_plane(answer: Any, x: Any, features: tuple[int, int] = (0, 1), poin
     features : the two inputs that are varied, counted from 0.
     points : along each of them.
 
-    Raises `BadInput` for what answers no rows, and for features that there are not, or that are the same.
+    Raises `BadInput` for what answers no rows, for rows that are no table of numbers, and for features that there are
+    not, or that are the same.
 
     >>> plane = decision_plane(lambda rows: rows[:, 0] > rows[:, 2], [[0, 5, 0], [1, 7, 1]], features=(0, 2), points=3)
     >>> plane.outputs[..., 0]
@@ -53,11 +55,12 @@ def decision_plane(answer: Any, x: Any, features: tuple[int, int] = (0, 1), poin
            [0., 0., 1.],
            [0., 0., 0.]])
     """
-    asked, x = outputs_of(answer), np.asarray(x, np.float64)
-    inputs = x.shape[-1]
+    asked, x = outputs_of(answer), numbers("the rows", x, 2, "numbers, [rows, inputs]")
+    inputs = range(x.shape[1])
+    if len(features) != 2 or features[0] == features[1] or not all(feature in inputs for feature in features):
+        told = " and ".join(map(str, features))
+        raise BadInput(f"the features are {told}; give two different ones from 0 to {len(inputs) - 1}")
     one, other = features
-    if one == other or not all(0 <= feature < inputs for feature in features):
-        raise BadInput(f"the features are {one} and {other}; give two different ones from 0 to {inputs - 1}")
     first, second = (_range(x[:, feature], points) for feature in features)
     medians = np.median(x, axis=0)
     rows = np.tile(medians, (points * points, 1))

@@ -1,9 +1,9 @@
 """Who does the work: this process, others on this machine (loky), or a cluster (Dask); all as the standard library's
 Executor. A worker that dies costs the population that it had, which is done once more."""
 
+import logging
 import os
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from contextlib import contextmanager
@@ -19,6 +19,9 @@ MOST_TRIES = 3
 """How often a population is begun whose worker dies: a third death is the population's own doing."""
 
 NAMES = ("local", "dask")
+
+LOOK_SECONDS = 1.0
+"""How long is waited before another look at whether anybody is left to do the work."""
 
 _ADVICE = "give it more memory, or use fewer workers"
 
@@ -44,7 +47,8 @@ class Pool:
 
     Parameters: `executor`, called for each submission; `workers`; `renew`, called after a worker's death; `threads`,
     how many a worker may use, None for all; `cap`, called with how many populations there are before the first is
-    submitted: processes with nothing to do would only take memory, and the time to start.
+    submitted: processes with nothing to do would only take memory, and the time to start; `is_gone`, whether nobody is
+    left who would do it: of a cluster that has ended no future ever says so.
     """
 
     executor: Callable[[], Executor]
@@ -52,6 +56,7 @@ class Pool:
     renew: Callable[[], None]
     threads: int | None
     cap: Callable[[int], None] = lambda populations: None
+    is_gone: Callable[[], bool] = lambda: False
 
 
 @contextmanager
@@ -129,7 +134,9 @@ def _dask(workers: int | None, address: str | None) -> Iterator[Pool]:
         ) from None
     cluster = None
     if address is None:
-        cluster = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+        # What fails is told in a sentence; and that a second cluster finds the page's usual port taken is no failure.
+        quiet = {"silence_logs": logging.CRITICAL, "preload": __name__, "dashboard_address": "127.0.0.1:0"}
+        cluster = LocalCluster(n_workers=workers, threads_per_worker=1, **quiet)
     try:
         client = Client(cluster if address is None else address, timeout=30)
     except (OSError, ValueError) as error:
@@ -138,13 +145,20 @@ def _dask(workers: int | None, address: str | None) -> Iterator[Pool]:
         count = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
         # A process each: those of one machine share its processors.
         threads = 1 if address is None else None
-        yield Pool(lambda: client.get_executor(pure=False, retries=0), count, lambda: None, threads)
+
+        def is_gone() -> bool:
+            return client.status in ("closing", "closed")  # after it has tried for 30 seconds to connect again
+
+        yield Pool(lambda: client.get_executor(pure=False, retries=0), count, lambda: None, threads, is_gone=is_gone)
     finally:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            client.close()
-            if cluster is not None:
-                cluster.close()
+        client.close()
+        if cluster is not None:
+            cluster.close()
+
+
+def dask_setup(worker: Any) -> None:
+    """Begin as a worker of our own cluster: Dask calls this by its name."""
+    _begin(os.getppid())
 
 
 def packed(formulas: Mapping[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
@@ -196,8 +210,11 @@ def each(
             if not task:
                 left = False
                 break
+            _check_there(given, kept)
             running[_submitted(given, work, task)] = task, tries
-        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        done, _ = wait(running, LOOK_SECONDS, FIRST_COMPLETED)
+        if running and not done:
+            _check_there(given, kept)
         for future in done:
             task, tries = running.pop(future)
             error = CancelledError() if future.cancelled() else future.exception()
@@ -217,6 +234,11 @@ def each(
                 ) from error
             else:
                 again.append((task, tries + 1))
+
+
+def _check_there(given: Pool, kept: str) -> None:
+    if given.is_gone():
+        raise RunFailed(f"the cluster's scheduler has ended; start it once more, or use local; {kept}")
 
 
 def _submitted(given: Pool, work: Callable[..., Any], task: tuple[Any, ...]) -> "Future[Any]":

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -412,6 +412,8 @@ def members_at_once(configuration: Configuration, dataset: Dataset) -> int:
     return max(1, min(size, MOST_MEMBERS))
 
 
+Kept = TypeVar("Kept")
+
 _kept: dict[str, Data] = {}
 _whole: dict[str, tuple[Dataset, tuple[tuple[Integers, Integers], ...]]] = {}
 
@@ -422,15 +424,15 @@ def data_of(configuration: Configuration, source: Source, fold: int | None = Non
     Parameters: `fold`, as in `load`.
     """
     key = f"{data_key(configuration)} {source} {fold}"
-    if key not in _kept:
-        _keep(_kept, key, load(configuration, source, fold))
-    return _kept[key]
+    return _kept.get(key) or _keep(_kept, key, load(configuration, source, fold))
 
 
-def _keep(kept: dict[str, Any], key: str, value: Any) -> None:
-    if len(kept) >= 2:
-        del kept[next(iter(kept))]
+def _keep(kept: dict[str, Kept], key: str, value: Kept) -> Kept:
+    # Other sweeps of this process, and a cluster's workers, may do so at the same time in threads of their own.
+    for old in list(kept)[:-1]:
+        kept.pop(old, None)
     kept[key] = value
+    return value
 
 
 def forget_data() -> None:
@@ -460,9 +462,7 @@ def fold_of(dataset: Dataset, own: Integers, aside: Integers) -> Dataset:
 def _folded(configuration: Configuration, source: Source) -> tuple[Dataset, tuple[tuple[Integers, Integers], ...]]:
     """The rows before they are scaled, and how they are divided into folds; loaded once for all folds."""
     key = f"{data_key(configuration)} {source}"
-    if key not in _whole:
-        _keep(_whole, key, _divided(configuration, source))
-    return _whole[key]
+    return _whole.get(key) or _keep(_whole, key, _divided(configuration, source))
 
 
 def _divided(configuration: Configuration, source: Source) -> tuple[Dataset, tuple[tuple[Integers, Integers], ...]]:

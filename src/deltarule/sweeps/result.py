@@ -20,7 +20,16 @@ from deltarule.problem.resolved import configuration_hash, own_digests, own_form
 from deltarule.problem.values import as_python
 from deltarule.stats.effects import rounded
 from deltarule.sweeps.grid import Source, fold_of, forget_data, load, said
-from deltarule.sweeps.store import IN_ORDER, about, as_written, check_sweep, order, other_formulas, reader
+from deltarule.sweeps.store import (
+    IN_ORDER,
+    about,
+    as_written,
+    check_configurations,
+    check_sweep,
+    order,
+    other_formulas,
+    reader,
+)
 from deltarule.training.populations import network_of_sizes
 
 if TYPE_CHECKING:
@@ -91,6 +100,7 @@ class Sweep:
     @as_written()
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        check_configurations(connection)
         connection.create_function("rounded", 1, lambda mean: None if mean is None else rounded(mean))
         noted = about(connection)
         self.name: str = noted["name"]
@@ -198,7 +208,7 @@ class Sweep:
         Parameters: `part`, as in `best`.
         Returns: settings of the C configurations, as `configurations` ranks them by the sweep's own part; scores
         [C, B], a column for each fold and seed, NaN where a configuration has no row, and −infinity where its row has
-        no score, as that of a member that diverged.
+        no score, as that of a regression that diverged.
         """
         chosen = self._part(part)
         query = f"SELECT configuration, fold, seed, {chosen}_score FROM members {IN_ORDER}"

@@ -290,6 +290,7 @@ class Store:
         Errors: `BadInput` where rows have other folds or are ranked otherwise, were trained by another formula of the
         same name, or the same configuration was trained on other data or by a version whose numbers differ.
         """
+        check_configurations(self.connection)
         noted = self.about()
         there = noted.get("formulas", dict.fromkeys(formulas))  # of older stores nobody knows
         for name in other_formulas(there, formulas) if self.keys() else ():
@@ -360,6 +361,14 @@ def about(connection: sqlite3.Connection) -> dict[str, Any]:
     """What is noted about a sweep, by name."""
     with as_written():
         return {name: json.loads(value) for name, value in connection.execute("SELECT name, value FROM about")}
+
+
+@as_written()
+def check_configurations(connection: sqlite3.Connection) -> None:
+    """Errors: `BadInput` for rows whose configuration is not there: tables would be without them."""
+    lost = "SELECT configuration FROM members WHERE configuration NOT IN (SELECT id FROM configurations) LIMIT 1"
+    for (number,) in connection.execute(lost):
+        raise ValueError(f"there is no configuration {number!r}, of which it has rows")
 
 
 def check_sweep(about: Mapping[str, Any], folder: str | Path) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 
 from deltarule.errors import DeltaruleError
 from deltarule.files import temporary_folder, write_whole
+from deltarule.systems import forks_free
 
 
 def load(text: str) -> Callable[..., Any]:
@@ -77,6 +78,7 @@ def _beside_the_program() -> Iterator[None]:
 
 _loading = RLock()
 """Held while Numba's settings are ours: another thread would take them for the user's, and put them back."""
+forks_free(_loading)
 
 
 @cache

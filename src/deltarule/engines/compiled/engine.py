@@ -112,11 +112,12 @@ class CompiledEngine:
         """Members of large networks: some for each thread; or all threads at one, where there are too few of them."""
         threads = min(self.threads, chosen(places=group).blocks)
         even = len(group) % self.threads == 0 or len(group) >= 4 * self.threads
-        if threads > 1 and not even and _sharing.acquire(blocking=False):
+        sharing_here = _sharing.setdefault(os.getpid(), Lock())
+        if threads > 1 and not even and sharing_here.acquire(blocking=False):
             try:
                 self._at_once(chosen(places=group).shares(threads))
             finally:
-                _sharing.release()
+                sharing_here.release()
         else:
             parts = [part for some, _ in shared for part in np.array_split(some, min(self.threads, len(some)))]
             self._in_turn([chosen(places=part).advance for part in parts])
@@ -398,6 +399,6 @@ def _threads(count: int, process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count, thread_name_prefix="deltarule")
 
 
-_sharing = Lock()
-"""Held while threads share members: shares wait for one another, and those of two trainings could take each other's
-threads."""
+_sharing: dict[int, Lock] = {}
+"""By process, held while threads share members: shares wait for one another, and those of two trainings could take each
+other's threads. One that was forked off knows nothing of a training that its parent was in."""
