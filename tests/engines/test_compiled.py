@@ -33,9 +33,9 @@ from deltarule.files import temporary_folder
 from deltarule.maths import elementary
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import LOSSES, Loss
-from deltarule.maths.optimizers import OPTIMIZERS
+from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
 from deltarule.maths.penalties import PENALTIES
-from deltarule.maths.schedules import SCHEDULES
+from deltarule.maths.schedules import SCHEDULES, Schedule
 from deltarule.problem import registry
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
@@ -186,6 +186,24 @@ def test_a_large_network_makes_the_reference_step(i, batch_norm):
     assert np.array_equal(alone.theta[0], together.theta[3]) and np.array_equal(alone.buffers[0], together.buffers[3])
     again, _ = CompiledEngine().advance(problem, ours, 3)
     assert np.array_equal(again.theta, together.theta)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "rprop"])
+def test_rounding_moves_the_biases_that_batch_norm_takes_out_and_nothing_else_of_a_step(optimizer):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(40, 3)), rng.normal(size=(40, 2))
+    network = Network([3, 6, 5, 2], ["tanh", "sigmoid"], batch_norm=True)
+    problem = create_problem(network, x, y, optimizer=optimizer, seeds=range(4))
+    state, _ = ReferenceEngine().advance(problem, initial_state(problem), 2)
+    ours, seen = CompiledEngine().advance(problem, state, 3)
+    theirs, expected = ReferenceEngine().advance(problem, state, 3)
+    difference = np.abs(ours.theta - theirs.theta).max(0) / np.abs(theirs.theta).max()
+    apart = {entry.name for entry in network.entries if difference[entry.start : entry.stop].max() > 1e-12}
+    assert apart <= {"b1", "b2"} and np.allclose(seen.objective, expected.objective, rtol=1e-12)
+    for entry in network.buffers:
+        if entry.name.startswith("variance"):
+            part = slice(entry.start, entry.stop)
+            assert np.allclose(ours.buffers[:, part], theirs.buffers[:, part], rtol=1e-12)
 
 
 @pytest.mark.parametrize("i", [0, 5, 8])
@@ -621,7 +639,7 @@ def scaled(z, c):
 
 
 def with_default(z, inner=lambda z: z):
-    return inner(z)
+    return np.tanh(z)
 
 
 def turned(z):
@@ -669,6 +687,22 @@ def keyword(z, *, c=1):
     return c * z
 
 
+def of_a_default_truth(z, on=True):
+    return np.where(on, z, 0.0)
+
+
+def given_a_number(z):
+    return of_a_default_truth(z, -1.0)
+
+
+def left_as_it_is(z):
+    return of_a_default_truth(z) + of_a_default_truth(0.5 * z) + of_a_zero(z) + of_a_zero(z, k=0.5)
+
+
+def of_a_zero(z, k=0):
+    return np.arctan(1 / (-k + np.where(z > 0, 2, 0) * -3))
+
+
 def shadowing(z):
     exp = np.exp(-z)
     return 1 / (1 + exp)
@@ -676,6 +710,12 @@ def shadowing(z):
 
 def inner(z):
     return sum(s * z for s in (1.0, 2.0))
+
+
+def importing(z):
+    import numpy as np
+
+    return np.exp(z)
 
 
 def endless(z):
@@ -859,9 +899,10 @@ edited.__code__ = witch.__code__.replace(co_name="edited", co_firstlineno=edited
         (Scaled(), "a formula that is no function of def, but a Scaled"),
         (np.tanh, "a formula that is no function of def, but a ufunc"),
         (lambda z: 2 * z, "which is not defined by def"),
-        (with_default.__defaults__[0], "whose source has changed since"),
+        (with_default.__defaults__[0], "which is not defined by def"),
         (edited, "'edited', whose source has changed since"),
-        (inner, "or which defines functions of its own"),
+        (inner, "'inner', which defines functions of its own"),
+        (importing, "'importing', which uses 'import numpy as np'"),
         (turned, "'turned', which uses '~(z > 0)'"),
         (either, "'either', which uses a sum or the like of two comparisons"),
         (switched, "'switched', which uses a sum or the like of two comparisons"),
@@ -872,6 +913,7 @@ edited.__code__ = witch.__code__.replace(co_name="edited", co_firstlineno=edited
         (of_chosen_by_a_number, "which uses np.where of what is no comparison"),
         (of_bits, "which uses '6 & 3'"),
         (keyword, "'keyword', which has / or * among its arguments"),
+        (given_a_number, "'of_a_default_truth', which uses np.where of what is no comparison"),
         (shadowing, "'shadowing', which uses a variable with the name of exp"),
         (of_a_loop, "'of_a_loop', which uses 'f, total = (1.0, 0 * z)'"),
         (of_a_while, "which uses 'while n < 1000:'"),
@@ -943,9 +985,9 @@ def of_numbers_of_other_classes(z):
     return z**CUBE + z * HALF
 
 
-def of_named_truths(z, open=True):
+def of_named_truths(z):
     on = z > 0
-    both = on * (z < 1) & open
+    both = on * (z < 1) & True
     return on * z + 0.1 * z * (z <= 0) + both * z**2
 
 
@@ -995,9 +1037,9 @@ def of_numpy(z):
     return gelu + waves + chosen
 
 
-def values_in_a_program(function, z):
+def values_in_a_program(function, z, **parameters):
     formulas = Formulas()
-    call = formulas.call(function, "z")
+    call = formulas.call(function, "z", **parameters)
     lines = [*heads("vector.py"), *formulas.texts, f"@njit(error_model='numpy')\ndef run(z):\n    return {call}"]
     space = {}
     exec(compile("\n\n".join(lines), "program", "exec"), space)
@@ -1017,6 +1059,7 @@ def values_in_a_program(function, z):
         of_small_wholes,
         of_infinite_powers,
         of_numpy,
+        left_as_it_is,
     ],
 )
 def test_a_compiled_formula_gives_the_numbers_that_numpy_gives(function):
@@ -1034,6 +1077,10 @@ HARD_WHOLES = [
     "4000000007",
     "(-7)",
     "-(0)",
+    "(1 - 1)",
+    "(0 * -3)",
+    "-(0 ** 2)",
+    "(0 // -7)",
 ]
 
 
@@ -1058,24 +1105,52 @@ def expressions(*names):
 
 
 @settings(max_examples=200, deadline=None)
-@given(expressions("z"), expressions("z", "t"), expressions("z", "t", "u"))
-@example("z", "t", "((np.floor(2 ** 15) ** 2) ** 2) ** 2")  # a whole number in NumPy 2, which passes 64 bits
-def test_what_is_compiled_of_a_formula_gives_the_bits_that_numpy_gives(first, second, third):
-    text = f"def made(z):\n    t = {first}\n    u = {second}\n    return {third}\n"
+@given(
+    expressions("z", "k", "m"),
+    expressions("z", "t", "k", "-k"),
+    expressions("z", "t", "u", "m", "-m"),
+    st.lists(st.sampled_from(["0", "-3", "2", "4000000007", "0.5", "True", "False"]), min_size=2, max_size=2),
+    st.dictionaries(st.sampled_from("km"), st.sampled_from([0.0, 0.5, -2.0, 3.0])),
+    st.booleans(),
+)
+@example("z", "t", "((np.floor(2 ** 15) ** 2) ** 2) ** 2", ["0", "0"], {}, False)  # whole in NumPy 2: passes 64 bits
+@example("z", "t", "t + -k", ["0", "0"], {"k": 0.5}, False)
+@example("z", "t", "t + -k", ["0", "0"], {"k": 0.5}, True)
+@example("z", "t", "np.where(k, t, 2)", ["True", "0"], {"k": -2.0}, True)
+@example("z", "np.where(k, t, 2)", "u * k", ["True", "0"], {}, True)
+@example("0", "z", "1 / -t + u", ["0", "0"], {}, False)
+@example("z > 0", "t * -3", "1 / u", ["0", "0"], {}, False)
+@example("z", "0 * -3", "1 / u + t", ["0", "0"], {}, False)
+@example("z", "0 // -7", "1 / u + t", ["0", "0"], {}, False)
+@example("z", "0 % -7", "1 / u + t", ["0", "0"], {}, False)
+@example("z", "t", "1 / -k", ["0", "0"], {}, True)
+@example("z", "t", "1 / -k", ["0", "0"], {"k": 0.0}, False)
+@example("z", "t", "np.where(t > 0, k, 2) ** 2", ["4000000007", "0"], {"k": 0.5}, False)
+def test_what_is_compiled_of_a_formula_gives_the_bits_that_numpy_gives(
+    first, second, third, defaults, parameters, through_another
+):
+    arguments = ", ".join(f"{name}={value}" for name, value in zip("km", defaults, strict=True))
+    given_to_it = "".join(f", {name}={value}" for name, value in parameters.items())
+    text = f"def made(z, {arguments}):\n    t = {first}\n    u = {second}\n    return {third}\n"
+    calling = f"def calling(z):\n    return 0.5 + made(z{given_to_it})\n"
     space = {"np": np, "select": elementary.select, "squared": squared}
-    exec(compile(text, text, "exec"), space)
-    linecache.cache[text] = len(text), None, text.splitlines(keepends=True), text
+    for one in (text, calling):
+        exec(compile(one, one, "exec"), space)
+        linecache.cache[one] = len(one), None, one.splitlines(keepends=True), one
+    function, given = (space["calling"], {}) if through_another else (space["made"], parameters)
     z = np.array([-2.5, -1.0, -0.25, 0.0, 0.5, 1.0, 1.75, 3.0])
     try:
-        found = values_in_a_program(space["made"], z)
+        found = values_in_a_program(function, z, **given)
     except NotCompilable:
         return
     with np.errstate(all="ignore"):
         try:
-            expected = space["made"](z)
+            expected = function(z, **given)
         except (OverflowError, TypeError, ValueError, ZeroDivisionError):
             return  # which the reference engine would say
-    assert np.array_equal(found, np.broadcast_to(np.asarray(expected, float), z.shape), equal_nan=True), text
+    expected = np.broadcast_to(np.asarray(expected, float), z.shape)
+    assert np.array_equal(found, expected, equal_nan=True), text
+    assert (np.signbit(found) == np.signbit(expected))[~np.isnan(found)].all(), text
 
 
 def test_numba_that_is_switched_off_is_as_one_that_is_not_installed():
@@ -1316,3 +1391,21 @@ def test_a_rate_of_1_stays_1_however_often_it_is_squared():
     run = train(problem, engine="compiled", max_steps=1100)
     # The line through the two points, which the gradient finds.
     assert run.reasons == ("max_steps",) and run.state.theta == pytest.approx(np.array([[-0.2, 0.4]]), abs=1e-9)
+
+
+def with_defaults(t, learning_rate, k=0, on=True):
+    return np.where((t + 1) / -k > 0, learning_rate, 0.5 * learning_rate) * np.where(on, 1.0, 2.0)
+
+
+def descent(theta, g, learning_rate, k=2, on=True):
+    return (theta - learning_rate * g * on / k,)
+
+
+def test_a_schedule_and_an_optimizer_may_have_arguments_of_their_own_with_defaults():
+    x = np.linspace(-1.0, 1.0, 8).reshape(4, 2)
+    rate, optimizer = Schedule("with_defaults", with_defaults), Optimizer("descent", descent)
+    problem = create_problem(Network([2, 1]), x, x[:, :1], schedule=rate, optimizer=optimizer)
+    with np.errstate(divide="ignore"):
+        expected, _ = ReferenceEngine().advance(problem, initial_state(problem), 3)
+    assert not not_compilable(problem)
+    assert np.allclose(CompiledEngine().advance(problem, initial_state(problem), 3)[0].theta, expected.theta)

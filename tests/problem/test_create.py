@@ -332,7 +332,9 @@ def test_dropout_rates_are_below_1(value: Any) -> None:
 def test_a_dropout_rate_that_float32_rounds_to_1() -> None:
     rate = 1 - 1e-9
     assert make(dropout=rate).drops
-    assert refusal(dropout=rate, dtype="float32") == f"dropout is {rate}; give rates from 0 up to, not including, 1"
+    assert (
+        refusal(dropout=[rate], dtype="float32") == f"dropout is [{rate}], of which float32 makes 1; give lower rates"
+    )
 
 
 @pytest.mark.parametrize("value", ["0.5", None, True, {}, [0.1, 0.2], [[[0.1]]], [[0.1, 0.2], [0.1]], [[]]], ids=repr)
@@ -376,8 +378,31 @@ def test_weights_are_finite_and_not_negative(value: Any) -> None:
     ],
 )
 def test_a_member_without_any_weight(changed: dict[str, Any], member: int) -> None:
-    told = f"all rows of member {member} have weight 0; give one of them a weight above 0"
+    told = f"all rows of member {member} have weight 0 in float64; give one of them a larger weight"
     assert refusal(**changed) == told
+
+
+def test_weights_that_float32_rounds_to_0() -> None:
+    assert make(weights=[1e-60] * 3).rows is None
+    told = "all rows of member 0 have weight 0 in float32; give one of them a larger weight"
+    assert refusal(weights=[1e-60] * 3, dtype="float32") == told
+
+
+@pytest.mark.parametrize(
+    ("dtype", "weights", "largest"),
+    [
+        ("float64", [1e308] * 3, "1e+308"),
+        ("float64", [[1, 1, 1], [1e308, 1e308, 1]], "1e+308"),
+        ("float32", [3e38] * 3, "3e+38"),
+        ("float32", [1, 1e308, 1], "1e+308"),
+    ],
+)
+def test_weights_whose_sum_is_no_number(dtype: str, weights: Any, largest: str) -> None:
+    """Every sum over rows is divided by it, and each gradient would be 0."""
+    told = f"the weights go up to {largest}, and their sum is beyond {dtype}; divide all of them"
+    assert refusal(weights=weights, dtype=dtype) == told
+    small = np.array(weights) / (1e300 if largest == "1e+308" else 1e30)
+    assert make(weights=small, dtype=dtype).weights is not None
 
 
 @pytest.mark.parametrize(

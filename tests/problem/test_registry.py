@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -224,11 +225,11 @@ def test_no_name_is_given_twice(own: str) -> None:
         assert str(refused.value) == f"the activation '{taken}' exists already; choose another name"
 
 
-@pytest.mark.parametrize("name", ["tanh", "no_such"])
-def test_built_in_formulas_cannot_be_removed(name: str) -> None:
+@pytest.mark.parametrize("name", ["tanh", "no_such", None, ["tanh"]])
+def test_built_in_formulas_cannot_be_removed(name: Any) -> None:
     with pytest.raises(BadInput) as refused:
         registry.remove("activation", name)
-    assert str(refused.value) == f"'{name}' is no activation of your own; only those can be removed"
+    assert str(refused.value) == f"{name!r} is no activation of your own; only those can be removed"
     assert "tanh" in registry.names("activation")
 
 

@@ -1,8 +1,10 @@
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -155,6 +157,8 @@ def test_unregistering_takes_the_name_away() -> None:
         Network([1, 1], output="sine")
     with pytest.raises(BadInput, match="'tanh' is no activation of your own"):
         unregister("activation", "tanh")
+    with pytest.raises(BadInput, match=r"^\['tanh'\] is no activation of your own; only those can be removed$"):
+        unregister("activation", ["tanh"])  # type: ignore[arg-type]
     with pytest.raises(BadInput, match="kind is 'layer'; give one of activation, loss"):
         unregister("layer", "dense")
 
@@ -496,9 +500,10 @@ def test_derivatives_that_cannot_be_used(derivative: Callable[..., Any], message
         (lambda z: z * z, "unit", "gives numbers from 0 to 17187.2, outside its range 'unit'"),
         (lambda z: z, "positive", "gives numbers from -131.1 to 131.1, outside its range 'positive'"),
         (lambda z: z, "simplex", "range is 'simplex'; give one of real, nonnegative, positive, unit"),
+        (lambda z: z, np.array([1, 2]), r"range is array\(\[1, 2\]\); give one of real, nonnegative, positive, unit"),
     ],
 )
-def test_the_range_is_held_against_the_values(function: Callable[..., Any], range: str, message: str) -> None:
+def test_the_range_is_held_against_the_values(function: Callable[..., Any], range: Any, message: str) -> None:
     with pytest.raises(BadInput, match=message):
         register_activation("mine", function, lambda z, a: 2 * z, range=range)
 
@@ -514,10 +519,80 @@ def test_a_name_that_exists() -> None:
         register_loss("huber", lambda p, y: (p - y) ** 2, lambda p, y: 2 * (p - y))
 
 
-@pytest.mark.parametrize("value", [math.nan, "a", True, None])
+@pytest.mark.parametrize("value", [math.nan, "a", True, None, 10**400, -np.inf, [1.0], np.True_, np.float32(np.nan)])
 def test_parameters_are_finite_numbers(value: Any) -> None:
     with pytest.raises(BadInput, match="the parameter 'beta' has the default .*; give a finite number"):
         register_activation("mine", lambda z, beta: z, lambda z, a, beta: 1, parameters={"beta": value})
+
+
+@pytest.mark.parametrize("value", [np.float64(0.5), np.float32(0.5), np.int64(2), np.uint8(2)])
+def test_numpys_numbers_are_parameters_as_pythons(value: Any) -> None:
+    """NumPy's would make float64 of a float32 formula."""
+    found = register_activation(
+        "mine", lambda z, k: k * z, lambda z, a, k: np.full_like(z, k), kinks=[value], parameters={"k": value}
+    )
+    assert found.parameters == {"k": value} and type(found.parameters["k"]) is type(value.item())
+    assert found.kinks == (value,) and type(found.kinks[0]) is float
+
+
+@pytest.mark.parametrize("parameters", [["k"], "k", 1.0])
+def test_parameters_are_a_table(parameters: Any) -> None:
+    with pytest.raises(BadInput, match=r"^the parameters of the schedule 'mine' are .*; give a table of names and"):
+        register_schedule("mine", lambda t, learning_rate, k: learning_rate, parameters=parameters)
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("activation", ["name"]),
+        ("loss", ["name"]),
+        ("optimizer", ["name", "strength", "initial_scale", "seeds", "data_seeds", "dropout_seeds"]),
+        ("schedule", ["name", "per"]),
+    ],
+)
+def test_a_parameter_has_no_name_of_something_else(kind: str, names: list[str]) -> None:
+    """A problem would read its own strength for an optimizer's, and a recipe the name of the formula."""
+    formulas: dict[str, Callable[[Mapping[str, float]], Any]] = {
+        "activation": lambda own: register_activation("mine", lambda z, **k: z, lambda z, a, **k: 1, parameters=own),
+        "loss": lambda own: register_loss("mine", lambda p, y, **k: p, lambda p, y, **k: 1, parameters=own),
+        "optimizer": lambda own: register_optimizer("mine", lambda theta, g, **k: (theta,), parameters=own),
+        "schedule": lambda own: register_schedule("mine", lambda t, learning_rate, **k: t, parameters=own),
+    }
+    for name in names:
+        with pytest.raises(
+            BadInput, match=f"^the {kind} 'mine' has a parameter '{name}', which .*; choose another name$"
+        ):
+            formulas[kind]({name: 1.0})
+
+
+@pytest.mark.parametrize(
+    "kinks",
+    [0.0, None, "zero", "", b"ab", b"", (math.nan,), [math.inf], [None], [True], [10**400], np.array(0.0), np.eye(2)],
+)
+def test_kinks_are_finite_numbers(kinks: Any) -> None:
+    hint = r"; give a list of finite numbers, as \(0,\) for a single one$"
+    with pytest.raises(BadInput, match=rf"^kinks are .*{hint}"):
+        register_activation("mine", np.tanh, lambda z, a: 1 - a * a, kinks=kinks)
+    with pytest.raises(BadInput, match=rf"^kinks are .*{hint}"):
+        register_loss("mine", lambda p, y: (p - y) ** 2, lambda p, y: 2 * (p - y), kinks=kinks)
+    with pytest.raises(BadInput, match=rf"^kinks are .*{hint}"):
+        register_penalty("mine", np.square, lambda w: 2 * w, kinks=kinks)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [set, frozenset, iter, dict.fromkeys, pd.Series, np.array, lambda kinks: map(Fraction, kinks)],
+)
+def test_kinks_come_in_any_collection(made: Callable[[list[float]], Any]) -> None:
+    function, derivative, _ = AS_PEOPLE_WRITE_THEM["hard tanh"]
+    found = register_activation("mine", function, derivative, kinks=made([-1.0, 1.0]))
+    assert sorted(found.kinks) == [-1, 1] and all(type(kink) is float for kink in found.kinks)
+
+
+@pytest.mark.parametrize("value", ["no", 1, None])
+def test_per_sample_is_true_or_false(value: Any) -> None:
+    with pytest.raises(BadInput, match="^per_sample is .*; give True or False$"):
+        register_penalty("mine", np.square, lambda w: 2 * w, per_sample=value)
 
 
 @pytest.mark.parametrize(("key", "value"), [("domain", "nonnegative"), ("targets", "simplex")])
@@ -552,6 +627,22 @@ RETURNS = "it must return a tuple of"
 def test_updates_that_cannot_be_used(update: Callable[..., Any], slots: tuple[str, ...], message: str) -> None:
     with pytest.raises(BadInput, match=message):
         register_optimizer("mine", update, slots=slots)
+
+
+@pytest.mark.parametrize(
+    "slots", [("m", "m"), "vel", (1, 2), ("a/b",), ("",), ("theta",), ("g",), ("learning_rate",), ("k",), None, [["m"]]]
+)
+def test_slots_are_names_of_their_own(slots: Any) -> None:
+    def update(theta: Any, g: Any, *slots: Any, learning_rate: Any, k: Any) -> Any:
+        return (theta - learning_rate * g, *slots)
+
+    with pytest.raises(
+        BadInput, match="^the slots of the optimizer 'mine' are .*; give a list of names, all different"
+    ):
+        register_optimizer("mine", update, slots=slots, parameters={"k": 1.0})
+    lists: list[Any] = [["m", "n"], np.array(["m", "n"]), np.array(["m", "n"], object)]
+    for n, names in enumerate(lists):
+        assert register_optimizer(f"mine{n}", update, slots=names, parameters={"k": 1.0}).slots == ("m", "n")
 
 
 def branching(theta: Any, g: Any, learning_rate: Any, k: Any) -> Any:

@@ -153,8 +153,10 @@ def dropout(given: Any, hidden: int, dtype: str) -> Floats:
     rates = _real(given)
     if rates is None or rates.ndim > 2 or (rates.ndim and (rates.shape[-1] != hidden or not len(rates))):
         raise BadInput(f"dropout is {given!r}; give a rate, one for each hidden layer ({hidden}), or [members, layers]")
-    if not ((rates >= 0) & (rates.astype(dtype) < 1)).all():
+    if not ((rates >= 0) & (rates < 1)).all():
         raise BadInput(f"dropout is {given!r}; give rates from 0 up to, not including, 1")
+    if not (rates.astype(dtype) < 1).all():
+        raise BadInput(f"dropout is {given!r}, of which {dtype} makes 1; give lower rates")
     if not hidden and rates.any():
         raise BadInput("dropout acts on hidden layers and the network has none; leave it out")
     return rates
@@ -170,11 +172,13 @@ def weights(given: Any, rows: int, dtype: str) -> Floats | None:
     if array is None or array.ndim not in (1, 2) or array.shape[-1] != rows or not array.size:
         shape = "no rectangular array of numbers" if array is None else f"of the shape {array.shape}"
         raise BadInput(f"the weights are {shape}; give one for each of the {rows} rows, or [members, {rows}]")
-    with np.errstate(over="ignore"):  # told below
-        array = np.ascontiguousarray(array, dtype)
     if not np.isfinite(array).all() or (array < 0).any():
         raise BadInput("the weights hold a negative number, a NaN or an infinity; give finite weights of 0 or more")
-    return array
+    with np.errstate(over="ignore"):
+        converted = np.ascontiguousarray(array, dtype)
+        if not np.isfinite(converted.sum(-1)).all():  # by which every objective told is divided: it would be 0
+            raise BadInput(f"the weights go up to {array.max():g}, and their sum is beyond {dtype}; divide all of them")
+    return converted
 
 
 def with_weight(
@@ -188,7 +192,9 @@ def with_weight(
         own = np.arange(count) if rows is None else rows[member]
         own = own[(weights if weights.ndim == 1 else weights[member])[own] > 0]
         if not len(own):
-            raise BadInput(f"all rows of member {member} have weight 0; give one of them a weight above 0")
+            raise BadInput(
+                f"all rows of member {member} have weight 0 in {weights.dtype}; give one of them a larger weight"
+            )
         kept.append(own)
     return tuple(kept)
 

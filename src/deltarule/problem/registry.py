@@ -49,8 +49,8 @@ def add(kind: str, formula: Any) -> None:
 
 def remove(kind: str, name: str) -> None:
     """Take a user's own formula away again; the built-in ones stay."""
-    if name in _BUILT_IN[kind] or name not in _TABLES[kind]:
-        raise BadInput(f"'{name}' is no {kind} of your own; only those can be removed")
+    if not isinstance(name, str) or name in _BUILT_IN[kind] or name not in _TABLES[kind]:
+        raise BadInput(f"{name!r} is no {kind} of your own; only those can be removed")
     del _TABLES[kind][name]
 
 

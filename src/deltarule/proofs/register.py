@@ -5,10 +5,11 @@ z, a, p, y, w  arrays [.., B, H]  a formula is elementwise: it gives an array of
 t, α           arrays [K]         for a schedule
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from math import isfinite
+from numbers import Real
 from types import MappingProxyType
 from typing import Any
 
@@ -22,6 +23,7 @@ from deltarule.maths.optimizers import Optimizer
 from deltarule.maths.penalties import Penalty
 from deltarule.maths.schedules import Schedule
 from deltarule.problem import registry
+from deltarule.problem.network import switch
 from deltarule.problem.problem import Floats
 from deltarule.proofs import elementwise
 from deltarule.proofs.differences import IMAGINARY
@@ -30,6 +32,12 @@ from deltarule.proofs.scale import size
 _RANGES = {"real": -np.inf, "nonnegative": 0.0, "positive": 0.0, "unit": 0.0}
 _DOMAINS = ("real", "positive", "unit", "simplex")
 _TARGETS = ("real", "nonnegative", "unit")
+_TAKEN = {
+    "optimizer": ("strength", "initial_scale", "seeds", "data_seeds", "dropout_seeds"),  # a problem's own numbers
+    "schedule": ("per",),
+}
+"""What no parameter may be called, beside "name": it would be mistaken for what has that name already."""
+_LARGEST = float(np.finfo(np.float64).max)
 _NEAR = 1e-4  # to a kink, where the narrowest differences meet it
 _MOST_NAMED = 5  # kinks in a sentence
 _SLOPE_OF_NOTE = 1e-4  # far out, where a function is flat, a slope has no digits left that could be compared
@@ -68,8 +76,8 @@ def register_activation(
     _check_name("activation", name)
     _check_functions({f"the activation '{name}'": function, f"the derivative of the activation '{name}'": derivative})
     _check_choice("range", range, _RANGES)
-    numbers = _checked_parameters(parameters)
-    activation = Activation(name, function, derivative, range, parameters=numbers, kinks=tuple(map(float, kinks)))
+    numbers = _checked_parameters("activation", name, parameters)
+    activation = Activation(name, function, derivative, range, parameters=numbers, kinks=_checked_kinks(kinks))
     curve = elementwise.of_activation(activation)
     (z,) = curve.inputs
     a = _checked_calls(f"the activation '{name}'", curve.function, [z])
@@ -130,8 +138,8 @@ def register_loss(
     _check_functions({f"the loss '{name}'": value, f"the derivative of the loss '{name}'": derivative})
     _check_choice("domain", domain, _DOMAINS)
     _check_choice("targets", targets, _TARGETS)
-    numbers = _checked_parameters(parameters)
-    loss = Loss(name, value, derivative, domain, targets, parameters=numbers, kinks=tuple(map(float, kinks)))
+    numbers = _checked_parameters("loss", name, parameters)
+    loss = Loss(name, value, derivative, domain, targets, parameters=numbers, kinks=_checked_kinks(kinks))
     curve = elementwise.of_loss(loss)
     p, y = curve.inputs
 
@@ -179,7 +187,7 @@ def register_penalty(
     """
     _check_name("penalty", name)
     _check_functions({f"the penalty '{name}'": value, f"the derivative of the penalty '{name}'": derivative})
-    penalty = Penalty(name, value, derivative, per_sample, tuple(map(float, kinks)))
+    penalty = Penalty(name, value, derivative, switch("per_sample", per_sample), _checked_kinks(kinks))
     curve = elementwise.of_penalty(penalty)
     (w,) = curve.inputs
     _checked_calls(f"the penalty '{name}'", value, [w])
@@ -215,12 +223,13 @@ def register_optimizer(
     """
     _check_name("optimizer", name)
     _check_functions({f"the optimizer '{name}'": update})
-    if "learning_rate" in (parameters or {}):
+    numbers = _checked_parameters("optimizer", name, parameters)
+    if "learning_rate" in numbers:
         raise BadInput(
             f"the optimizer '{name}' has a parameter learning_rate, which every update is given as the schedule says; "
             "leave it out of parameters"
         )
-    optimizer = Optimizer(name, update, tuple(slots), _checked_parameters(parameters))
+    optimizer = Optimizer(name, update, _checked_slots(name, slots, numbers), numbers)
     _check_update(optimizer)
     _check_descent(optimizer)
     registry.add("optimizer", optimizer)
@@ -252,7 +261,7 @@ def register_schedule(
     _check_name("schedule", name)
     _check_functions({f"the schedule '{name}'": rate})
     _check_choice("per", per, ("step", "epoch"))
-    schedule = Schedule(name, rate, _checked_parameters(parameters), per)
+    schedule = Schedule(name, rate, _checked_parameters("schedule", name, parameters), per)
     t, given = np.array([0.0, 1.0, 2.0, 3.0, 10.0, 99.0, 1000.0, 1e5]), np.linspace(0.1, 0.8, 8)
     numbers = [np.full(8, float(value)) for value in schedule.parameters.values()]
 
@@ -518,13 +527,55 @@ def _check_functions(functions: Mapping[str, Any]) -> None:
             raise BadInput(f"{what} is {type(function).__name__}, which cannot be called; give a function")
 
 
-def _check_choice(what: str, given: Any, allowed: Iterable[str]) -> None:
-    if given not in (choices := tuple(allowed)):
-        raise BadInput(f"{what} is {given!r}; give one of {', '.join(choices)}")
+def _check_choice(what: str, given: Any, allowed: Collection[str]) -> None:
+    if not isinstance(given, str) or given not in allowed:
+        raise BadInput(f"{what} is {given!r}; give one of {', '.join(allowed)}")
 
 
-def _checked_parameters(parameters: Mapping[str, float] | None) -> Mapping[str, float]:
-    for key, value in (parameters or {}).items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-            raise BadInput(f"the parameter '{key}' has the default {value!r}; give a finite number")
-    return MappingProxyType(dict(parameters or {}))
+def _checked_parameters(kind: str, name: str, parameters: Mapping[str, float] | None) -> Mapping[str, float]:
+    given = {} if parameters is None else parameters
+    if not isinstance(given, Mapping):
+        raise BadInput(f"the parameters of the {kind} '{name}' are {given!r}; give a table of names and default values")
+    numbers = {key: _number(value) for key, value in given.items()}
+    for key, number in numbers.items():
+        if key in ("name", *_TAKEN.get(kind, ())):
+            raise BadInput(
+                f"the {kind} '{name}' has a parameter '{key}', which is the name of something else; choose another name"
+            )
+        if number is None:
+            raise BadInput(f"the parameter '{key}' has the default {given[key]!r}; give a finite number")
+    return MappingProxyType(numbers)
+
+
+def _checked_kinks(kinks: Any) -> tuple[float, ...]:
+    numbers: list[Any] = [None]
+    if not isinstance(kinks, str | bytes):
+        with suppress(TypeError):  # a single number, or nothing at all
+            numbers = [_number(kink) for kink in kinks]
+    if None in numbers:
+        raise BadInput(f"kinks are {kinks!r}; give a list of finite numbers, as (0,) for a single one")
+    return tuple(map(float, numbers))
+
+
+def _checked_slots(name: str, slots: Any, parameters: Mapping[str, float]) -> tuple[str, ...]:
+    given = slots.tolist() if isinstance(slots, np.ndarray) else slots
+    taken = {"theta", "g", "learning_rate", *parameters}
+    if (
+        not isinstance(given, list | tuple)
+        or not all(isinstance(slot, str) and slot.isidentifier() and slot not in taken for slot in given)
+        or len(set(given)) < len(given)
+    ):
+        raise BadInput(
+            f"the slots of the optimizer '{name}' are {slots!r}; give a list of names, all different and none that of "
+            "another argument, of letters, digits and underscores, not a digit first"
+        )
+    return tuple(given)
+
+
+def _number(given: Any) -> Any:
+    """A finite number, Python's or NumPy's, as Python's; None for anything else."""
+    number = given.item() if isinstance(given, np.generic) else given
+    is_real = isinstance(number, Real) and not isinstance(number, bool)
+    if not is_real or not abs(number) <= _LARGEST:
+        return None
+    return number if isinstance(number, int) else float(number)

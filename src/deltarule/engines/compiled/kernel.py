@@ -525,7 +525,7 @@ class _Writer:
         counted = "step // batches" if problem.schedule.per == "epoch" else "step"
         schedule = {name: self.number(f"schedule's {name}") for name in problem.schedule_numbers}
         arguments = [f"({counted}) * 1.0", self.number("learning_rate"), *(f"{k}={v}" for k, v in schedule.items())]
-        rate = f"{self.formulas.name(problem.schedule.rate)}({', '.join(arguments)})"
+        rate = self.formulas.call(problem.schedule.rate, *arguments)
         self.lanes(
             f"{self.at('rate')} = {rate} * factor[l]", "unsound = 0" if self.alone else f"{self.at('check')} = 0.0"
         )
@@ -550,10 +550,10 @@ class _Writer:
     def once_a_step(self, numbers: dict[str, str]) -> None:
         optimizer = self.problem.optimizer
         assert optimizer.once_a_step is not None
-        given = ", ".join(f"{name}={value}" for name, value in numbers.items())
+        given = (f"{name}={value}" for name, value in numbers.items())
         targets = ", ".join(f"o{i}" for i in range(self._once()))
         self.lanes(
-            f"{targets} = {self.formulas.name(optimizer.once_a_step)}((step + 1) * 1.0, {given})",
+            f"{targets} = {self.formulas.call(optimizer.once_a_step, '(step + 1) * 1.0', *given)}",
             *(f"{self.at('once', 0, i)} = o{i}" for i in range(self._once())),
         )
 
@@ -569,7 +569,7 @@ class _Writer:
                 arguments.append(f"norm={self.at('norm', 0, place)}")
             arguments += [f"{name}={value}" for name, value in numbers.items()]
         new = ["q", *(f"q{i}" for i in range(len(slots)))]
-        call = f"{self.formulas.name(optimizer.update)}({', '.join(arguments)})"
+        call = self.formulas.call(optimizer.update, *arguments)
         self.out.add(f"for p in range({start}, {stop}):")
         self.out.depth += 1
         self.lanes(

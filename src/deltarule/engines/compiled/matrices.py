@@ -167,7 +167,7 @@ def _update(problem: Problem, formulas: Formulas) -> str:
     else:
         given = [f"{name}=numbers[{i}]" for i, name in enumerate(["learning_rate", *optimizer.parameters])]
     new = ["q", *(f"q{i}" for i in range(len(slots)))]
-    call = f"{formulas.name(optimizer.update)}({', '.join(['t[p]', 'd', *(f'{s.lower()}[p]' for s in slots), *given])})"
+    call = formulas.call(optimizer.update, "t[p]", "d", *(f"{s.lower()}[p]" for s in slots), *given)
     value = "" if penalty is None else formulas.call(penalty.value, "t[p]")
     slope = "" if penalty is None else formulas.call(penalty.derivative, "t[p]")
     body = ["d = g[p]", *([] if penalty is None else [f"d += strength * {slope}"])]
@@ -209,11 +209,9 @@ def _rate(problem: Problem, formulas: Formulas) -> str:
     if optimizer.once_a_step is None:
         values = ", ".join(f"given[{i}]" for i in range(len(names)))
         return f"{LOOP}\ndef numbers_of(step, given):\n    return ({values},)"
-    call = ", ".join(f"{name}=given[{i}]" for i, name in enumerate(names))
-    return (
-        f"{LOOP}\ndef numbers_of(step, given):\n"
-        f"    return {formulas.name(optimizer.once_a_step)}((step + 1) * 1.0, {call})"
-    )
+    given = (f"{name}=given[{i}]" for i, name in enumerate(names))
+    call = formulas.call(optimizer.once_a_step, "(step + 1) * 1.0", *given)
+    return f"{LOOP}\ndef numbers_of(step, given):\n    return {call}"
 
 
 def _advance(problem: Problem) -> str:

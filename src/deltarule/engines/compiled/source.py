@@ -11,7 +11,7 @@ import inspect
 import math
 import re
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from itertools import chain, combinations
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
@@ -79,35 +79,40 @@ class Formulas:
     """The formulas that a program needs, each under a name of its own, those that they call before them."""
 
     def __init__(self) -> None:
-        self._names: dict[Callable[..., Any], str] = {}
-        self._begun: list[Callable[..., Any]] = []
+        self._names: dict[tuple[Callable[..., Any], frozenset[str]], str] = {}
+        self._begun: list[tuple[Callable[..., Any], frozenset[str]]] = []
         self.texts: list[str] = []
         self.reaches: dict[str, float | None] = {}
         """How far from 0 the whole numbers may be that a formula returns; None for one that returns floats."""
 
-    def name(self, function: Callable[..., Any]) -> str:
-        """The name of a formula within the program; its text is added when it is first asked for."""
+    def name(self, function: Callable[..., Any], left: frozenset[str] = frozenset()) -> str:
+        """The name of a formula within the program; its text is added when it is first asked for.
+
+        left : the arguments that its calls leave to their defaults, as may be whole numbers and truths
+        """
         if not isinstance(function, FunctionType):
             raise NotCompilable(f"a formula that is no function of def, but a {type(function).__name__}")
-        if function not in self._names:
-            if function in self._begun:
+        if (function, left) not in self._names:
+            if (function, left) in self._begun:
                 raise NotCompilable(f"'{function.__name__}', which calls itself")
-            self._begun.append(function)
+            self._begun.append((function, left))
             module = f"{function.__module__}".rsplit(".", 1)[-1]
             # Two cells of a notebook may each have a function of one name, and a head one of that name, too.
             own = "" if is_ours(function) else f"own{len(self._begun)}_"
             text_name = re.sub(r"\W", "_", f"{own}{module}_{function.__name__}")
-            text = self._text(function, text_name)
-            self._names[function] = text_name
+            text = self._text(function, text_name, left)
+            self._names[function, left] = text_name
             self.texts.append(text)
-        return self._names[function]
+        return self._names[function, left]
 
     def call(self, function: Callable[..., Any], *arguments: str, **parameters: float) -> str:
-        """A call of a formula, as text."""
-        given = [*arguments, *(f"{name}={float(value)!r}" for name, value in parameters.items())]
-        return f"{self.name(function)}({', '.join(given)})"
+        """A call of a formula, as text; some arguments may be texts as "norm=n"."""
+        given = ", ".join([*arguments, *(f"{name}={float(value)!r}" for name, value in parameters.items())])
+        call = ast.parse(f"f({given})", mode="eval").body
+        assert isinstance(call, ast.Call)
+        return f"{self.name(function, _left_out(function, call))}({given})"
 
-    def _text(self, function: FunctionType, name: str) -> str:
+    def _text(self, function: FunctionType, name: str, left: frozenset[str]) -> str:
         tree = _source(function)
         definition = tree.body[0]
         assert isinstance(definition, ast.FunctionDef)
@@ -117,13 +122,29 @@ class Formulas:
         arguments = definition.args
         if arguments.posonlyargs or arguments.kwonlyargs or arguments.vararg or arguments.kwarg:
             raise NotCompilable(f"'{function.__name__}', which has / or * among its arguments")
-        for argument in arguments.args:
-            argument.annotation = None
-        arguments.defaults = [_float(function, value) for value in function.__defaults__ or ()]
-        rewriter = _Rewriter(self, function)
-        definition.body = [rewriter.statement(one) for one in definition.body]
+        # Numba would take the defaults -0.0 and 0.0 for the same.
+        kept = {one: value for one, value in _defaults(function).items() if one in left}
+        first = [ast.Assign([ast.Name(one, ast.Store())], ast.Constant(value)) for one, value in kept.items()]
+        arguments.args = [ast.arg(one.arg) for one in arguments.args if one.arg not in left]
+        arguments.defaults = []
+        rewriter = _Rewriter(self, function, {one.arg for one in arguments.args})
+        definition.body = [rewriter.statement(one) for one in [*first, *definition.body]]
         self.reaches[name] = rewriter.returned
         return ast.unparse(ast.fix_missing_locations(tree))
+
+
+def _left_out(function: Callable[..., Any], call: ast.Call) -> frozenset[str]:
+    """The arguments of a formula that a call leaves to their defaults."""
+    if not isinstance(function, FunctionType):
+        return frozenset()
+    given = {*function.__code__.co_varnames[: len(call.args)], *(one.arg for one in call.keywords)}
+    return frozenset(_defaults(function)) - given
+
+
+def _defaults(function: FunctionType) -> dict[str, Any]:
+    """The default values of a function's arguments."""
+    names, values = function.__code__.co_varnames[: function.__code__.co_argcount], function.__defaults__ or ()
+    return dict(zip(names[len(names) - len(values) :], values, strict=True))
 
 
 def _source(function: FunctionType) -> ast.Module:
@@ -139,21 +160,25 @@ def _source(function: FunctionType) -> ast.Module:
         tree = ast.parse(textwrap.dedent(inspect.getsource(code)))
     except (OSError, TypeError, SyntaxError):
         raise NotCompilable(f"'{name}', whose source cannot be read") from None
-    if len(tree.body) != 1 or not isinstance(tree.body[0], ast.FunctionDef):
+    # A lambda may be a default of the def.
+    if len(tree.body) != 1 or not isinstance(tree.body[0], ast.FunctionDef) or tree.body[0].name != code.co_name:
         raise NotCompilable(f"'{name}', which is not defined by def")
-    modules = [name for name in code.co_names if isinstance(function.__globals__.get(name), ModuleType)]
+    if any(isinstance(one, CodeType) for one in code.co_consts):
+        raise NotCompilable(f"'{name}', which defines functions of its own")
+    names = (*code.co_names, *code.co_varnames)
+    modules = [name for name in names if isinstance(function.__globals__.get(name), ModuleType)]
     imports = [ast.fix_missing_locations(ast.Import([ast.alias(name)])) for name in modules]
     # What Python makes of np.exp(z) depends on whether it sees the import of np: a cell of a notebook may lack it.
     seen = chain.from_iterable(combinations(imports, n) for n in range(len(imports) + 1))
     programs = (compile(ast.Module([*some, *tree.body], []), "", "exec", dont_inherit=True) for some in seen)
     made = (one for program in programs for one in program.co_consts if isinstance(one, CodeType))
     if not any(_does_the_same(one, code) for one in made):
-        raise NotCompilable(f"'{name}', whose source has changed since, or which defines functions of its own")
+        raise NotCompilable(f"'{name}', whose source has changed since")
     return tree
 
 
 def _does_the_same(one: CodeType, other: CodeType) -> bool:
-    """Whether two functions are the same instructions, names and constants; functions within them never are."""
+    """Whether two functions are the same instructions, names and constants."""
     first, second = (
         (code.co_code, code.co_names, code.co_varnames, code.co_argcount, repr(code.co_consts)) for code in (one, other)
     )
@@ -192,22 +217,18 @@ class _Rewriter(ast.NodeVisitor):
 
     Every expression is a number or a truth, as z > 0 is. A truth is 0 or 1 in sums with numbers and in products; but
     the sum of two truths is their "or" in NumPy, and 2 among numbers. Whole numbers have no end in Python and 64 bits
-    in NumPy's arrays: below 2**53 they are in both what floats are.
+    in NumPy's arrays: below 2**53 they are in both what floats are, but that a whole 0 has no sign.
     """
 
-    def __init__(self, formulas: Formulas, function: FunctionType) -> None:
+    def __init__(self, formulas: Formulas, function: FunctionType, arguments: Collection[str]) -> None:
         self.formulas, self.function = formulas, function
         self.own = set(function.__code__.co_varnames)
         self.known: Mapping[str, Any] = function.__globals__
         self.truths: set[ast.expr] = set()
         self.wholes: dict[ast.expr, float] = {}
         """How far from 0 an expression may be of which all values are whole numbers in Python."""
-        arguments = function.__code__.co_varnames[: function.__code__.co_argcount]
         self.variables: dict[str, ast.expr] = {name: ast.Constant(0.0) for name in arguments}
         """The last value that each variable has had; of arguments, any number."""
-        defaults = function.__defaults__ or ()
-        for name, value in zip(arguments[len(arguments) - len(defaults) :], defaults, strict=True):
-            self._judged(self.variables[name], *_kind(value))
         self.returned: float | None = None
 
     # --- statements ---
@@ -268,9 +289,10 @@ class _Rewriter(ast.NodeVisitor):
         if not isinstance(node.op, ast.USub | ast.UAdd):
             raise self._unknown(node)
         value = self._number(node.operand)
-        if self.wholes.get(value) == 0:  # a whole 0 has no sign
-            return value
-        return self._judged(ast.UnaryOp(node.op, value), whole=self.wholes.get(value))
+        made = ast.UnaryOp(node.op, value)
+        if value in self.wholes and not _literal(value):
+            return self._judged(_without_sign(made), whole=self.wholes[value])
+        return self._judged(made, whole=self.wholes.get(value))
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         if len(node.ops) > 1 or not isinstance(node.ops[0], _COMPARED):
@@ -292,7 +314,10 @@ class _Rewriter(ast.NodeVisitor):
         made = ast.BinOp(left, op, right)
         if isinstance(op, ast.Div):
             return made
-        return self._judged(made, truth=truths == {True}, whole=self._reach(op, left, right))
+        if truths == {True}:
+            return self._judged(made, truth=True)
+        reach = self._reach(op, left, right)
+        return made if reach is None else self._judged(_without_sign(made), whole=reach)
 
     def _power(self, base: ast.expr, exponent: ast.expr) -> ast.expr:
         """A power: of ours, whose bases are never negative, a call; else a product where its exponent is a number."""
@@ -332,7 +357,7 @@ class _Rewriter(ast.NodeVisitor):
         keywords = [ast.keyword(one.arg, self._number(one.value)) for one in node.keywords]
         if self.wholes.keys() & {*arguments, *(one.value for one in keywords)}:
             raise self._lacking(f"a whole number for '{function.__name__}'; write 2.0 in place of 2")
-        name = self.formulas.name(function)
+        name = self.formulas.name(function, _left_out(function, node))
         return self._judged(ast.Call(self._named(name), arguments, keywords), whole=self.formulas.reaches[name])
 
     def _farthest(self, name: str, numbers: list[ast.expr]) -> float | None:
@@ -419,6 +444,11 @@ def _kind(value: Any) -> tuple[bool, float | None]:
     """Whether a number that a formula reads is a truth, and how far from 0 it is if it is a whole one."""
     is_whole = isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, bool), float(abs(value)) if is_whole else None
+
+
+def _without_sign(node: ast.expr) -> ast.expr:
+    """A whole number of which no 0 is -0.0."""
+    return ast.BinOp(node, ast.Add(), ast.Constant(0.0))
 
 
 def _literal(node: ast.expr) -> float | None:
