@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -124,7 +125,9 @@ def test_lr_range_suggests_a_rate_and_draws_it(deltarule, tmp_path):
     assert status == 0 and 1e-5 <= record["suggested"] <= 10
     assert len(record["rates"]) == len(record["objective"]) == 60
     assert (tmp_path / "out" / "lr_range.svg").exists() and (tmp_path / "out" / "lr_range.json").exists()
-    assert "Suggested learning rate" in deltarule(*words)[1]
+    assert re.search(r"Suggested learning rate: \S+ \(median of 2 of 2 members, from", deltarule(*words)[1])
+    alone = deltarule("lr-range", "boundary-xor", "--seeds", 1, "--steps", 60)[1]
+    assert re.match(r"Suggested learning rate: \S+\n", alone)
 
 
 def test_claims_go_on_in_their_folder(deltarule, tmp_path):

@@ -92,6 +92,7 @@ def test_nodes_and_derivatives_lead_to_their_arrays():
     links = {"z1": "#one", "δ1": "#two", "∂J/∂W1": "#three"}
     svg = drawn(explained(Network([1, 1])), links=links)
     assert sorted(element.get("href") for element in svg.iter(f"{SVG}a")) == ["#one", "#three", "#two"]
+    assert svg.get("role") == "group" and drawn(explained(Network([1, 1]))).get("role") == "img"
 
 
 def test_names_are_escaped():

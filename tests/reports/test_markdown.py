@@ -64,3 +64,8 @@ def test_flags_and_changed_criteria_are_told():
     told = markdown.verdicts({"claims": [verdict(contradicts_itself="text and figure", changed="a slip")]})
     assert "the report contradicts itself: text and figure." in told
     assert "the criterion was changed after there were results: a slip." in told
+
+
+def test_all_and_no_seeds_are_said_of_all_and_none_alone():
+    told = markdown.verdicts({"claims": [verdict(conventions={"sum": share(1999, 2000), "mean": share(1, 500)})]})
+    assert "| sum: 99.95 % (99 to 101); mean: 0.2 % (-1 to 1) |" in told

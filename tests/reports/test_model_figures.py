@@ -1,8 +1,11 @@
 """Figures of models for tables show the numbers that they are given."""
 
+import itertools
+
 import numpy as np
 import pytest
 
+from deltarule.reports import style
 from deltarule.reports.model_figures import (
     MOST_DOTS,
     calibration_curve,
@@ -22,7 +25,7 @@ def test_columns_are_drawn_in_their_order_with_their_intervals() -> None:
     assert (dots.get_xdata().tolist(), dots.get_ydata().tolist()) == ([0.5, 0.1], [0, 1])
     low, high = figure.axes[0].get_ylim()
     assert low > high  # the first is on top
-    assert "a: 0.5. b: 0.1." in alt_text(figure)
+    assert "Accuracy lost: a 0.5; b 0.1." in alt_text(figure)
 
 
 def test_of_many_columns_the_first_are_drawn() -> None:
@@ -37,8 +40,13 @@ def test_probabilities_against_shares() -> None:
     figure = calibration_curve([0.6, 0.9], [0.5, 0.9], [[0.3, 0.7], [0.8, 0.95]])
     curve = next(line for line in figure.axes[0].lines if line.get_label() == "share that is right")
     assert (curve.get_xdata().tolist(), curve.get_ydata().tolist()) == ([0.6, 0.9], [0.5, 0.9])
-    assert "Said 60%: right 50%." in alt_text(figure)
+    assert "Said 60 %: right 50 %." in alt_text(figure)
     assert figure.axes[0].get_xlim()[0] <= 0.3
+
+
+def test_said_and_right_is_100_percent_where_all_is_and_what_is_told_is_told_once() -> None:
+    figure = calibration_curve([0.997, *[1.0] * 14], [0.9999, *[1.0] * 14], [[0.9, 1.0]] * 15)
+    assert alt_text(figure).endswith("right? Said 99.7 %: right 99.99 %. Said 100 %: right 100 %.")
 
 
 @pytest.mark.parametrize("rows", [1, 5, MOST_DOTS + 1])
@@ -54,3 +62,12 @@ def test_answers_against_targets(rows: int) -> None:
 def test_a_loss_is_drawn_from_its_first_epoch_on() -> None:
     (line,) = loss_by_epoch([3.0, 2.0, np.inf]).axes[0].lines
     assert (line.get_xdata().tolist(), line.get_ydata().tolist()) == ([1, 2], [3.0, 2.0])
+
+
+def test_long_numbers_across_do_not_lie_on_one_another() -> None:
+    targets = 1e9 + 1e-6 * np.linspace(-1, 1, 10)
+    axes = true_and_answered(targets, targets, target="price").axes[0]
+    with style.drawing():
+        axes.figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
+    assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))

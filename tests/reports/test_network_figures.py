@@ -241,5 +241,5 @@ def test_words_tell_what_there_is_to_see():
     assert alt_text(sign_agreement([[1.0, -2.0]], [[3.0], [4.0]])).endswith("They differ between 1 and h2.")
     assert alt_text(sign_agreement([[1.0, -2.0]], [[3.0], [4.0]], ["0"])).endswith("They differ between 0 and h2.")
     assert alt_text(activation_curves("sigmoid")).endswith(
-        "sigmoid: from 0.006693 at -5 to 0.9933 at 5. derivative: from 0.006648 at -5 to 0.006648 at 5."
+        "of the unit: sigmoid from 0.006693 at -5 to 0.9933 at 5; derivative from 0.006648 at -5 to 0.006648 at 5."
     )

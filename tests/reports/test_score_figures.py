@@ -143,6 +143,8 @@ def test_first_and_last_rows_are_those_of_the_ranking(rows, columns, name):
     ranking = [[f"{row}.{column}" for column in range(columns)] for row in range(rows)]
     figure = top_and_bottom([f"{name}{place}" for place in range(columns)], ranking, ranked="accuracy")
     assert_readable(figure)
+    title = f"All {rows}, by accuracy" if rows <= 20 else f"First and last of {rows}, by accuracy"
+    assert alt_text(figure).startswith(f"{title}. ")
     shown = list(range(rows)) if rows <= 20 else [*range(10), *range(rows - 10, rows)]
     texts = [text.get_text() for text in figure.axes[0].texts if text.get_text()]
     assert texts == [cell for row in shown for cell in ranking[row]]

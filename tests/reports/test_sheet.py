@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from deltarule.reports import style
 from deltarule.reports.figures import object_curves, save
 from deltarule.reports.inline import part
+from deltarule.reports.report import Block, Report, Section, report_page
 from deltarule.reports.score_figures import confusion_matrix
 from deltarule.reports.sheet import all_fitted, fitted, width_of
 
@@ -89,3 +90,11 @@ def test_letters_that_the_font_lacks_are_drawn_without_a_warning(tmp_path):
         with style.drawing():
             warnings.warn("something else", stacklevel=1)
     assert [str(one.message) for one in told] == ["something else"]
+
+
+def test_words_keep_their_order_around_names_that_are_written_from_the_right():
+    name = "\N{HEBREW LETTER SHIN}\N{HEBREW LETTER MEM}"
+    made = part(object_curves([0, 10], [[0.5], [0.9]], [name]), "one")
+    assert f"updates: \u2068{name}\u2069 from 0.5 at 0 to 0.9 at 10." in made.alt
+    assert made.hover[0]["curves"][0]["name"] == f"\u2068{name}\u2069" and made.table[0][1] == name
+    assert f"\u2068{name}\u2069" in report_page(Report("", [Section("a", "", "", [Block("b", "", figures=[made])])]))

@@ -1,10 +1,12 @@
+import re
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
-from deltarule.reports.wording import member_names
+from deltarule.reports.wording import isolated, member_names, percent, visible
 
 numbers = st.lists(st.sampled_from([1e-5, 0.1, 3.0]), min_size=4, max_size=4)
 
@@ -37,3 +39,25 @@ def test_rates_of_dropout_are_told_by_layer():
 def test_members_that_are_alike_are_told_apart_by_their_place():
     assert member_names(problem()) == ["member 0"]
     assert member_names(problem(seeds=[1, 1, 2])) == ["member 0, seed 1", "member 1, seed 1", "member 2, seed 2"]
+
+
+def test_what_is_isolated_stays_so_and_nothing_else_commands():
+    hebrew = "\N{HEBREW LETTER ALEF}" * 3
+    fenced = isolated(f"{hebrew}\u2069\x1b")
+    assert fenced == f"\u2068{hebrew}\ufffd\ufffd\u2069" and visible(f"{fenced}: 0.5") == f"{fenced}: 0.5"
+    assert isolated("left to right: 1") == "left to right: 1"
+    for open_ended in ("\u2068a", "a\u2069", "\u2067a\u2069", "\u2068\u202ea\u2069", "\u2068\u2068a"):
+        assert not re.search("[\u2066-\u2069\u202a-\u202e]", visible(open_ended))
+
+
+@given(st.integers(1, 10**6))
+def test_100_percent_are_all(of: int) -> None:
+    assert percent(1.0) == "100 %" and percent((of - 1) / of) != "100 %" and float(percent((of - 1) / of)[:-2]) < 100
+
+
+@given(st.data(), st.integers(1, 10**6), st.integers(0, 3))
+def test_with_so_many_digits_behind_the_point_0_and_100_percent_are_none_and_all(data, of, digits):
+    share = data.draw(st.sampled_from([0, 1, of // 2, of - 1, of])) / of
+    told, unit = percent(share, digits, "f").split(" ")
+    assert unit == "%" and (float(told) == 100) == (share == 1) and (float(told) == 0) == (share == 0)
+    assert told == f"{100 * share:.{digits}f}" or float(f"{100 * share:.{digits}f}") in (0, 100)

@@ -88,6 +88,16 @@ def test_a_run_is_told_with_its_figures_and_the_command_that_repeats_it(encoder)
     assert f"{command.rpartition(' ')[2]} engine" in dict(block.facts)["networks"]
 
 
+def test_a_page_tells_by_when_networks_were_right(tmp_path):
+    written(tmp_path / "xor", "boundary-xor", **{"run.seeds": 3, "stopping.max_steps": 20})
+    record = json.loads((file := tmp_path / "xor" / "run.json").read_text(encoding="utf-8"))
+    solved = {"criterion": "accuracy of 1", "count": 2, "of": 3, "steps_median": 1480.0}
+    file.write_text(json.dumps(record | {"solved": solved}), encoding="utf-8")
+    [section] = report_of(tmp_path).sections
+    told = dict(section.blocks[0].facts)["solved"]
+    assert told == "2 of 3 (accuracy of 1), half of them by update 1,480"
+
+
 def test_objects_are_called_alike_in_all_figures(encoder):
     """The one-hot vectors are 0 to 7, as rows, inputs and outputs; the hidden units h1 to h3."""
     [block] = report_of(encoder).sections[0].blocks
@@ -169,7 +179,7 @@ def test_a_sweep_is_ranked_first_and_last(tmp_path):
         diverged = table.diverged
     [block] = report_of(tmp_path).sections[0].blocks
     figures = {one.title: one for one in block.figures}
-    ranked = figures["First and last of 6, by mean"]
+    ranked = figures["All 6, by mean"]
     rate, activation = best.settings["optimizer.learning_rate"], best.settings["network.activation"]
     assert f"First: learning rate {rate:g}, activation {activation}, " in ranked.alt
     assert ranked.table[0][-3:] == ["behind the first", "± of the mean", "mean"]
@@ -194,7 +204,7 @@ def test_of_configurations_whose_means_tie_the_page_names_the_winner_that_the_ta
     ]
     assert {one.mean for one in ranked} == {1.0} and ranked[0].configuration > ranked[-1].configuration
     [block] = report_of(tmp_path).sections[0].blocks
-    [drawn] = [one for one in block.figures if one.title.startswith("First and last")]
+    [drawn] = [one for one in block.figures if one.title == "All 2, by mean"]
     assert [row[0] for row in drawn.table[1:]] == [f"{one.settings['optimizer.learning_rate']:g}" for one in ranked]
 
 

@@ -19,9 +19,11 @@ from deltarule.studies.recipes import dataset_of, load_recipe
 from deltarule.studies.reporting import NAME
 
 TAG = "<img src=x onerror=alert(1)>"
-CLEAR, TITLE, BELL, CSI, BIDI = "\x1b[2J", "\x1b]0;owned\x07", "\x07", "\x9b31m", "\u202e"
+CLEAR, TITLE, BELL, CSI = "\x1b[2J", "\x1b]0;owned\x07", "\x07", "\x9b31m"
+BIDI = "\u202e\u202d\u202c\u202b\u202a\u2069\u2068\u2067\u2066\u200f\u200e\u061c"
+"""All that turns the direction of writing, Unicode's Bidi_Control; what is isolated is closed before it is begun."""
 HOSTILE = f"{TAG}{CLEAR}{TITLE}{CSI}{BIDI}[/red][bold]:smile:&amp;\"'$x$"
-COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+COMMANDS = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f{BIDI}]")
 
 RECIPE = """
 [data]

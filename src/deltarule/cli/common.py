@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from deltarule.errors import BadInput
+from deltarule.errors import COMMANDS, BadInput
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderResult
@@ -112,11 +113,10 @@ def kept(out: Path | None, can_resume: bool = True) -> str:
 def print_json(record: Any) -> None:
     """Print a record as one JSON object on stdout."""
     from deltarule.files import to_jsonable
-    from deltarule.reports.wording import UNSEEN
 
     text = json.dumps(to_jsonable(record), indent=2, ensure_ascii=False, allow_nan=False)
     out = data_output()
-    out.write(UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")  # within texts alone
+    out.write(re.sub(f"[{COMMANDS}]", lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")  # within texts alone
     out.flush()
 
 

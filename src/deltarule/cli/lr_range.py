@@ -89,10 +89,10 @@ def lr_range(
     if not len(found):
         screen.print(f"Between {lowest:g} and {highest:g} no rate makes the objective fall; try another range.")
         return
-    screen.print(
-        f"Suggested learning rate: {np.median(found):.3g} "
-        f"(median of {len(found)} of {len(tested.suggested)} members, from {found.min():.3g} to {found.max():.3g})"
-    )
+    of = f"of {len(found)} of {len(tested.suggested)} members"
+    if len(found) > 1:
+        of = f"median {of}, from {found.min():.3g} to {found.max():.3g}"
+    screen.print(f"Suggested learning rate: {np.median(found):.3g}{f' ({of})' if len(tested.suggested) > 1 else ''}")
     screen.print(f"The recipe's own is {recipe.configuration.optimizer.learning_rate:g}.")
     if folder is not None:
         screen.print(f"Curves: {folder / 'lr_range.svg'}")

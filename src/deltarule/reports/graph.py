@@ -182,10 +182,11 @@ class _Drawing:
             f'<path d="M0 0 L10 5 L0 10 z" fill="{color}"/></marker>'
             for name, color in (("forth", style.GRAY), ("flow", style.BLUE))
         )
+        role = "group" if self.links else "img"  # what is in an image cannot be reached
         title = escaped(f"Computational graph of {self.explanation.problem.network!r}")
         return (
             f'<svg class="graph" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" width="{WIDTH}" '
-            f'height="{height:g}" role="img"><title>{title}</title><style>{_STYLE}</style><defs>{markers}</defs>\n'
+            f'height="{height:g}" role="{role}"><title>{title}</title><style>{_STYLE}</style><defs>{markers}</defs>\n'
             + "\n".join([*self.parts, *legend])
             + "\n</svg>\n"
         )

@@ -15,6 +15,7 @@ import numpy as np
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.sheet import alt_text, curves, name_of
+from deltarule.reports.wording import isolated
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -182,7 +183,7 @@ def _hover(figure: "Figure", axes: "Axes") -> dict[str, Any]:
             [round(float(places[at, 0]), 1), round(height - float(places[at, 1]), 1), _told(x[at]), _told(y[at])]
             for at in chosen.tolist()
         ]
-        drawn.append({"name": name_of(line), "points": points})
+        drawn.append({"name": isolated(name_of(line)), "points": points})
     return {"curves": drawn, "x": _label(axes, figure), "y": " ".join(axes.get_ylabel().split())}
 
 

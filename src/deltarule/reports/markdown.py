@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from deltarule.reports.wording import percent
+
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Write a Markdown table.
@@ -52,7 +54,7 @@ def _seeds(one: Mapping[str, Any]) -> str:
 
 def _share(share: float, interval: Sequence[float]) -> str:
     low, high = interval
-    return f"{share:.0%} ({100 * low:.0f} to {100 * high:.0f})".replace("%", " %")
+    return f"{percent(share, 0, 'f')} ({100 * low:.0f} to {100 * high:.0f})"
 
 
 def _counted(share: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from deltarule.reports import style
 from deltarule.reports.network_figures import CELL, MOST_ROWS
 from deltarule.reports.sheet import MOST_LINES, Sheet, wrapped
+from deltarule.reports.wording import isolated, percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,8 +43,10 @@ def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, s
         if len(columns) > MOST_ROWS:
             sheet.note(f"The first {MOST_ROWS} of {len(columns):,} columns.")
         sheet.note("Columns that tell the same stand in for each other: each of them then seems to be worth less.")
-        for name, loss in list(zip(columns, losses.tolist(), strict=False))[:MOST_LINES]:
-            sheet.say(f"{name}: {loss:.3g}.")
+        told = list(zip(columns, losses.tolist(), strict=False))[:MOST_LINES]
+        sheet.say(
+            f"{score[:1].upper()}{score[1:]} lost: {'; '.join(f'{isolated(name)} {loss:.3g}' for name, loss in told)}."
+        )
         return sheet.finished()
 
 
@@ -71,7 +74,7 @@ def calibration_curve(probabilities: Any, shares: Any, intervals: Any) -> "Figur
         sheet.y_label("share of answers that are right")
         sheet.note("Below the gray line the model is too sure of itself, above it not sure enough.")
         for said, share in zip(probabilities.tolist(), shares.tolist(), strict=True):
-            sheet.say(f"Said {said:.0%}: right {share:.0%}.")
+            sheet.say(f"Said {percent(said)}: right {percent(share)}.")
         return sheet.finished()
 
 
@@ -84,6 +87,8 @@ def true_and_answered(targets: Any, answers: Any, *, target: str) -> "Figure":
     >>> figure.axes[0].get_ylabel()
     'answered price'
     """
+    from matplotlib.ticker import MaxNLocator
+
     targets, answers = np.asarray(targets, np.float64), np.asarray(answers, np.float64)
     chosen = np.random.default_rng(0).permutation(len(targets))[:MOST_DOTS]
     with style.drawing():
@@ -92,6 +97,7 @@ def true_and_answered(targets: Any, answers: Any, *, target: str) -> "Figure":
         (line,) = sheet.axes.plot(ends, ends, label="_right", **DIAGONAL)
         (dots,) = sheet.axes.plot(targets[chosen], answers[chosen], "o", color=style.BLUE, markersize=3.5, alpha=0.5)
         sheet.entries += [(dots, "a row"), (line, "right")]
+        sheet.axes.xaxis.set_major_locator(MaxNLocator(5))  # of more, long numbers would lie on one another
         sheet.axes.set_xlabel(wrapped(f"true {target}", 44))
         sheet.y_label(f"answered {target}")
         if len(targets) > MOST_DOTS:

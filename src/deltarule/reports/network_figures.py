@@ -15,7 +15,7 @@ from deltarule.problem import registry
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.sheet import Sheet, all_fitted, width_of, wrapped
-from deltarule.reports.wording import bounds_of, codes_of, signed, what_is_high
+from deltarule.reports.wording import bounds_of, codes_of, isolated, signed, what_is_high
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -158,7 +158,7 @@ def sign_agreement(first: Any, second: Any, names: Sequence[str] = ()) -> "Figur
         sheet.y_label("input, and output")
         sheet.axes.set_xlabel("hidden unit")
         sheet.note("Left the sign of W1, right that of W2. Bold, orange: they differ.")
-        differing = [f"{rows[row]} and {units[column]}" for row, column in np.argwhere(~agree)[:8]]
+        differing = [f"{isolated(rows[row])} and {units[column]}" for row, column in np.argwhere(~agree)[:8]]
         sheet.say(f"They differ between {', '.join(differing)}." if differing else "They differ nowhere.")
         return sheet.finished()
 
@@ -319,7 +319,9 @@ def _tell_codes(sheet: Sheet, labels: Sequence[str], codes: Sequence[str], middl
     sheet.note(
         f"Bold, with a star: {what_is_high(middle)}; a code has a 1 {'there' if middle == 0.5 else 'for such a unit'}."
     )
-    sheet.say("; ".join(f"{label} has the code {code}" for label, code in zip(labels, codes, strict=True)) + ".")
+    sheet.say(
+        "; ".join(f"{isolated(label)} has the code {code}" for label, code in zip(labels, codes, strict=True)) + "."
+    )
     for tell in (sheet.note, sheet.say):
         tell(f"The {len(codes)} inputs have {counted(len(set(codes)), 'different code')}.")
 

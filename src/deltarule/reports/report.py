@@ -7,6 +7,7 @@ through the training. S snapshots · N rows · G points along an input
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -23,7 +24,8 @@ from deltarule.reports.wording import percent, visible
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-DIGITS = 3
+NUMBER = re.compile(r"""[^\w'"]*([\d¼-¾∞]|(inf|nan)$)""")
+"""A cell that begins with a number, or with signs and then a number; what is in quotes is a text."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def report_page(report: Report) -> str:
     return (
         _templates()
         .get_template("report.html")
-        .render(report=report, script=script, digest=digest, counts=_counts(report), colors=style)
+        .render(title=report.title, report=report, script=script, digest=digest, counts=_counts(report))
     )
 
 
@@ -133,9 +135,10 @@ def _script() -> str:
 
 
 def _through_data(through: Through) -> str:
-    """What the slider shows, for the script."""
+    """What the slider shows, for the script; of the tables the cells as they are shown, so that nobody rounds twice."""
     tables = {
-        name: [_rounded(values) for values in rows.reshape(len(rows), -1)] for name, rows in through.tables.items()
+        name: [" ".join(map(_cell, values)) for values in rows.reshape(len(rows), -1).tolist()]
+        for name, rows in through.tables.items()
     }
     record = {
         "steps": through.steps.tolist(),
@@ -146,10 +149,6 @@ def _through_data(through: Through) -> str:
         "colors": style.COLORS,
     }
     return _data(record)
-
-
-def _rounded(values: Floats) -> list[float | None]:
-    return [round(value, DIGITS) if np.isfinite(value) else None for value in values.tolist()]
 
 
 def _data(record: Any) -> str:
@@ -163,7 +162,7 @@ def _share(share: float) -> str:
 
 
 def _cell(value: float) -> str:
-    """A number of a table as it is shown, its sign always; `shown` of report.js does the same."""
+    """A number of a table as it is shown, its sign always."""
     if not np.isfinite(value):
         return ""
     if abs(value) >= 1e6:
@@ -174,13 +173,20 @@ def _cell(value: float) -> str:
 def _sides(table: Sequence[Sequence[str]]) -> list[str]:
     """The class of each column of a table: words begin at the left, numbers end at the right."""
     columns = zip(*table[1:], strict=True)
-    return ["words" if all(cell[:1].isalpha() or not cell for cell in cells) else "" for cells in columns]
+    return ["" if any(map(NUMBER.match, cells)) else "words" for cells in columns]
 
 
-def _strength(value: float, table: Any) -> str:
-    """How strong the color behind a number is: below 0.6, so that the number can be read."""
-    largest = float(np.nanmax(np.abs(np.where(np.isfinite(table), table, np.nan)), initial=0)) or 1.0
-    return f"{0.6 * min(abs(value) / largest, 1):.2f}" if np.isfinite(value) else "0"
+def _strength(value: float, table: Floats) -> float:
+    """How strong the color behind a number is: at most 0.6, so that the number can be read.
+
+    It is reckoned with the numbers as they are shown, and not rounded: report.js has no others, and rounds otherwise.
+    """
+    largest = _size(np.abs(table[np.isfinite(table)]).max(initial=0))
+    return 0.6 * _size(value) / (largest or 1.0)
+
+
+def _size(value: float) -> float:
+    return abs(float(_cell(value) or 0))
 
 
 @cache

@@ -13,7 +13,7 @@ from deltarule.problem.problem import Floats, Integers
 from deltarule.reports import style
 from deltarule.reports.network_figures import CELL, MOST_COLUMNS, MOST_ROWS, UNIT
 from deltarule.reports.sheet import MOST_LINES, Sheet, all_fitted, width_of, wrapped
-from deltarule.reports.wording import percent
+from deltarule.reports.wording import isolated, percent
 from deltarule.stats.planes import DecisionPlane
 
 if TYPE_CHECKING:
@@ -141,7 +141,8 @@ def confusion_matrix(counts: Any, classes: Sequence[str], *, rows: str = "rows",
         for tell in (sheet.note, sheet.say):
             tell(f"{right:,} of {total:,} {rows} are in the class that they belong to{_by(by)}.")
         for place, of in _most_confused(counts):
-            sheet.say(f"{counted(of, 'row')} of class {classes[place[0]]} taken for class {classes[place[1]]}.")
+            true, answered = (isolated(classes[one]) for one in place)
+            sheet.say(f"{counted(of, 'row')} of class {true} taken for class {answered}.")
         return sheet.finished()
 
 
@@ -272,7 +273,7 @@ def scores_above(names: Sequence[str], scores: Any, bar: float, *, quantity: str
         sheet.axes.set_xlabel(wrapped(quantity, 44))
         sheet.y_label("combination")
         for place in order[:MOST_LINES]:
-            sheet.say(f"{names[place]}: {scores[place]:.4g}.")
+            sheet.say(f"{isolated(names[place])}: {scores[place]:.4g}.")
         if len(order) > MOST_LINES:
             sheet.say(f"{len(order) - MOST_LINES} more.")
         return sheet.finished()
@@ -310,7 +311,8 @@ def top_and_bottom(columns: Sequence[str], rows: Sequence[Sequence[str]], *, ran
             [max(width_of(cell, 8, "bold") for cell in column) + COLUMN_GAP for column in zip(*cells, strict=True)]
         )
         width = max(4.0, 1.0 + float(ends[-1]) / 72)
-        sheet = Sheet.of_axes(f"First and last of {len(rows):,}, by {ranked}", width, 1.3 + CELL[1] * len(lines))
+        title = f"All {len(rows):,}, by {ranked}" if all_shown else f"First and last of {len(rows):,}, by {ranked}"
+        sheet = Sheet.of_axes(title, width, 1.3 + CELL[1] * len(lines))
         axes = sheet.axes
         for place, row in enumerate(cells[1:]):
             if place % 2:
@@ -327,7 +329,7 @@ def top_and_bottom(columns: Sequence[str], rows: Sequence[Sequence[str]], *, ran
         axes.set_xlabel(f"settings, and {ranked} last" if columns[-1] == ranked else "settings and scores")
         sheet.y_label("rank")
         for which, cells_of in (("First", rows[0]), ("Last", rows[-1])):
-            told = (f"{name} {cell}" for name, cell in zip(columns, cells_of, strict=True) if cell)
+            told = (f"{isolated(name)} {isolated(cell)}" for name, cell in zip(columns, cells_of, strict=True) if cell)
             sheet.say(f"{which}: {', '.join(told)}.")
         return sheet.finished()
 
@@ -428,9 +430,9 @@ def _spread(sheet: Sheet, place: int, name: str, values: Floats) -> None:
         median = float(np.median(values[there]))
         sheet.axes.plot([place - 0.22, place + 0.22], [median, median], color=style.ORANGE, linewidth=3, zorder=4)
         told = f"median {median:,.4g}, from {values[there].min():,.4g} to {values[there].max():,.4g}"
-        sheet.say(f"{name}: {told}, of {there.sum():,} of {len(there):,} seeds.")
+        sheet.say(f"{isolated(name)}: {told}, of {there.sum():,} of {len(there):,} seeds.")
     else:
-        sheet.say(f"{name}: no value.")
+        sheet.say(f"{isolated(name)}: no value.")
 
 
 def _paired(axes: "Axes", values: Sequence[Floats]) -> None:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from deltarule.errors import counted
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
-from deltarule.reports.wording import visible
+from deltarule.reports.wording import isolated, visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -179,8 +180,9 @@ class Sheet:
         self.axes.set_ylim(-0.03, 1.03)
 
     def say(self, text: str) -> None:
-        """A sentence of what there is to see, for those who cannot."""
-        self.said.append(text)
+        """A sentence of what there is to see, for those who cannot, once."""
+        if text not in self.said:
+            self.said.append(text)
 
     def note(self, text: str) -> None:
         """A sentence below the figure, once."""
@@ -208,8 +210,10 @@ def alt_text(figure: "Figure") -> str:
 
     >>> sheet = Sheet.blank("Cost")
     >>> sheet.line([0, 10], [1.0, 0.5], "seed 0")
+    >>> sheet.y_label("cost")
+    >>> sheet.x_label_updates()
     >>> alt_text(sheet.finished())
-    'Cost. seed 0: from 1 at 0 to 0.5 at 10.'
+    'Cost. Cost against updates: seed 0 from 1 at 0 to 0.5 at 10.'
     """
     return str(figure.get_label())
 
@@ -233,15 +237,15 @@ def _curves_told(figure: "Figure") -> list[str]:
     """Where each line begins and ends, read from what is drawn."""
     told = []
     for axes in figure.axes:
-        if axes.get_ylabel() or axes.get_xlabel():
-            told.append(f"{axes.get_ylabel()} against {axes.get_xlabel() or figure.axes[-1].get_xlabel()}.")
-        lines = curves(axes)
+        lines, ends = curves(axes), []
         for line in lines[:MOST_TOLD]:
             x, y, name = np.asarray(line.get_xdata()), np.asarray(line.get_ydata()), name_of(line)
-            start = f"{name}: " if name else ""
-            told.append(f"{start}from {y[0]:.4g} at {x[0]:,.6g} to {y[-1]:.4g} at {x[-1]:,.6g}.")
+            start = f"{isolated(name)} " if name else ""
+            ends.append(f"{start}from {y[0]:.4g} at {x[0]:,.6g} to {y[-1]:.4g} at {x[-1]:,.6g}")
         if len(lines) > MOST_TOLD:
-            told.append(f"{len(lines) - MOST_TOLD} more lines.")
+            ends.append(counted(len(lines) - MOST_TOLD, "more line"))
+        what = f"{axes.get_ylabel()} against {axes.get_xlabel() or figure.axes[-1].get_xlabel()}"
+        told.append(f"{what[:1].upper()}{what[1:]}{': ' if ends else ''}{'; '.join(ends)}.")
     return [" ".join(text.split()) for text in told]
 
 

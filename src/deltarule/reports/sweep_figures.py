@@ -13,6 +13,7 @@ from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.network_figures import CELL
 from deltarule.reports.sheet import Sheet, all_fitted, fitted, width_of, wrapped
+from deltarule.reports.wording import isolated
 from deltarule.stats.effects import Effect, Effects, Parameter, Ranking, parameters_of, ranking, said
 
 if TYPE_CHECKING:
@@ -344,7 +345,7 @@ def _effect_told(parameter: Parameter, effect: Effect) -> str:
         return "not told by this table"
     best, worst = int(np.nanargmax(effect.mean)), int(np.nanargmin(effect.mean))
     return ", ".join(
-        f"{parameter.values[at]} {effect.mean[at]:+.3g}"
+        f"{isolated(parameter.values[at])} {effect.mean[at]:+.3g}"
         + ("" if np.isnan(effect.half[at]) else f" (± {effect.half[at]:.2g})")
         for at in dict.fromkeys((best, worst))
     )
@@ -373,4 +374,4 @@ def _short(key: str) -> str:
 
 
 def _told(parameters: Sequence[Parameter], at: int) -> str:
-    return ", ".join(f"{_short(one.key)} {one.values[one.place[at]]}" for one in parameters)
+    return ", ".join(f"{_short(one.key)} {isolated(one.values[one.place[at]])}" for one in parameters)

@@ -16,7 +16,7 @@ from deltarule.maths.activations import Activation
 from deltarule.problem import registry
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
-from deltarule.reports.wording import bounds_of, codes_of, percent, signed, what_is_high
+from deltarule.reports.wording import bounds_of, codes_of, percent, signed, solved_told, what_is_high
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -85,7 +85,8 @@ def run_summary(outcome: Any) -> "RenderableType":
         ),
     ]
     if outcome.solved is not None:
-        rows.append(("solved", _solved(outcome.solved)))
+        solved = outcome.solved
+        rows.append(("solved", solved_told(solved.criterion, solved.count, solved.of, solved.steps_median)))
     if outcome.diverged:
         rows.append(("diverged", _diverged(outcome.diverged)))
     if outcome.out is not None:
@@ -376,13 +377,6 @@ def _spread(spread: Any, told: Callable[[float], str]) -> str:
     if told(spread.min) == told(spread.max):
         return told(spread.median)
     return f"median {told(spread.median)}, from {told(spread.min)} to {told(spread.max)}"
-
-
-def _solved(solved: Any) -> str:
-    told = f"{solved.count:,} of {solved.of:,} ({solved.criterion})"
-    if solved.steps_median is None:
-        return told
-    return f"{told}, {'half of them ' if solved.count > 1 else ''}by update {solved.steps_median:,.0f}"
 
 
 def _diverged(diverged: Sequence[Any]) -> str:

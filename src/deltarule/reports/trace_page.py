@@ -51,6 +51,7 @@ def explanation_page(explanation: Explanation, sample: int | None = None, layer:
         _templates()
         .get_template("explanation.html")
         .render(
+            digest="",
             title=explanation.title or "One update, explained",
             header=header(explanation),
             shown=_shown(sample, layer),
@@ -100,6 +101,10 @@ class _Drawn:
 
     def cell(self, index: tuple[int, ...]) -> str:
         return "-".join([self.id, *map(str, index)])
+
+    def exact(self, index: tuple[int, ...]) -> str:
+        """An entry with all its digits."""
+        return f"{indexed(self.quantity.name, index)} = {float(self.quantity.value[index])!r}"
 
     def address(self, index: tuple[Any, ...]) -> str:
         """Where an entry is shown, or else its array."""
@@ -158,7 +163,7 @@ class _Drawn:
             {
                 "id": self.cell(index),
                 "text": shown(float(one.value[index])),
-                "exact": f"{indexed(one.name, index)} = {float(one.value[index])!r}",
+                "exact": self.exact(index),
                 "href": f"#w{self.cell(index)}" if index in self.worked else (f"#f{self.id}" if one.rule else None),
             }
             for index in indices
@@ -170,11 +175,12 @@ class _Drawn:
         one = self.quantity
         assert one.rule is not None
         value = float(one.value[index])
-        result = f'<a href="{self.address(index)}" title="{escape(repr(value))}">{shown(value, 8)}</a>'
+        result = f'<a href="{self.address(index)}" title="{escape(self.exact(index))}">{shown(value, 8)}</a>'
         first, *terms = terms_with_numbers(one.rule(*index), link, self.sample)
         head = f"{entry(one.name, index)}<mo>=</mo>{first}"
         return {
             "id": f"w{self.cell(index)}",
+            "exact": self.exact(index),
             "parts": [_math(part) for part in (head, *terms, f"<mo>=</mo><mn>{result}</mn>")],
         }
 
@@ -182,7 +188,8 @@ class _Drawn:
 def _math(inside: str) -> Any:
     from markupsafe import Markup
 
-    return Markup(f'<math displaystyle="true">{inside}</math>')
+    role = ' role="group"' if "<a " in inside else ""  # what is in a formula by its own role cannot be reached
+    return Markup(f'<math displaystyle="true"{role}>{inside}</math>')
 
 
 def _shown(sample: int | None, layer: int | None) -> str:

@@ -4,13 +4,16 @@ import re
 from collections.abc import Sequence
 from html import escape
 from typing import Any
+from unicodedata import bidirectional
 
 import numpy as np
 
+from deltarule.errors import COMMANDS
 from deltarule.maths.activations import TANH, Activation
 from deltarule.problem.problem import Problem
 
-UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+UNSEEN = re.compile(rf"(\u2068[^{COMMANDS}]*\u2069)|[{COMMANDS}]")
+"""What commands; what is isolated from its beginning to its end changes nothing around it, and stays."""
 
 
 def visible(text: str) -> str:
@@ -20,7 +23,17 @@ def visible(text: str) -> str:
     >>> visible("red \x1b[31m alert").count("\ufffd"), visible("plain")
     (1, 'plain')
     """
-    return UNSEEN.sub("\ufffd", text)
+    return UNSEEN.sub(lambda found: found[1] or "\ufffd", text)
+
+
+def isolated(name: str) -> str:
+    """A name for the midst of a sentence: one that is written from right to left leaves the order of the rest alone.
+
+    >>> isolated("size"), len(isolated("\N{HEBREW LETTER ALEF}"))
+    ('size', 3)
+    """
+    name = visible(name)
+    return f"\u2068{name}\u2069" if any(bidirectional(one) in ("R", "AL") for one in name) else name
 
 
 def escaped(text: str) -> str:
@@ -87,13 +100,30 @@ def signed(value: float) -> str:
     return f"{value:+.{places}f}"
 
 
-def percent(share: float, digits: int = 3) -> str:
-    """A share of seeds or rows, in percent.
+def percent(share: float, digits: int = 3, form: str = "g") -> str:
+    """A share of seeds or rows, in percent, which is 0 or 100 only where none or all are meant.
 
-    >>> percent(0.625), percent(1.0)
-    ('62.5 %', '100 %')
+    Parameters: `digits`, how many there are, or with the `form` "f" how many behind the point; more where needed.
+
+    >>> percent(0.625), percent(0.9998), percent(1.0)
+    ('62.5 %', '99.98 %', '100 %')
+    >>> percent(0.625, 1, "f"), percent(0.9998, 1, "f"), percent(1.0, 1, "f")
+    ('62.5 %', '99.98 %', '100.0 %')
     """
-    return f"{100 * share:.{digits}g} %"
+    told = f"{100 * share:.{digits}{form}}"
+    return percent(share, digits + 1, form) if 0 < share < 1 and float(told) in (0, 100) else f"{told} %"
+
+
+def solved_told(criterion: str, count: int, of: int, steps_median: float | None) -> str:
+    """How many networks met a study's criterion, and by when, where that is known.
+
+    >>> solved_told("accuracy of 1", 3, 4, 148.0)
+    '3 of 4 (accuracy of 1), half of them by update 148'
+    """
+    told = f"{count:,} of {of:,} ({criterion})"
+    if steps_median is None:
+        return told
+    return f"{told}, {'half of them ' if count > 1 else ''}by update {steps_median:,.0f}"
 
 
 def member_names(problem: Problem) -> list[str]:

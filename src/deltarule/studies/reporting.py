@@ -18,7 +18,7 @@ from deltarule.reports.inline import Parts
 from deltarule.reports.report import Block, Report, Section, Through, report_page
 from deltarule.reports.sheet import MOST_LINES
 from deltarule.reports.tables import ENDED
-from deltarule.reports.wording import row_names
+from deltarule.reports.wording import row_names, solved_told
 from deltarule.stats.planes import DecisionPlane
 from deltarule.studies.commands import set_words, study_words
 from deltarule.studies.comparing import variants_block
@@ -221,9 +221,8 @@ def _facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
             shares = {part: None if share is None else 100 * share for part, share in run[name].items()}
             found.append((name.replace("_", " "), _spread(shares, "{:.4g} %")))
     if run["solved"] is not None:
-        found.append(
-            ("solved", f"{run['solved']['count']:,} of {run['solved']['of']:,} ({run['solved']['criterion']})")
-        )
+        solved = (run["solved"][name] for name in ("criterion", "count", "of", "steps_median"))
+        found.append(("solved", solved_told(*solved)))
     for one in run["diverged"][:5]:
         found.append(("diverged", f"member {one['member']} at update {one['step']:,}, in {one['where']}"))
     return found

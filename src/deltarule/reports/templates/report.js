@@ -46,17 +46,17 @@ function through(box) {
   const data = JSON.parse(box.querySelector("script").textContent);
   const slider = box.querySelector("input"), output = box.querySelector("output");
   const canvas = box.querySelector("canvas");
-  const written = (value) => Math.abs(value) >= 1e6 ? value.toExponential(1) : value.toFixed(2);
-  const shown = (value) => value === null ? "" : Math.abs(value) < 0.005 ? "0.00" : (value > 0 ? "+" : "") + written(value);
   const largest = {};
-  for (const name in data.tables) largest[name] = Math.max(1e-9, ...data.tables[name].flat().map((value) => Math.abs(value ?? 0)));
+  for (const name in data.tables) {
+    data.tables[name] = data.tables[name].map((cells) => cells.split(" "));
+    largest[name] = Math.max(1e-9, ...data.tables[name].flat().map((cell) => Math.abs(cell)));
+  }
 
   function table(body, name, values) {
     [...body.querySelectorAll("td")].forEach((cell, place) => {
-      const value = values[place];
-      cell.textContent = shown(value);
-      cell.className = value === null || value === 0 ? "" : value > 0 ? "positive" : "negative";
-      cell.style.setProperty("--strength", (0.6 * Math.abs(value ?? 0) / largest[name]).toFixed(2));
+      cell.textContent = values[place];
+      cell.className = { "+": "positive", "-": "negative" }[values[place][0]] ?? "";
+      cell.style.setProperty("--strength", 0.6 * Math.abs(values[place]) / largest[name]);
     });
   }
 

@@ -1,0 +1,38 @@
+"""The report as HTML; what a browser does with it is in tests/browser."""
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from deltarule.reports.report import Block, Report, Section, Through, report_page
+
+
+def page(**given):
+    return report_page(Report("", [Section("a", "", "", [Block("b", "", **given)])]))
+
+
+SIDES = {
+    "right": ["0.5", "-3", "\N{MINUS SIGN}3", "+.5", "(2 to 3)", "< 0.001", "≥ 5", "≈ 1", "±0.1", "½", "-inf", "inf"]
+    + ["∞", "nan", "$5", "1e-3", "12 %", "[20, 7]"],
+    "left": ["plum", "'3 rooms'", '"3 rooms"', "<b>seen</b>", "–", "", "(none)", "$x^2$", "infant", "h1"],
+}
+
+
+@pytest.mark.parametrize(("cell", "side"), [(cell, side) for side, cells in SIDES.items() for cell in cells])
+def test_numbers_end_at_the_right_and_words_begin_at_the_left(cell, side):
+    found = re.findall(r"<td( class=\"words\")?>", page(table=[["row", "column"], ["a", cell], ["b", "–"]]))
+    assert found == [' class="words"' if side == "left" else ""] * 2
+
+
+@given(arrays(np.float64, (2, 1, 3), elements=st.floats(-0.1, 0.1) | st.floats(-1e300, 1e300) | st.just(np.nan)))
+def test_the_color_behind_a_number_is_as_strong_as_the_number_that_is_shown(values):
+    through = Through("t", np.array([0, 1]), {"W1": values}, {}, {}, np.zeros((2, 0, 0), int), 1, ())
+    html = page(through=through)
+    cells = " ".join(re.search(r'"W1":\["(.*?)","(.*?)"\]', html).groups()).split(" ")
+    largest = max(abs(float(cell or 0)) for cell in cells)
+    for strength, cell in re.findall(r'style="--strength: (.*?)">(.*?)<', html):
+        assert float(strength) == pytest.approx(0.6 * abs(float(cell or 0)) / (largest or 1.0), abs=1e-12)
