@@ -133,7 +133,7 @@ def candidates_of(name: str, rows: int, seed: int) -> Found:
     x, model = (x - mean) / scale, TabularClassifier()
     model._seed = seed
     model.classes_ = np.unique(y[:rows])
-    scoring = {"accuracy": model._scoring, "mixed": with_likelihood, "likelihood": "neg_log_loss"}
+    scoring = {"accuracy": "accuracy", "mixed": with_likelihood, "likelihood": "neg_log_loss"}
     folds = StratifiedKFold(budget.folds_of(rows), shuffle=True, random_state=seed)
     network = model._network(**budget.training_for(rows))
     grid = {key: list(values) for key, values in budget.CANDIDATES.items()}

@@ -57,10 +57,10 @@ def bytes_of(name: str, write: Callable[[Path], object]) -> bytes:
 
 def refused(error: BaseException) -> None:
     """Pass over a refusal as it should be; anything else is raised."""
-    from deltarule.errors import DeltaruleError
+    from deltarule.errors import DeltaruleError, one_line
 
     if not isinstance(error, DeltaruleError):
         raise error
     told = str(error)
-    if not told.isprintable() or not 0 < len(told) <= LONGEST_SENTENCE:
+    if told != one_line(told) or not 0 < len(told) <= LONGEST_SENTENCE:
         raise AssertionError(f"no sentence for people: {told[:300]!r}") from error

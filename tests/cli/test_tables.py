@@ -142,6 +142,16 @@ def test_classes_come_with_their_probabilities(deltarule, folder, tmp_path):
     assert out.splitlines()[0] == "place,probability of town,probability of village"
 
 
+def test_a_changed_unit_is_said_by_predict_and_evaluate(deltarule, folder, model, tmp_path):
+    table = pd.read_csv(folder / "test.csv")
+    table["area"] *= 1e6
+    table.to_csv(tmp_path / "grams.csv", index=False)
+    for command in ("predict", "evaluate"):
+        status, out, _ = deltarule(command, model, tmp_path / "grams.csv", "--json")
+        [note] = [note for note in json.loads(out)["notes"] if "outside" in note]
+        assert status == 0 and note.startswith(f"the column 'area' has numbers in {len(table)} rows far outside of")
+
+
 def test_new_categories_are_answered_and_said(deltarule, folder, model):
     status, out, err = deltarule("predict", model, folder / "new.csv")
     assert status == 0 and len(out.splitlines()) == 4
@@ -547,6 +557,25 @@ def test_categories_have_decimal_commas_where_the_columns_may(deltarule, tmp_pat
             assert found["scores"]["score"] == 1 and found["notes"] == []
 
 
+def test_classes_that_a_model_knows_as_they_are_written_stay_so(deltarule, tmp_path):
+    """Whatever else the table holds that is evaluated."""
+    classes = ["4.979,34", "1.500", "7,25"]
+    for name, some in (("all", classes), ("part", [classes[0], classes[2]])):
+        rows = [(f"{row % len(some)},5", some[row % len(some)]) for row in range(60)]
+        text = "".join(f"{cell};{target}\n" for cell, target in [("a", "t"), *rows])
+        (tmp_path / f"{name}.csv").write_text(text, encoding="utf-8")
+    texts = TabularClassifier(random_state=0).fit({"a": np.arange(60) % 3 + 0.5}, classes * 20)
+    texts.target_ = "t"
+    texts.save(tmp_path / "texts")
+    words = ("--target", "t", "--task", "classify", "--out", tmp_path / "trained")
+    assert deltarule("train", tmp_path / "all.csv", *words)[0] == 0
+    for model in ("texts", "trained"):
+        found = json.loads(deltarule("evaluate", tmp_path / model, tmp_path / "all.csv", "--json")[1])
+        assert found["scores"]["score"] == 1, model
+        found = json.loads(deltarule("evaluate", tmp_path / model, tmp_path / "part.csv", "--json")[1])
+        assert not any("does not know" in note for note in found["notes"]), model
+
+
 def test_classes_of_few_digits_are_those_of_the_text(deltarule, tmp_path):
     rate = np.array([0.1, 1.1] * 40, np.float32)
     table = pd.DataFrame({"rate": rate, "x": RANDOM.normal(size=80), "y": rate})
@@ -643,3 +672,21 @@ def test_names_of_a_hundred_thousand_letters_are_cut_and_differ(deltarule, tmp_p
     assert status == 0 and max(map(len, (out + err).splitlines())) < 1000
     assert f"{unused[-40:]}' is not used" in out and f"{used[-40:]}' alone tells" in out
     assert out.endswith("new\\nline.safetensors\n")
+
+
+def test_a_class_that_is_never_answered_is_told(deltarule, tmp_path):
+    random = np.random.default_rng(0)
+    x = random.normal(size=(1000, 2))
+    answers = np.where(random.random(1000) < 1 / (1 + np.exp(4 - x[:, 0])), "yes", "no")
+    table, model = tmp_path / "rare.csv", tmp_path / "rare.safetensors"
+    pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": answers}).to_csv(table, index=False)
+    status, out, _ = deltarule("train", table, "--target", "y", "--out", model)
+    assert status == 0 and "1,000, of which 200 were set aside" in out
+    told = "Note: it never answers 'yes', and its accuracy is not above its baseline's"
+    assert told in out and "log loss" in out and "area under ROC" in out
+    status, out, _ = deltarule("evaluate", model, table, "--report", tmp_path / "rare.html")
+    assert status == 0 and told in " ".join(out.split()) and "area under ROC" in out
+    assert "it never answers" in (tmp_path / "rare.html").read_text(encoding="utf-8")
+    status, out, _ = deltarule("evaluate", model, table, "--json")
+    scores = json.loads(out)["scores"]
+    assert 0 < scores["log_loss"] < scores["baseline_log_loss"] and 0.5 < scores["area_under_roc"] < 1

@@ -31,7 +31,7 @@ lengths = st.integers(0, 1000)
         (["1.234.567", "2.345.678"], "numbers with a point, such as '1.234.567', to be written 1234567"),
         ([Unclear("1.616"), "x"][:1], "numbers with a point, such as '1.616', to be written 1616 or 1.6160"),
         (["1 234", "12 345"], "numbers with a sign, such as '1 234', to be written 1234"),
-        (["1\u202f234,50 €", "7 €"], "numbers with a sign, such as '1\\u202f234,50 €', to be written 1234.50"),
+        (["1\u202f234,50 €", "7 €"], "numbers with a sign, such as '1\u202f234,50 €', to be written 1234.50"),
         (["12.50 EUR", "7 EUR"], "numbers with a sign, such as '12.50 EUR', to be written 12.50"),
         (["USD 1,000.00", "USD 7"], "numbers with a sign, such as 'USD 1,000.00', to be written 1000.00"),
         (["(1.50)", "($7)"], "numbers with a sign, such as '(1.50)', to be written -1.50"),
@@ -56,6 +56,16 @@ def test_how_to_write_what_is_a_number_but_for_a_sign(text: str) -> None:
 @given(st.text(st.characters(categories=["L", "P"]), max_size=LONGEST_SHOWN))
 def test_what_is_not_very_long_is_shown_as_it_stands(text: str) -> None:
     assert (shown(text), shortened(text)) == (text, repr(text))
+
+
+@given(st.text("'\"\\ab\n\t\x1b\u202e", max_size=9))
+def test_quotes_are_those_of_python(text: str) -> None:
+    assert shortened(text) == repr(text)
+
+
+@pytest.mark.parametrize("word", ["اندازه\u200cها", "👩\u200d🔬", "a\u00a0b"])
+def test_a_name_is_shown_as_files_have_it(word: str) -> None:
+    assert (shown(word), shortened(word)) == (word, f"'{word}'")
 
 
 @given(lengths, lengths)

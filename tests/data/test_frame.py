@@ -1,3 +1,4 @@
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,87 @@ def test_rows_that_were_taken_know_their_numbers() -> None:
     assert first_text(part["b"], rows=numbers_of_rows(part)) == "'f' in row 5 (counted from 0)"
 
 
+DURATIONS = pd.to_timedelta(["1 days", None, "00:00:01.5"])
+
+
+@pytest.mark.parametrize(
+    "given_",
+    [
+        DURATIONS,
+        DURATIONS.astype("m8[ms]"),
+        DURATIONS.astype(object),
+        pyarrow.table({"a": pyarrow.array(DURATIONS)}),
+        pd.DataFrame({"a": DURATIONS}).convert_dtypes(dtype_backend="pyarrow"),
+        DURATIONS.to_numpy()[:, None],
+        [timedelta(days=1), None, timedelta(seconds=1.5)],
+        [np.timedelta64(1, "D"), np.timedelta64("NaT"), np.timedelta64(1500, "ms")],
+    ],
+    ids=["ns", "ms", "objects", "arrow", "pandas with arrow", "array", "list", "list of NumPy's"],
+)
+def test_durations_are_numbers_of_seconds(given_: Any) -> None:
+    [column] = frame_of({"a": given_} if isinstance(given_, pd.Index | list) else given_).values()
+    np.testing.assert_array_equal(column, [86400.0, np.nan, 1.5])
+
+
+def test_durations_are_exact_to_the_nanosecond_and_may_be_months() -> None:
+    column = pyarrow.array([1, None, 2], pyarrow.duration("ns"))
+    np.testing.assert_array_equal(frame_of(pyarrow.table({"a": column}))["a"], [1e-9, np.nan, 2e-9])
+    months = frame_of({"a": np.array([12, 24], "m8[M]")})["a"]
+    np.testing.assert_allclose(months, [365.2425 * 86400, 2 * 365.2425 * 86400])
+
+
+OBJECTS = [
+    (timedelta.max, 86_400e9),
+    (timedelta(microseconds=1), 1e-6),
+    (pd.Timedelta("1ns"), 1e-9),
+    (np.timedelta64(1500, "ns"), 1.5e-6),
+    (np.timedelta64(1, "Y"), 365.2425 * 86_400),
+    (np.timedelta64(10**15, "D"), 86_400e15),
+    (np.timedelta64(7), 7),
+]
+
+
+@pytest.mark.parametrize("duration,seconds", OBJECTS, ids=str)
+def test_durations_as_objects_are_exact_one_by_one(duration: Any, seconds: float) -> None:
+    """Whatever the others are."""
+    column = np.array([duration, None, timedelta(1), np.timedelta64("NaT")], object)
+    np.testing.assert_allclose(frame_of({"a": column})["a"], [seconds, np.nan, 86_400, np.nan], rtol=1e-14)
+    np.testing.assert_allclose(frame_of({"a": [duration, None]})["a"], [seconds, np.nan], rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("unit", "second"),
+    [("W", 1 / 604_800), ("D", 1 / 86_400), ("h", 1 / 3600), ("m", 1 / 60), ("s", 1), ("ms", 1e3), ("us", 1e6)]
+    + [("ns", 1e9), ("ps", 1e12), ("fs", 1e15), ("as", 1e18), ("25s", 1 / 25), ("Y", 1 / 365.2425 / 86_400)],
+)
+def test_durations_of_every_unit_are_seconds_however_long(unit: str, second: float) -> None:
+    counts = np.array([0, 1, -3, 2**53, 2**62])
+    durations = np.append(counts.astype(f"m8[{unit}]"), np.timedelta64("NaT"))
+    np.testing.assert_allclose(frame_of({"a": durations})["a"], np.append(counts / second, np.nan), rtol=1e-14)
+
+
+def test_durations_that_are_names_are_texts() -> None:
+    """As the categories of earlier models have them."""
+    assert frame_of({"a": DURATIONS}, ["a"])["a"].tolist() == ["1 day, 0:00:00", "", "0:00:01.500000"]
+    assert frame_of({"a": pd.Categorical(DURATIONS[:1])})["a"].tolist() == ["1 day, 0:00:00"]
+
+
+class LazyFrame:
+    """As of Polars, whose columns are not there yet."""
+
+    columns = ("a",)
+
+
+class DuckDBPyRelation(LazyFrame):
+    """As of DuckDB."""
+
+
+class Structs(list[dict[str, int]]):
+    """As a series of Polars whose values have fields."""
+
+    dtype = "Struct({'u': Int64})"
+
+
 def test_rows_without_names_are_numbered() -> None:
     frame = frame_of(np.eye(2))
     assert list(frame) == ["x0", "x1"] and rows_of(frame) == 2
@@ -55,6 +137,18 @@ def test_rows_without_names_are_numbered() -> None:
             r"the column 'a' holds '\[1\]' in row 0 .counted from 0.; give a number or a text there",
         ),
         ({"a": [np.zeros(2), np.zeros((2, 2))]}, r"the column 'a' holds '\[0. 0.\]' in row 0 "),
+        (
+            {"a": np.array([1j, 2])},
+            "Complex data not supported: the column 'a' holds complex numbers; give their parts",
+        ),
+        ({"a": [1 + 2j, None]}, "the column 'a' holds complex numbers"),
+        (1j * np.eye(2), "the column 'x0' holds complex numbers"),
+        (LazyFrame(), r"the table is a LazyFrame, whose rows are still to be fetched; give X.collect\(\)$"),
+        (DuckDBPyRelation(), r"the table is a DuckDBPyRelation, .*; give X.df\(\)$"),
+        (pyarrow.table({"a": [1]}).to_reader(), r"the table is a RecordBatchReader, .*; give X.read_all\(\)$"),
+        (pd.DataFrame({"a": [1]}).to_records(), r"the table is an array of records; give .* pandas.DataFrame\(X\)$"),
+        (np.ma.array([(1, 2.0)], dtype=[("a", int), ("b", float)]), "the table is an array of records"),
+        ({"s": Structs([{"u": 1}])}, r"the column 's' holds several values in each row; .* as X.unnest\('s'\) does$"),
         ([{"z": 1.0}, {"z": 2.0}], "the table is a list of dictionaries; give a data frame"),
     ],
 )

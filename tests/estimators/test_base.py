@@ -19,10 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn import config_context
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_sample_weight
 
 from deltarule import MLPClassifier, MLPRegressor, load_model
 from deltarule.estimators.records import Epoch
@@ -809,3 +810,21 @@ def test_sparse_rows_that_do_not_fit_into_memory_are_told_before_they_are_made_d
             MemoryError, match="X is sparse with 1,000,000 rows of 10,000,000 numbers, which take 37,253"
         ):
             fit(rows, np.arange(10**6) % 2, **given)
+
+
+@pytest.mark.parametrize("weight", [None, "balanced", {"a": 1.0, "b": 5.0, "c": 0.5}])
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_outputs_may_begin_at_what_the_targets_alone_say(weight: Any, solver: str) -> None:
+    """Where the features say nothing and nothing is learned, answers are the shares of the classes by weight."""
+    y, nothing = np.array(list("aaaaaaaabbbc") * 5), np.zeros((60, 2))
+    given: dict[str, Any] = {"hidden_layer_sizes": (), "solver": solver, "max_iter": 1, "learning_rate_init": 1e-9}
+    given |= {"n_members": 3, "random_state": 0, "alpha": 0, "class_weight": weight, "output_bias": "prior"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = MLPClassifier(**given).fit(nothing, y)
+        plain = MLPClassifier(**given | {"output_bias": "random"}).fit(nothing, y)
+    weights = compute_sample_weight(weight, y)
+    shares = [weights[y == name].sum() / weights.sum() for name in "abc"]
+    np.testing.assert_allclose(model.predict_proba(nothing)[0], shares, atol=1e-6)
+    if solver == "adam":
+        assert abs(plain.predict_proba(nothing)[0] - shares).max() > 0.01

@@ -19,6 +19,7 @@ from deltarule.estimators.columns import (
     guessed,
     learned,
     unknown_categories,
+    unusual_numbers,
     without_input,
 )
 
@@ -64,7 +65,7 @@ COLUMNS: dict[str, tuple[Any, str, str]] = {
     "many days that come again": (
         [f"2026-{n % 9 + 1:02}-{n % 7 + 1:02}" for n in range(120)],
         "unused",
-        "texts that look like dates, which are not read",
+        "values that look like dates, which are not read; make numbers of what counts, such as the month",
     ),
     "codes": ([f"0{n % 9}" for n in range(N)], "category", "texts, 9 different"),
     "decimal commas": (
@@ -75,7 +76,7 @@ COLUMNS: dict[str, tuple[Any, str, str]] = {
     "days": (
         pd.Timestamp("2026-01-01") + pd.to_timedelta(range(N), "D"),
         "unused",
-        "texts that look like dates, which are not read",
+        "values that look like dates, which are not read; make numbers of what counts, such as the month",
     ),
     "days that come again": (
         [f"2026-01-{n % 9 + 1:02}" for n in range(N)],
@@ -87,6 +88,7 @@ COLUMNS: dict[str, tuple[Any, str, str]] = {
     "only sometimes": (["yes", None] * (N // 2), "category", "texts, 1 different"),
     "yes or no": ([True, False] * (N // 2), "category", "texts, 2 different"),
     "constant": ([3.0] * N, "unused", "the same in every row"),
+    "hours": (pd.to_timedelta(RANDOM.normal(size=N), "h"), "number", "numbers"),
     "empty": ([None] * N, "unused", "missing in every row"),
 }
 
@@ -235,6 +237,67 @@ def test_what_the_model_has_not_seen_is_told() -> None:
     assert unknown_categories(columns, {"a": np.array([1.0, 2.0])}) == []
     [told] = unknown_categories(columns, {"a": np.array([1.0, 3.5, 3.5, np.nan])})
     assert told.startswith("the column 'a' has categories in 3 rows") and told.endswith("missing, '3.5'")
+
+
+@given(st.lists(st.floats(-1e300, 1e300), min_size=1), st.lists(st.floats(-1e300, 1e300)))
+def test_numbers_are_unusual_that_lie_several_widths_outside_of_all_of_training(
+    seen: list[float], new: list[float]
+) -> None:
+    [column] = learned({"a": np.array(seen)}, {"a": ("number", "")})
+    least, width = min(seen), max(seen) - min(seen)
+    assume(width < 1e300)
+    assert unusual_numbers([column], {"a": np.array(seen)}) == []
+    assert unusual_numbers([column], {"a": np.array([least - 2.9 * width, max(seen) + 2.9 * width])}) == []
+    far = [one for one in new if max(least - one, one - max(seen)) > 3 * width]
+    told = unusual_numbers([column], {"a": np.array(new)})
+    assert len(told) == (len(far) * len(seen) > len(new))
+    assert not told or f"has numbers in {len(far)} row" in told[0]
+
+
+def test_a_wrong_unit_and_what_is_missing_anew_are_told() -> None:
+    frame = {
+        "fare": np.array([0.0, 7.25, 512.0]),
+        "class": np.array([1.0, 3.0, 2.0]),
+        "age": np.array([3.0, np.nan, 9]),
+    }
+    columns = learned(frame, dict.fromkeys(frame, ("number", "")))
+    assert unusual_numbers(columns, frame) == unusual_numbers(columns, {}) == []
+    texts = np.array(["7250000", "8", "", "-1e6"], object)
+    told = unusual_numbers(columns, {"fare": texts, "class": np.full(4, np.nan), "age": np.full(4, np.nan)})
+    assert told == [
+        "the column 'fare' has numbers in 2 rows far outside of training's, which went from 0 to 512: such as 7250000",
+        "the column 'fare' is missing in 1 of 4 rows, in training never; its median there, 7.25, stands in",
+        "the column 'class' is missing in 4 of 4 rows, in training never; its median there, 2, stands in",
+    ]
+
+
+@pytest.mark.parametrize("many", [50, 1000])
+@pytest.mark.parametrize("draw", ["standard_cauchy", "pareto"])
+def test_large_numbers_as_they_come_among_many_are_no_news(draw: str, many: int) -> None:
+    """Of laws of which a number may be larger than all before it together."""
+    random, told = np.random.default_rng(0), 0
+    for _ in range(200):
+        values = getattr(random, draw)(*[1.0] * (draw == "pareto"), size=200 + many)
+        [column] = learned({"a": values[:200]}, {"a": ("number", "")})
+        told += bool(unusual_numbers([column], {"a": values[200:]}))
+    assert told / 200 < 0.2
+
+
+def test_numbers_are_told_with_digits_that_tell_them_apart() -> None:
+    [column] = learned({"at": np.array([1_700_000_000.0, 1_700_000_100.0])}, {"at": ("number", "")})
+    [told] = unusual_numbers([column], {"at": np.array([1_700_001_000.0])})
+    assert told.endswith("which went from 1700000000 to 1700000100: such as 1700001000")
+
+
+def test_a_column_that_was_the_same_in_every_row_is_told_where_it_differs() -> None:
+    [column] = learned({"a": np.array([5.0, np.nan, 5.0])}, {"a": ("number", "")})
+    assert unusual_numbers([column], {"a": np.array([5.0, np.nan])}) == []
+    [told] = unusual_numbers([column], {"a": np.array([5000.0, 5.0])[:1]})
+    assert told.endswith("which went from 5 to 5: such as 5000")
+
+
+def test_of_a_model_that_does_not_know_its_least_and_greatest_numbers_none_is_unusual() -> None:
+    assert unusual_numbers([Column("a", "number", "", gaps=True)], {"a": np.array([1e9, np.nan])}) == []
 
 
 def test_texts_are_the_categories_that_they_were_in_training() -> None:

@@ -1,5 +1,8 @@
+import contextlib
 import json
+import pickle  # noqa: TID251, joblib and copies do the same
 import tracemalloc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,8 @@ from sklearn import neural_network
 from deltarule import BadInput, MLPClassifier, MLPRegressor, TabularRegressor, from_torch, load_model
 from deltarule.estimators.model_file import save_model, save_weights
 from deltarule.files import load_arrays, save_arrays
-from deltarule.proofs.register import register_activation, unregister
+from deltarule.maths.activations import Activation
+from deltarule.problem import registry
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -202,7 +206,6 @@ def test_a_damaged_file_gives_an_error_or_a_model(content: tuple[Path, bytes], d
         {"classes": [[1, 2], [3]]},
         {"parameters": {"hidden_layer_sizes": [4], "command": "rm"}},
         {"architecture": {"sizes": [3, 10**9, 1], "activations": ["relu"], "output": "logistic", "batch_norm": False}},
-        {"architecture": {"sizes": [3, 4, 1], "activations": ["nothing"], "output": "logistic", "batch_norm": False}},
         {"architecture": None},
         {"record": {"predict": "something else"}},
     ],
@@ -512,12 +515,122 @@ def test_functions_stay_behind(callbacks: Any, tmp_path: Path) -> None:
     again.set_params(warm_start=True).fit(X, X[:, 0] > 0)
 
 
-def test_an_activation_that_is_not_registered_any_more_is_named(tmp_path: Path) -> None:
-    register_activation("passing", lambda z: z * 1.0, lambda z, a: z * 0 + 1)
+WAYS: dict[str, Callable[..., np.ndarray]] = {
+    "tanh": lambda z, k: k * np.tanh(z),
+    "tanh by exponentials": lambda z, k: k - 2 * k / (np.exp(2 * z) + 1),
+    "tanh, infinite far away": lambda z, k: k * np.tanh(z) / (np.abs(z) < 50),
+    "tanh, infinite and below 0 far away": lambda z, k: k * np.tanh(z) / (np.abs(z) < 50) * np.sign(z) * -np.sign(z),
+    "tanh, none far away": lambda z, k: k * np.tanh(np.where(np.abs(z) < 50, z, np.nan)),
+    "sin": lambda z, k: k * np.sin(z),
+}
+
+
+@contextlib.contextmanager
+def bent(way: str, k: float = 1.0) -> Iterator[None]:
+    """Where somebody has an activation of this name, with a parameter."""
+    registry.add("activation", Activation("bent", WAYS[way], lambda z, a, k: 0 * z + k, parameters={"k": k}))
     try:
-        MLPRegressor("squared_error", (3,), "passing", max_iter=1).fit(X, X[:, 0]).save(tmp_path / "m.safetensors")
-        assert load_model(tmp_path / "m.safetensors").activation == "passing"
+        yield
     finally:
-        unregister("activation", "passing")
-    with pytest.raises(BadInput, match=r"not registered here \(there is no activation 'passing'.*; register it first"):
+        registry.remove("activation", "bent")
+
+
+def in_a_file(model: Any, folder: Path) -> Callable[[], Any]:
+    """Keeps a model; what is returned reads it and answers."""
+    model.save(folder / "m.safetensors")
+    return lambda: load_model(folder / "m.safetensors").predict(X)
+
+
+def in_a_pickle(model: Any, folder: Path) -> Callable[[], Any]:
+    kept = pickle.dumps(pickle.loads(pickle.dumps(model)))
+    return lambda: pickle.loads(kept).predict(X)
+
+
+@pytest.mark.parametrize("kept", [in_a_file, in_a_pickle])
+@pytest.mark.parametrize("given", ["bent", {"name": "bent", "k": 0.5}], ids=str)
+def test_a_model_answers_with_the_formula_that_it_was_made_with(given: Any, kept: Any, tmp_path: Path) -> None:
+    model = MLPRegressor(**SHORT, activation=given, engine="reference")
+    with bent("tanh"):
+        read = kept(model.fit(X, X[:, 0]), tmp_path)
+        expected = model.predict(X)
+        np.testing.assert_array_equal(read(), expected)
+    with bent("tanh by exponentials"):
+        np.testing.assert_allclose(read(), expected, rtol=1e-9)
+    for other in ("sin", "tanh, infinite far away"):
+        with bent(other), pytest.raises(BadInput, match="made with another formula named 'bent' than .*; register the"):
+            read()
+    with bent("tanh", k=2.0):
+        if given == "bent":
+            with pytest.raises(BadInput, match="made with another formula named 'bent'"):
+                read()
+        else:
+            np.testing.assert_array_equal(read(), expected)
+    said = "the model has the activation 'bent', which is not registered here; register it first$"
+    with pytest.raises(BadInput, match=said) as told:
+        read()
+    assert "damaged" not in str(told.value)
+
+
+@pytest.mark.parametrize("kept", [in_a_file, in_a_pickle])
+def test_a_formula_may_be_infinite_somewhere(kept: Any, tmp_path: Path) -> None:
+    ways = [way for way in WAYS if "far away" in way]
+    for way in ways:
+        with bent(way):
+            model = MLPRegressor(**SHORT, activation="bent", engine="reference").fit(X, X[:, 0])
+            read = kept(model, tmp_path)
+            np.testing.assert_array_equal(read(), model.predict(X))
+        for other in {*ways} - {way}:
+            with bent(other), pytest.raises(BadInput, match="made with another formula named 'bent'"):
+                read()
+
+
+def test_a_formula_that_couples_the_units_of_a_row_is_asked_for_nothing(tmp_path: Path) -> None:
+    def pairs(z: np.ndarray) -> np.ndarray:
+        return (z.reshape(*z.shape[:-1], -1, 2) - z.reshape(*z.shape[:-1], -1, 2).mean(-1, keepdims=True)).reshape(
+            z.shape
+        )
+
+    registry.add("activation", Activation("pairs", pairs, lambda z, a, da: pairs(da), rowwise=True))
+    try:
+        model = MLPRegressor(**SHORT | {"hidden_layer_sizes": (4,)}, activation="pairs").fit(X, X[:, 0])
+        np.testing.assert_array_equal(in_a_file(model, tmp_path)(), model.predict(X))
+    finally:
+        registry.remove("activation", "pairs")
+
+
+@pytest.mark.parametrize(
+    "damaged", [[[]], [[None] * 15] * 2, [[0.5]] * 2, [[], [0.5] * 14], [["0.5"] * 15, []], [[], "a" * 15], [[], None]]
+)
+def test_damaged_values_of_a_formula_are_told_as_such(damaged: Any, tmp_path: Path) -> None:
+    with bent("tanh"):
+        MLPRegressor(**SHORT | {"hidden_layer_sizes": (3, 3)}, activation="bent").fit(X, X[:, 0]).save(tmp_path / "m")
+        arrays, about = load_arrays(tmp_path / "m")
+        about["architecture"]["values"] = damaged
+        save_arrays(tmp_path / "m", arrays, about)
+        with pytest.raises(BadInput, match=r"m is damaged: its description does not fit its arrays \(.*\); write it"):
+            load_model(tmp_path / "m")
+
+
+def test_a_parameter_that_a_formula_lacks_is_told(tmp_path: Path) -> None:
+    model = MLPRegressor(**SHORT, activation={"name": "leaky_relu", "slope": 0.5}).fit(X, X[:, 0])
+    model.save(tmp_path / "m.safetensors")
+    arrays, about = load_arrays(tmp_path / "m.safetensors")
+    about["architecture"]["activations"] = [{"name": "leaky_relu", "bend": 0.5}]
+    save_arrays(tmp_path / "m.safetensors", arrays, about)
+    with pytest.raises(BadInput, match="cannot be read here: the activation 'leaky_relu' has no parameter 'bend'"):
+        load_model(tmp_path / "m.safetensors")
+
+
+def test_earlier_files_say_nothing_of_what_a_formula_does(tmp_path: Path) -> None:
+    with bent("tanh"):
+        MLPRegressor(**SHORT, activation="bent", engine="reference").fit(X, X[:, 0]).save(tmp_path / "m.safetensors")
+    arrays, about = load_arrays(tmp_path / "m.safetensors")
+    del about["architecture"]["values"]
+    save_arrays(tmp_path / "m.safetensors", arrays, about)
+    with bent("sin"):
+        read = in_a_file(load_model(tmp_path / "m.safetensors"), tmp_path)
+        read()
+    with bent("tanh"), pytest.raises(BadInput, match="made with another formula named 'bent'"):
+        read()
+    with pytest.raises(BadInput, match="m.safetensors cannot be read here: .* 'bent', which is not registered here"):
         load_model(tmp_path / "m.safetensors")

@@ -78,6 +78,7 @@ def test_of_many_classes_there_is_no_matrix_but_a_table() -> None:
     model = TabularClassifier(random_state=0).fit(x, y)
     page = model_page(model, model.inspect(x, y))
     assert "True against predicted classes" not in page
+    assert "classes no figure shows which is taken for which" in page
     assert len([row for row in cells(page) if row[0].startswith("class ")]) == count
 
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from sklearn import datasets
+from sklearn import datasets, metrics
 from sklearn.metrics import r2_score
 
 from deltarule.data.frame import frame_of
 from deltarule.estimators import scores
 from deltarule.estimators.columns import Column, learned
-from deltarule.estimators.scores import leaks, r_squared, scores_of_classes, scores_of_numbers
+from deltarule.estimators.scores import doubts, leaks, r_squared, scores_of_classes, scores_of_numbers, wide
 
 RANDOM = np.random.default_rng(5)
 few = st.lists(st.tuples(st.floats(-100, 100), st.floats(-100, 100)), min_size=2, max_size=20)
@@ -26,9 +26,78 @@ def test_r_squared_is_that_of_scikit_learn(pairs: list[tuple[float, float]]) -> 
 
 
 def test_accuracy_stands_between_the_ends_of_its_interval() -> None:
-    scores = scores_of_classes(np.array(["a"] * 8 + ["b"] * 2), np.array(["a"] * 10), usual="a")
+    said = np.tile([0.9, 0.1], (10, 1))
+    scores = scores_of_classes(np.array(["a"] * 8 + ["b"] * 2), said, np.array(["a", "b"]), usual="a")
     assert scores.metric == "accuracy" and scores.score == scores.baseline == 0.8
     assert (scores.low, scores.high) == pytest.approx((0.4902, 0.9433), abs=1e-4)  # Wilson's, worked out by hand
+
+
+@given(st.integers(2, 4), st.integers(4, 30), st.integers(0, 2**32 - 1))
+def test_probabilities_are_judged_as_by_scikit_learn(count: int, rows: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    classes, said = np.arange(count) * 3, random.dirichlet(np.ones(count), rows)
+    y = random.permutation(np.resize(classes, rows))
+    scores = scores_of_classes(y, said, classes, usual=0)
+    assert scores.log_loss == pytest.approx(metrics.log_loss(y, said, labels=classes))
+    shares = np.tile((y[:, None] == classes).mean(axis=0), (rows, 1))
+    assert scores.baseline_log_loss == pytest.approx(metrics.log_loss(y, shares, labels=classes))
+    expected = None if count > 2 else pytest.approx(metrics.roc_auc_score(y, said[:, 1]))
+    assert scores.area_under_roc == expected
+
+
+def test_of_classes_that_are_not_known_nothing_was_said() -> None:
+    y, said = np.array(["a", "z"]), np.array([[1.0, 0.0], [1.0, 0.0]])
+    scores = scores_of_classes(y, said, np.array(["a", "b"]), usual="a")
+    assert scores.log_loss == pytest.approx(-np.log(np.finfo(float).eps) / 2) and scores.area_under_roc is None
+    one = scores_of_classes(y[:1], said[:1], np.array(["a", "b"]), usual="a")
+    assert (one.log_loss, one.baseline_log_loss, one.area_under_roc) == (0, 0, None)
+
+
+@given(st.lists(st.sampled_from("ab"), min_size=1), st.sampled_from("ab"))
+def test_what_scores_no_more_than_its_baseline_is_doubted(rows: list[str], answer: str) -> None:
+    y, said = np.array(rows), np.tile([answer == "a", answer == "b"], (len(rows), 1)).astype(float)
+    for usual in ("a", "b"):
+        scores = scores_of_classes(y, said, np.array(["a", "b"]), usual)
+        told = doubts(scores, y, np.full(len(y), answer))
+        assert bool(told) == (scores.score <= scores.baseline and scores.score < 1)
+        assert not told or told[0].startswith(f"it never answers {({*'ab'} - {answer}).pop()!r}, and its accuracy")
+
+
+@pytest.mark.parametrize(
+    ("said", "cure"),
+    [
+        ([0.1, 0.1, 0.4], "the probabilities tell which rows are likelier than others"),
+        ([0.4, 0.4, 0.1], "do not rely on it"),  # the other way round
+        ([0.4, 0.45, 0.49], "do not rely on it"),  # too high, by log loss
+    ],
+)
+def test_probabilities_are_praised_only_where_they_tell_more_than_the_shares(said: list[float], cure: str) -> None:
+    y, probabilities = np.array(["a"] * 18 + ["b"] * 2), np.repeat(said, [9, 9, 2])
+    probabilities = np.array([1 - probabilities, probabilities]).T
+    scores = scores_of_classes(y, probabilities, np.array(["a", "b"]), usual="a")
+    assert doubts(scores, y, np.full(20, "a"))[0].endswith(f"; {cure}")
+
+
+def test_of_targets_that_are_all_the_same_r_squared_is_no_reason_for_doubt() -> None:
+    y, answers = np.full(3, 3.0), np.array([3.0, 3.0, 3.1])
+    assert doubts(scores_of_numbers(y, answers, usual=3.0), y, answers) == []
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.5, 2.0]))
+def test_numbers_that_are_told_no_better_than_by_their_mean_are_doubted(seed: int, noise: float) -> None:
+    y = np.random.default_rng(seed).normal(size=20)
+    scores = scores_of_numbers(y, y + noise * np.sign(y) * np.abs(y).max(), usual=0.0)
+    told = doubts(scores, y, y)
+    assert bool(told) == (scores.score <= scores.baseline)
+    assert not told or f"R² is {scores.score:.3g}, not above the {scores.baseline:.3g}" in told[0]
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.1, 3), st.sampled_from([1e-9, 1.0, 1e9]))
+def test_targets_that_logarithms_tell_better_are_named_in_any_unit(seed: int, spread: float, unit: float) -> None:
+    y = np.exp(spread * np.random.default_rng(seed).normal(size=100))
+    assert wide(y) == [] or wide(unit * y) != []
+    assert not wide(unit * (y - y.min())) and not wide(np.log(y))
+    assert bool(wide(np.exp(3 * np.linspace(-1, 1, 50) * spread))) == (np.exp(2 * 3 * 0.9 * spread) >= 100)
 
 
 def test_the_interval_of_many_rows_is_found_by_draws_of_some(monkeypatch: pytest.MonkeyPatch) -> None:

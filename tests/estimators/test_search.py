@@ -15,7 +15,9 @@ import pytest
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_breast_cancer
+from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
@@ -235,8 +237,16 @@ def test_without_a_refit_there_is_no_model() -> None:
 
 
 def test_what_it_cannot_search() -> None:
-    with pytest.raises(BadInput, match=r"the estimator is LogisticRegression\(\); give an MLPClassifier"):
+    with pytest.raises(
+        BadInput,
+        match=r"^the estimator, a LogisticRegression, holds no network of deltarule; give an .* with GridSearchCV$",
+    ):
         PopulationSearchCV(LogisticRegression(), {"C": [1]}).fit(X, Y)
+    with pytest.raises(BadInput, match=r"^the estimator, a Pipeline, holds no network"):
+        PopulationSearchCV(make_pipeline(StandardScaler(), LogisticRegression()), {}).fit(X, Y)
+    told = r"^the estimator is the class MLPClassifier itself; give a model of it, MLPClassifier\(\)$"
+    with pytest.raises(BadInput, match=told):
+        PopulationSearchCV(MLPClassifier, {"alpha": [1]}).fit(X, Y)
     with pytest.raises(ValueError, match="requires y to be passed, but the target y is None"):
         PopulationSearchCV(MLPClassifier(), {"alpha": [1]}).fit(X)
 
@@ -364,6 +374,14 @@ def test_a_pipeline_of_one_step_and_last_steps_that_are_others() -> None:
     others = [MLPClassifier((4,), **SHORT), LogisticRegression()]
     search = same(make_pipeline(StandardScaler(), MLPClassifier()), {"mlpclassifier": others}, cv=3)
     assert (search.cv_results_["mean_test_score"] > 0.5).all()
+
+
+def test_what_else_is_made_of_a_network_is_fitted_by_its_own_fit() -> None:
+    model = make_pipeline(StandardScaler(), MLPRegressor(hidden_layer_sizes=(4,), **SHORT))
+    target = TransformedTargetRegressor(model, func=np.log1p, inverse_func=np.expm1)
+    same(target, {"regressor__mlpregressor__alpha": [0.1, 100.0]}, y=np.exp(X[:, 0]), cv=3)
+    several = VotingClassifier([("mlp", MLPClassifier((4,), **SHORT)), ("linear", LogisticRegression())])
+    same(several, {"mlp__alpha": [0.1, 100.0]}, cv=3)
 
 
 def test_other_parameters_of_fit_go_where_they_go_in_scikit_learns() -> None:
@@ -542,7 +560,9 @@ def test_halving_has_a_store_too(tmp_path: Path) -> None:
 
 KILLED = """
 import sys
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_breast_cancer
+from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from deltarule import MLPClassifier, PopulationSearchCV
 from deltarule.estimators import population

@@ -3,10 +3,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deltarule import BadInput, MLPRegressor, create_problem
 from deltarule.estimators import settings
-from deltarule.estimators.settings import Architecture
+from deltarule.estimators.settings import Architecture, prior_logits
 from deltarule.problem.state import initial_state
 from deltarule.proofs.register import register_activation, unregister
 
@@ -149,3 +151,26 @@ def test_a_fitted_model_keeps_the_formula_that_it_was_fitted_with():
         np.testing.assert_array_equal(model.predict(x), before)
     finally:
         unregister("activation", "bent")
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 20), st.booleans())
+def test_prior_logits_say_what_the_targets_say(seed: int, columns: int, rows: int, weighted: bool) -> None:
+    """In the mean, by weight; what is nowhere as if half a row were of it."""
+    random = np.random.default_rng(seed)
+    weights = random.uniform(0.1, 3, rows) if weighted else None
+    labels = random.integers(0, 2, (rows, columns)).astype(float)
+    share = np.average(labels, axis=0, weights=weights)
+    half = 0.5 / rows
+    said = 1 / (1 + np.exp(-prior_logits(labels, weights, "logistic")))
+    np.testing.assert_allclose(said[(share > half) & (share < 1 - half)], share[(share > half) & (share < 1 - half)])
+    assert (np.minimum(said, 1 - said) > half / 2).all()
+    classes = np.eye(columns)[np.resize(np.arange(columns), rows)]
+    share = np.average(classes, axis=0, weights=weights)
+    there = share > half
+    np.testing.assert_allclose(np.exp(prior_logits(classes, weights, "softmax"))[there], share[there])
+    numbers = random.normal(size=(rows, columns))
+    expected = np.average(numbers, axis=0, weights=weights)
+    np.testing.assert_allclose(prior_logits(numbers, weights, "identity"), expected)
+    counts = 1e-6 * (random.poisson(3, (rows, columns)) + 1)
+    expected = np.log(np.average(counts, axis=0, weights=weights))
+    np.testing.assert_allclose(prior_logits(counts, weights, "exp"), expected)

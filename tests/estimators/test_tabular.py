@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -10,11 +11,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 from scipy import sparse
 from sklearn import datasets, neural_network
 from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import accuracy_score
@@ -218,6 +222,37 @@ def test_new_categories_are_answered_and_told(classifier: TabularClassifier) -> 
         assert len(classifier.predict(new)) == 2
 
 
+def test_numbers_that_are_unlike_those_of_training_are_told(classifier: TabularClassifier, tmp_path: Path) -> None:
+    classifier.save(tmp_path / "model.safetensors")
+    for model in (classifier, load_model(tmp_path / "model.safetensors")):
+        with pytest.warns(UserWarning) as caught:
+            model.predict(pd.DataFrame({"size": [9e6, 2.0], "color": ["red", "red"]}))
+        [told] = caught
+        assert str(told.message).startswith("the column 'size' has numbers in 1 row far outside of training's, which ")
+
+
+@pytest.mark.parametrize("asked", ["predict", "predict_proba", "evaluate", "score", "inspect"])
+def test_a_warning_names_the_line_that_asks(classifier: TabularClassifier, asked: str) -> None:
+    table = pd.DataFrame({"size": SIZE, "color": "violet"})
+    targets = [] if "predict" in asked else [classifier.predict(TABLE)]
+    with pytest.warns(UserWarning, match="categories") as caught:
+        getattr(classifier, asked)(table, *targets)
+    assert [one.filename for one in caught] == [__file__]
+
+
+def test_a_columns_name_is_no_reason_to_warn() -> None:
+    table = pd.DataFrame({"size": SIZE, "an identifier": 1})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        TabularClassifier(random_state=0).fit(table, PRICE > 18)
+
+
+def test_days_that_are_not_read_are_told() -> None:
+    days = pd.date_range("2026-01-01", periods=N)
+    with pytest.warns(UserWarning, match="the column 'day' is not used: values that look like dates, which are not"):
+        TabularClassifier(random_state=0).fit(pd.DataFrame({"size": SIZE, "day": days}), PRICE > 18)
+
+
 def test_a_leak_and_a_slip_are_told() -> None:
     table = {
         "size": SIZE,
@@ -398,11 +433,11 @@ def test_a_text_says_the_same_in_python_and_in_a_file(tmp_path: Path) -> None:
 def test_a_target_is_called_as_its_column() -> None:
     y = np.where(PRICE > 18, "dear", "cheap")
     tables = pd.DataFrame({"price": y}), pd.DataFrame({"name": y}), pa.table({"price": y})
-    for given in (pd.Series(y, name="price"), *tables):
-        named = "name" if "name" in getattr(given, "columns", ()) else "price"
+    for target in (pd.Series(y, name="price"), *tables):
+        named = "name" if "name" in getattr(target, "columns", ()) else "price"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            assert TabularClassifier(random_state=0).fit(TABLE[["size"]], given).target_ == named
+            assert TabularClassifier(random_state=0).fit(TABLE[["size"]], target).target_ == named
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -658,3 +693,92 @@ def test_many_rows_are_answered_in_parts_that_change_nothing(monkeypatch: pytest
     assert model.inspect(TABLE, COLOR).classes == whole[3].classes
     with pytest.raises(BadInput, match=r"in row 50 \(counted from 0\)"):
         numbers.predict({"size": np.where(np.arange(N) == 50, 1e308, 1.0), "color": COLOR})
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.1, 0.9])
+def test_probabilities_are_right_on_the_whole_however_rare_a_class(rate: float) -> None:
+    random = np.random.default_rng(int(100 * rate))
+    x = random.normal(size=(300, 3))
+    y = random.random(300) < 1 / (1 + np.exp(-np.log(rate / (1 - rate)) - x[:, 0]))
+    model = TabularClassifier(random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a class that is never the answer
+        model.fit(x, y)
+    told, share = model.predict_proba(x)[:, 1], y.mean()
+    assert abs(told.mean() - share) < np.sqrt(share * (1 - share) / 300)
+    scores = model.evaluate(x, y)
+    assert scores.log_loss < scores.baseline_log_loss
+
+
+def test_of_many_classes_each_has_its_share() -> None:
+    y = np.repeat(list("abcd"), [400, 80, 15, 5])
+    x = RANDOM.normal(size=(500, 2)) + (y == "b")[:, None]
+    model = TabularClassifier(random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(x, y)
+    shares = np.array([400, 80, 15, 5]) / 500
+    assert (abs(model.predict_proba(x).mean(axis=0) - shares) < np.sqrt(shares * (1 - shares) / 500)).all()
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 8), st.integers(3, 5))
+def test_a_candidate_is_chosen_by_its_score_and_among_equals_by_the_other(seed: int, count: int, folds: int) -> None:
+    random = np.random.default_rng(seed)
+    scores, others = random.random((count, folds)), random.normal(size=(count, folds))
+    scores[random.integers(count)] = -np.inf  # diverged
+    found, best = tabular.chosen(scores, others), scores.mean(axis=1).argmax()
+    assert found == best
+    assert tabular.chosen(np.ones((count, folds)), others) == others.mean(axis=1).argmax()
+    assert tabular.chosen(scores, scores) == best
+    assert tabular.chosen(np.full((count, folds), -np.inf), others) in range(count)
+
+
+@given(st.lists(st.integers(0, 4), min_size=5, max_size=60), st.integers(2, 5), st.integers(0, 2**32 - 1))
+def test_every_fold_has_its_share_of_each_kind(kinds: list[int], folds: int, seed: int) -> None:
+    splits = tabular.divided(np.array(kinds), folds, np.random.default_rng(seed))
+    assert np.sort(np.concatenate([own for _, own in splits])).tolist() == list(range(len(kinds)))
+    for others, own in splits:
+        assert np.sort(np.concatenate([others, own])).tolist() == list(range(len(kinds)))
+    for kind in kinds:
+        counts = [int((np.array(kinds)[own] == kind).sum()) for _, own in splits]
+        assert max(counts) - min(counts) <= 1
+
+
+def test_fits_in_threads_leave_warnings_as_they_were() -> None:
+    """Which are switched for all threads at once: whoever restores what another had switched off leaves them off."""
+    before, (x, y) = list(warnings.filters), (RANDOM.normal(size=(40, 2)), np.arange(40) % 2)
+    with ThreadPoolExecutor(4) as threads:
+        models = list(threads.map(lambda _: TabularClassifier(random_state=0).fit(x + 3 * y[:, None], y), range(4)))
+    assert list(warnings.filters) == before
+    for model in models:
+        np.testing.assert_array_equal(model.predict_proba(x), models[0].predict_proba(x))
+
+
+def test_a_fit_with_nothing_to_tell_warns_of_nothing() -> None:
+    """Neither of epochs that were all made, as they should, nor of a class that a fold lacks."""
+    y = np.array([*range(2)] * 20 + [2] * 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        TabularClassifier(random_state=0).fit(RANDOM.normal(size=(42, 2)) + 2 * y[:, None], y)
+
+
+def test_a_model_that_is_no_better_than_its_baseline_is_told() -> None:
+    x = RANDOM.normal(size=(100, 2))
+    with pytest.warns(UserWarning, match="R² is .*, not above the .* of always saying the mean; do not rely on it"):
+        model = TabularRegressor(random_state=1).fit(x, np.exp(5 * RANDOM.normal(size=100)))
+    doubt, spread = model.report_.notes
+    assert doubt.startswith("on rows not seen R² is ")
+    assert spread.startswith("nine tenths of the targets go from ")
+    rare = np.where(np.arange(100) % 20, "no", "yes")
+    with pytest.warns(UserWarning, match="it never answers 'yes', and its accuracy is not above its baseline's"):
+        TabularClassifier(random_state=0).fit(x, rare)
+
+
+def test_logarithms_of_targets_are_learned_by_a_transformer() -> None:
+    x = RANDOM.normal(size=(200, 2))
+    y = np.exp(7 + 2 * x[:, 0])
+    model = TransformedTargetRegressor(TabularRegressor(random_state=0), func=np.log, inverse_func=np.exp)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a column tells the target
+        model.fit(x, y)
+    assert model.score(x, y) > 0.9 and (model.predict(x) > 0).all()

@@ -38,6 +38,7 @@ MOST_SHOWN = 10
 def evaluate(model: Model, table: Rows, report: Page = None, json: Json = False) -> None:
     """Score a model on a table that had no part in its training: beside a simple baseline, by class and by column."""
     from deltarule.estimators.columns import UNUSED, named_columns
+    from deltarule.estimators.scores import doubts
     from deltarule.estimators.tabular import TabularClassifier
     from deltarule.estimators.targets import named
 
@@ -52,6 +53,7 @@ def evaluate(model: Model, table: Rows, report: Page = None, json: Json = False)
         frame, y, notes = with_target(table, trained.target_, task, names, columns_used(trained), classes, needed)
     with seen_at_work(f"{table} is answered, and each column shuffled"), noted(notes):
         found = trained.inspect(frame, y)
+    notes += doubts(found.scores, found.targets, found.answers)
     if report is not None:
         _draw(report, trained, found, shlex.join(["deltarule", "evaluate", str(model), str(table)]), notes)
     if json:

@@ -89,11 +89,12 @@ def with_target(
 def _as_said(path: Path, written: "np.ndarray", task: str, classes: Collection[str] | None) -> "np.ndarray":
     """A target as it is written, with points for decimal commas, and nothing where it says that it is missing.
 
-    What may be a class is one if the model knows it; before there is a model, if the others are mere names.
+    What the model knows as it is written stays so. What may be a class is one if the model knows it; before there is a
+    model, if the others are mere names.
     """
     import numpy as np
 
-    from deltarule.data.cells import PERHAPS_CLASSES, meant, numbers_in, said, with_points
+    from deltarule.data.cells import MISSING, PERHAPS_CLASSES, meant, numbers_in, said, with_points
     from deltarule.data.frame_files import takes_commas
 
     if written.dtype.kind != "O":
@@ -102,7 +103,7 @@ def _as_said(path: Path, written: "np.ndarray", task: str, classes: Collection[s
     y = with_points(y) if takes_commas(path) else y
     if task == "regress" or (classes is None and (numbers_in(y).dtype.kind != "O" or meant(y))):
         return y
-    named = PERHAPS_CLASSES if classes is None else PERHAPS_CLASSES & {*classes}
+    named = PERHAPS_CLASSES if classes is None else {*classes} - (MISSING - PERHAPS_CLASSES)
     return np.array([text if text in named else one for text, one in zip(written, y, strict=True)], object)
 
 

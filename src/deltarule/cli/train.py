@@ -165,7 +165,7 @@ def _show(model: "TabularClassifier | TabularRegressor", outcome: TrainOutcome) 
     show_lines(
         [
             ("target", f"{shown(outcome.target)}, {what}"),
-            ("rows", f"{outcome.rows}, of which {outcome.validation_rows} were set aside to score"),
+            ("rows", f"{outcome.rows:,}, of which {outcome.validation_rows:,} were set aside to score"),
             ("network", network_told(outcome.settings)),
             ("settings", settings_told(outcome.settings, outcome.candidates)),
             *score_lines(outcome.scores, model.usual_),

@@ -26,6 +26,8 @@ WHOLE_AS_WRITTEN = re.compile(r"-?(0|[1-9]\d*)(\.0+)?")
 WITH_COMMA = re.compile(r"[+-]?\d+(\.\d{3})*(,\d+)+")
 WITH_POINTS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")
 DECIMAL_COMMA = re.compile(r"[+-]?\d+(\.\d{3})*,\d+([eE][+-]?\d+)?")
+WITH_BOTH = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+,\d+")
+"""What means one number alone: 4.979,34."""
 PERHAPS_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
 GAP = "[ \u00a0\u202f]"
 """A space between thousands, or beside a sign: an ordinary one, or one of those where no line may end."""
@@ -59,8 +61,14 @@ def shown(text: str) -> str:
 
 
 def shortened(text: str) -> str:
-    """The same in quotes."""
-    return repr(_cut(text))
+    r"""The same in quotes, as Python has them.
+
+    >>> print(shortened("it's\nred"))
+    "it's\nred"
+    """
+    text = _cut(text).replace("\\", r"\\")
+    quote = '"' if "'" in text and '"' not in text else "'"
+    return one_line(quote + text.replace(quote, f"\\{quote}") + quote)
 
 
 def _cut(text: str) -> str:
@@ -311,10 +319,11 @@ def with_points(texts: np.ndarray) -> np.ndarray:
 def _with_points(cells: list[str]) -> list[str]:
     """A column whose numbers have a point for a decimal comma; as it was where the comma may mean thousands, 1,500."""
     found = filter(DECIMAL_COMMA.fullmatch, cells)
-    # A point beside them would be another sign for the same, or one of thousands.
-    if all(map(PERHAPS_THOUSANDS.fullmatch, found)) or any("." in cell for cell in cells):
+    # A point without a comma behind it would be another sign for the same, or one of thousands.
+    unclear = any("." in cell and not WITH_BOTH.fullmatch(cell) for cell in cells)
+    if unclear or all(map(PERHAPS_THOUSANDS.fullmatch, found)):
         return cells
-    return [cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell) else cell for cell in cells]
+    return [cell.replace(".", "").replace(",", ".") if DECIMAL_COMMA.fullmatch(cell) else cell for cell in cells]
 
 
 def too_long(values: Any, numbers: np.ndarray, are_names: bool) -> bool:

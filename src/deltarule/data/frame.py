@@ -5,6 +5,7 @@ N rows.    A frame names its columns: numbers [N], NaN where one is missing, or 
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +20,7 @@ from deltarule.data.cells import (
     check_single,
     is_missing,
     said,
+    shortened,
     too_long,
     widened,
 )
@@ -29,6 +31,12 @@ Frame = dict[str, np.ndarray]
 
 ROW_NUMBERS = re.compile(r"__index_level_\d+__")
 """How pandas names the rows' numbers, which are no column of its frames, for Arrow and in Parquet files."""
+UNFETCHED = {"LazyFrame": "collect", "DuckDBPyRelation": "df", "RecordBatchReader": "read_all"}
+"""Tables of Polars, DuckDB and PyArrow whose rows are not there yet, and what makes them so."""
+DURATIONS = (timedelta, np.timedelta64)
+SECOND = timedelta(seconds=1)
+SHARES = {"ms": 1e3, "us": 1e6, "ns": 1e9, "ps": 1e12, "fs": 1e15, "as": 1e18}
+"""How many of NumPy's units a second has."""
 
 
 class Part(Frame):
@@ -43,17 +51,21 @@ def frame_of(X: Any, names: Collection[str] = (), is_used: Callable[[str], bool]
     """Take a data frame, a mapping of columns, or rows [N, D], whose columns are then named x0, x1 …
 
     Parameters: `X`, of pandas or of any library whose frames have `columns`, a table of PyArrow; a mapping; an array or
-    lists. `names`, of columns whose values are names: of these every whole number counts, however large. `is_used`,
-    which columns are, by their names; if left out all. The others are empty, whatever they hold.
+    lists. Durations become numbers of seconds. `names`, of columns whose values are names: of these every whole number
+    counts, however large. `is_used`, which columns are, by their names; if left out all. The others are empty, whatever
+    they hold.
     Returns: the columns by name.
     Errors: `BadInput` for anything else, columns of different lengths, and in those that are used numbers that are
-    infinite.
+    infinite or complex.
 
     >>> frame_of([[1.5, "red"], [None, "blue"]])
     {'x0': array([1.5, nan]), 'x1': array(['red', 'blue'], dtype=object)}
     """
     items: Iterable[tuple[Any, Any]]
-    if type(X).__name__ == "RecordBatch":
+    kind = type(X).__name__
+    if kind in UNFETCHED:
+        raise BadInput(f"the table is a {kind}, whose rows are still to be fetched; give X.{UNFETCHED[kind]}()")
+    if kind == "RecordBatch":
         from pyarrow import Table
 
         X = Table.from_batches([X])
@@ -66,6 +78,8 @@ def frame_of(X: Any, names: Collection[str] = (), is_used: Callable[[str], bool]
     else:
         if isinstance(X, list | tuple) and X and isinstance(X[0], Mapping):
             raise BadInput("the table is a list of dictionaries; give a data frame, as pandas.DataFrame(rows)")
+        if isinstance(X, np.ndarray) and X.dtype.names:
+            raise BadInput("the table is an array of records; give a data frame, as pandas.DataFrame(X)")
         rows = array_of(X) if isinstance(X, np.ndarray) else np.asarray(X, object)
         if rows.ndim != 2:
             raise BadInput(f"the table has {rows.ndim} axes; give a data frame, or an array of rows and columns")
@@ -79,7 +93,7 @@ def frame_of(X: Any, names: Collection[str] = (), is_used: Callable[[str], bool]
             frame[name] = empty(len(values))
             continue
         if name in frame:
-            raise BadInput(f"several columns are named {name!r}; give each one name")
+            raise BadInput(f"several columns are named {shortened(name)}; give each one name")
         frame[name] = _column(name, values, name in names)
     if len({len(column) for column in frame.values()}) > 1:
         lengths = ", ".join(f"{name} {len(column)}" for name, column in list(frame.items())[:5])
@@ -124,13 +138,21 @@ def numbers_of_rows(frame: Frame) -> np.ndarray:
 
 
 def _column(name: str, values: Any, are_names: bool) -> np.ndarray:
-    array = array_of(values)
+    array, told = array_of(values), shortened(name)
     if array.ndim == 0:
-        raise BadInput(f"the column {name!r} is a single value; give a list, with one value for each row")
+        raise BadInput(f"the column {told} is a single value; give a list, with one value for each row")
+    if str(getattr(values, "dtype", "")).startswith("Struct"):  # of Polars
+        raise BadInput(
+            f"the column {told} holds several values in each row; give each a column, as X.unnest({told}) does"
+        )
     if array.ndim != 1:
-        raise BadInput(f"several columns are named {name!r}, or it has several of its own; give each one name")
+        raise BadInput(f"several columns are named {told}, or it has several of its own; give each one name")
     if isinstance(values, list | tuple):  # in a data frame it is a text
-        check_single(f"the column {name!r}", array)
+        check_single(f"the column {told}", array)
+    if array.dtype.kind == "c" or _holds(array, (complex, np.complexfloating)):
+        raise BadInput(
+            f"Complex data not supported: the column {told} holds complex numbers; give their parts as columns"
+        )
     # In pandas: somebody has said that its numbers are names.
     is_category = str(getattr(values, "dtype", "")) == "category"
     if (are_names or is_category) and array.dtype.kind == "f":
@@ -153,21 +175,44 @@ def _as_floats(array: np.ndarray) -> np.ndarray | None:
     """Values [N] as numbers, where they all are some."""
     if array.dtype.kind in "iuf":
         return array.astype(np.float64)
+    if _holds(array, DURATIONS) and all(isinstance(value, DURATIONS) or is_missing(value) for value in array):
+        return np.array([np.nan if is_missing(value) else _seconds(value) for value in array])
+    if array.dtype.kind == "m":
+        return _seconds_of(array)
     if array.dtype.kind == "O" and are_plain(array):
         return np.array([np.nan if is_missing(value) else as_float(value) for value in array])
     return None
 
 
+def _seconds(duration: timedelta | np.timedelta64) -> float:
+    return float(_seconds_of(np.asarray(duration))) if isinstance(duration, np.timedelta64) else duration / SECOND
+
+
+def _seconds_of(durations: np.ndarray) -> np.ndarray:
+    """NumPy's durations as numbers; its own division would overflow, and says nothing where it does."""
+    unit, count = np.datetime_data(durations.dtype)
+    numbers = np.where(np.isnat(durations), np.nan, durations.astype(np.int64)) * float(count)
+    if unit in SHARES:
+        return numbers / SHARES[unit]
+    return numbers * np.array(1, f"m8[{unit}]").astype("m8[s]").astype(float)
+
+
 def _are_called_otherwise(array: np.ndarray) -> bool:
-    """Whether float64 would lose what numbers [N] are called: of decimals the zeros behind, of float32 0.1."""
-    kinds = set(map(type, array)) if array.dtype.kind == "O" else set()
-    return any(issubclass(kind, Decimal | np.float16 | np.float32) for kind in kinds)
+    """Whether float64 would lose what numbers [N] are called: of decimals zeros, of float32 0.1, of durations days."""
+    return array.dtype.kind == "m" or _holds(array, (Decimal, np.float16, np.float32, *DURATIONS))
+
+
+def _holds(array: np.ndarray, kinds: Any) -> bool:
+    """Whether one of the values [N] that have types of their own has one of these."""
+    return array.dtype.kind == "O" and any(issubclass(one, kinds) for one in set(map(type, array)))
 
 
 def _finite(name: str, numbers: np.ndarray) -> np.ndarray:
     infinite = np.isinf(numbers)
     if infinite.any():
-        raise BadInput(f"the column {name!r} is infinite in row {int(infinite.argmax())} (counted from 0); replace it")
+        raise BadInput(
+            f"the column {shortened(name)} is infinite in row {int(infinite.argmax())} (counted from 0); replace it"
+        )
     return numbers
 
 
@@ -178,7 +223,7 @@ def _values(column: Any) -> Any:
     """
     if str(column.type).startswith("dictionary"):
         return np.concatenate([np.empty(0, object), *map(_looked_up, column.chunks)])
-    if str(column.type) in ("double", "float", "halffloat"):
+    if str(column.type) in ("double", "float", "halffloat") or str(column.type).startswith("duration"):
         return column.to_numpy()
     if str(column.type) in {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}:
         numbers = column.to_numpy()

@@ -47,6 +47,8 @@ MANY_NUMBERS = 2**20
 """From so many on it is worth waking other threads to look whether all are finite."""
 WHOLE_OR_NONE = ContextVar("WHOLE_OR_NONE", default=False)
 """Whether a fit that Ctrl-C ends is to be none: of each thread by itself, and only the main one hears of Ctrl-C."""
+QUIET = ContextVar("QUIET", default=False)
+"""Whether a fit keeps its warnings to itself: of each thread by itself, where Python's switch is one for all."""
 
 
 class BaseMLP(BaseEstimator):
@@ -152,7 +154,7 @@ class BaseMLP(BaseEstimator):
         if first and not incremental:
             size = unusual_size(rows.x, self._feature)
             if size:
-                warnings.warn(
+                _warn(
                     f"the features are not scaled: {size}, and networks learn badly from such; put a StandardScaler "
                     "before the estimator.",
                     stacklevel=4,
@@ -269,7 +271,7 @@ class BaseMLP(BaseEstimator):
             size = min(200, count)
         else:
             if self.batch_size > count:
-                warnings.warn(
+                _warn(
                     "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=5
                 )
             size = min(int(self.batch_size), count)
@@ -406,11 +408,11 @@ class BaseMLP(BaseEstimator):
                 raise KeyboardInterrupt
             warnings.warn("Training interrupted by user.", stacklevel=5)
         if "max_epochs" in run.reasons:
-            warnings.warn(
+            _warn(
                 f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't "
                 "converged yet.",
-                ConvergenceWarning,
                 stacklevel=5,
+                category=ConvergenceWarning,
             )
 
     def _refuse_nonfinite(self, where: str = "") -> None:
@@ -495,6 +497,9 @@ class BaseMLP(BaseEstimator):
         """Fresh weights, or those of the fit before, for a training that begins."""
         state = initial_state(problem)
         if first:
+            if self.output_bias == "prior":
+                biases = views(state.theta, problem.network.entries)[f"b{len(problem.network.layers)}"]
+                biases[...] = settings.prior_logits(problem.y, problem.weights, self.out_activation_)
             return state
         parameters, buffers = self._arrays()
         network, dtype = problem.network, problem.dtype
@@ -619,13 +624,27 @@ class BaseMLP(BaseEstimator):
 
 
 @contextlib.contextmanager
-def whole_or_none() -> Iterator[None]:
-    """Where half a training is no model to be kept or compared: Ctrl-C in a fit is a `KeyboardInterrupt` after all."""
-    before = WHOLE_OR_NONE.set(True)
+def _switched_on(switch: ContextVar[bool]) -> Iterator[None]:
+    before = switch.set(True)
     try:
         yield
     finally:
-        WHOLE_OR_NONE.reset(before)
+        switch.reset(before)
+
+
+def whole_or_none() -> contextlib.AbstractContextManager[None]:
+    """Where half a training is no model to be kept or compared: Ctrl-C in a fit is a `KeyboardInterrupt` after all."""
+    return _switched_on(WHOLE_OR_NONE)
+
+
+def quietly() -> contextlib.AbstractContextManager[None]:
+    """Where nobody chose a fit's parameters, who could mend what its warnings say of them."""
+    return _switched_on(QUIET)
+
+
+def _warn(message: str, stacklevel: int, category: type[Warning] = UserWarning) -> None:
+    if not QUIET.get():
+        warnings.warn(message, category, stacklevel=stacklevel + 1)
 
 
 def _several(callbacks: Any) -> list[Any]:

@@ -71,10 +71,16 @@ class Task:
     kept: Kept | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.estimator, type):
+            name = self.estimator.__name__
+            raise BadInput(f"the estimator is the class {name} itself; give a model of it, {name}()")
         self.prefix = f"{self.estimator.steps[-1][0]}__" if isinstance(self.estimator, Pipeline) else ""
-        last = self.estimator[-1] if self.prefix else self.estimator
-        if not isinstance(last, BaseMLP):
-            raise BadInput(f"the estimator is {last!r}; give an MLPClassifier or MLPRegressor, or a pipeline of one")
+        parts: dict[str, Any] = getattr(self.estimator, "get_params", dict)()
+        if not any(isinstance(one, BaseMLP) for one in (self.estimator, *parts.values())):
+            raise BadInput(
+                f"the estimator, a {type(self.estimator).__name__}, holds no network of deltarule; give an "
+                "MLPClassifier or MLPRegressor, or what is made of one, and search over others with GridSearchCV"
+            )
 
     def train(self, candidates: list[dict[str, Any]], splits: list[tuple[Integers, Integers]]) -> None:
         """Fit every candidate on every fold; what was made before is forgotten."""

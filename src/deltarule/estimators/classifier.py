@@ -49,6 +49,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     callbacks : a function, or several, called after each epoch of `fit` as `callback(epoch, model)`; one that returns
         True ends the fit.
     engine : what trains: "auto", "reference" or "compiled".
+    output_bias : where the biases of the outputs begin: "random", as in scikit-learn; or "prior", where they say what
+        the targets alone do, as shares of classes, so that rare ones need no long way.
     class_weight : "balanced", or weights by class: the rows of a class count with its weight.
 
     After `fit` there are, beside scikit-learn's usual attributes:
@@ -102,6 +104,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         n_members: int = 1,
         callbacks: Any = None,
         engine: str = "auto",
+        output_bias: str = "random",
         class_weight: Any = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -132,6 +135,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.n_members = n_members
         self.callbacks = callbacks
         self.engine = engine
+        self.output_bias = output_bias
         self.class_weight = class_weight
 
     def __sklearn_tags__(self) -> Any:

@@ -27,7 +27,7 @@ from deltarule.data.cells import (
 from deltarule.data.frame import Frame, numbers_of_rows, rows_of
 from deltarule.data.naming import TRUTHS, as_named
 from deltarule.data.tables import listed
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, counted
 from deltarule.problem.problem import Floats, Integers
 
 NUMBER, CATEGORY, UNUSED = KINDS = ("number", "category", "unused")
@@ -42,6 +42,8 @@ NOTED_SHARE = 0.1
 """It is worth a note where so many rows have categories without an input."""
 LEAST_FOR_IDENTIFIER = 20
 """In fewer rows, numbers may well differ by chance."""
+FAR_WIDTHS = 3
+"""It is worth a note where a number is farther outside of training's than so many times as wide as they lie."""
 FARTHEST = 1e100
 """In standard deviations from the mean: of a number beyond it a network's answer may overflow."""
 IDENTIFIERS = {"id", "index", "key", "no", "nr", "number", "row", "rownames", "unnamed: 0", "uuid"}
@@ -63,6 +65,7 @@ class Column:
     name   kind: number, category or unused   why: what made it be read so
     mean, scale   by which numbers are standardized   fill: the median, in the place of missing ones
     gaps   whether there were missing numbers, so that an input says where
+    least, greatest   between which its numbers were   rows: how many had one; all 0 in files of earlier versions
     categories   those that have an input each; "" is what is missing
     """
 
@@ -74,6 +77,9 @@ class Column:
     fill: float = 0.0
     gaps: bool = False
     categories: tuple[str, ...] = ()
+    least: float = 0.0
+    greatest: float = 0.0
+    rows: float = 0.0
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -99,15 +105,15 @@ def guessed(frame: Frame, types: Mapping[str, str] | None = None) -> dict[str, t
     types = types or {}
     for name, kind in types.items():
         if name not in frame:
-            raise BadInput(f"there is no column {name!r} to be a {kind}; there are: {listed(list(frame))}")
+            raise BadInput(f"there is no column {shortened(name)} to be a {kind}; there are: {listed(list(frame))}")
         if kind not in KINDS:
-            raise BadInput(f"the column {name!r} cannot be {kind!r}; choose one of {', '.join(KINDS)}")
+            raise BadInput(f"the column {shortened(name)} cannot be {kind!r}; choose one of {', '.join(KINDS)}")
         if kind == NUMBER and (text := first_text(frame[name], rows=numbers_of_rows(frame))):
-            raise BadInput(f"the column {name!r} cannot be numbers: it holds {text}")
+            raise BadInput(f"the column {shortened(name)} cannot be numbers: it holds {text}")
     rows = numbers_of_rows(frame)
     kinds = {name: (types[name], "as told") if name in types else _guess(name, frame[name], rows) for name in frame}
     if all(kind == UNUSED for kind, _ in kinds.values()):
-        reasons = "; ".join(f"{name!r}: {why}" for name, (_, why) in list(kinds.items())[:5])
+        reasons = "; ".join(f"{shortened(name)}: {why}" for name, (_, why) in list(kinds.items())[:5])
         raise BadInput(f"no column is left to learn from ({reasons}); say of one what it is, or add columns")
     return kinds
 
@@ -139,7 +145,7 @@ others, which are around 2; correct it
 
 def _too_large(name: str, values: Floats, row: int, middle: float, frame: Frame) -> BadInput:
     return BadInput(
-        f"the column {name!r} holds {values[row]:g} in row {numbers_of_rows(frame)[row]} (counted from 0), "
+        f"the column {shortened(name)} holds {values[row]:g} in row {numbers_of_rows(frame)[row]} (counted from 0), "
         f"too large a number beside the others, which are around {middle:g}; correct it"
     )
 
@@ -163,8 +169,10 @@ def _guess_of_texts(column: np.ndarray, distinct: int, rows: np.ndarray) -> tupl
     most = FEW_CATEGORIES if looks == "dates" else max(len(_present(column)) / 2, FEW_CATEGORIES)
     if distinct <= most and not is_identifier:
         return CATEGORY, f"texts, {distinct} different" + (f", that look like {looks}" if looks else "")
+    if looks == "dates":
+        return UNUSED, "values that look like dates, which are not read; make numbers of what counts, such as the month"
     if looks:
-        return UNUSED, f"texts that look like {looks}" + (", which are not read" if looks == "dates" else "")
+        return UNUSED, f"texts that look like {looks}"
     if is_identifier:
         return UNUSED, "an identifier: another text in every row"
     return UNUSED, "free text: most rows have a text of their own"
@@ -193,7 +201,8 @@ def learned(frame: Frame, kinds: Mapping[str, tuple[str, str]]) -> tuple[Column,
     """What has to be known of each column to make inputs of it, from the rows of a frame.
 
     >>> learned({"size": np.array([1.0, 3.0, np.nan])}, {"size": ("number", "numbers")})
-    (Column(name='size', kind='number', why='numbers', mean=2.0, scale=1.0, fill=2.0, gaps=True, categories=()),)
+    (Column(name='size', kind='number', why='numbers', mean=2.0, scale=1.0, fill=2.0, gaps=True, categories=(), \
+least=1.0, greatest=3.0, rows=2.0),)
     """
     names = sum(kind == CATEGORY for kind, _ in kinds.values())
     most = int(np.clip(ROOM // max(rows_of(frame) * names, 1), FEW_CATEGORIES, MOST_CATEGORIES))
@@ -221,6 +230,9 @@ def _learned_number(column: Column, frame: Frame) -> Column:
         scale=scale or 1.0,
         fill=float(np.median(present / size)) * size,
         gaps=len(present) < len(values),
+        least=float(present.min()),
+        greatest=float(present.max()),
+        rows=float(len(present)),
     )
 
 
@@ -245,7 +257,9 @@ def encoded(columns: Sequence[Column], frame: Frame, together: bool = False) -> 
     used = [column for column in columns if column.kind != UNUSED]
     missing = [column.name for column in used if column.name not in frame]
     if missing:
-        raise BadInput(f"the table lacks {listed([repr(name) for name in missing])}, which the model was trained with")
+        raise BadInput(
+            f"the table lacks {listed([shortened(name) for name in missing])}, which the model was trained with"
+        )
     x = np.zeros((rows_of(frame), sum(len(column.inputs) for column in used)))
     start = 0
     for column in used:
@@ -324,6 +338,38 @@ def unknown_categories(columns: Sequence[Column], frame: Frame) -> list[str]:
             sentences.append(
                 f"the column {shortened(column.name)} has categories in {rows} row{'s' if rows > 1 else ''} that were "
                 f"rare or not there in training: {names}{more}"
+            )
+    return sentences
+
+
+def unusual_numbers(columns: Sequence[Column], frame: Frame) -> list[str]:
+    """Sentences for the columns with numbers far outside of those of training, or missing ones where none was missing.
+
+    A number like no other of n is no news among n more: it is where of N more there are more than N / n.
+
+    >>> size = Column("size", "number", "numbers", fill=2.0, least=1.0, greatest=3.0, rows=50)
+    >>> unusual_numbers([size], {"size": np.array([2.0, 2000.0, 3.5])})
+    ["the column 'size' has numbers in 1 row far outside of training's, which went from 1 to 3: such as 2000"]
+    >>> unusual_numbers([size], {"size": np.array([2.0, np.nan])})
+    ["the column 'size' is missing in 1 of 2 rows, in training never; its median there, 2, stands in"]
+    """
+    sentences = []
+    for column in columns:
+        if column.kind != NUMBER or column.name not in frame:
+            continue
+        values, name = _as_numbers(column, frame), f"the column {shortened(column.name)}"
+        with np.errstate(over="ignore"):
+            width = np.float64(column.greatest) - column.least
+            far = np.maximum(column.least - values, values - column.greatest) > FAR_WIDTHS * width
+        if (count := int(far.sum())) * column.rows > len(_present(values)):
+            sentences.append(
+                f"{name} has numbers in {counted(count, 'row')} far outside of training's, which went from "
+                f"{column.least:.12g} to {column.greatest:.12g}: such as {values[far.argmax()]:.12g}"
+            )
+        if not column.gaps and (count := int(np.isnan(values).sum())):
+            sentences.append(
+                f"{name} is missing in {count:,} of {counted(len(values), 'row')}, in training never; its median "
+                f"there, {column.fill:.12g}, stands in"
             )
     return sentences
 

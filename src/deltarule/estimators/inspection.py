@@ -129,7 +129,7 @@ def classes_inspected(model: Any, y: Any, probabilities: Floats, some: Sample, u
         return (names[model.predict_proba(x).argmax(axis=1)] == y[some.rows]).astype(np.float64)
 
     return Inspection(
-        scores_of_classes(y, answers, usual),
+        scores_of_classes(y, probabilities, names, usual),
         importances(some, credit),
         _classes_told(names.tolist(), y, answers),
         _mistakes(y, answers),

@@ -22,7 +22,7 @@ from deltarule.estimators.columns import Column
 from deltarule.estimators.plain import plain, put_weights, unplain, weights_of, with_members
 from deltarule.estimators.regressor import MLPRegressor
 from deltarule.estimators.scores import Scores
-from deltarule.estimators.settings import Architecture
+from deltarule.estimators.settings import POINTS, Architecture
 from deltarule.estimators.tabular import BaseTabular, TabularClassifier, TabularRegressor, TabularReport
 from deltarule.files import load_arrays, save_arrays, to_jsonable
 from deltarule.problem.network import Network
@@ -86,7 +86,7 @@ def _network_described(model: BaseMLP) -> tuple[dict[str, np.ndarray], dict[str,
     names = getattr(model, "feature_names_in_", None)
     about = {
         "parameters": {name: plain(value) for name, value in model.get_params(deep=False).items()},
-        "architecture": asdict(model._architecture),
+        "architecture": asdict(model._architecture) | {"values": plain(model._architecture.values)},
         "feature_names": None if names is None else np.asarray(names, object).tolist(),
         "record": {name: plain(getattr(model, name)) for name in RECORD if hasattr(model, name)},
     }
@@ -181,8 +181,8 @@ def load_model(path: str | Path) -> Any:
     Parameters: `path`.
     Returns: the fitted estimator, with the same answers to the last bit. Callbacks and the optimizer's memory stay
     behind.
-    Errors: `BadInput` when the file cannot be read, is damaged, is no such model, or names a formula of one's own that
-    is not registered.
+    Errors: `BadInput` when the file cannot be read, is damaged, is no such model, or has an activation of one's own
+    that is not registered, or that is another formula now.
 
     >>> load_model("missing.safetensors")
     Traceback (most recent call last):
@@ -195,10 +195,7 @@ def load_model(path: str | Path) -> Any:
     try:
         return _model_of(arrays, about)
     except BadInput as error:
-        raise BadInput(
-            f"{path} is damaged, or its model has a formula of somebody's own that is not registered here ({error}); "
-            "register it first, or write the file again"
-        ) from error
+        raise BadInput(f"{path} cannot be read here: {error}") from error
     except UNFIT as error:
         raise BadInput(
             f"{path} is damaged: its description does not fit its arrays ({error}); write it again"
@@ -218,8 +215,16 @@ def _rebuilt(kind: type[BaseMLP], arrays: dict[str, np.ndarray], about: Mapping[
     shape = about["architecture"]
     if not all(type(size) is int for size in shape["sizes"]):
         raise ValueError(f"the layers have {shape['sizes']} units")
+    activations = tuple(shape["activations"])
+    values = [unplain(each) for each in shape.get("values", [[]] * len(activations))]  # which earlier files lack
+    if not all(len(each) in (0, len(POINTS)) and all(type(a) is float for a in each) for each in values):
+        raise ValueError(f"the activations give {values!r}")
     architecture = Architecture(
-        tuple(shape["sizes"]), tuple(shape["activations"]), shape["output"], bool(shape["batch_norm"])
+        tuple(shape["sizes"]),
+        activations,
+        shape["output"],
+        bool(shape["batch_norm"]),
+        tuple(map(tuple, values)),
     )
     network = architecture.network()
     for name, array in arrays.items():

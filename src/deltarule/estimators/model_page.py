@@ -74,6 +74,8 @@ def _mistakes(model: "TabularClassifier | TabularRegressor", found: Inspection) 
     intervals = [(one.low, one.high) for one in groups]
     parts.add(calibration_curve([one.probability for one in groups], [one.share for one in groups], intervals))
     about = "Recall: the share of a class's rows that are found. Precision: the share of its answers that are right."
+    if len(found.classes) > MOST_COLUMNS:
+        about += f" Of more than {MOST_COLUMNS} classes no figure shows which is taken for which; the last column does."
     return Block("mistakes", "Where it errs", about, table=classes_told(found), figures=parts.all)
 
 
@@ -102,7 +104,7 @@ def _training(model: "TabularClassifier | TabularRegressor") -> Block:
     parts.add(loss_by_epoch(model.model_.loss_curve_))
     facts = [
         ("rows", f"{report.rows:,}, of which {report.validation_rows:,} were set aside to score"),
-        ("network", f"{network_told(report.settings)}, {model.model_.n_members} of them together"),
+        ("network", f"{network_told(report.settings)}, {model.model_.n_members} such networks together"),
         ("settings", settings_told(report.settings, report.candidates)),
     ]
     table = [["column", "kind", "why"], *([shown(one.name), one.kind, one.why] for one in model.columns_)]

@@ -55,6 +55,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     callbacks : a function, or several, called after each epoch of `fit` as `callback(epoch, model)`; one that returns
         True ends the fit.
     engine : what trains: "auto", "reference" or "compiled".
+    output_bias : where the biases of the outputs begin: "random", as in scikit-learn; or "prior", where the answers are
+        the targets' mean.
     scale_target : whether targets are standardized for training, and answers brought back; losses are then those of the
         standardized targets.
 
@@ -111,6 +113,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         n_members: int = 1,
         callbacks: Any = None,
         engine: str = "auto",
+        output_bias: str = "random",
         scale_target: bool = False,
     ) -> None:
         self.loss = loss
@@ -142,6 +145,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.n_members = n_members
         self.callbacks = callbacks
         self.engine = engine
+        self.output_bias = output_bias
         self.scale_target = scale_target
 
     def __sklearn_tags__(self) -> Any:

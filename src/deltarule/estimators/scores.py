@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import roc_auc_score
 
-from deltarule.data.cells import shortened
+from deltarule.data.cells import as_text, shortened
 from deltarule.data.frame import Frame
 from deltarule.estimators.columns import CATEGORY, NUMBER, UNUSED, Column, encoded
 from deltarule.problem.problem import Floats
@@ -27,6 +28,10 @@ LEAST_OF_CLASS = 10
 """So many rows of each class are looked at, if there are: any rows may lack a rare one."""
 LEAST_OTHERS = 5
 """Fewer rows beside those of the most frequent value may be met by chance, unless the column has as few values."""
+MOST_NAMED = 5
+"""Classes in a sentence."""
+WIDE = 100.0
+"""So many times as large as small targets are large ones that are better told by their logarithms."""
 NOTHING = -1e200
 """What is missing, far from whatever is known."""
 
@@ -40,6 +45,9 @@ class Scores:
     low, high: its 95 % interval; NaN, too, of targets that are all the same
     baseline   the score of always answering the most frequent class, or the mean, of all rows that were given to train
     mean_absolute_error   in the target's unit; None for classes
+    log_loss   the mean of −ln of the probability that was said of the true class; None for numbers
+    baseline_log_loss   the least that the same probabilities for every row could have
+    area_under_roc   of two classes, of which there are rows of both; else None
     """
 
     metric: str
@@ -49,18 +57,93 @@ class Scores:
     high: float
     baseline: float
     mean_absolute_error: float | None = None
+    log_loss: float | None = None
+    baseline_log_loss: float | None = None
+    area_under_roc: float | None = None
 
 
-def scores_of_classes(y: Any, answers: Any, usual: Any) -> Scores:
-    """The accuracy, its interval after Wilson, and that of always saying `usual`.
+def scores_of_classes(y: Any, probabilities: Floats, classes: Any, usual: Any) -> Scores:
+    """The accuracy, its interval after Wilson, that of always saying `usual`, and how good the probabilities are.
 
-    >>> scores_of_classes(np.array([0, 1, 1]), np.array([0, 1, 0]), usual=1).baseline
-    0.6666666666666666
+    y [N]   probabilities [N, C]   classes [C]
+
+    >>> said = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+    >>> scores = scores_of_classes(np.array([0, 1, 1]), said, np.array([0, 1]), usual=1)
+    >>> scores.baseline, scores.area_under_roc
+    (0.6666666666666666, 1.0)
     """
-    right = np.asarray(y) == np.asarray(answers)
+    right = y == classes[probabilities.argmax(axis=1)]
     interval = share_interval(int(right.sum()), len(right))
-    baseline = float(np.mean(np.asarray(y) == usual))
-    return Scores("accuracy", len(right), float(right.mean()), *interval, baseline)
+    found, counts = np.unique(y, return_counts=True)
+    entropy = float(np.log(len(y)) - (counts * np.log(counts)).sum() / len(y))
+    area = None
+    if len(classes) == 2 and set(found.tolist()) == set(classes.tolist()):
+        area = float(roc_auc_score(y == classes[1], np.nan_to_num(probabilities[:, 1])))
+    return Scores(
+        "accuracy",
+        len(right),
+        float(right.mean()),
+        *interval,
+        float(np.mean(y == usual)),
+        log_loss=log_loss(y, probabilities, classes),
+        baseline_log_loss=max(0.0, entropy),  # of one class rounding may leave less
+        area_under_roc=area,
+    )
+
+
+def log_loss(y: Any, probabilities: Floats, classes: Any) -> float:
+    """The mean of −ln of what was said of the true class, which counts as the smallest step from 1 where it was less.
+
+    y [N]: also classes that there are not, of which nothing was said   probabilities [N, C]   classes [C]
+
+    >>> round(log_loss(np.array(["a", "b"]), np.array([[1.0, 0.0], [0.5, 0.5]]), np.array(["a", "b"])), 4)
+    0.3466
+    """
+    places = {one: place for place, one in enumerate(classes.tolist())}
+    own = np.array([places.get(one, -1) for one in y.tolist()])
+    said = np.where(own < 0, 0, probabilities[np.arange(len(y)), own])
+    return float(-np.log(np.fmax(said, np.finfo(probabilities.dtype).eps)).mean())
+
+
+def doubts(scores: Scores, y: Any, answers: Any) -> list[str]:
+    """A sentence where answers to rows score no more than their baseline.
+
+    >>> y, answers = np.array(["no", "yes"]), np.array(["no", "no"])
+    >>> scores = Scores("accuracy", 2, 0.5, 0.1, 0.9, baseline=0.5, log_loss=0.8, baseline_log_loss=0.7)
+    >>> doubts(scores, y, answers)
+    ["it never answers 'yes', and its accuracy is not above its baseline's; do not rely on it"]
+    """
+    if not scores.score <= scores.baseline or scores.score == 1 or np.isnan(scores.low):
+        return []
+    if scores.metric != "accuracy":
+        score, baseline = f"{scores.score:.3g}", f"{scores.baseline:.3g}"
+        return [
+            f"on rows not seen R² is {score}, not above the {baseline} of always saying the mean; do not rely on it"
+        ]
+    never = sorted(set(y.tolist()) - set(answers.tolist()), key=str)
+    if not never:
+        return ["on rows not seen its accuracy is not above that of always saying the same; do not rely on it"]
+    told = ", ".join(shortened(as_text(one)) for one in never[:MOST_NAMED]) + (" …" if len(never) > MOST_NAMED else "")
+    assert scores.log_loss is not None and scores.baseline_log_loss is not None  # of classes
+    area = 1.0 if scores.area_under_roc is None else scores.area_under_roc
+    tells = scores.log_loss < scores.baseline_log_loss and area > 0.5
+    cure = "the probabilities tell which rows are likelier than others" if tells else "do not rely on it"
+    return [f"it never answers {told}, and its accuracy is not above its baseline's; {cure}"]
+
+
+def wide(y: Floats) -> list[str]:
+    """A sentence where targets are better told by their logarithms: all above 0, and of very different size.
+
+    >>> len(wide(np.logspace(0, 4, 50))), wide(np.linspace(0.1, 100, 50))
+    (1, [])
+    """
+    low, high = np.quantile(y, [0.05, 0.95]).tolist()
+    if y.min() <= 0 or high / low < WIDE:
+        return []
+    return [
+        f"nine tenths of the targets go from {low:.3g} to {high:.3g}, and all are above 0; logarithms of such are "
+        "mostly learned better, by TransformedTargetRegressor or from a column of them"
+    ]
 
 
 def scores_of_numbers(y: Any, answers: Any, usual: float) -> Scores:

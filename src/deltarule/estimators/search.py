@@ -27,7 +27,8 @@ class PopulationSearchCV(GridSearchCV):
 
     Parameters
     ----------
-    estimator : an `MLPClassifier` or `MLPRegressor`, or a pipeline that ends with one.
+    estimator : an `MLPClassifier` or `MLPRegressor`, or a pipeline that ends with one; what else is made of one, as a
+        `TransformedTargetRegressor`, is fitted candidate by candidate.
     param_grid : lists of values by the parameter's name, or several such tables.
     scoring, refit, cv, verbose, error_score, return_train_score : as for `GridSearchCV`; so without train scores unless
         they are asked for, also with a factor, where `HalvingGridSearchCV` has them by default.

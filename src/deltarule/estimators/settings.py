@@ -1,8 +1,9 @@
 """From an estimator's parameters, which are scikit-learn's, to the parts of a problem."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache
+from itertools import starmap
 from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Any
@@ -12,13 +13,14 @@ from numpy import minimum, sqrt
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from deltarule.errors import BadInput
-from deltarule.maths.activations import Activation
+from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.maths.elementary import Array
 from deltarule.maths.initializers import Initializer
 from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
 from deltarule.maths.schedules import SCHEDULES, Schedule
 from deltarule.problem import registry
 from deltarule.problem.network import Network
+from deltarule.problem.problem import Floats
 from deltarule.problem.registry import Named
 
 OURS = {"logistic": "sigmoid"}
@@ -29,6 +31,10 @@ OUTPUTS = {"logistic": "sigmoid", "softmax": "softmax", "identity": "identity", 
 
 LOSSES = {"squared_error": "half_squared_error"}
 """scikit-learn's squared error is half of it."""
+
+POINTS = (-97.3, -20.7, -5.3, -1.9, -0.71, -0.23, -0.013, 0.0, 0.013, 0.23, 0.71, 1.9, 5.3, 20.7, 97.3)
+"""Where it is seen what an activation of somebody's own does: every machine finds the same values, to rounding, while
+its code is that of one version of Python."""
 
 
 def constraints() -> dict[str, list[Any]]:
@@ -64,6 +70,7 @@ def constraints() -> dict[str, list[Any]]:
         "n_members": [Interval(Integral, 1, None, closed="left")],
         "callbacks": [callable, list, tuple, None],
         "engine": [StrOptions({"auto", "reference", "compiled"})],
+        "output_bias": [StrOptions({"random", "prior"})],
     }
 
 
@@ -72,12 +79,14 @@ class Architecture:
     """The shape of a network in plain values, which any file can hold.
 
     sizes, from the inputs to the outputs   activations, one a hidden layer   output, scikit-learn's name of it
+    values, of a network that has been made: what each activation of one's own gives at `POINTS`
     """
 
     sizes: tuple[int, ...]
     activations: tuple[Named, ...]
     output: str
     batch_norm: bool = False
+    values: tuple[tuple[float, ...], ...] | None = field(default=None, compare=False)
 
     def network(self) -> Network:
         """The network of this shape.
@@ -90,7 +99,15 @@ class Architecture:
     @cached_property
     def _network(self) -> Network:
         """Made once: what has been fitted stays what it is, though a name may get another formula."""
-        hidden = tuple(registry.activation(_our_activation(one)) for one in self.activations)
+        names = tuple(map(_our_activation, self.activations))
+        if self.values is None:
+            hidden = tuple(map(registry.activation, names))
+            kept: Sequence[tuple[float, ...]] = ((),) * len(hidden)
+        else:
+            hidden = tuple(starmap(_same_activation, zip(names, self.values, strict=True)))
+            kept = self.values  # of which earlier files have none
+        values = tuple(old or _values(one) for old, one in zip(kept, hidden, strict=True))
+        object.__setattr__(self, "values", values)
         return _network(self.sizes, hidden, self.output, self.batch_norm)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -200,6 +217,26 @@ def adam_once_a_step(t: Array, learning_rate: Array, beta1: Array, beta2: Array,
 ADAM = replace(OPTIMIZERS["adam"], name="adam of scikit-learn", once_a_step=adam_once_a_step)
 
 
+def prior_logits(targets: Floats, weights: Floats | None, output: str) -> Floats:
+    """What the outputs say before their activation, of scikit-learn's name, where they know nothing but the targets.
+
+    targets [N, C], weights [N]  →  [C]; a class of which there is no row counts half a one, or it would be at −∞
+
+    Source: Lin et al. 2017, section 4.1
+
+    >>> prior_logits(np.array([[0.0], [0.0], [0.0], [1.0]]), None, "logistic").round(4)
+    array([-1.0986])
+    """
+    mean: Floats = np.average(targets.astype(np.float64), axis=0, weights=weights)
+    if output == "identity":
+        return mean
+    half = 0.5 / len(targets)
+    if output == "exp":  # in units of their own
+        return np.log(np.where(mean > 0, mean, half))
+    logits: Floats = np.log(np.maximum(mean, half))
+    return logits - np.log(np.maximum(1 - mean, half)) if output == "logistic" else logits
+
+
 def weight_seeds(random: np.random.RandomState, members: int) -> tuple[list[int], list[int]]:
     """Seeds of the initial weights and of the orders of rows, one of each for every member."""
     drawn: Sequence[int] = random.randint(0, 2**31 - 1, size=2 * members).tolist()
@@ -217,6 +254,28 @@ def _our_activation(given: Named) -> Named:
     if "name" not in (given if isinstance(given, Mapping) else ()):
         return given  # which is refused where it is looked up
     return {**given, "name": OURS.get(str(given["name"]), given["name"])}
+
+
+def _same_activation(given: Named, values: Sequence[float]) -> Activation:
+    """The activation of a name that gave these values where it was fitted."""
+    name = given if isinstance(given, str) else given["name"]
+    if name not in registry.names("activation"):
+        raise BadInput(f"the model has the activation '{name}', which is not registered here; register it first")
+    found = registry.activation(given)
+    if len(values) and not np.allclose(_values(found), np.array(values, float), rtol=1e-6, atol=1e-9, equal_nan=True):
+        raise BadInput(
+            f"the model was made with another formula named '{name}' than the one that is registered here; register "
+            "the one that it was made with"
+        )
+    return found
+
+
+def _values(activation: Activation) -> tuple[float, ...]:
+    """What an activation of somebody's own gives at `POINTS`, where the units of a row do not depend on each other."""
+    if activation.name in ACTIVATIONS or activation.rowwise:
+        return ()
+    with np.errstate(all="ignore"):
+        return tuple(activation.forward(np.array([POINTS]))[0][0].tolist())
 
 
 def _glorot(fan_in: int, fan_out: int) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import accuracy_score
-from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
+from sklearn.model_selection import ParameterGrid, train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -22,7 +22,8 @@ from deltarule.data.cells import as_text, shortened
 from deltarule.data.frame import Frame, frame_of, rows_of, taken
 from deltarule.errors import BadInput, counted
 from deltarule.estimators import budget
-from deltarule.estimators.base import BaseMLP, whole_or_none
+from deltarule.estimators.base import BaseMLP, quietly, whole_or_none
+from deltarule.estimators.candidates import Task
 from deltarule.estimators.classifier import MLPClassifier
 from deltarule.estimators.columns import (
     CATEGORY,
@@ -34,19 +35,21 @@ from deltarule.estimators.columns import (
     learned,
     named_columns,
     unknown_categories,
+    unusual_numbers,
     used_columns,
     without_input,
 )
 from deltarule.estimators.inspection import Inspection, classes_inspected, numbers_inspected, sampled
 from deltarule.estimators.regressor import MLPRegressor
-from deltarule.estimators.scores import Scores, leaks, scores_of_classes, scores_of_numbers
-from deltarule.estimators.search import PopulationSearchCV
+from deltarule.estimators.scores import Scores, doubts, leaks, log_loss, scores_of_classes, scores_of_numbers, wide
 from deltarule.estimators.targets import as_classes, as_numbers, check_length, known, name_of, named
 from deltarule.problem.network import Network
-from deltarule.problem.problem import Floats
+from deltarule.problem.problem import Floats, Integers
 
 LEAST_ROWS = 10
 VALIDATION_SHARE = 0.2
+ROUNDING = 1e-12
+"""By so much means of the same shares may differ."""
 MOST_INPUTS = 2**24
 """Numbers that the network's inputs are made of at a time: 128 MiB."""
 
@@ -117,12 +120,16 @@ class BaseTabular(BaseEstimator):
         """By what rows are set aside in proportion, or None."""
         return None
 
-    def _divided(self, y: Any, folds: int) -> Any:
-        """How rows are divided into folds."""
-        return KFold(folds, shuffle=True, random_state=self._seed)
+    def _kinds(self, y: Any) -> Integers:
+        """Of what rows every fold has its share, as numbers [N]."""
+        return np.zeros(len(y), np.int64)
 
-    def _scores(self, y: Any, answers: Any) -> Scores:
-        """How good answers are."""
+    def _credits(self, model: Any, x: Floats, y: Any) -> tuple[float, float]:
+        """By what candidates are compared, and by what those of which it is the same."""
+        raise NotImplementedError
+
+    def _scores(self, x: Floats, y: Any) -> Scores:
+        """How good the answers of the network inside are."""
         raise NotImplementedError
 
     @property
@@ -130,7 +137,6 @@ class BaseTabular(BaseEstimator):
         """Of the network."""
         return 1
 
-    _scoring: str
     feature_names_in_: np.ndarray
 
     # --- fitting ---
@@ -176,11 +182,12 @@ class BaseTabular(BaseEstimator):
         found = self._searched(x[train], y[train])
         searched = budget.fold_rows(budget.search_rows(x.shape[1], len(train), self._outputs))
         self.model_ = self._trained(x[train], y[train], found, searched)
-        scores = self._scores(y[held], self.model_.predict(x[held]))
+        scores = self._scores(x[held], y[held])
+        doubted = doubts(scores, y[held], self.model_.predict(x[held]))
         # The rows set aside have done their work; the model that is kept has seen them, too.
         self.columns_ = columns
         self.model_ = self._trained(encoded(self.columns_, frame), y, found, searched)
-        notes = self._notes(frame, y)
+        notes = self._notes(frame, y, doubted)
         self._put_names(list(frame), has_names)
         self.report_ = TabularReport(len(y), len(held), scores, self._count, found, notes, time.perf_counter() - began)
 
@@ -206,28 +213,26 @@ class BaseTabular(BaseEstimator):
     def _searched(self, x: Floats, y: Any) -> dict[str, Any]:
         """The settings with the best score over folds of the rows."""
         affordable = budget.search_rows(x.shape[1], len(x), self._outputs)
-        rows = np.sort(np.random.default_rng(self._seed).permutation(len(x))[:affordable])
-        folds = budget.folds_of(len(rows))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a fold may lack a rare class, and a candidate may be a bad one
-            search = PopulationSearchCV(
-                self._network(**budget.training_for(len(rows))),
-                {name: list(values) for name, values in budget.CANDIDATES.items()},
-                cv=self._divided(y[rows], folds),
-                scoring=self._scoring,
-                refit=False,
-                error_score=-np.inf,
-            ).fit(x[rows], y[rows])
-        best: dict[str, Any] = search.cv_results_["params"][int(np.argmax(search.cv_results_["mean_test_score"]))]
-        return best
+        random = np.random.default_rng(self._seed)
+        rows = np.sort(random.permutation(len(x))[:affordable])
+        x, y = x[rows], y[rows]
+        splits = divided(self._kinds(y), budget.folds_of(len(rows)), random)
+        candidates = list(ParameterGrid({name: list(values) for name, values in budget.CANDIDATES.items()}))
+        task = Task(self._network(**budget.training_for(len(rows))), x, y, {})
+        with quietly():  # a candidate may be a bad one
+            task.train(candidates, splits)
+        found = np.full((len(candidates), len(splits), 2), -np.inf)
+        for (candidate, fold), model in task.fits.items():
+            if not isinstance(model, Exception):
+                test = splits[fold][1]
+                found[candidate, fold] = self._credits(model, x[test], y[test])
+        return candidates[chosen(found[..., 0], found[..., 1])]
 
     def _trained(self, x: Floats, y: Any, found: dict[str, Any], searched: int) -> BaseMLP:
         """An ensemble with settings that were found by trainings on so many rows."""
         model: Any = self._ensemble(len(x), found, searched)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it made all its epochs, as it should
-            with whole_or_none():
-                fitted: BaseMLP = model.fit(x, y)
+        with quietly(), whole_or_none():  # that it made all its epochs, as it should
+            fitted: BaseMLP = model.fit(x, y)
         return fitted
 
     def _ensemble(self, rows: int, found: dict[str, Any], searched: int) -> BaseMLP:
@@ -235,17 +240,21 @@ class BaseTabular(BaseEstimator):
         found = found | {"alpha": budget.alpha_for(found["alpha"], searched, rows)}
         return self._network(**budget.training_for(rows), **found, n_members=budget.members_for(rows))
 
-    def _notes(self, frame: Frame, y: Any) -> tuple[str, ...]:
-        unused = [f"the column {shortened(c.name)} is not used: {c.why}" for c in self.columns_ if c.kind == UNUSED]
+    def _notes(self, frame: Frame, y: Any, doubted: list[str]) -> tuple[str, ...]:
+        is_classes = isinstance(self, ClassifierMixin)
+        unused = {
+            f"the column {shortened(c.name)} is not used: {c.why}": c.why for c in self.columns_ if c.kind == UNUSED
+        }
         slips = [
             f"the column {shortened(c.name)} is read as categories: {c.why}"
             for c in self.columns_
             if c.kind == CATEGORY and "look like numbers" in c.why
         ]
-        suspicious = leaks(frame, self.columns_, y, classes=isinstance(self, ClassifierMixin)) + slips
-        for sentence in suspicious + [one for one in unused if "an identifier" in one or "look like numbers" in one]:
+        suspicious = doubted + leaks(frame, self.columns_, y, is_classes) + slips
+        meant = [told for told, why in unused.items() if "an identifier" in why or "look like" in why]
+        for sentence in suspicious + meant:
             warnings.warn(sentence, stacklevel=4)
-        return (*suspicious, *without_input(self.columns_, frame), *unused)
+        return (*suspicious, *([] if is_classes else wide(y)), *without_input(self.columns_, frame), *unused)
 
     # --- answers ---
 
@@ -253,8 +262,8 @@ class BaseTabular(BaseEstimator):
         """A table to be answered, with a word about what training has not seen."""
         check_is_fitted(self)
         frame = self._by_name(X)
-        for sentence in unknown_categories(self.columns_, frame):
-            warnings.warn(sentence, stacklevel=4)
+        for sentence in unknown_categories(self.columns_, frame) + unusual_numbers(self.columns_, frame):
+            warnings.warn(sentence, stacklevel=3)
         return frame
 
     def _answers(self, frame: Frame, ask: Callable[[Floats], Any]) -> Any:
@@ -312,8 +321,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     input for each category that occurs twice or more, up to 500 (of many rows up to 50); what says nothing about other
     rows (identifiers, free text, the same value everywhere) is not used, with a warning where it may be meant to count.
     A fifth of the rows is set aside to score; on the others the settings are chosen by cross-validation of 24
-    candidates, linear ones among them. The model that is kept is an ensemble of networks with the best settings,
-    trained on all rows.
+    candidates, linear ones among them: by accuracy, and where that is equal by log loss. The model that
+    is kept is an ensemble of networks with the best settings, trained on all rows.
 
     Parameters
     ----------
@@ -356,8 +365,10 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def evaluate(self, X: Any, y: Any) -> Scores:
         """The scores on rows that had no part in the training; classes go by their names, so that 1 is "1", too."""
-        answers = named(self.predict(X))
-        return scores_of_classes(self._by_class(y, len(answers)), answers, as_text(self.usual_))
+        frame = self._asked(X)
+        y = self._by_class(y, rows_of(frame))
+        probabilities = self._answers(frame, self.model_.predict_proba)
+        return scores_of_classes(y, probabilities, named(self.classes_), as_text(self.usual_))
 
     def inspect(self, X: Any, y: Any) -> Inspection:
         """Where it errs, and what its answers hang on, on rows that had no part in the training.
@@ -374,7 +385,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The accuracy on rows; classes go by their names, as of `evaluate`."""
-        answers = named(self.predict(X))
+        frame = self._asked(X)
+        answers = named(self._answers(frame, self.model_.predict))
         return float(accuracy_score(self._by_class(y, len(answers)), answers, sample_weight=sample_weight))
 
     def _by_class(self, y: Any, rows: int) -> Any:
@@ -409,20 +421,21 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return y
 
     def _network(self, **settings: Any) -> BaseMLP:
-        return MLPClassifier(**settings, random_state=self._seed)
+        return MLPClassifier(**settings, output_bias="prior", random_state=self._seed)
 
     def _strata(self, y: Any, aside: int) -> Any:
         return y if len(self.classes_) <= aside else None
 
-    def _divided(self, y: Any, folds: int) -> Any:
-        if np.unique(y, return_counts=True)[1].max() < folds:  # no class could be in every fold
-            return super()._divided(y, folds)
-        return StratifiedKFold(folds, shuffle=True, random_state=self._seed)
+    def _kinds(self, y: Any) -> Integers:
+        return np.unique(y, return_inverse=True)[1]
 
-    def _scores(self, y: Any, answers: Any) -> Scores:
-        return scores_of_classes(y, answers, self.usual_)
+    def _credits(self, model: Any, x: Floats, y: Any) -> tuple[float, float]:
+        probabilities = model.predict_proba(x)
+        right = model.classes_[probabilities.argmax(axis=1)] == y
+        return float(right.mean()), -log_loss(y, probabilities, model.classes_)
 
-    _scoring = "accuracy"
+    def _scores(self, x: Floats, y: Any) -> Scores:
+        return scores_of_classes(y, self.model_.predict_proba(x), self.classes_, self.usual_)
 
 
 class TabularRegressor(RegressorMixin, BaseTabular):
@@ -465,9 +478,10 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     def evaluate(self, X: Any, y: Any) -> Scores:
         """The scores on rows that had no part in the training."""
-        answers = self.predict(X)
-        check_length(len(answers), y)
-        return self._scores(as_numbers(y), answers)
+        frame = self._asked(X)
+        check_length(rows_of(frame), y)
+        answers = self._answers(frame, self.model_.predict)
+        return scores_of_numbers(as_numbers(y), answers, self.usual_)
 
     def inspect(self, X: Any, y: Any) -> Inspection:
         """Where it errs, and what its answers hang on, on rows that had no part in the training.
@@ -497,20 +511,45 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         return y
 
     def _network(self, **settings: Any) -> BaseMLP:
-        return MLPRegressor(**settings, scale_target=True, random_state=self._seed)
+        return MLPRegressor(**settings, output_bias="prior", scale_target=True, random_state=self._seed)
 
-    def _scores(self, y: Any, answers: Any) -> Scores:
-        return scores_of_numbers(y, answers, self.usual_)
+    def _credits(self, model: Any, x: Floats, y: Any) -> tuple[float, float]:
+        with np.errstate(over="ignore"):
+            score = -float(np.square(model.predict(x) - y).mean())
+        return score, score
 
-    _scoring = "neg_mean_squared_error"
+    def _scores(self, x: Floats, y: Any) -> Scores:
+        return scores_of_numbers(y, self.model_.predict(x), self.usual_)
+
+
+def divided(kinds: Integers, folds: int, random: np.random.Generator) -> list[tuple[Integers, Integers]]:
+    """Rows dealt out to folds, each kind [N] in turn, so that every fold has its share: those of the others, its own.
+
+    >>> splits = divided(np.array([0, 0, 0, 0, 1, 1]), 2, np.random.default_rng(0))
+    >>> [[int((own < 4).sum()), int((own >= 4).sum())] for _, own in splits]
+    [[2, 1], [2, 1]]
+    """
+    fold = np.empty(len(kinds), np.int64)
+    fold[np.lexsort((random.permutation(len(kinds)), kinds))] = np.arange(len(kinds)) % folds
+    return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(folds)]
+
+
+def chosen(scores: Floats, others: Floats) -> int:
+    """The candidate with the best mean over the folds; of those with the same one, the best by the other.
+
+    scores, others [candidates, folds], −∞ where there is none
+
+    >>> chosen(np.array([[0.9, 0.8], [0.8, 0.9], [0.2, 0.1]]), np.array([[-2.0, -2.0], [-1.0, -1.0], [0.0, 0.0]]))
+    1
+    """
+    means = scores.mean(axis=1)
+    return int(np.where(means >= means.max() - ROUNDING, others.mean(axis=1), -np.inf).argmax())
 
 
 def _frame(X: Any, names: Collection[str], is_used: Callable[[str], bool] | None) -> Frame:
     if sparse.issparse(X):
         raise BadInput("the table is sparse, and sparse data are not supported; give X.toarray()")
-    if isinstance(X, np.ndarray) and X.dtype.kind == "c":
-        raise BadInput("Complex data not supported: the table holds complex numbers; give their parts as columns")
-    if isinstance(X, np.ndarray) and X.ndim == 1:
+    if isinstance(X, np.ndarray) and X.ndim == 1 and not X.dtype.names:
         raise BadInput("the table is a single row or column. Reshape your data to rows and columns")
     return frame_of(X, names, is_used)
 

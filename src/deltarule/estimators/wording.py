@@ -8,6 +8,7 @@ from deltarule.data.cells import as_text, shortened, shown
 from deltarule.errors import counted
 from deltarule.estimators.inspection import ClassScores, Importance, Inspection
 from deltarule.estimators.scores import Scores
+from deltarule.reports.wording import percent
 
 NOTHING = "–"
 """What stands where there is no number."""
@@ -29,10 +30,16 @@ def score_lines(scores: Scores, usual: Any) -> list[tuple[str, str]]:
     rows = counted(scores.rows, "row")
     if scores.metric == "accuracy":
         told = f"{_percent(scores.score)} ({100 * scores.low:.1f} to {100 * scores.high:.1f})"
-        return [
+        lines = [
             ("accuracy", f"{told} of {rows}"),
             ("baseline", f"{_percent(scores.baseline)}, always {shortened(as_text(usual))}"),
         ]
+        if scores.log_loss is not None and scores.baseline_log_loss is not None:
+            least = f"{scores.baseline_log_loss:.4f} where every row is told the same"
+            lines.append(("log loss", f"{scores.log_loss:.4f}, {least}"))
+        if scores.area_under_roc is not None:
+            lines.append(("area under ROC", f"{scores.area_under_roc:.3f}, 0.5 by chance"))
+        return lines
     score, low, high, baseline = (_number(one, 3) for one in (scores.score, scores.low, scores.high, scores.baseline))
     interval = "" if low == NOTHING else f" ({low} to {high})"
     return [
@@ -91,4 +98,4 @@ def _number(value: float, digits: int) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return percent(share, 1, "f")
