@@ -98,6 +98,15 @@ def test_a_page_tells_by_when_networks_were_right(tmp_path):
     assert told == "2 of 3 (accuracy of 1), half of them by update 1,480"
 
 
+def test_an_accuracy_of_nearly_all_rows_is_not_100_percent(tmp_path):
+    written(tmp_path / "xor", "boundary-xor", **{"run.seeds": 3, "stopping.max_steps": 20})
+    record = json.loads((file := tmp_path / "xor" / "run.json").read_text(encoding="utf-8"))
+    accuracy = {"min": 0.5, "median": 0.99997, "max": 1.0}
+    file.write_text(json.dumps(record | {"accuracy": accuracy}), encoding="utf-8")
+    [section] = report_of(tmp_path).sections
+    assert dict(section.blocks[0].facts)["accuracy"] == "median 99.997 %, from 50 % to 100 %"
+
+
 def test_objects_are_called_alike_in_all_figures(encoder):
     """The one-hot vectors are 0 to 7, as rows, inputs and outputs; the hidden units h1 to h3."""
     [block] = report_of(encoder).sections[0].blocks

@@ -29,6 +29,7 @@ from deltarule.data.naming import TRUTHS, as_named
 from deltarule.data.tables import listed
 from deltarule.errors import BadInput, counted
 from deltarule.problem.problem import Floats, Integers
+from deltarule.reports.wording import percent
 
 NUMBER, CATEGORY, UNUSED = KINDS = ("number", "category", "unused")
 FEW_CATEGORIES, MOST_CATEGORIES = 50, 500
@@ -389,8 +390,8 @@ def without_input(columns: Sequence[Column], frame: Frame) -> list[str]:
             share = sum(others) / max(rows_of(frame), 1)
             if share >= NOTED_SHARE:
                 sentences.append(
-                    f"{100 * share:.0f} % of the rows have a {shortened(column.name)} without an input of its own, of "
-                    f"which there are {len(others):,}: rare ones, or too many"
+                    f"{percent(share, 0, 'f')} of the rows have a {shortened(column.name)} without an input of its own, "
+                    f"of which there are {len(others):,}: rare ones, or too many"
                 )
     return sentences
 

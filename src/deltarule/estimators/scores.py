@@ -14,6 +14,7 @@ from deltarule.data.cells import as_text, shortened
 from deltarule.data.frame import Frame
 from deltarule.estimators.columns import CATEGORY, NUMBER, UNUSED, Column, encoded
 from deltarule.problem.problem import Floats
+from deltarule.reports.wording import percent
 from deltarule.stats.intervals import Interval, share_interval
 
 RESAMPLES = 400
@@ -224,8 +225,8 @@ def leaks(frame: Frame, columns: Sequence[Column], y: Any, classes: bool) -> lis
             score = max(score, _told(codes[present], y[present], column, classes))
         if score >= SUSPICIOUS:
             found.append(
-                f"the column {shortened(column.name)} alone tells the target ({100 * score:.0f} % on rows not seen); "
-                "is it known before the target is? If not, leave it out"
+                f"the column {shortened(column.name)} alone tells the target ({percent(score, 0, 'f')} on rows not "
+                "seen); is it known before the target is? If not, leave it out"
             )
     return found
 

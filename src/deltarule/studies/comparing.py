@@ -7,6 +7,7 @@ import numpy as np
 from deltarule.reports import figures, score_figures
 from deltarule.reports.inline import Parts
 from deltarule.reports.report import Block
+from deltarule.reports.wording import percent
 from deltarule.stats.intervals import share_interval
 from deltarule.studies.variants import Comparison, Variant, comparisons
 
@@ -72,7 +73,7 @@ def _cells(one: Variant) -> list[str]:
     return [
         f"{len(one.steps):,}",
         f"{np.median(one.steps):,.0f}",
-        f"{converged.mean():.1%}".replace("%", " %"),
+        percent(converged.mean(), 1, "f"),
         f"{np.median(one.converged[converged]):,.0f}" if converged.any() else "",
         f"{objective:.4g}" if np.isfinite(objective) else "diverged",
         f"{np.median(accuracy):.4f}" if len(accuracy) else "",

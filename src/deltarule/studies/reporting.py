@@ -18,7 +18,7 @@ from deltarule.reports.inline import Parts
 from deltarule.reports.report import Block, Report, Section, Through, report_page
 from deltarule.reports.sheet import MOST_LINES
 from deltarule.reports.tables import ENDED
-from deltarule.reports.wording import row_names, solved_told
+from deltarule.reports.wording import percent, row_names, solved_told
 from deltarule.stats.planes import DecisionPlane
 from deltarule.studies.commands import set_words, study_words
 from deltarule.studies.comparing import variants_block
@@ -214,12 +214,11 @@ def _facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("networks", f"{run['members']:,}, {run['dtype']}, {run['engine']} engine"),
         ("updates", f"{run['steps']:,} at most, {run['member_steps']:,} in all, in {run['seconds']:.2f} s"),
         ("ended", ended),
-        ("objective", _spread(run["objective"], "{:.4g}")),
+        ("objective", _spread(run["objective"], "{:.4g}".format)),
     ]
     for name in ("accuracy", "validation_accuracy", "test_accuracy"):
         if run[name] is not None:
-            shares = {part: None if share is None else 100 * share for part, share in run[name].items()}
-            found.append((name.replace("_", " "), _spread(shares, "{:.4g} %")))
+            found.append((name.replace("_", " "), _spread(run[name], partial(percent, digits=4))))
     if run["solved"] is not None:
         solved = (run["solved"][name] for name in ("criterion", "count", "of", "steps_median"))
         found.append(("solved", solved_told(*solved)))
@@ -228,10 +227,9 @@ def _facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
-def _spread(spread: Mapping[str, float | None], form: str) -> str:
-    low, middle, high = (
-        "diverged" if spread[name] is None else form.format(spread[name]) for name in ("min", "median", "max")
-    )
+def _spread(spread: Mapping[str, float | None], form: Callable[[float], str]) -> str:
+    values = (spread[name] for name in ("min", "median", "max"))
+    low, middle, high = ("diverged" if value is None else form(value) for value in values)
     return middle if low == high else f"median {middle}, from {low} to {high}"
 
 
