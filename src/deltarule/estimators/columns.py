@@ -390,8 +390,8 @@ def without_input(columns: Sequence[Column], frame: Frame) -> list[str]:
             share = sum(others) / max(rows_of(frame), 1)
             if share >= NOTED_SHARE:
                 sentences.append(
-                    f"{percent(share, 0, 'f')} of the rows have a {shortened(column.name)} without an input of its own, "
-                    f"of which there are {len(others):,}: rare ones, or too many"
+                    f"{percent(share, 0, 'f')} of the rows have a {shortened(column.name)} without an input of its "
+                    f"own, of which there are {len(others):,}: rare ones, or too many"
                 )
     return sentences
 
