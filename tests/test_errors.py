@@ -1,10 +1,13 @@
+import subprocess
+import sys
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from deltarule.errors import BadInput, one_line
+from deltarule.errors import BadInput, not_installed, one_line
 
 COMMANDS = {"Cc", "Zl", "Zp", "Cs"}
 """Categories of Unicode whose characters end lines, command a terminal, or stand in no file."""
@@ -32,3 +35,40 @@ def test_what_is_part_of_words_stays_although_it_is_not_seen(word: str) -> None:
 def test_names_that_differ_by_what_takes_no_room_differ_in_a_sentence(unseen: str) -> None:
     told = str(BadInput(f"there is no column 'price{unseen}'; there are: price"))
     assert unseen not in told and unseen.encode("unicode_escape").decode() in told
+
+
+LIBRARIES = {"torch", "onnx", "pyarrow", "distributed"}
+LACKING = """
+import sys
+
+class Lacking:
+    def find_spec(name, *more):
+        if name.partition(".")[0] in {libraries!r}:
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Lacking)
+import numpy as np
+from deltarule import MLPClassifier, to_onnx, to_torch
+from deltarule.data.frame_files import read_frame
+from deltarule.engines.choose import engine
+from deltarule.sweeps.executors import _dask
+model = MLPClassifier((2,), max_iter=1).fit(np.eye(2), [0, 1])
+calls = [lambda: to_torch(model), lambda: to_onnx(model, "m.onnx"), lambda: engine("autograd")]
+calls += [lambda: read_frame("t.parquet"), lambda: _dask(1, None).__enter__()]
+for call in calls:
+    try:
+        call()
+    except ValueError as error:
+        print(error)
+"""
+
+
+def test_what_is_not_installed_is_told_in_one_wording(tmp_path: Path) -> None:
+    (tmp_path / "t.parquet").write_bytes(b"PAR1")
+    code = LACKING.format(libraries=sorted(LIBRARIES))
+    words = [sys.executable, "-W", "ignore", "-c", code]
+    told = subprocess.run(words, capture_output=True, encoding="utf-8", cwd=tmp_path, check=True).stdout.splitlines()
+    lacking = [("a PyTorch module", "PyTorch", "torch"), ("ONNX", "the package onnx", "onnx")]
+    lacking += [('the engine "autograd"', "PyTorch", "torch"), ("Parquet", "pyarrow", "frames")]
+    lacking += [("the executor dask", "Dask", "dask")]
+    assert told == [str(not_installed(*each)) for each in lacking]

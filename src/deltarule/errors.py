@@ -70,6 +70,17 @@ def counted(count: int, what: str) -> str:
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
+def not_installed(what: str, library: str, extra: str) -> BadInput:
+    """What is to be said where an optional library is lacking, and how to get it.
+
+    >>> print(not_installed("ONNX", "onnx", "onnx"))
+    ONNX needs onnx, which is not installed; install it with: pip install "deltarule[onnx]"
+    """
+    return BadInput(
+        f'{what} needs {library}, which is not installed; install it with: pip install "deltarule[{extra}]"'
+    )
+
+
 NO_ROOM = ("can't start new thread", "failed to map segment from shared object", "Cannot allocate memory")
 """What threads, libraries that are loaded, and the system say where no memory is left."""
 

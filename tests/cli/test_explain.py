@@ -88,6 +88,9 @@ def test_into_a_pipe_of_another_encoding_goes_text(tmp_path):
     environment = {"PYTHONIOENCODING": "ascii", "PATH": "", "SYSTEMROOT": "C:\\Windows"}
     done = subprocess.run(command, capture_output=True, env=environment, check=True)
     assert b"\x1b" not in done.stdout and b"z1[0, 0] = " in done.stdout
+    assert b"?" not in done.stdout and b"\\u" not in done.stdout
+    for formula in (b"z1[i, j] = sum_d x[i, d] * W1[d, j] + b1[j]", b"b1_new[j] = b1[j] - alpha * dJ/db1[j]"):
+        assert formula in done.stdout
 
 
 def test_a_large_json_object_says_how_to_get_a_smaller_one(deltarule, monkeypatch):

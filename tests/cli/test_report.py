@@ -1,5 +1,7 @@
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -23,6 +25,15 @@ def test_report_says_what_is_unfinished(deltarule, tmp_path):
     assert told["path"] == str(tmp_path / "report.html") and told["studies"] == []
     assert "there are no records here yet" in told["unfinished"][0]
     assert "Unfinished: there are no records here yet" in deltarule("report", tmp_path)[1]
+
+
+def test_where_matplotlib_can_keep_no_settings_it_says_nothing_of_its_own(tmp_path, deltarule):
+    assert deltarule("run", "encoder", "--set", "stopping.max_steps=5", "--out", tmp_path / "out")[0] == 0
+    (tmp_path / "file").write_bytes(b"")
+    environment = {**os.environ, "MPLCONFIGDIR": str(tmp_path / "file" / "within")}
+    command = [sys.executable, "-m", "deltarule", "report", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, env=environment, encoding="utf-8", check=True)
+    assert done.stdout == f"Written: {tmp_path / 'out' / 'report.html'}\n" and done.stderr == ""
 
 
 def test_a_missing_folder_is_bad_use(deltarule, tmp_path):

@@ -3,9 +3,12 @@ import io
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pandas
 import pytest
+
+from deltarule.cli import sweep
 
 RECIPE = """
 [data]
@@ -48,6 +51,15 @@ def test_a_sweep_is_told_kept_and_printed(deltarule, mine, tmp_path):
     )
     frame = pandas.read_parquet(io.BytesIO(done.stdout))
     assert frame["train_objective"].tolist() == [row["train_objective"] for row in table["rows"]]
+
+
+@pytest.mark.parametrize("library", ["pandas", "pyarrow"])
+def test_parquet_says_what_it_needs(deltarule, tmp_path, monkeypatch, library):
+    """As if the library were not there."""
+    assert deltarule("sweep", "encoder", "--seeds", 1, "--set", "stopping.max_steps=5", "--out", tmp_path)[0] == 0
+    monkeypatch.setattr(sweep, "find_spec", lambda name: None if name == library else find_spec(name))
+    told = f'Parquet needs {library}, which is not installed; install it with: pip install "deltarule[frames]"'
+    assert deltarule("sweep", "--table", tmp_path, "--format", "parquet") == (2, "", f"deltarule: {told}\n")
 
 
 MIXED = """

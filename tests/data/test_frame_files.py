@@ -279,6 +279,9 @@ def test_a_long_text_and_lines_of_spaces_are_no_errors(tmp_path: Path) -> None:
     ("name", "text", "sentence"),
     [
         ("t.csv", "", "is empty"),
+        ("t.csv", "a,\n1,2\n", "column 2 has no name in the header; name it or remove the column"),
+        ("t.csv", ",,a\n1,2,3\n", "column 2 has no name"),
+        ("t.csv", '""\n1\n', "column 1 has no name"),
         ("t.csv", "a,a\n1,2\n", "2 columns are named 'a'"),
         ("t.csv", "a\tb\n1\t2\n", "separated by tabs, where commas are needed; save it with these"),
         ("t.tsv", "a,b\n1,2\n", "separated by commas, where tabs are needed"),
@@ -298,6 +301,17 @@ def test_a_bad_file_is_told_in_a_sentence(name: str, text: str, sentence: str, t
     (tmp_path / name).write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(BadInput, match=sentence):
         read_frame(tmp_path / name)
+
+
+@pytest.mark.parametrize("header", ["", "Unnamed: 0", "Unnamed: 0,Unnamed: 0.1"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_first_column_without_a_name_is_called_as_by_pandas(separator: str, header: str, tmp_path: Path) -> None:
+    """As pandas and R write the rows' numbers; once more each time that a table is read and written again."""
+    names = ["", *filter(None, header.split(",")), "a"]
+    path = tmp_path / ("t.tsv" if separator == "\t" else "t.csv")
+    path.write_text(f"{separator.join(names)}\n{separator.join('1' for _ in names)}\n", encoding="utf-8")
+    assert list(read_frame(path)) == list(pd.read_csv(path, sep=separator))
+    assert list(read_frame(path, is_used=lambda name: name == "a")) == list(read_frame(path))
 
 
 def test_no_file_and_a_folder(tmp_path: Path) -> None:

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.decomposition import PCA
 
+from deltarule.data.bundled import digits
 from deltarule.data.dataset import Dataset, Rows
 from deltarule.data.transforms import ROWS, SCALES, principal_components, scale
 from deltarule.errors import BadInput
@@ -60,6 +63,7 @@ def test_every_part_is_scaled_by_the_training_rows_alone(x: np.ndarray, how: str
     np.testing.assert_array_equal(transform.apply(x), alone.train.x)
     np.testing.assert_allclose(transform.apply(test), (test - transform.shift) * transform.factor)
     assert transform.how == how
+    assert how == "none" or not both.parts["test"].x.flags.writeable  # problems share them
 
 
 def test_a_scale_leaves_the_given_data_and_the_answers_alone() -> None:
@@ -115,9 +119,11 @@ def test_standardizing_does_not_depend_on_the_unit(unit: float) -> None:
     [([1.7e308, -1.7e308, -1.7e308], "standardize"), ([1.7e308, 1.6e308], "center"), ([1e-310, 0.0], "unit")],
 )
 def test_numbers_beyond_a_scale_are_one_sentence(column: list[float], how: str) -> None:
-    x = np.array(column)[:, None]
+    x = np.zeros((len(column), 3))
+    x[:, 1] = column
+    named = 0 if how == "unit" else 1  # one factor serves all columns
     with pytest.raises(
-        BadInput, match=f"column 'column 0' of d holds numbers too large or too small for the scale '{how}'"
+        BadInput, match=f"column 'column {named}' of d holds numbers too large or too small for the scale '{how}'"
     ):
         scale(dataset(x), how)
 
@@ -173,6 +179,17 @@ def test_components_of_images_come_block_by_block_in_float32() -> None:
     assert whole.train.x.dtype == np.float32 and not whole.train.x.flags.writeable
     np.testing.assert_allclose(components.mean, pixels.mean(0), rtol=1e-12)
     np.testing.assert_allclose(whole.train.x, (pixels - pixels.mean(0)) @ components.axes, atol=1e-5)
+    np.testing.assert_allclose(np.cov(whole.train.x.T, bias=True), np.eye(6), atol=1e-4)
+
+
+def test_the_mean_of_many_rows_in_float32_is_summed_in_float64() -> None:
+    x = (np.random.default_rng(0).random((1024, 1)) * 0.1 + 1e4).astype(np.float32)
+    assert principal_components(dataset(x), 1)[1].mean == pytest.approx(x.astype(float).mean(0), rel=1e-12)
+
+
+@pytest.mark.parametrize("count", [5, 49])
+def test_components_are_no_image(count: int) -> None:
+    assert digits().image is not None and principal_components(digits(), count)[0].image is None
 
 
 def test_the_axes_point_where_their_largest_number_is_positive() -> None:
@@ -199,7 +216,14 @@ def test_components_that_cannot_be_are_one_sentence(x: np.ndarray, sentence: str
         principal_components(dataset(x), 1)
 
 
-def test_components_of_another_width_are_one_sentence() -> None:
+@pytest.mark.parametrize("count", [0, -1, 1.5, True, "2", None])
+def test_a_count_that_is_none_is_one_sentence(count: Any) -> None:
+    with pytest.raises(BadInput, match=f"count is {count!r}; give a whole number of 1 or more"):
+        principal_components(dataset(cloud(9, 2)), count)
+
+
+@pytest.mark.parametrize(("rows", "told"), [(np.ones((1, 3)), r"\(1, 3\)"), (np.ones(2), r"\(2,\)")])
+def test_components_of_another_width_are_one_sentence(rows: np.ndarray, told: str) -> None:
     _, components = principal_components(dataset(cloud(9, 2)), 1)
-    with pytest.raises(BadInput, match=r"x has the shape \(1, 3\); the components were fitted on 2 columns"):
-        components.apply(np.ones((1, 3)))
+    with pytest.raises(BadInput, match=f"x has the shape {told}; the components were fitted on 2 columns"):
+        components.apply(rows)

@@ -1,7 +1,9 @@
 """What scikit-learn's MLPs lack: each of it does what it says."""
 
+import copy
 import hashlib
 import os
+import pickle  # noqa: TID251, joblib and copies do the same
 import signal
 import subprocess
 import sys
@@ -451,6 +453,114 @@ def test_ctrl_c_keeps_what_was_learnt() -> None:
     np.testing.assert_array_equal(regressor(max_iter=2).fit(X, NUMBERS).predict(X), model.predict(X))
 
 
+# --- fits that come to nothing ---
+
+
+def fitted(kind: Any, **given: Any) -> Any:
+    """A classifier or regressor with all that a model may hold: curves, scores, a scale, running statistics, slots."""
+    if kind is MLPRegressor:
+        given = {"scale_target": True, **given}
+    model = kind(hidden_layer_sizes=(6,), max_iter=3, random_state=0, batch_norm=True, dropout=0.1, **given)
+    model.fit(X, words(CLASSES) if kind is MLPClassifier else NUMBERS)
+    return model
+
+
+def words(classes: Any) -> Any:
+    return np.array(["no", "perhaps", "yes"])[classes]
+
+
+def stop(epoch: Epoch, model: Any) -> None:
+    if epoch.number == 2:
+        raise KeyError("enough")
+
+
+def press(epoch: Epoch, model: Any) -> None:
+    raise KeyboardInterrupt
+
+
+OTHER = {MLPClassifier: np.array(["cat", "dog"])[np.arange(120) % 2], MLPRegressor: 1e5 * NUMBERS + 1e6}
+ENDED: dict[str, tuple[dict[str, Any], Any]] = {
+    "validation rows": ({}, lambda model, y: model.fit(X, y, eval_set=(X[:9], X[:9]))),
+    "no validation rows": (
+        {"early_stopping": True, "validation_fraction": 0.001, "n_members": 2},
+        lambda model, y: model.fit(X, y),
+    ),
+    "batches of a row": ({"batch_size": 1}, lambda model, y: model.fit(X, y)),
+    "other layers": ({"hidden_layer_sizes": (7, 3), "dropout": [0.1]}, lambda model, y: model.fit(X, y)),
+    "wider rows": ({}, lambda model, y: model.fit(np.hstack([X, X]), y, sample_weight=-np.ones(120))),
+    "a name for every column": ({}, lambda model, y: model.fit(pd.DataFrame(X, columns=list("abc")), y[:9])),
+    "weights": ({}, lambda model, y: model.fit(X, y, sample_weight=-np.ones(120))),
+    "targets that are none": ({}, lambda model, y: model.fit(X, np.full(120, np.nan))),
+    "a rate that leads nowhere": ({"solver": "sgd", "learning_rate_init": 1e300}, lambda model, y: model.fit(X, y)),
+    "a callback": ({"callbacks": stop}, lambda model, y: model.fit(X, y)),
+    "Ctrl-C in a callback": ({"callbacks": press}, lambda model, y: model.fit(X, y, eval_set=(X, y))),
+    "a callback that goes on": (
+        {"callbacks": stop, "warm_start": True, "batch_norm": True},
+        lambda model, y: model.fit(X, words(CLASSES) if model.__class__ is MLPClassifier else NUMBERS),
+    ),
+    "a piece": ({}, lambda model, y: model.partial_fit(X[:, :2], y)),
+    "a piece that leads nowhere": (
+        {"solver": "sgd", "learning_rate_init": 1e300, "batch_size": 10},
+        lambda model, y: model.partial_fit(X, words(CLASSES) if model.__class__ is MLPClassifier else NUMBERS),
+    ),
+}
+
+
+def deeply(model: Any) -> Any:
+    """All that a model holds, by its bytes, without what was set for the next fit."""
+    parameters = model.get_params()
+    return {name: pickle.dumps(value) for name, value in vars(model).items() if name not in parameters}
+
+
+@pytest.mark.filterwarnings("ignore:the features", "ignore:the last batch", "ignore:Got `batch_size`")
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize("ended", ENDED)
+def test_a_fit_that_an_error_ends_leaves_the_model_as_it_was(kind: Any, ended: str) -> None:
+    given, fit = ENDED[ended]
+    model, same = fitted(kind), fitted(kind)
+    before, held, answers = deeply(model), dict(vars(model)), model.predict(X)
+    parameters = model.get_params()
+    with pytest.raises((ValueError, KeyError, KeyboardInterrupt)):
+        fit(model.set_params(**given), OTHER[kind])
+    model.set_params(**parameters)
+    assert deeply(model) == before
+    assert all(vars(model)[name] is one for name, one in held.items())
+    np.testing.assert_array_equal(model.predict(X), answers)
+    y = words(CLASSES) if kind is MLPClassifier else NUMBERS
+    np.testing.assert_array_equal(model.partial_fit(X, y).coefs_[0], same.partial_fit(X, y).coefs_[0])
+
+
+@pytest.mark.parametrize("make", [classifier, regressor])
+def test_a_first_fit_that_an_error_ends_makes_no_model(make: Any) -> None:
+    y = np.full((120, 2), 0.5) if make is classifier else np.full(120, "?")
+    for refused in (make(), make(callbacks=press)):
+        with pytest.raises((ValueError, KeyboardInterrupt)):
+            refused.fit(X, y if refused.callbacks is None else CLASSES)
+        with pytest.raises(NotFittedError):
+            refused.predict(X)
+        assert vars(refused) == refused.get_params()
+
+
+@settings(max_examples=20)
+@given(
+    calls=st.lists(st.sampled_from(["fit", "warm", "partial", "lbfgs", "scored"]), min_size=1, max_size=4),
+    members=st.integers(1, 2),
+    engine=st.sampled_from(["reference", "auto"]),
+)
+def test_nothing_that_a_model_holds_is_written_into(calls: list[str], members: int, engine: str) -> None:
+    """So that a shallow copy, or what a fit notes before it begins, stays as it is."""
+    model = classifier(n_members=members, engine=engine, learning_rate="adaptive", solver="sgd", max_iter=3)
+    model.fit(X, CLASSES)
+    for call in calls:
+        noted, before = copy.copy(model), deeply(model)
+        model.set_params(warm_start=call == "warm", solver="lbfgs" if call == "lbfgs" else "sgd")
+        if call == "partial":
+            model.partial_fit(X, CLASSES)
+        else:
+            model.fit(X, CLASSES, eval_set=(X, CLASSES) if call == "scored" else None)
+        assert deeply(noted) == before
+
+
 # --- ensembles ---
 
 
@@ -663,6 +773,36 @@ def test_each_call_of_partial_fit_is_an_epoch_of_the_schedule(read_again: bool, 
     moved = np.diff(weights, axis=0)
     assert moved[0].any()
     np.testing.assert_allclose(moved[3] / moved[1], rates[4] / rates[2], rtol=1e-4)
+
+
+@pytest.mark.parametrize("earlier", ["here", "pickled before", "in a file"])
+def test_the_curve_may_be_cleared_and_the_training_goes_on_as_it_would(earlier: str, tmp_path: Path) -> None:
+    """A pickle of an earlier version and a file have not counted: their curve tells the epochs."""
+    cosine = {"name": "cosine", "steps": 50, "per": "epoch"}
+    models = [classifier(learning_rate=cosine, solver="sgd", batch_size=50).fit(X, CLASSES) for _ in range(2)]
+    if earlier == "in a file":
+        models[0].save(tmp_path / "model.safetensors")
+        models[0] = load_model(tmp_path / "model.safetensors")
+        del models[1]._slots
+    for model in models:
+        model.partial_fit(X, CLASSES)
+    if earlier == "pickled before":
+        del models[0]._passes
+    else:
+        models[0].loss_curve_.clear()
+    for model in models:
+        model.partial_fit(X, CLASSES)
+    np.testing.assert_array_equal(models[0].coefs_[0], models[1].coefs_[0])
+
+
+def test_a_shallow_copy_trains_apart() -> None:
+    alone, model = (classifier(learning_rate="adaptive", solver="sgd").fit(X, CLASSES) for _ in range(2))
+    other = copy.copy(model)
+    for _ in range(3):
+        other.partial_fit(X[:50], CLASSES[:50])
+    copy.copy(model).set_params(warm_start=True).fit(X[:50], CLASSES[:50])
+    np.testing.assert_array_equal(model.partial_fit(X, CLASSES).coefs_[0], alone.partial_fit(X, CLASSES).coefs_[0])
+    assert model.loss_curve_ == alone.loss_curve_
 
 
 def test_numbers_that_float32_does_not_hold_are_refused_while_fitting() -> None:

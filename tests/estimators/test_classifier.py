@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
@@ -45,6 +46,28 @@ def test_classes_of_any_kind_come_back(classes: Any) -> None:
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
     np.testing.assert_array_equal(classes[probabilities.argmax(axis=1)], model.predict(X))
     np.testing.assert_array_equal(np.exp(model.predict_log_proba(X)).round(12), probabilities.round(12))
+
+
+@pytest.mark.parametrize("kind", [list, lambda y: np.array(y, object), pd.Series])
+@pytest.mark.parametrize("names", [["no", "yes"], ["a", "bcd", "e"], ["Brücke", "日本"]], ids=ascii)
+def test_texts_are_numpys_as_scikit_learns(names: list[str], kind: Any) -> None:
+    y = [names[n % len(names)] for n in range(80)]
+    once, theirs = (of((3,), max_iter=2).fit(X, kind(y)) for of in (MLPClassifier, SklearnMLPClassifier))
+    piece = MLPClassifier((3,)).partial_fit(X, kind(y), classes=kind(names))
+    for ours in (
+        once,
+        piece,
+        once.set_params(warm_start=True).fit(X, kind(y)),
+        piece.partial_fit(X, kind(y), classes=names),
+    ):
+        assert ours.classes_.dtype == theirs.classes_.dtype == ours.predict(X).dtype
+        assert ours.classes_.tolist() == sorted(names)
+        assert ours.score(X, kind(y)) == np.mean(ours.predict(X) == y)
+
+
+def test_texts_that_numpy_would_shorten_stay_apart() -> None:
+    model = fitted(np.array(["a", "a\0"], object)[(X[:, 0] > 0).astype(int)])
+    assert model.classes_.tolist() == ["a", "a\0"] and set(model.predict(X)) == {"a", "a\0"}
 
 
 def test_several_labels_at_once() -> None:
@@ -242,6 +265,24 @@ def test_labels_are_answered_sparse_where_scikit_learn_does(kind: Any, tmp_path:
 def test_nan_is_no_class(kind: Any) -> None:
     with pytest.raises(ValueError, match="Input classes contains NaN"):
         MLPClassifier((4,)).partial_fit(X, np.arange(80) % 2, classes=kind([0, 1, 2, np.nan]))
+
+
+@pytest.mark.filterwarnings("error")
+def test_classes_of_pieces_are_no_numbers_between() -> None:
+    for fit in (MLPClassifier((4,)).fit, MLPClassifier((4,)).partial_fit):
+        with pytest.raises(ValueError, match="Unknown label type: continuous"):
+            fit(X, X[:, 0], **({"classes": np.unique(X[:, 0])} if fit.__name__ == "partial_fit" else {}))
+    for classes in (range(30), np.arange(30.0), np.arange(80) % 30):
+        model = MLPClassifier((4,)).partial_fit(X, np.arange(80) % 30, classes=classes)
+        assert model.classes_.tolist() == list(range(30))
+
+
+def test_classes_of_a_refused_piece_are_forgotten() -> None:
+    model = MLPClassifier((4,), alpha=-1)
+    with pytest.raises(ValueError, match="'alpha' parameter"):
+        model.partial_fit(X, np.arange(80) % 2, classes=[0, 1])
+    model.set_params(alpha=0).partial_fit(X, np.arange(80) % 3, classes=[0, 1, 2])
+    assert model.classes_.tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize(("low", "high"), [(-1, 1), (1, 2), (0, 2), (-1, 0)])

@@ -1,3 +1,5 @@
+import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,11 +21,12 @@ from deltarule.estimators.columns import (
     guessed,
     learned,
     unknown_categories,
+    unused_told,
     unusual_numbers,
     without_input,
 )
 
-N = 60
+N, MOST = 60, sys.float_info.max
 RANDOM = np.random.default_rng(0)
 COLUMNS: dict[str, tuple[Any, str, str]] = {
     "numbers": (RANDOM.normal(size=N), "number", "numbers"),
@@ -137,6 +140,7 @@ def test_inputs_are_those_of_scikit_learn(rows: list[Any], new: list[Any]) -> No
     if not color.categories:
         theirs = theirs.set_params(color="drop")
     theirs.fit(pd.DataFrame(train))
+    asked["size"] = asked["size"].clip(*size.held)  # ours are held, which the tests of that are about
     for frame in (train, asked):
         np.testing.assert_allclose(encoded(columns, frame), theirs.transform(pd.DataFrame(frame)), rtol=1e-7, atol=1e-7)
     assert len(size.inputs) + len(color.inputs) == encoded(columns, asked).shape[1]
@@ -178,9 +182,24 @@ def test_rows_have_the_numbers_of_the_whole_table() -> None:
     )
 
 
+@given(st.lists(st.floats(-1e300, 1e300), min_size=1), st.lists(st.floats(allow_infinity=False)))
+def test_numbers_are_held_three_widths_outside_of_those_of_training(seen: list[float], new: list[float]) -> None:
+    """So that a wild cell does not make an absurd answer; what was seen in training, and lies near it, stays."""
+    [column] = learned({"a": np.array([*seen, np.nan])}, {"a": ("number", "")})
+    low, high = column.held
+    reach = 3 * (max(seen) - min(seen))
+    assert (low, high) == (max(min(seen) - reach, -MOST), min(max(seen) + reach, MOST))
+    plain, asked = replace(column, rows=0.0), {"a": np.array([*seen, *np.clip(new, low, high)])}
+    np.testing.assert_array_equal(encoded([column], asked, together=True), encoded([plain], asked, together=True))
+    wild = {"a": np.array([*seen, *new])}
+    np.testing.assert_array_equal(encoded([column], wild, together=True), encoded([column], asked, together=True))
+
+
 @pytest.mark.parametrize("value", [1e308, -1e308])
-def test_a_new_number_that_is_too_large_is_refused(value: float) -> None:
-    [column] = learned({"a": np.array([0.1, 0.3])}, {"a": ("number", "")})
+def test_where_numbers_are_not_held_one_that_is_too_large_is_refused(value: float) -> None:
+    """Those of a model that an earlier version has written, without the least and the greatest."""
+    column = Column("a", "number", "", mean=0.2, scale=0.1)
+    assert encoded([column], {"a": np.array([1e9])}) == (1e9 - 0.2) / 0.1
     with pytest.raises(BadInput, match=r"the column 'a' holds -?1e\+308 in row 1 .counted from 0., too large a number"):
         encoded([column], {"a": np.array([0.2, value])})
 
@@ -248,10 +267,11 @@ def test_numbers_are_unusual_that_lie_several_widths_outside_of_all_of_training(
     assume(width < 1e300)
     assert unusual_numbers([column], {"a": np.array(seen)}) == []
     assert unusual_numbers([column], {"a": np.array([least - 2.9 * width, max(seen) + 2.9 * width])}) == []
-    far = [one for one in new if max(least - one, one - max(seen)) > 3 * width]
+    far = [one for one in new if one < least - 3 * width or one > max(seen) + 3 * width]
     told = unusual_numbers([column], {"a": np.array(new)})
     assert len(told) == (len(far) * len(seen) > len(new))
-    assert not told or f"has numbers in {len(far)} row" in told[0]
+    kind = "has numbers" if width else "in training, and has others"
+    assert not told or f"{kind} in {len(far)} row" in told[0]
 
 
 def test_a_wrong_unit_and_what_is_missing_anew_are_told() -> None:
@@ -265,7 +285,8 @@ def test_a_wrong_unit_and_what_is_missing_anew_are_told() -> None:
     texts = np.array(["7250000", "8", "", "-1e6"], object)
     told = unusual_numbers(columns, {"fare": texts, "class": np.full(4, np.nan), "age": np.full(4, np.nan)})
     assert told == [
-        "the column 'fare' has numbers in 2 rows far outside of training's, which went from 0 to 512: such as 7250000",
+        "the column 'fare' has numbers in 2 rows far outside of training's, which went from 0 to 512: such as 7250000; "
+        "they count as -1536 or 2048",
         "the column 'fare' is missing in 1 of 4 rows, in training never; its median there, 7.25, stands in",
         "the column 'class' is missing in 4 of 4 rows, in training never; its median there, 2, stands in",
     ]
@@ -286,14 +307,54 @@ def test_large_numbers_as_they_come_among_many_are_no_news(draw: str, many: int)
 def test_numbers_are_told_with_digits_that_tell_them_apart() -> None:
     [column] = learned({"at": np.array([1_700_000_000.0, 1_700_000_100.0])}, {"at": ("number", "")})
     [told] = unusual_numbers([column], {"at": np.array([1_700_001_000.0])})
-    assert told.endswith("which went from 1700000000 to 1700000100: such as 1700001000")
+    assert "which went from 1700000000 to 1700000100: such as 1700001000; they count as 1700000400" in told
+    [column] = learned({"at": np.array([-1 / 3, 2 / 3])}, {"at": ("number", "")})
+    [told] = unusual_numbers([column], {"at": np.array([1234.56789])})
+    assert told.endswith("which went from -0.33333 to 0.66667: such as 1234.6; they count as 3.6667")
 
 
 def test_a_column_that_was_the_same_in_every_row_is_told_where_it_differs() -> None:
     [column] = learned({"a": np.array([5.0, np.nan, 5.0])}, {"a": ("number", "")})
     assert unusual_numbers([column], {"a": np.array([5.0, np.nan])}) == []
     [told] = unusual_numbers([column], {"a": np.array([5000.0, 5.0])[:1]})
-    assert told.endswith("which went from 5 to 5: such as 5000")
+    assert told == ("the column 'a' was always 5 in training, and has others in 1 row, such as 5000, which count as 5")
+    assert encoded([column], {"a": np.array([5000.0, 5.0])})[:, 0].tolist() == [0, 0]
+
+
+def _of_many(told: list[str], count: int) -> list[str]:
+    names = "'c0', 'c1', 'c2', 'c3', 'c4' and 1 more"
+    assert all(one.startswith(f"the {count} columns {names} ") for one in told)
+    return [one.removeprefix(f"the {count} columns {names} ") for one in told]
+
+
+def test_columns_that_are_not_used_for_one_reason_are_one_sentence():
+    columns = [Column(name, "unused", "texts, 'a{b}' among them") for name in "abcd"]
+    columns += [Column("id", "unused", "an identifier"), Column("size", "number", "numbers")]
+    assert unused_told(columns) == {
+        "the 4 columns 'a', 'b', 'c', 'd' are not used: texts, 'a{b}' among them": "texts, 'a{b}' among them",
+        "the column 'id' is not used: an identifier": "an identifier",
+    }
+
+
+def test_what_is_alike_in_many_columns_is_one_sentence() -> None:
+    names = [f"c{n}" for n in range(6)]
+    sizes = learned({name: np.arange(9.0) for name in names}, dict.fromkeys(names, ("number", "")))
+    same = learned({name: np.array([3.0, np.nan, 3.0]) for name in names}, dict.fromkeys(names, ("number", "")))
+    wild = {name: np.array([1e6, np.nan, 1e6 if name == "c3" else 2.0]) for name in names}
+    assert _of_many(unusual_numbers(sizes, wild) + unusual_numbers(same, wild), 6) == [
+        "have numbers far outside of training's, in at most 2 rows each; they count as if they lay 3 times the width "
+        "of training's outside",
+        "are missing in at most 1 row of 3 each, in training never; their medians there stand in",
+        "had one number each in training, and others in at most 2 rows each, which count as that one",
+    ]
+    texts = {name: np.array(["red", "red", "blue"], object) for name in names}
+    colors = learned(texts, dict.fromkeys(names, ("category", "")))
+    assert _of_many(unknown_categories(colors, texts) + without_input(colors, texts), 6) == [
+        "have categories that were rare or not there in training, in at most 1 row each",
+        "have categories without an input of their own in at most 1 row each: rare ones, or too many",
+    ]
+    few = {name: texts[name] for name in names[:3]}
+    assert [one.split("'")[1] for one in unknown_categories(colors[:3], few)] == names[:3]
 
 
 def test_of_a_model_that_does_not_know_its_least_and_greatest_numbers_none_is_unusual() -> None:
@@ -393,3 +454,13 @@ def test_twenty_texts_that_all_differ_are_an_identifier_and_nineteen_are_not(row
 def test_gaps_are_no_texts_of_which_half_may_differ() -> None:
     texts = np.array([f"t{n % 60}" for n in range(100)] + [""] * 100, object)
     assert guessed({"a": texts, "x": np.arange(200) / 7})["a"][0] == "unused"
+
+
+def test_what_programs_write_to_count_rows_is_an_identifier_without_a_warning() -> None:
+    """However few rows there are, and wherever some were passed over: the reason is none to warn of."""
+    beside = {"x": np.array([0.5, 2.0, 2.0, 7.0])}
+    for name, first in (("Unnamed: 0", 0), ("Unnamed: 0", 1), ("Unnamed: 0.1", 1)):
+        frame = taken({name: np.arange(4.0) + first, **beside}, [0, 2, 3])
+        assert guessed(frame)[name] == ("unused", "the rows' identifier, which counts them")
+    for name, values in (("Unnamed: 0", [1.0, 2.0, 4.0, 3.0]), ("step", [0.0, 1.0, 2.0, 3.0])):
+        assert guessed({name: np.array(values), **beside})[name] == ("number", "numbers")

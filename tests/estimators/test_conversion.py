@@ -61,6 +61,9 @@ def test_the_two_share_no_memory() -> None:
     ours.coefs_[0][:] = 0
     ours.partial_fit(X, X[:, 0])
     assert theirs.coefs_[0].any() and len(theirs.loss_curve_) == 5 and len(ours.loss_curve_) == 6
+    classes = neural_network.MLPClassifier((4,), **SHORT).fit(X, X[:, 0] > 0)
+    from_sklearn(classes).classes_[:] = True
+    assert classes.classes_.tolist() == [False, True]
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])

@@ -1,5 +1,6 @@
 """What is found of a model is what scikit-learn finds of it, and what somebody counts."""
 
+import copy
 import dataclasses
 from typing import Any
 
@@ -152,8 +153,11 @@ def test_of_one_target_nothing_is_said_of_columns(regressor: TabularRegressor) -
 
 
 def test_of_answers_without_measure_nothing_is_said_of_columns(regressor: TabularRegressor) -> None:
+    """As those of a file of an earlier version, whose columns do not say between which numbers they hold theirs."""
+    earlier = copy.copy(regressor)
+    earlier.columns_ = tuple(dataclasses.replace(column, rows=0.0) for column in regressor.columns_)
     far = TABLE[TEST].assign(size=1e99 * SIZE[TEST])
-    found = regressor.inspect(far, WORTH[TEST])
+    found = earlier.inspect(far, WORTH[TEST])
     assert found.importances == () and found.scores.score < -1e150
     assert max(len(told) for _, told in score_lines(found.scores, regressor.usual_)) < 60
     (first, *_) = columns_told(dataclasses.replace(found, importances=(Importance("size", 1e187, -1e187, 2e187),)))[1:]
@@ -199,3 +203,8 @@ def test_rows_whose_cells_are_shuffled_are_drawn_from_the_whole_table() -> None:
     assert len(some.rows) == 2000
     assert abs(some.rows.mean() - 10_000) < 1000
     np.testing.assert_array_equal(some.x[:, 0], some.rows)
+
+
+def test_of_targets_without_a_finite_deviation_nothing_is_said_of_columns(regressor: TabularRegressor) -> None:
+    """Their deviation is infinite, and of that every column would lose exactly nothing."""
+    assert regressor.inspect(TABLE[:40], np.tile([1e200, -1e200], 20)).importances == ()

@@ -450,6 +450,10 @@ def test_only_fitted_models_are_saved(tmp_path: Path) -> None:
         MLPClassifier().save(tmp_path / "model.safetensors")
     with pytest.raises(BadInput, match="cannot be saved; give .* of a model of scikit-learn what from_sklearn makes"):
         save_model(neural_network.MLPClassifier(**SHORT).fit(X, X[:, 0] > 0), tmp_path / "model.safetensors")
+    half = TabularRegressor()
+    half.model_ = MLPRegressor(**SHORT).fit(X, X[:, 0])
+    with pytest.raises(BadInput, match="cannot be saved; give a fitted estimator"):
+        half.save(tmp_path / "model.safetensors")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -3,14 +3,16 @@
 import html
 import re
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from deltarule import TabularClassifier, TabularRegressor
-from deltarule.estimators.inspection import Inspection
-from deltarule.estimators.model_page import model_page
+from deltarule.estimators.inspection import Calibration, Inspection
+from deltarule.estimators.model_page import _told_apart, model_page
 from deltarule.reports.network_figures import MOST_COLUMNS
+from deltarule.stats.intervals import share_interval
 
 pytestmark = pytest.mark.filterwarnings("ignore:the column .* alone tells")
 
@@ -52,6 +54,19 @@ def test_a_regressors_page() -> None:
     assert f"{found.scores.score:.3f}" in page
     assert "recall" not in page.lower()
     assert found.importances[0].column == "<b>size</b>"
+
+
+def test_of_a_model_that_is_sure_of_itself_no_probability_is_told_twice() -> None:
+    model = TabularClassifier(random_state=0).fit(X, SIZE > 0)
+    said = [0.6, 0.981, 0.98104, 0.9992, 1 - 4e-5, 1 - 3e-15]
+    hits = [12, 20, 18, 20, 19, 20]
+    groups = tuple(Calibration(20, p, n / 20, *share_interval(n, 20)) for p, n in zip(said, hits, strict=True))
+    page = model_page(model, replace(model.inspect(X, SIZE > 0), calibration=groups))
+    told = "Said 60 %: right 60 %. Said 98.1 %: right 95 %. Said more than 99.9 %: right 98.3 %."
+    assert html.unescape(page).count(told) >= 1 and page.count("Said ") == 3 * page.count("Said 60")
+    (curve,) = [one for one in _told_apart(groups) if one.rows == 60]
+    assert (curve.low, curve.high) == share_interval(59, 60) and 0.9992 < curve.probability < 1
+    assert sum(one.rows for one in _told_apart(groups)) == 120
 
 
 @pytest.mark.parametrize("rows", [1, 2])

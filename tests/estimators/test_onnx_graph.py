@@ -1,10 +1,14 @@
 """onnxruntime's answers beside ours, over random inputs."""
 
+import copy
+import dataclasses
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from hypothesis import given, settings
@@ -94,9 +98,8 @@ def tabular(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return model, session_of(model, tmp_path_factory.mktemp("onnx"))
 
 
-row = st.tuples(
-    st.floats(-1e4, 1e4) | st.just(np.nan), st.floats(-9, 9) | st.just(np.nan), st.sampled_from([*COLORS, "новый"])
-)
+WILD = st.sampled_from([np.nan, 999999.0, -1e30, 1e308, -sys.float_info.max, sys.float_info.max, 5e-324])
+row = st.tuples(st.floats(-1e4, 1e4) | WILD, st.floats(-9, 9) | WILD, st.sampled_from([*COLORS, "новый"]))
 
 
 @settings(deadline=None)
@@ -110,6 +113,16 @@ def test_tables_with_gaps_and_new_categories_give_our_answers(tabular: Any, rows
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         agree(model, session, table, inputs)
+
+
+def test_numbers_of_files_of_earlier_versions_are_not_held(tabular: Any, tmp_path: Path) -> None:
+    """Which know no least and greatest number."""
+    model = copy.deepcopy(tabular[0])
+    model.columns_ = tuple(dataclasses.replace(one, least=0.0, greatest=0.0, rows=0.0) for one in model.columns_)
+    session = session_of(model, tmp_path)
+    assert not any(node.op_type == "Clip" for node in onnx.load(tmp_path / "model.onnx").graph.node)
+    table = {"size in cm": np.array([1e6, -1e6]), "whole": np.array([0.5, 1e3]), "color": np.array(["red"] * 2, object)}
+    agree(model, session, table, {name: column[:, None] for name, column in table.items()})
 
 
 @pytest.mark.parametrize(("mean", "scale"), [(1e-49, 1e-50), (-1e-46, 1e-3), (1e9, 1.0), (0.0, 1e-50), (1e-20, 1e-30)])

@@ -59,7 +59,10 @@ def test_what_scores_no_more_than_its_baseline_is_doubted(rows: list[str], answe
     for usual in ("a", "b"):
         scores = scores_of_classes(y, said, np.array(["a", "b"]), usual)
         told = doubts(scores, y, np.full(len(y), answer))
-        assert bool(told) == (scores.score <= scores.baseline and scores.score < 1)
+        if scores.score > scores.baseline:
+            assert not told or told[0].startswith("its answers are better than")
+            continue
+        assert bool(told) == (scores.score < 1)
         assert not told or told[0].startswith(f"it never answers {({*'ab'} - {answer}).pop()!r}, and its accuracy")
 
 
@@ -76,6 +79,18 @@ def test_probabilities_are_praised_only_where_they_tell_more_than_the_shares(sai
     probabilities = np.array([1 - probabilities, probabilities]).T
     scores = scores_of_classes(y, probabilities, np.array(["a", "b"]), usual="a")
     assert doubts(scores, y, np.full(20, "a"))[0].endswith(f"; {cure}")
+
+
+@pytest.mark.parametrize("sure", [0.7, 0.999])
+def test_of_answers_that_are_better_than_the_baseline_the_probabilities_may_be_worse(sure: float) -> None:
+    """Three of four right, and as sure of what is wrong."""
+    y, answers = np.array([*"aabb"] * 5), np.array([*"aaba"] * 5)
+    said = np.where((answers == "a")[:, None], [sure, 1 - sure], [1 - sure, sure])
+    told = doubts(scores_of_classes(y, said, np.array(["a", "b"]), usual="a"), y, answers)
+    assert told == [
+        "its answers are better than always saying the same, but its probabilities are not (log loss 1.73 beside "
+        "0.693); do not rely on these"
+    ] * (sure > 0.9)
 
 
 def test_of_targets_that_are_all_the_same_r_squared_is_no_reason_for_doubt() -> None:
@@ -165,6 +180,16 @@ def test_a_copy_of_the_target_is_a_leak_and_a_mere_cause_is_not(classes: bool) -
     assert told.startswith("the column 'copy' alone tells the target (100 % on rows not seen)")
 
 
+def test_copies_by_the_dozen_are_one_sentence() -> None:
+    y = RANDOM.normal(size=300)
+    copies = {f"copy {n}": n - 2 * y for n in range(12)}
+    [told] = leaks(copies, [Column(name, "number", "") for name in copies], y, classes=False)
+    assert told == (
+        "the 12 columns 'copy 0', 'copy 1', 'copy 2', 'copy 3', 'copy 4' and 7 more each tell the target alone (at "
+        "least 99 % on rows not seen); are they known before the target is? If not, leave them out"
+    )
+
+
 def test_where_nearly_all_rows_are_of_one_class_no_column_is_suspected() -> None:
     y = np.r_[np.ones(3), np.zeros(297)]
     assert leaks({"a": RANDOM.normal(size=300)}, [Column("a", "number", "")], y, classes=True) == []
@@ -199,7 +224,7 @@ def test_a_column_of_which_nothing_is_left_is_no_leak() -> None:
 def _told(frame: dict[str, Any], y: Any, classes: bool) -> list[str]:
     frame = frame_of(frame)
     columns = learned(frame, {k: ("category" if v.dtype.kind == "O" else "number", "") for k, v in frame.items()})
-    return [sentence.split("'")[1] for sentence in leaks(frame, columns, y, classes)]
+    return [sentence.split("'")[1] for column in columns for sentence in leaks(frame, [column], y, classes)]
 
 
 @pytest.mark.parametrize("rows", [60, 200, 5000])

@@ -251,6 +251,47 @@ def test_what_it_cannot_search() -> None:
         PopulationSearchCV(MLPClassifier(), {"alpha": [1]}).fit(X)
 
 
+class Silent:
+    """A callback of scikit-learn's that is never called."""
+
+    def setup(self, estimator: Any, context: Any) -> None: ...
+
+    def teardown(self, estimator: Any, context: Any) -> None: ...
+
+    def on_fit_task_begin(self, estimator: Any, context: Any, **of: Any) -> None: ...
+
+    def on_fit_task_end(self, estimator: Any, context: Any, **of: Any) -> None: ...
+
+
+def given_callbacks(one: Any) -> Any:
+    if hasattr(one, "set_callbacks"):
+        return one.set_callbacks(Silent())
+    one._skl_callbacks = [Silent()]  # what it does, which scikit-learn below 1.9 has not
+    return one
+
+
+@pytest.mark.parametrize("factor", [None, 2])
+@pytest.mark.parametrize("place", ["search", "pipeline", "step", "value"])
+def test_callbacks_of_scikit_learn_that_nobody_would_call_are_refused(place: str, factor: int | None) -> None:
+    scaler, value = StandardScaler(), StandardScaler()
+    pipeline = Pipeline([("scale", scaler), ("inner", make_pipeline(MLPClassifier((3,), **SHORT)))])
+    grid = {"scale": [value, None], "inner__mlpclassifier__alpha": [0.1]}
+    search = PopulationSearchCV(pipeline, [{}, grid], cv=2, factor=factor)
+    one = given_callbacks({"search": search, "pipeline": pipeline[-1], "step": scaler, "value": value}[place])
+    told = rf"^the {type(one).__name__} has callbacks of scikit-learn, .*; take GridSearchCV .*, or leave them out$"
+    with pytest.raises(BadInput, match=told):
+        search.fit(X, Y)
+    del one._skl_callbacks  # as set_callbacks() does
+    assert search.fit(X, Y).best_score_ > 0
+
+
+def test_a_search_leaves_nothing_of_the_one_before() -> None:
+    search = PopulationSearchCV(MLPClassifier((3,), **SHORT), {"alpha": [0.1, 1.0]}, cv=2, factor=2)
+    search.fit(X, Y).set_params(factor=None, refit=False).fit(X, Y)
+    assert set(vars(search)) == set(vars(clone(search).fit(X, Y)))
+    assert not {name for name in vars(search) if name.startswith(("n_resources", "n_candidates", "best_estimator"))}
+
+
 def test_halving_speaks_of_the_estimator_itself() -> None:
     with pytest.raises(ValueError, match="Cannot use resource=nope which is not supported by estimator MLPClassifier"):
         PopulationSearchCV(MLPClassifier(), {"alpha": [1.0]}, factor=2, resource="nope").fit(X, Y)

@@ -4,9 +4,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from deltarule.maths.elementary import erf, everywhere, expm1, log1p, select
+from deltarule.maths.elementary import Fixed, erf, everywhere, expm1, log1p, select
 
 FLOATS = st.floats(allow_nan=True, allow_infinity=True)
+
+
+def test_a_fixed_table_is_one_that_nobody_changes() -> None:
+    given = {"slope": 0.1}
+    table = Fixed(given)
+    given["slope"] = 0.2
+    assert table == {"slope": 0.1} and {**table} == {"slope": 0.1} and len(table) == 1
+    with pytest.raises(TypeError):
+        table["slope"] = 0.2  # type: ignore[index]
 
 
 @given(FLOATS, FLOATS)

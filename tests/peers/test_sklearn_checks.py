@@ -9,7 +9,7 @@ from sklearn import neural_network
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from deltarule import BadInput, MLPClassifier, MLPRegressor, PopulationSearchCV, TabularClassifier, TabularRegressor
+from deltarule import MLPClassifier, MLPRegressor, PopulationSearchCV, TabularClassifier, TabularRegressor
 from deltarule.estimators import budget
 
 ESTIMATORS = [MLPClassifier(), MLPRegressor(), MLPClassifier(solver="lbfgs"), MLPRegressor(solver="lbfgs")]
@@ -52,17 +52,6 @@ def test_check_of_a_search(estimator: Any, check: Any) -> None:
         fails(check, GridSearchCV(counterpart, GRID, cv=2), SkipTest)
 
 
-# A class in a single row is refused, for no row of it could be set aside; these checks have one.
-REFUSED = {
-    ("TabularClassifier", "check_dont_overwrite_parameters"),
-    ("TabularClassifier", "check_f_contiguous_array_estimator"),
-    ("TabularClassifier", "check_dict_unchanged"),
-    ("TabularClassifier", "check_fit2d_predict1d"),
-    ("TabularClassifier", "check_methods_sample_order_invariance"),
-    ("TabularClassifier", "check_methods_subset_invariance"),
-}
-
-
 @parametrize_with_checks([TabularClassifier(random_state=0), TabularRegressor(random_state=0)])
 @pytest.mark.filterwarnings("ignore")
 def test_check_of_an_estimator_for_tables(estimator: Any, check: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,9 +59,6 @@ def test_check_of_an_estimator_for_tables(estimator: Any, check: Any, monkeypatc
     one = {"hidden_layer_sizes": ((64,),), "learning_rate_init": (0.01,), "alpha": (1e-4,)}
     monkeypatch.setattr(budget, "CANDIDATES", one)
     monkeypatch.setattr(budget, "MEMBERS", 2)
-    if (type(estimator).__name__, check.func.__name__) in REFUSED:
-        fails(check, estimator, BadInput)
-        return
     try:
         check(estimator)
     except SkipTest as skipped:

@@ -1,4 +1,7 @@
+import copy
+import pickle  # noqa: TID251 (somebody else may)
 import warnings
+from collections.abc import Callable
 from dataclasses import FrozenInstanceError
 from typing import Any
 
@@ -8,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltarule.maths.schedules import SCHEDULES
+from deltarule.problem import registry
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem
@@ -133,3 +137,33 @@ def test_a_problem_says_what_it_is_in_a_line() -> None:
     told = f"Problem of 3 × {NETWORK!r}: 10 rows, squared_error by sgd, "
     assert repr(make(seeds=range(3))) == f"{told}full batches"
     assert repr(make(seeds=range(3), batch_size=4)) == f"{told}batches of 4"
+
+
+COPIES: list[Callable[[Any], Any]] = [
+    copy.copy,
+    copy.deepcopy,
+    *(lambda one, protocol=protocol: pickle.loads(pickle.dumps(one, protocol)) for protocol in (2, 4, 5)),
+]
+
+
+@pytest.mark.parametrize("copied", COPIES)
+def test_copies_are_equal_and_their_rows_stay_as_they_are(copied: Callable[[Any], Any]) -> None:
+    network = Network([1, 2, 1], {"name": "leaky_relu", "slope": 0.2}, initializer="normal")
+    made = {"optimizer": "adam", "schedule": "step", "penalty": "l2", "strength": 0.1, "loss": "huber"}
+    problem = create_problem(network, np.arange(10.0)[:, None], np.ones(10), **made)
+    other = copied(problem)
+    for name in ("network", "loss", "optimizer", "schedule", "penalty", "notes", "dtype"):
+        assert getattr(other, name) == getattr(problem, name)
+    assert hash(other.network) == hash(problem.network)
+    for rows, same in ((other.x, problem.x), (other.y, problem.y)):
+        assert np.array_equal(rows, same)
+        with pytest.raises(ValueError, match="read-only"):
+            rows[0] = 7
+
+
+@pytest.mark.parametrize("kind", ["activation", "loss", "penalty", "optimizer", "schedule", "initializer"])
+def test_all_formulas_can_be_copied_and_pickled(kind: str) -> None:
+    for name in registry.names(kind):
+        formula = getattr(registry, kind)(name)
+        for copied in COPIES:
+            assert copied(formula) == formula

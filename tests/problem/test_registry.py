@@ -219,10 +219,22 @@ def test_a_formula_of_ones_own_is_found_by_name_until_it_is_removed(own: str) ->
 
 
 def test_no_name_is_given_twice(own: str) -> None:
-    for taken in (own, "tanh"):
+    with pytest.raises(BadInput) as refused:
+        registry.add("activation", TANH)
+    assert str(refused.value) == "the activation 'tanh' exists already; choose another name"
+    before = registry.activation(own)
+    for other in ({"function": lambda z: TANH.function(z)}, {"range": "unit"}, {"parameters": {"slope": 0.1}}):
         with pytest.raises(BadInput) as refused:
-            registry.add("activation", replace(TANH, name=taken))
-        assert str(refused.value) == f"the activation '{taken}' exists already; choose another name"
+            registry.add("activation", replace(before, **other))
+        way_out = f'choose another name, or take that one away first: unregister("activation", "{own}")'
+        assert str(refused.value) == f"the activation '{own}' of your own exists already; {way_out}"
+        assert registry.activation(own) is before
+
+
+def test_the_very_same_formula_may_be_given_its_name_again(own: str) -> None:
+    before = registry.activation(own)
+    registry.add("activation", replace(before))
+    assert registry.activation(own) is before
 
 
 @pytest.mark.parametrize("name", ["tanh", "no_such", None, ["tanh"]])

@@ -1,15 +1,16 @@
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from deltarule.engines.reference import objective_and_gradient
+from deltarule.engines.reference import forward_pass, objective_and_gradient
 from deltarule.problem.batches import batch
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import initial_state
-from deltarule.proofs.lines import DIRECTIONS, lines_through
+from deltarule.proofs.lines import DIRECTIONS, lines_through, on_kinks
 
 RANDOM = np.random.default_rng(0)
 X, Y = RANDOM.normal(size=(7, 3)), RANDOM.normal(size=(7, 2))
@@ -42,6 +43,13 @@ def test_every_entry_of_every_member_has_a_line() -> None:
     assert sorted(zip(lines.member, lines.entry, strict=True)) == [
         (member, entry) for member in range(2) for entry in range(problem.network.parameters)
     ]
+
+
+def test_all_members_together_have_no_more_lines_than_asked_for_and_the_directions() -> None:
+    problem = problem_of(seeds=[1, 2])
+    lines = lines_through(problem, initial_state(problem), problem.network.parameters + 4)
+    assert (lines.entry >= 0).sum() <= problem.network.parameters + 4
+    assert (lines.entry < 0).sum() == 2 * DIRECTIONS
 
 
 def test_a_sample_takes_all_arrays_and_adds_directions() -> None:
@@ -95,15 +103,40 @@ def test_a_line_leaves_a_kink_only_where_it_moves_what_stands_on_it() -> None:
     assert leaving.tolist() == list(range(b1.start, b1.stop))
 
 
+@pytest.mark.parametrize(
+    ("penalty", "on_kink"), [({}, []), ({"penalize_biases": False}, ["W1"]), ({"penalize_biases": True}, ["W1", "b1"])]
+)
+def test_a_weight_of_0_stands_on_a_kink_where_the_penalty_counts_it(penalty: Any, on_kink: list[str]) -> None:
+    given = {"penalty": "l1", "strength": 0.1, **penalty} if penalty else {}
+    problem = create_problem(Network([1, 1]), [[1]], [2], **given)
+    lines = lines_through(problem, replace(initial_state(problem), theta=np.zeros((1, 2))), 1000)
+    names = [entry.name for entry in problem.network.entries]
+    assert [names[line] for line in np.flatnonzero(lines.leaving_kinks(np.arange(2)))] == on_kink
+
+
+@pytest.mark.parametrize("units", [[1, 1, 1], [1, 1]])
 @pytest.mark.parametrize(("distance", "crossing"), [(0.4, False), (-0.4, False), (-0.6, True)])
-def test_a_line_crosses_a_kink_where_something_comes_to_its_other_side(distance: float, crossing: bool) -> None:
-    # By hand: z1 = 0.5 · 1 + 0, and b1 moves it as far as it goes itself.
-    problem = create_problem(Network([1, 1, 1], "relu"), [[1]], [2])
-    state = replace(initial_state(problem), theta=np.array([[0.5, 0.0, 1.0, 0.0]]))
-    lines = lines_through(problem, state, 1000)
-    b1, b2 = np.array([1]), np.array([3])
-    assert lines.crossing_kinks(b1, np.array([distance])).tolist() == [crossing]
-    assert lines.crossing_kinks(b2, np.array([distance])).tolist() == [False]
+def test_a_line_crosses_a_kink_where_something_comes_to_its_other_side(
+    units: list[int], distance: float, crossing: bool
+) -> None:
+    # By hand: z1 = 0.5 · 1 + 0, of a hidden unit or of the output, and b1 moves it as far as it goes itself.
+    output = "identity" if len(units) == 3 else "relu"
+    problem = create_problem(Network(units, "relu", output), [[1]], [2])
+    theta = np.array([[0.5, 0.0, 1.0, 0.0]])[:, : problem.network.parameters]
+    lines = lines_through(problem, replace(initial_state(problem), theta=theta), 1000)
+    assert lines.crossing_kinks(np.array([1]), np.array([distance])).tolist() == [crossing]
+    if len(units) == 3:
+        assert lines.crossing_kinks(np.array([3]), np.array([distance])).tolist() == [False]
+
+
+@pytest.mark.parametrize(("off", "there"), [(0.0, True), (1e-14, True), (1e-13, True), (1e-11, False)])
+def test_an_error_stands_on_a_kink_within_the_rounding_of_its_prediction(off: float, there: bool) -> None:
+    # p = e¹⁰ is 22,026, and its rounding as much larger than that of z = 10.
+    network = Network([1, 1], output="exponential")
+    problem = create_problem(network, [[10]], [np.exp(10) * (1 + off)], loss="absolute_error")
+    state = replace(initial_state(problem), theta=np.array([[1.0, 0.0]]))
+    rows = batch(problem, state.members, 0)
+    assert on_kinks(problem, state, rows, forward_pass(problem, state, rows)[2]).tolist() == [there]
 
 
 def test_a_large_network_is_sampled_less() -> None:

@@ -519,6 +519,20 @@ def test_a_name_that_exists() -> None:
         register_loss("huber", lambda p, y: (p - y) ** 2, lambda p, y: 2 * (p - y))
 
 
+def test_a_cell_of_a_notebook_that_is_run_again() -> None:
+    def square(p: Any, y: Any) -> Any:
+        return (p - y) ** 2
+
+    def slope(p: Any, y: Any) -> Any:
+        return 2 * (p - y)
+
+    first = register_loss("mine", square, slope)
+    assert register_loss("mine", square, slope) == first
+    with pytest.raises(BadInput, match=r'take that one away first: unregister\("loss", "mine"\)'):
+        register_loss("mine", lambda p, y: (p - y) ** 2, slope)
+    assert registry.loss("mine") is first
+
+
 @pytest.mark.parametrize("value", [math.nan, "a", True, None, 10**400, -np.inf, [1.0], np.True_, np.float32(np.nan)])
 def test_parameters_are_finite_numbers(value: Any) -> None:
     with pytest.raises(BadInput, match="the parameter 'beta' has the default .*; give a finite number"):

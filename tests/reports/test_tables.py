@@ -3,6 +3,7 @@ import os
 import re
 import subprocess
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,11 +13,14 @@ from hypothesis.extra.numpy import arrays
 from rich.console import Console
 
 from deltarule.reports.tables import (
+    BARS,
     LONGEST,
+    MOST_BITS,
     activation_table,
     claims_table,
     object_convergence,
     run_summary,
+    sparkline,
     weights_table,
 )
 from deltarule.stats.intervals import Interval
@@ -88,6 +92,10 @@ def test_the_table_says_whether_all_codes_are_different(hidden, told):
     assert told in printed(activation_table(["cat", "dog", "cow"], hidden, [[0.0]] * 3))
 
 
+def test_of_one_input_there_is_nothing_to_say_of_different_codes():
+    assert printed(activation_table(["cat"], [[0.9]], [[0.9]])).endswith("* above 0.5.\n")
+
+
 @pytest.mark.parametrize(
     ("activation", "stars", "told"),
     [
@@ -108,10 +116,11 @@ def test_what_is_high_depends_on_the_activation(activation, stars, told):
     assert told in text and ("code" in text) == (activation == "tanh")
 
 
-def test_the_code_of_very_many_units_is_left_out():
-    text = printed(activation_table(["cat"], np.zeros((1, 17)), np.zeros((1, 2))))
+@pytest.mark.parametrize("units", [MOST_BITS, MOST_BITS + 1])
+def test_the_code_of_very_many_units_is_left_out(units):
+    text = printed(activation_table(["cat"], np.zeros((1, units)), np.zeros((1, 2))))
     cells = read_back(text.partition("* above 0.5")[0])
-    assert len(cells) == 19
+    assert len(cells) == units + 2 + (units <= MOST_BITS)
 
 
 @given(width=widths, rows=st.integers(1, 12), columns=st.integers(1, 40), data=st.data())
@@ -122,17 +131,22 @@ def test_every_weight_is_on_the_screen_with_its_sign_at_any_width(width, rows, c
     cells = read_back(text)
     for (row, column), value in np.ndenumerate(np.vstack([weights, biases])):
         shown = cells["bias" if row == rows else str(row + 1), str(column + 1)]
-        near = 0.053 if 0.00095 <= abs(value) < 9999.5 else 0.5  # 0.00095 is 0.001; a power of ten has room for a digit
+        near = 0.053 if 0.0095 <= abs(value) < 9999.5 else 0.5  # 0.0015 is 0.002; a power of ten has one digit
         assert np.isnan(value) if shown == "+nan" else float(shown) == pytest.approx(value, rel=near)
         assert np.isnan(value) or shown[0] == {1: "+", -1: "-", 0: "0"}[int(np.sign(value))]
 
 
 def test_large_weights_have_a_ground_of_the_color_of_their_sign():
-    text = printed(weights_table("W", [[-4.0, 4.0, 0.01]]), force_terminal=True, color_system="truecolor")
-    styles = {cell: codes for codes, cell in re.findall(r"\x1b\[([\d;]*)m *([-+][\d.]+)", text)}
+    def grounds(*layer):
+        text = printed(weights_table("W", *layer), force_terminal=True, color_system="truecolor")
+        return {cell: codes for codes, cell in re.findall(r"\x1b\[([\d;]*)m *([-+][\d.]+)", text)}
+
+    styles = grounds([[-4.0, 4.0, 0.01]])
     assert "48;2;2;109;173" in styles["-4.0"]
     assert "48;2;216;113;48" in styles["+4.0"]
     assert styles["+0.010"] == "0"
+    styles = grounds([[1.0]], [4.0])  # the bias is the largest
+    assert "48;2;216;113;48" in styles["+4.0"] and "48;2;245;220;203" in styles["+1.0"]
 
 
 @given(data=st.data(), count=st.integers(1, 9), looks=st.integers(1, 30))
@@ -156,6 +170,27 @@ def test_bars_are_as_high_as_the_probabilities(column):
         else:
             high = "▁▂▃▄▅▆▇█".index(bar) + 1
             assert (high - 1) / 8 <= value <= high / 8
+
+
+def test_a_bar_is_green_above_one_half():
+    for value, is_green in ((0.5, False), (0.51, True)):
+        colored = printed(object_convergence([0], [[value]]), force_terminal=True, color_system="standard")
+        assert ("32" in {code for codes in ESCAPE.findall(colored) for code in codes.split(";")}) == is_green
+
+
+@given(st.lists(st.floats(), max_size=9))
+@example([-1e308, 1e308, 0.0])
+@example([5e-324, 0.0])
+@example([-1.0, 0.0, 99.0])
+def test_a_sparkline_rises_with_its_values_from_the_lowest_bar_to_the_highest(series):
+    line = sparkline(series, 9)
+    assert len(line) == len(series)
+    heights = {value: BARS.index(bar) for value, bar in zip(series, line, strict=True) if np.isfinite(value)}
+    assert all(bar == " " for value, bar in zip(series, line, strict=True) if not np.isfinite(value))
+    for (one, height), (other, above) in pairwise(sorted(heights.items())):
+        assert height <= above and one < other
+    if len(heights) > 1:
+        assert (heights[min(heights)], heights[max(heights)]) == (0, len(BARS) - 1)
 
 
 @given(width=widths, looks=st.integers(1, 300))
@@ -226,9 +261,13 @@ def test_a_summary_of_one_network_has_no_medians():
 
 @pytest.mark.parametrize(
     ("objective", "told"),
-    [(Spread(15.994, 20, np.inf), "median 20, from 15.99 to diverged"), (Spread(*[np.inf] * 3), "diverged")],
+    [
+        (Spread(15.994, 20, np.inf), "median 20, from 15.99 to diverged"),
+        (Spread(*[np.inf] * 3), "diverged"),
+        (Spread(1.0, 1.0, 3.0), "median 1, from 1 to 3"),
+    ],
 )
-def test_an_objective_that_is_infinite_is_said_to_have_diverged(objective, told):
+def test_an_objective_is_told_with_its_spread_and_one_that_is_infinite_has_diverged(objective, told):
     text = " ".join(printed(run_summary(outcome(objective=objective, accuracy=None))).split())
     assert f"objective {told} solved" in text
 
@@ -246,6 +285,8 @@ def test_a_summary_tells_of_a_few_members_that_diverged_and_counts_all():
     assert "8: member 0 after update 0 (layer 2, z2); member 1 after update 1,000 (layer 2, z2);" in text
     assert "member 4 after" in text and "member 5 after" not in text
     assert "and 3 more" in text
+    text = printed(run_summary(outcome(diverged=diverged[:2])), 200)
+    assert "2: member 0 after update 0 (layer 2, z2); member 1 after update 1,000 (layer 2, z2)\n" in text
 
 
 def test_every_reason_to_end_has_its_words():
@@ -296,6 +337,11 @@ def test_claims_tell_the_whole_record_at_any_width(width):
         words(text)
     )
     assert "3 claims: 1 agrees, 1 disagrees, 1 not testable here" in " ".join(text.split())
+
+
+def test_the_best_convention_is_that_of_the_largest_share():
+    shares = {"many": Share(10, 100, None, "disagrees"), "few": Share(5, 5, None, "agrees")}
+    assert "few (the best of 2 conventions)" in printed(claims_table([verdict(conventions=shares)]))
 
 
 EVERYTHING = {

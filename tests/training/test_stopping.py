@@ -1,10 +1,46 @@
 import numpy as np
-from hypothesis import given
+import pytest
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from deltarule.training.stopping import summed_after
+from deltarule.errors import BadInput
+from deltarule.problem.batches import batch
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.training.stopping import StopRules, Watch, batch_sizes, crossing, summed_after
+from deltarule.training.train import train
 
 NUMBERS = st.floats(-1e6, 1e6)
+LIMITS = st.integers(0, 2**70)
+BEYOND = 2**63
+"""More than any array of steps can hold."""
+
+
+def with_batches(*rows, **given):
+    """A problem whose members have so many rows, each a batch of its own where no size is given."""
+    given = {"batch_size": 1, "rows": [range(count) for count in rows], **given}
+    return create_problem(Network([1, 1]), np.ones((max(rows), 1)), np.ones(max(rows)), **given)
+
+
+@given(LIMITS | st.none(), LIMITS | st.none(), st.lists(st.integers(1, 9), min_size=1, max_size=3))
+@example(None, BEYOND // 2, [2])
+@example(None, BEYOND, [1, 2])
+@example(BEYOND, None, [1])
+def test_a_limit_may_be_as_large_as_one_likes(steps, epochs, batches):
+    assume(steps is not None or epochs is not None)
+    limits = StopRules(steps, epochs).limits(with_batches(*batches)).tolist()
+    for limit, each in zip(limits, batches, strict=True):
+        allowed = [*([steps] if steps is not None else []), *([epochs * each] if epochs is not None else [])]
+        assert limit == min(*allowed, BEYOND - 1)
+
+
+def test_another_rule_ends_a_training_whose_limit_is_beyond_reach():
+    problem = with_batches(2, 3, learning_rate=0.1)
+    expected = train(problem, max_steps=10_000, tolerance=0.01)
+    assert set(expected.reasons) == {"tolerance"}
+    for limit in ({"max_epochs": BEYOND // 2}, {"max_epochs": BEYOND}, {"max_steps": BEYOND}):
+        run = train(problem, tolerance=0.01, **limit)
+        assert run.reasons == expected.reasons and run.steps.tolist() == expected.steps.tolist()
 
 
 @given(st.lists(NUMBERS, max_size=30), st.lists(st.integers(0, 30), max_size=5))
@@ -16,3 +52,71 @@ def test_a_sum_does_not_know_where_it_was_divided(values, cuts):
     for value in values.tolist():
         expected += value
     assert total == expected
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"times": 0},
+        {"patience": 0},
+        {"max_steps": True},
+        {"tolerance": True},
+        {"tolerance": float("nan")},
+        {"threshold": -float("inf")},
+    ],
+)
+def test_a_rule_that_makes_no_sense_is_one_sentence(rule):
+    (name, value), *_ = rule.items()
+    with pytest.raises(BadInput, match=f"{name} is {value!r}; give a "):
+        StopRules(**{"max_steps": 5, **rule})
+
+
+@given(st.lists(st.sampled_from([0.1, 0.2, 0.3]), min_size=1, max_size=9), st.integers(0, 3), st.integers(1, 5))
+def test_a_threshold_is_crossed_where_the_objective_is_under_it_for_the_nth_time(objective, before, times):
+    under = [step for step, value in enumerate(objective) if value < 0.2]
+    first, counted = crossing(np.array(objective)[:, None], 0.2, np.array([before]), times)
+    assert counted.tolist() == [before + len(under)]
+    if before < times:
+        assert first.tolist() == [([*under, *[len(objective)] * times])[times - before - 1]]
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=3), st.integers(1, 4), st.integers(0, 9), st.integers(1, 9))
+def test_batches_are_as_large_as_those_that_are_drawn(rows, size, step, n):
+    problem = with_batches(*rows, batch_size=size)
+    for member in range(len(rows)):
+        drawn = [batch(problem, np.array([member]), one).x.shape[-2] for one in range(step, step + n)]
+        assert batch_sizes(problem, member, step, n).tolist() == drawn
+
+
+@pytest.mark.parametrize("reduction", ["mean_samples", "sum"])
+@given(
+    st.lists(st.integers(1, 7), min_size=2, max_size=3),
+    st.integers(1, 4),
+    st.lists(st.integers(1, 9), max_size=3),
+    st.data(),
+)
+def test_an_epochs_objective_is_that_of_all_its_rows(reduction, rows, size, cuts, data):
+    """Members of other rows, some of which have ended, and stretches that do not know of epochs."""
+    problem = with_batches(*rows, batch_size=size, reduction=reduction)
+    chosen = np.array(sorted(data.draw(st.sets(st.sampled_from(range(len(rows))), min_size=1))))
+    watch, step = Watch.of(problem, False), 0
+    steps = problem.steps_per_epoch(chosen[0])
+    objective = np.array(data.draw(st.lists(NUMBERS, min_size=steps, max_size=steps)))
+    for number in range(2):
+        for part in np.split(objective, sorted({min(cut, steps - 1) for cut in cuts} - {0})):
+            watch.add_to_epoch(problem, chosen, step, np.stack([part + member for member in chosen], axis=1))
+            step += len(part)
+        before, now = watch.end_epoch(chosen[0])
+        values, sizes = objective + chosen[0], batch_sizes(problem, chosen[0], 0, steps)
+        expected = values.sum() if reduction == "sum" else (values * sizes).sum() / rows[chosen[0]]
+        assert now == pytest.approx(expected, rel=1e-9, abs=1e-3)
+        assert np.isnan(before) if number == 0 else before == now
+
+
+def test_an_epoch_has_to_improve_on_the_best_one_by_the_tolerance():
+    """By hand, as scikit-learn's adaptive schedule has it: the best counts, however little better it is."""
+    watch = Watch.of(with_batches(1), False)
+    told = [watch.improves_epoch(0, value, 0.5, 2) for value in (9.0, 8.0, 7.5, 7.25, 7.0, 7.5, 6.9, 6.0, 6.0)]
+    # 7.5 is better by just the tolerance; 7.25 and 7 are not, and after them the count begins anew: 6.9 is not, of 7.
+    assert told == [True, True, True, True, False, True, False, True, True]
+    assert watch.best_epoch.tolist() == [6.0]

@@ -1,4 +1,6 @@
+import copy
 import os
+import pickle  # noqa: TID251 (somebody else may)
 import signal
 import threading
 from contextlib import suppress
@@ -19,7 +21,7 @@ from deltarule.training import history
 from deltarule.training.history import Looks, look
 from deltarule.training.run import Divergence
 from deltarule.training.stopping import StopRules
-from deltarule.training.train import Progress, history_intervals, train
+from deltarule.training.train import Progress, history_intervals, interrupts, train
 
 EYE = np.eye(8)
 
@@ -251,6 +253,19 @@ def test_ctrl_c_ends_cleanly_with_what_was_reached():
     assert np.array_equal(again.theta, run.state.theta)
 
 
+def test_a_second_ctrl_c_is_one_whatever_a_library_makes_of_it():
+    """One that falls into what C calls, as while a program is compiled, is lost there, and what C does fails."""
+    with pytest.raises(KeyboardInterrupt), interrupts() as interrupted:
+        signal.raise_signal(signal.SIGINT)
+        assert interrupted()
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        raise RuntimeError("no compiled object yet for <CodeLibrary>")
+    with pytest.raises(RuntimeError, match="of its own"), interrupts():
+        signal.raise_signal(signal.SIGINT)
+        raise RuntimeError("of its own")
+
+
 def test_a_handler_of_ctrl_c_that_is_not_pythons_stays(monkeypatch):
     monkeypatch.setattr(signal, "getsignal", lambda number: None)  # as where a program in C has Python in it
     monkeypatch.setattr(signal, "signal", lambda *given: pytest.fail("it could not be put back"))
@@ -407,7 +422,12 @@ def test_progress_tells_who_has_solved_it_and_who_has_diverged():
         ({"max_steps": -1}, "max_steps is -1"),
         ({"max_steps": 2.5}, "max_steps is 2.5"),
         ({"max_steps": 5, "times": 0}, "times is 0"),
+        ({"max_steps": np.array([1, 2])}, r"max_steps is array\(\[1, 2\]\); give a whole number of 0 or more"),
         ({"max_steps": 5, "threshold": float("nan")}, "threshold is nan"),
+        ({"max_steps": 5, "threshold": "0.1"}, "threshold is '0.1'; give a finite number"),
+        ({"max_steps": 5, "threshold": True}, "threshold is True; give a finite number"),
+        ({"max_steps": 5, "threshold": [0.1, 0.2]}, r"threshold is \[0.1, 0.2\]; give a finite number"),
+        ({"max_steps": 5, "tolerance": [0.1]}, r"tolerance is \[0.1\]; give a finite number"),
         ({"max_steps": 5, "patience": 3}, "no validation rows"),
         ({"max_steps": 5, "metrics": ("acuracy",)}, "no metric 'acuracy'"),
         (
@@ -533,3 +553,12 @@ def test_a_history_says_what_it_holds_in_a_line():
     assert repr(run.history) == "History of 201 looks at 50 members: objective, accuracy"
     assert repr(run.state) == "State of 50 members of 59 parameters, update 200"
     assert repr(train(encoder(), max_steps=1, with_history=False).history) == "History of 0 looks at 0 members: nothing"
+
+
+@pytest.mark.parametrize("engine", ["reference", "compiled"])
+def test_a_run_can_be_copied_and_pickled(engine):
+    run = train(encoder(seeds=2), max_steps=20, engine=engine, metrics=("thresholded",))
+    for other in (copy.deepcopy(run), pickle.loads(pickle.dumps(run))):
+        assert same(other, run)
+        assert np.array_equal(other.outputs(EYE), run.outputs(EYE))
+        assert same(train(other.problem, max_steps=20, engine=other.engine, metrics=("thresholded",)), run)

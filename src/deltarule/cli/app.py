@@ -1,6 +1,8 @@
 """The program: its commands, and what becomes of errors."""
 
+import codecs
 import functools
+import logging
 import os
 import sys
 import tempfile
@@ -31,7 +33,7 @@ from deltarule.cli import (
     sweep,
     train,
 )
-from deltarule.cli.common import kept
+from deltarule.cli.common import IN_ASCII, in_ascii, kept
 from deltarule.errors import (
     DISK_TROUBLE,
     FREE_SPACE,
@@ -104,10 +106,13 @@ for command in (
 def main() -> None:
     """Run the command line and end the process with its status: 0 done, 1 failed or interrupted, 2 bad use."""
     _open_what_is_closed()
-    # Characters that a terminal of another encoding lacks are replaced instead of ending the program.
+    # Characters that a terminal of another encoding lacks are written otherwise instead of ending the program.
+    codecs.register_error(IN_ASCII, in_ascii)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors=IN_ASCII)
+    # Where no settings of Matplotlib's can be kept it works all the same, and would begin with two lines about that.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         with systems.endings_as_ctrl_c():
             status = app(standalone_mode=False) or 0

@@ -125,9 +125,41 @@ def data_output() -> TextIO:
 
     A path of undecodable bytes holds lone surrogates, of which Python's backslash form is also JSON's.
     """
-    if not sys.stdout.isatty() and isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        how: dict[str, Any] = {} if sys.stdout.isatty() else {"encoding": "utf-8", "newline": "\n"}
+        sys.stdout.reconfigure(errors="backslashreplace", **how)
     return sys.stdout
+
+
+AS_ASCII = {
+    **dict(zip("\xa0\u202f−–─×·′‖", "  ---x*'|", strict=True)),
+    **{"…": "...", "²": "^2", "ᵀ": "^T", "√": "sqrt", "½": "1/2", "±": "+/-", "≤": "<=", "≥": ">=", "←": "<-"},
+    **{"Σ": "sum", "∂": "d", "Δ": "Delta", "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon"},
+    **{"θ": "theta", "λ": "lambda", "ρ": "rho", "π": "pi", "η": "eta", "\u2068": "", "\u2069": ""},
+}
+"""What means the same as a sign that our own sentences and formulas hold."""
+IN_ASCII = "deltarule.in_ascii"
+"""The name of `in_ascii`, for Python's streams."""
+
+
+def in_ascii(error: UnicodeError) -> tuple[str, int]:
+    r"""What stands for characters that an encoding lacks: our own signs in ASCII, all others by their numbers.
+
+    >>> import codecs
+    >>> codecs.register_error(IN_ASCII, in_ascii)
+    >>> print("λ‖W‖² of '猫'".encode("cp1252", IN_ASCII).decode("cp1252"))
+    lambda|W|² of '\u732b'
+    """
+    assert isinstance(error, UnicodeEncodeError)
+    lacking = error.object[error.start : error.end]
+    text = "".join(AS_ASCII.get(one, one.encode("ascii", "backslashreplace").decode("ascii")) for one in lacking)
+    return text, error.end
+
+
+def as_written(text: str) -> str:
+    """Text with what stdout writes for characters that it lacks: for a cell of a table, which then has its width."""
+    encoding, errors = sys.stdout.encoding or "utf-8", sys.stdout.errors or "strict"
+    return text.encode(encoding, errors).decode(encoding)
 
 
 def console(to_errors: bool = False) -> "Console":

@@ -2,11 +2,12 @@
 
 import shlex
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deltarule.cli.common import Json, check_output, console, print_json
+from deltarule.cli.common import Json, as_written, check_output, console, print_json
 from deltarule.cli.tables import (
     Model,
     chosen_model,
@@ -14,7 +15,6 @@ from deltarule.cli.tables import (
     noted,
     seen_at_work,
     show_lines,
-    show_table,
     tell,
     with_target,
 )
@@ -33,6 +33,8 @@ Page = Annotated[
 
 MOST_SHOWN = 10
 """Classes and columns on the screen; all of them are in JSON and on the page."""
+GAP = 2
+"""Characters between the columns of a table."""
 
 
 def evaluate(model: Model, table: Rows, report: Page = None, json: Json = False) -> None:
@@ -84,8 +86,32 @@ def _show(model: "TabularClassifier | TabularRegressor", found: "Inspection") ->
     for cells in (classes_told(found), columns_told(found)):
         if len(cells) > 1:
             console().print()
-            show_table(cells[: MOST_SHOWN + 1])
+            _show_table(cells[: MOST_SHOWN + 1])
             if len(cells) > MOST_SHOWN + 1:
                 console().print(f"and {len(cells) - MOST_SHOWN - 1:,} more; --json and --report have them all")
     if found.importances:
         console().print(SHUFFLED)
+
+
+def _show_table(cells: list[list[str]]) -> None:
+    """Print rows of cells below their headings: numbers to the right, in one piece on a narrow screen too."""
+    from rich.cells import cell_len
+    from rich.text import Text
+
+    from deltarule.estimators.wording import TAKEN_FOR
+    from deltarule.reports.tables import plain_table
+
+    screen = console()
+    head, *rows = [[as_written(cell) for cell in row] for row in cells]
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    whole = sum(max(cell_len(name), width) + GAP + 1 for name, width in zip(head, widths, strict=True)) - 1
+    table = plain_table(padding=(0, GAP, 0, 0))
+    for place, (name, width) in enumerate(zip(head, widths, strict=True)):
+        if not place or name == TAKEN_FOR:
+            table.add_column(name, overflow="fold")
+        else:
+            broken = name if whole <= screen.width else fill(name, max(1, width), break_long_words=False)
+            table.add_column(broken, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    screen.print(table)

@@ -3,6 +3,7 @@
 import csv
 import json as json_format
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,7 +22,7 @@ from deltarule.cli.common import (
     progress_shown,
     show_all,
 )
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, not_installed
 
 if TYPE_CHECKING:
     from deltarule.sweeps.result import Sweep
@@ -159,13 +160,13 @@ def _print_parquet(table: "Sweep") -> None:
 
     if sys.stdout.isatty():
         raise BadInput("Parquet is no text for a screen; send it into a file by > table.parquet")
+    for library in ("pandas", "pyarrow"):
+        if find_spec(library) is None:
+            raise not_installed("Parquet", library, "frames")
     frame, rows = table.frame(), list(table.rows())
     for name in table.grid:
         frame[name] = _column([row[name] for row in rows])
     content = io.BytesIO()
-    try:
-        frame.to_parquet(content)
-    except ImportError:
-        raise BadInput("Parquet needs pyarrow, which is not installed; pip install 'deltarule[frames]'") from None
+    frame.to_parquet(content)
     sys.stdout.buffer.write(content.getvalue())
     sys.stdout.flush()

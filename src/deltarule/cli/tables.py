@@ -74,7 +74,7 @@ def with_target(
         raise BadInput(f"{path} has a header but no rows; add rows to it")
     written = frame.pop(target)
     y = _as_said(path, written, task, classes)
-    _check_target(path, target, y, task)
+    notes = _check_target(path, target, y, task)
     numbers = y if PERHAPS_CLASSES & {*y.tolist()} else numbers_in(y)
     known = y != "" if numbers.dtype.kind == "O" else numbers == numbers
     gaps = int((~known).sum())
@@ -82,7 +82,8 @@ def with_target(
         raise BadInput(f"{path} has no row with a {target!r}; add rows whose target is known")
     told = sorted({repr(one) for one in written[~known].tolist() if isinstance(one, str) and one})
     why = f", which {', '.join(told)} is taken to say," if told else ""
-    notes = [f"{gaps} of {rows_of(frame)} rows have no {target!r}{why} and were passed over"] if gaps else []
+    if gaps:
+        notes.append(f"{gaps} of {rows_of(frame)} rows have no {target!r}{why} and were passed over")
     return taken(frame, known), (numbers if task == "regress" else y)[known], notes
 
 
@@ -107,13 +108,17 @@ def _as_said(path: Path, written: "np.ndarray", task: str, classes: Collection[s
     return np.array([text if text in named else one for text, one in zip(written, y, strict=True)], object)
 
 
-def _check_target(path: Path, target: str, y: "np.ndarray", task: str) -> None:
-    """Refuse texts where numbers are wanted, or seem to be: that there are few of them may be a slip."""
+def _check_target(path: Path, target: str, y: "np.ndarray", task: str) -> list[str]:
+    """Refuse texts where numbers are wanted, or seem to be: that there are few of them may be a slip.
+
+    Of few classes, all others numbers, a name may be one: that is said. But a mere sign such as the point by which
+    Stata and SAS write what is missing names none.
+    """
     from deltarule.data.cells import first_odd, first_text, how_to_write, meant
     from deltarule.data.tables import MOST_CLASSES
 
     if y.dtype.kind != "O":
-        return
+        return []
     if task == "regress" and (text := first_text(y)):
         text += how_to_write(first_odd(y))
         raise BadInput(f"{path}, column {target!r}: it holds {text}, where numbers are needed; correct it")
@@ -121,6 +126,16 @@ def _check_target(path: Path, target: str, y: "np.ndarray", task: str) -> None:
     are_many = len(set(y.tolist())) > min(MOST_CLASSES, len(y) // 2)
     if looks.startswith("numbers with" if not are_many else "numbers"):
         raise BadInput(f"{path}, column {target!r}: it holds {looks}; correct it, or give --task classify")
+    if looks.startswith("numbers") and (sign := first_text(y, lambda text: any(map(str.isalnum, text)))):
+        raise BadInput(
+            f"{path}, column {target!r}: it holds numbers, but for {sign}; leave such cells empty if nothing is known "
+            "there, or give --task classify"
+        )
+    return (
+        [f"the classes of {target!r} look like {looks}; if that is a slip, correct it"]
+        if looks.startswith("numbers")
+        else []
+    )
 
 
 def as_learned(y: "np.ndarray", task: str) -> "np.ndarray":
@@ -177,19 +192,3 @@ def show_lines(lines: list[tuple[str, str]]) -> None:
     width = max(len(name) for name, _ in lines) + 2
     for name, told in lines:
         console().print(f"{name:{width}}{told}", markup=False, soft_wrap=True)
-
-
-def show_table(cells: list[list[str]]) -> None:
-    """Print rows of cells below their headings, numbers to the right."""
-    from rich.text import Text
-
-    from deltarule.estimators.wording import TAKEN_FOR
-    from deltarule.reports.tables import plain_table
-
-    table = plain_table(padding=(0, 2, 0, 0))
-    for place, name in enumerate(cells[0]):
-        is_text = not place or name == TAKEN_FOR
-        table.add_column(name, justify="left" if is_text else "right", overflow="fold")
-    for row in cells[1:]:
-        table.add_row(*map(Text, row))
-    console().print(table)

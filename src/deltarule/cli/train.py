@@ -75,6 +75,7 @@ def train(
         frame, y, notes = with_target(table, target, task, names, lambda name: types.get(name) != "unused")
     y = as_learned(y, task)
     model = _estimator(y, task, types, seed)
+    notes += _quantities(y, target) if task == "auto" else []
     y = _named(y) if task == "classify" else y
     with seen_at_work(f"{table}: its columns are looked at"), noted(notes):
         begun = model._begun(frame, y)
@@ -106,6 +107,20 @@ def _estimator(y: "np.ndarray", task: str, types: dict[str, str], seed: int) -> 
         raise BadInput(f"the seed is {seed}; give a whole number from 0 to {2**32 - 1}")
     classify = task == "classify" or (task == "auto" and (y.dtype.kind == "O" or looks_like_classes(y)))
     return (TabularClassifier if classify else TabularRegressor)(types, random_state=seed)
+
+
+def _quantities(y: "np.ndarray", target: str) -> list[str]:
+    """A sentence where whole numbers are taken for classes, which are more often counts than yes and no are."""
+    from deltarule.data.cells import numbers_in, shortened
+    from deltarule.data.tables import looks_like_classes
+
+    numbers, different = numbers_in(y), len(set(y.tolist()))
+    if numbers.dtype.kind == "O" or different < 3 or not looks_like_classes(numbers):
+        return []
+    return [
+        f"the {different} different whole numbers of {shortened(target)} are taken for classes; if they are counts or "
+        "amounts, say --task regress"
+    ]
 
 
 def _named(y: "np.ndarray") -> "np.ndarray":

@@ -35,7 +35,24 @@ AMOUNT = rf"\d+(,\d{{3}})*(\.\d+)?|\d+(\.\d{{3}})*(,\d+)?|\d{{1,3}}({GAP}\d{{3}}
 CURRENCY = "[$€£¥]|AUD|CAD|CHF|CNY|CZK|DKK|EUR|GBP|HUF|INR|JPY|NOK|PLN|SEK|USD"
 SIGNED = rf"[+-]?({CURRENCY})?{GAP}?[+-]?({AMOUNT}){GAP}?({CURRENCY}|%)?"
 WITH_SIGN = re.compile(rf"(?=.*({CURRENCY}|[(%]|,\d{{3}}\.|\d{GAP}\d))({SIGNED}|\({SIGNED}\))")
-DATE = re.compile(r"\d{4}-\d\d-\d\d\b.*|\d{1,2}([./])\d{1,2}\1\d{2,4}\b.*")
+DAY, MONTH, YEAR = r"(0?[1-9]|[12]\d|3[01])", "(0?[1-9]|1[0-2])", r"(\d{4}|\d\d)"
+NAMED_MONTH = (
+    "(jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?|sept?(ember)?|oct(ober)?|nov(ember)?"
+    "|dec(ember)?)"
+)
+DAYS = "|".join(
+    [
+        *(rf"\d{{4}}{mark}({MONTH}|{NAMED_MONTH}){mark}{DAY}" for mark in ("-", "/", r"\.")),
+        *(rf"({DAY}{mark}{MONTH}|{MONTH}{mark}{DAY}){mark}{YEAR}" for mark in "-/"),
+        rf"({DAY}\.{MONTH}|{MONTH}\.{DAY})\.\d{{4}}",
+        r"\d\d\.\d\d\.\d\d",  # 1.2.10 is more often a version
+        rf"{DAY}[-/ .]{{1,2}}{NAMED_MONTH}[-/ .,]{{1,2}}{YEAR}",
+        rf"{DAY}{NAMED_MONTH}(19|20)\d\d",
+        rf"{NAMED_MONTH}[-/ .]{{1,2}}{DAY}[-/ .,]{{1,2}}{YEAR}",
+    ]
+)
+DATE = re.compile(rf"({DAYS})([ ,:+].*|T\d.*|Z)?", re.IGNORECASE)
+"""A day as people and programs write it, perhaps with a time behind it."""
 MIDNIGHT = " 00:00:00"
 """What stands behind a day where others of its column have a time."""
 TIMES = (np.datetime64, np.timedelta64)

@@ -24,7 +24,7 @@ from deltarule.data.tables import (
     uneven,
 )
 from deltarule.data.unpacked import check_unpacked
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, not_installed
 from deltarule.files import check_is_file
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
@@ -55,12 +55,12 @@ def read_frame(
 ) -> Frame:
     """Read a table from a CSV, TSV or Parquet file.
 
-    Text is UTF-8, and its first line names the columns. A column holds numbers where all of its cells do; cells that
-    are empty or say so (NA, nan, null, ?) are missing. Semicolons may separate a CSV file's columns, too, or what a
-    first line such as sep=; says. Where commas
-    separate none, numbers may have a decimal comma, 1,5; but not where all of a column's may mean thousands, 1,500. Nor
-    is 1.500 a number where all with a point may mean thousands, and another column has decimal commas. Whole numbers
-    that would become one as float64 stay texts.
+    Text is UTF-8, and its first line names the columns; where the first one of several has no name, it is called
+    Unnamed: 0, as by pandas. A column holds numbers where all of its cells do; cells that are empty or say so (NA, nan,
+    null, ?) are missing. Semicolons may separate a CSV file's columns, too, or what a first line such as sep=; says.
+    Where commas separate none, numbers may have a decimal comma, 1,5; but not where all of a column's may mean
+    thousands, 1,500. Nor is 1.500 a number where all with a point may mean thousands, and another column has decimal
+    commas. Whole numbers that would become one as float64 stay texts.
 
     Parameters: `path`; `names`, of columns whose cells are names, 01 and 1 two of them, whatever all of them look like;
     `is_used`, which columns are, by their names, if left out all: the others are empty, whatever they hold;
@@ -98,7 +98,7 @@ def _read_text(path: Path, delimiter: str, wanted: _Wanted) -> Frame:
             reader = csv.reader(file, strict=True, delimiter=delimiter)
             if is_told:
                 next(reader)
-            header = read_header(path, reader, wanted.is_used)
+            header = read_header(path, reader, wanted.is_used, takes_index=True)
             columns: list[list[str]] = [[] for _ in header]
             lines = []
             for row in reader:
@@ -152,7 +152,7 @@ def _read_parquet(path: Path, wanted: _Wanted) -> Frame:
         from pyarrow.parquet import read_metadata, read_table
         from pyarrow.types import is_nested
     except ImportError:
-        raise BadInput("Parquet needs pyarrow, which is not installed; pip install 'deltarule[frames]'") from None
+        raise not_installed("Parquet", "pyarrow", "frames") from None
     try:
         metadata = read_metadata(path)
         check_unpacked(path, _unpacked(metadata))

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -36,6 +37,9 @@ QUOTED = re.compile('"[^"]*"')
 SEPARATOR_TOLD = re.compile(r'"?sep=([^\r\n])"?\s*', re.IGNORECASE)
 LONGEST_HEADER = 10_000_000
 """Where quotes do not end before, they are not meant to."""
+
+WITHOUT_NAME = "Unnamed: 0"
+"""What pandas calls a first column without a name, as it and R write the rows' numbers."""
 
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 
@@ -175,8 +179,13 @@ def _read_csv(path: Path, target: str | None, task: str) -> Table:
             raise BadInput(f"{path}, line {reader.line_num}: {error}; correct the quotes and commas there") from error
 
 
-def read_header(path: Path, reader: Iterator[list[str]], is_used: Callable[[str], bool] | None = None) -> list[str]:
+def read_header(
+    path: Path, reader: Iterator[list[str]], is_used: Callable[[str], bool] | None = None, takes_index: bool = False
+) -> list[str]:
     """The names in the first line that is not blank, each of those that are used different.
+
+    Where `takes_index` says so, the first of several columns may have none, and gets that of `WITHOUT_NAME`; where
+    there is one of this name, with a number behind it, as pandas has it.
 
     Errors: `BadInput` where there are none, or one twice.
     """
@@ -190,6 +199,9 @@ def read_header(path: Path, reader: Iterator[list[str]], is_used: Callable[[str]
     names = [name.strip() for name in header]
     if any("\0" in name for name in names):
         raise BadInput(f"{path} is not text; save the table as CSV in UTF-8")
+    if takes_index and len(names) > 1 and not names[0]:
+        further = (f"{WITHOUT_NAME}.{number}" for number in count(1))
+        names[0] = next(name for name in chain([WITHOUT_NAME], further) if name not in names)
     used = list(filter(is_used, names)) if is_used else names
     if "" in used:
         raise BadInput(f"{path}: column {names.index('') + 1} has no name in the header; name it or remove the column")

@@ -12,6 +12,7 @@ import numpy as np
 from deltarule.blas_threads import one_blas_thread
 from deltarule.data.dataset import Dataset, Rows, with_parts
 from deltarule.errors import BadInput
+from deltarule.problem.checks import whole
 
 SCALES = ("none", "unit", "standardize", "center")
 
@@ -161,7 +162,8 @@ def principal_components(dataset: Dataset, count: int) -> tuple[Dataset, Compone
     Parameters: `count`, from 1: C, how many, of those along which the training rows vary most; all directions in which
     they vary at all, if these are fewer.
     Returns: the data set with C inputs, and the components as `Components`.
-    Errors: `BadInput` for training rows that do not vary, and for numbers so large that their squares overflow.
+    Errors: `BadInput` for another count, for training rows that do not vary, and for numbers so large that their
+    squares overflow.
 
     >>> from deltarule.data.bundled import iris
     >>> reduced, components = principal_components(iris(), 2)
@@ -172,7 +174,7 @@ def principal_components(dataset: Dataset, count: int) -> tuple[Dataset, Compone
     """
     from scipy.linalg import eigh
 
-    inputs = dataset.inputs
+    count, inputs = whole("count", count), dataset.inputs
     with one_blas_thread(), np.errstate(all="ignore"):  # what overflows is refused in the next lines
         mean, covariance = _covariance(dataset.train.x)
         if not np.isfinite(covariance).all():

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.engines.base import FLUSH_EVERY, Trace
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, not_installed
 from deltarule.maths import random
 from deltarule.maths.activations import Activation
 from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Entry
@@ -63,6 +63,10 @@ class AutogradEngine:
             self._device = self._torch.empty(0, device=device).device
         except (RuntimeError, AssertionError):  # PyTorch asserts where it was built without CUDA
             raise BadInput(f"PyTorch has no device {device!r} here; give one that it has, such as 'cpu'") from None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy or a pickle is the engine of the same device: a module cannot be copied."""
+        return type(self), (str(self._device),)
 
     def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
         """Make n updates."""
@@ -273,8 +277,5 @@ def _torch() -> tuple[Any, Any]:
     try:
         torch = import_module("torch")
     except ImportError:
-        raise BadInput(
-            'the engine "autograd" needs PyTorch, which is not installed; install it with: '
-            'pip install "deltarule[torch]"'
-        ) from None
+        raise not_installed('the engine "autograd"', "PyTorch", "torch") from None
     return torch, import_module("deltarule.engines.torch_formulas")

@@ -100,6 +100,16 @@ class BaseMLP(BaseEstimator):
 
     # --- fitting ---
 
+    @contextlib.contextmanager
+    def _whole_or_as_before(self) -> Iterator[None]:
+        """A fit that an exception ends, whichever it is, leaves the model as it was."""
+        before = vars(self).copy()  # as nothing that a model holds is written into
+        try:
+            yield
+        except BaseException:
+            self.__dict__ = before
+            raise
+
     def _fit(self, X: Any, y: Any, sample_weight: Any, eval_set: Any = None) -> None:
         rows, generator, first = self._ready(X, y, sample_weight, eval_set)
         if self._solver == "lbfgs":
@@ -258,7 +268,7 @@ class BaseMLP(BaseEstimator):
         """Nothing of an earlier fit is left in one that begins anew."""
         self.t_ = 0
         validation = ("validation_scores_", "validation_loss_curve_", "best_validation_score_")
-        for name in ("_slots", "_updates", "_stall", "_factor", *validation):
+        for name in ("_slots", "_updates", "_stall", "_factor", "_passes", *validation):
             if hasattr(self, name):
                 delattr(self, name)
         self.loss_curve_: list[float] = []
@@ -392,8 +402,14 @@ class BaseMLP(BaseEstimator):
         if epoch.validation_score is not None:
             print(f"Validation score: {epoch.validation_score:f}")
 
+    @property
+    def _passed(self) -> int:
+        """The epochs that there have been; where nobody counted, as in a file, the curve tells them."""
+        return getattr(self, "_passes", len(self.loss_curve_))
+
     def _keep_curves(self, run: EpochRun) -> None:
-        self.loss_curve_ += curve(run.losses)
+        self._passes = self._passed + len(run.losses)
+        self.loss_curve_ = self.loss_curve_ + curve(run.losses)  # a new list: a copy of the model may have the other
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else float("nan")
         self.validation_scores_ = _longer(getattr(self, "validation_scores_", None), run.validation_scores)
         self.validation_loss_curve_ = _longer(getattr(self, "validation_loss_curve_", None), run.validation_losses)
@@ -424,7 +440,7 @@ class BaseMLP(BaseEstimator):
     def _fit_once(self, X: Any, y: Any, sample_weight: Any) -> None:
         """One pass over the rows, from wherever an earlier one ended."""
         rows, generator, first = self._ready(X, y, sample_weight, incremental=True)
-        passes = len(self.loss_curve_)
+        passes = self._passed
         problem, factor = self._rates_going_on(self._problem(rows, generator, seen=0), passes)
         state = self._going_on(problem, first, factor)
         order = np.arange(len(rows.x))
@@ -440,7 +456,8 @@ class BaseMLP(BaseEstimator):
         self.t_ += len(rows.x)
         self._slow_down(problem, loss)
         self.loss_ = float(loss.mean())
-        self.loss_curve_.append(self.loss_)
+        self._passes = passes + 1
+        self.loss_curve_ = [*self.loss_curve_, self.loss_]
         self.best_loss_ = min(self.loss_curve_)
         self.validation_scores_ = self.validation_loss_curve_ = self.best_validation_score_ = None
         if self.verbose:

@@ -1,5 +1,6 @@
 """How much work a table gets: which settings are searched, on how many rows, and how long networks are trained."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -34,10 +35,16 @@ def alpha_for(alpha: float, searched: int, rows: int) -> float:
     An estimator divides alpha by the rows of a batch, so it is part of their mean loss: of more rows it shall be less.
 
     >>> [round(alpha_for(3.0, 1000, rows), 2) for rows in (1000, 10_000, 100_000)]
-    [3.0, 1.24, 0.12]
+    [3.0, 1.28, 0.13]
     """
-    batches = [training_for(each)["batch_size"] for each in (rows, searched)]
-    return alpha * batches[0] / batches[1] * searched / rows
+    return alpha * _penalty(searched) / _penalty(rows)
+
+
+def _penalty(rows: int) -> float:
+    """What an alpha of 1 is against the sum of so many rows' losses, over the batches of an epoch."""
+    batch = training_for(rows)["batch_size"]
+    batches = np.minimum(batch, rows - np.arange(0, rows, batch))
+    return rows * float((1 / batches).mean())
 
 
 def folds_of(rows: int) -> int:
@@ -50,26 +57,36 @@ def folds_of(rows: int) -> int:
 
 
 def fold_rows(rows: int) -> int:
-    """On how many of so many rows a candidate is trained for each fold.
+    """On how many of so many rows a candidate is trained for each fold; for some of the folds it may be one less.
 
-    >>> fold_rows(150), fold_rows(1500)
-    (120, 1000)
+    >>> fold_rows(150), fold_rows(1500), fold_rows(151)
+    (120, 1000, 121)
     """
-    folds = folds_of(rows)
-    return rows * (folds - 1) // folds
+    return rows - rows // folds_of(rows)
 
 
 def training_for(rows: int) -> dict[str, Any]:
     """How long networks are trained: a rate that goes to 0 along a cosine takes the place of stopping early."""
-    batch = int(np.clip(rows // 16, 8, 256))
+    batch = _batch_for(rows)
     epochs = int(np.clip(UPDATES * batch // rows, *EPOCHS))
     return {
-        "batch_size": min(batch, rows),
+        "batch_size": batch,
         "max_iter": epochs,
         "tol": 0.0,
         "n_iter_no_change": np.inf,
         "learning_rate": {"name": "cosine", "steps": epochs, "per": "epoch"},
     }
+
+
+def _batch_for(rows: int) -> int:
+    """Of the batches near to a sixteenth of the rows, 8 and 256 at the ends, that of which the last is no small one.
+
+    Alpha is divided by the rows of each batch: a last one of a single row would pull all weights to 0 once an epoch.
+    """
+    meant = math.ceil(rows / np.clip(rows // 16, 8, 256))
+    counts = (meant + away * side for away in range(meant) for side in (-1, 1))
+    batches = (math.ceil(rows / count) for count in counts)
+    return next(batch for batch in batches if -rows % batch <= batch / 2)
 
 
 def members_for(rows: int) -> int:

@@ -165,7 +165,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Returns the estimator. Raises `ValueError` for whatever does not fit.
         """
-        self._fit(X, y, sample_weight, validation_pair(eval_set, X_val, y_val))
+        with self._whole_or_as_before():
+            self._fit(X, y, sample_weight, validation_pair(eval_set, X_val, y_val))
         return self
 
     @for_epochs
@@ -176,8 +177,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns: the estimator.
         Errors: `ValueError` without classes in the first call, or with others later.
         """
-        self._note_classes(y, classes)
-        self._fit_once(X, y, sample_weight)
+        with self._whole_or_as_before():
+            self._note_classes(y, classes)
+            self._fit_once(X, y, sample_weight)
         return self
 
     def predict(self, X: Any) -> Any:
@@ -227,7 +229,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if kind == "multiclass-multioutput":
             raise ValueError("y has several columns of several classes each; give one column, or labels as 0 and 1.")
         self._labels, self._sparse = kind == "multilabel-indicator", sparse.issparse(y)
-        self.classes_ = np.arange(y.shape[1]) if self._labels else np.unique(y)
+        self.classes_ = np.arange(y.shape[1]) if self._labels else as_texts(np.unique(y))
 
     _learned_of_y = ("classes_", "_labels", "_sparse")
     _sparse = False
@@ -245,9 +247,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             if known is None:
                 raise ValueError("classes must be passed on the first call to partial_fit.")
             return
-        given = np.unique(classes)
+        given = as_texts(np.unique(classes))
         if (given != given).any():
             raise ValueError("Input classes contains NaN.")
+        if given.dtype.kind == "f" and (given != np.floor(given)).any():
+            check_classification_targets(given)  # which refuses them; of others it would say that they are many
         if known is None:
             labels = type_of_target(y) == "multilabel-indicator"
             count = np.shape(y)[-1]
@@ -344,6 +348,18 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if outputs.shape[-1] > 1:
             return self.classes_[outputs.argmax(axis=-1)]
         return self.classes_[np.minimum(outputs[:, 0] > 0.5, len(self.classes_) - 1)]
+
+
+def as_texts(classes: Any) -> Any:
+    """Classes [C] that are Python's texts as NumPy's, as scikit-learn has them; where these would differ, as they are.
+
+    >>> as_texts(np.array(["no", "yes"], object))
+    array(['no', 'yes'], dtype='<U3')
+    """
+    if classes.dtype.kind != "O":
+        return classes
+    texts = np.array(classes.tolist(), str)
+    return texts if texts.tolist() == classes.tolist() else classes
 
 
 def _label_weights(weights: Any, column: Any, sample_weight: Floats | None) -> Floats:

@@ -8,6 +8,7 @@ N rows · D inputs
 import dataclasses
 import math
 import re
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from deltarule.data.cells import (
 )
 from deltarule.data.frame import Frame, numbers_of_rows, rows_of
 from deltarule.data.naming import TRUTHS, as_named
-from deltarule.data.tables import listed
+from deltarule.data.tables import WITHOUT_NAME, listed
 from deltarule.errors import BadInput, counted
 from deltarule.problem.problem import Floats, Integers
 from deltarule.reports.wording import percent
@@ -44,10 +45,14 @@ NOTED_SHARE = 0.1
 LEAST_FOR_IDENTIFIER = 20
 """In fewer rows, numbers may well differ by chance."""
 FAR_WIDTHS = 3
-"""It is worth a note where a number is farther outside of training's than so many times as wide as they lie."""
+"""A number farther outside of training's than so many times as wide as they lie counts as one just so far, and is worth
+a note: nothing was learned of what lies there."""
+MOST = sys.float_info.max
 FARTHEST = 1e100
 """In standard deviations from the mean: of a number beyond it a network's answer may overflow."""
-IDENTIFIERS = {"id", "index", "key", "no", "nr", "number", "row", "rownames", "unnamed: 0", "uuid"}
+MOST_ALIKE, MOST_NAMED = 3, 5
+"""What is to be said alike of more columns than the first is one sentence, which names so many as the second."""
+IDENTIFIERS = {"id", "index", "key", "no", "nr", "number", "row", "rownames", WITHOUT_NAME.lower(), "uuid"}
 COUNTED = (
     "account|case|client|customer|employee|invoice|member|order|passenger|patient|person|product|record|student|user"
 )
@@ -57,6 +62,10 @@ NAME_OF_IDENTIFIER = re.compile(
 """customer_id, user-id, CustomerID, userId, ID_customer, customerid, order_no."""
 NEARLY_ALL = 0.95
 """So many rows have another of an identifier's numbers: in a few it may be missing, or there twice."""
+
+
+Told = dict[str, tuple[int, str]]
+"""What is to be said of columns, by their names: of how many rows, and the sentence."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,18 @@ class Column:
     least: float = 0.0
     greatest: float = 0.0
     rows: float = 0.0
+
+    @property
+    def held(self) -> tuple[float, float]:
+        """Within which bounds its numbers are held; what lies farther out counts as the bound.
+
+        >>> Column("size", "number", "numbers", least=1.0, greatest=3.0, rows=50).held
+        (-5.0, 9.0)
+        """
+        if not self.rows:  # of a file of an earlier version, which answers as it did
+            return -MOST, MOST
+        reach = FAR_WIDTHS * (self.greatest - self.least)
+        return max(self.least - reach, -MOST), min(self.greatest + reach, MOST)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -160,6 +181,8 @@ def _guess(name: str, column: np.ndarray, rows: np.ndarray) -> tuple[str, str]:
         return UNUSED, "the same in every row"
     if column.dtype.kind == "O":
         return _guess_of_texts(column, distinct, rows)
+    if name.startswith(WITHOUT_NAME) and any((column == rows + first).all() for first in (0, 1)):
+        return UNUSED, "the rows' identifier, which counts them"  # as programs write it: nothing to warn of
     if _is_identifier(name, present, distinct, len(column)):
         return UNUSED, f"an identifier: another whole number in {'' if distinct == len(column) else 'nearly '}every row"
     return NUMBER, "numbers"
@@ -279,7 +302,7 @@ def _numbers(column: Column, frame: Frame, together: bool) -> Floats:
     values = _as_numbers(column, frame)
     gaps = np.isnan(values)
     with np.errstate(over="ignore"):  # which is told below
-        standardized = (np.where(gaps, column.fill, values) - column.mean) / column.scale
+        standardized = (np.where(gaps, column.fill, values).clip(*column.held) - column.mean) / column.scale
     if together:
         standardized = np.clip(standardized, -FARTHEST, FARTHEST)
     far = np.abs(standardized) > FARTHEST
@@ -326,7 +349,7 @@ def unknown_categories(columns: Sequence[Column], frame: Frame) -> list[str]:
     >>> unknown_categories([color], {"color": np.array(["red", "green", "green"], object)})
     ["the column 'color' has categories in 2 rows that were rare or not there in training: 'green'"]
     """
-    sentences = []
+    found: Told = {}
     for column in columns:
         if column.kind != CATEGORY or column.name not in frame:
             continue
@@ -336,11 +359,12 @@ def unknown_categories(columns: Sequence[Column], frame: Frame) -> list[str]:
             rows = sum(counts[name] for name in unknown)
             names = ", ".join(shortened(name) if name else "missing" for name in sorted(unknown)[:5])
             more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-            sentences.append(
+            found[column.name] = (
+                rows,
                 f"the column {shortened(column.name)} has categories in {rows} row{'s' if rows > 1 else ''} that were "
-                f"rare or not there in training: {names}{more}"
+                f"rare or not there in training: {names}{more}",
             )
-    return sentences
+    return told_together(found, "have categories that were rare or not there in training, in at most {rows} each")
 
 
 def unusual_numbers(columns: Sequence[Column], frame: Frame) -> list[str]:
@@ -350,29 +374,59 @@ def unusual_numbers(columns: Sequence[Column], frame: Frame) -> list[str]:
 
     >>> size = Column("size", "number", "numbers", fill=2.0, least=1.0, greatest=3.0, rows=50)
     >>> unusual_numbers([size], {"size": np.array([2.0, 2000.0, 3.5])})
-    ["the column 'size' has numbers in 1 row far outside of training's, which went from 1 to 3: such as 2000"]
+    ["the column 'size' has numbers in 1 row far outside of training's, which went from 1 to 3: such as 2000; they \
+count as 9"]
     >>> unusual_numbers([size], {"size": np.array([2.0, np.nan])})
     ["the column 'size' is missing in 1 of 2 rows, in training never; its median there, 2, stands in"]
     """
-    sentences = []
+    others: Told = {}
+    outside: Told = {}
+    missing: Told = {}
     for column in columns:
         if column.kind != NUMBER or column.name not in frame:
             continue
         values, name = _as_numbers(column, frame), f"the column {shortened(column.name)}"
-        with np.errstate(over="ignore"):
-            width = np.float64(column.greatest) - column.least
-            far = np.maximum(column.least - values, values - column.greatest) > FAR_WIDTHS * width
+        low, high = column.held
+        far = (values < low) | (values > high)
         if (count := int(far.sum())) * column.rows > len(_present(values)):
-            sentences.append(
-                f"{name} has numbers in {counted(count, 'row')} far outside of training's, which went from "
-                f"{column.least:.12g} to {column.greatest:.12g}: such as {values[far.argmax()]:.12g}"
-            )
+            such = _short(values[far.argmax()])
+            if low == high:
+                told = f"{name} was always {_short(low)} in training, and has others in {counted(count, 'row')}"
+                others[column.name] = count, f"{told}, such as {such}, which count as {_short(low)}"
+            else:
+                ends = [_short(end) for end, met in ((low, values < low), (high, values > high)) if met.any()]
+                outside[column.name] = (
+                    count,
+                    f"{name} has numbers in {counted(count, 'row')} far outside of training's, which went from "
+                    f"{_short(column.least)} to {_short(column.greatest)}: such as {such}; they count as "
+                    f"{' or '.join(ends)}",
+                )
         if not column.gaps and (count := int(np.isnan(values).sum())):
-            sentences.append(
+            missing[column.name] = (
+                count,
                 f"{name} is missing in {count:,} of {counted(len(values), 'row')}, in training never; its median "
-                f"there, {column.fill:.12g}, stands in"
+                f"there, {_short(column.fill)}, stands in",
             )
-    return sentences
+    return [
+        *told_together(
+            outside,
+            "have numbers far outside of training's, in at most {rows} each; they count as if they lay "
+            f"{FAR_WIDTHS} times the width of training's outside",
+        ),
+        *told_together(
+            others, "had one number each in training, and others in at most {rows} each, which count as that one"
+        ),
+        *told_together(
+            missing,
+            f"are missing in at most {{rows}} of {rows_of(frame):,} each, in training never; their medians there "
+            "stand in",
+        ),
+    ]
+
+
+def _short(number: float) -> str:
+    """A number in five digits, or where it has more before the point, in these."""
+    return f"{number:.0f}" if 1e5 <= abs(number) < 1e12 else f"{number:.5g}"
 
 
 def without_input(columns: Sequence[Column], frame: Frame) -> list[str]:
@@ -382,18 +436,54 @@ def without_input(columns: Sequence[Column], frame: Frame) -> list[str]:
     >>> without_input([color], {"color": np.array(["blue", "red", "green"], object)})
     ["67 % of the rows have a 'color' without an input of its own, of which there are 2: rare ones, or too many"]
     """
-    sentences = []
+    found: Told = {}
     for column in columns:
         if column.kind == CATEGORY:
             counts = Counter(_texts(frame[column.name]))
             others = [count for name, count in counts.items() if name not in column.categories]
             share = sum(others) / max(rows_of(frame), 1)
             if share >= NOTED_SHARE:
-                sentences.append(
+                found[column.name] = (
+                    sum(others),
                     f"{percent(share, 0, 'f')} of the rows have a {shortened(column.name)} without an input of its "
-                    f"own, of which there are {len(others):,}: rare ones, or too many"
+                    f"own, of which there are {len(others):,}: rare ones, or too many",
                 )
-    return sentences
+    many = "have categories without an input of their own in at most {rows} each: rare ones, or too many"
+    return told_together(found, many)
+
+
+def unused_told(columns: Sequence[Column]) -> dict[str, str]:
+    """Sentences for the columns that are not used, each with the reason.
+
+    >>> unused_told([Column("id", "unused", "an identifier")])
+    {"the column 'id' is not used: an identifier": 'an identifier'}
+    """
+    reasons: dict[str, Told] = {}
+    for column in columns:
+        if column.kind == UNUSED:
+            told = f"the column {shortened(column.name)} is not used: {column.why}"
+            reasons.setdefault(column.why, {})[column.name] = 0, told
+    return {
+        sentence: why
+        for why, found in reasons.items()
+        for sentence in told_together(found, f"are not used: {why.replace('{', '{{').replace('}', '}}')}")
+    }
+
+
+def told_together(found: Told, of_many: str) -> list[str]:
+    """The sentences about columns; of more than three it is one, which goes on with `of_many`.
+
+    There {rows} stands for the most rows that it is about.
+
+    >>> told_together({name: (n, f"{name} is odd") for n, name in enumerate("abcdefg", 1)}, "are odd in {rows}")
+    ["the 7 columns 'a', 'b', 'c', 'd', 'e' and 2 more are odd in 7 rows"]
+    """
+    if len(found) <= MOST_ALIKE:
+        return [sentence for _, sentence in found.values()]
+    names = ", ".join(shortened(name) for name in list(found)[:MOST_NAMED])
+    more = f" and {len(found) - MOST_NAMED:,} more" if len(found) > MOST_NAMED else ""
+    rows = counted(max(count for count, _ in found.values()), "row")
+    return [f"the {len(found):,} columns {names}{more} {of_many.format(rows=rows)}"]
 
 
 def named_columns(columns: Sequence[Column]) -> list[str]:

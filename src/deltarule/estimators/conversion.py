@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from deltarule.errors import BadInput
 from deltarule.estimators.base import BaseMLP
-from deltarule.estimators.classifier import MLPClassifier
+from deltarule.estimators.classifier import MLPClassifier, as_texts
 from deltarule.estimators.regressor import MLPRegressor
 from deltarule.estimators.settings import Architecture, hidden_activations
 from deltarule.maths.network import BATCH_NORM_EPSILON
@@ -83,7 +83,7 @@ def from_sklearn(model: Any) -> Any:
     )
     made._members, made._normalization, made._running = 1, {}, {}
     if isinstance(made, MLPClassifier):
-        made.classes_ = model.classes_
+        made.classes_ = model.classes_.copy()
         made._labels = model._label_binarizer.y_type_.startswith("multilabel")
     else:
         made.target_mean_ = made.target_scale_ = None
@@ -333,4 +333,4 @@ def _names(classes: Any, outputs: int) -> Any:
         raise BadInput(f"the network has {outputs} outputs for {len(names)} classes; give one each, or 1 for two")
     if ordered.tolist() != names.tolist():
         raise BadInput(f"the classes {names.tolist()} must be different and in sorted order, like the outputs")
-    return ordered
+    return as_texts(ordered)

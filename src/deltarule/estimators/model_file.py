@@ -164,7 +164,7 @@ def _described(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     kind = type(model).__name__  # scikit-learn's are called the same
     if KINDS.get(kind) is type(model) and hasattr(model, "coefs_"):
         arrays, about = _network_described(model)
-    elif TABULAR.get(kind) is type(model) and hasattr(model, "model_"):
+    elif TABULAR.get(kind) is type(model) and hasattr(model, "report_"):
         arrays, about = _table_described(model)
     else:
         raise BadInput(

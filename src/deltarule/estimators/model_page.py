@@ -1,18 +1,26 @@
 """A model for tables as a page: how good it is, where it errs, what its answers hang on, how it was trained."""
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from deltarule.data.cells import shown
-from deltarule.estimators.inspection import Inspection
+from deltarule.estimators.inspection import Calibration, Inspection
 from deltarule.estimators.wording import classes_told, columns_told, network_told, score_lines, settings_told
 from deltarule.reports.inline import Parts
-from deltarule.reports.model_figures import calibration_curve, column_importances, loss_by_epoch, true_and_answered
+from deltarule.reports.model_figures import (
+    as_said,
+    calibration_curve,
+    column_importances,
+    loss_by_epoch,
+    true_and_answered,
+)
 from deltarule.reports.network_figures import MOST_COLUMNS
 from deltarule.reports.report import Block, Report, Section, report_page
 from deltarule.reports.score_figures import confusion_matrix
+from deltarule.stats.intervals import share_interval
 
 if TYPE_CHECKING:
     from deltarule.estimators.tabular import TabularClassifier, TabularRegressor
@@ -70,13 +78,23 @@ def _mistakes(model: "TabularClassifier | TabularRegressor", found: Inspection) 
         return Block("mistakes", "Where it errs", figures=parts.all)
     if len(found.classes) <= MOST_COLUMNS:
         parts.add(confusion_matrix(_counts(found), [shown(one.name) for one in found.classes]))
-    groups = found.calibration
+    groups = _told_apart(found.calibration)
     intervals = [(one.low, one.high) for one in groups]
     parts.add(calibration_curve([one.probability for one in groups], [one.share for one in groups], intervals))
     about = "Recall: the share of a class's rows that are found. Precision: the share of its answers that are right."
     if len(found.classes) > MOST_COLUMNS:
         about += f" Of more than {MOST_COLUMNS} classes no figure shows which is taken for which; the last column does."
     return Block("mistakes", "Where it errs", about, table=classes_told(found), figures=parts.all)
+
+
+def _told_apart(groups: Sequence[Calibration]) -> list[Calibration]:
+    """Groups of answers, those as one of which the same probability is told."""
+    told = []
+    for _, alike in groupby(groups, lambda one: as_said(one.probability)):
+        rows, said, right = np.array([(one.rows, one.rows * one.probability, one.rows * one.share) for one in alike]).T
+        of, hits = round(rows.sum()), round(right.sum())
+        told.append(Calibration(of, said.sum() / of, hits / of, *share_interval(hits, of)))
+    return told
 
 
 def _counts(found: Inspection) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, not_installed
 from deltarule.estimators.base import BaseMLP
 from deltarule.estimators.classifier import MLPClassifier
 from deltarule.estimators.columns import NUMBER, Column
@@ -53,7 +53,7 @@ def to_onnx(model: Any, path: str | Path) -> None:
     try:
         import onnx
     except ImportError:
-        raise BadInput("ONNX needs the package onnx, which is not installed; pip install 'deltarule[onnx]'") from None
+        raise not_installed("ONNX", "the package onnx", "onnx") from None
     is_table = isinstance(model, BaseTabular)
     if not (is_table and hasattr(model, "model_")) and not (isinstance(model, BaseMLP) and hasattr(model, "coefs_")):
         raise BadInput(
@@ -162,6 +162,8 @@ def _number(graph: Graph, column: Column) -> list[str]:
     value = graph.input(column.name, TensorProto.DOUBLE, 1)
     gaps = graph.add("IsNaN", value)
     whole = graph.add("Where", gaps, graph.constant(np.float64(column.fill)), value)
+    if column.rows:  # of files of earlier versions numbers are not held
+        whole = graph.add("Clip", whole, *(graph.constant(np.float64(bound)) for bound in column.held))
     shift, scale = np.float64(column.mean), np.float64(column.scale)
     if np.float32(shift) == 0:  # runtimes leave out a difference from what is 0 in float32
         scaled = graph.add("Div", whole, graph.constant(scale))

@@ -128,11 +128,11 @@ def _evaluated(network: Network, parameters: Mapping[str, Floats], running: Mapp
             own = (parameters[f"gamma{n}"], parameters[f"beta{n}"], running[f"mean{n}"], running[f"variance{n}"])
             value = batch_norm_evaluation(value, *own, BATCH_NORM_EPSILON)[0]
         # The formulas, which keep a complex step, go over the numbers several times.
-        if layer.activation is RELU:
+        if layer.activation == RELU:
             np.maximum(value, 0, out=value)
-        elif layer.activation is SIGMOID:
+        elif layer.activation == SIGMOID:
             expit(value, out=value)
-        elif layer.activation is SOFTMAX:
+        elif layer.activation == SOFTMAX:
             value = _softmax(value)
         else:
             value = layer.activation.function(value, **layer.activation.parameters)

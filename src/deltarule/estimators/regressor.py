@@ -175,7 +175,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
         Returns the estimator. Raises `ValueError` for whatever does not fit.
         """
-        self._fit(X, y, sample_weight, validation_pair(eval_set, X_val, y_val))
+        with self._whole_or_as_before():
+            self._fit(X, y, sample_weight, validation_pair(eval_set, X_val, y_val))
         return self
 
     @for_epochs
@@ -185,7 +186,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Parameters: `X`, `y` and `sample_weight` as for `fit`.
         Returns: the estimator.
         """
-        self._fit_once(X, y, sample_weight)
+        with self._whole_or_as_before():
+            self._fit_once(X, y, sample_weight)
         return self
 
     def predict(self, X: Any, return_std: bool = False) -> Any:

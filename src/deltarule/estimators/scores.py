@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from deltarule.data.cells import as_text, shortened
 from deltarule.data.frame import Frame
-from deltarule.estimators.columns import CATEGORY, NUMBER, UNUSED, Column, encoded
+from deltarule.estimators.columns import CATEGORY, NUMBER, UNUSED, Column, Told, encoded, told_together
 from deltarule.problem.problem import Floats
 from deltarule.reports.wording import percent
 from deltarule.stats.intervals import Interval, share_interval
@@ -107,13 +107,21 @@ def log_loss(y: Any, probabilities: Floats, classes: Any) -> float:
 
 
 def doubts(scores: Scores, y: Any, answers: Any) -> list[str]:
-    """A sentence where answers to rows score no more than their baseline.
+    """A sentence where answers to rows score no more than their baseline, or their probabilities less than its.
 
     >>> y, answers = np.array(["no", "yes"]), np.array(["no", "no"])
     >>> scores = Scores("accuracy", 2, 0.5, 0.1, 0.9, baseline=0.5, log_loss=0.8, baseline_log_loss=0.7)
     >>> doubts(scores, y, answers)
     ["it never answers 'yes', and its accuracy is not above its baseline's; do not rely on it"]
     """
+    if scores.score > scores.baseline and scores.log_loss is not None and scores.baseline_log_loss is not None:
+        loss, constant = f"{scores.log_loss:.3g}", f"{scores.baseline_log_loss:.3g}"
+        if float(loss) <= float(constant):
+            return []
+        return [
+            "its answers are better than always saying the same, but its probabilities are not (log loss "
+            f"{loss} beside {constant}); do not rely on these"
+        ]
     if not scores.score <= scores.baseline or scores.score == 1 or np.isnan(scores.low):
         return []
     if scores.metric != "accuracy":
@@ -214,7 +222,8 @@ def leaks(frame: Frame, columns: Sequence[Column], y: Any, classes: bool) -> lis
     rows = np.random.default_rng(0).permutation(len(y))
     rows = (_few_of_each_first(rows, y) if classes else rows)[:LEAK_ROWS]
     rows = rows[np.argsort(y[rows], kind="stable")]  # so that every second one is in the other half
-    y, found = y[rows], []
+    y = y[rows]
+    found: Told = {}
     for column in columns:
         if column.kind == UNUSED or not column.inputs:
             continue
@@ -224,11 +233,17 @@ def leaks(frame: Frame, columns: Sequence[Column], y: Any, classes: bool) -> lis
         if present.sum() >= len(y) / 2:
             score = max(score, _told(codes[present], y[present], column, classes))
         if score >= SUSPICIOUS:
-            found.append(
+            found[column.name] = (
+                len(y),
                 f"the column {shortened(column.name)} alone tells the target ({percent(score, 0, 'f')} on rows not "
-                "seen); is it known before the target is? If not, leave it out"
+                "seen); is it known before the target is? If not, leave it out",
             )
-    return found
+    least = percent(SUSPICIOUS, 0, "f")
+    return told_together(
+        found,
+        f"each tell the target alone (at least {least} on rows not seen); are they known before the target is? If not, "
+        "leave them out",
+    )
 
 
 def _few_of_each_first(rows: Any, y: Any) -> Any:

@@ -61,7 +61,9 @@ def inputs_of(column, row):
     cell = TRUTHS.get(cell.lower(), cell) if column["truths"] else cell
     value = number_of(cell or "nan", column["name"])
     is_gap = bool(np.isnan(value))
-    standardized = ((column["fill"] if is_gap else value) - column["mean"]) / column["scale"]
+    low, high = column["held"]
+    held = min(max(column["fill"] if is_gap else value, low), high)
+    standardized = (held - column["mean"]) / column["scale"]
     if abs(standardized) > FARTHEST:
         raise ValueError(f"the column {column['name']!r} holds {cell!r}, too large a number beside others; correct it")
     return [standardized, float(is_gap)] if column["gaps"] else [standardized]
@@ -128,6 +130,8 @@ def read(path):
         elif told.startswith("sep=") and len(told) <= len("sep=;"):
             raise ValueError("its first line says that no commas separate the columns; save it with these")
         header = [name.strip() for name in header]
+        if len(header) > 1:  # as pandas calls it
+            header[0] = header[0] or "Unnamed: 0"
         if len(set(header)) < len(header):
             raise ValueError("two columns have the same name; give each a name of its own")
         for row in reader:
@@ -314,7 +318,7 @@ def _told(column: Column) -> dict[str, Any]:
     known = naming(column.categories)
     truths = known.truths or takes_truths(column)
     ways = {"numbers": known.numbers, "truths": truths, "commas": known.commas, "forms": dict(known.forms)}
-    return asdict(column) | ways
+    return asdict(column) | ways | {"held": column.held}
 
 
 def _decoded(model: BaseMLP) -> str:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.metrics._scorer import _MultimetricScorer
-from sklearn.model_selection import GridSearchCV, check_cv
+from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
 from sklearn.utils import indexable
 from sklearn.utils.validation import _check_method_params, _num_samples
 
+from deltarule.errors import BadInput
 from deltarule.estimators.base import whole_or_none
 from deltarule.estimators.candidates import Task, rows_of
 from deltarule.estimators.kept import Kept
@@ -43,8 +44,8 @@ class PopulationSearchCV(GridSearchCV):
     so on, with the same scores; with a factor what `HalvingGridSearchCV` leaves, `n_resources_` and so on. A
     candidate's fit time is its share of the population's.
 
-    Raises `BadInput` for another estimator, or a folder that holds something else; `RunFailed` while another process
-    is writing to it, and for a full disk.
+    Raises `BadInput` for another estimator, for callbacks of scikit-learn's `set_callbacks`, or a folder that holds
+    something else; `RunFailed` while another process is writing to it, and for a full disk.
 
     >>> from sklearn.datasets import load_iris
     >>> from deltarule import MLPClassifier
@@ -102,7 +103,7 @@ class PopulationSearchCV(GridSearchCV):
         Parameters: `X`, `y` as for the estimator; the `parameters` go where they go in `GridSearchCV`: `groups` [N] to
         the splitter, `sample_weight` [N] (in a pipeline with the name of its last step before it) to the fits.
         Returns: the search.
-        Errors: `BadInput` for another estimator; those of `GridSearchCV`, and of the store.
+        Errors: `BadInput` for another estimator, and callbacks of scikit-learn; those of `GridSearchCV`, and the store.
         """
         self._validate_params()
         scorers, refit_metric = self._get_scorers()
@@ -111,11 +112,22 @@ class PopulationSearchCV(GridSearchCV):
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
         routed = self._get_routed_params_for_fit(_check_method_params(X, parameters))
         task = Task(self.estimator, X, y, routed.estimator.fit)
+        self._refuse_callbacks()
         with contextlib.nullcontext() if self.path is None else Store(Path(self.path)) as store:
             task.kept = None if store is None else Kept(store, self.estimator)
             search = self._search(task, routed, (scorers, refit_metric))
         self._take(search, np.concatenate(task.seconds), scorers)
         return self
+
+    def _refuse_callbacks(self) -> None:
+        """Callbacks of scikit-learn, which has them from 1.9 on, are told of fits that are made one by one."""
+        values = [one for grid in ParameterGrid(self.param_grid).param_grid for each in grid.values() for one in each]
+        for one in (self, self.estimator, *self.estimator.get_params().values(), *values):
+            if hasattr(one, "_skl_callbacks"):
+                raise BadInput(
+                    f"the {type(one).__name__} has callbacks of scikit-learn, and many fits are made at once here; "
+                    "take GridSearchCV (with a factor HalvingGridSearchCV), or leave them out"
+                )
 
     def _search(self, task: Task, routed: Any, scorers: tuple[Any, str]) -> Any:
         """scikit-learn's search over fits that are made ahead."""
@@ -142,7 +154,9 @@ class PopulationSearchCV(GridSearchCV):
         return search.fit(np.arange(_num_samples(task.y)), task.y)
 
     def _take(self, search: Any, seconds: Floats, scorers: Any) -> None:
-        """What a search leaves; the fit times [candidates, folds] are those of the populations."""
+        """What a search leaves, and nothing of one before; the fit times [candidates, folds] are the populations'."""
+        for name in [name for name in vars(self) if name.endswith("_") and not name.startswith("_")]:
+            delattr(self, name)
         for name, value in vars(search).items():
             if name.endswith("_") and not name.startswith("_"):
                 setattr(self, name, value)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache
 from itertools import starmap
 from numbers import Integral, Real
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from deltarule.errors import BadInput
 from deltarule.maths.activations import ACTIVATIONS, Activation
-from deltarule.maths.elementary import Array
+from deltarule.maths.elementary import Array, Fixed
 from deltarule.maths.initializers import Initializer
 from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
 from deltarule.maths.schedules import SCHEDULES, Schedule
@@ -187,7 +186,7 @@ def schedule(parameters: Mapping[str, Any], rows: int, seen: int = 0) -> Schedul
         return SCHEDULES["constant"]
     if given == "invscaling":
         numbers = {"power": parameters["power_t"], "rows": rows, "seen": seen}
-        return replace(INVSCALING, parameters=MappingProxyType(numbers))
+        return replace(INVSCALING, parameters=Fixed(numbers))
     found = registry.schedule(given)
     if found.adaptive and not isinstance(given, str) and {"tolerance", "patience"} & set(given):
         raise BadInput("the schedule 'adaptive' has tolerance and patience of its own; give tol and n_iter_no_change")
@@ -202,7 +201,7 @@ def invscaling(t: Array, learning_rate: Array, power: Array, rows: Array, seen: 
     return learning_rate / (t * rows + minimum(t, 1) * seen + 1) ** power
 
 
-INVSCALING = Schedule("invscaling", invscaling, MappingProxyType({"power": 0.5, "rows": 1, "seen": 0}), per="epoch")
+INVSCALING = Schedule("invscaling", invscaling, Fixed({"power": 0.5, "rows": 1, "seen": 0}), per="epoch")
 
 
 def adam_once_a_step(t: Array, learning_rate: Array, beta1: Array, beta2: Array, epsilon: Array) -> tuple[Array, ...]:
@@ -245,7 +244,7 @@ def weight_seeds(random: np.random.RandomState, members: int) -> tuple[list[int]
 
 def _with(found: Optimizer, numbers: dict[str, float]) -> Optimizer:
     plain = {name: float(value) for name, value in numbers.items()}
-    return replace(found, parameters=MappingProxyType({**found.parameters, **plain}))
+    return replace(found, parameters=Fixed({**found.parameters, **plain}))
 
 
 def _our_activation(given: Named) -> Named:

@@ -3,6 +3,7 @@
 N rows · D inputs of the network
 """
 
+import copy
 import time
 import warnings
 from collections.abc import Callable, Collection, Mapping
@@ -24,7 +25,7 @@ from deltarule.errors import BadInput, counted
 from deltarule.estimators import budget
 from deltarule.estimators.base import BaseMLP, quietly, whole_or_none
 from deltarule.estimators.candidates import Task
-from deltarule.estimators.classifier import MLPClassifier
+from deltarule.estimators.classifier import MLPClassifier, as_texts
 from deltarule.estimators.columns import (
     CATEGORY,
     UNUSED,
@@ -35,13 +36,23 @@ from deltarule.estimators.columns import (
     learned,
     named_columns,
     unknown_categories,
+    unused_told,
     unusual_numbers,
     used_columns,
     without_input,
 )
 from deltarule.estimators.inspection import Inspection, classes_inspected, numbers_inspected, sampled
 from deltarule.estimators.regressor import MLPRegressor
-from deltarule.estimators.scores import Scores, doubts, leaks, log_loss, scores_of_classes, scores_of_numbers, wide
+from deltarule.estimators.scores import (
+    MOST_NAMED,
+    Scores,
+    doubts,
+    leaks,
+    log_loss,
+    scores_of_classes,
+    scores_of_numbers,
+    wide,
+)
 from deltarule.estimators.targets import as_classes, as_numbers, check_length, known, name_of, named
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers
@@ -50,6 +61,8 @@ LEAST_ROWS = 10
 VALIDATION_SHARE = 0.2
 ROUNDING = 1e-12
 """By so much means of the same shares may differ."""
+NEAR = 0.25
+"""Accuracies within so many standard errors of the best are about the same."""
 MOST_INPUTS = 2**24
 """Numbers that the network's inputs are made of at a time: 128 MiB."""
 
@@ -78,7 +91,8 @@ class Beginning(NamedTuple):
 
     began          when, as of time.perf_counter   has_names   whether the columns had names of their own
     frame, y [N]   the columns by name, and the target   columns   what all rows tell of them
-    train, held    the rows to learn from, and those set aside   x [N, D]   the inputs, by what the first tell
+    train, held    the rows to learn from, and those set aside   x [N, D]   the inputs, by `seen`
+    seen           what the rows to learn from tell of the columns   notes   of rows that are left out
     """
 
     began: float
@@ -89,6 +103,8 @@ class Beginning(NamedTuple):
     train: Any
     held: Any
     x: Floats
+    seen: tuple[Column, ...]
+    notes: list[str]
 
 
 class BaseTabular(BaseEstimator):
@@ -108,8 +124,8 @@ class BaseTabular(BaseEstimator):
 
     # --- what the classifier and the regressor say for themselves ---
 
-    def _learn_target(self, y: Any) -> Any:
-        """Check the target, and return it as an array [N]."""
+    def _learn_target(self, y: Any) -> tuple[Any, Any, list[str]]:
+        """Check the target: as an array [N], which of its rows can be learned from, and what is said of the others."""
         raise NotImplementedError
 
     def _network(self, **settings: Any) -> BaseMLP:
@@ -125,8 +141,12 @@ class BaseTabular(BaseEstimator):
         return np.zeros(len(y), np.int64)
 
     def _credits(self, model: Any, x: Floats, y: Any) -> tuple[float, float]:
-        """By what candidates are compared, and by what those of which it is the same."""
+        """By what candidates are compared, and by what those of which it is about the same."""
         raise NotImplementedError
+
+    def _near(self, best: float, rows: int) -> float:
+        """By how much less than the best a score of so many rows may be and is about the same."""
+        return 0.0
 
     def _scores(self, x: Floats, y: Any) -> Scores:
         """How good the answers of the network inside are."""
@@ -141,6 +161,12 @@ class BaseTabular(BaseEstimator):
 
     # --- fitting ---
 
+    def _fit_anew(self, X: Any, y: Any) -> None:
+        """Fit, all at once: what is refused or interrupted leaves everything as it was."""
+        fitted = copy.copy(self)
+        fitted._fit(fitted._begun(X, y))
+        self.__dict__ = fitted.__dict__
+
     def _begun(self, X: Any, y: Any) -> Beginning:
         """Look at a table: all of it that can be refused is, before the minutes of work."""
         began = time.perf_counter()
@@ -149,24 +175,25 @@ class BaseTabular(BaseEstimator):
         frame = _frame(X, names, lambda name: types.get(name) != UNUSED)
         if not frame:
             raise BadInput(f"0 feature(s) (shape={np.shape(X)}) while a minimum of 1 is required; add columns")
-        rows = rows_of(frame)
         if y is None:
             raise BadInput(f"{type(self).__name__} requires y to be passed, but the target y is None")
         self.target_ = name_of(y)
         y = y if hasattr(y, "__len__") else np.asarray(y)
-        check_length(rows, y)
-        if rows < LEAST_ROWS:
-            told = "is 1 sample" if rows == 1 else f"are {rows} rows"
-            raise BadInput(f"there {told}, too few to set some aside; give at least {LEAST_ROWS}")
-        y = self._learn_target(y)
+        check_length(rows_of(frame), y)
+        _check_count(rows_of(frame))
+        y, known_rows, notes = self._learn_target(y)
+        if notes:
+            frame, y = taken(frame, known_rows), y[known_rows]
+            _check_count(rows_of(frame), "left of classes that occur in more than one")
         kinds = guessed(frame, types)
         check_together(frame, kinds)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         train, held = self._split(y)
-        x = encoded(learned(taken(frame, train), kinds), frame, together=True)
+        seen = learned(taken(frame, train), kinds)
+        x = encoded(seen, frame, together=True)
         if not x.shape[1]:
             raise BadInput("no column is left to learn from: no text occurs twice; add rows, or columns of numbers")
-        return Beginning(began, _has_names(X), frame, y, learned(frame, kinds), train, held, x)
+        return Beginning(began, _has_names(X), frame, y, learned(frame, kinds), train, held, x, seen, notes)
 
     def _work_told(self, begun: Beginning) -> str:
         """The work that lies ahead, in words."""
@@ -178,16 +205,18 @@ class BaseTabular(BaseEstimator):
         )
 
     def _fit(self, begun: Beginning) -> None:
-        began, has_names, frame, y, columns, train, held, x = begun
+        began, has_names, frame, y, columns, train, held, x, seen, left_out = begun
         found = self._searched(x[train], y[train])
         searched = budget.fold_rows(budget.search_rows(x.shape[1], len(train), self._outputs))
         self.model_ = self._trained(x[train], y[train], found, searched)
         scores = self._scores(x[held], y[held])
         doubted = doubts(scores, y[held], self.model_.predict(x[held]))
+        if doubted:
+            doubted += [f"in the rows set aside {told}" for told in unusual_numbers(seen, taken(frame, held))]
         # The rows set aside have done their work; the model that is kept has seen them, too.
         self.columns_ = columns
         self.model_ = self._trained(encoded(self.columns_, frame), y, found, searched)
-        notes = self._notes(frame, y, doubted)
+        notes = self._notes(frame, y, left_out + doubted)
         self._put_names(list(frame), has_names)
         self.report_ = TabularReport(len(y), len(held), scores, self._count, found, notes, time.perf_counter() - began)
 
@@ -218,7 +247,7 @@ class BaseTabular(BaseEstimator):
         x, y = x[rows], y[rows]
         splits = divided(self._kinds(y), budget.folds_of(len(rows)), random)
         candidates = list(ParameterGrid({name: list(values) for name, values in budget.CANDIDATES.items()}))
-        task = Task(self._network(**budget.training_for(len(rows))), x, y, {})
+        task = Task(self._network(**budget.training_for(budget.fold_rows(len(rows)))), x, y, {})
         with quietly():  # a candidate may be a bad one
             task.train(candidates, splits)
         found = np.full((len(candidates), len(splits), 2), -np.inf)
@@ -226,7 +255,8 @@ class BaseTabular(BaseEstimator):
             if not isinstance(model, Exception):
                 test = splits[fold][1]
                 found[candidate, fold] = self._credits(model, x[test], y[test])
-        return candidates[chosen(found[..., 0], found[..., 1])]
+        means, others = found.mean(axis=1).T
+        return candidates[chosen(means, others, self._near(float(means.max()), len(x)))]
 
     def _trained(self, x: Floats, y: Any, found: dict[str, Any], searched: int) -> BaseMLP:
         """An ensemble with settings that were found by trainings on so many rows."""
@@ -242,9 +272,7 @@ class BaseTabular(BaseEstimator):
 
     def _notes(self, frame: Frame, y: Any, doubted: list[str]) -> tuple[str, ...]:
         is_classes = isinstance(self, ClassifierMixin)
-        unused = {
-            f"the column {shortened(c.name)} is not used: {c.why}": c.why for c in self.columns_ if c.kind == UNUSED
-        }
+        unused = unused_told(self.columns_)
         slips = [
             f"the column {shortened(c.name)} is read as categories: {c.why}"
             for c in self.columns_
@@ -253,7 +281,7 @@ class BaseTabular(BaseEstimator):
         suspicious = doubted + leaks(frame, self.columns_, y, is_classes) + slips
         meant = [told for told, why in unused.items() if "an identifier" in why or "look like" in why]
         for sentence in suspicious + meant:
-            warnings.warn(sentence, stacklevel=4)
+            warnings.warn(sentence, stacklevel=5)
         return (*suspicious, *([] if is_classes else wide(y)), *without_input(self.columns_, frame), *unused)
 
     # --- answers ---
@@ -321,8 +349,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     input for each category that occurs twice or more, up to 500 (of many rows up to 50); what says nothing about other
     rows (identifiers, free text, the same value everywhere) is not used, with a warning where it may be meant to count.
     A fifth of the rows is set aside to score; on the others the settings are chosen by cross-validation of 24
-    candidates, linear ones among them: by accuracy, and where that is equal by log loss. The model that
-    is kept is an ensemble of networks with the best settings, trained on all rows.
+    candidates, linear ones among them: by log loss, of those whose accuracy is the best or within a quarter of its
+    standard error. The model that is kept is an ensemble of networks with the best settings, trained on all rows.
 
     Parameters
     ----------
@@ -332,8 +360,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     After `fit` there are: `columns_`, what it makes of each column; `report_`, with the scores beside a baseline and
     the settings; `model_`, the `MLPClassifier` inside; `classes_`.
 
-    Raises `BadInput` for tables that nothing can be learned from: fewer than 10 rows, a class in a single row, a target
-    with gaps.
+    Raises `BadInput` for tables that nothing can be learned from: fewer than 10 rows, fewer than two classes in
+    more than one row, a target with gaps.
 
     >>> rows = {"color": ["red", "blue", None, "red"] * 15, "size": [float(n % 4) for n in range(60)]}
     >>> model = TabularClassifier(random_state=0).fit(rows, ["apple", "plum", "plum", "cherry"] * 15)
@@ -350,7 +378,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         Returns: the estimator.
         Errors: `BadInput` for whatever cannot be learned from.
         """
-        self._fit(self._begun(X, y))
+        self._fit_anew(X, y)
         return self
 
     def predict(self, X: Any) -> Any:
@@ -411,14 +439,19 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
             )
         if y.dtype.kind == "O" and not all(isinstance(one, str) for one in y):
             raise BadInput(f"the classes are such as {y[0]!r}, a {type(y[0]).__name__}; make texts or numbers of them")
-        self.classes_, counts = np.unique(y, return_counts=True)
+        classes, places, counts = np.unique(y, return_inverse=True, return_counts=True)
+        self.classes_ = as_texts(classes)
         if len(self.classes_) < 2:
             raise BadInput(f"every row has the class {as_text(self.classes_[0])!r}; there must be two to tell apart")
-        if counts.min() < 2:
-            alone = as_text(self.classes_[counts.argmin()])
-            raise BadInput(f"the class {shortened(alone)} occurs in one row, which cannot be divided; add rows of it")
-        self.usual_ = self.classes_[counts.argmax()]
-        return y
+        alone, self.classes_ = self.classes_[counts < 2], self.classes_[counts > 1]
+        if len(self.classes_) < 2:
+            some = f"only {shortened(as_text(self.classes_[0]))}" if len(self.classes_) else "none"
+            raise BadInput(
+                f"of the {len(counts)} classes {some} occurs in more than one row, and there must be two such to tell "
+                "apart; add rows of the others, or learn another target"
+            )
+        self.usual_ = self.classes_[counts[counts > 1].argmax()]
+        return y, counts[places] > 1, _alone_told(alone)
 
     def _network(self, **settings: Any) -> BaseMLP:
         return MLPClassifier(**settings, output_bias="prior", random_state=self._seed)
@@ -433,6 +466,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         probabilities = model.predict_proba(x)
         right = model.classes_[probabilities.argmax(axis=1)] == y
         return float(right.mean()), -log_loss(y, probabilities, model.classes_)
+
+    def _near(self, best: float, rows: int) -> float:
+        return NEAR * float(np.sqrt(max(0.0, best * (1 - best)) / rows))
 
     def _scores(self, x: Floats, y: Any) -> Scores:
         return scores_of_classes(y, self.model_.predict_proba(x), self.classes_, self.usual_)
@@ -468,7 +504,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         Returns: the estimator.
         Errors: `BadInput` for whatever cannot be learned from.
         """
-        self._fit(self._begun(X, y))
+        self._fit_anew(X, y)
         return self
 
     def predict(self, X: Any) -> Any:
@@ -508,7 +544,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
                 "correct it, or give it in another unit"
             )
         self.usual_ = float(y.mean()) if len(y) else 0.0
-        return y
+        return y, slice(None), []
 
     def _network(self, **settings: Any) -> BaseMLP:
         return MLPRegressor(**settings, output_bias="prior", scale_target=True, random_state=self._seed)
@@ -534,16 +570,18 @@ def divided(kinds: Integers, folds: int, random: np.random.Generator) -> list[tu
     return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(folds)]
 
 
-def chosen(scores: Floats, others: Floats) -> int:
-    """The candidate with the best mean over the folds; of those with the same one, the best by the other.
+def chosen(scores: Floats, others: Floats, near: float = 0.0) -> int:
+    """The candidate with the best score; of those whose score is that or by no more than `near` less, the best by the
+    other.
 
-    scores, others [candidates, folds], −∞ where there is none
+    scores, others [candidates], −∞ where there is none
 
-    >>> chosen(np.array([[0.9, 0.8], [0.8, 0.9], [0.2, 0.1]]), np.array([[-2.0, -2.0], [-1.0, -1.0], [0.0, 0.0]]))
+    >>> chosen(np.array([0.85, 0.85, 0.84, 0.15]), np.array([-2.0, -1.0, -0.5, 0.0]))
     1
+    >>> chosen(np.array([0.85, 0.85, 0.84, 0.15]), np.array([-2.0, -1.0, -0.5, 0.0]), near=0.02)
+    2
     """
-    means = scores.mean(axis=1)
-    return int(np.where(means >= means.max() - ROUNDING, others.mean(axis=1), -np.inf).argmax())
+    return int(np.where(scores >= scores.max() - near - ROUNDING, others, -np.inf).argmax())
 
 
 def _frame(X: Any, names: Collection[str], is_used: Callable[[str], bool] | None) -> Frame:
@@ -552,6 +590,26 @@ def _frame(X: Any, names: Collection[str], is_used: Callable[[str], bool] | None
     if isinstance(X, np.ndarray) and X.ndim == 1 and not X.dtype.names:
         raise BadInput("the table is a single row or column. Reshape your data to rows and columns")
     return frame_of(X, names, is_used)
+
+
+def _check_count(rows: int, which: str = "") -> None:
+    """Refuse so few rows that none can be set aside."""
+    if rows < LEAST_ROWS:
+        told = "is 1 sample" if rows == 1 else f"are {rows} rows"
+        raise BadInput(f"there {told}{which and ' '}{which}, too few to set some aside; give at least {LEAST_ROWS}")
+
+
+def _alone_told(classes: Any) -> list[str]:
+    """A sentence about classes that occur in one row."""
+    names = [shortened(as_text(one)) for one in classes]
+    if len(names) < 2:
+        why = "nothing can be learned of it that could be tested"
+        return [f"the class {name} occurs in one row, and is left out: {why}" for name in names]
+    told = ", ".join(names[:MOST_NAMED]) + (" …" if len(names) > MOST_NAMED else "")
+    return [
+        f"the classes {told}, {len(names):,} in all, occur in one row each, and are left out: nothing can be learned "
+        "of them that could be tested"
+    ]
 
 
 def _types(given: Any) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, not_installed
 from deltarule.maths.activations import Activation
 from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Layer, views
 from deltarule.problem.network import Network
@@ -51,7 +51,7 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
     try:
         import torch
     except ImportError:
-        raise BadInput("a PyTorch module needs PyTorch, which is not installed; install deltarule[torch]") from None
+        raise not_installed("a PyTorch module", "PyTorch", "torch") from None
     if not isinstance(trained, Run) and not hasattr(trained, "member_parts"):
         raise BadInput(
             f"{trained!r} has no form in PyTorch; give a run or a fitted estimator of deltarule, and of a model of "

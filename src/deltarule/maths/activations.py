@@ -11,11 +11,10 @@ shortest in it. Softmax couples the units of a row; its backward pass is the pro
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import pi
-from types import MappingProxyType
 
 from numpy import exp, tanh
 
-from deltarule.maths.elementary import Array, erf, expm1, log1p, select
+from deltarule.maths.elementary import Array, Fixed, erf, expm1, log1p, select
 
 # Python numbers, not NumPy's: those are float64 and would make float64 of a float32 formula.
 _ROOT_2 = 2**0.5
@@ -37,7 +36,7 @@ class Activation:
     derivative: Callable[..., Array]
     range: str = "real"
     rowwise: bool = False
-    parameters: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    parameters: Mapping[str, float] = field(default_factory=Fixed, hash=False)
     kinks: tuple[float, ...] = ()
 
     def forward(self, z: Array) -> tuple[Array, Callable[[Array], Array]]:
@@ -177,10 +176,10 @@ SIGMOID = Activation("sigmoid", sigmoid, sigmoid_derivative, "unit")
 TANH = Activation("tanh", hyperbolic_tangent, hyperbolic_tangent_derivative)
 RELU = Activation("relu", relu, relu_derivative, "nonnegative", kinks=(0.0,))
 LEAKY_RELU = Activation(
-    "leaky_relu", leaky_relu, leaky_relu_derivative, parameters=MappingProxyType({"slope": 0.01}), kinks=(0.0,)
+    "leaky_relu", leaky_relu, leaky_relu_derivative, parameters=Fixed({"slope": 0.01}), kinks=(0.0,)
 )
 # With α = 1 the two branches of ELU meet without a kink, with any other α they do not.
-ELU = Activation("elu", elu, elu_derivative, parameters=MappingProxyType({"alpha": 1.0}), kinks=(0.0,))
+ELU = Activation("elu", elu, elu_derivative, parameters=Fixed({"alpha": 1.0}), kinks=(0.0,))
 SOFTPLUS = Activation("softplus", softplus, softplus_derivative, "positive")
 SILU = Activation("silu", silu, silu_derivative)
 GELU = Activation("gelu", gelu, gelu_derivative)

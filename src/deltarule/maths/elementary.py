@@ -5,14 +5,39 @@ complex step proves derivatives with them) and, one number at a time, inside com
 an absolute value or a maximum, which would lose the imaginary part without a word: a choice is made by `select`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from math import prod
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 Array = Any
 """A number or a NumPy array, real or complex: the formulas do not care which."""
+
+Value = TypeVar("Value")
+
+
+class Fixed(Mapping[str, Value], Generic[Value]):
+    """A table that nobody changes; unlike a `MappingProxyType` it can be copied and pickled.
+
+    >>> Fixed({"slope": 0.01})
+    {'slope': 0.01}
+    """
+
+    def __init__(self, given: Mapping[str, Value] | tuple[()] = ()) -> None:
+        self._given = dict(given)
+
+    def __getitem__(self, name: str) -> Value:
+        return self._given[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._given)
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+    def __repr__(self) -> str:
+        return repr(self._given)
 
 
 def select(test: Array, yes: Array, no: Array) -> Array:

@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import sqrt
-from types import MappingProxyType
 
 import numpy as np
 
 from deltarule.maths import random
-from deltarule.maths.elementary import Array
+from deltarule.maths.elementary import Array, Fixed
 
 
 @lru_cache(maxsize=4)  # one network after another of the same seed, as in a search: drawing takes longer than the rest
@@ -32,7 +31,7 @@ class Initializer:
     name: str
     law: str
     spread: Callable[..., float]
-    parameters: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    parameters: Mapping[str, float] = field(default_factory=Fixed, hash=False)
     biases: str = "zeros"
 
     def weights(self, seed: Array, layer: int, fan_in: int, fan_out: int) -> Array:
@@ -99,6 +98,22 @@ def lecun_normal(fan_in: int, fan_out: int) -> float:
     return sqrt(1 / fan_in)
 
 
+def _std(fan_in: int, fan_out: int, std: float) -> float:
+    return std
+
+
+def _range(fan_in: int, fan_out: int, range: float) -> float:
+    return range
+
+
+def _zero(fan_in: int, fan_out: int) -> float:
+    return 0.0
+
+
+def _value(fan_in: int, fan_out: int, value: float) -> float:
+    return value
+
+
 INITIALIZERS = {
     initializer.name: initializer
     for initializer in (
@@ -108,12 +123,10 @@ INITIALIZERS = {
         Initializer("he_normal", "normal", he_normal),
         Initializer("lecun_uniform", "uniform", lecun_uniform),
         Initializer("lecun_normal", "normal", lecun_normal),
-        Initializer("normal", "normal", lambda fan_in, fan_out, std: std, MappingProxyType({"std": 0.01})),
-        Initializer("uniform", "uniform", lambda fan_in, fan_out, range: range, MappingProxyType({"range": 0.5})),
-        Initializer(
-            "positive_uniform", "positive", lambda fan_in, fan_out, range: range, MappingProxyType({"range": 1.0})
-        ),
-        Initializer("zeros", "constant", lambda fan_in, fan_out: 0.0),
-        Initializer("constant", "constant", lambda fan_in, fan_out, value: value, MappingProxyType({"value": 0.1})),
+        Initializer("normal", "normal", _std, Fixed({"std": 0.01})),
+        Initializer("uniform", "uniform", _range, Fixed({"range": 0.5})),
+        Initializer("positive_uniform", "positive", _range, Fixed({"range": 1.0})),
+        Initializer("zeros", "constant", _zero),
+        Initializer("constant", "constant", _value, Fixed({"value": 0.1})),
     )
 }

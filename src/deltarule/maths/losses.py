@@ -15,12 +15,11 @@ is exact however large they are, and its gradient is the short one: predicted mi
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from numpy import exp, log
 
 from deltarule.maths.activations import Activation, sigmoid, softmax
-from deltarule.maths.elementary import Array, log1p, select
+from deltarule.maths.elementary import Array, Fixed, log1p, select
 
 REDUCTIONS = ("sum", "mean_samples", "mean_elements")
 
@@ -48,8 +47,8 @@ class Loss:
     derivative: Callable[..., Array]
     domain: str = "real"
     targets: str = "real"
-    fused: Mapping[str, Fused] = field(default_factory=lambda: MappingProxyType({}))
-    parameters: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    fused: Mapping[str, Fused] = field(default_factory=Fixed)
+    parameters: Mapping[str, float] = field(default_factory=Fixed, hash=False)
     kinks: tuple[float, ...] = ()
     exact: bool = True
 
@@ -249,12 +248,12 @@ def _ratio(weight: Array, p: Array) -> Array:
 SQUARED_ERROR = Loss("squared_error", squared_error, squared_error_derivative)
 HALF_SQUARED_ERROR = Loss("half_squared_error", half_squared_error, half_squared_error_derivative)
 ABSOLUTE_ERROR = Loss("absolute_error", absolute_error, absolute_error_derivative, kinks=(0.0,))
-HUBER = Loss("huber", huber, huber_derivative, parameters=MappingProxyType({"delta": 1.0}))
+HUBER = Loss("huber", huber, huber_derivative, parameters=Fixed({"delta": 1.0}))
 QUANTILE = Loss(
     "quantile",
     quantile_error,
     quantile_error_derivative,
-    parameters=MappingProxyType({"quantile": 0.5}),
+    parameters=Fixed({"quantile": 0.5}),
     kinks=(0.0,),
 )
 POISSON = Loss(
@@ -263,7 +262,7 @@ POISSON = Loss(
     poisson_derivative,
     domain="positive",
     targets="nonnegative",
-    fused=MappingProxyType({"exponential": Fused(poisson_from_logits, poisson_from_logits_derivative)}),
+    fused=Fixed({"exponential": Fused(poisson_from_logits, poisson_from_logits_derivative)}),
 )
 BINARY_CROSS_ENTROPY = Loss(
     "binary_cross_entropy",
@@ -271,9 +270,7 @@ BINARY_CROSS_ENTROPY = Loss(
     binary_cross_entropy_derivative,
     domain="unit",
     targets="unit",
-    fused=MappingProxyType(
-        {"sigmoid": Fused(binary_cross_entropy_from_logits, binary_cross_entropy_from_logits_derivative)}
-    ),
+    fused=Fixed({"sigmoid": Fused(binary_cross_entropy_from_logits, binary_cross_entropy_from_logits_derivative)}),
 )
 CROSS_ENTROPY = Loss(
     "cross_entropy",
@@ -281,14 +278,14 @@ CROSS_ENTROPY = Loss(
     cross_entropy_derivative,
     domain="simplex",
     targets="unit",
-    fused=MappingProxyType({"softmax": Fused(cross_entropy_from_logits, cross_entropy_from_logits_derivative)}),
+    fused=Fixed({"softmax": Fused(cross_entropy_from_logits, cross_entropy_from_logits_derivative)}),
 )
 NAIVE_BINARY_CROSS_ENTROPY = Loss(
     "naive_binary_cross_entropy",
     naive_binary_cross_entropy,
     naive_binary_cross_entropy_derivative,
     targets="unit",
-    parameters=MappingProxyType({"epsilon": 1e-8}),
+    parameters=Fixed({"epsilon": 1e-8}),
     exact=False,
 )
 

@@ -10,11 +10,10 @@ An update is elementwise: (θ, g, slots …, numbers …) → (θ, slots …). W
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from numpy import sqrt
 
-from deltarule.maths.elementary import Array, select
+from deltarule.maths.elementary import Array, Fixed, select
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Optimizer:
     name: str
     update: Callable[..., tuple[Array, ...]] | None
     slots: tuple[str, ...] = ()
-    parameters: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    parameters: Mapping[str, float] = field(default_factory=Fixed, hash=False)
     once_a_step: Callable[..., tuple[Array, ...]] | None = None
     norms: bool = False
     decay: bool = False
@@ -171,31 +170,29 @@ def _smaller(a: Array, b: Array) -> Array:
     return select(b - a, a, b + 0 * a)
 
 
-_ADAM = MappingProxyType({"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8})
+_ADAM = Fixed({"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8})
 
 OPTIMIZERS = {
     optimizer.name: optimizer
     for optimizer in (
         Optimizer("sgd", sgd),
-        Optimizer("momentum", momentum, ("v",), MappingProxyType({"momentum": 0.9})),
-        Optimizer("nesterov", nesterov, ("v",), MappingProxyType({"momentum": 0.9})),
-        Optimizer("adagrad", adagrad, ("s",), MappingProxyType({"epsilon": 1e-10})),
-        Optimizer("normalized_gradient", normalized_gradient, (), MappingProxyType({"epsilon": 1e-8}), norms=True),
-        Optimizer("rmsprop", rmsprop, ("s",), MappingProxyType({"decay": 0.9, "epsilon": 1e-8})),
+        Optimizer("momentum", momentum, ("v",), Fixed({"momentum": 0.9})),
+        Optimizer("nesterov", nesterov, ("v",), Fixed({"momentum": 0.9})),
+        Optimizer("adagrad", adagrad, ("s",), Fixed({"epsilon": 1e-10})),
+        Optimizer("normalized_gradient", normalized_gradient, (), Fixed({"epsilon": 1e-8}), norms=True),
+        Optimizer("rmsprop", rmsprop, ("s",), Fixed({"decay": 0.9, "epsilon": 1e-8})),
         Optimizer("adam", adam, ("m", "v"), _ADAM, adam_once_a_step),
-        Optimizer(
-            "adamw", adamw, ("m", "v"), MappingProxyType({"weight_decay": 0.01, **_ADAM}), adamw_once_a_step, decay=True
-        ),
+        Optimizer("adamw", adamw, ("m", "v"), Fixed({"weight_decay": 0.01, **_ADAM}), adamw_once_a_step, decay=True),
         Optimizer(
             "rprop",
             rprop,
             ("previous", "size"),
-            MappingProxyType({"increase": 1.2, "decrease": 0.5, "smallest": 1e-6, "largest": 50.0}),
+            Fixed({"increase": 1.2, "decrease": 0.5, "smallest": 1e-6, "largest": 50.0}),
         ),
         Optimizer(
             "lbfgs",
             None,
-            parameters=MappingProxyType({"memory": 10, "gradient_tolerance": 1e-5, "objective_tolerance": 2.2e-9}),
+            parameters=Fixed({"memory": 10, "gradient_tolerance": 1e-5, "objective_tolerance": 2.2e-9}),
         ),
     )
 }

@@ -6,11 +6,10 @@ t  [K] or a number   updates done before this one (or epochs, where a schedule c
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from numpy import cos, floor, pi
 
-from deltarule.maths.elementary import Array, select
+from deltarule.maths.elementary import Array, Fixed, select
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Schedule:
 
     name: str
     rate: Callable[..., Array]
-    parameters: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    parameters: Mapping[str, float] = field(default_factory=Fixed, hash=False)
     per: str = "step"
     adaptive: bool = False
 
@@ -99,19 +98,19 @@ SCHEDULES = {
     schedule.name: schedule
     for schedule in (
         Schedule("constant", constant),
-        Schedule("step", step, MappingProxyType({"every": 1000, "factor": 0.5})),
-        Schedule("exponential", exponential, MappingProxyType({"factor": 0.999})),
-        Schedule("inverse_scaling", inverse_scaling, MappingProxyType({"power": 0.5})),
+        Schedule("step", step, Fixed({"every": 1000, "factor": 0.5})),
+        Schedule("exponential", exponential, Fixed({"factor": 0.999})),
+        Schedule("inverse_scaling", inverse_scaling, Fixed({"power": 0.5})),
         Schedule(
             "adaptive",
             adaptive,
-            MappingProxyType({"divide": 5.0, "tolerance": 1e-4, "patience": 10}),
+            Fixed({"divide": 5.0, "tolerance": 1e-4, "patience": 10}),
             adaptive=True,
         ),
-        Schedule("squaring", squaring, MappingProxyType({"every": 500, "at_start": 0})),
-        Schedule("cosine", cosine, MappingProxyType({"steps": 1000, "lowest": 0.0, "warm_up": 0})),
-        Schedule("warm_up", warm_up, MappingProxyType({"steps": 100})),
-        Schedule("linear_ramp", linear_ramp, MappingProxyType({"steps": 100, "highest": 1.0})),
-        Schedule("exponential_ramp", exponential_ramp, MappingProxyType({"steps": 100, "highest": 1.0})),
+        Schedule("squaring", squaring, Fixed({"every": 500, "at_start": 0})),
+        Schedule("cosine", cosine, Fixed({"steps": 1000, "lowest": 0.0, "warm_up": 0})),
+        Schedule("warm_up", warm_up, Fixed({"steps": 100})),
+        Schedule("linear_ramp", linear_ramp, Fixed({"steps": 100, "highest": 1.0})),
+        Schedule("exponential_ramp", exponential_ramp, Fixed({"steps": 100, "highest": 1.0})),
     )
 }

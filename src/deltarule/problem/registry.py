@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from difflib import get_close_matches
 from math import isfinite
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.maths.activations import ACTIVATIONS, Activation
+from deltarule.maths.elementary import Fixed
 from deltarule.maths.initializers import INITIALIZERS, Initializer
 from deltarule.maths.losses import LOSSES, Loss
 from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
@@ -41,10 +41,17 @@ def names(kind: str) -> tuple[str, ...]:
 
 
 def add(kind: str, formula: Any) -> None:
-    """Give a user's own formula its name; `deltarule.proofs.register` proves it first and then calls this."""
-    if formula.name in _TABLES[kind]:
-        raise BadInput(f"the {kind} '{formula.name}' exists already; choose another name")
-    _TABLES[kind][formula.name] = formula
+    """Give a user's own formula its name; `deltarule.proofs.register` proves it first and then calls this.
+
+    The very same formula may be given again. One of other functions may not, even of equal code, as a cell of a
+    notebook makes them anew each time: what was made with the first would mean something else from then on.
+    """
+    name = formula.name
+    if name in _BUILT_IN[kind]:
+        raise BadInput(f"the {kind} '{name}' exists already; choose another name")
+    if _TABLES[kind].setdefault(name, formula) != formula:
+        way_out = f'take that one away first: unregister("{kind}", "{name}")'
+        raise BadInput(f"the {kind} '{name}' of your own exists already; choose another name, or {way_out}")
 
 
 def remove(kind: str, name: str) -> None:
@@ -188,7 +195,7 @@ def _with_parameters(kind: str, given: Named, *beside: str) -> Any:
             there = ", ".join([*known, *beside]) or "none"
             raise BadInput(f"the {kind} '{name}' has no parameter '{key}'; its parameters: {there}")
     checked = {key: parameter(kind, name, key, value) for key, value in parameters.items()}
-    return replace(formula, parameters=MappingProxyType({**known, **checked})) if checked else formula
+    return replace(formula, parameters=Fixed({**known, **checked})) if checked else formula
 
 
 def _taken_apart(kind: str, given: Named) -> tuple[str, dict[str, Any]]:

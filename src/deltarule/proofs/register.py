@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from numbers import Real
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from deltarule.errors import BadInput, RunFailed
 from deltarule.maths.activations import Activation
+from deltarule.maths.elementary import Fixed
 from deltarule.maths.losses import Loss
 from deltarule.maths.optimizers import Optimizer
 from deltarule.maths.penalties import Penalty
@@ -64,7 +64,8 @@ def register_activation(
     parameters : names and default values of further parameters.
 
     Returns the activation. Raises `RunFailed` where the derivative is not that of the function, with the worst point,
-    also at other values of its parameters; `BadInput` where a function cannot be used as it is.
+    also at other values of its parameters; `BadInput` where a function cannot be used as it is, and for a name that
+    means something else already.
 
     >>> import numpy as np
     >>> found = register_activation("cube", lambda z: z**3, lambda z, a: 3 * z**2)
@@ -517,8 +518,6 @@ def _check_descent(optimizer: Optimizer) -> None:
 def _check_name(kind: str, name: Any) -> None:
     if not isinstance(name, str) or not name.isidentifier():
         raise BadInput(f"the name of the {kind} is {name!r}; give letters, digits and underscores, not a digit first")
-    if name in registry.names(kind):
-        raise BadInput(f"the {kind} '{name}' exists already; choose another name")
 
 
 def _check_functions(functions: Mapping[str, Any]) -> None:
@@ -544,7 +543,7 @@ def _checked_parameters(kind: str, name: str, parameters: Mapping[str, float] | 
             )
         if number is None:
             raise BadInput(f"the parameter '{key}' has the default {given[key]!r}; give a finite number")
-    return MappingProxyType(numbers)
+    return Fixed(numbers)
 
 
 def _checked_kinks(kinks: Any) -> tuple[float, ...]:

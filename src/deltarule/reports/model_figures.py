@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_DOTS = 2000
+MOST_SAID = 0.999
 COLUMN = 134
 """Points that a column's name may be wide."""
 DIAGONAL: dict[str, Any] = {"color": style.GRAY, "linewidth": 1.2, "zorder": 1}
@@ -74,8 +75,17 @@ def calibration_curve(probabilities: Any, shares: Any, intervals: Any) -> "Figur
         sheet.y_label("share of answers that are right")
         sheet.note("Below the gray line the model is too sure of itself, above it not sure enough.")
         for said, share in zip(probabilities.tolist(), shares.tolist(), strict=True):
-            sheet.say(f"Said {percent(said)}: right {percent(share)}.")
+            sheet.say(f"Said {as_said(said)}: right {percent(share)}.")
         return sheet.finished()
+
+
+def as_said(probability: float) -> str:
+    """A probability that was said of answers, in percent, without the many digits of what is nearly certain.
+
+    >>> as_said(0.981), as_said(0.9999999), as_said(1.0)
+    ('98.1 %', 'more than 99.9 %', '100 %')
+    """
+    return f"more than {percent(MOST_SAID)}" if MOST_SAID < probability < 1 else percent(probability)
 
 
 def true_and_answered(targets: Any, answers: Any, *, target: str) -> "Figure":

@@ -322,7 +322,7 @@ def _tell_codes(sheet: Sheet, labels: Sequence[str], codes: Sequence[str], middl
     sheet.say(
         "; ".join(f"{isolated(label)} has the code {code}" for label, code in zip(labels, codes, strict=True)) + "."
     )
-    for tell in (sheet.note, sheet.say):
+    for tell in (sheet.note, sheet.say) if len(codes) > 1 else ():
         tell(f"The {len(codes)} inputs have {counted(len(set(codes)), 'different code')}.")
 
 

@@ -153,7 +153,7 @@ def activation_table(
     told = "* outputs above 0.5."
     if bounds is not None:
         codes = codes_of(hidden, middle)
-        told = f"* {what_is_high(middle)}. {_codes_told(labels, codes)}"
+        told = f"* {what_is_high(middle)}." + (f" {_codes_told(labels, codes)}" if len(codes) > 1 else "")
         if hidden.shape[1] <= MOST_BITS:
             groups[0].append(_Column("code", [Text(code) for code in codes]))
     return Group(_Blocks("input", _labels(labels, len(hidden)), groups), Text(told))
@@ -220,6 +220,7 @@ def sparkline(values: Any, width: int, bars: str = BARS) -> str:
     finite = np.isfinite(shown)
     if finite.any() and shown[finite].min() > 0 and shown[finite].max() > DECADE * shown[finite].min():
         shown = np.log(shown, where=finite, out=np.full(len(shown), np.nan))
+    shown = shown / (np.abs(shown[finite]).max(initial=0.0) or 1.0)  # the difference of large ones would overflow
     low, high = (shown[finite].min(), shown[finite].max()) if finite.any() else (0.0, 0.0)
     heights = (shown - low) / (high - low or 1.0) * (len(bars) - 1)
     return "".join(bars[round(height)] if is_there else " " for height, is_there in zip(heights, finite, strict=True))

@@ -53,7 +53,7 @@ def bounds_of(function: Activation) -> tuple[float, float] | None:
     """
     if function.range in ("unit", "simplex"):
         return 0.0, 1.0
-    return (-1.0, 1.0) if function is TANH else None
+    return (-1.0, 1.0) if function == TANH else None
 
 
 def codes_of(hidden: Any, middle: float) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from deltarule import systems
-from deltarule.errors import BadInput, DeltaruleError, RunFailed, is_out_of_memory
+from deltarule.errors import BadInput, DeltaruleError, RunFailed, is_out_of_memory, not_installed
 from deltarule.problem.checks import whole
 
 MOST_TRIES = 3
@@ -129,9 +129,7 @@ def _dask(workers: int | None, address: str | None) -> Iterator[Pool]:
     try:
         from distributed import Client, LocalCluster
     except ImportError:
-        raise BadInput(
-            "the executor dask needs Dask, which is not installed; pip install 'deltarule[dask]', or use local"
-        ) from None
+        raise not_installed("the executor dask", "Dask", "dask") from None
     cluster = None
     if address is None:
         # What fails is told in a sentence; and that a second cluster finds the page's usual port taken is no failure.

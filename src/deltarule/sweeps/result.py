@@ -11,7 +11,7 @@ import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
 from deltarule.data.dataset import Dataset
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, not_installed
 from deltarule.maths.network import forward, views
 from deltarule.problem.configuration import Configuration, changed, is_optional, parse
 from deltarule.problem.network import Network
@@ -148,7 +148,7 @@ class Sweep:
         try:
             import pandas
         except ImportError:
-            raise BadInput("frame() needs pandas, which is not installed; pip install 'deltarule[frames]'") from None
+            raise not_installed("frame()", "pandas", "frames") from None
         return pandas.DataFrame(self.rows())
 
     @as_written()

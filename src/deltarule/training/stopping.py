@@ -4,12 +4,14 @@ K members · n updates of a stretch
 """
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import BadInput
+from deltarule.problem.checks import whole
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.stats import metrics
 
@@ -48,12 +50,12 @@ patience=None)
         if self.max_steps is None and self.max_epochs is None:
             raise BadInput("there is no limit to the training; give max_steps or max_epochs")
         for name, least in (("max_steps", 0), ("max_epochs", 0), ("times", 1), ("patience", 1)):
-            value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not hasattr(value, "__index__") or value < least):
-                raise BadInput(f"{name} is {value!r}; give a whole number of {least} or more")
+            if getattr(self, name) is not None:
+                whole(name, getattr(self, name), least)
         for name in ("threshold", "tolerance"):
             value = getattr(self, name)
-            if value is not None and not np.isfinite(value):
+            is_number = isinstance(value, Real) and not isinstance(value, bool)
+            if value is not None and not (is_number and -np.inf < value < np.inf):
                 raise BadInput(f"{name} is {value!r}; give a finite number")
         if self.metric != "objective":
             metrics.find(self.metric)
@@ -65,13 +67,11 @@ patience=None)
 
     def limits(self, problem: Problem) -> Integers:
         """The last step of each member, [K]."""
-        epochs = [problem.steps_per_epoch(member) for member in range(problem.members)]
-        limits = np.full(problem.members, np.iinfo(np.int64).max)
-        if self.max_steps is not None:
-            limits = np.minimum(limits, self.max_steps)
-        if self.max_epochs is not None:
-            limits = np.minimum(limits, np.array(epochs) * self.max_epochs)
-        return limits
+        most = int(np.iinfo(np.int64).max)
+        steps, epochs = (most if limit is None else int(limit) for limit in (self.max_steps, self.max_epochs))
+        # Python's integers: the product may be larger than any of an array's.
+        sizes = [problem.steps_per_epoch(member) for member in range(problem.members)]
+        return np.array([min(most, steps, epochs * size) for size in sizes], np.int64)
 
 
 def crossing(objective: Floats, threshold: float, counted: Integers, times: int) -> tuple[Integers, Integers]:

@@ -446,11 +446,12 @@ class _Training:
 @contextmanager
 def interrupts() -> Iterator[Callable[[], bool]]:
     """Turn the first Ctrl-C into a question that training asks between stretches; the second one acts at once."""
-    asked = False
+    asked = at_once = False
 
     def note(number: int, frame: Any) -> None:
-        nonlocal asked
+        nonlocal asked, at_once
         if asked:
+            at_once = True
             raise KeyboardInterrupt
         asked = True
 
@@ -461,6 +462,10 @@ def interrupts() -> Iterator[Callable[[], bool]]:
     before = signal.signal(signal.SIGINT, note)
     try:
         yield lambda: asked
+    except Exception as error:
+        if at_once:  # it came where Python can raise nothing, as in what a compiler calls, which failed of it
+            raise KeyboardInterrupt from error
+        raise
     finally:
         signal.signal(signal.SIGINT, before)
 

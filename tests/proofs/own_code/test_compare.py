@@ -61,6 +61,35 @@ def test_right_values_are_right_whichever_way_round(columns: bool, turned: bool)
     assert report.ok and report.compared == report.entries == sum(np.size(value) for value in found.values())
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_square_matrix_is_read_the_way_round_in_which_the_values_are_right(turned: bool) -> None:
+    x, W1, b1 = np.array([[1.0, 2.0], [0.5, 1.0]]), np.array([[1.0, 3.0], [2.0, -1.0]]), np.array([0.5, -0.5])
+    z1 = x @ (W1.T if turned else W1) + b1
+    assert compare({"z1": z1}, Network([2, 2]), {"W1": W1, "b1": b1}, x, x).ok
+
+
+@pytest.mark.parametrize(("dtype", "off", "ok"), [(float, 1e-5, False), (np.float32, 1e-5, True)])
+def test_a_value_may_be_off_by_its_own_rounding(dtype: type, off: float, ok: bool) -> None:
+    found, *_ = by_hand(False, False)
+    assert compared({"z1": (found["z1"] * (1 + off)).astype(dtype)}).ok == ok
+
+
+@pytest.mark.parametrize(
+    ("reduction", "share", "words"),
+    [("sum", 1, ""), ("mean_samples", N, " / N"), ("mean_elements", N * C, f" / ({C} N)")],
+)
+def test_the_mean_stands_in_what_comes_back_to_the_output(reduction: str, share: int, words: str) -> None:
+    generator = np.random.default_rng(2)
+    x, W1, b1 = (generator.normal(size=size) for size in ((N, D), (D, C), C))
+    y = generator.integers(2, size=(N, C)).astype(float)
+    p = 1 / (1 + np.exp(-(x @ W1 + b1)))
+    given = (Network([D, C], output="sigmoid"), {"W1": W1, "b1": b1}, x, y, "binary_cross_entropy")
+    dz1 = (p - y) / share
+    for name, right, of in (("da1", dz1 / (p * (1 - p)), "p = a1"), ("dz1", dz1, "z = z1")):
+        assert compare({name: right}, *given, reduction=reduction).ok
+        assert compare({name: 3 * right}, *given, reduction=reduction).formula.endswith(f"){words}, with {of}")
+
+
 @given(st.sets(st.sampled_from(ORDER), min_size=1), st.booleans(), st.booleans(), st.integers(0, 3))
 def test_the_first_that_differs_is_shown(wrong: set[str], columns: bool, turned: bool, entry: int) -> None:
     found, *_ = by_hand(columns, turned)
@@ -166,6 +195,9 @@ def test_a_hint_sets_how_much_is_told() -> None:
         ({"q1": np.ones(3)}, "'q1', which is no value of this network"),
         ({"z7": np.ones(3)}, "'z7', which is no value"),
         ({"n1": np.ones(3)}, "mine has n1, which this network does not have"),
+        ({"z1": np.ones(3), "Z1": np.ones(3)}, "mine has z1 and Z1, which are the same value; give one of them"),
+        ({"a1": np.ones(3), "h1": np.ones(3)}, "mine has a1 and h1, which are the same value"),
+        ({"J": 1.0, "cost": 1.0}, "mine has J and cost, which are the same value"),
         ({}, "mine holds no values"),
         ({"z1": "text"}, "z1 holds <U4"),
         ({"z1": np.array([np.nan])}, "not finite"),

@@ -80,6 +80,19 @@ def test_every_number_is_the_engines_own(optimizer, step, dtype):
         assert np.array_equal(explained[f"running_{name}_new"], array[0])
 
 
+def test_inputs_and_outputs_go_by_their_names_and_hidden_units_by_their_numbers():
+    features, classes = ("length", "width", "height"), ("cat", "dog")
+    network = Network([3, 2, 2], output="softmax")  # as many hidden units as classes
+    problem = create_problem(network, np.eye(3), np.eye(2)[[0, 1, 1]], loss="cross_entropy")
+    quantities = explain_update(problem, initial_state(problem), features=features, classes=classes).quantities
+    samples = ("0", "1", "2")
+    assert quantities["x"].labels == (samples, features) and quantities["y"].labels == (samples, classes)
+    assert quantities["W1"].labels == (features, None) and quantities["b1"].labels == (None,)
+    assert quantities["a1"].labels == quantities["δ1"].labels == (samples, None)
+    assert quantities["b2"].labels == (classes,) and quantities["W2"].labels == (None, classes)
+    assert quantities["a2"].labels == quantities["δ2"].labels == (samples, classes)
+
+
 def test_the_update_goes_on_from_the_state_that_is_given():
     problem = create_problem(NETWORK, [[2.0], [1.0]], [1.0, 0.0], loss="binary_cross_entropy", optimizer="adam")
     state, _ = ReferenceEngine().advance(problem, initial_state(problem), 3)

@@ -75,8 +75,8 @@ def compare(
 
     Returns a `CodeReport` whose `worst` is the first value that differs, and whose `formula` gives the right one.
 
-    Raises `BadInput` for a name that is no value of this network, for parameters or data that are not its own, and as
-    `create_problem`.
+    Raises `BadInput` for a name that is no value of this network, for two names of one value, for parameters or data
+    that are not its own, and as `create_problem`.
 
     >>> params = {"W1": np.array([[1.0], [2.0]]), "b1": np.array([0.5])}
     >>> x, y = np.array([[1.0, 2.0], [0.0, 1.0]]), np.array([[1.0], [0.0]])
@@ -104,9 +104,13 @@ def _named(mine: Mapping[str, Any], network: Network) -> dict[str, Floats]:
     """The user's values by our names."""
     if not isinstance(mine, Mapping) or not mine:
         raise BadInput("mine holds no values; give a dictionary such as {'z1': z1, 'a1': a1, 'dW1': dW1}")
-    found = {}
+    found: dict[str, Floats] = {}
+    keys: dict[str, str] = {}
     for key, value in mine.items():
         name = _our_name(str(key), len(network.layers))
+        if name in keys:
+            raise BadInput(f"mine has {keys[name]} and {key}, which are the same value; give one of them")
+        keys[name] = str(key)
         array = array_of(value, str(key))
         if array.dtype.kind not in "fiu":
             raise BadInput(f"{key} holds {array.dtype}; give real numbers")

@@ -88,7 +88,8 @@ class Notes:
         if name == "x" or (letter == "d" and layer == 1):
             return self.labels.features
         names = self.labels.classes
-        return names if (name == "y" or layer == self.last) and names and len(names) == length else None
+        is_of_outputs = name == "y" or (layer == self.last and letter != "d")
+        return names if is_of_outputs and names and len(names) == length else None
 
     def setting(self, name: str, value: Any, about: str, rule: Rule | None = None, layer: int | None = None) -> Ref:
         """A single number that formulas refer to; noted where it is first needed."""
