@@ -191,6 +191,20 @@ def test_data_are_utf_8_whatever_the_locale(deltarule, cities, encoding):
         assert "Zürich" in done.stdout.decode("utf-8") and b"\r" not in done.stdout
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there Python has no terminal to give a program")
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_json_on_a_terminal_is_json_whatever_the_encoding(encoding):
+    record = {"name": "é😀猫\x7f\ud800"}
+    code = f"from deltarule.cli.common import print_json; print_json({record!a})"
+    reader, terminal = os.openpty()
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    subprocess.run([sys.executable, "-c", code], stdout=terminal, env=environment, check=True)
+    os.close(terminal)
+    said = os.read(reader, 1000).decode(encoding)
+    os.close(reader)
+    assert json.loads(said) == record and ("猫" in said) == (encoding == "utf-8")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="there no shell closes a stream")
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
 def test_a_closed_stream_ends_no_command(cities, closed):

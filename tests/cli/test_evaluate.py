@@ -1,54 +1,83 @@
-import os
-import subprocess
+import io
+import re
 import sys
 
 import numpy as np
 import pandas as pd
 import pytest
+from rich.cells import cell_len
 
 from deltarule import TabularClassifier
+from deltarule.cli import main
 
-CLASSES = ["猫", "狗", "Ωmega", "cat"]
+TABLES = {
+    "short": (["größe – λ", "größe - lambda"], ["猫", "狗", "λ", "lambda"]),
+    "long": (["größe – λ" * 6, "b"], ["x" * 59 + last for last in "abcd"]),
+}
+"""Columns and classes that an encoding may lack, or a screen have no room for."""
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A table whose classes an encoding may lack, and a model that errs on it."""
+def printed(tmp_path_factory):
+    """What the command prints of a table in an encoding and a width, once for each."""
     folder = tmp_path_factory.mktemp("classes")
     random = np.random.default_rng(0)
     place = np.arange(80) % 4
-    table = pd.DataFrame({"größe – λ": place + random.normal(scale=0.6, size=80), "b": random.normal(size=80)})
-    table["kind"] = [CLASSES[one] for one in place]
-    table.to_csv(folder / "table.csv", index=False)
-    model = TabularClassifier(random_state=0).fit(table.drop(columns="kind"), table["kind"].to_numpy())
-    model.target_ = "kind"
-    model.save(folder / "model.safetensors")
-    return folder
+    one, other = place + random.normal(scale=0.6, size=80), random.normal(size=80)
+    for table, (names, classes) in TABLES.items():
+        frame = pd.DataFrame(dict(zip(names, (one, other), strict=True)))
+        kind = np.array(classes)[place]
+        model = TabularClassifier(random_state=0).fit(frame, kind)
+        model.target_ = "kind"
+        model.save(folder / f"{table}.safetensors")
+        frame.assign(kind=kind).to_csv(folder / f"{table}.csv", index=False)
+    seen = {}
+
+    def printed(table, encoding, width):
+        if (table, encoding, width) not in seen:
+            words = ["deltarule", "evaluate", str(folder / f"{table}.safetensors"), str(folder / f"{table}.csv")]
+            with pytest.MonkeyPatch.context() as here:
+                here.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding))
+                here.setattr(sys, "argv", words)
+                here.setenv("COLUMNS", str(width))
+                with pytest.raises(SystemExit) as ended:
+                    main()
+                assert not ended.value.code
+                seen[table, encoding, width] = sys.stdout.buffer.getvalue().decode(encoding)
+        return seen[table, encoding, width]
+
+    return printed
 
 
-def printed(folder, encoding, width):
-    words = [sys.executable, "-m", "deltarule", "evaluate", folder / "model.safetensors", folder / "table.csv"]
-    environment = {**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": str(width)}
-    return subprocess.run(words, capture_output=True, env=environment, check=True).stdout.decode(encoding)
+def tables_of(said):
+    """Of what was printed the tables alone: that of the classes, and that of the columns."""
+    tables = said[said.index("\n\n") + 2 :].partition("Lost:")[0]
+    return re.split(r"\n\n(?=column|[ \n]+accuracy)", tables, maxsplit=1)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
-def test_names_that_differ_differ_in_every_encoding_and_stand_in_line(folder, encoding):
-    said = printed(folder, encoding, 100)
-    rows = said.partition("precision")[2].partition("accuracy lost")[0].splitlines()[2:6]
-    assert len({row.split()[0].strip("|") for row in rows}) == len(CLASSES)
+def test_names_that_differ_differ_in_every_encoding_and_stand_in_line(printed, encoding):
+    said = printed("short", encoding, 100)
+    rows = tables_of(said)[0].splitlines()[2:]
+    assert len({row.split()[0].strip("|") for row in rows}) == len(rows) == 4
     if encoding != "utf-8":  # there a character may be two columns wide
         assert len({row.rindex(" %") for row in rows}) == 1 and "?" not in said
         assert "\\u732b" in said
-        assert ("gr\\xf6\\xdfe - lambda" if encoding == "ascii" else "größe – lambda") in said
+        assert (r"gr\xf6\xdfe \u2013 \u03bb" if encoding == "ascii" else r"größe – \u03bb") in said
 
 
-@pytest.mark.parametrize("width", [30, 40, 60, 80])
-def test_numbers_stand_in_one_piece_on_a_narrow_screen_too(folder, width):
-    wide, said = printed(folder, "utf-8", 200), printed(folder, "utf-8", width)
-    shares = [word for row in wide.partition("precision")[2].splitlines()[2:6] for word in row.split() if "." in word]
-    words = said.replace(" %", "%").split()
-    assert all(f"{share}%" in words for share in shares) and len(shares) == 8
-    assert {"precision", "accuracy", "interval"} <= {*words}
-    if width >= 40:
-        assert max(map(len, said.partition("precision")[2].partition("Lost")[0].splitlines())) <= width + 1
+@pytest.mark.parametrize("width", [20, 30, 37, 40, 46, 60, 80])
+@pytest.mark.parametrize("table", ["short", "long"])
+def test_names_and_numbers_have_room_on_a_narrow_screen_too(printed, table, width):
+    wide, narrow = (tables_of(printed(table, "utf-8", one)) for one in (400, width))
+    for whole, told, names in zip(wide, narrow, reversed(TABLES[table]), strict=True):
+        rows = [re.split(" {2,}", row.strip()) for row in whole.splitlines()[2:]]
+        numbers = [cell for _, *cells in rows for cell in cells if cell[0].isdigit()]
+        assert len(numbers) in (4 * 3, 2 * 2)
+        assert all(re.search(rf"(?<!\S){re.escape(cell)}(?!\S)", told) for cell in numbers)
+        assert {"precision", "recall", "class"} <= {*told.split()} or {"accuracy", "interval"} <= {*told.split()}
+        if "─" in told:
+            assert max(map(cell_len, told.splitlines())) <= width
+            assert all(name[:8] in told for name in names)
+        else:
+            assert width < 50 and all(f"  {name}\n" in told for name in names)

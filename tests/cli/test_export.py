@@ -231,6 +231,17 @@ def test_a_script_tells_what_is_wrong_with_a_table_in_a_sentence(deltarule, mode
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("header", [",x", ",Unnamed: 0,x", ",Unnamed: 0,Unnamed: 0.1,x"])
+def test_a_script_names_a_first_column_without_a_name_as_the_model_does(tmp_path, header):
+    """As pandas writes a table with its rows' numbers, and once more, and once more."""
+    model = MLPRegressor(hidden_layer_sizes=(), solver="lbfgs", random_state=0).fit([[0.0], [1.0]], [1.0, 3.0])
+    (tmp_path / "t.csv").write_text(f"{header}\n{'7,' * header.count(',')}2.5\n", encoding="utf-8")
+    script = {"__name__": "script"}
+    exec(numpy_script(model), script)
+    [row] = script["read"](tmp_path / "t.csv")
+    assert [*row] == [*read_frame(tmp_path / "t.csv")]
+
+
 def test_a_script_of_a_network_tells_what_is_wrong_in_a_sentence(deltarule, tmp_path):
     MLPRegressor(hidden_layer_sizes=(), solver="lbfgs").fit([[0.0, 0.0], [1.0, 2.0]], [1.0, 2.0]).save(tmp_path / "m")
     deltarule("export", tmp_path / "m", "--to", "script", "--out", tmp_path / "m.py")

@@ -1,9 +1,9 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
-from importlib.util import find_spec
 
 import pandas
 import pytest
@@ -55,11 +55,33 @@ def test_a_sweep_is_told_kept_and_printed(deltarule, mine, tmp_path):
 
 @pytest.mark.parametrize("library", ["pandas", "pyarrow"])
 def test_parquet_says_what_it_needs(deltarule, tmp_path, monkeypatch, library):
-    """As if the library were not there."""
+    """As if neither the library nor what may stand in for it were there."""
     assert deltarule("sweep", "encoder", "--seeds", 1, "--set", "stopping.max_steps=5", "--out", tmp_path)[0] == 0
-    monkeypatch.setattr(sweep, "find_spec", lambda name: None if name == library else find_spec(name))
+    if library == "pandas":
+        monkeypatch.setattr(sweep, "find_spec", lambda name: None)
+    for name in {library, "fastparquet"} - {"pandas"}:
+        monkeypatch.setitem(sys.modules, name, None)
     told = f'Parquet needs {library}, which is not installed; install it with: pip install "deltarule[frames]"'
     assert deltarule("sweep", "--table", tmp_path, "--format", "parquet") == (2, "", f"deltarule: {told}\n")
+
+
+FASTPARQUET = """
+__version__ = "9999"
+
+def write(file, frame, **given):
+    file.write(f"{len(frame)} rows".encode())
+"""
+
+
+def test_what_pandas_writes_parquet_with_is_for_it_to_choose(deltarule, mine, tmp_path):
+    """A stand-in for fastparquet, which the tests' own environment does not have."""
+    assert deltarule("sweep", mine, "--out", tmp_path / "out")[0] == 0
+    (tmp_path / "fastparquet.py").write_text(FASTPARQUET, encoding="utf-8")
+    code = "import sys; sys.modules['pyarrow'] = None; from deltarule.cli import main; main()"
+    words = ["sweep", "--table", str(tmp_path / "out"), "--format", "parquet"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, env=environment)
+    assert (done.stdout, done.stderr, done.returncode) == (b"8 rows", b"", 0)
 
 
 MIXED = """

@@ -235,7 +235,15 @@ def test_classes_go_by_their_names_whatever_the_table_holds_of_them(deltarule, t
     _, out, _ = deltarule("evaluate", tmp_path / "model.safetensors", tmp_path / "test.csv", "--json")
     found = json.loads(out)
     assert found["scores"]["score"] == pytest.approx(2 / 3)
-    assert found["notes"][0] == "the model does not know the classes '9', so it cannot say them"
+    assert found["notes"] == ["the model does not know the classes '9', so it cannot say them"]
+    assert found["scores"]["log_loss"] < found["scores"]["baseline_log_loss"] == pytest.approx(np.log(2))
+    written(tmp_path / "test.csv", "size,kind", [("1.0", "2")] * 5)  # of one class, which one may always say
+    _, out, _ = deltarule("evaluate", tmp_path / "model.safetensors", tmp_path / "test.csv", "--json")
+    found = json.loads(out)
+    assert (found["notes"], found["scores"]["score"], found["scores"]["baseline_log_loss"]) == ([], 1, 0)
+    written(tmp_path / "test.csv", "size,kind", [("1.0", "9")] * 5)
+    status, out, _ = deltarule("evaluate", tmp_path / "model.safetensors", tmp_path / "test.csv")
+    assert status == 0 and "log loss" not in out and "it never answers '9', and its accuracy is not above" in out
 
 
 def test_who_waits_at_a_terminal_sees_that_it_goes_on(monkeypatch):
@@ -343,6 +351,7 @@ def test_classes_are_called_as_they_stand_in_the_file(deltarule, tmp_path, task,
         (["0", "1", "1"], (), ""),
         (["none", "one", "two"], (), ""),
         (["0.5", "1", "2"], (), ""),
+        (["001", "002", "003"], (), ""),
     ],
 )
 def test_counts_that_are_taken_for_classes_are_told(deltarule, goals, task, told, tmp_path):
@@ -351,6 +360,18 @@ def test_counts_that_are_taken_for_classes_are_told(deltarule, goals, task, told
     notes = json.loads(deltarule("train", table, "--target", "goals", *task, "--json")[1])["notes"]
     assert [note for note in notes if "taken for classes" in note and told and note.startswith(told)] or not told
     assert bool(told) == any("--task regress" in note for note in notes)
+
+
+@pytest.mark.parametrize(("alone", "told"), [(["2"], ""), (["9"], "the 3 different whole numbers of 'goals'")])
+def test_of_whole_numbers_those_count_that_are_learned(deltarule, alone, told, tmp_path):
+    """Of 0, 1 and a single 2 the last is left out, as is a single 9 beside 0, 1 and 2."""
+    count = 3 if told else 2
+    goals = [*(str(row % count) for row in range(30)), *alone]
+    table = written(tmp_path / "t.csv", "x,goals", list(zip(RANDOM.normal(size=31), goals, strict=True)))
+    notes = json.loads(deltarule("train", table, "--target", "goals", "--json")[1])["notes"]
+    assert any(note.startswith("the class ") and "left out" in note for note in notes)
+    counts = [note for note in notes if "taken for classes" in note]
+    assert len(counts) == bool(told) and all(note.startswith(told) for note in counts)
 
 
 @pytest.fixture(scope="module")
@@ -506,7 +527,7 @@ def test_a_target_with_signs_is_no_class_unless_somebody_says_so(deltarule, tmp_
 
 def test_of_few_numbers_one_that_is_none_is_told_and_a_mere_sign_is_no_class(deltarule, tmp_path):
     """Stata and SAS write a point where nothing is known."""
-    for cell in (".", "..", "*"):
+    for cell in (".", "..", "*", ".a", ".Z", "._"):
         table = written(tmp_path / "t.csv", "x,y", [(n / 7, cell if n == 26 else n % 2) for n in range(60)])
         status, _, err = deltarule("train", table, "--target", "y")
         told = f"column 'y': it holds numbers, but for {cell!r} in row 26 (counted from 0); leave such cells empty if"

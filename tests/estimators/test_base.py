@@ -453,6 +453,20 @@ def test_ctrl_c_keeps_what_was_learnt() -> None:
     np.testing.assert_array_equal(regressor(max_iter=2).fit(X, NUMBERS).predict(X), model.predict(X))
 
 
+@pytest.mark.parametrize("given", [{}, {"solver": "lbfgs"}, {"callbacks": lambda epoch, model: signal.raise_signal(2)}])
+def test_what_is_told_of_a_fit_that_is_done_undoes_nothing(given: dict[str, Any]) -> None:
+    model = regressor(**{"max_iter": 2, "callbacks": None, **given})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match="interrupted by user|converge"):
+            model.fit(X, NUMBERS)
+        assert model.n_iter_ == (1 if model.callbacks else 2)
+        before = deeply(model)
+        with pytest.raises(UserWarning, match="are not scaled"):  # which is told before
+            model.fit(X * 1e5, NUMBERS)
+    assert deeply(model) == before
+
+
 # --- fits that come to nothing ---
 
 

@@ -70,6 +70,24 @@ def test_texts_that_numpy_would_shorten_stay_apart() -> None:
     assert model.classes_.tolist() == ["a", "a\0"] and set(model.predict(X)) == {"a", "a\0"}
 
 
+@pytest.mark.parametrize(("letters", "kind"), [(64, "U"), (65, "O")])
+def test_a_long_text_does_not_make_every_answer_as_large(letters: int, kind: str, tmp_path: Path) -> None:
+    names = np.array(["a", "b" * letters], object)
+    model = fitted(names[(X[:, 0] > 0).astype(int)])
+    model.save(tmp_path / "model.safetensors")
+    for one in (model, load_model(tmp_path / "model.safetensors")):
+        assert one.predict(X).dtype.kind == kind and set(one.predict(X)) == set(names)
+
+
+@pytest.mark.parametrize("names", [[b"a", b"b"], [b"a", b"\xff"]])
+@pytest.mark.parametrize("dtype", [object, None])
+def test_bytes_are_refused_in_scikit_learn_s_words(names: list[bytes], dtype: Any) -> None:
+    classes = np.array(names, dtype)
+    for call in (lambda y: MLPClassifier().fit(X, y), lambda y: MLPClassifier().partial_fit(X, y, classes=classes)):
+        with pytest.raises(TypeError, match="labels represented as bytes is not supported"):
+            call(classes[np.arange(80) % 2])
+
+
 def test_several_labels_at_once() -> None:
     y = (X > 0).astype(int)
     for given in (y, sparse.csr_matrix(y)):
@@ -275,6 +293,22 @@ def test_classes_of_pieces_are_no_numbers_between() -> None:
     for classes in (range(30), np.arange(30.0), np.arange(80) % 30):
         model = MLPClassifier((4,)).partial_fit(X, np.arange(80) % 30, classes=classes)
         assert model.classes_.tolist() == list(range(30))
+
+
+@pytest.mark.parametrize(
+    ("classes", "words"),
+    [
+        ([0, 1, np.inf], "contains infinity"),
+        ([0, 1, 1.5j], "Complex data not supported"),
+        (np.array([0, 1, 2.5], object), "Unknown label type: unknown"),
+    ],
+    ids=str,
+)
+def test_classes_that_fit_refuses_are_none_of_pieces_either(classes: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        MLPClassifier((4,)).fit(X, np.resize(np.asarray(classes), 80))
+    with pytest.raises(ValueError, match=words):
+        MLPClassifier((4,)).partial_fit(X, np.arange(80) % 2, classes=classes)
 
 
 def test_classes_of_a_refused_piece_are_forgotten() -> None:

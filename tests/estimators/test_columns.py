@@ -1,3 +1,4 @@
+import re
 import sys
 from dataclasses import replace
 from typing import Any
@@ -27,6 +28,7 @@ from deltarule.estimators.columns import (
 )
 
 N, MOST = 60, sys.float_info.max
+finite = st.floats(-1e100, 1e100)
 RANDOM = np.random.default_rng(0)
 COLUMNS: dict[str, tuple[Any, str, str]] = {
     "numbers": (RANDOM.normal(size=N), "number", "numbers"),
@@ -311,6 +313,28 @@ def test_numbers_are_told_with_digits_that_tell_them_apart() -> None:
     [column] = learned({"at": np.array([-1 / 3, 2 / 3])}, {"at": ("number", "")})
     [told] = unusual_numbers([column], {"at": np.array([1234.56789])})
     assert told.endswith("which went from -0.33333 to 0.66667: such as 1234.6; they count as 3.6667")
+    [column] = learned({"at": np.array([1_763_424_000_000.0, 1_763_427_600_000.0])}, {"at": ("number", "")})
+    [told] = unusual_numbers([column], {"at": np.array([1_763_424_000.0])})
+    assert "from 1763424000000 to 1763427600000: such as 1763424000; they count as 1763413200000" in told
+    [column] = learned({"at": np.array([48.13712, 48.13714])}, {"at": ("number", "")})
+    [told] = unusual_numbers([column], {"at": np.array([48.14])})
+    assert told.endswith("which went from 48.13712 to 48.13714: such as 48.14; they count as 48.1372")
+    [column] = learned({"at": np.array([48.13712, 48.13712])}, {"at": ("number", "")})
+    assert (
+        "always 48.13712 in training, and has others in 1 row, such as 48.13713,"
+        in unusual_numbers([column], {"at": np.array([48.13713])}).pop()
+    )
+
+
+@given(st.tuples(finite, finite).filter(lambda ends: ends[0] < ends[1]))
+def test_the_least_and_the_greatest_number_are_told_apart(ends: tuple[float, float]) -> None:
+    width = ends[1] - ends[0]
+    assume(width > 1e-13 * max(map(abs, ends)))
+    column = Column("a", "number", "", least=ends[0], greatest=ends[1], rows=2)
+    for told in unusual_numbers([column], {"a": np.array([-MOST, MOST])}):
+        low, high = re.search(r"which went from (\S+) to (\S+):", told).groups()
+        np.testing.assert_allclose([float(low), float(high)], ends, rtol=1e-4, atol=0.06 * width)
+        assert float(low) < float(high)
 
 
 def test_a_column_that_was_the_same_in_every_row_is_told_where_it_differs() -> None:
@@ -329,9 +353,19 @@ def _of_many(told: list[str], count: int) -> list[str]:
 
 def test_columns_that_are_not_used_for_one_reason_are_one_sentence():
     columns = [Column(name, "unused", "texts, 'a{b}' among them") for name in "abcd"]
+    slip = "texts that look like numbers, but for 'x'"
+    columns += [Column(f"n{n}", "unused", f"{slip} in row {n}") for n in range(4)]
+    columns += [Column(f"m{n}", "unused", f"{slip.replace('s,', 's with a sign,')} in row {n}") for n in range(3)]
     columns += [Column("id", "unused", "an identifier"), Column("size", "number", "numbers")]
     assert unused_told(columns) == {
         "the 4 columns 'a', 'b', 'c', 'd' are not used: texts, 'a{b}' among them": "texts, 'a{b}' among them",
+        "the 4 columns 'n0', 'n1', 'n2', 'n3' are not used: texts that look like numbers": "texts that look like "
+        "numbers",
+        **{
+            f"the column 'm{n}' is not used: texts that look like numbers with a sign, but for 'x' in row {n}": "texts "
+            "that look like numbers with a sign"
+            for n in range(3)
+        },
         "the column 'id' is not used: an identifier": "an identifier",
     }
 
@@ -342,16 +376,15 @@ def test_what_is_alike_in_many_columns_is_one_sentence() -> None:
     same = learned({name: np.array([3.0, np.nan, 3.0]) for name in names}, dict.fromkeys(names, ("number", "")))
     wild = {name: np.array([1e6, np.nan, 1e6 if name == "c3" else 2.0]) for name in names}
     assert _of_many(unusual_numbers(sizes, wild) + unusual_numbers(same, wild), 6) == [
-        "have numbers far outside of training's, in at most 2 rows each; they count as if they lay 3 times the width "
-        "of training's outside",
-        "are missing in at most 1 row of 3 each, in training never; their medians there stand in",
-        "had one number each in training, and others in at most 2 rows each, which count as that one",
+        "have numbers far outside of training's; they count as if they lay 3 times the width of training's outside",
+        "are missing in some rows, in training never; their medians there stand in",
+        "had one number each in training, and have others, which count as that one",
     ]
     texts = {name: np.array(["red", "red", "blue"], object) for name in names}
     colors = learned(texts, dict.fromkeys(names, ("category", "")))
     assert _of_many(unknown_categories(colors, texts) + without_input(colors, texts), 6) == [
-        "have categories that were rare or not there in training, in at most 1 row each",
-        "have categories without an input of their own in at most 1 row each: rare ones, or too many",
+        "have categories that were rare or not there in training",
+        "have categories without an input of their own in many rows: rare ones, or too many",
     ]
     few = {name: texts[name] for name in names[:3]}
     assert [one.split("'")[1] for one in unknown_categories(colors[:3], few)] == names[:3]
@@ -457,10 +490,17 @@ def test_gaps_are_no_texts_of_which_half_may_differ() -> None:
 
 
 def test_what_programs_write_to_count_rows_is_an_identifier_without_a_warning() -> None:
-    """However few rows there are, and wherever some were passed over: the reason is none to warn of."""
+    """However few rows there are, and wherever some were passed over: the reason is none to warn of.
+
+    Of others it is, such as the rows of a part, or of two tables one below the other.
+    """
     beside = {"x": np.array([0.5, 2.0, 2.0, 7.0])}
     for name, first in (("Unnamed: 0", 0), ("Unnamed: 0", 1), ("Unnamed: 0.1", 1)):
         frame = taken({name: np.arange(4.0) + first, **beside}, [0, 2, 3])
         assert guessed(frame)[name] == ("unused", "the rows' identifier, which counts them")
-    for name, values in (("Unnamed: 0", [1.0, 2.0, 4.0, 3.0]), ("step", [0.0, 1.0, 2.0, 3.0])):
-        assert guessed({name: np.array(values), **beside})[name] == ("number", "numbers")
+    for name, values in (("Unnamed: 0", [1.0, 2.0, 1.0, 2.0]), ("Unnamed: 0.1", [3.0, 17.0, np.nan, 90.0])):
+        frame = {name: np.array(values), **beside}
+        assert guessed(frame)[name] == ("unused", "an identifier: whole numbers in a column without a name")
+        assert guessed(frame, {name: "number"})[name] == ("number", "as told")
+    for name, first in (("Unnamed: 0", 0.5), ("step", 0.0), ("Unnamed: 0_score", 0.0), ("Unnamed: 01", 1.0)):
+        assert guessed({name: np.arange(4.0) + first, **beside})[name] == ("number", "numbers")

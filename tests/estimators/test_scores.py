@@ -10,7 +10,16 @@ from sklearn.metrics import r2_score
 from deltarule.data.frame import frame_of
 from deltarule.estimators import scores
 from deltarule.estimators.columns import Column, learned
-from deltarule.estimators.scores import doubts, leaks, r_squared, scores_of_classes, scores_of_numbers, wide
+from deltarule.estimators.scores import (
+    Scores,
+    doubted_probabilities,
+    doubts,
+    leaks,
+    r_squared,
+    scores_of_classes,
+    scores_of_numbers,
+    wide,
+)
 
 RANDOM = np.random.default_rng(5)
 few = st.lists(st.tuples(st.floats(-100, 100), st.floats(-100, 100)), min_size=2, max_size=20)
@@ -45,12 +54,20 @@ def test_probabilities_are_judged_as_by_scikit_learn(count: int, rows: int, seed
     assert scores.area_under_roc == expected
 
 
-def test_of_classes_that_are_not_known_nothing_was_said() -> None:
-    y, said = np.array(["a", "z"]), np.array([[1.0, 0.0], [1.0, 0.0]])
-    scores = scores_of_classes(y, said, np.array(["a", "b"]), usual="a")
-    assert scores.log_loss == pytest.approx(-np.log(np.finfo(float).eps) / 2) and scores.area_under_roc is None
-    one = scores_of_classes(y[:1], said[:1], np.array(["a", "b"]), usual="a")
-    assert (one.log_loss, one.baseline_log_loss, one.area_under_roc) == (0, 0, None)
+@given(st.lists(st.sampled_from("abz"), min_size=1), st.integers(0, 2**32 - 1))
+@example(["z"], 0)
+@example(["a"] * 5, 0)  # of which rounding shall leave exactly 0
+def test_rows_of_classes_that_are_not_known_are_wrong_and_no_matter_of_probabilities(
+    rows: list[str], seed: int
+) -> None:
+    y, classes = np.array(rows), np.array(["a", "b"])
+    said, known = np.random.default_rng(seed).dirichlet([1, 1], len(y)), y != "z"
+    found = scores_of_classes(y, said, classes, usual="a")
+    assert found.score == pytest.approx(np.mean(classes[said.argmax(axis=1)] == y)) and found.rows == len(y)
+    names = ("log_loss", "baseline_log_loss", "area_under_roc")
+    others = scores_of_classes(y[known], said[known], classes, usual="a") if known.any() else None
+    assert [getattr(found, name) for name in names] == [others and getattr(others, name) for name in names]
+    assert (found.baseline_log_loss == 0) == (len({*y[known].tolist()}) == 1)
 
 
 @given(st.lists(st.sampled_from("ab"), min_size=1), st.sampled_from("ab"))
@@ -60,7 +77,7 @@ def test_what_scores_no_more_than_its_baseline_is_doubted(rows: list[str], answe
         scores = scores_of_classes(y, said, np.array(["a", "b"]), usual)
         told = doubts(scores, y, np.full(len(y), answer))
         if scores.score > scores.baseline:
-            assert not told or told[0].startswith("its answers are better than")
+            assert not told
             continue
         assert bool(told) == (scores.score < 1)
         assert not told or told[0].startswith(f"it never answers {({*'ab'} - {answer}).pop()!r}, and its accuracy")
@@ -86,11 +103,26 @@ def test_of_answers_that_are_better_than_the_baseline_the_probabilities_may_be_w
     """Three of four right, and as sure of what is wrong."""
     y, answers = np.array([*"aabb"] * 5), np.array([*"aaba"] * 5)
     said = np.where((answers == "a")[:, None], [sure, 1 - sure], [1 - sure, sure])
-    told = doubts(scores_of_classes(y, said, np.array(["a", "b"]), usual="a"), y, answers)
-    assert told == [
+    scores = scores_of_classes(y, said, np.array(["a", "b"]), usual="a")
+    assert doubts(scores, y, answers) == []
+    assert doubted_probabilities(scores) == [
         "its answers are better than always saying the same, but its probabilities are not (log loss 1.73 beside "
         "0.693); do not rely on these"
     ] * (sure > 0.9)
+
+
+few_scores = st.sampled_from([0.0, 0.25, 0.5])
+
+
+@given(few_scores, few_scores, st.none() | few_scores, few_scores)
+def test_probabilities_are_doubted_where_the_answers_are_not_and_the_shares_say_more(
+    score: float, baseline: float, loss: float | None, constant: float
+) -> None:
+    """Which they do not where all rows are of one class."""
+    told = doubted_probabilities(
+        Scores("accuracy", 20, score, 0.1, 0.9, baseline, log_loss=loss, baseline_log_loss=constant)
+    )
+    assert bool(told) == (score > baseline and loss is not None and loss > constant > 0)
 
 
 def test_of_targets_that_are_all_the_same_r_squared_is_no_reason_for_doubt() -> None:

@@ -271,18 +271,38 @@ def given_callbacks(one: Any) -> Any:
 
 
 @pytest.mark.parametrize("factor", [None, 2])
-@pytest.mark.parametrize("place", ["search", "pipeline", "step", "value"])
+@pytest.mark.parametrize("place", ["search", "pipeline", "step", "value", "step of a value"])
 def test_callbacks_of_scikit_learn_that_nobody_would_call_are_refused(place: str, factor: int | None) -> None:
     scaler, value = StandardScaler(), StandardScaler()
-    pipeline = Pipeline([("scale", scaler), ("inner", make_pipeline(MLPClassifier((3,), **SHORT)))])
-    grid = {"scale": [value, None], "inner__mlpclassifier__alpha": [0.1]}
+    pipeline = Pipeline([("scale", scaler), ("network", MLPClassifier((3,), **SHORT))])
+    grid = {"scale": [make_pipeline(value) if place == "step of a value" else value, None], "network__alpha": [0.1]}
     search = PopulationSearchCV(pipeline, [{}, grid], cv=2, factor=factor)
-    one = given_callbacks({"search": search, "pipeline": pipeline[-1], "step": scaler, "value": value}[place])
+    one = given_callbacks({"search": search, "pipeline": pipeline, "step": scaler}.get(place, value))
     told = rf"^the {type(one).__name__} has callbacks of scikit-learn, .*; take GridSearchCV .*, or leave them out$"
     with pytest.raises(BadInput, match=told):
         search.fit(X, Y)
     del one._skl_callbacks  # as set_callbacks() does
     assert search.fit(X, Y).best_score_ > 0
+
+
+def test_what_is_fitted_one_by_one_may_have_callbacks_of_scikit_learn() -> None:
+    scaler = given_callbacks(StandardScaler())
+    model = TransformedTargetRegressor(make_pipeline(scaler, MLPRegressor(hidden_layer_sizes=(3,), **SHORT)))
+    search = PopulationSearchCV(model, {"regressor__mlpregressor__alpha": [0.1, 1.0]}, cv=2)
+    assert np.isfinite(search.fit(X, X[:, 0]).best_score_)
+
+
+def test_a_search_leaves_what_is_not_its_own() -> None:
+    class Named(PopulationSearchCV):
+        def fit(self, X: Any, y: Any = None, **parameters: Any) -> Any:
+            self.started_ = "now"
+            return super().fit(X, y, **parameters)
+
+    search = Named(MLPClassifier((3,), **SHORT), {"alpha": [0.1, 1.0]}, cv=2).fit(X, Y)
+    search.note_ = "mine"
+    del search.n_splits_
+    search.fit(X, Y)
+    assert (search.started_, search.note_, search.n_splits_) == ("now", "mine", 2)
 
 
 def test_a_search_leaves_nothing_of_the_one_before() -> None:
@@ -488,9 +508,9 @@ class Counted(MLPClassifier):
 
     trained = 0
 
-    def _conclude(self, plan: Any, run: Any) -> None:
+    def _keep_run(self, plan: Any, run: Any) -> Any:
         Counted.trained += 1
-        super()._conclude(plan, run)
+        return super()._keep_run(plan, run)
 
 
 def scores(search: PopulationSearchCV) -> Any:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -290,7 +291,7 @@ def test_kinds_can_be_told() -> None:
             "of the 2 classes only 'a' occurs in more than one",
         ),
         (TabularClassifier, np.eye(12), list("abcdefghijkl"), "of the 12 classes none occurs in more than one row"),
-        (TabularClassifier, np.eye(12), list("aaaabbbbcdef"), "there are 8 rows left of classes that occur in more th"),
+        (TabularClassifier, np.eye(10), list("aaaaabbbbc"), "there are 9 rows left of classes that occur in more th"),
         (TabularClassifier, np.eye(12), ["a"] * 11, "the table has 12 rows and the target 11"),
         (TabularClassifier, np.eye(12), np.arange(12) / 7, "Unknown label type: continuous. The target holds numbers"),
         (TabularClassifier, np.eye(12), [0.5, 1.0] * 6, "Unknown label type: continuous.* or make texts of it"),
@@ -339,14 +340,41 @@ def test_a_class_of_one_row_is_left_out_and_told() -> None:
     with pytest.warns(UserWarning) as caught:
         model = TabularClassifier(random_state=0).fit(x, y)
     assert model.report_.notes[0] == told == str(caught[0].message) and caught[0].filename == __file__
-    assert model.classes_.tolist() == ["no", "yes"] and model.report_.rows == 59
+    assert model.classes_.tolist() == ["no", "yes"] and model.report_.rows == 59 and model.classes_.dtype == "<U3"
     without = TabularClassifier(random_state=0).fit(np.delete(x, 7, axis=0), np.delete(y, 7))
     np.testing.assert_array_equal(model.predict_proba(x), without.predict_proba(x))
     numbers = np.where(y == "no", 0, 1)
-    numbers[:7] = np.arange(2, 9)
-    told = "the classes '2', '3', '4', '5', '6' …, 7 in all, occur in one row each, and are left out: nothing can be "
+    numbers[:6] = np.arange(2, 8)
+    told = "the classes '2', '3', '4', '5', '6' …, 6 in all, occur in one row each, and are left out: nothing can be "
     with pytest.warns(UserWarning, match=told):
         assert TabularClassifier(random_state=0).fit(x, numbers).classes_.tolist() == [0, 1]
+
+
+def test_a_class_that_was_left_out_leaves_the_probabilities_of_the_others_as_good_as_they_are() -> None:
+    """In the very table that it was left out of: the answer is wrong, and that is all."""
+    y = np.array(["no", "yes"] * 30, object)
+    x = RANDOM.normal(size=(60, 2)) + 2 * (y == "no")[:, None]
+    y[7] = "4 Cycle"
+    with pytest.warns(UserWarning, match="the class '4 Cycle' occurs in one row, and is left out"):
+        model = TabularClassifier(random_state=0).fit(x, y)
+    with pytest.warns(UserWarning, match="the model does not know the classes '4 Cycle'"):
+        found = model.evaluate(x, y)
+    others = model.evaluate(np.delete(x, 7, axis=0), np.delete(y, 7))
+    assert found.score == pytest.approx(others.score * 59 / 60)
+    for name in ("log_loss", "baseline_log_loss", "area_under_roc"):
+        assert getattr(found, name) == getattr(others, name)
+
+
+def test_a_class_that_is_set_aside_whole_counts_as_wrong_and_moves_no_other() -> None:
+    """Of 30 classes of two rows each 12 rows are set aside, two of them all that there are of a class."""
+    y = np.arange(60) // 2
+    model = TabularClassifier(random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(np.eye(30)[y], y)
+        _, held = model._split(y)
+    alone = np.isin(y[held], np.flatnonzero(np.bincount(y[held], minlength=30) == 2))
+    assert alone.any() and model.report_.scores.score == pytest.approx(1 - alone.mean())
 
 
 REFUSED = [
@@ -356,6 +384,14 @@ REFUSED = [
         ["x", *["z"] * 59],
         "of the 2 classes only 'z' occurs in more than one row",
     ),
+    (
+        "rows with names of their own",
+        {"a": np.arange(60)},
+        [*"zzyyxx", *map(str, range(54))],
+        r"54 classes occur in one row each, more than the tenth of 60 rows that may be left out; add rows of these, or "
+        r"learn another target \(counts with a regressor\)",
+    ),
+    ("seven of sixty", {"a": np.arange(60)}, [*"abcdefg", *"xz" * 26, "x"], "7 classes occur in one row each"),
     ("no column", {"a": np.ones(60)}, ["x", "z"] * 30, "no column is left"),
     ("numbers", {"a": np.ones(60)}, np.arange(60.0), "no column is left"),
 ]
@@ -373,6 +409,23 @@ def test_a_fit_that_is_refused_leaves_everything_as_it_was(x: Any, y: Any, sente
         model.fit(x, pd.Series(y, name="other"))
     assert vars(model) == before and model.target_ == "learned"
     np.testing.assert_array_equal(model.predict(known), answers)
+
+
+def test_a_subclass_keeps_what_it_does_not_pickle() -> None:
+    class Locked(TabularRegressor):
+        def __init__(self, random_state: Any = None) -> None:
+            super().__init__(random_state=random_state)
+            self.lock = Lock()
+
+        def __getstate__(self) -> dict[str, Any]:
+            return {name: value for name, value in super().__getstate__().items() if name != "lock"}
+
+    model = Locked(random_state=0)
+    lock = model.lock
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit({"size": SIZE}, PRICE)
+    assert model.lock is lock
 
 
 @pytest.mark.parametrize("number", [1, 2])

@@ -149,16 +149,23 @@ COPIES: list[Callable[[Any], Any]] = [
 @pytest.mark.parametrize("copied", COPIES)
 def test_copies_are_equal_and_their_rows_stay_as_they_are(copied: Callable[[Any], Any]) -> None:
     network = Network([1, 2, 1], {"name": "leaky_relu", "slope": 0.2}, initializer="normal")
-    made = {"optimizer": "adam", "schedule": "step", "penalty": "l2", "strength": 0.1, "loss": "huber"}
+    made: dict[str, Any] = {"rows": [range(9)], "weights": np.ones(10)}
+    made |= {"optimizer": "adam", "schedule": "step", "penalty": "l2", "strength": 0.1, "loss": "huber"}
     problem = create_problem(network, np.arange(10.0)[:, None], np.ones(10), **made)
     other = copied(problem)
     for name in ("network", "loss", "optimizer", "schedule", "penalty", "notes", "dtype"):
         assert getattr(other, name) == getattr(problem, name)
     assert hash(other.network) == hash(problem.network)
-    for rows, same in ((other.x, problem.x), (other.y, problem.y)):
-        assert np.array_equal(rows, same)
+    for name, array in arrays(other).items():
+        assert np.array_equal(array, arrays(problem)[name])
         with pytest.raises(ValueError, match="read-only"):
-            rows[0] = 7
+            array[0] = 7
+
+
+def arrays(problem: Problem) -> dict[str, Any]:
+    """All arrays that a problem is given, by name."""
+    several = {**problem.numbers, **problem.schedule_numbers, **dict(enumerate(problem.rows or ()))}
+    return {name: one for name, one in {**vars(problem), **several}.items() if isinstance(one, np.ndarray)}
 
 
 @pytest.mark.parametrize("kind", ["activation", "loss", "penalty", "optimizer", "schedule", "initializer"])

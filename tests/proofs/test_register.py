@@ -517,6 +517,8 @@ def test_names_that_cannot_be(name: Any) -> None:
 def test_a_name_that_exists() -> None:
     with pytest.raises(BadInput, match="the loss 'huber' exists already; choose another name"):
         register_loss("huber", lambda p, y: (p - y) ** 2, lambda p, y: 2 * (p - y))
+    with pytest.raises(BadInput, match="the activation 'tanh' exists already"):  # nothing is said of the derivative
+        register_activation("tanh", np.tanh, lambda z, a: z)
 
 
 def test_a_cell_of_a_notebook_that_is_run_again() -> None:

@@ -193,6 +193,16 @@ def test_a_sparkline_rises_with_its_values_from_the_lowest_bar_to_the_highest(se
         assert (heights[min(heights)], heights[max(heights)]) == (0, len(BARS) - 1)
 
 
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=9), st.integers(-1000, 1020))
+@example([1, 2, 4, 7], 0)
+@example([9, 8], 1020)
+def test_a_sparkline_is_the_same_in_other_units(series, power):
+    low, high = min(series), max(series)
+    expected = "".join(BARS[round((one - low) / (high - low or 1) * 7)] for one in series)
+    with np.errstate(all="raise"):
+        assert sparkline(np.ldexp(np.array(series, float), power), 9) == expected
+
+
 @given(width=widths, looks=st.integers(1, 300))
 def test_convergence_fits_any_width_from_the_first_look_to_the_last(width, looks):
     column = np.linspace(0.0, 1.0, looks) if looks > 1 else np.array([1.0])

@@ -63,6 +63,8 @@ def test_a_sum_does_not_know_where_it_was_divided(values, cuts):
         {"tolerance": True},
         {"tolerance": float("nan")},
         {"threshold": -float("inf")},
+        {"threshold": 10**400},
+        {"tolerance": -9 * 10**308},
     ],
 )
 def test_a_rule_that_makes_no_sense_is_one_sentence(rule):

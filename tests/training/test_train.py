@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from deltarule.data.load import load
 from deltarule.engines.reference import ReferenceEngine, whole_objective
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, RunFailed
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
@@ -264,6 +264,12 @@ def test_a_second_ctrl_c_is_one_whatever_a_library_makes_of_it():
     with pytest.raises(RuntimeError, match="of its own"), interrupts():
         signal.raise_signal(signal.SIGINT)
         raise RuntimeError("of its own")
+    for error in (ValueError("of a callback"), BadInput("of a rule"), RunFailed("of a full disk")):
+        with pytest.raises(type(error), match="^of a "), interrupts():
+            signal.raise_signal(signal.SIGINT)
+            with suppress(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+            raise error
 
 
 def test_a_handler_of_ctrl_c_that_is_not_pythons_stays(monkeypatch):

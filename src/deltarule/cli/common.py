@@ -114,8 +114,9 @@ def print_json(record: Any) -> None:
     """Print a record as one JSON object on stdout."""
     from deltarule.files import to_jsonable
 
-    text = json.dumps(to_jsonable(record), indent=2, ensure_ascii=False, allow_nan=False)
     out = data_output()
+    in_ascii = not (out.encoding or "utf-8").lower().startswith("utf")  # JSON has no number as long as Python's of 😀
+    text = json.dumps(to_jsonable(record), indent=2, ensure_ascii=in_ascii, allow_nan=False)
     out.write(re.sub(f"[{COMMANDS}]", lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")  # within texts alone
     out.flush()
 
@@ -156,10 +157,15 @@ def in_ascii(error: UnicodeError) -> tuple[str, int]:
     return text, error.end
 
 
-def as_written(text: str) -> str:
+def as_written(text: str, errors: str | None = None) -> str:
     """Text with what stdout writes for characters that it lacks: for a cell of a table, which then has its width."""
-    encoding, errors = sys.stdout.encoding or "utf-8", sys.stdout.errors or "strict"
-    return text.encode(encoding, errors).decode(encoding)
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, errors or sys.stdout.errors or "strict").decode(encoding)
+
+
+def name_as_written(name: str) -> str:
+    """The same of a name that is the user's: whatever is lacking by its number, for λ and lambda may be two names."""
+    return as_written(name, "backslashreplace")
 
 
 def console(to_errors: bool = False) -> "Console":

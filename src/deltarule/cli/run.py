@@ -22,6 +22,7 @@ from deltarule.cli.common import (
     chosen_recipe,
     console,
     kept,
+    name_as_written,
     print_json,
     progress_shown,
     show_all,
@@ -91,6 +92,8 @@ def _why(done: "Run") -> "WhyReport":
 
 def _details(population: "Population", run: "Run") -> "list[RenderableType]":
     """Of the first member, how each row's correct output came to be right, and the activations that do it."""
+    import numpy as np
+
     from deltarule.reports.tables import activation_table, object_convergence
     from deltarule.reports.wording import row_names
 
@@ -99,11 +102,13 @@ def _details(population: "Population", run: "Run") -> "list[RenderableType]":
     if outputs.shape[-1] != len(dataset.classes) or len(run.problem.network.layers) != 2:
         return []
     y = dataset.encode(dataset.train, outputs.shape[-1])
-    correct = (run.history.series("outputs")[:, 0] * y).sum(-1)
-    names = row_names([dataset.classes[label] for label in dataset.train.answers])
+    steps, end = np.array(run.history.steps), int(run.steps[0])
+    before = steps < end  # later looks are at members that went on
+    correct = (np.concatenate([run.history.series("outputs")[before, 0], outputs[None]]) * y).sum(-1)
+    names = row_names([name_as_written(dataset.classes[label]) for label in dataset.train.answers])
     hidden = run.problem.network.layers[0].activation
     return [
-        object_convergence(run.history.steps, correct, names),
+        object_convergence([*steps[before].tolist(), end], correct, names),
         activation_table(names, activations["a1"][0], outputs, activation=hidden),
     ]
 

@@ -160,13 +160,15 @@ def _print_parquet(table: "Sweep") -> None:
 
     if sys.stdout.isatty():
         raise BadInput("Parquet is no text for a screen; send it into a file by > table.parquet")
-    for library in ("pandas", "pyarrow"):
-        if find_spec(library) is None:
-            raise not_installed("Parquet", library, "frames")
+    if find_spec("pandas") is None:
+        raise not_installed("Parquet", "pandas", "frames")
     frame, rows = table.frame(), list(table.rows())
     for name in table.grid:
         frame[name] = _column([row[name] for row in rows])
     content = io.BytesIO()
-    frame.to_parquet(content)
+    try:
+        frame.to_parquet(content)
+    except ImportError:  # fastparquet would do as well
+        raise not_installed("Parquet", "pyarrow", "frames") from None
     sys.stdout.buffer.write(content.getvalue())
     sys.stdout.flush()

@@ -1,5 +1,6 @@
 """What the commands for tables share: how a table and a model are read, and what is said beside the results."""
 
+import re
 import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -111,8 +112,8 @@ def _as_said(path: Path, written: "np.ndarray", task: str, classes: Collection[s
 def _check_target(path: Path, target: str, y: "np.ndarray", task: str) -> list[str]:
     """Refuse texts where numbers are wanted, or seem to be: that there are few of them may be a slip.
 
-    Of few classes, all others numbers, a name may be one: that is said. But a mere sign such as the point by which
-    Stata and SAS write what is missing names none.
+    Of few classes, all others numbers, a name may be one: that is said. But a mere sign names none,
+    such as the point by which Stata and SAS write what is missing; nor do their further ones, ._ and .a to .z.
     """
     from deltarule.data.cells import first_odd, first_text, how_to_write, meant
     from deltarule.data.tables import MOST_CLASSES
@@ -126,7 +127,7 @@ def _check_target(path: Path, target: str, y: "np.ndarray", task: str) -> list[s
     are_many = len(set(y.tolist())) > min(MOST_CLASSES, len(y) // 2)
     if looks.startswith("numbers with" if not are_many else "numbers"):
         raise BadInput(f"{path}, column {target!r}: it holds {looks}; correct it, or give --task classify")
-    if looks.startswith("numbers") and (sign := first_text(y, lambda text: any(map(str.isalnum, text)))):
+    if looks.startswith("numbers") and (sign := first_text(y, _may_be_a_class)):
         raise BadInput(
             f"{path}, column {target!r}: it holds numbers, but for {sign}; leave such cells empty if nothing is known "
             "there, or give --task classify"
@@ -136,6 +137,10 @@ def _check_target(path: Path, target: str, y: "np.ndarray", task: str) -> list[s
         if looks.startswith("numbers")
         else []
     )
+
+
+def _may_be_a_class(text: str) -> bool:
+    return any(map(str.isalnum, text)) and not re.fullmatch(r"\.[A-Za-z_]", text)
 
 
 def as_learned(y: "np.ndarray", task: str) -> "np.ndarray":

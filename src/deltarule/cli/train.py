@@ -11,6 +11,8 @@ from deltarule.cli.tables import as_learned, noted, seen_at_work, show_lines, te
 from deltarule.errors import BadInput, one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import numpy as np
 
     from deltarule.estimators.scores import Scores
@@ -75,10 +77,10 @@ def train(
         frame, y, notes = with_target(table, target, task, names, lambda name: types.get(name) != "unused")
     y = as_learned(y, task)
     model = _estimator(y, task, types, seed)
-    notes += _quantities(y, target) if task == "auto" else []
     y = _named(y) if task == "classify" else y
     with seen_at_work(f"{table}: its columns are looked at"), noted(notes):
         begun = model._begun(frame, y)
+    notes += _quantities(getattr(model, "classes_", ()), target) if task == "auto" else []
     _show_beginning(begun, model._work_told(begun), json)
     with seen_at_work(f"{table}: settings are compared, then an ensemble is trained"), noted(notes):
         model._fit(begun)
@@ -109,17 +111,15 @@ def _estimator(y: "np.ndarray", task: str, types: dict[str, str], seed: int) -> 
     return (TabularClassifier if classify else TabularRegressor)(types, random_state=seed)
 
 
-def _quantities(y: "np.ndarray", target: str) -> list[str]:
-    """A sentence where whole numbers are taken for classes, which are more often counts than yes and no are."""
-    from deltarule.data.cells import numbers_in, shortened
-    from deltarule.data.tables import looks_like_classes
+def _quantities(classes: "Collection[Any]", target: str) -> list[str]:
+    """A sentence where the classes are whole numbers, more often counts than yes and no and codes such as 01 are."""
+    from deltarule.data.cells import WHOLE_AS_WRITTEN, as_text, shortened
 
-    numbers, different = numbers_in(y), len(set(y.tolist()))
-    if numbers.dtype.kind == "O" or different < 3 or not looks_like_classes(numbers):
+    if len(classes) < 3 or not all(WHOLE_AS_WRITTEN.fullmatch(as_text(one)) for one in classes):
         return []
     return [
-        f"the {different} different whole numbers of {shortened(target)} are taken for classes; if they are counts or "
-        "amounts, say --task regress"
+        f"the {len(classes)} different whole numbers of {shortened(target)} are taken for classes; if they are counts "
+        "or amounts, say --task regress"
     ]
 
 

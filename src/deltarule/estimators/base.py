@@ -102,7 +102,10 @@ class BaseMLP(BaseEstimator):
 
     @contextlib.contextmanager
     def _whole_or_as_before(self) -> Iterator[None]:
-        """A fit that an exception ends, whichever it is, leaves the model as it was."""
+        """A fit that an exception ends, whichever it is, leaves the model as it was.
+
+        What is told of a fit that is done is told outside: where warnings are errors, the fit stays none the less.
+        """
         before = vars(self).copy()  # as nothing that a model holds is written into
         try:
             yield
@@ -111,22 +114,25 @@ class BaseMLP(BaseEstimator):
             raise
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, eval_set: Any = None) -> None:
-        rows, generator, first = self._ready(X, y, sample_weight, eval_set)
-        if self._solver == "lbfgs":
-            self._fit_lbfgs(rows, generator, first)
-            return
-        plan = self._plan(rows, generator, first, eval_set)
-        run = train_epochs(
-            plan.problem,
-            plan.start,
-            plan.rules,
-            engine=self.engine,
-            in_order=not self.shuffle,
-            validation=plan.validation,
-            after_epoch=self._after_epoch(plan.problem),
-            goes_on=getattr(self, "best_validation_score_", None) is not None,
-        )
-        self._conclude(plan, run)
+        with self._whole_or_as_before():
+            rows, generator, first = self._ready(X, y, sample_weight, eval_set)
+            if self._solver == "lbfgs":
+                told = self._fit_lbfgs(rows, generator, first)
+            else:
+                plan = self._plan(rows, generator, first, eval_set)
+                run = train_epochs(
+                    plan.problem,
+                    plan.start,
+                    plan.rules,
+                    engine=self.engine,
+                    in_order=not self.shuffle,
+                    validation=plan.validation,
+                    after_epoch=self._after_epoch(plan.problem),
+                    goes_on=getattr(self, "best_validation_score_", None) is not None,
+                )
+                told = self._keep_run(plan, run)
+        for warning in told:
+            warnings.warn(warning, stacklevel=3)
 
     def _ready(
         self,
@@ -317,12 +323,17 @@ class BaseMLP(BaseEstimator):
 
     def _conclude(self, plan: Plan, run: EpochRun) -> None:
         """Keep what a training came to, and say what a person should know of it."""
+        for warning in self._keep_run(plan, run):
+            warnings.warn(warning, stacklevel=4)
+
+    def _keep_run(self, plan: Plan, run: EpochRun) -> list[Warning]:
+        """Keep what a training came to; returned is what a person should know of it."""
         self._keep(plan.problem, run.state)
         self._stall, self._factor = run.stall, run.state.factor
         self.n_iter_ = int(run.epochs.max())
         self.t_ += self.n_iter_ * plan.problem.row_count(0)
         self._keep_curves(run)
-        self._tell(run)
+        return self._warnings_of(run)
 
     def _set_aside(self, rows: Rows, generator: np.random.RandomState, eval_set: Any) -> tuple[Rows, Validation | None]:
         """The rows to train on, and those that score: the user's own, or a part set aside for early stopping."""
@@ -416,20 +427,18 @@ class BaseMLP(BaseEstimator):
         self.best_validation_score_ = None if run.best_scores is None else float(np.mean(run.best_scores))
         self.best_loss_ = None if self.early_stopping else min(self.loss_curve_, default=float("nan"))
 
-    def _tell(self, run: EpochRun) -> None:
+    def _warnings_of(self, run: EpochRun) -> list[Warning]:
+        told: list[Warning] = []
         if "diverged" in run.reasons:
             self._refuse_nonfinite(f" It happened in epoch {run.epochs[run.reasons.index('diverged')]}.")
         if "interrupted" in run.reasons:
             if WHOLE_OR_NONE.get():
                 raise KeyboardInterrupt
-            warnings.warn("Training interrupted by user.", stacklevel=5)
-        if "max_epochs" in run.reasons:
-            _warn(
-                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't "
-                "converged yet.",
-                stacklevel=5,
-                category=ConvergenceWarning,
-            )
+            told.append(UserWarning("Training interrupted by user."))
+        if "max_epochs" in run.reasons and not QUIET.get():
+            reached = f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached"
+            told.append(ConvergenceWarning(f"{reached} and the optimization hasn't converged yet."))
+        return told
 
     def _refuse_nonfinite(self, where: str = "") -> None:
         raise ValueError(
@@ -483,7 +492,7 @@ class BaseMLP(BaseEstimator):
             divided = self._factor / problem.schedule_numbers["divide"]
             self._factor = np.where(slowed, divided, self._factor)
 
-    def _fit_lbfgs(self, rows: Rows, generator: np.random.RandomState, first: bool) -> None:
+    def _fit_lbfgs(self, rows: Rows, generator: np.random.RandomState, first: bool) -> list[Warning]:
         problem = self._problem(rows, generator, seen=0)
         state = self._start(problem, first)
         found = []
@@ -499,14 +508,14 @@ class BaseMLP(BaseEstimator):
         self.loss_ = float(np.mean([about.fun for about in found]))
         self.best_loss_ = None
         self.validation_scores_ = self.validation_loss_curve_ = self.best_validation_score_ = None
-        unfinished = [about for about in found if about.status != 0]
-        if unfinished:
-            warnings.warn(
-                f"lbfgs failed to converge after {self.n_iter_} iteration(s) (status={unfinished[0].status}):\n"
-                f"{unfinished[0].message}\n\nIncrease the number of iterations (max_iter) or scale the data.",
-                ConvergenceWarning,
-                stacklevel=4,
+        return [
+            ConvergenceWarning(
+                f"lbfgs failed to converge after {self.n_iter_} iteration(s) (status={about.status}):\n"
+                f"{about.message}\n\nIncrease the number of iterations (max_iter) or scale the data."
             )
+            for about in found
+            if about.status != 0
+        ][:1]
 
     # --- weights ---
 
@@ -659,9 +668,9 @@ def quietly() -> contextlib.AbstractContextManager[None]:
     return _switched_on(QUIET)
 
 
-def _warn(message: str, stacklevel: int, category: type[Warning] = UserWarning) -> None:
+def _warn(message: str, stacklevel: int) -> None:
     if not QUIET.get():
-        warnings.warn(message, category, stacklevel=stacklevel + 1)
+        warnings.warn(message, stacklevel=stacklevel + 1)
 
 
 def _several(callbacks: Any) -> list[Any]:

@@ -79,14 +79,14 @@ def training_for(rows: int) -> dict[str, Any]:
 
 
 def _batch_for(rows: int) -> int:
-    """Of the batches near to a sixteenth of the rows, 8 and 256 at the ends, that of which the last is no small one.
+    """Of the batches near to a sixteenth of the rows, 8 and 256 at the ends, that of which the last is a third or more.
 
     Alpha is divided by the rows of each batch: a last one of a single row would pull all weights to 0 once an epoch.
     """
     meant = math.ceil(rows / np.clip(rows // 16, 8, 256))
-    counts = (meant + away * side for away in range(meant) for side in (-1, 1))
+    counts = (meant + away * side for away in range(meant) for side in (1, -1))
     batches = (math.ceil(rows / count) for count in counts)
-    return next(batch for batch in batches if -rows % batch <= batch / 2)
+    return next(batch for batch in batches if -rows % batch <= batch * 2 / 3)
 
 
 def members_for(rows: int) -> int:

@@ -13,6 +13,9 @@ from deltarule.estimators.base import BaseMLP, for_epochs
 from deltarule.estimators.given import validation_pair
 from deltarule.problem.problem import Floats
 
+LONGEST_TEXT = 64
+"""Letters of a class of text up to which answers are NumPy's texts."""
+
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
     """A multi-layer perceptron that tells classes apart, with the parameters and meanings of scikit-learn's.
@@ -165,8 +168,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Returns the estimator. Raises `ValueError` for whatever does not fit.
         """
-        with self._whole_or_as_before():
-            self._fit(X, y, sample_weight, validation_pair(eval_set, X_val, y_val))
+        self._fit(X, y, sample_weight, validation_pair(eval_set, X_val, y_val))
         return self
 
     @for_epochs
@@ -250,7 +252,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         given = as_texts(np.unique(classes))
         if (given != given).any():
             raise ValueError("Input classes contains NaN.")
-        if given.dtype.kind == "f" and (given != np.floor(given)).any():
+        pieces = (isinstance(one, float | np.floating) and not one.is_integer() for one in given.tolist())
+        if given.dtype.kind == "c" or any(pieces):
             check_classification_targets(given)  # which refuses them; of others it would say that they are many
         if known is None:
             labels = type_of_target(y) == "multilabel-indicator"
@@ -353,10 +356,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 def as_texts(classes: Any) -> Any:
     """Classes [C] that are Python's texts as NumPy's, as scikit-learn has them; where these would differ, as they are.
 
+    So are long ones: each answer of NumPy's takes the room of the longest.
+
     >>> as_texts(np.array(["no", "yes"], object))
     array(['no', 'yes'], dtype='<U3')
     """
-    if classes.dtype.kind != "O":
+    if classes.dtype.kind != "O" or not all(isinstance(one, str) and len(one) <= LONGEST_TEXT for one in classes):
         return classes
     texts = np.array(classes.tolist(), str)
     return texts if texts.tolist() == classes.tolist() else classes

@@ -52,7 +52,7 @@ FARTHEST = 1e100
 """In standard deviations from the mean: of a number beyond it a network's answer may overflow."""
 MOST_ALIKE, MOST_NAMED = 3, 5
 """What is to be said alike of more columns than the first is one sentence, which names so many as the second."""
-IDENTIFIERS = {"id", "index", "key", "no", "nr", "number", "row", "rownames", WITHOUT_NAME.lower(), "uuid"}
+IDENTIFIERS = {"id", "index", "key", "no", "nr", "number", "row", "rownames", "uuid"}
 COUNTED = (
     "account|case|client|customer|employee|invoice|member|order|passenger|patient|person|product|record|student|user"
 )
@@ -62,10 +62,7 @@ NAME_OF_IDENTIFIER = re.compile(
 """customer_id, user-id, CustomerID, userId, ID_customer, customerid, order_no."""
 NEARLY_ALL = 0.95
 """So many rows have another of an identifier's numbers: in a few it may be missing, or there twice."""
-
-
-Told = dict[str, tuple[int, str]]
-"""What is to be said of columns, by their names: of how many rows, and the sentence."""
+NAMELESS = re.compile(rf"{WITHOUT_NAME}(\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -181,8 +178,10 @@ def _guess(name: str, column: np.ndarray, rows: np.ndarray) -> tuple[str, str]:
         return UNUSED, "the same in every row"
     if column.dtype.kind == "O":
         return _guess_of_texts(column, distinct, rows)
-    if name.startswith(WITHOUT_NAME) and any((column == rows + first).all() for first in (0, 1)):
-        return UNUSED, "the rows' identifier, which counts them"  # as programs write it: nothing to warn of
+    if NAMELESS.fullmatch(name) and (present == np.floor(present)).all():
+        if any((column == rows + first).all() for first in (0, 1)):
+            return UNUSED, "the rows' identifier, which counts them"  # as programs write it: nothing to warn of
+        return UNUSED, "an identifier: whole numbers in a column without a name"
     if _is_identifier(name, present, distinct, len(column)):
         return UNUSED, f"an identifier: another whole number in {'' if distinct == len(column) else 'nearly '}every row"
     return NUMBER, "numbers"
@@ -349,7 +348,7 @@ def unknown_categories(columns: Sequence[Column], frame: Frame) -> list[str]:
     >>> unknown_categories([color], {"color": np.array(["red", "green", "green"], object)})
     ["the column 'color' has categories in 2 rows that were rare or not there in training: 'green'"]
     """
-    found: Told = {}
+    found: dict[str, str] = {}
     for column in columns:
         if column.kind != CATEGORY or column.name not in frame:
             continue
@@ -360,11 +359,10 @@ def unknown_categories(columns: Sequence[Column], frame: Frame) -> list[str]:
             names = ", ".join(shortened(name) if name else "missing" for name in sorted(unknown)[:5])
             more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
             found[column.name] = (
-                rows,
                 f"the column {shortened(column.name)} has categories in {rows} row{'s' if rows > 1 else ''} that were "
-                f"rare or not there in training: {names}{more}",
+                f"rare or not there in training: {names}{more}"
             )
-    return told_together(found, "have categories that were rare or not there in training, in at most {rows} each")
+    return told_together(found, "have categories that were rare or not there in training")
 
 
 def unusual_numbers(columns: Sequence[Column], frame: Frame) -> list[str]:
@@ -379,54 +377,51 @@ count as 9"]
     >>> unusual_numbers([size], {"size": np.array([2.0, np.nan])})
     ["the column 'size' is missing in 1 of 2 rows, in training never; its median there, 2, stands in"]
     """
-    others: Told = {}
-    outside: Told = {}
-    missing: Told = {}
+    others: dict[str, str] = {}
+    outside: dict[str, str] = {}
+    missing: dict[str, str] = {}
     for column in columns:
         if column.kind != NUMBER or column.name not in frame:
             continue
         values, name = _as_numbers(column, frame), f"the column {shortened(column.name)}"
-        low, high = column.held
+        (low, high), width = column.held, column.greatest - column.least
         far = (values < low) | (values > high)
         if (count := int(far.sum())) * column.rows > len(_present(values)):
-            such = _short(values[far.argmax()])
+            such = float(values[far.argmax()])
             if low == high:
-                told = f"{name} was always {_short(low)} in training, and has others in {counted(count, 'row')}"
-                others[column.name] = count, f"{told}, such as {such}, which count as {_short(low)}"
+                always, other = (_short(number, such - low) for number in (low, such))
+                others[column.name] = (
+                    f"{name} was always {always} in training, and has others in {counted(count, 'row')}, such as "
+                    f"{other}, which count as {always}"
+                )
             else:
-                ends = [_short(end) for end, met in ((low, values < low), (high, values > high)) if met.any()]
+                ends = [_short(end, width) for end, met in ((low, values < low), (high, values > high)) if met.any()]
                 outside[column.name] = (
-                    count,
                     f"{name} has numbers in {counted(count, 'row')} far outside of training's, which went from "
-                    f"{_short(column.least)} to {_short(column.greatest)}: such as {such}; they count as "
-                    f"{' or '.join(ends)}",
+                    f"{_short(column.least, width)} to {_short(column.greatest, width)}: such as "
+                    f"{_short(such, width)}; they count as {' or '.join(ends)}"
                 )
         if not column.gaps and (count := int(np.isnan(values).sum())):
             missing[column.name] = (
-                count,
                 f"{name} is missing in {count:,} of {counted(len(values), 'row')}, in training never; its median "
-                f"there, {_short(column.fill)}, stands in",
+                f"there, {_short(column.fill, width)}, stands in"
             )
     return [
         *told_together(
             outside,
-            "have numbers far outside of training's, in at most {rows} each; they count as if they lay "
-            f"{FAR_WIDTHS} times the width of training's outside",
+            f"have numbers far outside of training's; they count as if they lay {FAR_WIDTHS} times the width of "
+            "training's outside",
         ),
-        *told_together(
-            others, "had one number each in training, and others in at most {rows} each, which count as that one"
-        ),
-        *told_together(
-            missing,
-            f"are missing in at most {{rows}} of {rows_of(frame):,} each, in training never; their medians there "
-            "stand in",
-        ),
+        *told_together(others, "had one number each in training, and have others, which count as that one"),
+        *told_together(missing, "are missing in some rows, in training never; their medians there stand in"),
     ]
 
 
-def _short(number: float) -> str:
-    """A number in five digits, or where it has more before the point, in these."""
-    return f"{number:.0f}" if 1e5 <= abs(number) < 1e12 else f"{number:.5g}"
+def _short(number: float, width: float) -> str:
+    """A number in five digits; in up to 15 where it has them before the point, or numbers so far apart need them."""
+    fine, size = (math.floor(math.log10(min(abs(one) or 1.0, MOST))) for one in (width or number, number))
+    digits = max(5, size - fine + 2, size + 1 if size < 15 else 0)
+    return f"{number:.{min(digits, 15)}g}"
 
 
 def without_input(columns: Sequence[Column], frame: Frame) -> list[str]:
@@ -436,7 +431,7 @@ def without_input(columns: Sequence[Column], frame: Frame) -> list[str]:
     >>> without_input([color], {"color": np.array(["blue", "red", "green"], object)})
     ["67 % of the rows have a 'color' without an input of its own, of which there are 2: rare ones, or too many"]
     """
-    found: Told = {}
+    found: dict[str, str] = {}
     for column in columns:
         if column.kind == CATEGORY:
             counts = Counter(_texts(frame[column.name]))
@@ -444,46 +439,39 @@ def without_input(columns: Sequence[Column], frame: Frame) -> list[str]:
             share = sum(others) / max(rows_of(frame), 1)
             if share >= NOTED_SHARE:
                 found[column.name] = (
-                    sum(others),
                     f"{percent(share, 0, 'f')} of the rows have a {shortened(column.name)} without an input of its "
-                    f"own, of which there are {len(others):,}: rare ones, or too many",
+                    f"own, of which there are {len(others):,}: rare ones, or too many"
                 )
-    many = "have categories without an input of their own in at most {rows} each: rare ones, or too many"
-    return told_together(found, many)
+    return told_together(found, "have categories without an input of their own in many rows: rare ones, or too many")
 
 
 def unused_told(columns: Sequence[Column]) -> dict[str, str]:
-    """Sentences for the columns that are not used, each with the reason.
+    """Sentences for the columns that are not used, each with the reason, but for the cell that spoils numbers.
 
     >>> unused_told([Column("id", "unused", "an identifier")])
     {"the column 'id' is not used: an identifier": 'an identifier'}
     """
-    reasons: dict[str, Told] = {}
+    reasons: dict[str, dict[str, str]] = {}
     for column in columns:
         if column.kind == UNUSED:
             told = f"the column {shortened(column.name)} is not used: {column.why}"
-            reasons.setdefault(column.why, {})[column.name] = 0, told
+            reasons.setdefault(column.why.partition(", but for ")[0], {})[column.name] = told
     return {
-        sentence: why
-        for why, found in reasons.items()
-        for sentence in told_together(found, f"are not used: {why.replace('{', '{{').replace('}', '}}')}")
+        sentence: why for why, found in reasons.items() for sentence in told_together(found, f"are not used: {why}")
     }
 
 
-def told_together(found: Told, of_many: str) -> list[str]:
-    """The sentences about columns; of more than three it is one, which goes on with `of_many`.
+def told_together(found: Mapping[str, str], of_many: str) -> list[str]:
+    """The sentences about columns, by their names; of more than three it is one, which goes on with `of_many`.
 
-    There {rows} stands for the most rows that it is about.
-
-    >>> told_together({name: (n, f"{name} is odd") for n, name in enumerate("abcdefg", 1)}, "are odd in {rows}")
-    ["the 7 columns 'a', 'b', 'c', 'd', 'e' and 2 more are odd in 7 rows"]
+    >>> told_together({name: f"{name} is odd" for name in "abcdefg"}, "are odd")
+    ["the 7 columns 'a', 'b', 'c', 'd', 'e' and 2 more are odd"]
     """
     if len(found) <= MOST_ALIKE:
-        return [sentence for _, sentence in found.values()]
+        return list(found.values())
     names = ", ".join(shortened(name) for name in list(found)[:MOST_NAMED])
     more = f" and {len(found) - MOST_NAMED:,} more" if len(found) > MOST_NAMED else ""
-    rows = counted(max(count for count, _ in found.values()), "row")
-    return [f"the {len(found):,} columns {names}{more} {of_many.format(rows=rows)}"]
+    return [f"the {len(found):,} columns {names}{more} {of_many}"]
 
 
 def named_columns(columns: Sequence[Column]) -> list[str]:

@@ -175,8 +175,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
         Returns the estimator. Raises `ValueError` for whatever does not fit.
         """
-        with self._whole_or_as_before():
-            self._fit(X, y, sample_weight, validation_pair(eval_set, X_val, y_val))
+        self._fit(X, y, sample_weight, validation_pair(eval_set, X_val, y_val))
         return self
 
     @for_epochs

@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from deltarule.data.cells import as_text, shortened
 from deltarule.data.frame import Frame
-from deltarule.estimators.columns import CATEGORY, NUMBER, UNUSED, Column, Told, encoded, told_together
+from deltarule.estimators.columns import CATEGORY, NUMBER, UNUSED, Column, encoded, told_together
 from deltarule.problem.problem import Floats
 from deltarule.reports.wording import percent
 from deltarule.stats.intervals import Interval, share_interval
@@ -49,6 +49,9 @@ class Scores:
     log_loss   the mean of −ln of the probability that was said of the true class; None for numbers
     baseline_log_loss   the least that the same probabilities for every row could have
     area_under_roc   of two classes, of which there are rows of both; else None
+
+    Rows of classes that the model does not know count as wrong, and nothing was said of them that the last three could
+    judge: these are of the others, and None where there are none.
     """
 
     metric: str
@@ -66,7 +69,7 @@ class Scores:
 def scores_of_classes(y: Any, probabilities: Floats, classes: Any, usual: Any) -> Scores:
     """The accuracy, its interval after Wilson, that of always saying `usual`, and how good the probabilities are.
 
-    y [N]   probabilities [N, C]   classes [C]
+    y [N]: also classes that there are not   probabilities [N, C]   classes [C]
 
     >>> said = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
     >>> scores = scores_of_classes(np.array([0, 1, 1]), said, np.array([0, 1]), usual=1)
@@ -75,21 +78,32 @@ def scores_of_classes(y: Any, probabilities: Floats, classes: Any, usual: Any) -
     """
     right = y == classes[probabilities.argmax(axis=1)]
     interval = share_interval(int(right.sum()), len(right))
-    found, counts = np.unique(y, return_counts=True)
-    entropy = float(np.log(len(y)) - (counts * np.log(counts)).sum() / len(y))
-    area = None
-    if len(classes) == 2 and set(found.tolist()) == set(classes.tolist()):
-        area = float(roc_auc_score(y == classes[1], np.nan_to_num(probabilities[:, 1])))
     return Scores(
         "accuracy",
         len(right),
         float(right.mean()),
         *interval,
         float(np.mean(y == usual)),
-        log_loss=log_loss(y, probabilities, classes),
-        baseline_log_loss=max(0.0, entropy),  # of one class rounding may leave less
-        area_under_roc=area,
+        **_scores_of_probabilities(y, probabilities, classes),
     )
+
+
+def _scores_of_probabilities(y: Any, probabilities: Floats, classes: Any) -> dict[str, Any]:
+    """Those of the rows whose class is known, by their names; nothing where there are none."""
+    names = set(classes.tolist())
+    is_known = np.array([one in names for one in y.tolist()], bool)
+    if not is_known.any():
+        return {}
+    y, probabilities = y[is_known], probabilities[is_known]
+    counts = np.unique(y, return_counts=True)[1]
+    area = None
+    if len(classes) == len(counts) == 2:
+        area = float(roc_auc_score(y == classes[1], np.nan_to_num(probabilities[:, 1])))
+    return {
+        "log_loss": log_loss(y, probabilities, classes),
+        "baseline_log_loss": float((counts / len(y) * np.log(len(y) / counts)).sum()),  # exactly 0 of one class
+        "area_under_roc": area,
+    }
 
 
 def log_loss(y: Any, probabilities: Floats, classes: Any) -> float:
@@ -107,21 +121,13 @@ def log_loss(y: Any, probabilities: Floats, classes: Any) -> float:
 
 
 def doubts(scores: Scores, y: Any, answers: Any) -> list[str]:
-    """A sentence where answers to rows score no more than their baseline, or their probabilities less than its.
+    """A sentence where answers to rows score no more than their baseline.
 
     >>> y, answers = np.array(["no", "yes"]), np.array(["no", "no"])
     >>> scores = Scores("accuracy", 2, 0.5, 0.1, 0.9, baseline=0.5, log_loss=0.8, baseline_log_loss=0.7)
     >>> doubts(scores, y, answers)
     ["it never answers 'yes', and its accuracy is not above its baseline's; do not rely on it"]
     """
-    if scores.score > scores.baseline and scores.log_loss is not None and scores.baseline_log_loss is not None:
-        loss, constant = f"{scores.log_loss:.3g}", f"{scores.baseline_log_loss:.3g}"
-        if float(loss) <= float(constant):
-            return []
-        return [
-            "its answers are better than always saying the same, but its probabilities are not (log loss "
-            f"{loss} beside {constant}); do not rely on these"
-        ]
     if not scores.score <= scores.baseline or scores.score == 1 or np.isnan(scores.low):
         return []
     if scores.metric != "accuracy":
@@ -133,11 +139,30 @@ def doubts(scores: Scores, y: Any, answers: Any) -> list[str]:
     if not never:
         return ["on rows not seen its accuracy is not above that of always saying the same; do not rely on it"]
     told = ", ".join(shortened(as_text(one)) for one in never[:MOST_NAMED]) + (" …" if len(never) > MOST_NAMED else "")
-    assert scores.log_loss is not None and scores.baseline_log_loss is not None  # of classes
     area = 1.0 if scores.area_under_roc is None else scores.area_under_roc
-    tells = scores.log_loss < scores.baseline_log_loss and area > 0.5
+    tells = (scores.log_loss or 0.0) < (scores.baseline_log_loss or 0.0) and area > 0.5
     cure = "the probabilities tell which rows are likelier than others" if tells else "do not rely on it"
     return [f"it never answers {told}, and its accuracy is not above its baseline's; {cure}"]
+
+
+def doubted_probabilities(scores: Scores) -> list[str]:
+    """A sentence where answers score more than their baseline, and the probabilities less than those of the shares.
+
+    Of rows set aside, whose shares training's are: those of another table a good model need not know, nor that all its
+    rows are of one class.
+
+    >>> doubted_probabilities(Scores("accuracy", 20, 0.75, 0.5, 0.9, 0.5, log_loss=0.6, baseline_log_loss=0.69))
+    []
+    """
+    if scores.log_loss is None or not scores.baseline_log_loss or scores.score <= scores.baseline:
+        return []
+    loss, constant = f"{scores.log_loss:.3g}", f"{scores.baseline_log_loss:.3g}"
+    if float(loss) <= float(constant):
+        return []
+    return [
+        "its answers are better than always saying the same, but its probabilities are not (log loss "
+        f"{loss} beside {constant}); do not rely on these"
+    ]
 
 
 def wide(y: Floats) -> list[str]:
@@ -223,7 +248,7 @@ def leaks(frame: Frame, columns: Sequence[Column], y: Any, classes: bool) -> lis
     rows = (_few_of_each_first(rows, y) if classes else rows)[:LEAK_ROWS]
     rows = rows[np.argsort(y[rows], kind="stable")]  # so that every second one is in the other half
     y = y[rows]
-    found: Told = {}
+    found: dict[str, str] = {}
     for column in columns:
         if column.kind == UNUSED or not column.inputs:
             continue
@@ -234,9 +259,8 @@ def leaks(frame: Frame, columns: Sequence[Column], y: Any, classes: bool) -> lis
             score = max(score, _told(codes[present], y[present], column, classes))
         if score >= SUSPICIOUS:
             found[column.name] = (
-                len(y),
                 f"the column {shortened(column.name)} alone tells the target ({percent(score, 0, 'f')} on rows not "
-                "seen); is it known before the target is? If not, leave it out",
+                "seen); is it known before the target is? If not, leave it out"
             )
     least = percent(SUSPICIOUS, 0, "f")
     return told_together(

@@ -130,8 +130,9 @@ def read(path):
         elif told.startswith("sep=") and len(told) <= len("sep=;"):
             raise ValueError("its first line says that no commas separate the columns; save it with these")
         header = [name.strip() for name in header]
-        if len(header) > 1:  # as pandas calls it
-            header[0] = header[0] or "Unnamed: 0"
+        if len(header) > 1 and not header[0]:  # as pandas calls it
+            further = [f"Unnamed: 0.{number}" for number in range(1, len(header))]
+            header[0] = next(name for name in ["Unnamed: 0", *further] if name not in header)
         if len(set(header)) < len(header):
             raise ValueError("two columns have the same name; give each a name of its own")
         for row in reader:

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -112,22 +113,27 @@ class PopulationSearchCV(GridSearchCV):
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
         routed = self._get_routed_params_for_fit(_check_method_params(X, parameters))
         task = Task(self.estimator, X, y, routed.estimator.fit)
-        self._refuse_callbacks()
+        self._refuse_callbacks(task)
         with contextlib.nullcontext() if self.path is None else Store(Path(self.path)) as store:
             task.kept = None if store is None else Kept(store, self.estimator)
             search = self._search(task, routed, (scorers, refit_metric))
         self._take(search, np.concatenate(task.seconds), scorers)
         return self
 
-    def _refuse_callbacks(self) -> None:
+    def _refuse_callbacks(self, task: Task) -> None:
         """Callbacks of scikit-learn, which has them from 1.9 on, are told of fits that are made one by one."""
-        values = [one for grid in ParameterGrid(self.param_grid).param_grid for each in grid.values() for one in each]
-        for one in (self, self.estimator, *self.estimator.get_params().values(), *values):
-            if hasattr(one, "_skl_callbacks"):
-                raise BadInput(
-                    f"the {type(one).__name__} has callbacks of scikit-learn, and many fits are made at once here; "
-                    "take GridSearchCV (with a factor HalvingGridSearchCV), or leave them out"
-                )
+        told: list[Any] = [self] if hasattr(self, "_skl_callbacks") else []
+        common = _with_callbacks([self.estimator])
+        for candidate in ParameterGrid(self.param_grid):
+            own = common + _with_callbacks(candidate.values())
+            if own and task._network_of(task.made_of(candidate)) is not None:
+                told += own
+                break
+        if told:
+            raise BadInput(
+                f"the {type(told[0]).__name__} has callbacks of scikit-learn, and many fits are made at once here; "
+                "take GridSearchCV (with a factor HalvingGridSearchCV), or leave them out"
+            )
 
     def _search(self, task: Task, routed: Any, scorers: tuple[Any, str]) -> Any:
         """scikit-learn's search over fits that are made ahead."""
@@ -155,17 +161,23 @@ class PopulationSearchCV(GridSearchCV):
 
     def _take(self, search: Any, seconds: Floats, scorers: Any) -> None:
         """What a search leaves, and nothing of one before; the fit times [candidates, folds] are the populations'."""
-        for name in [name for name in vars(self) if name.endswith("_") and not name.startswith("_")]:
-            delattr(self, name)
-        for name, value in vars(search).items():
-            if name.endswith("_") and not name.startswith("_"):
-                setattr(self, name, value)
+        for name in getattr(self, "_taken", ()):  # what a subclass or a user has noted is theirs
+            self.__dict__.pop(name, None)
+        taken = {name: one for name, one in vars(search).items() if name.endswith("_") and not name.startswith("_")}
+        self.__dict__.update(taken)
+        self._taken = (*taken, "feature_names_in_")
         self.scorer_ = scorers._scorers if isinstance(scorers, _MultimetricScorer) else scorers
         self.cv_results_["mean_fit_time"], self.cv_results_["std_fit_time"] = seconds.mean(axis=1), seconds.std(axis=1)
         if self.refit:
             self.best_estimator_ = search.best_estimator_.fitted
             if hasattr(self.best_estimator_, "feature_names_in_"):
                 self.feature_names_in_ = self.best_estimator_.feature_names_in_
+
+
+def _with_callbacks(values: Iterable[Any]) -> list[Any]:
+    """What of some values, or of what estimators among them are made of, has callbacks of scikit-learn."""
+    parts = [[one, *one.get_params().values()] if isinstance(one, BaseEstimator) else [one] for one in values]
+    return [one for part in parts for one in part if hasattr(one, "_skl_callbacks")]
 
 
 def looking_up(kind: Any, task: Task, routed: Any, scorers: tuple[Any, str]) -> Any:

@@ -3,7 +3,6 @@
 N rows · D inputs of the network
 """
 
-import copy
 import time
 import warnings
 from collections.abc import Callable, Collection, Mapping
@@ -46,6 +45,7 @@ from deltarule.estimators.regressor import MLPRegressor
 from deltarule.estimators.scores import (
     MOST_NAMED,
     Scores,
+    doubted_probabilities,
     doubts,
     leaks,
     log_loss,
@@ -59,6 +59,8 @@ from deltarule.problem.problem import Floats, Integers
 
 LEAST_ROWS = 10
 VALIDATION_SHARE = 0.2
+MOST_LEFT_OUT = 0.1
+"""A share of the rows: where more are of classes of a single row, the target names rows or counts something."""
 ROUNDING = 1e-12
 """By so much means of the same shares may differ."""
 NEAR = 0.25
@@ -71,7 +73,7 @@ MOST_INPUTS = 2**24
 class TabularReport:
     """What a training came to.
 
-    rows, validation_rows   given, and how many of them were set aside to score   scores: on these
+    rows, validation_rows   learned from, and how many of them were set aside to score   scores: on these
     settings   the best of so many candidates, by cross-validation of the others; of more rows than those a network has
                an alpha that is less   notes: sentences worth knowing
     seconds   of all of it
@@ -124,9 +126,13 @@ class BaseTabular(BaseEstimator):
 
     # --- what the classifier and the regressor say for themselves ---
 
-    def _learn_target(self, y: Any) -> tuple[Any, Any, list[str]]:
-        """Check the target: as an array [N], which of its rows can be learned from, and what is said of the others."""
+    def _learn_target(self, y: Any) -> Any:
+        """Check the target: as an array [N]."""
         raise NotImplementedError
+
+    def _left_out(self, y: Any) -> Any:
+        """Which rows of a checked target [N] cannot be learned from."""
+        return np.zeros(len(y), bool)
 
     def _network(self, **settings: Any) -> BaseMLP:
         """The estimator inside."""
@@ -163,7 +169,8 @@ class BaseTabular(BaseEstimator):
 
     def _fit_anew(self, X: Any, y: Any) -> None:
         """Fit, all at once: what is refused or interrupted leaves everything as it was."""
-        fitted = copy.copy(self)
+        fitted = object.__new__(type(self))  # copy.copy would leave out what a subclass does not pickle
+        fitted.__dict__ = vars(self).copy()
         fitted._fit(fitted._begun(X, y))
         self.__dict__ = fitted.__dict__
 
@@ -181,9 +188,11 @@ class BaseTabular(BaseEstimator):
         y = y if hasattr(y, "__len__") else np.asarray(y)
         check_length(rows_of(frame), y)
         _check_count(rows_of(frame))
-        y, known_rows, notes = self._learn_target(y)
+        y = self._learn_target(y)
+        left_out = self._left_out(y)
+        notes = _alone_told(np.unique(y[left_out]))
         if notes:
-            frame, y = taken(frame, known_rows), y[known_rows]
+            frame, y = taken(frame, ~left_out), y[~left_out]
             _check_count(rows_of(frame), "left of classes that occur in more than one")
         kinds = guessed(frame, types)
         check_together(frame, kinds)
@@ -210,7 +219,7 @@ class BaseTabular(BaseEstimator):
         searched = budget.fold_rows(budget.search_rows(x.shape[1], len(train), self._outputs))
         self.model_ = self._trained(x[train], y[train], found, searched)
         scores = self._scores(x[held], y[held])
-        doubted = doubts(scores, y[held], self.model_.predict(x[held]))
+        doubted = doubts(scores, y[held], self.model_.predict(x[held])) + doubted_probabilities(scores)
         if doubted:
             doubted += [f"in the rows set aside {told}" for told in unusual_numbers(seen, taken(frame, held))]
         # The rows set aside have done their work; the model that is kept has seen them, too.
@@ -361,7 +370,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     the settings; `model_`, the `MLPClassifier` inside; `classes_`.
 
     Raises `BadInput` for tables that nothing can be learned from: fewer than 10 rows, fewer than two classes in
-    more than one row, a target with gaps.
+    more than one row, more than a tenth of the rows the only ones of their classes, a target with gaps.
 
     >>> rows = {"color": ["red", "blue", None, "red"] * 15, "size": [float(n % 4) for n in range(60)]}
     >>> model = TabularClassifier(random_state=0).fit(rows, ["apple", "plum", "plum", "cherry"] * 15)
@@ -439,19 +448,28 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
             )
         if y.dtype.kind == "O" and not all(isinstance(one, str) for one in y):
             raise BadInput(f"the classes are such as {y[0]!r}, a {type(y[0]).__name__}; make texts or numbers of them")
-        classes, places, counts = np.unique(y, return_inverse=True, return_counts=True)
-        self.classes_ = as_texts(classes)
-        if len(self.classes_) < 2:
-            raise BadInput(f"every row has the class {as_text(self.classes_[0])!r}; there must be two to tell apart")
-        alone, self.classes_ = self.classes_[counts < 2], self.classes_[counts > 1]
+        classes, counts = np.unique(y, return_counts=True)
+        if len(classes) < 2:
+            raise BadInput(f"every row has the class {as_text(classes[0])!r}; there must be two to tell apart")
+        self.classes_ = as_texts(classes[counts > 1])
         if len(self.classes_) < 2:
             some = f"only {shortened(as_text(self.classes_[0]))}" if len(self.classes_) else "none"
             raise BadInput(
                 f"of the {len(counts)} classes {some} occurs in more than one row, and there must be two such to tell "
                 "apart; add rows of the others, or learn another target"
             )
+        alone = len(classes) - len(self.classes_)
+        if alone > MOST_LEFT_OUT * len(y):
+            raise BadInput(
+                f"{alone:,} classes occur in one row each, more than the tenth of {len(y):,} rows that may be left "
+                "out; add rows of these, or learn another target (counts with a regressor)"
+            )
         self.usual_ = self.classes_[counts[counts > 1].argmax()]
-        return y, counts[places] > 1, _alone_told(alone)
+        return y
+
+    def _left_out(self, y: Any) -> Any:
+        _, places, counts = np.unique(y, return_inverse=True, return_counts=True)
+        return counts[places] < 2
 
     def _network(self, **settings: Any) -> BaseMLP:
         return MLPClassifier(**settings, output_bias="prior", random_state=self._seed)
@@ -471,7 +489,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return NEAR * float(np.sqrt(max(0.0, best * (1 - best)) / rows))
 
     def _scores(self, x: Floats, y: Any) -> Scores:
-        return scores_of_classes(y, self.model_.predict_proba(x), self.classes_, self.usual_)
+        return scores_of_classes(y, self.model_.predict_proba(x), self.model_.classes_, self.usual_)
 
 
 class TabularRegressor(RegressorMixin, BaseTabular):
@@ -544,7 +562,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
                 "correct it, or give it in another unit"
             )
         self.usual_ = float(y.mean()) if len(y) else 0.0
-        return y, slice(None), []
+        return y
 
     def _network(self, **settings: Any) -> BaseMLP:
         return MLPRegressor(**settings, output_bias="prior", scale_target=True, random_state=self._seed)

@@ -142,8 +142,11 @@ class Problem:
     def __setstate__(self, held: dict[str, Any]) -> None:
         """Take up what a copy or a pickle holds: NumPy makes arrays anew that can be written."""
         vars(self).update(held)
-        self.x.setflags(write=False)
-        self.y.setflags(write=False)
+        for one in held.values():
+            several = one.values() if isinstance(one, Mapping) else one if isinstance(one, tuple) else (one,)
+            for array in several:
+                if isinstance(array, np.ndarray):
+                    array.setflags(write=False)
 
     def __repr__(self) -> str:
         batches = "full batches" if self.batch_size is None else f"batches of {self.batch_size:,}"

@@ -218,9 +218,10 @@ def sparkline(values: Any, width: int, bars: str = BARS) -> str:
     places = np.linspace(0, len(values) - 1, min(len(values), width)).round().astype(int)
     shown = values[places]
     finite = np.isfinite(shown)
-    if finite.any() and shown[finite].min() > 0 and shown[finite].max() > DECADE * shown[finite].min():
+    if finite.any() and shown[finite].min() > 0 and shown[finite].max() / DECADE > shown[finite].min():
         shown = np.log(shown, where=finite, out=np.full(len(shown), np.nan))
-    shown = shown / (np.abs(shown[finite]).max(initial=0.0) or 1.0)  # the difference of large ones would overflow
+    # The difference of large ones would overflow; a power of two rounds nothing.
+    shown = np.ldexp(shown, -np.frexp(np.abs(shown[finite]).max(initial=0.0))[1])
     low, high = (shown[finite].min(), shown[finite].max()) if finite.any() else (0.0, 0.0)
     heights = (shown - low) / (high - low or 1.0) * (len(bars) - 1)
     return "".join(bars[round(height)] if is_there else " " for height, is_there in zip(heights, finite, strict=True))

@@ -3,6 +3,7 @@
 K members · n updates of a stretch
 """
 
+import sys
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -55,8 +56,8 @@ patience=None)
         for name in ("threshold", "tolerance"):
             value = getattr(self, name)
             is_number = isinstance(value, Real) and not isinstance(value, bool)
-            if value is not None and not (is_number and -np.inf < value < np.inf):
-                raise BadInput(f"{name} is {value!r}; give a finite number")
+            if value is not None and not (is_number and abs(value) <= sys.float_info.max):
+                raise BadInput(f"{name} is {value!r}; give a finite number, of a size up to 1.8e308")
         if self.metric != "objective":
             metrics.find(self.metric)
 

@@ -23,7 +23,7 @@ from deltarule.engines.base import Engine, Trace
 from deltarule.engines.choose import Choice, choose
 from deltarule.engines.choose import engine as by_name
 from deltarule.engines.reference import first_nonfinite
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, RunFailed
 from deltarule.files import kind_of
 from deltarule.problem.batches import orders_kept
 from deltarule.problem.checks import numeric, whole
@@ -462,8 +462,9 @@ def interrupts() -> Iterator[Callable[[], bool]]:
     before = signal.signal(signal.SIGINT, note)
     try:
         yield lambda: asked
-    except Exception as error:
-        if at_once:  # it came where Python can raise nothing, as in what a compiler calls, which failed of it
+    except (RuntimeError, SystemError) as error:
+        # It came where Python can raise nothing, as in what a compiler calls, which failed of it.
+        if at_once and not isinstance(error, RunFailed):
             raise KeyboardInterrupt from error
         raise
     finally:
