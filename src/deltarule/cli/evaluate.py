@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -107,20 +107,16 @@ def _show_table(cells: list[list[str]]) -> None:
     from deltarule.reports.tables import plain_table
 
     screen = console()
+    cells = [list(row) for row in zip(*(one for one in zip(*cells, strict=True) if any(one[1:])), strict=True)]
     head = [as_written(name) for name in cells[0]]
     are_names = [not place or name == TAKEN_FOR for place, name in enumerate(cells[0])]
     written = [name_as_written if are else as_written for are in are_names]
     rows = [[write(cell) for write, cell in zip(written, row, strict=True)] for row in cells[1:]]
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     if _width(map(max, widths, map(cell_len, head))) > screen.width:
-        head = [
-            name if are else fill(name, max(1, width), break_long_words=False)
-            for name, width, are in zip(head, widths, are_names, strict=True)
-        ]
-        least = (
-            min(width, LEAST_OF_NAME) if are else max(width, *map(cell_len, name.splitlines()))
-            for name, width, are in zip(head, widths, are_names, strict=True)
-        )
+        widths = [min(width, LEAST_OF_NAME) if are else width for width, are in zip(widths, are_names, strict=True)]
+        head = [fill(name, max(1, width), break_long_words=False) for name, width in zip(head, widths, strict=True)]
+        least = [max(width, *map(cell_len, name.splitlines())) for name, width in zip(head, widths, strict=True)]
         if _width(least) > screen.width:
             for place, row in enumerate(rows):
                 if place:
@@ -128,9 +124,13 @@ def _show_table(cells: list[list[str]]) -> None:
                 show_lines([(" ".join(name.split()), cell) for name, cell in zip(head, row, strict=True) if cell])
             return
         rows = [[_cut(cell) if are else cell for are, cell in zip(are_names, row, strict=True)] for row in rows]
+        widths = least
+    else:
+        widths = [max(width, cell_len(name)) for width, name in zip(widths, head, strict=True)]
     table = plain_table(padding=(0, GAP, 0, 0))
-    for name, is_name in zip(head, are_names, strict=True):
-        table.add_column(name, overflow="fold", justify="left" if is_name else "right", no_wrap=not is_name)
+    for name, width, is_name in zip(head, widths, are_names, strict=True):
+        side: Literal["left", "right"] = "left" if is_name else "right"
+        table.add_column(name, min_width=width, overflow="fold", justify=side, no_wrap=not is_name)
     for row in rows:
         table.add_row(*map(Text, row))
     screen.print(table)
