@@ -491,10 +491,14 @@ def test_many_rare_classes_are_divided_as_they_can_be() -> None:
 
 
 def test_a_line_is_found_to_be_one() -> None:
-    """On what a linear model fits best, the linear candidate is as good as least squares."""
-    x = RANDOM.normal(size=(200, 5))
-    y = x @ [1.0, 2.0, 3.0, 4.0, 5.0] + RANDOM.normal(scale=3, size=200)
-    new = RANDOM.normal(size=(500, 5))
+    """On what a linear model fits best, the linear candidate is as good as least squares.
+
+    The rows are always the same: of one table in fourteen a network scores better in the folds, by chance.
+    """
+    random = np.random.default_rng(0)
+    x = random.normal(size=(200, 5))
+    y = x @ [1.0, 2.0, 3.0, 4.0, 5.0] + random.normal(scale=3, size=200)
+    new = random.normal(size=(500, 5))
     truth = new @ [1.0, 2.0, 3.0, 4.0, 5.0]
     ours = TabularRegressor(random_state=0).fit(x, y).predict(new)
     theirs = LinearRegression().fit(x, y).predict(new)

@@ -13,6 +13,7 @@ from sklearn.metrics import roc_auc_score
 from deltarule.data.cells import as_text, shortened
 from deltarule.data.frame import Frame
 from deltarule.estimators.columns import CATEGORY, NUMBER, UNUSED, Column, encoded, told_together
+from deltarule.estimators.targets import are_among
 from deltarule.problem.problem import Floats
 from deltarule.reports.wording import percent
 from deltarule.stats.intervals import Interval, share_interval
@@ -90,8 +91,7 @@ def scores_of_classes(y: Any, probabilities: Floats, classes: Any, usual: Any) -
 
 def _scores_of_probabilities(y: Any, probabilities: Floats, classes: Any) -> dict[str, Any]:
     """Those of the rows whose class is known, by their names; nothing where there are none."""
-    names = set(classes.tolist())
-    is_known = np.array([one in names for one in y.tolist()], bool)
+    is_known = are_among(y, classes)
     if not is_known.any():
         return {}
     y, probabilities = y[is_known], probabilities[is_known]
@@ -138,11 +138,20 @@ def doubts(scores: Scores, y: Any, answers: Any) -> list[str]:
     never = sorted(set(y.tolist()) - set(answers.tolist()), key=str)
     if not never:
         return ["on rows not seen its accuracy is not above that of always saying the same; do not rely on it"]
-    told = ", ".join(shortened(as_text(one)) for one in never[:MOST_NAMED]) + (" …" if len(never) > MOST_NAMED else "")
     area = 1.0 if scores.area_under_roc is None else scores.area_under_roc
     tells = (scores.log_loss or 0.0) < (scores.baseline_log_loss or 0.0) and area > 0.5
     cure = "the probabilities tell which rows are likelier than others" if tells else "do not rely on it"
-    return [f"it never answers {told}, and its accuracy is not above its baseline's; {cure}"]
+    return [f"it never answers {first_named(never)}, and its accuracy is not above its baseline's; {cure}"]
+
+
+def first_named(classes: Any) -> str:
+    """The first few classes, for a sentence.
+
+    >>> first_named(["no", "yes"])
+    "'no', 'yes'"
+    """
+    more = " …" if len(classes) > MOST_NAMED else ""
+    return ", ".join(shortened(as_text(one)) for one in classes[:MOST_NAMED]) + more
 
 
 def doubted_probabilities(scores: Scores) -> list[str]:

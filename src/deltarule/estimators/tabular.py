@@ -43,17 +43,17 @@ from deltarule.estimators.columns import (
 from deltarule.estimators.inspection import Inspection, classes_inspected, numbers_inspected, sampled
 from deltarule.estimators.regressor import MLPRegressor
 from deltarule.estimators.scores import (
-    MOST_NAMED,
     Scores,
     doubted_probabilities,
     doubts,
+    first_named,
     leaks,
     log_loss,
     scores_of_classes,
     scores_of_numbers,
     wide,
 )
-from deltarule.estimators.targets import as_classes, as_numbers, check_length, known, name_of, named
+from deltarule.estimators.targets import are_among, as_classes, as_numbers, check_length, known, name_of, named
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers
 
@@ -468,8 +468,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return y
 
     def _left_out(self, y: Any) -> Any:
-        _, places, counts = np.unique(y, return_inverse=True, return_counts=True)
-        return counts[places] < 2
+        return ~are_among(y, self.classes_)
 
     def _network(self, **settings: Any) -> BaseMLP:
         return MLPClassifier(**settings, output_bias="prior", random_state=self._seed)
@@ -619,13 +618,12 @@ def _check_count(rows: int, which: str = "") -> None:
 
 def _alone_told(classes: Any) -> list[str]:
     """A sentence about classes that occur in one row."""
-    names = [shortened(as_text(one)) for one in classes]
-    if len(names) < 2:
+    told = first_named(classes)
+    if len(classes) < 2:
         why = "nothing can be learned of it that could be tested"
-        return [f"the class {name} occurs in one row, and is left out: {why}" for name in names]
-    told = ", ".join(names[:MOST_NAMED]) + (" …" if len(names) > MOST_NAMED else "")
+        return [f"the class {told} occurs in one row, and is left out: {why}"] if told else []
     return [
-        f"the classes {told}, {len(names):,} in all, occur in one row each, and are left out: nothing can be learned "
+        f"the classes {told}, {len(classes):,} in all, occur in one row each, and are left out: nothing can be learned "
         "of them that could be tested"
     ]
 
