@@ -28,9 +28,8 @@ from deltarule.data.cells import (
 from deltarule.data.frame import Frame, numbers_of_rows, rows_of
 from deltarule.data.naming import TRUTHS, as_named
 from deltarule.data.tables import WITHOUT_NAME, listed
-from deltarule.errors import BadInput, counted
+from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers
-from deltarule.reports.wording import percent
 
 NUMBER, CATEGORY, UNUSED = KINDS = ("number", "category", "unused")
 FEW_CATEGORIES, MOST_CATEGORIES = 50, 500
@@ -40,8 +39,6 @@ ROOM = 20_000_000
 """Between the two there are as many as make rows · inputs so large."""
 LEAST_COUNT = 2
 """What occurs once teaches nothing about its category."""
-NOTED_SHARE = 0.1
-"""It is worth a note where so many rows have categories without an input."""
 LEAST_FOR_IDENTIFIER = 20
 """In fewer rows, numbers may well differ by chance."""
 FAR_WIDTHS = 3
@@ -50,8 +47,6 @@ a note: nothing was learned of what lies there."""
 MOST = sys.float_info.max
 FARTHEST = 1e100
 """In standard deviations from the mean: of a number beyond it a network's answer may overflow."""
-MOST_ALIKE, MOST_NAMED = 3, 5
-"""What is to be said alike of more columns than the first is one sentence, which names so many as the second."""
 IDENTIFIERS = {"id", "index", "key", "no", "nr", "number", "row", "rownames", "uuid"}
 COUNTED = (
     "account|case|client|customer|employee|invoice|member|order|passenger|patient|person|product|record|student|user"
@@ -151,8 +146,8 @@ others, which are around 2; correct it
     for name, (kind, why) in kinds.items():
         if kind != NUMBER:
             continue
-        values = _as_numbers(Column(name, kind, why), frame)
-        present = _present(values)
+        values = numbers_of_column(Column(name, kind, why), frame)
+        present = present_in(values)
         if len(present):
             low, middle, high = np.quantile(present, [0.25, 0.5, 0.75], method="nearest")
             with np.errstate(over="ignore"):
@@ -170,7 +165,7 @@ def _too_large(name: str, values: Floats, row: int, middle: float, frame: Frame)
 
 
 def _guess(name: str, column: np.ndarray, rows: np.ndarray) -> tuple[str, str]:
-    present = _present(column)
+    present = present_in(column)
     if not len(present):
         return UNUSED, "missing in every row"
     distinct = len(set(present.tolist()))
@@ -189,7 +184,7 @@ def _guess(name: str, column: np.ndarray, rows: np.ndarray) -> tuple[str, str]:
 
 def _guess_of_texts(column: np.ndarray, distinct: int, rows: np.ndarray) -> tuple[str, str]:
     looks, is_identifier = meant(column, rows) or _looks(column), distinct == len(column) >= LEAST_FOR_IDENTIFIER
-    most = FEW_CATEGORIES if looks == "dates" else max(len(_present(column)) / 2, FEW_CATEGORIES)
+    most = FEW_CATEGORIES if looks == "dates" else max(len(present_in(column)) / 2, FEW_CATEGORIES)
     if distinct <= most and not is_identifier:
         return CATEGORY, f"texts, {distinct} different" + (f", that look like {looks}" if looks else "")
     if looks == "dates":
@@ -203,7 +198,7 @@ def _guess_of_texts(column: np.ndarray, distinct: int, rows: np.ndarray) -> tupl
 
 def _looks(column: np.ndarray) -> str:
     """Texts that all are numbers are what they seem if they have a point: those without may be codes."""
-    texts = _present(column).tolist()
+    texts = present_in(column).tolist()
     if not all(map(is_number, texts)) or not any("." in text for text in texts):
         return ""
     return "numbers, all of them; make numbers of them"
@@ -216,7 +211,12 @@ def _is_identifier(name: str, present: np.ndarray, distinct: int, rows: int) -> 
     return bool(counts_rows) or name.lower() in IDENTIFIERS or NAME_OF_IDENTIFIER.fullmatch(name) is not None
 
 
-def _present(column: np.ndarray) -> np.ndarray:
+def present_in(column: np.ndarray) -> np.ndarray:
+    """The values of a column [N] that are not missing.
+
+    >>> present_in(np.array([1.0, np.nan])), present_in(np.array(["", "red"], object))
+    (array([1.]), array(['red'], dtype=object))
+    """
     return column[column != ""] if column.dtype.kind == "O" else column[~np.isnan(column)]
 
 
@@ -241,8 +241,8 @@ least=1.0, greatest=3.0, rows=2.0),)
 
 
 def _learned_number(column: Column, frame: Frame) -> Column:
-    values = _as_numbers(column, frame)
-    present = _present(values)
+    values = numbers_of_column(column, frame)
+    present = present_in(values)
     if not len(present):
         return column
     size = float(np.abs(present).max()) or 1.0  # squares of very large numbers would overflow
@@ -260,7 +260,7 @@ def _learned_number(column: Column, frame: Frame) -> Column:
 
 
 def _learned_category(column: Column, frame: Frame, most: int) -> Column:
-    counts = Counter(_texts(frame[column.name]))
+    counts = Counter(texts_of(frame[column.name]))
     frequent = [name for name, count in counts.most_common(most) if count >= LEAST_COUNT]
     return dataclasses.replace(column, categories=tuple(sorted(frequent)))
 
@@ -298,7 +298,7 @@ def encoded(columns: Sequence[Column], frame: Frame, together: bool = False) -> 
 
 
 def _numbers(column: Column, frame: Frame, together: bool) -> Floats:
-    values = _as_numbers(column, frame)
+    values = numbers_of_column(column, frame)
     gaps = np.isnan(values)
     with np.errstate(over="ignore"):  # which is told below
         standardized = (np.where(gaps, column.fill, values).clip(*column.held) - column.mean) / column.scale
@@ -310,8 +310,14 @@ def _numbers(column: Column, frame: Frame, together: bool) -> Floats:
     return np.stack([standardized, gaps] if column.gaps else [standardized], axis=1)
 
 
-def _as_numbers(column: Column, frame: Frame) -> Floats:
-    """Numbers [N], also where they stand as texts."""
+def numbers_of_column(column: Column, frame: Frame) -> Floats:
+    """A column's numbers [N], also where they stand as texts.
+
+    Errors: `BadInput` for a text that is none.
+
+    >>> numbers_of_column(Column("size", "number", "numbers"), {"size": np.array(["1.5", ""], object)})
+    array([1.5, nan])
+    """
     values = frame[column.name]
     if values.dtype.kind != "O":
         return values
@@ -337,141 +343,8 @@ def takes_truths(column: Column) -> bool:
 def _categories(column: Column, frame: Frame) -> Integers:
     """Which category each row has [N], −1 for those without an input."""
     place = {name: number for number, name in enumerate(column.categories)}
-    texts = as_named(_texts(frame[column.name]), column.categories)
+    texts = as_named(texts_of(frame[column.name]), column.categories)
     return np.array([place.get(text, -1) for text in texts], np.int64)
-
-
-def unknown_categories(columns: Sequence[Column], frame: Frame) -> list[str]:
-    """A sentence for each column with categories that have no input.
-
-    >>> color = Column("color", "category", "texts", categories=("blue", "red"))
-    >>> unknown_categories([color], {"color": np.array(["red", "green", "green"], object)})
-    ["the column 'color' has categories in 2 rows that were rare or not there in training: 'green'"]
-    """
-    found: dict[str, str] = {}
-    for column in columns:
-        if column.kind != CATEGORY or column.name not in frame:
-            continue
-        counts = Counter(as_named(_texts(frame[column.name]), column.categories))
-        unknown = [name for name in counts if name not in column.categories]
-        if unknown:
-            rows = sum(counts[name] for name in unknown)
-            names = ", ".join(shortened(name) if name else "missing" for name in sorted(unknown)[:5])
-            more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-            found[column.name] = (
-                f"the column {shortened(column.name)} has categories in {rows} row{'s' if rows > 1 else ''} that were "
-                f"rare or not there in training: {names}{more}"
-            )
-    return told_together(found, "have categories that were rare or not there in training")
-
-
-def unusual_numbers(columns: Sequence[Column], frame: Frame) -> list[str]:
-    """Sentences for the columns with numbers far outside of those of training, or missing ones where none was missing.
-
-    A number like no other of n is no news among n more: it is where of N more there are more than N / n.
-
-    >>> size = Column("size", "number", "numbers", fill=2.0, least=1.0, greatest=3.0, rows=50)
-    >>> unusual_numbers([size], {"size": np.array([2.0, 2000.0, 3.5])})
-    ["the column 'size' has numbers in 1 row far outside of training's, which went from 1 to 3: such as 2000; they \
-count as 9"]
-    >>> unusual_numbers([size], {"size": np.array([2.0, np.nan])})
-    ["the column 'size' is missing in 1 of 2 rows, in training never; its median there, 2, stands in"]
-    """
-    others: dict[str, str] = {}
-    outside: dict[str, str] = {}
-    missing: dict[str, str] = {}
-    for column in columns:
-        if column.kind != NUMBER or column.name not in frame:
-            continue
-        values, name = _as_numbers(column, frame), f"the column {shortened(column.name)}"
-        (low, high), width = column.held, column.greatest - column.least
-        far = (values < low) | (values > high)
-        if (count := int(far.sum())) * column.rows > len(_present(values)):
-            such = float(values[far.argmax()])
-            if low == high:
-                always, other = (_short(number, such - low) for number in (low, such))
-                others[column.name] = (
-                    f"{name} was always {always} in training, and has others in {counted(count, 'row')}, such as "
-                    f"{other}, which count as {always}"
-                )
-            else:
-                ends = [_short(end, width) for end, met in ((low, values < low), (high, values > high)) if met.any()]
-                outside[column.name] = (
-                    f"{name} has numbers in {counted(count, 'row')} far outside of training's, which went from "
-                    f"{_short(column.least, width)} to {_short(column.greatest, width)}: such as "
-                    f"{_short(such, width)}; they count as {' or '.join(ends)}"
-                )
-        if not column.gaps and (count := int(np.isnan(values).sum())):
-            missing[column.name] = (
-                f"{name} is missing in {count:,} of {counted(len(values), 'row')}, in training never; its median "
-                f"there, {_short(column.fill, width)}, stands in"
-            )
-    return [
-        *told_together(
-            outside,
-            f"have numbers far outside of training's; they count as if they lay {FAR_WIDTHS} times the width of "
-            "training's outside",
-        ),
-        *told_together(others, "had one number each in training, and have others, which count as that one"),
-        *told_together(missing, "are missing in some rows, in training never; their medians there stand in"),
-    ]
-
-
-def _short(number: float, width: float) -> str:
-    """A number in five digits; in up to 15 where it has them before the point, or numbers so far apart need them."""
-    fine, size = (math.floor(math.log10(min(abs(one) or 1.0, MOST))) for one in (width or number, number))
-    digits = max(5, size - fine + 2, size + 1 if size < 15 else 0)
-    return f"{number:.{min(digits, 15)}g}"
-
-
-def without_input(columns: Sequence[Column], frame: Frame) -> list[str]:
-    """A sentence for each column of which many rows have a category without an input, of the rows learned from.
-
-    >>> color = Column("color", "category", "texts", categories=("blue",))
-    >>> without_input([color], {"color": np.array(["blue", "red", "green"], object)})
-    ["67 % of the rows have a 'color' without an input of its own, of which there are 2: rare ones, or too many"]
-    """
-    found: dict[str, str] = {}
-    for column in columns:
-        if column.kind == CATEGORY:
-            counts = Counter(_texts(frame[column.name]))
-            others = [count for name, count in counts.items() if name not in column.categories]
-            share = sum(others) / max(rows_of(frame), 1)
-            if share >= NOTED_SHARE:
-                found[column.name] = (
-                    f"{percent(share, 0, 'f')} of the rows have a {shortened(column.name)} without an input of its "
-                    f"own, of which there are {len(others):,}: rare ones, or too many"
-                )
-    return told_together(found, "have categories without an input of their own in many rows: rare ones, or too many")
-
-
-def unused_told(columns: Sequence[Column]) -> dict[str, str]:
-    """Sentences for the columns that are not used, each with the reason, but for the cell that spoils numbers.
-
-    >>> unused_told([Column("id", "unused", "an identifier")])
-    {"the column 'id' is not used: an identifier": 'an identifier'}
-    """
-    reasons: dict[str, dict[str, str]] = {}
-    for column in columns:
-        if column.kind == UNUSED:
-            told = f"the column {shortened(column.name)} is not used: {column.why}"
-            reasons.setdefault(column.why.partition(", but for ")[0], {})[column.name] = told
-    return {
-        sentence: why for why, found in reasons.items() for sentence in told_together(found, f"are not used: {why}")
-    }
-
-
-def told_together(found: Mapping[str, str], of_many: str) -> list[str]:
-    """The sentences about columns, by their names; of more than three it is one, which goes on with `of_many`.
-
-    >>> told_together({name: f"{name} is odd" for name in "abcdefg"}, "are odd")
-    ["the 7 columns 'a', 'b', 'c', 'd', 'e' and 2 more are odd"]
-    """
-    if len(found) <= MOST_ALIKE:
-        return list(found.values())
-    names = ", ".join(shortened(name) for name in list(found)[:MOST_NAMED])
-    more = f" and {len(found) - MOST_NAMED:,} more" if len(found) > MOST_NAMED else ""
-    return [f"the {len(found):,} columns {names}{more} {of_many}"]
 
 
 def named_columns(columns: Sequence[Column]) -> list[str]:
@@ -492,6 +365,10 @@ def used_columns(columns: Sequence[Column]) -> frozenset[str]:
     return frozenset(column.name for column in columns if column.kind != UNUSED)
 
 
-def _texts(values: np.ndarray) -> list[str]:
-    """Values as the names of categories; numbers too, of frames that say so."""
+def texts_of(values: np.ndarray) -> list[str]:
+    """Values [N] as the names of categories; numbers too, of frames that say so.
+
+    >>> texts_of(np.array([2.0, 0.5])), texts_of(np.array(["", "red"], object))
+    (['2', '0.5'], ['', 'red'])
+    """
     return values.tolist() if values.dtype.kind == "O" else [as_text(value) for value in values.tolist()]

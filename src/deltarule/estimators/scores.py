@@ -12,7 +12,8 @@ from sklearn.metrics import roc_auc_score
 
 from deltarule.data.cells import as_text, shortened
 from deltarule.data.frame import Frame
-from deltarule.estimators.columns import CATEGORY, NUMBER, UNUSED, Column, encoded, told_together
+from deltarule.estimators.column_notes import told_together
+from deltarule.estimators.columns import CATEGORY, NUMBER, UNUSED, Column, encoded
 from deltarule.estimators.targets import are_among
 from deltarule.problem.problem import Floats
 from deltarule.reports.wording import percent

@@ -25,6 +25,7 @@ from deltarule.estimators import budget
 from deltarule.estimators.base import BaseMLP, quietly, whole_or_none
 from deltarule.estimators.candidates import Task
 from deltarule.estimators.classifier import MLPClassifier, as_texts
+from deltarule.estimators.column_notes import unknown_categories, unused_told, unusual_numbers, without_input
 from deltarule.estimators.columns import (
     CATEGORY,
     UNUSED,
@@ -34,11 +35,7 @@ from deltarule.estimators.columns import (
     guessed,
     learned,
     named_columns,
-    unknown_categories,
-    unused_told,
-    unusual_numbers,
     used_columns,
-    without_input,
 )
 from deltarule.estimators.inspection import Inspection, classes_inspected, numbers_inspected, sampled
 from deltarule.estimators.regressor import MLPRegressor
