@@ -17,11 +17,12 @@ Before = list[tuple[Any, int]]
 def one_blas_thread() -> Iterator[None]:
     """Hold BLAS to one thread: with two, the bits of a product depend on how it was divided.
 
+    A process that is forked off while other threads hold it is held, too, until it has used this once itself.
+
     >>> with one_blas_thread():
     ...     blas_threads()
     1
     """
-    global _before
     me = get_ident()
     with _lock:
         libraries = _libraries()
@@ -29,7 +30,7 @@ def one_blas_thread() -> Iterator[None]:
         # The other limits are for the whole process: of several threads the first sets them, the last to leave lifts
         # them.
         if not _holders:
-            _before = _held([library for library in libraries if not _has_a_limit_for_each_thread(library)])
+            _before[:0] = _held([library for library in libraries if not _has_a_limit_for_each_thread(library)])
         _holders.append(me)
     try:
         yield
@@ -39,6 +40,7 @@ def one_blas_thread() -> Iterator[None]:
             _lifted(mine)
             if not _holders:
                 _lifted(_before)
+                _before.clear()
 
 
 def blas_threads() -> int:
@@ -52,17 +54,19 @@ def look_again() -> None:
 
 
 def _forked() -> None:
-    """Let go of what the threads held that a process which was forked off has not."""
-    held = bool(_holders)
+    """Forget the threads that a process which was forked off has not.
+
+    What they held stays, and `_before` knows it: OpenBLAS would begin threads anew, and may wait for ever for a lock of
+    its own that a thread held which is not there. Who asks it for a product must take that on; who forks need not.
+    """
     _holders[:] = [one for one in _holders if one == get_ident()]
-    if held and not _holders:
-        _lifted(_before)
 
 
 _lock = RLock()
 _holders: list[int] = []
 """The threads that hold the limits of the whole process, each as often as it does."""
 _before: Before = []
+"""What the limits of the whole process were before; of two of one library the second counts, which a fork has left."""
 
 systems.forks_wait_for(_lock, _forked)
 

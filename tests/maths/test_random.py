@@ -99,6 +99,19 @@ def test_permutation_visits_each_row_once(seeds: list[int], epoch: int, rows: in
         assert np.array_equal(order, permutation(seed, epoch, rows))
 
 
+@given(SEEDS, WORDS, st.integers(1, 60), st.sampled_from([LOW, 3, 0]))
+def test_permutation_sorts_the_rows_by_their_words_and_equal_ones_by_their_numbers(
+    seed: int, epoch: int, rows: int, most: int
+) -> None:
+    drawn = [philox_of_integers((row, epoch, 0, random.BATCH_ORDER), (seed & LOW, seed >> 32)) for row in range(rows)]
+    few = [(first % (most + 1), second % (most + 1)) for first, second, _, _ in drawn]
+    with pytest.MonkeyPatch.context() as patch:
+        if most < LOW:  # by chance there are hardly ever equal ones
+            of_few = tuple(np.array(column, np.uint32) for column in zip(*few, strict=True))
+            patch.setattr(random, "words", lambda *_: (*of_few, None, None))
+        assert permutation(seed, epoch, rows).tolist() == sorted(range(rows), key=few.__getitem__)
+
+
 def test_permutation_puts_every_row_everywhere_equally_often() -> None:
     rows, epochs = 6, 3000
     counts = np.zeros((rows, rows))

@@ -453,7 +453,8 @@ class BaseMLP(BaseEstimator):
         problem, factor = self._rates_going_on(self._problem(rows, generator, seen=0), passes)
         state = self._going_on(problem, first, factor)
         order = np.arange(len(rows.x))
-        if self.shuffle:  # remembered, for a pass that is an epoch of the training asks again
+        if self.shuffle and problem.batch_size is not None:
+            # Remembered, for a pass that is an epoch of the training asks again.
             order = orders(tuple(problem.data_seeds.tolist()), passes, len(rows.x))
         state, loss, bad = one_epoch(problem, state, order, self.engine)
         if (bad >= 0).any():
@@ -466,8 +467,9 @@ class BaseMLP(BaseEstimator):
         self._slow_down(problem, loss)
         self.loss_ = float(loss.mean())
         self._passes = passes + 1
+        best = getattr(self, "best_loss_", None)
         self.loss_curve_ = [*self.loss_curve_, self.loss_]
-        self.best_loss_ = min(self.loss_curve_)
+        self.best_loss_ = min(self.loss_curve_ if best is None else (best, self.loss_))
         self.validation_scores_ = self.validation_loss_curve_ = self.best_validation_score_ = None
         if self.verbose:
             print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
@@ -521,20 +523,18 @@ class BaseMLP(BaseEstimator):
 
     def _start(self, problem: Problem, first: bool) -> State:
         """Fresh weights, or those of the fit before, for a training that begins."""
-        state = initial_state(problem)
         if first:
+            state = initial_state(problem)
             if self.output_bias == "prior":
                 biases = views(state.theta, problem.network.entries)[f"b{len(problem.network.layers)}"]
                 biases[...] = settings.prior_logits(problem.y, problem.weights, self.out_activation_)
             return state
         parameters, buffers = self._arrays()
-        network, dtype = problem.network, problem.dtype
-        theta = flatten(_by_member(parameters), network.entries).astype(dtype)
-        return replace(
-            state,
-            theta=theta,
-            buffers=flatten(_by_member(buffers), network.buffers).astype(dtype) if buffers else state.buffers,
-        )
+        network = problem.network
+        state = initial_state(problem, flatten(_by_member(parameters), network.entries))
+        if not buffers:
+            return state
+        return replace(state, buffers=flatten(_by_member(buffers), network.buffers).astype(problem.dtype))
 
     def _going_on(self, problem: Problem, first: bool, factor: Floats) -> State:
         """The state that an earlier pass left, with what the optimizer remembers."""

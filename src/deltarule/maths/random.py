@@ -34,8 +34,8 @@ def philox(counter: tuple[Array, Array, Array, Array], key: tuple[Array, Array])
     with np.errstate(over="ignore"):  # the key is meant to wrap around
         for _ in range(_ROUNDS):
             product0, product1 = c0 * _MULTIPLIERS[0], c2 * _MULTIPLIERS[1]
-            high0, low0 = (product0 >> np.uint64(32)).astype(np.uint32), (product0 & _LOW).astype(np.uint32)
-            high1, low1 = (product1 >> np.uint64(32)).astype(np.uint32), (product1 & _LOW).astype(np.uint32)
+            high0, low0 = (product0 >> np.uint64(32)).astype(np.uint32), product0.astype(np.uint32)
+            high1, low1 = (product1 >> np.uint64(32)).astype(np.uint32), product1.astype(np.uint32)
             c0, c1, c2, c3 = high1 ^ c1 ^ k0, low1, high0 ^ c3 ^ k1, low0
             k0, k1 = k0 + _WEYL[0], k1 + _WEYL[1]
     return c0, c1, c2, c3
@@ -99,7 +99,12 @@ def permutation(seed: Array, epoch: Array, rows: int) -> Array:
     """
     epochs = np.asarray(epoch, np.uint32)[..., None]
     w0, w1, _, _ = words(np.asarray(seed)[..., None], BATCH_ORDER, np.arange(rows, dtype=np.uint32), epochs)
-    return np.argsort((w0.astype(np.uint64) << np.uint64(32)) | w1, axis=-1, kind="stable")
+    keys = (w0.astype(np.uint64) << np.uint64(32)) | w1
+    order = np.argsort(keys, axis=-1)
+    lying = np.take_along_axis(keys, order, axis=-1)
+    if (lying[..., 1:] == lying[..., :-1]).any():  # the lower row goes first: a stable sort is sure of it, and slower
+        return np.argsort(keys, axis=-1, kind="stable")
+    return order
 
 
 def keep_mask(seed: Array, layer: int, step: int, positions: Array, units: int, rate: Array) -> Array:

@@ -80,25 +80,24 @@ class State:
         return f"State of {counted(members, 'member')} of {counted(width, 'parameter')}, update {self.step:,}"
 
 
-def initial_state(problem: Problem) -> State:
+def initial_state(problem: Problem, theta: Floats | None = None) -> State:
     """The state before the first update: each member's weights drawn from its own seed.
+
+    Parameters: `problem`; `theta` [K, P], the parameters, where they are known and need not be drawn.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
-    >>> initial_state(create_problem(Network([2, 1]), [[0, 1]], [0], seeds=range(3))).theta.shape
+    >>> problem = create_problem(Network([2, 1]), [[0, 1]], [0], seeds=range(3))
+    >>> initial_state(problem).theta.shape
     (3, 3)
+    >>> initial_state(problem, theta=np.zeros((3, 3))).theta.any()
+    False
     """
     network, members = problem.network, problem.members
-    theta = np.empty((members, network.parameters), problem.dtype)
-    buffers = np.empty((members, network.buffers[-1].stop if network.buffers else 0), problem.dtype)
-    # Drawing numbers needs several times their own memory, so it is done for some members at a time.
-    size = max(1, NUMBERS_AT_ONCE // network.parameters)
-    for start in range(0, members, size):
-        some = slice(start, start + size)
-        arrays = _initial_arrays(problem, some)
-        theta[some] = flatten(arrays, network.entries)
-        if network.buffers:
-            buffers[some] = flatten(arrays, network.buffers)
+    theta = _drawn(problem) if theta is None else theta.astype(problem.dtype)
+    buffers = np.zeros((members, network.buffers[-1].stop if network.buffers else 0), problem.dtype)
+    for entry in network.buffers:  # means of 0 and variances of 1, until there are others
+        buffers[:, entry.start : entry.stop] = entry.name.startswith("variance")
     return State(
         theta=theta,
         slots={name: np.zeros_like(theta) for name in problem.optimizer.slots},
@@ -108,14 +107,25 @@ def initial_state(problem: Problem) -> State:
     )
 
 
-def _initial_arrays(problem: Problem, some: slice) -> dict[str, Floats]:
-    """Every array of some members before the first update, by name, in float64."""
+def _drawn(problem: Problem) -> Floats:
+    """The parameters of all members; drawing numbers needs several times their own memory, so it is done for some."""
+    network, members = problem.network, problem.members
+    theta = np.empty((members, network.parameters), problem.dtype)
+    size = max(1, NUMBERS_AT_ONCE // network.parameters)
+    for start in range(0, members, size):
+        some = slice(start, start + size)
+        theta[some] = flatten(_drawn_arrays(problem, some), network.entries)
+    return theta
+
+
+def _drawn_arrays(problem: Problem, some: slice) -> dict[str, Floats]:
+    """Every parameter array of some members, by name, in float64."""
     network, seeds, scale = problem.network, problem.seeds[some], problem.initial_scale[some, None, None]
     arrays: dict[str, Floats] = {}
     for layer in network.layers:
         n, law, fans = layer.number, network.initializer, (layer.inputs, layer.units)
         arrays[f"W{n}"] = law.weights(seeds, n, *fans) * scale
         arrays[f"b{n}"] = law.bias(seeds, n, *fans) * scale
-        ones, zeros = np.ones((len(seeds), 1, layer.units)), np.zeros((len(seeds), 1, layer.units))
-        arrays |= {f"gamma{n}": ones, f"beta{n}": zeros, f"mean{n}": zeros, f"variance{n}": ones}
+        arrays[f"gamma{n}"] = np.ones((len(seeds), 1, layer.units))
+        arrays[f"beta{n}"] = np.zeros((len(seeds), 1, layer.units))
     return arrays

@@ -40,6 +40,12 @@ SCATTERED = 32
 """Members that see other rows than the rest and that go alone, where that takes no longer than lanes."""
 
 
+@cache
+def _is_installed(package: str) -> bool:
+    """Found out once, and without an import: that takes longer than many a training."""
+    return find_spec(package) is not None
+
+
 class CompiledEngine:
     """Programs compiled for the very shape of a network; what they lack is advanced by the reference engine.
 
@@ -51,7 +57,7 @@ class CompiledEngine:
     name = "compiled"
 
     def __init__(self, threads: int | None = None, own_shape: bool = True) -> None:
-        if find_spec("numba") is None:  # not imported before it compiles: that takes longer than many a training
+        if not _is_installed("numba"):
             raise BadInput('the engine "compiled" needs Numba, which is not installed; use "reference"')
         numba = sys.modules.get("numba")
         # The variable is read when Numba is first imported; later its configuration may be set as well.

@@ -147,7 +147,7 @@ def _values(
     problem = create_problem(network, x, y, loss=loss, **options)
     ours = layout.ours(tuple(np.asarray(value, float) for value in params), network)
     theta = flatten({name: array[None] for name, array in ours.items()}, network.entries)
-    state = replace(initial_state(problem), theta=theta)
+    state = initial_state(problem, theta)
     rows = batch(problem, state.members, 0)
     done = objective_and_gradient(problem, state, rows)
     words = _Words(problem, layout)

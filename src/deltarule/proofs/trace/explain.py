@@ -140,7 +140,7 @@ def _batch(network: Network, x: Any, y: Any) -> tuple[Any, Any]:
 
 def _state(problem: Problem, theta: Floats, given: State | Mapping[str, Any] | None) -> State:
     """The state that is meant: these parameters, and what is known of the rest."""
-    state = replace(initial_state(problem), theta=theta[None].astype(problem.dtype))
+    state = initial_state(problem, theta[None])
     if given is None:
         return state
     if isinstance(given, State):
