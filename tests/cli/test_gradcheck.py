@@ -51,6 +51,10 @@ def whole():
     return loss, lambda w: w, np.array([1, 2])
 
 
+async def later():
+    return right()
+
+
 number = 3
 """
 
@@ -91,6 +95,7 @@ def test_json_is_all_that_is_on_stdout(gradcheck):
     assert record["diagnosis"][0]["code"] == "factor_two" and record["worst"]["error"] == 0.5
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     ("words", "named"),
     [
@@ -102,6 +107,25 @@ def test_json_is_all_that_is_on_stdout(gradcheck):
         (("--function", "own_gradients:whole"), "w holds whole numbers"),
         (("--function", "no_such_module:f"), "there is no module 'no_such_module'; give one in this folder"),
         (("--function", "no_such_package.part:f"), "there is no module 'no_such_package'; give one in this folder"),
+        (
+            ("--function", "./own_gradients:right"),
+            "names a file, ./own_gradients; give its module, as own_gradients:righ",
+        ),
+        (("--function", "own_gradients.py:right"), "give its module, as own_gradients:right"),
+        (
+            ("--function", "C:\\work\\own_gradients.py:right"),
+            "give its module, as own_gradients:right, and run it where the file lies",
+        ),
+        (("--function", "/work/own_gradients.py:right"), "as own_gradients:right, and run it where the file lies"),
+        (("--function", "../own_gradients.py:right"), "as own_gradients:right, and run it where the file lies"),
+        (("--function", "pk/own_gradients.py:check"), "give its module, as pk.own_gradients:check\n"),
+        (("--function", ".\\pk\\own_gradients.py:check"), "give its module, as pk.own_gradients:check\n"),
+        (
+            ("--function", "pk/my.net.py:check"),
+            "with a dot in it cannot be imported: rename it, as my_net.py, and give its module, as pk.my_net:check",
+        ),
+        (("--function", "own.ipynb:right"), "own.ipynb is a notebook; call check_gradient in it, or"),
+        (("--function", "own_gradients:later"), "later is an async function; give a plain one"),
         (("--function", "own_gradients:number"), "number is int; give a function that returns loss, gradient and para"),
         (("--function", "own_gradients"), "give the module and the function's name"),
         (("--function", "own_gradients:half", "--hint", "all"), "give one of pass, where, kind, fix"),

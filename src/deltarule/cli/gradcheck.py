@@ -1,5 +1,6 @@
 """`deltarule gradcheck`: the gradient of a study proved three ways, or that of somebody's own code checked."""
 
+import re
 import sys
 from contextlib import redirect_stdout
 from importlib import import_module
@@ -95,9 +96,13 @@ def _of_own_code(name: str, hint: str) -> "CodeReport":
     from deltarule.proofs.own_code.report import checked_hint
 
     checked_hint(hint)
-    module, colon, attribute = name.partition(":")
+    module, colon, attribute = name.rpartition(":")
     if not colon or not module or not attribute:
         raise BadInput(f"--function is '{name}'; give the module and the function's name, as package.module:name")
+    if module.endswith(".ipynb"):
+        raise BadInput(f"{module} is a notebook; call check_gradient in it, or give a module, as package.module:name")
+    if module.endswith(".py") or module[0] == "." or "/" in module or "\\" in module:
+        raise BadInput(f"--function names a file, {module}; {_instead(module.removesuffix('.py'), attribute)}")
     console(to_errors=True).print(f"Running the code in {module}, to check {attribute}.", markup=False)
     folder = str(Path.cwd())
     sys.path.insert(0, folder)  # code of one's own mostly lies where one stands
@@ -107,6 +112,20 @@ def _of_own_code(name: str, hint: str) -> "CodeReport":
             return check_gradient(*given, hint=hint)
     finally:
         sys.path.remove(folder)
+
+
+def _instead(path: str, attribute: str) -> str:
+    """What to give for a file's path, with / or \\ in it, and without its ending."""
+    *folders, name = re.split(r"[/\\:]", path.removeprefix("./").removeprefix(".\\"))
+    stem = name.strip(".") or "module"
+    if "." in stem:
+        new = stem.replace(".", "_")
+        renamed = path[: len(path) - len(name)] + new
+        return f"a name with a dot in it cannot be imported: rename it, as {new}.py, and {_instead(renamed, attribute)}"
+    parts = [*folders, name]
+    if all(parts) and ":" not in path and not any("." in part for part in parts):
+        return f"give its module, as {'.'.join(parts)}:{attribute}"
+    return f"give its module, as {stem}:{attribute}, and run it where the file lies"
 
 
 def _given(module: str, attribute: str) -> Any:

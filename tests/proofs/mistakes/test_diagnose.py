@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from deltarule import Network, check_gradient
+from deltarule import Network, check_gradient, check_vjp, compare
 from deltarule.proofs.own_code.report import CodeReport
 
 GENERATOR = np.random.default_rng(0)
@@ -154,3 +154,157 @@ def test_what_fits_by_coincidence_is_not_named(seed: int, units: int) -> None:
     clipped = checked(lambda right: [np.clip(one, -0.02, 0.02) for one in right], params)
     rounded = checked(lambda right: [np.round(one, 6) for one in right], params)
     assert {*codes(clipped), *codes(rounded)} <= {"single_entry", "single_row"}
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10**6), st.integers(3, 6), st.booleans(), st.booleans())
+def test_the_weights_of_a_single_output_are_no_biases(seed: int, units: int, by_name: bool, one_input: bool) -> None:
+    """By their shape alone they might be; an array's name, where it has one, tells."""
+    generator = np.random.default_rng(seed)
+    x, y = generator.normal(size=(N, 1 if one_input else D)), generator.normal(size=(N, 1))
+    shapes = {"W1": (x.shape[1], units), "b1": (units,), "W2": (units, 1), "b2": (1,)}
+    params = {name: generator.normal(size=shape) for name, shape in shapes.items()}
+    penalized, vector = ("W2", "W1") if one_input else ("W1", "W2")
+
+    def code(p: Any) -> Any:
+        p = p if by_name else dict(zip(params, p, strict=True))
+        a = np.tanh(x @ p["W1"] + p["b1"])
+        d2 = (a @ p["W2"] + p["b2"] - y) / N
+        d1 = (d2 @ p["W2"].T) * (1 - a**2)
+        value = 0.5 * N * (d2**2).sum() + 0.05 * (p[penalized] ** 2).sum()
+        found = {"W1": x.T @ d1 + 0.1 * p["W1"], "b1": d1.sum(0), "W2": a.T @ d2 + 0.1 * p["W2"], "b2": d2.sum(0)}
+        return value, found if by_name else list(found.values())
+
+    report = check_gradient(code, None, params if by_name else list(params.values()))
+    named = [(mistake.code, mistake.where) for mistake in report.diagnosis]
+    if by_name:
+        assert named == [("penalty_not_in_loss", (vector,))]
+    else:
+        assert [code for code, _ in named] == ["penalty_not_in_loss", "penalty_on_biases"]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10**6), st.integers(6, 13), st.integers(2, 4))
+def test_a_layer_that_keeps_the_total_has_no_wrong_axis(seed: int, entries: int, width: int) -> None:
+    """A kernel the other way round hands on as much in all, as it does to the wrong neighbors."""
+    generator = np.random.default_rng(seed)
+    row, kernel = generator.normal(size=entries), generator.normal(size=width)
+
+    def flipped(above: Any) -> Any:
+        return np.convolve(above, kernel)
+
+    report = check_vjp(lambda row: np.convolve(row, kernel, "valid"), flipped, row)
+    assert report.verdict == "WRONG" and codes(report) == []
+
+
+def test_a_sum_over_the_units_is_named_where_there_are_as_many_samples() -> None:
+    square = (N, N)
+    W, b, targets = GENERATOR.normal(size=(D, N)), GENERATOR.normal(size=N), GENERATOR.normal(size=square)
+
+    def code(W: Any, b: Any) -> Any:
+        error = X @ W + b - targets
+        return 0.5 * (error**2).sum(), (X.T @ error, error.sum(1))
+
+    assert codes(check_gradient(code, None, (W, b), x=X)) == ["wrong_axis"]
+    assert codes(check_gradient(code, None, (W, b))) == ["wrong_axis"]  # there may be as many
+    assert codes(check_gradient(code, None, (W, b), x=X[:-1])) == []
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.sampled_from([0.0, 0.05, 0.2]), st.sampled_from([1 / N, -1.0, 3.7]), st.sampled_from(["tanh", "sigmoid"]))
+def test_a_wrong_penalty_beside_a_wrong_factor_is_named_too(own: float, factor: float, activation: str) -> None:
+    """The loss has 0.1 W of a penalty, so a right one is in the gradient as 0.1 W however the rest is scaled."""
+
+    def code(W1: Any, b1: Any, W2: Any, b2: Any, own: float = own) -> Any:
+        z = X @ W1 + b1
+        a, slope = (
+            (np.tanh(z), 1 - np.tanh(z) ** 2) if activation == "tanh" else ((s := 1 / (1 + np.exp(-z))), s - s**2)
+        )
+        powers = np.exp(a @ W2 + b2)
+        p = powers / powers.sum(1, keepdims=True)
+        d2 = factor * (p - Y) / N
+        d1 = d2 @ W2.T * slope
+        value = -(Y * np.log(p)).sum() / N + 0.05 * ((W1**2).sum() + (W2**2).sum())
+        return value, (X.T @ d1 + own * W1, d1.sum(0), a.T @ d2 + own * W2, d2.sum(0))
+
+    first = {1 / N: "mean_twice", -1.0: "sign", 3.7: "factor"}[factor]
+    second = "penalty_factor" if own else "penalty_missing"
+    report = check_gradient(code, None, PARAMS, x=X)
+    named = [(mistake.code, len(mistake.where)) for mistake in report.diagnosis]
+    assert named == [(first, 4), (second, 2)]
+    right = check_gradient(lambda *p: code(*p, own=0.1), None, PARAMS, x=X)
+    assert codes(right) == [first]
+
+
+@pytest.mark.parametrize(
+    ("penalty", "share", "factor", "expected"),
+    [
+        *((penalty, 0.0, 1, ["penalty_missing"]) for penalty in ("l2", "weight_decay_per_sample", "l1")),
+        *((penalty, 0.5, 1, ["penalty_factor"]) for penalty in ("l2", "weight_decay_per_sample", "l1")),
+        ("l2", 3.0, 1, ["penalty_factor"]),
+        ("l2", 0.5, 5, ["factor", "penalty_factor"]),
+        ("l2", 0.0, 5, ["factor", "penalty_missing"]),
+    ],
+)
+def test_where_the_strength_is_told_a_penalty_that_lacks_and_one_of_another_strength_are_told_apart(
+    penalty: str, share: float, factor: float, expected: list[str]
+) -> None:
+    W, b = PARAMS[0][:, :C], PARAMS[3]
+    targets = X[:, :C] ** 2
+    data = 2 * X.T @ (X @ W + b - targets) / N
+    part = {"l2": 0.6 * W, "weight_decay_per_sample": 0.3 * W / N, "l1": 0.3 * np.sign(W)}[penalty]
+
+    def compared(gradient: Any) -> CodeReport:
+        options: Any = {"penalty": penalty, "strength": 0.3, "reduction": "mean_samples"}
+        return compare({"dW1": gradient}, Network([D, C]), [W, b], X, targets, "squared_error", **options)
+
+    assert compared(data + part).ok
+    report = compared(factor * data + share * part)
+    assert report.verdict == "WRONG" and codes(report) == expected
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "weights[0] weights[1] weights[2] weights[3]",
+        "w wb whole rest",
+        "W1 b1 W2 b2",
+        "weight_ih_l0 bias_ih_l0 out_weight out_bias",
+        "Wxh bh Why by",
+    ],
+)
+@pytest.mark.parametrize("outputs", [1, 2])
+@pytest.mark.parametrize("wrong", [(1,), (1, 3)])
+def test_only_a_name_of_weights_or_of_biases_tells_what_an_array_is(
+    names: str, outputs: int, wrong: tuple[int, ...]
+) -> None:
+    """Beside weights (H, 1) a vector of H is a bias."""
+    keys, targets = names.split(), X[:, :1] * np.arange(1, outputs + 1)
+    values = [GENERATOR.normal(size=shape) for shape in ((D, H), (H,), (H, outputs), (outputs,))]
+    inside = keys[0] == "weights[0]"
+
+    def code(p: Any) -> Any:
+        given = p["weights"] if inside else [p[key] for key in keys]
+        a = np.tanh(X @ given[0] + given[1])
+        d2 = (a @ given[2] + given[3] - targets) / N
+        d1 = (d2 @ given[2].T) * (1 - a**2)
+        found = [X.T @ d1, d1.sum(0), a.T @ d2, d2.sum(0)]
+        found = [one + 0.1 * given[i] * (i in (0, 2, *wrong)) for i, one in enumerate(found)]
+        value = 0.5 * N * (d2**2).sum() + 0.05 * sum((given[i] ** 2).sum() for i in (0, 2))
+        return value, {"weights": found} if inside else dict(zip(keys, found, strict=True))
+
+    params = {"weights": values} if inside else dict(zip(keys, values, strict=True))
+    [mistake] = check_gradient(code, None, params).diagnosis
+    assert (mistake.code, mistake.where) == ("penalty_on_biases", tuple(keys[i] for i in wrong))
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.integers(0, 10**6))
+def test_a_penalty_on_biases_alone_is_told_in_compare(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    W, b, targets = generator.normal(size=(D, C)), generator.normal(size=C), generator.normal(size=(N, C))
+    d = 2 * (X @ W + b - targets) / N
+    mine = {"dW1": X.T @ d + 0.6 * W, "db1": d.sum(0) + 0.6 * b}
+    options: Any = {"penalty": "l2", "strength": 0.3, "reduction": "mean_samples"}
+    report = compare(mine, Network([D, C]), [W, b], X, targets, "squared_error", **options)
+    assert [(one.code, one.where) for one in report.diagnosis] == [("penalty_on_biases", ("db1",))]

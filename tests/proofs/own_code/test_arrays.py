@@ -1,14 +1,16 @@
 """Which arrays are the gradient in what a function returned, whatever stands beside them."""
 
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deltarule import BadInput, check_gradient
-from deltarule.proofs.own_code.arrays import gradient_arrays, taken_apart
+from deltarule.proofs.own_code.arrays import gradient_arrays, numbers_of, taken_apart
 
 PARAMS = {"W1": np.ones((2, 3)), "b1": np.zeros(3), "W2": np.ones((3, 1)), "b2": np.zeros(1)}
 GIVEN = taken_apart(PARAMS)
@@ -124,3 +126,43 @@ def test_one_dictionary_may_hold_the_loss_and_the_gradients(name: str) -> None:
 def test_a_dictionary_without_loss_or_gradient_is_refused(result: Any, words: str) -> None:
     with pytest.raises(BadInput, match=words):
         check_gradient(lambda w: result, None, {"W": np.ones(2)})
+
+
+TABLE = pd.DataFrame({"size": [0.5, 1.5], "on": [True, False], "count": [2, 3]})
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        TABLE,
+        TABLE.convert_dtypes(),
+        TABLE.astype("Float64"),
+        TABLE.to_numpy(object),
+        TABLE.map(lambda one: Decimal(one)),
+    ],
+)
+def test_a_table_with_columns_of_several_kinds_holds_numbers(table: Any) -> None:
+    assert numbers_of(table, "x").tolist() == [[0.5, 1.0, 2.0], [1.5, 0.0, 3.0]]
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1))
+def test_whole_numbers_stay_whole(labels: list[int]) -> None:
+    assert numbers_of(np.array(labels, object), "y").dtype.kind == "i"
+    assert numbers_of(np.array(labels, object), "y").tolist() == labels
+
+
+@pytest.mark.parametrize(
+    ("things", "words"),
+    [
+        ([0.5, pd.NA], "x holds object; give real numbers"),
+        ([0.5, None], r"x\[1\] is nan; give finite numbers"),
+        ([0.5, "red"], "x holds <U32; give real numbers"),
+        ([0.5, 1j], "x holds complex128; give real numbers"),
+        ([0.5, 10**400], "x holds object; give real numbers"),
+        ([[0.5], [1.0, 2.0]], "x holds object; give real numbers"),
+        ([0.5, pd.Timestamp(0)], "x holds object; give real numbers"),
+    ],
+)
+def test_of_things_that_are_no_numbers_it_is_said(things: Any, words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        numbers_of(np.array(things, object), "x")

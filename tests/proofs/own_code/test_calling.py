@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from deltarule import check_gradient, check_update
+from deltarule.errors import BadInput
 from deltarule.proofs.own_code.arrays import taken_apart
-from deltarule.proofs.own_code.calling import caller
+from deltarule.proofs.own_code.calling import caller, run
 
 X = np.random.default_rng(0).normal(size=(6, 3))
 W, B, SQUARE = np.ones((3, 2)), np.array([0.5, -1.0]), np.eye(3)
@@ -141,3 +142,11 @@ def test_only_numbers_narrower_than_float64_get_a_note_that_they_are() -> None:
         w = np.array([1, 2], dtype)
         report = check_gradient(lambda: (w**2).sum(), lambda: 2 * w, w)  # noqa: B023
         assert report.ok and any("may not show" in note for note in report.notes) == noted
+
+
+def test_an_error_where_the_caller_handles_ctrl_c_is_told_as_ever() -> None:
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        with pytest.raises(BadInput, match="loss raised ZeroDivisionError"):
+            run(lambda: 1 / 0, (), {}, "loss")

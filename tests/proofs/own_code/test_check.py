@@ -3,9 +3,11 @@
 import math
 import re
 from functools import wraps
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
@@ -16,6 +18,7 @@ from deltarule import BadInput, Network, RunFailed, check_gradient, check_object
 GENERATOR = np.random.default_rng(3)
 X, Y = GENERATOR.normal(size=(8, 4)), GENERATOR.normal(size=(8, 2))
 PARAMS = {"W": GENERATOR.normal(size=(4, 2)), "b": GENERATOR.normal(size=2)}
+LABELS = np.array([0, 1, 1, 0, 1, 0, 0, 1])
 
 
 def loss(params: dict[str, Any]) -> Any:
@@ -518,6 +521,17 @@ def line(params: dict[str, Any]) -> Any:
     return loss(params)
 
 
+def _like(**given: Any) -> Any:
+    """A check of a network with a hidden layer, of its data or masks as they are given."""
+    params = {"W1": np.ones((4, 3)), "b1": np.zeros(3), "W2": np.ones((3, 1)), "b2": np.zeros(1)}
+
+    def value(p: dict[str, Any]) -> Any:
+        return ((np.tanh(X @ p["W1"] + p["b1"]) @ p["W2"] + p["b2"]) ** 2).sum()
+
+    data = {"like": Network([4, 3, 1], "tanh"), "x": X, "y": Y[:, 0]} | given
+    return check_gradient(value, lambda p: p, params, **data)
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -557,14 +571,34 @@ def line(params: dict[str, Any]) -> Any:
         (lambda: check_gradient(loss, gradient, PARAMS, masks={1: X}), "masks are given without like"),
         (
             lambda: check_gradient(loss, gradient, PARAMS, like=Network([4, 2]), x=X, y=Y, masks={1: X}),
-            "masks has a layer 1",
+            "masks has a layer 1, and the network has no hidden layer; leave masks out",
         ),
+        (lambda: _like(masks={2: X}), "masks has a layer 2; give a mask for a hidden layer, from 1 to 1"),
+        (lambda: _like(masks=[1]), r"masks is list; give a dictionary of masks by layer, as \{1: mask\}"),
+        (lambda: _like(masks={1: "on"}), "the mask of layer 1 holds <U2; give real numbers"),
+        (lambda: _like(masks={1: np.ones((8, 2))}), r"the mask of layer 1 has the shape \(8, 2\); give \[N, 3\]"),
+        (
+            lambda: _like(masks={1: np.ones((7, 3))}),
+            "the mask of layer 1 has 7 rows; give a row for each of the 8 samp",
+        ),
+        (lambda: _like(x=[["a"] * 4] * 8), "x holds <U1; give real numbers"),
+        (lambda: _like(x=[[1.0], [1.0, 2.0]]), "x is a list whose items have different shapes; give an array"),
+        (lambda: _like(y=["cat"] * 8), "y holds <U3; give real numbers"),
+        (lambda: _like(x=np.where(X == X[1, 2], np.nan, X)), r"x\[1, 2\] is nan; give finite numbers"),
+        (lambda: _like(y=[1.0] * 7 + [np.inf]), r"y\[7\] is inf; give finite numbers"),
+        (lambda: check_gradient(loss, gradient, PARAMS, x=[[1.0], [1.0, 2.0]]), "x is a list whose items"),
         (lambda: check_update(lambda p: None, loss, PARAMS, 0.1), "the step changes no parameter"),
         (lambda: check_update(lambda p: None, loss, PARAMS, 0), "learning_rate is 0; give a number above 0"),
+        (lambda: check_update(lambda p: None, loss, PARAMS, True), "learning_rate is True; give a number above 0"),
+        (lambda: check_update(lambda p: None, loss, PARAMS, np.float32("nan")), "learning_rate is .*nan.*; give a num"),
+        (lambda: check_update(lambda p: None, loss, PARAMS, 10**400), "learning_rate is inf; give a number above 0"),
+        (lambda: check_update(lambda p: None, loss, PARAMS, "0.1"), "learning_rate is '0.1'; give"),  # type: ignore[arg-type]
         (lambda: check_update(lambda p: None, loss, PARAMS, 0.1, momentum=1.0), "momentum is 1.0"),
         (lambda: check_object(object(), params=["W"], grads=["dW"], loss=lambda: 1.0), "there is no 'W' in the object"),
         (lambda: check_object(object(), params=["W"], grads=[], loss=lambda: 1.0), "a gradient for each parameter"),
         (lambda: check_vjp(np.tanh, None, X), "no function for the way back"),
+        (lambda: check_vjp(lambda x: np.log(x), lambda g: g, X), "forward gives a number that is not finite at"),
+        (lambda: check_gradient(_later, gradient, PARAMS), "_later is an async function; give a plain one"),
         (lambda: check_vjp(lambda x: x > 0, lambda g: g, X), "gives an array of bool"),
         (lambda: check_gradient(lambda: 1.0, lambda: [1.0], [0.5]), "is a plain number, which cannot be moved"),
         (
@@ -593,6 +627,101 @@ def test_bad_input_gets_one_sentence(call: Any, words: str) -> None:
     with np.errstate(all="ignore"), pytest.raises(BadInput, match=words) as raised:
         call()
     assert "\n" not in str(raised.value)
+
+
+def test_without_the_network_x_tells_how_many_samples_there_are_whatever_it_holds() -> None:
+    texts = pd.DataFrame({"size": X[:, 0], "color": "red"})
+    for x in (np.full(X.shape, np.nan), texts, texts.to_numpy(str)):
+        report = check_gradient(loss, lambda p: {name: len(X) * one for name, one in gradient(p).items()}, PARAMS, x=x)
+        assert report.diagnosis[0].code == "mean_missing"
+
+
+@pytest.mark.parametrize("y", [LABELS > 0, (LABELS > 0).tolist(), LABELS.astype(object)])
+def test_labels_are_whole_numbers_whatever_holds_them(y: Any) -> None:
+    def both(W: Any) -> Any:
+        e = np.exp(X @ W)
+        p = e / e.sum(1, keepdims=True)
+        return -np.log(p[np.arange(len(X)), LABELS]).mean(), X.T @ (p - np.eye(2)[LABELS]) / len(X)
+
+    network = Network([4, 2], output="softmax", bias=False)
+    report = check_gradient(both, None, PARAMS["W"], like=network, x=X, y=y)
+    assert report.ok and any(note.startswith("the loss was recognized") for note in report.notes)
+
+
+async def _later(params: Any) -> Any:
+    return loss(params)
+
+
+@pytest.mark.parametrize(("rate", "momentum"), [(np.float32(0.5), 0.0), (np.int64(1), 0.0), (0.125, np.float32(0.5))])
+def test_the_numbers_of_an_update_may_be_numbers_of_numpy(rate: Any, momentum: Any) -> None:
+    w, v = np.array([1.0, 2.0]), np.zeros(2)
+
+    def step() -> None:
+        v[...] = float(momentum) * v - float(rate) * 2 * w
+        w[...] += v
+
+    assert check_update(step, lambda: w @ w, w, rate, momentum=momentum).ok
+
+
+def test_a_layer_is_spoken_of_as_a_layer() -> None:
+    drawn = np.random.default_rng(0)
+    random = check_vjp(lambda x: x + drawn.normal(size=x.shape), lambda g: g, X)
+    constant = check_vjp(lambda x: np.ones(3), lambda g: 0 * X, X)
+    unused = check_vjp(lambda x, w: x**2, lambda g: (2 * X * g, 0 * X[0]), (X, X[0]))
+    near = np.array([[1e-12, 1.0]])
+    edge = check_vjp(lambda x: 2 * np.sqrt(x), lambda g: g / np.sqrt(near), near)
+    for report in (random, constant, unused, edge):
+        assert "loss" not in str(report), str(report)
+    assert random.vacuous == (
+        "the output of forward is random: with the same input it is another one; set the seed inside, so that each "
+        "call draws the same numbers"
+    )
+    assert constant.vacuous == ("the output of forward is constant: it does not change, however far the input is moved")
+    assert any(note == "the output of forward does not depend on w at all" for note in unused.notes)
+
+
+def test_data_may_be_a_tensor_that_requires_a_gradient() -> None:
+    found, wanted = (
+        check_gradient(loss, gradient, PARAMS, like=Network([4, 2]), x=x, y=y)
+        for x, y in ((torch.tensor(X, requires_grad=True), torch.tensor(Y)), (X, Y))
+    )
+    assert str(found) == str(wanted) and "the loss was recognized" in str(found)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_loss_in_float32_is_recognized(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    x, labels = generator.normal(size=(12, 3)).astype(np.float32), generator.integers(0, 3, 12)
+    net = SimpleNamespace(
+        W1=generator.normal(size=(3, 5)).astype(np.float32),
+        b1=np.zeros(5, np.float32),
+        W2=generator.normal(size=(5, 3)).astype(np.float32),
+        b2=np.zeros(3, np.float32),
+    )
+
+    def value() -> Any:
+        net.h = np.tanh(x @ net.W1 + net.b1)
+        powers = np.exp(net.h @ net.W2 + net.b2)
+        net.p = powers / powers.sum(1, keepdims=True)
+        return -np.log(net.p[np.arange(12), labels]).mean()
+
+    def back() -> None:
+        d = (net.p - np.eye(3, dtype=np.float32)[labels]) / 12
+        dz = d @ net.W2.T  # without 1 − h²
+        net.dW1, net.db1, net.dW2, net.db2 = x.T @ dz, dz.sum(0), net.h.T @ d, d.sum(0)
+
+    names = ["W1", "b1", "W2", "b2"]
+    report = check_object(
+        net,
+        params=names,
+        grads=[f"d{name}" for name in names],
+        loss=value,
+        backward=back,
+        like=Network([3, 5, 3], "tanh", "softmax"),
+        x=x,
+        y=labels,
+    )
+    assert [mistake.code for mistake in report.diagnosis] == ["derivative_missing"], str(report)
 
 
 def test_of_a_wrong_shape_the_shapes_are_told_and_no_right_entry_is_called_the_worst() -> None:
@@ -951,8 +1080,8 @@ def test_an_update_without_a_velocity_is_not_taken_for_one_with_a_penalty(withou
 @pytest.mark.parametrize(
     ("beta", "decay", "codes"),
     [
-        ({"W": 0.9, "b": 0.5}, 0.0, []),
-        ({"W": 0.8, "b": 0.8}, 0.0, []),
+        ({"W": 0.9, "b": 0.5}, 0.0, ["momentum_factor"]),
+        ({"W": 0.8, "b": 0.8}, 0.0, ["momentum_factor"]),
         ({"W": 0.9, "b": 0.0}, 0.1, []),
         ({"W": 0.9, "b": 0.9}, 0.1, ["penalty_on_biases", "penalty_factor"]),
     ],

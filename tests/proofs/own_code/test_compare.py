@@ -200,7 +200,7 @@ def test_a_hint_sets_how_much_is_told() -> None:
         ({"J": 1.0, "cost": 1.0}, "mine has J and cost, which are the same value"),
         ({}, "mine holds no values"),
         ({"z1": "text"}, "z1 holds <U4"),
-        ({"z1": np.array([np.nan])}, "not finite"),
+        ({"z1": np.array([np.nan])}, r"z1\[0\] is nan; give finite numbers"),
         ({"dW1": [[1], [1, 2]]}, "dW1 is a list whose items have different shapes; give an array"),
     ],
 )
@@ -214,8 +214,99 @@ def test_values_may_be_tensors() -> None:
     assert compared({name: torch.tensor(one, requires_grad=True) for name, one in found.items()}).ok
 
 
+BACK = ("dz2", "da1", "dz1")
+
+
+def of_single_samples(columns: bool = False) -> dict[str, Any]:
+    """Values of a textbook's code: the mean is taken in dW and db, and not in what goes back."""
+    found, *_ = by_hand(columns, False)
+    return {**found, **{name: N * found[name] for name in BACK}}
+
+
+@pytest.mark.parametrize("columns", [False, True])
+def test_the_mean_may_be_taken_in_the_gradients_alone(columns: bool) -> None:
+    report = compared(of_single_samples(columns), columns)
+    assert report.ok and any("the mean is taken in dW and db" in note for note in report.notes)
+    assert not compared(by_hand(columns, False)[0], columns).notes
+
+
+@pytest.mark.parametrize(
+    ("loss", "reduction", "share", "kept"),
+    [("binary_cross_entropy", "mean_samples", 1, ""), ("squared_error", "mean_elements", C, f" / {C}")],
+)
+def test_formulas_say_where_the_mean_is_taken(loss: str, reduction: str, share: int, kept: str) -> None:
+    generator = np.random.default_rng(2)
+    x, W1, b1 = (generator.normal(size=size) for size in ((N, D), (D, C), C))
+    y = generator.integers(2, size=(N, C)).astype(float)
+    z = x @ W1 + b1
+    a = 1 / (1 + np.exp(-z)) if loss == "binary_cross_entropy" else z
+    dz1 = (a - y if loss == "binary_cross_entropy" else 2 * (a - y)) / share
+    network = Network([D, C], output="sigmoid" if loss == "binary_cross_entropy" else "identity")
+    data = (network, {"W1": W1, "b1": b1}, x, y, loss)
+    mine = {"dz1": dz1, "dW1": x.T @ dz1 / N, "db1": dz1.sum(0) / N}
+    for noted, of_single in ((mine, True), ({"dz1": dz1 / N, "dW1": mine["dW1"]}, False)):
+        report = compare(noted, *data, reduction=reduction)
+        assert report.ok and bool(report.notes) == of_single
+    for name, words in (("dW1", "dW1 = xᵀ dz1 / N"), ("db1", "db1 = the sum of dz1 over the samples / N")):
+        report = compare({**mine, name: mine[name] * N}, *data, reduction=reduction)
+        assert report.formula == words and [mistake.code for mistake in report.diagnosis] == ["mean_missing"]
+    report = compare({**mine, "da1": -dz1}, *data, reduction=reduction)
+    assert report.worst.name == "da1" and report.formula.endswith(f"){kept}, with p = a1")
+
+
+def test_a_mistake_is_found_where_the_mean_is_taken_in_the_gradients_alone() -> None:
+    mine = of_single_samples()
+    report = compared({**mine, "da1": -mine["da1"], "dz1": -mine["dz1"]})
+    assert report.worst.name == "da1" and report.diagnosis[0].code == "sign"
+    report = compared({**mine, "dW2": mine["dW2"] / N})
+    assert report.worst.name == "dW2" and report.formula.startswith("dW2 = a1ᵀ dz2 / N + λ")
+    report = compared({name: -value if name[0] == "d" else value for name, value in mine.items()})
+    assert report.worst.name == "dz2" and [mistake.code for mistake in report.diagnosis] == ["sign"]
+
+
+def test_what_goes_back_from_single_samples_proves_nothing_by_itself() -> None:
+    mine = of_single_samples()
+    report = compared({name: mine[name] for name in ("z1", *BACK)}, hint="pass")
+    assert report.verdict == "not proved" and "right where dW and db take the mean; give one of them" in report.vacuous
+    for name in ("dW1", "db2", "W1", "b2"):
+        assert compared({name: mine[name] for name in (*BACK, name)}).ok
+    report = compared({**{name: mine[name] for name in BACK}, "dz1": 2 * mine["dz1"]})
+    assert report.verdict == "WRONG" and report.worst.name == "dz1" and report.diagnosis[0].code == "factor_two"
+
+
+def test_a_mean_that_only_one_value_on_the_way_back_lacks_is_missing() -> None:
+    found, *_ = by_hand(False, False)
+    for name in BACK:
+        report = compared({**found, name: N * found[name]})
+        assert report.worst.name == name and report.diagnosis[0].code == "mean_missing" and not report.ok
+
+
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [
+        ("text", "x holds <U4; give real numbers"),
+        ([["a", "b"]], "x holds <U1; give real numbers"),
+        ([[1.0], [1.0, 2.0]], "x is a list whose items have different shapes"),
+        ([[1.0, 2.0, 3.0, np.nan]], r"x\[0, 3\] is nan; give finite numbers"),
+    ],
+)
+def test_data_have_to_be_numbers(x: Any, words: str) -> None:
+    found, params, _, y = by_hand(False, False)
+    with pytest.raises(BadInput, match=words):
+        compare(found, NETWORK, params, x, y, "cross_entropy")
+
+
+def test_an_option_that_there_is_not_is_told_with_those_that_there_are() -> None:
+    with pytest.raises(BadInput, match="'lr'; .* reduction, penalty, .*learning_rate"):
+        compared({"z1": 1.0}, lr=0.1)
+
+
 def test_data_and_parameters_have_to_fit_the_network() -> None:
     found, params, x, y = by_hand(False, False)
+    tensors = (torch.tensor(one, requires_grad=True) for one in (x, y))
+    assert compare(
+        found, NETWORK, params, *tensors, "cross_entropy", penalty="l2", strength=LAMBDA, learning_rate=RATE
+    ).ok
     with pytest.raises(BadInput, match="do not fit the network"):
         compare(found, NETWORK, params, x[:, :2], y, "cross_entropy")
     with pytest.raises(BadInput, match="but the network has"):

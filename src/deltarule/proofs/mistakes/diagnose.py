@@ -5,6 +5,7 @@ the parameters V. "Twice too large" predicts F = 2 E, "the penalty forgotten" F 
 entries, and so on. The candidate that predicts every entry with the fewest constants of its own wins.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -23,7 +24,13 @@ _SEEN = 10
 """By how many times the error that is allowed an entry has to differ to tell of a constant that was fitted to it."""
 _MOST_SAMPLES = 1e6
 
-Penalties = Callable[[int], tuple[float, float] | None]
+_ROLE_NAMES = {
+    "weights": r"d?(weights?|kernel|w[cfghioxy]{0,2})\d*",
+    "biases": r"d?(bias(es)?|b[cfghioxy]{0,2})\d*",
+}
+"""Also with the letters of gates and layers behind them, as Wxh, Wf or by."""
+
+Penalties = Callable[[int], tuple[float, float | None] | None]
 """For a parameter's place, c of the penalty's gradient c V in the loss and in the code; None where it is not seen."""
 
 
@@ -187,16 +194,43 @@ def _zeros(evidence: Evidence) -> Iterator[Hypothesis]:
 def _factors(evidence: Evidence) -> Iterator[Hypothesis]:
     """F = r E, with one r for several parameters; or F − c V = r (E − c V), where r leaves out the penalty."""
     groups: list[tuple[_Factor, list[int]]] = []
+    penalties: dict[tuple[str, str], list[int]] = {}
     for place in evidence.wrong:
-        r = _factor_of(evidence, place)
+        r, c = _factor_of(evidence, place)
         if r:
             group = next((places for other, places in groups if r.is_near(other.value, _NATURAL)), None)
             if group is None:
                 groups.append((r, [place]))
             else:
                 group.append(place)
+            for told in _penalty_beside(evidence, place, r.value, c)[:1]:
+                penalties.setdefault(told, []).append(place)
     for r, places in groups:
-        yield from _named_factors(evidence, r, places)
+        beside = [
+            named(code, [evidence.names[place] for place in whose], f"{evidence.whose(whose)} {sentence}")
+            for (code, sentence), all_of in penalties.items()
+            if (whose := [place for place in all_of if place in places])
+        ]
+        for one in _named_factors(evidence, r, places):
+            yield Hypothesis(one.places, (*one.mistakes, *beside), one.rank + len(beside))
+
+
+def _penalty_beside(evidence: Evidence, place: int, r: float, c: float) -> list[tuple[str, str]]:
+    """What is wrong with the penalty in F = r E + c V, where the loss is seen to have another part t V than F.
+
+    E − t V is the data's part, so that r t + c is the penalty's in F.
+    """
+    if not c:
+        return []
+    own = evidence.penalties(place)
+    elsewhere = (one[0] for one in map(evidence.penalties, range(len(evidence.names))) if one and one[0])
+    t = own[0] if own else next(elsewhere, None) if "weights" in _roles(evidence, place) else 0.0
+    if t is None:
+        return []
+    off = (r - 1) * t + c
+    allowed = abs(r) * evidence.slack[place] + _FIT * np.abs(evidence.found[place])
+    telling = np.abs(off * evidence.values[place]) > _SEEN * allowed
+    return _penalty_codes(evidence, place, off) if telling.sum() >= 2 else []
 
 
 @dataclass(frozen=True)
@@ -215,19 +249,23 @@ class _Factor:
         return self.value <= _MOST_SAMPLES and self.value * self.doubt <= 0.05 and self.is_near(round(self.value))
 
 
-def _factor_of(evidence: Evidence, place: int) -> _Factor | None:
+def _factor_of(evidence: Evidence, place: int) -> tuple[_Factor | None, float]:
+    """r and c in F = r E + c V, where c is 0 if there is no need of it."""
     found, expected, values = evidence.found[place], evidence.expected[place], evidence.values[place]
     r = _ratio(found, expected)
     if r and evidence.fits(place, r * expected, max(1.0, abs(r))):
-        return _Factor(r, _doubt_of(evidence, place, r, r * expected))
+        return _Factor(r, _doubt_of(evidence, place, r, r * expected)), 0.0
     known = np.isfinite(expected)
     if known.sum() < 4:
-        return None
+        return None, 0.0
     r, c = (float(one) for one in _two_ratios(found[known], expected[known], values[known]))
     candidate = r * expected + c * values
-    if not r or not evidence.fits(place, candidate, max(1.0, abs(r))):
-        return None
-    return _Factor(r, _doubt_of(evidence, place, r, candidate))
+    # Of a penalty alone r is a rounding error.
+    if np.abs(r * expected[known]).max() <= _FIT * np.abs(found[known]).max():
+        return None, 0.0
+    if not evidence.fits(place, candidate, max(1.0, abs(r))):
+        return None, 0.0
+    return _Factor(r, _doubt_of(evidence, place, r, candidate)), c
 
 
 def _doubt_of(evidence: Evidence, place: int, r: float, candidate: Floats) -> float:
@@ -337,7 +375,7 @@ def _transposed(evidence: Evidence) -> Iterator[Hypothesis]:
             continue
         if evidence.fits(place, turned):
             found.setdefault(0, []).append(place)
-        elif _extra(evidence, place, values - values.T, turned):
+        elif extra(evidence, place, values - values.T, turned):
             found.setdefault(1, []).append(place)
     for rank, places in found.items():
         yield _one(evidence, "transposed", places, f"{evidence.whose(places)} is transposed", rank)
@@ -368,15 +406,29 @@ def _axes(evidence: Evidence) -> Iterator[Hypothesis]:
 def _has_the_total(evidence: Evidence, place: int) -> bool:
     """Whether entries add up to the right total, and are so far off that this is no coincidence.
 
-    Two entries prove nothing, nor does a total of 0: softmax has it for every sample, however many are summed.
+    Two entries prove nothing, nor does a total of 0: softmax has it for every sample, however many are summed. Only
+    where there are as many samples as units can the sum go over the units. Where nothing tells how many samples there
+    are, it has to be the biases behind a matrix: many a wrong layer, as of a kernel, keeps the total too.
     """
     found, expected = evidence.found[place], evidence.expected[place]
     allowed = _FIT * np.abs(expected).sum() + np.minimum(evidence.slack[place], 1e300).sum()
     total = expected.sum()
-    if found.size < 3 or abs(total) <= 100 * allowed or abs(found.sum() - total) > allowed:
+    if (
+        found.size < 3
+        or (found.size not in evidence.samples if evidence.samples else not _behind_matrix(evidence, place))
+        or abs(total) <= 100 * allowed
+        or abs(found.sum() - total) > allowed
+    ):
         return False
     in_order = np.allclose(np.sort(found.ravel()), np.sort(expected.ravel()), rtol=_FIT, atol=0)
     return bool(not in_order and np.abs(found - expected).sum() > 100 * allowed)
+
+
+def _behind_matrix(evidence: Evidence, place: int) -> bool:
+    """Whether an array may be the biases of a dense layer, whose weights are there too."""
+    size = evidence.found[place].size
+    matrices = any(one.ndim == 2 and size in one.shape and not _is_vector(one) for one in evidence.values)
+    return matrices and "biases" in _roles(evidence, place)
 
 
 def _exchanged(evidence: Evidence) -> Iterator[Hypothesis]:
@@ -427,7 +479,7 @@ def _penalized(evidence: Evidence) -> Iterator[Hypothesis]:
         values = evidence.values[place]
         # Of two signs one constant fits any d and −d, as softmax's two columns have them.
         for name, of, needed in (("the parameters", values, 2), ("their signs", np.sign(values), 3)):
-            c = _extra(evidence, place, of, known=constants[name], needed=needed)
+            c = extra(evidence, place, of, known=constants[name], needed=needed)
             if c is None:
                 continue
             constants[name].append(c)
@@ -440,7 +492,7 @@ def _penalized(evidence: Evidence) -> Iterator[Hypothesis]:
         yield _one(evidence, code, places, f"{whose} {sentence}: it is off by {times} times {name}", 1)
 
 
-def _extra(
+def extra(
     evidence: Evidence,
     place: int,
     of: Floats,
@@ -459,31 +511,79 @@ def _extra(
     if telling.sum() >= needed:
         return c
     seen = evidence.penalties(place)
-    others = [*known, seen[1] - seen[0]] if seen else known
+    others = known if seen is None or seen[1] is None else [*known, seen[1] - seen[0]]
     return c if any(abs(other - c) <= 10 * _NATURAL * abs(c) for other in others) else None
 
 
 def _penalty_codes(evidence: Evidence, place: int, c: float) -> list[tuple[str, str]]:
     missing = ("penalty_missing", "lacks the penalty's part")
     factor = ("penalty_factor", "has another multiple of the penalty's part than the loss")
-    vector = max(evidence.values[place].shape, default=1) == evidence.values[place].size
     biases = ("penalty_on_biases", "has a penalty, which the loss puts on weights only")
     not_in_loss = ("penalty_not_in_loss", "has a penalty that the loss does not have")
+    roles = _roles(evidence, place)
     seen = evidence.penalties(place)
     others = [evidence.penalties(other) for other in range(len(evidence.names)) if other != place]
     elsewhere = [other[0] for other in others if other and other[0]]
     if seen is None:
         if any(abs(other + c) <= 10 * _NATURAL * abs(c) for other in elsewhere):
             return [missing]  # what lacks is what the penalty of another array has
+        if elsewhere and c > 0:
+            return [{"biases": biases, "weights": factor}[role] for role in roles]
         if elsewhere:
-            return [biases] if vector and c > 0 else [factor]
+            return [factor]
         if c < 0:
             return [missing, factor]
-        return [*([biases] if vector and None in others else []), factor, not_in_loss]
+        return [*([biases] if "biases" in roles and None in others else []), factor, not_in_loss]
     true, own = seen
+    if own is None:
+        own = 0.0 if abs(true + c) <= 10 * _NATURAL * abs(true) else true + c
+    if not true and not elsewhere:
+        return [not_in_loss]
     if not true:
-        return [biases] if vector and elsewhere else [not_in_loss]
+        return [{"biases": biases, "weights": not_in_loss}[role] for role in roles]
     return [missing] if not own else [factor]
+
+
+def _roles(evidence: Evidence, place: int) -> tuple[str, ...]:
+    """What an array may be, "biases" or "weights" or either: by its name, else by its shape beside the others'.
+
+    A vector may be the weights to one output, whose bias is one number, or of one input, with as many biases. One with
+    a single axis is not, where another array has two, as the weights to one output do.
+    """
+    value = evidence.values[place]
+    if not _is_vector(value):
+        return ("weights",)
+    named_so = _named_role(evidence, place)
+    if named_so:
+        return (named_so,)
+    others = [one for other, one in enumerate(evidence.values) if other != place]
+    one_output = any(one.size == 1 for one in others)
+    if value.ndim < 2:
+        vectors = any(one.ndim > 1 and one.size > 1 and _is_vector(one) for one in others)
+        return ("biases", "weights") if one_output and not vectors else ("biases",)
+    one_input = any(one.size == value.size and _is_vector(one) for one in others)
+    return ("weights", "biases") if one_output or one_input else ("biases",)
+
+
+def _is_vector(value: Floats) -> bool:
+    return max(value.shape, default=1) == value.size
+
+
+def _named_role(evidence: Evidence, place: int) -> str:
+    """What an array is by its name, as W1, dW1, hidden.bias or weight_ih_l0; "" where the name does not tell.
+
+    Of a list of arrays, weights[0], weights[1] … the name tells nothing, unless others have the name of biases.
+    """
+    roles = [_role_of(name) for name in evidence.names]
+    alone = len(set(roles) - {""}) < 2
+    return "" if alone and evidence.names[place].endswith("]") else roles[place]
+
+
+def _role_of(name: str) -> str:
+    words = re.findall(r"[A-Za-z]\w*", name)
+    parts = words[-1].lower().split("_") if words else []
+    roles = {role for role, pattern in _ROLE_NAMES.items() if any(re.fullmatch(pattern, part) for part in parts)}
+    return roles.pop() if len(roles) == 1 else ""
 
 
 def _other_weights(evidence: Evidence) -> Iterator[Hypothesis]:
@@ -491,7 +591,7 @@ def _other_weights(evidence: Evidence) -> Iterator[Hypothesis]:
     for place in evidence.wrong:
         own = evidence.values[place]
         for other, weights in enumerate(evidence.values):
-            if other == place or own.size < 2:
+            if other == place or own.size < 2 or not weights.any():  # all 0 they would stand for no penalty at all
                 continue
             for theirs in (weights, weights.T):
                 if theirs.shape != own.shape:
@@ -512,7 +612,7 @@ def _other_weights(evidence: Evidence) -> Iterator[Hypothesis]:
                 exchanged = named("exchanged", names[:1], f"the gradient of {names[0]} is that of another parameter")
                 for second, candidates in bases.items():
                     for base in candidates:
-                        if any(_extra(evidence, place, of, base) for of in (theirs - own, theirs)):
+                        if any(extra(evidence, place, of, base) for of in (theirs - own, theirs)):
                             mistakes = (exchanged, mistake) if second else (mistake,)
                             yield Hypothesis(frozenset([place]), mistakes, 1 + second)
 

@@ -73,6 +73,11 @@ KINDS = {
         Kind("wrong_velocity", "add to each parameter its own velocity", "momentum"),
         Kind("velocity_missing", "keep a velocity of this parameter too, v ← β v − α g, and add it", "momentum"),
         Kind(
+            "momentum_factor",
+            "multiply the velocity by β itself, v ← β v − α g; or check the update with the momentum that it has",
+            "momentum",
+        ),
+        Kind(
             "running_mean",
             "add the whole gradient, v ← β v − α g; or check it with the learning rate α (1 − β), which it amounts to",
             "momentum",
@@ -84,6 +89,7 @@ KINDS = {
         ),
         Kind("derivative_at_output", "take the activation's derivative at z, its input; at a it is another one", _LIKE),
         Kind("derivative_of_z", "put a into a formula that is written for a, as a (1 − a); it is not z (1 − z)", _LIKE),
+        Kind("other_derivative", "take the derivative of the very activation that the layer has", _LIKE),
         Kind("derivative_missing", "multiply by the activation's derivative on the way back", _LIKE),
         Kind("derivative_twice", "multiply by the activation's derivative once; p − y holds it already", _LIKE),
         Kind("activation_twice", "hand the loss logits, or probabilities, whichever it expects", _LIKE),
@@ -94,6 +100,8 @@ KINDS = {
         Kind("weights_not_transposed", "go back through the transpose: δ Wᵀ for rows, Wᵀ δ for columns", _LIKE),
         Kind("other_weights", "go back through the weights that lead from this layer to the next one", _LIKE),
         Kind("wrong_input", "the gradient of weights takes what came into the layer: the activations before it", _LIKE),
+        Kind("other_delta", "make the gradient of a layer's weights and biases with the δ of this layer's z", _LIKE),
+        Kind("last_sample", "add each sample's part, += instead of =, to gradients that begin at 0", _LIKE),
         Kind("summed_early", "keep a row for each sample until the gradient of a parameter is computed", _LIKE),
         Kind("target_missing", "subtract the targets: the derivative is predicted minus target", _LIKE),
         Kind("updated_weights", "compute all gradients before you change any parameter", _LIKE),

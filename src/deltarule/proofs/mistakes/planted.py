@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.maths.activations import Activation
+from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.maths.elementary import Array
 from deltarule.maths.layers import transpose
 from deltarule.maths.losses import NAIVE_BINARY_CROSS_ENTROPY
@@ -48,6 +48,7 @@ def _candidates(likeness: Likeness, like: Like) -> Iterator[_Candidate]:
         yield from _at_the_output(likeness)
         yield from _at_activations(likeness)
         yield from _at_weights(likeness)
+        yield from _other_deltas(likeness)
         yield from _at_sums(likeness)
         yield from _at_masks(likeness, like)
 
@@ -119,36 +120,51 @@ def _mistaken(activation: Activation, z: Array) -> Array:
     return activation.derivative(z, z, **activation.parameters)
 
 
+_OFTEN_MISTAKEN = ("sigmoid", "tanh", "relu")
+
+
 def _at_activations(likeness: Likeness) -> Iterator[_Candidate]:
     """Mistakes at the activation of a hidden layer, of one layer or of all of them."""
-    wrong: dict[str, dict[int, tuple[str, Back]]] = {}
+    wrong: dict[tuple[str, str], dict[int, tuple[str, Back]]] = {}
     tape = likeness.tape
     hidden = [i for i, taped in enumerate(tape) if taped.name[0] == "a"]
     for i in hidden:
         n = int(tape[i].name[1:])
         activation = likeness.network.layers[n - 1].activation
         z, a = _before(likeness, i), tape[i].value
-        ways: dict[str, tuple[str, Back]] = {
-            "derivative_missing": (f"lacks the derivative of {activation.name}", _handed_on),
-            "derivative_twice": (f"is multiplied by the derivative of {activation.name} twice", _twice(tape[i])),
+        ways: dict[tuple[str, str], tuple[str, Back]] = {
+            ("derivative_missing", ""): (f"lacks the derivative of {activation.name}", _handed_on),
+            ("derivative_twice", ""): (f"is multiplied by the derivative of {activation.name} twice", _twice(tape[i])),
         }
         if activation.rowwise:
-            ways["softmax_elementwise"] = (
+            ways["softmax_elementwise", ""] = (
                 f"takes {activation.name} as if it were elementwise",
                 _times(a * (1 - a)),
             )
         else:
-            ways["derivative_at_output"] = (
+            ways["derivative_at_output", ""] = (
                 f"takes the derivative of {activation.name} at a{n}, its output",
                 _times(_slope(activation, a)),
             )
-            ways["derivative_of_z"] = (
+            ways["derivative_of_z", ""] = (
                 f"puts z{n} into a formula for a{n}, the derivative of {activation.name}",
                 _times(_mistaken(activation, z)),
             )
-        for code, (sentence, way) in ways.items():
-            yield code, [f"z{n}"], f"∂J/∂z{n} {sentence}", _with(likeness, {i: way})
-            wrong.setdefault(code, {})[i] = sentence, way
+            if tape[i + 1].name[0] == "d":
+                ways["derivative_of_z", "dropped"] = (
+                    f"puts a{n} as dropout leaves it into a formula for a{n}, the derivative of {activation.name}",
+                    _times(activation.derivative(z, tape[i + 1].value, **activation.parameters)),
+                )
+            for name in _OFTEN_MISTAKEN:
+                if name == activation.name:
+                    continue
+                other = ACTIVATIONS[name]
+                sentence = f"takes the derivative of {name} for that of {activation.name}"
+                ways["other_derivative", name] = sentence, _times(_slope(other, z))
+                ways["other_derivative", f"{name}, of a"] = sentence, _times(other.derivative(z, a, **other.parameters))
+        for kind, (sentence, way) in ways.items():
+            yield kind[0], [f"z{n}"], f"∂J/∂z{n} {sentence}", _with(likeness, {i: way})
+            wrong.setdefault(kind, {})[i] = sentence, way
     yield from _other_masks(likeness, hidden)
     yield from _everywhere(likeness, wrong)
 
@@ -184,7 +200,7 @@ def _times(factor: Array) -> Back:
     return lambda upstream: (upstream * factor, {})
 
 
-def _everywhere(likeness: Likeness, wrong: dict[str, dict[int, tuple[str, Back]]]) -> Iterator[_Candidate]:
+def _everywhere(likeness: Likeness, wrong: dict[tuple[str, str], dict[int, tuple[str, Back]]]) -> Iterator[_Candidate]:
     """The same mistake at all hidden layers, and at the output too where a loss does not take it in."""
     output, loss, last = likeness.network.output, likeness.objective.loss, likeness.network.layers[-1].number
     z = likeness.tape[-1].value
@@ -196,7 +212,7 @@ def _everywhere(likeness: Likeness, wrong: dict[str, dict[int, tuple[str, Back]]
     else:
         ends["derivative_at_output"] = dp * _slope(output, p)
         ends["derivative_of_z"] = dp * _mistaken(output, z)
-    for code, by_place in wrong.items():
+    for (code, _), by_place in wrong.items():
         ways = {i: way for i, (_, way) in by_place.items()}
         names = [f"z{likeness.tape[i].name[1:]}" for i in by_place]
         sentence = next(iter(by_place.values()))[0]
@@ -244,6 +260,50 @@ def _from(taped: Taped, name: str, inputs: Array) -> Back:
     return back
 
 
+def _other_deltas(likeness: Likeness) -> Iterator[_Candidate]:
+    """Gradients of a layer's weights and biases that are made with another δ: that of a, or of another layer."""
+    tape, loss, z = likeness.tape, likeness.objective.loss, likeness.tape[-1].value
+    last = likeness.network.layers[-1].number
+    deltas = {f"z{last}": likeness.factor * likeness.objective.slope}
+    upstream = deltas[f"z{last}"]
+    for before, taped in zip(reversed(tape[:-1]), reversed(tape), strict=False):
+        upstream = taped.backward(upstream)[0]
+        deltas[before.name] = upstream
+    p, _ = likeness.network.output.forward(z)
+    deltas[f"a{last}"] = likeness.factor * loss.derivative(p, likeness.y, **loss.parameters)
+    everywhere = {}
+    for i, taped in enumerate(tape):
+        if taped.name[0] != "z":
+            continue
+        n = taped.name[1:]
+        arrays = [name for name in (f"W{n}", f"b{n}") if name in likeness.parameters]
+        for name, delta in deltas.items():
+            own = deltas[taped.name]
+            if delta.shape != own.shape or not delta.any() or np.allclose(delta, own, rtol=1e-9, atol=0):
+                continue
+            code = "derivative_missing" if name[0] in "ad" and name[1:] == n else "other_delta"
+            for chosen in (arrays, *([one] for one in arrays if len(arrays) > 1)):
+                sentence = f"the gradient of {listed(chosen)} is made with ∂J/∂{name} instead of ∂J/∂z{n}"
+                yield code, chosen, sentence, _with(likeness, {i: _from_delta(taped, chosen, delta)})
+            if name == f"a{n}":
+                everywhere[i] = arrays, _from_delta(taped, arrays, delta)
+    if len(everywhere) > 1:
+        names = [name for arrays, _ in everywhere.values() for name in arrays]
+        sentence = f"the gradient of {listed(names)} is made with ∂J/∂a of each layer instead of ∂J/∂z"
+        yield "derivative_missing", names, sentence, _with(likeness, {i: way for i, (_, way) in everywhere.items()})
+
+
+def _from_delta(taped: Taped, names: Sequence[str], delta: Array) -> Back:
+    """A dense layer's way back with another δ for some of its parameters."""
+
+    def back(dz: Array) -> tuple[Array, dict[str, Array]]:
+        upstream, found = taped.backward(dz)
+        other = taped.backward(delta)[1]
+        return upstream, {**found, **{name: other[name] for name in names}}
+
+    return back
+
+
 def _at_sums(likeness: Likeness) -> Iterator[_Candidate]:
     """Sums that come too early, or go over the wrong axis; a penalty that goes through the network."""
     tape, right = likeness.tape, likeness.factor * likeness.objective.slope
@@ -259,12 +319,29 @@ def _at_sums(likeness: Likeness) -> Iterator[_Candidate]:
             if name in likeness.parameters:
                 sentence = f"the gradient of {name} is summed over the units"
                 yield "wrong_axis", [name], sentence, _with(likeness, {i: _turned(taped, name)})
+    if samples > 1:
+        yield from _last_sample(likeness, right)
     last = likeness.network.layers[-1].number
     for name, penalty in likeness.penalties.items():
         for part in (penalty, penalty.T):
             if part.shape == right.shape and part.any():
                 sentence = f"∂J/∂z{last} has the penalty of {name} in it"
                 yield "penalty_through_network", [f"z{last}"], sentence, _with(likeness, {}, right + part)
+
+
+def _last_sample(likeness: Likeness, right: Array) -> Iterator[_Candidate]:
+    """Gradients that a loop over the samples assigns instead of adding, with the mean taken or not.
+
+    A part of the last sample that is 0, as behind a ReLU that is off, is not told from a gradient that was never made.
+    """
+    whole, only = _with(likeness, {}), np.zeros_like(right)
+    for share in (1, len(right)):
+        only[-1] = share * right[-1]
+        last = _with(likeness, {}, only)
+        telling = [name for name in last if last[name].any() and not np.allclose(last[name], whole[name], 1e-9, 0)]
+        for names in (list(likeness.parameters), *([name] for name in telling)) if telling else ():
+            sentence = f"the gradient of {listed(names)} is that of the last sample alone"
+            yield "last_sample", names, sentence, {**whole, **{name: last[name] for name in names}}
 
 
 def _summed(taped: Taped, way: Any) -> Back:
@@ -294,14 +371,27 @@ def _at_masks(likeness: Likeness, like: Like) -> Iterator[_Candidate]:
     normalized = [i for i, taped in enumerate(tape) if taped.name[0] == "n"]
     for chosen in [*([i] for i in normalized), *([normalized] if len(normalized) > 1 else [])]:
         names = [f"z{tape[i].name[1:]}" for i in chosen]
-        sentence = f"∂J/∂ of {listed(names)} takes batch norm's mean and variance as constants"
-        ways = {i: _constant(tape[i], _before(likeness, i), likeness.parameters) for i in chosen}
-        yield "batch_norm_constants", names, sentence, _with(likeness, ways)
+        for constants in (("mean", "variance"), ("mean",), ("variance",)):
+            said = f"{listed(constants)} as {'constants' if len(constants) > 1 else 'a constant'}"
+            sentence = f"∂J/∂ of {listed(names)} takes batch norm's {said}"
+            ways = {i: _constant(tape[i], _before(likeness, i), likeness.parameters, constants) for i in chosen}
+            yield "batch_norm_constants", names, sentence, _with(likeness, ways)
 
 
-def _constant(taped: Taped, z: Array, parameters: Mapping[str, Array]) -> Back:
-    gain = parameters[f"gamma{taped.name[1:]}"] / np.sqrt(z.var(0) + BATCH_NORM_EPSILON)
-    return lambda upstream: (upstream * gain, taped.backward(upstream)[1])
+def _constant(taped: Taped, z: Array, parameters: Mapping[str, Array], constants: Sequence[str]) -> Back:
+    """Batch norm's way back without the derivatives of its mean, or its variance, or both."""
+    deviation = np.sqrt(z.var(0) + BATCH_NORM_EPSILON)
+    normal, gain = (z - z.mean(0)) / deviation, parameters[f"gamma{taped.name[1:]}"] / deviation
+
+    def back(upstream: Array) -> tuple[Array, dict[str, Array]]:
+        dz = upstream
+        if "mean" not in constants:
+            dz = dz - upstream.mean(0)
+        if "variance" not in constants:
+            dz = dz - normal * (upstream * normal).mean(0)
+        return gain * dz, taped.backward(upstream)[1]
+
+    return back
 
 
 def _fitted(evidence: Evidence, likeness: Likeness, everything: frozenset[int]) -> Iterator[Hypothesis]:

@@ -5,6 +5,7 @@ What comes out are plain arrays in an order, each with a name: "W1", "params[0]"
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +90,31 @@ def _is_row(row: Any) -> bool:
     return isinstance(row, list) and bool(row) and all(isinstance(one, int | float) for one in row)
 
 
+def numbers_of(thing: Any, what: str) -> NDArray[Any]:
+    """Data or values of somebody's, in whatever `array_of` takes, as an array of finite real numbers.
+
+    Raises `BadInput` for anything else in it.
+
+    >>> numbers_of([[1, 2], [3, 4]], "x").tolist()
+    [[1, 2], [3, 4]]
+    """
+    array = array_of(thing, what)
+    if array.dtype.kind == "O":  # as of a table with columns of several kinds: what stands in it tells
+        with suppress(TypeError, ValueError, OverflowError):
+            array = np.asarray(array.tolist())
+            array = array.astype(float) if array.dtype.kind == "O" else array
+    if array.dtype.kind not in "fiub":
+        raise BadInput(f"{what} holds {array.dtype}; give real numbers")
+    return _finite(what, array)
+
+
+def _finite(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    if not np.isfinite(array).all():
+        place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise BadInput(f"{written(name, place)} is {array[place]}; give finite numbers")
+    return array
+
+
 def _checked(name: str, leaf: Any) -> Floats:
     if not isinstance(leaf, np.ndarray | np.generic | int | float):
         raise BadInput(
@@ -106,10 +132,7 @@ def _checked(name: str, leaf: Any) -> Floats:
         raise BadInput(f"{name} holds {array.dtype}; give real floating-point numbers")
     if not array.size:
         raise BadInput(f"{name} is empty, of shape {array.shape}; give at least one number")
-    if not np.isfinite(array).all():
-        place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise BadInput(f"{written(name, place)} is {array[place]}; give finite numbers")
-    return array
+    return _finite(name, array)
 
 
 def written(name: str, index: Sequence[int]) -> str:

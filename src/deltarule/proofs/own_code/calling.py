@@ -7,6 +7,7 @@ somewhere (globals, an object's attributes), and these are moved where they stan
 import inspect
 import io
 import re
+import sys
 import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -375,12 +376,13 @@ def run(function: Callable[..., Any], positional: tuple[Any, ...], named: Mappin
         ...
     deltarule.errors.BadInput: loss raised TypeError: unsupported operand type(s) for /: 'float' and 'list' (...)
     """
+    outside = sys.exception()
     try:
-        return function(*positional, **named)
+        result = function(*positional, **named)
     except DeltaruleError:
         raise
     except (Exception, SystemExit) as error:  # sys.exit(0) would pass for a check that found nothing wrong
-        if is_interruption(error) or is_out_of_memory(error):
+        if is_interruption(error, outside) or is_out_of_memory(error):
             raise
         frames = traceback.extract_tb(error.__traceback__)[1:] or traceback.extract_tb(error.__traceback__)
         own = [frame for frame in frames if "site-packages" not in frame.filename and frame.filename[0] != "<"]
@@ -390,3 +392,7 @@ def run(function: Callable[..., Any], positional: tuple[Any, ...], named: Mappin
         if isinstance(error, SyntaxError):  # it tells its place itself
             place = ""
         raise BadInput(f"{what} raised {type(error).__name__}{': ' if said else ''}{said}{place}") from error
+    if inspect.iscoroutine(result):
+        result.close()
+        raise BadInput(f"{what} is an async function; give a plain one")
+    return result

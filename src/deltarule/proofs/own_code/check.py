@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from deltarule.errors import BadInput
 from deltarule.problem.network import Network
 from deltarule.proofs.mistakes.kinds import named
 from deltarule.proofs.mistakes.likeness import Like
-from deltarule.proofs.own_code.arrays import taken_apart
+from deltarule.proofs.own_code.arrays import array_of, numbers_of, taken_apart
 from deltarule.proofs.own_code.calling import argument_names, from_functions
 from deltarule.proofs.own_code.examine import MOST, Known, examined
 from deltarule.proofs.own_code.layers import from_layer, layer_hypotheses
@@ -160,9 +161,9 @@ def check_update(
     'sign'
     """
     checked_hint(hint)
-    _check_rate("learning_rate", learning_rate, learning_rate > 0 if isinstance(learning_rate, int | float) else False)
-    _check_rate("momentum", momentum, 0 <= momentum < 1 if isinstance(momentum, int | float) else False)
-    known = Known(_like(like, x, y, masks), _samples(x), float(learning_rate), float(momentum))
+    learning_rate = _rate("learning_rate", learning_rate, lambda rate: rate > 0, "a number above 0")
+    momentum = _rate("momentum", momentum, lambda rate: 0 <= rate < 1, "a number from 0 up to, not including, 1")
+    known = Known(_like(like, x, y, masks), _samples(x), learning_rate, momentum)
     update = from_update(step, loss, params, learning_rate)
     report = examined(update.code, "update", known, _whole(most))
     if momentum and not report.vacuous:
@@ -259,21 +260,25 @@ def _like(like: Network | None, x: Any, y: Any, masks: Mapping[int, Any] | None)
         raise BadInput(f'like is {type(like).__name__}; give a Network, as Network([4, 5, 3], output="softmax")')
     if x is None or y is None:
         raise BadInput("like is given without its data; give x and y too")
-    found = dict(masks or {})
-    for n, mask in found.items():
-        hidden = len(like.sizes) - 2
+    if not isinstance(masks, Mapping | None):
+        raise BadInput(f"masks is {type(masks).__name__}; give a dictionary of masks by layer, as {{1: mask}}")
+    found, hidden = {}, len(like.sizes) - 2
+    for n, given in (masks or {}).items():
+        if not hidden:
+            raise BadInput(f"masks has a layer {n!r}, and the network has no hidden layer; leave masks out")
         if n not in range(1, hidden + 1):
             raise BadInput(f"masks has a layer {n!r}; give a mask for a hidden layer, from 1 to {hidden}")
-        if np.shape(mask)[-1:] != (like.sizes[n],):
-            raise BadInput(f"the mask of layer {n} has the shape {np.shape(mask)}; give [N, {like.sizes[n]}]")
-    return Like(like, x, y, found)
+        mask = found[n] = numbers_of(given, f"the mask of layer {n}")
+        if mask.shape[-1:] != (like.sizes[n],) or mask.ndim > 2:
+            raise BadInput(f"the mask of layer {n} has the shape {mask.shape}; give [N, {like.sizes[n]}]")
+    return Like(like, numbers_of(x, "x"), numbers_of(y, "y"), found)
 
 
 def _samples(x: Any) -> tuple[int, ...]:
     """How many samples x may hold, as rows or as columns."""
     if x is None:
         return ()
-    shape = np.shape(x)
+    shape = array_of(x, "x").shape  # no more is asked of it, so that it may hold anything
     return tuple(dict.fromkeys(n for n in shape[:2] if n > 1))
 
 
@@ -283,7 +288,11 @@ def _whole(most: int) -> int:
     return int(most)
 
 
-def _check_rate(name: str, value: Any, fits: bool) -> None:
-    if isinstance(value, bool) or not fits or not np.isfinite(value):
-        allowed = "a number above 0" if name == "learning_rate" else "a number from 0 up to, not including, 1"
+def _rate(name: str, value: Any, fits: Callable[[float], bool], allowed: str) -> float:
+    try:
+        number = float(value) if not isinstance(value, bool) and isinstance(value, Real) else np.nan
+    except OverflowError:  # of a whole number or a fraction, which may have more digits than anybody reads
+        value = number = np.inf
+    if not np.isfinite(number) or not fits(number):
         raise BadInput(f"{name} is {value!r}; give {allowed}")
+    return number

@@ -1,5 +1,10 @@
-"""Somebody's intermediate values beside the right ones: the first that differs, and the formula that gives it."""
+"""Somebody's intermediate values beside the right ones: the first that differs, and the formula that gives it.
 
+dz, dn and da are the derivatives of the objective, 1 / N in them; or of the losses of single samples, as textbooks have
+them: then N times as much, and the mean is taken in dW and db.
+"""
+
+import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +28,7 @@ from deltarule.problem.state import initial_state
 from deltarule.proofs.mistakes.diagnose import Evidence, diagnosis
 from deltarule.proofs.mistakes.kinds import Mistake, listed, named
 from deltarule.proofs.mistakes.likeness import Layout, Like, readings_of
-from deltarule.proofs.own_code.arrays import LOSS_NAMES, array_of, conformed, taken_apart
+from deltarule.proofs.own_code.arrays import LOSS_NAMES, conformed, numbers_of, taken_apart
 from deltarule.proofs.own_code.report import CodeReport, Worst, checked_hint, told
 
 _KINDS = {
@@ -37,16 +42,22 @@ _KINDS = {
     "W": ("w",),
     "b": ("b",),
 }
+_BACK = ("dz", "dn", "da")
+_OF_SINGLE_SAMPLES = "your dz and da are those of single samples: the mean is taken in dW and db"
 
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """A value on the way: its name, the right numbers in the user's form, the formula, and its parameter, if any."""
+    """A value on the way: its name, the right numbers in the user's form, the formula, and its parameter, if any.
+
+    penalty  c of the penalty's part c w, or c sign(w), of a parameter's gradient
+    """
 
     name: str
     right: Floats
     formula: str
     parameter: Floats | None = None
+    penalty: float = 0.0
 
 
 def compare(
@@ -65,7 +76,8 @@ def compare(
     Parameters
     ----------
     mine : arrays by name, as many as there are: z1, a1 … of the pass forward, `loss`; dz2 (or delta2, δ2), dW2, db2,
-        da1 … of the pass back; W1, b1 … after the update.
+        da1 … of the pass back; W1, b1 … after the update. Of a mean, all dz and da may be those of single samples: then
+        dW and db have its 1 / N, as in dW = xᵀ dz / N.
     network : its shape.
     params : its parameters before the update, as for `check_gradient`; weights inputs × outputs or outputs × inputs.
     x, y : the data, samples as rows or as columns.
@@ -76,7 +88,7 @@ def compare(
     Returns a `CodeReport` whose `worst` is the first value that differs, and whose `formula` gives the right one.
 
     Raises `BadInput` for a name that is no value of this network, for two names of one value, for parameters or data
-    that are not its own, and as `create_problem`.
+    that are not its own, for an option that there is not, and as `create_problem`.
 
     >>> params = {"W1": np.array([[1.0], [2.0]]), "b1": np.array([0.5])}
     >>> x, y = np.array([[1.0, 2.0], [0.0, 1.0]]), np.array([[1.0], [0.0]])
@@ -88,16 +100,25 @@ def compare(
     checked_hint(hint)
     if not isinstance(network, Network):
         raise BadInput(f"network is {type(network).__name__}; give a Network, as Network([2, 3, 1])")
+    known = [one.name for one in inspect.signature(create_problem).parameters.values() if one.kind == one.KEYWORD_ONLY]
+    for option in options:
+        if option not in known:
+            raise BadInput(f"there is no option {option!r}; there are hint, {', '.join(known)}")
     given = taken_apart(params)
     found = _named(mine, network)
-    readings = list(readings_of(given.names, given.values, Like(network, x, y, {})))
+    like = Like(network, numbers_of(x, "x"), numbers_of(y, "y"), {})
+    readings = list(readings_of(given.names, given.values, like))
+    samples, compared = len(readings[0][1]), []
     with one_blas_thread():
-        compared = [
-            _Compared(found, list(_values(network, given.values, *reading, loss, options))) for reading in readings
-        ]
+        for reading in readings:
+            whole, single = (
+                _Compared(found, list(_values(network, given.values, *reading, loss, options, single=single)), single)
+                for single in (False, True)
+            )
+            compared.append(single if single.is_meant_beside(whole, samples) else whole)
     # Where shapes leave it open which way round things are, the reading under which most is right is the one meant.
     best = max(compared, key=lambda one: len(one.names) if one.first is None else one.first)
-    return told(best.report(len(readings[0][1])), hint)
+    return told(best.report(samples), hint)
 
 
 def _named(mine: Mapping[str, Any], network: Network) -> dict[str, Floats]:
@@ -111,11 +132,7 @@ def _named(mine: Mapping[str, Any], network: Network) -> dict[str, Floats]:
         if name in keys:
             raise BadInput(f"mine has {keys[name]} and {key}, which are the same value; give one of them")
         keys[name] = str(key)
-        array = array_of(value, str(key))
-        if array.dtype.kind not in "fiu":
-            raise BadInput(f"{key} holds {array.dtype}; give real numbers")
-        if not np.isfinite(array).all():
-            raise BadInput(f"{key} has a number that is not finite; compare where all of them are")
+        array = numbers_of(value, str(key))
         found[name] = array if array.dtype.kind == "f" else array.astype(float)
     return found
 
@@ -142,15 +159,21 @@ def _values(
     y: Floats,
     loss: Named | Loss,
     options: Mapping[str, Any],
+    *,
+    single: bool,
 ) -> Iterator[Value]:
-    """The right values in the order in which they are computed, in the user's form."""
+    """The right values in the order in which they are computed, in the user's form.
+
+    single  whether dz and da are those of single samples
+    """
     problem = create_problem(network, x, y, loss=loss, **options)
     ours = layout.ours(tuple(np.asarray(value, float) for value in params), network)
     theta = flatten({name: array[None] for name, array in ours.items()}, network.entries)
     state = initial_state(problem, theta)
     rows = batch(problem, state.members, 0)
     done = objective_and_gradient(problem, state, rows)
-    words = _Words(problem, layout)
+    words = _Words(problem, layout, single)
+    times = _samples(problem, rows) if single else 1.0
 
     def turned(value: Array) -> Floats:
         return np.asarray(value[0].T if layout.columns else value[0])
@@ -164,22 +187,38 @@ def _values(
     with np.errstate(all="ignore"):
         at_output = _at_output(problem, done.tape[-1].value, rows)
     if np.isfinite(at_output).all():
-        yield Value(f"da{last}", turned(at_output), words.at_output(last))
+        yield Value(f"da{last}", turned(times * at_output), words.at_output(last))
     upstream = data_term(problem.loss, problem.reduction, network.output, done.tape[-1].value, rows.y, rows.w)[1]()
     for i in reversed(range(len(done.tape))):
         name = done.tape[i].name
-        yield Value(f"d{name}", turned(upstream), words.backward(f"d{name}"))
+        yield Value(f"d{name}", turned(times * upstream), words.backward(f"d{name}"))
         upstream = done.tape[i].backward(upstream)[0]
         if name[0] == "z":
             for array in (f"W{name[1:]}", f"b{name[1:]}"):
                 if array in layout.places:
                     place = layout.places[array]
-                    yield Value(f"d{array}", gradients[place], words.backward(f"d{array}"), params[place])
+                    penalty = _penalty(problem, rows, array)
+                    yield Value(f"d{array}", gradients[place], words.backward(f"d{array}"), params[place], penalty)
     if problem.optimizer.update is not None:
         after, _ = apply_optimizer(problem, state, done.gradient)
         updated = layout.theirs({name: array[0] for name, array in views(after, network.entries).items()})
         for name, place in layout.places.items():
             yield Value(name, updated[place], words.update(name))
+
+
+def _samples(problem: Problem, rows: Batch) -> Array:
+    """How many samples a mean is taken over; 1 where there is none."""
+    return divisor(problem.reduction, rows.w.sum(-2, keepdims=True), 1)
+
+
+def _penalty(problem: Problem, rows: Batch, name: str) -> float:
+    """c of the penalty's part c w, or c sign(w), of an array's gradient."""
+    penalty = problem.penalty
+    entry = next(one for one in problem.network.entries if one.name == name)
+    if penalty is None or not problem.penalized[entry.start]:
+        return 0.0
+    c = float(problem.strength[0] * penalty.derivative(np.ones(1))[0])
+    return c / float(rows.w.sum()) if penalty.per_sample else c
 
 
 def _at_output(problem: Problem, z: Array, rows: Batch) -> Array:
@@ -193,8 +232,8 @@ def _at_output(problem: Problem, z: Array, rows: Batch) -> Array:
 class _Words:
     """The formulas, as they are for samples as rows or columns and weights one way round or the other."""
 
-    def __init__(self, problem: Problem, layout: Layout) -> None:
-        self.problem, self.network = problem, problem.network
+    def __init__(self, problem: Problem, layout: Layout, single: bool) -> None:
+        self.problem, self.network, self.single = problem, problem.network, single
         self.columns, self.turned = layout.columns, layout.transposed
 
     def _before(self, n: int) -> str:
@@ -225,13 +264,19 @@ class _Words:
             factors = [f"dz{n + 1}", f"W{n + 1}{'' if self.turned != self.columns else 'ᵀ'}"]
             return f"{name} = {' '.join(reversed(factors) if self.columns else factors)}"
         if kind == "db":
-            return f"{name} = the sum of dz{n} over the samples{self._penalty(n, 'b')}"
-        return f"{name} = {self._weights(n)}{self._penalty(n, 'W')}"
+            return f"{name} = the sum of dz{n} over the samples{self._mean}{self._penalty(n, 'b')}"
+        return f"{name} = {self._weights(n)}{self._mean}{self._penalty(n, 'W')}"
 
     @property
     def _share(self) -> str:
-        shares = {"sum": "", "mean_samples": " / N", "mean_elements": f" / ({self.network.outputs} N)"}
-        return shares[self.problem.reduction]
+        C = self.network.outputs
+        if self.single:
+            return f" / {C}" if self.problem.reduction == "mean_elements" else ""
+        return {"sum": "", "mean_samples": " / N", "mean_elements": f" / ({C} N)"}[self.problem.reduction]
+
+    @property
+    def _mean(self) -> str:
+        return " / N" if self.single else ""
 
     def objective(self) -> str:
         problem, penalty = self.problem, self.problem.penalty
@@ -284,9 +329,13 @@ def _said(function: Any, otherwise: str) -> str:
 
 
 class _Compared:
-    """A user's values beside the right ones of one reading."""
+    """A user's values beside the right ones of one reading.
 
-    def __init__(self, found: Mapping[str, Floats], values: Sequence[Value]) -> None:
+    single  whether dz and da are taken for those of single samples
+    """
+
+    def __init__(self, found: Mapping[str, Floats], values: Sequence[Value], single: bool) -> None:
+        self.single = single
         known = [value.name for value in values]
         for name in found:
             if name not in known:
@@ -308,6 +357,24 @@ class _Compared:
         found = self.found[value.name]
         return found.shape == value.right.shape and bool((np.abs(found - value.right) <= self._slack(value)).all())
 
+    def is_meant_beside(self, whole: "_Compared", samples: int) -> bool:
+        """Whether values are those of single samples: some are right as such alone, and none with the mean in it.
+
+        Where all of them are wrong, that is so if fewer mistakes explain the first.
+        """
+        back = [i for i, name in enumerate(self.names) if name[:2] in _BACK]
+        as_single, as_whole = ({i for i in back if one._agrees(one.values[i])} for one in (self, whole))
+        if back and not as_single | as_whole:
+            return 0 < len(self._diagnosis(samples)) < len(whole._diagnosis(samples))
+        return bool(as_single - as_whole) and not as_whole - as_single
+
+    def _proves_nothing(self) -> str | None:
+        """Why values of single samples, right as they are, prove nothing: no gradient is there that has the mean."""
+        if not self.single or any(name[:2] not in _BACK and name[0] in "dWb" for name in self.names):
+            return None
+        back = listed([name for name in self.names if name[:2] in _BACK])
+        return f"there is no 1 / N in {back}, which is right where dW and db take the mean; give one of them too"
+
     def report(self, samples: int) -> CodeReport:
         """What to say of it."""
         entries = sum(value.right.size for value in self.values)
@@ -326,13 +393,15 @@ class _Compared:
             (),
             "fix",
         )
+        notes = [_OF_SINGLE_SAMPLES] if self.single else []
         if self.first is None:
-            return report
+            vacuous = self._proves_nothing()
+            return replace(report, ok=vacuous is None, vacuous=vacuous, notes=() if vacuous else tuple(notes))
         value, before = self.values[self.first], self.names[: self.first]
-        found, notes = self.found[value.name], [f"right before it: {listed(before)}"] if before else []
+        found = self.found[value.name]
+        notes += [f"right before it: {listed(before)}"] if before else []
         compared = sum(one.right.size for one in self.values[: self.first])
-        mistakes = self._without_derivative(value) or diagnosis(self._evidence(value, samples))
-        report = replace(report, formula=value.formula, diagnosis=mistakes)
+        report = replace(report, formula=value.formula, diagnosis=self._diagnosis(samples))
         if found.shape != value.right.shape:
             shapes = f"{value.name} has the shape {found.shape}, and should have {value.right.shape}"
             worst = Worst(value.name, (), float("nan"), float("nan"), float("inf"))
@@ -342,6 +411,13 @@ class _Compared:
         index = tuple(int(i) for i in np.unravel_index(int(error.argmax()), error.shape))
         worst = Worst(value.name, index, float(found[index]), float(value.right[index]), float(error[index]))
         return replace(report, worst=worst, compared=compared + value.right.size, notes=tuple(notes))
+
+    def _diagnosis(self, samples: int) -> tuple[Mistake, ...]:
+        """The mistakes that explain the first value that is wrong."""
+        if self.first is None:
+            return ()
+        value = self.values[self.first]
+        return self._without_derivative(value) or diagnosis(self._evidence(value, samples))
 
     def _without_derivative(self, wrong: Value) -> tuple[Mistake, ...]:
         """That what comes back to an activation is handed on, which is no exchange of two values."""
@@ -369,6 +445,7 @@ class _Compared:
             wrong=(place,),
             shapes=tuple(shape for _, shape in shaped),
             samples=(samples,),
+            penalties=lambda place: (self.all[place].penalty, None),
             what="",
         )
 

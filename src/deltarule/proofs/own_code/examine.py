@@ -14,8 +14,9 @@ from deltarule.blas_threads import one_blas_thread
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.proofs.mistakes.diagnose import Evidence, Hypothesis, diagnosis
+from deltarule.proofs.mistakes.folded import Unfolding, unfoldings
 from deltarule.proofs.mistakes.kinds import Mistake, listed, named
-from deltarule.proofs.mistakes.likeness import Like, other_arrays, recognized
+from deltarule.proofs.mistakes.likeness import Like, Likeness, other_arrays, recognized
 from deltarule.proofs.mistakes.planted import epsilon_in_loss, hypotheses
 from deltarule.proofs.own_code.arrays import OTHER_SHAPE, conformed, written, wrong_shape
 from deltarule.proofs.own_code.calling import Code, elsewhere, quietly
@@ -45,7 +46,6 @@ _PLAIN = 1e-4
 """An error of this share of a gradient is more than any rounding, or a small ε."""
 _LARGEST = 0.95
 """An entry of this share of an array's largest one is as large, as far as anybody can tell."""
-CONSTANT = "the loss is constant: it does not change, however far the parameters are moved"
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +62,11 @@ class Known:
     momentum: float = 0.0
     further: Callable[[Evidence], Iterator[Hypothesis]] = lambda evidence: iter(())
     of_layer: bool = False
+
+    @property
+    def subject(self) -> str:
+        """What is differentiated, as sentences have it."""
+        return "the output of forward" if self.of_layer else "the loss"
 
 
 def examined(code: Code, what: str, known: Known, most: int = MOST) -> CodeReport:
@@ -85,10 +90,11 @@ def _examined(code: Code, what: str, known: Known, most: int) -> CodeReport:
     values = [value, *(_value(code) for _ in range(_AGAIN))]
     if max(values) - min(values) > digits(code) * abs(value):
         other = next(one for one in values if one != value)
+        same = "input it is another one" if known.of_layer else f"parameters it is {value:.8g} and then {other:.8g}"
         return replace(
             nothing,
-            vacuous=f"the loss is random: with the same parameters it is {value:.8g} and then {other:.8g}; "
-            "set the seed inside, so that each call draws the same numbers",
+            vacuous=f"{known.subject} is random: with the same {same}; set the seed inside, so that each call draws "
+            "the same numbers",
         )
     if code.repeatable:
         raw = _gradient(code)
@@ -261,7 +267,7 @@ def _judged(
         penalties=penalty_probe(code),
         right_outside=lambda place, off: right_outside(found, code, fitted[place], place, off),
     )
-    mistakes, notes = _mistakes(evidence, value, known)
+    mistakes, notes = _mistakes(code, evidence, value, known)
     if not any(one.code == "exchanged" or one.code == "wrong_velocity" for one in mistakes):
         for place, shape in enumerate(shapes):
             if shape == OTHER_SHAPE:
@@ -282,16 +288,16 @@ def _judged(
         false_pass=chance,
         worst=None if elsewhere else _worst(code, compared, shapes),
         diagnosis=mistakes,
-        notes=(*_notes(code, raw, found, compared, chance), *_shapes(code, raw, shapes), *notes),
+        notes=(*_notes(code, raw, found, compared, chance, known.subject), *_shapes(code, raw, shapes), *notes),
     )
     if wrong or mistakes:
         flat = not any(np.nan_to_num(one).any() for one in found.expected) and not known.of_layer
         return replace(report, notes=(*report.notes, *_unchanging(code, value))) if flat else report
     unused = [place for place in compared.zero if not depends_on(code, place)]
-    vacuous = _vacuous(code, compared.zero, unused, report) or _unseen(code, compared, found)
+    vacuous = _vacuous(code, compared.zero, unused, report, known) or _unseen(code, compared, found)
     if unused:
         names = listed([code.names[place] for place in unused])
-        report = replace(report, notes=(*report.notes, f"the loss does not depend on {names} at all"))
+        report = replace(report, notes=(*report.notes, f"{known.subject} does not depend on {names} at all"))
     # A layer's way back may read its input from outside, where it stays: it is asked for nowhere else.
     stale = _stale(code) if vacuous is None and code.repeatable and not known.of_layer else None
     if stale:
@@ -369,18 +375,24 @@ def _worst(code: Code, compared: _Compared, shapes: Sequence[str]) -> Worst | No
     return worst
 
 
-def _mistakes(evidence: Evidence, value: float, known: Known) -> tuple[tuple[Mistake, ...], tuple[str, ...]]:
+def _mistakes(
+    code: Code, evidence: Evidence, value: float, known: Known
+) -> tuple[tuple[Mistake, ...], tuple[str, ...]]:
     """What explains the gradient, or what is wrong in the loss though its gradient is right; and notes."""
     further = list(known.further(evidence)) if evidence.wrong else []
     if known.like is None:
         return _explained(evidence, further, () if known.of_layer else (MORE_WITH_LIKE,))
     others = other_arrays(evidence.names, evidence.values, known.like.network)
     if others and sum(one.size for one in evidence.values) == known.like.network.parameters:
+        why = _with_ones(known.like)
+        apart = None if further or why else _apart(code, evidence, value, known.like)
+        if apart:
+            mistakes, notes = _planted(apart[0], (), apart[1], known.like)
+            return mistakes, (f"your parameters were read as {apart[2]}", *notes)
         mistakes, notes = _explained(evidence, further)
-        return mistakes, (f"checked without `like`, whose arrays are not to be seen: {others}", *notes)
+        why = why or f"whose arrays are not to be seen: {others}"
+        return mistakes, (f"checked without `like`, {why}", *notes)
     likeness = recognized(evidence, evidence.expected, value, known.like)
-    if likeness and likeness.objective.kind:
-        return (_of_loss(likeness.objective.kind, evidence),), ()
     if likeness is None:
         mistakes, notes = _explained(evidence, further)
         unexplained = evidence.wrong and not mistakes and any(np.nan_to_num(one).any() for one in evidence.expected)
@@ -393,11 +405,52 @@ def _mistakes(evidence: Evidence, value: float, known: Known) -> tuple[tuple[Mis
             return (named("loss_wrong", ("loss",), sentence),), ()
         note = "the loss is none that is known for the network of `like`, so that nothing was planted in it"
         return mistakes, (note, *notes)
+    return _planted(evidence, further, likeness, known.like)
+
+
+def _planted(
+    evidence: Evidence, further: Sequence[Hypothesis], likeness: Likeness, like: Like
+) -> tuple[tuple[Mistake, ...], tuple[str, ...]]:
+    """The mistakes of a network whose loss was recognized."""
+    if likeness.objective.kind:
+        return (_of_loss(likeness.objective.kind, evidence),), ()
     words = f"the loss was recognized: {likeness.factor:.6g} times the sum of {likeness.objective.loss.name} over all"
     if not evidence.wrong:
         return (), (words,)
-    mistakes, notes = _explained(evidence, [*further, *hypotheses(evidence, likeness, known.like)])
+    mistakes, notes = _explained(evidence, [*further, *hypotheses(evidence, likeness, like)])
     return mistakes, (words, *notes)
+
+
+def _with_ones(like: Like) -> str:
+    """What to say of x with a column of ones for the biases, as code whose biases are within weights may have it."""
+    shape, inputs = like.x.shape, like.network.inputs
+    if inputs in shape or inputs + 1 not in shape:
+        return ""
+    return f"as x has the shape {shape}, but the network has {inputs} inputs; give x without its ones"
+
+
+def _apart(code: Code, evidence: Evidence, value: float, like: Like) -> tuple[Evidence, Likeness, str] | None:
+    """What is known of parameters in fewer arrays than the network has, where it is recognized in them."""
+    if any(evidence.shapes) or any(one.size != start.size for one, start in zip(evidence.raw, code.start, strict=True)):
+        return None
+    for unfolding in unfoldings(evidence.values, like.network):
+        apart = unfolding.evidence(evidence)
+        likeness = recognized(apart, apart.expected, value, like)
+        if likeness and bool(apart.wrong) == bool(evidence.wrong):
+            probe = penalty_probe(_unfolded(code, unfolding))
+            return replace(apart, penalties=probe), likeness, unfolding.words
+    return None
+
+
+def _unfolded(code: Code, unfolding: Unfolding) -> Code:
+    """The same code as one of the network's arrays."""
+    return replace(
+        code,
+        names=tuple(unfolding.places),
+        start=unfolding.apart(code.start),
+        loss=lambda values: code.loss(unfolding.together(values)),
+        gradient=lambda values: list(unfolding.apart(code.gradient(unfolding.together(values)))),
+    )
 
 
 def _explained(
@@ -424,18 +477,23 @@ def _unchanging(code: Code, value: float) -> Iterator[str]:
     places = range(len(code.names))
     near = [loss_at(code, with_one(code, place, code.start[place] + 2.0**-10)) for place in places]
     if not any(depends_on(code, place) for place in places):
-        yield CONSTANT
+        yield _constant(Known())
     elif max(abs(one - value) for one in near) <= digits(code) * abs(value):
         yield "the loss does not change where a parameter is moved a little, as one that counts or rounds does not"
 
 
-def _vacuous(code: Code, zero: Sequence[int], unused: Sequence[int], report: CodeReport) -> str | None:
+def _constant(known: Known) -> str:
+    moved = "input is" if known.of_layer else "parameters are"
+    return f"{known.subject} is constant: it does not change, however far the {moved} moved"
+
+
+def _vacuous(code: Code, zero: Sequence[int], unused: Sequence[int], report: CodeReport, known: Known) -> str | None:
     """Why nothing wrong was found, though nothing was proved either.
 
     zero, unused   parameters whose gradient is 0 in every entry, and those of them that the loss never depends on
     """
     if len(unused) == len(code.names):
-        return CONSTANT
+        return _constant(known)
     if len(zero) == len(code.names):
         return "the gradient is 0 in every entry, as one that was never computed would be; check it at other parameters"
     dead = [code.names[place] for place in zero if place not in unused]
@@ -458,7 +516,7 @@ def _unseen(code: Code, compared: _Compared, found: Measured) -> str | None:
     unseen = [code.names[place] for place in places if not compared.judged[place].any()]
     if unseen:
         return (
-            f"of {listed(unseen)} there was nothing to compare: every entry is at a kink, too faint beside the loss's "
+            f"of {listed(unseen)} there was nothing to compare: every entry is at a kink, too faint beside "
             "rounding errors, or not measured; check it at other parameters"
         )
     blind = [code.names[place] for place in places if place in compared.blind]
@@ -473,7 +531,9 @@ def _shapes(code: Code, raw: Sequence[Floats], shapes: Sequence[str]) -> Iterato
             yield f"the gradient of {name} has the shape {one.shape}, {name} itself {start.shape}"
 
 
-def _notes(code: Code, raw: Sequence[Floats], found: Measured, compared: _Compared, chance: float) -> Iterator[str]:
+def _notes(
+    code: Code, raw: Sequence[Floats], found: Measured, compared: _Compared, chance: float, subject: str
+) -> Iterator[str]:
     narrowest = min((one.dtype for one in (*code.start, *raw)), key=lambda dtype: dtype.itemsize)
     if narrowest.itemsize < 8:
         yield f"in {narrowest} an error under {10 * SMALL_ERROR:.1%} of an entry may not show; in float64 it would"
@@ -481,8 +541,8 @@ def _notes(code: Code, raw: Sequence[Floats], found: Measured, compared: _Compar
         yield f"no complex step: {found.why_not_exact}"
     rough = [missed & ~edge for missed, edge in zip(compared.missed, found.edge, strict=True)]
     for chosen, why in (
-        (found.edge, "the loss is not finite a small step away from there"),
-        (rough, "the loss is rough there, or has a kink nearby"),
+        (found.edge, f"{subject} is not finite a small step away from there"),
+        (rough, f"{subject} is rough there, or has a kink nearby"),
     ):
         where = [written(name, np.argwhere(one)[0]) for name, one in zip(code.names, chosen, strict=True) if one.any()]
         if where:

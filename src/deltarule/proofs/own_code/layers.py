@@ -47,6 +47,8 @@ def from_layer(
     first = output(start)
     if first.dtype.kind != "f":
         raise BadInput(f"forward gives an array of {first.dtype}; give a layer with floating-point outputs")
+    if not np.isfinite(first).all():
+        raise BadInput("forward gives a number that is not finite at this input; give one at which all are")
     upstream = np.asarray(scale * np.random.default_rng(draw).normal(size=first.shape))
 
     def back(above: Floats, values: Values = start) -> list[Floats]:

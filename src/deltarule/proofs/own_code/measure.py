@@ -78,7 +78,7 @@ def loss_at(code: Code, values: Sequence[Floats]) -> float:
 
 def at_a_step(error: BadInput, moved: str) -> BadInput:
     """What to say of an error that there is not at the parameters themselves, but beside them."""
-    return BadInput(f"{error}, when {moved} was moved a little; check at parameters around which there is a loss")
+    return BadInput(f"{error}, when {moved} was moved a little; check at parameters around which all goes well")
 
 
 def gradient_at(code: Code, values: Sequence[Floats]) -> list[Floats]:
@@ -289,12 +289,12 @@ def _complex(lines: "_Lines", slopes: differences.Slopes) -> tuple[Floats | None
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
             found = differences.complex_step(lines.along, len(lines.array))
     except (BadInput, np.exceptions.ComplexWarning):
-        return None, "the loss does not take complex numbers"
+        return None, "the code does not take complex numbers"
     known = ~slopes.kink & np.isfinite(slopes.doubt) & np.isfinite(found)
     near = np.abs(found - slopes.value) <= 1e-5 * np.abs(found) + 2 * slopes.doubt
     proved = known & (slopes.doubt <= _BORNE_OUT * np.abs(slopes.value))
     if not np.isfinite(found).all() or not proved.any() or not near[known].all():
-        return None, "the loss does not keep a complex number's imaginary part"
+        return None, "the code does not keep a complex number's imaginary part"
     return found, ""
 
 

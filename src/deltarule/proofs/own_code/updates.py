@@ -12,13 +12,16 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
-from deltarule.proofs.mistakes.diagnose import Evidence, Hypothesis
-from deltarule.proofs.mistakes.kinds import named
+from deltarule.proofs.mistakes.diagnose import Evidence, Hypothesis, extra
+from deltarule.proofs.mistakes.kinds import listed, named
 from deltarule.proofs.own_code.arrays import Arrays, number_of, taken_apart
 from deltarule.proofs.own_code.calling import Code, Standing, Values, caller, caller_like, run
-from deltarule.proofs.own_code.measure import gradient_at
+from deltarule.proofs.own_code.measure import gradient_at, loss_at, with_one
 
 _ELSEWHERE = 0.01
+_AS_LONG = 1e-2
+_FEW = 8
+_FINDS_THEM = "give params as a function that finds them, as lambda: [net.W, net.b]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +29,7 @@ class Update:
     """A step as code whose gradient can be had once.
 
     second  of the momentum, the step after the last one that was made, whose velocity that one shows, and then the
-            one after that; and the hypothesis that it lacks that velocity
+            one after that; and the hypotheses that it lacks that velocity, or has another multiple of it
     random  whether the step, made again and again from where it began, goes elsewhere than velocities would take it
     """
 
@@ -64,16 +67,16 @@ def from_update(step: Callable[..., Any], loss: Callable[..., Any], params: Any,
         result = call_step.handed(structure)
         return tuple(np.array(one) for one in (_returned(result, given) or taken_apart(structure)).values)
 
-    last: list[tuple[tuple[Floats, ...], tuple[Floats, ...]]] = []  # from where to where the last step went
+    begun: list[tuple[Floats, ...]] = []  # where the first step went
+    # From where to where the last one went.
+    last: list[tuple[tuple[Floats, ...], tuple[Floats, ...]]] = []
 
     def recovered(values: Values, velocity: tuple[Floats, ...] | None = None) -> list[Floats]:
         ends = after(values)
         if all(np.array_equal(one, other) for one, other in zip(values, ends, strict=True)):
-            raise BadInput(
-                "the step changes no parameter; where it makes new arrays, give params as a function that finds them, "
-                "as lambda: [net.W, net.b]"
-            )
+            raise BadInput(f"the step changes no parameter; where it makes new arrays, {_FINDS_THEM}")
         last[:] = [(tuple(values), ends)]
+        begun.extend([ends][: not begun])
         moved = [one - other for one, other in zip(values, ends, strict=True)]
         if velocity:
             moved = [one + other for one, other in zip(moved, velocity, strict=True)]
@@ -91,6 +94,7 @@ def from_update(step: Callable[..., Any], loss: Callable[..., Any], params: Any,
             blur=tuple(4 * np.finfo(one.dtype).eps * np.abs(one) / learning_rate for one in begin),
             restore=lambda: _put_back(holder),
             changed=lambda: {"loss": tuple(names)} if (names := call_loss.changes(holder)) else {},
+            notes=lambda: tuple(_notes(first, begun[0], held and find is None)) if begun else (),
         )
 
     first = code_from(start)
@@ -101,7 +105,7 @@ def from_update(step: Callable[..., Any], loss: Callable[..., Any], params: Any,
             if one.size != other.size:
                 raise BadInput(f"the step makes {name} of shape {other.shape} from {one.shape}; let it keep its shape")
         velocity = tuple(momentum * (one - other) for one, other in zip(end, begin, strict=True))
-        return code_from(end, velocity), partial(_without, [one / learning_rate for one in velocity])
+        return code_from(end, velocity), partial(_other_velocities, [one / learning_rate for one in velocity], momentum)
 
     def random() -> bool:
         try:
@@ -119,16 +123,16 @@ def from_update(step: Callable[..., Any], loss: Callable[..., Any], params: Any,
 def _beside(later: Floats, earlier: Floats) -> float:
     """The largest entry of what a velocity does not explain of how an array's steps grow.
 
-    With any β from 0 to 1 each growth is β times the one before it. Weights may have a velocity where biases have none,
-    so each array is looked at on its own.
+    With any β from −1 to 1 each growth is β times the one before it. Weights may have a velocity where biases have
+    none, so each array is looked at on its own.
     """
     square = float((earlier * earlier).sum())
-    beta = np.clip((later * earlier).sum() / square, 0, 1) if square else 0.0
+    beta = np.clip((later * earlier).sum() / square, -1, 1) if square else 0.0
     return float(np.abs(later - beta * earlier).max())
 
 
-def _without(velocity: list[Floats], evidence: Evidence) -> Iterator[Hypothesis]:
-    """That parameters go on without β v, which what was found has too much of then.
+def _other_velocities(velocity: list[Floats], beta: float, evidence: Evidence) -> Iterator[Hypothesis]:
+    """That parameters go on without β v, which what was found has too much of then; or with β′ v, for a β′ of theirs.
 
     velocity  β v / α by parameter
     """
@@ -137,6 +141,57 @@ def _without(velocity: list[Floats], evidence: Evidence) -> Iterator[Hypothesis]
         names = [evidence.names[place] for place in places]
         sentence = f"the update of {evidence.listed(places)} lacks the velocity"
         yield Hypothesis(frozenset(places), (named("velocity_missing", names, sentence),), 0)
+    shares: dict[int, float] = {}
+    # Large arrays first: in one of a single entry any β′ fits, and it has to be that of another array.
+    for place in sorted(evidence.wrong, key=lambda place: -evidence.values[place].size):
+        share = extra(evidence, place, velocity[place], known=tuple(shares.values()))
+        if share is not None:
+            shares[place] = share
+    by_beta: dict[str, list[str]] = {}
+    for place in sorted(shares):
+        own = round(beta * (1 - shares[place]), 4) + 0.0
+        by_beta.setdefault(f"{own:g}", []).append(evidence.names[place])
+    if shares:
+        each = listed([f"by {own} in {listed(names)}" for own, names in by_beta.items()])
+        names = [evidence.names[place] for place in sorted(shares)]
+        sentence = f"the velocity is multiplied {each}, not by {beta:g}"
+        yield Hypothesis(frozenset(shares), (named("momentum_factor", names, sentence),), 1)
+
+
+def _notes(first: Code, end: tuple[Floats, ...], in_place: bool) -> Iterator[str]:
+    """What else the first step may be than a wrong update.
+
+    in_place  whether arrays are read where they stood, and new ones would not be seen
+    """
+    if any(one.shape != other.shape for one, other in zip(first.start, end, strict=True)):
+        return
+    moved = [other - one for one, other in zip(first.start, end, strict=True)]
+    still = [name for name, one in zip(first.names, moved, strict=True) if not one.any()]
+    if still and in_place:
+        yield f"the step leaves {listed(still)} as it stands; where it makes new arrays, {_FINDS_THEM}"
+    lengths = np.concatenate([np.abs(one[one != 0]) for one in moved])
+    if lengths.size > 2 and _alike(lengths) and not _alike(_some_slopes(first, moved)):
+        yield (
+            f"every entry moves by about {lengths.mean():.3g}, however large its gradient, as with Adam, RMSprop or "
+            "AdaGrad: only gradient descent, with or without momentum, is checked"
+        )
+
+
+def _alike(sizes: Floats) -> bool:
+    return bool(np.ptp(sizes) <= _AS_LONG * sizes.max())
+
+
+def _some_slopes(first: Code, moved: list[Floats]) -> Floats:
+    """The sizes of the loss's derivatives by a few of the entries that moved, measured roughly."""
+    found = []
+    for place, (start, one) in enumerate(zip(first.start, moved, strict=True)):
+        entries = np.flatnonzero(one)
+        for entry in entries[:: max(1, len(entries) // _FEW)]:
+            step = np.zeros_like(start)
+            step.flat[entry] = 2.0**-10 * max(1.0, abs(start.flat[entry]))
+            up, down = (loss_at(first, with_one(first, place, start + by)) for by in (step, -step))
+            found.append(abs(up - down) / (2 * step.flat[entry]))
+    return np.array(found)
 
 
 def _returned(result: Any, given: Arrays) -> Arrays | None:
