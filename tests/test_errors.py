@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import unicodedata
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from deltarule.errors import BadInput, not_installed, one_line
+from deltarule.errors import BadInput, is_interruption, not_installed, one_line
 
 COMMANDS = {"Cc", "Zl", "Zp", "Cs"}
 """Categories of Unicode whose characters end lines, command a terminal, or stand in no file."""
@@ -72,3 +73,30 @@ def test_what_is_not_installed_is_told_in_one_wording(tmp_path: Path) -> None:
     lacking += [('the engine "autograd"', "PyTorch", "torch"), ("Parquet", "pyarrow", "frames")]
     lacking += [("the executor dask", "Dask", "dask")]
     assert told == [str(not_installed(*each)) for each in lacking]
+
+
+def test_what_is_installed_and_cannot_be_loaded_is_told_with_its_reason(tmp_path: Path) -> None:
+    """As PyTorch on Windows without the libraries of Visual C++."""
+    for package in ("torch", "llvmlite"):
+        (tmp_path / package).mkdir()
+    (tmp_path / "llvmlite" / "__init__.py").touch()
+    for module in ("torch/__init__.py", "llvmlite/binding.py"):
+        (tmp_path / module).write_text("raise OSError('no shm.dll.')", "utf-8")
+    where = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    words = [sys.executable, "-W", "ignore", "-m", "deltarule"]
+    told = subprocess.run([*words, "run", "boundary-xor", "--engine", "autograd"], capture_output=True, env=where)
+    sentence = 'the engine "autograd" needs PyTorch, which cannot be loaded (no shm.dll); install it anew: '
+    assert (told.returncode, told.stderr.decode().startswith(f"deltarule: {sentence}")) == (2, True)
+    done = subprocess.run([*words, "doctor", "--json"], capture_output=True, env=where)
+    assert (done.returncode, done.stderr) == (0, b"") and b"(no shm.dll)" in done.stdout
+
+
+def test_what_the_caller_was_handling_before_is_no_interruption_of_the_work() -> None:
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt as outside:
+        own, asked = ValueError("my own bug"), KeyboardInterrupt()
+        own.__context__ = asked.__context__ = outside
+        assert is_interruption(own) and not is_interruption(own, outside)
+        own.__context__ = asked
+        assert is_interruption(asked, outside) and is_interruption(own, outside)

@@ -70,23 +70,31 @@ def counted(count: int, what: str) -> str:
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
-def not_installed(what: str, library: str, extra: str) -> BadInput:
+def not_installed(what: str, library: str, extra: str, error: Exception | None = None) -> BadInput:
     """What is to be said where an optional library is lacking, and how to get it.
+
+    Parameters: `what` needs it; `library`; `extra`, of this package, that brings it; `error`, what its import has
+    raised: where that found it, it is there, and lacks something itself.
 
     >>> print(not_installed("ONNX", "onnx", "onnx"))
     ONNX needs onnx, which is not installed; install it with: pip install "deltarule[onnx]"
+    >>> print(not_installed("ONNX", "onnx", "onnx", OSError("no such library")))
+    ONNX needs onnx, which cannot be loaded (no such library); install it anew: pip install "deltarule[onnx]"
     """
-    return BadInput(
-        f'{what} needs {library}, which is not installed; install it with: pip install "deltarule[{extra}]"'
-    )
+    why, cure = "is not installed", "install it with"
+    if error is not None and not isinstance(error, ModuleNotFoundError):
+        why, cure = f"cannot be loaded ({one_line(str(error)).rstrip('.')})", "install it anew"
+    return BadInput(f'{what} needs {library}, which {why}; {cure}: pip install "deltarule[{extra}]"')
 
 
 NO_ROOM = ("can't start new thread", "failed to map segment from shared object", "Cannot allocate memory")
 """What threads, libraries that are loaded, and the system say where no memory is left."""
 
 
-def is_interruption(error: BaseException) -> bool:
+def is_interruption(error: BaseException, outside: BaseException | None = None) -> bool:
     """Whether an error is a request to end, or what a library made of one that came while it was at work.
+
+    Parameters: `error`; `outside`, what the caller was handling before the work began, which has no part in it.
 
     >>> try:
     ...     try:
@@ -97,10 +105,10 @@ def is_interruption(error: BaseException) -> bool:
     ...     is_interruption(error), is_interruption(ValueError())
     (True, False)
     """
-    if isinstance(error, DeltaruleError):  # it has been told
+    if error is outside or isinstance(error, DeltaruleError):  # which has been told
         return False
     before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    return isinstance(error, KeyboardInterrupt) or (before is not None and is_interruption(before))
+    return isinstance(error, KeyboardInterrupt) or (before is not None and is_interruption(before, outside))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

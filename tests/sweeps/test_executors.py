@@ -54,12 +54,19 @@ def test_a_worker_that_always_dies_is_given_up():
 def test_whatever_else_a_worker_fails_with_is_told_with_what_is_kept():
     fails = "(_ for _ in ()).throw(SystemError('error return without exception set'))"
     told = (
-        r"failed in its worker \(SystemError: error return.*; give it more memory, or use fewer workers; all is kept$"
+        r"failed in its worker \(SystemError: error return.*; mend what raised it, or where memory has ended give it "
+        r"more memory, or use fewer workers; all is kept$"
     )
     with pool("local", 2) as given, pytest.raises(RunFailed, match=told):
         list(each(given, eval, iter([(fails,)]), "all is kept"))
-    with pool("local") as here, pytest.raises(SystemError):  # here the traceback leads to what is wrong
-        list(each(here, eval, iter([(fails,)])))
+    with pool("local") as here, pytest.raises(SystemError) as error:  # here the traceback leads to what is wrong
+        list(each(here, eval, iter([(fails,)]), "all is kept"))
+    assert error.value.__notes__ == ["all is kept"]
+    refuses = "(_ for _ in ()).throw(__import__('deltarule').BadInput('no'))"
+    for workers in (1, 2):
+        with pool("local", workers) as given, pytest.raises(BadInput, match="no") as refused:
+            list(each(given, eval, iter([(refuses,)]), "all is kept"))
+        assert refused.value.__notes__ == ["all is kept"]
 
 
 def test_a_worker_says_nothing_itself(capfd):

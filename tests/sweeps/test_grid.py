@@ -14,7 +14,7 @@ from deltarule.engines.choose import choose
 from deltarule.errors import BadInput
 from deltarule.problem.configuration import parse
 from deltarule.sweeps import grid
-from deltarule.sweeps.grid import Source, combinations, planned, with_grid
+from deltarule.sweeps.grid import Row, Source, combinations, limit_of, planned, with_grid
 from deltarule.training.populations import problem_of_seeds
 
 HERE = Source(Path())
@@ -185,6 +185,21 @@ def test_a_key_says_everything_that_decides_a_row(sections, monkeypatch):
     assert before.isdisjoint(plan({}, Source(Path(), folds=2)).units[0].keys)
     monkeypatch.setattr(grid, "NUMERICS_VERSION", 99)
     assert before.isdisjoint(plan({}).units[0].keys)
+
+
+def test_rows_on_other_data_have_other_keys(tmp_path):
+    """Of one recipe, whose file has changed."""
+    table = {**TABLE, "data": {"file": "t.csv", "target": "y"}, "network": {"layers": [1, 1]}}
+    keys = []
+    for last in "12":
+        (tmp_path / "t.csv").write_text(f"x,y\n1,1.5\n2,2.5\n3,{last}.25\n", encoding="utf-8")
+        grid.forget_data()
+        keys += planned(parse(table), Source(tmp_path)).units[0].keys
+    assert len(set(keys)) == 4
+
+
+def test_the_smaller_limit_ends_a_row():
+    assert limit_of(Row(0, 10, 2, ""), 3) == 6 and limit_of(Row(0, 5, 2, ""), 3) == 5
 
 
 def test_memory_bounds_a_population(monkeypatch):

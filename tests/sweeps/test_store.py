@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import shutil
 import sqlite3
 import subprocess
@@ -116,6 +117,97 @@ def test_a_file_that_is_no_store_of_ours_is_refused_and_left_as_it_is(tmp_path, 
             opened(tmp_path)
         assert told in str(error.value)
     assert (tmp_path / FILE).read_bytes() == before
+
+
+def test_damaged_pages_are_told_and_no_row_is_lost_or_written_twice(tmp_path):
+    """SQLite reads most of them without a word: each page in the place of each other one."""
+    with Store(tmp_path) as store:
+        fill(store, [f"{number:064}" for number in range(36)])
+        store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        [size] = store.connection.execute("PRAGMA page_size").fetchone()
+    undamaged = (tmp_path / FILE).read_bytes()
+    pages = [undamaged[start : start + size] for start in range(0, len(undamaged), size)]
+    told = 0
+    for place in range(len(pages)):
+        for page in pages:
+            (tmp_path / FILE).write_bytes(b"".join([*pages[:place], page, *pages[place + 1 :]]))
+            for opened in (Store, load_sweep):
+                try:
+                    with contextlib.closing(opened(tmp_path)) as found:
+                        rows = found.keys() if opened is Store else [row["key"] for row in found.rows()]
+                except BadInput:
+                    told += 1
+                else:
+                    assert len(rows) == 36
+    assert told > len(pages) ** 2
+    (tmp_path / FILE).write_bytes(undamaged.replace(f"{7:064}".encode(), f"{8:064}".encode(), 1))
+    damaged = (tmp_path / FILE).read_bytes()
+    with pytest.raises(BadInput, match=r"sweep.sqlite is damaged \(.*\); put a copy of it back, or sweep into a new"):
+        Store(tmp_path)
+    assert (tmp_path / FILE).read_bytes() == damaged
+
+
+def test_what_sqlite_finds_is_told_in_one_line(tmp_path):
+    with Store(tmp_path) as store:
+        fill(store, ["a"])
+        place = store.connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'networks'").fetchone()[0]
+        [size] = store.connection.execute("PRAGMA page_size").fetchone()
+    content = bytearray((tmp_path / FILE).read_bytes())
+    content[place * size - 100 : place * size] = bytes(100)
+    content[(place - 1) * size + 1 : (place - 1) * size + 5] = (300).to_bytes(2, "big") * 2
+    (tmp_path / FILE).write_bytes(content)
+    with pytest.raises(BadInput) as error:
+        load_sweep(tmp_path)
+    assert "***" not in str(error.value) and r"\n" not in str(error.value)
+
+
+def test_damage_is_told_where_the_caller_handles_ctrl_c(tmp_path):
+    sweep("encoder", {"stopping.max_steps": [5]}, seeds=1, out=tmp_path).close()
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE)) as connection, connection:
+        connection.execute("UPDATE about SET value = '5' WHERE name = 'notes'")
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        with pytest.raises(BadInput, match="the store of the sweep is damaged"):
+            load_sweep(tmp_path)
+
+
+def test_a_sweep_reads_its_store_once_for_damage(tmp_path, monkeypatch):
+    looks = []
+    monkeypatch.setattr(stores, "_check_whole", lambda *_: looks.append(1))
+    sweep("encoder", {"stopping.max_steps": [5]}, seeds=1, out=tmp_path).close()
+    assert len(looks) == 1
+
+
+@pytest.mark.parametrize("name", ["formulas", "grid", "runs", "workers", "metric", "keys"])
+@pytest.mark.parametrize("value", ["null", "5", "0", "-3", "[[1]]", '"x"'])
+def test_values_that_no_sweep_has_written_are_told_by_whoever_goes_on(tmp_path, name, value):
+    given = {"grid": {"stopping.max_steps": [5]}, "seeds": 2, "out": tmp_path}
+    sweep("encoder", **given).close()
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE)) as connection, connection:
+        if name == "keys":
+            connection.execute("UPDATE bases SET keys = ?", [value])
+        else:
+            connection.execute("UPDATE about SET value = ? WHERE name = ?", [value, name])
+    given["grid"] = {"stopping.max_steps": [5, 6]}
+    with contextlib.suppress(BadInput):  # some of them are gone on with, and none ends in a traceback
+        sweep("encoder", **given, resume=True).close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="locks files otherwise")
+def test_a_disk_without_locks_is_told_and_a_lock_that_was_left_stops_nobody_else(tmp_path, monkeypatch):
+    import fcntl
+
+    def lacking(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    (tmp_path / stores.LOCK).write_text("12345\nanother machine\n")
+    monkeypatch.setattr(fcntl, "flock", lacking)
+    for _ in range(2):
+        with pytest.raises(RunFailed, match="sweep.lock cannot be locked: .*; name a folder on a disk of this machine"):
+            Store(tmp_path)
+    monkeypatch.undo()
+    Store(tmp_path).close()
 
 
 def run_sql(file, text):

@@ -2,11 +2,15 @@
 
 import contextlib
 import json
+import os
 import re
 import signal
 import sqlite3
 import threading
 from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -27,7 +31,7 @@ from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, train
 from deltarule.studies.sweeping import sweep_outcome
 from deltarule.sweeps import grid
 from deltarule.sweeps.result import PARTS
-from deltarule.sweeps.store import Store
+from deltarule.sweeps.store import FILE, Store
 from deltarule.training.train import train
 
 RECIPE = """
@@ -268,6 +272,20 @@ def test_a_frame_has_the_columns_of_the_rows(recipe):
         ({"workers": 0}, "workers is 0; give a whole number of 1 or more"),
         ({"address": "tcp://host:1"}, "the address tcp://host:1 is a Dask cluster's; name the executor dask, too"),
         ({"grid": {"network.layers": [["auto", 3, 2]]}}, "iris has 3 classes, so the network needs 3 outputs, not 2"),
+        (
+            {"grid": [None]},
+            "a configuration is None; give a table of what it sets, as {'optimizer.learning_rate': 0.1}",
+        ),
+        ({"grid": ["a"]}, "a configuration is 'a'; give a table"),
+        ({"grid": {1: [1]}}, "the key 1 of a grid or a configuration is no text; give one such as 'optimizer."),
+        ({"grid": [dict]}, "a configuration is <class 'dict'>; give a table"),
+        ({"grid": {"optimizer.learning_rate": [np.ndarray]}}, "optimizer.learning_rate is [<class 'numpy.ndarray'>]; "),
+        ({"grid": [{1: 1}]}, "the key 1 of a grid or a configuration is no text"),
+        (
+            {"grid": {"optimizer.learning_rate": [Decimal("0.1")]}},
+            "optimizer.learning_rate is [Decimal('0.1')]; give numbers, texts, lists and tables of Python's",
+        ),
+        ({"grid": [{"optimizer.learning_rate": Fraction(1, 2)}]}, "optimizer.learning_rate is Fraction(1, 2); give"),
         (
             {"grid": {"data.split.validation": [0.2, 0.0]}},
             "some configurations rank by the accuracy on the validation rows and others by the accuracy on the train "
@@ -530,6 +548,118 @@ def test_ctrl_c_ends_it_and_nothing_is_lost(recipe, tmp_path):
     assert list((tmp_path / "out" / "checkpoints").glob("*.safetensors"))
     table = sweep(long, given, out=tmp_path / "out", resume=True, engine="reference", seeds=4)
     assert without_seconds(table) == expected
+
+
+def interrupted_within_pydantic(*_):
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt as request:
+        raise ValueError("Error calling function") from request
+
+
+@pytest.mark.parametrize(("module", "name"), [("sweep", "planned"), ("sweep", "to_jsonable"), ("store", "seed_value")])
+def test_ctrl_c_beside_a_training_is_told_too(recipe, tmp_path, monkeypatch, module, name):
+    """Within a function of Pydantic's it becomes an error of another kind."""
+    given = {"grid": {"optimizer.learning_rate": [0.1]}, "out": tmp_path / "out", "resume": True}
+    with monkeypatch.context() as patch:
+        patch.setattr(f"deltarule.sweeps.{module}.{name}", interrupted_within_pydantic)
+        with pytest.raises(RunFailed) as error:
+            sweep(recipe, **given)
+    kept = f"what was reached is kept in {tmp_path / 'out'}; go on with resume (--resume)"
+    assert str(error.value) == f"interrupted; {kept}"
+    assert len(sweep(recipe, **given)) == 2
+
+
+def test_whoever_goes_to_another_folder_meanwhile_changes_nothing(recipe, tmp_path, monkeypatch):
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    rates = {"optimizer.learning_rate": [0.1]}
+    assert len(sweep(recipe, rates, out="out", progress=lambda told: os.chdir(elsewhere))) == 2
+    assert not list(elsewhere.iterdir())
+
+
+def test_an_error_where_the_caller_handles_ctrl_c_is_told_as_itself(recipe):
+    def fails(told):
+        raise ValueError("my own bug")
+
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        with pytest.raises(ValueError, match="^my own bug$"):
+            sweep(recipe, progress=fails)
+        with pytest.raises(ValueError, match="^my own bug$"):
+            sweep(recipe, seeds=(fails(None) for _ in range(2)))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows renames no folder in which a file is open")
+def test_a_folder_that_is_renamed_meanwhile_has_all_rows(recipe, tmp_path):
+    def rename(told):
+        if (tmp_path / "out" / FILE).exists():
+            (tmp_path / "out").rename(tmp_path / "other")
+
+    with pytest.raises(RunFailed) as error:
+        sweep(recipe, keep="all", out=tmp_path / "out", progress=rename)
+    assert str(error.value) == (
+        f"{tmp_path / 'out'} was renamed or removed while the sweep trained; where it has another name now, all rows "
+        "are in it: give that one to load_sweep (--table)"
+    )
+    assert without_seconds(load_sweep(tmp_path / "other")) == without_seconds(sweep(recipe, keep="all"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows removes no folder that somebody is in")
+def test_a_current_folder_that_has_been_removed_is_told(recipe, tmp_path, monkeypatch):
+    (gone := tmp_path / "gone").mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(BadInput, match="the current folder has been removed; go to one that exists"):
+        sweep(recipe, out="out")
+    assert len(sweep(recipe, {"stopping.max_epochs": [2]}, out=tmp_path / "out")) == 2
+
+
+def test_sentences_name_the_folder_in_one_way(recipe, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = {"grid": {"stopping.max_epochs": [2]}, "out": "out"}
+    sweep(recipe, **given).close()
+    for wrong in ({}, {"resume": True, "keep": "all"}, {"resume": True, "folds": 2}):
+        with pytest.raises(BadInput, match=re.escape(str(Path.cwd() / "out"))):
+            sweep(recipe, **given, **wrong)
+
+
+def test_configurations_are_rows_of_a_table_too(recipe):
+    rows = pd.DataFrame({"optimizer.learning_rate": [0.1, 0.01], "network.initial_scale": [1.0, 2.0]})
+    table = sweep(recipe, [row for _, row in rows.iterrows()], seeds=1)
+    assert [[row[key] for key in rows] for row in table.rows()] == rows.to_numpy().tolist()
+
+
+@pytest.mark.parametrize("values", [pd.Series, np.array, tuple])
+def test_a_configuration_is_found_as_it_was_given(recipe, values):
+    given = {"network.layers": values([4, 5, 5, 3]), "network.dropout": values([0.25, 0.5])}
+    table = sweep(recipe, [given], seeds=1)
+    [row] = table.rows_of(given)
+    assert row["network.layers"] == [4, 5, 5, 3] and table.mean(given) == row["train_accuracy"]
+
+
+@pytest.mark.parametrize("given", [None, "a", {1: 1}, [("loss.reduction", "sum")]])
+def test_what_is_no_configuration_is_not_blamed_on_the_store(recipe, given):
+    table = sweep(recipe, {"stopping.max_epochs": [1]}, seeds=1)
+    for ask in (table.mean, table.rows_of):
+        with pytest.raises(BadInput, match="a configuration"):
+            ask(given)
+
+
+def test_a_metric_without_a_threshold_ends_nothing(recipe, tmp_path):
+    text = RECIPE.replace("[stopping]", '[stopping]\nmetric = "accuracy"')
+    (tmp_path / "metric.toml").write_text(text, encoding="utf-8")
+    table = sweep(tmp_path / "metric.toml", {"stopping.threshold": [0.1, "none"]}, seeds=1)
+    ends = {row["stopping.threshold"]: row for row in table.rows()}
+    assert [ends[one]["reason"] for one in (0.1, None)] == ["threshold", "max_steps"]
+    plain = sweep(recipe, {"stopping.tolerance": ["none"]}, seeds=1)
+    assert ends[None]["train_objective"] == next(plain.rows())["train_objective"]
+
+
+def test_a_column_of_a_table_is_values_like_an_array(recipe):
+    table = sweep(recipe, {"optimizer.learning_rate": pd.Series([0.1, 0.01], index=["a", "b"])}, seeds=1)
+    assert [row["optimizer.learning_rate"] for row in table.rows()] == [0.1, 0.01]
 
 
 def test_a_checkpoint_that_cannot_be_taken_up_is_begun_anew(recipe, tmp_path):

@@ -166,7 +166,7 @@ class RunSection(Section):
 
     seeds: Seeds = _key(
         f"a whole number from 1 to {MOST_SEEDS:,} (N means the seeds 0 … N − 1), "
-        "or a list of different seeds of 0 or more",
+        "or a list of different seeds of 0 or more, under 2^64",
         1,
     )
     data_seed: Seed = _key("a whole number of 0 or more", 0)

@@ -5,7 +5,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import BeforeValidator, Field, PlainValidator
 
 from deltarule.errors import BadInput
@@ -62,17 +61,19 @@ def _plain(given: Any) -> Any:
 
 
 def as_python(given: Any) -> Any:
-    """Values as TOML would hold them: NumPy's numbers and arrays, and all that is a sequence, in lists and tables too.
+    """Values as TOML would hold them: NumPy's numbers, all that is a sequence or an array, in lists and tables too.
 
     >>> import numpy as np
     >>> as_python({"layers": [4, np.int64(3)], "rates": np.array([0.5]), "max_epochs": range(1, 3)})
     {'layers': [4, 3], 'rates': [0.5], 'max_epochs': [1, 2]}
     """
+    if hasattr(type(given), "tolist"):  # NumPy's, and arrays of pandas and PyTorch
+        given = given.tolist()
     if isinstance(given, Mapping):
         return {key: as_python(one) for key, one in given.items()}
     if isinstance(given, Sequence) and not isinstance(given, str | bytes):
         return [as_python(one) for one in given]
-    return given.tolist() if isinstance(given, np.ndarray | np.generic) else given
+    return given
 
 
 def _layer_sizes(given: Any) -> Any:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deltarule.problem.configuration import SETTABLE, check_beside_grid
+from deltarule.problem.configuration import SETTABLE, Configuration, check_beside_grid
 from deltarule.problem.values import as_python
 from deltarule.studies.recipes import Recipe, load_recipe, with_settings
 from deltarule.sweeps.grid import Source, with_grid
 from deltarule.sweeps.result import Sweep
-from deltarule.sweeps.sweep import SweepProgress, run_sweep
+from deltarule.sweeps.sweep import SweepProgress, interruption_told, run_sweep
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,27 @@ def sweep(
     >>> len(table), table.configurations(1)[0].settings
     (20, {'optimizer.learning_rate': 10.0, 'stopping.max_steps': 1000})
     """
+    with interruption_told("nothing was begun; start again"):
+        recipe, configuration = _asked(study, grid, seeds, engine)
+        run = None if grid is not None else _run(recipe, data_dir)
+    return run_sweep(
+        configuration,
+        Source(recipe.folder, None if data_dir is None else Path(data_dir), folds),
+        None if out is None else Path(out),
+        name=recipe.name,
+        run=run,
+        settings=None if isinstance(grid, Mapping) else grid,
+        resume=resume,
+        keep=keep,
+        executor=executor,
+        address=address,
+        workers=workers,
+        progress=progress,
+    )
+
+
+def _asked(study: Any, grid: Any, seeds: Any, engine: str | None) -> tuple[Recipe, Configuration]:
+    """The recipe of a sweep with what it was asked for, and its configuration with the grid where that is one."""
     recipe = study if isinstance(study, Recipe) else load_recipe(study)
     if seeds is not None:
         given = as_python(seeds)
@@ -89,20 +110,7 @@ def sweep(
     if isinstance(grid, Mapping):
         configuration = with_grid(configuration, grid)
     check_beside_grid(configuration, recipe.settings)
-    return run_sweep(
-        configuration,
-        Source(recipe.folder, None if data_dir is None else Path(data_dir), folds),
-        None if out is None else Path(out),
-        name=recipe.name,
-        run=None if grid is not None else _run(recipe, data_dir),
-        settings=None if isinstance(grid, Mapping) else grid,
-        resume=resume,
-        keep=keep,
-        executor=executor,
-        address=address,
-        workers=workers,
-        progress=progress,
-    )
+    return recipe, configuration
 
 
 def _run(recipe: Recipe, data_dir: str | Path | None) -> dict[str, Any]:

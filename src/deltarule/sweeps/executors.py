@@ -128,8 +128,8 @@ def _begin(parent: int) -> None:
 def _dask(workers: int | None, address: str | None) -> Iterator[Pool]:
     try:
         from distributed import Client, LocalCluster
-    except ImportError:
-        raise not_installed("the executor dask", "Dask", "dask") from None
+    except (ImportError, OSError) as error:
+        raise not_installed("the executor dask", "Dask", "dask", error) from None
     cluster = None
     if address is None:
         # What fails is told in a sentence; and that a second cluster finds the page's usual port taken is no failure.
@@ -191,8 +191,8 @@ def each(
 
     Parameters: `work`, called with each task's values; `tasks`; `kept`, what is told where memory or a worker is at
     fault: what is kept, and how to go on.
-    Errors: what the work raises, `RunFailed` for it where it fails in another process; `RunFailed` for a task whose
-    worker dies again and again, or has too little memory.
+    Errors: what the work raises, with a note of what is kept; `RunFailed` for it where it fails in another process, and
+    for a task whose worker dies again and again, or has too little memory.
 
     >>> with pool("local") as here:
     ...     [(task, result) for task, result in each(here, pow, iter([(2, 3), (2, 5)]))]
@@ -221,10 +221,12 @@ def each(
             elif is_out_of_memory(error):
                 raise RunFailed(f"a population needs more memory than its worker has; {_ADVICE}; {kept}") from error
             elif isinstance(error, DeltaruleError) or isinstance(given.executor(), Here):
+                error.add_note(kept)
                 raise error
             elif not _is_death(error):  # what libraries raise where memory ends has a hundred names
                 raise RunFailed(
-                    f"a population failed in its worker ({type(error).__name__}: {error}); {_ADVICE}; {kept}"
+                    f"a population failed in its worker ({type(error).__name__}: {error}); mend what raised it, or "
+                    f"where memory has ended {_ADVICE}; {kept}"
                 ) from error
             elif tries == MOST_TRIES:
                 raise RunFailed(

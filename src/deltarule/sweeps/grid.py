@@ -167,7 +167,33 @@ def with_grid(configuration: Configuration, grid: Mapping[str, Sequence[Any]]) -
     >>> with_grid(parse(table), {"optimizer.learning_rate": np.array([0.1, 1.0])}).grid
     {'optimizer.learning_rate': (0.1, 1.0)}
     """
-    return parse({**configuration.model_dump(), "grid": as_python(grid)}, "the grid")
+    return parse({**configuration.model_dump(), "grid": as_recipe(grid)}, "the grid")
+
+
+def as_recipe(given: Any) -> dict[str, Any]:
+    """What a grid or a configuration sets in Python, as a recipe has it: values that JSON holds, by dotted key.
+
+    Parameters: `given`, a table, or what `dict` makes one of by its keys, as a row of a DataFrame.
+    Errors: `BadInput` for anything else.
+
+    >>> as_recipe({"network.layers": np.array([2, 1])})
+    {'network.layers': [2, 1]}
+    """
+    if not hasattr(type(given), "keys"):
+        raise BadInput(
+            f"a configuration is {given!r}; give a table of what it sets, as {{'optimizer.learning_rate': 0.1}}"
+        )
+    values = {key: as_python(one) for key, one in dict(given).items()}
+    for key, value in values.items():
+        if not isinstance(key, str):
+            raise BadInput(
+                f"the key {key!r} of a grid or a configuration is no text; give one such as 'optimizer.learning_rate'"
+            )
+        try:
+            json.dumps(value)
+        except TypeError as error:
+            raise BadInput(f"{key} is {value!r}; give numbers, texts, lists and tables of Python's ({error})") from None
+    return values
 
 
 def combinations(configuration: Configuration) -> list[dict[str, Any]]:
@@ -207,9 +233,9 @@ def planned(
     base = changed(configuration, {"run.seeds": 1}).model_copy(update={"grid": {}, "experiment": (), "assumption": ()})
     # What is asked for twice is one configuration, however it is written.
     known: dict[str, tuple[Configuration, Mapping[str, Any]]] = {}
-    for given in combinations(configuration) if settings is None else map(as_python, settings):
+    for given in combinations(configuration) if settings is None else map(as_recipe, settings):
         one = changed(base, given)
-        known.setdefault(configuration_hash(one), (one, dict(given)))
+        known.setdefault(configuration_hash(one), (one, given))
     if not known:
         raise BadInput("there is no configuration to sweep; give one at least")
     hashes, every = tuple(known), [one for one, _ in known.values()]

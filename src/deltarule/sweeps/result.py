@@ -17,9 +17,8 @@ from deltarule.problem.configuration import Configuration, changed, is_optional,
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 from deltarule.problem.resolved import configuration_hash, own_digests, own_formulas, resolved
-from deltarule.problem.values import as_python
 from deltarule.stats.effects import rounded
-from deltarule.sweeps.grid import Source, fold_of, forget_data, load, said
+from deltarule.sweeps.grid import Source, as_recipe, fold_of, forget_data, load, said
 from deltarule.sweeps.store import (
     IN_ORDER,
     about,
@@ -147,8 +146,8 @@ class Sweep:
         """
         try:
             import pandas
-        except ImportError:
-            raise not_installed("frame()", "pandas", "frames") from None
+        except (ImportError, OSError) as error:
+            raise not_installed("frame()", "pandas", "frames", error) from None
         return pandas.DataFrame(self.rows())
 
     @as_written()
@@ -187,19 +186,20 @@ class Sweep:
             scored.append(ConfigurationScore(number, self._settings(settings, base), *numbers))
         return scored
 
-    @as_written()
     def mean(self, settings: Mapping[str, Any], part: str | None = None) -> float | None:
         """The mean score of a configuration over its folds and seeds, None where a row has no score, or there is none.
 
         Parameters: `settings`, what it sets, as `sweep` was given it; `part`, as in `best`.
         Errors: `BadInput` as `sweep`, for settings that are not allowed.
         """
+        given = as_recipe(settings)
         query = f"""
             SELECT {_of_all("avg", f"{self._part(part)}_score")} FROM members
             JOIN configurations ON configuration = configurations.id WHERE hash = ?
         """
-        mean: float | None = self._connection.execute(query, (self._hash(settings),)).fetchone()[0]
-        return mean
+        with as_written():
+            mean: float | None = self._connection.execute(query, (self._hash(given),)).fetchone()[0]
+            return mean
 
     @as_written()
     def scores(self, part: str | None = None) -> tuple[list[dict[str, Any]], Floats]:
@@ -223,15 +223,16 @@ class Sweep:
         settings = {number: self._settings(one, base) for number, one, base in given if number in places}
         return [settings[number] for number in places], scores
 
-    @as_written()
     def rows_of(self, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The rows of one configuration: its folds, then its seeds.
 
         Parameters: `settings`, what it sets, as `sweep` was given it.
         Errors: `BadInput` as `sweep`, for settings that are not allowed.
         """
-        found = self._connection.execute(f"{ROWS} WHERE hash = ? {IN_ORDER}", (self._hash(settings),))
-        return [self._row(row) for row in found]
+        given = as_recipe(settings)
+        with as_written():
+            found = self._connection.execute(f"{ROWS} WHERE hash = ? {IN_ORDER}", (self._hash(given),))
+            return [self._row(row) for row in found]
 
     @as_written()
     def kept(self) -> list[dict[str, Any]]:
@@ -326,7 +327,7 @@ class Sweep:
         """By which the store knows the configuration that sets these."""
         noted = about(self._connection)
         # Of a formula of one's own the store has one alone, whatever is registered by its name now.
-        return configuration_hash(changed(self._base(noted["base"]), as_python(settings)), noted.get("formulas", {}))
+        return configuration_hash(changed(self._base(noted["base"]), settings), noted.get("formulas", {}))
 
     def _part(self, part: str | None) -> str:
         if part is not None and part not in PARTS:

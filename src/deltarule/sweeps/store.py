@@ -4,9 +4,11 @@ docs/reference/store.md describes the tables for readers in other programs.
 """
 
 import contextlib
+import inspect
 import json
 import math
 import sqlite3
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -16,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from deltarule import systems
-from deltarule.errors import BadInput, RunFailed
+from deltarule.errors import BadInput, RunFailed, is_interruption
 from deltarule.files import kind_of, make_folder
 from deltarule.problem.resolved import NUMERICS_VERSION
 from deltarule.sweeps.grid import said
@@ -118,11 +120,14 @@ def as_written() -> Iterator[None]:
 
     Errors: `BadInput`.
     """
+    outside = sys.exception()
     try:
         yield
     except BadInput:
         raise
     except DAMAGE as error:
+        if is_interruption(error, outside):
+            raise
         raise BadInput(
             f"the store of the sweep is damaged, or somebody has changed it ({error}); sweep into a new folder"
         ) from error
@@ -133,14 +138,17 @@ class Store:
 
     Parameters: `folder`, where it lies, created where it does not exist.
     Errors: `RunFailed` while another process has it open, and for a full disk; `BadInput` for a file that is no store,
-    or one of another version.
+    is damaged, or of another version.
     """
 
     def __init__(self, folder: Path) -> None:
         from filelock import FileLock, Timeout
 
         self.folder = make_folder(folder)
-        self._lock = FileLock(self.folder / LOCK)
+        # Where a disk has no locks, newer versions take the file itself for one: a killed process would leave it.
+        name = "fallback_to_soft"
+        no_file: dict[str, Any] = {name: False} if name in inspect.signature(FileLock.__init__).parameters else {}
+        self._lock = FileLock(self.folder / LOCK, **no_file)
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
@@ -155,6 +163,7 @@ class Store:
         try:
             with _told(self.folder / FILE):
                 self.connection = _connected(self.folder / FILE, "rwc")
+                _check_whole(self.connection, self.folder / FILE)  # before anything is changed
                 self._journal(not systems.is_remote(self.folder))
                 self.connection.execute("PRAGMA synchronous=FULL")  # a commit is on the disk when it returns
                 # Keys and scores come in no order: of a large table each commit changes pages all over the file.
@@ -198,6 +207,7 @@ class Store:
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
+    @as_written()
     def add_configurations(
         self, hashes: Sequence[str], settings: Sequence[Mapping[str, Any]], base: tuple[str, Mapping[str, Any]]
     ) -> dict[str, int]:
@@ -327,20 +337,26 @@ class Store:
         return about(self.connection)
 
 
-def reader(folder: Path) -> sqlite3.Connection:
+def reader(folder: Path, *, check: bool = True) -> sqlite3.Connection:
     """Open a store for reading; one may write to it meanwhile.
 
-    Errors: `BadInput` where there is none, or one of another version.
+    Parameters: `folder`; `check`, whether it may be damaged: not where this process has just written it.
+    Errors: `BadInput` where there is none, a damaged one, or one of another version.
     """
     file = systems.full_length(Path(folder)) / FILE
     if kind_of(file) != "file":
         raise BadInput(f"{folder} holds no sweep: there is no {FILE} in it; name the folder that --out named")
     with _told(file):
         connection = _reading(file)
-        if not _is_empty(connection):
-            return connection
-    connection.close()
-    raise BadInput(f"{file} holds no sweep yet; go on with it by --resume")
+        try:
+            if _is_empty(connection):
+                raise BadInput(f"{file} holds no sweep yet; go on with it by --resume")
+            if check:
+                _check_whole(connection, file)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
 def noted(folder: Path) -> dict[str, Any]:
@@ -355,6 +371,16 @@ def noted(folder: Path) -> dict[str, Any]:
 def _is_empty(connection: sqlite3.Connection) -> bool:
     """Whether a file has no tables: a store that was killed while it was made."""
     return not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+
+
+def _check_whole(connection: sqlite3.Connection, file: Path) -> None:
+    """Errors: `BadInput` where tables and indexes do not fit each other: rows would be lost, or be there twice.
+
+    It reads the whole file. SQLite's quick check does not look into the indexes.
+    """
+    found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0].splitlines()[-1]  # without its heading
+    if found != "ok":
+        raise BadInput(f"{file} is damaged ({found}); put a copy of it back, or sweep into a new folder")
 
 
 def about(connection: sqlite3.Connection) -> dict[str, Any]:

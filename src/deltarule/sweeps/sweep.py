@@ -2,16 +2,17 @@
 
 import contextlib
 import shutil
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from deltarule.engines.choose import engine as engine_of_name
-from deltarule.errors import BadInput, RunFailed
-from deltarule.files import kind_of, make_folder, to_jsonable
+from deltarule.errors import BadInput, RunFailed, is_interruption
+from deltarule.files import kind_of, make_folder, real, to_jsonable
 from deltarule.problem import registry
 from deltarule.problem.checks import whole
 from deltarule.problem.configuration import SETTABLE, Configuration
@@ -19,8 +20,8 @@ from deltarule.problem.problem import Integers
 from deltarule.problem.resolved import configuration_hash, own_digests
 from deltarule.sweeps.executors import Here, Pool, each, packed, pool
 from deltarule.sweeps.grid import Plan, Source, Unit, chunks, forget_data, planned
-from deltarule.sweeps.result import Sweep, load_sweep
-from deltarule.sweeps.store import FILE, Store, check_sweep, noted, shared_columns
+from deltarule.sweeps.result import Sweep
+from deltarule.sweeps.store import FILE, Store, as_written, check_sweep, noted, reader, shared_columns
 from deltarule.sweeps.work import Done, do, files_of
 from deltarule.training.run import Progress
 
@@ -76,9 +77,14 @@ def run_sweep(
         engine_of_name(configuration.run.engine)  # says so where its library is missing
     if resume and out is None:
         raise BadInput("resume is True, and no folder is named; name the one of the sweep to go on with as out")
+    if out is not None and not out.is_absolute():  # a function that is told how far it is may go to another folder
+        out = real(".") / out
     if out is not None and kind_of(out / FILE) and not resume:
         raise BadInput(f"{out} holds a sweep already; go on with it by --resume, or name another folder")
-    with contextlib.ExitStack() as stack:
+    told = "nothing is kept without out (--out); start again"
+    if out is not None:
+        told = f"what was reached is kept in {out}; go on with resume (--resume)"
+    with interruption_told(told), contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if out is None else out
         given = stack.enter_context(pool(executor, workers, address))
         forget_data()
@@ -86,19 +92,43 @@ def run_sweep(
         before = noted(folder)
         check_sweep(before, folder)
         # The number of workers of the first run: populations stay the same whoever goes on with it.
-        meant_for = int(before.get("workers", given.workers))
+        with as_written():
+            meant_for = int(before.get("workers", given.workers))
+            if meant_for < 1:
+                raise ValueError(f"its first run had {meant_for} workers")
         kept = _kept(before, keep, folder)
         plan = planned(configuration, source, settings, meant_for)
         with Store(make_folder(folder)) as store:
             store.check_rows(plan.data, source.folds, (plan.metric, plan.ranked), own_digests(plan.formulas))
             about_run = None if run is None else to_jsonable({**run, "folds": source.folds, "keep": kept})
             ids = _noted(store, plan, name, kept, meant_for, about_run)
-            told = "nothing is kept without out (--out); start again"
-            if out is not None:
-                told = f"what was reached is kept in {out}; go on with resume (--resume)"
             _train(store, plan, ids, given, kept, told, progress)
-        result = load_sweep(folder)
+        if not kind_of(folder / FILE):
+            raise RunFailed(
+                f"{folder} was renamed or removed while the sweep trained; where it has another name now, all rows are "
+                "in it: give that one to load_sweep (--table)"
+            )
+        result = Sweep(reader(folder, check=False))
         return result.in_memory() if out is None else result
+
+
+@contextlib.contextmanager
+def interruption_told(kept: str) -> Iterator[None]:
+    """Say what is kept where Ctrl-C ends a sweep that is not training: within Pydantic it becomes an error of others.
+
+    >>> with interruption_told("nothing is kept"):
+    ...     raise KeyboardInterrupt
+    Traceback (most recent call last):
+        ...
+    deltarule.errors.RunFailed: interrupted; nothing is kept
+    """
+    outside = sys.exception()
+    try:
+        yield
+    except (Exception, KeyboardInterrupt) as error:
+        if not is_interruption(error, outside):
+            raise
+        raise RunFailed(f"interrupted; {kept}") from None
 
 
 def _kept(before: Mapping[str, Any], keep: str | None, folder: Path) -> str:
@@ -114,6 +144,7 @@ def _kept(before: Mapping[str, Any], keep: str | None, folder: Path) -> str:
     return kept
 
 
+@as_written()
 def _noted(store: Store, plan: Plan, name: str, keep: str, workers: int, run: Mapping[str, Any] | None) -> list[int]:
     """Write the plan down; gives the number of each configuration in the store."""
     keys: dict[str, Any] = {section: to_jsonable(getattr(plan.base, section).model_dump()) for section in SETTABLE}

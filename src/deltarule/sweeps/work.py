@@ -133,7 +133,8 @@ def _trained(
         rules |= {"before_checkpoint": lambda: write_table(rows, scoring.table)}
     if unit.at_once:
         rules |= {"max_steps": int(points.max()), "max_epochs": None, "validation": None, "with_history": False}
-        rules |= {"observe": points, "observer": scoring.observe}
+        # A metric without a threshold, which ends nothing: the history would be made for it.
+        rules |= {"metric": "objective", "observe": points, "observer": scoring.observe}
     else:
         rules |= {"validation": _validation(data, first.fold, problem)}
     return train(problem, engine=scoring.engine, checkpoint=file, resume=resume and file is not None, **rules)
