@@ -216,6 +216,33 @@ def test_tables_sort_both_ways(opened):
     assert complaints == []
 
 
+def test_columns_of_numbers_sort_by_them_and_texts_stand_behind(browser, tmp_path):
+    """By the number that a cell begins with: of an interval its low end, of a share its percent."""
+    rows = [
+        ["-0.5 to 1.5", "62.5 %", "1e+06", "h10"],
+        ["−10.0 to 9.0", "0.04 %", "-3.5", "–"],
+        ["-2.1 to -0.1", "0.1 %", "1,234", "h9"],
+        ["10.0 to 14.0", "100.0 %", "", "-inf"],
+        ["1.0 to 5.0", "9.5 %", "-1,000", "3-8-3"],
+        ["> 9.5 to 9.9", "more than 99.9 %", "±2", "h1"],
+    ]
+    blocks = [Block("b", "", table=[["interval", "share", "number", "text"], *rows])]
+    (tmp_path / "page.html").write_text(report_page(Report("", [Section("a", "", "", blocks)])), encoding="utf-8")
+    page = browser.new_page()
+    page.goto((tmp_path / "page.html").as_uri())
+    found = []
+    for place in range(4):
+        page.locator("table.sortable thead button").nth(place).click()
+        found.append(column(page, "table.sortable", place + 1))
+    page.close()
+    assert found == [
+        ["−10.0 to 9.0", "-2.1 to -0.1", "-0.5 to 1.5", "1.0 to 5.0", "> 9.5 to 9.9", "10.0 to 14.0"],
+        ["0.04 %", "0.1 %", "9.5 %", "62.5 %", "more than 99.9 %", "100.0 %"],
+        ["-1,000", "-3.5", "±2", "1,234", "1e+06", ""],
+        ["-inf", "–", "3-8-3", "h1", "h9", "h10"],
+    ]
+
+
 def test_a_phone_shows_claims_with_their_verdicts_and_shares(opened):
     page, _ = opened(NARROW)
     for place in (1, 2, 3):

@@ -78,6 +78,15 @@ def test_what_is_drawn_of_many_members_is_the_median_and_the_band_of_the_record(
     assert "9 members" in caption(figure)
 
 
+def test_a_single_look_at_many_members_is_a_dot_and_a_bar():
+    values = np.linspace(1, 2, 9)[None]
+    axes = objective_curves(made_up(MANY, values)).axes[0]
+    (line,), (bar,) = axes.lines, axes.collections
+    assert drawn(line) == ([0], [1.5]) and line.get_marker() == "o"
+    (segment,) = bar.get_segments()
+    np.testing.assert_allclose(segment, [(0, 1.1), (0, 1.9)])
+
+
 def test_members_that_ended_before_have_shorter_lines_that_reach_their_very_end():
     run = encoder(seeds=range(3), max_steps=2000, validation=None, train_by={"threshold": 0.1, "history_every": 37})
     assert len(set(run.steps.tolist())) > 1
@@ -241,6 +250,12 @@ def test_a_range_test_is_drawn_as_it_was_seen_with_the_suggestion_marked(kind, m
         assert [drawn(line) for line in curves] == [(tested.rates.tolist(), column.tolist()) for column in expected]
 
 
+def test_rates_of_any_size_are_drawn_on_the_scale_that_they_were_chosen_on():
+    for rates, scale in ((np.logspace(-12, -9, 9), "log"), (np.linspace(1e-12, 1e-9, 9), "linear")):
+        tested = RangeTest(rates, np.linspace(2, 1, 9)[:, None], None, np.array([1e-10]))
+        assert range_test_curves(tested).axes[0].get_xscale() == scale
+
+
 def test_the_fall_of_a_range_test_is_seen_beside_its_breaking_away():
     rates, objective = np.logspace(-4, 1, 6), np.array([[2.3], [2.3], [2.0], [9.0], [1e6], [np.nan]])
     figure = range_test_curves(RangeTest(rates, objective, None, np.array([1e-3])))
@@ -269,7 +284,7 @@ def test_a_range_test_without_a_suggestion_says_so():
 def test_comparisons_are_readable_and_true(series):
     figure = comparison_curves(
         {name: ([0, 10], values if place % 2 else values[:, 0]) for place, (name, values) in enumerate(series.items())},
-        parameter="learning rate α",
+        parameter="learning rate of all layers but the last, and of their biases",
     )
     assert_readable(figure)
     assert len(legend(figure)) == len(figure.axes[0].lines) == len(series)

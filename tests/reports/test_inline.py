@@ -9,7 +9,7 @@ from PIL import Image
 
 from deltarule.reports import style
 from deltarule.reports.figures import object_curves
-from deltarule.reports.inline import part
+from deltarule.reports.inline import Parts, part
 from deltarule.reports.network_figures import weight_images
 
 STEPS = np.arange(0, 1000, 10)
@@ -108,6 +108,20 @@ def test_images_have_the_colors_of_a_scale_and_fewer_characters(shape):
 
 def numbers(text):
     return np.array(re.findall(r"-?\d+(?:\.\d+)?", text), float)
+
+
+def test_a_figure_that_cannot_be_drawn_leaves_a_sentence_and_the_others():
+    from matplotlib.collections import LineCollection
+
+    broken = object_curves(STEPS, VALUES, ["cat", "dog"])
+    broken.axes[0].add_collection(LineCollection([[(0, 0), (1, 1)]], linewidths=[0], linestyles=["dashed"]))
+    drawn = Parts("block")
+    drawn.add(broken)
+    drawn.add(object_curves(STEPS, VALUES, ["cat", "dog"]))
+    lost, other = drawn.all
+    assert lost.svg.startswith("<p>This figure cannot be drawn") and "dash list" in lost.svg
+    assert (lost.id, lost.title, lost.alt, lost.hover) == ("block-figure-1", other.title, other.alt, [])
+    assert other.svg.startswith("<svg") and other.id == "block-figure-2"
 
 
 def letters(text):

@@ -1,11 +1,9 @@
 """Figures of models for tables show the numbers that they are given."""
 
-import itertools
-
 import numpy as np
 import pytest
+from figure_reading import assert_readable
 
-from deltarule.reports import style
 from deltarule.reports.model_figures import (
     MOST_DOTS,
     calibration_curve,
@@ -64,10 +62,36 @@ def test_a_loss_is_drawn_from_its_first_epoch_on() -> None:
     assert (line.get_xdata().tolist(), line.get_ydata().tolist()) == ([1, 2], [3.0, 2.0])
 
 
-def test_long_numbers_across_do_not_lie_on_one_another() -> None:
-    targets = 1e9 + 1e-6 * np.linspace(-1, 1, 10)
-    axes = true_and_answered(targets, targets, target="price").axes[0]
-    with style.drawing():
-        axes.figure.draw_without_rendering()
-    boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
-    assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))
+@pytest.mark.parametrize("middle", [1.0, 1e6, -1e9])
+@pytest.mark.parametrize("reach", [1e-15, 1e-11, 1e-6, 1e-3, 1.0])
+def test_numbers_along_an_axis_are_written_out_and_lie_on_nothing(middle: float, reach: float) -> None:
+    values = middle * (1 + reach * np.linspace(-1, 1, 10))
+    names = [f"c{n}" for n in range(10)]
+    for figure in (
+        true_and_answered(values, values, target="price"),
+        column_importances(names, values, np.stack([values, values], 1), score="R²"),
+    ):
+        assert_readable(figure)
+        axis = figure.axes[0].xaxis
+        shown = [label.get_text() for label in axis.get_ticklabels()]
+        assert not axis.get_offset_text().get_text() and len(set(shown)) == len(shown)
+
+
+@pytest.mark.parametrize(("low", "high"), [(2e4, 5e5), (0.0, 12000.0), (-1e6, 1e6), (738000.0, 738400.0), (0.0, 9e6)])
+def test_ordinary_numbers_have_no_powers_of_ten(low: float, high: float) -> None:
+    values = np.linspace(low, high, 10)
+    figure = true_and_answered(values, values, target="price")
+    assert_readable(figure)
+    for axis in (figure.axes[0].xaxis, figure.axes[0].yaxis):
+        least, greatest = axis.get_view_interval()
+        shown = [tick for tick in axis.get_major_ticks() if least <= tick.get_loc() <= greatest]
+        told = [tick.label1.get_text().replace("\N{MINUS SIGN}", "-") for tick in shown]
+        assert len(told) > 1 and told == [f"{tick.get_loc():.0f}" for tick in shown]
+
+
+@pytest.mark.parametrize("low", [-1.7e308, 0.0])
+def test_of_the_greatest_numbers_there_is_a_figure(low: float) -> None:
+    values = np.array([low, 1.7e308])
+    with np.errstate(over="ignore"):
+        figure = true_and_answered(values, values, target="price")
+    assert figure.axes[0].lines

@@ -9,6 +9,7 @@ from matplotlib.colors import to_hex
 from deltarule.errors import BadInput
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.reports import style
+from deltarule.reports.inline import part
 from deltarule.reports.network_figures import (
     activation_cells,
     activation_curves,
@@ -109,7 +110,8 @@ def test_cells_of_weights_are_the_record(weights):
         assert np.allclose(told, values.ravel(), rtol=0.5, atol=0, equal_nan=True)
         rounded = (np.abs(values.ravel()) >= 0.01) & (np.abs(values.ravel()) < 9999)
         assert np.allclose(told[rounded], values.ravel()[rounded], rtol=0.05, atol=0)
-        assert all(text.startswith(("+", "-")) or text == "0.0" for text in cells(axes))
+        assert all(text.startswith(("+", "-")) or text in ("0.0", "nan") for text in cells(axes))
+    assert ("Gray: not finite." in caption(figure)) == (not np.isfinite(weights).all())
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
@@ -121,9 +123,12 @@ def test_a_weight_of_any_size_has_room_in_its_cell(value):
     assert len(told) <= 7 and (float(told) == 0) == (value == 0)
 
 
-def test_a_negative_weight_is_blue_a_positive_one_orange_and_none_white():
-    image = weight_cells({"W": [[-2.0, 0.0, 2.0]]}).axes[0].images[0]
-    assert [to_hex(image.to_rgba(value)) for value in (-2.0, 0.0, 2.0)] == [style.BLUE, "#ffffff", style.ORANGE]
+@pytest.mark.parametrize("size", [2.0, 1.7e308])
+def test_a_negative_weight_is_blue_a_positive_one_orange_and_none_white(size):
+    weights = np.array([[-size], [size], [0.0], [0.0]])
+    figures = weight_cells({"W": weights.T}), weight_images(weights, weights, (2, 2))
+    for image in (figure.axes[0].images[0] for figure in figures):
+        assert [to_hex(image.to_rgba(value)) for value in (-size, 0.0, size)] == [style.BLUE, "#ffffff", style.ORANGE]
 
 
 @settings(max_examples=10)
@@ -193,13 +198,66 @@ def test_a_network_is_drawn_with_its_weights_as_widths(sizes, given_names, chanc
     weights = [random.normal(size=pair) for pair in zip(sizes, sizes[1:], strict=False)]
     figure = network_drawing(weights, given_names, given_names)
     assert_readable(figure)
-    largest = max(np.abs(one).max() for one in weights)
+    largest = max(np.abs(one[:16, :16]).max() for one in weights)
+    assert f"The widest line is a weight of {largest:.3g}." in caption(figure)
     for drawn, matrix in zip(figure.axes[0].collections, weights, strict=False):
         shown = matrix[:16, :16].ravel()
+        shown = shown[np.abs(shown) >= largest / 500]
         np.testing.assert_allclose(drawn.get_linewidths(), 5 * np.abs(shown) / largest)
         expected = [style.ORANGE if value > 0 else style.BLUE for value in shown]
         assert [to_hex(color) for color in drawn.get_colors()] == expected
     assert legend(figure) == ["positive weight", "negative weight"]
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_cells_that_are_not_finite_are_gray_and_can_be_read(activation):
+    broken = np.array([[np.nan, np.inf], [-np.inf, -1.0]])
+    outputs = np.array([[np.nan], [np.inf]])
+    figure = activation_cells(["a", "b"], broken, outputs, activation=activation)
+    drawn = [*zip(figure.axes, (broken, outputs), strict=True), (weight_cells({"W1": broken}).axes[0], broken)]
+    for axes, values in drawn:
+        image = axes.images[0]
+        grounds = image.to_rgba(image.get_array())[~np.isfinite(values)]
+        assert {to_hex(ground) for ground in grounds} == {style.PALE}
+        inks = [
+            text.get_color() for text, there in zip(axes.texts, np.isfinite(values).ravel(), strict=True) if not there
+        ]
+        assert set(inks) == {"#000000"}
+        assert "Gray: not finite." in caption(axes.figure)
+
+
+def test_activations_of_which_none_is_finite_have_no_ends():
+    figure = activation_cells(["a"], [[np.nan]], [[0.5]], activation="relu")
+    assert "Hidden units: none is finite. Outputs: from 0.5 to 0.5." in alt_text(figure)
+
+
+def test_signs_of_what_is_no_number_are_not_counted():
+    figure = sign_agreement([[np.nan, 1.0], [-np.inf, 2.0]], [[1.0, -1.0], [np.nan, -3.0]])
+    assert cells(figure.axes[0]) == ["? +", "+ ?", "− −", "+ −"]
+    assert figure.axes[0].get_title(loc="left").endswith(": 1 of 2 agree")
+    assert [text.get_weight() for text in figure.axes[0].texts] == ["normal"] * 3 + ["bold"]
+    assert alt_text(figure).endswith("They differ between 2 and h2.")
+    assert "question mark" in caption(figure)
+
+
+@pytest.mark.parametrize(
+    ("weights", "widths", "told"),
+    [
+        ([[0.0], [-2.0], [1.0]], [5.0, 2.5], "The widest line is a weight of 2."),
+        ([[0.0], [0.0]], [], "No weight has a line."),
+        ([[np.nan], [3.0], [np.inf]], [5.0], "a weight of 3. No line for 2 weights that are not finite."),
+        ([[-np.inf]], [], "No weight has a line. No line for 1 weight that is not finite."),
+        ([[-1e-320], [1.7e308]], [5.0], "The widest line is a weight of 1.7e+308."),
+        ([[-1e-9], [1.0]], [5.0], "The widest line is a weight of 1."),
+        ([[-0.002], [1.0]], [0.01, 5.0], "The widest line is a weight of 1."),
+    ],
+)
+def test_a_line_is_a_weight_that_is_finite_and_can_be_seen(weights, widths, told, tmp_path):
+    figure = network_drawing([weights])
+    made = part(figure, "network")
+    figure.savefig(tmp_path / "network.png")
+    np.testing.assert_allclose(figure.axes[0].collections[0].get_linewidths(), widths, atol=1e-6)
+    assert caption(figure).endswith(told) and made.svg
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)

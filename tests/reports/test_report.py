@@ -15,6 +15,12 @@ def page(**given):
     return report_page(Report("", [Section("a", "", "", [Block("b", "", **given)])]))
 
 
+@pytest.mark.parametrize(("steps", "told"), [(1, "after 1 update,"), (2000, "after 2,000 updates,")])
+def test_a_page_says_after_how_many_updates_its_numbers_are(steps, told):
+    through = Through("t", np.array([0, steps]), {"W1": np.ones((2, 1, 1))}, {}, {}, np.zeros((2, 0, 0), int), 1, ())
+    assert told in page(through=through)
+
+
 SIDES = {
     "right": ["0.5", "-3", "\N{MINUS SIGN}3", "+.5", "(2 to 3)", "< 0.001", "≥ 5", "≈ 1", "±0.1", "½", "-inf", "inf"]
     + ["∞", "nan", "$5", "1e-3", "12 %", "[20, 7]"],

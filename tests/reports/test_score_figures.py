@@ -94,6 +94,24 @@ def test_spreads_are_every_seed_and_their_median(series):
     assert (f"{missing} of" in caption(figure)) == bool(missing)
 
 
+def test_success_rates_are_drawn_in_the_order_of_the_values():
+    intervals = [[0.1, 0.3], [0.4, 0.6], [0.8, 1.0]]
+    figure = success_rates([0.1, 1, 0.01], [0.2, 0.5, 0.9], intervals, parameter="learning rate")
+    assert drawn(figure.axes[0].lines[0]) == ([0.01, 0.1, 1], [0.9, 0.2, 0.5])
+    bars = figure.axes[0].collections[0].get_segments()
+    assert [bar.tolist() for bar in bars] == [[[0.01, 0.8], [0.01, 1]], [[0.1, 0.1], [0.1, 0.3]], [[1, 0.4], [1, 0.6]]]
+    assert "At 0.01: 90 % (80 % to 100 %). At 0.1: 20 %" in alt_text(figure)
+
+
+def test_a_long_title_is_whole_beside_a_legend():
+    success = "in which all eight patterns have been learned without any mistake within 200 updates"
+    parameter = "the learning rate of the first layer and of all of its biases, in thousandths of a unit"
+    figure = success_rates([0.1, 1], [0.2, 0.9], [[0.1, 0.3], [0.8, 1]], parameter=parameter, success=success)
+    title = figure.axes[0].get_title(loc="left").replace("\n", " ")
+    assert title == f"Share of seeds {success} by {parameter}"
+    assert_readable(figure)
+
+
 @settings(max_examples=10)
 @given(st.lists(st.integers(0, 100), min_size=1, max_size=12), st.sampled_from([1, 10]))
 def test_success_rates_are_shares_with_their_intervals(counts, base):

@@ -110,6 +110,7 @@ def test_the_ranking_says_whether_the_winner_is_more_than_noise():
     better = ranking_with_intervals(settings, ranking(noise + (np.arange(30) == 7)[:, None]), quantity="accuracy")
     assert "The first of 30 is better than all others" in caption(better)
     assert legend(better) == ["may be as good as the first", "surely behind it"]
+    assert alt_text(better).endswith(f"The first: 7, {1 + noise[7].mean():.4g}.")
     first, others = better.axes[0].lines
     assert len(first.get_xdata()) == 1 and len(others.get_xdata()) == MOST_RANKED - 1
     assert "with several seeds a fold this is the noise on these folds alone" in caption(better)

@@ -132,7 +132,7 @@ def test_every_weight_is_on_the_screen_with_its_sign_at_any_width(width, rows, c
     for (row, column), value in np.ndenumerate(np.vstack([weights, biases])):
         shown = cells["bias" if row == rows else str(row + 1), str(column + 1)]
         near = 0.053 if 0.0095 <= abs(value) < 9999.5 else 0.5  # 0.0015 is 0.002; a power of ten has one digit
-        assert np.isnan(value) if shown == "+nan" else float(shown) == pytest.approx(value, rel=near)
+        assert np.isnan(value) if shown == "nan" else float(shown) == pytest.approx(value, rel=near)
         assert np.isnan(value) or shown[0] == {1: "+", -1: "-", 0: "0"}[int(np.sign(value))]
 
 

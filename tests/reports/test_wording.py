@@ -82,9 +82,10 @@ def test_with_so_many_digits_behind_the_point_0_and_100_percent_are_none_and_all
 
 @pytest.mark.parametrize(
     ("value", "told"),
-    [(0.005, "+0.005"), (0.0996, "+0.10"), (0.97, "+0.97"), (0.996, "+1.0"), (500.0, "+500"), (-50000.0, "-5e+04")],
+    [(0.005, "+0.005"), (0.0996, "+0.10"), (0.97, "+0.97"), (0.996, "+1.0"), (500.0, "+500"), (-50000.0, "-5e+04")]
+    + [(float("nan"), "nan"), (float("-inf"), "-inf")],
 )
-def test_a_weight_has_about_two_digits_below_ten_thousand(value, told):
+def test_a_weight_has_about_two_digits_and_what_is_no_number_no_sign(value, told):
     assert signed(value) == told
 
 

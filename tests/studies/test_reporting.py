@@ -13,10 +13,12 @@ from deltarule.errors import BadInput
 from deltarule.files import load_arrays, write_json
 from deltarule.reports.notebook import sweep_html
 from deltarule.reports.report import report_page
+from deltarule.stats.effects import effects, ranking
 from deltarule.studies.outcome import outcome_of, write_run
 from deltarule.studies.portrait import portrait_of, write_portrait
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_experiment, with_settings
 from deltarule.studies.reporting import report_of, write_report
+from deltarule.studies.sweep_block import _effect_rows, _ranked_rows
 from deltarule.studies.sweeping import sweep
 from deltarule.sweeps.result import load_sweep
 from deltarule.training.train import train
@@ -66,6 +68,15 @@ def test_a_run_that_diverged_is_told_without_warnings(tmp_path):
     assert "2 diverged" in page and not re.search(r"\d{30}", page)
     [section] = report_of(tmp_path).sections
     assert ("objective", "diverged") in section.blocks[0].facts
+
+
+def test_a_run_with_weights_of_0_has_all_of_its_figures(tmp_path):
+    settings = {"network.layers": [2, 3, 1], "network.initializer": "zeros", "stopping.max_epochs": 1}
+    written(tmp_path / "xor", "boundary-xor", **settings)
+    report = report_of(tmp_path)
+    [block] = report.sections[0].blocks
+    assert report.unfinished == [] and "Network 2-3-1" in titles(block)
+    assert all(one.svg.startswith("<svg") for one in block.figures)
 
 
 def titles(block):
@@ -217,6 +228,14 @@ def test_of_configurations_whose_means_tie_the_page_names_the_winner_that_the_ta
     assert [row[0] for row in drawn.table[1:]] == [f"{one.settings['optimizer.learning_rate']:g}" for one in ranked]
 
 
+def test_a_tie_is_behind_by_nothing_and_has_no_sign():
+    """Its difference is rounded: to −9e−18."""
+    scores = np.array([[0.7, 0.1, 0.2], [0.2, 0.7, 0.1]])
+    settings = [{"rate": 0.1}, {"rate": 1.0}]
+    assert [row[1] for row in _ranked_rows(settings, ranking(scores), {})[1]] == ["0.0000", "0.0000"]
+    assert "-0.0000" not in np.ravel(_effect_rows(effects(settings, scores)))
+
+
 def test_networks_of_a_sweep_on_images_are_shown_before_and_after(tmp_path):
     grid = {"optimizer.learning_rate": [1e-4, 1e-3], "stopping.max_epochs": [1]}
     sweep("digits", grid, seeds=2, keep="all", out=tmp_path / "sweep").close()
@@ -347,8 +366,9 @@ def run_deltarule(*words):
 
 
 @pytest.mark.parametrize("kind", ["exponential", "linear"])
-def test_the_command_of_a_range_test_repeats_it(tmp_path, kind):
-    words = "lr-range encoder --experiment rate-1 --set run.seeds=2 --from 0.1 --to 20 --steps 30"
+@pytest.mark.parametrize("rates", ["--from 0.1 --to 20", "--from 1e-11 --to 1e-09"])
+def test_the_command_of_a_range_test_repeats_it(tmp_path, kind, rates):
+    words = f"lr-range encoder --experiment rate-1 --set run.seeds=2 {rates} --steps 30"
     words = [*words.split(), *(["--linear"] if kind == "linear" else [])]
     for name in ("first", "again"):
         subprocess.run([sys.executable, "-m", "deltarule", *words, "--out", tmp_path / name], check=True)

@@ -83,7 +83,7 @@ def _draw(
 
 def _show(model: "TabularClassifier | TabularRegressor", found: "Inspection") -> None:
     from deltarule.data.cells import shown
-    from deltarule.estimators.wording import SHUFFLED, classes_told, columns_told, score_lines
+    from deltarule.estimators.wording import SHUFFLED, classes_told, columns_told, little_to_lose, score_lines
 
     show_lines([("target", shown(model.target_)), *score_lines(found.scores, model.usual_)])
     for cells in (classes_told(found), columns_told(found)):
@@ -93,7 +93,7 @@ def _show(model: "TabularClassifier | TabularRegressor", found: "Inspection") ->
             if len(cells) > MOST_SHOWN + 1:
                 console().print(f"and {len(cells) - MOST_SHOWN - 1:,} more; --json and --report have them all")
     if found.importances:
-        console().print(SHUFFLED)
+        console().print(" ".join([SHUFFLED, little_to_lose(found)]).strip())
 
 
 def _show_table(cells: list[list[str]]) -> None:

@@ -8,10 +8,16 @@ import numpy as np
 
 from deltarule.data.cells import shown
 from deltarule.estimators.inspection import Calibration, Inspection
-from deltarule.estimators.wording import classes_told, columns_told, network_told, score_lines, settings_told
+from deltarule.estimators.wording import (
+    classes_told,
+    columns_told,
+    little_to_lose,
+    network_told,
+    score_lines,
+    settings_told,
+)
 from deltarule.reports.inline import Parts
 from deltarule.reports.model_figures import (
-    as_said,
     calibration_curve,
     column_importances,
     loss_by_epoch,
@@ -20,6 +26,7 @@ from deltarule.reports.model_figures import (
 from deltarule.reports.network_figures import MOST_COLUMNS
 from deltarule.reports.report import Block, Report, Section, report_page
 from deltarule.reports.score_figures import confusion_matrix
+from deltarule.reports.wording import as_said
 from deltarule.stats.intervals import share_interval
 
 if TYPE_CHECKING:
@@ -114,7 +121,7 @@ def _worth(found: Inspection) -> Block:
     losses, intervals = [one.loss for one in found.importances], [(one.low, one.high) for one in found.importances]
     score = "accuracy" if found.classes else "R²"
     parts.add(column_importances([row[0] for row in told[1:]], losses, intervals, score=score), told)
-    return Block("columns", title, figures=parts.all)
+    return Block("columns", title, little_to_lose(found), figures=parts.all)
 
 
 def _training(model: "TabularClassifier | TabularRegressor") -> Block:

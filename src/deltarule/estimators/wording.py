@@ -21,6 +21,23 @@ SHUFFLED = (
 )
 
 
+LITTLE = (
+    "The accuracy is not surely above the baseline's: where there is so little to lose, a column that loses nothing "
+    "may tell much all the same."
+)
+
+
+def little_to_lose(found: Inspection) -> str:
+    """A sentence where the accuracy is so near to its baseline's that columns cannot be judged by it; else nothing.
+
+    >>> scores = Scores("accuracy", 100, 0.94, 0.88, 0.97, 0.94)
+    >>> classes = ClassScores("no", 94, 100, 1.0, 0.94), ClassScores("yes", 6, 0, 0.0, None)
+    >>> little_to_lose(Inspection(scores, (), classes, (), (), (), ())).partition(":")[0]
+    "The accuracy is not surely above the baseline's"
+    """
+    return LITTLE if found.classes and found.scores.low <= found.scores.baseline else ""
+
+
 def score_lines(scores: Scores, usual: Any) -> list[tuple[str, str]]:
     """Scores beside the baseline of always saying `usual`.
 

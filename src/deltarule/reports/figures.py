@@ -171,7 +171,7 @@ def range_test_curves(tested: RangeTest) -> "Figure":
             sheet.scale_share()
             sheet.mark_rate(tested.suggested, listed=False)
         sheet.axes.set_xlabel("learning rate")
-        if not np.allclose(np.diff(tested.rates), tested.rates[1] - tested.rates[0]):
+        if not np.allclose(np.diff(tested.rates), tested.rates[1] - tested.rates[0], atol=0):
             sheet.axes.set_xscale("log")
         return sheet.finished()
 

@@ -15,7 +15,7 @@ import numpy as np
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.sheet import alt_text, curves, name_of
-from deltarule.reports.wording import isolated
+from deltarule.reports.wording import escaped, isolated
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,8 +76,7 @@ def part(figure: "Figure", id: str, table: list[list[str]] | None = None) -> Par
         finally:
             figure.set_dpi(dpi)
     alt = alt_text(figure)
-    title = TITLE_END.split(alt)[0].rstrip(".")
-    return Part(id, title, svg, alt, hover, _table(figure) if table is None else table)
+    return Part(id, _title(alt), svg, alt, hover, _table(figure) if table is None else table)
 
 
 class Parts:
@@ -88,8 +87,19 @@ class Parts:
         self.all: list[Part] = []
 
     def add(self, figure: "Figure", table: list[list[str]] | None = None) -> None:
-        """Put a figure at the end.    table   as in `part`"""
-        self.all.append(part(figure, f"{self.id}-figure-{len(self.all) + 1}", table))
+        """Put a figure at the end, and in the place of one that cannot be drawn a sentence.    table   as in `part`"""
+        id = f"{self.id}-figure-{len(self.all) + 1}"
+        try:
+            made = part(figure, id, table)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            alt = alt_text(figure)
+            told = escaped(f"This figure cannot be drawn, for Matplotlib says: {error}")
+            made = Part(id, _title(alt), f"<p>{told}</p>", alt, [], table or [])
+        self.all.append(made)
+
+
+def _title(alt: str) -> str:
+    return TITLE_END.split(alt)[0].rstrip(".")
 
 
 def _svg(figure: "Figure", id: str) -> str:

@@ -10,14 +10,13 @@ import numpy as np
 
 from deltarule.reports import style
 from deltarule.reports.network_figures import CELL, MOST_ROWS
-from deltarule.reports.sheet import MOST_LINES, Sheet, wrapped
-from deltarule.reports.wording import isolated, percent
+from deltarule.reports.sheet import MOST_LINES, Sheet, wrapped, write_out
+from deltarule.reports.wording import as_said, isolated, percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_DOTS = 2000
-MOST_SAID = 0.999
 COLUMN = 134
 """Points that a column's name may be wide."""
 DIAGONAL: dict[str, Any] = {"color": style.GRAY, "linewidth": 1.2, "zorder": 1}
@@ -39,6 +38,7 @@ def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, s
         sheet.axes.axvline(0, **DIAGONAL)
         dots, bars = sheet.ranges(columns[:MOST_ROWS], COLUMN, losses, intervals)
         sheet.entries += [(dots, f"{score} lost"), (bars, "its interval (95 %)")]
+        write_out(sheet.axes.xaxis)
         sheet.axes.set_xlabel(f"{score} lost where the column's cells are shuffled among the rows")
         sheet.y_label("column")
         if len(columns) > MOST_ROWS:
@@ -79,15 +79,6 @@ def calibration_curve(probabilities: Any, shares: Any, intervals: Any) -> "Figur
         return sheet.finished()
 
 
-def as_said(probability: float) -> str:
-    """A probability that was said of answers, in percent, without the many digits of what is nearly certain.
-
-    >>> as_said(0.981), as_said(0.9999999), as_said(1.0)
-    ('98.1 %', 'more than 99.9 %', '100 %')
-    """
-    return f"more than {percent(MOST_SAID)}" if MOST_SAID < probability < 1 else percent(probability)
-
-
 def true_and_answered(targets: Any, answers: Any, *, target: str) -> "Figure":
     """Draw numbers that were answered against the true ones.
 
@@ -97,8 +88,6 @@ def true_and_answered(targets: Any, answers: Any, *, target: str) -> "Figure":
     >>> figure.axes[0].get_ylabel()
     'answered price'
     """
-    from matplotlib.ticker import MaxNLocator
-
     targets, answers = np.asarray(targets, np.float64), np.asarray(answers, np.float64)
     chosen = np.random.default_rng(0).permutation(len(targets))[:MOST_DOTS]
     with style.drawing():
@@ -107,7 +96,8 @@ def true_and_answered(targets: Any, answers: Any, *, target: str) -> "Figure":
         (line,) = sheet.axes.plot(ends, ends, label="_right", **DIAGONAL)
         (dots,) = sheet.axes.plot(targets[chosen], answers[chosen], "o", color=style.BLUE, markersize=3.5, alpha=0.5)
         sheet.entries += [(dots, "a row"), (line, "right")]
-        sheet.axes.xaxis.set_major_locator(MaxNLocator(5))  # of more, long numbers would lie on one another
+        write_out(sheet.axes.xaxis)
+        write_out(sheet.axes.yaxis)
         sheet.axes.set_xlabel(wrapped(f"true {target}", 44))
         sheet.y_label(f"answered {target}")
         if len(targets) > MOST_DOTS:

@@ -30,6 +30,10 @@ MOST_NETWORKS, IMAGES_ACROSS = 8, 3
 """Networks whose weights are shown as images, and how many beside one another."""
 CELL = 0.42, 0.24
 """Inches across and down."""
+LEAST_WIDTH = 0.01
+"""Points: a narrower line cannot be seen, and Matplotlib makes its dashes as short, billions of them."""
+GREATEST = 1e300
+"""Where a scale of colors ends at most: between larger numbers Matplotlib finds no middle."""
 MOST_CHARACTERS = 14
 NAMED, UPRIGHT = 112.0, 56.0
 """Points that the name of a row has, and that of a column which is too wide to lie."""
@@ -85,9 +89,11 @@ def activation_cells(
         if bounds is None:
             sheet.note("Bold, with a star: outputs above 0.5.")
             for what, values in (("Hidden units", hidden), ("Outputs", outputs)):
-                sheet.say("{}: from {:.3g} to {:.3g}.".format(what, *_ends(values)))
+                low, high = _ends(values)
+                sheet.say(f"{what}: " + (f"from {low:.3g} to {high:.3g}." if low <= high else "none is finite."))
         else:
             _tell_codes(sheet, labels, codes, middle)
+        _tell_gray(sheet, hidden, outputs)
         return sheet.finished()
 
 
@@ -111,7 +117,7 @@ def weight_cells(
         raise BadInput("there are no weights to draw; give at least one array")
     for name, values in shown.items():
         _check_room(values, name)
-    largest = max(float(np.abs(values[np.isfinite(values)]).max(initial=0)) for values in shown.values()) or 1.0
+    largest = max(map(_largest, shown.values())) or 1.0
     with style.drawing():
         counts = [len(values) for values in shown.values()]
         across = {name: _names(columns.get(name, ()), values.shape[1]) for name, values in shown.items()}
@@ -126,6 +132,7 @@ def weight_cells(
             sheet.row += 1
             sheet.say(f"{name}: {_signs(values)}.")
         sheet.note(f"{SIGNS} A row of W: from one unit.")
+        _tell_gray(sheet, *shown.values())
         return sheet.finished()
 
 
@@ -147,18 +154,22 @@ def sign_agreement(first: Any, second: Any, names: Sequence[str] = ()) -> "Figur
             "compared where the outputs are the inputs again, D × H and H × D"
         )
     _check_room(first, "W1")
-    agree = np.sign(first) == np.sign(second)
+    known = ~np.isnan(first) & ~np.isnan(second)
+    differ = known & (np.sign(first) != np.sign(second))
     with style.drawing():
         width, height = _size(len(first), first.shape[1] + 3)
-        sheet = Sheet.of_axes(f"Signs of W1 and W2: {agree.sum()} of {agree.size} agree", max(width, 4.6), height)
+        agree = f"{(known & ~differ).sum()} of {known.sum()} agree"
+        sheet = Sheet.of_axes(f"Signs of W1 and W2: {agree}", max(width, 4.6), height)
         texts = [[_pair(a, b) for a, b in zip(*pair, strict=True)] for pair in zip(first, second, strict=True)]
         units = [f"h{number + 1}" for number in range(first.shape[1])]
         rows = _names(names, len(first))
-        _cells(sheet.axes, 1.0 - agree, rows, units, (-1.0, 1.0), texts, marked=~agree)
+        _cells(sheet.axes, np.where(known, differ, np.nan), rows, units, (-1.0, 1.0), texts, marked=differ)
         sheet.y_label("input, and output")
         sheet.axes.set_xlabel("hidden unit")
         sheet.note("Left the sign of W1, right that of W2. Bold, orange: they differ.")
-        differing = [f"{isolated(rows[row])} and {units[column]}" for row, column in np.argwhere(~agree)[:8]]
+        if not known.all():
+            sheet.note("A question mark: no number, so it is not counted.")
+        differing = [f"{isolated(rows[row])} and {units[column]}" for row, column in np.argwhere(differ)[:8]]
         sheet.say(f"They differ between {', '.join(differing)}." if differing else "They differ nowhere.")
         return sheet.finished()
 
@@ -212,6 +223,8 @@ def weight_images(initial: Any, final: Any | Mapping[str, Any], shape: tuple[int
 def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs: Sequence[str] = ()) -> "Figure":
     """Draw a network with its units, a line a weight: the wider the larger, dashed and blue where negative.
 
+    Weights below 1/500 of the largest, and those that are not finite, have no line.
+
     Parameters: `weights`, of each layer [D, H]; `inputs` and `outputs`, their names.
     Errors: `BadInput` for none, or matrices that do not follow one another.
 
@@ -224,14 +237,15 @@ def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs:
         shapes = ", ".join(" × ".join(map(str, one.shape)) for one in matrices)
         raise BadInput(f"the weights {shapes or 'given'} make no network; give one D × H of each layer, in order")
     sizes = [len(matrices[0]), *(one.shape[1] for one in matrices)]
-    largest = max(float(np.abs(one[np.isfinite(one)]).max(initial=0)) for one in matrices) or 1.0
+    drawn = [one[:MOST_UNITS, :MOST_UNITS] for one in matrices]
+    largest = max(map(_largest, drawn))
     with style.drawing():
         most = min(max(sizes), MOST_UNITS)
         sheet = Sheet.of_axes(
             f"Network {'-'.join(map(str, sizes))}", max(7.0, 3.2 + 0.85 * len(sizes)), 1.6 + 0.32 * most
         )
-        for layer, matrix in enumerate(matrices):
-            _weight_lines(sheet, layer, matrix[:MOST_UNITS, :MOST_UNITS], largest)
+        for layer, (matrix, some) in enumerate(zip(matrices, drawn, strict=True)):
+            _weight_lines(sheet, layer, some, largest)
             sheet.say(f"Weights of layer {layer + 1}: {_signs(matrix)}.")
         for layer, size in enumerate(sizes):
             shown = min(size, MOST_UNITS)
@@ -242,7 +256,9 @@ def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs:
                 sheet.note(f"Of {size:,} units the first {shown} are shown.")
         _name_units(sheet.axes, inputs, outputs, sizes)
         _mark_signs(sheet)
-        sheet.note(f"The widest line is a weight of {largest:.3g}.")
+        sheet.note(f"The widest line is a weight of {largest:.3g}." if largest else "No weight has a line.")
+        if missing := sum(int((~np.isfinite(one)).sum()) for one in drawn):
+            sheet.note(f"No line for {counted(missing, 'weight')} that {'is' if missing == 1 else 'are'} not finite.")
         return sheet.finished()
 
 
@@ -302,6 +318,11 @@ def _ends(values: Floats) -> tuple[float, float]:
     return float(finite.min(initial=np.inf)), float(finite.max(initial=-np.inf))
 
 
+def _largest(values: Floats) -> float:
+    """The size of the largest number that is finite, 0 where there is none."""
+    return float(np.abs(values[np.isfinite(values)]).max(initial=0))
+
+
 def _reach(values: Floats) -> tuple[float, float]:
     """A scale for what has no bounds: from 0, or the least number, to the greatest."""
     low, high = _ends(np.append(values, 0.0))
@@ -326,6 +347,11 @@ def _tell_codes(sheet: Sheet, labels: Sequence[str], codes: Sequence[str], middl
         tell(f"The {len(codes)} inputs have {counted(len(set(codes)), 'different code')}.")
 
 
+def _tell_gray(sheet: Sheet, *tables: Floats) -> None:
+    if not all(np.isfinite(values).all() for values in tables):
+        sheet.note("Gray: not finite.")
+
+
 def _cells(
     axes: "Axes",
     values: Floats,
@@ -337,12 +363,14 @@ def _cells(
 ) -> None:
     """A table whose cells are colored by their values and hold texts, or the values as a function tells them."""
     colors = style.diverging() if limits[0] < 0 else style.rising()
-    drawn = axes.imshow(values, cmap=colors, vmin=limits[0], vmax=limits[1], aspect="auto")
+    low, high = np.clip(limits, -GREATEST, GREATEST)
+    drawn = axes.imshow(values, cmap=colors, vmin=low, vmax=high, aspect="auto")
+    grounds = drawn.to_rgba(np.ma.masked_invalid(values))  # as they are drawn: what is not finite is gray
     for row, column in np.ndindex(*values.shape):
         value = values[row, column]
         star = marked is not None and bool(marked[row, column])
         text = texts(float(value)) if callable(texts) else texts[row][column]
-        look: dict[str, Any] = {"color": style.ink_on(drawn.to_rgba(value)[:3]), "fontsize": 8}
+        look: dict[str, Any] = {"color": style.ink_on(grounds[row, column, :3]), "fontsize": 8}
         text += "*" if star and callable(texts) else ""
         axes.text(column, row, text, ha="center", va="center", weight="bold" if star else "normal", **look)
     turned = 90 if _upright(columns) else 0
@@ -358,14 +386,13 @@ def _activation(value: float) -> str:
 
 
 def _pair(first: float, second: float) -> str:
-    return " ".join("+" if value > 0 else "−" if value < 0 else "0" for value in (first, second))
+    return " ".join({1: "+", -1: "−", 0: "0"}.get(np.sign(value), "?") for value in (first, second))
 
 
 def _signs(values: Floats) -> str:
     """How many are positive and negative, and the largest."""
-    finite = values[np.isfinite(values)]
-    largest = float(np.abs(finite).max(initial=0))
-    return f"{(values > 0).sum():,} positive, {(values < 0).sum():,} negative, the largest {largest:.3g} in size"
+    signs = f"{(values > 0).sum():,} positive, {(values < 0).sum():,} negative"
+    return f"{signs}, the largest {_largest(values):.3g} in size"
 
 
 def _check_images(arrays: Sequence[Floats], shape: tuple[int, ...]) -> None:
@@ -384,10 +411,11 @@ def _room(across: int, down: int) -> tuple[float, float]:
 
 def _images(sheet: Sheet, values: Floats, shape: tuple[int, ...], with_scale: bool) -> float:
     """Draw the images of some units on a scale up to their largest weight, which is given back; 1 where all are 0."""
-    largest = float(np.abs(values[np.isfinite(values)]).max(initial=0)) or 1.0
+    largest = _largest(values) or 1.0
     mosaic = _mosaic(values, shape, 0.0 if len(shape) == 2 else largest)
     if len(shape) == 2:
-        drawn = sheet.axes.imshow(mosaic, cmap=style.diverging(), vmin=-largest, vmax=largest)
+        end = min(largest, GREATEST)
+        drawn = sheet.axes.imshow(mosaic, cmap=style.diverging(), vmin=-end, vmax=end)
         if with_scale:
             sheet.figure.colorbar(drawn, ax=sheet.axes, label="weight", location="bottom", shrink=0.8)
     else:
@@ -417,15 +445,16 @@ def _places(units: int) -> Floats:
 def _weight_lines(sheet: Sheet, layer: int, matrix: Floats, largest: float) -> None:
     from matplotlib.collections import LineCollection
 
-    starts, ends = _places(len(matrix)), _places(matrix.shape[1])
-    lines = [[(layer, start), (layer + 1, end)] for start in starts for end in ends]
-    flat = np.nan_to_num(matrix.ravel(), nan=0.0, posinf=largest, neginf=-largest)
+    starts, ends = _places(len(matrix)).tolist(), _places(matrix.shape[1]).tolist()
+    widths = 5.0 * (np.abs(matrix) / (largest or 1.0))
+    places = [place for place in np.ndindex(*matrix.shape) if LEAST_WIDTH <= widths[place] < np.inf]
+    weights = [matrix[place] for place in places]
     sheet.axes.add_collection(
         LineCollection(
-            lines,
-            linewidths=5.0 * np.abs(flat) / largest,
-            colors=[style.ORANGE if value > 0 else style.BLUE for value in flat],
-            linestyles=["solid" if value > 0 else (0, (3, 1.5)) for value in flat],
+            [[(layer, starts[row]), (layer + 1, ends[column])] for row, column in places],
+            linewidths=[widths[place] for place in places],
+            colors=[style.ORANGE if weight > 0 else style.BLUE for weight in weights],
+            linestyles=["solid" if weight > 0 else (0, (3, 1.5)) for weight in weights],
             zorder=1,
         )
     )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from deltarule.errors import counted
 from deltarule.problem.problem import Floats, Integers
 from deltarule.reports import style
 from deltarule.reports.inline import Part
@@ -204,6 +205,7 @@ def _templates() -> "Environment":
     environment.filters |= {
         "share": _share,
         "cell": _cell,
+        "counted": counted,
         "strength": _strength,
         "sides": _sides,
         "data": _data,

@@ -72,8 +72,8 @@ def true_and_predicted(
     names = [classes[label] if label < len(classes) else str(label) for label in range(count)]
     right = labels == predicted
     with style.drawing():
-        sheet = Sheet.of_axes("true", 7.0, 3.7, ncols=2, sharex=True, sharey=True)
-        sheet.title = "True beside predicted classes"
+        sheet = Sheet.of_axes("True beside predicted classes", 7.0, 3.7, ncols=2, sharex=True, sharey=True)
+        sheet.axes.set_title("true")
         for answers in (labels, predicted):
             is_predicted = answers is predicted
             if is_predicted:
@@ -203,18 +203,19 @@ def success_rates(
     >>> figure.axes[0].lines[0].get_ydata().tolist()
     [0.2, 0.9]
     """
-    shares, intervals = np.asarray(shares, np.float64), np.asarray(intervals, np.float64)
+    order = np.argsort(values, kind="stable")
+    at, shares, intervals = (np.asarray(one, np.float64)[order] for one in (values, shares, intervals))
     with style.drawing():
         sheet = Sheet.blank(f"Share of seeds {success} by {parameter}")
-        sheet.line(values, shares, "share of seeds", markevery=1)
-        bars = sheet.axes.vlines(values, intervals[:, 0], intervals[:, 1], color=style.BLUE, linewidth=4, alpha=0.35)
+        sheet.line(at, shares, "share of seeds", markevery=1)
+        bars = sheet.axes.vlines(at, intervals[:, 0], intervals[:, 1], color=style.BLUE, linewidth=4, alpha=0.35)
         sheet.entries.append((bars, "interval"))
         if min(values) > 0 and max(values) / min(values) > 30:
             sheet.axes.set_xscale("log")
         sheet.axes.set_xlabel(wrapped(parameter, 44))
         sheet.y_label(f"share of seeds {success}")
         sheet.scale_share()
-        for value, share, (low, high) in zip(values, shares.tolist(), intervals.tolist(), strict=True):
+        for value, share, (low, high) in zip(at.tolist(), shares.tolist(), intervals.tolist(), strict=True):
             sheet.say(f"At {value:g}: {percent(share)} ({percent(low)} to {percent(high)}).")
         return sheet.finished()
 

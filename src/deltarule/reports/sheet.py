@@ -34,6 +34,10 @@ SHOWN = 1000
 """How many times the greatest value at the start is still shown: what diverges would press all else flat."""
 HIGHEST = 1e200
 """The end of a logarithmic scale at most: Matplotlib looks for marks far above it, where no number is left."""
+LEGEND, TITLE = 45, 8.4
+"""Points of a legend beside its words, and of a character of a title."""
+MOST_PLAIN = 1e7
+"""Below it numbers along an axis have no powers of ten."""
 MOST_TOLD = 8
 """Lines that are told in words."""
 BAND = (10, 90)
@@ -68,7 +72,6 @@ class Sheet:
         figure = ShownFigure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots(squeeze=False, **subplots)
-        axes[0, 0].set_title(wrapped(title, int(60 * width / 7)))
         return cls(figure, list(axes.flat), title)
 
     @property
@@ -109,8 +112,13 @@ class Sheet:
         look = style.line(index)
         steps, low = middle(x, values, lambda rows, axis: np.nanpercentile(rows, BAND[0], axis=axis))
         _, high = middle(x, values, lambda rows, axis: np.nanpercentile(rows, BAND[1], axis=axis))
-        shade = self.axes.fill_between(steps, low, high, color=look["color"], alpha=style.BAND, linewidth=0)
-        (line,) = self.axes.plot(*middle(x, values, np.nanmedian), label=plain(name), **look)
+        pale: dict[str, Any] = {"color": look["color"], "alpha": style.BAND}
+        if len(steps) > 1:
+            shade: Any = self.axes.fill_between(steps, low, high, linewidth=0, **pale)
+        else:  # between one and no other nothing can be filled
+            shade = self.axes.vlines(steps, low, high, linewidth=4, **pale)
+        median = middle(x, values, np.nanmedian)
+        (line,) = self.axes.plot(*median, label=plain(name), marker="o", markersize=3, markevery=[-1], **look)
         line.set_gid(CURVE)
         self.drawn += [low, high]
         if listed:
@@ -194,11 +202,17 @@ class Sheet:
         told = " ".join([_sentence(self.title), *(self.said or _curves_told(self.figure))])
         self.figure.set_label(" ".join(visible(told).split()))
         names = [wrapped(name, 26) for _, name in self.entries]
+        room = 72 * self.figure.get_figwidth()
         if names:
+            room -= LEGEND + max(width_of(line, 8.5) for name in names for line in name.splitlines() or [""])
             lines = sum(name.count("\n") + 1 for name in names)
             self.figure.set_figheight(max(self.figure.get_figheight(), 1.2 + 0.18 * lines))
             handles, title = [handle for handle, _ in self.entries], wrapped(legend_title, 26) or None
             self.figure.legend(handles, names, loc="outside right upper", title=title, alignment="left")
+        if not self.rows[0].get_title(loc="left"):
+            across = max(int(room / TITLE), 12)
+            lines = -int(-4 * 72 * self.figure.get_figwidth() // (TITLE * across))  # as much as without a legend
+            self.rows[0].set_title(wrapped(self.title, across, lines))
         if self.notes:
             told = wrapped(" ".join(self.notes), int(110 * self.figure.get_figwidth() / 7))
             self.figure.supxlabel(told, x=0.01, ha="left", fontsize=8, color=style.GRAY)
@@ -256,15 +270,31 @@ def middle(x: Any, values: Floats, of: Callable[..., Floats]) -> tuple[Floats, F
     return np.asarray(x)[there], of(values[there], axis=1)
 
 
+def write_out(axis: Any) -> None:
+    """Few numbers, each written out: one that all have to be multiplied by would lie on something else.
+
+    The longer they are, the fewer, so that they do not lie on one another. Call it when all is drawn.
+    """
+    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
+    low, high = axis.get_view_interval()
+    largest, half = max(abs(low), abs(high)), abs(high / 2 - low / 2)  # the whole may be no number any more
+    digits = max(4, int(np.log10(largest / 2 / half)) + 3)
+    if 1 <= largest < MOST_PLAIN:
+        digits = max(digits, int(np.log10(largest)) + 1)
+    axis.set_major_locator(MaxNLocator(int(np.clip(30 // digits, 1, 4))))
+    axis.set_major_formatter(StrMethodFormatter(f"{{x:.{digits}g}}"))
+
+
 def plain(text: str) -> str:
     """Text that Matplotlib takes as it stands: no formula between dollars, no name that hides from legends."""
     text = visible(text).replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text
 
 
-def wrapped(text: str, width: int) -> str:
-    """Text in up to four lines of so many characters, as Matplotlib takes it."""
-    return plain("\n".join(textwrap.wrap(text, width, max_lines=4, placeholder=" …")))
+def wrapped(text: str, width: int, lines: int = 4) -> str:
+    """Text in up to so many lines of so many characters, as Matplotlib takes it."""
+    return plain("\n".join(textwrap.wrap(text, width, max_lines=lines, placeholder=" …")))
 
 
 def fitted(text: str, points: float, size: float) -> str:

@@ -57,7 +57,7 @@ STYLE: dict[Any, Any] = {
 
 
 def diverging() -> Any:
-    """A color map from blue through white to orange: negative, zero and positive.
+    """A color map from blue through white to orange: negative, zero and positive; gray for what is not finite.
 
     >>> from matplotlib.colors import to_hex
     >>> [to_hex(diverging()(place)) for place in (0.0, 0.5, 1.0)]
@@ -65,27 +65,27 @@ def diverging() -> Any:
     """
     from matplotlib.colors import LinearSegmentedColormap
 
-    return LinearSegmentedColormap.from_list("signs", [BLUE, "#ffffff", ORANGE], 255)
+    return LinearSegmentedColormap.from_list("signs", [BLUE, "#ffffff", ORANGE], 255).with_extremes(bad=PALE)
 
 
 def rising() -> Any:
-    """A color map from white to blue, for what is never negative."""
+    """A color map from white to blue, for what is never negative; gray for what is not finite."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    return LinearSegmentedColormap.from_list("amounts", ["#ffffff", BLUE], 256)
+    return LinearSegmentedColormap.from_list("amounts", ["#ffffff", BLUE], 256).with_extremes(bad=PALE)
 
 
 def ink_on(color: Any) -> str:
-    """Black or white, whichever can be read on a color.
+    """Black or white, whichever can be read better on a color; one of them has a contrast of 4.5 on any.
 
     >>> ink_on("#ffffff"), ink_on("#000000")
-    ('#212120', '#ffffff')
+    ('#000000', '#ffffff')
     """
     from matplotlib.colors import to_rgb
 
     channels = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in to_rgb(color)]
     luminance = sum(weight * one for weight, one in zip((0.2126, 0.7152, 0.0722), channels, strict=True))
-    return BLACK if luminance > 0.18 else "#ffffff"
+    return "#000000" if luminance > 0.179 else "#ffffff"  # there both contrasts are alike: √(1.05 · 0.05) − 0.05
 
 
 @contextmanager

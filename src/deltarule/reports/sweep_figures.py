@@ -12,7 +12,7 @@ from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.network_figures import CELL
-from deltarule.reports.sheet import Sheet, all_fitted, fitted, width_of, wrapped
+from deltarule.reports.sheet import Sheet, all_fitted, fitted, width_of, wrapped, write_out
 from deltarule.reports.wording import isolated
 from deltarule.stats.effects import Effect, Effects, Parameter, Ranking, parameters_of, ranking, said
 
@@ -193,7 +193,7 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
                 ends = ranked.mean[:shown][chosen] - half, ranked.mean[:shown][chosen] + half
                 sheet.axes.hlines(rows[chosen], *ends, color=color, linewidth=4, alpha=0.35)
         sheet.axes.set_yticks(rows, names)
-        _few_ticks(sheet.axes.xaxis)
+        write_out(sheet.axes.xaxis)
         sheet.axes.set_ylim(shown - 0.4, -0.6)
         sheet.axes.set_xlabel(wrapped(f"mean {quantity}, with its interval (95 %)", 44))
         told = ", ".join(_short(one.key) for one in parameters) or "configuration"
@@ -202,7 +202,7 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
         sheet.note(verdict)
         sheet.say(verdict)
         if ranked.blocks:
-            sheet.say(f"First, {names[0]}: {ranked.mean[0]:.4g}.")
+            sheet.say(f"The first: {names[0].removeprefix('1: ')}, {ranked.mean[0]:.4g}.")
         return sheet.finished()
 
 
@@ -283,17 +283,9 @@ def _marginal(sheet: Sheet, parameter: Parameter, effect: Effect, limits: tuple[
     axes.set_ylim(*limits)
     axes.set_xticks([])
     axes.grid(visible=False, axis="x")
-    _few_ticks(axes.yaxis)
+    write_out(axes.yaxis)
     axes.tick_params(labelsize=7)
     axes.set_ylabel(wrapped(_short(parameter.key), NAME), rotation=0, ha="right", va="center") if first else None
-
-
-def _few_ticks(axis: Any) -> None:
-    """Few numbers, each written out: one that all have to be multiplied by would lie on something else."""
-    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
-
-    axis.set_major_locator(MaxNLocator(4))
-    axis.set_major_formatter(StrMethodFormatter("{x:.4g}"))
 
 
 def _pair(axes: "Axes", effect: Effect, largest: float, form: str) -> None:

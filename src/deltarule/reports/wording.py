@@ -12,6 +12,8 @@ from deltarule.errors import COMMANDS
 from deltarule.maths.activations import TANH, Activation
 from deltarule.problem.problem import Problem
 
+MOST_SAID = 0.999
+"""Of a share between it and 1 digits tell little."""
 UNSEEN = re.compile(rf"(\u2068[^{COMMANDS}]*\u2069)|[{COMMANDS}]")
 """What commands; what is isolated from its beginning to its end changes nothing around it, and stays."""
 
@@ -88,14 +90,14 @@ def row_names(classes: Sequence[str]) -> list[str]:
 def signed(value: float) -> str:
     """A weight with its sign, of about two digits and never longer than a cell of a table.
 
-    >>> [signed(value) for value in (0.0, -0.3, 12.34, 0.0123, 4e-7, -1.4e12)]
-    ['0.0', '-0.30', '+12.3', '+0.012', '+4e-07', '-1e+12']
+    >>> [signed(value) for value in (0.0, -0.3, 12.34, 0.0123, 4e-7, -1.4e12, float("nan"))]
+    ['0.0', '-0.30', '+12.3', '+0.012', '+4e-07', '-1e+12', 'nan']
     """
     size = abs(value)
     if size == 0:
         return "0.0"
     if not 0.00095 <= size < 9999.5:
-        return f"{value:+.0e}"
+        return f"{value:+.0e}".replace("+nan", "nan")
     places = 3 if size < 0.0995 else 2 if size < 0.995 else 1 if size < 99.95 else 0
     return f"{value:+.{places}f}"
 
@@ -112,6 +114,15 @@ def percent(share: float, digits: int = 3, form: str = "g") -> str:
     """
     told = f"{100 * share:.{digits}{form}}"
     return percent(share, digits + 1, form) if 0 < share < 1 and float(told) in (0, 100) else f"{told} %"
+
+
+def as_said(probability: float) -> str:
+    """A probability, or a share that may be nearly all, in percent, without the many digits of what is nearly certain.
+
+    >>> as_said(0.981), as_said(0.9999999), as_said(1.0)
+    ('98.1 %', 'more than 99.9 %', '100 %')
+    """
+    return f"more than {percent(MOST_SAID)}" if MOST_SAID < probability < 1 else percent(probability)
 
 
 def solved_told(criterion: str, count: int, of: int, steps_median: float | None) -> str:

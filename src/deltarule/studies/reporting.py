@@ -476,8 +476,8 @@ def _range(place: Path, id: str) -> Made:
 def _range_command(record: Mapping[str, Any], tested: RangeTest) -> str:
     words = ["lr-range", *study_words(record), *set_words(record["settings"])]
     words += ["--from", f"{tested.rates[0]:g}", "--to", f"{tested.rates[-1]:g}", "--steps", str(len(tested.rates))]
-    linear = ["--linear"] if np.allclose(np.diff(tested.rates), tested.rates[1] - tested.rates[0]) else []
-    return shlex.join(["deltarule", *words, *linear])
+    is_linear = np.allclose(np.diff(tested.rates), tested.rates[1] - tested.rates[0], atol=0)
+    return shlex.join(["deltarule", *words, *(["--linear"] if is_linear else [])])
 
 
 def _variants(place: Path, id: str) -> Made:

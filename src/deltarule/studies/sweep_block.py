@@ -147,7 +147,7 @@ def _ranked_rows(
     means = [values[ranked.place].tolist() for values in others.values()]
     numbers = zip(*means, ranked.behind.tolist(), ranked.half.tolist(), ranked.mean.tolist(), strict=True)
     rows = [
-        [*(said(settings[place][key]) for key in keys), *("" if np.isnan(one) else f"{one:.4f}" for one in row)]
+        [*(said(settings[place][key]) for key in keys), *("" if np.isnan(one) else f"{one:z.4f}" for one in row)]
         for place, row in zip(ranked.place.tolist(), numbers, strict=True)
     ]
     return columns, rows
@@ -193,7 +193,7 @@ def _effect_rows(found: Effects) -> list[list[str]]:
     rows = [["parameter", "value", "effect", "±"]]
     for parameter, effect in zip(found.parameters, found.marginal, strict=True):
         for value, mean, half in zip(parameter.values, effect.mean.tolist(), effect.half.tolist(), strict=True):
-            told = "not told" if np.isnan(mean) else f"{mean:.4f}"
+            told = "not told" if np.isnan(mean) else f"{mean:z.4f}"
             rows.append([parameter.key, value, told, "" if np.isnan(half) else f"{half:.4f}"])
     return rows
 

@@ -1,6 +1,13 @@
 "use strict";
 // Tables that sort, curves that answer the pointer, and a slider through training. The page reads well without it.
 
+function leading(text) {
+  // The number that a text begins with: of an interval its low end, of a share its percent, and none of a name.
+  const start = text.replace("−", "-").replaceAll(",", "").replace(/^(more than |[<>≥≤≈±] ?)/, "");
+  const found = start.match(/^[-+]?(\d+\.?\d*(e[-+]?\d+)?|inf)(?![^\s%])/);
+  return found ? Number(found[0].replace("inf", "Infinity")) : NaN;
+}
+
 function sortable(table) {
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, place) => {
@@ -14,9 +21,9 @@ function sortable(table) {
       head.setAttribute("aria-sort", down ? "descending" : "ascending");
       const key = (row) => row.cells[place].dataset.value ?? row.cells[place].textContent.trim();
       const order = (one, other) => {
-        const a = Number(key(one).replaceAll(",", "")), b = Number(key(other).replaceAll(",", ""));
-        if (key(one) !== "" && key(other) !== "" && !Number.isNaN(a) && !Number.isNaN(b)) return a - b;
-        return key(one).localeCompare(key(other), "en", { numeric: true });
+        const [a, b] = [one, other].map((row) => leading(key(row)));
+        if (Number.isNaN(a) !== Number.isNaN(b)) return Number.isNaN(a) ? 1 : -1;
+        return a - b || key(one).localeCompare(key(other), "en", { numeric: true });
       };
       const rows = [...table.tBodies[0].rows].sort(order);
       table.tBodies[0].append(...(down ? rows.reverse() : rows));
