@@ -119,6 +119,15 @@ def test_half_of_a_character_is_refused(path: Path, attempt: Callable[[Path], ob
     check_can_write(undecodable)
 
 
+def test_all_is_on_the_disk_before_it_takes_the_place_of_another(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[object] = []
+    sync, put = os.fsync, systems.replace
+    monkeypatch.setattr(os, "fsync", lambda number: (done.append(os.fstat(number).st_size), sync(number)))
+    monkeypatch.setattr(systems, "replace", lambda part, path: (done.append("replaced"), put(part, path)))
+    write_whole(path, b"x" * 10)
+    assert done == [10, "replaced"]
+
+
 def test_a_hard_link_is_parted_from_the_file_that_is_written(path: Path) -> None:
     path.write_text("old", encoding="utf-8")
     other = path.parent / "other"
@@ -193,6 +202,25 @@ if sys.platform != "win32":
         after = path.stat()
         assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
         assert after.st_ino != before.st_ino
+
+    def test_what_a_link_leads_to_keeps_its_permissions(path: Path) -> None:
+        path.touch()
+        path.chmod(0o600)
+        link = path.parent / "link"
+        link.symlink_to("file")
+        write_whole(link, "new")
+        assert path.stat().st_mode & 0o777 == 0o600 and path.read_text(encoding="utf-8") == "new"
+
+    def test_the_temporary_folder_goes_with_its_process_and_not_with_one_that_was_forked_off() -> None:
+        program = (
+            "import os, sys; from deltarule.files import temporary_folder\n"
+            "folder = temporary_folder()\n"
+            "if not os.fork(): sys.exit()\n"
+            "os.wait(); print(folder.is_dir(), folder)"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        is_there, folder = done.stdout.strip().split(" ", 1)
+        assert is_there == "True" and not Path(folder).exists()
 
     @pytest.mark.parametrize("mode", [0o444, 0])
     def test_a_file_that_may_not_be_written_is_refused_before_the_work_and_no_more_after_it(mode: int) -> None:
@@ -627,7 +655,7 @@ def test_the_variables_for_caches_are_those_that_platformdirs_reads(
     """In the lowest version, too."""
     variable = "WIN_PD_OVERRIDE_LOCAL_APPDATA" if system is Windows else "XDG_CACHE_HOME"
     assert variable == systems.CACHES or (system is Windows) != systems.WINDOWS
-    folder = "C:\\caches" if system is Windows else str(Path("caches").absolute())
+    folder = "C:\\caches" if system is Windows else "/caches"
     monkeypatch.setenv(variable, folder)
     assert system("deltarule").user_cache_dir.startswith(folder)
 

@@ -17,14 +17,18 @@ from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import numpy as np
+import platformdirs
 import psutil
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from platformdirs.windows import Windows
 
 from deltarule import create_problem, load_sweep, sweep, systems, train
+from deltarule.data.cache import cache_folder
+from deltarule.engines.compiled import cache
 from deltarule.errors import BadInput, RunFailed
-from deltarule.files import ABANDONED_SECONDS, check_can_write, make_folder, read_json, write_whole
+from deltarule.files import ABANDONED_SECONDS, check_can_write, is_same_file, make_folder, read_json, write_whole
 from deltarule.problem.network import Network
 from deltarule.sweeps import store as stores
 from deltarule.sweeps import sweep as sweeping
@@ -153,6 +157,46 @@ def test_the_folder_above_has_a_name_on_windows(tmp_path, monkeypatch):
     monkeypatch.setattr(systems, "WINDOWS", True)
     monkeypatch.setattr(systems, "full_length", lambda path: path)
     assert make_folder(tmp_path / "..").samefile(tmp_path.parent)
+
+
+@pytest.mark.parametrize(
+    "place", ["{}", r"C:\{}", r"C:{}", r"\\server\share$\{}", r"\\?\C:\{}", r"..\{}\..\.a", r"C:\a\{}\x.csv"]
+)
+@pytest.mark.parametrize(("part", "is_one"), [("console", True), ("CON", False), ("b.", False), ("nul.txt", False)])
+def test_each_folder_of_a_path_has_a_name_on_windows(monkeypatch, place, part, is_one):
+    monkeypatch.setattr(systems, "WINDOWS", True)
+    assert systems.can_be_named(PureWindowsPath(place.format(part))) is is_one
+
+
+def test_a_folder_below_a_device_is_refused_before_it_is_made(tmp_path, monkeypatch):
+    monkeypatch.setattr(systems, "WINDOWS", True)
+    monkeypatch.setattr(systems, "full_length", lambda path: path)
+    with pytest.raises(BadInput, match="x is no name that a file or a folder can have on Windows; choose"):
+        make_folder(tmp_path / "sub" / "CON" / "x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_that_the_system_cannot_follow_is_told_in_a_sentence(tmp_path, monkeypatch):
+    """As Windows may have it of long ones."""
+
+    def realpath(path):
+        raise OSError(234, "More data is available")
+
+    monkeypatch.setattr(os.path, "realpath", realpath)
+    path = tmp_path / "file"
+    for attempt in (check_can_write, lambda path: write_whole(path, ""), lambda path: is_same_file(path, tmp_path)):
+        with pytest.raises(BadInput, match="cannot be used: More data is available; check the name, and that you may"):
+            attempt(path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_all_that_is_kept_of_a_user_is_in_one_folder_on_windows(tmp_path, monkeypatch):
+    monkeypatch.setattr(platformdirs, "PlatformDirs", Windows)
+    monkeypatch.chdir(tmp_path)
+    named = str(tmp_path) if os.name == "nt" else "C:\\caches"  # elsewhere the name of a folder as any
+    monkeypatch.setenv("WIN_PD_OVERRIDE_LOCAL_APPDATA", named)
+    folder = tmp_path / named / "deltarule" / "Cache"
+    assert (cache_folder().absolute(), cache.folder.__wrapped__()) == (folder / "data", folder / "programs")
 
 
 @pytest.mark.parametrize("name", ["plain", "with space", "100%", "a?b#c", "δ.sqlite", "file:x?mode=ro"])
@@ -419,6 +463,15 @@ def test_what_a_killed_process_has_left_of_a_file_is_removed_in_time(tmp_path):
         os.utime(path, (time.time() - ABANDONED_SECONDS - 60,) * 2)
     make_folder(tmp_path)
     assert sorted(tmp_path.iterdir()) == [new, other]
+
+
+def test_a_part_is_as_old_as_the_clock_of_its_disk_has_it(tmp_path, monkeypatch):
+    """Which may be another computer's, and behind."""
+    (tmp_path / ".deltarule-1.part").write_bytes(b"half")
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 2 * ABANDONED_SECONDS)
+    make_folder(tmp_path)
+    assert list(tmp_path.iterdir()) == [tmp_path / ".deltarule-1.part"]
 
 
 @pytest.fixture

@@ -185,7 +185,7 @@ def _features() -> dict[str, bool]:
     """What the processor can do, by LLVM's names; nothing is known without Numba."""
     try:
         from llvmlite.binding import get_host_cpu_features
-    except ImportError:
+    except (ImportError, OSError):
         return {}
     found: dict[str, bool] = get_host_cpu_features()
     return found

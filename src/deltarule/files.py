@@ -140,8 +140,7 @@ def kind_of(path: str | Path) -> str:
     except (FileNotFoundError, NotADirectoryError, ValueError):  # the last for a zero byte, which no name has
         return ""
     except OSError as error:
-        told = f"{path} cannot be used: {error.strerror}"
-        raise BadInput(f"{told}; check the name, and that you may enter its folder") from error
+        raise _cannot_use(path, error) from error
     return "folder" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) else "device"
 
 
@@ -189,7 +188,7 @@ def is_same_file(one: str | Path, other: str | Path) -> bool:
 def real(path: str | Path) -> Path:
     """The absolute path without links to what a path leads to, or to where it would be.
 
-    Errors: `BadInput` for a relative path where the current folder has been removed.
+    Errors: `BadInput` for a relative path where the current folder has been removed, and where nobody can tell.
 
     >>> real("folder/../x.csv") == Path.cwd().resolve() / "x.csv"
     True
@@ -199,6 +198,8 @@ def real(path: str | Path) -> Path:
     except FileNotFoundError as error:
         told = "relative paths lead nowhere, because the current folder has been removed"
         raise BadInput(f"{told}; go to one that exists") from error
+    except OSError as error:
+        raise _cannot_use(path, error) from error
 
 
 def to_jsonable(record: Any) -> Any:
@@ -431,6 +432,10 @@ def _destination(path: str | Path) -> Path:
     if kind not in ("", "file") or not systems.has_plain_files(real(path.parent)):
         raise BadInput(f"{named} is not a plain file, so nothing can be written there; name a file")
     return path
+
+
+def _cannot_use(path: str | Path, error: OSError) -> BadInput:
+    return BadInput(f"{path} cannot be used: {error.strerror}; check the name, and that you may enter its folder")
 
 
 def _cannot_write(path: Path, error: OSError) -> BadInput | RunFailed:

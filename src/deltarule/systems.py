@@ -103,9 +103,24 @@ def _without_limit(path: str) -> str:
     return f"\\\\?\\UNC{whole[1:]}" if whole.startswith("\\\\") else f"\\\\?\\{whole}"
 
 
-def can_be_named(path: Path) -> bool:
-    """Whether the system can have a file or a folder of this name."""
-    return not (WINDOWS and path.name != ".." and NO_NAME.fullmatch(path.name))
+def can_be_named(path: PurePath) -> bool:
+    """Whether the system can have a file or a folder of this name, in folders of theirs."""
+    parts = path.relative_to(path.anchor).parts
+    return not (WINDOWS and any(NO_NAME.fullmatch(part) for part in parts if part != ".."))
+
+
+def cache_folder() -> Path:
+    """The folder for what programs keep of this user; on Windows without the one above it that platformdirs has for
+    the program's maker.
+
+    Errors: `RuntimeError` where nobody knows the user's home.
+
+    >>> "deltarule" in cache_folder().parts
+    True
+    """
+    from platformdirs import user_cache_path
+
+    return user_cache_path("deltarule", appauthor=False)
 
 
 def has_plain_files(folder: PurePath) -> bool:

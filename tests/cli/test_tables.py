@@ -78,7 +78,7 @@ def test_a_training_tells_kinds_scores_and_notes(deltarule, folder):
     assert kinds == {"number": "unused", "area": "number", "place": "category", "dear": "unused"}
     assert outcome["task"] == "regress" and outcome["rows"] == N - 1 and outcome["classes"] is None
     assert outcome["scores"]["score"] > 0.9 > 0.1 > outcome["scores"]["baseline"]
-    assert "1 of 80 rows have no 'price' and were passed over" in outcome["notes"]
+    assert "1 of 80 rows has no 'price' and was passed over" in outcome["notes"]
     assert any("'number' is not used: an identifier" in note for note in outcome["notes"])
     section = re.search(r"^## `deltarule train`\n(.*?)^## ", CLI, re.MULTILINE | re.DOTALL)[1]
     documented = {
@@ -180,7 +180,8 @@ def test_a_table_as_pandas_and_r_write_it_is_taken(deltarule, folder, tmp_path):
 def test_new_categories_are_answered_and_said(deltarule, folder, model):
     status, out, err = deltarule("predict", model, folder / "new.csv")
     assert status == 0 and len(out.splitlines()) == 4
-    assert "Note: the column 'place' has categories in 1 row that were rare or not there in training: 'island'." in err
+    told = "(rare, too many, or not there in training): 'island'"
+    assert f"Note: the column 'place' has in 1 row categories without an input of their own {told}." in err
 
 
 def test_a_model_is_evaluated_on_other_rows(deltarule, folder, model):
@@ -458,6 +459,14 @@ def test_a_class_may_be_called_none(deltarule, tmp_path):
     for some in (rows, rows[:1]):
         found = json.loads(deltarule("evaluate", tmp_path / "m", written(table, "x,alc", some), "--json")[1])
         assert found["scores"]["rows"] == sum(cell in drinks[:3] for _, cell in some) and found["scores"]["score"] == 1
+
+
+@pytest.mark.parametrize(
+    ("gaps", "told"), [(1, "1 of 1,200 rows has no 'y' and was"), (1100, "1,100 of 1,200 rows have no 'y' and were")]
+)
+def test_rows_without_a_target_are_counted_in_words(tmp_path, gaps, told):
+    table = written(tmp_path / "t.csv", "x,y", [(n, "" if n < gaps else n / 7) for n in range(1200)])
+    assert tables.with_target(table, "y", "regress")[2] == [f"{told} passed over"]
 
 
 def test_a_gap_among_numbers_is_one_however_it_is_written(deltarule, tmp_path):

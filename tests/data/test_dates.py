@@ -20,6 +20,14 @@ def test_what_only_resembles_a_date_is_none(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "form", ["{}-11-20", "{}/Nov/20", "{}.11.20", "20.11.{}", "11/20/{}", "20 Nov {}", "Nov 20, {}"]
+)
+@pytest.mark.parametrize(("year", "is_one"), [(1799, False), (1800, True), (1899, True), (2099, True), (2100, False)])
+def test_days_of_three_centuries_are_dates(form: str, year: int, is_one: bool) -> None:
+    assert (meant(np.array([form.format(year)] * 3, object)) == "dates") is is_one
+
+
+@pytest.mark.parametrize(
     "codes",
     [
         [f"20{19 + n % 6}.{n % 3 + 1}.{n % 20}" for n in range(60)],  # versions

@@ -18,6 +18,8 @@ from deltarule.errors import BadInput
 
 def test_numbers_that_pandas_calls_categories_are_texts() -> None:
     assert frame_of(pd.DataFrame({"code": pd.Categorical([7, 8, 7])}))["code"].tolist() == ["7", "8", "7"]
+    rates = pd.Series([0.1, 1.1], dtype="float32").astype("category")
+    assert frame_of(pd.DataFrame({"rate": rates}))["rate"].tolist() == ["0.1", "1.1"]
 
 
 def test_a_table_of_arrow_is_a_frame() -> None:
@@ -170,6 +172,8 @@ def test_names_are_taken_as_those_of_files() -> None:
     assert list(frame_of({" size": [1.0], "color ": ["red"]})) == ["size", "color"]
     with pytest.raises(BadInput, match="several columns are named 'size'"):
         frame_of({" size": [1.0], "size": [2.0]})
+    with pytest.raises(BadInput, match="several columns are named 'size'"):
+        frame_of({"size": [1.0], "size ": [2.0]})
 
 
 def test_a_day_has_no_time_and_a_time_has_a_day() -> None:
@@ -212,6 +216,24 @@ def test_categories_of_arrow_are_names_though_they_are_numbers() -> None:
     assert frame_of(table)["code"].tolist() == ["7", "8", "7"]
 
 
+@pytest.mark.parametrize("kind", [pyarrow.int8(), pyarrow.uint8(), pyarrow.int64(), pyarrow.uint64()], ids=str)
+def test_categories_of_arrow_are_looked_up_where_they_are(kind: Any) -> None:
+    """Though NumPy's numbers of that kind go no further, and some are missing."""
+    last = min(255, 2 ** (kind.bit_width - ("u" not in str(kind))) - 1)
+    names = [f"n{n}" for n in range(last + 1)]
+    column = pyarrow.DictionaryArray.from_arrays(pyarrow.array([last, None, 0], kind), pyarrow.array(names))
+    assert frame_of(pyarrow.table({"a": column}))["a"].tolist() == [names[last], "", "n0"]
+    assert frame_of(pyarrow.table({"a": column[:0]}))["a"].tolist() == []
+
+
+@pytest.mark.parametrize("place", [-1, 2, 3, 127])
+def test_categories_that_arrow_does_not_have_are_refused(place: int) -> None:
+    places = pyarrow.array([0, None, place], pyarrow.int8())
+    column = pyarrow.DictionaryArray.from_arrays(places, pyarrow.array(["red", "blue"]), safe=False)
+    with pytest.raises(ValueError, match="a row has a text that"):
+        frame_of(pyarrow.table({"a": column}))
+
+
 def test_days_of_years_that_python_does_not_know_are_texts() -> None:
     table = pyarrow.table({"until": pyarrow.array([0, 10**7], pyarrow.int32()).cast(pyarrow.date32())})
     assert frame_of(table)["until"].tolist() == ["1970-01-01", "29349-01-26"]
@@ -233,6 +255,7 @@ LONG = [2**53, 2**53 + 1]
     [
         ([True, NAN, False], ["True", "", "False"]),
         (["a", NAN, None], ["a", "", ""]),
+        ([timedelta(seconds=1), "a", None], ["0:00:01", "a", ""]),
         ([*LONG, NAN], ["9007199254740992", "9007199254740993", ""]),
         ([2**63 + 1, 2**63 + 2, 1], ["9223372036854775809", "9223372036854775810", "1"]),
         (pd.array([*LONG, pd.NA], "Int64"), ["9007199254740992", "9007199254740993", ""]),
@@ -265,6 +288,12 @@ def test_decimals_have_one_zero() -> None:
 
 def test_names_of_numbers_beside_gaps_are_numbers() -> None:
     np.testing.assert_array_equal(frame_of({"a": pd.Series([1, 2, None], dtype=object)}, ["a"])["a"], [1, 2, np.nan])
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_whole_numbers_of_arrow_beside_gaps_stay_different(sign: int) -> None:
+    numbers = [sign * one for one in LONG]
+    assert frame_of(pyarrow.table({"a": [*numbers, None]}))["a"].tolist() == [*map(str, numbers), ""]
 
 
 def test_decimals_of_arrow_are_as_different_as_those_of_a_text() -> None:

@@ -1,3 +1,4 @@
+import contextlib
 import csv
 from decimal import Decimal
 from pathlib import Path
@@ -268,11 +269,21 @@ def test_parquet_texts_are_taken_as_those_of_csv(tmp_path: Path) -> None:
 
 def test_a_long_text_and_lines_of_spaces_are_no_errors(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
-    limit = csv.field_size_limit()
     path.write_text(f"a,b\n1,{'x' * 200_000}\n   \n\n2,y\n", encoding="utf-8")
     frame = read_frame(path)
     assert frame["a"].tolist() == [1, 2] and len(frame["b"][0]) == 200_000
-    assert csv.field_size_limit() == limit
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,2\n", "a,b\n1\n"], ids=["good", "bad"])
+def test_the_limit_of_others_who_read_csv_stays(text: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    before = csv.field_size_limit(1234)
+    try:
+        with contextlib.suppress(BadInput):
+            read_frame(tmp_path / "t.csv")
+        assert csv.field_size_limit() == 1234
+    finally:
+        csv.field_size_limit(before)
 
 
 @pytest.mark.parametrize(
@@ -292,6 +303,7 @@ def test_a_long_text_and_lines_of_spaces_are_no_errors(tmp_path: Path) -> None:
         ("t.csv", "a\n1,2,3\n", "line 2: 3 cells, but the header names 1 column$"),
         ("t.csv", 'a,b\n"1,2\n', "line 2: unexpected end of data"),
         ("t.csv", "a,b\n1,2\n1e999,2\n", "line 3, column 'a': '1e999' is no finite number"),
+        ("t.csv", "a,b\n1,2\n-1e999,2\n", "line 3, column 'a': '-1e999' is no finite number"),
         ("t.csv", "a,b\n\udcff,1\n", "is not text in UTF-8"),
         ("t.parquet", "PAR1", "is no Parquet file, or damaged"),
         ("t.xlsx", "a", "has the ending '.xlsx'; give a table as .csv, .tsv or .parquet"),

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
@@ -181,11 +181,12 @@ def test_rows_have_the_numbers_of_the_whole_table() -> None:
 
 
 @given(st.lists(st.floats(-1e300, 1e300), min_size=1), st.lists(st.floats(allow_infinity=False)))
-def test_numbers_are_held_three_widths_outside_of_those_of_training(seen: list[float], new: list[float]) -> None:
+@example([-1e308, 1e308], [])  # around which a width has no finite bounds
+def test_numbers_are_held_a_width_outside_of_those_of_training(seen: list[float], new: list[float]) -> None:
     """So that a wild cell does not make an absurd answer; what was seen in training, and lies near it, stays."""
     [column] = learned({"a": np.array([*seen, np.nan])}, {"a": ("number", "")})
     low, high = column.held
-    reach = 3 * (max(seen) - min(seen))
+    reach = max(seen) - min(seen)
     assert (low, high) == (max(min(seen) - reach, -MOST), min(max(seen) + reach, MOST))
     plain, asked = replace(column, rows=0.0), {"a": np.array([*seen, *np.clip(new, low, high)])}
     np.testing.assert_array_equal(encoded([column], asked, together=True), encoded([plain], asked, together=True))
@@ -211,6 +212,7 @@ def test_where_numbers_are_not_held_one_that_is_too_large_is_refused(value: floa
         ([0.0, 0.0, 0.0, 0.0, 1e99], False),
         ([1e300, 2e300, 3e300, -1e300], False),
         ([-1.7e308, 1.7e308, 1e308, 0.0], False),
+        ([1e-300, 2e-300, 3e-300, 4e-300, 0.5], False),  # beside the least of numbers none up to 1 does harm
         ([5.0, np.nan], False),
         ([np.nan, np.nan], False),
     ],
@@ -289,9 +291,10 @@ def test_a_column_of_ones_and_zeros_takes_truths_and_the_other_way() -> None:
         columns = learned(frame_of({"a": names}), {"a": ("category", "")})
         assert encoded(columns, asked).tolist() == encoded(columns, {"a": np.array([1.0, 0, 1])}).tolist()
         assert encoded(columns, asked).tolist() == [[0, 1], [1, 0], [0, 1]] and not unknown_categories(columns, asked)
-    [sizes] = learned({"a": np.array([0.0, 1, 2])}, {"a": ("number", "")})
-    with pytest.raises(BadInput, match="holds 'TRUE' in row 0"):
-        encoded([sizes], asked)
+    for sizes in ([0.0, 1, 2], [0.0, 0.5, 1]):
+        columns = learned({"a": np.array(sizes)}, {"a": ("number", "")})
+        with pytest.raises(BadInput, match="holds 'TRUE' in row 0"):
+            encoded(columns, asked)
 
 
 NEARLY = "an identifier: another whole number in nearly every row"
@@ -319,7 +322,10 @@ ODD = RANDOM.permutation(np.arange(300) * 7.0)
         ("CustomerID", np.where(ODD < 200, 7, ODD), "number", "numbers"),
         *[
             (name, ODD, "number", "numbers")
-            for name in ("paid", "MADRID", "idle", "cents", "the number", "atomic_number")
+            for name in (
+                *("paid", "MADRID", "idle", "cents", "the number", "atomic_number"),
+                *("price_idx", "my_ideal", "order_nonsense"),  # whose beginning alone is an identifier's
+            )
         ],
     ],
 )
@@ -337,6 +343,15 @@ def test_the_name_of_an_identifier_may_have_capitals(name: str) -> None:
 def test_twenty_texts_that_all_differ_are_an_identifier_and_nineteen_are_not(rows: int, kind: str) -> None:
     texts = np.array([f"t{n}" for n in range(rows)], object)
     assert guessed({"a": texts, "x": np.arange(rows) / 7})["a"][0] == kind
+
+
+@pytest.mark.parametrize(("days", "kind"), [(50, "category"), (51, "unused")])
+def test_more_than_fifty_days_are_no_categories(days: int, kind: str) -> None:
+    """However often they come again, as other texts may."""
+    texts = [f"2026-{1 + n // 28:02}-{1 + n % 28:02}" for n in range(days)] * 4
+    frame = {"a": np.array(texts, object), "x": np.arange(len(texts)) / 7}
+    assert guessed(frame)["a"][0] == kind
+    assert guessed(frame | {"a": np.array([text.replace("-", "of") for text in texts], object)})["a"][0] == "category"
 
 
 def test_gaps_are_no_texts_of_which_half_may_differ() -> None:

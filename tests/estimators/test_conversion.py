@@ -137,7 +137,9 @@ def outputs_of(module: Any, x: Any) -> Any:
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("batch_norm", [False, True])
-@pytest.mark.parametrize("activation", ["tanh", ["elu", {"name": "leaky_relu", "slope": 0.3}], "logistic", "identity"])
+@pytest.mark.parametrize(
+    "activation", ["tanh", ["elu", {"name": "leaky_relu", "slope": 0.3}], "logistic", "identity", "softplus"]
+)
 def test_networks_come_back_from_pytorch(activation: Any, batch_norm: bool, dtype: Any) -> None:
     given = {"activation": activation, "batch_norm": batch_norm, "dropout": [0.0, 0.3], **SHORT}
     x = X.astype(dtype)

@@ -1,6 +1,7 @@
 import contextlib
 import json
 import pickle  # noqa: TID251, joblib and copies do the same
+import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -345,6 +346,32 @@ def test_a_description_that_no_model_has_is_refused(change: dict[str, Any], sent
     parameters = about["parameters"] | change.get("parameters", {})
     save_arrays(path, arrays, about | change | {"parameters": parameters})
     with pytest.raises(BadInput, match=f"is damaged.*{sentence}"):
+        load_model(path)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_numbers_are_held_as_in_the_version_that_wrote_a_file(tmp_path: Path) -> None:
+    """Three widths outside of training's where the file does not say it, nowhere where it does not know these."""
+    path, size = tmp_path / "model.safetensors", np.arange(40.0) % 7
+    TabularRegressor(random_state=0).fit({"a": size}, size).save(path)
+    arrays, about = load_arrays(path)
+    [column] = about["columns"]
+    most = sys.float_info.max
+    for lacks, held in (("none", (-6, 12)), ("reach", (-18, 24)), ("rows", (-most, most))):
+        column.pop(lacks, None)
+        save_arrays(path, arrays, about)
+        assert load_model(path).columns_[0].held == held
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("change", [{"scale": 0.0}, {"reach": -1.0}, {"least": 9.0}], ids=str)
+def test_numbers_that_no_column_has_are_refused(change: dict[str, float], tmp_path: Path) -> None:
+    path, size = tmp_path / "model.safetensors", np.arange(40.0) % 7
+    TabularRegressor(random_state=0).fit({"a": size}, size).save(path)
+    arrays, about = load_arrays(path)
+    about["columns"][0] |= change
+    save_arrays(path, arrays, about)
+    with pytest.raises(BadInput, match="is damaged.*the column 'a' is none"):
         load_model(path)
 
 

@@ -56,6 +56,14 @@ def test_a_regressors_page() -> None:
     assert found.importances[0].column == "<b>size</b>"
 
 
+@pytest.mark.parametrize(("low", "told"), [(0.6, True), (0.61, False)])
+def test_a_page_says_where_there_is_little_for_a_column_to_lose(low: float, told: bool) -> None:
+    model = TabularClassifier(random_state=0).fit(X, SIZE > 0)
+    found = model.inspect(X, SIZE > 0)
+    page = model_page(model, replace(found, scores=replace(found.scores, low=low, baseline=0.6)))
+    assert ("a column that loses nothing may tell much all the same" in page) == told
+
+
 def test_of_a_model_that_is_sure_of_itself_no_probability_is_told_twice() -> None:
     model = TabularClassifier(random_state=0).fit(X, SIZE > 0)
     said = [0.6, 0.981, 0.98104, 0.9992, 1 - 4e-5, 1 - 3e-15]

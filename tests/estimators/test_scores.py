@@ -14,6 +14,7 @@ from deltarule.estimators.scores import (
     Scores,
     doubted_probabilities,
     doubts,
+    few_make_the_errors,
     leaks,
     r_squared,
     scores_of_classes,
@@ -96,6 +97,53 @@ def test_probabilities_are_praised_only_where_they_tell_more_than_the_shares(sai
     probabilities = np.array([1 - probabilities, probabilities]).T
     scores = scores_of_classes(y, probabilities, np.array(["a", "b"]), usual="a")
     assert doubts(scores, y, np.full(20, "a"))[0].endswith(f"; {cure}")
+
+
+@given(st.lists(st.booleans(), min_size=10, max_size=40).filter(lambda one: 0 < sum(one) < len(one) / 2), st.booleans())
+def test_probabilities_that_tell_are_praised_though_the_rare_class_is_answered(rare: list[bool], turned: bool) -> None:
+    """In a row or two, of which one is wrong."""
+    y = np.where(rare, "b", "a")
+    said = np.where(np.array(rare) != turned, 0.4, 0.1)
+    said[[np.argmax(rare), np.argmin(rare)]] = 0.51
+    scores = scores_of_classes(y, np.array([1 - said, said]).T, np.array(["a", "b"]), usual="a")
+    tells = scores.log_loss < scores.baseline_log_loss and scores.area_under_roc > 0.5
+    cure = "the probabilities tell which rows are likelier than others" if tells else "do not rely on it"
+    assert doubts(scores, y, np.where(said > 0.5, "b", "a")) == [
+        f"on rows not seen its accuracy is not above that of always saying the same; {cure}"
+    ]
+    assert tells or turned or sum(rare) < 3
+
+
+@given(st.integers(0, 6), st.integers(100, 1200), st.floats(0.5, 100), st.sampled_from([1e-150, 1.0, 1e150]))
+def test_a_few_rows_that_make_a_third_of_the_squared_errors_are_named(
+    few: int, rows: int, size: float, unit: float
+) -> None:
+    random = np.random.default_rng(few)
+    y, errors, numbers = random.normal(size=rows), np.full(rows, 0.5), random.permutation(rows) + 7
+    errors[:few] = np.linspace(size, size / 2, few)
+    needed = np.square(np.sort(errors)[::-1]).cumsum() >= np.square(errors).sum() / 3
+    count = int(needed.argmax()) + 1
+    told = few_make_the_errors(unit * y, unit * (y + errors), numbers)
+    assert bool(told) == (count <= min(5, rows // 100))
+    if told:
+        makes = f"{count} of {rows:,} rows set aside make{'s' * (count == 1)} "
+        named = ", ".join(map(str, numbers[:count]))
+        assert told[0].startswith(makes) and told[0].endswith(f": row{'s' * (count > 1)} {named} (counted from 0)")
+    assert few_make_the_errors(unit * y, unit * (y + errors / 1e4), numbers) == []
+
+
+@given(st.integers(1, 8), st.integers(200, 900))
+def test_rows_that_err_alike_are_named_all_or_not_at_all(alike: int, rows: int) -> None:
+    y = np.zeros(rows)
+    places = np.arange(alike) * 20
+    y[places] = 1.0
+    told = few_make_the_errors(y, np.full(rows, 0.01), np.arange(rows))
+    assert len(told) == (alike <= min(5, rows // 100))
+    assert not told or f": row{'s' * (alike > 1)} {', '.join(map(str, places))} (" in told[0]
+
+
+def test_of_rows_without_errors_none_makes_them() -> None:
+    assert few_make_the_errors(np.arange(200.0), np.arange(200.0), np.arange(200)) == []
 
 
 @pytest.mark.parametrize("sure", [0.7, 0.999])
@@ -210,6 +258,13 @@ def test_a_copy_of_the_target_is_a_leak_and_a_mere_cause_is_not(classes: bool) -
     columns = [Column(name, "number", "") for name in frame]
     [told] = leaks(frame, columns, y, classes)
     assert told.startswith("the column 'copy' alone tells the target (100 % on rows not seen)")
+
+
+def test_what_is_nearly_a_copy_is_told_without_many_digits() -> None:
+    y = RANDOM.normal(size=2000)
+    near = np.where(np.arange(2000) == 7, y + 0.01, y)
+    [told] = leaks({"near": near}, [Column("near", "number", "")], y, classes=False)
+    assert told.startswith("the column 'near' alone tells the target (more than 99.9 % on rows not seen); is it known")
 
 
 def test_copies_by_the_dozen_are_one_sentence() -> None:

@@ -219,7 +219,7 @@ def test_the_network_has_an_output_for_each_class() -> None:
 
 def test_new_categories_are_answered_and_told(classifier: TabularClassifier) -> None:
     new = pd.DataFrame({"size": [9.0, np.nan], "color": ["pink", "red"]})
-    with pytest.warns(UserWarning, match="the column 'color' has categories in 1 row that were rare or not there"):
+    with pytest.warns(UserWarning, match="the column 'color' has in 1 row categories without an input of their own"):
         assert len(classifier.predict(new)) == 2
 
 
@@ -461,6 +461,23 @@ def test_a_wild_cell_is_told_where_the_score_is_not_above_its_baseline() -> None
     doubt, wild = model.report_.notes[:2]
     assert doubt.startswith("on rows not seen R² is ") and "such as 999999" in wild
     assert wild.startswith("in the rows set aside the column 'x1' has numbers in 1 row far outside of training's")
+
+
+def test_a_row_that_makes_most_of_the_errors_is_named_with_its_wild_cell() -> None:
+    """By its number in the table, and of numbers alone: an accuracy counts every row alike."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(600, 2))
+    y = x @ [5.0, 2.0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        row = (model := TabularRegressor(random_state=0))._begun(x, y).held[3]
+        x[row, 0] = 99.0
+        model.fit(x, y)
+        classifier = TabularClassifier(random_state=0).fit(x, y > 0)
+    few, wild = model.report_.notes[:2]
+    assert few.startswith("1 of 120 rows set aside makes more than 99.9 % of the squared errors: row ")
+    assert few.endswith(f"row {row} (counted from 0)") and "the column 'x0' has numbers in 1 row far outside" in wild
+    assert not any("squared errors" in note for note in classifier.report_.notes)
 
 
 def test_folds_are_trained_with_what_fits_their_rows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -724,7 +741,7 @@ def test_other_answers_with_commas_are_not_known_in_scripts_either(tmp_path: Pat
     answers = np.array(["1,2", "1,3", "2,3"] * 20, object)
     model = TabularClassifier(random_state=0).fit({"a": answers}, answers)
     asked = {"a": ["1,20", "9,9", "1.2", "1,2"]}
-    with pytest.warns(UserWarning, match="categories in 2 rows that were rare or not there in training: '1,20', '9,9'"):
+    with pytest.warns(UserWarning, match="in 2 rows categories without an input of .* '1,20', '9,9'"):
         told = model.predict(asked)
     assert told[0] == told[1] and told[2:].tolist() == ["1,2", "1,2"]
     (tmp_path / "script.py").write_text(numpy_script(model), encoding="utf-8")
@@ -741,7 +758,7 @@ def test_decimal_commas_of_categories_are_known_in_scripts(tmp_path: Path) -> No
     (tmp_path / "script.py").write_text(numpy_script(model), encoding="utf-8")
     (tmp_path / "table.csv").write_text('f,x\n"0,50",1\n"1,0",1\n"1500,0",1\n"1,500",1\n', encoding="utf-8")
     frame = read_frame(tmp_path / "table.csv", ["f"])
-    with pytest.warns(UserWarning, match="categories in 1 row that were rare or not there in training: '1,500'"):
+    with pytest.warns(UserWarning, match="in 1 row categories without an input of .*: '1,500'"):
         answers = model.predict(frame)
     assert answers[:3].tolist() == [False, False, True]
     command = [sys.executable, tmp_path / "script.py", tmp_path / "table.csv"]

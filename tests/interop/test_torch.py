@@ -35,8 +35,21 @@ def test_outputs_are_those_of_the_run(hidden):
     for member in range(3):
         with torch.no_grad():
             theirs = to_torch(run, member)(torch.tensor(x)).numpy()
-        # PyTorch's own softplus is x itself above 20, and approximates it so to 2e-9.
-        assert np.abs(theirs - run.outputs(x)[member]).max() < (1e-8 if hidden == "softplus" else 1e-12)
+        assert np.abs(theirs - run.outputs(x)[member]).max() < 1e-12
+
+
+@pytest.mark.parametrize(("dtype", "rounding"), [(np.float64, 1e-15), (np.float32, 1e-6)])
+@pytest.mark.parametrize("hidden", HAS_MODULE)
+def test_activations_and_their_slopes_are_ours_wherever_they_stand(hidden, dtype, rounding):
+    """Also where PyTorch's softplus is z itself, and where e^z has no float32."""
+    run, _ = trained(hidden, steps=1)
+    z = np.linspace(-120, 120, 6000, dtype=dtype)[:, None]  # without 0, where some have a kink
+    given = torch.tensor(z, requires_grad=True)
+    theirs = getattr(to_torch(run), "a1", torch.nn.Identity())(given)
+    theirs.sum().backward()
+    ours, backward = run.problem.network.layers[0].activation.forward(z)
+    np.testing.assert_allclose(theirs.detach().numpy(), ours, rtol=rounding, atol=rounding)
+    np.testing.assert_allclose(given.grad.numpy(), backward(np.ones_like(z)), rtol=rounding, atol=rounding)
 
 
 @pytest.mark.parametrize("given", [{"batch_norm": True}, {"bias": False}, {"dropout": 0.4}, {"dtype": "float32"}])
@@ -50,6 +63,22 @@ def test_every_kind_of_layer_is_carried_over(given):
     names = [type(one).__name__ for one in module]
     assert names.count("BatchNorm1d") == sum(layer.batch_norm for layer in run.problem.network.layers)
     assert names.count("Dropout") == (2 if "dropout" in given else 0)
+
+
+def test_members_of_a_run_have_their_own_dropout():
+    rates = [[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]]
+    run, _ = trained(steps=1, dropout=rates)
+    modules = [to_torch(run, member) for member in range(3)]
+    assert [[one.p for one in module if isinstance(one, torch.nn.Dropout)] for module in modules] == rates
+
+
+def test_each_of_several_targets_comes_in_its_own_unit():
+    x = np.random.default_rng(0).normal(size=(40, 4))
+    y = x[:, :3] * [1, 100, 0.01] + [0, 1000, 5]
+    model = deltarule.MLPRegressor(hidden_layer_sizes=(3,), scale_target=True, solver="lbfgs", max_iter=5000).fit(x, y)
+    with torch.no_grad():
+        theirs = to_torch(model)(torch.tensor(x)).numpy()
+    np.testing.assert_allclose(theirs, model.predict(x), rtol=1e-10)
 
 
 def test_it_goes_on_training_as_ours_does():

@@ -84,7 +84,8 @@ def with_target(
     told = sorted({repr(one) for one in written[~known].tolist() if isinstance(one, str) and one})
     why = f", which {', '.join(told)} is taken to say," if told else ""
     if gaps:
-        notes.append(f"{gaps} of {rows_of(frame)} rows have no {target!r}{why} and were passed over")
+        have, were = ("has", "was") if gaps == 1 else ("have", "were")
+        notes.append(f"{gaps:,} of {rows_of(frame):,} rows {have} no {target!r}{why} and {were} passed over")
     return taken(frame, known), (numbers if task == "regress" else y)[known], notes
 
 

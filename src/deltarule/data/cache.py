@@ -36,10 +36,8 @@ def cache_folder() -> Path:
     >>> cache_folder().name
     'data'
     """
-    import platformdirs
-
     try:
-        return platformdirs.user_cache_path("deltarule") / "data"
+        return systems.cache_folder() / "data"
     except RuntimeError:
         return temporary_folder() / "data"
 

@@ -252,8 +252,10 @@ def _cell(value: Any) -> Any:
 def _looked_up(chunk: Any) -> np.ndarray:
     """Texts [N] that are kept as the different ones and, for each row, which of them."""
     # Whoever keeps numbers so has said that they are names.
-    known = np.array([*(_cell(as_text(one)) for one in _listed(chunk.dictionary)), None], object)
-    places = chunk.indices.fill_null(len(known) - 1).to_numpy(zero_copy_only=False)
+    known = np.array([*(_cell(as_text(one)) for one in _listed(chunk.dictionary)), None], object)[:-1]
+    places = chunk.indices.drop_null().to_numpy(zero_copy_only=False)
     if len(places) and not 0 <= places.min() <= places.max() < len(known):  # PyArrow does not look whether they are
         raise ValueError("a row has a text that the file does not hold")
-    return known[places]
+    texts = np.full(len(chunk), None, object)
+    texts[chunk.indices.is_valid().to_numpy(zero_copy_only=False)] = known[places]
+    return texts

@@ -151,8 +151,8 @@ def _read_parquet(path: Path, wanted: _Wanted) -> Frame:
         from pyarrow import ArrowException
         from pyarrow.parquet import read_metadata, read_table
         from pyarrow.types import is_nested
-    except ImportError:
-        raise not_installed("Parquet", "pyarrow", "frames") from None
+    except (ImportError, OSError) as error:
+        raise not_installed("Parquet", "pyarrow", "frames", error) from None
     try:
         metadata = read_metadata(path)
         check_unpacked(path, _unpacked(metadata))

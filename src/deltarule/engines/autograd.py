@@ -276,6 +276,6 @@ def _torch() -> tuple[Any, Any]:
     """PyTorch and the formulas that are written in it."""
     try:
         torch = import_module("torch")
-    except ImportError:
-        raise not_installed('the engine "autograd"', "PyTorch", "torch") from None
+    except (ImportError, OSError) as error:
+        raise not_installed('the engine "autograd"', "PyTorch", "torch", error) from None
     return torch, import_module("deltarule.engines.torch_formulas")

@@ -15,7 +15,6 @@ from deltarule.data.naming import as_named
 from deltarule.errors import counted
 from deltarule.estimators.columns import (
     CATEGORY,
-    FAR_WIDTHS,
     MOST,
     NUMBER,
     UNUSED,
@@ -28,6 +27,9 @@ from deltarule.reports.wording import percent
 
 NOTED_SHARE = 0.1
 """It is worth a note where so many rows have categories without an input."""
+ROUNDING = 1e-9
+"""Of the width of a column: so near to a bound 1.3 is on it, though 0.7 + 0.6 is less."""
+WITHOUT_INPUT = "without an input of their own (rare, too many, or not there in training)"
 MOST_ALIKE, MOST_NAMED = 3, 5
 """What is to be said alike of more columns than the first is one sentence, which names so many as the second."""
 
@@ -37,7 +39,8 @@ def unknown_categories(columns: Sequence[Column], frame: Frame) -> list[str]:
 
     >>> color = Column("color", "category", "texts", categories=("blue", "red"))
     >>> unknown_categories([color], {"color": np.array(["red", "green", "green"], object)})
-    ["the column 'color' has categories in 2 rows that were rare or not there in training: 'green'"]
+    ["the column 'color' has in 2 rows categories without an input of their own (rare, too many, or not there in \
+training): 'green'"]
     """
     found: dict[str, str] = {}
     for column in columns:
@@ -50,10 +53,10 @@ def unknown_categories(columns: Sequence[Column], frame: Frame) -> list[str]:
             names = ", ".join(shortened(name) if name else "missing" for name in sorted(unknown)[:5])
             more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
             found[column.name] = (
-                f"the column {shortened(column.name)} has categories in {rows} row{'s' if rows > 1 else ''} that were "
-                f"rare or not there in training: {names}{more}"
+                f"the column {shortened(column.name)} has in {counted(rows, 'row')} categories {WITHOUT_INPUT}: "
+                f"{names}{more}"
             )
-    return told_together(found, "have categories that were rare or not there in training")
+    return told_together(found, f"have categories {WITHOUT_INPUT}")
 
 
 def unusual_numbers(columns: Sequence[Column], frame: Frame) -> list[str]:
@@ -61,10 +64,10 @@ def unusual_numbers(columns: Sequence[Column], frame: Frame) -> list[str]:
 
     A number like no other of n is no news among n more: it is where of N more there are more than N / n.
 
-    >>> size = Column("size", "number", "numbers", fill=2.0, least=1.0, greatest=3.0, rows=50)
+    >>> size = Column("size", "number", "numbers", fill=2.0, least=1.0, greatest=3.0, rows=50, reach=1)
     >>> unusual_numbers([size], {"size": np.array([2.0, 2000.0, 3.5])})
     ["the column 'size' has numbers in 1 row far outside of training's, which went from 1 to 3: such as 2000; they \
-count as 9"]
+count as 5"]
     >>> unusual_numbers([size], {"size": np.array([2.0, np.nan])})
     ["the column 'size' is missing in 1 of 2 rows, in training never; its median there, 2, stands in"]
     """
@@ -76,7 +79,9 @@ count as 9"]
             continue
         values, name = numbers_of_column(column, frame), f"the column {shortened(column.name)}"
         (low, high), width = column.held, column.greatest - column.least
-        far = (values < low) | (values > high)
+        rounding = ROUNDING * width
+        below, above = values < low - rounding, values > high + rounding
+        far = below | above
         if (count := int(far.sum())) * column.rows > len(present_in(values)):
             such = float(values[far.argmax()])
             if low == high:
@@ -86,7 +91,7 @@ count as 9"]
                     f"{other}, which count as {always}"
                 )
             else:
-                ends = [_short(end, width) for end, met in ((low, values < low), (high, values > high)) if met.any()]
+                ends = [_short(end, width) for end, met in ((low, below), (high, above)) if met.any()]
                 outside[column.name] = (
                     f"{name} has numbers in {counted(count, 'row')} far outside of training's, which went from "
                     f"{_short(column.least, width)} to {_short(column.greatest, width)}: such as "
@@ -100,8 +105,7 @@ count as 9"]
     return [
         *told_together(
             outside,
-            f"have numbers far outside of training's; they count as if they lay {FAR_WIDTHS} times the width of "
-            "training's outside",
+            "have numbers far outside of training's; they count as the farthest that the model takes",
         ),
         *told_together(others, "had one number each in training, and have others, which count as that one"),
         *told_together(missing, "are missing in some rows, in training never; their medians there stand in"),

@@ -41,9 +41,10 @@ LEAST_COUNT = 2
 """What occurs once teaches nothing about its category."""
 LEAST_FOR_IDENTIFIER = 20
 """In fewer rows, numbers may well differ by chance."""
-FAR_WIDTHS = 3
+FAR_WIDTHS = 1.0
 """A number farther outside of training's than so many times as wide as they lie counts as one just so far, and is worth
-a note: nothing was learned of what lies there."""
+a note: nothing was learned of what lies there. R² of 43 targets in tables cut in the order of time, where trends may go
+on, was better than with 3 times for 29 and worse for 2; of 51 with rows by chance for 15 and for 4."""
 MOST = sys.float_info.max
 FARTHEST = 1e100
 """In standard deviations from the mean: of a number beyond it a network's answer may overflow."""
@@ -68,6 +69,7 @@ class Column:
     mean, scale   by which numbers are standardized   fill: the median, in the place of missing ones
     gaps   whether there were missing numbers, so that an input says where
     least, greatest   between which its numbers were   rows: how many had one; all 0 in files of earlier versions
+    reach   how many times as wide as they lay others may lie outside of them; 3 in files that do not say it
     categories   those that have an input each; "" is what is missing
     """
 
@@ -82,18 +84,19 @@ class Column:
     least: float = 0.0
     greatest: float = 0.0
     rows: float = 0.0
+    reach: float = 3.0
 
     @property
     def held(self) -> tuple[float, float]:
         """Within which bounds its numbers are held; what lies farther out counts as the bound.
 
-        >>> Column("size", "number", "numbers", least=1.0, greatest=3.0, rows=50).held
-        (-5.0, 9.0)
+        >>> Column("size", "number", "numbers", least=1.0, greatest=3.0, rows=50, reach=1).held
+        (-1.0, 5.0)
         """
         if not self.rows:  # of a file of an earlier version, which answers as it did
             return -MOST, MOST
-        reach = FAR_WIDTHS * (self.greatest - self.least)
-        return max(self.least - reach, -MOST), min(self.greatest + reach, MOST)
+        far = self.reach * (self.greatest - self.least)
+        return max(self.least - far, -MOST), min(self.greatest + far, MOST)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -225,7 +228,7 @@ def learned(frame: Frame, kinds: Mapping[str, tuple[str, str]]) -> tuple[Column,
 
     >>> learned({"size": np.array([1.0, 3.0, np.nan])}, {"size": ("number", "numbers")})
     (Column(name='size', kind='number', why='numbers', mean=2.0, scale=1.0, fill=2.0, gaps=True, categories=(), \
-least=1.0, greatest=3.0, rows=2.0),)
+least=1.0, greatest=3.0, rows=2.0, reach=1.0),)
     """
     names = sum(kind == CATEGORY for kind, _ in kinds.values())
     most = int(np.clip(ROOM // max(rows_of(frame) * names, 1), FEW_CATEGORIES, MOST_CATEGORIES))
@@ -256,6 +259,7 @@ def _learned_number(column: Column, frame: Frame) -> Column:
         least=float(present.min()),
         greatest=float(present.max()),
         rows=float(len(present)),
+        reach=FAR_WIDTHS,
     )
 
 

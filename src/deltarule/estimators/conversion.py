@@ -14,6 +14,7 @@ from deltarule.estimators.base import BaseMLP
 from deltarule.estimators.classifier import MLPClassifier, as_texts
 from deltarule.estimators.regressor import MLPRegressor
 from deltarule.estimators.settings import Architecture, hidden_activations
+from deltarule.interop.torch import SOFTPLUS_THRESHOLD
 from deltarule.maths.network import BATCH_NORM_EPSILON
 from deltarule.problem.problem import Floats
 from deltarule.problem.registry import Named
@@ -156,7 +157,7 @@ FORMS: dict[str, dict[str, tuple[Any, ...]]] = {
     "BatchNorm1d": {"eps": (BATCH_NORM_EPSILON,), "affine": (True,), "track_running_stats": (True,)},
     "GELU": {"approximate": ("none",)},
     "Softmax": {"dim": (1, -1)},
-    "Softplus": {"beta": (1,), "threshold": (20,)},
+    "Softplus": {"beta": (1,), "threshold": (20, SOFTPLUS_THRESHOLD)},
 }
 """The settings of modules that have a form here."""
 

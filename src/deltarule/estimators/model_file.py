@@ -298,6 +298,8 @@ def _column(name: str, kind: str, why: str, categories: list[str], gaps: bool, *
         or kind not in COLUMN_KINDS
         or not np.isfinite(list(plain.values())).all()
         or not plain["scale"]
+        or plain.get("reach", 0.0) < 0
+        or plain.get("least", 0.0) > plain.get("greatest", 0.0)
     ):
         raise ValueError(f"the column {name!r} is none")
     return Column(name.strip(), kind, why, categories=tuple(categories), gaps=bool(gaps), **plain)

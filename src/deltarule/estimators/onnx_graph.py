@@ -1,6 +1,6 @@
 """Fitted estimators as ONNX graphs, with all that they make of a table, for whatever runs ONNX.
 
-Everything is reckoned in float64, as here.    K members · N rows · D inputs · C outputs
+Everything but the Erf of GELU is reckoned in float64, as here.    K members · N rows · D inputs · C outputs
 """
 
 from collections.abc import Callable, Sequence
@@ -35,7 +35,8 @@ def to_onnx(model: Any, path: str | Path) -> None:
     path : the file.
 
     The outputs are `label` [N] and `probabilities` [N, C], or for numbers `prediction`; one that is called like a
-    column has `predicted` before its name.
+    column has `predicted` before its name. With GELU they are off by about 1e-7 of the targets' scale, because runtimes
+    have its Erf for float32 alone.
 
     Raises `BadInput` where onnx is not installed, for another model, for an activation of one's own, and for names that
     ONNX cannot hold: classes that are neither numbers nor texts, whole numbers of 2⁶³ and more, broken texts, and texts
@@ -52,8 +53,8 @@ def to_onnx(model: Any, path: str | Path) -> None:
     """
     try:
         import onnx
-    except ImportError:
-        raise not_installed("ONNX", "the package onnx", "onnx") from None
+    except (ImportError, OSError) as error:
+        raise not_installed("ONNX", "the package onnx", "onnx", error) from None
     is_table = isinstance(model, BaseTabular)
     if not (is_table and hasattr(model, "model_")) and not (isinstance(model, BaseMLP) and hasattr(model, "coefs_")):
         raise BadInput(

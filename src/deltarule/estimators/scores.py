@@ -16,7 +16,7 @@ from deltarule.estimators.column_notes import told_together
 from deltarule.estimators.columns import CATEGORY, NUMBER, UNUSED, Column, encoded
 from deltarule.estimators.targets import are_among
 from deltarule.problem.problem import Floats
-from deltarule.reports.wording import percent
+from deltarule.reports.wording import as_said, percent
 from deltarule.stats.intervals import Interval, share_interval
 
 RESAMPLES = 400
@@ -32,7 +32,9 @@ LEAST_OF_CLASS = 10
 LEAST_OTHERS = 5
 """Fewer rows beside those of the most frequent value may be met by chance, unless the column has as few values."""
 MOST_NAMED = 5
-"""Classes in a sentence."""
+"""Classes in a sentence, or rows."""
+LARGE_PART, NEARLY_RIGHT = 1 / 3, 0.99
+"""Of the squared errors: where a few rows make so much, they are named, but of an R² that would hardly be better."""
 WIDE = 100.0
 """So many times as large as small targets are large ones that are better told by their logarithms."""
 NOTHING = -1e200
@@ -137,12 +139,37 @@ def doubts(scores: Scores, y: Any, answers: Any) -> list[str]:
             f"on rows not seen R² is {score}, not above the {baseline} of always saying the mean; do not rely on it"
         ]
     never = sorted(set(y.tolist()) - set(answers.tolist()), key=str)
-    if not never:
-        return ["on rows not seen its accuracy is not above that of always saying the same; do not rely on it"]
+    told = "on rows not seen its accuracy is not above that of always saying the same"
+    if never:
+        told = f"it never answers {first_named(never)}, and its accuracy is not above its baseline's"
     area = 1.0 if scores.area_under_roc is None else scores.area_under_roc
     tells = (scores.log_loss or 0.0) < (scores.baseline_log_loss or 0.0) and area > 0.5
     cure = "the probabilities tell which rows are likelier than others" if tells else "do not rely on it"
-    return [f"it never answers {first_named(never)}, and its accuracy is not above its baseline's; {cure}"]
+    return [f"{told}; {cure}"]
+
+
+def few_make_the_errors(y: Floats, answers: Floats, numbers: Any) -> list[str]:
+    """A sentence where a few rows, at most one in a hundred, make a third of the squared errors, unless all are small.
+
+    y, answers, numbers [N]: of the rows
+
+    >>> y = np.arange(200.0)
+    >>> few_make_the_errors(y, np.r_[y[1:], 999.0], np.arange(200))
+    ['1 of 200 rows set aside makes more than 99.9 % of the squared errors: row 199 (counted from 0)']
+    """
+    errors = np.abs(y - answers)
+    errors = np.square(errors / (errors.max() or 1.0))  # squares of very large numbers would overflow
+    worst = np.argsort(-errors, kind="stable")
+    shares = errors[worst].cumsum() / (errors.sum() or 1.0)
+    last = worst[(shares >= LARGE_PART).argmax()]
+    count = int((errors >= errors[last]).sum())  # with all that err as much as it
+    if count > min(MOST_NAMED, len(y) // 100) or r_squared(y, answers) >= NEARLY_RIGHT:
+        return []
+    make, row = ("makes", "row") if count == 1 else ("make", "rows")
+    return [
+        f"{count} of {len(y):,} rows set aside {make} {as_said(shares[count - 1])} of the squared errors: {row} "
+        f"{', '.join(map(str, numbers[worst[:count]]))} (counted from 0)"
+    ]
 
 
 def first_named(classes: Any) -> str:
@@ -269,8 +296,8 @@ def leaks(frame: Frame, columns: Sequence[Column], y: Any, classes: bool) -> lis
             score = max(score, _told(codes[present], y[present], column, classes))
         if score >= SUSPICIOUS:
             found[column.name] = (
-                f"the column {shortened(column.name)} alone tells the target ({percent(score, 0, 'f')} on rows not "
-                "seen); is it known before the target is? If not, leave it out"
+                f"the column {shortened(column.name)} alone tells the target ({as_said(score)} on rows not seen); "
+                "is it known before the target is? If not, leave it out"
             )
     least = percent(SUSPICIOUS, 0, "f")
     return told_together(

@@ -19,7 +19,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from deltarule.data.cells import as_text, shortened
-from deltarule.data.frame import Frame, frame_of, rows_of, taken
+from deltarule.data.frame import Frame, frame_of, numbers_of_rows, rows_of, taken
 from deltarule.errors import BadInput, counted
 from deltarule.estimators import budget
 from deltarule.estimators.base import BaseMLP, quietly, whole_or_none
@@ -43,6 +43,7 @@ from deltarule.estimators.scores import (
     Scores,
     doubted_probabilities,
     doubts,
+    few_make_the_errors,
     first_named,
     leaks,
     log_loss,
@@ -216,13 +217,17 @@ class BaseTabular(BaseEstimator):
         searched = budget.fold_rows(budget.search_rows(x.shape[1], len(train), self._outputs))
         self.model_ = self._trained(x[train], y[train], found, searched)
         scores = self._scores(x[held], y[held])
-        doubted = doubts(scores, y[held], self.model_.predict(x[held])) + doubted_probabilities(scores)
-        if doubted:
-            doubted += [f"in the rows set aside {told}" for told in unusual_numbers(seen, taken(frame, held))]
+        answers = self.model_.predict(x[held])
+        doubted = doubts(scores, y[held], answers) + doubted_probabilities(scores)
+        aside, few = taken(frame, held), []
+        if not isinstance(self, ClassifierMixin):
+            few = few_make_the_errors(y[held], answers, numbers_of_rows(aside))
+        if reasons := doubted or few:
+            reasons += [f"in the rows set aside {told}" for told in unusual_numbers(seen, aside)]
         # The rows set aside have done their work; the model that is kept has seen them, too.
         self.columns_ = columns
         self.model_ = self._trained(encoded(self.columns_, frame), y, found, searched)
-        notes = self._notes(frame, y, left_out + doubted)
+        notes = self._notes(frame, y, left_out + doubted, few)
         self._put_names(list(frame), has_names)
         self.report_ = TabularReport(len(y), len(held), scores, self._count, found, notes, time.perf_counter() - began)
 
@@ -276,7 +281,7 @@ class BaseTabular(BaseEstimator):
         found = found | {"alpha": budget.alpha_for(found["alpha"], searched, rows)}
         return self._network(**budget.training_for(rows), **found, n_members=budget.members_for(rows))
 
-    def _notes(self, frame: Frame, y: Any, doubted: list[str]) -> tuple[str, ...]:
+    def _notes(self, frame: Frame, y: Any, doubted: list[str], few: list[str]) -> tuple[str, ...]:
         is_classes = isinstance(self, ClassifierMixin)
         unused = unused_told(self.columns_)
         slips = [
@@ -288,7 +293,7 @@ class BaseTabular(BaseEstimator):
         meant = [told for told, why in unused.items() if "an identifier" in why or "look like" in why]
         for sentence in suspicious + meant:
             warnings.warn(sentence, stacklevel=5)
-        return (*suspicious, *([] if is_classes else wide(y)), *without_input(self.columns_, frame), *unused)
+        return (*suspicious, *few, *([] if is_classes else wide(y)), *without_input(self.columns_, frame), *unused)
 
     # --- answers ---
 

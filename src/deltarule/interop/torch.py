@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     import torch
 
 
+SOFTPLUS_THRESHOLD = 40
+"""Above it PyTorch's softplus of z is z, at its own 20 off by 2e-9; from 37 on float64 does not tell them apart."""
+
+
 def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
     """A trained network as an `nn.Sequential` of Linear, BatchNorm1d, activation and Dropout modules.
 
@@ -50,8 +54,8 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
     """
     try:
         import torch
-    except ImportError:
-        raise not_installed("a PyTorch module", "PyTorch", "torch") from None
+    except (ImportError, OSError) as error:
+        raise not_installed("a PyTorch module", "PyTorch", "torch", error) from None
     if not isinstance(trained, Run) and not hasattr(trained, "member_parts"):
         raise BadInput(
             f"{trained!r} has no form in PyTorch; give a run or a fitted estimator of deltarule, and of a model of "
@@ -119,7 +123,7 @@ def _activation(activation: Activation) -> "torch.nn.Module":
         "relu": torch.nn.ReLU,
         "leaky_relu": lambda: torch.nn.LeakyReLU(given["slope"]),
         "elu": lambda: torch.nn.ELU(given["alpha"]),
-        "softplus": torch.nn.Softplus,
+        "softplus": lambda: torch.nn.Softplus(threshold=SOFTPLUS_THRESHOLD),
         "silu": torch.nn.SiLU,
         "gelu": torch.nn.GELU,
         "softmax": lambda: torch.nn.Softmax(dim=-1),

@@ -34,6 +34,13 @@ def test_every_bit_comes_back(tmp_path_factory, dtype, data):
     assert max(map(len, (text + kept.ending()).splitlines())) <= 120
 
 
+@pytest.mark.parametrize("array", [[[1, -1]], [[2, 0], [0, 0]], [[1, 2], [0, 1]], [[0, 1], [1, 0]]], ids=str)
+def test_what_only_resembles_zeros_or_an_identity_is_written_out(array, tmp_path_factory):
+    """Zeros by its sum, an identity by its trace or its rows."""
+    found = read_back(Arrays(np.dtype("float64")).assigned("x", np.array(array)), "", tmp_path_factory)
+    assert found.tolist() == array
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_what_is_simple_is_written_simply(dtype):
     kept = Arrays(np.dtype(dtype))

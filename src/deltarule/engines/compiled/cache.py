@@ -18,9 +18,9 @@ from threading import RLock
 from types import ModuleType
 from typing import Any
 
+from deltarule import systems
 from deltarule.errors import DeltaruleError
 from deltarule.files import temporary_folder, write_whole
-from deltarule.systems import forks_free
 
 
 def load(text: str) -> Callable[..., Any]:
@@ -78,7 +78,7 @@ def _beside_the_program() -> Iterator[None]:
 
 _loading = RLock()
 """Held while Numba's settings are ours: another thread would take them for the user's, and put them back."""
-forks_free(_loading)
+systems.forks_free(_loading)
 
 
 @cache
@@ -148,10 +148,8 @@ def folder() -> Path:
 
     Where that cannot be had, programs live in a temporary folder for as long as the process does.
     """
-    from platformdirs import user_cache_path
-
     try:
-        path = (user_cache_path("deltarule", appauthor=False) / "programs").absolute()
+        path = (systems.cache_folder() / "programs").absolute()
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = path.resolve()
         if sys.platform != "win32":
