@@ -90,8 +90,8 @@ def initial_state(problem: Problem, theta: Floats | None = None) -> State:
     >>> problem = create_problem(Network([2, 1]), [[0, 1]], [0], seeds=range(3))
     >>> initial_state(problem).theta.shape
     (3, 3)
-    >>> initial_state(problem, theta=np.zeros((3, 3))).theta.any()
-    False
+    >>> initial_state(problem, theta=np.full((3, 3), 7.0)).theta[0].tolist()
+    [7.0, 7.0, 7.0]
     """
     network, members = problem.network, problem.members
     theta = _drawn(problem) if theta is None else theta.astype(problem.dtype)
