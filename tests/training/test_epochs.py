@@ -13,6 +13,7 @@ from deltarule.engines.reference import ReferenceEngine
 from deltarule.maths import random
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import State, initial_state
+from deltarule.training import epochs
 from deltarule.training.epochs import UNSURE_EPOCHS, EpochRules, Stall, Validation, one_epoch, train_epochs
 
 RANDOM = np.random.default_rng(0)
@@ -236,3 +237,14 @@ def test_whoever_watches_may_end_it() -> None:
     run = train_epochs(given, initial_state(given), EpochRules(50), after_epoch=lambda epoch: epoch.number == 4)
     assert run.reasons == ("callback",) * 3
     assert len(run.losses) == 4
+
+
+def test_the_engine_of_a_pass_is_chosen_for_all_updates_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each pass alone no program would be worth loading, however many there are."""
+    problem = create_problem(Network([1, 1]), np.arange(5.0)[:, None], np.arange(5.0), batch_size=2)
+    state, asked = initial_state(problem), []
+    choose = epochs.engine_for
+    monkeypatch.setattr(epochs, "engine_for", lambda *given, **how: asked.append(given[2]) or choose(*given, **how))
+    for _ in range(3):
+        state, _, _ = one_epoch(problem, state, np.arange(5))
+    assert asked == [3, 6, 9] and state.step == 9

@@ -185,7 +185,8 @@ def one_epoch(
     2
     """
     steps, start = problem.steps_per_epoch(0), state.step
-    chosen = engine_for(engine, problem, steps)
+    # Who has gone on so long is taken to go on: of each pass alone no program would be worth loading.
+    chosen = engine_for(engine, problem, start + steps, one_of_many=True)
     rows, bad = _rows(problem, orders), np.full(problem.members, -1)
     pace, seen = Pace(), []
     with one_blas_thread(), orders_kept():
