@@ -52,6 +52,15 @@ DAYS = np.empty(12, object)
 DAYS[:] = [np.datetime64("2026-11-20"), np.datetime64("2026-11-21")] * 6
 
 
+BEGUN = RANDOM.bit_generator.state
+
+
+@pytest.fixture(autouse=True)
+def _rows_of_its_own() -> None:
+    """What a test draws does not hang on which ones ran before it in its process."""
+    RANDOM.bit_generator.state = BEGUN
+
+
 @pytest.fixture(scope="module")
 def classifier() -> TabularClassifier:
     with warnings.catch_warnings():
