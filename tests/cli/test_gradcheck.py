@@ -116,7 +116,7 @@ def test_json_is_all_that_is_on_stdout(gradcheck):
             ("--function", "C:\\work\\own_gradients.py:right"),
             "give its module, as own_gradients:right, and run it where the file lies",
         ),
-        (("--function", "/work/own_gradients.py:right"), "as own_gradients:right, and run it where the file lies"),
+        (("--function", "/code/own_gradients.py:right"), "as own_gradients:right, and run it where the file lies"),
         (("--function", "../own_gradients.py:right"), "as own_gradients:right, and run it where the file lies"),
         (("--function", "pk/own_gradients.py:check"), "give its module, as pk.own_gradients:check\n"),
         (("--function", ".\\pk\\own_gradients.py:check"), "give its module, as pk.own_gradients:check\n"),
