@@ -157,43 +157,46 @@ def _loss(problem: Problem, formulas: Formulas) -> str:
 
 
 def _update(problem: Problem, formulas: Formulas) -> str:
-    """The penalty and the optimizer over a range of θ: the penalty's value, and how many numbers are not finite."""
+    """The penalty and the optimizer over a range of θ: the penalty's value, and whether a number is not finite."""
     optimizer, penalty = problem.optimizer, problem.penalty
     assert optimizer.update is not None
     slots = [f"S{i}" for i in range(len(optimizer.slots))]
+    # Settings in the precision of θ: with those of 64 bits every number of 32 would become one of 64, and come back.
+    own = f"np.{problem.dtype.name}"
     if optimizer.once_a_step is not None:
         count = len(optimizer.once_a_step(1.0, 0.1, **dict.fromkeys(optimizer.parameters, 0.5)))
-        given = [f"numbers[{i}]" for i in range(count)]
+        given = [f"{own}(numbers[{i}])" for i in range(count)]
     else:
-        given = [f"{name}=numbers[{i}]" for i, name in enumerate(["learning_rate", *optimizer.parameters])]
+        given = [f"{name}={own}(numbers[{i}])" for i, name in enumerate(["learning_rate", *optimizer.parameters])]
     new = ["q", *(f"q{i}" for i in range(len(slots)))]
     call = formulas.call(optimizer.update, "t[p]", "d", *(f"{s.lower()}[p]" for s in slots), *given)
-    value = "" if penalty is None else formulas.call(penalty.value, "t[p]")
     slope = "" if penalty is None else formulas.call(penalty.derivative, "t[p]")
-    body = ["d = g[p]", *([] if penalty is None else [f"d += strength * {slope}"])]
+    body = ["d = g[p]", *([] if penalty is None else [f"d += {own}(strength) * {slope}"])]
     body += [f"{', '.join(new)}, = {call}", "t[p] = q", *(f"{slot.lower()}[p] = q{i}" for i, slot in enumerate(slots))]
-    body += [f"unsound += 1 if {one} - {one} != 0 else 0" for one in new]
+    # A truth, not a count: a number of 64 bits beside each of 32 would halve the vectors.
+    body.append(f"unsound |= {' + '.join(f'({one} - {one})' for one in new)} != 0")
     # Parts of their own, from 0 on: of an index that may be negative, which counts from the end, no vectors are made.
     arrays = ["T", "G", *slots]
     least = float(np.finfo(problem.dtype).tiny)
     lines = [
         f"def update(values, {', '.join(arrays)}, start, stop, strength, numbers, flush):",
         *([] if penalty is None else ["    values[:] = 0.0"]),
-        "    unsound = 0",
+        "    unsound = False",
         f"    for first in range(start, stop, {CHUNK}):",
         f"        last = min(first + {CHUNK}, stop)",
         *(f"        {one.lower()} = part({one}, first, last)" for one in arrays),
     ]
     if penalty is not None:
+        of_one = partial(formulas.call, penalty.value)
         # Partial sums side by side, and in a loop of its own: one sum alone would wait for each addition before the
         # next, and in one loop with all else it is asked too often whether the arrays overlap.
         lines += [
             "        for group in range(0, len(t) - 63, 64):",
+            "            some = part(t, group, group + 64)",
             "            for l in range(64):",
-            "                p = group + l",
-            f"                values[l] += {value}",
+            f"                values[l] += {of_one('some[l]')}",
             "        for p in range(len(t) - len(t) % 64, len(t)):",
-            f"            values[p % 64] += {value}",
+            f"            values[p % 64] += {of_one('t[p]')}",
         ]
     lines += ["        for p in range(len(t)):", *(f"            {line}" for line in body)]
     lines += ["        if flush:", "            for p in range(len(t)):"]
