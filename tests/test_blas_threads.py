@@ -2,7 +2,10 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext, suppress
 from threading import Barrier, local
+from types import FrameType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -83,6 +86,33 @@ def test_any_thread_may_hold_blas_whoever_did_before() -> None:
                     assert limits() == alone
         with threadpoolctl.threadpool_limits(3, user_api="blas"):  # and it is ours no longer
             assert limits() == {3 for _ in before}
+
+
+@pytest.mark.parametrize("outside", [nullcontext, one_blas_thread])
+def test_what_ctrl_c_breaks_off_leaves_every_limit_as_it_was(outside: Any) -> None:
+    """Python sees to signals as it begins a function and after one of C: the exception comes at each of these."""
+    left, profiled = 1, sys.getprofile()
+
+    def press(frame: FrameType, event: str, argument: Any) -> None:
+        nonlocal left
+        left -= frame.f_code.co_filename == blas_threads.__file__ and event in ("call", "c_return")
+        if left == 0:
+            raise KeyboardInterrupt
+
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        before, places = limits(), 0
+        while left == int(places == 0):
+            places += 1
+            with outside():
+                held, left = limits(), places
+                with suppress(KeyboardInterrupt):
+                    sys.setprofile(press)
+                    with one_blas_thread():
+                        pass
+                sys.setprofile(profiled)
+                assert limits() == held
+            assert limits() == before
+    assert places > 10
 
 
 FORKED = """

@@ -410,7 +410,7 @@ def test_what_is_not_finite_becomes_null_and_all_else_stays(array: np.ndarray) -
     np.testing.assert_array_equal(back, np.where(np.isfinite(array), array, np.nan))
 
 
-@pytest.mark.parametrize("record", [{1, 2}, 1j, np.array([1j]), Member, {(1, 2): 3}, b"bytes"])
+@pytest.mark.parametrize("record", [{1, 2}, 1j, np.array([1j]), Member, {(1, 2): 3}, {1.5: 2}, b"bytes"])
 def test_what_json_has_no_form_for_is_named(record: object) -> None:
     with pytest.raises(TypeError, match="JSON has no form for"):
         to_jsonable(record)

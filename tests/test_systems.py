@@ -128,6 +128,11 @@ def test_a_long_path_of_windows_has_the_form_without_a_limit(path, form):
     assert systems._without_limit(path) == form
 
 
+def test_what_has_a_limit_is_the_whole_path(monkeypatch):
+    monkeypatch.setattr(systems.ntpath, "abspath", lambda path: "C:\\" + "a" * 250 + "\\" + path)
+    assert systems._without_limit("out") == "\\\\?\\C:\\" + "a" * 250 + "\\out"
+
+
 def test_a_path_of_this_system_stays(tmp_path):
     assert systems.full_length(Path("results")) == Path("results")
 
@@ -237,6 +242,9 @@ server:/home /home nfs4 rw,vers=4.2 0 0
 /dev/vdb /home/fast ext4 rw 0 0
 //nas/all /mnt/all\\040of\\040us cifs rw 0 0
 me@server:/ /mnt/remote fuse.sshfs rw 0 0
+server:/volume /mnt/volume fuse.glusterfs rw 0 0
+/dev/vdc /mnt/twice ext4 rw 0 0
+server:/over /mnt/twice nfs4 rw 0 0
 nonsense
 """
 MACOS = """/dev/disk3s1s1 on / (apfs, sealed, local, read-only, journaled)
@@ -254,6 +262,8 @@ MACOS = """/dev/disk3s1s1 on / (apfs, sealed, local, read-only, journaled)
         (LINUX, "/homes", False),
         (LINUX, "/mnt/all of us/out", True),
         (LINUX, "/mnt/remote", True),
+        (LINUX, "/mnt/volume/out", True),
+        (LINUX, "/mnt/twice/out", True),
         (MACOS, "/Users/me/out", False),
         (MACOS, "/Volumes/all of us/out", True),
         (MACOS, "/Volumes/USB/out", False),
@@ -274,6 +284,14 @@ def test_a_network_drive_of_windows_is_known_by_its_name_or_its_kind(monkeypatch
 
 def test_a_folder_of_this_machine_is_on_it(tmp_path):
     assert not systems.is_remote(tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there a drive has a name or a letter")
+def test_a_link_to_a_folder_of_another_computer_is_not_on_this_one(tmp_path, monkeypatch):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to("there")
+    monkeypatch.setattr(systems, "_is_remote_mount", lambda mounts, folder: folder.name == "there")
+    assert systems.is_remote(tmp_path / "link")
 
 
 def test_on_a_network_drive_a_store_shares_no_memory_and_loses_nothing(tmp_path, monkeypatch):
@@ -356,15 +374,20 @@ def test_what_is_ignored_for_good_stays_so():
             signal.signal(number, handler)
 
 
-def test_an_end_that_comes_while_an_object_is_freed_is_not_forgotten(capsys):
+# A shell has it ignored for what runs in the background; Windows does not.
+@pytest.mark.parametrize("ctrl_c", [signal.default_int_handler, *[signal.SIG_IGN] * hasattr(signal, "pthread_kill")])
+def test_an_end_that_comes_while_an_object_is_freed_is_not_forgotten(capsys, ctrl_c):
     class Freed:
         def __del__(self):
             raise KeyboardInterrupt  # as a signal does that comes then: Python prints it, and goes on
 
-    before = sys.unraisablehook
-    with systems.endings_as_ctrl_c(), pytest.raises(KeyboardInterrupt):
-        Freed()
-        time.sleep(60)
+    before, handler = sys.unraisablehook, signal.signal(signal.SIGINT, ctrl_c)
+    try:
+        with systems.endings_as_ctrl_c(), pytest.raises(KeyboardInterrupt):
+            Freed()
+            time.sleep(60)
+    finally:
+        signal.signal(signal.SIGINT, handler)
     assert sys.unraisablehook is before
     assert capsys.readouterr().err == ""
 
@@ -509,6 +532,28 @@ def test_whoever_was_kept_on_a_processor_is_free_after_an_error(waiting_thread):
     with pytest.raises(ZeroDivisionError), systems.apart_from([waiting_thread]):
         raise ZeroDivisionError
     assert os.sched_getaffinity(0) == allowed
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux lets a program choose processors")
+def test_ctrl_c_leaves_nobody_on_a_processor(waiting_thread):
+    """Python sees to signals as it begins a function and after one of C: the exception comes at each of these."""
+    allowed, profiled, left, places = os.sched_getaffinity(0), sys.getprofile(), 0, 0
+
+    def press(frame, event, argument):
+        nonlocal left
+        left -= frame.f_code.co_filename == systems.__file__ and event in ("call", "c_return")
+        if left == 0:
+            raise KeyboardInterrupt
+
+    while left == 0:
+        places = left = places + 1
+        with contextlib.suppress(KeyboardInterrupt):
+            sys.setprofile(press)
+            with systems.apart_from([waiting_thread]):
+                pass
+        sys.setprofile(profiled)
+        assert os.sched_getaffinity(0) == allowed
+    assert places > 5 or len(allowed) == 1
 
 
 def no_library_without_a_name(monkeypatch):

@@ -137,7 +137,8 @@ def __dir__() -> list[str]:
 
 
 def _show_in_notebooks() -> None:
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    # An import, which waits where another thread is at it: what it has put there until then lacks its parts.
+    shell = import_module("IPython").get_ipython() if sys.modules.get("IPython") else None
     if shell is not None:
         import_module("deltarule.reports.notebook").register(shell)
 

@@ -23,24 +23,23 @@ def one_blas_thread() -> Iterator[None]:
     ...     blas_threads()
     1
     """
-    me = get_ident()
-    with _lock:
-        libraries = _libraries()
-        mine = _held([library for library in libraries if _has_a_limit_for_each_thread(library)])
-        # The other limits are for the whole process: of several threads the first sets them, the last to leave lifts
-        # them.
-        if not _holders:
-            _before[:0] = _held([library for library in libraries if not _has_a_limit_for_each_thread(library)])
-        _holders.append(me)
+    me, mine = object(), Before()
     try:
-        yield
-    finally:
-        with _lock:
-            _holders.remove(me)
-            _lifted(mine)
-            if not _holders:
-                _lifted(_before)
-                _before.clear()
+        try:
+            with _lock:
+                libraries = _libraries()
+                _hold([library for library in libraries if _has_a_limit_for_each_thread(library)], mine)
+                # The other limits are for the whole process: of several threads the first sets them, the last to leave
+                # lifts them.
+                if not _holders:
+                    _hold([library for library in libraries if not _has_a_limit_for_each_thread(library)], _before)
+                _holders[me] = get_ident()
+            yield
+        finally:
+            _leave(me, mine)
+    except BaseException:
+        _leave(me, mine)  # once more: Ctrl-C may have broken off the first one
+        raise
 
 
 def blas_threads() -> int:
@@ -59,26 +58,36 @@ def _forked() -> None:
     What they held stays, and `_before` knows it: OpenBLAS would begin threads anew, and may wait for ever for a lock of
     its own that a thread held which is not there. Who asks it for a product must take that on; who forks need not.
     """
-    _holders[:] = [one for one in _holders if one == get_ident()]
+    for one in [one for one, thread in _holders.items() if thread != get_ident()]:
+        del _holders[one]
 
 
 _lock = RLock()
-_holders: list[int] = []
-"""The threads that hold the limits of the whole process, each as often as it does."""
-_before: Before = []
+_holders: dict[object, int] = {}
+"""Who holds the limits of the whole process: its thread, each time that one does."""
+_before = Before()
 """What the limits of the whole process were before; of two of one library the second counts, which a fork has left."""
 
 systems.forks_wait_for(_lock, _forked)
 
 
-def _held(libraries: list[Any]) -> Before:
-    before = [(library, library.num_threads) for library in libraries]
+def _leave(me: object, mine: Before) -> None:
+    """Lift what one that enters has set so far, if it has; a second time changes nothing."""
+    with _lock:
+        _holders.pop(me, None)
+        _lift(mine)
+        if not _holders:
+            _lift(_before)
+            _before.clear()
+
+
+def _hold(libraries: list[Any], before: Before) -> None:
     for library in libraries:
+        before.insert(0, (library, library.num_threads))  # known before it changes
         _set(library, 1)
-    return before
 
 
-def _lifted(before: Before) -> None:
+def _lift(before: Before) -> None:
     for library, threads in before:
         _set(library, threads)
 

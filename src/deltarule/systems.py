@@ -266,12 +266,16 @@ def apart_from(threads: Iterable[int]) -> Iterator[None]:
         yield
         return
     try:
-        for thread in threads:
-            _place(thread, allowed - {here})
-        _place(0, {here})
-        yield
-    finally:
-        _place(0, allowed)
+        try:
+            for thread in threads:
+                _place(thread, allowed - {here})
+            _place(0, {here})
+            yield
+        finally:
+            _place(0, allowed)
+    except BaseException:
+        _place(0, allowed)  # once more: Ctrl-C may have broken off the first one
+        raise
 
 
 def _place(thread: int, processors: set[int]) -> None:

@@ -11,9 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deltarule import TabularRegressor
 from deltarule.cli import INTERRUPTED
+from deltarule.cli.app import app
+from deltarule.cli.common import number, whole_number
 from deltarule.errors import RunFailed
 from deltarule.files import write_whole
 from deltarule.studies import recipes
@@ -38,8 +43,11 @@ def made_of(request):
     ("words", "told"),
     [
         (("run", "encoder", "--out", "mine"), "what was reached is kept in mine; go on with --resume"),
+        (("run", "encoder", "--out", "new"), "nothing is kept yet; start again"),
+        (("run", "encoder", "--out", "too long" * 50), "nothing is kept yet; start again"),
         (("run", "encoder"), "nothing is kept without --out; start again"),
         (("sweep", "encoder", "--out", "mine"), "what was reached is kept in mine; go on with --resume"),
+        (("sweep", "encoder", "--out", "new"), "nothing is kept yet; start again"),
         (("explain", "encoder"), "no file is left half-written; start again"),
     ],
 )
@@ -52,7 +60,9 @@ def made_of(request):
         (RuntimeError("can't start new thread"), "there is not enough memory for this"),
     ],
 )
-def test_it_says_what_is_kept_and_how_to_go_on(deltarule, monkeypatch, words, told, error, why):
+def test_it_says_what_is_kept_and_how_to_go_on(deltarule, monkeypatch, tmp_path, words, told, error, why):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
     failing(monkeypatch, error)
     assert deltarule(*words) == (1, "", f"deltarule: {why}; {told}\n")
 
@@ -118,6 +128,86 @@ def test_after_a_full_disk_only_what_can_go_on_is_told_to(deltarule, monkeypatch
     status, out, err = deltarule(*words)
     assert (status, out) == (1, "") and "free some space, and start again" in err
     assert err.endswith(", or go on with --resume where there is a checkpoint\n") == (words[0] != "explain")
+
+
+EVERY = typer.main.get_command(app).commands
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ((), "no command is given; give one, as in deltarule list (see 'deltarule --help')"),
+        (("run", "encoder", "--seeds", "nan"), "--seeds is nan; give a whole number (see 'deltarule run --help')"),
+        (("run", "encoder", "--seed", "0x10"), "--seed is 0x10; give a whole number (see 'deltarule run --help')"),
+        (
+            ("sweep", "encoder", "--folds", "\x1b["),
+            r"--folds is \x1b[; give a whole number (see 'deltarule sweep --help')",
+        ),
+        (("lr-range", "encoder", "--to", "1,5"), "--to is 1,5; give a number (see 'deltarule lr-range --help')"),
+        (
+            ("train", "x.csv", "--target", "y", "--task", "Classify"),
+            "--task 'Classify' is not one of 'auto', 'classify', 'regress' (see 'deltarule train --help')",
+        ),
+        (("predict", "", "x.csv"), "MODEL is \"\"; give one (see 'deltarule predict --help')"),
+        (("reproduce", "--out="), "--out is \"\"; give one, as DIR (see 'deltarule reproduce --help')"),
+    ],
+)
+def test_a_wrong_word_is_told_with_what_is_allowed(deltarule, words, sentence):
+    status, _, err = deltarule(*words)
+    assert status == 2 and err.splitlines()[-1] == f"deltarule: {sentence}"
+
+
+@given(st.text() | st.integers().map(str) | st.floats().map(str) | st.sampled_from(["1_000", " 3", "0x10", "١٢"]))
+def test_numbers_are_those_of_python(word):
+    for read, kind in ((whole_number, int), (number, float)):
+        try:
+            expected = kind(word)
+        except ValueError:
+            with pytest.raises(typer.BadParameter):
+                read(word)
+        else:
+            assert repr(read(word)) == repr(expected)  # nan is not itself
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_an_empty_word_is_refused_for_what_it_stands(deltarule, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    arguments = [one for one in EVERY[name].params if one.param_type_name == "argument"]
+    options = [one.opts[0] for one in EVERY[name].params if one.param_type_name == "option" and not one.is_flag]
+    asked = [(arguments[0].metavar, [""] * len(arguments))] if arguments else []
+    for called, words in (*asked, *((option, [option, ""]) for option in options)):
+        status, out, err = deltarule(name, *words)
+        assert (status, out, err.count("\n")) == (2, "", 1), words
+        assert err.startswith((f'deltarule: {called} is ""; give ', f"deltarule: {called} '' is not one of ")), words
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["", *EVERY])
+def test_help_tells_no_value_where_none_is_taken_and_no_type_of_python(deltarule, monkeypatch, name):
+    monkeypatch.setenv("COLUMNS", "200")
+    status, out, err = deltarule(*([name] if name else []), "--help")
+    assert (status, err) == (0, "") and "--help" in out
+    assert not [odd for odd in ("<bool>", "BOOLEAN", "<list[", "[[", "<str>", "<path>") if odd in out]
+    assert ("[STUDY]..." in out, "[NAME]..." in out) == (name == "reproduce", name == "data")
+
+
+SIZES = ("COLUMNS", "LINES", "TERMINAL_WIDTH")
+
+
+@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize("words", [("list",), ("list", "--help")])
+def test_a_size_that_no_screen_has_is_as_none(name, words):
+    environment = {key: value for key, value in os.environ.items() if key not in SIZES}
+
+    def said(**more):
+        command = [sys.executable, "-m", "deltarule", *words]
+        done = subprocess.run(command, capture_output=True, env=environment | more, encoding="utf-8", check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    expected = said()
+    assert expected[0] == 0 and expected[1] and expected[2] == ""
+    assert [said(**{name: value}) for value in ("0", "²", "9" * 20)] == [expected] * 3
+    assert (said(**{name: "40"}) == expected) == (name == "LINES" or (name, words) == ("TERMINAL_WIDTH", ("list",)))
 
 
 @pytest.mark.parametrize("status", [0, 3, None])

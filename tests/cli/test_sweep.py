@@ -1,3 +1,4 @@
+import contextlib
 import csv
 import io
 import json
@@ -8,6 +9,7 @@ import sys
 import pandas
 import pytest
 
+from deltarule import load_sweep
 from deltarule.cli import sweep
 
 RECIPE = """
@@ -121,12 +123,28 @@ def test_a_grid_that_mixes_kinds_is_a_table_in_every_format(deltarule, tmp_path)
     assert frame["loss.penalty"].isna().sum() == frame["optimizer.batch_size"].isna().sum() == len(rows) / 2
 
 
+def test_what_is_missing_among_cells_of_several_kinds_is_null():
+    assert sweep._column([1, "a", None]) == ["1", '"a"', None]
+    assert sweep._column([1, 2.5, None]) == [1, 2.5, None]
+
+
 def test_json_and_settings_and_resume(deltarule, mine, tmp_path):
     settings = "--set", "network.layers=[2,3,1]", "--seeds", 3, "--out", tmp_path / "out", "--resume", "--json"
+    settings += "--keep", "all"
     status, out, _ = deltarule("sweep", mine, *settings)
     told = json.loads(out)
     assert status == 0 and told["rows"] == 6 and told["ranked"] == "train" and len(told["best"]) == 6
     assert json.loads(deltarule("sweep", mine, *settings)[1])["rows"] == 6
+    with contextlib.closing(load_sweep(tmp_path / "out")) as table:
+        assert len(table.kept()) == 6
+
+
+def test_rows_are_read_from_the_folder_of_data(deltarule, own_recipe, tmp_path):
+    own_recipe(tmp_path)
+    (tmp_path / "there").mkdir()
+    (tmp_path / "own.csv").rename(tmp_path / "there" / "own.csv")
+    assert deltarule("sweep", tmp_path / "own.toml")[0] == 2
+    assert deltarule("sweep", tmp_path / "own.toml", "--data", tmp_path / "there")[0] == 0
 
 
 @pytest.mark.parametrize("key", ["score", "metric"])
@@ -163,6 +181,7 @@ def test_a_configuration_without_a_mean_is_told_last(deltarule, mine):
         (["--table", "x", "--folds", "3", "--keep", "none", "--resume"], "leave --folds, --keep, --resume out"),
         (["--table", "x", "--seeds", "3", "--set", "a=1", "--workers", "2"], "leave --seeds, --set, --workers out"),
         (["encoder", "--engine", "fast"], 'run.engine is "fast"; give "auto", "reference", "compiled" or "autograd"'),
+        (["encoder", "--workers", "0"], "workers is 0; give a whole number of 1 or more"),
         (["encoder", "--folds", "3"], "3 folds are impossible with 1 rows in the smallest class"),
     ],
 )

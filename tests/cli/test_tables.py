@@ -470,11 +470,11 @@ def test_rows_without_a_target_are_counted_in_words(tmp_path, gaps, told):
 
 
 def test_a_gap_among_numbers_is_one_however_it_is_written(deltarule, tmp_path):
-    table = written(tmp_path / "t.csv", "x,y", [(n, "-" if n % 8 == 0 else n % 2) for n in range(40)])
+    table = written(tmp_path / "t.csv", "x,y", [(n / 7, "-" if n % 8 == 0 else n % 2) for n in range(40)])
     outcome = json.loads(deltarule("train", table, "--target", "y", "--json")[1])
     assert outcome["classes"] == [0, 1]
     assert outcome["notes"][0] == "5 of 40 rows have no 'y', which '-' is taken to say, and were passed over"
-    table = written(tmp_path / "t.csv", "x,y", [(n, "-" if n == 3 else "much" if n == 7 else n / 7) for n in range(40)])
+    table = written(tmp_path / "t.csv", "x,y", [(n / 7, "-" if n == 3 else "much" if n == 7 else n) for n in range(40)])
     assert "but for 'much' in row 7" in deltarule("train", table, "--target", "y")[2]
 
 
@@ -606,6 +606,7 @@ def test_rows_are_counted_with_those_that_have_no_target(deltarule, tmp_path):
         ),
         (("evaluate", "model.safetensors", "slip.csv"), "column 'price': it holds 'dear' in row 7"),
         (("predict", "train.csv", "test.csv"), "train.csv is damaged or no safetensors file"),
+        (("predict", ".", "test.csv"), ". is a folder; name a model's file in it"),
         (("predict", "plain.safetensors", "test.csv"), "holds an MLPRegressor, which takes no tables"),
         (
             ("predict", "model.safetensors", "test.csv", "--out", "a.parquet"),

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scripts import benchmark
 
-from deltarule.engines.choose import choose, engine, expected_seconds, form_of, prices
-from deltarule.engines.compiled.engine import CompiledEngine
+from deltarule.engines.choose import choose, engine, engine_for, expected_seconds, form_of, prices
+from deltarule.engines.compiled.engine import CompiledEngine, _structures
 from deltarule.errors import BadInput
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
@@ -60,6 +60,22 @@ def test_auto_weighs_the_work() -> None:
     assert choose("auto", large, steps=100_000).engine.name == "compiled"
     assert choose("auto", network([30, 100, 1], optimizer="normalized_gradient"), 10**6).engine.name == "reference"
     assert choose("compiled", small, steps=1).why == "as named"
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_the_engine_for_a_problem_is_the_one_that_is_chosen(several: bool) -> None:
+    for problem in (network([8, 3, 8]), network([30, 100, 1]), network([30, 10, 1], optimizer="normalized_gradient")):
+        for steps in 2 ** np.arange(20):
+            found, chosen = engine_for("auto", problem, steps, several), choose("auto", problem, steps, several).engine
+            assert type(found) is type(chosen) and vars(found) == vars(chosen)
+    assert engine_for("compiled", problem, 1).name == "compiled"
+
+
+def test_the_formulas_of_a_short_training_are_not_looked_at() -> None:
+    problem = network([8, 3, 8])
+    assert engine_for("auto", problem, steps=10).name == "reference"
+    assert problem not in _structures
+    assert engine_for("auto", problem, steps=10**6).name == "compiled" and problem in _structures
 
 
 def test_a_small_network_takes_the_program_for_large_ones_where_more_trainings_are_to_follow() -> None:

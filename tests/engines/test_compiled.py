@@ -7,10 +7,13 @@ import linecache
 import math
 import os
 import platform
+import py_compile
 import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import cache_from_source
+from pathlib import Path
 from types import SimpleNamespace
 
 import mpmath
@@ -34,7 +37,7 @@ from deltarule.maths import elementary
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import LOSSES, Loss
 from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
-from deltarule.maths.penalties import PENALTIES
+from deltarule.maths.penalties import PENALTIES, Penalty
 from deltarule.maths.schedules import SCHEDULES, Schedule
 from deltarule.problem import registry
 from deltarule.problem.create import create_problem
@@ -1258,13 +1261,38 @@ def test_the_second_process_starts_from_the_disk_and_an_edited_derivative_is_nev
 
 
 def test_a_damaged_program_is_compiled_again(tmp_path):
+    """Numba itself would run it: most of what is damaged in machine code ends the process or comes to other numbers."""
     first = trained(tmp_path)
-    (index,), (data,) = tmp_path.rglob("*.nbi"), tmp_path.rglob("*.nbc")
-    whole = index.read_bytes()
-    for file, content in ((index, b""), (index, b"\x80random"), (data, b"random" * 100)):
+    (file,) = tmp_path.rglob("*.nbc")
+    assert trained(tmp_path, EDITED) != first
+    (other,) = {*tmp_path.rglob("*.nbc")} - {file}
+    whole = file.read_bytes()
+    middle = len(whole) // 3
+    flipped = bytes([whole[middle] ^ 1])
+    for content in (
+        b"",
+        whole[:middle],
+        whole[:middle] + flipped + whole[middle + 1 :],
+        whole[:8000] + bytes(8192) + whole[16192:],
+        other.read_bytes(),
+    ):
         file.write_bytes(content)
         assert trained(tmp_path) == first
-        assert index.read_bytes() == whole and data.stat().st_size > 1000
+        assert file.read_bytes() != content
+    made = file.stat().st_mtime_ns
+    assert trained(tmp_path) == first and file.stat().st_mtime_ns == made, "it is whole again"
+
+
+def test_no_bytecode_of_a_program_is_read_or_written(tmp_path, monkeypatch):
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    first = trained(tmp_path)
+    (text,) = tmp_path.glob("*.py")
+    (bytecode := Path(cache_from_source(text))).unlink(missing_ok=True)
+    py_compile.compile(str(text), str(bytecode))
+    bytecode.write_bytes(bytecode.read_bytes()[:16] + b"random")  # the first 16 say whose it is
+    assert trained(tmp_path) == first
+    bytecode.unlink()
+    assert trained(tmp_path) == first and not bytecode.exists()
 
 
 FULL = """
@@ -1409,3 +1437,248 @@ def test_a_schedule_and_an_optimizer_may_have_arguments_of_their_own_with_defaul
         expected, _ = ReferenceEngine().advance(problem, initial_state(problem), 3)
     assert not not_compilable(problem)
     assert np.allclose(CompiledEngine().advance(problem, initial_state(problem), 3)[0].theta, expected.theta)
+
+
+# --- numbers of Python's in float32 -----------------------------------------------------------------------------------
+
+CUT = 0.9
+STRONG = np.float64(0.9)
+"""A number of NumPy's own, which it does not round beside float32."""
+
+
+def capped(z):
+    return np.where(z < 0.9, z, 0.9 + 0 * z)
+
+
+def capped_slope(z, a):
+    return np.where(a < 0.9, 1 + 0 * z, 0 * z)
+
+
+def capped_slope_by_a_global(z, a):
+    return np.where(CUT > a, 1 + 0 * z, 0 * z)
+
+
+def capped_slope_by_a_default(z, a, top=0.9):
+    high = -top
+    return np.where(a < -high, 1 + 0 * z, 0 * z)
+
+
+def capped_slope_by_a_formula(z, a):
+    return below_a_cut(a, 0.45) + 0 * z
+
+
+def below_a_cut(a, half):
+    return np.where(a - 2 * half < 0, 1 + 0 * a, 0 * a)
+
+
+def capped_slope_by_a_strong_number(z, a):
+    return np.where(a < STRONG, 1 + 0 * z, 0 * z)
+
+
+def capped_slope_by_two_numbers(z, a):
+    return np.where(a >= np.where(a > 0, 0.9, -0.9), 0 * z, 1 + 0 * z)
+
+
+def capped_slope_by_select(z, a):
+    return np.where(a >= elementary.select(a, 0.9, -0.9), 0 * z, 1 + 0 * z)
+
+
+def capped_slope_by_a_product_with_a_truth(z, a):
+    high = (a > 0) * 0.9
+    return np.where(a >= high, 0 * z, 1 + 0 * z) + np.where(high >= 0.9, 1 + 0 * z, 0 * z)
+
+
+def capped_slope_by_a_quotient_of_a_truth(z, a):
+    return np.where(a >= (a > 0) / (1 / 0.9), 0 * z, 1 + 0 * z)
+
+
+def capped_slope_by_a_truth_of_numbers(z, a):
+    return np.where(a >= (CUT > 0.1) * 0.9, 0 * z, 1 + 0 * z)
+
+
+def capped_slope_by_a_number_of_another(z, a):
+    return np.where(a >= 1 - third(0.3), 0 * z, 1 + 0 * z)
+
+
+def third(a):
+    return a / 3
+
+
+def capped_slope_by_numbers_of_another(z, a):
+    return np.where(a >= chosen(a), 0 * z, 1 + 0 * z) + reached(chosen(a))
+
+
+def chosen(a):
+    return np.where(a > 0, 0.9, -0.9)
+
+
+def reached(high):
+    return np.where(high <= 0.9, 1.0, 0.0)
+
+
+def capped_slope_by_a_large_whole(z, a):
+    return (0 * z + 1) * 16777217 - 16777216
+
+
+def capped_at(z, top):
+    return np.minimum(z, top)
+
+
+def capped_slope_at(z, a, top):
+    return np.where(a < top, 1 + 0 * z, 0 * z)
+
+
+def beyond(z, rest):
+    return np.minimum(z, (1 - rest) ** 2)
+
+
+def beyond_slope(z, a, rest):
+    return np.where(a < (1 - rest) ** 2, 1 + 0 * z, 0 * z)
+
+
+def judged(p, y):
+    return np.where(y >= 0.9, 1.0, 3.0) * (p - y) ** 2
+
+
+def judged_slope(p, y):
+    return np.where(y >= 0.9, 2.0, 6.0) * (p - y)
+
+
+def bounded(w):
+    return np.where(w >= 0.9, w * w, 3 * w * w)
+
+
+def bounded_slope(w):
+    return np.where(w >= 0.9, 2 * w, 6 * w)
+
+
+def heavy(theta, g, v, learning_rate, mu):
+    v = mu * v - learning_rate * g
+    return theta + np.where(mu >= 0.9, mu * v - learning_rate * g, v), v
+
+
+def heavy_by_a_rate(theta, g, v, learning_rate):
+    return theta - np.where(learning_rate == CUT, 0.1, 0.2) * g, v
+
+
+def halved(t, learning_rate):
+    return np.where(learning_rate >= 0.9, 0.1, 0.2)
+
+
+def kept_rate(t, learning_rate):
+    return (np.where(learning_rate >= 0.9, 0.1 * learning_rate, 0.2 * learning_rate),)
+
+
+def kept(theta, g, rate):
+    return (theta - rate * g,)
+
+
+CAPPED = [
+    *(
+        Activation(slope.__name__, capped, slope)
+        for slope in (
+            capped_slope,
+            capped_slope_by_a_global,
+            capped_slope_by_a_default,
+            capped_slope_by_a_formula,
+            capped_slope_by_a_strong_number,
+        )
+    ),
+    Activation("capped at", capped_at, capped_slope_at, parameters={"top": 0.9}),
+]
+# A truth with a number is of float64 in NumPy, and not rounded; nor is what np.where makes of two numbers.
+CHOSEN = [
+    Activation(slope.__name__, capped, slope)
+    for slope in (
+        capped_slope_by_two_numbers,
+        capped_slope_by_select,
+        capped_slope_by_a_product_with_a_truth,
+        capped_slope_by_a_quotient_of_a_truth,
+        capped_slope_by_a_truth_of_numbers,
+        capped_slope_by_a_number_of_another,
+        capped_slope_by_numbers_of_another,
+        capped_slope_by_a_large_whole,
+    )
+]
+# 1 − rest is computed before it is rounded: of a rounded 0.99999 the rest has three digits.
+BEYOND = [Activation("beyond", beyond, beyond_slope, parameters={"rest": 0.99999})]
+JUDGED, BOUNDED = Loss("judged", judged, judged_slope), Penalty("bounded", bounded, bounded_slope)
+HEAVY, BY_RATE = Optimizer("heavy", heavy, ("v",), {"mu": 0.9}), Optimizer("by rate", heavy_by_a_rate, ("v",))
+QUANTILE = {"name": "quantile", "quantile": 0.99999}
+
+
+# A program takes seconds to compile, so each is made of many parts.
+@pytest.mark.parametrize(("own_shape", "members"), [(True, 1), (True, 8), (False, 2)])
+@pytest.mark.parametrize(
+    ("hidden", "given"),
+    [
+        (CAPPED, {"loss": JUDGED, "optimizer": HEAVY, "learning_rate": 0.05}),
+        (CHOSEN, {}),
+        (BEYOND, {"loss": QUANTILE, "optimizer": Optimizer("kept", kept, once_a_step=kept_rate)}),
+        (["tanh"], {"penalty": BOUNDED, "strength": 0.3, "schedule": Schedule("halved", halved)}),
+        (["tanh"], {"optimizer": BY_RATE}),
+    ],
+)
+def test_numbers_in_formulas_are_rounded_where_numpy_rounds_them(hidden, given, own_shape, members):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(30, 4)), rng.choice([0.3, 0.9], size=(30, 1))
+    network = Network([4, *(6 for _ in hidden), 1], hidden)
+    given = {"learning_rate": 0.9, "dtype": "float32", "seeds": range(members), **given}
+    problem = create_problem(network, x, y, **given)
+    state = initial_state(problem)
+    theta = np.where(rng.random(state.theta.shape) < 0.2, np.float32(0.9), state.theta)
+    state = dataclasses.replace(state, theta=theta)
+    ours, seen = CompiledEngine(own_shape=own_shape).advance(problem, state, 1)
+    theirs, expected = ReferenceEngine().advance(problem, state, 1)
+    assert reason_against(problem) == ""
+    assert (np.abs(ours.theta - theirs.theta) <= 1e-6 * np.abs(theirs.theta).max(1, keepdims=True)).all()
+    assert np.allclose(seen.objective, expected.objective, rtol=2e-6)
+    assert np.array_equal(seen.bad, expected.bad)
+
+
+ENGINES = ReferenceEngine(), CompiledEngine(), CompiledEngine(own_shape=False), AutogradEngine()
+
+
+@pytest.mark.parametrize("epsilon", [1e-8, 1e-50])
+@pytest.mark.parametrize("rest", [0.01, 1e-4, 1e-6, 1e-9])
+def test_what_rmsprop_adds_of_each_gradient_keeps_its_digits_in_float32(rest, epsilon):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(10, 5)), rng.normal(size=(10, 1))
+    settings = {"name": "rmsprop", "decay": 1 - rest, "epsilon": epsilon}
+    single, double = (
+        create_problem(Network([5, 1], bias=False), x, y, optimizer=settings, dtype=dtype)
+        for dtype in ("float32", "float64")
+    )
+    expected, _ = ReferenceEngine().advance(double, initial_state(double), 1)
+    for engine in ENGINES:
+        found, _ = engine.advance(single, initial_state(single), 1)
+        assert np.abs(found.theta - expected.theta).max() <= 1e-6 * np.abs(expected.theta).max()
+
+
+def test_a_setting_that_float32_does_not_have_is_0_in_every_engine():
+    """By hand: where an input is always 0, so is the gradient, and 0 / (√0 + 0) is no number."""
+    x = np.stack([np.linspace(-1.0, 1.0, 6), np.zeros(6)], 1)
+    given = {"optimizer": {"name": "adagrad", "epsilon": 1e-50}, "dtype": "float32", "seeds": range(8)}
+    problem = create_problem(Network([2, 1], bias=False), x, x[:, :1], **given)
+    for engine in ENGINES:
+        assert (engine.advance(problem, initial_state(problem), 2)[1].bad == 0).all()
+
+
+FIRST_TWO = """
+import importlib, sys, threading, time
+from deltarule.engines.compiled.engine import CompiledEngine
+
+first = threading.Thread(target=importlib.import_module, args=("numba",))
+first.start()
+while "numba" not in sys.modules:
+    time.sleep(1e-4)
+begun = not hasattr(sys.modules["numba"], "config")
+CompiledEngine()
+first.join()
+print(begun)
+"""
+
+
+def test_an_engine_that_is_made_while_another_thread_imports_numba_waits_for_it():
+    done = subprocess.run([sys.executable, "-c", FIRST_TWO], capture_output=True, encoding="utf-8")
+    assert (done.stdout, done.stderr) == ("True\n", "")

@@ -450,7 +450,7 @@ def python_calls(K: int) -> int:
 
 
 def test_python_does_nothing_per_member() -> None:
-    few, many = 3, 40
+    few, many = 200, 600  # on one side of `elementary.MANY`, where a choice takes another way
     for K in (few, many):
         python_calls(K)  # once for what is imported and remembered on the way
     assert python_calls(few) == python_calls(many)

@@ -1,5 +1,6 @@
 """What scikit-learn's MLPs lack: each of it does what it says."""
 
+import contextlib
 import copy
 import hashlib
 import os
@@ -23,6 +24,8 @@ from scipy import sparse
 from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import log_loss
+from sklearn.neural_network import MLPClassifier as SklearnClassifier
+from sklearn.neural_network import MLPRegressor as SklearnRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
@@ -711,6 +714,24 @@ def test_plain_rows_are_answered_like_all_others(kind: Any) -> None:
             model.predict(wrong)
     with pytest.raises(NotFittedError):
         kind().predict(X)
+
+
+@pytest.mark.parametrize("make", [classifier, regressor])
+def test_an_array_for_a_model_of_a_frame_is_plain_and_warned_of_as_by_scikit_learn(make: Any) -> None:
+    frame, y = pd.DataFrame(X, columns=["a", "b", "c"]), CLASSES if make is classifier else NUMBERS
+    model = make().fit(frame, y)
+    theirs = (SklearnClassifier if make is classifier else SklearnRegressor)(max_iter=1).fit(frame, y)
+    told = []
+    for one in (model, theirs):
+        for call in (lambda x, one=one: one.predict(x), lambda x, one=one: one.score(x, y[: len(x)])):
+            for x in (X[:3], np.full((3, 3), np.nan)):
+                with warnings.catch_warnings(record=True) as seen, contextlib.suppress(ValueError):
+                    warnings.simplefilter("always")
+                    call(x)
+                told.append([(each.category, str(each.message)) for each in seen])
+    assert told[:4] == told[4:] and all(len(each) == 1 for each in told)
+    assert model._is_plain(X[:3])
+    np.testing.assert_array_equal(model.predict(frame[:3]), model.fit(X, y).predict(X[:3]))
 
 
 class Narrow(MLPClassifier):

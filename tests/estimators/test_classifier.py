@@ -105,10 +105,30 @@ def test_one_class_is_certain() -> None:
     np.testing.assert_array_equal(model.predict_proba(X), np.ones((80, 1)))
 
 
-def test_columns_of_several_classes_are_refused() -> None:
-    y = np.stack([np.arange(80) % 3, np.arange(80) % 4], axis=1)
-    with pytest.raises(ValueError, match="y has several columns of several classes each"):
-        fitted(y)
+@pytest.mark.parametrize("classes", [range(4), list("0123")], ids=["numbers", "texts"])
+@pytest.mark.parametrize("columns", [2, 4])
+def test_columns_of_several_classes_are_refused(classes: Any, columns: int) -> None:
+    one = np.asarray(classes)[np.arange(80) % 4]
+    several = np.stack([one] * columns, axis=1)
+    model = MLPClassifier((4,), max_iter=1)
+    for call in (
+        lambda: model.fit(X, several),
+        lambda: model.partial_fit(X, several, classes=classes),
+        lambda: model.partial_fit(X, one, classes=classes).partial_fit(X, several),
+        lambda: model.set_params(warm_start=True).fit(X, one).fit(X, several),
+    ):
+        with pytest.raises(ValueError, match="y has several columns of several classes each; give one column, or lab"):
+            call()
+
+
+def test_batches_that_lack_classes_are_no_columns_of_several() -> None:
+    y, labels = np.arange(80) % 3, np.stack([np.arange(80) % 2, np.arange(80) % 3 > 0], axis=1).astype(int)
+    classes = MLPClassifier((4,)).partial_fit(X[:1], y[:1], classes=[0, 1, 2])
+    several = MLPClassifier((4,)).partial_fit(X[:1], labels[:1], classes=[0, 1])
+    for chosen in (slice(1), slice(2), slice(0, None, 3), slice(None)):
+        classes.partial_fit(X[chosen], y[chosen]).partial_fit(X[chosen], y[chosen].tolist())
+        several.partial_fit(X[chosen], labels[chosen]).partial_fit(X[chosen], labels[chosen] * 0)
+    assert classes.predict(X).shape == (80,) and several.predict(X).shape == (80, 2)
 
 
 @pytest.mark.parametrize("make", [sparse.csr_matrix, sparse.csc_array], ids=["csr", "csc"])

@@ -333,6 +333,22 @@ def test_an_identifier_is_one_in_spite_of_a_gap_or_a_repeat(name: str, values: A
     assert guessed({name: values, "beside": np.zeros(len(values)) + ODD[: len(values)]})[name] == (kind, why)
 
 
+def test_rows_that_are_passed_over_leave_a_column_that_counts_the_rows_an_identifier() -> None:
+    frame = {"tree": np.arange(1.0, 121), "x": np.random.default_rng(0).normal(size=120)}
+    for left_out in ([50], [0, 119], range(20, 60)):  # of rows without a target, or of a class alone
+        assert guessed(taken(frame, ~np.isin(np.arange(120), left_out)))["tree"][0] == "unused"
+    years = {"year": np.delete(frame["tree"], 50) + 1900, "x": frame["x"][:119]}  # a file that leaves one out
+    assert guessed(years)["year"] == ("number", "numbers")
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_numbers_are_no_identifier_because_many_rows_were_passed_over(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    frame = {"weight": random.integers(150, 1100, 2000) * 1.0, "x": random.normal(size=2000)}
+    some = taken(frame, np.isin(np.arange(2000), random.choice(2000, 40, replace=False)))
+    assert guessed(some)["weight"] == ("number", "numbers")
+
+
 @pytest.mark.parametrize("name", ["ID", "Index", "UUID", "Nr"])
 def test_the_name_of_an_identifier_may_have_capitals(name: str) -> None:
     values = np.random.default_rng(0).permutation(10_000)[:100] * 1.0

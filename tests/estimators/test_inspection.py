@@ -205,6 +205,15 @@ def test_rows_whose_cells_are_shuffled_are_drawn_from_the_whole_table() -> None:
     np.testing.assert_array_equal(some.x[:, 0], some.rows)
 
 
+def test_of_rows_that_are_drawn_their_own_targets_count(
+    classifier: TabularClassifier, regressor: TabularRegressor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspection, "MOST_ROWS", 100)
+    for model, y in ((classifier, KIND), (regressor, WORTH)):
+        first = model.inspect(TABLE[TEST], y[TEST]).importances[0]
+        assert first.column == "size" and first.low > 0.1
+
+
 def test_of_targets_without_a_finite_deviation_nothing_is_said_of_columns(regressor: TabularRegressor) -> None:
     """Their deviation is infinite, and of that every column would lose exactly nothing."""
     assert regressor.inspect(TABLE[:40], np.tile([1e200, -1e200], 20)).importances == ()

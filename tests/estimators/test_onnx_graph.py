@@ -14,6 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import neural_network
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from deltarule import BadInput, MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor, to_onnx
 from deltarule.data.frame import frame_of
@@ -204,6 +206,10 @@ def test_what_has_no_form_is_refused(tmp_path: Path) -> None:
         to_onnx(MLPClassifier(), tmp_path / "model.onnx")
     with pytest.raises(BadInput, match="has no ONNX form; give .* of a model of scikit-learn what from_sklearn makes"):
         to_onnx(neural_network.MLPRegressor(**SHORT).fit(X, X[:, 0]), tmp_path / "model.onnx")
+    steps = make_pipeline(StandardScaler(), MLPClassifier(**SHORT)).fit(X, X[:, 0] > 0)
+    for model, what in ((steps, "a Pipeline"), (MLPClassifier(list(range(1, 50))), "not fitted")):
+        with pytest.raises(BadInput, match=f"^the model is {what}, and has no ONNX form; .* of a pipeline its last"):
+            to_onnx(model, tmp_path / "model.onnx")
     with pytest.raises(BadInput, match="cannot be written"):
         to_onnx(MLPRegressor(**SHORT).fit(X, X[:, 0]), tmp_path / "nowhere" / "model.onnx")
     assert list(tmp_path.iterdir()) == []

@@ -17,7 +17,7 @@ import types
 import typing
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +105,8 @@ def _members(kind: type) -> Iterator[str]:
         value = getattr(value, "fn", value)  # of scikit-learn's methods that some settings lack
         if name.startswith("_"):
             continue
-        if isinstance(value, property) and _is_ours(value.fget):
+        made_by = getattr(value, "fget", None) or getattr(value, "func", None)
+        if isinstance(value, property | cached_property) and _is_ours(made_by):
             yield f"{name}: property"
         elif inspect.isfunction(value) and _is_ours(value):
             yield f"{name}{_parameters(value)}"

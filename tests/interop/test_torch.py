@@ -1,5 +1,6 @@
 """A network as PyTorch's modules computes what the run computes, and trains as PyTorch trains."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -116,8 +117,13 @@ def test_the_module_is_a_copy():
 
 def test_bad_input_is_told():
     run, _ = trained()
-    with pytest.raises(BadInput, match="no member 3; the run has the members 0 to 2"):
-        to_torch(run, 3)
+    fitted = deltarule.MLPRegressor(hidden_layer_sizes=(2,), solver="lbfgs").fit([[0.0], [1.0]], [0.0, 1.0])
+    for model, told in ((run, "3; the run has the members 0 to 2"), (fitted, "3; the model has the members 0 to 0")):
+        with pytest.raises(BadInput, match=f"there is no member {told}"):
+            to_torch(model, 3)
+        for member in (-1, 0.5, "0", None, [0], True):
+            with pytest.raises(BadInput, match=re.escape(f"member is {member!r}; give a whole number of 0 or more")):
+                to_torch(model, member)
     for model in (MLPRegressor(), 3):
         with pytest.raises(BadInput, match="has no form in PyTorch; give a run or a fitted .* what from_sklearn makes"):
             to_torch(model)

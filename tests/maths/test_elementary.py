@@ -1,5 +1,9 @@
+import warnings
+from typing import Any
+
 import mpmath
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -39,6 +43,32 @@ def test_select_does_not_cut_fractions_off_where_the_test_holds_whole_numbers() 
 
 def test_select_broadcasts() -> None:
     assert select(np.array([[1.0], [-1.0]]), np.array([1.0, 2.0]), 0.0).tolist() == [[1, 2], [0, 0]]
+
+
+@pytest.mark.parametrize("kind", [pd.Series, np.matrix, np.ma.masked_array, lambda values: values.astype(">f8")])
+def test_select_of_many_numbers_that_are_no_plain_array_is_an_array(kind: Any) -> None:
+    values = np.linspace(-1, 1, 600)
+    with warnings.catch_warnings(action="ignore"):  # of matrices
+        given = kind(values)
+    chosen = select(given, 0.0, given)
+    assert type(chosen) is np.ndarray and np.array_equal(chosen.ravel(), np.minimum(values, 0))
+
+
+SPECIAL = np.array([0.0, -0.0, np.nan, np.inf, -np.inf, 5e-324, -1e-310, 1e308])
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([np.float64, np.float32]), st.sampled_from(["all", "row", "number"]))
+def test_select_of_many_numbers_has_the_bits_of_a_choice_one_by_one(seed: int, dtype: type, of: str) -> None:
+    random, shape = np.random.default_rng(seed), (3, 30, 40)
+    drawn = np.where(random.random(shape) < 0.3, random.choice(SPECIAL, shape), random.normal(size=shape))
+    with np.errstate(over="ignore"):
+        test, one, other = drawn.astype(dtype)
+    yes = {"all": one, "row": one[0], "number": 1.0}[of]
+    for values in (test, test[::-1, ::-1], np.repeat(test, 2, axis=1)[:, ::2]):
+        chosen = select(values, yes, other)
+        pairs = zip(values.ravel(), np.broadcast_to(yes, (30, 40)).ravel(), other.ravel(), strict=True)
+        one_by_one = np.array([first if t > 0 else second for t, first, second in pairs], dtype)
+        assert chosen.dtype == dtype and chosen.tobytes() == one_by_one.tobytes()
 
 
 @given(st.complex_numbers(max_magnitude=5, allow_nan=False))

@@ -152,6 +152,7 @@ BAD_X = {
     "there are 2 rows of inputs and 3 of targets; give one target row for each input row": X[:2],
     "the inputs hold nan in row 1, column 0; remove or fill in such values first": [[0, 1], [float("nan"), 0], [1, 1]],
     "the inputs hold -inf in row 2, column 1; remove or fill in such values first": [[0, 1], [1, 0], [1, -np.inf]],
+    "the inputs hold masked values; remove or fill in such values first": np.ma.masked_equal(X, 0.0),
 }
 NOT_RECTANGULAR = "the {} are not a rectangular array of numbers; give one row for each sample"
 
@@ -234,6 +235,18 @@ def test_pairs_without_a_meaning(loss: str, output: str, needs: str, use: str) -
 
 
 A_NUMBER = "; give a number, or one a member"
+
+
+def test_masked_numbers_are_not_those_beneath_the_mask() -> None:
+    """NumPy makes 0 of a masked number."""
+    assert refusal(learning_rate=np.ma.masked) == "learning_rate is masked" + A_NUMBER
+    assert refusal(dropout=np.ma.masked).startswith("dropout is masked; give a rate")
+    assert refusal(weights=np.ma.masked_less([1, 2, 3], 2)).startswith("the weights are no rectangular array")
+    assert make(learning_rate=np.ma.array([0.1, 0.2])).members == 2
+
+
+def test_a_copy_is_asked_for_or_not() -> None:
+    assert refusal(copy="yes") == "copy is 'yes'; give True or False"
 
 
 @pytest.mark.parametrize("name", ["learning_rate", "strength", "initial_scale"])

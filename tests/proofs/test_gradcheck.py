@@ -468,5 +468,10 @@ def test_members_that_do_not_exist(members: list[int]) -> None:
         check_problem(some_problem(seeds=[1, 2]), members=members)
 
 
+def test_what_is_no_problem() -> None:
+    with pytest.raises(BadInput, match="the problem is a NoneType; make one with create_problem"):
+        check_problem(None)  # type: ignore[arg-type]
+
+
 def test_identity_networks_are_proved_too() -> None:
     assert check_problem(create_problem(Network([2, 1], output=IDENTITY), *XOR)).ok

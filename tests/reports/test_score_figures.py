@@ -65,8 +65,9 @@ def test_a_confusion_matrix_is_its_counts(classes, most, given_names):
     assert f"{np.trace(counts):,} of {counts.sum():,} rows are in the class" in alt_text(figure)
 
 
-def test_what_is_confused_is_told_in_rows():
-    told = alt_text(confusion_matrix([[5, 1], [2, 4]], ["8", "1"]))
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.uint64])
+def test_what_is_confused_is_told_in_rows(dtype):
+    told = alt_text(confusion_matrix(np.array([[5, 1], [2, 4]], dtype), ["8", "1"]))
     assert told.endswith(" 2 rows of class 1 taken for class 8. 1 row of class 8 taken for class 1.")
 
 
@@ -190,6 +191,7 @@ def test_norms_are_lines_of_one_member_and_bands_of_many():
         (lambda: true_and_predicted([[0, 0]], [0], []), "1 rows, 1 labels and 0 predictions; give one each"),
         (lambda: confusion_matrix([[1, 2]], ["a", "b"]), "the counts are 1 × 2 for 2 classes"),
         (lambda: spreads({}, option="momentum", quantity="epochs"), "0 options of momentum; give 1 to 10"),
+        (lambda: success_rates([], [], [], parameter="momentum"), "no values of momentum to draw; give the share of"),
         (lambda: top_and_bottom(["a"], [["1", "2"]], ranked="a"), "do not have 1 cells each"),
         (lambda: norm_curves([], {}, quantity="length"), "no layers to draw"),
     ],

@@ -69,6 +69,24 @@ def test_whatever_else_a_worker_fails_with_is_told_with_what_is_kept():
         assert refused.value.__notes__ == ["all is kept"]
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_population_that_is_too_large_for_memory_is_told_with_what_is_kept(workers):
+    told = "^a population needs more memory than its worker has; .*; all is kept$"
+    with pool("local", workers) as given, pytest.raises(RunFailed, match=told):
+        list(each(given, eval, iter([("(_ for _ in ()).throw(MemoryError())",)]), "all is kept"))
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows holds no signals back")
+def test_no_worker_hears_ctrl_c_not_even_as_it_begins():
+    """A terminal sends it to all: one that loads its libraries would print where it was."""
+    sleeps = "__import__('time').sleep(0.2) or __import__('os').getpid()"
+    asked = f"({sleeps}, __import__('signal').pthread_sigmask(__import__('signal').SIG_BLOCK, ()))"
+    with pool("local", 2) as given:
+        held = dict(answer for _, answer in each(given, eval, iter([(asked,)] * 8)))
+    assert all(signal.SIGINT in mask for mask in held.values())  # of one worker, or both
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
 def test_a_worker_says_nothing_itself(capfd):
     """Where memory ends, Python and its libraries would; what fails comes back to be told."""
     prints = "print('out') or print('err', file=__import__('sys').stderr) or __import__('warnings').warn('of it') or 3"

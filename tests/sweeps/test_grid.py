@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from deltarule.data.bundled import iris
 from deltarule.data.prepare import prepared
+from deltarule.data.splits import folds as folds_of
 from deltarule.engines.choose import choose
 from deltarule.errors import BadInput
 from deltarule.problem.configuration import parse
 from deltarule.sweeps import grid
-from deltarule.sweeps.grid import Row, Source, combinations, limit_of, planned, with_grid
+from deltarule.sweeps.grid import Row, Source, combinations, limit_of, load, planned, with_grid
 from deltarule.training.populations import problem_of_seeds
 
 HERE = Source(Path())
@@ -87,6 +88,13 @@ def test_folds_are_members_and_stand_together():
     made = plan({"optimizer.learning_rate": [0.1, 1.0]}, Source(Path(), folds=3))
     assert shapes(made) == [(12, 12)] and made.ranked == "validation"
     assert [member.fold for member in made.units[0].members] == [0] * 4 + [1] * 4 + [2] * 4
+
+
+def test_the_seed_of_the_split_decides_the_folds():
+    given = {**TABLE, "data": {"name": "iris", "split": {"seed": 7}}, "network": {"layers": [4, 3]}}
+    data = load(parse(given), Source(Path(), folds=3))
+    for found, expected in zip(data.folds, folds_of(data.dataset.train, 3, 7), strict=True):
+        assert np.array_equal(found[1], expected[1])
 
 
 def test_folds_and_validation_rows_do_not_go_together():

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import optuna
 import pytest
@@ -51,16 +53,23 @@ def test_what_is_drawn_is_from_the_space_and_the_same_for_a_seed():
 
 
 @pytest.mark.parametrize(
-    ("space", "n", "told"),
+    ("given", "told"),
     [
-        ({"loss.reduction": "sum"}, 1, "loss.reduction is 'sum'; give a list of values, or a SciPy distribution"),
-        ({"loss.strength": []}, 1, "loss.strength is []"),
-        ({"loss.strength": [0, 1]}, 3, "3 configurations are to be drawn from 2; draw fewer of them"),
+        (
+            {"space": {"loss.reduction": "sum"}},
+            "loss.reduction is 'sum'; give a list of values, or a SciPy distribution",
+        ),
+        ({"space": {"loss.strength": []}}, "loss.strength is []"),
+        ({"space": [{"loss.strength": [0, 1]}]}, "the space is [{'loss.strength': [0, 1]}]; give a table of values to"),
+        ({"n": 3}, "3 configurations are to be drawn from 2; draw fewer of them"),
+        *(({"n": n}, f"n is {n!r}; give a whole number of 1 or more") for n in (-1, "3", 2.5, True)),
+        ({"seed": -1}, "seed is -1; give a whole number of 0 or more"),
+        ({"seed": 2**32}, "seed is 4294967296; give a whole number from 0 to 2**32 - 1"),
     ],
 )
-def test_what_cannot_be_drawn_is_told(space, n, told):
+def test_what_cannot_be_drawn_is_told(given, told):
     with pytest.raises(BadInput) as error:
-        sampled(space, n)
+        sampled(**{"space": {"loss.strength": [0, 1]}, "n": 1, **given})
     assert told in str(error.value)
 
 
@@ -80,10 +89,30 @@ def test_halving_trains_fewer_the_longer_it_trains_them(run):
     assert best[0]["optimizer.learning_rate"] in kept
 
 
-@pytest.mark.parametrize("given", [{"budgets": []}, {"budgets": [2, 2]}, {"budgets": [1], "keep": 1.0}])
-def test_budgets_that_do_not_rise_are_refused(run, given):
-    with pytest.raises(BadInput, match="give"):
-        halving(run, RATES, **given)
+@pytest.mark.parametrize(("count", "keep", "last"), [(2, 0.1, 1), (5, 1 / 3, 2), (4, 0.5, 2)])
+def test_the_share_that_goes_on_is_rounded_and_one_at_least(run, count, keep, last):
+    halving(run, RATES[:count], np.array([1, 2]), keep=keep)
+    assert [len(asked) for asked in run.asked] == [count, last]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        *(({"budgets": budgets}, f"the budgets are {budgets}; give whole") for budgets in ([], 5, [2, 2], [2, 1])),
+        *(({"budgets": [1, one]}, f"a budget is {one!r}; give a whole number of 1 or more") for one in ("2", 2.5, 0)),
+        *(({"keep": keep}, f"the share to keep is {keep!r}; give a number above 0") for keep in (0, 1.0, "a", None)),
+    ],
+)
+def test_budgets_and_shares_that_mean_nothing_are_refused(run, given, told):
+    with pytest.raises(BadInput, match=re.escape(told)):
+        halving(run, RATES, **{"budgets": [1], **given})
+    assert run.asked == []
+
+
+@pytest.mark.parametrize("given", [{"rounds": "3"}, {"rounds": -1}, {"rounds": 1, "batch": 0}])
+def test_rounds_and_batches_are_whole_numbers(run, given):
+    with pytest.raises(BadInput, match="give a whole number of 1 or more"):
+        ask_and_tell(run, optuna.create_study(direction="maximize"), RATES, **given)
     assert run.asked == []
 
 
@@ -106,6 +135,17 @@ def test_optuna_is_told_the_mean_scores(run):
             assert trial.value == pytest.approx(np.mean([row["validation_accuracy"] for row in rows]))
     with pytest.raises(BadInput, match="the Optuna study minimizes"):
         ask_and_tell(run, optuna.create_study(), space, rounds=1)
+
+
+def test_optuna_is_told_that_a_configuration_without_a_score_has_failed(tmp_path):
+    text = RECIPE.replace("iris", "diabetes").replace("softmax", "identity").replace("cross_entropy", "squared_error")
+    (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
+    study = optuna.create_study(direction="maximize")
+    for rate in (1e-6, 1e300):
+        study.enqueue_trial({"optimizer.learning_rate": rate})
+    space = {"optimizer.learning_rate": optuna.distributions.FloatDistribution(1e-6, 1e300)}
+    ask_and_tell(lambda settings: sweep(tmp_path / "mine.toml", settings), study, space, rounds=1, batch=2)
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "FAIL"]
 
 
 def test_what_is_asked_for_twice_is_one_configuration(run):

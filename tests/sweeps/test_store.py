@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sklearn.datasets import load_iris
 
@@ -45,15 +45,17 @@ def fill(store, keys, seeds=None, weights=(), table=None):
 def test_what_is_written_is_read_and_nothing_twice(tmp_path):
     with Store(tmp_path) as store:
         fill(store, ["a", "b"], weights=["a"])
-        fill(store, ["a", "b"])
+        fill(store, ["a", "b"], table=table_of(["a", "b"], score=0.9))
         assert store.keys() == {"a", "b"}
     assert [path.name for path in tmp_path.iterdir() if path.suffix != ".lock"] == [FILE]  # closed as one file
     sweep = load_sweep(tmp_path)
-    assert [row["key"] for row in sweep.rows()] == ["a", "b"]
+    assert [(row["key"], row["train_accuracy"]) for row in sweep.rows()] == [("a", 0.5), ("b", 0.501)]
     assert sweep.network("a").theta.tolist() == [0, 1, 2] and sweep.network("a").parameters()["W1"].shape == (2, 1)
 
 
 @given(st.integers(0, 2**64 - 1))
+@example(2**63 - 1)
+@example(2**63)
 def test_a_seed_of_any_size_comes_back(seed):
     connection = sqlite3.connect(":memory:")
     connection.execute("CREATE TABLE t (seed NOT NULL)")
@@ -69,6 +71,11 @@ def test_a_store_is_read_while_it_is_written(tmp_path):
         assert len(reading) == 1
         fill(store, ["b"])
         assert len(reading) == 2
+
+
+def test_a_commit_is_on_the_disk_when_it_returns(tmp_path):
+    with Store(tmp_path) as store:
+        assert store.connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
 
 
 def test_a_second_process_says_so_and_stops(tmp_path):
@@ -104,6 +111,11 @@ def test_a_lock_ends_with_its_process(tmp_path):
     [
         (lambda file: run_sql(file, "PRAGMA user_version=99"), "is a store of version 99, and this program reads"),
         (lambda file: run_sql(file, "PRAGMA application_id=7"), "is another program's SQLite file"),
+        (lambda file: run_sql(file, "CREATE VIEW more AS SELECT 1"), "or also rules of its own"),
+        (
+            lambda file: run_sql(file, "CREATE TRIGGER t AFTER INSERT ON members BEGIN DELETE FROM members; END"),
+            "or also rules of its own",
+        ),
         (lambda file: file.write_bytes(b"no database " * 100), "is no store, or damaged"),
     ],
 )
@@ -319,26 +331,61 @@ def test_rows_whose_configuration_is_not_there_are_told_and_not_left_out(tmp_pat
         sweep(recipe, {"optimizer.learning_rate": [0.1, 0.2]}, seeds=2, out=out, resume=True)
 
 
-def test_survivors_do_not_stand_for_their_configuration(tmp_path):
-    # Means by hand: of the survivors 0.95, 0.9 and 0.55; of all rows there is only the last.
-    given = {"lucky": [0.95, np.nan], "steady": [0.5, 0.6], "gone": [np.nan, np.nan], "lost": [0.9, -np.inf]}
-    with Store(tmp_path) as store:
-        numbers = store.add_configurations(list(given), [{"run.data_seed": place} for place in range(4)], ("b", KEYS))
-        for name, scores in given.items():
+def sweep_of(folder, given):
+    """The table of configurations, each of two rows, by what its columns hold; their settings are 0, 1, 2 …"""
+    with Store(folder) as store:
+        settings = [{"run.data_seed": place} for place in range(len(given))]
+        numbers = store.add_configurations(list(given), settings, ("b", KEYS))
+        for name, columns in given.items():
             keys = [f"{name} {seed}" for seed in range(2)]
             table = table_of(keys)
-            table.train_score[:] = scores
-            table.reason[:] = ["max_steps" if np.isfinite(score) else "diverged" for score in scores]
+            for column, values in columns.items():
+                getattr(table, column)[:] = values
             members = {
                 key: {"configuration": numbers[name], "fold": None, "seed": seed} for seed, key in enumerate(keys)
             }
             store.add(table, members, (2, 1), None, **SHARED)
         store.note(name="s", metric="r_squared", ranked="train", grid=["run.data_seed"], workers=1, notes=[], base="b")
-    found = load_sweep(tmp_path).configurations()
-    assert [one.settings["run.data_seed"] for one in found] == [1, 0, 3, 2]
+    return load_sweep(folder)
+
+
+def ranked(table, **given):
+    return [one.settings["run.data_seed"] for one in table.configurations(**given)]
+
+
+def test_survivors_do_not_stand_for_their_configuration(tmp_path):
+    # Means by hand: of the survivors 0.95, 0.9 and 0.55; of all rows there is only the last.
+    given = {"lucky": [0.95, np.nan], "steady": [0.5, 0.6], "gone": [np.nan, np.nan], "lost": [0.9, -np.inf]}
+    reasons = {
+        name: ["max_steps" if np.isfinite(score) else "diverged" for score in scores] for name, scores in given.items()
+    }
+    table = sweep_of(tmp_path, {name: {"train_score": given[name], "reason": reasons[name]} for name in given})
+    found = table.configurations()
+    assert ranked(table) == [1, 0, 3, 2]
     assert [(one.rows, one.diverged) for one in found] == [(2, 0), (2, 1), (2, 1), (2, 2)]
     assert (found[0].mean, found[0].least, found[0].greatest) == (pytest.approx(0.55), 0.5, 0.6)
     assert {(one.mean, one.least, one.greatest) for one in found[1:]} == {(None, None, None)}
+
+
+def test_of_means_that_are_equal_the_least_mean_objective_comes_first(tmp_path):
+    """(0.1 + 0.2) / 2 and 0.3 / 2 differ in the last digit alone; and what lacks an objective has no least one."""
+    given = {
+        "more": {"train_score": [0.1, 0.2], "train_objective": [3.0, 3.0]},
+        "least": {"train_score": [0.3, 0.0], "train_objective": [1.0, 2.0]},
+        "lacks": {"train_score": [0.15, 0.15], "train_objective": [0.0, np.inf]},
+    }
+    assert ranked(sweep_of(tmp_path, given)) == [1, 0, 2]
+
+
+def test_each_part_ranks_for_itself_and_all_scores_stand_in_the_order_of_the_sweep_s(tmp_path):
+    given = {
+        "a": {"train_score": [0.9, 0.9], "test_score": [0.1, 0.2]},
+        "b": {"train_score": [0.3, 0.3], "test_score": [0.6, 0.8]},
+    }
+    table = sweep_of(tmp_path, given)
+    assert ranked(table) == [0, 1] and ranked(table, part="test") == [1, 0]
+    settings, scores = table.scores("test")
+    assert [one["run.data_seed"] for one in settings] == [0, 1] and scores.tolist() == [[0.1, 0.2], [0.6, 0.8]]
 
 
 @pytest.mark.parametrize("part", ["train", "validation", "test"])

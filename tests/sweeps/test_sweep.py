@@ -30,6 +30,7 @@ from deltarule.stats import metrics
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_settings
 from deltarule.studies.sweeping import sweep_outcome
 from deltarule.sweeps import grid
+from deltarule.sweeps import sweep as sweeping
 from deltarule.sweeps.result import PARTS
 from deltarule.sweeps.store import FILE, Store
 from deltarule.training.train import train
@@ -99,7 +100,9 @@ def test_each_row_is_what_training_it_alone_comes_to(recipe):
             assert (row["status"], row["diverged_layer"], row["diverged_where"]) == ("done", None, None)
 
 
-def test_each_fold_is_what_training_on_its_rows_comes_to(recipe):
+@pytest.mark.parametrize("how", ["standardize", "none"])  # each fold by itself, and all of them in one population
+def test_each_fold_is_what_training_on_its_rows_comes_to(recipe, how):
+    recipe = with_settings(recipe, {"data.scale": how})
     table = sweep(recipe, {"optimizer.learning_rate": [0.1], "stopping.max_epochs": [1, 3]}, folds=4, keep="all")
     whole = dataset_of(with_settings(recipe, {"data.scale": "none"}))
     divided = folds(whole.train, 4)
@@ -109,7 +112,7 @@ def test_each_fold_is_what_training_on_its_rows_comes_to(recipe):
         own, aside = divided[int(row["fold"][0])]
         one = with_settings(recipe, {"optimizer.learning_rate": 0.1, "run.seeds": [row["seed"]]})
         # The fold that is held out says nothing, of the scale neither.
-        scaled, transform = scale(replace(whole, train=whole.train.take(own)), "standardize")
+        scaled, transform = scale(replace(whole, train=whole.train.take(own)), how)
         x = transform.apply(whole.train.x)
         problem = create_problem(
             problem_of(one, scaled).network,
@@ -205,6 +208,11 @@ def test_the_best_come_first_and_only_the_best_weights_are_kept(recipe, tmp_path
         means.setdefault(row["configuration"], []).append(row["train_accuracy"])
     best = table.configurations(2)
     assert best[0].mean == pytest.approx(max(map(np.mean, means.values()))) and best[0].rows == 5
+    own = table.rows_of(best[0].settings)
+    of_parts = {part: np.mean([row[f"{part}_accuracy"] for row in own]) for part in ("train", "test")}
+    assert len(set(of_parts.values())) == 2
+    for part, mean in of_parts.items():
+        assert table.mean(best[0].settings, part) == pytest.approx(mean)
     assert (best[0].least, best[0].greatest) == (min(means[best[0].configuration]), max(means[best[0].configuration]))
 
 
@@ -219,6 +227,27 @@ def test_a_store_says_that_it_is_there_and_that_it_is_in_use(recipe, tmp_path):
     assert len(sweep(recipe, small, out=tmp_path / "new", resume=True)) == 2
     with pytest.raises(BadInput, match="resume is True, and no folder is named; name the one of the sweep to go on"):
         sweep(recipe, small, resume=True)
+
+
+def test_of_checkpoints_nothing_is_left_when_a_sweep_is_done(recipe, tmp_path):
+    """Neither of a commit that was killed before it cleaned up."""
+    (checkpoints := tmp_path / "out" / "checkpoints").mkdir(parents=True)
+    (checkpoints / "half.rows").touch()
+    sweep(recipe, {"optimizer.learning_rate": [0.1]}, out=tmp_path / "out")
+    assert not checkpoints.exists()
+
+
+def test_the_seconds_of_a_row_are_its_share_of_those_of_its_population(recipe, monkeypatch):
+    whole, took = sweeping.do, []
+
+    def do(*given, **also):
+        done = whole(*given, **also)
+        took.append(done.seconds)
+        return done
+
+    monkeypatch.setattr(sweeping, "do", do)
+    table = sweep(recipe, {"optimizer.learning_rate": [0.1]}, seeds=5)
+    assert sum(row["train_seconds"] for row in table.rows()) == pytest.approx(sum(took))
 
 
 def test_numpy_s_numbers_are_settings_like_others(recipe):
@@ -566,8 +595,12 @@ def test_ctrl_c_beside_a_training_is_told_too(recipe, tmp_path, monkeypatch, mod
         with pytest.raises(RunFailed) as error:
             sweep(recipe, **given)
     kept = f"what was reached is kept in {tmp_path / 'out'}; go on with resume (--resume)"
-    assert str(error.value) == f"interrupted; {kept}"
+    assert str(error.value) == f"interrupted; {'nothing was begun; start again' if name == 'planned' else kept}"
+    assert (tmp_path / "out" / FILE).exists() == (name != "planned")
     assert len(sweep(recipe, **given)) == 2
+    monkeypatch.setattr("deltarule.sweeps.sweep.planned", interrupted_within_pydantic)
+    with pytest.raises(RunFailed, match=f"^{re.escape(f'interrupted; {kept}')}$"):
+        sweep(recipe, **given)
 
 
 def test_whoever_goes_to_another_folder_meanwhile_changes_nothing(recipe, tmp_path, monkeypatch):
@@ -757,6 +790,17 @@ def test_a_store_of_an_earlier_version_takes_no_rows_of_ones_own_formulas(recipe
             sweep(recipe, rates, **given)
         with pytest.raises(BadInput, match="the activation mine may be another one than in the rows"):
             sweep(own, rates, **given)
+
+
+def test_formulas_of_earlier_rows_stay_known_after_a_run_without_any(recipe, tmp_path, mine):
+    mine(lambda z: z * z, lambda z, a: 2 * z)
+    own, rates = with_settings(recipe, {"network.activation": "mine"}), {"optimizer.learning_rate": [0.1]}
+    given = {"out": tmp_path, "resume": True}
+    sweep(own, rates, **given)
+    sweep(recipe, rates, **given)
+    mine(lambda z: z - z * z / 2, lambda z, a: 1 - z)
+    with pytest.raises(BadInput, match="the activation mine may be another one than in the rows"):
+        sweep(own, rates, **given)
 
 
 def test_a_formula_may_be_corrected_before_there_are_rows_and_its_own_numbers_count(recipe, tmp_path, mine):

@@ -1,10 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from deltarule import load_sweep
-from deltarule.errors import RunFailed
+from deltarule.errors import BadInput, RunFailed
+from deltarule.problem.configuration import parse
 from deltarule.studies.sweeping import sweep
 from deltarule.sweeps import work
+from deltarule.sweeps.grid import Source, planned
+from deltarule.sweeps.work import Table, do, read_table, write_table
 from deltarule.training import checkpoint
 from deltarule.training import train as training
 
@@ -69,3 +74,37 @@ def test_a_training_goes_on_from_the_rows_of_its_checkpoint(recipe, tmp_path, mo
     assert [row["key"] for row in found.kept()] == [row["key"] for row in expected.kept()]
     for row in found.kept():
         np.testing.assert_array_equal(found.network(row["key"]).theta, expected.network(row["key"]).theta)
+
+
+@pytest.fixture
+def done(tmp_path):
+    """A function that does the work on a population of one: of what is changed in it, in the folder of this name."""
+    table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
+    source = Source(tmp_path)
+    [unit] = planned(parse(table), source).units
+
+    def called(name="checkpoints", **changed):
+        given = {"keep": "none", "ranked": "train", "folder": tmp_path / name}
+        return do(replace(unit, **changed), np.array([0]), source, **given)
+
+    return called
+
+
+def test_a_worker_that_has_other_data_says_so(done):
+    told = "^the rows of xor are not those that the sweep was planned with; give all workers the same files, and start"
+    with pytest.raises(RunFailed, match=told):
+        done(data="0" * 64)
+
+
+def test_where_there_can_be_no_folder_for_checkpoints_a_training_goes_without(done, tmp_path):
+    (tmp_path / "file").touch()
+    assert len(done("file/checkpoints").table) == 1
+
+
+def test_rows_of_a_damaged_file_are_told(tmp_path):
+    for table in (Table(weights={"of no row": (np.zeros(1), np.zeros(0))}), Table(key=["a"])):
+        write_table(tmp_path / "a.rows", table)
+        with pytest.raises(
+            BadInput, match="a.rows is damaged .its columns do not fit each other.; delete it, and start"
+        ):
+            read_table(tmp_path / "a.rows")

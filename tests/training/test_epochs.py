@@ -1,3 +1,4 @@
+import signal
 import time
 from dataclasses import replace
 from typing import Any
@@ -248,3 +249,46 @@ def test_the_engine_of_a_pass_is_chosen_for_all_updates_so_far(monkeypatch: pyte
     for _ in range(3):
         state, _, _ = one_epoch(problem, state, np.arange(5))
     assert asked == [3, 6, 9] and state.step == 9
+
+
+@pytest.mark.parametrize(("rules", "rate"), [(EpochRules(1), 0.3), (EpochRules(9, patience=0, tolerance=1e9), 0.3)])
+def test_a_ctrl_c_in_the_last_stretch_is_told_too(rules: EpochRules, rate: float) -> None:
+    problem = create_problem(Network([1, 1]), [[0.0], [1.0]], [1.0, 3.0], learning_rate=rate, seeds=range(2))
+    start = initial_state(problem)
+
+    def press(epoch: epochs.Epoch) -> bool:
+        if epoch.number == len(alone.losses):
+            signal.raise_signal(signal.SIGINT)
+        return False
+
+    alone = train_epochs(problem, start, rules)
+    run = train_epochs(problem, start, rules, after_epoch=press)
+    assert set(run.reasons) == {"interrupted"}
+    assert np.array_equal(run.state.theta, alone.state.theta) and np.array_equal(run.epochs, alone.epochs)
+
+
+def test_a_ctrl_c_at_the_end_leaves_a_member_stalled_that_had_stalled_long_ago() -> None:
+    rates = [1e-12, 0.003]
+    problem = create_problem(Network([1, 1]), [[0.0], [1.0]], [1.0, 3.0], learning_rate=rates, seeds=range(2))
+    rules, start = EpochRules(20, patience=2, tolerance=1e-6), initial_state(problem)
+
+    def press(epoch: epochs.Epoch) -> bool:
+        if epoch.number == 20:
+            signal.raise_signal(signal.SIGINT)
+        return False
+
+    assert train_epochs(problem, start, rules).reasons == ("stalled", "max_epochs")
+    assert train_epochs(problem, start, rules, after_epoch=press).reasons == ("stalled", "interrupted")
+
+
+def test_a_ctrl_c_while_the_last_member_diverges_leaves_nothing_to_keep() -> None:
+    problem = create_problem(Network([1, 1]), [[0.0], [1.0]], [1.0, 3.0], learning_rate=1e300)
+
+    def press(epoch: epochs.Epoch) -> bool:
+        if not np.isfinite(epoch.loss).all():
+            signal.raise_signal(signal.SIGINT)
+        return False
+
+    assert train_epochs(problem, initial_state(problem), EpochRules(9)).reasons == ("diverged",)
+    with pytest.raises(KeyboardInterrupt):
+        train_epochs(problem, initial_state(problem), EpochRules(9), after_epoch=press)

@@ -70,11 +70,18 @@ def test_nothing_is_suggested_where_nothing_falls():
         ({"lowest": 1.0, "highest": 0.1}, "the lower one first"),
         ({"kind": "square"}, "square"),
         ({"steps": 2}, "steps is 2"),
+        ({"engine": 3}, "the engine is 3; give one of auto"),
+        ({"accuracy": "no"}, "accuracy is 'no'; give True or False"),
     ],
 )
 def test_a_range_that_makes_no_sense_gets_a_sentence(given, sentence):
     with pytest.raises(BadInput, match=sentence):
         range_test(digits(), **given)
+
+
+def test_what_is_no_problem_gets_a_sentence():
+    with pytest.raises(BadInput, match="the problem is a NoneType; make one with create_problem"):
+        range_test(None)
 
 
 def test_it_says_in_a_line_what_it_came_to():

@@ -2,6 +2,7 @@ import copy
 import os
 import pickle  # noqa: TID251 (somebody else may)
 import signal
+import sys
 import threading
 from contextlib import suppress
 from dataclasses import replace
@@ -253,6 +254,30 @@ def test_ctrl_c_ends_cleanly_with_what_was_reached():
     assert np.array_equal(again.theta, run.state.theta)
 
 
+def test_a_ctrl_c_in_the_last_stretch_is_told_too():
+    def press(seen):
+        if not seen.training:
+            signal.raise_signal(signal.SIGINT)
+
+    run = train(encoder(), max_steps=3, progress=press)
+    assert run.interrupted and set(run.reasons) == {"max_steps"}
+
+
+def test_a_second_ctrl_c_puts_the_handler_back_also_where_it_breaks_off_the_end():
+    before, profiled = signal.getsignal(signal.SIGINT), sys.getprofile()
+
+    def press(frame, event, argument):
+        if event == "call" and frame.f_code.co_name == "__exit__":
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt) as told, interrupts():
+        signal.raise_signal(signal.SIGINT)
+        sys.setprofile(press)
+    sys.setprofile(profiled)
+    assert signal.getsignal(signal.SIGINT) is before
+    del told  # which has held what was broken off
+
+
 def test_a_second_ctrl_c_is_one_whatever_a_library_makes_of_it():
     """One that falls into what C calls, as while a program is compiled, is lost there, and what C does fails."""
     with pytest.raises(KeyboardInterrupt), interrupts() as interrupted:
@@ -443,11 +468,32 @@ def test_progress_tells_who_has_solved_it_and_who_has_diverged():
         ({"max_steps": 5, "resume": True}, "resume is True, and no checkpoint is named; name the file to go on from"),
         ({"max_steps": 5, "history_every": 0}, "history_every is 0"),
         ({"max_steps": 5, "validation": (np.eye(3), np.eye(3))}, "validation rows have the shapes"),
+        ({"max_steps": 5, "validation": (np.eye(3),)}, "validation is no pair; give inputs and targets"),
+        ({"max_steps": 5, "validation": 3}, "validation is no pair; give inputs and targets"),
+        ({"max_steps": 5, "metrics": 3}, "metrics hold 3; give a list of names"),
+        ({"max_steps": 5, "metrics": None}, "metrics hold None; give a list of names"),
+        ({"max_steps": 5, "metrics": [["accuracy"]]}, r"metrics hold \['accuracy'\]; give a list of names"),
+        ({"max_steps": 5, "engine": None}, "the engine is None; give one of auto, reference, .*, or an engine"),
+        ({"max_steps": 5, "engine": ReferenceEngine}, "the engine is <class .*; give one of auto"),
+        ({"max_steps": 5, "checkpoint": 3}, "the checkpoint is 3; name the file to write"),
+        ({"max_steps": 5, "progress": 3}, "progress is 3; give a function"),
+        ({"max_steps": 5, "outputs": "yes"}, "outputs is 'yes'; give True or False"),
+        ({"max_steps": 5, "gradients": 1}, "gradients is 1; give True or False"),
+        ({"max_steps": 5, "resume": "no"}, "resume is 'no'; give True or False"),
+        ({"max_steps": 5, "with_history": None}, "with_history is None; give True or False"),
+        ({"max_steps": 5, "observe": np.array([[1]])}, "one of observe and observer is given without the other"),
+        ({"max_steps": 5, "observer": print}, "one of observe and observer is given without the other"),
     ],
 )
 def test_rules_that_make_no_sense_get_a_sentence(rules, sentence):
     with pytest.raises(BadInput, match=sentence):
         train(encoder(), **rules)
+
+
+@pytest.mark.parametrize("given", [None, Network([8, 3, 8])])
+def test_what_is_no_problem_gets_a_sentence(given):
+    with pytest.raises(BadInput, match=f"the problem is a {type(given).__name__}; make one with create_problem"):
+        train(given, max_steps=1)
 
 
 def test_no_steps_is_a_run_too():
@@ -568,3 +614,10 @@ def test_a_run_can_be_copied_and_pickled(engine):
         assert same(other, run)
         assert np.array_equal(other.outputs(EYE), run.outputs(EYE))
         assert same(train(other.problem, max_steps=20, engine=other.engine, metrics=("thresholded",)), run)
+
+
+def test_the_validation_pair_may_be_one_array() -> None:
+    x = np.random.default_rng(0).normal(size=(10, 3))
+    problem = create_problem(Network([3, 2, 3]), x, x)
+    one, two = (train(problem, max_steps=3, validation=pair) for pair in (np.stack([x, x]), (x, x)))
+    assert np.array_equal(one.history.values["validation objective"], two.history.values["validation objective"])

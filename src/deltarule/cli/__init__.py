@@ -4,6 +4,8 @@
 quick; whatever a person did wrong is told in one sentence, with status 2, and what failed with status 1.
 """
 
+import os
+import re
 import sys
 
 from deltarule import systems
@@ -26,6 +28,7 @@ def program() -> None:
     it has said its last word."""
     with systems.endings_as_ctrl_c():
         try:
+            _forget_sizes_of_no_screen()
             try:
                 main()
             finally:
@@ -37,3 +40,10 @@ def program() -> None:
             # Python remembers of the text that it ran last, as dataclasses do, whether Ctrl-C ended it, and would end
             # `python -m deltarule` by a signal instead of our status.
             eval("0")
+
+
+def _forget_sizes_of_no_screen() -> None:
+    """Let COLUMNS and LINES count where they may be a screen's: rich takes 0 at its word, and prints nothing."""
+    for name in ("COLUMNS", "LINES", "TERMINAL_WIDTH"):  # the last is Typer's own
+        if not re.fullmatch("[2-9][0-9]|[1-9][0-9]{2,4}", os.environ.get(name, "80")):
+            del os.environ[name]

@@ -8,9 +8,10 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from deltarule import systems
 from deltarule.cli import (
@@ -33,7 +34,7 @@ from deltarule.cli import (
     sweep,
     train,
 )
-from deltarule.cli.common import IN_ASCII, in_ascii, kept
+from deltarule.cli.common import IN_ASCII, in_ascii, kept, number, path, text, whole_number
 from deltarule.errors import (
     DISK_TROUBLE,
     FREE_SPACE,
@@ -46,6 +47,8 @@ from deltarule.errors import (
 
 STATUS_OF_CTRL_C = 130
 """What Typer makes of a Ctrl-C that comes while it is at work itself."""
+
+NO_COMMAND = "no command is given; give one, as in deltarule list"
 
 NO_TEMPORARY_FOLDER = "no folder for temporary files can be written; set TMPDIR to one that you may write"
 
@@ -75,7 +78,42 @@ def _told_when_it_ends_early(command: Callable[..., int | None]) -> Callable[...
     return called
 
 
+PARSERS: dict[Any, Callable[[str], Any]] = {int: whole_number, float: number, Path: path, str: text, list[str]: text}
+"""What reads the words of the command line, by the type of an option or argument: Typer's own sentences about what it
+cannot read differ by its version, and do not always tell the word."""
+
+
+def _read_by_us(command: Callable[..., int | None]) -> None:
+    for annotation in get_type_hints(command, include_extras=True).values():
+        if get_origin(annotation) is Annotated:
+            kind, info = get_args(annotation)
+            info.parser = next((PARSERS[one] for one in (kind, *get_args(kind)) if one in PARSERS), None)
+
+
+def _without_types(parameters: list[Any]) -> list[Any]:
+    """Options and arguments of which --help tells no types: of a switch, which takes no value, Typer would tell <bool>,
+    and of an argument more than its name, such as <list[str]>."""
+    for one in parameters:
+        if one.param_type_name == "argument" or one.is_flag:
+            one.display_type_rich = lambda ctx: None
+        if one.param_type_name == "argument":  # of which versions of Typer think differently
+            shown = (one.metavar if one.required else f"[{one.metavar}]") + ("..." if one.nargs != 1 else "")
+            one.make_metavar = lambda *_, shown=shown, **__: shown
+    return parameters
+
+
+class _Command(TyperCommand):
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _without_types(super().get_params(ctx))
+
+
+class _Group(TyperGroup):
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _without_types(super().get_params(ctx))
+
+
 app = typer.Typer(
+    cls=_Group,
     help="Train, prove and see multi-layer perceptrons.",
     no_args_is_help=True,
     add_completion=False,
@@ -100,7 +138,9 @@ for command in (
     bench.bench,
     doctor.doctor,
 ):
-    app.command(getattr(command, "command_name", command.__name__))(_told_when_it_ends_early(command))
+    _read_by_us(command)
+    called = getattr(command, "command_name", command.__name__)
+    app.command(called, cls=_Command)(_told_when_it_ends_early(command))
 
 
 def main() -> None:
@@ -144,7 +184,7 @@ def _told(error: Exception | KeyboardInterrupt) -> int:
     if hasattr(error, "format_message"):  # a wrong option or argument; Typer has a base class for these, without a name
         context = getattr(error, "ctx", None)
         hint = f" (see '{context.command_path} --help')" if context else ""
-        print(f"deltarule: {' '.join(error.format_message().split()).rstrip('.')}{hint}", file=sys.stderr)
+        print(f"deltarule: {BadInput(_told_of_words(error))}{hint}", file=sys.stderr)
         return 2
     if isinstance(error, OSError) and (isinstance(error, BrokenPipeError) or error.errno in DISK_TROUBLE):
         # Whoever read our output has gone (`| head`), or it goes to a full disk; Python would complain again at exit.
@@ -157,6 +197,17 @@ def _told(error: Exception | KeyboardInterrupt) -> int:
         print(f"deltarule: {NO_TEMPORARY_FOLDER}", file=sys.stderr)
         return 1
     raise error
+
+
+def _told_of_words(error: Any) -> str:
+    """What is wrong with an option or an argument; without any words Typer shows its help, and says nothing."""
+    if type(error) is not typer.BadParameter or error.param is None:
+        told = " ".join(error.format_message().split()).rstrip(".")
+        return NO_COMMAND if told in ("", "Missing command") else told
+    whose = error.param.metavar if error.param.param_type_name == "argument" else error.param.opts[0]
+    told = error.message.removeprefix("Value error, ").rstrip(".")  # pydantic's beginning, of a choice
+    example = f", as {error.param.metavar}" if told.endswith("give one") and error.param.metavar != whose else ""
+    return f"{whose} {told}{example}"
 
 
 def _has_temporary_folder() -> bool:

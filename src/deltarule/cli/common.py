@@ -5,7 +5,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
@@ -20,6 +20,41 @@ if TYPE_CHECKING:
     from deltarule.studies.recipes import Recipe
     from deltarule.sweeps.sweep import SweepProgress
     from deltarule.training import train as training
+
+
+def whole_number(word: str) -> int:
+    """A whole number as Python's int() reads it: 1_000 is one; 0x10, 1e3 and 2.0 are none."""
+    try:
+        return int(word)
+    except ValueError:
+        raise _refused(word, "a whole number") from None
+
+
+def number(word: str) -> float:
+    """A number as Python's float() reads it."""
+    try:
+        return float(word)
+    except ValueError:
+        raise _refused(word, "a number") from None
+
+
+def text(word: str) -> str:
+    """A text that is not empty, as "$NAME" is where that is not set."""
+    if not word:
+        raise _refused(word, "one")
+    return word
+
+
+def path(word: str) -> Path:
+    """A path; Python would take the empty one for the folder where one stands."""
+    return Path(text(word))
+
+
+def _refused(word: str, wanted: str) -> typer.BadParameter:
+    """The end of a sentence, which the program begins with the name of the option or argument."""
+    given = word or '""'
+    return typer.BadParameter(f"is {given}; give {wanted}")
+
 
 Study = Annotated[str, typer.Argument(metavar="STUDY", help="A study's name (see `deltarule list`), or a TOML file.")]
 ExperimentName = Annotated[str | None, typer.Option("--experiment", metavar="NAME", help="A variant of the study.")]
@@ -107,7 +142,10 @@ def kept(out: Path | None, can_resume: bool = True) -> str:
         return "no file is left half-written; start again"
     if out is None:
         return "nothing is kept without --out; start again"
-    return f"what was reached is kept in {out}; go on with --resume"
+    with suppress(OSError):  # of a name that no folder can have
+        if out.is_dir():
+            return f"what was reached is kept in {out}; go on with --resume"
+    return "nothing is kept yet; start again"
 
 
 def print_json(record: Any) -> None:

@@ -16,7 +16,7 @@ Action = Annotated[
     Literal["list", "fetch", "check"],
     typer.Argument(metavar="list|fetch|check", help="Name them; download them; read them and check every digest."),
 ]
-Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="mnist, fashion-mnist, cifar10.")]
+Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="mnist, fashion-mnist, cifar10.")]
 
 
 @dataclass(frozen=True)

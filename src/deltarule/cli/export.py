@@ -22,7 +22,11 @@ Run = Annotated[
 ]
 To = Annotated[
     str,
-    typer.Option("--to", metavar="FORM", help="script, plain NumPy; of a model also onnx, safetensors or torch."),
+    typer.Option(
+        "--to",
+        metavar="FORM",
+        help="script, plain NumPy; of a model also safetensors, and with the extra of that name onnx or torch.",
+    ),
 ]
 Member = Annotated[
     int, typer.Option("--member", metavar="K", help="Which of the members, from 0: of a run, or of a model for torch.")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Studies = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[STUDY]...", help="Studies, or TOML files; none: all that repeat a report."),
+    typer.Argument(metavar="STUDY", help="Studies, or TOML files; none: all that repeat a report."),
 ]
 Quick = Annotated[
     bool, typer.Option("--quick", help="Take a fifth of the seeds, and leave out claims that take minutes.")

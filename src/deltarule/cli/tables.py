@@ -25,7 +25,10 @@ def chosen_model(path: Path) -> "TabularClassifier | TabularRegressor":
     """The model for tables that a file holds."""
     from deltarule.estimators.model_file import load_model
     from deltarule.estimators.tabular import TabularClassifier, TabularRegressor
+    from deltarule.files import kind_of
 
+    if kind_of(path) == "folder":
+        raise BadInput(f"{path} is a folder; name a model's file in it")
     model = load_model(path)
     if not isinstance(model, TabularClassifier | TabularRegressor):
         raise BadInput(f"{path} holds an {type(model).__name__}, which takes no tables; make one with deltarule train")

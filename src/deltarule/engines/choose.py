@@ -124,7 +124,12 @@ def _load_numba() -> None:
 
 def engine_for(given: Engine | str, problem: Problem, steps: int, one_of_many: bool = False) -> Engine:
     """An engine as it is given, or the one of a name, for so many updates of a problem."""
-    return choose(given, problem, steps, one_of_many).engine if isinstance(given, str) else given
+    if not isinstance(given, str):
+        return given
+    # Of a small training to look at its formulas would take as long as several updates.
+    if given == "auto" and expected_seconds("reference", problem, steps) <= _least_seconds_to_begin():
+        return engine("reference")
+    return choose(given, problem, steps, one_of_many).engine
 
 
 def expected_seconds(form: str, problem: Problem, steps: int) -> float:
@@ -149,6 +154,12 @@ def _seconds_to_begin(form: str, small: bool) -> float:
         return compiling
     sharing = SMALL_TRAININGS_OF_A_COMPUTER if small else TRAININGS_OF_A_COMPUTER
     return loading / TRAININGS_OF_A_PROCESS + compiling / sharing
+
+
+@cache
+def _least_seconds_to_begin() -> float:
+    """What any training is charged at least before a compiled program makes an update."""
+    return min(_seconds_to_begin(form, small) for form in ("lanes", "products") for small in (True, False))
 
 
 def form_of(chosen: Engine, problem: Problem) -> str:

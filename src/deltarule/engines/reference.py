@@ -53,6 +53,7 @@ class ReferenceEngine:
     def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
         """Make n updates."""
         objective, bad = np.zeros((n, len(state.members)), problem.dtype), np.full(len(state.members), -1)
+        after = replace(state, step=state.step + n)
         with one_blas_thread(), np.errstate(all="ignore"):
             # Members with equally many rows go together; all others would need padding, which changes bits.
             for group in groups(problem, state.members):
@@ -63,9 +64,8 @@ class ReferenceEngine:
                     sound = finite(part, seen)
                     if not sound.all():
                         bad[group[~sound & (bad[group] < 0)]] = part.step - 1
-                state = state.put(group, part) if len(group) < len(state.members) else part
-                state = replace(state, step=part.step - n)
-        return replace(state, step=state.step + n), Trace(objective, bad)
+                after = after.put(group, part) if len(group) < len(state.members) else part
+        return after, Trace(objective, bad)
 
     def notes(self, problem: Problem) -> tuple[str, ...]:
         """Nothing to tell."""
@@ -90,7 +90,7 @@ def update(problem: Problem, state: State, numbers: Numbers | None = None) -> tu
     theta, slots = apply_optimizer(problem, state, done.gradient, numbers)
     if (state.step + 1) % FLUSH_EVERY == 0:
         theta, slots = flushed(theta), {name: flushed(slot) for name, slot in slots.items()}
-    return replace(state, theta=theta, slots=slots, buffers=done.buffers, step=state.step + 1), done.objective
+    return State(theta, slots, done.buffers, state.factor, state.members, state.step + 1), done.objective
 
 
 def objective_and_gradient(problem: Problem, state: State, rows: Batch) -> Pass:
@@ -171,25 +171,27 @@ def apply_optimizer(
 def optimizer_numbers(problem: Problem, state: State, n: int) -> Iterator[Numbers]:
     """The numbers of each of the next n updates, one after another: those of as many as θ take as much memory."""
     members, steps = state.members, state.step + np.arange(n)
-    numbers = {name: np.broadcast_to(value[members], (n, len(members))) for name, value in problem.numbers.items()}
+    numbers = {name: value[members] for name, value in problem.numbers.items()}
     numbers["learning_rate"] = problem.rates(members, steps) * state.factor
-    told = spared = _told(problem, steps, numbers)
+    told, apart = _told(problem, steps, numbers), {}
     if problem.optimizer.decay:
         spared = _told(problem, steps, numbers | {"weight_decay": 0 * numbers["weight_decay"]})
-    apart = {name for name, value in told.items() if not np.array_equal(value, spared[name])}
+        apart = {name: value for name, value in spared.items() if not np.array_equal(value, told[name])}
 
     def at(i: int, name: Any) -> Floats:
         own = told[name][i, :, None]
-        return np.where(problem.penalized, own, spared[name][i, :, None]) if name in apart else own
+        return np.where(problem.penalized, own, apart[name][i, :, None]) if name in apart else own
 
     return ({name: at(i, name) for name in told} for i in range(n))
 
 
 def _told(problem: Problem, steps: Integers, numbers: dict[str, Floats]) -> Numbers:
-    """What an update is given of the optimizer's numbers, each [n, K]."""
-    once = problem.optimizer.once_a_step
-    found = numbers if once is None else dict(enumerate(everywhere(once, steps[:, None] + 1.0, **numbers)))
-    return {name: value.astype(problem.dtype) for name, value in found.items()}
+    """What an update is given of the optimizer's numbers, each [n, K].    numbers [K] or [n, K]"""
+    once, shape = problem.optimizer.once_a_step, numbers["learning_rate"].shape
+    if once is None:
+        return {name: np.broadcast_to(value, shape).astype(problem.dtype) for name, value in numbers.items()}
+    found = everywhere(once, steps[:, None] + 1.0, **numbers)
+    return {place: value.astype(problem.dtype) for place, value in enumerate(found)}
 
 
 def array_norms(problem: Problem, g: Floats) -> Floats:

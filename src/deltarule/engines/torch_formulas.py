@@ -208,11 +208,16 @@ def normalized_gradient(
 
 
 def rmsprop(
-    theta: Tensor, g: Tensor, s: Tensor, learning_rate: Tensor, decay: Tensor, epsilon: Tensor
+    theta: Tensor, g: Tensor, s: Tensor, learning_rate: Tensor, decay: Tensor, new: Tensor, epsilon: Tensor
 ) -> tuple[Tensor, ...]:
     """s ← ρ s + (1 − ρ) g²,   θ ← θ − α g / (√s + ε)"""
-    s = decay * s + (1 - decay) * torch.square(g)
+    s = decay * s + new * torch.square(g)
     return theta - learning_rate * (g / (torch.sqrt(s) + epsilon)), s
+
+
+def rmsprop_numbers(t: int, decay: Tensor, **others: Tensor) -> dict[str, Tensor]:
+    """What RMSProp needs, in float64: ρ and 1 − ρ (new)"""
+    return {**others, "decay": decay, "new": 1 - decay}
 
 
 def adam(
@@ -291,5 +296,9 @@ OPTIMIZERS: Mapping[str, Callable[..., tuple[Tensor, ...]]] = {
     "adamw": adamw,
     "rprop": rprop,
 }
-NUMBERS: Mapping[str, Callable[..., dict[str, Tensor]]] = {"adam": adam_numbers, "adamw": adam_numbers}
+NUMBERS: Mapping[str, Callable[..., dict[str, Tensor]]] = {
+    "rmsprop": rmsprop_numbers,
+    "adam": adam_numbers,
+    "adamw": adam_numbers,
+}
 """What some optimizers make of their numbers at update t, 1 for the first."""

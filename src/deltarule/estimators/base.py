@@ -4,7 +4,6 @@ K members · N rows · D features · C outputs
 """
 
 import contextlib
-import copy
 import warnings
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -21,7 +20,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_feature_names, _check_sample_weight, check_is_fitted, validate_data
 
 from deltarule.errors import BadInput, counted
 from deltarule.estimators import settings
@@ -461,7 +460,8 @@ class BaseMLP(BaseEstimator):
             self._refuse_nonfinite()
         self._keep(problem, state)
         # A copy, to write into: the arrays of a model that joblib has mapped into memory are read-only.
-        self._stall = copy.deepcopy(getattr(self, "_stall", Stall.of(self.n_members)))
+        stall = getattr(self, "_stall", Stall.of(self.n_members))
+        self._stall = Stall(stall.best.copy(), stall.waited.copy())
         self._factor, self.n_iter_ = factor, 1
         self.t_ += len(rows.x)
         self._slow_down(problem, loss)
@@ -578,7 +578,8 @@ class BaseMLP(BaseEstimator):
         `NotFittedError`.
         """
         check_is_fitted(self)
-        if not 0 <= member < self._members:
+        member = checks.whole("member", member, 0)
+        if member >= self._members:
             raise BadInput(f"there is no member {member}; the model has the members 0 to {self._members - 1}")
         parameters, running = self._arrays()
         arrays = {
@@ -614,7 +615,10 @@ class BaseMLP(BaseEstimator):
         """What `answer` makes of every member's outputs for some rows, [K, n, C]  →  [.., n, A], for all of them."""
         if self._is_plain(X):
             with contextlib.suppress(NotFinite):  # which is then said below
-                return self._answers_of(X, answer, check=True)
+                found = self._answers_of(X, answer, check=True)
+                if hasattr(self, "feature_names_in_"):  # which an array has not: scikit-learn warns of it
+                    _check_feature_names(self, X, reset=False)
+                return found
         check_is_fitted(self)
         refuse_dates(X, "X")
         with np.errstate(all="ignore"):
@@ -633,7 +637,7 @@ class BaseMLP(BaseEstimator):
         at would take longer than its answer."""
         if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in DTYPES or not len(X):
             return False
-        return X.shape[1] == getattr(self, "n_features_in_", None) and not hasattr(self, "feature_names_in_")
+        return bool(X.shape[1] == getattr(self, "n_features_in_", None))
 
     @staticmethod
     def _mean(each: Floats) -> Floats:

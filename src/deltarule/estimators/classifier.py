@@ -228,8 +228,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         kind = type_of_target(y, input_name="y")
         if kind not in ("binary", "multiclass", "multilabel-indicator"):
             check_classification_targets(y)
-        if kind == "multiclass-multioutput":
-            raise ValueError("y has several columns of several classes each; give one column, or labels as 0 and 1.")
+            _refuse_columns(y)
         self._labels, self._sparse = kind == "multilabel-indicator", sparse.issparse(y)
         self.classes_ = np.arange(y.shape[1]) if self._labels else as_texts(np.unique(y))
 
@@ -272,6 +271,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             raise ValueError(
                 "`y` has labels where the previous call to fit had classes, or the other way; fit a new one."
             )
+        if not self._labels:
+            _refuse_columns(y)
         if self.warm_start and not incremental and not self._labels and set(np.unique(y)) != set(self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
@@ -351,6 +352,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if outputs.shape[-1] > 1:
             return self.classes_[outputs.argmax(axis=-1)]
         return self.classes_[np.minimum(outputs[:, 0] > 0.5, len(self.classes_) - 1)]
+
+
+def _refuse_columns(y: Any) -> None:
+    """Refuse several columns [N, C] of what are no labels.
+
+    Errors: `ValueError`.
+    """
+    if y.ndim == 2:
+        check_classification_targets(y)
+        raise ValueError("y has several columns of several classes each; give one column, or labels as 0 and 1.")
 
 
 def as_texts(classes: Any) -> Any:

@@ -180,7 +180,7 @@ def _guess(name: str, column: np.ndarray, rows: np.ndarray) -> tuple[str, str]:
         if any((column == rows + first).all() for first in (0, 1)):
             return UNUSED, "the rows' identifier, which counts them"  # as programs write it: nothing to warn of
         return UNUSED, "an identifier: whole numbers in a column without a name"
-    if _is_identifier(name, present, distinct, len(column)):
+    if _is_identifier(name, present, distinct, rows):
         return UNUSED, f"an identifier: another whole number in {'' if distinct == len(column) else 'nearly '}every row"
     return NUMBER, "numbers"
 
@@ -207,10 +207,13 @@ def _looks(column: np.ndarray) -> str:
     return "numbers, all of them; make numbers of them"
 
 
-def _is_identifier(name: str, present: np.ndarray, distinct: int, rows: int) -> bool:
-    if distinct < max(NEARLY_ALL * rows, LEAST_FOR_IDENTIFIER) or (present != np.floor(present)).any():
+def _is_identifier(name: str, present: np.ndarray, distinct: int, rows: np.ndarray) -> bool:
+    if distinct < max(NEARLY_ALL * len(rows), LEAST_FOR_IDENTIFIER) or (present != np.floor(present)).any():
         return False
-    counts_rows = present.max() - present.min() < rows
+    span = present.max() - present.min()
+    # Where rows were passed over the count has holes, and is one only if it goes on with them: other numbers would do.
+    goes_on = bool((np.diff(present) > 0).all() or (np.diff(present) < 0).all())
+    counts_rows = span < len(rows) or (goes_on and span <= rows.max() - rows.min())
     return bool(counts_rows) or name.lower() in IDENTIFIERS or NAME_OF_IDENTIFIER.fullmatch(name) is not None
 
 

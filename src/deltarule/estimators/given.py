@@ -4,6 +4,8 @@ N rows · D features
 """
 
 import contextlib
+import re
+from collections.abc import Mapping
 from datetime import date, time, timedelta
 from typing import Any
 
@@ -12,6 +14,10 @@ from sklearn.utils import assert_all_finite
 
 from deltarule.problem import checks
 from deltarule.problem.problem import Floats
+
+MOMENT = re.compile("(dictionary<values=|run_end_encoded<.*values: )?(date|time|duration)", re.IGNORECASE)
+NUMBER = re.compile(r"u?int\d|float|double|bool", re.IGNORECASE)
+"""How the libraries of frames begin the names of such types."""
 
 
 def in_precision(array: Any, dtype: Any, name: str) -> Floats:
@@ -50,19 +56,37 @@ def refuse_dates(given: Any, name: str) -> None:
         return
     kinds: list[Any] = []
     with contextlib.suppress(Exception):  # of what has no rows scikit-learn speaks
-        first = np.asarray(given[:1])
-        kinds = [first.dtype] if first.dtype.kind in "mM" else []
-        if not kinds and (first.dtype.kind == "O" or isinstance(given, list | tuple)):
-            moments = date, time, timedelta, np.datetime64, np.timedelta64
-            mixed = given.select_dtypes(exclude=["number", "bool"]) if hasattr(given, "select_dtypes") else given
-            held = {*map(type, first.flat), *map(type, np.asarray(mixed, object).flat)}
-            found = {kind.__name__ for kind in held if issubclass(kind, moments) or kind.__name__ == "Period"}
-            kinds = sorted(found - {"NaTType"}) or [*found]
+        types = _types_of_columns(given)
+        kinds = sorted(filter(MOMENT.match, types))
+        if not kinds and not (types and all(map(NUMBER.match, types))):
+            kinds = _moments_among(given)
     if kinds:
         raise ValueError(
             f"{name} holds dates or durations ({kinds[0]}), and a network learns from numbers; give the days since a "
             "date, or the hours, as numbers."
         )
+
+
+def _types_of_columns(given: Any) -> set[str]:
+    """What pandas, polars or pyarrow calls the types of a frame's columns; of anything else nothing."""
+    types = getattr(given, "dtypes", None)
+    if types is None:
+        types = getattr(getattr(given, "schema", None), "types", None)
+    return {*map(str, set(types))} if np.iterable(types) and not isinstance(types, Mapping) else set()
+
+
+def _moments_among(given: Any) -> list[Any]:
+    """The types of dates, times and durations that are found by looking at values."""
+    first = np.asarray(given[:1])
+    if first.dtype.kind in "mM":
+        return [first.dtype]
+    if first.dtype.kind != "O" and not isinstance(given, list | tuple):
+        return []
+    moments = date, time, timedelta, np.datetime64, np.timedelta64
+    mixed = given.select_dtypes(exclude=["number", "bool"]) if hasattr(given, "select_dtypes") else given
+    held = {*map(type, first.flat), *map(type, np.asarray(mixed, object).flat)}
+    found = {kind.__name__ for kind in held if issubclass(kind, moments) or kind.__name__ == "Period"}
+    return sorted(found - {"NaTType"}) or [*found]
 
 
 def validation_pair(eval_set: Any, X_val: Any, y_val: Any) -> Any:

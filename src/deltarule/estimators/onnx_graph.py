@@ -57,9 +57,11 @@ def to_onnx(model: Any, path: str | Path) -> None:
         raise not_installed("ONNX", "the package onnx", "onnx", error) from None
     is_table = isinstance(model, BaseTabular)
     if not (is_table and hasattr(model, "model_")) and not (isinstance(model, BaseMLP) and hasattr(model, "coefs_")):
+        what = "not fitted" if isinstance(model, BaseMLP | BaseTabular) else f"a {type(model).__name__}"
         raise BadInput(
-            f"{model!r} has no ONNX form; give a fitted estimator of deltarule, and of a model of scikit-learn what "
-            "from_sklearn makes of it"
+            f"the model is {what}, and has no ONNX form; give a fitted estimator of deltarule: of a pipeline its last "
+            "step, which takes prepared rows, or a TabularClassifier or TabularRegressor, whose graph prepares the "
+            "columns too; of a model of scikit-learn what from_sklearn makes of it"
         )
     if is_table:
         used = [column for column in model.columns_ if column.inputs]

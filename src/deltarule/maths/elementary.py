@@ -16,6 +16,11 @@ Array = Any
 
 Value = TypeVar("Value")
 
+MANY = 500
+"""Numbers from which on a choice by bits takes less time than NumPy's."""
+BITS: dict[Any, type] = {np.dtype(np.float64): np.int64, np.dtype(np.float32): np.int32}
+"""The whole numbers in which the bits of others are seen."""
+
 
 class Fixed(Mapping[str, Value], Generic[Value]):
     """A table that nobody changes; unlike a `MappingProxyType` it can be copied and pickled.
@@ -50,7 +55,27 @@ def select(test: Array, yes: Array, no: Array) -> Array:
     array([0., 0., 1.])
     """
     test = np.asarray(test)
-    return np.where(test.real > 0, _like(yes, test), _like(no, test))
+    above, yes, no = test.real > 0, _like(yes, test), _like(no, test)
+    if test.size >= MANY and test.dtype in BITS and _is_plain(yes, test.dtype) and _is_plain(no, test.dtype):
+        return _of_two(above, yes, no, BITS[test.dtype])
+    return np.where(above, yes, no)
+
+
+def _is_plain(value: Array, dtype: np.dtype[Any]) -> bool:
+    """Whether a value is a number or an array of this dtype, and nothing that only behaves as one."""
+    return type(value) in (np.ndarray, dtype.type) and value.dtype == dtype
+
+
+def _of_two(above: np.ndarray, yes: Array, no: Array, whole: type) -> Array:
+    """What `np.where` comes to, by bits: those in which `yes` differs from `no` are turned where `above` is true.
+
+    NumPy asks number by number. As the signs of a network's sums cannot be foretold, a processor goes wrong at every
+    other one, and takes five times as long.
+    """
+    other, one = no.view(whole), yes.view(whole)
+    turned = np.negative(above.view(np.int8)).astype(whole) & (one ^ other)
+    turned ^= other
+    return turned.view(no.dtype)
 
 
 def everywhere(formula: Callable[..., Any], *arrays: Array, **named: Array) -> Any:

@@ -22,9 +22,9 @@ class Optimizer:
 
     `update(theta, g, *slots, **numbers)` returns (theta, *slots); numbers are `learning_rate` and the `parameters`.
     `once_a_step(t, **numbers)`, where given, returns the numbers that `update` is called with instead, in their order
-    (Adam's corrections). With `norms`, `update` also gets `norm`: for each entry the length of the gradient of its
-    array. With `decay`, its parameter "weight_decay" acts on weights only, as penalties do. L-BFGS has no update: it
-    searches along lines over the whole objective, and runs as a procedure of its own.
+    (Adam's corrections), in float64 whatever θ's dtype. With `norms`, `update` also gets `norm`: for each entry the
+    length of the gradient of its array. With `decay`, its parameter "weight_decay" acts on weights only, as penalties
+    do. L-BFGS has no update: it searches along lines over the whole objective, and runs as a procedure of its own.
 
     >>> theta, v = OPTIMIZERS["momentum"].update(theta=1.0, g=2.0, v=0.5, learning_rate=0.1, momentum=0.9)
     >>> round(theta, 12), round(v, 12)
@@ -76,11 +76,16 @@ def normalized_gradient(theta: Array, g: Array, norm: Array, learning_rate: Arra
 
 
 def rmsprop(
-    theta: Array, g: Array, s: Array, learning_rate: Array, decay: Array, epsilon: Array
+    theta: Array, g: Array, s: Array, learning_rate: Array, decay: Array, gain: Array, epsilon: Array
 ) -> tuple[Array, Array]:
     """s ← ρ s + (1 − ρ) g²,   θ ← θ − α g / (√s + ε).    Source: Tieleman & Hinton 2012, lecture 6.5"""
-    s = decay * s + (1 - decay) * g * g
+    s = decay * s + gain * g * g
     return theta - learning_rate * g / (sqrt(s) + epsilon), s
+
+
+def rmsprop_once_a_step(t: Array, learning_rate: Array, decay: Array, epsilon: Array) -> tuple[Array, ...]:
+    """α, ρ, 1 − ρ and ε: in float32 little would be left of a small 1 − ρ"""
+    return learning_rate, decay, 1 - decay, epsilon
 
 
 def adam(
@@ -180,7 +185,7 @@ OPTIMIZERS = {
         Optimizer("nesterov", nesterov, ("v",), Fixed({"momentum": 0.9})),
         Optimizer("adagrad", adagrad, ("s",), Fixed({"epsilon": 1e-10})),
         Optimizer("normalized_gradient", normalized_gradient, (), Fixed({"epsilon": 1e-8}), norms=True),
-        Optimizer("rmsprop", rmsprop, ("s",), Fixed({"decay": 0.9, "epsilon": 1e-8})),
+        Optimizer("rmsprop", rmsprop, ("s",), Fixed({"decay": 0.9, "epsilon": 1e-8}), rmsprop_once_a_step),
         Optimizer("adam", adam, ("m", "v"), _ADAM, adam_once_a_step),
         Optimizer("adamw", adamw, ("m", "v"), Fixed({"weight_decay": 0.01, **_ADAM}), adamw_once_a_step, decay=True),
         Optimizer(

@@ -13,8 +13,8 @@ from deltarule.maths.activations import Activation
 from deltarule.maths.losses import Loss
 from deltarule.maths.optimizers import Optimizer
 from deltarule.maths.schedules import Schedule
-from deltarule.problem.network import Network
-from deltarule.problem.problem import Floats, Integers
+from deltarule.problem.network import Network, switch
+from deltarule.problem.problem import Floats, Integers, Problem
 
 
 def no_meaning(loss: Loss, output: Activation) -> str:
@@ -37,16 +37,22 @@ def network(given: Any) -> Network:
     return given
 
 
+def problem(given: Any) -> Problem:
+    """The problem."""
+    if not isinstance(given, Problem):
+        raise BadInput(f"the problem is a {type(given).__name__}; make one with create_problem(network, x, y)")
+    return given
+
+
 def numeric(name: str, given: Any, dtype: str, copy: bool = True) -> Floats:
     """A finite array [rows, columns] of the dtype; a list of targets becomes one column.
 
     copy : False for what is used as it is; whoever says so has seen that all of it is finite.
     """
-    try:
-        array = np.asarray(given)
-    except ValueError:  # rows of different lengths
-        array = np.empty(0, object)
-    if array.dtype.kind not in "biuf":
+    if np.ma.is_masked(given):
+        raise BadInput(f"{name} hold masked values; remove or fill in such values first")
+    array = _array(given)
+    if array is None or array.dtype.kind not in "biuf":
         raise BadInput(f"{name} are not a rectangular array of numbers; give one row for each sample")
     if array.ndim == 1 and name.endswith("targets"):
         array = array[:, None]
@@ -70,7 +76,7 @@ def numeric(name: str, given: Any, dtype: str, copy: bool = True) -> Floats:
 
 def inputs(x: Any, network: Network, dtype: str, copy: bool = True) -> Floats:
     """The inputs [N, D], D as the network has it."""
-    array = numeric("the inputs", x, dtype, copy)
+    array = numeric("the inputs", x, dtype, switch("copy", copy))
     if array.shape[1] != network.inputs:
         raise BadInput(
             f"the inputs have {array.shape[1]} columns and the network {network.inputs} inputs; make them equal"
@@ -121,6 +127,8 @@ def members(given: Mapping[str, Any], rates: Floats, weights: Floats | None, row
 
 def numbers(name: str, value: Any) -> Floats:
     """A finite number, or one for each member: [] or [K] float64."""
+    if type(value) is float and 0 <= value < np.inf:  # as most are: the checks take longer than many an update
+        return np.array(value)
     array = _real(value)
     if array is None or array.ndim > 1:
         raise BadInput(f"{name} is {value!r}; give a number, or one a member")
@@ -247,9 +255,9 @@ def _is_final(array: NDArray[Any], dtype: str) -> bool:
 
 
 def _array(given: Any) -> NDArray[Any] | None:
-    """Anything as an array; None for a ragged list."""
+    """Anything as an array; None for a ragged list, and where a value is masked, of which NumPy makes a number."""
     try:
-        return np.asarray(given)
+        return None if np.ma.is_masked(given) else np.asarray(given)
     except ValueError:
         return None
 

@@ -60,7 +60,7 @@ class Problem:
         """K, how many networks there are."""
         return len(self.seeds)
 
-    @property
+    @cached_property
     def drops(self) -> bool:
         """Whether any member has dropout anywhere."""
         return bool(self.dropout.any())

@@ -23,6 +23,7 @@ from deltarule.maths.losses import LOSSES
 from deltarule.maths.network import Entry
 from deltarule.maths.penalties import PENALTIES
 from deltarule.problem.batches import Batch, batch, groups
+from deltarule.problem.checks import problem as checked_problem
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.proofs import differences, elementwise
@@ -56,7 +57,7 @@ def check_problem(
         are large); of more they take a sample, evenly from all arrays, and 8 directions that move every entry at once.
         PyTorch always compares all.
 
-    Raises `BadInput` for a member that the state does not have.
+    Raises `BadInput` for what is no problem, and for a member that the state does not have.
 
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.problem.network import Network
@@ -65,6 +66,7 @@ def check_problem(
     >>> report.ok, [check.method for check in report.checks]
     (True, ['central differences', 'complex step', 'PyTorch'])
     """
+    problem = checked_problem(problem)
     state = initial_state(problem) if state is None else state
     if members is not None:
         state = _chosen(state, members)

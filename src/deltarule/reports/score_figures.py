@@ -199,10 +199,14 @@ def success_rates(
     parameter : its name, with its unit where it has one.
     success : what counts as success.
 
+    Raises `BadInput` for no value.
+
     >>> figure = success_rates([0.1, 1], [0.2, 0.9], [[0.1, 0.3], [0.8, 0.95]], parameter="learning rate")
     >>> figure.axes[0].lines[0].get_ydata().tolist()
     [0.2, 0.9]
     """
+    if not len(values):
+        raise BadInput(f"there are no values of {parameter} to draw; give the share of at least one")
     order = np.argsort(values, kind="stable")
     at, shares, intervals = (np.asarray(one, np.float64)[order] for one in (values, shares, intervals))
     with style.drawing():
@@ -464,7 +468,8 @@ def _fitting(counts: Integers) -> float:
 def _most_confused(counts: Integers, most: int = 3) -> list[tuple[tuple[int, int], int]]:
     """The largest counts beside the diagonal."""
     beside = counts * (1 - np.eye(len(counts), dtype=counts.dtype))
-    places = np.argsort(-beside, axis=None, kind="stable")[:most]
+    # Counts without a sign have no negative.
+    places = np.argsort(beside.max(initial=0) - beside, axis=None, kind="stable")[:most]
     rows, columns = np.unravel_index(places, counts.shape)
     found = [((int(a), int(b)), int(counts[a, b])) for a, b in zip(rows, columns, strict=True)]
     return [one for one in found if beside[one[0]] > 0]

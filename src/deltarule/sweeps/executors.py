@@ -3,11 +3,13 @@ Executor. A worker that dies costs the population that it had, which is done onc
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -99,7 +101,9 @@ def _local(workers: int) -> Iterator[Pool]:
 
     def executor() -> Executor:
         if not running:
-            running.append(ProcessPoolExecutor(max_workers=most, initializer=_begin, initargs=(os.getpid(),)))
+            with _ctrl_c_held():
+                running.append(ProcessPoolExecutor(max_workers=most, initializer=_begin, initargs=(os.getpid(),)))
+                running[0].submit(os.getpid)  # with which all workers begin
         found: Executor = running[0]
         return found
 
@@ -112,6 +116,25 @@ def _local(workers: int) -> Iterator[Pool]:
         yield Pool(executor, workers, stop, threads, cap)
     finally:
         stop()
+
+
+@contextmanager
+def _ctrl_c_held() -> Iterator[None]:
+    """Hold Ctrl-C back from processes that begin within, for good: who started them ends them.
+
+    A terminal sends it to all, and one that still loads its libraries would print where it was. Here it comes later,
+    but where there are other threads, which Python hears it through.
+    """
+    if sys.platform != "win32":
+        # Where these have to begin first they let it through again.
+        for module in ("multiprocessing", "joblib.externals.loky.backend"):
+            import_module(f"{module}.resource_tracker").ensure_running()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin(parent: int) -> None:
@@ -134,7 +157,8 @@ def _dask(workers: int | None, address: str | None) -> Iterator[Pool]:
     if address is None:
         # What fails is told in a sentence; and that a second cluster finds the page's usual port taken is no failure.
         quiet = {"silence_logs": logging.CRITICAL, "preload": __name__, "dashboard_address": "127.0.0.1:0"}
-        cluster = LocalCluster(n_workers=workers, threads_per_worker=1, **quiet)
+        with _ctrl_c_held():
+            cluster = LocalCluster(n_workers=workers, threads_per_worker=1, **quiet)
     try:
         client = Client(cluster if address is None else address, timeout=30)
     except (OSError, ValueError) as error:

@@ -84,7 +84,7 @@ def run_sweep(
     told = "nothing is kept without out (--out); start again"
     if out is not None:
         told = f"what was reached is kept in {out}; go on with resume (--resume)"
-    with interruption_told(told), contextlib.ExitStack() as stack:
+    with interruption_told(told, out), contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if out is None else out
         given = stack.enter_context(pool(executor, workers, address))
         forget_data()
@@ -113,8 +113,10 @@ def run_sweep(
 
 
 @contextlib.contextmanager
-def interruption_told(kept: str) -> Iterator[None]:
+def interruption_told(kept: str, out: Path | None = None) -> Iterator[None]:
     """Say what is kept where Ctrl-C ends a sweep that is not training: within Pydantic it becomes an error of others.
+
+    Parameters: `kept`, and how to go on; `out`, the folder without whose store nothing is.
 
     >>> with interruption_told("nothing is kept"):
     ...     raise KeyboardInterrupt
@@ -128,7 +130,8 @@ def interruption_told(kept: str) -> Iterator[None]:
     except (Exception, KeyboardInterrupt) as error:
         if not is_interruption(error, outside):
             raise
-        raise RunFailed(f"interrupted; {kept}") from None
+        begun = out is None or (out / FILE).exists()
+        raise RunFailed(f"interrupted; {kept if begun else 'nothing was begun; start again'}") from None
 
 
 def _kept(before: Mapping[str, Any], keep: str | None, folder: Path) -> str:

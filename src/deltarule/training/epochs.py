@@ -167,7 +167,7 @@ def train_epochs(
     training = _Training(problem, start, rules, chosen, in_order and steps > 1, validation, after_epoch, goes_on)
     with one_blas_thread(), orders_kept(), interrupts() as interrupted:
         training.go(interrupted)
-    return training.run()
+    return training.run(interrupted())
 
 
 def one_epoch(
@@ -335,9 +335,11 @@ class _Training:
             self.losses.append(self._of_all(members[going], loss[going]))
             self.epochs[members[going]] += 1
             self._decide(members[going], loss[going], scores)
-            going &= np.array([not self.reasons[member] for member in members])
-            ends[~going] = np.minimum(ends[~going], place + 1)
-            if not going.any():
+            ending = [bool(self.reasons[member]) for member in members.tolist()]
+            if any(ending):
+                going &= ~np.array(ending)
+                ends[~going] = np.minimum(ends[~going], place + 1)
+            if all(ending):
                 break
         self._finish(start, ends, len(losses))
         if self.after_epoch is not None and self.after_epoch(self._record(self._of_all(members, rates))):
@@ -393,7 +395,7 @@ class _Training:
 
         Those that ended are replayed together, from one end to the next, so that all processors have something to do.
         """
-        ended = np.array([bool(self.reasons[member]) for member in start.members])
+        ended = np.array([bool(self.reasons[member]) for member in start.members.tolist()])
         if not ended.any():
             return
         within = ended & (ends < epochs)
@@ -444,9 +446,15 @@ class _Training:
             seconds=time.perf_counter() - self.started,
         )
 
-    def run(self) -> EpochRun:
-        """The record; members that still train are told as interrupted."""
+    def run(self, interrupted: bool) -> EpochRun:
+        """The record; members that still train are told as interrupted, or else those that ended last."""
         self._end_all("interrupted")
+        if interrupted and "interrupted" not in self.reasons:
+            sound = np.array([reason != "diverged" for reason in self.reasons])
+            if not sound.any():  # nothing is left to keep
+                raise KeyboardInterrupt
+            last = sound & (self.epochs == self.epochs[sound].max())
+            self.reasons = ["interrupted" if told else one for one, told in zip(self.reasons, last, strict=True)]
         state = self.ended
         if self.best is not None:
             known = np.flatnonzero(np.isfinite(self.stall.best))

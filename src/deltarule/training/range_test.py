@@ -11,10 +11,13 @@ from deltarule.engines.base import Engine
 from deltarule.engines.choose import engine_for
 from deltarule.errors import BadInput, counted
 from deltarule.problem import registry
+from deltarule.problem.checks import problem as checked_problem
 from deltarule.problem.checks import whole
+from deltarule.problem.network import switch
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import initial_state
 from deltarule.training.history import Looks, look
+from deltarule.training.train import checked_engine
 
 MOST_ROWS = 1_000
 """Rows on which the accuracy is looked at: before each update 50,000 images would take as long as 200 updates."""
@@ -65,7 +68,7 @@ def range_test(
     engine : as in `train`.
     accuracy : also look at the accuracy before each update, on up to 1,000 of each member's training rows.
 
-    Raises `BadInput` for a range or a kind that makes no sense.
+    Raises `BadInput` for a range or a kind that makes no sense, and for what is no problem or engine.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -78,7 +81,8 @@ def range_test(
         raise BadInput(f"the range goes from {lowest:g} to {highest:g}; give two rates above 0, the lower one first")
     if kind not in ("exponential", "linear"):
         raise BadInput(f'the kind of range test is {kind!r}; give "exponential" or "linear"')
-    steps = whole("steps", steps, 10)
+    problem, engine = checked_problem(problem), checked_engine(engine)
+    steps, accuracy = whole("steps", steps, 10), switch("accuracy", accuracy)
     ramp = registry.schedule({"name": f"{kind}_ramp", "steps": steps, "highest": highest})
     members = problem.members
     numbers = {**problem.numbers, "learning_rate": np.full(members, lowest)}

@@ -6,10 +6,11 @@ a history point, at the end of an epoch where a rule needs it, at a member's lim
 within a stretch is replayed from the stretch's beginning to that very step: it depends on nothing but itself.
 """
 
+import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -20,13 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.engines.base import Engine, Trace
-from deltarule.engines.choose import Choice, choose
+from deltarule.engines.choose import NAMES, Choice, choose
 from deltarule.engines.choose import engine as by_name
 from deltarule.engines.reference import first_nonfinite
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import kind_of
 from deltarule.problem.batches import orders_kept
 from deltarule.problem.checks import numeric, whole
+from deltarule.problem.checks import problem as checked_problem
+from deltarule.problem.network import switch
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.stats import metrics
@@ -95,8 +98,8 @@ def train(
     Returns a `Run`. Ctrl-C ends the training at the next stretch; the run then holds what was reached. A second Ctrl-C
     interrupts at once; so does the first one with L-BFGS, which has no stretches: it raises `KeyboardInterrupt`.
 
-    Raises `BadInput` for rules that do not fit, a checkpoint of another problem, `resume` without any, and of L-BFGS
-    for a checkpoint and points to observe.
+    Raises `BadInput` for rules that do not fit, what is of another kind than is asked for, a checkpoint of another
+    problem, `resume` without any, and of L-BFGS for a checkpoint and points to observe.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -108,6 +111,14 @@ def train(
     >>> run.history.series("thresholded")[-1]
     array([1., 1.])
     """
+    problem, engine = checked_problem(problem), checked_engine(engine)
+    switches = {"outputs": outputs, "gradients": gradients, "resume": resume, "with_history": with_history}
+    outputs, gradients, resume, with_history = (switch(name, value) for name, value in switches.items())
+    _check_called(progress=progress, observer=observer, before_checkpoint=before_checkpoint)
+    if (observe is None) != (observer is None):
+        raise BadInput("one of observe and observer is given without the other; give both or neither")
+    if not isinstance(checkpoint, str | os.PathLike | None):
+        raise BadInput(f"the checkpoint is {checkpoint!r}; name the file to write")
     if resume and checkpoint is None:
         raise BadInput("resume is True, and no checkpoint is named; name the file to go on from")
     rules = StopRules(max_steps, max_epochs, threshold, times, metric, tolerance, patience)
@@ -373,7 +384,7 @@ class _Training:
             diverged=tuple(sorted(self.diverged, key=lambda one: one.member)),
             seconds=self.seconds,
             best_steps=best,
-            interrupted=interrupted and "interrupted" in reasons,
+            interrupted=interrupted,
             notes=self.problem.notes + self.notes + self.engine.notes(self.problem),
         )
 
@@ -445,13 +456,17 @@ class _Training:
 
 @contextmanager
 def interrupts() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a question that training asks between stretches; the second one acts at once."""
+    """Turn the first Ctrl-C into a question that training asks between stretches; the second one acts at once.
+
+    It is to be asked once more after the end: until then one may come that nobody has been told of.
+    """
     asked = at_once = False
 
     def note(number: int, frame: Any) -> None:
         nonlocal asked, at_once
         if asked:
             at_once = True
+            signal.signal(signal.SIGINT, before)  # now: what is raised may break off the end, which would do so
             raise KeyboardInterrupt
         asked = True
 
@@ -506,6 +521,20 @@ def history_intervals(problem: Problem, rules: StopRules, given: int | None = No
     return np.where(epochs > 1, epochs, np.maximum(1, limits // DEFAULT_LOOKS))
 
 
+def checked_engine(given: Any) -> Any:
+    """An engine, or the name of one, which is looked up later."""
+    if not isinstance(given, str) and (isinstance(given, type) or not hasattr(given, "advance")):
+        raise BadInput(f"the engine is {given!r}; give one of {', '.join(NAMES)}, or an engine")
+    return given
+
+
+def _check_called(**given: Any) -> None:
+    """Refuse what is to be called in the midst of training, and cannot be."""
+    for name, value in given.items():
+        if value is not None and not callable(value):
+            raise BadInput(f"{name} is {value!r}; give a function")
+
+
 def _middle(objective: Floats) -> float:
     """The median of what is finite.    objective [K]"""
     finite = objective[np.isfinite(objective)]
@@ -516,6 +545,10 @@ def _needed(rules: StopRules, asked: tuple[str, ...] | str, score: str) -> tuple
     """The metrics that are asked for, and those that the rules look at."""
     if isinstance(asked, str):
         raise BadInput(f"metrics is {asked!r}, a text; give a list of names, as [{asked!r}]")
+    asked = tuple(asked) if isinstance(asked, Iterable) else (asked,)
+    for name in asked:
+        if not isinstance(name, str):
+            raise BadInput(f"metrics hold {name!r}; give a list of names, as ['accuracy']")
     extra = [name for name in (rules.metric, score if rules.patience else "objective") if name != "objective"]
     names = tuple(dict.fromkeys([*asked, *extra]))
     for name in names:
@@ -528,8 +561,12 @@ def _checked(problem: Problem, validation: tuple[Any, Any] | None, rules: StopRu
         if rules.patience is not None:
             raise BadInput("patience looks at a validation score, and there are no validation rows; give some")
         return None
-    x = numeric("the validation inputs", validation[0], problem.dtype.name)
-    y = numeric("the validation targets", validation[1], problem.dtype.name)
+    try:
+        inputs, targets = validation
+    except (TypeError, ValueError):
+        raise BadInput("validation is no pair; give inputs and targets, as (x, y)") from None
+    x = numeric("the validation inputs", inputs, problem.dtype.name)
+    y = numeric("the validation targets", targets, problem.dtype.name)
     if x.shape != (len(y), problem.network.inputs) or y.shape[1] != problem.network.outputs:
         raise BadInput(
             f"the validation rows have the shapes {x.shape} and {y.shape}; "

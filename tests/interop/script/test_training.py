@@ -221,6 +221,9 @@ def test_what_a_script_cannot_hold_gets_a_sentence(given, sentence):
 def test_a_member_that_there_is_not_and_too_much_data_get_a_sentence():
     with pytest.raises(BadInput, match="there is no member 1; give one from 0 to 0"):
         training_script(example(), member=1, steps=1, losses={})
+    for member in (-1, 0.5, "0", None, [0], True):
+        with pytest.raises(BadInput, match=re.escape(f"member is {member!r}; give a whole number of 0 or more")):
+            training_script(example(), member=member, steps=1, losses={})
     rows = MOST_NUMBERS // 1000
     large = create_problem(Network([1000, 1]), np.zeros((rows, 1000), np.float32), np.zeros(rows), dtype="float32")
     with pytest.raises(BadInput, match="a script carries 20,000,000 at most"):

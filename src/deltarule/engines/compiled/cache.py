@@ -2,7 +2,8 @@
 
 Numba keeps what it compiled beside a program's file, and does not notice when a function that the program calls has
 changed. So a program is one flat file that calls nothing outside itself, and its name is a hash of its whole text, of
-Numba, Python and the processor: an edited formula is another file.
+Numba, Python and the processor: an edited formula is another file. Nor does Numba notice when what it kept is damaged:
+that begins with a hash of its own.
 """
 
 import hashlib
@@ -46,11 +47,11 @@ def _loaded(text: str, name: str, path: Path) -> ModuleType:
     if not path.exists() or path.read_bytes() != text.encode():
         write_whole(path, text)
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # Numba looks a cached function's module up by its name
-    with _beside_the_program():
-        spec.loader.exec_module(module)
+    with _beside_the_program():  # the text itself: bytecode that Python keeps is run however damaged it is
+        exec(compile(text, path, "exec"), module.__dict__)
     return module
 
 
@@ -87,19 +88,48 @@ def _forgiving() -> type:
     from numba.core.caching import FunctionCache
 
     class Forgiving(FunctionCache):
+        def __init__(self, function: Any) -> None:
+            super().__init__(function)  # type: ignore[no-untyped-call]
+            self._cache_file = _Checked(Path(self.cache_path) / self._impl.filename_base)
+
         def load_overload(self, *of: Any) -> Any:
-            try:
+            with suppress(Exception):  # there is no such file, or none that can be read
                 return super().load_overload(*of)  # type: ignore[no-untyped-call]
-            except Exception:  # whatever a damaged pickle raises
-                with suppress(OSError):
-                    self.flush()  # type: ignore[no-untyped-call]
-                return None
 
         def save_overload(self, *of: Any) -> None:
-            with suppress(OSError):
+            with suppress(OSError, DeltaruleError):
                 super().save_overload(*of)  # type: ignore[no-untyped-call]
 
     return Forgiving
+
+
+class _Checked:
+    """What was compiled of a function: a file for each of its signatures, which begins with a hash of its name and of
+    the rest. Of damaged machine code nothing else is noticed but a process that ends, or other numbers."""
+
+    def __init__(self, base: Path) -> None:
+        self.base = base
+
+    def load(self, key: Any) -> Any:
+        from numba.core.serialize import loads
+
+        path = self._path(key)
+        content = path.read_bytes()
+        known, kept = content[:32], content[32:]
+        return loads(kept) if known == _hash(path.name.encode() + kept) else None
+
+    def save(self, key: Any, compiled: Any) -> None:
+        from numba.core.serialize import dumps
+
+        path, kept = self._path(key), dumps(compiled)  # type: ignore[no-untyped-call]
+        write_whole(path, _hash(path.name.encode() + kept) + kept)
+
+    def _path(self, key: Any) -> Path:
+        return self.base.with_name(f"{self.base.name}.{_hash(repr(key).encode()).hex()[:16]}.nbc")
+
+
+def _hash(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()
 
 
 def digest(text: str) -> str:

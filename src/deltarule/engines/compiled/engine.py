@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache, partial
+from importlib import import_module
 from importlib.util import find_spec
 from itertools import chain
 from threading import Lock
@@ -59,7 +60,8 @@ class CompiledEngine:
     def __init__(self, threads: int | None = None, own_shape: bool = True) -> None:
         if not _is_installed("numba"):
             raise BadInput('the engine "compiled" needs Numba, which is not installed; use "reference"')
-        numba = sys.modules.get("numba")
+        # An import, which waits where another thread is at it: what it has put there until then lacks its parts.
+        numba = import_module("numba") if "numba" in sys.modules else None
         # The variable is read when Numba is first imported; later its configuration may be set as well.
         if numba.config.DISABLE_JIT if numba else os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
             raise BadInput(

@@ -84,7 +84,7 @@ class _Writer:
         self.own_rows = shape.own_rows and not self.alone
         self.tiled = is_tiled(problem, self.own_rows)
         self.layered = self.alone or self.tiled
-        self.layers, self.formulas, self.out = problem.network.layers, Formulas(), _Lines()
+        self.layers, self.formulas, self.out = problem.network.layers, Formulas(problem.dtype), _Lines()
         self.start = {entry.name: entry.start for entry in problem.network.entries}
         self.check()
         # Where each layer's values lie: pre-activations in Z, activations (dropped ones too) and own inputs in A,
@@ -174,6 +174,10 @@ class _Writer:
     def exactly(self, value: str) -> str:
         """A value in float64, in which a loss is computed: a product of two float32 numbers would be rounded."""
         return value if self.problem.dtype == np.float64 else f"np.float64({value})"
+
+    def rounded(self, value: str) -> str:
+        """A number as it is in θ's dtype, in which the reference engine gives it to an optimizer."""
+        return value if self.problem.dtype == np.float64 else f"np.float64(np.float32({value}))"
 
     def counted(self, value: str) -> str:
         """A line that adds to the objective; that of a member alone is rounded as if it were in an array, too."""
@@ -525,12 +529,12 @@ class _Writer:
         counted = "step // batches" if problem.schedule.per == "epoch" else "step"
         schedule = {name: self.number(f"schedule's {name}") for name in problem.schedule_numbers}
         arguments = [f"({counted}) * 1.0", self.number("learning_rate"), *(f"{k}={v}" for k, v in schedule.items())]
-        rate = self.formulas.call(problem.schedule.rate, *arguments)
-        self.lanes(
-            f"{self.at('rate')} = {rate} * factor[l]", "unsound = 0" if self.alone else f"{self.at('check')} = 0.0"
-        )
+        rate = f"{self.formulas.call_in_float64(problem.schedule.rate, *arguments)} * factor[l]"
+        self.lanes(f"{self.at('rate')} = {rate}", "unsound = 0" if self.alone else f"{self.at('check')} = 0.0")
+        # What is computed once a step gets the rate in float64; M has it in θ's dtype.
         names = ["learning_rate", *optimizer.parameters]
-        numbers = {name: self.number(name) for name in names} | {"learning_rate": self.at("rate")}
+        numbers = {name: self.number(name) for name in names}
+        numbers["learning_rate"] = rate if optimizer.once_a_step and problem.dtype == np.float32 else self.at("rate")
         ranges = [(entry.start, entry.stop, place) for place, entry in enumerate(problem.network.entries)]
         if optimizer.decay:
             plain = numbers | {"weight_decay": "0.0"}
@@ -551,9 +555,9 @@ class _Writer:
         optimizer = self.problem.optimizer
         assert optimizer.once_a_step is not None
         given = (f"{name}={value}" for name, value in numbers.items())
-        targets = ", ".join(f"o{i}" for i in range(self._once()))
+        targets = "".join(f"o{i}, " for i in range(self._once()))  # it may be a single one
         self.lanes(
-            f"{targets} = {self.formulas.call(optimizer.once_a_step, '(step + 1) * 1.0', *given)}",
+            f"{targets}= {self.formulas.call_in_float64(optimizer.once_a_step, '(step + 1) * 1.0', *given)}",
             *(f"{self.at('once', 0, i)} = o{i}" for i in range(self._once())),
         )
 
@@ -567,7 +571,7 @@ class _Writer:
         else:
             if optimizer.norms:
                 arguments.append(f"norm={self.at('norm', 0, place)}")
-            arguments += [f"{name}={value}" for name, value in numbers.items()]
+            arguments += [f"{name}={self.rounded(value)}" for name, value in numbers.items()]
         new = ["q", *(f"q{i}" for i in range(len(slots)))]
         call = self.formulas.call(optimizer.update, *arguments)
         self.out.add(f"for p in range({start}, {stop}):")

@@ -58,7 +58,7 @@ def not_fusible(problem: Problem) -> str:
 
 def program(problem: Problem) -> str:
     """The source text of the program that advances problems like this one, whatever their sizes: it is given these."""
-    formulas, layers = Formulas(), problem.network.layers
+    formulas, layers = Formulas(problem.dtype), problem.network.layers
     loops = [text for layer in layers[:-1] for text in (*_activate(layer, formulas), *_slope(layer, formulas))]
     parts = [*loops, _loss(problem, formulas), _update(problem, formulas), _rate(problem, formulas)]
     parts.append(_advance(problem))
@@ -213,7 +213,7 @@ def _rate(problem: Problem, formulas: Formulas) -> str:
         values = ", ".join(f"given[{i}]" for i in range(len(names)))
         return f"{LOOP}\ndef numbers_of(step, given):\n    return ({values},)"
     given = (f"{name}=given[{i}]" for i, name in enumerate(names))
-    call = formulas.call(optimizer.once_a_step, "(step + 1) * 1.0", *given)
+    call = formulas.call_in_float64(optimizer.once_a_step, "(step + 1) * 1.0", *given)
     return f"{LOOP}\ndef numbers_of(step, given):\n    return {call}"
 
 

@@ -3,6 +3,9 @@
 A formula is an elementwise Python function over the helpers of `elementary` and a few of NumPy's functions: a row of
 assignments, and what it returns. Its text is taken as it stands, without docstring and annotations, where it is what
 the function does; whole numbers become floats, and a power of ours a call, so that it too runs in SIMD lanes.
+
+NumPy rounds a number of Python's where it meets an array of float32: z < 0.9 compares with 0.8999999762. In a program
+of float32 it is rounded there too, or a formula could take another branch than it does in the reference engine.
 """
 
 import ast
@@ -11,13 +14,14 @@ import inspect
 import math
 import re
 import textwrap
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import chain, combinations
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from deltarule.errors import DeltaruleError
 from deltarule.maths import elementary
@@ -34,7 +38,7 @@ _OF_NUMBERS = (*_OF_BOTH, ast.FloorDiv, ast.Mod)
 _COMPARED = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
 _OF_WHOLES = ("select", "abs", "floor", "maximum", "minimum")
 """The helpers that give whole numbers where they get such."""
-_EXACT = 2.0**53
+_EXACT, _EXACT_IN_FLOAT32 = 2.0**53, 2.0**24
 _SHOWN = 40
 
 
@@ -42,6 +46,12 @@ def heads(*names: str) -> list[str]:
     """The files of this folder that a program begins with; what one imports of another is for its readers."""
     texts = [(Path(__file__).parent / name).read_text(encoding="utf-8") for name in names]
     return ["\n".join(one for one in text.splitlines() if not one.startswith("from deltarule.")) for text in texts]
+
+
+_Kinds = frozenset[tuple[str, str]]
+"""Names with "plain", of numbers of Python's, or with "wide", of float64; all others are of float32."""
+_Form = tuple[Callable[..., Any], frozenset[str], _Kinds | None]
+"""A formula, the arguments that are left to their defaults, and the kinds of the others, see `Formulas.name`."""
 
 
 class NotCompilable(DeltaruleError):
@@ -76,43 +86,72 @@ def meaning(function: Callable[..., Any]) -> tuple[Any, ...]:
 
 
 class Formulas:
-    """The formulas that a program needs, each under a name of its own, those that they call before them."""
+    """The formulas that a program needs, each under a name of its own, those that they call before them.
 
-    def __init__(self) -> None:
-        self._names: dict[tuple[Callable[..., Any], frozenset[str]], str] = {}
-        self._begun: list[tuple[Callable[..., Any], frozenset[str]]] = []
+    dtype : of the arrays that they are computed on in the reference engine
+    """
+
+    def __init__(self, dtype: DTypeLike = np.float64) -> None:
+        self.rounds = np.dtype(dtype) == np.float32
+        self._names: dict[_Form, str] = {}
+        self._begun: list[_Form] = []
         self.texts: list[str] = []
         self.reaches: dict[str, float | None] = {}
         """How far from 0 the whole numbers may be that a formula returns; None for one that returns floats."""
+        self.kinds: dict[str, str | None] = {}
+        """Whether what a formula returns is plain or wide; None where it is neither."""
 
-    def name(self, function: Callable[..., Any], left: frozenset[str] = frozenset()) -> str:
+    def name(
+        self,
+        function: Callable[..., Any],
+        left: frozenset[str] = frozenset(),
+        kinds: _Kinds | None = None,
+    ) -> str:
         """The name of a formula within the program; its text is added when it is first asked for.
 
         left : the arguments that its calls leave to their defaults, as may be whole numbers and truths
+        kinds : what its arguments are in a formula of float32; None where nothing is rounded
         """
         if not isinstance(function, FunctionType):
             raise NotCompilable(f"a formula that is no function of def, but a {type(function).__name__}")
-        if (function, left) not in self._names:
-            if (function, left) in self._begun:
+        form = function, left, kinds
+        if form not in self._names:
+            if form in self._begun:
                 raise NotCompilable(f"'{function.__name__}', which calls itself")
-            self._begun.append((function, left))
+            self._begun.append(form)
             module = f"{function.__module__}".rsplit(".", 1)[-1]
-            # Two cells of a notebook may each have a function of one name, and a head one of that name, too.
-            own = "" if is_ours(function) else f"own{len(self._begun)}_"
+            # Two cells of a notebook may each have a function of one name, and a head one of that name, too; and one of
+            # ours may stand in a program of float32 in several forms.
+            own = "" if is_ours(function) and kinds is None else f"own{len(self._begun)}_"
             text_name = re.sub(r"\W", "_", f"{own}{module}_{function.__name__}")
-            text = self._text(function, text_name, left)
-            self._names[function, left] = text_name
+            text = self._text(function, text_name, left, kinds)
+            self._names[form] = text_name
             self.texts.append(text)
-        return self._names[function, left]
+        return self._names[form]
 
     def call(self, function: Callable[..., Any], *arguments: str, **parameters: float) -> str:
-        """A call of a formula, as text; some arguments may be texts as "norm=n"."""
+        """A call of a formula of arrays, as text; some arguments may be texts as "norm=n"."""
+        return self._call(
+            function, arguments, parameters, frozenset((one, "plain") for one in parameters) if self.rounds else None
+        )
+
+    def call_in_float64(self, function: Callable[..., Any], *arguments: str) -> str:
+        """The same of a formula that the reference engine computes in float64, whatever θ's dtype: once a step."""
+        return self._call(function, arguments, {}, None)
+
+    def _call(
+        self,
+        function: Callable[..., Any],
+        arguments: Sequence[str],
+        parameters: Mapping[str, float],
+        kinds: _Kinds | None,
+    ) -> str:
         given = ", ".join([*arguments, *(f"{name}={float(value)!r}" for name, value in parameters.items())])
         call = ast.parse(f"f({given})", mode="eval").body
         assert isinstance(call, ast.Call)
-        return f"{self.name(function, _left_out(function, call))}({given})"
+        return f"{self.name(function, _left_out(function, call), kinds)}({given})"
 
-    def _text(self, function: FunctionType, name: str, left: frozenset[str]) -> str:
+    def _text(self, function: FunctionType, name: str, left: frozenset[str], kinds: _Kinds | None) -> str:
         tree = _source(function)
         definition = tree.body[0]
         assert isinstance(definition, ast.FunctionDef)
@@ -127,9 +166,9 @@ class Formulas:
         first = [ast.Assign([ast.Name(one, ast.Store())], ast.Constant(value)) for one, value in kept.items()]
         arguments.args = [ast.arg(one.arg) for one in arguments.args if one.arg not in left]
         arguments.defaults = []
-        rewriter = _Rewriter(self, function, {one.arg for one in arguments.args})
+        rewriter = _Rewriter(self, function, {one.arg for one in arguments.args}, kinds)
         definition.body = [rewriter.statement(one) for one in [*first, *definition.body]]
-        self.reaches[name] = rewriter.returned
+        self.reaches[name], self.kinds[name] = rewriter.returned
         return ast.unparse(ast.fix_missing_locations(tree))
 
 
@@ -218,10 +257,15 @@ class _Rewriter(ast.NodeVisitor):
     Every expression is a number or a truth, as z > 0 is. A truth is 0 or 1 in sums with numbers and in products; but
     the sum of two truths is their "or" in NumPy, and 2 among numbers. Whole numbers have no end in Python and 64 bits
     in NumPy's arrays: below 2**53 they are in both what floats are, but that a whole 0 has no sign.
+
+    What is made of numbers of Python's alone, as 1 − q, is plain, and computed in float64; in a formula of float32 it
+    is rounded where it meets what is of float32. Beside truths alone it is not, and gives what is wide, of float64.
     """
 
-    def __init__(self, formulas: Formulas, function: FunctionType, arguments: Collection[str]) -> None:
-        self.formulas, self.function = formulas, function
+    def __init__(
+        self, formulas: Formulas, function: FunctionType, arguments: Collection[str], kinds: _Kinds | None
+    ) -> None:
+        self.formulas, self.function, self.rounds = formulas, function, kinds is not None
         self.own = set(function.__code__.co_varnames)
         self.known: Mapping[str, Any] = function.__globals__
         self.truths: set[ast.expr] = set()
@@ -229,7 +273,8 @@ class _Rewriter(ast.NodeVisitor):
         """How far from 0 an expression may be of which all values are whole numbers in Python."""
         self.variables: dict[str, ast.expr] = {name: ast.Constant(0.0) for name in arguments}
         """The last value that each variable has had; of arguments, any number."""
-        self.returned: float | None = None
+        self.kinds = {self.variables[name]: kind for name, kind in kinds or ()}
+        self.returned: tuple[float | None, str | None] = None, None
 
     # --- statements ---
 
@@ -248,7 +293,7 @@ class _Rewriter(ast.NodeVisitor):
             if isinstance(node.value, ast.Tuple):
                 return ast.Return(self._several(node.value))
             value = self._number(node.value)
-            self.returned = self.wholes.get(value)
+            self.returned = self.wholes.get(value), self.kinds.get(value)
             return ast.Return(value)
         if isinstance(node, ast.AugAssign):
             raise self._lacking(f"a change in place; write {_plain(node)} in place of {ast.unparse(node)}")
@@ -271,14 +316,15 @@ class _Rewriter(ast.NodeVisitor):
         raise self._unknown(node)
 
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
-        return self._judged(_float(self.function, node.value), *_kind(node.value))
+        return self._constant(node.value)
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         if node.id in self.own:
             if node.id not in self.variables:
                 raise self._lacking(f"'{node.id}' above its first value")
             value = self.variables[node.id]
-            return self._judged(ast.Name(node.id, ast.Load()), value in self.truths, self.wholes.get(value))
+            made = self._judged(ast.Name(node.id, ast.Load()), value in self.truths, self.wholes.get(value))
+            return self._made_of(made, value)
         return self._read(self.known.get(node.id), node.id)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
@@ -289,17 +335,18 @@ class _Rewriter(ast.NodeVisitor):
         if not isinstance(node.op, ast.USub | ast.UAdd):
             raise self._unknown(node)
         value = self._number(node.operand)
-        made = ast.UnaryOp(node.op, value)
+        made: ast.expr = ast.UnaryOp(node.op, value)
         if value in self.wholes and not _literal(value):
-            return self._judged(_without_sign(made), whole=self.wholes[value])
-        return self._judged(made, whole=self.wholes.get(value))
+            made = _without_sign(made)
+        return self._made_of(self._judged(made, whole=self.wholes.get(value)), value)
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         if len(node.ops) > 1 or not isinstance(node.ops[0], _COMPARED):
             raise self._unknown(node)
         left, right = self.visit(node.left), self.visit(node.comparators[0])
         self._check_wholes(left, right)
-        return self._judged(ast.Compare(left, node.ops, [right]), truth=True)
+        first, second = self._together(left, right)
+        return self._made_of(self._judged(ast.Compare(first, node.ops, [second]), truth=True), left, right)
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         if isinstance(node.op, ast.Pow):
@@ -311,26 +358,32 @@ class _Rewriter(ast.NodeVisitor):
         allowed = _OF_TRUTHS if truths == {True} else _OF_BOTH if True in truths else _OF_NUMBERS
         if not isinstance(op, allowed):
             raise self._unknown(node)
-        made = ast.BinOp(left, op, right)
-        if isinstance(op, ast.Div):
-            return made
-        if truths == {True}:
-            return self._judged(made, truth=True)
-        reach = self._reach(op, left, right)
-        return made if reach is None else self._judged(_without_sign(made), whole=reach)
+        first, second = self._together(left, right)
+        made: ast.expr = ast.BinOp(first, op, second)
+        if truths == {True} and not isinstance(op, ast.Div):
+            return self._made_of(self._judged(made, truth=True), left, right)
+        reach = None if isinstance(op, ast.Div) else self._reach(op, left, right)
+        if reach is not None:
+            made = self._judged(_without_sign(made), whole=reach)
+        return self._made_of(made, left, right)
 
     def _power(self, base: ast.expr, exponent: ast.expr) -> ast.expr:
         """A power: of ours, whose bases are never negative, a call; else a product where its exponent is a number."""
         left, right = self._number(base), self._number(exponent)
-        if is_ours(self.function):
-            return ast.Call(ast.Name("raised", ast.Load()), [left, right], [])
+        first, second = self._together(left, right)
         power = _literal(right)
-        if power is None or not power.is_integer() or abs(power) >= 2**31:
-            return self._judged(ast.BinOp(left, ast.Pow(), right), whole=self._reach(ast.Pow(), left, right))
-        made = ast.BinOp(left, ast.Pow(), ast.Constant(abs(int(power))))
-        if power < 0:  # of 0.0 to a whole power below 0 Numba makes an error, where NumPy has infinity
-            return ast.BinOp(ast.Constant(1.0), ast.Div(), made)
-        return self._judged(made, whole=self._reach(ast.Pow(), left, right))
+        made: ast.expr
+        if is_ours(self.function):
+            made = ast.Call(ast.Name("raised", ast.Load()), [first, second], [])
+        elif power is None or not power.is_integer() or abs(power) >= 2**31:
+            made = self._judged(ast.BinOp(first, ast.Pow(), second), whole=self._reach(ast.Pow(), left, right))
+        else:
+            made = ast.BinOp(first, ast.Pow(), ast.Constant(abs(int(power))))
+            if power < 0:  # of 0.0 to a whole power below 0 Numba makes an error, where NumPy has infinity
+                made = ast.BinOp(ast.Constant(1.0), ast.Div(), made)
+            else:
+                made = self._judged(made, whole=self._reach(ast.Pow(), left, right))
+        return self._made_of(made, left, right)
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         value = self._called(node.func)
@@ -349,7 +402,16 @@ class _Rewriter(ast.NodeVisitor):
         if is_where and (len(node.args) != 3 or tests[0] not in self.truths):
             raise self._lacking("np.where of what is no comparison")
         numbers = [self._number(one) for one in node.args[len(tests) :]]
-        return self._judged(ast.Call(self._named(name), [*tests, *numbers], []), whole=self._farthest(name, numbers))
+        # Our `select` gives Python's numbers the dtype of a test that is a number; np.where goes by its numbers alone.
+        test = next((one for one in tests if one not in self.truths), None)
+        meets = [test] if test else numbers
+        given = [*tests, *(self._together(*meets, one)[-1] for one in numbers)]
+        made = self._judged(ast.Call(self._named(name), given, []), whole=self._farthest(name, numbers))
+        return self._made_of(
+            made,
+            *(test if test and self.kinds.get(one) == "plain" else one for one in numbers),
+            by_numpy=value is not abs,
+        )
 
     def _own_formula(self, node: ast.Call, function: FunctionType) -> ast.expr:
         """A call of another formula, which is written for floats."""
@@ -357,8 +419,17 @@ class _Rewriter(ast.NodeVisitor):
         keywords = [ast.keyword(one.arg, self._number(one.value)) for one in node.keywords]
         if self.wholes.keys() & {*arguments, *(one.value for one in keywords)}:
             raise self._lacking(f"a whole number for '{function.__name__}'; write 2.0 in place of 2")
-        name = self.formulas.name(function, _left_out(function, node))
-        return self._judged(ast.Call(self._named(name), arguments, keywords), whole=self.formulas.reaches[name])
+        kinds = None
+        if self.rounds:
+            names = function.__code__.co_varnames[: len(arguments)]
+            of_names = [*zip(names, arguments, strict=False), *((one.arg, one.value) for one in keywords)]
+            kinds = frozenset((name, self.kinds[given]) for name, given in of_names if name and given in self.kinds)
+        name = self.formulas.name(function, _left_out(function, node), kinds)
+        made = self._judged(ast.Call(self._named(name), arguments, keywords), whole=self.formulas.reaches[name])
+        kind = self.formulas.kinds[name]
+        if kind:
+            self.kinds[made] = kind
+        return made
 
     def _farthest(self, name: str, numbers: list[ast.expr]) -> float | None:
         """How far from 0 the one of some whole numbers may be that a helper gives."""
@@ -379,7 +450,44 @@ class _Rewriter(ast.NodeVisitor):
         """A global number."""
         if not isinstance(value, int | float):
             raise self._lacking(f"'{name}'")
-        return self._judged(_float(self.function, value), *_kind(value))
+        return self._constant(value)
+
+    def _constant(self, value: Any) -> ast.expr:
+        """A number that stands in a formula, or that it reads; NumPy's own are of float64, and stay so."""
+        made = self._judged(_float(self.function, value), *_kind(value))
+        self.kinds[made] = "wide" if isinstance(value, np.floating) else "plain"
+        return made
+
+    def _made_of(self, node: ast.expr, *parts: ast.expr, by_numpy: bool = False) -> ast.expr:
+        """An expression that is plain where all are that it is made of, unless by NumPy; wide where one is, or where
+        none is of float32."""
+        kinds = {self.kinds.get(one) for one in parts}
+        if kinds == {"plain"} and not by_numpy:
+            self.kinds[node] = "plain"
+        elif node not in self.truths and ("wide" in kinds or not self._has_float32(parts)):
+            self.kinds[node] = "wide"
+        return node
+
+    def _has_float32(self, parts: Sequence[ast.expr]) -> bool:
+        return any(one not in self.kinds and one not in self.truths for one in parts)
+
+    def _together(self, *parts: ast.expr) -> list[ast.expr]:
+        """Expressions that meet each other: those that are plain are rounded where one is of float32, and none wide."""
+        wide = any(self.kinds.get(one) == "wide" for one in parts)
+        return list(parts) if wide or not self._has_float32(parts) else [self._rounded(one) for one in parts]
+
+    def _rounded(self, node: ast.expr) -> ast.expr:
+        """A plain number as it is beside arrays of float32; what this has exactly stays as it is."""
+        is_exact = node in self.truths or self.wholes.get(node, math.inf) <= _EXACT_IN_FLOAT32
+        if not self.rounds or self.kinds.get(node) != "plain" or is_exact:
+            return node
+        number = _literal(node)
+        if number is None:
+            module = self._named("np")
+            single = ast.Call(ast.Attribute(module, "float32", ast.Load()), [node], [])
+            return ast.Call(ast.Attribute(module, "float64", ast.Load()), [single], [])
+        with np.errstate(over="ignore"):
+            return _float(self.function, float(np.float32(number)))
 
     def _called(self, node: ast.expr) -> Any:
         """What a call calls."""

@@ -21,6 +21,7 @@ from deltarule.maths.network import views
 from deltarule.maths.optimizers import OPTIMIZERS
 from deltarule.maths.penalties import PENALTIES
 from deltarule.maths.schedules import SCHEDULES
+from deltarule.problem.checks import whole
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import initial_state
 
@@ -42,7 +43,8 @@ def training_script(
 
     Returns the script's text.
 
-    Raises `BadInput` for what a script cannot hold: L-BFGS, a formula of the user's own, data of very many numbers.
+    Raises `BadInput` for a member that there is not, and for what a script cannot hold: L-BFGS, a formula of the user's
+    own, data of very many numbers.
 
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.problem.network import Network
@@ -56,7 +58,8 @@ def training_script(
         dW1 = x.T @ dz1
         db1 = dz1.sum(0, keepdims=True)
     """
-    if not 0 <= member < problem.members:
+    member = whole("member", member, 0)
+    if member >= problem.members:
         raise BadInput(f"there is no member {member}; give one from 0 to {problem.members - 1}")
     _check(problem)
     problem = problem.take(np.array([member]))

@@ -81,7 +81,7 @@ def _numbers(notes: Notes) -> dict[str, Ref]:
     for key in optimizer.parameters:
         symbol, about = SYMBOLS.get(key, (key, f"parameter of {optimizer.name}"))
         found[key] = notes.setting(symbol, given[key][notes.member], about)
-    if optimizer.once_a_step and formulas.optimizer_update(optimizer):
+    if "beta1" in found and formulas.optimizer_update(optimizer):
         return found | _corrections(notes, found)
     return found
 
