@@ -61,7 +61,7 @@ class CompiledEngine:
         if not _is_installed("numba"):
             raise BadInput('the engine "compiled" needs Numba, which is not installed; use "reference"')
         # An import, which waits where another thread is at it: what it has put there until then lacks its parts.
-        numba = import_module("numba") if "numba" in sys.modules else None
+        numba = import_module("numba") if sys.modules.get("numba") else None
         # The variable is read when Numba is first imported; later its configuration may be set as well.
         if numba.config.DISABLE_JIT if numba else os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
             raise BadInput(
