@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+from half_imported import assert_waits
 
 import deltarule
 
@@ -78,20 +79,5 @@ def test_python_in_documents_is_written_as_examples_that_run(document: Path) -> 
         assert file or block.startswith(">>> "), block
 
 
-FIRST_TWO = """
-import importlib, sys, threading, time
-
-first = threading.Thread(target=importlib.import_module, args=("IPython",))
-first.start()
-while "IPython" not in sys.modules:
-    time.sleep(1e-4)
-begun = not hasattr(sys.modules["IPython"], "get_ipython")
-import deltarule
-first.join()
-print(begun)
-"""
-
-
 def test_while_another_thread_imports_ipython_deltarule_waits_for_it() -> None:
-    done = subprocess.run([sys.executable, "-c", FIRST_TWO], capture_output=True, encoding="utf-8")
-    assert (done.stdout, done.stderr) == ("True\n", "")
+    assert_waits("IPython", "get_ipython", "import deltarule")

@@ -19,6 +19,7 @@ from types import SimpleNamespace
 import mpmath
 import numpy as np
 import pytest
+from half_imported import assert_waits
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from llvmlite.binding import get_host_cpu_features
@@ -1664,21 +1665,6 @@ def test_a_setting_that_float32_does_not_have_is_0_in_every_engine():
         assert (engine.advance(problem, initial_state(problem), 2)[1].bad == 0).all()
 
 
-FIRST_TWO = """
-import importlib, sys, threading, time
-from deltarule.engines.compiled.engine import CompiledEngine
-
-first = threading.Thread(target=importlib.import_module, args=("numba",))
-first.start()
-while "numba" not in sys.modules:
-    time.sleep(1e-4)
-begun = not hasattr(sys.modules["numba"], "config")
-CompiledEngine()
-first.join()
-print(begun)
-"""
-
-
 def test_an_engine_that_is_made_while_another_thread_imports_numba_waits_for_it():
-    done = subprocess.run([sys.executable, "-c", FIRST_TWO], capture_output=True, encoding="utf-8")
-    assert (done.stdout, done.stderr) == ("True\n", "")
+    made = "from deltarule.engines.compiled.engine import CompiledEngine"
+    assert_waits("numba", "config", "CompiledEngine()", before=made)

@@ -578,9 +578,7 @@ class BaseMLP(BaseEstimator):
         `NotFittedError`.
         """
         check_is_fitted(self)
-        member = checks.whole("member", member, 0)
-        if member >= self._members:
-            raise BadInput(f"there is no member {member}; the model has the members 0 to {self._members - 1}")
+        member = checks.member(member, self._members, "the model has the members")
         parameters, running = self._arrays()
         arrays = {
             name: array.reshape(self._members, *array.shape[-2:])[member]

@@ -11,7 +11,7 @@ import numpy as np
 from deltarule.errors import BadInput, not_installed
 from deltarule.maths.activations import Activation
 from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Layer, views
-from deltarule.problem.checks import whole
+from deltarule.problem import checks
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 from deltarule.training.run import Run
@@ -83,9 +83,7 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
 def _of_run(run: Run, member: int) -> tuple[Network, dict[str, Floats], Floats]:
     """A member's network, its arrays, and the dropout rates of its hidden layers."""
     problem = run.problem
-    member = whole("member", member, 0)
-    if member >= problem.members:
-        raise BadInput(f"there is no member {member}; the run has the members 0 to {problem.members - 1}")
+    member = checks.member(member, problem.members, "the run has the members")
     arrays = {
         **views(run.state.theta[member], problem.network.entries),
         **views(run.state.buffers[member], problem.network.buffers),

@@ -44,6 +44,14 @@ def problem(given: Any) -> Problem:
     return given
 
 
+def member(given: Any, count: int, there_are: str) -> int:
+    """The number of a member, of so many; `there_are` begins what is told of their numbers."""
+    number = whole("member", given, 0)
+    if number >= count:
+        raise BadInput(f"there is no member {number}; {there_are} 0 to {count - 1}")
+    return number
+
+
 def numeric(name: str, given: Any, dtype: str, copy: bool = True) -> Floats:
     """A finite array [rows, columns] of the dtype; a list of targets becomes one column.
 

@@ -21,7 +21,7 @@ from deltarule.maths.network import views
 from deltarule.maths.optimizers import OPTIMIZERS
 from deltarule.maths.penalties import PENALTIES
 from deltarule.maths.schedules import SCHEDULES
-from deltarule.problem.checks import whole
+from deltarule.problem import checks
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import initial_state
 
@@ -58,9 +58,7 @@ def training_script(
         dW1 = x.T @ dz1
         db1 = dz1.sum(0, keepdims=True)
     """
-    member = whole("member", member, 0)
-    if member >= problem.members:
-        raise BadInput(f"there is no member {member}; give one from 0 to {problem.members - 1}")
+    member = checks.member(member, problem.members, "give one from")
     _check(problem)
     problem = problem.take(np.array([member]))
     arrays, written = Arrays(problem.dtype), Steps(problem)
