@@ -27,3 +27,4 @@ html_copy_source = False
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 add_module_names = False
+maximum_signature_line_length = 90  # of a longer one each parameter has a line of its own

@@ -1,6 +1,7 @@
 import os
 import signal
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -15,6 +16,14 @@ for name in ("SIGINT", "SIGHUP"):
 # change's doing; on a developer's machine new ones, so that they go on searching.
 settings.register_profile("deltarule", deadline=None, max_examples=50, derandomize="CI" in os.environ, print_blob=True)
 settings.load_profile("deltarule")
+
+
+@pytest.fixture(autouse=True)
+def _numbers_of_its_own(request):
+    """What a test draws from its module's `RANDOM` does not hang on which tests ran before it in its process."""
+    random = getattr(request.module, "RANDOM", None)
+    if isinstance(random, np.random.Generator):
+        random.bit_generator.state = np.random.default_rng(23).bit_generator.state
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ def objective(name: str) -> Iterator[Values]:
     w, penalty, pull = np.array([0.4, -1.5, 2.0]), PENALTIES[name], np.array([1.0, -0.2, 0.5])
     value, slope = penalty_term(penalty, STRENGTH, w, np.ones(3), SAMPLES)
     J = (pull * w).sum()
-    for gradient in (pull + slope, jacobian(lambda w: penalized(name, pull, w), w)):
+    for gradient in (pull + slope(), jacobian(lambda w: penalized(name, pull, w), w)):
         yield Values(
             {
                 "J": J,

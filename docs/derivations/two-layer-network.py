@@ -48,7 +48,7 @@ def from_code(N: int, D: int, H: int, K: int) -> Iterator[Values]:
     by_code = {f"∂J/∂{name[0]}^{name[1]}": found.T for name, found in gradients.items()}
     for W, slope in zip(("W^1", "W^2"), slopes, strict=True):
         shape = given[W].T.shape
-        by_code[f"∂tilde J/∂{W}"] = by_code[f"∂J/∂{W}"] + slope.reshape(shape).T
+        by_code[f"∂tilde J/∂{W}"] = by_code[f"∂J/∂{W}"] + slope().reshape(shape).T
     later = derivatives_of_values(given, Z2, A2, Z3)
     names = {**columns(given, Z2, A2, Z3), **later, "J": J, "tilde J": J + sum(penalties), "ψ": column_softmax}
     for found in (by_code, by_step(given)):

@@ -25,10 +25,13 @@ def inline(writer: Any, node: nodes.math) -> None:
 
 
 def display(writer: Any, node: nodes.math_block) -> None:
-    """Write a formula that stands for itself; one with a label gets its number and a link to itself."""
-    writer.body.append(writer.starttag(node, "div", CLASS="math"))
+    """Write a formula that stands for itself; one with a label gets its number and a link to itself.
+
+    What is quoted as wrong gets none: it has the number of where it is quoted from.
+    """
+    writer.body.append('<div class="math">')  # what has the id is around it
     writer.body.append(mathml(node.astext(), display="block"))
-    if node["number"]:
+    if node["number"] and not node["label"].startswith("wrong"):
         writer.body.append(f'<span class="eqno">({get_node_equation_number(writer, node)})')
         writer.add_permalink_ref(node, "Link to this equation")
         writer.body.append("</span>")

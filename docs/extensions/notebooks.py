@@ -44,7 +44,8 @@ def page_of(notebook: dict[str, Any]) -> str:
 def _output(output: dict[str, Any]) -> str:
     data = output.get("data", {})
     if "text/html" in data:
-        return _block("{raw} html", "".join(data["text/html"]))
+        html = "".join(data["text/html"])
+        return _block("{raw} html", f'<div style="overflow-x: auto">{html}</div>')  # on a phone it slides, not the page
     text = "".join(data.get("text/plain", output.get("text", "")))
     return _block("text", text.rstrip("\n")) if text else ""
 

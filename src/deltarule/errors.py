@@ -2,6 +2,8 @@
 
 import errno
 import re
+import reprlib
+from typing import Any
 
 DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 """What goes wrong with a disk, not with what the user asked for."""
@@ -20,6 +22,8 @@ Others that are not seen are part of words: the joiners of Persian ones and of e
 """
 WITHOUT_WIDTH = r"\xad\u200b\u2060-\u2064\ufeff\U000e0000-\U000e007f"
 """What takes no room, so that two names that differ by it look alike; in texts it does no harm."""
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
 BREAKS = re.compile(rf"[\t\n{COMMANDS}{WITHOUT_WIDTH}]")
 
 
@@ -59,6 +63,18 @@ def one_line(text: object) -> str:
     red \x1b[31m
     """
     return BREAKS.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), str(text))
+
+
+def shown(value: Any) -> str:
+    """What was given, as Python writes it, cut where it is long: a sentence is to be read.
+
+    >>> shown([0.5]), shown("validation half_mean_squared_error"), len(shown(10**400)) < 100
+    ('[0.5]', "'validation half_mean_squared_error'", True)
+    """
+    try:
+        return _SHORT.repr(value)
+    except ValueError:  # Python writes out no number of more than 4,300 digits
+        return f"of the type {type(value).__name__} and too long to be shown"
 
 
 def counted(count: int, what: str) -> str:

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from deltarule import TabularRegressor
 from deltarule.cli import INTERRUPTED
-from deltarule.cli.app import app
+from deltarule.cli.app import LEAST_OF_BOXES, app
 from deltarule.cli.common import number, whole_number
 from deltarule.errors import RunFailed
 from deltarule.files import write_whole
@@ -189,6 +190,38 @@ def test_help_tells_no_value_where_none_is_taken_and_no_type_of_python(deltarule
     assert (status, err) == (0, "") and "--help" in out
     assert not [odd for odd in ("<bool>", "BOOLEAN", "<list[", "[[", "<str>", "<path>") if odd in out]
     assert ("[STUDY]..." in out, "[NAME]..." in out) == (name == "reproduce", name == "data")
+    of_a_study = name in ("show", "run", "sweep", "explain", "gradcheck", "claims", "lr-range")
+    assert ("A study's name" in out) == of_a_study
+
+
+@pytest.mark.parametrize("name", ["", *EVERY])
+@pytest.mark.parametrize("width", [32, 40, 50, LEAST_OF_BOXES - 1, LEAST_OF_BOXES])
+def test_help_names_every_option_whole_at_any_width(deltarule, monkeypatch, name, width):
+    # TEXT and PATH are what Typer before 0.27 calls the types of arguments in its boxes, and only there.
+    said = {}
+    for columns in (200, width):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        status, said[columns], err = deltarule(*([name] if name else []), "--help")
+        assert (status, err) == (0, "")
+    wide, narrow = ({*re.findall(r"--[a-z-]+|[A-Z]{2,}[=:][A-Z]+|[A-Z]{2,}", one)} for one in (said[200], said[width]))
+    assert wide - {"TEXT", "PATH"} <= narrow and max(map(len, said[width].splitlines())) <= width
+    wide, narrow = ({*re.findall(r"[^\s│╭╮╰╯─:-]+", one)} for one in (said[200], said[width]))
+    assert narrow <= wide
+    assert "…" not in re.sub(r"…\s+N", "", said[width])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there Python has no terminal to give a program")
+@pytest.mark.parametrize("words", [("run", "nosuchstudy_of_mine"), ("run", "encoder", "--nosuchoption")])
+def test_an_error_is_in_whole_words_on_a_terminal_and_one_line_elsewhere(words):
+    command = [sys.executable, "-m", "deltarule", *words]
+    piped = subprocess.run(command, capture_output=True, encoding="utf-8", check=False).stderr
+    reader, terminal = os.openpty()
+    done = subprocess.run(command, stderr=terminal, env={**os.environ, "COLUMNS": "40"}, check=False)
+    os.close(terminal)
+    said = os.read(reader, 10_000).decode("utf-8")
+    os.close(reader)
+    assert done.returncode == 2 and piped.count("\n") == 1
+    assert max(map(len, said.splitlines())) <= 40 and said.split() == piped.split()
 
 
 SIZES = ("COLUMNS", "LINES", "TERMINAL_WIDTH")

@@ -1,9 +1,15 @@
 """`deltarule gradcheck` of code of one's own."""
 
+import io
 import json
+import re
 import sys
+from pathlib import Path
 
 import pytest
+from rich.console import Console
+
+from deltarule.cli import gradcheck as gradcheck_command
 
 CODE = """
 import sys
@@ -74,6 +80,81 @@ def test_own_code_is_checked_and_its_running_announced(gradcheck):
     assert gradcheck("together")[0] == 0
     status, out, _ = gradcheck("half")
     assert status == 1 and "factor_two" in out and "likely fix" in out
+
+
+@pytest.mark.parametrize(
+    ("name", "whose"),
+    [("deltarule", "deltarule's own"), ("random", "that of "), ("sys", "that"), ("xxsubtype", "that of Python itself")],
+)
+def test_a_name_that_is_taken_is_told(gradcheck, deltarule, tmp_path, name, whose):
+    (tmp_path / f"{name}.py").write_text(CODE, encoding="utf-8")
+    status, out, err = deltarule("gradcheck", "--function", f"{name}:right")
+    assert (status, out) == (2, "")
+    assert f"deltarule: {name}.py is not read, as the name {name} is {whose}" in err and err.endswith("; rename it\n")
+
+
+def test_a_folder_that_is_no_package_is_in_nobodys_way(gradcheck, deltarule, tmp_path):
+    (tmp_path / "json").mkdir()
+    status, _, err = deltarule("gradcheck", "--function", "json:right")
+    assert status == 2 and "the module json has no 'right'" in err
+
+
+@pytest.mark.parametrize("name", ["deltarule", "json"])
+@pytest.mark.parametrize("inside", ["mine.py", "mine/__init__.py"])
+def test_a_folder_whose_name_is_taken_is_told(gradcheck, deltarule, tmp_path, name, inside):
+    file = tmp_path / name / inside
+    file.parent.mkdir(parents=True)
+    file.write_text(CODE, encoding="utf-8")
+    status, out, err = deltarule("gradcheck", "--function", f"{name}.mine:right")
+    assert (status, out) == (2, "") and f"the name {name} is " in err and err.endswith("; rename its folder\n")
+    assert f"deltarule: {Path(name, inside.removesuffix('/__init__.py'))} is not read" in err
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("own_both", {"own_both.py": "", "own_both/__init__.py": CODE}),
+        ("own_lazy", {"own_lazy.py": "import sys\nimport own_gradients\nsys.modules[__name__] = own_gradients\n"}),
+        ("own_package.part", {"own_package/__init__.py": "", "own_package/part.py": CODE}),
+        ("own_folder.part", {"own_folder/part.py": CODE}),
+    ],
+)
+def test_whatever_python_chooses_for_a_name_that_is_free_is_read(
+    gradcheck, deltarule, tmp_path, monkeypatch, name, files
+):
+    monkeypatch.setattr(sys, "modules", sys.modules.copy())
+    for path, code in files.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(code, encoding="utf-8")
+    for _ in range(1 if name == "own_lazy" else 2):  # the second time it is loaded
+        assert deltarule("gradcheck", "--function", f"{name}:right")[0] == 0
+
+
+def on_a_terminal(deltarule, monkeypatch, width, *words):
+    screen = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
+    monkeypatch.setattr(gradcheck_command, "console", lambda to_errors=False: screen)
+    assert deltarule("gradcheck", *words)[0] == 0
+    return screen.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [24, 40, 60, 80, 120])
+def test_on_a_narrow_terminal_no_word_and_no_number_is_broken(deltarule, monkeypatch, width):
+    plain = deltarule("gradcheck", "encoder")[1]
+    told = on_a_terminal(deltarule, monkeypatch, width, "encoder")
+    assert max(map(len, told.splitlines())) <= width and {*plain.split()} <= {*told.split()}
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_on_a_terminal_the_cells_of_a_column_stand_in_line(deltarule, monkeypatch, width):
+    _, _, *rows, _ = deltarule("gradcheck", "encoder")[1].splitlines()
+    lines = on_a_terminal(deltarule, monkeypatch, width, "encoder").splitlines()
+    assert any({*line} == {"─"} for line in lines)
+    cells = [re.split(" {2,}", row) for row in rows]
+    found = [next(line for line in lines if row[1] in line) for row in cells]
+    for words, is_number in zip(zip(*cells, strict=True), (False, True, True, False, True, False), strict=True):
+        first = [word.split()[0] for word in words]
+        starts = [f" {line}".index(f" {word}") for line, word in zip(found, first, strict=True)]
+        assert len({start + is_number * len(word) for start, word in zip(starts, first, strict=True)}) == 1
 
 
 @pytest.mark.parametrize("hint", ["pass", "where", "kind", "fix"])

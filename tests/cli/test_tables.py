@@ -210,6 +210,18 @@ def test_where_a_model_errs_is_shown_and_drawn(deltarule, folder, model, tmp_pat
     assert out.endswith(f"Written: {page}\n")
 
 
+def test_of_few_rows_no_interval_is_shown_or_drawn(deltarule, folder, model, tmp_path):
+    table, page = tmp_path / "few.csv", tmp_path / "few.html"
+    pd.read_csv(folder / "test.csv")[:2].to_csv(table, index=False)
+    found = json.loads(deltarule("evaluate", model, table, "--json")[1])
+    assert [(one["loss"] is None, one["low"], one["high"]) for one in found["importances"]] == [(False, None, None)] * 2
+    _, out, _ = deltarule("evaluate", model, table, "--report", page)
+    (line,) = [line for line in out.splitlines() if line.startswith("area")]
+    assert line.split()[2:] == ["–"]
+    text = page.read_text(encoding="utf-8")
+    assert "its interval (95 %)" not in text and not re.search(r"\bnan\b", out + text)
+
+
 def test_of_many_columns_and_classes_the_screen_has_the_first(deltarule, tmp_path):
     random = np.random.default_rng(0)
     table = pd.DataFrame(random.normal(size=(120, 12)), columns=[f"c{n}" for n in range(12)])
@@ -257,6 +269,17 @@ def test_who_waits_at_a_terminal_sees_that_it_goes_on(monkeypatch):
         said = screen.file.getvalue()
         assert is_terminal == (".csv: settings are compared" in said) == ("0:00:0" in said)
         assert "\x1b[2J" not in said and (not is_terminal or said.endswith("\x1b[2K"))
+
+
+@pytest.mark.parametrize("width", [30, 40, 80])
+def test_on_a_terminal_no_word_and_no_number_of_a_line_is_broken(monkeypatch, width):
+    screen = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
+    monkeypatch.setattr(tables, "console", lambda to_errors=False: screen)
+    lines = [("R²", "0.913 (0.874 to 0.942) on 1,234,567 rows"), ("mean absolute error", "1.234e+12 and 5.678e-12")]
+    tables.show_lines(lines)
+    said = screen.file.getvalue()
+    assert max(map(len, said.splitlines())) <= width
+    assert sorted(said.split()) == sorted(" ".join(map(" ".join, lines)).split())
 
 
 def test_a_note_ends_with_one_point(capsys):
@@ -363,6 +386,39 @@ def test_counts_that_are_taken_for_classes_are_told(deltarule, goals, task, told
     assert bool(told) == any("--task regress" in note for note in notes)
 
 
+@pytest.mark.parametrize(
+    ("cells", "task", "is_classes", "told"),
+    [
+        ([f"{n * 16:03}" for n in range(30)] * 2, (), True, "'000', and are taken for classes; if they are amounts"),
+        ([f"{n * 16:03}" for n in range(60)], (), False, "'000', and are taken for numbers; if they are classes"),
+        ([f"{n}" for n in range(8, 38)] * 2, (), False, ""),
+        ([f"{n:02}" for n in range(90, 120)] * 2, (), False, ""),
+        ([f"{n:02}" for n in range(8, 112, 4)] * 3, (), False, "'08', and are taken for numbers"),
+        ([f"{n}" for n in range(1980, 2020)] * 2, (), False, ""),
+        ([f"{n:03}" for n in range(30, 60)] * 2 + ["1.5"] * 2, (), False, ""),
+        ([f"{n:04}" for n in range(30)] * 2 + ["12.5"] * 2, (), False, ""),
+        ([f"{n:05}" for n in [*range(25)] * 6 + [*range(25, 45)]], (), False, "'00000', and are taken for numbers"),
+        ([f"{n:05}" for n in [*range(25)] * 6 + [*range(25, 41)]], (), True, "'00000', and are taken for classes"),
+        ([f"{n:03}" for n in range(-15, 15)] * 2, (), False, "'000', and are taken for numbers"),
+        ([f"{n}" for n in range(100, 160)] * 3 + ["007"], (), False, "'007', and are taken for numbers"),
+        ([f"{n:03}" for n in range(30)] * 2, ("--task", "regress"), False, ""),
+        ([f"{n:03}" for n in range(30)] * 2, ("--task", "classify"), True, ""),
+        ([f"{n:03}" for n in range(20)] * 3, (), True, ""),
+    ],
+)
+def test_what_is_written_like_codes_is_told(deltarule, tmp_path, cells, task, is_classes, told):
+    """Where of many each occurs twice on average, they are classes; where they differ in length one may be a slip, as
+    may be a single zero; and of those that occur once little can be learned."""
+    rows = [[x, cell] for x, cell in zip(RANDOM.normal(size=len(cells)), cells, strict=True)]
+    table = written(tmp_path / "t.csv", "x,zip", [*rows, [0.5, ""]])
+    outcome = json.loads(deltarule("train", table, "--target", "zip", *task, "--json")[1])
+    assert (outcome["classes"] is not None) == is_classes
+    notes = [note for note in outcome["notes"] if "like codes" in note]
+    assert [note.startswith(f"the cells of 'zip' are written like codes, {told}") for note in notes] == [True] * bool(
+        told
+    )
+
+
 @pytest.mark.parametrize(("alone", "told"), [(["2"], ""), (["9"], "the 3 different whole numbers of 'goals'")])
 def test_of_whole_numbers_those_count_that_are_learned(deltarule, alone, told, tmp_path):
     """Of 0, 1 and a single 2 the last is left out, as is a single 9 beside 0, 1 and 2."""
@@ -379,7 +435,8 @@ def test_of_whole_numbers_those_count_that_are_learned(deltarule, alone, told, t
 def codes(tmp_path_factory):
     """A table whose codes are written 1.0 because of its gaps, as pandas does, and a model of it."""
     folder = tmp_path_factory.mktemp("codes")
-    table = pd.DataFrame({"code": [1, 2, None, 3, 4] * 16, "x": RANDOM.normal(size=80)})
+    x = np.random.default_rng(2).normal(size=80)  # of its own, as above
+    table = pd.DataFrame({"code": [1, 2, None, 3, 4] * 16, "x": x})
     table["y"] = np.where(table["code"].isin([1, 4]), "a", "b")
     table.to_csv(folder / "codes.csv", index=False)
     assert "\n1.0," in (folder / "codes.csv").read_text(encoding="utf-8")
@@ -524,6 +581,7 @@ def test_identifiers_of_many_digits_are_told_apart(deltarule, tmp_path):
 def test_a_target_with_signs_is_no_class_unless_somebody_says_so(deltarule, tmp_path):
     for cells, told in {
         ("0%", "5%", "10%"): "numbers with a sign, such as '0%', to be written 0",
+        tuple(f"{n} kg" for n in range(25)): "numbers with a unit, such as '0 kg', to be written 0",
         ('"$1,000.00"', '"$2,500.50"'): "numbers with a sign, such as '$1,000.00', to be written 1000.00",
         ('"1,500"', '"2,250"'): "numbers with a comma, such as '1,500', to be written 1500 or 1.500",
     }.items():
@@ -532,6 +590,18 @@ def test_a_target_with_signs_is_no_class_unless_somebody_says_so(deltarule, tmp_
         assert status == 2 and f"column 'y': it holds {told}; correct it, or give --task classify" in err
     outcome = json.loads(deltarule("train", table, "--target", "y", "--task", "classify", "--json")[1])
     assert outcome["classes"] == ["1,500", "2,250"]
+
+
+def test_of_few_classes_each_may_have_a_number_and_a_word(deltarule, tmp_path):
+    """Such as hours and grades; a note says that they may be amounts."""
+    cells = [f"{n} AM" for n in range(1, 13)]
+    table = written(tmp_path / "t.csv", "x,y", [(n % 12, cells[n % 12]) for n in range(60)])
+    outcome = json.loads(deltarule("train", table, "--target", "y", "--json")[1])
+    assert outcome["classes"] == sorted(cells)
+    looks = "numbers with a unit, such as '1 AM', to be written 1"
+    assert f"the classes of 'y' look like {looks}; if that is a slip, correct it" in outcome["notes"]
+    status, _, err = deltarule("train", table, "--target", "y", "--task", "regress")
+    assert status == 2 and "it holds '1 AM' in row 0 (counted from 0), to be written 1, where numbers are needed" in err
 
 
 def test_of_few_numbers_one_that_is_none_is_told_and_a_mere_sign_is_no_class(deltarule, tmp_path):

@@ -1,9 +1,22 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltarule.data.cells import LONGEST_SHOWN, Unclear, how_to_write, is_number, meant, shortened, shown
+from deltarule.data.cells import (
+    LONGEST_SHOWN,
+    Unclear,
+    are_decimal,
+    how_to_write,
+    is_missing,
+    is_number,
+    meant,
+    said,
+    shortened,
+    shown,
+    widened,
+)
 
 lengths = st.integers(0, 1000)
 
@@ -27,6 +40,7 @@ lengths = st.integers(0, 1000)
         (["1", "inf", "2"], "numbers, but for 'inf' in row 1 (counted from 0)"),
         (["1,5", "2,5", "", "large"], "numbers with a comma, but for 'large' in row 3 (counted from 0)"),
         (["1,234,567", "some"], ""),
+        (["1", "2", "7 kg"], "numbers, but for '7 kg' in row 2 (counted from 0), to be written 7"),
         (["1", "2", "1,500"], "numbers, but for '1,500' in row 2 (counted from 0), to be written 1500 or 1.500"),
         (["1.234.567", "2.345.678"], "numbers with a point, such as '1.234.567', to be written 1234567"),
         ([Unclear("1.616"), "x"][:1], "numbers with a point, such as '1.616', to be written 1616 or 1.6160"),
@@ -54,10 +68,88 @@ def test_what_texts_are_meant_as(texts: list[str], what: str) -> None:
     assert meant(np.array(texts, object)) == what
 
 
-@pytest.mark.parametrize("text", ["1,5", "1.234,50", "$7", "5 %", "1 234", "(12.50 EUR)", "1.234.567"])
+@pytest.mark.parametrize(
+    ("write", "shown"),
+    [
+        ("{} kg", "'60 kg', to be written 60"),
+        ("{}kg", "'60kg', to be written 60"),
+        ("{}.5 km/h", "'60.5 km/h', to be written 60.5"),
+        ("{},5 kr", "'60,5 kr', to be written 60.5"),
+        ("-{} °C", "'-60 °C', to be written -60"),
+        ("1,2{} sq. ft.", "'1,260 sq. ft.', to be written 1260 or 1.260"),
+        ("{} m²", "'60 m²', to be written 60"),
+        ("{}.2K", "'60.2K', to be written 60.2"),
+        ("US${}", "'US$60', to be written 60"),
+        ("R$ {}.20", "'R$ 60.20', to be written 60.20"),
+        ("₹{}", "'₹60', to be written 60"),
+        ("{} ₽", "'60 ₽', to be written 60"),
+        ("{},5K", "'60,5K', to be written 60.5"),
+        ("{} ¢", "'60 ¢', to be written 60"),
+        ("{}.5°", "'60.5°', to be written 60.5"),
+        ("{}.5 m3", "'60.5 m3', to be written 60.5"),
+        ("-A${}", "'-A$60', to be written -60"),
+    ],
+)
+def test_numbers_with_a_unit(write: str, shown: str) -> None:
+    """Where nearly all have the same, and there are many different ones."""
+    texts = [write.format(n) for n in range(60, 80)]
+    assert meant(np.array(["", *texts], object)) == f"numbers with a unit, such as {shown}"
+    odd = "numbers with a unit, but for '~ 50' in row 20 (counted from 0)"
+    assert meant(np.array([*texts, "~ 50", "70"], object)) == odd
+    assert meant(np.array(texts[:9] * 5, object)) == ""
+    assert meant(np.array(texts[:10] * 5, object)) == f"numbers with a unit, such as {shown}"
+    assert meant(np.array([*texts, *["some", "more", "less"]], object)) == ""
+
+
+@pytest.mark.parametrize(
+    "write",
+    ["A{}", "Q{}", "{}B", "{}th", "{}st", "{}TH", "{} a", "v{}.2", "Room {}", "No. {}", "1.2.{} beta", "0{}AB", "{}-A"]
+    + ["{}:30 h", "{}/80 points", "{} Jan 2026", "{}x{}", "k_{}", "{}_k", "#{}", "{}?", "{} (old)", "Python 3.{}"],
+)
+def test_codes_are_no_numbers_with_a_unit(write: str) -> None:
+    assert "unit" not in meant(np.array([write.format(n, n) for n in range(60, 80)], object))
+
+
+def test_units_that_differ_are_told() -> None:
+    texts = [f"{n}.5K" for n in range(60, 80)]
+    assert meant(np.array([*texts, "1.5M"], object)).endswith("with a unit, but for '1.5M' in row 20 (counted from 0)")
+    for units in ("kg", "lb"), ("MATH", "PHYS"), ("Jan", "Feb"):
+        assert meant(np.array([f"{n} {units[n % 2]}" for n in range(60, 80)], object)) == ""
+
+
+@pytest.mark.parametrize("value", [pd.NA, pd.NaT, np.datetime64("NaT"), np.ma.masked])
+def test_each_way_to_say_that_nothing_is_known_is_missing(value: object) -> None:
+    assert is_missing(value)
+
+
+@pytest.mark.parametrize(("text", "is_said"), [(" NA ", ""), ("\t?", ""), (" NA 1 ", "NA 1"), ("red", "red")])
+def test_spaces_around_what_a_cell_says_say_nothing(text: str, is_said: str) -> None:
+    assert said(text) == is_said
+
+
+@pytest.mark.parametrize(
+    ("cells", "is_so"), [(["1,5", "red"], False), (["1,5", "2", "red"], True), (["1,5", "red", "", "NA"], False)]
+)
+def test_half_of_the_cells_are_not_most_of_them(cells: list[str], is_so: bool) -> None:
+    assert are_decimal(cells) is is_so
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_a_number_is_called_the_same_in_every_width(dtype: str) -> None:
+    assert widened(np.array([0.1, 2.5], dtype)).tolist() == [0.1, 2.5]
+
+
+@pytest.mark.parametrize(
+    "text", ["1,5", "1.234,50", "$7", "5 %", "1 234", "(12.50 EUR)", "1.234.567", "7 kg", "R$ 5", "1,5K"]
+)
 def test_how_to_write_what_is_a_number_but_for_a_sign(text: str) -> None:
     told = how_to_write(text).removeprefix(", to be written ")
     assert is_number(told) and how_to_write(told) == how_to_write("red") == ""
+
+
+@pytest.mark.parametrize("text", ["3B", "1st", "A7", "k7", "7?", "2 of 3", "7 (old)", ""])
+def test_what_may_be_a_code_is_not_told_how_to_write(text: str) -> None:
+    assert how_to_write(text) == ""
 
 
 @given(st.text(st.characters(categories=["L", "P"]), max_size=LONGEST_SHOWN))

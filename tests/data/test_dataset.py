@@ -157,7 +157,8 @@ def test_the_digest_depends_on_every_part_of_the_content() -> None:
         with_parts(base, {"validation": base.train}),
         dataclasses.replace(base, classes=("class 0", "other")),
         Dataset("d", Rows(x, targets=labels[:, None]), features=("a", "b")),  # type: ignore[index]
-        Dataset("d", Rows(x.reshape(2, 3), labels=[0, 1]), features=("a", "b", "c"), classes=base.classes),
+        Dataset("d", Rows(np.ones((2, 2)), targets=[[1.0], [1.0]]), features=("a", "b")),
+        Dataset("d", Rows(np.ones((1, 4)), targets=[[1.0, 1.0]]), features=tuple("abcd")),  # in another shape
     ]
     digests = [dataset.digest for dataset in [base, *others]]
     assert len(set(digests)) == len(digests)

@@ -2,6 +2,7 @@ import re
 import sys
 from pathlib import Path
 from subprocess import run
+from typing import Any
 
 import pytest
 
@@ -71,6 +72,7 @@ def test_a_file_named_like_a_data_set_is_read_when_a_folder_says_so(
         ),
         ("qqqq", {}, r"no data set named 'qqqq'; choose one of"),
         ("", {}, "no data set named ''"),
+        (None, {}, r"the data set is None; give a name, as load\('digits'\), or the path of a file"),
         (
             "iris",
             {"target": "species"},
@@ -84,7 +86,7 @@ def test_a_file_named_like_a_data_set_is_read_when_a_folder_says_so(
         ("one_hot", {"size": 0}, "size is 0; give a whole number"),
     ],
 )
-def test_what_cannot_be_loaded_is_one_sentence(name: str, options: dict[str, object], sentence: str) -> None:
+def test_what_cannot_be_loaded_is_one_sentence(name: Any, options: dict[str, object], sentence: str) -> None:
     with pytest.raises(BadInput, match=sentence) as caught:
         load(name, **options)  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from deltarule.data.dataset import Dataset
-from deltarule.data.tables import read_table
+from deltarule.data.tables import read_table, separator_of
 from deltarule.errors import BadInput
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -168,6 +168,23 @@ def test_a_wrong_csv_is_one_sentence(content: bytes, sentence: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "needed", "seen"),
+    [
+        ("\narea;price\n1;2\n", ",", ";"),  # the first line that is not blank
+        ('"a\nb,c";d\n1;2\n', ",", ";"),  # outside of quotes, wherever they end
+        ("a\tb;c;d\n1\t2;3;4\n", "\t", "\t"),
+        ("a;b;c,d\n1;2;3,4\n", ",", ";"),
+        ("a;b,c,d\n1;2,3,4\n", ",", ","),  # of both that are in the first two lines, what is there more often
+        ("area\n1\n", "\t", "\t"),
+    ],
+)
+def test_a_separator_is_seen_by_the_first_two_lines(text: str, needed: str, seen: str) -> None:
+    file = io.StringIO(text)
+    assert separator_of(file, needed) == (seen, False)
+    assert file.read() == text
+
+
 def test_a_csv_needs_a_target_and_a_known_task() -> None:
     with pytest.raises(BadInput, match="no target is named; choose one of its columns: a, y"):
         read_csv(b"a,y\n1,2\n", target=None)
@@ -274,6 +291,10 @@ def test_targets_in_an_npz() -> None:
         ({"x": np.array([[None]]), "y": [1]}, "table.npz: the array 'x' is damaged or holds Python objects"),
         ({"x": [[1], [np.nan]], "y": [1, 2]}, r"table.npz, row 1 \(counted from 0\), column 'x0': nan is no finite"),
         ({"x": [[1], [1]], "y": [1, np.inf]}, r"table.npz, row 1 \(counted from 0\), column 'y': inf is no finite"),
+        (
+            {"x": [[1], [1]], "y": [[1.5, 2], [1, np.nan]]},
+            r"table.npz, row 1 \(counted from 0\), column 'y': nan is no finite",
+        ),
         ({"x": [[1], [1]], "y": ["a", ""]}, r"table.npz, row 1 \(counted from 0\): the target 'y' is empty"),
         ({"x": [[1], [1]], "y": ["a", "a"]}, "table.npz: every row has the class 'a'"),
     ],

@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 from scripts import benchmark
 
+from deltarule.estimators import budget
 from deltarule.files import read_json
 
 ROOT = Path(__file__).parents[2]
@@ -51,11 +52,33 @@ def test_bundled_sets_are_divided_anew_several_times() -> None:
     assert not np.array_equal(parts[0][2], parts[10][2])
 
 
+def test_a_rule_is_compared_over_kinds_of_sets_and_not_over_their_seeds() -> None:
+    """Four seeds of a kind are not four kinds."""
+    random = np.random.default_rng(0)
+    behind = np.repeat(random.normal(size=6), 4).reshape(6, 4)  # the same with each seed
+    found = {
+        str(kind): [{"rows": 200, "scores": dict.fromkeys(RULE.RULES, 0.0) | {"accuracy": one}} for one in seeds]
+        for kind, seeds in enumerate(behind)
+    }
+    _, (_, _, mean, told), *_ = PAGES._rule_cells(found)
+    low, high = stats.ttest_1samp(behind[:, 0], 0).confidence_interval()
+    assert (mean, told) == ("0.0000 (24 sets of 6 kinds)", f"{low:+.4f} … {high:+.4f}")
+
+
 def test_sets_of_the_rule_differ_by_their_seed_alone() -> None:
     for name in RULE.UNSEEN:
         (x, y), (again, _), (other, _) = (RULE.unseen(name, 200, seed) for seed in (0, 0, 1))
         assert len(x) == len(y) == 200 + RULE.TEST_ROWS
         assert (x == again).all() and not (x == other).all()
+
+
+def test_each_candidate_of_the_rule_is_scored_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RULE, "TEST_ROWS", 20)
+    monkeypatch.setattr(budget, "CANDIDATES", {name: values[:2] for name, values in budget.CANDIDATES.items()})
+    monkeypatch.setattr(budget, "EPOCHS", (1, 2))
+    found = RULE.candidates_of("moons", 40, 0)
+    assert len(found.settings) == len(found.ahead) == len(found.mixed) == len(found.likelihood) == 8
+    assert found.grid.shape == (2, 2, 2) and (0 <= found.ahead).all() and (found.ahead <= 1).all()
 
 
 def found_with(accuracy: np.ndarray) -> object:

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,23 @@ def test_formulas_are_drawn_without_scripts(site: Path) -> None:
     drawn = re.findall(r'<math [^>]*display="block".*?</math>', html)
     assert len(drawn) == written
     assert not any("\\" in formula for formula in drawn), "a command of LaTeX was not understood"
+
+
+def test_an_id_stands_once_on_a_page(site: Path) -> None:
+    for page in site.rglob("*.html"):
+        ids = Counter(re.findall(r'\bid="([^"]+)"', page.read_text(encoding="utf-8")))
+        assert [one for one, times in ids.items() if times > 1] == [], page.name
+
+
+def test_what_is_quoted_as_wrong_has_no_number_of_ours(site: Path) -> None:
+    html = (site / "derivations" / "two-layer-network.html").read_text(encoding="utf-8")
+    assert re.findall(r'class="eqno">\((\d+)\)', html) == ["1", "2", "3", "4"] and 'id="equation-wrong-7"' in html
+
+
+def test_what_a_notebook_shows_slides_where_it_is_wider_than_the_page(site: Path) -> None:
+    for name in ("encoder", "a-table-of-your-own"):
+        html = (site / "notebooks" / f"{name}.html").read_text(encoding="utf-8")
+        assert '<div style="overflow-x: auto">' in html
 
 
 def test_every_source_page_links_back_to_what_it_is_of(site: Path) -> None:

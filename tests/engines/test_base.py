@@ -23,6 +23,11 @@ NAMES = ["reference", "compiled", "compiled for all shapes", "autograd"]
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=NAMES)
+def test_an_engine_says_its_name(engine: Engine) -> None:
+    assert repr(engine) == f"Engine '{engine.name}'"
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=NAMES)
 @pytest.mark.parametrize("members", [1, 7])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_what_has_become_denormal_becomes_0_now_and_then(engine: Engine, members: int, dtype: str) -> None:

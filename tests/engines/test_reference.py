@@ -33,7 +33,7 @@ from deltarule.maths.network import views
 from deltarule.maths.optimizers import OPTIMIZERS
 from deltarule.maths.penalties import PENALTIES
 from deltarule.maths.schedules import SCHEDULES
-from deltarule.problem.batches import batch, whole
+from deltarule.problem.batches import all_rows, batch
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem
@@ -571,7 +571,7 @@ def test_the_whole_objective_is_that_of_evaluation(arguments: dict[str, Any]) ->
     state = initial_state(problem)
     if problem.network.buffers:
         return
-    done = objective_and_gradient(problem, state, whole(problem, state.members))
+    done = objective_and_gradient(problem, state, all_rows(problem, state.members))
     assert whole_objective(problem, state) == pytest.approx(done.objective, rel=1e-12, abs=1e-14, nan_ok=True)
 
 

@@ -159,6 +159,20 @@ def test_scaled_targets_leave_no_trace_of_their_scale() -> None:
         regressor(scale_target=True).fit(X, 1e200 * NUMBERS)
 
 
+def test_the_scale_of_targets_is_that_of_their_weights() -> None:
+    y, weights = 5 + X[:, :2], np.where(X[:, 0] > 0, 3, 1)
+    model = regressor(scale_target=True).fit(X, y, sample_weight=weights)
+    repeated = np.repeat(y, weights, axis=0)
+    np.testing.assert_allclose(model.target_mean_, repeated.mean(axis=0))
+    np.testing.assert_allclose(model.target_scale_, repeated.std(axis=0))
+
+
+def test_a_target_that_never_varies_is_only_moved() -> None:
+    model = regressor(scale_target=True).fit(X, np.stack([NUMBERS, np.full(120, 7.0)], axis=1))
+    assert (model.target_mean_[1], model.target_scale_[1]) == (7, 1)
+    assert np.isfinite(model.predict(X)).all()
+
+
 @pytest.mark.parametrize("scaled", [True, False])
 def test_a_network_goes_on_with_the_scale_that_it_was_fitted_with(scaled: bool) -> None:
     model = regressor(scale_target=scaled, warm_start=True).fit(X, NUMBERS)
@@ -205,6 +219,28 @@ def test_adaptive_rate_falls_by_five_and_ends_at_its_lowest() -> None:
     assert len(seen) < 99
 
 
+def moved(model: MLPRegressor, other: MLPRegressor) -> float:
+    """What a pass changes of a weight, from the weights of another model."""
+    model.coefs_, model.intercepts_ = ([array.copy() for array in each] for each in (other.coefs_, other.intercepts_))
+    return float((model.partial_fit(X, NUMBERS).coefs_[1] - other.coefs_[1])[0, 0])
+
+
+def test_passes_have_adaptive_rates_as_epochs_have() -> None:
+    """Steps from the same weights, by the same gradient, are to each other as the rates."""
+    given = {"solver": "sgd", "momentum": 0, "tol": 10.0, "n_iter_no_change": 1, "learning_rate": "adaptive"}
+    low = regressor(**given, learning_rate_init=1e-5).partial_fit(X, NUMBERS)
+    start = copy.copy(low)
+    steps = [moved(low, start) for _ in range(9)]
+    np.testing.assert_allclose(np.divide(steps, steps[0]), [1, 1] + [1 / 5] * 2 + [1 / 25] * 5, rtol=1e-6)
+    rates: list[float] = []
+    regressor(**given, max_iter=6, callbacks=lambda epoch, model: rates.append(epoch.learning_rate)).fit(X, NUMBERS)
+    model = regressor(**given, max_iter=5).fit(X, NUMBERS)
+    plain = regressor(**given | {"learning_rate": "constant"}).partial_fit(X, NUMBERS)
+    start = copy.copy(model)
+    assert moved(model, start) / moved(plain, start) == pytest.approx(rates[5] / rates[0], rel=1e-6)
+    assert rates[5] < rates[0]
+
+
 # --- validation ---
 
 
@@ -229,6 +265,13 @@ def test_early_stopping_by_own_rows_brings_the_best_weights_back() -> None:
     assert model.n_iter_ < 400
     assert model.score(X[held], NUMBERS[held]) == pytest.approx(max(model.validation_scores_))
     assert max(model.validation_scores_) > model.validation_scores_[-1]
+
+
+def test_where_no_score_is_finite_the_weights_are_the_last() -> None:
+    close = [0.0, 1e-200, 0.0]  # beside which every error is infinite
+    model = regressor(early_stopping=True).fit(X, NUMBERS, eval_set=(X[:3], close))
+    assert not np.isfinite(model.validation_scores_).any()
+    np.testing.assert_array_equal(model.predict(X), regressor().fit(X, NUMBERS).predict(X))
 
 
 @pytest.mark.parametrize(
@@ -609,6 +652,25 @@ def test_members_begin_and_see_their_rows_differently() -> None:
     assert len({array.tobytes() for array in model.coefs_[0]}) == 3
 
 
+def test_losses_and_scores_of_an_ensemble_are_means_over_its_members() -> None:
+    def errors(model: Any) -> Any:
+        each = zip(*model.coefs_, *model.intercepts_, strict=True)
+        answers = [(np.maximum(X @ W1 + b1, 0) @ W2 + b2)[:, 0] for W1, W2, b1, b2 in each]
+        return np.mean((np.array(answers) - NUMBERS) ** 2, axis=1)
+
+    model = regressor(n_members=3, solver="lbfgs", alpha=0).fit(X, NUMBERS)
+    assert model.loss_ == pytest.approx(errors(model).mean() / 2)
+    model = regressor(n_members=3, early_stopping=True).fit(X, NUMBERS, eval_set=(X, NUMBERS))
+    assert model.best_validation_score_ == pytest.approx(1 - errors(model).mean() / NUMBERS.var())
+
+
+def test_members_see_each_row_once_an_epoch_until_the_last_of_them_ends() -> None:
+    given = {"n_members": 6, "max_iter": 60, "learning_rate_init": 0.05, "tol": 1e-2, "n_iter_no_change": 2}
+    model = classifier(**given).fit(X, CLASSES)
+    assert model.n_iter_ == len(model.loss_curve_) < 60
+    assert model.t_ == 120 * model.n_iter_
+
+
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_an_ensemble_goes_on(solver: str) -> None:
     given = {"n_members": 2, "warm_start": True, "max_iter": 2, "solver": solver}
@@ -626,6 +688,31 @@ def test_float32_is_kept() -> None:
     model = classifier().fit(X.astype(np.float32), CLASSES)
     assert {array.dtype for array in (*model.coefs_, *model.intercepts_)} == {np.dtype("float32")}
     assert model.predict_proba(X.astype(np.float32)).dtype == np.float32
+
+
+@pytest.mark.parametrize("n_members", [1, 2])
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+def test_a_network_goes_on_in_its_precision_whatever_the_rows_have(kind: str, n_members: int) -> None:
+    other = {"float32": "float64", "float64": "float32"}[kind]
+    given = {"n_members": n_members, "warm_start": True, "scale_target": True}
+    model, same = (regressor(**given).fit(X.astype(kind), NUMBERS) for _ in range(2))
+    for name in ("partial_fit", "fit"):
+        getattr(model, name)(X.astype(other), NUMBERS)
+        getattr(same, name)(X.astype(other).astype(kind), NUMBERS)
+        assert {array.dtype for array in (*model.coefs_, *model.intercepts_)} == {np.dtype(kind)}
+        np.testing.assert_array_equal(model.coefs_[0], same.coefs_[0])
+    theirs = SklearnRegressor(max_iter=1).fit(X.astype(kind), NUMBERS).partial_fit(X.astype(other), NUMBERS)
+    assert theirs.coefs_[0].dtype == kind
+    if kind == "float32":
+        with pytest.raises(ValueError, match="Input X contains infinity or a value too large for dtype"):
+            model.partial_fit(1e300 * X, NUMBERS)
+
+
+@pytest.mark.parametrize("kind", [np.longdouble, object, np.int64], ids=lambda kind: kind.__name__)
+def test_a_network_whose_weights_were_set_in_another_kind_goes_on_in_float64(kind: type) -> None:
+    model = regressor().fit(X, NUMBERS)
+    model.coefs_ = [array.astype(kind) for array in model.coefs_]
+    assert model.partial_fit(X, NUMBERS).coefs_[0].dtype == np.float64
 
 
 @pytest.mark.parametrize("batch_size", [120, 25])
@@ -808,6 +895,25 @@ def test_each_call_of_partial_fit_is_an_epoch_of_the_schedule(read_again: bool, 
     moved = np.diff(weights, axis=0)
     assert moved[0].any()
     np.testing.assert_allclose(moved[3] / moved[1], rates[4] / rates[2], rtol=1e-4)
+
+
+def test_passes_may_go_on_with_another_solver() -> None:
+    model = classifier(solver="sgd").partial_fit(X, CLASSES, classes=[0, 1, 2])
+    for solver in ("rmsprop", "adam", "sgd"):
+        before = model.coefs_
+        model.set_params(solver=solver).partial_fit(X, CLASSES)
+        assert all((old != new).any() for old, new in zip(before, model.coefs_, strict=True))
+
+
+def test_passes_know_nothing_of_a_fit_before_the_last() -> None:
+    """Neither its rate, nor how it stalled, nor how many epochs it had, by which rows are shuffled."""
+    given = {"learning_rate": "adaptive", "tol": 9.0, "n_iter_no_change": 3, "batch_size": 50}
+    once, twice = classifier(**given), classifier(solver="sgd", **given).fit(X, CLASSES)
+    for model in (once, twice):
+        model.set_params(solver="lbfgs").fit(X, CLASSES).set_params(solver="sgd")
+        for _ in range(9):
+            model.partial_fit(X, CLASSES)
+    np.testing.assert_array_equal(once.coefs_[0], twice.coefs_[0])
 
 
 @pytest.mark.parametrize("earlier", ["here", "pickled before", "in a file"])

@@ -1,9 +1,11 @@
+import itertools
 import math
+import operator
 
 import numpy as np
 import pytest
 
-from deltarule import MLPRegressor
+from deltarule import MLPRegressor, TabularRegressor
 from deltarule.estimators import budget
 from deltarule.estimators.budget import alpha_for, fold_rows, folds_of, members_for, search_rows, training_for
 from deltarule.estimators.tabular import divided
@@ -89,4 +91,30 @@ def test_an_alpha_means_the_same_ridge_whatever_the_number_of_rows(rows: int) ->
 
 
 def test_an_ensemble_of_very_many_rows_has_fewer_networks() -> None:
-    assert members_for(budget.LARGE) == 8 and members_for(budget.LARGE + 1) == 2
+    assert members_for(20, budget.LARGE) == 8 and members_for(20, budget.LARGE + 1) == 2
+
+
+@pytest.mark.parametrize("rows", [1000, 16_274, 60_000, 100_000])
+def test_an_ensemble_of_a_wide_table_has_as_many_networks_as_can_be_afforded(rows: int) -> None:
+    """Counted from the products of the dearest network that may be chosen: three of them for each weight and row."""
+    epochs = training_for(rows)["max_iter"]
+    for inputs, outputs in itertools.product((1, 127, 635, 5000), (1, 500)):
+        members = members_for(inputs, rows, outputs)
+        networks = [(inputs, *hidden, outputs) for hidden in budget.HIDDEN]
+        weights = max(sum(map(operator.mul, sizes, sizes[1:])) for sizes in networks)
+        one = 2 * 3 * weights * rows * epochs
+        assert 2 <= members <= 8
+        assert members == 2 or members * one <= budget.ENSEMBLE_WORK
+        assert members == 8 or (members + 1) * one > budget.ENSEMBLE_WORK
+
+
+def test_as_many_networks_are_made_as_are_told_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a budget so small that 8 of them do not keep to it."""
+    monkeypatch.setattr(budget, "ENSEMBLE_WORK", 2e8)
+    random = np.random.default_rng(0)
+    x = random.normal(size=(80, 6))
+    model = TabularRegressor(random_state=0)
+    begun = model._begun(x, x[:, 0] + random.normal(size=80))
+    told = model._work_told(begun)
+    model._fit(begun)
+    assert 2 < model.model_.n_members < 8 and f"then {model.model_.n_members} networks on 80 rows" in told

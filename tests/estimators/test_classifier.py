@@ -264,6 +264,21 @@ def test_balanced_weights_are_those_of_scikit_learn() -> None:
     np.testing.assert_array_equal(balanced(sparse.csr_matrix(labels)), balanced(labels))
 
 
+def test_a_class_without_weight_takes_nothing_from_the_others() -> None:
+    y = np.array(list("aaabc"))
+    weights = balanced(y, np.array([1.0, 1.0, 1.0, 1.0, 0.0]))
+    np.testing.assert_array_equal(weights, [*compute_sample_weight("balanced", y[:4]), 0])
+
+
+def test_the_validation_score_of_labels_is_the_share_of_rows_where_all_are_right() -> None:
+    y = (X > 0).astype(int)
+    model = MLPClassifier((4,), max_iter=15, random_state=0, learning_rate_init=0.05)
+    model.fit(X[:40], y[:40], eval_set=(X[40:], y[40:]))
+    right = model.predict(X[40:]) == y[40:]
+    assert right.all(axis=1).mean() < right.mean()
+    assert model.validation_scores_[-1] == pytest.approx(right.all(axis=1).mean())
+
+
 @pytest.mark.parametrize("classes", [[0, 1], [0, 1, 2, 3], list("abc"), [5, 6, 7]], ids=str)
 def test_classes_of_labels_are_their_numbers(classes: Any) -> None:
     y = np.stack([X[:, 0] > 0, X[:, 1] > 0, X[:, 2] > 0], axis=1).astype(int)

@@ -62,8 +62,10 @@ def test_the_two_share_no_memory() -> None:
     ours.partial_fit(X, X[:, 0])
     assert theirs.coefs_[0].any() and len(theirs.loss_curve_) == 5 and len(ours.loss_curve_) == 6
     classes = neural_network.MLPClassifier((4,), **SHORT).fit(X, X[:, 0] > 0)
-    from_sklearn(classes).classes_[:] = True
-    assert classes.classes_.tolist() == [False, True]
+    ours = from_sklearn(classes)
+    ours.classes_[:] = True
+    classes.partial_fit(X, X[:, 0] > 0)
+    assert classes.classes_.tolist() == [False, True] and len(ours.loss_curve_) == 5
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
@@ -101,7 +103,9 @@ class Certain(neural_network.MLPClassifier):
 def test_a_subclass_with_answers_of_its_own_is_refused() -> None:
     for own, y, name in ((Exponential, X[:, 0], "predict"), (Certain, X[:, 0] > 0, "predict_proba")):
         kind = own.__bases__[0].__name__
-        with pytest.raises(BadInput, match=f"is a .* with a {name} of its own, .*; give an {kind} of scikit-learn"):
+        with pytest.raises(
+            BadInput, match=f"is a .* with a {name} of its own, .*; give a plain {kind} of scikit-learn"
+        ):
             from_sklearn(own(**SHORT).fit(X, y))
 
 
@@ -319,6 +323,7 @@ class Linear(torch.nn.Linear):
         (S(L(3, 2), torch.nn.GELU("tanh"), L(2, 1)), None, "has approximate=tanh, .* approximate=none"),
         (S(L(3, 2), torch.nn.BatchNorm1d(2, eps=0.1), L(2, 1)), None, "has eps=0.1, .* give one with eps=1e-05"),
         (S(L(3, 2), torch.nn.Dropout(), torch.nn.ReLU(), L(2, 1)), None, r"there is no form for ReLU"),
+        (S(L(3, 2), torch.nn.ReLU(), torch.nn.BatchNorm1d(2), L(2, 1)), None, "there is no form for BatchNorm1d"),
         (S(L(3, 2), torch.nn.Conv1d(1, 1, 1), L(2, 1)), None, "there is no form for Conv1d"),
         (S(L(3, 2), torch.nn.LogSoftmax(dim=1), L(2, 1)), None, "a LogSoftmax stands behind a hidden layer"),
         (S(L(3, 2), torch.nn.LogSoftmax(dim=0)), None, "has dim=0, .*; give one with dim=1 or -1"),

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from sklearn import neural_network
 
-from deltarule import BadInput, MLPClassifier, MLPRegressor, TabularRegressor, from_torch, load_model
+from deltarule import BadInput, MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor, from_torch, load_model
 from deltarule.estimators.model_file import save_model, save_weights
 from deltarule.files import load_arrays, save_arrays
 from deltarule.maths.activations import Activation
@@ -373,6 +373,12 @@ def test_numbers_that_no_column_has_are_refused(change: dict[str, float], tmp_pa
     save_arrays(path, arrays, about)
     with pytest.raises(BadInput, match="is damaged.*the column 'a' is none"):
         load_model(path)
+
+
+def test_the_usual_class_comes_back(tmp_path: Path) -> None:
+    y = np.where(X[:, 0] + 0.3 * X[:, 1] > -0.4, "yes", "no")
+    TabularClassifier(random_state=0).fit({"a": X[:, 0]}, y).save(tmp_path / "model.safetensors")
+    assert load_model(tmp_path / "model.safetensors").usual_ == "yes"
 
 
 def test_columns_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from deltarule import BadInput, MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor, to_onnx
 from deltarule.data.frame import frame_of
 from deltarule.estimators.onnx_graph import ACTIVATIONS
+from deltarule.estimators.scripts import numpy_script
 from deltarule.problem import registry
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -35,6 +36,7 @@ MODELS = {
     "fractions as classes": (MLPClassifier(**SHORT), np.array([1.0, 2.0] * 30)),
     "words with a zero character": (MLPClassifier(**SHORT), np.array(["a\0b", "\0a", "ab"] * 20)),
     "labels": (MLPClassifier(**SHORT), (X > 0).astype(int)),
+    "whole numbers without a sign": (MLPClassifier(**SHORT), np.array([3, 200] * 30, np.uint8)),
     "one class": (MLPClassifier(**SHORT), np.ones(60, int)),
     "several numbers": (MLPRegressor(**SHORT, scale_target=True, n_members=2), 100 + 50 * X[:, :2]),
     "counts": (MLPRegressor("poisson", **SHORT), np.arange(60) % 7),
@@ -65,6 +67,67 @@ def test_networks_give_our_answers(kind: str, dtype: Any, tmp_path: Path) -> Non
     agree(model, session, asked, {"X": asked.astype(np.float64)})
 
 
+@pytest.mark.parametrize("kind", ["two classes", "words", "labels"])
+def test_of_classes_that_are_equally_probable_the_label_is_ours(kind: str, tmp_path: Path) -> None:
+    model = copy.deepcopy(MODELS[kind][0]).fit(X, MODELS[kind][1])
+    for array in (*model.coefs_, *model.intercepts_):
+        array[...] = 0
+    agree(model, session_of(model, tmp_path), X, {"X": X})
+
+
+def test_a_subclass_is_exported_unless_its_answers_are_its_own(tmp_path: Path) -> None:
+    class Opposite(MLPClassifier):
+        def predict(self, X: Any) -> Any:
+            return 1 - super().predict(X)
+
+    class Certain(MLPClassifier):
+        def predict_proba(self, X: Any, return_std: bool = False) -> Any:
+            return super().predict_proba(X).round()
+
+    class Exponential(MLPRegressor):
+        def predict(self, X: Any, return_std: bool = False) -> Any:
+            return np.exp(super().predict(X))
+
+    class Careful(TabularClassifier):
+        def predict(self, X: Any) -> Any:
+            return (self.predict_proba(X)[:, 1] > 0.05).astype(int)
+
+    class Told(MLPRegressor):
+        def fit(self, X: Any, y: Any, **given: Any) -> Any:
+            return super().fit(X, y, **given)
+
+        def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+            return -super().score(X, y, sample_weight)
+
+    class Rounded(MLPClassifier):
+        """With an answer of its own that neither a graph nor a script gives."""
+
+        def predict_log_proba(self, X: Any) -> Any:
+            return super().predict_log_proba(X).round()
+
+    y = (X[:, 0] > 0).astype(int)
+    careful = copy.copy(TabularClassifier(random_state=0).fit(X, y))
+    careful.__class__ = Careful
+    for model, name in (
+        (Opposite(**SHORT).fit(X, y), "predict"),
+        (Certain(**SHORT).fit(X, y), "predict_proba"),
+        (Exponential(**SHORT).fit(X, X[:, 0]), "predict"),
+        (careful, "predict"),
+    ):
+        own, kind = type(model).__name__, type(model).__bases__[0].__name__
+        told = f"a {own} with a {name} of its own, which would be lost; give a plain {kind} of deltarule"
+        with pytest.raises(BadInput, match=told):
+            to_onnx(model, tmp_path / "own.onnx")
+        with pytest.raises(BadInput, match=told):
+            numpy_script(model)
+    assert not (tmp_path / "own.onnx").exists()
+    told = Told(**SHORT).fit(X, X[:, 0])
+    agree(told, session_of(told, tmp_path), X, {"X": X})
+    rounded = Rounded(**SHORT).fit(X, y)
+    agree(rounded, session_of(rounded, tmp_path), X, {"X": X})
+    assert numpy_script(rounded)
+
+
 def test_numbers_as_objects_stay_numbers(tmp_path: Path) -> None:
     y = np.array([1, 5, 7] * 20, object)
     model = MLPClassifier(**SHORT).partial_fit(X, y, classes=y)
@@ -80,6 +143,13 @@ def test_every_activation_gives_our_answers(activation: str, tmp_path: Path) -> 
     [answers] = session.run(None, {"X": asked})
     rounding = 1e-6 if activation == "gelu" else 1e-10  # its Erf is float32's
     np.testing.assert_allclose(answers, model.predict(asked), rtol=rounding, atol=rounding)
+
+
+def test_elu_of_a_number_whose_exponential_is_infinite_is_the_number(tmp_path: Path) -> None:
+    model = MLPRegressor(activation="elu", **SHORT).fit(X, X[:, 0])
+    asked = np.array([[1e4] * 3, [-1e4] * 3])
+    [answers] = session_of(model, tmp_path).run(None, {"X": asked})
+    np.testing.assert_allclose(answers, model.predict(asked), rtol=1e-10)
 
 
 def test_every_activation_has_a_form() -> None:
@@ -170,6 +240,15 @@ def test_a_column_that_is_not_used_leaves_outputs_their_names(tmp_path: Path) ->
     assert [one.name for one in session.get_outputs()] == ["label", "probabilities"]
 
 
+@pytest.mark.filterwarnings("ignore:the column .name. has in 60 rows categories without an input")
+def test_a_column_whose_texts_all_occur_once_is_no_input(tmp_path: Path) -> None:
+    table = {"x": X[:, 0] + X[:, 1], "name": np.array([f"n{n}" for n in range(60)], object)}
+    model = TabularClassifier(random_state=0, types={"name": "category"}).fit(table, np.where(X[:, 0] > 0, "a", "b"))
+    session = session_of(model, tmp_path)
+    assert [one.name for one in session.get_inputs()] == ["x"]
+    agree(model, session, table, {"x": table["x"][:, None]})
+
+
 DAYS = np.array(["2026-01-01", "2026-01-02"], "datetime64[ns]")
 
 
@@ -179,11 +258,24 @@ DAYS = np.array(["2026-01-01", "2026-01-02"], "datetime64[ns]")
         (DAYS, "no form for classes such as .*2026-01-02.*; fit to texts"),
         (DAYS - DAYS[0], "no form for classes such as .*timedelta64.*; fit to texts"),
         (DAYS.astype("datetime64[s]").astype(object), r"no form for classes such as datetime.datetime\(2026"),
+        pytest.param(
+            np.array([1, 2], np.longdouble),
+            r"no form for classes such as .*; fit to texts",
+            marks=pytest.mark.skipif(np.dtype(np.longdouble).itemsize == 8, reason="here they are float64"),
+        ),
         (np.array([1, 2**63], np.uint64), r"classes such as .*9223372036854775808.*; .* numbers below 2\*\*63"),
         (np.array(["a", "b\ud800"]), r"'b\\ud800' is no text that UTF-8 has"),
         (np.array(["a", "a\0"], object), r"'a\\x00' ends with a zero character, .*; correct it, and train again"),
     ],
-    ids=["dates", "durations", "dates as objects", "large numbers", "half a character", "a zero character"],
+    ids=[
+        "dates",
+        "durations",
+        "dates as objects",
+        "long fractions",
+        "large numbers",
+        "half a character",
+        "a zero character",
+    ],
 )
 def test_classes_that_onnx_cannot_hold_are_refused(classes: Any, sentence: str, tmp_path: Path) -> None:
     model = MLPClassifier(**SHORT).partial_fit(X, np.tile(classes, 30), classes=classes)

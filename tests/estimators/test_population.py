@@ -1,7 +1,9 @@
+import warnings
 from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 from deltarule import MLPClassifier, MLPRegressor
 from deltarule.estimators.population import fit_together
@@ -81,18 +83,56 @@ def test_weighted_rows() -> None:
 
 
 def test_shapes_of_all_kinds_at_once() -> None:
+    """What differs in more than numbers is not of one population."""
+    common: dict[str, Any] = {"hidden_layer_sizes": (6,), "max_iter": 4, "random_state": 0, "engine": "reference"}
     given: list[dict[str, Any]] = [
+        {},
         {"hidden_layer_sizes": (3,)},
         {"hidden_layer_sizes": (4, 2), "activation": ["tanh", "relu"]},
+        {"batch_norm": True},
+        {"solver": "sgd"},
         {"solver": "sgd", "momentum": 0.0},
         {"loss": "huber"},
         {"loss": {"name": "huber", "delta": 0.1}},
         {"max_iter": 2},
+        {"tol": 10.0, "n_iter_no_change": 1},
+        {"batch_size": 20},
+        {"batch_size": 20, "shuffle": False},
+        {"learning_rate": {"name": "step", "every": 2, "per": "epoch"}},
+        {"early_stopping": True},
+        {"early_stopping": True, "validation_fraction": 0.3},
+        {"engine": "compiled"},
+        {},  # with weights
     ]
-    together, alone = ([MLPRegressor(**{"max_iter": 4, "random_state": 0, **own}) for own in given] for _ in range(2))
-    fit_together(together, plans(together, [slice(0, 90)] * 6, NUMBERS))
-    for one, other in zip(together, alone, strict=True):
-        np.testing.assert_array_equal(one.predict(X), other.fit(X, NUMBERS).predict(X))
+    weights = [*[None] * (len(given) - 1), np.linspace(0.1, 1, 90)]
+    together, alone = ([MLPRegressor(**{**common, **own}) for own in given] for _ in range(2))
+    planned = [one._plan(*one._ready(X, NUMBERS, own)) for one, own in zip(together, weights, strict=True)]
+    engines: dict[int, str] = {}
+    found = fit_together(
+        together, planned, note=lambda part, errors: engines.update(dict.fromkeys(part.places, part.engine))
+    )
+    assert found == [None] * len(given)
+    for place, (one, other, own) in enumerate(zip(together, alone, weights, strict=True)):
+        other.fit(X, NUMBERS, sample_weight=own)
+        np.testing.assert_array_equal(one.predict(X), other.predict(X))
+        assert (one.loss_curve_, one.n_iter_, engines[place]) == (other.loss_curve_, other.n_iter_, other.engine)
+
+
+def test_what_is_known_is_not_trained_again() -> None:
+    given: dict[str, Any] = {"hidden_layer_sizes": (2,), "max_iter": 2, "engine": "reference"}
+    models = [MLPRegressor(**given, alpha=alpha) for alpha in (0, 1, 2)]
+    done: list[int] = []
+    fit_together(models, plans(models, [slice(0, 90)] * 3, NUMBERS), {1}, lambda part, errors: done.extend(part.places))
+    assert done == [0, 2] and not hasattr(models[1], "coefs_")
+
+
+def test_a_warning_that_is_an_error_is_of_its_model_alone() -> None:
+    given: dict[str, Any] = {"hidden_layer_sizes": (2,), "max_iter": 3, "n_iter_no_change": 1, "random_state": 0}
+    models = [MLPRegressor(**given, tol=tol) for tol in (0.0, 1e9)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        first, second = fit_together(models, plans(models, [slice(0, 90)] * 2, NUMBERS))
+    assert isinstance(first, ConvergenceWarning) and second is None
 
 
 def test_one_that_diverges_takes_nobody_along() -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn import datasets, metrics
 from sklearn.metrics import r2_score
 
@@ -21,6 +22,7 @@ from deltarule.estimators.scores import (
     scores_of_numbers,
     wide,
 )
+from deltarule.estimators.wording import score_lines
 
 RANDOM = np.random.default_rng(5)
 few = st.lists(st.tuples(st.floats(-100, 100), st.floats(-100, 100)), min_size=2, max_size=20)
@@ -226,9 +228,9 @@ def test_targets_that_are_all_the_same_have_a_score_without_an_interval() -> Non
 
 
 def test_draws_of_rows_with_one_target_say_nothing_of_the_interval() -> None:
-    """Of two rows the others draw each once, and come to the score."""
-    found = scores_of_numbers([1.0, 2.0], [1.1, 2.1], usual=1.5)
-    assert [found.low, found.high] == pytest.approx([found.score] * 2) and found.score == pytest.approx(0.96)
+    """Of ten rows with a single other target every third draw has none of it, and would come to 0."""
+    y = np.array([1.0] * 9 + [2.0])
+    assert scores_of_numbers(y, y + 0.1, usual=1.0).low > 0.8
 
 
 @pytest.mark.parametrize("usual", [0.0, 1.5])
@@ -241,14 +243,26 @@ def test_answers_that_are_far_off_change_nothing_of_the_baseline(usual: float) -
     assert r_squared(1e200 * y, np.array([1e200, 2e200, 3e200])) == pytest.approx(r2_score(y, [1, 2, 3]))
 
 
-def test_the_interval_of_r_squared_covers_the_truth_about_as_often_as_it_says() -> None:
-    covered = 0
-    for _ in range(40):
-        signal = RANDOM.normal(size=200)
-        scores = scores_of_numbers(signal + RANDOM.normal(size=200), signal, usual=0.0)
+@pytest.mark.parametrize("rows", [10, 20, 200])
+def test_the_interval_of_r_squared_covers_the_truth_about_as_often_as_it_says(rows: int) -> None:
+    random, covered = np.random.default_rng(rows), 0
+    for _ in range(100):
+        signal, noise = random.normal(size=(2, rows))
+        scores = scores_of_numbers(signal + noise, signal, usual=0.0)
         covered += scores.low <= 0.5 <= scores.high  # half of the variance is noise
-    assert 33 <= covered <= 40
-    assert scores.baseline == pytest.approx(0, abs=0.1) and scores.mean_absolute_error == pytest.approx(0.8, abs=0.15)
+        assert scores.mean_absolute_error == pytest.approx(np.abs(noise).mean())
+        assert scores.baseline == pytest.approx(r2_score(signal + noise, np.zeros(rows)))
+    assert 89 <= covered <= 99
+
+
+@given(st.integers(2, 9), st.integers(0, 2**32 - 1))
+def test_r_squared_of_very_few_rows_has_no_interval(rows: int, seed: int) -> None:
+    """Of two rows all draws that have a say come to the score, and the interval would have no width."""
+    y = np.random.default_rng(seed).normal(size=rows)
+    found = scores_of_numbers(y, -y, usual=0.0)
+    assert np.isfinite(found.score) and np.isnan([found.low, found.high]).all()
+    assert dict(score_lines(found, 0.0))["R²"] == f"{found.score:.3f} on {rows} rows"
+    assert doubts(found, y, -y)
 
 
 @pytest.mark.parametrize("classes", [True, False])
@@ -387,7 +401,32 @@ def test_the_interval_of_r_squared_leaves_out_two_and_a_half_per_cent_at_each_en
     assert 0.93 < np.mean(ratios) < 1.07
 
 
+def test_the_interval_of_few_rows_is_farther_out_as_students_is() -> None:
+    """By the formula of Hesterberg 2015, equation 10, on the same draws."""
+    random = np.random.default_rng(1)
+    y = random.normal(size=12)
+    answers = y + random.normal(scale=0.3, size=12)
+    drawing = np.random.default_rng(0)
+    drawn = [r2_score(y[rows], answers[rows]) for rows in (drawing.integers(12, size=12) for _ in range(400))]
+    below = stats.norm.cdf(np.sqrt(12 / 11) * stats.t.ppf(0.025, 11))
+    found = scores_of_numbers(y, answers, usual=0.0)
+    np.testing.assert_allclose([found.low, found.high], np.quantile(drawn, [below, 1 - below]), rtol=1e-9)
+
+
 X = Column("x", "number", "numbers")
+
+
+def test_a_column_that_is_missing_in_half_of_the_rows_may_tell_the_target() -> None:
+    y = np.random.default_rng(1).permutation(np.arange(100.0))
+    half = np.where(np.arange(100) % 2, y, np.nan)
+    assert len(leaks({"x": half}, [X], y, classes=False)) == 1
+    half[1] = np.nan
+    assert leaks({"x": half}, [X], y, classes=False) == []
+
+
+def test_missing_cells_are_no_value_of_a_column_with_as_few_values_as_there_are_classes() -> None:
+    y, code = np.repeat(["no", "yes"], [96, 4]), np.repeat([np.nan, 1.0, 2.0], [60, 36, 4])
+    assert len(leaks({"x": code}, [X], y, classes=True)) == 1
 
 
 def test_classes_of_one_row_do_not_hide_a_leak() -> None:

@@ -115,6 +115,17 @@ def test_weights_groups_and_sparse_rows() -> None:
     same(model, grid, X=holes, cv=GroupKFold(3), fit={"sample_weight": weights, "groups": groups})
 
 
+def test_folds_of_whole_numbers_are_a_regressors() -> None:
+    """Of classes each fold has its share of each."""
+    same(MLPRegressor(hidden_layer_sizes=(3,), **SHORT), {"alpha": [0.0, 1.0]}, y=np.repeat([0, 1, 2], 50), cv=3)
+
+
+def test_kinds_of_networks_may_be_compared_on_the_same_rows() -> None:
+    """Each of which has a target of its own in them."""
+    kinds = [MLPClassifier((3,), **SHORT), MLPRegressor(hidden_layer_sizes=(3,), **SHORT)]
+    same(Pipeline([("net", kinds[0])]), {"net": kinds}, cv=3)
+
+
 def test_what_has_no_epochs_and_what_is_watched_is_fitted_alone() -> None:
     search = same(MLPClassifier((3,), **SHORT), [{"solver": ["lbfgs", "adam"]}, {"callbacks": [print_nothing]}], cv=2)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
@@ -307,7 +318,9 @@ def test_a_search_leaves_what_is_not_its_own() -> None:
 
 def test_a_search_leaves_nothing_of_the_one_before() -> None:
     search = PopulationSearchCV(MLPClassifier((3,), **SHORT), {"alpha": [0.1, 1.0]}, cv=2, factor=2)
-    search.fit(X, Y).set_params(factor=None, refit=False).fit(X, Y)
+    search.fit(pd.DataFrame(X, columns=list("abcdefgh")), Y).fit(X, Y)
+    assert not hasattr(search, "feature_names_in_")
+    search.set_params(factor=None, refit=False).fit(X, Y)
     assert set(vars(search)) == set(vars(clone(search).fit(X, Y)))
     assert not {name for name in vars(search) if name.startswith(("n_resources", "n_candidates", "best_estimator"))}
 
@@ -497,10 +510,20 @@ def test_halving_is_that_of_scikit_learn(halving: dict[str, Any]) -> None:
     assert (ours.n_resources_, ours.n_candidates_) == (theirs.n_resources_, theirs.n_candidates_)
     assert set(ours.cv_results_) == set(theirs.cv_results_) and len(ours.n_resources_) > 1
     assert ours.cv_results_["params"] == theirs.cv_results_["params"]
+    assert len(ours.cv_results_["mean_fit_time"]) == sum(ours.n_candidates_)
     for name in ("mean_test_score", "std_test_score", "mean_train_score", "rank_test_score", "iter", "n_resources"):
         np.testing.assert_array_equal(ours.cv_results_[name], theirs.cv_results_[name])
     assert ours.best_params_ == theirs.best_params_ and ours.best_score_ == theirs.best_score_
     np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+
+
+def test_halving_hands_groups_to_the_splitter() -> None:
+    halving: dict[str, Any] = {"factor": 2, "resource": "max_iter", "max_resources": 6, "cv": GroupKFold(3)}
+    model, grid, groups = MLPClassifier((3,), **SHORT), {"alpha": [0.0, 0.1, 10.0]}, np.arange(150) // 10
+    theirs, ours = (
+        kind(model, grid, **halving).fit(X, Y, groups=groups) for kind in (HalvingGridSearchCV, PopulationSearchCV)
+    )
+    np.testing.assert_array_equal(ours.cv_results_["mean_test_score"], theirs.cv_results_["mean_test_score"])
 
 
 class Counted(MLPClassifier):
@@ -560,14 +583,17 @@ def test_without_a_seed_as_many_fits_are_taken_up_as_are_there(own: dict[str, An
         assert there == 2 * count * own.get("n_members", 1)
 
 
-def test_other_rows_or_parameters_are_other_fits(tmp_path: Path) -> None:
+def test_other_rows_or_parameters_are_other_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, grid = MLPClassifier((3,), **SHORT), {"alpha": [0.0, 1.0]}
     for changed in ({}, {"tol": 0.1}, {"random_state": 1}):
         PopulationSearchCV(clone(model).set_params(**changed), grid, cv=3, path=tmp_path).fit(X, Y)
+    PopulationSearchCV(Counted((3,), **SHORT), grid, cv=3, path=tmp_path).fit(X, Y)  # a class may have ways of its own
     PopulationSearchCV(model, grid, cv=3, path=tmp_path).fit(X[1:], Y[1:])
     PopulationSearchCV(model, grid, cv=3, path=tmp_path).fit(X, Y, sample_weight=np.arange(1.0, len(X) + 1))
+    monkeypatch.setattr("deltarule.estimators.kept.NUMERICS_VERSION", 99)
+    PopulationSearchCV(model, grid, cv=3, path=tmp_path).fit(X, Y)
     with sqlite3.connect(tmp_path / "sweep.sqlite") as connection:
-        assert connection.execute("SELECT count(*) FROM members").fetchone() == (5 * 6,)
+        assert connection.execute("SELECT count(*) FROM members").fetchone() == (7 * 6,)
 
 
 def test_a_formula_of_one_s_own_is_told_by_what_it_does(tmp_path: Path) -> None:

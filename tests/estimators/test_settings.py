@@ -155,19 +155,21 @@ def test_a_fitted_model_keeps_the_formula_that_it_was_fitted_with():
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 20), st.booleans())
 def test_prior_logits_say_what_the_targets_say(seed: int, columns: int, rows: int, weighted: bool) -> None:
-    """In the mean, by weight; what is nowhere as if half a row were of it."""
+    """In the mean, by weight, however small a share is; what is nowhere as if half a row were of it."""
     random = np.random.default_rng(seed)
-    weights = random.uniform(0.1, 3, rows) if weighted else None
+    weights = 10 ** random.uniform(-20, 20, rows) if weighted else None
     labels = random.integers(0, 2, (rows, columns)).astype(float)
-    share = np.average(labels, axis=0, weights=weights)
-    half = 0.5 / rows
-    said = 1 / (1 + np.exp(-prior_logits(labels, weights, "logistic")))
-    np.testing.assert_allclose(said[(share > half) & (share < 1 - half)], share[(share > half) & (share < 1 - half)])
-    assert (np.minimum(said, 1 - said) > half / 2).all()
-    classes = np.eye(columns)[np.resize(np.arange(columns), rows)]
+    share, rest = (np.average(each, axis=0, weights=weights) for each in (labels, 1 - labels))
+    none, all_of_them = ~labels.any(axis=0), labels.all(axis=0)
+    odds = np.exp(prior_logits(labels, weights, "logistic"))
+    np.testing.assert_allclose(odds[none], 0.5 / rows)
+    np.testing.assert_allclose(odds[all_of_them], rows / 0.5)
+    there = ~none & ~all_of_them
+    np.testing.assert_allclose(odds[there], share[there] / rest[there])
+    classes = np.eye(columns + 1)[np.resize(np.arange(columns), rows)]
     share = np.average(classes, axis=0, weights=weights)
-    there = share > half
-    np.testing.assert_allclose(np.exp(prior_logits(classes, weights, "softmax"))[there], share[there])
+    there = classes.any(axis=0)
+    np.testing.assert_allclose(np.exp(prior_logits(classes, weights, "softmax")), np.where(there, share, 0.5 / rows))
     numbers = random.normal(size=(rows, columns))
     expected = np.average(numbers, axis=0, weights=weights)
     np.testing.assert_allclose(prior_logits(numbers, weights, "identity"), expected)

@@ -1,10 +1,11 @@
 import threading
+import time
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from deltarule.estimators import base, sharing
 from deltarule.estimators.classifier import MLPClassifier
@@ -19,19 +20,36 @@ def test_every_piece_is_worked_on_once(pieces: list[int], threads: int) -> None:
     assert sorted(done) == sorted(pieces)
 
 
-def test_an_error_ends_the_work_on_whichever_thread_it_happens() -> None:
+def test_an_error_ends_the_work_on_whichever_thread_it_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharing, "blas_threads", lambda: 2)  # also where there is no BLAS that can be told, as on macOS
     for who in ("caller", "other"):
-        begun = threading.Barrier(2)
+        begun, done = threading.Barrier(2), list[int]()
 
-        def work(piece: int, begun: threading.Barrier = begun, who: str = who) -> None:
+        def work(piece: int, begun: threading.Barrier = begun, who: str = who, done: list[int] = done) -> None:
             if piece < 2:
                 begun.wait(60)  # so that both have a piece
                 here = threading.current_thread() is threading.main_thread()
                 if here == (who == "caller"):
                     raise ZeroDivisionError
+            time.sleep(0.001)
+            done.append(piece)
 
-        with threadpool_limits(2, "blas"), pytest.raises(ZeroDivisionError):
-            shared(work, range(10))
+        with pytest.raises(ZeroDivisionError):
+            shared(work, range(5000))
+        assert len(done) < 5000 - 1, "nor does the other thread do the rest"
+
+
+def blas_limits() -> set[int]:
+    return {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
+
+
+def test_blas_has_one_thread_while_pieces_are_worked_on() -> None:
+    found: list[set[int]] = []
+    with threadpool_limits(2, "blas"):
+        before = blas_limits()
+        shared(lambda piece: found.append(blas_limits()), range(4))
+        assert blas_limits() == before
+    assert found == [{1 for _ in before}] * 4
 
 
 @given(st.integers(1, 40), st.integers(1, 9), st.integers(0, 10**6), st.sampled_from([np.nan, np.inf, -np.inf, 1e308]))

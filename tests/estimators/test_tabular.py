@@ -52,15 +52,6 @@ DAYS = np.empty(12, object)
 DAYS[:] = [np.datetime64("2026-11-20"), np.datetime64("2026-11-21")] * 6
 
 
-BEGUN = RANDOM.bit_generator.state
-
-
-@pytest.fixture(autouse=True)
-def _rows_of_its_own() -> None:
-    """What a test draws does not hang on which ones ran before it in its process."""
-    RANDOM.bit_generator.state = BEGUN
-
-
 @pytest.fixture(scope="module")
 def classifier() -> TabularClassifier:
     with warnings.catch_warnings():
@@ -506,6 +497,13 @@ def test_folds_are_trained_with_what_fits_their_rows(monkeypatch: pytest.MonkeyP
     [(batch, counts)] = seen
     assert counts == {62, 63} and batch == budget.training_for(63)["batch_size"]
     assert all(-rows % batch <= batch / 2 + 1 for rows in counts)
+
+
+def test_an_alpha_that_few_rows_chose_is_less_for_many() -> None:
+    model = TabularRegressor()
+    model._seed = 0
+    few, many = (model._ensemble(rows, 3, {"alpha": 3.0}, 1000).alpha for rows in (1000, 100_000))
+    assert few == 3 and 0.1 < many < 0.2  # as the table of alpha_for has it
 
 
 def test_many_rare_classes_are_divided_as_they_can_be() -> None:

@@ -52,6 +52,11 @@ def test_what_a_column_is_worth_is_told_in_points_or_as_a_part_of_r_squared(metr
     assert columns_told(found(metric, importances=(worth,)))[1:] == [["x", *told]]
 
 
+def test_a_column_without_an_interval_has_none_told() -> None:
+    worth = Importance("x", 0.5, np.nan, np.nan)
+    assert columns_told(found("accuracy", importances=(worth,)))[1:] == [["x", "50.0", "–"]]
+
+
 def test_numbers_far_off_have_a_power_of_ten() -> None:
     told = dict(score_lines(Scores("r_squared", 10, -1e300, -1e301, 0.5, 0.0, mean_absolute_error=1e150), 2.0))
     assert told["R²"] == "-1e+300 (-1e+301 to 0.500) on 10 rows"

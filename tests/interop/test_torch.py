@@ -115,6 +115,45 @@ def test_the_module_is_a_copy():
     assert np.array_equal(run.state.theta, before)
 
 
+def test_a_subclass_is_carried_over_unless_its_outputs_are_its_own():
+    class Exponential(deltarule.MLPRegressor):
+        def predict(self, X, return_std=False):
+            return np.exp(super().predict(X))
+
+    class Certain(deltarule.MLPClassifier):
+        def predict_proba(self, X, return_std=False):
+            return super().predict_proba(X).round()
+
+    class Careful(deltarule.MLPClassifier):
+        """Whose outputs are probabilities as ever."""
+
+        def predict(self, X):
+            return self.predict_proba(X)[:, 1] > 0.05
+
+    class Likely(Exponential):
+        """A regressor, whatever else it has."""
+
+        def predict_proba(self, X):
+            return self.predict(X)
+
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    for kind, y, name in (
+        (Exponential, x[:, 0], "predict"),
+        (Likely, x[:, 0], "predict"),
+        (Certain, x[:, 0] > 0, "predict_proba"),
+    ):
+        told = f"a {kind.__name__} with a {name} of its own, .* give a plain MLP.* that is fitted to the same rows"
+        with pytest.raises(BadInput, match=told):
+            to_torch(kind(hidden_layer_sizes=(3,), solver="lbfgs", random_state=0).fit(x, y))
+    model = deltarule.MLPRegressor(hidden_layer_sizes=(3,), solver="lbfgs").fit(x, x[:, 0])
+    model.predict = lambda X: np.zeros(len(X))
+    with pytest.raises(BadInput, match="a MLPRegressor with a predict of its own"):
+        to_torch(model)
+    model = Careful((3,), solver="lbfgs", random_state=0).fit(x, x[:, 0] > 0)
+    outputs = to_torch(model)(torch.tensor(x)).detach().numpy()
+    np.testing.assert_allclose(outputs[:, 0], model.predict_proba(x)[:, 1], rtol=1e-12)
+
+
 def test_bad_input_is_told():
     run, _ = trained()
     fitted = deltarule.MLPRegressor(hidden_layer_sizes=(2,), solver="lbfgs").fit([[0.0], [1.0]], [0.0, 1.0])

@@ -142,7 +142,7 @@ def test_running_statistics_are_pytorchs(sizes: list[int], units: int) -> None:
     for number, B in enumerate(sizes):
         x = 3 * drawn(number, B, 2)
         tape, statistics = forward(layers, named, x, share=np.full((B, 1), 1 / B))
-        ours = updated_buffers(layers, ours, statistics, np.array([[float(B)]]))
+        ours = updated_buffers(ours, statistics, np.array([[float(B)]]))
         theirs(torch.tensor(tape[0].value))
     assert theirs.running_mean is not None and theirs.running_var is not None
     assert ours["mean1"][0] == pytest.approx(theirs.running_mean.numpy(), rel=1e-12, abs=1e-14)
@@ -151,9 +151,8 @@ def test_running_statistics_are_pytorchs(sizes: list[int], units: int) -> None:
 
 @pytest.mark.parametrize("total", [1 - 2**-53, 1.0, 1 + 2**-52, 1.5, 2.0, 2.5, 10.0, 1e-3])
 def test_the_running_variance_stays_bounded_for_any_weights(total: float) -> None:
-    layers = [Layer(1, 1, 1, ACTIVATIONS["relu"], batch_norm=True)]
     buffers = {"mean1": np.zeros((1, 1)), "variance1": np.zeros((1, 1))}
     statistics = {"1": (np.zeros((1, 1)), np.ones((1, 1)))}
-    updated = updated_buffers(layers, buffers, statistics, np.array([[total]]))["variance1"][0, 0]
+    updated = updated_buffers(buffers, statistics, np.array([[total]]))["variance1"][0, 0]
     # A tenth of the way: of N / (N − 1) times the batch's variance 1 from two rows on, of at most N times it below.
     assert updated == pytest.approx(0.1 * (total / (total - 1) if total >= 2 else max(total, 1)))

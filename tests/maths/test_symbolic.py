@@ -249,7 +249,7 @@ def test_penalties(name: str, sample: float) -> None:
     expected = {"l2": W**2, "weight_decay": W**2 / 2, "l1": W if sample > 0 else -W}[name.removesuffix("_per_sample")]
     scale = strength.formula / samples.formula if penalty.per_sample else strength.formula
     assert_same(formula(J), scale * expected)
-    assert_gradients(formula(J), found, theta)
+    assert_gradients(formula(J), found(), theta)
 
 
 # --- layers: for any upstream gradient, the product of it and the Jacobian

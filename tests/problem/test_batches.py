@@ -1,14 +1,26 @@
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deltarule.problem import batches
-from deltarule.problem.batches import Batch, batch, groups, orders, orders_kept, orders_of_epochs, whole
+from deltarule.problem.batches import (
+    Batch,
+    alike,
+    all_rows,
+    batch,
+    groups,
+    orders,
+    orders_kept,
+    orders_of_epochs,
+    row_orders,
+    rows_at,
+)
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem
@@ -87,6 +99,64 @@ def test_groups_are_the_members_with_equally_many_rows(rows: list[list[int]], da
     assert len({tuple(count) for count in counts}) == len(counts)
 
 
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(5, 8)), min_size=1, max_size=8), st.sampled_from([None, 2]))
+@example([(0, 5), (1, 5), (0, 5), (1, 5)], 2)
+@example([(0, 5), (0, 6), (1, 6), (1, 5)], 2)
+def test_alike_are_those_who_see_the_same_rows_in_the_same_order(
+    seen: list[tuple[int, int]], batch_size: int | None
+) -> None:
+    kinds, seeds = zip(*seen, strict=True)
+    rows = [[[0, 1, 2], [1, 2, 3], [2, 1, 0]][kind] for kind in kinds]
+    problem, all_of_them = make(rows=rows, data_seeds=seeds, batch_size=batch_size), np.arange(len(seen))
+    found = alike(problem, all_of_them, all_of_them)
+    assert sorted(place for some in found for place in some.tolist()) == all_of_them.tolist()
+    of_each = [{seen[place] if batch_size else kinds[place] for place in some.tolist()} for some in found]
+    assert all(len(one) == 1 for one in of_each)
+    assert len(of_each) == len(set(seen if batch_size else kinds))
+
+
+@pytest.mark.parametrize("count", [N, batches.DRAWN_AT_ONCE + 1])
+@pytest.mark.parametrize("data_seeds", [[5], [5, 5], [5, 7]])
+def test_who_writes_into_a_batch_changes_no_other(count: int, data_seeds: list[int]) -> None:
+    """Short orders and long ones are remembered, and programs are compiled for orders that can be written."""
+    x = np.arange(float(count))[:, None]
+    problem = create_problem(Network([1, 1]), x, x, batch_size=3, data_seeds=data_seeds)
+    members = np.arange(len(data_seeds))
+    before = batch(problem, members, 0).x.tolist()
+    with suppress(ValueError):
+        batch(problem, members, 0).positions[:] = 0
+    with suppress(ValueError):
+        orders((5,), 0, count)[:] = 0
+    for array in row_orders(problem, members, 0, 4):
+        assert array.flags.c_contiguous
+        array[:] = 0
+    assert batch(problem, members, 0).x.tolist() == before
+
+
+def test_one_of_several_with_rows_of_its_own_has_them() -> None:
+    rows = [[0, 1, 2], [0, 1, 2], [1, 2, 3]]
+    problem, members = make(rows=rows), np.arange(3)
+    assert rows_at(problem, members, members).tolist() == rows
+    assert row_orders(problem, members, 0, 2)[0].tolist() == [rows]
+    assert all_rows(problem, members).y[..., 0].tolist() == Y[rows].tolist()
+
+
+def test_members_who_see_the_same_share_one_copy() -> None:
+    assert all_rows(make(rows=[[2, 0]] * 3), np.arange(3)).x.tolist() == X[[2, 0]].tolist()
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=4), st.integers(0, 9), st.integers(0, 9))
+@example([4, 2, 3], 0, 1)  # as many seeds as members, and in another order
+def test_row_orders_are_those_of_the_epochs_of_the_updates(seeds: list[int], step: int, n: int) -> None:
+    problem = make(data_seeds=seeds, batch_size=3)  # an epoch has three updates
+    found, positions = row_orders(problem, np.arange(len(seeds)), step, n)
+    epochs = {one // 3 for one in range(step, step + max(n, 1))}
+    assert len(found) == len(epochs) and np.array_equal(found, positions)
+    for place, epoch in enumerate(sorted(epochs)):
+        each = np.broadcast_to(found[place], (len(seeds), N))
+        assert each.tolist() == [orders((seed,), epoch, N)[0].tolist() for seed in seeds]
+
+
 @given(st.integers(1, N), st.integers(0, 20))
 def test_members_of_one_data_seed_share_their_batch(batch_size: int, step: int) -> None:
     shared = batch(make(seeds=range(3), batch_size=batch_size), np.arange(3), step)
@@ -111,7 +181,7 @@ def test_full_batches_keep_the_order_of_the_rows_and_mini_batches_change_it_ever
 def test_the_whole_of_a_members_rows_is_in_their_own_order(rows: list[list[int]]) -> None:
     problem = make(rows=rows, batch_size=2, weights=np.arange(1.0, N + 1))
     for member, own in enumerate(rows):
-        seen = lines(whole(problem, np.array([member])), 0)
+        seen = lines(all_rows(problem, np.array([member])), 0)
         assert seen == [(*X[row], Y[row], row + 1.0, place) for place, row in enumerate(own)]
 
 

@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -123,7 +123,16 @@ def test_data_of_any_kind_becomes_arrays_of_the_dtype(convert: Callable[[Any], A
     assert problem.x.flags.c_contiguous
 
 
-@pytest.mark.parametrize("x", [[[True, False]] * 3, [[1, 0]] * 3, np.ones((3, 2), np.uint8), np.ones((2, 3)).T])
+@pytest.mark.parametrize(
+    "x",
+    [
+        [[True, False]] * 3,
+        [[1, 0]] * 3,
+        np.ones((3, 2), np.uint8),
+        np.ones((2, 3)).T,
+        np.array([[True, 0.5], [np.float32(2), 3], [np.int8(4), False]], object),
+    ],
+)
 def test_booleans_and_whole_numbers_are_data_too(x: Any) -> None:
     assert make(x=x).x.tolist() == np.asarray(x, float).tolist()
 
@@ -273,6 +282,11 @@ def test_what_is_no_number(name: str, value: Any) -> None:
         ({"reduction": "mean"}, "the reduction is 'mean'; give one of sum, mean_samples, mean_elements"),
         ({"dtype": "float16"}, 'the dtype is \'float16\'; give "float64" or "float32"'),
         ({"dtype": None}, 'the dtype is None; give "float64" or "float32"'),
+        ({"dtype": np.array(["float64", "float32"])}, "the dtype is array"),
+        ({"reduction": np.array(["sum", "mean_samples"])}, "the reduction is array"),
+        ({"reduction": ["sum"]}, "the reduction is ['sum']; give one of sum, mean_samples, mean_elements"),
+        ({"schedule": {"name": "step", "per": np.array(["step", "epoch"])}}, "a schedule counts per array"),
+        ({"learning_rate": [0.1, None] * 500}, "learning_rate is [0.1, None, 0.1, None, 0.1, None, ...]; give a"),
         ({"network": [2, 3, 1]}, "the network is [2, 3, 1]; make one with Network([inputs, ..., outputs])"),
         (
             {"loss": "mse"},
@@ -313,6 +327,23 @@ def test_a_batch_size_is_a_whole_number(value: Any) -> None:
 )
 def test_a_seed_is_a_whole_number(name: str, value: Any) -> None:
     assert re.fullmatch(rf"{name} hold .*; a seed is a whole number from 0 to 2\*\*64 - 1", refusal(**{name: value}))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {name: -(10**400)}
+        for name in ("batch_size", "seeds", "learning_rate", "dropout", "loss", "optimizer", "penalize_biases", "rows")
+    ]
+    + [
+        {"network": 10**400},
+        {"optimizer": {"name": "momentum", "momentum": 10**400}},
+        {"schedule": {"name": "step", "per": 10**400}},
+    ],
+    ids=lambda given: next(iter(given)),
+)
+def test_however_long_what_is_given_is_the_sentence_is_short(given: dict[str, Any]) -> None:
+    assert len(refusal(**given)) < 170
 
 
 @pytest.mark.parametrize("name", ["seeds", "data_seeds", "dropout_seeds"])
@@ -433,7 +464,27 @@ def test_rows_of_weight_0_are_no_rows(weights: Any, rows: Any, left: list[list[i
     assert bool(problem.notes) == (min(map(len, left)) < 2)
 
 
-@pytest.mark.parametrize("value", [5, "012", [], {0: [1]}, None], ids=repr)
+class MadeOnTheFly(Sequence[Any]):
+    """Rows that nobody keeps: the next list may lie where the one before did."""
+
+    def __init__(self, rows: Any) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.rows[place].tolist()
+
+
+@pytest.mark.parametrize("kind", [MadeOnTheFly, list, tuple, np.array, np.ndarray.tolist])
+def test_each_member_has_its_own_rows(kind: Callable[[Any], Any]) -> None:
+    folds = np.arange(20).reshape(4, 5)
+    problem = make(x=np.ones((20, 2)), y=np.ones(20), rows=kind(folds))
+    assert problem.rows is not None and [own.tolist() for own in problem.rows] == folds.tolist()
+
+
+@pytest.mark.parametrize("value", [5, "012", [], {0: [1]}, np.array("a"), np.array(5), b"", None], ids=repr)
 def test_rows_are_a_list_a_member(value: Any) -> None:
     if value is None:
         assert make(rows=None).rows is None

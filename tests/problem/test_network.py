@@ -36,11 +36,11 @@ def test_it_says_what_it_is() -> None:
 
 
 def test_equal_descriptions_are_equal_networks() -> None:
-    assert Network([2, 3, 1]) == Network((2, np.int64(3), 1), "relu")
+    assert Network([2, 3, 1]) == Network((2, np.int64(3), 1), "relu") == Network(np.array([2, 3, 1]))
     assert Network([2, 3, 1]) != Network([2, 3, 1], "tanh")
 
 
-@pytest.mark.parametrize("sizes", ["23", 5, None, [], [3], np.array([2, 1]), {2, 1}], ids=repr)
+@pytest.mark.parametrize("sizes", ["23", 5, None, [], [3], {2, 1}], ids=repr)
 def test_sizes_are_a_list_of_two_or_more(sizes: object) -> None:
     with pytest.raises(BadInput) as refused:
         Network(sizes)  # type: ignore[arg-type]

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from deltarule.maths.initializers import INITIALIZERS
 from deltarule.maths.network import views
 from deltarule.maths.optimizers import OPTIMIZERS
+from deltarule.problem import state as states
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem
@@ -57,6 +59,20 @@ def test_weights_are_those_of_the_law_for_the_members_seed(name: str, seeds: lis
             assert np.array_equal(named[f"b{layer.number}"][k], scale * law.bias(own, *given)[0])
 
 
+def test_members_that_are_drawn_in_several_pieces_are_those_drawn_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(states, "NUMBERS_AT_ONCE", 10)  # three members
+    scales = np.arange(1.0, 9)
+    together = initial_state(make(Network([2, 1]), seeds=range(8), initial_scale=scales))
+    for k, scale in enumerate(scales):
+        alone = initial_state(make(Network([2, 1]), seeds=k, initial_scale=scale))
+        assert np.array_equal(together.theta[k], alone.theta[0])
+
+
+def test_parameters_that_are_given_take_the_dtype_of_the_problem() -> None:
+    problem = make(Network([1, 1]), dtype="float32")
+    assert initial_state(problem, np.ones((1, 2))).theta.dtype == np.float32
+
+
 def test_neither_data_nor_batch_norm_nor_other_members_change_initial_weights() -> None:
     plain = initial_state(make(Network([2, 3, 1]), seeds=[5, 6]))
     for other in (
@@ -92,7 +108,8 @@ def test_put_changes_the_chosen_members_alone_and_take_copies(K: int, data: st.D
     for name, array in arrays(part).items():
         if name != "members":
             array += 7
-    after = state.put(chosen, part)
+    after = state.put(chosen, replace(part, step=7))
+    assert (state.step, after.step) == (0, 7)
     others = np.setdiff1d(np.arange(K), chosen)
     for name, array in arrays(after).items():
         added = 0 if name == "members" else 7

@@ -104,6 +104,25 @@ def test_activations_as_people_write_them_pass(name: str) -> None:
     register_activation("mine", function, derivative, **options)
 
 
+def off_in_last_bits(values: Any) -> Any:
+    """Every eighth number off in its last bit, as where a processor works on eight at once and on the rest alone."""
+    odd = np.arange(values.size).reshape(values.shape) % 8 == 7
+    return np.where(odd, np.nextafter(values, np.zeros_like(values)), values)
+
+
+def test_last_bits_may_hang_on_a_numbers_place() -> None:
+    def tanh(z: Any, *_: Any) -> Any:
+        return off_in_last_bits(np.tanh(z))
+
+    register_activation("mine", tanh, lambda z, a: 1 - tanh(z) ** 2)  # of which few digits are left at 10
+    register_loss(
+        "mine", lambda p, y: off_in_last_bits(np.exp(p)) - y * p, lambda p, y: off_in_last_bits(np.exp(p)) - y
+    )
+    register_penalty("mine", lambda w: 1 - off_in_last_bits(np.exp(-w * w)), lambda w: 2 * w * np.exp(-w * w))
+    register_optimizer("mine", lambda theta, g, learning_rate: (theta - learning_rate * tanh(g),))
+    register_schedule("mine", lambda t, learning_rate: learning_rate * (1 - tanh(t / 100)))
+
+
 # --- what is registered has a name everywhere
 
 
@@ -148,6 +167,13 @@ def test_everything_of_ones_own_at_once() -> None:
     assert (trace.objective[-1] < trace.objective[0] / 2).all()
     with pytest.raises(BadInput, match="your own activation 'sine' does not run on PyTorch tensors"):
         AutogradEngine().advance(problem, state, 1)
+
+
+def test_a_penalty_whose_derivative_takes_no_complex_number_is_checked() -> None:
+    """The complex step asks for the penalty alone."""
+    register_penalty("mine", lambda w: w * w / 2, lambda w: np.copysign(np.abs(w), w))
+    report = check_problem(create_problem(Network([2, 4, 1], "tanh"), *XOR, penalty="mine", strength=0.1))
+    assert report.ok and "complex step" in [check.method for check in report.checks]
 
 
 def test_unregistering_takes_the_name_away() -> None:
@@ -219,6 +245,47 @@ def test_a_wrong_derivative_is_refused(function: Callable[..., Any], derivative:
     ):
         register_activation("mine", function, derivative)
     assert "mine" not in registry.names("activation")
+
+
+@pytest.mark.parametrize("height", [1.0, 1.7159, 100.0, 1e3, 1e8])
+def test_a_derivative_is_judged_in_the_digits_that_its_height_leaves(height: float) -> None:
+    def right(z: Any, a: Any) -> Any:
+        return height * (1 - np.tanh(z) ** 2)
+
+    register_activation("mine", lambda z: height * np.tanh(z), right)
+    unregister("activation", "mine")
+    with pytest.raises(RunFailed, match="the derivative of the activation 'mine' is wrong"):
+        register_activation("mine", lambda z: height * np.tanh(z), lambda z, a: (1 + 1e-9) * right(z, a))
+
+
+def signed_root(z: Any) -> Any:
+    return np.sign(z) * np.sqrt(np.abs(z))
+
+
+def slope_of_root(z: Any, a: Any) -> Any:
+    return 0.5 * np.nan_to_num(1 / np.sqrt(np.abs(z)))
+
+
+def test_a_huge_slope_at_a_kink_excuses_no_other_slope() -> None:
+    register_activation("mine", signed_root, slope_of_root, kinks=(0.0,))
+    unregister("activation", "mine")
+    for factor in (1.001, 1.5, -1):
+        with pytest.raises(RunFailed, match="the derivative of the activation 'mine' is wrong"):
+            register_activation("mine", signed_root, lambda z, a, c=factor: c * slope_of_root(z, a), kinks=(0.0,))
+
+
+def test_a_steep_penalty_has_to_be_right_far_out_too() -> None:
+    def slope(w: Any) -> Any:
+        return np.sign(w) / (np.abs(w) + 1e-8) * np.where(np.abs(w) > 0.1, 1 + 1e-4, 1).astype(w.dtype)
+
+    with pytest.raises(RunFailed, match="the derivative of the penalty 'mine' is wrong"):
+        register_penalty("mine", lambda w: np.log(1 + np.abs(w) / 1e-8), slope, kinks=(0.0,))
+
+
+@pytest.mark.parametrize("place", [0.0, 0.1, 1.0, -1.0, 2.0, 5.0])
+def test_a_derivative_that_is_wrong_at_one_point_alone_is_refused(place: float) -> None:
+    with pytest.raises(RunFailed, match=f"is wrong: at z = {place:g} "):
+        register_activation("mine", np.tanh, lambda z, a: np.where(z == place, 0 * a, 1 - a * a))
 
 
 def test_the_worst_point_is_told_with_both_numbers() -> None:
@@ -479,6 +546,90 @@ def in_place(z: np.ndarray) -> np.ndarray:
 def test_functions_that_cannot_be_used(function: Callable[..., Any], message: str) -> None:
     with pytest.raises(DeltaruleError, match=f"the activation 'mine' {message}"):
         register_activation("mine", function, lambda z, a: 0 * z + 1)
+
+
+def one_by_one(function: Callable[[float], float], **options: Any) -> Callable[[Any], Any]:
+    """As np.vectorize has it: the dtype of all results is that of the first, unless otypes says another."""
+    return lambda z: np.vectorize(function, **options)(z).astype(z.dtype)
+
+
+def clipped(v: float) -> float:
+    return -1 if v < -1 else v if v < 1 else 1
+
+
+def halved(v: float) -> float:
+    return 1 if v < 5 else 0.5
+
+
+def step(v: float) -> float:
+    return 1 if v < -1 else 0.5 if v < 0 else 2.0
+
+
+@pytest.mark.parametrize(
+    "register",
+    [
+        lambda **options: register_activation(
+            "mine",
+            lambda z: np.where(z < -1, z, np.where(z < 0, z - 1, 4 * z - 1) / 2),
+            lambda z, a: one_by_one(step, **options)(z),
+            kinks=(-1, 0),
+        ),
+        lambda **options: register_loss(
+            "mine",
+            lambda p, y: np.where(p - y > -1, np.maximum(p - y, 0) ** 2 / 4, -(p - y) - 1),
+            lambda p, y: one_by_one(lambda v: -1 if v <= -1 else max(v, 0.0) / 2, **options)(p - y),
+            kinks=(-1,),
+        ),
+        lambda **options: register_penalty(
+            "mine",
+            lambda w: np.where(np.abs(w) > 1, np.abs(w) - 0.5, w * w / 2),
+            one_by_one(clipped, **options),
+        ),
+        lambda **options: register_optimizer(
+            "mine", lambda theta, g, learning_rate: (theta - learning_rate * one_by_one(clipped, **options)(g),)
+        ),
+        lambda **options: register_schedule(
+            "mine", lambda t, learning_rate: learning_rate * one_by_one(halved, **options)(t)
+        ),
+    ],
+    ids=KINDS,
+)
+def test_what_hangs_on_the_number_that_stands_first_is_refused(register: Callable[..., Any]) -> None:
+    with pytest.raises(BadInput, match="is not elementwise: .*; take no .*, and give np.vectorize its otypes$"):
+        register()
+    register(otypes=[float])
+
+
+def same_but_0(v: float) -> float:
+    return 0 if v == 0 else v
+
+
+@pytest.mark.parametrize("zero", ["theta", "g", "slot"])
+def test_what_hangs_on_a_zero_that_stands_first_is_refused(zero: str) -> None:
+    def update(theta: Any, g: Any, slot: Any, learning_rate: Any) -> Any:
+        given = {"theta": theta, "g": g, "slot": slot}
+        given[zero] = one_by_one(same_but_0)(given[zero] + 0 * theta)
+        return given["theta"] - learning_rate * (given["g"] + given["slot"]), 0.5 * g
+
+    with pytest.raises(BadInput, match="the theta of the optimizer 'mine' is not elementwise"):
+        register_optimizer("mine", update, slots=("slot",))
+
+
+def test_an_update_of_a_unit_that_gives_nothing_is_a_number() -> None:
+    with pytest.raises(BadInput, match="the theta of the optimizer 'mine' gives nan at .*; make it finite there"):
+        register_optimizer("mine", lambda theta, g, learning_rate: (theta - learning_rate * g / np.abs(g),))
+
+
+def test_what_is_small_is_elementwise_too() -> None:
+    with pytest.raises(BadInput, match="is not elementwise"):
+        register_penalty("mine", lambda w: 1e-12 * w * w / (w * w).mean(), lambda w: 2e-12 * w / (w * w).mean())
+
+
+def test_a_loss_that_takes_no_empty_array_is_taken() -> None:
+    def value(p: Any, y: Any) -> Any:
+        return np.vectorize(lambda p, y: 0.0 if p == y else (p - y) ** 2 / 2)(p, y).astype(p.dtype)
+
+    register_loss("mine", value, lambda p, y: p - y, domain="unit")
 
 
 @pytest.mark.parametrize(

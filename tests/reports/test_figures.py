@@ -1,3 +1,5 @@
+import itertools
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree
@@ -21,7 +23,11 @@ from deltarule.reports.figures import (
     objective_curves,
     range_test_curves,
     save,
+    time_curves,
 )
+from deltarule.reports.inline import part
+from deltarule.reports.model_figures import loss_by_epoch, true_and_answered
+from deltarule.reports.score_figures import norm_curves
 from deltarule.reports.sheet import alt_text
 from deltarule.training.history import History
 from deltarule.training.range_test import RangeTest, range_test
@@ -160,6 +166,17 @@ def test_what_diverges_leaves_the_picture_and_the_caption_says_so():
     assert max(drawn(figure.axes[0].lines[1])[1]) == 1e30
 
 
+@pytest.mark.parametrize(
+    "values", [[1.0, 5e5, 1e6, 2e6], [1.0, 0.5, 0.4, 1e20], [1e300, 1e200, 1e-300], [1.0] + 9 * [1e6]]
+)
+def test_what_is_mostly_large_or_ends_so_stays_in_the_picture(values):
+    figure = loss_by_epoch(values)
+    assert_readable(figure)
+    low, high = figure.axes[0].get_ylim()
+    assert low <= min(values) < max(values) <= high and "outside" not in caption(figure)
+    assert sum(low <= mark <= high for mark in figure.axes[0].get_yticks()) > 1
+
+
 def test_the_caption_says_what_the_objective_is():
     told = caption(objective_curves(encoder(reduction="mean_elements", penalty="l2", strength=0.1)))
     assert told == (
@@ -177,12 +194,13 @@ def test_a_metric_that_the_history_lacks_is_one_sentence():
 @given(values=values_of(3))
 @example(values=np.array([[1e-30, 1e30, 0.0], [np.nan, np.inf, -np.inf]]))
 @example(values=np.full((2, 3), np.nan))
+@example(values=np.array([[1.0] * 3, [2.0] * 3, [np.inf] * 3, [3.0] * 3, [4.0] * 3]))
 def test_curves_of_few_members_are_readable_and_true_whatever_the_values(values):
     run = made_up(FEW, values)
     figure = objective_curves(run)
     assert_readable(figure)
     for line, column in zip(figure.axes[0].lines[:3], values.T, strict=True):
-        x, y = drawn(line)
+        x, y = (np.array(one)[np.isfinite(drawn(line)[1])].tolist() for one in drawn(line))
         there = np.isfinite(column)
         ended = [7 * len(values)] if there[-1] else []
         assert x == np.arange(0, 7 * len(values), 7)[there].tolist() + ended
@@ -222,6 +240,65 @@ def test_outputs_that_are_no_probabilities_are_called_otherwise_and_all_shown():
     low, high = figure.axes[0].get_ylim()
     assert low < -0.4 and high > 1.2 and figure.axes[0].get_ylabel() == "value of the correct output"
     assert "robability" not in alt_text(figure)
+
+
+def test_where_values_are_missing_there_is_a_gap_and_a_value_alone_is_a_dot():
+    values = [np.nan, 0.1, 0.2, np.nan, np.inf, 0.5, np.nan, 0.6, 0.7, np.nan]
+    (line, _) = object_curves(range(10), np.array(values)[:, None], ["a"]).axes[0].lines
+    x, y = drawn(line)
+    assert x == [1, 2, 3, 5, 6, 7, 8]
+    np.testing.assert_equal(y, [0.1, 0.2, np.nan, 0.5, np.nan, 0.6, 0.7])
+    assert line.get_markevery() == [3, -1]
+    made = part(object_curves(range(10), np.array(values)[:, None], ["a"]), "one")
+    assert "nan" not in str(made.table) + str(made.hover) + made.alt
+
+
+@given(st.integers(2, 9), st.integers(1, 9))
+def test_rare_looks_are_joined(apart, looks):
+    """What is looked at only now and then has no two values beside one another."""
+    values = np.full((apart * looks, 1), np.nan)
+    values[::apart] = 0.5
+    line = object_curves(range(len(values)), values, ["a"]).axes[0].lines[0]
+    assert drawn(line) == (list(range(0, len(values), apart)), [0.5] * looks)
+
+
+@given(arrays(np.float64, st.integers(0, 300), elements=st.sampled_from([0.5, np.nan, np.inf])))
+@example(np.tile([0.5, 0.5, np.nan], 50))
+@example(np.tile([0.5, 0.5, np.nan], 51))
+@example(np.concatenate([np.tile([0.5, 0.5, np.nan], 51), np.full(99, np.nan), np.ones(9)]))
+def test_a_line_has_all_values_and_the_gaps_that_can_be_seen(values):
+    """Those that are too narrow and too many would make a file several times as large."""
+    line = comparison_curves({"a": (range(len(values)), values)}, parameter="rate").axes[0].lines[0]
+    x, y = (np.array(one) for one in drawn(line))
+    there = np.flatnonzero(np.isfinite(values))
+    assert x[np.isfinite(y)].tolist() == there.tolist()
+    parts = np.split(there, np.flatnonzero(np.diff(there) > 1) + 1)
+    alone = [part[0] for part in parts if len(part) == 1]
+    are_many, are_rare = len(parts) > 50, 2 * len(alone) > len(there)
+    widths = [after[0] - before[-1] for before, after in itertools.pairwise(parts)]
+    seen = [] if are_rare else [width for width in widths if width > (len(values) / 50 if are_many else 1)]
+    assert np.isnan(y).sum() == len(seen)
+    assert all(np.isfinite(y[place - 1]) and np.isfinite(y[place + 1]) for place in np.flatnonzero(np.isnan(y)))
+    dots = [] if are_many or are_rare else alone
+    assert len(there) == 0 or x[line.get_markevery()].tolist() == [*dots, there[-1]]
+
+
+@pytest.mark.parametrize("shape", [(50, 30), (30,), (29, 50), ()])
+def test_values_that_are_no_row_for_each_step_are_one_sentence(shape):
+    told = re.escape(f"the values have the shape {shape} for 30 steps and 50 objects; give the shape (30, 50), a value")
+    with pytest.raises(BadInput, match=told):
+        object_curves(range(30), np.full(shape, 0.5), ["a"] * 50)
+
+
+@pytest.mark.parametrize("shape", [(3,), (6,), (), (3, 2), (6, 2), (5, 2, 2)])
+def test_series_that_are_no_value_for_each_step_are_one_sentence(shape):
+    for draw in (
+        lambda: comparison_curves({"a": ([0, 1, 2, 7, 8], np.ones(shape))}, parameter="rate"),
+        lambda: norm_curves([0, 1, 2, 7, 8], {"a": np.ones(shape)}, quantity="length"),
+        lambda: time_curves("batch", [1, 2, 4, 8, 16], {"a": np.ones(shape)}, told=""),
+    ):
+        with pytest.raises(BadInput, match=r"^the values( of 'a')? have the shape \(.*\) for 5 x values"):
+            draw()
 
 
 def test_names_stand_in_the_legend_as_they_are():
@@ -307,6 +384,20 @@ def test_saved_files_are_the_same_bytes_for_the_same_record_hold_text_and_no_dat
     written = [node.text for node in xml.etree.ElementTree.fromstring(first[0]).iter() if node.text]
     assert {"Objective", "updates", "objective", "seed 0, training"} <= set(written)
     assert b"dc:date" not in first[0]
+
+
+@pytest.mark.filterwarnings("ignore:Data has no positive values")
+@pytest.mark.parametrize(
+    "figure",
+    [
+        lambda: time_curves("batch", [1], {"a": [None]}, told="x"),
+        lambda: true_and_answered([1e307, -1e308], [1.2e308, -1.5e308], target="t"),
+    ],
+)
+def test_what_matplotlib_cannot_draw_is_one_sentence_and_writes_nothing(figure, tmp_path):
+    with pytest.raises(BadInput, match="the figure cannot be drawn, for Matplotlib says: .*; give it at least one"):
+        save(figure(), tmp_path / "one")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_saved_picture_is_not_empty_and_has_the_size_of_a_page(tmp_path):

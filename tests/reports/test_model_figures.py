@@ -12,7 +12,7 @@ from deltarule.reports.model_figures import (
     true_and_answered,
 )
 from deltarule.reports.network_figures import MOST_ROWS
-from deltarule.reports.sheet import alt_text
+from deltarule.reports.sheet import MOST_LINES, alt_text
 
 
 def test_columns_are_drawn_in_their_order_with_their_intervals() -> None:
@@ -26,11 +26,20 @@ def test_columns_are_drawn_in_their_order_with_their_intervals() -> None:
     assert "Accuracy lost: a 0.5; b 0.1." in alt_text(figure)
 
 
+def test_columns_without_intervals_are_drawn_without() -> None:
+    figure = column_importances(["a", "b"], [0.5, 0.1], np.full((2, 2), np.nan), score="R²")
+    assert figure.axes[0].lines[-1].get_xdata().tolist() == [0.5, 0.1]
+    assert [text.get_text() for legend in figure.legends for text in legend.get_texts()] in ([], ["R² lost"])
+    assert "R² lost: a 0.5; b 0.1." in alt_text(figure)
+    assert_readable(figure)
+
+
 def test_of_many_columns_the_first_are_drawn() -> None:
     count = MOST_ROWS + 5
     names, losses = [f"c{n}" for n in range(count)], np.linspace(1, 0, count)
     figure = column_importances(names, losses, np.stack([losses, losses], 1), score="R²")
     assert len(figure.axes[0].get_yticklabels()) == MOST_ROWS
+    assert alt_text(figure).endswith(f"; {count - MOST_LINES} more columns.")
     assert f"The first {MOST_ROWS} of {count} columns." in " ".join(figure.get_supxlabel().split())
 
 

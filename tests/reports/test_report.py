@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from deltarule.reports.inline import Part
 from deltarule.reports.report import Block, Report, Section, Through, report_page
 
 
@@ -15,10 +16,23 @@ def page(**given):
     return report_page(Report("", [Section("a", "", "", [Block("b", "", **given)])]))
 
 
-@pytest.mark.parametrize(("steps", "told"), [(1, "after 1 update,"), (2000, "after 2,000 updates,")])
+@pytest.mark.parametrize(("steps", "told"), [(1, "after 1 update<"), (2000, "after 2,000 updates<")])
 def test_a_page_says_after_how_many_updates_its_numbers_are(steps, told):
     through = Through("t", np.array([0, steps]), {"W1": np.ones((2, 1, 1))}, {}, {}, np.zeros((2, 0, 0), int), 1, ())
     assert told in page(through=through)
+
+
+def test_nothing_of_a_slider_is_said_where_there_is_none():
+    """Scripts may be switched off, and paper has none."""
+    through = Through("t", np.array([0, 5]), {"W1": np.ones((2, 1, 1))}, {}, {}, np.zeros((2, 0, 0), int), 1, ())
+    shown = re.sub(r"<(script|style)>.*?</\1>", "", page(through=through), flags=re.DOTALL)
+    assert 'Numbers <span class="when">at the end, after 5 updates</span>.' in shown and "slider says" not in shown
+
+
+def test_a_caption_is_the_last_of_its_figure():
+    one = Part("f", "Cost", "<svg></svg>", "Cost.", [], [["updates", "cost"], ["0", "1"]])
+    html = page(figures=[one])
+    assert re.search(r"<figcaption>Cost\.</figcaption>\s*</figure>\s*<details>", html)
 
 
 SIDES = {

@@ -44,6 +44,24 @@ def test_true_stands_beside_predicted(classes, rows, given_names):
         assert np.array_equal(wrong.get_offsets(), x[labels != predicted])
 
 
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_the_line_of_the_boundary_of_saturated_outputs_is_even(outputs):
+    """Halfway between points of nearly 0 and 1 it was a stair."""
+
+    def answers(x):
+        p = 1 / (1 + np.exp(-40 * (x[:, :1] + 0.3 * x[:, 1:] - 0.6)))
+        return p.astype(np.float32) if outputs == 1 else np.hstack([1 - p, p])
+
+    x = np.random.default_rng(0).uniform(size=(20, 2))
+    labels = (answers(x)[:, -1] > 0.5).astype(int)
+    figure = true_and_predicted(x, labels, labels, plane=decision_plane(answers, x, points=21))
+    lines = [one for one in figure.axes[1].collections if hasattr(one, "levels")]
+    assert len(lines) == outputs
+    for line in lines:
+        places = np.concatenate([path.vertices for path in line.get_paths()])
+        np.testing.assert_allclose(places[:, 0] + 0.3 * places[:, 1], 0.6, atol=1e-3)
+
+
 def test_the_line_of_the_boundary_is_where_the_output_is_one_half():
     x = np.random.default_rng(0).uniform(size=(20, 3))
     plane = decision_plane(lambda rows: 1 / (1 + np.exp(-8 * (rows[:, :1] - rows[:, 2:]))), x, features=(0, 2))
@@ -56,6 +74,7 @@ def test_the_line_of_the_boundary_is_where_the_output_is_one_half():
 @settings(max_examples=10)
 @given(st.integers(1, 16), st.integers(0, 99_999), st.lists(names, min_size=16, max_size=16))
 @example(8, 60_000, ODD * 2)
+@example(12, 999_999_999, ODD * 2)
 def test_a_confusion_matrix_is_its_counts(classes, most, given_names):
     counts = np.random.default_rng(most).integers(0, most + 1, (classes, classes))
     figure = confusion_matrix(counts, given_names[:classes])

@@ -8,11 +8,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deltarule.reports import style
-from deltarule.reports.figures import object_curves, save
+from deltarule.reports.figures import comparison_curves, object_curves, save
 from deltarule.reports.inline import part
 from deltarule.reports.report import Block, Report, Section, report_page
-from deltarule.reports.score_figures import confusion_matrix
-from deltarule.reports.sheet import all_fitted, fitted, width_of
+from deltarule.reports.score_figures import confusion_matrix, spreads
+from deltarule.reports.sheet import all_fitted, all_wrapped, fitted, width_of, wrapped
 
 words = st.text("abcdefgh $…", max_size=30).map(lambda text: " ".join(text.split()))
 
@@ -63,6 +63,40 @@ def test_a_name_alone_is_cut_at_its_end():
 
 def test_the_blank_where_names_part_stays():
     assert [one.partition("…")[2] for one in all_fitted(["households x_1", "households 1"], 56, 8.5)] == [" x_1", " 1"]
+
+
+@pytest.mark.parametrize(("width", "lines"), [(26, 4), (7, 4), (4, 4)])
+def test_of_wrapped_names_none_look_alike(width, lines):
+    long = [f"configuration with a very long name that differs at the end, {number}$" for number in range(6)]
+    shown = all_wrapped([*long, *long, "short"], width, lines)
+    assert len(set(shown)) == 7 and shown[:6] == shown[6:12] and shown[-1] == wrapped("short", width, lines)
+    assert all(rf"{number}\$" in text for number, text in enumerate(shown[:6]))
+    assert all(len(line) <= width for text in shown for line in text.replace(r"\$", "$").splitlines())
+
+
+def test_wrapped_names_of_narrow_letters_have_no_more_lines_than_others():
+    names = [f"{'i' * 600}{number}{'i' * 600}" for number in (1, 2)]
+    shown = all_wrapped(names, 26)
+    assert shown[0] != shown[1] and max(len(text.splitlines()) for text in shown) <= 4
+
+
+@pytest.mark.parametrize(
+    ("values", "least"),
+    [([1.9405985, 1.940598502, 1.9405985001], 1.9405984), ([1e15, 1e15 + 8], 1e14), ([1.0, 1.0 + 1e-12], 0.99)],
+)
+def test_numbers_along_an_axis_are_whole(values, least):
+    """None of them has to be added to one that stands elsewhere, as 5.0 to 1.9405."""
+    for figure in (
+        comparison_curves({"a": (range(len(values)), values)}, parameter="rate"),
+        spreads({"a": values}, option="rate", quantity="cost"),
+    ):
+        figure.draw_without_rendering()
+        axis = figure.axes[0].yaxis
+        low, high = axis.get_view_interval()
+        told = [(text.get_text(), at) for text, at in zip(axis.get_ticklabels(), axis.get_ticklocs(), strict=True)]
+        assert not axis.get_offset_text().get_text()
+        assert all(float(text) == pytest.approx(at, abs=(high - low) / 10) for text, at in told if low <= at <= high)
+        assert least < low
 
 
 @pytest.mark.parametrize("last", [0, 1, 7])

@@ -118,6 +118,39 @@ def test_the_ranking_says_whether_the_winner_is_more_than_noise():
     assert "nothing is known of the noise; give several seeds or folds" in caption(alone)
 
 
+def test_the_ranking_names_each_configuration_by_what_it_has_of_its_own():
+    settings = [{"layers": ["auto", *[16] * 12, last, "auto"], "rate": rate} for last in (1, 2) for rate in (0.1, 0.5)]
+    figure = ranking_with_intervals(settings, ranking(np.arange(4.0)[::-1, None]), quantity="accuracy")
+    names = [label.get_text().partition(": ") for label in figure.axes[0].get_yticklabels()]
+    assert [rank for rank, _, _ in names] == ["1", "2", "3", "4"]
+    assert len({name for _, _, name in names}) == 4 and all("…" in name for _, _, name in names)
+
+
+def test_the_ranking_says_that_the_first_was_chosen_by_its_scores():
+    settings = [{"rate": rate} for rate in (0.1, 1.0, 10.0)]
+    scores = np.array([[0.5, 0.6], [0.7, 0.8], [0.4, 0.3]])
+    told = "The first was chosen by these scores, so its mean is too good: score it on rows that had no part in that."
+    for shown, is_told in ((scores, True), (scores[:, :1], True), (scores[:1], False)):
+        figure = ranking_with_intervals(settings[: len(shown)], ranking(shown), quantity="accuracy")
+        assert caption(figure).count(told) == is_told
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_value_with_networks_that_diverged_is_named_with_their_number_and_never_the_best():
+    settings = [{"optimizer.learning_rate": rate} for rate in (0.1, 1.0, 10.0)]
+    scores = np.array([[0.5, 0.6, 0.55, 0.5], [0.7, 0.8, 0.75, 0.7], [-np.inf, -np.inf, 0.95, 0.94]])
+    figure = effects_matrix(effects(settings, scores), quantity="R²")
+    assert "learning rate: 1 +0.1, 0.1 -0.1." in alt_text(figure)
+    assert "Not told, as networks diverged: learning rate 10 (2 of 4)." in alt_text(figure)
+    assert "Mean R² less that of those that never diverged (0.6375);" in caption(figure)
+    assert_readable(figure, is_matrix=True)
+    more = [{**one, "stopping.max_epochs": epochs} for one in settings for epochs in (2, 10)]
+    crossed = effects_matrix(effects(more, np.repeat(scores, 2, 0)), quantity="r squared on validation rows")
+    assert caption(crossed).endswith("with several seeds a fold this is the noise on these folds alone.")
+    nothing = effects_matrix(effects(settings, np.where(np.eye(3), -np.inf, 0.5)), quantity="R²")
+    assert "learning rate: not told by this table." in alt_text(nothing) and "nan" not in caption(nothing)
+
+
 @pytest.mark.filterwarnings("error")
 def test_the_best_is_the_highest_line_whatever_else_was_trained_or_diverged():
     settings = [{"rate": rate} for rate in (0.1, 1.0, 10.0)]
@@ -156,13 +189,18 @@ def test_what_lacks_scores_is_neither_the_best_nor_compared(missing):
     scores = np.array([[0.5, 0.6, 0.55], [0.1, 0.2, 0.16], [0.9, missing, 0.95]])
     ranked = ranking_with_intervals(settings, ranking(scores), quantity="accuracy")
     assert [label.get_text() for label in ranked.axes[0].get_yticklabels()] == ["1: 0.1", "2: 1", "3: 10"]
-    assert legend(ranked) == ["may be as good as the first", "surely behind it", "not compared: lacks scores"]
+    assert legend(ranked) == ["may be as good as the first", "surely behind it"]
+    dots = [place for line in ranked.axes[0].lines for place in line.get_ydata()]
+    assert dots == [0, 1], "survivors do not stand for all"
     assert "The first of 3 is better than all others that have all scores" in caption(ranked)
     assert "The best of 3: rate 0.1, 0.55." in alt_text(parallel_coordinates(settings, scores, quantity="accuracy"))
     assert_readable(effects_matrix(effects(settings, scores), quantity="accuracy"), is_matrix=True)
     lacking = ranking_with_intervals(settings[1:], ranking([[0.1, 0.2, missing], [missing, 0.9, 1]]), quantity="share")
     assert "None of the others has all scores, so the first is compared with none." in caption(lacking)
-    assert legend(lacking) == ["may be as good as the first", "not compared: lacks scores"]
+    assert not legend(lacking) and alt_text(lacking).endswith("The first: 10.")
+    shared = np.array([[0.5, 0.6, 0.7], [np.nan, np.nan, 0.9], [0.1, 0.2, np.nan]])
+    few = ranking_with_intervals(settings, ranking(shared), quantity="accuracy")
+    assert "not compared: lacks scores" in legend(few)
 
 
 def test_what_a_table_does_not_tell_is_said_in_words():
@@ -183,9 +221,10 @@ def test_configurations_that_are_alike_are_no_figure():
         effects_matrix(effects([{"rate": 1.0}] * 2, [[1.0], [2.0]]), quantity="accuracy")
 
 
-def test_without_any_score_there_is_nothing_to_draw():
-    with pytest.raises(BadInput, match="no configuration has a score"):
-        parallel_coordinates([{"rate": 1.0}, {"rate": 2.0}], [[np.nan], [np.nan]], quantity="accuracy")
+@pytest.mark.parametrize("scores", [[[np.nan], [np.nan]], [[0.9, -np.inf], [-np.inf, 0.8]]])
+def test_without_any_score_there_is_nothing_to_draw(scores):
+    with pytest.raises(BadInput, match="no configuration has a score in every block; there is nothing to draw"):
+        parallel_coordinates([{"rate": 1.0}, {"rate": 2.0}], scores, quantity="accuracy")
 
 
 def test_a_number_and_its_half_interval_lie_below_one_another():

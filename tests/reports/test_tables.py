@@ -3,6 +3,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from itertools import pairwise
 
 import numpy as np
@@ -18,7 +19,9 @@ from deltarule.reports.tables import (
     MOST_BITS,
     activation_table,
     claims_table,
+    fitted_table,
     object_convergence,
+    pairs,
     run_summary,
     sparkline,
     weights_table,
@@ -354,7 +357,44 @@ def test_the_best_convention_is_that_of_the_largest_share():
     assert "few (the best of 2 conventions)" in printed(claims_table([verdict(conventions=shares)]))
 
 
+HEAD = ["optimizer.learning_rate", "layers", "least_of_all", "rows"]
+CELLS = [["1.234e-07", "784-100-10 and many words", "0.9000", "1,200"], ["0.1", "auto-8-auto", "-5.9e+105", "5"]]
+
+
+@pytest.mark.parametrize("width", range(24, 90))
+def test_no_number_is_broken_and_no_letter_is_lost_at_any_width(width):
+    are_texts = [False, True, False, False]
+    text = printed(fitted_table(HEAD, CELLS, are_texts), width)
+    assert_fits(text, width)
+    assert "…" not in text and ("─" in text) == (width >= 39)
+    for row in CELLS:
+        assert {cell for cell, is_text in zip(row, are_texts, strict=True) if not is_text} <= {*text.split()}
+    for told in (*HEAD, *(row[1] for row in CELLS)):
+        assert not Counter(told.replace(" ", "")) - Counter(text)
+    if width >= 39:
+        assert {word for name in HEAD for word in words(name.replace("_", " "))} <= {*words(text.replace("_", " "))}
+
+
+def test_a_heading_is_whole_where_there_is_room():
+    assert printed(fitted_table(HEAD, CELLS, [True] * 4), 90).splitlines()[0].split() == HEAD
+    assert printed(fitted_table(HEAD, [], [True] * 4), 90).splitlines()[0].split() == HEAD
+
+
+def test_a_heading_may_be_empty_on_a_narrow_screen_too():
+    text = printed(fitted_table(["", "rows of a class"], [["plum", "1,234"]], [True, False]), 12)
+    assert text.splitlines()[0].split() == ["rows"] and text.splitlines()[-1].split() == ["plum", "1,234"]
+
+
+@pytest.mark.parametrize("width", range(20, 60))
+def test_names_and_numbers_beside_one_another_are_whole_at_any_width(width):
+    told = [("mean absolute error", "-1.234e+105 and 5.678e-112"), ("R²", "0.913 on 1,234,567 rows")]
+    text = printed(pairs(told), width)
+    assert_fits(text, width)
+    assert sorted(text.split()) == sorted(" ".join(map(" ".join, told)).split())
+
+
 EVERYTHING = {
+    "fitted": fitted_table(HEAD, CELLS, [False, True, False, False]),
     "summary": run_summary(outcome()),
     "convergence": object_convergence([0, 10], [[0.2, 0.9], [0.8, 0.3]]),
     "activations": activation_table(["cat"], [[0.9, 0.1]], [[0.8]]),

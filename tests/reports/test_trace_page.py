@@ -116,3 +116,9 @@ def test_names_cannot_become_part_of_the_page():
     page = Page(text)
     assert "script" not in page.tags and page.tags.count("b") == Page(explanation_page(explained())).tags.count("b")
     assert evil in page.text and evil in page.titles and "&amp;" in page.titles
+
+
+def test_a_narrow_window_keeps_the_way_to_every_array():
+    """Above what it leads to: beside it there is no room."""
+    narrow = explanation_page(explained()).partition("@media (max-width: 60rem)")[2].partition("@media print")[0]
+    assert "nav { position: static;" in narrow and "display: none" not in narrow

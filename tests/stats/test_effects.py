@@ -92,14 +92,75 @@ def test_effects_that_add_up_are_found_in_whatever_part_of_a_grid_tells_them(pla
         start += len(one.values)
 
 
+@pytest.mark.parametrize("missing", [np.inf, -np.inf, -1e200])
+def test_a_value_whose_networks_diverged_is_not_told_by_its_survivors(missing):
+    scores = [[0.5, 0.6, 0.55, 0.5], [0.7, 0.8, 0.75, 0.7], [missing, missing, 0.95, 0.94]]
+    found = effects([{"rate": rate} for rate in (0.1, 1, 10)], scores)
+    [rate] = found.marginal
+    assert rate.mean.tolist() == pytest.approx([-0.1, 0.1, np.nan], nan_ok=True) and np.isnan(rate.half[2])
+    assert rate.diverged.tolist() == [0, 0, 2] and rate.rows.tolist() == [4, 4, 4]
+    assert found.overall == pytest.approx((0.5375 + 0.7375) / 2)
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        [[0.5, 0.6, -np.inf], [0.7, 0.9, -np.inf], [0.8, 0.75, -np.inf]],
+        [[0.9, 0.9, -np.inf], [0.7, 0.8, np.nan], [0.6, 0.7, np.nan]],
+    ],
+)
+def test_what_diverged_in_a_block_that_does_not_count_changes_nothing(scores):
+    settings, shared = [{"rate": rate} for rate in (0.1, 1, 10)], [row[:2] for row in scores]
+    for name in ("place", "mean", "half", "behind", "margin", "blocks"):
+        np.testing.assert_array_equal(getattr(ranking(scores), name), getattr(ranking(shared), name))
+    [found], [plain] = effects(settings, scores).marginal, effects(settings, shared).marginal
+    for name in ("mean", "half", "diverged", "rows"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(plain, name))
+
+
+def test_what_diverges_with_every_value_that_was_trained_there_tells_nothing_of_it():
+    settings = [{"rate": rate, "momentum": momentum} for rate in (1, 10) for momentum in (0, 0.9)]
+    settings.append({"rate": 1, "momentum": 0.5})
+    scores = [[0.5, 0.6], [0.6, 0.75], [-np.inf] * 2, [-np.inf] * 2, [0.55, 0.6]]
+    found = {one.keys: one.mean for one in effects(settings, scores).marginal}
+    assert found["momentum",].tolist() == pytest.approx([-0.05, -0.025, 0.075])
+    assert np.isnan(found["rate",]).all()
+    settings.append({"rate": 10, "momentum": 0.5})
+    alone = effects([settings[place] for place in (0, 1, 4, 5)], [scores[0], scores[1], scores[4], [-np.inf] * 2])
+    told = {one.keys: one.mean for one in alone.marginal}["momentum",]
+    assert np.isnan(told).tolist() == [False, True, False], "where it was trained alone, none says that others diverge"
+
+
+@given(arrays(np.float64, (len(GRID), 3), elements=number), st.sets(st.integers(0, 2), min_size=1, max_size=2))
+def test_what_diverges_with_every_value_of_another_parameter_tells_nothing_of_it(scores, rates):
+    """The other parameters are worth what the rates that do not diverge tell."""
+    rates = {VALUES["optimizer.learning_rate"][place] for place in rates}
+    fell = np.array([one["optimizer.learning_rate"] in rates for one in GRID])
+    found = effects(GRID, np.where(fell[:, None], [-np.inf, 0.1, 0.9], scores))
+    kept = effects([one for one, is_out in zip(GRID, fell, strict=True) if not is_out], scores[~fell])
+    told = {one.keys[0]: one for one in found.marginal}
+    for effect in kept.marginal:
+        if effect.keys[0] != "optimizer.learning_rate":
+            np.testing.assert_allclose(told[effect.keys[0]].mean, effect.mean, atol=1e-9)
+    assert np.isnan(told["optimizer.learning_rate"].mean).sum() == (1 if len(rates) == 1 else 3), "one alone is nothing"
+    assert found.overall == pytest.approx(kept.overall, abs=1e-9)
+
+
+def test_where_every_configuration_diverged_once_nothing_is_told():
+    found = effects(GRID[:3], np.where(np.eye(3), -np.inf, 0.5))
+    assert np.isnan(found.overall) and all(np.isnan(one.mean).all() for one in (*found.marginal, *found.pairwise))
+
+
 def test_a_cell_that_always_diverges_changes_nothing_that_the_others_tell():
     settings = [{"a": a, "b": b} for a in (0, 1) for b in (0, 1, 2)]
     truth = np.array([0.1 * one["a"] + 0.05 * one["b"] for one in settings])
     scores = truth[:, None] + np.random.default_rng(5).normal(0, 0.01, (6, 200))
     scores[5] = -np.inf
     found = effects(settings, scores)
-    differences = {effect.keys[0]: np.diff(effect.mean).tolist() for effect in found.marginal}
-    assert differences == {"a": pytest.approx([0.1], abs=0.004), "b": pytest.approx([0.05, 0.05], abs=0.004)}
+    told = {effect.keys[0]: effect.mean for effect in found.marginal}
+    assert np.isnan(told["a"]).all(), "of two values one alone tells nothing"
+    assert np.isnan(told["b"]).tolist() == [False, False, True]
+    assert np.diff(told["b"][:2]) == pytest.approx(0.05, abs=0.004)
     pair = found.pairwise[0]
     cells = pair.mean if pair.keys == ("a", "b") else pair.mean.T
     np.testing.assert_allclose(cells - cells[0, 0], np.append(truth[:5], np.nan).reshape(2, 3), atol=0.004)
@@ -172,10 +233,10 @@ def test_one_that_is_as_far_behind_in_more_blocks_than_chance_gives_is_behind(co
     ("scores", "differences"),
     [
         # Of 0.1 and 1 the blocks 1 and 2 tell; 3 was trained in no block with both.
-        ([[0.9, 0.8, 0.9, 0.85], [0.7, 0.65, np.inf, np.inf], [np.inf, np.inf, 0.5, 0.4]], [0.175, np.nan]),
-        ([[0.9, 0.8], [0.7, np.inf], [np.inf, 0.4]], [0.2, np.nan]),
+        ([[0.9, 0.8, 0.9, 0.85], [0.7, 0.65, np.nan, np.nan], [np.nan, np.nan, 0.5, 0.4]], [0.175, np.nan]),
+        ([[0.9, 0.8], [0.7, np.nan], [np.nan, 0.4]], [0.2, np.nan]),
         # Block 2 holds all three.
-        ([[0.9, 0.8, 0.7], [0.7, 0.7, np.inf], [np.inf, 0.4, 0.2]], [0.1, 0.3]),
+        ([[0.9, 0.8, 0.7], [0.7, 0.7, np.nan], [np.nan, 0.4, 0.2]], [0.1, 0.3]),
     ],
 )
 def test_values_that_were_scored_in_other_blocks_take_away_nothing_that_some_block_tells(scores, differences):
@@ -206,12 +267,13 @@ def test_the_margin_is_that_of_a_paired_t_test_with_the_risk_shared_by_all_pairs
 def test_a_ranking_goes_down_and_what_lacks_scores_comes_after_what_has_all(scores):
     found = ranking(scores)
     assert sorted(found.place.tolist()) == list(range(6))
-    scores = np.where(np.isfinite(scores), scores, np.nan)
-    means = [np.mean(row[~np.isnan(row)]) if (~np.isnan(row)).any() else np.nan for row in scores[found.place]]
-    np.testing.assert_allclose(found.mean, means, atol=1e-9)
-    lacks = np.isnan(scores[:, ~np.isnan(scores).all(0)]).any(1)[found.place]
-    assert (np.diff(lacks.astype(int)) >= 0).all()
-    for part in (found.mean[~lacks], found.mean[lacks]):
+    scores = np.where(np.isfinite(scores), scores, np.nan)[found.place]
+    means = np.array([np.mean(row[~np.isnan(row)]) if (~np.isnan(row)).any() else np.nan for row in scores])
+    scores = scores[:, ~np.isnan(scores).all(0)]
+    lacks = np.isnan(scores).any(1) | np.isnan(means)
+    np.testing.assert_allclose(found.mean, np.where(lacks, np.nan, means), atol=1e-9)
+    assert (np.diff(lacks.astype(int)) >= 0).all() and np.isnan(found.half[lacks]).all()
+    for part in (means[~lacks], means[lacks]):
         there = part[~np.isnan(part)]
         assert np.isnan(part[len(there) :]).all() and (np.diff(there) <= 1e-9).all()
 
@@ -247,11 +309,11 @@ def test_what_diverged_in_a_block_is_not_as_good_by_its_survivors(missing):
     scores = np.array([[0.8, 0.9, 0.8], [0.8, 0.8, 0.9], [0.9, missing, 0.95], [missing] * 3])
     found = ranking(scores)
     assert found.place.tolist() == [0, 1, 2, 3] and found.is_as_good.tolist() == [True, True, False, False]
-    assert np.isnan(found.behind[2:]).all() and found.mean[2] == pytest.approx(0.925) and np.isnan(found.mean[3])
+    assert np.isnan([found.behind[2:], found.mean[2:], found.half[2:]]).all(), "survivors do not stand for all"
     worth = effects(settings, scores)
     kept = effects(settings, np.where(np.abs(scores) < 1, scores, -np.inf))
     np.testing.assert_array_equal(worth.marginal[0].mean, kept.marginal[0].mean)
-    assert np.isfinite(worth.marginal[0].mean[:3]).all() and np.isfinite(worth.overall)
+    assert np.isnan(worth.marginal[0].mean).tolist() == [False, False, True, True] and np.isfinite(worth.overall)
 
 
 def test_a_block_without_any_score_is_none():
@@ -278,6 +340,9 @@ def test_scores_of_all_sizes_rank_and_their_rounding_does_not(size):
     rows = np.random.default_rng(0).permuted(np.tile([0.1, 0.2, 0.4, 0.7, 0.9], (9, 1)), axis=1) * size
     assert ranking(rows).place.tolist() == list(range(9))
     assert ranking(np.array([[1.0], [2.0], [3.0]]) * size).place.tolist() == [2, 1, 0]
+    apart = np.array([[0.9, 0.8, 1.0, 0.9], [0.7, 0.8, 0.8, 0.7]])
+    for name in ("half", "margin"):
+        np.testing.assert_allclose(getattr(ranking(apart * size), name) / size, getattr(ranking(apart), name))
 
 
 def test_values_are_in_their_order_and_equal_ones_are_one():

@@ -29,6 +29,12 @@ def test_features_that_there_are_not(features):
         decision_plane(lambda rows: rows[:, 0], [[0.0, 1.0]], features)
 
 
+@pytest.mark.parametrize("points", [0, -1, 2.0, None])
+def test_a_plane_has_a_point_at_least(points):
+    with pytest.raises(BadInput, match=f"^points is {points}; give a whole number of 1 or more$"):
+        decision_plane(lambda rows: rows[:, 0], [[0.0, 1.0]], points=points)
+
+
 @pytest.mark.parametrize(
     ("x", "told"),
     [([["a", "b"]], r"are \[\['a', 'b'\]\]"), ([1.0, 2.0], r"have the shape \(2,\)"), (5, "have the shape")],

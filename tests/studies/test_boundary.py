@@ -17,7 +17,7 @@ from deltarule.data.made import linear
 from deltarule.engines.base import Trace
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.files import read_json
-from deltarule.problem.batches import whole
+from deltarule.problem.batches import all_rows
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.reports import markdown
@@ -92,7 +92,7 @@ def test_the_reports_linear_run_is_one_of_ours_that_begin_as_badly():
 def test_every_seed_trains_on_points_of_its_own_as_it_would_alone():
     both = boundary.trained(Experiments(load_recipe("boundary-linear"), seeds=2), epochs=20)
     alone = boundary.trained(Experiments(load_recipe("boundary-linear"), seeds=2), epochs=20, seeds=(1,))
-    rows = whole(both.problem, np.arange(2))
+    rows = all_rows(both.problem, np.arange(2))
     for seed in (0, 1):
         assert np.array_equal(rows.x[seed], linear(100, seed).train.x)
         assert np.array_equal(rows.y[seed, :, 0], linear(100, seed).train.labels)
@@ -178,7 +178,7 @@ class Scripted(ReferenceEngine):
         return replace(state, step=state.step + n), Trace(self.losses[places] * summed, np.full(problem.members, -1))
 
     def outputs(self, problem: Problem, state: State, x: Any) -> tuple[Any, Any]:
-        y = np.broadcast_to(whole(problem, state.members).y, (2, x.shape[-2], 1))
+        y = np.broadcast_to(all_rows(problem, state.members).y, (2, x.shape[-2], 1))
         right = np.arange(x.shape[-2]) < np.round(self.accuracy * x.shape[-2])[:, None]
         answers = np.where(right[..., None], y, 1 - y)
         return answers, answers

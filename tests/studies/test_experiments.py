@@ -56,6 +56,12 @@ def test_a_sweep_of_claims_has_folds():
     assert len(table) == 12 and {row["fold"] for row in table.rows()} == {"0/3", "1/3", "2/3"}
 
 
+def test_a_study_may_be_named():
+    assert Experiments("encoder", seeds=2).recipe == ENCODER
+    with pytest.raises(BadInput, match="there is no study 'encoderr'; did you mean 'encoder'?"):
+        Experiments("encoderr", seeds=2)
+
+
 def test_one_name_is_not_for_two_sweeps(few):
     few.sweep("rates", RATES, set=SHORT)
     with pytest.raises(BadInput, match="two sweeps of 'encoder' are named 'rates' and differ; give each its own name"):

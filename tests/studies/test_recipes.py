@@ -2,6 +2,9 @@ import inspect
 import itertools
 import json
 import re
+import subprocess
+import sys
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -165,6 +168,35 @@ def test_a_study_that_cannot_be_read(
     with pytest.raises(BadInput) as caught:
         load_recipe(study)
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("study", [None, 5, ["encoder"]], ids=repr)
+def test_what_is_no_name_of_a_study_is_refused(study: Any) -> None:
+    with pytest.raises(BadInput) as caught:
+        load_recipe(study)
+    assert str(caught.value) == f"the study is {study!r}; give a study's name or the path of a TOML file"
+
+
+def test_from_an_archive_no_study_is_found(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "deltarule.zip", "w") as archive:
+        for file in STUDIES.parent.rglob("*.*"):
+            if "__pycache__" not in file.parts:
+                archive.write(file, file.relative_to(STUDIES.parent.parent))
+    command = "import sys; sys.path.insert(0, 'deltarule.zip'); from deltarule.studies.recipes import load_recipe; "
+    run = subprocess.run(
+        [sys.executable, "-c", command + "load_recipe('encoder')"], cwd=tmp_path, capture_output=True, encoding="utf-8"
+    )
+    assert "there is no study 'encoder': deltarule.zip" in run.stderr
+    assert run.stderr.strip().endswith(
+        "studies holds none; unpack deltarule where it lies in an archive, or give the path of a TOML file"
+    )
+
+
+@pytest.mark.parametrize("settings", [[1], None, "run.seeds=3", 5], ids=repr)
+def test_settings_are_a_table(xor: Recipe, settings: Any) -> None:
+    with pytest.raises(BadInput) as caught:
+        with_settings(xor, settings)
+    assert str(caught.value).startswith(f"the settings are {settings!r}; give a table")
 
 
 # --- settings --------------------------------------------------------------------------------------------------------

@@ -5,21 +5,25 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from deltarule.errors import BadInput
 from deltarule.files import load_arrays, write_json
+from deltarule.reports.inline import Parts
 from deltarule.reports.notebook import sweep_html
 from deltarule.reports.report import report_page
-from deltarule.stats.effects import effects, ranking
+from deltarule.stats.effects import effects, mean_of_all, ranking
+from deltarule.studies.comparing import variants_block
 from deltarule.studies.outcome import outcome_of, write_run
 from deltarule.studies.portrait import portrait_of, write_portrait
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_experiment, with_settings
 from deltarule.studies.reporting import report_of, write_report
-from deltarule.studies.sweep_block import _effect_rows, _ranked_rows
+from deltarule.studies.sweep_block import _draw_sweep, _effect_rows, _ranked_rows, _told_of
 from deltarule.studies.sweeping import sweep
+from deltarule.studies.variants import variant_in
 from deltarule.sweeps.result import load_sweep
 from deltarule.training.train import train
 
@@ -97,6 +101,18 @@ def test_a_run_is_told_with_its_figures_and_the_command_that_repeats_it(encoder)
     words = "deltarule run encoder --experiment rate-1 --set run.seeds=2 --set stopping.max_steps=200 --engine"
     assert command.rpartition(" ")[0] == words
     assert f"{command.rpartition(' ')[2]} engine" in dict(block.facts)["networks"]
+
+
+def test_a_study_of_ones_own_has_its_title_and_its_summary(tmp_path):
+    recipe = '[study]\ntitle = "Two <b>bits</b>"\nsummary = "What one layer cannot."\n[data]\nname = "xor"\n'
+    recipe += "[network]\nlayers = [2, 1]\n[stopping]\nmax_steps = 1\n"
+    for name, text in {"own": recipe, "bare": recipe.partition("\n[data]")[2].join(["[data]", ""])}.items():
+        (tmp_path / f"{name}.toml").write_text(text, encoding="utf-8")
+        written(tmp_path / name, str(tmp_path / f"{name}.toml"))
+    report = report_of(tmp_path)
+    told = [(section.title, section.about) for section in report.sections]
+    assert told == [("bare", ""), ("own: Two <b>bits</b>", "What one layer cannot.")]
+    assert "own: Two &lt;b&gt;bits&lt;/b&gt;" in report_page(report)
 
 
 def test_a_page_tells_by_when_networks_were_right(tmp_path):
@@ -234,6 +250,35 @@ def test_a_tie_is_behind_by_nothing_and_has_no_sign():
     settings = [{"rate": 0.1}, {"rate": 1.0}]
     assert [row[1] for row in _ranked_rows(settings, ranking(scores), {})[1]] == ["0.0000", "0.0000"]
     assert "-0.0000" not in np.ravel(_effect_rows(effects(settings, scores)))
+
+
+@pytest.mark.parametrize("missing", [-np.inf, -1e304])
+def test_a_configuration_with_a_network_that_diverged_has_no_mean_and_is_worth_no_number(missing):
+    settings = [{"rate": rate} for rate in (0.1, 1.0, 10.0)]
+    scores = np.array([[0.5, 0.6, 0.55, 0.5], [0.7, 0.8, 0.75, 0.7], [missing, missing, 0.95, 0.94]])
+    columns, rows = _ranked_rows(settings, ranking(scores), {"test": mean_of_all(scores)})
+    assert columns == ["rate", "test", "behind the first", "± of the mean", "mean"]
+    assert [row[1] for row in rows] == [row[-1] for row in rows] == ["0.7375", "0.5375", ""]
+    assert rows[2] == ["10", "", "", "", ""]
+    found = effects(settings, scores)
+    assert _effect_rows(found)[0][-1] == "diverged" and _effect_rows(found)[3][1:] == ["10", "not told", "2 of 4"]
+    assert _told_of(found)[1:] == ["Not told, as networks diverged: rate 10 (2 of 4)."]
+
+
+@pytest.mark.filterwarnings("error")
+def test_of_a_sweep_in_which_every_configuration_diverged_once_no_parameter_is_told(tmp_path):
+    drawn, scores = Parts("sweep"), np.where(np.eye(4), -np.inf, 0.5)
+    settings = [{"rate": rate, "momentum": momentum} for rate in (0.1, 1.0) for momentum in (0, 0.9)]
+    notes = _draw_sweep(drawn, settings, scores, "R²", {})
+    assert [one.title for one in drawn.all] == ["All 4, by mean", "Is the winner more than noise?"]
+    assert "0.5" not in "".join(one.alt for one in drawn.all) and "rate 0.1 (2 of 8), 1 (2 of 8)" in notes[-1]
+
+
+def test_scores_of_a_hundred_digits_are_written_in_a_few():
+    settings, scores = [{"rate": 0.1}, {"rate": 1.0}], np.array([[0.5, 0.6], [-5.9e105, -6e105]])
+    _, rows = _ranked_rows(settings, ranking(scores), {"test": scores[:, 0]})
+    assert rows[0][-1] == "0.5500" and rows[1][1] == "-5.9e+105"
+    assert max(len(cell) for row in [*rows, *_effect_rows(effects(settings, scores))] for cell in row) < 12
 
 
 def test_networks_of_a_sweep_on_images_are_shown_before_and_after(tmp_path):
@@ -387,6 +432,16 @@ def test_runs_of_one_study_stand_beside_one_another(encoder):
         ["rate-0.1, max steps 200", "2"],
     ]
     assert "Median objective by learning rate" in titles(block)
+
+
+def test_what_is_known_of_no_variant_has_no_column(trained):
+    one = variant_in(trained / "encoder")
+    known, unknown = (replace(one, accuracy=np.full(2, value), converged=np.full(2, np.nan)) for value in (0.5, np.nan))
+    heads, *rows = variants_block("encoder", [unknown, unknown], "a").table
+    assert heads == ["variant", "networks", "updates", "converged", "objective", "seconds each"]
+    assert all(all(row) and len(row) == len(heads) for row in rows)
+    heads, *rows = variants_block("encoder", [unknown, known], "a").table
+    assert [row[heads.index("accuracy")] for row in rows] == ["", "0.5000"]
 
 
 def test_a_reproduction_is_told_as_a_whole(encoder):

@@ -43,6 +43,20 @@ def test_a_variant_is_what_its_run_came_to():
     assert found.curve.tolist() == np.median(run.history.objective[at], 1).tolist()
 
 
+@pytest.mark.parametrize("rate", [0.8, 10.0])
+def test_a_curve_ends_at_the_median_of_all_whether_they_stopped_went_on_or_diverged(rate):
+    """Where successes stop early, what goes on are the failures: their median alone is another."""
+    settings = {"stopping.max_epochs": 450, "stopping.max_steps": "none", "optimizer.learning_rate": rate}
+    recipe, run = trained("boundary-xor", **settings, **{"run.seeds": 9})
+    found = variant_of(recipe, run)
+    assert len(set(run.reasons)) > 1 and (run.steps < run.steps.max()).any()
+    for look, median in zip(found.looks.astype(int).tolist(), found.curve.tolist(), strict=True):
+        values = run.history.objective[run.history.steps.index(look)]
+        last = np.where(run.steps < look, run.objective, values)
+        assert median == np.median(np.where(np.isfinite(last), last, np.inf))
+    assert found.curve[-1] == np.median(np.where(np.isfinite(run.objective), run.objective, np.inf))
+
+
 def test_who_never_meets_the_criterion_has_not_converged(variants):
     assert np.isfinite(variants[0].converged).any() and np.isnan(variants[2].converged).all()
 

@@ -11,7 +11,7 @@ from scipy.stats import binom
 from deltarule.errors import BadInput
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import load_recipe
-from deltarule.studies.verdicts import Evidence, claim, judged, least_seeds, share
+from deltarule.studies.verdicts import Evidence, claim, combined, judged, least_seeds, share
 
 
 def some(count, of):
@@ -122,3 +122,33 @@ def test_one_answer_for_many_seeds_is_refused():
 def test_a_claim_needs_some_seeds_and_no_more_than_all(needed):
     with pytest.raises(BadInput, match="above 0, up to 1"):
         claim("one", says="", report="", criterion="", needed=needed)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        (("agrees", "undecided"), "undecided"),
+        (("disagrees", "undecided"), "undecided"),
+        (("agrees", "disagrees"), "mixed"),
+        (("agrees", "undecided", "disagrees"), "mixed"),
+        (("agrees", "mixed"), "mixed"),
+        (("undecided", "mixed"), "mixed"),
+        (("disagrees", "mixed"), "mixed"),
+        (("agrees", "agrees"), "agrees"),
+        ((), "not testable here"),
+    ],
+)
+def test_of_several_conventions_a_claim_is_mixed_only_where_one_surely_fails_and_another_does_not(verdicts, expected):
+    assert combined({str(place): one for place, one in enumerate(verdicts)}) == expected
+
+
+@pytest.mark.parametrize(("conventions", "seeds", "truth"), [(2, 100, 0.85), (4, 30, 0.85), (4, 100, 0.9)])
+def test_a_claim_that_is_true_under_every_convention_is_refuted_once_in_16_cases_a_convention_at_most(
+    conventions, seeds, truth
+):
+    random = np.random.default_rng(0)
+    found = [
+        combined({str(place): share(row < truth, 0.8).verdict for place, row in enumerate(tries)})
+        for tries in random.random((400, conventions, seeds))
+    ]
+    assert np.mean([one in ("mixed", "disagrees") for one in found]) <= conventions / 16

@@ -206,6 +206,16 @@ def test_rows_on_other_data_have_other_keys(tmp_path):
     assert len(set(keys)) == 4
 
 
+def test_folds_of_a_file_that_has_changed_are_read_anew(tmp_path):
+    table = {**TABLE, "data": {"file": "t.csv", "target": "y"}, "network": {"layers": [1, 1]}}
+    found = []
+    for first in (1, 101):
+        (tmp_path / "t.csv").write_text(f"x,y\n{first},1.5\n2,2.5\n3,3.25\n4,5\n", encoding="utf-8")
+        grid.forget_data()
+        found.append(load(parse(table), Source(tmp_path, folds=2)).dataset.digest)
+    assert found[0] != found[1]
+
+
 def test_the_smaller_limit_ends_a_row():
     assert limit_of(Row(0, 10, 2, ""), 3) == 6 and limit_of(Row(0, 5, 2, ""), 3) == 5
 

@@ -292,6 +292,45 @@ def test_a_frame_has_the_columns_of_the_rows(recipe):
     assert list(frame.columns) == list(next(table.rows())) and len(frame) == 2
 
 
+def test_a_frame_is_grouped_by_lists_and_tables_as_the_csv_has_them(recipe):
+    momentum = {"name": "momentum", "momentum": 0.5}
+    table = sweep(
+        recipe, {"network.layers": [["auto", 3, "auto"], ["auto", "auto"]], "optimizer.name": ["sgd", momentum]}
+    )
+    counts = table.frame().groupby(["network.layers", "optimizer.name"])["key"].count()
+    assert {layers for layers, _ in counts.index} == {'["auto", 3, "auto"]', '["auto", "auto"]'}
+    assert {name for _, name in counts.index} == {"sgd", json.dumps(momentum)} and counts.tolist() == [2] * 4
+    assert ["auto", "auto"] in [row["network.layers"] for row in table.rows()]
+
+
+@pytest.mark.parametrize("method", ["network", "data", "configuration_of"])
+def test_what_is_no_key_is_no_damage(recipe, method):
+    table = sweep(recipe, {"optimizer.learning_rate": [0.1]}, keep="all")
+    row = table.best(1)[0]
+    getattr(table, method)(row["key"])
+    for given, kind in ((row, "dict"), (table.configurations(1)[0], "ConfigurationScore"), (None, "NoneType")):
+        with pytest.raises(
+            BadInput, match=f"^the key is of the type {kind}; give the text of a row's, row\\['key'\\]$"
+        ):
+            getattr(table, method)(given)
+    with pytest.raises(BadInput, match="no row has this key"):
+        getattr(table, method)("none")
+
+
+def test_a_network_is_asked_about_rows_as_wide_as_it_is(recipe):
+    table = sweep(recipe, {"optimizer.learning_rate": [0.1]}, keep="all")
+    row = table.best(1)[0]
+    network, x = table.network(row["key"]), table.data(row["key"]).train.x
+    assert np.array_equal(network.outputs(x.tolist()), network.outputs(x))
+    with pytest.raises(BadInput, match=rf"shape \(7, 77\); give rows of {x.shape[1]} columns$"):
+        network.outputs(np.zeros((7, 77)))
+
+
+def test_more_rows_are_asked_for_than_sqlite_can_count(recipe):
+    table = sweep(recipe, {"optimizer.learning_rate": [0.1]})
+    assert len(table.best(10**30)) == 2 and len(table.configurations(10**30)) == 1
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [

@@ -7,6 +7,7 @@ import pytest
 
 from deltarule import Network, create_problem, train
 from deltarule.errors import BadInput
+from deltarule.files import load_arrays, save_arrays
 from deltarule.maths.activations import SIGMOID, TANH
 from deltarule.problem import registry
 from deltarule.training import checkpoint
@@ -31,6 +32,37 @@ def test_a_checkpoint_of_another_formula_by_the_same_name_is_refused(tmp_path, m
     with pytest.raises(BadInput, match="a checkpoint of another training: its problem differs; start without resume"):
         train(second, max_steps=20, checkpoint=tmp_path / "file", resume=True)
     again = train(first, max_steps=20, checkpoint=tmp_path / "file", resume=True)
+    assert np.array_equal(again.state.theta, run.state.theta)
+
+
+X = np.random.default_rng(0).normal(size=(20, 2))
+ASIDE = (X[:5], X[:5, :1])
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(ASIDE, (ASIDE[0], ASIDE[1] + 1)), (ASIDE, (X[:4], X[:4, :1])), (None, ASIDE), (ASIDE, None)],
+    ids=["other targets", "fewer", "added", "left out"],
+)
+def test_a_checkpoint_of_other_validation_rows_is_refused(tmp_path, before, after):
+    """They decide when patience ends, and which weights come back."""
+    problem, file = create_problem(Network([2, 3, 1]), X, X[:, :1]), tmp_path / "file"
+    run = train(problem, max_steps=20, validation=before, checkpoint=file)
+    told = "a checkpoint of another training: its validation rows differ; start without resume"
+    with pytest.raises(BadInput, match=told):
+        train(problem, max_steps=20, validation=after, checkpoint=file, resume=True)
+    again = train(problem, max_steps=20, validation=before, checkpoint=file, resume=True)
+    assert np.array_equal(again.state.theta, run.state.theta)
+
+
+def test_a_checkpoint_that_tells_of_no_validation_rows_is_taken_up(tmp_path):
+    """As they were written before these were told."""
+    problem, file = create_problem(Network([2, 3, 1]), X, X[:, :1]), tmp_path / "file"
+    run = train(problem, max_steps=20, validation=ASIDE, checkpoint=file)
+    arrays, about = load_arrays(file)
+    del about[checkpoint.VALIDATION]
+    save_arrays(file, arrays, about)
+    again = train(problem, max_steps=20, validation=ASIDE, checkpoint=file, resume=True)
     assert np.array_equal(again.state.theta, run.state.theta)
 
 

@@ -12,6 +12,7 @@ from deltarule import Network, create_problem
 from deltarule.engines.base import Trace
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.maths import random
+from deltarule.problem import batches
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.training import epochs
@@ -35,10 +36,15 @@ def test_patience_is_counted_as_scikit_learn_counts_it(values: list[int], tolera
     """The rule in words: an epoch that beats the best by the tolerance ends the count, another is counted."""
     stall, best, count = Stall.of(1), np.inf, 0
     for value in values:
-        count = count + 1 if value > best - tolerance else 0
+        count, is_better = count + 1 if value > best - tolerance else 0, value < best
         best = min(best, value)
-        _, stuck = stall.note(np.array([0]), np.array([float(value)]), EpochRules(99, tolerance, patience))
-        assert stuck.item() is (count > patience)
+        better, stuck = stall.note(np.array([0]), np.array([float(value)]), EpochRules(99, tolerance, patience))
+        assert (better.item(), stuck.item()) == (is_better, count > patience)
+
+
+def test_all_have_before_them_what_the_most_impatient_of_them_has() -> None:
+    stall = Stall(np.zeros(3), np.array([3, 1, 9]))
+    assert stall.sure(np.array([0, 1]), EpochRules(99, patience=10)) == 8
 
 
 @pytest.mark.parametrize("batch_size", [None, 7])
@@ -99,6 +105,13 @@ def test_rows_in_order_are_rows_in_order() -> None:
     run = train_epochs(given, initial_state(given), EpochRules(1), in_order=True)
     assert run.state.theta[0, 1] == 0.5 * 100 + 0.25 * 10 + 0.125 * 1
     assert run.losses[0, 0] == pytest.approx((1 + 9.5**2 + (100 - 5.25) ** 2) / 3)
+
+
+def test_a_training_gives_back_the_orders_that_it_kept() -> None:
+    rows = batches.DRAWN_AT_ONCE + 1
+    given = create_problem(Network([1, 1]), np.zeros((rows, 1)), np.zeros(rows), batch_size=4500)
+    train_epochs(given, initial_state(given), EpochRules(2), engine="reference")
+    assert not batches._kept._orders and not batches._long.cache_info().currsize
 
 
 @pytest.mark.parametrize("batch_size", [None, 4])
@@ -186,6 +199,14 @@ def test_a_pass_is_few_calls_between_which_ctrl_c_is_heard(step: int) -> None:
     assert quick.calls <= 10 < 30
 
 
+def test_a_pass_of_several_calls_tells_its_first_bad_step() -> None:
+    given, engine = problem(batch_size=1, learning_rate=[0.01, 1e300, 0.1]), Counting()
+    _, whole = ReferenceEngine().advance(given, initial_state(given), 30)
+    order = random.permutation(given.data_seeds, 0, 30)
+    assert one_epoch(given, initial_state(given), order, engine)[2].tolist() == whole.bad.tolist()
+    assert engine.calls > 1 and (whole.bad >= 0).tolist() == [False, True, False]
+
+
 def test_members_with_rows_of_their_own() -> None:
     rows = [np.arange(0, 12), np.arange(10, 22), np.arange(18, 30)]
     given = problem(rows=rows, batch_size=5, seeds=[0, 0, 0])
@@ -202,6 +223,27 @@ def test_a_member_that_diverges_ends_and_the_others_go_on() -> None:
     assert run.reasons == ("max_epochs", "diverged", "max_epochs")
     assert run.epochs.tolist() == [5, 1, 5]
     assert np.isfinite(run.state.theta[[0, 2]]).all()
+
+
+@pytest.mark.parametrize("watch", [None, lambda epoch: False], ids=["unwatched", "watched"])
+def test_a_member_diverges_in_the_epoch_of_its_first_bad_step(watch: Any) -> None:
+    """However long the stretch is in which it does, and be it the very first step."""
+    given = create_problem(Network([2, 1]), X, Y, learning_rate=[1e-3, 1e60, 1e150], seeds=range(3))
+    run = train_epochs(given, initial_state(given), EpochRules(20, 0.0, np.inf), after_epoch=watch)
+    assert run.reasons == ("max_epochs", "diverged", "diverged")
+    _, trace = ReferenceEngine().advance(given, initial_state(given), 20)
+    assert run.epochs.tolist() == [20, *(trace.bad[1:] + 1).tolist()] and 2 < run.epochs[1] < 20
+    far = create_problem(Network([2, 1]), X * 1e300, Y)
+    first = train_epochs(far, initial_state(far), EpochRules(3), after_epoch=watch)
+    assert first.reasons == ("diverged",) and first.epochs.tolist() == [1]
+
+
+def test_the_start_stays_as_it_is() -> None:
+    given = problem(optimizer="sgd", learning_rate=[0.1, 0.5, 0.01])
+    start = initial_state(given)
+    before = start.theta.copy()
+    train_epochs(given, start, EpochRules(50, 1e-3, 2))
+    np.testing.assert_array_equal(start.theta, before)
 
 
 def test_the_best_score_decides_and_its_weights_come_back() -> None:

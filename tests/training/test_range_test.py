@@ -1,4 +1,5 @@
 from dataclasses import replace
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -72,11 +73,35 @@ def test_nothing_is_suggested_where_nothing_falls():
         ({"steps": 2}, "steps is 2"),
         ({"engine": 3}, "the engine is 3; give one of auto"),
         ({"accuracy": "no"}, "accuracy is 'no'; give True or False"),
+        ({"kind": ["linear"]}, r"^the kind of range test is \['linear'\]; give"),
+        ({"kind": np.array(["linear", "exponential"])}, "^the kind of range test is array"),
+        *(
+            ({name: value}, f"^{name} is .*; give a finite number, of a size up to 1.8e308$")
+            for name in ("lowest", "highest")
+            for value in (
+                *("a", None, [1, 2], 1 + 0j, Decimal(1), 10**400, True, float("nan"), float("inf"), np.float32("inf")),
+                *(np.array([1.0]), np.True_, np.ma.masked, np.datetime64("2020", "ns"), np.timedelta64(5, "ns")),
+            )
+        ),
     ],
 )
 def test_a_range_that_makes_no_sense_gets_a_sentence(given, sentence):
     with pytest.raises(BadInput, match=sentence):
         range_test(digits(), **given)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.int64, np.array])
+def test_a_range_takes_numbers_of_any_kind(kind):
+    ours = [range_test(digits(), lowest=lowest, highest=2.0, steps=10).rates for lowest in (kind(1), 1.0)]
+    assert ours[0].tolist() == ours[1].tolist()
+
+
+def test_an_optimizer_without_single_updates_gets_a_sentence():
+    problem = create_problem(Network([1, 1]), [[0.0], [1.0]], [0.0, 1.0], optimizer="lbfgs")
+    told = "^a range test needs single updates, which the optimizer 'lbfgs' does not make; choose another optimizer$"
+    with pytest.raises(BadInput, match=told):
+        range_test(problem)
 
 
 def test_what_is_no_problem_gets_a_sentence():

@@ -1,3 +1,6 @@
+import re
+import reprlib
+
 import numpy as np
 import pytest
 from hypothesis import assume, example, given
@@ -7,7 +10,7 @@ from deltarule.errors import BadInput
 from deltarule.problem.batches import batch
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
-from deltarule.training.stopping import StopRules, Watch, batch_sizes, crossing, summed_after
+from deltarule.training.stopping import StopRules, Watch, batch_sizes, batch_weights, crossing, summed_after
 from deltarule.training.train import train
 
 NUMBERS = st.floats(-1e6, 1e6)
@@ -65,12 +68,16 @@ def test_a_sum_does_not_know_where_it_was_divided(values, cuts):
         {"threshold": -float("inf")},
         {"threshold": 10**400},
         {"tolerance": -9 * 10**308},
+        {"times": None, "threshold": 0.1},
+        {"metric": ["accuracy"]},
+        {"metric": None},
     ],
 )
 def test_a_rule_that_makes_no_sense_is_one_sentence(rule):
     (name, value), *_ = rule.items()
-    with pytest.raises(BadInput, match=f"{name} is {value!r}; give a "):
+    with pytest.raises(BadInput, match=f"^{re.escape(f'{name} is {reprlib.repr(value)}; give ')}") as told:
         StopRules(**{"max_steps": 5, **rule})
+    assert len(str(told.value)) < 120
 
 
 @given(st.lists(st.sampled_from([0.1, 0.2, 0.3]), min_size=1, max_size=9), st.integers(0, 3), st.integers(1, 5))
@@ -88,6 +95,57 @@ def test_batches_are_as_large_as_those_that_are_drawn(rows, size, step, n):
     for member in range(len(rows)):
         drawn = [batch(problem, np.array([member]), one).x.shape[-2] for one in range(step, step + n)]
         assert batch_sizes(problem, member, step, n).tolist() == drawn
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=3), st.integers(1, 4), st.integers(0, 9), st.integers(1, 9))
+@example([9], 9, 3, 5)
+def test_batches_weigh_what_the_rows_weigh_that_are_drawn(rows, size, step, n):
+    """To the last bit, however the clock divides a training; and those of a member's own weights, too."""
+    for shape in ((max(rows),), (len(rows), max(rows))):
+        weights = 10 ** np.random.RandomState(0).uniform(-3, 3, shape)
+        problem = with_batches(*rows, batch_size=size, weights=weights)
+        everybody = np.arange(len(rows))
+        found = batch_weights(problem, everybody, step, n)
+        apart = [batch_weights(problem, everybody, one, 1) for one in range(step, step + n)]
+        np.testing.assert_array_equal(found, np.concatenate(apart))
+        for member in everybody:
+            drawn = [batch(problem, np.array([member]), one).w.sum() for one in range(step, step + n)]
+            assert found[:, member].tolist() == pytest.approx(drawn, rel=1e-14)
+            np.testing.assert_array_equal(found[:, [member]], batch_weights(problem, np.array([member]), step, n))
+
+
+def test_weights_of_others_rows_are_nothing_to_a_member():
+    x, y = np.arange(8.0).reshape(4, 2), np.arange(4.0)
+    given = {"batch_size": 2, "rows": [[1, 2, 3], [0, 1, 2]]}
+    problem = create_problem(Network([2, 1]), x, y, weights=[1e300, 1e-30, 1e-30, 1e-30], **given)
+    found = batch_weights(problem, np.arange(2), step=0, n=2)[:, 0]
+    assert found.max() == pytest.approx(2 * found.min(), rel=1e-12)
+
+
+def test_weights_whose_sum_is_infinite_count_by_their_shares():
+    x, y = np.arange(8.0).reshape(4, 2), np.arange(4.0)[:, None] * 1000 + 500
+    given = {"batch_size": 3, "learning_rate": 1e-9}
+    large, plain = (
+        train(create_problem(Network([2, 2, 1]), x, y, weights=[one] * 4, **given), max_epochs=30, tolerance=0.5)
+        for one in (1e307, 1.0)
+    )
+    assert (large.reasons, large.steps.tolist()) == (plain.reasons, plain.steps.tolist()) == (("tolerance",), [4])
+
+
+@pytest.mark.parametrize("reduction", ["mean_samples", "mean_elements"])
+def test_an_epochs_mean_is_that_of_its_weighted_rows(reduction):
+    """With a rate of 0 it is the same in every epoch, whichever batches the heavy rows come to be in."""
+    x = np.random.RandomState(0).normal(size=(20, 2))
+    weights = np.where(np.arange(20) < 10, 100.0, 0.01)
+    given = {"learning_rate": 0.0, "batch_size": 4, "weights": weights, "reduction": reduction}
+    problem = create_problem(Network([2, 1]), x, np.arange(20.0), **given)
+    run = train(problem, max_epochs=50, tolerance=1e-6)
+    assert (run.reasons, run.steps.tolist()) == (("tolerance",), [10])
+    slowed = create_problem(
+        Network([2, 1]), x, np.arange(20.0), schedule={"name": "adaptive", "tolerance": 1e-9, "patience": 1}, **given
+    )
+    # The first epoch is better than none; each of the others is no better than it.
+    assert train(slowed, max_epochs=4).state.factor[0] == 1 / 5**3
 
 
 @pytest.mark.parametrize("reduction", ["mean_samples", "sum"])

@@ -20,7 +20,6 @@ from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
 from deltarule.training import history
 from deltarule.training.history import Looks, look
-from deltarule.training.run import Divergence
 from deltarule.training.stopping import StopRules
 from deltarule.training.train import Progress, history_intervals, interrupts, train
 
@@ -356,79 +355,6 @@ def test_a_member_with_fewer_rows_trains_as_on_those_rows_alone():
         assert alone.steps[0] == together.steps[member] and alone.objective[0] == together.objective[member]
 
 
-def test_lbfgs_reaches_a_minimum_and_tells_how():
-    x = np.linspace(-1, 1, 20)[:, None]
-    problem = create_problem(Network([1, 1]), x, 3 * x + 1, optimizer="lbfgs", seeds=range(2))
-    run = train(problem, max_steps=100)
-    assert run.reasons == ("converged", "converged") and (run.steps < 100).all()
-    for member in range(2):
-        assert np.allclose(run.parameters(member)["W1"], 3, atol=1e-4)
-        assert np.allclose(run.parameters(member)["b1"], 1, atol=1e-4)
-    with pytest.raises(BadInput, match="batch_size"):
-        train(create_problem(Network([1, 1]), x, x, optimizer="lbfgs", batch_size=5), max_steps=5)
-    with pytest.raises(BadInput, match="no single updates"):
-        ReferenceEngine().advance(problem, initial_state(problem), 1)
-
-
-def test_lbfgs_tells_its_progress_and_refuses_what_it_cannot_keep(tmp_path):
-    x = np.linspace(-1, 1, 20)[:, None]
-    problem, told = create_problem(Network([1, 1]), x, 3 * x + 1, optimizer="lbfgs", seeds=range(3)), []
-    run = train(problem, max_steps=100, progress=told.append, engine="autograd")
-    assert [(one.step, one.limit, one.training, one.stopped) for one in told] == [
-        *((100, 300, 2, 1), (200, 300, 1, 2), (300, 300, 0, 3))
-    ]
-    assert told[-1].objective == run.objective[2]
-    assert run.notes == ("the engine 'autograd' has no L-BFGS: the reference engine trains this",)
-    assert train(problem, max_steps=1).notes == train(problem, max_steps=1, engine="reference").notes == ()
-    with pytest.raises(BadInput, match="there is no engine 'autograde'"):
-        train(problem, max_steps=1, engine="autograde")
-    for refused in (
-        {"checkpoint": tmp_path / "a.ckpt", "resume": True},
-        {"observe": np.array([[1, 1, 1]]), "observer": lambda run, members: None},
-    ):
-        with pytest.raises(BadInput, match="L-BFGS has no updates to go on from or to be shown at; leave checkpoint"):
-            train(problem, max_steps=20, **refused)
-
-
-@pytest.mark.parametrize("scale", [1e160, 1e200])
-def test_lbfgs_tells_of_an_objective_that_is_not_finite(scale):
-    """By hand: the squares of errors of 1e160 are beyond all numbers of 64 bits."""
-    x = np.linspace(-1, 1, 6)[:, None]
-    problem, told = create_problem(Network([1, 3, 1], "tanh"), x, x * scale, optimizer="lbfgs", seeds=range(2)), []
-    run = train(problem, max_steps=50, progress=told.append)
-    assert run.reasons == ("diverged", "diverged") and run.steps.tolist() == [0, 0]
-    assert [vars(one) for one in run.diverged] == [
-        {"member": member, "step": 0, "layer": 2, "where": "loss"} for member in (0, 1)
-    ]
-    assert run.notes == () and np.array_equal(run.state.theta, initial_state(problem).theta)
-    assert [(one.stopped, one.diverged) for one in told] == [(0, 1), (0, 2)] and np.isnan(told[0].objective)
-    assert train(problem, max_steps=0).reasons == ("max_steps", "max_steps")  # as of any other optimizer
-    gradient = create_problem(Network([1, 1, 1], "tanh"), x, x * 1e20, optimizer="lbfgs", dtype="float32")
-    assert train(gradient, max_steps=50).diverged[0].where == "loss"
-
-
-def test_lbfgs_tells_of_a_gradient_that_is_not_finite():
-    """By hand: an error of 1e15 has a square in float32, but not its product with an input of 1e30."""
-    given = {"optimizer": "lbfgs", "dtype": "float32", "loss": "half_squared_error"}
-    run = train(create_problem(Network([1, 1], initializer="zeros"), [[1e30]], [[1e15]], **given), max_steps=50)
-    assert run.reasons == ("diverged",) and run.diverged == (Divergence(0, 0, 1, "gradient of W1"),)
-
-
-def test_lbfgs_tells_of_a_line_search_that_fails_where_there_is_no_minimum():
-    rng = np.random.default_rng(0)
-    x, y = rng.uniform(0, 1000, (50, 3)), rng.poisson(3, 50).astype(float)
-    network = Network([3, 5, 1], "relu", output="exponential")
-    run = train(create_problem(network, x, y, loss="poisson", optimizer="lbfgs"), max_steps=100)
-    assert run.steps.tolist() == [0] and run.objective > 1e200  # the constant 1 already has one below 1e3
-    (note,) = run.notes
-    assert note.startswith("the line search of L-BFGS found no lower point where the gradient is still above its toler")
-    assert "member 0 after 0 iterations (largest slope 1." in note and note.endswith("scale inputs or targets")
-    assert train(create_problem(network, x / 1000, y, loss="poisson", optimizer="lbfgs"), max_steps=100).notes == ()
-    several = create_problem(Network([3, 5, 1], "tanh"), x, y * 1e150, optimizer="lbfgs", seeds=[0] * 5)
-    (note,) = train(several, max_steps=100).notes
-    assert "member 2 after" in note and "member 3" not in note and ", 2 more; where that is no minimum" in note
-
-
 def test_progress_is_told_and_estimates_the_time_left():
     told = []
     train(encoder(), max_steps=300, progress=told.append)
@@ -483,11 +409,64 @@ def test_progress_tells_who_has_solved_it_and_who_has_diverged():
         ({"max_steps": 5, "with_history": None}, "with_history is None; give True or False"),
         ({"max_steps": 5, "observe": np.array([[1]])}, "one of observe and observer is given without the other"),
         ({"max_steps": 5, "observer": print}, "one of observe and observer is given without the other"),
+        ({"max_steps": 5, "metric": ["accuracy"]}, r"^metric is \['accuracy'\]; give 'objective', or the name of a"),
+        ({"max_steps": 5, "score": ["accuracy"]}, r"^score is \['accuracy'\]; give 'objective', or the name of a"),
+        ({"max_steps": 5, "score": "acuracy"}, "^there is no metric 'acuracy'"),
+        ({"max_steps": 5, "threshold": 1.0, "times": None}, "^times is None; give a whole number of 1 or more"),
+        (
+            {"max_steps": 5, "patience": 2, "score": "r_squared", "validation": (EYE[:1], EYE[:1])},
+            "^the score 'r_squared' has no meaning on 1 validation row; give more of them, or another score$",
+        ),
     ],
 )
 def test_rules_that_make_no_sense_get_a_sentence(rules, sentence):
     with pytest.raises(BadInput, match=sentence):
         train(encoder(), **rules)
+
+
+@pytest.mark.parametrize(
+    "observe",
+    [
+        [1],
+        np.array([1]),
+        "a",
+        np.zeros((0, 1), int),
+        [[1.0]],
+        [[1, 1]],
+        [[1], [1, 2]],
+        [[True]],
+        [[5], [2]],
+        [[-1]],
+        [[2**63]],
+    ],
+    ids=repr,
+)
+def test_points_that_are_no_steps_get_a_sentence(observe):
+    told = (
+        "give (whole numbers, at least one row with a step for each member|each member's steps ascending, from 0 on)$"
+    )
+    with pytest.raises(BadInput, match=f"^observe is .*; {told}"):
+        train(encoder(), max_steps=5, observe=observe, observer=print)
+
+
+def test_points_may_be_a_list():
+    seen = []
+    run = train(encoder(), max_steps=9, observe=[[2], [5]], observer=lambda run, members: seen.append(run.state.step))
+    assert seen == [2, 5] and run.steps.tolist() == [5]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "lbfgs"])
+def test_outputs_of_unequally_many_rows_get_a_sentence(optimizer):
+    told = "^outputs is True, and members have from 4 to 6 rows; leave it out, or make them equal$"
+    with pytest.raises(BadInput, match=told):
+        train(encoder(rows=[range(4), range(6)], optimizer=optimizer), max_steps=5, outputs=True)
+
+
+def test_a_member_that_diverges_at_once_has_no_score_and_the_others_have_theirs():
+    problem = create_problem(Network([1, 1]), [[1.0], [2.0]], [1.0, 3.0], learning_rate=[1e-3, 1e200])
+    aside = {"validation": ([[1.0], [3.0]], [1.0, 5.0]), "score": "r_squared", "patience": 2}
+    run = train(problem, max_steps=50, history_every=1, **aside)
+    assert run.reasons == ("max_steps", "diverged")
 
 
 @pytest.mark.parametrize("given", [None, Network([8, 3, 8])])

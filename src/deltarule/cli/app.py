@@ -34,7 +34,7 @@ from deltarule.cli import (
     sweep,
     train,
 )
-from deltarule.cli.common import IN_ASCII, in_ascii, kept, number, path, text, whole_number
+from deltarule.cli.common import IN_ASCII, console, in_ascii, kept, number, path, text, whole_number
 from deltarule.errors import (
     DISK_TROUBLE,
     FREE_SPACE,
@@ -102,9 +102,20 @@ def _without_types(parameters: list[Any]) -> list[Any]:
     return parameters
 
 
+LEAST_OF_BOXES = 72
+"""Characters of a screen: with fewer the boxes of --help would cut options and what they take."""
+
+
 class _Command(TyperCommand):
     def get_params(self, ctx: Any) -> list[Any]:
         return _without_types(super().get_params(ctx))
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        width = console().width
+        if width < LEAST_OF_BOXES:
+            self.rich_markup_mode, formatter.width = None, width
+            formatter.write_dl = functools.partial(formatter.write_dl, col_max=0)  # what is told of a name is below it
+        super().format_help(ctx, formatter)
 
 
 class _Group(TyperGroup):
@@ -174,29 +185,38 @@ def _open_what_is_closed() -> None:
 def _told(error: Exception | KeyboardInterrupt) -> int:
     """Tell an error that a person can do something about in one sentence; anything else is a bug, and is raised."""
     if isinstance(error, DeltaruleError):
-        print(f"deltarule: {error}", file=sys.stderr)
+        _say(error)
         return 2 if isinstance(error, BadInput) else 1
     if isinstance(error, typer.Abort) and isinstance(error.__cause__, EOFError):  # Typer's, of whatever raised one
         raise error.__cause__
     if isinstance(error, typer.Abort) or is_interruption(error):
-        print(f"deltarule: {INTERRUPTED}", file=sys.stderr)
+        _say(INTERRUPTED)
         return 1
     if hasattr(error, "format_message"):  # a wrong option or argument; Typer has a base class for these, without a name
         context = getattr(error, "ctx", None)
         hint = f" (see '{context.command_path} --help')" if context else ""
-        print(f"deltarule: {BadInput(_told_of_words(error))}{hint}", file=sys.stderr)
+        _say(f"{BadInput(_told_of_words(error))}{hint}")
         return 2
     if isinstance(error, OSError) and (isinstance(error, BrokenPipeError) or error.errno in DISK_TROUBLE):
         # Whoever read our output has gone (`| head`), or it goes to a full disk; Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if error.errno in DISK_TROUBLE:
             where = error.filename or "the output"
-            print(f"deltarule: {where} could not be written: {error.strerror}; {FREE_SPACE}", file=sys.stderr)
+            _say(f"{where} could not be written: {error.strerror}; {FREE_SPACE}")
         return 1
     if isinstance(error, OSError) and not _has_temporary_folder():  # tempfile's, or Matplotlib's of its own cache
-        print(f"deltarule: {NO_TEMPORARY_FOLDER}", file=sys.stderr)
+        _say(NO_TEMPORARY_FOLDER)
         return 1
     raise error
+
+
+def _say(sentence: object) -> None:
+    """Print what went wrong, on a terminal in whole words, elsewhere in one line."""
+    told = f"deltarule: {sentence}"
+    if sys.stderr.isatty():
+        console(to_errors=True).print(told)
+    else:
+        print(told, file=sys.stderr)
 
 
 def _told_of_words(error: Any) -> str:

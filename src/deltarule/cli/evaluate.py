@@ -1,10 +1,8 @@
 """`deltarule evaluate`: how good a model is on rows whose target is known, where it errs, what its answers hang on."""
 
 import shlex
-from collections.abc import Iterable
 from pathlib import Path
-from textwrap import fill
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -34,10 +32,6 @@ Page = Annotated[
 
 MOST_SHOWN = 10
 """Classes and columns on the screen; all of them are in JSON and on the page."""
-GAP = 2
-"""Characters between the columns of a table."""
-LEAST_OF_NAME, MOST_OF_NAME = 8, 30
-"""Characters of a name: where there is no room for the one there is no table, and in a narrow one stand no more."""
 
 
 def evaluate(model: Model, table: Rows, report: Page = None, json: Json = False) -> None:
@@ -97,50 +91,12 @@ def _show(model: "TabularClassifier | TabularRegressor", found: "Inspection") ->
 
 
 def _show_table(cells: list[list[str]]) -> None:
-    """Print rows of cells below their headings: numbers to the right and in one piece, or where there is no room for
-    them a line each.
-    """
-    from rich.cells import cell_len
-    from rich.text import Text
-
+    """Print rows of cells below their headings, without the columns that hold nothing."""
     from deltarule.estimators.wording import TAKEN_FOR
-    from deltarule.reports.tables import plain_table
+    from deltarule.reports.tables import fitted_table
 
-    screen = console()
     cells = [list(row) for row in zip(*(one for one in zip(*cells, strict=True) if any(one[1:])), strict=True)]
-    head = [as_written(name) for name in cells[0]]
     are_names = [not place or name == TAKEN_FOR for place, name in enumerate(cells[0])]
     written = [name_as_written if are else as_written for are in are_names]
     rows = [[write(cell) for write, cell in zip(written, row, strict=True)] for row in cells[1:]]
-    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
-    if _width(map(max, widths, map(cell_len, head))) > screen.width:
-        widths = [min(width, LEAST_OF_NAME) if are else width for width, are in zip(widths, are_names, strict=True)]
-        head = [fill(name, max(1, width), break_long_words=False) for name, width in zip(head, widths, strict=True)]
-        least = [max(width, *map(cell_len, name.splitlines())) for name, width in zip(head, widths, strict=True)]
-        if _width(least) > screen.width:
-            for place, row in enumerate(rows):
-                if place:
-                    screen.print()
-                show_lines([(" ".join(name.split()), cell) for name, cell in zip(head, row, strict=True) if cell])
-            return
-        rows = [[_cut(cell) if are else cell for are, cell in zip(are_names, row, strict=True)] for row in rows]
-        widths = least
-    else:
-        widths = [max(width, cell_len(name)) for width, name in zip(widths, head, strict=True)]
-    table = plain_table(padding=(0, GAP, 0, 0))
-    for name, width, is_name in zip(head, widths, are_names, strict=True):
-        side: Literal["left", "right"] = "left" if is_name else "right"
-        table.add_column(name, min_width=width, overflow="fold", justify=side, no_wrap=not is_name)
-    for row in rows:
-        table.add_row(*map(Text, row))
-    screen.print(table)
-
-
-def _width(columns: Iterable[int]) -> int:
-    """Of a table with columns of these widths."""
-    return sum(width + GAP + 1 for width in columns) - 1
-
-
-def _cut(name: str) -> str:
-    half = MOST_OF_NAME // 2 - 1
-    return name if len(name) <= MOST_OF_NAME else f"{name[:half]}{as_written('…')}{name[-half:]}"
+    console().print(fitted_table([as_written(name) for name in cells[0]], rows, are_names))

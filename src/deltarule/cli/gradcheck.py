@@ -21,6 +21,8 @@ from deltarule.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from deltarule.proofs.own_code.report import CodeReport
     from deltarule.proofs.report import GradientReport
 
@@ -67,16 +69,18 @@ def gradcheck(
     elif hint is not None:
         raise BadInput("--hint is for your own code; give --function too")
     report: GradientReport | CodeReport
+    shown: RenderableType
+    screen = console()
     if function is not None:
         report = _of_own_code(function, hint or "fix")
-        text = report.text(console().width)
+        shown = report.text(screen.width)
     else:
         report = _of_study(str(study), experiment, set, seed, data)
-        text = str(report)
+        shown = _fitted(report) if screen.is_terminal else str(report)
     if json:
         print_json(report)
-    else:
-        console().print(text, markup=False, soft_wrap=True)
+    else:  # on a terminal in whole words, elsewhere a line each
+        screen.print(shown, markup=False, soft_wrap=not screen.is_terminal)
     return 0 if report.ok else 1
 
 
@@ -88,6 +92,17 @@ def _of_study(
 
     recipe = chosen_recipe(study, experiment, settings, seed)
     return check_problem(problem_of(recipe, dataset_of(recipe, data), seeds=None if seed is None else [seed]))
+
+
+def _fitted(report: "GradientReport") -> "RenderableType":
+    """What a report says, at the width of a terminal."""
+    from rich.console import Group
+
+    from deltarule.proofs.report import ARE_TEXTS, HEAD, parts
+    from deltarule.reports.tables import fitted_table
+
+    header, rows, remarks = parts(report)
+    return Group(header, *([fitted_table(HEAD, rows, ARE_TEXTS)] if rows else []), *remarks)
 
 
 def _of_own_code(name: str, hint: str) -> "CodeReport":
@@ -128,11 +143,35 @@ def _instead(path: str, attribute: str) -> str:
     return f"give its module, as {stem}:{attribute}, and run it where the file lies"
 
 
+def _check_own(module: str) -> None:
+    """Refuse a file or folder here whose name is that of a module of others, loaded before: it would not be read."""
+    from deltarule.errors import BadInput
+    from deltarule.files import is_same_file, kind_of
+
+    first, *rest = module.split(".")
+    loaded = sys.modules.get(first)
+    is_taken = loaded is not None or first in sys.builtin_module_names
+    meant = next((one for one in _places(Path(first, *rest)) if kind_of(one)), None)
+    if not is_taken or meant is None or (meant == Path(first) and not kind_of(meant / "__init__.py")):
+        return
+    file = getattr(loaded, "__file__", None)
+    read = [Path(one) for one in getattr(loaded, "__path__", [file]) if one]
+    if not any(is_same_file(one, own) for one in read for own in _places(Path(first))):
+        whose = "deltarule's own" if first == "deltarule" else f"that of {file or 'Python itself'}"
+        raise BadInput(f"{meant} is not read, as the name {first} is {whose}; rename {'its folder' if rest else 'it'}")
+
+
+def _places(path: Path) -> tuple[Path, Path]:
+    """Where the code of a module lies: a file, or a folder."""
+    return path.with_suffix(".py"), path
+
+
 def _given(module: str, attribute: str) -> Any:
     """Loss, gradient and parameters, as a function of somebody's gives them."""
     from deltarule.errors import BadInput
     from deltarule.proofs.own_code.calling import run
 
+    _check_own(module)
     try:
         found = run(import_module, (module,), {}, f"importing {module}")
     except BadInput as error:

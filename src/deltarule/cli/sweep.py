@@ -130,23 +130,22 @@ def _print_table(folder: Path, format: str) -> None:
 
 
 def _print_csv(table: "Sweep") -> None:
+    from deltarule.sweeps.result import as_cell
+
     stdout, writer = data_output(), None
     for row in table.rows():
         if writer is None:
             writer = csv.DictWriter(stdout, list(row), lineterminator="\n")
             writer.writeheader()
-        writer.writerow({name: _cell(value) for name, value in row.items()})
+        writer.writerow({name: as_cell(value) for name, value in row.items()})
     stdout.flush()
-
-
-def _cell(value: Any) -> Any:
-    """A value for CSV: lists and tables as JSON."""
-    return json_format.dumps(value) if isinstance(value, list | dict) else value
 
 
 def _column(values: list[Any]) -> list[Any]:
     """A column of one kind for Parquet: as in CSV, and where numbers stand among texts all of it JSON."""
-    cells = [_cell(value) for value in values]
+    from deltarule.sweeps.result import as_cell
+
+    cells = [as_cell(value) for value in values]
     kinds = {float if type(cell) is int else type(cell) for cell in cells if cell is not None}
     return cells if len(kinds) < 2 else [None if value is None else json_format.dumps(value) for value in values]
 

@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     from deltarule.estimators.tabular import TabularClassifier, TabularRegressor
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model's file, as `deltarule train --out` wrote it.")]
+
+
+WITH_ZEROS = re.compile(r"0\d+")
+"""A whole number as codes are written."""
+LEAST_WITH_ZEROS = 0.05
+"""The share that begins with a zero where all are codes; fewer may be slips among amounts."""
 
 
 def chosen_model(path: Path) -> "TabularClassifier | TabularRegressor":
@@ -89,7 +96,8 @@ def with_target(
     if gaps:
         have, were = ("has", "was") if gaps == 1 else ("have", "were")
         notes.append(f"{gaps:,} of {rows_of(frame):,} rows {have} no {target!r}{why} and {were} passed over")
-    return taken(frame, known), (numbers if task == "regress" else y)[known], notes
+    y = (numbers if task == "regress" else y)[known]
+    return taken(frame, known), y, notes + (_codes_told(y, target) if task == "auto" else [])
 
 
 def _as_said(path: Path, written: "np.ndarray", task: str, classes: Collection[str] | None) -> "np.ndarray":
@@ -129,7 +137,8 @@ def _check_target(path: Path, target: str, y: "np.ndarray", task: str) -> list[s
         raise BadInput(f"{path}, column {target!r}: it holds {text}, where numbers are needed; correct it")
     looks = meant(y) if task == "auto" else ""
     are_many = len(set(y.tolist())) > min(MOST_CLASSES, len(y) // 2)
-    if looks.startswith("numbers with" if not are_many else "numbers"):
+    is_refused = are_many or not looks.startswith("numbers with a unit")  # 1 AM to 12 AM are names, too
+    if is_refused and looks.startswith("numbers" if are_many else "numbers with"):
         raise BadInput(f"{path}, column {target!r}: it holds {looks}; correct it, or give --task classify")
     if looks.startswith("numbers") and (sign := first_text(y, _may_be_a_class)):
         raise BadInput(
@@ -148,18 +157,57 @@ def _may_be_a_class(text: str) -> bool:
 
 
 def as_learned(y: "np.ndarray", task: str) -> "np.ndarray":
-    """A target as numbers, or as classes: whole numbers that are written as such, else the texts as they stand."""
+    """A target as numbers, or as classes: whole numbers that are written as such, else the texts as they stand.
+
+    If it may be either, it is classes where there are few numbers, or many that are all written like codes.
+    """
     from deltarule.data.cells import WHOLE_AS_WRITTEN, numbers_in
     from deltarule.data.tables import looks_like_classes
 
     numbers = numbers_in(y)
-    if numbers.dtype.kind == "O" or task == "regress" or (task == "auto" and not looks_like_classes(numbers)):
+    if numbers.dtype.kind == "O" or task == "regress":
         return numbers
+    if task == "auto" and not looks_like_classes(numbers):
+        return y if _codes(y)[1] else numbers
     is_whole = (numbers == numbers.round()).all() and abs(numbers).max() < 2**53
     if y.dtype.kind == "O":  # 01 and 1 are two classes, and 1.50 is not called 1.5
         texts = set(y.tolist())
         is_whole = is_whole and len(texts) == len(set(numbers.tolist())) and all(map(WHOLE_AS_WRITTEN.fullmatch, texts))
     return numbers.astype(int) if is_whole else y
+
+
+def _codes_told(y: "np.ndarray", target: str) -> list[str]:
+    """A sentence where many whole numbers are written as amounts are not, 037, of which few are classes anyway."""
+    from deltarule.data.cells import shortened
+
+    code, are_classes = _codes(y)
+    taken, other = (
+        ("classes", "amounts, say --task regress") if are_classes else ("numbers", "classes, say --task classify")
+    )
+    return [
+        f"the cells of {shortened(target)} are written like codes, {shortened(code)}, and are taken for {taken}; "
+        f"if they are {other}"
+    ] * bool(code)
+
+
+def _codes(y: "np.ndarray") -> tuple[str, bool]:
+    """A code among many whole numbers, nothing where there is none, and whether they are classes.
+
+    They are where all are of one length, enough have zeros before them, each occurs twice on average, and those that
+    occur once may be left out.
+    """
+    from deltarule.data.cells import WHOLE, numbers_in
+    from deltarule.data.tables import looks_like_classes
+    from deltarule.estimators.tabular import MOST_LEFT_OUT
+
+    texts = y.tolist() if y.dtype.kind == "O" else []
+    codes = [text for text in texts if WITH_ZEROS.fullmatch(text)]
+    if not codes or not all(map(WHOLE.fullmatch, texts)) or looks_like_classes(numbers_in(y)):
+        return "", False
+    times = list(Counter(texts).values())
+    is_learned = len(times) <= len(texts) // 2 and times.count(1) <= MOST_LEFT_OUT * len(texts)
+    is_written = len({*map(len, texts)}) == 1 and all(map(str.isdecimal, texts))
+    return codes[0], is_learned and is_written and len(codes) >= LEAST_WITH_ZEROS * len(texts)
 
 
 @contextmanager
@@ -197,7 +245,13 @@ def tell(notes: list[str], to_errors: bool = False) -> None:
 
 
 def show_lines(lines: list[tuple[str, str]]) -> None:
-    """Print names with what they are."""
+    """Print names with what they are, on a terminal in whole words, elsewhere a line each."""
+    screen = console()
+    if screen.is_terminal:
+        from deltarule.reports.tables import pairs
+
+        screen.print(pairs(lines))
+        return
     width = max(len(name) for name, _ in lines) + 2
     for name, told in lines:
-        console().print(f"{name:{width}}{told}", markup=False, soft_wrap=True)
+        screen.print(f"{name:{width}}{told}", markup=False, soft_wrap=True)

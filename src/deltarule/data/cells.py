@@ -36,6 +36,16 @@ AMOUNT = rf"\d+(,\d{{3}})*(\.\d+)?|\d+(\.\d{{3}})*(,\d+)?|\d{{1,3}}({GAP}\d{{3}}
 CURRENCY = "[$€£¥]|AUD|CAD|CHF|CNY|CZK|DKK|EUR|GBP|HUF|INR|JPY|NOK|PLN|SEK|USD"
 SIGNED = rf"[+-]?({CURRENCY})?{GAP}?[+-]?({AMOUNT}){GAP}?({CURRENCY}|%)?"
 WITH_SIGN = re.compile(rf"(?=.*({CURRENCY}|[(%]|,\d{{3}}\.|\d{GAP}\d))({SIGNED}|\({SIGNED}\))")
+SYMBOL = "[$\u00a2-\u00a5\u20a0-\u20cf]"
+"""Of any currency."""
+WORD = r"(?!(?i:st|nd|rd|th)\b)[^\W\d_][^\s\d()_]{0,14}[23]?"
+WITH_UNIT = re.compile(
+    rf"(?P<sign>[+-]?)(?P<before>([^\W\d_]{{0,3}}{SYMBOL}{GAP}?)?)(?!0\d)(?P<amount>{AMOUNT})"
+    rf"(?P<behind>({GAP}?(°?{WORD}({GAP}{WORD})?|°|{SYMBOL}))?)"
+)
+"""A sign, what may be a unit, an amount, and again what may be a unit: whether it is one the other cells tell."""
+SAME_UNIT, LEAST_AMOUNTS = 0.9, 10
+"""A unit is what so many cells have in common, with so many amounts."""
 MIDNIGHT = " 00:00:00"
 """What stands behind a day where others of its column have a time."""
 TIMES = (np.datetime64, np.timedelta64)
@@ -342,6 +352,8 @@ def meant(texts: np.ndarray, rows: np.ndarray | None = None) -> str:
     "numbers with a comma, such as '1,5', to be written 1.5"
     >>> meant(np.array(["5%", "20%"], object))
     "numbers with a sign, such as '5%', to be written 5"
+    >>> meant(np.array([f"{amount} kg" for amount in range(84, 99)], object))
+    "numbers with a unit, such as '84 kg', to be written 84"
     >>> meant(np.array(["2026-11-20"], object)), meant(np.array(["red", "blue"], object))
     ('dates', '')
     """
@@ -350,29 +362,63 @@ def meant(texts: np.ndarray, rows: np.ndarray | None = None) -> str:
     if sum(map(is_number, present)) > most:
         odd = first_odd(texts)
         return f"numbers, but for {first_text(texts, rows=rows)}{how_to_write(odd)}" if odd else ""
-    for what, form in (("comma", WITH_COMMA), ("point", WITH_POINTS), ("sign", WITH_SIGN)):
-        found = [text for text in present if form.fullmatch(text)]
+    forms = ("comma", WITH_COMMA.fullmatch), ("point", WITH_POINTS.fullmatch), ("sign", WITH_SIGN.fullmatch)
+    for what, fits in (*forms, ("unit", _has_unit(present))):
+        found = list(filter(fits, present))
         if len(found) > most:
-            plain = {text for text in texts.tolist() if is_number(text) or form.fullmatch(text)}
+            plain = {text for text in texts.tolist() if is_number(text) or fits(text)}
             odd = first_text(texts, plain.__contains__, rows)
             why = f"but for {odd}" if odd else f"such as {shortened(found[0])}, to be written {_plain(found[0])}"
             return f"numbers with a {what}, {why}"
     return "dates" if are_dates(present, most) else ""
 
 
-def how_to_write(text: str) -> str:
-    """How a text is to be written that is a number but for a comma or a sign; nothing of others.
+def _has_unit(present: list[str]) -> Callable[[str], object]:
+    """Whether a text is an amount with the unit that nearly all of some have; not, where there is no such unit."""
+    amounts: dict[str, list[str]] = {}
+    for text in present:
+        if unit := _unit_of(text):
+            amounts.setdefault(unit, []).append(_amount_of(text))
+    unit, found = max(amounts.items(), key=lambda item: len(item[1]), default=("", []))
+    if len(found) < SAME_UNIT * len(present) or len(set(found)) < LEAST_AMOUNTS or not _is_unit(unit, found):
+        return lambda text: False
+    return lambda text: _unit_of(text) == unit
 
-    >>> how_to_write("1,5"), how_to_write("$7"), how_to_write("red")
-    (', to be written 1.5', ', to be written 7', '')
+
+def _is_unit(unit: str, amounts: list[str]) -> bool:
+    """Whether what stands beside amounts is a unit; a letter only where there are fractions: 3B may be a room."""
+    word = unit.strip()
+    return len(word) > 1 or not word.isalpha() or any("." in one or "," in one for one in amounts)
+
+
+def _unit_of(text: str) -> str:
+    """What stands before an amount and behind it; nothing of other texts."""
+    parts = WITH_UNIT.fullmatch(text)
+    return f"{parts['before'].strip()} {parts['behind'].strip()}" if parts and parts["before"] + parts["behind"] else ""
+
+
+def _amount_of(text: str) -> str:
+    """The number in what may be an amount with a unit; else the text."""
+    parts = WITH_UNIT.fullmatch(text)
+    return parts["sign"] + parts["amount"] if parts else text
+
+
+def how_to_write(text: str) -> str:
+    """How a text is to be written that is a number but for a comma, a sign or a unit; nothing of others.
+
+    >>> how_to_write("1,5"), how_to_write("$7"), how_to_write("7 kg"), how_to_write("red")
+    (', to be written 1.5', ', to be written 7', ', to be written 7', '')
     """
-    forms = () if is_number(text) else (WITH_COMMA, WITH_POINTS, WITH_SIGN)
-    return f", to be written {_plain(text)}" if any(form.fullmatch(text) for form in forms) else ""
+    if is_number(text):
+        return ""
+    has_unit = bool(unit := _unit_of(text)) and _is_unit(unit, [_amount_of(text)])
+    is_clear = has_unit or any(form.fullmatch(text) for form in (WITH_COMMA, WITH_POINTS, WITH_SIGN))
+    return f", to be written {_plain(text)}" if is_clear else ""
 
 
 def _plain(text: str) -> str:
     """How a number with a comma, points or a sign is to be written; both ways where it may mean one or the other."""
-    text = ("-" if text.startswith("(") else "") + re.sub(r"[^\d.,+-]", "", text)
+    text = ("-" if text.startswith("(") else "") + re.sub(r"[^\d.,+-]", "", _amount_of(text))
     if PERHAPS_THOUSANDS.fullmatch(text) and "," in text:
         return f"{text.replace(',', '')} or {text.replace(',', '.')}"
     if WITH_POINTS.fullmatch(text):  # with a further digit a point is a decimal one

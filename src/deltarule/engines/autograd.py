@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deltarule.engines.base import FLUSH_EVERY, Trace
+from deltarule.engines.base import FLUSH_EVERY, Engine, Trace
 from deltarule.errors import BadInput, not_installed
 from deltarule.maths import random
 from deltarule.maths.activations import Activation
@@ -36,7 +36,7 @@ class Rows(NamedTuple):
     rate: Mapping[int, Tensor]
 
 
-class AutogradEngine:
+class AutogradEngine(Engine):
     """PyTorch's autograd, one network or a population at a time.
 
     Parameters

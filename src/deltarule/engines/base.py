@@ -47,6 +47,9 @@ class Engine(Protocol):
     def notes(self, problem: Problem) -> tuple[str, ...]:
         """What a person should be told of how this problem is advanced; mostly nothing."""
 
+    def __repr__(self) -> str:
+        return f"Engine '{self.name}'"
+
 
 def flushed(array: Floats) -> Floats:
     """The array with 0 for what is smaller than the least normal number of its kind.

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
-from deltarule.engines.base import FLUSH_EVERY, Trace, flushed
+from deltarule.engines.base import FLUSH_EVERY, Engine, Trace, flushed
 from deltarule.errors import BadInput
 from deltarule.maths import random
 from deltarule.maths.elementary import everywhere
 from deltarule.maths.network import Taped, backward, flatten, forward, updated_buffers, views
 from deltarule.maths.objective import data_term, penalty_term
-from deltarule.problem.batches import Batch, batch, groups, whole
+from deltarule.problem.batches import Batch, all_rows, batch, groups
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 
@@ -34,7 +34,7 @@ class Pass(NamedTuple):
     buffers: Floats
 
 
-class ReferenceEngine:
+class ReferenceEngine(Engine):
     """The formulas as they stand, in NumPy, one network or a population at a time.
 
     >>> from deltarule.problem.create import create_problem
@@ -118,15 +118,16 @@ def forward_pass(
         rate=rate,
     )
     J, logits_gradient = data_term(problem.loss, problem.reduction, network.output, tape[-1].value, rows.y, rows.w)
-    slope: Floats | float = 0.0
+    penalty_gradient = None
     if problem.penalty is not None:
         strength = problem.strength[members, None].astype(problem.dtype)
         chosen = problem.penalized.astype(problem.dtype)
-        value, slope = penalty_term(problem.penalty, strength, state.theta, chosen, total[..., 0])
+        value, penalty_gradient = penalty_term(problem.penalty, strength, state.theta, chosen, total[..., 0])
         J = J + value
 
     def gradient() -> Floats:
         """∂J/∂θ [K, P]: back from the logits, and the penalty's part"""
+        slope = 0.0 if penalty_gradient is None else penalty_gradient()
         return np.asarray(flatten(backward(tape, logits_gradient()), network.entries) + slope)
 
     return J, gradient, tape, _buffers(problem, state, statistics, total)
@@ -135,7 +136,7 @@ def forward_pass(
 def whole_objective(problem: Problem, state: State) -> Floats:
     """The objective [K] over all rows of members that have equally many, in evaluation mode: dropout off, batch norm on
     its running statistics, the penalty included."""
-    rows = whole(problem, state.members)
+    rows = all_rows(problem, state.members)
     logits, _ = ReferenceEngine().outputs(problem, state, rows.x)
     return objective_of_logits(problem, state, logits, rows)
 
@@ -233,7 +234,7 @@ def _buffers(problem: Problem, state: State, statistics: dict[str, tuple[Floats,
     if not statistics:
         return state.buffers
     entries = problem.network.buffers
-    updated = updated_buffers(problem.network.layers, views(state.buffers, entries), statistics, total)
+    updated = updated_buffers(views(state.buffers, entries), statistics, total)
     return np.asarray(flatten(updated, entries))
 
 

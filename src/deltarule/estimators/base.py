@@ -153,6 +153,8 @@ class BaseMLP(BaseEstimator):
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         if checked is None:
             X, y = self._validated(X, y, reset=first)
+            if not first:
+                X = self._in_own_precision(X)
         else:
             X, y = checked.X, checked.y
             for name, value in checked.learned.items():
@@ -221,6 +223,11 @@ class BaseMLP(BaseEstimator):
         if getattr(y, "ndim", 1) == 2 and y.shape[1] == 1:
             y = self._one_column(y)
         return (made_dense(X) if sparse.issparse(X) else X), y
+
+    def _in_own_precision(self, X: Floats) -> Floats:
+        """Rows in the precision of the network, which goes on in it."""
+        own = np.float32 if np.asarray(self.coefs_[0]).dtype == np.float32 else np.float64
+        return X if X.dtype == own else in_precision(X, own, "X")
 
     def _checked_rows(self, X: Any, y: Any) -> CheckedRows:
         """Rows that were checked, with what a model learns of them: for all that are to be fitted to the same."""

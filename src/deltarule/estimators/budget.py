@@ -14,6 +14,8 @@ UPDATES, EPOCHS = 10_000, (10, 100)
 """So many updates a network makes, in no fewer and no more epochs than these."""
 MEMBERS, MEMBERS_OF_LARGE, LARGE = 8, 2, 100_000
 """Networks of an ensemble: the more rows, the less their mean is better than one of them."""
+ENSEMBLE_WORK = 2e12
+"""Multiplications that an ensemble of more than two may need: about half a minute. Wide tables get fewer networks."""
 
 
 def search_rows(inputs: int, rows: int, outputs: int = 1) -> int:
@@ -89,10 +91,13 @@ def _batch_for(rows: int) -> int:
     return next(batch for batch in batches if -rows % batch <= batch * 2 / 3)
 
 
-def members_for(rows: int) -> int:
+def members_for(inputs: int, rows: int, outputs: int = 1) -> int:
     """How many networks an ensemble has that learns from so many rows.
 
-    >>> members_for(1000), members_for(10**6)
-    (8, 2)
+    >>> members_for(20, 1000), members_for(635, 16_274), members_for(20, 10**6)
+    (8, 2, 2)
     """
-    return MEMBERS if rows <= LARGE else MEMBERS_OF_LARGE
+    weights = max(HIDDEN[-1][0] * (inputs + outputs), inputs * outputs)  # the latter of a linear model
+    one = 6 * weights * rows * training_for(rows)["max_iter"]
+    affordable = int(np.clip(ENSEMBLE_WORK // one, MEMBERS_OF_LARGE, MEMBERS))
+    return affordable if rows <= LARGE else MEMBERS_OF_LARGE

@@ -154,7 +154,9 @@ others, which are around 2; correct it
         if len(present):
             low, middle, high = np.quantile(present, [0.25, 0.5, 0.75], method="nearest")
             with np.errstate(over="ignore"):
-                far = np.abs(values / FARTHEST - middle / FARTHEST) > ((high - low) or 1.0)
+                # Where most are the same there is no width, and how large they are tells what is large beside them.
+                width = (high - low) or max(1.0, abs(middle))
+                far = np.abs(values) / FARTHEST > width
                 far &= np.abs(values) > 1  # which is beside the least of numbers nothing that harms
             if far.any():
                 raise _too_large(name, values, int(far.argmax()), middle, frame)

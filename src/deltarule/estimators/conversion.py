@@ -14,7 +14,7 @@ from deltarule.estimators.base import BaseMLP
 from deltarule.estimators.classifier import MLPClassifier, as_texts
 from deltarule.estimators.regressor import MLPRegressor
 from deltarule.estimators.settings import Architecture, hidden_activations
-from deltarule.interop.torch import SOFTPLUS_THRESHOLD
+from deltarule.interop.torch import SOFTPLUS_THRESHOLD, check_answers
 from deltarule.maths.network import BATCH_NORM_EPSILON
 from deltarule.problem.problem import Floats
 from deltarule.problem.registry import Named
@@ -35,11 +35,8 @@ TAKEN_OVER = (
 )
 """Attributes that mean the same in both libraries."""
 
-ANSWERING = ("predict", "predict_proba", "predict_log_proba", "_predict", "_forward_pass_fast")
-"""What makes scikit-learn's answers."""
 
-
-def from_sklearn(model: Any) -> Any:
+def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
     """Make a fitted MLPClassifier or MLPRegressor of scikit-learn one of deltarule's.
 
     Parameters: `model`, fitted; it stays as it is.
@@ -62,14 +59,9 @@ def from_sklearn(model: Any) -> Any:
     if not isinstance(model, neural_network.MLPClassifier | neural_network.MLPRegressor):
         raise BadInput(f"the model is a {type(model).__name__}; give an MLPClassifier or MLPRegressor of scikit-learn")
     check_is_fitted(model)
-    kind: type[BaseMLP] = MLPClassifier if is_classifier(model) else MLPRegressor
+    check_answers(model, "sklearn.neural_network")
+    kind: type[MLPClassifier] | type[MLPRegressor] = MLPClassifier if is_classifier(model) else MLPRegressor
     theirs = getattr(neural_network, kind.__name__)
-    for name in ANSWERING:
-        if hasattr(theirs, name) and getattr(type(model), name) is not getattr(theirs, name):
-            raise BadInput(
-                f"the model is a {type(model).__name__} with a {name} of its own, which would be lost; give an "
-                f"{kind.__name__} of scikit-learn"
-            )
     # A model that an earlier scikit-learn pickled has not all of them.
     made = kind(**{name: getattr(model, name, default) for name, default in theirs().get_params().items()})
     for name in TAKEN_OVER:
@@ -91,7 +83,7 @@ def from_sklearn(model: Any) -> Any:
     return made
 
 
-def from_torch(module: Any, classes: Any = None) -> Any:
+def from_torch(module: Any, classes: Any = None) -> MLPClassifier | MLPRegressor:
     """Make a network of PyTorch one of deltarule's estimators: what `to_torch` makes of one, and others of that form.
 
     Parameters
@@ -129,7 +121,7 @@ def from_torch(module: Any, classes: Any = None) -> Any:
         "batch_norm": any(normalized),
     }
     if answers.classes is None:
-        made: BaseMLP = MLPRegressor(**given)
+        made: MLPClassifier | MLPRegressor = MLPRegressor(**given)
         made.target_mean_ = made.target_scale_ = None
     else:
         made = MLPClassifier(**given)

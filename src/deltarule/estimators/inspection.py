@@ -12,10 +12,10 @@ import numpy as np
 
 from deltarule.data.frame import Frame, rows_of, taken
 from deltarule.estimators.columns import Column, encoded
-from deltarule.estimators.scores import Scores, scores_of_classes, scores_of_numbers
+from deltarule.estimators.scores import LEAST_DRAWN, Scores, scores_of_classes, scores_of_numbers
 from deltarule.estimators.targets import named
 from deltarule.problem.problem import Floats, Integers
-from deltarule.stats.intervals import mean_interval, share_interval
+from deltarule.stats.intervals import Interval, mean_interval, share_interval
 
 SHUFFLES = 5
 MOST_ROWS, LEAST_ROWS = 2000, 200
@@ -29,7 +29,8 @@ MOST_GROUPS, LEAST_OF_GROUP = 10, 10
 class Importance:
     """What a column is worth to a model: how much of the score is lost where its cells are shuffled among the rows.
 
-    column   its name   loss: in the score's unit   low, high: its 95 % interval over the rows
+    column   its name   loss: in the score's unit
+    low, high: its 95 % interval over the rows; NaN of fewer than 10 rows
     """
 
     column: str
@@ -142,20 +143,32 @@ def classes_inspected(model: Any, y: Any, probabilities: Floats, some: Sample, u
 def numbers_inspected(model: Any, y: Floats, answers: Floats, some: Sample, usual: float) -> Inspection:
     """The same of a regressor.    y [N], answers [N]  numbers"""
     with np.errstate(all="ignore"):  # of the largest numbers nothing can be said that is finite
-        around = np.std(y - y[0])  # exactly 0 where all are the same, of which a mean is rounded
+        own = y[some.rows]
+        beside = own - own[0]  # exactly 0 where all are the same, of which a mean is rounded
+        around = np.std(beside)
+        spread = np.square((beside - beside.mean()) / around)
 
         def credit(x: Floats) -> Floats:
-            return -np.square((y[some.rows] - model.predict(x)) / around)
+            return -np.square((own - model.predict(x)) / around)
 
-        found = importances(some, credit) if 0 < around < np.inf else ()
-    found = found if np.isfinite([(one.loss, one.low, one.high) for one in found]).all() else ()
+        found = importances(some, credit, spread) if 0 < around < np.inf else ()
+    # Of few rows a loss stands alone: it must be as small as intervals need it, whose squares are finite.
+    are_told = all(one.loss * one.loss < np.inf and not np.isinf(one.high - one.low) for one in found)
+    found = found if are_told else ()
     return Inspection(scores_of_numbers(y, answers, usual), found, (), (), (), y, answers)
 
 
-def importances(some: Sample, credit: Callable[[Floats], Floats]) -> tuple[Importance, ...]:
-    """What each column is worth, the most first.    Source: Breiman 2001, section 10; Fisher et al. 2019, section 3
+def importances(
+    some: Sample, credit: Callable[[Floats], Floats], spread: Floats | float = 1.0
+) -> tuple[Importance, ...]:
+    """What each column is worth, the most first.
 
-    Parameters: `some` rows; `credit(x)`, what each of them adds to the score, whose mean this is.
+    Parameters: `some` rows; `credit(x)`, what each of them adds to the score, whose mean this is; `spread`, what each
+    adds to the unit of the credit, with the mean 1, where other rows would come to another unit.
+
+    Few rows have few ways to be shuffled, two a single one, so that losses lie too near together for an interval.
+
+    Source: Breiman 2001, section 10; Fisher et al. 2019, section 3; the interval: Hoeffding 1948, section 7
 
     >>> size, color = Column("size", "number", "numbers"), Column("color", "number", "numbers")
     >>> x = np.random.default_rng(0).normal(size=(100, 2))
@@ -171,13 +184,19 @@ def importances(some: Sample, credit: Callable[[Floats], Floats]) -> tuple[Impor
     whole = np.asarray(credit(x), np.float64)
     found = []
     for column, inputs in zip(used, _places(used), strict=True):
-        kept, left = x[:, inputs].copy(), np.zeros(len(x))
+        kept, received, given = x[:, inputs].copy(), np.zeros(len(x)), np.zeros(len(x))
         for _ in range(shuffles):
-            x[:, inputs] = kept[random.permutation(len(x))]
-            left += credit(x)
+            givers = random.permutation(len(x))
+            x[:, inputs] = kept[givers]
+            lost = (whole - credit(x)) / shuffles
+            received += lost
+            given[givers] += lost
         x[:, inputs] = kept
-        lost = whole - left / shuffles
-        found.append(Importance(column.name, float(lost.mean()), *mean_interval(lost)))
+        loss = received.mean()
+        # Another row would change the loss where it receives a cell, where it gives its own, and in the unit.
+        parts = received + given - loss * spread  # whose mean is the loss, too
+        interval = mean_interval(parts) if len(x) >= LEAST_DRAWN else Interval(np.nan, np.nan)
+        found.append(Importance(column.name, float(loss), *interval))
     return tuple(sorted(found, key=lambda one: -one.loss))
 
 
@@ -208,13 +227,17 @@ def _mistakes(y: Any, answers: Any) -> tuple[Mistake, ...]:
 
 
 def _calibration(said: Floats, right: Any) -> tuple[Calibration, ...]:
-    """Groups of answers, by the probability that was said of them.
+    """Groups of answers, by the probability that was said of them; those with the same one stay together.
 
     >>> _calibration(np.array([0.9, 0.6]), np.array([True, False]))[0].rows
     2
     """
     order = np.argsort(said, kind="stable")
-    groups = np.array_split(order, int(np.clip(len(order) // LEAST_OF_GROUP, 1, MOST_GROUPS)))
+    ordered, ends = said[order], [0]
+    for group in np.array_split(ordered, int(np.clip(len(order) // LEAST_OF_GROUP, 1, MOST_GROUPS))):
+        end = int(np.searchsorted(ordered, group[-1], side="right"))
+        if min(end - ends[-1], len(order) - end) >= LEAST_OF_GROUP:
+            ends.append(end)
     return tuple(
         Calibration(
             len(group),
@@ -222,5 +245,5 @@ def _calibration(said: Floats, right: Any) -> tuple[Calibration, ...]:
             float(right[group].mean()),
             *share_interval(int(right[group].sum()), len(group)),
         )
-        for group in groups
+        for group in np.split(order, ends[1:])
     )

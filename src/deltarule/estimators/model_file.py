@@ -175,7 +175,7 @@ def _described(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     return arrays, {"format": FORMAT, "kind": kind} | about | {"versions": versions}
 
 
-def load_model(path: str | Path) -> Any:
+def load_model(path: str | Path) -> MLPClassifier | MLPRegressor | TabularClassifier | TabularRegressor:
     """Read an estimator that its `save` wrote.
 
     Parameters: `path`.

@@ -16,6 +16,7 @@ from deltarule.estimators.columns import NUMBER, Column
 from deltarule.estimators.regressor import MLPRegressor
 from deltarule.estimators.tabular import BaseTabular
 from deltarule.files import write_whole
+from deltarule.interop.torch import check_answers
 from deltarule.maths.activations import Activation
 from deltarule.maths.network import BATCH_NORM_EPSILON
 
@@ -38,9 +39,9 @@ def to_onnx(model: Any, path: str | Path) -> None:
     column has `predicted` before its name. With GELU they are off by about 1e-7 of the targets' scale, because runtimes
     have its Erf for float32 alone.
 
-    Raises `BadInput` where onnx is not installed, for another model, for an activation of one's own, and for names that
-    ONNX cannot hold: classes that are neither numbers nor texts, whole numbers of 2⁶³ and more, broken texts, and texts
-    that end with a zero character.
+    Raises `BadInput` where onnx is not installed, for another model, for a subclass whose answers are its own, for an
+    activation of one's own, and for names that ONNX cannot hold: classes that are neither numbers nor texts, whole
+    numbers of 2⁶³ and more, broken texts, and texts that end with a zero character.
 
     >>> import tempfile, onnxruntime
     >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
@@ -63,6 +64,7 @@ def to_onnx(model: Any, path: str | Path) -> None:
             "step, which takes prepared rows, or a TabularClassifier or TabularRegressor, whose graph prepares the "
             "columns too; of a model of scikit-learn what from_sklearn makes of it"
         )
+    check_answers(model, "deltarule", ["predict", "predict_proba"])
     if is_table:
         used = [column for column in model.columns_ if column.inputs]
         graph = Graph([column.name for column in used])
@@ -288,8 +290,7 @@ def _leaky_relu(graph: Graph, z: str, slope: float) -> str:
 
 
 def _elu(graph: Graph, z: str, alpha: float) -> str:
-    least = graph.add("Min", z, graph.constant(np.float64(0)))
-    below = graph.add("Sub", graph.add("Exp", least), graph.constant(np.float64(1)))
+    below = graph.add("Sub", graph.add("Exp", z), graph.constant(np.float64(1)))
     return _where_positive(graph, z, graph.add("Mul", below, graph.constant(np.float64(alpha))))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtr, stdtrit
 from sklearn.metrics import roc_auc_score
 
 from deltarule.data.cells import as_text, shortened
@@ -21,6 +22,8 @@ from deltarule.stats.intervals import Interval, share_interval
 
 RESAMPLES = 400
 """Draws of the rows for the interval of a score."""
+LEAST_DRAWN = 10
+"""Rows: draws of fewer are too much alike, and tell too little of how far others would lie."""
 MOST_DRAWN = 10_000
 """Rows of a draw: of more the interval is reckoned from how far such draws lie apart."""
 SUSPICIOUS = 0.99
@@ -47,7 +50,7 @@ class Scores:
 
     metric: accuracy or r_squared   rows
     score   NaN where there is none: R² of a single row, and so the baseline
-    low, high: its 95 % interval; NaN, too, of targets that are all the same
+    low, high: its 95 % interval; NaN, too, of R² of fewer than 10 rows, and of targets that are all the same
     baseline   the score of always answering the most frequent class, or the mean, of all rows that were given to train
     mean_absolute_error   in the target's unit; None for classes
     log_loss   the mean of −ln of the probability that was said of the true class; None for numbers
@@ -131,9 +134,11 @@ def doubts(scores: Scores, y: Any, answers: Any) -> list[str]:
     >>> doubts(scores, y, answers)
     ["it never answers 'yes', and its accuracy is not above its baseline's; do not rely on it"]
     """
-    if not scores.score <= scores.baseline or scores.score == 1 or np.isnan(scores.low):
+    if not scores.score <= scores.baseline or scores.score == 1:
         return []
     if scores.metric != "accuracy":
+        if (y == y[0]).all():
+            return []
         score, baseline = f"{scores.score:.3g}", f"{scores.baseline:.3g}"
         return [
             f"on rows not seen R² is {score}, not above the {baseline} of always saying the mean; do not rely on it"
@@ -220,9 +225,12 @@ def wide(y: Floats) -> list[str]:
 def scores_of_numbers(y: Any, answers: Any, usual: float) -> Scores:
     """R², its interval from draws of the rows, and that of always saying `usual`.
 
-    Draws in which all targets are the same have no say: R² would be 0 by its definition, whatever the answers.
+    Draws in which all targets are the same have no say: R² would be 0 by its definition, whatever the answers. Draws of
+    few rows lie too near together, so the interval is farther out in them: as far as Student's is beyond the normal
+    law's. Of 10 rows with errors as a bell curve it held the truth in nine of ten cases. Fewer have none.
 
-    Source: Efron 1979, the bootstrap; Bickel, Götze & van Zwet 1997, draws of fewer rows
+    Source: Efron 1979, the bootstrap; Bickel, Götze & van Zwet 1997, draws of fewer rows; Hesterberg 2015, the expanded
+    percentile interval
 
     >>> scores_of_numbers(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0]), usual=2.0).score
     1.0
@@ -232,10 +240,14 @@ def scores_of_numbers(y: Any, answers: Any, usual: float) -> Scores:
     exponent = int(np.frexp(max(np.abs(y).max(), np.abs(answers).max()))[1])
     y, answers, usual = (np.ldexp(values, -exponent) for values in (y, answers, usual))
     random = np.random.default_rng(0)
-    draws = (random.integers(len(y), size=min(len(y), MOST_DRAWN)) for _ in range(RESAMPLES))
+    size = min(len(y), MOST_DRAWN)
+    draws = (random.integers(len(y), size=size) for _ in range(RESAMPLES if len(y) >= LEAST_DRAWN else 0))
     drawn = [r_squared(y[rows], answers[rows]) for rows in draws if np.ptp(y[rows])]
     score = r_squared(y, answers)
-    low, high = np.quantile(drawn, [0.025, 0.975]) if drawn else (np.nan, np.nan)
+    low = high = np.nan
+    if drawn:
+        below = ndtr(np.sqrt(size / (size - 1)) * stdtrit(size - 1, 0.025))
+        low, high = np.quantile(drawn, [below, 1 - below])
     if len(y) > MOST_DRAWN:
         low, high = (score + (end - score) * np.sqrt(MOST_DRAWN / len(y)) for end in (low, high))
     error = float(np.ldexp(np.abs(y - answers).mean(), exponent))

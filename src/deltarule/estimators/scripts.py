@@ -20,7 +20,7 @@ from deltarule.estimators.regressor import MLPRegressor
 from deltarule.estimators.tabular import BaseTabular
 from deltarule.interop.script.arrays import UNPACK, Arrays
 from deltarule.interop.script.sources import written_out
-from deltarule.interop.torch import to_torch
+from deltarule.interop.torch import check_answers, to_torch
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.network import BATCH_NORM_EPSILON
 
@@ -186,7 +186,7 @@ def numpy_script(model: Any) -> str:
 
     Parameters: `model`, an estimator of deltarule.
     Returns: the script.
-    Errors: `BadInput` for an activation of one's own.
+    Errors: `BadInput` for a subclass whose answers are its own, and for an activation of one's own.
 
     >>> from deltarule import MLPRegressor
     >>> model = MLPRegressor(hidden_layer_sizes=(), solver="lbfgs", random_state=0).fit([[0.0], [1.0]], [1.0, 3.0])
@@ -197,6 +197,7 @@ def numpy_script(model: Any) -> str:
         a = x @ W1 + b1
         return a.mean(axis=0)
     """
+    check_answers(model, "deltarule", ["predict", "predict_proba"])
     inner: BaseMLP = model.model_ if isinstance(model, BaseTabular) else model
     _check_classes(inner)
     arrays, functions = Arrays(np.dtype(np.float64)), []

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from deltarule.errors import BadInput
 from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.maths.elementary import Array, Fixed
-from deltarule.maths.initializers import Initializer
+from deltarule.maths.initializers import INITIALIZERS, Initializer
 from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
 from deltarule.maths.schedules import SCHEDULES, Schedule
 from deltarule.problem import registry
@@ -219,21 +219,27 @@ ADAM = replace(OPTIMIZERS["adam"], name="adam of scikit-learn", once_a_step=adam
 def prior_logits(targets: Floats, weights: Floats | None, output: str) -> Floats:
     """What the outputs say before their activation, of scikit-learn's name, where they know nothing but the targets.
 
-    targets [N, C], weights [N]  →  [C]; a class of which there is no row counts half a one, or it would be at −∞
+    targets [N, C], weights [N]  →  [C]; a class of which there is no row counts half a one of mean weight, or it would
+    be at −∞
 
     Source: Lin et al. 2017, section 4.1
 
     >>> prior_logits(np.array([[0.0], [0.0], [0.0], [1.0]]), None, "logistic").round(4)
     array([-1.0986])
     """
-    mean: Floats = np.average(targets.astype(np.float64), axis=0, weights=weights)
+    targets = targets.astype(np.float64)
+    mean: Floats = np.average(targets, axis=0, weights=weights)
     if output == "identity":
         return mean
-    half = 0.5 / len(targets)
-    if output == "exp":  # in units of their own
-        return np.log(np.where(mean > 0, mean, half))
-    logits: Floats = np.log(np.maximum(mean, half))
-    return logits - np.log(np.maximum(1 - mean, half)) if output == "logistic" else logits
+
+    def logarithm(mean: Floats) -> Floats:
+        return np.asarray(np.log(np.where(mean > 0, mean, 0.5 / len(targets))))
+
+    if output != "logistic":
+        return logarithm(mean)
+    # By weights the rest may be so rare that 1 − mean has no digits of it.
+    rest = 1 - mean if weights is None else np.average(1 - targets, axis=0, weights=weights)
+    return logarithm(mean) - logarithm(rest)
 
 
 def weight_seeds(random: np.random.RandomState, members: int) -> tuple[list[int], list[int]]:
@@ -277,14 +283,10 @@ def _values(activation: Activation) -> tuple[float, ...]:
         return tuple(activation.forward(np.array([POINTS]))[0][0].tolist())
 
 
-def _glorot(fan_in: int, fan_out: int) -> float:
-    return float(sqrt(6 / (fan_in + fan_out)))
-
-
 def _glorot_logistic(fan_in: int, fan_out: int) -> float:
     return float(sqrt(2 / (fan_in + fan_out)))
 
 
-GLOROT = Initializer("glorot_uniform", "uniform", _glorot, biases="same")
+GLOROT = replace(INITIALIZERS["glorot_uniform"], biases="same")
 GLOROT_LOGISTIC = Initializer("glorot_logistic", "uniform", _glorot_logistic, biases="same")
 """scikit-learn's laws: biases start like weights, and behind logistic units both are smaller."""

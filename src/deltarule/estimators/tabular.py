@@ -208,7 +208,7 @@ class BaseTabular(BaseEstimator):
         some = budget.search_rows(inputs, rows, self._outputs)
         return (
             f"{self._count} settings on {budget.folds_of(some)} folds of {some:,} rows × {counted(inputs, 'input')}, "
-            f"then {budget.members_for(len(begun.y))} networks on {len(begun.y):,} rows"
+            f"then {budget.members_for(inputs, len(begun.y), self._outputs)} networks on {len(begun.y):,} rows"
         )
 
     def _fit(self, begun: Beginning) -> None:
@@ -271,15 +271,16 @@ class BaseTabular(BaseEstimator):
 
     def _trained(self, x: Floats, y: Any, found: dict[str, Any], searched: int) -> BaseMLP:
         """An ensemble with settings that were found by trainings on so many rows."""
-        model: Any = self._ensemble(len(x), found, searched)
+        model: Any = self._ensemble(len(x), x.shape[1], found, searched)
         with quietly(), whole_or_none():  # that it made all its epochs, as it should
             fitted: BaseMLP = model.fit(x, y)
         return fitted
 
-    def _ensemble(self, rows: int, found: dict[str, Any], searched: int) -> BaseMLP:
+    def _ensemble(self, rows: int, inputs: int, found: dict[str, Any], searched: int) -> BaseMLP:
         """The estimator that is to learn from so many rows, with settings found by trainings on fewer."""
         found = found | {"alpha": budget.alpha_for(found["alpha"], searched, rows)}
-        return self._network(**budget.training_for(rows), **found, n_members=budget.members_for(rows))
+        members = budget.members_for(inputs, rows, self._outputs)
+        return self._network(**budget.training_for(rows), **found, n_members=members)
 
     def _notes(self, frame: Frame, y: Any, doubted: list[str], few: list[str]) -> tuple[str, ...]:
         is_classes = isinstance(self, ClassifierMixin)

@@ -105,7 +105,7 @@ def columns_told(found: Inspection) -> list[list[str]]:
 
 def _importance_told(one: Importance, unit: int, digits: int) -> list[str]:
     loss, low, high = (_number(unit * value, digits) for value in (one.loss, one.low, one.high))
-    return [shown(one.column), loss, f"{low} to {high}"]
+    return [shown(one.column), loss, low if low == NOTHING else f"{low} to {high}"]
 
 
 def _number(value: float, digits: int) -> str:

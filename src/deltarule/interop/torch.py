@@ -3,7 +3,7 @@
 W [D, H] weights, inputs × outputs; PyTorch keeps them as [H, D]
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 SOFTPLUS_THRESHOLD = 40
 """Above it PyTorch's softplus of z is z, at its own 20 off by 2e-9; from 37 on float64 does not tell them apart."""
 
+ANSWERING = ("predict", "predict_proba", "predict_log_proba", "_predict", "_forward_pass_fast")
+"""What makes the answers of scikit-learn's estimators."""
+
+LIBRARIES = {"deltarule": "deltarule", "sklearn.neural_network": "scikit-learn"}
+"""What packages are called in sentences."""
+
 
 def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
     """A trained network as an `nn.Sequential` of Linear, BatchNorm1d, activation and Dropout modules.
@@ -38,8 +44,9 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
     `deltarule.estimators.columns.encoded` makes; of one with `scale_target` the last Linear gives targets in their own
     unit, as `predict` does.
 
-    Raises `BadInput` where PyTorch is not installed, for another model, for a member that there is not, for an
-    activation that PyTorch has no module for, and where `dropout` was set to what the network cannot have.
+    Raises `BadInput` where PyTorch is not installed, for another model, for a subclass whose outputs are its own, for a
+    member that there is not, for an activation that PyTorch has no module for, and where `dropout` was set to what the
+    network cannot have.
 
     >>> import deltarule
     >>> network = deltarule.Network([2, 3, 1], "tanh", "sigmoid")
@@ -62,7 +69,13 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
             f"{trained!r} has no form in PyTorch; give a run or a fitted estimator of deltarule, and of a model of "
             "scikit-learn what from_sklearn makes of it"
         )
-    network, arrays, dropout = _of_run(trained, member) if isinstance(trained, Run) else trained.member_parts(member)
+    if isinstance(trained, Run):
+        network, arrays, dropout = _of_run(trained, member)
+    else:
+        from sklearn.base import is_classifier
+
+        check_answers(trained, "deltarule", ["predict_proba" if is_classifier(trained) else "predict"])
+        network, arrays, dropout = trained.member_parts(member)
     modules = torch.nn.Sequential()
     for place, layer in enumerate(network.layers):
         n = layer.number
@@ -78,6 +91,23 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
         scale, mean, last = _tensor(estimator.target_scale_), _tensor(estimator.target_mean_), modules[-1]
         last.weight.data, last.bias.data = last.weight.data * scale[:, None], last.bias.data * scale + mean
     return modules.eval()
+
+
+def check_answers(model: Any, package: str, names: Sequence[str] = ANSWERING) -> None:
+    """Refuse a model whose answers are its own or its subclass's, for what is made of the model would not have them.
+
+    Parameters: `model`; `package`, where the class stands whose answers it may have; `names`, what makes them.
+    Errors: `BadInput`.
+    """
+    kinds = type(model).__mro__
+    theirs = next((kind for kind in kinds if f"{kind.__module__}.".startswith(f"{package}.")), type(model))
+    for name in names:
+        own = vars(model).get(name, getattr(type(model), name, None))
+        if hasattr(theirs, name) and own is not getattr(theirs, name):
+            raise BadInput(
+                f"the model is a {type(model).__name__} with a {name} of its own, which would be lost; give a plain "
+                f"{theirs.__name__} of {LIBRARIES[package]} that is fitted to the same rows"
+            )
 
 
 def _of_run(run: Run, member: int) -> tuple[Network, dict[str, Floats], Floats]:

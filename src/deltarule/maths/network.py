@@ -188,16 +188,15 @@ def backward(tape: Sequence[Taped], dz: Array) -> dict[str, Array]:
 
 
 def updated_buffers(
-    layers: Sequence[Layer], buffers: Mapping[str, Array], statistics: Mapping[str, tuple[Array, Array]], total: Array
+    buffers: Mapping[str, Array], statistics: Mapping[str, tuple[Array, Array]], total: Array
 ) -> dict[str, Array]:
     """The running statistics after a batch: a tenth of the way towards the batch's own, with σ² made unbiased.
 
     total [K, 1, 1] or a number: N, the samples of the batch, or the sum of their weights. The N − 1 of N / (N − 1) is
     1 at least: weights that sum to 1, but for rounding, must not make σ² infinite.
 
-    >>> from deltarule.maths.activations import RELU
-    >>> layers, zero, one = [Layer(1, 1, 1, RELU, batch_norm=True)], np.zeros((1, 1)), np.ones((1, 1))
-    >>> updated_buffers(layers, {"mean1": zero, "variance1": zero}, {"1": (one, one)}, total=2 * one)
+    >>> zero, one = np.zeros((1, 1)), np.ones((1, 1))
+    >>> updated_buffers({"mean1": zero, "variance1": zero}, {"1": (one, one)}, total=2 * one)
     {'mean1': array([[0.1]]), 'variance1': array([[0.2]])}
     """
     updated = dict(buffers)

@@ -35,8 +35,8 @@ def data_term(
 
 def penalty_term(
     penalty: Penalty, strength: Array, theta: Array, penalized: Array, samples: Array
-) -> tuple[Array, Array]:
-    """The penalty [..] and its gradient [.., P].
+) -> tuple[Array, Callable[[], Array]]:
+    """The penalty [..] and, when called, its gradient [.., P].
 
     strength [.., 1]   theta [.., P]   penalized [P], 1 for the entries that count, 0 for the others   samples [.., 1],
     the batch's samples or the sum of their weights
@@ -44,11 +44,15 @@ def penalty_term(
     >>> import numpy as np
     >>> from deltarule.maths.penalties import PENALTIES
     >>> theta, penalized = np.array([[3.0, 4.0]]), np.array([1.0, 0.0])
-    >>> penalty_term(PENALTIES["l2"], np.array([[0.5]]), theta, penalized, np.array([[2.0]]))
+    >>> R, gradient = penalty_term(PENALTIES["l2"], np.array([[0.5]]), theta, penalized, np.array([[2.0]]))
+    >>> R, gradient()
     (array([4.5]), array([[3., 0.]]))
     """
-    scaled = (strength / samples if penalty.per_sample else strength) * penalized
-    value, slope = scaled * penalty.value(theta), scaled * penalty.derivative(theta)
-    if not np.all(strength):  # a penalty that counts nothing is none: 0 · ∞ is no number
-        value, slope = (np.where(strength == 0, np.zeros_like(each), each) for each in (value, slope))
-    return value.sum(-1), slope
+    share = (strength / samples if penalty.per_sample else strength) * penalized
+
+    def counted(each: Array) -> Array:
+        """What counts of each entry; a penalty of strength 0 is none, where 0 · ∞ would be no number"""
+        scaled = share * each
+        return scaled if np.all(strength) else np.where(strength == 0, np.zeros_like(scaled), scaled)
+
+    return counted(penalty.value(theta)).sum(-1), lambda: counted(penalty.derivative(theta))

@@ -85,7 +85,7 @@ def linear_ramp(t: Array, learning_rate: Array, steps: Array, highest: Array) ->
 
 
 def exponential_ramp(t: Array, learning_rate: Array, steps: Array, highest: Array) -> Array:
-    """From α to `highest`, each rate the same multiple of the one before.    Source: Smith 2015, section 3.3"""
+    """From α to `highest`, each rate the same multiple of the one before."""
     return learning_rate * (highest / learning_rate) ** (_up_to(steps - 1, t) / (steps - 1))
 
 

@@ -63,6 +63,15 @@ def alike(problem: Problem, members: Integers, group: Integers) -> list[Integers
     if problem.steps_per_epoch(members[group[0]]) > 1:
         seeds = np.unique(problem.data_seeds[members[group]], return_inverse=True)[1]
         kinds = kinds * (seeds.max() + 1) + seeds
+    return of_a_kind(group, kinds)
+
+
+def of_a_kind(group: Integers, kinds: Integers) -> list[Integers]:
+    """Split a group by the kind of each.
+
+    >>> [some.tolist() for some in of_a_kind(np.array([4, 5, 7]), np.array([1, 0, 1]))]
+    [[5], [4, 7]]
+    """
     order = np.argsort(kinds, kind="stable")
     ends = np.flatnonzero(np.diff(kinds[order])) + 1
     return [group[some] for some in np.split(order, ends)]
@@ -101,13 +110,13 @@ def positions_of(problem: Problem, members: Integers, step: int) -> Integers:
     return positions[0] if len(unique) == 1 else positions
 
 
-def whole(problem: Problem, members: Integers) -> Batch:
+def all_rows(problem: Problem, members: Integers) -> Batch:
     """All rows of members that have equally many, in their own order.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
     >>> problem = create_problem(Network([1, 1]), [[5], [6], [7]], [0, 1, 2], rows=[[2, 0]])
-    >>> whole(problem, np.array([0])).x.ravel().tolist()
+    >>> all_rows(problem, np.array([0])).x.ravel().tolist()
     [7.0, 5.0]
     """
     return _gathered(problem, members, np.arange(problem.row_count(members[0])))
@@ -164,7 +173,13 @@ def orders_of_epochs(seeds: tuple[int, ...], epochs: range, rows: int) -> Intege
 
 
 def _drawn(seeds: tuple[int, ...], epochs: range, rows: int) -> Integers:
-    return random.permutation(np.array(seeds, np.uint64), np.array(epochs)[:, None], rows)
+    return _kept_from_writing(random.permutation(np.array(seeds, np.uint64), np.array(epochs)[:, None], rows))
+
+
+def _kept_from_writing(orders: Integers) -> Integers:
+    """Orders that others are handed too: who wrote into them would change later trainings."""
+    orders.setflags(write=False)
+    return orders
 
 
 class _Kept:
@@ -188,7 +203,7 @@ class _Kept:
             new = {(seed, epochs[0], rows): order.copy() for seed, order in zip(missing, drawn, strict=True)}
             self._keep(new)
             found |= new
-        return np.stack([found[key] for key in keys], dtype=np.int64)[None]
+        return _kept_from_writing(np.stack([found[key] for key in keys], dtype=np.int64)[None])
 
     def _keep(self, new: dict[tuple[int, int, int], Integers]) -> None:
         with self._lock:
@@ -238,11 +253,11 @@ def row_orders(problem: Problem, members: Integers, step: int, n: int) -> tuple[
         seeds, which = np.unique(problem.data_seeds[members], return_inverse=True)
         epochs = range(step // batches, (step + max(n, 1) - 1) // batches + 1)
         positions = orders_of_epochs(tuple(seeds.tolist()), epochs, count)
-        is_so_already = len(seeds) == 1 or np.array_equal(which, np.arange(len(seeds)))
-        positions = positions if is_so_already else positions[:, which]
+        # A copy, for programs are compiled for arrays that can be written.
+        positions = positions.copy() if len(seeds) == 1 else positions.take(which, axis=1)
     if problem.rows is None:
         return positions, positions
     kinds = problem.row_kinds[members]
     own = np.stack([problem.rows[member] for member in (members[:1] if (kinds == kinds[0]).all() else members)])
-    whole = np.broadcast_to(own, (len(positions), max(len(own), positions.shape[1]), count))
-    return np.take_along_axis(whole, np.broadcast_to(positions, whole.shape), axis=2), positions
+    each = np.broadcast_to(own, (len(positions), max(len(own), positions.shape[1]), count))
+    return np.take_along_axis(each, np.broadcast_to(positions, each.shape), axis=2), positions

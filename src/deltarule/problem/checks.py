@@ -1,14 +1,17 @@
 """The checks behind `create_problem`: each takes what was given and returns the array that is meant, or says no."""
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
+from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, shown
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import Loss
 from deltarule.maths.optimizers import Optimizer
@@ -33,7 +36,7 @@ def no_meaning(loss: Loss, output: Activation) -> str:
 def network(given: Any) -> Network:
     """The network."""
     if not isinstance(given, Network):
-        raise BadInput(f"the network is {given!r}; make one with Network([inputs, ..., outputs])")
+        raise BadInput(f"the network is {shown(given)}; make one with Network([inputs, ..., outputs])")
     return given
 
 
@@ -48,8 +51,32 @@ def member(given: Any, count: int, there_are: str) -> int:
     """The number of a member, of so many; `there_are` begins what is told of their numbers."""
     number = whole("member", given, 0)
     if number >= count:
-        raise BadInput(f"there is no member {number}; {there_are} 0 to {count - 1}")
+        raise BadInput(f"there is no member {shown(number)}; {there_are} 0 to {count - 1}")
     return number
+
+
+def chosen(given: Any, count: int) -> Integers:
+    """The members, of so many, that are chosen: by an index or several, of which −1 is the last, or by a mask [K]."""
+    array = _array(given)
+    if array is not None and array.dtype == bool and array.shape == (count,):
+        array = np.flatnonzero(array)
+    if array is None or array.ndim > 1 or array.dtype.kind not in "iu" or not array.size:
+        raise BadInput(
+            f"the members chosen are {shown(given)}; give at least one index, or True or False for each of the {count}"
+        )
+    if array.min() < -count or array.max() >= count:
+        raise BadInput(f"the members chosen go from {array.min()} to {array.max()}; there are members 0 to {count - 1}")
+    return np.atleast_1d(array).astype(np.int64) % count
+
+
+def asked(x: Any, network: Network, members: int, dtype: DTypeLike) -> Floats:
+    """The inputs that networks are asked about: [B, D], or [K, B, D] with rows for each member."""
+    array = _table("the inputs", x)
+    columns = network.inputs
+    if array.ndim not in (2, 3) or array.shape[-1] != columns or array.shape[:-2] not in ((), (members,)):
+        several = f", or {members} times such rows" if members > 1 else ""
+        raise BadInput(f"the inputs have the shape {array.shape}; give rows of {columns} columns{several}")
+    return array.astype(dtype, copy=False)
 
 
 def numeric(name: str, given: Any, dtype: str, copy: bool = True) -> Floats:
@@ -57,11 +84,7 @@ def numeric(name: str, given: Any, dtype: str, copy: bool = True) -> Floats:
 
     copy : False for what is used as it is; whoever says so has seen that all of it is finite.
     """
-    if np.ma.is_masked(given):
-        raise BadInput(f"{name} hold masked values; remove or fill in such values first")
-    array = _array(given)
-    if array is None or array.dtype.kind not in "biuf":
-        raise BadInput(f"{name} are not a rectangular array of numbers; give one row for each sample")
+    array = _table(name, given)
     if array.ndim == 1 and name.endswith("targets"):
         array = array[:, None]
     if array.ndim != 2 or len(array) == 0:
@@ -111,8 +134,18 @@ def targets(y: Any, network: Network, loss: Loss, dtype: str) -> Floats:
 def whole(name: str, value: Any, least: int = 1) -> int:
     """A whole number of at least `least`."""
     if not _is_whole(value) or value < least:
-        raise BadInput(f"{name} is {value!r}; give a whole number of {least} or more")
+        raise BadInput(f"{name} is {shown(value)}; give a whole number of {least} or more")
     return int(value)
+
+
+def finite(name: str, value: Any) -> float:
+    """A single finite number."""
+    if isinstance(value, np.generic | np.ndarray) and value.dtype.kind in "iuf" and value.ndim == 0:
+        value = None if np.ma.is_masked(value) else value.item()  # a limit of float64 is infinite beside float32
+    is_number = isinstance(value, Real) and not isinstance(value, bool | np.timedelta64)
+    if not (is_number and abs(value) <= sys.float_info.max):
+        raise BadInput(f"{name} is {shown(value)}; give a finite number, of a size up to 1.8e308")
+    return float(value)
 
 
 def members(given: Mapping[str, Any], rates: Floats, weights: Floats | None, rows: tuple[Integers, ...] | None) -> int:
@@ -139,7 +172,7 @@ def numbers(name: str, value: Any) -> Floats:
         return np.array(value)
     array = _real(value)
     if array is None or array.ndim > 1:
-        raise BadInput(f"{name} is {value!r}; give a number, or one a member")
+        raise BadInput(f"{name} is {shown(value)}; give a number, or one a member")
     if not array.size:
         raise BadInput(f"{name} is empty; give at least one number")
     if not np.isfinite(array).all():
@@ -168,11 +201,12 @@ def dropout(given: Any, hidden: int, dtype: str) -> Floats:
     """Dropout rates: [], [hidden layers] or [K, hidden layers] float64."""
     rates = _real(given)
     if rates is None or rates.ndim > 2 or (rates.ndim and (rates.shape[-1] != hidden or not len(rates))):
-        raise BadInput(f"dropout is {given!r}; give a rate, one for each hidden layer ({hidden}), or [members, layers]")
+        allowed = f"a rate, one for each hidden layer ({hidden}), or [members, layers]"
+        raise BadInput(f"dropout is {shown(given)}; give {allowed}")
     if not ((rates >= 0) & (rates < 1)).all():
-        raise BadInput(f"dropout is {given!r}; give rates from 0 up to, not including, 1")
+        raise BadInput(f"dropout is {shown(given)}; give rates from 0 up to, not including, 1")
     if not (rates.astype(dtype) < 1).all():
-        raise BadInput(f"dropout is {given!r}, of which {dtype} makes 1; give lower rates")
+        raise BadInput(f"dropout is {shown(given)}, of which {dtype} makes 1; give lower rates")
     if not hidden and rates.any():
         raise BadInput("dropout acts on hidden layers and the network has none; leave it out")
     return rates
@@ -219,11 +253,12 @@ def rows(given: Any, count: int) -> tuple[Integers, ...] | None:
     """Row indices, a list for each member, or None where all members use all rows."""
     if given is None:
         return None
-    if not isinstance(given, Sequence | np.ndarray) or isinstance(given, str) or not len(given):
-        raise BadInput(f"rows is {given!r}; give for each member the list of its rows' indices")
+    is_list = given.ndim > 0 if isinstance(given, np.ndarray) else isinstance(given, Sequence)
+    if not is_list or isinstance(given, str) or not len(given):
+        raise BadInput(f"rows is {shown(given)}; give for each member the list of its rows' indices")
     checked: list[Integers] = []
     known: dict[int, Integers] = {}  # members of one fold share one list, and its memory
-    for indices in given:
+    for indices in list(given):  # all at a time: of one that is gone another would have the id
         if id(indices) in known:
             checked.append(known[id(indices)])
             continue
@@ -245,7 +280,7 @@ def seeds(name: str, given: Any) -> NDArray[np.uint64]:
     several = isinstance(given, Sequence) and not isinstance(given, str)
     for value in given if several else [given]:
         if not _is_whole(value) or not 0 <= value < 2**64:
-            raise BadInput(f"{name} hold {value!r}; a seed is a whole number from 0 to 2**64 - 1")
+            raise BadInput(f"{name} hold {shown(value)}; a seed is a whole number from 0 to 2**64 - 1")
     if several and not len(given):
         raise BadInput(f"{name} are an empty list; give at least one seed")
     return np.array([int(value) for value in given] if several else int(given), np.uint64)
@@ -268,6 +303,19 @@ def _array(given: Any) -> NDArray[Any] | None:
         return None if np.ma.is_masked(given) else np.asarray(given)
     except ValueError:
         return None
+
+
+def _table(name: str, given: Any) -> NDArray[Any]:
+    """Anything as an array of numbers of whichever kind."""
+    if np.ma.is_masked(given):
+        raise BadInput(f"{name} hold masked values; remove or fill in such values first")
+    array = _array(given)
+    if array is not None and array.dtype == object and all(isinstance(one, Real) for one in array.flat):
+        with suppress(OverflowError):
+            array = array.astype(np.float64)  # data frames make objects of columns of several kinds
+    if array is None or array.dtype.kind not in "biuf":
+        raise BadInput(f"{name} are not a rectangular array of numbers; give one row for each sample")
+    return array
 
 
 def _real(given: Any) -> Floats | None:

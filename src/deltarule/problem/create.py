@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, shown
 from deltarule.maths.losses import REDUCTIONS, Loss, meaningful
 from deltarule.maths.optimizers import Optimizer
 from deltarule.maths.penalties import Penalty
@@ -14,6 +15,8 @@ from deltarule.problem import checks, registry
 from deltarule.problem.network import Network, switch
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.registry import Named
+
+Seeds = int | Sequence[int] | NDArray[np.integer[Any]]
 
 
 def create_problem(
@@ -35,9 +38,9 @@ def create_problem(
     weights: Any = None,
     rows: Sequence[Any] | None = None,
     initial_scale: Any = 1.0,
-    seeds: int | Sequence[int] = 0,
-    data_seeds: int | Sequence[int] = 0,
-    dropout_seeds: int | Sequence[int] | None = None,
+    seeds: Seeds = 0,
+    data_seeds: Seeds = 0,
+    dropout_seeds: Seeds | None = None,
     dtype: str = "float64",
     copy: bool = True,
 ) -> Problem:
@@ -49,14 +52,15 @@ def create_problem(
     x : inputs [N, D].
     y : targets [N, C], or [N] for a single output.
     loss, reduction : what is lowered; a reduction is "sum", "mean_samples" or "mean_elements".
-    penalty, strength, penalize_biases : λ times a penalty on the weights, on biases too only where asked.
+    penalty, strength, penalize_biases : λ times a penalty on weights; on biases, as adamw's decay, only where asked.
     optimizer, learning_rate, momentum, schedule : how it is lowered; momentum is short for the parameter of that name.
     batch_size : rows of a mini-batch; None for all of them in every update.
     dropout : rate of the hidden layers (one number, one for each hidden layer, or [K, hidden layers]).
     weights : weights of the rows, [N] or [K, N]; 2 counts as the row twice, 0 as if it were not there.
     rows : for each member the indices of its own rows (folds, bootstrap); None for all rows.
     initial_scale : what initial weights are multiplied with.
-    seeds : seed of each member's initial weights; a list of K seeds makes K members.
+    seeds : seed of each member's initial weights; a list of K seeds makes K members. A number is one seed, not a count
+        as in `sweep`: give range(N) for the seeds 0 … N − 1.
     data_seeds : seed of the batch order; one for all members, or one each.
     dropout_seeds : seed of each member's dropout masks; None for the seeds of the weights.
     dtype : "float64" or "float32".
@@ -74,12 +78,12 @@ def create_problem(
     (2, (2, 1))
     """
     network = checks.network(network)
-    if dtype not in ("float64", "float32"):
-        raise BadInput(f'the dtype is {dtype!r}; give "float64" or "float32"')
+    if not isinstance(dtype, str | np.dtype) or dtype not in ("float64", "float32"):
+        raise BadInput(f'the dtype is {shown(dtype)}; give "float64" or "float32"')
     found_loss, found_penalty = registry.loss(loss), None if penalty is None else registry.penalty(penalty)
     found_optimizer, found_schedule = registry.optimizer(optimizer), registry.schedule(schedule)
-    if reduction not in REDUCTIONS:
-        raise BadInput(f"the reduction is {reduction!r}; give one of {', '.join(REDUCTIONS)}")
+    if not isinstance(reduction, str) or reduction not in REDUCTIONS:
+        raise BadInput(f"the reduction is {shown(reduction)}; give one of {', '.join(REDUCTIONS)}")
     if not meaningful(found_loss, network.output):
         raise BadInput(checks.no_meaning(found_loss, network.output))
     x, y = checks.inputs(x, network, dtype, copy=copy), checks.targets(y, network, found_loss, dtype)

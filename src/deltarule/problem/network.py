@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from deltarule.errors import BadInput, counted
+from deltarule.errors import BadInput, counted, shown
 from deltarule.maths.activations import Activation
 from deltarule.maths.initializers import Initializer
 from deltarule.maths.network import Entry, Layer, buffer_entries, parameter_entries
@@ -43,7 +44,7 @@ class Network:
 
     def __init__(
         self,
-        sizes: Sequence[int],
+        sizes: Sequence[int] | NDArray[np.integer[Any]],
         activation: Named | Activation | Sequence[Named | Activation] = "relu",
         output: Named | Activation = "identity",
         *,
@@ -106,16 +107,17 @@ def switch(name: str, value: Any) -> bool:
     False
     """
     if not isinstance(value, bool | np.bool):
-        raise BadInput(f"{name} is {value!r}; give True or False")
+        raise BadInput(f"{name} is {shown(value)}; give True or False")
     return bool(value)
 
 
 def _checked_sizes(sizes: Any) -> tuple[int, ...]:
+    sizes = sizes.tolist() if isinstance(sizes, np.ndarray) else sizes
     if isinstance(sizes, str) or not isinstance(sizes, Sequence) or len(sizes) < 2:
-        raise BadInput(f"the layers are {sizes!r}; give at least two sizes, inputs first and outputs last")
+        raise BadInput(f"the layers are {shown(sizes)}; give at least two sizes, inputs first and outputs last")
     for size in sizes:
         if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
-            raise BadInput(f"a layer has size {size!r}; give every layer a whole number of units, 1 or more")
+            raise BadInput(f"a layer has size {shown(size)}; give every layer a whole number of units, 1 or more")
     return tuple(int(size) for size in sizes)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, shown
 from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.maths.elementary import Fixed
 from deltarule.maths.initializers import INITIALIZERS, Initializer
@@ -57,7 +57,7 @@ def add(kind: str, formula: Any) -> None:
 def remove(kind: str, name: str) -> None:
     """Take a user's own formula away again; the built-in ones stay."""
     if not isinstance(name, str) or name in _BUILT_IN[kind] or name not in _TABLES[kind]:
-        raise BadInput(f"{name!r} is no {kind} of your own; only those can be removed")
+        raise BadInput(f"{shown(name)} is no {kind} of your own; only those can be removed")
     del _TABLES[kind][name]
 
 
@@ -151,8 +151,8 @@ def schedule(given: Named | Schedule) -> Schedule:
     found: Schedule = _with_parameters("schedule", {"name": name, **parameters}, "per")
     if per is None:
         return found
-    if per not in ("step", "epoch"):
-        raise BadInput(f'a schedule counts per \'{per}\'; give "step" or "epoch"')
+    if not isinstance(per, str) or per not in ("step", "epoch"):
+        raise BadInput(f'a schedule counts per {shown(per)}; give "step" or "epoch"')
     return replace(found, per=per)
 
 
@@ -166,8 +166,8 @@ def initializer(given: Named | Initializer) -> Initializer:
         return given
     name, parameters = _taken_apart("initializer", given)
     biases = parameters.pop("biases", "zeros")
-    if biases not in ("zeros", "same"):
-        raise BadInput(f'initial biases are \'{biases}\'; give "zeros" or "same" (by the law of the weights)')
+    if not isinstance(biases, str) or biases not in ("zeros", "same"):
+        raise BadInput(f'initial biases are {shown(biases)}; give "zeros" or "same" (by the law of the weights)')
     return replace(_with_parameters("initializer", {"name": name, **parameters}, "biases"), biases=biases)
 
 
@@ -202,7 +202,7 @@ def _taken_apart(kind: str, given: Named) -> tuple[str, dict[str, Any]]:
     if isinstance(given, str):
         return given, {}
     if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
-        raise BadInput(f"the {kind} is {given!r}; give its name, or a table with its name and parameters")
+        raise BadInput(f"the {kind} is {shown(given)}; give its name, or a table with its name and parameters")
     return given["name"], {key: value for key, value in given.items() if key != "name"}
 
 
@@ -227,7 +227,9 @@ def parameter(kind: str, name: str, key: str, value: Any) -> Any:
     if not isinstance(value, list | tuple):
         return _number(kind, name, key, value)
     if kind not in ("optimizer", "schedule"):
-        raise BadInput(f"the parameter '{key}' of the {kind} '{name}' is {value!r}; give one number, for all members")
+        raise BadInput(
+            f"the parameter '{key}' of the {kind} '{name}' is {shown(value)}; give one number, for all members"
+        )
     return [_number(kind, name, key, one) for one in value]
 
 
@@ -241,7 +243,7 @@ def _number(kind: str, name: str, key: str, given: Any) -> int | float:
                 return given
         except OverflowError:  # a whole number beyond all floats
             pass
-    raise BadInput(f"the parameter '{key}' of the {kind} '{name}' is {given!r}; give {allowed}")
+    raise BadInput(f"the parameter '{key}' of the {kind} '{name}' is {shown(given)}; give {allowed}")
 
 
 _Fits = Callable[[float], bool]

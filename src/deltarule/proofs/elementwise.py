@@ -58,6 +58,8 @@ class Curve:
 
     def along(self, lines: Integers, t: Floats) -> Floats:
         """The values where the first input has moved by t."""
+        if not len(lines):
+            return np.zeros(np.shape(t))  # np.vectorize takes no empty array
         first, *others = (values[lines] for values in self.inputs)
         with np.errstate(all="ignore"):
             return np.asarray(self.function(first + t, *others))

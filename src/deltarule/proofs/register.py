@@ -5,7 +5,7 @@ z, a, p, y, w  arrays [.., B, H]  a formula is elementwise: it gives an array of
 t, α           arrays [K]         for a schedule
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -24,7 +24,7 @@ from deltarule.maths.penalties import Penalty
 from deltarule.maths.schedules import Schedule
 from deltarule.problem import registry
 from deltarule.problem.network import switch
-from deltarule.problem.problem import Floats
+from deltarule.problem.problem import Floats, Integers
 from deltarule.proofs import elementwise
 from deltarule.proofs.differences import IMAGINARY
 from deltarule.proofs.scale import size
@@ -40,7 +40,10 @@ _TAKEN = {
 _LARGEST = float(np.finfo(np.float64).max)
 _NEAR = 1e-4  # to a kink, where the narrowest differences meet it
 _MOST_NAMED = 5  # kinks in a sentence
-_SLOPE_OF_NOTE = 1e-4  # far out, where a function is flat, a slope has no digits left that could be compared
+_SLOPE_OF_NOTE = 1e-4  # of those around 0: far out, where a function is flat, no digits are left to be compared
+_BESIDE = 2.0**-48
+_SAME = 1e-9  # last bits, which a difference brings to the fore, may hang on a number's place in the array
+_MOST_FIRST, _BEHIND = 1000, 32  # how many numbers stand first in turn: of that one np.vectorize has its dtype
 
 
 def register_activation(
@@ -263,8 +266,9 @@ def register_schedule(
     _check_functions({f"the schedule '{name}'": rate})
     _check_choice("per", per, ("step", "epoch"))
     schedule = Schedule(name, rate, _checked_parameters("schedule", name, parameters), per)
-    t, given = np.array([0.0, 1.0, 2.0, 3.0, 10.0, 99.0, 1000.0, 1e5]), np.linspace(0.1, 0.8, 8)
-    numbers = [np.full(8, float(value)) for value in schedule.parameters.values()]
+    t = np.array([0.0, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 99.0, 200.0, 500.0, 1e3, 3e3, 1e4, 1e5])
+    given = np.linspace(0.1, 0.8, len(t))
+    numbers = [np.full(len(t), float(value)) for value in schedule.parameters.values()]
 
     def rates_of(t: Floats, learning_rate: Floats, *own: Floats) -> Any:
         return rate(t, learning_rate, **dict(zip(schedule.parameters, own, strict=True)))
@@ -312,8 +316,14 @@ def _prove(
     with np.errstate(all="ignore"):
         found = derivative(*inputs)
         distance = _distance(place, kinks)
-        scale = np.maximum(size(derivative, inputs, inputs, distance == 0), _SLOPE_OF_NOTE)
-    central = elementwise.central_slopes(curve, 1e-7 * scale, found)
+        scale = size(derivative, inputs, inputs, distance == 0)
+        # Where it is wrong at a point alone it jumps to that and back: not from the one side of it to the other.
+        before, across = [v - _BESIDE * np.abs(v) for v in inputs], [2 * v for v in inputs]
+        scale = np.minimum(scale, size(derivative, before, across, distance == 0))
+    central = elementwise.central_slopes(curve, 1e-7 * np.maximum(scale, _SLOPE_OF_NOTE), found)
+    around = (np.abs(place) <= 1) & (distance > _NEAR) & ~central.kink
+    usual = np.median(np.abs(central.value[around])) if around.any() else 0.0
+    scale = np.maximum(scale, _SLOPE_OF_NOTE * max(1.0, usual))
     unknown = np.flatnonzero(central.kink & (distance > _NEAR))
     if default:
         _check_kinks(what, curve, unknown, place, "kink")
@@ -428,15 +438,31 @@ def _checked_calls(what: str, function: Callable[..., Any], inputs: Sequence[Flo
         raise BadInput(f"{what} gives {result[worst]} at ({at}); make it finite there")
     if not np.array_equal(result, _called(what, function, inputs)):
         raise BadInput(f"{what} is different from call to call; it may depend on nothing but what it is given")
-    for half in (slice(0, None, 2), slice(1, None, 2)):  # with other neighbors, as a population
-        again = _called(what, function, [values[half, None, None] for values in inputs])
-        if not np.allclose(again, result[half, None, None], rtol=1e-12, atol=0):
-            raise BadInput(f"{what} is not elementwise: a number's result depends on what stands beside it")
+    least = _SAME * min(1.0, np.abs(result).max())
+    for some in _orders(inputs):
+        again = _called(what, function, [values[some] for values in inputs])
+        if not np.allclose(again, result[some], rtol=_SAME, atol=least):
+            raise BadInput(
+                f"{what} is not elementwise: a number's result depends on what stands beside it; take no mean, sum or "
+                "maximum of an array, and give np.vectorize its otypes"
+            )
     if not precise:
         with np.errstate(over="ignore"):
             narrow = [values.astype(np.float32) for values in inputs]
         _called(what, function, narrow)
     return result
+
+
+def _orders(inputs: Sequence[Floats]) -> Iterator[Integers]:
+    """Places [.., 1, 1] of some of n numbers, as a population has them: each, or one of many, stands first once.
+
+    Zeros, and a prediction that is the target, always do: there formulas have branches of their own.
+    """
+    n = len(inputs[0])
+    meet = inputs[0] == (inputs[1] if len(inputs) > 1 else 0)
+    branches = np.flatnonzero(inputs[0] == 0), np.flatnonzero(meet)[:: 1 + meet.sum() // _MOST_FIRST]
+    for first in np.unique(np.concatenate([np.arange(0, n, 1 + n // _MOST_FIRST), *branches])):
+        yield (first + np.arange(0, n, max(2, n // _BEHIND)))[:, None, None] % n
 
 
 def _called(what: str, function: Callable[..., Any], inputs: Sequence[Floats], beside: str = "") -> Floats:
@@ -469,8 +495,12 @@ def _called(what: str, function: Callable[..., Any], inputs: Sequence[Floats], b
 def _check_update(optimizer: Optimizer) -> None:
     """Refuse an update that is not one array for θ and one for each slot, made element by element."""
     names = ("theta", *optimizer.slots)
-    arrays = np.random.default_rng(0).normal(size=(2 + len(optimizer.slots), 7))
+    random, count = np.random.default_rng(0), 40
+    sizes = 10.0 ** random.uniform(-3, 1, count)
+    arrays = sizes * random.normal(size=(2 + len(optimizer.slots), count))
     arrays[2:] = np.abs(arrays[2:])  # what a slot holds may be a sum of squares
+    arrays[0, 0] = arrays[1, 1] = 0.0
+    arrays[2:, 2] = arrays[1:, 3] = 0.0  # as slots begin; and so do those of a unit that gives nothing
     numbers = {"learning_rate": 0.01, **optimizer.parameters}
 
     def whole(*inputs: Floats) -> Any:
@@ -483,7 +513,7 @@ def _check_update(optimizer: Optimizer) -> None:
             raise TypeError(f"it must return a tuple of {len(names)}: {', '.join(names)}")
         return returned[i]
 
-    alone = [*arrays, *(np.full(7, float(n)) for n in numbers.values())]
+    alone = [*arrays, *(np.full(count, float(n)) for n in numbers.values())]
     members = [*(np.stack([one, one]) for one in arrays), *(np.full((2, 1), float(n)) for n in numbers.values())]
     for given in (alone, members):
         _called(

@@ -71,15 +71,26 @@ class GradientReport:
             raise RunFailed(f"the gradient check proves nothing: {self.vacuous}")
 
     def __str__(self) -> str:
-        verdict = "right" if self.ok else "WRONG" if self.wrong else "not proved"
-        cells = [("method", "worst error", "allowed", "at", "compared", "left out"), *map(_cells, self.checks)]
+        header, rows, remarks = parts(self)
+        cells = [HEAD, *rows] if rows else []
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         table = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
         ]
-        vacuous = [f"proves nothing: {self.vacuous}"] if self.vacuous else []
-        header = f"gradient of {self.entries:,} entries: {verdict}"
-        return "\n".join([header, *(table if self.checks else []), *self.wrong, *vacuous, *self.notes])
+        return "\n".join([header, *table, *remarks])
+
+
+HEAD = ("method", "worst error", "allowed", "at", "compared", "left out")
+ARE_TEXTS = (True, False, False, True, False, True)
+"""Which columns below this head hold texts, and no numbers."""
+
+
+def parts(report: GradientReport) -> tuple[str, list[tuple[str, ...]], list[str]]:
+    """What a report says: its verdict, a row of cells for each method, and sentences."""
+    verdict = "right" if report.ok else "WRONG" if report.wrong else "not proved"
+    header = f"gradient of {report.entries:,} entries: {verdict}"
+    vacuous = [f"proves nothing: {report.vacuous}"] if report.vacuous else []
+    return header, [*map(_cells, report.checks)], [*report.wrong, *vacuous, *report.notes]
 
 
 def _cells(check: Check) -> tuple[str, ...]:

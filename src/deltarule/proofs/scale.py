@@ -198,8 +198,8 @@ def _penalty_terms(problem: Problem, state: State, samples: Array) -> Array:
     if problem.penalty is None:
         return 0.0
     strength = problem.strength[state.members, None]
-    _, slope = penalty_term(problem.penalty, strength, state.theta, problem.penalized, samples)
-    return np.abs(slope)
+    _, gradient = penalty_term(problem.penalty, strength, state.theta, problem.penalized, samples)
+    return np.abs(gradient())
 
 
 def _terms(added: Sequence[Array], rounded: Sequence[Array]) -> Array:

@@ -15,7 +15,7 @@ from deltarule.errors import BadInput
 from deltarule.files import write_whole
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.reports import style
-from deltarule.reports.sheet import BAND_TOLD, MOST_LINES, Sheet, middle
+from deltarule.reports.sheet import BAND_TOLD, CANNOT_DRAW, MOST_LINES, Sheet, check_shape, middle
 from deltarule.reports.wording import member_names
 from deltarule.training.history import History
 from deltarule.training.range_test import RangeTest
@@ -127,12 +127,14 @@ def object_curves(
 
     Parameters: `steps` [T]; `probabilities` [T, N]; `labels`, the names of the N objects; `quantity`, what the values
     are where they are no probabilities, as those of linear outputs.
+    Errors: `BadInput` for values that are not a row for each step with one of each object.
 
     >>> figure = object_curves([0, 10], [[0.5, 0.4], [0.9, 0.8]], ["cat", "dog"])
     >>> figure.axes[0].lines[0].get_ydata()
     array([0.5, 0.9])
     """
     values = np.asarray(probabilities)
+    check_shape(values, {"step": len(steps), "object": len(labels)})
     with style.drawing():
         sheet = Sheet.blank(f"{quantity[:1].upper()}{quantity[1:]}")
         if len(labels) <= MOST_OBJECTS:
@@ -194,7 +196,7 @@ def comparison_curves(
     parameter : what the names are values of.
     quantity : what the values are, with their unit where they have one.
 
-    Raises `BadInput` where there is nothing to compare.
+    Raises `BadInput` where there is nothing to compare, or a series has not a value, or row, for each of its steps.
 
     >>> figure = comparison_curves({"0.1": ([0, 5], [1.0, 0.8]), "1": ([0, 5], [1.0, 0.2])}, parameter="learning rate")
     >>> figure.axes[0].get_title(loc="left")
@@ -231,6 +233,8 @@ def time_curves(
     microseconds : for each contender, by name, the time of an update of one member [T], None where it was not measured.
     told : what was measured on what, for the note.
 
+    Raises `BadInput` for times that are not one for each of the values.
+
     >>> figure = time_curves("batch", [8, 32], {"compiled": [20.0, 60.0], "JAX scan": [None, 90.0]}, told="one 8-3-8")
     >>> figure.axes[0].get_xscale(), figure.axes[0].get_xlabel(), len(figure.axes[0].lines)
     ('log', 'batch', 2)
@@ -252,7 +256,8 @@ def save(figure: "Figure", path: str | Path) -> tuple[Path, Path]:
 
     Parameters: `path`, in a folder that exists, without a suffix.
     Returns: the paths of the SVG and the PNG file.
-    Errors: `BadInput` for a place that cannot be written; `RunFailed` for a full or failing disk.
+    Errors: `BadInput` for a place that cannot be written, and for what cannot be drawn; `RunFailed` for a full or
+    failing disk.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -271,7 +276,13 @@ def save(figure: "Figure", path: str | Path) -> tuple[Path, Path]:
 
 def _content(figure: "Figure", kind: str, metadata: dict[str, Any]) -> bytes:
     content = BytesIO()
-    figure.savefig(content, format=kind, metadata=metadata)
+    try:
+        figure.savefig(content, format=kind, metadata=metadata)
+    except CANNOT_DRAW as error:
+        raise BadInput(
+            f"the figure cannot be drawn, for Matplotlib says: {' '.join(str(error).split())}; "
+            "give it at least one number, and none of a size near 1e308"
+        ) from error
     return content.getvalue()
 
 

@@ -29,6 +29,7 @@ _STYLE = f"""
 .graph .small {{ font-size: 11px; fill: {style.GRAY}; }}
 .graph .back, .graph .back tspan {{ fill: {style.BLUE}; }}
 .graph .once {{ font-weight: bold; text-decoration: underline; }}
+.graph .ground {{ fill: #ffffff; }}
 .graph .box {{ fill: #ffffff; stroke: {style.BLACK}; stroke-width: 1.3; }}
 .graph .given {{ stroke: {style.GRAY}; stroke-dasharray: 4 2; }}
 .graph .mark {{ fill: #fff3c4; stroke: {style.ORANGE}; stroke-width: 1.6; }}
@@ -187,8 +188,7 @@ class _Drawing:
         return (
             f'<svg class="graph" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" width="{WIDTH}" '
             f'height="{height:g}" role="{role}"><title>{title}</title><style>{_STYLE}</style><defs>{markers}</defs>\n'
-            + "\n".join([*self.parts, *legend])
-            + "\n</svg>\n"
+            '<rect class="ground" width="100%" height="100%"/>\n' + "\n".join([*self.parts, *legend]) + "\n</svg>\n"
         )
 
     def _box(self, name: str, x: float, y: float, remark: str, given: bool) -> None:
@@ -237,10 +237,6 @@ class _Drawing:
 
     def _linked(self, name: str, drawn: str) -> str:
         return f'<a href="{escaped(self.links[name])}">{drawn}</a>' if name in self.links else drawn
-
-
-def _once(name: str) -> str:
-    return f'<tspan class="once">{_named(name)}</tspan>'
 
 
 def _named(text: str) -> str:

@@ -215,7 +215,9 @@ def _label(axes: "Axes", figure: "Figure") -> str:
 
 
 def _values(line: "Line2D") -> tuple[Floats, Floats]:
-    return np.asarray(line.get_xdata(), np.float64), np.asarray(line.get_ydata(), np.float64)
+    """The points of a curve, without its gaps."""
+    x, y = np.asarray(line.get_xdata(), np.float64), np.asarray(line.get_ydata(), np.float64)
+    return x[np.isfinite(y)], y[np.isfinite(y)]
 
 
 def _some(values: Any, most: int) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from deltarule.errors import counted
 from deltarule.reports import style
 from deltarule.reports.network_figures import CELL, MOST_ROWS
 from deltarule.reports.sheet import MOST_LINES, Sheet, wrapped, write_out
@@ -25,8 +26,8 @@ DIAGONAL: dict[str, Any] = {"color": style.GRAY, "linewidth": 1.2, "zorder": 1}
 def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, score: str) -> "Figure":
     """Draw how much of a score is lost where a column's cells are shuffled, with its interval.
 
-    Parameters: `columns`, their names; `losses` [T], the greatest first; `intervals` [T, 2]; `score`, what is
-    lost: "R²".
+    Parameters: `columns`, their names; `losses` [T], the greatest first; `intervals` [T, 2], NaN where there is
+    none; `score`, what is lost: "R²".
 
     >>> figure = column_importances(["size", "color"], [0.5, 0.1], [[0.4, 0.6], [0.0, 0.2]], score="accuracy")
     >>> [text.get_text() for text in figure.axes[0].get_yticklabels()]
@@ -37,7 +38,9 @@ def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, s
         sheet = Sheet.of_axes("What the answers hang on", 7.0, 1.5 + CELL[1] * len(losses))
         sheet.axes.axvline(0, **DIAGONAL)
         dots, bars = sheet.ranges(columns[:MOST_ROWS], COLUMN, losses, intervals)
-        sheet.entries += [(dots, f"{score} lost"), (bars, "its interval (95 %)")]
+        sheet.entries.append((dots, f"{score} lost"))
+        if np.isfinite(intervals).any():
+            sheet.entries.append((bars, "its interval (95 %)"))
         write_out(sheet.axes.xaxis)
         sheet.axes.set_xlabel(f"{score} lost where the column's cells are shuffled among the rows")
         sheet.y_label("column")
@@ -45,9 +48,10 @@ def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, s
             sheet.note(f"The first {MOST_ROWS} of {len(columns):,} columns.")
         sheet.note("Columns that tell the same stand in for each other: each of them then seems to be worth less.")
         told = list(zip(columns, losses.tolist(), strict=False))[:MOST_LINES]
-        sheet.say(
-            f"{score[:1].upper()}{score[1:]} lost: {'; '.join(f'{isolated(name)} {loss:.3g}' for name, loss in told)}."
-        )
+        parts = [f"{isolated(name)} {loss:.3g}" for name, loss in told]
+        if len(columns) > MOST_LINES:
+            parts.append(counted(len(columns) - MOST_LINES, "more column"))
+        sheet.say(f"{score[:1].upper()}{score[1:]} lost: {'; '.join(parts)}.")
         return sheet.finished()
 
 

@@ -238,14 +238,14 @@ def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs:
         raise BadInput(f"the weights {shapes or 'given'} make no network; give one D × H of each layer, in order")
     sizes = [len(matrices[0]), *(one.shape[1] for one in matrices)]
     drawn = [one[:MOST_UNITS, :MOST_UNITS] for one in matrices]
-    largest = max(map(_largest, drawn))
+    widest = max((value for one in drawn for value in one[np.isfinite(one)].tolist()), key=abs, default=0.0)
     with style.drawing():
         most = min(max(sizes), MOST_UNITS)
         sheet = Sheet.of_axes(
             f"Network {'-'.join(map(str, sizes))}", max(7.0, 3.2 + 0.85 * len(sizes)), 1.6 + 0.32 * most
         )
         for layer, (matrix, some) in enumerate(zip(matrices, drawn, strict=True)):
-            _weight_lines(sheet, layer, some, largest)
+            _weight_lines(sheet, layer, some, abs(widest))
             sheet.say(f"Weights of layer {layer + 1}: {_signs(matrix)}.")
         for layer, size in enumerate(sizes):
             shown = min(size, MOST_UNITS)
@@ -256,7 +256,7 @@ def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs:
                 sheet.note(f"Of {size:,} units the first {shown} are shown.")
         _name_units(sheet.axes, inputs, outputs, sizes)
         _mark_signs(sheet)
-        sheet.note(f"The widest line is a weight of {largest:.3g}." if largest else "No weight has a line.")
+        sheet.note(f"The widest line is a weight of {widest:.3g}." if widest else "No weight has a line.")
         if missing := sum(int((~np.isfinite(one)).sum()) for one in drawn):
             sheet.note(f"No line for {counted(missing, 'weight')} that {'is' if missing == 1 else 'are'} not finite.")
         return sheet.finished()
@@ -275,13 +275,14 @@ def activation_curves(function: str | Activation, reach: float = 5.0) -> "Figure
     rows = np.stack([z, np.zeros_like(z)], 1) if chosen.rowwise else z[:, None]
     a, backward = chosen.forward(rows)
     slope = backward(np.eye(1, rows.shape[1]).repeat(len(z), 0))[:, 0]
-    for kink in chosen.kinks:
-        slope = np.where(np.isclose(z, kink), np.nan, slope)
+    # At a kink the slope stands alone, between two gaps: no line leads to it from either side.
+    gaps = [at + side for kink in chosen.kinks for at in np.flatnonzero(np.isclose(z, kink)) for side in (0, 1)]
+    across, slope = np.insert(z, gaps, z[np.array(gaps, int) - 1]), np.insert(slope, gaps, np.nan)
     with style.drawing():
         name = chosen.name.replace("_", " ")
         sheet = Sheet.blank(name.capitalize())
         sheet.line(z, a[:, 0], name, marker="")
-        sheet.unbroken_line(z, slope, "derivative", marker="")
+        sheet.line(across, slope, "derivative", marker="")
         sheet.axes.set_xlabel("z of the unit" + (", the other held at 0" if chosen.rowwise else ""))
         sheet.y_label("activation a, and slope ∂a/∂z")
         return sheet.finished()
@@ -382,7 +383,7 @@ def _cells(
 
 def _activation(value: float) -> str:
     """An activation, of a network that diverged too, as short as its cell."""
-    return f"{value:.2f}" if not abs(value) >= 999.995 else f"{value:.0e}"
+    return f"{value:z.2f}" if not abs(value) >= 999.995 else f"{value:.0e}"
 
 
 def _pair(first: float, second: float) -> str:

@@ -69,6 +69,7 @@ def run_html(run: Any) -> str:
 def sweep_html(table: Any) -> str:
     """A sweep as its best configurations, and whether the first is more than noise."""
     from deltarule.reports.sweep_figures import ranking_with_intervals
+    from deltarule.reports.sweeps import score_said
     from deltarule.stats.effects import ranking, said
 
     settings, scores = table.scores()
@@ -81,7 +82,7 @@ def sweep_html(table: Any) -> str:
     rows = [[*keys, "mean", "±"]]
     for rank, place in enumerate(ranked.place[:MOST_BEST].tolist()):
         numbers = ranked.mean[rank], ranked.half[rank]
-        told = ("" if np.isnan(one) else f"{one:.4f}" for one in numbers)
+        told = ("" if np.isnan(one) else score_said(one) for one in numbers)
         rows.append([*(said(settings[place][key]) for key in keys), *told])
     figure = figure_html(ranking_with_intervals(settings, ranked, quantity=quantity)) if len(settings) > 1 else ""
     return f"<p>{_text(told_of)}</p>{_table(rows)}{figure}"

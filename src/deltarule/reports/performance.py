@@ -6,6 +6,7 @@ Both draw the record as JSON has it: `record` is what `deltarule bench --json` p
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from deltarule.errors import counted
 from deltarule.reports.markdown import table
 from deltarule.reports.tables import pairs, plain_table
 
@@ -61,7 +62,7 @@ def performance_page(record: Record) -> dict[str, str]:
     """The parts of docs/reference/performance.md that are drawn from the record, as Markdown by their names."""
     versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
     blas = record["matrices"]
-    products = f"Our products of matrices: {blas['name']}, {blas['kernels']} kernels, {blas['threads']} threads. "
+    products = f"Our products of matrices: {blas['name']}, {blas['kernels']} kernels, {_threads(blas)}. "
     told = f"Measured on {in_words(record)}. {products if blas else ''}{record['rounds']} rounds. With {versions}."
     if record["quick"]:
         told += " **This was a quick run, on small populations: its times say little.**"
@@ -172,7 +173,7 @@ def findings(found: Record) -> "RenderableType":
         ("BLAS", "; ".join(_blas(one) for one in found["blas"])),
         (
             "matrices",
-            f"{blas['name']}, {blas['kernels']} kernels, {blas['threads']} threads of ours" if blas else "none",
+            f"{blas['name']}, {blas['kernels']} kernels, {_threads(blas)} of ours" if blas else "none",
         ),
         ("data", ", ".join(f"{one['name']}: {one['place'] or 'not here yet'}" for one in found["data"])),
         ("", f"DELTARULE_DATA: {found['data_folder'] or 'not set'}; bundled: {', '.join(found['bundled'])}"),
@@ -188,4 +189,8 @@ def _named(versions: Mapping[str, str | None]) -> str:
 
 def _blas(one: Record) -> str:
     kernels = f", {one['kernels']} kernels" if one["kernels"] else ""
-    return f"{one['whose']}: {one['library']} {one['version'] or ''}{kernels}, {one['threads']} threads"
+    return f"{one['whose']}: {one['library']} {one['version'] or ''}{kernels}, {_threads(one)}"
+
+
+def _threads(found: Mapping[str, Any]) -> str:
+    return counted(found["threads"], "thread")

@@ -12,7 +12,7 @@ from deltarule.errors import BadInput, counted
 from deltarule.problem.problem import Floats, Integers
 from deltarule.reports import style
 from deltarule.reports.network_figures import CELL, MOST_COLUMNS, MOST_ROWS, UNIT
-from deltarule.reports.sheet import MOST_LINES, Sheet, all_fitted, width_of, wrapped
+from deltarule.reports.sheet import MOST_LINES, Sheet, all_fitted, all_wrapped, width_of, wrapped
 from deltarule.reports.wording import isolated, percent
 from deltarule.stats.planes import DecisionPlane
 
@@ -24,12 +24,16 @@ MOST_CLASSES = len(style.MARKERS)
 MOST_OPTIONS = 10
 CLAIM, COMBINATION, COLUMN = 104, 204, 104
 """Points of the name of a claim, of a combination, and of the cells of a column."""
+GAP = 4
+"""Points between the numbers of a confusion matrix."""
 COLUMN_GAP = 16
 """Points between the columns of a table."""
 MOST_HELD = 6
 """Features beside the two of a plane whose values are told."""
 MOST_PAIRED = 12
 """Seeds that are joined by lines from option to option."""
+LEAST = 1e-15
+"""The least probability whose logarithm is drawn, of what is left out, too: 1 less it is less than 1."""
 GROWN = 1e12
 """Up to which norms are shown, or up to how many times their start where that is above 1: all those of outputs that
 learn large targets, and not all those of what diverges."""
@@ -120,16 +124,16 @@ def confusion_matrix(counts: Any, classes: Sequence[str], *, rows: str = "rows",
         )
     right, total = int(np.trace(counts)), int(counts.sum())
     with style.drawing():
-        size = max(3.6, 1.6 + 0.45 * len(classes))
+        font = _fitting(counts)
+        widest = width_of(f"{int(counts.max(initial=0)):,}", font, "bold")
+        size = max(3.6, 1.6 + max(0.45, (widest + GAP) / 72) * len(classes))
         sheet = Sheet.of_axes("True against predicted classes", size + 1.2, size)
         drawn = sheet.axes.imshow(counts, cmap=style.rising(), vmin=0, vmax=max(int(counts.max(initial=0)), 1))
         for row, column in np.ndindex(*counts.shape):
             color = style.ink_on(drawn.to_rgba(counts[row, column])[:3])
             weight = "bold" if row == column else "normal"
             text = f"{counts[row, column]:,}"
-            sheet.axes.text(
-                column, row, text, ha="center", va="center", color=color, weight=weight, fontsize=_fitting(counts)
-            )
+            sheet.axes.text(column, row, text, ha="center", va="center", color=color, weight=weight, fontsize=font)
         names = all_fitted(classes, UNIT, 8.5)
         turned = 90 if max(map(len, names), default=0) > 3 else 0
         sheet.axes.set_xticks(range(len(names)), names, rotation=turned)
@@ -170,7 +174,7 @@ def spreads(series: Mapping[str, Any], *, option: str, quantity: str, limit: flo
         _paired(sheet.axes, values)
         for place, (name, one) in enumerate(zip(series, values, strict=True)):
             _spread(sheet, place, name, one)
-        names = [_broken(name, len(series)) for name in series]
+        names = all_wrapped(list(series), max(4, 46 // len(series)))
         sheet.axes.set_xticks(range(len(series)), names)
         sheet.axes.set_xlim(-0.6, len(series) - 0.4)
         sheet.axes.set_xlabel(wrapped(option, 44))
@@ -344,7 +348,7 @@ def norm_curves(steps: Any, norms: Mapping[str, Any], *, quantity: str) -> "Figu
 
     Parameters: `steps` [T]; `norms`, by the layer's array ("W1"), [T], or [T, K] of K members; `quantity`, what
     they are.
-    Errors: `BadInput` for none.
+    Errors: `BadInput` for none, and for norms that are not a value, or a row, for each step.
 
     >>> figure = norm_curves([0, 10], {"W1": [0.1, 0.01], "W2": [0.5, 0.2]}, quantity="length of the gradient")
     >>> [line.get_label() for line in figure.axes[0].lines]
@@ -360,7 +364,7 @@ def norm_curves(steps: Any, norms: Mapping[str, Any], *, quantity: str) -> "Figu
                 sheet.band(steps, values, name, index=place)
                 members = values.shape[1]
             else:
-                sheet.line(steps, values.reshape(len(values)), name, index=place)
+                sheet.line(steps, values.ravel(), name, index=place)
         if members > 1:
             sheet.note(f"Medians of {members:,} members, and the band from 10 to 90 %.")
         sheet.x_label_updates()
@@ -418,9 +422,18 @@ def _outer(axis: Floats) -> tuple[float, float]:
 
 
 def _heights(outputs: Floats) -> list[Floats]:
-    """For each class how far its output is above all others', 0 on its boundary; of a single output, above 0.5."""
-    if outputs.shape[-1] == 1:
-        return [outputs[..., 0] - 0.5]
+    """For each class how far its output is above all others', 0 on its boundary; of a single output, above 0.5.
+
+    Of probabilities their logarithms count: between points where they are nearly 0 and 1 a line is found more evenly.
+    """
+    is_single = outputs.shape[-1] == 1
+    if ((outputs >= 0) & (outputs <= 1)).all():
+        outputs = np.asarray(outputs, np.float64).clip(LEAST, 1 - LEAST)
+        outputs = np.log(outputs) - np.log1p(-outputs) if is_single else np.log(outputs)
+    elif is_single:
+        outputs = outputs - 0.5
+    if is_single:
+        return [outputs[..., 0]]
     classes = range(outputs.shape[-1])
     return [outputs[..., one] - np.delete(outputs, one, -1).max(-1) for one in classes]
 
@@ -454,10 +467,6 @@ def _paired(axes: "Axes", values: Sequence[Floats]) -> None:
 def _sideways(count: int) -> Floats:
     """How far to move each of so many dots, so that equal values lie beside one another."""
     return (np.arange(count) * 0.6180339887 % 1 - 0.5) * 0.3 if count > 1 else np.zeros(count)
-
-
-def _broken(name: str, columns: int) -> str:
-    return wrapped(name, max(4, 46 // columns))
 
 
 def _fitting(counts: Integers) -> float:

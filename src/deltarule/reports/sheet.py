@@ -3,18 +3,19 @@
 T looks · K members
 """
 
+import contextlib
 import itertools
 import os.path
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.errors import counted
+from deltarule.errors import BadInput, counted
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.wording import isolated, visible
@@ -27,17 +28,20 @@ if TYPE_CHECKING:
 CURVE = "curve"
 MOST_LINES = 8
 """Members that are drawn a line each; of more, the median and a band are."""
-MOST_OBJECTS = 16
 DECADES = 2
 """An objective that spans more than this is drawn on a logarithmic scale."""
 SHOWN = 1000
 """How many times the greatest value at the start is still shown: what diverges would press all else flat."""
 HIGHEST = 1e200
-"""The end of a logarithmic scale at most: Matplotlib looks for marks far above it, where no number is left."""
+"""Above it a logarithmic scale is given its marks: Matplotlib looks for them far above, where no number is left."""
+CANNOT_DRAW = ValueError, IndexError
+"""How Matplotlib says, by its version, that numbers are too large, or that there are none."""
 LEGEND, TITLE = 45, 8.4
 """Points of a legend beside its words, and of a character of a title."""
 MOST_PLAIN = 1e7
 """Below it numbers along an axis have no powers of ten."""
+MOST_PARTS = 50
+"""Parts of a line that have gaps between them; of more, gaps narrower than such a share of it are not seen."""
 MOST_TOLD = 8
 """Lines that are told in words."""
 BAND = (10, 90)
@@ -85,22 +89,33 @@ class Sheet:
         self.drawn.clear()
 
     def line(self, x: Any, y: Any, name: str, index: int | None = None, listed: bool = True, **look: Any) -> None:
-        """A line through what is finite, with a dot where it ends."""
-        x, y = np.asarray(x), np.asarray(y)
+        """A line through what is finite, with a dot where it ends, and where a value stands alone between gaps.
+
+        Where most values would stand alone, as those of looks that are rare, the line joins them; where gaps are many,
+        it goes over the narrow ones.
+        Raises `BadInput` where there is not one value for each of `x`.
+        """
+        x, y = np.ravel(x), np.asarray(y, np.float64)
+        check_shape(y, {"x value": len(x)}, name)
         there = np.isfinite(y)
-        place = len(self.axes.lines) if index is None else index
-        given = {"marker": "o", "markersize": 3, "markevery": [-1], **style.line(place), **look}
-        (drawn,) = self.axes.plot(x[there], y[there], label=plain(name), **given)
-        drawn.set_gid(CURVE)
         self.drawn.append(y[there])
+        beside = np.pad(there, 1)
+        begins = there & ~beside[:-2]
+        alone = begins & ~beside[2:]
+        chosen, dots = there.copy(), []
+        if 2 * alone.sum() <= there.sum():
+            are_many = begins.sum() > MOST_PARTS
+            at = np.flatnonzero(there)
+            gaps = at[:-1][np.diff(at) > (len(y) / MOST_PARTS if are_many else 1)]
+            chosen[gaps + 1] = True  # one value that is missing makes a gap
+            dots = [] if are_many else np.flatnonzero(alone[chosen]).tolist()
+        x, y = x[chosen], np.where(there, y, np.nan)[chosen]
+        place = len(self.axes.lines) if index is None else index
+        given = {"marker": "o", "markersize": 3, "markevery": [*dots, -1], **style.line(place), **look}
+        (drawn,) = self.axes.plot(x, y, label=plain(name), **given)
+        drawn.set_gid(CURVE)
         if listed and name:
             self.entries.append((drawn, name))
-
-    def unbroken_line(self, x: Any, y: Any, name: str, **look: Any) -> None:
-        """A line that stops where there is no value, and goes on after it."""
-        (drawn,) = self.axes.plot(x, y, label=plain(name), **{**style.line(len(self.axes.lines)), **look})
-        drawn.set_gid(CURVE)
-        self.entries.append((drawn, name))
 
     def lines(self, x: Any, values: Floats, names: Sequence[str], listed: bool = True) -> None:
         """A line for each column.    values [T, K]"""
@@ -174,14 +189,27 @@ class Sheet:
         least, greatest = float(values.min()), float(values.max())
         if top is None:
             top = SHOWN * max(abs(float(column[0])) for column in self.drawn if len(column))
-        shown = min(greatest, max(top, least), HIGHEST)
+            # What is mostly above, or ends there altogether, is all that there is to see.
+            if np.median(values) > top or all(column[-1] > top for column in self.drawn if len(column)):
+                top = greatest
+        shown = min(greatest, max(top, least))
         logarithmic = least > 0 and np.log10(shown) - np.log10(least) > DECADES
         if logarithmic:
-            top = min(top, HIGHEST)
             self.axes.set_yscale("log")
+            if shown > HIGHEST:
+                self._mark_decades(least, shown)
         if greatest > top > 0:
             self.axes.set_ylim(least / 2 if logarithmic else least - 0.05 * (top - least), top)
             self.note(f"Values above {top:.3g} are outside the picture.")
+
+    def _mark_decades(self, least: float, greatest: float) -> None:
+        """A few marks on a logarithmic scale whose end is near that of numbers, and its limits."""
+        from matplotlib.ticker import FixedLocator, NullLocator
+
+        decades = np.linspace(np.ceil(np.log10(least)), np.floor(np.log10(greatest)), 5).round()
+        self.axes.yaxis.set_major_locator(FixedLocator((10.0 ** np.unique(decades)).tolist()))
+        self.axes.yaxis.set_minor_locator(NullLocator())
+        self.axes.set_ylim(max(least / 2, np.finfo(float).tiny), min(greatest, np.finfo(float).max / 2) * 2)
 
     def scale_share(self) -> None:
         """From 0 to 1, with room for lines that lie on either."""
@@ -201,7 +229,10 @@ class Sheet:
         """Set the legend beside the axes and the notes below, where they can hide nothing."""
         told = " ".join([_sentence(self.title), *(self.said or _curves_told(self.figure))])
         self.figure.set_label(" ".join(visible(told).split()))
-        names = [wrapped(name, 26) for _, name in self.entries]
+        for axis in (axis for axes in self.rows for axis in (axes.xaxis, axes.yaxis)):
+            if _has_offset(axis):
+                write_out(axis)
+        names = all_wrapped([name for _, name in self.entries], 26)
         room = 72 * self.figure.get_figwidth()
         if names:
             room -= LEGEND + max(width_of(line, 8.5) for name in names for line in name.splitlines() or [""])
@@ -263,11 +294,31 @@ def _curves_told(figure: "Figure") -> list[str]:
     return [" ".join(text.split()) for text in told]
 
 
+def check_shape(values: Floats, counts: Mapping[str, int], name: str = "") -> None:
+    """Raise `BadInput` for values that are not so many along each axis.    counts  by what stands along it"""
+    if values.shape != (wanted := tuple(counts.values())):
+        of = f" of {visible(name)!r}" if name else ""
+        there = " and ".join(counted(count, what) for what, count in counts.items())
+        raise BadInput(
+            f"the values{of} have the shape {values.shape} for {there}; "
+            f"give the shape {wanted}, a value for each {' and '.join(counts)}"
+        )
+
+
 def middle(x: Any, values: Floats, of: Callable[..., Floats]) -> tuple[Floats, Floats]:
     """A statistic over the finite values of each row that has some.    values [T, K]"""
+    check_shape(values, {"x value": len(np.ravel(x)), "member": values.shape[1]})
     values = np.where(np.isfinite(values), values, np.nan)
     there = ~np.isnan(values).all(1)
     return np.asarray(x)[there], of(values[there], axis=1)
+
+
+def _has_offset(axis: Any) -> bool:
+    """Whether there stands, beside the numbers along an axis, one that has to be added or multiplied to each."""
+    formatter = axis.get_major_formatter()
+    with contextlib.suppress(*CANNOT_DRAW):  # which is told where it is drawn
+        formatter.format_ticks(axis.get_majorticklocs())
+    return bool(formatter.get_offset())
 
 
 def write_out(axis: Any) -> None:
@@ -295,6 +346,24 @@ def plain(text: str) -> str:
 def wrapped(text: str, width: int, lines: int = 4) -> str:
     """Text in up to so many lines of so many characters, as Matplotlib takes it."""
     return plain("\n".join(textwrap.wrap(text, width, max_lines=lines, placeholder=" …")))
+
+
+def all_wrapped(names: Sequence[str], width: int, lines: int = 4) -> list[str]:
+    """Each of some names as `wrapped`; those that would look alike then are shortened as `all_fitted` does.
+
+    >>> all_wrapped(["mean income of all households", "mean income of all persons", "age"], 8, 2)
+    ['mea… hou\\nseholds', 'mean in…\\npersons', 'age']
+    """
+    shown = {name: wrapped(name, width, lines) for name in names}
+    used = Counter(shown.values())
+    alike = [name for name, text in shown.items() if used[text] > 1]
+    room = 0.6 * 8.5 * width * lines  # what so many characters take, about: of narrow ones it holds more
+    for share in (1, 0.8, 0.6, 0.4):
+        for name, text in zip(alike, all_fitted(alike, share * room, 8.5), strict=True):
+            shown[name] = wrapped(text.replace(r"\$", "$"), width, len(text))
+        if all(shown[name].count("\n") < lines for name in alike):
+            break
+    return [shown[name] for name in names]
 
 
 def fitted(text: str, points: float, size: float) -> str:

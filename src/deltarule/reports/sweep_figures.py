@@ -40,6 +40,7 @@ LONGEST = 210
 FAR = 20
 """How many times as far from the best as the median a mean is still shown: what diverges would press all else flat."""
 FOLDS = "Blocks count as independent; with several seeds a fold this is the noise on these folds alone."
+CHOSEN = "The first was chosen by these scores, so its mean is too good: score it on rows that had no part in that."
 SPREAD = 0.16
 """How far the lines through one value lie apart, as a share of the way to the next value."""
 
@@ -61,7 +62,7 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
     ['learning rate', 'mean']
     """
     ranked = ranking(scores)
-    # By what survived it, one that diverged would lie above the best.
+    # By the few that it has, one that is not compared may lie above the best.
     lacks = np.isnan(ranked.behind) & ~np.isnan(ranked.behind[:1])
     means = np.where(lacks, np.nan, ranked.mean)[np.argsort(ranked.place)]
     parameters = parameters_of(settings)[0][:MOST_AXES]
@@ -152,8 +153,28 @@ def effects_matrix(found: Effects, *, quantity: str) -> "Figure":
                 sheet.axes.set_xlabel(fitted(_short(parameters[column].key), 72 * ACROSS * wide[column], 9))
         for one, effect in zip(parameters, found.marginal, strict=False):
             sheet.say(f"{_short(one.key)}: {_effect_told(one, effect)}.")
+        if diverged := diverged_with(found):
+            sheet.say(diverged)
         _note_effects(sheet, found, quantity, count)
         return sheet.finished()
+
+
+def diverged_with(found: Effects) -> str:
+    """A sentence that names the values which are not told as networks diverged with them; nothing where there is none.
+
+    >>> from deltarule.stats.effects import effects
+    >>> found = effects([{"rate": rate} for rate in (0.1, 1, 10)], [[0.5, 0.6], [0.7, 0.8], [-np.inf, 0.9]])
+    >>> diverged_with(found)
+    'Not told, as networks diverged: rate 10 (1 of 2).'
+    """
+    told = []
+    for parameter, effect in zip(found.parameters, found.marginal, strict=True):
+        rows = zip(parameter.values, effect.mean, effect.diverged, effect.rows, strict=True)
+        values = [
+            f"{isolated(value)} ({fell:,} of {of:,})" for value, mean, fell, of in rows if np.isnan(mean) and fell
+        ]
+        told += [f"{_short(parameter.key)} {', '.join(values)}"] if values else []
+    return f"Not told, as networks diverged: {'; '.join(told)}." if told else ""
 
 
 def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Ranking, *, quantity: str) -> "Figure":
@@ -171,12 +192,11 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
     parameters = parameters_of(settings)[0]
     shown = min(len(ranked.place), MOST_RANKED)
     as_good = ranked.is_as_good
-    names = [
-        f"{rank + 1}: {', '.join(said(settings[place].get(one.key)) for one in parameters)}"
-        for rank, place in enumerate(ranked.place[:shown].tolist())
+    shorts = [
+        ", ".join(said(settings[place].get(one.key)) for one in parameters) for place in ranked.place[:shown].tolist()
     ]
     with style.drawing():
-        names = [fitted(name, LONGEST, 8.5) for name in names]
+        names = [f"{rank}: {name}" for rank, name in enumerate(all_fitted(shorts, LONGEST, 8.5), 1)]
         width = 5.6 + max(width_of(name, 8.5) for name in names) / 72
         sheet = Sheet.of_axes("Is the winner more than noise?", width, 1.8 + CELL[1] * shown)
         rows = np.arange(shown)
@@ -186,7 +206,7 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
             ((~as_good & ~lacks)[:shown], style.ORANGE, "s", "surely behind it"),
             (lacks[:shown], style.GRAY, "D", "not compared: lacks scores"),
         ):
-            if chosen.any():
+            if (~np.isnan(ranked.mean[:shown][chosen])).any():
                 (dots,) = sheet.axes.plot(ranked.mean[:shown][chosen], rows[chosen], marker, color=color, markersize=5)
                 sheet.entries.append((dots, told))
                 half = np.nan_to_num(ranked.half[:shown][chosen])
@@ -196,13 +216,16 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
         write_out(sheet.axes.xaxis)
         sheet.axes.set_ylim(shown - 0.4, -0.6)
         sheet.axes.set_xlabel(wrapped(f"mean {quantity}, with its interval (95 %)", 44))
-        told = ", ".join(_short(one.key) for one in parameters) or "configuration"
-        sheet.axes.set_ylabel(fitted(told, 72 * (0.6 + CELL[1] * shown), 9))
+        keys = ", ".join(_short(one.key) for one in parameters) or "configuration"
+        sheet.axes.set_ylabel(fitted(keys, 72 * (0.6 + CELL[1] * shown), 9))
         verdict = _verdict(ranked)
         sheet.note(verdict)
         sheet.say(verdict)
+        if ranked.blocks and len(ranked.place) > 1:
+            sheet.note(CHOSEN)
         if ranked.blocks:
-            sheet.say(f"The first: {names[0].removeprefix('1: ')}, {ranked.mean[0]:.4g}.")
+            mean = "" if np.isnan(ranked.mean[0]) else f", {ranked.mean[0]:.4g}"
+            sheet.say(f"The first: {names[0].removeprefix('1: ')}{mean}.")
         return sheet.finished()
 
 
@@ -243,7 +266,7 @@ def _limits(means: Floats) -> tuple[float, float]:
     """From the worst to the best, but no further down than matters."""
     there = means[~np.isnan(means)]
     if not len(there):
-        raise BadInput("no configuration has a score; there is nothing to draw")
+        raise BadInput("no configuration has a score in every block; there is nothing to draw")
     low, high = float(there.min()), float(there.max())
     low = max(low, high - FAR * (high - float(np.median(there))))
     return (low, high) if high > low else (low - 0.5, high + 0.5)
@@ -344,9 +367,10 @@ def _effect_told(parameter: Parameter, effect: Effect) -> str:
 
 
 def _note_effects(sheet: Sheet, found: Effects, quantity: str, count: int) -> None:
-    sheet.note(
-        f"Mean {quantity} less that of all configurations ({found.overall:.4g}); the parameters that matter most first."
-    )
+    has_diverged = any(one.diverged.any() for one in found.marginal)
+    of = "those that never diverged" if has_diverged else "all configurations"
+    overall = "" if np.isnan(found.overall) else f" ({found.overall:.4g})"
+    sheet.note(f"Mean {quantity} less that of {of}{overall}; the parameters that matter most first.")
     if found.blocks < 2:
         sheet.note("One row each: nothing is known of the noise, and there are no intervals.")
     else:

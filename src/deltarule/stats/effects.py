@@ -21,7 +21,9 @@ best are its sharper relative.    Source: Hsu 1996, chapter 4
 
 NaN stands where nothing was trained: it tells nothing of a configuration, so what is compared are the blocks in which
 every configuration was trained. A score that is infinite, or so large that squares overflow, is of a network that
-diverged.
+diverged; a block in which nothing else was scored counts for none. Survivors do not stand for all: a configuration with
+such a network in a block that counts has no mean and is part of no effect, and a value with one is not told (NaN),
+unless in the same block and with the same other values others were trained, and every one's diverged.
 """
 
 import math
@@ -71,19 +73,23 @@ class Effect:
 
     keys            of the one parameter or the two
     mean, half      [V], or [V, V'] of two: the effect, and half the width of its interval (95 %). The mean is NaN where
-                    there is no score, or the table does not tell what the value is worth
+                    there is no score, the table does not tell what the value is worth, or networks diverged with it
+    diverged, rows  [V], or [V, V'] of two: how many of its networks diverged, of so many that were trained in the
+                    blocks that count
     """
 
     keys: tuple[str, ...]
     mean: Floats
     half: Floats
+    diverged: Integers
+    rows: Integers
 
 
 @dataclass(frozen=True, eq=False)
 class Effects:
     """The effects of all parameters that take more than one value, those that matter most first.
 
-    overall     the mean score of all configurations
+    overall     the mean score of all configurations of which no network diverged
     marginal    of each parameter
     pairwise    of each pair, the parameters in the same order
     blocks      how many have a score, of those in which all were trained
@@ -105,10 +111,11 @@ class Ranking:
     """Configurations by their mean score, the best first, and what each lacks to the best one.
 
     place [C]           of each rank the configuration; those that lack a score come after those that have all
-    mean, half [C]      its mean score in the blocks that count, and half the width of that mean's interval (95 %)
+    mean, half [C]      its mean score in the blocks that count, and half the width of that mean's interval (95 %). NaN
+                        for one that diverged in one of them: its survivors do not stand for all
     behind, margin [C]  how far it is behind the first on average within blocks, and half the width of that
                         difference's interval; all these intervals hold at once with 95 % (Bonferroni, over all
-                        pairs). NaN for one that diverged where others have a score: its survivors are no fair match
+                        pairs). NaN for one that has no mean
     blocks              how many count: those that have a score, and in which all were trained
     alike               whether there are such blocks, two at least where there are several. If not, all that have a
                         score count, each is compared with the first in those that both have, and NaN is behind for less
@@ -170,15 +177,29 @@ def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
     >>> found = effects(settings, [[0.5, 0.6], [0.5, 0.6], [0.9, 0.9], [0.9, 1.0]])
     >>> found.parameters[0].key, found.marginal[0].mean
     ('rate', array([-0.1875,  0.1875]))
+    >>> [rate] = effects([{"rate": 0.1}, {"rate": 1}, {"rate": 10}], [[0.5, 0.6], [0.7, 0.8], [-np.inf, 0.9]]).marginal
+    >>> rate.mean, rate.diverged
+    (array([-0.1,  0.1,  nan]), array([0, 0, 1]))
     """
     table = _table(scores)
     if len(table) != len(settings) or not table.size:
         told = " × ".join(map(str, table.shape))
         raise BadInput(f"the scores are {told} for {len(settings)} configurations; give {TABLE}")
-    scores, _, _ = _known(table)
+    scores, trained, _ = _known(table)
+    fell = trained & np.isnan(scores)
+    scores = np.where(fell.any(1, keepdims=True), np.nan, scores)
     parameters, left_out = parameters_of(settings)
     is_full = _is_full(scores, parameters)
-    marginal = [_effect(scores, (one,), parameters, is_full) for one in parameters]
+
+    def effect(*of: Parameter) -> Effect:
+        place, shape = _cells(of)
+        worth = _worth(scores, of, parameters, is_full, _diverged_alone(fell, trained, of, parameters))
+        counts = (np.bincount(place, one.sum(1), math.prod(shape)) for one in (fell, trained))
+        diverged, rows = (one.astype(int).reshape(shape) for one in counts)
+        mean, half = (one.reshape(shape) for one in _mean_and_half(worth, RISK))
+        return Effect(tuple(one.key for one in of), mean, half, diverged, rows)
+
+    marginal = [effect(one) for one in parameters]
     order = sorted(range(len(parameters)), key=lambda place: -_range(marginal[place]))
     ordered = tuple(parameters[place] for place in order)
     pairs = [(one, other) for at, one in enumerate(ordered) for other in ordered[at + 1 :]]
@@ -186,7 +207,7 @@ def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
         float(mean_there(mean_there(scores, 1), 0)),
         ordered,
         tuple(marginal[place] for place in order),
-        tuple(_effect(scores, pair, parameters, is_full) for pair in pairs),
+        tuple(effect(*pair) for pair in pairs),
         scores.shape[1],
         left_out,
         is_full,
@@ -212,10 +233,10 @@ def ranking(scores: Any) -> Ranking:
     means = np.array([rounded(one) for one in mean_there(scores, 1).tolist()], np.float64)
     lacks = np.isnan(means) | (np.isnan(scores) & trained).any(1)
     place = np.lexsort((np.where(np.isnan(means), np.inf, -means), lacks))
-    ordered = scores[place]
+    ordered = np.where(lacks[:, None], np.nan, scores)[place]
     mean, half = _mean_and_half(ordered, RISK)
     pairs = max(len(scores) * (len(scores) - 1) // 2, 1)
-    compared = np.where(lacks[place, None], np.nan, ordered[:1] - ordered)
+    compared = ordered[:1] - ordered
     shared = (~np.isnan(compared)).sum(1)
     if not alike:
         compared[shared < 2] = np.nan
@@ -299,22 +320,44 @@ def _is_full(scores: Floats, parameters: Sequence[Parameter]) -> bool:
     return not parameters or (len(counts) == combinations and len(set(counts)) == 1)
 
 
-def _effect(scores: Floats, of: tuple[Parameter, ...], parameters: Sequence[Parameter], is_full: bool) -> Effect:
-    """The effect of each value, or pair of values, in each block, and over the blocks.    scores [C, B]"""
+def _cells(of: Sequence[Parameter]) -> tuple[Integers, tuple[int, ...]]:
+    """Which value, or pair of values, each configuration has, and how many there are of each.    [C], [V] or [V, V']"""
     shape = tuple(len(one.values) for one in of)
-    place, count = np.ravel_multi_index([one.place for one in of], shape), math.prod(shape)
-    has_value = np.arange(count) == place[:, None]  # [C, V]
+    return np.ravel_multi_index([one.place for one in of], shape), shape
+
+
+def _worth(
+    scores: Floats, of: Sequence[Parameter], parameters: Sequence[Parameter], is_full: bool, untold: Any
+) -> Floats:
+    """The effect of each value, or pair of values, in each block, of those that are told.    [C, B], [V]  →  [V, B]"""
+    place, shape = _cells(of)
+    has_value = np.arange(math.prod(shape)) == place[:, None]  # [C, V]
     if is_full:
-        worth = has_value.T @ (scores - scores.mean(0)) / has_value.sum(0)[:, None]
-    else:
-        others = [np.eye(len(one.values))[one.place] for one in parameters if one not in of]
-        worth = _without_others(scores, has_value, np.hstack([has_value, *others]))
-    mean, half = _mean_and_half(worth, RISK)
-    return Effect(tuple(one.key for one in of), mean.reshape(shape), half.reshape(shape))
+        return np.asarray(has_value.T @ (scores - scores.mean(0)) / has_value.sum(0)[:, None])
+    others = [np.eye(len(one.values))[one.place] for one in parameters if one not in of]
+    return _without_others(scores, has_value, np.hstack([has_value, *others]), untold)
 
 
-def _without_others(scores: Floats, has_value: Any, design: Floats) -> Floats:
-    """What each value is worth in each block where a table is not full.    [C, B], [C, V], [C, P]  →  [V, B]"""
+def _diverged_alone(fell: Any, trained: Any, of: Sequence[Parameter], parameters: Sequence[Parameter]) -> Any:
+    """Which values, or pairs, had a network that diverged where not that of each other one did, of those that were
+    trained there, or where no other was.
+
+    Where all else that diverges takes every value with it, as too high a rate does, it tells nothing of them.
+    fell, trained [C, B]  →  [V]
+    """
+    place, shape = _cells(of)
+    others = [np.zeros_like(place), *(one.place for one in parameters if one not in of)]
+    beside = np.unique(np.column_stack(others), axis=0, return_inverse=True)[1].ravel()  # alike in all else
+    by_value = np.zeros((2, int(beside.max()) + 1, math.prod(shape), fell.shape[1]), bool)
+    for found, one in zip(by_value, (fell, trained), strict=True):
+        np.logical_or.at(found, (beside, place), one)
+    diverged, there = by_value
+    takes_all = (diverged == there).all(1, keepdims=True) & (there.sum(1, keepdims=True) > 1)
+    return (diverged & ~takes_all).any((0, 2))
+
+
+def _without_others(scores: Floats, has_value: Any, design: Floats, untold: Any) -> Floats:
+    """What each value is worth in each block where a table is not full.    [C, B], [C, V], [C, P], [V]  →  [V, B]"""
     count = has_value.shape[1]
     worth, group = np.full((2, count, scores.shape[1]), np.nan)
     there = ~np.isnan(scores)
@@ -323,6 +366,7 @@ def _without_others(scores: Floats, has_value: Any, design: Floats) -> Floats:
         blocks = which.ravel() == at
         fitted, told_apart = _fitted(design[rows], scores[np.ix_(rows, blocks)], count)
         worth[:, blocks], group[:, blocks] = fitted, told_apart[:, None]
+    worth[untold] = group[untold] = np.nan
     return _centered(worth, group, has_value[there.any(1)].sum(0))
 
 
@@ -372,13 +416,35 @@ def _mean_and_half(values: Floats, risk: float) -> tuple[Floats, Floats]:
     from scipy.special import stdtrit  # imported on use: `import deltarule` stays light
 
     count = (~np.isnan(values)).sum(1)
+    # In a unit of its own, a power of two, no row's squares vanish.
+    exponents = np.frexp(np.nan_to_num(np.abs(values)).max(1, initial=0))[1]
+    values = np.ldexp(values, -exponents[:, None])
     mean = mean_there(values, 1)
     squares = np.nansum((values - mean[:, None]) ** 2, 1)
     degrees = np.maximum(count - 1, 1)
     half = -stdtrit(degrees, risk / 2) * np.sqrt(squares / degrees / np.maximum(count, 1))
     same = squares <= count * (SAME * mean) ** 2
     is_told = (count > 1) & (~same | (0.5 ** (count - 1) <= risk))
-    return mean, np.where(is_told, np.where(same, 0, half), np.nan)
+    half = np.where(is_told, np.where(same, 0, half), np.nan)
+    return np.ldexp(mean, exponents), np.ldexp(half, exponents)
+
+
+def has_diverged(scores: Any) -> Any:
+    """Which scores are of networks that diverged.
+
+    >>> has_diverged([0.5, -np.inf, np.nan])
+    array([False,  True, False])
+    """
+    return np.abs(scores) >= LARGEST
+
+
+def mean_of_all(scores: Any) -> Floats:
+    """The mean of each row's scores, NaN where a network diverged: survivors do not stand for all.
+
+    >>> mean_of_all([[1.0, 3.0, np.nan], [-np.inf, 2.0, 2.0]])
+    array([ 2., nan])
+    """
+    return np.where(has_diverged(scores).any(1), np.nan, mean_there(scores, 1))
 
 
 def mean_there(values: Any, axis: int) -> Floats:

@@ -99,10 +99,14 @@ def mean_interval(values: Any, confidence: float = 0.95) -> Interval:
         raise BadInput(f"there are {len(row)} values; the interval of a mean needs at least two")
     if np.isnan(row).any():
         return Interval(np.nan, np.nan)
+    if not np.isfinite(row).all():
+        return Interval(-np.inf, np.inf)
     if (row == row[0]).all():
         return Interval(float(row[0]), float(row[0]))
+    unit = float(np.ldexp(1.0, min(int(np.frexp(np.abs(row).max())[1]), 0)))
     with np.errstate(over="ignore", invalid="ignore"):
-        mean, deviation = float(row.mean()), float(row.std(ddof=1))
+        # Of what is small the squares must not vanish; a power of two changes no digit.
+        mean, deviation = float(row.mean()), float((row / unit).std(ddof=1)) * unit
     if not np.isfinite(deviation):
         return Interval(-np.inf, np.inf)
     half = float(stdtrit(len(row) - 1, 0.5 + confidence / 2)) * deviation / len(row) ** 0.5

@@ -74,7 +74,7 @@ def largest_output(a: Floats, y: Floats, w: Floats) -> Floats:
     >>> largest_output(np.array([[[0.5], [-3.0]]]), np.zeros((2, 1)), np.ones((2, 1)))
     array([3.])
     """
-    return np.asarray((np.abs(a) * (w > 0)).max((-2, -1)))
+    return np.asarray(_counted(np.abs(a), w).max((-2, -1)))
 
 
 def r_squared(a: Floats, y: Floats, w: Floats) -> Floats:
@@ -87,8 +87,13 @@ def r_squared(a: Floats, y: Floats, w: Floats) -> Floats:
     """
     if a.shape[-2] < 2:
         return np.full(a.shape[:-2], np.nan)
-    y, share = np.broadcast_arrays(y, w / w.sum(-2, keepdims=True))
-    missed, size = (share * (a - y) ** 2).sum(-2), (share * np.abs(y)).sum(-2)
+    y = _counted(y, w)
+    # In a unit that is a power of two no square overflows or vanishes, and all have the digits that they had.
+    error, (_, exponent) = _counted(a - y, w), np.frexp(np.abs(y).max(-2, keepdims=True))
+    unit = np.ldexp(error.dtype.type(1), -np.maximum(exponent, np.finfo(error.dtype).minexp))
+    error *= unit
+    y, share = np.broadcast_arrays(unit * y, w / w.sum(-2, keepdims=True))
+    missed, size = (share * error**2).sum(-2), (share * np.abs(y)).sum(-2)
     # A sum over many rows is rounded; of differences from a row that counts it is exactly 0 where nothing varies.
     y = y - np.take_along_axis(y, share.argmax(-2, keepdims=True), -2)
     spread = (share * (y - (share * y).sum(-2, keepdims=True)) ** 2).sum(-2)
@@ -125,5 +130,10 @@ def find(name: str) -> Metric:
 
 
 def _mean(each: Floats, w: Floats) -> Floats:
-    """The weighted mean over samples.   each [K, N, 1]  →  [K]"""
-    return np.asarray((each * w).sum((-2, -1)) / np.broadcast_to(w, each.shape).sum((-2, -1)))
+    """The weighted mean over the samples that count.   each [K, N, 1]  →  [K]"""
+    return np.asarray((_counted(each, w) * w).sum((-2, -1)) / np.broadcast_to(w, each.shape).sum((-2, -1)))
+
+
+def _counted(each: Floats, w: Floats) -> Floats:
+    """What is said of each sample, and 0 of those of weight 0: 0 · ∞ is no number.   each [K, N, ..]"""
+    return each if np.all(w) else np.where(w > 0, each, np.zeros_like(each))

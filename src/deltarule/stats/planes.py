@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import BadInput
+from deltarule.problem.checks import whole
 from deltarule.stats.arrays import numbers
 
 Floats = NDArray[Any]
@@ -46,8 +47,8 @@ def decision_plane(answer: Any, x: Any, features: tuple[int, int] = (0, 1), poin
     features : the two inputs that are varied, counted from 0.
     points : along each of them.
 
-    Raises `BadInput` for what answers no rows, for rows that are no table of numbers, and for features that there are
-    not, or that are the same.
+    Raises `BadInput` for what answers no rows, for rows that are no table of numbers, for features that there are not
+    or that are the same, and for less than 1 point.
 
     >>> plane = decision_plane(lambda rows: rows[:, 0] > rows[:, 2], [[0, 5, 0], [1, 7, 1]], features=(0, 2), points=3)
     >>> plane.outputs[..., 0]
@@ -55,6 +56,7 @@ def decision_plane(answer: Any, x: Any, features: tuple[int, int] = (0, 1), poin
            [0., 0., 1.],
            [0., 0., 0.]])
     """
+    points = whole("points", points)
     asked, x = outputs_of(answer), numbers("the rows", x, 2, "numbers, [rows, inputs]")
     inputs = range(x.shape[1])
     if len(features) != 2 or features[0] == features[1] or not all(feature in inputs for feature in features):

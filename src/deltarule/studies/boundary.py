@@ -11,7 +11,7 @@ import numpy as np
 
 from deltarule.data.made import linear
 from deltarule.engines.base import Engine
-from deltarule.problem.batches import whole
+from deltarule.problem.batches import all_rows
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.stats.metrics import accuracy
@@ -198,11 +198,11 @@ def _look_at(run: Run, epoch: int) -> int:
 
 
 def _accuracy(engine: Engine, problem: Problem, state: State) -> Floats:
-    rows = whole(problem, np.arange(problem.members))
+    rows = all_rows(problem, np.arange(problem.members))
     _, outputs = engine.outputs(problem, state, rows.x)
     return accuracy(outputs, rows.y, rows.w)
 
 
 def _alike(problem: Problem) -> Floats:
-    ones = whole(problem, np.arange(problem.members)).y.mean((-2, -1))
+    ones = all_rows(problem, np.arange(problem.members)).y.mean((-2, -1))
     return np.broadcast_to(np.maximum(ones, 1 - ones), problem.members)

@@ -1,6 +1,7 @@
 """The variants of a study beside one another, as part of a report."""
 
 from collections.abc import Sequence
+from itertools import compress
 
 import numpy as np
 
@@ -63,7 +64,9 @@ def _draw_success(drawn: Parts, compared: Comparison, counts: Sequence[tuple[int
 
 def _table(variants: Sequence[Variant]) -> list[list[str]]:
     columns = ["variant", "networks", "updates", "converged", "by update", "objective", "accuracy", "seconds each"]
-    return [columns, *([one.name, *_cells(one)] for one in variants)]
+    rows = [[one.name, *_cells(one)] for one in variants]
+    told = [any(cells) for cells in zip(*rows, strict=True)]  # of sweeps no accuracy is kept, and so on
+    return [list(compress(row, told)) for row in [columns, *rows]]
 
 
 def _cells(one: Variant) -> list[str]:

@@ -18,6 +18,7 @@ from deltarule.studies.recipes import (
     Population,
     Recipe,
     dataset_of,
+    load_recipe,
     problem_of_settings,
     training_of,
     with_experiment,
@@ -41,7 +42,7 @@ class Experiments:
 
     Parameters
     ----------
-    recipe : the study.
+    recipe : the study: a recipe, the path of one, or a bundled study's name.
     seeds : how many seeds; a member for each of 0 … seeds − 1.
     engine : what trains, as in `train`.
     data_dir : folder of data files.
@@ -60,7 +61,7 @@ class Experiments:
 
     def __init__(
         self,
-        recipe: Recipe,
+        recipe: str | Path | Recipe,
         *,
         seeds: int,
         engine: Engine | str = "auto",
@@ -68,7 +69,8 @@ class Experiments:
         progress: Told | None = None,
         folder: Path | None = None,
     ) -> None:
-        self.recipe, self.seeds, self.engine, self.data_dir = recipe, seeds, engine, data_dir
+        self.recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+        self.seeds, self.engine, self.data_dir = seeds, engine, data_dir
         self.folder = folder
         self._progress = progress
         self._runs: dict[str, Run] = {}

@@ -14,7 +14,7 @@ import numpy as np
 from deltarule.data.dataset import Dataset, Rows
 from deltarule.data.prepare import taken_apart
 from deltarule.files import load_arrays, save_arrays
-from deltarule.problem.batches import whole
+from deltarule.problem.batches import all_rows
 from deltarule.problem.configuration import Configuration
 from deltarule.problem.problem import Floats, Integers
 from deltarule.problem.state import State, initial_state
@@ -164,7 +164,7 @@ def _through(run: Run, states: list[State], rows: Rows) -> dict[str, Floats]:
         at = replace(run, state=state)
         activations = {name: a[0] for name, a in at.activations(rows.x).items() if name.startswith("a")}
         norms = {f"norm {name}": np.sqrt((a * a).mean()) for name, a in activations.items()}
-        lengths = gradient_norms(run.problem, state, whole(run.problem, np.array([0])))
+        lengths = gradient_norms(run.problem, state, all_rows(run.problem, np.array([0])))
         norms |= {f"norm {name}": length[0] for name, length in lengths.items()}
         for name, values in (at.parameters() | activations | norms).items():
             seen.setdefault(name, []).append(values)

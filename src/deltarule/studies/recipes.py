@@ -4,6 +4,7 @@ K members: the seeds of a recipe, or of several configurations that differ in nu
 """
 
 import itertools
+import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -80,6 +81,8 @@ def load_recipe(study: str | Path) -> Recipe:
     >>> load_recipe("digits").configuration.data.name
     'digits'
     """
+    if not isinstance(study, str | os.PathLike):
+        raise BadInput(f"the study is {study!r}; give a study's name or the path of a TOML file")
     if isinstance(study, str) and study in _bundled_folders():
         name, path = study, _bundled_folders()[study] / "recipe.toml"
     else:
@@ -138,6 +141,8 @@ def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
     >>> with_settings(load_recipe("digits"), {"run.seeds": 3}).configuration.run.seeds
     3
     """
+    if not isinstance(settings, Mapping):
+        raise BadInput(f"the settings are {settings!r}; give a table, as {{'optimizer.learning_rate': 5}}")
     configuration = changed(recipe.configuration, settings)
     _check_names(configuration)
     _check_rules(configuration, settings)
@@ -292,6 +297,11 @@ def _text(study: str | Path, path: Path) -> str:
     except (OSError, ValueError) as error:
         is_there = isinstance(error, IsADirectoryError | PermissionError)
         if isinstance(study, str) and not path.suffix and path.name == study and not is_there:
+            if not _bundled_folders():
+                raise BadInput(
+                    f"there is no study '{study}': {STUDIES} holds none; unpack deltarule where it lies in an archive, "
+                    "or give the path of a TOML file"
+                ) from None
             raise BadInput(
                 f"there is no study '{study}'; {_near(study, _bundled_folders())} (or give the path of a TOML file)"
             ) from None

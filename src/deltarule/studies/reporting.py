@@ -87,7 +87,7 @@ def report_of(folder: str | Path) -> Report:
     if not made and not unfinished:
         unfinished.append("there are no records here yet; write some with `deltarule run STUDY --out` and this folder")
     studies = dict.fromkeys(study for study, _ in made)
-    sections = [_section(study, [block for of, block in made if of == study]) for study in studies]
+    sections = [_section(study, [block for of, block in made if of == study], runs.get(study, [])) for study in studies]
     title = f"deltarule: {', '.join(studies)}" if studies else f"deltarule: {real(folder).name}"
     return Report(title, sections, unfinished, notes)
 
@@ -156,10 +156,16 @@ def _named(path: Path, folder: Path) -> str:
     return inside.as_posix() if inside.parts else "this folder"
 
 
-def _section(study: str, blocks: list[Block]) -> Section:
-    about = {name: (title, summary) for name, title, summary in bundled()}
-    title, summary = about.get(study, (study, ""))
-    heading = f"{study}: {title}" if title != study else study
+def _section(study: str, blocks: list[Block], runs: list[Path]) -> Section:
+    """A study's blocks under what its recipe says of it: the one that was run, else the one that is part of deltarule.
+
+    runs   the folders of its runs
+    """
+    recipes = [read_json(place / "recipe.json") for place in runs]
+    told = [(str(one.get("title", "")), str(one.get("summary", ""))) for one in recipes]
+    told += [(title, summary) for name, title, summary in bundled() if name == study]
+    title, summary = next((one for one in told if any(one)), ("", ""))
+    heading = f"{study}: {title}" if title not in ("", study) else study
     return Section(f"study-{blocks[0].id}", heading, summary, blocks)
 
 

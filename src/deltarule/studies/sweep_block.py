@@ -13,7 +13,8 @@ from deltarule.files import read_json
 from deltarule.reports import network_figures, score_figures, sweep_figures
 from deltarule.reports.inline import Parts
 from deltarule.reports.report import Block
-from deltarule.stats.effects import Effects, Ranking, effects, mean_there, ranking, said
+from deltarule.reports.sweeps import score_said
+from deltarule.stats.effects import Effects, Ranking, effects, mean_of_all, ranking, said
 from deltarule.studies.commands import set_words, study_words
 from deltarule.studies.comparing import TIMED
 from deltarule.studies.portrait import images_of_sweep
@@ -55,7 +56,7 @@ def sweep_block(place: Path, id: str) -> tuple[str, Block]:
         images = images_of_sweep(table)
     drawn = Parts(id)
     if np.isfinite(scores).any():
-        means = {part: mean_there(values, 1) for part, values in parts.items() if np.isfinite(values).any()}
+        means = {part: mean_of_all(values) for part, values in parts.items() if np.isfinite(values).any()}
         notes += _draw_sweep(drawn, settings, scores, quantity, means)
         if "test" in means and is_accuracy:
             _draw_above(drawn, settings, means["test"])
@@ -130,9 +131,10 @@ def _draw_sweep(
     drawn.add(score_figures.top_and_bottom(columns, rows, ranked="mean"), [columns, *_ends(rows)])
     if len(settings) > 1:
         drawn.add(sweep_figures.ranking_with_intervals(settings, ranked, quantity=quantity), [])
-    if found.parameters:
+    is_told = any(np.isfinite(one.mean).any() for one in found.marginal)
+    if is_told:
         drawn.add(sweep_figures.effects_matrix(found, quantity=quantity), _effect_rows(found))
-    if len(found.parameters) > 1:
+    if is_told and len(found.parameters) > 1:
         drawn.add(sweep_figures.parallel_coordinates(settings, scores, quantity=quantity), [])
     return _told_of(found)
 
@@ -140,14 +142,14 @@ def _draw_sweep(
 def _ranked_rows(
     settings: list[dict[str, Any]], ranked: Ranking, others: Mapping[str, Any]
 ) -> tuple[list[str], list[list[str]]]:
-    """A row for each configuration, the best first.    others   means on parts of the data, by the part"""
+    """A row for each configuration, the best first.    others   means on other parts of the data, by the part"""
     keys = list(settings[0])
     columns = [*(key.rpartition(".")[2].replace("_", " ") for key in keys), *others]
     columns += ["behind the first", "± of the mean", "mean"]
     means = [values[ranked.place].tolist() for values in others.values()]
     numbers = zip(*means, ranked.behind.tolist(), ranked.half.tolist(), ranked.mean.tolist(), strict=True)
     rows = [
-        [*(said(settings[place][key]) for key in keys), *("" if np.isnan(one) else f"{one:z.4f}" for one in row)]
+        [*(said(settings[place][key]) for key in keys), *("" if np.isnan(one) else score_said(one) for one in row)]
         for place, row in zip(ranked.place.tolist(), numbers, strict=True)
     ]
     return columns, rows
@@ -183,19 +185,24 @@ def _told_of(found: Effects) -> list[str]:
     told = "The grid is not full, or lacks scores: what its parameters are worth is fitted as a sum, a number for each"
     untold: list[str] = []
     for parameter, effect in zip(found.parameters, found.marginal, strict=True):
-        values = [value for value, mean in zip(parameter.values, effect.mean.tolist(), strict=True) if np.isnan(mean)]
+        rows = zip(parameter.values, effect.mean.tolist(), effect.diverged.tolist(), strict=True)
+        values = [value for value, mean, diverged in rows if np.isnan(mean) and not diverged]
         untold += [f"{parameter.key} ({', '.join(values)})"] if values else []
     lacks = f"Not told, for lack of scores or of configurations that differ in nothing else: {'; '.join(untold)}."
-    return [f"{told} value.", *([lacks] if untold else [])]
+    diverged = sweep_figures.diverged_with(found)
+    return [f"{told} value.", *([lacks] if untold else []), *([diverged] if diverged else [])]
 
 
 def _effect_rows(found: Effects) -> list[list[str]]:
-    rows = [["parameter", "value", "effect", "±"]]
+    columns, rows = ["parameter", "value", "effect", "±", "diverged"], []
     for parameter, effect in zip(found.parameters, found.marginal, strict=True):
-        for value, mean, half in zip(parameter.values, effect.mean.tolist(), effect.half.tolist(), strict=True):
-            told = "not told" if np.isnan(mean) else f"{mean:z.4f}"
-            rows.append([parameter.key, value, told, "" if np.isnan(half) else f"{half:.4f}"])
-    return rows
+        numbers = zip(effect.mean.tolist(), effect.half.tolist(), effect.diverged, effect.rows, strict=True)
+        for value, (mean, half, diverged, of) in zip(parameter.values, numbers, strict=True):
+            told = "not told" if np.isnan(mean) else score_said(mean)
+            among = f"{diverged:,} of {of:,}" if diverged else ""
+            rows.append([parameter.key, value, told, "" if np.isnan(half) else score_said(half), among])
+    columns, rows = _filled(columns, rows)
+    return [columns, *rows]
 
 
 def _draw_above(drawn: Parts, settings: list[dict[str, Any]], means: Any) -> None:

@@ -41,7 +41,8 @@ class Variant:
     accuracy [K]            of the training rows at the last look; NaN where there are no classes
     converged [K]           the update of the early stop, or from which the study's criterion held; NaN where it did not
     seconds                 of training, a network on average
-    looks [T], curve [T]    the updates, and the median objective of those that still train
+    looks [T], curve [T]    the updates, and the median objective of all: of what has stopped the last one counts, and
+                            of what has diverged infinity
     """
 
     name: str
@@ -146,8 +147,9 @@ def _variant(
 ) -> Variant:
     keys = _flat(explained["keys"]) | ({"data.rows": rows} if rows else {})
     looks = np.unique(np.linspace(0, len(history.steps) - 1, MOST_LOOKS).round().astype(int))
-    series = history.objective
-    curve = [np.median(one[np.isfinite(one)]) if np.isfinite(one).any() else np.nan for one in series[looks]]
+    updates = np.array(history.steps)[looks]
+    # Those that stop early are the ones that learned: without them the rest would stand for all.
+    reached = np.where(updates[:, None] > steps, objective, history.objective[looks])
     return Variant(
         _name(explained),
         {key: said(value) for key, value in keys.items()},
@@ -157,8 +159,8 @@ def _variant(
         _last(history, "accuracy", len(steps)),
         _converged(explained, history, steps, reasons),
         float(seconds) / len(steps),
-        np.array(history.steps, np.float64)[looks],
-        np.array(curve, np.float64),
+        updates.astype(np.float64),
+        np.median(np.where(np.isfinite(reached), reached, np.inf), 1).astype(np.float64),
     )
 
 

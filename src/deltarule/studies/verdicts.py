@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 VERDICTS = ("agrees", "disagrees", "mixed", "undecided", "not testable here")
 WRONG = 1 / 16
-"""How often a verdict may be wrong, however few the seeds: so four can decide a claim that needs half of them. More
-take too long where networks are large."""
+"""How often the verdict of one convention may be wrong, however few the seeds: so four can decide a claim that needs
+half of them. More take too long where networks are large."""
 CONFIDENCE = 1 - 2 * WRONG
 """Of the intervals by which claims are judged. Only one of the ends can lead to a wrong verdict, as the share is either
 enough or not.    Source: Schuirmann 1987"""
@@ -314,19 +314,19 @@ def _is_rare(chance: float) -> bool:
 
 
 def combined(verdicts: Mapping[str, str]) -> str:
-    """One verdict of those under several conventions: mixed where it agrees under some and not under others.
+    """One verdict of those under several conventions: mixed where it agrees under some and disagrees under others.
 
-    >>> combined({"sum": "agrees", "mean": "disagrees"}), combined({"sum": "agrees"}), combined({})
-    ('mixed', 'agrees', 'not testable here')
+    What one leaves undecided may yet agree with the others: so does all of it stay, unless two differ surely.
+
+    >>> combined({"sum": "agrees", "mean": "disagrees"}), combined({"sum": "agrees", "mean": "undecided"}), combined({})
+    ('mixed', 'undecided', 'not testable here')
     """
     found = set(verdicts.values())
     if not found:
         return "not testable here"
     if len(found) == 1:
         return found.pop()
-    if "agrees" in found or "mixed" in found:
-        return "mixed"
-    return "undecided"
+    return "mixed" if "mixed" in found or {"agrees", "disagrees"} <= found else "undecided"
 
 
 def told_of_control(cause: str, verdict: str) -> str:

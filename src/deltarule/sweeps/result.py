@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from deltarule.blas_threads import one_blas_thread
 from deltarule.data.dataset import Dataset
 from deltarule.errors import BadInput, not_installed
 from deltarule.maths.network import forward, views
+from deltarule.problem.checks import asked
 from deltarule.problem.configuration import Configuration, changed, is_optional, parse
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
@@ -62,8 +64,9 @@ class StoredNetwork:
     def outputs(self, x: Any) -> Floats:
         """The outputs for some rows.   x [B, D], scaled as what it was trained on: `Sweep.data`  →  [B, C]"""
         parameters, buffers = views(self.theta, self.network.entries), views(self.buffers, self.network.buffers)
+        x = asked(x, self.network, 1, self.theta.dtype)
         with one_blas_thread(), np.errstate(all="ignore"):
-            tape, _ = forward(self.network.layers, parameters, np.asarray(x, self.theta.dtype), buffers=buffers)
+            tape, _ = forward(self.network.layers, parameters, x, buffers=buffers)
             return np.asarray(self.network.output.forward(tape[-1].value)[0])
 
     def parameters(self) -> dict[str, Floats]:
@@ -140,7 +143,7 @@ class Sweep:
             yield from map(self._row, self._connection.execute(f"{ROWS} {IN_ORDER}"))
 
     def frame(self) -> "pandas.DataFrame":
-        """The table as a pandas DataFrame.
+        """The table as a pandas DataFrame, lists and tables as JSON, as in CSV: so columns can be grouped by.
 
         Errors: `BadInput` where pandas is not installed.
         """
@@ -148,7 +151,7 @@ class Sweep:
             import pandas
         except (ImportError, OSError) as error:
             raise not_installed("frame()", "pandas", "frames", error) from None
-        return pandas.DataFrame(self.rows())
+        return pandas.DataFrame({name: as_cell(value) for name, value in row.items()} for row in self.rows())
 
     @as_written()
     def best(self, n: int = 10, part: str | None = None) -> list[dict[str, Any]]:
@@ -246,6 +249,7 @@ class Sweep:
 
         Errors: `BadInput` for a key that there is not.
         """
+        _check_key(key)
         query = "SELECT settings, base FROM members JOIN configurations ON configuration = configurations.id"
         found = self._connection.execute(f"{query} WHERE key = ?", (key,)).fetchone()
         if found is None:
@@ -260,6 +264,7 @@ class Sweep:
         Errors: `BadInput` for a key that there is not, a row whose weights were not kept, and where a formula of one's
         own is another one now.
         """
+        _check_key(key)
         found = self._connection.execute(
             "SELECT dtype, sizes, theta, buffers FROM networks WHERE key = ?", (key,)
         ).fetchone()
@@ -409,7 +414,21 @@ def _of_all(function: str, column: str) -> str:
 def _count(n: Any) -> int:
     if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1:
         raise BadInput(f"n is {n!r}; give how many are wanted, 1 or more")
-    return int(n)
+    return min(int(n), sys.maxsize)  # SQLite has no larger ones
+
+
+def _check_key(key: Any) -> None:
+    if not isinstance(key, str):
+        raise BadInput(f"the key is of the type {type(key).__name__}; give the text of a row's, row['key']")
+
+
+def as_cell(value: Any) -> Any:
+    """A value of a row for tables that hold none but plain ones: lists and tables as JSON.
+
+    >>> as_cell(["auto", 3]), as_cell(0.1)
+    ('["auto", 3]', 0.1)
+    """
+    return json.dumps(value) if isinstance(value, list | dict) else value
 
 
 def _check_texts(*values: Any) -> None:

@@ -1,7 +1,7 @@
 """Checkpoints: a training's arrays in one file, written whole, and only ever taken up by the same training."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from deltarule.training.stopping import StopRules
 
 FORMAT = "deltarule checkpoint 1"
 STEP = " step"
+VALIDATION = "validation rows"
 
 
 def write(file: Path, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, Any]) -> None:
@@ -32,16 +33,27 @@ def read(file: Path, identity: Mapping[str, Any]) -> tuple[dict[str, NDArray[Any
     if about.get("format") != FORMAT:
         raise BadInput(f"{file} is no checkpoint of this version; delete it, or name another file")
     for what, value in identity.items():
+        if what == VALIDATION and what not in about:  # earlier checkpoints do not tell of them
+            continue
         if about.get(what) != value:
-            raise BadInput(f"{file} is a checkpoint of another training: its {what} differs; start without resume")
+            differ = "differ" if what.endswith("s") else "differs"
+            raise BadInput(f"{file} is a checkpoint of another training: its {what} {differ}; start without resume")
     return arrays, about
 
 
-def identity(problem: Problem, engine: str, rules: StopRules, looks: Looks, score: str) -> dict[str, Any]:
+def identity(
+    problem: Problem,
+    engine: str,
+    rules: StopRules,
+    looks: Looks,
+    score: str,
+    validation: tuple[NDArray[Any], NDArray[Any]] | None,
+) -> dict[str, Any]:
     """What must be equal for a checkpoint to be taken up: all that decides the result."""
     history = {**asdict(looks), "metrics": list(looks.metrics)}
     rules_given = asdict(rules)
-    return {"problem": digest(problem), "engine": engine, "stop rules": rules_given, "history": history, "score": score}
+    told = {"problem": digest(problem), "engine": engine, "stop rules": rules_given, "history": history, "score": score}
+    return told | {VALIDATION: validation and _hashed(hashlib.sha256(), validation)}
 
 
 def engine_of(file: Path) -> str | None:
@@ -85,9 +97,15 @@ def digest(problem: Problem) -> str:
     arrays += [*problem.numbers.values(), *problem.schedule_numbers.values()]
     arrays += [] if problem.weights is None else [problem.weights]
     arrays += list(problem.rows or ())
+    return _hashed(sha, arrays)
+
+
+def _hashed(sha: Any, arrays: Iterable[NDArray[Any]]) -> str:
+    """The hexadecimal digest of what a hash has seen, and of arrays."""
     for array in arrays:
-        sha.update(repr((array.shape, array.dtype.str)).encode() + np.ascontiguousarray(array).tobytes())
-    return sha.hexdigest()
+        sha.update(repr((array.shape, array.dtype.str)).encode())
+        sha.update(np.ascontiguousarray(array))  # not `tobytes`, which is a copy
+    return str(sha.hexdigest())
 
 
 def state_arrays(name: str, state: State) -> dict[str, NDArray[Any]]:

@@ -239,6 +239,8 @@ def _in_order(problem: Problem, rows: Integers, epoch: int) -> Problem:
 def _mean_losses(seen: list[Floats], sizes: Integers) -> Floats:
     """The mean loss of each epoch, [E, K], whose updates saw losses [n, K] of batches of so many rows [S].
 
+    A batch counts by its rows, as scikit-learn's does, whatever the rows weigh.
+
     >>> _mean_losses([np.array([[1.0], [2.0]]), np.array([[6.0]])], np.array([2, 2, 1]))
     array([[2.4]])
     """

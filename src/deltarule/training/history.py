@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine
 from deltarule.engines.reference import objective_and_gradient, objective_of_logits
-from deltarule.errors import counted
+from deltarule.errors import BadInput, counted, shown
 from deltarule.maths.network import views
-from deltarule.problem.batches import Batch, groups, whole
+from deltarule.problem import checks
+from deltarule.problem.batches import Batch, all_rows, groups, of_a_kind
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.stats import metrics
@@ -59,7 +60,15 @@ class History:
     values: dict[str, list[NDArray[Any]]] = field(default_factory=dict)
 
     def series(self, name: str) -> Floats:
-        """One series by name: "objective", a metric's name, "validation accuracy", "gradient W1", "outputs"."""
+        """One series by name: "objective", a metric's name, "validation accuracy", "gradient W1", "outputs".
+
+        Raises `BadInput` for a name that is not among `names`.
+        """
+        if not isinstance(name, str) or name not in self.values:
+            raise BadInput(
+                f"the history has no series {shown(name)}; it has: {', '.join(self.names) or 'none'}; others are there "
+                "where train is asked for metrics, outputs or gradients"
+            )
         return np.stack(self.values[name])
 
     @property
@@ -80,9 +89,11 @@ class History:
             row[members] = value
             self.values.setdefault(name, []).append(row)
 
-    def take(self, chosen: Integers) -> "History":
-        """The history of some of the members."""
-        return History(list(self.steps), {name: [row[chosen] for row in rows] for name, rows in self.values.items()})
+    def take(self, chosen: Any) -> "History":
+        """The history of some of the members, given as to `Run.take`."""
+        places = {name: checks.chosen(chosen, len(rows[0])) for name, rows in self.values.items()}
+        taken = {name: [row[places[name]] for row in rows] for name, rows in self.values.items()}
+        return History(list(self.steps), taken)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The series as arrays, with their steps, for a file."""
@@ -101,8 +112,8 @@ class History:
         Errors: `ValueError` where they are not.
         """
         rising = all(isinstance(step, int) for step in self.steps) and sorted(set(self.steps)) == self.steps
-        whole = all(len(rows) == len(self.steps) for rows in self.values.values())
-        if not (rising and whole and (not self.steps or names <= set(self.values))):
+        complete = all(len(rows) == len(self.steps) for rows in self.values.values())
+        if not (rising and complete and (not self.steps or names <= set(self.values))):
             raise ValueError("the looks of its history do not fit each other")
         if any(row.shape[:1] != (members,) or row.dtype.kind != "f" for rows in self.values.values() for row in rows):
             raise ValueError(f"its history is not of {members} members")
@@ -128,7 +139,7 @@ def look(
 
     for group in groups(problem, state.members):
         for alike in _alike(problem, state.members, group):
-            rows = whole(problem, state.members[alike])
+            rows = all_rows(problem, state.members[alike])
             is_shared = rows.x.ndim == 2 and rows.w.ndim == 2
             for places, found in each_block(see, problem, alike, len(rows.x)) if is_shared else [see(alike)]:
                 for name, value in found.items():
@@ -162,16 +173,7 @@ def _alike(problem: Problem, members: Integers, group: Integers) -> list[Integer
     rows = problem.row_count(int(members[group[0]]))
     if problem.rows is None or len(group) * rows * problem.network.inputs <= NUMBERS_AT_ONCE:
         return [group]
-    return _same_rows(problem, members, group)
-
-
-def _same_rows(problem: Problem, members: Integers, group: Integers) -> list[Integers]:
-    """A group divided into those members that share one list of rows."""
-    assert problem.rows is not None
-    by_rows: dict[int, list[int]] = {}
-    for place in group.tolist():
-        by_rows.setdefault(id(problem.rows[int(members[place])]), []).append(place)
-    return [np.array(places) for places in by_rows.values()]
+    return of_a_kind(group, problem.row_kinds[members[group]])
 
 
 def outputs_of(problem: Problem, engine: Engine, state: State, x: Floats) -> tuple[Floats, Floats]:

@@ -13,7 +13,7 @@ from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine
 from deltarule.engines.reference import ReferenceEngine, first_nonfinite, objective_and_gradient
 from deltarule.errors import BadInput
-from deltarule.problem.batches import whole
+from deltarule.problem.batches import all_rows
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.training.history import History, Looks, look
@@ -152,7 +152,7 @@ def _minimize(
 def _steepest(problem: Problem, state: State) -> float:
     """The largest slope of a member's objective; NaN where a slope, the objective or a parameter is not finite."""
     with one_blas_thread(), np.errstate(all="ignore"):
-        done = objective_and_gradient(problem, state, whole(problem, state.members))
+        done = objective_and_gradient(problem, state, all_rows(problem, state.members))
     sound = all(np.isfinite(one).all() for one in (state.theta, done.objective, done.gradient))
     return float(np.abs(done.gradient).max()) if sound else float("nan")
 
@@ -174,7 +174,7 @@ def minimized(
     """
     from scipy.optimize import minimize  # imported on use: `import deltarule` stays light
 
-    rows, member = whole(problem, start.members), int(start.members[0])
+    rows, member = all_rows(problem, start.members), int(start.members[0])
 
     def at(theta: Floats) -> State:
         return replace(start, theta=theta[None].astype(problem.dtype))

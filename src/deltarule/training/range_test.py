@@ -1,6 +1,7 @@
 """The learning-rate range test: raise the rate during one run, and see where the objective falls, and where it breaks.
 
-Source: Smith 2015, "Cyclical learning rates for training neural networks", section 3.3
+Source: Smith 2015, "Cyclical learning rates for training neural networks", section 3.3. There the rate rises linearly,
+and is read off the accuracy; the exponential rise and the suggestion are not from there.
 """
 
 from dataclasses import dataclass, replace
@@ -9,10 +10,10 @@ import numpy as np
 
 from deltarule.engines.base import Engine
 from deltarule.engines.choose import engine_for
-from deltarule.errors import BadInput, counted
+from deltarule.errors import BadInput, counted, shown
 from deltarule.problem import registry
+from deltarule.problem.checks import finite, whole
 from deltarule.problem.checks import problem as checked_problem
-from deltarule.problem.checks import whole
 from deltarule.problem.network import switch
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import initial_state
@@ -64,11 +65,12 @@ def range_test(
     problem : its own learning rate and schedule are set aside.
     lowest, highest : the ends of the range, above 0.
     steps : updates from one end to the other.
-    kind : "exponential" (each rate the same multiple of the one before) or "linear".
+    kind : "exponential" (each rate the same multiple of the one before) or "linear", as in Smith 2015.
     engine : as in `train`.
     accuracy : also look at the accuracy before each update, on up to 1,000 of each member's training rows.
 
-    Raises `BadInput` for a range or a kind that makes no sense, and for what is no problem or engine.
+    Raises `BadInput` for a range or a kind that makes no sense, for what is no problem or engine, and for an optimizer
+    that makes no single updates.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
@@ -77,11 +79,17 @@ def range_test(
     >>> tested.objective.shape, bool(1e-5 < tested.suggested[0] <= 10)
     ((50, 1), True)
     """
-    if not 0 < lowest < highest < np.inf:
+    lowest, highest = finite("lowest", lowest), finite("highest", highest)
+    if not 0 < lowest < highest:
         raise BadInput(f"the range goes from {lowest:g} to {highest:g}; give two rates above 0, the lower one first")
-    if kind not in ("exponential", "linear"):
-        raise BadInput(f'the kind of range test is {kind!r}; give "exponential" or "linear"')
+    if not isinstance(kind, str) or kind not in ("exponential", "linear"):
+        raise BadInput(f'the kind of range test is {shown(kind)}; give "exponential" or "linear"')
     problem, engine = checked_problem(problem), checked_engine(engine)
+    if problem.optimizer.update is None:
+        raise BadInput(
+            f"a range test needs single updates, which the optimizer '{problem.optimizer.name}' does not make; choose "
+            "another optimizer"
+        )
     steps, accuracy = whole("steps", steps, 10), switch("accuracy", accuracy)
     ramp = registry.schedule({"name": f"{kind}_ramp", "steps": steps, "highest": highest})
     members = problem.members

@@ -7,8 +7,9 @@ import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine
-from deltarule.errors import BadInput
+from deltarule.errors import counted
 from deltarule.maths.network import forward, views
+from deltarule.problem import checks
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.training.history import History, outputs_of
@@ -55,7 +56,7 @@ class Progress:
 class Run:
     """What a training of K members came to.
 
-    problem      what was trained                engine       the engine's name
+    problem      what was trained                engine       what advanced it; its name is `engine.name`
     state        where each member ended (a diverged one: its last finite state); its `step` is the largest of `steps`
     steps [K]    updates that each member made; with patience, the step of the best weights is in `best_steps`
     reasons [K]  why each member stopped: one of `stopping.REASONS`
@@ -81,55 +82,66 @@ class Run:
     def outputs(self, x: Any) -> Floats:
         """The outputs of every member.   x [B, D] or [K, B, D]  →  [K, B, C]
 
-        Raises `BadInput` for rows that have not as many columns as the network has inputs.
+        Raises `BadInput` for what is no numbers, and rows that have not as many columns as the network has inputs.
         """
-        rows = np.asarray(x, self.problem.dtype)
-        if rows.ndim < 2 or rows.shape[-1] != self.problem.network.inputs:
-            raise BadInput(
-                f"the inputs have the shape {rows.shape}; give rows of {self.problem.network.inputs} columns"
-            )
-        return outputs_of(self.problem, self.engine, self.state, rows)[1]
+        return outputs_of(self.problem, self.engine, self.state, self._asked(x))[1]
 
     def activations(self, x: Any) -> dict[str, Floats]:
         """Every value on the way from x to the logits, by name: z1, a1, z2 …, and the outputs as the last a.
 
-        x [B, D]  →  {name: [K, B, H]}
+        x [B, D] or [K, B, D]  →  {name: [K, B, H]}
+
+        Raises `BadInput` as `outputs`.
         """
-        network, dtype = self.problem.network, self.problem.dtype
+        network, rows = self.problem.network, self._asked(x)
         with one_blas_thread(), np.errstate(all="ignore"):
             tape, _ = forward(
                 network.layers,
                 views(self.state.theta, network.entries),
-                np.asarray(x, dtype),
+                rows,
                 buffers=views(self.state.buffers, network.buffers),
             )
             outputs = network.output.forward(tape[-1].value)[0]
         return {taped.name: taped.value for taped in tape} | {f"a{network.layers[-1].number}": outputs}
 
     def parameters(self, member: int = 0) -> dict[str, Floats]:
-        """A member's arrays by name: W1 [D, H], b1 [1, H] and so on."""
-        return views(self.state.theta[member], self.problem.network.entries)
+        """Copies of a member's arrays by name: W1 [D, H], b1 [1, H] and so on.
 
-    def take(self, chosen: Integers) -> "Run":
-        """The run of some of the members, [K'] indices; `seconds` stay those of the whole."""
-        places = {member: place for place, member in enumerate(chosen.tolist())}
+        Raises `BadInput` for a member that there is not.
+        """
+        place = checks.member(member, self.problem.members, "the run has the members")
+        return views(self.state.theta[place].copy(), self.problem.network.entries)
+
+    def take(self, chosen: Any) -> "Run":
+        """The run of some of the members; `seconds` stay those of the whole.
+
+        Parameters: `chosen`, an index or several, of which −1 is the last, or a mask [K].
+        Raises `BadInput` for members that there are not, and for none at all.
+        """
+        chosen = checks.chosen(chosen, self.problem.members)
         steps, state = self.steps[chosen], self.state.take(chosen)
+        known = {one.member: one for one in self.diverged}
         return replace(
             self,
             problem=self.problem.take(chosen),
-            state=replace(state, members=np.arange(len(chosen)), step=int(steps.max(initial=0))),
+            state=replace(state, members=np.arange(len(chosen)), step=int(steps.max())),
             steps=steps,
             reasons=tuple(self.reasons[member] for member in chosen),
             objective=self.objective[chosen],
             history=self.history.take(chosen),
-            diverged=tuple(replace(one, member=places[one.member]) for one in self.diverged if one.member in places),
+            diverged=tuple(
+                replace(known[member], member=place) for place, member in enumerate(chosen.tolist()) if member in known
+            ),
             best_steps=None if self.best_steps is None else self.best_steps[chosen],
         )
+
+    def _asked(self, x: Any) -> Floats:
+        return checks.asked(x, self.problem.network, self.problem.members, self.problem.dtype)
 
     def __repr__(self) -> str:
         told = ", ".join(f"{self.reasons.count(reason)} {reason}" for reason in dict.fromkeys(self.reasons))
         middle = float(np.median(self.objective)) if len(self.objective) else float("nan")
         return (
-            f"Run of {self.problem.members} × {self.problem.network!r}: {int(self.steps.max())} steps, "
+            f"Run of {self.problem.members} × {self.problem.network!r}: {counted(int(self.steps.max()), 'step')}, "
             f"median objective {middle:.6g} ({told})"
         )

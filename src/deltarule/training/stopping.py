@@ -3,21 +3,24 @@
 K members · n updates of a stretch
 """
 
-import sys
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.errors import BadInput
-from deltarule.problem.checks import whole
+from deltarule.errors import BadInput, shown
+from deltarule.problem.batches import groups, row_orders
+from deltarule.problem.checks import finite, whole
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.stats import metrics
 
 REASONS = ("max_steps", "threshold", "tolerance", "patience", "diverged", "interrupted", "converged")
 """Why a member's training ended; "converged" is L-BFGS's own word."""
+GATHERED_AT_ONCE = 2**22
+"""Weights of rows that are looked up at once, of several members."""
+LARGEST_EXPONENT = 900
+"""Of weights, as a power of two: sums of so many of them, times an objective, are finite."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +54,12 @@ patience=None)
         if self.max_steps is None and self.max_epochs is None:
             raise BadInput("there is no limit to the training; give max_steps or max_epochs")
         for name, least in (("max_steps", 0), ("max_epochs", 0), ("times", 1), ("patience", 1)):
-            if getattr(self, name) is not None:
+            if name == "times" or getattr(self, name) is not None:
                 whole(name, getattr(self, name), least)
         for name in ("threshold", "tolerance"):
-            value = getattr(self, name)
-            is_number = isinstance(value, Real) and not isinstance(value, bool)
-            if value is not None and not (is_number and abs(value) <= sys.float_info.max):
-                raise BadInput(f"{name} is {value!r}; give a finite number, of a size up to 1.8e308")
-        if self.metric != "objective":
-            metrics.find(self.metric)
+            if getattr(self, name) is not None:
+                finite(name, getattr(self, name))
+        check_metric("metric", self.metric)
 
     @property
     def look(self) -> bool:
@@ -73,6 +73,14 @@ patience=None)
         # Python's integers: the product may be larger than any of an array's.
         sizes = [problem.steps_per_epoch(member) for member in range(problem.members)]
         return np.array([min(most, steps, epochs * size) for size in sizes], np.int64)
+
+
+def check_metric(name: str, given: Any) -> None:
+    """Refuse what is neither "objective" nor the name of a metric."""
+    if not isinstance(given, str):
+        raise BadInput(f"{name} is {shown(given)}; give 'objective', or the name of a metric")
+    if given != "objective":
+        metrics.find(given)
 
 
 def crossing(objective: Floats, threshold: float, counted: Integers, times: int) -> tuple[Integers, Integers]:
@@ -95,7 +103,8 @@ class Watch:
     """What the stop rules and the adaptive schedule remember of each member of a problem: plain arrays [K].
 
     counted         how often the threshold was met
-    total, rows     of the running epoch: the sum of its batches' objectives times their rows, and these rows
+    total, rows     of the running epoch: the sum of its batches' objectives times their weights, and of these, which
+                    are the batches' rows where no row has a weight of its own
     last_epoch      the mean objective of the epoch before, NaN before there is one
     best_epoch      the least mean objective of an epoch, and `stalled`: for how many epochs it has not improved
     best_score      the best validation score, with `best_step`, and `waited`: for how many looks it has not improved
@@ -140,14 +149,16 @@ class Watch:
 
     def add_to_epoch(self, problem: Problem, members: Integers, step: int, objective: Floats) -> None:
         """Count the batches of a stretch that began at `step` into the members' running epochs.   objective [n, K]"""
+        # Sums add up to the epoch's objective, means are averaged over its rows.
+        is_sum = problem.reduction == "sum"
+        weights = None if is_sum else batch_weights(problem, members, step, len(objective))
         for place, member in enumerate(members):
-            sizes = batch_sizes(problem, member, step, len(objective))
             values = objective[:, place].astype(np.float64)
-            if problem.reduction == "sum":  # sums add up to the epoch's objective, means are averaged over its rows
+            if weights is None:
                 self.rows[member] = 1
             else:
-                values = values * sizes
-                self.rows[member] += float(sizes.sum())
+                values = values * weights[:, place]
+                self.rows[member] = summed_after(self.rows[member], weights[:, place])
             self.total[member] = summed_after(self.total[member], values)
 
     def end_epoch(self, member: int) -> tuple[float, float]:
@@ -174,6 +185,46 @@ def summed_after(total: float, values: Floats) -> float:
     True
     """
     return float(np.add.accumulate(np.concatenate([[total], values]))[-1])
+
+
+def batch_weights(problem: Problem, members: Integers, step: int, n: int) -> Floats:
+    """What each of the n batches from `step` on weighs, for members, [n, K]: the sum of its rows' weights.
+
+    Without weights each row has 1. Where one is so large that sums might be infinite, all are divided by a power
+    of two.
+
+    >>> from deltarule.problem.create import create_problem
+    >>> from deltarule.problem.network import Network
+    >>> x = [[0.0], [0.0], [0.0]]
+    >>> problem = create_problem(Network([1, 1]), x, x, weights=[6, 6, 6], batch_size=2)
+    >>> batch_weights(problem, np.array([0]), step=1, n=2).tolist()
+    [[6.0], [12.0]]
+    """
+    weights = problem.weights
+    if weights is None:
+        return np.stack([batch_sizes(problem, member, step, n) for member in members], axis=1).astype(np.float64)
+    found = np.empty((n, len(members)))
+    for group in groups(problem, members):
+        at_once = max(1, GATHERED_AT_ONCE // problem.row_count(members[group[0]]))
+        for first in range(0, len(group), at_once):
+            some = group[first : first + at_once]
+            own = weights if weights.ndim == 1 else weights[members[some]]
+            found[:, some] = _weights_of_alike(problem, members[some], own, step, n)
+    return found
+
+
+def _weights_of_alike(problem: Problem, members: Integers, own: Floats, step: int, n: int) -> Floats:
+    """The same of members that have equally many rows.   own [N] or [K, N]"""
+    size, batches = problem.batch_rows(members[0]), problem.steps_per_epoch(members[0])
+    rows, first = row_orders(problem, members, step, n)[0], step % batches
+    if len(rows) == 1 < batches:  # of a single epoch no more than is asked for
+        rows, first = rows[:, :, first * size : (first + n) * size], 0
+    own = own.astype(np.float64)
+    own = np.ldexp(own, -np.maximum(np.frexp(own.max(-1, keepdims=True))[1] - LARGEST_EXPONENT, 0))
+    taken = own[rows] if own.ndim == 1 else own[np.arange(len(members))[:, None], rows]
+    sums = np.add.reduceat(taken, np.arange(0, rows.shape[2], size), axis=2, dtype=np.float64)
+    by_update = sums.transpose(0, 2, 1).reshape(-1, taken.shape[1])
+    return by_update[np.arange(first, first + n) % len(by_update)]  # of full batches there is one, in every update
 
 
 def batch_sizes(problem: Problem, member: int, step: int, n: int) -> Integers:

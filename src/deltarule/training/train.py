@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -24,7 +24,7 @@ from deltarule.engines.base import Engine, Trace
 from deltarule.engines.choose import NAMES, Choice, choose
 from deltarule.engines.choose import engine as by_name
 from deltarule.engines.reference import first_nonfinite
-from deltarule.errors import BadInput, RunFailed
+from deltarule.errors import BadInput, RunFailed, counted, shown
 from deltarule.files import kind_of
 from deltarule.problem.batches import orders_kept
 from deltarule.problem.checks import numeric, whole
@@ -39,7 +39,7 @@ from deltarule.training.lbfgs import train_lbfgs
 from deltarule.training.pace import Pace
 from deltarule.training.run import Divergence, Run
 from deltarule.training.run import Progress as Progress
-from deltarule.training.stopping import REASONS, StopRules, Watch, crossing
+from deltarule.training.stopping import REASONS, StopRules, Watch, check_metric, crossing
 
 CHECKPOINT_SECONDS = 10.0
 SAVING_SHARE = 0.05
@@ -60,7 +60,7 @@ def train(
     patience: int | None = None,
     validation: tuple[Any, Any] | None = None,
     score: str = "objective",
-    metrics: tuple[str, ...] = (),
+    metrics: Sequence[str] = (),
     history_every: int | None = None,
     outputs: bool = False,
     gradients: bool = False,
@@ -84,7 +84,8 @@ def train(
     metrics : names of metrics that the history holds, on training and validation rows.
     history_every : updates between two looks; None for an epoch of mini-batches, or about 200 looks in all. Rules that
         look at the history count for each member the looks that there are where it is trained alone.
-    outputs, gradients : keep the outputs of all rows, the lengths of all gradients, in the history.
+    outputs, gradients : keep the outputs of all rows, of which members must then have equally many, the lengths of all
+        gradients, in the history.
     checkpoint : a file that is written every ten seconds and at the end; L-BFGS keeps none.
     resume : go on from that file where it exists; the result is, bit for bit, that of an unbroken run.
     progress : called between stretches.
@@ -118,7 +119,7 @@ def train(
     if (observe is None) != (observer is None):
         raise BadInput("one of observe and observer is given without the other; give both or neither")
     if not isinstance(checkpoint, str | os.PathLike | None):
-        raise BadInput(f"the checkpoint is {checkpoint!r}; name the file to write")
+        raise BadInput(f"the checkpoint is {shown(checkpoint)}; name the file to write")
     if resume and checkpoint is None:
         raise BadInput("resume is True, and no checkpoint is named; name the file to go on from")
     rules = StopRules(max_steps, max_epochs, threshold, times, metric, tolerance, patience)
@@ -126,7 +127,12 @@ def train(
     looks = Looks(int(every.max()) if with_history else 0, _needed(rules, metrics, score), outputs, gradients)
     if not with_history and (looks.metrics or patience is not None or problem.optimizer.name == "lbfgs"):
         raise BadInput("metrics, patience and L-BFGS look at the history, and there is to be none; leave them out")
-    aside = _checked(problem, validation, rules)
+    fewest, most = problem.row_counts.min(), problem.row_counts.max()
+    if looks.outputs and looks.every and fewest < most:
+        raise BadInput(
+            f"outputs is True, and members have from {fewest:,} to {most:,} rows; leave it out, or make them equal"
+        )
+    aside = _checked(problem, validation, rules, score)
     if problem.optimizer.name == "lbfgs":
         if checkpoint is not None or observe is not None:
             raise BadInput("L-BFGS has no updates to go on from or to be shown at; leave checkpoint and observe out")
@@ -139,7 +145,7 @@ def train(
     chosen = choose(engine, problem, limit) if isinstance(engine, str) else Choice(engine, "as given")
     training = _Training(problem, chosen, rules, looks, every, aside, score, before_checkpoint)
     if observe is not None and observer is not None:
-        training.observe(observe, observer)
+        training.observe(_points(observe, problem.members), observer)
     if before is not None:
         training.restore(before)
     with orders_kept(), interrupts() as interrupted:
@@ -391,7 +397,8 @@ class _Training:
     @cached_property
     def _identity(self) -> dict[str, Any]:
         """What a checkpoint must be of: worked out once, for it reads all the data."""
-        return checkpoints.identity(self.problem, self.engine.name, self.rules, self.looks, self.score)
+        about = (self.problem, self.engine.name, self.rules, self.looks, self.score, self.validation)
+        return checkpoints.identity(*about)
 
     def save(self, file: Path) -> None:
         """Write a checkpoint, whole."""
@@ -524,7 +531,7 @@ def history_intervals(problem: Problem, rules: StopRules, given: int | None = No
 def checked_engine(given: Any) -> Any:
     """An engine, or the name of one, which is looked up later."""
     if not isinstance(given, str) and (isinstance(given, type) or not hasattr(given, "advance")):
-        raise BadInput(f"the engine is {given!r}; give one of {', '.join(NAMES)}, or an engine")
+        raise BadInput(f"the engine is {shown(given)}; give one of {', '.join(NAMES)}, or an engine")
     return given
 
 
@@ -532,7 +539,7 @@ def _check_called(**given: Any) -> None:
     """Refuse what is to be called in the midst of training, and cannot be."""
     for name, value in given.items():
         if value is not None and not callable(value):
-            raise BadInput(f"{name} is {value!r}; give a function")
+            raise BadInput(f"{name} is {shown(value)}; give a function")
 
 
 def _middle(objective: Floats) -> float:
@@ -541,22 +548,38 @@ def _middle(objective: Floats) -> float:
     return float(np.median(finite)) if len(finite) else float("nan")
 
 
-def _needed(rules: StopRules, asked: tuple[str, ...] | str, score: str) -> tuple[str, ...]:
+def _needed(rules: StopRules, asked: Sequence[str], score: str) -> tuple[str, ...]:
     """The metrics that are asked for, and those that the rules look at."""
     if isinstance(asked, str):
-        raise BadInput(f"metrics is {asked!r}, a text; give a list of names, as [{asked!r}]")
+        raise BadInput(f"metrics is {shown(asked)}, a text; give a list of names, as [{shown(asked)}]")
     asked = tuple(asked) if isinstance(asked, Iterable) else (asked,)
     for name in asked:
         if not isinstance(name, str):
-            raise BadInput(f"metrics hold {name!r}; give a list of names, as ['accuracy']")
-    extra = [name for name in (rules.metric, score if rules.patience else "objective") if name != "objective"]
-    names = tuple(dict.fromkeys([*asked, *extra]))
-    for name in names:
+            raise BadInput(f"metrics hold {shown(name)}; give a list of names, as ['accuracy']")
         metrics.find(name)
-    return names
+    check_metric("score", score)
+    extra = [name for name in (rules.metric, score if rules.patience else "objective") if name != "objective"]
+    return tuple(dict.fromkeys([*asked, *extra]))
 
 
-def _checked(problem: Problem, validation: tuple[Any, Any] | None, rules: StopRules) -> tuple[Floats, Floats] | None:
+def _points(given: Any, members: int) -> Integers:
+    """The steps [T, K] at which members are shown."""
+    try:
+        points = np.asarray(given)
+    except ValueError:  # a ragged list
+        points = np.array(None)
+    if points.ndim != 2 or points.dtype.kind not in "iu" or points.shape[1] != members or not len(points):
+        raise BadInput(f"observe is {shown(given)}; give whole numbers, at least one row with a step for each member")
+    points = points.astype(np.int64)
+    if points.min() < 0 or (points[1:] < points[:-1]).any():
+        raise BadInput(f"observe is {shown(given)}; give each member's steps ascending, from 0 on")
+    return points
+
+
+def _checked(
+    problem: Problem, validation: tuple[Any, Any] | None, rules: StopRules, score: str
+) -> tuple[Floats, Floats] | None:
+    """The validation rows [M, D] and [M, C], on which the score of `patience` has a meaning."""
     if validation is None:
         if rules.patience is not None:
             raise BadInput("patience looks at a validation score, and there are no validation rows; give some")
@@ -572,4 +595,10 @@ def _checked(problem: Problem, validation: tuple[Any, Any] | None, rules: StopRu
             f"the validation rows have the shapes {x.shape} and {y.shape}; "
             f"give (M, {problem.network.inputs}) and (M, {problem.network.outputs})"
         )
+    if rules.patience is not None and score != "objective":
+        with np.errstate(all="ignore"):  # what even the very targets are given no number for
+            perfect = metrics.find(score).value(y[None], y, np.ones((len(y), 1), y.dtype))
+        if np.isnan(perfect).any():
+            rows = counted(len(y), "validation row")
+            raise BadInput(f"the score '{score}' has no meaning on {rows}; give more of them, or another score")
     return x, y

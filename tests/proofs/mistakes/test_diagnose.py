@@ -47,6 +47,47 @@ def test_the_gradient_of_the_net_is_right() -> None:
     assert checked(lambda right: right).ok
 
 
+OUTPUTS = "the number of outputs, over which the loss averages or not"
+
+
+@pytest.mark.parametrize(
+    ("shape", "factor", "count"),
+    [
+        ((20, 4, 6, 3), 20, "the number of samples"),
+        ((12, 4, 6, 3), 12, "the number of samples"),
+        ((20, 4, 6, 3), 60, "the number of samples and outputs"),
+        ((20, 3, 6, 3), 3, OUTPUTS),
+        ((4, 2, 2, 1), 1 / 4, "the number of samples"),
+        ((20, 4, 6, 3), 4, None),  # the inputs
+        ((20, 4, 6, 3), 24, None),  # the inputs times the units
+        ((20, 4, 6, 3), 1 / 12, None),
+        ((20, 4, 6, 3), 120, None),
+    ],
+)
+@pytest.mark.parametrize("columns", [False, True])
+def test_with_like_counts_are_of_samples_and_outputs_alone(
+    shape: tuple[int, ...], factor: float, count: str | None, columns: bool
+) -> None:
+    n, d, h, c = shape
+    generator = np.random.default_rng(0)
+    x, y = generator.normal(size=(n, d)), generator.normal(size=(n, c))
+
+    def code(W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+        a = np.tanh(x @ W1 + b1)
+        error = a @ W2 + b2 - y
+        d2 = factor * 2 * error / y.size
+        d1 = (d2 @ W2.T) * (1 - a**2)
+        return (error**2).mean(), (x.T @ d1, d1.sum(0), a.T @ d2, d2.sum(0))
+
+    params = [generator.normal(size=shape) for shape in ((d, h), (h,), (h, c), (c,))]
+    data = {"x": x.T, "y": y.T} if columns else {"x": x, "y": y}
+    (mistake,) = check_gradient(code, None, params, like=Network([d, h, c], "tanh"), **data).diagnosis
+    if count is None:
+        assert mistake.code == "factor"
+    else:
+        assert mistake.code == ("mean_missing" if factor > 1 else "mean_twice") and mistake.sentence.endswith(count)
+
+
 @pytest.mark.parametrize("order", [(2, 3, 0, 1), (2, 1, 0, 3), (2, 3, 1, 0)])
 def test_gradients_in_another_order_are_exchanged_and_nothing_else(order: tuple[int, ...]) -> None:
     report = checked(lambda right: tuple(right[place] for place in order))

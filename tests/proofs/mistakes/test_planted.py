@@ -84,6 +84,59 @@ def test_other_losses_have_no_epsilon() -> None:
     assert "epsilon" not in codes(checked(lambda p: cross_entropy(p) / np.log(2), lambda p: (p - Y) / N))
 
 
+def sigmoid(z: Any) -> Any:
+    return 1 / (1 + np.exp(-z))
+
+
+def squared(p: Any) -> Any:
+    return ((p - Y) ** 2).sum() / N
+
+
+def binary(p: Any) -> Any:
+    return -(Y * np.log(p) + (1 - Y) * np.log(1 - p)).sum() / N
+
+
+@pytest.mark.parametrize(
+    ("loss", "slope", "expected"),
+    [
+        (squared, lambda p: 2 * (p - Y), ["derivative_missing", "loss_wrong"]),
+        (squared, lambda p: p - Y, ["derivative_missing", "loss_wrong"]),
+        (binary, lambda p: 2 * (p - Y) * p * (1 - p), ["derivative_twice", "loss_wrong"]),
+        (binary, lambda p: (p - Y) * p * (1 - p), ["derivative_twice", "loss_wrong"]),
+        # The part of a Poisson law's loss behind a sigmoid, which nobody means.
+        (squared, lambda p: 2 * (p - Y) * (1 - p), ["derivative_missing"]),
+        (squared, lambda p: 2 * (p - Y) * p, ["derivative_missing"]),
+        (binary, lambda p: (p - Y) * (1 - p), ["derivative_twice"]),
+        (binary, lambda p: (p - Y) * p, ["derivative_twice"]),
+    ],
+)
+def test_another_loss_and_a_derivative_of_sigmoid_are_both_named(loss: Part, slope: Part, expected: list[str]) -> None:
+    like = {**LIKE, "like": Network([D, H, C], "tanh", "sigmoid")}
+    assert codes(checked(loss, lambda p: slope(p) / N, like, sigmoid)) == expected
+
+
+@pytest.mark.parametrize("share", [1, 2])
+def test_a_count_is_a_usual_loss_behind_an_exponential(share: float) -> None:
+    like = {**LIKE, "like": Network([D, H, C], "tanh", "exponential")}
+    report = checked(squared, lambda p: share * (p - Y) / N, like, np.exp)
+    assert codes(report) == ["derivative_missing", "loss_wrong"] and "that of poisson" in report.diagnosis[1].sentence
+
+
+def test_a_part_of_the_derivative_of_a_hidden_sigmoid_is_named() -> None:
+    like = Network([D, H, C], "sigmoid")
+
+    def code(W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+        a = sigmoid(X @ W1 + b1)
+        p = a @ W2 + b2
+        d2 = 2 * (p - Y) / N
+        d1 = (d2 @ W2.T) * (1 - a)
+        return squared(p), (X.T @ d1, d1.sum(0), a.T @ d2, d2.sum(0))
+
+    report = check_gradient(code, None, [W1, B1, W2, B2], like=like, x=X, y=Y)
+    assert codes(report) == ["derivative_missing"]
+    assert report.diagnosis[0].sentence == "∂J/∂z1 has 1 − a1 alone for the derivative of sigmoid"
+
+
 def test_a_softmax_over_the_samples_is_named_in_the_loss() -> None:
     alike = checked(cross_entropy, lambda q: (q - Y) / N, output=lambda z: over(z, 0))
     assert codes(alike) == ["wrong_axis"] and alike.diagnosis[0].where == ("loss",)

@@ -85,6 +85,114 @@ def test_the_complex_step_is_dropped_where_the_code_loses_it_without_a_word() ->
         assert any("no complex step" in note for note in report.notes)
 
 
+def rounded_on_the_way(
+    seed: int, dtype: Any, delta: Any = np.float32, loss_in: Any = np.asarray, share: float = 1.0
+) -> tuple[Any, list[Any]]:
+    """A right network of softmax, but for a factor, that computes δ or its loss in fewer digits, and its parameters."""
+    generator = np.random.default_rng(seed)
+    x, y = generator.normal(size=(15, 4)), np.eye(3)[generator.integers(0, 3, 15)]
+
+    def both(W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+        h = np.tanh(x @ W1 + b1)
+        p = np.exp(h @ W2 + b2)
+        p = p / p.sum(axis=1, keepdims=True)
+        d = ((p - y) / 15).astype(delta)
+        dz = (d @ W2.T) * (1 - h * h)
+        return loss_in(-(y * np.log(p)).sum() / 15), (share * (x.T @ dz), dz.sum(axis=0), h.T @ d, d.sum(axis=0))
+
+    return both, [generator.normal(size=shape).astype(dtype) for shape in ((4, 5), (5,), (5, 3), (3,))]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_delta_that_is_rounded_to_float32_on_the_way_is_no_mistake(dtype: Any) -> None:
+    for seed in range(12):
+        both, params = rounded_on_the_way(seed, dtype)
+        assert check_gradient(both, None, params).ok
+        both, params = rounded_on_the_way(seed, dtype, share=1.0001)
+        assert [one.code for one in check_gradient(both, None, params).diagnosis] == ["factor"]
+
+
+def test_a_loss_that_comes_in_float32_is_measured_in_the_digits_that_it_has() -> None:
+    for seed in range(12):
+        both, params = rounded_on_the_way(seed, np.float64, np.float64, np.float32)
+        report = check_gradient(both, None, params)
+        assert report.ok and any("in float32 an error under" in note for note in report.notes)
+        both, params = rounded_on_the_way(seed, np.float64, np.float64, np.float32, share=2)
+        assert [one.code for one in check_gradient(both, None, params).diagnosis] == ["factor_two"]
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-8, 1e8, 1e100])
+def test_rounding_on_the_way_is_seen_however_large_the_loss(scale: float) -> None:
+    for seed in range(6):
+        both, params = rounded_on_the_way(seed, np.float64)
+
+        def scaled(*params: Any, both: Any = both) -> Any:
+            value, found = both(*params)
+            return value * scale, tuple(scale * one.astype(float) for one in found)
+
+        assert check_gradient(scaled, None, params).ok
+
+
+def test_what_rounding_on_the_way_leaves_open_is_noted() -> None:
+    noted = []
+    for seed in range(12):
+        both, params = rounded_on_the_way(seed, np.float64)
+        noted += [note for note in check_gradient(both, None, params).notes if "has rounding errors" in note]
+        both, params = rounded_on_the_way(seed, np.float64, np.float64)
+        assert not any("has rounding errors" in note for note in check_gradient(both, None, params).notes)
+    shares = [float(re.findall(r"an error of up to (\S+) of an array's largest entry", note)[0]) for note in noted]
+    assert shares and all(1e-8 < share < 1e-5 for share in shares)
+
+
+@pytest.mark.parametrize("rounded", [lambda one: np.round(one, 6), lambda one: np.trunc(one * 1e6) / 1e6])
+def test_a_gradient_that_is_rounded_to_decimals_is_not_right(rounded: Any) -> None:
+    def code(params: dict[str, Any]) -> dict[str, Any]:
+        return {name: rounded(one) for name, one in gradient(params).items()}
+
+    assert not check_gradient(loss, code, PARAMS).ok
+
+
+def test_kinks_of_many_samples_are_not_taken_for_rounding() -> None:
+    generator = np.random.default_rng(0)
+    x, y = generator.normal(size=(100_000, 3)), generator.normal(size=(100_000, 1))
+    params = [generator.normal(size=shape) for shape in ((3, 4), (4,), (4, 1), (1,))]
+
+    def both(W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+        z = x @ W1 + b1
+        a = np.maximum(z, 0)
+        error = a @ W2 + b2 - y
+        d2 = 2 * error / len(x)
+        d1 = (d2 @ W2.T) * (z > 0) * (1 + 2e-5)
+        return (error**2).sum() / len(x), (x.T @ d1, d1.sum(0), a.T @ d2, d2.sum(0))
+
+    report = check_gradient(both, None, params, most=40)
+    assert [one.code for one in report.diagnosis] == ["factor"] and not any("on the way" in n for n in report.notes)
+
+
+def test_a_right_gradient_is_asked_for_a_few_times_alone() -> None:
+    calls = 0
+
+    def counted(params: dict[str, Any]) -> dict[str, Any]:
+        nonlocal calls
+        calls += 1
+        return gradient(params)
+
+    assert check_gradient(loss, counted, PARAMS).ok and calls < 10
+
+
+def test_a_loss_that_stays_along_most_entries_is_not_taken_for_one_of_float32() -> None:
+    report = check_gradient(
+        lambda a: ((a[1] - 1) ** 2).sum(), lambda a: np.eye(40)[1] * 2 * (a[1] - 1) * 1.0001, np.zeros(40)
+    )
+    assert not report.ok and report.diagnosis and not any("float32" in note for note in report.notes)
+
+
+def test_a_wrong_gradient_may_have_another_shape_elsewhere() -> None:
+    w = np.array([1.0, 2.0, 3.0])
+    report = check_gradient(lambda w: np.sin(w).sum(), lambda v: 1.3 * np.cos(v if (v == w).all() else v[None]), w)
+    assert [one.code for one in report.diagnosis] == ["factor"]
+
+
 def test_float32_is_checked_in_the_digits_that_it_has() -> None:
     narrow = {name: array.astype(np.float32) for name, array in PARAMS.items()}
     x, y = X.astype(np.float32), Y.astype(np.float32)
@@ -515,6 +623,30 @@ def test_a_report_is_shown_as_html_without_holes() -> None:
     page = report._repr_html_()
     assert page.count("<tr>") == page.count("</tr>") > 2 and "WRONG" in page
     assert re.search(r"<(?!/?(b|span|table|tr|th|td)\b)", page) is None
+
+
+def luminance(color: str) -> float:
+    """As WCAG 2 defines it."""
+    parts = [int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return float(np.dot([0.2126, 0.7152, 0.0722], linear))
+
+
+@pytest.mark.parametrize(
+    ("value", "slope", "verdict"),
+    [
+        (loss, gradient, "right"),
+        (loss, with_factor(2), "WRONG"),
+        (lambda p: 0.0, lambda p: {n: 0 * one for n, one in p.items()}, "not proved"),
+    ],
+)
+def test_the_verdict_is_read_on_light_and_dark_pages(value: Any, slope: Any, verdict: str) -> None:
+    """WCAG 2 asks for 4.5 between letters and what is behind them, whatever the notebook's own background is."""
+    page = check_gradient(value, slope, {**PARAMS})._repr_html_()
+    found = re.search(r'style="color:(#\w{6});background:(#\w{6});[^"]*">([^<]*)<', page)
+    assert found and found[3] == verdict
+    dark, light = sorted(map(luminance, found.groups()[:2]))
+    assert (light + 0.05) / (dark + 0.05) >= 4.5
 
 
 def line(params: dict[str, Any]) -> Any:

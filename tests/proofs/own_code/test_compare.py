@@ -337,3 +337,15 @@ def test_a_strength_that_is_divided_by_the_samples_is_written_so() -> None:
     assert compared({"dW1": right}, penalty="weight_decay_per_sample").ok
     report = compared({"dW1": 2 * right}, penalty="weight_decay_per_sample")
     assert report.formula == "dW1 = xᵀ dz1 + λ / N · (w), with w = W1"
+
+
+@pytest.mark.parametrize(("factor", "code"), [(20, "mean_missing"), (60, "mean_missing"), (120, "factor")])
+def test_a_count_is_of_samples_and_outputs_and_not_of_hidden_units(factor: int, code: str) -> None:
+    generator = np.random.default_rng(0)
+    x, y = generator.normal(size=(20, 4)), generator.normal(size=(20, 3))
+    shapes = {"W1": (4, 6), "b1": (6,), "W2": (6, 3), "b2": (3,)}
+    params = {name: generator.normal(size=shape) for name, shape in shapes.items()}
+    a = np.tanh(x @ params["W1"] + params["b1"])
+    mine = {"dW2": factor * a.T @ (2 * (a @ params["W2"] + params["b2"] - y) / y.size)}
+    report = compare(mine, Network([4, 6, 3], "tanh"), params, x, y, "squared_error", reduction="mean_elements")
+    assert [mistake.code for mistake in report.diagnosis] == [code]

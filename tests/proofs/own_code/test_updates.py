@@ -122,6 +122,60 @@ def test_entries_whose_gradients_are_equal_move_alike_and_tell_of_no_optimizer(
     assert not any("every entry moves" in note for note in report.notes)
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("in_place", [False, True])
+def test_a_gradient_that_looks_ahead_is_that_of_nesterov(seed: int, in_place: bool) -> None:
+    generator = np.random.default_rng(seed)
+    x, y = generator.normal(size=(N, D)), generator.normal(size=(N, C))
+    params = [generator.normal(size=shape) for shape in ((D, 4), (4,), (4, C), (C,))]
+    velocities = [np.zeros(one.shape) for one in params]
+
+    def both(W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+        a = np.tanh(x @ W1 + b1)
+        error = (a @ W2 + b2 - y) / N
+        d1 = (error @ W2.T) * (1 - a**2)
+        return N * (error**2).sum() / 2, (x.T @ d1, d1.sum(0), a.T @ error, error.sum(0))
+
+    def step(params: Any = params) -> Any:
+        slopes = both(*(one + 0.9 * v for one, v in zip(params, velocities, strict=True)))[1]
+        for one, v, slope in zip(params, velocities, slopes, strict=True):
+            v[...] = 0.9 * v - RATE * slope
+            one[...] += v
+        return params
+
+    if in_place:
+        report = check_update(lambda: step() and None, lambda: both(*params)[0], params, RATE, momentum=0.9)
+    else:
+        report = check_update(step, lambda params: both(*params)[0], params, RATE, momentum=0.9)
+    assert [one.code for one in report.diagnosis] == ["nesterov"]
+    assert "takes the gradient at θ + β v" in report.diagnosis[0].sentence
+
+
+def test_velocities_beside_parameters_of_float32_have_its_digits() -> None:
+    """The parameters are handed over in float64, for the loss to be measured."""
+    verdicts = []
+    for seed in range(10):
+        generator = np.random.default_rng(seed)
+        x, y = generator.normal(size=(20, D)), generator.normal(size=(20, C))
+        start = [generator.normal(size=shape).astype(np.float32) for shape in ((D, 6), (6,), (6, C))]
+        velocities = [np.zeros_like(one) for one in start]
+
+        def both(params: Any, x: Any = x, y: Any = y) -> Any:
+            a = np.maximum(x @ params[0] + params[1], 0)
+            error = (a @ params[2] - y) / 20
+            d1 = (error @ params[2].T) * (a > 0)
+            return 10 * (error**2).sum(), (x.T @ d1, d1.sum(0), a.T @ error)
+
+        def step(params: Any, both: Any = both, velocities: Any = velocities) -> Any:
+            for v, slope in zip(velocities, both(params)[1], strict=True):
+                v[...] = 0.9 * v - RATE * slope
+            return [one + v for one, v in zip(params, velocities, strict=True)]
+
+        report = check_update(step, lambda params, both=both: both(params)[0], start, RATE, momentum=0.9)
+        verdicts.append(report.verdict)
+    assert set(verdicts) == {"right"}
+
+
 def test_of_a_random_loss_no_step_is_made_and_nothing_is_proved() -> None:
     w, generator = np.array([1.0, 2.0, 3.0]), np.random.default_rng(0)
 

@@ -99,6 +99,7 @@ def test_it_reads_well_in_a_notebook():
     report = WhyReport((finding,), (0,), 1, (0.25,))
     html = report._repr_html_()
     assert "a &lt; b" in html and "c &amp; d" in html and "25%" in html and html.count("<tr>") == 2
+    assert html.count('style="text-align:left"') == 6  # prose in a notebook's table is flush right else
     assert "<table>" not in WhyReport((), (0,), 1, (1.0,))._repr_html_()
 
 

@@ -7,7 +7,7 @@ from sklearn.metrics import log_loss
 from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.network import views
-from deltarule.problem.batches import whole
+from deltarule.problem.batches import all_rows
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
@@ -34,7 +34,7 @@ def test_delta_of_one_row_is_the_gradient_of_the_biases(activation, hidden, seed
     network = Network([3, *[4] * hidden, 2], activation)
     problem = create_problem(network, X[:1], [[1.0, 2.0]], seeds=seed)
     seen = look_at(train(problem, max_steps=1, engine="reference"), [0])[0]
-    gradient = objective_and_gradient(problem, initial_state(problem), whole(problem, np.array([0]))).gradient
+    gradient = objective_and_gradient(problem, initial_state(problem), all_rows(problem, np.array([0]))).gradient
     biases = [np.sqrt((gradient_of_b**2).mean()) for name, gradient_of_b in named(network, gradient) if name[0] == "b"]
     np.testing.assert_allclose(seen.first.delta, biases, rtol=1e-10)
 

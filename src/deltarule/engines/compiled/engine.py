@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.blas_threads import one_blas_thread
-from deltarule.engines.base import Trace
+from deltarule.engines.base import Engine, Trace
 from deltarule.engines.compiled import matrices
 from deltarule.engines.compiled.blas import blas
 from deltarule.engines.compiled.cache import load
@@ -47,7 +47,7 @@ def _is_installed(package: str) -> bool:
     return find_spec(package) is not None
 
 
-class CompiledEngine:
+class CompiledEngine(Engine):
     """Programs compiled for the very shape of a network; what they lack is advanced by the reference engine.
 
     threads : how many blocks are advanced at a time; None for as many as there are processors. The result is the same.

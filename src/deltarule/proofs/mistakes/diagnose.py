@@ -45,7 +45,7 @@ class Evidence:
     wrong      the places of the parameters whose gradients are wrong
     shapes     by parameter, the mistake that the shape of its gradient showed, or ""
     kinks      by parameter, entries without a derivative, which nothing is held against
-    samples    how many samples there may be, where that is known
+    samples    how many samples there may be, where that is known        outputs   how many outputs there are, likewise
     learning_rate, momentum, penalties   where these are known      what  how sentences begin
     right_outside   whether a parameter's gradient is right but for some entries, for what was not measured
     """
@@ -60,6 +60,7 @@ class Evidence:
     shapes: tuple[str, ...]
     kinks: tuple[NDArray[np.bool_], ...] = ()
     samples: tuple[int, ...] = ()
+    outputs: int | None = None
     learning_rate: float | None = None
     momentum: float = 0.0
     what: str = "the gradient of"
@@ -341,7 +342,6 @@ def _is_rate(evidence: Evidence, size: _Factor) -> bool:
 
 def _counts(evidence: Evidence, size: _Factor, whose: str) -> list[tuple[str, str]]:
     """What a factor says that is a count of samples, outputs or units, or its inverse."""
-    sizes = sorted({n for value in evidence.values for n in value.shape if n > 1})
     r, large = size.value, size.value > 1
     k = _Factor(r if large else 1 / r, size.doubt)
     times = f"{k.value:.6g} times too {'large' if large else 'small'}"
@@ -351,13 +351,15 @@ def _counts(evidence: Evidence, size: _Factor, whose: str) -> list[tuple[str, st
             count = f"{whose} is {times}: it {what} the number of samples, or of outputs, if there are as many"
             return [(code, count), ("factor", f"{whose} is {r:.6g} times what it should be")]
         return []
-    for N in sorted(set(evidence.samples)):
-        for count, name in ((N, "number of samples"), *((N * n, "number of samples and outputs") for n in sizes)):
-            if count > 1 and k.is_near(count):
-                return [(code, f"{whose} is {times}: it {what} the {name}")]
-    for units in evidence.values[-1].shape:  # the last parameter has the number of outputs in its shape
-        if units > 1 and k.is_near(units):
-            return [(code, f"{whose} is {times}: it {what} the number of outputs, over which the loss averages or not")]
+    # The last parameter has the number of outputs in its shape.
+    outputs = (evidence.outputs,) if evidence.outputs else evidence.values[-1].shape
+    counts = [(N, "number of samples") for N in evidence.samples]
+    counts += [(N * C, "number of samples and outputs") for N in evidence.samples for C in outputs]
+    counts += [(C, "number of outputs, over which the loss averages or not") for C in outputs]
+    for number, name in counts:
+        if number > 1 and k.is_near(number):
+            return [(code, f"{whose} is {times}: it {what} the {name}")]
+    sizes = sorted({n for value in evidence.values for n in value.shape if n > 1})
     for N in evidence.samples:
         for units in sizes:
             if units != N and not k.is_near(2) and (size.is_near(N / units) or size.is_near(units / N)):

@@ -84,7 +84,8 @@ KINDS = {
         ),
         Kind(
             "nesterov",
-            "add the velocity alone, θ ← θ + v; Nesterov's θ ← θ + β v − α g is another method, which is not checked",
+            "add the velocity alone, θ ← θ + v, with the gradient at θ; Nesterov's momentum is another method, which "
+            "is not checked",
             "momentum",
         ),
         Kind("derivative_at_output", "take the activation's derivative at z, its input; at a it is another one", _LIKE),

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import BadInput
+from deltarule.maths.activations import Activation
 from deltarule.maths.elementary import Array
 from deltarule.maths.losses import LOSSES, Loss, meaningful
 from deltarule.maths.network import Taped, backward, forward
@@ -105,6 +106,7 @@ def recognized(evidence: Evidence, gradients: tuple[Floats, ...], value: float |
     """The first reading of a user's network whose objective has these gradients and, if given, this value.
 
     gradients   as measured, or as the user's code has them
+    value       the loss; None for a gradient of the user's, which is that of an unusual loss by coincidence alone
 
     Raises `BadInput` where the arrays cannot be those of the network, or the data not its data.
     """
@@ -118,12 +120,17 @@ def recognized(evidence: Evidence, gradients: tuple[Floats, ...], value: float |
             parameters = layout.ours(evidence.values, like.network)
             tape = passed(like.network, parameters, x, like.masks)
             for objective in _objectives(like.network, tape[-1].value, y):
-                if objective.kind not in kinds:
+                if objective.kind not in kinds or (value is None and not _usual(objective.loss, like.network.output)):
                     continue
                 fitted = _fitted(evidence, gradients, value, layout, parameters, tape, objective)
                 if fitted:
                     return Likeness(like.network, layout, parameters, x, y, tape, objective, *fitted)
     return None
+
+
+def _usual(loss: Loss, output: Activation) -> bool:
+    """Whether somebody may mean such a loss behind an output: a Poisson law's has (a − y) (1 − a) behind a sigmoid."""
+    return loss.domain != "positive" or output.range == "positive"
 
 
 def passed(

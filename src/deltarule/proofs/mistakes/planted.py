@@ -33,7 +33,7 @@ def hypotheses(evidence: Evidence, likeness: Likeness, like: Like) -> Iterator[H
         yield from epsilon_in_loss(evidence, other)
     if other and other.objective.loss is not likeness.objective.loss:
         sentence = f"the gradient is that of {_words(other)}, the loss is {_words(likeness)}"
-        yield Hypothesis(everything, (named("loss_wrong", evidence.names, sentence),), 1)
+        yield Hypothesis(everything, (named("loss_wrong", evidence.names, sentence),), 0)
 
 
 def _words(likeness: Likeness) -> str:
@@ -64,6 +64,9 @@ def _before(likeness: Likeness, i: int) -> Array:
     return likeness.tape[i - 1].value if i else likeness.x
 
 
+_SHARES = ((1, ""), (2, ", and is doubled"), (0.5, ", and is halved"))
+
+
 def _at_the_output(likeness: Likeness) -> Iterator[_Candidate]:
     """Mistakes in ∂J/∂z of the last layer."""
     c, output, loss = likeness.factor, likeness.network.output, likeness.objective.loss
@@ -75,12 +78,19 @@ def _at_the_output(likeness: Likeness) -> Iterator[_Candidate]:
     fused = output.name in loss.fused
     no_target = c * p if fused else through(c * loss.derivative(p, 0 * y, **loss.parameters))
     yield "target_missing", where, f"∂J/∂z{last} lacks the targets", _with(likeness, {}, no_target)
-    if output.name != "identity":
-        sentence = f"∂J/∂z{last} is multiplied by the derivative of {output.name} once too often"
+    # A gradient that lacks a derivative, and a 2, may be that of another loss: both are named.
+    for share, beside in _SHARES if output.name != "identity" else ():
+        sentence = f"∂J/∂z{last} is multiplied by the derivative of {output.name} once too often{beside}"
         for twice in (through(right), right * p * (1 - p)) if output.rowwise else (through(right),):
-            yield "derivative_twice", where, sentence, _with(likeness, {}, twice)
-        sentence = f"∂J/∂z{last} lacks the derivative of {output.name}"
-        yield "derivative_missing", where, sentence, _with(likeness, {}, dp)
+            yield "derivative_twice", where, sentence, _with(likeness, {}, share * twice)
+        sentence = f"∂J/∂z{last} lacks the derivative of {output.name}{beside}"
+        yield "derivative_missing", where, sentence, _with(likeness, {}, share * dp)
+    if output.name == "sigmoid":
+        for factor, words in ((p, f"a{last}"), (1 - p, f"1 − a{last}")):
+            sentence = f"∂J/∂z{last} is multiplied by {words}, a part of the derivative of sigmoid, once too often"
+            yield "derivative_twice", where, sentence, _with(likeness, {}, right * factor)
+            sentence = f"∂J/∂z{last} has {words} alone for the derivative of sigmoid"
+            yield "derivative_missing", where, sentence, _with(likeness, {}, dp * factor)
     if output.rowwise:
         sentence = f"∂J/∂z{last} takes {output.name} as if it were elementwise"
         yield "softmax_elementwise", where, sentence, _with(likeness, {}, dp * p * (1 - p))
@@ -162,6 +172,9 @@ def _at_activations(likeness: Likeness) -> Iterator[_Candidate]:
                 sentence = f"takes the derivative of {name} for that of {activation.name}"
                 ways["other_derivative", name] = sentence, _times(_slope(other, z))
                 ways["other_derivative", f"{name}, of a"] = sentence, _times(other.derivative(z, a, **other.parameters))
+        for part, words in ((a, f"a{n}"), (1 - a, f"1 − a{n}")) if activation.name == "sigmoid" else ():
+            sentence = f"∂J/∂z{n} has {words} alone for the derivative of sigmoid"
+            yield "derivative_missing", [f"z{n}"], sentence, _with(likeness, {i: _times(part)})
         for kind, (sentence, way) in ways.items():
             yield kind[0], [f"z{n}"], f"∂J/∂z{n} {sentence}", _with(likeness, {i: way})
             wrong.setdefault(kind, {})[i] = sentence, way

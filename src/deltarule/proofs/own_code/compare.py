@@ -8,6 +8,7 @@ import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -434,6 +435,7 @@ class _Compared:
         raw = [self.found[one.name] if one is wrong else one.right for one in self.all]
         rights = tuple(one.right for one in self.all)
         place = next(i for i, one in enumerate(self.all) if one is wrong)
+        last = next(before for before, one in pairwise(self.all) if one.name == "loss")
         shaped = [conformed(*one) for one in zip(raw, rights, strict=True)]
         return Evidence(
             names=tuple(one.name for one in self.all),
@@ -445,6 +447,7 @@ class _Compared:
             wrong=(place,),
             shapes=tuple(shape for _, shape in shaped),
             samples=(samples,),
+            outputs=last.right.size // samples,
             penalties=lambda place: (self.all[place].penalty, None),
             what="",
         )

@@ -46,6 +46,14 @@ _PLAIN = 1e-4
 """An error of this share of a gradient is more than any rounding, or a small ε."""
 _LARGEST = 0.95
 """An entry of this share of an array's largest one is as large, as far as anybody can tell."""
+_SHORT_LINES = 3
+_FIVE, _FOURTH = (-2, -1, 0, 1, 2), (1.0, -4.0, 6.0, -4.0, 1.0)
+_SHORT = 2.0**-23
+"""A step in which numbers of float32 still turn to others, and which hardly meets a kink even of 10⁵ samples."""
+_DIGITS = 9
+"""A gradient of as few decimal ones was rounded by somebody at the end, and not on the way."""
+_ROUNDED = 1e-10, 1e-5
+"""Between these shares of the largest entry what is left is of fewer digits; below of float64's, above of mistakes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,8 +124,8 @@ def _value(code: Code) -> float:
     return value
 
 
-def _gradient(code: Code) -> list[Floats]:
-    found: list[Floats] = [np.array(one) for one in gradient_at(code, code.start)]
+def _gradient(code: Code, values: Sequence[Floats] | None = None) -> list[Floats]:
+    found: list[Floats] = [np.array(one) for one in gradient_at(code, code.start if values is None else values)]
     for name, one in zip(code.names, found, strict=True):
         if not np.isfinite(one).all():
             place = tuple(int(i) for i in np.argwhere(~np.isfinite(one))[0])
@@ -141,6 +149,39 @@ def _unsteady(code: Code, first: list[Floats]) -> Mistake | None:
         return named("accumulated", names, f"the gradient of {listed(names)} grows by the same amount at every call")
     sentence = f"the gradient of {listed(names)} is another one at every call, though the loss is not"
     return named("random_gradient", names, sentence)
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def _rounded_on_the_way(code: Code, raw: list[Floats]) -> tuple[Floats, ...]:
+    """How far each entry of a gradient may be off, as it goes through fewer digits than it comes in: δ in float32, say.
+
+    Fourth differences of the gradient on short lines, in which nothing but its rounding errors is left, six times its
+    own among them. A row is off by as much as its input is large, a column by as much as its δ: what rounds a large
+    one excuses no small one.
+    """
+    sizes = [float(np.abs(one).max()) for one in raw]
+    nothing = tuple(np.zeros(one.shape) for one in code.start)
+    if any(one.dtype != np.float64 for one in code.start):
+        return nothing
+    generator, left = np.random.default_rng(0), []
+    for _ in range(_SHORT_LINES):
+        by = [_SHORT * np.maximum(1, np.abs(one)) * generator.normal(size=one.shape) for one in code.start]
+        try:
+            ends = [_gradient(code, [one + t * step for one, step in zip(code.start, by, strict=True)]) for t in _FIVE]
+        except BadInput:  # what goes wrong a step away is told of where the loss is measured
+            return nothing
+        if any(one.shape != first.shape for end in ends for one, first in zip(end, raw, strict=True)):
+            return nothing
+        fitted = [[conformed(*one)[0] for one in zip(end, code.start, strict=True)] for end in ends]
+        left.append([np.abs(np.tensordot(_FOURTH, np.stack(one), 1)) for one in zip(*fitted, strict=True)])
+    blurs = []
+    for one, size, lines in zip(raw, sizes, zip(*left, strict=True), strict=True):
+        each = np.max(lines, axis=0)
+        decimal = (np.round(one, _DIGITS - int(np.log10(max(size, 1e-290)))) == one).all()
+        is_rounded = _ROUNDED[0] * size < each.max() < _ROUNDED[1] * size and not decimal
+        wide = np.minimum(each.max(0, keepdims=True), each.max(-1, keepdims=True)) if each.ndim > 1 else 2 * each
+        blurs.append(np.broadcast_to(wide if is_rounded else 0.0, each.shape))
+    return tuple(blurs)
 
 
 def _stale(code: Code) -> Mistake | None:
@@ -240,8 +281,10 @@ def _judged(
     shapes = tuple(shape for _, shape in shaped)
     fitted = [np.asarray(one, float) for one, _ in shaped]
     compared = _compared(code, raw, tuple(fitted), found)
-    along = [_along(one, fitted[one.array]) for one in found.directions]
+    along = [_along(code, one, fitted[one.array]) for one in found.directions]
     parted = {one.array for one, (_, off) in zip(found.directions, along, strict=True) if off}
+    if code.repeatable and code.blur is None and (parted or any(off.any() for off in compared.off)):
+        return _judged_by_its_digits(nothing, code, raw, found, value, known)
     for place in {one.array for one in found.directions}:
         off = np.flatnonzero(compared.off[place])
         if 0 < len(off) < _FEW or (place in parted and not len(off)):
@@ -305,11 +348,29 @@ def _judged(
     return replace(report, ok=vacuous is None, vacuous=vacuous)
 
 
+def _judged_by_its_digits(
+    nothing: CodeReport, code: Code, raw: list[Floats], found: Measured, value: float, known: Known
+) -> CodeReport:
+    """The judgment of a gradient that seems to be wrong, with what its rounding on the way leaves open."""
+    blur = _rounded_on_the_way(code, raw)
+    report = _judged(nothing, replace(code, blur=blur), raw, found, value, known)
+    share = max(
+        float(one.max(initial=0)) / np.abs(size).max(initial=1e-300) for one, size in zip(blur, raw, strict=True)
+    )
+    if not share:
+        return report
+    note = (
+        f"the gradient has rounding errors, as of a float32 array on the way, or of differences: an error of up to "
+        f"{share:.1g} of an array's largest entry may not show"
+    )
+    return replace(report, notes=(*report.notes, note))
+
+
 def _compared(code: Code, raw: list[Floats], found: tuple[Floats, ...], measurement: Measured) -> _Compared:
     largest = max((float(np.nanmax(np.abs(one), initial=0)) for one in measurement.expected), default=0.0)
     allowed, off, judged, doubts, zero, missed, blind = [], [], [], [], [], [], []
     for place, expected in enumerate(measurement.expected):
-        exact = raw[place].dtype == np.float64 and code.start[place].dtype == np.float64
+        exact = raw[place].dtype == code.start[place].dtype == np.float64 and not measurement.coarse
         doubt, kink = measurement.doubt[place], measurement.kink[place]
         scale = np.fmax(np.abs(found[place]), np.abs(expected))
         array = float(np.nanmax(np.abs(expected), initial=0))
@@ -338,10 +399,12 @@ def _compared(code: Code, raw: list[Floats], found: tuple[Floats, ...], measurem
     return _Compared(found, measurement.expected, *parts)
 
 
-def _along(direction: Direction, found: Floats) -> tuple[float, bool]:
+def _along(code: Code, direction: Direction, found: Floats) -> tuple[float, bool]:
     """Of a direction, the error that is allowed in the derivative, and whether it is more."""
     value = float((found * direction.vector).sum())
     allowed = 1e-7 * float(np.sqrt((found**2).sum())) + 2 * direction.doubt
+    if code.blur:
+        allowed += float(np.sqrt(np.square(np.broadcast_to(code.blur[direction.array], found.shape)).sum()))
     return allowed, not direction.kink and not abs(value - direction.value) <= allowed
 
 
@@ -417,6 +480,7 @@ def _planted(
     words = f"the loss was recognized: {likeness.factor:.6g} times the sum of {likeness.objective.loss.name} over all"
     if not evidence.wrong:
         return (), (words,)
+    evidence = replace(evidence, samples=(len(likeness.x),), outputs=like.network.outputs)
     mistakes, notes = _explained(evidence, [*further, *hypotheses(evidence, likeness, like)])
     return mistakes, (words, *notes)
 
@@ -534,7 +598,8 @@ def _shapes(code: Code, raw: Sequence[Floats], shapes: Sequence[str]) -> Iterato
 def _notes(
     code: Code, raw: Sequence[Floats], found: Measured, compared: _Compared, chance: float, subject: str
 ) -> Iterator[str]:
-    narrowest = min((one.dtype for one in (*code.start, *raw)), key=lambda dtype: dtype.itemsize)
+    dtypes = [*(one.dtype for one in (*code.start, *raw)), np.dtype(np.float32 if found.coarse else np.float64)]
+    narrowest = min(dtypes, key=lambda dtype: dtype.itemsize)
     if narrowest.itemsize < 8:
         yield f"in {narrowest} an error under {10 * SMALL_ERROR:.1%} of an entry may not show; in float64 it would"
     if not found.exact:

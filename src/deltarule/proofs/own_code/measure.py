@@ -59,6 +59,7 @@ class Measured:
     kink       where there is no derivative to be seen
     edge       where the loss is not finite as near as differences go
     exact      whether the complex step gave `expected`, after it was proved against differences
+    coarse     whether the loss has the digits of float32 alone
     """
 
     expected: tuple[Floats, ...]
@@ -68,6 +69,7 @@ class Measured:
     directions: tuple[Direction, ...]
     exact: bool
     why_not_exact: str
+    coarse: bool
 
 
 def loss_at(code: Code, values: Sequence[Floats]) -> float:
@@ -193,15 +195,18 @@ def _on_lines(lines: "_Lines", gradient: list[Floats]) -> Measured:
     coarse = frexp(J)[0] * 2.0**24 % 1 == 0 or any(one.dtype != np.float64 for one in code.start)
     least = 2.0**-10 if coarse else 2.0**-24
     start = 2.0 ** np.floor(np.log2(lines.size * np.clip(natural, least, 1)))
-    if code.held and code.start[0].dtype != np.float64:
+    few = np.linspace(0, len(scale) - 1, 16).astype(int)
+    single = coarse and _is_float32(lines.along(few, start[few] / 3))
+    if single or (code.held and code.start[0].dtype != np.float64):
         start *= 64  # few digits: wide steps
     start[lines.entry < 0] *= 2.0**-6  # what moves everything soon meets a kink somewhere
-    few = np.linspace(0, len(scale) - 1, 16).astype(int)
     # What turns sharply near 0 would look rough on steps as wide as that.
     near = (lines.away > 0) & (lines.away < start * 2.0**-10) & (not coarse)
     rough = differences.rounding(lines.along, few, np.where(near, lines.away, start)[few])
     rough = rough[np.isfinite(rough)]  # near the edge of where the loss is finite there is nothing to be seen
     noise = np.full(len(scale), np.quantile(rough, 0.75) if len(rough) else 0.0)
+    if single:  # on one step of a staircase there is none to be seen
+        noise = np.maximum(noise, np.finfo(np.float32).eps / 4 * J)
     wanted = _PRECISION * np.maximum(np.abs(scale), 1e-3 * sizes)
     slopes = differences.central(lines.along, np.full(len(scale), lines.middle), start, wanted, noise)
     if not coarse:
@@ -216,7 +221,13 @@ def _on_lines(lines: "_Lines", gradient: list[Floats]) -> Measured:
         rounded = np.maximum(noise, np.finfo(float).eps * J) * 2.0**10 / start
         slopes = replace(slopes, doubt=np.where(sure, np.minimum(slopes.doubt, rounded), slopes.doubt))
     slopes = _doubted(lines, start, replace(slopes, value=value), scale, sure)
-    return lines.spread(slopes, exact is not None, why_not)
+    return lines.spread(slopes, exact is not None, why_not, single)
+
+
+@np.errstate(over="ignore")
+def _is_float32(values: Floats) -> bool:
+    """Whether numbers have no more digits than float32 has, which one number alone, of a loss that stays, says not."""
+    return len(np.unique(values)) > 1 and bool((values.astype(np.float32) == values).all())
 
 
 def _is_sure(slopes: differences.Slopes, scale: Floats) -> NDArray[np.bool_]:
@@ -350,7 +361,7 @@ class _Lines:
             float,
         )
 
-    def spread(self, slopes: differences.Slopes, exact: bool, why_not: str) -> Measured:
+    def spread(self, slopes: differences.Slopes, exact: bool, why_not: str, coarse: bool) -> Measured:
         """What was found on the lines, back in the arrays' shapes."""
         expected = [np.full(one.shape, np.nan) for one in self.code.start]
         doubt = [np.full(one.shape, np.inf) for one in expected]
@@ -366,7 +377,8 @@ class _Lines:
                 edge[i].flat[e] = not exact and not slopes.kink[n] and not np.isfinite(slopes.doubt[n])
                 expected[i].flat[e] = np.nan if edge[i].flat[e] else slopes.value[n]
                 doubt[i].flat[e], kink[i].flat[e] = slopes.doubt[n], slopes.kink[n]
-        return Measured(tuple(expected), tuple(doubt), tuple(kink), tuple(edge), tuple(directions), exact, why_not)
+        arrays = tuple(expected), tuple(doubt), tuple(kink), tuple(edge)
+        return Measured(*arrays, tuple(directions), exact, why_not, coarse)
 
 
 def _entries(shapes: list[tuple[int, ...]], most: int) -> list[Integers]:

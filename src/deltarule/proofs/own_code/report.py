@@ -123,7 +123,9 @@ class CodeReport:
             f'<tr><th style="text-align:left">{escape(word)}</th><td style="text-align:left">{escape(text)}</td></tr>'
             for word, text in self._lines()
         )
-        return f'<b>{escape(self.what)}: <span style="color:{color}">{self.verdict}</span></b><table>{rows}</table>'
+        # White on a color of its own: the background of a notebook may be light or dark.
+        badge = f'<span style="color:#ffffff;background:{color};padding:0 0.4em">{self.verdict}</span>'
+        return f"<b>{escape(self.what)}: {badge}</b><table>{rows}</table>"
 
 
 def checked_hint(hint: str) -> str:

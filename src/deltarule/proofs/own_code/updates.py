@@ -4,8 +4,7 @@ With momentum, v ← β v − α g and θ ← θ + v, the second of two updates 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,11 +15,12 @@ from deltarule.proofs.mistakes.diagnose import Evidence, Hypothesis, extra
 from deltarule.proofs.mistakes.kinds import listed, named
 from deltarule.proofs.own_code.arrays import Arrays, number_of, taken_apart
 from deltarule.proofs.own_code.calling import Code, Standing, Values, caller, caller_like, run
-from deltarule.proofs.own_code.measure import gradient_at, loss_at, with_one
+from deltarule.proofs.own_code.measure import gradient_at, loss_at, measured, with_one
 
 _ELSEWHERE = 0.01
 _AS_LONG = 1e-2
 _FEW = 8
+_SOME = 200
 _FINDS_THEM = "give params as a function that finds them, as lambda: [net.W, net.b]"
 
 
@@ -29,7 +29,7 @@ class Update:
     """A step as code whose gradient can be had once.
 
     second  of the momentum, the step after the last one that was made, whose velocity that one shows, and then the
-            one after that; and the hypotheses that it lacks that velocity, or has another multiple of it
+            one after that; and the hypotheses that it lacks that velocity, has another multiple of it, or looks ahead
     random  whether the step, made again and again from where it began, goes elsewhere than velocities would take it
     """
 
@@ -82,6 +82,13 @@ def from_update(step: Callable[..., Any], loss: Callable[..., Any], params: Any,
             moved = [one + other for one, other in zip(moved, velocity, strict=True)]
         return [one / learning_rate for one in moved]
 
+    def blur(begin: Floats, value: Floats, velocity: Any) -> Floats:
+        """What is left of the last digits of parameters after a difference of two, and of velocities, which have as
+        many as the parameters were given with."""
+        eps = np.finfo(value.dtype if value.dtype.kind == "f" else np.float64).eps
+        last = np.finfo(begin.dtype).eps * np.abs(begin) + eps * np.abs(velocity).max()
+        return np.asarray(4 * last / learning_rate)
+
     def code_from(begin: tuple[Floats, ...], velocity: tuple[Floats, ...] | None = None) -> Code:
         return Code(
             names=given.names,
@@ -90,8 +97,7 @@ def from_update(step: Callable[..., Any], loss: Callable[..., Any], params: Any,
             gradient=lambda values: recovered(values, velocity),
             held=held,
             repeatable=False,
-            # What is left of a parameter's last digits after a difference of two.
-            blur=tuple(4 * np.finfo(one.dtype).eps * np.abs(one) / learning_rate for one in begin),
+            blur=tuple(map(blur, begin, given.values, velocity or [0.0] * len(begin))),
             restore=lambda: _put_back(holder),
             changed=lambda: {"loss": tuple(names)} if (names := call_loss.changes(holder)) else {},
             notes=lambda: tuple(_notes(first, begun[0], held and find is None)) if begun else (),
@@ -105,7 +111,13 @@ def from_update(step: Callable[..., Any], loss: Callable[..., Any], params: Any,
             if one.size != other.size:
                 raise BadInput(f"the step makes {name} of shape {other.shape} from {one.shape}; let it keep its shape")
         velocity = tuple(momentum * (one - other) for one, other in zip(end, begin, strict=True))
-        return code_from(end, velocity), partial(_other_velocities, [one / learning_rate for one in velocity], momentum)
+        code = code_from(end, velocity)
+
+        def wrong(evidence: Evidence) -> Iterator[Hypothesis]:
+            yield from _other_velocities([one / learning_rate for one in velocity], momentum, evidence)
+            yield from _looks_ahead(code, velocity, evidence)
+
+        return code, wrong
 
     def random() -> bool:
         try:
@@ -156,6 +168,21 @@ def _other_velocities(velocity: list[Floats], beta: float, evidence: Evidence) -
         names = [evidence.names[place] for place in sorted(shares)]
         sentence = f"the velocity is multiplied {each}, not by {beta:g}"
         yield Hypothesis(frozenset(shares), (named("momentum_factor", names, sentence),), 1)
+
+
+def _looks_ahead(code: Code, velocity: Values, evidence: Evidence) -> Iterator[Hypothesis]:
+    """That the gradient is the one at θ + β v, as in Nesterov's momentum.    Source: Sutskever et al. 2013
+
+    velocity  β v by parameter
+    """
+    ahead = replace(code, start=tuple(one + by for one, by in zip(code.start, velocity, strict=True)))
+    try:
+        there = measured(ahead, list(evidence.found), _SOME)
+    except BadInput:  # there is no loss
+        return
+    if evidence.is_found(there.expected):
+        sentence = f"the update of {listed(evidence.names)} takes the gradient at θ + β v, as Nesterov's momentum does"
+        yield Hypothesis(frozenset(range(len(evidence.names))), (named("nesterov", evidence.names, sentence),), 0)
 
 
 def _notes(first: Code, end: tuple[Floats, ...], in_place: bool) -> Iterator[str]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from deltarule.engines.reference import objective_and_gradient
 from deltarule.maths.network import Entry, views
-from deltarule.problem.batches import whole
+from deltarule.problem.batches import all_rows
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
 from deltarule.proofs.trace.expressions import Expression, Index, Ref, Series
@@ -105,7 +105,7 @@ def _pairs(notes: Notes, path: Sequence[State]) -> tuple[Floats, Floats]:
     """Δθ and Δg of the iterations before, as many as the memory holds; like SciPy, without those that do not curve."""
     problem = notes.problem
     recent = path[-int(problem.numbers["memory"][notes.member]) - 1 :]
-    rows = whole(problem, notes.state.members)
+    rows = all_rows(problem, notes.state.members)
     gradients = [_flat(objective_and_gradient(problem, state, rows).gradient) for state in recent]
     moved = np.diff([_flat(state.theta) for state in recent], axis=0)
     changed = np.diff(gradients, axis=0)

@@ -80,13 +80,12 @@ class WhyReport:
 
     def _repr_html_(self) -> str:
         """The report as a notebook shows it."""
+        told = [(f"<code>{escape(one.code)}</code>", escape(self._told(one)), escape(one.fix)) for one in self.findings]
         rows = "".join(
-            f"<tr><td><code>{escape(one.code)}</code></td><td>{escape(self._told(one))}</td>"
-            f"<td>{escape(one.fix)}</td></tr>"
-            for one in self.findings
+            "<tr>" + "".join(f'<{tag} style="text-align:left">{cell}</{tag}>' for cell in row) + "</tr>"
+            for tag, row in [("th", ("code", "what stands out", "fix")), *(("td", row) for row in told)]
         )
-        head = "<tr><th>code</th><th>what stands out</th><th>fix</th></tr>"
-        return f"<p>{escape(self.header)}</p>" + (f"<table>{head}{rows}</table>" if rows else "")
+        return f"<p>{escape(self.header)}</p>" + (f"<table>{rows}</table>" if told else "")
 
     def _told(self, finding: Finding) -> str:
         if self.of == 1:

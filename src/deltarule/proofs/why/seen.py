@@ -18,7 +18,7 @@ from deltarule.maths.activations import Activation
 from deltarule.maths.losses import divisor
 from deltarule.maths.network import Entry, Taped, views
 from deltarule.maths.objective import data_term, penalty_term
-from deltarule.problem.batches import Batch, whole
+from deltarule.problem.batches import Batch, all_rows
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.proofs.why.relation import Relation, relation
@@ -126,7 +126,7 @@ def look_at(run: Run, members: Sequence[int]) -> list[Seen]:
         alone = chosen.take(np.array([place]))
         rows = b"" if alone.problem.rows is None else alone.problem.rows[0].tobytes()
         if rows not in relations:
-            everything = whole(alone.problem, np.array([0]))
+            everything = all_rows(alone.problem, np.array([0]))
             relations[rows] = relation(everything.x, everything.y)
         seen.append(_look_at_one(alone, answers[place], relations[rows]))
     return seen
@@ -168,7 +168,7 @@ def _look_at_one(run: Run, tested: RangeAnswer | None, related: Relation | None)
 
 def _some_rows(problem: Problem) -> Batch:
     """All rows of the only member, or evenly spaced ones where there are many: data often come sorted by class."""
-    rows = whole(problem, np.array([0]))
+    rows = all_rows(problem, np.array([0]))
     chosen = np.linspace(0, len(rows.positions) - 1, min(len(rows.positions), MOST_ROWS)).astype(int)
     x, y, w = (np.squeeze(part, 0) if part.ndim == 3 else part for part in (rows.x, rows.y, rows.w))
     return Batch(x[chosen], y[chosen], w[chosen], rows.positions[chosen])
@@ -194,9 +194,9 @@ def _moment(problem: Problem, state: State, rows: Batch) -> Moment:
     own, penalty = np.zeros_like(done.gradient), np.zeros_like(done.gradient)
     if problem.penalty is not None:
         strength, samples, chosen = problem.strength[:, None], rows.w.sum(-2), problem.penalized
-        own = penalty_term(problem.penalty, strength, state.theta, chosen, samples)[1]
+        own = penalty_term(problem.penalty, strength, state.theta, chosen, samples)[1]()
         in_a_batch = problem.batch_rows(0) * samples / len(rows.w)
-        penalty = penalty_term(problem.penalty, strength, state.theta, chosen, in_a_batch)[1]
+        penalty = penalty_term(problem.penalty, strength, state.theta, chosen, in_a_batch)[1]()
     W = problem.penalized.astype(bool)
     parameters = {name: value[0] for name, value in views(state.theta, network.entries).items()}
     weights = [entry for entry in network.entries if entry.name.startswith("W")]

@@ -89,9 +89,11 @@ function through(box) {
   }
 
   function show() {
-    const at = Number(slider.value), told = data.steps[at].toLocaleString("en");
+    const at = Number(slider.value), updates = data.steps[at], told = updates.toLocaleString("en");
+    const when = `after ${told} update${updates === 1 ? "" : "s"}`, last = data.steps.length - 1;
     output.textContent = told;
-    slider.setAttribute("aria-valuetext", `after ${told} updates`);
+    slider.setAttribute("aria-valuetext", when);
+    if (last) box.querySelector(".when").textContent = at === last ? `at the end, ${when}` : when;
     box.querySelectorAll("table[data-name]").forEach((one) => table(one.tBodies[0], one.dataset.name, data.tables[one.dataset.name][at]));
     if (canvas) plane(data.plane[at]);
   }

@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+
+from deltarule.engines.reference import ReferenceEngine
+from deltarule.problem.batches import all_rows
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.problem.state import initial_state
+from deltarule.training import history
+from deltarule.training.history import History, Looks, look
+
+
+def test_a_look_at_the_history_of_some_members_changes_nothing_in_that_of_all() -> None:
+    whole = History()
+    whole.add(0, np.array([0, 1]), {"objective": np.ones(2)}, 2)
+    part = whole.take(np.array([1]))
+    part.add(1, np.array([0]), {"objective": np.zeros(1)}, 1)
+    assert (whole.steps, whole.objective.tolist()) == ([0], [[1, 1]])
+    assert (part.steps, part.objective.tolist()) == ([0, 1], [[1], [0]])
+
+
+def test_members_of_equal_rows_are_looked_at_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether they share one list or have each its own."""
+    monkeypatch.setattr(history, "NUMBERS_AT_ONCE", 5)
+    x = np.arange(8.0)[:, None]
+    rows = [[0, 2, 4], [1, 3, 5], [0, 2, 4], [1, 3, 5], [0, 2, 4]]
+    problem = create_problem(Network([1, 1]), x, x, rows=rows, seeds=range(5))
+    seen = []
+    monkeypatch.setattr(
+        history, "all_rows", lambda problem, members: seen.append(members.tolist()) or all_rows(problem, members)
+    )
+    look(problem, ReferenceEngine(), initial_state(problem), Looks(1), None)
+    assert seen == [[0, 2, 4], [1, 3]]
+
+
+@pytest.mark.parametrize(("steps", "is_sound"), [([3, 4], True), ([3, 3], False), ([4, 3], False)])
+def test_looks_come_one_after_the_other(steps: list[int], is_sound: bool) -> None:
+    history = History(steps, {"objective": [np.ones(2), np.ones(2)]})
+    if is_sound:
+        return history.check(2, {"objective"})
+    with pytest.raises(ValueError, match="the looks of its history do not fit each other"):
+        history.check(2, {"objective"})
