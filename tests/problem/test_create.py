@@ -329,6 +329,12 @@ def test_a_seed_is_a_whole_number(name: str, value: Any) -> None:
     assert re.fullmatch(rf"{name} hold .*; a seed is a whole number from 0 to 2\*\*64 - 1", refusal(**{name: value}))
 
 
+@pytest.mark.parametrize("name", ["seeds", "data_seeds"])
+def test_only_dropout_may_go_without_seeds_of_its_own(name: str) -> None:
+    assert refusal(**{name: None}).startswith(f"{name} hold None; ")
+    assert make(dropout_seeds=None, seeds=[3, 4]).dropout_seeds.tolist() == [3, 4]
+
+
 @pytest.mark.parametrize(
     "given",
     [

@@ -77,15 +77,10 @@ def create_problem(
     >>> problem.members, problem.y.shape
     (2, (2, 1))
     """
-    network = checks.network(network)
-    if not isinstance(dtype, str | np.dtype) or dtype not in ("float64", "float32"):
-        raise BadInput(f'the dtype is {shown(dtype)}; give "float64" or "float32"')
-    found_loss, found_penalty = registry.loss(loss), None if penalty is None else registry.penalty(penalty)
+    network, found_loss = checks.network(network), registry.loss(loss)
+    found_penalty = None if penalty is None else registry.penalty(penalty)
     found_optimizer, found_schedule = registry.optimizer(optimizer), registry.schedule(schedule)
-    if not isinstance(reduction, str) or reduction not in REDUCTIONS:
-        raise BadInput(f"the reduction is {shown(reduction)}; give one of {', '.join(REDUCTIONS)}")
-    if not meaningful(found_loss, network.output):
-        raise BadInput(checks.no_meaning(found_loss, network.output))
+    _check_words(network, found_loss, reduction, dtype)
     x, y = checks.inputs(x, network, dtype, copy=copy), checks.targets(y, network, found_loss, dtype)
     if len(x) != len(y):
         raise BadInput(
@@ -93,11 +88,7 @@ def create_problem(
         )
     if batch_size is not None:
         batch_size = checks.whole("batch_size", batch_size)
-    numbers = {"learning_rate": learning_rate, **found_optimizer.parameters}
-    if momentum is not None:
-        if "momentum" not in found_optimizer.parameters:
-            raise BadInput(f'the optimizer \'{found_optimizer.name}\' has no momentum; use "momentum" or "nesterov"')
-        numbers["momentum"] = registry.parameter("optimizer", found_optimizer.name, "momentum", momentum)
+    numbers = {"learning_rate": learning_rate, **_parameters(found_optimizer, momentum)}
     schedule_numbers = {f"schedule's {name}": value for name, value in found_schedule.parameters.items()}
     varying = {**numbers, **schedule_numbers, "strength": strength, "initial_scale": initial_scale}
     given = {name: checks.numbers(name, value) for name, value in varying.items()}
@@ -145,6 +136,25 @@ def create_problem(
             *_output_note(network),
         ),
     )
+
+
+def _check_words(network: Network, loss: Loss, reduction: Any, dtype: Any) -> None:
+    if not isinstance(dtype, str | np.dtype) or dtype not in ("float64", "float32"):
+        raise BadInput(f'the dtype is {shown(dtype)}; give "float64" or "float32"')
+    if not isinstance(reduction, str) or reduction not in REDUCTIONS:
+        raise BadInput(f"the reduction is {shown(reduction)}; give one of {', '.join(REDUCTIONS)}")
+    if not meaningful(loss, network.output):
+        raise BadInput(checks.no_meaning(loss, network.output))
+
+
+def _parameters(optimizer: Optimizer, momentum: Any) -> dict[str, Any]:
+    """The optimizer's parameters by name, the momentum as it is given beside it."""
+    if momentum is None:
+        return dict(optimizer.parameters)
+    if "momentum" not in optimizer.parameters:
+        raise BadInput(f'the optimizer \'{optimizer.name}\' has no momentum; use "momentum" or "nesterov"')
+    found = registry.parameter("optimizer", optimizer.name, "momentum", momentum)
+    return {**optimizer.parameters, "momentum": found}
 
 
 def _batch_note(batch_size: int | None, fewest: int) -> tuple[str, ...]:

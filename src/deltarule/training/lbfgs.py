@@ -4,7 +4,7 @@ advanced by a number of updates; every member is minimized by itself.    Source:
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from deltarule.engines.base import Engine
 from deltarule.engines.reference import ReferenceEngine, first_nonfinite, objective_and_gradient
 from deltarule.errors import BadInput
 from deltarule.problem.batches import all_rows
-from deltarule.problem.problem import Floats, Problem
+from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.training.history import History, Looks, look
 from deltarule.training.run import Divergence, Progress, Run
@@ -43,55 +43,81 @@ def train_lbfgs(
     _check(problem, rules)
     engine, start, started = ReferenceEngine(), initial_state(problem), time.perf_counter()
     limits = rules.limits(problem)
-    state, histories, steps, reasons = start, [], np.zeros(problem.members, np.int64), []
-    diverged: list[Divergence] = []
-    stuck: list[str] = []
-    told = started
-
-    def tell(step: int, done: int, objective: float) -> None:
-        nonlocal told
-        told, left = time.perf_counter(), problem.members - done
-        if progress is not None:
-            objective = objective if np.isfinite(objective) else float("nan")
-            bad = len(diverged)
-            progress(Progress(step, int(limits.sum()), left, done - bad, bad, told - started, objective=objective))
-
+    teller, ends = _Teller(progress, limits), []
     for member in range(problem.members):
-        before = int(limits[:member].sum())
-
-        def after_each(iteration: int, objective: float, member: int = member, before: int = before) -> None:
-            if time.perf_counter() - told >= TOLD_SECONDS:
-                tell(before + iteration, member, objective)
-
-        found, reason, slope, history = _minimize(
-            problem, engine, start.take(np.array([member])), int(limits[member]), looks, validation, after_each
-        )
-        steps[member] = iterations = found.step
-        if reason == "diverged":
-            diverged.append(Divergence(member, iterations, *first_nonfinite(problem, found)))
-        elif slope:
-            stuck.append(f"member {member} after {iterations:,} iterations (largest slope {slope:.3g})")
-        state = replace(state.put(np.array([member]), found), step=0)
-        reasons.append(reason)
-        histories.append(history)
-        tell(before + int(limits[member]), member + 1, float(history[iterations]["objective"][0]))
+        alone, limit = start.take(np.array([member])), int(limits[member])
+        ends.append(end := _minimize(problem, engine, alone, limit, looks, validation, teller.after_each))
+        teller.ended(limit, end)
+    state = start
+    for end in ends:
+        state = replace(state.put(end.state.members, end.state), step=0)
+    steps = np.array([end.state.step for end in ends], np.int64)
     state = replace(state, step=int(steps.max()))
     return Run(
         problem=problem,
         engine=engine,
         state=state,
         steps=steps,
-        reasons=tuple(reasons),
+        reasons=tuple(end.reason for end in ends),
         objective=look(problem, engine, state, Looks(1), None)["objective"],
-        history=_together(histories, problem.members),
-        diverged=tuple(diverged),
+        history=_together([end.history for end in ends], problem.members),
+        diverged=tuple(
+            Divergence(member, end.state.step, *first_nonfinite(problem, end.state))
+            for member, end in enumerate(ends)
+            if end.reason == "diverged"
+        ),
         seconds=time.perf_counter() - started,
-        notes=problem.notes + notes + _note(stuck),
+        notes=problem.notes + notes + _note(ends),
     )
 
 
-def _note(stuck: list[str]) -> tuple[str, ...]:
+@dataclass(frozen=True, eq=False)
+class _End:
+    """Where a member ended and why; its largest slope where the line search failed, else 0; and its history."""
+
+    state: State
+    reason: str
+    slope: float
+    history: dict[int, dict[str, Floats]]
+
+    @property
+    def objective(self) -> float:
+        return float(self.history[self.state.step]["objective"][0])
+
+
+class _Teller:
+    """Tells how far a training is: after each member, and within one as soon as nothing was told for a while."""
+
+    def __init__(self, progress: Callable[[Progress], None] | None, limits: Integers) -> None:
+        self.progress, self.limit, self.left = progress, int(limits.sum()), len(limits)
+        self.before = self.stopped = self.diverged = 0
+        self.started = self.told = time.perf_counter()
+
+    def after_each(self, iteration: int, objective: float) -> None:
+        if time.perf_counter() - self.told >= TOLD_SECONDS:
+            self._tell(self.before + iteration, objective)
+
+    def ended(self, limit: int, end: _End) -> None:
+        self.before, self.left = self.before + limit, self.left - 1
+        self.diverged += end.reason == "diverged"
+        self.stopped += end.reason != "diverged"
+        self._tell(self.before, end.objective)
+
+    def _tell(self, step: int, objective: float) -> None:
+        self.told = time.perf_counter()
+        if self.progress is not None:
+            objective, seconds = objective if np.isfinite(objective) else float("nan"), self.told - self.started
+            done = Progress(step, self.limit, self.left, self.stopped, self.diverged, seconds, objective=objective)
+            self.progress(done)
+
+
+def _note(ends: list[_End]) -> tuple[str, ...]:
     """What is told of members whose line search failed."""
+    stuck = [
+        f"member {member} after {end.state.step:,} iterations (largest slope {end.slope:.3g})"
+        for member, end in enumerate(ends)
+        if end.slope and end.reason != "diverged"
+    ]
     if not stuck:
         return ()
     more = [f"{len(stuck) - MOST_TOLD:,} more"] if len(stuck) > MOST_TOLD else []
@@ -125,8 +151,7 @@ def _minimize(
     looks: Looks,
     validation: tuple[Floats, Floats] | None,
     after_each: Callable[[int, float], None],
-) -> tuple[State, str, float, dict[int, dict[str, Floats]]]:
-    """Where a member ends, why, its largest slope where the line search failed (else 0), and its history."""
+) -> _End:
     history = {0: look(problem, engine, start, looks, validation)}
     iteration = 0
 
@@ -146,7 +171,7 @@ def _minimize(
     if limit and not np.isfinite(slope):
         reason = "diverged"
     history.setdefault(iteration, look(problem, engine, final, looks, validation))
-    return final, reason, slope if failed else 0.0, history
+    return _End(final, reason, slope if failed else 0.0, history)
 
 
 def _steepest(problem: Problem, state: State) -> float:
