@@ -70,10 +70,22 @@ class State:
             factor=self.factor.copy(),
             step=part.step,
         )
-        whole.theta[chosen], whole.buffers[chosen], whole.factor[chosen] = part.theta, part.buffers, part.factor
-        for name, slot in whole.slots.items():
-            slot[chosen] = part.slots[name]
+        whole.overwrite(chosen, part)
         return whole
+
+    def overwrite(self, chosen: NDArray[Any], part: "State") -> None:
+        """Replace some members' arrays by those of `part` in place: what `put` does without a copy of all members.
+
+        >>> from deltarule.problem.network import Network
+        >>> from deltarule.problem.create import create_problem
+        >>> state = initial_state(create_problem(Network([1, 1], bias=False), [[0]], [0], seeds=range(3)))
+        >>> state.overwrite(np.array([2]), replace(state.take(np.array([2])), theta=np.array([[7.0]])))
+        >>> state.theta[2]
+        array([7.])
+        """
+        self.theta[chosen], self.buffers[chosen], self.factor[chosen] = part.theta, part.buffers, part.factor
+        for name, slot in self.slots.items():
+            slot[chosen] = part.slots[name]
 
     def __repr__(self) -> str:
         members, width = self.theta.shape

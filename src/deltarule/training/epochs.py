@@ -414,11 +414,8 @@ class _Training:
         """Put what some members have become where the ended are: in place, for a copy of all at each end takes time."""
         if self.ended is self.start:
             self.ended = self.start.take(self.start.members)
-        ended, places = self.ended, state.members
-        ended.theta[places], ended.buffers[places], ended.factor[places] = state.theta, state.buffers, state.factor
-        for name, slot in ended.slots.items():
-            slot[places] = state.slots[name]
-        self.ended = replace(ended, step=state.step)
+        self.ended.overwrite(state.members, state)
+        self.ended = replace(self.ended, step=state.step)
 
     def _end_all(self, reason: str) -> None:
         for member in self.active.members:

@@ -48,11 +48,10 @@ def train_lbfgs(
         alone, limit = start.take(np.array([member])), int(limits[member])
         ends.append(end := _minimize(problem, engine, alone, limit, looks, validation, teller.after_each))
         teller.ended(limit, end)
-    state = start
-    for end in ends:
-        state = replace(state.put(end.state.members, end.state), step=0)
     steps = np.array([end.state.step for end in ends], np.int64)
-    state = replace(state, step=int(steps.max()))
+    state = replace(start.take(start.members), step=int(steps.max()))
+    for end in ends:
+        state.overwrite(end.state.members, end.state)
     return Run(
         problem=problem,
         engine=engine,

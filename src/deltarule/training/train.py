@@ -281,11 +281,9 @@ class _Training:
 
     def _finish(self, state: State, members: Integers, reason: str) -> None:
         """Keep where members ended, and why: in place, for a copy of all members at each end takes time and memory."""
-        only, ended = state.take(np.isin(state.members, members)), self.ended
+        only = state.take(np.isin(state.members, members))
         places = only.members
-        ended.theta[places], ended.buffers[places], ended.factor[places] = only.theta, only.buffers, only.factor
-        for name, slot in ended.slots.items():
-            slot[places] = only.slots[name]
+        self.ended.overwrite(places, only)
         self.steps[places] = state.step
         for member in places.tolist():
             self.reasons[member] = reason
