@@ -3,7 +3,7 @@
 import sys
 from contextlib import closing, redirect_stdout
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,11 @@ from deltarule.cli.common import (
     progress_shown,
     show_all,
 )
+
+if TYPE_CHECKING:
+    from deltarule.studies.recipes import Recipe
+    from deltarule.studies.results import StudyResults
+    from deltarule.studies.verdicts import Claim
 
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the claims in the folder of --out, or start them.")]
 OwnClaims = Annotated[
@@ -42,23 +47,16 @@ def claims(
     json: Json = False,
 ) -> None:
     """Judge what a study's report claims: its figure and ours, for how many seeds it holds, and the verdict."""
-    from deltarule.errors import BadInput, counted
-    from deltarule.files import kind_of, make_folder
-    from deltarule.reports.tables import claims_table
+    from deltarule.errors import BadInput
+    from deltarule.files import make_folder
     from deltarule.studies.experiments import Experiments
     from deltarule.studies.reporting import write_report
-    from deltarule.studies.results import claims_of_file, claims_of_study, judge_study
+    from deltarule.studies.results import judge_study
 
     if resume and out is None:
         raise BadInput("--resume goes on with the claims in the folder of --out; name that folder too")
     recipe = chosen_recipe(study, seeds=seeds)
-    if claims is not None and kind_of(claims) == "file":
-        told = f"Running the code in {claims}, to read the claims that it defines."
-        console(to_errors=True).print(told, soft_wrap=True)
-    with redirect_stdout(sys.stderr):  # whatever the code prints is no part of the results
-        judged = claims_of_file(claims) if claims is not None else claims_of_study(recipe)
-    if not judged:
-        raise BadInput(f"the study '{recipe.name}' has no claims; name a file of your own with --claims")
+    judged = _chosen_claims(recipe, claims)
     folder = None if out is None else make_folder(out)
     with progress_shown(recipe.name) as progress:
         experiments = Experiments(
@@ -75,7 +73,30 @@ def claims(
         write_report(folder)
     if json:
         print_json(results)
-        return
+    else:
+        _show(results)
+
+
+def _chosen_claims(recipe: "Recipe", file: Path | None) -> "tuple[Claim, ...]":
+    """The claims of a file, whose code is run, or of the study."""
+    from deltarule.errors import BadInput
+    from deltarule.files import kind_of
+    from deltarule.studies.results import claims_of_file, claims_of_study
+
+    if file is not None and kind_of(file) == "file":
+        told = f"Running the code in {file}, to read the claims that it defines."
+        console(to_errors=True).print(told, soft_wrap=True)
+    with redirect_stdout(sys.stderr):  # whatever the code prints is no part of the results
+        chosen = claims_of_file(file) if file is not None else claims_of_study(recipe)
+    if not chosen:
+        raise BadInput(f"the study '{recipe.name}' has no claims; name a file of your own with --claims")
+    return chosen
+
+
+def _show(results: "StudyResults") -> None:
+    from deltarule.errors import counted
+    from deltarule.reports.tables import claims_table
+
     show_all(claims_table(results.claims))
     judged_over = f"{counted(len(results.claims), 'claim')}, {counted(results.seeds, 'seed')}"
     console().print(

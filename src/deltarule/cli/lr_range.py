@@ -1,6 +1,7 @@
 """`deltarule lr-range`: the learning-rate range test of a study."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +21,12 @@ from deltarule.cli.common import (
     console,
     print_json,
 )
+
+if TYPE_CHECKING:
+    from deltarule.data.dataset import Dataset
+    from deltarule.problem.problem import Floats
+    from deltarule.studies.recipes import Recipe
+    from deltarule.training.range_test import RangeTest
 
 Lowest = Annotated[float, typer.Option("--from", metavar="RATE", help="The rate to begin with.")]
 Highest = Annotated[float, typer.Option("--to", metavar="RATE", help="The rate to end with.")]
@@ -64,7 +71,27 @@ def lr_range(
         engine=chosen_engine(engine, recipe, device),
     )
     found = tested.suggested[np.isfinite(tested.suggested)]
-    record = {
+    record = _record(recipe, dataset, tested, found, folder)
+    if folder is not None:
+        from deltarule.reports.figures import range_test_curves, save
+
+        write_json(folder / "lr_range.json", record)
+        save(range_test_curves(tested), folder / "lr_range")
+    if json:
+        print_json(record)
+    elif not len(found):
+        console().print(f"Between {lowest:g} and {highest:g} no rate makes the objective fall; try another range.")
+    else:
+        _show(found, len(tested.suggested), recipe, folder)
+
+
+def _record(
+    recipe: "Recipe", dataset: "Dataset", tested: "RangeTest", found: "Floats", folder: Path | None
+) -> dict[str, Any]:
+    """The JSON object of the test.    found   the rates of those members for which one is suggested"""
+    import numpy as np
+
+    return {
         "study": recipe.name,
         "experiment": recipe.experiment,
         "settings": recipe.settings,
@@ -77,22 +104,17 @@ def lr_range(
         "accuracy": tested.accuracy,
         "out": None if folder is None else str(folder),
     }
-    if folder is not None:
-        from deltarule.reports.figures import range_test_curves, save
 
-        write_json(folder / "lr_range.json", record)
-        save(range_test_curves(tested), folder / "lr_range")
-    if json:
-        print_json(record)
-        return
+
+def _show(found: "Floats", members: int, recipe: "Recipe", folder: Path | None) -> None:
+    """Print what is suggested, beside the recipe's own rate."""
+    import numpy as np
+
     screen = console()
-    if not len(found):
-        screen.print(f"Between {lowest:g} and {highest:g} no rate makes the objective fall; try another range.")
-        return
-    of = f"of {len(found)} of {len(tested.suggested)} members"
+    of = f"of {len(found)} of {members} members"
     if len(found) > 1:
         of = f"median {of}, from {found.min():.3g} to {found.max():.3g}"
-    screen.print(f"Suggested learning rate: {np.median(found):.3g}{f' ({of})' if len(tested.suggested) > 1 else ''}")
+    screen.print(f"Suggested learning rate: {np.median(found):.3g}{f' ({of})' if members > 1 else ''}")
     screen.print(f"The recipe's own is {recipe.configuration.optimizer.learning_rate:g}.")
     if folder is not None:
         screen.print(f"Curves: {folder / 'lr_range.svg'}")

@@ -108,10 +108,7 @@ def reproduce(
         raise BadInput(f"seeds is {seeds}; give a whole number of 1 or more")
     if engine not in (None, "auto"):
         engine_of_name(engine)  # says so where there is none, or its library is missing
-    recipes = [load_recipe(study) for study in (studies or studies_with_reports())]
-    names = tuple(dict.fromkeys(recipe.name for recipe in recipes))
-    if len(names) < len(recipes):
-        raise BadInput(f"a study is named twice among {', '.join(recipe.name for recipe in recipes)}; name each once")
+    recipes = _recipes(studies or studies_with_reports())
     folder = None if out is None else make_folder(out)
     done = Reproduction(
         out=None if out is None else str(out),
@@ -122,16 +119,14 @@ def reproduce(
         seconds=0.0,
         studies=(),
         left_out=(),
-        missing=names,
+        missing=tuple(recipe.name for recipe in recipes),
     )
-    if folder is not None:
-        _refuse_another(folder, done)
-        write_json(folder / NAME, done)
+    _refuse_another(done, folder)
+    _write(done, folder)
     started = time.perf_counter()
     for recipe in recipes:
-        one = _reproduced(
-            recipe, done, None if folder is None else make_folder(folder / recipe.name), data_dir, progress
-        )
+        own_folder = None if folder is None else make_folder(folder / recipe.name)
+        one = _reproduced(recipe, done, own_folder, data_dir, progress)
         if tell is not None:
             tell(one)
         done = replace(
@@ -141,11 +136,10 @@ def reproduce(
             left_out=(*done.left_out, *(_left_out(recipe, one) if quick else ())),
             missing=done.missing[1:],
         )
-        if folder is not None:
-            write_json(folder / NAME, done)
+        _write(done, folder)
     if folder is not None:
         done = replace(done, report=str(write_report(folder)))
-        write_json(folder / NAME, done)
+        _write(done, folder)
     return done
 
 
@@ -158,9 +152,23 @@ def studies_with_reports() -> tuple[str, ...]:
     return tuple(name for name, _, _ in bundled() if load_recipe(name).configuration.study.report)
 
 
-def _refuse_another(folder: Path, begun: Reproduction) -> None:
+def _recipes(studies: Sequence[str]) -> list[Recipe]:
+    recipes = [load_recipe(study) for study in studies]
+    names = [recipe.name for recipe in recipes]
+    if len(set(names)) < len(names):
+        raise BadInput(f"a study is named twice among {', '.join(names)}; name each once")
+    return recipes
+
+
+def _write(done: Reproduction, folder: Path | None) -> None:
+    """Write down what a reproduction has come to so far, where it is kept."""
+    if folder is not None:
+        write_json(folder / NAME, done)
+
+
+def _refuse_another(begun: Reproduction, folder: Path | None) -> None:
     """A folder serves one kind of reproduction: numbers of others would stand beside these."""
-    if not (folder / NAME).exists():
+    if folder is None or not (folder / NAME).exists():
         return
     found = read_json(folder / NAME)
     for name in ("quick", "seeds", "engine"):

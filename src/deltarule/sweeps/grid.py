@@ -38,6 +38,12 @@ MOST_BYTES = 2**28
 """What the members of a population may take of memory, beside the data that they share. More would not train
 faster, and would be longer without a word of progress."""
 
+Folds = tuple[tuple[Integers, Integers], ...]
+"""Of each fold the rows to train on and those set aside, as places among the training rows."""
+
+Group = dict[tuple[int, str], list[int]]
+"""Configurations that are trained together, as places in the plan: by their fold and their way, the points on it."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -64,7 +70,7 @@ class Data:
     """
 
     dataset: Dataset
-    folds: tuple[tuple[Integers, Integers], ...]
+    folds: Folds
 
 
 @dataclass(frozen=True)
@@ -231,18 +237,52 @@ def planned(
     seeds = seeds_of(configuration)
     # Without its grid, which each of the configurations would have to copy.
     base = changed(configuration, {"run.seeds": 1}).model_copy(update={"grid": {}, "experiment": (), "assumption": ()})
-    # What is asked for twice is one configuration, however it is written.
+    known = _by_hash(base, combinations(configuration) if settings is None else map(as_recipe, settings))
+    asked = _Asked(tuple(one for one, _ in known.values()), tuple(known), seeds, source)
+    units, notes, scored = _populations(asked, workers)
+    return Plan(
+        base,
+        tuple(given for _, given in known.values()),
+        asked.hashes,
+        units,
+        source,
+        notes,
+        *scored,
+        {name: formula for one in asked.every for name, formula in own_formulas(one).items()},
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """What a sweep is asked for: `every` configuration [C], their `hashes` [C], the `seeds` [S] of each, and where the
+    rows come from."""
+
+    every: tuple[Configuration, ...]
+    hashes: tuple[str, ...]
+    seeds: tuple[int, ...]
+    source: Source
+
+
+def _by_hash(
+    base: Configuration, settings: Iterable[Mapping[str, Any]]
+) -> dict[str, tuple[Configuration, Mapping[str, Any]]]:
+    """Each configuration with what it sets, by its hash: what is asked for twice is one, however it is written."""
     known: dict[str, tuple[Configuration, Mapping[str, Any]]] = {}
-    for given in combinations(configuration) if settings is None else map(as_recipe, settings):
+    for given in settings:
         one = changed(base, given)
         known.setdefault(configuration_hash(one), (one, given))
     if not known:
         raise BadInput("there is no configuration to sweep; give one at least")
-    hashes, every = tuple(known), [one for one, _ in known.values()]
+    return known
+
+
+def _populations(asked: _Asked, workers: int) -> tuple[tuple[Unit, ...], tuple[str, ...], tuple[str, str]]:
+    """The units of all that is asked for, what must be told of their data, and by what all rows rank."""
+    every, source = asked.every, asked.source
     groups = _groups(every, source)
     units: list[Unit] = []
-    notes: dict[str, None] = {}
-    scored: dict[tuple[str, str], None] = {}
+    notes: list[str] = []
+    scored: list[tuple[str, str]] = []
     alike = Counter(name[1:] for name in groups)
     engines: dict[tuple[str, int], str] = {}
     # Fold by fold, where each has rows of its own: so these are prepared once.
@@ -250,49 +290,44 @@ def planned(
         own, shape_and_fold = None if name[0] < 0 else name[0], name[1:]
         first = every[next(iter(group.values()))[0]]
         data = data_of(first, source, own)
-        scored[by := _scored(data, source)] = None
-        _check_scored(data, source, *by)
+        scored.append(_scored(data, source))
+        _check_scored(data, source, *scored[-1])
         _check(every, group, data.dataset)
-        notes |= dict.fromkeys(filter(None, [data.dataset.remark]))
-        members = [
-            Member(
-                every[places[0]],
-                fold,
-                seed,
-                tuple(_row(every, hashes, place, data, source, fold, seed) for place in places),
-            )
-            for (fold, _), places in sorted(group.items(), key=lambda item: (item[0][0], item[1]))
-            for seed in seeds
-        ]
+        notes += filter(None, [data.dataset.remark])
+        members = _members(asked, group, data)
         most = members_at_once(first, data.dataset)
-        size = min(most, -(-len(members) // workers))
         if shape_and_fold not in engines:
             engines[shape_and_fold] = _engine(members, most, data, alike[shape_and_fold])
+        size = min(most, -(-len(members) // workers))
         rest = data.dataset.digest, own, not _looks_decide(first), engines[shape_and_fold]
         units += [Unit(tuple(members[start : start + size]), *rest) for start in range(0, len(members), size)]
-    if len(scored) > 1:
+    return tuple(units), tuple(dict.fromkeys(notes)), _ranking(scored)
+
+
+def _members(asked: _Asked, group: Group, data: Data) -> list[Member]:
+    """The trainings of a group: one for each of its ways and each seed."""
+    return [
+        Member(asked.every[places[0]], fold, seed, tuple(_row(asked, place, data, fold, seed) for place in places))
+        for (fold, _), places in sorted(group.items(), key=lambda item: (item[0][0], item[1]))
+        for seed in asked.seeds
+    ]
+
+
+def _ranking(scored: Iterable[tuple[str, str]]) -> tuple[str, str]:
+    """By what all rows rank. Those that rank otherwise than others are refused."""
+    kinds = list(dict.fromkeys(scored))
+    if len(kinds) > 1:
         raise BadInput(
-            f"some configurations rank by the {' and others by the '.join(said(*one) for one in scored)}; sweep them "
+            f"some configurations rank by the {' and others by the '.join(said(*one) for one in kinds)}; sweep them "
             "apart, each kind into a folder of its own"
         )
-    return Plan(
-        base,
-        tuple(given for _, given in known.values()),
-        hashes,
-        tuple(units),
-        source,
-        tuple(notes),
-        *next(iter(scored)),
-        {name: formula for one in every for name, formula in own_formulas(one).items()},
-    )
+    return kinds[0]
 
 
-def _groups(
-    every: Sequence[Configuration], source: Source
-) -> dict[tuple[int, str, int], dict[tuple[int, str], list[int]]]:
+def _groups(every: Sequence[Configuration], source: Source) -> dict[tuple[int, str, int], Group]:
     """Which configurations are trained together, as places: by their rows, their shape and, where looks decide, their
     fold; and of each group which are points on one way, by the fold and the way. A fold of −1 is all of them."""
-    groups: dict[tuple[int, str, int], dict[tuple[int, str], list[int]]] = {}
+    groups: dict[tuple[int, str, int], Group] = {}
     known: dict[str, bool] = {}
     for place, one in enumerate(every):
         alone, apart = _looks_decide(one), _folds_apart(one, source, known)
@@ -356,7 +391,7 @@ def limit_of(row: Row, epoch: int) -> int:
     return min(limit for limit in limits if limit is not None)
 
 
-def _check(every: Sequence[Configuration], group: Mapping[Any, Sequence[int]], dataset: Dataset) -> None:
+def _check(every: Sequence[Configuration], group: Group, dataset: Dataset) -> None:
     """Make the problem of a group's configurations on a single row: what does not fit is told before work begins."""
     places = sorted({place for points in group.values() for place in points})
     rules = [every[place].stopping for place in places]
@@ -366,17 +401,10 @@ def _check(every: Sequence[Configuration], group: Mapping[Any, Sequence[int]], d
     problem_of_members([every[place] for place in places], row, np.arange(len(places)), [0] * len(places))
 
 
-def _row(
-    every: Sequence[Configuration],
-    hashes: Sequence[str],
-    place: int,
-    data: Data,
-    source: Source,
-    fold: int,
-    seed: int,
-) -> Row:
-    stopping, run = every[place].stopping, every[place].run
-    identity = [hashes[place], data.dataset.digest, source.fold(fold) or "all", seed, run.dtype, NUMERICS_VERSION]
+def _row(asked: _Asked, place: int, data: Data, fold: int, seed: int) -> Row:
+    stopping, run = asked.every[place].stopping, asked.every[place].run
+    of_fold = asked.source.fold(fold) or "all"
+    identity = [asked.hashes[place], data.dataset.digest, of_fold, seed, run.dtype, NUMERICS_VERSION]
     key = hashlib.sha256(json.dumps(identity).encode("ascii")).hexdigest()
     return Row(place, stopping.max_steps, stopping.max_epochs, key)
 
@@ -441,7 +469,7 @@ def members_at_once(configuration: Configuration, dataset: Dataset) -> int:
 Kept = TypeVar("Kept")
 
 _kept: dict[str, Data] = {}
-_whole: dict[str, tuple[Dataset, tuple[tuple[Integers, Integers], ...]]] = {}
+_whole: dict[str, tuple[Dataset, Folds]] = {}
 
 
 def data_of(configuration: Configuration, source: Source, fold: int | None = None) -> Data:
@@ -485,13 +513,13 @@ def fold_of(dataset: Dataset, own: Integers, aside: Integers) -> Dataset:
     return replace(dataset, train=dataset.train.take(own), validation=dataset.train.take(aside))
 
 
-def _folded(configuration: Configuration, source: Source) -> tuple[Dataset, tuple[tuple[Integers, Integers], ...]]:
+def _folded(configuration: Configuration, source: Source) -> tuple[Dataset, Folds]:
     """The rows before they are scaled, and how they are divided into folds; loaded once for all folds."""
     key = f"{data_key(configuration)} {source}"
     return _whole.get(key) or _keep(_whole, key, _divided(configuration, source))
 
 
-def _divided(configuration: Configuration, source: Source) -> tuple[Dataset, tuple[tuple[Integers, Integers], ...]]:
+def _divided(configuration: Configuration, source: Source) -> tuple[Dataset, Folds]:
     dataset = divided(configuration, source.folder, source.data_dir)
     assert source.folds
     if dataset.validation is not None:

@@ -75,12 +75,7 @@ def run_sweep(
         source = replace(source, folds=whole("folds", source.folds, least=2))
     if configuration.run.engine != "auto":
         engine_of_name(configuration.run.engine)  # says so where its library is missing
-    if resume and out is None:
-        raise BadInput("resume is True, and no folder is named; name the one of the sweep to go on with as out")
-    if out is not None and not out.is_absolute():  # a function that is told how far it is may go to another folder
-        out = real(".") / out
-    if out is not None and kind_of(out / FILE) and not resume:
-        raise BadInput(f"{out} holds a sweep already; go on with it by --resume, or name another folder")
+    out = _checked_out(out, resume)
     told = "nothing is kept without out (--out); start again"
     if out is not None:
         told = f"what was reached is kept in {out}; go on with resume (--resume)"
@@ -91,11 +86,7 @@ def run_sweep(
         stack.callback(forget_data)
         before = noted(folder)
         check_sweep(before, folder)
-        # The number of workers of the first run: populations stay the same whoever goes on with it.
-        with as_written():
-            meant_for = int(before.get("workers", given.workers))
-            if meant_for < 1:
-                raise ValueError(f"its first run had {meant_for} workers")
+        meant_for = _workers(before, given)
         kept = _kept(before, keep, folder)
         plan = planned(configuration, source, settings, meant_for)
         with Store(make_folder(folder)) as store:
@@ -132,6 +123,31 @@ def interruption_told(kept: str, out: Path | None = None) -> Iterator[None]:
             raise
         begun = out is None or (out / FILE).exists()
         raise RunFailed(f"interrupted; {kept if begun else 'nothing was begun; start again'}") from None
+
+
+def _checked_out(out: Path | None, resume: bool) -> Path | None:
+    """The folder of the store, from the root.
+
+    Errors: `BadInput` where a store is there already without `resume`, and for `resume` without a folder.
+    """
+    if out is None:
+        if resume:
+            raise BadInput("resume is True, and no folder is named; name the one of the sweep to go on with as out")
+        return None
+    if not out.is_absolute():  # a function that is told how far it is may go to another folder
+        out = real(".") / out
+    if kind_of(out / FILE) and not resume:
+        raise BadInput(f"{out} holds a sweep already; go on with it by --resume, or name another folder")
+    return out
+
+
+@as_written()
+def _workers(before: Mapping[str, Any], given: Pool) -> int:
+    """The number of workers of the first run: populations stay the same whoever goes on with it."""
+    workers = int(before.get("workers", given.workers))
+    if workers < 1:
+        raise ValueError(f"its first run had {workers} workers")
+    return workers
 
 
 def _kept(before: Mapping[str, Any], keep: str | None, folder: Path) -> str:
@@ -212,42 +228,61 @@ def _train(
     here = given.executor is Here
     formulas = {} if here else packed(plan.formulas)
     folder = store.folder / CHECKPOINTS
-    started, count = time.perf_counter(), sum(key in done for unit in plan.units for key in unit.keys)
-
-    def tell(under_way: float) -> None:
-        if progress is not None:
-            progress(SweepProgress(count, plan.rows, time.perf_counter() - started, under_way))
-
-    def new(part: Unit) -> int:
-        return sum(key not in done for key in part.keys)
-
-    def watched(part: Unit) -> Callable[[Progress], None] | None:
-        """What a training in this process tells; to others it could not be sent."""
-        rows = new(part)
-        return (lambda seen: tell(rows * seen.step / max(seen.limit, 1))) if here else None
-
-    tell(0)
+    tally = _Tally(plan, done, progress)
+    tally.tell()
+    shared = plan.source, keep, plan.ranked, folder, given.threads, formulas
     tasks = [
-        (unit, places, plan.source, keep, plan.ranked, folder, given.threads, formulas, watched(unit.take(places)))
+        # What a training in this process tells; to others it could not be sent.
+        (unit, places, *shared, tally.watch(unit.take(places)) if here else None)
         for unit, places in chunks(plan.units, done)
     ]
     given.cap(len(tasks))
-    interrupted = f"of {plan.rows:,} rows done; {kept}"
     try:
         for (unit, places, *_), finished in each(given, _work, iter(tasks), kept):
             if finished.interrupted:
-                raise RunFailed(f"interrupted with {count:,} {interrupted}")
+                raise tally.interrupted(kept)
             part = unit.take(places)
             _commit(store, plan, ids, part, finished, keep)
             for file in files_of(folder, part):
                 with contextlib.suppress(OSError):  # somebody may have it open
                     file.unlink()
-            count += new(part)
-            tell(0)
+            tally.add(part)
     except KeyboardInterrupt:  # beside a training: while workers train, or the second time
-        raise RunFailed(f"interrupted with {count:,} {interrupted}") from None
+        raise tally.interrupted(kept) from None
     # Whatever is left is of no use any more: of a commit that was killed before it cleaned up, half of a file.
     shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Tally:
+    """How many rows of a plan are done, told to whoever watches."""
+
+    def __init__(self, plan: Plan, before: frozenset[str], progress: Callable[[SweepProgress], None] | None) -> None:
+        self.before, self.rows, self.progress = before, plan.rows, progress
+        self.started = time.perf_counter()
+        self.count = plan.rows - sum(map(self._new, plan.units))
+
+    def _new(self, part: Unit) -> int:
+        """How many rows of a part this run has to do."""
+        return sum(key not in self.before for key in part.keys)
+
+    def tell(self, under_way: float = 0) -> None:
+        """Say how far the sweep is.    under_way   rows of the population in training"""
+        if self.progress is not None:
+            self.progress(SweepProgress(self.count, self.rows, time.perf_counter() - self.started, under_way))
+
+    def watch(self, part: Unit) -> Callable[[Progress], None]:
+        """What tells how far the training of a part is."""
+        rows = self._new(part)
+        return lambda seen: self.tell(rows * seen.step / max(seen.limit, 1))
+
+    def add(self, part: Unit) -> None:
+        """Count a part that is done."""
+        self.count += self._new(part)
+        self.tell()
+
+    def interrupted(self, kept: str) -> RunFailed:
+        """What is raised where Ctrl-C ends it.    kept   what is, and how to go on"""
+        return RunFailed(f"interrupted with {self.count:,} of {self.rows:,} rows done; {kept}")
 
 
 def _work(

@@ -6,6 +6,7 @@ two (1e-6 in float64, 2.5e-4 in float32), and the doubt of the measurement, and 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -257,14 +258,21 @@ def _rough(code: Code, value: float) -> list[Floats]:
 class _Compared:
     """F and E by array, and what was compared.
 
+    raw, found     F in the shapes that it came in, and in those of its parameters
+    shapes         the mistake that the shape of each showed, or ""
+    measurement    E, where it is known
+    along          of each direction, the error allowed in the derivative, and whether it is more
     allowed, off   the error allowed in each entry, and whether it is more        judged   entries that were compared
     doubt          how much of what is allowed is doubt of E                      zero     arrays whose gradient is 0
     missed         entries that are not small, have no kink, and could not be judged
     blind          arrays whose largest entry is among these
     """
 
+    raw: tuple[Floats, ...]
     found: tuple[Floats, ...]
-    expected: tuple[Floats, ...]
+    shapes: tuple[str, ...]
+    measurement: Measured
+    along: tuple[tuple[float, bool], ...]
     allowed: tuple[Floats, ...]
     off: tuple[NDArray[np.bool_], ...]
     judged: tuple[NDArray[np.bool_], ...]
@@ -273,71 +281,118 @@ class _Compared:
     missed: tuple[NDArray[np.bool_], ...]
     blind: tuple[int, ...]
 
+    @property
+    def has_wrong_entries(self) -> bool:
+        """Whether any single entry is wrong."""
+        return any(off.any() for off in self.off)
+
+    @property
+    def parted(self) -> set[int]:
+        """Arrays that are wrong along a direction."""
+        return {one.array for one, (_, off) in zip(self.measurement.directions, self.along, strict=True) if off}
+
+    @property
+    def wrong(self) -> tuple[int, ...]:
+        """Arrays that are wrong in an entry, in their shape or along a direction."""
+        parted = self.parted
+        return tuple(
+            place
+            for place, (off, shape) in enumerate(zip(self.off, self.shapes, strict=True))
+            if off.any() or shape or place in parted
+        )
+
+    @property
+    def faint(self) -> int:
+        """How many entries were too small to be judged."""
+        measurement = self.measurement
+        arrays = zip(measurement.expected, self.judged, measurement.kink, self.missed, strict=True)
+        return sum(int((np.isfinite(one) & ~judged & ~kink & ~missed).sum()) for one, judged, kink, missed in arrays)
+
 
 def _judged(
     nothing: CodeReport, code: Code, raw: list[Floats], found: Measured, value: float, known: Known
 ) -> CodeReport:
-    shaped = [conformed(one, start) for one, start in zip(raw, code.start, strict=True)]
-    shapes = tuple(shape for _, shape in shaped)
-    fitted = [np.asarray(one, float) for one, _ in shaped]
-    compared = _compared(code, raw, tuple(fitted), found)
-    along = [_along(code, one, fitted[one.array]) for one in found.directions]
-    parted = {one.array for one, (_, off) in zip(found.directions, along, strict=True) if off}
-    if code.repeatable and code.blur is None and (parted or any(off.any() for off in compared.off)):
+    compared = _compared(code, raw, found)
+    if code.repeatable and code.blur is None and (compared.parted or compared.has_wrong_entries):
         return _judged_by_its_digits(nothing, code, raw, found, value, known)
-    for place in {one.array for one in found.directions}:
+    compared = _with_wrong_entries(code, compared)
+    evidence = _evidence(code, compared, known)
+    mistakes, notes = _mistakes(code, evidence, value, known)
+    if not any(one.code == "exchanged" or one.code == "wrong_velocity" for one in mistakes):
+        _refuse_other_shapes(code, compared)
+    report = _report(nothing, code, compared, mistakes, known.subject)
+    report = replace(report, notes=(*report.notes, *notes))
+    if not (compared.wrong or mistakes):
+        return _nothing_wrong(report, code, compared, known)
+    flat = not any(np.nan_to_num(one).any() for one in compared.measurement.expected) and not known.of_layer
+    return replace(report, notes=(*report.notes, *_unchanging(code, value))) if flat else report
+
+
+def _with_wrong_entries(code: Code, compared: _Compared) -> _Compared:
+    """What was compared, and more of large arrays of whose mistake the sample holds too few entries, or none."""
+    parted = compared.parted
+    for place in {one.array for one in compared.measurement.directions}:
         off = np.flatnonzero(compared.off[place])
         if 0 < len(off) < _FEW or (place in parted and not len(off)):
-            found = measured_too(found, code, fitted, place, int(off[0]) if len(off) else None)
-            compared = _compared(code, raw, tuple(fitted), found)
-    wrong = tuple(
-        place for place in range(len(code.names)) if compared.off[place].any() or shapes[place] or place in parted
-    )
-    evidence = Evidence(
+            entry = int(off[0]) if len(off) else None
+            more = measured_too(compared.measurement, code, list(compared.found), place, entry)
+            compared = _compared(code, compared.raw, more)
+    return compared
+
+
+def _evidence(code: Code, compared: _Compared, known: Known) -> Evidence:
+    """What the search for mistakes is handed; at a kink nothing is expected."""
+    found = compared.measurement
+    return Evidence(
         names=code.names,
         values=code.start,
         found=compared.found,
-        expected=tuple(np.where(kink, np.nan, one) for one, kink in zip(compared.expected, found.kink, strict=True)),
+        expected=tuple(np.where(kink, np.nan, one) for one, kink in zip(found.expected, found.kink, strict=True)),
         slack=compared.allowed,
         doubt=compared.doubt,
         kinks=found.kink,
-        raw=tuple(raw),
-        wrong=wrong,
-        shapes=shapes,
+        raw=compared.raw,
+        wrong=compared.wrong,
+        shapes=compared.shapes,
         samples=known.samples,
         learning_rate=known.learning_rate,
         momentum=known.momentum,
         penalties=penalty_probe(code),
-        right_outside=lambda place, off: right_outside(found, code, fitted[place], place, off),
+        right_outside=lambda place, off: right_outside(found, code, compared.found[place], place, off),
     )
-    mistakes, notes = _mistakes(code, evidence, value, known)
-    if not any(one.code == "exchanged" or one.code == "wrong_velocity" for one in mistakes):
-        for place, shape in enumerate(shapes):
-            if shape == OTHER_SHAPE:
-                raise wrong_shape(code.names[place], raw[place], code.start[place])
-    chance = _false_pass(code, found, compared, along)
-    elsewhere = bool(wrong or mistakes) and not any(off.any() for off in compared.off)  # in a shape, or in the loss
-    report = replace(
+
+
+def _refuse_other_shapes(code: Code, compared: _Compared) -> None:
+    for place, shape in enumerate(compared.shapes):
+        if shape == OTHER_SHAPE:
+            raise wrong_shape(code.names[place], compared.raw[place], code.start[place])
+
+
+def _report(
+    nothing: CodeReport, code: Code, compared: _Compared, mistakes: tuple[Mistake, ...], subject: str
+) -> CodeReport:
+    """The report of what was compared, not yet whether it proves anything."""
+    found = compared.measurement
+    chance = _false_pass(compared)
+    # What is wrong may be in a shape, or in the loss: then the worst entry, which is right, would mislead.
+    elsewhere = bool(compared.wrong or mistakes) and not compared.has_wrong_entries
+    return replace(
         nothing,
         compared=sum(int(one.sum()) for one in compared.judged),
         kinks=sum(int(one.sum()) for one in found.kink),
-        faint=sum(
-            int((np.isfinite(one) & ~judged & ~kink & ~missed).sum())
-            for one, judged, kink, missed in zip(
-                compared.expected, compared.judged, found.kink, compared.missed, strict=True
-            )
-        ),
+        faint=compared.faint,
         methods=("central differences", "the complex step") if found.exact else ("central differences",),
         false_pass=chance,
-        worst=None if elsewhere else _worst(code, compared, shapes),
+        worst=None if elsewhere else _worst(code, compared),
         diagnosis=mistakes,
-        notes=(*_notes(code, raw, found, compared, chance, known.subject), *_shapes(code, raw, shapes), *notes),
+        notes=(*_notes(code, compared, chance, subject), *_shapes(code, compared)),
     )
-    if wrong or mistakes:
-        flat = not any(np.nan_to_num(one).any() for one in found.expected) and not known.of_layer
-        return replace(report, notes=(*report.notes, *_unchanging(code, value))) if flat else report
+
+
+def _nothing_wrong(report: CodeReport, code: Code, compared: _Compared, known: Known) -> CodeReport:
+    """The report where no mistake was found: the gradient is right, unless that proves nothing, or it is stale."""
     unused = [place for place in compared.zero if not depends_on(code, place)]
-    vacuous = _vacuous(code, compared.zero, unused, report, known) or _unseen(code, compared, found)
+    vacuous = _vacuous(code, compared.zero, unused, report, known) or _unseen(code, compared)
     if unused:
         names = listed([code.names[place] for place in unused])
         report = replace(report, notes=(*report.notes, f"{known.subject} does not depend on {names} at all"))
@@ -366,7 +421,18 @@ def _judged_by_its_digits(
     return replace(report, notes=(*report.notes, note))
 
 
-def _compared(code: Code, raw: list[Floats], found: tuple[Floats, ...], measurement: Measured) -> _Compared:
+def _compared(code: Code, raw: Sequence[Floats], measurement: Measured) -> _Compared:
+    shaped = [conformed(one, start) for one, start in zip(raw, code.start, strict=True)]
+    found = tuple(np.asarray(one, float) for one, _ in shaped)
+    shapes = tuple(shape for _, shape in shaped)
+    along = tuple(_along(code, one, found[one.array]) for one in measurement.directions)
+    return _Compared(tuple(raw), found, shapes, measurement, along, *_by_entry(code, raw, found, measurement))
+
+
+def _by_entry(
+    code: Code, raw: Sequence[Floats], found: Sequence[Floats], measurement: Measured
+) -> Iterator[tuple[Any, ...]]:
+    """`allowed`, `off`, `judged`, `doubt`, `zero`, `missed` and `blind`, as `_Compared` has them."""
     largest = max((float(np.nanmax(np.abs(one), initial=0)) for one in measurement.expected), default=0.0)
     allowed, off, judged, doubts, zero, missed, blind = [], [], [], [], [], [], []
     for place, expected in enumerate(measurement.expected):
@@ -395,8 +461,7 @@ def _compared(code: Code, raw: list[Floats], found: tuple[Floats, ...], measurem
         nothing = np.abs(found[place]) <= (_ZERO_BESIDE if exact else 1e-6) * largest  # but for rounding
         if known.any() and (scale[known] <= unseen).all() and nothing.all():
             zero.append(place)
-    parts = (tuple(one) for one in (allowed, off, judged, doubts, zero, missed, blind))
-    return _Compared(found, measurement.expected, *parts)
+    return map(tuple, (allowed, off, judged, doubts, zero, missed, blind))
 
 
 def _along(code: Code, direction: Direction, found: Floats) -> tuple[float, bool]:
@@ -408,26 +473,26 @@ def _along(code: Code, direction: Direction, found: Floats) -> tuple[float, bool
     return allowed, not direction.kink and not abs(value - direction.value) <= allowed
 
 
-def _false_pass(code: Code, found: Measured, compared: _Compared, along: list[tuple[float, bool]]) -> float:
+def _false_pass(compared: _Compared) -> float:
     """How likely it is that one of the arrays that were not compared whole is wrong by 0.05 % of its length."""
-    chances = [0.0]
-    for place in {one.array for one in found.directions}:
+    chances, directions = [0.0], compared.measurement.directions
+    for place in {one.array for one in directions}:
         length = float(np.sqrt((compared.found[place] ** 2).sum()))
         allowed = [
             limit
-            for one, (limit, _) in zip(found.directions, along, strict=True)
+            for one, (limit, _) in zip(directions, compared.along, strict=True)
             if one.array == place and not one.kink
         ]
         chances.append(chance_to_pass(allowed, SMALL_ERROR * length))
     return max(chances)
 
 
-def _worst(code: Code, compared: _Compared, shapes: Sequence[str]) -> Worst | None:
+def _worst(code: Code, compared: _Compared) -> Worst | None:
     worst = None
     for place, name in enumerate(code.names):
-        found, expected = compared.found[place], compared.expected[place]
+        found, expected = compared.found[place], compared.measurement.expected[place]
         judged = compared.judged[place]
-        if not judged.any() or shapes[place] == OTHER_SHAPE:
+        if not judged.any() or compared.shapes[place] == OTHER_SHAPE:
             continue
         difference = np.abs(found - expected)
         scale = np.fmax(np.abs(found), np.abs(expected)) + compared.allowed[place] * ~compared.off[place]
@@ -571,11 +636,11 @@ def _vacuous(code: Code, zero: Sequence[int], unused: Sequence[int], report: Cod
     return None
 
 
-def _unseen(code: Code, compared: _Compared, found: Measured) -> str | None:
+def _unseen(code: Code, compared: _Compared) -> str | None:
     """Why nothing was proved of some array, though its gradient is not 0: no direction, and no entry or not the
     largest one could be judged.
     """
-    along = {one.array for one in found.directions if not one.kink}
+    along = {one.array for one in compared.measurement.directions if not one.kink}
     places = [place for place in range(len(code.names)) if place not in compared.zero and place not in along]
     unseen = [code.names[place] for place in places if not compared.judged[place].any()]
     if unseen:
@@ -589,16 +654,18 @@ def _unseen(code: Code, compared: _Compared, found: Measured) -> str | None:
     return None
 
 
-def _shapes(code: Code, raw: Sequence[Floats], shapes: Sequence[str]) -> Iterator[str]:
-    for name, start, one, wrong in zip(code.names, code.start, raw, shapes, strict=True):
+def _shapes(code: Code, compared: _Compared) -> Iterator[str]:
+    for name, start, one, wrong in zip(code.names, code.start, compared.raw, compared.shapes, strict=True):
         if wrong:
             yield f"the gradient of {name} has the shape {one.shape}, {name} itself {start.shape}"
 
 
-def _notes(
-    code: Code, raw: Sequence[Floats], found: Measured, compared: _Compared, chance: float, subject: str
-) -> Iterator[str]:
-    dtypes = [*(one.dtype for one in (*code.start, *raw)), np.dtype(np.float32 if found.coarse else np.float64)]
+def _notes(code: Code, compared: _Compared, chance: float, subject: str) -> Iterator[str]:
+    found = compared.measurement
+    dtypes = [
+        *(one.dtype for one in (*code.start, *compared.raw)),
+        np.dtype(np.float32 if found.coarse else np.float64),
+    ]
     narrowest = min(dtypes, key=lambda dtype: dtype.itemsize)
     if narrowest.itemsize < 8:
         yield f"in {narrowest} an error under {10 * SMALL_ERROR:.1%} of an entry may not show; in float64 it would"

@@ -14,7 +14,7 @@ from deltarule.problem.problem import Floats
 from deltarule.proofs.mistakes.diagnose import Evidence, Hypothesis, extra
 from deltarule.proofs.mistakes.kinds import listed, named
 from deltarule.proofs.own_code.arrays import Arrays, number_of, taken_apart
-from deltarule.proofs.own_code.calling import Code, Standing, Values, caller, caller_like, run
+from deltarule.proofs.own_code.calling import Caller, Code, Standing, Values, caller, caller_like, run
 from deltarule.proofs.own_code.measure import gradient_at, loss_at, measured, with_one
 
 _ELSEWHERE = 0.01
@@ -25,17 +25,129 @@ _FINDS_THEM = "give params as a function that finds them, as lambda: [net.W, net
 
 
 @dataclass(frozen=True, eq=False)
-class Update:
-    """A step as code whose gradient can be had once.
+class _Calls:
+    """A step and the loss that it lowers, each called as it wants its parameters.
 
-    second  of the momentum, the step after the last one that was made, whose velocity that one shows, and then the
-            one after that; and the hypotheses that it lacks that velocity, has another multiple of it, or looks ahead
-    random  whether the step, made again and again from where it began, goes elsewhere than velocities would take it
+    given     the parameters as they came, or were found first
+    holder    the parameters where they stand, if step or loss reads them there
+    in_place  whether arrays are read where they stood at first, and new ones would not be seen
     """
 
-    code: Code
-    second: Callable[[float], tuple[Code, Callable[[Evidence], Iterator[Hypothesis]]]]
-    random: Callable[[], bool]
+    given: Arrays
+    call_step: Caller
+    call_loss: Caller
+    holder: Standing | None
+    in_place: bool
+
+    def start(self) -> tuple[Floats, ...]:
+        """The parameters from which the first step is made."""
+        if self.holder is not None:
+            return tuple(value.copy() for value in self.given.values)
+        return tuple(value.astype(np.float64).copy() for value in self.given.values)
+
+    def loss(self, values: Values) -> Any:
+        """The loss at these parameters."""
+        return number_of(self.call_loss(values, self.holder), "loss")[0]
+
+    def after(self, values: Values) -> tuple[Floats, ...]:
+        """The parameters after a step from these."""
+        if self.call_step.held:
+            assert self.holder is not None
+            self.call_step(values, self.holder)
+            return self.holder.read()
+        structure = self.given.rebuilt([value.copy() for value in values])
+        result = self.call_step.handed(structure)
+        return tuple(np.array(one) for one in (_returned(result, self.given) or taken_apart(structure)).values)
+
+    def changed(self) -> dict[str, tuple[str, ...]]:
+        """The parameters that the loss changes, which should change none."""
+        names = self.call_loss.changes(self.holder)
+        return {"loss": tuple(names)} if names else {}
+
+    def restore(self) -> None:
+        """Put back the parameters where they stand."""
+        if self.holder is not None:
+            self.holder.restore()
+
+
+class Update:
+    """A step as code whose gradient can be had once: `code`, that of the first step."""
+
+    def __init__(self, calls: _Calls, learning_rate: float) -> None:
+        self._calls, self._learning_rate = calls, learning_rate
+        self._first_end: tuple[Floats, ...] | None = None
+        self._last: tuple[tuple[Floats, ...], tuple[Floats, ...]] | None = None  # from where to where the last one went
+        self.code = self._code_from(calls.start())
+
+    def second(self, momentum: float) -> tuple[Code, Callable[[Evidence], Iterator[Hypothesis]]]:
+        """The step after the last one that was made, whose velocity that one shows; called again, the one after that.
+
+        With it come the hypotheses that it lacks that velocity, has another multiple of it, or looks ahead.
+
+        Raises `BadInput` where the last step changed the shape of a parameter.
+        """
+        assert self._last is not None
+        begin, end = self._last
+        for name, one, other in zip(self._calls.given.names, begin, end, strict=True):
+            if one.size != other.size:
+                raise BadInput(f"the step makes {name} of shape {other.shape} from {one.shape}; let it keep its shape")
+        velocity = tuple(momentum * (one - other) for one, other in zip(end, begin, strict=True))
+        code = self._code_from(end, velocity)
+
+        def wrong(evidence: Evidence) -> Iterator[Hypothesis]:
+            yield from _other_velocities([one / self._learning_rate for one in velocity], momentum, evidence)
+            yield from _looks_ahead(code, velocity, evidence)
+
+        return code, wrong
+
+    def random(self) -> bool:
+        """Whether the step, made again and again from where it began, goes elsewhere than velocities would take it."""
+        try:
+            steps = [gradient_at(self.code, self.code.start) for _ in range(3)]
+        except BadInput:
+            return False
+        finally:
+            self._calls.restore()
+        left = max(_beside(three - two, two - one) for one, two, three in zip(*steps, strict=True))
+        return left > _ELSEWHERE * max(float(np.abs(one).max()) for one in steps[-1])
+
+    def _code_from(self, begin: tuple[Floats, ...], velocity: tuple[Floats, ...] | None = None) -> Code:
+        """The step from there, with β v of the step before, if there was one."""
+        given, velocities = self._calls.given, velocity or (np.zeros(1),) * len(begin)
+        arrays = zip(begin, given.values, velocities, strict=True)
+        return Code(
+            names=given.names,
+            start=begin,
+            loss=self._calls.loss,
+            gradient=lambda values: self._recovered(values, velocity),
+            held=self._calls.holder is not None,
+            repeatable=False,
+            blur=tuple(_blur(*one, self._learning_rate) for one in arrays),
+            restore=self._calls.restore,
+            changed=self._calls.changed,
+            notes=self._notes,
+        )
+
+    def _recovered(self, values: Values, velocity: tuple[Floats, ...] | None) -> list[Floats]:
+        """The gradient, from where a step goes.
+
+        Raises `BadInput` for a step that changes nothing.
+        """
+        ends = self._calls.after(values)
+        if all(np.array_equal(one, other) for one, other in zip(values, ends, strict=True)):
+            raise BadInput(f"the step changes no parameter; where it makes new arrays, {_FINDS_THEM}")
+        self._last = tuple(values), ends
+        if self._first_end is None:
+            self._first_end = ends
+        moved = [one - other for one, other in zip(values, ends, strict=True)]
+        if velocity:
+            moved = [one + other for one, other in zip(moved, velocity, strict=True)]
+        return [one / self._learning_rate for one in moved]
+
+    def _notes(self) -> tuple[str, ...]:
+        if self._first_end is None:
+            return ()
+        return tuple(_notes(self.code, self._first_end, self._calls.in_place))
 
 
 def from_update(step: Callable[..., Any], loss: Callable[..., Any], params: Any, learning_rate: float) -> Update:
@@ -43,7 +155,7 @@ def from_update(step: Callable[..., Any], loss: Callable[..., Any], params: Any,
 
     params  the structure, or a function that gives what stands there now
 
-    Raises `BadInput` for a step that changes nothing.
+    Raises `BadInput` for a step or a loss that cannot be called with these parameters.
     """
     find = (lambda: taken_apart(run(params, (), {}, "params"))) if callable(params) else None
     given = find() if find else taken_apart(params)
@@ -51,85 +163,18 @@ def from_update(step: Callable[..., Any], loss: Callable[..., Any], params: Any,
     call_step = caller_like(call_loss, step, given, "step")
     held = call_step.held or call_loss.held
     holder = Standing(find or given) if held else None
-    start = given.values if held else tuple(value.astype(np.float64) for value in given.values)
-    start = tuple(value.copy() for value in start)
+    return Update(_Calls(given, call_step, call_loss, holder, in_place=held and find is None), learning_rate)
 
-    def value(values: Values) -> Any:
-        return number_of(call_loss(values, holder), "loss")[0]
 
-    def after(values: Values) -> tuple[Floats, ...]:
-        """The parameters after a step from these."""
-        if call_step.held:
-            assert holder is not None
-            call_step(values, holder)
-            return holder.read()
-        structure = given.rebuilt([value.copy() for value in values])
-        result = call_step.handed(structure)
-        return tuple(np.array(one) for one in (_returned(result, given) or taken_apart(structure)).values)
+def _blur(begin: Floats, given: Floats, velocity: Floats, learning_rate: float) -> Floats:
+    """What is left of the last digits of parameters after a difference of two, and of velocities, which have as many
+    as the parameters were given with.
 
-    begun: list[tuple[Floats, ...]] = []  # where the first step went
-    # From where to where the last one went.
-    last: list[tuple[tuple[Floats, ...], tuple[Floats, ...]]] = []
-
-    def recovered(values: Values, velocity: tuple[Floats, ...] | None = None) -> list[Floats]:
-        ends = after(values)
-        if all(np.array_equal(one, other) for one, other in zip(values, ends, strict=True)):
-            raise BadInput(f"the step changes no parameter; where it makes new arrays, {_FINDS_THEM}")
-        last[:] = [(tuple(values), ends)]
-        begun.extend([ends][: not begun])
-        moved = [one - other for one, other in zip(values, ends, strict=True)]
-        if velocity:
-            moved = [one + other for one, other in zip(moved, velocity, strict=True)]
-        return [one / learning_rate for one in moved]
-
-    def blur(begin: Floats, value: Floats, velocity: Any) -> Floats:
-        """What is left of the last digits of parameters after a difference of two, and of velocities, which have as
-        many as the parameters were given with."""
-        eps = np.finfo(value.dtype if value.dtype.kind == "f" else np.float64).eps
-        last = np.finfo(begin.dtype).eps * np.abs(begin) + eps * np.abs(velocity).max()
-        return np.asarray(4 * last / learning_rate)
-
-    def code_from(begin: tuple[Floats, ...], velocity: tuple[Floats, ...] | None = None) -> Code:
-        return Code(
-            names=given.names,
-            start=begin,
-            loss=value,
-            gradient=lambda values: recovered(values, velocity),
-            held=held,
-            repeatable=False,
-            blur=tuple(map(blur, begin, given.values, velocity or [0.0] * len(begin))),
-            restore=lambda: _put_back(holder),
-            changed=lambda: {"loss": tuple(names)} if (names := call_loss.changes(holder)) else {},
-            notes=lambda: tuple(_notes(first, begun[0], held and find is None)) if begun else (),
-        )
-
-    first = code_from(start)
-
-    def second(momentum: float) -> tuple[Code, Callable[[Evidence], Iterator[Hypothesis]]]:
-        ((begin, end),) = last
-        for name, one, other in zip(given.names, begin, end, strict=True):
-            if one.size != other.size:
-                raise BadInput(f"the step makes {name} of shape {other.shape} from {one.shape}; let it keep its shape")
-        velocity = tuple(momentum * (one - other) for one, other in zip(end, begin, strict=True))
-        code = code_from(end, velocity)
-
-        def wrong(evidence: Evidence) -> Iterator[Hypothesis]:
-            yield from _other_velocities([one / learning_rate for one in velocity], momentum, evidence)
-            yield from _looks_ahead(code, velocity, evidence)
-
-        return code, wrong
-
-    def random() -> bool:
-        try:
-            steps = [gradient_at(first, start) for _ in range(3)]
-        except BadInput:
-            return False
-        finally:
-            _put_back(holder)
-        left = max(_beside(three - two, two - one) for one, two, three in zip(*steps, strict=True))
-        return left > _ELSEWHERE * max(float(np.abs(one).max()) for one in steps[-1])
-
-    return Update(first, second, random)
+    velocity  β v
+    """
+    eps = np.finfo(given.dtype if given.dtype.kind == "f" else np.float64).eps
+    last = np.finfo(begin.dtype).eps * np.abs(begin) + eps * np.abs(velocity).max()
+    return np.asarray(4 * last / learning_rate)
 
 
 def _beside(later: Floats, earlier: Floats) -> float:
@@ -228,8 +273,3 @@ def _returned(result: Any, given: Arrays) -> Arrays | None:
     except BadInput:
         return None
     return found if len(found.values) == len(given.values) else None
-
-
-def _put_back(holder: Standing | None) -> None:
-    if holder is not None:
-        holder.restore()
