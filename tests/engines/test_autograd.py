@@ -3,6 +3,7 @@ import importlib.util
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -262,6 +263,47 @@ def test_a_formula_that_cannot_is_refused_in_a_sentence(options: dict[str, objec
         NoWitness, match=rf"your own {kind} 'own' does not run on PyTorch tensors \(.*\), so there is no"
     ):
         AutogradEngine().advance(problem, initial_state(problem), 1)
+
+
+def halves(z: Any) -> Any:
+    """z less half of each whole 2 in it: PyTorch computes the floor, and has no derivative of it."""
+    return z - z // 2.0 * 0.5
+
+
+def changed_in_place(z: Any) -> Any:
+    """(z + 1)²: autograd needs a number for the square that has been overwritten since."""
+    moved = z + 1.0
+    square = moved**2
+    moved *= 0.0
+    return square
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        ({"hidden": Activation("own", halves, lambda z, a: 1 + 0 * z)}, "activation"),
+        ({"hidden": Activation("own", changed_in_place, lambda z, a: 2 * (z + 1))}, "activation"),
+        ({"output": Activation("own", halves, lambda z, a: 1 + 0 * z)}, "activation"),
+        ({"loss": Loss("own", lambda p, y: halves(p - y), lambda p, y: 1 + 0 * p)}, "loss"),
+        ({"penalty": Penalty("own", halves, lambda w: 1 + 0 * w)}, "penalty"),
+    ],
+    ids=["hidden", "in place", "output", "loss", "penalty"],
+)
+def test_a_formula_that_pytorch_cannot_differentiate_is_refused_in_a_sentence(
+    options: dict[str, object], kind: str
+) -> None:
+    problem = population(1, **({"loss": "squared_error"} | options))
+    with pytest.raises(
+        NoWitness, match=rf"PyTorch cannot differentiate your own {kind} 'own' \(RuntimeError: .*\), so there is no"
+    ):
+        AutogradEngine().advance(problem, initial_state(problem), 1)
+
+
+def test_outputs_need_no_derivative() -> None:
+    own = Activation("own", halves, lambda z, a: 1 + 0 * z)
+    problem = create_problem(Network([1, 1], output=own), [[5.0]], [[0.0]], loss="squared_error")
+    logits, outputs = AutogradEngine().outputs(problem, initial_state(problem, np.array([[1.0, 0.0]])), problem.x)
+    assert logits == 5 and outputs == 4  # 5 − 2 · ½
 
 
 # --- what it needs

@@ -412,6 +412,15 @@ def test_a_formula_that_pytorch_cannot_run_is_checked_without_it() -> None:
     assert report.notes[0].startswith("no check by PyTorch: your own activation 'sine' does not run on PyTorch tensors")
 
 
+def test_a_formula_that_pytorch_cannot_differentiate_is_checked_without_it() -> None:
+    stairs = Activation("stairs", lambda z: z - z // 2.0 * 0.5, lambda z, a: 1 + 0 * z, kinks=(-2.0, 0.0, 2.0))
+    problem = create_problem(Network([2, 2, 1], activation=stairs), [[0.1, 0.2]], [0.0])
+    report = check_problem(problem)
+    assert report.ok and [check.method for check in report.checks] == [CENTRAL]
+    (note,) = (note for note in report.notes if "PyTorch" in note)
+    assert note.startswith("no check by PyTorch: PyTorch cannot differentiate your own activation 'stairs'")
+
+
 def test_a_formula_that_loses_the_imaginary_part_is_checked_without_it() -> None:
     softsign = Activation("softsign", lambda z: z / (1 + abs(z)), lambda z, a: 1 / (1 + abs(z)) ** 2)
     absolute = Loss("mine", lambda p, y: abs(p - y) ** 3, lambda p, y: 3 * (p - y) * abs(p - y))

@@ -6,7 +6,8 @@ Only the way forward is written here; PyTorch differentiates it. The batches, th
 are those of every other engine, bit for bit.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -56,6 +57,8 @@ class AutogradEngine(Engine):
     """
 
     name = "autograd"
+    _blames = False
+    """Whether each formula of the user's own is differentiated by itself, too: it takes as long again."""
 
     def __init__(self, device: str = "cpu") -> None:
         self._torch, self._formulas = _torch()
@@ -97,7 +100,8 @@ class AutogradEngine(Engine):
         `published` matters for a loss that is not `exact` alone: training follows the gradient that was published for
         it; False gives the gradient that its value has.
 
-        Raises `NoWitness` where a formula of the user's own does not run on PyTorch tensors.
+        Raises `NoWitness` where a formula of the user's own does not run on PyTorch tensors, or PyTorch cannot
+        differentiate it.
         """
         tensors = self._rows(problem, state.members, state.step, rows)
         J, g, _ = self._pass(problem, state.members, self._tensor(state.theta), tensors, published)
@@ -137,7 +141,14 @@ class AutogradEngine(Engine):
         logits, statistics = self._forward(problem, parameters, rows, None)
         J = self._objective(problem, members, theta, logits, rows, published)
         # No member's objective depends on another's θ: the gradient of the sum holds each one's own.
-        (g,) = self._torch.autograd.grad(J.sum(), theta)
+        try:
+            (g,) = self._torch.autograd.grad(J.sum(), theta)
+        except RuntimeError:
+            if not self._blames:
+                other = copy(self)
+                other._blames = True
+                other._pass(problem, members, theta, rows, published)  # raises NoWitness where it is the user's own
+            raise
         return J.detach(), g, {n: (mean.detach(), variance.detach()) for n, (mean, variance) in statistics.items()}
 
     def _forward(
@@ -170,7 +181,7 @@ class AutogradEngine(Engine):
     def _activated(self, activation: Activation, z: Tensor) -> Tensor:
         formula = self._formulas.ACTIVATIONS.get(activation.name)
         if formula is None:
-            return self._formulas.user_formula("activation", activation, activation.function, z)
+            return self._own("activation", activation, activation.function, z)
         return formula(z, **activation.parameters)
 
     def _objective(
@@ -198,15 +209,22 @@ class AutogradEngine(Engine):
         p = self._activated(output, logits)
         formula = (published and formulas.PUBLISHED.get(loss.name)) or formulas.LOSSES.get(loss.name)
         if formula is None:
-            return formulas.user_formula("loss", loss, loss.value, p, y)
+            return self._own("loss", loss, loss.value, p, y)
         return formula(p, y, **loss.parameters)
 
     def _penalties(self, problem: Problem, theta: Tensor) -> Tensor:
         assert problem.penalty is not None
         formula = self._formulas.PENALTIES.get(problem.penalty.name)
         if formula is None:
-            return self._formulas.user_formula("penalty", problem.penalty, problem.penalty.value, theta)
+            return self._own("penalty", problem.penalty, problem.penalty.value, theta)
         return formula(theta)
+
+    def _own(self, kind: str, formula: Any, function: Callable[..., Any], *inputs: Tensor) -> Tensor:
+        """A formula of the user's own."""
+        result = self._formulas.user_formula(kind, formula, function, *inputs)
+        if self._blames:
+            self._formulas.check_differentiable(kind, formula, result, inputs[0])
+        return result
 
     def _updated(self, problem: Problem, state: State, theta: Tensor, g: Tensor, slots: list[Tensor]) -> list[Tensor]:
         """θ and the slots after an update; `state` gives the members and the step."""

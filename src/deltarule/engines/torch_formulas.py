@@ -21,7 +21,7 @@ Formula = Callable[..., Tensor]
 
 
 class NoWitness(BadInput):
-    """A user's own formula does not run on PyTorch tensors, so that autograd cannot differentiate it."""
+    """A user's own formula cannot be run on PyTorch tensors, or not be differentiated by autograd."""
 
 
 def leaky_relu(z: Tensor, slope: float) -> Tensor:
@@ -159,21 +159,37 @@ def user_formula(kind: str, formula: Any, function: Callable[..., Any], *inputs:
 
     Raises `NoWitness` where it cannot: where it raises, or returns something that autograd cannot follow.
     """
+    fails = f"your own {kind} '{formula.name}' does not run on PyTorch tensors"
     try:
         result = function(*inputs, **getattr(formula, "parameters", {}))
     except Exception as error:  # whatever a stranger's function raises when it meets a tensor
-        raise NoWitness(_no_witness(kind, formula.name, f"{type(error).__name__}: {error}")) from None
+        raise NoWitness(_no_witness(fails, _told(error), "operators alone")) from None
     z = inputs[0]
     if not isinstance(result, Tensor) or result.shape != z.shape or result.requires_grad != z.requires_grad:
-        raise NoWitness(_no_witness(kind, formula.name, "what it returns is no tensor that autograd can follow"))
+        raise NoWitness(_no_witness(fails, "what it returns is no tensor that autograd can follow", "operators alone"))
     return result
 
 
-def _no_witness(kind: str, name: str, why: str) -> str:
+def check_differentiable(kind: str, formula: Any, result: Tensor, z: Tensor) -> None:
+    """Go the way back through a user's own function of z alone.
+
+    Raises `NoWitness` where PyTorch has no derivative of what the function does.
+    """
+    fails = f"PyTorch cannot differentiate your own {kind} '{formula.name}'"
+    try:
+        torch.autograd.grad(result.sum(), z, retain_graph=True)
+    except Exception as error:  # a derivative may be a stranger's, too
+        raise NoWitness(_no_witness(fails, _told(error), "operations that it can differentiate")) from None
+
+
+def _no_witness(fails: str, why: str, instead: str) -> str:
     return (
-        f"your own {kind} '{name}' does not run on PyTorch tensors ({why.splitlines()[0]}), so there is no PyTorch "
-        "witness for it; write it with operators alone, or use the reference engine"
+        f"{fails} ({why}), so there is no PyTorch witness for it; write it with {instead}, or use the reference engine"
     )
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def sgd(theta: Tensor, g: Tensor, learning_rate: Tensor) -> tuple[Tensor, ...]:

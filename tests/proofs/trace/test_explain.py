@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,10 +12,12 @@ from deltarule.maths.activations import Activation
 from deltarule.maths.losses import Loss
 from deltarule.maths.network import views
 from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
+from deltarule.maths.schedules import Schedule
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
 from deltarule.proofs.trace.explain import explain, explain_update
+from deltarule.proofs.trace.expressions import with_names
 
 PARAMS = {"W1": [[0.5, -1.0]], "b1": [0.1, 0.2], "W2": [[1.0], [2.0]], "b2": [0.0]}
 NETWORK = Network([1, 2, 1], "tanh", "sigmoid")
@@ -127,6 +131,87 @@ def test_what_follows_from_the_users_own_formula_is_told_by_its_name():
     assert explained["a1"] == 12.25 and "square(3.5) = 12.25" in explained.text()
     assert "cubic(24.5, 1)" in explained.text() and "square′(3.5, 12.25)" in explained.text()
     assert explained.quantities["W1_new"].rule is None
+
+
+def scaled(name):
+    """An activation of one's own whose parameter has this name: a = 2.5 z."""
+    return Activation(
+        "scaled", lambda z, /, **own: own[name] * z, lambda z, a, /, **own: own[name] + 0 * z, parameters={name: 2.5}
+    )
+
+
+def slowed(name):
+    """An optimizer of one's own whose parameter has this name: θ ← θ − 0.25 α g, beside a slot m."""
+    return Optimizer(
+        "slowed", lambda theta, g, m, learning_rate, **own: (theta - own[name] * learning_rate * g, m + g), ("m",),
+        parameters={name: 0.25},
+    )  # fmt: skip
+
+
+def explained_with(activation_name="k", optimizer_name="k"):
+    network = Network([2, 2, 1], scaled(activation_name), batch_norm=True)
+    return explain(
+        network, np.linspace(-1, 1, network.parameters), [[1.0, 2.0], [3.0, -1.0]], [0.0, 1.0], "squared_error",
+        slowed(optimizer_name), penalty="l2", strength=0.1, dropout=0.2, weights=[1.0, 2.0],
+    ).quantities  # fmt: skip
+
+
+def is_harmless(found, own, value):
+    """Whether all that a harmless name of the parameter shows is there, and the parameter too, as one quantity more."""
+    plain = explained_with()
+    kept = [name for name in plain if name not in ("k", "k1")]
+    same = all(np.array_equal(found[name].value, plain[name].value) for name in kept)
+    formulas = [[with_names(some[name].formula) for name in kept if some[name].rule] for some in (found, plain)]
+    return (
+        same
+        and formulas[0] == formulas[1]
+        and len(found) == len(plain)
+        and found[own].value == value
+        and found[own].axes == ()
+    )
+
+
+@pytest.mark.parametrize("name", "W b gamma beta z zhat n a d mean variance keep dropout m_W running_mean".split())
+def test_an_activations_parameter_may_be_named_like_a_quantity_of_its_layer(name):
+    found = explained_with(activation_name=name)
+    assert is_harmless(found, f"{name}1_activation", 2.5)
+    assert found[f"{name}1_activation"].about == "parameter of scaled"
+
+
+@pytest.mark.parametrize(
+    "name", "x y w N J L R loss share W1 b1 z1 a2 d1 beta1_ k1 m_W1 m_b2_new W1_new α λ ε_norm running_mean1".split()
+)
+def test_an_optimizers_parameter_may_be_named_like_a_quantity(name):
+    found = explained_with(optimizer_name=name)
+    assert is_harmless(found, name if name == "beta1_" else f"{name}_optimizer", 0.25)
+
+
+def test_parameters_of_two_formulas_have_a_name_each():
+    first = replace(scaled("k1"), name="first")
+    network = Network([1] * 12, [first, *["identity"] * 9], scaled("k"))
+    cubic = Loss("own", lambda p, y, k: k * (p - y) ** 2, lambda p, y, k: 2 * k * (p - y), parameters={"k": 3.0})
+    rate = Schedule("own", lambda t, learning_rate, k: learning_rate / (k + t), parameters={"k": 4.0})
+    optimizer = Optimizer(
+        "own",
+        lambda theta, g, learning_rate, k_loss, k_schedule: (theta - learning_rate * k_loss * k_schedule * g,),
+        parameters={"k_loss": 5.0, "k_schedule": 6.0},
+    )
+    found = explain(network, np.full(22, 0.5), [1.0], [1.0], cubic, optimizer, schedule=rate)
+    names = ("k11", "k11_activation", "k_loss", "k_schedule", "k_loss_optimizer", "k_schedule_optimizer")
+    assert [float(found[name]) for name in names] == [2.5, 2.5, 3.0, 4.0, 5.0, 6.0]
+    assert found["W1_new"] == found["W1"] - (found["α"] * 5 * 6) * found["∂J/∂W1"]
+
+
+def test_a_built_in_optimizers_numbers_keep_their_names_beside_ones_own():
+    explained = explain(
+        Network([1, 1, 1], scaled("β")),
+        [1.0, 0.5, 2.0, 0.0],
+        [3.0],
+        [1.0],
+        "squared_error",
+        {"name": "adam", "beta1": 0.8},
+    )
+    assert explained["β1"] == 0.8 and explained["β1_activation"] == 2.5
 
 
 def test_a_bias_does_not_decay_and_a_penalty_counts_what_it_says():

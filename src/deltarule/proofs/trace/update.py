@@ -80,7 +80,7 @@ def _numbers(notes: Notes) -> dict[str, Ref]:
     found = {"learning_rate": _learning_rate(notes)}
     for key in optimizer.parameters:
         symbol, about = SYMBOLS.get(key, (key, f"parameter of {optimizer.name}"))
-        found[key] = notes.setting(symbol, given[key][notes.member], about)
+        found[key] = notes.parameter("optimizer", key, symbol, given[key][notes.member], about)
     if "beta1" in found and formulas.optimizer_update(optimizer):
         return found | _corrections(notes, found)
     return found
@@ -99,7 +99,8 @@ def _learning_rate(notes: Notes) -> Ref:
     numbers = {}
     for key in () if schedule.adaptive else schedule.parameters:  # what an adaptive one looks at is not in the formula
         value = problem.schedule_numbers[key][notes.member]
-        numbers[key] = notes.setting(f"{key}_schedule", value, f"parameter of the schedule {schedule.name}")
+        what = f"parameter of the schedule {schedule.name}"
+        numbers[key] = notes.parameter("schedule", key, f"{key}_schedule", value, what)
     tree = formulas.scheduled_rate(schedule, done, start, numbers)
     if factor != 1:
         tree = tree * notes.setting("cut", factor, "what training has cut the rate to, when the loss stalled")
