@@ -34,6 +34,11 @@ def rates(name: str, learning_rate: float, count: int, /, **parameters: float) -
         ("linear_ramp", {"steps": 4, "highest": 7.0}, 1.0, [1, 3, 5, 7, 7, 7]),
         ("linear_ramp", {"steps": 3, "highest": 0.0}, 2.0, [2, 1, 0, 0, 0]),
         ("exponential_ramp", {"steps": 4, "highest": 8.0}, 1.0, [1, 2, 4, 8, 8, 8]),
+        ("exponential_ramp", {"steps": 4, "highest": 1.0}, 8.0, [8, 4, 2, 1, 1, 1]),
+        # highest / α, and (highest − α) t, are beyond what a number holds
+        ("exponential_ramp", {"steps": 3, "highest": 2.0**600}, 2.0**-700, [2.0**-700, 2.0**-50, 2.0**600]),
+        ("exponential_ramp", {"steps": 3, "highest": 2.0**-700}, 2.0**600, [2.0**600, 2.0**-50, 2.0**-700]),
+        ("linear_ramp", {"steps": 5, "highest": 2.0**1023}, 0.0, [0, 2.0**1021, 2.0**1022, 1.5 * 2.0**1022, 2.0**1023]),
     ],
 )
 def test_by_hand(name: str, parameters: dict[str, float], learning_rate: float, expected: list[float]) -> None:

@@ -26,6 +26,11 @@ def test_rates_rise_from_end_to_end(kind):
     assert np.allclose(steps, steps[0]) and steps[0] > 0
 
 
+def test_rates_are_finite_however_far_apart_the_ends_are():
+    tested = range_test(digits(), lowest=1e-200, highest=1e200, steps=11)
+    assert tested.rates == pytest.approx([float(f"1e{40 * t - 200}") for t in range(11)], rel=1e-12, abs=0)
+
+
 def test_the_suggested_rate_trains_well():
     problem = digits(seeds=range(5))
     tested = range_test(problem, lowest=1e-5, highest=50.0, steps=150)
@@ -62,6 +67,20 @@ def test_nothing_is_suggested_where_nothing_falls():
     assert np.isnan(suggestion(rates, np.ones(50)))
     assert np.isnan(suggestion(rates, np.linspace(1, 50, 50)))
     assert np.isnan(suggestion(rates, np.full(50, np.nan)))
+
+
+@pytest.mark.parametrize("lower", [0.5, 0.7, 7.0])
+def test_what_is_taken_off_an_objective_does_not_change_what_is_suggested(lower):
+    """A constant changes no gradient. Beyond a rate of 2 this one rises; there is no other fall."""
+    rates = np.logspace(-4, 1, 101)
+    objective = 1 / (1 + (rates / 0.1) ** 2) + (rates > 2) * rates
+    assert suggestion(rates, objective - lower) == suggestion(rates, objective)
+
+
+def test_of_an_objective_below_0_what_falls_after_it_broke_does_not_count():
+    rates = np.logspace(-4, 1, 101)
+    broken = -1 / (1 + (rates / 0.1) ** -2) + np.where(rates > 2, 1e3 - 100 * rates, 0)
+    assert 0.05 < suggestion(rates, broken) < 0.2
 
 
 @pytest.mark.parametrize(

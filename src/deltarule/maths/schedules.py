@@ -81,12 +81,16 @@ def warm_up(t: Array, learning_rate: Array, steps: Array) -> Array:
 
 def linear_ramp(t: Array, learning_rate: Array, steps: Array, highest: Array) -> Array:
     """From α to `highest` in a straight line of `steps` updates, and no further.    Source: Smith 2015, section 3.3"""
-    return learning_rate + (highest - learning_rate) * _up_to(steps - 1, t) / (steps - 1)
+    return learning_rate + (highest - learning_rate) * (_up_to(steps - 1, t) / (steps - 1))
 
 
 def exponential_ramp(t: Array, learning_rate: Array, steps: Array, highest: Array) -> Array:
-    """From α to `highest`, each rate the same multiple of the one before."""
-    return learning_rate * (highest / learning_rate) ** (_up_to(steps - 1, t) / (steps - 1))
+    """From α to `highest`, each rate the same multiple of the one before.
+
+    α (highest / α)^s with s = t / (steps − 1), as a product that stays finite where highest / α does not.
+    """
+    share = _up_to(steps - 1, t) / (steps - 1)
+    return learning_rate ** (1 - share) * highest**share
 
 
 def _up_to(last: Array, t: Array) -> Array:

@@ -130,7 +130,7 @@ def suggestion(rates: Floats, objective: Floats) -> float:
     True
     """
     smoothed = _smoothed(np.asarray(objective, np.float64))
-    usable = np.isfinite(smoothed) & (smoothed <= 4 * smoothed[0])
+    usable = np.isfinite(smoothed) & (smoothed <= _broken_above(smoothed))
     end = len(rates) if usable.all() else int(usable.argmin())
     if end < 3:
         return float("nan")
@@ -138,6 +138,15 @@ def suggestion(rates: Floats, objective: Floats) -> float:
     slope = np.gradient(smoothed[: max(least + 1, 3)], np.log(rates[: max(least + 1, 3)]))
     steepest = int(slope.argmin())
     return float(rates[steepest]) if slope[steepest] < 0 else float("nan")
+
+
+def _broken_above(objective: Floats) -> float:
+    """Four times the first objective: a rise by three times its height above 0, or above the least where that is lower.
+
+    >>> _broken_above(np.array([5.0, 1.0])), _broken_above(np.array([-2.0, -6.0]))
+    (20.0, 10.0)
+    """
+    return float(4 * objective[0] - 3 * objective[np.isfinite(objective)].min(initial=0))
 
 
 def _smoothed(objective: Floats) -> Floats:

@@ -154,6 +154,17 @@ def test_a_rate_is_too_high_where_the_range_test_did_better(rate, objective, div
     assert told is None or (told.numbers["range test's suggestion"], told.numbers["rate"]) == (0.03, rate)
 
 
+@pytest.mark.parametrize("lower", [0.3, 7.5])
+def test_what_is_taken_off_the_objective_changes_no_judgment_of_the_rate(lower):
+    answer = replace(ANSWER, objective=ANSWER.objective - lower)
+    for objective in (0.15, 0.21, 0.25, 0.29, 0.7):
+        course = np.array([[0, 0.75], [100, min(objective, 0.19)], [500, objective]])
+        for rate in (0.001, 1.0):
+            seen = replace(FAILED, rate=rate, falling=0.3, moved=0.2, tested=ANSWER, objective=objective, course=course)
+            less = {"objective": objective - lower, "least": -lower, "course": course - [[0, lower]], "tested": answer}
+            assert codes(replace(seen, **less)) == codes(seen)
+
+
 def test_weights_that_grew_and_units_that_went_flat_tell_too_large_steps():
     seen = replace(FAILED, tested=ANSWER, rate=0.1, objective=0.7)
     assert evidence("rate_too_high", seen) is None

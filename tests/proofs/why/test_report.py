@@ -56,6 +56,14 @@ def test_a_member_that_there_is_not_is_refused(members, told):
         deltarule.why_not_learning(MIXED, members)
 
 
+def test_of_a_loss_without_a_least_the_report_does_not_say_how_far_it_has_learned():
+    deltarule.register_loss("endless", lambda p, y: p * y, lambda p, y: y + 0 * p)
+    report = deltarule.why_not_learning(run_of(steps=5, loss="endless", learning_rate=1e-3))
+    deltarule.unregister("loss", "endless")
+    told = "Looked at the network: how far it has learned cannot be told from its loss; "
+    assert report.header.startswith(told) and np.isnan(report.skill[0])
+
+
 def test_what_is_no_run_is_refused():
     with pytest.raises(BadInput, match="run is str; give what `train` returns"):
         deltarule.why_not_learning("runs/encoder")

@@ -11,6 +11,7 @@ from deltarule.problem.batches import all_rows
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
+from deltarule.proofs.register import register_loss, unregister
 from deltarule.proofs.why.seen import look_at
 from deltarule.training.train import train
 
@@ -58,6 +59,53 @@ def test_skill_is_the_share_of_a_constants_loss_that_is_won(loss, output, y, lea
     run = run_of(Network([3, 5, y.shape[1]], "tanh", output), X, y, loss=loss, reduction=reduction)
     objective = run.objective[0] / (30 if reduction == "sum" else 1)
     assert look_at(run, [0])[0].skill == pytest.approx(1 - objective / least)
+
+
+@pytest.mark.parametrize(
+    ("loss", "best"), [("absolute_error", 100), ({"name": "quantile", "quantile": 0.3}, 100), ("squared_error", None)]
+)
+def test_of_weighted_rows_the_best_constant_counts_the_weights(loss, best):
+    """99 % of the weight is in the rows at 100; a network of a bias alone says one number, here this one."""
+    y, w = np.r_[np.zeros(40), np.full(20, 100.0)], np.r_[np.full(40, 0.25), np.full(20, 50.0)]
+    network = Network([1, 1], initializer={"name": "constant", "value": best or (w * y).sum() / w.sum()})
+    run = run_of(network, np.ones((60, 1)), y, loss=loss, weights=w, learning_rate=0.0)
+    assert look_at(run, [0])[0].skill == pytest.approx(0, abs=1e-12)
+
+
+@pytest.fixture
+def shifted():
+    """A squared error, and the same without 7.5: no gradient differs."""
+    register_loss("shifted", lambda p, y: (p - y) ** 2 - 7.5, lambda p, y: 2 * (p - y))
+    yield ["squared_error", "shifted"]
+    unregister("loss", "shifted")
+
+
+@pytest.mark.parametrize("reduction", ["mean_samples", "sum"])
+@pytest.mark.parametrize("rows", [30, 2000])
+def test_what_is_taken_off_a_loss_changes_nothing_of_what_is_seen(shifted, reduction, rows):
+    x = RANDOM.normal(size=(rows, 3))
+    given = {"reduction": reduction, "learning_rate": 0.1 if reduction == "mean_samples" else 0.1 / rows}
+    plain, lower = (seen_of(Network([3, 4, 1], "tanh"), x, x[:, 0], loss=loss, **given) for loss in shifted)
+    assert 0.1 < lower.skill == pytest.approx(plain.skill, rel=1e-9) and plain.least == 0
+    assert lower.least == pytest.approx(-7.5 * (rows if reduction == "sum" else 1))
+    assert lower.objective - lower.least == pytest.approx(plain.objective, rel=1e-9)
+    assert lower.falling == pytest.approx(plain.falling, rel=1e-9) and lower.tested.best == plain.tested.best
+
+
+def test_validation_rows_are_held_against_a_constant_above_the_least(shifted):
+    """Without learning their objective is that of a constant and more; 0.9 of a number below 0 is above it."""
+    for loss in shifted:
+        zeros = Network([3, 1], initializer="zeros")
+        problem = create_problem(zeros, X, X[:, 0], loss=loss, learning_rate=[0.0, 0.1])
+        run = train(problem, max_steps=100, validation=(X, X[:, 0]), engine="reference")
+        assert [seen.validated for seen in look_at(run, [0, 1])] == [False, True]
+
+
+def test_of_a_loss_without_a_least_nothing_is_known():
+    register_loss("endless", lambda p, y: p * y, lambda p, y: y + 0 * p)
+    seen = seen_of(Network([3, 1]), X, X[:, 0], loss="endless", learning_rate=1e-3)
+    unregister("loss", "endless")
+    assert np.isnan(seen.skill) and np.isnan(seen.least)
 
 
 def test_the_penalty_is_weighed_against_the_data_of_a_batch():

@@ -43,8 +43,8 @@ VANISHED = 1e-3
 """δ of the first layer as a share of the largest. A sigmoid's slope is 1/4 at most, so five of them make it 1e-3."""
 
 BETTER, A_LITTLE_BETTER = 0.7, 0.9
-"""The range test's least objective, as a share of the run's at its end. A run has more updates than the test, so it
-should be at 1 or far above."""
+"""The range test's least objective, as a share of the run's at its end, both above the least possible. A run has more
+updates than the test, so it should be at 1 or far above."""
 TOO_HIGH = 1.5
 """Run's rate / the test's best: of ordinary runs the best is several times the run's own, for the test is short."""
 TOO_LOW = 10.0
@@ -247,7 +247,7 @@ def _rate_too_high(seen: Seen) -> Evidence | None:
     # Far targets make weights grow and units flat, too, though the best rate may be above the run's own.
     marked = _over(seen.last.length, seen.first.length) > GROWN or bool(_killed(seen))
     too_far = seen.rate > TOO_HIGH * tested.best or (marked and seen.rate >= tested.best)
-    if not seen.diverged and not (too_far and tested.objective <= BETTER * seen.objective):
+    if not seen.diverged and not (too_far and _came_farther(seen, BETTER)):
         return None
     course = (
         f"it diverged after {seen.steps:,} updates ({seen.diverged})"
@@ -273,7 +273,7 @@ def _rate_too_low(seen: Seen) -> Evidence | None:
     if seen.skill >= LEARNED or tested is None or seen.diverged:
         return None
     slow = seen.falling >= STILL_FALLING or seen.moved <= UNMOVED
-    farther = tested.objective <= A_LITTLE_BETTER * seen.objective
+    farther = _came_farther(seen, A_LITTLE_BETTER)
     sooner = seen.updates_to(tested.objective) >= TOO_LOW * tested.updates
     if not slow or tested.best < TOO_LOW * seen.rate or not (farther or sooner):
         return None
@@ -288,6 +288,12 @@ def _rate_too_low(seen: Seen) -> Evidence | None:
         _over(tested.best, seen.rate),
         _rates(seen) | {"late share of the fall": seen.falling, "change of the weights": seen.moved},
     )
+
+
+def _came_farther(seen: Seen, share: float) -> bool:
+    """Whether the range test came to this share of what the run ended at, both above the least possible."""
+    assert seen.tested is not None
+    return seen.tested.objective - seen.least <= share * (seen.objective - seen.least)
 
 
 def _range_test_told(seen: Seen) -> str:

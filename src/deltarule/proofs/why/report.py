@@ -37,7 +37,8 @@ class WhyReport:
 
     findings   what can cause the others first; of several members, what most of them have
     members    which members were looked at, of those that were trained         of      how many the run has
-    skill      of each of them, how much of a constant prediction's loss it has won back: 1 all, 0 nothing
+    skill      of each of them, how much of a constant prediction's loss it has won back: 1 all, 0 nothing; NaN where
+               its loss falls without end
     """
 
     findings: tuple[Finding, ...]
@@ -58,7 +59,9 @@ class WhyReport:
             return "Looked at nothing: no update was made, so that nothing was trained."
         who = "the network" if self.of == 1 else f"{len(self.members)} of {self.of} members"
         learned = sum(skill >= LEARNED for skill in self.skill)
-        if self.of == 1:
+        if self.of == 1 and np.isnan(self.skill[0]):
+            far = "how far it has learned cannot be told from its loss"
+        elif self.of == 1:
             far = f"it has won {_percent(self.skill[0])} of what a constant prediction loses"
         else:
             far = f"{learned} of them have won more than {LEARNED:.0%} of what a constant prediction loses"

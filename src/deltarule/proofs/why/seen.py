@@ -21,6 +21,7 @@ from deltarule.maths.objective import data_term, penalty_term
 from deltarule.problem.batches import Batch, all_rows
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State, initial_state
+from deltarule.proofs.why.constant import constant_loss, least_loss
 from deltarule.proofs.why.relation import Relation, relation
 from deltarule.training.range_test import range_test
 from deltarule.training.run import Run
@@ -30,6 +31,8 @@ UPDATES_PER_DECADE = 40
 """Of the range test: a tenfold rate is reached in so many updates, enough for a small network to learn on the way."""
 FARTHEST = 302
 """Decades from 1 to an end of a range test at most: farther ones have a ratio that no number holds."""
+ROUNDING = 1e-12
+"""Of the least loss: a constant that loses no more above it makes no error."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +76,10 @@ class RangeAnswer:
 class Seen:
     """What is known of one member.
 
-    skill            1 − loss / loss of the best constant prediction: 0 for a network that says the same of every row
+    skill            1 − loss / loss of the best constant prediction, both above the least possible loss: 0 for a
+                     network that says the same of every row, NaN where the loss falls without end
     objective        at the end; not finite where the member diverged       at_start: before the first update
+    least            what the objective can come to at least: 0 for a loss of ours, NaN where there is none
     falling          share of the objective's whole fall that fell in the last two fifths of the looks
     moved            length of the change of all W, as a share of their first length
     rate             the learning rate, the median over the training of what its schedule made of it
@@ -89,6 +94,7 @@ class Seen:
     skill: float
     at_start: float
     objective: float
+    least: float
     falling: float
     moved: float
     rate: float
@@ -139,7 +145,7 @@ def _look_at_one(run: Run, tested: RangeAnswer | None, related: Relation | None)
     with one_blas_thread(), np.errstate(all="ignore"):
         logits, outputs = (found[0] for found in ReferenceEngine().outputs(problem, run.state, rows.x))
         loss, _ = data_term(problem.loss, problem.reduction, problem.network.output, logits, rows.y, rows.w)
-        constant = _constant_loss(problem, rows)
+        scale = _scale(problem, rows)
         first, last = _moment(problem, start, rows), _moment(problem, run.state, rows)
         moved = _length((run.state.theta - start.theta)[0, problem.penalized.astype(bool)]) / max(first.length, 1e-300)
     course = np.column_stack([run.history.steps, run.history.objective[:, 0]])
@@ -150,9 +156,10 @@ def _look_at_one(run: Run, tested: RangeAnswer | None, related: Relation | None)
         batch=rows,
         first=first,
         last=last,
-        skill=-np.inf if diverged else float(1 - loss / constant) if constant > 0 else 1.0,
+        skill=-np.inf if diverged else scale.skill(float(loss)),
         at_start=float(course[0, 1]) if len(course) else np.nan,
         objective=np.inf if diverged else float(run.objective[0]),
+        least=_least_objective(problem, rows, scale),
         falling=_falling(course[:, 1]),
         moved=moved,
         rate=_median_rate(run),
@@ -162,7 +169,7 @@ def _look_at_one(run: Run, tested: RangeAnswer | None, related: Relation | None)
         course=course,
         tested=tested,
         relation=related,
-        validated=_validated(run, constant),
+        validated=_validated(run, scale),
     )
 
 
@@ -174,15 +181,32 @@ def _some_rows(problem: Problem) -> Batch:
     return Batch(x[chosen], y[chosen], w[chosen], rows.positions[chosen])
 
 
-def _constant_loss(problem: Problem, rows: Batch) -> float:
-    """The loss of the best prediction that is the same for every row: the mean, or for absolute errors the median."""
-    weight = rows.w / rows.w.sum()
-    candidates = [(weight * rows.y).sum(0), np.quantile(rows.y, problem.loss.parameters.get("quantile", 0.5), axis=0)]
-    losses = []
-    for prediction in candidates:
-        each = problem.loss.value(np.broadcast_to(prediction, rows.y.shape), rows.y, **problem.loss.parameters)
-        losses.append(float((rows.w * each).sum() / divisor(problem.reduction, rows.w.sum(), rows.y.shape[1])))
-    return float(np.nanmin(losses))
+@dataclass(frozen=True)
+class _Scale:
+    """What the loss of some rows is held against: that of the best constant, and the least that there can be."""
+
+    constant: float
+    least: float
+
+    def skill(self, loss: float) -> float:
+        """How much of what a constant loses over the least is won; NaN where this cannot be known."""
+        if not np.isfinite(self.constant - self.least):
+            return np.nan
+        own = self.constant - self.least > ROUNDING * abs(self.least)
+        return float(1 - (loss - self.least) / (self.constant - self.least)) if own else 1.0
+
+
+def _scale(problem: Problem, rows: Batch) -> _Scale:
+    parts = divisor(problem.reduction, rows.w.sum(), rows.y.shape[1])
+    sums = (least(problem.loss, rows.y, rows.w) for least in (constant_loss, least_loss))
+    return _Scale(*(float(each / parts) for each in sums))
+
+
+def _least_objective(problem: Problem, rows: Batch, scale: _Scale) -> float:
+    """The least that the objective of all rows can come to: a sum over more rows is more, a mean is not."""
+    if not np.isfinite(scale.least):
+        return np.nan
+    return scale.least * (problem.row_count(0) / len(rows.w) if problem.reduction == "sum" else 1.0)
 
 
 def _moment(problem: Problem, state: State, rows: Batch) -> Moment:
@@ -317,11 +341,12 @@ def _falling(history: Floats) -> float:
     return float((history[int(0.6 * len(history))] - history[-1]) / (history[0] - history.min()))
 
 
-def _validated(run: Run, constant: float) -> bool:
+def _validated(run: Run, scale: _Scale) -> bool:
     """Whether rows that were never trained on were ever predicted better than by a constant."""
     if "validation objective" not in run.history.names:
         return False
-    return bool(np.nanmin(run.history.series("validation objective")[:, 0]) < 0.9 * constant)
+    best = np.nanmin(run.history.series("validation objective")[:, 0])
+    return bool(best - scale.least < 0.9 * (scale.constant - scale.least))
 
 
 def _length(vector: Floats) -> float:
