@@ -691,3 +691,9 @@ def test_what_can_be_written_is_what_write_whole_writes(path: Path) -> None:
 def test_a_folder_that_one_may_only_read_is_told_before_work() -> None:
     with ordinary_user() as folder, pytest.raises(BadInput, match="model cannot be written: Permission denied"):
         check_can_write(folder / "model")
+
+
+def test_json_that_another_program_has_saved_with_a_mark_before_it_is_read(path: Path) -> None:
+    """As older editors on Windows write UTF-8."""
+    path.write_bytes(b'\xef\xbb\xbf{"steps": 3}')
+    assert read_json(path) == {"steps": 3}

@@ -82,6 +82,16 @@ def test_elsewhere_what_is_refused_is_refused_at_once(refused, tmp_path, monkeyp
     write_whole(tmp_path / "file", "new")
 
 
+def test_a_new_file_that_windows_refuses_is_open_in_no_program(refused, tmp_path):
+    """It is the folder that may not be written."""
+    refused(1000)
+    with pytest.raises(
+        BadInput, match="file cannot be written: .*; choose a folder that exists and that you may write"
+    ):
+        write_whole(tmp_path / "file", "new")
+    assert list(tmp_path.iterdir()) == []
+
+
 # --- owners and permissions -------------------------------------------------------------------------------------------
 
 
@@ -587,3 +597,43 @@ def test_where_there_are_no_forks_nothing_waits(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delattr(os, "register_at_fork", raising=False)
     for tell in (systems.forks_wait_for, systems.forks_free):
         tell(threading.RLock())
+
+
+# --- threads that stay ------------------------------------------------------------------------------------------------
+
+FORKED = """
+import os, signal
+from deltarule import systems
+
+parent = systems.threads(2, "of a test")
+print(list(parent.map(abs, [-1, -2])), flush=True)
+if not (process := os.fork()):
+    signal.alarm(10)  # of one that waits for ever
+    own = systems.threads(2, "of a test")
+    os._exit([1, 2, own is parent] != [*own.map(abs, [-1, -2]), False])
+print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
+def test_a_forked_process_has_threads_of_its_own() -> None:
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED], capture_output=True, encoding="utf-8")
+    assert (done.stdout, done.stderr) == ("[1, 2]\n0\n", "")
+
+
+def test_threads_stay_and_serve_one_purpose() -> None:
+    """Work of one purpose may wait for work of another, and would wait for ever where both had the same threads."""
+    waiting, awaited = systems.threads(1, "waiting in a test"), systems.threads(1, "awaited in a test")
+    assert waiting.submit(lambda: awaited.submit(threading.get_ident).result()).result(10) != threading.get_ident()
+    assert systems.threads(1, "waiting in a test") is waiting
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="there programs do not choose their processors")
+def test_processors_are_those_that_the_system_allows() -> None:
+    allowed = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert systems.processors() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert systems.processors() == len(allowed)

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from deltarule import systems
 from deltarule.errors import BadInput, DeltaruleError
 
 NEEDED = ("numpy", "scipy", "scikit-learn", "numba", "llvmlite", "scipy-openblas64", "threadpoolctl")
@@ -159,7 +160,7 @@ def machine() -> Machine:
     features = _features()
     return Machine(
         processor=_processor(),
-        processors=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        processors=systems.processors(),
         features=tuple(name for name in TOLD if features.get(name)),
         avx512=all(features.get(name) for name in WIDE),
         system=platform.system(),

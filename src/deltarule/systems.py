@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path, PurePath
@@ -250,6 +251,22 @@ def _interrupt() -> None:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM if is_ignored else signal.SIGINT)
     else:  # Windows, where this wakes a main thread that sleeps; elsewhere only a signal does
         _thread.interrupt_main()
+
+
+def processors() -> int:
+    """How many processors the system lets this process use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def threads(count: int, purpose: str) -> ThreadPoolExecutor:
+    """Threads that stay for the next call with the same purpose: work that waits for other work needs its own."""
+    return _threads(count, purpose, os.getpid())
+
+
+@cache
+def _threads(count: int, purpose: str, process: int) -> ThreadPoolExecutor:
+    """By process, for one that was forked off has none of its parent's threads."""
+    return ThreadPoolExecutor(count, thread_name_prefix=f"deltarule-{purpose}")
 
 
 @contextmanager

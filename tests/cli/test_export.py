@@ -440,3 +440,23 @@ def test_onnx_torch_and_weights_of_a_model_for_tables(deltarule, models):
     arrays, about = load_arrays(models / "kind.weights.safetensors")
     np.testing.assert_array_equal(arrays["W1"].reshape(model.model_.coefs_[0].shape), model.model_.coefs_[0])
     assert about["target"] == "target"
+
+
+def test_a_script_says_nothing_where_its_reader_has_gone_before_the_first_answer(tmp_path):
+    """Few answers are written as the script ends, when Python itself would complain."""
+    model = MLPRegressor(hidden_layer_sizes=(), solver="lbfgs").fit([[0.0], [1.0]], [1.0, 3.0])
+    (tmp_path / "table.csv").write_text("x\n1\n", encoding="utf-8")
+    words = [*script_of(model, tmp_path / "model.py"), tmp_path / "table.csv"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8") as process:
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait()) == ("", 0)
+
+
+def test_a_script_takes_spaces_around_the_names_that_a_network_knows_for_none(tmp_path):
+    """As everything does that reads a table: fitted on a data frame, asked about the file of the same frame."""
+    x = pd.DataFrame({" a": [0.0, 1.0, 0.0, 1.0], "b ": [0.0, 0.0, 5.0, 5.0]})
+    model = MLPRegressor(hidden_layer_sizes=(), solver="lbfgs").fit(x, x[" a"] - x["b "])
+    x[["b ", " a"]].to_csv(tmp_path / "t.csv", index=False)
+    words = [*script_of(model, tmp_path / "m.py"), tmp_path / "t.csv"]
+    done = subprocess.run(words, capture_output=True, encoding="utf-8")
+    np.testing.assert_allclose([float(line) for line in done.stdout.split()], model.predict(x))

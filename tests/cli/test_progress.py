@@ -1,7 +1,10 @@
 """The line that moves while something trains: what it says, how wide it is, and where it is not there."""
 
 import io
+import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -91,3 +94,10 @@ def test_a_training_tells_it_what_it_needs(shown):
     train(problem, max_steps=2000, progress=told.append)
     lines, _ = shown(told)
     assert f"step {told[-1].step:,}, {told[-1].training} training" in lines[-1]
+
+
+def test_colors_that_are_forced_are_no_one_who_watches() -> None:
+    """Many systems that build and test set FORCE_COLOR; their logs would be full of codes that move a cursor."""
+    words = [sys.executable, "-m", "deltarule", "run", "encoder", "--seeds", "2", "--set", "stopping.max_steps=20"]
+    done = subprocess.run(words, capture_output=True, encoding="utf-8", env={**os.environ, "FORCE_COLOR": "1"})
+    assert (done.returncode, done.stderr) == (0, "") and "\x1b[1m" in done.stdout

@@ -1,18 +1,23 @@
 """Looking for data sets and downloading them, from real servers on this machine."""
 
+import contextlib
+import errno
 import functools
 import gzip
 import hashlib
 import http.server
+import io
 import os
 import socket
+import sys
 import threading
 from dataclasses import replace
 
+import pooch
 import pytest
 
 from deltarule.data.cache import VARIABLE, cache_folder, fetch, find
-from deltarule.data.images import read
+from deltarule.data.images import load_published, read
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import temporary_folder
 
@@ -170,3 +175,68 @@ def test_downloads_need_no_home(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(os, "getuid", lambda: 2**30, raising=False)  # whom nobody knows
     assert os.name == "nt" or cache_folder() == temporary_folder() / "data"
+
+
+def test_a_download_that_has_been_damaged_is_made_anew_and_no_other(digits, mirror, tmp_path, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    handler, published = served(digits, tmp_path / "mirror")
+    published = replace(published, mirrors=(mirror(handler),))
+    fetch(published, tmp_path / "cache")
+    name, *others = published.downloads
+    whole = (tmp_path / "cache" / name).read_bytes()
+    (tmp_path / "cache" / name).write_bytes(whole[:-1])
+    for other in others:
+        (tmp_path / "mirror" / other).unlink()
+    fetch(published, tmp_path / "cache")
+    assert (tmp_path / "cache" / name).read_bytes() == whole
+
+
+def test_a_download_that_broke_off_is_gone_on_with(digits, mirror, tmp_path, monkeypatch):
+    """And one that another process is at: the cache is nobody's own folder, of which some files might be forgotten."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr("deltarule.data.cache.cache_folder", lambda: tmp_path / "cache")
+    handler, published = served(digits, tmp_path / "mirror")
+    published = replace(published, mirrors=(mirror(handler),))
+    *_, last = published.downloads
+    (tmp_path / "mirror" / last).rename(tmp_path / "away")
+    for _ in range(2):
+        with pytest.raises(RunFailed, match=f"{last} of mnist could not be downloaded"):
+            load_published(published)
+    assert find(published) is None and len(list((tmp_path / "cache" / "mnist").iterdir())) == 3
+    (tmp_path / "away").rename(tmp_path / "mirror" / last)
+    assert len(load_published(published).train) == 3
+
+
+def test_a_full_disk_is_told_as_such_and_no_other_mirror_is_asked(digits, tmp_path, monkeypatch):
+    asked = []
+
+    def retrieve(address, *_, **__):
+        asked.append(address)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pooch, "retrieve", retrieve)
+    name = next(iter(digits.published.downloads))
+    with pytest.raises(RunFailed, match=f"{name} could not be written: No space left on device; free some space"):
+        fetch(digits.published, tmp_path / "cache")
+    assert asked == [digits.published.mirrors[0] + name]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="older terminals there know no such words")
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_terminal_has_its_cursor_back_after_each_download(digits, mirror, tmp_path, monkeypatch, is_there):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("TERM", "xterm")
+    handler, published = served(digits, tmp_path / "mirror")
+    if not is_there:
+        for name in published.downloads:
+            (tmp_path / "mirror" / name).unlink()
+    monkeypatch.setattr(sys, "stderr", told := Terminal())
+    with contextlib.nullcontext() if is_there else pytest.raises(RunFailed, match="status 404"):
+        fetch(replace(published, mirrors=(mirror(handler),)), tmp_path / "cache")
+    hidden, shown = (told.getvalue().count(f"\x1b[?25{letter}") for letter in "lh")
+    assert hidden == shown == (len(published.downloads) if is_there else 1)

@@ -395,3 +395,9 @@ def test_decimals_are_called_as_they_are_written(tmp_path: Path) -> None:
     for frame in (*files, frame_of(prices, ["a", "b"]), frame_of(prices.to_pandas(), ["a", "b"])):
         assert {name: column.tolist() for name, column in frame.items()} == told
     assert as_named(told["a"], ["1.5", "2", "9.9", ""]) == ["1.5", "2", "", "9.9"]  # as models of before call them
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "int64[pyarrow]"])
+def test_negative_whole_numbers_of_pandas_beside_gaps_stay_different(dtype: str) -> None:
+    values = pd.Series([*(-one for one in LONG), None], dtype=dtype)
+    assert frame_of({"a": values})["a"].tolist() == ["-9007199254740992", "-9007199254740993", ""]

@@ -405,3 +405,10 @@ def test_quotes_that_do_not_end_are_told_as_such(odd: str, tmp_path: Path) -> No
     path.write_text(f'"x,y,t\n1,2,{odd}\n', encoding="utf-8")
     with pytest.raises(BadInput, match="unexpected end of data; correct the quotes there"):
         read_frame(path)
+
+
+def test_the_line_of_a_number_that_is_not_finite_is_counted_as_editors_do(tmp_path: Path) -> None:
+    """Also behind blank lines, a text of several lines and the line that says what separates."""
+    (tmp_path / "t.csv").write_text('sep=,\n\na,b\n\n"x\ny",1\nz,2\n\nz,1e999\n', encoding="utf-8")
+    with pytest.raises(BadInput, match=r"t\.csv, line 9, column 'b': '1e999' is no finite number"):
+        read_frame(tmp_path / "t.csv")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from deltarule.data.bundled import digits
-from deltarule.data.prepare import prepared
+from deltarule.data.prepare import data_file, prepared
 from deltarule.errors import RunFailed
 from deltarule.problem.configuration import parse
 from deltarule.training.populations import problem_of_seeds
@@ -47,3 +47,21 @@ def test_copies_are_made_of_the_rows_that_are_left_and_components_of_both(tmp_pa
     np.testing.assert_array_equal(mirrored.parts["validation"].x, plain.parts["validation"].x)
     assert {rows.x.shape[1] for rows in turned.parts.values()} == {20}
     np.testing.assert_allclose(turned.train.x.T @ turned.train.x / 3000, np.eye(20), atol=1e-9)
+
+
+def test_a_file_is_looked_for_in_the_named_folder_then_beside_the_recipe_then_in_the_current_one(tmp_path, monkeypatch):
+    """Data of the same name elsewhere never take the place of the recipe's own."""
+    configuration = parse({**TABLE, "data": {"file": "own.csv", "target": "y"}})
+    places = [tmp_path / name / "own.csv" for name in ("named", "recipe", "current")]
+    for place in places:
+        place.parent.mkdir()
+        place.write_text("x,y\n1,0\n2,1\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path / "current")
+    found = []
+    for place in places:
+        found.append(data_file(configuration, tmp_path / "recipe", tmp_path / "named"))
+        place.unlink()
+    assert found == places
+    for place in places[1:]:
+        place.touch()
+    assert data_file(configuration, tmp_path / "recipe") == places[1]

@@ -1,8 +1,9 @@
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 
-from deltarule.data.unpacked import Bounded
+from deltarule.data.unpacked import Bounded, check_unpacked
 from deltarule.errors import BadInput
 
 
@@ -26,3 +27,13 @@ def test_of_what_is_too_large_no_more_is_unpacked_than_tells_that_it_is() -> Non
 
 def test_what_just_fits_is_read_whole() -> None:
     assert Bounded(BytesIO(b"ab"), 2, "x").read() == b"ab"
+
+
+def test_a_large_file_may_unpack_to_a_hundred_times_its_size_and_a_small_one_to_a_gigabyte(tmp_path: Path) -> None:
+    size = 2**26  # of which no disk has to keep anything
+    for name, length, most in (("large", size, 100 * size), ("small", 1, 2**30)):
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(length)
+        check_unpacked(tmp_path / name, most)
+        with pytest.raises(BadInput, match=f"{name} has {length:,} bytes and says that it unpacks to"):
+            check_unpacked(tmp_path / name, most + 1)

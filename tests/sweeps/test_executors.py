@@ -168,6 +168,32 @@ def test_a_cluster_that_is_not_there_is_told():
         pass
 
 
+def test_a_cluster_has_workers_of_its_own():
+    told = "^workers is 3, and the cluster at tcp://there:8786 has its own; leave one of the two out$"
+    with pytest.raises(BadInput, match=told), pool("dask", workers=3, address="tcp://there:8786"):
+        pass
+
+
+def test_a_cluster_that_we_start_is_ended_where_its_workers_do_not_answer(monkeypatch):
+    import distributed
+
+    started, start = [], distributed.LocalCluster
+
+    def cluster(**given):
+        started.append(start(**given))
+        return started[0]
+
+    def client(at, timeout):
+        raise TimeoutError("Timed out after 30 s")
+
+    monkeypatch.setattr(distributed, "LocalCluster", cluster)
+    monkeypatch.setattr(distributed, "Client", client)
+    told = "^the workers that Dask started do not answer: Timed out after 30 s; try again$"
+    with pytest.raises(RunFailed, match=told), pool("dask", workers=1):
+        pass
+    assert started[0].status.name == "closed"
+
+
 def test_a_cluster_that_ends_under_the_work_is_told_with_what_is_kept(monkeypatch):
     """Of what was submitted nothing is heard any more: it would be waited for without end."""
     import distributed

@@ -430,3 +430,24 @@ def test_ten_of_a_million_rows_are_found_without_a_look_at_the_others(tmp_path):
     assert len(hundreds) > 10_000, "where rows are looked at, it shows"
     sweep.close()
     (tmp_path / FILE).unlink()  # 150 MB less for the tests that follow
+
+
+def test_a_store_that_could_not_be_opened_is_free_for_whoever_puts_it_right(tmp_path):
+    """Also as long as the error is kept, as a notebook keeps the last one with all that it came through."""
+    with Store(tmp_path) as store:
+        fill(store, ["a"])
+    whole = (tmp_path / FILE).read_bytes()
+    run_sql(tmp_path / FILE, "PRAGMA user_version=99")
+    with pytest.raises(BadInput, match="version 99") as kept:
+        Store(tmp_path)
+    (tmp_path / FILE).write_bytes(whole)
+    with Store(tmp_path) as store:
+        assert kept.value.__traceback__ is not None and store.keys() == {"a"}
+
+
+def test_a_store_that_is_closed_is_read_where_nothing_can_be_written(tmp_path):
+    """As on a disk that is mounted to be read alone: a file in the mode with a log beside it cannot be opened there."""
+    with Store(tmp_path) as store:
+        fill(store, ["a"])
+    # Of SQLite's header the bytes 18 and 19 say how it is to be written and read: 1 without a log, 2 with one.
+    assert (tmp_path / FILE).read_bytes()[18:20] == bytes([1, 1])

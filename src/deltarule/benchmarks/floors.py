@@ -9,13 +9,13 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from deltarule import systems
 from deltarule.benchmarks.contenders import Contender, LeftOut, threads_told
 from deltarule.benchmarks.work import penalty_strength
 from deltarule.engines.compiled.blas import blas
@@ -150,9 +150,4 @@ def _each(work: Callable[[Any], None], parts: Sequence[Any]) -> None:
     if len(parts) == 1:
         work(parts[0])
     else:
-        list(_threads(len(parts)).map(work, parts))
-
-
-@cache
-def _threads(count: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(count, thread_name_prefix="deltarule-floor")
+        list(systems.threads(len(parts), "floor").map(work, parts))

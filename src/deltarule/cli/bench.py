@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from deltarule.cli.common import Json, Out, console, print_json
+from deltarule.cli.common import Json, Out, console, is_watched, print_json
 
 Rows = Annotated[
     list[str] | None, typer.Option("--row", metavar="NAME", help="Measure this row alone; may be given several times.")
@@ -21,8 +21,11 @@ Quick = Annotated[
 def bench(row: Rows = None, quick: Quick = False, out: Out = None, json: Json = False) -> None:
     """Measure our engines beside PyTorch, JAX and scikit-learn, where they are installed, and beside floors.
 
-    The losses are compared first, then everybody has a turn in each round. With --out, how the time grows is measured
-    and drawn, too. All of it takes about ten minutes, on a computer that does nothing else.
+    The losses are compared first, then everybody has a turn in each round.
+
+    With --out, how the time grows is measured and drawn, too.
+
+    All of it takes about ten minutes, on a computer that does nothing else.
     """
     from deltarule.benchmarks.bench import bench as measured
     from deltarule.files import make_folder, to_jsonable, write_json
@@ -61,7 +64,7 @@ def _draw(record: dict[str, Any], folder: Path) -> None:
 def _told() -> Iterator[Callable[[str], None]]:
     """Say on stderr what is being measured, where a person is there to see it."""
     screen = console(to_errors=True)
-    if not screen.is_terminal:
+    if not is_watched(screen):
         yield lambda what: None
         return
     with screen.status("") as status:

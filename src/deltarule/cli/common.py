@@ -15,8 +15,10 @@ from deltarule.errors import COMMANDS, BadInput
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderResult
+    from rich.progress import Progress as ProgressLine
 
     from deltarule.engines.base import Engine
+    from deltarule.reports.live import Seen
     from deltarule.studies.recipes import Recipe
     from deltarule.sweeps.sweep import SweepProgress
     from deltarule.training import train as training
@@ -216,6 +218,11 @@ def console(to_errors: bool = False) -> "Console":
     return screen
 
 
+def is_watched(screen: "Console") -> bool:
+    """Whether somebody sits in front of it: with FORCE_COLOR, rich takes any file for a terminal."""
+    return screen.is_terminal and screen.file.isatty()
+
+
 class _OnlyText:
     """What is printed as a terminal may show it: names from files command nothing, only rich's own styles do."""
 
@@ -246,15 +253,33 @@ SHORTEST_BAR, LONGEST_TIME, GAPS = 4, len("0:00:00"), 4
 def progress_shown(what: str) -> Iterator["Callable[[training.Progress | SweepProgress], None] | None"]:
     """A line on stderr that tells how far a training or a sweep is, where a person is there to see it."""
     screen = console(to_errors=True)
-    if not screen.is_terminal:
+    if not is_watched(screen):
         yield None
         return
-    from rich.constrain import Constrain
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from deltarule.reports.live import Seen, told
+    from deltarule.reports.live import Seen
     from deltarule.reports.wording import visible
     from deltarule.training.train import Progress as TrainingProgress
+
+    with _line(screen) as bar:
+        name, losses = visible(what), Seen()
+        task = bar.add_task(name, told="", losses="")
+
+        def tell(seen: "training.Progress | SweepProgress") -> None:
+            if not isinstance(seen, TrainingProgress):
+                rows = f"{seen.done:,} of {seen.rows:,} rows"
+                bar.update(task, total=seen.rows, completed=seen.done + seen.under_way, told=rows)
+                return
+            losses.add(seen.step, seen.objective)
+            called, drawn, says = _fitting(name, losses, seen, screen)
+            bar.update(task, total=seen.limit, completed=seen.step, description=called, losses=drawn, told=says)
+
+        yield tell
+
+
+def _line(screen: "Console") -> "ProgressLine":
+    """The line itself: a name, bars of the losses, how far it is, words, and the time that is left."""
+    from rich.constrain import Constrain
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -268,25 +293,18 @@ def progress_shown(what: str) -> Iterator["Callable[[training.Progress | SweepPr
         def get_renderables(self) -> "Iterator[RenderableType]":
             yield Constrain(self.make_tasks_table(self.tasks), screen.width - len(CTRL_C))
 
-    with Line(*columns, console=screen, transient=True, expand=True) as bar:
-        name, losses = visible(what), Seen()
-        task = bar.add_task(name, told="", losses="")
-        has_bars = screen.encoding.lower().startswith("utf")
+    return Line(*columns, console=screen, transient=True, expand=True)
 
-        def tell(seen: "training.Progress | SweepProgress") -> None:
-            if not isinstance(seen, TrainingProgress):
-                rows = f"{seen.done:,} of {seen.rows:,} rows"
-                bar.update(task, total=seen.rows, completed=seen.done + seen.under_way, told=rows)
-                return
-            losses.add(seen.step, seen.objective)
-            text, line = told(seen), losses.bars(ascii_only=not has_bars)
-            short = text.partition(f", {seen.training:,} training")[0]
-            room = screen.width - len(CTRL_C) - SHORTEST_BAR - LONGEST_TIME - GAPS
-            choices = (name, line, text), (name, "", text), (name, "", short), ("", "", short)
-            called, drawn, says = next((one for one in choices if sum(map(len, one)) <= room), choices[-1])
-            bar.update(task, total=seen.limit, completed=seen.step, description=called, losses=drawn, told=says)
 
-        yield tell
+def _fitting(name: str, losses: "Seen", seen: "training.Progress", screen: "Console") -> tuple[str, str, str]:
+    """As much of a training's name, bars and words as the screen has room for, beside the bar and the time."""
+    from deltarule.reports.live import told
+
+    text, line = told(seen), losses.bars(ascii_only=not screen.encoding.lower().startswith("utf"))
+    short = text.partition(f", {seen.training:,} training")[0]
+    room = screen.width - len(CTRL_C) - SHORTEST_BAR - LONGEST_TIME - GAPS
+    choices = (name, line, text), (name, "", text), (name, "", short), ("", "", short)
+    return next((one for one in choices if sum(map(len, one)) <= room), choices[-1])
 
 
 def show_all(*renderables: "RenderableType | None") -> None:

@@ -17,6 +17,7 @@ from deltarule.cli.common import (
     Settings,
     chosen_recipe,
     console,
+    is_watched,
     print_json,
 )
 
@@ -76,11 +77,11 @@ def gradcheck(
         shown = report.text(screen.width)
     else:
         report = _of_study(str(study), experiment, set, seed, data)
-        shown = _fitted(report) if screen.is_terminal else str(report)
+        shown = _fitted(report) if is_watched(screen) else str(report)
     if json:
         print_json(report)
     else:  # on a terminal in whole words, elsewhere a line each
-        screen.print(shown, markup=False, soft_wrap=not screen.is_terminal)
+        screen.print(shown, markup=False, soft_wrap=not is_watched(screen))
     return 0 if report.ok else 1
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deltarule.cli.common import console
+from deltarule.cli.common import console, is_watched
 from deltarule.errors import BadInput
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ def _codes(y: "np.ndarray") -> tuple[str, bool]:
 def seen_at_work(what: str) -> Iterator[None]:
     """A line on stderr with the seconds since something began, where a person is there to see it."""
     screen = console(to_errors=True)
-    if not screen.is_terminal:
+    if not is_watched(screen):
         yield
         return
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -241,13 +241,13 @@ def tell(notes: list[str], to_errors: bool = False) -> None:
     """Print sentences worth knowing."""
     screen = console(to_errors)
     for note in notes:  # on a terminal in whole words, elsewhere a line each
-        screen.print(f"Note: {note}.", markup=False, soft_wrap=not screen.is_terminal)
+        screen.print(f"Note: {note}.", markup=False, soft_wrap=not is_watched(screen))
 
 
 def show_lines(lines: list[tuple[str, str]]) -> None:
     """Print names with what they are, on a terminal in whole words, elsewhere a line each."""
     screen = console()
-    if screen.is_terminal:
+    if is_watched(screen):
         from deltarule.reports.tables import pairs
 
         screen.print(pairs(lines))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from deltarule.cli.common import Json, check_output, console, print_json
+from deltarule.cli.common import Json, check_output, console, is_watched, print_json
 from deltarule.cli.tables import as_learned, noted, seen_at_work, show_lines, tell, with_target
 from deltarule.errors import BadInput, one_line
 
@@ -168,7 +168,7 @@ def _show_beginning(begun: "Beginning", work: str, json: bool) -> None:
         console().print(grid)
         console().print()
     screen = console(to_errors=True)
-    if not screen.is_terminal:  # there the seconds are shown
+    if not is_watched(screen):  # there the seconds are shown
         screen.print(f"{work} …", soft_wrap=True)
 
 

@@ -49,16 +49,18 @@ def find(published: Published, data_dir: str | Path | None = None, cache: Path |
 
     Parameters: `data_dir`, the folder that is named; `cache`, instead of this user's.
     Returns: the first place that holds any of its files, or None.
-    Errors: `BadInput` for a named folder that does not exist, and for a place where some of the files are missing.
+    Errors: `BadInput` for a named folder that does not exist, and for a place where some of the files are missing;
+    where the cache lacks some a download broke off, and `fetch` goes on with it.
 
     >>> import tempfile
     >>> from deltarule.data.published import CIFAR10
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     find(CIFAR10, folder, cache=Path(folder))
     """
-    for folder in _folders(published, data_dir, cache):
+    ours = (cache or cache_folder()) / published.name
+    for folder in _folders(published, data_dir, ours):
         try:
-            place = _place(published, folder)
+            place = _place(published, folder, may_lack=folder == ours)
         except OSError as error:
             raise BadInput(f"{folder} cannot be read: {error.strerror}; name another folder") from error
         if place is not None:
@@ -66,7 +68,7 @@ def find(published: Published, data_dir: str | Path | None = None, cache: Path |
     return None
 
 
-def _folders(published: Published, data_dir: str | Path | None, cache: Path | None) -> Iterator[Path]:
+def _folders(published: Published, data_dir: str | Path | None, ours: Path) -> Iterator[Path]:
     named = data_dir if data_dir is not None else os.environ.get(VARIABLE)
     if named:
         if kind_of(named) != "folder":
@@ -74,11 +76,11 @@ def _folders(published: Published, data_dir: str | Path | None, cache: Path | No
             raise BadInput(f"{whose} {named} does not exist; name a folder, or none for the current one")
         yield from (Path(named) / folder for folder in published.folders)
         yield Path(named)
-    yield (cache or cache_folder()) / published.name
+    yield ours
     yield from published.system
 
 
-def _place(published: Published, folder: Path) -> Place | None:
+def _place(published: Published, folder: Path, may_lack: bool) -> Place | None:
     """What a folder holds of a data set, if anything."""
     if not folder.is_dir():
         return None
@@ -89,6 +91,8 @@ def _place(published: Published, folder: Path) -> Place | None:
             files[file.name] = there[0]
     if files:
         missing = [file.name for file in published.files if file.name not in files]
+        if missing and may_lack:
+            return None
         if missing:
             raise BadInput(
                 f"{folder} holds {len(files)} of the {len(published.files)} files of {published.name}; "

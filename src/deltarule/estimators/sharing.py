@@ -88,4 +88,4 @@ def _threads(process: int) -> tuple[ThreadPoolExecutor, list[int]]:
     def note() -> None:
         numbers.append(threading.get_native_id())
 
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="deltarule", initializer=note), numbers
+    return ThreadPoolExecutor(systems.processors(), thread_name_prefix="deltarule", initializer=note), numbers

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
 from importlib import import_module
 from pathlib import Path
@@ -67,7 +67,8 @@ def pool(name: str, workers: int | None = None, address: str | None = None) -> I
 
     Parameters: `name`, "local" or "dask"; `workers`, how many processes: of "local" 1, which is this one, if None; of
     "dask" as many as Dask starts; `address`, a running cluster's.
-    Errors: `BadInput` for another name, numbers that do not fit, and a library that is missing.
+    Errors: `BadInput` for another name, numbers that do not fit, workers for a cluster that has its own, and a library
+    that is missing.
 
     >>> with pool("local") as here:
     ...     here.executor().submit(sum, [1, 2]).result()
@@ -79,6 +80,8 @@ def pool(name: str, workers: int | None = None, address: str | None = None) -> I
         workers = whole("workers", workers)
     if address is not None and name != "dask":
         raise BadInput(f"the address {address} is a Dask cluster's; name the executor dask, too")
+    if address is not None and workers is not None:
+        raise BadInput(f"workers is {workers}, and the cluster at {address} has its own; leave one of the two out")
     opened = _dask(workers, address) if name == "dask" else _local(workers or 1)
     with opened as found:
         yield found
@@ -91,7 +94,7 @@ def _local(workers: int) -> Iterator[Pool]:
         return
     from joblib.externals.loky import ProcessPoolExecutor
 
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    threads = max(1, systems.processors() // workers)
     running: list[Any] = []
     most = workers
 
@@ -153,17 +156,19 @@ def _dask(workers: int | None, address: str | None) -> Iterator[Pool]:
         from distributed import Client, LocalCluster
     except (ImportError, OSError) as error:
         raise not_installed("the executor dask", "Dask", "dask", error) from None
-    cluster = None
-    if address is None:
-        # What fails is told in a sentence; and that a second cluster finds the page's usual port taken is no failure.
-        quiet = {"silence_logs": logging.CRITICAL, "preload": __name__, "dashboard_address": "127.0.0.1:0"}
-        with _ctrl_c_held():
-            cluster = LocalCluster(n_workers=workers, threads_per_worker=1, **quiet)
-    try:
-        client = Client(cluster if address is None else address, timeout=30)
-    except (OSError, ValueError) as error:
-        raise BadInput(f"no Dask scheduler answers at {address}: {error}; check the address") from error
-    try:
+    with ExitStack() as stack:
+        where: Any = address
+        if address is None:
+            # What fails is told in a sentence; that a second cluster finds the page's usual port taken is no failure.
+            quiet = {"silence_logs": logging.CRITICAL, "preload": __name__, "dashboard_address": "127.0.0.1:0"}
+            with _ctrl_c_held():
+                where = stack.enter_context(LocalCluster(n_workers=workers, threads_per_worker=1, **quiet))
+        try:
+            client = stack.enter_context(Client(where, timeout=30))
+        except (OSError, ValueError) as error:
+            if address is None:
+                raise RunFailed(f"the workers that Dask started do not answer: {error}; try again") from error
+            raise BadInput(f"no Dask scheduler answers at {address}: {error}; check the address") from error
         count = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
         # A process each: those of one machine share its processors.
         threads = 1 if address is None else None
@@ -172,10 +177,6 @@ def _dask(workers: int | None, address: str | None) -> Iterator[Pool]:
             return client.status in ("closing", "closed")  # after it has tried for 30 seconds to connect again
 
         yield Pool(lambda: client.get_executor(pure=False, retries=0), count, lambda: None, threads, is_gone=is_gone)
-    finally:
-        client.close()
-        if cluster is not None:
-            cluster.close()
 
 
 def dask_setup(worker: Any) -> None:

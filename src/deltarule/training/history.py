@@ -3,16 +3,14 @@
 T looks · K members · N rows · C outputs · L layers
 """
 
-import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule import systems
 from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine
 from deltarule.engines.reference import objective_and_gradient, objective_of_logits
@@ -159,13 +157,7 @@ def each_block(see: Callable[[Integers], Seen], problem: Problem, places: Intege
     if len(blocks) == 1:
         yield see(places)
     else:
-        yield from _threads(os.getpid()).map(see, blocks)
-
-
-@cache
-def _threads(process: int) -> ThreadPoolExecutor:
-    """The threads of a process: one that was forked off has none of its parent's."""
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="deltarule-look")
+        yield from systems.threads(systems.processors(), "look").map(see, blocks)
 
 
 def _alike(problem: Problem, members: Integers, group: Integers) -> list[Integers]:

@@ -62,7 +62,7 @@ class Run:
     reasons [K]  why each member stopped: one of `stopping.REASONS`
     objective [K]  over all training rows, dropout off, at the end
     history      what was seen on the way        diverged     the members that did
-    seconds      of training alone               interrupted  whether Ctrl-C ended it
+    seconds      of training and compiling       interrupted  whether Ctrl-C ended it
     notes        sentences worth telling
     """
 

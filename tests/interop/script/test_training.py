@@ -228,3 +228,12 @@ def test_a_member_that_there_is_not_and_too_much_data_get_a_sentence():
     large = create_problem(Network([1000, 1]), np.zeros((rows, 1000), np.float32), np.zeros(rows), dtype="float32")
     with pytest.raises(BadInput, match="a script carries 20,000,000 at most"):
         training_script(large, steps=1, losses={})
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_the_adaptive_schedule_cuts_the_rate_where_the_engine_does_whatever_j_adds_up(reduction):
+    """Sums of batches add up to the epoch's loss, and means are averaged: where it stalls depends on it."""
+    for tolerance in (0.05, 0.1, 0.2):
+        schedule = {"name": "adaptive", "tolerance": tolerance, "patience": 1}
+        given = {"reduction": reduction, "batch_size": 2, "learning_rate": 0.1, "optimizer": "sgd"}
+        assert disagreements(example(schedule=schedule, **given), 60) == []

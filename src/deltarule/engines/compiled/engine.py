@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache, partial
 from importlib import import_module
@@ -16,6 +15,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule import systems
 from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine, Trace
 from deltarule.engines.compiled import matrices
@@ -136,11 +136,11 @@ class CompiledEngine(Engine):
             for task in tasks:
                 task()
         else:
-            list(_threads(self.threads, os.getpid()).map(lambda task: task(), tasks))
+            list(systems.threads(self.threads, "engine").map(lambda task: task(), tasks))
 
     def _at_once(self, shares: list[Callable[[], None]]) -> None:
         """Run shares that wait for one another: one on this thread, each of the others on its own."""
-        others = [_threads(self.threads, os.getpid()).submit(share) for share in shares[1:]]
+        others = [systems.threads(self.threads, "engine").submit(share) for share in shares[1:]]
         shares[0]()
         for other in others:
             other.result()
@@ -316,7 +316,7 @@ def available_processors() -> int:
 
     joblib sets that for its workers, so that these together do not use more than there are.
     """
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count = systems.processors()
     asked = os.environ.get("NUMBA_NUM_THREADS", "")
     return min(count, max(1, int(asked))) if asked.isdecimal() else count
 
@@ -399,12 +399,6 @@ def _program(problem: Problem, shape: Shape, size: int) -> tuple[Callable[..., A
     run: Callable[..., Any] = _remembered(problem, shape, lambda: load(program(problem, shape)))
     spaces: tuple[tuple[int, type], ...] = _remembered(problem, (shape, size), lambda: scratch(problem, shape, size))
     return run, spaces
-
-
-@cache
-def _threads(count: int, process: int) -> ThreadPoolExecutor:
-    """The threads of a process: one that was forked off has none of its parent's."""
-    return ThreadPoolExecutor(count, thread_name_prefix="deltarule")
 
 
 _sharing: dict[int, Lock] = {}
