@@ -1,6 +1,5 @@
 """`deltarule gradcheck` of code of one's own."""
 
-import io
 import json
 import re
 import sys
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from terminal import Terminal
 
 from deltarule.cli import gradcheck as gradcheck_command
 
@@ -131,7 +131,7 @@ def test_whatever_python_chooses_for_a_name_that_is_free_is_read(
 
 
 def on_a_terminal(deltarule, monkeypatch, width, *words):
-    screen = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
+    screen = Console(file=Terminal(), force_terminal=True, width=width, color_system=None)
     monkeypatch.setattr(gradcheck_command, "console", lambda to_errors=False: screen)
     assert deltarule("gradcheck", *words)[0] == 0
     return screen.file.getvalue()

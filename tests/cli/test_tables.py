@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
+from terminal import Terminal
 
 from deltarule import MLPRegressor, TabularClassifier, TabularRegressor, load_model
 from deltarule.cli import tables
@@ -262,7 +263,7 @@ def test_classes_go_by_their_names_whatever_the_table_holds_of_them(deltarule, t
 def test_who_waits_at_a_terminal_sees_that_it_goes_on(monkeypatch):
     """A line that is gone when the work is done; elsewhere there is nothing."""
     for is_terminal in (True, False):
-        screen = Console(file=io.StringIO(), force_terminal=is_terminal, width=80)
+        screen = Console(file=Terminal() if is_terminal else io.StringIO(), force_terminal=is_terminal, width=80)
         monkeypatch.setattr(tables, "console", lambda to_errors, screen=screen: screen)
         with tables.seen_at_work("houses\x1b[2J.csv: settings are compared"):
             pass
@@ -273,7 +274,7 @@ def test_who_waits_at_a_terminal_sees_that_it_goes_on(monkeypatch):
 
 @pytest.mark.parametrize("width", [30, 40, 80])
 def test_on_a_terminal_no_word_and_no_number_of_a_line_is_broken(monkeypatch, width):
-    screen = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
+    screen = Console(file=Terminal(), force_terminal=True, width=width, color_system=None)
     monkeypatch.setattr(tables, "console", lambda to_errors=False: screen)
     lines = [("R²", "0.913 (0.874 to 0.942) on 1,234,567 rows"), ("mean absolute error", "1.234e+12 and 5.678e-12")]
     tables.show_lines(lines)
@@ -789,7 +790,7 @@ def test_what_is_refused_is_refused_before_the_columns_are_told(deltarule, folde
 
 def test_the_columns_of_a_table_are_looked_at_once(deltarule, folder, monkeypatch):
     """What takes seconds of large tables; where a person waits, beside the seconds that pass."""
-    screen = Console(file=io.StringIO(), force_terminal=True, width=200)
+    screen = Console(file=Terminal(), force_terminal=True, width=200)
     seen, begun = [], BaseTabular._begun
 
     def counted(*given):

@@ -6,7 +6,6 @@ import functools
 import gzip
 import hashlib
 import http.server
-import io
 import os
 import socket
 import sys
@@ -15,6 +14,7 @@ from dataclasses import replace
 
 import pooch
 import pytest
+from terminal import Terminal
 
 from deltarule.data.cache import VARIABLE, cache_folder, fetch, find
 from deltarule.data.images import load_published, read
@@ -225,10 +225,6 @@ def test_a_full_disk_is_told_as_such_and_no_other_mirror_is_asked(digits, tmp_pa
 @pytest.mark.skipif(os.name == "nt", reason="older terminals there know no such words")
 @pytest.mark.parametrize("is_there", [True, False])
 def test_a_terminal_has_its_cursor_back_after_each_download(digits, mirror, tmp_path, monkeypatch, is_there):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("TERM", "xterm")
     handler, published = served(digits, tmp_path / "mirror")

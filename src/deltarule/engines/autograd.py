@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.engines.base import FLUSH_EVERY, Engine, Trace
-from deltarule.errors import BadInput, not_installed
+from deltarule.errors import BadInput, is_out_of_memory, not_installed
 from deltarule.maths import random
 from deltarule.maths.activations import Activation
 from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Entry
@@ -143,8 +143,8 @@ class AutogradEngine(Engine):
         # No member's objective depends on another's θ: the gradient of the sum holds each one's own.
         try:
             (g,) = self._torch.autograd.grad(J.sum(), theta)
-        except RuntimeError:
-            if not self._blames:
+        except Exception as error:  # a derivative may be a stranger's
+            if not self._blames and not is_out_of_memory(error):
                 other = copy(self)
                 other._blames = True
                 other._pass(problem, members, theta, rows, published)  # raises NoWitness where it is the user's own

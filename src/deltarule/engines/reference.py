@@ -170,7 +170,7 @@ def apply_optimizer(
 
 
 def optimizer_numbers(problem: Problem, state: State, n: int) -> Iterator[Numbers]:
-    """The numbers of each of the next n updates, one after another: those of as many as θ take as much memory."""
+    """The numbers of each of the next n updates, made one update at a time: those that differ within θ are [K, P]."""
     members, steps = state.members, state.step + np.arange(n)
     numbers = {name: value[members] for name, value in problem.numbers.items()}
     numbers["learning_rate"] = problem.rates(members, steps) * state.factor
@@ -219,7 +219,8 @@ def dropout_masks(
 
 
 def finite(state: State, objective: Floats) -> Floats:
-    """Which members [K] are still finite: their objective, their parameters and their optimizer's memory."""
+    """Which members [K] are still finite: their objective, their parameters, the running statistics of
+    batch norm and their optimizer's memory."""
     arrays = (objective, state.theta, state.buffers, *state.slots.values())
     # A sum of squares is finite only if all are, and takes a third of the time of asking each.
     if np.isfinite(sum(np.vdot(array, array) for array in arrays)):
@@ -241,8 +242,8 @@ def _buffers(problem: Problem, state: State, statistics: dict[str, tuple[Floats,
 def first_nonfinite(problem: Problem, state: State) -> tuple[int, str]:
     """Where a member stops being finite in the update that follows this state: its layer, and what of it.
 
-    The state holds that one member. The first array that is not finite on the way forward, then the loss, then on the
-    way back, then in the update.
+    The state holds that one member. The first array that is not finite on the way forward, then the loss, then the
+    running statistics, then on the way back, then in the update.
     """
     network = problem.network
     with one_blas_thread(), np.errstate(all="ignore"):

@@ -11,7 +11,7 @@ from deltarule.problem.digest import digest
 from deltarule.problem.registry import Named
 
 NUMERICS_VERSION = 1
-"""Part of every hash; it goes up when the same configuration no longer gives the same numbers."""
+"""Part of every hash; it goes up when a configuration no longer gives the numbers that it gave in the last release."""
 
 
 FORMULAS = (

@@ -171,7 +171,7 @@ def is_harmless(found, own, value):
     )
 
 
-@pytest.mark.parametrize("name", "W b gamma beta z zhat n a d mean variance keep dropout m_W running_mean".split())
+@pytest.mark.parametrize("name", "W b gamma beta z zhat n a d δ mean variance keep dropout m_W running_mean".split())
 def test_an_activations_parameter_may_be_named_like_a_quantity_of_its_layer(name):
     found = explained_with(activation_name=name)
     assert is_harmless(found, f"{name}1_activation", 2.5)

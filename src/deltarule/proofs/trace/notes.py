@@ -24,7 +24,7 @@ PARAMETERS = "p"
 
 _OF_THE_UPDATE = r".*_(W|b|gamma|beta|mean|variance)\d+|.*_new"
 _NOTED_LATER = {
-    "activation": rf"(W|b|gamma|beta|z|zhat|n|a|d|mean|variance|keep|dropout)\d+|β[12]|{_OF_THE_UPDATE}",
+    "activation": rf"(z|zhat|n|a|d|δ|mean|variance|keep|dropout)\d+|β[12]|{_OF_THE_UPDATE}",
     "optimizer": _OF_THE_UPDATE,
 }
 """The names that a trace itself may need after the parameters of such a formula are noted."""
