@@ -11,12 +11,14 @@ from scipy.stats import norm
 
 from deltarule.maths import activations
 from deltarule.maths.activations import ACTIVATIONS
+from deltarule.maths.elementary import erf
 
 POINTS = (-30.0, -3.1, -0.7, 0.0, 0.4, 2.3, 20.0)
 LETTERS = {"leaky_relu": {"s": "slope"}, "elu": {"α": "alpha"}}
 FUNCTIONS = {
     "σ": activations.sigmoid,
     "Φ": norm.cdf,
+    "Φ'": partial(jacobian, lambda z: (1 + erf(z / 2**0.5)) / 2),
     "φ": norm.pdf,
 }
 
@@ -54,6 +56,7 @@ def symbolic(section: str) -> Values:
             "α": sympy.Symbol("alpha", positive=True),
             "σ": lambda z: 1 / (1 + sympy.exp(-z)),
             "Φ": lambda z: (1 + sympy.erf(z / sympy.sqrt(2))) / 2,
+            "Φ'": lambda z: sympy.diff((1 + sympy.erf(z / sympy.sqrt(2))) / 2, z),
             "φ": lambda z: sympy.exp(-z * z / 2) / sympy.sqrt(2 * sympy.pi),
         }
     )

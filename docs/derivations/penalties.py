@@ -50,18 +50,18 @@ def named(name: str) -> Iterator[Values]:
             yield Values({"w": w, "v": float(penalty.value(w)), "∂v/∂w": float(slope)})
 
 
+def squares() -> Iterator[Values]:
+    """The same of the square, and a matrix with its norm."""
+    W = np.random.default_rng(0).normal(size=(4, 3))
+    for values in named("l2"):
+        yield Values({**values.names, "W": W}, {"d": 4, "h": 3})
+
+
 def step() -> Iterator[Values]:
     """One update of plain gradient descent."""
     w, g, rate = 1.7, -0.4, 0.1
     [after] = sgd(w, g + STRENGTH * PENALTIES["weight_decay"].derivative(w), rate)
     yield Values({"w": w, "∂J/∂w": g, "α": rate, "λ": STRENGTH}, after={"w": after})
-
-
-def per_sample() -> Iterator[Values]:
-    """A penalty that is divided by the samples, and a matrix with its norm."""
-    W = np.random.default_rng(0).normal(size=(4, 3))
-    for values in objective("l2_per_sample"):
-        yield Values({**values.names, "W": W}, {**values.ranges, "d": 4, "h": 3})
 
 
 def symbolic(section: str) -> Values:
@@ -71,9 +71,9 @@ def symbolic(section: str) -> Values:
 
 VALUES: dict[str, Callable[[], Iterator[Values]]] = {
     "Penalties": partial(objective, "l2"),
-    "l2": partial(named, "l2"),
+    "l2": squares,
     "weight_decay": partial(named, "weight_decay"),
     "One step of gradient descent with weight_decay": step,
     "l1": partial(named, "l1"),
-    "Per sample": per_sample,
+    "Per sample": partial(objective, "l2_per_sample"),
 }

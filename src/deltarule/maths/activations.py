@@ -90,7 +90,10 @@ def hyperbolic_tangent_derivative(z: Array, a: Array) -> Array:
 
 
 def relu(z: Array) -> Array:
-    """a = z where z > 0, 0 elsewhere (asked as "0 where −z > 0", so that a NaN is passed on and not made 0)"""
+    """a = z where z > 0, 0 elsewhere (asked as "0 where −z > 0", so that a NaN is passed on and not made 0)
+
+    Source: Nair & Hinton 2010
+    """
     return select(-z, 0.0, z)
 
 
@@ -100,7 +103,7 @@ def relu_derivative(z: Array, a: Array) -> Array:
 
 
 def leaky_relu(z: Array, slope: float) -> Array:
-    """a = z where z > 0, slope · z elsewhere"""
+    """a = z where z > 0, slope · z elsewhere.    Source: Maas, Hannun & Ng 2013"""
     return select(z, z, slope * z)
 
 
@@ -110,7 +113,10 @@ def leaky_relu_derivative(z: Array, a: Array, slope: float) -> Array:
 
 
 def elu(z: Array, alpha: float) -> Array:
-    """a = z where z > 0, α (eᶻ − 1) elsewhere; the exponential is only ever taken of numbers up to 0"""
+    """a = z where z > 0, α (eᶻ − 1) elsewhere; the exponential is only ever taken of numbers up to 0
+
+    Source: Clevert, Unterthiner & Hochreiter 2016
+    """
     return select(z, z, alpha * expm1(select(z, 0.0, z)))
 
 
@@ -120,7 +126,7 @@ def elu_derivative(z: Array, a: Array, alpha: float) -> Array:
 
 
 def softplus(z: Array) -> Array:
-    """a = log(1 + eᶻ) = max(z, 0) + log(1 + e^−|z|)"""
+    """a = log(1 + eᶻ) = max(z, 0) + log(1 + e^−|z|).    Source: Dugas et al. 2001"""
     return select(z, z, 0.0) + log1p(exp(select(z, -z, z)))
 
 
@@ -130,7 +136,7 @@ def softplus_derivative(z: Array, a: Array) -> Array:
 
 
 def silu(z: Array) -> Array:
-    """a = z σ(z)"""
+    """a = z σ(z).    Source: Elfwing, Uchibe & Doya 2018"""
     return z * sigmoid(z)
 
 
@@ -141,7 +147,10 @@ def silu_derivative(z: Array, a: Array) -> Array:
 
 
 def gelu(z: Array) -> Array:
-    """a = z Φ(z), Φ the distribution function of the normal law (the exact form, not the one through tanh)"""
+    """a = z Φ(z), Φ the distribution function of the normal law (the exact form, not the one through tanh)
+
+    Source: Hendrycks & Gimpel 2016
+    """
     return z * (1 + erf(z / _ROOT_2)) / 2
 
 

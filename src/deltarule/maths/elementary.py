@@ -1,8 +1,12 @@
 """The few helpers that the elementwise formulas are written with.
 
-The formulas of `activations`, `losses`, `penalties` and `optimizers` run on real arrays, on complex arrays (the
-complex step proves derivatives with them) and, one number at a time, inside compiled programs. So they never ask for
-an absolute value or a maximum, which would lose the imaginary part without a word: a choice is made by `select`.
+x, z            what a formula is computed of: numbers or arrays, real or complex
+test, yes, no   of a choice: yes where the real part of test is above 0, no elsewhere
+
+The formulas of `activations`, `losses`, `penalties`, `optimizers` and `schedules` run on real arrays, those with a
+derivative on complex arrays too (the complex step proves it with them), and, one number at a time, inside compiled
+programs. So they never ask for an absolute value, or for a maximum but of real parts, which would lose the imaginary
+part without a word: a choice is made by `select`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -61,6 +65,15 @@ def select(test: Array, yes: Array, no: Array) -> Array:
     return np.where(above, yes, no)
 
 
+def smaller(a: Array, b: Array) -> Array:
+    """The smaller of two real numbers, by a choice; a NaN is passed on.
+
+    >>> smaller(np.array([1.0, 3.0]), 2.0)
+    array([1., 2.])
+    """
+    return select(b - a, a, b + 0 * a)
+
+
 def _is_plain(value: Array, dtype: np.dtype[Any]) -> bool:
     """Whether a value is a number or an array of this dtype, and nothing that only behaves as one."""
     return type(value) in (np.ndarray, dtype.type) and value.dtype == dtype
@@ -82,8 +95,8 @@ def everywhere(formula: Callable[..., Any], *arrays: Array, **named: Array) -> A
     """A formula of real numbers at every place of arrays, whose bits depend on nothing but the numbers at the place.
 
     NumPy takes another way to a power where all exponents are one number in memory, as in an array of one: a square
-    root, or a product. A formula gets arrays of one shape in which each number has its own place, and two of them at
-    least, so that one number among others is what it is alone.
+    root, or a product. So arrays are copied to one shape where theirs is another, and a single number is doubled, so
+    that NumPy always takes the same way.
 
     >>> powers = everywhere(lambda t, power: t**power, np.arange(1.0, 4.0)[:, None], np.array([0.5, 0.5]))
     >>> alone = everywhere(lambda t, power: t**power, np.array([3.0]), power=np.array([0.5]))

@@ -2,6 +2,8 @@
 
 p [.., B, C]  predictions, the activations of the output layer        z [.., B, C]  logits, its pre-activations
 y [.., B, C]  targets (soft ones too: any number that the loss allows)
+e [.., B, C]  errors, e = p − y             δ, q, ε   parameters: `delta`, `quantile`, `epsilon`
+σ, ψ          sigmoid and softmax: p of z
 
 A loss is a number for every output of every sample; what happens to them is its reduction:
 
@@ -146,7 +148,10 @@ def huber_derivative(p: Array, y: Array, delta: float) -> Array:
 
 
 def quantile_error(p: Array, y: Array, quantile: float) -> Array:
-    """q (y − p) where the prediction is too low, (1 − q) (p − y) where it is too high: least at the quantile q"""
+    """q (y − p) where the prediction is too low, (1 − q) (p − y) where it is too high: least at the quantile q
+
+    Source: Koenker & Bassett 1978
+    """
     return select(p - y, (1 - quantile) * (p - y), quantile * (y - p))
 
 

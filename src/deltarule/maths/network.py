@@ -192,8 +192,8 @@ def updated_buffers(
 ) -> dict[str, Array]:
     """The running statistics after a batch: a tenth of the way towards the batch's own, with σ² made unbiased.
 
-    total [K, 1, 1] or a number: N, the samples of the batch, or the sum of their weights. The N − 1 of N / (N − 1) is
-    1 at least: weights that sum to 1, but for rounding, must not make σ² infinite.
+    total [K, 1, 1] or a number: N, the samples of the batch, or the sum of their weights. In N / (N − 1), N and N − 1
+    are each raised to at least 1: weights that sum to 1, but for rounding, must not make σ² infinite.
 
     >>> zero, one = np.zeros((1, 1)), np.ones((1, 1))
     >>> updated_buffers({"mean1": zero, "variance1": zero}, {"1": (one, one)}, total=2 * one)

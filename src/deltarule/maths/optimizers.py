@@ -4,6 +4,10 @@
 v, s, m …  [K, P]  what an optimizer remembers of each parameter (its slots), 0 at the start
 α          [K, 1]  the learning rate at this step, after its schedule; other numbers likewise, one a member
 t          [K, 1]  the number of this update, 1 for the first
+β, ρ       [K, 1]  the share of a slot that is kept: `momentum`, `beta1` and `beta2`; `decay`
+λ, ε       [K, 1]  strength of the decay of weights, `weight_decay`; `epsilon`, which keeps a divisor above 0
+Δ          [K, P]  Rprop's step sizes, its slot `size`
+‖g‖        [K, P]  `norm`, for each entry the length of the gradient of its array
 
 An update is elementwise: (θ, g, slots …, numbers …) → (θ, slots …). What depends only on t is computed once a step.
 """
@@ -13,7 +17,7 @@ from dataclasses import dataclass, field
 
 from numpy import sqrt
 
-from deltarule.maths.elementary import Array, Fixed, select
+from deltarule.maths.elementary import Array, Fixed, select, smaller
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,8 @@ def adagrad(theta: Array, g: Array, s: Array, learning_rate: Array, epsilon: Arr
 def normalized_gradient(theta: Array, g: Array, norm: Array, learning_rate: Array, epsilon: Array) -> tuple[Array]:
     """θ ← θ − α g / (‖g‖ + ε), ‖g‖ the length of the current gradient of the array that the parameter belongs to.
 
-    Source: the boundary report's "Adagrad" as it was coded: nothing accumulates, every array takes a step of length α.
+    Source: Nesterov 1984; Hazan, Levy & Shalev-Shwartz 2015; the boundary report's "Adagrad" as it was coded: nothing
+    accumulates, every array takes a step of length α.
     """
     return (theta - learning_rate * g / (norm + epsilon),)
 
@@ -165,14 +170,10 @@ def rprop(
     """
     size = select(size, size, learning_rate + 0 * size)
     agreement = g * previous
-    size = select(agreement, _smaller(size * increase, largest), size)
-    size = select(-agreement, -_smaller(-size * decrease, -smallest), size)
+    size = select(agreement, smaller(size * increase, largest), size)
+    size = select(-agreement, -smaller(-size * decrease, -smallest), size)
     g = select(-agreement, 0 * g, g)
     return theta - select(g, size, select(-g, -size, 0 * g)), g, size
-
-
-def _smaller(a: Array, b: Array) -> Array:
-    return select(b - a, a, b + 0 * a)
 
 
 _ADAM = Fixed({"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8})

@@ -2,8 +2,9 @@
 
 w  [.., P]  weights (biases too only where that is asked for)        λ  the penalty's strength
 
-J̃ = J + λ Σ value(w): the penalty is part of the objective, and its derivative part of the gradient. Each exists
-divided by the number of samples in the batch as well, under a name of its own.
+J̃ = J + λ Σ value(w), with J the objective without the penalty: the penalty is part of what training lowers (which
+`objective` calls J), and its derivative part of the gradient. Each exists divided by the number of samples in the
+batch as well, under a name of its own.
 """
 
 from collections.abc import Callable

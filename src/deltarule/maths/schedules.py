@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from numpy import cos, floor, pi
 
-from deltarule.maths.elementary import Array, Fixed, select
+from deltarule.maths.elementary import Array, Fixed, select, smaller
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def warm_up(t: Array, learning_rate: Array, steps: Array) -> Array:
 
 def linear_ramp(t: Array, learning_rate: Array, steps: Array, highest: Array) -> Array:
     """From α to `highest` in a straight line of `steps` updates, and no further.    Source: Smith 2015, section 3.3"""
-    return learning_rate + (highest - learning_rate) * (_up_to(steps - 1, t) / (steps - 1))
+    return learning_rate + (highest - learning_rate) * (smaller(t, steps - 1) / (steps - 1))
 
 
 def exponential_ramp(t: Array, learning_rate: Array, steps: Array, highest: Array) -> Array:
@@ -89,13 +89,8 @@ def exponential_ramp(t: Array, learning_rate: Array, steps: Array, highest: Arra
 
     α (highest / α)^s with s = t / (steps − 1), as a product that stays finite where highest / α does not.
     """
-    share = _up_to(steps - 1, t) / (steps - 1)
+    share = smaller(t, steps - 1) / (steps - 1)
     return learning_rate ** (1 - share) * highest**share
-
-
-def _up_to(last: Array, t: Array) -> Array:
-    """t until it is `last`, and `last` from then on."""
-    return select(last - t, t, last)
 
 
 SCHEDULES = {
