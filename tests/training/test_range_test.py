@@ -77,9 +77,11 @@ def test_what_is_taken_off_an_objective_does_not_change_what_is_suggested(lower)
     assert suggestion(rates, objective - lower) == suggestion(rates, objective)
 
 
-def test_of_an_objective_below_0_what_falls_after_it_broke_does_not_count():
+@pytest.mark.parametrize("fall", [100, 300])
+def test_of_an_objective_below_0_what_falls_after_it_broke_does_not_count(fall):
+    """At a rate of 10, the last, the objective is at -1, or at -2001: lower than ever before."""
     rates = np.logspace(-4, 1, 101)
-    broken = -1 / (1 + (rates / 0.1) ** -2) + np.where(rates > 2, 1e3 - 100 * rates, 0)
+    broken = -1 / (1 + (rates / 0.1) ** -2) + np.where(rates > 2, 1e3 - fall * rates, 0)
     assert 0.05 < suggestion(rates, broken) < 0.2
 
 

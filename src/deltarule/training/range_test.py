@@ -140,13 +140,14 @@ def suggestion(rates: Floats, objective: Floats) -> float:
     return float(rates[steepest]) if slope[steepest] < 0 else float("nan")
 
 
-def _broken_above(objective: Floats) -> float:
-    """Four times the first objective: a rise by three times its height above 0, or above the least where that is lower.
+def _broken_above(objective: Floats) -> Floats:
+    """Four times the first objective: a rise by three times its height above 0, or above the least up to an update [n]
+    where that is lower.
 
-    >>> _broken_above(np.array([5.0, 1.0])), _broken_above(np.array([-2.0, -6.0]))
-    (20.0, 10.0)
+    >>> _broken_above(np.array([5.0, 1.0])), _broken_above(np.array([-2.0, -6.0, 40.0, -99.0]))
+    (array([20., 20.]), array([ -2.,  10.,  10., 289.]))
     """
-    return float(4 * objective[0] - 3 * objective[np.isfinite(objective)].min(initial=0))
+    return np.asarray(4 * objective[0] - 3 * np.minimum.accumulate(np.fmin(objective, 0)))
 
 
 def _smoothed(objective: Floats) -> Floats:

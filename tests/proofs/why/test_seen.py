@@ -101,11 +101,35 @@ def test_validation_rows_are_held_against_a_constant_above_the_least(shifted):
         assert [seen.validated for seen in look_at(run, [0, 1])] == [False, True]
 
 
-def test_of_a_loss_without_a_least_nothing_is_known():
-    register_loss("endless", lambda p, y: p * y, lambda p, y: y + 0 * p)
-    seen = seen_of(Network([3, 1]), X, X[:, 0], loss="endless", learning_rate=1e-3)
-    unregister("loss", "endless")
+@pytest.fixture
+def own(request):
+    """The name of a loss of one's own, made of the value and the derivative that a test gives."""
+    value, derivative, domain = request.param
+    register_loss("own", value, derivative, domain=domain, targets="real" if domain == "real" else "unit")
+    yield "own"
+    unregister("loss", "own")
+
+
+@pytest.mark.parametrize("own", [(lambda p, y: p * y, lambda p, y: y + 0 * p, "real")], indirect=True)
+def test_of_a_loss_without_a_least_nothing_is_known(own):
+    seen = seen_of(Network([3, 1]), X, X[:, 0], loss=own, learning_rate=1e-3)
     assert np.isnan(seen.skill) and np.isnan(seen.least)
+
+
+@pytest.mark.parametrize("own", [(lambda p, y: -y * np.log(p) - 3, lambda p, y: -y / p, "simplex")], indirect=True)
+@pytest.mark.parametrize("classes", [CLASSES, np.eye(3)[np.arange(30) % 2]], ids=["three", "two of three"])
+def test_what_is_taken_off_a_cross_entropy_changes_nothing_of_what_is_seen(own, classes):
+    network = Network([3, 4, 3], "tanh", "softmax")
+    plain, lower = (seen_of(network, X, classes, loss=loss, learning_rate=0.1) for loss in ("cross_entropy", own))
+    assert lower.least == pytest.approx(-9) and lower.skill == pytest.approx(plain.skill, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "own", [(lambda p, y: (p - (1 - y) / 2) ** 2, lambda p, y: 2 * p - (1 - y), "simplex")], indirect=True
+)
+def test_where_a_constant_loses_less_than_the_least_nothing_is_known(own):
+    """This loss is least at another prediction than its target, so that the least is not found."""
+    assert np.isnan(seen_of(Network([3, 3], output="softmax"), X, CLASSES, loss=own).skill)
 
 
 def test_the_penalty_is_weighed_against_the_data_of_a_batch():

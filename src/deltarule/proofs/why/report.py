@@ -38,7 +38,7 @@ class WhyReport:
     findings   what can cause the others first; of several members, what most of them have
     members    which members were looked at, of those that were trained         of      how many the run has
     skill      of each of them, how much of a constant prediction's loss it has won back: 1 all, 0 nothing; NaN where
-               its loss falls without end
+               its loss falls without end, or its least is not found
     """
 
     findings: tuple[Finding, ...]
@@ -59,8 +59,9 @@ class WhyReport:
             return "Looked at nothing: no update was made, so that nothing was trained."
         who = "the network" if self.of == 1 else f"{len(self.members)} of {self.of} members"
         learned = sum(skill >= LEARNED for skill in self.skill)
-        if self.of == 1 and np.isnan(self.skill[0]):
-            far = "how far it has learned cannot be told from its loss"
+        if np.isnan(self.skill).any() and not np.isfinite(self.skill).any():
+            whose = ("it has", "its") if self.of == 1 else ("they have", "their")
+            far = "how far {} learned cannot be told from {} loss".format(*whose)
         elif self.of == 1:
             far = f"it has won {_percent(self.skill[0])} of what a constant prediction loses"
         else:

@@ -78,6 +78,7 @@ class Seen:
 
     skill            1 − loss / loss of the best constant prediction, both above the least possible loss: 0 for a
                      network that says the same of every row, NaN where the loss falls without end
+                     or its least is not found
     objective        at the end; not finite where the member diverged       at_start: before the first update
     least            what the objective can come to at least: 0 for a loss of ours, NaN where there is none
     falling          share of the objective's whole fall that fell in the last two fifths of the looks
@@ -190,10 +191,10 @@ class _Scale:
 
     def skill(self, loss: float) -> float:
         """How much of what a constant loses over the least is won; NaN where this cannot be known."""
-        if not np.isfinite(self.constant - self.least):
+        most, rounding = self.constant - self.least, ROUNDING * abs(self.least)
+        if not np.isfinite(most) or most < -rounding:
             return np.nan
-        own = self.constant - self.least > ROUNDING * abs(self.least)
-        return float(1 - (loss - self.least) / (self.constant - self.least)) if own else 1.0
+        return float(1 - (loss - self.least) / most) if most > rounding else 1.0
 
 
 def _scale(problem: Problem, rows: Batch) -> _Scale:
