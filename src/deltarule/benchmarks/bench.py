@@ -53,7 +53,7 @@ def bench(
     Parameters
     ----------
     rows : names of rows; None for all of them, fresh processes and memory, too.
-    quick : small populations and few rounds: whether everything works, in less than a minute.
+    quick : small populations and few rounds: whether everything works, in about a minute.
     grown : measure how the time grows, too, with members, hidden units and batch.
     tell : called with what is being measured, in words.
 

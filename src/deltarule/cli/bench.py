@@ -14,7 +14,7 @@ Rows = Annotated[
 ]
 Quick = Annotated[
     bool,
-    typer.Option("--quick", help="Small populations, few rounds: whether everything works, in less than a minute."),
+    typer.Option("--quick", help="Small populations, few rounds: whether everything works, in about a minute."),
 ]
 
 
