@@ -126,4 +126,4 @@ def test_a_series_that_there_is_not_is_refused():
         RUN.history.series(["objective"])
     bare = train(RUN.problem, max_steps=1, with_history=False)
     with pytest.raises(BadInput, match="^the history has no series 'objective'; it has: none; others"):
-        bare.history.objective  # noqa: B018
+        _ = bare.history.objective
