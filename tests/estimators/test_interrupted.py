@@ -8,7 +8,7 @@ import pytest
 from sklearn.base import clone
 
 from deltarule import MLPClassifier, PopulationSearchCV, TabularClassifier
-from deltarule.estimators.base import whole_or_none
+from deltarule.estimators.quiet import whole_or_none
 from deltarule.training import epochs
 
 X = np.random.default_rng(0).normal(size=(60, 3))

@@ -6,26 +6,24 @@ K members · N rows · D features · C outputs
 import contextlib
 import warnings
 from collections.abc import Callable, Iterator
-from contextvars import ContextVar
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_feature_names, _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from deltarule.errors import BadInput, counted
+from deltarule.errors import counted
 from deltarule.estimators import settings
+from deltarule.estimators.fitted import DTYPES, FittedMLP, with_members
 from deltarule.estimators.given import holds_tables, in_precision, made_dense, refuse_dates
-from deltarule.estimators.prediction import NotFinite, outputs_of
+from deltarule.estimators.quiet import QUIET, WHOLE_OR_NONE, warn
 from deltarule.estimators.records import CheckedRows, Epoch, Plan, Rows, curve, plain, with_weight
 from deltarule.estimators.scales import other_scale, unusual_size
 from deltarule.estimators.settings import Architecture
@@ -34,32 +32,18 @@ from deltarule.maths.network import flatten, views
 from deltarule.problem import checks, registry
 from deltarule.problem.batches import orders
 from deltarule.problem.create import create_problem
-from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.training import epochs
 from deltarule.training.epochs import EpochRules, EpochRun, Stall, Validation, one_epoch, train_epochs
 from deltarule.training.lbfgs import minimized
 
-DTYPES = (np.float64, np.float32)
 MANY_NUMBERS = 2**20
 """From so many on it is worth waking other threads to look whether all are finite."""
-WHOLE_OR_NONE = ContextVar("WHOLE_OR_NONE", default=False)
-"""Whether a fit that Ctrl-C ends is to be none: of each thread by itself, and only the main one hears of Ctrl-C."""
-QUIET = ContextVar("QUIET", default=False)
-"""Whether a fit keeps its warnings to itself: of each thread by itself, where Python's switch is one for all."""
 
 
-class BaseMLP(BaseEstimator):
-    """A multi-layer perceptron that fits, goes on fitting and answers; what its targets mean, the classes below say."""
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "coefs_")
+class BaseMLP(FittedMLP):
+    """A multi-layer perceptron that fits, and goes on fitting; what its targets mean, the classes below say."""
 
     # --- what the classifier and the regressor say for themselves ---
 
@@ -171,7 +155,7 @@ class BaseMLP(BaseEstimator):
         if first and not incremental:
             size = unusual_size(rows.x, self._feature)
             if size:
-                _warn(
+                warn(
                     f"the features are not scaled: {size}, and networks learn badly from such; put a StandardScaler "
                     "before the estimator.",
                     stacklevel=4,
@@ -293,9 +277,7 @@ class BaseMLP(BaseEstimator):
             size = min(200, count)
         else:
             if self.batch_size > count:
-                _warn(
-                    "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=5
-                )
+                warn("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=5)
             size = min(int(self.batch_size), count)
         if self._architecture.batch_norm and self.n_layers_ > 2:
             _check_norm(count, size)
@@ -538,10 +520,11 @@ class BaseMLP(BaseEstimator):
             return state
         parameters, buffers = self._arrays()
         network = problem.network
-        state = initial_state(problem, flatten(_by_member(parameters), network.entries))
+        state = initial_state(problem, flatten(with_members(parameters, self._members), network.entries))
         if not buffers:
             return state
-        return replace(state, buffers=flatten(_by_member(buffers), network.buffers).astype(problem.dtype))
+        running = flatten(with_members(buffers, self._members), network.buffers)
+        return replace(state, buffers=running.astype(problem.dtype))
 
     def _going_on(self, problem: Problem, first: bool, factor: Floats) -> State:
         """The state that an earlier pass left, with what the optimizer remembers."""
@@ -555,131 +538,6 @@ class BaseMLP(BaseEstimator):
     def _keep(self, problem: Problem, state: State) -> None:
         self._hold(problem.network, state, copy=True)
         self._slots, self._updates = dict(state.slots), int(state.step)
-
-    def _hold(self, network: Network, state: State, copy: bool) -> None:
-        """Take the weights of a state."""
-        theta = state.theta.copy() if copy else state.theta
-        self._hold_arrays(views(theta, network.entries), views(state.buffers, network.buffers), len(network.layers))
-
-    def _hold_arrays(self, parameters: dict[str, Floats], running: dict[str, Floats], layers: int) -> None:
-        """Take parameters and running statistics {name: [K, D, H]} as the attributes that scikit-learn's users know."""
-        self._members = len(parameters["W1"])
-        if self._members == 1:
-            parameters = {name: array[0] for name, array in parameters.items()}
-            running = {name: array[0] for name, array in running.items()}
-        self.coefs_ = [parameters[f"W{n}"] for n in range(1, layers + 1)]
-        self.intercepts_ = [parameters[f"b{n}"][..., 0, :] for n in range(1, layers + 1)]
-        self._normalization = {name: each for name, each in parameters.items() if name.startswith(("gamma", "beta"))}
-        self._running = running
-
-    def _arrays(self) -> tuple[dict[str, Floats], dict[str, Floats]]:
-        """The parameters and the running statistics by name, [D, H] or [K, D, H], from the public attributes."""
-        parameters = {f"W{n}": np.asarray(array) for n, array in enumerate(self.coefs_, start=1)}
-        parameters |= {f"b{n}": np.asarray(array)[..., None, :] for n, array in enumerate(self.intercepts_, start=1)}
-        return parameters | self._normalization, self._running
-
-    def member_parts(self, member: int) -> tuple[Network, dict[str, Floats], Floats]:
-        """A member's network, its arrays [D, H] by name, and the dropout rates of its hidden layers.
-
-        Errors: `BadInput` for a member that there is not, or where `dropout` was set to what the network cannot have;
-        `NotFittedError`.
-        """
-        check_is_fitted(self)
-        member = checks.member(member, self._members, "the model has the members")
-        parameters, running = self._arrays()
-        arrays = {
-            name: array.reshape(self._members, *array.shape[-2:])[member]
-            for name, array in {**parameters, **running}.items()
-        }
-        network = self._architecture.network()
-        hidden = len(network.layers) - 1
-        try:
-            rates = np.broadcast_to(np.asarray(self.dropout, float), (self._members, hidden))
-        except (OverflowError, TypeError, ValueError):
-            rates = np.full((self._members, hidden), np.nan)
-        if not ((rates >= 0) & (rates <= 1)).all():
-            raise BadInput(
-                f"dropout is {self.dropout!r}, and the network has {hidden} hidden layers; set a rate from 0 to 1, or "
-                "a list with one for each"
-            )
-        return network, arrays, rates[member]
-
-    def save(self, path: str | Path) -> None:
-        """Write the fitted model as a file of safetensors, which `deltarule.load_model` reads.
-
-        Parameters: `path`.
-        Errors: `BadInput` when it is not fitted, or for a place that cannot be written.
-        """
-        from deltarule.estimators.model_file import save_model  # which imports this module
-
-        save_model(self, path)
-
-    # --- answers ---
-
-    def _answers(self, X: Any, answer: Callable[[Floats], Floats]) -> Floats:
-        """What `answer` makes of every member's outputs for some rows, [K, n, C]  →  [.., n, A], for all of them."""
-        if self._is_plain(X):
-            with contextlib.suppress(NotFinite):  # which is then said below
-                found = self._answers_of(X, answer, check=True)
-                if hasattr(self, "feature_names_in_"):  # which an array has not: scikit-learn warns of it
-                    _check_feature_names(self, X, reset=False)
-                return found
-        check_is_fitted(self)
-        refuse_dates(X, "X")
-        with np.errstate(all="ignore"):
-            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        return self._answers_of(X.tocsr() if sparse.issparse(X) else X, answer)
-
-    def _answers_of(self, X: Any, answer: Callable[[Floats], Floats], check: bool = False) -> Floats:
-        def of_members(outputs: Floats) -> Floats:
-            return answer(outputs if outputs.ndim == 3 else outputs[None])
-
-        parameters, running = self._arrays()
-        return outputs_of(self._architecture.network(), parameters, running, X, check, of_members)
-
-    def _is_plain(self, X: Any) -> bool:
-        """Whether there is nothing to check but that numbers are finite: of a single row all that scikit-learn looks
-        at would take longer than its answer."""
-        if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in DTYPES or not len(X):
-            return False
-        return bool(X.shape[1] == getattr(self, "n_features_in_", None))
-
-    @staticmethod
-    def _mean(each: Floats) -> Floats:
-        """The mean over the members.    [K, ..]  →  [..]"""
-        with np.errstate(all="ignore"):  # of weights that are huge answers are infinite, of both signs
-            return each[0] if len(each) == 1 else np.asarray(each.mean(axis=0))
-
-    def _mean_and_spread(self, each: Floats) -> Floats:
-        """The mean and the standard deviation over the members.    [K, ..]  →  [2, ..]"""
-        if len(each) < 2:
-            raise ValueError("return_std needs several members to differ; fit with n_members of 2 or more.")
-        with np.errstate(all="ignore"):
-            return np.stack([self._mean(each), each.std(axis=0, ddof=1)])
-
-
-@contextlib.contextmanager
-def _switched_on(switch: ContextVar[bool]) -> Iterator[None]:
-    before = switch.set(True)
-    try:
-        yield
-    finally:
-        switch.reset(before)
-
-
-def whole_or_none() -> contextlib.AbstractContextManager[None]:
-    """Where half a training is no model to be kept or compared: Ctrl-C in a fit is a `KeyboardInterrupt` after all."""
-    return _switched_on(WHOLE_OR_NONE)
-
-
-def quietly() -> contextlib.AbstractContextManager[None]:
-    """Where nobody chose a fit's parameters, who could mend what its warnings say of them."""
-    return _switched_on(QUIET)
-
-
-def _warn(message: str, stacklevel: int) -> None:
-    if not QUIET.get():
-        warnings.warn(message, stacklevel=stacklevel + 1)
 
 
 def _several(callbacks: Any) -> list[Any]:
@@ -705,10 +563,6 @@ def _check_norm(count: int, size: int) -> None:
 def _longer(before: list[float] | None, values: Floats | None) -> list[float] | None:
     """A curve that goes on, by the values of all members after each epoch; None where there are none."""
     return None if values is None else (before or []) + curve(values)
-
-
-def _by_member(arrays: dict[str, Floats]) -> dict[str, Floats]:
-    return {name: array[None] if array.ndim == 2 else array for name, array in arrays.items()}
 
 
 def has_epochs(estimator: BaseMLP) -> bool:

@@ -18,10 +18,11 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params, _num_samples
 
 from deltarule.errors import BadInput
-from deltarule.estimators.base import BaseMLP, whole_or_none
+from deltarule.estimators.base import BaseMLP
 from deltarule.estimators.classifier import MLPClassifier
 from deltarule.estimators.kept import Fit, Kept, Taken
 from deltarule.estimators.population import Part, fit_together
+from deltarule.estimators.quiet import whole_or_none
 from deltarule.estimators.records import Plan, Rows
 from deltarule.estimators.regressor import MLPRegressor
 from deltarule.problem.problem import Floats, Integers

@@ -19,7 +19,8 @@ from deltarule.estimators.base import BaseMLP
 from deltarule.estimators.classifier import MLPClassifier
 from deltarule.estimators.columns import KINDS as COLUMN_KINDS
 from deltarule.estimators.columns import Column
-from deltarule.estimators.plain import plain, put_weights, unplain, weights_of, with_members
+from deltarule.estimators.fitted import with_members
+from deltarule.estimators.plain import plain, put_weights, unplain, weights_of
 from deltarule.estimators.regressor import MLPRegressor
 from deltarule.estimators.scores import Scores
 from deltarule.estimators.settings import POINTS, Architecture

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.estimators.base import BaseMLP
+from deltarule.estimators.fitted import with_members
 from deltarule.maths.network import flatten, views
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
@@ -41,11 +42,6 @@ def put_weights(model: BaseMLP, network: Network, arrays: dict[str, np.ndarray])
     if not len(theta) or theta.dtype.kind != "f" or (theta.shape, running.shape) != expected:
         raise ValueError(f"θ has the shape {theta.shape}, statistics {running.shape}, and {network!r} needs {expected}")
     model._hold_arrays(views(theta, network.entries), views(running, network.buffers), len(network.layers))
-
-
-def with_members(arrays: Mapping[str, Floats], members: int) -> dict[str, Floats]:
-    """Arrays [D, H] of a single member as [1, D, H], too."""
-    return {name: array.reshape(members, *array.shape[-2:]) for name, array in arrays.items()}
 
 
 def plain(value: Any) -> Any:

@@ -14,9 +14,9 @@ from sklearn.utils import indexable
 from sklearn.utils.validation import _check_method_params, _num_samples
 
 from deltarule.errors import BadInput
-from deltarule.estimators.base import whole_or_none
 from deltarule.estimators.candidates import Task, rows_of
 from deltarule.estimators.kept import Kept
+from deltarule.estimators.quiet import whole_or_none
 from deltarule.problem.problem import Floats, Integers
 from deltarule.sweeps.store import Store
 

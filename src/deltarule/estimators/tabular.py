@@ -22,7 +22,7 @@ from deltarule.data.cells import as_text, shortened
 from deltarule.data.frame import Frame, frame_of, numbers_of_rows, rows_of, taken
 from deltarule.errors import BadInput, counted
 from deltarule.estimators import budget
-from deltarule.estimators.base import BaseMLP, quietly, whole_or_none
+from deltarule.estimators.base import BaseMLP
 from deltarule.estimators.candidates import Task
 from deltarule.estimators.classifier import MLPClassifier, as_texts
 from deltarule.estimators.column_notes import unknown_categories, unused_told, unusual_numbers, without_input
@@ -38,6 +38,7 @@ from deltarule.estimators.columns import (
     used_columns,
 )
 from deltarule.estimators.inspection import Inspection, classes_inspected, numbers_inspected, sampled
+from deltarule.estimators.quiet import quietly, whole_or_none
 from deltarule.estimators.regressor import MLPRegressor
 from deltarule.estimators.scores import (
     Scores,
