@@ -237,6 +237,22 @@ def test_however_members_are_divided_a_long_order_is_drawn_once(drawn: list[tupl
         np.testing.assert_array_equal(order, batches.random.permutation(np.array([seed]), np.array([7]), rows)[0])
 
 
+def test_epochs_that_are_over_are_not_kept(drawn: list[tuple[int, ...]]) -> None:
+    """A long training of a single network took the memory of the orders of sixty epochs, for nothing."""
+    rows = batches.DRAWN_AT_ONCE + 1
+    for epoch in range(20):
+        for seeds in ((0,), (1, 2), (0,)):
+            orders(seeds, epoch, rows)
+            batches._long.cache_clear()
+        assert batches._kept._bytes <= 2 * 3 * 4 * rows
+    assert drawn == 20 * [(0,), (1, 2)]
+    several = orders_of_epochs((0,), range(17, 20), rows)
+    del drawn[:]
+    for epoch in (18, 19, 17):
+        np.testing.assert_array_equal(orders((0,), epoch, rows), several[epoch - 17])
+    assert drawn == [(0,)]
+
+
 def test_no_more_than_some_bytes_are_kept(drawn: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
     rows = batches.DRAWN_AT_ONCE + 1
     monkeypatch.setattr(batches, "MOST_KEPT", 3 * 4 * rows)

@@ -183,35 +183,40 @@ def _kept_from_writing(orders: Integers) -> Integers:
 
 
 class _Kept:
-    """The orders of long epochs by seed: drawn once, however members are divided into blocks that ask for theirs."""
+    """The orders of long epochs by seed: drawn once, however members are divided into blocks that ask for theirs.
+
+    Two epochs of each seed, for no block asks for one that lies behind all of them.
+    """
 
     def __init__(self) -> None:
-        self._orders: OrderedDict[tuple[int, int, int], Integers] = OrderedDict()
+        self._orders: OrderedDict[tuple[int, int, int], tuple[int, Integers]] = OrderedDict()
         self._bytes, self._lock = 0, RLock()
         forks_wait_for(self._lock)
 
     def of(self, seeds: tuple[int, ...], epochs: range, rows: int) -> Integers:
         """As `_drawn`, of one epoch."""
-        keys = [(seed, epochs[0], rows) for seed in seeds]
+        epoch = epochs[0]
+        keys = [(seed, epoch % 2, rows) for seed in seeds]
         with self._lock:
-            found = {key: self._orders[key] for key in keys if key in self._orders}
+            found = {key: self._orders[key][1] for key in keys if self._orders.get(key, (None,))[0] == epoch}
             for key in found:
                 self._orders.move_to_end(key)
-        missing = tuple(key[0] for key in keys if key not in found)
+        missing = [key for key in keys if key not in found]
         if missing:
-            drawn = _drawn(missing, epochs, rows)[0].astype(np.int32)
-            new = {(seed, epochs[0], rows): order.copy() for seed, order in zip(missing, drawn, strict=True)}
-            self._keep(new)
+            drawn = _drawn(tuple(seed for seed, _, _ in missing), epochs, rows)[0].astype(np.int32)
+            new = {key: order.copy() for key, order in zip(missing, drawn, strict=True)}
+            self._keep(epoch, new)
             found |= new
         return _kept_from_writing(np.stack([found[key] for key in keys], dtype=np.int64)[None])
 
-    def _keep(self, new: dict[tuple[int, int, int], Integers]) -> None:
+    def _keep(self, epoch: int, new: dict[tuple[int, int, int], Integers]) -> None:
         with self._lock:
             for key, order in new.items():
                 self._bytes += 0 if key in self._orders else order.nbytes
-                self._orders[key] = order
+                self._orders[key] = epoch, order
+                self._orders.move_to_end(key)
             while self._bytes > MOST_KEPT:
-                self._bytes -= self._orders.popitem(last=False)[1].nbytes
+                self._bytes -= self._orders.popitem(last=False)[1][1].nbytes
 
     def clear(self) -> None:
         """Forget all of them."""
