@@ -93,7 +93,8 @@ def rounding(along: Along, lines: Integers, start: Floats) -> Floats:
     t = start * 2.0**-18
     points = np.concatenate([2 * t, t, -t, -2 * t])
     far, near, near_below, far_below = along(np.tile(lines, 4), points).reshape(4, -1)
-    return np.asarray(np.abs(far - 2 * near + 2 * near_below - far_below) / 10**0.5)
+    with np.errstate(over="ignore", invalid="ignore"):  # of infinite φ nothing is known
+        return np.asarray(np.abs(far - 2 * near + 2 * near_below - far_below) / 10**0.5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +106,7 @@ class _Tried:
     visible: Floats
 
 
+@np.errstate(over="ignore", invalid="ignore")  # where φ is infinite there is no slope, and the doubt says so
 def _extrapolated(along: Along, lines: Integers, h: Floats, middle: Floats, noise: Floats, wanted: Floats) -> _Tried:
     """Central differences with h, h/2 and h/4, extrapolated to h = 0.    Source: Richardson 1911
 

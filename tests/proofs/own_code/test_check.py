@@ -1101,7 +1101,7 @@ def test_of_a_loss_that_does_not_change_it_is_said() -> None:
 
 def test_a_step_that_draws_samples_is_told() -> None:
     """The gradient over some samples is none of the loss over all; each step has another one."""
-    drawn, w = np.random.default_rng(), 0.3 * np.ones(4)
+    drawn, w = np.random.default_rng(0), 0.3 * np.ones(4)
 
     def loss() -> Any:
         return ((X @ w) ** 2).mean()
@@ -1571,3 +1571,9 @@ def test_another_momentum_is_named(how: str, code: str, beta: float) -> None:
 
     report = check_update(step, lambda: ((X @ w) ** 2).sum() / len(X), w, 0.01, momentum=beta)
     assert [mistake.code for mistake in report.diagnosis] == [code]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_loss_that_is_infinite_nearby_is_no_reason_for_a_warning_of_numpys() -> None:
+    report = check_gradient(lambda w: np.where(w > 0.3, np.inf, 2 * w).sum(), lambda w: 2 + 0 * w, np.full(3, 0.3))
+    assert not report.ok
