@@ -136,11 +136,24 @@ def kind_of(path: str | Path) -> str:
     ''
     """
     try:
+        return kind_or_error(path)
+    except OSError as error:
+        raise _cannot_use(path, error) from error
+
+
+def kind_or_error(path: str | Path) -> str:
+    """`kind_of` for who has a sentence of his own where nobody can tell: that is the system's `OSError` here.
+
+    `Path.exists` and the like take that for nothing from Python 3.14 on, on Windows from 3.12: what is there and may
+    not be looked at would be begun anew.
+
+    >>> kind_or_error(temporary_folder())
+    'folder'
+    """
+    try:
         mode = systems.full_length(Path(path)).stat().st_mode
     except (FileNotFoundError, NotADirectoryError, ValueError):  # the last for a zero byte, which no name has
         return ""
-    except OSError as error:
-        raise _cannot_use(path, error) from error
     return "folder" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) else "device"
 
 

@@ -84,7 +84,12 @@ def test_own_code_is_checked_and_its_running_announced(gradcheck):
 
 @pytest.mark.parametrize(
     ("name", "whose"),
-    [("deltarule", "deltarule's own"), ("random", "that of "), ("sys", "that"), ("xxsubtype", "that of Python itself")],
+    [
+        ("deltarule", "deltarule's own"),
+        ("random", "that of "),
+        ("sys", "that"),
+        ("faulthandler", "that of Python itself"),
+    ],
 )
 def test_a_name_that_is_taken_is_told(gradcheck, deltarule, tmp_path, name, whose):
     (tmp_path / f"{name}.py").write_text(CODE, encoding="utf-8")

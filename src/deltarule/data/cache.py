@@ -11,7 +11,7 @@ from deltarule import systems
 from deltarule.data.compressed import ENDINGS
 from deltarule.data.published import Published
 from deltarule.errors import BadInput, RunFailed
-from deltarule.files import kind_of, make_folder, temporary_folder
+from deltarule.files import kind_of, kind_or_error, make_folder, temporary_folder
 
 VARIABLE = "DELTARULE_DATA"
 SECONDS_TO_ANSWER = 30
@@ -82,11 +82,12 @@ def _folders(published: Published, data_dir: str | Path | None, ours: Path) -> I
 
 def _place(published: Published, folder: Path, may_lack: bool) -> Place | None:
     """What a folder holds of a data set, if anything."""
-    if not folder.is_dir():
+    if kind_or_error(folder) != "folder":
         return None
     files = {}
     for file in published.files:
-        there = [folder / (file.name + ending) for ending in ENDINGS if (folder / (file.name + ending)).is_file()]
+        places = [folder / (file.name + ending) for ending in ENDINGS]
+        there = [place for place in places if kind_or_error(place) == "file"]
         if there:
             files[file.name] = there[0]
     if files:
@@ -99,12 +100,12 @@ def _place(published: Published, folder: Path, may_lack: bool) -> Place | None:
                 f"add {', '.join(missing)} (plain, .gz or .xz)"
             )
         return Place(folder, files)
-    if published.archive and (folder / published.archive).is_file():
+    if published.archive and kind_or_error(folder / published.archive) == "file":
         return Place(folder, {}, archive=folder / published.archive)
-    if published.arrays and (folder / published.arrays).is_file():
+    if published.arrays and kind_or_error(folder / published.arrays) == "file":
         return Place(folder, {}, arrays=folder / published.arrays)
     for name in published.pickled:
-        if (folder / name).exists():
+        if kind_or_error(folder / name):
             raise BadInput(
                 f"{folder / name} is the pickled version of {published.name}, and a pickle runs code when it is read; "
                 f"get {published.archive}, the binary version, from {published.mirrors[0]}{published.archive}"

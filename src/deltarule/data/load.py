@@ -12,6 +12,7 @@ from deltarule.data.dataset import Dataset
 from deltarule.data.published import PUBLISHED
 from deltarule.data.tables import read_table
 from deltarule.errors import BadInput
+from deltarule.files import kind_or_error
 
 LOADERS: dict[str, Callable[..., Dataset]] = {
     "one_hot": made.one_hot,
@@ -70,9 +71,9 @@ def names() -> tuple[tuple[str, str], ...]:
 def _found(path: Path, folder: Path) -> Path:
     """The file in the folder if it is there; else the path as it stands."""
     try:
-        if not folder.is_dir():
+        if kind_or_error(folder) != "folder":
             raise BadInput(f"the data folder {folder} does not exist; name a folder, or none for the current one")
-        return folder / path if (folder / path).exists() else path
+        return folder / path if kind_or_error(folder / path) else path
     except OSError as error:
         raise BadInput(f"the data folder {folder} cannot be read: {error.strerror}; name another") from error
 

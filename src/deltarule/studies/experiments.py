@@ -13,6 +13,7 @@ from deltarule.data.dataset import Dataset
 from deltarule.engines.base import Engine
 from deltarule.engines.choose import engine_for
 from deltarule.errors import BadInput
+from deltarule.files import kind_of
 from deltarule.problem.problem import Problem
 from deltarule.studies.recipes import (
     Population,
@@ -182,7 +183,7 @@ class Experiments:
         if self.folder is None or not self.variants:
             return
         path = self.folder / VARIANTS
-        before = read_variants(path)[1] if path.is_file() else []
+        before = read_variants(path)[1] if kind_of(path) == "file" else []
         keys = [one.keys for one in self.variants]
         write_variants(path, self.recipe.name, [*(one for one in before if one.keys not in keys), *self.variants])
 

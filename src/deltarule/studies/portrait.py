@@ -13,7 +13,7 @@ import numpy as np
 
 from deltarule.data.dataset import Dataset, Rows
 from deltarule.data.prepare import taken_apart
-from deltarule.files import load_arrays, save_arrays
+from deltarule.files import kind_of, load_arrays, save_arrays
 from deltarule.problem.batches import all_rows
 from deltarule.problem.configuration import Configuration
 from deltarule.problem.problem import Floats, Integers
@@ -114,7 +114,7 @@ def read_portrait(path: Path) -> Portrait | None:
 
     Raises `BadInput` for a file that cannot be read.
     """
-    if not path.is_file():
+    if kind_of(path) != "file":
         return None
     arrays, about = load_arrays(path)
     if about.get("format") != FORMAT:

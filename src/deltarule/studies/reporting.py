@@ -120,7 +120,7 @@ def _runs_together(study: str, places: list[Path], _: Path, id: str) -> Made:
 
 def _reproduction(folder: Path, unfinished: list[str]) -> list[str]:
     """What the folder of a reproduction says of the whole of it; nothing for another folder."""
-    if not (folder / "reproduce.json").is_file():
+    if kind_of(folder / "reproduce.json") != "file":
         return []
     try:
         record = read_json(folder / "reproduce.json")
@@ -147,7 +147,7 @@ def _folders(folder: Path, depth: int) -> Iterator[Path]:
         except OSError as error:
             raise BadInput(f"{folder} cannot be read: {error.strerror}; name a folder that you may read") from error
         for inner in inside:
-            if inner.is_dir() and not inner.is_symlink():
+            if kind_of(inner) == "folder" and not inner.is_symlink():
                 yield from _folders(inner, depth - 1)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from deltarule.engines.choose import engine as engine_of_name
 from deltarule.errors import BadInput, counted
-from deltarule.files import make_folder, read_json, write_json
+from deltarule.files import kind_of, make_folder, read_json, write_json
 from deltarule.studies.experiments import Experiments, Told
 from deltarule.studies.outcome import outcome_of
 from deltarule.studies.recipes import Recipe, bundled, load_recipe, with_settings
@@ -168,7 +168,7 @@ def _write(done: Reproduction, folder: Path | None) -> None:
 
 def _refuse_another(begun: Reproduction, folder: Path | None) -> None:
     """A folder serves one kind of reproduction: numbers of others would stand beside these."""
-    if folder is None or not (folder / NAME).exists():
+    if folder is None or not kind_of(folder / NAME):
         return
     found = read_json(folder / NAME)
     for name in ("quick", "seeds", "engine"):
@@ -254,7 +254,7 @@ def _run(
 
 def _run_before(folder: Path | None) -> dict[str, Any] | None:
     """The record of a run in the folder that came to its end, if there is one."""
-    if folder is None or not (folder / "run.json").exists():
+    if folder is None or not kind_of(folder / "run.json"):
         return None
     found = read_json(folder / "run.json")
     wanted = {"members": int, "engine": str, "seconds": float, "interrupted": bool}

@@ -157,7 +157,7 @@ def _basis(experiments: Experiments) -> str:
 def _gone_on(begun: StudyResults, wanted: Mapping[str, tuple[str, str]], folder: Path, resume: bool) -> StudyResults:
     """The results with those verdicts of the folder that still hold; from here on the folder holds them."""
     file = folder / FILE
-    if resume and file.exists():
+    if resume and kind_of(file):
         begun = _with_verdicts(begun, read_json(file), wanted, folder)
     elif not resume and any(folder.glob(f"*/{STORE}")):
         raise BadInput(f"{folder} holds sweeps already; go on with its claims by --resume, or name another folder")
@@ -232,4 +232,4 @@ def criteria_of(recipe: Recipe) -> dict[str, Any]:
     {}
     """
     path = recipe.folder / "criteria.json"
-    return dict(read_json(path)) if path.exists() else {}
+    return dict(read_json(path)) if kind_of(path) else {}

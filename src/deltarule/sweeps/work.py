@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from deltarule.engines.base import Engine
 from deltarule.engines.choose import engine as engine_of_name
 from deltarule.errors import BadInput, RunFailed
-from deltarule.files import load_arrays, make_folder, save_arrays
+from deltarule.files import kind_of, load_arrays, make_folder, save_arrays
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.sweeps.grid import Data, Source, Unit, data_of, forget_data, limit_of, problem_of
@@ -104,7 +104,7 @@ def do(
     try:
         run = _trained(scoring, points, file, True, progress)
     except BadInput:
-        if file is None or not file.exists():
+        if file is None or not kind_of(file):
             raise
         # The checkpoint is one that this version cannot take up.
         scoring = _Scoring(part, problem, data, chosen, keep, ranked)
@@ -127,7 +127,7 @@ def _trained(
     rules = training_of(first.configuration, data.dataset, problem) | {"progress": progress}
     if file is not None:
         rows = file.with_suffix(".rows")
-        if resume and file.exists() and rows.exists():
+        if resume and kind_of(file) and kind_of(rows):
             scoring.go_on_with(read_table(rows))
         # First the rows: those that a checkpoint has passed by are not come to again.
         rules |= {"before_checkpoint": lambda: write_table(rows, scoring.table)}
