@@ -21,14 +21,15 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from deltarule.errors import counted
 from deltarule.estimators import settings
-from deltarule.estimators.fitted import DTYPES, FittedMLP, with_members
+from deltarule.estimators.fitted import DTYPES, FittedMLP
 from deltarule.estimators.given import holds_tables, in_precision, made_dense, refuse_dates
+from deltarule.estimators.plain import weights_of
 from deltarule.estimators.quiet import QUIET, WHOLE_OR_NONE, warn
 from deltarule.estimators.records import CheckedRows, Epoch, Plan, Rows, curve, plain, with_weight
 from deltarule.estimators.scales import other_scale, unusual_size
 from deltarule.estimators.settings import Architecture
 from deltarule.estimators.sharing import all_finite
-from deltarule.maths.network import flatten, views
+from deltarule.maths.network import views
 from deltarule.problem import checks, registry
 from deltarule.problem.batches import orders
 from deltarule.problem.create import create_problem
@@ -518,13 +519,9 @@ class BaseMLP(FittedMLP):
                 biases = views(state.theta, problem.network.entries)[f"b{len(problem.network.layers)}"]
                 biases[...] = settings.prior_logits(problem.y, problem.weights, self.out_activation_)
             return state
-        parameters, buffers = self._arrays()
-        network = problem.network
-        state = initial_state(problem, flatten(with_members(parameters, self._members), network.entries))
-        if not buffers:
-            return state
-        running = flatten(with_members(buffers, self._members), network.buffers)
-        return replace(state, buffers=running.astype(problem.dtype))
+        arrays = weights_of(self)
+        state = initial_state(problem, arrays["theta"])
+        return replace(state, buffers=arrays["running"].astype(problem.dtype)) if "running" in arrays else state
 
     def _going_on(self, problem: Problem, first: bool, factor: Floats) -> State:
         """The state that an earlier pass left, with what the optimizer remembers."""

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.estimators.base import BaseMLP
-from deltarule.estimators.fitted import with_members
+from deltarule.estimators.fitted import FittedMLP, with_members
 from deltarule.maths.network import flatten, views
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
@@ -21,7 +20,7 @@ NOT_FINITE = ("inf", "-inf", "nan")
 """Numbers that JSON has no form for, as Python writes them."""
 
 
-def weights_of(model: BaseMLP) -> dict[str, Floats]:
+def weights_of(model: FittedMLP) -> dict[str, Floats]:
     """The weights of a fitted model: "theta", and "running" where there are such statistics."""
     network = model._architecture.network()
     parameters, running = model._arrays()
@@ -31,7 +30,7 @@ def weights_of(model: BaseMLP) -> dict[str, Floats]:
     return arrays
 
 
-def put_weights(model: BaseMLP, network: Network, arrays: dict[str, np.ndarray]) -> None:
+def put_weights(model: FittedMLP, network: Network, arrays: dict[str, np.ndarray]) -> None:
     """Give a model of a network these weights: the inverse of `weights_of`.
 
     Errors: `ValueError` for arrays of other shapes.
