@@ -17,9 +17,9 @@ from markers import filled
 import deltarule
 from deltarule.doctor import machine
 from deltarule.files import read_json, to_jsonable, write_json, write_whole
-from deltarule.problem.resolved import configuration_hash
+from deltarule.problem.resolved_configuration import configuration_hash
 from deltarule.reports.markdown import table
-from deltarule.reports.performance import in_words
+from deltarule.reports.performance_tables import in_words
 from deltarule.studies.recipes import Recipe, load_recipe, with_experiment
 from deltarule.sweeps.result import Sweep
 

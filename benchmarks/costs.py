@@ -21,8 +21,8 @@ import numpy as np
 from scipy.optimize import nnls
 
 from deltarule.engines.base import Engine
-from deltarule.engines.choose import engine, form_of, quantities
 from deltarule.engines.compiled import cache
+from deltarule.engines.selection import engine, form_of, quantities
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem

@@ -20,7 +20,7 @@ import mpmath
 import numpy as np
 from mpmath import mpf
 
-from deltarule.engines.choose import engine as engine_named
+from deltarule.engines.selection import engine as engine_named
 from deltarule.maths.losses import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, LOSSES, POISSON
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network

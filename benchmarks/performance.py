@@ -13,7 +13,7 @@ from markers import filled
 from deltarule.benchmarks.bench import bench
 from deltarule.files import read_json, write_json, write_whole
 from deltarule.reports.figures import save, time_curves
-from deltarule.reports.performance import curve_name, in_words, performance_page
+from deltarule.reports.performance_tables import curve_name, in_words, performance_page
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 RECORD, PAGE = FOLDER / "performance.json", FOLDER / "performance.md"

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.checking.check import check_gradient
+from deltarule.checking.report import CodeReport
 from deltarule.problem.network import Network
-from deltarule.proofs.own_code.check import check_gradient
-from deltarule.proofs.own_code.report import CodeReport
 
 SMALLEST = 5e-4
 

@@ -25,8 +25,8 @@ import numpy as np
 from deltarule.maths.initializers import INITIALIZERS, Initializer
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
-from deltarule.proofs.why.report import why_not_learning
 from deltarule.stats import metrics
+from deltarule.symptoms.report import why_not_learning
 from deltarule.training.run import Run
 from deltarule.training.train import train
 
@@ -112,7 +112,7 @@ def one_hot(random: Random) -> tuple[Any, Any]:
 
 def diagonals(random: Random) -> tuple[Any, Any]:
     """The boundary study's 21 points on two diagonals."""
-    from deltarule.data.made import xor
+    from deltarule.data.synthetic import xor
 
     return xor().train.x, xor().train.labels
 

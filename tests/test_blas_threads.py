@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-from deltarule import blas_threads, systems
+from deltarule import blas_threads, platforms
 from deltarule.blas_threads import one_blas_thread
 
 assert np.__version__  # NumPy brings the first BLAS
@@ -242,7 +242,7 @@ class OfEachThread:
 def test_where_a_limit_is_each_threads_own_each_thread_sets_it(monkeypatch: pytest.MonkeyPatch) -> None:
     library = OfEachThread()
     monkeypatch.setattr(blas_threads, "_libraries", lambda: [library])
-    monkeypatch.setattr(systems, "WINDOWS", False)  # where it is the process's
+    monkeypatch.setattr(platforms, "WINDOWS", False)  # where it is the process's
 
     def inside() -> list[int]:
         seen = [library.num_threads]

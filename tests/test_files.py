@@ -20,7 +20,7 @@ from platformdirs.macos import MacOS
 from platformdirs.unix import Unix
 from platformdirs.windows import Windows
 
-from deltarule import systems
+from deltarule import platforms
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import (
     MOST_NESTED,
@@ -121,9 +121,9 @@ def test_half_of_a_character_is_refused(path: Path, attempt: Callable[[Path], ob
 
 def test_all_is_on_the_disk_before_it_takes_the_place_of_another(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[object] = []
-    sync, put = os.fsync, systems.replace
+    sync, put = os.fsync, platforms.replace
     monkeypatch.setattr(os, "fsync", lambda number: (done.append(os.fstat(number).st_size), sync(number)))
-    monkeypatch.setattr(systems, "replace", lambda part, path: (done.append("replaced"), put(part, path)))
+    monkeypatch.setattr(platforms, "replace", lambda part, path: (done.append("replaced"), put(part, path)))
     write_whole(path, b"x" * 10)
     assert done == [10, "replaced"]
 
@@ -654,7 +654,7 @@ def test_the_variables_for_caches_are_those_that_platformdirs_reads(
 ) -> None:
     """In the lowest version, too."""
     variable = "WIN_PD_OVERRIDE_LOCAL_APPDATA" if system is Windows else "XDG_CACHE_HOME"
-    assert variable == systems.CACHES or (system is Windows) != systems.WINDOWS
+    assert variable == platforms.CACHES or (system is Windows) != platforms.WINDOWS
     folder = "C:\\caches" if system is Windows else "/caches"
     monkeypatch.setenv(variable, folder)
     assert system("deltarule").user_cache_dir.startswith(folder)

@@ -11,7 +11,7 @@ from against_sklearn.same import KINDS
 from against_sklearn.speed import SEARCHERS
 from against_sklearn.tables import BUNDLED, CONTENDERS, interval
 from deltarule.reports.markdown import table
-from deltarule.reports.performance import in_words
+from deltarule.reports.performance_tables import in_words
 
 
 def drawn(page: str, record: Mapping[str, Any]) -> str:

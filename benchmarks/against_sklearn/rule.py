@@ -125,8 +125,8 @@ def candidates_of(name: str, rows: int, seed: int) -> Found:
     from sklearn.model_selection import StratifiedKFold
 
     from deltarule import PopulationSearchCV, TabularClassifier
-    from deltarule.estimators import budget
-    from deltarule.estimators.population import fit_together
+    from deltarule.estimators.search.population_fits import fit_together
+    from deltarule.estimators.tabular import training_budget
 
     x, y = unseen(name, rows, seed)
     mean, scale = x[:rows].mean(axis=0), x[:rows].std(axis=0)
@@ -134,14 +134,14 @@ def candidates_of(name: str, rows: int, seed: int) -> Found:
     model._seed = seed
     model.classes_ = np.unique(y[:rows])
     scoring = {"accuracy": "accuracy", "mixed": with_likelihood, "likelihood": "neg_log_loss"}
-    folds = StratifiedKFold(budget.folds_of(rows), shuffle=True, random_state=seed)
-    network = model._network(**budget.training_for(rows))
-    grid = {key: list(values) for key, values in budget.CANDIDATES.items()}
+    folds = StratifiedKFold(training_budget.folds_of(rows), shuffle=True, random_state=seed)
+    network = model._network(**training_budget.training_for(rows))
+    grid = {key: list(values) for key, values in training_budget.CANDIDATES.items()}
     search = PopulationSearchCV(network, grid, cv=folds, scoring=scoring, refit=False).fit(x[:rows], y[:rows])
     about, settings = search.cv_results_, search.cv_results_["params"]
     order = sorted(range(len(settings)), key=lambda k: [grid[key].index(settings[k][key]) for key in grid])
     each = np.stack([about[f"split{fold}_test_accuracy"] for fold in range(folds.get_n_splits())], axis=1)
-    searched = budget.fold_rows(rows)
+    searched = training_budget.fold_rows(rows)
     ensembles = [model._ensemble(rows, x.shape[1], settings[k], searched) for k in order]
     fit_together(ensembles, [one._plan(*one._ready(x[:rows], y[:rows], None)) for one in ensembles])
     ahead = np.array([one.score(x[rows:], y[rows:]) for one in ensembles])

@@ -9,8 +9,8 @@ from typing import Any
 
 from deltarule.errors import BadInput
 from deltarule.files import PART, load_arrays, read_json
+from deltarule.platforms import sqlite_address
 from deltarule.sweeps.store import FILE, LOCK
-from deltarule.systems import sqlite_address
 from disturbed.processes import start
 from disturbed.subjects import Subject
 

@@ -32,9 +32,9 @@ def _read_arrays(content: bytes) -> None:
 def _models() -> list[bytes]:
     import numpy as np
 
-    from deltarule.estimators.classifier import MLPClassifier
-    from deltarule.estimators.regressor import MLPRegressor
-    from deltarule.estimators.tabular import TabularClassifier, TabularRegressor
+    from deltarule.estimators.mlp.classifier import MLPClassifier
+    from deltarule.estimators.mlp.regressor import MLPRegressor
+    from deltarule.estimators.tabular.tabular import TabularClassifier, TabularRegressor
 
     x = np.random.default_rng(0).normal(size=(60, 2))
     table = {"size": x[:, 0], "color": np.where(x[:, 1] > 0, "red", "blue").astype(object)}
@@ -57,7 +57,7 @@ def _read_model(content: bytes) -> None:
     import numpy as np
 
     from deltarule.estimators.model_file import load_model
-    from deltarule.estimators.tabular import BaseTabular
+    from deltarule.estimators.tabular.tabular import BaseTabular
 
     model = load_model(written("m.safetensors", content))
     if isinstance(model, BaseTabular):

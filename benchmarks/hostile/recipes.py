@@ -62,7 +62,7 @@ def _recipe_trees() -> list[bytes]:
 
 def _read_recipe_tree(content: bytes) -> None:
     from deltarule.problem.configuration import parse
-    from deltarule.problem.resolved import configuration_hash, resolved
+    from deltarule.problem.resolved_configuration import configuration_hash, resolved
 
     try:
         tree = json.loads(content)

@@ -8,7 +8,7 @@ import numpy as np
 from blackboard import Values
 
 from deltarule.maths.optimizers import OPTIMIZERS
-from deltarule.proofs.trace.lbfgs import two_loops
+from deltarule.tracing.lbfgs import two_loops
 
 RATE, T = 0.05, 3.0
 LETTERS = {"momentum": "β", "decay": "ρ", "beta1": "β_1", "beta2": "β_2", "epsilon": "ε", "weight_decay": "λ"}

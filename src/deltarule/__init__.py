@@ -8,22 +8,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from deltarule.checking.check import check_gradient, check_object, check_update, check_vjp
+    from deltarule.checking.compare import compare
     from deltarule.data.load import load
     from deltarule.errors import BadInput, DeltaruleError, RunFailed
-    from deltarule.estimators.classifier import MLPClassifier
-    from deltarule.estimators.conversion import from_sklearn, from_torch
+    from deltarule.estimators.mlp.classifier import MLPClassifier
+    from deltarule.estimators.mlp.regressor import MLPRegressor
     from deltarule.estimators.model_file import load_model
-    from deltarule.estimators.onnx_graph import to_onnx
-    from deltarule.estimators.regressor import MLPRegressor
-    from deltarule.estimators.search import PopulationSearchCV
-    from deltarule.estimators.tabular import TabularClassifier, TabularRegressor
-    from deltarule.interop.torch import to_torch
+    from deltarule.estimators.search.search import PopulationSearchCV
+    from deltarule.estimators.tabular.tabular import TabularClassifier, TabularRegressor
+    from deltarule.export.from_libraries import from_sklearn, from_torch
+    from deltarule.export.onnx_graph import to_onnx
+    from deltarule.export.torch_modules import to_torch
     from deltarule.problem.create import create_problem
     from deltarule.problem.network import Network
-    from deltarule.proofs.gradcheck import check_problem
-    from deltarule.proofs.own_code.check import check_gradient, check_object, check_update, check_vjp
-    from deltarule.proofs.own_code.compare import compare
-    from deltarule.proofs.register import (
+    from deltarule.proofs.custom_formulas import (
         register_activation,
         register_loss,
         register_optimizer,
@@ -31,12 +30,13 @@ if TYPE_CHECKING:
         register_schedule,
         unregister,
     )
-    from deltarule.proofs.trace.explain import explain
-    from deltarule.proofs.why.report import why_not_learning
+    from deltarule.proofs.gradcheck import check_problem
     from deltarule.reports.boundary import decision_boundary
-    from deltarule.studies.reproducing import reproduce
-    from deltarule.studies.sweeping import sweep
+    from deltarule.studies.reproduce_studies import reproduce
+    from deltarule.studies.sweep_study import sweep
     from deltarule.sweeps.result import load_sweep
+    from deltarule.symptoms.report import why_not_learning
+    from deltarule.tracing.explain import explain
     from deltarule.training.range_test import range_test
     from deltarule.training.train import train
 
@@ -45,40 +45,40 @@ if TYPE_CHECKING:
 _HOMES = {
     "BadInput": "errors",
     "DeltaruleError": "errors",
-    "MLPClassifier": "estimators.classifier",
-    "MLPRegressor": "estimators.regressor",
+    "MLPClassifier": "estimators.mlp.classifier",
+    "MLPRegressor": "estimators.mlp.regressor",
     "Network": "problem.network",
-    "PopulationSearchCV": "estimators.search",
+    "PopulationSearchCV": "estimators.search.search",
     "RunFailed": "errors",
-    "TabularClassifier": "estimators.tabular",
-    "TabularRegressor": "estimators.tabular",
-    "check_gradient": "proofs.own_code.check",
-    "check_object": "proofs.own_code.check",
+    "TabularClassifier": "estimators.tabular.tabular",
+    "TabularRegressor": "estimators.tabular.tabular",
+    "check_gradient": "checking.check",
+    "check_object": "checking.check",
     "check_problem": "proofs.gradcheck",
-    "check_update": "proofs.own_code.check",
-    "check_vjp": "proofs.own_code.check",
-    "compare": "proofs.own_code.compare",
+    "check_update": "checking.check",
+    "check_vjp": "checking.check",
+    "compare": "checking.compare",
     "create_problem": "problem.create",
     "decision_boundary": "reports.boundary",
-    "explain": "proofs.trace.explain",
-    "from_sklearn": "estimators.conversion",
-    "from_torch": "estimators.conversion",
+    "explain": "tracing.explain",
+    "from_sklearn": "export.from_libraries",
+    "from_torch": "export.from_libraries",
     "load": "data.load",
     "load_model": "estimators.model_file",
     "load_sweep": "sweeps.result",
     "range_test": "training.range_test",
-    "register_activation": "proofs.register",
-    "register_loss": "proofs.register",
-    "register_optimizer": "proofs.register",
-    "register_penalty": "proofs.register",
-    "register_schedule": "proofs.register",
-    "reproduce": "studies.reproducing",
-    "sweep": "studies.sweeping",
-    "to_onnx": "estimators.onnx_graph",
-    "to_torch": "interop.torch",
+    "register_activation": "proofs.custom_formulas",
+    "register_loss": "proofs.custom_formulas",
+    "register_optimizer": "proofs.custom_formulas",
+    "register_penalty": "proofs.custom_formulas",
+    "register_schedule": "proofs.custom_formulas",
+    "reproduce": "studies.reproduce_studies",
+    "sweep": "studies.sweep_study",
+    "to_onnx": "export.onnx_graph",
+    "to_torch": "export.torch_modules",
     "train": "training.train",
-    "unregister": "proofs.register",
-    "why_not_learning": "proofs.why.report",
+    "unregister": "proofs.custom_formulas",
+    "why_not_learning": "symptoms.report",
 }
 
 __all__ = [

@@ -7,7 +7,7 @@ from functools import lru_cache
 from threading import RLock, get_ident
 from typing import Any
 
-from deltarule import systems
+from deltarule import platforms
 
 Before = list[tuple[Any, int]]
 """Libraries, each with the number of threads that it may use otherwise."""
@@ -68,7 +68,7 @@ _holders: dict[object, int] = {}
 _before = Before()
 """What the limits of the whole process were before; of two of one library the second counts, which a fork has left."""
 
-systems.forks_wait_for(_lock, _forked)
+platforms.forks_wait_for(_lock, _forked)
 
 
 def _leave(me: object, mine: Before) -> None:
@@ -109,7 +109,7 @@ def _nothing(force: bool) -> None: ...
 
 def _has_a_limit_for_each_thread(library: Any) -> bool:
     """Whether what a thread sets holds for it alone, as where OpenBLAS divides its work by OpenMP (not on Windows)."""
-    return library.internal_api == "openblas" and library.threading_layer == "openmp" and not systems.WINDOWS
+    return library.internal_api == "openblas" and library.threading_layer == "openmp" and not platforms.WINDOWS
 
 
 def _libraries() -> list[Any]:

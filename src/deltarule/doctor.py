@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from deltarule import systems
+from deltarule import platforms
 from deltarule.errors import BadInput, DeltaruleError
 
 NEEDED = ("numpy", "scipy", "scikit-learn", "numba", "llvmlite", "scipy-openblas64", "threadpoolctl")
@@ -160,7 +160,7 @@ def machine() -> Machine:
     features = _features()
     return Machine(
         processor=_processor(),
-        processors=systems.processors(),
+        processors=platforms.processors(),
         features=tuple(name for name in TOLD if features.get(name)),
         avx512=all(features.get(name) for name in WIDE),
         system=platform.system(),
@@ -200,7 +200,7 @@ def _version(name: str) -> str | None:
 
 
 def _engine(name: str) -> EngineFound:
-    from deltarule.engines.choose import engine
+    from deltarule.engines.selection import engine
 
     try:
         engine(name)

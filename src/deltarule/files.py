@@ -19,7 +19,7 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from deltarule import systems
+from deltarule import platforms
 from deltarule.errors import DISK_TROUBLE, FREE_SPACE, BadInput, RunFailed
 
 METADATA_KEY = "deltarule"
@@ -51,11 +51,11 @@ def write_whole(path: str | Path, content: bytes | str) -> None:
     try:
         with part.open("xb") as file:
             with contextlib.suppress(OSError):  # no file is there yet, or its disk knows no permissions
-                systems.keep_permissions(part, path.stat())
+                platforms.keep_permissions(part, path.stat())
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        systems.replace(part, path)
+        platforms.replace(part, path)
     except BaseException as error:  # Ctrl-C too must leave nothing behind
         with contextlib.suppress(OSError):
             part.unlink()
@@ -79,7 +79,7 @@ def check_can_write(path: str | Path) -> None:
     named, path = path, _destination(path)
     if path.exists() and not os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         raise BadInput(f"{named} may not be written; allow it, or choose another name")
-    if path.exists() and not systems.may_replace(path):
+    if path.exists() and not platforms.may_replace(path):
         told = f"{named} belongs to somebody else, and its folder is a sticky one, where only the owner may replace it"
         raise BadInput(f"{told}; choose another name")
     try:
@@ -101,7 +101,7 @@ def make_folder(path: str | Path) -> Path:
     ...     make_folder(Path(folder) / "results" / "encoder").is_dir()
     True
     """
-    path = systems.full_length(Path(path))
+    path = platforms.full_length(Path(path))
     _check_name(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -151,7 +151,7 @@ def kind_or_error(path: str | Path) -> str:
     'folder'
     """
     try:
-        mode = systems.full_length(Path(path)).stat().st_mode
+        mode = platforms.full_length(Path(path)).stat().st_mode
     except (FileNotFoundError, NotADirectoryError, ValueError):  # the last for a zero byte, which no name has
         return ""
     return "folder" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) else "device"
@@ -305,7 +305,7 @@ def temporary_folder() -> Path:
         path, process = tempfile.mkdtemp(prefix="deltarule-"), os.getpid()
     except OSError as error:
         told = "neither the cache nor a folder for temporary files can be written"
-        raise RunFailed(f"{told}; set {systems.CACHES} or TMPDIR to a folder that you may write") from error
+        raise RunFailed(f"{told}; set {platforms.CACHES} or TMPDIR to a folder that you may write") from error
 
     def remove() -> None:
         if os.getpid() == process:  # and not one that was forked off
@@ -413,7 +413,7 @@ def _read(path: Path) -> bytes:
     if kind == "device":
         raise BadInput(f"{path} is not a plain file, and may have no end; name a file")
     try:
-        return systems.full_length(path).read_bytes()
+        return platforms.full_length(path).read_bytes()
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}; check that it is a file you may read") from error
 
@@ -426,7 +426,7 @@ def _check_name(path: Path) -> None:
         os.fsencode(path)
     except UnicodeEncodeError as error:
         raise BadInput(f"{path} holds half of a character, which no name can; choose another name") from error
-    if not systems.can_be_named(path):
+    if not platforms.can_be_named(path):
         told = f"{path} is no name that a file or a folder can have on Windows"
         raise BadInput(f'{told}; choose one without <>:"|?*, with no dot or space at its end, and of no device, as NUL')
 
@@ -437,12 +437,12 @@ def _destination(path: str | Path) -> Path:
     Refused is where a plain file would take the place of a folder, of a device (/dev/null), or of what a process has
     open, which has a name in /dev or /proc even where that is a plain file (/dev/stdout).
     """
-    named = path = systems.full_length(Path(path))
+    named = path = platforms.full_length(Path(path))
     _check_name(path)
     kind = kind_of(path)  # which refuses links that lead in a circle
-    while systems.has_plain_files(real(path.parent)) and path.is_symlink():
-        path = systems.full_length(path.parent / path.readlink())
-    if kind not in ("", "file") or not systems.has_plain_files(real(path.parent)):
+    while platforms.has_plain_files(real(path.parent)) and path.is_symlink():
+        path = platforms.full_length(path.parent / path.readlink())
+    if kind not in ("", "file") or not platforms.has_plain_files(real(path.parent)):
         raise BadInput(f"{named} is not a plain file, so nothing can be written there; name a file")
     return path
 
@@ -454,6 +454,6 @@ def _cannot_use(path: str | Path, error: OSError) -> BadInput:
 def _cannot_write(path: Path, error: OSError) -> BadInput | RunFailed:
     if error.errno in DISK_TROUBLE:
         return RunFailed(f"{path} could not be written: {error.strerror}; what was there before stays: {FREE_SPACE}")
-    if systems.WINDOWS and isinstance(error, PermissionError) and path.is_file():
+    if platforms.WINDOWS and isinstance(error, PermissionError) and path.is_file():
         return BadInput(f"{path} cannot be written: another program has it open; close it there, and start again")
     return BadInput(f"{path} cannot be written: {error.strerror}; choose a folder that exists and that you may write")

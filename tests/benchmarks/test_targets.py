@@ -1,9 +1,9 @@
 from dataclasses import replace
 
-from deltarule.benchmarks.measure import FLOORS, MAKERS, Measured, Spread, Timed
-from deltarule.benchmarks.processes import Memory, Process
+from deltarule.benchmarks.process_measurements import Memory, Process
 from deltarule.benchmarks.targets import AT_LEAST, AT_MOST, SECONDS, targets
-from deltarule.benchmarks.work import ROWS
+from deltarule.benchmarks.timing import FLOORS, MAKERS, Measured, Spread, Timed
+from deltarule.benchmarks.workloads import ROWS
 
 
 def timed(name: str, microseconds: float | None) -> Timed:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from deltarule.benchmarks.measure import MAKERS, TOLERANCES
-from deltarule.benchmarks.work import ROWS
+from deltarule.benchmarks.timing import MAKERS, TOLERANCES
+from deltarule.benchmarks.workloads import ROWS
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ import torch
 from deltarule import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor, load_model, to_torch
 from deltarule.data.frame import taken
 from deltarule.data.frame_files import read_frame
-from deltarule.estimators.columns import encoded
-from deltarule.estimators.scripts import numpy_script
+from deltarule.estimators.tabular.column_encoder import encoded
+from deltarule.export.model_scripts import numpy_script
 from deltarule.files import load_arrays
 
 

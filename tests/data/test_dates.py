@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from deltarule.data.cells import meant
+from deltarule.data.cell_parsing import meant
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ import pyarrow
 import pytest
 from pyarrow import csv, parquet
 
-from deltarule.data.cells import array_of, as_text, first_text
+from deltarule.data.category_matching import as_named
+from deltarule.data.cell_parsing import array_of, as_text, first_text
 from deltarule.data.frame import frame_of, numbers_of_rows, rows_of, taken
 from deltarule.data.frame_files import read_frame
-from deltarule.data.naming import as_named
 from deltarule.errors import BadInput
 
 

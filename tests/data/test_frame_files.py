@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from deltarule.data.cells import MISSING, as_text, numbers_in
+from deltarule.data.cell_parsing import MISSING, as_text, numbers_in
 from deltarule.data.frame import Frame, frame_of
 from deltarule.data.frame_files import read_frame, takes_commas
 from deltarule.errors import BadInput

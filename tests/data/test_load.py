@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deltarule.data import bundled, made
+from deltarule.data import bundled, synthetic
 from deltarule.data.load import load, names
 from deltarule.data.published import PUBLISHED
 from deltarule.errors import BadInput
@@ -32,7 +32,7 @@ def test_every_name_loads_what_it_says() -> None:
 
 def test_options_reach_the_loader() -> None:
     assert load("one_hot", size=5).inputs == 5
-    assert load("linear", samples=7, seed=3).digest == made.linear(7, 3).digest
+    assert load("linear", samples=7, seed=3).digest == synthetic.linear(7, 3).digest
 
 
 def test_a_file_is_read_by_path_and_by_text(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +50,7 @@ def test_a_file_is_looked_for_in_the_data_folder_first(table: Path, monkeypatch:
     assert load("points.csv", "y", data_dir="data").features == ("b",)
     assert load("here.csv", "y", data_dir="data").features == ("c",)
     assert load(table, "y", data_dir="data").features == ("a",)
-    assert load("xor", data_dir="data").digest == made.xor().digest
+    assert load("xor", data_dir="data").digest == synthetic.xor().digest
 
 
 def test_a_file_named_like_a_data_set_is_read_when_a_folder_says_so(

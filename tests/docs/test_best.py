@@ -10,7 +10,7 @@ from scripts import benchmark
 
 from deltarule.files import read_json
 from deltarule.problem.configuration import changed
-from deltarule.problem.resolved import configuration_hash
+from deltarule.problem.resolved_configuration import configuration_hash
 from deltarule.studies.recipes import load_recipe
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 from scripts import benchmark
 
-from deltarule.estimators import budget
+from deltarule.estimators.tabular import training_budget
 from deltarule.files import read_json
 
 ROOT = Path(__file__).parents[2]
@@ -74,8 +74,10 @@ def test_sets_of_the_rule_differ_by_their_seed_alone() -> None:
 
 def test_each_candidate_of_the_rule_is_scored_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RULE, "TEST_ROWS", 20)
-    monkeypatch.setattr(budget, "CANDIDATES", {name: values[:2] for name, values in budget.CANDIDATES.items()})
-    monkeypatch.setattr(budget, "EPOCHS", (1, 2))
+    monkeypatch.setattr(
+        training_budget, "CANDIDATES", {name: values[:2] for name, values in training_budget.CANDIDATES.items()}
+    )
+    monkeypatch.setattr(training_budget, "EPOCHS", (1, 2))
     found = RULE.candidates_of("moons", 40, 0)
     assert len(found.settings) == len(found.ahead) == len(found.mixed) == len(found.likelihood) == 8
     assert found.grid.shape == (2, 2, 2) and (0 <= found.ahead).all() and (found.ahead <= 1).all()

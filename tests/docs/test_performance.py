@@ -6,7 +6,7 @@ from pathlib import Path
 from scripts import benchmark
 
 from deltarule.files import read_json
-from deltarule.reports.performance import curve_name, in_words
+from deltarule.reports.performance_tables import curve_name, in_words
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"

@@ -17,19 +17,19 @@ from safetensors import safe_open
 import deltarule
 from deltarule.benchmarks.bench import Bench
 from deltarule.benchmarks.curves import Curve
-from deltarule.benchmarks.measure import Measured, Timed
-from deltarule.benchmarks.measure import Spread as Times
-from deltarule.benchmarks.processes import Memory, Process
+from deltarule.benchmarks.process_measurements import Memory, Process
 from deltarule.benchmarks.targets import Target
+from deltarule.benchmarks.timing import Measured, Timed
+from deltarule.benchmarks.timing import Spread as Times
+from deltarule.checking.mistakes.catalog import Mistake
+from deltarule.checking.report import CodeReport, Worst
 from deltarule.cli.app import app, main
 from deltarule.doctor import BlasFound, Cache, DataFound, EngineFound, Findings, Machine
-from deltarule.proofs.mistakes.kinds import Mistake
-from deltarule.proofs.own_code.report import CodeReport, Worst
 from deltarule.proofs.report import Check, GradientReport
-from deltarule.studies.outcome import Outcome, Solved, Spread
-from deltarule.studies.reproducing import Reproduction, StudyReproduced
-from deltarule.studies.results import StudyResults
-from deltarule.studies.sweeping import SweepOutcome
+from deltarule.studies.claim_results import StudyResults
+from deltarule.studies.reproduce_studies import Reproduction, StudyReproduced
+from deltarule.studies.run_result import Outcome, Solved, Spread
+from deltarule.studies.sweep_study import SweepOutcome
 from deltarule.studies.verdicts import Share, Verdict
 from deltarule.sweeps.result import ConfigurationScore
 from deltarule.training.run import Divergence

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from deltarule.engines.autograd import AutogradEngine
 from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
-from deltarule.engines.torch_formulas import NoWitness
+from deltarule.engines.torch_reference import NoWitness
 from deltarule.errors import BadInput
 from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.maths.losses import LOSSES, REDUCTIONS, Loss, meaningful
@@ -368,7 +368,7 @@ print("torch" in sys.modules)
     assert in_a_process(program).split() == ["False", "True"]
 
 
-@pytest.mark.parametrize("module", ["autograd", "torch_formulas"])
+@pytest.mark.parametrize("module", ["autograd", "torch_reference"])
 def test_nothing_of_our_derivatives_or_formulas_is_in_it(module: str) -> None:
     found = importlib.util.find_spec(f"deltarule.engines.{module}")
     assert found and found.origin

@@ -19,7 +19,7 @@ from typing import Any
 import filelock  # noqa: F401 (it looks for fcntl)
 
 import deltarule
-from deltarule import systems
+from deltarule import platforms
 
 OS = """chown fchown fork getegid geteuid getgid getgrouplist getloadavg getpgid getpgrp getpriority getuid killpg
 lchown mkfifo nice openpty pathconf pipe2 posix_fallocate posix_spawn pread pwrite sched_getaffinity sched_setaffinity
@@ -27,7 +27,7 @@ sched_yield sendfile setpgid setpriority setsid statvfs sync sysconf uname wait 
 O_NOFOLLOW O_NONBLOCK O_SYNC"""
 SIGNAL = "SIGALRM SIGCHLD SIGHUP SIGKILL SIGUSR1 SIGUSR2 alarm pause pthread_kill pthread_sigmask setitimer sigwait"
 MODULES = "fcntl grp pwd resource termios"
-NO_MODULES = ("__main__", "vector", "tiles", "blocks", "dense")
+NO_MODULES = ("__main__", "simd_math", "gemm_tiles", "block_ops", "large_ops")
 """Programs, and the heads of compiled ones."""
 
 
@@ -64,8 +64,8 @@ def become_windows() -> None:
             for name in [name for name, value in vars(module).items() if value is other._module]:
                 setattr(module, name, other)
     sys.modules.update(dict.fromkeys(MODULES.split()))  # whoever imports one of them gets an ImportError
-    systems.WINDOWS, systems.WAITS = True, (0.01,)
-    systems.full_length = lambda path: path  # it knows paths of Windows alone
+    platforms.WINDOWS, platforms.WAITS = True, (0.01,)
+    platforms.full_length = lambda path: path  # it knows paths of Windows alone
 
 
 def _of_a_name(init: Callable[..., None]) -> Callable[..., None]:

@@ -26,6 +26,7 @@ import typer
 import deltarule
 from deltarule import errors
 from deltarule.benchmarks.bench import Bench
+from deltarule.checking.report import CodeReport
 from deltarule.cli.app import app, main
 from deltarule.cli.train import TrainOutcome
 from deltarule.data.dataset import Dataset, Rows
@@ -35,16 +36,15 @@ from deltarule.problem import registry
 from deltarule.problem.configuration import Configuration
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import State
-from deltarule.proofs.own_code.report import CodeReport
 from deltarule.proofs.report import GradientReport
-from deltarule.proofs.trace.record import Explanation
-from deltarule.proofs.why.report import WhyReport
-from deltarule.studies.outcome import Outcome
-from deltarule.studies.reproducing import Reproduction
-from deltarule.studies.results import StudyResults
-from deltarule.studies.sweeping import SweepOutcome
+from deltarule.studies.claim_results import StudyResults
+from deltarule.studies.reproduce_studies import Reproduction
+from deltarule.studies.run_result import Outcome
+from deltarule.studies.sweep_study import SweepOutcome
 from deltarule.sweeps.result import ConfigurationScore, StoredNetwork, Sweep
 from deltarule.sweeps.store import APPLICATION, FILE, SCHEMA, VERSION
+from deltarule.symptoms.report import WhyReport
+from deltarule.tracing.explanation import Explanation
 from deltarule.training.history import History
 from deltarule.training.range_test import RangeTest
 from deltarule.training.run import Divergence, Run
@@ -190,7 +190,7 @@ def _fields(kind: type, above: str = "") -> Iterator[str]:
 
 def _later() -> dict[str, Any]:
     """Names that modules import for their annotations alone."""
-    from deltarule.estimators.scores import Scores
+    from deltarule.estimators.tabular.scores import Scores
 
     return {"Scores": Scores, "WhyReport": WhyReport}
 

@@ -16,6 +16,7 @@ from deltarule.errors import BadInput
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.reports import style
+from deltarule.reports.figure_builder import alt_text
 from deltarule.reports.figures import (
     accuracy_curves,
     comparison_curves,
@@ -25,10 +26,9 @@ from deltarule.reports.figures import (
     save,
     time_curves,
 )
-from deltarule.reports.inline import part
 from deltarule.reports.model_figures import loss_by_epoch, true_and_answered
 from deltarule.reports.score_figures import norm_curves
-from deltarule.reports.sheet import alt_text
+from deltarule.reports.svg_embed import part
 from deltarule.training.history import History
 from deltarule.training.range_test import RangeTest, range_test
 from deltarule.training.train import train

@@ -8,8 +8,8 @@ from deltarule.maths.activations import Activation
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
-from deltarule.proofs.trace.explain import explain_update
 from deltarule.reports.graph import WIDTH, computational_graph
+from deltarule.tracing.explain import explain_update
 
 SVG = "{http://www.w3.org/2000/svg}"
 

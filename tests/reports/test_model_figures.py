@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from figure_reading import assert_readable
 
+from deltarule.reports.figure_builder import MOST_LINES, alt_text
 from deltarule.reports.model_figures import (
     MOST_DOTS,
     calibration_curve,
@@ -12,7 +13,6 @@ from deltarule.reports.model_figures import (
     true_and_answered,
 )
 from deltarule.reports.network_figures import MOST_ROWS
-from deltarule.reports.sheet import MOST_LINES, alt_text
 
 
 def test_columns_are_drawn_in_their_order_with_their_intervals() -> None:

@@ -9,7 +9,8 @@ from matplotlib.colors import to_hex
 from deltarule.errors import BadInput
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.reports import style
-from deltarule.reports.inline import part
+from deltarule.reports.figure_builder import alt_text
+from deltarule.reports.formatting import signed
 from deltarule.reports.network_figures import (
     activation_cells,
     activation_curves,
@@ -18,8 +19,7 @@ from deltarule.reports.network_figures import (
     weight_cells,
     weight_images,
 )
-from deltarule.reports.sheet import alt_text
-from deltarule.reports.wording import signed
+from deltarule.reports.svg_embed import part
 
 numbers = st.floats(-1e4, 1e4)
 large = st.floats(-1e300, 1e300)

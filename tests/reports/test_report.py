@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from deltarule.reports.inline import Part
 from deltarule.reports.report import Block, Report, Section, Through, report_page
+from deltarule.reports.svg_embed import Part
 
 
 def page(**given):

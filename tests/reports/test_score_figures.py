@@ -5,7 +5,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from deltarule.errors import BadInput
-from deltarule.reports.inline import part
+from deltarule.reports.figure_builder import alt_text
 from deltarule.reports.score_figures import (
     confusion_matrix,
     norm_curves,
@@ -16,7 +16,7 @@ from deltarule.reports.score_figures import (
     top_and_bottom,
     true_and_predicted,
 )
-from deltarule.reports.sheet import alt_text
+from deltarule.reports.svg_embed import part
 from deltarule.stats.intervals import share_interval
 from deltarule.stats.planes import decision_plane
 

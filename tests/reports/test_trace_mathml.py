@@ -7,9 +7,9 @@ from deltarule.maths.optimizers import OPTIMIZERS
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
-from deltarule.proofs.trace.explain import explain_update
-from deltarule.proofs.trace.expressions import Number, Ref, Series, above, cases, exp, log, sqrt
 from deltarule.reports.trace_mathml import entry, shown, symbol, terms_with_numbers, with_names
+from deltarule.tracing.explain import explain_update
+from deltarule.tracing.expressions import Number, Ref, Series, above, cases, exp, log, sqrt
 from deltarule.training.train import train
 
 CHILDREN = {"mfrac": 2, "msup": 2, "msub": 2, "msubsup": 3, "munder": 2, "mover": 2}

@@ -8,8 +8,8 @@ from deltarule.errors import BadInput
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
-from deltarule.proofs.trace.explain import explain, explain_update
 from deltarule.reports.trace_page import MOST_ROWS, MOST_WORKED, explanation_page
+from deltarule.tracing.explain import explain, explain_update
 
 
 class Page(HTMLParser):

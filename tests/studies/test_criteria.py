@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from deltarule.files import read_json
+from deltarule.studies.claim_results import claims_of_study, criteria_of
 from deltarule.studies.recipes import bundled, load_recipe
-from deltarule.studies.results import claims_of_study, criteria_of
 from deltarule.studies.verdicts import VERDICTS, combined, share, told_of_control
 
 STUDIES = [name for name, _, _ in bundled() if claims_of_study(load_recipe(name))]

@@ -14,10 +14,10 @@ from deltarule.maths.network import flatten
 from deltarule.problem import registry
 from deltarule.problem.state import initial_state
 from deltarule.reports import markdown
+from deltarule.studies.claim_results import claims_of_study
 from deltarule.studies.encoder import claims, conventions
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, with_experiment, with_settings
-from deltarule.studies.results import claims_of_study
 from deltarule.studies.verdicts import judged
 from deltarule.training.history import History
 from deltarule.training.run import Run

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltarule.data.load import LOADERS
-from deltarule.data.prepare import data_key
+from deltarule.data.pipeline import data_key
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
 from deltarule.files import to_jsonable
@@ -36,8 +36,8 @@ from deltarule.problem.configuration import (
     parse,
     parse_toml,
 )
-from deltarule.problem.resolved import configuration_hash
-from deltarule.problem.sentences import as_toml
+from deltarule.problem.error_messages import as_toml
+from deltarule.problem.resolved_configuration import configuration_hash
 from deltarule.problem.state import initial_state
 from deltarule.stats.metrics import METRICS
 from deltarule.studies.recipes import (

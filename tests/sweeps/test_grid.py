@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltarule.data.bundled import iris
-from deltarule.data.prepare import prepared
+from deltarule.data.pipeline import prepared
 from deltarule.data.splits import folds as folds_of
-from deltarule.engines.choose import choose
+from deltarule.engines.selection import choose
 from deltarule.errors import BadInput
 from deltarule.problem.configuration import parse
 from deltarule.sweeps import grid

@@ -16,7 +16,7 @@ from deltarule.errors import BadInput, RunFailed
 from deltarule.sweeps import store as stores
 from deltarule.sweeps.result import load_sweep
 from deltarule.sweeps.store import FILE, Store, noted, reader, seed_value
-from deltarule.sweeps.work import COLUMNS, Table, read_table, write_table
+from deltarule.sweeps.worker import COLUMNS, Table, read_table, write_table
 
 KEYS = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
 SHARED = {"data": "d", "dtype": "float64", "numerics": 1, "engine": "reference", "train_seconds": 0.5}

@@ -18,7 +18,7 @@ import pytest
 
 from deltarule import load_sweep, sweep
 from deltarule.data.dataset import Rows
-from deltarule.data.prepare import divided
+from deltarule.data.pipeline import divided
 from deltarule.data.splits import folds
 from deltarule.data.transforms import scale
 from deltarule.errors import BadInput, RunFailed
@@ -28,7 +28,7 @@ from deltarule.problem import registry
 from deltarule.problem.create import create_problem
 from deltarule.stats import metrics
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_settings
-from deltarule.studies.sweeping import sweep_outcome
+from deltarule.studies.sweep_study import sweep_outcome
 from deltarule.sweeps import grid
 from deltarule.sweeps import sweep as sweeping
 from deltarule.sweeps.result import PARTS

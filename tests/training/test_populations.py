@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from deltarule.data.made import xor
+from deltarule.data.synthetic import xor
 from deltarule.problem.configuration import changed, parse
 from deltarule.training.populations import problem_of_seeds, shape_of
 

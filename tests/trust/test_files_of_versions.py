@@ -11,8 +11,8 @@ from sklearn.datasets import load_iris
 
 from deltarule import load_model, load_sweep, sweep
 from deltarule.files import read_json
-from deltarule.studies.reporting import report_of
-from deltarule.studies.stored import read_run
+from deltarule.studies.report_page import report_of
+from deltarule.studies.run_reader import read_run
 from deltarule.sweeps.store import FILE
 
 HERE = Path(__file__).parent

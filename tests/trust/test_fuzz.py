@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from deltarule.errors import BadInput
 
-# An input of the report takes the better part of a second: it has tests of its own in tests/studies/test_reporting.py.
+# An input of the report takes almost a second: tests/studies/test_report_page.py tests it.
 TARGETS = (
     *("arrays", "model", "recipe", "recipe-tree", "setting", "json", "idx", "compressed", "archive", "csv", "frame"),
     *("npz", "parquet", "store", "checkpoint", "run-recipe", "run-arrays"),

@@ -26,8 +26,8 @@ from deltarule.data.compressed import decompressed
 from deltarule.data.frame_files import read_frame
 from deltarule.data.idx import parse_idx
 from deltarule.data.images import read
+from deltarule.data.numeric_tables import read_table
 from deltarule.data.published import CIFAR10, MNIST
-from deltarule.data.tables import read_table
 from deltarule.engines.compiled.cache import is_private
 from deltarule.errors import BadInput
 from deltarule.estimators.model_file import load_model

@@ -11,7 +11,7 @@ SCRIPT = """
 import hashlib, sys
 from pathlib import Path
 from deltarule import Network, create_problem, load, train
-from deltarule.engines.choose import engine
+from deltarule.engines.selection import engine
 name, threads, half = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "half"
 chosen = engine(name)
 if hasattr(chosen, "threads"):

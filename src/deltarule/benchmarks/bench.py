@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from deltarule.benchmarks import curves as curving
-from deltarule.benchmarks import processes as running
+from deltarule.benchmarks import process_measurements as running
 from deltarule.benchmarks.curves import Curve
-from deltarule.benchmarks.measure import CHECKED, FULL, QUICK, TOLERANCES, Measured, measure
-from deltarule.benchmarks.processes import Memory, Process
+from deltarule.benchmarks.process_measurements import Memory, Process
 from deltarule.benchmarks.targets import Target, targets
-from deltarule.benchmarks.work import ROWS, work_of
+from deltarule.benchmarks.timing import CHECKED, FULL, QUICK, TOLERANCES, Measured, measure
+from deltarule.benchmarks.workloads import ROWS, work_of
 from deltarule.doctor import Machine, machine, matrices, optional_versions, versions
 
 

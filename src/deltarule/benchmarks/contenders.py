@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deltarule.engines import choose
+from deltarule.engines import selection
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import initial_state
@@ -36,12 +36,12 @@ class LeftOut(Exception):
 def ours(name: str, problem: Problem) -> Contender:
     """One of our engines, all members as one population.
 
-    >>> from deltarule.benchmarks.work import encoder
+    >>> from deltarule.benchmarks.workloads import encoder
     >>> ours("reference", encoder("", 2).problem).advance(3).shape
     (2, 59)
     """
     try:
-        engine = choose.engine(name)
+        engine = selection.engine(name)
     except BadInput as error:
         raise LeftOut(str(error)) from None
     state = initial_state(problem)

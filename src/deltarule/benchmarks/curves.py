@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from deltarule.benchmarks.measure import Pace, measure
-from deltarule.benchmarks.work import Work, encoder, images
+from deltarule.benchmarks.timing import Pace, measure
+from deltarule.benchmarks.workloads import Work, encoder, images
 
 CONTENDERS = ("reference", "compiled", "PyTorch", "PyTorch vmap", "JAX scan", "JAX vmap", "scikit-learn")
 IN_A_HURRY = ("reference", "compiled", "PyTorch")

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from deltarule import systems
+from deltarule import platforms
 from deltarule.benchmarks.contenders import Contender, LeftOut, threads_told
-from deltarule.benchmarks.work import penalty_strength
+from deltarule.benchmarks.workloads import penalty_strength
 from deltarule.engines.compiled.blas import blas
 from deltarule.engines.compiled.engine import available_processors
 from deltarule.maths.network import views
@@ -150,4 +150,4 @@ def _each(work: Callable[[Any], None], parts: Sequence[Any]) -> None:
     if len(parts) == 1:
         work(parts[0])
     else:
-        list(systems.threads(len(parts), "floor").map(work, parts))
+        list(platforms.threads(len(parts), "floor").map(work, parts))

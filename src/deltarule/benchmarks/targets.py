@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deltarule.benchmarks.contenders import OURS
-from deltarule.benchmarks.measure import Measured
-from deltarule.benchmarks.processes import Memory, Process
+from deltarule.benchmarks.process_measurements import Memory, Process
+from deltarule.benchmarks.timing import Measured
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 
-from deltarule import systems
+from deltarule import platforms
 
 __all__ = ["main", "program"]
 
@@ -26,13 +26,13 @@ def main() -> None:
 def program() -> None:
     """Run the command line in a process of its own: it can be interrupted while it is loaded, too, and by nothing once
     it has said its last word."""
-    with systems.endings_as_ctrl_c():
+    with platforms.endings_as_ctrl_c():
         try:
             _forget_sizes_of_no_screen()
             try:
                 main()
             finally:
-                systems.ignore_endings()
+                platforms.ignore_endings()
         except KeyboardInterrupt:
             print(f"deltarule: {INTERRUPTED}", file=sys.stderr)
             sys.exit(1)

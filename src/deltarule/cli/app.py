@@ -13,7 +13,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from deltarule import systems
+from deltarule import platforms
 from deltarule.cli import (
     INTERRUPTED,
     bench,
@@ -165,7 +165,7 @@ def main() -> None:
     # Where no settings of Matplotlib's can be kept it works all the same, and would begin with two lines about that.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
-        with systems.endings_as_ctrl_c():
+        with platforms.endings_as_ctrl_c():
             status = app(standalone_mode=False) or 0
             if status == STATUS_OF_CTRL_C:
                 raise KeyboardInterrupt

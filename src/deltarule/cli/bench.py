@@ -39,7 +39,7 @@ def bench(row: Rows = None, quick: Quick = False, out: Out = None, json: Json = 
     if json:
         print_json(record)
         return
-    from deltarule.reports.performance import bench_tables
+    from deltarule.reports.performance_tables import bench_tables
 
     screen = console()
     for part in bench_tables(record):
@@ -51,7 +51,7 @@ def bench(row: Rows = None, quick: Quick = False, out: Out = None, json: Json = 
 
 def _draw(record: dict[str, Any], folder: Path) -> None:
     from deltarule.reports.figures import save, time_curves
-    from deltarule.reports.performance import curve_name, in_words
+    from deltarule.reports.performance_tables import curve_name, in_words
 
     for one in record["curves"]:
         figure = time_curves(

@@ -24,8 +24,8 @@ from deltarule.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from deltarule.studies.claim_results import StudyResults
     from deltarule.studies.recipes import Recipe
-    from deltarule.studies.results import StudyResults
     from deltarule.studies.verdicts import Claim
 
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the claims in the folder of --out, or start them.")]
@@ -49,9 +49,9 @@ def claims(
     """Judge what a study's report claims: its figure and ours, for how many seeds it holds, and the verdict."""
     from deltarule.errors import BadInput
     from deltarule.files import make_folder
+    from deltarule.studies.claim_results import judge_study
     from deltarule.studies.experiments import Experiments
-    from deltarule.studies.reporting import write_report
-    from deltarule.studies.results import judge_study
+    from deltarule.studies.report_page import write_report
 
     if resume and out is None:
         raise BadInput("--resume goes on with the claims in the folder of --out; name that folder too")
@@ -81,7 +81,7 @@ def _chosen_claims(recipe: "Recipe", file: Path | None) -> "tuple[Claim, ...]":
     """The claims of a file, whose code is run, or of the study."""
     from deltarule.errors import BadInput
     from deltarule.files import kind_of
-    from deltarule.studies.results import claims_of_file, claims_of_study
+    from deltarule.studies.claim_results import claims_of_file, claims_of_study
 
     if file is not None and kind_of(file) == "file":
         told = f"Running the code in {file}, to read the claims that it defines."
@@ -95,7 +95,7 @@ def _chosen_claims(recipe: "Recipe", file: Path | None) -> "tuple[Claim, ...]":
 
 def _show(results: "StudyResults") -> None:
     from deltarule.errors import counted
-    from deltarule.reports.tables import claims_table
+    from deltarule.reports.terminal_tables import claims_table
 
     show_all(claims_table(results.claims))
     judged_over = f"{counted(len(results.claims), 'claim')}, {counted(results.seeds, 'seed')}"

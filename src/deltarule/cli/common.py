@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as ProgressLine
 
     from deltarule.engines.base import Engine
-    from deltarule.reports.live import Seen
+    from deltarule.reports.progress import Seen
     from deltarule.studies.recipes import Recipe
     from deltarule.sweeps.sweep import SweepProgress
     from deltarule.training import train as training
@@ -113,7 +113,7 @@ def chosen_engine(name: str | None, recipe: "Recipe", device: str | None = None)
 
     A device is PyTorch's: where none is named, or "auto", the autograd engine computes on it.
     """
-    from deltarule.engines.choose import engine
+    from deltarule.engines.selection import engine
 
     chosen = name or recipe.configuration.run.engine
     if device is not None:
@@ -238,7 +238,7 @@ class _Harmless:
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
         from rich.segment import Segment
 
-        from deltarule.reports.wording import visible
+        from deltarule.reports.formatting import visible
 
         for one in console.render(self.inner, options):
             yield one if one.control else Segment(visible(one.text), one.style)
@@ -256,8 +256,8 @@ def progress_shown(what: str) -> Iterator["Callable[[training.Progress | SweepPr
     if not is_watched(screen):
         yield None
         return
-    from deltarule.reports.live import Seen
-    from deltarule.reports.wording import visible
+    from deltarule.reports.formatting import visible
+    from deltarule.reports.progress import Seen
     from deltarule.training.train import Progress as TrainingProgress
 
     with _line(screen) as bar:
@@ -298,7 +298,7 @@ def _line(screen: "Console") -> "ProgressLine":
 
 def _fitting(name: str, losses: "Seen", seen: "training.Progress", screen: "Console") -> tuple[str, str, str]:
     """As much of a training's name, bars and words as the screen has room for, beside the bar and the time."""
-    from deltarule.reports.live import told
+    from deltarule.reports.progress import told
 
     text, line = told(seen), losses.bars(ascii_only=not screen.encoding.lower().startswith("utf"))
     short = text.partition(f", {seen.training:,} training")[0]

@@ -12,6 +12,6 @@ def doctor(json: Json = False) -> None:
     if json:
         print_json(found)
         return
-    from deltarule.reports.performance import findings
+    from deltarule.reports.performance_tables import findings
 
     console().print(findings(found))

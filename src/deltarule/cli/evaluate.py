@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deltarule.cli.common import Json, as_written, check_output, console, name_as_written, print_json
-from deltarule.cli.tables import (
+from deltarule.cli.table_commands import (
     Model,
     chosen_model,
     columns_used,
@@ -20,8 +20,8 @@ from deltarule.cli.tables import (
 from deltarule.errors import BadInput, one_line
 
 if TYPE_CHECKING:
-    from deltarule.estimators.inspection import Inspection
-    from deltarule.estimators.tabular import TabularClassifier, TabularRegressor
+    from deltarule.estimators.tabular.evaluation import Inspection
+    from deltarule.estimators.tabular.tabular import TabularClassifier, TabularRegressor
 
 Rows = Annotated[
     Path, typer.Argument(metavar="TABLE", help="A CSV, TSV or Parquet file with the model's columns and its target.")
@@ -36,10 +36,10 @@ MOST_SHOWN = 10
 
 def evaluate(model: Model, table: Rows, report: Page = None, json: Json = False) -> None:
     """Score a model on a table that had no part in its training: beside a simple baseline, by class and by column."""
-    from deltarule.estimators.columns import UNUSED, named_columns
-    from deltarule.estimators.scores import doubts
-    from deltarule.estimators.tabular import TabularClassifier
-    from deltarule.estimators.targets import named
+    from deltarule.estimators.tabular.column_encoder import UNUSED, named_columns
+    from deltarule.estimators.tabular.scores import doubts
+    from deltarule.estimators.tabular.tabular import TabularClassifier
+    from deltarule.estimators.tabular.target_validation import named
 
     if report is not None and report.suffix.lower() not in (".html", ".htm"):
         raise BadInput(f"--report is {report}; give the page a name that ends in .html")
@@ -69,15 +69,21 @@ def evaluate(model: Model, table: Rows, report: Page = None, json: Json = False)
 def _draw(
     page: Path, model: "TabularClassifier | TabularRegressor", found: "Inspection", command: str, notes: list[str]
 ) -> None:
-    from deltarule.estimators.model_page import model_page
+    from deltarule.estimators.tabular.model_page import model_page
     from deltarule.files import write_whole
 
     write_whole(page, model_page(model, found, [f"{command} --report {shlex.quote(str(page))}"], notes))
 
 
 def _show(model: "TabularClassifier | TabularRegressor", found: "Inspection") -> None:
-    from deltarule.data.cells import shown
-    from deltarule.estimators.wording import SHUFFLED, classes_told, columns_told, little_to_lose, score_lines
+    from deltarule.data.cell_parsing import shown
+    from deltarule.estimators.tabular.formatting import (
+        SHUFFLED,
+        classes_told,
+        columns_told,
+        little_to_lose,
+        score_lines,
+    )
 
     show_lines([("target", shown(model.target_)), *score_lines(found.scores, model.usual_)])
     for cells in (classes_told(found), columns_told(found)):
@@ -92,8 +98,8 @@ def _show(model: "TabularClassifier | TabularRegressor", found: "Inspection") ->
 
 def _show_table(cells: list[list[str]]) -> None:
     """Print rows of cells below their headings, without the columns that hold nothing."""
-    from deltarule.estimators.wording import TAKEN_FOR
-    from deltarule.reports.tables import fitted_table
+    from deltarule.estimators.tabular.formatting import TAKEN_FOR
+    from deltarule.reports.terminal_tables import fitted_table
 
     cells = [list(row) for row in zip(*(one for one in zip(*cells, strict=True) if any(one[1:])), strict=True)]
     are_names = [not place or name == TAKEN_FOR for place, name in enumerate(cells[0])]

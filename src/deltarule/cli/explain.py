@@ -50,7 +50,7 @@ def explain(
 ) -> None:
     """Show every number of one update: forward, backward, and the optimizer's step, each with its formula."""
     from deltarule.files import write_whole
-    from deltarule.studies.explaining import explain_study
+    from deltarule.studies.explain_study import explain_study
     from deltarule.studies.recipes import dataset_of
 
     recipe = chosen_recipe(study, experiment, set)
@@ -84,7 +84,7 @@ def explain(
 
 def _check_outputs(html: Path | None, graph: Path | None, study: str, recipe: "Recipe", data: Path | None) -> None:
     """Whether the page and the figure can be written, and overwrite neither each other nor what they are made of."""
-    from deltarule.data.prepare import data_file
+    from deltarule.data.pipeline import data_file
 
     own = Path(study) if Path(study).parent == recipe.folder else None  # and no bundled study
     made_of = {"recipe": own, "data": data_file(recipe.configuration, recipe.folder, data)}
@@ -114,7 +114,7 @@ def _record(recipe: Any, explanation: Any, member: int, sample: int | None, laye
 def _quantity(one: Any, place: int | None) -> dict[str, Any]:
     from itertools import islice
 
-    from deltarule.proofs.trace.expressions import with_names, with_numbers
+    from deltarule.tracing.expressions import with_names, with_numbers
 
     formula = one.formula
     narrowed = place is not None and one.axes[:1] == ("i",)

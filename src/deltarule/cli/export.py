@@ -63,8 +63,8 @@ def _is_export(path: Path) -> bool:
 
 def _model_exported(source: Path, to: str, member: int, out: Path | None) -> Path:
     from deltarule.estimators.model_file import load_model, save_weights
-    from deltarule.estimators.onnx_graph import to_onnx
-    from deltarule.estimators.scripts import numpy_script, torch_script
+    from deltarule.export.model_scripts import numpy_script, torch_script
+    from deltarule.export.onnx_graph import to_onnx
     from deltarule.files import write_whole
 
     if to not in FORMS:
@@ -88,10 +88,10 @@ def _model_exported(source: Path, to: str, member: int, out: Path | None) -> Pat
 
 
 def _run_exported(run: Path, to: str, member: int, out: Path | None, data: Path | None) -> Path:
-    from deltarule.data.prepare import data_file
+    from deltarule.data.pipeline import data_file
+    from deltarule.export.training_script.script import training_script
     from deltarule.files import write_whole
-    from deltarule.interop.script.training import training_script
-    from deltarule.studies.stored import read_run
+    from deltarule.studies.run_reader import read_run
 
     if to != "script":
         raise BadInput(f'there is no form "{to}" to export a run to; give --to script')

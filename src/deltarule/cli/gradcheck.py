@@ -24,7 +24,7 @@ from deltarule.cli.common import (
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from deltarule.proofs.own_code.report import CodeReport
+    from deltarule.checking.report import CodeReport
     from deltarule.proofs.report import GradientReport
 
 Study = Annotated[
@@ -100,16 +100,16 @@ def _fitted(report: "GradientReport") -> "RenderableType":
     from rich.console import Group
 
     from deltarule.proofs.report import ARE_TEXTS, HEAD, parts
-    from deltarule.reports.tables import fitted_table
+    from deltarule.reports.terminal_tables import fitted_table
 
     header, rows, remarks = parts(report)
     return Group(header, *([fitted_table(HEAD, rows, ARE_TEXTS)] if rows else []), *remarks)
 
 
 def _of_own_code(name: str, hint: str) -> "CodeReport":
+    from deltarule.checking.check import check_gradient
+    from deltarule.checking.report import checked_hint
     from deltarule.errors import BadInput
-    from deltarule.proofs.own_code.check import check_gradient
-    from deltarule.proofs.own_code.report import checked_hint
 
     checked_hint(hint)
     module, colon, attribute = name.rpartition(":")
@@ -169,8 +169,8 @@ def _places(path: Path) -> tuple[Path, Path]:
 
 def _given(module: str, attribute: str) -> Any:
     """Loss, gradient and parameters, as a function of somebody's gives them."""
+    from deltarule.checking.callables import run
     from deltarule.errors import BadInput
-    from deltarule.proofs.own_code.calling import run
 
     _check_own(module)
     try:

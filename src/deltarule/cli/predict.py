@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deltarule.cli.common import Json, check_output, data_output, print_json
-from deltarule.cli.tables import Model, chosen_model, columns_used, noted, seen_at_work, tell
+from deltarule.cli.table_commands import Model, chosen_model, columns_used, noted, seen_at_work, tell
 from deltarule.errors import BadInput
 
 if TYPE_CHECKING:
     from deltarule.data.frame import Frame
-    from deltarule.estimators.tabular import TabularClassifier, TabularRegressor
+    from deltarule.estimators.tabular.tabular import TabularClassifier, TabularRegressor
 
 Rows = Annotated[Path, typer.Argument(metavar="TABLE", help="A CSV, TSV or Parquet file with the model's columns.")]
 Out = Annotated[
@@ -28,9 +28,9 @@ def predict(model: Model, table: Rows, out: Out = None, json: Json = False) -> N
     """Answer each row of a table: the predicted class with the probability of each, or the predicted number."""
     from deltarule.data.frame import rows_of
     from deltarule.data.frame_files import DELIMITERS, read_frame
-    from deltarule.estimators.columns import named_columns
+    from deltarule.estimators.tabular.column_encoder import named_columns
     from deltarule.files import write_whole
-    from deltarule.reports.wording import visible
+    from deltarule.reports.formatting import visible
 
     ending = ".csv" if out is None else out.suffix.lower()
     if ending in NO_TEXT:
@@ -59,7 +59,7 @@ def predict(model: Model, table: Rows, out: Out = None, json: Json = False) -> N
 
 
 def _answers(model: "TabularClassifier | TabularRegressor", frame: "Frame") -> dict[str, Any]:
-    from deltarule.estimators.tabular import TabularClassifier
+    from deltarule.estimators.tabular.tabular import TabularClassifier
 
     if not isinstance(model, TabularClassifier):
         return {"predictions": model.predict(frame).tolist(), "classes": None, "probabilities": None}

@@ -14,7 +14,7 @@ def report(folder: Folder, json: Json = False) -> None:
     """Draw the report of a folder: its figures, tables and claims as one page, report.html, that needs no network."""
     from deltarule.files import write_whole
     from deltarule.reports.report import report_page
-    from deltarule.studies.reporting import NAME, report_of
+    from deltarule.studies.report_page import NAME, report_of
 
     found = report_of(folder)
     path = folder / NAME

@@ -9,7 +9,7 @@ from deltarule.cli.common import Data, EngineName, Json, console, kept, print_js
 from deltarule.errors import RunFailed, counted
 
 if TYPE_CHECKING:
-    from deltarule.studies.reproducing import StudyReproduced
+    from deltarule.studies.reproduce_studies import StudyReproduced
 
 Studies = Annotated[
     list[str] | None,
@@ -37,8 +37,8 @@ def reproduce(
     json: Json = False,
 ) -> None:
     """Run studies, judge every claim of their reports, and write one folder with one page; go on where it ended."""
-    from deltarule.reports.reproduction import reproduction_table
-    from deltarule.studies.reproducing import reproduce as reproduced
+    from deltarule.reports.reproduction_table import reproduction_table
+    from deltarule.studies.reproduce_studies import reproduce as reproduced
 
     out = out or Path("reproduction-quick" if quick else "reproduction")
     try:

@@ -31,9 +31,9 @@ from deltarule.cli.common import (
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from deltarule.proofs.why.report import WhyReport
-    from deltarule.studies.outcome import Outcome
     from deltarule.studies.recipes import Population
+    from deltarule.studies.run_result import Outcome
+    from deltarule.symptoms.report import WhyReport
     from deltarule.training.run import Run
 
 Why = Annotated[bool, typer.Option("--why", help="Say what stands out: why it may not learn, and what to do.")]
@@ -57,10 +57,10 @@ def run(
     """Train a study, or one of its experiments, over its seeds; show the result and write it where --out says."""
     from deltarule.errors import BadInput
     from deltarule.files import make_folder
-    from deltarule.studies.outcome import outcome_of
     from deltarule.studies.recipes import dataset_of
-    from deltarule.studies.reporting import write_report
-    from deltarule.studies.running import population_of, run_population, write_records
+    from deltarule.studies.report_page import write_report
+    from deltarule.studies.run_result import outcome_of
+    from deltarule.studies.runner import population_of, run_population, write_records
 
     if resume and out is None:
         raise BadInput("--resume goes on from a checkpoint in the folder of --out; name that folder too")
@@ -85,7 +85,7 @@ def run(
 
 
 def _why(done: "Run") -> "WhyReport":
-    from deltarule.proofs.why.report import why_not_learning  # imports much that is not needed otherwise
+    from deltarule.symptoms.report import why_not_learning  # imports much that is not needed otherwise
 
     return why_not_learning(done)
 
@@ -94,8 +94,8 @@ def _details(population: "Population", run: "Run") -> "list[RenderableType]":
     """Of the first member, how each row's correct output came to be right, and the activations that do it."""
     import numpy as np
 
-    from deltarule.reports.tables import activation_table, object_convergence
-    from deltarule.reports.wording import row_names
+    from deltarule.reports.formatting import row_names
+    from deltarule.reports.terminal_tables import activation_table, object_convergence
 
     dataset, activations = population.dataset, run.activations(population.dataset.train.x)
     outputs = activations[f"a{len(run.problem.network.layers)}"][0]
@@ -124,8 +124,8 @@ def _draw(folder: Path, population: "Population", run: "Run") -> None:
 
 
 def _show(population: "Population", run: "Run", outcome: "Outcome", verbose: bool) -> None:
-    from deltarule.reports.tables import run_summary
-    from deltarule.studies.running import is_small
+    from deltarule.reports.terminal_tables import run_summary
+    from deltarule.studies.runner import is_small
 
     show_all(*(_details(population, run) if is_small(population.dataset) else []), run_summary(outcome))
     screen = console()

@@ -7,7 +7,7 @@ from deltarule.cli.common import ExperimentName, Json, Settings, Study, chosen_r
 
 def show(study: Study, experiment: ExperimentName = None, set: Settings = None, json: Json = False) -> None:
     """Show a study's recipe: every key with its value, its experiments, and the assumptions with their reasons."""
-    from deltarule.problem.sentences import as_toml
+    from deltarule.problem.error_messages import as_toml
     from deltarule.studies.recipes import explain_recipe
 
     told = explain_recipe(chosen_recipe(study, experiment, set))
@@ -37,7 +37,7 @@ def show(study: Study, experiment: ExperimentName = None, set: Settings = None, 
 
 
 def _experiments(told: dict[str, Any]) -> list[tuple[str, str]]:
-    from deltarule.problem.sentences import as_toml
+    from deltarule.problem.error_messages import as_toml
 
     shown = []
     for one in told["experiments"]:

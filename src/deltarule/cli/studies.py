@@ -8,8 +8,8 @@ from deltarule.errors import counted
 
 def list_studies(json: Json = False) -> None:
     """List the studies: what each is about, and how many experiments and claims it has."""
+    from deltarule.studies.claim_results import claims_of_study
     from deltarule.studies.recipes import bundled, load_recipe
-    from deltarule.studies.results import claims_of_study
 
     found: list[dict[str, Any]] = []
     for name, title, summary in bundled():

@@ -68,9 +68,9 @@ def sweep(
     json: Json = False,
 ) -> None:
     """Train every combination of a recipe's grid over folds and seeds, or print what an earlier sweep came to."""
-    from deltarule.studies.reporting import write_report
-    from deltarule.studies.sweeping import sweep as swept
-    from deltarule.studies.sweeping import sweep_outcome
+    from deltarule.studies.report_page import write_report
+    from deltarule.studies.sweep_study import sweep as swept
+    from deltarule.studies.sweep_study import sweep_outcome
 
     if table is not None:
         _check_alone(context, table)
@@ -103,7 +103,7 @@ def sweep(
     if json:
         print_json(outcome)
         return
-    from deltarule.reports.sweeps import best_configurations
+    from deltarule.reports.sweep_table import best_configurations
 
     show_all(best_configurations(outcome))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from deltarule.cli.common import Json, check_output, console, is_watched, print_json
-from deltarule.cli.tables import as_learned, noted, seen_at_work, show_lines, tell, with_target
+from deltarule.cli.table_commands import as_learned, noted, seen_at_work, show_lines, tell, with_target
 from deltarule.errors import BadInput, one_line
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from deltarule.estimators.scores import Scores
-    from deltarule.estimators.tabular import Beginning, TabularClassifier, TabularRegressor
+    from deltarule.estimators.tabular.scores import Scores
+    from deltarule.estimators.tabular.tabular import Beginning, TabularClassifier, TabularRegressor
 
 Table = Annotated[Path, typer.Argument(metavar="TABLE", help="A CSV, TSV or Parquet file with named columns.")]
 Target = Annotated[str, typer.Option("--target", metavar="COLUMN", help="The column to predict.")]
@@ -102,8 +102,8 @@ def _type(told: str) -> tuple[str, str]:
 
 
 def _estimator(y: "np.ndarray", task: str, types: dict[str, str], seed: int) -> "TabularClassifier | TabularRegressor":
-    from deltarule.data.tables import looks_like_classes
-    from deltarule.estimators.tabular import TabularClassifier, TabularRegressor
+    from deltarule.data.numeric_tables import looks_like_classes
+    from deltarule.estimators.tabular.tabular import TabularClassifier, TabularRegressor
 
     if not 0 <= seed < 2**32:
         raise BadInput(f"the seed is {seed}; give a whole number from 0 to {2**32 - 1}")
@@ -113,7 +113,7 @@ def _estimator(y: "np.ndarray", task: str, types: dict[str, str], seed: int) -> 
 
 def _quantities(classes: "Collection[Any]", target: str) -> list[str]:
     """A sentence where the classes are whole numbers, more often counts than yes and no and codes such as 01 are."""
-    from deltarule.data.cells import WHOLE_AS_WRITTEN, as_text, shortened
+    from deltarule.data.cell_parsing import WHOLE_AS_WRITTEN, as_text, shortened
 
     if len(classes) < 3 or not all(WHOLE_AS_WRITTEN.fullmatch(as_text(one)) for one in classes):
         return []
@@ -127,7 +127,7 @@ def _named(y: "np.ndarray") -> "np.ndarray":
     """Classes; such as 0.5 by their names, for estimators take numbers with a fraction for quantities."""
     import numpy as np
 
-    from deltarule.data.cells import as_text
+    from deltarule.data.cell_parsing import as_text
 
     return np.array([as_text(one) for one in y.tolist()], object) if y.dtype.kind == "f" else y
 
@@ -157,7 +157,7 @@ def _show_beginning(begun: "Beginning", work: str, json: bool) -> None:
     """What is made of the columns, and the work that lies ahead: of large tables it takes minutes."""
     from rich.table import Table as Grid
 
-    from deltarule.data.cells import shown
+    from deltarule.data.cell_parsing import shown
 
     if not json:
         grid = Grid(box=None, pad_edge=False)
@@ -173,8 +173,8 @@ def _show_beginning(begun: "Beginning", work: str, json: bool) -> None:
 
 
 def _show(model: "TabularClassifier | TabularRegressor", outcome: TrainOutcome) -> None:
-    from deltarule.data.cells import shown
-    from deltarule.estimators.wording import network_told, score_lines, settings_told
+    from deltarule.data.cell_parsing import shown
+    from deltarule.estimators.tabular.formatting import network_told, score_lines, settings_told
 
     what = "a number" if outcome.classes is None else f"{len(outcome.classes)} classes"
     show_lines(

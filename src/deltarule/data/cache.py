@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deltarule import systems
+from deltarule import platforms
 from deltarule.data.compressed import ENDINGS
 from deltarule.data.published import Published
 from deltarule.errors import BadInput, RunFailed
@@ -37,7 +37,7 @@ def cache_folder() -> Path:
     'data'
     """
     try:
-        return systems.cache_folder() / "data"
+        return platforms.cache_folder() / "data"
     except RuntimeError:
         return temporary_folder() / "data"
 
@@ -129,7 +129,7 @@ def fetch(published: Published, folder: Path | None = None) -> Path:
     except BadInput as error:
         if folder is not None:
             raise
-        raise BadInput(f"the cache {error}, and set {systems.CACHES} to it") from error
+        raise BadInput(f"the cache {error}, and set {platforms.CACHES} to it") from error
     pooch.get_logger().setLevel("ERROR")  # one sentence at the end says more
     for name, digest in published.downloads.items():
         if (place / name).is_file() and pooch.file_hash(str(place / name)) == digest:

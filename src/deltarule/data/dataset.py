@@ -114,7 +114,7 @@ class Dataset:
     def parts(self) -> dict[str, Rows]:
         """The parts that are there, by name: train, validation, test.
 
-        >>> from deltarule.data.made import xor
+        >>> from deltarule.data.synthetic import xor
         >>> list(xor().parts)
         ['train']
         """
@@ -125,7 +125,7 @@ class Dataset:
     def inputs(self) -> int:
         """D, the number of inputs of a row.
 
-        >>> from deltarule.data.made import one_hot
+        >>> from deltarule.data.synthetic import one_hot
         >>> one_hot(8).inputs
         8
         """
@@ -135,7 +135,7 @@ class Dataset:
     def digest(self) -> str:
         """SHA-256 (hexadecimal) over shapes, dtypes and contents of all parts, and the names of the classes.
 
-        >>> from deltarule.data.made import linear
+        >>> from deltarule.data.synthetic import linear
         >>> linear(seed=0).digest == linear(seed=0).digest != linear(seed=1).digest
         True
         """
@@ -177,7 +177,7 @@ class Dataset:
         Parameters: `output_activation`, the name of the activation of the last layer.
         Returns: the number of target columns (regression), 1 for two classes under a sigmoid, else that of classes.
 
-        >>> from deltarule.data.made import xor
+        >>> from deltarule.data.synthetic import xor
         >>> xor().default_outputs("sigmoid"), xor().default_outputs("softmax")
         (1, 2)
         """
@@ -197,7 +197,7 @@ def with_parts(dataset: Dataset, parts: dict[str, Rows]) -> Dataset:
 
     Parameters: `parts`, rows by the name of their part: train, validation, test.
 
-    >>> from deltarule.data.made import xor
+    >>> from deltarule.data.synthetic import xor
     >>> list(with_parts(xor(), {"test": xor().train}).parts)
     ['train', 'test']
     """

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.data.cells import (
+from deltarule.data.category_matching import form_of
+from deltarule.data.cell_parsing import (
     EXACT,
     are_plain,
     array_of,
@@ -24,7 +25,6 @@ from deltarule.data.cells import (
     too_long,
     widened,
 )
-from deltarule.data.naming import form_of
 from deltarule.errors import BadInput
 
 Frame = dict[str, np.ndarray]

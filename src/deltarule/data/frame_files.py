@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.data.cells import are_decimal, as_text, marked_unclear, parsed, said, shortened
+from deltarule.data.cell_parsing import are_decimal, as_text, marked_unclear, parsed, said, shortened
+from deltarule.data.decompression_limits import check_unpacked
 from deltarule.data.frame import ROW_NUMBERS, Frame, empty, frame_of
-from deltarule.data.tables import (
+from deltarule.data.numeric_tables import (
     MOST_COLUMNS,
     SEPARATORS,
     cells_of_any_length,
@@ -23,7 +24,6 @@ from deltarule.data.tables import (
     separator_of,
     uneven,
 )
-from deltarule.data.unpacked import check_unpacked
 from deltarule.errors import BadInput, not_installed
 from deltarule.files import check_is_file
 

@@ -19,9 +19,9 @@ from deltarule.data.cache import Place, fetch, find
 from deltarule.data.cifar import parse_cifar
 from deltarule.data.compressed import GZIP, decompressed, decompressed_stream
 from deltarule.data.dataset import Dataset, Rows
+from deltarule.data.decompression_limits import Bounded, check_zip
 from deltarule.data.idx import parse_idx, to_idx
 from deltarule.data.published import CIFAR10, FASHION_MNIST, MNIST, PUBLISHED, File, Published
-from deltarule.data.unpacked import Bounded, check_zip
 from deltarule.errors import BadInput
 
 HEADERS = 2**20

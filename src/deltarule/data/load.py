@@ -7,17 +7,17 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from deltarule.data import bundled, images, made
+from deltarule.data import bundled, images, synthetic
 from deltarule.data.dataset import Dataset
+from deltarule.data.numeric_tables import read_table
 from deltarule.data.published import PUBLISHED
-from deltarule.data.tables import read_table
 from deltarule.errors import BadInput
 from deltarule.files import kind_or_error
 
 LOADERS: dict[str, Callable[..., Dataset]] = {
-    "one_hot": made.one_hot,
-    "linear": made.linear,
-    "xor": made.xor,
+    "one_hot": synthetic.one_hot,
+    "linear": synthetic.linear,
+    "xor": synthetic.xor,
     "digits": bundled.digits,
     "iris": bundled.iris,
     "wine": bundled.wine,

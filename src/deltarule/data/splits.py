@@ -75,7 +75,7 @@ def folds(rows: Rows, k: int, seed: int = 0) -> list[tuple[np.ndarray, np.ndarra
     Returns: k pairs of row numbers, int64, ascending: training, validation.
     Errors: `BadInput` for another k.
 
-    >>> from deltarule.data.made import xor
+    >>> from deltarule.data.synthetic import xor
     >>> [len(validation) for train, validation in folds(xor().train, k=3)]
     [7, 7, 7]
     """

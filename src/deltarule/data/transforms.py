@@ -12,7 +12,7 @@ import numpy as np
 from deltarule.blas_threads import one_blas_thread
 from deltarule.data.dataset import Dataset, Rows, with_parts
 from deltarule.errors import BadInput
-from deltarule.problem.checks import whole
+from deltarule.problem.validation import whole
 
 SCALES = ("none", "unit", "standardize", "center")
 

@@ -296,4 +296,4 @@ def _torch() -> tuple[Any, Any]:
         torch = import_module("torch")
     except (ImportError, OSError) as error:
         raise not_installed('the engine "autograd"', "PyTorch", "torch", error) from None
-    return torch, import_module("deltarule.engines.torch_formulas")
+    return torch, import_module("deltarule.engines.torch_reference")

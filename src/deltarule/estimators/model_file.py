@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import BadInput
-from deltarule.estimators.base import BaseMLP
-from deltarule.estimators.classifier import MLPClassifier
-from deltarule.estimators.columns import KINDS as COLUMN_KINDS
-from deltarule.estimators.columns import Column
-from deltarule.estimators.fitted import with_members
-from deltarule.estimators.plain import plain, put_weights, unplain, weights_of
-from deltarule.estimators.regressor import MLPRegressor
-from deltarule.estimators.scores import Scores
-from deltarule.estimators.settings import POINTS, Architecture
-from deltarule.estimators.tabular import BaseTabular, TabularClassifier, TabularRegressor, TabularReport
+from deltarule.estimators.mlp.base import BaseMLP
+from deltarule.estimators.mlp.classifier import MLPClassifier
+from deltarule.estimators.mlp.fitted import with_members
+from deltarule.estimators.mlp.problem_settings import POINTS, Architecture
+from deltarule.estimators.mlp.regressor import MLPRegressor
+from deltarule.estimators.serialization import plain, put_weights, unplain, weights_of
+from deltarule.estimators.tabular.column_encoder import KINDS as COLUMN_KINDS
+from deltarule.estimators.tabular.column_encoder import Column
+from deltarule.estimators.tabular.scores import Scores
+from deltarule.estimators.tabular.tabular import BaseTabular, TabularClassifier, TabularRegressor, TabularReport
 from deltarule.files import load_arrays, save_arrays, to_jsonable
 from deltarule.problem.network import Network
 

@@ -13,8 +13,8 @@ from threading import RLock
 import numpy as np
 
 from deltarule.maths import random
+from deltarule.platforms import forks_wait_for
 from deltarule.problem.problem import Floats, Integers, Problem
-from deltarule.systems import forks_wait_for
 
 DRAWN_AT_ONCE = 8192
 """Numbers of the orders of short epochs that are drawn together."""

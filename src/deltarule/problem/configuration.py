@@ -15,9 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationErr
 from deltarule.errors import BadInput, counted
 from deltarule.files import MOST_NESTED, TOO_DEEP
 from deltarule.maths.losses import meaningful
-from deltarule.problem import checks, registry
-from deltarule.problem.sentences import explained, shortened
-from deltarule.problem.values import (
+from deltarule.problem import registry
+from deltarule.problem import validation as checks
+from deltarule.problem.error_messages import explained, shortened
+from deltarule.problem.field_types import (
     MOST_SEEDS,
     Activation,
     Activations,

@@ -11,7 +11,7 @@ from deltarule.maths.losses import REDUCTIONS, Loss, meaningful
 from deltarule.maths.optimizers import Optimizer
 from deltarule.maths.penalties import Penalty
 from deltarule.maths.schedules import Schedule
-from deltarule.problem import checks, registry
+from deltarule.problem import registry, validation
 from deltarule.problem.network import Network, switch
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.registry import Named
@@ -77,35 +77,35 @@ def create_problem(
     >>> problem.members, problem.y.shape
     (2, (2, 1))
     """
-    network, found_loss = checks.network(network), registry.loss(loss)
+    network, found_loss = validation.network(network), registry.loss(loss)
     found_penalty = None if penalty is None else registry.penalty(penalty)
     found_optimizer, found_schedule = registry.optimizer(optimizer), registry.schedule(schedule)
     _check_words(network, found_loss, reduction, dtype)
-    x, y = checks.inputs(x, network, dtype, copy=copy), checks.targets(y, network, found_loss, dtype)
+    x, y = validation.inputs(x, network, dtype, copy=copy), validation.targets(y, network, found_loss, dtype)
     if len(x) != len(y):
         raise BadInput(
             f"there are {len(x)} rows of inputs and {len(y)} of targets; give one target row for each input row"
         )
     if batch_size is not None:
-        batch_size = checks.whole("batch_size", batch_size)
+        batch_size = validation.whole("batch_size", batch_size)
     numbers = {"learning_rate": learning_rate, **_parameters(found_optimizer, momentum)}
     schedule_numbers = {f"schedule's {name}": value for name, value in found_schedule.parameters.items()}
     varying = {**numbers, **schedule_numbers, "strength": strength, "initial_scale": initial_scale}
-    given = {name: checks.numbers(name, value) for name, value in varying.items()}
-    given |= {"seeds": checks.seeds("seeds", seeds), "data_seeds": checks.seeds("data_seeds", data_seeds)}
+    given = {name: validation.numbers(name, value) for name, value in varying.items()}
+    given |= {"seeds": validation.seeds("seeds", seeds), "data_seeds": validation.seeds("data_seeds", data_seeds)}
     if dropout_seeds is not None:
-        given["dropout_seeds"] = checks.seeds("dropout_seeds", dropout_seeds)
+        given["dropout_seeds"] = validation.seeds("dropout_seeds", dropout_seeds)
     hidden = len(network.layers) - 1
-    rates, own_rows = checks.dropout(dropout, hidden, dtype), checks.rows(rows, len(x))
-    row_weights = checks.weights(weights, len(x), dtype)
-    members = checks.members(given, rates, row_weights, own_rows)
-    checks.room(network, members, len(found_optimizer.slots), dtype)
-    spread = {name: checks.spread(array, members) for name, array in given.items()}
-    checks.fitting(found_optimizer, found_schedule, spread)
+    rates, own_rows = validation.dropout(dropout, hidden, dtype), validation.rows(rows, len(x))
+    row_weights = validation.weights(weights, len(x), dtype)
+    members = validation.members(given, rates, row_weights, own_rows)
+    validation.room(network, members, len(found_optimizer.slots), dtype)
+    spread = {name: validation.spread(array, members) for name, array in given.items()}
+    validation.fitting(found_optimizer, found_schedule, spread)
     if found_penalty is None and spread["strength"].any():
         raise BadInput("a strength is given without a penalty; name the penalty too")
     own_rows = own_rows * members if own_rows is not None and len(own_rows) == 1 else own_rows
-    own_rows = checks.with_weight(own_rows, row_weights, members, len(x))
+    own_rows = validation.with_weight(own_rows, row_weights, members, len(x))
     counts = [len(x)] if own_rows is None else [len(own) for own in own_rows]
     return Problem(
         network=network,
@@ -114,7 +114,7 @@ def create_problem(
         loss=found_loss,
         reduction=reduction,
         penalty=found_penalty,
-        penalized=checks.penalized(network, switch("penalize_biases", penalize_biases)),
+        penalized=validation.penalized(network, switch("penalize_biases", penalize_biases)),
         optimizer=found_optimizer,
         schedule=found_schedule,
         numbers={name: spread[name] for name in numbers},
@@ -144,7 +144,7 @@ def _check_words(network: Network, loss: Loss, reduction: Any, dtype: Any) -> No
     if not isinstance(reduction, str) or reduction not in REDUCTIONS:
         raise BadInput(f"the reduction is {shown(reduction)}; give one of {', '.join(REDUCTIONS)}")
     if not meaningful(loss, network.output):
-        raise BadInput(checks.no_meaning(loss, network.output))
+        raise BadInput(validation.no_meaning(loss, network.output))
 
 
 def _parameters(optimizer: Optimizer, momentum: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from deltarule.maths.losses import LOSSES, Loss
 from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
 from deltarule.maths.penalties import PENALTIES, Penalty
 from deltarule.maths.schedules import SCHEDULES, Schedule
-from deltarule.problem.digest import digest
+from deltarule.problem.formula_fingerprint import digest
 
 Named = str | Mapping[str, Any]
 """A name, or a table with a name and parameters: "leaky_relu" or {"name": "leaky_relu", "slope": 0.2}."""
@@ -41,7 +41,7 @@ def names(kind: str) -> tuple[str, ...]:
 
 
 def add(kind: str, formula: Any) -> None:
-    """Give a user's own formula its name; `deltarule.proofs.register` proves it first and then calls this.
+    """Give a user's own formula its name; `deltarule.proofs.custom_formulas` proves it first and then calls this.
 
     The very same formula may be given again. One of other functions may not, even of equal code, as a cell of a
     notebook makes them anew each time: what was made with the first would mean something else from then on.

@@ -23,13 +23,13 @@ from deltarule.maths.losses import LOSSES
 from deltarule.maths.network import Entry
 from deltarule.maths.penalties import PENALTIES
 from deltarule.problem.batches import Batch, batch, groups
-from deltarule.problem.checks import problem as checked_problem
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State, initial_state
+from deltarule.problem.validation import problem as checked_problem
 from deltarule.proofs import differences, elementwise
-from deltarule.proofs.lines import Lines, lines_through, on_kinks
+from deltarule.proofs.directional_derivatives import Lines, lines_through, on_kinks
+from deltarule.proofs.error_scale import absolute_terms
 from deltarule.proofs.report import Check, GradientReport
-from deltarule.proofs.scale import absolute_terms
 
 CENTRAL, COMPLEX, PYTORCH = "central differences", "complex step", "PyTorch"
 TOLERANCES = {CENTRAL: 1e-7, COMPLEX: 1e-12, PYTORCH: 1e-12}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.data.cells import as_text
+from deltarule.data.cell_parsing import as_text
 from deltarule.data.frame import Frame, frame_of, rows_of
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers

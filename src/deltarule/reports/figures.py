@@ -15,8 +15,8 @@ from deltarule.errors import BadInput
 from deltarule.files import write_whole
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.reports import style
-from deltarule.reports.sheet import BAND_TOLD, CANNOT_DRAW, MOST_LINES, Sheet, check_shape, middle
-from deltarule.reports.wording import member_names
+from deltarule.reports.figure_builder import BAND_TOLD, CANNOT_DRAW, MOST_LINES, Sheet, check_shape, middle
+from deltarule.reports.formatting import member_names
 from deltarule.training.history import History
 from deltarule.training.range_test import RangeTest
 from deltarule.training.run import Run

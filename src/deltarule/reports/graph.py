@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from deltarule.maths.network import Layer
-from deltarule.proofs.trace.backward import derivative_name
-from deltarule.proofs.trace.expressions import number
-from deltarule.proofs.trace.formulas import is_fused
-from deltarule.proofs.trace.record import Explanation
 from deltarule.reports import style
-from deltarule.reports.wording import escaped
+from deltarule.reports.formatting import escaped
+from deltarule.tracing.backward import derivative_name
+from deltarule.tracing.explanation import Explanation
+from deltarule.tracing.expressions import number
+from deltarule.tracing.formulas import is_fused
 
 WIDTH, STEP, TOP = 960, 124, 40
 MIDDLE, SIDE = 476, 106

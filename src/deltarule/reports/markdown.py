@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deltarule.reports.wording import percent
+from deltarule.reports.formatting import percent
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

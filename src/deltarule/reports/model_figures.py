@@ -10,9 +10,9 @@ import numpy as np
 
 from deltarule.errors import counted
 from deltarule.reports import style
+from deltarule.reports.figure_builder import MOST_LINES, Sheet, wrapped, write_out
+from deltarule.reports.formatting import as_said, isolated, percent
 from deltarule.reports.network_figures import CELL, MOST_ROWS
-from deltarule.reports.sheet import MOST_LINES, Sheet, wrapped, write_out
-from deltarule.reports.wording import as_said, isolated, percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,8 +14,8 @@ from deltarule.maths.activations import Activation
 from deltarule.problem import registry
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
-from deltarule.reports.sheet import Sheet, all_fitted, width_of, wrapped
-from deltarule.reports.wording import bounds_of, codes_of, isolated, signed, what_is_high
+from deltarule.reports.figure_builder import Sheet, all_fitted, width_of, wrapped
+from deltarule.reports.formatting import bounds_of, codes_of, isolated, signed, what_is_high
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

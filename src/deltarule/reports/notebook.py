@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltarule.errors import BadInput
-from deltarule.reports.live import Seen, told
-from deltarule.reports.wording import visible
+from deltarule.reports.formatting import visible
+from deltarule.reports.progress import Seen, told
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,7 +69,7 @@ def run_html(run: Any) -> str:
 def sweep_html(table: Any) -> str:
     """A sweep as its best configurations, and whether the first is more than noise."""
     from deltarule.reports.sweep_figures import ranking_with_intervals
-    from deltarule.reports.sweeps import score_said
+    from deltarule.reports.sweep_table import score_said
     from deltarule.stats.effects import ranking, said
 
     settings, scores = table.scores()
@@ -137,7 +137,7 @@ class LivePlot:
     def figure(self) -> "Figure":
         """The objectives that were told so far, as a figure."""
         from deltarule.reports import style
-        from deltarule.reports.sheet import Sheet
+        from deltarule.reports.figure_builder import Sheet
 
         with style.drawing():
             sheet = Sheet.blank("Objective while it trains")
@@ -167,7 +167,7 @@ def figure_html(figure: "Figure") -> str:
     >>> figure_html(object_curves([0, 1], [[0.1], [0.9]], ["cat"]))[:28]
     '<div style="background:white'
     """
-    from deltarule.reports.inline import part
+    from deltarule.reports.svg_embed import part
 
     return f'<div style="background:white;max-width:60em">{part(figure, f"figure-{next(_ids)}").svg}</div>'
 

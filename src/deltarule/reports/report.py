@@ -19,8 +19,8 @@ import numpy as np
 from deltarule.errors import counted
 from deltarule.problem.problem import Floats, Integers
 from deltarule.reports import style
-from deltarule.reports.inline import Part
-from deltarule.reports.wording import percent, visible
+from deltarule.reports.formatting import percent, visible
+from deltarule.reports.svg_embed import Part
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -11,9 +11,9 @@ import numpy as np
 from deltarule.errors import BadInput, counted
 from deltarule.problem.problem import Floats, Integers
 from deltarule.reports import style
+from deltarule.reports.figure_builder import MOST_LINES, Sheet, all_fitted, all_wrapped, width_of, wrapped
+from deltarule.reports.formatting import isolated, percent
 from deltarule.reports.network_figures import CELL, MOST_COLUMNS, MOST_ROWS, UNIT
-from deltarule.reports.sheet import MOST_LINES, Sheet, all_fitted, all_wrapped, width_of, wrapped
-from deltarule.reports.wording import isolated, percent
 from deltarule.stats.planes import DecisionPlane
 
 if TYPE_CHECKING:

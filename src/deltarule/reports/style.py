@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from threading import RLock
 from typing import Any
 
-from deltarule.systems import forks_free
+from deltarule.platforms import forks_free
 
 BLUE, ORANGE, GREEN, ROSE, BLACK = "#026dad", "#d87130", "#1b6750", "#c87b95", "#212120"
 SKY, BROWN, VIOLET = "#0f9cd9", "#725500", "#3b0ba1"

@@ -11,9 +11,9 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
+from deltarule.reports.figure_builder import Sheet, all_fitted, fitted, width_of, wrapped, write_out
+from deltarule.reports.formatting import isolated
 from deltarule.reports.network_figures import CELL
-from deltarule.reports.sheet import Sheet, all_fitted, fitted, width_of, wrapped, write_out
-from deltarule.reports.wording import isolated
 from deltarule.stats.effects import Effect, Effects, Parameter, Ranking, parameters_of, ranking, said
 
 if TYPE_CHECKING:

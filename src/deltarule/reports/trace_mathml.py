@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 
-from deltarule.proofs.trace.expressions import (
+from deltarule.tracing.expressions import (
     ADDED,
     MULTIPLIED,
     RAISED,

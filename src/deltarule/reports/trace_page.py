@@ -6,12 +6,12 @@ from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from deltarule.proofs.trace.expressions import SAMPLES, Ref, indexed, with_numbers
-from deltarule.proofs.trace.record import Explanation, Quantity
-from deltarule.proofs.trace.text import TITLES, header
+from deltarule.reports.formatting import visible
 from deltarule.reports.graph import computational_graph
 from deltarule.reports.trace_mathml import entry, shown, terms_with_numbers, with_names
-from deltarule.reports.wording import visible
+from deltarule.tracing.explanation import Explanation, Quantity
+from deltarule.tracing.expressions import SAMPLES, Ref, indexed, with_numbers
+from deltarule.tracing.render_text import TITLES, header
 
 if TYPE_CHECKING:
     from jinja2 import Environment

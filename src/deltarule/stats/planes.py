@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import BadInput
-from deltarule.problem.checks import whole
+from deltarule.problem.validation import whole
 from deltarule.stats.arrays import numbers
 
 Floats = NDArray[Any]

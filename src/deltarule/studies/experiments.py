@@ -11,7 +11,7 @@ import numpy as np
 
 from deltarule.data.dataset import Dataset
 from deltarule.engines.base import Engine
-from deltarule.engines.choose import engine_for
+from deltarule.engines.selection import engine_for
 from deltarule.errors import BadInput
 from deltarule.files import kind_of
 from deltarule.problem.problem import Problem
@@ -25,9 +25,9 @@ from deltarule.studies.recipes import (
     with_experiment,
     with_settings,
 )
-from deltarule.studies.sweeping import sweep
-from deltarule.studies.variants import FILE as VARIANTS
-from deltarule.studies.variants import Variant, read_variants, variant_of, write_variants
+from deltarule.studies.sweep_study import sweep
+from deltarule.studies.variant_summary import FILE as VARIANTS
+from deltarule.studies.variant_summary import Variant, read_variants, variant_of, write_variants
 from deltarule.sweeps.result import Sweep
 from deltarule.sweeps.sweep import SweepProgress
 from deltarule.training.populations import metrics_of

@@ -18,12 +18,12 @@ import numpy as np
 
 from deltarule.data import load as loading
 from deltarule.data.dataset import Dataset
-from deltarule.data.prepare import data_key, prepared, taken_apart
+from deltarule.data.pipeline import data_key, prepared, taken_apart
 from deltarule.errors import BadInput
 from deltarule.problem.configuration import Configuration, StoppingSection, changed, parse_toml, read_toml
+from deltarule.problem.error_messages import shortened
 from deltarule.problem.problem import Integers, Problem
-from deltarule.problem.resolved import resolved
-from deltarule.problem.sentences import shortened
+from deltarule.problem.resolved_configuration import resolved
 from deltarule.stats import metrics
 from deltarule.training import populations
 from deltarule.training.populations import problem_of_seeds, seeds_of, shape_of

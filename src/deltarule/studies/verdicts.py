@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from deltarule.checking.callables import run
 from deltarule.errors import BadInput
-from deltarule.proofs.own_code.calling import run
 from deltarule.stats.intervals import Interval, exact_share_interval
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
-from deltarule import systems
+from deltarule import platforms
 from deltarule.errors import BadInput, DeltaruleError, RunFailed, is_out_of_memory, not_installed
-from deltarule.problem.checks import whole
+from deltarule.problem.validation import whole
 
 MOST_TRIES = 3
 """How often a population is begun whose worker dies: a third death is the population's own doing."""
@@ -94,7 +94,7 @@ def _local(workers: int) -> Iterator[Pool]:
         return
     from joblib.externals.loky import ProcessPoolExecutor
 
-    threads = max(1, systems.processors() // workers)
+    threads = max(1, platforms.processors() // workers)
     running: list[Any] = []
     most = workers
 
@@ -146,7 +146,7 @@ def _begin(parent: int) -> None:
     It says nothing itself: what fails comes back, and is told in a sentence. Where memory ends it would print what
     Python and its libraries have to say of that.
     """
-    systems.end_with(parent)
+    platforms.end_with(parent)
     sys.stdout = sys.stderr = Path(os.devnull).open("w", encoding="utf-8")
 
 

@@ -19,15 +19,15 @@ import numpy as np
 
 from deltarule.data import splits
 from deltarule.data.dataset import Dataset
-from deltarule.data.prepare import data_key, divided, fitted, prepared
+from deltarule.data.pipeline import data_key, divided, fitted, prepared
 from deltarule.data.transforms import scale
-from deltarule.engines.choose import choose
+from deltarule.engines.selection import choose
 from deltarule.errors import BadInput
 from deltarule.problem import registry
 from deltarule.problem.configuration import Configuration, changed, parse
+from deltarule.problem.field_types import as_python
 from deltarule.problem.problem import Integers, Problem
-from deltarule.problem.resolved import NUMERICS_VERSION, configuration_hash, own_formulas
-from deltarule.problem.values import as_python
+from deltarule.problem.resolved_configuration import NUMERICS_VERSION, configuration_hash, own_formulas
 from deltarule.stats import metrics
 from deltarule.training.populations import LIMITS, network_of, problem_of_members, seeds_of, shape_of
 
@@ -451,7 +451,7 @@ def members_at_once(configuration: Configuration, dataset: Dataset) -> int:
     """How many members a population of this configuration may have, for the memory that each needs beside the data.
 
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
-    >>> from deltarule.data.made import xor
+    >>> from deltarule.data.synthetic import xor
     >>> members_at_once(parse(table), xor()) == MOST_MEMBERS
     True
     """

@@ -14,11 +14,11 @@ from deltarule.blas_threads import one_blas_thread
 from deltarule.data.dataset import Dataset
 from deltarule.errors import BadInput, not_installed
 from deltarule.maths.network import forward, views
-from deltarule.problem.checks import asked
 from deltarule.problem.configuration import Configuration, changed, is_optional, parse
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
-from deltarule.problem.resolved import configuration_hash, own_digests, own_formulas, resolved
+from deltarule.problem.resolved_configuration import configuration_hash, own_digests, own_formulas, resolved
+from deltarule.problem.validation import asked
 from deltarule.stats.effects import rounded
 from deltarule.sweeps.grid import Source, as_recipe, fold_of, forget_data, load, said
 from deltarule.sweeps.store import (
@@ -51,7 +51,7 @@ FROM members JOIN configurations ON members.configuration = configurations.id
 class StoredNetwork:
     """A network of a sweep: its shape, its parameters [P], and the running statistics of batch norm [Q].
 
-    >>> from deltarule.data.made import xor
+    >>> from deltarule.data.synthetic import xor
     >>> StoredNetwork(Network([2, 1]), np.array([1.0, 2.0, 0.5]), np.zeros(0)).outputs(xor().train.x[:2])
     array([[0.5],
            [2.5]])

@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from deltarule import systems
+from deltarule import platforms
 from deltarule.errors import BadInput, RunFailed, is_interruption
 from deltarule.files import kind_of, make_folder
-from deltarule.problem.resolved import NUMERICS_VERSION
+from deltarule.problem.resolved_configuration import NUMERICS_VERSION
 from deltarule.sweeps.grid import said
-from deltarule.sweeps.work import COLUMNS, NO_LAYER, Table
+from deltarule.sweeps.worker import COLUMNS, NO_LAYER, Table
 
 FILE, LOCK = "sweep.sqlite", "sweep.lock"
 
@@ -164,7 +164,7 @@ class Store:
             with _told(self.folder / FILE):
                 self.connection = _connected(self.folder / FILE, "rwc")
                 _check_whole(self.connection, self.folder / FILE)  # before anything is changed
-                self._journal(not systems.is_remote(self.folder))
+                self._journal(not platforms.is_remote(self.folder))
                 self.connection.execute("PRAGMA synchronous=FULL")  # a commit is on the disk when it returns
                 # Keys and scores come in no order: of a large table each commit changes pages all over the file.
                 self.connection.execute(f"PRAGMA cache_size=-{CACHE_KILOBYTES}")
@@ -343,7 +343,7 @@ def reader(folder: Path, *, check: bool = True) -> sqlite3.Connection:
     Parameters: `folder`; `check`, whether it may be damaged: not where this process has just written it.
     Errors: `BadInput` where there is none, a damaged one, or one of another version.
     """
-    file = systems.full_length(Path(folder)) / FILE
+    file = platforms.full_length(Path(folder)) / FILE
     if kind_of(file) != "file":
         raise BadInput(f"{folder} holds no sweep: there is no {FILE} in it; name the folder that --out named")
     with _told(file):
@@ -361,7 +361,7 @@ def reader(folder: Path, *, check: bool = True) -> sqlite3.Connection:
 
 def noted(folder: Path) -> dict[str, Any]:
     """What is noted about the sweep in a folder: nothing before it has begun, also where it was killed as it began."""
-    file = systems.full_length(Path(folder)) / FILE
+    file = platforms.full_length(Path(folder)) / FILE
     if kind_of(file) != "file":
         return {}
     with _told(file), contextlib.closing(_reading(file)) as connection:
@@ -428,7 +428,7 @@ def shared_columns(data: str, dtype: str, engine: str, seconds: float) -> dict[s
 def _connected(file: Path, mode: str) -> sqlite3.Connection:
     """A connection to a store of this version, or to an empty file."""
     connection = sqlite3.connect(
-        systems.sqlite_address(file.absolute(), mode),
+        platforms.sqlite_address(file.absolute(), mode),
         uri=True,
         timeout=PATIENCE_SECONDS,
         isolation_level=None,

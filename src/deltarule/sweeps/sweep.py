@@ -10,19 +10,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from deltarule.engines.choose import engine as engine_of_name
+from deltarule.engines.selection import engine as engine_of_name
 from deltarule.errors import BadInput, RunFailed, is_interruption
 from deltarule.files import kind_of, make_folder, real, to_jsonable
 from deltarule.problem import registry
-from deltarule.problem.checks import whole
 from deltarule.problem.configuration import SETTABLE, Configuration
 from deltarule.problem.problem import Integers
-from deltarule.problem.resolved import configuration_hash, own_digests
+from deltarule.problem.resolved_configuration import configuration_hash, own_digests
+from deltarule.problem.validation import whole
 from deltarule.sweeps.executors import Here, Pool, each, packed, pool
 from deltarule.sweeps.grid import Plan, Source, Unit, chunks, forget_data, planned
 from deltarule.sweeps.result import Sweep
 from deltarule.sweeps.store import FILE, Store, as_written, check_sweep, noted, reader, shared_columns
-from deltarule.sweeps.work import Done, do, files_of
+from deltarule.sweeps.worker import Done, do, files_of
 from deltarule.training.run import Progress
 
 KEEP = ("none", "best", "all")
@@ -64,7 +64,7 @@ def run_sweep(
 
     Parameters: `configuration`, with its grid; `out`, the folder of the store, None for one that nobody keeps; `name`,
     what the sweep is called; `run`, what a command needs to give the same grid, None where none gives it; `settings`,
-    instead of the grid's combinations; the others as `sweep` of `deltarule.studies.sweeping`.
+    instead of the grid's combinations; the others as `sweep` of `deltarule.studies.sweep_study`.
     Errors: `BadInput` for settings that do not fit, for a store that is there already without `resume`, and for one
     whose rows are of other data or folds, rank otherwise, or of which other weights are kept;
     `RunFailed` for one that another process is writing, a full disk, workers that die, and where Ctrl-C ends it.

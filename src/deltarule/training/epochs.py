@@ -12,13 +12,13 @@ import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine
-from deltarule.engines.choose import engine_for
+from deltarule.engines.selection import engine_for
 from deltarule.maths.objective import data_term
 from deltarule.problem.batches import orders, orders_kept
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.stats import metrics
-from deltarule.training.pace import Pace
+from deltarule.training.chunk_size import Pace
 from deltarule.training.stopping import batch_sizes
 from deltarule.training.train import interrupts
 

@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule import systems
+from deltarule import platforms
 from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine
 from deltarule.engines.reference import objective_and_gradient, objective_of_logits
 from deltarule.errors import BadInput, counted, shown
 from deltarule.maths.network import views
-from deltarule.problem import checks
+from deltarule.problem import validation as checks
 from deltarule.problem.batches import Batch, all_rows, groups, of_a_kind
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
@@ -157,7 +157,7 @@ def each_block(see: Callable[[Integers], Seen], problem: Problem, places: Intege
     if len(blocks) == 1:
         yield see(places)
     else:
-        yield from systems.threads(systems.processors(), "look").map(see, blocks)
+        yield from platforms.threads(platforms.processors(), "look").map(see, blocks)
 
 
 def _alike(problem: Problem, members: Integers, group: Integers) -> list[Integers]:

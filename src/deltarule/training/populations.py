@@ -16,7 +16,7 @@ from deltarule.problem.configuration import Configuration
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Integers, Problem
-from deltarule.problem.resolved import resolved
+from deltarule.problem.resolved_configuration import resolved
 
 NUMBERS = {
     "network": ("dropout", "initial_scale"),

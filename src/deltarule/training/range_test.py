@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from deltarule.engines.base import Engine
-from deltarule.engines.choose import engine_for
+from deltarule.engines.selection import engine_for
 from deltarule.errors import BadInput, counted, shown
 from deltarule.problem import registry
-from deltarule.problem.checks import finite, whole
-from deltarule.problem.checks import problem as checked_problem
 from deltarule.problem.network import switch
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import initial_state
+from deltarule.problem.validation import finite, whole
+from deltarule.problem.validation import problem as checked_problem
 from deltarule.training.history import Looks, look
 from deltarule.training.train import checked_engine
 

@@ -9,7 +9,7 @@ from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine
 from deltarule.errors import counted
 from deltarule.maths.network import forward, views
-from deltarule.problem import checks
+from deltarule.problem import validation
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.training.history import History, outputs_of
@@ -109,7 +109,7 @@ class Run:
 
         Raises `BadInput` for a member that there is not.
         """
-        place = checks.member(member, self.problem.members, "the run has the members")
+        place = validation.member(member, self.problem.members, "the run has the members")
         return views(self.state.theta[place].copy(), self.problem.network.entries)
 
     def take(self, chosen: Any) -> "Run":
@@ -118,7 +118,7 @@ class Run:
         Parameters: `chosen`, an index or several, of which −1 is the last, or a mask [K].
         Raises `BadInput` for members that there are not, and for none at all.
         """
-        chosen = checks.chosen(chosen, self.problem.members)
+        chosen = validation.chosen(chosen, self.problem.members)
         steps, state = self.steps[chosen], self.state.take(chosen)
         known = {one.member: one for one in self.diverged}
         return replace(
@@ -136,7 +136,7 @@ class Run:
         )
 
     def _asked(self, x: Any) -> Floats:
-        return checks.asked(x, self.problem.network, self.problem.members, self.problem.dtype)
+        return validation.asked(x, self.problem.network, self.problem.members, self.problem.dtype)
 
     def __repr__(self) -> str:
         told = ", ".join(f"{self.reasons.count(reason)} {reason}" for reason in dict.fromkeys(self.reasons))

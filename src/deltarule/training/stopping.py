@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from deltarule.errors import BadInput, shown
 from deltarule.problem.batches import groups, row_orders
-from deltarule.problem.checks import finite, whole
 from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.validation import finite, whole
 from deltarule.stats import metrics
 
 REASONS = ("max_steps", "threshold", "tolerance", "patience", "diverged", "interrupted", "converged")

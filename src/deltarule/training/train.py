@@ -21,22 +21,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.engines.base import Engine, Trace
-from deltarule.engines.choose import NAMES, Choice, choose
-from deltarule.engines.choose import engine as by_name
 from deltarule.engines.reference import first_nonfinite
+from deltarule.engines.selection import NAMES, Choice, choose
+from deltarule.engines.selection import engine as by_name
 from deltarule.errors import BadInput, RunFailed, counted, shown
 from deltarule.files import kind_of
 from deltarule.problem.batches import orders_kept
-from deltarule.problem.checks import numeric, whole
-from deltarule.problem.checks import problem as checked_problem
 from deltarule.problem.network import switch
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State, initial_state
+from deltarule.problem.validation import numeric, whole
+from deltarule.problem.validation import problem as checked_problem
 from deltarule.stats import metrics
 from deltarule.training import checkpoint as checkpoints
+from deltarule.training.chunk_size import Pace
 from deltarule.training.history import History, Looks, look
 from deltarule.training.lbfgs import train_lbfgs
-from deltarule.training.pace import Pace
 from deltarule.training.run import Divergence, Run
 from deltarule.training.run import Progress as Progress
 from deltarule.training.stopping import REASONS, StopRules, Watch, check_metric, crossing

@@ -19,7 +19,7 @@ from threading import RLock
 from types import ModuleType
 from typing import Any
 
-from deltarule import systems
+from deltarule import platforms
 from deltarule.errors import DeltaruleError
 from deltarule.files import temporary_folder, write_whole
 
@@ -79,7 +79,7 @@ def _beside_the_program() -> Iterator[None]:
 
 _loading = RLock()
 """Held while Numba's settings are ours: another thread would take them for the user's, and put them back."""
-systems.forks_free(_loading)
+platforms.forks_free(_loading)
 
 
 @cache
@@ -179,7 +179,7 @@ def folder() -> Path:
     Where that cannot be had, programs live in a temporary folder for as long as the process does.
     """
     try:
-        path = (systems.cache_folder() / "programs").absolute()
+        path = (platforms.cache_folder() / "programs").absolute()
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = path.resolve()
         if sys.platform != "win32":

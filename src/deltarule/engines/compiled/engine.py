@@ -15,15 +15,15 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule import systems
+from deltarule import platforms
 from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine, Trace
-from deltarule.engines.compiled import matrices
+from deltarule.engines.compiled import codegen_large
 from deltarule.engines.compiled.blas import blas
 from deltarule.engines.compiled.cache import load
-from deltarule.engines.compiled.kernel import Shape, is_tiled, not_compilable, number_names, program, scratch
-from deltarule.engines.compiled.matrices import Members, not_fusible
-from deltarule.engines.compiled.source import is_ours, meaning
+from deltarule.engines.compiled.codegen_large import Members, not_fusible
+from deltarule.engines.compiled.codegen_small import Shape, is_tiled, not_compilable, number_names, program, scratch
+from deltarule.engines.compiled.formula_compiler import is_ours, meaning
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
 from deltarule.maths.random import drop_threshold, key_words
@@ -93,7 +93,7 @@ class CompiledEngine(Engine):
         large = None
         if self.takes_products(problem):
             blas()  # loaded before all that are loaded are held to one thread
-            run = _remembered(problem, "large", lambda: load(matrices.program(problem)))
+            run = _remembered(problem, "large", lambda: load(codegen_large.program(problem)))
             large = partial(Members, run, problem, state, after, n=n, objective=objective, bad=bad)
         with one_blas_thread():
             block = partial(_Block, problem, state, after, n=n, objective=objective, bad=bad)
@@ -136,11 +136,11 @@ class CompiledEngine(Engine):
             for task in tasks:
                 task()
         else:
-            list(systems.threads(self.threads, "engine").map(lambda task: task(), tasks))
+            list(platforms.threads(self.threads, "engine").map(lambda task: task(), tasks))
 
     def _at_once(self, shares: list[Callable[[], None]]) -> None:
         """Run shares that wait for one another: one on this thread, each of the others on its own."""
-        others = [systems.threads(self.threads, "engine").submit(share) for share in shares[1:]]
+        others = [platforms.threads(self.threads, "engine").submit(share) for share in shares[1:]]
         shares[0]()
         for other in others:
             other.result()
@@ -308,7 +308,7 @@ def blocks(problem: Problem, group: Integers, threads: int, own_rows: bool = Fal
 def widest_block(problem: Problem) -> int:
     """The most members of a block whose vectors fit into the processor's nearer memory."""
     bytes_each = (2 + len(problem.optimizer.slots)) * problem.network.parameters * 8
-    return int(np.clip(matrices.NEAR_BYTES // bytes_each // 16 * 16, 16, WIDEST))
+    return int(np.clip(codegen_large.NEAR_BYTES // bytes_each // 16 * 16, 16, WIDEST))
 
 
 def available_processors() -> int:
@@ -316,7 +316,7 @@ def available_processors() -> int:
 
     joblib sets that for its workers, so that these together do not use more than there are.
     """
-    count = systems.processors()
+    count = platforms.processors()
     asked = os.environ.get("NUMBA_NUM_THREADS", "")
     return min(count, max(1, int(asked))) if asked.isdecimal() else count
 

@@ -8,7 +8,7 @@ in nothing else.    K members · T looks, one every 100 epochs
 
 import numpy as np
 
-from deltarule.studies.boundary import (
+from deltarule.studies.boundary_variants import (
     AS_ASSUMED,
     accuracy_at,
     epochs_needed,
@@ -22,8 +22,8 @@ from deltarule.studies.boundary import (
     zigzag,
 )
 from deltarule.studies.experiments import Experiments
+from deltarule.studies.formatting import by_convention, middle, percent
 from deltarule.studies.verdicts import Evidence, claim
-from deltarule.studies.words import by_convention, middle, percent
 
 PRINTED = {0: 1.80744, 100: 0.67273, 200: 0.05513, 300: 0.03311, 400: 0.02316, 500: 0.01738}
 """The losses that the report prints of its run, by epoch."""

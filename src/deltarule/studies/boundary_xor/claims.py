@@ -8,7 +8,7 @@ K members · T looks, one every 100 epochs
 
 import numpy as np
 
-from deltarule.studies.boundary import (
+from deltarule.studies.boundary_variants import (
     AS_ASSUMED,
     accuracy_at,
     epochs_needed,
@@ -20,8 +20,8 @@ from deltarule.studies.boundary import (
     trained,
 )
 from deltarule.studies.experiments import Experiments
+from deltarule.studies.formatting import by_convention, middle, percent
 from deltarule.studies.verdicts import Evidence, claim
-from deltarule.studies.words import by_convention, middle, percent
 
 PRINTED = {0: 0.69831, 100: 0.48822, 200: 0.38723, 300: 0.00450}
 """The losses that the report prints of its run, by epoch."""

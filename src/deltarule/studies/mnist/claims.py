@@ -14,8 +14,8 @@ import numpy as np
 
 from deltarule.problem.problem import Floats
 from deltarule.studies.experiments import Experiments
+from deltarule.studies.formatting import accuracies, by_convention, middle, percent
 from deltarule.studies.verdicts import Evidence, claim
-from deltarule.studies.words import accuracies, by_convention, middle, percent
 from deltarule.sweeps.result import Sweep
 
 FOLDS = 5

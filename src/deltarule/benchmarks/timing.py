@@ -1,0 +1,218 @@
+"""Comparing and timing: the losses first, then all contenders in turn, round after round.
+
+A machine that slows down for a while slows down all of them, so what counts are the ratios.
+"""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from deltarule.benchmarks import floors, peers_jax, peers_sklearn, peers_torch
+from deltarule.benchmarks.contenders import OURS, Contender, LeftOut, ours
+from deltarule.benchmarks.workloads import Work, objectives, title
+from deltarule.problem.problem import Floats, Problem
+
+CHECKED = 20
+"""Updates after which the losses must be the same."""
+TOLERANCES = {"float64": 1e-9, "float32": 1e-3}
+"""The most by which they may differ, relative to the reference engine's. In float32 a sum in another order may turn a
+ReLU unit on that another library leaves off, and Adam divides what is next to nothing by what is next to nothing."""
+REST = 0.005
+"""Seconds between two turns: the threads of a library go on spinning for a moment, and would slow the next one."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long to measure: so many rounds, and in each a turn of so many seconds, about, for everybody."""
+
+    rounds: int
+    seconds: float
+
+
+FULL, QUICK = Pace(7, 0.3), Pace(2, 0.01)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The least, the middle and the greatest of the rounds."""
+
+    least: float
+    median: float
+    most: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        """The spread of some values.
+
+        >>> Spread.of([3.0, 1.0, 2.0])
+        Spread(least=1.0, median=2.0, most=3.0)
+        """
+        return cls(min(values), statistics.median(values), max(values))
+
+
+@dataclass(frozen=True)
+class Timed:
+    """What a contender came to in a row.
+
+    name, about    who, and how
+    members, updates   how many members it trained, and how many updates in a turn
+    loss           the first member's objective over all rows after the compared updates; None of floors
+    difference     the greatest relative difference of its members' objectives from the reference engine's
+    microseconds   for an update of one member; None where the losses differ, for then it is not timed
+    ratio          its median over that of our compiled engine
+    """
+
+    name: str
+    about: str
+    members: int
+    updates: int
+    loss: float | None
+    difference: float | None
+    microseconds: Spread | None
+    ratio: float | None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A row: the work, what everybody came to, and who was left out and why."""
+
+    name: str
+    title: str
+    about: str
+    members: int
+    parameters: int
+    batch: int
+    dtype: str
+    contenders: tuple[Timed, ...]
+    left_out: Mapping[str, str]
+
+
+MAKERS: dict[str, Callable[[Problem], Contender]] = {
+    "reference": lambda problem: ours("reference", problem),
+    "compiled": lambda problem: ours("compiled", problem),
+    "autograd": lambda problem: ours("autograd", problem),
+    "PyTorch": peers_torch.eager,
+    "PyTorch vmap": peers_torch.vmapped,
+    "JAX scan": peers_jax.scan,
+    "JAX vmap": peers_jax.vmapped,
+    "scikit-learn": peers_sklearn.classifier,
+}
+FLOORS: dict[str, tuple[str, Callable[[Problem], Contender]]] = {
+    "products": ("products alone", floors.products),
+    "encoder": ("SIMD C", floors.encoder),
+}
+
+
+def measure(work: Work, pace: Pace, chosen: Sequence[str] | None = None) -> Measured:
+    """Measure a row: compare the losses, then time all contenders in turn.
+
+    Parameters: `chosen`, the names of the contenders, or None for all that there are.
+
+    >>> from deltarule.benchmarks.workloads import encoder
+    >>> row = measure(encoder("encoder", 2), Pace(1, 0.001), ["reference", "scikit-learn"])
+    >>> [one.name for one in row.contenders], row.left_out["scikit-learn"]
+    (['reference'], 'no squared error behind a sigmoid')
+    """
+    problem = work.problem
+    contenders, left_out = _contenders(work, chosen)
+    losses = {one.name: _losses(problem, one.advance(CHECKED)) for one in contenders}
+    differences = {name: _difference(found, losses["reference"]) for name, found in losses.items()}
+    tolerance = TOLERANCES[problem.dtype.name]
+    fair = [one for one in contenders if _same(differences[one.name], tolerance)]
+    updates = {one.name: _updates(one, pace) for one in fair}
+    times = _rounds(fair, updates, pace)
+    middle = times[OURS].median if OURS in times else None
+    timed = [
+        Timed(
+            name=one.name,
+            about=one.about,
+            members=one.members,
+            updates=updates.get(one.name, 0),
+            loss=_first(losses[one.name]),
+            difference=differences[one.name],
+            microseconds=times.get(one.name),
+            ratio=times[one.name].median / middle if middle and one.name in times else None,
+        )
+        for one in contenders
+    ]
+    return Measured(
+        name=work.name,
+        title=title(problem),
+        about=work.about,
+        members=problem.members,
+        parameters=problem.network.parameters,
+        batch=problem.batch_rows(0),
+        dtype=problem.dtype.name,
+        contenders=tuple(timed),
+        left_out=left_out,
+    )
+
+
+def _contenders(work: Work, chosen: Sequence[str] | None) -> tuple[list[Contender], dict[str, str]]:
+    makers = {name: make for name, make in MAKERS.items() if chosen is None or name in chosen}
+    if work.floor and chosen is None:
+        name, make = FLOORS[work.floor]
+        makers[name] = make
+    made, left_out = [], {}
+    for name, make in makers.items():
+        try:
+            made.append(make(work.problem))
+        except LeftOut as reason:
+            left_out[name] = str(reason)
+    return made, left_out
+
+
+def _losses(problem: Problem, theta: Floats | None) -> Floats | None:
+    return None if theta is None else objectives(problem, theta)
+
+
+def _difference(found: Floats | None, expected: Floats | None) -> float | None:
+    if found is None or expected is None:
+        return None
+    return float(np.abs(found / expected[: len(found)] - 1).max())
+
+
+def _same(difference: float | None, tolerance: float) -> bool:
+    """Whether the losses are the same, or there are none; a NaN is no loss that is the same."""
+    return difference is None or difference <= tolerance
+
+
+def _first(losses: Floats | None) -> float | None:
+    return None if losses is None else float(losses[0])
+
+
+def _updates(contender: Contender, pace: Pace) -> int:
+    """How many updates fill a turn. Afterwards whatever a contender makes for that number is made."""
+    n = CHECKED
+    seconds = _seconds(contender, n)
+    while seconds < pace.seconds / 4:
+        n *= 4
+        contender.advance(n)
+        seconds = _seconds(contender, n)
+    if seconds > 2 * pace.seconds:
+        n = max(1, round(n * pace.seconds / seconds))
+        contender.advance(n)
+    return n
+
+
+def _rounds(contenders: Sequence[Contender], updates: Mapping[str, int], pace: Pace) -> dict[str, Spread]:
+    """Microseconds for an update of a member. In each round somebody else begins."""
+    seconds: dict[str, list[float]] = {one.name: [] for one in contenders}
+    for turn in range(pace.rounds):
+        first = turn % max(1, len(contenders))
+        for one in [*contenders[first:], *contenders[:first]]:
+            time.sleep(REST)
+            seconds[one.name].append(_seconds(one, updates[one.name]))
+    return {
+        one.name: Spread.of([value * 1e6 / updates[one.name] / one.members for value in seconds[one.name]])
+        for one in contenders
+    }
+
+
+def _seconds(contender: Contender, n: int) -> float:
+    started = time.perf_counter()
+    contender.advance(n)
+    return time.perf_counter() - started

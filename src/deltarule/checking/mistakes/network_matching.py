@@ -1,0 +1,311 @@
+"""Somebody's network recognized as one of ours: which array is which, which way round, and which objective it lowers.
+
+x [N, D]  y [N, C]  as ours have them        S = Σ ℓ over samples and outputs        J = c S + ½ p Σ w²
+
+Nobody has to say which loss it is, or whether it is a mean or a sum: the right gradient, as it was measured, is held
+against that of every loss that has a meaning behind the output. The one of which it is a multiple is it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.checking.mistakes.diagnose import Evidence
+from deltarule.errors import BadInput
+from deltarule.maths.activations import Activation
+from deltarule.maths.elementary import Array
+from deltarule.maths.losses import LOSSES, Loss, meaningful
+from deltarule.maths.network import Taped, backward, forward
+from deltarule.problem.network import Network
+from deltarule.problem.problem import Floats
+
+_VALUE_FIT = {True: 1e-6, False: 1e-4}
+"""By what share a loss may be off its own gradient's: whether all is in float64, or in fewer digits."""
+
+
+@dataclass(frozen=True, eq=False)
+class Like:
+    """What a user says of the network behind the code: its shape, its data, and its dropout masks by layer."""
+
+    network: Network
+    x: NDArray[Any]
+    y: NDArray[Any]
+    masks: Mapping[int, NDArray[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Where each array of the network stands among the user's, and which way round.
+
+    places       by name, the place among the user's parameters
+    shapes       by place, the user's shape
+    transposed   weights are outputs × inputs
+    columns      samples are columns
+    """
+
+    places: Mapping[str, int]
+    shapes: tuple[tuple[int, ...], ...]
+    transposed: bool
+    columns: bool
+
+    def ours(self, values: tuple[Floats, ...], network: Network) -> dict[str, Floats]:
+        """The user's arrays by our names, in our shapes."""
+        found = {}
+        for entry in network.entries:
+            value = values[self.places[entry.name]]
+            turned = value.T if self.transposed and entry.name.startswith("W") else value
+            found[entry.name] = turned.reshape(entry.shape)
+        return found
+
+    def theirs(self, arrays: Mapping[str, Array]) -> tuple[Floats, ...]:
+        """Our arrays in the user's order and shapes."""
+        found: list[Floats] = [np.zeros(0)] * len(self.shapes)
+        for name, place in self.places.items():
+            turned = arrays[name].T if self.transposed and name.startswith("W") else arrays[name]
+            found[place] = np.asarray(turned).reshape(self.shapes[place])
+        return tuple(found)
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """What a network may lower: Σ ℓ, and its derivative by the logits [N, C]; `kind` says what is odd in it."""
+
+    loss: Loss
+    kind: str
+    total: float
+    slope: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Likeness:
+    """A user's network as one of ours: its arrays, its pass forward, and the objective J = c S + ½ p Σ w².
+
+    tape       of the pass forward, with the logits at its end
+    penalties  what is added to the gradient: p w, or p sign(w), by name
+    """
+
+    network: Network
+    layout: Layout
+    parameters: dict[str, Floats]
+    x: Floats
+    y: Floats
+    tape: list[Taped]
+    objective: Objective
+    factor: float
+    penalties: dict[str, Array]
+
+    def theirs(self, gradients: Mapping[str, Array]) -> tuple[Floats, ...]:
+        """Our gradients of the data's part, the penalty's added, in the user's order and shapes."""
+        return self.layout.theirs({name: gradients[name] + self.penalties[name] for name in gradients})
+
+
+def recognized(evidence: Evidence, gradients: tuple[Floats, ...], value: float | None, like: Like) -> Likeness | None:
+    """The first reading of a user's network whose objective has these gradients and, if given, this value.
+
+    gradients   as measured, or as the user's code has them
+    value       the loss; None for a gradient of the user's, which is that of an unusual loss by coincidence alone
+
+    Raises `BadInput` where the arrays cannot be those of the network, or the data not its data.
+    """
+    readings = list(readings_of(evidence.names, evidence.values, like))
+    for n, mask in like.masks.items():
+        rows = len(readings[0][1])
+        if mask.ndim == 2 and len(mask) not in (1, rows):
+            raise BadInput(f"the mask of layer {n} has {len(mask)} rows; give a row for each of the {rows} samples")
+    for kinds in (("",), ("broadcast", "activation_twice", "wrong_axis")):
+        for layout, x, y in readings:
+            parameters = layout.ours(evidence.values, like.network)
+            tape = passed(like.network, parameters, x, like.masks)
+            for objective in _objectives(like.network, tape[-1].value, y):
+                if objective.kind not in kinds or (value is None and not _usual(objective.loss, like.network.output)):
+                    continue
+                fitted = _fitted(evidence, gradients, value, layout, parameters, tape, objective)
+                if fitted:
+                    return Likeness(like.network, layout, parameters, x, y, tape, objective, *fitted)
+    return None
+
+
+def _usual(loss: Loss, output: Activation) -> bool:
+    """Whether somebody may mean such a loss behind an output: a Poisson law's has (a − y) (1 − a) behind a sigmoid."""
+    return loss.domain != "positive" or output.range == "positive"
+
+
+def passed(
+    network: Network, parameters: Mapping[str, Array], x: Floats, masks: Mapping[int, NDArray[Any]]
+) -> list[Taped]:
+    """The tape of a pass forward in training mode; `masks` are what activations are multiplied with."""
+    tape, _ = forward(
+        network.layers,
+        parameters,
+        x,
+        share=np.full((len(x), 1), 1 / len(x)),
+        keep={n: np.asarray(mask, float) for n, mask in masks.items()},
+        rate=dict.fromkeys(masks, np.zeros((1, 1))),
+    )
+    return tape
+
+
+def readings_of(names: Sequence[str], values: Sequence[Floats], like: Like) -> Iterator[tuple[Layout, Floats, Floats]]:
+    """The ways in which a user's arrays and data may be meant: where each array stands, x [N, D] and y [N, C].
+
+    Raises `BadInput` where the arrays cannot be those of the network, or the data not its data.
+    """
+    orders = list(_orders(names, values, like.network))
+    data = list(_data(like))
+    if not orders:
+        raise BadInput(f"{other_arrays(names, values, like.network)}; give all of its arrays")
+    shapes = tuple(value.shape for value in values)
+    for places, transposed in orders:
+        for x, y, columns in data:
+            yield Layout(places, shapes, transposed, columns), x, y
+
+
+def other_arrays(names: Sequence[str], values: Sequence[Floats], network: Network) -> str:
+    """What to say of arrays that cannot be those of the network, as with biases folded into weights; "" if they can."""
+    if any(_orders(names, values, network)):
+        return ""
+    wanted = ", ".join(f"{entry.name} {entry.shape}" for entry in network.entries)
+    given = ", ".join(f"{name} {value.shape}" for name, value in zip(names, values, strict=True))
+    return f"params holds {given}, but the network has {wanted}"
+
+
+def _orders(given: Sequence[str], values: Sequence[Floats], network: Network) -> Iterator[tuple[dict[str, int], bool]]:
+    """Which array is which: by their names, or as they often come in a row; and whether weights are turned round."""
+    names = [entry.name for entry in network.entries]
+    weights = [name for name in names if name.startswith("W")]
+    others = [name for name in names if not name.startswith("W")]
+    ours = {name.lower(): name for name in names}
+    theirs = [name.lower() for name in given]
+    listings = [[ours[name] for name in theirs]] if set(theirs) == set(ours) else []
+    for listing in (names, weights + others, others + weights):
+        if listing not in listings and len(listing) == len(given):
+            listings.append(listing)
+    for listing in listings:
+        for transposed in (False, True):
+            if all(_fits(name, value, network, transposed) for name, value in zip(listing, values, strict=True)):
+                yield {name: place for place, name in enumerate(listing)}, transposed
+
+
+def _fits(name: str, value: Floats, network: Network, transposed: bool) -> bool:
+    rows, columns = next(entry.shape for entry in network.entries if entry.name == name)
+    if name.startswith("W"):
+        vector = value.ndim == 1 and 1 in (rows, columns) and value.size == rows * columns
+        return vector or value.shape == ((columns, rows) if transposed else (rows, columns))
+    return value.size == columns and (not value.ndim or max(value.shape) == columns)
+
+
+def _data(like: Like) -> Iterator[tuple[Floats, Floats, bool]]:
+    """x and y in our form, samples as rows, and whether they came as columns."""
+    network, found = like.network, False
+    x = like.x.astype(float)
+    x = x.reshape(-1, 1) if x.ndim == 1 and network.inputs == 1 else np.atleast_2d(x)
+    for columns in (False, True):
+        rows = x.T if columns else x
+        if rows.ndim != 2 or rows.shape[1] != network.inputs:
+            continue
+        y = _targets(like.y, len(rows), network.outputs, columns)
+        if y is not None:
+            found = True
+            yield rows, y, columns
+    if not found:
+        raise BadInput(
+            f"x has the shape {like.x.shape} and y {like.y.shape}, which do not fit the network, "
+            f"with {network.inputs} inputs and {network.outputs} outputs, as rows or as columns"
+        )
+
+
+def _targets(y: NDArray[Any], samples: int, outputs: int, columns: bool) -> Floats | None:
+    if y.shape in ((samples,), (samples, 1), (1, samples)) and outputs > 1:
+        labels = y.ravel()
+        if y.dtype.kind not in "iub" or labels.min() < 0 or labels.max() >= outputs:
+            return None
+        return np.eye(outputs)[labels.astype(int)]
+    if outputs == 1 and y.size == samples:
+        return y.reshape(-1, 1).astype(float)
+    y = y.T if columns else y
+    return y.astype(float) if y.shape == (samples, outputs) else None
+
+
+def _objectives(network: Network, z: Array, y: Floats) -> Iterator[Objective]:
+    """Every loss that has a meaning behind the output; then of a table, of two activations, of a wrong axis."""
+    output, ones = network.output, np.ones((len(z), 1))
+    with np.errstate(all="ignore"):
+        # The loss that belongs to the output first: behind softmax, that of a Poisson law is the same function.
+        for loss in sorted(LOSSES.values(), key=lambda loss: output.name not in loss.fused):
+            if not meaningful(loss, output) or not loss.exact or not _judges(loss, y):
+                continue
+            each, slope = loss.forward(output, z, y)
+            yield Objective(loss, "", float(each.sum()), slope(ones))
+            if y.shape[1] == 1 and len(y) > 1:
+                pairs = [loss.forward(output, z, np.full_like(z, one)) for one in y[:, 0]]
+                total = sum(float(each.sum()) for each, _ in pairs)
+                yield Objective(loss, "broadcast", total, sum(back(ones) for _, back in pairs))
+            if output.name != "identity":
+                a, through = output.forward(z)
+                each, slope = loss.forward(output, a, y)
+                yield Objective(loss, "activation_twice", float(each.sum()), through(slope(ones)))
+            if output.rowwise and len(y) > 1:
+                a, through = output.forward(z.T)
+                each, slopes = (one(a.T, y, **loss.parameters) for one in (loss.value, loss.derivative))
+                yield Objective(loss, "wrong_axis", float(each.sum()), through(slopes.T).T)
+
+
+def _judges(loss: Loss, y: Floats) -> bool:
+    if loss.targets == "real":
+        return True
+    return bool(y.min() >= 0 and (loss.targets == "nonnegative" or y.max() <= 1))
+
+
+def _fitted(
+    evidence: Evidence,
+    gradients: tuple[Floats, ...],
+    value: float | None,
+    layout: Layout,
+    parameters: dict[str, Floats],
+    tape: list[Taped],
+    objective: Objective,
+) -> tuple[float, dict[str, Array]] | None:
+    """c, and the penalty's part of the gradient, if the gradients are those of c S and a penalty."""
+    with np.errstate(all="ignore"):
+        data = layout.theirs(backward(tape, objective.slope))
+    nothing = {name: np.zeros_like(array) for name, array in parameters.items()}
+    weights = {name: array if name[0] == "W" else nothing[name] for name, array in parameters.items()}
+    signs = {name: np.sign(array) for name, array in weights.items()}
+    exact = all(one.dtype == np.float64 for one in (*evidence.values, *evidence.raw))
+    for penalized, size in ((nothing, 0.0), (weights, 0.5), (signs, 1.0), (parameters, 0.5)):
+        constants = _constants(evidence, gradients, data, layout.theirs(penalized))
+        if constants is None:
+            continue
+        c, p = constants
+        part = {name: p * array for name, array in penalized.items()}
+        whole = c * objective.total + size * p * sum(float((penalized[n] * parameters[n]).sum()) for n in parameters)
+        if value is None or abs(whole - value) <= _VALUE_FIT[exact] * (abs(value) + abs(c * objective.total)):
+            return c, part
+    return None
+
+
+def _constants(
+    evidence: Evidence, gradients: tuple[Floats, ...], data: tuple[Floats, ...], penalty: tuple[Floats, ...]
+) -> tuple[float, float] | None:
+    """c and p in gradient = c · data + p · penalty, if they serve every entry that is known."""
+    known = [np.isfinite(one) & np.isfinite(other) for one, other in zip(gradients, evidence.expected, strict=True)]
+
+    def flat(arrays: tuple[Floats, ...]) -> Floats:
+        return np.concatenate([array[chosen] for array, chosen in zip(arrays, known, strict=True)])
+
+    target, columns = flat(gradients), [flat(data), flat(penalty)]
+    if not np.isfinite(columns[0]).all() or not columns[0].any():
+        return None
+    columns = columns if columns[1].any() else columns[:1]
+    matrix = np.stack(columns, axis=1)
+    size = np.maximum(np.abs(matrix).max(0), 1e-300)
+    solution = np.linalg.lstsq(matrix / size, target, rcond=None)[0] / size
+    residual = np.abs(matrix @ solution - target)
+    slack = np.minimum(flat(evidence.slack), 1e300)
+    terms = np.abs(matrix * solution).sum(1)
+    if not solution[0] > 0 or not (residual <= 4 * slack + 1e-6 * terms).all():
+        return None
+    return float(solution[0]), float(solution[1]) if len(columns) == 2 else 0.0

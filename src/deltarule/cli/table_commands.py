@@ -1,0 +1,257 @@
+"""What the commands for tables share: how a table and a model are read, and what is said beside the results."""
+
+import re
+import warnings
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deltarule.cli.common import console, is_watched
+from deltarule.errors import BadInput
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from deltarule.data.frame import Frame
+    from deltarule.estimators.tabular.tabular import TabularClassifier, TabularRegressor
+
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model's file, as `deltarule train --out` wrote it.")]
+
+
+WITH_ZEROS = re.compile(r"0\d+")
+"""A whole number as codes are written."""
+LEAST_WITH_ZEROS = 0.05
+"""The share that begins with a zero where all are codes; fewer may be slips among amounts."""
+
+
+def chosen_model(path: Path) -> "TabularClassifier | TabularRegressor":
+    """The model for tables that a file holds."""
+    from deltarule.estimators.model_file import load_model
+    from deltarule.estimators.tabular.tabular import TabularClassifier, TabularRegressor
+    from deltarule.files import kind_of
+
+    if kind_of(path) == "folder":
+        raise BadInput(f"{path} is a folder; name a model's file in it")
+    model = load_model(path)
+    if not isinstance(model, TabularClassifier | TabularRegressor):
+        raise BadInput(f"{path} holds an {type(model).__name__}, which takes no tables; make one with deltarule train")
+    return model
+
+
+def columns_used(model: "TabularClassifier | TabularRegressor") -> Callable[[str], bool] | None:
+    """Which columns of a table a model asks for, by their names; None where it takes them by their places."""
+    from deltarule.estimators.tabular.column_encoder import used_columns
+
+    if not hasattr(model, "feature_names_in_"):
+        return None
+    return used_columns(model.columns_).__contains__
+
+
+def with_target(
+    path: Path,
+    target: str,
+    task: str,
+    names: Sequence[str] = (),
+    is_used: Callable[[str], bool] | None = None,
+    classes: Collection[str] | None = None,
+    needed: Sequence[str] = (),
+) -> "tuple[Frame, np.ndarray, list[str]]":
+    """A table without its target, the target, and what is to be said of rows that have none.
+
+    What may be classes is left as it stands; of other columns `names` are, and of those that `is_used` denies nothing
+    is read. `classes` are the names of those that a model knows, `needed` the columns that it asks for.
+    """
+    from deltarule.data.cell_parsing import PERHAPS_CLASSES, numbers_in
+    from deltarule.data.frame import rows_of, taken
+    from deltarule.data.frame_files import read_frame
+    from deltarule.data.numeric_tables import listed
+
+    frame = read_frame(
+        path,
+        names if task == "regress" else [*names, target],
+        is_used and (lambda name: name == target or is_used(name)),
+        as_written=[target],
+    )
+    if target not in frame:
+        raise BadInput(f"{path} has no column {target!r}; it has: {listed(list(frame))}")
+    if len(frame) == 1:
+        which = f": {listed([repr(name) for name in needed])}" if needed else ""
+        raise BadInput(f"{path} has only the target column {target!r}; add the columns that are to tell it{which}")
+    if not rows_of(frame):
+        raise BadInput(f"{path} has a header but no rows; add rows to it")
+    written = frame.pop(target)
+    y = _as_said(path, written, task, classes)
+    notes = _check_target(path, target, y, task)
+    numbers = y if PERHAPS_CLASSES & {*y.tolist()} else numbers_in(y)
+    known = y != "" if numbers.dtype.kind == "O" else numbers == numbers
+    gaps = int((~known).sum())
+    if gaps == len(y):
+        raise BadInput(f"{path} has no row with a {target!r}; add rows whose target is known")
+    told = sorted({repr(one) for one in written[~known].tolist() if isinstance(one, str) and one})
+    why = f", which {', '.join(told)} is taken to say," if told else ""
+    if gaps:
+        have, were = ("has", "was") if gaps == 1 else ("have", "were")
+        notes.append(f"{gaps:,} of {rows_of(frame):,} rows {have} no {target!r}{why} and {were} passed over")
+    y = (numbers if task == "regress" else y)[known]
+    return taken(frame, known), y, notes + (_codes_told(y, target) if task == "auto" else [])
+
+
+def _as_said(path: Path, written: "np.ndarray", task: str, classes: Collection[str] | None) -> "np.ndarray":
+    """A target as it is written, with points for decimal commas, and nothing where it says that it is missing.
+
+    What the model knows as it is written stays so. What may be a class is one if the model knows it; before there is a
+    model, if the others are mere names.
+    """
+    import numpy as np
+
+    from deltarule.data.cell_parsing import MISSING, PERHAPS_CLASSES, meant, numbers_in, said, with_points
+    from deltarule.data.frame_files import takes_commas
+
+    if written.dtype.kind != "O":
+        return written
+    y = np.array([said(text) for text in written.tolist()], object)
+    y = with_points(y) if takes_commas(path) else y
+    if task == "regress" or (classes is None and (numbers_in(y).dtype.kind != "O" or meant(y))):
+        return y
+    named = PERHAPS_CLASSES if classes is None else {*classes} - (MISSING - PERHAPS_CLASSES)
+    return np.array([text if text in named else one for text, one in zip(written, y, strict=True)], object)
+
+
+def _check_target(path: Path, target: str, y: "np.ndarray", task: str) -> list[str]:
+    """Refuse texts where numbers are wanted, or seem to be: that there are few of them may be a slip.
+
+    Of few classes, all others numbers, a name may be one: that is said. But a mere sign names none,
+    such as the point by which Stata and SAS write what is missing; nor do their further ones, ._ and .a to .z.
+    """
+    from deltarule.data.cell_parsing import first_odd, first_text, how_to_write, meant
+    from deltarule.data.numeric_tables import MOST_CLASSES
+
+    if y.dtype.kind != "O":
+        return []
+    if task == "regress" and (text := first_text(y)):
+        text += how_to_write(first_odd(y))
+        raise BadInput(f"{path}, column {target!r}: it holds {text}, where numbers are needed; correct it")
+    looks = meant(y) if task == "auto" else ""
+    are_many = len(set(y.tolist())) > min(MOST_CLASSES, len(y) // 2)
+    is_refused = are_many or not looks.startswith("numbers with a unit")  # 1 AM to 12 AM are names, too
+    if is_refused and looks.startswith("numbers" if are_many else "numbers with"):
+        raise BadInput(f"{path}, column {target!r}: it holds {looks}; correct it, or give --task classify")
+    if looks.startswith("numbers") and (sign := first_text(y, _may_be_a_class)):
+        raise BadInput(
+            f"{path}, column {target!r}: it holds numbers, but for {sign}; leave such cells empty if nothing is known "
+            "there, or give --task classify"
+        )
+    return (
+        [f"the classes of {target!r} look like {looks}; if that is a slip, correct it"]
+        if looks.startswith("numbers")
+        else []
+    )
+
+
+def _may_be_a_class(text: str) -> bool:
+    return any(map(str.isalnum, text)) and not re.fullmatch(r"\.[A-Za-z_]", text)
+
+
+def as_learned(y: "np.ndarray", task: str) -> "np.ndarray":
+    """A target as numbers, or as classes: whole numbers that are written as such, else the texts as they stand.
+
+    If it may be either, it is classes where there are few numbers, or many that are all written like codes.
+    """
+    from deltarule.data.cell_parsing import WHOLE_AS_WRITTEN, numbers_in
+    from deltarule.data.numeric_tables import looks_like_classes
+
+    numbers = numbers_in(y)
+    if numbers.dtype.kind == "O" or task == "regress":
+        return numbers
+    if task == "auto" and not looks_like_classes(numbers):
+        return y if _codes(y)[1] else numbers
+    is_whole = (numbers == numbers.round()).all() and abs(numbers).max() < 2**53
+    if y.dtype.kind == "O":  # 01 and 1 are two classes, and 1.50 is not called 1.5
+        texts = set(y.tolist())
+        is_whole = is_whole and len(texts) == len(set(numbers.tolist())) and all(map(WHOLE_AS_WRITTEN.fullmatch, texts))
+    return numbers.astype(int) if is_whole else y
+
+
+def _codes_told(y: "np.ndarray", target: str) -> list[str]:
+    """A sentence where many whole numbers are written as amounts are not, 037, of which few are classes anyway."""
+    from deltarule.data.cell_parsing import shortened
+
+    code, are_classes = _codes(y)
+    taken, other = (
+        ("classes", "amounts, say --task regress") if are_classes else ("numbers", "classes, say --task classify")
+    )
+    return [
+        f"the cells of {shortened(target)} are written like codes, {shortened(code)}, and are taken for {taken}; "
+        f"if they are {other}"
+    ] * bool(code)
+
+
+def _codes(y: "np.ndarray") -> tuple[str, bool]:
+    """A code among many whole numbers, nothing where there is none, and whether they are classes.
+
+    They are where all are of one length, enough have zeros before them, each occurs twice on average, and those that
+    occur once may be left out.
+    """
+    from deltarule.data.cell_parsing import WHOLE, numbers_in
+    from deltarule.data.numeric_tables import looks_like_classes
+    from deltarule.estimators.tabular.tabular import MOST_LEFT_OUT
+
+    texts = y.tolist() if y.dtype.kind == "O" else []
+    codes = [text for text in texts if WITH_ZEROS.fullmatch(text)]
+    if not codes or not all(map(WHOLE.fullmatch, texts)) or looks_like_classes(numbers_in(y)):
+        return "", False
+    times = list(Counter(texts).values())
+    is_learned = len(times) <= len(texts) // 2 and times.count(1) <= MOST_LEFT_OUT * len(texts)
+    is_written = len({*map(len, texts)}) == 1 and all(map(str.isdecimal, texts))
+    return codes[0], is_learned and is_written and len(codes) >= LEAST_WITH_ZEROS * len(texts)
+
+
+@contextmanager
+def seen_at_work(what: str) -> Iterator[None]:
+    """A line on stderr with the seconds since something began, where a person is there to see it."""
+    screen = console(to_errors=True)
+    if not is_watched(screen):
+        yield
+        return
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from deltarule.reports.formatting import visible
+
+    columns = (SpinnerColumn("line"), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=screen, transient=True) as line:
+        line.add_task(visible(what), total=None)
+        yield
+
+
+@contextmanager
+def noted(notes: list[str]) -> Iterator[None]:
+    """Take warnings as notes."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    told = [str(one.message).rstrip(".") for one in caught if issubclass(one.category, UserWarning)]
+    notes += [text for text in dict.fromkeys(told) if text not in notes]
+
+
+def tell(notes: list[str], to_errors: bool = False) -> None:
+    """Print sentences worth knowing."""
+    screen = console(to_errors)
+    for note in notes:  # on a terminal in whole words, elsewhere a line each
+        screen.print(f"Note: {note}.", markup=False, soft_wrap=not is_watched(screen))
+
+
+def show_lines(lines: list[tuple[str, str]]) -> None:
+    """Print names with what they are, on a terminal in whole words, elsewhere a line each."""
+    screen = console()
+    if is_watched(screen):
+        from deltarule.reports.terminal_tables import pairs
+
+        screen.print(pairs(lines))
+        return
+    width = max(len(name) for name, _ in lines) + 2
+    for name, told in lines:
+        screen.print(f"{name:{width}}{told}", markup=False, soft_wrap=True)

@@ -1,0 +1,433 @@
+"""A user's own table: a CSV file with a header, or an npz file with the arrays x and y.
+
+N rows · D inputs · C outputs.    x [N, D]    y [N] or [N, C]
+"""
+
+import csv
+import re
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain, count
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from deltarule.data.cell_parsing import is_number, number_of, shortened, shown
+from deltarule.data.dataset import Dataset, Rows
+from deltarule.data.decompression_limits import check_zip
+from deltarule.errors import BadInput, counted
+from deltarule.files import check_is_file
+
+TASKS = ("auto", "classify", "regress")
+
+# A target of whole numbers with more distinct values than this is taken as a quantity, not as classes.
+MOST_CLASSES = 20
+
+# Of a table with more of them rows and columns are confused, or it is meant to fill the memory.
+MOST_COLUMNS = 100_000
+
+LONGEST_CELL = 2**31 - 1
+"""The highest limit that Python's reader of CSV takes on every system."""
+
+QUOTED = re.compile('"[^"]*"')
+SEPARATOR_TOLD = re.compile(r'"?sep=([^\r\n])"?\s*', re.IGNORECASE)
+LONGEST_HEADER = 10_000_000
+"""Where quotes do not end before, they are not meant to."""
+
+WITHOUT_NAME = "Unnamed: 0"
+"""What pandas calls a first column without a name, as it and R write the rows' numbers."""
+
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a file holds, before anyone decides whether its target is a class or a number.
+
+    Parameters: `x` [N, D]; `y`, numbers [N] or [N, C], or N texts; `features`, D names; `target`, the name of y;
+    `place`, how a person finds row n in the file ("line 7").
+    """
+
+    x: np.ndarray
+    y: np.ndarray | list[str]
+    features: tuple[str, ...]
+    target: str
+    place: Callable[[int], str]
+
+
+def read_table(path: str | Path, target: str | None = None, task: str = "auto") -> Dataset:
+    """Read rows from a CSV or npz file.
+
+    CSV: comma-separated UTF-8 text; the first line names the columns; every column but the target holds numbers;
+    blank lines are passed over. npz: an array `x` (or `X`) [N, D], and the target array [N] or, regression, [N, C].
+
+    Parameters: `path`; `target`, the target's column (CSV) or array (npz; "y" or "Y" when not given); `task`,
+    "classify", "regress", or "auto": texts are classes, and so are whole numbers with at most 20 distinct values that
+    occur twice each on average (two values always are); all else is regression. The note of the data set says which.
+    Returns: a data set with a training part; classes in sorted order.
+    Errors: `BadInput`, with line and column, for a file that does not hold such a table.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "fruit.csv"
+    ...     _ = file.write_text("weight,length,kind\\n150,7,apple\\n120,19,banana\\n", encoding="utf-8")
+    ...     fruit = read_table(file, target="kind")
+    >>> fruit.features, fruit.classes, fruit.train.labels.tolist()
+    (('weight', 'length'), ('apple', 'banana'), [0, 1])
+    """
+    path = Path(path)
+    if task not in TASKS:
+        raise BadInput(f"the task {task!r} is unknown; choose one of {', '.join(TASKS)}")
+    try:
+        check_is_file(path, "a CSV or npz file")
+        table = _read_npz(path, target) if path.suffix.lower() == ".npz" else _read_csv(path, target, task)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}; check that you may read it") from error
+    _check_finite(path, table)
+    return _dataset(path, table, task)
+
+
+def _dataset(path: Path, table: Table, task: str) -> Dataset:
+    """Decide what the target is, and say so in the note."""
+    if task == "regress" or (task == "auto" and not looks_like_classes(table.y)):
+        return _regression(path, table)
+    return _classification(path, table)
+
+
+def looks_like_classes(y: np.ndarray | list[str]) -> bool:
+    """Whether a target is taken for classes: see `read_table`."""
+    if isinstance(y, list):
+        return True
+    if y.ndim == 2 or (y != np.floor(y)).any():
+        return False
+    distinct = len(np.unique(y))
+    return distinct <= 2 or distinct <= min(MOST_CLASSES, len(y) // 2)
+
+
+def _classification(path: Path, table: Table) -> Dataset:
+    if isinstance(table.y, list):
+        classes = tuple(sorted(set(table.y)))
+        number = {name: label for label, name in enumerate(classes)}
+        labels = np.array([number[text] for text in table.y])
+    elif table.y.ndim == 1:
+        values, labels = np.unique(table.y, return_inverse=True)
+        classes = tuple(repr(int(value)) if value.is_integer() else repr(value) for value in values.tolist())
+    else:
+        raise BadInput(f"{path}: the target {table.target!r} has {table.y.shape[1]} columns; classes need a single one")
+    if len(classes) == 1:
+        raise BadInput(
+            f"{path}: every row has the class {classes[0]!r}; there must be at least two classes to tell apart"
+        )
+    return Dataset(
+        name=path.name,
+        train=Rows(table.x, labels=labels),
+        features=table.features,
+        classes=classes,
+        note=f"{len(table.x)} rows of {path.name}; the target {table.target!r} is read as {len(classes)} classes.",
+    )
+
+
+def _regression(path: Path, table: Table) -> Dataset:
+    if isinstance(table.y, list):
+        raise BadInput(
+            f"{path}: the target {table.target!r} holds texts; regression needs numbers (or task 'classify')"
+        )
+    return Dataset(
+        name=path.name,
+        train=Rows(table.x, targets=table.y.reshape(len(table.x), -1)),
+        features=table.features,
+        note=f"{len(table.x)} rows of {path.name}; the target {table.target!r} is read as numbers (regression).",
+    )
+
+
+def _check_finite(path: Path, table: Table) -> None:
+    named = [(table.x, table.features)]
+    if not isinstance(table.y, list):
+        y = table.y.reshape(len(table.y), -1)
+        named.append((y, (table.target,) * y.shape[1]))
+    for numbers, names in named:
+        finite = np.isfinite(numbers)
+        if not finite.all():
+            row, column = np.argwhere(~finite)[0]
+            raise BadInput(
+                f"{path}, {table.place(row)}, column {names[column]!r}: {numbers[row, column]} is no finite number; "
+                "replace it or leave the row out"
+            )
+
+
+# --- CSV -------------------------------------------------------------------------------------------------------------
+
+
+def _read_csv(path: Path, target: str | None, task: str) -> Table:
+    with path.open(encoding="utf-8-sig", newline="") as file, cells_of_any_length():
+        reader = csv.reader(file, strict=True)
+        try:
+            separator, is_told = separator_of(file, ",")
+            check_separated(path, separator, ",")
+            if is_told:
+                next(reader)
+            header = read_header(path, reader)
+            position = _target_position(path, header, target)
+            return _body(path, reader, header, position, task)
+        except UnicodeDecodeError as error:
+            raise BadInput(f"{path} is not text in UTF-8; save the table as CSV in UTF-8") from error
+        except csv.Error as error:
+            raise BadInput(f"{path}, line {reader.line_num}: {error}; correct the quotes and commas there") from error
+
+
+def read_header(
+    path: Path, reader: Iterator[list[str]], is_used: Callable[[str], bool] | None = None, takes_index: bool = False
+) -> list[str]:
+    """The names in the first line that is not blank, each of those that are used different.
+
+    Where `takes_index` says so, the first of several columns may have none, and gets that of `WITHOUT_NAME`; where
+    there is one of this name, with a number behind it, as pandas has it.
+
+    Errors: `BadInput` where there are none, or one twice.
+    """
+    header = next((row for row in reader if not is_blank(row)), None)
+    if header is None:
+        raise BadInput(f"{path} is empty; give a table whose first line names the columns")
+    if len(header) > MOST_COLUMNS:
+        raise BadInput(
+            f"{path} has {len(header):,} columns; give a table of {MOST_COLUMNS:,} at most, with a row for each sample"
+        )
+    names = [name.strip() for name in header]
+    if any("\0" in name for name in names):
+        raise BadInput(f"{path} is not text; save the table as CSV in UTF-8")
+    if takes_index and len(names) > 1 and not names[0]:
+        further = (f"{WITHOUT_NAME}.{number}" for number in count(1))
+        names[0] = next(name for name in chain([WITHOUT_NAME], further) if name not in names)
+    used = list(filter(is_used, names)) if is_used else names
+    if "" in used:
+        raise BadInput(f"{path}: column {names.index('') + 1} has no name in the header; name it or remove the column")
+    for name, times in Counter(used).most_common(1):
+        if times > 1:
+            raise BadInput(f"{path}: {times} columns are named {shortened(name)}; give each a name of its own")
+    return names
+
+
+@contextmanager
+def cells_of_any_length() -> Iterator[None]:
+    """Let Python's reader take texts of any length; its own limit would blame the quotes of a long one."""
+    before = csv.field_size_limit(LONGEST_CELL)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+def is_blank(row: Sequence[str]) -> bool:
+    """Whether a line is none: empty, or nothing but spaces.
+
+    >>> is_blank([]), is_blank(["  "]), is_blank(["", ""])
+    (True, True, False)
+    """
+    return not row or (len(row) == 1 and row[0].isspace())
+
+
+def uneven(path: Path, line: int, row: Sequence[str], header: Sequence[str]) -> BadInput:
+    """The error for a row that has more cells than the header, or fewer."""
+    cells, columns = counted(len(row), "cell"), counted(len(header), "column")
+    return BadInput(f"{path}, line {line}: {cells}, but the header names {columns}")
+
+
+def separator_of(file: TextIO, delimiter: str) -> tuple[str, bool]:
+    """By what a file's columns are separated, and whether a line before the header says so, as Excel has it.
+
+    Else it is what the first line holds outside of quotes, and the second, too.
+
+    >>> from io import StringIO
+    >>> separator_of(StringIO('"area";"price"'), ","), separator_of(StringIO("area,price"), ",")
+    ((';', False), (',', False))
+    >>> separator_of(StringIO("area;price, EUR;year\\n1,5;2,5;2026"), ",")
+    (';', False)
+    >>> separator_of(StringIO("sep=;\\narea;price"), ",")
+    (';', True)
+    """
+    told = SEPARATOR_TOLD.fullmatch(file.readline(20))
+    file.seek(0)
+    return (told[1], True) if told else (_seen_separator(file, delimiter), False)
+
+
+def _seen_separator(file: TextIO, delimiter: str) -> str:
+    header, row = Counter(_outside_quotes(file)), Counter(_outside_quotes(file))
+    file.seek(0)
+    if not header[delimiter]:
+        return next((one for one in SEPARATORS if header[one]), delimiter)
+    fits = {one for one in SEPARATORS if header[one] and row[one] == header[one]}
+    by_semicolons = ";" in fits and ("," not in fits or header[";"] > header[","])
+    return ";" if delimiter == "," and by_semicolons else delimiter
+
+
+def _outside_quotes(file: TextIO) -> str:
+    """What the next line that is not blank holds outside of quotes; nothing where they do not end."""
+    lines: list[str] = []
+    quotes = length = 0  # counted as they come: a file whose quotes do not end is not read again and again
+    for line in file:
+        if not lines and not line.strip():
+            continue
+        lines.append(line)
+        quotes, length = quotes + line.count('"'), length + len(line)
+        if quotes % 2 == 0:
+            return QUOTED.sub("", "".join(lines))
+        if length > LONGEST_HEADER:
+            break
+    return ""
+
+
+def check_separated(path: Path, other: str, delimiter: str) -> None:
+    """Refuse a file whose columns are separated by another character than is needed: `BadInput`."""
+    if other != delimiter:
+        found = SEPARATORS.get(other, repr(other))
+        raise BadInput(
+            f"{path}: its columns seem to be separated by {found}, where {SEPARATORS[delimiter]} are needed; save it "
+            "with these, and numbers with a point"
+        )
+
+
+def _target_position(path: Path, header: list[str], target: str | None) -> int:
+    if target is None:
+        raise BadInput(f"{path}: no target is named; choose one of its columns: {listed(header)}")
+    if target not in header:
+        raise BadInput(f"{path} has no column {target!r}; its first line names: {listed(header)}")
+    if len(header) == 1:
+        raise BadInput(
+            f"{path} has only the target column {target!r}; add at least one column of numbers to learn from"
+        )
+    return header.index(target)
+
+
+def _body(path: Path, reader: Any, header: list[str], position: int, task: str) -> Table:
+    """All rows after the header. The loop is the fast path; what is wrong with a cell is found out afterwards."""
+    numbers, lines, answers = array("d"), array("q"), []
+    for row in reader:
+        if is_blank(row):
+            continue
+        if len(row) != len(header):
+            raise uneven(path, reader.line_num, row, header)
+        answers.append(row.pop(position).strip())
+        try:
+            numbers.extend(map(number_of, row))
+        except ValueError:
+            row.insert(position, "0")
+            raise _bad_cell(path, reader.line_num, header, row) from None
+        lines.append(reader.line_num)
+    if not answers:
+        raise BadInput(f"{path} has a header but no rows; add at least one row of numbers")
+    features = tuple(name for name in header if name != header[position])
+    return Table(
+        x=np.frombuffer(numbers).reshape(len(answers), len(features)),
+        y=_answers(path, answers, lines, header[position], task),
+        features=features,
+        target=header[position],
+        place=lambda row: f"line {lines[row]}",
+    )
+
+
+def _bad_cell(path: Path, line: int, header: list[str], row: list[str]) -> BadInput:
+    name, cell = next((name, cell) for name, cell in zip(header, row, strict=True) if not is_number(cell))
+    what = f"{shortened(cell)} is not a number" if cell.strip() else "the cell is empty"
+    return BadInput(
+        f"{path}, line {line}, column {name!r}: {what}; every column but the target must hold numbers alone"
+    )
+
+
+def _answers(path: Path, texts: list[str], lines: Sequence[int], name: str, task: str) -> np.ndarray | list[str]:
+    """The target column as numbers if it holds numbers, else as texts."""
+    try:
+        return np.array(array("d", map(number_of, texts)))
+    except ValueError:
+        first_text = next(row for row, text in enumerate(texts) if not is_number(text))
+    first_number = next((row for row, text in enumerate(texts) if is_number(text)), None)
+    if "" in texts:
+        raise BadInput(
+            f"{path}, line {lines[texts.index('')]}, column {name!r}: the target is empty; leave the row out"
+        )
+    if task == "regress" or (task == "auto" and first_number is not None):
+        raise BadInput(
+            f"{path}, line {lines[first_text]}, column {name!r}: {shortened(texts[first_text])} is not a number; "
+            "correct it, or say task 'classify' if the column holds names of classes"
+        )
+    return texts
+
+
+# --- npz -------------------------------------------------------------------------------------------------------------
+
+
+def _read_npz(path: Path, target: str | None) -> Table:
+    with path.open("rb") as file:
+        try:
+            archive = np.load(file, allow_pickle=False)
+            check_zip(path, archive.zip)
+            stored = set(archive.files)
+        except BadInput:
+            raise
+        except Exception as error:  # damage shows as any of a dozen kinds, from zipfile's to tokenize's
+            raise BadInput(f"{path} is no npz file, or damaged; save it again with numpy.savez") from error
+        x = _inputs(path, _array(path, archive, _array_name(path, stored, ("x", "X"))))
+        name = _array_name(path, stored, ("y", "Y") if target is None else (target,))
+        y = _targets(path, _array(path, archive, name), name)
+    if len(x) != len(y):
+        raise BadInput(f"{path}: x has {len(x)} rows but {name} has {len(y)}; give one target for each row")
+    return Table(
+        x=x,
+        y=y,
+        features=tuple(f"x{column}" for column in range(x.shape[1])),
+        target=name,
+        place=lambda row: f"row {row} (counted from 0)",
+    )
+
+
+def _array_name(path: Path, stored: set[str], wanted: tuple[str, ...]) -> str:
+    found = [name for name in wanted if name in stored]
+    if len(found) != 1:
+        raise BadInput(f"{path} must hold one array named {' or '.join(wanted)}; it holds: {listed(sorted(stored))}")
+    return found[0]
+
+
+def _array(path: Path, archive: Any, name: str) -> np.ndarray:
+    try:
+        return np.asarray(archive[name])
+    except Exception as error:  # as above
+        raise BadInput(
+            f"{path}: the array {name!r} is damaged or holds Python objects; save plain arrays with numpy.savez"
+        ) from error
+
+
+def _inputs(path: Path, x: np.ndarray) -> np.ndarray:
+    if x.ndim != 2 or 0 in x.shape or x.dtype.kind not in "biuf":
+        raise BadInput(f"{path}: x is {x.dtype} of shape {x.shape}; give numbers [rows, columns], at least one of each")
+    return x
+
+
+def _targets(path: Path, y: np.ndarray, name: str) -> np.ndarray | list[str]:
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim == 1 and y.dtype.kind == "U":
+        return _named(path, y.tolist(), name)
+    if y.ndim not in (1, 2) or 0 in y.shape or y.dtype.kind not in "biuf":
+        raise BadInput(
+            f"{path}: {name} is {y.dtype} of shape {y.shape}; give numbers or names of classes, one for each row"
+        )
+    return y.astype(np.float64)
+
+
+def _named(path: Path, texts: list[str], name: str) -> list[str]:
+    if "" in texts:
+        raise BadInput(
+            f"{path}, row {texts.index('')} (counted from 0): the target {name!r} is empty; leave the row out"
+        )
+    return texts
+
+
+# --- both ------------------------------------------------------------------------------------------------------------
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names for an error, the first ten of many."""
+    return ", ".join(map(shown, names[:10])) + (f" … ({len(names)} in all)" if len(names) > 10 else "")

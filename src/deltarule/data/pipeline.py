@@ -1,0 +1,123 @@
+"""From the section [data] of a configuration to rows: loaded, with some set aside, and scaled or turned."""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from deltarule.data import load as loading
+from deltarule.data.augmentation import with_mirrored
+from deltarule.data.cache import VARIABLE
+from deltarule.data.dataset import Dataset
+from deltarule.data.splits import split
+from deltarule.data.transforms import principal_components, scale
+from deltarule.errors import BadInput, RunFailed
+from deltarule.files import kind_of
+from deltarule.problem.configuration import Configuration, DataSection
+from deltarule.problem.resolved_configuration import resolved
+
+
+def prepared(configuration: Configuration, folder: Path, data_dir: str | Path | None = None) -> Dataset:
+    """Load a configuration's rows, set some aside, and make of them what a network is trained on.
+
+    Parameters: `folder`, where the recipe lies; `data_dir`, a folder in which a file is looked for before it is looked
+    for beside the recipe and in the current folder.
+    Errors: `BadInput` for data that cannot be read, split, mirrored, scaled or turned into components, or lack a part
+    that the configuration looks at.
+
+    >>> from deltarule.problem.configuration import parse
+    >>> data = {"name": "xor", "split": {"test": 5}}
+    >>> table = {"data": data, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
+    >>> {part: len(rows) for part, rows in prepared(parse(table), Path()).parts.items()}
+    {'train': 16, 'test': 5}
+    """
+    dataset = fitted(divided(configuration, folder, data_dir), configuration.data)
+    _check_parts(configuration, dataset)
+    return dataset
+
+
+def divided(configuration: Configuration, folder: Path, data_dir: str | Path | None = None) -> Dataset:
+    """Load a configuration's rows and set some aside: the first half of `prepared`."""
+    data = configuration.data
+    name, options = taken_apart(data.name if data.file is None else data.file)
+    source = data_file(configuration, folder, data_dir) or name
+    try:
+        whole = loading.load(source, data.target, data_dir, **options)
+    except RunFailed:  # a download; a folder that somebody names must hold the data
+        if data.offline is None or data_dir is not None or os.environ.get(VARIABLE):
+            raise
+        whole = _in_its_place(name, data.offline)
+    dataset = split(whole, **data.split.model_dump())
+    # After the split: no copy of a row that was set aside may be trained on.
+    return with_mirrored(dataset) if data.mirrored else dataset
+
+
+def fitted(dataset: Dataset, data: DataSection) -> Dataset:
+    """Scale rows and turn them into components, as their training part says: the second half of `prepared`."""
+    dataset, _ = scale(dataset, data.scale)
+    return dataset if data.components is None else principal_components(dataset, data.components)[0]
+
+
+def _in_its_place(name: str, offline: Any) -> Dataset:
+    """The rows that are always there, and the sentence that says that they are other ones."""
+    other, options = taken_apart(offline)
+    remark = (
+        f"{name} is not on this machine and could not be downloaded, so this is {other} and says nothing about {name}; "
+        f"get it with deltarule data fetch {name}"
+    )
+    return replace(loading.load(other, **options), remark=remark)
+
+
+def data_key(configuration: Configuration) -> str:
+    """A text that is equal for configurations that prepare the same rows."""
+    return json.dumps(resolved(configuration)["data"], sort_keys=True)
+
+
+def taken_apart(given: Any) -> tuple[str, dict[str, Any]]:
+    """The name of a data set or file, and its options.
+
+    >>> taken_apart({"name": "one_hot", "size": 4})
+    ('one_hot', {'size': 4})
+    """
+    if isinstance(given, str):
+        return given, {}
+    options = {key: value for key, value in given.items() if key != "name"}
+    for key in ("name_or_file", "target", "data_dir"):
+        if key in options:
+            raise BadInput(f"'{given['name']}' has no option '{key}'; the target of a file is data.target")
+    return given["name"], options
+
+
+def _check_parts(configuration: Configuration, dataset: Dataset) -> None:
+    """What a recipe looks at must be there."""
+    criterion, patience = configuration.study.criterion, configuration.stopping.patience
+    if patience is not None and dataset.validation is None:
+        raise BadInput(
+            f"stopping.patience is {patience} and {dataset.name} has no validation rows; give data.split.validation"
+        )
+    if criterion is not None and criterion.name == "accuracy" and not dataset.classes:
+        raise BadInput(
+            f"study.criterion is the accuracy and {dataset.name} has no classes, its targets are numbers; leave it out"
+        )
+    if criterion is not None and criterion.part not in dataset.parts:
+        raise BadInput(
+            f"study.criterion looks at the {criterion.part} rows and {dataset.name} has none; "
+            f"give data.split.{criterion.part}"
+        )
+
+
+def data_file(configuration: Configuration, folder: Path, data_dir: str | Path | None = None) -> Path | None:
+    """Where a configuration's data file is, None where it names none.
+
+    Parameters: as `prepared`. The folder that was asked for comes first, then the recipe's, then the current one.
+    """
+    if configuration.data.file is None:
+        return None
+    name, _ = taken_apart(configuration.data.file)
+    folders = [folder, Path()] if data_dir is None else [Path(data_dir), folder, Path()]
+    places = [(one / name).absolute() for one in folders]
+    try:
+        return next((place for place in places if kind_of(place) == "file"), places[0])
+    except BadInput:  # a name that no file can have; reading it says what is wrong
+        return places[0]

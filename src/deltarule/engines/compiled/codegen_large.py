@@ -1,0 +1,543 @@
+"""Large networks: matrix products straight into the views of θ, in tiles or by BLAS, and all else fused between them.
+
+B rows of a batch · D inputs of a layer · H its units · P parameters
+z, a, d [B, H]   θ, g [P]   a member at a time, and a batch after the other: one compiled program for many updates
+
+A member's update is a handful of products, which begin from the bias, and, between them, loops that read and write each
+number once: activation, loss and ∂J/∂z, the activation's derivative, the penalty and the optimizer over the whole of θ.
+The loops are compiled from the formulas of `maths`; no array of the batch's size is allocated in an update.
+"""
+
+import ctypes
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+
+from deltarule.engines.base import FLUSH_EVERY
+from deltarule.engines.compiled.blas import blas
+from deltarule.engines.compiled.cache import load_module
+from deltarule.engines.compiled.formula_compiler import ENTRY, Formulas, NotCompilable, heads
+from deltarule.maths.losses import CROSS_ENTROPY
+from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Entry, Layer
+from deltarule.maths.random import DROPOUT, drop_threshold, key_words
+from deltarule.problem.batches import row_orders
+from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.state import State
+
+NEAR_BYTES, LEAST_TOGETHER = 400_000, 4
+"""What θ and the optimizer's memory of the members that go through updates together may take, beside what is a batch's;
+and members from which on it is worth that each such group brings its rows together anew."""
+
+LOOP = "@loop"
+
+BLOCK_ROWS, MOST_BLOCKS = 128, 8
+"""Rows of a block at least, so that products stay large; and blocks at most, for each has a gradient of its own."""
+
+
+def not_fusible(problem: Problem) -> str:
+    """Why a problem's loops cannot be compiled, in words; "" where they can."""
+    for layer in problem.network.layers:
+        if layer.activation.rowwise and layer.activation.name != "softmax":
+            return f"the activation '{layer.activation.name}', which couples units"
+    if problem.optimizer.update is None:
+        return f"the optimizer '{problem.optimizer.name}'"
+    if problem.optimizer.norms:
+        return f"large networks with the optimizer '{problem.optimizer.name}'"
+    if sys.byteorder != "little":
+        return "a big-endian processor"
+    try:
+        program(problem)
+    except NotCompilable as reason:
+        return str(reason)
+    return ""
+
+
+def program(problem: Problem) -> str:
+    """The source text of the program that advances problems like this one, whatever their sizes: it is given these."""
+    formulas, layers = Formulas(problem.dtype), problem.network.layers
+    loops = [text for layer in layers[:-1] for text in (*_activate(layer, formulas), *_slope(layer, formulas))]
+    parts = [*loops, _loss(problem, formulas), _update(problem, formulas), _rate(problem, formulas)]
+    parts.append(_advance(problem))
+    return "\n\n\n".join([*heads("simd_math.py", "gemm_tiles.py", "large_ops.py"), *formulas.texts, *parts])
+
+
+def _activate(layer: Layer, formulas: Formulas) -> list[str]:
+    """a = f(z) for a hidden layer; softmax is there already."""
+    n, function = layer.number, layer.activation
+    if function.rowwise:
+        return []
+    # One number after another, whatever the rows: each row's last few would not fill a vector.
+    lines = [
+        *(LOOP, f"def activate{n}(z, a):"),
+        "    from_z, to_a = z.ravel(), a.ravel()",
+        "    for p in range(len(from_z)):",
+        f"        to_a[p] = {formulas.call(function.function, 'from_z[p]', **function.parameters)}",
+    ]
+    return ["\n".join(lines)]
+
+
+def _slope(layer: Layer, formulas: Formulas) -> list[str]:
+    """∂J/∂z in the place of ∂J/∂a for a hidden layer; before a single unit also from `of_next` and its weights."""
+    n, function = layer.number, layer.activation
+    head = [LOOP, f"def slope{n}(z, a, d):"]
+    if function.rowwise:
+        return ["\n".join([*head, "    for i in range(len(a)):", "        softmax_row_back(a, d, i)"])]
+
+    def call(z: str, a: str) -> str:
+        return formulas.call(function.derivative, z, a, **function.parameters)
+
+    flat = ["    from_z, from_a, to_d = z.ravel(), a.ravel(), d.ravel()", "    for p in range(len(to_d)):"]
+    single = [LOOP, f"def slope{n}_of_single(z, a, of_next, w, d):", "    for i in range(len(z)):"]
+    single += ["        q = of_next[i, 0]", "        for h in range(z.shape[1]):"]
+    return [
+        "\n".join([*head, *flat, f"        to_d[p] *= {call('from_z[p]', 'from_a[p]')}"]),
+        "\n".join([*single, f"            d[i, h] = q * w[h] * {call('z[i, h]', 'a[i, h]')}"]),
+    ]
+
+
+def _loss(problem: Problem, formulas: Formulas) -> str:
+    """The batch's loss, and ∂J/∂z in the place of z."""
+    loss, output, units = problem.loss, problem.network.output, "z.shape[1]"
+    divisor = {"sum": "1.0", "mean_samples": "total", "mean_elements": f"(total * {units})"}[problem.reduction]
+    lines = [
+        f"def loss(z, a, y, ids, w, weighted, total, {', '.join(OF_LOSS)}):",
+        *("    J = 0.0", f"    each = 1.0 / {divisor}"),
+        *(["    softmax_rows(z, a, shares, found)"] if output.rowwise else []),
+    ]
+    each_row = [
+        *("    for i in range(len(ids)):", "        row = ids[i]"),
+        f"        share = w[row] / {divisor} if weighted else each",
+    ]
+    numbers, fused = loss.parameters, loss.fused.get(output.name)
+    if loss.name == CROSS_ENTROPY.name and output.rowwise:
+        lines += [
+            "    for i in range(len(ids)):",
+            "        found[i] = log(found[i])",
+            *each_row,
+            "        targets = 0.0",
+            f"        for c in range({units}):",
+            "            targets += y[row, c]",
+            f"        for c in range({units}):",
+            "            t = y[row, c]",
+            "            J += share * (t * (found[i] - (z[i, c] - shares[i])))",
+            "            z[i, c] = share * (a[i, c] * targets - t)",
+        ]
+        return LOOP + "\n" + "\n".join([*lines, "    return J"])
+    if fused:
+        value = formulas.call(fused.value, "q", "t", **numbers)
+        slope = formulas.call(fused.derivative, "q", "t", **numbers)
+    else:
+        value = formulas.call(loss.value, "p", "t", **numbers)
+        slope = formulas.call(loss.derivative, "p", "t", **numbers)
+    if output.rowwise:
+        lines += [*each_row, f"        for c in range({units}):", "            t = y[row, c]"]
+        lines += ["            q = z[i, c]", *([] if fused else ["            p = a[i, c]"])]
+        lines += [f"            J += share * {value}", f"            z[i, c] = share * {slope}"]
+        lines += [] if fused else ["        softmax_row_back(a, z, i)"]
+        return LOOP + "\n" + "\n".join([*lines, "    return J"])
+    p = []
+    if not fused:
+        p = [f"        p = {formulas.call(output.function, 'q', **output.parameters)}"]
+        slope = f"{slope} * {formulas.call(output.derivative, 'q', 'p', **output.parameters)}"
+    # Number after number in a loop of its own, which becomes vectors however few the units are.
+    lines += [
+        *each_row,
+        *(f"        for c in range({units}):", f"            j = i * {units} + c"),
+        "            wanted[j], shares[j] = y[row, c], share",
+        *("    slopes = z.ravel()", "    for j in range(len(slopes)):"),
+        *("        q, t = slopes[j], wanted[j]", *p),
+        *(f"        found[j] = shares[j] * {value}", f"        slopes[j] = shares[j] * {slope}"),
+        "    J = sum_of(found)",
+    ]
+    return LOOP + "\n" + "\n".join([*lines, "    return J"])
+
+
+def _update(problem: Problem, formulas: Formulas) -> str:
+    """The penalty and the optimizer over a range of θ: the penalty's value, and whether a number is not finite."""
+    optimizer, penalty = problem.optimizer, problem.penalty
+    assert optimizer.update is not None
+    slots = [f"S{i}" for i in range(len(optimizer.slots))]
+    # Settings in the precision of θ: with those of 64 bits every number of 32 would become one of 64, and come back.
+    own = f"np.{problem.dtype.name}"
+    if optimizer.once_a_step is not None:
+        count = len(optimizer.once_a_step(1.0, 0.1, **dict.fromkeys(optimizer.parameters, 0.5)))
+        given = [f"{own}(numbers[{i}])" for i in range(count)]
+    else:
+        given = [f"{name}={own}(numbers[{i}])" for i, name in enumerate(["learning_rate", *optimizer.parameters])]
+    new = ["q", *(f"q{i}" for i in range(len(slots)))]
+    call = formulas.call(optimizer.update, "t[p]", "d", *(f"{s.lower()}[p]" for s in slots), *given)
+    slope = "" if penalty is None else formulas.call(penalty.derivative, "t[p]")
+    body = ["d = g[p]", *([] if penalty is None else [f"d += {own}(strength) * {slope}"])]
+    body += [f"{', '.join(new)}, = {call}", "t[p] = q", *(f"{slot.lower()}[p] = q{i}" for i, slot in enumerate(slots))]
+    # A truth, not a count: a number of 64 bits beside each of 32 would halve the vectors.
+    body.append(f"unsound |= {' + '.join(f'({one} - {one})' for one in new)} != 0")
+    # Parts of their own, from 0 on: of an index that may be negative, which counts from the end, no vectors are made.
+    arrays = ["T", "G", *slots]
+    least = float(np.finfo(problem.dtype).tiny)
+    lines = [
+        f"def update(values, {', '.join(arrays)}, start, stop, strength, numbers, flush):",
+        *([] if penalty is None else ["    values[:] = 0.0"]),
+        "    unsound = False",
+        f"    for first in range(start, stop, {CHUNK}):",
+        f"        last = min(first + {CHUNK}, stop)",
+        *(f"        {one.lower()} = part({one}, first, last)" for one in arrays),
+    ]
+    if penalty is not None:
+        of_one = partial(formulas.call, penalty.value)
+        # Partial sums side by side, and in a loop of its own: one sum alone would wait for each addition before the
+        # next, and in one loop with all else it is asked too often whether the arrays overlap.
+        lines += [
+            "        for group in range(0, len(t) - 63, 64):",
+            "            some = part(t, group, group + 64)",
+            "            for l in range(64):",
+            f"                values[l] += {of_one('some[l]')}",
+            "        for p in range(len(t) - len(t) % 64, len(t)):",
+            f"            values[p % 64] += {of_one('t[p]')}",
+        ]
+    lines += ["        for p in range(len(t)):", *(f"            {line}" for line in body)]
+    lines += ["        if flush:", "            for p in range(len(t)):"]
+    for one in ("t", *(slot.lower() for slot in slots)):
+        lines += [f"                if abs({one}[p]) < {least}:", f"                    {one}[p] = 0"]
+    return LOOP + "\n" + "\n".join([*lines, f"    return {'0.0' if penalty is None else 'values.sum()'}, unsound"])
+
+
+def _rate(problem: Problem, formulas: Formulas) -> str:
+    """What the optimizer computes once a step, from the step's learning rate."""
+    optimizer = problem.optimizer
+    names = ["learning_rate", *optimizer.parameters]
+    if optimizer.once_a_step is None:
+        values = ", ".join(f"given[{i}]" for i in range(len(names)))
+        return f"{LOOP}\ndef numbers_of(step, given):\n    return ({values},)"
+    given = (f"{name}=given[{i}]" for i, name in enumerate(names))
+    call = formulas.call_in_float64(optimizer.once_a_step, "(step + 1) * 1.0", *given)
+    return f"{LOOP}\ndef numbers_of(step, given):\n    return {call}"
+
+
+def _advance(problem: Problem) -> str:
+    """The whole of many updates of some members, so many of them `together`, one after another in every update.
+
+    `threads` of these run at a time on the same arrays, and this is number `me`: it takes its share of the blocks of
+    rows, and then of the chunks of θ. What is added up over blocks or chunks is added in their order, by the first.
+    """
+    layers, network = problem.network.layers, problem.network
+    slots = [f"S{i}" for i in range(len(problem.optimizer.slots))]
+    spaces = ["x", *(f"{letter}{layer.number}" for layer in layers for letter in "zad")]
+    spaces += [f"k{layer.number}" for layer in layers[:-1]]
+    spaces += [f"{letter}{layer.number}" for layer in layers if layer.batch_norm for letter in "hs"]
+    flat = [f"{name}_space" for name in OF_LOSS]
+    head = [
+        ENTRY,
+        f"def advance({', '.join(ARGUMENTS)}, {', '.join(f'{space}_space' for space in spaces)}, {', '.join(flat)}, "
+        f"{', '.join(['zeros', 'turned', 'G', *slots])}):",
+        "    comers, blocks, sums = 0, len(losses), np.empty(64)",
+        "    for begun in range(0, len(places), together):",
+        "        for i in range(n):",
+        "            t = step + i",
+        "            epoch = t // batches - step // batches if batches > 1 else 0",
+        "            start = t % batches * size",
+        "            count = min(size, rows - start)",
+        "            for k in range(begun, min(begun + together, len(places))):",
+    ]
+    member = [
+        "place = places[k]",
+        "whole = ids[epoch, min(k, ids.shape[1] - 1), start : start + count]",
+        "order = positions[epoch, min(k, positions.shape[1] - 1), start : start + count]",
+        "w = weights[min(k, len(weights) - 1)]",
+        "total = count * 1.0",
+        "if weighted:",
+        "    total = 0.0",
+        "    for r in range(count):",
+        "        total += w[whole[r]]",
+        "T = theta[place]",
+        *(f"{slot}_of = {slot}[place]" for slot in slots),
+        *(_view(problem, "T", e) for e in network.entries),
+        "for block in range(me, blocks, threads):",
+    ]
+    rows = [
+        "low, high = block * count // blocks, (block + 1) * count // blocks",
+        "mine, seen, g = whole[low:high], order[low:high], G[block]",
+        *(_view(problem, "g", e) for e in network.entries),
+        *(f"{space} = part({space}_space, low, high)" for space in spaces if space[0] != "s"),
+        *(f"{space} = {space}_space" for space in spaces if space[0] == "s"),
+        f"first, last = low * sizes[{len(layers)}], high * sizes[{len(layers)}]",
+        *(f"{name} = part({name}_space, first, last)" for name in OF_LOSS),
+        "if k == begun or ids.shape[1] > 1:",
+        "    gather(X, mine, x)",
+        *_forward(problem),
+        *_backward(problem),
+    ]
+    lines = [
+        *head,
+        *(f"                {line}" for line in [*member, *(f"    {row}" for row in rows), *_step(problem, slots)]),
+    ]
+    return "\n".join(lines)
+
+
+def _view(problem: Problem, vector: str, entry: Entry) -> str:
+    """An array within θ, or with "g" within its gradient; what its shape is the program learns when it runs."""
+    place, number = problem.network.entries.index(entry), int(entry.name.lstrip("Wbgamet"))
+    rows = f"sizes[{number - 1}]" if entry.name[0] == "W" else "1"
+    name = entry.name if vector == "T" else f"g{entry.name}"
+    return f"{name} = view({vector}, starts[{place}], {rows}, sizes[{number}])"
+
+
+ARGUMENTS = (
+    *("me", "threads", "gate", "aside", "by", "n", "step", "batches", "size", "rows", "sizes", "starts"),
+    *("ranges", "together", "places", "theta"),
+    *("buffers", "rates", "given", "strengths", "dropout", "limits", "keys", "X", "Y", "weights", "weighted", "ids"),
+    *("positions", "objective", "bad", "losses", "values", "unsound"),
+)
+
+CHUNK = 1024
+"""Numbers of θ that go through the loops of an update together: they stay in the nearest memory."""
+
+OF_LOSS = ("wanted", "shares", "found")
+"""What the loss of a batch is found through, each flat [B · C]."""
+
+
+def _forward(problem: Problem) -> list[str]:
+    lines, value = [], "x"
+    for place, layer in enumerate(problem.network.layers):
+        n, last = layer.number, layer is problem.network.layers[-1]
+        lines.append(f"product(by, {value}, W{n}, {f'b{n}' if layer.bias else 'zeros'}, z{n})")
+        if layer.batch_norm:
+            before = [one.number for one in problem.network.layers[:place] if one.batch_norm]
+            first = " + ".join(["0", *(f"2 * sizes[{number}]" for number in before)])
+            lines += [
+                f"running = buffers[place, {first} : {first} + 2 * sizes[{n}]]",
+                f"normalize(z{n}, h{n}, mine, w, weighted, total, gamma{n}, beta{n}, s{n}, running, "
+                f"{BATCH_NORM_EPSILON}, {BATCH_NORM_MOMENTUM})",
+            ]
+        if last:
+            break
+        value = f"v{n}"
+        lines += [
+            # softmax keeps of its rows what nobody needs where the loss will write
+            f"softmax_rows(z{n}, a{n}, shares, found)" if layer.activation.rowwise else f"activate{n}(z{n}, a{n})",
+            f"{value} = a{n}",
+            f"if dropout[k, {place}] > 0:",
+            f"    limit, gain = limits[k, {place}], 1 / (1 - dropout[k, {place}])",
+            f"    drop(a{n}, d{n}, k{n}, seen, t, {DROPOUT | n << 8}, limit, gain, keys[k, 0], keys[k, 1])",
+            f"    {value} = d{n}",
+        ]
+    return lines
+
+
+def _backward(problem: Problem) -> list[str]:
+    layers = problem.network.layers
+    last = len(layers)
+    # The loss leaves ∂J/∂z in the place of the logits. In a d is first what dropout left of a, then ∂J/∂a, then ∂J/∂z.
+    lines = [f"losses[block] = loss(z{last}, a{last}, Y, mine, w, weighted, total, {', '.join(OF_LOSS)})"]
+    d = f"z{last}"
+    for layer in reversed(layers):
+        n = layer.number
+        if layer.batch_norm:
+            lines.append(f"normalize_back({d}, h{n}, mine, w, weighted, total, gamma{n}, s{n}, ggamma{n}, gbeta{n})")
+        lines.append(f"product_turned_left(by, {f'v{n - 1}' if n > 1 else 'x'}, {d}, zeros, gW{n})")
+        lines += [f"column_sums(by, {d}, zeros, gb{n})"] if layer.bias else []
+        if n > 1:
+            lines += _backward_through(layers[n - 2], d)
+            d = f"d{n - 1}"
+    return lines
+
+
+def _backward_through(layer: Layer, d: str) -> list[str]:
+    """From ∂J/∂z of the next layer, d, to that of a hidden one."""
+    n, place = layer.number, layer.number - 1
+    lines = [
+        f"product_turned_right(by, {d}, W{n + 1}, zeros, turned[block], d{n})",
+        f"if dropout[k, {place}] > 0:",
+        f"    multiply(d{n}, k{n})",
+        f"slope{n}(z{n}, a{n}, d{n})",
+    ]
+    if layer.activation.rowwise:
+        return lines
+    return [
+        f"if sizes[{n + 1}] == 1 and dropout[k, {place}] == 0:",
+        f"    slope{n}_of_single(z{n}, a{n}, {d}, W{n + 1}.ravel(), d{n})",
+        "else:",
+        *(f"    {line}" for line in lines),
+    ]
+
+
+def _step(problem: Problem, slots: list[str]) -> list[str]:
+    """The optimizer's step over θ, in ranges that the penalty counts and ranges that it does not."""
+    optimizer, ranges = problem.optimizer, _ranges(problem)
+    per_sample = problem.penalty is not None and problem.penalty.per_sample
+    counted = any(penalized for _, _, penalized in ranges)
+    lines = [
+        *_meeting(),
+        "if me == 0:",
+        "    J = 0.0",
+        "    for block in range(blocks):",
+        "        J += losses[block]",
+        f"strength = strengths[k]{' / total' if per_sample else ''}",
+        "own = given[k].copy()",
+        "own[0] = rates[i, k]",
+    ]
+    if counted or not optimizer.decay:
+        lines.append("numbers = numbers_of(t, own)")
+    if optimizer.decay and not all(penalized for _, _, penalized in ranges):
+        decay = 1 + list(optimizer.parameters).index("weight_decay")
+        lines += [f"own[{decay}] = 0.0", "without = numbers_of(t, own)"]
+    of = "".join(f"{slot}_of, " for slot in slots)
+    lines += [f"flush = (t + 1) % {FLUSH_EVERY} == 0", "for chunk in range(me, blocks, threads):"]
+    for place, (_, _, penalized) in enumerate(ranges):
+        numbers = "without" if optimizer.decay and not penalized else "numbers"
+        strength = "strength" if penalized else "0.0"
+        counts = "strength * value if strength != 0 else 0.0" if penalized else "0.0"
+        lines += [
+            f"    begin, length = ranges[{place}], ranges[{place + 1}] - ranges[{place}]",
+            "    low, high = begin + chunk * length // blocks, begin + (chunk + 1) * length // blocks",
+            "    add(G, low, high)",
+            f"    value, odd = update(sums, T, G[0], {of}low, high, {strength}, {numbers}, flush)",
+            # 0 · ∞ is no number
+            f"    values[{place}, chunk], unsound[{place}, chunk] = {counts}, odd",
+        ]
+    return [
+        *lines,
+        *_meeting(),
+        "if me == 0:",
+        "    odd = 0",
+        *(["    for value in values.ravel():", "        J += value"] if counted else []),
+        "    for one_odd in unsound.ravel():",
+        "        odd += one_odd",
+        *(
+            ["    for value in buffers[place]:", "        odd += 1 if value - value != 0 else 0"]
+            if problem.network.buffers
+            else []
+        ),
+        "    objective[i, place] = J",
+        "    if bad[place] < 0 and (odd or not np.isfinite(objective[i, place])):",
+        "        bad[place] = t",
+    ]
+
+
+def _meeting() -> list[str]:
+    return ["if threads > 1:", "    comers += threads", "    wait(gate.ctypes.data, comers, aside)"]
+
+
+@dataclass(frozen=True, eq=False)
+class Members:
+    """Some members of a state that have equally many rows, and what is theirs for n updates.
+
+    run              the compiled function `advance` of the problem's program
+    after            the state that is changed, in the members' places
+    objective, bad   the trace's [n, K] and [K], which are changed likewise
+    """
+
+    run: Callable[..., None]
+    problem: Problem
+    state: State
+    after: State
+    places: Integers
+    n: int
+    objective: Floats
+    bad: Integers
+
+    @property
+    def blocks(self) -> int:
+        """Into how many blocks the rows of their batches are divided."""
+        return blocks_of(self.problem, self.problem.batch_rows(self.state.members[self.places[0]]))
+
+    @property
+    def together(self) -> int:
+        """How many of them make an update before the next: many share a batch's rows, few stay in the nearer memory."""
+        near = NEAR_BYTES // sum(vector[0].nbytes for vector in (self.after.theta, *self.after.slots.values()))
+        return near if near >= LEAST_TOGETHER else len(self.places)
+
+    def advance(self) -> None:
+        """Advance them, on this thread."""
+        self.shares(1)[0]()
+
+    def shares(self, threads: int) -> list[Callable[[], None]]:
+        """The work as so many shares, which must run at the same time; the result does not depend on how many."""
+        gate, arrays = np.zeros(1, np.int64), self._arrays()
+        return [partial(self.run, me, threads, gate, _step_aside(), *arrays) for me in range(threads)]
+
+    def _arrays(self) -> list[Any]:
+        problem, state, n = self.problem, self.state, self.n
+        members, layers, dtype = state.members[self.places], problem.network.layers, problem.dtype
+        size, rows = problem.batch_rows(members[0]), problem.row_count(members[0])
+        batches, blocks = -(-rows // size), self.blocks
+        ids, positions = row_orders(problem, members, state.step, n)
+        ranges = _ranges(problem)
+        names = ("learning_rate", *problem.optimizer.parameters)
+        rates = problem.rates(members, np.arange(state.step, state.step + n)) * state.factor[self.places]
+        dropout = problem.dropout[members]
+        weights = np.ones((1, 1), dtype) if problem.weights is None else np.atleast_2d(problem.weights)
+        of_batch = [problem.network.inputs, *(layer.units for layer in layers for _ in "zad")]
+        of_batch += [layer.units for layer in layers[:-1]]
+        spaces = [np.empty((size, units), dtype) for units in of_batch]
+        for layer in layers:
+            if layer.batch_norm:
+                spaces += [np.empty((size, layer.units), dtype), np.empty((3, layer.units))]
+        answers = size * layers[-1].units
+        spaces += [np.empty(answers, dtype), np.empty(answers), np.empty(answers)]
+        spaces += [np.zeros((1, max(problem.network.sizes)), dtype)]
+        return [
+            *((blas().gemm(dtype), tiles_of(dtype), np.ones((1, 1), dtype)), n, state.step, batches, size, rows),
+            np.array([problem.network.inputs, *(layer.units for layer in layers)]),
+            np.array([*(entry.start for entry in problem.network.entries), problem.network.parameters]),
+            *(np.array([*(start for start, _, _ in ranges), problem.network.parameters]), self.together, self.places),
+            *(self.after.theta, self.after.buffers, rates),
+            np.stack([problem.numbers[name][members] for name in names], 1),
+            *(problem.strength[members], dropout, drop_threshold(dropout)),
+            np.stack(key_words(problem.dropout_seeds[members]), 1).astype(np.uint64),
+            *(problem.x, problem.y, weights[members] if len(weights) > 1 else weights, problem.weights is not None),
+            *(ids, positions, self.objective, self.bad, np.zeros(blocks)),
+            *(np.zeros((len(ranges), blocks)), np.zeros((len(ranges), blocks), np.int64)),
+            *(*spaces, np.empty((blocks, max((one.inputs * one.units for one in layers[1:]), default=0)), dtype)),
+            np.empty((blocks, problem.network.parameters), dtype),
+            *(self.after.slots[name] for name in problem.optimizer.slots),
+        ]
+
+
+def blocks_of(problem: Problem, rows: int) -> int:
+    """Into how many blocks a batch's rows are divided: by their number alone, so that a member's bits are its own.
+
+    Batch norm looks at all rows at a time.
+    """
+    if problem.network.buffers:
+        return 1
+    return int(np.clip(rows // BLOCK_ROWS, 1, MOST_BLOCKS))
+
+
+@cache
+def tiles_of(dtype: np.dtype[Any]) -> int:
+    """The address of the function that multiplies in tiles: one for all programs, as it takes longer to compile than
+    what calls it."""
+    numbers = ", ".join(["a", "a_row", "a_term", "b", "b_row", "c", "c_row", "init", "init_row", "rows", "terms"])
+    lines = [
+        "from numba import cfunc",
+        f"@cfunc(types.void({', '.join(['types.int64'] * 12)}), cache=True)",
+        f"def tiled({numbers}, columns):",
+        f"    tiles(np.{dtype.name}(1), {numbers}, columns)",
+    ]
+    return int(load_module("\n".join([*heads("simd_math.py", "gemm_tiles.py"), *lines])).tiled.address)
+
+
+@cache
+def _step_aside() -> int:
+    """The address of the system's function that gives the processor to another thread for a moment."""
+    if sys.platform == "win32":
+        function = ctypes.windll.kernel32.SwitchToThread
+    else:
+        function = ctypes.CDLL(None).sched_yield
+    return int(ctypes.cast(function, ctypes.c_void_p).value or 0)
+
+
+def _ranges(problem: Problem) -> list[tuple[int, int, bool]]:
+    """θ divided into ranges that the penalty counts and ranges that it does not, as long as they come."""
+    ranges: list[tuple[int, int, bool]] = []
+    for entry in problem.network.entries:
+        penalized = bool(problem.penalized[entry.start]) and (problem.penalty is not None or problem.optimizer.decay)
+        if ranges and ranges[-1][2] == penalized:
+            ranges[-1] = ranges[-1][0], entry.stop, penalized
+        else:
+            ranges.append((entry.start, entry.stop, penalized))
+    return ranges

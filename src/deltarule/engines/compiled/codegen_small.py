@@ -1,0 +1,653 @@
+"""The program for one shape of networks: written line by line, small sizes unrolled, the innermost loop over members.
+
+L lanes (members of a block) · P parameters · D inputs of a layer · H its units · C outputs
+
+All arrays of a block are flat, [rows · L], and row i of one is i · L + lane, with i and L written as numbers: so the
+compiler sees that two rows never overlap, and turns every loop over lanes into SIMD instructions. A sum over units is
+one expression inside one such loop. What is elementwise comes out of `maths`; dense, softmax and dropout are here.
+
+A block goes through a batch row by row. A member alone (L = 1) has no neighbors to fill a vector with: it goes through
+the batch layer by layer, and for what is elementwise the rows stand in the place of lanes. So does a block whose
+members all see the same rows: for its first layer it is one network with the units of all of them, whose products go
+through tiles, as do those of later layers lane by lane. Every sum runs over the same numbers in the same order in all
+of these, so all come to the same bits.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from deltarule.engines.base import FLUSH_EVERY
+from deltarule.engines.compiled.formula_compiler import ENTRY, Formulas, NotCompilable, heads
+from deltarule.maths.activations import Activation
+from deltarule.maths.losses import CROSS_ENTROPY
+from deltarule.maths.network import Layer
+from deltarule.maths.random import DROPOUT
+from deltarule.problem.problem import Problem
+
+LARGEST_LAYER = 640
+"""Weights of a layer up to which it is unrolled; beyond it, matrix products are faster than lanes anyway."""
+SMALLEST_TILED = 64
+"""Weights of the first layer from which on its products go through tiles."""
+ROWS_AT_ONCE = 24
+"""Rows that go through the layers together there: enough for tiles, few enough to stay in the nearest memory."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a program is made for, beside the formulas: everything else is a number that it is given.
+
+    own_rows   members differ in the rows they see, or in their order      weights   "none", "shared" or "own"
+    drops      for each hidden layer, whether any member drops units of it
+    """
+
+    lanes: int
+    own_rows: bool
+    weights: str
+    drops: tuple[bool, ...]
+
+
+class _Lines:
+    """The lines of a program, at their depth."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.depth = 0
+
+    def add(self, *lines: str) -> None:
+        self.lines += ["    " * self.depth + line for line in lines]
+
+
+def program(problem: Problem, shape: Shape) -> str:
+    """The source text of the program that advances problems like this one.
+
+    Raises `NotCompilable` for what it lacks: batch norm, large layers, row-wise activations of the user's own.
+    """
+    return _Writer(problem, shape).text()
+
+
+def not_compilable(problem: Problem) -> str:
+    """Why a problem has no program, in words; "" where it has one."""
+    try:
+        program(problem, Shape(1, False, "none", tuple(False for _ in problem.network.layers[1:])))
+    except NotCompilable as reason:
+        return str(reason)
+    return ""
+
+
+class _Writer:
+    def __init__(self, problem: Problem, shape: Shape) -> None:
+        self.problem, self.shape, self.L = problem, shape, shape.lanes
+        self.alone = shape.lanes == 1
+        self.own_rows = shape.own_rows and not self.alone
+        self.tiled = is_tiled(problem, self.own_rows)
+        self.layered = self.alone or self.tiled
+        self.layers, self.formulas, self.out = problem.network.layers, Formulas(problem.dtype), _Lines()
+        self.start = {entry.name: entry.start for entry in problem.network.entries}
+        self.check()
+        # Where each layer's values lie: pre-activations in Z, activations (dropped ones too) and own inputs in A,
+        # ∂J/∂z in E, dropout's gains in K, targets, losses and what softmax subtracts in V, in M one row for each
+        # number that is found on the way, and the inputs of tiles in X. All but those of M are a row's own.
+        self.rows_of: dict[str, int] = dict.fromkeys("ZAEKVMX", 0)
+        self.place: dict[tuple[str, int], tuple[str, int, int]] = {}
+        for layer in self.layers:
+            for kind, array in (("z", "Z"), ("a", "A"), ("d", "A"), ("g", "E"), ("k", "K")):
+                self.reserve(kind, layer.number, array, layer.units)
+        self.reserve("x", 0, "X" if self.tiled else "A", self.layers[0].inputs)
+        self.reserve("y", 0, "V", self.layers[-1].units)
+        self.reserve("v", 0, "V", self.layers[-1].units)
+        self.reserve("most", 0, "V", 1)
+        self.reserve("log", 0, "V", 1)
+        for kind in ("share", "total", "sum", "rate", "check"):
+            self.reserve(kind, 0, "M", 1)
+        self.reserve("once", 0, "M", self._once())
+        self.reserve("norm", 0, "M", len(problem.network.entries))
+        self.reserve("zero", 0, "M", 1)
+
+    def reserve(self, kind: str, number: int, array: str, rows: int) -> None:
+        """Give the values of a kind their rows in an array."""
+        self.place[kind, number] = array, self.rows_of[array], rows
+        self.rows_of[array] += rows
+
+    def check(self) -> None:
+        for layer in self.layers:
+            if layer.batch_norm:
+                raise NotCompilable("batch norm")
+            if layer.inputs * layer.units > LARGEST_LAYER:
+                raise NotCompilable(f"a layer of {layer.inputs} × {layer.units} weights")
+            if layer.activation.rowwise and layer.activation.name != "softmax":
+                raise NotCompilable(f"the activation '{layer.activation.name}', which couples units")
+        if self.problem.optimizer.update is None:
+            raise NotCompilable(f"the optimizer '{self.problem.optimizer.name}'")
+
+    # --- pieces of text ---------------------------------------------------------------------------------------------
+
+    def at(self, kind: str, number: int = 0, row: int = 0, unit: str = "") -> str:
+        """A value in this lane: of the row-th unit, or of the unit that a loop's variable names."""
+        array, start, units = self.place[kind, number]
+        if self.alone and array != "M":
+            return f"{kind}{number}[i * {units} + {unit or row}]"
+        if self.layered and array != "M":
+            each = f" + {unit} * {self.L}" if unit else ""
+            return f"{kind}{number}[i * {units * self.L} + {row * self.L}{each} + l]"
+        offset = f" + {unit} * {self.L}" if unit else ""
+        return f"{array}[{(start + row) * self.L}{offset} + l]"
+
+    def parameter(self, array: str, row: int = 0, unit: str = "", stride: int = 1, vector: str = "T") -> str:
+        """An entry of a parameter array (W1, b1 …), or with vector "G" of its gradient, in this lane."""
+        offset = f" + {unit} * {stride * self.L}" if unit else ""
+        return f"{vector}[{(self.start[array] + row) * self.L}{offset} + l]"
+
+    def lanes(self, *lines: str, over: str = "") -> None:
+        """A loop over the members of the block; `over` is a loop around it, such as "h in range(3)"."""
+        if over:
+            self.out.add(f"for {over}:")
+            self.out.depth += 1
+        self.out.add(f"for l in range({self.L}):", *(f"    {line}" for line in lines))
+        self.out.depth -= bool(over)
+
+    def every(self, kind: str, number: int = 0) -> str:
+        """A value in a loop over all units of a layer and all lanes, and rows where these go through it together."""
+        array, start, _ = self.place[kind, number]
+        return f"{kind}{number}[j]" if self.layered else f"{array}[{start * self.L} + j]"
+
+    def units(self, number: int, *lines: str) -> None:
+        """A loop over all units of a layer and all lanes or rows: what is elementwise needs no other."""
+        count = self.layers[number - 1].units * self.L
+        values = f"count * {count}" if self.layered else f"{count}"
+        self.out.add(f"for j in range({values}):", *(f"    {line}" for line in lines))
+
+    @contextmanager
+    def rows(self, inputs: bool = False) -> Iterator[None]:
+        """What is done with each row: a loop of its own, or what is written is within such a loop already."""
+        if not self.layered:
+            yield
+            return
+        self.out.add("for i in range(count):")
+        self.out.depth += 1
+        self.row_of(inputs)
+        yield
+        self.out.depth -= 1
+
+    def exactly(self, value: str) -> str:
+        """A value in float64, in which a loss is computed: a product of two float32 numbers would be rounded."""
+        return value if self.problem.dtype == np.float64 else f"np.float64({value})"
+
+    def rounded(self, value: str) -> str:
+        """A number as it is in θ's dtype, in which the reference engine gives it to an optimizer."""
+        return value if self.problem.dtype == np.float64 else f"np.float64(np.float32({value}))"
+
+    def counted(self, value: str) -> str:
+        """A line that adds to the objective; that of a member alone is rounded as if it were in an array, too."""
+        if not self.alone:
+            return f"J[s * {self.L} + l] += {value}"
+        return f"value = np.{self.problem.dtype}(value + {value})"
+
+    # --- the program ------------------------------------------------------------------------------------------------
+
+    def text(self) -> str:
+        """The whole program."""
+        out = self.out
+        slots = "".join(f", S{i}" for i in range(len(self.problem.optimizer.slots)))
+        out.add(
+            f"def advance(T, G, Z, A, E, K, V, M, X{slots}, N, factor, x, y, w, ids, places, limits, keys, "
+            "first, steps, size, rows, J, bad):"
+        )
+        out.depth = 1
+        out.add(f'"""{self.problem.network!r}, {self.L} lanes"""', "batches = (rows + size - 1) // size")
+        if self.layered:
+            # Arrays of their own, from 0 on: of an index that may be negative, which counts from the end, no vectors
+            # are made.
+            room = ROWS_AT_ONCE * self.L if self.tiled else "size"
+            for (kind, number), (array, start, units) in self.place.items():
+                if array not in "MX" and kind != "x":
+                    out.add(f"{kind}{number} = {array}[{start} * {room} : {start + units} * {room}]")
+        if self.tiled:
+            start = self.place["zero", 0][1] * self.L
+            out.add(f"zero = M[{start} : {start + self.L}]", "zero[:] = 0.0")
+        out.add("for s in range(steps):")
+        out.depth = 2
+        out.add(
+            "step = first + s",
+            "epoch = 0 if batches == 1 else step // batches - first // batches",
+            "begin = (step % batches) * size",
+            "end = min(begin + size, rows)",
+            "start, count = begin, end - begin",
+            f"for i in range({self.problem.network.parameters * self.L}):",
+            "    G[i] = 0.0",
+        )
+        self.lanes("value = 0.0" if self.alone else f"J[s * {self.L} + l] = 0.0")
+        self.totals()
+        if self.tiled:
+            out.add(f"for start in range(begin, end, {ROWS_AT_ONCE}):")
+            out.depth = 3
+            out.add(f"count = min(end - start, {ROWS_AT_ONCE})", "gather(x, ids[epoch, start : start + count], X)")
+            self.batch()
+            out.depth = 2
+        elif self.alone:
+            self.batch()
+        else:
+            out.add("for i in range(begin, end):")
+            out.depth = 3
+            self.row_of()
+            self.batch()
+            out.depth = 2
+        self.penalty()
+        self.norms()
+        self.update()
+        self.flush()
+        self.watch()
+        body = "\n".join(out.lines)
+        head = heads("simd_math.py", *(["gemm_tiles.py", "block_ops.py"] if self.tiled else []))
+        return "\n\n\n".join([*head, *self.formulas.texts, f"{ENTRY}\n{body}\n"])
+
+    def totals(self) -> None:
+        """The sum of the weights of the batch's rows, in each lane."""
+        total = self.at("total")
+        if self.shape.weights == "none":
+            self.lanes(f"{total} = (end - begin) * 1.0")
+            return
+        self.lanes(f"{total} = 0.0")
+        self.out.add(f"for i in range({'count' if self.layered else 'begin, end'}):")
+        self.out.depth += 1
+        self.row_of(inputs=False)
+        self.lanes(f"{total} += {self.weight()}")
+        self.out.depth -= 1
+
+    def row_of(self, inputs: bool = True) -> None:
+        """Which row this is: `r` and its inputs, the same in all lanes, or inputs found anew for each lane."""
+        columns = range(self.layers[0].inputs if inputs else 0)
+        if self.own_rows:
+            for d in columns:
+                self.lanes(f"{self.at('x', 0, d)} = x[ids[epoch, i * {self.L} + l], {d}]")
+        else:
+            place = "start + i" if self.layered else "i"
+            columns = range(0) if self.tiled else columns
+            self.out.add(f"r = ids[epoch, {place}]", *(f"x{d} = x[r, {d}]" for d in columns))
+
+    def weight(self) -> str:
+        row = f"ids[epoch, i * {self.L} + l]" if self.own_rows else "r"
+        return {"none": "1.0", "shared": f"w[{row}, 0]", "own": f"w[{row}, l]"}[self.shape.weights]
+
+    def batch(self) -> None:
+        """Forward and backward, of a row or of all: the loss is added to the objective, the gradient to G."""
+        for layer in self.layers:
+            self.forward(layer)
+        self.loss()
+        for layer in reversed(self.layers):
+            self.backward(layer)
+
+    def input(self, layer: Layer, d: int) -> str:
+        """The d-th input of a layer."""
+        if layer.number == 1:
+            return self.at("x", 0, d) if self.own_rows else f"x{d}"
+        before = layer.number - 1
+        return self.at("d" if self.shape.drops[before - 1] else "a", before, d)
+
+    def forward(self, layer: Layer) -> None:
+        """z = x W + b, a = f(z); for the last layer z alone."""
+        n, units = layer.number, layer.units
+        self.multiply(layer)
+        if layer is self.layers[-1]:
+            return
+        if layer.activation.rowwise:
+            self.softmax(n, units)
+        else:
+            self.units(n, f"{self.every('a', n)} = {self.activated(layer.activation, self.every('z', n))}")
+        if self.shape.drops[n - 1]:
+            self.drop(layer)
+
+    def multiply(self, layer: Layer) -> None:
+        """z = x W + b"""
+        if self.tiled:
+            self.multiply_in_tiles(layer)
+            return
+        n, units, weights = layer.number, layer.units, f"W{layer.number}"
+        total = self.parameter(f"b{n}", 0, "h") if layer.bias else "0.0"
+        for d in range(layer.inputs):
+            total = f"fma({self.input(layer, d)}, {self.parameter(weights, d * units, 'h')}, {total})"
+        with self.rows(inputs=n == 1):
+            self.lanes(f"{self.at('z', n, 0, 'h')} = {total}", over=f"h in range({units})")
+
+    def multiply_in_tiles(self, layer: Layer) -> None:
+        """The same for all rows that go through the layers together."""
+        n, columns, W = layer.number, layer.units * self.L, self.whole(f"W{layer.number}")
+        if not self.shares_inputs(layer):
+            b = f"{self.whole(f'b{n}')}, {self.L}" if layer.bias else "zero, 0"
+            self.out.add(f"multiply_lanes({self.inputs(layer)}, {W}, {b}, z{n}, {self.sizes(layer)})")
+            return
+        if not layer.bias:
+            self.units(n, f"z{n}[j] = 0.0")
+        b = f"{self.whole(f'b{n}')}, 0" if layer.bias else f"z{n}, {columns}"
+        self.out.add(f"multiply({self.inputs(layer)}, {layer.inputs}, {W}, {b}, z{n}, count, {columns})")
+
+    def shares_inputs(self, layer: Layer) -> bool:
+        """Whether the inputs of a layer are the same in all lanes: those of the first, or there is but one lane."""
+        return layer.number == 1 or self.alone
+
+    def inputs(self, layer: Layer) -> str:
+        """All inputs of a layer, where products go through tiles."""
+        before = layer.number - 1
+        return f"{'d' if self.shape.drops[before - 1] else 'a'}{before}" if before else "X"
+
+    def sizes(self, layer: Layer) -> str:
+        """What products in lanes are told of a layer."""
+        return f"count, {layer.inputs}, {layer.units}, {self.L}"
+
+    def whole(self, array: str, vector: str = "T") -> str:
+        """A parameter array of all lanes, or with vector "G" its gradient."""
+        entry = next(entry for entry in self.problem.network.entries if entry.name == array)
+        return f"{vector}[{entry.start * self.L} : {entry.stop * self.L}]"
+
+    def activated(self, activation: Activation, z: str) -> str:
+        return self.formulas.call(activation.function, z, **activation.parameters)
+
+    def slope(self, activation: Activation, z: str, a: str) -> str:
+        return self.formulas.call(activation.derivative, z, a, **activation.parameters)
+
+    def softmax(self, n: int, units: int) -> None:
+        """a = e^(z − max) / Σ e^(z − max); "most" keeps the max, "log" keeps log Σ e^(z − max)."""
+        z, a, each = self.at("z", n, 0, "h"), self.at("a", n, 0, "h"), f"h in range({units})"
+        most, total = self.at("most"), self.at("sum")
+        with self.rows():
+            self.lanes(f"{most} = {self.at('z', n)}")
+            self.lanes(f"{most} = select({z} - {most}, {z}, {most})", over=each)
+            self.lanes(f"{a} = {z} - {most}", over=each)
+        self.units(n, f"{self.every('a', n)} = exp({self.every('a', n)})")
+        with self.rows():
+            self.lanes(f"{total} = 0.0")
+            self.lanes(f"{total} += {a}", over=each)
+            self.lanes(f"{a} /= {total}", over=each)
+            self.lanes(f"{self.at('log')} = log({total})")
+
+    def softmax_backward(self, n: int, units: int) -> None:
+        """∂J/∂z = a (∂J/∂a − Σ a ∂J/∂a), in place of ∂J/∂a."""
+        a, g, each = self.at("a", n, 0, "h"), self.at("g", n, 0, "h"), f"h in range({units})"
+        total = self.at("sum")
+        with self.rows():
+            self.lanes(f"{total} = 0.0")
+            self.lanes(f"{total} += {a} * {g}", over=each)
+            self.lanes(f"{g} = {a} * ({g} - {total})", over=each)
+
+    def drop(self, layer: Layer) -> None:
+        """Draw which units stay, four at a time, and let them grow by 1 / (1 − rate)."""
+        n, purpose = layer.number, DROPOUT | layer.number << 8
+        place = f"places[epoch, {'start + i' if self.layered else f'i * {self.L} + l' if self.own_rows else 'i'}]"
+        counter = f"np.uint64({place}), np.uint64(step), np.uint64({purpose}), keys[0, l], keys[1, l]"
+        gain, limit = self.number(f"gain of layer {n}"), f"limits[{n - 1}, l]"
+        with self.rows():
+            for group in range(0, layer.units, 4):
+                some = range(min(4, layer.units - group))
+                self.lanes(
+                    f"c0, c1, c2, c3 = philox(np.uint64({group // 4}), {counter})",
+                    *(f"{self.at('k', n, group + j)} = {gain} * (c{j} >= {limit})" for j in some),
+                )
+        self.units(n, f"{self.every('d', n)} = {self.every('a', n)} * {self.every('k', n)}")
+
+    def loss(self) -> None:
+        """J += share · ℓ, and ∂J/∂z of the last layer."""
+        problem, n, units = self.problem, self.layers[-1].number, self.layers[-1].units
+        loss, output, total = problem.loss, problem.network.output, self.at("total")
+        divisor = {"sum": "1.0", "mean_samples": total, "mean_elements": f"({total} * {units})"}[problem.reduction]
+        share, each, weighed = self.at("share"), f"h in range({units})", f"{self.weight()} / {divisor}"
+        z, a, g, y = self.at("z", n, 0, "h"), self.at("a", n, 0, "h"), self.at("g", n, 0, "h"), self.at("y", 0, 0, "h")
+        target = f"y[ids[epoch, i * {self.L} + l], h]" if self.own_rows else "y[r, h]"
+        if output.rowwise:
+            self.softmax(n, units)
+        if loss.name == CROSS_ENTROPY.name and output.rowwise:
+            targets = self.at("sum")
+            with self.rows():
+                self.lanes(f"{share} = {weighed}", f"{targets} = 0.0")
+                self.lanes(f"{targets} += {target}", over=each)
+                self.lanes(
+                    # max + log Σ in one number would lose what is beyond the digits of a large max.
+                    self.counted(f"{share} * ({target} * ({self.at('log')} - ({z} - {self.at('most')})))"),
+                    f"{g} = {share} * ({a} * {targets} - {target})",
+                    over=each,
+                )
+            return
+        numbers, fused = loss.parameters, loss.fused.get(output.name)
+        given = []
+        if fused:
+            value = self.formulas.call(fused.value, "z", "t", **numbers)
+            slope = self.formulas.call(fused.derivative, "z", "t", **numbers)
+        else:
+            a = self.exactly(self.every("a", n) if self.alone else a)
+            given.append(f"a = {a if output.rowwise else self.activated(output, 'z')}")
+            value = self.formulas.call(loss.value, "a", "t", **numbers)
+            slope = self.formulas.call(loss.derivative, "a", "t", **numbers)
+            if not output.rowwise:
+                slope = f"{slope} * {self.slope(output, 'z', 'a')}"
+        with self.rows():
+            self.lanes(f"{share} = {weighed}")
+            if not self.alone:
+                given = [f"t = {self.exactly(target)}", f"z = {self.exactly(z)}", *given]
+                self.lanes(*given, self.counted(f"{share} * {value}"), f"{g} = {share} * {slope}", over=each)
+            else:
+                self.lanes(f"{g} = {share}", f"{y} = {target}", over=each)
+        if self.alone:
+            g, v = self.every("g", n), self.every("v")
+            given = [f"t = {self.every('y')}", f"z = {self.exactly(self.every('z', n))}", *given]
+            self.units(n, *given, f"{v} = {g} * {value}", f"{g} = {g} * {slope}")
+            self.units(n, self.counted(v))
+        if output.rowwise:
+            self.softmax_backward(n, units)
+
+    def backward(self, layer: Layer) -> None:
+        """∂J/∂W += x ∂J/∂z, ∂J/∂b += ∂J/∂z, and ∂J/∂z of the layer before."""
+        if self.tiled:
+            self.add_gradient_in_tiles(layer)
+        else:
+            self.add_gradient(layer)
+        if layer.number > 1:
+            self.backward_through(self.layers[layer.number - 2], layer)
+
+    def add_gradient_in_tiles(self, layer: Layer) -> None:
+        """∂J/∂W and ∂J/∂b of all rows that go through the layers together."""
+        n, columns, gradient = layer.number, layer.units * self.L, self.whole(f"W{layer.number}", "G")
+        if layer.bias:
+            self.out.add(f"add_rows(g{n}, {self.whole(f'b{n}', 'G')}, count, {columns})")
+        if self.shares_inputs(layer):
+            self.out.add(f"add_gradient({self.inputs(layer)}, {layer.inputs}, g{n}, {gradient}, count, {columns})")
+        else:
+            self.out.add(f"add_gradient_lanes({self.inputs(layer)}, g{n}, {gradient}, {self.sizes(layer)})")
+
+    def add_gradient(self, layer: Layer) -> None:
+        """The same row by row."""
+        n, units = layer.number, layer.units
+        lines = [f"d = {self.at('g', n, 0, 'h')}"]
+        if layer.bias:
+            lines.append(f"{self.parameter(f'b{n}', 0, 'h', vector='G')} += d")
+        for d in range(layer.inputs):
+            gradient = self.parameter(f"W{n}", d * units, "h", vector="G")
+            lines.append(f"{gradient} = fma({self.input(layer, d)}, d, {gradient})")
+        with self.rows(inputs=n == 1):
+            self.lanes(*lines, over=f"h in range({units})")
+
+    def backward_through(self, before: Layer, layer: Layer) -> None:
+        """From ∂J/∂z of a layer to ∂J/∂z of the one before: Wᵀ, then dropout, then the activation."""
+        n, weights = before.number, f"W{layer.number}"
+        if self.tiled:
+            given = f"g{n + 1}, {self.whole(weights)}, zero, g{n}, {self.sizes(layer)}"
+            self.out.add(f"multiply_back_lanes({given})")
+        else:
+            total = "0.0"
+            for h in range(layer.units):
+                total = f"fma({self.at('g', n + 1, h)}, {self.parameter(weights, h, 'd', layer.units)}, {total})"
+            with self.rows():
+                self.lanes(f"{self.at('g', n, 0, 'd')} = {total}", over=f"d in range({before.units})")
+        if self.shape.drops[n - 1]:
+            self.units(n, f"{self.every('g', n)} *= {self.every('k', n)}")
+        if before.activation.rowwise:
+            self.softmax_backward(n, before.units)
+        else:
+            slope = self.slope(before.activation, self.every("z", n), self.every("a", n))
+            self.units(n, f"{self.every('g', n)} *= {slope}")
+
+    # --- what follows the rows --------------------------------------------------------------------------------------
+
+    def penalized(self) -> list[tuple[int, int]]:
+        """The ranges of θ that the penalty counts."""
+        chosen = self.problem.penalized
+        return [(entry.start, entry.stop) for entry in self.problem.network.entries if chosen[entry.start]]
+
+    def penalty(self) -> None:
+        """J += λ Σ penalty(θ), G += λ penalty'(θ)."""
+        penalty = self.problem.penalty
+        if penalty is None:
+            return
+        scale = f"{self.number('strength')} / {self.at('total')}" if penalty.per_sample else self.number("strength")
+        objective, before = "value" if self.alone else f"J[s * {self.L} + l]", self.at("check")
+        self.lanes(f"{self.at('share')} = {scale}", f"{before} = {objective}")
+        value, slope = (self.formulas.call(one, "q") for one in (penalty.value, penalty.derivative))
+        q, share = f"q = T[p * {self.L} + l]", self.at("share")
+        for start, stop in self.penalized():
+            # In two loops, since a sum in its order holds a vector up.
+            each = f"p in range({start}, {stop})"
+            self.lanes(q, f"G[p * {self.L} + l] += {share} * {slope}", over=each)
+            self.lanes(q, self.counted(f"{share} * {value}"), over=each)
+        self.lanes(f"{objective} = {objective} if {share} != 0 else {before}")  # 0 · ∞ is no number
+
+    def norms(self) -> None:
+        """For an optimizer that divides by the length of each array's gradient, these lengths."""
+        if not self.problem.optimizer.norms:
+            return
+        for place, entry in enumerate(self.problem.network.entries):
+            norm = self.at("norm", 0, place)
+            self.lanes(f"{norm} = 0.0")
+            self.out.add(f"for p in range({entry.start}, {entry.stop}):")
+            self.out.depth += 1
+            self.lanes(f"{norm} += G[p * {self.L} + l] * G[p * {self.L} + l]")
+            self.out.depth -= 1
+            self.lanes(f"{norm} = sqrt({norm})")
+
+    def update(self) -> None:
+        """The learning rate of this step, what the optimizer computes once a step, then θ and its slots."""
+        problem, optimizer = self.problem, self.problem.optimizer
+        counted = "step // batches" if problem.schedule.per == "epoch" else "step"
+        schedule = {name: self.number(f"schedule's {name}") for name in problem.schedule_numbers}
+        arguments = [f"({counted}) * 1.0", self.number("learning_rate"), *(f"{k}={v}" for k, v in schedule.items())]
+        rate = f"{self.formulas.call_in_float64(problem.schedule.rate, *arguments)} * factor[l]"
+        self.lanes(f"{self.at('rate')} = {rate}", "unsound = 0" if self.alone else f"{self.at('check')} = 0.0")
+        # What is computed once a step gets the rate in float64; M has it in θ's dtype.
+        names = ["learning_rate", *optimizer.parameters]
+        numbers = {name: self.number(name) for name in names}
+        numbers["learning_rate"] = rate if optimizer.once_a_step and problem.dtype == np.float32 else self.at("rate")
+        ranges = [(entry.start, entry.stop, place) for place, entry in enumerate(problem.network.entries)]
+        if optimizer.decay:
+            plain = numbers | {"weight_decay": "0.0"}
+            for start, stop, place in ranges:
+                chosen = bool(problem.penalized[start])
+                self.once_a_step(numbers if chosen else plain)
+                self.update_range(start, stop, place, numbers)
+            return
+        if optimizer.once_a_step:
+            self.once_a_step(numbers)
+        if optimizer.norms:
+            for start, stop, place in ranges:
+                self.update_range(start, stop, place, numbers)
+        else:
+            self.update_range(0, problem.network.parameters, 0, numbers)
+
+    def once_a_step(self, numbers: dict[str, str]) -> None:
+        optimizer = self.problem.optimizer
+        assert optimizer.once_a_step is not None
+        given = (f"{name}={value}" for name, value in numbers.items())
+        targets = "".join(f"o{i}, " for i in range(self._once()))  # it may be a single one
+        self.lanes(
+            f"{targets}= {self.formulas.call_in_float64(optimizer.once_a_step, '(step + 1) * 1.0', *given)}",
+            *(f"{self.at('once', 0, i)} = o{i}" for i in range(self._once())),
+        )
+
+    def update_range(self, start: int, stop: int, place: int, numbers: dict[str, str]) -> None:
+        optimizer = self.problem.optimizer
+        assert optimizer.update is not None
+        slots = [f"S{i}[p * {self.L} + l]" for i in range(len(optimizer.slots))]
+        arguments = [f"T[p * {self.L} + l]", f"G[p * {self.L} + l]", *slots]
+        if optimizer.once_a_step:
+            arguments += [self.at("once", 0, i) for i in range(self._once())]
+        else:
+            if optimizer.norms:
+                arguments.append(f"norm={self.at('norm', 0, place)}")
+            arguments += [f"{name}={self.rounded(value)}" for name, value in numbers.items()]
+        new = ["q", *(f"q{i}" for i in range(len(slots)))]
+        call = self.formulas.call(optimizer.update, *arguments)
+        self.out.add(f"for p in range({start}, {stop}):")
+        self.out.depth += 1
+        self.lanes(
+            f"{', '.join(new)}, = {call}",
+            f"T[p * {self.L} + l] = q",
+            *(f"{slot} = q{i}" for i, slot in enumerate(slots)),
+            *self.check_of(new),
+        )
+        self.out.depth -= 1
+
+    def flush(self) -> None:
+        """Now and then, 0 for what has become denormal."""
+        self.out.add(f"if (step + 1) % {FLUSH_EVERY} == 0:")
+        self.out.depth += 1
+        for vector in ("T", *(f"S{i}" for i in range(len(self.problem.optimizer.slots)))):
+            self.out.add(
+                f"for p in range({self.problem.network.parameters * self.L}):",
+                f"    if abs({vector}[p]) < {float(np.finfo(self.problem.dtype).tiny)}:",
+                f"        {vector}[p] = 0",
+            )
+        self.out.depth -= 1
+
+    def check_of(self, names: list[str]) -> list[str]:
+        """Lines that notice a number that is not finite."""
+        if self.alone:  # to count them is no sum that depends on its order
+            return [f"unsound += 1 if {one} - {one} != 0 else 0" for one in names]
+        # 0 for a finite number and NaN for any other: one sum tells whether all of them are finite.
+        return [f"{self.at('check')} += {' + '.join(f'0 * {one}' for one in names)}"]
+
+    def watch(self) -> None:
+        """The first step at which a member is not finite."""
+        if self.alone:
+            self.out.add("J[s] = value", "if bad[0] < 0 and (unsound > 0 or J[s] - J[s] != 0):", "    bad[0] = step")
+            return
+        self.lanes(
+            f"whole = {self.at('check')} + 0 * J[s * {self.L} + l]",
+            "bad[l] = step if bad[l] < 0 and not whole == 0 else bad[l]",
+        )
+
+    # --- numbers: one row of N for each number that members may differ in ---------------------------------------------
+
+    def number(self, name: str) -> str:
+        """A member's number, by name."""
+        return f"N[{number_names(self.problem).index(name) * self.L} + l]"
+
+    def _once(self) -> int:
+        """How many numbers the optimizer computes once a step."""
+        optimizer = self.problem.optimizer
+        if optimizer.once_a_step is None:
+            return 0
+        # Only their count is asked for; parameters may be lists, one number a member.
+        return len(optimizer.once_a_step(1.0, 0.1, **dict.fromkeys(optimizer.parameters, 0.5)))
+
+
+def number_names(problem: Problem) -> list[str]:
+    """The numbers of a member that a program reads, in the order of its array N."""
+    return [
+        *problem.numbers,
+        *(f"schedule's {name}" for name in problem.schedule_numbers),
+        "strength",
+        *(f"gain of layer {layer.number}" for layer in problem.network.layers[:-1]),
+    ]
+
+
+def scratch(problem: Problem, shape: Shape, size: int) -> tuple[tuple[int, type], ...]:
+    """How long each of a program's scratch arrays is for batches of a size, and its dtype: losses stay as exact as they
+    are found."""
+    rows = _Writer(problem, shape).rows_of
+    held = ROWS_AT_ONCE if is_tiled(problem, shape.own_rows) else size if shape.lanes == 1 else 1
+    each = shape.lanes * held
+    return tuple((count * each, np.float64 if array == "V" else problem.dtype.type) for array, count in rows.items())
+
+
+def is_tiled(problem: Problem, own_rows: bool) -> bool:
+    """Whether the products of the first layer go through tiles: its inputs must be the same in all lanes."""
+    first = problem.network.layers[0]
+    return not own_rows and problem.dtype == np.float64 and first.inputs * first.units >= SMALLEST_TILED

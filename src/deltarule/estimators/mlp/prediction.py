@@ -1,0 +1,155 @@
+"""The answers of trained networks to any number of rows, in blocks of a fixed size.
+
+A block's answers depend on nothing but its rows, so they are the same, bit for bit, on one thread and on several.
+
+K members · N rows · C outputs
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from scipy.special import expit
+
+from deltarule.estimators.mlp.parallel import shared
+from deltarule.maths.activations import RELU, SIGMOID, SOFTMAX
+from deltarule.maths.layers import batch_norm_evaluation
+from deltarule.maths.network import BATCH_NORM_EPSILON
+from deltarule.problem.network import Network
+from deltarule.problem.problem import Floats
+from deltarule.problem.validation import is_finite
+
+BLOCK_BYTES = 2**20
+"""The activations of a block's widest layer stay in the processor's nearer memory. In smaller blocks threads wait for
+one another: Python gives them turns between the products."""
+BLOCK_WORK = 20_000_000
+"""Rows · parameters that are worth a block of their own, half a millisecond. Two are worth it from two thirds of that
+on: half of the work is done in the time that it takes to wake another thread."""
+SHARES = 8
+"""Many blocks are a multiple of this, few are two or four: two, four or eight threads end together."""
+THIN = 1 / 40
+"""The share of numbers that are not 0 below which a sparse product takes less time than a dense one: a third of it at
+this share, and a hundredth where there are ten numbers in a row of many."""
+DENSE_BYTES = 2**25
+"""What other sparse rows take at most in a block, where they are made dense."""
+
+
+class NotFinite(Exception):
+    """A number of the rows is NaN or infinite."""
+
+
+def as_they_are(outputs: Floats) -> Floats:
+    """The outputs themselves."""
+    return outputs
+
+
+def outputs_of(
+    network: Network,
+    parameters: Mapping[str, Floats],
+    running: Mapping[str, Floats],
+    x: Any,
+    check: bool = False,
+    answer: Callable[[Floats], Floats] = as_they_are,
+) -> Floats:
+    """The outputs for the rows of x [N, D], an array or a sparse matrix, or what is wanted of them.
+
+    parameters, running {name: [D, H] or [K, D, H]}   →   [N, C] or [K, N, C], or with A numbers a row [.., N, A]
+
+    check : whether every number of x, then an array, is to be finite; each thread looks at the blocks that it takes.
+    answer : what is wanted of the outputs of any rows, [N, C] or [K, N, C]  →  [.., N, A]: asked of a block at a time,
+        as all outputs of all members would be much memory.
+
+    Raises `NotFinite`, where that is asked for; `ValueError` for a number that the network's type does not hold.
+
+    >>> parameters = {"W1": np.array([[2.0]]), "b1": np.array([[1.0]])}
+    >>> outputs_of(Network([1, 1]), parameters, {}, np.array([[3.0]]))
+    array([[7.]])
+    """
+    W1, rows = parameters["W1"], x.shape[0]
+    size = block_size(network, W1, rows)
+    thin = sparse.issparse(x) and x.nnz < THIN * rows * network.inputs
+    if sparse.issparse(x) and not thin:
+        size = min(size, DENSE_BYTES // (8 * network.inputs) or 1)
+    is_whole = size >= rows
+    answers = np.empty((*W1.shape[:-2], rows if is_whole else 0, network.outputs), W1.dtype)
+    if not is_whole:
+        form = answer(answers)
+        answers = np.empty((*form.shape[:-2], rows, form.shape[-1]), form.dtype)
+
+    def fill(start: int) -> None:
+        with np.errstate(all="ignore"):  # NumPy's switch is one for each thread
+            own = x[start : start + size]
+            if check and not is_finite(own):
+                raise NotFinite
+            if sparse.issparse(own) and not thin:
+                own = own.toarray()
+            own = own.astype(W1.dtype, copy=False)
+            if W1.dtype.itemsize < x.dtype.itemsize and not is_finite(own.data if thin else own):
+                raise ValueError(f"Input X contains infinity or a value too large for {W1.dtype!r}.")
+            outputs = _evaluated(network, parameters, running, own)
+            if not is_whole:
+                # Of a single row NumPy adds the members' numbers in another order than of several: it counts twice.
+                alone = own.shape[0] == 1
+                outputs = answer(outputs.repeat(2, axis=-2))[..., :1, :] if alone else answer(outputs)
+            answers[..., start : start + size, :] = outputs
+
+    shared(fill, range(0, rows, size))
+    return answer(answers) if is_whole else answers
+
+
+def block_size(network: Network, W1: Floats, rows: int) -> int:
+    """The rows of a block, for networks of so many units and members and so many rows in all.
+
+    >>> [block_size(Network([2, 1024, 1]), np.zeros((2, 1024)), rows) for rows in (50, 100, 1000, 10_000)]
+    [50, 100, 125, 125]
+    >>> [block_size(Network([784, 100, 10]), np.zeros((784, 100)), rows) for rows in (100, 200, 1000, 10_000)]
+    [100, 100, 250, 1250]
+    """
+    members = 1 if W1.ndim == 2 else len(W1)
+    widest = max(layer.units for layer in network.layers)
+    blocks = -(-8 * rows * widest * members // BLOCK_BYTES)
+    work = rows * network.parameters * members / BLOCK_WORK
+    blocks = max(blocks, min(SHARES, int(work)), 2 if work > 2 / 3 else 1)
+    even = next((share for share in (1, 2, 4) if share >= blocks), SHARES)
+    return -(-rows // (-(-blocks // even) * even)) or 1
+
+
+def _evaluated(network: Network, parameters: Mapping[str, Floats], running: Mapping[str, Floats], x: Any) -> Floats:
+    """The network in evaluation mode, without the tape of training."""
+    value = x
+    for layer in network.layers:
+        n = layer.number
+        W = parameters[f"W{n}"]
+        # A product of SciPy has no axis of members.
+        value = np.stack([value @ own for own in W]) if sparse.issparse(value) and W.ndim == 3 else value @ W
+        value += parameters[f"b{n}"]
+        if layer.batch_norm:
+            own = (parameters[f"gamma{n}"], parameters[f"beta{n}"], running[f"mean{n}"], running[f"variance{n}"])
+            value = batch_norm_evaluation(value, *own, BATCH_NORM_EPSILON)[0]
+        # The formulas, which keep a complex step, go over the numbers several times.
+        if layer.activation == RELU:
+            np.maximum(value, 0, out=value)
+        elif layer.activation == SIGMOID:
+            expit(value, out=value)
+        elif layer.activation == SOFTMAX:
+            value = _softmax(value)
+        else:
+            value = layer.activation.function(value, **layer.activation.parameters)
+    return value
+
+
+def _softmax(z: Floats) -> Floats:
+    """The softmax of every row, a class at a time over all of them: there are few classes and many rows.
+
+    z, and what is returned, [.., N, C]
+
+    >>> _softmax(np.array([[0.0, 0.0], [1e4, -1e4]]))
+    array([[0.5, 0.5],
+           [1. , 0. ]])
+    """
+    t = np.ascontiguousarray(z.swapaxes(-1, -2))
+    t -= t.max(axis=-2, keepdims=True)
+    np.exp(t, out=t)
+    t /= t.sum(axis=-2, keepdims=True)
+    return t.swapaxes(-1, -2)

@@ -1,0 +1,1 @@
+"""PopulationSearchCV: hyperparameter search whose candidates train as populations."""

@@ -1,0 +1,81 @@
+"""What files and stores hold of estimators: parameters as JSON, weights as one array.
+
+K members · θ [K, P]   running [K, Q], the running statistics of batch norm
+"""
+
+import math
+from collections.abc import Collection, Mapping
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from deltarule.estimators.mlp.fitted import FittedMLP, with_members
+from deltarule.maths.network import flatten, views
+from deltarule.problem.network import Network
+from deltarule.problem.problem import Floats
+
+PAIRS = "pairs"
+NOT_FINITE = ("inf", "-inf", "nan")
+"""Numbers that JSON has no form for, as Python writes them."""
+
+
+def weights_of(model: FittedMLP) -> dict[str, Floats]:
+    """The weights of a fitted model: "theta", and "running" where there are such statistics."""
+    network = model._architecture.network()
+    parameters, running = model._arrays()
+    arrays = {"theta": flatten(with_members(parameters, model._members), network.entries)}
+    if running:
+        arrays["running"] = flatten(with_members(running, model._members), network.buffers)
+    return arrays
+
+
+def put_weights(model: FittedMLP, network: Network, arrays: dict[str, np.ndarray]) -> None:
+    """Give a model of a network these weights: the inverse of `weights_of`.
+
+    Errors: `ValueError` for arrays of other shapes.
+    """
+    theta = arrays["theta"]
+    running = arrays.get("running", np.zeros((len(theta), 0), theta.dtype))
+    expected = (len(theta), network.parameters), (len(theta), sum(e.stop - e.start for e in network.buffers))
+    if not len(theta) or theta.dtype.kind != "f" or (theta.shape, running.shape) != expected:
+        raise ValueError(f"θ has the shape {theta.shape}, statistics {running.shape}, and {network!r} needs {expected}")
+    model._hold_arrays(views(theta, network.entries), views(running, network.buffers), len(network.layers))
+
+
+def plain(value: Any) -> Any:
+    """A parameter as JSON can hold it; functions and generators stay behind.
+
+    >>> plain((1, {"alpha": np.float64(0.5)}, range(2), float("-inf")))
+    [1, {'pairs': [['alpha', 0.5]]}, [0, 1], '-inf']
+    """
+    if value is None or isinstance(value, bool | str):
+        return value
+    if callable(value):  # which may have any attribute
+        return None
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        number = float(value)
+        return number if math.isfinite(number) else str(number)
+    if hasattr(value, "tolist"):
+        listed = value.tolist()
+        return None if type(listed) is type(value) else plain(listed)  # NumPy's long complex numbers stay what they are
+    if isinstance(value, Mapping):  # as pairs: JSON's keys are texts, and classes may be numbers
+        return {PAIRS: [[plain(key), plain(one)] for key, one in value.items()]}
+    if isinstance(value, Collection):
+        return None if any(map(callable, value)) else [plain(one) for one in value]
+    return None
+
+
+def unplain(value: Any) -> Any:
+    """The inverse of `plain`; of tuples there are lists.
+
+    >>> unplain(plain({"alpha": 0.5, "n_iter_no_change": float("inf")}))
+    {'alpha': 0.5, 'n_iter_no_change': inf}
+    """
+    if isinstance(value, dict):  # whose keys are names: "nan" is one, and a tuple may be one
+        return {tuple(key) if isinstance(key, list) else key: unplain(one) for key, one in value[PAIRS]}
+    if isinstance(value, list):
+        return [unplain(one) for one in value]
+    return float(value) if value in NOT_FINITE else value

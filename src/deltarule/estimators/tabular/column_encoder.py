@@ -1,0 +1,383 @@
+"""What a model makes of the columns of a table: their kinds are guessed, and their values become inputs.
+
+All that is learned is plain numbers and texts, which a model's file and an ONNX graph hold just so.
+
+N rows · D inputs
+"""
+
+import dataclasses
+import math
+import re
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from deltarule.data.category_matching import TRUTHS, as_named
+from deltarule.data.cell_parsing import (
+    as_text,
+    first_odd,
+    first_text,
+    how_to_write,
+    is_number,
+    meant,
+    number_of,
+    shortened,
+)
+from deltarule.data.frame import Frame, numbers_of_rows, rows_of
+from deltarule.data.numeric_tables import WITHOUT_NAME, listed
+from deltarule.errors import BadInput
+from deltarule.problem.problem import Floats, Integers
+
+NUMBER, CATEGORY, UNUSED = KINDS = ("number", "category", "unused")
+FEW_CATEGORIES, MOST_CATEGORIES = 50, 500
+"""The most frequent ones have an input each, between so many and so many; the others have none, like those that come
+later."""
+ROOM = 20_000_000
+"""Between the two there are as many as make rows · inputs so large."""
+LEAST_COUNT = 2
+"""What occurs once teaches nothing about its category."""
+LEAST_FOR_IDENTIFIER = 20
+"""In fewer rows, numbers may well differ by chance."""
+FAR_WIDTHS = 1.0
+"""A number farther outside of training's than so many times as wide as they lie counts as one just so far, and is worth
+a note: nothing was learned of what lies there. R² of 43 targets in tables cut in the order of time, where trends may go
+on, was better than with 3 times for 29 and worse for 2; of 51 with rows by chance for 15 and for 4."""
+MOST = sys.float_info.max
+FARTHEST = 1e100
+"""In standard deviations from the mean: of a number beyond it a network's answer may overflow."""
+IDENTIFIERS = {"id", "index", "key", "no", "nr", "number", "row", "rownames", "uuid"}
+COUNTED = (
+    "account|case|client|customer|employee|invoice|member|order|passenger|patient|person|product|record|student|user"
+)
+NAME_OF_IDENTIFIER = re.compile(
+    rf".*[\W_](?i:id)|.*[a-z0-9]I[dD]|(?i:id)[\W_].*|(?i:(.*[\W_])?({COUNTED})[\W_]?(id|no|nr|number))"
+)
+"""customer_id, user-id, CustomerID, userId, ID_customer, customerid, order_no."""
+NEARLY_ALL = 0.95
+"""So many rows have another of an identifier's numbers: in a few it may be missing, or there twice."""
+NAMELESS = re.compile(rf"{WITHOUT_NAME}(\.\d+)?")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table as the model reads it.
+
+    name   kind: number, category or unused   why: what made it be read so
+    mean, scale   by which numbers are standardized   fill: the median, in the place of missing ones
+    gaps   whether there were missing numbers, so that an input says where
+    least, greatest   between which its numbers were   rows: how many had one; all 0 in files of earlier versions
+    reach   how many times as wide as they lay others may lie outside of them; 3 in files that do not say it
+    categories   those that have an input each; "" is what is missing
+    """
+
+    name: str
+    kind: str
+    why: str
+    mean: float = 0.0
+    scale: float = 1.0
+    fill: float = 0.0
+    gaps: bool = False
+    categories: tuple[str, ...] = ()
+    least: float = 0.0
+    greatest: float = 0.0
+    rows: float = 0.0
+    reach: float = 3.0
+
+    @property
+    def held(self) -> tuple[float, float]:
+        """Within which bounds its numbers are held; what lies farther out counts as the bound.
+
+        >>> Column("size", "number", "numbers", least=1.0, greatest=3.0, rows=50, reach=1).held
+        (-1.0, 5.0)
+        """
+        if not self.rows:  # of a file of an earlier version, which answers as it did
+            return -MOST, MOST
+        far = self.reach * (self.greatest - self.least)
+        return max(self.least - far, -MOST), min(self.greatest + far, MOST)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the network's inputs that it becomes.
+
+        >>> Column("color", "category", "texts", categories=("blue", "red")).inputs
+        ('color=blue', 'color=red')
+        """
+        if self.kind == NUMBER:
+            return (self.name, f"{self.name} is missing") if self.gaps else (self.name,)
+        return tuple(f"{self.name}={one or 'missing'}" for one in self.categories)
+
+
+def guessed(frame: Frame, types: Mapping[str, str] | None = None) -> dict[str, tuple[str, str]]:
+    """The kind of each column, and why it is that.
+
+    Parameters: `frame`; `types`, kinds that somebody knows better, by name.
+    Errors: `BadInput` for a name or a kind that there is not, or when no column is left.
+
+    >>> guessed({"size": np.array([1.5, 2.0]), "shape": np.array(["round", "round"], object)})
+    {'size': ('number', 'numbers'), 'shape': ('unused', 'the same in every row')}
+    """
+    types = types or {}
+    for name, kind in types.items():
+        if name not in frame:
+            raise BadInput(f"there is no column {shortened(name)} to be a {kind}; there are: {listed(list(frame))}")
+        if kind not in KINDS:
+            raise BadInput(f"the column {shortened(name)} cannot be {kind!r}; choose one of {', '.join(KINDS)}")
+        if kind == NUMBER and (text := first_text(frame[name], rows=numbers_of_rows(frame))):
+            raise BadInput(f"the column {shortened(name)} cannot be numbers: it holds {text}")
+    rows = numbers_of_rows(frame)
+    kinds = {name: (types[name], "as told") if name in types else _guess(name, frame[name], rows) for name in frame}
+    if all(kind == UNUSED for kind, _ in kinds.values()):
+        reasons = "; ".join(f"{shortened(name)}: {why}" for name, (_, why) in list(kinds.items())[:5])
+        raise BadInput(f"no column is left to learn from ({reasons}); say of one what it is, or add columns")
+    return kinds
+
+
+def check_together(frame: Frame, kinds: Mapping[str, tuple[str, str]]) -> None:
+    """Refuse a number that is too large beside the others of its column, judged by their quartiles: `BadInput`.
+
+    What is learned of a column would be of that number alone.
+
+    >>> check_together({"size": np.array([1.0, 2.0, 2.0, 3.0, 1e300])}, {"size": ("number", "numbers")})
+    Traceback (most recent call last):
+        ...
+    deltarule.errors.BadInput: the column 'size' holds 1e+300 in row 4 (counted from 0), too large a number beside the \
+others, which are around 2; correct it
+    """
+    for name, (kind, why) in kinds.items():
+        if kind != NUMBER:
+            continue
+        values = numbers_of_column(Column(name, kind, why), frame)
+        present = present_in(values)
+        if len(present):
+            low, middle, high = np.quantile(present, [0.25, 0.5, 0.75], method="nearest")
+            with np.errstate(over="ignore"):
+                # Where most are the same there is no width, and how large they are tells what is large beside them.
+                width = (high - low) or max(1.0, abs(middle))
+                far = np.abs(values) / FARTHEST > width
+                far &= np.abs(values) > 1  # which is beside the least of numbers nothing that harms
+            if far.any():
+                raise _too_large(name, values, int(far.argmax()), middle, frame)
+
+
+def _too_large(name: str, values: Floats, row: int, middle: float, frame: Frame) -> BadInput:
+    return BadInput(
+        f"the column {shortened(name)} holds {values[row]:g} in row {numbers_of_rows(frame)[row]} (counted from 0), "
+        f"too large a number beside the others, which are around {middle:g}; correct it"
+    )
+
+
+def _guess(name: str, column: np.ndarray, rows: np.ndarray) -> tuple[str, str]:
+    present = present_in(column)
+    if not len(present):
+        return UNUSED, "missing in every row"
+    distinct = len(set(present.tolist()))
+    if distinct == 1 and len(present) == len(column):
+        return UNUSED, "the same in every row"
+    if column.dtype.kind == "O":
+        return _guess_of_texts(column, distinct, rows)
+    if NAMELESS.fullmatch(name) and (present == np.floor(present)).all():
+        if any((column == rows + first).all() for first in (0, 1)):
+            return UNUSED, "the rows' identifier, which counts them"  # as programs write it: nothing to warn of
+        return UNUSED, "an identifier: whole numbers in a column without a name"
+    if _is_identifier(name, present, distinct, rows):
+        return UNUSED, f"an identifier: another whole number in {'' if distinct == len(column) else 'nearly '}every row"
+    return NUMBER, "numbers"
+
+
+def _guess_of_texts(column: np.ndarray, distinct: int, rows: np.ndarray) -> tuple[str, str]:
+    looks, is_identifier = meant(column, rows) or _looks(column), distinct == len(column) >= LEAST_FOR_IDENTIFIER
+    most = FEW_CATEGORIES if looks == "dates" else max(len(present_in(column)) / 2, FEW_CATEGORIES)
+    if distinct <= most and not is_identifier:
+        return CATEGORY, f"texts, {distinct} different" + (f", that look like {looks}" if looks else "")
+    if looks == "dates":
+        return UNUSED, "values that look like dates, which are not read; make numbers of what counts, such as the month"
+    if looks:
+        return UNUSED, f"texts that look like {looks}"
+    if is_identifier:
+        return UNUSED, "an identifier: another text in every row"
+    return UNUSED, "free text: most rows have a text of their own"
+
+
+def _looks(column: np.ndarray) -> str:
+    """Texts that all are numbers are what they seem if they have a point: those without may be codes."""
+    texts = present_in(column).tolist()
+    if not all(map(is_number, texts)) or not any("." in text for text in texts):
+        return ""
+    return "numbers, all of them; make numbers of them"
+
+
+def _is_identifier(name: str, present: np.ndarray, distinct: int, rows: np.ndarray) -> bool:
+    if distinct < max(NEARLY_ALL * len(rows), LEAST_FOR_IDENTIFIER) or (present != np.floor(present)).any():
+        return False
+    span = present.max() - present.min()
+    # Where rows were passed over the count has holes, and is one only if it goes on with them: other numbers would do.
+    goes_on = bool((np.diff(present) > 0).all() or (np.diff(present) < 0).all())
+    counts_rows = span < len(rows) or (goes_on and span <= rows.max() - rows.min())
+    return bool(counts_rows) or name.lower() in IDENTIFIERS or NAME_OF_IDENTIFIER.fullmatch(name) is not None
+
+
+def present_in(column: np.ndarray) -> np.ndarray:
+    """The values of a column [N] that are not missing.
+
+    >>> present_in(np.array([1.0, np.nan])), present_in(np.array(["", "red"], object))
+    (array([1.]), array(['red'], dtype=object))
+    """
+    return column[column != ""] if column.dtype.kind == "O" else column[~np.isnan(column)]
+
+
+def learned(frame: Frame, kinds: Mapping[str, tuple[str, str]]) -> tuple[Column, ...]:
+    """What has to be known of each column to make inputs of it, from the rows of a frame.
+
+    >>> learned({"size": np.array([1.0, 3.0, np.nan])}, {"size": ("number", "numbers")})
+    (Column(name='size', kind='number', why='numbers', mean=2.0, scale=1.0, fill=2.0, gaps=True, categories=(), \
+least=1.0, greatest=3.0, rows=2.0, reach=1.0),)
+    """
+    names = sum(kind == CATEGORY for kind, _ in kinds.values())
+    most = int(np.clip(ROOM // max(rows_of(frame) * names, 1), FEW_CATEGORIES, MOST_CATEGORIES))
+    columns = []
+    for name, (kind, why) in kinds.items():
+        column = Column(name, kind, why)
+        if kind == NUMBER:
+            column = _learned_number(column, frame)
+        elif kind == CATEGORY:
+            column = _learned_category(column, frame, most)
+        columns.append(column)
+    return tuple(columns)
+
+
+def _learned_number(column: Column, frame: Frame) -> Column:
+    values = numbers_of_column(column, frame)
+    present = present_in(values)
+    if not len(present):
+        return column
+    size = float(np.abs(present).max()) or 1.0  # squares of very large numbers would overflow
+    mean, scale = float((present / size).mean()) * size, float((present / size).std()) * size
+    return dataclasses.replace(
+        column,
+        mean=mean,
+        scale=scale or 1.0,
+        fill=float(np.median(present / size)) * size,
+        gaps=len(present) < len(values),
+        least=float(present.min()),
+        greatest=float(present.max()),
+        rows=float(len(present)),
+        reach=FAR_WIDTHS,
+    )
+
+
+def _learned_category(column: Column, frame: Frame, most: int) -> Column:
+    counts = Counter(texts_of(frame[column.name]))
+    frequent = [name for name, count in counts.most_common(most) if count >= LEAST_COUNT]
+    return dataclasses.replace(column, categories=tuple(sorted(frequent)))
+
+
+def encoded(columns: Sequence[Column], frame: Frame, together: bool = False) -> Floats:
+    """The network's inputs [N, D].
+
+    Parameters: `columns`; `frame`; `together`, whether `check_together` has passed it: then numbers far from those of
+    other rows count as the farthest that there may be.
+    Errors: `BadInput` for a column that is missing, for texts where the model needs numbers, and numbers too large.
+
+    >>> color = Column("color", "category", "texts", categories=("blue", "red"))
+    >>> encoded([color], {"color": np.array(["red", "green"], object)})
+    array([[0., 1.],
+           [0., 0.]])
+    """
+    used = [column for column in columns if column.kind != UNUSED]
+    missing = [column.name for column in used if column.name not in frame]
+    if missing:
+        raise BadInput(
+            f"the table lacks {listed([shortened(name) for name in missing])}, which the model was trained with"
+        )
+    x = np.zeros((rows_of(frame), sum(len(column.inputs) for column in used)))
+    start = 0
+    for column in used:
+        part = x[:, start : start + len(column.inputs)]
+        start += len(column.inputs)
+        if column.kind == NUMBER:
+            part[:] = _numbers(column, frame, together)
+        else:
+            found = _categories(column, frame)
+            rows = np.flatnonzero(found >= 0)
+            part[rows, found[rows]] = 1.0
+    return x
+
+
+def _numbers(column: Column, frame: Frame, together: bool) -> Floats:
+    values = numbers_of_column(column, frame)
+    gaps = np.isnan(values)
+    with np.errstate(over="ignore"):  # which is told below
+        standardized = (np.where(gaps, column.fill, values).clip(*column.held) - column.mean) / column.scale
+    if together:
+        standardized = np.clip(standardized, -FARTHEST, FARTHEST)
+    far = np.abs(standardized) > FARTHEST
+    if far.any():
+        raise _too_large(column.name, values, int(far.argmax()), column.mean, frame)
+    return np.stack([standardized, gaps] if column.gaps else [standardized], axis=1)
+
+
+def numbers_of_column(column: Column, frame: Frame) -> Floats:
+    """A column's numbers [N], also where they stand as texts.
+
+    Errors: `BadInput` for a text that is none.
+
+    >>> numbers_of_column(Column("size", "number", "numbers"), {"size": np.array(["1.5", ""], object)})
+    array([1.5, nan])
+    """
+    values = frame[column.name]
+    if values.dtype.kind != "O":
+        return values
+    if takes_truths(column):
+        values = np.array([TRUTHS.get(text.lower(), text) for text in values.tolist()], object)
+    if text := first_text(values, rows=numbers_of_rows(frame)):
+        told = f"the column {shortened(column.name)} holds {text}, where the model needs a number"
+        raise BadInput(told + how_to_write(first_odd(values)))
+    return np.array([number_of(text or "nan") for text in values])
+
+
+def takes_truths(column: Column) -> bool:
+    """Whether a column of numbers has the variance mean (1 − mean), so that it may have had nothing but 0 and 1.
+
+    Of numbers from 0 to 1 only these have it; of others some, such as -1 beside eight of 0.5.
+
+    >>> takes_truths(Column("ok", "number", "numbers", mean=0.2, scale=0.4))
+    True
+    """
+    return 0 < column.mean < 1 and math.isclose(column.scale, math.sqrt(column.mean * (1 - column.mean)))
+
+
+def _categories(column: Column, frame: Frame) -> Integers:
+    """Which category each row has [N], −1 for those without an input."""
+    place = {name: number for number, name in enumerate(column.categories)}
+    texts = as_named(texts_of(frame[column.name]), column.categories)
+    return np.array([place.get(text, -1) for text in texts], np.int64)
+
+
+def named_columns(columns: Sequence[Column]) -> list[str]:
+    """The columns whose cells are names, and are to be read so.
+
+    >>> named_columns([Column("size", "number", "numbers"), Column("color", "category", "texts")])
+    ['color']
+    """
+    return [column.name for column in columns if column.kind == CATEGORY]
+
+
+def used_columns(columns: Sequence[Column]) -> frozenset[str]:
+    """The columns that are looked at: of others it is all the same what they hold.
+
+    >>> sorted(used_columns([Column("size", "number", "numbers"), Column("id", "unused", "an identifier")]))
+    ['size']
+    """
+    return frozenset(column.name for column in columns if column.kind != UNUSED)
+
+
+def texts_of(values: np.ndarray) -> list[str]:
+    """Values [N] as the names of categories; numbers too, of frames that say so.
+
+    >>> texts_of(np.array([2.0, 0.5])), texts_of(np.array(["", "red"], object))
+    (['2', '0.5'], ['', 'red'])
+    """
+    return values.tolist() if values.dtype.kind == "O" else [as_text(value) for value in values.tolist()]

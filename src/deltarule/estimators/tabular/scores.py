@@ -1,0 +1,370 @@
+"""How good answers are, beside a simple baseline, and which columns are too good to be true.
+
+N rows
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtr, stdtrit
+from sklearn.metrics import roc_auc_score
+
+from deltarule.data.cell_parsing import as_text, shortened
+from deltarule.data.frame import Frame
+from deltarule.estimators.tabular.column_encoder import CATEGORY, NUMBER, UNUSED, Column, encoded
+from deltarule.estimators.tabular.diagnostics import told_together
+from deltarule.estimators.tabular.target_validation import are_among
+from deltarule.problem.problem import Floats
+from deltarule.reports.formatting import as_said, percent
+from deltarule.stats.intervals import Interval, share_interval
+
+RESAMPLES = 400
+"""Draws of the rows for the interval of a score."""
+LEAST_DRAWN = 10
+"""Rows: draws of fewer are too much alike, and tell too little of how far others would lie."""
+MOST_DRAWN = 10_000
+"""Rows of a draw: of more the interval is reckoned from how far such draws lie apart."""
+SUSPICIOUS = 0.99
+"""A single column that scores this much is more often a copy of the target than a discovery."""
+LEAK_ROWS = 2000
+"""More rows would not tell more about a single column."""
+LEAST_OF_CLASS = 10
+"""So many rows of each class are looked at, if there are: any rows may lack a rare one."""
+LEAST_OTHERS = 5
+"""Fewer rows beside those of the most frequent value may be met by chance, unless the column has as few values."""
+MOST_NAMED = 5
+"""Classes in a sentence, or rows."""
+LARGE_PART, NEARLY_RIGHT = 1 / 3, 0.99
+"""Of the squared errors: where a few rows make so much, they are named, but of an R² that would hardly be better."""
+WIDE = 100.0
+"""So many times as large as small targets are large ones that are better told by their logarithms."""
+NOTHING = -1e200
+"""What is missing, far from whatever is known."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How good answers are on rows that had no part in the training.
+
+    metric: accuracy or r_squared   rows
+    score   NaN where there is none: R² of a single row, and so the baseline
+    low, high: its 95 % interval; NaN, too, of R² of fewer than 10 rows, and of targets that are all the same
+    baseline   the score of always answering the most frequent class, or the mean, of all rows that were given to train
+    mean_absolute_error   in the target's unit; None for classes
+    log_loss   the mean of −ln of the probability that was said of the true class; None for numbers
+    baseline_log_loss   the least that the same probabilities for every row could have
+    area_under_roc   of two classes, of which there are rows of both; else None
+
+    Rows of classes that the model does not know count as wrong, and nothing was said of them that the last three could
+    judge: these are of the others, and None where there are none.
+    """
+
+    metric: str
+    rows: int
+    score: float
+    low: float
+    high: float
+    baseline: float
+    mean_absolute_error: float | None = None
+    log_loss: float | None = None
+    baseline_log_loss: float | None = None
+    area_under_roc: float | None = None
+
+
+def scores_of_classes(y: Any, probabilities: Floats, classes: Any, usual: Any) -> Scores:
+    """The accuracy, its interval after Wilson, that of always saying `usual`, and how good the probabilities are.
+
+    y [N]: also classes that there are not   probabilities [N, C]   classes [C]
+
+    >>> said = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+    >>> scores = scores_of_classes(np.array([0, 1, 1]), said, np.array([0, 1]), usual=1)
+    >>> scores.baseline, scores.area_under_roc
+    (0.6666666666666666, 1.0)
+    """
+    right = y == classes[probabilities.argmax(axis=1)]
+    interval = share_interval(int(right.sum()), len(right))
+    return Scores(
+        "accuracy",
+        len(right),
+        float(right.mean()),
+        *interval,
+        float(np.mean(y == usual)),
+        **_scores_of_probabilities(y, probabilities, classes),
+    )
+
+
+def _scores_of_probabilities(y: Any, probabilities: Floats, classes: Any) -> dict[str, Any]:
+    """Those of the rows whose class is known, by their names; nothing where there are none."""
+    is_known = are_among(y, classes)
+    if not is_known.any():
+        return {}
+    y, probabilities = y[is_known], probabilities[is_known]
+    counts = np.unique(y, return_counts=True)[1]
+    area = None
+    if len(classes) == len(counts) == 2:
+        area = float(roc_auc_score(y == classes[1], np.nan_to_num(probabilities[:, 1])))
+    return {
+        "log_loss": log_loss(y, probabilities, classes),
+        "baseline_log_loss": float((counts / len(y) * np.log(len(y) / counts)).sum()),  # exactly 0 of one class
+        "area_under_roc": area,
+    }
+
+
+def log_loss(y: Any, probabilities: Floats, classes: Any) -> float:
+    """The mean of −ln of what was said of the true class, which counts as the smallest step from 1 where it was less.
+
+    y [N]: also classes that there are not, of which nothing was said   probabilities [N, C]   classes [C]
+
+    >>> round(log_loss(np.array(["a", "b"]), np.array([[1.0, 0.0], [0.5, 0.5]]), np.array(["a", "b"])), 4)
+    0.3466
+    """
+    places = {one: place for place, one in enumerate(classes.tolist())}
+    own = np.array([places.get(one, -1) for one in y.tolist()])
+    said = np.where(own < 0, 0, probabilities[np.arange(len(y)), own])
+    return float(-np.log(np.fmax(said, np.finfo(probabilities.dtype).eps)).mean())
+
+
+def doubts(scores: Scores, y: Any, answers: Any) -> list[str]:
+    """A sentence where answers to rows score no more than their baseline.
+
+    >>> y, answers = np.array(["no", "yes"]), np.array(["no", "no"])
+    >>> scores = Scores("accuracy", 2, 0.5, 0.1, 0.9, baseline=0.5, log_loss=0.8, baseline_log_loss=0.7)
+    >>> doubts(scores, y, answers)
+    ["it never answers 'yes', and its accuracy is not above its baseline's; do not rely on it"]
+    """
+    if not scores.score <= scores.baseline or scores.score == 1:
+        return []
+    if scores.metric != "accuracy":
+        if (y == y[0]).all():
+            return []
+        score, baseline = f"{scores.score:.3g}", f"{scores.baseline:.3g}"
+        return [
+            f"on rows not seen R² is {score}, not above the {baseline} of always saying the mean; do not rely on it"
+        ]
+    never = sorted(set(y.tolist()) - set(answers.tolist()), key=str)
+    told = "on rows not seen its accuracy is not above that of always saying the same"
+    if never:
+        told = f"it never answers {first_named(never)}, and its accuracy is not above its baseline's"
+    area = 1.0 if scores.area_under_roc is None else scores.area_under_roc
+    tells = (scores.log_loss or 0.0) < (scores.baseline_log_loss or 0.0) and area > 0.5
+    cure = "the probabilities tell which rows are likelier than others" if tells else "do not rely on it"
+    return [f"{told}; {cure}"]
+
+
+def few_make_the_errors(y: Floats, answers: Floats, numbers: Any) -> list[str]:
+    """A sentence where a few rows, at most one in a hundred, make a third of the squared errors, unless all are small.
+
+    y, answers, numbers [N]: of the rows
+
+    >>> y = np.arange(200.0)
+    >>> few_make_the_errors(y, np.r_[y[1:], 999.0], np.arange(200))
+    ['1 of 200 rows set aside makes more than 99.9 % of the squared errors: row 199 (counted from 0)']
+    """
+    errors = np.abs(y - answers)
+    errors = np.square(errors / (errors.max() or 1.0))  # squares of very large numbers would overflow
+    worst = np.argsort(-errors, kind="stable")
+    shares = errors[worst].cumsum() / (errors.sum() or 1.0)
+    last = worst[(shares >= LARGE_PART).argmax()]
+    count = int((errors >= errors[last]).sum())  # with all that err as much as it
+    if count > min(MOST_NAMED, len(y) // 100) or r_squared(y, answers) >= NEARLY_RIGHT:
+        return []
+    make, row = ("makes", "row") if count == 1 else ("make", "rows")
+    return [
+        f"{count} of {len(y):,} rows set aside {make} {as_said(shares[count - 1])} of the squared errors: {row} "
+        f"{', '.join(map(str, numbers[worst[:count]]))} (counted from 0)"
+    ]
+
+
+def first_named(classes: Any) -> str:
+    """The first few classes, for a sentence.
+
+    >>> first_named(["no", "yes"])
+    "'no', 'yes'"
+    """
+    more = " …" if len(classes) > MOST_NAMED else ""
+    return ", ".join(shortened(as_text(one)) for one in classes[:MOST_NAMED]) + more
+
+
+def doubted_probabilities(scores: Scores) -> list[str]:
+    """A sentence where answers score more than their baseline, and the probabilities less than those of the shares.
+
+    Of rows set aside, whose shares training's are: those of another table a good model need not know, nor that all its
+    rows are of one class.
+
+    >>> doubted_probabilities(Scores("accuracy", 20, 0.75, 0.5, 0.9, 0.5, log_loss=0.6, baseline_log_loss=0.69))
+    []
+    """
+    if scores.log_loss is None or not scores.baseline_log_loss or scores.score <= scores.baseline:
+        return []
+    loss, constant = f"{scores.log_loss:.3g}", f"{scores.baseline_log_loss:.3g}"
+    if float(loss) <= float(constant):
+        return []
+    return [
+        "its answers are better than always saying the same, but its probabilities are not (log loss "
+        f"{loss} beside {constant}); do not rely on these"
+    ]
+
+
+def wide(y: Floats) -> list[str]:
+    """A sentence where targets are better told by their logarithms: all above 0, and of very different size.
+
+    >>> len(wide(np.logspace(0, 4, 50))), wide(np.linspace(0.1, 100, 50))
+    (1, [])
+    """
+    low, high = np.quantile(y, [0.05, 0.95]).tolist()
+    if y.min() <= 0 or high / low < WIDE:
+        return []
+    return [
+        f"nine tenths of the targets go from {low:.3g} to {high:.3g}, and all are above 0; logarithms of such are "
+        "mostly learned better, by TransformedTargetRegressor or from a column of them"
+    ]
+
+
+def scores_of_numbers(y: Any, answers: Any, usual: float) -> Scores:
+    """R², its interval from draws of the rows, and that of always saying `usual`.
+
+    Draws in which all targets are the same have no say: R² would be 0 by its definition, whatever the answers. Draws of
+    few rows lie too near together, so the interval is farther out in them: as far as Student's is beyond the normal
+    law's. Of 10 rows with errors as a bell curve it held the truth in nine of ten cases. Fewer have none.
+
+    Source: Efron 1979, the bootstrap; Bickel, Götze & van Zwet 1997, draws of fewer rows; Hesterberg 2015, the expanded
+    percentile interval
+
+    >>> scores_of_numbers(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0]), usual=2.0).score
+    1.0
+    """
+    y, answers = np.asarray(y, np.float64), np.asarray(answers, np.float64)
+    # In a unit of about their size, a power of two: squares of very large numbers would overflow.
+    exponent = int(np.frexp(max(np.abs(y).max(), np.abs(answers).max()))[1])
+    y, answers, usual = (np.ldexp(values, -exponent) for values in (y, answers, usual))
+    random = np.random.default_rng(0)
+    size = min(len(y), MOST_DRAWN)
+    draws = (random.integers(len(y), size=size) for _ in range(RESAMPLES if len(y) >= LEAST_DRAWN else 0))
+    drawn = [r_squared(y[rows], answers[rows]) for rows in draws if np.ptp(y[rows])]
+    score = r_squared(y, answers)
+    low = high = np.nan
+    if drawn:
+        below = ndtr(np.sqrt(size / (size - 1)) * stdtrit(size - 1, 0.025))
+        low, high = np.quantile(drawn, [below, 1 - below])
+    if len(y) > MOST_DRAWN:
+        low, high = (score + (end - score) * np.sqrt(MOST_DRAWN / len(y)) for end in (low, high))
+    error = float(np.ldexp(np.abs(y - answers).mean(), exponent))
+    usual_score = r_squared(y, np.full(len(y), usual))
+    return Scores("r_squared", len(y), score, *Interval(float(low), float(high)), usual_score, error)
+
+
+def r_squared(y: Floats, answers: Floats) -> float:
+    """1 − Σ(y − a)² / Σ(y − ȳ)², and 0 where all targets are the same and not met; of a single row NaN.
+
+    What is less than any number is the least that there is.
+
+    >>> r_squared(np.array([1.0, 3.0]), np.array([2.0, 2.0]))
+    0.0
+    """
+    if len(y) < 2:
+        return float("nan")
+    beside = y - y[0]  # exactly 0 where all are the same, of which a mean is rounded
+    around, unit = _squares(beside - beside.mean())
+    errors, unit_of_errors = _squares(y - answers)
+    if not around:
+        return float(not errors)
+    with np.errstate(over="ignore"):
+        return float(1 - np.minimum(np.ldexp(errors / around, unit_of_errors - unit), np.finfo(np.float64).max))
+
+
+def _squares(values: Floats) -> tuple[float, int]:
+    """The sum of squares, in a unit that is a power of two and neither lets them overflow nor vanish."""
+    exponent = int(np.frexp(np.abs(values).max())[1])
+    return float(np.square(np.ldexp(values, -exponent)).sum()), 2 * exponent
+
+
+def leaks(frame: Frame, columns: Sequence[Column], y: Any, classes: bool) -> list[str]:
+    """A sentence for each column that all but tells the target by itself.
+
+    Each half of the rows is answered from the one column, by what the other half says of the nearest value. All classes
+    count alike, and so do all different numbers, which go by their ranks. Rows where the column is missing do not count
+    where it tells the others and these are at least half.
+
+    >>> size = np.arange(100.0) % 7
+    >>> size_in_grams = Column("grams", "number", "numbers")
+    >>> leaks({"grams": 1000 * size}, [size_in_grams], size, classes=False)[0][:41]
+    "the column 'grams' alone tells the target"
+    """
+    y = np.asarray(y)
+    rows = np.random.default_rng(0).permutation(len(y))
+    rows = (_few_of_each_first(rows, y) if classes else rows)[:LEAK_ROWS]
+    rows = rows[np.argsort(y[rows], kind="stable")]  # so that every second one is in the other half
+    y = y[rows]
+    found: dict[str, str] = {}
+    for column in columns:
+        if column.kind == UNUSED or not column.inputs:
+            continue
+        codes = _codes(column, {column.name: frame[column.name][rows]}, classes)
+        present = codes != NOTHING
+        score = _told(codes, y, column, classes)
+        if present.sum() >= len(y) / 2:
+            score = max(score, _told(codes[present], y[present], column, classes))
+        if score >= SUSPICIOUS:
+            found[column.name] = (
+                f"the column {shortened(column.name)} alone tells the target ({as_said(score)} on rows not seen); "
+                "is it known before the target is? If not, leave it out"
+            )
+    least = percent(SUSPICIOUS, 0, "f")
+    return told_together(
+        found,
+        f"each tell the target alone (at least {least} on rows not seen); are they known before the target is? If not, "
+        "leave them out",
+    )
+
+
+def _few_of_each_first(rows: Any, y: Any) -> Any:
+    """Rows [N] as they were, but before the others the first few of each class."""
+    _, places, counts = np.unique(y[rows], return_inverse=True, return_counts=True)
+    turns = np.empty(len(rows), int)
+    turns[np.argsort(places, kind="stable")] = np.arange(len(rows)) - np.repeat(counts.cumsum() - counts, counts)
+    return rows[np.argsort(turns >= LEAST_OF_CLASS, kind="stable")]
+
+
+def _codes(column: Column, frame: Frame, classes: bool) -> Any:
+    """A column as numbers [N]: its categories', rare ones' by one; its own, or their ranks to tell those of others."""
+    values, x = frame[column.name], encoded([column], frame)
+    if column.kind == CATEGORY:
+        codes = np.where(x.any(axis=1), x.argmax(axis=1), x.shape[1])
+    else:
+        codes = x[:, 0] if classes else np.unique(x[:, 0], return_inverse=True)[1]
+    return np.where(values == "" if values.dtype.kind == "O" else np.isnan(values), NOTHING, codes)
+
+
+def _told(codes: Any, y: Any, column: Column, classes: bool) -> float:
+    """How well codes [N] tell the target of rows that are in its order: balanced accuracy, or R² of ranks."""
+    values, places, counts = np.unique(y, return_inverse=True, return_counts=True)
+    others = len(y) - counts.max(initial=0)
+    if not others or (others < LEAST_OTHERS and len(np.unique(codes)) > len(values) + 1):
+        return 0.0
+    weights = 1 / counts[places]
+    by_distance = column.kind == NUMBER and not classes
+    answers = np.empty(len(y))
+    for half in (0, 1):
+        learn, ask = slice(1 - half, None, 2), slice(half, None, 2)
+        answers[ask] = _answers(codes[learn], places[learn], codes[ask], classes, by_distance)
+    if not classes:
+        around = places - np.average(places, weights=weights)
+        return float(1 - (weights * (places - answers) ** 2).sum() / (weights * around**2).sum())
+    weights[counts[places] == 1] = 0  # of which the other half knows nothing
+    return float(np.average(answers == places, weights=weights)) if (counts > 1).sum() > 1 else 0.0
+
+
+def _answers(codes: Any, ranks: Any, asked: Any, classes: bool, by_distance: bool) -> Any:
+    """The rank at the nearest code, or between two by distance: a code's mean, or of classes its most frequent one."""
+    known, places = np.unique(codes, return_inverse=True)
+    if classes:
+        counts = np.zeros((len(known), ranks.max() + 1))
+        np.add.at(counts, (places, ranks), 1)
+        said = counts.argmax(axis=1)
+    else:
+        said = np.bincount(places, ranks) / np.bincount(places)
+    if by_distance:
+        return np.interp(asked, known, said)
+    return said[np.searchsorted((known[1:] + known[:-1]) / 2, asked)]

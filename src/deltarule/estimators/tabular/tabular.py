@@ -1,0 +1,652 @@
+"""Estimators that take a table as it is: kinds of columns are guessed, settings are searched, an ensemble is trained.
+
+N rows · D inputs of the network
+"""
+
+import time
+import warnings
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.metrics import accuracy_score
+from sklearn.model_selection import ParameterGrid, train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from deltarule.data.cell_parsing import as_text, shortened
+from deltarule.data.frame import Frame, frame_of, numbers_of_rows, rows_of, taken
+from deltarule.errors import BadInput, counted
+from deltarule.estimators.mlp.base import BaseMLP
+from deltarule.estimators.mlp.classifier import MLPClassifier, as_texts
+from deltarule.estimators.mlp.fit_context import quietly, whole_or_none
+from deltarule.estimators.mlp.regressor import MLPRegressor
+from deltarule.estimators.search.search_fits import Task
+from deltarule.estimators.tabular import training_budget
+from deltarule.estimators.tabular.column_encoder import (
+    CATEGORY,
+    UNUSED,
+    Column,
+    check_together,
+    encoded,
+    guessed,
+    learned,
+    named_columns,
+    used_columns,
+)
+from deltarule.estimators.tabular.diagnostics import unknown_categories, unused_told, unusual_numbers, without_input
+from deltarule.estimators.tabular.evaluation import Inspection, classes_inspected, numbers_inspected, sampled
+from deltarule.estimators.tabular.scores import (
+    Scores,
+    doubted_probabilities,
+    doubts,
+    few_make_the_errors,
+    first_named,
+    leaks,
+    log_loss,
+    scores_of_classes,
+    scores_of_numbers,
+    wide,
+)
+from deltarule.estimators.tabular.target_validation import (
+    are_among,
+    as_classes,
+    as_numbers,
+    check_length,
+    known,
+    name_of,
+    named,
+)
+from deltarule.problem.network import Network
+from deltarule.problem.problem import Floats, Integers
+
+LEAST_ROWS = 10
+VALIDATION_SHARE = 0.2
+MOST_LEFT_OUT = 0.1
+"""A share of the rows: where more are of classes of a single row, the target names rows or counts something."""
+ROUNDING = 1e-12
+"""By so much means of the same shares may differ."""
+NEAR = 0.25
+"""Accuracies within so many standard errors of the best are about the same."""
+MOST_INPUTS = 2**24
+"""Numbers that the network's inputs are made of at a time: 128 MiB."""
+
+
+@dataclass(frozen=True)
+class TabularReport:
+    """What a training came to.
+
+    rows, validation_rows   learned from, and how many of them were set aside to score   scores: on these
+    settings   the best of so many candidates, by cross-validation of the others; of more rows than those a network has
+               an alpha that is less   notes: sentences worth knowing
+    seconds   of all of it
+    """
+
+    rows: int
+    validation_rows: int
+    scores: Scores
+    candidates: int
+    settings: dict[str, Any]
+    notes: tuple[str, ...]
+    seconds: float
+
+
+class Beginning(NamedTuple):
+    """What is made of a table before anything is trained.
+
+    began          when, as of time.perf_counter   has_names   whether the columns had names of their own
+    frame, y [N]   the columns by name, and the target   columns   what all rows tell of them
+    train, held    the rows to learn from, and those set aside   x [N, D]   the inputs, by `seen`
+    seen           what the rows to learn from tell of the columns   notes   of rows that are left out
+    """
+
+    began: float
+    has_names: bool
+    frame: Frame
+    y: Any
+    columns: tuple[Column, ...]
+    train: Any
+    held: Any
+    x: Floats
+    seen: tuple[Column, ...]
+    notes: list[str]
+
+
+class BaseTabular(BaseEstimator):
+    """What both do with a table; what their targets mean, the classes below say."""
+
+    def __init__(self, types: Mapping[str, str] | None = None, random_state: Any = None) -> None:
+        self.types = types
+        self.random_state = random_state
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "report_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
+        return tags
+
+    # --- what the classifier and the regressor say for themselves ---
+
+    def _learn_target(self, y: Any) -> Any:
+        """Check the target: as an array [N]."""
+        raise NotImplementedError
+
+    def _left_out(self, y: Any) -> Any:
+        """Which rows of a checked target [N] cannot be learned from."""
+        return np.zeros(len(y), bool)
+
+    def _network(self, **settings: Any) -> BaseMLP:
+        """The estimator inside."""
+        raise NotImplementedError
+
+    def _strata(self, y: Any, aside: int) -> Any:
+        """By what rows are set aside in proportion, or None."""
+        return None
+
+    def _kinds(self, y: Any) -> Integers:
+        """Of what rows every fold has its share, as numbers [N]."""
+        return np.zeros(len(y), np.int64)
+
+    def _credits(self, model: Any, x: Floats, y: Any) -> tuple[float, float]:
+        """By what candidates are compared, and by what those of which it is about the same."""
+        raise NotImplementedError
+
+    def _near(self, best: float, rows: int) -> float:
+        """By how much less than the best a score of so many rows may be and is about the same."""
+        return 0.0
+
+    def _scores(self, x: Floats, y: Any) -> Scores:
+        """How good the answers of the network inside are."""
+        raise NotImplementedError
+
+    @property
+    def _outputs(self) -> int:
+        """Of the network."""
+        return 1
+
+    feature_names_in_: np.ndarray
+
+    # --- fitting ---
+
+    def _fit_anew(self, X: Any, y: Any) -> None:
+        """Fit, all at once: what is refused or interrupted leaves everything as it was."""
+        fitted = object.__new__(type(self))  # copy.copy would leave out what a subclass does not pickle
+        fitted.__dict__ = vars(self).copy()
+        fitted._fit(fitted._begun(X, y))
+        self.__dict__ = fitted.__dict__
+
+    def _begun(self, X: Any, y: Any) -> Beginning:
+        """Look at a table: all of it that can be refused is, before the minutes of work."""
+        began = time.perf_counter()
+        types = _types(self.types)
+        names = [name for name, kind in types.items() if kind == CATEGORY]
+        frame = _frame(X, names, lambda name: types.get(name) != UNUSED)
+        if not frame:
+            raise BadInput(f"0 feature(s) (shape={np.shape(X)}) while a minimum of 1 is required; add columns")
+        if y is None:
+            raise BadInput(f"{type(self).__name__} requires y to be passed, but the target y is None")
+        self.target_ = name_of(y)
+        y = y if hasattr(y, "__len__") else np.asarray(y)
+        check_length(rows_of(frame), y)
+        _check_count(rows_of(frame))
+        y = self._learn_target(y)
+        left_out = self._left_out(y)
+        notes = _alone_told(np.unique(y[left_out]))
+        if notes:
+            frame, y = taken(frame, ~left_out), y[~left_out]
+            _check_count(rows_of(frame), "left of classes that occur in more than one")
+        kinds = guessed(frame, types)
+        check_together(frame, kinds)
+        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        train, held = self._split(y)
+        seen = learned(taken(frame, train), kinds)
+        x = encoded(seen, frame, together=True)
+        if not x.shape[1]:
+            raise BadInput("no column is left to learn from: no text occurs twice; add rows, or columns of numbers")
+        return Beginning(began, _has_names(X), frame, y, learned(frame, kinds), train, held, x, seen, notes)
+
+    def _work_told(self, begun: Beginning) -> str:
+        """The work that lies ahead, in words."""
+        rows, inputs = len(begun.train), begun.x.shape[1]
+        some = training_budget.search_rows(inputs, rows, self._outputs)
+        folds = training_budget.folds_of(some)
+        return (
+            f"{self._count} settings on {folds} folds of {some:,} rows × {counted(inputs, 'input')}, "
+            f"then {training_budget.members_for(inputs, len(begun.y), self._outputs)} networks on {len(begun.y):,} rows"
+        )
+
+    def _fit(self, begun: Beginning) -> None:
+        began, has_names, frame, y, columns, train, held, x, seen, left_out = begun
+        found = self._searched(x[train], y[train])
+        searched = training_budget.fold_rows(training_budget.search_rows(x.shape[1], len(train), self._outputs))
+        self.model_ = self._trained(x[train], y[train], found, searched)
+        scores = self._scores(x[held], y[held])
+        answers = self.model_.predict(x[held])
+        doubted = doubts(scores, y[held], answers) + doubted_probabilities(scores)
+        aside, few = taken(frame, held), []
+        if not isinstance(self, ClassifierMixin):
+            few = few_make_the_errors(y[held], answers, numbers_of_rows(aside))
+        if reasons := doubted or few:
+            reasons += [f"in the rows set aside {told}" for told in unusual_numbers(seen, aside)]
+        # The rows set aside have done their work; the model that is kept has seen them, too.
+        self.columns_ = columns
+        self.model_ = self._trained(encoded(self.columns_, frame), y, found, searched)
+        notes = self._notes(frame, y, left_out + doubted, few)
+        self._put_names(list(frame), has_names)
+        self.report_ = TabularReport(len(y), len(held), scores, self._count, found, notes, time.perf_counter() - began)
+
+    def _put_names(self, names: list[str], named: bool = True) -> None:
+        """What scikit-learn wants to know of columns, of which those without names are called x0, x1 …"""
+        self.n_features_in_ = len(names)
+        if hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        if named:
+            self.feature_names_in_ = np.array(names, object)
+
+    @property
+    def _count(self) -> int:
+        return int(np.prod([len(values) for values in training_budget.CANDIDATES.values()]))
+
+    def _split(self, y: Any) -> tuple[Any, Any]:
+        aside = max(2, round(VALIDATION_SHARE * len(y)))
+        train, held = train_test_split(
+            np.arange(len(y)), test_size=aside, random_state=self._seed, stratify=self._strata(y, aside)
+        )
+        return np.sort(train), np.sort(held)
+
+    def _searched(self, x: Floats, y: Any) -> dict[str, Any]:
+        """The settings with the best score over folds of the rows."""
+        affordable = training_budget.search_rows(x.shape[1], len(x), self._outputs)
+        random = np.random.default_rng(self._seed)
+        rows = np.sort(random.permutation(len(x))[:affordable])
+        x, y = x[rows], y[rows]
+        splits = divided(self._kinds(y), training_budget.folds_of(len(rows)), random)
+        candidates = list(ParameterGrid({name: list(values) for name, values in training_budget.CANDIDATES.items()}))
+        task = Task(self._network(**training_budget.training_for(training_budget.fold_rows(len(rows)))), x, y, {})
+        with quietly():  # a candidate may be a bad one
+            task.train(candidates, splits)
+        found = np.full((len(candidates), len(splits), 2), -np.inf)
+        for (candidate, fold), model in task.fits.items():
+            if not isinstance(model, Exception):
+                test = splits[fold][1]
+                found[candidate, fold] = self._credits(model, x[test], y[test])
+        means, others = found.mean(axis=1).T
+        return candidates[chosen(means, others, self._near(float(means.max()), len(x)))]
+
+    def _trained(self, x: Floats, y: Any, found: dict[str, Any], searched: int) -> BaseMLP:
+        """An ensemble with settings that were found by trainings on so many rows."""
+        model: Any = self._ensemble(len(x), x.shape[1], found, searched)
+        with quietly(), whole_or_none():  # that it made all its epochs, as it should
+            fitted: BaseMLP = model.fit(x, y)
+        return fitted
+
+    def _ensemble(self, rows: int, inputs: int, found: dict[str, Any], searched: int) -> BaseMLP:
+        """The estimator that is to learn from so many rows, with settings found by trainings on fewer."""
+        found = found | {"alpha": training_budget.alpha_for(found["alpha"], searched, rows)}
+        members = training_budget.members_for(inputs, rows, self._outputs)
+        return self._network(**training_budget.training_for(rows), **found, n_members=members)
+
+    def _notes(self, frame: Frame, y: Any, doubted: list[str], few: list[str]) -> tuple[str, ...]:
+        is_classes = isinstance(self, ClassifierMixin)
+        unused = unused_told(self.columns_)
+        slips = [
+            f"the column {shortened(c.name)} is read as categories: {c.why}"
+            for c in self.columns_
+            if c.kind == CATEGORY and "look like numbers" in c.why
+        ]
+        suspicious = doubted + leaks(frame, self.columns_, y, is_classes) + slips
+        meant = [told for told, why in unused.items() if "an identifier" in why or "look like" in why]
+        for sentence in suspicious + meant:
+            warnings.warn(sentence, stacklevel=5)
+        return (*suspicious, *few, *([] if is_classes else wide(y)), *without_input(self.columns_, frame), *unused)
+
+    # --- answers ---
+
+    def _asked(self, X: Any) -> Frame:
+        """A table to be answered, with a word about what training has not seen."""
+        check_is_fitted(self)
+        frame = self._by_name(X)
+        for sentence in unknown_categories(self.columns_, frame) + unusual_numbers(self.columns_, frame):
+            warnings.warn(sentence, stacklevel=3)
+        return frame
+
+    def _answers(self, frame: Frame, ask: Callable[[Floats], Any]) -> Any:
+        """What the network inside says of each row: of many a part at a time, as its inputs are more than the table."""
+        rows = rows_of(frame)
+        some = max(MOST_INPUTS // max(sum(len(column.inputs) for column in self.columns_), 1), 1)
+        if rows <= some:
+            return ask(encoded(self.columns_, frame))
+        parts = (taken(frame, slice(start, start + some)) for start in range(0, rows, some))
+        return np.concatenate([ask(encoded(self.columns_, part)) for part in parts])
+
+    def _by_name(self, X: Any) -> Frame:
+        """The columns by the names that they were learned by: where either side has none, by their places."""
+        had_names, has_names = hasattr(self, "feature_names_in_"), _has_names(X)
+        names = [column.name for column in self.columns_]
+        is_used = used_columns(self.columns_).__contains__ if had_names and has_names else None
+        frame = _frame(X, named_columns(self.columns_), is_used)
+        if has_names and (had_names or set(names) <= set(frame)):
+            return frame
+        if len(frame) != self.n_features_in_:
+            raise BadInput(
+                f"X has {len(frame)} features, but {type(self).__name__} is expecting {self.n_features_in_} features "
+                "as input; give one column for each, or columns with names"
+            )
+        numbered = names == [f"x{place}" for place in range(len(names))]  # as a file names columns without names
+        if has_names or (had_names and not numbered):
+            here, there = ("has", "without") if has_names else ("does not have", "with")
+            warnings.warn(
+                f"X {here} feature names, but {type(self).__name__} was fitted {there} feature names: its columns are "
+                "taken in their order",
+                stacklevel=4,
+            )
+        return dict(zip(names, frame.values(), strict=True))
+
+    def member_parts(self, member: int) -> tuple[Network, dict[str, Floats], Floats]:
+        """As of the network inside."""
+        check_is_fitted(self)
+        return self.model_.member_parts(member)
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted model, with all that it makes of a table, as a file that `deltarule.load_model` reads.
+
+        Parameters: `path`.
+        Errors: `BadInput` when it is not fitted, or for a place that cannot be written.
+        """
+        from deltarule.estimators.model_file import save_model  # which imports this module
+
+        save_model(self, path)
+
+
+class TabularClassifier(ClassifierMixin, BaseTabular):
+    """Tells classes apart from a table as it is: texts, numbers, gaps.
+
+    Kinds of columns are guessed: numbers are standardized and their gaps filled with the median; texts become an
+    input for each category that occurs twice or more, up to 500 (of many rows up to 50); what says nothing about other
+    rows (identifiers, free text, the same value everywhere) is not used, with a warning where it may be meant to count.
+    A fifth of the rows is set aside to score; on the others the settings are chosen by cross-validation of 24
+    candidates, linear ones among them: by log loss, of those whose accuracy is the best or within a quarter of its
+    standard error. The model that is kept is an ensemble of networks with the best settings, trained on all rows.
+
+    Parameters
+    ----------
+    types : kinds that you know better, by the column's name: "number", "category" or "unused".
+    random_state : seed of everything that is drawn.
+
+    After `fit` there are: `columns_`, what it makes of each column; `report_`, with the scores beside a baseline and
+    the settings; `model_`, the `MLPClassifier` inside; `classes_`.
+
+    Raises `BadInput` for tables that nothing can be learned from: fewer than 10 rows, fewer than two classes in
+    more than one row, more than a tenth of the rows the only ones of their classes, a target with gaps.
+
+    >>> rows = {"color": ["red", "blue", None, "red"] * 15, "size": [float(n % 4) for n in range(60)]}
+    >>> model = TabularClassifier(random_state=0).fit(rows, ["apple", "plum", "plum", "cherry"] * 15)
+    >>> model.predict({"color": ["red"], "size": [3.0]}).tolist()
+    ['cherry']
+    >>> [column.kind for column in model.columns_]
+    ['category', 'number']
+    """
+
+    def fit(self, X: Any, y: Any) -> "TabularClassifier":
+        """Fit to rows and their classes.
+
+        Parameters: `X`, a data frame, a mapping of columns, or rows [N, D]; `y`, classes [N].
+        Returns: the estimator.
+        Errors: `BadInput` for whatever cannot be learned from.
+        """
+        self._fit_anew(X, y)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        """The class of each row."""
+        frame = self._asked(X)
+        return self._answers(frame, self.model_.predict)
+
+    def predict_proba(self, X: Any) -> Any:
+        """The probability of every class for each row [N, C], in the order of `classes_`."""
+        frame = self._asked(X)
+        return self._answers(frame, self.model_.predict_proba)
+
+    def evaluate(self, X: Any, y: Any) -> Scores:
+        """The scores on rows that had no part in the training; classes go by their names, so that 1 is "1", too."""
+        frame = self._asked(X)
+        y = self._by_class(y, rows_of(frame))
+        probabilities = self._answers(frame, self.model_.predict_proba)
+        return scores_of_classes(y, probabilities, named(self.classes_), as_text(self.usual_))
+
+    def inspect(self, X: Any, y: Any) -> Inspection:
+        """Where it errs, and what its answers hang on, on rows that had no part in the training.
+
+        Parameters: `X`, as of `predict`; `y`, classes [N].
+        Returns: the scores; recall and precision of each class; which are taken for which; whether what is said to be
+        probable is; and for each column how much of the accuracy is lost where its cells are shuffled among the rows.
+        Errors: `BadInput` for rows that it cannot answer, or a target of another length.
+        """
+        frame = self._asked(X)
+        y = self._by_class(y, rows_of(frame))
+        probabilities = self._answers(frame, self.model_.predict_proba)
+        return classes_inspected(self.model_, y, probabilities, sampled(self.columns_, frame), as_text(self.usual_))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """The accuracy on rows; classes go by their names, as of `evaluate`."""
+        frame = self._asked(X)
+        answers = named(self._answers(frame, self.model_.predict))
+        return float(accuracy_score(self._by_class(y, len(answers)), answers, sample_weight=sample_weight))
+
+    def _by_class(self, y: Any, rows: int) -> Any:
+        """A target of so many rows as the names of classes [N]."""
+        check_length(rows, y)
+        found, unknown = as_classes(y, self.classes_)
+        if unknown:
+            told = ", ".join(map(shortened, unknown[:5]))
+            warnings.warn(f"the model does not know the classes {told}, so it cannot say them", stacklevel=3)
+        return found
+
+    @property
+    def _outputs(self) -> int:
+        return len(self.classes_) if len(self.classes_) > 2 else 1
+
+    def _learn_target(self, y: Any) -> Any:
+        y = known(y)
+        if y.dtype.kind == "f" and (y != np.floor(y)).any():
+            raise BadInput(
+                "Unknown label type: continuous. The target holds numbers, not classes; use a regressor, "
+                "or make texts of it"
+            )
+        if y.dtype.kind == "O" and not all(isinstance(one, str) for one in y):
+            raise BadInput(f"the classes are such as {y[0]!r}, a {type(y[0]).__name__}; make texts or numbers of them")
+        classes, counts = np.unique(y, return_counts=True)
+        if len(classes) < 2:
+            raise BadInput(f"every row has the class {as_text(classes[0])!r}; there must be two to tell apart")
+        self.classes_ = as_texts(classes[counts > 1])
+        if len(self.classes_) < 2:
+            some = f"only {shortened(as_text(self.classes_[0]))}" if len(self.classes_) else "none"
+            raise BadInput(
+                f"of the {len(counts)} classes {some} occurs in more than one row, and there must be two such to tell "
+                "apart; add rows of the others, or learn another target"
+            )
+        alone = len(classes) - len(self.classes_)
+        if alone > MOST_LEFT_OUT * len(y):
+            raise BadInput(
+                f"{alone:,} classes occur in one row each, more than the tenth of {len(y):,} rows that may be left "
+                "out; add rows of these, or learn another target (counts with a regressor)"
+            )
+        self.usual_ = self.classes_[counts[counts > 1].argmax()]
+        return y
+
+    def _left_out(self, y: Any) -> Any:
+        return ~are_among(y, self.classes_)
+
+    def _network(self, **settings: Any) -> BaseMLP:
+        return MLPClassifier(**settings, output_bias="prior", random_state=self._seed)
+
+    def _strata(self, y: Any, aside: int) -> Any:
+        return y if len(self.classes_) <= aside else None
+
+    def _kinds(self, y: Any) -> Integers:
+        return np.unique(y, return_inverse=True)[1]
+
+    def _credits(self, model: Any, x: Floats, y: Any) -> tuple[float, float]:
+        probabilities = model.predict_proba(x)
+        right = model.classes_[probabilities.argmax(axis=1)] == y
+        return float(right.mean()), -log_loss(y, probabilities, model.classes_)
+
+    def _near(self, best: float, rows: int) -> float:
+        return NEAR * float(np.sqrt(max(0.0, best * (1 - best)) / rows))
+
+    def _scores(self, x: Floats, y: Any) -> Scores:
+        return scores_of_classes(y, self.model_.predict_proba(x), self.model_.classes_, self.usual_)
+
+
+class TabularRegressor(RegressorMixin, BaseTabular):
+    """Predicts a number from a table as it is: texts, numbers, gaps.
+
+    What it makes of the table, how it chooses its settings and what it keeps is as for `TabularClassifier`; the target
+    is standardized for the training.
+
+    Parameters
+    ----------
+    types : kinds that you know better, by the column's name: "number", "category" or "unused".
+    random_state : seed of everything that is drawn.
+
+    After `fit` there are: `columns_`, what it makes of each column; `report_`, with the scores beside a baseline and
+    the settings; `model_`, the `MLPRegressor` inside.
+
+    Raises `BadInput` for tables that nothing can be learned from: fewer than 10 rows, a target that is the same
+    everywhere, or has gaps or texts.
+
+    >>> size = np.linspace(0, 1, 60)
+    >>> model = TabularRegressor(random_state=0).fit({"size": size}, 3 * size)
+    >>> model.predict({"size": [0.5]}).round(1).tolist()
+    [1.5]
+    """
+
+    def fit(self, X: Any, y: Any) -> "TabularRegressor":
+        """Fit to rows and their targets.
+
+        Parameters: `X`, a data frame, a mapping of columns, or rows [N, D]; `y`, numbers [N].
+        Returns: the estimator.
+        Errors: `BadInput` for whatever cannot be learned from.
+        """
+        self._fit_anew(X, y)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        """The predicted number of each row."""
+        frame = self._asked(X)
+        return self._answers(frame, self.model_.predict)
+
+    def evaluate(self, X: Any, y: Any) -> Scores:
+        """The scores on rows that had no part in the training."""
+        frame = self._asked(X)
+        check_length(rows_of(frame), y)
+        answers = self._answers(frame, self.model_.predict)
+        return scores_of_numbers(as_numbers(y), answers, self.usual_)
+
+    def inspect(self, X: Any, y: Any) -> Inspection:
+        """Where it errs, and what its answers hang on, on rows that had no part in the training.
+
+        Parameters: `X`, as of `predict`; `y`, numbers [N].
+        Returns: the scores, the answers beside the targets, and for each column how much of R² is lost where its cells
+        are shuffled among the rows.
+        Errors: `BadInput` for rows that it cannot answer, or a target of another length.
+        """
+        frame = self._asked(X)
+        check_length(rows_of(frame), y)
+        answers = self._answers(frame, self.model_.predict)
+        return numbers_inspected(self.model_, as_numbers(y), answers, sampled(self.columns_, frame), self.usual_)
+
+    def _learn_target(self, y: Any) -> Any:
+        y = as_numbers(y)
+        if len(y) and (y == y[0]).all():
+            raise BadInput(f"the target is {y[0]:g} in every row; there must be differences to learn")
+        with np.errstate(over="ignore"):
+            squares = np.square(y - y.mean()).sum()
+        if not 0 < squares < np.inf:
+            raise BadInput(
+                f"the target goes from {y.min():g} to {y.max():g}, too far or too little for squares of differences; "
+                "correct it, or give it in another unit"
+            )
+        self.usual_ = float(y.mean()) if len(y) else 0.0
+        return y
+
+    def _network(self, **settings: Any) -> BaseMLP:
+        return MLPRegressor(**settings, output_bias="prior", scale_target=True, random_state=self._seed)
+
+    def _credits(self, model: Any, x: Floats, y: Any) -> tuple[float, float]:
+        with np.errstate(over="ignore"):
+            score = -float(np.square(model.predict(x) - y).mean())
+        return score, score
+
+    def _scores(self, x: Floats, y: Any) -> Scores:
+        return scores_of_numbers(y, self.model_.predict(x), self.usual_)
+
+
+def divided(kinds: Integers, folds: int, random: np.random.Generator) -> list[tuple[Integers, Integers]]:
+    """Rows dealt out to folds, each kind [N] in turn, so that every fold has its share: those of the others, its own.
+
+    >>> splits = divided(np.array([0, 0, 0, 0, 1, 1]), 2, np.random.default_rng(0))
+    >>> [[int((own < 4).sum()), int((own >= 4).sum())] for _, own in splits]
+    [[2, 1], [2, 1]]
+    """
+    fold = np.empty(len(kinds), np.int64)
+    fold[np.lexsort((random.permutation(len(kinds)), kinds))] = np.arange(len(kinds)) % folds
+    return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(folds)]
+
+
+def chosen(scores: Floats, others: Floats, near: float = 0.0) -> int:
+    """The candidate with the best score; of those whose score is that or by no more than `near` less, the best by the
+    other.
+
+    scores, others [candidates], −∞ where there is none
+
+    >>> chosen(np.array([0.85, 0.85, 0.84, 0.15]), np.array([-2.0, -1.0, -0.5, 0.0]))
+    1
+    >>> chosen(np.array([0.85, 0.85, 0.84, 0.15]), np.array([-2.0, -1.0, -0.5, 0.0]), near=0.02)
+    2
+    """
+    return int(np.where(scores >= scores.max() - near - ROUNDING, others, -np.inf).argmax())
+
+
+def _frame(X: Any, names: Collection[str], is_used: Callable[[str], bool] | None) -> Frame:
+    if sparse.issparse(X):
+        raise BadInput("the table is sparse, and sparse data are not supported; give X.toarray()")
+    if isinstance(X, np.ndarray) and X.ndim == 1 and not X.dtype.names:
+        raise BadInput("the table is a single row or column. Reshape your data to rows and columns")
+    return frame_of(X, names, is_used)
+
+
+def _check_count(rows: int, which: str = "") -> None:
+    """Refuse so few rows that none can be set aside."""
+    if rows < LEAST_ROWS:
+        told = "is 1 sample" if rows == 1 else f"are {rows} rows"
+        raise BadInput(f"there {told}{which and ' '}{which}, too few to set some aside; give at least {LEAST_ROWS}")
+
+
+def _alone_told(classes: Any) -> list[str]:
+    """A sentence about classes that occur in one row."""
+    told = first_named(classes)
+    if len(classes) < 2:
+        why = "nothing can be learned of it that could be tested"
+        return [f"the class {told} occurs in one row, and is left out: {why}"] if told else []
+    return [
+        f"the classes {told}, {len(classes):,} in all, occur in one row each, and are left out: nothing can be learned "
+        "of them that could be tested"
+    ]
+
+
+def _types(given: Any) -> dict[str, str]:
+    """The kinds of columns that somebody told, by their names as texts."""
+    if given is not None and not isinstance(given, Mapping):
+        raise BadInput(f"types is {given!r}; give the kinds by the columns' names, as {{'size': 'number'}}")
+    return {str(name).strip(): kind for name, kind in (given or {}).items()}
+
+
+def _has_names(X: Any) -> bool:
+    return isinstance(X, Mapping) or hasattr(X, "columns")

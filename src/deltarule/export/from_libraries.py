@@ -1,0 +1,329 @@
+"""Models of other libraries as ours."""
+
+from copy import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from sklearn import neural_network
+from sklearn.base import is_classifier
+from sklearn.utils.validation import check_is_fitted
+
+from deltarule.errors import BadInput
+from deltarule.estimators.mlp.base import BaseMLP
+from deltarule.estimators.mlp.classifier import MLPClassifier, as_texts
+from deltarule.estimators.mlp.problem_settings import Architecture, hidden_activations
+from deltarule.estimators.mlp.regressor import MLPRegressor
+from deltarule.export.torch_modules import SOFTPLUS_THRESHOLD, check_answers
+from deltarule.maths.network import BATCH_NORM_EPSILON
+from deltarule.problem.problem import Floats
+from deltarule.problem.registry import Named
+
+TAKEN_OVER = (
+    "best_loss_",
+    "best_validation_score_",
+    "feature_names_in_",
+    "loss_",
+    "loss_curve_",
+    "n_features_in_",
+    "n_iter_",
+    "n_layers_",
+    "n_outputs_",
+    "out_activation_",
+    "t_",
+    "validation_scores_",
+)
+"""Attributes that mean the same in both libraries."""
+
+
+def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
+    """Make a fitted MLPClassifier or MLPRegressor of scikit-learn one of deltarule's.
+
+    Parameters: `model`, fitted; it stays as it is.
+    Returns: an estimator with the same parameters, weights and answers. Further fits are deltarule's own; the memory of
+    scikit-learn's optimizer is not taken over.
+    A model of a subclass counts as the one of scikit-learn's that it is, unless its answers are its own.
+    Errors: `BadInput` for anything else; scikit-learn's `NotFittedError` for one that is not fitted.
+
+    >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]
+    >>> theirs = neural_network.MLPClassifier((3,), solver="lbfgs", random_state=0).fit(X, y)
+    >>> ours = from_sklearn(theirs)
+    >>> np.allclose(ours.predict_proba(X), theirs.predict_proba(X))
+    True
+    """
+    if isinstance(model, BaseMLP):
+        raise BadInput(
+            f"the model is deltarule's own {type(model).__name__}; use it as it is, from_sklearn takes those of "
+            "scikit-learn"
+        )
+    if not isinstance(model, neural_network.MLPClassifier | neural_network.MLPRegressor):
+        raise BadInput(f"the model is a {type(model).__name__}; give an MLPClassifier or MLPRegressor of scikit-learn")
+    check_is_fitted(model)
+    check_answers(model, "sklearn.neural_network")
+    kind: type[MLPClassifier] | type[MLPRegressor] = MLPClassifier if is_classifier(model) else MLPRegressor
+    theirs = getattr(neural_network, kind.__name__)
+    # A model that an earlier scikit-learn pickled has not all of them.
+    made = kind(**{name: getattr(model, name, default) for name, default in theirs().get_params().items()})
+    for name in TAKEN_OVER:
+        if hasattr(model, name):
+            setattr(made, name, copy(getattr(model, name)))  # curves grow
+    made.loss_curve_ = getattr(made, "loss_curve_", [])  # lbfgs leaves none
+    made.coefs_ = [np.array(array) for array in model.coefs_]
+    made.intercepts_ = [np.array(array) for array in model.intercepts_]
+    sizes = (made.n_features_in_, *(len(array) for array in made.intercepts_))
+    made._architecture = Architecture(
+        sizes, hidden_activations(model.activation, len(sizes) - 2), model.out_activation_
+    )
+    made._members, made._normalization, made._running = 1, {}, {}
+    if isinstance(made, MLPClassifier):
+        made.classes_ = model.classes_.copy()
+        made._labels = model._label_binarizer.y_type_.startswith("multilabel")
+    else:
+        made.target_mean_ = made.target_scale_ = None
+    return made
+
+
+def from_torch(module: Any, classes: Any = None) -> MLPClassifier | MLPRegressor:
+    """Make a network of PyTorch one of deltarule's estimators: what `to_torch` makes of one, and others of that form.
+
+    Parameters
+    ----------
+    module : an `nn.Sequential` of Linear modules, behind each of the hidden ones maybe a BatchNorm1d, an activation
+        and a Dropout, behind the last maybe a Sigmoid, a Softmax or a LogSoftmax, before the first maybe a Flatten; or
+        a Linear alone. Other Sequentials may stand in it, and an Identity anywhere.
+    classes : the names of the classes, where there are any; 0, 1 … if left out. They make a classifier of a network
+        that ends with its logits, as PyTorch's losses like it.
+
+    Returns an `MLPClassifier`, or where there are neither classes nor a Sigmoid or Softmax an `MLPRegressor`, with the
+    answers that the module gives in evaluation mode: probabilities, also of a LogSoftmax. A Sigmoid over several
+    outputs makes labels, as many as there are outputs. Of the two logits of two classes the difference is kept, as the
+    one output that such a classifier has here.
+
+    Raises `BadInput` for anything else.
+
+    >>> import torch
+    >>> module = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1))
+    >>> from_torch(module)
+    MLPRegressor(activation=['tanh'], hidden_layer_sizes=(3,))
+    """
+    layers = _layers_of(module)
+    *hidden, last = layers
+    answers = _answers(last, classes)
+    if any(layer.activation == "log_softmax" for layer in hidden):
+        raise BadInput("a LogSoftmax stands behind a hidden layer; it can only be the last module")
+    normalized = [layer.batch_norm for layer in hidden]
+    if any(normalized) and not all(normalized):
+        raise BadInput("some hidden layers have batch norm and some have none; it must be all of them or none")
+    given: dict[str, Any] = {
+        "hidden_layer_sizes": tuple(layer.units for layer in hidden),
+        "activation": [layer.activation for layer in hidden],
+        "dropout": [layer.dropout for layer in hidden] if any(layer.dropout for layer in hidden) else 0.0,
+        "batch_norm": any(normalized),
+    }
+    if answers.classes is None:
+        made: MLPClassifier | MLPRegressor = MLPRegressor(**given)
+        made.target_mean_ = made.target_scale_ = None
+    else:
+        made = MLPClassifier(**given)
+        made.classes_, made._labels = answers.classes, answers.labels
+    _give_layers(made, layers, answers.output)
+    return made
+
+
+def _give_layers(made: BaseMLP, layers: "list[_Layer]", output: str) -> None:
+    """Make an estimator with its parameters a fitted one."""
+    sizes = (layers[0].inputs, *(layer.units for layer in layers))
+    made._architecture = Architecture(sizes, tuple(made.activation), output, made.batch_norm)
+    arrays = {f"{name}{n}": array[None] for n, one in enumerate(layers, start=1) for name, array in one.arrays.items()}
+    running = {name: array for name, array in arrays.items() if name.startswith(("mean", "variance"))}
+    made._hold_arrays({name: arrays[name] for name in arrays if name not in running}, running, len(layers))
+    made.n_features_in_, made.n_layers_, made.n_outputs_ = sizes[0], len(sizes), sizes[-1]
+    made.out_activation_, made.t_, made.n_iter_, made.loss_curve_ = output, 0, 0, []
+
+
+# --- modules as layers -----------------------------------------------------------------------------------------------
+
+FORMS: dict[str, dict[str, tuple[Any, ...]]] = {
+    "Flatten": {"start_dim": (1,), "end_dim": (-1,)},
+    "LogSoftmax": {"dim": (1, -1)},
+    "BatchNorm1d": {"eps": (BATCH_NORM_EPSILON,), "affine": (True,), "track_running_stats": (True,)},
+    "GELU": {"approximate": ("none",)},
+    "Softmax": {"dim": (1, -1)},
+    "Softplus": {"beta": (1,), "threshold": (20, SOFTPLUS_THRESHOLD)},
+}
+"""The settings of modules that have a form here."""
+
+
+@dataclass
+class _Layer:
+    """What the modules from one Linear to the next amount to."""
+
+    arrays: dict[str, Floats]
+    activation: Named = "identity"
+    dropout: float = 0.0
+    batch_norm: bool = False
+    seen: list[str] = field(default_factory=list)
+
+    @property
+    def inputs(self) -> int:
+        return len(self.arrays["W"])
+
+    @property
+    def units(self) -> int:
+        return self.arrays["W"].shape[1]
+
+
+def _layers_of(module: Any) -> list[_Layer]:
+    layers: list[_Layer] = []
+    for one in _modules_of(module):
+        kind = _kind(one)
+        _refuse_settings(one, kind)
+        if kind == "Linear":
+            added = _linear(one)
+            if layers and added.inputs != (before := layers[-1].units):
+                raise BadInput(
+                    f"{one!r} takes {added.inputs} inputs from a layer of {before} units; they must be as many"
+                )
+            layers.append(added)
+        elif kind == "Identity" or (not layers and kind == "Flatten"):
+            continue  # rows are flat
+        elif not layers or kind in layers[-1].seen or not _taken(layers[-1], one, kind):
+            raise BadInput(f"there is no form for {one!r} where it stands; see from_torch for what may follow what")
+        else:
+            layers[-1].seen.append(kind)
+    if not layers:
+        raise BadInput(f"the module is a {type(module).__name__} without a Linear; give an nn.Sequential of some")
+    return layers
+
+
+def _modules_of(module: Any) -> list[Any]:
+    """The modules in the order of their work: one that stands in several places, in each of them."""
+    kind = _kind(module)
+    if kind == "Sequential":
+        _refuse_settings(module, kind)
+        each = module._modules.values()  # children() leaves repetitions out
+        return [one for part in each for one in (_modules_of(part) if _kind(part) == "Sequential" else [part])]
+    return [module] if kind == "Linear" else []
+
+
+def _kind(module: Any) -> str:
+    """The name of a module of PyTorch's own; "" for others, which may be called the same, as quantized ones are."""
+    return type(module).__name__ if type(module).__module__.startswith("torch.nn.modules.") else ""
+
+
+def _refuse_settings(module: Any, kind: str) -> None:
+    """Let no module pass that does more or other than its kind says."""
+    if getattr(module, "_forward_hooks", None) or getattr(module, "_forward_pre_hooks", None):
+        name = kind or type(module).__name__
+        raise BadInput(f"a {name} of the module has a forward hook, which has no form here; remove the hook")
+    for name, allowed in FORMS.get(kind, {}).items():
+        if getattr(module, name) not in allowed:
+            wanted = " or ".join(map(str, allowed))
+            raise BadInput(
+                f"{module!r} has {name}={getattr(module, name)}, which has no form here; give one with {name}={wanted}"
+            )
+
+
+def _linear(module: Any) -> _Layer:
+    W = np.ascontiguousarray(_array(module, "weight").T)
+    bias = np.zeros(W.shape[1], W.dtype) if module.bias is None else _array(module, "bias")
+    return _Layer({"W": W, "b": bias[None]})
+
+
+def _taken(layer: _Layer, module: Any, kind: str) -> bool:
+    """Note a module behind a Linear; whether there is a form for it."""
+    activations: dict[str, Named] = {
+        "Sigmoid": "logistic",
+        "Tanh": "tanh",
+        "ReLU": "relu",
+        "LeakyReLU": {"name": "leaky_relu", "slope": getattr(module, "negative_slope", 0.0)},
+        "ELU": {"name": "elu", "alpha": getattr(module, "alpha", 0.0)},
+        "Softplus": "softplus",
+        "SiLU": "silu",
+        "GELU": "gelu",
+        "Softmax": "softmax",
+        "LogSoftmax": "log_softmax",  # of no layer but the last
+    }
+    if kind in activations and layer.activation == "identity" and not layer.dropout:
+        layer.activation = activations[kind]
+        return True
+    if kind == "Dropout":
+        layer.dropout = module.p
+        return True
+    if kind == "BatchNorm1d" and not layer.seen:
+        if module.num_features != layer.units:
+            raise BadInput(f"{module!r} follows a layer of {layer.units} units; they must be as many")
+        layer.batch_norm = True
+        names = {"gamma": "weight", "beta": "bias", "mean": "running_mean", "variance": "running_var"}
+        layer.arrays |= {ours: _array(module, theirs)[None] for ours, theirs in names.items()}
+        return True
+    return False
+
+
+def _array(module: Any, name: str) -> Floats:
+    """Numbers of a module; half precision becomes single, in which there are networks here."""
+    tensor = getattr(module, name)
+    try:
+        kept = tensor.detach().cpu()
+        if kept.is_floating_point():
+            return np.array((kept if kept.element_size() >= 4 else kept.float()).numpy())
+    except (AttributeError, RuntimeError, TypeError):  # on no device, or kept in a way that NumPy does not know
+        pass
+    numbers = f"{getattr(tensor, 'dtype', tensor)} on {getattr(tensor, 'device', 'no device')}"
+    raise BadInput(f"the {name} of {module!r} is {numbers}, and cannot be read; give real numbers, such as float32")
+
+
+# --- what outputs mean -----------------------------------------------------------------------------------------------
+
+
+ENDS = ("identity", "logistic", "softmax", "log_softmax")
+
+
+@dataclass
+class _Answers:
+    """The output activation, by scikit-learn's name; the classes, if there are any; whether they are labels."""
+
+    output: str
+    classes: Any = None
+    labels: bool = False
+
+
+def _answers(last: _Layer, classes: Any) -> _Answers:
+    """What the outputs of the last layer mean; two logits of classes become one."""
+    if last.batch_norm or last.dropout or last.activation not in ENDS:
+        raise BadInput("behind the last Linear stands more than a Sigmoid or a Softmax; leave it out")
+    output = str(last.activation).removeprefix("log_")
+    if output == "softmax" and last.units == 1:
+        raise BadInput("a Softmax over 1 output always gives 1; put a Sigmoid there, or let there be 2 outputs")
+    if output == "identity" and classes is None:
+        return _Answers(output)
+    if output == "identity":
+        output = "logistic" if last.units == 1 else "softmax"
+    labels = output == "logistic" and last.units > 1
+    names = np.arange(max(2, last.units)) if classes is None else _names(classes, last.units)
+    if labels and names.tolist() != list(range(last.units)):
+        raise BadInput(
+            f"a Sigmoid over {last.units} outputs makes labels, which have no names, and the classes are "
+            f"{names.tolist()}; leave them out, or let a Softmax stand there"
+        )
+    if output == "softmax" and last.units == 2:
+        # softmax(z)₂ = σ(z₂ − z₁)
+        last.arrays = {name: array[:, 1:] - array[:, :1] for name, array in last.arrays.items()}
+        output = "logistic"
+    return _Answers(output, names, labels)
+
+
+def _names(classes: Any, outputs: int) -> Any:
+    """The names of classes that were given, one for each output, or two for one."""
+    try:
+        names = np.asarray(classes)
+        ordered = np.unique(names)
+    except (TypeError, ValueError):  # lists of different lengths, or names that have no order
+        names = ordered = np.asarray(None)
+    if names.ndim != 1 or not len(names):
+        raise BadInput(f"the classes are {classes!r}; give a list of names of one kind, such as ['no', 'yes']")
+    if outputs != len(names) and (outputs, len(names)) != (1, 2):
+        raise BadInput(f"the network has {outputs} outputs for {len(names)} classes; give one each, or 1 for two")
+    if ordered.tolist() != names.tolist():
+        raise BadInput(f"the classes {names.tolist()} must be different and in sorted order, like the outputs")
+    return as_texts(ordered)

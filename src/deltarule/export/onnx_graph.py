@@ -1,0 +1,335 @@
+"""Fitted estimators as ONNX graphs, with all that they make of a table, for whatever runs ONNX.
+
+Everything but the Erf of GELU is reckoned in float64, as here.    K members · N rows · D inputs · C outputs
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import BadInput, not_installed
+from deltarule.estimators.mlp.base import BaseMLP
+from deltarule.estimators.mlp.classifier import MLPClassifier
+from deltarule.estimators.mlp.regressor import MLPRegressor
+from deltarule.estimators.tabular.column_encoder import NUMBER, Column
+from deltarule.estimators.tabular.tabular import BaseTabular
+from deltarule.export.torch_modules import check_answers
+from deltarule.files import write_whole
+from deltarule.maths.activations import Activation
+from deltarule.maths.network import BATCH_NORM_EPSILON
+
+OPSET, OPSET_ML, IR_VERSION = 17, 2, 8
+"""Old enough for any runtime in use."""
+
+
+def to_onnx(model: Any, path: str | Path) -> None:
+    """Write a fitted estimator as an ONNX model.
+
+    Parameters
+    ----------
+    model : an estimator of deltarule. Of a `TabularClassifier` or `TabularRegressor` the graph has an input [N, 1] for
+        each column that is used, named like it: float64 with NaN where a number is missing, or texts with "" where one
+        is, each category called as in `columns_`. Of an `MLPClassifier` or `MLPRegressor` it has the one input `X`
+        [N, D], float64.
+    path : the file.
+
+    The outputs are `label` [N] and `probabilities` [N, C], or for numbers `prediction`; one that is called like a
+    column has `predicted` before its name. With GELU they are off by about 1e-7 of the targets' scale, because runtimes
+    have its Erf for float32 alone.
+
+    Raises `BadInput` where onnx is not installed, for another model, for a subclass whose answers are its own, for an
+    activation of one's own, and for names that ONNX cannot hold: classes that are neither numbers nor texts, whole
+    numbers of 2⁶³ and more, broken texts, and texts that end with a zero character.
+
+    >>> import tempfile, onnxruntime
+    >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
+    >>> model = MLPClassifier((3,), solver="lbfgs", random_state=0).fit(X, [0, 0, 1, 1])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     to_onnx(model, Path(folder) / "model.onnx")
+    ...     session = onnxruntime.InferenceSession(Path(folder) / "model.onnx")
+    >>> session.run(["label"], {"X": X})[0].tolist()
+    [0, 0, 1, 1]
+    """
+    try:
+        import onnx
+    except (ImportError, OSError) as error:
+        raise not_installed("ONNX", "the package onnx", "onnx", error) from None
+    is_table = isinstance(model, BaseTabular)
+    if not (is_table and hasattr(model, "model_")) and not (isinstance(model, BaseMLP) and hasattr(model, "coefs_")):
+        what = "not fitted" if isinstance(model, BaseMLP | BaseTabular) else f"a {type(model).__name__}"
+        raise BadInput(
+            f"the model is {what}, and has no ONNX form; give a fitted estimator of deltarule: of a pipeline its last "
+            "step, which takes prepared rows, or a TabularClassifier or TabularRegressor, whose graph prepares the "
+            "columns too; of a model of scikit-learn what from_sklearn makes of it"
+        )
+    check_answers(model, "deltarule", ["predict", "predict_proba"])
+    if is_table:
+        used = [column for column in model.columns_ if column.inputs]
+        graph = Graph([column.name for column in used])
+        _answers(graph, model.model_, _table(graph, used))
+    else:
+        graph = Graph(["X"])
+        _answers(graph, model, graph.input("X", onnx.TensorProto.DOUBLE, model.n_features_in_))
+    made = graph.model(type(model).__name__)
+    onnx.checker.check_model(made)
+    write_whole(path, made.SerializeToString())
+
+
+class Graph:
+    """A graph that grows node by node; values are known by name. `inputs` are the names that inputs will have."""
+
+    def __init__(self, inputs: Sequence[str]) -> None:
+        self._reserved = frozenset(inputs)
+        self._nodes: list[Any] = []
+        self._constants: list[Any] = []
+        self._inputs: list[Any] = []
+        self._outputs: list[Any] = []
+
+    def input(self, name: str, kind: int, columns: int) -> str:
+        """An input [N, columns]."""
+        from onnx import helper
+
+        if not name:
+            raise BadInput("a column has no name, and ONNX needs one for each; name it, and train again")
+        _encoded(name)
+        self._inputs.append(helper.make_tensor_value_info(name, kind, ["N", columns]))
+        return name
+
+    def constant(self, values: Any) -> str:
+        """An array that is always the same."""
+        from onnx import helper, numpy_helper
+
+        array, name = np.asarray(values), self._unused(f"/constant {len(self._constants)}", "/")
+        if array.dtype.kind == "O":
+            texts: Any = [_encoded(text) for text in array.ravel()]
+            tensor = helper.make_tensor(name, helper.np_dtype_to_tensor_dtype(np.dtype(object)), array.shape, texts)
+        else:
+            tensor = numpy_helper.from_array(np.asarray(array, order="C"), name)
+        self._constants.append(tensor)
+        return name
+
+    def add(self, operation: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
+        """The result of an operation."""
+        from onnx import helper
+
+        name = self._unused(f"/{operation} {len(self._nodes)}", "/")
+        self._nodes.append(helper.make_node(operation, list(inputs), [name], domain=domain, **attributes))
+        return name
+
+    def output(self, name: str, value: str, kind: int, shape: Sequence[Any]) -> None:
+        """Let a value be an output by this name, or where a column of the table has it, by another."""
+        from onnx import helper
+
+        name = self._unused(name, "predicted ")
+        self._nodes.append(helper.make_node("Identity", [value], [name]))
+        self._outputs.append(helper.make_tensor_value_info(name, kind, shape))
+
+    def _unused(self, name: str, before: str) -> str:
+        """A name that no column has."""
+        while name in self._reserved:
+            name = before + name
+        return name
+
+    def model(self, name: str) -> Any:
+        """The whole."""
+        from onnx import helper
+
+        graph = helper.make_graph(self._nodes, name, self._inputs, self._outputs, self._constants)
+        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", OPSET_ML)]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="deltarule")
+
+
+def _encoded(text: str) -> bytes:
+    if text.endswith("\0"):
+        raise BadInput(f"{text!r} ends with a zero character, which runtimes of ONNX lose; correct it, and train again")
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # half a character
+        raise BadInput(f"{text!r} is no text that UTF-8 has, as ONNX needs; correct it, and train again") from None
+
+
+# --- a table's columns -----------------------------------------------------------------------------------------------
+
+
+def _table(graph: Graph, columns: Sequence[Column]) -> str:
+    """The network's inputs [N, D], as `encoded` makes them."""
+    parts: list[str] = []
+    for column in columns:
+        parts += _number(graph, column) if column.kind == NUMBER else [_category(graph, column)]
+    return graph.add("Concat", *parts, axis=1)
+
+
+def _number(graph: Graph, column: Column) -> list[str]:
+    from onnx import TensorProto
+
+    value = graph.input(column.name, TensorProto.DOUBLE, 1)
+    gaps = graph.add("IsNaN", value)
+    whole = graph.add("Where", gaps, graph.constant(np.float64(column.fill)), value)
+    if column.rows:  # of files of earlier versions numbers are not held
+        whole = graph.add("Clip", whole, *(graph.constant(np.float64(bound)) for bound in column.held))
+    shift, scale = np.float64(column.mean), np.float64(column.scale)
+    if np.float32(shift) == 0:  # runtimes leave out a difference from what is 0 in float32
+        scaled = graph.add("Div", whole, graph.constant(scale))
+        standardized = graph.add("Sub", scaled, graph.constant(shift / scale))
+    else:
+        centered = graph.add("Sub", whole, graph.constant(shift))
+        standardized = graph.add("Div", centered, graph.constant(scale))
+    return [standardized, graph.add("Cast", gaps, to=TensorProto.DOUBLE)] if column.gaps else [standardized]
+
+
+def _category(graph: Graph, column: Column) -> str:
+    from onnx import TensorProto
+
+    value = graph.input(column.name, TensorProto.STRING, 1)
+    places = list(range(len(column.categories)))
+    place = graph.add(
+        "LabelEncoder",
+        value,
+        domain="ai.onnx.ml",
+        keys_strings=[_encoded(name) for name in column.categories],
+        values_int64s=places,
+        default_int64=-1,
+    )
+    return graph.add("Cast", graph.add("Equal", place, graph.constant(np.array([places]))), to=TensorProto.DOUBLE)
+
+
+# --- the network -----------------------------------------------------------------------------------------------------
+
+
+def _answers(graph: Graph, model: BaseMLP, x: str) -> None:
+    """The outputs of the graph: classes and their probabilities, or numbers."""
+    outputs = _outputs(graph, model, x)
+    if isinstance(model, MLPRegressor):
+        _numbers(graph, model, outputs)
+    else:
+        assert isinstance(model, MLPClassifier)
+        _classes(graph, model, graph.add("ReduceMean", outputs, axes=[0], keepdims=0))
+
+
+def _outputs(graph: Graph, model: BaseMLP, x: str) -> str:
+    """Every member's outputs [K, N, C]."""
+    parameters, running = model._arrays()
+    arrays = {
+        name: np.asarray(array, np.float64).reshape(model._members, *array.shape[-2:])
+        for name, array in {**parameters, **running}.items()
+    }
+    value = x
+    for layer in model._architecture.network().layers:
+        n = layer.number
+        value = graph.add("MatMul", value, graph.constant(arrays[f"W{n}"]))
+        value = graph.add("Add", value, graph.constant(arrays[f"b{n}"]))
+        if layer.batch_norm:
+            gain = arrays[f"gamma{n}"] / np.sqrt(arrays[f"variance{n}"] + BATCH_NORM_EPSILON)
+            value = graph.add("Mul", value, graph.constant(gain))
+            value = graph.add("Add", value, graph.constant(arrays[f"beta{n}"] - arrays[f"mean{n}"] * gain))
+        value = _activated(graph, layer.activation, value)
+    return value
+
+
+def _numbers(graph: Graph, model: MLPRegressor, outputs: str) -> None:
+    from onnx import TensorProto
+
+    value = graph.add("ReduceMean", outputs, axes=[0], keepdims=0)
+    if model.target_scale_ is not None:
+        value = graph.add("Mul", value, graph.constant(np.asarray(model.target_scale_, np.float64)))
+        value = graph.add("Add", value, graph.constant(np.asarray(model.target_mean_, np.float64)))
+    single = model.n_outputs_ == 1
+    if single:
+        value = graph.add("Squeeze", value, graph.constant(np.array([1])))
+    graph.output("prediction", value, TensorProto.DOUBLE, ["N"] if single else ["N", model.n_outputs_])
+
+
+def _classes(graph: Graph, model: MLPClassifier, outputs: str) -> None:
+    from onnx import TensorProto, helper
+
+    above = graph.add("Cast", graph.add("Greater", outputs, graph.constant(np.float64(0.5))), to=TensorProto.INT64)
+    count = len(model.classes_)
+    if model._labels:
+        graph.output("label", above, TensorProto.INT64, ["N", count])
+        graph.output("probabilities", outputs, TensorProto.DOUBLE, ["N", count])
+        return
+    if model.n_outputs_ > 1:
+        place, p = graph.add("ArgMax", outputs, axis=1, keepdims=0), outputs
+    else:
+        highest = graph.constant(np.int64(count - 1))
+        place = graph.add("Squeeze", graph.add("Min", above, highest), graph.constant(np.array([1])))
+        other = graph.add("Sub", graph.constant(np.float64(1)), outputs)
+        p = graph.add("Concat", other, outputs, axis=1) if count == 2 else graph.add("Add", other, outputs)
+    names = _class_names(model.classes_)
+    kind = helper.np_dtype_to_tensor_dtype(names.dtype)
+    graph.output("label", graph.add("Gather", graph.constant(names), place), kind, ["N"])
+    graph.output("probabilities", p, TensorProto.DOUBLE, ["N", count])
+
+
+def _class_names(classes: np.ndarray) -> np.ndarray:
+    """Classes in a type that ONNX has: texts, whole numbers or fractions."""
+    listed = classes.tolist()
+    if all(isinstance(name, str) for name in listed):
+        return np.array(listed, object)
+    names = np.array(listed) if classes.dtype.kind == "O" else classes
+    if names.dtype.kind in "biu" and int(names.max()) < 2**63:
+        return names.astype(np.int64)
+    if names.dtype.kind == "f" and names.dtype.itemsize <= 8:
+        return names
+    raise BadInput(
+        f"ONNX has no form for classes such as {classes[-1]!r}; fit to texts, as y.astype(str) makes them, or to "
+        "numbers below 2**63"
+    )
+
+
+def _activated(graph: Graph, activation: Activation, z: str) -> str:
+    if activation.name not in ACTIVATIONS:
+        raise BadInput(f"ONNX has no form for the activation '{activation.name}'; it has: {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[activation.name](graph, z, **activation.parameters)
+
+
+def _leaky_relu(graph: Graph, z: str, slope: float) -> str:
+    return _where_positive(graph, z, graph.add("Mul", z, graph.constant(np.float64(slope))))
+
+
+def _elu(graph: Graph, z: str, alpha: float) -> str:
+    below = graph.add("Sub", graph.add("Exp", z), graph.constant(np.float64(1)))
+    return _where_positive(graph, z, graph.add("Mul", below, graph.constant(np.float64(alpha))))
+
+
+def _softplus(graph: Graph, z: str) -> str:
+    small = graph.add("Exp", graph.add("Neg", graph.add("Abs", z)))
+    return graph.add(
+        "Add", graph.add("Relu", z), graph.add("Log", graph.add("Add", small, graph.constant(np.float64(1))))
+    )
+
+
+def _silu(graph: Graph, z: str) -> str:
+    # z / (1 + e⁻ᶻ): of z · σ(z) older runtimes make one operation that they have for float32 alone.
+    e = graph.add("Exp", graph.add("Neg", z))
+    return graph.add("Div", z, graph.add("Add", e, graph.constant(np.float64(1))))
+
+
+def _gelu(graph: Graph, z: str) -> str:
+    from onnx import TensorProto
+
+    scaled = graph.add("Mul", z, graph.constant(np.float64(0.5**0.5)))
+    single = graph.add("Erf", graph.add("Cast", scaled, to=TensorProto.FLOAT))  # runtimes have it for float32 alone
+    law = graph.add("Add", graph.add("Cast", single, to=TensorProto.DOUBLE), graph.constant(np.float64(1)))
+    return graph.add("Mul", graph.add("Mul", z, law), graph.constant(np.float64(0.5)))
+
+
+def _where_positive(graph: Graph, z: str, otherwise: str) -> str:
+    return graph.add("Where", graph.add("Greater", z, graph.constant(np.float64(0))), z, otherwise)
+
+
+ACTIVATIONS: dict[str, Callable[..., str]] = {
+    "identity": lambda graph, z: z,
+    "sigmoid": lambda graph, z: graph.add("Sigmoid", z),
+    "tanh": lambda graph, z: graph.add("Tanh", z),
+    "relu": lambda graph, z: graph.add("Relu", z),
+    "leaky_relu": _leaky_relu,
+    "elu": _elu,
+    "softplus": _softplus,
+    "silu": _silu,
+    "gelu": _gelu,
+    "exponential": lambda graph, z: graph.add("Exp", z),
+    "softmax": lambda graph, z: graph.add("Softmax", z, axis=-1),
+}

@@ -1,0 +1,171 @@
+"""A trained network as PyTorch's own modules: to be looked at, trained on, or taken to where PyTorch runs.
+
+W [D, H] weights, inputs × outputs; PyTorch keeps them as [H, D]
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deltarule.errors import BadInput, not_installed
+from deltarule.maths.activations import Activation
+from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Layer, views
+from deltarule.problem import validation
+from deltarule.problem.network import Network
+from deltarule.problem.problem import Floats
+from deltarule.training.run import Run
+
+if TYPE_CHECKING:
+    import torch
+
+
+SOFTPLUS_THRESHOLD = 40
+"""Above it PyTorch's softplus of z is z, at its own 20 off by 2e-9; from 37 on float64 does not tell them apart."""
+
+ANSWERING = ("predict", "predict_proba", "predict_log_proba", "_predict", "_forward_pass_fast")
+"""What makes the answers of scikit-learn's estimators."""
+
+LIBRARIES = {"deltarule": "deltarule", "sklearn.neural_network": "scikit-learn"}
+"""What packages are called in sentences."""
+
+
+def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
+    """A trained network as an `nn.Sequential` of Linear, BatchNorm1d, activation and Dropout modules.
+
+    Parameters
+    ----------
+    trained : a run, as `train` returns it, or a fitted estimator.
+    member : which of its K networks.
+
+    Returns the module in evaluation mode, in the network's dtype, on the processor. Its modules are named as the values
+    on a tape are, z1, n1, a1, d1 …; the last is the output activation, so its outputs are those of `run.outputs`.
+    Nothing in it is ours: PyTorch differentiates it. Of an estimator for tables it is the network alone, whose inputs
+    `column_encoder.encoded` makes; of one with `scale_target` the last Linear gives targets in their own
+    unit, as `predict` does.
+
+    Raises `BadInput` where PyTorch is not installed, for another model, for a subclass whose outputs are its own, for a
+    member that there is not, for an activation that PyTorch has no module for, and where `dropout` was set to what the
+    network cannot have.
+
+    >>> import deltarule
+    >>> network = deltarule.Network([2, 3, 1], "tanh", "sigmoid")
+    >>> problem = deltarule.create_problem(network, [[0, 1], [1, 0]], [0, 1], loss="binary_cross_entropy")
+    >>> module = to_torch(deltarule.train(problem, max_steps=10))
+    >>> module
+    Sequential(
+      (z1): Linear(in_features=2, out_features=3, bias=True)
+      (a1): Tanh()
+      (z2): Linear(in_features=3, out_features=1, bias=True)
+      (a2): Sigmoid()
+    )
+    """
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        raise not_installed("a PyTorch module", "PyTorch", "torch", error) from None
+    if not isinstance(trained, Run) and not hasattr(trained, "member_parts"):
+        raise BadInput(
+            f"{trained!r} has no form in PyTorch; give a run or a fitted estimator of deltarule, and of a model of "
+            "scikit-learn what from_sklearn makes of it"
+        )
+    if isinstance(trained, Run):
+        network, arrays, dropout = _of_run(trained, member)
+    else:
+        from sklearn.base import is_classifier
+
+        check_answers(trained, "deltarule", ["predict_proba" if is_classifier(trained) else "predict"])
+        network, arrays, dropout = trained.member_parts(member)
+    modules = torch.nn.Sequential()
+    for place, layer in enumerate(network.layers):
+        n = layer.number
+        modules.add_module(f"z{n}", _linear(layer, arrays))
+        if layer.batch_norm:
+            modules.add_module(f"n{n}", _batch_norm(layer, arrays))
+        if layer.activation.name != "identity":
+            modules.add_module(f"a{n}", _activation(layer.activation))
+        if layer is not network.layers[-1] and dropout[place]:
+            modules.add_module(f"d{n}", torch.nn.Dropout(float(dropout[place])))
+    estimator = getattr(trained, "model_", trained)
+    if getattr(estimator, "target_scale_", None) is not None:
+        scale, mean, last = _tensor(estimator.target_scale_), _tensor(estimator.target_mean_), modules[-1]
+        last.weight.data, last.bias.data = last.weight.data * scale[:, None], last.bias.data * scale + mean
+    return modules.eval()
+
+
+def check_answers(model: Any, package: str, names: Sequence[str] = ANSWERING) -> None:
+    """Refuse a model whose answers are its own or its subclass's, for what is made of the model would not have them.
+
+    Parameters: `model`; `package`, where the class stands whose answers it may have; `names`, what makes them.
+    Errors: `BadInput`.
+    """
+    kinds = type(model).__mro__
+    theirs = next((kind for kind in kinds if f"{kind.__module__}.".startswith(f"{package}.")), type(model))
+    for name in names:
+        own = vars(model).get(name, getattr(type(model), name, None))
+        if hasattr(theirs, name) and own is not getattr(theirs, name):
+            raise BadInput(
+                f"the model is a {type(model).__name__} with a {name} of its own, which would be lost; give a plain "
+                f"{theirs.__name__} of {LIBRARIES[package]} that is fitted to the same rows"
+            )
+
+
+def _of_run(run: Run, member: int) -> tuple[Network, dict[str, Floats], Floats]:
+    """A member's network, its arrays, and the dropout rates of its hidden layers."""
+    problem = run.problem
+    member = validation.member(member, problem.members, "the run has the members")
+    arrays = {
+        **views(run.state.theta[member], problem.network.entries),
+        **views(run.state.buffers[member], problem.network.buffers),
+    }
+    return problem.network, arrays, problem.dropout[member]
+
+
+def _linear(layer: Layer, arrays: dict[str, Floats]) -> "torch.nn.Linear":
+    import torch
+
+    W = _tensor(arrays[f"W{layer.number}"].T)
+    linear = torch.nn.Linear(layer.inputs, layer.units, bias=layer.bias, dtype=W.dtype)
+    linear.weight.data = W
+    if layer.bias:
+        linear.bias.data = _tensor(arrays[f"b{layer.number}"][0])
+    return linear
+
+
+def _batch_norm(layer: Layer, arrays: dict[str, Floats]) -> "torch.nn.BatchNorm1d":
+    import torch
+
+    gamma, beta, mean, variance = (
+        _tensor(arrays[f"{name}{layer.number}"][0]) for name in ("gamma", "beta", "mean", "variance")
+    )
+    norm = torch.nn.BatchNorm1d(layer.units, eps=BATCH_NORM_EPSILON, momentum=BATCH_NORM_MOMENTUM, dtype=gamma.dtype)
+    norm.weight.data, norm.bias.data, norm.running_mean, norm.running_var = gamma, beta, mean, variance
+    return norm
+
+
+def _activation(activation: Activation) -> "torch.nn.Module":
+    import torch
+
+    given = activation.parameters
+    makers: dict[str, Callable[[], torch.nn.Module]] = {
+        "sigmoid": torch.nn.Sigmoid,
+        "tanh": torch.nn.Tanh,
+        "relu": torch.nn.ReLU,
+        "leaky_relu": lambda: torch.nn.LeakyReLU(given["slope"]),
+        "elu": lambda: torch.nn.ELU(given["alpha"]),
+        "softplus": lambda: torch.nn.Softplus(threshold=SOFTPLUS_THRESHOLD),
+        "silu": torch.nn.SiLU,
+        "gelu": torch.nn.GELU,
+        "softmax": lambda: torch.nn.Softmax(dim=-1),
+    }
+    if activation.name not in makers:
+        raise BadInput(
+            f"PyTorch has no module for the activation '{activation.name}'; it has: identity, {', '.join(makers)}"
+        )
+    return makers[activation.name]()
+
+
+def _tensor(array: Floats) -> Any:
+    import torch
+
+    return torch.tensor(np.ascontiguousarray(array))

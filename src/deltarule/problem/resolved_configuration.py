@@ -1,0 +1,146 @@
+"""The configuration with everything filled in, for people to see and for its hash."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from deltarule.problem import registry
+from deltarule.problem.configuration import SETTABLE, Configuration
+from deltarule.problem.formula_fingerprint import digest
+from deltarule.problem.registry import Named
+
+NUMERICS_VERSION = 1
+"""Part of every hash; it goes up when a configuration no longer gives the numbers that it gave in the last release."""
+
+
+FORMULAS = (
+    ("network", "activation", "activation"),
+    ("network", "output", "activation"),
+    ("network", "initializer", "initializer"),
+    ("loss", "name", "loss"),
+    ("loss", "penalty", "penalty"),
+    ("optimizer", "name", "optimizer"),
+    ("optimizer", "schedule", "schedule"),
+)
+"""The keys that name formulas: their section, the key, and the kind of formula."""
+
+
+def resolved(configuration: Configuration) -> dict[str, dict[str, Any]]:
+    """Everything that decides the numbers of a run, defaults and parameters filled in, each in one way of writing.
+
+    Returns: keys with plain values, by section of `SETTABLE`. A list that says the same for every layer is one value, a
+    name with parameters a table with all of them, the seeds 0 … N − 1 are N.
+
+    >>> from deltarule.problem.configuration import parse
+    >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 2, 1]}, "stopping": {"max_steps": 10}}
+    >>> resolved(parse(table | {"optimizer": {"name": "momentum"}}))["optimizer"]["momentum"]
+    0.9
+    """
+    table = {section: getattr(configuration, section).model_dump() for section in SETTABLE}
+    data, network, optimizer, run = (table[name] for name in ("data", "network", "optimizer", "run"))
+    for key in ("name", "file", "offline"):
+        data[key] = _without_empty_table(data[key])
+    network["layers"] = list(network["layers"])
+    for section, key, kind in FORMULAS:
+        table[section][key] = _same_for_all(_each(table[section][key], _resolved_name(kind)))
+    network["dropout"] = _same_for_all(network["dropout"])
+    if optimizer["momentum"] is not None:
+        optimizer["name"]["momentum"] = optimizer["momentum"]
+    elif isinstance(optimizer["name"], dict):
+        optimizer["momentum"] = optimizer["name"].get("momentum")
+    run["seeds"] = _shortest(run["seeds"])
+    return table
+
+
+def own_formulas(configuration: Configuration) -> dict[tuple[str, str], Any]:
+    """The formulas of one's own that a configuration names, as they were registered, by their kind and name.
+
+    >>> from deltarule.problem.configuration import parse
+    >>> own_formulas(parse({"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 10}}))
+    {}
+    """
+    found = {}
+    for section, key, kind in FORMULAS:
+        given = getattr(getattr(configuration, section), key)
+        for one in given if isinstance(given, tuple) else (given,):
+            if one is not None and (formula := registry.own(kind, one)) is not None:
+                found[kind, formula.name] = formula
+    return found
+
+
+def own_digests(formulas: Mapping[tuple[str, str], Any]) -> dict[str, str]:
+    """What formulas of one's own do, as digests: by words for each, "activation mine".
+
+    A number that a parameter has by itself is part of it: a recipe that does not set it says nothing of it.
+    """
+    return {
+        " ".join(name): digest([registry.own_digest(formula), getattr(formula, "parameters", None)])
+        for name, formula in formulas.items()
+    }
+
+
+def _resolved_name(kind: str) -> Callable[[Any], Any]:
+    def resolve(given: Named | None) -> Any:
+        return None if given is None else registry.described(getattr(registry, kind)(given))
+
+    return resolve
+
+
+def _each(given: Any, resolve: Callable[[Any], Any]) -> Any:
+    return tuple(resolve(one) for one in given) if isinstance(given, tuple) else resolve(given)
+
+
+def _same_for_all(given: Any) -> Any:
+    if not isinstance(given, tuple):
+        return given
+    return given[0] if given and all(one == given[0] for one in given) else list(given)
+
+
+def _shortest(seeds: int | tuple[int, ...]) -> int | list[int]:
+    if isinstance(seeds, int):
+        return seeds
+    return len(seeds) if seeds == tuple(range(len(seeds))) else list(seeds)
+
+
+def _without_empty_table(given: Any) -> Any:
+    return given["name"] if isinstance(given, Mapping) and len(given) == 1 else given
+
+
+def configuration_hash(configuration: Configuration, formulas: Mapping[str, str] | None = None) -> str:
+    """SHA-256 (hexadecimal) of what decides the numbers of a run: the same on every machine and in every version that
+    gives the same numbers.
+
+    Words (the study's, experiments, assumptions) and the grid do not count; nor does whether a default is written out,
+    except for the options of a data set or file: what these select is told by the `digest` of the data set. A formula
+    of one's own counts with what it does, in this version of Python, or as `formulas` has it: digests by kind and name,
+    as those of `own_digests`.
+
+    >>> from deltarule.problem.configuration import parse
+    >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 2, 1]}, "stopping": {"max_steps": 10}}
+    >>> same = table | {"loss": {"name": "squared_error"}, "optimizer": {"learning_rate": 0.01}}
+    >>> configuration_hash(parse(table)) == configuration_hash(parse(same))
+    True
+    """
+    table = resolved(configuration)
+    data = table["data"]
+    # Keys that recipes did not always have: at their defaults hashes are what they were.
+    for keys, key in ((data, "mirrored"), (data, "components"), (data["split"], "extend")):
+        if not keys[key]:
+            del keys[key]
+    own = own_formulas(configuration)
+    digests = {name: (formulas or {}).get(name, digest) for name, digest in own_digests(own).items()}
+    content = {"numerics": NUMERICS_VERSION, **table, **({"formulas": digests} if own else {})}
+    text = json.dumps(_canonical(content), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _canonical(value: Any) -> Any:
+    """Numbers in one form: 10 and 10.0 are the same rate, and true is 1 where a formula takes numbers."""
+    if isinstance(value, dict):
+        return {key: _canonical(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_canonical(one) for one in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return int(value) if isinstance(value, bool) else value

@@ -1,0 +1,195 @@
+"""The lines in parameter space along which an objective is differentiated: one for each entry of θ, or a sample.
+
+θ [K, P]   K members       n lines, each of one member, along one entry of θ or along a direction that moves them all
+
+Copies of a member with one weight moved are a population of their own, with the same rows, weights and dropout masks:
+the engine evaluates thousands of them in one call.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.blas_threads import one_blas_thread
+from deltarule.engines.reference import forward_pass
+from deltarule.maths import random
+from deltarule.maths.network import Taped
+from deltarule.problem.batches import Batch, batch, groups
+from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.state import State
+from deltarule.proofs.differences import IMAGINARY
+from deltarule.proofs.error_scale import near, roundings
+
+DIRECTIONS = 8
+_NUMBERS_AT_ONCE = 1_000_000
+_WEIGHTS_TIMES_ROWS = 4e9
+
+
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """Lines through the parameters of a state's members.
+
+    member [n]         the place of each line's member in the state
+    entry [n]          the entry of θ that it moves; −1 − d where it is direction d
+    signs [D, P]       the directions: every entry moves by ±t
+    """
+
+    problem: Problem
+    state: State
+    member: Integers
+    entry: Integers
+    signs: Floats
+
+    def along(self, lines: Integers, t: Floats) -> Floats:
+        """The objective on each line at the distance t: on the batch of the state's step, in training mode."""
+        values = np.empty(len(lines), np.result_type(t, self.problem.dtype))
+        for chosen, moved, rows in self._moved(lines, t):
+            values[chosen] = forward_pass(self.problem, moved, rows)[0]
+        return values
+
+    def leaving_kinks(self, lines: Integers, beside: bool = False) -> NDArray[np.bool_]:
+        """Which lines move something off a kink that it stands on, as an imaginary step shows.
+
+        With `beside`, only what stands there but for rounding counts, and may be on either side of it.
+        """
+        leaving = np.zeros(len(lines), bool)
+        for chosen, moved, rows in self._moved(lines, np.full(len(lines), 1j * IMAGINARY)):
+            tape = forward_pass(self.problem, moved, rows)[2]
+            leaving[chosen] = on_kinks(self.problem, moved, rows, tape, beside)
+        return leaving
+
+    def crossing_kinks(self, lines: Integers, t: Floats) -> NDArray[np.bool_]:
+        """On which lines something is on another side of a kink at the distance t than at 0."""
+        crossing = np.zeros(len(lines), bool)
+        for chosen, moved, rows in self._moved(lines, t):
+            here = self._at(lines[chosen], 0 * t[chosen])
+            there, before = (
+                _at_kinks(self.problem, state, rows, forward_pass(self.problem, state, rows)[2])
+                for state in (moved, here)
+            )
+            for (_, value, kink), (_, old, _) in zip(there, before, strict=True):
+                crossing[chosen] |= ((value > kink) != (old > kink)).any((-2, -1))
+        return crossing
+
+    def project(self, vector: Floats, absolute: bool = False) -> Floats:
+        """What a vector of all entries [K, P] comes to along each line [n]; its terms' absolute sum if asked for."""
+        signs = np.abs(self.signs) if absolute else self.signs
+        # Direction d stands d places before the end: where its entry, −1 − d, points to.
+        return np.asarray(np.concatenate([vector, (vector @ signs.T)[:, ::-1]], axis=1)[self.member, self.entry])
+
+    def _moved(self, lines: Integers, t: Floats) -> Iterator[tuple[Integers, State, Batch]]:
+        """Some of the lines at a time, those of members with equally many rows: the moved state, and its batch."""
+        members = self.state.members[self.member[lines]]
+        with one_blas_thread(), np.errstate(all="ignore"):
+            for group in groups(self.problem, members):
+                for start in range(0, len(group), self._chunk):
+                    chosen = group[start : start + self._chunk]
+                    state = self._at(lines[chosen], t[chosen])
+                    yield chosen, state, batch(self.problem, state.members, state.step)
+
+    def _at(self, lines: Integers, t: Floats) -> State:
+        state, entry = self.state.take(self.member[lines]), self.entry[lines]
+        theta = state.theta.astype(np.result_type(t, state.theta))
+        single = np.flatnonzero(entry >= 0)
+        theta[single, entry[single]] += t[single]
+        together = np.flatnonzero(entry < 0)
+        theta[together] += t[together, None] * self.signs[-1 - entry[together]]
+        return replace(state, theta=theta)
+
+    @property
+    def _chunk(self) -> int:
+        """How many lines are evaluated at once, so that memory stays bounded."""
+        units = sum(layer.inputs + layer.units for layer in self.problem.network.layers)
+        rows = max(self.problem.batch_rows(member) for member in self.state.members)
+        return max(1, _NUMBERS_AT_ONCE // (self.problem.network.parameters + rows * units))
+
+
+def lines_through(problem: Problem, state: State, most: int) -> Lines:
+    """A line for every entry of every member; where that is more than `most`, a sample of each array and directions.
+
+    Where network and batch are large, `most` is lowered to what takes some seconds, but not below 100.
+
+    >>> from deltarule.problem.create import create_problem
+    >>> from deltarule.problem.network import Network
+    >>> from deltarule.problem.state import initial_state
+    >>> problem = create_problem(Network([20, 10, 1]), [[1.0] * 20], [1])
+    >>> lines_through(problem, initial_state(problem), 1000).entry.size
+    221
+    >>> sample = lines_through(problem, initial_state(problem), 40)
+    >>> sample.entry.size, [int((sample.entry == entry).sum()) for entry in (-1, 220)]
+    (48, [1, 1])
+    """
+    members, parameters = len(state.members), problem.network.parameters
+    rows = max(problem.batch_rows(member) for member in state.members)
+    most = min(most, max(100, int(_WEIGHTS_TIMES_ROWS / (parameters * rows))))
+    if members * parameters <= most:
+        entries, signs = np.arange(parameters), np.empty((0, parameters))
+    else:
+        entries, signs = _sample(problem, max(1, most // members)), _signs(DIRECTIONS, parameters)
+    each = np.concatenate([entries, -1 - np.arange(len(signs))])
+    return Lines(problem, state, np.repeat(np.arange(members), len(each)), np.tile(each, members), signs)
+
+
+def _sample(problem: Problem, most: int) -> Integers:
+    """Entries of each array, small arrays whole: what they leave of their equal share goes to the larger ones."""
+    chosen, left = [], most
+    arrays = sorted(problem.network.entries, key=lambda entry: entry.stop - entry.start)
+    for i, array in enumerate(arrays):
+        size = array.stop - array.start
+        quota = min(size, max(1, left // (len(arrays) - i)))
+        word, *_ = random.words(0, random.DIRECTIONS, np.arange(size, dtype=np.uint32), np.uint32(i + 1))
+        chosen.append(array.start + np.argsort(word, kind="stable")[:quota])
+        left -= quota
+    return np.sort(np.concatenate(chosen))
+
+
+def _signs(count: int, parameters: int) -> Floats:
+    word, *_ = random.words(
+        0, random.DIRECTIONS, np.arange(parameters, dtype=np.uint32), 0, np.arange(count, dtype=np.uint32)[:, None]
+    )
+    return np.where(word & np.uint32(1), 1.0, -1.0)
+
+
+def on_kinks(
+    problem: Problem, state: State, rows: Batch, tape: Sequence[Taped], beside: bool = False
+) -> NDArray[np.bool_]:
+    """Which members [K] have a pre-activation, an error or a weight where its function has a kink, but for rounding.
+
+    Where θ is complex, only what also has an imaginary part counts: what moves off its kink. With `beside`, what stands
+    on its kink exactly does not count, but behind batch norm, whose differences come to exactly 0 by luck alone.
+    """
+    rounded = roundings(problem, state, rows, tape)
+    normalized = [False, *(taped.name[0] == "n" for taped in tape), False]
+    found = np.zeros(len(state.members), bool)
+    for place, values, kink in _at_kinks(problem, state, rows, tape):
+        r = 0.0 if place is None else rounded[place]  # weights are what they are
+        there = near(values.real, r, (kink,))
+        if np.iscomplexobj(values):
+            there &= values.imag != 0
+        if beside and not (place is not None and normalized[place]):
+            there &= np.abs(values.real - kink) >= np.finfo(float).tiny
+        found |= there.any((-2, -1))
+    return found
+
+
+def _at_kinks(
+    problem: Problem, state: State, rows: Batch, tape: Sequence[Taped]
+) -> Iterator[tuple[int | None, Floats, float]]:
+    """What may stand on a kink, and the kink: pre-activations, errors and weights, and their place on the tape.
+
+    The place counts from x, which is 0; that of p − y is the last, and a weight has none.
+    """
+    layers, output, logits = problem.network.layers, problem.network.output, tape[-1].value
+    for i, taped in enumerate(tape):
+        if taped.name[0] == "a":
+            for kink in layers[int(taped.name[1:]) - 1].activation.kinks:
+                yield i, tape[i - 1].value, kink
+    for kink in output.kinks:
+        yield len(tape), logits, kink
+    for kink in problem.loss.kinks:
+        yield len(tape) + 1, output.forward(logits)[0] - rows.y, kink
+    if problem.penalty is not None:
+        for kink in problem.penalty.kinks:
+            yield None, state.theta[:, None, problem.penalized > 0], kink

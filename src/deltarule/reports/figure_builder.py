@@ -1,0 +1,434 @@
+"""A figure on its way: what all figures share of layout, legends, notes and words for those who cannot see them.
+
+T looks · K members
+"""
+
+import contextlib
+import itertools
+import os.path
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deltarule.errors import BadInput, counted
+from deltarule.problem.problem import Floats
+from deltarule.reports import style
+from deltarule.reports.formatting import isolated, visible
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+CURVE = "curve"
+MOST_LINES = 8
+"""Members that are drawn a line each; of more, the median and a band are."""
+DECADES = 2
+"""An objective that spans more than this is drawn on a logarithmic scale."""
+SHOWN = 1000
+"""How many times the greatest value at the start is still shown: what diverges would press all else flat."""
+HIGHEST = 1e200
+"""Above it a logarithmic scale is given its marks: Matplotlib looks for them far above, where no number is left."""
+CANNOT_DRAW = ValueError, IndexError
+"""How Matplotlib says, by its version, that numbers are too large, or that there are none."""
+LEGEND, TITLE = 45, 8.4
+"""Points of a legend beside its words, and of a character of a title."""
+MOST_PLAIN = 1e7
+"""Below it numbers along an axis have no powers of ten."""
+MOST_PARTS = 50
+"""Parts of a line that have gaps between them; of more, gaps narrower than such a share of it are not seen."""
+MOST_TOLD = 8
+"""Lines that are told in words."""
+BAND = (10, 90)
+BAND_TOLD = "10 to 90 %"
+
+
+@dataclass
+class Sheet:
+    """A figure in the making: the axes that are drawn on, what the legend lists, and the notes below."""
+
+    figure: "Figure"
+    rows: list["Axes"]
+    title: str
+    row: int = 0
+    entries: list[tuple[Any, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    drawn: list[Floats] = field(default_factory=list)
+
+    @classmethod
+    def blank(cls, title: str, rows: int = 1) -> "Sheet":
+        """Axes below one another that share what is across."""
+        return cls.of_axes(title, 7.0, 3.6 + 1.6 * (rows - 1), nrows=rows, sharex=True)
+
+    @classmethod
+    def of_axes(cls, title: str, width: float, height: float, **subplots: Any) -> "Sheet":
+        """Axes in a grid, row by row.    width, height  in inches"""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        from deltarule.reports.figure_display import ShownFigure
+
+        figure = ShownFigure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots(squeeze=False, **subplots)
+        return cls(figure, list(axes.flat), title)
+
+    @property
+    def axes(self) -> "Axes":
+        """Those that are drawn on now."""
+        return self.rows[self.row]
+
+    def next_row(self) -> None:
+        """Go on with the next axes."""
+        self.row += 1
+        self.drawn.clear()
+
+    def line(self, x: Any, y: Any, name: str, index: int | None = None, listed: bool = True, **look: Any) -> None:
+        """A line through what is finite, with a dot where it ends, and where a value stands alone between gaps.
+
+        Where most values would stand alone, as those of looks that are rare, the line joins them; where gaps are many,
+        it goes over the narrow ones.
+        Raises `BadInput` where there is not one value for each of `x`.
+        """
+        x, y = np.ravel(x), np.asarray(y, np.float64)
+        check_shape(y, {"x value": len(x)}, name)
+        there = np.isfinite(y)
+        self.drawn.append(y[there])
+        beside = np.pad(there, 1)
+        begins = there & ~beside[:-2]
+        alone = begins & ~beside[2:]
+        chosen, dots = there.copy(), []
+        if 2 * alone.sum() <= there.sum():
+            are_many = begins.sum() > MOST_PARTS
+            at = np.flatnonzero(there)
+            gaps = at[:-1][np.diff(at) > (len(y) / MOST_PARTS if are_many else 1)]
+            chosen[gaps + 1] = True  # one value that is missing makes a gap
+            dots = [] if are_many else np.flatnonzero(alone[chosen]).tolist()
+        x, y = x[chosen], np.where(there, y, np.nan)[chosen]
+        place = len(self.axes.lines) if index is None else index
+        given = {"marker": "o", "markersize": 3, "markevery": [*dots, -1], **style.line(place), **look}
+        (drawn,) = self.axes.plot(x, y, label=plain(name), **given)
+        drawn.set_gid(CURVE)
+        if listed and name:
+            self.entries.append((drawn, name))
+
+    def lines(self, x: Any, values: Floats, names: Sequence[str], listed: bool = True) -> None:
+        """A line for each column.    values [T, K]"""
+        for name, column in zip(names, values.T, strict=True):
+            self.line(x, column, name, listed=listed)
+
+    def band(self, x: Any, values: Floats, name: str, index: int = 0, listed: bool = True) -> None:
+        """The median of each row, and the band around it.    values [T, K]"""
+        look = style.line(index)
+        steps, low = middle(x, values, lambda rows, axis: np.nanpercentile(rows, BAND[0], axis=axis))
+        _, high = middle(x, values, lambda rows, axis: np.nanpercentile(rows, BAND[1], axis=axis))
+        pale: dict[str, Any] = {"color": look["color"], "alpha": style.BAND}
+        if len(steps) > 1:
+            shade: Any = self.axes.fill_between(steps, low, high, linewidth=0, **pale)
+        else:  # between one and no other nothing can be filled
+            shade = self.axes.vlines(steps, low, high, linewidth=4, **pale)
+        median = middle(x, values, np.nanmedian)
+        (line,) = self.axes.plot(*median, label=plain(name), marker="o", markersize=3, markevery=[-1], **look)
+        line.set_gid(CURVE)
+        self.drawn += [low, high]
+        if listed:
+            self.entries += [(line, name), (shade, BAND_TOLD)]
+
+    def ranges(self, names: Sequence[str], points: float, values: Floats, intervals: Floats) -> tuple[Any, Any]:
+        """A row for each name, the first on top: a dot at its value [T], and a bar over its interval [T, 2].
+
+        Parameters: `points`, how wide a name may be. Returns: the dots and the bars, for the legend.
+        """
+        places = np.arange(len(names))
+        bars = self.axes.hlines(places, intervals[:, 0], intervals[:, 1], color=style.BLUE, linewidth=4, alpha=0.35)
+        (dots,) = self.axes.plot(values, places, "o", color=style.BLUE, markersize=5)
+        self.axes.set_yticks(places, all_fitted(names, points, 8.5))
+        self.axes.set_ylim(len(names) - 0.4, -0.6)
+        return dots, bars
+
+    def members(self, x: Any, values: Floats, names: Sequence[str], listed: bool = True) -> None:
+        """Lines of few members, a band of many.    values [T, K]"""
+        if len(names) <= MOST_LINES:
+            self.lines(x, values, names if len(names) > 1 else [""], listed)
+        else:
+            self.band(x, values, f"median of {len(names)}", listed=listed)
+
+    def mark_rate(self, suggested: Floats, listed: bool = True) -> None:
+        """A vertical line at the suggestion, the median one where members differ."""
+        found = suggested[np.isfinite(suggested)]
+        if not len(found):
+            self.note("No rate is suggested: at none does the objective fall.")
+            return
+        rate = float(np.median(found))
+        line = self.axes.axvline(rate, color=style.GRAY, linewidth=1.2, zorder=1)
+        if listed:
+            self.entries.append((line, f"suggested: {rate:.3g}" + (" (median)" if len(found) > 1 else "")))
+
+    def x_label_updates(self) -> None:
+        """Whole numbers of updates across."""
+        from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
+        self.axes.set_xlabel("updates")
+        self.axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+        self.axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+
+    def y_label(self, text: str) -> None:
+        """What is upright, with its unit."""
+        self.axes.set_ylabel(wrapped(text, 44))
+
+    def scale_objective(self, top: float | None = None) -> None:
+        """A logarithmic scale for many decades; what diverges leaves the picture.    top   the greatest value shown"""
+        values = np.concatenate([np.empty(0), *self.drawn])
+        if not len(values):
+            return
+        least, greatest = float(values.min()), float(values.max())
+        if top is None:
+            top = SHOWN * max(abs(float(column[0])) for column in self.drawn if len(column))
+            # What is mostly above, or ends there altogether, is all that there is to see.
+            if np.median(values) > top or all(column[-1] > top for column in self.drawn if len(column)):
+                top = greatest
+        shown = min(greatest, max(top, least))
+        logarithmic = least > 0 and np.log10(shown) - np.log10(least) > DECADES
+        if logarithmic:
+            self.axes.set_yscale("log")
+            if shown > HIGHEST:
+                self._mark_decades(least, shown)
+        if greatest > top > 0:
+            self.axes.set_ylim(least / 2 if logarithmic else least - 0.05 * (top - least), top)
+            self.note(f"Values above {top:.3g} are outside the picture.")
+
+    def _mark_decades(self, least: float, greatest: float) -> None:
+        """A few marks on a logarithmic scale whose end is near that of numbers, and its limits."""
+        from matplotlib.ticker import FixedLocator, NullLocator
+
+        decades = np.linspace(np.ceil(np.log10(least)), np.floor(np.log10(greatest)), 5).round()
+        self.axes.yaxis.set_major_locator(FixedLocator((10.0 ** np.unique(decades)).tolist()))
+        self.axes.yaxis.set_minor_locator(NullLocator())
+        self.axes.set_ylim(max(least / 2, np.finfo(float).tiny), min(greatest, np.finfo(float).max / 2) * 2)
+
+    def scale_share(self) -> None:
+        """From 0 to 1, with room for lines that lie on either."""
+        self.axes.set_ylim(-0.03, 1.03)
+
+    def say(self, text: str) -> None:
+        """A sentence of what there is to see, for those who cannot, once."""
+        if text not in self.said:
+            self.said.append(text)
+
+    def note(self, text: str) -> None:
+        """A sentence below the figure, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def finished(self, legend_title: str = "") -> "Figure":
+        """Set the legend beside the axes and the notes below, where they can hide nothing."""
+        told = " ".join([_sentence(self.title), *(self.said or _curves_told(self.figure))])
+        self.figure.set_label(" ".join(visible(told).split()))
+        for axis in (axis for axes in self.rows for axis in (axes.xaxis, axes.yaxis)):
+            if _has_offset(axis):
+                write_out(axis)
+        names = all_wrapped([name for _, name in self.entries], 26)
+        room = 72 * self.figure.get_figwidth()
+        if names:
+            room -= LEGEND + max(width_of(line, 8.5) for name in names for line in name.splitlines() or [""])
+            lines = sum(name.count("\n") + 1 for name in names)
+            self.figure.set_figheight(max(self.figure.get_figheight(), 1.2 + 0.18 * lines))
+            handles, title = [handle for handle, _ in self.entries], wrapped(legend_title, 26) or None
+            self.figure.legend(handles, names, loc="outside right upper", title=title, alignment="left")
+        if not self.rows[0].get_title(loc="left"):
+            across = max(int(room / TITLE), 12)
+            lines = -int(-4 * 72 * self.figure.get_figwidth() // (TITLE * across))  # as much as without a legend
+            self.rows[0].set_title(wrapped(self.title, across, lines))
+        if self.notes:
+            told = wrapped(" ".join(self.notes), int(110 * self.figure.get_figwidth() / 7))
+            self.figure.supxlabel(told, x=0.01, ha="left", fontsize=8, color=style.GRAY)
+        return self.figure
+
+
+def alt_text(figure: "Figure") -> str:
+    """What a figure shows, in a few sentences, for those who cannot see it.
+
+    >>> sheet = Sheet.blank("Cost")
+    >>> sheet.line([0, 10], [1.0, 0.5], "seed 0")
+    >>> sheet.y_label("cost")
+    >>> sheet.x_label_updates()
+    >>> alt_text(sheet.finished())
+    'Cost. Cost against updates: seed 0 from 1 at 0 to 0.5 at 10.'
+    """
+    return str(figure.get_label())
+
+
+def curves(axes: "Axes") -> list["Line2D"]:
+    """The lines that are data and not help."""
+    return [line for line in axes.lines if line.get_gid() == CURVE and np.size(line.get_xdata())]
+
+
+def name_of(line: "Line2D") -> str:
+    """What a curve is called, empty where it needs no name."""
+    label = str(line.get_label())
+    return "" if label.startswith("_") else label.strip().replace(r"\$", "$")
+
+
+def _sentence(title: str) -> str:
+    return title if title.endswith("?") else f"{title}."
+
+
+def _curves_told(figure: "Figure") -> list[str]:
+    """Where each line begins and ends, read from what is drawn."""
+    told = []
+    for axes in figure.axes:
+        lines, ends = curves(axes), []
+        for line in lines[:MOST_TOLD]:
+            x, y, name = np.asarray(line.get_xdata()), np.asarray(line.get_ydata()), name_of(line)
+            start = f"{isolated(name)} " if name else ""
+            ends.append(f"{start}from {y[0]:.4g} at {x[0]:,.6g} to {y[-1]:.4g} at {x[-1]:,.6g}")
+        if len(lines) > MOST_TOLD:
+            ends.append(counted(len(lines) - MOST_TOLD, "more line"))
+        what = f"{axes.get_ylabel()} against {axes.get_xlabel() or figure.axes[-1].get_xlabel()}"
+        told.append(f"{what[:1].upper()}{what[1:]}{': ' if ends else ''}{'; '.join(ends)}.")
+    return [" ".join(text.split()) for text in told]
+
+
+def check_shape(values: Floats, counts: Mapping[str, int], name: str = "") -> None:
+    """Raise `BadInput` for values that are not so many along each axis.    counts  by what stands along it"""
+    if values.shape != (wanted := tuple(counts.values())):
+        of = f" of {visible(name)!r}" if name else ""
+        there = " and ".join(counted(count, what) for what, count in counts.items())
+        raise BadInput(
+            f"the values{of} have the shape {values.shape} for {there}; "
+            f"give the shape {wanted}, a value for each {' and '.join(counts)}"
+        )
+
+
+def middle(x: Any, values: Floats, of: Callable[..., Floats]) -> tuple[Floats, Floats]:
+    """A statistic over the finite values of each row that has some.    values [T, K]"""
+    check_shape(values, {"x value": len(np.ravel(x)), "member": values.shape[1]})
+    values = np.where(np.isfinite(values), values, np.nan)
+    there = ~np.isnan(values).all(1)
+    return np.asarray(x)[there], of(values[there], axis=1)
+
+
+def _has_offset(axis: Any) -> bool:
+    """Whether there stands, beside the numbers along an axis, one that has to be added or multiplied to each."""
+    formatter = axis.get_major_formatter()
+    with contextlib.suppress(*CANNOT_DRAW):  # which is told where it is drawn
+        formatter.format_ticks(axis.get_majorticklocs())
+    return bool(formatter.get_offset())
+
+
+def write_out(axis: Any) -> None:
+    """Few numbers, each written out: one that all have to be multiplied by would lie on something else.
+
+    The longer they are, the fewer, so that they do not lie on one another. Call it when all is drawn.
+    """
+    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
+    low, high = axis.get_view_interval()
+    largest, half = max(abs(low), abs(high)), abs(high / 2 - low / 2)  # the whole may be no number any more
+    digits = max(4, int(np.log10(largest / 2 / half)) + 3)
+    if 1 <= largest < MOST_PLAIN:
+        digits = max(digits, int(np.log10(largest)) + 1)
+    axis.set_major_locator(MaxNLocator(int(np.clip(30 // digits, 1, 4))))
+    axis.set_major_formatter(StrMethodFormatter(f"{{x:.{digits}g}}"))
+
+
+def plain(text: str) -> str:
+    """Text that Matplotlib takes as it stands: no formula between dollars, no name that hides from legends."""
+    text = visible(text).replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
+
+
+def wrapped(text: str, width: int, lines: int = 4) -> str:
+    """Text in up to so many lines of so many characters, as Matplotlib takes it."""
+    return plain("\n".join(textwrap.wrap(text, width, max_lines=lines, placeholder=" …")))
+
+
+def all_wrapped(names: Sequence[str], width: int, lines: int = 4) -> list[str]:
+    """Each of some names as `wrapped`; those that would look alike then are shortened as `all_fitted` does.
+
+    >>> all_wrapped(["mean income of all households", "mean income of all persons", "age"], 8, 2)
+    ['mea… hou\\nseholds', 'mean in…\\npersons', 'age']
+    """
+    shown = {name: wrapped(name, width, lines) for name in names}
+    used = Counter(shown.values())
+    alike = [name for name, text in shown.items() if used[text] > 1]
+    room = 0.6 * 8.5 * width * lines  # what so many characters take, about: of narrow ones it holds more
+    for share in (1, 0.8, 0.6, 0.4):
+        for name, text in zip(alike, all_fitted(alike, share * room, 8.5), strict=True):
+            shown[name] = wrapped(text.replace(r"\$", "$"), width, len(text))
+        if all(shown[name].count("\n") < lines for name in alike):
+            break
+    return [shown[name] for name in names]
+
+
+def fitted(text: str, points: float, size: float) -> str:
+    """As much of a text as fits into so many points, in a font of a size, as Matplotlib takes it.
+
+    >>> fitted("learning rate", 200, 8), fitted("learning rate", 40, 8)
+    ('learning rate', 'learnin…')
+    """
+    line = " ".join(text.split())
+    if width_of(line, size) <= points:
+        return plain(line)
+    room = points - width_of("…", size)
+    ends = np.cumsum([_advance(character, "normal") for character in line]) * size
+    return plain(f"{line[: int((ends <= room).sum())]}…")
+
+
+def all_fitted(names: Sequence[str], points: float, size: float) -> list[str]:
+    """Each of some names as `fitted`; of those that would look alike then, also what follows where they differ, and
+    where that is not enough a number.
+
+    >>> all_fitted(["mean income of households", "mean income of persons", "age"], 80, 8)
+    ['mean… households', 'mean inc… persons', 'age']
+    """
+    lines = [" ".join(name.split()) for name in names]
+    shown = _cut_apart(lines, points, size)
+    used = Counter(shown.values())
+    for line in [line for line, text in shown.items() if used[text] > 1]:
+        tails = (f" {number}" for number in itertools.count(1))
+        numbered = (fitted(line, points - width_of(tail, size), size) + tail for tail in tails)
+        shown[line] = next(text for text in numbered if text not in used)
+        used[shown[line]] += 1
+    return [shown[line] for line in lines]
+
+
+def _cut_apart(lines: Sequence[str], points: float, size: float) -> dict[str, str]:
+    """Lines with what is shown of them: where beginnings are alike, what follows where they differ, too."""
+    shown = {line: fitted(line, points, size) for line in lines}
+    for text in list(dict.fromkeys(shown.values())):
+        alike = [line for line in shown if shown[line] == text]
+        start = len(os.path.commonprefix(alike))
+        if len(alike) > 1 and start:
+            rest = [" ".join(line[start:].split()) for line in alike]
+            told = _cut_apart(rest, 2 / 3 * points - width_of(" ", size), size)
+            ends = [told[line] for line in rest]
+            gaps = [" " if " " in line[start - 1 : start + 1] else "" for line in alike]
+            tails = [gap + end for gap, end in zip(gaps, ends, strict=True)]
+            heads = [
+                fitted(text[:start], points - width_of(tail, size), size)
+                for text, tail in zip(alike, tails, strict=True)
+            ]
+            shown |= {line: head + tail for line, head, tail in zip(alike, heads, tails, strict=True)}
+    return shown
+
+
+def width_of(text: str, size: float, weight: str = "normal") -> float:
+    """How wide a text is, in points; what is drawn may be a little narrower."""
+    return size * sum(_advance(character, weight) for character in text)
+
+
+@cache
+def _advance(character: str, weight: str) -> float:
+    """How wide a character is, as a share of the size of the font."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    with style.drawing():
+        font = FontProperties(family=style.STYLE["font.family"], size=100, weight=weight)
+        return float(text_to_path.get_text_width_height_descent(plain(character), font, False)[0]) / 100

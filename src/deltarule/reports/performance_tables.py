@@ -1,0 +1,196 @@
+"""A benchmark, and what `deltarule doctor` found: on the terminal, and as tables of docs/reference/performance.md.
+
+Both draw the record as JSON has it: `record` is what `deltarule bench --json` prints, read again.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from deltarule.errors import counted
+from deltarule.reports.markdown import table
+from deltarule.reports.terminal_tables import pairs, plain_table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+Record = Mapping[str, Any]
+
+HEADERS = ("who", "µs for an update", "least … most", "times ours")
+BYTES = 1e6
+
+
+def bench_tables(record: Record) -> "list[RenderableType]":
+    """The record of a benchmark as tables for the terminal, a list of what stands one under another.
+
+    >>> from rich import print
+    >>> spread = {"least": 1.0, "median": 2.0, "most": 4.0}
+    >>> one = {"name": "compiled", "about": "ours, Numba", "microseconds": spread, "ratio": 1.0, "difference": 0.0}
+    >>> row = {"name": "encoder", "title": "one 8-3-8", "about": "8 vectors", "dtype": "float64", "contenders": [one],
+    ...        "left_out": {"JAX scan": "JAX is not installed"}}
+    >>> empty = {"processes": [], "memory": [], "targets": []}
+    >>> for part in bench_tables({"rows": [row], **empty}):
+    ...     print(part)
+    encoder: one 8-3-8, float64. 8 vectors
+    who      µs for an update least … most times ours how
+    ──────────────────────────────────────────────────────────────────────
+    compiled             2.00  1.00 … 4.00       1.00 ours, Numba
+    JAX scan          not run                         JAX is not installed
+    """
+    from rich.text import Text
+
+    parts: list[RenderableType] = []
+    for row in record["rows"]:
+        parts.append(Text(f"{row['name']}: {row['title']}, {row['dtype']}. {row['about']}"))
+        shown = plain_table()
+        for header, justify in zip((*HEADERS, "how"), ("left", "right", "right", "right", "left"), strict=True):
+            shown.add_column(header, justify=justify, no_wrap=header != "how")  # type: ignore[arg-type]
+        for cells in _cells(row):
+            shown.add_row(*map(Text, cells))
+        parts.append(shown)
+    for title, headers, rows in _others(record):
+        if rows:
+            shown = plain_table()
+            for header in headers:
+                shown.add_column(header)
+            for cells in rows:
+                shown.add_row(*map(Text, cells))
+            parts += [Text(title), shown]
+    return parts
+
+
+def performance_page(record: Record) -> dict[str, str]:
+    """The parts of docs/reference/performance.md that are drawn from the record, as Markdown by their names."""
+    versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
+    blas = record["matrices"]
+    products = f"Our products of matrices: {blas['name']}, {blas['kernels']} kernels, {_threads(blas)}. "
+    told = f"Measured on {in_words(record)}. {products if blas else ''}{record['rounds']} rounds. With {versions}."
+    if record["quick"]:
+        told += " **This was a quick run, on small populations: its times say little.**"
+    parts = {"machine": told}
+    rows = []
+    for row in record["rows"]:
+        rows.append(f"**{row['name']}**: {row['title']}, {row['dtype']}. {row['about']}.")
+        rows.append(table((*HEADERS, "how"), _cells(row)))
+    parts["rows"] = "\n\n".join(rows)
+    for title, headers, cells in _others(record):
+        parts[title] = table(headers, cells)
+    return parts
+
+
+def curve_name(curve: Record) -> str:
+    """The name of a curve's files, without an ending.
+
+    >>> curve_name({"quantity": "hidden units"})
+    'time-by-hidden-units'
+    """
+    return f"time-by-{curve['quantity'].replace(' ', '-')}"
+
+
+def in_words(record: Record) -> str:
+    """When and on what a benchmark was measured.
+
+    >>> computer = {"processor": "AMD EPYC", "processors": 2, "avx512": False, "system": "Linux"}
+    >>> in_words({"date": "2026-01-31", "machine": computer})
+    '2026-01-31: AMD EPYC, 2 processors, without AVX-512, Linux'
+    """
+    one = record["machine"]
+    wide = "with AVX-512" if one["avx512"] else "without AVX-512"
+    plural = "processor" if one["processors"] == 1 else "processors"
+    return f"{record['date']}: {one['processor']}, {one['processors']} {plural}, {wide}, {one['system']}"
+
+
+def _cells(row: Record) -> list[list[str]]:
+    """A line for each contender of a row, and for each that was left out."""
+    lines = []
+    for one in row["contenders"]:
+        spread = one["microseconds"]
+        if spread is None:
+            lines.append([one["name"], "other losses", "", "", f"{one['about']}; {one['difference']:.0e} off"])
+            continue
+        ratio = "" if one["ratio"] is None else _number(one["ratio"])
+        least_most = f"{_number(spread['least'])} … {_number(spread['most'])}"
+        lines.append([one["name"], _number(spread["median"]), least_most, ratio, one["about"]])
+    return lines + [[name, "not run", "", "", why] for name, why in row["left_out"].items()]
+
+
+def _others(record: Record) -> list[tuple[str, Sequence[str], list[list[str]]]]:
+    """What a record holds beside its rows: a title, headers and cells each."""
+    processes = [
+        [
+            one["about"],
+            f"{one['seconds']['median']:.2f}",
+            f"{one['seconds']['least']:.2f} … {one['seconds']['most']:.2f}",
+        ]
+        for one in record["processes"]
+    ]
+    memory = [
+        [
+            f"{one['members']:,} of {one['row']}",
+            *(f"{one[name] / BYTES:,.0f}" for name in ("needed", "advance", "train")),
+        ]
+        for one in record["memory"]
+    ]
+    targets = [
+        [one["what"], f"{one['kind']} {one['bound']:g}{one['unit'] and ' ' + one['unit']}", *_reached(one)]
+        for one in record["targets"]
+    ]
+    return [
+        ("processes", ("fresh processes", "seconds", "least … most"), processes),
+        ("memory", ("MB of memory", "needed at least", "updates", "training"), memory),
+        ("targets", ("target", "bound", "found", "reached"), targets),
+    ]
+
+
+def _reached(one: Record) -> list[str]:
+    if one["found"] is None:
+        return ["not measured", ""]
+    return [_number(one["found"]), "yes" if one["reached"] else "no"]
+
+
+def _number(value: float) -> str:
+    """Three digits, and no power of ten.
+
+    >>> _number(0.01234), _number(1.234), _number(12345.6)
+    ('0.0123', '1.23', '12,346')
+    """
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:#.3g}"
+
+
+def findings(found: Record) -> "RenderableType":
+    """What `deltarule doctor` found, for the terminal.
+
+    Parameters: `found`, what `deltarule doctor --json` prints, read again.
+    """
+    machine, blas = found["machine"], found["matrices"]
+    engines = [one["name"] if one["usable"] else f"{one['name']} (not usable)" for one in found["engines"]]
+    rows = [
+        ("processor", f"{machine['processor']}, {machine['processors']} to use; {' '.join(machine['features'])}"),
+        ("versions", _named(found["versions"])),
+        ("optional", _named(found["optional"])),
+        ("engines", ", ".join(engines)),
+        ("BLAS", "; ".join(_blas(one) for one in found["blas"])),
+        (
+            "matrices",
+            f"{blas['name']}, {blas['kernels']} kernels, {_threads(blas)} of ours" if blas else "none",
+        ),
+        ("data", ", ".join(f"{one['name']}: {one['place'] or 'not here yet'}" for one in found["data"])),
+        ("", f"DELTARULE_DATA: {found['data_folder'] or 'not set'}; bundled: {', '.join(found['bundled'])}"),
+        *((f"cache: {one['what']}", f"{one['folder']}, {one['bytes'] / BYTES:,.1f} MB") for one in found["caches"]),
+        *(("note", one) for one in found["notes"]),
+    ]
+    return pairs(rows)
+
+
+def _named(versions: Mapping[str, str | None]) -> str:
+    return ", ".join(f"{name} {number or '(not installed)'}" for name, number in versions.items())
+
+
+def _blas(one: Record) -> str:
+    kernels = f", {one['kernels']} kernels" if one["kernels"] else ""
+    return f"{one['whose']}: {one['library']} {one['version'] or ''}{kernels}, {_threads(one)}"
+
+
+def _threads(found: Mapping[str, Any]) -> str:
+    return counted(found["threads"], "thread")

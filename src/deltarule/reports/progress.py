@@ -1,0 +1,61 @@
+"""A training while it runs: what has been told of it so far, for a line of bars or a plot that moves."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from deltarule.reports.terminal_tables import ASCII_BARS, BARS, sparkline
+
+MOST = 512
+"""Values that are remembered; of more every second one is forgotten."""
+SHOWN = 16
+"""Characters of the line of bars."""
+
+
+@dataclass
+class Seen:
+    """The objectives that a training has told, each with its update.
+
+    >>> seen = Seen()
+    >>> for step in range(1000):
+    ...     seen.add(step, 1 / (step + 1))
+    >>> seen.steps[:3], len(seen.objectives) <= MOST, seen.bars()[0]
+    ([0, 4, 8], True, '█')
+    """
+
+    steps: list[int] = field(default_factory=list)
+    objectives: list[float] = field(default_factory=list)
+
+    def add(self, step: int, objective: float) -> None:
+        """Remember a value; one from before the last begins another training."""
+        if self.steps and step <= self.steps[-1]:
+            self.steps.clear()
+            self.objectives.clear()
+        self.steps.append(step)
+        self.objectives.append(objective)
+        if len(self.steps) > MOST:
+            del self.steps[1::2], self.objectives[1::2]
+
+    def bars(self, ascii_only: bool = False) -> str:
+        """The objectives as a line of bars."""
+        return sparkline(self.objectives, SHOWN, ASCII_BARS if ascii_only else BARS)
+
+
+def told(progress: Any) -> str:
+    """How a population is doing, in a few words.
+
+    Parameters: `progress`, what `train` tells of itself.
+
+    >>> from deltarule.training.train import Progress
+    >>> told(Progress(step=1200, limit=3000, training=91, stopped=7, diverged=2, seconds=1.0, solved=7, objective=0.25))
+    '0.25, step 1,200, 91 training, 7 solved, 2 diverged'
+    """
+    words: Sequence[tuple[int, str]] = (
+        (progress.solved, "solved"),
+        (progress.stopped - progress.solved, "stopped"),
+        (progress.diverged, "diverged"),
+    )
+    counts = [f"{count:,} {word}" for count, word in words if count]
+    objective = [] if math.isnan(progress.objective) else [f"{progress.objective:.3g}"]
+    return ", ".join([*objective, f"step {progress.step:,}", f"{progress.training:,} training", *counts])

@@ -1,0 +1,56 @@
+"""The table of a reproduction: every study with its verdicts, and what was left out, for the terminal."""
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from deltarule.reports.terminal_tables import VERDICT_STYLES, plain_table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.text import Text
+
+
+def reproduction_table(done: Any) -> "RenderableType":
+    """Tell of each study how many claims came out how, then what was left out and where all of it is.
+
+    Parameters: `done`, the record of a reproduction, its fields those of `deltarule reproduce --json`.
+
+    >>> from types import SimpleNamespace as record
+    >>> from rich import print
+    >>> said = {"mine-1": "agrees", "mine-2": "agrees", "mine-3": "mixed"}
+    >>> mine = record(study="mine", data="digits", seeds=20, seconds=3, notes=(), verdicts=said, left_out=["mine-4"])
+    >>> print(reproduction_table(record(studies=[mine], left_out=["mine: 20 seeds in place of 100"], report=None)))
+    study  data    seeds  claims                         seconds
+    ────────────────────────────────────────────────────────────
+    mine   digits     20  2 agrees, 1 mixed, 1 left out        3
+    <BLANKLINE>
+    Left out: mine: 20 seeds in place of 100.
+    """
+    from rich.console import Group
+    from rich.text import Text
+
+    table = plain_table(padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("study", no_wrap=True)
+    table.add_column("data", no_wrap=True)
+    table.add_column("seeds", justify="right", no_wrap=True)
+    table.add_column("claims")
+    table.add_column("seconds", justify="right", no_wrap=True)
+    for one in done.studies:
+        seeds = "–" if one.seeds is None else f"{one.seeds:,}"
+        table.add_row(one.study, one.data, seeds, _counted(one), f"{one.seconds:,.0f}")
+    told = [f"Left out: {one}." for one in done.left_out]
+    told += [f"Note: {one.study}: {note}." for one in done.studies for note in one.notes]
+    told += [f"Written: {done.report}"] if done.report else []
+    return Group(table, "", *map(Text, told))
+
+
+def _counted(one: Any) -> "Text":
+    """How many claims came out how, in words: in a narrow window they go on below."""
+    from rich.text import Text
+
+    counts = Counter(one.verdicts.values()) + Counter({"left out": len(one.left_out)})
+    order = [*VERDICT_STYLES, *counts]
+    told = [
+        Text(f"{counts[name]:,} {name}", VERDICT_STYLES.get(name, "")) for name in dict.fromkeys(order) if counts[name]
+    ]
+    return Text(", ").join(told)

@@ -1,0 +1,58 @@
+"""The table of a sweep's best configurations, for the terminal."""
+
+from typing import TYPE_CHECKING, Any
+
+from deltarule.reports.terminal_tables import fitted_table
+from deltarule.stats.effects import said
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+LARGEST_WRITTEN_OUT = 1e6
+
+
+def score_said(score: float) -> str:
+    """A score in few digits, however large it is.
+
+    >>> score_said(0.97), score_said(-5.9e105)
+    ('0.9700', '-5.9e+105')
+    """
+    return f"{score:z.4f}" if abs(score) < LARGEST_WRITTEN_OUT else f"{score:.4g}"
+
+
+def best_configurations(outcome: Any) -> "RenderableType":
+    """Tell in a table which configurations of a sweep came out best, by the mean over their folds and seeds.
+
+    Parameters: `outcome`, the record of a sweep, its fields those of `deltarule sweep --json`.
+
+    >>> from types import SimpleNamespace as record
+    >>> from rich import print
+    >>> best = record(settings={"optimizer.learning_rate": 0.1}, rows=5, diverged=1, mean=0.9, least=0.8, greatest=1.0)
+    >>> outcome = record(study="mine", metric="accuracy", ranked="validation", rows=10, diverged=1, out=None, notes=())
+    >>> print(best_configurations(record(**vars(outcome), configurations=[best])))
+    learning_rate  accuracy   least  greatest  rows
+    ───────────────────────────────────────────────
+              0.1    0.9000  0.8000    1.0000     5
+    <BLANKLINE>
+    mine: 10 rows, 1 of them diverged; mean accuracy on the validation rows
+    """
+    from rich.console import Group
+
+    keys = list(outcome.configurations[0].settings) if outcome.configurations else []
+    head = [*(_short(key, keys) for key in keys), outcome.metric, "least", "greatest", "rows"]
+    rows = []
+    for one in outcome.configurations:
+        scores = ("–" if value is None else score_said(value) for value in (one.mean, one.least, one.greatest))
+        rows.append([*map(said, one.settings.values()), *scores, f"{one.rows:,}"])
+    given = [[one.settings[key] for one in outcome.configurations] for key in keys]
+    are_texts = [not all(type(value) in (int, float) for value in values) for values in given]  # True is no number
+    table = fitted_table(head, rows, [*are_texts, *[False] * 4])
+    told = f"{outcome.study}: {outcome.rows:,} rows, {outcome.diverged:,} of them diverged; "
+    told += f"mean {outcome.metric} on the {outcome.ranked} rows" + (f"; in {outcome.out}" if outcome.out else "")
+    return Group(table, "", told, *(f"Note: {note}." for note in outcome.notes))
+
+
+def _short(key: str, keys: list[str]) -> str:
+    """The last part of a dotted key, or all of it where two keys end alike."""
+    last = key.rpartition(".")[2]
+    return last if sum(other.rpartition(".")[2] == last for other in keys) == 1 else key

@@ -1,0 +1,560 @@
+"""Tables for the terminal, made of records: they fit its width, and say nothing by color alone.
+
+T looks · N objects · D inputs · H hidden units · C outputs
+
+What is returned is for Rich to print; into a file or a pipe it prints plain text.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deltarule.maths.activations import Activation
+from deltarule.problem import registry
+from deltarule.problem.problem import Floats
+from deltarule.reports import style
+from deltarule.reports.formatting import bounds_of, codes_of, percent, signed, solved_told, what_is_high
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+    from rich.measure import Measurement
+    from rich.table import Table
+    from rich.text import Text
+
+BARS, ASCII_BARS = "▁▂▃▄▅▆▇█", "_.-:=+*#"
+SHORTEST, LONGEST = 8, 48
+"""Characters of a line of bars."""
+MOST_BITS = 16
+"""Hidden units whose code is still shown."""
+WIDE = 120
+"""Characters from which on claims stand in a table, and not under one another."""
+GAP, LEAST_GAP = 2, 1
+"""Characters between the columns of a table that fits any width, and where there is little room."""
+LEAST_OF_TEXT = 12
+"""Characters of a column of texts, which most words have: where there is no room for them there is no table."""
+MOST_LISTED = 5
+"""Members that diverged which are told one by one."""
+
+DECADE = 10
+"""How many times the least of a series the greatest is from which on a line of bars is logarithmic."""
+
+ENDED = {
+    "max_steps": "at the limit of updates",
+    "threshold": "at the threshold",
+    "tolerance": "no longer changing",
+    "patience": "no longer improving",
+    "diverged": "diverged",
+    "interrupted": "interrupted",
+    "converged": "converged",
+}
+VERDICT_STYLES = {"agrees": "bold green", "disagrees": "bold red", "mixed": "bold yellow", "undecided": "bold cyan"}
+
+
+def run_summary(outcome: Any) -> "RenderableType":
+    """Tell in a few lines what a run came to.
+
+    Parameters: `outcome`, the record of a run, its fields those of `deltarule run --json`.
+
+    >>> from types import SimpleNamespace as record
+    >>> from rich import print
+    >>> print(run_summary(record(
+    ...     study="encoder", experiment=None, data="one-hot", engine="reference", dtype="float64", members=2,
+    ...     steps=500, member_steps=900, seconds=0.25, objective=record(min=0.01, median=0.02, max=0.03),
+    ...     accuracy=record(min=0.875, median=0.9375, max=1.0), validation_accuracy=None, test_accuracy=None,
+    ...     solved=record(criterion="accuracy of 1", count=1, of=2, steps_median=400.0),
+    ...     reasons={"threshold": 1, "max_steps": 1}, diverged=[], out=None)))
+    study      encoder on one-hot
+    networks   2, float64, reference engine
+    updates    500 at most, 900 in all, in 0.25 s
+    ended      1 at the threshold, 1 at the limit of updates
+    objective  median 0.02, from 0.01 to 0.03
+    accuracy   median 93.75 %, from 87.5 % to 100 %
+    solved     1 of 2 (accuracy of 1), by update 400
+    """
+    study = f"{outcome.study}, {outcome.experiment}" if outcome.experiment else outcome.study
+    updates = f"{outcome.steps:,}" + (f" at most, {outcome.member_steps:,} in all" if outcome.members > 1 else "")
+    rows = [
+        ("study", f"{study} on {outcome.data}"),
+        ("networks", f"{outcome.members:,}, {outcome.dtype}, {outcome.engine} engine"),
+        ("updates", f"{updates}, in {outcome.seconds:.2f} s"),
+        ("ended", ", ".join(f"{count:,} {ENDED[reason]}" for reason, count in outcome.reasons.items())),
+        ("objective", _spread(outcome.objective, lambda value: f"{value:.4g}" if value < np.inf else "diverged")),
+        *(
+            (name.replace("_", " "), _spread(getattr(outcome, name), lambda share: percent(share, 4)))
+            for name in ("accuracy", "validation_accuracy", "test_accuracy")
+            if getattr(outcome, name) is not None
+        ),
+    ]
+    if outcome.solved is not None:
+        solved = outcome.solved
+        rows.append(("solved", solved_told(solved.criterion, solved.count, solved.of, solved.steps_median)))
+    if outcome.diverged:
+        rows.append(("diverged", _diverged(outcome.diverged)))
+    if outcome.out is not None:
+        rows.append(("written to", outcome.out))
+    return pairs(rows)
+
+
+def object_convergence(steps: Any, probabilities: Any, labels: Sequence[str] | None = None) -> "RenderableType":
+    """Show how the probability of each object's correct output came to be what it is, and since when it is right.
+
+    Right is above 0.5 at every look from there to the end.
+
+    Parameters: `steps` [T]; `probabilities` [T, N]; `labels`, the names of the N objects, None for 1 to N.
+
+    >>> from rich import print
+    >>> print(object_convergence([0, 10, 20], [[0.6, 0.4], [0.2, 0.4], [0.9, 0.4]], ["cat", "dog"]))
+    object correct output                                   at the end right from
+    ─────────────────────────────────────────────────────────────────────────────
+    cat    ▅▅▅▅▅▅▅▅▅▅▅▅▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂████████████       0.90         20
+    dog    ▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄       0.40  not right
+    Right from the update on which it is above 0.5 at every look until the end.
+    """
+    from rich.console import Group
+    from rich.text import Text
+
+    values = np.asarray(probabilities)
+    table = plain_table()
+    table.add_column("object", no_wrap=True, max_width=20)
+    table.add_column("correct output", overflow="ellipsis")
+    table.add_column("at the end", justify="right", no_wrap=True)
+    table.add_column("right from", justify="right", no_wrap=True)
+    for label, column in zip(_labels(labels, values.shape[1]), values.T, strict=True):
+        since = _right_since(column)
+        told = f"{steps[since]:,}" if since is not None else "not right"
+        table.add_row(Text(label), _Bars(column), f"{column[-1]:.2f}", Text(told, "" if since is not None else "bold"))
+    return Group(table, Text("Right from the update on which it is above 0.5 at every look until the end."))
+
+
+def activation_table(
+    labels: Sequence[str], hidden: Any, outputs: Any, *, activation: str | Activation = "sigmoid"
+) -> "RenderableType":
+    """Show the hidden and output activations of every input, with the code that the hidden ones make of it.
+
+    What is high is marked with a star, and a code has a 1 in its place.
+
+    Parameters: `labels`, the names of the N inputs; `hidden` [N, H]; `outputs` [N, C], high above 0.5; `activation` of
+    the hidden units: high is above 0 of tanh, above 0.5 of sigmoid and softmax, and of others nothing is.
+
+    >>> from rich import print
+    >>> print(activation_table(["cat", "dog"], [[0.97, 0.02], [0.51, 0.5]], [[0.9, 0.1], [0.2, 0.8]]))
+    input h1    h2    code o1    o2
+    ──────────────────────────────────
+    cat   0.97* 0.02  10   0.90* 0.10
+    dog   0.51* 0.50  10   0.20  0.80*
+    * above 0.5. The 2 inputs have 1 different code: cat and dog share 10.
+    """
+    from rich.console import Group
+    from rich.text import Text
+
+    hidden, outputs = np.asarray(hidden), np.asarray(outputs)
+    bounds = bounds_of(registry.activation(activation))
+    middle = np.inf if bounds is None else sum(bounds) / 2
+    groups = [_activations("h", hidden, middle), _activations("o", outputs, 0.5)]
+    told = "* outputs above 0.5."
+    if bounds is not None:
+        codes = codes_of(hidden, middle)
+        told = f"* {what_is_high(middle)}." + (f" {_codes_told(labels, codes)}" if len(codes) > 1 else "")
+        if hidden.shape[1] <= MOST_BITS:
+            groups[0].append(_Column("code", [Text(code) for code in codes]))
+    return Group(_Blocks("input", _labels(labels, len(hidden)), groups), Text(told))
+
+
+def weights_table(name: str, weights: Any, biases: Any = None) -> "RenderableType":
+    """Show a layer's weights, a row for each unit that they come from and a column for each that they lead to.
+
+    The sign is always shown; where there are colors, negative weights are blue and positive ones orange, the larger the
+    darker.
+
+    Parameters: `name`, of the matrix; `weights` [D, H]; `biases` [H] or [1, H], a row of their own.
+
+    >>> from rich import print
+    >>> print(weights_table("W1", [[1.25, -0.3], [-4.0, 0.0]], [[0.5, -0.5]]))
+    W1       1     2
+    ────────────────
+    1     +1.2 -0.30
+    2     -4.0   0.0
+    bias +0.50 -0.50
+    """
+    weights = np.asarray(weights)
+    rows, labels = weights, _labels(None, len(weights))
+    if biases is not None:
+        rows, labels = np.vstack([weights, np.reshape(biases, (1, -1))]), [*labels, "bias"]
+    largest = float(np.abs(rows[np.isfinite(rows)]).max(initial=0.0))
+    columns = [
+        _Column(str(number + 1), [_weight(value, largest) for value in column.tolist()], "right")
+        for number, column in enumerate(rows.T)
+    ]
+    return _Blocks(name, labels, [columns])
+
+
+def fitted_table(head: Sequence[str], rows: Sequence[Sequence[str]], are_texts: Sequence[bool]) -> "RenderableType":
+    """Show rows of cells below their headings at any width, numbers to the right and each in one piece.
+
+    Where there is no room headings and texts are folded; where numbers have none even so, each cell gets a line.
+
+    Parameters: `head` and `are_texts`, the heading of each column and whether it holds texts; `rows`, of their cells.
+
+    >>> from rich import print
+    >>> print(fitted_table(["class", "rows"], [["plum", "12"], ["sweet cherry", "7"]], [True, False]))
+    class         rows
+    ──────────────────
+    plum            12
+    sweet cherry     7
+    """
+    return _Fitted(head, rows, are_texts)
+
+
+def claims_table(verdicts: Sequence[Any]) -> "RenderableType":
+    """Show each claim with the report's figure, ours, the share of seeds for which it holds, and the verdict.
+
+    Parameters: `verdicts`, the judged claims, as `deltarule claims --json` lists them.
+
+    >>> from types import SimpleNamespace as record
+    >>> from rich import print
+    >>> print(claims_table([record(id="encoder-8", claim="8 different codes", report="8 codes", ours="8 codes",
+    ...     share=0.97, interval=(0.92, 0.99), verdict="agrees", contradicts_itself="", cause="", conventions={})]))
+    encoder-8  agrees  97 % of seeds (92 to 99 %)
+      claim    8 different codes
+      report   8 codes
+      ours     8 codes
+    <BLANKLINE>
+    1 claim: 1 agrees
+    """
+    return _Claims(tuple(verdicts))
+
+
+def sparkline(values: Any, width: int, bars: str = BARS) -> str:
+    """A series as a line of bars, as high as its values are within it; on a logarithmic scale where they span decades.
+
+    Parameters: `values` [T], not finite where there is none; `width`, characters at most; `bars`, from low to high.
+
+    >>> sparkline([8.0, 4.0, 2.0, 1.0], 4), sparkline([1.0, 0.1, 0.001], 3), sparkline([], 4)
+    ('█▄▂▁', '█▆▁', '')
+    """
+    values = np.asarray(values, np.float64)
+    places = np.linspace(0, len(values) - 1, min(len(values), width)).round().astype(int)
+    shown = values[places]
+    finite = np.isfinite(shown)
+    if finite.any() and shown[finite].min() > 0 and shown[finite].max() / DECADE > shown[finite].min():
+        shown = np.log(shown, where=finite, out=np.full(len(shown), np.nan))
+    # The difference of large ones would overflow; a power of two rounds nothing.
+    shown = np.ldexp(shown, -np.frexp(np.abs(shown[finite]).max(initial=0.0))[1])
+    low, high = (shown[finite].min(), shown[finite].max()) if finite.any() else (0.0, 0.0)
+    heights = (shown - low) / (high - low or 1.0) * (len(bars) - 1)
+    return "".join(bars[round(height)] if is_there else " " for height, is_there in zip(heights, finite, strict=True))
+
+
+@dataclass(frozen=True)
+class _Bars:
+    """Values from 0 to 1 [T] as a line of bars, as long as there is room for."""
+
+    values: Floats
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        from rich.text import Text
+
+        bars = ASCII_BARS if options.ascii_only else BARS
+        places = np.linspace(0, len(self.values) - 1, min(options.max_width, LONGEST)).round().astype(int)
+        line = Text(end="")
+        for value in self.values[places].tolist():
+            finite = np.isfinite(value)
+            bar = bars[int(np.clip(value * len(bars), 0, len(bars) - 1))] if finite else " "
+            line.append(bar, "green" if finite and value > 0.5 else "")
+        yield line
+
+    def __rich_measure__(self, console: "Console", options: "ConsoleOptions") -> "Measurement":
+        from rich.measure import Measurement
+
+        return Measurement(min(SHORTEST, options.max_width), min(LONGEST, options.max_width))
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of cells that are never broken."""
+
+    header: str
+    cells: Sequence["Text"]
+    justify: Any = "left"
+
+    @property
+    def width(self) -> int:
+        from rich.cells import cell_len
+
+        return max([cell_len(self.header), *(cell.cell_len for cell in self.cells)])
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """Labelled rows, broken into tables one under another where the columns do not fit: first between the groups."""
+
+    corner: str
+    labels: Sequence[str]
+    groups: Sequence[Sequence[_Column]]
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        from rich.text import Text
+
+        labels = _Column(self.corner, [Text(label) for label in self.labels])
+        room = options.max_width - min(labels.width, options.max_width // 3)
+        for place, columns in enumerate(self._parts(room)):
+            table = plain_table()
+            table.add_column(self.corner, no_wrap=True, max_width=options.max_width // 3, overflow="ellipsis")
+            for column in columns:
+                table.add_column(column.header, no_wrap=True, justify=column.justify)
+            for row in zip(labels.cells, *(column.cells for column in columns), strict=True):
+                table.add_row(*row)
+            if place:
+                yield ""
+            yield table
+
+    def _parts(self, room: int) -> "Iterable[Sequence[_Column]]":
+        whole = [column for group in self.groups for column in group]
+        if sum(column.width + 1 for column in whole) <= room:
+            return [whole]
+        parts: list[list[_Column]] = []
+        for group in self.groups:
+            left = 0
+            for column in group:
+                if column.width + 1 > left:
+                    parts.append([])
+                    left = room
+                parts[-1].append(column)
+                left -= column.width + 1
+        return parts
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """A table whose texts are folded where they do not fit; if numbers do not fit either, a line for each cell."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    are_texts: Sequence[bool]
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        from rich.cells import cell_len
+        from rich.text import Text
+
+        head = self.head
+        columns = list(zip(*self.rows, strict=True)) or [()] * len(head)
+        cells = [max(map(cell_len, column), default=0) for column in columns]
+        widths = [max(width, cell_len(name)) for width, name in zip(cells, head, strict=True)]
+        gap = GAP
+        if _width(widths, gap) > options.max_width:
+            gap = LEAST_GAP
+            cells = [
+                min(width, LEAST_OF_TEXT) if is_text else width
+                for width, is_text in zip(cells, self.are_texts, strict=True)
+            ]
+            head = [_folded(name, width) for name, width in zip(head, cells, strict=True)]
+            widths = [max([width, *map(cell_len, name.splitlines())]) for width, name in zip(cells, head, strict=True)]
+            if _width(widths, gap) > options.max_width:
+                for place, row in enumerate(self.rows):
+                    if place:
+                        yield ""
+                    yield pairs([(name, cell) for name, cell in zip(self.head, row, strict=True) if cell])
+                return
+        table = plain_table(padding=(0, gap - 1, 0, 0), pad_edge=False)
+        for name, width, is_text in zip(head, widths, self.are_texts, strict=True):
+            side: Any = "left" if is_text else "right"
+            table.add_column(Text(name), min_width=width, overflow="fold", justify=side, no_wrap=not is_text)
+        for row in self.rows:
+            table.add_row(*map(Text, row))
+        yield table
+
+
+def _width(columns: Sequence[int], gap: int) -> int:
+    """Of a table with columns of these widths, and a gap between them."""
+    return sum(columns) + gap * (len(columns) - 1)
+
+
+def _folded(heading: str, width: int) -> str:
+    """A heading in lines of such a width, or of as much as a word needs; a name in code is folded behind its marks."""
+    spaced = re.sub(r"([_.])(?=\w)", r"\1 ", heading)
+    return re.sub("([_.]) ", r"\1", fill(spaced, max(1, width), break_long_words=False, break_on_hyphens=False))
+
+
+@dataclass(frozen=True)
+class _Claims:
+    """Claims in a table where there is room, otherwise one under another."""
+
+    verdicts: Sequence[Any]
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        if options.max_width >= WIDE:
+            yield self._table()
+            yield ""
+        else:
+            for one in self.verdicts:
+                yield _claim_told(one)
+                yield ""
+        counts = Counter(one.verdict for one in self.verdicts)
+        told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+        yield f"{len(self.verdicts)} claim{'' if len(self.verdicts) == 1 else 's'}: {told}"
+
+    def _table(self) -> "Table":
+        from rich.text import Text
+
+        table = plain_table(leading=1, padding=(0, 1, 0, 0), expand=True)
+        table.add_column("id", no_wrap=True)
+        for header, ratio in (("claim", 9), ("report", 5), ("ours", 6)):
+            table.add_column(header, ratio=ratio)
+        table.add_column("seeds", no_wrap=True)
+        table.add_column("verdict", width=12)
+        for one in self.verdicts:
+            claim = Text("\n".join([one.claim, *(f"{name}: {text}" for name, text in _remarks(one))]))
+            cells = (Text(one.report), Text(one.ours), Text("\n".join(_share(one))), _verdict(one))
+            table.add_row(Text(one.id), claim, *cells)
+        return table
+
+
+def _claim_told(one: Any) -> "RenderableType":
+    from rich.console import Group
+    from rich.text import Text
+
+    head = Text(f"{one.id}  ", "bold").append_text(_verdict(one))
+    if one.share is not None:
+        share, interval = _share(one)
+        head.append(f"  {share} of seeds ({interval})")
+    rows = [("claim", one.claim), ("report", one.report), ("ours", one.ours), *_remarks(one)]
+    return Group(head, pairs([(f"  {name}", text) for name, text in rows]))
+
+
+def _remarks(one: Any) -> list[tuple[str, str]]:
+    """What else is to be said of a judged claim."""
+    told = [("flag", f"the report contradicts itself: {one.contradicts_itself}")] if one.contradicts_itself else []
+    if len(one.conventions) > 1:
+        best = max(one.conventions, key=lambda name: one.conventions[name].count / one.conventions[name].of)
+        told.append(("under", f"{best} (the best of {len(one.conventions)} conventions)"))
+    return told + ([("cause", one.cause)] if one.cause else [])
+
+
+def _verdict(one: Any) -> "Text":
+    from rich.text import Text
+
+    return Text(one.verdict, VERDICT_STYLES.get(one.verdict, ""))
+
+
+def _share(one: Any) -> tuple[str, ...]:
+    """The share of seeds for which a claim holds, and its interval; nothing where it was not tested."""
+    if one.share is None:
+        return ()
+    low, high = one.interval
+    return percent(one.share), f"{100 * low:.3g} to {percent(high)}"
+
+
+def _spread(spread: Any, told: Callable[[float], str]) -> str:
+    if told(spread.min) == told(spread.max):
+        return told(spread.median)
+    return f"median {told(spread.median)}, from {told(spread.min)} to {told(spread.max)}"
+
+
+def _diverged(diverged: Sequence[Any]) -> str:
+    told = [
+        f"member {one['member']} after update {one['step']:,} (layer {one['layer']}, {one['where']})"
+        for one in diverged[:MOST_LISTED]
+    ]
+    more = len(diverged) - len(told)
+    return f"{len(diverged):,}: " + "; ".join([*told, *([f"and {more:,} more"] if more else [])])
+
+
+def pairs(rows: Sequence[tuple[str, str]]) -> "RenderableType":
+    """Names and what there is to say of each: beside them, or where there is no room for that below them."""
+    return _Pairs(rows)
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    rows: Sequence[tuple[str, str]]
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        from rich.cells import cell_len
+        from rich.padding import Padding
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table.grid(padding=(0, GAP, 0, 0))
+        table.add_column(overflow="fold", style="bold")
+        table.add_column(overflow="fold")
+        longest = max((cell_len(name) for name, _ in self.rows), default=0)
+        is_narrow = longest + GAP + LEAST_OF_TEXT > options.max_width
+        for name, text in self.rows:
+            if is_narrow:
+                yield Text(name, "bold", overflow="fold")
+                yield Padding(Text(text, overflow="fold"), (0, 0, 0, GAP))
+            else:
+                table.add_row(Text(name), Text(text))
+        if not is_narrow:
+            yield table
+
+
+def plain_table(**given: Any) -> "Table":
+    """A table with a rule below its head and a space between its columns."""
+    from rich import box
+    from rich.table import Table
+
+    return Table(**{"box": box.SIMPLE_HEAD, "show_edge": False, "padding": 0, "header_style": "bold", **given})
+
+
+def _labels(labels: Sequence[str] | None, count: int) -> list[str]:
+    return [str(label) for label in labels] if labels is not None else [str(number + 1) for number in range(count)]
+
+
+def _activations(letter: str, values: Floats, middle: float) -> list[_Column]:
+    from rich.text import Text
+
+    return [
+        _Column(
+            f"{letter}{number + 1}",
+            [
+                Text(f"{value:.2f}*", "bold green") if value > middle else Text(f"{value:.2f} ")
+                for value in column.tolist()
+            ],
+        )
+        for number, column in enumerate(values.T)
+    ]
+
+
+def _codes_told(labels: Sequence[str], codes: Sequence[str]) -> str:
+    sharing: dict[str, list[str]] = {}
+    for label, code in zip(labels, codes, strict=True):
+        sharing.setdefault(code, []).append(str(label))
+    if len(sharing) == len(codes):
+        return f"The {len(codes)} inputs have {len(codes)} different codes."
+    told = "; ".join(f"{_listed(shared)} share {code}" for code, shared in sharing.items() if len(shared) > 1)
+    return f"The {len(codes)} inputs have {len(sharing)} different code{'' if len(sharing) == 1 else 's'}: {told}."
+
+
+def _listed(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _right_since(values: Floats) -> int | None:
+    """The first look from which on a probability stays above 0.5; None where it ends below.    values [T]"""
+    wrong = np.flatnonzero(~(values > 0.5))
+    since = int(wrong[-1]) + 1 if len(wrong) else 0
+    return since if since < len(values) else None
+
+
+def _weight(value: float, largest: float) -> "Text":
+    """A weight with its sign, on a ground that is the darker the larger it is."""
+    from rich.text import Text
+
+    told = signed(value)
+    strength = abs(value) / largest if largest and np.isfinite(value) else 0.0
+    if strength < 0.1:
+        return Text(told)
+    ground = _blend(style.BLUE if value < 0 else style.ORANGE, strength)
+    return Text(told, f"{'#ffffff' if value < 0 and strength > 0.9 else '#000000'} on {ground}")
+
+
+def _blend(color: str, strength: float) -> str:
+    """A color on white paper, the paler the less strength it has."""
+    channels = (int(color[place : place + 2], 16) for place in (1, 3, 5))
+    return "#" + "".join(f"{round(255 + strength * (channel - 255)):02x}" for channel in channels)

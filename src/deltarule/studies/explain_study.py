@@ -1,0 +1,95 @@
+"""A study's training, stopped at one update to show every number of it."""
+
+from collections.abc import Callable
+from dataclasses import fields
+
+import numpy as np
+
+from deltarule.data.dataset import Dataset
+from deltarule.engines.reference import ReferenceEngine, first_nonfinite
+from deltarule.errors import BadInput, counted
+from deltarule.problem.problem import Problem
+from deltarule.problem.state import State, initial_state
+from deltarule.studies.recipes import Recipe, problem_of, training_of
+from deltarule.tracing.explain import explain_update
+from deltarule.tracing.explanation import Explanation
+from deltarule.training.stopping import StopRules
+from deltarule.training.train import Progress, history_interval, train
+
+
+def explain_study(
+    recipe: Recipe,
+    dataset: Dataset,
+    *,
+    member: int = 0,
+    step: int = 0,
+    progress: Callable[[Progress], None] | None = None,
+) -> Explanation:
+    """Train one member of a study up to an update, and show every number of that update.
+
+    Parameters
+    ----------
+    member : which of the recipe's members, from 0; it is trained alone, to the same bits as among the others.
+    step : how many updates are made before the one that is shown; at the training's end, the one that would follow.
+    progress : called while it trains.
+
+    Training is the reference engine's, by the recipe's own rules of when to stop.
+
+    Raises `BadInput` for a member that there is not, and a step after the training's end.
+
+    >>> from deltarule.studies.recipes import dataset_of, load_recipe
+    >>> recipe = load_recipe("encoder")
+    >>> explain_study(recipe, dataset_of(recipe), member=3, step=10).title
+    'encoder on one_hot, member 3 (seed 3)'
+    """
+    problem = problem_of(recipe, dataset)
+    if not 0 <= member < problem.members:
+        raise BadInput(f"there is no member {member}; {recipe.name} has the members 0 to {problem.members - 1}")
+    if step < 0:
+        raise BadInput(f"the step is {step}; give the number of updates made before, 0 or more")
+    alone = problem.take(np.array([member]))
+    state, notes = _trained(recipe, dataset, alone, step, progress)
+    study = f"{recipe.name}, {recipe.experiment}," if recipe.experiment else recipe.name
+    return explain_update(
+        alone,
+        state,
+        begun=initial_state(alone),
+        features=dataset.features,
+        classes=dataset.classes if len(dataset.classes) == problem.network.outputs else (),
+        title=f"{study} on {dataset.name}, member {member} (seed {problem.seeds[member]})",
+        notes=notes,
+    )
+
+
+def _trained(
+    recipe: Recipe, dataset: Dataset, problem: Problem, step: int, progress: Callable[[Progress], None] | None
+) -> tuple[State, tuple[str, ...]]:
+    """The state after so many updates, and what is to be said where the training ends with them."""
+    rules = training_of(recipe, dataset, problem)
+    own = StopRules(**{field.name: rules[field.name] for field in fields(StopRules)})
+    limit = int(own.limits(problem)[0])
+    if step > limit:
+        raise BadInput(f"the training ends after {counted(limit, 'update')}; give a step from 0 to {limit}")
+    # What looks at the history must look as often as it does in the whole training.
+    rules |= {"max_steps": step, "history_every": history_interval(problem, own, rules["history_every"])}
+    run = train(problem, engine=ReferenceEngine(), progress=progress, **rules)
+    if run.interrupted:
+        raise KeyboardInterrupt
+    ended, reason = int(run.steps[0]), run.reasons[0]
+    if ended < step:
+        raise BadInput(f"the training ends after {counted(ended, 'update')} ({reason}); give a step from 0 to {ended}")
+    if run.best_steps is not None:  # patience has put the best weights back; the update goes on from the last ones
+        run = train(problem, engine=ReferenceEngine(), **rules | {"patience": None})
+    return run.state, _notes(problem, run.state, reason, step == limit)
+
+
+def _notes(problem: Problem, state: State, reason: str, at_limit: bool) -> tuple[str, ...]:
+    """What is to be said of a state that the training ends with, and of an update that makes a network diverge."""
+    notes = []
+    if at_limit or reason != "max_steps":
+        ended = "at its limit" if reason == "max_steps" else f"by the rule of {reason}"
+        notes.append(f"the training ends here, {ended}; the update is the one that would follow")
+    if problem.optimizer.update is not None and ReferenceEngine().advance(problem, state, 1)[1].bad[0] >= 0:
+        layer, where = first_nonfinite(problem, state)
+        notes.append(f"in this update the network diverges, {where} of layer {layer} first")
+    return tuple(notes)

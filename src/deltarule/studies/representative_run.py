@@ -1,0 +1,302 @@
+"""The first member of a run, looked at closely: what the figures and the page of a run are drawn from; and what the
+networks that a sweep has kept look like.
+
+S snapshots · N rows · D inputs · H units · C outputs · P parameters · G points along an input
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deltarule.data.dataset import Dataset, Rows
+from deltarule.data.pipeline import taken_apart
+from deltarule.files import kind_of, load_arrays, save_arrays
+from deltarule.problem.batches import all_rows
+from deltarule.problem.configuration import Configuration
+from deltarule.problem.problem import Floats, Integers
+from deltarule.problem.state import State, initial_state
+from deltarule.stats.effects import said
+from deltarule.stats.planes import DecisionPlane, decision_plane
+from deltarule.sweeps.result import StoredNetwork, Sweep
+from deltarule.training.history import gradient_norms
+from deltarule.training.run import Run
+
+FORMAT = "deltarule portrait 1"
+SNAPSHOTS = 24
+MOST_PARAMETERS, MOST_ROWS = 2_000, 400
+"""Networks and data up to this size are shown through training; of others, beginning and end."""
+MOST_WORK = 2 * 10**9
+"""Rows × parameters × updates that may be spent on training the first member once more."""
+MOST_CLASSES = 16
+PLANE_POINTS = 41
+IMAGES = {"digits": (8, 8), "mnist": (28, 28), "fashion-mnist": (28, 28), "cifar10": (32, 32, 3)}
+"""The shape of the images of those data sets that hold some: a sweep names its data, and does not hold them."""
+MOST_IMAGED = 8
+"""Networks of a sweep whose weights are shown: the better half of them the best, the others the last."""
+
+
+@dataclass(frozen=True, eq=False)
+class Portrait:
+    """What is known of the first member.
+
+    steps [S]           the updates before each snapshot, from 0 to the member's end
+    arrays              of small networks, by name, at each snapshot: "W1" [S, D, H], "b1" [S, 1, H] …, the activations
+                        of each row "a1" [S, N, H] …, and the lengths "norm gradient W1" [S], "norm a1" [S] …
+    x [N, D]            those rows, and `answers` [N] or [N, C], what they should be
+    plane               of two inputs: their values "first" and "second" [G], and "outputs" [S, G, G, C]
+    images              of images: "initial" and "final" [D, H], the first layer's weights in the order of `image_shape`
+    confusion           by part of the data [C, C], true classes down
+    """
+
+    sizes: tuple[int, ...]
+    features: tuple[str, ...]
+    classes: tuple[str, ...]
+    image_shape: tuple[int, ...]
+    steps: Integers
+    arrays: Mapping[str, Floats]
+    x: Floats
+    answers: Floats
+    plane: Mapping[str, Floats]
+    images: Mapping[str, Floats]
+    confusion: Mapping[str, Integers]
+
+
+def portrait_of(dataset: Dataset, run: Run) -> Portrait:
+    """Look closely at a run's first member: a small network is trained once more, to the same bits, to be looked at on
+    the way.
+
+    >>> from deltarule.studies.recipes import dataset_of, load_recipe, problem_of
+    >>> from deltarule.training.train import train
+    >>> recipe = load_recipe("encoder")
+    >>> dataset = dataset_of(recipe)
+    >>> portrait = portrait_of(dataset, train(problem_of(recipe, dataset, seeds=2), max_steps=100))
+    >>> portrait.arrays["W1"].shape == (len(portrait.steps), 8, 3), portrait.steps[[0, -1]]
+    (True, array([  0, 100]))
+    """
+    with np.errstate(all="ignore"):  # of a member that diverged
+        return _looked_at(dataset, run.take(np.array([0])))
+
+
+def _looked_at(dataset: Dataset, alone: Run) -> Portrait:
+    network = alone.problem.network
+    is_small = network.parameters <= MOST_PARAMETERS and len(dataset.train) <= MOST_ROWS
+    states = _snapshots(alone) if is_small else []
+    rows = dataset.train
+    return Portrait(
+        sizes=network.sizes,
+        features=dataset.features if is_small else (),
+        classes=dataset.classes,
+        image_shape=_image_shape(dataset),
+        steps=np.array([state.step for state in states], np.int64),
+        arrays=_through(alone, states, rows) if is_small else {},
+        x=np.asarray(rows.x, np.float64) if is_small else np.empty((0, dataset.inputs)),
+        answers=np.asarray(rows.answers, np.float64) if is_small else np.empty(0),
+        plane=_plane(alone, states, rows) if is_small and dataset.inputs == 2 else {},
+        images=_images(alone, _image_shape(dataset)),
+        confusion=_confusions(dataset, alone),
+    )
+
+
+def write_portrait(path: Path, portrait: Portrait) -> None:
+    """Write a portrait as one file of arrays."""
+    groups = {"array": portrait.arrays, "plane": portrait.plane, "image": portrait.images, "rows": portrait.confusion}
+    arrays = {f"{group} {name}": values for group, named in groups.items() for name, values in named.items()}
+    about = {name: list(getattr(portrait, name)) for name in ("sizes", "features", "classes", "image_shape")}
+    own = {"steps": portrait.steps, "x": portrait.x, "answers": portrait.answers}
+    save_arrays(path, own | arrays, {"format": FORMAT, **about})
+
+
+def read_portrait(path: Path) -> Portrait | None:
+    """Read what `write_portrait` wrote; None where there is nothing, or another version's.
+
+    Raises `BadInput` for a file that cannot be read.
+    """
+    if kind_of(path) != "file":
+        return None
+    arrays, about = load_arrays(path)
+    if about.get("format") != FORMAT:
+        return None
+
+    def group(name: str) -> dict[str, Any]:
+        found = {key.removeprefix(f"{name} "): values for key, values in arrays.items() if key.startswith(f"{name} ")}
+        return {key: found[key] for key in sorted(found, key=_by_layer)}
+
+    return Portrait(
+        tuple(about["sizes"]),
+        tuple(about["features"]),
+        tuple(about["classes"]),
+        tuple(about["image_shape"]),
+        arrays["steps"],
+        group("array"),
+        arrays["x"],
+        arrays["answers"],
+        group("plane"),
+        group("image"),
+        group("rows"),
+    )
+
+
+def _by_layer(name: str) -> tuple[bool, str, str]:
+    """W1, b1, W2, b2 and so on, activations after them."""
+    return name.startswith("a"), "".join(filter(str.isdigit, name)).zfill(4), name
+
+
+def _snapshots(run: Run) -> list[State]:
+    """The states of the one member of a run, closer to one another where it begins."""
+    problem, first = run.problem, initial_state(run.problem)
+    last = int(run.steps[0] if run.best_steps is None else run.best_steps[0])
+    work = problem.network.parameters * problem.row_count(0) * last
+    if problem.optimizer.update is None or work > MOST_WORK or last == 0:
+        return [first, replace(run.state, step=last)] if last else [first]
+    states = [first]
+    for step in np.unique(np.rint(last * np.linspace(0, 1, SNAPSHOTS) ** 2).astype(int))[1:].tolist():
+        states.append(run.engine.advance(problem, states[-1], step - states[-1].step)[0])
+    return states
+
+
+def _through(run: Run, states: list[State], rows: Rows) -> dict[str, Floats]:
+    """Weights, activations and lengths at each snapshot."""
+    seen: dict[str, list[Floats]] = {}
+    for state in states:
+        at = replace(run, state=state)
+        activations = {name: a[0] for name, a in at.activations(rows.x).items() if name.startswith("a")}
+        norms = {f"norm {name}": np.sqrt((a * a).mean()) for name, a in activations.items()}
+        lengths = gradient_norms(run.problem, state, all_rows(run.problem, np.array([0])))
+        norms |= {f"norm {name}": length[0] for name, length in lengths.items()}
+        for name, values in (at.parameters() | activations | norms).items():
+            seen.setdefault(name, []).append(values)
+    return {name: np.stack(values).astype(np.float64) for name, values in seen.items()}
+
+
+def _plane(run: Run, states: list[State], rows: Rows) -> dict[str, Floats]:
+    planes = [_plane_of(replace(run, state=state), rows) for state in states]
+    if not planes:
+        return {}
+    outputs = np.stack([plane.outputs for plane in planes])
+    return {"first": planes[0].first, "second": planes[0].second, "outputs": outputs}
+
+
+def _plane_of(run: Run, rows: Rows) -> DecisionPlane:
+    return decision_plane(lambda x: run.outputs(x)[0], rows.x, points=PLANE_POINTS)
+
+
+def _image_shape(dataset: Dataset) -> tuple[int, ...]:
+    """(rows, columns), or (rows, columns, 3) of colors; nothing for rows that are no images."""
+    if dataset.image is None:
+        return ()
+    channels, rows, columns = dataset.image
+    return (rows, columns) if channels == 1 else (rows, columns, channels)
+
+
+def _images(run: Run, shape: tuple[int, ...]) -> dict[str, Floats]:
+    """The first layer's weights before and after training."""
+    if not shape:
+        return {}
+    before = replace(run, state=initial_state(run.problem))
+    found = {"initial": before.parameters()["W1"], "final": run.parameters()["W1"]}
+    return {name: _as_pictures(weights, shape) for name, weights in found.items()}
+
+
+def _as_pictures(weights: Any, shape: tuple[int, ...]) -> Floats:
+    """Weights [D, H] in the order of pictures: a color beside the other, where the data hold one after the other."""
+    if len(shape) == 3:
+        rows, columns, colors = shape
+        weights = weights[np.arange(rows * columns * colors).reshape(colors, rows, columns).transpose(1, 2, 0).ravel()]
+    return np.asarray(weights, np.float64)
+
+
+def _confusions(dataset: Dataset, run: Run) -> dict[str, Integers]:
+    """For each part of the data how many rows of each class were put into which."""
+    count = len(dataset.classes)
+    if not 1 < count <= MOST_CLASSES:
+        return {}
+    found = {}
+    for part, rows in dataset.parts.items():
+        outputs = run.outputs(rows.x)[0]
+        predicted = (outputs[:, 0] > 0.5).astype(int) if outputs.shape[1] == 1 else outputs.argmax(1)
+        counts = np.zeros((count, count), np.int64)
+        np.add.at(counts, (rows.answers, predicted), 1)
+        found[part] = counts
+    return found
+
+
+# --- the networks of a sweep -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class WeightImages:
+    """First layers of a sweep's networks that began with the same weights, as images.
+
+    shape     of an image: (rows, columns), or (rows, columns, 3) of colors
+    initial   [D, H], in the order of `shape`
+    final     [D, H] of each network, by what its configuration sets otherwise than the others
+    """
+
+    shape: tuple[int, ...]
+    initial: Floats
+    final: dict[str, Floats]
+
+
+def images_of_sweep(table: Sweep) -> list[WeightImages]:
+    """The first layers of those networks of a sweep on images that were kept, before and after training.
+
+    Of a configuration the first of its rows counts. Initial weights are drawn once more, from the row's seed.
+
+    >>> from deltarule.studies.sweep_study import sweep
+    >>> rates = {"optimizer.learning_rate": [0.001, 0.01], "stopping.max_epochs": [1]}
+    >>> [found] = images_of_sweep(sweep("digits", rates, seeds=1, keep="all"))
+    >>> found.shape, list(found.final)
+    ((8, 8), ['learning rate 0.001', 'learning rate 0.01'])
+    """
+    rows = list({row["configuration"]: row for row in reversed(table.kept())}.values())[::-1]
+    rows = _first_and_last(rows, f"{table.ranked}_{table.metric}")
+    words = {key: [said(row[key]) for row in rows] for key in table.grid}
+    differing = [key for key, told in words.items() if len(set(told)) > 1]
+    found: list[WeightImages] = []
+    for place, row in enumerate(rows):
+        configuration, network = table.configuration_of(row["key"]), table.network(row["key"])
+        weights = network.parameters()["W1"]
+        shape = _named_shape(configuration, len(weights))
+        if not shape:
+            continue
+        name = ", ".join(f"{_short(key)} {words[key][place]}" for key in differing) or "as it is"
+        name += " (diverged)" if row["status"] == "diverged" else ""
+        initial = _as_pictures(_began(configuration, network, row["seed"]), shape)
+        alike = next((one for one in found if np.array_equal(one.initial, initial)), None)
+        if alike is None:
+            alike = WeightImages(shape, initial, {})
+            found.append(alike)
+        alike.final[name] = _as_pictures(weights, shape)
+    return found
+
+
+def _first_and_last(rows: list[dict[str, Any]], score: str) -> list[dict[str, Any]]:
+    """Of many rows the best and the last, in the order that they had."""
+    if len(rows) <= MOST_IMAGED:
+        return rows
+    ranked = sorted(rows, key=lambda row: -np.inf if row[score] is None else row[score], reverse=True)
+    half = MOST_IMAGED // 2
+    chosen = {row["key"] for row in ranked[:half] + ranked[-half:]}
+    return [row for row in rows if row["key"] in chosen]
+
+
+def _named_shape(configuration: Configuration, inputs: int) -> tuple[int, ...]:
+    """The shape of the images that a configuration's data hold, or what stands in for them."""
+    if configuration.data.file is not None or configuration.data.components is not None:
+        return ()
+    named = (taken_apart(one)[0] for one in (configuration.data.name, configuration.data.offline) if one is not None)
+    return next((IMAGES[name] for name in named if name in IMAGES and np.prod(IMAGES[name]) == inputs), ())
+
+
+def _began(configuration: Configuration, network: StoredNetwork, seed: int) -> Floats:
+    """The first layer's weights before training, [D, H]."""
+    of = network.network
+    drawn = of.initializer.weights(np.array([seed], np.uint64), 1, of.inputs, of.sizes[1])[0]
+    return (drawn * configuration.network.initial_scale).astype(network.theta.dtype)
+
+
+def _short(key: str) -> str:
+    return key.rpartition(".")[2].replace("_", " ")

@@ -1,0 +1,143 @@
+"""Sweeping a study or a recipe: what `deltarule.sweep` and `deltarule sweep` call."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deltarule.problem.configuration import SETTABLE, Configuration, check_beside_grid
+from deltarule.problem.field_types import as_python
+from deltarule.studies.recipes import Recipe, load_recipe, with_settings
+from deltarule.sweeps.grid import Source, with_grid
+from deltarule.sweeps.result import Sweep
+from deltarule.sweeps.sweep import SweepProgress, interruption_told, run_sweep
+
+
+@dataclass(frozen=True)
+class SweepOutcome:
+    """What a sweep came to: these fields, by these names, are the JSON object of `deltarule sweep --json`.
+
+    study, out           what was swept, and the folder of its store, or None
+    metric, ranked       the score, and the part of the data on which it ranks
+    rows, diverged       of the table
+    best                 the ten best rows
+    configurations       the ten configurations with the best means over their folds and seeds
+    notes                sentences worth knowing
+    """
+
+    study: str
+    out: str | None
+    metric: str
+    ranked: str
+    rows: int
+    diverged: int
+    best: list[dict[str, Any]]
+    configurations: list[Any]
+    notes: tuple[str, ...]
+
+
+def sweep(
+    study: str | Path | Recipe,
+    grid: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]] | None = None,
+    *,
+    out: str | Path | None = None,
+    resume: bool = False,
+    folds: int | None = None,
+    seeds: int | Iterable[int] | None = None,
+    keep: str | None = None,
+    engine: str | None = None,
+    executor: str = "local",
+    address: str | None = None,
+    workers: int | None = None,
+    data_dir: str | Path | None = None,
+    progress: Callable[[SweepProgress], None] | None = None,
+) -> Sweep:
+    """Train every combination of a grid, over folds and seeds, and keep what comes of it in a store.
+
+    Parameters
+    ----------
+    study : a bundled study's name, the path of a recipe, or a recipe.
+    grid : lists of values by dotted key, of which every combination is a configuration, instead of the recipe's own
+        [grid]; or a list of configurations, each as what it sets.
+    out : the folder of the store; None for a table that is kept in memory alone.
+    resume : go on with the store that is there, or start it; only what it lacks is trained.
+    folds : K, to train each member K times, on all but one of K parts of the training rows, and score it on that one.
+    seeds : N for the seeds 0 … N − 1, or all of them, as a list has them, instead of the recipe's.
+    keep : whose weights are kept: "none", the "best" row's, or "all"; None for "none", or what the store that is there
+        keeps.
+    engine : what computes, instead of the recipe's.
+    executor, workers, address : "local", in this process or in so many others; or "dask", on so many workers of this
+        machine or on the cluster at the address.
+    data_dir : a folder of data files.
+    progress : called with how far the sweep is, after each population, and in one process within it, too.
+
+    Returns the table as a `Sweep`. Raises `BadInput` for what does not fit, and `RunFailed` for a store that another
+    process is writing, a full disk, workers that die again and again, and where Ctrl-C ends it.
+
+    >>> table = sweep("encoder", {"optimizer.learning_rate": [1.0, 10.0], "stopping.max_steps": [100, 1000]}, seeds=5)
+    >>> len(table), table.configurations(1)[0].settings
+    (20, {'optimizer.learning_rate': 10.0, 'stopping.max_steps': 1000})
+    """
+    with interruption_told("nothing was begun; start again"):
+        recipe, configuration = _asked(study, grid, seeds, engine)
+        run = None if grid is not None else _run(recipe, data_dir)
+    return run_sweep(
+        configuration,
+        Source(recipe.folder, None if data_dir is None else Path(data_dir), folds),
+        None if out is None else Path(out),
+        name=recipe.name,
+        run=run,
+        settings=None if isinstance(grid, Mapping) else grid,
+        resume=resume,
+        keep=keep,
+        executor=executor,
+        address=address,
+        workers=workers,
+        progress=progress,
+    )
+
+
+def _asked(study: Any, grid: Any, seeds: Any, engine: str | None) -> tuple[Recipe, Configuration]:
+    """The recipe of a sweep with what it was asked for, and its configuration with the grid where that is one."""
+    recipe = study if isinstance(study, Recipe) else load_recipe(study)
+    if seeds is not None:
+        given = as_python(seeds)
+        several = isinstance(given, Iterable) and not isinstance(given, str | bytes)
+        recipe = with_settings(recipe, {"run.seeds": as_python(list(given)) if several else given})
+    if engine is not None:  # part of the key: another engine's last digits are others
+        recipe = with_settings(recipe, {"run.engine": engine})
+    configuration = recipe.configuration
+    if isinstance(grid, Mapping):
+        configuration = with_grid(configuration, grid)
+    check_beside_grid(configuration, recipe.settings)
+    return recipe, configuration
+
+
+def _run(recipe: Recipe, data_dir: str | Path | None) -> dict[str, Any]:
+    """What a command needs to do the same again where the recipe lies, and what the recipe's file says now."""
+    data = None if data_dir is None else Path(data_dir).resolve()
+    if data is not None and data.is_relative_to(recipe.folder.resolve()):
+        data = data.relative_to(recipe.folder.resolve())
+    read = recipe.as_read or recipe.configuration
+    return {
+        "experiment": recipe.experiment,
+        "settings": recipe.settings,
+        "data": None if data is None else data.as_posix(),
+        "recipe": read.model_dump(include={*SETTABLE, "grid"}),
+        "experiments": [one.name for one in read.experiment],
+    }
+
+
+def sweep_outcome(table: Sweep, out: Path | None) -> SweepOutcome:
+    """What there is to print of a sweep."""
+    return SweepOutcome(
+        study=table.name,
+        out=None if out is None else str(out),
+        metric=table.metric,
+        ranked=table.ranked,
+        rows=len(table),
+        diverged=table.diverged,
+        best=table.best(),
+        configurations=table.configurations(),
+        notes=table.notes,
+    )

@@ -1,0 +1,90 @@
+"""The variants of a study beside one another, as part of a report."""
+
+from collections.abc import Sequence
+from itertools import compress
+
+import numpy as np
+
+from deltarule.reports import figures, score_figures
+from deltarule.reports.formatting import percent
+from deltarule.reports.report import Block
+from deltarule.reports.svg_embed import Parts
+from deltarule.stats.intervals import share_interval
+from deltarule.studies.variant_summary import Comparison, Variant, comparisons
+
+COMPARED = 10
+"""Values of a key that are compared in a figure."""
+OTHER_OBJECTIVE = ("loss.name", "loss.reduction", "loss.penalty", "data.rows")
+"""Keys with whose values the objective is another number."""
+TIMED = "network.initializer"
+"""The key whose values the reports compare by the time that training takes."""
+
+
+def variants_block(study: str, variants: Sequence[Variant], id: str) -> Block:
+    """What the variants of a study came to, as a table, and figures of those that differ in one key alone."""
+    drawn, found = Parts(id), comparisons(variants)
+    for one in found:
+        if len(one.variants) <= COMPARED:
+            _draw(drawn, one)
+    told = f"{len(variants)} variants, each over its seeds; figures compare those that differ in one setting alone."
+    return Block(id, f"Variants of {study} beside one another", told, table=_table(variants), figures=drawn.all)
+
+
+def _draw(drawn: Parts, compared: Comparison) -> None:
+    """The curves, the updates until all is learned, the share that learns it, and the time it takes."""
+    name = _named(compared.key)
+    variants = {value.replace("_", " "): one for value, one in compared.variants.items()}
+    if compared.key not in OTHER_OBJECTIVE:
+        curves = {value: (one.looks, one.curve) for value, one in variants.items() if np.isfinite(one.curve).any()}
+        if len(curves) > 1:
+            drawn.add(figures.comparison_curves(curves, parameter=name, quantity="median objective"))
+    has_converged = [np.isfinite(one.converged) for one in variants.values()]
+    if any(one.any() for one in has_converged):
+        limit = max(int(one.steps.max()) for one in variants.values())
+        needed = {value: one.converged for value, one in variants.items()}
+        drawn.add(score_figures.spreads(needed, option=name, quantity="updates to converge", limit=limit))
+        if all(compared.key in one.numbers for one in variants.values()):
+            _draw_success(drawn, compared, [(int(one.sum()), len(one)) for one in has_converged])
+    if compared.key == TIMED:
+        seconds = {value: one.seconds * one.steps / max(one.steps.mean(), 1) for value, one in variants.items()}
+        drawn.add(score_figures.spreads(seconds, option=name, quantity="seconds of training, by its updates"))
+
+
+def _draw_success(drawn: Parts, compared: Comparison, counts: Sequence[tuple[int, int]]) -> None:
+    drawn.add(
+        score_figures.success_rates(
+            [one.numbers[compared.key] for one in compared.variants.values()],
+            [count / of for count, of in counts],
+            [share_interval(count, of) for count, of in counts],
+            parameter=_named(compared.key),
+            success="converged",
+        )
+    )
+
+
+def _table(variants: Sequence[Variant]) -> list[list[str]]:
+    columns = ["variant", "networks", "updates", "converged", "by update", "objective", "accuracy", "seconds each"]
+    rows = [[one.name, *_cells(one)] for one in variants]
+    told = [any(cells) for cells in zip(*rows, strict=True)]  # of sweeps no accuracy is kept, and so on
+    return [list(compress(row, told)) for row in [columns, *rows]]
+
+
+def _cells(one: Variant) -> list[str]:
+    converged = np.isfinite(one.converged)
+    accuracy = one.accuracy[np.isfinite(one.accuracy)]
+    objective = float(np.median(np.where(np.isfinite(one.objective), one.objective, np.inf)))
+    return [
+        f"{len(one.steps):,}",
+        f"{np.median(one.steps):,.0f}",
+        percent(converged.mean(), 1, "f"),
+        f"{np.median(one.converged[converged]):,.0f}" if converged.any() else "",
+        f"{objective:.4g}" if np.isfinite(objective) else "diverged",
+        f"{np.median(accuracy):.4f}" if len(accuracy) else "",
+        f"{one.seconds:.3g}",
+    ]
+
+
+def _named(key: str) -> str:
+    """A key in words: of an optimizer's name the optimizer."""
+    section, _, name = key.partition(".")
+    return section if name == "name" else name.replace("_", " ")

@@ -1,0 +1,358 @@
+"""What is seen of a member that may not learn: its data, its first and its last weights, its course, a range test.
+
+N rows · D inputs · H units of a layer · L layers · T looks of the history
+
+Everything is measured on at most a thousand rows, with dropout off, by the hand-derived formulas.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from deltarule.blas_threads import one_blas_thread
+from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
+from deltarule.maths.activations import Activation
+from deltarule.maths.losses import divisor
+from deltarule.maths.network import Entry, Taped, views
+from deltarule.maths.objective import data_term, penalty_term
+from deltarule.problem.batches import Batch, all_rows
+from deltarule.problem.problem import Floats, Problem
+from deltarule.problem.state import State, initial_state
+from deltarule.symptoms.constant_baseline import constant_loss, least_loss
+from deltarule.symptoms.input_target_dependence import Relation, relation
+from deltarule.training.range_test import range_test
+from deltarule.training.run import Run
+
+MOST_ROWS = 1000
+UPDATES_PER_DECADE = 40
+"""Of the range test: a tenfold rate is reached in so many updates, enough for a small network to learn on the way."""
+FARTHEST = 302
+"""Decades from 1 to an end of a range test at most: farther ones have a ratio that no number holds."""
+ROUNDING = 1e-12
+"""Of the least loss: a constant that loses no more above it makes no error."""
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """A member at its first or its last weights; an entry for each layer, or for each hidden one.
+
+    size [L]            root mean square of each W, and `usual` [L], that of Glorot's law; `length`, of all W together
+    data, penalty       lengths of the two parts of an update's gradient, over all penalized weights
+    delta [L]           root mean square of δ = ∂J/∂z of each layer, over rows and units
+    slopes              of each hidden layer [H]: |f'(z)| as a share of the largest f', the mean over the rows
+    twins               of each hidden layer, whether all its units have the same weights, in and out
+    """
+
+    size: Floats
+    usual: Floats
+    length: float
+    data: float
+    penalty: float
+    delta: Floats
+    slopes: tuple[Floats, ...]
+    twins: tuple[bool, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class RangeAnswer:
+    """What a range test came to, in which the rate rose during one short run.
+
+    `best` is the rate at which the objective was least before it rose, `objective` what it was there, as the objective
+    of all rows; `updates` how many were made, from `lowest` to `highest`; `suggested` is the range test's own answer.
+    """
+
+    best: float
+    objective: float
+    updates: int
+    lowest: float
+    highest: float
+    suggested: float
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What is known of one member.
+
+    skill            1 − loss / loss of the best constant prediction, both above the least possible loss: 0 for a
+                     network that says the same of every row, NaN where the loss falls without end
+                     or its least is not found
+    objective        at the end; not finite where the member diverged       at_start: before the first update
+    least            what the objective can come to at least: 0 for a loss of ours, NaN where there is none
+    falling          share of the objective's whole fall that fell in the last two fifths of the looks
+    moved            length of the change of all W, as a share of their first length
+    rate             the learning rate, the median over the training of what its schedule made of it
+    outputs [N, C]   at the end, for the rows `batch`
+    course [T, 2]    the looks of the history: step and objective
+    """
+
+    problem: Problem
+    batch: Batch
+    first: Moment
+    last: Moment
+    skill: float
+    at_start: float
+    objective: float
+    least: float
+    falling: float
+    moved: float
+    rate: float
+    steps: int
+    diverged: str
+    outputs: Floats
+    course: Floats
+    tested: RangeAnswer | None
+    relation: Relation | None
+    validated: bool
+
+    def updates_to(self, objective: float) -> float:
+        """How many updates the run needed for an objective; all that it made, where these were not enough."""
+        reached = self.course[self.course[:, 1] <= objective, 0]
+        return float(reached[0]) if len(reached) else float(self.steps)
+
+    @cached_property
+    def labels(self) -> Floats | None:
+        """The class of each row [N] where targets are classes: one-hot rows, or a single 0 or 1; None otherwise."""
+        y = self.batch.y
+        if not np.isin(y, (0, 1)).all():
+            return None
+        if y.shape[1] == 1:
+            return np.asarray(y[:, 0].astype(int))
+        return np.asarray(y.argmax(1)) if (y.sum(1) == 1).all() else None
+
+
+def look_at(run: Run, members: Sequence[int]) -> list[Seen]:
+    """Measure some members of a run."""
+    chosen = run.take(np.array(members))
+    answers = _range_tests(chosen.problem)
+    relations: dict[bytes, Relation | None] = {}
+    seen = []
+    for place in range(len(members)):
+        alone = chosen.take(np.array([place]))
+        rows = b"" if alone.problem.rows is None else alone.problem.rows[0].tobytes()
+        if rows not in relations:
+            everything = all_rows(alone.problem, np.array([0]))
+            relations[rows] = relation(everything.x, everything.y)
+        seen.append(_look_at_one(alone, answers[place], relations[rows]))
+    return seen
+
+
+def _look_at_one(run: Run, tested: RangeAnswer | None, related: Relation | None) -> Seen:
+    problem = replace(run.problem, dropout=np.zeros_like(run.problem.dropout))
+    rows = _some_rows(problem)
+    start = initial_state(problem)
+    with one_blas_thread(), np.errstate(all="ignore"):
+        logits, outputs = (found[0] for found in ReferenceEngine().outputs(problem, run.state, rows.x))
+        loss, _ = data_term(problem.loss, problem.reduction, problem.network.output, logits, rows.y, rows.w)
+        scale = _scale(problem, rows)
+        first, last = _moment(problem, start, rows), _moment(problem, run.state, rows)
+        moved = _length((run.state.theta - start.theta)[0, problem.penalized.astype(bool)]) / max(first.length, 1e-300)
+    course = np.column_stack([run.history.steps, run.history.objective[:, 0]])
+    course = course[np.isfinite(course[:, 1])]
+    diverged = run.diverged[0].where if run.diverged else ""
+    return Seen(
+        problem=problem,
+        batch=rows,
+        first=first,
+        last=last,
+        skill=-np.inf if diverged else scale.skill(float(loss)),
+        at_start=float(course[0, 1]) if len(course) else np.nan,
+        objective=np.inf if diverged else float(run.objective[0]),
+        least=_least_objective(problem, rows, scale),
+        falling=_falling(course[:, 1]),
+        moved=moved,
+        rate=_median_rate(run),
+        steps=int(run.steps[0]),
+        diverged=diverged,
+        outputs=outputs,
+        course=course,
+        tested=tested,
+        relation=related,
+        validated=_validated(run, scale),
+    )
+
+
+def _some_rows(problem: Problem) -> Batch:
+    """All rows of the only member, or evenly spaced ones where there are many: data often come sorted by class."""
+    rows = all_rows(problem, np.array([0]))
+    chosen = np.linspace(0, len(rows.positions) - 1, min(len(rows.positions), MOST_ROWS)).astype(int)
+    x, y, w = (np.squeeze(part, 0) if part.ndim == 3 else part for part in (rows.x, rows.y, rows.w))
+    return Batch(x[chosen], y[chosen], w[chosen], rows.positions[chosen])
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """What the loss of some rows is held against: that of the best constant, and the least that there can be."""
+
+    constant: float
+    least: float
+
+    def skill(self, loss: float) -> float:
+        """How much of what a constant loses over the least is won; NaN where this cannot be known."""
+        most, rounding = self.constant - self.least, ROUNDING * abs(self.least)
+        if not np.isfinite(most) or most < -rounding:
+            return np.nan
+        return float(1 - (loss - self.least) / most) if most > rounding else 1.0
+
+
+def _scale(problem: Problem, rows: Batch) -> _Scale:
+    parts = divisor(problem.reduction, rows.w.sum(), rows.y.shape[1])
+    sums = (least(problem.loss, rows.y, rows.w) for least in (constant_loss, least_loss))
+    return _Scale(*(float(each / parts) for each in sums))
+
+
+def _least_objective(problem: Problem, rows: Batch, scale: _Scale) -> float:
+    """The least that the objective of all rows can come to: a sum over more rows is more, a mean is not."""
+    if not np.isfinite(scale.least):
+        return np.nan
+    return scale.least * (problem.row_count(0) / len(rows.w) if problem.reduction == "sum" else 1.0)
+
+
+def _moment(problem: Problem, state: State, rows: Batch) -> Moment:
+    network = problem.network
+    done = objective_and_gradient(problem, state, rows)
+    logits = done.tape[-1].value
+    _, at_logits = data_term(problem.loss, problem.reduction, network.output, logits, rows.y, rows.w)
+    share = _share_of_a_batch(problem)
+    own, penalty = np.zeros_like(done.gradient), np.zeros_like(done.gradient)
+    if problem.penalty is not None:
+        strength, samples, chosen = problem.strength[:, None], rows.w.sum(-2), problem.penalized
+        own = penalty_term(problem.penalty, strength, state.theta, chosen, samples)[1]()
+        in_a_batch = problem.batch_rows(0) * samples / len(rows.w)
+        penalty = penalty_term(problem.penalty, strength, state.theta, chosen, in_a_batch)[1]()
+    W = problem.penalized.astype(bool)
+    parameters = {name: value[0] for name, value in views(state.theta, network.entries).items()}
+    weights = [entry for entry in network.entries if entry.name.startswith("W")]
+    hidden = [(layer.number, layer.activation) for layer in network.layers[:-1]]
+    return Moment(
+        size=np.array([_root_mean_square(parameters[entry.name]) for entry in weights]),
+        usual=np.array([_usual_size(entry) for entry in weights]),
+        length=_length(state.theta[0, W]),
+        data=_length((done.gradient - own)[0, W]) * share,
+        penalty=_length(penalty[0, W]),
+        delta=_deltas(done.tape, at_logits()),
+        slopes=tuple(_slopes(done.tape, number, activation) for number, activation in hidden),
+        twins=tuple(_are_twins(parameters, number) for number, _ in hidden),
+    )
+
+
+def _share_of_a_batch(problem: Problem, member: int = 0) -> float:
+    """How much of the whole objective a batch has: a sum over fewer rows is less, a mean is not."""
+    return problem.batch_rows(member) / problem.row_count(member) if problem.reduction == "sum" else 1.0
+
+
+def _usual_size(entry: Entry) -> float:
+    """The deviation of Glorot's law: √(2 / (inputs + units))."""
+    return float(np.sqrt(2 / sum(entry.shape)))
+
+
+def _deltas(tape: Sequence[Taped], upstream: Floats) -> Floats:
+    """The size of δ of every layer [L], first layer first: back along the tape, from ∂J/∂(logits)."""
+    sizes = []
+    for taped in reversed(tape):
+        if taped.kind == "dense":
+            sizes.append(_root_mean_square(upstream))
+        upstream, _ = taped.backward(upstream)
+    return np.array(sizes[::-1])
+
+
+def _slopes(tape: Sequence[Taped], number: int, activation: Activation) -> Floats:
+    """How far each unit of a hidden layer [H] is from flat, over the rows."""
+    place = next(i for i, taped in enumerate(tape) if taped.name == f"a{number}")
+    z, a = tape[place - 1].value[0], tape[place].value[0]
+    if activation.rowwise:
+        slope, largest = a * (1 - a), 0.25  # of softmax, how an output changes with its own z
+    else:
+        slope = np.broadcast_to(np.abs(activation.derivative(z, a, **activation.parameters)), z.shape)
+        largest = _largest_slope(activation)
+    return np.asarray(np.minimum(slope / largest, 1).mean(0))
+
+
+def _largest_slope(activation: Activation) -> float:
+    """The largest |f'| near 0; the exponential, which has none, counts as if it had 1 there."""
+    z = np.linspace(-5, 5, 1001)
+    slope = np.abs(activation.derivative(z, activation.function(z, **activation.parameters), **activation.parameters))
+    return float(min(np.max(slope), 1.2))
+
+
+def _are_twins(parameters: dict[str, Floats], number: int) -> bool:
+    """Whether the units of a hidden layer, two at least, have the same weights and biases, and go out with the same."""
+    into, out = parameters[f"W{number}"], parameters[f"W{number + 1}"]
+    if into.shape[1] < 2:
+        return False
+    arrays = [into, out.T] + ([parameters[f"b{number}"]] if f"b{number}" in parameters else [])
+    return all(bool((array == array[:, :1]).all()) for array in arrays)
+
+
+def _range_tests(problem: Problem) -> list[RangeAnswer | None]:
+    """A range test of every member, from far below to far above its own rate; None where there is none to test.
+
+    What a member's answer is depends on its own rate alone; those of one range are tested together.
+    """
+    answers: list[RangeAnswer | None] = [None] * problem.members
+    ranges = [_range_around(float(rate)) for rate in problem.numbers["learning_rate"]]
+    for lowest, highest in set(ranges):
+        members = [member for member, own in enumerate(ranges) if own == (lowest, highest)]
+        if problem.optimizer.update is None:
+            continue
+        updates = round(np.log10(highest / lowest) * UPDATES_PER_DECADE)
+        tested = range_test(problem.take(np.array(members)), lowest=lowest, highest=highest, steps=updates)
+        for place, member in enumerate(members):
+            best, least = _least(tested.objective[:, place].astype(np.float64))
+            answers[member] = RangeAnswer(
+                best=float(tested.rates[best]),
+                objective=least / _share_of_a_batch(problem, member),
+                updates=updates,
+                lowest=lowest,
+                highest=highest,
+                suggested=float(tested.suggested[place]),
+            )
+    return answers
+
+
+def _range_around(rate: float) -> tuple[float, float]:
+    """From 1e-5 to 10, or as many decades farther as a rate above 0 needs one on both sides, up to FARTHEST."""
+    decade = math.floor(math.log10(rate)) if rate else 0
+    return min(1e-5, 10.0 ** max(decade - 1, -FARTHEST)), max(10.0, 10.0 ** min(decade + 2, FARTHEST))
+
+
+def _least(objective: Floats) -> tuple[int, float]:
+    """Where the objective of a range test is least, and what it is there, smoothed over a quarter of a decade.
+
+    After a number that is not finite nothing counts. The update after it is the one whose rate is too high.
+    """
+    finite = np.isfinite(objective)
+    end = len(objective) if finite.all() else max(1, int(finite.argmin()))
+    width = min(UPDATES_PER_DECADE // 4, end)
+    smooth = np.convolve(objective[:end], np.full(width, 1 / width), mode="valid")
+    place = int(smooth.argmin())
+    return place + width // 2, float(smooth[place])
+
+
+def _median_rate(run: Run) -> float:
+    steps = np.linspace(0, max(int(run.steps[0]) - 1, 0), 101).astype(int)
+    return float(np.median([run.problem.rates(np.array([0]), int(step))[0] for step in steps]) * run.state.factor[0])
+
+
+def _falling(history: Floats) -> float:
+    if len(history) < 5 or not history[0] > history.min():
+        return 0.0
+    return float((history[int(0.6 * len(history))] - history[-1]) / (history[0] - history.min()))
+
+
+def _validated(run: Run, scale: _Scale) -> bool:
+    """Whether rows that were never trained on were ever predicted better than by a constant."""
+    if "validation objective" not in run.history.names:
+        return False
+    best = np.nanmin(run.history.series("validation objective")[:, 0])
+    return bool(best - scale.least < 0.9 * (scale.constant - scale.least))
+
+
+def _length(vector: Floats) -> float:
+    return float(np.sqrt((vector.astype(np.float64) ** 2).sum()))
+
+
+def _root_mean_square(array: Floats) -> float:
+    return float(np.sqrt((array.astype(np.float64) ** 2).mean()))

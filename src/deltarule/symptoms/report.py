@@ -1,0 +1,176 @@
+"""Why does this network not learn? What stands out in a training, with the numbers."""
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+from deltarule.errors import BadInput
+from deltarule.symptoms.causes import CAUSES, LEARNED, Cause, Evidence
+from deltarule.symptoms.observations import Seen, look_at
+from deltarule.training.run import Run
+
+MOST_MEMBERS = 32
+WIDTH = 100
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that stands out: a documented code, a sentence, the numbers in it, what to do, and in which members.
+
+    Sentence and numbers are those of the member in which it stands out most, the first of `members`.
+    """
+
+    code: str
+    sentence: str
+    numbers: Mapping[str, float]
+    fix: str
+    members: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class WhyReport:
+    """What stands out in a training.
+
+    findings   what can cause the others first; of several members, what most of them have
+    members    which members were looked at, of those that were trained         of      how many the run has
+    skill      of each of them, how much of a constant prediction's loss it has won back: 1 all, 0 nothing; NaN where
+               its loss falls without end, or its least is not found
+    """
+
+    findings: tuple[Finding, ...]
+    members: tuple[int, ...]
+    of: int
+    skill: tuple[float, ...]
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.findings)
+
+    def __len__(self) -> int:
+        return len(self.findings)
+
+    @property
+    def header(self) -> str:
+        """What was looked at, how far it has learned, and how much stands out."""
+        if not self.members:
+            return "Looked at nothing: no update was made, so that nothing was trained."
+        who = "the network" if self.of == 1 else f"{len(self.members)} of {self.of} members"
+        learned = sum(skill >= LEARNED for skill in self.skill)
+        if np.isnan(self.skill).any() and not np.isfinite(self.skill).any():
+            whose = ("it has", "its") if self.of == 1 else ("they have", "their")
+            far = "how far {} learned cannot be told from {} loss".format(*whose)
+        elif self.of == 1:
+            far = f"it has won {_percent(self.skill[0])} of what a constant prediction loses"
+        else:
+            far = f"{learned} of them have won more than {LEARNED:.0%} of what a constant prediction loses"
+        count = f"{len(self.findings)} thing{'' if len(self.findings) == 1 else 's'}"
+        what = f"{count} stand{'s' if len(self.findings) == 1 else ''} out" if self.findings else "nothing stands out"
+        return f"Looked at {who}: {far}; {what}."
+
+    def text(self, width: int = WIDTH) -> str:
+        """The report in lines of at most `width` characters."""
+        lines = textwrap.wrap(self.header, width)
+        for place, finding in enumerate(self.findings, 1):
+            start = f"{place}. {finding.code}: "
+            lines += textwrap.wrap(start + self._told(finding) + ".", width, subsequent_indent="   ")
+            lines += textwrap.wrap(f"Fix: {finding.fix}.", width, initial_indent="   ", subsequent_indent="   ")
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def _repr_html_(self) -> str:
+        """The report as a notebook shows it."""
+        told = [(f"<code>{escape(one.code)}</code>", escape(self._told(one)), escape(one.fix)) for one in self.findings]
+        rows = "".join(
+            "<tr>" + "".join(f'<{tag} style="text-align:left">{cell}</{tag}>' for cell in row) + "</tr>"
+            for tag, row in [("th", ("code", "what stands out", "fix")), *(("td", row) for row in told)]
+        )
+        return f"<p>{escape(self.header)}</p>" + (f"<table>{rows}</table>" if told else "")
+
+    def _told(self, finding: Finding) -> str:
+        if self.of == 1:
+            return finding.sentence
+        return f"in {len(finding.members)} of {len(self.members)} members, most in member {finding.members[0]}: " + (
+            finding.sentence
+        )
+
+
+def why_not_learning(run: Run, members: Sequence[int] | None = None) -> WhyReport:
+    """Say what stands out in a training, and with it most likely why it does not learn.
+
+    The data, the first and the last weights and the history are read; a range test is run. A network that learns gets
+    no findings, whatever its units look like, except for targets that are in no relation to the inputs and classes
+    that are never predicted.
+
+    Parameters
+    ----------
+    run : made by `train`.
+    members : which members to look at; None for all, or for 32 evenly spaced ones where there are more.
+
+    Returns a report: its `findings`, what can bring about the others first. docs/reference/why-not-learning.md explains
+    every code.
+
+    Raises `BadInput` for a member that the run does not have, and for what is no run.
+
+    >>> import deltarule
+    >>> x = np.random.default_rng(0).normal(size=(100, 2))
+    >>> problem = deltarule.create_problem(deltarule.Network([2, 8, 1], "tanh"), x, x.prod(1), learning_rate=1e-6)
+    >>> report = why_not_learning(deltarule.train(problem, max_steps=500))
+    >>> [finding.code for finding in report]
+    ['rate_too_low']
+    """
+    if not isinstance(run, Run):
+        raise BadInput(f"run is {type(run).__name__}; give what `train` returns")
+    diverged = {one.member for one in run.diverged}
+    chosen = [member for member in _checked(run, members) if run.steps[member] or member in diverged]
+    seen = look_at(run, chosen) if chosen else []
+    causes = [_causes_of(one) for one in seen]
+    firsts = Counter(next(iter(each)) for each in causes if each)
+    codes = sorted({code for each in causes for code in each}, key=lambda code: (-firsts[code], _PLACES[code]))
+    return WhyReport(
+        findings=tuple(_finding(code, chosen, causes) for code in codes),
+        members=tuple(chosen),
+        of=run.problem.members,
+        skill=tuple(one.skill for one in seen),
+    )
+
+
+_PLACES = {cause.code: place for place, cause in reversed(list(enumerate(CAUSES)))}
+
+
+def _checked(run: Run, members: Sequence[int] | None) -> list[int]:
+    count = run.problem.members
+    if members is None:
+        return np.linspace(0, count - 1, min(count, MOST_MEMBERS)).astype(int).tolist()
+    for member in members:
+        if not isinstance(member, int | np.integer) or not 0 <= member < count:
+            raise BadInput(f"there is no member {member!r}; the run has members 0 to {count - 1}")
+    if not len(members):
+        raise BadInput("members is an empty list; name at least one, or leave it out for all")
+    return [int(member) for member in members]
+
+
+def _causes_of(seen: Seen) -> dict[str, tuple[Cause, Evidence]]:
+    """What is found in a member, by code, in the order of the causes."""
+    found: dict[str, tuple[Cause, Evidence]] = {}
+    for cause in CAUSES:
+        evidence = cause.find(seen)
+        if evidence is not None:
+            found.setdefault(cause.code, (cause, evidence))
+    return found
+
+
+def _finding(code: str, members: Sequence[int], causes: Sequence[Mapping[str, tuple[Cause, Evidence]]]) -> Finding:
+    """What the members have of one code, told by the one in which it stands out most."""
+    having = [(member, *each[code]) for member, each in zip(members, causes, strict=True) if code in each]
+    having.sort(key=lambda one: -one[2].excess)
+    _, cause, evidence = having[0]
+    return Finding(code, evidence.sentence, evidence.numbers, cause.fix, tuple(member for member, *_ in having))
+
+
+def _percent(skill: float) -> str:
+    return f"{max(skill, 0):.0%}"

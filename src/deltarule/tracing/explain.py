@@ -1,0 +1,198 @@
+"""Explaining an update: every number of the pass forward, the pass back and the optimizer's step, with its formula."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from deltarule.blas_threads import one_blas_thread
+from deltarule.errors import BadInput
+from deltarule.maths.losses import Loss
+from deltarule.maths.network import Entry
+from deltarule.maths.optimizers import Optimizer
+from deltarule.problem.batches import Batch, batch
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.registry import Named
+from deltarule.problem.state import State, initial_state
+from deltarule.tracing.backward import backward
+from deltarule.tracing.explanation import Explanation
+from deltarule.tracing.forward import forward, given, objective
+from deltarule.tracing.lbfgs import lbfgs_update
+from deltarule.tracing.trace_builder import Labels, Names, Notes
+from deltarule.tracing.update import update as noted_update
+
+
+def explain(
+    network: Network,
+    params: Any,
+    x: Any,
+    y: Any,
+    loss: Named | Loss,
+    optimizer: Named | Optimizer | None = None,
+    state: State | Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Explanation:
+    """Show every number of a network's pass forward and back on some samples, and of the update that follows.
+
+    Parameters
+    ----------
+    network : its shape.
+    params : its parameters: arrays by name (W1 [D, H], b1 [H] …), or one flat θ [P].
+    x, y : inputs [B, D] and targets [B, C]; one sample may be [D] and [C].
+    loss : its name, or a table with its name and parameters.
+    optimizer : the same of the optimizer; None leaves the update out.
+    state : what the optimizer remembers: for each slot (v, or m and v …) arrays by name or a flat [P], all 0 where
+        nothing is said, and the `step`, the updates made before; or a `State` of one network.
+    options : whatever else `create_problem` takes: reduction, penalty, strength, learning_rate, dropout, weights …
+
+    Returns an `Explanation`: print it, or ask it for an array by its name. Of L-BFGS it shows the iteration with which
+    SciPy begins at these parameters.
+
+    Raises `BadInput` for parameters that do not fit the network, and as `create_problem`.
+
+    >>> network = Network([2, 1], output="sigmoid")
+    >>> params = {"W1": [[1.0], [-1.0]], "b1": [0.5]}
+    >>> explained = explain(network, params, [1.0, 2.0], [1.0], "binary_cross_entropy", "sgd", learning_rate=0.1)
+    >>> print(explained.text(layer=1))  # doctest: +ELLIPSIS
+    Step 0...
+    >>> explained["z1"], explained["δ1"].round(4)
+    (array([[-0.5]]), array([[-0.6225]]))
+    """
+    if not isinstance(network, Network):
+        raise BadInput(f"the network is {network!r}; make one with Network([inputs, ..., outputs])")
+    x, y = _batch(network, x, y)
+    problem = create_problem(network, x, y, loss=loss, optimizer=optimizer or "sgd", **options)
+    if problem.members != 1:
+        raise BadInput(f"the options describe {problem.members} networks; give one number of each")
+    theta = _vector("params", params, network.entries)
+    return explain_update(problem, _state(problem, theta, state), update=optimizer is not None)
+
+
+def explain_update(
+    problem: Problem,
+    state: State,
+    *,
+    features: Sequence[str] = (),
+    classes: Sequence[str] = (),
+    update: bool = True,
+    begun: State | None = None,
+    title: str = "",
+    notes: tuple[str, ...] = (),
+) -> Explanation:
+    """Show every number of the update that a state of one member stands before.
+
+    Parameters: `features` [D] and `classes` [C], the names of inputs and outputs, where they have any; `update`,
+    whether the optimizer's part is shown; `begun`, for L-BFGS the state of 0 updates from which the training came, as
+    its memory is of the way; None where it begins here; `title` and `notes`, words for the record.
+    Errors: `BadInput` for a state of several members.
+
+    >>> problem = create_problem(Network([1, 1]), [[1.0], [2.0]], [0.0, 1.0], batch_size=1)
+    >>> explain_update(problem, initial_state(problem)).rows.tolist() in ([0], [1])
+    True
+    """
+    if len(state.members) != 1:
+        raise BadInput(f"the state holds {len(state.members)} networks; take one of them with State.take")
+    rows = batch(problem, state.members, state.step)
+    places = _data_rows(problem, int(state.members[0]), rows)
+    noted = Notes(problem, state, rows, Labels(_names(features), _names(classes), _names(places.tolist())))
+    with one_blas_thread(), np.errstate(all="ignore"):
+        _passes(noted)
+        if update and problem.optimizer.name == "lbfgs":
+            notes = (*notes, *lbfgs_update(noted, begun or state))
+        elif update:
+            noted_update(noted)
+    settings = {name: one for name, one in noted.at.items() if one.section == "settings"}
+    return Explanation(problem, state, places, {**settings, **noted.at}, title, notes)
+
+
+def _passes(notes: Notes) -> None:
+    """Every array of the pass forward and the pass back, in the order in which it comes to be."""
+    given(notes)
+    for layer in notes.network.layers:
+        forward(notes, layer)
+    objective(notes)
+    backward(notes)
+
+
+def _names(given: Sequence[Any]) -> Names:
+    return tuple(map(str, given)) or None
+
+
+def _data_rows(problem: Problem, member: int, rows: Batch) -> Integers:
+    """Which rows of the data a batch is made of, [B]."""
+    positions = rows.positions[0] if rows.positions.ndim == 2 else rows.positions
+    return np.asarray(positions if problem.rows is None else problem.rows[member][positions])
+
+
+def _batch(network: Network, x: Any, y: Any) -> tuple[Any, Any]:
+    """One sample as a batch of one row; anything else is left to `create_problem` to judge."""
+    try:
+        sample, target = np.asarray(x), np.atleast_1d(np.asarray(y))
+    except ValueError:  # rows of different lengths
+        return x, y
+    if sample.shape == (network.inputs,) and target.shape == (network.outputs,):
+        return sample[None], target[None]
+    return x, y
+
+
+def _state(problem: Problem, theta: Floats, given: State | Mapping[str, Any] | None) -> State:
+    """The state that is meant: these parameters, and what is known of the rest."""
+    state = initial_state(problem, theta[None])
+    if given is None:
+        return state
+    if isinstance(given, State):
+        if len(given.members) != 1:
+            raise BadInput(f"the state holds {len(given.members)} networks; take one of them with State.take")
+        if given.theta.shape != state.theta.shape or set(given.slots) != set(state.slots):
+            raise BadInput("the state is one of another network or another optimizer; give one that fits both")
+        return replace(given, theta=state.theta, members=state.members)
+    slots = ", ".join(["step", *state.slots])
+    if not isinstance(given, Mapping):
+        raise BadInput(f"the state is {given!r}; give a table of {slots}")
+    unknown = [key for key in given if key != "step" and key not in state.slots]
+    if unknown:
+        raise BadInput(f"the state has {unknown[0]!r}, which '{problem.optimizer.name}' does not have; it has {slots}")
+    step = given.get("step", 0)
+    if isinstance(step, bool) or not isinstance(step, int | np.integer) or step < 0:
+        raise BadInput(f"the state's step is {step!r}; give a whole number of 0 or more")
+    known = {
+        slot: _vector(slot, given[slot], problem.network.entries)[None].astype(problem.dtype)
+        for slot in state.slots
+        if slot in given
+    }
+    return replace(state, slots={**state.slots, **known}, step=int(step))
+
+
+def _vector(what: str, given: Any, entries: Sequence[Entry]) -> Floats:
+    """Arrays by name, or a flat vector, as a flat vector [P]."""
+    length = entries[-1].stop
+    if not isinstance(given, Mapping):
+        return _shaped(what, given, (length,), f"{length} numbers, or arrays by name")
+    names = [entry.name for entry in entries]
+    missing, extra = [name for name in names if name not in given], [name for name in given if name not in names]
+    if missing or extra:
+        told = f"lack {missing[0]}" if missing else f"hold {extra[0]!r}"
+        raise BadInput(f"{what} {told}; give exactly {', '.join(names)}")
+    parts = []
+    for entry in entries:
+        shape = entry.shape if entry.name.startswith("W") else entry.shape[1:]
+        told = f"the shape {list(shape)}"
+        parts.append(_shaped(f"{entry.name} of {what}", given[entry.name], shape, told).ravel())
+    return np.concatenate(parts)
+
+
+def _shaped(what: str, given: Any, shape: tuple[int, ...], allowed: str) -> Floats:
+    try:
+        array = np.asarray(given)
+    except ValueError:
+        raise BadInput(f"{what} is no rectangular array of numbers; give {allowed}") from None
+    if array.dtype.kind not in "iuf":
+        raise BadInput(f"{what} holds no real numbers; give {allowed}")
+    if array.shape != shape and array.shape != (1, *shape):
+        raise BadInput(f"{what} has the shape {list(array.shape)}; give {allowed}")
+    if not np.isfinite(array).all():
+        raise BadInput(f"{what} holds {array[~np.isfinite(array)][0]}; give finite numbers")
+    return array.reshape(shape).astype(np.float64)

@@ -1,0 +1,354 @@
+"""The formulas of `maths` as trees, in the form that textbooks print: what a trace writes down beside every number.
+
+`maths` computes some of them in another order, so that nothing overflows; the tests hold each tree to the engine's own
+numbers. A formula of the user's own has no tree: it stands there as a function by its name.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from math import pi
+from typing import Any
+
+from deltarule.maths.activations import ACTIVATIONS, Activation
+from deltarule.maths.losses import LOSSES, Loss
+from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
+from deltarule.maths.penalties import PENALTIES, Penalty
+from deltarule.maths.schedules import SCHEDULES, Schedule
+from deltarule.tracing.expressions import (
+    Expression,
+    Function,
+    Index,
+    Number,
+    Ref,
+    Series,
+    Weighted,
+    above,
+    below,
+    cases,
+    exp,
+    log,
+    sqrt,
+)
+
+E = Expression
+Row = Callable[[Index], Expression]
+"""The entries of a row, by their place."""
+Numbers = Mapping[str, Expression]
+"""A formula's parameters, by name."""
+
+PI = Ref("π", (), pi)
+
+
+def sigmoid(z: E) -> E:
+    """1 / (1 + e⁻ᶻ)"""
+    return 1 / (1 + exp(-z))
+
+
+def normal_distribution(z: E) -> E:
+    """Φ(z)"""
+    return (1 + Function("erf", (z / sqrt(Number(2)),))) / 2
+
+
+def squared(x: E) -> E:
+    """x²"""
+    return x**2
+
+
+def sign(x: E) -> E:
+    """1, −1 or 0"""
+    return cases((above(x, 0), 1), (below(x, 0), -1), otherwise=0)
+
+
+def absolute(x: E) -> E:
+    """|x|"""
+    return Function("abs", (x,))
+
+
+# --- activations -----------------------------------------------------------------------------------------------------
+
+_ACTIVATIONS: dict[str, tuple[Callable[[E, Numbers], E], Callable[[E, E, Numbers], E]]] = {
+    "identity": (lambda z, p: z, lambda z, a, p: Number(1)),
+    "sigmoid": (lambda z, p: sigmoid(z), lambda z, a, p: a * (1 - a)),
+    "tanh": (lambda z, p: Function("tanh", (z,)), lambda z, a, p: 1 - squared(a)),
+    "relu": (
+        lambda z, p: cases((above(z, 0), z), otherwise=0),
+        lambda z, a, p: cases((above(z, 0), 1), otherwise=0),
+    ),
+    "leaky_relu": (
+        lambda z, p: cases((above(z, 0), z), otherwise=p["slope"] * z),
+        lambda z, a, p: cases((above(z, 0), 1), otherwise=p["slope"]),
+    ),
+    "elu": (
+        lambda z, p: cases((above(z, 0), z), otherwise=p["alpha"] * (exp(z) - 1)),
+        lambda z, a, p: cases((above(z, 0), 1), otherwise=a + p["alpha"]),
+    ),
+    "softplus": (lambda z, p: log(1 + exp(z)), lambda z, a, p: sigmoid(z)),
+    "silu": (
+        lambda z, p: z / (1 + exp(-z)),
+        lambda z, a, p: sigmoid(z) * (1 + z * (1 - sigmoid(z))),
+    ),
+    "gelu": (
+        lambda z, p: z * normal_distribution(z),
+        lambda z, a, p: normal_distribution(z) + z * exp(-squared(z) / 2) / sqrt(2 * PI),
+    ),
+    "exponential": (lambda z, p: exp(z), lambda z, a, p: a),
+}
+
+
+def activation_value(activation: Activation, z: Row, j: Index, units: int, p: Numbers) -> E | None:
+    """a[j] = f(z)[j]; None for the user's own function of a whole row."""
+    if _is(activation, ACTIVATIONS) and activation.rowwise:
+        return exp(z(j)) / Series(("k",), (units,), lambda k: exp(z(k)))
+    if activation.rowwise:
+        return None
+    if _is(activation, ACTIVATIONS):
+        return _ACTIVATIONS[activation.name][0](z(j), p)
+    return Function(activation.name, (z(j),), partial(activation.function, **activation.parameters))
+
+
+def activation_backward(activation: Activation, z: Row, a: Row, da: Row, j: Index, units: int, p: Numbers) -> E | None:
+    """∂J/∂z[j] from the row of ∂J/∂a; None for the user's own function of a whole row."""
+    if _is(activation, ACTIVATIONS) and activation.rowwise:
+        return a(j) * (da(j) - Series(("k",), (units,), lambda k: a(k) * da(k)))
+    if activation.rowwise:
+        return None
+    if _is(activation, ACTIVATIONS):
+        slope = _ACTIVATIONS[activation.name][1](z(j), a(j), p)
+        return da(j) if slope == Number(1) else slope * da(j)
+    derivative = partial(activation.derivative, **activation.parameters)
+    return Function(f"{activation.name}′", (z(j), a(j)), derivative) * da(j)
+
+
+# --- losses ----------------------------------------------------------------------------------------------------------
+
+
+def _weighted_log(weight: E, p: E) -> E:
+    return Weighted(weight, weight * log(p))
+
+
+def _ratio(weight: E, p: E) -> E:
+    return Weighted(weight, weight / p)
+
+
+def _huber(p: E, y: E, n: Numbers) -> E:
+    e, delta = absolute(p - y), n["delta"]
+    return cases((above(e, delta), delta * (e - delta / 2)), otherwise=squared(p - y) / 2)
+
+
+def _huber_derivative(p: E, y: E, n: Numbers) -> E:
+    e, delta = p - y, n["delta"]
+    return cases((above(e, delta), delta), (below(e, -delta), -delta), otherwise=e)
+
+
+def _quantile(p: E, y: E, n: Numbers) -> E:
+    q = n["quantile"]
+    return cases((above(p, y), (1 - q) * (p - y)), otherwise=q * (y - p))
+
+
+def _quantile_derivative(p: E, y: E, n: Numbers) -> E:
+    q = n["quantile"]
+    return cases((above(p, y), 1 - q), (below(p, y), -q), otherwise=0)
+
+
+_LOSSES: dict[str, tuple[Callable[[E, E, Numbers], E], Callable[[E, E, Numbers], E]]] = {
+    "squared_error": (lambda p, y, n: squared(p - y), lambda p, y, n: 2 * (p - y)),
+    "half_squared_error": (lambda p, y, n: squared(p - y) / 2, lambda p, y, n: p - y),
+    "absolute_error": (lambda p, y, n: absolute(p - y), lambda p, y, n: sign(p - y)),
+    "huber": (_huber, _huber_derivative),
+    "quantile": (_quantile, _quantile_derivative),
+    "poisson": (
+        lambda p, y, n: p - y + Weighted(y, y * log(y / p)),
+        lambda p, y, n: 1 - _ratio(y, p),
+    ),
+    "binary_cross_entropy": (
+        lambda p, y, n: -_weighted_log(y, p) - _weighted_log(1 - y, 1 - p),
+        lambda p, y, n: _ratio(1 - y, 1 - p) - _ratio(y, p),
+    ),
+    "cross_entropy": (lambda p, y, n: -_weighted_log(y, p), lambda p, y, n: -_ratio(y, p)),
+    "naive_binary_cross_entropy": (
+        lambda p, y, n: -y * log(p) - (1 - y) * log(1 - p),
+        lambda p, y, n: (1 - y) / (1 - p + n["epsilon"]) - y / (p + n["epsilon"]),
+    ),
+}
+
+_FUSED: dict[tuple[str, str], tuple[Callable[[Row, Row, Index, int], E], Callable[[Row, Row, Index, int], E]]] = {
+    ("poisson", "exponential"): (
+        lambda z, y, j, outputs: exp(z(j)) - y(j) + _weighted_log(y(j), y(j)) - y(j) * z(j),
+        lambda p, y, j, outputs: p(j) - y(j),
+    ),
+    ("binary_cross_entropy", "sigmoid"): (
+        lambda z, y, j, outputs: (1 - y(j)) * log(1 + exp(z(j))) + y(j) * log(1 + exp(-z(j))),
+        lambda p, y, j, outputs: p(j) - y(j),
+    ),
+    ("cross_entropy", "softmax"): (
+        lambda z, y, j, outputs: y(j) * (log(Series(("k",), (outputs,), lambda k: exp(z(k)))) - z(j)),
+        lambda p, y, j, outputs: p(j) * Series(("k",), (outputs,), y) - y(j),
+    ),
+}
+
+
+def is_fused(loss: Loss, output: Activation) -> bool:
+    """Whether loss and output activation are computed in one, from the logits."""
+    return output.name in loss.fused
+
+
+def loss_value(loss: Loss, output: Activation, z: Row, p: Row, y: Row, j: Index, outputs: int, n: Numbers) -> E | None:
+    """ℓ[j]; None for a fused form of the user's own."""
+    if is_fused(loss, output):
+        known = _FUSED.get((loss.name, output.name)) if _is(loss, LOSSES) else None
+        return known[0](z, y, j, outputs) if known else None
+    if _is(loss, LOSSES):
+        return _LOSSES[loss.name][0](p(j), y(j), n)
+    return Function(loss.name, (p(j), y(j)), partial(loss.value, **loss.parameters))
+
+
+def loss_slope(loss: Loss, output: Activation, p: Row, y: Row, j: Index, outputs: int, n: Numbers) -> E | None:
+    """∂ℓ/∂p[j], or where fused ∂ℓ/∂z[j] of the sum over outputs; None for a fused form of the user's own."""
+    if is_fused(loss, output):
+        known = _FUSED.get((loss.name, output.name)) if _is(loss, LOSSES) else None
+        return known[1](p, y, j, outputs) if known else None
+    if _is(loss, LOSSES):
+        return _LOSSES[loss.name][1](p(j), y(j), n)
+    return Function(f"{loss.name}′", (p(j), y(j)), partial(loss.derivative, **loss.parameters))
+
+
+# --- penalties -------------------------------------------------------------------------------------------------------
+
+_PENALTIES: dict[str, tuple[Callable[[E], E], Callable[[E], E]]] = {
+    "l2": (squared, lambda w: 2 * w),
+    "weight_decay": (lambda w: squared(w) / 2, lambda w: w),
+    "l1": (absolute, sign),
+}
+
+
+def penalty_value(penalty: Penalty, w: E) -> E:
+    """The penalty of a single weight, before its strength."""
+    if _is(penalty, PENALTIES):
+        return _PENALTIES[penalty.name.removesuffix("_per_sample")][0](w)
+    return Function(penalty.name, (w,), penalty.value)
+
+
+def penalty_slope(penalty: Penalty, w: E) -> E:
+    """Its derivative."""
+    if _is(penalty, PENALTIES):
+        return _PENALTIES[penalty.name.removesuffix("_per_sample")][1](w)
+    return Function(f"{penalty.name}′", (w,), penalty.derivative)
+
+
+# --- optimizers ------------------------------------------------------------------------------------------------------
+
+Update = Callable[[E, E, Numbers, Numbers, Numbers], E]
+"""(θ, g, slots before, slots after, numbers) → what comes after"""
+
+_STEP = {"v": lambda w, g, old, new, n: n["momentum"] * old["v"] - n["learning_rate"] * g}
+_MOMENTS: dict[str, Update] = {
+    "m": lambda w, g, old, new, n: n["beta1"] * old["m"] + (1 - n["beta1"]) * g,
+    "v": lambda w, g, old, new, n: n["beta2"] * old["v"] + (1 - n["beta2"]) * squared(g),
+}
+
+
+def _adam(w: E, g: E, old: Numbers, new: Numbers, n: Numbers) -> E:
+    return w - n["rate"] * new["m"] / (sqrt(new["v"]) + n["epsilon"])
+
+
+def _adamw(w: E, g: E, old: Numbers, new: Numbers, n: Numbers) -> E:
+    kept = w - n["learning_rate"] * n["weight_decay"] * w if "weight_decay" in n else w
+    return _adam(kept, g, old, new, n)
+
+
+def _rprop_size(w: E, g: E, old: Numbers, new: Numbers, n: Numbers) -> E:
+    size = cases((above(old["size"], 0), old["size"]), otherwise=n["learning_rate"])
+    agreement = g * old["previous"]
+    return cases(
+        (above(agreement, 0), Function("min", (size * n["increase"], n["largest"]))),
+        (below(agreement, 0), Function("max", (size * n["decrease"], n["smallest"]))),
+        otherwise=size,
+    )
+
+
+_UPDATES: dict[str, tuple[Mapping[str, Update], Update]] = {
+    "sgd": ({}, lambda w, g, old, new, n: w - n["learning_rate"] * g),
+    "momentum": (_STEP, lambda w, g, old, new, n: w + new["v"]),
+    "nesterov": (_STEP, lambda w, g, old, new, n: w + n["momentum"] * new["v"] - n["learning_rate"] * g),
+    "adagrad": (
+        {"s": lambda w, g, old, new, n: old["s"] + squared(g)},
+        lambda w, g, old, new, n: w - n["learning_rate"] * g / (sqrt(new["s"]) + n["epsilon"]),
+    ),
+    "normalized_gradient": ({}, lambda w, g, old, new, n: w - n["learning_rate"] * g / (n["norm"] + n["epsilon"])),
+    "rmsprop": (
+        {"s": lambda w, g, old, new, n: n["decay"] * old["s"] + (1 - n["decay"]) * squared(g)},
+        lambda w, g, old, new, n: w - n["learning_rate"] * g / (sqrt(new["s"]) + n["epsilon"]),
+    ),
+    "adam": (_MOMENTS, _adam),
+    "adamw": (_MOMENTS, _adamw),
+    "rprop": (
+        {
+            "previous": lambda w, g, old, new, n: cases((below(g * old["previous"], 0), 0), otherwise=g),
+            "size": _rprop_size,
+        },
+        lambda w, g, old, new, n: (
+            w - cases((above(new["previous"], 0), new["size"]), (below(new["previous"], 0), -new["size"]), otherwise=0)
+        ),
+    ),
+}
+
+
+def optimizer_update(optimizer: Optimizer) -> tuple[Mapping[str, Update], Update] | None:
+    """How each slot and the parameter come after an update; None for an optimizer of the user's own."""
+    return _UPDATES[optimizer.name] if _is(optimizer, OPTIMIZERS) else None
+
+
+# --- schedules -------------------------------------------------------------------------------------------------------
+
+
+def _cosine(t: E, rate: E, n: Numbers) -> E:
+    lowest, start, steps = n["lowest"], n["warm_up"], n["steps"]
+    falling = lowest + (1 - lowest) * (1 + Function("cos", (PI * ((t - start) / (steps - start)),))) / 2
+    return cases(
+        (below(t, start), rate * ((t + 1) / (start + 1))), (below(t, steps), rate * falling), otherwise=rate * lowest
+    )
+
+
+def _ramp(t: E, n: Numbers, rising: E) -> E:
+    return cases((below(t, n["steps"] - 1), rising), otherwise=n["highest"])
+
+
+_SCHEDULES: dict[str, Callable[[E, E, Numbers], E]] = {
+    "constant": lambda t, rate, n: rate,
+    "step": lambda t, rate, n: rate * n["factor"] ** Function("floor", (t / n["every"],)),
+    "exponential": lambda t, rate, n: rate * n["factor"] ** t,
+    "inverse_scaling": lambda t, rate, n: rate / (t + 1) ** n["power"],
+    "adaptive": lambda t, rate, n: rate,
+    "squaring": lambda t, rate, n: rate ** (2 ** (Function("floor", (t / n["every"],)) + n["at_start"])),
+    "cosine": _cosine,
+    "warm_up": lambda t, rate, n: cases((below(t, n["steps"]), rate * ((t + 1) / (n["steps"] + 1))), otherwise=rate),
+    "linear_ramp": lambda t, rate, n: _ramp(t, n, rate + (n["highest"] - rate) * (t / (n["steps"] - 1))),
+    "exponential_ramp": lambda t, rate, n: _ramp(t, n, rate * (n["highest"] / rate) ** (t / (n["steps"] - 1))),
+}
+
+
+def scheduled_rate(schedule: Schedule, t: E, rate: E, n: Numbers) -> E:
+    """The learning rate of this update."""
+    if _is(schedule, SCHEDULES):
+        return _SCHEDULES[schedule.name](t, rate, n)
+    names = list(schedule.parameters)
+
+    def called(t: Any, rate: Any, *values: Any) -> Any:
+        return schedule.rate(t, rate, **dict(zip(names, values, strict=True)))
+
+    return Function(schedule.name, (t, rate, *(n[name] for name in names)), called)
+
+
+_MAIN = {
+    "Activation": "function",
+    "Loss": "value",
+    "Penalty": "value",
+    "Optimizer": "update",
+    "Schedule": "rate",
+}
+
+
+def _is(formula: Any, built_in: Mapping[str, Any]) -> bool:
+    """Whether a formula is deltarule's own, not one of the user's that may have its name."""
+    main = _MAIN[type(formula).__name__]
+    return formula.name in built_in and getattr(built_in[formula.name], main) is getattr(formula, main)

@@ -1,0 +1,220 @@
+"""An iteration of L-BFGS, noted: the pairs that it remembers, the two loops that make its direction, and SciPy's step.
+
+SciPy shows its iterates alone. What it remembers follows from them: Δθ, how the parameters moved in an iteration, and
+Δg, how the gradient changed by it. The direction is worked out from these by the two loops, which SciPy does in another
+order; so it is held against the step that SciPy made. The length of that step and all parameters after it are SciPy's.
+
+M pairs, the oldest first · P parameters, all arrays one after another        Source: Nocedal 1980, Liu & Nocedal 1989
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from deltarule.engines.reference import objective_and_gradient
+from deltarule.maths.network import Entry, views
+from deltarule.problem.batches import all_rows
+from deltarule.problem.problem import Floats, Problem
+from deltarule.problem.state import State
+from deltarule.tracing.expressions import Expression, Index, Ref, Series
+from deltarule.tracing.trace_builder import Notes, number_in
+from deltarule.training.lbfgs import check_objective, minimized
+
+CONVERGED = "L-BFGS has converged: SciPy makes no iteration from here"
+BEGINS = "L-BFGS begins here: it remembers no iteration yet, so that its direction is −∂J/∂θ"
+OTHER = "SciPy's step is not quite along this direction: it works on other memories, or with other rounding"
+_PARALLEL = 1e-6
+"""1 − cosine, up to which two directions are one: the two orders of computing differ by rounding."""
+
+
+class Loops(NamedTuple):
+    """The two loops: ρ, α, β [M], γ, and the vectors q and r after each pair [M, P]."""
+
+    rho: Floats
+    alpha: Floats
+    q: Floats
+    gamma: float
+    beta: Floats
+    r: Floats
+
+
+def lbfgs_update(notes: Notes, begun: State) -> tuple[str, ...]:
+    """Note the iteration that follows, of a run that SciPy began at `begun`; returns what is to be said of it.
+
+    Raises `BadInput` for mini-batches, dropout and batch norm.
+    """
+    check_objective(notes.problem)
+    before = notes.state.step - begun.step
+    path, objective, evaluations = _run(notes.problem, begun, before + 1)
+    if len(path) < before + 2:
+        return (CONVERGED,)
+    after = path.pop()
+    g, step = _flat(notes.done.gradient), _flat(after.theta - path[-1].theta)
+    moved, changed = _pairs(notes, path)
+    kept = _kept(moved, changed, g, step)
+    moved, changed = moved[len(moved) - kept :], changed[len(changed) - kept :]
+    direction = _direction(moved, changed, g)
+    gradient = _gradient(notes, g)
+    last = _memory(notes, moved, changed, gradient) if kept else gradient
+    notes.note("direction", "update", direction, "p", "where the step goes", lambda p: -last(p))
+    told = f"length of the step, by SciPy's line search, after {evaluations:,} evaluations of J in all"
+    t = notes.note("t", "update", float(step @ direction / (direction @ direction)), "", told)()
+    notes.note("J_new", "update", objective, "", "J after the step")
+    same = _cosine(direction, step) > 1 - _PARALLEL
+    for entry in notes.network.entries:
+        _moved(notes, entry, after, t if same else None)
+    return () if same and before else (BEGINS if same else OTHER,)
+
+
+def _run(problem: Problem, begun: State, iterations: int) -> tuple[list[State], float, int]:
+    """SciPy's states from the first on, the last one's objective, and how often it was evaluated in all."""
+    path = [begun]
+    found = minimized(problem, begun, iterations, 15 * iterations + 100, path.append)[1]
+    return path, float(found.fun), int(found.nfev)
+
+
+def two_loops(moved: Floats, changed: Floats, g: Floats) -> Loops:
+    """Multiply a gradient [P] by the inverse curvature that pairs [M, P] tell of.
+
+    >>> found = two_loops(np.array([[1.0, 0.0]]), np.array([[4.0, 0.0]]), np.array([8.0, 1.0]))
+    >>> found.r[-1]  # 8 / 4 along what was seen
+    array([2.  , 0.25])
+    """
+    pairs = len(moved)
+    rho = 1 / (moved * changed).sum(1)
+    alpha, beta = np.zeros(pairs), np.zeros(pairs)
+    q, r = np.zeros_like(moved), np.zeros_like(moved)
+    vector = g
+    for k in reversed(range(pairs)):
+        alpha[k] = rho[k] * (moved[k] @ vector)
+        q[k] = vector = vector - alpha[k] * changed[k]
+    gamma = float(moved[-1] @ changed[-1] / (changed[-1] @ changed[-1]))
+    vector = gamma * vector
+    for k in range(pairs):
+        beta[k] = rho[k] * (changed[k] @ vector)
+        r[k] = vector = vector + moved[k] * (alpha[k] - beta[k])
+    return Loops(rho, alpha, q, gamma, beta, r)
+
+
+def _direction(moved: Floats, changed: Floats, g: Floats) -> Floats:
+    return -two_loops(moved, changed, g).r[-1] if len(moved) else -g
+
+
+def _pairs(notes: Notes, path: Sequence[State]) -> tuple[Floats, Floats]:
+    """Δθ and Δg of the iterations before, as many as the memory holds; like SciPy, without those that do not curve."""
+    problem = notes.problem
+    recent = path[-int(problem.numbers["memory"][notes.member]) - 1 :]
+    rows = all_rows(problem, notes.state.members)
+    gradients = [_flat(objective_and_gradient(problem, state, rows).gradient) for state in recent]
+    moved = np.diff([_flat(state.theta) for state in recent], axis=0)
+    changed = np.diff(gradients, axis=0)
+    falls = np.array([-g @ one for g, one in zip(gradients, moved, strict=False)])
+    curves = (moved * changed).sum(1) > np.finfo(float).eps * falls
+    return moved[curves], changed[curves]
+
+
+def _kept(moved: Floats, changed: Floats, g: Floats, step: Floats) -> int:
+    """How many pairs SciPy still had: all, or only later ones, as where its line search fails it begins anew."""
+    for count in range(len(moved), -1, -1):
+        place = len(moved) - count
+        if _cosine(_direction(moved[place:], changed[place:], g), step) > 1 - _PARALLEL:
+            return count
+    return len(moved)
+
+
+def _flat(vector: Floats) -> Floats:
+    return np.asarray(vector[0].astype(np.float64))
+
+
+def _cosine(one: Floats, other: Floats) -> float:
+    return float(one @ other / np.sqrt((one @ one) * (other @ other)))
+
+
+def _gradient(notes: Notes, g: Floats) -> Callable[..., Ref]:
+    """g: the gradients of all arrays in one vector, each entry from where it stands."""
+    places = {}
+    for entry in notes.network.entries:
+        shape = notes.at[entry.name].value.shape
+        for offset, index in enumerate(np.ndindex(*shape)):
+            places[entry.start + offset] = (f"∂J/∂{entry.name}", index)
+
+    def rule(p: Index) -> Expression:
+        if isinstance(p, str):
+            return Ref("∂J/∂θ", (p,), None)
+        name, index = places[p]
+        return notes.at[name](*index)
+
+    return notes.note("g", "update", g, "p", "∂J/∂θ: the gradients of all arrays, one after another", rule)
+
+
+def _memory(notes: Notes, moved: Floats, changed: Floats, g: Callable[..., Ref]) -> Callable[[Index], Ref]:
+    """The pairs and the two loops over them; returns r of the last pair, by the parameter's place."""
+    loops, pairs, size = two_loops(moved, changed, np.array([g(p).value for p in range(moved.shape[1])])), *moved.shape
+    s, y = _named("Δθ", moved), _named("Δg", changed)
+    rho, alpha, beta = _named("ρ", loops.rho), _named("α", loops.alpha), _named("β", loops.beta)
+    q, r, gamma = _named("q", loops.q), _named("r", loops.r), Ref("γ", (), loops.gamma)
+
+    def over(term: Callable[[Index], Expression]) -> Series:
+        return Series(("p",), (size,), term)
+
+    def q_before(k: Index, p: Index) -> Ref:
+        return q(_next(k, 1), p) if k != pairs - 1 else g(p)
+
+    def r_before(k: Index, p: Index) -> Expression:
+        return r(_next(k, -1), p) if k != 0 else gamma * q(0, p)
+
+    note, last = notes.note, pairs - 1
+    note("Δθ", "update", moved, "kp", "how the parameters moved in the iterations before, the oldest first")
+    note("Δg", "update", changed, "kp", "how the gradient changed by it")
+    note("ρ", "update", loops.rho, "k", "1 / curvature along Δθ", lambda k: 1 / over(lambda p: s(k, p) * y(k, p)))
+    about = "first loop, from the newest pair, which begins with g, to the oldest"
+    note("α", "update", loops.alpha, "k", about, lambda k: rho(k) * over(lambda p: s(k, p) * q_before(k, p)))
+    about = "what is left of g after each pair of the first loop"
+    note("q", "update", loops.q, "kp", about, lambda k, p: q_before(k, p) - alpha(k) * y(k, p))
+    about = "scale of the inverse curvature, by the newest pair"
+    note(
+        "γ",
+        "update",
+        loops.gamma,
+        "",
+        about,
+        lambda: over(lambda p: s(last, p) * y(last, p)) / over(lambda p: y(last, p) ** 2),
+    )
+    about = "second loop, from the oldest pair, which begins with γ · q[0], to the newest"
+    note("β", "update", loops.beta, "k", about, lambda k: rho(k) * over(lambda p: y(k, p) * r_before(k, p)))
+    about = "what becomes of it after each pair of the second loop"
+    note("r", "update", loops.r, "kp", about, lambda k, p: r_before(k, p) + s(k, p) * (alpha(k) - beta(k)))
+    return lambda p: r(last, p)
+
+
+def _moved(notes: Notes, entry: Entry, after: State, t: Ref | None) -> None:
+    """An array after the step, by the formula where the direction is known to be SciPy's."""
+    name, at = entry.name, notes.at
+    direction, shape = at["direction"], at[name].value.shape
+
+    def rule(*index: Index) -> Expression | None:
+        if t is None:
+            return None
+        known = [place for place in index if isinstance(place, int)]
+        if len(known) < len(index):
+            return at[name](*index) + t * Ref("direction", (f"{name}[{', '.join(map(str, index))}]",), None)
+        return at[name](*index) + t * direction(entry.start + int(np.ravel_multi_index(known, shape)))
+
+    value = views(after.theta[0], [entry])[name]
+    about = f"{name} after the iteration by L-BFGS"
+    notes.note(f"{name}_new", "update", value, "".join(at[name].axes), about, rule, layer=number_in(name))
+
+
+def _named(name: str, array: Floats) -> Callable[..., Ref]:
+    """Entries of an array that refer to it by its name, also before it is noted."""
+
+    def at(*index: Index) -> Ref:
+        known = tuple(place for place in index if isinstance(place, int))
+        return Ref(name, index, float(array[known]) if len(known) == len(index) else None)
+
+    return at
+
+
+def _next(k: Index, by: int) -> Index:
+    return k + by if isinstance(k, int) else f"{k} {'+' if by > 0 else '-'} 1"

@@ -1,0 +1,188 @@
+"""What a trace is noted down in, while the pass of the reference engine is gone through array by array.
+
+All numbers are the engine's, bit for bit: they come from its tape, its gradient and its update, or from the formulas of
+`maths` called with the same arrays. A rule is what makes an entry's formula: index → tree.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from deltarule.engines.reference import Pass, dropout_masks, objective_and_gradient
+from deltarule.maths.network import Layer, views
+from deltarule.problem.batches import Batch
+from deltarule.problem.problem import Floats, Problem
+from deltarule.problem.state import State
+from deltarule.tracing.explanation import Quantity
+from deltarule.tracing.expressions import SAMPLES, Expression, Index, Ref, Series, indexed
+from deltarule.tracing.formulas import Row
+
+PARAMETERS = "p"
+"""The letter of the axis along which all parameters lie, one array after another."""
+
+_OF_THE_UPDATE = r".*_(W|b|gamma|beta|mean|variance)\d+|.*_new"
+_NOTED_LATER = {
+    "activation": rf"(z|zhat|n|a|d|δ|mean|variance|keep|dropout)\d+|β[12]|{_OF_THE_UPDATE}",
+    "optimizer": _OF_THE_UPDATE,
+}
+"""The names that a trace itself may need after the parameters of such a formula are noted."""
+
+Rule = Callable[..., Expression]
+Names = tuple[str, ...] | None
+
+
+class Labels(NamedTuple):
+    """The names of the inputs, of the outputs, and of the rows of the batch, where they have any."""
+
+    features: Names = None
+    classes: Names = None
+    samples: Names = None
+
+
+class Notes:
+    """A pass of one member, and what has been noted of it: `at` holds every array by name, in order.
+
+    w [B], y [B, C]  weights and targets of the batch      equal  whether all samples weigh 1
+    gradient         ∂J/∂θ, the penalty's part included, by the parameters' names
+    """
+
+    def __init__(self, problem: Problem, state: State, rows: Batch, labels: Labels) -> None:
+        self.problem, self.state, self.rows, self.labels = problem, state, rows, labels
+        self.member, self.network = int(state.members[0]), problem.network
+        self.at: dict[str, Quantity] = {}
+        self._parameters: dict[tuple[str, int | None, str], Ref] = {}
+        self.done: Pass = objective_and_gradient(problem, state, rows)
+        self.tape = {taped.name: taped for taped in self.done.tape}
+        self.gradient = views(self.done.gradient[0], self.network.entries)
+        self.w, self.y = alone(rows.w)[:, 0], alone(rows.y)
+        self.equal = bool((self.w == 1).all())
+        self.keep, self.rate = dropout_masks(problem, state, rows)
+
+    @property
+    def last(self) -> int:
+        """The number of the output layer."""
+        return len(self.network.layers)
+
+    def note(
+        self,
+        name: str,
+        section: str,
+        value: Any,
+        axes: str,
+        about: str,
+        rule: Callable[..., Expression | None] | None = None,
+        *,
+        layer: int | None = None,
+    ) -> Quantity:
+        """Write an array down; axes of length 1 in front of those that have a letter are dropped."""
+        array = np.asarray(value)
+        array = array.reshape(array.shape[array.ndim - len(axes) :])
+        if rule is not None and rule(*axes) is None:  # a formula of the user's own, which nobody can write down
+            rule = None
+        lengths: dict[str, int] = dict(zip(axes, array.shape, strict=True))
+        labels = tuple(self._names(name, letter, length, layer) for letter, length in lengths.items())
+        self.at[name] = Quantity(name, section, layer, about, array, tuple(axes), labels, rule)  # type: ignore[arg-type]
+        return self.at[name]
+
+    def _names(self, name: str, letter: str, length: int, layer: int | None) -> Names:
+        if letter == SAMPLES:
+            return self.labels.samples
+        if letter == PARAMETERS:
+            entries = self.network.entries
+            return tuple(
+                indexed(one.name, index) for one in entries for index in np.ndindex(*self.at[one.name].value.shape)
+            )
+        if name == "x" or (letter == "d" and layer == 1):
+            return self.labels.features
+        names = self.labels.classes
+        is_of_outputs = name == "y" or (layer == self.last and letter != "d")
+        return names if is_of_outputs and names and len(names) == length else None
+
+    def setting(self, name: str, value: Any, about: str, rule: Rule | None = None, layer: int | None = None) -> Ref:
+        """A single number that formulas refer to; noted where it is first needed."""
+        if name not in self.at:
+            self.note(name, "settings", np.reshape(value, ()), "", about, rule, layer=layer)
+        return self.at[name]()
+
+    def row(self, name: str, i: Index) -> Row:
+        """The entries of a sample's row."""
+        return lambda j: self.at[name](i, j)
+
+    def parameter(self, kind: str, key: str, name: str, value: Any, about: str, layer: int | None = None) -> Ref:
+        """A parameter of a formula of some kind, noted as a setting where it is first needed.
+
+        A formula of the user's own may name it like another quantity: then the kind stands behind its name.
+        """
+        if (kind, layer, key) not in self._parameters:
+            while name in self.at or re.fullmatch(_NOTED_LATER.get(kind, ""), name):
+                name = f"{name}_{kind}"
+            self._parameters[kind, layer, key] = self.setting(name, value, about, layer=layer)
+        return self._parameters[kind, layer, key]
+
+    def parameters_of(self, kind: str, formula: Any, suffix: str, layer: int | None) -> dict[str, Ref]:
+        """A formula's own parameters, noted as settings."""
+        return {
+            key: self.parameter(kind, key, f"{key}{suffix}", value, f"parameter of {formula.name}", layer=layer)
+            for key, value in formula.parameters.items()
+        }
+
+    def inputs_of(self, n: int) -> str:
+        """The name of what layer n gets."""
+        if n == 1:
+            return "x"
+        return f"d{n - 1}" if f"d{n - 1}" in self.tape else f"a{n - 1}"
+
+    def source_of(self, layer: Layer) -> str:
+        """The name of what a layer's activation is taken of."""
+        return f"n{layer.number}" if layer.batch_norm else f"z{layer.number}"
+
+    # --- the samples' weights ----------------------------------------------------------------------------------------
+
+    def over_samples(self, term: Callable[[Index], Expression]) -> Series:
+        """A sum over the samples of the batch."""
+        return Series((SAMPLES,), (len(self.w),), term)
+
+    def mean(self, term: Callable[[Index], Expression]) -> Expression:
+        """The mean over the samples, each counted by its weight."""
+        if self.equal:
+            return self.over_samples(term) / self.at["N"]()
+        return self.over_samples(lambda i: self.at["w"](i) * term(i)) / self.at["N"]()
+
+    def part(self, i: Index) -> Expression:
+        """A sample's part of the batch."""
+        return (1 if self.equal else self.at["w"](i)) / self.at["N"]()
+
+    def share(self, i: Index) -> Ref:
+        """What a sample counts in J."""
+        return self.at["share"]() if self.equal else self.at["share"](i)
+
+    # --- the penalty -------------------------------------------------------------------------------------------------
+
+    @property
+    def penalized(self) -> list[str]:
+        """The names of the arrays that the penalty counts."""
+        if self.problem.penalty is None:
+            return []
+        return [entry.name for entry in self.network.entries if self.problem.penalized[entry.start] > 0]
+
+    def strength(self) -> Expression:
+        """What the penalty of a weight is multiplied with: λ, or λ/N."""
+        assert self.problem.penalty is not None
+        strength = self.setting("λ", self.problem.strength[self.member], "strength of the penalty")
+        return strength / self.at["N"]() if self.problem.penalty.per_sample else strength
+
+
+def alone(array: Floats) -> Floats:
+    """The arrays of a batch without the axis of the members."""
+    return np.asarray(array[0] if array.ndim == 3 else array)
+
+
+def number_in(name: str) -> int:
+    """The number of the layer in a name.
+
+    >>> number_in("gamma12")
+    12
+    """
+    return int("".join(filter(str.isdigit, name)))

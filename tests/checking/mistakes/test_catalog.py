@@ -1,0 +1,103 @@
+"""docs/reference/mistakes.md and the codes, held together: each mistake is made in a program of the page, and named."""
+
+import doctest
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deltarule import Network, check_gradient, check_update, check_vjp
+from deltarule.checking.mistakes.catalog import KINDS
+
+PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "mistakes.md").read_text(encoding="utf-8")
+SECTIONS = dict(re.findall(r"^### `(\w+)`\n(.*?)(?=^### |\Z)", PAGE, re.MULTILINE | re.DOTALL))
+PROGRAMS = PAGE[: PAGE.index("## The slips of two published reports")]
+EXAMPLES = [example.source for example in doctest.DocTestParser().get_examples(PROGRAMS)]
+NEEDS = {
+    "": "nothing",
+    "like": "`like`",
+    "like and masks": "`like` and `masks`",
+    "momentum": "`momentum`",
+    "learning_rate": "the learning rate",
+}
+
+
+def test_the_page_has_every_code_once_and_in_order() -> None:
+    assert re.findall(r"^### `(\w+)`$", PAGE, re.MULTILINE) == list(KINDS)
+
+
+@pytest.mark.parametrize("code", KINDS)
+def test_the_page_says_what_the_checker_says(code: str) -> None:
+    words = " ".join(SECTIONS[code].split())
+    assert f"**Fix:** {KINDS[code].fix}. **Needs:** {NEEDS[KINDS[code].needs]}." in words
+
+
+def with_mistake(code: str) -> tuple[str, dict[str, Any]]:
+    """The name of the program in which a section makes its mistake, and everything that the page defines, with it."""
+    [block] = re.findall(r"^```diff\n(.*?)^```$", SECTIONS[code], re.MULTILINE | re.DOTALL)
+    lines = [(line[0], line[1:].strip()) for line in block.splitlines()]
+    wrong, right = ([text for sign, text in lines if sign == one] for one in "-+")
+    for number, source in enumerate(EXAMPLES):
+        body = source.splitlines()
+        places = [i for i in range(len(body)) if [line.strip() for line in body[i : i + len(right)]] == right]
+        if places and source.startswith(("def ", "class ")):
+            [first] = places
+            indent = " " * (len(body[first]) - len(body[first].lstrip()))
+            body[first : first + len(right)] = [indent + line for line in wrong]
+            namespace: dict[str, Any] = {}
+            for other in [*EXAMPLES[:number], "\n".join(body), *EXAMPLES[number + 1 :]]:
+                exec(other, namespace)
+            return re.split(r"\W", source)[1], namespace
+    raise AssertionError(f"no program of the page has the lines {right}")
+
+
+def data(page: dict[str, Any], sizes: list[int], output: str, targets: str, **more: Any) -> dict[str, Any]:
+    return {"like": Network(sizes, "tanh", output), "x": page["x"], "y": page[targets], **more}
+
+
+def normalized(page: dict[str, Any]) -> list[Any]:
+    W1, b1, W2, b2 = page["weights"](4, 5, 3)
+    return [W1, b1, 1 + b1, 0.5 * b1, W2, b2]
+
+
+def stepped(page: dict[str, Any]) -> Any:
+    for velocity in ("vW1", "vb1", "vW2", "vb2"):
+        page[velocity][...] = 0  # the page has made steps before
+    return check_update(page["step"], page["loss_now"], page["script"], page["rate"], momentum=page["beta"])
+
+
+CHECKS: dict[str, Callable[[dict[str, Any], dict[str, Any]], Any]] = {
+    "classify": lambda page, like: check_gradient(page["classify"], None, page["weights"](4, 4, 4, 3), **like),
+    "decide": lambda page, like: check_gradient(page["decide"], None, page["weights"](4, 6, 1), **like),
+    "normalized": lambda page, like: check_gradient(page["normalized"], None, normalized(page), **like),
+    "dropped": lambda page, like: check_gradient(page["dropped"], None, page["weights"](4, 5, 3), **like),
+    "step": lambda page, like: stepped(page),
+    "Net": lambda page, like: page["net_report"](),
+    "softmax_layer": lambda page, like: check_vjp(page["softmax_layer"], None, page["x"]),
+    "tanh_layer": lambda page, like: check_vjp(page["tanh_layer"], None, page["x"]),
+}
+NETWORKS = {
+    "classify": (Network([4, 4, 4, 3], "tanh", "softmax"), "y"),
+    "decide": (Network([4, 6, 1], "tanh", "sigmoid"), "t"),
+    "normalized": (Network([4, 5, 3], "tanh", "softmax", batch_norm=True), "y"),
+    "dropped": (Network([4, 5, 3], "tanh", "softmax"), "y"),
+}
+
+
+@pytest.mark.parametrize("code", KINDS)
+def test_a_mistake_is_named_by_its_code_with_what_it_needs(code: str) -> None:
+    program, page = with_mistake(code)
+    like: dict[str, Any] = {}
+    if program in NETWORKS:
+        network, targets = NETWORKS[program]
+        like = {"like": network, "x": page["x"], "y": page[targets]}
+        like |= {"masks": {1: page["mask"]}} if program == "dropped" else {}
+    needs = KINDS[code].needs.startswith("like")
+    report = CHECKS[program](page, like if needs else {})
+    assert not report.ok and report.verdict == "WRONG"
+    assert code in [mistake.code for mistake in report.diagnosis] and len(report.diagnosis) <= 2
+    if needs and like:
+        without = CHECKS[program](page, {})
+        assert code not in [mistake.code for mistake in without.diagnosis]

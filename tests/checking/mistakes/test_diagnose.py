@@ -1,0 +1,351 @@
+"""What a wrong gradient is called: by what is true of all its numbers, and of nothing by coincidence."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from deltarule import Network, check_gradient, check_vjp, compare
+from deltarule.checking.report import CodeReport
+
+GENERATOR = np.random.default_rng(0)
+N, D, H, C = 8, 3, 5, 2
+X, Y = GENERATOR.normal(size=(N, D)), np.eye(C)[[0, 1, 1, 0, 1, 0, 0, 1]]
+PARAMS = tuple(GENERATOR.normal(size=shape) for shape in ((D, H), (H,), (H, C), (C,)))
+Gradient = tuple[Any, Any, Any, Any]
+
+
+def both(W1: Any, b1: Any, W2: Any, b2: Any) -> tuple[Any, Gradient]:
+    """Cross-entropy of a 3-5-2 net, and its gradient."""
+    a = np.tanh(X @ W1 + b1)
+    powers = np.exp(a @ W2 + b2)
+    p = powers / powers.sum(1, keepdims=True)
+    d2 = (p - Y) / N
+    d1 = d2 @ W2.T * (1 - a**2)
+    return -(Y * np.log(p)).sum() / N, (X.T @ d1, d1.sum(0), a.T @ d2, d2.sum(0))
+
+
+def checked(wrong: Callable[[Gradient], Any], params: Gradient = PARAMS, **more: Any) -> CodeReport:
+    def code(W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+        loss, right = both(W1, b1, W2, b2)
+        return loss, wrong(right)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        return check_gradient(code, None, params, **more)
+
+
+def codes(report: CodeReport) -> list[str]:
+    return [mistake.code for mistake in report.diagnosis]
+
+
+def test_the_gradient_of_the_net_is_right() -> None:
+    assert checked(lambda right: right).ok
+
+
+OUTPUTS = "the number of outputs, over which the loss averages or not"
+
+
+@pytest.mark.parametrize(
+    ("shape", "factor", "count"),
+    [
+        ((20, 4, 6, 3), 20, "the number of samples"),
+        ((12, 4, 6, 3), 12, "the number of samples"),
+        ((20, 4, 6, 3), 60, "the number of samples and outputs"),
+        ((20, 3, 6, 3), 3, OUTPUTS),
+        ((4, 2, 2, 1), 1 / 4, "the number of samples"),
+        ((20, 4, 6, 3), 4, None),  # the inputs
+        ((20, 4, 6, 3), 24, None),  # the inputs times the units
+        ((20, 4, 6, 3), 1 / 12, None),
+        ((20, 4, 6, 3), 120, None),
+    ],
+)
+@pytest.mark.parametrize("columns", [False, True])
+def test_with_like_counts_are_of_samples_and_outputs_alone(
+    shape: tuple[int, ...], factor: float, count: str | None, columns: bool
+) -> None:
+    n, d, h, c = shape
+    generator = np.random.default_rng(0)
+    x, y = generator.normal(size=(n, d)), generator.normal(size=(n, c))
+
+    def code(W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+        a = np.tanh(x @ W1 + b1)
+        error = a @ W2 + b2 - y
+        d2 = factor * 2 * error / y.size
+        d1 = (d2 @ W2.T) * (1 - a**2)
+        return (error**2).mean(), (x.T @ d1, d1.sum(0), a.T @ d2, d2.sum(0))
+
+    params = [generator.normal(size=shape) for shape in ((d, h), (h,), (h, c), (c,))]
+    data = {"x": x.T, "y": y.T} if columns else {"x": x, "y": y}
+    (mistake,) = check_gradient(code, None, params, like=Network([d, h, c], "tanh"), **data).diagnosis
+    if count is None:
+        assert mistake.code == "factor"
+    else:
+        assert mistake.code == ("mean_missing" if factor > 1 else "mean_twice") and mistake.sentence.endswith(count)
+
+
+@pytest.mark.parametrize("order", [(2, 3, 0, 1), (2, 1, 0, 3), (2, 3, 1, 0)])
+def test_gradients_in_another_order_are_exchanged_and_nothing_else(order: tuple[int, ...]) -> None:
+    report = checked(lambda right: tuple(right[place] for place in order))
+    assert codes(report) == ["exchanged"]
+
+
+BROKEN = st.builds(lambda whole, share: whole + share, st.integers(1, 10**6), st.sampled_from([0.0371, 0.293, 0.861]))
+HUGE = st.integers(7, 300).map(lambda exponent: 0.777 * 10.0**exponent)
+FACTORS = st.one_of(BROKEN, HUGE)
+
+
+@settings(max_examples=25, deadline=None)
+@given(FACTORS | FACTORS.map(lambda k: 1 / k), st.booleans())
+@example(3.0002, False)
+@example(250.02, True)
+@example(447.956, False)
+@example(12345.678, False)
+@example(1000000.3, True)
+@example(5.99e29, False)
+@example(1e300, True)
+@example(1e-300, False)
+@example(1e-17, True)
+def test_a_factor_that_is_no_count_is_called_a_factor(k: float, samples: bool) -> None:
+    report = checked(lambda right: [k * one for one in right], **({"x": X} if samples else {}))
+    assert codes(report) == ["factor"] and f"{k:.6g} times" in report.diagnosis[0].sentence
+    assert len(report.diagnosis[0].where) == 4
+
+
+@pytest.mark.parametrize("count", [3, 17, 250, 60_000])
+def test_a_factor_that_is_a_count_is_one_of_samples(count: int) -> None:
+    assert codes(checked(lambda right: [count * one for one in right])) == ["mean_missing", "factor"]
+    assert codes(checked(lambda right: [one / count for one in right])) == ["mean_twice", "factor"]
+    known = codes(checked(lambda right: [count * one for one in right], x=X))
+    assert known == (["mean_missing"] if count == 3 else ["factor"])  # the samples are 8, the inputs 3
+
+
+@pytest.mark.parametrize("rest", [0.0, 5e-17, -3e-17])
+def test_a_total_of_rounding_errors_is_no_mean(rest: float) -> None:
+    """The entries of softmax's p − y add up to 0 in each row; so does what is summed over the units too."""
+    report = checked(lambda right: (*right[:3], right[3].sum() * 0 + rest))
+    assert "wrong_axis" in codes(report) and not report.vacuous
+    assert rest == 0 or codes(report) == ["wrong_axis"]
+
+
+@pytest.mark.parametrize("rows", [slice(-1, None), slice(0, 1), slice(0, 4), slice(0, -1)])
+def test_a_total_of_0_is_no_sign_of_a_wrong_axis(rows: slice) -> None:
+    """Of softmax p − y adds up to 0 in each row, so that a sum over any rows has the right total, 0."""
+    targets = np.eye(3)[[0, 2, 1, 1, 0, 2, 0, 1]]
+
+    def code(W: Any, b: Any) -> Any:
+        powers = np.exp(X @ W + b)
+        p = powers / powers.sum(1, keepdims=True)
+        return -(targets * np.log(p)).sum(), (X.T @ (p - targets), (p - targets)[rows].sum(0))
+
+    W, b = GENERATOR.normal(size=(D, 3)), GENERATOR.normal(size=3)
+    report = check_gradient(code, None, (W, b))
+    assert report.verdict == "WRONG" and codes(report) == []
+
+
+PENALIZED = {"like": Network([D, H, C], "tanh", "softmax"), "x": X, "y": Y}
+
+
+@pytest.mark.parametrize("more", [{}, PENALIZED])
+@pytest.mark.parametrize(
+    ("in_loss", "in_gradient", "code", "where"),
+    [
+        ("0", "", "penalty_missing", "0"),
+        ("2", "", "penalty_missing", "2"),
+        ("2", "02", "penalty_not_in_loss", "0"),
+        ("", "0123", "penalty_not_in_loss", "0123"),
+        ("02", "0123", "penalty_on_biases", "13"),
+    ],
+)
+def test_a_penalty_of_some_arrays_is_named_with_and_without_the_network(
+    in_loss: str, in_gradient: str, code: str, where: str, more: dict[str, Any]
+) -> None:
+    """Of biases behind softmax no penalty is seen, as the loss depends on them wherever all else is 0."""
+
+    def penalized(*params: Any) -> Any:
+        loss, found = both(*params)
+        loss = loss + 0.05 * sum((params[int(i)] ** 2).sum() for i in in_loss)
+        return loss, tuple(one + 0.1 * params[i] * (str(i) in in_gradient) for i, one in enumerate(found))
+
+    report = check_gradient(penalized, None, PARAMS, **more)
+    named = [(mistake.code, {*mistake.where}) for mistake in report.diagnosis]
+    assert named == [(code, {f"params[{i}]" for i in where})]
+
+
+def test_zeros_among_right_gradients_are_called_zeros() -> None:
+    """Their right entries add up to 0, which is no wrong axis."""
+    assert codes(checked(lambda right: (*right[:3], 0 * right[3]))) == ["zero_gradient"]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1000), st.sampled_from([1, 2]))
+@example(2, 1)
+@example(33, 1)
+@example(104, 1)
+@example(106, 1)
+def test_what_fits_by_coincidence_is_not_named(seed: int, units: int) -> None:
+    """Gradients that are clipped or rounded are wrong, and no constant makes them."""
+    generator = np.random.default_rng(seed)
+    shapes = ((D, units), (units,), (units, C), (C,))
+    params: Any = tuple(generator.normal(size=shape) for shape in shapes)
+    clipped = checked(lambda right: [np.clip(one, -0.02, 0.02) for one in right], params)
+    rounded = checked(lambda right: [np.round(one, 6) for one in right], params)
+    assert {*codes(clipped), *codes(rounded)} <= {"single_entry", "single_row"}
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10**6), st.integers(3, 6), st.booleans(), st.booleans())
+def test_the_weights_of_a_single_output_are_no_biases(seed: int, units: int, by_name: bool, one_input: bool) -> None:
+    """By their shape alone they might be; an array's name, where it has one, tells."""
+    generator = np.random.default_rng(seed)
+    x, y = generator.normal(size=(N, 1 if one_input else D)), generator.normal(size=(N, 1))
+    shapes = {"W1": (x.shape[1], units), "b1": (units,), "W2": (units, 1), "b2": (1,)}
+    params = {name: generator.normal(size=shape) for name, shape in shapes.items()}
+    penalized, vector = ("W2", "W1") if one_input else ("W1", "W2")
+
+    def code(p: Any) -> Any:
+        p = p if by_name else dict(zip(params, p, strict=True))
+        a = np.tanh(x @ p["W1"] + p["b1"])
+        d2 = (a @ p["W2"] + p["b2"] - y) / N
+        d1 = (d2 @ p["W2"].T) * (1 - a**2)
+        value = 0.5 * N * (d2**2).sum() + 0.05 * (p[penalized] ** 2).sum()
+        found = {"W1": x.T @ d1 + 0.1 * p["W1"], "b1": d1.sum(0), "W2": a.T @ d2 + 0.1 * p["W2"], "b2": d2.sum(0)}
+        return value, found if by_name else list(found.values())
+
+    report = check_gradient(code, None, params if by_name else list(params.values()))
+    named = [(mistake.code, mistake.where) for mistake in report.diagnosis]
+    if by_name:
+        assert named == [("penalty_not_in_loss", (vector,))]
+    else:
+        assert [code for code, _ in named] == ["penalty_not_in_loss", "penalty_on_biases"]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10**6), st.integers(6, 13), st.integers(2, 4))
+def test_a_layer_that_keeps_the_total_has_no_wrong_axis(seed: int, entries: int, width: int) -> None:
+    """A kernel the other way round hands on as much in all, as it does to the wrong neighbors."""
+    generator = np.random.default_rng(seed)
+    row, kernel = generator.normal(size=entries), generator.normal(size=width)
+
+    def flipped(above: Any) -> Any:
+        return np.convolve(above, kernel)
+
+    report = check_vjp(lambda row: np.convolve(row, kernel, "valid"), flipped, row)
+    assert report.verdict == "WRONG" and codes(report) == []
+
+
+def test_a_sum_over_the_units_is_named_where_there_are_as_many_samples() -> None:
+    square = (N, N)
+    W, b, targets = GENERATOR.normal(size=(D, N)), GENERATOR.normal(size=N), GENERATOR.normal(size=square)
+
+    def code(W: Any, b: Any) -> Any:
+        error = X @ W + b - targets
+        return 0.5 * (error**2).sum(), (X.T @ error, error.sum(1))
+
+    assert codes(check_gradient(code, None, (W, b), x=X)) == ["wrong_axis"]
+    assert codes(check_gradient(code, None, (W, b))) == ["wrong_axis"]  # there may be as many
+    assert codes(check_gradient(code, None, (W, b), x=X[:-1])) == []
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.sampled_from([0.0, 0.05, 0.2]), st.sampled_from([1 / N, -1.0, 3.7]), st.sampled_from(["tanh", "sigmoid"]))
+def test_a_wrong_penalty_beside_a_wrong_factor_is_named_too(own: float, factor: float, activation: str) -> None:
+    """The loss has 0.1 W of a penalty, so a right one is in the gradient as 0.1 W however the rest is scaled."""
+
+    def code(W1: Any, b1: Any, W2: Any, b2: Any, own: float = own) -> Any:
+        z = X @ W1 + b1
+        a, slope = (
+            (np.tanh(z), 1 - np.tanh(z) ** 2) if activation == "tanh" else ((s := 1 / (1 + np.exp(-z))), s - s**2)
+        )
+        powers = np.exp(a @ W2 + b2)
+        p = powers / powers.sum(1, keepdims=True)
+        d2 = factor * (p - Y) / N
+        d1 = d2 @ W2.T * slope
+        value = -(Y * np.log(p)).sum() / N + 0.05 * ((W1**2).sum() + (W2**2).sum())
+        return value, (X.T @ d1 + own * W1, d1.sum(0), a.T @ d2 + own * W2, d2.sum(0))
+
+    first = {1 / N: "mean_twice", -1.0: "sign", 3.7: "factor"}[factor]
+    second = "penalty_factor" if own else "penalty_missing"
+    report = check_gradient(code, None, PARAMS, x=X)
+    named = [(mistake.code, len(mistake.where)) for mistake in report.diagnosis]
+    assert named == [(first, 4), (second, 2)]
+    right = check_gradient(lambda *p: code(*p, own=0.1), None, PARAMS, x=X)
+    assert codes(right) == [first]
+
+
+@pytest.mark.parametrize(
+    ("penalty", "share", "factor", "expected"),
+    [
+        *((penalty, 0.0, 1, ["penalty_missing"]) for penalty in ("l2", "weight_decay_per_sample", "l1")),
+        *((penalty, 0.5, 1, ["penalty_factor"]) for penalty in ("l2", "weight_decay_per_sample", "l1")),
+        ("l2", 3.0, 1, ["penalty_factor"]),
+        ("l2", 0.5, 5, ["factor", "penalty_factor"]),
+        ("l2", 0.0, 5, ["factor", "penalty_missing"]),
+    ],
+)
+def test_where_the_strength_is_told_a_penalty_that_lacks_and_one_of_another_strength_are_told_apart(
+    penalty: str, share: float, factor: float, expected: list[str]
+) -> None:
+    W, b = PARAMS[0][:, :C], PARAMS[3]
+    targets = X[:, :C] ** 2
+    data = 2 * X.T @ (X @ W + b - targets) / N
+    part = {"l2": 0.6 * W, "weight_decay_per_sample": 0.3 * W / N, "l1": 0.3 * np.sign(W)}[penalty]
+
+    def compared(gradient: Any) -> CodeReport:
+        options: Any = {"penalty": penalty, "strength": 0.3, "reduction": "mean_samples"}
+        return compare({"dW1": gradient}, Network([D, C]), [W, b], X, targets, "squared_error", **options)
+
+    assert compared(data + part).ok
+    report = compared(factor * data + share * part)
+    assert report.verdict == "WRONG" and codes(report) == expected
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "weights[0] weights[1] weights[2] weights[3]",
+        "w wb whole rest",
+        "W1 b1 W2 b2",
+        "weight_ih_l0 bias_ih_l0 out_weight out_bias",
+        "Wxh bh Why by",
+    ],
+)
+@pytest.mark.parametrize("outputs", [1, 2])
+@pytest.mark.parametrize("wrong", [(1,), (1, 3)])
+def test_only_a_name_of_weights_or_of_biases_tells_what_an_array_is(
+    names: str, outputs: int, wrong: tuple[int, ...]
+) -> None:
+    """Beside weights (H, 1) a vector of H is a bias."""
+    keys, targets = names.split(), X[:, :1] * np.arange(1, outputs + 1)
+    values = [GENERATOR.normal(size=shape) for shape in ((D, H), (H,), (H, outputs), (outputs,))]
+    inside = keys[0] == "weights[0]"
+
+    def code(p: Any) -> Any:
+        given = p["weights"] if inside else [p[key] for key in keys]
+        a = np.tanh(X @ given[0] + given[1])
+        d2 = (a @ given[2] + given[3] - targets) / N
+        d1 = (d2 @ given[2].T) * (1 - a**2)
+        found = [X.T @ d1, d1.sum(0), a.T @ d2, d2.sum(0)]
+        found = [one + 0.1 * given[i] * (i in (0, 2, *wrong)) for i, one in enumerate(found)]
+        value = 0.5 * N * (d2**2).sum() + 0.05 * sum((given[i] ** 2).sum() for i in (0, 2))
+        return value, {"weights": found} if inside else dict(zip(keys, found, strict=True))
+
+    params = {"weights": values} if inside else dict(zip(keys, values, strict=True))
+    [mistake] = check_gradient(code, None, params).diagnosis
+    assert (mistake.code, mistake.where) == ("penalty_on_biases", tuple(keys[i] for i in wrong))
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.integers(0, 10**6))
+def test_a_penalty_on_biases_alone_is_told_in_compare(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    W, b, targets = generator.normal(size=(D, C)), generator.normal(size=C), generator.normal(size=(N, C))
+    d = 2 * (X @ W + b - targets) / N
+    mine = {"dW1": X.T @ d + 0.6 * W, "db1": d.sum(0) + 0.6 * b}
+    options: Any = {"penalty": "l2", "strength": 0.3, "reduction": "mean_samples"}
+    report = compare(mine, Network([D, C]), [W, b], X, targets, "squared_error", **options)
+    assert [(one.code, one.where) for one in report.diagnosis] == [("penalty_on_biases", ("db1",))]

@@ -1,0 +1,342 @@
+"""Mistakes at the end of a network that students make in two ways: in the loss, and in the gradient."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from deltarule import BadInput, Network, check_gradient
+from deltarule.checking.report import CodeReport
+
+GENERATOR = np.random.default_rng(7)
+N, D, H, C = 9, 3, 5, 4
+X, LABELS = GENERATOR.normal(size=(N, D)), np.array([0, 1, 2, 3, 0, 1, 2, 3, 1])
+Y = np.eye(C)[LABELS]
+W1, B1, W2, B2 = (0.6 * GENERATOR.normal(size=shape) for shape in ((D, H), (H,), (H, C), (C,)))
+LIKE = {"like": Network([D, H, C], "tanh", "softmax"), "x": X, "y": Y}
+Part = Callable[..., Any]
+
+
+def over(z: Any, axis: int) -> Any:
+    e = np.exp(z)
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+def cross_entropy(p: Any, epsilon: float = 0.0) -> Any:
+    return -(Y * np.log(p + epsilon)).sum() / N
+
+
+def checked(loss: Part, slope: Part, like: Any = LIKE, output: Part = lambda z: over(z, 1)) -> CodeReport:
+    """A network of two layers, with a loss of its logits and the gradient by them."""
+
+    def code(W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+        a = np.tanh(X @ W1 + b1)
+        z = a @ W2 + b2
+        p = output(z)
+        d2 = slope(p)
+        d1 = (d2 @ W2.T) * (1 - a**2)
+        return loss(p), (X.T @ d1, d1.sum(0), a.T @ d2, d2.sum(0))
+
+    return check_gradient(code, None, [W1, B1, W2, B2], **like)
+
+
+def codes(report: CodeReport) -> list[str]:
+    return [mistake.code for mistake in report.diagnosis]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(-8, -3).map(lambda exponent: 10**exponent))
+def test_an_epsilon_in_the_loss_alone_is_named_with_its_size(epsilon: float) -> None:
+    report = checked(lambda p: cross_entropy(p, epsilon), lambda p: (p - Y) / N)
+    assert not report.ok and codes(report) == ["epsilon"]
+    assert f"the loss adds {epsilon:.3g} to predictions" in report.diagnosis[0].sentence
+
+
+def test_an_epsilon_in_both_is_right_and_one_too_small_to_be_seen_too() -> None:
+    def through(p: Any) -> Any:
+        dp = -Y / (p + 1e-3) / N
+        return p * (dp - (p * dp).sum(1, keepdims=True))
+
+    assert checked(lambda p: cross_entropy(p, 1e-3), through).ok
+    assert checked(lambda p: cross_entropy(p, 1e-15), lambda p: (p - Y) / N).ok
+    alone = checked(cross_entropy, through)
+    assert codes(alone) == ["epsilon"] and "predictions plus 0.001" in alone.diagnosis[0].sentence
+
+
+@pytest.mark.parametrize("epsilon", [1e-7, 1e-3])
+def test_an_epsilon_in_the_loss_alone_behind_a_sigmoid(epsilon: float) -> None:
+    def loss(p: Any) -> Any:
+        return -(Y * np.log(p + epsilon) + (1 - Y) * np.log(1 - p + epsilon)).mean()
+
+    like = {**LIKE, "like": Network([D, H, C], "tanh", "sigmoid")}
+    report = checked(loss, lambda p: (p - Y) / Y.size, like, lambda z: 1 / (1 + np.exp(-z)))
+    assert codes(report) == ["epsilon"] and report.diagnosis[0].where == ("loss",)
+
+
+def test_other_losses_have_no_epsilon() -> None:
+    """The gradient of cross-entropy, and a loss that is not it: label smoothing, and a base of 2."""
+    smooth = 0.9 * Y + 0.1 / C
+    assert codes(checked(lambda p: -(smooth * np.log(p)).sum() / N, lambda p: (p - Y) / N)) == ["loss_wrong"]
+    assert "epsilon" not in codes(checked(lambda p: cross_entropy(p) / np.log(2), lambda p: (p - Y) / N))
+
+
+def sigmoid(z: Any) -> Any:
+    return 1 / (1 + np.exp(-z))
+
+
+def squared(p: Any) -> Any:
+    return ((p - Y) ** 2).sum() / N
+
+
+def binary(p: Any) -> Any:
+    return -(Y * np.log(p) + (1 - Y) * np.log(1 - p)).sum() / N
+
+
+@pytest.mark.parametrize(
+    ("loss", "slope", "expected"),
+    [
+        (squared, lambda p: 2 * (p - Y), ["derivative_missing", "loss_wrong"]),
+        (squared, lambda p: p - Y, ["derivative_missing", "loss_wrong"]),
+        (binary, lambda p: 2 * (p - Y) * p * (1 - p), ["derivative_twice", "loss_wrong"]),
+        (binary, lambda p: (p - Y) * p * (1 - p), ["derivative_twice", "loss_wrong"]),
+        # The part of a Poisson law's loss behind a sigmoid, which nobody means.
+        (squared, lambda p: 2 * (p - Y) * (1 - p), ["derivative_missing"]),
+        (squared, lambda p: 2 * (p - Y) * p, ["derivative_missing"]),
+        (binary, lambda p: (p - Y) * (1 - p), ["derivative_twice"]),
+        (binary, lambda p: (p - Y) * p, ["derivative_twice"]),
+    ],
+)
+def test_another_loss_and_a_derivative_of_sigmoid_are_both_named(loss: Part, slope: Part, expected: list[str]) -> None:
+    like = {**LIKE, "like": Network([D, H, C], "tanh", "sigmoid")}
+    assert codes(checked(loss, lambda p: slope(p) / N, like, sigmoid)) == expected
+
+
+@pytest.mark.parametrize("share", [1, 2])
+def test_a_count_is_a_usual_loss_behind_an_exponential(share: float) -> None:
+    like = {**LIKE, "like": Network([D, H, C], "tanh", "exponential")}
+    report = checked(squared, lambda p: share * (p - Y) / N, like, np.exp)
+    assert codes(report) == ["derivative_missing", "loss_wrong"] and "that of poisson" in report.diagnosis[1].sentence
+
+
+def test_a_part_of_the_derivative_of_a_hidden_sigmoid_is_named() -> None:
+    like = Network([D, H, C], "sigmoid")
+
+    def code(W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+        a = sigmoid(X @ W1 + b1)
+        p = a @ W2 + b2
+        d2 = 2 * (p - Y) / N
+        d1 = (d2 @ W2.T) * (1 - a)
+        return squared(p), (X.T @ d1, d1.sum(0), a.T @ d2, d2.sum(0))
+
+    report = check_gradient(code, None, [W1, B1, W2, B2], like=like, x=X, y=Y)
+    assert codes(report) == ["derivative_missing"]
+    assert report.diagnosis[0].sentence == "∂J/∂z1 has 1 − a1 alone for the derivative of sigmoid"
+
+
+def test_a_softmax_over_the_samples_is_named_in_the_loss() -> None:
+    alike = checked(cross_entropy, lambda q: (q - Y) / N, output=lambda z: over(z, 0))
+    assert codes(alike) == ["wrong_axis"] and alike.diagnosis[0].where == ("loss",)
+    # Samples as columns: axis 0 is that of the outputs, and right.
+
+    def columns(W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+        a = np.tanh(W1 @ X.T + b1)
+        p = over(W2 @ a + b2, 0)
+        d2 = (p - Y.T) / N
+        d1 = (W2.T @ d2) * (1 - a**2)
+        sums = (d1.sum(1, keepdims=True), d2.sum(1, keepdims=True))
+        return -(Y.T * np.log(p)).sum() / N, (d1 @ X, sums[0], d2 @ a.T, sums[1])
+
+    params = (W1.T.copy(), B1[:, None], W2.T.copy(), B2[:, None])
+    assert check_gradient(columns, None, params, **{**LIKE, "x": X.T, "y": Y.T}).ok
+
+
+def test_softmax_times_its_elementwise_derivative_is_twice() -> None:
+    report = checked(cross_entropy, lambda p: (p - Y) * p * (1 - p) / N)
+    assert codes(report) == ["derivative_twice"]
+
+
+def folded(V1: Any, V2: Any) -> Any:
+    x = np.c_[X, np.ones(N)]
+    a = np.c_[np.tanh(x @ V1), np.ones(N)]
+    p = over(a @ V2, 1)
+    d = (p - Y) / N
+    return cross_entropy(p), (x.T @ ((d @ V2[:-1].T) * (1 - a[:, :-1] ** 2)), a.T @ d)
+
+
+def unrolled(w: Any) -> Any:
+    ends = np.cumsum([W1.size, B1.size, W2.size])
+    V1, c1, V2, c2 = np.split(w, ends)
+    loss, (d1, d2) = folded(np.concatenate([V1.reshape(D, H), c1[None]]), np.concatenate([V2.reshape(H, C), c2[None]]))
+    return loss, np.concatenate([d1.ravel(), d2.ravel()])
+
+
+@pytest.mark.parametrize(
+    ("function", "params", "read"),
+    [
+        (folded, (np.r_[W1, B1[None]], np.r_[W2, B2[None]]), "W1 (4, 5)"),
+        (unrolled, np.concatenate([one.ravel() for one in (W1, B1, W2, B2)]), "W1 (3, 5), b1 (1, 5)"),
+    ],
+)
+def test_arrays_in_another_form_are_taken_apart(function: Part, params: Any, read: str) -> None:
+    report = check_gradient(function, None, params, **LIKE)
+    assert report.ok and any(f"read as {read}" in note for note in report.notes)
+
+    def doubled(*given: Any) -> Any:
+        loss, found = function(*given)
+        return loss, [2 * one for one in found] if isinstance(found, tuple) else 2 * found
+
+    assert codes(check_gradient(doubled, None, params, **LIKE)) == ["factor_two"]
+    with pytest.raises(BadInput, match="but the network has"):
+        check_gradient(function, None, params, **{**LIKE, "like": Network([D, H + 1, C], "tanh", "softmax")})
+
+
+ACTIVATIONS: dict[str, tuple[Part, Part]] = {  # f(z), and f′ of z and a
+    "tanh": (np.tanh, lambda z, a: 1 - a**2),
+    "sigmoid": (lambda z: 1 / (1 + np.exp(-z)), lambda z, a: a * (1 - a)),
+    "relu": (lambda z: z * (z.real > 0), lambda z, a: z > 0),
+    "leaky_relu": (lambda z: z * np.where(z.real > 0, 1, 0.01), lambda z, a: np.where(z > 0, 1, 0.01)),
+}
+
+
+class Three:
+    """A network of three layers, two of them with as many units, whose pass back can be exchanged step by step."""
+
+    def __init__(self, seed: int, activation: str, mistake: str) -> None:
+        generator = np.random.default_rng(seed)
+        sizes = (D, H, H, 3)
+        self.params = [
+            generator.normal(size=shape)
+            for rows, columns in zip(sizes, sizes[1:], strict=False)
+            for shape in ((rows, columns), (columns,))
+        ]
+        self.x, self.y = generator.normal(size=(N, D)), np.eye(3)[generator.integers(3, size=N)]
+        self.f, self.slope = ACTIVATIONS[activation]
+        self.network = Network([D, H, H, 3], activation, "softmax")
+        self.mistake = mistake
+
+    def __call__(self, W1: Any, b1: Any, W2: Any, b2: Any, W3: Any, b3: Any) -> Any:
+        z1 = self.x @ W1 + b1
+        a1 = self.f(z1)
+        z2 = a1 @ W2 + b2
+        a2 = self.f(z2)
+        p = over(a2 @ W3 + b3, 1)
+        d3 = (p - self.y) / N
+        da2 = d3 @ W3.T
+        slope = ACTIVATIONS[self.mistake][1] if self.mistake in ACTIVATIONS else self.slope
+        d2 = da2 * slope(z2, a2)
+        d1 = (d2 @ W2.T) * self.slope(z1, a1)
+        e2 = {"da": da2, "other delta": d1}.get(self.mistake, d2)
+        gradients = [self.x.T @ d1, d1.sum(0), a1.T @ e2, e2.sum(0), a2.T @ d3, d3.sum(0)]
+        last = slice(-1, None)
+        if self.mistake == "last":
+            gradients = [
+                one[last].T @ other[last] if kind else other[last].sum(0)
+                for one, other in ((self.x, d1), (a1, d2), (a2, d3))
+                for kind in (1, 0)
+            ]
+        if self.mistake == "last of W2":
+            gradients[2] = a1[last].T @ d2[last] * N
+        return -(self.y * np.log(p)).sum() / N, gradients
+
+    def report(self) -> CodeReport:
+        return check_gradient(self, None, self.params, like=self.network, x=self.x, y=self.y)
+
+
+@settings(max_examples=24, deadline=None)
+@given(
+    st.integers(0, 10**6),
+    st.sampled_from(
+        [
+            ("tanh", "sigmoid", "other_derivative", ["z2"]),
+            ("sigmoid", "tanh", "other_derivative", ["z2"]),
+            ("relu", "sigmoid", "other_derivative", ["z2"]),
+            ("leaky_relu", "relu", "other_derivative", ["z2"]),
+            ("tanh", "da", "derivative_missing", ["W2", "b2"]),
+            ("sigmoid", "other delta", "other_delta", ["W2", "b2"]),
+            ("sigmoid", "last", "last_sample", ["W1", "b1", "W2", "b2", "W3", "b3"]),
+            ("tanh", "last of W2", "last_sample", ["W2"]),
+        ]
+    ),
+)
+def test_a_mistake_inside_of_a_random_network_is_named(seed: int, planted: tuple[str, str, str, list[str]]) -> None:
+    activation, mistake, code, where = planted
+    right, wrong = (Three(seed, activation, one).report() for one in ("", mistake))
+    assert right.verdict in ("right", "not proved")
+    if right.ok and wrong.verdict == "WRONG":  # units that are all off have nothing to be wrong in
+        assert [(one.code, list(one.where)) for one in wrong.diagnosis] == [(code, where)]
+    else:
+        assert activation in ("relu", "leaky_relu")
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from(["tanh", "sigmoid"]))
+def test_a_derivative_of_what_dropout_has_left_is_named(seed: int, activation: str) -> None:
+    generator, (f, slope) = np.random.default_rng(seed), ACTIVATIONS[activation]
+    mask = (generator.random((N, H)) < 0.6) / 0.6
+
+    def code(wrong: bool, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+        z = X @ W1 + b1
+        kept = f(z) * mask
+        p = over(kept @ W2 + b2, 1)
+        d2 = (p - Y) / N
+        d1 = (d2 @ W2.T) * mask * slope(z, kept if wrong else f(z))
+        return cross_entropy(p), (X.T @ d1, d1.sum(0), kept.T @ d2, d2.sum(0))
+
+    like: Any = {"like": Network([D, H, C], activation, "softmax"), "x": X, "y": Y, "masks": {1: mask}}
+    assert check_gradient(partial(code, False), None, [W1, B1, W2, B2], **like).ok
+    report = check_gradient(partial(code, True), None, [W1, B1, W2, B2], **like)
+    assert codes(report) == ["derivative_of_z"] and "as dropout leaves it" in report.diagnosis[0].sentence
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from(["mean", "variance", "mean and variance"]))
+def test_batch_norm_without_one_of_its_derivatives_is_named_with_that_one(seed: int, constants: str) -> None:
+    generator = np.random.default_rng(seed)
+    gamma, beta = 1 + 0.3 * generator.normal(size=(2, H))
+
+    def code(lacks: str, W1: Any, b1: Any, gamma: Any, beta: Any, W2: Any, b2: Any) -> Any:
+        z = X @ W1 + b1
+        deviation = np.sqrt(((z - z.mean(0)) ** 2).mean(0) + 1e-5)
+        normal = (z - z.mean(0)) / deviation
+        a = np.tanh(gamma * normal + beta)
+        p = over(a @ W2 + b2, 1)
+        d2 = (p - Y) / N
+        dn = (d2 @ W2.T) * (1 - a**2)
+        d1 = dn - ("mean" not in lacks) * dn.mean(0) - ("variance" not in lacks) * normal * (dn * normal).mean(0)
+        d1 = gamma / deviation * d1
+        return cross_entropy(p), (X.T @ d1, d1.sum(0), (dn * normal).sum(0), dn.sum(0), a.T @ d2, d2.sum(0))
+
+    params = [W1, B1, gamma, beta, W2, B2]
+    like: Any = {"like": Network([D, H, C], "tanh", "softmax", batch_norm=True), "x": X, "y": Y}
+    assert check_gradient(partial(code, ""), None, params, **like).ok
+    report = check_gradient(partial(code, constants), None, params, **like)
+    assert codes(report) == ["batch_norm_constants"]
+    assert f"takes batch norm's {constants} as" in report.diagnosis[0].sentence
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([0.0, 0.1]), st.sampled_from(["W1", "b1", "W1 b1"]))
+@example(35, 0.1, "W1")
+def test_zeros_are_not_those_of_a_last_sample_for_which_every_unit_is_off(seed: int, rate: float, zeros: str) -> None:
+    generator = np.random.default_rng(seed)
+    x, y = np.abs(generator.normal(size=(N, D))), generator.normal(size=(N, C))
+    x[-1] *= -3
+    params = {"W1": np.abs(W1) + 0.1, "b1": 0.01 * B1, "W2": W2, "b2": B2}
+
+    def code(p: Any) -> Any:
+        z = x @ p["W1"] + p["b1"]
+        a = z * (z.real > 0)
+        d2 = (a @ p["W2"] + p["b2"] - y) / N
+        d1 = (d2 @ p["W2"].T) * (z.real > 0)
+        found = {"W1": x.T @ d1, "b1": d1.sum(0), "W2": a.T @ d2, "b2": d2.sum(0)}
+        found |= {name: 0 * found[name] for name in zeros.split()}
+        value = 0.5 * N * (d2**2).sum() + rate / 2 * sum((p[name] ** 2).sum() for name in ("W1", "W2"))
+        return value, {name: one + rate * p[name] * (name[0] == "W") for name, one in found.items()}
+
+    report = check_gradient(code, None, params, like=Network([D, H, C], "relu"), x=x, y=y)
+    assert report.verdict == "WRONG"
+    assert codes(report) == (["zero_gradient"] if not rate or zeros == "b1" else [])

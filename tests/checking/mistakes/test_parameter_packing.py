@@ -1,0 +1,203 @@
+"""Networks whose biases are a row or column of their weights, or whose parameters are one vector, as in courses."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deltarule import BadInput, Network, check_gradient, check_update
+from deltarule.checking.mistakes.parameter_packing import unfoldings
+
+N, D, H, C, LAMBDA = 10, 3, 5, 4, 1.3
+SHAPES = {"W1": (D, H), "b1": (1, H), "W2": (H, C), "b2": (1, C)}
+NETWORK = Network([D, H, C], "sigmoid", "sigmoid")
+generator = np.random.default_rng(8)
+x, labels = generator.normal(size=(N, D)), generator.integers(0, C, N)
+y = np.eye(C)[labels]
+PARAMS = {name: generator.normal(size=shape) for name, shape in SHAPES.items()}
+
+
+def sigmoid(z: Any) -> Any:
+    return 1 / (1 + np.exp(-z))
+
+
+def plain(p: dict[str, Any], mistake: str = "") -> tuple[Any, dict[str, Any]]:
+    """The loss of a course's exercise, with a penalty on all but the biases, and its gradient."""
+    z1 = x @ p["W1"] + p["b1"]
+    a1 = sigmoid(z1)
+    a2 = sigmoid(a1 @ p["W2"] + p["b2"])
+    squares = (p["W1"] ** 2).sum() + (p["W2"] ** 2).sum()
+    loss = -(y * np.log(a2) + (1 - y) * np.log(1 - a2)).sum() / N + LAMBDA / (2 * N) * squares
+    d2 = y - a2 if mistake == "sign" else a2 - y
+    d1 = d2 @ p["W2"].T * (sigmoid(a1) * (1 - sigmoid(a1)) if mistake == "derivative_at_output" else a1 * (1 - a1))
+    share = 1 if mistake == "mean_missing" else N
+    found = {"W1": x.T @ d1 / share, "b1": d1.sum(0) / share, "W2": a1.T @ d2 / share, "b2": d2.sum(0) / share}
+    for name in SHAPES:
+        if mistake == "penalty_on_biases" or (mistake != "penalty_missing" and name[0] == "W"):
+            found[name] = found[name] + LAMBDA / N * p[name]
+    return loss, {name: np.reshape(one, SHAPES[name]) for name, one in found.items()}
+
+
+def _folded(p: dict[str, Any], first: bool) -> list[Any]:
+    """Weights outputs × inputs, with the biases as a column."""
+    pairs = [(p[f"W{n}"], p[f"b{n}"]) for n in (1, 2)]
+    return [np.vstack([b, W] if first else [W, b]).T for W, b in pairs]
+
+
+def _unfolded(blocks: list[Any], first: bool) -> dict[str, Any]:
+    found = {}
+    for n, block in enumerate(blocks, 1):
+        found[f"W{n}"], found[f"b{n}"] = (
+            (block[:, 1:].T, block[:, :1].T) if first else (block[:, :-1].T, block[:, -1:].T)
+        )
+    return found
+
+
+def _cut(vector: Any, shapes: Any, order: Any = "C") -> list[Any]:
+    ends = np.cumsum([np.prod(shape) for shape in shapes])[:-1]
+    return [part.reshape(shape, order=order) for part, shape in zip(np.split(vector, ends), shapes, strict=True)]
+
+
+BLOCKS = [(H, D + 1), (C, H + 1)]
+FORMS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "columns": (lambda p: _folded(p, True), lambda own: _unfolded(own, True)),
+    "last columns": (lambda p: _folded(p, False), lambda own: _unfolded(own, False)),
+    "rows": (lambda p: [one.T for one in _folded(p, True)], lambda own: _unfolded([one.T for one in own], True)),
+    "a vector of columns": (
+        lambda p: np.concatenate([one.ravel() for one in _folded(p, True)]),
+        lambda own: _unfolded(_cut(own, BLOCKS), True),
+    ),
+    "a vector in Fortran's order": (
+        lambda p: np.concatenate([one.ravel("F") for one in _folded(p, True)]),
+        lambda own: _unfolded(_cut(own, BLOCKS, "F"), True),
+    ),
+    "a vector of arrays": (
+        lambda p: np.concatenate([one.ravel() for one in p.values()]),
+        lambda own: dict(zip(SHAPES, _cut(own, SHAPES.values()), strict=True)),
+    ),
+    "a vector of weights, then biases": (
+        lambda p: np.concatenate([p[name].ravel() for name in ("W1", "W2", "b1", "b2")]),
+        lambda own: dict(
+            zip(
+                ("W1", "W2", "b1", "b2"),
+                _cut(own, [SHAPES[name] for name in ("W1", "W2", "b1", "b2")]),
+                strict=True,
+            )
+        ),
+    ),
+}
+
+
+def checked(form: str, mistake: str = "", **data: Any) -> Any:
+    fold, unfold = FORMS[form]
+
+    def both(own: Any) -> Any:
+        loss, found = plain(unfold(own), mistake)
+        return loss, fold(found)
+
+    return check_gradient(both, None, (fold(PARAMS),), **{"like": NETWORK, "x": x, "y": labels, **data})
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "mistake", ["sign", "mean_missing", "penalty_missing", "penalty_on_biases", "derivative_at_output"]
+)
+def test_mistakes_are_named_however_parameters_are_folded(form: str, mistake: str) -> None:
+    report = checked(form, mistake)
+    assert [one.code for one in report.diagnosis] == [mistake], str(report)
+    assert report.worst.name.startswith("own")  # the entry is the user's own
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_right_gradient_is_right_and_how_it_was_read_is_said(form: str) -> None:
+    report = checked(form)
+    assert report.ok and any(note.startswith("your parameters were read as ") for note in report.notes)
+    assert any(note.startswith("the loss was recognized: 0.1 times the sum of binary") for note in report.notes)
+
+
+def test_what_cannot_be_read_is_checked_without_the_network_and_it_is_said() -> None:
+    with_ones = np.hstack([np.ones((N, 1)), x])
+    for data, why in (
+        ({"x": with_ones}, "x has the shape (10, 4), but the network has 3 inputs; give x without its ones"),
+        ({"x": with_ones.T}, "x has the shape (4, 10), but the network has 3 inputs; give x without its ones"),
+        ({"y": (labels + 1) % C}, "whose arrays are not to be seen"),
+    ):
+        report = checked("columns", **data)
+        assert report.ok and any(note.startswith("checked without `like`") and why in note for note in report.notes)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"y": labels[1:]}, r"x has the shape \(10, 3\) and y \(9,\), which do not fit"),
+        ({"x": x[:4], "y": labels}, r"x has the shape \(4, 3\) and y \(10,\), which do not fit"),
+        ({"masks": {1: np.ones((9, H))}}, "the mask of layer 1 has 9 rows; give a row for each of the 10 samples"),
+    ],
+)
+def test_data_that_do_not_fit_are_refused_however_parameters_are_folded(form: str, data: Any, words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        checked(form, **data)
+
+
+def test_a_plain_vector_is_read_as_arrays_in_a_row() -> None:
+    report = checked("a vector of arrays")
+    assert report.notes[0] == "your parameters were read as W1 (3, 5), b1 (1, 5), W2 (5, 4), b2 (1, 4)"
+
+
+@pytest.mark.parametrize("seed", [1, 3, 4, 7])
+def test_one_wrong_entry_of_a_vector_is_told_though_another_array_is_at_a_kink(seed: int) -> None:
+    drawn = np.random.default_rng(seed)
+    sizes = [(2, 3), (3,), (3, 3), (3,), (3, 1)]
+    inputs, targets = drawn.normal(size=(7, 2)), drawn.normal(size=(7, 1))
+    start = np.concatenate([drawn.normal(size=size).ravel() * (len(size) > 1) for size in sizes] + [np.zeros(1)])
+
+    def both(theta: Any) -> Any:
+        W1, b1, W2, b2, W3, b3 = _cut(theta, [*sizes, (1,)])
+        z1 = inputs @ W1 + b1
+        a1 = np.maximum(z1, 0)
+        z2 = a1 @ W2 + b2  # 0 where all units before it are off, as all biases are
+        a2 = np.maximum(z2, 0)
+        d3 = a2 @ W3 + b3 - targets
+        d2 = d3 @ W3.T * (z2 > 0)
+        d1 = d2 @ W2.T * (z1 > 0)
+        found = [inputs.T @ d1, d1.sum(0), a1.T @ d2, d2.sum(0), a2.T @ d3, d3.sum(0)]
+        found[0].ravel()[np.abs(found[0]).argmax()] *= 1.5
+        return (d3**2).sum() / 2, np.concatenate([one.ravel() for one in found])
+
+    report = check_gradient(both, None, start, like=Network([2, 3, 3, 1], "relu"), x=inputs, y=targets)
+    assert [one.code for one in report.diagnosis] == ["single_entry"], str(report)
+
+
+def test_an_update_of_one_vector_is_told_its_mistake() -> None:
+    fold, unfold = FORMS["a vector of columns"]
+    theta = fold(PARAMS)
+
+    def step() -> None:
+        theta[...] -= 0.1 * fold(plain(unfold(theta), "penalty_missing")[1])
+
+    report = check_update(step, lambda: plain(unfold(theta))[0], theta, 0.1, like=NETWORK, x=x, y=labels)
+    assert report.diagnosis[0].code == "penalty_missing"
+
+
+@given(st.lists(st.integers(1, 4), min_size=2, max_size=4), st.booleans())
+def test_every_entry_of_the_network_is_one_of_the_users(sizes: list[int], as_vector: bool) -> None:
+    network = Network(sizes)
+    blocks = [np.zeros((after, before + 1)) for before, after in zip(sizes, sizes[1:], strict=False)]
+    values = [np.zeros(network.parameters)] if as_vector else blocks
+    found = list(unfoldings(values, network))
+    assert found
+    for one in found:
+        apart = one.apart(
+            [np.arange(network.parameters)]
+            if as_vector
+            else _cut(np.arange(network.parameters), [b.shape for b in blocks])
+        )
+        assert [part.shape for part in apart] == [entry.shape for entry in network.entries]
+        assert sorted(np.concatenate([part.ravel() for part in apart])) == list(range(network.parameters))
+        back = one.together(apart)
+        assert [part.shape for part in back] == [value.shape for value in values]
+        assert np.array_equal(np.concatenate([part.ravel() for part in back]), np.arange(network.parameters))

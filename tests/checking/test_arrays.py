@@ -1,0 +1,168 @@
+"""Which arrays are the gradient in what a function returned, whatever stands beside them."""
+
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deltarule import BadInput, check_gradient
+from deltarule.checking.arrays import gradient_arrays, numbers_of, taken_apart
+
+PARAMS = {"W1": np.ones((2, 3)), "b1": np.zeros(3), "W2": np.ones((3, 1)), "b2": np.zeros(1)}
+GIVEN = taken_apart(PARAMS)
+GRADIENT = {f"d{name}": np.random.default_rng(0).normal(size=one.shape) for name, one in PARAMS.items()}
+OTHERS = {"dz1": np.ones((5, 3)), "dA1": np.ones((5, 3)), "dA0": np.ones((5, 2)), "grad_x": np.ones((5, 2))}
+CACHE = {"Z1": np.ones((5, 3)), "A1": np.ones((5, 3)), **PARAMS}
+
+
+def assert_same(found: list[Any], wanted: dict[str, Any]) -> None:
+    assert all(np.array_equal(one, other) for one, other in zip(found, wanted.values(), strict=True))
+
+
+@given(st.permutations([*GRADIENT, *OTHERS]), st.sampled_from([PARAMS, list(PARAMS.items())]))
+def test_gradients_of_other_values_are_left_out(order: list[str], params: Any) -> None:
+    given = GIVEN if params is PARAMS else taken_apart([one for _, one in params], names=list(PARAMS))
+    returned = {name: (GRADIENT | OTHERS)[name] for name in order}
+    assert_same(gradient_arrays(returned, given, "gradient"), GRADIENT)
+    plain = {name.removeprefix("d") if name in GRADIENT else name: one for name, one in returned.items()}
+    assert_same(gradient_arrays(plain, given, "gradient"), GRADIENT)
+
+
+def test_a_cache_of_the_way_forward_is_no_gradient() -> None:
+    assert_same(gradient_arrays((CACHE, GRADIENT), GIVEN, "gradient"), GRADIENT)
+    with pytest.raises(BadInput, match="has a gradient 'Z1', and there is no such parameter; there are: W1, b1"):
+        gradient_arrays(CACHE, GIVEN, "gradient")
+
+
+def test_what_is_missing_is_told_with_what_is_there_instead() -> None:
+    short = {name: one for name, one in (GRADIENT | OTHERS).items() if name != "db1"}
+    with pytest.raises(BadInput, match="lacks the gradient of b1, and has 'dz1', which is that of no parameter; give"):
+        gradient_arrays(short, GIVEN, "gradient")
+
+
+@pytest.mark.parametrize("names", [("W", "W_g"), ("W_g", "W"), ("w", "dw"), ("dw", "w"), ("d", "dd")])
+@pytest.mark.parametrize("mark", ["", "d", "grad_"])
+def test_parameters_may_have_names_that_mark_a_gradient(names: tuple[str, str], mark: str) -> None:
+    """W_g is a gate's weights beside W; with a mark on both, each name still means one parameter."""
+    right = {name: np.full(2, float(i)) for i, name in enumerate(names)}
+    returned = {mark + name: one for name, one in right.items()}
+    given = taken_apart({name: np.ones(2) for name in names})
+    assert_same(gradient_arrays(returned, given, "gradient"), right)
+    assert_same(gradient_arrays(dict(reversed(returned.items())), given, "gradient"), right)
+
+
+def test_a_mark_on_every_name_is_meant_as_such() -> None:
+    """dx is the gradient of x here, and no plain name of the parameter dx."""
+    given = taken_apart({name: np.ones(2) for name in ("x", "dx", "ddx")})
+    right = {f"d{name}": np.full(2, float(i)) for i, name in enumerate(given.names)}
+    assert_same(gradient_arrays(right, given, "gradient"), right)
+    plain = {name: np.full(2, float(i)) for i, name in enumerate(given.names)}
+    assert_same(gradient_arrays(plain, given, "gradient"), plain)
+
+
+def test_one_gradient_is_not_that_of_two_parameters() -> None:
+    with pytest.raises(BadInput, match="lacks the gradient of w; give one for every parameter"):
+        gradient_arrays({"dw": np.ones(2)}, taken_apart({"w": np.ones(2), "dw": np.ones(2)}), "gradient")
+
+
+def test_beside_gradients_parameters_may_stand_under_their_names() -> None:
+    for returned in ({**PARAMS, **GRADIENT}, {**GRADIENT, **PARAMS}):
+        assert_same(gradient_arrays(returned, GIVEN, "gradient"), GRADIENT)
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 3), (1, 2, 1)])
+def test_nested_lists_of_a_parameters_shape_are_its_gradient(shape: tuple[int, ...]) -> None:
+    values = np.random.default_rng(1).normal(size=shape)
+    one, other = taken_apart(values), taken_apart({"w": values, "b": np.zeros(1)})
+    assert_same(gradient_arrays(values.tolist(), one, "gradient"), {"w": values})
+    assert_same(gradient_arrays((0.5, values.tolist()), one, "gradient"), {"w": values})
+    assert_same(gradient_arrays({"dw": values.tolist(), "db": [1.0]}, other, "gradient"), {"w": values, "b": [1.0]})
+
+
+@pytest.mark.parametrize("lists", [[[1.0], [1.0, 2.0]], [[1.0, 2.0, 3.0]], ["a", "b"]])
+def test_lists_of_another_shape_are_refused(lists: Any) -> None:
+    with pytest.raises(BadInput, match="as the gradient of w; give"):
+        gradient_arrays({"dw": lists}, taken_apart({"w": np.ones(2)}), "gradient")
+
+
+def test_a_gradient_with_others_beside_is_checked() -> None:
+    x = np.random.default_rng(2).normal(size=(5, 2))
+
+    def both(w: Any) -> Any:
+        z = x @ w["W"]
+        return (z**2).sum(), {"dz": 2 * z, "dW": (2 * x.T @ z).tolist()}
+
+    assert check_gradient(both, None, {"W": np.array([[0.5], [1.0]])}).ok
+
+
+@pytest.mark.parametrize("name", ["loss", "cost", "J"])
+def test_one_dictionary_may_hold_the_loss_and_the_gradients(name: str) -> None:
+    def flat(w: Any) -> Any:
+        return {name: (w["W"] ** 2).sum(), "dW": 2 * w["W"], "dz": np.ones(3)}
+
+    def nested(w: Any) -> Any:
+        return {"cache": w, name: (w["W"] ** 2).sum(), "grads": {"W": 2 * w["W"]}}
+
+    params = {"W": np.array([0.5, -1.0])}
+    assert check_gradient(flat, None, params).ok and check_gradient(nested, None, params).ok
+    assert check_gradient(lambda W: {name: (W**2).sum(), "gradient": 2 * W}, None, [params["W"]]).ok
+    wrong = check_gradient(lambda w: {**flat(w), "dW": w["W"]}, None, params)
+    assert [mistake.code for mistake in wrong.diagnosis] == ["factor_two"]
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        ({"value": 1.0, "dW": np.ones(2)}, "a dictionary of value, dW; give the loss in it the name 'loss', 'cost' or"),
+        ({"loss": np.ones(2), "dW": np.ones(2)}, r"an array of shape \(2,\); a loss is one number"),
+        ({"loss": 1.0}, "no gradient beside the loss"),
+        ({"loss": 1.0, "other": np.ones(2)}, "lacks the gradient of W, and has 'other'"),
+    ],
+)
+def test_a_dictionary_without_loss_or_gradient_is_refused(result: Any, words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        check_gradient(lambda w: result, None, {"W": np.ones(2)})
+
+
+TABLE = pd.DataFrame({"size": [0.5, 1.5], "on": [True, False], "count": [2, 3]})
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        TABLE,
+        TABLE.convert_dtypes(),
+        TABLE.astype("Float64"),
+        TABLE.to_numpy(object),
+        TABLE.map(lambda one: Decimal(one)),
+    ],
+)
+def test_a_table_with_columns_of_several_kinds_holds_numbers(table: Any) -> None:
+    assert numbers_of(table, "x").tolist() == [[0.5, 1.0, 2.0], [1.5, 0.0, 3.0]]
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1))
+def test_whole_numbers_stay_whole(labels: list[int]) -> None:
+    assert numbers_of(np.array(labels, object), "y").dtype.kind == "i"
+    assert numbers_of(np.array(labels, object), "y").tolist() == labels
+
+
+@pytest.mark.parametrize(
+    ("things", "words"),
+    [
+        ([0.5, pd.NA], "x holds object; give real numbers"),
+        ([0.5, None], r"x\[1\] is nan; give finite numbers"),
+        ([0.5, "red"], "x holds <U32; give real numbers"),
+        ([0.5, 1j], "x holds complex128; give real numbers"),
+        ([0.5, 10**400], "x holds object; give real numbers"),
+        ([[0.5], [1.0, 2.0]], "x holds object; give real numbers"),
+        ([0.5, pd.Timestamp(0)], "x holds object; give real numbers"),
+    ],
+)
+def test_of_things_that_are_no_numbers_it_is_said(things: Any, words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        numbers_of(np.array(things, object), "x")

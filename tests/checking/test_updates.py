@@ -1,0 +1,186 @@
+"""What is said of a step whose gradient is read from where it goes: of its velocity, its arrays and its optimizer."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deltarule import check_update
+from deltarule.checking.report import CodeReport
+
+N, D, C, RATE = 8, 3, 2, 0.05
+
+
+class Line:
+    """A linear layer with its data, and its gradients."""
+
+    def __init__(self, seed: int) -> None:
+        generator = np.random.default_rng(seed)
+        self.x, self.y = generator.normal(size=(N, D)), generator.normal(size=(N, C))
+        self.W, self.b = generator.normal(size=(D, C)), generator.normal(size=C)
+
+    def loss(self) -> Any:
+        return 0.5 * ((self.x @ self.W + self.b - self.y) ** 2).sum() / N
+
+    def gradients(self) -> tuple[Any, Any]:
+        error = (self.x @ self.W + self.b - self.y) / N
+        return self.x.T @ error, error.sum(0)
+
+
+def stepped(seed: int, beta: dict[str, float], momentum: float) -> CodeReport:
+    """A check of updates that multiply the velocities by numbers of their own."""
+    line = Line(seed)
+    velocity = {"W": np.zeros((D, C)), "b": np.zeros(C)}
+
+    def step() -> None:
+        for name, gradient in zip("Wb", line.gradients(), strict=True):
+            velocity[name] = beta[name] * velocity[name] - RATE * gradient
+            getattr(line, name)[...] += velocity[name]
+
+    return check_update(step, line.loss, {"W": line.W, "b": line.b}, RATE, momentum=momentum)
+
+
+BETAS = st.sampled_from([-0.9, -0.5, -0.1, 0.1, 0.5, 0.8, 0.95, 0.99, 1.0])
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), BETAS, st.sampled_from([0.9, 0.6]))
+def test_another_multiple_of_the_velocity_is_named_with_both_numbers(seed: int, own: float, momentum: float) -> None:
+    report = stepped(seed, {"W": own, "b": own}, momentum)
+    [mistake] = report.diagnosis
+    assert (mistake.code, mistake.where) == ("momentum_factor", ("W", "b"))
+    assert mistake.sentence == f"the velocity is multiplied by {own:g} in W and b, not by {momentum:g}"
+    assert stepped(seed, {"W": momentum, "b": momentum}, momentum).ok
+
+
+def test_each_array_has_a_multiple_of_its_own() -> None:
+    [mistake] = stepped(0, {"W": 0.5, "b": -0.9}, 0.9).diagnosis
+    assert mistake.sentence == "the velocity is multiplied by 0.5 in W and by -0.9 in b, not by 0.9"
+    [one] = stepped(0, {"W": 0.9, "b": -0.9}, 0.9).diagnosis
+    assert one.sentence == "the velocity is multiplied by -0.9 in b, not by 0.9"
+
+
+@pytest.mark.parametrize("factor", [1, -1])
+def test_of_an_array_that_stays_as_it_is_it_is_said_that_another_may_have_taken_its_place(factor: int) -> None:
+    """W is changed where it stands, b is made anew: where params holds the arrays themselves, that b is never seen."""
+    line = Line(0)
+
+    def step() -> None:
+        dW, db = line.gradients()
+        line.W -= factor * RATE * dW
+        line.b = line.b - factor * RATE * db
+
+    def said(report: CodeReport) -> bool:
+        return any("leaves b as it stands; where it makes new arrays, give params" in note for note in report.notes)
+
+    report = check_update(step, line.loss, {"W": line.W, "b": line.b}, RATE)
+    assert report.verdict == "WRONG" and said(report)
+    found = check_update(step, line.loss, lambda: {"W": line.W, "b": line.b}, RATE)
+    assert found.ok == (factor == 1) and not said(found)
+
+
+@pytest.mark.parametrize(("mean", "square", "length"), [(0.1, 0.001, 0.05), (1, 0.1, 0.158), (1, 1, 0.05)])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_step_as_long_for_every_entry_is_told_to_be_that_of_another_optimizer(
+    mean: float, square: float, length: float, momentum: float
+) -> None:
+    """Adam, RMSprop and AdaGrad, whose first step tells only the gradient's signs."""
+    line = Line(0)
+    means, squares = [np.zeros((D, C)), np.zeros(C)], [np.zeros((D, C)), np.zeros(C)]
+    adam, steps = mean < 1, [0]
+
+    def step() -> None:
+        steps[0] += 1
+        for i, (array, gradient) in enumerate(zip((line.W, line.b), line.gradients(), strict=True)):
+            means[i] = (1 - mean) * means[i] + mean * gradient
+            squares[i] = (1 - square if square < 1 else 1) * squares[i] + square * gradient**2
+            shares = [1 - (1 - one) ** steps[0] if adam else 1 for one in (mean, square)]
+            array -= RATE * (means[i] / shares[0]) / (np.sqrt(squares[i] / shares[1]) + 1e-8)
+
+    report = check_update(step, line.loss, [line.W, line.b], RATE, momentum=momentum)
+    assert report.verdict == "WRONG" and not report.diagnosis
+    assert any(f"every entry moves by about {length:g}, however large" in note for note in report.notes)
+    wrong = stepped(0, {"W": 0.5, "b": 0.5}, 0.9)
+    assert not any("every entry moves" in note for note in wrong.notes)
+
+
+@pytest.mark.parametrize(("factor", "code"), [(-1, "sign"), (2, "factor_two")])
+@pytest.mark.parametrize("power", [1, 2])
+def test_entries_whose_gradients_are_equal_move_alike_and_tell_of_no_optimizer(
+    factor: int, code: str, power: int
+) -> None:
+    """The gradients of a sum, and those of squares at ±3."""
+    w = np.array([3.0, 3.0, -3.0]) if power == 2 else np.array([1.0, 2.0, 3.0])
+
+    def step() -> None:
+        w[...] -= factor * RATE * power * w ** (power - 1)
+
+    report = check_update(step, lambda: (w**power).sum(), w, RATE)
+    assert [mistake.code for mistake in report.diagnosis] == [code]
+    assert not any("every entry moves" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("in_place", [False, True])
+def test_a_gradient_that_looks_ahead_is_that_of_nesterov(seed: int, in_place: bool) -> None:
+    generator = np.random.default_rng(seed)
+    x, y = generator.normal(size=(N, D)), generator.normal(size=(N, C))
+    params = [generator.normal(size=shape) for shape in ((D, 4), (4,), (4, C), (C,))]
+    velocities = [np.zeros(one.shape) for one in params]
+
+    def both(W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+        a = np.tanh(x @ W1 + b1)
+        error = (a @ W2 + b2 - y) / N
+        d1 = (error @ W2.T) * (1 - a**2)
+        return N * (error**2).sum() / 2, (x.T @ d1, d1.sum(0), a.T @ error, error.sum(0))
+
+    def step(params: Any = params) -> Any:
+        slopes = both(*(one + 0.9 * v for one, v in zip(params, velocities, strict=True)))[1]
+        for one, v, slope in zip(params, velocities, slopes, strict=True):
+            v[...] = 0.9 * v - RATE * slope
+            one[...] += v
+        return params
+
+    if in_place:
+        report = check_update(lambda: step() and None, lambda: both(*params)[0], params, RATE, momentum=0.9)
+    else:
+        report = check_update(step, lambda params: both(*params)[0], params, RATE, momentum=0.9)
+    assert [one.code for one in report.diagnosis] == ["nesterov"]
+    assert "takes the gradient at θ + β v" in report.diagnosis[0].sentence
+
+
+def test_velocities_beside_parameters_of_float32_have_its_digits() -> None:
+    """The parameters are handed over in float64, for the loss to be measured."""
+    verdicts = []
+    for seed in range(10):
+        generator = np.random.default_rng(seed)
+        x, y = generator.normal(size=(20, D)), generator.normal(size=(20, C))
+        start = [generator.normal(size=shape).astype(np.float32) for shape in ((D, 6), (6,), (6, C))]
+        velocities = [np.zeros_like(one) for one in start]
+
+        def both(params: Any, x: Any = x, y: Any = y) -> Any:
+            a = np.maximum(x @ params[0] + params[1], 0)
+            error = (a @ params[2] - y) / 20
+            d1 = (error @ params[2].T) * (a > 0)
+            return 10 * (error**2).sum(), (x.T @ d1, d1.sum(0), a.T @ error)
+
+        def step(params: Any, both: Any = both, velocities: Any = velocities) -> Any:
+            for v, slope in zip(velocities, both(params)[1], strict=True):
+                v[...] = 0.9 * v - RATE * slope
+            return [one + v for one, v in zip(params, velocities, strict=True)]
+
+        report = check_update(step, lambda params, both=both: both(params)[0], start, RATE, momentum=0.9)
+        verdicts.append(report.verdict)
+    assert set(verdicts) == {"right"}
+
+
+def test_of_a_random_loss_no_step_is_made_and_nothing_is_proved() -> None:
+    w, generator = np.array([1.0, 2.0, 3.0]), np.random.default_rng(0)
+
+    def step() -> None:
+        w[...] -= RATE * w
+
+    report = check_update(step, lambda: w @ w / 2 + generator.normal(), w, RATE)
+    assert report.verdict == "not proved" and "the loss is random" in str(report.vacuous)

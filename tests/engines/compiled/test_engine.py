@@ -1,0 +1,1673 @@
+"""The compiled engine is the reference engine, faster: a covering array of programs, each of many parts at once."""
+
+import dataclasses
+import enum
+import functools
+import linecache
+import math
+import os
+import platform
+import py_compile
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import cache_from_source
+from pathlib import Path
+from types import SimpleNamespace
+
+import mpmath
+import numpy as np
+import pytest
+from half_imported import assert_waits
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from llvmlite.binding import get_host_cpu_features
+
+from deltarule.engines.autograd import AutogradEngine
+from deltarule.engines.compiled import blas, cache, codegen_large, codegen_small
+from deltarule.engines.compiled.codegen_large import not_fusible
+from deltarule.engines.compiled.codegen_small import Shape, is_tiled, not_compilable, program
+from deltarule.engines.compiled.engine import CompiledEngine, _key, blocks, reason_against, sharing
+from deltarule.engines.compiled.formula_compiler import Formulas, NotCompilable, heads
+from deltarule.engines.compiled.large_ops import MOST_TILED
+from deltarule.engines.reference import ReferenceEngine
+from deltarule.engines.selection import choose
+from deltarule.files import temporary_folder
+from deltarule.maths import elementary
+from deltarule.maths.activations import Activation
+from deltarule.maths.losses import LOSSES, Loss
+from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
+from deltarule.maths.penalties import PENALTIES, Penalty
+from deltarule.maths.schedules import SCHEDULES, Schedule
+from deltarule.problem import registry
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.problem.state import initial_state
+from deltarule.training.train import train
+
+HIDDEN = [
+    ["sigmoid", "relu"],
+    ["softmax", "gelu"],
+    ["tanh", "leaky_relu"],
+    ["identity", "softplus"],
+    ["silu", "elu"],
+    ["exponential", "softmax"],
+]
+OPTIMIZER = [name for name, one in OPTIMIZERS.items() if one.update]
+PENALTY = [None, *PENALTIES]
+REDUCTION = ["sum", "mean_samples", "mean_elements"]
+# A program takes seconds to compile, so each is made of many parts: every loss and fused form, and beside them every
+# other part in turn.
+CASES = [
+    ("squared_error", "identity"),
+    ("half_squared_error", "softmax"),
+    ("absolute_error", "tanh"),
+    ("huber", "softplus"),
+    ("quantile", "sigmoid"),
+    ("poisson", "exponential"),
+    ("poisson", "softplus"),
+    ("binary_cross_entropy", "sigmoid"),
+    ("binary_cross_entropy", "softmax"),
+    ("cross_entropy", "softmax"),
+    ("naive_binary_cross_entropy", "sigmoid"),
+]
+
+
+def case(i, members=8, sizes=(3, 2, 3, 2), batch_norm=False, **changed):
+    """The i-th problem of the covering array: loss and output, and with them every other part in turn."""
+    loss, output = CASES[i % len(CASES)]
+    rng = np.random.default_rng(i)
+    x, y = rng.normal(size=(11, 3)), rng.random((11, 2))
+    if output == "softmax" and loss == "cross_entropy":
+        y = np.eye(2)[rng.integers(0, 2, 11)]
+    optimizer, penalty = OPTIMIZER[i % len(OPTIMIZER)], PENALTY[i % len(PENALTY)]
+    given = {
+        "loss": loss,
+        "reduction": REDUCTION[i % 3],
+        "penalty": penalty,
+        "strength": np.linspace(0.001, 0.1, members) if penalty else 0.0,
+        "penalize_biases": i % 4 == 1,
+        "optimizer": optimizer,
+        "learning_rate": np.linspace(0.001, 0.01, members),
+        "schedule": {"name": list(SCHEDULES)[i % len(SCHEDULES)], "per": ["step", "epoch"][i % 2]},
+        "batch_size": [None, 4, 11, 3][i % 4],
+        "dropout": [0.0, 0.3, [0.0, 0.5]][i % 3],
+        "weights": [None, rng.random(11) + 0.1, rng.random((members, 11)) + 0.1][i % 3],
+        "rows": [None, [rng.permutation(11)[: 7 + k % 2] for k in range(members)]][i % 2],
+        "data_seeds": [0, range(members)][i // 2 % 2],
+        "seeds": range(members),
+        **changed,
+    }
+    network = Network(
+        sizes,
+        HIDDEN[i % 6],
+        output,
+        # Batch norm takes every bias out again: its gradient is 0 but for rounding, of which Adam makes whole steps.
+        bias=i % 5 != 3 and not batch_norm,
+        batch_norm=batch_norm,
+        initializer={"name": "glorot_normal", "biases": "same"},
+    )
+    return create_problem(network, x, y, **given)
+
+
+ALL = pytest.mark.parametrize("i", range(len(CASES)))
+
+
+def test_the_array_covers_everything():
+    count = len(CASES)
+    assert {loss for loss, _ in CASES} == set(LOSSES)
+    assert {(loss.name, output) for loss in LOSSES.values() for output in loss.fused} <= set(CASES)
+    assert set(OPTIMIZER) == {OPTIMIZER[i % len(OPTIMIZER)] for i in range(count)}
+    assert set(PENALTY) == {PENALTY[i % len(PENALTY)] for i in range(count)}
+    assert set(SCHEDULES) == {list(SCHEDULES)[i % len(SCHEDULES)] for i in range(count)}
+    assert {name for names in HIDDEN for name in names} == set(registry.names("activation"))
+
+
+@ALL
+def test_one_step_is_the_reference_step(i):
+    problem = case(i)
+    state, _ = ReferenceEngine().advance(problem, initial_state(problem), 2)  # past the zeros of the slots
+    ours, seen = CompiledEngine().advance(problem, state, 1)
+    theirs, expected = ReferenceEngine().advance(problem, state, 1)
+    assert not_compilable(problem) == ""
+    scale = np.abs(theirs.theta).max(1, keepdims=True)
+    assert (np.abs(ours.theta - theirs.theta) <= 1e-12 * scale).all()
+    assert np.allclose(seen.objective, expected.objective, rtol=1e-12, atol=1e-14)
+    for name, slot in theirs.slots.items():
+        assert np.allclose(ours.slots[name], slot, rtol=1e-11, atol=1e-12 * max(np.abs(slot).max(), 1))
+    assert ours.step == theirs.step and (seen.bad == expected.bad).all()
+
+
+@pytest.mark.parametrize("i", range(0, len(CASES), 3))
+def test_a_member_alone_is_the_member_in_a_population(i):
+    problem = case(i)
+    together, seen = CompiledEngine().advance(problem, initial_state(problem), 5)
+    for member in (0, 7):
+        only = np.array([member])
+        alone, saw = CompiledEngine().advance(problem.take(only), initial_state(problem.take(only)), 5)
+        assert np.array_equal(alone.theta[0], together.theta[member])
+        assert np.array_equal(saw.objective[:, 0], seen.objective[:, member])
+
+
+@given(st.integers(0, len(CASES) - 1), st.integers(0, 9), st.integers(0, 9))
+@settings(max_examples=40)
+def test_advancing_in_two_goes_is_advancing_in_one(i, first, second):
+    problem = case(i)
+    start = initial_state(problem)
+    whole, seen = CompiledEngine().advance(problem, start, first + second)
+    part, one = CompiledEngine().advance(problem, start, first)
+    part, two = CompiledEngine().advance(problem, part, second)
+    assert np.array_equal(whole.theta, part.theta) and whole.step == part.step
+    assert all(np.array_equal(whole.slots[name], part.slots[name]) for name in whole.slots)
+    assert np.array_equal(seen.objective, np.concatenate([one.objective, two.objective]))
+
+
+# --- large networks: products of matrices and fused loops ------------------------------------------------------------
+
+LARGE = (3, 30, 30, 2)  # 900 weights in a layer: more than are unrolled
+
+
+@pytest.mark.parametrize(
+    ("i", "batch_norm"), [(0, 0), (1, 0), (3, 0), (5, 0), (6, 0), (8, 0), (9, 0), (1, 1), (7, 1), (9, 1)]
+)
+def test_a_large_network_makes_the_reference_step(i, batch_norm):
+    problem = case(i, sizes=LARGE, batch_norm=bool(batch_norm))
+    assert not_compilable(problem) and reason_against(problem) == ""
+    state, _ = ReferenceEngine().advance(problem, initial_state(problem), 2)
+    ours, seen = CompiledEngine().advance(problem, state, 1)
+    theirs, expected = ReferenceEngine().advance(problem, state, 1)
+    assert (np.abs(ours.theta - theirs.theta) <= 1e-12 * np.abs(theirs.theta).max(1, keepdims=True)).all()
+    assert np.allclose(seen.objective, expected.objective, rtol=1e-12, atol=1e-14)
+    assert np.allclose(ours.buffers, theirs.buffers, rtol=1e-12, atol=1e-14)
+    for name, slot in theirs.slots.items():
+        assert np.allclose(ours.slots[name], slot, rtol=1e-11, atol=1e-12 * max(np.abs(slot).max(), 1))
+    assert (seen.bad == expected.bad).all()
+    # Alone as among others, in two goes as in one, on one thread as on two: bit for bit.
+    together, _ = CompiledEngine(threads=2).advance(problem, state, 4)
+    only = np.array([3])
+    alone, _ = CompiledEngine(threads=1).advance(problem, state.take(only), 4)
+    assert np.array_equal(alone.theta[0], together.theta[3]) and np.array_equal(alone.buffers[0], together.buffers[3])
+    again, _ = CompiledEngine().advance(problem, ours, 3)
+    assert np.array_equal(again.theta, together.theta)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "rprop"])
+def test_rounding_moves_the_biases_that_batch_norm_takes_out_and_nothing_else_of_a_step(optimizer):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(40, 3)), rng.normal(size=(40, 2))
+    network = Network([3, 6, 5, 2], ["tanh", "sigmoid"], batch_norm=True)
+    problem = create_problem(network, x, y, optimizer=optimizer, seeds=range(4))
+    state, _ = ReferenceEngine().advance(problem, initial_state(problem), 2)
+    ours, seen = CompiledEngine().advance(problem, state, 3)
+    theirs, expected = ReferenceEngine().advance(problem, state, 3)
+    difference = np.abs(ours.theta - theirs.theta).max(0) / np.abs(theirs.theta).max()
+    apart = {entry.name for entry in network.entries if difference[entry.start : entry.stop].max() > 1e-12}
+    assert apart <= {"b1", "b2"} and np.allclose(seen.objective, expected.objective, rtol=1e-12)
+    for entry in network.buffers:
+        if entry.name.startswith("variance"):
+            part = slice(entry.start, entry.stop)
+            assert np.allclose(ours.buffers[:, part], theirs.buffers[:, part], rtol=1e-12)
+
+
+@pytest.mark.parametrize("i", [0, 5, 8])
+def test_the_program_for_large_networks_serves_small_ones_where_it_is_asked_to(i):
+    problem = case(i, sizes=(3, 5, 4, 2))
+    assert not_compilable(problem) == not_fusible(problem) == ""
+    assert CompiledEngine(own_shape=False).takes_products(problem) and not CompiledEngine().takes_products(problem)
+    start = initial_state(problem)
+    ours, seen = CompiledEngine(own_shape=False).advance(problem, start, 3)
+    theirs, expected = ReferenceEngine().advance(problem, start, 3)
+    assert (np.abs(ours.theta - theirs.theta) <= 1e-12 * np.abs(theirs.theta).max(1, keepdims=True)).all()
+    assert np.allclose(seen.objective, expected.objective, rtol=1e-12, atol=1e-14)
+    one, _ = CompiledEngine(threads=1, own_shape=False).advance(problem, start.take(np.array([3])), 3)
+    assert np.array_equal(one.theta[0], ours.theta[3])
+
+
+def test_an_optimizer_that_large_networks_lack_has_a_program_of_the_networks_own_shape():
+    problem = encoder(2, optimizer="normalized_gradient")
+    ours, _ = CompiledEngine(own_shape=False).advance(problem, initial_state(problem), 3)
+    lanes, _ = CompiledEngine().advance(problem, initial_state(problem), 3)
+    assert not_fusible(problem) and np.array_equal(ours.theta, lanes.theta)
+
+
+def wide(members, hidden=(40,), **given):
+    """Networks whose batches are divided into three blocks of rows; the last batch has one row, less than blocks."""
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(385, 30)), np.eye(3)[rng.integers(0, 3, 385)]
+    settings = {"loss": "cross_entropy", "batch_size": 384, "penalty": "weight_decay", "strength": 0.01, "dropout": 0.3}
+    network = Network([30, *hidden, 3], "tanh", "softmax")
+    return create_problem(network, x, y, **settings, learning_rate=0.1, seeds=range(members), **given)
+
+
+@pytest.mark.parametrize("members", [1, 3, 5])
+def test_threads_that_share_a_member_change_nothing(members):
+    problem = wide(members, optimizer="adam")
+    start = initial_state(problem)
+    one, saw = CompiledEngine(threads=1).advance(problem, start, 6)
+    for threads in (2, 3, 7):
+        more, seen = CompiledEngine(threads=threads).advance(problem, start, 6)
+        assert np.array_equal(one.theta, more.theta) and np.array_equal(saw.objective, seen.objective)
+    alone, _ = CompiledEngine(threads=2).advance(problem, start.take(np.array([members - 1])), 6)
+    assert np.array_equal(alone.theta[0], one.theta[members - 1])
+    theirs, expected = ReferenceEngine().advance(problem, start, 6)
+    assert np.abs(one.theta - theirs.theta).max() <= 1e-12
+    assert np.allclose(saw.objective, expected.objective, rtol=1e-12)
+
+
+SINGLE = [
+    ("relu", {}, {}),
+    ("gelu", {}, {"dropout": [[0.0], [0.3], [0.0]]}),
+    ("softmax", {}, {}),
+    ("tanh", {"bias": False}, {}),
+    ("silu", {"batch_norm": True}, {}),
+]
+
+
+@pytest.mark.parametrize(("activation", "of_network", "given"), SINGLE)
+def test_a_layer_before_a_single_unit_makes_the_reference_step(activation, of_network, given):
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(size=(107, 21)), rng.integers(0, 2, 107)
+    network = Network([21, 33, 1], activation, "sigmoid", **of_network)
+    about = {"loss": "binary_cross_entropy", "batch_size": 50, "learning_rate": 0.1, "optimizer": "momentum"}
+    problem = create_problem(network, x, y, **about, seeds=range(3), **given)
+    assert not_compilable(problem) and not not_fusible(problem)
+    start = initial_state(problem)
+    ours, seen = CompiledEngine().advance(problem, start, 5)  # batches of 50, 50 and 7 rows
+    theirs, expected = ReferenceEngine().advance(problem, start, 5)
+    assert np.abs(ours.theta - theirs.theta).max() <= 1e-12
+    assert np.allclose(seen.objective, expected.objective, rtol=1e-11)
+
+
+@pytest.mark.parametrize("own_rows", [True, False])
+def test_how_many_members_go_through_updates_together_changes_nothing(own_rows, monkeypatch):
+    rows = [np.random.default_rng(member).permutation(385)[:300] for member in range(7)] if own_rows else None
+    problem = wide(7, optimizer="adam", rows=rows)
+    start = initial_state(problem)
+    results = []
+    for least in (1, 3, 100):
+        monkeypatch.setattr(codegen_large, "LEAST_TOGETHER", least)
+        monkeypatch.setattr(
+            codegen_large, "NEAR_BYTES", 3 * 3 * 8 * problem.network.parameters
+        )  # three members of Adam
+        results += [CompiledEngine(threads=threads).advance(problem, start, 6) for threads in (1, 2)]
+    for after, seen in results:
+        assert np.array_equal(after.theta, results[0][0].theta)
+        assert np.array_equal(seen.objective, results[0][1].objective)
+
+
+def test_trainings_at_the_same_time_do_not_wait_for_each_other():
+    problem = wide(1)
+    expected, _ = CompiledEngine(threads=1).advance(problem, initial_state(problem), 30)
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [pool.submit(CompiledEngine(threads=3).advance, problem, initial_state(problem), 30) for _ in range(8)]
+        assert all(np.array_equal(job.result(timeout=60)[0].theta, expected.theta) for job in jobs)
+
+
+@pytest.mark.parametrize("own_copy", [True, False])
+def test_either_blas_makes_the_reference_step(own_copy, monkeypatch):
+    found = blas.blas() if own_copy else blas._of_scipy()
+    assert own_copy == ("copy of our own" in found.name) or sys.platform == "darwin"
+    monkeypatch.setattr(codegen_large, "blas", lambda: found)
+    for dtype, near in (("float64", 1e-12), ("float32", 1e-5)):
+        problem = wide(2, hidden=(361, 367), dtype=dtype)  # the weights between them are too many for tiles
+        assert 361 * 367 > MOST_TILED
+        ours, _ = CompiledEngine().advance(problem, initial_state(problem), 3)
+        theirs, _ = ReferenceEngine().advance(problem, initial_state(problem), 3)
+        assert np.abs(ours.theta - theirs.theta).max() <= near
+
+
+LOADED = """
+import os
+import numpy
+from threadpoolctl import threadpool_info
+
+if os.environ.get("DROP"):
+    os.environ.pop("OPENBLAS_CORETYPE")
+before, threads = dict(os.environ), {one["filepath"]: one["num_threads"] for one in threadpool_info()}
+from deltarule.engines.compiled.blas import blas
+
+kernels = blas().kernels
+after = {one["filepath"]: one["num_threads"] for one in threadpool_info()}
+assert dict(os.environ) == before and after | threads == after, (before, threads, after)
+print(kernels)
+"""
+
+
+def loaded(**environment):
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED],
+        env={**os.environ, **environment},
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def test_our_blas_leaves_the_environment_and_the_other_libraries_alone_and_takes_the_kernels_of_the_processor():
+    features = get_host_cpu_features()
+    assert loaded()
+    if platform.machine() in ("x86_64", "AMD64") and sys.platform != "darwin":
+        assert loaded(OPENBLAS_CORETYPE="Haswell") == "Haswell"  # what a person asks for stays
+        wide = all(features.get(name) for name in blas.WIDE_FEATURES)
+        assert loaded(OPENBLAS_CORETYPE="Haswell", DROP="1") == ("SkylakeX" if wide else "Haswell")
+
+
+def encoder(members, **given):
+    x = np.eye(8)
+    settings = {"loss": "binary_cross_entropy", "learning_rate": 2.0, "seeds": range(members), **given}
+    return create_problem(Network([8, 3, 8], "sigmoid", "sigmoid"), x, x, **settings)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov", "adam"])
+def test_a_hundred_steps_stay_together(optimizer):
+    problem = encoder(20, optimizer=optimizer, learning_rate=0.1)
+    ours, _ = CompiledEngine().advance(problem, initial_state(problem), 100)
+    theirs, _ = ReferenceEngine().advance(problem, initial_state(problem), 100)
+    assert np.abs(ours.theta - theirs.theta).max() <= 1e-12 * np.abs(theirs.theta).max()
+
+
+@given(st.integers(1, 500), st.integers(1, 9))
+def test_every_member_has_a_lane_and_programs_are_few(members, threads):
+    parts, lanes = blocks(encoder(1), np.arange(members), threads)
+    assert np.array_equal(np.concatenate(parts), np.arange(members))
+    assert max(len(part) for part in parts) <= lanes and lanes in (1, 16, 64)
+
+
+def test_threads_and_the_size_of_blocks_change_nothing():
+    problem = encoder(150)
+    one, saw = CompiledEngine(threads=1).advance(problem, initial_state(problem), 20)
+    two, seen = CompiledEngine(threads=2).advance(problem, initial_state(problem), 20)
+    assert np.array_equal(one.theta, two.theta) and np.array_equal(saw.objective, seen.objective)
+    for chosen in (np.arange(3), np.arange(17), np.arange(40, 150)):
+        some, _ = CompiledEngine().advance(problem, initial_state(problem).take(chosen), 20)
+        assert np.array_equal(some.theta, one.theta[chosen])
+
+
+def of_folds(network, loss, **given):
+    """Members on three sets of rows, 27 + 6 + 3 of them, as the folds of a search are; their products go in tiles.
+
+    Blocks of 24 rows and one of 5 make a batch of 29, whose share of the loss is no power of two; the last has 19.
+    """
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(60, 9)), rng.uniform(size=(60, network.outputs))
+    sets = [rng.permutation(60)[:48] for _ in range(3)]
+    rows = [sets[0]] * 27 + [sets[1]] * 6 + [sets[2]] * 3
+    settings = {"batch_size": 29, "penalty": "weight_decay", "strength": 0.01, "optimizer": "adam", **given}
+    return create_problem(network, x, y, loss=loss, rows=rows, seeds=range(36), data_seeds=[1] * 36, **settings)
+
+
+FOLDS = [
+    (Network([9, 8, 2], "softmax", "sigmoid", bias=False), "squared_error", {"weights": np.linspace(0.5, 2, 60)}),
+    (Network([9, 11, 3, 1], "tanh", "sigmoid"), "binary_cross_entropy", {"dropout": 0.2}),
+]
+
+
+@pytest.mark.parametrize(("network", "loss", "given"), FOLDS)
+def test_members_with_the_same_rows_share_products_and_keep_their_bits(network, loss, given, monkeypatch):
+    problem = of_folds(network, loss, **given)
+    start = initial_state(problem)
+    assert is_tiled(problem, own_rows=False) and not is_tiled(problem, own_rows=True)
+    assert [(len(some), own) for some, own in sharing(problem, start.members, start.members)] == [
+        *((27, False), (6, False), (3, False))
+    ]
+    one, saw = CompiledEngine(threads=1).advance(problem, start, 5)
+    two, seen = CompiledEngine(threads=2).advance(problem, start, 5)
+    assert np.array_equal(one.theta, two.theta) and np.array_equal(saw.objective, seen.objective)
+    mixed = np.array([0, 1, 27, 28, 33, 34])
+    for chosen in (np.array([3]), np.array([35]), np.arange(20, 33), mixed):
+        some, of_these = CompiledEngine().advance(problem, start.take(chosen), 5)
+        assert np.array_equal(some.theta, one.theta[chosen])
+        assert np.array_equal(of_these.objective, saw.objective[:, chosen])
+    theirs, expected = ReferenceEngine().advance(problem, start, 5)
+    assert np.abs(one.theta - theirs.theta).max() <= 1e-11
+    assert np.allclose(saw.objective, expected.objective, rtol=1e-11)
+    # Without tiles, in lanes that find their rows each for itself or all the same, the bits are these, too.
+    monkeypatch.setattr(codegen_small, "SMALLEST_TILED", 10_000)
+    monkeypatch.setattr("deltarule.engines.compiled.engine._known", {})
+    for chosen in (mixed, np.arange(6)):
+        some, of_these = CompiledEngine().advance(problem, start.take(chosen), 5)
+        assert np.array_equal(some.theta, one.theta[chosen])
+        assert np.array_equal(of_these.objective, saw.objective[:, chosen])
+
+
+@pytest.mark.parametrize(
+    ("i", "sizes"), [*((i, (3, 2, 3, 2)) for i in range(0, 11, 2)), *((i, LARGE) for i in (1, 5, 9))]
+)
+def test_a_step_in_float32_is_within_a_millionth_of_the_reference_step(i, sizes):
+    problem = case(i, sizes=sizes, dtype="float32")
+    state, _ = ReferenceEngine().advance(problem, initial_state(problem), 2)
+    ours, seen = CompiledEngine().advance(problem, state, 1)
+    theirs, expected = ReferenceEngine().advance(problem, state, 1)
+    assert ours.theta.dtype == seen.objective.dtype == np.float32
+    assert (np.abs(ours.theta - theirs.theta) <= 1e-6 * np.abs(theirs.theta).max(1, keepdims=True)).all()
+    assert np.allclose(seen.objective, expected.objective, rtol=2e-6)
+
+
+@pytest.mark.parametrize("i", [2, 5, 9])
+def test_a_member_alone_is_the_member_in_a_population_in_float32_too(i):
+    problem = case(i, members=8, dtype="float32")
+    together, seen = CompiledEngine().advance(problem, initial_state(problem), 5)
+    for member in (0, 7):
+        only = np.array([member])
+        alone, saw = CompiledEngine().advance(problem.take(only), initial_state(problem.take(only)), 5)
+        assert np.array_equal(alone.theta[0], together.theta[member])
+        assert np.array_equal(saw.objective[:, 0], seen.objective[:, member])
+
+
+@pytest.mark.parametrize(("outputs", "output", "loss"), [(1, "identity", "squared_error"), (2, "softmax", "poisson")])
+def test_a_loss_of_float32_is_computed_in_float64_in_lanes_and_alone(outputs, output, loss):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(7, 3)), rng.random(size=(7, outputs))
+    problem = create_problem(Network([3, 4, outputs], "tanh", output), x, y, loss=loss, dtype="float32", seeds=range(8))
+    together, seen = CompiledEngine().advance(problem, initial_state(problem), 100)
+    only = problem.take(np.array([3]))
+    alone, saw = CompiledEngine().advance(only, initial_state(only), 100)
+    assert np.array_equal(alone.theta[0], together.theta[3])
+    assert np.array_equal(saw.objective[:, 0], seen.objective[:, 3])
+
+
+@pytest.mark.parametrize("members", [1, 8])
+@pytest.mark.parametrize("largest", [0.0, 1e4, 1e8, 1e16])
+def test_a_cross_entropy_is_exact_however_large_the_logits(largest, members):
+    """By hand: log(1 + e⁻²) for logits 2 apart, wherever they are."""
+    given = {"loss": "cross_entropy", "learning_rate": 0.0, "seeds": range(members)}
+    problem = create_problem(Network([1, 2], output="softmax"), [[0.0]], [[1.0, 0.0]], **given)
+    state = initial_state(problem)
+    state = dataclasses.replace(state, theta=np.tile([0.0, 0.0, largest, largest - 2], (members, 1)))
+    engines = ReferenceEngine(), CompiledEngine(), CompiledEngine(own_shape=False), AutogradEngine()
+    for engine in engines:
+        objective = engine.advance(problem, state, 1)[1].objective
+        assert objective == pytest.approx(np.full((1, members), math.log1p(math.exp(-2))), rel=1e-14)
+
+
+def test_schedules_are_the_same_for_a_member_alone_and_for_one_among_others_of_a_large_network():
+    rng = np.random.default_rng(0)
+    settings = {"schedule": "inverse_scaling", "learning_rate": 0.1, "seeds": range(9)}
+    problem = create_problem(Network([3, 300, 1], "tanh"), rng.normal(size=(20, 3)), rng.normal(size=20), **settings)
+    together, _ = CompiledEngine().advance(problem, initial_state(problem), 100)
+    only = problem.take(np.array([4]))
+    alone, _ = CompiledEngine().advance(only, initial_state(only), 100)
+    assert np.array_equal(alone.theta[0], together.theta[4])
+
+
+def test_float32_stays_float32_and_near():
+    problem = encoder(20, dtype="float32")
+    ours, seen = CompiledEngine().advance(problem, initial_state(problem), 10)
+    theirs, _ = ReferenceEngine().advance(problem, initial_state(problem), 10)
+    assert ours.theta.dtype == seen.objective.dtype == np.float32
+    # Ten steps, each off by a few units in the last place (6e-8) of a sum of some twenty terms.
+    assert np.abs(ours.theta - theirs.theta).max() < 2e-5 * np.abs(theirs.theta).max()
+
+
+def test_a_divergence_is_seen_at_the_same_step():
+    x = np.random.default_rng(0).normal(size=(6, 3))
+    problem = create_problem(
+        Network([3, 4, 1], "relu"), x, x[:, :1], learning_rate=[0.01, 10.0, 1e4, 1e200], seeds=range(4)
+    )
+    ours, seen = CompiledEngine().advance(problem, initial_state(problem), 60)
+    theirs, expected = ReferenceEngine().advance(problem, initial_state(problem), 60)
+    assert (seen.bad == expected.bad).all() and seen.bad[0] == -1 and (seen.bad[1:] >= 0).any()
+    assert np.isfinite(ours.theta[0]).all()
+
+
+def test_workers_of_a_pool_do_not_take_more_processors_than_they_are_given(monkeypatch):
+    for least in ("0", "1"):
+        monkeypatch.setenv("NUMBA_NUM_THREADS", least)
+        assert CompiledEngine().threads == 1
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "1000")
+    everything = CompiledEngine().threads
+    monkeypatch.delenv("NUMBA_NUM_THREADS")
+    assert CompiledEngine().threads == everything >= 1
+
+
+def test_the_state_that_is_given_stays():
+    problem = encoder(5, optimizer="adam")
+    state = initial_state(problem)
+    for array in (state.theta, *state.slots.values(), problem.x, problem.y):
+        array.setflags(write=False)
+    CompiledEngine().advance(problem, state, 3)
+
+
+def test_what_has_no_program_is_advanced_by_the_reference_engine_and_said():
+    x = np.eye(4)
+    problem = create_problem(Network([4, 200, 4]), x, x, optimizer="normalized_gradient")
+    ours, _ = CompiledEngine().advance(problem, initial_state(problem), 3)
+    theirs, _ = ReferenceEngine().advance(problem, initial_state(problem), 3)
+    assert np.array_equal(ours.theta, theirs.theta)
+    (note,) = CompiledEngine().notes(problem)
+    assert "normalized_gradient" in note and CompiledEngine().notes(encoder(1)) == ()
+
+
+# --- formulas of one's own --------------------------------------------------------------------------------------------
+
+s = 0.0
+"""A global number, as a notebook has them: formulas have a variable of this name."""
+SCALE = 1.5
+
+
+def witch(z):
+    return z / (1 + z**2)
+
+
+def witch_slope(z, a):
+    return (1 - z**2) / (1 + z**2) ** 2
+
+
+def tanh(z):
+    return SCALE * np.tanh(2 * z / 3)
+
+
+def tanh_slope(z, a):
+    t = tanh(z) / SCALE
+    return 2 * SCALE / 3 * (1 - t**2)
+
+
+def first_cell():
+    def bent(z):
+        s = 1 / (1 + np.exp(-z))
+        return s * z
+
+    def slope(z, a):
+        s = 1 / (1 + np.exp(-z))
+        return s + a * (1 - s)
+
+    return Activation("first", bent, slope)
+
+
+def second_cell():
+    def bent(z):
+        return (z > 0) * z + (z + z**3 / 3) ** 3
+
+    def slope(z, a):
+        return (z > 0) * 1 + 3 * (z + z**3 / 3) ** 2 * (1 + z**2)
+
+    return Activation("second", bent, slope)
+
+
+def fourth(p, y, power=4):
+    return (p - y) ** power
+
+
+def fourth_slope(p, y):
+    return 4 * (p - y) ** 3
+
+
+WITCH = Activation("witch", witch, witch_slope)
+
+
+def of_ones_own(*hidden, loss="squared_error", members=1):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(9, 3)), rng.normal(size=(9, 1))
+    network = Network([3, *(3 for _ in hidden), 1], list(hidden))
+    return create_problem(network, x, y, loss=loss, learning_rate=0.02, seeds=range(members))
+
+
+@pytest.mark.parametrize("own_shape", [True, False])
+def test_formulas_of_ones_own_train_as_the_reference_engine_trains_them(own_shape):
+    hidden = WITCH, Activation("tanh of mine", tanh, tanh_slope), first_cell(), second_cell()
+    problem = of_ones_own(*hidden, loss=Loss("fourth", fourth, fourth_slope))
+    start = initial_state(problem)
+    ours, seen = CompiledEngine(own_shape=own_shape).advance(problem, start, 50)
+    theirs, expected = ReferenceEngine().advance(problem, start, 50)
+    assert reason_against(problem) == "" and (expected.bad < 0).all()
+    assert np.abs(ours.theta - theirs.theta).max() <= 1e-12 * np.abs(theirs.theta).max()
+    assert np.allclose(seen.objective, expected.objective, rtol=1e-11)
+
+
+def made_with(c):
+    def scaled(z):
+        return c * np.tanh(z)
+
+    return scaled
+
+
+def twice(function):
+    @functools.wraps(function)
+    def called(*given):
+        return 2 * function(*given)
+
+    return called
+
+
+@twice
+def doubled(z):
+    return np.tanh(z)
+
+
+class Scaled:
+    def __call__(self, z):
+        return 2 * z
+
+
+def scaled(z, c):
+    return c * z
+
+
+def with_default(z, inner=lambda z: z):
+    return np.tanh(z)
+
+
+def turned(z):
+    return z * ~(z > 0)
+
+
+def either(z):
+    return z * ((z > 1) + (z > 0))
+
+
+SWITCH = True
+
+
+def switched(z):
+    return z * (SWITCH * (z > -2) + SWITCH * (z < 2))
+
+
+def exponential_of_truths(z):
+    return z * np.exp(z > 0)
+
+
+def of_both_kinds(z):
+    on = z > 0
+    on = 1.0 * on
+    return on
+
+
+def of_a_power_of_a_truth(z):
+    return z * (z > 0) ** 2
+
+
+def of_the_rest_of_a_truth(z):
+    return z * ((z > 0) % 2)
+
+
+def of_chosen_by_a_number(z):
+    return np.where(z, z, 1.0)
+
+
+def of_bits(z):
+    return z * (6 & 3)
+
+
+def keyword(z, *, c=1):
+    return c * z
+
+
+def of_a_default_truth(z, on=True):
+    return np.where(on, z, 0.0)
+
+
+def given_a_number(z):
+    return of_a_default_truth(z, -1.0)
+
+
+def left_as_it_is(z):
+    return of_a_default_truth(z) + of_a_default_truth(0.5 * z) + of_a_zero(z) + of_a_zero(z, k=0.5)
+
+
+def of_a_zero(z, k=0):
+    return np.arctan(1 / (-k + np.where(z > 0, 2, 0) * -3))
+
+
+def shadowing(z):
+    exp = np.exp(-z)
+    return 1 / (1 + exp)
+
+
+def inner(z):
+    return sum(s * z for s in (1.0, 2.0))
+
+
+def importing(z):
+    import numpy as np
+
+    return np.exp(z)
+
+
+def endless(z):
+    return z + endless(z)
+
+
+def early(z):
+    t = u  # noqa: F821
+    u = z
+    return t * u
+
+
+def of_a_chain(z):
+    return z * (0 < z < 1)
+
+
+def of_minus_a_truth(z):
+    return z * -(z > 0)
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (endless, "'endless', which calls itself"),
+        (early, "'early', which uses 'u' above its first value"),
+        (of_a_chain, "which uses '0 < z < 1'"),
+        (of_minus_a_truth, "which uses a comparison where a number belongs"),
+    ],
+)
+def test_a_formula_that_numpy_does_not_do_either_has_no_program(function, reason):
+    with pytest.raises(NotCompilable, match=re.escape(reason)):
+        Formulas().name(function)
+
+
+def of_a_loop(z):
+    f, total = 1.0, 0 * z
+    for k in range(1, 9):
+        f = f * k
+        total = total + z**k / f
+    return total
+
+
+def of_a_while(z):
+    n = 2
+    while n < 1000:
+        n = n**2
+    return z / n
+
+
+def of_a_test(z):
+    if SCALE > 1:
+        return z
+    return -z
+
+
+def of_either_by_a_number(z):
+    return z if SCALE > 1 else -z
+
+
+def of_and(z, beta=2.0):
+    return z * (beta > 0 and beta < 10)
+
+
+def of_an_item(z):
+    return [z, -z][1]
+
+
+def of_two_at_once(z):
+    t, u = z, z * z
+    return t * u
+
+
+def of_two_names(z):
+    t = u = z * 1.0
+    return t * u
+
+
+def of_a_walrus(z):
+    return (t := np.tanh(z)) * t
+
+
+def renamed(z):
+    t = z * 1.0
+    u = t
+    u += 1.0  # t is the same array
+    return t * u
+
+
+def of_rounded_to_digits(z):
+    return z * round(2.675, 2)  # 2.67: 2.675 is a little less than it is written
+
+
+def of_text(z):
+    return z * len("two")
+
+
+def of_a_factorial(z):
+    f = 2 * 3 * 4 * 5 * 6 * 7 * 8 * 9 * 10 * 11
+    f = f * 12 * 13 * 14 * 15 * 16 * 17 * 18 * 19 * 20
+    return z * (f % 1000003)
+
+
+def of_a_large_square(z):
+    m = 4000000000
+    m = m * m
+    return z + 0 * m
+
+
+def of_a_large_power(z):
+    return z * (3**40 > 12157665459056928800)
+
+
+def of_a_power_beyond_floats(z):
+    return z * (4000000007**40 > 1)
+
+
+def of_a_large_sum(z):
+    return z * (9007199254740992 + 1 > 9007199254740992)
+
+
+def of_a_chosen_power(z):
+    k = elementary.select(z > 0, 10, 2)
+    return np.tanh(z) * (1 + k**20 / 1e20)  # 10**20 has 67 bits, and an array's whole numbers 64
+
+
+def of_a_power_of_doubled_truths(z):
+    return z * (1 + ((z > 0) * 2) ** 70)
+
+
+def of_a_default(z, k=4000000007):
+    return z * (np.where(z == z, k, 2) ** 2 > 0) + 0.5 * z
+
+
+def of_a_large_maximum(z):
+    return z * (np.maximum(4000000007, 1) ** 2 > 0) + 0.5 * z
+
+
+def of_a_power_of_another(z):
+    return z + ten(z) ** 20
+
+
+def of_a_whole_number_for_another(z):
+    return z * squared(np.where(z > 0, 10, 2))
+
+
+BIG = 2**53 + 1
+
+
+def of_a_large_global(z):
+    return z * (BIG - 9007199254740992)
+
+
+def of_an_attribute(z):
+    return elementary.everywhere(np.tanh, z)
+
+
+def of_named_arguments(z):
+    return z - np.sum(z, axis=-1, keepdims=True)
+
+
+def of_a_huge_number(z):
+    return z * HUGE
+
+
+HUGE = 10**400
+
+
+def edited(z):
+    return z
+
+
+edited.__code__ = witch.__code__.replace(co_name="edited", co_firstlineno=edited.__code__.co_firstlineno)
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (made_with(2.0), "'scaled', which is made by another function and keeps its c"),
+        (doubled, "which is made by another function and keeps its function"),
+        (functools.partial(scaled, c=2.0), "a formula that is no function of def, but a partial"),
+        (Scaled(), "a formula that is no function of def, but a Scaled"),
+        (np.tanh, "a formula that is no function of def, but a ufunc"),
+        (lambda z: 2 * z, "which is not defined by def"),
+        (with_default.__defaults__[0], "which is not defined by def"),
+        (edited, "'edited', whose source has changed since"),
+        (inner, "'inner', which defines functions of its own"),
+        (importing, "'importing', which uses 'import numpy as np'"),
+        (turned, "'turned', which uses '~(z > 0)'"),
+        (either, "'either', which uses a sum or the like of two comparisons"),
+        (switched, "'switched', which uses a sum or the like of two comparisons"),
+        (exponential_of_truths, "'exponential_of_truths', which uses a comparison where a number belongs"),
+        (of_both_kinds, "'of_both_kinds', which uses 'on' for a comparison and for a number"),
+        (of_a_power_of_a_truth, "which uses a comparison where a number belongs"),
+        (of_the_rest_of_a_truth, "which uses '(z > 0) % 2'"),
+        (of_chosen_by_a_number, "which uses np.where of what is no comparison"),
+        (of_bits, "which uses '6 & 3'"),
+        (keyword, "'keyword', which has / or * among its arguments"),
+        (given_a_number, "'of_a_default_truth', which uses np.where of what is no comparison"),
+        (shadowing, "'shadowing', which uses a variable with the name of exp"),
+        (of_a_loop, "'of_a_loop', which uses 'f, total = (1.0, 0 * z)'"),
+        (of_a_while, "which uses 'while n < 1000:'"),
+        (of_a_test, "which uses 'if SCALE > 1:'"),
+        (of_either_by_a_number, "which uses 'z if SCALE > 1 else -z'"),
+        (of_and, "which uses 'beta > 0 and beta < 10'"),
+        (of_an_item, "which uses '[z, -z][1]'"),
+        (of_two_at_once, "which uses 't, u = (z, z * z)'"),
+        (of_two_names, "which uses 't = u = z * 1.0'"),
+        (of_a_walrus, "which uses '(t := np.tanh(z))'"),
+        (renamed, "'renamed', which uses a change in place; write u = u + 1.0 in place of u += 1.0"),
+        (of_rounded_to_digits, "which uses 'round'"),
+        (of_text, "which uses 'len'"),
+        (of_a_factorial, "which uses whole numbers beyond 2**53; write 2.0 in place of 2"),
+        (of_a_large_square, "which uses whole numbers beyond 2**53"),
+        (of_a_large_power, "which uses whole numbers beyond 2**53"),
+        (of_a_power_beyond_floats, "which uses whole numbers beyond 2**53"),
+        (of_a_large_sum, "which uses whole numbers beyond 2**53"),
+        (of_a_chosen_power, "which uses whole numbers beyond 2**53"),
+        (of_a_power_of_doubled_truths, "which uses whole numbers beyond 2**53"),
+        (of_a_default, "which uses whole numbers beyond 2**53"),
+        (of_a_large_maximum, "which uses whole numbers beyond 2**53"),
+        (of_a_power_of_another, "which uses whole numbers beyond 2**53"),
+        (of_a_whole_number_for_another, "which uses a whole number for 'squared'; write 2.0 in place of 2"),
+        (of_a_large_global, "which uses whole numbers beyond 2**53"),
+        (of_an_attribute, "which uses 'elementary.everywhere'"),
+        (of_named_arguments, "which uses 'np.sum'"),
+    ],
+)
+def test_a_formula_that_a_program_would_not_do_justice_to_is_left_to_the_reference_engine(function, reason):
+    problem = of_ones_own(Activation("own", function, witch_slope))
+    assert reason in not_compilable(problem)
+    chosen = choose("auto", problem, 10**9)
+    assert chosen.engine.name == "reference" and reason in chosen.why
+    expected, _ = ReferenceEngine().advance(problem, initial_state(problem), 2)
+    for engine in ("auto", "compiled"):
+        run = train(problem, engine=engine, max_steps=2)
+        assert np.array_equal(run.state.theta, expected.theta)
+        (note,) = run.notes
+        assert reason in note and note.endswith(": the reference engine trains this")
+
+
+SHIFT, LESS, BASE, COUNT = -0.9, -3, 2, 10
+
+
+class Power(enum.IntEnum):
+    CUBE = 3
+
+
+class Real(float):
+    def __repr__(self):
+        return "Real"
+
+
+CUBE, HALF = Power.CUBE, Real(0.5)
+
+
+def of_negative_numbers(z, c=-0.5, nothing=-0.0):
+    return SHIFT**2 * z + LESS**2 + z - LESS + z * c**2 + nothing
+
+
+def of_whole_powers(z):
+    n = 2
+    total = z + 2**-3 * z + BASE**-1 * z + n**-2 * z + pow(BASE, -n) * z
+    return total + COUNT**15 * 1e-15 * z + (1 + z**2) ** -n + (1 + z**2) ** -2 + (z * z) ** 1.5
+
+
+def of_numbers_of_other_classes(z):
+    return z**CUBE + z * HALF
+
+
+def of_named_truths(z):
+    on = z > 0
+    both = on * (z < 1) & True
+    return on * z + 0.1 * z * (z <= 0) + both * z**2
+
+
+def of_joined_truths(z):
+    return z * ((z > -1) & (z < 1)) + ((z >= 1) | (z <= -1)) * z**3 + ((z > 0) ^ (z > 0.5)) * 1.0
+
+
+def of_selected(z):
+    return elementary.select(z > 0, z, 0.1 * z) + elementary.select((z > -1) & (z < 1), 1.0, 0 * z)
+
+
+def of_truths_and_numbers(z):
+    return (z > 0) + 0.0 * z + (z > 0) / 2 + 1 - (z > 1) + (z > 0) / (z > -9) + 0 * z
+
+
+def of_small_wholes(z):
+    k: int = 6
+    k = k * 7 + 8 // 3 - 7 % 3
+    return (
+        z / (1 + k)
+        + squared(3.0) * z
+        + ten(z) * z
+        + elementary.select(z > 0, 1, 2) * z
+        + ((z > 0) * 2) ** 3
+        + k * 10**12
+    )
+
+
+def squared(n):
+    return n * n
+
+
+def ten(z):
+    return np.where(z > 0, 10, 2)
+
+
+def of_infinite_powers(z):
+    k = -1
+    return 1 / (1 + z**-2) + 1 / (1 + (z**2) ** LESS) + 1 / (1 + (z**2) ** k)
+
+
+def of_numpy(z):
+    """The tanh approximation of GELU, and whatever else NumPy has and a program too."""
+    gelu = 0.5 * z * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3)))
+    waves = np.sin(z) + np.arctan(z) + np.sinh(z) + np.cosh(z)
+    chosen = np.where(z > 0, z, np.abs(z) / 2) + np.maximum(z, 0.3) * np.minimum(-z, math.e) + abs(z)
+    return gelu + waves + chosen
+
+
+def values_in_a_program(function, z, **parameters):
+    formulas = Formulas()
+    call = formulas.call(function, "z", **parameters)
+    lines = [*heads("simd_math.py"), *formulas.texts, f"@njit(error_model='numpy')\ndef run(z):\n    return {call}"]
+    space = {}
+    exec(compile("\n\n".join(lines), "program", "exec"), space)
+    return np.array([space["run"](one) for one in z])
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        of_negative_numbers,
+        of_whole_powers,
+        of_numbers_of_other_classes,
+        of_named_truths,
+        of_joined_truths,
+        of_selected,
+        of_truths_and_numbers,
+        of_small_wholes,
+        of_infinite_powers,
+        of_numpy,
+        left_as_it_is,
+    ],
+)
+def test_a_compiled_formula_gives_the_numbers_that_numpy_gives(function):
+    z = np.array([-2.5, -1.0, -0.3, 0.0, 0.4, 1.0, 1.7, 3.2])
+    with np.errstate(divide="ignore"):
+        expected = function(z)
+    assert np.allclose(values_in_a_program(function, z), expected, rtol=1e-13, atol=1e-14)
+
+
+HARD_WHOLES = [
+    "(2 ** 15)",
+    "(3 ** 40)",
+    "((z > 0) * 2) ** 70",
+    "select(z > 0, 10, 2) ** 20",
+    "4000000007",
+    "(-7)",
+    "-(0)",
+    "(1 - 1)",
+    "(0 * -3)",
+    "-(0 ** 2)",
+    "(0 // -7)",
+]
+
+
+def expressions(*names):
+    """Arithmetic whose results have few digits, so that no rounding excuses a difference."""
+    leaves = st.sampled_from([*names, *names, "0", "1", "2", "10", "0.5", "True", *HARD_WHOLES])
+
+    def grown(inner):
+        both = st.tuples(inner, st.sampled_from("+ - * % // > <= == & | ^".split()), inner)
+        called = st.tuples(st.sampled_from(["abs", "np.floor", "-", "squared", "1 / 4 * "]), inner)
+        of_two = st.tuples(st.sampled_from(["np.maximum", "np.minimum", "1 / np.maximum"]), inner, inner)
+        chosen = st.tuples(st.sampled_from(["np.where", "select"]), inner, inner, inner)
+        return (
+            both.map(lambda one: f"({one[0]} {one[1]} {one[2]})")
+            | inner.map(lambda one: f"({one} ** 2)")
+            | called.map(lambda one: f"({one[0]}({one[1]}))")
+            | of_two.map(lambda one: f"{one[0]}({one[1]}, {one[2]})")
+            | chosen.map(lambda one: f"{one[0]}({one[1]}, {one[2]}, {one[3]})")
+        )
+
+    return st.recursive(leaves, grown, max_leaves=8)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    expressions("z", "k", "m"),
+    expressions("z", "t", "k", "-k"),
+    expressions("z", "t", "u", "m", "-m"),
+    st.lists(st.sampled_from(["0", "-3", "2", "4000000007", "0.5", "True", "False"]), min_size=2, max_size=2),
+    st.dictionaries(st.sampled_from("km"), st.sampled_from([0.0, 0.5, -2.0, 3.0])),
+    st.booleans(),
+)
+@example("z", "t", "((np.floor(2 ** 15) ** 2) ** 2) ** 2", ["0", "0"], {}, False)  # whole in NumPy 2: passes 64 bits
+@example("z", "t", "t + -k", ["0", "0"], {"k": 0.5}, False)
+@example("z", "t", "t + -k", ["0", "0"], {"k": 0.5}, True)
+@example("z", "t", "np.where(k, t, 2)", ["True", "0"], {"k": -2.0}, True)
+@example("z", "np.where(k, t, 2)", "u * k", ["True", "0"], {}, True)
+@example("0", "z", "1 / -t + u", ["0", "0"], {}, False)
+@example("z > 0", "t * -3", "1 / u", ["0", "0"], {}, False)
+@example("z", "0 * -3", "1 / u + t", ["0", "0"], {}, False)
+@example("z", "0 // -7", "1 / u + t", ["0", "0"], {}, False)
+@example("z", "0 % -7", "1 / u + t", ["0", "0"], {}, False)
+@example("z", "t", "1 / -k", ["0", "0"], {}, True)
+@example("z", "t", "1 / -k", ["0", "0"], {"k": 0.0}, False)
+@example("z", "t", "np.where(t > 0, k, 2) ** 2", ["4000000007", "0"], {"k": 0.5}, False)
+def test_what_is_compiled_of_a_formula_gives_the_bits_that_numpy_gives(
+    first, second, third, defaults, parameters, through_another
+):
+    arguments = ", ".join(f"{name}={value}" for name, value in zip("km", defaults, strict=True))
+    given_to_it = "".join(f", {name}={value}" for name, value in parameters.items())
+    text = f"def made(z, {arguments}):\n    t = {first}\n    u = {second}\n    return {third}\n"
+    calling = f"def calling(z):\n    return 0.5 + made(z{given_to_it})\n"
+    space = {"np": np, "select": elementary.select, "squared": squared}
+    for one in (text, calling):
+        exec(compile(one, one, "exec"), space)
+        linecache.cache[one] = len(one), None, one.splitlines(keepends=True), one
+    function, given = (space["calling"], {}) if through_another else (space["made"], parameters)
+    z = np.array([-2.5, -1.0, -0.25, 0.0, 0.5, 1.0, 1.75, 3.0])
+    try:
+        found = values_in_a_program(function, z, **given)
+    except NotCompilable:
+        return
+    with np.errstate(all="ignore"):
+        try:
+            expected = function(z, **given)
+        except (OverflowError, TypeError, ValueError, ZeroDivisionError):
+            return  # which the reference engine would say
+    expected = np.broadcast_to(np.asarray(expected, float), z.shape)
+    assert np.array_equal(found, expected, equal_nan=True), text
+    assert (np.signbit(found) == np.signbit(expected))[~np.isnan(found)].all(), text
+
+
+def test_numba_that_is_switched_off_is_as_one_that_is_not_installed():
+    text = """
+import deltarule
+from deltarule.engines.selection import choose
+problem = deltarule.create_problem(deltarule.Network([1, 1]), [[0.0]], [0.0], seeds=range(99))
+print(choose("auto", problem, 10**9).why)
+for first in ("", "import numba"):
+    exec(first)
+    try:
+        deltarule.train(problem, engine="compiled", max_steps=1)
+    except deltarule.BadInput as error:
+        print(error)
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", text], env=os.environ | {"NUMBA_DISABLE_JIT": "1"}, capture_output=True, text=True
+    )
+    refused = 'the engine "compiled" needs Numba, which NUMBA_DISABLE_JIT switches off; unset it, or use "reference"'
+    assert told.stdout.splitlines() == ["reference: Numba is not installed, or switched off", refused, refused], told
+
+
+def of_a_second_argument(z):
+    return np.exp(z, 0 * z)
+
+
+def its_slope(z, a):
+    return a
+
+
+def test_what_numba_cannot_compile_of_a_formula_is_left_to_the_reference_engine():
+    problem = of_ones_own(Activation("own", of_a_second_argument, its_slope))
+    assert not_compilable(problem) == ""
+    run = train(problem, engine="compiled", max_steps=5)
+    expected, _ = ReferenceEngine().advance(problem, initial_state(problem), 5)
+    assert np.array_equal(run.state.theta, expected.theta)
+    assert run.notes == (
+        "the compiled engine has no program for a formula of your own, which Numba cannot compile: "
+        "the reference engine trains this",
+    )
+
+
+def test_a_global_number_that_has_changed_is_another_program(monkeypatch):
+    problem = of_ones_own(Activation("tanh of mine", tanh, tanh_slope))
+    before, text = _key(problem, "lanes"), program(problem, Shape(1, False, "none", (False,)))
+    assert before == _key(problem, "lanes") and "1.5 * tanh(2.0 * z / 3.0)" in text
+    monkeypatch.setitem(globals(), "SCALE", 2.5)
+    assert before != _key(problem, "lanes")
+    assert "2.5 * tanh(2.0 * z / 3.0)" in program(problem, Shape(1, False, "none", (False,)))
+    assert _key(encoder(1), "lanes") == _key(encoder(1), "lanes")
+    one = of_ones_own(Activation("switched", switched, witch_slope))
+    refused = _key(one, "lanes")
+    monkeypatch.setitem(globals(), "SWITCH", 1)  # which is equal to True, but no truth
+    assert refused != _key(one, "lanes") and not_compilable(one) == ""
+
+
+# --- programs on disk ------------------------------------------------------------------------------------------------
+
+TRAINED = """
+import sys
+import numpy as np
+from deltarule.engines.compiled import cache
+from pathlib import Path
+cache.folder = lambda: Path(sys.argv[1])
+import deltarule.maths.activations as activations
+from dataclasses import replace
+from deltarule.engines.compiled.large_ops import MOST_TILED
+from deltarule.engines.compiled.engine import CompiledEngine, blocks, reason_against
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.problem.state import initial_state
+exec(sys.argv[2])
+problem = create_problem(Network([2, 2, 1], "sigmoid"), np.eye(2), [0.0, 1.0], learning_rate=1.0)
+print(repr(CompiledEngine().advance(problem, initial_state(problem), 3)[0].theta.tolist()))
+"""
+
+EDITED = """
+import types
+source = 'def sigmoid_derivative(z, a):\\n    return 2 * a * (1 - a)\\n'
+path = Path(sys.argv[1]) / "edited.py"
+path.write_text(source)
+space = {}
+exec(compile(source, str(path), "exec"), space)
+edited = space["sigmoid_derivative"]
+edited.__module__ = "deltarule.maths.activations"
+object.__setattr__(activations.SIGMOID, "derivative", edited)
+"""
+
+
+def trained(folder, edit=""):
+    done = subprocess.run(
+        [sys.executable, "-c", TRAINED, str(folder), edit], capture_output=True, encoding="utf-8", check=True
+    )
+    return done.stdout
+
+
+def test_the_second_process_starts_from_the_disk_and_an_edited_derivative_is_never_served_stale(tmp_path):
+    first = trained(tmp_path)
+    compiled = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nbc")}
+    assert compiled and trained(tmp_path) == first
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nbc")} == compiled
+    assert trained(tmp_path, EDITED) != first
+    assert len(list(tmp_path.rglob("*.nbc"))) > len(compiled)
+    assert trained(tmp_path) == first
+
+
+def test_a_damaged_program_is_compiled_again(tmp_path):
+    """Numba itself would run it: most of what is damaged in machine code ends the process or comes to other numbers."""
+    first = trained(tmp_path)
+    (file,) = tmp_path.rglob("*.nbc")
+    assert trained(tmp_path, EDITED) != first
+    (other,) = {*tmp_path.rglob("*.nbc")} - {file}
+    whole = file.read_bytes()
+    middle = len(whole) // 3
+    flipped = bytes([whole[middle] ^ 1])
+    for content in (
+        b"",
+        whole[:middle],
+        whole[:middle] + flipped + whole[middle + 1 :],
+        whole[:8000] + bytes(8192) + whole[16192:],
+        other.read_bytes(),
+    ):
+        file.write_bytes(content)
+        assert trained(tmp_path) == first
+        assert file.read_bytes() != content
+    made = file.stat().st_mtime_ns
+    assert trained(tmp_path) == first and file.stat().st_mtime_ns == made, "it is whole again"
+
+
+def test_no_bytecode_of_a_program_is_read_or_written(tmp_path, monkeypatch):
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    first = trained(tmp_path)
+    (text,) = tmp_path.glob("*.py")
+    (bytecode := Path(cache_from_source(text))).unlink(missing_ok=True)
+    py_compile.compile(str(text), str(bytecode))
+    bytecode.write_bytes(bytecode.read_bytes()[:16] + b"random")  # the first 16 say whose it is
+    assert trained(tmp_path) == first
+    bytecode.unlink()
+    assert trained(tmp_path) == first and not bytecode.exists()
+
+
+FULL = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there no process can be given a smallest disk")
+def test_a_disk_that_takes_no_more_stops_no_training(tmp_path, monkeypatch):
+    programs, temporary = tmp_path / "programs", tmp_path / "temporary"
+    for folder in (programs, temporary):
+        folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    found = trained(programs, FULL)  # the text fits, what Numba makes of it does not
+    (text,) = programs.glob("*.py")
+    assert not list(programs.rglob("*.nbc"))
+    text.unlink()
+    text.mkdir()  # so that nothing can be written there
+    assert trained(programs) == found
+    assert not list(temporary.iterdir()), "a temporary folder goes with its process"
+
+
+def test_programs_need_no_home(monkeypatch):
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2**30, raising=False)  # whom nobody knows
+    assert sys.platform == "win32" or cache.folder.__wrapped__() == temporary_folder()
+
+
+def test_programs_lie_where_only_the_user_may_write():
+    folder = cache.folder()
+    assert folder.is_dir()
+    assert sys.platform == "win32" or folder.stat().st_mode & 0o077 == 0
+
+
+def test_large_networks_of_all_sizes_have_one_program():
+    one = codegen_large.program(case(9, sizes=(3, 30, 40, 2), batch_norm=True))
+    assert one == codegen_large.program(case(9, sizes=(3, 300, 50, 2), members=2, batch_norm=True))
+    assert one != codegen_large.program(case(9, sizes=(3, 30, 40, 2)))
+    assert "deltarule" not in one.replace('"""', "").replace("deltarule.maths", "")
+
+
+def test_a_program_is_text_that_calls_nothing_of_ours():
+    text = program(encoder(1), Shape(16, False, "none", (False,)))
+    assert "deltarule" not in text.replace('"""', "")
+
+
+# --- the elementary functions ----------------------------------------------------------------------------------------
+
+HARD = [0.0, 5e-324, 1e-310, 1e-17, 0.1, 0.25, 0.34999, 0.35, 0.5, 0.7071, 0.7072, 1.0, 1.4142, 2.0, 36.7, 709.7]
+HARD = [*HARD, *(-value for value in HARD), 745.1, 1e4, 1e300, -36.9, -708.5, -744.9, -746.0, -1e4, -1e300]
+
+
+@pytest.fixture(scope="module")
+def vector(tmp_path_factory):
+    """The elementary functions, compiled on their own, each within a function that Python can call."""
+    import importlib.util
+    from pathlib import Path
+
+    from numba import njit
+
+    import deltarule.engines.compiled as package
+
+    path = tmp_path_factory.mktemp("vector") / "vector_functions.py"
+    path.write_text((Path(package.__file__).parent / "simd_math.py").read_text(encoding="utf-8"), encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("vector_functions", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["vector_functions"] = module
+    spec.loader.exec_module(module)
+
+    def callable_from_python(inner):
+        return njit(error_model="numpy")(lambda *numbers: inner(*numbers))
+
+    names = ("exp", "expm1", "log", "log1p", "tanh", "raised", "floor")
+    return SimpleNamespace(**{name: callable_from_python(getattr(module, name)) for name in names})
+
+
+@pytest.mark.parametrize("name", ["exp", "expm1", "log", "log1p", "tanh"])
+def test_elementary_functions_are_within_two_units_of_the_last_place(vector, name):
+    function, points = getattr(vector, name), HARD + list(np.random.default_rng(0).normal(size=300) * 20)
+    if name in ("log", "log1p"):
+        points = [abs(point) for point in points]
+    for point in points:
+        with mpmath.workdps(50):
+            true = {
+                "exp": mpmath.exp, "expm1": mpmath.expm1, "log": lambda v: mpmath.log(v) if v else -mpmath.inf,
+                "log1p": mpmath.log1p, "tanh": mpmath.tanh,
+            }[name](mpmath.mpf(float(point)))  # fmt: skip
+            expected = float(true) if abs(true) < mpmath.mpf(2) ** 1024 else float(mpmath.sign(true)) * np.inf
+        found = function(float(point))
+        if np.isinf(expected):
+            assert found == expected
+        else:
+            assert abs(found - expected) <= 2 * np.spacing(abs(expected)), point
+    assert np.isnan(function(np.nan))
+
+
+def test_what_overflows_is_infinite_and_what_is_not_a_number_says_so(vector):
+    assert vector.exp(np.inf) == np.inf and vector.exp(-np.inf) == 0
+    assert vector.log(np.inf) == np.inf and np.isnan(vector.log(-1.0))
+    assert vector.tanh(np.inf) == 1 and vector.tanh(-np.inf) == -1
+    assert (
+        vector.raised(0.0, 0.0) == 1
+        and vector.raised(0.0, 2.0) == 0
+        and vector.raised(0.9, 100.0) == pytest.approx(0.9**100, rel=1e-13)
+    )
+    for base, power in ((1.0, np.inf), (1.0, -np.inf), (0.5, np.inf), (2.0, np.inf), (1.0, np.nan), (np.nan, 2.0)):
+        assert np.array_equal(vector.raised(base, power), math.pow(base, power), equal_nan=True)
+
+
+@pytest.mark.parametrize("x", [1e19, -1e19, 2.0**63, -1e300, np.inf, -np.inf, np.nan, -0.5, -0.0, 2.5])
+def test_a_floor_is_one_however_large_the_number(vector, x):
+    expected = float(math.floor(x)) if math.isfinite(x) else x
+    found = vector.floor(x)
+    assert isinstance(found, float) and np.array_equal(found, expected, equal_nan=True)
+
+
+def test_a_rate_of_1_stays_1_however_often_it_is_squared():
+    """By hand: 1 to any power is 1; 2^1024 is beyond all numbers of 64 bits."""
+    schedule = {"name": "squaring", "every": 1}
+    given = {"loss": "half_squared_error", "learning_rate": 1.0, "schedule": schedule}
+    problem = create_problem(Network([1, 1]), [[0.5], [1.0]], [[0.3], [0.2]], **given)
+    run = train(problem, engine="compiled", max_steps=1100)
+    # The line through the two points, which the gradient finds.
+    assert run.reasons == ("max_steps",) and run.state.theta == pytest.approx(np.array([[-0.2, 0.4]]), abs=1e-9)
+
+
+def with_defaults(t, learning_rate, k=0, on=True):
+    return np.where((t + 1) / -k > 0, learning_rate, 0.5 * learning_rate) * np.where(on, 1.0, 2.0)
+
+
+def descent(theta, g, learning_rate, k=2, on=True):
+    return (theta - learning_rate * g * on / k,)
+
+
+def test_a_schedule_and_an_optimizer_may_have_arguments_of_their_own_with_defaults():
+    x = np.linspace(-1.0, 1.0, 8).reshape(4, 2)
+    rate, optimizer = Schedule("with_defaults", with_defaults), Optimizer("descent", descent)
+    problem = create_problem(Network([2, 1]), x, x[:, :1], schedule=rate, optimizer=optimizer)
+    with np.errstate(divide="ignore"):
+        expected, _ = ReferenceEngine().advance(problem, initial_state(problem), 3)
+    assert not not_compilable(problem)
+    assert np.allclose(CompiledEngine().advance(problem, initial_state(problem), 3)[0].theta, expected.theta)
+
+
+# --- numbers of Python's in float32 -----------------------------------------------------------------------------------
+
+CUT = 0.9
+STRONG = np.float64(0.9)
+"""A number of NumPy's own, which it does not round beside float32."""
+
+
+def capped(z):
+    return np.where(z < 0.9, z, 0.9 + 0 * z)
+
+
+def capped_slope(z, a):
+    return np.where(a < 0.9, 1 + 0 * z, 0 * z)
+
+
+def capped_slope_by_a_global(z, a):
+    return np.where(CUT > a, 1 + 0 * z, 0 * z)
+
+
+def capped_slope_by_a_default(z, a, top=0.9):
+    high = -top
+    return np.where(a < -high, 1 + 0 * z, 0 * z)
+
+
+def capped_slope_by_a_formula(z, a):
+    return below_a_cut(a, 0.45) + 0 * z
+
+
+def below_a_cut(a, half):
+    return np.where(a - 2 * half < 0, 1 + 0 * a, 0 * a)
+
+
+def capped_slope_by_a_strong_number(z, a):
+    return np.where(a < STRONG, 1 + 0 * z, 0 * z)
+
+
+def capped_slope_by_two_numbers(z, a):
+    return np.where(a >= np.where(a > 0, 0.9, -0.9), 0 * z, 1 + 0 * z)
+
+
+def capped_slope_by_select(z, a):
+    return np.where(a >= elementary.select(a, 0.9, -0.9), 0 * z, 1 + 0 * z)
+
+
+def capped_slope_by_a_product_with_a_truth(z, a):
+    high = (a > 0) * 0.9
+    return np.where(a >= high, 0 * z, 1 + 0 * z) + np.where(high >= 0.9, 1 + 0 * z, 0 * z)
+
+
+def capped_slope_by_a_quotient_of_a_truth(z, a):
+    return np.where(a >= (a > 0) / (1 / 0.9), 0 * z, 1 + 0 * z)
+
+
+def capped_slope_by_a_truth_of_numbers(z, a):
+    return np.where(a >= (CUT > 0.1) * 0.9, 0 * z, 1 + 0 * z)
+
+
+def capped_slope_by_a_number_of_another(z, a):
+    return np.where(a >= 1 - third(0.3), 0 * z, 1 + 0 * z)
+
+
+def third(a):
+    return a / 3
+
+
+def capped_slope_by_numbers_of_another(z, a):
+    return np.where(a >= chosen(a), 0 * z, 1 + 0 * z) + reached(chosen(a))
+
+
+def chosen(a):
+    return np.where(a > 0, 0.9, -0.9)
+
+
+def reached(high):
+    return np.where(high <= 0.9, 1.0, 0.0)
+
+
+def capped_slope_by_a_large_whole(z, a):
+    return (0 * z + 1) * 16777217 - 16777216
+
+
+def capped_at(z, top):
+    return np.minimum(z, top)
+
+
+def capped_slope_at(z, a, top):
+    return np.where(a < top, 1 + 0 * z, 0 * z)
+
+
+def beyond(z, rest):
+    return np.minimum(z, (1 - rest) ** 2)
+
+
+def beyond_slope(z, a, rest):
+    return np.where(a < (1 - rest) ** 2, 1 + 0 * z, 0 * z)
+
+
+def judged(p, y):
+    return np.where(y >= 0.9, 1.0, 3.0) * (p - y) ** 2
+
+
+def judged_slope(p, y):
+    return np.where(y >= 0.9, 2.0, 6.0) * (p - y)
+
+
+def bounded(w):
+    return np.where(w >= 0.9, w * w, 3 * w * w)
+
+
+def bounded_slope(w):
+    return np.where(w >= 0.9, 2 * w, 6 * w)
+
+
+def heavy(theta, g, v, learning_rate, mu):
+    v = mu * v - learning_rate * g
+    return theta + np.where(mu >= 0.9, mu * v - learning_rate * g, v), v
+
+
+def heavy_by_a_rate(theta, g, v, learning_rate):
+    return theta - np.where(learning_rate == CUT, 0.1, 0.2) * g, v
+
+
+def halved(t, learning_rate):
+    return np.where(learning_rate >= 0.9, 0.1, 0.2)
+
+
+def kept_rate(t, learning_rate):
+    return (np.where(learning_rate >= 0.9, 0.1 * learning_rate, 0.2 * learning_rate),)
+
+
+def kept(theta, g, rate):
+    return (theta - rate * g,)
+
+
+CAPPED = [
+    *(
+        Activation(slope.__name__, capped, slope)
+        for slope in (
+            capped_slope,
+            capped_slope_by_a_global,
+            capped_slope_by_a_default,
+            capped_slope_by_a_formula,
+            capped_slope_by_a_strong_number,
+        )
+    ),
+    Activation("capped at", capped_at, capped_slope_at, parameters={"top": 0.9}),
+]
+# A truth with a number is of float64 in NumPy, and not rounded; nor is what np.where makes of two numbers.
+CHOSEN = [
+    Activation(slope.__name__, capped, slope)
+    for slope in (
+        capped_slope_by_two_numbers,
+        capped_slope_by_select,
+        capped_slope_by_a_product_with_a_truth,
+        capped_slope_by_a_quotient_of_a_truth,
+        capped_slope_by_a_truth_of_numbers,
+        capped_slope_by_a_number_of_another,
+        capped_slope_by_numbers_of_another,
+        capped_slope_by_a_large_whole,
+    )
+]
+# 1 − rest is computed before it is rounded: of a rounded 0.99999 the rest has three digits.
+BEYOND = [Activation("beyond", beyond, beyond_slope, parameters={"rest": 0.99999})]
+JUDGED, BOUNDED = Loss("judged", judged, judged_slope), Penalty("bounded", bounded, bounded_slope)
+HEAVY, BY_RATE = Optimizer("heavy", heavy, ("v",), {"mu": 0.9}), Optimizer("by rate", heavy_by_a_rate, ("v",))
+QUANTILE = {"name": "quantile", "quantile": 0.99999}
+
+
+# A program takes seconds to compile, so each is made of many parts.
+@pytest.mark.parametrize(("own_shape", "members"), [(True, 1), (True, 8), (False, 2)])
+@pytest.mark.parametrize(
+    ("hidden", "given"),
+    [
+        (CAPPED, {"loss": JUDGED, "optimizer": HEAVY, "learning_rate": 0.05}),
+        (CHOSEN, {}),
+        (BEYOND, {"loss": QUANTILE, "optimizer": Optimizer("kept", kept, once_a_step=kept_rate)}),
+        (["tanh"], {"penalty": BOUNDED, "strength": 0.3, "schedule": Schedule("halved", halved)}),
+        (["tanh"], {"optimizer": BY_RATE}),
+    ],
+)
+def test_numbers_in_formulas_are_rounded_where_numpy_rounds_them(hidden, given, own_shape, members):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(30, 4)), rng.choice([0.3, 0.9], size=(30, 1))
+    network = Network([4, *(6 for _ in hidden), 1], hidden)
+    given = {"learning_rate": 0.9, "dtype": "float32", "seeds": range(members), **given}
+    problem = create_problem(network, x, y, **given)
+    state = initial_state(problem)
+    theta = np.where(rng.random(state.theta.shape) < 0.2, np.float32(0.9), state.theta)
+    state = dataclasses.replace(state, theta=theta)
+    ours, seen = CompiledEngine(own_shape=own_shape).advance(problem, state, 1)
+    theirs, expected = ReferenceEngine().advance(problem, state, 1)
+    assert reason_against(problem) == ""
+    assert (np.abs(ours.theta - theirs.theta) <= 1e-6 * np.abs(theirs.theta).max(1, keepdims=True)).all()
+    assert np.allclose(seen.objective, expected.objective, rtol=2e-6)
+    assert np.array_equal(seen.bad, expected.bad)
+
+
+ENGINES = ReferenceEngine(), CompiledEngine(), CompiledEngine(own_shape=False), AutogradEngine()
+
+
+@pytest.mark.parametrize("epsilon", [1e-8, 1e-50])
+@pytest.mark.parametrize("rest", [0.01, 1e-4, 1e-6, 1e-9])
+def test_what_rmsprop_adds_of_each_gradient_keeps_its_digits_in_float32(rest, epsilon):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(10, 5)), rng.normal(size=(10, 1))
+    settings = {"name": "rmsprop", "decay": 1 - rest, "epsilon": epsilon}
+    single, double = (
+        create_problem(Network([5, 1], bias=False), x, y, optimizer=settings, dtype=dtype)
+        for dtype in ("float32", "float64")
+    )
+    expected, _ = ReferenceEngine().advance(double, initial_state(double), 1)
+    for engine in ENGINES:
+        found, _ = engine.advance(single, initial_state(single), 1)
+        assert np.abs(found.theta - expected.theta).max() <= 1e-6 * np.abs(expected.theta).max()
+
+
+def test_a_setting_that_float32_does_not_have_is_0_in_every_engine():
+    """By hand: where an input is always 0, so is the gradient, and 0 / (√0 + 0) is no number."""
+    x = np.stack([np.linspace(-1.0, 1.0, 6), np.zeros(6)], 1)
+    given = {"optimizer": {"name": "adagrad", "epsilon": 1e-50}, "dtype": "float32", "seeds": range(8)}
+    problem = create_problem(Network([2, 1], bias=False), x, x[:, :1], **given)
+    for engine in ENGINES:
+        assert (engine.advance(problem, initial_state(problem), 2)[1].bad == 0).all()
+
+
+def test_an_engine_that_is_made_while_another_thread_imports_numba_waits_for_it():
+    made = "from deltarule.engines.compiled.engine import CompiledEngine"
+    assert_waits("numba", "config", "CompiledEngine()", before=made)

@@ -1,0 +1,134 @@
+"""Which engine `auto` takes: prices that are fitted to what is kept, and choices that what is kept bears out."""
+
+import os
+import subprocess
+import sys
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import pytest
+from scripts import benchmark
+
+from deltarule.engines.compiled.engine import CompiledEngine, _structures
+from deltarule.engines.selection import choose, engine, engine_for, expected_seconds, form_of, prices
+from deltarule.errors import BadInput
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.problem.problem import Problem
+
+
+def network(sizes: list[int], members: int = 1, rows: int = 32, **given: Any) -> Problem:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(rows, sizes[0])), rng.normal(size=(rows, sizes[-1]))
+    return create_problem(Network(sizes), x, y, seeds=range(members), **given)
+
+
+def test_the_prices_are_fitted_to_the_measurements_that_are_kept() -> None:
+    kept = prices()
+    assert len(kept["measurements"]) >= 100
+    fitted = benchmark("costs").fitted(kept["measurements"])
+    assert fitted.keys() == kept["nanoseconds"].keys()
+    for form, found in fitted.items():
+        assert found == pytest.approx(kept["nanoseconds"][form], rel=0.02, abs=0.01), form
+
+
+def test_once_compiled_the_engine_that_should_be_faster_was_faster() -> None:
+    costs = benchmark("costs")
+
+    def work(one: dict[str, Any]) -> Any:
+        return one["sizes"], one["batch"], one["members"], one["form"].split()[1]
+
+    right = clear = 0
+    for (sizes, batch, members, dtype), pair in groupby(sorted(prices()["measurements"], key=work), work):
+        took = {one["form"].split()[0]: one["nanoseconds"] for one in pair}
+        if max(took.values()) < 1.5 * min(took.values()):
+            continue
+        problem = costs.problem_of(tuple(sizes), batch, members, dtype)
+        expected = {form: expected_seconds(form, problem, 1) for form in took}
+        clear += 1
+        right += min(expected, key=expected.__getitem__) == min(took, key=took.__getitem__)
+    assert clear >= 30 and right >= 0.95 * clear
+
+
+def test_auto_weighs_the_work() -> None:
+    small, large = network([8, 3, 8], members=1), network([30, 100, 1])
+    assert form_of(CompiledEngine(), small) == "lanes" and form_of(CompiledEngine(), large) == "products"
+    assert choose("auto", small, steps=10).engine.name == "reference"
+    assert choose("auto", network([8, 3, 8], members=1000), steps=100_000).engine.name == "compiled"
+    assert choose("auto", large, steps=10).engine.name == "reference"
+    assert choose("auto", large, steps=100_000).engine.name == "compiled"
+    assert choose("auto", network([30, 100, 1], optimizer="normalized_gradient"), 10**6).engine.name == "reference"
+    assert choose("compiled", small, steps=1).why == "as named"
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_the_engine_for_a_problem_is_the_one_that_is_chosen(several: bool) -> None:
+    for problem in (network([8, 3, 8]), network([30, 100, 1]), network([30, 10, 1], optimizer="normalized_gradient")):
+        for steps in 2 ** np.arange(20):
+            found, chosen = engine_for("auto", problem, steps, several), choose("auto", problem, steps, several).engine
+            assert type(found) is type(chosen) and vars(found) == vars(chosen)
+    assert engine_for("compiled", problem, 1).name == "compiled"
+
+
+def test_the_formulas_of_a_short_training_are_not_looked_at() -> None:
+    problem = network([8, 3, 8])
+    assert engine_for("auto", problem, steps=10).name == "reference"
+    assert problem not in _structures
+    assert engine_for("auto", problem, steps=10**6).name == "compiled" and problem in _structures
+
+
+def test_a_small_network_takes_the_program_for_large_ones_where_more_trainings_are_to_follow() -> None:
+    small = network([30, 10, 1], rows=200)
+    assert choose("auto", small, 5000).engine.name == "reference"
+    several = choose("auto", small, 5000, one_of_many=True).engine
+    assert isinstance(several, CompiledEngine) and not several.own_shape
+    many = choose("auto", network([30, 10, 1], rows=200, members=1000), 100_000, one_of_many=True).engine
+    assert isinstance(many, CompiledEngine) and many.own_shape
+    # Half a second is not worth six of compiling.
+    assert choose("auto", small, 1500, one_of_many=True).engine.name == "reference"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_networks_larger_than_all_that_were_measured_are_compiled(dtype: str, batch_norm: bool) -> None:
+    # There the compiled engine needs half the processor time: products in cheaper kernels, little beside them.
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(128, 784)), rng.normal(size=(128, 10))
+    for units in (512, 1024, 2048):
+        large = create_problem(Network([784, units, units, 10], "relu", batch_norm=batch_norm), x, y, dtype=dtype)
+        assert choose("auto", large, steps=5000).engine.name == "compiled"
+
+
+NUMBA_REFUSES = """
+import deltarule
+from deltarule.doctor import examine
+from deltarule.engines.selection import choose
+problem = deltarule.create_problem(deltarule.Network([1, 1]), [[0.0]], [0.0], seeds=range(99))
+print(choose("auto", problem, 10**9).why)
+try:
+    deltarule.train(problem, engine="compiled", max_steps=1)
+except deltarule.BadInput as error:
+    print(error)
+print(*(one.why for one in examine().engines if one.name == "compiled"))
+"""
+
+
+@pytest.mark.parametrize("number", ["0", "-3"])
+def test_a_variable_that_numba_refuses_is_named_and_auto_goes_without(number: str) -> None:
+    words, environment = [sys.executable, "-c", NUMBA_REFUSES], os.environ | {"NUMBA_NUM_THREADS": number}
+    done = subprocess.run(words, env=environment, capture_output=True, encoding="utf-8", check=False)
+    told = (
+        'the engine "compiled" needs Numba, which cannot be loaded (Number of threads specified must be > 0); correct'
+        ' or unset NUMBA_NUM_THREADS, or use "reference"'
+    )
+    assert done.stdout.splitlines() == [f"reference: {told}", told, told], done
+
+
+def test_a_device_is_pytorchs() -> None:
+    assert engine("autograd", "cpu").name == "autograd"
+    for name in ("reference", "compiled"):
+        with pytest.raises(BadInput, match=f"the engine '{name}' computes on the processor alone"):
+            engine(name, "cpu")
+    with pytest.raises(BadInput, match="there is no engine 'warp'"):
+        engine("warp")

@@ -1,0 +1,1111 @@
+"""What scikit-learn's MLPs lack: each of it does what it says."""
+
+import contextlib
+import copy
+import hashlib
+import os
+import pickle  # noqa: TID251, joblib and copies do the same
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+from sklearn import config_context
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.metrics import log_loss
+from sklearn.neural_network import MLPClassifier as SklearnClassifier
+from sklearn.neural_network import MLPRegressor as SklearnRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_sample_weight
+
+from deltarule import MLPClassifier, MLPRegressor, load_model
+from deltarule.estimators.mlp.fit_records import Epoch
+from deltarule.proofs.custom_formulas import register_activation, unregister
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+RANDOM = np.random.default_rng(1)
+X = RANDOM.normal(size=(120, 3))
+NUMBERS = np.sin(X[:, 0]) + X[:, 1] ** 2 + RANDOM.normal(scale=0.1, size=120)
+CLASSES = np.digitize(NUMBERS, [0.2, 1.2])
+
+
+def classifier(**given: Any) -> MLPClassifier:
+    return MLPClassifier(**{"hidden_layer_sizes": (6,), "max_iter": 8, "random_state": 0, **given})
+
+
+def regressor(**given: Any) -> MLPRegressor:
+    return MLPRegressor(**{"hidden_layer_sizes": (6,), "max_iter": 8, "random_state": 0, **given})
+
+
+# --- layers ---
+
+
+def test_an_activation_for_each_layer() -> None:
+    given = {"hidden_layer_sizes": (4, 5), "activation": ["tanh", {"name": "leaky_relu", "slope": 0.3}]}
+    model = regressor(**given).fit(X, NUMBERS)
+    h = np.tanh(X @ model.coefs_[0] + model.intercepts_[0])
+    z = h @ model.coefs_[1] + model.intercepts_[1]
+    h = np.where(z > 0, z, 0.3 * z)
+    np.testing.assert_allclose(model.predict(X), (h @ model.coefs_[2] + model.intercepts_[2])[:, 0], rtol=1e-12)
+    with pytest.raises(ValueError, match="activation has 1 names for 2 hidden layers; give one for each, or one"):
+        regressor(**given | {"activation": ["tanh"]}).fit(X, NUMBERS)
+
+
+def test_dropout_acts_while_fitting_and_not_while_answering() -> None:
+    plain, dropped = regressor().fit(X, NUMBERS), regressor(dropout=[0.5]).fit(X, NUMBERS)
+    assert dropped.loss_curve_[0] > plain.loss_curve_[0]
+    np.testing.assert_array_equal(dropped.predict(X), dropped.predict(X))
+    np.testing.assert_array_equal(regressor(dropout=0.0).fit(X, NUMBERS).predict(X), plain.predict(X))
+
+
+def test_batch_norm_takes_the_scale_of_the_features_away() -> None:
+    """With λ = 0 and plain steps on whole batches, z = (W/c) (c x) has the same normalized values for every c."""
+    given = {"batch_norm": True, "alpha": 0, "max_iter": 1, "solver": "lbfgs"}
+    with pytest.raises(ValueError, match="solver='lbfgs' needs a loss that stays the same"):
+        regressor(**given).fit(X, NUMBERS)
+    given["solver"] = "adam"
+    small, large = (regressor(**given).fit(X * c, NUMBERS) for c in (1.0, 50.0))
+    assert large.loss_ == pytest.approx(small.loss_, rel=1e-3)
+    assert regressor(alpha=0, max_iter=1).fit(X * 50.0, NUMBERS).loss_ > 10 * small.loss_
+
+
+# --- rows ---
+
+
+def test_class_weight_is_weights_of_rows() -> None:
+    weighted = classifier(class_weight={0: 3.0, 1: 1.0, 2: 0.5}).fit(X, CLASSES)
+    by_hand = classifier().fit(X, CLASSES, sample_weight=np.array([3.0, 1.0, 0.5])[CLASSES])
+    np.testing.assert_array_equal(weighted.coefs_[0], by_hand.coefs_[0])
+    balanced = classifier(class_weight="balanced").fit(X, CLASSES)
+    counts = np.bincount(CLASSES)
+    by_hand = classifier().fit(X, CLASSES, sample_weight=(120 / (3 * counts))[CLASSES])
+    np.testing.assert_allclose(balanced.coefs_[0], by_hand.coefs_[0], rtol=1e-12)
+
+
+def test_balanced_weights_need_all_rows() -> None:
+    with pytest.raises(ValueError, match="class_weight='balanced' is not supported for partial_fit"):
+        classifier(class_weight="balanced").partial_fit(X, CLASSES, classes=[0, 1, 2])
+
+
+@pytest.mark.filterwarnings("ignore:Got `batch_size`")
+@settings(max_examples=10)
+@given(weights=st.lists(st.integers(0, 3), min_size=120, max_size=120).filter(any))
+def test_a_weight_is_how_often_a_row_counts(weights: list[int]) -> None:
+    weighted = regressor(max_iter=3, batch_size=500).fit(X, NUMBERS, sample_weight=weights)
+    repeated = regressor(max_iter=3, batch_size=500).fit(np.repeat(X, weights, axis=0), np.repeat(NUMBERS, weights))
+    np.testing.assert_allclose(weighted.predict(X), repeated.predict(X), rtol=1e-8, atol=1e-10)
+
+
+# --- losses ---
+
+
+def test_the_step_follows_the_loss_that_is_told() -> None:
+    """One plain step on two outputs is −α times the central difference of ½ Σ (p − y)² / N + ½ λ ‖W‖² / N."""
+    y = np.stack([NUMBERS, X[:, 2]], axis=1)
+    given = {"solver": "sgd", "momentum": 0, "alpha": 3.0, "activation": "tanh", "warm_start": True, "max_iter": 1}
+    model = regressor(**given).fit(X, y)
+    before, bias = [c.copy() for c in model.coefs_], [b.copy() for b in model.intercepts_]
+
+    def loss(change: float) -> float:
+        W = [before[0].copy(), before[1]]
+        W[0][1, 2] += change
+        p = np.tanh(X @ W[0] + bias[0]) @ W[1] + bias[1]
+        return float(((p - y) ** 2).sum() / 2 / 120 + 3.0 / 2 * sum((w**2).sum() for w in W) / 120)
+
+    model.fit(X, y)
+    assert model.loss_ == pytest.approx(loss(0.0), rel=1e-12)
+    slope = (loss(1e-5) - loss(-1e-5)) / 2e-5
+    assert (model.coefs_[0] - before[0])[1, 2] == pytest.approx(-0.001 * slope, rel=1e-6)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_quantiles(share: float) -> None:
+    given = {"loss": {"name": "quantile", "quantile": share}, "solver": "lbfgs", "max_iter": 300}
+    below = NUMBERS < regressor(**given).fit(X, NUMBERS).predict(X)
+    assert abs(below.mean() - share) < 0.06
+
+
+@pytest.mark.parametrize("loss", ["absolute_error", {"name": "huber", "delta": 0.1}])
+def test_losses_that_outliers_do_not_pull(loss: Any) -> None:
+    spoiled = NUMBERS.copy()
+    spoiled[::10] += 50
+    given = {"max_iter": 300, "learning_rate_init": 0.02}
+    robust, squared = (regressor(loss=name, **given).fit(X, spoiled) for name in (loss, "squared_error"))
+    clean = np.arange(120) % 10 > 0
+    assert robust.score(X[clean], NUMBERS[clean]) > 0.7 > squared.score(X[clean], NUMBERS[clean])
+
+
+def test_scaled_targets_leave_no_trace_of_their_scale() -> None:
+    for more in ({}, {"solver": "lbfgs"}, {"early_stopping": True}):
+        one = regressor(scale_target=True, **more).fit(X, NUMBERS)
+        other = regressor(scale_target=True, **more).fit(X, 1000 * NUMBERS - 7e4)
+        np.testing.assert_allclose(other.predict(X), 1000 * one.predict(X) - 7e4, rtol=1e-6)
+    with pytest.raises(ValueError, match="loss='poisson' needs counts"):
+        regressor(loss="poisson", scale_target=True).fit(X, np.ones(120))
+    with pytest.raises(ValueError, match="scale_target cannot square targets that are so large"):
+        regressor(scale_target=True).fit(X, 1e200 * NUMBERS)
+
+
+def test_the_scale_of_targets_is_that_of_their_weights() -> None:
+    y, weights = 5 + X[:, :2], np.where(X[:, 0] > 0, 3, 1)
+    model = regressor(scale_target=True).fit(X, y, sample_weight=weights)
+    repeated = np.repeat(y, weights, axis=0)
+    np.testing.assert_allclose(model.target_mean_, repeated.mean(axis=0))
+    np.testing.assert_allclose(model.target_scale_, repeated.std(axis=0))
+
+
+def test_a_target_that_never_varies_is_only_moved() -> None:
+    model = regressor(scale_target=True).fit(X, np.stack([NUMBERS, np.full(120, 7.0)], axis=1))
+    assert (model.target_mean_[1], model.target_scale_[1]) == (7, 1)
+    assert np.isfinite(model.predict(X)).all()
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+def test_a_network_goes_on_with_the_scale_that_it_was_fitted_with(scaled: bool) -> None:
+    model = regressor(scale_target=scaled, warm_start=True).fit(X, NUMBERS)
+    other = f"scale_target is {not scaled}, and the network was fitted with {scaled}; set it back, or fit a new one"
+    model.fit(X, NUMBERS).set_params(scale_target=not scaled)
+    for go_on in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match=other):
+            go_on(X, NUMBERS)
+    model.set_params(warm_start=False).fit(X, NUMBERS)
+    assert (model.target_scale_ is not None) != scaled
+
+
+# --- optimizers and schedules ---
+
+
+@pytest.mark.parametrize(
+    "solver", ["rmsprop", "adagrad", "adamw", "rprop", "nesterov", {"name": "rmsprop", "decay": 0.5}]
+)
+def test_other_optimizers_learn(solver: Any) -> None:
+    model = regressor(solver=solver, learning_rate_init=0.01, max_iter=60).fit(X, NUMBERS)
+    assert model.loss_ < 0.7 * model.loss_curve_[0]
+
+
+def rates(**given: Any) -> list[float]:
+    seen: list[float] = []
+    regressor(callbacks=lambda epoch, model: seen.append(epoch.learning_rate), batch_size=40, **given).fit(X, NUMBERS)
+    return seen
+
+
+def test_schedules() -> None:
+    halved = {"name": "step", "every": 2, "factor": 0.5, "per": "epoch"}
+    assert rates(learning_rate=halved, max_iter=5) == pytest.approx([1e-3, 1e-3, 5e-4, 5e-4, 2.5e-4])
+    scaled = rates(learning_rate="invscaling", solver="sgd", power_t=0.5, max_iter=3)
+    assert scaled == pytest.approx([1e-3, 1e-3 / 121**0.5, 1e-3 / 241**0.5])
+    with pytest.raises(ValueError, match="give tol and n_iter_no_change"):
+        rates(learning_rate={"name": "adaptive", "patience": 3}, solver="sgd")
+
+
+def test_adaptive_rate_falls_by_five_and_ends_at_its_lowest() -> None:
+    seen = rates(
+        learning_rate="adaptive", solver="sgd", learning_rate_init=1e-4, tol=10.0, n_iter_no_change=1, max_iter=99
+    )
+    assert sorted(set(seen), reverse=True) == pytest.approx([1e-4 / 5**k for k in range(4)])
+    assert len(seen) < 99
+
+
+def moved(model: MLPRegressor, other: MLPRegressor) -> float:
+    """What a pass changes of a weight, from the weights of another model."""
+    model.coefs_, model.intercepts_ = ([array.copy() for array in each] for each in (other.coefs_, other.intercepts_))
+    return float((model.partial_fit(X, NUMBERS).coefs_[1] - other.coefs_[1])[0, 0])
+
+
+def test_passes_have_adaptive_rates_as_epochs_have() -> None:
+    """Steps from the same weights, by the same gradient, are to each other as the rates."""
+    given = {"solver": "sgd", "momentum": 0, "tol": 10.0, "n_iter_no_change": 1, "learning_rate": "adaptive"}
+    low = regressor(**given, learning_rate_init=1e-5).partial_fit(X, NUMBERS)
+    start = copy.copy(low)
+    steps = [moved(low, start) for _ in range(9)]
+    np.testing.assert_allclose(np.divide(steps, steps[0]), [1, 1] + [1 / 5] * 2 + [1 / 25] * 5, rtol=1e-6)
+    rates: list[float] = []
+    regressor(**given, max_iter=6, callbacks=lambda epoch, model: rates.append(epoch.learning_rate)).fit(X, NUMBERS)
+    model = regressor(**given, max_iter=5).fit(X, NUMBERS)
+    plain = regressor(**given | {"learning_rate": "constant"}).partial_fit(X, NUMBERS)
+    start = copy.copy(model)
+    assert moved(model, start) / moved(plain, start) == pytest.approx(rates[5] / rates[0], rel=1e-6)
+    assert rates[5] < rates[0]
+
+
+# --- validation ---
+
+
+def test_own_validation_rows_are_scored_after_every_epoch() -> None:
+    train, held = slice(0, 80), slice(80, 120)
+    seen: list[Epoch] = []
+    model = classifier(callbacks=lambda epoch, model: seen.append(epoch))
+    model.fit(X[train], CLASSES[train], eval_set=(X[held], CLASSES[held]))
+    assert model.validation_scores_ is not None and len(model.validation_scores_) == model.n_iter_ == 8
+    assert model.validation_scores_[-1] == pytest.approx(model.score(X[held], CLASSES[held]))
+    told = log_loss(CLASSES[held], model.predict_proba(X[held]))
+    assert model.validation_loss_curve_[-1] == pytest.approx(told)
+    assert [one.validation_loss for one in seen] == pytest.approx(model.validation_loss_curve_)
+    assert [one.validation_score for one in seen] == pytest.approx(model.validation_scores_)
+    assert [one.loss for one in seen] == pytest.approx(model.loss_curve_)
+
+
+def test_early_stopping_by_own_rows_brings_the_best_weights_back() -> None:
+    train, held = slice(0, 60), slice(60, 120)
+    model = regressor(early_stopping=True, hidden_layer_sizes=(50,), max_iter=400, learning_rate_init=0.03)
+    model.fit(X[train], NUMBERS[train], eval_set=(X[held], NUMBERS[held]))
+    assert model.n_iter_ < 400
+    assert model.score(X[held], NUMBERS[held]) == pytest.approx(max(model.validation_scores_))
+    assert max(model.validation_scores_) > model.validation_scores_[-1]
+
+
+def test_where_no_score_is_finite_the_weights_are_the_last() -> None:
+    close = [0.0, 1e-200, 0.0]  # beside which every error is infinite
+    model = regressor(early_stopping=True).fit(X, NUMBERS, eval_set=(X[:3], close))
+    assert not np.isfinite(model.validation_scores_).any()
+    np.testing.assert_array_equal(model.predict(X), regressor().fit(X, NUMBERS).predict(X))
+
+
+@pytest.mark.parametrize(
+    ("eval_set", "message"),
+    [
+        (X, "eval_set must be a pair"),
+        ((X[:, :2], CLASSES), "X has 2 features, but MLPClassifier is expecting 3 features"),
+        ((X, CLASSES + 1), "`y` has classes not in `self.classes_`"),
+        ([(X, CLASSES), (X, CLASSES)], "eval_set must be a pair"),
+    ],
+)
+def test_validation_rows_that_do_not_fit(eval_set: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        classifier().fit(X, CLASSES, eval_set=eval_set)
+
+
+def test_validation_targets_are_such_as_the_loss_has() -> None:
+    model, low = regressor(loss="poisson"), np.where(NUMBERS > 1, NUMBERS, -1)
+    words = []
+    for fitted, scored in ((low, CLASSES), (CLASSES, low)):
+        with pytest.raises(
+            ValueError, match="the loss 'poisson' needs targets of 0 or more; these go from -1"
+        ) as raised:
+            model.fit(X, fitted, eval_set=(X, scored))
+        words.append(str(raised.value))
+    assert words[1] == f"eval_set: {words[0]}"
+    labels = np.eye(3, dtype=int)[CLASSES]
+    with pytest.raises(ValueError, match="eval_set: the labels in y go from 0 to 2; give 1 where"):
+        classifier().fit(X, labels, eval_set=(X, 2 * labels))
+    with pytest.raises(ValueError, match="eval_set: `y` has labels where the previous call"):
+        classifier().fit(X, labels, eval_set=(X, 0.5 * labels))
+
+
+@pytest.mark.parametrize("rows", [1, 20])
+def test_early_stopping_of_a_regressor_needs_validation_targets_that_differ(rows: int) -> None:
+    """R² of others is none, or the same whatever the answers."""
+    words = rf"eval_set has {rows} rows? with one and the same target, .* no R² .*; give rows whose targets differ, or"
+    two = np.c_[NUMBERS, NUMBERS]
+    for y, same in ((NUMBERS, np.full(rows, 0.1)), (two, np.full((rows, 2), 0.1))):
+        with pytest.raises(ValueError, match=words):
+            regressor(early_stopping=True).fit(X, y, eval_set=(X[:rows], same))
+    regressor(early_stopping=True).fit(X, two, eval_set=(X[:20], np.c_[NUMBERS[:20], np.ones(20)]))
+    classifier(early_stopping=True).fit(X, CLASSES, eval_set=(X[:rows], CLASSES[:1].repeat(rows)))
+
+
+@pytest.mark.filterwarnings("error", "ignore:Stochastic Optimizer")
+def test_a_single_validation_row_has_a_loss_and_no_r_squared() -> None:
+    seen: list[Epoch] = []
+    model = regressor(callbacks=lambda epoch, model: seen.append(epoch)).fit(X, NUMBERS, eval_set=(X[:1], NUMBERS[:1]))
+    assert np.isnan([model.best_validation_score_, *model.validation_scores_, seen[0].validation_score]).all()
+    assert np.isfinite(model.validation_loss_curve_).all()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [np.asarray, np.ndarray.tolist, lambda x: tuple(map(tuple, x)), list],
+    ids=["array", "lists", "tuples", "list of arrays"],
+)
+def test_validation_rows_are_of_any_kind_that_rows_are(kind: Any) -> None:
+    model = classifier().fit(kind(X), CLASSES, eval_set=(kind(X), CLASSES))
+    assert model.validation_scores_ == classifier().fit(X, CLASSES, eval_set=(X, CLASSES)).validation_scores_
+
+
+@pytest.mark.parametrize("pair", [tuple, list])
+def test_several_pairs_of_validation_rows_are_refused(pair: Any) -> None:
+    several = [pair((X, CLASSES))] * 2
+    with pytest.raises(ValueError, match=r"eval_set must be a pair \(X, y\) of validation rows"):
+        classifier().fit(X, CLASSES, eval_set=several)
+
+
+@pytest.mark.parametrize(
+    ("fitted", "scored"),
+    [
+        (NUMBERS, np.c_[NUMBERS, NUMBERS]),
+        (np.c_[NUMBERS, NUMBERS], NUMBERS),
+        (np.c_[NUMBERS, NUMBERS], np.c_[NUMBERS, NUMBERS, NUMBERS]),
+        (CLASSES, np.eye(3, dtype=int)[CLASSES]),
+        (np.eye(3, dtype=int)[CLASSES], CLASSES),
+    ],
+    ids=["1, 2", "2, 1", "2, 3", "classes, labels", "labels, classes"],
+)
+def test_validation_targets_have_as_many_columns_as_the_others(fitted: Any, scored: Any) -> None:
+    model = regressor() if fitted.dtype.kind == "f" else classifier()
+    with pytest.raises(ValueError, match=r"eval_set: y has \d targets in a row, and the training rows have \d"):
+        model.fit(X, fitted, eval_set=(X, scored))
+
+
+def test_lbfgs_has_no_epochs() -> None:
+    with pytest.raises(ValueError, match="solver='lbfgs' has no epochs after which eval_set could be scored"):
+        classifier(solver="lbfgs").fit(X, CLASSES, eval_set=(X, CLASSES))
+    with pytest.raises(ValueError, match="solver='lbfgs' has no epochs after which callbacks could be called"):
+        classifier(solver="lbfgs", callbacks=print).fit(X, CLASSES)
+    model = classifier(early_stopping=True).fit(X, CLASSES)
+    model.set_params(solver="lbfgs", early_stopping=False).fit(X, CLASSES)
+    names = ("best_loss_", "validation_scores_", "best_validation_score_", "validation_loss_curve_")
+    assert [getattr(model, name) for name in names] == [None] * 4
+
+
+@pytest.mark.parametrize(("make", "y"), [(classifier, CLASSES), (regressor, NUMBERS)])
+def test_a_pipeline_transforms_validation_rows_that_are_given_apart(make: Any, y: Any) -> None:
+    wide, train, held = X * 1000 + 5000, slice(0, 80), slice(80, 120)
+    scaler = StandardScaler().fit(wide[train])
+    by_hand = make(early_stopping=True)
+    by_hand.fit(scaler.transform(wide[train]), y[train], eval_set=(scaler.transform(wide[held]), y[held]))
+    with config_context(enable_metadata_routing=True), warnings.catch_warnings(action="error", category=UserWarning):
+        warnings.filterwarnings("ignore", ".*Maximum iterations")
+        network = make(early_stopping=True).set_fit_request(X_val=True, y_val=True)
+        model = make_pipeline(StandardScaler(), network, transform_input=["X_val"])
+        model.fit(wide[train], y[train], X_val=wide[held], y_val=y[held])
+    assert model[-1].validation_scores_ == by_hand.validation_scores_
+    np.testing.assert_array_equal(model.predict(wide), by_hand.predict(scaler.transform(wide)))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"X_val": X}, "X_val is given without y_val; give both of them, or neither"),
+        ({"y_val": CLASSES}, "y_val is given without X_val; give both of them, or neither"),
+        ({"X_val": X, "y_val": CLASSES, "eval_set": (X, CLASSES)}, "eval_set is given, and X_val or y_val, too"),
+        ({"X_val": X[:, :2], "y_val": CLASSES}, "X has 2 features, but MLPClassifier is expecting 3"),
+    ],
+    ids=["X", "y", "both ways", "narrow"],
+)
+def test_validation_rows_are_given_once_and_whole(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        classifier().fit(X, CLASSES, **given)
+
+
+def test_validation_rows_are_scaled_as_the_others() -> None:
+    wide, words = X * np.array([1.0, 700.0, 1.0]), r"eval_set are not scaled .* number 1 are around \d+, and there"
+    with pytest.warns(UserWarning, match=words) as seen:
+        classifier(max_iter=1).fit(X, CLASSES, eval_set=(wide, CLASSES))
+    assert {one.filename for one in seen} == {__file__}
+    with pytest.warns(UserWarning, match=words):
+        classifier(max_iter=1).fit(X, CLASSES, X_val=wide, y_val=CLASSES)
+    with pytest.warns(UserWarning) as seen:
+        classifier(max_iter=1).fit(wide, CLASSES, eval_set=(wide, CLASSES))
+    assert not [one for one in seen if "eval_set" in str(one.message)]
+    with pytest.warns(UserWarning, match=r"number 1 are around .*, and there [5-9]\d"):
+        classifier(max_iter=1).fit(wide / 10, CLASSES, eval_set=(X, CLASSES))
+    raw, scaler = RANDOM.uniform(30, 80, (120, 3)), StandardScaler()
+    for trained, other in ((scaler.fit_transform(raw), raw), (raw, scaler.transform(raw))):
+        with pytest.warns(UserWarning, match="features of eval_set are not scaled"):
+            regressor(max_iter=1).fit(trained, NUMBERS, eval_set=(other, NUMBERS))
+
+
+@pytest.mark.filterwarnings("ignore", "error:the features")
+def test_validation_rows_that_are_scaled_alike_pass() -> None:
+    """Also where they are few, where a category is rare, and where values have heavy tails."""
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        returns = 0.0098 * random.standard_t(3, (600, 1))
+        rare = (random.random((600, 8)) < [1, 0.5, 0.1, 0.05, 0.01, 0.01, 0.005, 0]).astype(float)
+        drifting = np.linspace(0.5, 3, 600)[:, None]
+        both = np.hstack([25 * returns, rare, drifting])
+        for x in (both, StandardScaler().fit(both[:500]).transform(both)):
+            for rows in (1, 10, 100):
+                regressor(max_iter=1).fit(x[:500], x[:500, 0], eval_set=(x[500:][:rows], x[500:][:rows, 0]))
+        regressor(max_iter=1).fit(returns[:500] + 0.011, returns[:500, 0], eval_set=([[0.004]], [0.0]))
+
+
+# --- callbacks, progress ---
+
+
+def test_a_callback_sees_the_model_and_may_end_the_fit() -> None:
+    seen = []
+
+    def stop(epoch: Epoch, model: Any) -> bool:
+        seen.append(model.score(X, NUMBERS))
+        return epoch.number == 3
+
+    model = regressor(callbacks=[stop, lambda epoch, model: None]).fit(X, NUMBERS)
+    assert len(seen) == model.n_iter_ == 3
+    assert seen[-1] == model.score(X, NUMBERS)
+    same = regressor(max_iter=3).fit(X, NUMBERS)
+    np.testing.assert_array_equal(same.predict(X), model.predict(X))
+
+
+def test_a_numpy_truth_ends_the_fit_and_other_answers_do_not() -> None:
+    assert (
+        classifier(callbacks=lambda epoch, model: np.mean(model.predict(X) == CLASSES) >= 0).fit(X, CLASSES).n_iter_
+        == 1
+    )
+    for answer in (np.False_, False, None, 1, 0.5, "yes", [True]):
+        model = classifier(callbacks=lambda epoch, model, answer=answer: answer, max_iter=3).fit(X, CLASSES)
+        assert model.n_iter_ == 3
+
+
+def test_a_callback_sees_how_far_the_fit_is() -> None:
+    seen = []
+    model = classifier(callbacks=lambda epoch, model: seen.append((model.n_iter_, model.loss_)), max_iter=3)
+    assert model.fit(X, CLASSES).loss_curve_ == [loss for _, loss in seen]
+    assert [number for number, _ in seen] == [1, 2, 3]
+
+
+def test_callbacks_are_functions() -> None:
+    with pytest.raises(ValueError, match=r"callbacks must be functions, called as callback\(epoch, model\); got 1"):
+        classifier(callbacks=[print, 1]).fit(X, CLASSES)
+
+
+def test_partial_fit_tells_its_loss(capsys: pytest.CaptureFixture[str]) -> None:
+    model = classifier(verbose=True).partial_fit(X, CLASSES, classes=[0, 1, 2])
+    assert capsys.readouterr().out == f"Iteration 1, loss = {model.loss_:.8f}\n"
+
+
+def test_progress_tells_how_much_is_left(capsys: pytest.CaptureFixture[str]) -> None:
+    started = time.perf_counter()
+    model = classifier(verbose=True, max_iter=2, early_stopping=True).fit(X, CLASSES)
+    taken = time.perf_counter() - started
+    first, score, last, _ = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"Iteration 1, loss = {model.loss_curve_[0]:.8f}, at most ")
+    assert float(first.split()[-3]) <= taken + 1
+    assert score == f"Validation score: {model.validation_scores_[0]:f}"
+    assert last.endswith("at most 0 s left")
+
+
+def test_ctrl_c_keeps_what_was_learnt() -> None:
+    def press(epoch: Epoch, model: Any) -> None:
+        if epoch.number == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.warns(UserWarning, match="Training interrupted by user"):
+        model = regressor(callbacks=press).fit(X, NUMBERS)
+    assert model.n_iter_ == 2
+    np.testing.assert_array_equal(regressor(max_iter=2).fit(X, NUMBERS).predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize("given", [{}, {"solver": "lbfgs"}, {"callbacks": lambda epoch, model: signal.raise_signal(2)}])
+def test_what_is_told_of_a_fit_that_is_done_undoes_nothing(given: dict[str, Any]) -> None:
+    model = regressor(**{"max_iter": 2, "callbacks": None, **given})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match="interrupted by user|converge"):
+            model.fit(X, NUMBERS)
+        assert model.n_iter_ == (1 if model.callbacks else 2)
+        before = deeply(model)
+        with pytest.raises(UserWarning, match="are not scaled"):  # which is told before
+            model.fit(X * 1e5, NUMBERS)
+    assert deeply(model) == before
+
+
+# --- fits that come to nothing ---
+
+
+def fitted(kind: Any, **given: Any) -> Any:
+    """A classifier or regressor with all that a model may hold: curves, scores, a scale, running statistics, slots."""
+    if kind is MLPRegressor:
+        given = {"scale_target": True, **given}
+    model = kind(hidden_layer_sizes=(6,), max_iter=3, random_state=0, batch_norm=True, dropout=0.1, **given)
+    model.fit(X, words(CLASSES) if kind is MLPClassifier else NUMBERS)
+    return model
+
+
+def words(classes: Any) -> Any:
+    return np.array(["no", "perhaps", "yes"])[classes]
+
+
+def stop(epoch: Epoch, model: Any) -> None:
+    if epoch.number == 2:
+        raise KeyError("enough")
+
+
+def press(epoch: Epoch, model: Any) -> None:
+    raise KeyboardInterrupt
+
+
+OTHER = {MLPClassifier: np.array(["cat", "dog"])[np.arange(120) % 2], MLPRegressor: 1e5 * NUMBERS + 1e6}
+ENDED: dict[str, tuple[dict[str, Any], Any]] = {
+    "validation rows": ({}, lambda model, y: model.fit(X, y, eval_set=(X[:9], X[:9]))),
+    "no validation rows": (
+        {"early_stopping": True, "validation_fraction": 0.001, "n_members": 2},
+        lambda model, y: model.fit(X, y),
+    ),
+    "batches of a row": ({"batch_size": 1}, lambda model, y: model.fit(X, y)),
+    "other layers": ({"hidden_layer_sizes": (7, 3), "dropout": [0.1]}, lambda model, y: model.fit(X, y)),
+    "wider rows": ({}, lambda model, y: model.fit(np.hstack([X, X]), y, sample_weight=-np.ones(120))),
+    "a name for every column": ({}, lambda model, y: model.fit(pd.DataFrame(X, columns=list("abc")), y[:9])),
+    "weights": ({}, lambda model, y: model.fit(X, y, sample_weight=-np.ones(120))),
+    "targets that are none": ({}, lambda model, y: model.fit(X, np.full(120, np.nan))),
+    "a rate that leads nowhere": ({"solver": "sgd", "learning_rate_init": 1e300}, lambda model, y: model.fit(X, y)),
+    "a callback": ({"callbacks": stop}, lambda model, y: model.fit(X, y)),
+    "Ctrl-C in a callback": ({"callbacks": press}, lambda model, y: model.fit(X, y, eval_set=(X, y))),
+    "a callback that goes on": (
+        {"callbacks": stop, "warm_start": True, "batch_norm": True},
+        lambda model, y: model.fit(X, words(CLASSES) if model.__class__ is MLPClassifier else NUMBERS),
+    ),
+    "a piece": ({}, lambda model, y: model.partial_fit(X[:, :2], y)),
+    "a piece that leads nowhere": (
+        {"solver": "sgd", "learning_rate_init": 1e300, "batch_size": 10},
+        lambda model, y: model.partial_fit(X, words(CLASSES) if model.__class__ is MLPClassifier else NUMBERS),
+    ),
+}
+
+
+def deeply(model: Any) -> Any:
+    """All that a model holds, by its bytes, without what was set for the next fit."""
+    parameters = model.get_params()
+    return {name: pickle.dumps(value) for name, value in vars(model).items() if name not in parameters}
+
+
+@pytest.mark.filterwarnings("ignore:the features", "ignore:the last batch", "ignore:Got `batch_size`")
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize("ended", ENDED)
+def test_a_fit_that_an_error_ends_leaves_the_model_as_it_was(kind: Any, ended: str) -> None:
+    given, fit = ENDED[ended]
+    model, same = fitted(kind), fitted(kind)
+    before, held, answers = deeply(model), dict(vars(model)), model.predict(X)
+    parameters = model.get_params()
+    with pytest.raises((ValueError, KeyError, KeyboardInterrupt)):
+        fit(model.set_params(**given), OTHER[kind])
+    model.set_params(**parameters)
+    assert deeply(model) == before
+    assert all(vars(model)[name] is one for name, one in held.items())
+    np.testing.assert_array_equal(model.predict(X), answers)
+    y = words(CLASSES) if kind is MLPClassifier else NUMBERS
+    np.testing.assert_array_equal(model.partial_fit(X, y).coefs_[0], same.partial_fit(X, y).coefs_[0])
+
+
+@pytest.mark.parametrize("make", [classifier, regressor])
+def test_a_first_fit_that_an_error_ends_makes_no_model(make: Any) -> None:
+    y = np.full((120, 2), 0.5) if make is classifier else np.full(120, "?")
+    for refused in (make(), make(callbacks=press)):
+        with pytest.raises((ValueError, KeyboardInterrupt)):
+            refused.fit(X, y if refused.callbacks is None else CLASSES)
+        with pytest.raises(NotFittedError):
+            refused.predict(X)
+        assert vars(refused) == refused.get_params()
+
+
+@settings(max_examples=20)
+@given(
+    calls=st.lists(st.sampled_from(["fit", "warm", "partial", "lbfgs", "scored"]), min_size=1, max_size=4),
+    members=st.integers(1, 2),
+    engine=st.sampled_from(["reference", "auto"]),
+)
+def test_nothing_that_a_model_holds_is_written_into(calls: list[str], members: int, engine: str) -> None:
+    """So that a shallow copy, or what a fit notes before it begins, stays as it is."""
+    model = classifier(n_members=members, engine=engine, learning_rate="adaptive", solver="sgd", max_iter=3)
+    model.fit(X, CLASSES)
+    for call in calls:
+        noted, before = copy.copy(model), deeply(model)
+        model.set_params(warm_start=call == "warm", solver="lbfgs" if call == "lbfgs" else "sgd")
+        if call == "partial":
+            model.partial_fit(X, CLASSES)
+        else:
+            model.fit(X, CLASSES, eval_set=(X, CLASSES) if call == "scored" else None)
+        assert deeply(noted) == before
+
+
+# --- ensembles ---
+
+
+def test_an_ensemble_answers_with_the_mean_and_the_spread_of_its_members() -> None:
+    model = regressor(n_members=4).fit(X, NUMBERS)
+    each = []
+    for member in range(4):
+        h = np.maximum(X @ model.coefs_[0][member] + model.intercepts_[0][member], 0)
+        each.append((h @ model.coefs_[1][member] + model.intercepts_[1][member])[:, 0])
+    mean, spread = model.predict(X, return_std=True)
+    np.testing.assert_allclose(mean, np.mean(each, axis=0), rtol=1e-10)
+    np.testing.assert_allclose(spread, np.std(each, axis=0, ddof=1), rtol=1e-8)
+    np.testing.assert_array_equal(model.predict(X), mean)
+    assert (spread > 0).all()
+
+
+def test_an_ensemble_of_classifiers() -> None:
+    model = classifier(n_members=3).fit(X, CLASSES)
+    mean, spread = model.predict_proba(X, return_std=True)
+    np.testing.assert_allclose(mean.sum(axis=1), 1)
+    assert mean.shape == spread.shape == (120, 3)
+    np.testing.assert_array_equal(model.predict(X), model.classes_[mean.argmax(axis=1)])
+    with pytest.raises(ValueError, match="fit with n_members of 2 or more"):
+        classifier().fit(X, CLASSES).predict_proba(X, return_std=True)
+
+
+def test_members_begin_and_see_their_rows_differently() -> None:
+    model = regressor(n_members=3, batch_size=30, max_iter=1).fit(X, NUMBERS)
+    assert len({array.tobytes() for array in model.coefs_[0]}) == 3
+
+
+def test_losses_and_scores_of_an_ensemble_are_means_over_its_members() -> None:
+    def errors(model: Any) -> Any:
+        each = zip(*model.coefs_, *model.intercepts_, strict=True)
+        answers = [(np.maximum(X @ W1 + b1, 0) @ W2 + b2)[:, 0] for W1, W2, b1, b2 in each]
+        return np.mean((np.array(answers) - NUMBERS) ** 2, axis=1)
+
+    model = regressor(n_members=3, solver="lbfgs", alpha=0).fit(X, NUMBERS)
+    assert model.loss_ == pytest.approx(errors(model).mean() / 2)
+    model = regressor(n_members=3, early_stopping=True).fit(X, NUMBERS, eval_set=(X, NUMBERS))
+    assert model.best_validation_score_ == pytest.approx(1 - errors(model).mean() / NUMBERS.var())
+
+
+def test_members_see_each_row_once_an_epoch_until_the_last_of_them_ends() -> None:
+    given = {"n_members": 6, "max_iter": 60, "learning_rate_init": 0.05, "tol": 1e-2, "n_iter_no_change": 2}
+    model = classifier(**given).fit(X, CLASSES)
+    assert model.n_iter_ == len(model.loss_curve_) < 60
+    assert model.t_ == 120 * model.n_iter_
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_an_ensemble_goes_on(solver: str) -> None:
+    given = {"n_members": 2, "warm_start": True, "max_iter": 2, "solver": solver}
+    model = regressor(**given).fit(X, NUMBERS)
+    before = model.loss_
+    assert model.fit(X, NUMBERS).loss_ < before
+    with pytest.raises(ValueError, match="cannot go on"):
+        model.set_params(hidden_layer_sizes=(9,)).fit(X, NUMBERS)
+
+
+# --- what stays the same ---
+
+
+def test_float32_is_kept() -> None:
+    model = classifier().fit(X.astype(np.float32), CLASSES)
+    assert {array.dtype for array in (*model.coefs_, *model.intercepts_)} == {np.dtype("float32")}
+    assert model.predict_proba(X.astype(np.float32)).dtype == np.float32
+
+
+@pytest.mark.parametrize("n_members", [1, 2])
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+def test_a_network_goes_on_in_its_precision_whatever_the_rows_have(kind: str, n_members: int) -> None:
+    other = {"float32": "float64", "float64": "float32"}[kind]
+    given = {"n_members": n_members, "warm_start": True, "scale_target": True}
+    model, same = (regressor(**given).fit(X.astype(kind), NUMBERS) for _ in range(2))
+    for name in ("partial_fit", "fit"):
+        getattr(model, name)(X.astype(other), NUMBERS)
+        getattr(same, name)(X.astype(other).astype(kind), NUMBERS)
+        assert {array.dtype for array in (*model.coefs_, *model.intercepts_)} == {np.dtype(kind)}
+        np.testing.assert_array_equal(model.coefs_[0], same.coefs_[0])
+    theirs = SklearnRegressor(max_iter=1).fit(X.astype(kind), NUMBERS).partial_fit(X.astype(other), NUMBERS)
+    assert theirs.coefs_[0].dtype == kind
+    if kind == "float32":
+        with pytest.raises(ValueError, match="Input X contains infinity or a value too large for dtype"):
+            model.partial_fit(1e300 * X, NUMBERS)
+
+
+@pytest.mark.parametrize("kind", [np.longdouble, object, np.int64], ids=lambda kind: kind.__name__)
+def test_a_network_whose_weights_were_set_in_another_kind_goes_on_in_float64(kind: type) -> None:
+    model = regressor().fit(X, NUMBERS)
+    model.coefs_ = [array.astype(kind) for array in model.coefs_]
+    assert model.partial_fit(X, NUMBERS).coefs_[0].dtype == np.float64
+
+
+@pytest.mark.parametrize("batch_size", [120, 25])
+def test_partial_fit_over_all_rows_is_an_epoch(batch_size: int) -> None:
+    given = {"batch_size": batch_size, "shuffle": False}
+    fitted, parts = regressor(max_iter=4, **given).fit(X, NUMBERS), regressor(**given)
+    for _ in range(4):
+        parts.partial_fit(X, NUMBERS)
+    np.testing.assert_allclose(parts.predict(X), fitted.predict(X), rtol=1e-9)
+    assert parts.loss_curve_ == pytest.approx(fitted.loss_curve_)
+
+
+@pytest.mark.parametrize(
+    "given", [{"shuffle": False}, {"solver": "sgd", "learning_rate": "invscaling", "n_members": 2}], ids=["adam", "sgd"]
+)
+def test_the_compiled_engine_knows_the_formulas_that_are_scikit_learns_own(given: dict[str, Any]) -> None:
+    given = {"batch_size": 50, "max_iter": 20, "learning_rate_init": 0.03, "epsilon": 1e-3, **given}
+    reference, compiled = (regressor(engine=engine, **given).fit(X, NUMBERS) for engine in ("reference", "compiled"))
+    np.testing.assert_allclose(compiled.predict(X), reference.predict(X), rtol=1e-8, atol=1e-10)
+    assert compiled.loss_curve_ == pytest.approx(reference.loss_curve_, rel=1e-9)
+
+
+def test_looking_at_every_epoch_changes_nothing() -> None:
+    """Without anybody who looks, many epochs are advanced at once, and the last one is found afterwards."""
+    given = {"max_iter": 400, "tol": 1e-3, "learning_rate_init": 0.01, "n_members": 3}
+    alone = regressor(**given).fit(X, NUMBERS)
+    watched = regressor(**given, callbacks=lambda epoch, model: None).fit(X, NUMBERS)
+    assert alone.n_iter_ == watched.n_iter_ < 400
+    assert alone.loss_curve_ == watched.loss_curve_
+    np.testing.assert_array_equal(alone.coefs_[0], watched.coefs_[0])
+
+
+FIT = """
+import numpy as np
+from deltarule import MLPRegressor
+X = np.random.default_rng(0).normal(size=(400, 30))
+model = MLPRegressor(hidden_layer_sizes=(60,), max_iter=3, random_state=0, n_members=2).fit(X, X[:, 0] * X[:, 1])
+print(model.coefs_[0].tobytes().hex()[:4000], model.predict(X).tobytes().hex()[:4000])
+"""
+
+
+def test_the_number_of_threads_changes_no_bit() -> None:
+    seen = set()
+    for threads in ("1", "2"):
+        variables = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
+        command = [sys.executable, "-W", "ignore", "-c", FIT]
+        printed = subprocess.run(command, env=os.environ | variables, capture_output=True, check=True).stdout
+        seen.add(hashlib.sha256(printed).hexdigest())
+    assert len(seen) == 1
+
+
+# --- warnings ---
+
+
+def test_features_that_nobody_scaled() -> None:
+    wide = X * np.array([1.0, 700.0, 1.0])
+    with pytest.warns(UserWarning, match=r"the values of feature number 1 are around \d+, .* put a StandardScaler"):
+        regressor().fit(wide, NUMBERS)
+    with pytest.warns(UserWarning, match="the features are not scaled"):
+        regressor().fit(X * 1e-5, NUMBERS)
+
+
+@pytest.mark.parametrize(("given", "factor"), [({}, 1), ({"solver": "lbfgs"}, 1), ({"batch_size": 500}, 1), ({}, 1e5)])
+def test_warnings_point_at_the_line_that_fits(given: dict[str, Any], factor: float) -> None:
+    with pytest.warns(Warning) as seen:
+        regressor(**{"max_iter": 1, **given}).fit(X * factor, NUMBERS)
+    assert {one.filename for one in seen} == {__file__}
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("scale", [0.1, 1.0, 16.0])
+def test_scaled_features_bring_no_warning(scale: float) -> None:
+    regressor().fit(X * scale, NUMBERS)
+    regressor().fit(np.zeros((9, 2)), np.arange(9))
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_plain_rows_are_answered_like_all_others(kind: Any) -> None:
+    """Rows with nothing to check take a shorter way."""
+    model = kind(hidden_layer_sizes=(5,), activation="logistic", max_iter=3, random_state=0).fit(X, X[:, 0] > 0)
+    for rows in (X[:1], X, X.astype(np.float32)):
+        np.testing.assert_array_equal(model.predict(rows), model.predict(sparse.csr_matrix(rows)))
+    for wrong in (X[0], X[:0], X[:, :1], np.where(X > 0, np.nan, X), np.where(X > 0, np.inf, X)):
+        with pytest.raises(ValueError, match=r"Expected 2D|minimum of 1|has 1 features|contains (NaN|infinity)"):
+            model.predict(wrong)
+    with pytest.raises(NotFittedError):
+        kind().predict(X)
+
+
+@pytest.mark.parametrize("make", [classifier, regressor])
+def test_an_array_for_a_model_of_a_frame_is_plain_and_warned_of_as_by_scikit_learn(make: Any) -> None:
+    frame, y = pd.DataFrame(X, columns=["a", "b", "c"]), CLASSES if make is classifier else NUMBERS
+    model = make().fit(frame, y)
+    theirs = (SklearnClassifier if make is classifier else SklearnRegressor)(max_iter=1).fit(frame, y)
+    told = []
+    for one in (model, theirs):
+        for call in (lambda x, one=one: one.predict(x), lambda x, one=one: one.score(x, y[: len(x)])):
+            for x in (X[:3], np.full((3, 3), np.nan)):
+                with warnings.catch_warnings(record=True) as seen, contextlib.suppress(ValueError):
+                    warnings.simplefilter("always")
+                    call(x)
+                told.append([(each.category, str(each.message)) for each in seen])
+    assert told[:4] == told[4:] and all(len(each) == 1 for each in told)
+    assert model._is_plain(X[:3])
+    np.testing.assert_array_equal(model.predict(frame[:3]), model.fit(X, y).predict(X[:3]))
+
+
+class Narrow(MLPClassifier):
+    """With a constructor of its own, as scikit-learn's may be had, too."""
+
+    def __init__(self, width: int = 3, random_state: Any = None) -> None:
+        super().__init__((width,), solver="sgd", max_iter=4, random_state=random_state)
+        self.width = width
+
+
+def test_a_subclass_may_be_given_less() -> None:
+    model = classifier(hidden_layer_sizes=(5,), solver="sgd", max_iter=4).fit(X, CLASSES)
+    np.testing.assert_array_equal(Narrow(5, random_state=0).fit(X, CLASSES).predict_proba(X), model.predict_proba(X))
+
+
+def test_curves_go_on_together_and_are_forgotten_together() -> None:
+    warm = classifier(early_stopping=True, warm_start=True, max_iter=3).fit(X, CLASSES)
+    first = list(warm.validation_scores_)
+    warm.fit(X, CLASSES)
+    assert len(warm.loss_curve_) == len(warm.validation_scores_) == len(warm.validation_loss_curve_) == 6
+    assert warm.validation_scores_[:3] == first
+    seen: list[Any] = []
+    cold = classifier(max_iter=2, callbacks=lambda _, model: seen.append(hasattr(model, "validation_scores_")))
+    cold.fit(X, CLASSES, eval_set=(X, CLASSES)).fit(X, CLASSES)
+    assert seen == [False] * 4
+
+
+def test_a_number_that_float32_does_not_hold_is_told_in_scikit_learns_words() -> None:
+    model = classifier().fit(X.astype(np.float32), CLASSES)
+    with pytest.raises(ValueError, match=r"Input X contains infinity or a value too large for dtype\('float32'\)"):
+        model.predict_proba(np.full((2, 3), 1e39))
+    with pytest.raises(ValueError, match="contains infinity"):
+        model.predict_proba(sparse.csr_array(np.full((2, 3), 1e39)))
+    np.testing.assert_array_equal(model.predict(X), model.predict(X.astype(np.float32)))
+
+
+def test_lbfgs_has_no_batches_and_says_nothing_of_them(recwarn: pytest.WarningsRecorder) -> None:
+    classifier(solver="lbfgs", batch_size=500).fit(X, CLASSES)
+    assert not [one for one in recwarn if "batch_size" in str(one.message)]
+
+
+def test_a_squared_error_as_a_table_has_no_more_parameters_than_as_a_name() -> None:
+    named, table = (regressor(loss=loss).fit(X, NUMBERS) for loss in ("squared_error", {"name": "squared_error"}))
+    np.testing.assert_array_equal(named.predict(X), table.predict(X))
+    with pytest.raises(ValueError, match="has no parameter 'quantile'"):
+        regressor(loss={"name": "squared_error", "quantile": 0.9}).fit(X, NUMBERS)
+
+
+@pytest.mark.parametrize("bend", ["tanh", "sin"])
+def test_a_name_registered_again_is_the_new_formula(bend: str) -> None:
+    function, slope = {"tanh": (np.tanh, lambda z, a: 1 - a * a), "sin": (np.sin, lambda z, a: np.cos(z))}[bend]
+    register_activation("bend", lambda z: function(z), slope)
+    try:
+        model = regressor(activation="bend").fit(X, NUMBERS)
+        h = function(X @ model.coefs_[0] + model.intercepts_[0])
+        expected = (h @ model.coefs_[1] + model.intercepts_[1])[:, 0]
+        np.testing.assert_allclose(model.predict(X), expected, rtol=1e-12)
+    finally:
+        unregister("activation", "bend")
+
+
+@pytest.mark.parametrize("read_again", [False, True])
+def test_each_call_of_partial_fit_is_an_epoch_of_the_schedule(read_again: bool, tmp_path: Path) -> None:
+    """Steps so small that the gradient stays as it is are to each other as the rates."""
+    cosine = {"name": "cosine", "steps": 50, "per": "epoch"}
+    model = regressor(solver="sgd", momentum=0, alpha=0, learning_rate=cosine, learning_rate_init=1e-6, shuffle=False)
+    weights = []
+    for rows in (slice(100), slice(2), slice(100), slice(100, 120), slice(100)):
+        weights.append(model.partial_fit(X[rows], NUMBERS[rows]).coefs_[1].copy())
+        if read_again:
+            model.save(tmp_path / "model.safetensors")
+            model = load_model(tmp_path / "model.safetensors")
+    rates = [(1 + np.cos(np.pi * epoch / 50)) / 2 for epoch in range(5)]
+    moved = np.diff(weights, axis=0)
+    assert moved[0].any()
+    np.testing.assert_allclose(moved[3] / moved[1], rates[4] / rates[2], rtol=1e-4)
+
+
+def test_passes_may_go_on_with_another_solver() -> None:
+    model = classifier(solver="sgd").partial_fit(X, CLASSES, classes=[0, 1, 2])
+    for solver in ("rmsprop", "adam", "sgd"):
+        before = model.coefs_
+        model.set_params(solver=solver).partial_fit(X, CLASSES)
+        assert all((old != new).any() for old, new in zip(before, model.coefs_, strict=True))
+
+
+def test_passes_know_nothing_of_a_fit_before_the_last() -> None:
+    """Neither its rate, nor how it stalled, nor how many epochs it had, by which rows are shuffled."""
+    given = {"learning_rate": "adaptive", "tol": 9.0, "n_iter_no_change": 3, "batch_size": 50}
+    once, twice = classifier(**given), classifier(solver="sgd", **given).fit(X, CLASSES)
+    for model in (once, twice):
+        model.set_params(solver="lbfgs").fit(X, CLASSES).set_params(solver="sgd")
+        for _ in range(9):
+            model.partial_fit(X, CLASSES)
+    np.testing.assert_array_equal(once.coefs_[0], twice.coefs_[0])
+
+
+@pytest.mark.parametrize("earlier", ["here", "pickled before", "in a file"])
+def test_the_curve_may_be_cleared_and_the_training_goes_on_as_it_would(earlier: str, tmp_path: Path) -> None:
+    """A pickle of an earlier version and a file have not counted: their curve tells the epochs."""
+    cosine = {"name": "cosine", "steps": 50, "per": "epoch"}
+    models = [classifier(learning_rate=cosine, solver="sgd", batch_size=50).fit(X, CLASSES) for _ in range(2)]
+    if earlier == "in a file":
+        models[0].save(tmp_path / "model.safetensors")
+        models[0] = load_model(tmp_path / "model.safetensors")
+        del models[1]._slots
+    for model in models:
+        model.partial_fit(X, CLASSES)
+    if earlier == "pickled before":
+        del models[0]._passes
+    else:
+        models[0].loss_curve_.clear()
+    for model in models:
+        model.partial_fit(X, CLASSES)
+    np.testing.assert_array_equal(models[0].coefs_[0], models[1].coefs_[0])
+
+
+def test_a_shallow_copy_trains_apart() -> None:
+    alone, model = (classifier(learning_rate="adaptive", solver="sgd").fit(X, CLASSES) for _ in range(2))
+    other = copy.copy(model)
+    for _ in range(3):
+        other.partial_fit(X[:50], CLASSES[:50])
+    copy.copy(model).set_params(warm_start=True).fit(X[:50], CLASSES[:50])
+    np.testing.assert_array_equal(model.partial_fit(X, CLASSES).coefs_[0], alone.partial_fit(X, CLASSES).coefs_[0])
+    assert model.loss_curve_ == alone.loss_curve_
+
+
+def test_numbers_that_float32_does_not_hold_are_refused_while_fitting() -> None:
+    x, words = X.astype(np.float32), "contains infinity or a value too large for dtype\\('float32'\\)"
+    for rows in ((1e300 * X, CLASSES), (sparse.csr_array(1e300 * X), CLASSES)):
+        with pytest.raises(ValueError, match=f"Input X {words}"):
+            classifier().fit(x, CLASSES, eval_set=rows)
+    for more in ({}, {"scale_target": True}):
+        with pytest.raises(ValueError, match=f"Input y {words}"):
+            regressor(**more).fit(x, 1e300 * NUMBERS)
+    with pytest.raises(ValueError, match=f"Input y {words}"):
+        regressor().fit(x, NUMBERS, eval_set=(X, 1e300 * NUMBERS))
+    seen = classifier().fit(x, CLASSES, eval_set=(X, CLASSES)).validation_loss_curve_
+    assert seen == classifier().fit(x, CLASSES, eval_set=(x, CLASSES)).validation_loss_curve_
+
+
+def test_batches_of_a_row_teach_batch_norm_nothing() -> None:
+    with pytest.raises(ValueError, match="batch_norm compares the rows of a batch, and here a batch is 1 row; give"):
+        regressor(batch_norm=True, batch_size=1).fit(X, NUMBERS)
+    with pytest.raises(ValueError, match="batch_norm compares the rows of a batch"):
+        regressor(batch_norm=True).partial_fit(X[:1], NUMBERS[:1])
+    with pytest.warns(UserWarning, match="the last batch of 101 rows is 1 row, .* another batch_size than 20") as seen:
+        regressor(batch_norm=True, batch_size=20, max_iter=1).fit(X[:101], NUMBERS[:101])
+    assert {one.filename for one in seen} == {__file__}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", ".*batch_norm")
+        regressor(hidden_layer_sizes=(), batch_norm=True, batch_size=1).fit(X, NUMBERS)
+        regressor(batch_norm=True, batch_size=20).fit(X[:102], NUMBERS[:102])
+
+
+NOON = pd.Timestamp("2020-01-01 12:00").time()
+DAYS = np.arange(360).reshape(120, 3).astype("M8[D]")
+MOMENTS = {
+    "dates": DAYS,
+    "durations": DAYS - DAYS[0, 0],
+    "none": np.full((120, 3), np.datetime64("NaT")),
+    "frame": pd.DataFrame(DAYS),
+    "frame with numbers": pd.DataFrame({"a": NUMBERS, "b": DAYS[:, 0], "c": NUMBERS}),
+    "frame with zones": pd.DataFrame({"a": NUMBERS, "b": pd.date_range("2020", periods=120, tz="UTC"), "c": NUMBERS}),
+    "frame of durations": pd.DataFrame(DAYS - DAYS[0, 0]),
+    "list of arrays": list(DAYS),
+    "lists": DAYS.tolist(),
+    "frame of objects": pd.DataFrame({"a": NUMBERS, "b": pd.Series([1.0] * 119 + DAYS[0, :1].tolist()), "c": NUMBERS}),
+    "among numbers": np.array([[1.0]] * 5 + [[np.timedelta64(1, "D")]] + [[1.0]] * 114, object),
+    "periods": pd.DataFrame({"a": pd.period_range("2020-01", periods=120, freq="M"), "b": NUMBERS, "c": NUMBERS}),
+    "times": np.full((120, 3), NOON),
+    "list among numbers": [[1.0]] * 5 + [[np.timedelta64(1, "D")]] + [[1.0]] * 114,
+}
+
+
+@pytest.mark.filterwarnings("ignore:X .* feature names")
+@pytest.mark.parametrize("x", MOMENTS.values(), ids=MOMENTS)
+def test_dates_and_durations_are_no_features(x: Any) -> None:
+    fitted = regressor(max_iter=1).fit(X, NUMBERS)
+    for call in (
+        lambda: regressor().fit(x, NUMBERS),
+        lambda: classifier().fit(x, CLASSES),
+        lambda: regressor().partial_fit(x, NUMBERS),
+        lambda: regressor().fit(X, NUMBERS, eval_set=(x, NUMBERS)),
+        lambda: fitted.predict(x),
+        lambda: fitted.score(x, NUMBERS),
+    ):
+        with pytest.raises(ValueError, match=r"X holds dates or durations \(.*\), and a network learns from numbers"):
+            call()
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        DAYS[:, 0],
+        DAYS,
+        DAYS[:, 0] - DAYS[0, 0],
+        pd.Series(DAYS[:, 0]),
+        pd.DataFrame(DAYS),
+        DAYS[:, 0].tolist(),
+        np.array([1.0] + [np.timedelta64(1, "D")] * 119, object),
+        [1.0] * 119 + [np.timedelta64(1, "D")],
+        np.array([None, date(2026, 11, 20)] * 60, object),
+        pd.DataFrame({"a": NUMBERS, "b": pd.date_range("2020", periods=120)}),
+        pd.Series(pd.period_range("2020-01", periods=120, freq="M")),
+        pd.DataFrame({"a": [None] + [pd.Period("2020-01")] * 119}),
+        [NOON] * 120,
+        pd.DataFrame({"a": [pd.NaT] * 120}, dtype=object),
+    ],
+    ids=(
+        "dates columns durations series frame list objects end gaps beside-numbers periods period-gaps times no-times"
+    ).split(),
+)
+def test_dates_and_durations_are_no_targets(y: Any) -> None:
+    numbers = NUMBERS if np.ndim(y) == 1 else X
+    for scaled in (False, True):
+        with pytest.raises(ValueError, match=r"y holds dates or durations \(.*\), and a network learns from numbers"):
+            regressor(scale_target=scaled).fit(X, y)
+    with pytest.raises(ValueError, match="y holds dates or durations"):
+        regressor().partial_fit(X, numbers).partial_fit(X, y)
+    with pytest.raises(ValueError, match="eval_set: y holds dates or durations"):
+        regressor().fit(X, numbers, eval_set=(X, y))
+    with pytest.raises(ValueError, match="y holds dates or durations"):
+        regressor(max_iter=1).fit(X, numbers).score(X, y)
+
+
+@pytest.mark.parametrize("dtype", [None, object])
+@pytest.mark.parametrize("moment", [pd.Timestamp("2020-01-01"), pd.Timedelta(1, "D"), pd.Period("2020-01"), NOON])
+def test_what_is_no_number_is_named_also_behind_a_gap(moment: Any, dtype: Any) -> None:
+    column = pd.DataFrame({"a": [pd.NaT] + [moment] * 119}, dtype=dtype)
+    kind = rf"{type(moment).__name__}|datetime64.*|timedelta64.*"
+    with pytest.raises(ValueError, match=rf"X holds dates or durations \(({kind})\), and"):
+        regressor().fit(column, NUMBERS)
+
+
+@pytest.mark.parametrize("kind", [list, np.array, lambda y: np.array(y, object)], ids=["list", "array", "objects"])
+def test_targets_that_are_no_numbers(kind: Any) -> None:
+    words = r"y holds what is no number \(could not convert string to float: 'a'\); a regressor needs numbers, so"
+    for columns in (["a"] * 120, [["1", "a"]] * 120):
+        with pytest.raises(ValueError, match=words):
+            regressor().fit(X, kind(columns))
+    model = regressor().fit(X, kind([str(one) for one in NUMBERS]))
+    np.testing.assert_array_equal(model.predict(X), regressor().fit(X, NUMBERS).predict(X))
+    for strange in ({}, 10**400):
+        with pytest.raises(ValueError, match="y holds what is no number"):
+            regressor().fit(X, np.array([1.0, strange] * 60, object))
+
+
+def test_sparse_targets_are_numbers_only_as_an_array() -> None:
+    with pytest.raises(ValueError, match=r"y is sparse, and a regressor needs all numbers of it; give y\.toarray\(\)"):
+        regressor().fit(X, sparse.csr_matrix(X))
+
+
+@pytest.mark.parametrize("given", [{}, {"solver": "sgd", "learning_rate": "adaptive", "n_members": 2}], ids=str)
+def test_a_model_that_is_mapped_into_memory_goes_on(given: dict[str, Any], tmp_path: Path) -> None:
+    model = classifier(**given).partial_fit(X, CLASSES, classes=[0, 1, 2])
+    joblib.dump(model, tmp_path / "model")
+    mapped = joblib.load(tmp_path / "model", mmap_mode="r")
+    assert not mapped.coefs_[0].flags.writeable
+    for _ in range(2):
+        np.testing.assert_array_equal(mapped.partial_fit(X, CLASSES).coefs_[0], model.partial_fit(X, CLASSES).coefs_[0])
+    assert mapped.loss_curve_ == model.loss_curve_
+
+
+def test_sparse_rows_that_do_not_fit_into_memory_are_told_before_they_are_made_dense() -> None:
+    rows = sparse.csr_matrix((10**6, 10**7), dtype=np.float32)
+    for fit in (classifier().fit, classifier().partial_fit):
+        given = {"classes": [0, 1]} if fit.__name__ == "partial_fit" else {}
+        with pytest.raises(
+            MemoryError, match="X is sparse with 1,000,000 rows of 10,000,000 numbers, which take 37,253"
+        ):
+            fit(rows, np.arange(10**6) % 2, **given)
+
+
+@pytest.mark.parametrize("weight", [None, "balanced", {"a": 1.0, "b": 5.0, "c": 0.5}])
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_outputs_may_begin_at_what_the_targets_alone_say(weight: Any, solver: str) -> None:
+    """Where the features say nothing and nothing is learned, answers are the shares of the classes by weight."""
+    y, nothing = np.array(list("aaaaaaaabbbc") * 5), np.zeros((60, 2))
+    given: dict[str, Any] = {"hidden_layer_sizes": (), "solver": solver, "max_iter": 1, "learning_rate_init": 1e-9}
+    given |= {"n_members": 3, "random_state": 0, "alpha": 0, "class_weight": weight, "output_bias": "prior"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = MLPClassifier(**given).fit(nothing, y)
+        plain = MLPClassifier(**given | {"output_bias": "random"}).fit(nothing, y)
+    weights = compute_sample_weight(weight, y)
+    shares = [weights[y == name].sum() / weights.sum() for name in "abc"]
+    np.testing.assert_allclose(model.predict_proba(nothing)[0], shares, atol=1e-6)
+    if solver == "adam":
+        assert abs(plain.predict_proba(nothing)[0] - shares).max() > 0.01

@@ -1,0 +1,364 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score
+from sklearn.neural_network import MLPClassifier as SklearnMLPClassifier
+from sklearn.utils.class_weight import compute_sample_weight
+
+from deltarule import MLPClassifier, load_model
+from deltarule.estimators.mlp.classifier import balanced
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X = np.random.default_rng(2).normal(size=(80, 3))
+
+
+def fitted(y: Any, **given: Any) -> MLPClassifier:
+    return MLPClassifier((8,), solver="lbfgs", random_state=0, max_iter=200, **given).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        np.array([3, 7]),
+        np.array(["no", "yes"]),
+        np.array([False, True]),
+        np.array([0.0, 2.0, 9.0]),
+        np.array(list("abcd")),
+        np.array(["2020-01-01", "2021-02-03"], "M8[D]"),
+    ],
+    ids=str,
+)
+def test_classes_of_any_kind_come_back(classes: Any) -> None:
+    y = classes[np.argsort(np.argsort(X[:, 0])) * len(classes) // len(X)]
+    model = fitted(y)
+    np.testing.assert_array_equal(model.classes_, classes)
+    assert model.predict(X).dtype == y.dtype
+    assert (model.predict(X) == y).mean() > 0.95
+    probabilities = model.predict_proba(X)
+    assert probabilities.shape == (80, len(classes))
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    np.testing.assert_array_equal(classes[probabilities.argmax(axis=1)], model.predict(X))
+    np.testing.assert_array_equal(np.exp(model.predict_log_proba(X)).round(12), probabilities.round(12))
+
+
+@pytest.mark.parametrize("kind", [list, lambda y: np.array(y, object), pd.Series])
+@pytest.mark.parametrize("names", [["no", "yes"], ["a", "bcd", "e"], ["Brücke", "日本"]], ids=ascii)
+def test_texts_are_numpys_as_scikit_learns(names: list[str], kind: Any) -> None:
+    y = [names[n % len(names)] for n in range(80)]
+    once, theirs = (of((3,), max_iter=2).fit(X, kind(y)) for of in (MLPClassifier, SklearnMLPClassifier))
+    piece = MLPClassifier((3,)).partial_fit(X, kind(y), classes=kind(names))
+    for ours in (
+        once,
+        piece,
+        once.set_params(warm_start=True).fit(X, kind(y)),
+        piece.partial_fit(X, kind(y), classes=names),
+    ):
+        assert ours.classes_.dtype == theirs.classes_.dtype == ours.predict(X).dtype
+        assert ours.classes_.tolist() == sorted(names)
+        assert ours.score(X, kind(y)) == np.mean(ours.predict(X) == y)
+
+
+def test_texts_that_numpy_would_shorten_stay_apart() -> None:
+    model = fitted(np.array(["a", "a\0"], object)[(X[:, 0] > 0).astype(int)])
+    assert model.classes_.tolist() == ["a", "a\0"] and set(model.predict(X)) == {"a", "a\0"}
+
+
+@pytest.mark.parametrize(("letters", "kind"), [(64, "U"), (65, "O")])
+def test_a_long_text_does_not_make_every_answer_as_large(letters: int, kind: str, tmp_path: Path) -> None:
+    names = np.array(["a", "b" * letters], object)
+    model = fitted(names[(X[:, 0] > 0).astype(int)])
+    model.save(tmp_path / "model.safetensors")
+    for one in (model, load_model(tmp_path / "model.safetensors")):
+        assert one.predict(X).dtype.kind == kind and set(one.predict(X)) == set(names)
+
+
+@pytest.mark.parametrize("names", [[b"a", b"b"], [b"a", b"\xff"]])
+@pytest.mark.parametrize("dtype", [object, None])
+def test_bytes_are_refused_in_scikit_learn_s_words(names: list[bytes], dtype: Any) -> None:
+    classes = np.array(names, dtype)
+    for call in (lambda y: MLPClassifier().fit(X, y), lambda y: MLPClassifier().partial_fit(X, y, classes=classes)):
+        with pytest.raises(TypeError, match="labels represented as bytes is not supported"):
+            call(classes[np.arange(80) % 2])
+
+
+def test_several_labels_at_once() -> None:
+    y = (X > 0).astype(int)
+    for given in (y, sparse.csr_matrix(y)):
+        model = fitted(given)
+        assert (model.predict(X) == y).mean() > 0.95
+        assert model.predict_proba(X).shape == (80, 3)
+        assert model.out_activation_ == "logistic"
+    model = MLPClassifier((8,), random_state=0).partial_fit(X, y, classes=[0, 1, 2])
+    assert model.predict(X).shape == (80, 3)
+
+
+def test_one_class_is_certain() -> None:
+    model = fitted(np.full(80, "only"))
+    assert set(model.predict(X)) == {"only"}
+    np.testing.assert_array_equal(model.predict_proba(X), np.ones((80, 1)))
+
+
+@pytest.mark.parametrize("classes", [range(4), list("0123")], ids=["numbers", "texts"])
+@pytest.mark.parametrize("columns", [2, 4])
+def test_columns_of_several_classes_are_refused(classes: Any, columns: int) -> None:
+    one = np.asarray(classes)[np.arange(80) % 4]
+    several = np.stack([one] * columns, axis=1)
+    model = MLPClassifier((4,), max_iter=1)
+    for call in (
+        lambda: model.fit(X, several),
+        lambda: model.partial_fit(X, several, classes=classes),
+        lambda: model.partial_fit(X, one, classes=classes).partial_fit(X, several),
+        lambda: model.set_params(warm_start=True).fit(X, one).fit(X, several),
+    ):
+        with pytest.raises(ValueError, match="y has several columns of several classes each; give one column, or lab"):
+            call()
+
+
+def test_batches_that_lack_classes_are_no_columns_of_several() -> None:
+    y, labels = np.arange(80) % 3, np.stack([np.arange(80) % 2, np.arange(80) % 3 > 0], axis=1).astype(int)
+    classes = MLPClassifier((4,)).partial_fit(X[:1], y[:1], classes=[0, 1, 2])
+    several = MLPClassifier((4,)).partial_fit(X[:1], labels[:1], classes=[0, 1])
+    for chosen in (slice(1), slice(2), slice(0, None, 3), slice(None)):
+        classes.partial_fit(X[chosen], y[chosen]).partial_fit(X[chosen], y[chosen].tolist())
+        several.partial_fit(X[chosen], labels[chosen]).partial_fit(X[chosen], labels[chosen] * 0)
+    assert classes.predict(X).shape == (80,) and several.predict(X).shape == (80, 2)
+
+
+@pytest.mark.parametrize("make", [sparse.csr_matrix, sparse.csc_array], ids=["csr", "csc"])
+def test_a_sparse_matrix_is_as_good_as_an_array(make: Any) -> None:
+    holes = np.where(np.abs(X) < 1, 0, X)
+    y = X[:, 0] > 0
+    dense = MLPClassifier((5,), max_iter=5, random_state=0).fit(holes, y)
+    thin = MLPClassifier((5,), max_iter=5, random_state=0).fit(make(holes), y)
+    np.testing.assert_array_equal(thin.predict_proba(make(holes)), dense.predict_proba(holes))
+
+
+@pytest.mark.parametrize("classes", [[0, 1, 2], [False, True, True], ["a", "b", "b"], [0.0, 1.0, 2.0]])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_score_is_scikit_learn_s_accuracy(classes: Any, weighted: bool) -> None:
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(30, 2)), np.array(classes)[random.integers(0, 3, 30)]
+    weights = random.uniform(size=30) if weighted else None
+    model = MLPClassifier(max_iter=2, random_state=0)
+    with pytest.raises(NotFittedError):
+        model.score(x, y)
+    model.fit(x, y)
+    expected = accuracy_score(y, model.predict(x), sample_weight=weights)
+    assert model.score(x, y, weights) == model.score(x.tolist(), list(y), weights) == expected
+    with pytest.raises(ValueError, match="inconsistent numbers"):
+        model.score(x, y[:-1])
+
+
+@pytest.mark.parametrize("given", [np.array([0, 1] * 40), np.array([0.0, 1.0] * 40)], ids=["whole", "with a point"])
+def test_labels_of_another_kind_are_refused_in_scikit_learns_words(given: Any) -> None:
+    model = fitted(np.array(["no", "yes"] * 40))
+    with pytest.raises((ValueError, TypeError)) as theirs:
+        accuracy_score(given, model.predict(X))
+    with pytest.raises(type(theirs.value)) as ours:
+        model.score(X, given)
+    assert str(ours.value) == str(theirs.value)
+
+
+def test_a_batch_need_not_have_all_classes_that_have_weights() -> None:
+    y = np.arange(80) % 3
+    weights, first = {1: 3.0, 2: 5.0}, y < 2
+    model = MLPClassifier((4,), class_weight=weights, random_state=0)
+    model.partial_fit(X[first], y[first], classes=[0, 1, 2]).partial_fit(X, y)
+    other = MLPClassifier((4,), random_state=0)
+    by_row = np.array([1.0, 3.0, 5.0])[y]
+    other.partial_fit(X[first], y[first], by_row[first], classes=[0, 1, 2]).partial_fit(X, y, by_row)
+    np.testing.assert_array_equal(model.coefs_[0], other.coefs_[0])
+    with pytest.raises(ValueError, match="are not in class_weight|not in class_weight|The classes"):
+        MLPClassifier((4,), class_weight={7: 2.0}).partial_fit(X, y, classes=[0, 1, 2])
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix])
+def test_rows_need_not_have_all_labels_that_have_weights(kind: Any) -> None:
+    labels = (X[:, :2] > 0).astype(int)
+    labels[:20, 0] = 0
+    by_row = np.array([1.0, 3.0])[labels[:, 0]] * np.array([0.5, 2.0])[labels[:, 1]]
+    weighted = MLPClassifier((4,), class_weight=[{1: 3.0}, {0: 0.5, 1: 2.0}], random_state=0, max_iter=3)
+    other = MLPClassifier((4,), random_state=0, max_iter=3)
+    few = slice(0, 20)
+    for _ in range(2):
+        weighted.partial_fit(X[few], kind(labels[few]), classes=[0, 1]).partial_fit(X, kind(labels))
+        other.partial_fit(X[few], labels[few], by_row[few], classes=[0, 1]).partial_fit(X, labels, by_row)
+        np.testing.assert_array_equal(weighted.coefs_[0], other.coefs_[0])
+    weighted.fit(X[few], kind(labels[few]))
+    np.testing.assert_array_equal(weighted.coefs_[0], other.fit(X[few], labels[few], by_row[few]).coefs_[0])
+
+
+def test_balanced_labels_count_rows_by_their_weights() -> None:
+    """A weight of 2 is a row twice, also where a list says of each label that it is balanced."""
+    labels, twice = (X[:, :2] > 0.3).astype(int), np.arange(len(X)) % 3 == 0
+    rows, model = np.r_[np.arange(len(X)), np.flatnonzero(twice)], MLPClassifier((4,), solver="lbfgs", random_state=0)
+    losses = [
+        model.set_params(class_weight=given).fit(*data).loss_
+        for given in ("balanced", ["balanced", "balanced"])
+        for data in ((X, labels, 1.0 + twice), (X[rows], labels[rows]))
+    ]
+    np.testing.assert_allclose(losses, losses[0], rtol=1e-3)
+    with pytest.raises(ValueError, match="class_weight='balanced' is not supported for partial_fit"):
+        MLPClassifier(class_weight=["balanced", {1: 2.0}]).partial_fit(X, labels, classes=[0, 1])
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "words"),
+    [
+        ([{7: 2.0}, {1: 2.0}], "are not in class_weight"),
+        ([{1: 2.0}] * 3, "number of elements in class_weight should match number of outputs"),
+        ({1: 2.0}, "class_weight should be a list of dicts"),
+    ],
+    ids=str,
+)
+def test_weights_of_labels_that_are_none(class_weight: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        MLPClassifier((4,), class_weight=class_weight, max_iter=2).fit(X, (X[:, :2] > 0).astype(int))
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "words"),
+    [
+        ({1: -5.0}, "must be weights of 0 or more"),
+        ({1: float("nan")}, "must be weights of 0 or more"),
+        ([1, 2], "is a list, which goes with labels"),
+    ],
+    ids=str,
+)
+def test_weights_of_classes_that_are_none(class_weight: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        MLPClassifier((4,), class_weight=class_weight, max_iter=2).fit(X, np.arange(80) % 2)
+
+
+def test_labels_cannot_become_classes_on_the_way() -> None:
+    model = MLPClassifier((4,), max_iter=2, warm_start=True).fit(X, X > 0)
+    with pytest.raises(ValueError, match="`y` has labels where the previous call to fit had classes"):
+        model.fit(X, np.arange(80) % 3)
+
+
+def test_balanced_classes_count_a_weight_as_so_many_rows() -> None:
+    """LogisticRegression, which is the same model here, is the oracle."""
+    y = (np.arange(80) < 50).astype(int)
+    weights = np.tile([0.0, 1.0, 2.0, 1.0], 20) * (np.arange(80) >= 30)
+    given: dict[str, Any] = {"solver": "lbfgs", "class_weight": "balanced", "max_iter": 1000, "random_state": 0}
+    once = MLPClassifier((), alpha=1.0, tol=1e-10, **given).fit(X, y, sample_weight=weights)
+    twice = MLPClassifier((), alpha=1.0, tol=1e-10, **given).fit(
+        *(np.repeat(a, weights.astype(int), 0) for a in (X, y))
+    )
+    theirs = LogisticRegression(C=1.0, class_weight="balanced", tol=1e-10).fit(X, y, sample_weight=weights)
+    np.testing.assert_allclose(once.predict_proba(X), twice.predict_proba(X), atol=1e-5)
+    np.testing.assert_allclose(once.predict_proba(X), theirs.predict_proba(X), atol=1e-4)
+
+
+def test_balanced_weights_are_those_of_scikit_learn() -> None:
+    labels = np.random.default_rng(0).integers(0, 2, (80, 3))
+    for y in (labels[:, 0], np.array(list("abbb"))[labels.sum(axis=1)], labels):
+        np.testing.assert_array_equal(balanced(y), compute_sample_weight("balanced", y))
+    np.testing.assert_array_equal(balanced(sparse.csr_matrix(labels)), balanced(labels))
+
+
+def test_a_class_without_weight_takes_nothing_from_the_others() -> None:
+    y = np.array(list("aaabc"))
+    weights = balanced(y, np.array([1.0, 1.0, 1.0, 1.0, 0.0]))
+    np.testing.assert_array_equal(weights, [*compute_sample_weight("balanced", y[:4]), 0])
+
+
+def test_the_validation_score_of_labels_is_the_share_of_rows_where_all_are_right() -> None:
+    y = (X > 0).astype(int)
+    model = MLPClassifier((4,), max_iter=15, random_state=0, learning_rate_init=0.05)
+    model.fit(X[:40], y[:40], eval_set=(X[40:], y[40:]))
+    right = model.predict(X[40:]) == y[40:]
+    assert right.all(axis=1).mean() < right.mean()
+    assert model.validation_scores_[-1] == pytest.approx(right.all(axis=1).mean())
+
+
+@pytest.mark.parametrize("classes", [[0, 1], [0, 1, 2, 3], list("abc"), [5, 6, 7]], ids=str)
+def test_classes_of_labels_are_their_numbers(classes: Any) -> None:
+    y = np.stack([X[:, 0] > 0, X[:, 1] > 0, X[:, 2] > 0], axis=1).astype(int)
+    with pytest.raises(ValueError, match="classes of 3 labels are their numbers, from 0 on"):
+        MLPClassifier((4,)).partial_fit(X, y, classes=classes)
+    assert MLPClassifier((4,)).partial_fit(X, y, classes=[2, 1, 0]).classes_.tolist() == [0, 1, 2]
+
+
+def test_labels_may_come_as_lists_piece_by_piece() -> None:
+    y = (X > 0).astype(int)
+    given: dict[str, Any] = {"hidden_layer_sizes": (5,), "random_state": 0}
+    lists, arrays = (MLPClassifier(**given).partial_fit(X, one, classes=[0, 1, 2]) for one in (y.tolist(), y))
+    np.testing.assert_array_equal(lists.partial_fit(X, y.tolist()).coefs_[0], arrays.partial_fit(X, y).coefs_[0])
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csc_array, np.asarray])
+def test_labels_are_answered_sparse_where_scikit_learn_does(kind: Any, tmp_path: Path) -> None:
+    y = (X > 0).astype(int)
+    ours, theirs = MLPClassifier((4,), max_iter=3), SklearnMLPClassifier((4,), max_iter=3)
+    for call in (
+        lambda model: model.fit(X, kind(y)),
+        lambda model: model.set_params(warm_start=True).fit(X, y),
+        lambda model: model.partial_fit(X, y),
+        lambda model: model.set_params(warm_start=False).fit(X, y),
+        lambda model: model.fit(X, y[:, 0]),
+    ):
+        answer, expected = (call(model).predict(X) for model in (ours, theirs))
+        assert (type(answer), answer.dtype) == (type(expected), expected.dtype)
+    ours, theirs = (kind_of((4,)).partial_fit(X, kind(y), classes=[0, 1, 2]) for kind_of in (type(ours), type(theirs)))
+    assert type(ours.predict(X)) is type(theirs.predict(X))
+    assert ours.score(X, kind(y)) == ours.score(X, y) == ((ours.predict_proba(X) > 0.5) == y).all(axis=1).mean()
+    ours.save(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(load_model(tmp_path / "model.safetensors").predict_proba(X), ours.predict_proba(X))
+
+
+@pytest.mark.parametrize("kind", [list, np.array, lambda classes: np.array(classes, object)])
+def test_nan_is_no_class(kind: Any) -> None:
+    with pytest.raises(ValueError, match="Input classes contains NaN"):
+        MLPClassifier((4,)).partial_fit(X, np.arange(80) % 2, classes=kind([0, 1, 2, np.nan]))
+
+
+@pytest.mark.filterwarnings("error")
+def test_classes_of_pieces_are_no_numbers_between() -> None:
+    for fit in (MLPClassifier((4,)).fit, MLPClassifier((4,)).partial_fit):
+        with pytest.raises(ValueError, match="Unknown label type: continuous"):
+            fit(X, X[:, 0], **({"classes": np.unique(X[:, 0])} if fit.__name__ == "partial_fit" else {}))
+    for classes in (range(30), np.arange(30.0), np.arange(80) % 30):
+        model = MLPClassifier((4,)).partial_fit(X, np.arange(80) % 30, classes=classes)
+        assert model.classes_.tolist() == list(range(30))
+
+
+@pytest.mark.parametrize(
+    ("classes", "words"),
+    [
+        ([0, 1, np.inf], "contains infinity"),
+        ([0, 1, 1.5j], "Complex data not supported"),
+        (np.array([0, 1, 2.5], object), "Unknown label type: unknown"),
+    ],
+    ids=str,
+)
+def test_classes_that_fit_refuses_are_none_of_pieces_either(classes: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        MLPClassifier((4,)).fit(X, np.resize(np.asarray(classes), 80))
+    with pytest.raises(ValueError, match=words):
+        MLPClassifier((4,)).partial_fit(X, np.arange(80) % 2, classes=classes)
+
+
+def test_classes_of_a_refused_piece_are_forgotten() -> None:
+    model = MLPClassifier((4,), alpha=-1)
+    with pytest.raises(ValueError, match="'alpha' parameter"):
+        model.partial_fit(X, np.arange(80) % 2, classes=[0, 1])
+    model.set_params(alpha=0).partial_fit(X, np.arange(80) % 3, classes=[0, 1, 2])
+    assert model.classes_.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1, 1), (1, 2), (0, 2), (-1, 0)])
+def test_labels_are_0_and_1(low: int, high: int) -> None:
+    y = np.where(X > 0, high, low)
+    words = f"the labels in y go from {low} to {high}; give 1 where a row has a label, and 0 where it has not"
+    with pytest.raises(ValueError, match=words):
+        MLPClassifier((4,)).fit(X, y)
+    with pytest.raises(ValueError, match=words):
+        MLPClassifier((4,)).partial_fit(X, y, classes=[0, 1, 2])

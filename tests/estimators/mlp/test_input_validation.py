@@ -1,0 +1,81 @@
+"""Dates and durations are told by the types of a frame's columns, whichever library made the frame."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow
+import pytest
+
+from deltarule import MLPRegressor
+from deltarule.estimators.mlp.input_validation import refuse_dates
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+NUMBERS = np.linspace(0, 1, 20)
+X = np.stack([NUMBERS, NUMBERS**2], axis=1)
+MOMENTS = {
+    "date": date(2026, 11, 23),
+    "datetime": datetime(2026, 11, 23, 12),
+    "zone": datetime(2026, 11, 23, 12, tzinfo=UTC),
+    "duration": timedelta(hours=3),
+    "time": time(12),
+}
+FRAMES = {
+    "table": pyarrow.table,
+    "dictionaries": lambda columns: pyarrow.table(
+        {key: pyarrow.array(one).dictionary_encode() for key, one in columns.items()}
+    ),
+    "batch": pyarrow.RecordBatch.from_pydict,
+    "pandas": pd.DataFrame,
+    "polars": pl.DataFrame,
+    "arrow in pandas": lambda columns: pyarrow.table(columns).to_pandas(types_mapper=pd.ArrowDtype),
+}
+
+
+def regressor() -> MLPRegressor:
+    return MLPRegressor(hidden_layer_sizes=(3,), max_iter=1, random_state=0)
+
+
+@pytest.mark.filterwarnings("ignore:X .* feature names")
+@pytest.mark.parametrize("gaps", [0, 1], ids=["whole", "gap"])
+@pytest.mark.parametrize("moment", MOMENTS.values(), ids=MOMENTS)
+@pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES)
+def test_a_column_of_moments_among_numbers_is_refused(frame: Any, moment: Any, gaps: int) -> None:
+    given = frame({"a": NUMBERS, "b": [None] * gaps + [moment] * (20 - gaps)})
+    fitted = regressor().fit(X, NUMBERS)
+    for name, call in (
+        ("X", lambda: regressor().fit(given, NUMBERS)),
+        ("X", lambda: fitted.predict(given)),
+        ("y", lambda: regressor().fit(X, given)),
+        ("y", lambda: regressor().fit(X, X).score(X, given)),
+    ):
+        with pytest.raises(ValueError, match=rf"^{name} holds dates or durations \(.*\), and a network learns from"):
+            call()
+
+
+@pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES)
+def test_frames_of_numbers_are_fitted_as_arrays(frame: Any) -> None:
+    # neither the name of a column nor a category tells a moment
+    columns = {"date": NUMBERS, "dtypes": np.arange(20), "schema": NUMBERS > 0.5}
+    array = np.stack([np.asarray(column, float) for column in columns.values()], axis=1)
+    fitted = regressor().fit(frame(columns), frame({"time": NUMBERS, "columns": NUMBERS}))
+    expected = regressor().fit(array, np.stack([NUMBERS, NUMBERS], axis=1))
+    np.testing.assert_array_equal(fitted.coefs_[0], expected.coefs_[0])
+    refuse_dates(frame({"a": NUMBERS, "b": ["date"] * 20}), "X")
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series([None] + [date(2026, 11, 23)] * 19, dtype=object),
+        pd.Categorical([timedelta(days=1)] * 20),
+        pd.arrays.SparseArray(np.full(20, np.datetime64("2026-11-23"))),
+    ],
+    ids=["objects", "categories", "sparse"],
+)
+def test_moments_under_other_types_are_found_by_their_values(column: Any) -> None:
+    with pytest.raises(ValueError, match="X holds dates or durations"):
+        refuse_dates(pd.DataFrame({"a": NUMBERS, "b": column}), "X")

@@ -1,0 +1,175 @@
+import tracemalloc
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from scipy import sparse
+from threadpoolctl import threadpool_limits
+
+from deltarule import MLPClassifier, MLPRegressor
+from deltarule.estimators.mlp.prediction import BLOCK_BYTES, DENSE_BYTES, NotFinite, block_size, outputs_of
+from deltarule.maths.network import forward
+from deltarule.problem.network import Network
+
+RANDOM = np.random.default_rng(0)
+PARAMETERS = {
+    "W1": RANDOM.normal(size=(4, 300)),
+    "b1": RANDOM.normal(size=(1, 300)),
+    "W2": RANDOM.normal(size=(300, 2)),
+    "b2": RANDOM.normal(size=(1, 2)),
+}
+NETWORK = Network([4, 300, 2], "tanh")
+ROWS = BLOCK_BYTES // (8 * 300) + 50
+BLOCK = block_size(NETWORK, PARAMETERS["W1"], ROWS)
+X = RANDOM.normal(size=(ROWS, 4))
+
+
+@given(st.integers(1, len(X)))
+def test_blocks_are_the_formula(rows: int) -> None:
+    found = outputs_of(NETWORK, PARAMETERS, {}, X[:rows])
+    p = PARAMETERS
+    expected = np.tanh(X[:rows] @ p["W1"] + p["b1"]) @ p["W2"] + p["b2"]
+    np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-12)
+
+
+def test_threads_change_no_bit() -> None:
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, "blas"):
+            found.append(outputs_of(NETWORK, PARAMETERS, {}, X))
+    np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "sigmoid", "gelu"])
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_evaluation_is_that_of_training(activation: str, batch_norm: bool) -> None:
+    network = Network([4, 300, 2], activation, "softmax", batch_norm=batch_norm)
+    parameters = PARAMETERS | {name: RANDOM.normal(size=(1, 300)) for name in ("gamma1", "beta1")}
+    running = {"mean1": RANDOM.normal(size=(1, 300)), "variance1": RANDOM.uniform(1, 2, size=(1, 300))}
+    tape, _ = forward(network.layers, parameters, X[:50], buffers=running)
+    expected = network.output.forward(tape[-1].value)[0]
+    np.testing.assert_allclose(outputs_of(network, parameters, running, X[:50]), expected, rtol=1e-12)
+
+
+def test_what_is_no_number_is_passed_on() -> None:
+    spoiled = PARAMETERS | {"b1": np.full((1, 300), np.nan)}
+    assert np.isnan(outputs_of(Network([4, 300, 2], "relu"), spoiled, {}, X[:3])).all()
+
+
+def wide(columns: int, units: int, members: int = 1) -> dict[str, np.ndarray]:
+    """The parameters of members with as many columns, one hidden layer and one output."""
+    shapes = {"W1": (columns, units), "b1": (1, units), "W2": (units, 1), "b2": (1, 1)}
+    return {name: RANDOM.normal(size=(members, *shape)) for name, shape in shapes.items()}
+
+
+@given(
+    rows=st.integers(1, 60),
+    share=st.floats(0, 0.3),
+    members=st.sampled_from([None, 1, 3]),
+    dtype=st.sampled_from([np.float64, np.float32]),
+    form=st.sampled_from([sparse.csr_matrix, sparse.csr_array]),
+)
+def test_sparse_rows_are_answered_as_dense_ones(
+    rows: int, share: float, members: int | None, dtype: type, form: type
+) -> None:
+    parameters = {name: array.astype(dtype) for name, array in wide(70, 5, members or 1).items()}
+    if members is None:
+        parameters = {name: array[0] for name, array in parameters.items()}
+    x = RANDOM.normal(size=(rows, 70)) * (RANDOM.random((rows, 70)) < share)
+    network, near = Network([70, 5, 1], "tanh"), {"rtol": 1e-10 if dtype is np.float64 else 1e-3, "atol": 1e-5}
+    found = outputs_of(network, parameters, {}, form(x))
+    expected = outputs_of(network, parameters, {}, x)
+    assert found.dtype == dtype and found.shape == expected.shape
+    np.testing.assert_allclose(found, expected, **near)
+    alone = outputs_of(network, parameters, {}, form(x)[rows - 1 :])
+    np.testing.assert_allclose(alone[..., 0, :], found[..., -1, :], **near)
+
+
+def scattered(rows: int, columns: int, each: int) -> sparse.csr_matrix:
+    """Rows with so many numbers each, anywhere."""
+    numbers, places = RANDOM.normal(size=rows * each), RANDOM.integers(0, columns, rows * each)
+    return sparse.csr_matrix((numbers, places, np.arange(0, rows * each + 1, each)), (rows, columns))
+
+
+def test_threads_change_no_bit_of_sparse_rows() -> None:
+    x = scattered(3000, 5000, 50)
+    network, parameters, found = Network([5000, 20, 1], "tanh"), wide(5000, 20), []
+    assert block_size(network, parameters["W1"], 3000) < 3000
+    for threads in (1, 2):
+        with threadpool_limits(threads, "blas"):
+            found.append(outputs_of(network, parameters, {}, x))
+    np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize(("columns", "each", "most"), [(100_000, 10, 2**20), (20_000, 1200, 1.5 * DENSE_BYTES)])
+def test_sparse_rows_of_many_columns_take_little_memory(columns: int, each: int, most: int) -> None:
+    x, network, parameters = scattered(400, columns, each), Network([columns, 1, 1]), wide(columns, 1)
+    tracemalloc.start()
+    try:
+        with threadpool_limits(1, "blas"):  # each thread has a block at a time
+            outputs_of(network, parameters, {}, x)
+        assert tracemalloc.get_traced_memory()[1] < most < x.shape[0] * x.shape[1] * 8
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5])
+def test_a_sparse_number_that_is_too_large_for_the_type_is_refused(share: float) -> None:
+    x = sparse.random(30, 70, share, format="csr", random_state=0)
+    x.data[-1] = 1e300
+    parameters = {name: array.astype(np.float32) for name, array in wide(70, 5).items()}
+    with pytest.raises(ValueError, match="a value too large"):
+        outputs_of(Network([70, 5, 1]), parameters, {}, x)
+
+
+@given(st.integers(0, ROWS - 1), st.sampled_from([np.nan, np.inf, -np.inf]))
+def test_rows_that_are_not_finite_are_refused_wherever_they_are(row: int, value: float) -> None:
+    spoiled = X.copy()
+    spoiled[row, 2] = value
+    with pytest.raises(NotFinite):
+        outputs_of(NETWORK, PARAMETERS, {}, spoiled, check=True)
+    assert np.isfinite(outputs_of(NETWORK, PARAMETERS, {}, X, check=True)).all()
+
+
+def spread(outputs: np.ndarray) -> np.ndarray:
+    """The mean and the standard deviation over the members.   [K, N, C]  →  [2, N, C]"""
+    return np.stack([outputs.mean(axis=0), outputs.std(axis=0, ddof=1)])
+
+
+@given(
+    rows=st.integers(1, 500),
+    members=st.sampled_from([2, 9, 40]),
+    outputs=st.sampled_from([1, 3]),
+    dtype=st.sampled_from([np.float64, np.float32]),
+)
+@example(rows=101, members=500, outputs=1, dtype=np.float64)  # its last block is a single row
+def test_answers_by_blocks_are_those_of_all_outputs(rows: int, members: int, outputs: int, dtype: type) -> None:
+    random = np.random.default_rng(rows)
+    shapes = {"W1": (4, 50), "b1": (1, 50), "W2": (50, outputs), "b2": (1, outputs)}
+    parameters = {name: random.normal(size=(members, *shape)).astype(dtype) for name, shape in shapes.items()}
+    network, x = Network([4, 50, outputs], "tanh", "sigmoid" if outputs == 1 else "softmax"), X[:rows].astype(dtype)
+    found = outputs_of(network, parameters, {}, x, answer=spread)
+    expected = spread(outputs_of(network, parameters, {}, x))
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("made", [MLPClassifier, MLPRegressor])
+def test_an_ensemble_never_holds_the_outputs_of_all_its_members(made: type) -> None:
+    x = RANDOM.normal(size=(60, 3))
+    members, rows, classes = 100, 20_000, 10
+    y = np.arange(60) % classes if made is MLPClassifier else RANDOM.normal(size=(60, classes))
+    model = made(hidden_layer_sizes=(2,), max_iter=1, n_members=members, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it has not converged
+        model.fit(x, y)
+    asked = RANDOM.normal(size=(rows, 3))
+    tracemalloc.start()
+    try:
+        with threadpool_limits(1, "blas"):
+            model.predict(asked)
+        assert tracemalloc.get_traced_memory()[1] < members * rows * classes * 8 / 10
+    finally:
+        tracemalloc.stop()

@@ -1,0 +1,789 @@
+import contextlib
+import pickle  # noqa: TID251, joblib and copies do the same
+import sqlite3
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.datasets import load_breast_cancer
+from sklearn.ensemble import VotingClassifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score, make_scorer
+from sklearn.model_selection import GridSearchCV, GroupKFold, HalvingGridSearchCV, ShuffleSplit
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from deltarule import BadInput, MLPClassifier, MLPRegressor, PopulationSearchCV, RunFailed
+from deltarule.estimators.search.search_cache import _own_formulas
+from deltarule.estimators.search.search_fits import Task
+from deltarule.proofs.custom_formulas import register_activation, unregister
+from deltarule.sweeps.store import Store
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning"),
+    pytest.mark.filterwarnings("ignore:One or more of the test scores"),
+    pytest.mark.filterwarnings("ignore:Scoring failed"),
+]
+
+X, Y = load_breast_cancer(return_X_y=True)
+X, Y = StandardScaler().fit_transform(X[:150, :8]), Y[:150]
+SHORT: dict[str, Any] = {"max_iter": 5, "random_state": 0, "learning_rate_init": 0.01, "engine": "reference"}
+
+
+def same(estimator: Any, grid: Any, X: Any = X, y: Any = Y, fit: dict[str, Any] | None = None, **given: Any) -> Any:
+    """Search in both ways, and hold every score and the winner to scikit-learn's search over our estimator."""
+    fit = {} if fit is None else fit
+    theirs = GridSearchCV(estimator, grid, **given).fit(X, y, **fit)
+    ours = PopulationSearchCV(estimator, grid, **given).fit(X, y, **fit)
+    assert set(ours.cv_results_) == set(theirs.cv_results_)
+    for name, values in theirs.cv_results_.items():
+        if "_score" in name and not name.endswith("_time"):
+            np.testing.assert_array_equal(ours.cv_results_[name], values)
+        elif "param" in name:
+            assert list(ours.cv_results_[name]) == list(values)
+    assert ours.best_index_ == theirs.best_index_ and ours.best_params_ == theirs.best_params_
+    np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+    assert (ours.cv_results_["mean_fit_time"] > 0).all()
+    return ours
+
+
+def test_numbers_and_shapes() -> None:
+    grid = {"alpha": [0.0, 0.1, 10.0], "hidden_layer_sizes": [(4,), (3, 3)]}
+    search = same(MLPClassifier(**SHORT), grid, cv=3, return_train_score=True)
+    np.testing.assert_array_equal(search.classes_, [0, 1])
+    assert search.score(X, Y) == search.best_estimator_.score(X, Y)
+    assert isinstance(search.best_estimator_, MLPClassifier)
+
+
+def test_values_that_are_equal_but_not_the_same_are_fits_of_their_own() -> None:
+    """1 and True and 1.0 are equal in Python; of lists and functions the contents count."""
+    task = Task(MLPClassifier(), X, Y, {})
+    values = [1, 1.0, True, "1", None, "None", np.float64(1), (1,), [1], {"a": 1}, {"a": 2}]
+    keys = {task.key({"x": value}, np.arange(3)) for value in values}
+    assert len(keys) == len(values)
+    assert task.key({"a": 1, "b": [2]}, np.arange(3)) == task.key({"b": [2], "a": 1}, np.arange(3, dtype=np.int32))
+    assert task.key({"a": 1}, np.arange(3)) != task.key({"a": 1}, np.arange(4))
+
+
+def test_a_pipeline_over_a_data_frame() -> None:
+    frame = pd.DataFrame(X, columns=[f"feature {n}" for n in range(8)])
+    pipeline = make_pipeline(StandardScaler(), MLPClassifier((4,), **SHORT))
+    grid = [
+        {"standardscaler__with_mean": [True, False], "mlpclassifier__learning_rate_init": [0.001, 0.03]},
+        {"mlpclassifier__dropout": [0.0, 0.4]},
+    ]
+    search = same(pipeline, grid, X=frame, y=np.where(Y, "benign", "malignant"), cv=2)
+    assert search.feature_names_in_.tolist() == list(frame.columns)
+
+
+def test_a_regressor_that_stops_early() -> None:
+    model = MLPRegressor(
+        hidden_layer_sizes=(5,), early_stopping=True, **SHORT | {"max_iter": 40, "n_iter_no_change": 2}
+    )
+    same(model, {"learning_rate_init": [0.001, 0.05], "batch_size": [20, 50]}, y=X[:, 0] ** 2, cv=3)
+
+
+def test_several_scores_and_a_winner_of_ones_own() -> None:
+    def last(results: dict[str, Any]) -> int:
+        return len(results["params"]) - 1
+
+    given = {"scoring": ["accuracy", "roc_auc", "neg_log_loss"], "cv": 2}
+    same(MLPClassifier((4,), **SHORT), {"alpha": [0.1, 1.0]}, refit="roc_auc", **given)
+    same(MLPClassifier((4,), **SHORT), {"alpha": [0.1, 1.0]}, refit=last, **given)
+
+
+def test_weights_groups_and_sparse_rows() -> None:
+    weights = np.random.default_rng(0).uniform(0, 2, size=150).round()
+    groups = np.arange(150) // 10
+    holes = sparse.csr_matrix(np.where(np.abs(X) < 0.5, 0, X))
+    model = MLPClassifier((4,), **SHORT)
+    grid = {"alpha": [0.1, 1.0]}
+    same(model, grid, X=holes, cv=GroupKFold(3), fit={"sample_weight": weights, "groups": groups})
+
+
+def test_folds_of_whole_numbers_are_a_regressors() -> None:
+    """Of classes each fold has its share of each."""
+    same(MLPRegressor(hidden_layer_sizes=(3,), **SHORT), {"alpha": [0.0, 1.0]}, y=np.repeat([0, 1, 2], 50), cv=3)
+
+
+def test_kinds_of_networks_may_be_compared_on_the_same_rows() -> None:
+    """Each of which has a target of its own in them."""
+    kinds = [MLPClassifier((3,), **SHORT), MLPRegressor(hidden_layer_sizes=(3,), **SHORT)]
+    same(Pipeline([("net", kinds[0])]), {"net": kinds}, cv=3)
+
+
+def test_what_has_no_epochs_and_what_is_watched_is_fitted_alone() -> None:
+    search = same(MLPClassifier((3,), **SHORT), [{"solver": ["lbfgs", "adam"]}, {"callbacks": [print_nothing]}], cv=2)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def print_nothing(epoch: Any, model: Any) -> None:
+    """A callback."""
+
+
+def test_a_candidate_that_fails_is_scored_as_an_error() -> None:
+    grid = {"learning_rate_init": [0.01, 1e200, -1.0]}
+    model = MLPRegressor(hidden_layer_sizes=(3,), **SHORT | {"solver": "sgd"})
+    search = same(model, grid, y=X[:, 0], cv=2)
+    assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [False, True, True]
+    with pytest.raises(ValueError, match="non-finite"):
+        PopulationSearchCV(model, {"learning_rate_init": [1e200]}, cv=2, error_score="raise").fit(X, X[:, 0])
+
+
+def test_random_splits_are_drawn_once() -> None:
+    search = PopulationSearchCV(MLPClassifier((3,), **SHORT), {"alpha": [0.5, 0.5]}, cv=ShuffleSplit(2, test_size=0.3))
+    results = search.fit(X, Y).cv_results_
+    assert results["split0_test_score"][0] == results["split0_test_score"][1]
+
+
+ALL = np.arange(len(X))
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize(
+    ("grid", "folds"),
+    [
+        ({"alpha": [0.1]}, [(ALL[:100], ALL[100:])] * 6),
+        ({"alpha": [0.1] * 6}, [(ALL[:100], ALL[100:])]),
+        ({"random_state": [None] * 6}, [(ALL[:100], ALL[100:])]),
+        ({"alpha": [0.1]}, [(ALL, ALL)] * 6),
+    ],
+    ids=["folds", "numbers", "seeds", "all rows"],
+)
+def test_equal_fits_without_a_seed_are_as_many_fits(grid: Any, folds: Any, early_stopping: bool) -> None:
+    """What scikit-learn's search draws from NumPy's own generator, ours draws in the same order."""
+    model = MLPClassifier((3,), "tanh", **SHORT | {"random_state": None}, early_stopping=early_stopping)
+    found = []
+    for search in (GridSearchCV, PopulationSearchCV):
+        np.random.seed(0)
+        results = search(model, grid, cv=folds, scoring="neg_log_loss", refit=False).fit(X, Y).cv_results_
+        found.append([results[f"split{fold}_test_score"] for fold in range(len(folds))])
+    np.testing.assert_array_equal(found[1], found[0])
+    assert len(np.unique(found[1])) == 6
+
+
+def test_equal_fits_are_given_out_as_they_were_noted() -> None:
+    """Their seconds and their places in a store are those of the fits whose scores are told."""
+    folds = [(ALL[:100], ALL[100:])] * 3
+    task = Task(MLPClassifier((3,), **SHORT | {"random_state": None}), X, Y, {})
+    task.train([{"alpha": 0.1}] * 2, folds)
+    taken = [task.take({"alpha": 0.1}, rows) for _ in range(2) for rows, _ in folds]
+    assert [id(one) for one in taken] == [id(task.fits[place]) for place in sorted(task.fits)]
+
+
+def test_equal_fits_of_another_round_are_fits_of_their_own() -> None:
+    """The first rounds of an aggressive elimination have the same rows."""
+    halving: dict[str, Any] = {"factor": 2, "min_resources": 75, "aggressive_elimination": True, "random_state": 0}
+    model = MLPClassifier((3,), "tanh", **SHORT | {"random_state": None})
+    search = PopulationSearchCV(model, {"alpha": [0.1] * 8}, cv=2, scoring="neg_log_loss", refit=False, **halving)
+    results = search.fit(X, Y).cv_results_
+    assert results["n_resources"].tolist() == [75] * (8 + 4 + 2) + [150]
+    scores = [results["split0_test_score"], results["split1_test_score"]]
+    assert len(np.unique(scores)) == 2 * (8 + 4 + 2 + 1)
+
+
+@pytest.mark.parametrize(
+    "folds",
+    [
+        [(ALL < 100, ALL >= 100), (ALL >= 50, ALL < 50)],
+        [((ALL < 100).tolist(), (ALL >= 100).tolist())] * 2,
+        [(ALL[:100] - 150, ALL[100:] - 150)] * 2,
+        [(tuple(range(100)), tuple(range(100, 150)))] * 2,
+    ],
+    ids=["masks", "lists of masks", "from the end", "tuples"],
+)
+def test_folds_may_tell_their_rows_in_any_way(folds: Any, tmp_path: Path) -> None:
+    model, grid = Counted((3,), **SHORT), {"alpha": [0.1, 1.0, 10.0]}
+    same(model, grid, cv=folds)
+    for trained in (3 * len(folds) + 1, 1):
+        Counted.trained = 0
+        PopulationSearchCV(model, grid, cv=folds, path=tmp_path).fit(X, Y)
+        assert Counted.trained == trained
+
+
+@pytest.mark.parametrize("weights", [np.ones(140), 2.0], ids=["too few", "a number"])
+def test_weights_that_do_not_fit_are_refused_in_scikit_learns_words(weights: Any) -> None:
+    words = []
+    for search in (GridSearchCV, PopulationSearchCV):
+        try:
+            found = search(MLPClassifier((3,), **SHORT), {"alpha": [1.0]}, cv=3, error_score="raise")
+            words.append(str(found.fit(X, Y, sample_weight=weights).best_score_))
+        except ValueError as error:
+            words.append(str(error))
+    assert words[0] == words[1]
+
+
+def test_a_score_that_is_none_names_its_scorer() -> None:
+    words = []
+    for search in (GridSearchCV, PopulationSearchCV):
+        with pytest.raises(ValueError, match="scoring must return a number, got good") as raised:
+            search(MLPClassifier((3,), **SHORT), {"alpha": [1.0]}, cv=2, scoring=in_words).fit(X, Y)
+        words.append(str(raised.value))
+    assert words[0] == words[1]
+
+
+def in_words(estimator: Any, X: Any, y: Any) -> Any:
+    """Not a score."""
+    return "good"
+
+
+def test_without_a_refit_there_is_no_model() -> None:
+    search = PopulationSearchCV(MLPClassifier((3,), **SHORT), {"alpha": [0.5]}, cv=2, refit=False).fit(X, Y)
+    assert search.best_params_ == {"alpha": 0.5}
+    assert not hasattr(search, "best_estimator_")
+
+
+def test_what_it_cannot_search() -> None:
+    with pytest.raises(
+        BadInput,
+        match=r"^the estimator, a LogisticRegression, holds no network of deltarule; give an .* with GridSearchCV$",
+    ):
+        PopulationSearchCV(LogisticRegression(), {"C": [1]}).fit(X, Y)
+    with pytest.raises(BadInput, match=r"^the estimator, a Pipeline, holds no network"):
+        PopulationSearchCV(make_pipeline(StandardScaler(), LogisticRegression()), {}).fit(X, Y)
+    told = r"^the estimator is the class MLPClassifier itself; give a model of it, MLPClassifier\(\)$"
+    with pytest.raises(BadInput, match=told):
+        PopulationSearchCV(MLPClassifier, {"alpha": [1]}).fit(X, Y)
+    with pytest.raises(ValueError, match="requires y to be passed, but the target y is None"):
+        PopulationSearchCV(MLPClassifier(), {"alpha": [1]}).fit(X)
+
+
+class Silent:
+    """A callback of scikit-learn's that is never called."""
+
+    def setup(self, estimator: Any, context: Any) -> None: ...
+
+    def teardown(self, estimator: Any, context: Any) -> None: ...
+
+    def on_fit_task_begin(self, estimator: Any, context: Any, **of: Any) -> None: ...
+
+    def on_fit_task_end(self, estimator: Any, context: Any, **of: Any) -> None: ...
+
+
+def given_callbacks(one: Any) -> Any:
+    if hasattr(one, "set_callbacks"):
+        return one.set_callbacks(Silent())
+    one._skl_callbacks = [Silent()]  # what it does, which scikit-learn below 1.9 has not
+    return one
+
+
+@pytest.mark.parametrize("factor", [None, 2])
+@pytest.mark.parametrize("place", ["search", "pipeline", "step", "value", "step of a value"])
+def test_callbacks_of_scikit_learn_that_nobody_would_call_are_refused(place: str, factor: int | None) -> None:
+    scaler, value = StandardScaler(), StandardScaler()
+    pipeline = Pipeline([("scale", scaler), ("network", MLPClassifier((3,), **SHORT))])
+    grid = {"scale": [make_pipeline(value) if place == "step of a value" else value, None], "network__alpha": [0.1]}
+    search = PopulationSearchCV(pipeline, [{}, grid], cv=2, factor=factor)
+    one = given_callbacks({"search": search, "pipeline": pipeline, "step": scaler}.get(place, value))
+    told = rf"^the {type(one).__name__} has callbacks of scikit-learn, .*; take GridSearchCV .*, or leave them out$"
+    with pytest.raises(BadInput, match=told):
+        search.fit(X, Y)
+    del one._skl_callbacks  # as set_callbacks() does
+    assert search.fit(X, Y).best_score_ > 0
+
+
+def test_what_is_fitted_one_by_one_may_have_callbacks_of_scikit_learn() -> None:
+    scaler = given_callbacks(StandardScaler())
+    model = TransformedTargetRegressor(make_pipeline(scaler, MLPRegressor(hidden_layer_sizes=(3,), **SHORT)))
+    search = PopulationSearchCV(model, {"regressor__mlpregressor__alpha": [0.1, 1.0]}, cv=2)
+    assert np.isfinite(search.fit(X, X[:, 0]).best_score_)
+
+
+def test_a_search_leaves_what_is_not_its_own() -> None:
+    class Named(PopulationSearchCV):
+        def fit(self, X: Any, y: Any = None, **parameters: Any) -> Any:
+            self.started_ = "now"
+            return super().fit(X, y, **parameters)
+
+    search = Named(MLPClassifier((3,), **SHORT), {"alpha": [0.1, 1.0]}, cv=2).fit(X, Y)
+    search.note_ = "mine"
+    del search.n_splits_
+    search.fit(X, Y)
+    assert (search.started_, search.note_, search.n_splits_) == ("now", "mine", 2)
+
+
+def test_a_search_leaves_nothing_of_the_one_before() -> None:
+    search = PopulationSearchCV(MLPClassifier((3,), **SHORT), {"alpha": [0.1, 1.0]}, cv=2, factor=2)
+    search.fit(pd.DataFrame(X, columns=list("abcdefgh")), Y).fit(X, Y)
+    assert not hasattr(search, "feature_names_in_")
+    search.set_params(factor=None, refit=False).fit(X, Y)
+    assert set(vars(search)) == set(vars(clone(search).fit(X, Y)))
+    assert not {name for name in vars(search) if name.startswith(("n_resources", "n_candidates", "best_estimator"))}
+
+
+def test_halving_speaks_of_the_estimator_itself() -> None:
+    with pytest.raises(ValueError, match="Cannot use resource=nope which is not supported by estimator MLPClassifier"):
+        PopulationSearchCV(MLPClassifier(), {"alpha": [1.0]}, factor=2, resource="nope").fit(X, Y)
+
+
+def test_a_search_stays_in_its_process(tmp_path: Path) -> None:
+    with joblib.parallel_config(backend="loky", n_jobs=2):
+        search = PopulationSearchCV(MLPClassifier((3,), **SHORT), {"alpha": [0.5, 1.0]}, cv=2, path=tmp_path).fit(X, Y)
+    assert search.best_score_ > 0.5
+
+
+@pytest.mark.parametrize(
+    ("given", "grid"),
+    [
+        ({"scoring": "acuracy"}, {"alpha": [1.0]}),
+        ({"scoring": ["accuracy", "roc_auc"]}, {"alpha": [1.0]}),
+        ({"refit": None}, {"alpha": [1.0]}),
+        ({"cv": "three"}, {"alpha": [1.0]}),
+        ({"factor": 2, "scoring": "acuracy"}, {"alpha": [1.0]}),
+        ({}, [{"alpha": [0.1]}, {"alphaa": [1.0]}]),
+    ],
+    ids=str,
+)
+def test_what_scikit_learn_refuses_is_refused_in_its_words_before_anything_is_trained(given: Any, grid: Any) -> None:
+    words = []
+    for search in (GridSearchCV, PopulationSearchCV):
+        if search is GridSearchCV:
+            given = {name: value for name, value in given.items() if name != "factor"}
+        with pytest.raises(ValueError) as raised:
+            search(MLPClassifier(max_iter=10**6), grid, **given).fit(X, Y)
+        words.append(str(raised.value).replace("PopulationSearchCV", "GridSearchCV"))
+    assert words[0] == words[1]
+
+
+# --- scorers see the estimator and the rows ---
+
+
+def gap(estimator: Any, X: Any, y: Any) -> float:
+    """How far the predicted positives are from what the rows themselves say."""
+    return -float(abs(estimator.predict(X).sum() - (X[:, 0] < 0).sum()))
+
+
+def inside(estimator: Any, X: Any, y: Any) -> dict[str, float]:
+    """What only a fitted network can tell."""
+    size = sum(float((array**2).sum()) for array in estimator.coefs_)
+    return {"likely": float(estimator.predict_log_proba(X).mean()), "size": -size, "epochs": estimator.n_iter_}
+
+
+def test_scorers_of_ones_own_see_the_fitted_estimator_and_the_rows() -> None:
+    model, grid = MLPClassifier((4,), **SHORT), {"learning_rate_init": [1e-4, 0.01, 0.1], "alpha": [0.0, 10.0]}
+    same(model, grid, cv=3, scoring=gap)
+    same(model, grid, cv=3, scoring={"gap": gap, "accuracy": "accuracy"}, refit="gap", return_train_score=True)
+    same(model, grid, cv=3, scoring=inside, refit="size")
+    found = PopulationSearchCV(model, grid, cv=3, factor=2, scoring=gap, random_state=0).fit(X, Y)
+    expected = HalvingGridSearchCV(model, grid, cv=3, factor=2, scoring=gap, random_state=0).fit(X, Y)
+    np.testing.assert_array_equal(found.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"])
+
+
+def test_a_scorer_sees_the_steps_of_a_pipeline() -> None:
+    def mean_of_first_step(estimator: Any, X: Any, y: Any) -> float:
+        return float(estimator.named_steps["standardscaler"].mean_.sum() + estimator[-1].loss_)
+
+    pipeline = make_pipeline(StandardScaler(), MLPClassifier((4,), **SHORT))
+    same(pipeline, {"mlpclassifier__alpha": [0.1, 1.0]}, X=X + 3, cv=3, scoring=mean_of_first_step)
+
+
+def test_one_of_several_scores_may_fail() -> None:
+    def broken(estimator: Any, X: Any, y: Any) -> float:
+        raise RuntimeError("no score")
+
+    search = same(
+        MLPClassifier((4,), **SHORT), {"alpha": [1.0]}, cv=2, scoring={"a": "accuracy", "b": broken}, refit="a"
+    )
+    assert np.isnan(search.cv_results_["mean_test_b"]).all() and search.cv_results_["mean_test_a"][0] > 0.5
+
+
+@pytest.mark.parametrize(
+    "scoring", [None, "accuracy", gap, ["accuracy", "roc_auc"]], ids=["none", "name", "own", "two"]
+)
+def test_a_fitted_search_keeps_neither_the_rows_nor_the_fits(scoring: Any, tmp_path: Path) -> None:
+    several = isinstance(scoring, list)
+    search = PopulationSearchCV(
+        MLPClassifier((4,), **SHORT), {"alpha": [0.1, 1.0]}, cv=2, scoring=scoring, path=tmp_path,
+        refit="accuracy" if several else True,
+    )  # fmt: skip
+    pickled = pickle.dumps(search.fit(X, Y))
+    again = pickle.loads(pickled)
+    assert len(pickled) < X.nbytes  # 150 rows of 8
+    np.testing.assert_array_equal(again.predict(X), search.predict(X))
+    assert again.score(X, Y) == search.score(X, Y)
+    theirs = GridSearchCV(search.estimator, search.param_grid, cv=2, scoring=scoring, refit=search.refit).fit(X, Y)
+    assert repr(search.scorer_) == repr(theirs.scorer_)
+
+
+# --- candidates that are not trained among others ---
+
+
+class Clipped(MLPClassifier):
+    """Has a fit of its own."""
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:  # type: ignore[override]
+        return super().fit(np.clip(X, -0.1, 0.1), y, sample_weight)
+
+
+class OtherPipeline(Pipeline):
+    """Has rules of its own."""
+
+    def fit(self, X: Any, y: Any = None, **parameters: Any) -> Any:
+        return super().fit(X[::2], y[::2], **parameters)
+
+
+def test_whoever_has_a_fit_of_ones_own_is_fitted_by_it() -> None:
+    same(Clipped((4,), **SHORT), {"alpha": [0.1, 100.0]}, cv=3)
+    steps = [("mlp", MLPClassifier((4,), **SHORT))]
+    same(OtherPipeline([("scale", StandardScaler()), *steps]), {"mlp__alpha": [0.1, 100.0]}, cv=3)
+
+
+def test_a_pipeline_of_one_step_and_last_steps_that_are_others() -> None:
+    alone = Pipeline([("mlp", MLPClassifier((4,), **SHORT))])
+    same(alone, {"mlp__alpha": [0.1, 100.0]}, cv=3)
+    others = [MLPClassifier((4,), **SHORT), LogisticRegression()]
+    search = same(make_pipeline(StandardScaler(), MLPClassifier()), {"mlpclassifier": others}, cv=3)
+    assert (search.cv_results_["mean_test_score"] > 0.5).all()
+
+
+def test_what_else_is_made_of_a_network_is_fitted_by_its_own_fit() -> None:
+    model = make_pipeline(StandardScaler(), MLPRegressor(hidden_layer_sizes=(4,), **SHORT))
+    target = TransformedTargetRegressor(model, func=np.log1p, inverse_func=np.expm1)
+    same(target, {"regressor__mlpregressor__alpha": [0.1, 100.0]}, y=np.exp(X[:, 0]), cv=3)
+    several = VotingClassifier([("mlp", MLPClassifier((4,), **SHORT)), ("linear", LogisticRegression())])
+    same(several, {"mlp__alpha": [0.1, 100.0]}, cv=3)
+
+
+def test_other_parameters_of_fit_go_where_they_go_in_scikit_learns() -> None:
+    model = MLPClassifier((4,), early_stopping=True, **SHORT)
+    same(model, {"alpha": [0.1, 10.0]}, cv=2, fit={"eval_set": (X, Y)})
+    same(model, {"alpha": [0.1, 10.0]}, cv=2, fit={"X_val": X[:40], "y_val": Y[:40]})
+    weights = np.where(Y, 10.0, 0.1)
+    pipeline = make_pipeline(StandardScaler(), MLPClassifier((4,), **SHORT))
+    fit = {"mlpclassifier__sample_weight": weights, "standardscaler__sample_weight": weights}
+    same(pipeline, {"mlpclassifier__alpha": [0.1, 10.0]}, cv=2, fit=fit)
+
+
+def test_metadata_are_routed_as_in_scikit_learns() -> None:
+    weights, grid = np.where(Y, 10.0, 0.1), {"alpha": [1e-4, 10.0]}
+    with config_context(enable_metadata_routing=True):
+        fitted = MLPClassifier((4,), **SHORT).set_fit_request(sample_weight=True)
+        scored = make_scorer(f1_score).set_score_request(sample_weight=True)
+        for request, scoring in ((True, None), (False, None), (False, scored), (True, scored)):
+            model = clone(fitted).set_score_request(sample_weight=request)
+            search = same(model, grid, cv=3, scoring=scoring, fit={"sample_weight": weights})
+            theirs = GridSearchCV(model, grid, cv=3, scoring=scoring).fit(X, Y, sample_weight=weights)
+            np.testing.assert_array_equal(search.best_estimator_.coefs_[0], theirs.best_estimator_.coefs_[0])
+        scaler = StandardScaler().set_fit_request(sample_weight=True)
+        pipeline = make_pipeline(scaler, fitted.set_score_request(sample_weight=True))
+        same(pipeline, {"mlpclassifier__alpha": [1e-4, 10.0]}, cv=3, fit={"sample_weight": weights})
+        apart = MLPClassifier((4,), early_stopping=True, **SHORT).set_fit_request(X_val=True, y_val=True)
+        pipeline = make_pipeline(StandardScaler(), apart, transform_input=["X_val"])
+        search = same(pipeline, {"mlpclassifier__alpha": [1e-4, 10.0]}, cv=3, fit={"X_val": X[:40], "y_val": Y[:40]})
+        assert search.best_estimator_[-1].best_validation_score_ == search.score(X[:40], Y[:40])
+
+
+def test_a_grid_search_can_be_exchanged_with_all_its_arguments() -> None:
+    given = {"n_jobs": 1, "pre_dispatch": 2, "verbose": 0, "error_score": 0.0}
+    same(MLPClassifier((4,), **SHORT), {"alpha": [0.1, 10.0]}, cv=2, **given)
+    theirs = set(GridSearchCV(MLPClassifier(), {}).get_params(deep=False))
+    assert theirs <= set(PopulationSearchCV(MLPClassifier(), {}).get_params(deep=False))
+
+
+@pytest.mark.parametrize(
+    "halving",
+    [
+        {"factor": 2},
+        {"factor": 3, "min_resources": 20, "aggressive_elimination": True},
+        {"factor": 2, "resource": "max_iter", "max_resources": 6},
+    ],
+    ids=str,
+)
+def test_halving_is_that_of_scikit_learn(halving: dict[str, Any]) -> None:
+    model, grid = MLPClassifier((3,), **SHORT), {"alpha": [0.0, 0.1, 10.0, 1000.0], "learning_rate_init": [1e-5, 0.01]}
+    theirs = HalvingGridSearchCV(model, grid, cv=3, random_state=4, **halving).fit(X, Y)
+    ours = PopulationSearchCV(model, grid, cv=3, random_state=4, return_train_score=True, **halving).fit(X, Y)
+    assert (ours.n_resources_, ours.n_candidates_) == (theirs.n_resources_, theirs.n_candidates_)
+    assert set(ours.cv_results_) == set(theirs.cv_results_) and len(ours.n_resources_) > 1
+    assert ours.cv_results_["params"] == theirs.cv_results_["params"]
+    assert len(ours.cv_results_["mean_fit_time"]) == sum(ours.n_candidates_)
+    for name in ("mean_test_score", "std_test_score", "mean_train_score", "rank_test_score", "iter", "n_resources"):
+        np.testing.assert_array_equal(ours.cv_results_[name], theirs.cv_results_[name])
+    assert ours.best_params_ == theirs.best_params_ and ours.best_score_ == theirs.best_score_
+    np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+
+
+def test_halving_hands_groups_to_the_splitter() -> None:
+    halving: dict[str, Any] = {"factor": 2, "resource": "max_iter", "max_resources": 6, "cv": GroupKFold(3)}
+    model, grid, groups = MLPClassifier((3,), **SHORT), {"alpha": [0.0, 0.1, 10.0]}, np.arange(150) // 10
+    theirs, ours = (
+        kind(model, grid, **halving).fit(X, Y, groups=groups) for kind in (HalvingGridSearchCV, PopulationSearchCV)
+    )
+    np.testing.assert_array_equal(ours.cv_results_["mean_test_score"], theirs.cv_results_["mean_test_score"])
+
+
+class Counted(MLPClassifier):
+    """Counts what is trained."""
+
+    trained = 0
+
+    def _keep_run(self, plan: Any, run: Any) -> Any:
+        Counted.trained += 1
+        return super()._keep_run(plan, run)
+
+
+def scores(search: PopulationSearchCV) -> Any:
+    return np.array([search.cv_results_[f"split{fold}_test_score"] for fold in range(3)])
+
+
+def searched(path: Path, **given: Any) -> PopulationSearchCV:
+    grid = {"alpha": [0.0, 1.0], "learning_rate_init": [0.001, 0.1], "hidden_layer_sizes": [(3,), (4,)]}
+    return PopulationSearchCV(Counted(**SHORT | given), grid, cv=3, path=path).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"n_members": 2, "batch_norm": True}, {"early_stopping": True}, {"solver": "lbfgs"}], ids=str
+)
+def test_what_is_in_the_store_is_not_made_again(given: dict[str, Any], tmp_path: Path) -> None:
+    expected = scores(
+        PopulationSearchCV(MLPClassifier(**SHORT | given), searched(tmp_path, **given).param_grid, cv=3).fit(X, Y)
+    )
+    Counted.trained = 0
+    again = searched(tmp_path, **given)
+    assert Counted.trained == (0 if given.get("solver") == "lbfgs" else 1)  # the best candidate, on all rows
+    np.testing.assert_array_equal(scores(again), expected)
+    with sqlite3.connect(tmp_path / "sweep.sqlite") as connection:
+        assert connection.execute("SELECT count(*) FROM members").fetchone() == (24 * given.get("n_members", 1),)
+        taken = connection.execute("SELECT sum(train_seconds) FROM members").fetchone()[0]
+    assert again.cv_results_["mean_fit_time"].sum() * 3 >= taken
+
+
+@pytest.mark.parametrize(
+    "own", [{}, {"early_stopping": True}, {"early_stopping": True, "n_members": 2}, {"verbose": True}], ids=str
+)
+def test_without_a_seed_as_many_fits_are_taken_up_as_are_there(own: dict[str, Any], tmp_path: Path) -> None:
+    model = Counted((3,), "tanh", **SHORT | {"random_state": None} | own)
+    weights = np.arange(len(X)) % 3
+    first: Any = None
+    for count, trained in ((3, 6), (3, 0), (5, 4), (5, 0)):
+        Counted.trained = 0
+        search = PopulationSearchCV(
+            model, {"alpha": [0.1] * count}, cv=2, scoring="neg_log_loss", refit=False, path=tmp_path
+        )
+        found = search.fit(X, Y, sample_weight=weights).cv_results_["mean_test_score"]
+        first = found[:3] if first is None else first
+        assert Counted.trained == trained and len(np.unique(found)) == count
+        np.testing.assert_array_equal(found[:3], first)
+        with contextlib.closing(sqlite3.connect(tmp_path / "sweep.sqlite")) as connection:
+            there = connection.execute("SELECT count(*) FROM members").fetchone()[0]
+        assert there == 2 * count * own.get("n_members", 1)
+
+
+def test_other_rows_or_parameters_are_other_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, grid = MLPClassifier((3,), **SHORT), {"alpha": [0.0, 1.0]}
+    for changed in ({}, {"tol": 0.1}, {"random_state": 1}):
+        PopulationSearchCV(clone(model).set_params(**changed), grid, cv=3, path=tmp_path).fit(X, Y)
+    PopulationSearchCV(Counted((3,), **SHORT), grid, cv=3, path=tmp_path).fit(X, Y)  # a class may have ways of its own
+    PopulationSearchCV(model, grid, cv=3, path=tmp_path).fit(X[1:], Y[1:])
+    PopulationSearchCV(model, grid, cv=3, path=tmp_path).fit(X, Y, sample_weight=np.arange(1.0, len(X) + 1))
+    monkeypatch.setattr("deltarule.estimators.search.search_cache.NUMERICS_VERSION", 99)
+    PopulationSearchCV(model, grid, cv=3, path=tmp_path).fit(X, Y)
+    with sqlite3.connect(tmp_path / "sweep.sqlite") as connection:
+        assert connection.execute("SELECT count(*) FROM members").fetchone() == (7 * 6,)
+
+
+def test_a_formula_of_one_s_own_is_told_by_what_it_does(tmp_path: Path) -> None:
+    def searched(activation: str) -> np.ndarray:
+        model = MLPClassifier((3,), activation=activation, **SHORT | {"max_iter": 40})
+        found = PopulationSearchCV(model, {"alpha": [0.0, 1.0]}, cv=3, path=tmp_path / activation).fit(X, Y)
+        return np.asarray(found.cv_results_["mean_test_score"])
+
+    bent = {
+        "tanh": (lambda z: np.tanh(z), lambda z, a: 1 - a * a),
+        "identity": (lambda z: 1 * z, lambda z, a: 0 * z + 1),
+    }
+    for name, formula in (*bent.items(), ("tanh", bent["tanh"])):
+        register_activation("bent", *formula)
+        try:
+            np.testing.assert_array_equal(searched("bent"), searched(name))
+        finally:
+            unregister("activation", "bent")
+    assert (searched("tanh") != searched("identity")).any()
+    with sqlite3.connect(tmp_path / "bent" / "sweep.sqlite") as connection:
+        assert connection.execute("SELECT count(*) FROM members").fetchone() == (2 * 6,), "of each formula once"
+
+
+def test_a_store_written_before_knows_the_fits_of_built_in_formulas(tmp_path: Path) -> None:
+    """Nothing is added to what tells them from others, whatever the solver is called inside."""
+    for more in ({}, {"solver": "sgd", "learning_rate": "invscaling"}, {"solver": "rmsprop", "activation": "gelu"}):
+        model = MLPClassifier((3,), **SHORT | more)
+        plan = model._plan(*model._ready(X, Y, None))
+        assert _own_formulas(plan.problem) == []
+
+
+def test_a_fit_that_diverged_is_known_to_have(tmp_path: Path) -> None:
+    model = MLPRegressor(hidden_layer_sizes=(3,), **SHORT | {"solver": "sgd"})
+    grid = {"learning_rate_init": [0.01, 1e200]}
+    first, again = (PopulationSearchCV(model, grid, cv=2, path=tmp_path).fit(X, Y) for _ in range(2))
+    np.testing.assert_array_equal(again.cv_results_["mean_test_score"], first.cv_results_["mean_test_score"])
+    assert np.isnan(again.cv_results_["mean_test_score"][1])
+    with pytest.raises(ValueError, match=r"It happened in epoch \d"):
+        PopulationSearchCV(model, grid, cv=2, path=tmp_path, error_score="raise").fit(X, Y)
+
+
+def test_halving_has_a_store_too(tmp_path: Path) -> None:
+    grid = {"alpha": [0.0, 0.1, 10.0, 1000.0]}
+    halving = {"cv": 3, "factor": 2, "random_state": 4, "path": tmp_path}
+    first = PopulationSearchCV(Counted((3,), **SHORT), grid, **halving).fit(X, Y)
+    Counted.trained = 0
+    again = PopulationSearchCV(Counted((3,), **SHORT), grid, **halving).fit(X, Y)
+    assert Counted.trained == 1
+    np.testing.assert_array_equal(again.cv_results_["mean_test_score"], first.cv_results_["mean_test_score"])
+
+
+KILLED = """
+import sys
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.datasets import load_breast_cancer
+from sklearn.ensemble import VotingClassifier
+from sklearn.exceptions import ConvergenceWarning
+from deltarule import MLPClassifier, PopulationSearchCV
+from deltarule.estimators.search import population_fits
+population_fits.PART_SECONDS = 1e-6
+class Counted(MLPClassifier):
+    pass
+X, y = load_breast_cancer(return_X_y=True)
+model = Counted((20,), max_iter=40, tol=0, batch_size=4, random_state=0, engine="reference")
+PopulationSearchCV(model, {"alpha": [0.0, 0.1, 1.0, 10.0]}, cv=2, path=sys.argv[1]).fit(X[:150, :8] / X.std(), y[:150])
+"""
+
+
+def test_a_search_that_was_killed_repeats_only_what_is_unfinished(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", KILLED, str(tmp_path)])
+    file, done = tmp_path / "sweep.sqlite", 0
+    while not done:
+        assert process.poll() is None
+        time.sleep(0.02)
+        if file.exists():
+            with contextlib.suppress(sqlite3.OperationalError), contextlib.closing(sqlite3.connect(file)) as connection:
+                done = connection.execute("SELECT count(*) FROM members").fetchone()[0]
+    process.kill()
+    process.wait()
+    x, y = load_breast_cancer(return_X_y=True)
+    x, y = x[:150, :8] / x.std(), y[:150]
+    model = Counted((20,), max_iter=40, tol=0, batch_size=4, random_state=0, engine="reference")
+    grid = {"alpha": [0.0, 0.1, 1.0, 10.0]}
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        done = connection.execute("SELECT count(*) FROM members").fetchone()[0]
+    Counted.trained = 0
+    resumed = PopulationSearchCV(model, grid, cv=2, path=tmp_path, refit=False).fit(x, y)
+    assert 0 < done < 8 and Counted.trained == 8 - done
+    unbroken = PopulationSearchCV(model, grid, cv=2, refit=False).fit(x, y)
+    np.testing.assert_array_equal(resumed.cv_results_["mean_test_score"], unbroken.cv_results_["mean_test_score"])
+
+
+def test_folders_that_are_refused(tmp_path: Path) -> None:
+    search = PopulationSearchCV(MLPClassifier((3,), **SHORT), {"alpha": [0.5]}, cv=2, path=tmp_path)
+    with Store(tmp_path / "sweep") as store:
+        store.note(name="xor")
+    with pytest.raises(BadInput, match="holds the store of a sweep, and a search needs its own; name another folder"):
+        clone(search).set_params(path=tmp_path / "sweep").fit(X, Y)
+    with Store(tmp_path), pytest.raises(RunFailed, match="another process is at work"):
+        search.fit(X, Y)
+    search.fit(X, Y)
+    with contextlib.closing(sqlite3.connect(tmp_path / "sweep.sqlite")) as connection, connection:
+        connection.execute("UPDATE networks SET theta = x'00'")
+    with pytest.raises(BadInput, match="the store of the sweep is damaged"):
+        search.fit(X, Y)
+
+
+def epochs_made(estimator: Any, X: Any, y: Any) -> float:
+    """Reads all that a fit leaves beside its weights."""
+    last = estimator.validation_scores_[-1] + estimator.validation_loss_curve_[-1] + estimator.best_validation_score_
+    return float(len(estimator.loss_curve_) + estimator.t_ + estimator.loss_ + last)
+
+
+def test_scorers_see_all_of_a_fit_that_was_in_the_store(tmp_path: Path) -> None:
+    model = MLPClassifier((3,), **SHORT | {"max_iter": 30}, tol=0.05, n_iter_no_change=1, early_stopping=True)
+    given: dict[str, Any] = {"cv": 2, "scoring": epochs_made, "refit": False}
+    theirs = GridSearchCV(model, {"alpha": [0.1, 10.0, 1.0]}, **given).fit(X, Y).cv_results_["mean_test_score"]
+    for values in ([0.1, 10.0], [0.1, 10.0, 1.0], [0.1, 10.0, 1.0]):
+        search = PopulationSearchCV(model, {"alpha": values}, path=tmp_path, **given).fit(X, Y)
+        np.testing.assert_array_equal(search.cv_results_["mean_test_score"], theirs[: len(values)])
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"solver": "lbfgs"},
+        {"verbose": True},
+        {"solver": "lbfgs", "early_stopping": True, "validation_fraction": 1e-9},
+    ],
+    ids=str,
+)
+def test_a_store_changes_no_fit_that_is_made_alone(own: Any, tmp_path: Path) -> None:
+    model = MLPClassifier((3,), **SHORT | {"random_state": np.random.RandomState(1)} | own)
+    theirs = GridSearchCV(model, {"alpha": [0.1, 1.0]}, cv=3, refit=False).fit(X, Y)
+    for path in (None, tmp_path, tmp_path):
+        ours = PopulationSearchCV(model, {"alpha": [0.1, 1.0]}, cv=3, refit=False, path=path).fit(X, Y)
+        np.testing.assert_array_equal(ours.cv_results_["mean_test_score"], theirs.cv_results_["mean_test_score"])
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("functiontransformer__func", [None, lambda x: x**3, lambda x: x**2]),
+        ("mlpclassifier__callbacks", [None, lambda epoch, _: epoch.number > 2]),
+        ("functiontransformer", [FunctionTransformer(lambda x: x**3), FunctionTransformer(lambda x: x**2)]),
+    ],
+    ids=["function", "callback", "step"],
+)
+def test_values_may_be_functions_without_a_name(name: str, values: list[Any]) -> None:
+    model = make_pipeline(FunctionTransformer(), MLPClassifier((3,), **SHORT))
+    theirs = GridSearchCV(model, {name: values}, cv=2).fit(X, Y)
+    ours = PopulationSearchCV(model, {name: values}, cv=2).fit(X, Y)
+    scores = ours.cv_results_["mean_test_score"]
+    np.testing.assert_array_equal(scores, theirs.cv_results_["mean_test_score"])
+    assert len(set(scores)) == len(values)
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csr_array])
+def test_sparse_labels(kind: Any) -> None:
+    labels = (X[:, :3] > 0).astype(int)
+    model = MLPClassifier((3,), **SHORT)
+    ours, theirs = (
+        search(model, {"alpha": [0.1, 1.0]}, cv=2).fit(X, given)
+        for search, given in ((PopulationSearchCV, kind(labels)), (GridSearchCV, labels))
+    )
+    np.testing.assert_array_equal(ours.cv_results_["mean_test_score"], theirs.cv_results_["mean_test_score"])
+    assert sparse.issparse(ours.predict(X))
+    np.testing.assert_array_equal(ours.predict(X).toarray(), theirs.predict(X))
+
+
+def test_warnings_that_are_errors_fail_their_fit_alone_and_are_not_kept(tmp_path: Path) -> None:
+    """How somebody leaves out fits that did not converge."""
+    model = MLPClassifier((3,), **SHORT | {"max_iter": 300}, tol=0.5, n_iter_no_change=2)
+    grid, given = {"max_iter": [1, 300]}, {"cv": 2, "refit": False}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        theirs = GridSearchCV(model, grid, **given).fit(X, Y).cv_results_["mean_test_score"]
+        ours = PopulationSearchCV(model, grid, path=tmp_path, **given).fit(X, Y).cv_results_["mean_test_score"]
+    assert np.isnan(theirs).tolist() == [True, False]
+    np.testing.assert_array_equal(ours, theirs)
+    again = PopulationSearchCV(model, grid, path=tmp_path, **given).fit(X, Y).cv_results_["mean_test_score"]
+    assert np.isfinite(again).all()
+
+
+def test_classes_of_one_name_are_not_one() -> None:
+    class Named(StandardScaler):
+        def transform(self, X: Any) -> Any:
+            return 0 * super().transform(X)
+
+    Named.__name__ = Named.__qualname__ = "StandardScaler"
+    Named.__module__ = StandardScaler.__module__
+    model = Pipeline([("scaler", StandardScaler()), ("model", MLPClassifier((3,), **SHORT | {"max_iter": 30}))])
+    same(model, {"scaler": [StandardScaler(), Named()]}, cv=2)

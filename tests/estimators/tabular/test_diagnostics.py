@@ -1,0 +1,175 @@
+import re
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from deltarule.estimators.tabular.column_encoder import Column, encoded, learned
+from deltarule.estimators.tabular.diagnostics import unknown_categories, unused_told, unusual_numbers, without_input
+
+MOST = sys.float_info.max
+finite = st.floats(-1e100, 1e100)
+
+
+def test_what_the_model_has_not_seen_is_told() -> None:
+    columns = [Column("a", "category", "", categories=("1", "2")), Column("b", "number", "")]
+    assert unknown_categories(columns, {"a": np.array([1.0, 2.0])}) == []
+    [told] = unknown_categories(columns, {"a": np.array([1.0, 3.5, 3.5, np.nan])})
+    assert told.startswith("the column 'a' has in 3 rows categories") and told.endswith("missing, '3.5'")
+
+
+def test_a_known_category_that_is_written_otherwise_is_no_unknown_one() -> None:
+    doors = Column("doors", "category", "", categories=("2", "4"))
+    assert unknown_categories([doors], {"doors": np.array(["2.0", "4"], object)}) == []
+
+
+@given(st.lists(st.floats(-1e300, 1e300), min_size=1), st.lists(st.floats(-1e300, 1e300)))
+def test_numbers_are_unusual_that_lie_more_than_a_width_outside_of_all_of_training(
+    seen: list[float], new: list[float]
+) -> None:
+    [column] = learned({"a": np.array(seen)}, {"a": ("number", "")})
+    least, width = min(seen), max(seen) - min(seen)
+    assume(width < 1e300)
+    assert unusual_numbers([column], {"a": np.array(seen)}) == []
+    assert unusual_numbers([column], {"a": np.array([least - 0.9 * width, max(seen) + 0.9 * width])}) == []
+    far = [one for one in new if one < least - width or one > max(seen) + width]
+    told = unusual_numbers([column], {"a": np.array(new)})
+    assert len(told) == (len(far) * len(seen) > len(new))
+    kind = "has numbers" if width else "in training, and has others"
+    assert not told or f"{kind} in {len(far)} row" in told[0]
+
+
+def test_a_wrong_unit_and_what_is_missing_anew_are_told() -> None:
+    frame = {
+        "fare": np.array([0.0, 7.25, 512.0]),
+        "class": np.array([1.0, 3.0, 2.0]),
+        "age": np.array([3.0, np.nan, 9]),
+    }
+    columns = learned(frame, dict.fromkeys(frame, ("number", "")))
+    assert unusual_numbers(columns, frame) == unusual_numbers(columns, {}) == []
+    texts = np.array(["7250000", "8", "", "-1e6"], object)
+    told = unusual_numbers(columns, {"fare": texts, "class": np.full(4, np.nan), "age": np.full(4, np.nan)})
+    assert told == [
+        "the column 'fare' has numbers in 2 rows far outside of training's, which went from 0 to 512: such as 7250000; "
+        "they count as -512 or 1024",
+        "the column 'fare' is missing in 1 of 4 rows, in training never; its median there, 7.25, stands in",
+        "the column 'class' is missing in 4 of 4 rows, in training never; its median there, 2, stands in",
+    ]
+
+
+@given(st.integers(0, 200), st.integers(0, 200))
+def test_gaps_do_not_make_a_far_number_more_usual(others: int, gaps: int) -> None:
+    size = Column("size", "number", "", gaps=True, fill=2.0, least=1.0, greatest=3.0, rows=50)
+    told = unusual_numbers([size], {"size": np.array([2000.0] + [2.0] * others + [np.nan] * gaps)})
+    assert bool(told) == (1 + others < 50)
+
+
+@pytest.mark.parametrize("many", [50, 1000])
+@pytest.mark.parametrize("draw", ["standard_cauchy", "pareto"])
+def test_large_numbers_as_they_come_among_many_are_no_news(draw: str, many: int) -> None:
+    """Of laws of which a number may be larger than all before it together."""
+    random, told = np.random.default_rng(0), 0
+    for _ in range(200):
+        values = getattr(random, draw)(*[1.0] * (draw == "pareto"), size=200 + many)
+        [column] = learned({"a": values[:200]}, {"a": ("number", "")})
+        told += bool(unusual_numbers([column], {"a": values[200:]}))
+    assert told / 200 < 0.2
+
+
+def test_numbers_are_told_with_digits_that_tell_them_apart() -> None:
+    [column] = learned({"at": np.array([1_700_000_000.0, 1_700_000_100.0])}, {"at": ("number", "")})
+    [told] = unusual_numbers([column], {"at": np.array([1_700_001_000.0])})
+    assert "which went from 1700000000 to 1700000100: such as 1700001000; they count as 1700000200" in told
+    [column] = learned({"at": np.array([-1 / 3, 2 / 3])}, {"at": ("number", "")})
+    [told] = unusual_numbers([column], {"at": np.array([1234.56789])})
+    assert told.endswith("which went from -0.33333 to 0.66667: such as 1234.6; they count as 1.6667")
+    [column] = learned({"at": np.array([1_763_424_000_000.0, 1_763_427_600_000.0])}, {"at": ("number", "")})
+    [told] = unusual_numbers([column], {"at": np.array([1_763_424_000.0])})
+    assert "from 1763424000000 to 1763427600000: such as 1763424000; they count as 1763420400000" in told
+    [column] = learned({"at": np.array([48.13712, 48.13714])}, {"at": ("number", "")})
+    [told] = unusual_numbers([column], {"at": np.array([48.14])})
+    assert told.endswith("which went from 48.13712 to 48.13714: such as 48.14; they count as 48.13716")
+    [column] = learned({"at": np.array([48.13712, 48.13712])}, {"at": ("number", "")})
+    assert (
+        "always 48.13712 in training, and has others in 1 row, such as 48.13713,"
+        in unusual_numbers([column], {"at": np.array([48.13713])}).pop()
+    )
+
+
+@given(st.tuples(finite, finite).filter(lambda ends: ends[0] < ends[1]))
+def test_the_least_and_the_greatest_number_are_told_apart(ends: tuple[float, float]) -> None:
+    width = ends[1] - ends[0]
+    assume(width > 1e-13 * max(map(abs, ends)))
+    column = Column("a", "number", "", least=ends[0], greatest=ends[1], rows=2)
+    for told in unusual_numbers([column], {"a": np.array([-MOST, MOST])}):
+        low, high = re.search(r"which went from (\S+) to (\S+):", told).groups()
+        np.testing.assert_allclose([float(low), float(high)], ends, rtol=1e-4, atol=0.06 * width)
+        assert float(low) < float(high)
+
+
+@given(st.integers(0, 30), st.integers(1, 30), st.integers(1, 50))
+def test_a_number_on_a_bound_is_not_far_outside_however_it_is_rounded(least: int, width: int, unit: int) -> None:
+    seen = np.array([least, least + width]) / unit
+    [column] = learned({"a": seen}, {"a": ("number", "")})
+    bounds = np.array([least - width, least + 2 * width]) / unit
+    assert unusual_numbers([column], {"a": bounds}) == []
+    assert len(unusual_numbers([column], {"a": bounds + [-1e-6, 1e-6] / np.float64(unit)})) == 1
+
+
+def test_a_column_that_was_the_same_in_every_row_is_told_where_it_differs() -> None:
+    [column] = learned({"a": np.array([5.0, np.nan, 5.0])}, {"a": ("number", "")})
+    assert unusual_numbers([column], {"a": np.array([5.0, np.nan])}) == []
+    [told] = unusual_numbers([column], {"a": np.array([5000.0, 5.0])[:1]})
+    assert told == ("the column 'a' was always 5 in training, and has others in 1 row, such as 5000, which count as 5")
+    assert encoded([column], {"a": np.array([5000.0, 5.0])})[:, 0].tolist() == [0, 0]
+
+
+def _of_many(told: list[str], count: int) -> list[str]:
+    names = "'c0', 'c1', 'c2', 'c3', 'c4' and 1 more"
+    assert all(one.startswith(f"the {count} columns {names} ") for one in told)
+    return [one.removeprefix(f"the {count} columns {names} ") for one in told]
+
+
+def test_columns_that_are_not_used_for_one_reason_are_one_sentence():
+    columns = [Column(name, "unused", "texts, 'a{b}' among them") for name in "abcd"]
+    slip = "texts that look like numbers, but for 'x'"
+    columns += [Column(f"n{n}", "unused", f"{slip} in row {n}") for n in range(4)]
+    columns += [Column(f"m{n}", "unused", f"{slip.replace('s,', 's with a sign,')} in row {n}") for n in range(3)]
+    columns += [Column("id", "unused", "an identifier"), Column("size", "number", "numbers")]
+    assert unused_told(columns) == {
+        "the 4 columns 'a', 'b', 'c', 'd' are not used: texts, 'a{b}' among them": "texts, 'a{b}' among them",
+        "the 4 columns 'n0', 'n1', 'n2', 'n3' are not used: texts that look like numbers": "texts that look like "
+        "numbers",
+        **{
+            f"the column 'm{n}' is not used: texts that look like numbers with a sign, but for 'x' in row {n}": "texts "
+            "that look like numbers with a sign"
+            for n in range(3)
+        },
+        "the column 'id' is not used: an identifier": "an identifier",
+    }
+
+
+def test_what_is_alike_in_many_columns_is_one_sentence() -> None:
+    names = [f"c{n}" for n in range(6)]
+    sizes = learned({name: np.arange(9.0) for name in names}, dict.fromkeys(names, ("number", "")))
+    same = learned({name: np.array([3.0, np.nan, 3.0]) for name in names}, dict.fromkeys(names, ("number", "")))
+    wild = {name: np.array([1e6, np.nan, 1e6 if name == "c3" else 2.0]) for name in names}
+    assert _of_many(unusual_numbers(sizes, wild) + unusual_numbers(same, wild), 6) == [
+        "have numbers far outside of training's; they count as the farthest that the model takes",
+        "are missing in some rows, in training never; their medians there stand in",
+        "had one number each in training, and have others, which count as that one",
+    ]
+    texts = {name: np.array(["red", "red", "blue"], object) for name in names}
+    colors = learned(texts, dict.fromkeys(names, ("category", "")))
+    assert _of_many(unknown_categories(colors, texts) + without_input(colors, texts), 6) == [
+        "have categories without an input of their own (rare, too many, or not there in training)",
+        "have categories without an input of their own in many rows: rare ones, or too many",
+    ]
+    few = {name: texts[name] for name in names[:3]}
+    assert [one.split("'")[1] for one in unknown_categories(colors[:3], few)] == names[:3]
+
+
+def test_of_a_model_that_does_not_know_its_least_and_greatest_numbers_none_is_unusual() -> None:
+    assert unusual_numbers([Column("a", "number", "", gaps=True)], {"a": np.array([1e9, np.nan])}) == []

@@ -1,0 +1,979 @@
+import subprocess
+import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyarrow import csv as arrow_csv
+from pyarrow import parquet
+from scipy import sparse
+from sklearn import datasets, neural_network
+from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import accuracy_score
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from deltarule import BadInput, MLPClassifier, TabularClassifier, TabularRegressor, load_model
+from deltarule.data.frame_files import read_frame
+from deltarule.estimators.tabular import tabular, training_budget
+from deltarule.estimators.tabular.target_validation import known
+from deltarule.export.model_scripts import numpy_script
+from deltarule.files import load_arrays, save_arrays
+
+RANDOM = np.random.default_rng(1)
+N = 90
+SIZE = RANDOM.normal(5, 2, N)
+COLOR = RANDOM.choice(["red", "green", "blue"], N)
+PRICE = 3 * SIZE + np.where(COLOR == "red", 10, 0) + RANDOM.normal(size=N)
+TABLE = pd.DataFrame(
+    {
+        "id": np.arange(N),
+        "size": np.where(RANDOM.random(N) < 0.1, np.nan, SIZE),
+        "color": np.where(RANDOM.random(N) < 0.1, None, COLOR.astype(object)),
+    }
+)
+
+
+DAYS = np.empty(12, object)
+DAYS[:] = [np.datetime64("2026-11-20"), np.datetime64("2026-11-21")] * 6
+
+
+@pytest.fixture(scope="module")
+def classifier() -> TabularClassifier:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return TabularClassifier(random_state=0).fit(
+            TABLE, pd.Series(np.where(PRICE > 18, "dear", "cheap"), name="price")
+        )
+
+
+@pytest.fixture(scope="module")
+def regressor() -> TabularRegressor:
+    with pytest.warns(UserWarning, match="the column 'id' is not used: an identifier"):
+        return TabularRegressor(random_state=0).fit(TABLE, PRICE)
+
+
+def test_a_table_with_texts_and_gaps_is_learned(classifier: TabularClassifier, regressor: TabularRegressor) -> None:
+    assert [column.kind for column in classifier.columns_] == ["unused", "number", "category"]
+    for model, name in ((classifier, "accuracy"), (regressor, "r_squared")):
+        scores = model.report_.scores
+        assert scores.metric == name and scores.rows == model.report_.validation_rows == 18
+        assert scores.low <= scores.score <= scores.high and scores.score > scores.baseline + 0.2
+        assert model.report_.candidates == 24
+    assert classifier.target_ == "price" and classifier.usual_ in classifier.classes_
+    p = classifier.predict_proba(TABLE)
+    np.testing.assert_allclose(p.sum(axis=1), 1)
+    assert (classifier.predict(TABLE) == classifier.classes_[p.argmax(axis=1)]).all()
+
+
+def test_the_same_seed_gives_the_same_model_and_columns_may_stand_in_any_order(regressor: TabularRegressor) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        again = clone(regressor).fit(TABLE, PRICE)
+    np.testing.assert_array_equal(again.predict(TABLE), regressor.predict(TABLE[["color", "size"]]))
+
+
+def test_unnamed_columns_are_as_many_as_were_learned() -> None:
+    rows = RANDOM.normal(size=(20, 3))
+    model = TabularRegressor(random_state=0).fit(rows, rows[:, 0])
+    with pytest.raises(BadInput, match="X has 2 features, but TabularRegressor is expecting 3 features as input"):
+        model.predict(rows[:, :2])
+
+
+def test_classes_may_be_numbers_among_objects() -> None:
+    y = np.array([1, 2] * 15, object)
+    model = TabularClassifier(random_state=0).fit({"a": RANDOM.normal(size=30) + np.array([0, 9] * 15)}, y)
+    assert model.predict({"a": [0.0, 9.0]}).tolist() == [1, 2]
+    for classes in ([1, 2, 2, 1], ["1", "2", "2", "new"], [1.0, 2.0, 2, "new"]):  # they go by their names
+        assert model.evaluate({"a": [0.0, 9.0, 9.0, 9.0]}, np.array(classes, object)).score == 0.75
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        pd.Series([True, False] * 20, dtype=object),
+        pd.Series([1, 0] * 20, dtype=object),
+        pd.Series([1, "no"] * 20, dtype=object),
+        pd.Series([0.0, 1.0] * 20),
+    ],
+)
+def test_the_score_goes_by_the_names_of_classes(y: Any) -> None:
+    X = pd.DataFrame({"a": np.arange(40) % 2 + RANDOM.normal(scale=0.1, size=40)})
+    assert cross_val_score(TabularClassifier(random_state=0), X, y, cv=2).tolist() == [1, 1]
+    model = TabularClassifier(random_state=0).fit(X, y)
+    half, weights = np.where(np.arange(40) < 10, y[::-1], y), np.arange(40.0)
+    assert model.score(X, half) == 0.75
+    assert model.score(X, half, weights) == pytest.approx(1 - weights[:10].sum() / weights.sum())
+
+
+def test_a_score_takes_the_weights_that_scikit_learns_takes() -> None:
+    """Which those are, its version says."""
+    X, y = {"a": np.arange(40) % 2}, np.array(["no", "yes"] * 20)
+    model = TabularClassifier(random_state=0).fit(X, y)
+
+    def outcome(score: Any) -> str:
+        try:
+            return repr(score())
+        except Exception as error:
+            return repr(error)
+
+    for weights in (np.arange(40), np.zeros(40), np.ones(39), np.ones((40, 1)), np.full(40, np.nan)):
+        theirs = outcome(lambda weights=weights: accuracy_score(y, y, sample_weight=weights))
+        assert outcome(lambda weights=weights: model.score(X, y, weights)) == theirs
+
+
+def test_truths_are_one_and_zero_on_either_side() -> None:
+    X, y = {"a": np.arange(40) % 2}, np.arange(40) % 2
+    for learned, told in ((y == 1, y), (y, y == 1), (y, y.astype(float)), (y == 1, pd.Series(y == 1, dtype=object))):
+        model = TabularClassifier(random_state=0).fit(X, learned)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert model.score(X, told) == model.evaluate(X, told).score == 1
+            assert model.score(X, 1 - np.asarray(told, int)) == 0
+    with pytest.warns(UserWarning, match="the model does not know the classes '2', '3', so it cannot say them"):
+        assert model.score(X, y + 2) == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("kind", [TabularClassifier, TabularRegressor])
+def test_a_number_that_is_too_large_is_refused_with_every_seed(kind: Any, seed: int) -> None:
+    a = np.arange(40.0) % 7
+    a[11] = 1e300
+    with pytest.raises(BadInput, match=r"the column 'a' holds 1e\+300 in row 11 .counted from 0., too large a number"):
+        kind(random_state=seed).fit({"a": a, "b": np.arange(40) % 3}, np.arange(40) % 2)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("far", [0.5, 1e-90])
+def test_a_number_that_is_taken_is_taken_with_every_seed(seed: int, far: float) -> None:
+    """Also where it is set aside, and the others are very small."""
+    table = {"a": [*(1e-200 * np.arange(1, 21)), far], "b": np.arange(21) % 5}
+    model = TabularClassifier(random_state=seed).fit(table, np.arange(21) % 2)
+    assert np.isfinite(model.predict_proba(table)).all()
+
+
+@pytest.mark.filterwarnings("ignore:the column .* alone tells the target")
+def test_what_is_not_used_is_not_looked_at() -> None:
+    """In training as somebody told, and in answers as the model knows; of columns without names all count."""
+    table = pd.DataFrame({"z": [np.inf, 1.0] * 20, "a": np.arange(40) % 2})
+    model = TabularClassifier({"z": "unused"}, random_state=0).fit(table, table["a"])
+    assert model.score(table, table["a"]) == 1 and list(model.feature_names_in_) == ["z", "a"]
+    assert model.score(table.assign(other=np.inf), table["a"]) == 1
+    assert model.score(pd.concat([table, table["z"]], axis=1), table["a"]) == 1
+    with pytest.raises(BadInput, match="the column 'z' is infinite in row 0"):
+        TabularClassifier(random_state=0).fit(table, table["a"])
+    with pytest.warns(UserWarning, match="X does not have feature names"):
+        assert model.predict(table.fillna(0).replace(np.inf, 0).to_numpy()).tolist() == table["a"].tolist()
+
+
+def test_columns_without_names_go_by_their_places() -> None:
+    rows = RANDOM.normal(size=(30, 2))
+    frame = pd.DataFrame(rows, columns=["a", "b"])
+    plain, named = (TabularRegressor(random_state=0).fit(X, rows[:, 1]) for X in (rows, frame))
+    assert not hasattr(plain, "feature_names_in_") and named.feature_names_in_.tolist() == ["a", "b"]
+    answers = plain.predict(rows)
+    with pytest.warns(UserWarning, match="X has feature names, but TabularRegressor was fitted without feature names"):
+        np.testing.assert_array_equal(plain.predict(frame), answers)
+    with pytest.warns(
+        UserWarning, match="X does not have .* names, but TabularRegressor was fitted with feature names"
+    ):
+        np.testing.assert_array_equal(named.predict(rows), answers)
+    with pytest.raises(BadInput, match="X has 1 features, but TabularRegressor is expecting 2 features"):
+        plain.predict(frame[["a"]])
+    assert not hasattr(named.fit(rows, rows[:, 1]), "feature_names_in_")
+
+
+def test_a_table_of_arrow_is_learned() -> None:
+    table = pa.table({"size": SIZE, "color": COLOR.tolist()})
+    model = TabularRegressor(random_state=0).fit(table, PRICE)
+    assert [column.kind for column in model.columns_] == ["number", "category"]
+    np.testing.assert_array_equal(model.predict(table), model.predict(table.to_pandas()))
+
+
+def test_long_identifiers_are_categories_of_their_own() -> None:
+    ids = 2**53 + np.arange(40) % 2
+    model = TabularRegressor({"id": "category"}, random_state=0).fit({"id": ids}, np.arange(40) % 2)
+    assert model.columns_[0].categories == (str(2**53), str(2**53 + 1))
+    np.testing.assert_allclose(model.predict({"id": [2**53, 2**53 + 1]}), [0, 1], atol=0.1)
+
+
+def test_the_network_has_an_output_for_each_class() -> None:
+    y = np.repeat(np.arange(4), 20)
+    model = TabularClassifier(random_state=0).fit({"a": y + RANDOM.normal(scale=0.1, size=80)}, y)
+    assert model._outputs == model.model_.n_outputs_ == 4
+
+
+def test_new_categories_are_answered_and_told(classifier: TabularClassifier) -> None:
+    new = pd.DataFrame({"size": [9.0, np.nan], "color": ["pink", "red"]})
+    with pytest.warns(UserWarning, match="the column 'color' has in 1 row categories without an input of their own"):
+        assert len(classifier.predict(new)) == 2
+
+
+def test_numbers_that_are_unlike_those_of_training_are_told(classifier: TabularClassifier, tmp_path: Path) -> None:
+    classifier.save(tmp_path / "model.safetensors")
+    for model in (classifier, load_model(tmp_path / "model.safetensors")):
+        with pytest.warns(UserWarning) as caught:
+            model.predict(pd.DataFrame({"size": [9e6, 2.0], "color": ["red", "red"]}))
+        [told] = caught
+        assert str(told.message).startswith("the column 'size' has numbers in 1 row far outside of training's, which ")
+
+
+@pytest.mark.parametrize("asked", ["predict", "predict_proba", "evaluate", "score", "inspect"])
+def test_a_warning_names_the_line_that_asks(classifier: TabularClassifier, asked: str) -> None:
+    table = pd.DataFrame({"size": SIZE, "color": "violet"})
+    targets = [] if "predict" in asked else [classifier.predict(TABLE)]
+    with pytest.warns(UserWarning, match="categories") as caught:
+        getattr(classifier, asked)(table, *targets)
+    assert [one.filename for one in caught] == [__file__]
+
+
+def test_a_columns_name_is_no_reason_to_warn() -> None:
+    table = pd.DataFrame({"size": SIZE, "an identifier": 1})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        TabularClassifier(random_state=0).fit(table, PRICE > 18)
+
+
+def test_days_that_are_not_read_are_told() -> None:
+    days = pd.date_range("2026-01-01", periods=N)
+    with pytest.warns(UserWarning, match="the column 'day' is not used: values that look like dates, which are not"):
+        TabularClassifier(random_state=0).fit(pd.DataFrame({"size": SIZE, "day": days}), PRICE > 18)
+
+
+def test_a_leak_and_a_slip_are_told() -> None:
+    table = {
+        "size": SIZE,
+        "paid": PRICE * 1.1,
+        "age": [f"{size}" if row else "old" for row, size in enumerate(SIZE)],
+        "rate": [f"{row % 5}%" for row in range(N)],
+    }
+    with pytest.warns(UserWarning) as caught:
+        model = TabularClassifier(random_state=0).fit(table, PRICE > 18)
+    assert model.report_.notes == tuple(str(one.message) for one in caught)
+    leak, rate, slip = model.report_.notes
+    assert rate == (
+        "the column 'rate' is read as categories: texts, 5 different, that look like numbers with a sign, "
+        "such as '0%', to be written 0"
+    )
+    assert leak.startswith("the column 'paid' alone tells the target")
+    assert slip.startswith("the column 'age' is not used: texts that look like numbers, but for 'old' in row 0")
+
+
+def test_kinds_can_be_told() -> None:
+    codes = RANDOM.integers(1, 4, 40)
+    model = TabularRegressor({"code": "category"}, random_state=0).fit({"code": codes}, np.array([0, 9, 1, 5])[codes])
+    assert model.columns_[0].inputs == ("code=1", "code=2", "code=3")
+
+
+@pytest.mark.parametrize(
+    ("kind", "X", "y", "sentence"),
+    [
+        (TabularClassifier, np.eye(9), [0, 1, 2] * 3, "there are 9 rows, too few to set some aside; give at least 10"),
+        (TabularClassifier, np.eye(12), ["a"] * 12, "every row has the class 'a'; there must be two to tell apart"),
+        (
+            TabularClassifier,
+            np.eye(12),
+            ["a"] * 11 + ["b"],
+            "of the 2 classes only 'a' occurs in more than one",
+        ),
+        (TabularClassifier, np.eye(12), list("abcdefghijkl"), "of the 12 classes none occurs in more than one row"),
+        (TabularClassifier, np.eye(10), list("aaaaabbbbc"), "there are 9 rows left of classes that occur in more th"),
+        (TabularClassifier, np.eye(12), ["a"] * 11, "the table has 12 rows and the target 11"),
+        (TabularClassifier, np.eye(12), np.arange(12) / 7, "Unknown label type: continuous. The target holds numbers"),
+        (TabularClassifier, np.eye(12), [0.5, 1.0] * 6, "Unknown label type: continuous.* or make texts of it"),
+        (
+            TabularClassifier,
+            np.eye(12),
+            [date(2026, 11, 20), date(2026, 1, 1)] * 6,
+            "the classes are such as .*, a date",
+        ),
+        (TabularClassifier, np.eye(12), np.array([1, 2] * 6, "M8[D]"), r"the target holds datetime64\[D\]; make"),
+        (TabularClassifier, np.eye(12), DAYS, r"the target holds datetime64\[D\]; make"),
+        (TabularRegressor, np.eye(12), DAYS, r"the target holds datetime64\[D\]; make"),
+        (TabularRegressor, np.eye(12), np.arange(12) * 1j, "the target holds complex128; make numbers"),
+        (TabularClassifier, np.zeros((12, 0)), ["a", "b"] * 6, r"0 feature\(s\) \(shape=\(12, 0\)\) while a minimum"),
+        (TabularClassifier, np.array([[f"name {row}"] for row in range(12)]), ["a", "b"] * 6, "no text occurs twice"),
+        (TabularClassifier, np.eye(12), None, "TabularClassifier requires y to be passed, but the target y is None"),
+        (TabularClassifier, 1j * np.eye(12), ["a", "b"] * 6, "Complex data not supported"),
+        (TabularClassifier, np.ones(12), ["a", "b"] * 6, "a single row or column. Reshape your data"),
+        (TabularClassifier, sparse.eye(12).tocsr(), ["a", "b"] * 6, "the table is sparse, and sparse data are not"),
+        (TabularClassifier, np.eye(12), ["a", None] * 6, "the target is missing in row 1"),
+        (TabularRegressor, np.eye(12), [2.0] * 12, "the target is 2 in every row"),
+        (
+            TabularRegressor,
+            np.eye(12),
+            ["1"] * 11 + ["a"],
+            "the target holds texts: 'a' in row 11 .*; a regr",
+        ),
+        (TabularRegressor, np.eye(12), [date(2026, 11, 20)] * 12, "the target holds texts: '2026-11-20' in row 0"),
+        (TabularRegressor, np.eye(12), [1e200, *range(11)], "the target goes from 0 to 1e.200, too far"),
+        (TabularRegressor, np.eye(12), [1e-200, *[0] * 11], "the target goes from 0 to 1e-200, too far or too little"),
+        (TabularRegressor, np.eye(12), [np.inf] + [1.0] * 11, "the target is infinite"),
+        (TabularRegressor, np.ones((12, 1)), np.arange(12.0), r"no column is left to learn from \('x0': the same in"),
+    ],
+)
+def test_tables_that_nothing_can_be_learned_from_are_refused(kind: Any, X: Any, y: Any, sentence: str) -> None:
+    with pytest.raises(BadInput, match=sentence):
+        kind().fit(X, None if y is None else np.array(y, object if None in list(y) else None))
+
+
+def test_a_class_of_one_row_is_left_out_and_told() -> None:
+    """As rows without a target are passed over: nobody can add rows to a table that is as it is."""
+    x, y = RANDOM.normal(size=(60, 2)), np.array(["no", "yes"] * 30, object)
+    x[:, 0] += y == "no"
+    y[7] = "4 Cycle"
+    told = "the class '4 Cycle' occurs in one row, and is left out: nothing can be learned of it that could be tested"
+    with pytest.warns(UserWarning) as caught:
+        model = TabularClassifier(random_state=0).fit(x, y)
+    assert model.report_.notes[0] == told == str(caught[0].message) and caught[0].filename == __file__
+    assert model.classes_.tolist() == ["no", "yes"] and model.report_.rows == 59 and model.classes_.dtype == "<U3"
+    without = TabularClassifier(random_state=0).fit(np.delete(x, 7, axis=0), np.delete(y, 7))
+    np.testing.assert_array_equal(model.predict_proba(x), without.predict_proba(x))
+    numbers = np.where(y == "no", 0, 1)
+    numbers[:6] = np.arange(2, 8)
+    told = "the classes '2', '3', '4', '5', '6' …, 6 in all, occur in one row each, and are left out: nothing can be "
+    with pytest.warns(UserWarning, match=told):
+        assert TabularClassifier(random_state=0).fit(x, numbers).classes_.tolist() == [0, 1]
+
+
+def test_a_class_that_was_left_out_leaves_the_probabilities_of_the_others_as_good_as_they_are() -> None:
+    """In the very table that it was left out of: the answer is wrong, and that is all."""
+    y = np.array(["no", "yes"] * 30, object)
+    x = RANDOM.normal(size=(60, 2)) + 2 * (y == "no")[:, None]
+    y[7] = "4 Cycle"
+    with pytest.warns(UserWarning, match="the class '4 Cycle' occurs in one row, and is left out"):
+        model = TabularClassifier(random_state=0).fit(x, y)
+    with pytest.warns(UserWarning, match="the model does not know the classes '4 Cycle'"):
+        found = model.evaluate(x, y)
+    others = model.evaluate(np.delete(x, 7, axis=0), np.delete(y, 7))
+    assert found.score == pytest.approx(others.score * 59 / 60)
+    for name in ("log_loss", "baseline_log_loss", "area_under_roc"):
+        assert getattr(found, name) == getattr(others, name)
+
+
+def test_a_class_that_is_set_aside_whole_counts_as_wrong_and_moves_no_other() -> None:
+    """Of 30 classes of two rows each 12 rows are set aside, two of them all that there are of a class."""
+    y = np.arange(60) // 2
+    model = TabularClassifier(random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(np.eye(30)[y], y)
+        _, held = model._split(y)
+    alone = np.isin(y[held], np.flatnonzero(np.bincount(y[held], minlength=30) == 2))
+    assert alone.any() and model.report_.scores.score == pytest.approx(1 - alone.mean())
+
+
+REFUSED = [
+    (
+        "a class in one row",
+        {"a": np.arange(60)},
+        ["x", *["z"] * 59],
+        "of the 2 classes only 'z' occurs in more than one row",
+    ),
+    (
+        "rows with names of their own",
+        {"a": np.arange(60)},
+        [*"zzyyxx", *map(str, range(54))],
+        r"54 classes occur in one row each, more than the tenth of 60 rows that may be left out; add rows of these, or "
+        r"learn another target \(counts with a regressor\)",
+    ),
+    ("seven of sixty", {"a": np.arange(60)}, [*"abcdefg", *"xz" * 26, "x"], "7 classes occur in one row each"),
+    ("no column", {"a": np.ones(60)}, ["x", "z"] * 30, "no column is left"),
+    ("numbers", {"a": np.ones(60)}, np.arange(60.0), "no column is left"),
+]
+
+
+@pytest.mark.parametrize(("x", "y", "sentence"), [one[1:] for one in REFUSED], ids=[one[0] for one in REFUSED])
+def test_a_fit_that_is_refused_leaves_everything_as_it_was(x: Any, y: Any, sentence: str) -> None:
+    known = {"a": np.arange(60) % 2, "b": RANDOM.normal(size=60)}
+    learned = pd.Series(np.array(["no", "yes"] * 30) if isinstance(y, list) else known["b"], name="learned")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = (TabularClassifier if isinstance(y, list) else TabularRegressor)(random_state=0).fit(known, learned)
+    before, answers = vars(model).copy(), model.predict(known)
+    with pytest.raises(BadInput, match=sentence):
+        model.fit(x, pd.Series(y, name="other"))
+    assert vars(model) == before and model.target_ == "learned"
+    np.testing.assert_array_equal(model.predict(known), answers)
+
+
+def test_a_subclass_keeps_what_it_does_not_pickle() -> None:
+    class Locked(TabularRegressor):
+        def __init__(self, random_state: Any = None) -> None:
+            super().__init__(random_state=random_state)
+            self.lock = Lock()
+
+        def __getstate__(self) -> dict[str, Any]:
+            return {name: value for name, value in super().__getstate__().items() if name != "lock"}
+
+    model = Locked(random_state=0)
+    lock = model.lock
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit({"size": SIZE}, PRICE)
+    assert model.lock is lock
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_fit_that_is_interrupted_leaves_everything_as_it_was(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the ensemble that is to be scored, and at the one that is to be kept."""
+    x = {"a": RANDOM.normal(size=60) + np.arange(60) % 2, "b": RANDOM.normal(size=60)}
+    model = TabularClassifier(random_state=0).fit(x, np.array(["no", "yes"] * 30))
+    before, fit, left = vars(model).copy(), MLPClassifier.fit, [number]
+
+    def interrupted(*given: Any, **named: Any) -> Any:
+        left[0] -= 1
+        if not left[0]:
+            raise KeyboardInterrupt
+        return fit(*given, **named)
+
+    monkeypatch.setattr(MLPClassifier, "fit", interrupted)
+    for one in (model, TabularClassifier(random_state=0)):
+        left[0] = number
+        with pytest.raises(KeyboardInterrupt):
+            one.fit({"c": x["a"], "d": x["b"]}, np.arange(60) % 3)
+    assert vars(model) == before and not [name for name in vars(one) if name.endswith("_")]
+
+
+def test_a_wild_cell_is_told_where_the_score_is_not_above_its_baseline() -> None:
+    """In a row that is set aside: without it nobody knows why."""
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(100, 2)), random.normal(size=100)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        held = (model := TabularRegressor(random_state=0))._begun(x, y).held
+        x[held[3], 1] = 999999.375
+        model.fit(x, y)
+    doubt, wild = model.report_.notes[:2]
+    assert doubt.startswith("on rows not seen R² is ") and "such as 999999" in wild
+    assert wild.startswith("in the rows set aside the column 'x1' has numbers in 1 row far outside of training's")
+
+
+def test_a_row_that_makes_most_of_the_errors_is_named_with_its_wild_cell() -> None:
+    """By its number in the table, and of numbers alone: an accuracy counts every row alike."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(600, 2))
+    y = x @ [5.0, 2.0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        row = (model := TabularRegressor(random_state=0))._begun(x, y).held[3]
+        x[row, 0] = 99.0
+        model.fit(x, y)
+        classifier = TabularClassifier(random_state=0).fit(x, y > 0)
+    few, wild = model.report_.notes[:2]
+    assert few.startswith("1 of 120 rows set aside makes more than 99.9 % of the squared errors: row ")
+    assert few.endswith(f"row {row} (counted from 0)") and "the column 'x0' has numbers in 1 row far outside" in wild
+    assert not any("squared errors" in note for note in classifier.report_.notes)
+
+
+def test_folds_are_trained_with_what_fits_their_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And where one has a row less than another, its last batch lacks one more."""
+    seen = list[tuple[int, set[int]]]()
+    train = tabular.Task.train
+
+    def watched(task: Any, candidates: Any, splits: Any) -> None:
+        seen.append((task.estimator.batch_size, {len(others) for others, _ in splits}))
+        train(task, candidates[:1], splits)
+
+    monkeypatch.setattr(tabular.Task, "train", watched)
+    x = RANDOM.normal(size=(97, 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        TabularRegressor(random_state=0).fit(x, x[:, 0])
+    [(batch, counts)] = seen
+    assert counts == {62, 63} and batch == training_budget.training_for(63)["batch_size"]
+    assert all(-rows % batch <= batch / 2 + 1 for rows in counts)
+
+
+def test_an_alpha_that_few_rows_chose_is_less_for_many() -> None:
+    model = TabularRegressor()
+    model._seed = 0
+    few, many = (model._ensemble(rows, 3, {"alpha": 3.0}, 1000).alpha for rows in (1000, 100_000))
+    assert few == 3 and 0.1 < many < 0.2  # as the table of alpha_for has it
+
+
+def test_many_rare_classes_are_divided_as_they_can_be() -> None:
+    y = np.repeat(np.arange(30), 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = TabularClassifier(random_state=0).fit({"a": y + RANDOM.normal(scale=0.1, size=60)}, y)
+    assert model.predict_proba({"a": [3.0]}).shape == (1, 30)
+
+
+def test_a_line_is_found_to_be_one() -> None:
+    """On what a linear model fits best, the linear candidate is as good as least squares.
+
+    The rows are always the same: of one table in fourteen a network scores better in the folds, by chance.
+    """
+    random = np.random.default_rng(0)
+    x = random.normal(size=(200, 5))
+    y = x @ [1.0, 2.0, 3.0, 4.0, 5.0] + random.normal(scale=3, size=200)
+    new = random.normal(size=(500, 5))
+    truth = new @ [1.0, 2.0, 3.0, 4.0, 5.0]
+    ours = TabularRegressor(random_state=0).fit(x, y).predict(new)
+    theirs = LinearRegression().fit(x, y).predict(new)
+    assert np.square(ours - truth).mean() < 2 * np.square(theirs - truth).mean() + 0.1
+
+
+@pytest.mark.parametrize("name", ["iris", "diabetes"])
+def test_at_least_as_good_as_the_defaults_of_scikit_learn(name: str) -> None:
+    """All five bundled sets, with intervals, are in benchmarks/estimators.py; here a quick one of each kind."""
+    X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
+    classify = name == "iris"
+    folds = (StratifiedKFold if classify else KFold)(2, shuffle=True, random_state=0)
+    theirs = make_pipeline(
+        StandardScaler(), (neural_network.MLPClassifier if classify else neural_network.MLPRegressor)(random_state=0)
+    )
+    ours = (TabularClassifier if classify else TabularRegressor)(random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert cross_val_score(ours, X, y, cv=folds).mean() >= cross_val_score(theirs, X, y, cv=folds).mean() - 0.01
+
+
+@pytest.mark.parametrize("kind", ["classifier", "regressor"])
+def test_a_model_comes_back_from_its_file(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    model = request.getfixturevalue(kind)
+    model.save(tmp_path / "model.safetensors")
+    again = load_model(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(again.predict(TABLE), model.predict(TABLE))
+    assert (again.columns_, again.report_, again.target_) == (model.columns_, model.report_, model.target_)
+    assert again.usual_ == model.usual_ and again.get_params() == model.get_params()
+    if kind == "classifier":
+        np.testing.assert_array_equal(again.predict_proba(TABLE), model.predict_proba(TABLE))
+
+
+def _columns(**changes: Any) -> Any:
+    return lambda about: {"columns": [{**column, **changes} for column in about["columns"]]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda about: {"columns": about["columns"][:1]},
+        lambda about: {"columns": None},
+        lambda about: {"network": {}},
+        lambda about: {"usual": "somebody"},
+        lambda about: {"parameters": {"types": None, "command": "rm"}},
+        lambda about: {"report": {**about["report"], "command": "rm"}},
+        _columns(kind="Popen"),
+        _columns(scale=0.0),
+        _columns(mean=None),
+        _columns(categories=[1, 2]),
+        _columns(categories=["red", "red"]),
+        _columns(command="rm"),
+    ],
+)
+def test_a_hostile_file_is_refused(classifier: TabularClassifier, tmp_path: Path, change: Any) -> None:
+    path = tmp_path / "model.safetensors"
+    classifier.save(path)
+    arrays, about = load_arrays(path)
+    save_arrays(path, arrays, about | change(about))
+    with pytest.raises(BadInput, match="is damaged"):
+        load_model(path)
+
+
+def test_what_is_not_fitted_neither_answers_nor_is_saved(tmp_path: Path) -> None:
+    for answer in (TabularClassifier().predict, TabularClassifier().predict_proba, TabularRegressor().predict):
+        with pytest.raises(NotFittedError):
+            answer(TABLE)
+    with pytest.raises(BadInput, match="cannot be saved; give a fitted estimator"):
+        TabularClassifier().save(tmp_path / "model.safetensors")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("y", [["dear"], ["dear"] * 8, np.array(["dear"] * 91), "dear"], ids=["1", "8", "91", "text"])
+def test_a_target_has_as_many_rows_as_the_table(
+    classifier: TabularClassifier, regressor: TabularRegressor, y: Any
+) -> None:
+    sentence = "give a list, with one value for each row" if isinstance(y, str) else "give one target for each row"
+    for call in (classifier.evaluate, classifier.score):
+        with pytest.raises(BadInput, match=sentence):
+            call(TABLE, y)
+    with pytest.raises(BadInput, match=sentence):
+        regressor.evaluate(TABLE, 3 if isinstance(y, str) else [0.5] * len(y))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_text_says_the_same_in_python_and_in_a_file(tmp_path: Path) -> None:
+    wall = np.array(["none", "brick", " wood ", "NA"] * 15, object)
+    model = TabularClassifier(random_state=0).fit(pd.DataFrame({"wall": wall}), np.where(wall == "none", "a", "b"))
+    (tmp_path / "walls.csv").write_text("wall,other\n" + "".join(f"{one},1\n" for one in wall[:4]), encoding="utf-8")
+    frame = read_frame(tmp_path / "walls.csv", ["wall"])
+    np.testing.assert_array_equal(model.predict_proba(frame), model.predict_proba(pd.DataFrame({"wall": wall[:4]})))
+    assert model.columns_[0].categories == ("", "brick", "wood")
+
+
+def test_a_target_is_called_as_its_column() -> None:
+    y = np.where(PRICE > 18, "dear", "cheap")
+    tables = pd.DataFrame({"price": y}), pd.DataFrame({"name": y}), pa.table({"price": y})
+    for target in (pd.Series(y, name="price"), *tables):
+        named = "name" if "name" in getattr(target, "columns", ()) else "price"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert TabularClassifier(random_state=0).fit(TABLE[["size"]], target).target_ == named
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_kinds_are_told_by_names_of_any_type() -> None:
+    frame = pd.DataFrame({0: np.arange(40) % 3, 1: RANDOM.normal(size=40)})
+    model = TabularClassifier({0: "category"}, random_state=0).fit(frame, np.arange(40) % 2)
+    assert [column.kind for column in model.columns_] == ["category", "number"]
+    with pytest.raises(BadInput, match="give the kinds by the columns' names"):
+        TabularClassifier(["category", "number"]).fit(frame, np.arange(40) % 2)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_columns_that_somebody_called_x0_have_names_all_the_same(tmp_path: Path) -> None:
+    x = RANDOM.normal(size=(60, 2))
+    model = TabularClassifier(random_state=0).fit(pd.DataFrame(x, columns=["x0", "x1"]), x[:, 0] > 0)
+    model.save(tmp_path / "m")
+    for one in (model, load_model(tmp_path / "m")):
+        turned = pd.DataFrame(x[:, ::-1], columns=["x1", "x0"])
+        np.testing.assert_array_equal(one.predict(turned), model.predict(x))
+        with pytest.raises(BadInput, match="the table lacks 'x0', 'x1'"):
+            one.predict(turned.rename(columns={"x0": "p", "x1": "q"}))
+
+
+def test_what_pandas_read_is_answered_alike_from_the_file(tmp_path: Path) -> None:
+    """Truth values in capitals, days among times, and names with spaces: as a file has them and as a frame has them."""
+    random = np.random.default_rng(3)
+    day = pd.to_datetime(random.choice(["2026-01-01", "2026-01-02", "2026-01-03 12:00"], 120), format="mixed")
+    table = pd.DataFrame({" flag": random.choice(["TRUE", "FALSE"], 120), "day": day})
+    table["fruit "] = np.where(table[" flag"] == "TRUE", "plum ", np.where(day > "2026-01-01", "fig ", "apple "))
+    table.to_csv(tmp_path / "table.csv", index=False)
+    read = pd.read_csv(tmp_path / "table.csv", parse_dates=["day"])
+    assert read[" flag"].dtype == bool
+    model = TabularClassifier(random_state=0).fit(read.iloc[:, :2], read["fruit "])
+    frame = read_frame(tmp_path / "table.csv")
+    assert model.score(read.iloc[:, :2], read["fruit "]) == 1
+    assert model.evaluate(frame, frame["fruit"]).score == 1
+
+
+def test_columns_without_names_have_none_from_a_file_either(tmp_path: Path) -> None:
+    x = RANDOM.normal(size=(40, 2))
+    model = TabularRegressor(random_state=0).fit(x, x[:, 0])
+    model.save(tmp_path / "model.safetensors")
+    back = load_model(tmp_path / "model.safetensors")
+    assert not hasattr(back, "feature_names_in_")
+    other = pd.DataFrame(x, columns=["u", "v"])
+    with pytest.warns(UserWarning, match="X has feature names, but TabularRegressor was fitted without"):
+        np.testing.assert_array_equal(back.predict(other), model.predict(x))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_times_with_a_zone_are_the_same_in_what_arrow_writes(tmp_path: Path) -> None:
+    """In answers and scripts."""
+    times = pd.date_range("2026-11-20 10:00", periods=4, freq="h", tz="Europe/Berlin").to_list() * 15
+    table = pa.table({"time": times, "kind": ["a", "b", "c", "d"] * 15})
+    parquet.write_table(table, tmp_path / "table.parquet")
+    arrow_csv.write_csv(table, tmp_path / "table.csv")
+    assert "+0100" in (tmp_path / "table.csv").read_text(encoding="utf-8")
+    frame = read_frame(tmp_path / "table.parquet")
+    model = TabularClassifier(random_state=0).fit({"time": frame["time"]}, frame["kind"])
+    written = read_frame(tmp_path / "table.csv")
+    assert model.score(written, written["kind"]) == 1
+    (tmp_path / "script.py").write_text(numpy_script(model), encoding="utf-8")
+    command = [sys.executable, tmp_path / "script.py", tmp_path / "table.csv"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert told == frame["kind"].tolist()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_zone_that_nobody_writes_is_none_in_scripts_either(tmp_path: Path) -> None:
+    known = {"time": ["10:00:00+00:00", "11:00:00+00:00"] * 15}
+    model = TabularRegressor(random_state=0).fit(known, [1.0, 2.0] * 15)
+    texts = ["10:00:00Z", "10:00:00Z00"]
+    (tmp_path / "script.py").write_text(numpy_script(model), encoding="utf-8")
+    (tmp_path / "table.csv").write_text("\n".join(["time", *texts]), encoding="utf-8")
+    command = [sys.executable, tmp_path / "script.py", tmp_path / "table.csv"]
+    told = [float(one) for one in subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()]
+    assert told == pytest.approx(model.predict({"time": texts})) and told[0] != pytest.approx(told[1])
+
+
+@pytest.mark.parametrize("learned", ["written", "frame"])
+def test_other_programs_truths_and_days_are_the_same_whichever_were_learned(learned: str, tmp_path: Path) -> None:
+    """In columns and classes, in answers, scores, files and scripts."""
+    random = np.random.default_rng(4)
+    flag, day = random.random(120) < 0.5, pd.to_datetime(random.choice(["2026-11-20", "2026-11-21"], 120))
+    frame = pd.DataFrame({"flag": flag, "day": day, "sure": flag ^ (day > "2026-11-20")})
+    written = frame.assign(day=day.strftime("%Y-%m-%d 00:00:00"))
+    written[["flag", "sure"]] = np.where(frame[["flag", "sure"]], "TRUE", "FALSE")
+    tables = {"frame": frame, "written": written}
+    x = tables[learned]
+    TabularClassifier(random_state=0).fit(x[["flag", "day"]], x["sure"]).save(tmp_path / "model.safetensors")
+    model = load_model(tmp_path / "model.safetensors")
+    for table in tables.values():
+        assert model.score(table[["flag", "day"]], table["sure"]) == 1
+        assert model.evaluate(table[["flag", "day"]], table["sure"]).score == 1
+        table.to_csv(tmp_path / "table.csv", index=False)
+        (tmp_path / "script.py").write_text(numpy_script(model), encoding="utf-8")
+        command = [sys.executable, tmp_path / "script.py", tmp_path / "table.csv"]
+        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        assert told == [str(one) for one in model.predict(table[["flag", "day"]])]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_truths_of_columns_are_one_and_zero_in_answers_and_scripts(tmp_path: Path) -> None:
+    random = np.random.default_rng(6)
+    bits = pd.DataFrame({"ok": random.integers(2, size=80), "x": random.normal(size=80)})
+    y = np.where(bits["ok"] == 1, "a", "b")
+    truths = bits.assign(ok=bits["ok"] == 1)
+    for learned in (bits, truths):
+        model = TabularClassifier(random_state=0).fit(learned, y)
+        (tmp_path / "script.py").write_text(numpy_script(model), encoding="utf-8")
+        for asked in (bits, truths):
+            np.testing.assert_array_equal(model.predict_proba(asked), model.predict_proba(learned))
+            asked.to_csv(tmp_path / "table.csv", index=False)
+            command = [sys.executable, tmp_path / "script.py", tmp_path / "table.csv"]
+            told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+            assert told == y.tolist()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_other_answers_with_commas_are_not_known_in_scripts_either(tmp_path: Path) -> None:
+    answers = np.array(["1,2", "1,3", "2,3"] * 20, object)
+    model = TabularClassifier(random_state=0).fit({"a": answers}, answers)
+    asked = {"a": ["1,20", "9,9", "1.2", "1,2"]}
+    with pytest.warns(UserWarning, match="in 2 rows categories without an input of .* '1,20', '9,9'"):
+        told = model.predict(asked)
+    assert told[0] == told[1] and told[2:].tolist() == ["1,2", "1,2"]
+    (tmp_path / "script.py").write_text(numpy_script(model), encoding="utf-8")
+    pd.DataFrame(asked | {"x": 1}).to_csv(tmp_path / "table.csv", index=False)
+    command = [sys.executable, tmp_path / "script.py", tmp_path / "table.csv"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert [line.strip('"') for line in printed] == told.tolist()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_decimal_commas_of_categories_are_known_in_scripts(tmp_path: Path) -> None:
+    floors = np.array([0.5, 1.0, 1500.0] * 20)
+    model = TabularClassifier({"f": "category"}, random_state=0).fit({"f": floors}, floors > 1)
+    (tmp_path / "script.py").write_text(numpy_script(model), encoding="utf-8")
+    (tmp_path / "table.csv").write_text('f,x\n"0,50",1\n"1,0",1\n"1500,0",1\n"1,500",1\n', encoding="utf-8")
+    frame = read_frame(tmp_path / "table.csv", ["f"])
+    with pytest.warns(UserWarning, match="in 1 row categories without an input of .*: '1,500'"):
+        answers = model.predict(frame)
+    assert answers[:3].tolist() == [False, False, True]
+    command = [sys.executable, tmp_path / "script.py", tmp_path / "table.csv"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert told == [str(one) for one in answers]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("learned", ["decimals", "floats"])
+def test_decimals_and_the_same_numbers_are_one_class_and_one_category(learned: str, tmp_path: Path) -> None:
+    """In Parquet and data frames, whose decimals are called 1.50, and as floats, in CSV files and scripts."""
+    floats = pd.DataFrame({"rate": [1.5, 2.0, 9.25] * 20, "price": [2.0, 2.0, 7.5] * 20})
+    tables = {"floats": floats, "decimals": floats.map(lambda one: Decimal(f"{one:.2f}"))}
+    for name, table in tables.items():
+        table.to_parquet(tmp_path / f"{name}.parquet")
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    names = ["rate", "price"]
+    frame = read_frame(tmp_path / f"{learned}.parquet", names)
+    model = TabularClassifier({"rate": "category"}, random_state=0).fit(
+        {"rate": frame["rate"]}, frame["price"].astype(str)
+    )
+    (tmp_path / "script.py").write_text(numpy_script(model), encoding="utf-8")
+    for file in ("floats.parquet", "floats.csv", "decimals.parquet", "decimals.csv"):
+        frame = read_frame(tmp_path / file, names)
+        assert model.evaluate(frame, frame["price"]).score == 1, file
+        if file.endswith(".csv"):
+            command = [sys.executable, tmp_path / "script.py", tmp_path / file]
+            told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+            assert told == model.predict(frame).tolist()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_scripts_read_a_table_that_says_what_separates_its_columns(tmp_path: Path) -> None:
+    x = np.linspace(-1, 1, 60)
+    model = TabularRegressor(random_state=0).fit({"x": x, "z": x[::-1] ** 2}, 3 * x)
+    (tmp_path / "script.py").write_text(numpy_script(model), encoding="utf-8")
+    command = [sys.executable, tmp_path / "script.py", tmp_path / "table.csv"]
+    told = []
+    for line in ("", "sep=,\r\n", '"sep=,"\n', "SEP=, \n"):
+        (tmp_path / "table.csv").write_text(line + "x,z\n0.5,0.25\n", encoding="utf-8-sig")
+        told.append(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert len(set(told)) == 1
+    for separator in (";", "|", "\t", ":"):
+        (tmp_path / "table.csv").write_text(f"sep={separator}\nx{separator}z\n0.5{separator}0.25\n", encoding="utf-8")
+        refused = subprocess.run(command, capture_output=True, text=True)
+        assert refused.returncode == 2
+        assert "its first line says that no commas separate the columns; save it with these" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("y", "sentence"),
+    [
+        (["a", "b", float("nan")] * 20, "the target is missing in row 2 "),
+        (np.ma.array([0, 1, -9999] * 20, mask=[False, False, True] * 20), "the target is missing in row 2 "),
+        ([[1], [1, 2], [3]] * 20, r"the target holds '\[1\]' in row 0 "),
+        ([1 + 2j, 3, 4] * 20, "the target holds complex128"),
+        ([np.zeros(2), np.zeros((2, 2))] * 30, r"the target holds '\[0. 0.\]' in row 0 "),
+        (
+            [np.datetime64("2026-11-20", "ns")] * 60,
+            r"the target holds datetime64\[ns\]; make numbers of them, or texts",
+        ),
+        ([np.datetime64("2026-11-20")] * 60, r"the target holds datetime64\[D\]"),
+    ],
+    ids=["nan", "mask", "lists", "complex", "arrays", "times", "days"],
+)
+def test_a_target_that_is_no_column_of_values_is_refused(y: Any, sentence: str) -> None:
+    for kind in (TabularClassifier, TabularRegressor):
+        with pytest.raises(BadInput, match=sentence):
+            kind(random_state=0).fit({"x": RANDOM.normal(size=60)}, y)
+
+
+@pytest.mark.parametrize(
+    ("y", "classes"),
+    [
+        ([1, "a", 2.5, 2.0], ["1", "a", "2.5", "2"]),
+        ([True, 2, False], ["True", "2", "False"]),
+        ([10**5000, 1], ["1" + "0" * 5000, "1"]),
+    ],
+    ids=["texts", "truths", "digits"],
+)
+def test_classes_are_the_same_in_a_list_and_in_a_series(y: list[Any], classes: list[str]) -> None:
+    assert known(y).tolist() == known(pd.Series(y, dtype=object)).tolist() == classes
+
+
+def test_a_target_beyond_float64_is_infinite() -> None:
+    with pytest.raises(BadInput, match="the target is infinite in some rows"):
+        TabularRegressor(random_state=0).fit({"x": RANDOM.normal(size=60)}, [1, 2, 10**400] * 20)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_classes_of_a_list_are_as_different_as_they_are() -> None:
+    x = {"x": np.arange(60) % 3}
+    for y in ([2**63 + 1, 2**63 + 2, 1] * 20, [0, 1.0, np.int64(2)] * 20):
+        model = TabularClassifier(random_state=0).fit(x, y)
+        assert len(model.classes_) == 3 and model.score(x, y) == 1
+    assert model.classes_.dtype == float
+    assert model.score(x, np.array([0, 1, 2] * 20, np.float32)) == 1
+
+
+def test_many_rows_are_answered_in_parts_that_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text of 500 categories became 500 numbers of every row at once: gigabytes for a table of some megabytes."""
+    model = TabularClassifier(random_state=0).fit(TABLE, COLOR)
+    numbers = TabularRegressor(random_state=0).fit(TABLE, PRICE)
+    whole = model.predict_proba(TABLE), model.predict(TABLE), numbers.predict(TABLE), model.inspect(TABLE, COLOR)
+    encoded, seen = tabular.encoded, list[int]()
+    monkeypatch.setattr(tabular, "encoded", lambda *given: seen.append(len(x := encoded(*given))) or x)
+    monkeypatch.setattr(tabular, "MOST_INPUTS", 7 * sum(len(column.inputs) for column in model.columns_))
+    np.testing.assert_allclose(model.predict_proba(TABLE), whole[0], rtol=1e-12)
+    assert seen == [7] * (N // 7) + [N % 7]
+    np.testing.assert_array_equal(model.predict(TABLE), whole[1])
+    np.testing.assert_allclose(numbers.predict(TABLE), whole[2], rtol=1e-12)
+    assert model.inspect(TABLE, COLOR).classes == whole[3].classes
+    far = {"size": np.where(np.arange(N) == 50, 1e308, 1.0), "color": COLOR}
+    assert np.isfinite(numbers.predict(far)).all()
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.1, 0.9])
+def test_probabilities_are_right_on_the_whole_however_rare_a_class(rate: float) -> None:
+    random = np.random.default_rng(int(100 * rate))
+    x = random.normal(size=(300, 3))
+    y = random.random(300) < 1 / (1 + np.exp(-np.log(rate / (1 - rate)) - x[:, 0]))
+    model = TabularClassifier(random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a class that is never the answer
+        model.fit(x, y)
+    told, share = model.predict_proba(x)[:, 1], y.mean()
+    assert abs(told.mean() - share) < np.sqrt(share * (1 - share) / 300)
+    scores = model.evaluate(x, y)
+    assert scores.log_loss < scores.baseline_log_loss
+
+
+def test_of_many_classes_each_has_its_share() -> None:
+    y = np.repeat(list("abcd"), [400, 80, 15, 5])
+    x = RANDOM.normal(size=(500, 2)) + (y == "b")[:, None]
+    model = TabularClassifier(random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(x, y)
+    shares = np.array([400, 80, 15, 5]) / 500
+    assert (abs(model.predict_proba(x).mean(axis=0) - shares) < np.sqrt(shares * (1 - shares) / 500)).all()
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 8), st.floats(0, 0.5))
+def test_a_candidate_is_chosen_by_its_score_and_among_equals_by_the_other(seed: int, count: int, near: float) -> None:
+    random = np.random.default_rng(seed)
+    scores, others = random.random(count), random.normal(size=count)
+    scores[random.integers(count)] = -np.inf  # diverged
+    assert tabular.chosen(scores, others) == tabular.chosen(scores, scores, near) == scores.argmax()
+    assert tabular.chosen(np.ones(count), others) == others.argmax()
+    assert tabular.chosen(np.full(count, -np.inf), others, near) in range(count)
+    found, is_near = tabular.chosen(scores, others, near), scores.max() - scores <= near
+    assert is_near[found] and others[found] == others[is_near].max()
+
+
+def test_accuracies_are_about_the_same_within_a_quarter_of_their_standard_error() -> None:
+    """Of 400 rows of which nine tenths are right: √(0.9 · 0.1 / 400) = 0.015."""
+    model = TabularClassifier()
+    assert model._near(0.9, 400) == pytest.approx(0.015 / 4)
+    assert model._near(1.0, 400) == model._near(-np.inf, 400) == 0
+    assert TabularRegressor()._near(0.9, 400) == 0
+
+
+@given(st.lists(st.integers(0, 4), min_size=5, max_size=60), st.integers(2, 5), st.integers(0, 2**32 - 1))
+def test_every_fold_has_its_share_of_each_kind(kinds: list[int], folds: int, seed: int) -> None:
+    splits = tabular.divided(np.array(kinds), folds, np.random.default_rng(seed))
+    assert np.sort(np.concatenate([own for _, own in splits])).tolist() == list(range(len(kinds)))
+    for others, own in splits:
+        assert np.sort(np.concatenate([others, own])).tolist() == list(range(len(kinds)))
+    for kind in kinds:
+        counts = [int((np.array(kinds)[own] == kind).sum()) for _, own in splits]
+        assert max(counts) - min(counts) <= 1
+
+
+def test_fits_in_threads_leave_warnings_as_they_were() -> None:
+    """Which are switched for all threads at once: whoever restores what another had switched off leaves them off."""
+    before, (x, y) = list(warnings.filters), (RANDOM.normal(size=(40, 2)), np.arange(40) % 2)
+    with ThreadPoolExecutor(4) as threads:
+        models = list(threads.map(lambda _: TabularClassifier(random_state=0).fit(x + 3 * y[:, None], y), range(4)))
+    assert list(warnings.filters) == before
+    for model in models:
+        np.testing.assert_array_equal(model.predict_proba(x), models[0].predict_proba(x))
+
+
+def test_a_fit_with_nothing_to_tell_warns_of_nothing() -> None:
+    """Neither of epochs that were all made, as they should, nor of a class that a fold lacks."""
+    y = np.array([*range(2)] * 20 + [2] * 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        TabularClassifier(random_state=0).fit(RANDOM.normal(size=(42, 2)) + 2 * y[:, None], y)
+
+
+def test_a_model_that_is_no_better_than_its_baseline_is_told() -> None:
+    x = RANDOM.normal(size=(100, 2))
+    with pytest.warns(UserWarning, match="R² is .*, not above the .* of always saying the mean; do not rely on it"):
+        model = TabularRegressor(random_state=1).fit(x, np.exp(5 * RANDOM.normal(size=100)))
+    doubt, spread = model.report_.notes
+    assert doubt.startswith("on rows not seen R² is ")
+    assert spread.startswith("nine tenths of the targets go from ")
+    rare = np.where(np.arange(100) % 20, "no", "yes")
+    with pytest.warns(UserWarning, match="it never answers 'yes', and its accuracy is not above its baseline's"):
+        TabularClassifier(random_state=0).fit(x, rare)
+
+
+def test_logarithms_of_targets_are_learned_by_a_transformer() -> None:
+    x = RANDOM.normal(size=(200, 2))
+    y = np.exp(7 + 2 * x[:, 0])
+    model = TransformedTargetRegressor(TabularRegressor(random_state=0), func=np.log, inverse_func=np.exp)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a column tells the target
+        model.fit(x, y)
+    assert model.score(x, y) > 0.9 and (model.predict(x) > 0).all()

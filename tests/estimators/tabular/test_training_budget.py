@@ -1,0 +1,127 @@
+import itertools
+import math
+import operator
+
+import numpy as np
+import pytest
+
+from deltarule import MLPRegressor, TabularRegressor
+from deltarule.estimators.tabular import training_budget
+from deltarule.estimators.tabular.tabular import divided
+from deltarule.estimators.tabular.training_budget import (
+    alpha_for,
+    fold_rows,
+    folds_of,
+    members_for,
+    search_rows,
+    training_for,
+)
+
+EVERY = [*range(5, 4200), *range(4200, 20_001, 13), *range(20_001, 10**7, 99_991)]
+
+
+def batches(rows: int) -> list[int]:
+    """Of how many rows each batch of an epoch is."""
+    size = training_for(rows)["batch_size"]
+    return [min(size, rows - start) for start in range(0, rows, size)]
+
+
+def test_few_rows_have_more_folds() -> None:
+    assert folds_of(10) == 5 and folds_of(5000) == 3
+
+
+def test_more_classes_are_more_work() -> None:
+    """So that a search takes as long for hundreds of classes as for three."""
+    rows = [search_rows(20, 10**6, outputs) for outputs in (1, 3, 30, 300)]
+    assert rows == sorted(rows, reverse=True) and rows[0] > 1.5 * rows[2] and rows[3] == 1000
+
+
+def test_the_last_batch_is_no_small_one() -> None:
+    """Whose penalty would be many times that of the others; and there are about as many batches as are meant."""
+    for rows in EVERY:
+        size = training_for(rows)["batch_size"]
+        count = math.ceil(rows / size)
+        assert size <= rows and 3 * (rows - (count - 1) * size) >= size, rows
+        meant = math.ceil(rows / min(max(rows // 16, 8), 256))
+        assert -(0.06 if rows >= 300 else 0.15) * meant <= count - meant <= (0.06 if rows >= 300 else 0.23) * meant, (
+            rows
+        )
+        assert rows < 4096 or abs(size - 256) <= 16, rows
+
+
+def test_a_training_makes_ten_thousand_updates_or_as_many_as_a_hundred_epochs_have() -> None:
+    for rows in EVERY[::7]:
+        training = training_for(rows)
+        epochs, updates = training["max_iter"], math.ceil(rows / training["batch_size"])
+        assert epochs in (10, 100) or abs(epochs * updates - 10_000) <= 2 * updates, rows
+        assert epochs < 100 or updates <= 100, rows
+        assert epochs > 10 or updates >= 900, rows
+        assert training["learning_rate"] == {"name": "cosine", "steps": epochs, "per": "epoch"}
+        assert np.isinf(training["n_iter_no_change"])  # all of them
+
+
+@pytest.mark.parametrize("searched", [8, 121, 359, 360, 1000])
+def test_a_penalty_stays_what_it_was_against_the_sum_of_the_losses(searched: int) -> None:
+    """Over an epoch: of batches that are means over B rows, each with alpha / B."""
+
+    def against_the_sum(alpha: float, rows: int) -> float:
+        return rows * float(np.mean([alpha / size for size in batches(rows)]))
+
+    for rows in (searched, 450, 4097, 123_457):
+        alpha = alpha_for(0.1, searched, rows)
+        assert against_the_sum(alpha, rows) == pytest.approx(against_the_sum(0.1, searched))
+
+
+def test_the_largest_folds_have_so_many_rows_and_others_one_less() -> None:
+    for rows in (*range(8, 60), 999, 1000, 1001):
+        found = {len(others) for others, _ in divided(np.zeros(rows, int), folds_of(rows), np.random.default_rng(0))}
+        assert max(found) == fold_rows(rows) and found <= {fold_rows(rows), fold_rows(rows) - 1}
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+@pytest.mark.parametrize("rows", [448, 449, 450])
+def test_an_alpha_means_the_same_ridge_whatever_the_number_of_rows(rows: int) -> None:
+    """Of which the solution is known in closed form: (Xᵀ X + λ)⁻¹ Xᵀ y, where λ is alpha · rows / batch."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(rows, 80))
+    y = x @ random.normal(size=80) + 9 * random.normal(size=rows)
+    new = random.normal(size=(500, 80)) - x.mean(axis=0)
+    training = training_for(rows)
+    settings = training | {"hidden_layer_sizes": (), "alpha": 3.0, "learning_rate_init": 0.003}
+    model = MLPRegressor(**settings, scale_target=True, random_state=0)
+    answers = model.fit(x, y).predict(new + x.mean(axis=0)) - y.mean()
+    left, sizes, right = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
+    strengths = np.logspace(1, 3, 101)
+    shrunk = sizes * (left.T @ (y - y.mean())) / (sizes**2 + strengths[:, None])  # [101, 80]
+    nearest = strengths[np.square(answers - shrunk @ right @ new.T).mean(axis=1).argmin()]
+    assert nearest == pytest.approx(3.0 * rows / training["batch_size"], rel=0.15)
+
+
+def test_an_ensemble_of_very_many_rows_has_fewer_networks() -> None:
+    assert members_for(20, training_budget.LARGE) == 8 and members_for(20, training_budget.LARGE + 1) == 2
+
+
+@pytest.mark.parametrize("rows", [1000, 16_274, 60_000, 100_000])
+def test_an_ensemble_of_a_wide_table_has_as_many_networks_as_can_be_afforded(rows: int) -> None:
+    """Counted from the products of the dearest network that may be chosen: three of them for each weight and row."""
+    epochs = training_for(rows)["max_iter"]
+    for inputs, outputs in itertools.product((1, 127, 635, 5000), (1, 500)):
+        members = members_for(inputs, rows, outputs)
+        networks = [(inputs, *hidden, outputs) for hidden in training_budget.HIDDEN]
+        weights = max(sum(map(operator.mul, sizes, sizes[1:])) for sizes in networks)
+        one = 2 * 3 * weights * rows * epochs
+        assert 2 <= members <= 8
+        assert members == 2 or members * one <= training_budget.ENSEMBLE_WORK
+        assert members == 8 or (members + 1) * one > training_budget.ENSEMBLE_WORK
+
+
+def test_as_many_networks_are_made_as_are_told_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a budget so small that 8 of them do not keep to it."""
+    monkeypatch.setattr(training_budget, "ENSEMBLE_WORK", 2e8)
+    random = np.random.default_rng(0)
+    x = random.normal(size=(80, 6))
+    model = TabularRegressor(random_state=0)
+    begun = model._begun(x, x[:, 0] + random.normal(size=80))
+    told = model._work_told(begun)
+    model._fit(begun)
+    assert 2 < model.model_.n_members < 8 and f"then {model.model_.n_members} networks on 80 rows" in told

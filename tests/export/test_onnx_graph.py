@@ -1,0 +1,307 @@
+"""onnxruntime's answers beside ours, over random inputs."""
+
+import copy
+import dataclasses
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import neural_network
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from deltarule import BadInput, MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor, to_onnx
+from deltarule.data.frame import frame_of
+from deltarule.export.model_scripts import numpy_script
+from deltarule.export.onnx_graph import ACTIVATIONS
+from deltarule.problem import registry
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(60, 3))
+SHORT: dict[str, Any] = {"hidden_layer_sizes": (6, 5), "max_iter": 5, "random_state": 0}
+MODELS = {
+    "two classes": (MLPClassifier(**SHORT), X[:, 0] > 0),
+    "words": (MLPClassifier(**SHORT, n_members=3), np.array(list("abc") * 20)),
+    "words as objects": (MLPClassifier(**SHORT), np.array(["a", "bcd"] * 30, object)),
+    "numbers as classes": (MLPClassifier(**SHORT, batch_norm=True), np.array([1, 5, 7] * 20)),
+    "fractions as classes": (MLPClassifier(**SHORT), np.array([1.0, 2.0] * 30)),
+    "words with a zero character": (MLPClassifier(**SHORT), np.array(["a\0b", "\0a", "ab"] * 20)),
+    "labels": (MLPClassifier(**SHORT), (X > 0).astype(int)),
+    "whole numbers without a sign": (MLPClassifier(**SHORT), np.array([3, 200] * 30, np.uint8)),
+    "one class": (MLPClassifier(**SHORT), np.ones(60, int)),
+    "several numbers": (MLPRegressor(**SHORT, scale_target=True, n_members=2), 100 + 50 * X[:, :2]),
+    "counts": (MLPRegressor("poisson", **SHORT), np.arange(60) % 7),
+    "no hidden layer": (MLPRegressor(**SHORT | {"hidden_layer_sizes": ()}), X[:, 0]),
+}
+
+
+def session_of(model: Any, folder: Path) -> onnxruntime.InferenceSession:
+    to_onnx(model, folder / "model.onnx")
+    return onnxruntime.InferenceSession(folder / "model.onnx")
+
+
+def agree(model: Any, session: onnxruntime.InferenceSession, table: Any, inputs: dict[str, Any]) -> None:
+    answers = dict(zip([one.name for one in session.get_outputs()], session.run(None, inputs), strict=True))
+    if "prediction" in answers:
+        np.testing.assert_allclose(answers["prediction"], model.predict(table), rtol=1e-5, atol=1e-5)
+        return
+    np.testing.assert_allclose(answers["probabilities"], model.predict_proba(table), rtol=0, atol=1e-5)
+    assert answers["label"].tolist() == model.predict(table).tolist()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("kind", MODELS)
+def test_networks_give_our_answers(kind: str, dtype: Any, tmp_path: Path) -> None:
+    model, y = MODELS[kind]
+    session = session_of(model.fit(X.astype(dtype), y), tmp_path)
+    asked = RANDOM.normal(scale=3, size=(200, 3)).astype(dtype)
+    agree(model, session, asked, {"X": asked.astype(np.float64)})
+
+
+@pytest.mark.parametrize("kind", ["two classes", "words", "labels"])
+def test_of_classes_that_are_equally_probable_the_label_is_ours(kind: str, tmp_path: Path) -> None:
+    model = copy.deepcopy(MODELS[kind][0]).fit(X, MODELS[kind][1])
+    for array in (*model.coefs_, *model.intercepts_):
+        array[...] = 0
+    agree(model, session_of(model, tmp_path), X, {"X": X})
+
+
+def test_a_subclass_is_exported_unless_its_answers_are_its_own(tmp_path: Path) -> None:
+    class Opposite(MLPClassifier):
+        def predict(self, X: Any) -> Any:
+            return 1 - super().predict(X)
+
+    class Certain(MLPClassifier):
+        def predict_proba(self, X: Any, return_std: bool = False) -> Any:
+            return super().predict_proba(X).round()
+
+    class Exponential(MLPRegressor):
+        def predict(self, X: Any, return_std: bool = False) -> Any:
+            return np.exp(super().predict(X))
+
+    class Careful(TabularClassifier):
+        def predict(self, X: Any) -> Any:
+            return (self.predict_proba(X)[:, 1] > 0.05).astype(int)
+
+    class Told(MLPRegressor):
+        def fit(self, X: Any, y: Any, **given: Any) -> Any:
+            return super().fit(X, y, **given)
+
+        def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+            return -super().score(X, y, sample_weight)
+
+    class Rounded(MLPClassifier):
+        """With an answer of its own that neither a graph nor a script gives."""
+
+        def predict_log_proba(self, X: Any) -> Any:
+            return super().predict_log_proba(X).round()
+
+    y = (X[:, 0] > 0).astype(int)
+    careful = copy.copy(TabularClassifier(random_state=0).fit(X, y))
+    careful.__class__ = Careful
+    for model, name in (
+        (Opposite(**SHORT).fit(X, y), "predict"),
+        (Certain(**SHORT).fit(X, y), "predict_proba"),
+        (Exponential(**SHORT).fit(X, X[:, 0]), "predict"),
+        (careful, "predict"),
+    ):
+        own, kind = type(model).__name__, type(model).__bases__[0].__name__
+        told = f"a {own} with a {name} of its own, which would be lost; give a plain {kind} of deltarule"
+        with pytest.raises(BadInput, match=told):
+            to_onnx(model, tmp_path / "own.onnx")
+        with pytest.raises(BadInput, match=told):
+            numpy_script(model)
+    assert not (tmp_path / "own.onnx").exists()
+    told = Told(**SHORT).fit(X, X[:, 0])
+    agree(told, session_of(told, tmp_path), X, {"X": X})
+    rounded = Rounded(**SHORT).fit(X, y)
+    agree(rounded, session_of(rounded, tmp_path), X, {"X": X})
+    assert numpy_script(rounded)
+
+
+def test_numbers_as_objects_stay_numbers(tmp_path: Path) -> None:
+    y = np.array([1, 5, 7] * 20, object)
+    model = MLPClassifier(**SHORT).partial_fit(X, y, classes=y)
+    agree(model, session_of(model, tmp_path), X, {"X": X})
+
+
+@pytest.mark.parametrize("activation", sorted(set(ACTIVATIONS) - {"softmax"}))
+def test_every_activation_gives_our_answers(activation: str, tmp_path: Path) -> None:
+    model = MLPRegressor(activation=activation, **SHORT).fit(X, X[:, 0])
+    asked = np.r_[RANDOM.normal(scale=3, size=(200, 3)), np.zeros((1, 3))]
+    session = session_of(model, tmp_path)
+    agree(model, session, asked, {"X": asked})
+    [answers] = session.run(None, {"X": asked})
+    rounding = 1e-6 if activation == "gelu" else 1e-10  # its Erf is float32's
+    np.testing.assert_allclose(answers, model.predict(asked), rtol=rounding, atol=rounding)
+
+
+def test_elu_of_a_number_whose_exponential_is_infinite_is_the_number(tmp_path: Path) -> None:
+    model = MLPRegressor(activation="elu", **SHORT).fit(X, X[:, 0])
+    asked = np.array([[1e4] * 3, [-1e4] * 3])
+    [answers] = session_of(model, tmp_path).run(None, {"X": asked})
+    np.testing.assert_allclose(answers, model.predict(asked), rtol=1e-10)
+
+
+def test_every_activation_has_a_form() -> None:
+    assert set(ACTIVATIONS) == set(registry.names("activation"))
+
+
+COLORS = ["red", "blue", "green", ""]
+TABLE = {
+    "size in cm": np.where(RANDOM.random(60) < 0.2, np.nan, RANDOM.normal(100, 30, 60)),
+    "whole": np.where(RANDOM.random(60) < 0.5, 0.0, RANDOM.normal(size=60)),
+    "color": np.array(COLORS * 15, object),
+    "same": np.ones(60),
+}
+
+
+@pytest.fixture(scope="module", params=["classes", "numbers"])
+def tabular(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    y = np.nan_to_num(TABLE["size in cm"]) + 50 * (TABLE["color"] == "red")
+    model: Any = TabularRegressor(random_state=0).fit(TABLE, y)
+    if request.param == "classes":
+        model = TabularClassifier(random_state=0).fit(TABLE, np.where(y > 90, "large", "small"))
+    return model, session_of(model, tmp_path_factory.mktemp("onnx"))
+
+
+WILD = st.sampled_from([np.nan, 999999.0, -1e30, 1e308, -sys.float_info.max, sys.float_info.max, 5e-324])
+row = st.tuples(st.floats(-1e4, 1e4) | WILD, st.floats(-9, 9) | WILD, st.sampled_from([*COLORS, "новый"]))
+
+
+@settings(deadline=None)
+@given(st.lists(row, min_size=1, max_size=20))
+def test_tables_with_gaps_and_new_categories_give_our_answers(tabular: Any, rows: list[Any]) -> None:
+    model, session = tabular
+    table = frame_of({name: [one[place] for one in rows] for place, name in enumerate(list(TABLE)[:3])})
+    inputs = {name: column[:, None] for name, column in table.items()}
+    assert sorted(one.name for one in session.get_inputs()) == sorted(inputs)
+    inputs["color"] = np.array([[one[2]] for one in rows], object)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        agree(model, session, table, inputs)
+
+
+def test_numbers_of_files_of_earlier_versions_are_not_held(tabular: Any, tmp_path: Path) -> None:
+    """Which know no least and greatest number."""
+    model = copy.deepcopy(tabular[0])
+    model.columns_ = tuple(dataclasses.replace(one, least=0.0, greatest=0.0, rows=0.0) for one in model.columns_)
+    session = session_of(model, tmp_path)
+    assert not any(node.op_type == "Clip" for node in onnx.load(tmp_path / "model.onnx").graph.node)
+    table = {"size in cm": np.array([1e6, -1e6]), "whole": np.array([0.5, 1e3]), "color": np.array(["red"] * 2, object)}
+    agree(model, session, table, {name: column[:, None] for name, column in table.items()})
+
+
+@pytest.mark.parametrize(("mean", "scale"), [(1e-49, 1e-50), (-1e-46, 1e-3), (1e9, 1.0), (0.0, 1e-50), (1e-20, 1e-30)])
+@pytest.mark.filterwarnings("ignore:the column .* alone tells the target")
+def test_numbers_of_any_size_give_our_answers(mean: float, scale: float, tmp_path: Path) -> None:
+    table = {"a": mean + scale * X[:, 0]}
+    model = TabularClassifier(random_state=0).fit(table, np.where(X[:, 0] > 0, "large", "small"))
+    agree(model, session_of(model, tmp_path), table, {"a": table["a"][:, None]})
+
+
+TAKEN = ["label", "predicted label", "probabilities", "/constant 0", "//constant 0", "/IsNaN 0", "/Concat 9", "X"]
+
+
+@pytest.mark.filterwarnings("ignore:the column .* alone tells the target")
+@pytest.mark.parametrize("text", ["a\0b", "\0ab"])
+def test_categories_may_have_a_zero_character_within(text: str, tmp_path: Path) -> None:
+    table = {"a": np.array([text, "ab", "a"] * 20, object), "b": X[:, 0]}
+    model = TabularRegressor(random_state=0).fit(table, X[:, 0] + (table["a"] == text))
+    agree(model, session_of(model, tmp_path), table, {name: cells[:, None] for name, cells in table.items()})
+
+
+@pytest.mark.parametrize("categories", [False, True])
+def test_columns_may_be_called_as_what_is_in_a_graph(categories: bool, tmp_path: Path) -> None:
+    column = np.array(list("abc") * 20, object) if categories else X[:, 0]
+    table = {name: np.roll(column, place) for place, name in enumerate(TAKEN)}
+    model = TabularClassifier(random_state=0).fit(table, np.where(X[:, 0] > 0, "large", "small"))
+    session = session_of(model, tmp_path)
+    label, probabilities = session.run(None, {name: column[:, None] for name, column in table.items()})
+    assert [one.name for one in session.get_inputs()] == TAKEN
+    assert [one.name for one in session.get_outputs()] == ["predicted predicted label", "predicted probabilities"]
+    assert label.tolist() == model.predict(table).tolist()
+    np.testing.assert_allclose(probabilities, model.predict_proba(table), rtol=0, atol=1e-5)
+
+
+def test_a_column_that_is_not_used_leaves_outputs_their_names(tmp_path: Path) -> None:
+    model = TabularClassifier(random_state=0).fit({"x": X[:, 1], "label": np.ones(60)}, np.where(X[:, 0] > 0, "a", "b"))
+    session = session_of(model, tmp_path)
+    assert [one.name for one in session.get_inputs()] == ["x"]
+    assert [one.name for one in session.get_outputs()] == ["label", "probabilities"]
+
+
+@pytest.mark.filterwarnings("ignore:the column .name. has in 60 rows categories without an input")
+def test_a_column_whose_texts_all_occur_once_is_no_input(tmp_path: Path) -> None:
+    table = {"x": X[:, 0] + X[:, 1], "name": np.array([f"n{n}" for n in range(60)], object)}
+    model = TabularClassifier(random_state=0, types={"name": "category"}).fit(table, np.where(X[:, 0] > 0, "a", "b"))
+    session = session_of(model, tmp_path)
+    assert [one.name for one in session.get_inputs()] == ["x"]
+    agree(model, session, table, {"x": table["x"][:, None]})
+
+
+DAYS = np.array(["2026-01-01", "2026-01-02"], "datetime64[ns]")
+
+
+@pytest.mark.parametrize(
+    ("classes", "sentence"),
+    [
+        (DAYS, "no form for classes such as .*2026-01-02.*; fit to texts"),
+        (DAYS - DAYS[0], "no form for classes such as .*timedelta64.*; fit to texts"),
+        (DAYS.astype("datetime64[s]").astype(object), r"no form for classes such as datetime.datetime\(2026"),
+        pytest.param(
+            np.array([1, 2], np.longdouble),
+            r"no form for classes such as .*; fit to texts",
+            marks=pytest.mark.skipif(np.dtype(np.longdouble).itemsize == 8, reason="here they are float64"),
+        ),
+        (np.array([1, 2**63], np.uint64), r"classes such as .*9223372036854775808.*; .* numbers below 2\*\*63"),
+        (np.array(["a", "b\ud800"]), r"'b\\ud800' is no text that UTF-8 has"),
+        (np.array(["a", "a\0"], object), r"'a\\x00' ends with a zero character, .*; correct it, and train again"),
+    ],
+    ids=[
+        "dates",
+        "durations",
+        "dates as objects",
+        "long fractions",
+        "large numbers",
+        "half a character",
+        "a zero character",
+    ],
+)
+def test_classes_that_onnx_cannot_hold_are_refused(classes: Any, sentence: str, tmp_path: Path) -> None:
+    model = MLPClassifier(**SHORT).partial_fit(X, np.tile(classes, 30), classes=classes)
+    with pytest.raises(BadInput, match=sentence):
+        to_onnx(model, tmp_path / "model.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.filterwarnings("ignore:the column .* alone tells the target")
+@pytest.mark.parametrize("place", ["name", "category"])
+def test_half_a_character_in_a_column_is_refused(place: str, tmp_path: Path) -> None:
+    table = {"a\ud800": X[:, 0]} if place == "name" else {"a": np.array(["a\ud800", "b"] * 30, object)}
+    model = TabularRegressor(random_state=0).fit(table, X[:, 0])
+    with pytest.raises(BadInput, match=r"'a\\ud800' is no text that UTF-8 has"):
+        to_onnx(model, tmp_path / "model.onnx")
+
+
+def test_what_has_no_form_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="has no ONNX form; give a fitted estimator"):
+        to_onnx(MLPClassifier(), tmp_path / "model.onnx")
+    with pytest.raises(BadInput, match="has no ONNX form; give .* of a model of scikit-learn what from_sklearn makes"):
+        to_onnx(neural_network.MLPRegressor(**SHORT).fit(X, X[:, 0]), tmp_path / "model.onnx")
+    steps = make_pipeline(StandardScaler(), MLPClassifier(**SHORT)).fit(X, X[:, 0] > 0)
+    for model, what in ((steps, "a Pipeline"), (MLPClassifier(list(range(1, 50))), "not fitted")):
+        with pytest.raises(BadInput, match=f"^the model is {what}, and has no ONNX form; .* of a pipeline its last"):
+            to_onnx(model, tmp_path / "model.onnx")
+    with pytest.raises(BadInput, match="cannot be written"):
+        to_onnx(MLPRegressor(**SHORT).fit(X, X[:, 0]), tmp_path / "nowhere" / "model.onnx")
+    assert list(tmp_path.iterdir()) == []

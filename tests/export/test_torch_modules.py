@@ -1,0 +1,170 @@
+"""A network as PyTorch's modules computes what the run computes, and trains as PyTorch trains."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.neural_network import MLPRegressor
+
+import deltarule
+from deltarule.engines.reference import ReferenceEngine
+from deltarule.errors import BadInput
+from deltarule.export.torch_modules import to_torch
+from deltarule.maths.activations import ACTIVATIONS
+from deltarule.problem.state import initial_state
+
+HAS_MODULE = [name for name in ACTIVATIONS if name != "exponential"]
+
+
+def trained(hidden="tanh", steps=7, **given):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20, 4)), np.eye(3)[rng.integers(0, 3, 20)]
+    network = deltarule.Network(
+        [4, 5, 6, 3], hidden, "softmax", bias=given.pop("bias", True), batch_norm=given.pop("batch_norm", False)
+    )
+    problem = deltarule.create_problem(
+        network, x, y, loss="cross_entropy", learning_rate=0.05, seeds=range(3), batch_size=10, **given
+    )
+    return deltarule.train(problem, max_steps=steps, engine="reference"), x
+
+
+@pytest.mark.parametrize("hidden", HAS_MODULE)
+def test_outputs_are_those_of_the_run(hidden):
+    run, x = trained(hidden)
+    for member in range(3):
+        with torch.no_grad():
+            theirs = to_torch(run, member)(torch.tensor(x)).numpy()
+        assert np.abs(theirs - run.outputs(x)[member]).max() < 1e-12
+
+
+@pytest.mark.parametrize(("dtype", "rounding"), [(np.float64, 1e-15), (np.float32, 1e-6)])
+@pytest.mark.parametrize("hidden", HAS_MODULE)
+def test_activations_and_their_slopes_are_ours_wherever_they_stand(hidden, dtype, rounding):
+    """Also where PyTorch's softplus is z itself, and where e^z has no float32."""
+    run, _ = trained(hidden, steps=1)
+    z = np.linspace(-120, 120, 6000, dtype=dtype)[:, None]  # without 0, where some have a kink
+    given = torch.tensor(z, requires_grad=True)
+    theirs = getattr(to_torch(run), "a1", torch.nn.Identity())(given)
+    theirs.sum().backward()
+    ours, backward = run.problem.network.layers[0].activation.forward(z)
+    np.testing.assert_allclose(theirs.detach().numpy(), ours, rtol=rounding, atol=rounding)
+    np.testing.assert_allclose(given.grad.numpy(), backward(np.ones_like(z)), rtol=rounding, atol=rounding)
+
+
+@pytest.mark.parametrize("given", [{"batch_norm": True}, {"bias": False}, {"dropout": 0.4}, {"dtype": "float32"}])
+def test_every_kind_of_layer_is_carried_over(given):
+    run, x = trained("relu", **given)
+    module = to_torch(run, 1)
+    assert next(module.parameters()).dtype == getattr(torch, run.problem.dtype.name)
+    with torch.no_grad():
+        theirs = module(torch.tensor(x.astype(run.problem.dtype))).numpy()
+    assert np.abs(theirs - run.outputs(x)[1]).max() < (1e-6 if "dtype" in given else 1e-12)
+    names = [type(one).__name__ for one in module]
+    assert names.count("BatchNorm1d") == sum(layer.batch_norm for layer in run.problem.network.layers)
+    assert names.count("Dropout") == (2 if "dropout" in given else 0)
+
+
+def test_members_of_a_run_have_their_own_dropout():
+    rates = [[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]]
+    run, _ = trained(steps=1, dropout=rates)
+    modules = [to_torch(run, member) for member in range(3)]
+    assert [[one.p for one in module if isinstance(one, torch.nn.Dropout)] for module in modules] == rates
+
+
+def test_each_of_several_targets_comes_in_its_own_unit():
+    x = np.random.default_rng(0).normal(size=(40, 4))
+    y = x[:, :3] * [1, 100, 0.01] + [0, 1000, 5]
+    model = deltarule.MLPRegressor(hidden_layer_sizes=(3,), scale_target=True, solver="lbfgs", max_iter=5000).fit(x, y)
+    with torch.no_grad():
+        theirs = to_torch(model)(torch.tensor(x)).numpy()
+    np.testing.assert_allclose(theirs, model.predict(x), rtol=1e-10)
+
+
+def test_it_goes_on_training_as_ours_does():
+    run, x = trained("tanh", steps=1)
+    problem = run.problem
+    module = to_torch(run, 0).train()
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.05)
+    whole = deltarule.create_problem(problem.network, x, problem.y, loss="cross_entropy", learning_rate=0.05)
+    state = replace(initial_state(whole), theta=run.state.theta[:1])
+    ours, _ = ReferenceEngine().advance(whole, state, 5)
+    for _ in range(5):
+        optimizer.zero_grad()
+        loss = -(torch.tensor(problem.y) * torch.log(module(torch.tensor(x)))).sum(1).mean()
+        loss.backward()
+        optimizer.step()
+    flat = np.concatenate(
+        [
+            array
+            for layer in module
+            if isinstance(layer, torch.nn.Linear)
+            for array in (layer.weight.detach().numpy().T.ravel(), layer.bias.detach().numpy())
+        ]
+    )
+    assert np.abs(flat - ours.theta[0]).max() < 1e-12
+
+
+def test_the_module_is_a_copy():
+    run, _ = trained()
+    before = run.state.theta.copy()
+    with torch.no_grad():
+        for one in to_torch(run).parameters():
+            one.zero_()
+    assert np.array_equal(run.state.theta, before)
+
+
+def test_a_subclass_is_carried_over_unless_its_outputs_are_its_own():
+    class Exponential(deltarule.MLPRegressor):
+        def predict(self, X, return_std=False):
+            return np.exp(super().predict(X))
+
+    class Certain(deltarule.MLPClassifier):
+        def predict_proba(self, X, return_std=False):
+            return super().predict_proba(X).round()
+
+    class Careful(deltarule.MLPClassifier):
+        """Whose outputs are probabilities as ever."""
+
+        def predict(self, X):
+            return self.predict_proba(X)[:, 1] > 0.05
+
+    class Likely(Exponential):
+        """A regressor, whatever else it has."""
+
+        def predict_proba(self, X):
+            return self.predict(X)
+
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    for kind, y, name in (
+        (Exponential, x[:, 0], "predict"),
+        (Likely, x[:, 0], "predict"),
+        (Certain, x[:, 0] > 0, "predict_proba"),
+    ):
+        told = f"a {kind.__name__} with a {name} of its own, .* give a plain MLP.* that is fitted to the same rows"
+        with pytest.raises(BadInput, match=told):
+            to_torch(kind(hidden_layer_sizes=(3,), solver="lbfgs", random_state=0).fit(x, y))
+    model = deltarule.MLPRegressor(hidden_layer_sizes=(3,), solver="lbfgs").fit(x, x[:, 0])
+    model.predict = lambda X: np.zeros(len(X))
+    with pytest.raises(BadInput, match="a MLPRegressor with a predict of its own"):
+        to_torch(model)
+    model = Careful((3,), solver="lbfgs", random_state=0).fit(x, x[:, 0] > 0)
+    outputs = to_torch(model)(torch.tensor(x)).detach().numpy()
+    np.testing.assert_allclose(outputs[:, 0], model.predict_proba(x)[:, 1], rtol=1e-12)
+
+
+def test_bad_input_is_told():
+    run, _ = trained()
+    fitted = deltarule.MLPRegressor(hidden_layer_sizes=(2,), solver="lbfgs").fit([[0.0], [1.0]], [0.0, 1.0])
+    for model, told in ((run, "3; the run has the members 0 to 2"), (fitted, "3; the model has the members 0 to 0")):
+        with pytest.raises(BadInput, match=f"there is no member {told}"):
+            to_torch(model, 3)
+        for member in (-1, 0.5, "0", None, [0], True):
+            with pytest.raises(BadInput, match=re.escape(f"member is {member!r}; give a whole number of 0 or more")):
+                to_torch(model, member)
+    for model in (MLPRegressor(), 3):
+        with pytest.raises(BadInput, match="has no form in PyTorch; give a run or a fitted .* what from_sklearn makes"):
+            to_torch(model)
+    with pytest.raises(BadInput, match="no module for the activation 'exponential'"):
+        to_torch(trained("exponential", steps=1)[0])

@@ -1,0 +1,239 @@
+import ast
+import contextlib
+import io
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from deltarule.errors import BadInput
+from deltarule.export.training_script.script import MOST_NUMBERS, training_script
+from deltarule.maths.activations import ACTIVATIONS, Activation
+from deltarule.maths.losses import LOSSES, REDUCTIONS, Loss, meaningful
+from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
+from deltarule.maths.penalties import PENALTIES, Penalty
+from deltarule.maths.schedules import SCHEDULES, Schedule
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.training.train import train
+
+TOLD = re.compile(r"update +(\d+)   J = (\S+) +recorded (\S+) +(.*)")
+
+
+def ran(script):
+    """What a script prints, in this process."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), np.errstate(all="ignore"):
+        exec(compile(script, "script.py", "exec"), {"__name__": "__main__", "__file__": ""})
+    return [found.groups() for found in map(TOLD.fullmatch, out.getvalue().splitlines())]
+
+
+def trained_and_written(problem, steps, member=0):
+    run = train(problem, max_steps=steps, history_every=max(1, steps // 3))
+    taken = run.history.objective[:, member]
+    losses = {step: float(J) for step, J in zip(run.history.steps, taken, strict=True) if np.isfinite(J)}
+    return training_script(problem, member=member, steps=int(run.steps[member]), losses=losses), losses
+
+
+def disagreements(problem, steps, member=0):
+    """The losses of the script that are not, to the last digit, those of the reference engine."""
+    script, losses = trained_and_written(problem, steps, member)
+    told = ran(script)
+    assert [int(step) for step, *_ in told] == list(losses)
+    return [one for one in told if float(one[1]) != losses[int(one[0])] or one[3] != "the same"]
+
+
+@st.composite
+def problems(draw, **chosen):
+    hidden = chosen.get("hidden", draw(st.lists(st.sampled_from(list(ACTIVATIONS)), max_size=2)))
+    sizes = draw(st.tuples(*[st.integers(1, 5)] * (len(hidden) + 2)))
+    loss = chosen.get("loss", draw(st.sampled_from(list(LOSSES))))
+    output = draw(st.sampled_from([name for name in ACTIVATIONS if meaningful(LOSSES[loss], ACTIVATIONS[name])]))
+    network = Network(sizes, hidden, output, bias=draw(st.booleans()), batch_norm=draw(st.booleans()))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    rows = draw(st.integers(1, 9))
+    penalty = chosen.get("penalty", draw(st.sampled_from([None, *PENALTIES])))
+    problem = create_problem(
+        network,
+        rng.normal(size=(rows, sizes[0])),
+        rng.random((rows, sizes[-1])),
+        loss=loss,
+        reduction=draw(st.sampled_from(REDUCTIONS)),
+        penalty=penalty,
+        strength=0.01 if penalty else 0.0,
+        penalize_biases=draw(st.booleans()),
+        optimizer=chosen.get("optimizer", draw(st.sampled_from([name for name in OPTIMIZERS if name != "lbfgs"]))),
+        learning_rate=0.02,
+        schedule={
+            "name": chosen.get("schedule", draw(st.sampled_from(list(SCHEDULES)))),
+            "per": draw(st.sampled_from(["step", "epoch"])),
+        },
+        batch_size=draw(st.integers(1, rows)),
+        dropout=draw(st.sampled_from([0.0, 0.3])) if hidden else 0.0,
+        weights=rng.random(rows) + 0.5 if draw(st.booleans()) else None,
+        rows=[rng.integers(0, rows, rows)] if draw(st.booleans()) else None,
+        seeds=draw(st.integers(0, 2**64 - 1)),
+        data_seeds=draw(st.integers(0, 2**64 - 1)),
+        dtype=draw(st.sampled_from(["float64", "float32"])),
+    )
+    return problem
+
+
+# SciPy's error function and that of Python's own library differ in their last digits now and then.
+EXACT = [name for name in ACTIVATIONS if name != "gelu"]
+EVERY = [
+    *(("hidden", [name]) for name in EXACT),
+    *(("loss", name) for name in LOSSES),
+    *(("penalty", name) for name in PENALTIES),
+    *(("optimizer", name) for name in OPTIMIZERS if name != "lbfgs"),
+    *(("schedule", name) for name in SCHEDULES),
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), EVERY, ids=str)
+@settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_the_losses_are_the_engines_to_the_last_digit(kind, name, data):
+    problem = data.draw(problems(**{kind: name}))
+    if "gelu" not in [layer.activation.name for layer in problem.network.layers]:
+        assert disagreements(problem, 12) == []
+
+
+def example(**given):
+    x = np.linspace(-1, 1, 12).reshape(6, 2)
+    network = given.pop("network", Network([2, 3, 1], "tanh", "sigmoid"))
+    return create_problem(network, x, (x[:, :1] > 0) * 1.0, **{"loss": "binary_cross_entropy", **given})
+
+
+def test_gelu_is_the_same_but_for_the_last_digits():
+    problem = example(network=Network([2, 3, 1], "gelu", "sigmoid"), learning_rate=0.5)
+    script, losses = trained_and_written(problem, 30)
+    assert "differ" in script and "math.erf" in script
+    for step, found, *_ in ran(script):
+        assert float(found) == pytest.approx(losses[int(step)], rel=1e-13)
+
+
+def test_a_member_of_a_population_is_written_as_it_trains_among_the_others():
+    problem = example(learning_rate=[0.1, 1.0, 3.0], dropout=[[0.0], [0.5], [0.2]], seeds=[4, 5, 6], batch_size=4)
+    for member in range(3):
+        assert disagreements(problem, 20, member) == []
+
+
+def test_large_arrays_are_packed_at_the_end():
+    rng = np.random.default_rng(0)
+    for dtype in ("float64", "float32"):
+        problem = create_problem(
+            Network([40, 30, 3], "relu", "softmax"),
+            rng.normal(size=(60, 40)),
+            np.eye(3)[rng.integers(0, 3, 60)],
+            loss="cross_entropy",
+            batch_size=16,
+            optimizer="adam",
+            dtype=dtype,
+        )
+        script, losses = trained_and_written(problem, 20)
+        assert script.index("# packed x: ") > script.index("for step in range")
+        assert all(len(line) <= 120 for line in script.splitlines())
+
+
+def run_alone(path):
+    """What a script prints in a process of its own, in an empty environment."""
+    done = subprocess.run([sys.executable, "-I", str(path)], capture_output=True, check=True, encoding="utf-8")
+    assert done.stderr == ""
+    return [found.groups() for found in map(TOLD.fullmatch, done.stdout.splitlines())]
+
+
+@pytest.mark.parametrize("columns", [3, 600])
+def test_it_runs_by_itself(tmp_path, columns):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20, columns)), np.eye(4)[rng.integers(0, 4, 20)]
+    problem = create_problem(
+        Network([columns, 5, 4], "elu", "softmax", batch_norm=True),
+        x,
+        y,
+        loss="cross_entropy",
+        optimizer="adamw",
+        batch_size=8,
+        dropout=0.1,
+        schedule="cosine",
+    )
+    script, losses = trained_and_written(problem, 15)
+    (tmp_path / "script.py").write_text(script, encoding="utf-8")
+    assert [told for *_, told in run_alone(tmp_path / "script.py")] == ["the same"] * len(losses)
+    imported = [node for node in ast.walk(ast.parse(script)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {one.module if isinstance(one, ast.ImportFrom) else one.names[0].name for one in imported}
+    assert "numpy" in names and names <= {"base64", "math", "numpy", "os", "pathlib", "zlib"}
+
+
+def test_what_is_read_is_what_is_done():
+    script = training_script(example(penalty="l2", strength=0.1, optimizer="momentum"), steps=3, losses={})
+    for line in (
+        "z1 = x @ W1 + b1",
+        "a1 = hyperbolic_tangent(z1)",
+        "dz2 = share * binary_cross_entropy_from_logits_derivative(z2, y)",
+        "dW2 = a1.T @ dz2 + 0.1 * l2_derivative(W2)",
+        "db2 = dz2.sum(0, keepdims=True)",
+        "da1 = dz2 @ W2.T",
+        "W1, v_W1 = momentum(W1, dW1, v_W1, learning_rate=rate, momentum=0.9)",
+    ):
+        assert f"    {line}\n" in script
+
+
+def test_the_title_cannot_become_code():
+    evil = 'a"""\nimport os\n"""\\'
+    script = training_script(example(), steps=1, losses={}, title=evil)
+    assert [type(node) for node in ast.parse(script).body[:1]] == [ast.Expr]
+    assert "\nimport os\n" in script and script.count("import os") == 2  # ours, and the one in the docstring
+
+
+def flat(z, a):
+    return 0 * z
+
+
+OWN = Activation("relu", flat, flat)  # of a name that deltarule has, too
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"optimizer": "lbfgs"}, "L-BFGS makes no updates that a script could make"),
+        ({"network": Network([2, 1, 1], Activation("own", flat, flat), "sigmoid")}, "the activation 'own' is your own"),
+        (
+            {"network": Network([2, 1, 1], Activation("relu", flat, flat), "sigmoid")},
+            "the activation 'relu' is your own",
+        ),
+        ({"loss": Loss("own", flat, flat)}, "the loss 'own' is your own"),
+        ({"penalty": Penalty("own", abs, abs)}, "the penalty 'own' is your own"),
+        ({"optimizer": Optimizer("own", flat)}, "the optimizer 'own' is your own"),
+        ({"schedule": Schedule("own", flat)}, "the schedule 'own' is your own"),
+    ],
+)
+def test_what_a_script_cannot_hold_gets_a_sentence(given, sentence):
+    with pytest.raises(BadInput) as told:
+        training_script(example(**given), steps=1, losses={})
+    assert sentence in str(told.value)
+
+
+def test_a_member_that_there_is_not_and_too_much_data_get_a_sentence():
+    with pytest.raises(BadInput, match="there is no member 1; give one from 0 to 0"):
+        training_script(example(), member=1, steps=1, losses={})
+    for member in (-1, 0.5, "0", None, [0], True):
+        with pytest.raises(BadInput, match=re.escape(f"member is {member!r}; give a whole number of 0 or more")):
+            training_script(example(), member=member, steps=1, losses={})
+    rows = MOST_NUMBERS // 1000
+    large = create_problem(Network([1000, 1]), np.zeros((rows, 1000), np.float32), np.zeros(rows), dtype="float32")
+    with pytest.raises(BadInput, match="a script carries 20,000,000 at most"):
+        training_script(large, steps=1, losses={})
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_the_adaptive_schedule_cuts_the_rate_where_the_engine_does_whatever_j_adds_up(reduction):
+    """Sums of batches add up to the epoch's loss, and means are averaged: where it stalls depends on it."""
+    for tolerance in (0.05, 0.1, 0.2):
+        schedule = {"name": "adaptive", "tolerance": tolerance, "patience": 1}
+        given = {"reduction": reduction, "batch_size": 2, "learning_rate": 0.1, "optimizer": "sgd"}
+        assert disagreements(example(schedule=schedule, **given), 60) == []

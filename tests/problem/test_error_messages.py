@@ -1,0 +1,35 @@
+import tomllib
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deltarule.errors import one_line
+from deltarule.problem.error_messages import LONGEST_SHOWN, as_toml, shortened
+
+# DEL is the one character that JSON writes as it is and TOML does not allow.
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x7f"), max_size=8)
+scalars = st.booleans() | st.integers() | st.floats(allow_nan=False) | texts
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(values)
+def test_a_value_is_shown_as_toml_that_means_it(value: Any) -> None:
+    read = tomllib.loads(f"value = {as_toml(value)}")["value"]
+    assert read == value
+    assert type(read) is type(value)
+
+
+def test_a_long_value_is_cut() -> None:
+    shown = shortened(list(range(1000)))
+    assert shown.startswith("[0, 1, 2, ")
+    assert shown.endswith("…")
+    assert len(shown) == LONGEST_SHOWN
+
+
+def test_a_sentence_stays_on_its_line() -> None:
+    assert one_line("there is no loss 'a\nb\u2028é'") == r"there is no loss 'a\nb\u2028é'"

@@ -1,0 +1,28 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deltarule.problem.field_types import as_python
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
+
+
+@given(PLAIN)
+def test_what_toml_holds_stays_as_it_is(value):
+    assert as_python(value) == value
+
+
+@pytest.mark.parametrize("values", [np.array, pd.Series, tuple, pd.Index])
+@given(numbers=st.lists(st.integers(-(2**31), 2**31), min_size=1))
+def test_arrays_are_lists_however_deep_they_are(values, numbers):
+    found = as_python({"a": [values(numbers), {"b": values(numbers)}]})
+    assert found == {"a": [numbers, {"b": numbers}]} and {type(one) for one in found["a"][0]} == {int}
+
+
+def test_a_class_is_no_array():
+    assert as_python([np.ndarray, pd.Series]) == [np.ndarray, pd.Series]

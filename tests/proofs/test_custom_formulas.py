@@ -1,0 +1,916 @@
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deltarule.engines.autograd import AutogradEngine
+from deltarule.engines.reference import ReferenceEngine
+from deltarule.errors import BadInput, DeltaruleError, RunFailed
+from deltarule.maths.activations import ACTIVATIONS, Activation
+from deltarule.maths.losses import LOSSES, Loss
+from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
+from deltarule.maths.penalties import PENALTIES, Penalty
+from deltarule.maths.schedules import SCHEDULES, Schedule
+from deltarule.problem import registry
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.problem.state import initial_state
+from deltarule.proofs.custom_formulas import (
+    register_activation,
+    register_loss,
+    register_optimizer,
+    register_penalty,
+    register_schedule,
+    unregister,
+)
+from deltarule.proofs.gradcheck import check_problem
+
+KINDS = ("activation", "loss", "penalty", "optimizer", "schedule")
+XOR = ([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0])
+
+
+@pytest.fixture(autouse=True)
+def as_it_was() -> Iterator[None]:
+    """Take away what a test registered."""
+    before = {kind: set(registry.names(kind)) for kind in KINDS}
+    yield
+    for kind in KINDS:
+        for name in set(registry.names(kind)) - before[kind]:
+            unregister(kind, name)
+
+
+# --- what is right is accepted: our own formulas under new names, and formulas as people write them
+
+
+@pytest.mark.parametrize("ours", [a for a in ACTIVATIONS.values() if not a.rowwise], ids=lambda a: a.name)
+def test_our_activations_pass(ours: Activation) -> None:
+    options = {"range": ours.range, "kinks": ours.kinks, "parameters": ours.parameters}
+    found = register_activation("mine", ours.function, ours.derivative, **options)  # type: ignore[arg-type]
+    assert registry.activation("mine") is found
+
+
+@pytest.mark.parametrize("ours", [loss for loss in LOSSES.values() if loss.exact], ids=lambda loss: loss.name)
+def test_our_losses_pass(ours: Loss) -> None:
+    options = {"domain": ours.domain, "targets": ours.targets, "kinks": ours.kinks, "parameters": ours.parameters}
+    assert registry.loss("mine" if register_loss("mine", ours.value, ours.derivative, **options) else "")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("ours", PENALTIES.values(), ids=lambda penalty: penalty.name)
+def test_our_penalties_pass(ours: Penalty) -> None:
+    register_penalty("mine", ours.value, ours.derivative, kinks=ours.kinks, per_sample=ours.per_sample)
+    assert registry.penalty("mine").per_sample == ours.per_sample
+
+
+PLAIN = [o for o in OPTIMIZERS.values() if o.update and not (o.once_a_step or o.norms)]
+
+
+@pytest.mark.parametrize("ours", PLAIN, ids=lambda optimizer: optimizer.name)
+def test_our_optimizers_pass(ours: Optimizer) -> None:
+    assert ours.update
+    found = register_optimizer("mine", ours.update, slots=ours.slots, parameters=ours.parameters)
+    assert registry.optimizer("mine") is found
+
+
+@pytest.mark.parametrize("ours", SCHEDULES.values(), ids=lambda schedule: schedule.name)
+def test_our_schedules_pass(ours: Schedule) -> None:
+    register_schedule("mine", ours.rate, parameters=ours.parameters, per="epoch")
+    assert registry.schedule("mine").per == "epoch"
+
+
+AS_PEOPLE_WRITE_THEM: dict[str, tuple[Callable[..., Any], Callable[..., Any], dict[str, Any]]] = {
+    "relu": (lambda z: np.maximum(z, 0), lambda z, a: (z > 0).astype(z.dtype), {"range": "nonnegative", "kinks": [0]}),
+    "softsign": (lambda z: z / (1 + np.abs(z)), lambda z, a: 1 / (1 + np.abs(z)) ** 2, {}),
+    "naive sigmoid": (lambda z: 1 / (1 + np.exp(-z)), lambda z, a: a * (1 - a), {"range": "unit"}),
+    "naive softplus": (lambda z: np.log(1 + np.exp(z)), lambda z, a: 1 / (1 + np.exp(-z)), {"range": "nonnegative"}),
+    "bell": (lambda z: np.exp(-z * z), lambda z, a: -2 * z * a, {"range": "unit"}),
+    "hard tanh": (lambda z: np.clip(z, -1, 1), lambda z, a: (np.abs(z) < 1).astype(z.dtype), {"kinks": [-1, 1]}),
+    "swish": (
+        lambda z, beta: z / (1 + np.exp(-beta * z)),
+        lambda z, a, beta: beta * a + (1 - beta * a) / (1 + np.exp(-beta * z)),
+        {"parameters": {"beta": 1.5}},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", AS_PEOPLE_WRITE_THEM)
+def test_activations_as_people_write_them_pass(name: str) -> None:
+    function, derivative, options = AS_PEOPLE_WRITE_THEM[name]
+    register_activation("mine", function, derivative, **options)
+
+
+def off_in_last_bits(values: Any) -> Any:
+    """Every eighth number off in its last bit, as where a processor works on eight at once and on the rest alone."""
+    odd = np.arange(values.size).reshape(values.shape) % 8 == 7
+    return np.where(odd, np.nextafter(values, np.zeros_like(values)), values)
+
+
+def test_last_bits_may_hang_on_a_numbers_place() -> None:
+    def tanh(z: Any, *_: Any) -> Any:
+        return off_in_last_bits(np.tanh(z))
+
+    register_activation("mine", tanh, lambda z, a: 1 - tanh(z) ** 2)  # of which few digits are left at 10
+    register_loss(
+        "mine", lambda p, y: off_in_last_bits(np.exp(p)) - y * p, lambda p, y: off_in_last_bits(np.exp(p)) - y
+    )
+    register_penalty("mine", lambda w: 1 - off_in_last_bits(np.exp(-w * w)), lambda w: 2 * w * np.exp(-w * w))
+    register_optimizer("mine", lambda theta, g, learning_rate: (theta - learning_rate * tanh(g),))
+    register_schedule("mine", lambda t, learning_rate: learning_rate * (1 - tanh(t / 100)))
+
+
+# --- what is registered has a name everywhere
+
+
+def test_a_registered_activation_trains_and_is_checked() -> None:
+    register_activation(
+        "cube", lambda z, slope: z**3 + slope * z, lambda z, a, slope: 3 * z**2 + slope, parameters={"slope": 1.0}
+    )
+    network = Network([2, 4, 1], {"name": "cube", "slope": 0.5}, "sigmoid")
+    problem = create_problem(network, *XOR, loss="binary_cross_entropy", optimizer="adam", learning_rate=0.05)
+    report = check_problem(problem)
+    assert report.ok and len(report.checks) == 3  # operators alone: PyTorch runs it too
+    state, trace = ReferenceEngine().advance(problem, initial_state(problem), 500)
+    _, outputs = ReferenceEngine().outputs(problem, state, problem.x)
+    assert trace.objective[-1] < 0.05
+    np.testing.assert_array_equal(outputs[0] > 0.5, np.array(XOR[1])[:, None] == 1)
+
+
+def test_everything_of_ones_own_at_once() -> None:
+    register_activation("sine", np.sin, lambda z, a: np.cos(z))
+    register_loss("quartic", lambda p, y: (p - y) ** 4, lambda p, y: 4 * (p - y) ** 3)
+    register_penalty("log_square", lambda w: np.log(1 + w * w), lambda w: 2 * w / (1 + w * w))
+    register_optimizer(
+        "signs",
+        lambda theta, g, learning_rate, floor: (theta - learning_rate * g / (abs(g) + floor),),
+        parameters={"floor": 0.1},
+    )
+    register_schedule(
+        "falling", lambda t, learning_rate, rate: learning_rate / (1 + rate * t), parameters={"rate": 0.01}
+    )
+    problem = create_problem(
+        Network([2, 5, 1], "sine", "sine"),
+        *XOR,
+        loss="quartic",
+        penalty="log_square",
+        strength=[0.0, 1e-3],
+        optimizer={"name": "signs", "floor": [0.1, 0.2]},
+        schedule={"name": "falling", "rate": 0.02},
+        learning_rate=[0.05, 0.02],
+    )
+    assert check_problem(problem).ok
+    state, trace = ReferenceEngine().advance(problem, initial_state(problem), 300)
+    assert (trace.objective[-1] < trace.objective[0] / 2).all()
+    with pytest.raises(BadInput, match="your own activation 'sine' does not run on PyTorch tensors"):
+        AutogradEngine().advance(problem, state, 1)
+
+
+def test_a_penalty_whose_derivative_takes_no_complex_number_is_checked() -> None:
+    """The complex step asks for the penalty alone."""
+    register_penalty("mine", lambda w: w * w / 2, lambda w: np.copysign(np.abs(w), w))
+    report = check_problem(create_problem(Network([2, 4, 1], "tanh"), *XOR, penalty="mine", strength=0.1))
+    assert report.ok and "complex step" in [check.method for check in report.checks]
+
+
+def test_unregistering_takes_the_name_away() -> None:
+    register_activation("sine", np.sin, lambda z, a: np.cos(z))
+    unregister("activation", "sine")
+    with pytest.raises(BadInput, match="there is no activation 'sine'"):
+        Network([1, 1], output="sine")
+    with pytest.raises(BadInput, match="'tanh' is no activation of your own"):
+        unregister("activation", "tanh")
+    with pytest.raises(BadInput, match=r"^\['tanh'\] is no activation of your own; only those can be removed$"):
+        unregister("activation", ["tanh"])  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="kind is 'layer'; give one of activation, loss"):
+        unregister("layer", "dense")
+
+
+# --- wrong derivatives are refused, with the worst point
+
+
+def register_corners(kinks: Iterable[float]) -> Any:
+    """A wave of straight lines, up and down by turns between whole numbers and a quarter."""
+
+    def phase(z: Any) -> Any:
+        return (z - 0.25) - 2 * np.round((z - 0.25) / 2)
+
+    return register_activation(
+        "mine", lambda z: np.abs(phase(z)), lambda z, a: np.sign(phase(z)).astype(z.dtype), kinks=tuple(kinks)
+    )
+
+
+def within(z: Any, low: float, high: float) -> Any:
+    """10 % more between two numbers."""
+    return np.where((low < z) & (z < high), 1.1, 1.0).astype(z.dtype)
+
+
+@pytest.mark.parametrize(
+    ("function", "derivative"),
+    [
+        (np.tanh, lambda z, a: 1.0005 * (1 - a * a)),
+        (np.tanh, lambda z, a: 1 - a),
+        (np.tanh, lambda z, a: 1 - z * z),
+        (lambda z: 1 / (1 + np.exp(-z)), lambda z, a: z * (1 - z)),
+        (lambda z: np.abs(z) * z, lambda z, a: 2 * z),
+        (lambda z: np.abs(z) * z, lambda z, a: 2.001 * np.abs(z)),
+        (lambda z: z, lambda z, a: np.where(z < -30, 0, 1).astype(z.dtype)),
+        (np.tanh, lambda z, a: (1 - a * a) * within(z, 3, 3.1)),
+        (np.tanh, lambda z, a: (1 - a * a) * within(z, 1.5, 1.6)),
+        (lambda z: np.abs(z) * z, lambda z, a: 2 * np.abs(z) * within(z, 5, 6)),
+        (lambda z: z * z, lambda z, a: 2 * z * within(z, 100, np.inf)),
+        (lambda z: np.clip(z, -4, 4), lambda z, a: (np.abs(z) < 4.9).astype(z.dtype)),
+    ],
+    ids=[
+        "0.05 %",
+        "square forgotten",
+        "of z, not a",
+        "at the output",
+        "sign lost",
+        "0.05 %, no complex step",
+        "far out",
+        "10 % from 3 to 3.1",
+        "10 % from 1.5 to 1.6",
+        "10 % from 5 to 6, no complex step",
+        "10 % above 100",
+        "a piece too long",
+    ],
+)
+def test_a_wrong_derivative_is_refused(function: Callable[..., Any], derivative: Callable[..., Any]) -> None:
+    with pytest.raises(
+        RunFailed, match="the derivative of the activation 'mine' is wrong: at z = .* it gives .*, and "
+    ):
+        register_activation("mine", function, derivative)
+    assert "mine" not in registry.names("activation")
+
+
+@pytest.mark.parametrize("height", [1.0, 1.7159, 100.0, 1e3, 1e8])
+def test_a_derivative_is_judged_in_the_digits_that_its_height_leaves(height: float) -> None:
+    def right(z: Any, a: Any) -> Any:
+        return height * (1 - np.tanh(z) ** 2)
+
+    register_activation("mine", lambda z: height * np.tanh(z), right)
+    unregister("activation", "mine")
+    with pytest.raises(RunFailed, match="the derivative of the activation 'mine' is wrong"):
+        register_activation("mine", lambda z: height * np.tanh(z), lambda z, a: (1 + 1e-9) * right(z, a))
+
+
+def signed_root(z: Any) -> Any:
+    return np.sign(z) * np.sqrt(np.abs(z))
+
+
+def slope_of_root(z: Any, a: Any) -> Any:
+    return 0.5 * np.nan_to_num(1 / np.sqrt(np.abs(z)))
+
+
+def test_a_huge_slope_at_a_kink_excuses_no_other_slope() -> None:
+    register_activation("mine", signed_root, slope_of_root, kinks=(0.0,))
+    unregister("activation", "mine")
+    for factor in (1.001, 1.5, -1):
+        with pytest.raises(RunFailed, match="the derivative of the activation 'mine' is wrong"):
+            register_activation("mine", signed_root, lambda z, a, c=factor: c * slope_of_root(z, a), kinks=(0.0,))
+
+
+def test_a_steep_penalty_has_to_be_right_far_out_too() -> None:
+    def slope(w: Any) -> Any:
+        return np.sign(w) / (np.abs(w) + 1e-8) * np.where(np.abs(w) > 0.1, 1 + 1e-4, 1).astype(w.dtype)
+
+    with pytest.raises(RunFailed, match="the derivative of the penalty 'mine' is wrong"):
+        register_penalty("mine", lambda w: np.log(1 + np.abs(w) / 1e-8), slope, kinks=(0.0,))
+
+
+@pytest.mark.parametrize("place", [0.0, 0.1, 1.0, -1.0, 2.0, 5.0])
+def test_a_derivative_that_is_wrong_at_one_point_alone_is_refused(place: float) -> None:
+    with pytest.raises(RunFailed, match=f"is wrong: at z = {place:g} "):
+        register_activation("mine", np.tanh, lambda z, a: np.where(z == place, 0 * a, 1 - a * a))
+
+
+def test_the_worst_point_is_told_with_both_numbers() -> None:
+    with pytest.raises(RunFailed) as caught:
+        register_penalty("mine", lambda w: w * w, lambda w: np.where(abs(w - 5) < 1, 7, 2 * w).astype(w.dtype))
+    assert str(caught.value) == (
+        "the derivative of the penalty 'mine' is wrong: at w = 5.85512 it gives 7, "
+        "and the complex step of the function gives 11.71023"
+    )
+
+
+def test_wrong_penalties_are_refused() -> None:
+    with pytest.raises(RunFailed, match=r"the derivative of the penalty 'mine' is wrong: at w = .* it gives"):
+        register_penalty("mine", lambda w: w * w / 2, lambda w: 2 * w)
+
+
+@pytest.mark.parametrize("default", [1, 1.0, 2, -1.0, 0.0])
+def test_a_derivative_that_is_right_at_the_default_alone_is_refused(default: float) -> None:
+    def square(a: float) -> float:
+        return a**2 if a == default else a**2 + 1
+
+    with pytest.raises(RunFailed, match=r"the activation 'mine' with slope = .* is wrong: at z = .* it gives"):
+        register_activation(
+            "mine",
+            lambda z, slope: slope**2 * np.tanh(z) + z,
+            lambda z, a, slope: square(slope) * (1 - np.tanh(z) ** 2) + 1,
+            parameters={"slope": default},
+        )
+    with pytest.raises(RunFailed, match=r"the loss 'mine' with slope = .* is wrong: at p = .* it gives"):
+        register_loss(
+            "mine",
+            lambda p, y, slope: (slope**2 + 1) * (p - y) ** 2,
+            lambda p, y, slope: 2 * (square(slope) + 1) * (p - y),
+            parameters={"slope": default},
+        )
+
+
+def hard(z: Any, c: float) -> Any:
+    return np.clip(z, -c, c)
+
+
+def fussy(z: Any, c: float) -> Any:
+    if c != 1:
+        raise ValueError("only 1 will do")
+    return np.tanh(z)
+
+
+@pytest.mark.parametrize(
+    ("function", "derivative", "kinks"),
+    [
+        (hard, lambda z, a, c: (np.abs(z) < c).astype(z.dtype), (-1, 1)),  # with another c its kinks are elsewhere
+        (fussy, lambda z, a, c: 1 - a * a, ()),
+        (lambda z, c: np.tanh(z) if c == 1 else np.tanh(z) / (0 * z), lambda z, a, c: 1 - a * a, ()),
+        (lambda z, c: z * max(c, 0.0), lambda z, a, c: np.full_like(z, max(c, 0.0)), ()),
+    ],
+    ids=["kinks elsewhere", "raises", "infinite", "flat"],
+)
+def test_values_for_which_a_function_is_not_made_are_passed_over(
+    function: Callable[..., Any], derivative: Callable[..., Any], kinks: tuple[float, ...]
+) -> None:
+    register_activation("mine", function, derivative, kinks=kinks, parameters={"c": 1.0})
+
+
+@pytest.mark.parametrize("kink", [-300.0, 0.7, 40.0])
+def test_both_sides_of_a_kink_are_tried(kink: float) -> None:
+    """A slope of 1 is right below the kink and wrong above it."""
+
+    def right(z: Any, *_: Any) -> Any:
+        return (z < kink).astype(z.dtype)
+
+    def wrong(z: Any, *_: Any) -> Any:
+        return np.ones_like(z)
+
+    below = (lambda z: np.minimum(z, kink), lambda p, y: np.minimum(p - y, kink))
+    for name in ("activation", "penalty", "loss"):
+        register: Any = {"activation": register_activation, "penalty": register_penalty, "loss": register_loss}[name]
+        with pytest.raises(RunFailed, match=f"the derivative of the {name} 'mine' is wrong"):
+            register("mine", below[name == "loss"], wrong, kinks=(kink,))
+    register_activation("mine", below[0], right, kinks=(kink,))
+    register_penalty("mine", below[0], right, kinks=(kink,))
+    register_loss("mine", below[1], lambda p, y: right(p - y), kinks=(kink,))
+
+
+@pytest.mark.parametrize(
+    ("register", "words"),
+    [
+        (lambda: register_activation("mine", None, None), "the activation 'mine' is NoneType"),  # type: ignore[arg-type]
+        (lambda: register_activation("mine", np.tanh, 3), "the derivative of the activation 'mine' is int"),  # type: ignore[arg-type]
+        (lambda: register_loss("mine", "p - y", np.sign), "the loss 'mine' is str"),  # type: ignore[arg-type]
+        (lambda: register_penalty("mine", np.square, None), "the derivative of the penalty 'mine' is NoneType"),  # type: ignore[arg-type]
+        (lambda: register_optimizer("mine", None), "the optimizer 'mine' is NoneType"),  # type: ignore[arg-type]
+        (lambda: register_schedule("mine", 0.1), "the schedule 'mine' is float"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_cannot_be_called_is_refused(register: Callable[[], Any], words: str) -> None:
+    with pytest.raises(BadInput, match=f"{words}, which cannot be called; give a function"):
+        register()
+
+
+@pytest.mark.parametrize(
+    ("register", "message"),
+    [
+        (
+            lambda: register_activation("mine", np.abs, lambda z, a: np.sign(z)),
+            r"kink at z = 0; say so with kinks=\(0,\)",
+        ),
+        (
+            lambda: register_loss("mine", lambda p, y: np.abs(p - y), lambda p, y: np.sign(p - y)),
+            r"the loss 'mine' has a kink at p = .*, y = .*; say so with kinks=\(0,\)",
+        ),
+        (
+            lambda: register_penalty("mine", lambda w: np.maximum(w, 0), lambda w: (w > 0).astype(w.dtype)),
+            "kink at w = 0",
+        ),
+        (
+            lambda: register_activation("mine", lambda z: np.clip(z, -6, 6), lambda z, a: (abs(z) < 6).astype(z.dtype)),
+            r"the activation 'mine' has a kink at z = -6; say so with kinks=\(-6, 6\)$",
+        ),
+        (
+            lambda: register_corners(np.arange(-3, 4) + 0.25),
+            r"z = -3.75; say so with kinks=\(-5.75, -4.75, -3.75, 4.25, 5.25\) and 56 more$",
+        ),
+        (
+            lambda: register_loss(
+                "mine", lambda p, y: np.maximum(abs(p - y), 0.37), lambda p, y: np.sign(p - y) * (abs(p - y) > 0.37)
+            ),
+            r"the loss 'mine' has a kink at p = .*, y = .*; say so with kinks=\(-0.37, 0.37\)$",
+        ),
+    ],
+    ids=["activation", "loss", "penalty", "between points", "of a wave", "of a loss between points"],
+)
+def test_a_kink_has_to_be_said(register: Callable[[], Any], message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        register()
+
+
+def above(z: Any, cut: float) -> Any:
+    return (z > cut).astype(z.dtype)
+
+
+@pytest.mark.parametrize(
+    ("function", "derivative", "message"),
+    [
+        (lambda z: z * above(z, 1), lambda z, a: above(z, 1), r"z = 1; say so with kinks=\(1,\)$"),
+        (lambda z: z * above(z, 0.7), lambda z, a: above(z, 0.7), r"z = 0.7; say so with kinks=\(0.7,\)$"),
+        (
+            lambda z: z * above(np.abs(z), 0.5),
+            lambda z, a: above(np.abs(z), 0.5),
+            r"z = -0.5; say so with kinks=\(-0.5, 0.5\)$",
+        ),
+        (lambda z: np.tanh(z) + above(z, 1), lambda z, a: 1 - np.tanh(z) ** 2, r"z = 1; say so with kinks=\(1,\)$"),
+        (lambda z: z - above(z, 0.65) / 10, lambda z, a: np.ones_like(z), r"z = 0.65; say so with kinks=\(0.65,\)$"),
+        (lambda z: z - np.floor(z), lambda z, a: np.ones_like(z), r"kinks=\(-2, -1, 0, 1, 2\) and 63 more$"),
+    ],
+    ids=["at a point", "between points", "hard shrink", "smooth but for it", "against the slope", "sawtooth"],
+)
+def test_a_jump_has_to_be_said(function: Callable[..., Any], derivative: Callable[..., Any], message: str) -> None:
+    with pytest.raises(BadInput, match=rf"^the activation 'mine' has a jump at .*{message}"):
+        register_activation("mine", function, derivative)
+    register_activation("mine", function, derivative, kinks=(*range(-34, 35), -0.5, 0.5, 0.65, 0.7))
+
+
+def test_a_jump_of_a_loss_or_a_penalty_has_to_be_said() -> None:
+    with pytest.raises(BadInput, match=r"the loss 'mine' has a jump at p = .*, y = .*; say so with kinks=\(1,\)$"):
+        register_loss("mine", lambda p, y: (p - y) ** 2 + above(p - y, 1), lambda p, y: 2 * (p - y))
+    with pytest.raises(BadInput, match=r"the penalty 'mine' has a jump at w = -1; say so with kinks=\(-1, 1\)$"):
+        register_penalty("mine", lambda w: w * w + above(np.abs(w), 1), lambda w: 2 * w)
+
+
+@given(st.floats(-33, 33), st.floats(0.02, 10), st.sampled_from([-1, 1]))
+def test_a_jump_is_found_wherever_it_is(cut: float, size: float, sign: int) -> None:
+    with pytest.raises(BadInput, match="the activation 'mine' has a jump at"):
+        register_activation(
+            "mine", lambda z: np.tanh(z) + sign * size * above(z, cut), lambda z, a: 1 - np.tanh(z) ** 2
+        )
+
+
+@pytest.mark.parametrize("center", [0.0, 1.234, -29.7])
+@pytest.mark.parametrize("steepness", [1e4, 1e6, 1e8])
+def test_what_is_only_steep_has_no_jump(center: float, steepness: float) -> None:
+    def bend(z: Any) -> Any:
+        return np.tanh(steepness * (z - center))
+
+    register_activation("mine", lambda z: z + bend(z), lambda z, a: 1 + steepness * (1 - bend(z) ** 2))
+
+
+@pytest.mark.parametrize(
+    ("function", "derivative"),
+    [
+        (np.tan, lambda z, a: 1 + a * a),  # through infinity
+        (lambda z: np.exp(z * z / 30), lambda z, a: z * a / 15),  # 6e248 at 131
+        (lambda z: 1e8 + z - 1e8, lambda z, a: np.ones_like(z)),  # in steps of rounding
+        (
+            lambda z: np.where(z > 20, z, np.log1p(np.exp(np.minimum(z, 20)))),  # by 2e-9, as PyTorch's
+            lambda z, a: np.where(z > 20, z.dtype.type(1), 1 / (1 + np.exp(-z))),
+        ),
+    ],
+    ids=["poles", "huge", "rounding", "two formulas of one curve"],
+)
+def test_what_jumps_by_nothing_of_note_has_no_jump(
+    function: Callable[..., Any], derivative: Callable[..., Any]
+) -> None:
+    register_activation("mine", function, derivative)
+
+
+def test_a_wave_of_corners_has_to_tell_those_within_34() -> None:
+    kinks = tuple(np.arange(-34, 34) + 0.25)
+    assert register_corners(kinks).kinks == kinks
+
+
+@pytest.mark.parametrize("kinks", [(0,), (-1, 0, 1)])
+def test_a_kink_that_is_at_no_difference_of_prediction_and_target_is_accepted(kinks: tuple[float, ...]) -> None:
+    """The hinge loss bends at p y = 1."""
+    hinge = register_loss(
+        "mine", lambda p, y: np.maximum(1 - p * y, 0), lambda p, y: np.where(p * y < 1, -y, 0), kinks=kinks
+    )
+    assert hinge.kinks == kinks
+
+
+@pytest.mark.parametrize("frequency", [33, 34, 36, 40, 50, 60, 70, 100, 3e3, 1e4])
+@pytest.mark.parametrize("rough", [0.0, 1e-300], ids=["complex step", "differences alone"])
+def test_a_fast_wave_passes(frequency: float, rough: float) -> None:
+    wave = register_activation(
+        "mine", lambda z: np.sin(frequency * z) + rough * abs(z), lambda z, a: frequency * np.cos(frequency * z)
+    )
+    assert wave.name == "mine"
+
+
+def test_a_kink_that_is_said_may_be_anywhere() -> None:
+    register_activation(
+        "mine", lambda z: np.clip(z, -0.37, 6), lambda z, a: ((z > -0.37) & (z < 6)).astype(z.dtype), kinks=(-0.37, 6)
+    )
+
+
+# --- functions that cannot be used as they are
+
+
+def in_place(z: np.ndarray) -> np.ndarray:
+    z *= 2
+    return z
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (in_place, "changes what it is given; let it make a new array"),
+        (lambda z: z * np.random.rand(), "is different from call to call"),
+        (lambda z: z / (1 + z.std()), "is not elementwise"),
+        (lambda z: z - z.mean(0), "is not elementwise"),
+        (lambda z: z.sum(), r"gives the shape \(\) for arrays of the shape"),
+        (lambda z: z * np.float64(2), "gives float64 numbers for float32 ones; keep the dtype"),
+        (lambda z: 1 / z, "gives -?inf at"),
+        (lambda z: math.tanh(z), r"cannot be called with arrays \(TypeError: "),
+        (lambda z: 0 * z + 3, "has the slope 0 wherever one can be seen"),
+    ],
+    ids=["in place", "random", "std", "mean", "sum", "float64", "inf", "math", "constant"],
+)
+def test_functions_that_cannot_be_used(function: Callable[..., Any], message: str) -> None:
+    with pytest.raises(DeltaruleError, match=f"the activation 'mine' {message}"):
+        register_activation("mine", function, lambda z, a: 0 * z + 1)
+
+
+def one_by_one(function: Callable[[float], float], **options: Any) -> Callable[[Any], Any]:
+    """As np.vectorize has it: the dtype of all results is that of the first, unless otypes says another."""
+    return lambda z: np.vectorize(function, **options)(z).astype(z.dtype)
+
+
+def clipped(v: float) -> float:
+    return -1 if v < -1 else v if v < 1 else 1
+
+
+def halved(v: float) -> float:
+    return 1 if v < 5 else 0.5
+
+
+def step(v: float) -> float:
+    return 1 if v < -1 else 0.5 if v < 0 else 2.0
+
+
+@pytest.mark.parametrize(
+    "register",
+    [
+        lambda **options: register_activation(
+            "mine",
+            lambda z: np.where(z < -1, z, np.where(z < 0, z - 1, 4 * z - 1) / 2),
+            lambda z, a: one_by_one(step, **options)(z),
+            kinks=(-1, 0),
+        ),
+        lambda **options: register_loss(
+            "mine",
+            lambda p, y: np.where(p - y > -1, np.maximum(p - y, 0) ** 2 / 4, -(p - y) - 1),
+            lambda p, y: one_by_one(lambda v: -1 if v <= -1 else max(v, 0.0) / 2, **options)(p - y),
+            kinks=(-1,),
+        ),
+        lambda **options: register_penalty(
+            "mine",
+            lambda w: np.where(np.abs(w) > 1, np.abs(w) - 0.5, w * w / 2),
+            one_by_one(clipped, **options),
+        ),
+        lambda **options: register_optimizer(
+            "mine", lambda theta, g, learning_rate: (theta - learning_rate * one_by_one(clipped, **options)(g),)
+        ),
+        lambda **options: register_schedule(
+            "mine", lambda t, learning_rate: learning_rate * one_by_one(halved, **options)(t)
+        ),
+    ],
+    ids=KINDS,
+)
+def test_what_hangs_on_the_number_that_stands_first_is_refused(register: Callable[..., Any]) -> None:
+    with pytest.raises(BadInput, match="is not elementwise: .*; take no .*, and give np.vectorize its otypes$"):
+        register()
+    register(otypes=[float])
+
+
+def same_but_0(v: float) -> float:
+    return 0 if v == 0 else v
+
+
+@pytest.mark.parametrize("zero", ["theta", "g", "slot"])
+def test_what_hangs_on_a_zero_that_stands_first_is_refused(zero: str) -> None:
+    def update(theta: Any, g: Any, slot: Any, learning_rate: Any) -> Any:
+        given = {"theta": theta, "g": g, "slot": slot}
+        given[zero] = one_by_one(same_but_0)(given[zero] + 0 * theta)
+        return given["theta"] - learning_rate * (given["g"] + given["slot"]), 0.5 * g
+
+    with pytest.raises(BadInput, match="the theta of the optimizer 'mine' is not elementwise"):
+        register_optimizer("mine", update, slots=("slot",))
+
+
+def test_an_update_of_a_unit_that_gives_nothing_is_a_number() -> None:
+    with pytest.raises(BadInput, match="the theta of the optimizer 'mine' gives nan at .*; make it finite there"):
+        register_optimizer("mine", lambda theta, g, learning_rate: (theta - learning_rate * g / np.abs(g),))
+
+
+def test_what_is_small_is_elementwise_too() -> None:
+    with pytest.raises(BadInput, match="is not elementwise"):
+        register_penalty("mine", lambda w: 1e-12 * w * w / (w * w).mean(), lambda w: 2e-12 * w / (w * w).mean())
+
+
+def test_a_loss_that_takes_no_empty_array_is_taken() -> None:
+    def value(p: Any, y: Any) -> Any:
+        return np.vectorize(lambda p, y: 0.0 if p == y else (p - y) ** 2 / 2)(p, y).astype(p.dtype)
+
+    register_loss("mine", value, lambda p, y: p - y, domain="unit")
+
+
+@pytest.mark.parametrize(
+    ("derivative", "message"),
+    [
+        (lambda z: 1 - z, r"cannot be called with arrays \(TypeError: "),
+        (lambda z, a: 1.0, r"gives the shape \(\)"),
+        (lambda z, a: (z > 0) * 1.0, "gives float64 numbers for float32 ones"),
+    ],
+)
+def test_derivatives_that_cannot_be_used(derivative: Callable[..., Any], message: str) -> None:
+    with pytest.raises(BadInput, match=f"the derivative of the activation 'mine' {message}"):
+        register_activation("mine", np.tanh, derivative)
+
+
+@pytest.mark.parametrize(
+    ("function", "range", "message"),
+    [
+        (lambda z: z * z, "unit", "gives numbers from 0 to 17187.2, outside its range 'unit'"),
+        (lambda z: z, "positive", "gives numbers from -131.1 to 131.1, outside its range 'positive'"),
+        (lambda z: z, "simplex", "range is 'simplex'; give one of real, nonnegative, positive, unit"),
+        (lambda z: z, np.array([1, 2]), r"range is array\(\[1, 2\]\); give one of real, nonnegative, positive, unit"),
+    ],
+)
+def test_the_range_is_held_against_the_values(function: Callable[..., Any], range: Any, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        register_activation("mine", function, lambda z, a: 2 * z, range=range)
+
+
+@pytest.mark.parametrize("name", ["", "two words", "1st", None, 3])
+def test_names_that_cannot_be(name: Any) -> None:
+    with pytest.raises(BadInput, match="the name of the schedule is .*; give letters, digits and underscores"):
+        register_schedule(name, lambda t, learning_rate: learning_rate)
+
+
+def test_a_name_that_exists() -> None:
+    with pytest.raises(BadInput, match="the loss 'huber' exists already; choose another name"):
+        register_loss("huber", lambda p, y: (p - y) ** 2, lambda p, y: 2 * (p - y))
+    with pytest.raises(BadInput, match="the activation 'tanh' exists already"):  # nothing is said of the derivative
+        register_activation("tanh", np.tanh, lambda z, a: z)
+
+
+def test_a_cell_of_a_notebook_that_is_run_again() -> None:
+    def square(p: Any, y: Any) -> Any:
+        return (p - y) ** 2
+
+    def slope(p: Any, y: Any) -> Any:
+        return 2 * (p - y)
+
+    first = register_loss("mine", square, slope)
+    assert register_loss("mine", square, slope) == first
+    with pytest.raises(BadInput, match=r'take that one away first: unregister\("loss", "mine"\)'):
+        register_loss("mine", lambda p, y: (p - y) ** 2, slope)
+    assert registry.loss("mine") is first
+
+
+@pytest.mark.parametrize("value", [math.nan, "a", True, None, 10**400, -np.inf, [1.0], np.True_, np.float32(np.nan)])
+def test_parameters_are_finite_numbers(value: Any) -> None:
+    with pytest.raises(BadInput, match="the parameter 'beta' has the default .*; give a finite number"):
+        register_activation("mine", lambda z, beta: z, lambda z, a, beta: 1, parameters={"beta": value})
+
+
+@pytest.mark.parametrize("value", [np.float64(0.5), np.float32(0.5), np.int64(2), np.uint8(2)])
+def test_numpys_numbers_are_parameters_as_pythons(value: Any) -> None:
+    """NumPy's would make float64 of a float32 formula."""
+    found = register_activation(
+        "mine", lambda z, k: k * z, lambda z, a, k: np.full_like(z, k), kinks=[value], parameters={"k": value}
+    )
+    assert found.parameters == {"k": value} and type(found.parameters["k"]) is type(value.item())
+    assert found.kinks == (value,) and type(found.kinks[0]) is float
+
+
+@pytest.mark.parametrize("parameters", [["k"], "k", 1.0])
+def test_parameters_are_a_table(parameters: Any) -> None:
+    with pytest.raises(BadInput, match=r"^the parameters of the schedule 'mine' are .*; give a table of names and"):
+        register_schedule("mine", lambda t, learning_rate, k: learning_rate, parameters=parameters)
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("activation", ["name"]),
+        ("loss", ["name"]),
+        ("optimizer", ["name", "strength", "initial_scale", "seeds", "data_seeds", "dropout_seeds"]),
+        ("schedule", ["name", "per"]),
+    ],
+)
+def test_a_parameter_has_no_name_of_something_else(kind: str, names: list[str]) -> None:
+    """A problem would read its own strength for an optimizer's, and a recipe the name of the formula."""
+    formulas: dict[str, Callable[[Mapping[str, float]], Any]] = {
+        "activation": lambda own: register_activation("mine", lambda z, **k: z, lambda z, a, **k: 1, parameters=own),
+        "loss": lambda own: register_loss("mine", lambda p, y, **k: p, lambda p, y, **k: 1, parameters=own),
+        "optimizer": lambda own: register_optimizer("mine", lambda theta, g, **k: (theta,), parameters=own),
+        "schedule": lambda own: register_schedule("mine", lambda t, learning_rate, **k: t, parameters=own),
+    }
+    for name in names:
+        with pytest.raises(
+            BadInput, match=f"^the {kind} 'mine' has a parameter '{name}', which .*; choose another name$"
+        ):
+            formulas[kind]({name: 1.0})
+
+
+@pytest.mark.parametrize(
+    "kinks",
+    [0.0, None, "zero", "", b"ab", b"", (math.nan,), [math.inf], [None], [True], [10**400], np.array(0.0), np.eye(2)],
+)
+def test_kinks_are_finite_numbers(kinks: Any) -> None:
+    hint = r"; give a list of finite numbers, as \(0,\) for a single one$"
+    with pytest.raises(BadInput, match=rf"^kinks are .*{hint}"):
+        register_activation("mine", np.tanh, lambda z, a: 1 - a * a, kinks=kinks)
+    with pytest.raises(BadInput, match=rf"^kinks are .*{hint}"):
+        register_loss("mine", lambda p, y: (p - y) ** 2, lambda p, y: 2 * (p - y), kinks=kinks)
+    with pytest.raises(BadInput, match=rf"^kinks are .*{hint}"):
+        register_penalty("mine", np.square, lambda w: 2 * w, kinks=kinks)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [set, frozenset, iter, dict.fromkeys, pd.Series, np.array, lambda kinks: map(Fraction, kinks)],
+)
+def test_kinks_come_in_any_collection(made: Callable[[list[float]], Any]) -> None:
+    function, derivative, _ = AS_PEOPLE_WRITE_THEM["hard tanh"]
+    found = register_activation("mine", function, derivative, kinks=made([-1.0, 1.0]))
+    assert sorted(found.kinks) == [-1, 1] and all(type(kink) is float for kink in found.kinks)
+
+
+@pytest.mark.parametrize("value", ["no", 1, None])
+def test_per_sample_is_true_or_false(value: Any) -> None:
+    with pytest.raises(BadInput, match="^per_sample is .*; give True or False$"):
+        register_penalty("mine", np.square, lambda w: 2 * w, per_sample=value)
+
+
+@pytest.mark.parametrize(("key", "value"), [("domain", "nonnegative"), ("targets", "simplex")])
+def test_domains_and_targets(key: str, value: str) -> None:
+    with pytest.raises(BadInput, match=f"{key} is '{value}'; give one of "):
+        register_loss("mine", lambda p, y: p - y, lambda p, y: 1, **{key: value})  # type: ignore[arg-type]
+
+
+# --- optimizers and schedules
+
+
+RETURNS = "it must return a tuple of"
+
+
+@pytest.mark.parametrize(
+    ("update", "slots", "message"),
+    [
+        (lambda theta, g, learning_rate: theta - learning_rate * g, (), f"{RETURNS} 1: theta"),
+        (lambda theta, g, v, learning_rate: (theta - learning_rate * g,), ("v",), f"{RETURNS} 2: theta, v"),
+        (
+            lambda theta, g, learning_rate: (theta - learning_rate * g / abs(g).max(),),
+            (),
+            "theta .* is not elementwise",
+        ),
+        (lambda theta, g, v, learning_rate: (theta - g, v + g.mean()), ("v",), "v of .* is not elementwise"),
+        (lambda theta, g, learning_rate: (theta.__isub__(g),), (), "changes what it is given"),
+        (lambda theta, g, learning_rate: (theta - g * np.random.rand(),), (), "different from call to call"),
+        (lambda theta, g, learning_rate: (theta - np.float64(0.1) * g,), (), "gives float64 numbers for float32 ones"),
+        (lambda theta, g, rate: (theta - rate * g,), (), r"cannot be called with arrays \(TypeError: .*learning_rate"),
+    ],
+)
+def test_updates_that_cannot_be_used(update: Callable[..., Any], slots: tuple[str, ...], message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        register_optimizer("mine", update, slots=slots)
+
+
+@pytest.mark.parametrize(
+    "slots", [("m", "m"), "vel", (1, 2), ("a/b",), ("",), ("theta",), ("g",), ("learning_rate",), ("k",), None, [["m"]]]
+)
+def test_slots_are_names_of_their_own(slots: Any) -> None:
+    def update(theta: Any, g: Any, *slots: Any, learning_rate: Any, k: Any) -> Any:
+        return (theta - learning_rate * g, *slots)
+
+    with pytest.raises(
+        BadInput, match="^the slots of the optimizer 'mine' are .*; give a list of names, all different"
+    ):
+        register_optimizer("mine", update, slots=slots, parameters={"k": 1.0})
+    lists: list[Any] = [["m", "n"], np.array(["m", "n"]), np.array(["m", "n"], object)]
+    for n, names in enumerate(lists):
+        assert register_optimizer(f"mine{n}", update, slots=names, parameters={"k": 1.0}).slots == ("m", "n")
+
+
+def branching(theta: Any, g: Any, learning_rate: Any, k: Any) -> Any:
+    return (theta - learning_rate * g,) if k > 0.5 else (theta - 2 * learning_rate * g,)
+
+
+def nesterov_if_asked(theta: Any, g: Any, learning_rate: Any, k: Any) -> Any:
+    return (theta - learning_rate * (g + 0.9 * g if k else g),)
+
+
+def misspelled(theta: Any, g: Any, learning_rate: Any, k: Any) -> Any:
+    return (thata - learning_rate * g,)  # type: ignore[name-defined]  # noqa: F821
+
+
+def halving_its_rate(theta: Any, g: Any, learning_rate: Any, k: Any) -> Any:
+    learning_rate *= k
+    return (theta - learning_rate * g,)
+
+
+def as_long_as_its_rate(theta: Any, g: Any, learning_rate: Any, k: Any) -> Any:
+    step = k * learning_rate
+    step *= g
+    return (theta - step,)
+
+
+@pytest.mark.parametrize(
+    ("update", "message"),
+    [
+        (branching, r"cannot be called with arrays \(ValueError: The truth value of an array"),
+        (nesterov_if_asked, ".*; learning_rate and parameters are arrays, too, one number per member$"),
+        (
+            lambda theta, g, learning_rate, k: (theta - math.sqrt(k) * learning_rate * g,),
+            "cannot be called with arrays",
+        ),
+        (misspelled, r"cannot be called with arrays \(NameError: name 'thata' is not defined\)$"),
+        (halving_its_rate, "changes what it is given"),
+        (as_long_as_its_rate, r"cannot be called with arrays \(ValueError: non-broadcastable"),
+    ],
+)
+def test_an_update_has_to_take_a_number_of_each_member(update: Callable[..., Any], message: str) -> None:
+    with pytest.raises(BadInput, match=f"^the optimizer 'mine' {message}"):
+        register_optimizer("mine", update, parameters={"k": 0.9})
+
+
+def test_a_parameter_does_not_take_the_place_of_the_learning_rate() -> None:
+    with pytest.raises(BadInput, match="the optimizer 'mine' has a parameter learning_rate, .*; leave it out"):
+        register_optimizer("mine", OPTIMIZERS["sgd"].update, parameters={"learning_rate": 0.001})  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="the schedule 'mine' cannot be called .*multiple values for .*learning_rate"):
+        register_schedule("mine", SCHEDULES["constant"].rate, parameters={"learning_rate": 0.001})
+
+
+def test_a_schedule_has_to_take_a_number_of_each_member() -> None:
+    def rate(t: Any, learning_rate: Any, k: float) -> Any:
+        return learning_rate + 0 * t if k > 0.5 else learning_rate / (1 + t)
+
+    with pytest.raises(
+        BadInput, match=r"mine' cannot be called with arrays \(ValueError: The .*; parameters are arrays, too"
+    ):
+        register_schedule("mine", rate, parameters={"k": 1.0})
+
+
+@pytest.mark.parametrize("factor", [-1.0, 0.0, 1e7])
+def test_an_optimizer_has_to_descend(factor: float) -> None:
+    with pytest.raises(
+        RunFailed, match="the optimizer 'mine' does not descend: 300 updates at a learning rate of 0.001"
+    ):
+        register_optimizer("mine", lambda theta, g, learning_rate: (theta - factor * learning_rate * g,))
+
+
+@pytest.mark.parametrize(
+    ("rate", "message"),
+    [
+        (lambda t, learning_rate: learning_rate - t, "gives the rate -99999.2 at t = 100000; give 0 or more"),
+        (lambda t, learning_rate: learning_rate / t, "gives inf at"),
+        (lambda t, learning_rate: 0.1, r"gives the shape \(\)"),
+        (lambda t, learning_rate: learning_rate * np.random.rand(), "is different from call to call"),
+        (lambda t, learning_rate: learning_rate * t / t.max(), "is not elementwise"),
+    ],
+)
+def test_schedules_that_cannot_be_used(rate: Callable[..., Any], message: str) -> None:
+    with pytest.raises(BadInput, match=f"the schedule 'mine' {message}"):
+        register_schedule("mine", rate)
+
+
+@pytest.mark.parametrize(
+    ("function", "derivative", "parameters", "kinks"),
+    [
+        (
+            lambda z, s: np.maximum(z, s * z),
+            lambda z, a, s: np.where(z > 0, z.dtype.type(1), z.dtype.type(s)),
+            0.1,
+            (0,),
+        ),
+        (lambda z, s: np.maximum(z, s * z), lambda z, a, s: np.where(z > 0, z.dtype.type(1), z.dtype.type(s)), 1.0, ()),
+        (lambda z, n: z ** int(n), lambda z, a, n: int(n) * z ** (int(n) - 1), 3, ()),
+        (lambda z, n: z ** round(n), lambda z, a, n: round(n) * z ** (round(n) - 1), 2, ()),
+    ],
+    ids=["leaky", "at the end of what it is made for", "int", "round"],
+)
+def test_right_derivatives_are_right_though_not_for_all_values(
+    function: Any, derivative: Any, parameters: float, kinks: tuple[float, ...]
+) -> None:
+    name = function.__code__.co_varnames[1]
+    register_activation("mine", function, derivative, kinks=kinks, parameters={name: parameters})

@@ -1,0 +1,103 @@
+import re
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from deltarule.maths.activations import RELU, SIGMOID, SOFTMAX, TANH
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.reports.formatting import bounds_of, isolated, member_names, percent, signed, solved_told, visible
+
+numbers = st.lists(st.sampled_from([1e-5, 0.1, 3.0]), min_size=4, max_size=4)
+
+
+def problem(**given):
+    return create_problem(Network([2, 3, 1]), np.eye(2), np.ones(2), **given)
+
+
+@given(rates=numbers, strengths=numbers, scales=numbers, seeds=st.lists(st.integers(0, 2**63), min_size=4, max_size=4))
+def test_no_two_members_have_the_same_name_and_the_name_tells_the_numbers(rates, strengths, scales, seeds):
+    made = problem(learning_rate=rates, strength=strengths, penalty="l2", initial_scale=scales, seeds=seeds)
+    names = member_names(made)
+    assert len(set(names)) == 4
+    for name, rate, seed in zip(names, rates, seeds, strict=True):
+        assert (f"learning rate {rate:g}" in name) == (len(set(rates)) > 1)
+        assert (f"seed {seed}" in name) == (len(set(seeds)) > 1)
+
+
+def test_what_goes_with_something_else_is_not_told_twice():
+    assert member_names(problem(seeds=[3, 4], data_seeds=[3, 4])) == ["seed 3", "seed 4"]
+    assert member_names(problem(seeds=[3, 4], data_seeds=[5, 4])) == ["seed 3, data seed 5", "seed 4, data seed 4"]
+
+
+def test_rates_of_dropout_are_told_by_layer():
+    network = Network([2, 3, 3, 1])
+    made = create_problem(network, np.eye(2), np.ones(2), dropout=[[0.1, 0.5], [0.0, 0.0]], seeds=[7, 7])
+    assert member_names(made) == ["dropout 0.1/0.5", "dropout 0/0"]
+
+
+@pytest.mark.parametrize(
+    ("differing", "name"),
+    [
+        ({"dropout_seeds": [1, 2], "dropout": 0.5}, "dropout seed 1"),
+        ({"strength": [0.1, 0.2], "penalty": "l2"}, "strength 0.1"),
+        ({"initial_scale": [1.0, 2.0]}, "initial scale 1"),
+        ({"schedule": {"name": "step", "every": [5, 7], "factor": 0.5}}, "every 5"),
+    ],
+)
+def test_whatever_members_differ_in_names_them(differing, name):
+    assert member_names(problem(seeds=[0, 0], **differing))[0] == name
+
+
+def test_members_that_are_alike_are_told_apart_by_their_place():
+    assert member_names(problem()) == ["member 0"]
+    assert member_names(problem(seeds=[1, 1, 2])) == ["member 0, seed 1", "member 1, seed 1", "member 2, seed 2"]
+
+
+def test_what_is_isolated_stays_so_and_nothing_else_commands():
+    hebrew = "\N{HEBREW LETTER ALEF}" * 3
+    fenced = isolated(f"{hebrew}\u2069\x1b")
+    assert fenced == f"\u2068{hebrew}\ufffd\ufffd\u2069" and visible(f"{fenced}: 0.5") == f"{fenced}: 0.5"
+    assert isolated("left to right: 1") == "left to right: 1"
+    assert len(isolated("\N{ARABIC LETTER ALEF}")) == 3
+    for open_ended in ("\u2068a", "a\u2069", "\u2067a\u2069", "\u2068\u202ea\u2069", "\u2068\u2068a"):
+        assert not re.search("[\u2066-\u2069\u202a-\u202e]", visible(open_ended))
+
+
+@given(st.integers(1, 10**6))
+def test_100_percent_are_all(of: int) -> None:
+    assert percent(1.0) == "100 %" and percent((of - 1) / of) != "100 %" and float(percent((of - 1) / of)[:-2]) < 100
+
+
+@given(st.integers(1, 10**6), st.integers(0, 3))
+@example(10**6, 1)
+def test_with_so_many_digits_behind_the_point_0_and_100_percent_are_none_and_all(of, digits):
+    for share in (count / of for count in (0, 1, of // 2, of - 1, of)):
+        told, unit = percent(share, digits, "f").split(" ")
+        assert unit == "%" and (float(told) == 100) == (share == 1) and (float(told) == 0) == (share == 0)
+        assert told == f"{100 * share:.{digits}f}" or float(f"{100 * share:.{digits}f}") in (0, 100)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(0.005, "+0.005"), (0.0996, "+0.10"), (0.97, "+0.97"), (0.996, "+1.0"), (500.0, "+500"), (-50000.0, "-5e+04")]
+    + [(float("nan"), "nan"), (float("-inf"), "-inf")],
+)
+def test_a_weight_has_about_two_digits_and_what_is_no_number_no_sign(value, told):
+    assert signed(value) == told
+
+
+@pytest.mark.parametrize(("function", "bounds"), [(SIGMOID, (0, 1)), (SOFTMAX, (0, 1)), (TANH, (-1, 1)), (RELU, None)])
+def test_an_activation_lies_between_its_bounds(function, bounds):
+    assert bounds_of(function) == bounds
+    z = np.linspace(-40, 40, 9).reshape(3, 3)
+    least, most = bounds or (-np.inf, np.inf)
+    assert ((least <= function.forward(z)[0]) & (function.forward(z)[0] <= most)).all()
+
+
+@given(st.integers(1, 9))
+def test_a_median_is_that_of_half_of_several_networks(count):
+    told = solved_told("all right", count, 9, 10.0)
+    assert told == f"{count} of 9 (all right), {'half of them ' if count > 1 else ''}by update 10"

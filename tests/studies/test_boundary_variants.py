@@ -1,0 +1,399 @@
+"""The boundary studies: recipes that say what the report says, and criteria proved on records made by hand.
+
+In these records member 0 satisfies a criterion and member 1 does not.    K = 2 members · N points
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deltarule.data.synthetic import linear
+from deltarule.engines.base import Trace
+from deltarule.engines.reference import ReferenceEngine
+from deltarule.files import read_json
+from deltarule.problem.batches import all_rows
+from deltarule.problem.problem import Problem
+from deltarule.problem.state import State, initial_state
+from deltarule.reports import markdown
+from deltarule.studies import boundary_variants
+from deltarule.studies.boundary_linear.claims import PRINTED
+from deltarule.studies.claim_results import claims_of_study
+from deltarule.studies.experiments import Experiments
+from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, problem_of_settings, with_experiment
+from deltarule.training.history import History
+from deltarule.training.run import Run
+
+STUDIES = ("boundary-linear", "boundary-xor")
+PAGE = Path(__file__).parents[2] / "docs" / "studies" / "boundary.md"
+CLAIMS = {(study, claim.id): claim for study in STUDIES for claim in claims_of_study(load_recipe(study))}
+
+
+# --- the recipes -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("study", "optimizer", "threshold", "every"),
+    [("boundary-linear", "momentum", 0.015, 500), ("boundary-xor", "normalized_gradient", 0.001, 1000)],
+)
+def test_the_two_ready_recipes_are_the_reports_final_program(study, optimizer, threshold, every):
+    recipe = load_recipe(study)
+    problem, stopping = problem_of(recipe, dataset_of(recipe)), recipe.configuration.stopping
+    assert problem.network.sizes == (2, 3, 3, 1)
+    assert [layer.activation.name for layer in problem.network.layers] == ["sigmoid"] * 3
+    assert (problem.optimizer.name, problem.loss.name) == (optimizer, "naive_binary_cross_entropy")
+    assert (stopping.threshold, stopping.times) == (threshold, 3)
+    squared = [problem.rates(np.array([0]), epoch)[0] for epoch in (0, every - 1, every)]
+    assert squared == pytest.approx([0.64, 0.64, 0.64**2])
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_other_reading_of_the_schedule_squares_for_the_first_time_later(study):
+    recipe = with_experiment(load_recipe(study), "not-squared-at-0")
+    problem = problem_of(recipe, dataset_of(recipe))
+    every = int(problem.schedule_numbers["every"][0])
+    rates = [problem.rates(np.array([0]), epoch)[0] for epoch in (0, every - 1, every)]
+    assert rates == pytest.approx([0.8, 0.8, 0.64])
+
+
+@pytest.mark.parametrize(("study", "points"), [("boundary-linear", 100), ("boundary-xor", 21)])
+def test_where_the_loss_is_summed_the_threshold_is_still_on_its_mean(study, points):
+    recipe = load_recipe(study)
+    summed = with_experiment(recipe, "sum")
+    assert len(dataset_of(recipe).train) == points
+    assert summed.configuration.stopping.threshold == pytest.approx(points * recipe.configuration.stopping.threshold)
+
+
+def test_only_the_standard_normal_law_makes_the_printed_losses_of_untrained_networks_likely():
+    linear_study, xor_study = (Experiments(load_recipe(study), seeds=2000) for study in STUDIES)
+    laws = (boundary_variants.AS_ASSUMED, "biases-zero", "weights-glorot", "weights-uniform")
+    high = {law: np.mean(boundary_variants.trained(linear_study, law, epochs=0).objective >= 1.80744) for law in laws}
+    low = {law: np.mean(boundary_variants.trained(xor_study, law, epochs=0).objective <= 0.69831) for law in laws}
+    assert high[boundary_variants.AS_ASSUMED] > 0.01 > 5 * max(high[law] for law in laws[1:])
+    assert low[boundary_variants.AS_ASSUMED] > 0.1 > 20 * low["weights-uniform"]
+
+
+def test_the_reports_linear_run_is_one_of_ours_that_begin_as_badly():
+    few = Experiments(load_recipe("boundary-linear"), seeds=40)
+    seeds = boundary_variants.seeds_that_begin_at(few, PRINTED[0], within=0.1, count=few.seeds)
+    run = boundary_variants.trained(few, seeds=seeds)
+    assert np.abs(boundary_variants.loss_at(run, 0) - PRINTED[0]).max() <= 0.1
+    assert boundary_variants.printed_inside(run, PRINTED) == len(PRINTED)
+
+
+# --- training and reading records ------------------------------------------------------------------------------------
+
+
+def test_every_seed_trains_on_points_of_its_own_as_it_would_alone():
+    both = boundary_variants.trained(Experiments(load_recipe("boundary-linear"), seeds=2), epochs=20)
+    alone = boundary_variants.trained(Experiments(load_recipe("boundary-linear"), seeds=2), epochs=20, seeds=(1,))
+    rows = all_rows(both.problem, np.arange(2))
+    for seed in (0, 1):
+        assert np.array_equal(rows.x[seed], linear(100, seed).train.x)
+        assert np.array_equal(rows.y[seed, :, 0], linear(100, seed).train.labels)
+    assert np.array_equal(both.state.theta[1], alone.state.theta[0])
+
+
+def test_going_on_is_training_without_its_stops():
+    few = Experiments(load_recipe("boundary-xor"), seeds=3, engine="reference")
+    run, on = boundary_variants.trained(few, epochs=120), boundary_variants.gone_on(few, epochs=120)
+    assert not boundary_variants.stopped(run).any()
+    assert np.array_equal(run.objective, on.final_loss) and np.array_equal(
+        boundary_variants.final_accuracy(run), on.final_accuracy
+    )
+    assert np.array_equal(on.losses[[0, 100]], run.history.objective[[0, 1]])
+
+
+def test_going_on_does_not_end_where_the_loss_is_not_a_number():
+    few = Experiments(load_recipe("boundary-xor"), seeds=3)
+    assert boundary_variants.trained(few, "no-activations", epochs=60).reasons == ("diverged",) * 3
+    assert len(boundary_variants.gone_on(few, "no-activations", epochs=60).losses) == 60
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_losses_are_means_whatever_the_gradient_is_of(study):
+    few = Experiments(load_recipe(study), seeds=3)
+    mean, summed = boundary_variants.trained(few, epochs=0), boundary_variants.trained(few, "sum", epochs=0)
+    assert boundary_variants.loss_at(summed, 0) == pytest.approx(boundary_variants.loss_at(mean, 0))
+    assert boundary_variants.gone_on(few, "sum", epochs=1).losses[0] == pytest.approx(
+        boundary_variants.loss_at(mean, 0)
+    )
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20), st.floats(0.01, 0.5))
+def test_a_zigzag_alternates_and_turns_over_with_its_series(values, least):
+    moves = boundary_variants.zigzag(np.array(values), least)
+    assert "++" not in moves and "--" not in moves
+    assert boundary_variants.zigzag(-np.array(values), least) == moves.translate(str.maketrans("+-", "-+"))
+    assert bool(moves) == (max(values) - min(values) >= least - 1e-9)
+
+
+# --- the claims, in full but for their epochs ------------------------------------------------------------------------
+
+
+class StandsStill(ReferenceEngine):
+    """Makes three updates of a network, and no more."""
+
+    def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
+        if state.step < 3:
+            return super().advance(problem, state, n) if state.step + n <= 3 else self.both(problem, state, n)
+        _, seen = super().advance(problem, state, 1)
+        bad = np.where(np.isfinite(seen.objective[0]), -1, state.step)
+        return replace(state, step=state.step + n), Trace(np.repeat(seen.objective, n, axis=0), bad)
+
+    def both(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
+        moved, first = self.advance(problem, state, 3 - state.step)
+        end, rest = self.advance(problem, moved, state.step + n - 3)
+        bad = np.where(first.bad >= 0, first.bad, rest.bad)
+        return end, Trace(np.concatenate([first.objective, rest.objective]), bad)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_claim_and_control_judges_every_seed(study):
+    few = Experiments(load_recipe(study), seeds=2, engine=StandsStill())
+    for claim in claims_of_study(few.recipe):
+        for judge in filter(None, (claim.judge, claim.control_judge)):
+            evidence = judge(few)
+            assert evidence.ours and evidence.holds
+            assert all(holds.shape == (2,) and holds.dtype == bool for holds in evidence.holds.values())
+
+
+# --- the criteria ----------------------------------------------------------------------------------------------------
+
+
+class Scripted(ReferenceEngine):
+    """Answers so that members get a given accuracy; its losses are a given series."""
+
+    name = "scripted"
+
+    def __init__(self, accuracy: Any, losses: Any) -> None:
+        self.accuracy, self.losses = np.array(accuracy), np.array(losses)
+
+    def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
+        places = np.minimum(np.arange(state.step, state.step + n), len(self.losses) - 1)
+        summed = problem.row_count(0) if problem.reduction == "sum" else 1
+        return replace(state, step=state.step + n), Trace(self.losses[places] * summed, np.full(problem.members, -1))
+
+    def outputs(self, problem: Problem, state: State, x: Any) -> tuple[Any, Any]:
+        y = np.broadcast_to(all_rows(problem, state.members).y, (2, x.shape[-2], 1))
+        right = np.arange(x.shape[-2]) < np.round(self.accuracy * x.shape[-2])[:, None]
+        answers = np.where(right[..., None], y, 1 - y)
+        return answers, answers
+
+
+class HandMade(Experiments):
+    """Records made by hand: `tell` gives for the settings of a run what became of it.
+
+    It tells some of steps [2] (those of the early stop; 0 for no stop), loss and accuracy, a series of looks [T][2],
+    one every 100 epochs, of which the last holds on.
+    """
+
+    def __init__(self, study: str, tell: Callable[[Mapping[str, Any]], Mapping[str, Any]], engine: Any = None) -> None:
+        super().__init__(load_recipe(study), seeds=2, engine=engine)
+        self.tell = tell
+
+    def each(self, settings: Any, **looks: Any) -> list[Run]:
+        return [self.record(one) for one in settings]
+
+    def record(self, settings: Mapping[str, Any]) -> Run:
+        told = {"steps": [0, 0], "loss": [[0.1, 0.1]], "accuracy": [[1.0, 1.0]], **self.tell(settings)}
+        [population] = problem_of_settings(self.recipe, self.dataset, [{"run.seeds": 2, **settings}])
+        problem = population.problem
+        if self.dataset.name == "linear":
+            problem = boundary_variants.own_points(problem)
+        stops, epochs = np.array(told["steps"]), range(0, 10_001, 100)
+
+        def series(looks: Any) -> list[Any]:
+            return [np.array(looks[min(place, len(looks) - 1)], float) for place in range(len(epochs))]
+
+        scale = len(self.dataset.train) if problem.reduction == "sum" else 1
+        return Run(
+            problem=problem,
+            engine=Scripted(told["accuracy"][-1], [[0.1, 0.1]]),
+            state=initial_state(problem),
+            steps=np.where(stops > 0, stops, 10_000),
+            reasons=tuple("threshold" if stop else "max_steps" for stop in stops),
+            objective=np.array(told["loss"][-1], float) * scale,
+            history=History(
+                list(epochs),
+                {
+                    "objective": [one * scale for one in series(told["loss"])],
+                    "accuracy": series(told["accuracy"]),
+                },
+            ),
+            diverged=(),
+            seconds=0.0,
+        )
+
+
+def holds(study: str, id: str, tell: Any, accuracy: Any = (1, 1), losses: Any = ((0.1, 0.1),)) -> list[list[bool]]:
+    evidence = CLAIMS[study, id].judge(HandMade(study, tell, Scripted(accuracy, losses)))
+    return [one.tolist() for one in evidence.holds.values()]
+
+
+def is_plain(settings: Mapping[str, Any]) -> bool:
+    return settings.get("optimizer.name") == "sgd"
+
+
+def is_momentum(study: str, settings: Mapping[str, Any]) -> bool:
+    return settings.get("optimizer.name", "momentum" if study == "boundary-linear" else "") == "momentum"
+
+
+def layers(settings: Mapping[str, Any]) -> tuple[int, ...]:
+    return tuple(settings.get("network.layers", (2, 3, 3, 1)))
+
+
+def all_alike(found: list[list[bool]], expected: list[bool]) -> bool:
+    """Whether every convention says the same of the two members."""
+    return bool(found) and all(one == expected for one in found)
+
+
+@pytest.mark.parametrize(
+    ("study", "id", "last"), [("boundary-linear", "boundary-1", 600), ("boundary-xor", "boundary-2", 400)]
+)
+def test_the_run_that_is_shown_must_stop_in_time_and_be_right(study, id, last):
+    assert all_alike(holds(study, id, lambda _: {"steps": [last, last + 1]}), [True, False])
+    wrong = {"steps": [last, last], "accuracy": [[1.0, 0.96]]}
+    assert all_alike(holds(study, id, lambda _: wrong), [True, False])
+    assert all_alike(holds(study, id, lambda _: {"steps": [last, 0]}), [True, False])
+
+
+@pytest.mark.parametrize(
+    ("study", "enough", "not_enough"), [("boundary-linear", 0.99, 0.98), ("boundary-xor", 20 / 21, 19 / 21)]
+)
+def test_the_usual_accuracy(study, enough, not_enough):
+    assert all_alike(holds(study, "boundary-3", lambda _: {"accuracy": [[enough, not_enough]]}), [True, False])
+
+
+def test_a_rate_too_low_must_be_slow_and_its_accuracy_must_swing():
+    def tell(loss: Any, swings: Any) -> Any:
+        looks = [[0.5, 0.5], [0.79, swings[0]], [0.60, swings[1]], [0.68, swings[2]]]
+        return lambda _: {"loss": [[0.688, 0.688]] * 18 + [loss], "accuracy": looks}
+
+    assert all_alike(holds("boundary-linear", "boundary-4", tell([0.67, 0.59], [0.79, 0.60, 0.68])), [True, False])
+    assert all_alike(holds("boundary-linear", "boundary-4", tell([0.67, 0.67], [0.79, 0.75, 0.80])), [True, False])
+
+
+def rates(settings: Mapping[str, Any]) -> float:
+    return float(settings.get("optimizer.learning_rate", 0.8))
+
+
+def test_a_rate_too_high_must_be_stuck_and_the_usual_one_the_best():
+    def tell(settings: Any) -> Any:
+        return {"loss": [[0.69, 0.69]] if rates(settings) == 0.001 else [[0.02, 0.02]]}
+
+    stuck = ((0.688, 0.688),)
+    assert all_alike(holds("boundary-linear", "boundary-5", tell, [0.45, 0.9], stuck), [True, False])
+    better = ((0.688, 0.01),)
+    assert all_alike(holds("boundary-linear", "boundary-5", tell, [0.45, 0.45], better), [True, False])
+    no_number = ((np.nan, np.nan),)
+    assert all_alike(holds("boundary-linear", "boundary-5", tell, [0.45, 0.45], no_number), [True, True])
+
+
+def test_a_rate_too_high_must_bounce():
+    def tell(settings: Any) -> Any:
+        return {"loss": [[0.69, 0.69]] if rates(settings) == 0.001 else [[0.02, 0.02]]}
+
+    bounces = [[0.5 + 0.2 * (epoch % 2), 0.5 + 0.09 * (epoch % 2)] for epoch in range(1001)]
+    assert all_alike(holds("boundary-xor", "boundary-5", tell, [1, 1], bounces), [True, False])
+    falls = [[0.5 + 0.2 * (epoch % 2), 3 - epoch / 1000] for epoch in range(1001)]
+    assert all_alike(holds("boundary-xor", "boundary-5", tell, [1, 1], falls), [True, False])
+
+
+def test_one_unit_must_learn_nothing_at_first_and_on_the_linear_points_later():
+    at_1000 = [[0.8, 0.8]] * 10 + [[0.8, 0.55]]
+    assert all_alike(holds("boundary-linear", "boundary-6", lambda _: {"loss": at_1000}), [True, False])
+    never = {"loss": [[0.8, 0.8]], "accuracy": [[0.99, 0.98]]}
+    assert all_alike(holds("boundary-linear", "boundary-6", lambda _: never), [True, False])
+    assert all_alike(holds("boundary-xor", "boundary-6", lambda _: {"loss": at_1000}), [True, False])
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_more_units_than_needed_must_learn_as_the_usual_ones_do(study):
+    def tell(large: Any, usual: Any) -> Any:
+        return lambda settings: {"accuracy": [large if layers(settings) == (2, 20, 7, 1) else usual]}
+
+    assert all_alike(holds(study, "boundary-7", tell([1.0, 0.9], [1.0, 1.0])), [True, False])
+    assert all_alike(holds(study, "boundary-7", tell([1.0, 1.0], [1.0, 0.9])), [True, False])
+
+
+def test_many_units_must_end_without_a_number_and_without_an_answer():
+    nan, inf = ((np.nan, np.nan),), ((np.nan, np.inf),)
+    assert all_alike(holds("boundary-linear", "boundary-8", None, [0.49, 0.9], nan), [True, False])
+    assert all_alike(holds("boundary-linear", "boundary-8", None, [0.49, 0.49], inf), [True, False])
+
+
+def test_without_activations_there_must_be_neither_a_number_nor_a_solution():
+    assert all_alike(holds("boundary-xor", "boundary-9", None, [0.8, 1.0], ((np.nan, np.nan),)), [True, False])
+    assert all_alike(holds("boundary-xor", "boundary-9", None, [0.8, 0.8], ((np.nan, 0.5),)), [True, False])
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_low_rate_must_stand_still_with_the_schedule_alone(study):
+    def tell(with_schedule: Any, without: Any) -> Any:
+        def told(settings: Any) -> Any:
+            later = without if settings.get("optimizer.schedule") == "constant" else with_schedule
+            first = 10 if study == "boundary-linear" else 20
+            return {"loss": [[0.7, 0.7]] * (first + 1) + [later]}
+
+        return told
+
+    assert all_alike(holds(study, "boundary-10", tell([0.7, 0.69998], [0.6, 0.6])), [True, False])
+    assert all_alike(holds(study, "boundary-10", tell([0.7, 0.7], [0.6, 0.7])), [True, False])
+
+
+@pytest.mark.parametrize(("study", "fast"), [("boundary-linear", [500, 501]), ("boundary-xor", [999, 1000])])
+def test_momentum_must_need_fewer_epochs_than_plain_descent(study, fast):
+    def tell(settings: Any) -> Any:
+        return {"steps": [1000, 1000] if is_plain(settings) else fast}
+
+    assert all_alike(holds(study, "boundary-11", tell), [True, False])
+    no_stop = {True: [0, 0], False: [4999, 0]}
+    assert all_alike(holds(study, "boundary-11", lambda one: {"steps": no_stop[is_plain(one)]}), [True, False])
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_adaptive_update_must_need_a_fifth_of_the_epochs_at_most(study):
+    def tell(settings: Any) -> Any:
+        return {"steps": [1000, 1000] if is_plain(settings) else [200, 201]}
+
+    assert all_alike(holds(study, "boundary-12", tell), [True, False])
+    no_stop = {True: [0, 0], False: [2000, 0]}
+    assert all_alike(holds(study, "boundary-12", lambda one: {"steps": no_stop[is_plain(one)]}), [True, False])
+
+
+@pytest.mark.parametrize(("study", "momentum"), [("boundary-linear", [299, 300]), ("boundary-xor", [301, 300])])
+def test_each_data_set_has_its_favourite(study, momentum):
+    def tell(settings: Any) -> Any:
+        return {"steps": momentum if is_momentum(study, settings) else [300, 300]}
+
+    assert all_alike(holds(study, "boundary-13", tell), [True, False])
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_three_units_must_be_enough_where_one_is_not(study):
+    def tell(usual: Any, small: Any) -> Any:
+        return lambda settings: {"accuracy": [small if layers(settings) == (2, 1, 1, 1) else usual]}
+
+    assert all_alike(holds(study, "boundary-14", tell([1.0, 1.0], [0.7, 1.0])), [True, False])
+    assert all_alike(holds(study, "boundary-14", tell([1.0, 0.7], [0.7, 0.7])), [True, False])
+
+
+# --- the page --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_page_shows_the_stored_verdicts(study):
+    results = read_json(load_recipe(study).folder / "results.json")
+    assert markdown.verdicts(results) in PAGE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_page_shows_the_assumptions(study):
+    rows = [[one.what, str(one.value), one.why] for one in load_recipe(study).configuration.assumption]
+    assert markdown.table(["left unsaid", "assumed", "why"], rows) in PAGE.read_text(encoding="utf-8")

@@ -1,0 +1,584 @@
+import contextlib
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from deltarule.errors import BadInput
+from deltarule.files import load_arrays, write_json
+from deltarule.reports.notebook import sweep_html
+from deltarule.reports.report import report_page
+from deltarule.reports.svg_embed import Parts
+from deltarule.stats.effects import effects, mean_of_all, ranking
+from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_experiment, with_settings
+from deltarule.studies.report_page import report_of, write_report
+from deltarule.studies.representative_run import portrait_of, write_portrait
+from deltarule.studies.run_result import outcome_of, write_run
+from deltarule.studies.sweep_report import _draw_sweep, _effect_rows, _ranked_rows, _told_of
+from deltarule.studies.sweep_study import sweep
+from deltarule.studies.variant_report import variants_block
+from deltarule.studies.variant_summary import variant_in
+from deltarule.sweeps.result import load_sweep
+from deltarule.training.train import train
+
+
+def written(folder, study, experiment=None, **settings):
+    recipe = load_recipe(study)
+    recipe = with_settings(recipe if experiment is None else with_experiment(recipe, experiment), settings)
+    dataset = dataset_of(recipe)
+    problem = problem_of(recipe, dataset)
+    run = train(problem, **training_of(recipe, dataset, problem), outputs=problem.network.parameters < 100)
+    folder.mkdir(exist_ok=True)
+    write_portrait(folder / "portrait.safetensors", portrait_of(dataset, run))
+    write_run(folder, recipe, outcome_of(recipe, dataset, run), run)
+    return run
+
+
+NO_CLAIMS = {"study": "mine", "data": "mine", "date": "today", "seeds": 1, "engine": "reference", "seconds": 0.0}
+NO_CLAIMS |= {"versions": {}, "claims": []}
+JUDGED = {"id": "mine-1", "claim": "It learns.", "report": "all", "ours": "all", "share": None, "interval": None}
+JUDGED |= {"verdict": "not testable here", "contradicts_itself": "", "cause": "", "changed": "", "control_ours": ""}
+JUDGED |= {"criterion": "it does", "needed": 0.5}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    written(folder / "encoder", "encoder", "rate-1", **{"run.seeds": 2, "stopping.max_steps": 200})
+    return folder
+
+
+@pytest.fixture
+def encoder(trained, tmp_path):
+    """A folder of its own with a run in it."""
+    shutil.copytree(trained / "encoder", tmp_path / "encoder")
+    return tmp_path
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_run_that_diverged_is_told_without_warnings(tmp_path):
+    """Its numbers are too large to be squared, for a cell, and for a whole number."""
+    settings = {"network.layers": [2, 3, 1], "network.activation": "relu", "network.output": "identity"}
+    settings |= {"loss.name": "squared_error", "optimizer.name": "sgd", "optimizer.learning_rate": 1e6}
+    run = written(tmp_path / "xor", "boundary-xor", **settings, **{"run.seeds": 2, "stopping.max_steps": 200})
+    assert set(run.reasons) == {"diverged"} and np.abs(run.parameters()["W1"]).max() > 1e10
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    assert "2 diverged" in page and not re.search(r"\d{30}", page)
+    [section] = report_of(tmp_path).sections
+    assert ("objective", "diverged") in section.blocks[0].facts
+
+
+def test_a_run_with_weights_of_0_has_all_of_its_figures(tmp_path):
+    settings = {"network.layers": [2, 3, 1], "network.initializer": "zeros", "stopping.max_epochs": 1}
+    written(tmp_path / "xor", "boundary-xor", **settings)
+    report = report_of(tmp_path)
+    [block] = report.sections[0].blocks
+    assert report.unfinished == [] and "Network 2-3-1" in titles(block)
+    assert all(one.svg.startswith("<svg") for one in block.figures)
+
+
+def titles(block):
+    return [one.title for one in block.figures]
+
+
+def test_a_run_is_told_with_its_figures_and_the_command_that_repeats_it(encoder):
+    report = report_of(encoder)
+    assert report.unfinished == []
+    [section] = report.sections
+    assert section.title == "encoder: The 8-3-8 one-hot encoder"
+    [block] = section.blocks
+    assert titles(block)[0] == "Objective"
+    assert "Signs of W1 and W2: " in " ".join(titles(block))
+    assert {"Activations of each input", "Weights and biases", "Network 8-3-8", "Sigmoid"} <= set(titles(block))
+    assert len(block.assumed) == len(load_recipe("encoder").configuration.assumption) > 0
+    [command] = block.commands
+    words = "deltarule run encoder --experiment rate-1 --set run.seeds=2 --set stopping.max_steps=200 --engine"
+    assert command.rpartition(" ")[0] == words
+    assert f"{command.rpartition(' ')[2]} engine" in dict(block.facts)["networks"]
+
+
+def test_a_study_of_ones_own_has_its_title_and_its_summary(tmp_path):
+    recipe = '[study]\ntitle = "Two <b>bits</b>"\nsummary = "What one layer cannot."\n[data]\nname = "xor"\n'
+    recipe += "[network]\nlayers = [2, 1]\n[stopping]\nmax_steps = 1\n"
+    for name, text in {"own": recipe, "bare": recipe.partition("\n[data]")[2].join(["[data]", ""])}.items():
+        (tmp_path / f"{name}.toml").write_text(text, encoding="utf-8")
+        written(tmp_path / name, str(tmp_path / f"{name}.toml"))
+    report = report_of(tmp_path)
+    told = [(section.title, section.about) for section in report.sections]
+    assert told == [("bare", ""), ("own: Two <b>bits</b>", "What one layer cannot.")]
+    assert "own: Two &lt;b&gt;bits&lt;/b&gt;" in report_page(report)
+
+
+def test_a_page_tells_by_when_networks_were_right(tmp_path):
+    written(tmp_path / "xor", "boundary-xor", **{"run.seeds": 3, "stopping.max_steps": 20})
+    record = json.loads((file := tmp_path / "xor" / "run.json").read_text(encoding="utf-8"))
+    solved = {"criterion": "accuracy of 1", "count": 2, "of": 3, "steps_median": 1480.0}
+    file.write_text(json.dumps(record | {"solved": solved}), encoding="utf-8")
+    [section] = report_of(tmp_path).sections
+    told = dict(section.blocks[0].facts)["solved"]
+    assert told == "2 of 3 (accuracy of 1), half of them by update 1,480"
+
+
+def test_an_accuracy_of_nearly_all_rows_is_not_100_percent(tmp_path):
+    written(tmp_path / "xor", "boundary-xor", **{"run.seeds": 3, "stopping.max_steps": 20})
+    record = json.loads((file := tmp_path / "xor" / "run.json").read_text(encoding="utf-8"))
+    accuracy = {"min": 0.5, "median": 0.99997, "max": 1.0}
+    file.write_text(json.dumps(record | {"accuracy": accuracy}), encoding="utf-8")
+    [section] = report_of(tmp_path).sections
+    assert dict(section.blocks[0].facts)["accuracy"] == "median 99.997 %, from 50 % to 100 %"
+
+
+def test_objects_are_called_alike_in_all_figures(encoder):
+    """The one-hot vectors are 0 to 7, as rows, inputs and outputs; the hidden units h1 to h3."""
+    [block] = report_of(encoder).sections[0].blocks
+    rows, hidden = [str(number) for number in range(8)], ["h1", "h2", "h3"]
+    labels, heads = block.through.labels, block.through.heads
+    assert {name: list(labels[name]) for name in labels} == {"W1": rows, "W2": hidden, "a1": rows, "a2": rows}
+    assert {name: list(heads[name]) for name in ("W1", "b1", "a1")} == dict.fromkeys(("W1", "b1", "a1"), hidden)
+    assert {name: list(heads[name]) for name in ("W2", "b2", "a2")} == dict.fromkeys(("W2", "b2", "a2"), rows)
+    [signs] = [one for one in block.figures if one.title.startswith("Signs")]
+    arrays, _ = load_arrays(encoder / "encoder" / "portrait.safetensors")
+    differing = np.argwhere(np.sign(arrays["array W1"][-1]) != np.sign(arrays["array W2"][-1].T))[:8]
+    assert re.findall(r"(\d) and (h\d)", signs.alt) == [(str(row), f"h{unit + 1}") for row, unit in differing]
+    for title in ("Activations of each input", "Weights and biases", signs.title):
+        [drawn] = [one for one in block.figures if one.title == title]
+        texts = re.findall(r">([^<>]+)</", drawn.svg)
+        assert {*rows, *hidden} <= set(texts) and "8" not in texts, title
+
+
+@pytest.mark.parametrize(("output", "word"), [("identity", "Value"), ("sigmoid", "Probability")])
+def test_linear_outputs_are_no_probabilities(tmp_path, output, word):
+    settings = {"network.output": output, "loss.name": "squared_error", "run.seeds": 1, "stopping.max_steps": 10}
+    written(tmp_path / "encoder", "encoder", **settings)
+    [block] = report_of(tmp_path).sections[0].blocks
+    assert f"{word} of the correct output" in titles(block)
+
+
+def test_rows_that_share_a_class_are_numbered(tmp_path):
+    settings = {"network.layers": [2, 3, 1], "network.activation": "tanh", "run.seeds": 1, "stopping.max_epochs": 50}
+    written(tmp_path / "xor", "boundary-xor", **settings)
+    [block] = report_of(tmp_path).sections[0].blocks
+    [drawn] = [one for one in block.figures if one.title == "Activations of each input"]
+    hidden = load_arrays(tmp_path / "xor" / "portrait.safetensors")[0]["array a1"][-1]
+    codes = ["".join(str(int(value > 0)) for value in row) for row in hidden]
+    labels = dataset_of(load_recipe("boundary-xor")).train.labels.tolist()
+    told = [f"row {place} (class {label})" for place, label in enumerate(labels)]
+    for name, code in zip(told, codes, strict=True):
+        assert f"{name} has the code {code}" in drawn.alt
+    assert block.through.labels["a1"] == told
+
+
+def test_the_command_repeats_the_run(encoder, tmp_path):
+    [command] = report_of(encoder).sections[0].blocks[0].commands
+    words = [sys.executable, "-m", "deltarule", *shlex.split(command)[1:], "--out", tmp_path / "again"]
+    subprocess.run(words, check=True, capture_output=True)
+    first, again = (load_arrays(tmp_path / name / "arrays.safetensors")[0] for name in ("encoder", "again"))
+    for name in ("theta", "steps", "seeds", "history objective"):
+        assert np.array_equal(first[name], again[name])
+
+
+def test_two_inputs_get_a_boundary_and_a_plane_for_the_slider(tmp_path):
+    written(tmp_path / "xor", "boundary-xor", **{"run.seeds": 1, "stopping.max_epochs": 50})
+    [block] = report_of(tmp_path).sections[0].blocks
+    assert "True beside predicted classes" in titles(block)
+    assert block.through.plane.shape == (len(block.through.steps), 41, 41)
+    assert len(block.through.points) == 21
+    [drawn] = [one for one in block.figures if one.title == "True beside predicted classes"]
+    columns, *rows = drawn.table
+    assert columns == ["x0", "x1", "true", "predicted", "output"] and len(rows) == 21
+    assert [row[3] for row in rows] == ["01"[float(row[4]) > 0.5] for row in rows]
+
+
+def test_signs_are_compared_only_where_the_outputs_are_the_inputs_again(tmp_path):
+    (tmp_path / "mine.toml").write_text(
+        '[data]\nname = "xor"\n[network]\nlayers = [2, 3, 2]\nactivation = "sigmoid"\noutput = "softmax"\n'
+        '[loss]\nname = "cross_entropy"\n[stopping]\nmax_epochs = 3\n[run]\nseeds = 1\n',
+        encoding="utf-8",
+    )
+    written(tmp_path / "out", str(tmp_path / "mine.toml"))
+    [block] = report_of(tmp_path).sections[0].blocks
+    assert "Network 2-3-2" in titles(block)
+    assert not any(title.startswith("Signs") for title in titles(block))
+
+
+def test_a_sweep_is_ranked_first_and_last(tmp_path):
+    grid = {"optimizer.learning_rate": [0.1, 0.5, 1.0], "network.activation": ["tanh", "sigmoid"]}
+    recipe = with_settings(load_recipe("boundary-xor"), {"stopping.max_epochs": 5, "run.seeds": 2})
+    with contextlib.closing(sweep(recipe, grid, out=tmp_path / "sweep")) as table:
+        [best] = table.configurations(1)
+        diverged = table.diverged
+    [block] = report_of(tmp_path).sections[0].blocks
+    figures = {one.title: one for one in block.figures}
+    ranked = figures["All 6, by mean"]
+    rate, activation = best.settings["optimizer.learning_rate"], best.settings["network.activation"]
+    assert f"First: learning rate {rate:g}, activation {activation}, " in ranked.alt
+    assert ranked.table[0][-3:] == ["behind the first", "± of the mean", "mean"]
+    assert [row[-1] for row in ranked.table[1:2]] == [f"{best.mean:.4f}"] and len(ranked.table) == 7
+    assert {"Is the winner more than noise?", "What each parameter is worth"} < set(figures)
+    assert any(title.startswith("Every configuration") for title in figures)
+    facts = dict(block.facts)
+    assert (
+        facts["rows"] == f"12, {diverged} of them diverged" and facts["configurations"] == "6, over 2 folds and seeds"
+    )
+
+
+def test_of_configurations_whose_means_tie_the_page_names_the_winner_that_the_table_does(tmp_path):
+    """All of them are right about every row; of these the one with the least objective is first."""
+    settings = {"network.layers": [2, 8, 1], "network.activation": "tanh", "stopping.threshold": "none"}
+    recipe = with_settings(load_recipe("boundary-linear"), settings | {"run.seeds": 2})
+    grid = {"optimizer.learning_rate": [0.5, 1.0], "stopping.max_epochs": [800]}
+    with contextlib.closing(sweep(recipe, grid, out=tmp_path / "sweep")) as table:
+        ranked, in_notebook = table.configurations(), sweep_html(table)
+    assert re.findall(r"<tr><td[^>]*>([\d.]+)<", in_notebook) == [
+        f"{one.settings['optimizer.learning_rate']:g}" for one in ranked
+    ]
+    assert {one.mean for one in ranked} == {1.0} and ranked[0].configuration > ranked[-1].configuration
+    [block] = report_of(tmp_path).sections[0].blocks
+    [drawn] = [one for one in block.figures if one.title == "All 2, by mean"]
+    assert [row[0] for row in drawn.table[1:]] == [f"{one.settings['optimizer.learning_rate']:g}" for one in ranked]
+
+
+def test_a_tie_is_behind_by_nothing_and_has_no_sign():
+    """Its difference is rounded: to −9e−18."""
+    scores = np.array([[0.7, 0.1, 0.2], [0.2, 0.7, 0.1]])
+    settings = [{"rate": 0.1}, {"rate": 1.0}]
+    assert [row[1] for row in _ranked_rows(settings, ranking(scores), {})[1]] == ["0.0000", "0.0000"]
+    assert "-0.0000" not in np.ravel(_effect_rows(effects(settings, scores)))
+
+
+@pytest.mark.parametrize("missing", [-np.inf, -1e304])
+def test_a_configuration_with_a_network_that_diverged_has_no_mean_and_is_worth_no_number(missing):
+    settings = [{"rate": rate} for rate in (0.1, 1.0, 10.0)]
+    scores = np.array([[0.5, 0.6, 0.55, 0.5], [0.7, 0.8, 0.75, 0.7], [missing, missing, 0.95, 0.94]])
+    columns, rows = _ranked_rows(settings, ranking(scores), {"test": mean_of_all(scores)})
+    assert columns == ["rate", "test", "behind the first", "± of the mean", "mean"]
+    assert [row[1] for row in rows] == [row[-1] for row in rows] == ["0.7375", "0.5375", ""]
+    assert rows[2] == ["10", "", "", "", ""]
+    found = effects(settings, scores)
+    assert _effect_rows(found)[0][-1] == "diverged" and _effect_rows(found)[3][1:] == ["10", "not told", "2 of 4"]
+    assert _told_of(found)[1:] == ["Not told, as networks diverged: rate 10 (2 of 4)."]
+
+
+@pytest.mark.filterwarnings("error")
+def test_of_a_sweep_in_which_every_configuration_diverged_once_no_parameter_is_told(tmp_path):
+    drawn, scores = Parts("sweep"), np.where(np.eye(4), -np.inf, 0.5)
+    settings = [{"rate": rate, "momentum": momentum} for rate in (0.1, 1.0) for momentum in (0, 0.9)]
+    notes = _draw_sweep(drawn, settings, scores, "R²", {})
+    assert [one.title for one in drawn.all] == ["All 4, by mean", "Is the winner more than noise?"]
+    assert "0.5" not in "".join(one.alt for one in drawn.all) and "rate 0.1 (2 of 8), 1 (2 of 8)" in notes[-1]
+
+
+def test_scores_of_a_hundred_digits_are_written_in_a_few():
+    settings, scores = [{"rate": 0.1}, {"rate": 1.0}], np.array([[0.5, 0.6], [-5.9e105, -6e105]])
+    _, rows = _ranked_rows(settings, ranking(scores), {"test": scores[:, 0]})
+    assert rows[0][-1] == "0.5500" and rows[1][1] == "-5.9e+105"
+    assert max(len(cell) for row in [*rows, *_effect_rows(effects(settings, scores))] for cell in row) < 12
+
+
+def test_networks_of_a_sweep_on_images_are_shown_before_and_after(tmp_path):
+    grid = {"optimizer.learning_rate": [1e-4, 1e-3], "stopping.max_epochs": [1]}
+    sweep("digits", grid, seeds=2, keep="all", out=tmp_path / "sweep").close()
+    [block] = report_of(tmp_path).sections[0].blocks
+    [drawn] = [one for one in block.figures if one.title == "Weights of the first layer as images"]
+    assert "The weights before training: " in drawn.alt and "after: learning rate 0.001: " in drawn.alt
+
+
+def test_a_sweep_for_claims_is_repeated_by_judging_them_again(tmp_path):
+    sweep("encoder", {"optimizer.learning_rate": [10.0]}, seeds=2, out=tmp_path / "rates").close()
+    assert report_of(tmp_path).sections[0].blocks[0].commands == []  # no command takes a grid from Python
+    for content, commands in ((NO_CLAIMS, ["deltarule claims encoder --seeds 1"]), ({}, [])):
+        write_json(tmp_path / "claims.json", content)
+        blocks = [one for section in report_of(tmp_path).sections for one in section.blocks]
+        [block] = [one for one in blocks if one.title.startswith("Sweep")]
+        assert block.commands == commands and dict(block.facts)["configurations"] == "1, over 2 folds and seeds"
+
+
+def test_the_commands_of_a_sweep_repeat_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text(
+        '[data]\nname = "xor"\n[network]\nlayers = [2, 3, 1]\noutput = "sigmoid"\n[stopping]\nmax_steps = 5\n'
+        '[run]\nseeds = 2\n[grid]\n"optimizer.learning_rate" = [0.1, 1.0]\n',
+        encoding="utf-8",
+    )
+    given = ["--folds 3 --keep best", "--folds 3 --resume", "--folds 3 --set stopping.max_steps=9 --resume"]
+    for words in given:
+        words = ["sweep", "mine.toml", "--out", "first", *words.split()]
+        subprocess.run([sys.executable, "-m", "deltarule", *words], check=True, capture_output=True)
+    [block] = report_of("first").sections[0].blocks
+    assert block.commands == [
+        "deltarule sweep mine.toml --folds 3 --keep best",
+        "deltarule sweep mine.toml --set stopping.max_steps=9 --folds 3 --keep best",
+    ]
+    assert dict(block.facts)["table"] == "deltarule sweep --table first prints it"
+    for command in block.commands:
+        words = [sys.executable, "-m", "deltarule", *shlex.split(command)[1:], "--out", "again", "--resume"]
+        subprocess.run(words, check=True, capture_output=True)
+    with contextlib.closing(load_sweep("first")) as first, contextlib.closing(load_sweep("again")) as again:
+        assert [row["key"] for row in again.rows()] == [row["key"] for row in first.rows()]
+
+
+FLOW = """
+[data]
+file = "rows.csv"
+target = "y"
+[network]
+layers = ["auto", 2, "auto"]
+output = "softmax"
+[loss]
+name = "cross_entropy"
+[stopping]
+max_steps = 5
+[[experiment]]
+name = "fast one"
+set = {"optimizer.learning_rate" = 0.5}
+[grid]
+"optimizer.name" = ["sgd", "adam"]
+"""
+
+
+def test_the_commands_of_a_sweep_name_its_data_and_what_its_recipe_said_then(tmp_path, monkeypatch):
+    folder = tmp_path / "sub"
+    (folder / "data").mkdir(parents=True)
+    (folder / "data" / "rows.csv").write_text("a,b,y\n" + "1,2,u\n2,1,v\n3,5,u\n4,4,v\n" * 3, encoding="utf-8")
+    fewer = FLOW.replace('["sgd", "adam"]', '["adam"]')
+    texts = (FLOW, FLOW.replace("max_steps = 5", "max_steps = 9\nthreshold = 0.001"), fewer)
+    monkeypatch.chdir(tmp_path)
+    for text, words in zip(texts, ([], [], ["--set", "run.seeds=2"]), strict=True):
+        (folder / "flow.toml").write_text(text, encoding="utf-8")
+        command = ["sweep", "sub/flow.toml", "--experiment", "fast one", "--data", "sub/data", *words]
+        run_deltarule(*command, "--out", "first", "--resume")
+    [block] = report_of("first").sections[0].blocks
+    rate, grid = "--set optimizer.learning_rate=0.5", "was given when the recipe had another grid"
+    start = "deltarule sweep flow.toml --experiment 'fast one'"
+    assert block.commands == [
+        f"{start} {rate} --data data",
+        f"{start} --set stopping.max_steps=9 --set stopping.threshold=0.001 {rate} --data data",
+        f"{start} {rate} --set run.seeds=2 --data data",
+    ]
+    told = [note for note in block.notes if grid in note]
+    assert told == [f"{command} {grid} (optimizer.name: sgd, adam)." for command in block.commands[:2]]
+    (folder / "flow.toml").write_text(FLOW, encoding="utf-8")  # with the grid that the notes tell
+    monkeypatch.chdir(folder)
+    for command in block.commands:
+        run_deltarule(*shlex.split(command)[1:], "--out", "again", "--resume")
+    with contextlib.closing(load_sweep("../first")) as first, contextlib.closing(load_sweep("again")) as again:
+        assert {row["key"] for row in first.rows()} <= {row["key"] for row in again.rows()}
+
+
+def test_the_commands_of_a_sweep_name_no_experiment_that_the_recipe_has_no_more(tmp_path, monkeypatch):
+    (tmp_path / "rows.csv").write_text("a,b,y\n" + "1,2,u\n2,1,v\n3,5,u\n4,4,v\n" * 3, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    renamed = FLOW.replace("fast one", "a fast one")
+    for text, name in ((FLOW, "fast one"), (renamed, "a fast one")):
+        (tmp_path / "flow.toml").write_text(text, encoding="utf-8")
+        run_deltarule("sweep", "flow.toml", "--experiment", name, "--out", "first", "--resume")
+    [block] = report_of("first").sections[0].blocks
+    rate = "--set optimizer.learning_rate=0.5"
+    assert block.commands == [
+        f"deltarule sweep flow.toml {rate}",
+        f"deltarule sweep flow.toml --experiment 'a fast one' {rate}",
+    ]
+    run_deltarule(*shlex.split(block.commands[0])[1:], "--out", "again")
+    with contextlib.closing(load_sweep("first")) as first, contextlib.closing(load_sweep("again")) as again:
+        assert [row["key"] for row in first.rows()] == [row["key"] for row in again.rows()]
+
+
+def test_a_page_says_what_a_grid_that_is_not_full_does_not_tell(tmp_path):
+    short, out = with_settings(load_recipe("encoder"), {"stopping.max_steps": 5}), tmp_path / "out"
+    for rate, steps in ((1.0, 5), (2.0, 9)):  # which of the two it was, nobody can say
+        grid = {"optimizer.learning_rate": [rate], "stopping.max_steps": [steps], "network.initial_scale": [1.0, 2.0]}
+        sweep(short, grid, seeds=2, out=out, resume=True).close()
+    [block] = report_of(out).sections[0].blocks
+    first, second = block.notes[-2:]
+    assert first.startswith("The grid is not full, or lacks scores: what its parameters are worth is fitted as a sum")
+    told = "Not told, for lack of scores or of configurations that differ in nothing else: "
+    assert second.startswith(told) and set(second[len(told) : -1].split("; ")) == {
+        "optimizer.learning_rate (1, 2)",
+        "stopping.max_steps (5, 9)",
+    }
+    rows = next(one.table for one in block.figures if one.table[:1] == [["parameter", "value", "effect", "±"]])
+    assert [row[1:3] for row in rows if row[0] == "stopping.max_steps"] == [["5", "not told"], ["9", "not told"]]
+
+
+def run_deltarule(*words):
+    subprocess.run([sys.executable, "-m", "deltarule", *words], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("kind", ["exponential", "linear"])
+@pytest.mark.parametrize("rates", ["--from 0.1 --to 20", "--from 1e-11 --to 1e-09"])
+def test_the_command_of_a_range_test_repeats_it(tmp_path, kind, rates):
+    words = f"lr-range encoder --experiment rate-1 --set run.seeds=2 {rates} --steps 30"
+    words = [*words.split(), *(["--linear"] if kind == "linear" else [])]
+    for name in ("first", "again"):
+        subprocess.run([sys.executable, "-m", "deltarule", *words, "--out", tmp_path / name], check=True)
+        [command] = report_of(tmp_path / name).sections[0].blocks[0].commands
+        words = shlex.split(command)[1:]
+    first, again = ((tmp_path / name / "lr_range.json").read_text(encoding="utf-8") for name in ("first", "again"))
+    assert again.replace("again", "first") == first
+
+
+def test_runs_of_one_study_stand_beside_one_another(encoder):
+    written(encoder / "slow", "encoder", "rate-0.1", **{"run.seeds": 2, "stopping.max_steps": 200})
+    *_, block = report_of(encoder).sections[0].blocks
+    assert block.title == "Variants of encoder beside one another"
+    assert [row[:2] for row in block.table[1:]] == [
+        ["rate-1, max steps 200", "2"],
+        ["rate-0.1, max steps 200", "2"],
+    ]
+    assert "Median objective by learning rate" in titles(block)
+
+
+def test_what_is_known_of_no_variant_has_no_column(trained):
+    one = variant_in(trained / "encoder")
+    known, unknown = (replace(one, accuracy=np.full(2, value), converged=np.full(2, np.nan)) for value in (0.5, np.nan))
+    heads, *rows = variants_block("encoder", [unknown, unknown], "a").table
+    assert heads == ["variant", "networks", "updates", "converged", "objective", "seconds each"]
+    assert all(all(row) and len(row) == len(heads) for row in rows)
+    heads, *rows = variants_block("encoder", [unknown, known], "a").table
+    assert [row[heads.index("accuracy")] for row in rows] == ["", "0.5000"]
+
+
+def test_a_reproduction_is_told_as_a_whole(encoder):
+    """A folder for each study, and reproduce.json beside them."""
+    for study in ("encoder", "other"):
+        claims = NO_CLAIMS | {"study": study, "claims": [JUDGED], "notes": ["rows stand in"], "missing": ["mine-2"]}
+        (encoder / study).mkdir(exist_ok=True)
+        write_json(encoder / study / "claims.json", claims)
+    studies = [{"study": "encoder", "seconds": 60.0}, {"study": "other", "seconds": 30.0}]
+    record = {
+        "seconds": 30.0,
+        "studies": studies,
+        "left_out": ["encoder: 20 seeds in place of 100"],
+        "missing": ["mnist"],
+    }
+    write_json(encoder / "reproduce.json", record)
+    report = report_of(encoder)
+    assert report.notes == ["Reproduced in 1.5 minutes.", "Left out by --quick: encoder: 20 seeds in place of 100."]
+    assert report.unfinished[-1] == "not reproduced yet: mnist"
+    assert "Claims of other: not judged yet: mine-2; go on by --resume" in report.unfinished
+    assert [section.title.partition(":")[0] for section, _, _ in report.claims] == ["encoder", "other"]
+    claims, run = report.sections[0].blocks
+    assert (bool(claims.assumed), bool(run.assumed)) == (False, True), "told once"
+    page = write_report(encoder).read_text(encoding="utf-8")
+    assert page.index("not reproduced yet: mnist") < page.index("The claims") < page.index("Run of encoder")
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "{"])
+def test_a_reproduction_that_is_damaged_is_named(encoder, content):
+    (encoder / "reproduce.json").write_text(content, encoding="utf-8")
+    report = report_of(encoder)
+    assert report.sections and any("reproduce.json" in one for one in report.unfinished)
+
+
+def test_variants_that_are_damaged_are_named(encoder):
+    (encoder / "experiments.safetensors").write_bytes(b"damaged")
+    report = report_of(encoder)
+    assert report.sections and any(
+        one.startswith("experiments.safetensors cannot be read") for one in report.unfinished
+    )
+
+
+def test_a_folder_that_is_not_there():
+    with pytest.raises(BadInput, match="there is no folder 'nowhere'; name one"):
+        report_of("nowhere")
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(BadInput, match="there is no folder"):
+        report_of(tmp_path / "file")
+
+
+def test_an_empty_folder_gets_a_page_that_says_so(tmp_path):
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    assert "Unfinished." in page and "there are no records here yet" in page
+
+
+def test_a_run_that_has_not_ended_is_named(encoder):
+    (encoder / "encoder" / "run.json").unlink()
+    report = report_of(encoder)
+    assert report.sections == []
+    assert report.unfinished == ["in encoder a run has begun, and no run.json says that it ended"]
+
+
+@pytest.mark.parametrize("name", ["run.json", "recipe.json", "arrays.safetensors", "portrait.safetensors"])
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1, 2]"])
+def test_what_is_damaged_is_named_and_the_rest_is_told(encoder, name, content):
+    (encoder / "whole").mkdir()
+    write_json(encoder / "whole" / "claims.json", NO_CLAIMS | {"claims": [JUDGED]})
+    (encoder / "encoder" / name).write_bytes(content)
+    report = report_of(encoder)
+    [told] = report.unfinished
+    assert told.startswith("encoder/run.json cannot be read: ")
+    assert [section.title.partition(":")[0] for section in report.sections] == ["mine"]
+
+
+def test_an_interrupted_run_is_marked(encoder):
+    path = encoder / "encoder" / "run.json"
+    write_json(path, json.loads(path.read_text(encoding="utf-8")) | {"interrupted": True})
+    report = report_of(encoder)
+    assert "the training was interrupted" in report.unfinished[0]
+    assert report.sections[0].blocks[0].figures
+
+
+def test_a_run_without_a_portrait_has_its_curves(encoder):
+    (encoder / "encoder" / "portrait.safetensors").unlink()
+    [block] = report_of(encoder).sections[0].blocks
+    assert titles(block)[:1] == ["Objective"] and block.through is None
+
+
+def test_the_same_records_make_the_same_page(encoder):
+    assert write_report(encoder).read_bytes() == write_report(encoder).read_bytes()
+
+
+def test_what_stands_out_is_a_sentence_and_its_fix_another(encoder):
+    record = json.loads((encoder / "encoder" / "run.json").read_text(encoding="utf-8"))
+    found = {"code": "rate_too_low", "sentence": "the rate is low", "numbers": {}, "fix": "raise it", "members": [0]}
+    write_json(encoder / "encoder" / "run.json", record | {"why": {"findings": [found]}})
+    [block] = report_of(encoder).sections[0].blocks
+    assert "The rate is low. Fix: raise it." in block.notes
+
+
+def test_figures_of_predictions_say_of_which_rows_and_by_which_network(tmp_path):
+    settings = {"run.seeds": [5, 6], "stopping.max_epochs": 5, "data.split": {"test": 20}}
+    written(tmp_path / "linear", "boundary-linear", **settings)
+    [block] = report_of(tmp_path).sections[0].blocks
+    told = {one.title: one.alt for one in block.figures}
+    assert re.search(r" \d+ of 20 test rows are .*, by the first network \(seed 5\)\.", told[CONFUSION])
+    assert re.search(r" \d+ of 80 training rows are .* by the first network \(seed 5\)\.", told[PREDICTED])
+
+
+CONFUSION, PREDICTED = "True against predicted classes", "True beside predicted classes"
+
+
+def test_a_study_without_claims_has_no_section_of_claims(encoder):
+    write_json(encoder / "encoder" / "claims.json", NO_CLAIMS | {"study": "encoder", "seeds": 100})
+    report = report_of(encoder)
+    assert [block.title for block in report.sections[0].blocks] == ["Run of encoder, rate-1"]
+    assert report.unfinished == []
+
+
+def test_that_a_quick_reproduction_leaves_out_every_claim_is_told(tmp_path):
+    """Also where nothing else is in the folder."""
+    claims = NO_CLAIMS | {"study": "encoder", "notes": ["left out by --quick: encoder-1, encoder-2"]}
+    write_json(tmp_path / "claims.json", claims)
+    report = report_of(tmp_path)
+    [block] = report.sections[0].blocks
+    assert block.notes == ["left out by --quick: encoder-1, encoder-2."] and "judged" not in dict(block.facts)
+    assert report.unfinished == [] and block.notes[0] in report_page(report)
+
+
+TIMES = [(1e-5, "0 seconds"), (1.2, "1 second"), (59.0, "59 seconds"), (59.96, "1.0 minutes"), (90.0, "1.5 minutes")]
+
+
+@pytest.mark.parametrize(("seconds", "told"), TIMES)
+def test_a_reproduction_says_how_long_it_took(encoder, seconds, told):
+    record = {"studies": [{"study": "encoder", "seconds": seconds}], "left_out": [], "missing": []}
+    write_json(encoder / "reproduce.json", record)
+    assert report_of(encoder).notes == [f"Reproduced in {told}."]

@@ -1,0 +1,159 @@
+import numpy as np
+import pytest
+
+from deltarule.maths.network import forward, views
+from deltarule.problem.state import initial_state
+from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_settings
+from deltarule.studies.representative_run import images_of_sweep, portrait_of, read_portrait, write_portrait
+from deltarule.studies.sweep_study import sweep
+from deltarule.training.train import train
+
+
+def trained(study, **settings):
+    recipe = with_settings(load_recipe(study), {"run.seeds": 2, **settings})
+    dataset = dataset_of(recipe)
+    problem = problem_of(recipe, dataset)
+    return dataset, train(problem, **training_of(recipe, dataset, problem))
+
+
+XOR = trained("boundary-xor", **{"stopping.max_epochs": 60})
+
+
+@pytest.mark.parametrize("engine", ["reference", "compiled"])
+def test_the_last_snapshot_is_where_the_member_ended_and_the_first_where_it_began(engine):
+    recipe = with_settings(load_recipe("encoder"), {"run.seeds": 2, "stopping.max_steps": 300})
+    dataset = dataset_of(recipe)
+    run = train(problem_of(recipe, dataset), engine=engine, max_steps=300)
+    portrait = portrait_of(dataset, run)
+    assert portrait.steps[0] == 0 and portrait.steps[-1] == 300
+    assert (np.diff(portrait.steps) > 0).all()
+    began = views(initial_state(run.problem).theta[0], run.problem.network.entries)
+    for name, values in run.parameters(0).items():
+        assert np.array_equal(portrait.arrays[name][-1], values)
+        assert np.array_equal(portrait.arrays[name][0], began[name])
+
+
+def test_activations_are_those_of_the_weights_beside_them():
+    dataset, run = XOR
+    portrait = portrait_of(dataset, run)
+    for at in range(len(portrait.steps)):
+        parameters = {name: portrait.arrays[name][at] for name in run.parameters(0)}
+        tape, _ = forward(run.problem.network.layers, parameters, portrait.x)
+        seen = {one.name: one.value for one in tape}
+        for layer in (1, 2):
+            np.testing.assert_allclose(portrait.arrays[f"a{layer}"][at], seen[f"a{layer}"], rtol=1e-12)
+            size = np.sqrt(np.mean(np.square(seen[f"a{layer}"])))
+            assert portrait.arrays[f"norm a{layer}"][at] == pytest.approx(size)
+
+
+def test_the_plane_is_what_the_network_answers():
+    dataset, run = XOR
+    plane = portrait_of(dataset, run).plane
+    row, column = 7, 30
+    point = [[plane["first"][column], plane["second"][row]]]
+    assert plane["outputs"][-1, row, column] == pytest.approx(run.outputs(point)[0, 0])
+
+
+def test_confusion_counts_the_rows_of_each_part():
+    dataset, run = trained("digits", **{"stopping.max_epochs": 2})
+    portrait = portrait_of(dataset, run)
+    assert set(portrait.confusion) == set(dataset.parts)
+    for name, rows in dataset.parts.items():
+        predicted = run.outputs(rows.x)[0].argmax(1)
+        counts = portrait.confusion[name]
+        for true in range(10):
+            for other in range(10):
+                assert counts[true, other] == ((rows.answers == true) & (predicted == other)).sum()
+
+
+def test_images_are_the_first_layer_before_and_after():
+    dataset, run = trained("digits", **{"stopping.max_epochs": 1})
+    portrait = portrait_of(dataset, run)
+    assert portrait.image_shape == (8, 8)
+    assert np.array_equal(portrait.images["final"], run.parameters(0)["W1"])
+    assert not np.array_equal(portrait.images["initial"], portrait.images["final"])
+    assert len(portrait.steps) == 0 and len(portrait.x) == 0, "too large to be shown through training"
+
+
+def test_it_is_read_as_it_was_written(tmp_path):
+    portrait = portrait_of(*XOR)
+    write_portrait(tmp_path / "one.safetensors", portrait)
+    again = read_portrait(tmp_path / "one.safetensors")
+    for name, value in vars(portrait).items():
+        other = getattr(again, name)
+        if isinstance(value, dict):
+            assert value.keys() == other.keys()
+            assert all(np.array_equal(value[key], other[key]) for key in value)
+        else:
+            assert np.array_equal(value, other), name
+
+
+def test_there_is_none_where_nothing_is_or_another_version_wrote(tmp_path):
+    from deltarule.files import save_arrays
+
+    assert read_portrait(tmp_path / "one.safetensors") is None
+    save_arrays(tmp_path / "one.safetensors", {"steps": np.zeros(1)}, {"format": "deltarule portrait 0"})
+    assert read_portrait(tmp_path / "one.safetensors") is None
+
+
+def test_l_bfgs_has_a_beginning_and_an_end():
+    dataset, run = trained("encoder", **{"optimizer.name": "lbfgs", "stopping.max_steps": 20})
+    portrait = portrait_of(dataset, run)
+    assert len(portrait.steps) == 2
+    assert np.array_equal(portrait.arrays["W1"][-1], run.parameters(0)["W1"])
+
+
+def test_components_of_images_are_no_images():
+    dataset, run = trained("digits", **{"stopping.max_epochs": 1, "data.components": 64})
+    assert portrait_of(dataset, run).images == {}
+    assert images_of_sweep(swept({}, **{"data.components": 64})) == []
+
+
+RATES = [{}, {"optimizer.learning_rate": 1e-3}, {"loss.penalty": "l2", "loss.strength": 1.0}]
+
+
+def swept(*changes, keep="all", study="digits", **settings):
+    recipe = with_settings(load_recipe(study), {"stopping.max_epochs": 1, "run.seeds": [3, 7], **settings})
+    return sweep(recipe, list(changes), keep=keep)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.25])
+def test_images_of_a_sweep_began_as_their_training_did(scale):
+    settings = {"network.initial_scale": scale}
+    table = swept(*RATES, **settings)
+    [found] = images_of_sweep(table)
+    dataset, run = trained("digits", **{"stopping.max_epochs": 1, "run.seeds": [3, 7], **settings})
+    assert run.problem.dtype == np.float32
+    began = portrait_of(dataset, run).images
+    assert np.array_equal(found.initial, began["initial"])
+    assert len(found.final) == 3
+    for weights, changes in zip(found.final.values(), RATES, strict=True):
+        key = table.rows_of(changes)[0]["key"]
+        assert np.array_equal(weights, table.network(key).parameters()["W1"])
+    names = list(found.final)
+    assert names[1].startswith("learning rate 0.001") and "penalty l2, strength 1" in names[2]
+
+
+def test_networks_that_began_otherwise_are_images_of_their_own():
+    shapes = [{"network.layers": ["auto", units, "auto"]} for units in (4, 5)]
+    found = images_of_sweep(swept(*shapes, *({**one, "optimizer.learning_rate": 1e-3} for one in shapes)))
+    assert [one.initial.shape for one in found] == [(64, 4), (64, 5)]
+    assert [len(one.final) for one in found] == [2, 2]
+
+
+def test_of_many_configurations_the_best_and_the_last_are_shown():
+    rates = [{"optimizer.learning_rate": float(rate)} for rate in np.geomspace(1e-5, 1e-2, 11)]
+    table = swept(*rates)
+    [found] = images_of_sweep(table)
+    firsts = [table.rows_of(one)[0] for one in rates]
+    scores = sorted(row[f"{table.ranked}_{table.metric}"] for row in firsts)
+    shown = [row for row in firsts if any(f"{row['optimizer.learning_rate']:g}" in name for name in found.final)]
+    assert len(shown) == 8
+    assert sorted(row[f"{table.ranked}_{table.metric}"] for row in shown) == scores[:4] + scores[-4:]
+
+
+def test_nothing_that_was_not_kept_and_no_table_is_shown_as_images():
+    assert images_of_sweep(swept({}, keep="none")) == []
+    assert images_of_sweep(swept({}, study="encoder", **{"stopping.max_epochs": "none", "stopping.max_steps": 5})) == []
+    [best] = images_of_sweep(swept(*RATES, keep="best"))
+    assert len(best.final) == 1

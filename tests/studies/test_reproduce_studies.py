@@ -1,0 +1,140 @@
+"""Studies reproduced into a folder: gone on with, never mixed, and honest about what was left out or stood in."""
+
+import pytest
+
+from deltarule.errors import BadInput
+from deltarule.files import load_arrays, read_json, to_jsonable, write_json
+from deltarule.studies.claim_results import claims_of_study
+from deltarule.studies.encoder_relu import claims as relu
+from deltarule.studies.recipes import load_recipe
+from deltarule.studies.reproduce_studies import reproduce, studies_with_reports
+from deltarule.studies.verdicts import VERDICTS, claims_of
+
+RECIPE = """
+[data]
+name = "xor"
+[network]
+layers = [2, 3, 1]
+output = "sigmoid"
+[stopping]
+max_steps = 40
+[run]
+seeds = [3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
+"""
+
+
+@pytest.fixture
+def recipes(tmp_path):
+    """Two recipes that are trained in no time."""
+    paths = [tmp_path / "first.toml", tmp_path / "second.toml"]
+    for path in paths:
+        path.write_text(RECIPE, encoding="utf-8")
+    return [str(path) for path in paths]
+
+
+def without_times(folder):
+    runs = [read_json(folder / study / "run.json") for study in ("first", "second")]
+    return [{name: value for name, value in run.items() if name not in ("seconds", "out")} for run in runs]
+
+
+def test_by_default_the_studies_that_repeat_a_report_are_reproduced():
+    assert set(studies_with_reports()) == {
+        "boundary-linear",
+        "boundary-xor",
+        "cifar",
+        "encoder",
+        "encoder-relu",
+        "mnist",
+    }
+
+
+def test_a_reproduction_that_was_interrupted_goes_on_and_comes_to_the_same(recipes, tmp_path):
+    def stop(what, seen):
+        if what == "second":
+            raise KeyboardInterrupt
+
+    interrupted, unbroken = tmp_path / "interrupted", tmp_path / "unbroken"
+    with pytest.raises(KeyboardInterrupt):
+        reproduce(recipes, out=interrupted, progress=stop)
+    assert read_json(interrupted / "reproduce.json")["missing"] == ["second"]
+    trained, told = [], []
+    done = reproduce(recipes, out=interrupted, tell=told.append, progress=lambda what, seen: trained.append(what))
+    assert set(trained) == {"second"} and tuple(told) == done.studies and done.missing == ()
+    assert read_json(interrupted / "reproduce.json") == to_jsonable(done)
+    assert (interrupted / "report.html").is_file() and done.report == str(interrupted / "report.html")
+    reproduce(recipes, out=unbroken)
+    assert without_times(interrupted) == without_times(unbroken)
+
+
+def test_a_quick_one_takes_the_first_fifth_of_the_seeds_and_says_so(recipes, tmp_path):
+    done = reproduce(recipes[:1], quick=True, out=tmp_path / "out")
+    arrays, _ = load_arrays(tmp_path / "out" / "first" / "arrays.safetensors")
+    assert arrays["seeds"].tolist() == [3, 4] and done.studies[0].networks == 2
+    assert done.left_out == ("first: run with 2 networks in place of 10",)
+    whole = reproduce(recipes[:1])
+    assert whole.left_out == () and whole.studies[0].networks == 10 and whole.out is whole.report is None
+
+
+def test_a_study_without_claims_is_judged_over_no_seeds_and_takes_the_time_of_its_run(recipes, tmp_path):
+    for _ in range(2):  # the second time what is there is read
+        [study] = reproduce(recipes[:1], out=tmp_path / "out").studies
+        run = read_json(tmp_path / "out" / "first" / "run.json")
+        assert study.seeds is None and study.seconds == run["seconds"] > 0 and study.engine == run["engine"]
+    assert "Claims of" not in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_claims_that_take_minutes_are_left_out_by_quick_and_named(monkeypatch, tmp_path):
+    short, *others = claims_of(relu)
+    for one in others:
+        monkeypatch.setattr(one, "long", True)
+    done = reproduce(["encoder-relu"], quick=True, seeds=2, out=tmp_path)
+    [study] = done.studies
+    assert list(study.verdicts) == [short.id] and set(study.verdicts.values()) <= set(VERDICTS)
+    assert study.left_out == tuple(one.id for one in others)
+    assert done.left_out == (
+        "encoder-relu: judged over 2 seeds in place of 100, run with 2 networks in place of 10, without the claims "
+        f"that take minutes ({', '.join(study.left_out)})",
+    )
+    few = "a claim that needs 50 % of the seeds cannot agree over 2, even if it holds for all; give 4 or more"
+    assert study.notes == (few,) and few in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert f"left out by --quick: {', '.join(study.left_out)}" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    with pytest.raises(BadInput, match=r"holds a reproduction with other options \(--quick --seeds 2\)"):
+        reproduce(["encoder-relu"], quick=True, seeds=3, out=tmp_path)
+
+
+def test_a_run_that_did_not_end_is_run_again_and_a_damaged_record_of_it_is_no_obstacle(recipes, tmp_path):
+    reproduce(recipes, out=tmp_path / "out")
+    before = without_times(tmp_path / "out")
+    first, second = (tmp_path / "out" / study / "run.json" for study in ("first", "second"))
+    write_json(first, {**read_json(first), "interrupted": True})
+    write_json(second, [])
+    reproduce(recipes, out=tmp_path / "out")
+    assert without_times(tmp_path / "out") == before
+
+
+@pytest.mark.usefixtures("offline")
+def test_without_the_data_what_stands_in_is_trained_on_and_no_claim_is_judged(tmp_path):
+    done = reproduce(["mnist"], quick=True, out=tmp_path)
+    [mnist] = done.studies
+    assert mnist.data == "digits" and "get it with deltarule data fetch mnist" in mnist.notes[0]
+    assert set(mnist.verdicts) == {one.id for one in claims_of_study(load_recipe("mnist"))} and not mnist.left_out
+    assert set(mnist.verdicts.values()) == {"not testable here"}
+    claims, run = (read_json(tmp_path / "mnist" / name) for name in ("claims.json", "run.json"))
+    assert {one["ours"] for one in claims["claims"]} == {mnist.notes[0]} == set(claims["notes"])
+    assert mnist.notes[0] in run["notes"] and run["data"] == "digits"
+    assert "get it with deltarule data fetch mnist" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"studies": ["encodr"]}, "there is no study 'encodr'; did you mean 'encoder'?"),
+        ({"studies": ["encoder", "encoder"]}, "a study is named twice among encoder, encoder; name each once"),
+        ({"studies": ["encoder"], "engine": "fast"}, "there is no engine 'fast'"),
+        ({"studies": ["encoder"], "seeds": 0}, "seeds is 0; give a whole number of 1 or more"),
+    ],
+)
+def test_what_cannot_be_reproduced_is_told_and_leaves_nothing(tmp_path, given, told):
+    with pytest.raises(BadInput) as caught:
+        reproduce(out=tmp_path / "out", **given)
+    assert told in str(caught.value) and not (tmp_path / "out").exists()

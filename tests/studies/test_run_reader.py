@@ -1,0 +1,107 @@
+import json
+
+import numpy as np
+import pytest
+
+from deltarule.errors import BadInput, RunFailed
+from deltarule.files import load_arrays, save_arrays
+from deltarule.studies import run_result
+from deltarule.studies.experiments import train_population
+from deltarule.studies.recipes import Population, dataset_of, load_recipe, problem_of, with_settings
+from deltarule.studies.run_reader import read_run
+from deltarule.studies.run_result import outcome_of, write_run
+from deltarule.training.checkpoint import digest
+
+
+def written(folder, study="encoder", **settings):
+    given = {"run.seeds": [3, 2**63 + 1], "stopping.max_steps": 50, "run.history_every": 1}
+    recipe = with_settings(load_recipe(study), {**given, **{key.replace("__", "."): v for key, v in settings.items()}})
+    dataset = dataset_of(recipe)
+    problem = problem_of(recipe, dataset)
+    run = train_population(Population(recipe, dataset, problem, np.zeros(problem.members, np.int64)))
+    write_run(folder, recipe, outcome_of(recipe, dataset, run), run)
+    return problem, run
+
+
+SETTINGS = [
+    {},
+    {"optimizer__name": "momentum", "optimizer__momentum": 0.5},
+    {"optimizer__name": {"name": "nesterov", "momentum": 0.5}},
+    {"optimizer__schedule": {"name": "step", "every": 7, "per": "epoch"}, "optimizer__batch_size": 3},
+    {"network__activation": {"name": "leaky_relu", "slope": 0.2}, "network__dropout": 0.1, "network__batch_norm": True},
+    {"network__initializer": {"name": "normal", "std": 0.3, "biases": "same"}, "run__dtype": "float32"},
+    {
+        "data__name": {"name": "linear", "samples": 20},
+        "data__split.validation": 5,
+        "network__layers": ["auto", 3, "auto"],
+    },
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+def test_a_run_is_read_back_as_it_was(tmp_path, settings):
+    problem, run = written(tmp_path, **settings)
+    stored = read_run(tmp_path)
+    assert digest(stored.problem) == digest(problem)
+    assert np.array_equal(stored.arrays["theta"], run.state.theta)
+    losses = stored.losses(1)
+    assert list(losses)[0] == 0 and list(losses)[-1] == 50 and len(losses) == 12
+    for step, loss in losses.items():
+        assert loss == run.history.objective[run.history.steps.index(step), 1]
+
+
+def test_a_run_that_is_written_over_an_earlier_one_is_there_when_all_of_it_is(tmp_path, monkeypatch):
+    written(tmp_path)
+    assert (tmp_path / "run.json").is_file()
+
+    def full(*given):
+        raise RunFailed("the disk is full")
+
+    monkeypatch.setattr(run_result, "save_arrays", full)
+    with pytest.raises(RunFailed):
+        written(tmp_path, run__seeds=[4])
+    with pytest.raises(BadInput, match="holds no run"):  # and not the numbers of one beside the arrays of the other
+        read_run(tmp_path)
+
+
+def test_the_losses_end_where_the_member_ends(tmp_path):
+    _, run = written(tmp_path, optimizer__learning_rate=1e300, network__activation="relu", network__output="identity")
+    assert (run.steps < 50).all()
+    losses = read_run(tmp_path).losses(0)
+    assert max(losses) <= run.steps[0] and all(map(np.isfinite, losses.values()))
+
+
+def test_data_that_have_changed_are_noticed(tmp_path):
+    rows = "\n".join(f"{a},{b},{'yes' if a != b else 'no'}" for a in (0, 1) for b in (0, 1))
+    (tmp_path / "own.csv").write_text(f"a,b,both\n{rows}\n", encoding="utf-8")
+    (tmp_path / "own.toml").write_text(
+        '[data]\nfile = "own.csv"\ntarget = "both"\n[network]\nlayers = ["auto", 2, "auto"]\n'
+        "[stopping]\nmax_steps = 5\n",
+        encoding="utf-8",
+    )
+    written(tmp_path / "run", str(tmp_path / "own.toml"))
+    with pytest.raises(BadInput, match=r"own\.csv"):
+        read_run(tmp_path / "run")
+    read_run(tmp_path / "run", tmp_path)
+    (tmp_path / "run" / "own.csv").write_text(f"a,b,both\n{rows}\n".replace("1,1", "5,1"), encoding="utf-8")
+    with pytest.raises(BadInput, match="the data are not those of the run in"):
+        read_run(tmp_path / "run")
+
+
+def test_what_is_no_run_gets_a_sentence(tmp_path):
+    with pytest.raises(BadInput, match="holds no run; name a folder"):
+        read_run(tmp_path / "gone")
+    written(tmp_path)
+    file = tmp_path / "arrays.safetensors"
+    arrays, about = load_arrays(file)
+    save_arrays(file, {**arrays, "seeds": arrays["seeds"][::-1]}, about)
+    with pytest.raises(BadInput, match="are of different runs"):
+        read_run(tmp_path)
+    save_arrays(file, arrays, {**about, "format": "deltarule run 0"})
+    with pytest.raises(BadInput, match="another version of deltarule"):
+        read_run(tmp_path)
+    save_arrays(file, arrays, about)
+    for told in ([], {"keys": {}}, {"keys": 3}):
+        (tmp_path / "recipe.json").write_text(json.dumps(told), encoding="utf-8")
+        with pytest.raises(BadInput, match=r"recipe\.json is no recipe of a run"):
+            read_run(tmp_path)

@@ -1,0 +1,34 @@
+"""The outcome of a run: its numbers over the members, also where some of them diverged."""
+
+import numpy as np
+import pytest
+
+from deltarule.files import to_jsonable
+from deltarule.studies.experiments import train_population
+from deltarule.studies.recipes import dataset_of, load_recipe, problem_of_settings
+from deltarule.studies.run_result import outcome_of
+
+
+def outcome(rates):
+    """Networks that differ in their rates alone; at a rate of 1e300 one diverges at once."""
+    recipe = load_recipe("encoder")
+    common = {"run.seeds": 1, "stopping.max_steps": 20, "network.activation": "relu", "network.output": "identity"}
+    settings = [{**common, "optimizer.learning_rate": rate} for rate in rates]
+    [population] = problem_of_settings(recipe, dataset_of(recipe), settings)
+    run = train_population(population)
+    return run, outcome_of(recipe, population.dataset, run)
+
+
+def test_a_network_that_diverged_is_worse_than_all_others():
+    run, told = outcome([0.01, 1e300, 0.02])
+    assert [one.member for one in run.diverged] == [1] and not np.isfinite(run.objective[1])
+    assert (told.objective.min, told.objective.median) == tuple(np.sort(run.objective[[0, 2]]))
+    assert told.objective.max == np.inf
+    assert to_jsonable(told)["objective"] == {"min": told.objective.min, "median": told.objective.median, "max": None}
+
+
+@pytest.mark.parametrize("rates", [[1e300], [1e300, 1e300, 0.01, 1e300]])
+def test_where_most_diverged_the_middle_did_too(rates):
+    _, told = outcome(rates)
+    assert (told.objective.median, told.objective.max) == (np.inf, np.inf)
+    assert np.isfinite(told.objective.min) == (len(rates) > 1)

@@ -1,0 +1,138 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from deltarule.errors import BadInput
+from deltarule.studies.claim_results import judge_study
+from deltarule.studies.experiments import Experiments
+from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_experiment, with_settings
+from deltarule.studies.run_result import holding_since
+from deltarule.studies.variant_report import variants_block
+from deltarule.studies.variant_summary import FILE, comparisons, read_variants, variant_of, write_variants
+from deltarule.studies.verdicts import Evidence, claim
+from deltarule.training.train import train
+
+SHORT = {"stopping.max_steps": 300, "run.seeds": 3}
+METRICS = ("accuracy", "thresholded")
+
+
+def trained(study="encoder", experiment=None, **settings):
+    recipe = load_recipe(study)
+    recipe = with_settings(recipe if experiment is None else with_experiment(recipe, experiment), SHORT | settings)
+    dataset = dataset_of(recipe)
+    problem = problem_of(recipe, dataset)
+    return recipe, train(problem, **{**training_of(recipe, dataset, problem), "metrics": METRICS})
+
+
+@pytest.fixture(scope="module")
+def variants():
+    given = [("encoder", None), ("encoder", "rate-1"), ("encoder", "rate-0.1"), ("encoder", "weights-normal")]
+    return [variant_of(*trained(*one)) for one in given]
+
+
+def test_a_variant_is_what_its_run_came_to():
+    recipe, run = trained()
+    found = variant_of(recipe, run)
+    assert found.steps.tolist() == run.steps.tolist() and found.objective.tolist() == run.objective.tolist()
+    right = run.history.series("thresholded") >= 1
+    np.testing.assert_array_equal(found.converged, np.where(right[-1], holding_since(run, right), np.nan))
+    assert found.accuracy.tolist() == run.history.series("accuracy")[-1].tolist()
+    at = [run.history.steps.index(int(look)) for look in found.looks]
+    assert at[0] == 0 and at[-1] == len(run.history.steps) - 1
+    assert found.curve.tolist() == np.median(run.history.objective[at], 1).tolist()
+
+
+@pytest.mark.parametrize("rate", [0.8, 10.0])
+def test_a_curve_ends_at_the_median_of_all_whether_they_stopped_went_on_or_diverged(rate):
+    """Where successes stop early, what goes on are the failures: their median alone is another."""
+    settings = {"stopping.max_epochs": 450, "stopping.max_steps": "none", "optimizer.learning_rate": rate}
+    recipe, run = trained("boundary-xor", **settings, **{"run.seeds": 9})
+    found = variant_of(recipe, run)
+    assert len(set(run.reasons)) > 1 and (run.steps < run.steps.max()).any()
+    for look, median in zip(found.looks.astype(int).tolist(), found.curve.tolist(), strict=True):
+        values = run.history.objective[run.history.steps.index(look)]
+        last = np.where(run.steps < look, run.objective, values)
+        assert median == np.median(np.where(np.isfinite(last), last, np.inf))
+    assert found.curve[-1] == np.median(np.where(np.isfinite(run.objective), run.objective, np.inf))
+
+
+def test_who_never_meets_the_criterion_has_not_converged(variants):
+    assert np.isfinite(variants[0].converged).any() and np.isnan(variants[2].converged).all()
+
+
+def test_an_early_stop_is_where_a_network_has_converged():
+    recipe, run = trained("boundary-xor", **{"stopping.max_epochs": 1000, "stopping.max_steps": "none"})
+    stopped = np.array([reason == "threshold" for reason in run.reasons])
+    expected = np.where(stopped, run.steps, np.nan)
+    np.testing.assert_array_equal(variant_of(recipe, run).converged, expected)
+
+
+def test_those_that_differ_in_one_key_alone_are_compared_by_its_values(variants):
+    weights, rates = comparisons(variants)
+    assert (rates.key, list(rates.variants)) == ("optimizer.learning_rate", ["0.1", "1", "10"])
+    assert rates.variants["0.1"] is variants[2]
+    assert weights.key == "network.initializer" and len(weights.variants) == 2
+
+
+def test_of_variants_that_are_the_same_the_one_trained_longest_counts(variants):
+    longer = replace(variants[1], steps=variants[1].steps + 1)
+    _, rates = comparisons([*variants, longer])
+    assert rates.variants["1"] is longer
+
+
+def test_names_are_those_of_experiments_or_of_what_is_set(variants):
+    assert [one.name for one in variants] == ["max steps 300"] + [
+        f"{name}, max steps 300" for name in ("rate-1", "rate-0.1", "weights-normal")
+    ]
+
+
+def test_what_is_written_is_read_again(variants, tmp_path):
+    write_variants(tmp_path / FILE, "encoder", variants)
+    study, found = read_variants(tmp_path / FILE)
+    assert study == "encoder"
+    for one, other in zip(variants, found, strict=True):
+        for name, value in vars(one).items():
+            np.testing.assert_array_equal(value, getattr(other, name))
+
+
+def test_a_file_of_another_version_is_told(tmp_path):
+    from deltarule.files import save_arrays
+
+    save_arrays(tmp_path / FILE, {"0 steps": np.zeros(1)}, {"format": "deltarule experiments 9"})
+    with pytest.raises(BadInput, match="not of this version"):
+        read_variants(tmp_path / FILE)
+
+
+def test_the_block_has_a_row_for_each_and_figures_for_each_key(variants):
+    block = variants_block("encoder", variants, "part-1")
+    assert [row[0] for row in block.table[1:]] == [one.name for one in variants]
+    titles = [one.title for one in block.figures]
+    assert titles == [
+        "Median objective by initializer",
+        "Updates to converge by initializer",
+        "Seconds of training, by its updates by initializer",
+        "Median objective by learning rate",
+        "Updates to converge by learning rate",
+        "Share of seeds converged by learning rate",
+    ]
+
+
+@claim("mine-1", says="it learns", report="", criterion="none", needed=0.5)
+def learns(experiments):
+    runs = experiments.each([{"optimizer.learning_rate": rate} for rate in (1.0, 10.0)])
+    return Evidence("", {"": runs[0].objective > runs[1].objective})
+
+
+def test_claims_leave_what_was_trained_for_them(tmp_path):
+    recipe = with_settings(load_recipe("encoder"), SHORT)
+    judge_study(Experiments(recipe, seeds=2, folder=tmp_path), (learns,))
+    study, found = read_variants(tmp_path / FILE)
+    assert study == "encoder" and [one.numbers["optimizer.learning_rate"] for one in found] == [1.0, 10.0]
+    assert all(len(one.steps) == 2 for one in found)
+    more = Experiments(recipe, seeds=2, folder=tmp_path)
+    more.run({"optimizer.learning_rate": 0.5})
+    more.write_variants()
+    assert len(read_variants(tmp_path / FILE)[1]) == 3
+    judge_study(Experiments(recipe, seeds=2, folder=tmp_path), (learns,))
+    assert len(read_variants(tmp_path / FILE)[1]) == 2

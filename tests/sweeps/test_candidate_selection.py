@@ -1,0 +1,157 @@
+import re
+
+import numpy as np
+import optuna
+import pytest
+from scipy.stats import loguniform
+
+from deltarule import sweep
+from deltarule.errors import BadInput
+from deltarule.sweeps.candidate_selection import ask_and_tell, halving, sampled, scores_of
+
+RECIPE = """
+[data]
+name = "iris"
+split = {validation = 50}
+scale = "standardize"
+[network]
+layers = ["auto", 4, "auto"]
+output = "softmax"
+[loss]
+name = "cross_entropy"
+[optimizer]
+name = "momentum"
+[stopping]
+max_epochs = 30
+[run]
+seeds = 2
+"""
+RATES = [{"optimizer.learning_rate": rate} for rate in (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 0.5, 1e300, 0.2)]
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Sweeps into one store, and notes what each call asked for."""
+    (tmp_path / "mine.toml").write_text(RECIPE, encoding="utf-8")
+
+    def called(settings):
+        called.asked.append(list(settings))
+        return sweep(tmp_path / "mine.toml", settings, out=tmp_path / "out", resume=True)
+
+    called.asked = []
+    return called
+
+
+def test_what_is_drawn_is_from_the_space_and_the_same_for_a_seed():
+    space = {"optimizer.learning_rate": loguniform(1e-3, 1), "network.layers": [["auto", 3, "auto"], ["auto", "auto"]]}
+    one, other, again = sampled(space, 20), sampled(space, 20, seed=1), sampled(space, 20)
+    assert one == again != other and len(one) == 20
+    assert all(1e-3 <= drawn["optimizer.learning_rate"] <= 1 for drawn in one)
+    assert {str(drawn["network.layers"]) for drawn in one} == {"['auto', 3, 'auto']", "['auto', 'auto']"}
+    lists = sampled({"loss.reduction": ["sum", "mean_samples"], "loss.strength": [0, 1]}, 4)
+    assert len({str(sorted(drawn.items())) for drawn in lists}) == 4
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (
+            {"space": {"loss.reduction": "sum"}},
+            "loss.reduction is 'sum'; give a list of values, or a SciPy distribution",
+        ),
+        ({"space": {"loss.strength": []}}, "loss.strength is []"),
+        ({"space": [{"loss.strength": [0, 1]}]}, "the space is [{'loss.strength': [0, 1]}]; give a table of values to"),
+        ({"n": 3}, "3 configurations are to be drawn from 2; draw fewer of them"),
+        *(({"n": n}, f"n is {n!r}; give a whole number of 1 or more") for n in (-1, "3", 2.5, True)),
+        ({"seed": -1}, "seed is -1; give a whole number of 0 or more"),
+        ({"seed": 2**32}, "seed is 4294967296; give a whole number from 0 to 2**32 - 1"),
+    ],
+)
+def test_what_cannot_be_drawn_is_told(given, told):
+    with pytest.raises(BadInput) as error:
+        sampled(**{"space": {"loss.strength": [0, 1]}, "n": 1, **given})
+    assert told in str(error.value)
+
+
+def test_halving_trains_fewer_the_longer_it_trains_them(run):
+    best = halving(run, RATES, budgets=[1, 3, 9], keep=1 / 3)
+    assert [len(asked) for asked in run.asked] == [9, 3, 1]
+    assert [asked[0]["stopping.max_epochs"] for asked in run.asked] == [1, 3, 9]
+    # By hand: the mean over the seeds of the validation score, from a sweep that knows nothing of rounds.
+    plain = run([{**one, "stopping.max_epochs": 1} for one in RATES])
+    means = {}
+    for row in plain.rows():
+        if row["stopping.max_epochs"] == 1:
+            means.setdefault(row["optimizer.learning_rate"], []).append(row["validation_accuracy"] or 0)
+    kept = [one["optimizer.learning_rate"] for one in run.asked[1]]
+    worst_kept = min(np.mean(means[rate]) for rate in kept)
+    assert all(np.mean(means[rate]) <= worst_kept for rate in means if rate not in kept)
+    assert best[0]["optimizer.learning_rate"] in kept
+
+
+@pytest.mark.parametrize(("count", "keep", "last"), [(2, 0.1, 1), (5, 1 / 3, 2), (4, 0.5, 2)])
+def test_the_share_that_goes_on_is_rounded_and_one_at_least(run, count, keep, last):
+    halving(run, RATES[:count], np.array([1, 2]), keep=keep)
+    assert [len(asked) for asked in run.asked] == [count, last]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        *(({"budgets": budgets}, f"the budgets are {budgets}; give whole") for budgets in ([], 5, [2, 2], [2, 1])),
+        *(({"budgets": [1, one]}, f"a budget is {one!r}; give a whole number of 1 or more") for one in ("2", 2.5, 0)),
+        *(({"keep": keep}, f"the share to keep is {keep!r}; give a number above 0") for keep in (0, 1.0, "a", None)),
+    ],
+)
+def test_budgets_and_shares_that_mean_nothing_are_refused(run, given, told):
+    with pytest.raises(BadInput, match=re.escape(told)):
+        halving(run, RATES, **{"budgets": [1], **given})
+    assert run.asked == []
+
+
+@pytest.mark.parametrize("given", [{"rounds": "3"}, {"rounds": -1}, {"rounds": 1, "batch": 0}])
+def test_rounds_and_batches_are_whole_numbers(run, given):
+    with pytest.raises(BadInput, match="give a whole number of 1 or more"):
+        ask_and_tell(run, optuna.create_study(direction="maximize"), RATES, **given)
+    assert run.asked == []
+
+
+def test_optuna_is_told_the_mean_scores(run):
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
+    space = {
+        "optimizer.learning_rate": optuna.distributions.FloatDistribution(1e-4, 1e200, log=True),
+        "network.dropout": optuna.distributions.CategoricalDistribution([0.0, 0.2]),
+    }
+    ask_and_tell(run, study, space, rounds=2, batch=4)
+    assert len(study.trials) == 8 and len(run.asked) == 2
+    table = run(run.asked[0])
+    for trial in study.trials:
+        rows = [
+            row for row in table.rows() if row["optimizer.learning_rate"] == trial.params["optimizer.learning_rate"]
+        ]
+        assert len(rows) == 2
+        if trial.state == optuna.trial.TrialState.COMPLETE:
+            assert trial.value == pytest.approx(np.mean([row["validation_accuracy"] for row in rows]))
+    with pytest.raises(BadInput, match="the Optuna study minimizes"):
+        ask_and_tell(run, optuna.create_study(), space, rounds=1)
+
+
+def test_optuna_is_told_that_a_configuration_without_a_score_has_failed(tmp_path):
+    text = RECIPE.replace("iris", "diabetes").replace("softmax", "identity").replace("cross_entropy", "squared_error")
+    (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
+    study = optuna.create_study(direction="maximize")
+    for rate in (1e-6, 1e300):
+        study.enqueue_trial({"optimizer.learning_rate": rate})
+    space = {"optimizer.learning_rate": optuna.distributions.FloatDistribution(1e-6, 1e300)}
+    ask_and_tell(lambda settings: sweep(tmp_path / "mine.toml", settings), study, space, rounds=1, batch=2)
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "FAIL"]
+
+
+def test_what_is_asked_for_twice_is_one_configuration(run):
+    table = run([{"optimizer.learning_rate": 1}, {"optimizer.learning_rate": 1.0}, {"optimizer.momentum": 0.9}, {}])
+    assert len(table) == 4
+    scores = scores_of(table, [{"optimizer.learning_rate": 1.0}, {}, {"optimizer.learning_rate": 2}])
+    assert np.isfinite(scores[:2]).all() and scores[2] == -np.inf
+    with pytest.raises(BadInput, match="there is no configuration to sweep"):
+        run([])

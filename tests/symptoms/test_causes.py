@@ -1,0 +1,226 @@
+"""docs/reference/why-not-learning.md shows each cause where it is; here, where it is not, and at its limits."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from deltarule.maths.activations import ACTIVATIONS
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.symptoms import causes
+from deltarule.symptoms.causes import CAUSES
+from deltarule.symptoms.observations import RangeAnswer, Relation, look_at
+from deltarule.training.train import train
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(120, 2))
+Y = (X.prod(1, keepdims=True) > 0) * 1.0
+
+
+def seen_of(x=X, y=Y, layers=(2, 12, 1), activation="tanh", law="glorot_uniform", steps=300, **given):
+    network = Network(layers, activation, "sigmoid", initializer=law, batch_norm=given.pop("batch_norm", False))
+    given = {"loss": "binary_cross_entropy", "optimizer": "momentum", "learning_rate": 0.5, **given}
+    return look_at(train(create_problem(network, x, y, **given), max_steps=steps, engine="reference"), [0])[0]
+
+
+LEARNED = seen_of()
+FAILED = seen_of(steps=1, learning_rate=0.0)
+
+
+def codes(seen):
+    return [cause.code for cause in CAUSES if cause.find(seen)]
+
+
+def evidence(code, seen):
+    found = [cause.find(seen) for cause in CAUSES if cause.code == code]
+    return next((one for one in found if one), None)
+
+
+def test_a_network_that_learned_is_left_alone():
+    assert LEARNED.skill > 0.9 and codes(LEARNED) == []
+    for odd in ({"x": 4 * X, "learning_rate": 0.02}, {"activation": "relu", "batch_norm": True}, {"dropout": 0.1}):
+        seen = seen_of(steps=1500, **odd)
+        assert seen.skill > causes.LEARNED and codes(seen) == []
+
+
+def test_a_network_without_hidden_units_may_begin_at_0():
+    seen = seen_of(layers=(2, 1), law="zeros", steps=2, learning_rate=0.0)
+    assert not {"zero_weights", "symmetric_weights", "vanishing_gradient"} & set(codes(seen))
+
+
+def test_a_hidden_layer_of_one_unit_is_no_twin():
+    assert "symmetric_weights" not in codes(seen_of(layers=(2, 1, 1), law="constant"))
+
+
+def test_zeros_are_not_told_again_as_twins_or_as_vanishing():
+    found = codes(seen_of(law="zeros"))
+    assert found[0] == "zero_weights" and not {"symmetric_weights", "vanishing_gradient"} & set(found)
+
+
+def test_a_network_of_twins_ended_as_one_unit_and_says_so():
+    told = evidence("symmetric_weights", seen_of(law="constant"))
+    assert told.numbers == {"layer": 1, "units": 12} and "one unit" in told.sentence
+
+
+def test_validation_rows_that_are_predicted_clear_the_labels():
+    unrelated = replace(FAILED, relation=Relation(-0.1, 0.0, 0.4))
+    assert "shuffled_labels" in codes(unrelated)
+    assert "shuffled_labels" not in codes(replace(unrelated, validated=True))
+    assert "shuffled_labels" not in codes(replace(unrelated, relation=None))
+    assert "shuffled_labels" in codes(replace(LEARNED, relation=Relation(-0.1, 0.0, 0.4)))  # learned by heart
+
+
+def test_a_run_with_validation_rows_knows_whether_they_were_predicted():
+    network, x = Network([2, 12, 1], "tanh", "sigmoid"), RANDOM.normal(size=(240, 2))
+    y = (x.prod(1, keepdims=True) > 0) * 1.0
+    given = {"loss": "binary_cross_entropy", "optimizer": "momentum", "learning_rate": 0.5}
+    for targets, predicted in ((y, True), (RANDOM.permutation(y), False)):
+        problem = create_problem(network, x[:120], targets[:120], **given)
+        run = train(problem, max_steps=300, validation=(x[120:], targets[120:]), engine="reference")
+        assert look_at(run, [0])[0].validated == predicted
+
+
+@pytest.mark.parametrize(
+    ("x", "named"),
+    [
+        (X * [1, 9.9 / np.sqrt((X[:, 1] ** 2).mean())], False),
+        (X * [1, 10.1 / np.sqrt((X[:, 1] ** 2).mean())], True),
+        (np.eye(2)[np.arange(120) % 2], False),
+        (X * 0.03, False),
+        (X * 0.01, True),
+        (X + 5, False),
+        (X + [0, 50], True),
+        (np.column_stack([X[:, 0], np.ones(120)]), False),  # a bias of one's own
+    ],
+)
+def test_inputs_are_unscaled_from_the_limits_on(x, named):
+    assert (evidence("unscaled_inputs", seen_of(x=x, steps=1, learning_rate=0.0)) is not None) == named
+
+
+def test_kinds_of_activation():
+    bounded = {name for name, one in ACTIVATIONS.items() if causes._is_bounded(one)}
+    one_sided = {name for name, one in ACTIVATIONS.items() if causes._is_one_sided(one)}
+    assert bounded == {"sigmoid", "tanh", "softmax"}
+    assert one_sided == {"relu", "elu", "softplus", "silu", "gelu", "exponential"}
+
+
+def test_the_flattest_layer_is_named_with_all_in_numbers():
+    told = evidence("saturated_units", seen_of(layers=(2, 6, 20, 1), initial_scale=40, steps=1, learning_rate=0.0))
+    means = {n: told.numbers[f"mean slope of layer {n}"] for n in (1, 2)}
+    assert told.numbers["layer"] == min(means, key=means.get) and told.numbers["mean slope"] == min(means.values())
+
+
+def test_dead_units_are_counted():
+    negative = X - X.max(0)
+    seen = seen_of(x=negative, activation="relu", law="positive_uniform", steps=1)
+    told = evidence("dead_units", seen)
+    assert told.numbers["flat units"] == told.numbers["units"] == 12 and "12 of the 12 relu units" in told.sentence
+
+
+def test_the_gradient_vanishes_with_depth():
+    shares = []
+    for hidden in (2, 4, 6, 8):
+        seen = seen_of(layers=(2, *[12] * hidden, 1), activation="sigmoid", steps=1, learning_rate=0.0)
+        shares.append(seen.first.delta[0] / seen.first.delta.max())
+        assert ("vanishing_gradient" in codes(seen)) == (shares[-1] <= causes.VANISHED)
+    assert shares == sorted(shares, reverse=True) and shares[0] > causes.VANISHED > shares[-1]
+
+
+def test_a_penalty_is_weighed_and_the_weights_watched():
+    strong = seen_of(penalty="l2", strength=0.1)
+    told = evidence("dominating_penalty", strong)
+    assert told.numbers["strength"] == 0.1 and told.numbers["last size / first"] < 0.1
+    usual = seen_of(penalty="l2", strength=1e-4)
+    assert usual.first.penalty < 0.02 * usual.first.data and codes(usual) == []
+
+
+ANSWER = RangeAnswer(best=0.1, objective=0.2, updates=240, lowest=1e-5, highest=10.0, suggested=0.03)
+
+
+@pytest.mark.parametrize(
+    ("rate", "objective", "diverged", "named"),
+    [
+        (1.0, 0.7, "", True),
+        (0.14, 0.7, "", False),  # no higher than the test's own best, but for its steps
+        (1.0, 0.25, "", False),  # the test did hardly better
+        (0.01, np.inf, "loss", True),
+    ],
+)
+def test_a_rate_is_too_high_where_the_range_test_did_better(rate, objective, diverged, named):
+    seen = replace(FAILED, tested=ANSWER, rate=rate, objective=objective, diverged=diverged)
+    told = evidence("rate_too_high", seen)
+    assert (told is not None) == named
+    assert told is None or (told.numbers["range test's suggestion"], told.numbers["rate"]) == (0.03, rate)
+
+
+@pytest.mark.parametrize("lower", [0.3, 7.5])
+def test_what_is_taken_off_the_objective_changes_no_judgment_of_the_rate(lower):
+    answer = replace(ANSWER, objective=ANSWER.objective - lower)
+    for objective in (0.15, 0.21, 0.25, 0.29, 0.7):
+        course = np.array([[0, 0.75], [100, min(objective, 0.19)], [500, objective]])
+        for rate in (0.001, 1.0):
+            seen = replace(FAILED, rate=rate, falling=0.3, moved=0.2, tested=ANSWER, objective=objective, course=course)
+            less = {"objective": objective - lower, "least": -lower, "course": course - [[0, lower]], "tested": answer}
+            assert codes(replace(seen, **less)) == codes(seen)
+
+
+def test_weights_that_grew_and_units_that_went_flat_tell_too_large_steps():
+    seen = replace(FAILED, tested=ANSWER, rate=0.1, objective=0.7)
+    assert evidence("rate_too_high", seen) is None
+    grown = replace(seen.last, length=25 * seen.first.length)
+    flat = replace(seen.last, slopes=(np.full(12, 0.01),))
+    assert evidence("rate_too_high", replace(seen, last=grown)) is not None
+    assert "saturated since" in evidence("rate_too_high", replace(seen, last=flat)).sentence
+    assert evidence("rate_too_high", replace(seen, first=flat, last=flat)) is None  # they were flat before
+
+
+def test_of_a_rate_below_the_best_large_weights_and_flat_units_say_nothing():
+    """Targets of 1,000 saturate the units of any run; the range test comes nearer to them with far higher rates."""
+    network = Network([2, 12, 1], "tanh", "identity")
+    problem = create_problem(network, X, 1000 + X[:, :1], optimizer="adam", learning_rate=0.02)
+    far = look_at(train(problem, max_steps=300, engine="reference"), [0])[0]
+    assert far.tested.best > 100 * far.rate and "saturated_units" in codes(far)
+    assert "rate_too_low" in codes(far) and "rate_too_high" not in codes(far)
+
+
+@pytest.mark.parametrize(
+    ("rate", "objective", "falling", "moved", "named"),
+    [
+        (0.001, 0.7, 0.3, 0.2, True),
+        (0.001, 0.7, 0.0, 0.01, True),
+        (0.001, 0.7, 0.0, 0.5, False),  # it was at an end
+        (0.02, 0.7, 0.3, 0.2, False),  # the test's best is no ten times as high
+        (0.001, 0.15, 0.3, 0.2, False),  # it came farther than the test, and soon
+    ],
+)
+def test_a_rate_is_too_low_where_the_range_test_did_better_above(rate, objective, falling, moved, named):
+    course = np.array([[0, 0.75], [100, min(objective, 0.19)], [500, objective]])
+    seen = replace(FAILED, tested=ANSWER, rate=rate, objective=objective, falling=falling, moved=moved, course=course)
+    assert (evidence("rate_too_low", seen) is not None) == named
+
+
+def test_a_run_that_came_as_far_in_far_more_updates_had_too_low_a_rate():
+    course = np.array([[0, 0.75], [2399, 0.21], [2400, 0.2], [9000, 0.15]])
+    seen = replace(FAILED, tested=ANSWER, rate=0.001, objective=0.15, falling=0.3, moved=0.5)
+    assert evidence("rate_too_low", replace(seen, course=course)) is not None
+    assert evidence("rate_too_low", replace(seen, course=course - [[1, 0]])) is None
+    never = course[:2]  # it had not come as far when it ended, after too few updates to tell
+    assert evidence("rate_too_low", replace(seen, course=never, steps=2399)) is None
+    assert evidence("rate_too_low", replace(seen, course=never, steps=2400)) is not None
+
+
+def test_without_a_range_test_no_rate_is_named():
+    assert not {"rate_too_high", "rate_too_low"} & set(codes(replace(FAILED, tested=None)))
+
+
+def test_classes_are_those_of_one_hot_rows_or_of_a_single_output():
+    labels = np.arange(120) % 3
+    y = np.eye(3)[labels]
+    network = Network([2, 3], "tanh", "softmax")
+    weights = np.where(labels == 1, 1e-3, 1.0)
+    problem = create_problem(network, np.eye(3)[labels][:, :2] + X / 2, y, loss="cross_entropy", weights=weights)
+    told = evidence("class_never_predicted", look_at(train(problem, max_steps=200, engine="reference"), [0])[0])
+    assert told.numbers["class"] == 1 and told.numbers["rows"] == 40 and told.numbers["of"] == 120
+    assert 0 < told.numbers["largest output"] < 0.5
+    assert "class_never_predicted" not in codes(seen_of(y=X[:, :1] / 10 + 0.5, loss="squared_error"))  # no classes

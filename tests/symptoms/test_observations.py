@@ -1,0 +1,221 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import log_loss
+
+from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
+from deltarule.maths.activations import ACTIVATIONS
+from deltarule.maths.network import views
+from deltarule.problem.batches import all_rows
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.problem.state import initial_state
+from deltarule.proofs.custom_formulas import register_loss, unregister
+from deltarule.symptoms.observations import look_at
+from deltarule.training.train import train
+
+
+def run_of(network, x, y, steps=20, **given):
+    return train(create_problem(network, x, y, **given), max_steps=steps, engine="reference")
+
+
+def seen_of(*words, **given):
+    return look_at(run_of(*words, **given), [0])[0]
+
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(30, 3))
+CLASSES = np.eye(3)[np.arange(30) % 3]
+
+
+@settings(max_examples=12)
+@given(st.sampled_from(["tanh", "sigmoid", "relu"]), st.integers(1, 4), st.integers(0, 100))
+def test_delta_of_one_row_is_the_gradient_of_the_biases(activation, hidden, seed):
+    network = Network([3, *[4] * hidden, 2], activation)
+    problem = create_problem(network, X[:1], [[1.0, 2.0]], seeds=seed)
+    seen = look_at(train(problem, max_steps=1, engine="reference"), [0])[0]
+    gradient = objective_and_gradient(problem, initial_state(problem), all_rows(problem, np.array([0]))).gradient
+    biases = [np.sqrt((gradient_of_b**2).mean()) for name, gradient_of_b in named(network, gradient) if name[0] == "b"]
+    np.testing.assert_allclose(seen.first.delta, biases, rtol=1e-10)
+
+
+def named(network, gradient):
+    return views(gradient[0], network.entries).items()
+
+
+@pytest.mark.parametrize(
+    ("loss", "output", "y", "least"),
+    [
+        ("squared_error", "identity", X[:, :1] ** 2, np.var(X[:, 0] ** 2)),
+        ("absolute_error", "identity", X[:, :1] ** 2, np.abs(X[:, 0] ** 2 - np.median(X[:, 0] ** 2)).mean()),
+        ("cross_entropy", "softmax", np.eye(3)[[0] * 15 + [1] * 10 + [2] * 5], None),
+        ("binary_cross_entropy", "sigmoid", np.r_[np.ones(6), np.zeros(24)][:, None], None),
+    ],
+)
+@pytest.mark.parametrize("reduction", ["mean_samples", "sum"])
+def test_skill_is_the_share_of_a_constants_loss_that_is_won(loss, output, y, least, reduction):
+    least = log_loss(y, np.tile(y.mean(0), (30, 1))) if least is None else least
+    run = run_of(Network([3, 5, y.shape[1]], "tanh", output), X, y, loss=loss, reduction=reduction)
+    objective = run.objective[0] / (30 if reduction == "sum" else 1)
+    assert look_at(run, [0])[0].skill == pytest.approx(1 - objective / least)
+
+
+@pytest.mark.parametrize(
+    ("loss", "best"), [("absolute_error", 100), ({"name": "quantile", "quantile": 0.3}, 100), ("squared_error", None)]
+)
+def test_of_weighted_rows_the_best_constant_counts_the_weights(loss, best):
+    """99 % of the weight is in the rows at 100; a network of a bias alone says one number, here this one."""
+    y, w = np.r_[np.zeros(40), np.full(20, 100.0)], np.r_[np.full(40, 0.25), np.full(20, 50.0)]
+    network = Network([1, 1], initializer={"name": "constant", "value": best or (w * y).sum() / w.sum()})
+    run = run_of(network, np.ones((60, 1)), y, loss=loss, weights=w, learning_rate=0.0)
+    assert look_at(run, [0])[0].skill == pytest.approx(0, abs=1e-12)
+
+
+@pytest.fixture
+def shifted():
+    """A squared error, and the same without 7.5: no gradient differs."""
+    register_loss("shifted", lambda p, y: (p - y) ** 2 - 7.5, lambda p, y: 2 * (p - y))
+    yield ["squared_error", "shifted"]
+    unregister("loss", "shifted")
+
+
+@pytest.mark.parametrize("reduction", ["mean_samples", "sum"])
+@pytest.mark.parametrize("rows", [30, 2000])
+def test_what_is_taken_off_a_loss_changes_nothing_of_what_is_seen(shifted, reduction, rows):
+    x = RANDOM.normal(size=(rows, 3))
+    given = {"reduction": reduction, "learning_rate": 0.1 if reduction == "mean_samples" else 0.1 / rows}
+    plain, lower = (seen_of(Network([3, 4, 1], "tanh"), x, x[:, 0], loss=loss, **given) for loss in shifted)
+    assert 0.1 < lower.skill == pytest.approx(plain.skill, rel=1e-9) and plain.least == 0
+    assert lower.least == pytest.approx(-7.5 * (rows if reduction == "sum" else 1))
+    assert lower.objective - lower.least == pytest.approx(plain.objective, rel=1e-9)
+    assert lower.falling == pytest.approx(plain.falling, rel=1e-9) and lower.tested.best == plain.tested.best
+
+
+def test_validation_rows_are_held_against_a_constant_above_the_least(shifted):
+    """Without learning their objective is that of a constant and more; 0.9 of a number below 0 is above it."""
+    for loss in shifted:
+        zeros = Network([3, 1], initializer="zeros")
+        problem = create_problem(zeros, X, X[:, 0], loss=loss, learning_rate=[0.0, 0.1])
+        run = train(problem, max_steps=100, validation=(X, X[:, 0]), engine="reference")
+        assert [seen.validated for seen in look_at(run, [0, 1])] == [False, True]
+
+
+@pytest.fixture
+def own(request):
+    """The name of a loss of one's own, made of the value and the derivative that a test gives."""
+    value, derivative, domain = request.param
+    register_loss("own", value, derivative, domain=domain, targets="real" if domain == "real" else "unit")
+    yield "own"
+    unregister("loss", "own")
+
+
+@pytest.mark.parametrize("own", [(lambda p, y: p * y, lambda p, y: y + 0 * p, "real")], indirect=True)
+def test_of_a_loss_without_a_least_nothing_is_known(own):
+    seen = seen_of(Network([3, 1]), X, X[:, 0], loss=own, learning_rate=1e-3)
+    assert np.isnan(seen.skill) and np.isnan(seen.least)
+
+
+@pytest.mark.parametrize("own", [(lambda p, y: -y * np.log(p) - 3, lambda p, y: -y / p, "simplex")], indirect=True)
+@pytest.mark.parametrize("classes", [CLASSES, np.eye(3)[np.arange(30) % 2]], ids=["three", "two of three"])
+def test_what_is_taken_off_a_cross_entropy_changes_nothing_of_what_is_seen(own, classes):
+    network = Network([3, 4, 3], "tanh", "softmax")
+    plain, lower = (seen_of(network, X, classes, loss=loss, learning_rate=0.1) for loss in ("cross_entropy", own))
+    assert lower.least == pytest.approx(-9) and lower.skill == pytest.approx(plain.skill, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "own", [(lambda p, y: (p - (1 - y) / 2) ** 2, lambda p, y: 2 * p - (1 - y), "simplex")], indirect=True
+)
+def test_where_a_constant_loses_less_than_the_least_nothing_is_known(own):
+    """This loss is least at another prediction than its target, so that the least is not found."""
+    assert np.isnan(seen_of(Network([3, 3], output="softmax"), X, CLASSES, loss=own).skill)
+
+
+def test_the_penalty_is_weighed_against_the_data_of_a_batch():
+    """In a sum over mini-batches, and for a penalty per sample, as strongly as in the mean over all rows."""
+    given = {"steps": 1, "learning_rate": 0.0, "loss": "cross_entropy", "penalty": "l2"}
+    network = Network([3, 4, 3], "tanh", "softmax")
+    mean, summed, per_sample = (
+        seen_of(network, X, CLASSES, **(given | more)).first
+        for more in (
+            {"strength": 0.1},
+            {"strength": 0.1 * 10, "reduction": "sum", "batch_size": 10},
+            {"strength": 0.1 * 10, "penalty": "l2_per_sample", "batch_size": 10},
+        )
+    )
+    assert mean.penalty / mean.data == pytest.approx(summed.penalty / summed.data)
+    assert mean.penalty / mean.data == pytest.approx(per_sample.penalty / per_sample.data)
+
+
+@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+def test_slopes_are_shares(activation):
+    (slopes,) = seen_of(Network([3, 6, 1], activation), X, X[:, 0], steps=1).first.slopes
+    assert slopes.shape == (6,) and (slopes >= 0).all() and (slopes <= 1).all()
+
+
+def test_slopes_of_relu_are_shares_of_rows_and_of_sigmoids_fall_with_z():
+    relu = run_of(Network([3, 6, 1], "relu"), X, X[:, 0], learning_rate=0.0)
+    z = relu.activations(X)["z1"][0]
+    np.testing.assert_allclose(look_at(relu, [0])[0].first.slopes[0], (z > 0).mean(0))
+    small, large = (
+        seen_of(Network([3, 6, 1], "sigmoid"), X, X[:, 0], initial_scale=scale).first.slopes[0].mean()
+        for scale in (0.01, 100)
+    )
+    assert small == pytest.approx(1, abs=1e-3) and large < 0.1
+
+
+def test_a_member_is_seen_the_same_alone_and_among_others_and_by_its_own_rows():
+    network = Network([3, 4, 3], "tanh", "softmax")
+    rows = [np.arange(20), np.arange(5, 30)]
+    given = {"loss": "cross_entropy", "learning_rate": 0.1}
+    both = look_at(run_of(network, X, CLASSES, rows=rows, seeds=[0, 1], **given), [0, 1])
+    alone = seen_of(network, X[rows[1]], CLASSES[rows[1]], seeds=1, **given)
+    assert both[1].skill == pytest.approx(alone.skill)
+    assert both[1].tested.best == pytest.approx(alone.tested.best)
+    np.testing.assert_allclose(both[1].first.delta, alone.first.delta)
+
+
+def test_the_range_test_finds_the_edge_of_a_parabola():
+    """Of J = (w − 1)² gradient descent diverges from a rate of 1 on; ½ gets there in one step."""
+    tested = seen_of(Network([1, 1], bias=False), [[1.0]], [1.0], learning_rate=0.1).tested
+    assert 0.3 < tested.best < 3 and tested.objective < 1e-6
+
+
+def test_lbfgs_has_no_rate_to_test():
+    assert seen_of(Network([3, 4, 1]), X, X[:, 0], optimizer="lbfgs").tested is None
+
+
+def test_labels_are_classes_only_where_targets_are():
+    network = Network([3, 3])
+    assert (seen_of(network, X, CLASSES).labels == np.arange(30) % 3).all()
+    assert seen_of(network, X, X).labels is None
+    assert seen_of(network, X, np.ones((30, 3))).labels is None  # each row of three classes at once
+    assert (seen_of(Network([3, 1]), X, X[:, :1] > 0).labels == (X[:, 0] > 0)).all()
+
+
+def test_of_many_rows_a_thousand_are_looked_at():
+    x = RANDOM.normal(size=(2500, 2))
+    seen = seen_of(Network([2, 2, 1], "tanh"), x, x[:, 0], steps=2, batch_size=50)
+    assert len(seen.batch.x) == len(seen.outputs) == 1000
+    assert seen.batch.x[-1].tolist() == x[-1].tolist()
+
+
+def test_the_last_outputs_are_those_of_the_engine():
+    run = run_of(Network([3, 4, 3], "tanh", "softmax", batch_norm=True), X, CLASSES, loss="cross_entropy")
+    expected = ReferenceEngine().outputs(run.problem, run.state, X)[1][0]
+    np.testing.assert_array_equal(look_at(run, [0])[0].outputs, expected)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("rate", [5e-324, 1e-300, 1e303, 1e308])
+def test_rates_at_the_ends_of_what_numbers_hold_are_tested_around(rate):
+    seen = seen_of(Network([3, 3], output="softmax"), X, CLASSES, steps=3, loss="cross_entropy", learning_rate=rate)
+    assert seen.tested.lowest <= max(1e-302, min(rate, 1e-5)) and seen.tested.highest >= min(1e302, max(rate, 10))
+    assert 1e-302 <= seen.tested.lowest <= seen.tested.best <= seen.tested.highest <= 1e302
+
+
+@pytest.mark.parametrize("rate", [1e-4, 0.0005, 0.1, 0.5])
+def test_the_ends_of_a_range_test_are_whole_decades(rate):
+    tested = seen_of(Network([3, 3], output="softmax"), X, CLASSES, loss="cross_entropy", learning_rate=rate).tested
+    assert (tested.lowest, tested.highest) == (1e-5, 10.0)

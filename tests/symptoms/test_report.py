@@ -1,0 +1,211 @@
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scripts import module_at
+
+import deltarule
+from deltarule.errors import BadInput
+from deltarule.files import to_jsonable
+from deltarule.symptoms import causes
+from deltarule.symptoms.causes import CAUSES
+from deltarule.symptoms.report import Finding, WhyReport
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "reference" / "why-not-learning.md").read_text(encoding="utf-8")
+BENCHMARK = ROOT / "benchmarks" / "why_not_learning.py"
+CODES = list(dict.fromkeys(cause.code for cause in CAUSES))
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(60, 2))
+Y = X.sum(1, keepdims=True)
+
+
+def run_of(steps=200, **given):
+    problem = deltarule.create_problem(deltarule.Network([2, 6, 1], "tanh"), X, Y, **given)
+    return deltarule.train(problem, max_steps=steps, engine="reference")
+
+
+MIXED = run_of(learning_rate=[0.1, 1e-6, 1e-6, 1e5], seeds=[1, 2, 5, 4])
+
+
+def test_what_most_members_have_comes_first_told_by_the_one_that_has_most_of_it():
+    report = deltarule.why_not_learning(MIXED)
+    assert report.members == (0, 1, 2, 3) and report.of == 4
+    low, *others = report.findings
+    assert low.code == "rate_too_low" and sorted(low.members) == [1, 2] and others[0].code == "rate_too_high"
+    assert low.sentence == deltarule.why_not_learning(MIXED, [low.members[0]]).findings[0].sentence
+    assert [round(skill, 1) for skill in report.skill[:1]] == [1.0] and report.skill[3] == -np.inf
+
+
+def test_a_member_is_judged_alike_alone_and_among_others():
+    alone = deltarule.why_not_learning(run_of(learning_rate=1e-6, seeds=2))
+    (among,) = deltarule.why_not_learning(MIXED, [1]).findings
+    assert (among.code, among.members, alone.findings[0].members) == (alone.findings[0].code, (1,), (0,))
+
+
+@pytest.mark.parametrize(("members", "told"), [([4], "members 0 to 3"), ([-1], "-1"), (["a"], "'a'"), ([], "empty")])
+def test_a_member_that_there_is_not_is_refused(members, told):
+    with pytest.raises(BadInput, match=told):
+        deltarule.why_not_learning(MIXED, members)
+
+
+@pytest.fixture
+def endless():
+    """A loss that falls without end."""
+    deltarule.register_loss("endless", lambda p, y: p * y, lambda p, y: y + 0 * p)
+    yield "endless"
+    deltarule.unregister("loss", "endless")
+
+
+@pytest.mark.parametrize(
+    ("seeds", "told"),
+    [
+        ([0], "Looked at the network: how far it has learned cannot be told from its loss; "),
+        ([0, 1], "Looked at 2 of 2 members: how far they have learned cannot be told from their loss; "),
+    ],
+)
+def test_of_a_loss_without_a_least_the_report_does_not_say_how_far_it_has_learned(endless, seeds, told):
+    report = deltarule.why_not_learning(run_of(steps=5, loss=endless, learning_rate=1e-3, seeds=seeds))
+    assert report.header.startswith(told) and np.isnan(report.skill).all()
+
+
+def test_members_that_diverged_have_not_learned_and_of_the_others_it_is_said_what_can_be():
+    diverged, unknown, learned = -np.inf, np.nan, 0.9
+    assert "cannot be told" in WhyReport((), (0, 1), 2, (diverged, unknown)).header
+    assert "1 of them have won" in WhyReport((), (0, 1), 2, (learned, unknown)).header
+    assert "0 of them have won" in WhyReport((), (0, 1), 2, (diverged, diverged)).header
+
+
+@pytest.fixture
+def shifted_cross_entropy():
+    """The cross-entropy as it stands, without 3: its formula says 0 log 0 of a target of 0 that is predicted."""
+    deltarule.register_loss(
+        "shifted", lambda p, y: -y * np.log(p) - 3, lambda p, y: -y / p, domain="simplex", targets="unit"
+    )
+    yield "shifted"
+    deltarule.unregister("loss", "shifted")
+
+
+def test_a_cross_entropy_less_a_number_gets_the_same_findings(shifted_cross_entropy):
+    network, classes = deltarule.Network([2, 6, 3], "tanh", "softmax"), np.eye(3)[(X[:, 0] > 0) + (X[:, 1] > 0) * 1]
+    found = []
+    for loss in ("cross_entropy", shifted_cross_entropy):
+        problem = deltarule.create_problem(network, X, classes, loss=loss, learning_rate=1e-9)
+        report = deltarule.why_not_learning(deltarule.train(problem, max_steps=20, engine="reference"))
+        found.append((report.header, [finding.code for finding in report]))
+    assert found[0] == found[1] and "rate_too_low" in found[1][1]
+
+
+def test_what_is_no_run_is_refused():
+    with pytest.raises(BadInput, match="run is str; give what `train` returns"):
+        deltarule.why_not_learning("runs/encoder")
+
+
+def test_where_nothing_was_trained_nothing_else_is_told():
+    report = deltarule.why_not_learning(run_of(steps=0, learning_rate=0.1, seeds=[1, 2]))
+    assert not report and str(report) == "Looked at nothing: no update was made, so that nothing was trained."
+    assert json.loads(json.dumps(to_jsonable(report), allow_nan=False)) == {
+        "findings": [],
+        "members": [],
+        "of": 2,
+        "skill": [],
+    }
+
+
+def test_a_rate_of_zero_is_too_low():
+    run = run_of(learning_rate=[0.0, 0.1], seeds=[1, 1])
+    (found,) = deltarule.why_not_learning(run).findings
+    assert found.code == "rate_too_low" and found.members == (0,)
+    assert found.sentence.startswith("with a rate of 0 no weight changed in 200 updates; the range test, ")
+
+
+def test_of_many_members_some_are_looked_at_and_it_is_said():
+    report = deltarule.why_not_learning(run_of(steps=5, seeds=range(70), learning_rate=0.1))
+    assert len(report.members) == 32 and report.members[0] == 0 and report.members[-1] == 69
+    assert "32 of 70 members" in report.header
+
+
+@pytest.mark.parametrize("width", [40, 100])
+def test_it_reads_well_on_a_terminal(width):
+    lines = deltarule.why_not_learning(MIXED).text(width).splitlines()
+    assert max(map(len, lines)) <= width
+    told = " ".join(" ".join(lines).split())
+    assert "1. rate_too_low: in 2 of 4 members" in told and "Fix: raise the rate" in told
+    assert str(deltarule.why_not_learning(MIXED)) == deltarule.why_not_learning(MIXED).text(100)
+
+
+def test_it_reads_well_in_a_notebook():
+    finding = Finding("code", "a < b", {}, "c & d", (0,))
+    report = WhyReport((finding,), (0,), 1, (0.25,))
+    html = report._repr_html_()
+    assert "a &lt; b" in html and "c &amp; d" in html and "25%" in html and html.count("<tr>") == 2
+    assert html.count('style="text-align:left"') == 6  # prose in a notebook's table is flush right else
+    assert "<table>" not in WhyReport((), (0,), 1, (1.0,))._repr_html_()
+
+
+def test_it_goes_into_json():
+    record = json.loads(json.dumps(to_jsonable(deltarule.why_not_learning(MIXED)), allow_nan=False))
+    assert record["findings"][0].keys() == {field.name for field in fields(Finding)}
+    assert record["skill"][3] is None  # diverged
+
+
+def sections():
+    return dict(re.findall(r"^## `(\w+)`\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
+
+
+def test_the_page_has_every_code_in_order_with_its_fix_and_a_program_that_makes_it():
+    assert list(sections()) == CODES
+    for code, text in sections().items():
+        fix = next(cause.fix for cause in CAUSES if cause.code == code)
+        assert f"**Fix:** {fix}." in " ".join(text.split())
+        assert f"'{code}'" in text.split(">>> first(")[1]  # what it prints is checked where documents are
+
+
+def test_the_page_names_the_limits():
+    for code, numbers in {
+        "zero_weights": [causes.TINY_WEIGHTS == 1e-3 and "a thousandth"],
+        "unscaled_inputs": [causes.LARGE_INPUTS, causes.SMALL_INPUTS, causes.OFF_CENTER],
+        "saturated_units": [causes.FLAT_LAYER],
+        "dead_units": [f"{causes.DEAD_LAYER:.0%}".replace("%", " %"), causes.DEAD_UNIT == 0.01 and "one in a hundred"],
+        "vanishing_gradient": [causes.VANISHED == 1e-3 and "a thousandth"],
+        "dominating_penalty": [
+            causes.PENALTY == 0.25 and "a quarter",
+            causes.ANY_PENALTY == 0.01 and "a hundredth",
+            causes.SHRUNK == 0.1 and "a tenth",
+        ],
+        "rate_too_high": [causes.BETTER, causes.TOO_HIGH == 1.5 and "two thirds"],
+        "rate_too_low": [causes.TOO_LOW == 10 and "ten times", causes.A_LITTLE_BETTER, f"{causes.UNMOVED:.0%}"[0]],
+        "class_never_predicted": [causes.FEWEST_OF_A_CLASS],
+    }.items():
+        for number in numbers:
+            assert number and (number if isinstance(number, str) else f"{number:g}") in sections()[code], (code, number)
+    assert f"From {causes.LEARNED:g} on" in PAGE
+
+
+def test_the_benchmark_plants_every_code():
+    module = module_at(BENCHMARK)
+    assert sorted(module.PLANTS) == sorted(CODES)
+    assert set(module.DATA["final"]) > set(module.DATA["development"])
+
+
+def test_a_small_benchmark_names_what_it_planted_and_accuses_no_healthy_run(tmp_path):
+    words = ["--set", "development", "--runs", "2", "--healthy", "3", "--json", str(tmp_path / "found.json")]
+    words += ["--causes", "rate_too_high", "shuffled_labels", "nothing"]
+    command = [sys.executable, str(BENCHMARK), *words]
+    done = subprocess.run(
+        command, capture_output=True, check=True, encoding="utf-8", env=os.environ | {"PYTHONUTF8": "1"}
+    )
+    assert "4 of 4 named first" in done.stdout and "0 of 3 accused" in done.stdout
+    found = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
+    assert [one["first"] for one in found] == [
+        {"rate_too_high": 2},
+        {"shuffled_labels": 2},
+        {"nothing": 3},
+    ]

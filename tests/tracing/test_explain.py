@@ -1,0 +1,272 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import deltarule
+from deltarule.engines.reference import ReferenceEngine
+from deltarule.errors import BadInput
+from deltarule.maths.activations import Activation
+from deltarule.maths.losses import Loss
+from deltarule.maths.network import views
+from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
+from deltarule.maths.schedules import Schedule
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
+from deltarule.problem.state import initial_state
+from deltarule.tracing.explain import explain, explain_update
+from deltarule.tracing.expressions import with_names
+
+PARAMS = {"W1": [[0.5, -1.0]], "b1": [0.1, 0.2], "W2": [[1.0], [2.0]], "b2": [0.0]}
+NETWORK = Network([1, 2, 1], "tanh", "sigmoid")
+
+
+def hand():
+    """The network above on one sample, by the equations of any textbook."""
+    x, y = 2.0, 1.0
+    a1 = np.tanh(np.array([0.5 * x + 0.1, -1.0 * x + 0.2]))
+    a2 = 1 / (1 + np.exp(-(a1 @ [1.0, 2.0])))
+    dz2 = a2 - y
+    dz1 = dz2 * np.array([1.0, 2.0]) * (1 - a1**2)
+    return {"a1": a1, "a2": a2, "J": -np.log(a2), "δ2": dz2, "∂J/∂W2": dz2 * a1, "δ1": dz1, "∂J/∂W1": dz1 * x}
+
+
+@pytest.mark.parametrize(("x", "y"), [([[2.0]], [[1.0]]), ([[2.0]], [1.0]), ([2.0], [1.0])])
+def test_a_network_worked_out_by_hand(x, y):
+    explained = deltarule.explain(NETWORK, PARAMS, x, y, "binary_cross_entropy")
+    for name, expected in hand().items():
+        assert explained[name].ravel() == pytest.approx(np.ravel(expected), rel=1e-14), name
+    assert not any(one.section == "update" for one in explained.quantities.values())
+
+
+def test_parameters_are_arrays_by_name_or_one_vector():
+    flat = [0.5, -1.0, 0.1, 0.2, 1.0, 2.0, 0.0]
+    named, vector = (explain(NETWORK, given, [[2.0]], [1.0], "squared_error") for given in (PARAMS, flat))
+    rows = explain(NETWORK, {**PARAMS, "b1": [[0.1, 0.2]]}, [[2.0]], [1.0], "squared_error")
+    assert named["J"] == vector["J"] == rows["J"]
+
+
+@pytest.mark.parametrize("optimizer", [name for name in OPTIMIZERS if name != "lbfgs"])
+@settings(max_examples=8)
+@given(step=st.integers(0, 40), dtype=st.sampled_from(["float64", "float32"]))
+def test_every_number_is_the_engines_own(optimizer, step, dtype):
+    rng = np.random.default_rng(step)
+    problem = create_problem(
+        Network([3, 4, 4, 2], ["relu", "softmax"], "softmax", batch_norm=True),
+        rng.normal(size=(7, 3)),
+        np.eye(2)[rng.integers(0, 2, 7)],
+        loss="cross_entropy",
+        penalty="l2",
+        strength=0.01,
+        optimizer=optimizer,
+        schedule="inverse_scaling",
+        batch_size=3,
+        dropout=[0.2, 0.0],
+        seeds=[3, 4],
+        data_seeds=[5, 6],
+        dtype=dtype,
+    )
+    engine = ReferenceEngine()
+    state, _ = engine.advance(problem, initial_state(problem), step)
+    after, trace = engine.advance(problem, state, 1)
+    explained = explain_update(problem, state.take(np.array([1])))
+    assert explained["J"] == trace.objective[0, 1]
+    for vector, ending in ((state.theta, ""), (after.theta, "_new")):
+        for name, array in views(vector[1], problem.network.entries).items():
+            assert np.array_equal(explained[name + ending], array.reshape(explained[name].shape)), name
+    for slot in state.slots:
+        for vector, ending in ((state.slots[slot], ""), (after.slots[slot], "_new")):
+            for name, array in views(vector[1], problem.network.entries).items():
+                assert np.array_equal(explained[f"{slot}_{name}{ending}"].ravel(), array.ravel())
+    for name, array in views(after.buffers[1], problem.network.buffers).items():
+        assert np.array_equal(explained[f"running_{name}_new"], array[0])
+
+
+def test_inputs_and_outputs_go_by_their_names_and_hidden_units_by_their_numbers():
+    features, classes = ("length", "width", "height"), ("cat", "dog")
+    network = Network([3, 2, 2], output="softmax")  # as many hidden units as classes
+    problem = create_problem(network, np.eye(3), np.eye(2)[[0, 1, 1]], loss="cross_entropy")
+    quantities = explain_update(problem, initial_state(problem), features=features, classes=classes).quantities
+    samples = ("0", "1", "2")
+    assert quantities["x"].labels == (samples, features) and quantities["y"].labels == (samples, classes)
+    assert quantities["W1"].labels == (features, None) and quantities["b1"].labels == (None,)
+    assert quantities["a1"].labels == quantities["δ1"].labels == (samples, None)
+    assert quantities["b2"].labels == (classes,) and quantities["W2"].labels == (None, classes)
+    assert quantities["a2"].labels == quantities["δ2"].labels == (samples, classes)
+
+
+def test_the_update_goes_on_from_the_state_that_is_given():
+    problem = create_problem(NETWORK, [[2.0], [1.0]], [1.0, 0.0], loss="binary_cross_entropy", optimizer="adam")
+    state, _ = ReferenceEngine().advance(problem, initial_state(problem), 3)
+    after, _ = ReferenceEngine().advance(problem, state, 1)
+    slots = {name: slot[0] for name, slot in state.slots.items()}
+    by_name = {name: views(slot, problem.network.entries) for name, slot in slots.items()}
+    by_name = {
+        name: {key: a if key[0] == "W" else a[0] for key, a in arrays.items()} for name, arrays in by_name.items()
+    }
+    for given_state in (state, {**slots, "step": 3}, {**by_name, "step": np.int64(3)}):
+        explained = explain(NETWORK, state.theta[0], problem.x, problem.y, "binary_cross_entropy", "adam", given_state)
+        assert np.array_equal(explained["W1_new"], views(after.theta[0], problem.network.entries)["W1"])
+
+
+def test_a_sample_is_known_by_its_row_of_the_data():
+    x = np.arange(10.0)[:, None]
+    problem = create_problem(Network([1, 1]), x, x, batch_size=3, weights=[0, *[1] * 9], seeds=[1])
+    explained = explain_update(problem, initial_state(problem))
+    assert np.array_equal(explained["x"][:, 0], explained.rows)
+    row = int(explained.rows[2])
+    assert explained.place_of(row) == 2 and explained.place_of(None) is None
+    absent = next(other for other in range(10) if other not in explained.rows)
+    with pytest.raises(BadInput, match=f"sample {absent} is not in the batch of step 0"):
+        explained.place_of(absent)
+
+
+def test_what_follows_from_the_users_own_formula_is_told_by_its_name():
+    square = Activation("square", lambda z: z * z, lambda z, a: 2 * z)
+    cubic = Loss("cubic", lambda p, y: (p - y) ** 3, lambda p, y: 3 * (p - y) ** 2)
+    own = Optimizer("own", lambda theta, g, learning_rate: (theta - learning_rate * g,))
+    explained = explain(Network([1, 1, 1], square), [1.0, 0.5, 2.0, 0.0], [[3.0]], [1.0], cubic, own)
+    assert explained["a1"] == 12.25 and "square(3.5) = 12.25" in explained.text()
+    assert "cubic(24.5, 1)" in explained.text() and "square′(3.5, 12.25)" in explained.text()
+    assert explained.quantities["W1_new"].rule is None
+
+
+def scaled(name):
+    """An activation of one's own whose parameter has this name: a = 2.5 z."""
+    return Activation(
+        "scaled", lambda z, /, **own: own[name] * z, lambda z, a, /, **own: own[name] + 0 * z, parameters={name: 2.5}
+    )
+
+
+def slowed(name):
+    """An optimizer of one's own whose parameter has this name: θ ← θ − 0.25 α g, beside a slot m."""
+    return Optimizer(
+        "slowed", lambda theta, g, m, learning_rate, **own: (theta - own[name] * learning_rate * g, m + g), ("m",),
+        parameters={name: 0.25},
+    )  # fmt: skip
+
+
+def explained_with(activation_name="k", optimizer_name="k"):
+    network = Network([2, 2, 1], scaled(activation_name), batch_norm=True)
+    return explain(
+        network, np.linspace(-1, 1, network.parameters), [[1.0, 2.0], [3.0, -1.0]], [0.0, 1.0], "squared_error",
+        slowed(optimizer_name), penalty="l2", strength=0.1, dropout=0.2, weights=[1.0, 2.0],
+    ).quantities  # fmt: skip
+
+
+def is_harmless(found, own, value):
+    """Whether all that a harmless name of the parameter shows is there, and the parameter too, as one quantity more."""
+    plain = explained_with()
+    kept = [name for name in plain if name not in ("k", "k1")]
+    same = all(np.array_equal(found[name].value, plain[name].value) for name in kept)
+    formulas = [[with_names(some[name].formula) for name in kept if some[name].rule] for some in (found, plain)]
+    return (
+        same
+        and formulas[0] == formulas[1]
+        and len(found) == len(plain)
+        and found[own].value == value
+        and found[own].axes == ()
+    )
+
+
+@pytest.mark.parametrize("name", "W b gamma beta z zhat n a d δ mean variance keep dropout m_W running_mean".split())
+def test_an_activations_parameter_may_be_named_like_a_quantity_of_its_layer(name):
+    found = explained_with(activation_name=name)
+    assert is_harmless(found, f"{name}1_activation", 2.5)
+    assert found[f"{name}1_activation"].about == "parameter of scaled"
+
+
+@pytest.mark.parametrize(
+    "name", "x y w N J L R loss share W1 b1 z1 a2 d1 beta1_ k1 m_W1 m_b2_new W1_new α λ ε_norm running_mean1".split()
+)
+def test_an_optimizers_parameter_may_be_named_like_a_quantity(name):
+    found = explained_with(optimizer_name=name)
+    assert is_harmless(found, name if name == "beta1_" else f"{name}_optimizer", 0.25)
+
+
+def test_parameters_of_two_formulas_have_a_name_each():
+    first = replace(scaled("k1"), name="first")
+    network = Network([1] * 12, [first, *["identity"] * 9], scaled("k"))
+    cubic = Loss("own", lambda p, y, k: k * (p - y) ** 2, lambda p, y, k: 2 * k * (p - y), parameters={"k": 3.0})
+    rate = Schedule("own", lambda t, learning_rate, k: learning_rate / (k + t), parameters={"k": 4.0})
+    optimizer = Optimizer(
+        "own",
+        lambda theta, g, learning_rate, k_loss, k_schedule: (theta - learning_rate * k_loss * k_schedule * g,),
+        parameters={"k_loss": 5.0, "k_schedule": 6.0},
+    )
+    found = explain(network, np.full(22, 0.5), [1.0], [1.0], cubic, optimizer, schedule=rate)
+    names = ("k11", "k11_activation", "k_loss", "k_schedule", "k_loss_optimizer", "k_schedule_optimizer")
+    assert [float(found[name]) for name in names] == [2.5, 2.5, 3.0, 4.0, 5.0, 6.0]
+    assert found["W1_new"] == found["W1"] - (found["α"] * 5 * 6) * found["∂J/∂W1"]
+
+
+def test_a_built_in_optimizers_numbers_keep_their_names_beside_ones_own():
+    explained = explain(
+        Network([1, 1, 1], scaled("β")),
+        [1.0, 0.5, 2.0, 0.0],
+        [3.0],
+        [1.0],
+        "squared_error",
+        {"name": "adam", "beta1": 0.8},
+    )
+    assert explained["β1"] == 0.8 and explained["β1_activation"] == 2.5
+
+
+def test_a_bias_does_not_decay_and_a_penalty_counts_what_it_says():
+    explained = explain(NETWORK, PARAMS, [[2.0]], [1.0], "squared_error", "adamw", penalty="l1", strength=0.1)
+    text = explained.text()
+    assert "W1_new[d, j] = W1[d, j] - α · weight_decay · W1[d, j] -" in text
+    assert "b1_new[j] = b1[j] - rate" in text
+    assert "the penalty l1 on W1, W2" in text
+
+
+def lacking(*names):
+    return {name: array for name, array in PARAMS.items() if name not in names}
+
+
+@pytest.mark.parametrize(
+    ("params", "options", "sentence"),
+    [
+        (lacking("b1"), {}, "params lack b1; give exactly W1, b1, W2, b2"),
+        ({**PARAMS, "W3": [1]}, {}, "params hold 'W3'; give exactly W1, b1, W2, b2"),
+        ({**PARAMS, "W1": [[1.0], [2.0]]}, {}, "W1 of params has the shape [2, 1]; give the shape [1, 2]"),
+        ({**PARAMS, "W1": [[1.0], [2.0, 3.0]]}, {}, "W1 of params is no rectangular array of numbers"),
+        ({**PARAMS, "W1": "abc"}, {}, "W1 of params holds no real numbers"),
+        ({**PARAMS, "b1": [0.1, np.nan]}, {}, "b1 of params holds nan; give finite numbers"),
+        ([np.inf] * 7, {}, "params holds inf; give finite numbers"),
+        ([1.0, 2.0], {}, "params has the shape [2]; give 7 numbers, or arrays by name"),
+        (PARAMS, {"learning_rate": [0.1, 0.2], "optimizer": "sgd"}, "describe 2 networks"),
+        (PARAMS, {"optimizer": "momentum", "state": {"m": [0.0]}}, "'momentum' does not have; it has step, v"),
+        (PARAMS, {"optimizer": "momentum", "state": {"step": -1}}, "the state's step is -1"),
+        (PARAMS, {"optimizer": "momentum", "state": {"v": [0.0]}}, "v has the shape [1]"),
+        (PARAMS, {"optimizer": "momentum", "state": 3}, "the state is 3; give a table of step, v"),
+        (PARAMS, {"optimizer": "momentun"}, "did you mean 'momentum'"),
+    ],
+)
+def test_bad_input_is_told_in_one_sentence(params, options, sentence):
+    with pytest.raises(BadInput) as told:
+        explain(NETWORK, params, [[2.0]], [1.0], "squared_error", **options)
+    assert sentence in str(told.value)
+
+
+def test_a_state_of_something_else_is_refused():
+    other = create_problem(Network([1, 1]), [[1.0]], [1.0], seeds=[0, 1])
+    with pytest.raises(BadInput, match="holds 2 networks"):
+        explain_update(other, initial_state(other))
+    with pytest.raises(BadInput, match="holds 2 networks"):
+        explain(NETWORK, PARAMS, [[2.0]], [1.0], "squared_error", "sgd", initial_state(other))
+    with pytest.raises(BadInput, match="another network or another optimizer"):
+        explain(NETWORK, PARAMS, [[2.0]], [1.0], "squared_error", "sgd", initial_state(other).take(np.array([0])))
+    with pytest.raises(BadInput, match="make one with Network"):
+        explain([1, 2, 1], PARAMS, [[2.0]], [1.0], "squared_error")
+
+
+def test_an_unknown_name_and_a_layer_too_far_get_a_sentence():
+    explained = explain(NETWORK, PARAMS, [[2.0]], [1.0], "squared_error")
+    with pytest.raises(BadInput, match="nothing is called 'z9' here; there are: "):
+        explained["z9"]
+    for layer in (0, 3):
+        with pytest.raises(BadInput, match=f"there is no layer {layer}; give a layer from 1 to 2"):
+            explained.of_layer(layer)
