@@ -211,7 +211,7 @@ before = blas_threads.blas_threads()
 held = threading.Event()
 threading.Thread(target=hold).start()
 held.wait()
-os.register_at_fork(before=lambda: setattr(blas_threads, "_set", refuse))
+os.register_at_fork(before=lambda: setattr(blas_threads, "_set_limit", refuse))
 if not (process := os.fork()):
     os._exit(10 * before + blas_threads.blas_threads())
 os._exit(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))

@@ -17,11 +17,11 @@ def _idx_files() -> list[bytes]:
 
 
 def _read_idx(content: bytes) -> None:
-    from deltarule.data.images import checked
+    from deltarule.data.images import check_content
     from deltarule.data.published import MNIST
 
     for file in MNIST.files[:2]:
-        checked(MNIST, file, content, "f")
+        check_content(MNIST, file, content, "f")
 
 
 def _compressed() -> list[bytes]:
@@ -30,9 +30,9 @@ def _compressed() -> list[bytes]:
 
 
 def _read_compressed(content: bytes) -> None:
-    from deltarule.data.compressed import decompressed
+    from deltarule.data.compressed import read_decompressed
 
-    assert len(decompressed(written("c", content), most=1000)) <= 1001
+    assert len(read_decompressed(written("c", content), most=1000)) <= 1001
 
 
 def _archives() -> list[bytes]:
@@ -53,10 +53,10 @@ def _archives() -> list[bytes]:
 
 def _read_archive(content: bytes) -> None:
     from deltarule.data.cache import Place
-    from deltarule.data.images import read
+    from deltarule.data.images import read_images
     from deltarule.data.published import CIFAR10
 
-    read(CIFAR10, Place(scratch(), {}, archive=written("cifar.tar", content)))
+    read_images(CIFAR10, Place(scratch(), {}, archive=written("cifar.tar", content)))
 
 
 TARGETS = (

@@ -49,10 +49,10 @@ def blas_threads() -> int:
 
 def look_again() -> None:
     """Notice a BLAS that was loaded by other means than an import."""
-    _found.cache_clear()
+    _loaded_libraries.cache_clear()
 
 
-def _forked() -> None:
+def _forget_parent_threads() -> None:
     """Forget the threads that a process which was forked off has not.
 
     What they held stays, and `_before` knows it: OpenBLAS would begin threads anew, and may wait for ever for a lock of
@@ -68,7 +68,7 @@ _holders: dict[object, int] = {}
 _before = Before()
 """What the limits of the whole process were before; of two of one library the second counts, which a fork has left."""
 
-platforms.forks_wait_for(_lock, _forked)
+platforms.forks_wait_for(_lock, _forget_parent_threads)
 
 
 def _leave(me: object, mine: Before) -> None:
@@ -84,27 +84,27 @@ def _leave(me: object, mine: Before) -> None:
 def _hold(libraries: list[Any], before: Before) -> None:
     for library in libraries:
         before.insert(0, (library, library.num_threads))  # known before it changes
-        _set(library, 1)
+        _set_limit(library, 1)
 
 
 def _lift(before: Before) -> None:
     for library, threads in before:
-        _set(library, threads)
+        _set_limit(library, threads)
 
 
-def _set(library: Any, threads: int) -> None:
+def _set_limit(library: Any, threads: int) -> None:
     """Set a limit from whichever thread.
 
     Since 3.8 threadpoolctl silently passes over every thread but the first that set OpenBLAS's limit, while that one
     lives; we count ourselves who holds it. Afterwards it is anybody's again.
     """
-    take_over = getattr(library, "clear_controlling_thread", None) or _nothing
+    take_over = getattr(library, "clear_controlling_thread", None) or _do_nothing
     take_over(force=True)
     library.set_num_threads(threads)
     take_over(force=True)
 
 
-def _nothing(force: bool) -> None: ...
+def _do_nothing(force: bool) -> None: ...
 
 
 def _has_a_limit_for_each_thread(library: Any) -> bool:
@@ -114,11 +114,11 @@ def _has_a_limit_for_each_thread(library: Any) -> bool:
 
 def _libraries() -> list[Any]:
     """Every BLAS of this process: to ask each itself takes a fraction of the time of threadpoolctl's limit."""
-    return _found(len(sys.modules))
+    return _loaded_libraries(len(sys.modules))
 
 
 @lru_cache(maxsize=1)
-def _found(modules: int) -> list[Any]:
+def _loaded_libraries(modules: int) -> list[Any]:
     """The same, looked for anew where modules were imported since: one of them may have brought a BLAS of its own."""
     from threadpoolctl import ThreadpoolController
 

@@ -115,7 +115,7 @@ def examine() -> Findings:
     """
     engines = tuple(_engine(name) for name in ("reference", "compiled", "autograd"))
     multiplies = matrices()
-    data_folder, data, bundled = _data()
+    data_folder, data, bundled = _data_folders()
     notes = [f"the engine {one.name} is not usable: {one.why}" for one in engines if not one.usable]
     notes += [f"{one.name}: {one.problem}" for one in data if one.problem]
     notes += _slow_kernels(machine(), multiplies)
@@ -258,7 +258,7 @@ def _slow_kernels(computer: Machine, matrices: Mapping[str, Any] | None) -> list
     ]
 
 
-def _data() -> tuple[str | None, tuple[DataFound, ...], tuple[str, ...]]:
+def _data_folders() -> tuple[str | None, tuple[DataFound, ...], tuple[str, ...]]:
     from deltarule.data.cache import VARIABLE, find
     from deltarule.data.load import names
     from deltarule.data.published import PUBLISHED

@@ -65,10 +65,10 @@ def one_line(text: object) -> str:
     return BREAKS.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), str(text))
 
 
-def shown(value: Any) -> str:
+def short_repr(value: Any) -> str:
     """What was given, as Python writes it, cut where it is long: a sentence is to be read.
 
-    >>> shown([0.5]), shown("validation half_mean_squared_error"), len(shown(10**400)) < 100
+    >>> short_repr([0.5]), short_repr("validation half_mean_squared_error"), len(short_repr(10**400)) < 100
     ('[0.5]', "'validation half_mean_squared_error'", True)
     """
     try:
@@ -77,10 +77,10 @@ def shown(value: Any) -> str:
         return f"of the type {type(value).__name__} and too long to be shown"
 
 
-def counted(count: int, what: str) -> str:
+def count_of(count: int, what: str) -> str:
     """So many things, in words.
 
-    >>> counted(1, "network"), counted(2000, "seed")
+    >>> count_of(1, "network"), count_of(2000, "seed")
     ('1 network', '2,000 seeds')
     """
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"

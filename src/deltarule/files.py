@@ -273,14 +273,14 @@ def read_json(path: str | Path) -> Any:
     deltarule.errors.BadInput: missing.json does not exist; check the name and the folder
     """
     try:
-        return _parsed(_read(Path(path)).decode("utf-8-sig"), parse_constant=_refuse_constant)
+        return _parse_json(_read_bytes(Path(path)).decode("utf-8-sig"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         if isinstance(error, BadInput):
             raise
         raise BadInput(f"{path} is not JSON ({error}); correct it or write it again") from error
 
 
-def _parsed(text: str, **how: Any) -> Any:
+def _parse_json(text: str, **how: Any) -> Any:
     """JSON nested no deeper than anybody writes it: how deep Python can follow differs from version to version."""
     value = json.loads(text, **how)
     inner = [[value]]
@@ -357,7 +357,7 @@ def load_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]
         ...
     deltarule.errors.BadInput: missing.safetensors does not exist; check the name and the folder
     """
-    content = _read(Path(path))
+    content = _read_bytes(Path(path))
     try:
         arrays = safetensors.numpy.load(content)  # checks header, sizes and offsets against the file
     except (SafetensorError, KeyError, ValueError) as error:
@@ -370,7 +370,7 @@ def _metadata(path: Path, content: bytes) -> dict[str, Any]:
     header_size = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + header_size])
     try:
-        metadata = _parsed(header["__metadata__"][METADATA_KEY])
+        metadata = _parse_json(header["__metadata__"][METADATA_KEY])
     except (KeyError, TypeError, ValueError, RecursionError):
         metadata = None
     if not isinstance(metadata, dict):
@@ -406,7 +406,7 @@ def _remove_abandoned(folder: Path, now: float) -> None:
                 part.unlink()
 
 
-def _read(path: Path) -> bytes:
+def _read_bytes(path: Path) -> bytes:
     kind = kind_of(path)
     if not kind:
         raise BadInput(f"{path} does not exist; check the name and the folder")

@@ -14,7 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error, sync_playwright
 
-from deltarule.errors import counted
+from deltarule.errors import count_of
 from deltarule.reports.report import Block, Report, Section, Through, report_page
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -280,7 +280,7 @@ def test_the_slider_goes_through_the_training(opened):
     for key, at in (("Home", 0), ("ArrowRight", 1), ("End", len(data["steps"]) - 1)):
         slider.press(key)
         assert output.inner_text() == f"{data['steps'][at]:,}"
-        told = f"after {counted(data['steps'][at], 'update')}"
+        told = f"after {count_of(data['steps'][at], 'update')}"
         assert slider.get_attribute("aria-valuetext") == told
         assert box.locator("p").inner_text() == f"Numbers {'at the end, ' if key == 'End' else ''}{told}."
         shown = box.locator("table[data-name=W1] td").all_inner_texts()

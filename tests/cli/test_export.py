@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from deltarule import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor, load_model, to_torch
-from deltarule.data.frame import taken
+from deltarule.data.frame import select_rows
 from deltarule.data.frame_files import read_frame
 from deltarule.estimators.tabular.column_encoder import encoded
 from deltarule.export.model_scripts import numpy_script
@@ -154,7 +154,7 @@ def test_a_script_holds_numbers_as_the_model_does(deltarule, models, tmp_path):
         if earlier:
             with pytest.raises(ValueError, match="the column 'size' holds '1e308', too large a number beside others"):
                 script["encode"](rows)
-            rows, frame = rows[:2], taken(frame, [0, 1])
+            rows, frame = rows[:2], select_rows(frame, [0, 1])
         np.testing.assert_allclose(script["encode"](rows), encoded(model.columns_, frame), rtol=1e-14)
 
 

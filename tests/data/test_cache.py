@@ -17,7 +17,7 @@ import pytest
 from terminal import Terminal
 
 from deltarule.data.cache import VARIABLE, cache_folder, fetch, find
-from deltarule.data.images import load_published, read
+from deltarule.data.images import load_published, read_images
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import temporary_folder
 
@@ -79,7 +79,7 @@ def test_the_first_mirror_that_sends_the_published_files_counts(digits, mirror, 
     assert fetch(replace(published, mirrors=mirrors), cache) == cache
     assert sorted(path.name for path in cache.iterdir()) == sorted(published.downloads)
     place = find(published, cache=tmp_path / "cache")
-    assert len(read(published, place).train) == 3
+    assert len(read_images(published, place).train) == 3
     fetch(replace(published, mirrors=(mirror(missing),)), cache)  # nothing is left to download
 
 

@@ -8,14 +8,14 @@ from deltarule.data.cell_parsing import (
     LONGEST_SHOWN,
     Unclear,
     are_decimal,
+    diagnose_texts,
     how_to_write,
     is_missing,
     is_number,
-    meant,
-    said,
-    shortened,
-    shown,
-    widened,
+    shorten,
+    shorten_repr,
+    strip_missing,
+    to_float64_by_repr,
 )
 
 lengths = st.integers(0, 1000)
@@ -65,7 +65,7 @@ lengths = st.integers(0, 1000)
     ],
 )
 def test_what_texts_are_meant_as(texts: list[str], what: str) -> None:
-    assert meant(np.array(texts, object)) == what
+    assert diagnose_texts(np.array(texts, object)) == what
 
 
 @pytest.mark.parametrize(
@@ -93,12 +93,12 @@ def test_what_texts_are_meant_as(texts: list[str], what: str) -> None:
 def test_numbers_with_a_unit(write: str, shown: str) -> None:
     """Where nearly all have the same, and there are many different ones."""
     texts = [write.format(n) for n in range(60, 80)]
-    assert meant(np.array(["", *texts], object)) == f"numbers with a unit, such as {shown}"
+    assert diagnose_texts(np.array(["", *texts], object)) == f"numbers with a unit, such as {shown}"
     odd = "numbers with a unit, but for '~ 50' in row 20 (counted from 0)"
-    assert meant(np.array([*texts, "~ 50", "70"], object)) == odd
-    assert meant(np.array(texts[:9] * 5, object)) == ""
-    assert meant(np.array(texts[:10] * 5, object)) == f"numbers with a unit, such as {shown}"
-    assert meant(np.array([*texts, *["some", "more", "less"]], object)) == ""
+    assert diagnose_texts(np.array([*texts, "~ 50", "70"], object)) == odd
+    assert diagnose_texts(np.array(texts[:9] * 5, object)) == ""
+    assert diagnose_texts(np.array(texts[:10] * 5, object)) == f"numbers with a unit, such as {shown}"
+    assert diagnose_texts(np.array([*texts, *["some", "more", "less"]], object)) == ""
 
 
 @pytest.mark.parametrize(
@@ -107,14 +107,16 @@ def test_numbers_with_a_unit(write: str, shown: str) -> None:
     + ["{}:30 h", "{}/80 points", "{} Jan 2026", "{}x{}", "k_{}", "{}_k", "#{}", "{}?", "{} (old)", "Python 3.{}"],
 )
 def test_codes_are_no_numbers_with_a_unit(write: str) -> None:
-    assert "unit" not in meant(np.array([write.format(n, n) for n in range(60, 80)], object))
+    assert "unit" not in diagnose_texts(np.array([write.format(n, n) for n in range(60, 80)], object))
 
 
 def test_units_that_differ_are_told() -> None:
     texts = [f"{n}.5K" for n in range(60, 80)]
-    assert meant(np.array([*texts, "1.5M"], object)).endswith("with a unit, but for '1.5M' in row 20 (counted from 0)")
+    assert diagnose_texts(np.array([*texts, "1.5M"], object)).endswith(
+        "with a unit, but for '1.5M' in row 20 (counted from 0)"
+    )
     for units in ("kg", "lb"), ("MATH", "PHYS"), ("Jan", "Feb"):
-        assert meant(np.array([f"{n} {units[n % 2]}" for n in range(60, 80)], object)) == ""
+        assert diagnose_texts(np.array([f"{n} {units[n % 2]}" for n in range(60, 80)], object)) == ""
 
 
 @pytest.mark.parametrize("value", [pd.NA, pd.NaT, np.datetime64("NaT"), np.ma.masked])
@@ -124,7 +126,7 @@ def test_each_way_to_say_that_nothing_is_known_is_missing(value: object) -> None
 
 @pytest.mark.parametrize(("text", "is_said"), [(" NA ", ""), ("\t?", ""), (" NA 1 ", "NA 1"), ("red", "red")])
 def test_spaces_around_what_a_cell_says_say_nothing(text: str, is_said: str) -> None:
-    assert said(text) == is_said
+    assert strip_missing(text) == is_said
 
 
 @pytest.mark.parametrize(
@@ -136,7 +138,7 @@ def test_half_of_the_cells_are_not_most_of_them(cells: list[str], is_so: bool) -
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_a_number_is_called_the_same_in_every_width(dtype: str) -> None:
-    assert widened(np.array([0.1, 2.5], dtype)).tolist() == [0.1, 2.5]
+    assert to_float64_by_repr(np.array([0.1, 2.5], dtype)).tolist() == [0.1, 2.5]
 
 
 @pytest.mark.parametrize(
@@ -154,25 +156,25 @@ def test_what_may_be_a_code_is_not_told_how_to_write(text: str) -> None:
 
 @given(st.text(st.characters(categories=["L", "P"]), max_size=LONGEST_SHOWN))
 def test_what_is_not_very_long_is_shown_as_it_stands(text: str) -> None:
-    assert (shown(text), shortened(text)) == (text, repr(text))
+    assert (shorten(text), shorten_repr(text)) == (text, repr(text))
 
 
 @given(st.text("'\"\\ab\n\t\x1b\u202e", max_size=9))
 def test_quotes_are_those_of_python(text: str) -> None:
-    assert shortened(text) == repr(text)
+    assert shorten_repr(text) == repr(text)
 
 
 @pytest.mark.parametrize("word", ["اندازه\u200cها", "👩\u200d🔬", "a\u00a0b"])
 def test_a_name_is_shown_as_files_have_it(word: str) -> None:
-    assert (shown(word), shortened(word)) == (word, f"'{word}'")
+    assert (shorten(word), shorten_repr(word)) == (word, f"'{word}'")
 
 
 @given(lengths, lengths)
 def test_very_long_texts_that_differ_at_an_end_are_shown_short_and_differ(before: int, after: int) -> None:
-    one, other = (shown("o" * before + letter + "o" * after) for letter in "ab")
+    one, other = (shorten("o" * before + letter + "o" * after) for letter in "ab")
     assert (one != other) == (before + after + 1 <= LONGEST_SHOWN or min(before, after) < LONGEST_SHOWN // 2 - 3)
     assert len(one) == min(before + after + 1, LONGEST_SHOWN)
 
 
 def test_nothing_in_a_text_that_is_shown_commands_a_terminal() -> None:
-    assert shown("a\n\x1b[2J") == r"a\n\x1b[2J"
+    assert shorten("a\n\x1b[2J") == r"a\n\x1b[2J"

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from deltarule.data.cell_parsing import meant
+from deltarule.data.cell_parsing import diagnose_texts
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from deltarule.data.cell_parsing import meant
     ],
 )
 def test_what_only_resembles_a_date_is_none(text: str) -> None:
-    assert meant(np.array([text] * 3, object)) != "dates"
+    assert diagnose_texts(np.array([text] * 3, object)) != "dates"
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_what_only_resembles_a_date_is_none(text: str) -> None:
 )
 @pytest.mark.parametrize(("year", "is_one"), [(1799, False), (1800, True), (1899, True), (2099, True), (2100, False)])
 def test_days_of_three_centuries_are_dates(form: str, year: int, is_one: bool) -> None:
-    assert (meant(np.array([form.format(year)] * 3, object)) == "dates") is is_one
+    assert (diagnose_texts(np.array([form.format(year)] * 3, object)) == "dates") is is_one
 
 
 @pytest.mark.parametrize(
@@ -42,13 +42,17 @@ def test_days_of_three_centuries_are_dates(form: str, year: int, is_one: bool) -
     ],
 )
 def test_codes_that_resemble_dates_here_and_there_are_none(codes: list[str]) -> None:
-    assert meant(np.array(codes, object)) == ""
+    assert diagnose_texts(np.array(codes, object)) == ""
 
 
 @pytest.mark.parametrize("behind", ["", " 12:30", ", 9:05:00.5", "\t7.30", "\u00a07 pm", "T12:30:00Z"])
 @pytest.mark.parametrize("form", ["{0}.{1}.{2}", "{0:02}.{1:02}.{2}", "{0:02}-{1:02}-{2}", "{1:02}-{0:02}-{2}"])
 def test_years_of_two_digits_make_dates_where_all_days_fit_and_some_are_beyond_twelve(form: str, behind: str) -> None:
     days = [form.format(n % 28 + 1, n % 12 + 1, 24 + n % 3) + behind for n in range(28)]
-    assert meant(np.array(days, object)) == meant(np.array([*days, "2026-11-20", "later"], object)) == "dates"
+    assert (
+        diagnose_texts(np.array(days, object))
+        == diagnose_texts(np.array([*days, "2026-11-20", "later"], object))
+        == "dates"
+    )
     of_twelve = [form.format(n % 12 + 1, n % 5 + 1, 24) + behind for n in range(28)]
-    assert meant(np.array(of_twelve, object)) == meant(np.array([*days, "12-31-7"], object)) == ""
+    assert diagnose_texts(np.array(of_twelve, object)) == diagnose_texts(np.array([*days, "12-31-7"], object)) == ""

@@ -11,7 +11,7 @@ from pyarrow import csv, parquet
 
 from deltarule.data.category_matching import as_named
 from deltarule.data.cell_parsing import array_of, as_text, first_text
-from deltarule.data.frame import frame_of, numbers_of_rows, rows_of, taken
+from deltarule.data.frame import frame_of, numbers_of_rows, rows_of, select_rows
 from deltarule.data.frame_files import read_frame
 from deltarule.errors import BadInput
 
@@ -31,7 +31,7 @@ def test_a_table_of_arrow_is_a_frame() -> None:
 
 def test_rows_that_were_taken_know_their_numbers() -> None:
     frame = frame_of({"a": np.arange(9.0), "b": np.array(list("abcdefghi"), object)})
-    part = taken(frame_of(taken(frame, frame["a"] > 3)), [1, 4])
+    part = select_rows(frame_of(select_rows(frame, frame["a"] > 3)), [1, 4])
     assert numbers_of_rows(part).tolist() == part["a"].tolist() == [5, 8]
     assert first_text(part["b"], rows=numbers_of_rows(part)) == "'f' in row 5 (counted from 0)"
 
@@ -120,7 +120,7 @@ class Structs(list[dict[str, int]]):
 def test_rows_without_names_are_numbered() -> None:
     frame = frame_of(np.eye(2))
     assert list(frame) == ["x0", "x1"] and rows_of(frame) == 2
-    assert taken(frame, [1])["x1"].tolist() == [1.0]
+    assert select_rows(frame, [1])["x1"].tolist() == [1.0]
 
 
 @pytest.mark.parametrize(

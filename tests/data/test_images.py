@@ -106,7 +106,7 @@ def test_a_file_of_another_data_set_is_told_as_such(digits, tmp_path, monkeypatc
     content = digits.contents["train-images-idx3-ubyte"]
     monkeypatch.setitem(PUBLISHED, "digits", digits.published)
     with pytest.raises(BadInput, match="is the file train-images-idx3-ubyte of mnist, not train-images-idx3-ubyte of"):
-        images.checked(MNIST, next(file for file in MNIST.files if file.name == name.name), content, "here")
+        images.check_content(MNIST, next(file for file in MNIST.files if file.name == name.name), content, "here")
     with pytest.raises(BadInput, match="is not the published"):
         loaded(digits, tmp_path)
 
@@ -138,6 +138,6 @@ def test_real_files_are_whole_where_there_are_any(name, first):
     place = find(published)
     assert place is not None or name == "fashion-mnist" or "DELTARULE_DATA" not in os.environ
     if place is not None:
-        dataset = images.read(published, place)
+        dataset = images.read_images(published, place)
         assert int((dataset.train.labels == 0).sum()) == first
         assert len(dataset.train) == (50_000 if name == "cifar10" else 60_000)

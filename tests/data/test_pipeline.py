@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from deltarule.data.bundled import digits
-from deltarule.data.pipeline import data_file, prepared
+from deltarule.data.pipeline import data_file, prepare_dataset
 from deltarule.errors import RunFailed
 from deltarule.problem.configuration import parse
 from deltarule.training.populations import problem_of_seeds
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("offline")
 
 
 def test_the_offline_default_takes_the_place_and_says_so(tmp_path):
-    dataset = prepared(parse(TABLE), tmp_path)
+    dataset = prepare_dataset(parse(TABLE), tmp_path)
     assert dataset.name == "digits" and dataset.digest == digits().digest
     assert "mnist is not on this machine and could not be downloaded, so this is digits" in dataset.remark
     assert dataset.remark in problem_of_seeds([parse(TABLE)], dataset).notes
@@ -29,19 +29,19 @@ def test_nothing_takes_the_place_of_data_whose_folder_is_named(tmp_path, monkeyp
     if named == "variable":
         monkeypatch.setenv("DELTARULE_DATA", str(tmp_path))
     with pytest.raises(RunFailed, match="could not be downloaded"):
-        prepared(parse(TABLE), tmp_path, tmp_path if named == "option" else None)
+        prepare_dataset(parse(TABLE), tmp_path, tmp_path if named == "option" else None)
 
 
 def test_without_an_offline_default_a_failed_download_is_told(tmp_path):
     with pytest.raises(RunFailed, match="could not be downloaded"):
-        prepared(parse({**TABLE, "data": {"name": "mnist"}}), tmp_path)
+        prepare_dataset(parse({**TABLE, "data": {"name": "mnist"}}), tmp_path)
 
 
 def test_copies_are_made_of_the_rows_that_are_left_and_components_of_both(tmp_path):
     data = {"name": "digits", "split": {"validation": 97, "test": 200}}
-    plain = prepared(parse({**TABLE, "data": data}), tmp_path)
-    mirrored = prepared(parse({**TABLE, "data": {**data, "mirrored": True}}), tmp_path)
-    turned = prepared(parse({**TABLE, "data": {**data, "mirrored": True, "components": 20}}), tmp_path)
+    plain = prepare_dataset(parse({**TABLE, "data": data}), tmp_path)
+    mirrored = prepare_dataset(parse({**TABLE, "data": {**data, "mirrored": True}}), tmp_path)
+    turned = prepare_dataset(parse({**TABLE, "data": {**data, "mirrored": True, "components": 20}}), tmp_path)
     assert {part: len(rows) for part, rows in mirrored.parts.items()} == {"train": 3000, "validation": 97, "test": 200}
     np.testing.assert_array_equal(mirrored.train.x[:1500], plain.train.x)
     np.testing.assert_array_equal(mirrored.parts["validation"].x, plain.parts["validation"].x)

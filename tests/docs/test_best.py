@@ -9,7 +9,7 @@ import pytest
 from scripts import benchmark
 
 from deltarule.files import read_json
-from deltarule.problem.configuration import changed
+from deltarule.problem.configuration import with_changes
 from deltarule.problem.resolved_configuration import configuration_hash
 from deltarule.studies.recipes import load_recipe
 
@@ -52,7 +52,7 @@ def test_recipes_are_the_best_that_the_search_found_on_validation_images(study: 
     for recipe in BEST.variants(load_recipe(study)).values():
         found = BEST.chosen(rows, recipe)
         # But for the rows that the search sets aside.
-        again = changed(recipe.configuration, without_split(found["settings"]))
+        again = with_changes(recipe.configuration, without_split(found["settings"]))
         assert configuration_hash(again) == configuration_hash(recipe.configuration)
 
 

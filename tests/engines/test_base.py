@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deltarule.engines.autograd import AutogradEngine
-from deltarule.engines.base import FLUSH_EVERY, Engine, flushed
+from deltarule.engines.base import FLUSH_EVERY, Engine, flush_subnormals
 from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.problem.create import create_problem
@@ -57,7 +57,7 @@ def test_what_has_become_denormal_becomes_0_now_and_then(engine: Engine, members
 
 def test_what_is_no_number_or_infinite_stays() -> None:
     array = np.array([np.inf, -np.inf, np.nan, 5e-324, -0.0, 2.2250738585072014e-308])
-    np.testing.assert_array_equal(flushed(array), [np.inf, -np.inf, np.nan, 0, 0, 2.2250738585072014e-308])
+    np.testing.assert_array_equal(flush_subnormals(array), [np.inf, -np.inf, np.nan, 0, 0, 2.2250738585072014e-308])
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=NAMES)

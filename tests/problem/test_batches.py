@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from deltarule.problem import batches
 from deltarule.problem.batches import (
     Batch,
-    alike,
     all_rows,
     batch,
     groups,
@@ -20,6 +19,7 @@ from deltarule.problem.batches import (
     orders_of_epochs,
     row_orders,
     rows_at,
+    split_by_rows,
 )
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
@@ -108,7 +108,7 @@ def test_alike_are_those_who_see_the_same_rows_in_the_same_order(
     kinds, seeds = zip(*seen, strict=True)
     rows = [[[0, 1, 2], [1, 2, 3], [2, 1, 0]][kind] for kind in kinds]
     problem, all_of_them = make(rows=rows, data_seeds=seeds, batch_size=batch_size), np.arange(len(seen))
-    found = alike(problem, all_of_them, all_of_them)
+    found = split_by_rows(problem, all_of_them, all_of_them)
     assert sorted(place for some in found for place in some.tolist()) == all_of_them.tolist()
     of_each = [{seen[place] if batch_size else kinds[place] for place in some.tolist()} for some in found]
     assert all(len(one) == 1 for one in of_each)

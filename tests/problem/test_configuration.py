@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from deltarule.data.transforms import SCALES
 from deltarule.errors import BadInput
 from deltarule.maths.losses import REDUCTIONS
-from deltarule.problem.configuration import SETTABLE, Configuration, changed, check_beside_grid, parse, parse_toml
+from deltarule.problem.configuration import SETTABLE, Configuration, check_beside_grid, parse, parse_toml, with_changes
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.training.stopping import StopRules
@@ -75,7 +75,7 @@ def test_any_table_is_a_configuration_or_one_sentence(table: dict[str, Any]) -> 
 @given(dotted=st.sampled_from(KEYS), value=values)
 def test_any_value_of_a_key_is_taken_or_refused_by_the_keys_name(dotted: str, value: Any) -> None:
     try:
-        changed(parse(SHORTEST), {dotted: value})
+        with_changes(parse(SHORTEST), {dotted: value})
     except BadInput as error:
         assert dotted.partition(".")[0] in str(error)
         assert "\n" not in str(error)
@@ -201,12 +201,12 @@ def test_text_that_is_not_toml_is_told_with_its_line(text: str, sentence: str) -
 )
 def test_keys_that_do_not_fit_each_other(settings: dict[str, Any], sentence: str) -> None:
     with pytest.raises(BadInput) as caught:
-        changed(parse(SHORTEST), settings)
+        with_changes(parse(SHORTEST), settings)
     assert sentence in str(caught.value)
 
 
 def test_a_threshold_needs_no_times() -> None:
-    assert changed(parse(SHORTEST), {"stopping.threshold": 0.015}).stopping.times == 1
+    assert with_changes(parse(SHORTEST), {"stopping.threshold": 0.015}).stopping.times == 1
 
 
 # --- setting keys ----------------------------------------------------------------------------------------------------
@@ -217,13 +217,13 @@ def test_none_takes_back_what_may_be_left_out(dotted: str) -> None:
     section, key = dotted.split(".")
     field = SETTABLE[section].model_fields[key]
     if field.default is None and dotted not in ("data.name", "stopping.max_steps"):
-        assert getattr(getattr(changed(parse(SHORTEST), {dotted: "none"}), section), key) is None
+        assert getattr(getattr(with_changes(parse(SHORTEST), {dotted: "none"}), section), key) is None
 
 
 def test_a_parameter_is_a_key_below_its_name() -> None:
-    configuration = changed(parse(SHORTEST), {"optimizer.name": "adam", "optimizer.name.beta1": 0.5})
+    configuration = with_changes(parse(SHORTEST), {"optimizer.name": "adam", "optimizer.name.beta1": 0.5})
     assert configuration.optimizer.name == {"name": "adam", "beta1": 0.5}
-    assert changed(configuration, {"data.split.test": 5}).data.split.test == 5
+    assert with_changes(configuration, {"data.split.test": 5}).data.split.test == 5
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_the_order_of_keys_changes_nothing(settings: dict[str, Any], expected: d
     before = {"optimizer": {"schedule": {"name": "step", "every": 10, "factor": 0.3}}}
     plain = parse(SHORTEST | {"optimizer": {**before["optimizer"], **expected}})
     for order in itertools.permutations(settings):
-        assert changed(parse(SHORTEST | before), {key: settings[key] for key in order}) == plain
+        assert with_changes(parse(SHORTEST | before), {key: settings[key] for key in order}) == plain
 
 
 @pytest.mark.parametrize(
@@ -262,20 +262,20 @@ def test_the_order_of_keys_changes_nothing(settings: dict[str, Any], expected: d
 )
 def test_a_key_that_cannot_be_set(dotted: str, sentence: str) -> None:
     with pytest.raises(BadInput) as caught:
-        changed(parse(SHORTEST), {dotted: 1})
+        with_changes(parse(SHORTEST), {dotted: 1})
     assert sentence in str(caught.value)
 
 
 def test_own_data_take_the_place_of_the_recipes_and_back() -> None:
-    own = changed(parse(SHORTEST), {"data.file": "a.csv", "data.target": "y"})
+    own = with_changes(parse(SHORTEST), {"data.file": "a.csv", "data.target": "y"})
     assert (own.data.name, own.data.file, own.data.target) == (None, "a.csv", "y")
-    back = changed(own, {"data.name": "xor"})
+    back = with_changes(own, {"data.name": "xor"})
     assert (back.data.name, back.data.file, back.data.target) == ("xor", None, None)
 
 
 def test_what_is_set_leaves_the_rest_as_it_was() -> None:
     before = parse(SHORTEST | {"experiment": [{"name": "a", "set": {"run.seeds": 3}}], "study": {"title": "t"}})
-    after = changed(before, {"run.seeds": 5})
+    after = with_changes(before, {"run.seeds": 5})
     assert after.model_dump(exclude={"run"}) == before.model_dump(exclude={"run"})
     assert before.run.seeds == 1
 
@@ -313,7 +313,7 @@ def test_quotes_around_dotted_keys_change_nothing() -> None:
 def test_a_key_that_is_set_leaves_the_grid() -> None:
     grid = {"optimizer.schedule": ["step"], "optimizer.name": ["sgd"], "run.seeds": [2, 3]}
     configuration = parse(SHORTEST | {"grid": grid})
-    assert list(changed(configuration, {"run.seeds": 5}).grid) == ["optimizer.schedule", "optimizer.name"]
+    assert list(with_changes(configuration, {"run.seeds": 5}).grid) == ["optimizer.schedule", "optimizer.name"]
 
 
 @pytest.mark.parametrize(
@@ -354,7 +354,7 @@ def test_a_grid_may_hold_a_name_and_its_parameters(order: int) -> None:
 )
 def test_other_data_leave_the_grid(settings: dict[str, Any], left: list[str]) -> None:
     grid = {"data.name": ["linear"], "data.name.seed": [1, 2], "run.data_seed": [1, 2]}
-    assert list(changed(parse(SHORTEST | {"grid": grid}), settings).grid) == left
+    assert list(with_changes(parse(SHORTEST | {"grid": grid}), settings).grid) == left
 
 
 def test_a_part_of_what_the_grid_sets_is_refused() -> None:
@@ -363,12 +363,12 @@ def test_a_part_of_what_the_grid_sets_is_refused() -> None:
         "optimizer.schedule.factor is set and the grid sets optimizer.schedule; "
         "set optimizer.schedule too, or change the grid"
     )
-    part = changed(configuration, {"optimizer.schedule.every": 5, "optimizer.schedule": "step"})
-    part = changed(part, {"optimizer.schedule.factor": 0.5})  # without a grid that sets the schedule
+    part = with_changes(configuration, {"optimizer.schedule.every": 5, "optimizer.schedule": "step"})
+    part = with_changes(part, {"optimizer.schedule.factor": 0.5})  # without a grid that sets the schedule
     assert part.optimizer.schedule == {"name": "step", "every": 5, "factor": 0.5}
     with pytest.raises(BadInput, match=f"^{re.escape(told)}$"):
         check_beside_grid(configuration, ["optimizer.schedule.factor"])
-    both = changed(configuration, {"optimizer.schedule.factor": 0.5, "optimizer.schedule": "step"})
+    both = with_changes(configuration, {"optimizer.schedule.factor": 0.5, "optimizer.schedule": "step"})
     assert (both.optimizer.schedule, both.grid) == ({"name": "step", "factor": 0.5}, {})
 
 

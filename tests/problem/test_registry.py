@@ -36,7 +36,7 @@ def test_a_name_a_table_and_the_formula_itself_mean_the_same(kind: str, name: st
     assert found.name == name
     assert KINDS[kind](found) is found
     assert KINDS[kind]({"name": name}) == found
-    assert KINDS[kind](registry.described(found)) == found
+    assert KINDS[kind](registry.describe_formula(found)) == found
 
 
 @pytest.mark.parametrize(("kind", "name"), ALL)
@@ -46,7 +46,7 @@ def test_every_parameter_can_be_given_and_its_default_is_allowed(kind: str, name
         again = KINDS[kind]({"name": name, key: np.float64(default)})
         assert again.parameters == found.parameters
         assert type(again.parameters[key]) is float  # a NumPy number would make float64 of a float32 formula
-        assert registry.described(again)["name"] == name  # type: ignore[index]
+        assert registry.describe_formula(again)["name"] == name  # type: ignore[index]
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_the_reading_of_the_squaring_may_be_yes_or_no() -> None:
 def test_a_schedule_counts_steps_or_epochs() -> None:
     assert registry.schedule("step").per == "step"
     assert registry.schedule({"name": "step", "per": "epoch"}).per == "epoch"
-    assert registry.described(registry.schedule({"name": "constant", "per": "epoch"})) == {
+    assert registry.describe_formula(registry.schedule({"name": "constant", "per": "epoch"})) == {
         "name": "constant",
         "per": "epoch",
     }
@@ -249,13 +249,13 @@ def test_built_in_formulas_cannot_be_removed(name: Any) -> None:
 def test_of_a_built_in_formula_its_name_says_what_it_does(kind: str, name: str) -> None:
     found = KINDS[kind](name)
     assert registry.own_digest(found) is None
-    assert registry.own(kind, name) is None
+    assert registry.custom_formula(kind, name) is None
     changed = {"momentum": 0.5} if "momentum" in getattr(found, "parameters", {}) else {}
     assert registry.own_digest(KINDS[kind]({"name": name, **changed})) is None
 
 
 def test_a_formula_of_ones_own_is_told_by_what_it_does(own: str) -> None:
-    mine, relu = registry.own("activation", own), registry.activation("relu")
+    mine, relu = registry.custom_formula("activation", own), registry.activation("relu")
     again = replace(relu, name="relu", derivative=TANH.derivative)
     other = replace(relu, name=own)
     digests = {registry.own_digest(one) for one in (mine, other, again)}

@@ -9,7 +9,7 @@ import pytest
 
 from deltarule.maths.activations import SIGMOID, TANH
 from deltarule.problem import registry
-from deltarule.problem.configuration import SETTABLE, changed, parse
+from deltarule.problem.configuration import SETTABLE, parse, with_changes
 from deltarule.problem.resolved_configuration import configuration_hash, own_formulas, resolved
 
 FULL: dict[str, Any] = {
@@ -66,7 +66,7 @@ KEYS = [f"{section}.{key}" for section, model in SETTABLE.items() for key in mod
 
 
 def hash_with(settings: dict[str, Any]) -> str:
-    return configuration_hash(changed(parse(FULL), settings))
+    return configuration_hash(with_changes(parse(FULL), settings))
 
 
 @pytest.mark.parametrize("dotted", [key for key in KEYS if key != "data.target"])
@@ -124,7 +124,7 @@ def test_words_experiments_and_the_grid_do_not_count() -> None:
 
 @pytest.mark.parametrize("dotted", [key for key in KEYS if key != "data.target"])
 def test_what_is_resolved_is_a_recipe_that_means_the_same(dotted: str) -> None:
-    configuration = changed(parse(FULL), {dotted: OTHER[dotted]})
+    configuration = with_changes(parse(FULL), {dotted: OTHER[dotted]})
     table = resolved(configuration)
     del table["optimizer"]["momentum"]  # stands among the optimizer's parameters too
     again = parse(table)

@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import binom, ttest_rel
 
 from deltarule.errors import BadInput
-from deltarule.stats.effects import effects, parameters_of, ranking, said
+from deltarule.stats.effects import effects, format_value, parameters_of, ranking
 
 VALUES = {
     "optimizer.learning_rate": [0.1, 1.0, 0.01],
@@ -352,7 +352,7 @@ def test_values_are_in_their_order_and_equal_ones_are_one():
 
 
 def test_names_of_values_have_no_brackets():
-    assert said([["auto", 3], False]) == "auto-3-false"
+    assert format_value([["auto", 3], False]) == "auto-3-false"
 
 
 def test_scores_must_fit_the_settings():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tables_by_hand import Table, Tables, rows
 
 from deltarule.files import read_json
-from deltarule.problem.configuration import changed
+from deltarule.problem.configuration import with_changes
 from deltarule.reports import markdown
 from deltarule.studies.cifar import claims
 from deltarule.studies.recipes import load_recipe, with_experiment
@@ -66,13 +66,13 @@ def count(claim, study):
 
 @pytest.mark.parametrize("combination", COMBINATIONS)
 def test_combinations_are_settings_of_the_recipe(combination):
-    assert changed(RECIPE.configuration, claims.settings_of(*combination)).optimizer.batch_size == combination[2]
+    assert with_changes(RECIPE.configuration, claims.settings_of(*combination)).optimizer.batch_size == combination[2]
 
 
 def test_there_are_36_deeper_networks_and_their_settings_are_allowed():
     framework = with_experiment(RECIPE, "framework").configuration
     made = {
-        str(changed(framework, claims.deep_settings(depth, norm, kind)).network)
+        str(with_changes(framework, claims.deep_settings(depth, norm, kind)).network)
         for depth in claims.HIDDEN
         for norm in (True, False)
         for kind in claims.ACTIVATIONS

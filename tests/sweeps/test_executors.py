@@ -18,8 +18,8 @@ from deltarule.files import read_json
 from deltarule.problem import registry
 from deltarule.studies.recipes import load_recipe
 from deltarule.sweeps import grid
-from deltarule.sweeps.executors import MOST_TRIES, each, pool
-from deltarule.sweeps.store import noted
+from deltarule.sweeps.executors import MOST_TRIES, pool, run_all
+from deltarule.sweeps.store import read_notes
 
 # What a worker does here is an expression: functions of a test's module cannot be imported by another process.
 DIES = f"__import__('os').kill(__import__('os').getpid(), {int(signal.SIGTERM if os.name == 'nt' else signal.SIGKILL)})"
@@ -28,27 +28,27 @@ DIES = f"__import__('os').kill(__import__('os').getpid(), {int(signal.SIGTERM if
 @pytest.mark.parametrize("workers", [1, 2])
 def test_everything_is_done_once(workers):
     with pool("local", workers) as given:
-        done = dict(each(given, pow, ((number, 2) for number in range(20))))
+        done = dict(run_all(given, pow, ((number, 2) for number in range(20))))
     assert done == {(number, 2): number**2 for number in range(20)}
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_what_the_work_says_is_what_the_caller_hears(workers):
     with pool("local", workers) as given, pytest.raises(BadInput, match="^missing.json does not exist; check the name"):
-        list(each(given, read_json, iter([("missing.json",)])))
+        list(run_all(given, read_json, iter([("missing.json",)])))
 
 
 def test_a_dead_worker_costs_what_it_had(tmp_path):
     first = f"not __import__('pathlib').Path({str(tmp_path / 'died')!r}).mkdir() and {DIES}"
     again = f"__import__('pathlib').Path({str(tmp_path / 'died')!r}).is_dir() and 9 or ({first})"
     with pool("local", 2) as given:
-        done = dict(each(given, eval, ((again if number == 3 else f"{number}**2",) for number in range(10))))
+        done = dict(run_all(given, eval, ((again if number == 3 else f"{number}**2",) for number in range(10))))
     assert sorted(done.values()) == [number**2 for number in range(10)]
 
 
 def test_a_worker_that_always_dies_is_given_up():
     with pool("local", 2) as given, pytest.raises(RunFailed, match=f"a population's worker died {MOST_TRIES} times"):
-        list(each(given, eval, iter([(DIES,)])))
+        list(run_all(given, eval, iter([(DIES,)])))
 
 
 def test_whatever_else_a_worker_fails_with_is_told_with_what_is_kept():
@@ -58,14 +58,14 @@ def test_whatever_else_a_worker_fails_with_is_told_with_what_is_kept():
         r"more memory, or use fewer workers; all is kept$"
     )
     with pool("local", 2) as given, pytest.raises(RunFailed, match=told):
-        list(each(given, eval, iter([(fails,)]), "all is kept"))
+        list(run_all(given, eval, iter([(fails,)]), "all is kept"))
     with pool("local") as here, pytest.raises(SystemError) as error:  # here the traceback leads to what is wrong
-        list(each(here, eval, iter([(fails,)]), "all is kept"))
+        list(run_all(here, eval, iter([(fails,)]), "all is kept"))
     assert error.value.__notes__ == ["all is kept"]
     refuses = "(_ for _ in ()).throw(__import__('deltarule').BadInput('no'))"
     for workers in (1, 2):
         with pool("local", workers) as given, pytest.raises(BadInput, match="no") as refused:
-            list(each(given, eval, iter([(refuses,)]), "all is kept"))
+            list(run_all(given, eval, iter([(refuses,)]), "all is kept"))
         assert refused.value.__notes__ == ["all is kept"]
 
 
@@ -73,7 +73,7 @@ def test_whatever_else_a_worker_fails_with_is_told_with_what_is_kept():
 def test_a_population_that_is_too_large_for_memory_is_told_with_what_is_kept(workers):
     told = "^a population needs more memory than its worker has; .*; all is kept$"
     with pool("local", workers) as given, pytest.raises(RunFailed, match=told):
-        list(each(given, eval, iter([("(_ for _ in ()).throw(MemoryError())",)]), "all is kept"))
+        list(run_all(given, eval, iter([("(_ for _ in ()).throw(MemoryError())",)]), "all is kept"))
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows holds no signals back")
@@ -82,7 +82,7 @@ def test_no_worker_hears_ctrl_c_not_even_as_it_begins():
     sleeps = "__import__('time').sleep(0.2) or __import__('os').getpid()"
     asked = f"({sleeps}, __import__('signal').pthread_sigmask(__import__('signal').SIG_BLOCK, ()))"
     with pool("local", 2) as given:
-        held = dict(answer for _, answer in each(given, eval, iter([(asked,)] * 8)))
+        held = dict(answer for _, answer in run_all(given, eval, iter([(asked,)] * 8)))
     assert all(signal.SIGINT in mask for mask in held.values())  # of one worker, or both
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
@@ -91,7 +91,7 @@ def test_a_worker_says_nothing_itself(capfd):
     """Where memory ends, Python and its libraries would; what fails comes back to be told."""
     prints = "print('out') or print('err', file=__import__('sys').stderr) or __import__('warnings').warn('of it') or 3"
     with pool("local", 2) as given:
-        assert [result for _, result in each(given, eval, iter([(prints,)]))] == [3]
+        assert [result for _, result in run_all(given, eval, iter([(prints,)]))] == [3]
     assert capfd.readouterr() == ("", "")
 
 
@@ -206,7 +206,7 @@ def test_a_cluster_that_ends_under_the_work_is_told_with_what_is_kept(monkeypatc
         distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
         pool("dask", address=cluster.scheduler_address) as given,
     ):
-        done = each(given, eval, tasks, "all is kept")
+        done = run_all(given, eval, tasks, "all is kept")
         next(done)
         cluster.close()
         with pytest.raises(RunFailed, match=told):
@@ -221,7 +221,7 @@ def test_ctrl_c_ends_a_sweep_on_dask_in_a_sentence(recipe, tmp_path):
     given = {"stderr": subprocess.PIPE, "encoding": "utf-8", "start_new_session": True}
     with subprocess.Popen(command, **given) as process:
         try:
-            while not noted(tmp_path / "out"):  # by then the workers are there
+            while not read_notes(tmp_path / "out"):  # by then the workers are there
                 time.sleep(0.1)
             time.sleep(1)  # until they train
             workers = workers_of(process.pid)
@@ -283,7 +283,7 @@ def test_a_formula_that_cannot_be_sent_is_told(tmp_path, mine):
     (tmp_path / "mine.toml").write_text(OWN, encoding="utf-8")
     mine(1.0)
     lock = threading.Lock()
-    formula = registry.own("activation", "mine")
+    formula = registry.custom_formula("activation", "mine")
     registry.take_over({("activation", "mine"): replace(formula, function=lambda z, k: z * z if lock else z)})
     with pytest.raises(
         BadInput, match="^the activation 'mine' cannot be sent to other processes .*; leave workers and "

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltarule.data.bundled import iris
-from deltarule.data.pipeline import prepared
+from deltarule.data.pipeline import prepare_dataset
 from deltarule.data.splits import folds as folds_of
 from deltarule.engines.selection import choose
 from deltarule.errors import BadInput
 from deltarule.problem.configuration import parse
 from deltarule.sweeps import grid
-from deltarule.sweeps.grid import Row, Source, combinations, limit_of, load, planned, with_grid
+from deltarule.sweeps.grid import Row, Source, combinations, limit_of, load, plan_sweep, with_grid
 from deltarule.training.populations import problem_of_seeds
 
 HERE = Source(Path())
@@ -28,7 +28,7 @@ TABLE = {
 
 
 def plan(values, source=HERE, workers=1, **sections):
-    return planned(parse({**TABLE, **sections, "grid": values}), source, workers=workers)
+    return plan_sweep(parse({**TABLE, **sections, "grid": values}), source, workers=workers)
 
 
 def shapes(made):
@@ -164,7 +164,7 @@ def digests(made):
 def test_folds_stand_apart_where_their_rows_are_measured_apart(data, together):
     network = {"network": {"layers": ["auto", "auto"]}}
     made = plan({"optimizer.learning_rate": [0.1, 1.0]}, Source(Path(), folds=3), data=data, **network)
-    whole = prepared(parse({**TABLE, "data": data, **network}), Path()).digest
+    whole = prepare_dataset(parse({**TABLE, "data": data, **network}), Path()).digest
     if together:
         assert shapes(made) == [(12, 12)] and digests(made) == {whole}
     else:
@@ -202,7 +202,7 @@ def test_rows_on_other_data_have_other_keys(tmp_path):
     for last in "12":
         (tmp_path / "t.csv").write_text(f"x,y\n1,1.5\n2,2.5\n3,{last}.25\n", encoding="utf-8")
         grid.forget_data()
-        keys += planned(parse(table), Source(tmp_path)).units[0].keys
+        keys += plan_sweep(parse(table), Source(tmp_path)).units[0].keys
     assert len(set(keys)) == 4
 
 

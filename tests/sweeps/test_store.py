@@ -15,7 +15,7 @@ from deltarule import MLPClassifier, PopulationSearchCV, sweep
 from deltarule.errors import BadInput, RunFailed
 from deltarule.sweeps import store as stores
 from deltarule.sweeps.result import load_sweep
-from deltarule.sweeps.store import FILE, Store, noted, reader, seed_value
+from deltarule.sweeps.store import FILE, Store, read_notes, reader, seed_value
 from deltarule.sweeps.worker import COLUMNS, Table, read_table, write_table
 
 KEYS = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
@@ -254,7 +254,7 @@ def test_what_a_killed_process_had_half_written_is_taken_back_by_whoever_reads_n
         for name in (FILE, f"{FILE}-journal"):  # as kill -9 leaves them: both, and nobody who writes
             shutil.copy(tmp_path / name, copy)
         assert (copy / FILE).stat().st_size > 90_000
-    assert noted(copy)["name"] == "s"
+    assert read_notes(copy)["name"] == "s"
     assert [row["reason"] for row in load_sweep(copy).rows()] == ["max_steps"]
     assert [path.name for path in copy.iterdir()] == [FILE]
     with Store(copy) as store:

@@ -18,7 +18,7 @@ import pytest
 
 from deltarule import load_sweep, sweep
 from deltarule.data.dataset import Rows
-from deltarule.data.pipeline import divided
+from deltarule.data.pipeline import load_and_split
 from deltarule.data.splits import folds
 from deltarule.data.transforms import scale
 from deltarule.errors import BadInput, RunFailed
@@ -442,7 +442,7 @@ def test_a_fold_that_is_held_out_decides_no_number_of_the_training(on_numbers, c
 
 def test_the_file_of_folds_that_are_scaled_apart_is_read_once(on_numbers, monkeypatch):
     read = []
-    monkeypatch.setattr(grid, "divided", lambda *given: read.append(given) or divided(*given))
+    monkeypatch.setattr(grid, "load_and_split", lambda *given: read.append(given) or load_and_split(*given))
     assert len(on_numbers({"data.scale": ["standardize"], "stopping.max_steps": [1]}, folds=10)) == 10
     assert len(read) == 1
 
@@ -625,7 +625,9 @@ def interrupted_within_pydantic(*_):
         raise ValueError("Error calling function") from request
 
 
-@pytest.mark.parametrize(("module", "name"), [("sweep", "planned"), ("sweep", "to_jsonable"), ("store", "seed_value")])
+@pytest.mark.parametrize(
+    ("module", "name"), [("sweep", "plan_sweep"), ("sweep", "to_jsonable"), ("store", "seed_value")]
+)
 def test_ctrl_c_beside_a_training_is_told_too(recipe, tmp_path, monkeypatch, module, name):
     """Within a function of Pydantic's it becomes an error of another kind."""
     given = {"grid": {"optimizer.learning_rate": [0.1]}, "out": tmp_path / "out", "resume": True}
@@ -637,7 +639,7 @@ def test_ctrl_c_beside_a_training_is_told_too(recipe, tmp_path, monkeypatch, mod
     assert str(error.value) == f"interrupted; {'nothing was begun; start again' if name == 'planned' else kept}"
     assert (tmp_path / "out" / FILE).exists() == (name != "planned")
     assert len(sweep(recipe, **given)) == 2
-    monkeypatch.setattr("deltarule.sweeps.sweep.planned", interrupted_within_pydantic)
+    monkeypatch.setattr("deltarule.sweeps.sweep.plan_sweep", interrupted_within_pydantic)
     with pytest.raises(RunFailed, match=f"^{re.escape(f'interrupted; {kept}')}$"):
         sweep(recipe, **given)
 

@@ -8,7 +8,7 @@ from deltarule.errors import BadInput, RunFailed
 from deltarule.problem.configuration import parse
 from deltarule.studies.sweep_study import sweep
 from deltarule.sweeps import worker
-from deltarule.sweeps.grid import Source, planned
+from deltarule.sweeps.grid import Source, plan_sweep
 from deltarule.sweeps.worker import Table, do, read_table, write_table
 from deltarule.training import checkpoint
 from deltarule.training import train as training
@@ -81,7 +81,7 @@ def done(tmp_path):
     """A function that does the work on a population of one: of what is changed in it, in the folder of this name."""
     table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
     source = Source(tmp_path)
-    [unit] = planned(parse(table), source).units
+    [unit] = plan_sweep(parse(table), source).units
 
     def called(name="checkpoints", **changed):
         given = {"keep": "none", "ranked": "train", "folder": tmp_path / name}

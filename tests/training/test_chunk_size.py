@@ -66,6 +66,6 @@ def test_what_becomes_slower_is_noticed_at_once(fixed: float, each: float, slowe
 def test_a_stretch_cut_short_by_an_event_teaches_nothing() -> None:
     pace = Pace()
     pace.steps = 100
-    with pace.measured(3):
+    with pace.measure(3):
         pass
     assert pace.steps == 100

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from deltarule.data.synthetic import xor
-from deltarule.problem.configuration import changed, parse
+from deltarule.problem.configuration import parse, with_changes
 from deltarule.training.populations import problem_of_seeds, shape_of
 
 TABLE: dict[str, Any] = {
@@ -18,7 +18,7 @@ TABLE: dict[str, Any] = {
 
 def test_members_have_what_their_configurations_say() -> None:
     first = parse(TABLE)
-    second = changed(first, {"run.seeds": [5, 6, 7], "run.data_seed": 3, "optimizer.momentum": 0.4})
+    second = with_changes(first, {"run.seeds": [5, 6, 7], "run.data_seed": 3, "optimizer.momentum": 0.4})
     problem = problem_of_seeds([first, second], xor())
     assert problem.seeds.tolist() == [0, 1, 5, 6, 7]
     assert problem.data_seeds.tolist() == [0] * 2 + [3] * 3
@@ -43,6 +43,6 @@ def test_a_network_without_biases_has_none() -> None:
 def test_another_schedule_is_another_population(change: dict[str, Any]) -> None:
     first = parse(TABLE)
     schedule = {"name": "cosine", "steps": 7, "per": "epoch"}
-    assert shape_of(first) == shape_of(changed(first, {"optimizer.schedule": schedule | {"steps": 8}}))
+    assert shape_of(first) == shape_of(with_changes(first, {"optimizer.schedule": schedule | {"steps": 8}}))
     other = change if "name" in change else schedule | change
-    assert shape_of(first) != shape_of(changed(first, {"optimizer.schedule": other}))
+    assert shape_of(first) != shape_of(with_changes(first, {"optimizer.schedule": other}))

@@ -10,7 +10,7 @@ from deltarule.errors import BadInput
 from deltarule.problem.batches import batch
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
-from deltarule.training.stopping import StopRules, Watch, batch_sizes, batch_weights, crossing, summed_after
+from deltarule.training.stopping import StopRules, Watch, batch_sizes, batch_weights, first_crossing, summed_after
 from deltarule.training.train import train
 
 NUMBERS = st.floats(-1e6, 1e6)
@@ -83,7 +83,7 @@ def test_a_rule_that_makes_no_sense_is_one_sentence(rule):
 @given(st.lists(st.sampled_from([0.1, 0.2, 0.3]), min_size=1, max_size=9), st.integers(0, 3), st.integers(1, 5))
 def test_a_threshold_is_crossed_where_the_objective_is_under_it_for_the_nth_time(objective, before, times):
     under = [step for step, value in enumerate(objective) if value < 0.2]
-    first, counted = crossing(np.array(objective)[:, None], 0.2, np.array([before]), times)
+    first, counted = first_crossing(np.array(objective)[:, None], 0.2, np.array([before]), times)
     assert counted.tolist() == [before + len(under)]
     if before < times:
         assert first.tolist() == [([*under, *[len(objective)] * times])[times - before - 1]]

@@ -22,10 +22,10 @@ import numpy as np
 import pytest
 
 from deltarule.data.cache import Place
-from deltarule.data.compressed import decompressed
+from deltarule.data.compressed import read_decompressed
 from deltarule.data.frame_files import read_frame
 from deltarule.data.idx import parse_idx
-from deltarule.data.images import read
+from deltarule.data.images import read_images
 from deltarule.data.numeric_tables import read_table
 from deltarule.data.published import CIFAR10, MNIST
 from deltarule.engines.compiled.cache import is_private
@@ -69,14 +69,14 @@ def test_nothing_is_unpacked_wherever_a_member_says_that_it_lies(tmp_path: Path,
     place = tar_of(inside / "cifar-10-binary.tar.gz", [(member(name), bytes(3073))])
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(BadInput):
-        read(CIFAR10, place)
+        read_images(CIFAR10, place)
     assert sorted(tmp_path.rglob("*")) == before and not Path("/tmp/escaped").exists()
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.DIRTYPE])
 def test_links_and_devices_in_the_place_of_files_are_files_that_lack(tmp_path: Path, kind: bytes) -> None:
     links = [(member(file.name, kind, "/etc/passwd"), b"") for file in CIFAR10.files]
-    refused(lambda: read(CIFAR10, tar_of(tmp_path / "cifar-10-binary.tar.gz", links)), "lacks data_batch_1.bin")
+    refused(lambda: read_images(CIFAR10, tar_of(tmp_path / "cifar-10-binary.tar.gz", links)), "lacks data_batch_1.bin")
 
 
 def bomb(gigabytes: int) -> bytes:
@@ -89,16 +89,16 @@ def test_an_archive_that_unpacks_without_end_is_left_early(tmp_path: Path) -> No
     large = member("large.bin")
     large.size = 2**40
     path.write_bytes(gzip.compress(large.tobuf()) + bomb(1))
-    refused(lambda: read(CIFAR10, Place(tmp_path, {}, archive=path)), "bytes that make sense")
+    refused(lambda: read_images(CIFAR10, Place(tmp_path, {}, archive=path)), "bytes that make sense")
     header = member("./pax", tarfile.XHDTYPE)
     header.size = 2**33 - 1
     path.write_bytes(gzip.compress(header.tobuf()) + bomb(1))
-    refused(lambda: read(CIFAR10, Place(tmp_path, {}, archive=path)), "bytes that make sense")
+    refused(lambda: read_images(CIFAR10, Place(tmp_path, {}, archive=path)), "bytes that make sense")
 
 
 def test_of_a_compressed_file_no_more_is_read_than_makes_sense(tmp_path: Path) -> None:
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(bomb(1))
-    assert len(decompressed(tmp_path / "train-images-idx3-ubyte.gz", most=1000)) == 1001
+    assert len(read_decompressed(tmp_path / "train-images-idx3-ubyte.gz", most=1000)) == 1001
 
 
 def test_an_xz_file_that_asks_for_gigabytes_is_refused(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_an_xz_file_that_asks_for_gigabytes_is_refused(tmp_path: Path) -> None:
     content[place] = 39  # a dictionary of 3 GiB
     content[12 + size - 4 : 12 + size] = struct.pack("<I", zlib.crc32(content[12 : 12 + size - 4]))
     (tmp_path / "labels.xz").write_bytes(content)
-    refused(lambda: decompressed(tmp_path / "labels.xz", most=1000), "cannot be decompressed")
+    refused(lambda: read_decompressed(tmp_path / "labels.xz", most=1000), "cannot be decompressed")
 
 
 # --- arrays ----------------------------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ def npz_that_lies(path: Path, claimed: int) -> None:
 def test_an_npz_that_claims_gigabytes_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     npz_that_lies(tmp_path / "t.npz", 2**31 - 1)
     refused(lambda: read_table(tmp_path / "t.npz"), "says that it unpacks to 4 GiB")
-    refused(lambda: read(MNIST, Place(tmp_path, {}, arrays=tmp_path / "t.npz")), "says that it unpacks to 4 GiB")
+    refused(lambda: read_images(MNIST, Place(tmp_path, {}, arrays=tmp_path / "t.npz")), "says that it unpacks to 4 GiB")
 
 
 @pytest.mark.parametrize("shape", ["(1000000000000, 1)", "(-1, 2)", "(4294967296, 4294967296)", "([2], 2)"])
@@ -313,7 +313,7 @@ def test_no_pickle_is_read_wherever_it_lies(tmp_path: Path) -> None:
     reads: list[Callable[[], Any]] = [
         lambda: read_table(tmp_path / "t.npz"),
         lambda: read_table(tmp_path / "plain.npz"),
-        lambda: read(MNIST, Place(tmp_path, {}, arrays=tmp_path / "t.npz")),
+        lambda: read_images(MNIST, Place(tmp_path, {}, arrays=tmp_path / "t.npz")),
         lambda: load_model(tmp_path / "m.safetensors"),
         lambda: read_frame(tmp_path / "t.csv"),
         lambda: read_frame(tmp_path / "t.parquet"),

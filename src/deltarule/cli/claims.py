@@ -94,11 +94,11 @@ def _chosen_claims(recipe: "Recipe", file: Path | None) -> "tuple[Claim, ...]":
 
 
 def _show(results: "StudyResults") -> None:
-    from deltarule.errors import counted
+    from deltarule.errors import count_of
     from deltarule.reports.terminal_tables import claims_table
 
     show_all(claims_table(results.claims))
-    judged_over = f"{counted(len(results.claims), 'claim')}, {counted(results.seeds, 'seed')}"
+    judged_over = f"{count_of(len(results.claims), 'claim')}, {count_of(results.seeds, 'seed')}"
     console().print(
         f"{results.study} on {results.data}: {judged_over}, {results.engine} engine, {results.seconds:.0f} s."
     )

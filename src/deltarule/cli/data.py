@@ -73,7 +73,7 @@ def _seen(published: "Published", folder: Path | None, read: bool, needed: bool)
         raise BadInput(f"{published.name} is not here; get it with deltarule data fetch {published.name}")
     if place is None or not read:
         return DataSet(published.name, published.about, None if place is None else str(place))
-    whole = images.read(published, place)
+    whole = images.read_images(published, place)
     test = 0 if whole.test is None else len(whole.test)
     return DataSet(published.name, published.about, str(place), len(whole.train), test)
 

@@ -76,7 +76,7 @@ def _draw(
 
 
 def _show(model: "TabularClassifier | TabularRegressor", found: "Inspection") -> None:
-    from deltarule.data.cell_parsing import shown
+    from deltarule.data.cell_parsing import shorten
     from deltarule.estimators.tabular.formatting import (
         SHUFFLED,
         classes_told,
@@ -85,7 +85,7 @@ def _show(model: "TabularClassifier | TabularRegressor", found: "Inspection") ->
         score_lines,
     )
 
-    show_lines([("target", shown(model.target_)), *score_lines(found.scores, model.usual_)])
+    show_lines([("target", shorten(model.target_)), *score_lines(found.scores, model.usual_)])
     for cells in (classes_told(found), columns_told(found)):
         if len(cells) > 1:
             console().print()

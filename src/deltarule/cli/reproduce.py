@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deltarule.cli.common import Data, EngineName, Json, console, kept, print_json, progress_shown, show_all
-from deltarule.errors import RunFailed, counted
+from deltarule.errors import RunFailed, count_of
 
 if TYPE_CHECKING:
     from deltarule.studies.reproduce_studies import StudyReproduced
@@ -63,7 +63,7 @@ def reproduce(
 
 def _tell(done: "StudyReproduced") -> None:
     """A line on stderr for each study: a reproduction takes its time."""
-    told = f"{done.study} on {done.data}: {counted(done.networks, 'network')} trained, "
-    told += f"{counted(len(done.verdicts), 'claim')} judged"
+    told = f"{done.study} on {done.data}: {count_of(done.networks, 'network')} trained, "
+    told += f"{count_of(len(done.verdicts), 'claim')} judged"
     told += f", {len(done.left_out)} left out" if done.left_out else ""
     console(to_errors=True).print(told, markup=False, soft_wrap=True)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from deltarule.cli.common import Json, console, print_json
-from deltarule.errors import counted
+from deltarule.errors import count_of
 
 
 def list_studies(json: Json = False) -> None:
@@ -29,7 +29,7 @@ def list_studies(json: Json = False) -> None:
     screen = console()
     for one in found:
         screen.print(f"[bold]{one['study']}[/bold]  {one['title']}", markup=True)
-        counts = f"{counted(len(one['experiments']), 'experiment')}, {counted(one['claims'], 'claim')}"
+        counts = f"{count_of(len(one['experiments']), 'experiment')}, {count_of(one['claims'], 'claim')}"
         screen.print(f"  {one['summary']} ({counts})" if one["summary"] else f"  ({counts})")
     screen.print("\nTry: deltarule run encoder")
 

@@ -66,9 +66,9 @@ def with_target(
     is read. `classes` are the names of those that a model knows, `needed` the columns that it asks for.
     """
     from deltarule.data.cell_parsing import PERHAPS_CLASSES, numbers_in
-    from deltarule.data.frame import rows_of, taken
+    from deltarule.data.frame import rows_of, select_rows
     from deltarule.data.frame_files import read_frame
-    from deltarule.data.numeric_tables import listed
+    from deltarule.data.numeric_tables import list_names
 
     frame = read_frame(
         path,
@@ -77,9 +77,9 @@ def with_target(
         as_written=[target],
     )
     if target not in frame:
-        raise BadInput(f"{path} has no column {target!r}; it has: {listed(list(frame))}")
+        raise BadInput(f"{path} has no column {target!r}; it has: {list_names(list(frame))}")
     if len(frame) == 1:
-        which = f": {listed([repr(name) for name in needed])}" if needed else ""
+        which = f": {list_names([repr(name) for name in needed])}" if needed else ""
         raise BadInput(f"{path} has only the target column {target!r}; add the columns that are to tell it{which}")
     if not rows_of(frame):
         raise BadInput(f"{path} has a header but no rows; add rows to it")
@@ -97,7 +97,7 @@ def with_target(
         have, were = ("has", "was") if gaps == 1 else ("have", "were")
         notes.append(f"{gaps:,} of {rows_of(frame):,} rows {have} no {target!r}{why} and {were} passed over")
     y = (numbers if task == "regress" else y)[known]
-    return taken(frame, known), y, notes + (_codes_told(y, target) if task == "auto" else [])
+    return select_rows(frame, known), y, notes + (_codes_told(y, target) if task == "auto" else [])
 
 
 def _as_said(path: Path, written: "np.ndarray", task: str, classes: Collection[str] | None) -> "np.ndarray":
@@ -108,14 +108,21 @@ def _as_said(path: Path, written: "np.ndarray", task: str, classes: Collection[s
     """
     import numpy as np
 
-    from deltarule.data.cell_parsing import MISSING, PERHAPS_CLASSES, meant, numbers_in, said, with_points
+    from deltarule.data.cell_parsing import (
+        MISSING,
+        PERHAPS_CLASSES,
+        diagnose_texts,
+        numbers_in,
+        strip_missing,
+        with_points,
+    )
     from deltarule.data.frame_files import takes_commas
 
     if written.dtype.kind != "O":
         return written
-    y = np.array([said(text) for text in written.tolist()], object)
+    y = np.array([strip_missing(text) for text in written.tolist()], object)
     y = with_points(y) if takes_commas(path) else y
-    if task == "regress" or (classes is None and (numbers_in(y).dtype.kind != "O" or meant(y))):
+    if task == "regress" or (classes is None and (numbers_in(y).dtype.kind != "O" or diagnose_texts(y))):
         return y
     named = PERHAPS_CLASSES if classes is None else {*classes} - (MISSING - PERHAPS_CLASSES)
     return np.array([text if text in named else one for text, one in zip(written, y, strict=True)], object)
@@ -127,7 +134,7 @@ def _check_target(path: Path, target: str, y: "np.ndarray", task: str) -> list[s
     Of few classes, all others numbers, a name may be one: that is said. But a mere sign names none,
     such as the point by which Stata and SAS write what is missing; nor do their further ones, ._ and .a to .z.
     """
-    from deltarule.data.cell_parsing import first_odd, first_text, how_to_write, meant
+    from deltarule.data.cell_parsing import diagnose_texts, first_odd, first_text, how_to_write
     from deltarule.data.numeric_tables import MOST_CLASSES
 
     if y.dtype.kind != "O":
@@ -135,7 +142,7 @@ def _check_target(path: Path, target: str, y: "np.ndarray", task: str) -> list[s
     if task == "regress" and (text := first_text(y)):
         text += how_to_write(first_odd(y))
         raise BadInput(f"{path}, column {target!r}: it holds {text}, where numbers are needed; correct it")
-    looks = meant(y) if task == "auto" else ""
+    looks = diagnose_texts(y) if task == "auto" else ""
     are_many = len(set(y.tolist())) > min(MOST_CLASSES, len(y) // 2)
     is_refused = are_many or not looks.startswith("numbers with a unit")  # 1 AM to 12 AM are names, too
     if is_refused and looks.startswith("numbers" if are_many else "numbers with"):
@@ -178,14 +185,14 @@ def as_learned(y: "np.ndarray", task: str) -> "np.ndarray":
 
 def _codes_told(y: "np.ndarray", target: str) -> list[str]:
     """A sentence where many whole numbers are written as amounts are not, 037, of which few are classes anyway."""
-    from deltarule.data.cell_parsing import shortened
+    from deltarule.data.cell_parsing import shorten_repr
 
     code, are_classes = _codes(y)
     taken, other = (
         ("classes", "amounts, say --task regress") if are_classes else ("numbers", "classes, say --task classify")
     )
     return [
-        f"the cells of {shortened(target)} are written like codes, {shortened(code)}, and are taken for {taken}; "
+        f"the cells of {shorten_repr(target)} are written like codes, {shorten_repr(code)}, and are taken for {taken}; "
         f"if they are {other}"
     ] * bool(code)
 

@@ -113,12 +113,13 @@ def _estimator(y: "np.ndarray", task: str, types: dict[str, str], seed: int) -> 
 
 def _quantities(classes: "Collection[Any]", target: str) -> list[str]:
     """A sentence where the classes are whole numbers, more often counts than yes and no and codes such as 01 are."""
-    from deltarule.data.cell_parsing import WHOLE_AS_WRITTEN, as_text, shortened
+    from deltarule.data.cell_parsing import WHOLE_AS_WRITTEN, as_text, shorten_repr
 
     if len(classes) < 3 or not all(WHOLE_AS_WRITTEN.fullmatch(as_text(one)) for one in classes):
         return []
     return [
-        f"the {len(classes)} different whole numbers of {shortened(target)} are taken for classes; if they are counts "
+        f"the {len(classes)} different whole numbers of {shorten_repr(target)} are taken for classes; if they are "
+        "counts "
         "or amounts, say --task regress"
     ]
 
@@ -157,14 +158,14 @@ def _show_beginning(begun: "Beginning", work: str, json: bool) -> None:
     """What is made of the columns, and the work that lies ahead: of large tables it takes minutes."""
     from rich.table import Table as Grid
 
-    from deltarule.data.cell_parsing import shown
+    from deltarule.data.cell_parsing import shorten
 
     if not json:
         grid = Grid(box=None, pad_edge=False)
         for name in ("column", "kind", "why", "inputs"):
             grid.add_column(name, overflow="fold")
         for column in begun.columns:
-            grid.add_row(shown(column.name), column.kind, column.why, str(len(column.inputs)))
+            grid.add_row(shorten(column.name), column.kind, column.why, str(len(column.inputs)))
         console().print(grid)
         console().print()
     screen = console(to_errors=True)
@@ -173,13 +174,13 @@ def _show_beginning(begun: "Beginning", work: str, json: bool) -> None:
 
 
 def _show(model: "TabularClassifier | TabularRegressor", outcome: TrainOutcome) -> None:
-    from deltarule.data.cell_parsing import shown
+    from deltarule.data.cell_parsing import shorten
     from deltarule.estimators.tabular.formatting import network_told, score_lines, settings_told
 
     what = "a number" if outcome.classes is None else f"{len(outcome.classes)} classes"
     show_lines(
         [
-            ("target", f"{shown(outcome.target)}, {what}"),
+            ("target", f"{shorten(outcome.target)}, {what}"),
             ("rows", f"{outcome.rows:,}, of which {outcome.validation_rows:,} were set aside to score"),
             ("network", network_told(outcome.settings)),
             ("settings", settings_told(outcome.settings, outcome.candidates)),

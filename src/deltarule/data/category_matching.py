@@ -38,7 +38,7 @@ def as_named(texts: Sequence[str], names: Collection[str]) -> list[str]:
     >>> as_named(["1.5", "2"], names=["1.50", "2.00"])
     ['1.50', '2.00']
     """
-    known = naming(tuple(names))
+    known = naming_of(tuple(names))
     others = {text: known.name_of(text) for text in {*texts} - known.names}
     return [others.get(text, text) for text in texts]
 
@@ -68,10 +68,10 @@ class Naming:
 
 
 @lru_cache(maxsize=256)
-def naming(names: tuple[str, ...]) -> Naming:
+def naming_of(names: tuple[str, ...]) -> Naming:
     """How texts are known by these names.
 
-    >>> naming(("true", "false")).forms
+    >>> naming_of(("true", "false")).forms
     {'1': 'true', '0': 'false'}
     """
     numbers = are_numbers(names)
@@ -115,25 +115,25 @@ def are_numbers(names: Collection[str]) -> bool:
     1.50 is one beside 2.00, where all have as many digits behind the point; 1.1 and 1.10 are two versions.
     """
     called = {name: _named_as_number(name) for name in names if name}
-    written = ((_pointed(name), one) for name, one in called.items())
+    written = ((_with_decimal_point(name), one) for name, one in called.items())
     plain = (is_number(name) and (one == name or WHOLE_AS_WRITTEN.fullmatch(name)) for name, one in written)
     return (all(plain) or _have_one_scale(called)) and len(set(called.values())) == len(called)
 
 
 def _have_one_scale(names: Iterable[str]) -> bool:
     """Whether all names are decimals with as many digits behind the point."""
-    written = [_pointed(name) for name in names]
+    written = [_with_decimal_point(name) for name in names]
     if not all(map(AS_DECIMALS.fullmatch, written)):
         return False
     return len({Decimal(one).as_tuple().exponent for one in written}) == 1
 
 
-def _pointed(text: str) -> str:
+def _with_decimal_point(text: str) -> str:
     return text.replace(",", ".") if SURELY_DECIMAL.fullmatch(text) else text
 
 
 def _named_as_number(text: str) -> str:
-    text = _pointed(text)
+    text = _with_decimal_point(text)
     if not is_number(text) or not abs(float(text)) < EXACT:
         return text
     return as_text(float(text))

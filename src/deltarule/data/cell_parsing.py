@@ -61,27 +61,27 @@ class Unclear(str):
     """A cell such as 1.616 where the point may mean thousands, as the commas of other columns say; it is no number."""
 
 
-def shown(text: str) -> str:
+def shorten(text: str) -> str:
     r"""A text in one line, of one that is very long the beginning and the end.
 
-    >>> print(shown("it's\nred"))
+    >>> print(shorten("it's\nred"))
     it's\nred
     """
-    return one_line(_cut(text))
+    return one_line(_cut_middle(text))
 
 
-def shortened(text: str) -> str:
+def shorten_repr(text: str) -> str:
     r"""The same in quotes, as Python has them.
 
-    >>> print(shortened("it's\nred"))
+    >>> print(shorten_repr("it's\nred"))
     "it's\nred"
     """
-    text = _cut(text).replace("\\", r"\\")
+    text = _cut_middle(text).replace("\\", r"\\")
     quote = '"' if "'" in text and '"' not in text else "'"
     return one_line(quote + text.replace(quote, f"\\{quote}") + quote)
 
 
-def _cut(text: str) -> str:
+def _cut_middle(text: str) -> str:
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN // 2]} … {text[3 - LONGEST_SHOWN // 2 :]}"
 
 
@@ -181,7 +181,7 @@ def check_single(what: str, values: np.ndarray) -> None:
     for row, value in enumerate(values if several else ()):
         if type(value) in several and value is not np.ma.masked:
             raise BadInput(
-                f"{what} holds {shortened(str(value))} in row {row} (counted from 0); give a number or a text there"
+                f"{what} holds {shorten_repr(str(value))} in row {row} (counted from 0); give a number or a text there"
             )
 
 
@@ -194,10 +194,10 @@ def are_plain(values: np.ndarray) -> bool:
     return all(map(is_plain_number, dict(zip(map(type, values), values, strict=True)).values()))
 
 
-def widened(numbers: np.ndarray) -> np.ndarray:
+def to_float64_by_repr(numbers: np.ndarray) -> np.ndarray:
     """Numbers as float64 by what they are called, for names: 0.1 of float32 is 0.1, and not 0.10000000149.
 
-    >>> widened(np.array([0.1, np.nan], np.float32))
+    >>> to_float64_by_repr(np.array([0.1, np.nan], np.float32))
     array([0.1, nan])
     """
     is_narrow = numbers.dtype.kind == "f" and numbers.dtype.itemsize < 8
@@ -242,7 +242,7 @@ def as_text(value: Any) -> str:
     return str(value).removesuffix(MIDNIGHT) if isinstance(value, datetime) else str(value)
 
 
-def said(text: str) -> str:
+def strip_missing(text: str) -> str:
     """What a cell says, wherever it comes from: without spaces around it, and nothing where it says so."""
     trimmed = text.strip()
     return "" if trimmed in MISSING else text if trimmed == text else trimmed
@@ -257,21 +257,21 @@ def numbers_in(texts: np.ndarray) -> np.ndarray:
     if texts.dtype.kind != "O":
         return texts
     try:
-        return _numbers(texts.tolist(), commas=False)
+        return _parse_all_numbers(texts.tolist(), commas=False)
     except ValueError:
         return texts
 
 
-def parsed(cells: list[str], commas: bool) -> np.ndarray | None:
+def parse_numbers(cells: list[str], commas: bool) -> np.ndarray | None:
     """The numbers of cells that all are numbers, and stay as different as they are."""
     try:
-        numbers = _numbers(cells, commas)
+        numbers = _parse_all_numbers(cells, commas)
     except ValueError:
         return None
     return None if too_long(cells, numbers, are_names=False) else numbers
 
 
-def _numbers(cells: list[str], commas: bool) -> np.ndarray:
+def _parse_all_numbers(cells: list[str], commas: bool) -> np.ndarray:
     """Cells as numbers, with commas only where points alone do not do; `ValueError` where one is none."""
     cells = ["nan" if cell in MISSING else cell for cell in cells]
     try:
@@ -343,18 +343,18 @@ def too_long(values: Any, numbers: np.ndarray, are_names: bool) -> bool:
     return len(set(whole.values())) < len(whole) or (are_names and bool(whole))
 
 
-def meant(texts: np.ndarray, rows: np.ndarray | None = None) -> str:
+def diagnose_texts(texts: np.ndarray, rows: np.ndarray | None = None) -> str:
     """What texts [N] seem to be meant as, where most of them are no mere texts; else nothing.
 
-    >>> meant(np.array(["1.5", "20", "large"], object))
+    >>> diagnose_texts(np.array(["1.5", "20", "large"], object))
     "numbers, but for 'large' in row 2 (counted from 0)"
-    >>> meant(np.array(["1,5", "20,0", ""], object))
+    >>> diagnose_texts(np.array(["1,5", "20,0", ""], object))
     "numbers with a comma, such as '1,5', to be written 1.5"
-    >>> meant(np.array(["5%", "20%"], object))
+    >>> diagnose_texts(np.array(["5%", "20%"], object))
     "numbers with a sign, such as '5%', to be written 5"
-    >>> meant(np.array([f"{amount} kg" for amount in range(84, 99)], object))
+    >>> diagnose_texts(np.array([f"{amount} kg" for amount in range(84, 99)], object))
     "numbers with a unit, such as '84 kg', to be written 84"
-    >>> meant(np.array(["2026-11-20"], object)), meant(np.array(["red", "blue"], object))
+    >>> diagnose_texts(np.array(["2026-11-20"], object)), diagnose_texts(np.array(["red", "blue"], object))
     ('dates', '')
     """
     present = [text for text in texts.tolist() if text][:LOOKED_AT]
@@ -368,7 +368,11 @@ def meant(texts: np.ndarray, rows: np.ndarray | None = None) -> str:
         if len(found) > most:
             plain = {text for text in texts.tolist() if is_number(text) or fits(text)}
             odd = first_text(texts, plain.__contains__, rows)
-            why = f"but for {odd}" if odd else f"such as {shortened(found[0])}, to be written {_plain(found[0])}"
+            why = (
+                f"but for {odd}"
+                if odd
+                else f"such as {shorten_repr(found[0])}, to be written {_canonical_number(found[0])}"
+            )
             return f"numbers with a {what}, {why}"
     return "dates" if are_dates(present, most) else ""
 
@@ -413,10 +417,10 @@ def how_to_write(text: str) -> str:
         return ""
     has_unit = bool(unit := _unit_of(text)) and _is_unit(unit, [_amount_of(text)])
     is_clear = has_unit or any(form.fullmatch(text) for form in (WITH_COMMA, WITH_POINTS, WITH_SIGN))
-    return f", to be written {_plain(text)}" if is_clear else ""
+    return f", to be written {_canonical_number(text)}" if is_clear else ""
 
 
-def _plain(text: str) -> str:
+def _canonical_number(text: str) -> str:
     """How a number with a comma, points or a sign is to be written; both ways where it may mean one or the other."""
     text = ("-" if text.startswith("(") else "") + re.sub(r"[^\d.,+-]", "", _amount_of(text))
     if PERHAPS_THOUSANDS.fullmatch(text) and "," in text:
@@ -441,7 +445,7 @@ def first_text(column: np.ndarray, counts: Callable[[str], bool] | None = None, 
     counts = counts or _is_finite
     texts = enumerate(map(as_text, column.tolist()))
     place, text = next(((place, text) for place, text in texts if text and not counts(text)), (0, ""))
-    return f"{shortened(text)} in row {place if rows is None else rows[place]} (counted from 0)" if text else ""
+    return f"{shorten_repr(text)} in row {place if rows is None else rows[place]} (counted from 0)" if text else ""
 
 
 def first_odd(texts: np.ndarray) -> str:

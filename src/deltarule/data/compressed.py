@@ -17,7 +17,7 @@ XZ_MEMORY = 2**28
 ENDINGS = ("", ".gz", ".xz")
 
 
-def decompressed(path: Path, most: int) -> bytes:
+def read_decompressed(path: Path, most: int) -> bytes:
     """The content of a file, decompressed where it is compressed.
 
     Parameters: `most`, the largest content that makes sense: a few bytes beyond it are read, and nothing after that.
@@ -26,7 +26,7 @@ def decompressed(path: Path, most: int) -> bytes:
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = (Path(folder) / "greeting").write_bytes(gzip.compress(b"hello"))
-    ...     decompressed(Path(folder) / "greeting", most=100)
+    ...     read_decompressed(Path(folder) / "greeting", most=100)
     b'hello'
     """
     try:

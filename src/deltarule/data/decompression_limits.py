@@ -57,14 +57,14 @@ class Bounded(RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         """Read so many bytes, or all that there are."""
-        self._check(self.stream.tell() + max(size, 0))
+        self._check_size(self.stream.tell() + max(size, 0))
         content: bytes = self.stream.read(size if size >= 0 else self.most + 1 - self.stream.tell())
-        self._check(self.stream.tell())
+        self._check_size(self.stream.tell())
         return content
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """Go to a place, counted from the beginning."""
-        self._check(offset)
+        self._check_size(offset)
         return int(self.stream.seek(offset, whence))
 
     def tell(self) -> int:
@@ -75,7 +75,7 @@ class Bounded(RawIOBase):
         """Whether it can be gone back in: it can."""
         return True
 
-    def _check(self, place: int) -> None:
+    def _check_size(self, place: int) -> None:
         if place > self.most:
             raise BadInput(
                 f"{self.where} holds more than the {self.most:,} bytes that make sense: it is damaged; get it again"

@@ -20,10 +20,10 @@ from deltarule.data.cell_parsing import (
     as_text,
     check_single,
     is_missing,
-    said,
-    shortened,
+    shorten_repr,
+    strip_missing,
+    to_float64_by_repr,
     too_long,
-    widened,
 )
 from deltarule.errors import BadInput
 
@@ -72,7 +72,7 @@ def frame_of(X: Any, names: Collection[str] = (), is_used: Callable[[str], bool]
     if isinstance(X, Mapping):
         items = list(X.items())
     elif hasattr(X, "column_names"):  # PyArrow, whose `columns` are no names
-        items = [(name, _values(X.column(place))) for place, name in enumerate(X.column_names)]
+        items = [(name, _arrow_values(X.column(place))) for place, name in enumerate(X.column_names)]
     elif hasattr(X, "columns"):
         items = [(name, X[name]) for name in X.columns]
     else:
@@ -93,7 +93,7 @@ def frame_of(X: Any, names: Collection[str] = (), is_used: Callable[[str], bool]
             frame[name] = empty(len(values))
             continue
         if name in frame:
-            raise BadInput(f"several columns are named {shortened(name)}; give each one name")
+            raise BadInput(f"several columns are named {shorten_repr(name)}; give each one name")
         frame[name] = _column(name, values, name in names)
     if len({len(column) for column in frame.values()}) > 1:
         lengths = ", ".join(f"{name} {len(column)}" for name, column in list(frame.items())[:5])
@@ -119,10 +119,10 @@ def rows_of(frame: Frame) -> int:
     return len(next(iter(frame.values()), ()))
 
 
-def taken(frame: Frame, rows: Any) -> Frame:
+def select_rows(frame: Frame, rows: Any) -> Frame:
     """Some of a frame's rows: indices or a mask.
 
-    >>> taken({"x": np.array([1.0, 2.0])}, [1])
+    >>> select_rows({"x": np.array([1.0, 2.0])}, [1])
     {'x': array([2.])}
     """
     return Part({name: column[rows] for name, column in frame.items()}, numbers_of_rows(frame)[rows])
@@ -131,14 +131,14 @@ def taken(frame: Frame, rows: Any) -> Frame:
 def numbers_of_rows(frame: Frame) -> np.ndarray:
     """Which row of the whole table each one is [N], for those who look for it there.
 
-    >>> numbers_of_rows(taken({"x": np.array([5.0, 6.0, 7.0])}, [2])).tolist()
+    >>> numbers_of_rows(select_rows({"x": np.array([5.0, 6.0, 7.0])}, [2])).tolist()
     [2]
     """
     return frame.rows if isinstance(frame, Part) else np.arange(rows_of(frame))
 
 
 def _column(name: str, values: Any, are_names: bool) -> np.ndarray:
-    array, told = array_of(values), shortened(name)
+    array, told = array_of(values), shorten_repr(name)
     if array.ndim == 0:
         raise BadInput(f"the column {told} is a single value; give a list, with one value for each row")
     if str(getattr(values, "dtype", "")).startswith("Struct"):  # of Polars
@@ -156,7 +156,7 @@ def _column(name: str, values: Any, are_names: bool) -> np.ndarray:
     # In pandas: somebody has said that its numbers are names.
     is_category = str(getattr(values, "dtype", "")) == "category"
     if (are_names or is_category) and array.dtype.kind == "f":
-        array = widened(array)
+        array = to_float64_by_repr(array)
     numbers = None if is_category else _as_floats(array)
     if numbers is not None and not too_long(array, numbers, are_names):
         numbers = _finite(name, numbers)
@@ -168,7 +168,7 @@ def _column(name: str, values: Any, are_names: bool) -> np.ndarray:
         if array.dtype.kind == "M" and (known != known.astype("M8[us]")).any():  # which Python's times do not have
             texts = np.datetime_as_string(fine).tolist()
             array = np.array(["" if one == "NaT" else form_of(one) for one in texts], object)
-    return np.array([said(as_text(value)) for value in array.tolist()], object)
+    return np.array([strip_missing(as_text(value)) for value in array.tolist()], object)
 
 
 def _as_floats(array: np.ndarray) -> np.ndarray | None:
@@ -211,12 +211,12 @@ def _finite(name: str, numbers: np.ndarray) -> np.ndarray:
     infinite = np.isinf(numbers)
     if infinite.any():
         raise BadInput(
-            f"the column {shortened(name)} is infinite in row {int(infinite.argmax())} (counted from 0); replace it"
+            f"the column {shorten_repr(name)} is infinite in row {int(infinite.argmax())} (counted from 0); replace it"
         )
     return numbers
 
 
-def _values(column: Any) -> Any:
+def _arrow_values(column: Any) -> Any:
     """Arrow's values: numbers as an array at once, texts from those that there are, all else one by one.
 
     Texts are taken as those of a CSV file: trimmed, and missing where they say so.
@@ -229,13 +229,13 @@ def _values(column: Any) -> Any:
         numbers = column.to_numpy()
         if not column.null_count or not (np.abs(numbers) >= EXACT).any():
             return numbers  # else whole numbers beside gaps have become others
-    values = [*map(_cell, _listed(column)), None]  # an element more: lists of lists stay one axis
+    values = [*map(_cell, _to_list(column)), None]  # an element more: lists of lists stay one axis
     return np.array(values, object)[:-1]
 
 
-def _listed(column: Any) -> list[Any]:
+def _to_list(column: Any) -> list[Any]:
     if str(column.type) in ("halffloat", "float"):
-        numbers: list[Any] = widened(column.to_numpy(zero_copy_only=False)).tolist()
+        numbers: list[Any] = to_float64_by_repr(column.to_numpy(zero_copy_only=False)).tolist()
         return numbers
     try:
         return list(column.to_pylist())
@@ -246,13 +246,13 @@ def _listed(column: Any) -> list[Any]:
 def _cell(value: Any) -> Any:
     if not isinstance(value, str | bytes):
         return value
-    return said(as_text(value)) or None
+    return strip_missing(as_text(value)) or None
 
 
 def _looked_up(chunk: Any) -> np.ndarray:
     """Texts [N] that are kept as the different ones and, for each row, which of them."""
     # Whoever keeps numbers so has said that they are names.
-    known = np.array([*(_cell(as_text(one)) for one in _listed(chunk.dictionary)), None], object)[:-1]
+    known = np.array([*(_cell(as_text(one)) for one in _to_list(chunk.dictionary)), None], object)[:-1]
     places = chunk.indices.drop_null().to_numpy(zero_copy_only=False)
     if len(places) and not 0 <= places.min() <= places.max() < len(known):  # PyArrow does not look whether they are
         raise ValueError("a row has a text that the file does not hold")

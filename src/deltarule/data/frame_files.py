@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.data.cell_parsing import are_decimal, as_text, marked_unclear, parsed, said, shortened
+from deltarule.data.cell_parsing import are_decimal, as_text, marked_unclear, parse_numbers, shorten_repr, strip_missing
 from deltarule.data.decompression_limits import check_unpacked
 from deltarule.data.frame import ROW_NUMBERS, Frame, empty, frame_of
 from deltarule.data.numeric_tables import (
@@ -33,7 +33,7 @@ TEXTS = ("string", "large_string")
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class _ColumnSelection:
     """What somebody wants of a file's columns, by their names: see `read_frame`."""
 
     names: Collection[str]
@@ -75,7 +75,7 @@ def read_frame(
     ...     {name: column.tolist() for name, column in read_frame(file).items()}
     {'weight': [150.0, nan], 'color': ['green', 'yellow']}
     """
-    path, wanted = Path(path), _Wanted(names, is_used, as_written)
+    path, wanted = Path(path), _ColumnSelection(names, is_used, as_written)
     check_is_file(path, "a CSV, TSV or Parquet file")
     ending = path.suffix.lower()
     try:
@@ -88,7 +88,7 @@ def read_frame(
         raise BadInput(f"{path} cannot be read: {error.strerror}; check that you may read it") from error
 
 
-def _read_text(path: Path, delimiter: str, wanted: _Wanted) -> Frame:
+def _read_text(path: Path, delimiter: str, wanted: _ColumnSelection) -> Frame:
     with path.open(encoding="utf-8-sig", newline="") as file, cells_of_any_length():
         try:
             found, is_told = separator_of(file, delimiter)
@@ -117,15 +117,17 @@ def _read_text(path: Path, delimiter: str, wanted: _Wanted) -> Frame:
     frame = dict.fromkeys(header, empty(len(lines)))
     used = {name: cells for name, cells in zip(header, columns, strict=True) if not wanted.leaves_out(name)}
     for name, cells in (_unclear_marked(used) if commas else used).items():
-        numbers = parsed(cells, commas) if wanted.takes_numbers(name) else None
+        numbers = parse_numbers(cells, commas) if wanted.takes_numbers(name) else None
         if numbers is None:
-            frame[name] = np.array(cells if name in wanted.as_written else [said(cell) for cell in cells], object)
+            frame[name] = np.array(
+                cells if name in wanted.as_written else [strip_missing(cell) for cell in cells], object
+            )
             continue
         frame[name] = numbers
         if np.isinf(numbers).any():
             place = int(np.isinf(numbers).argmax())
             raise BadInput(
-                f"{path}, line {lines[place]}, column {name!r}: {shortened(cells[place])} is no finite number"
+                f"{path}, line {lines[place]}, column {name!r}: {shorten_repr(cells[place])} is no finite number"
             )
     return frame
 
@@ -146,7 +148,7 @@ def takes_commas(path: str | Path) -> bool:
         return separator_of(file, delimiter)[0] != ","
 
 
-def _read_parquet(path: Path, wanted: _Wanted) -> Frame:
+def _read_parquet(path: Path, wanted: _ColumnSelection) -> Frame:
     try:
         from pyarrow import ArrowException
         from pyarrow.parquet import read_metadata, read_table
@@ -155,14 +157,14 @@ def _read_parquet(path: Path, wanted: _Wanted) -> Frame:
         raise not_installed("Parquet", "pyarrow", "frames", error) from None
     try:
         metadata = read_metadata(path)
-        check_unpacked(path, _unpacked(metadata))
+        check_unpacked(path, _uncompressed_size(metadata))
         if metadata.num_columns > MOST_COLUMNS:
             raise BadInput(f"{path} has {metadata.num_columns:,} columns; give a table of {MOST_COLUMNS:,} at most")
         schema = metadata.schema.to_arrow_schema()
         used = [one for one in schema if not wanted.leaves_out(one.name.strip())]
         for one in used:
             if is_nested(one.type):
-                raise BadInput(f"{path}, column {shortened(one.name)}: it holds {one.type}; give numbers or texts")
+                raise BadInput(f"{path}, column {shorten_repr(one.name)}: it holds {one.type}; give numbers or texts")
         if len({one.name.strip() for one in used}) < len(used):
             raise BadInput(f"{path}: two columns have the same name; give each a name of its own")
         # A text that stands in many rows is one text in the file, and stays one.
@@ -181,7 +183,7 @@ def _read_parquet(path: Path, wanted: _Wanted) -> Frame:
         raise BadInput(f"{path} is no Parquet file, or damaged; write it again") from error
 
 
-def _unpacked(metadata: Any) -> int:
+def _uncompressed_size(metadata: Any) -> int:
     """The bytes that a Parquet file says its values take: each, however often it is repeated, 8 of them at least.
 
     What it says of single columns is not asked: PyArrow ends the process where that is damaged.

@@ -17,7 +17,7 @@ import numpy as np
 
 from deltarule.data.cache import Place, fetch, find
 from deltarule.data.cifar import parse_cifar
-from deltarule.data.compressed import GZIP, decompressed, decompressed_stream
+from deltarule.data.compressed import GZIP, decompressed_stream, read_decompressed
 from deltarule.data.dataset import Dataset, Rows
 from deltarule.data.decompression_limits import Bounded, check_zip
 from deltarule.data.idx import parse_idx, to_idx
@@ -70,15 +70,15 @@ def load_published(published: Published, data_dir: str | Path | None = None) -> 
     """
     place = find(published, data_dir) or find(published, fetch(published).parent)
     assert place is not None, "what was downloaded is there"
-    return read(published, place)
+    return read_images(published, place)
 
 
-def read(published: Published, place: Place) -> Dataset:
+def read_images(published: Published, place: Place) -> Dataset:
     """Read and check a data set where it was found.
 
     Errors: `BadInput` for the first file that is not the published one: what is wrong with it, and what to do.
     """
-    contents = {file.name: checked(published, file, *given) for file, given in _contents(published, place)}
+    contents = {file.name: check_content(published, file, *given) for file, given in _contents(published, place)}
     parts = _idx_parts(contents) if published.archive is None else _cifar_parts(contents)
     counts = " and ".join(f"{len(rows):,} {part} images" for part, rows in parts.items())
     return Dataset(
@@ -92,7 +92,7 @@ def read(published: Published, place: Place) -> Dataset:
     )
 
 
-def checked(published: Published, file: File, content: bytes, where: str) -> np.ndarray:
+def check_content(published: Published, file: File, content: bytes, where: str) -> np.ndarray:
     """What a file holds, if it is the published one: its form, its labels and its digest are looked at, in this order.
 
     Parameters: `content`, decompressed; `where`, what an error calls it.
@@ -140,7 +140,7 @@ def _contents(published: Published, place: Place) -> Iterator[tuple[File, tuple[
     else:
         paths = [place.files[file.name] for file in published.files]
         with ThreadPoolExecutor() as threads:  # xz takes seconds, and leaves the others alone
-            contents = threads.map(decompressed, paths, [file.most for file in published.files])
+            contents = threads.map(read_decompressed, paths, [file.most for file in published.files])
             yield from zip(published.files, zip(contents, map(str, paths), strict=True), strict=True)
 
 
@@ -149,7 +149,7 @@ def _in_archive(published: Published, path: Path) -> Iterator[tuple[File, tuple[
     wanted = {file.name: file for file in published.files}
     most = sum(file.most for file in published.files) + HEADERS
     try:
-        with _opened(path) as stream, _tar(Bounded(stream, most, str(path))) as archive:
+        with _open(path) as stream, _tar(Bounded(stream, most, str(path))) as archive:
             for member in archive:
                 name = Path(member.name).name
                 inside = archive.extractfile(member) if name in wanted and member.isfile() else None
@@ -164,7 +164,7 @@ def _in_archive(published: Published, path: Path) -> Iterator[tuple[File, tuple[
         raise BadInput(f"{path} lacks {', '.join(wanted)}; get it again")
 
 
-def _opened(path: Path) -> gzip.GzipFile | BufferedReader:
+def _open(path: Path) -> gzip.GzipFile | BufferedReader:
     """A file to read from, decompressed where it is compressed by gzip."""
     with path.open("rb") as file:
         is_compressed = file.read(len(GZIP)) == GZIP

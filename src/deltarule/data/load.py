@@ -56,7 +56,7 @@ def load(
     if isinstance(name_or_file, str) and not path.suffix and path.name == name_or_file:
         raise BadInput(_unknown(name_or_file))
     _check_options("a file", read_table, options, given=("path", "target"))
-    return read_table(path if data_dir is None else _found(path, Path(data_dir)), target, **options)
+    return read_table(path if data_dir is None else _resolve_path(path, Path(data_dir)), target, **options)
 
 
 def names() -> tuple[tuple[str, str], ...]:
@@ -68,7 +68,7 @@ def names() -> tuple[tuple[str, str], ...]:
     return tuple((name, (loader.__doc__ or "").partition("\n")[0]) for name, loader in LOADERS.items())
 
 
-def _found(path: Path, folder: Path) -> Path:
+def _resolve_path(path: Path, folder: Path) -> Path:
     """The file in the folder if it is there; else the path as it stands."""
     try:
         if kind_or_error(folder) != "folder":

@@ -16,10 +16,10 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from deltarule.data.cell_parsing import is_number, number_of, shortened, shown
+from deltarule.data.cell_parsing import is_number, number_of, shorten, shorten_repr
 from deltarule.data.dataset import Dataset, Rows
 from deltarule.data.decompression_limits import check_zip
-from deltarule.errors import BadInput, counted
+from deltarule.errors import BadInput, count_of
 from deltarule.files import check_is_file
 
 TASKS = ("auto", "classify", "regress")
@@ -207,7 +207,7 @@ def read_header(
         raise BadInput(f"{path}: column {names.index('') + 1} has no name in the header; name it or remove the column")
     for name, times in Counter(used).most_common(1):
         if times > 1:
-            raise BadInput(f"{path}: {times} columns are named {shortened(name)}; give each a name of its own")
+            raise BadInput(f"{path}: {times} columns are named {shorten_repr(name)}; give each a name of its own")
     return names
 
 
@@ -232,7 +232,7 @@ def is_blank(row: Sequence[str]) -> bool:
 
 def uneven(path: Path, line: int, row: Sequence[str], header: Sequence[str]) -> BadInput:
     """The error for a row that has more cells than the header, or fewer."""
-    cells, columns = counted(len(row), "cell"), counted(len(header), "column")
+    cells, columns = count_of(len(row), "cell"), count_of(len(header), "column")
     return BadInput(f"{path}, line {line}: {cells}, but the header names {columns}")
 
 
@@ -292,9 +292,9 @@ def check_separated(path: Path, other: str, delimiter: str) -> None:
 
 def _target_position(path: Path, header: list[str], target: str | None) -> int:
     if target is None:
-        raise BadInput(f"{path}: no target is named; choose one of its columns: {listed(header)}")
+        raise BadInput(f"{path}: no target is named; choose one of its columns: {list_names(header)}")
     if target not in header:
-        raise BadInput(f"{path} has no column {target!r}; its first line names: {listed(header)}")
+        raise BadInput(f"{path} has no column {target!r}; its first line names: {list_names(header)}")
     if len(header) == 1:
         raise BadInput(
             f"{path} has only the target column {target!r}; add at least one column of numbers to learn from"
@@ -322,7 +322,7 @@ def _body(path: Path, reader: Any, header: list[str], position: int, task: str) 
     features = tuple(name for name in header if name != header[position])
     return Table(
         x=np.frombuffer(numbers).reshape(len(answers), len(features)),
-        y=_answers(path, answers, lines, header[position], task),
+        y=_target_column(path, answers, lines, header[position], task),
         features=features,
         target=header[position],
         place=lambda row: f"line {lines[row]}",
@@ -331,13 +331,13 @@ def _body(path: Path, reader: Any, header: list[str], position: int, task: str) 
 
 def _bad_cell(path: Path, line: int, header: list[str], row: list[str]) -> BadInput:
     name, cell = next((name, cell) for name, cell in zip(header, row, strict=True) if not is_number(cell))
-    what = f"{shortened(cell)} is not a number" if cell.strip() else "the cell is empty"
+    what = f"{shorten_repr(cell)} is not a number" if cell.strip() else "the cell is empty"
     return BadInput(
         f"{path}, line {line}, column {name!r}: {what}; every column but the target must hold numbers alone"
     )
 
 
-def _answers(path: Path, texts: list[str], lines: Sequence[int], name: str, task: str) -> np.ndarray | list[str]:
+def _target_column(path: Path, texts: list[str], lines: Sequence[int], name: str, task: str) -> np.ndarray | list[str]:
     """The target column as numbers if it holds numbers, else as texts."""
     try:
         return np.array(array("d", map(number_of, texts)))
@@ -350,7 +350,7 @@ def _answers(path: Path, texts: list[str], lines: Sequence[int], name: str, task
         )
     if task == "regress" or (task == "auto" and first_number is not None):
         raise BadInput(
-            f"{path}, line {lines[first_text]}, column {name!r}: {shortened(texts[first_text])} is not a number; "
+            f"{path}, line {lines[first_text]}, column {name!r}: {shorten_repr(texts[first_text])} is not a number; "
             "correct it, or say task 'classify' if the column holds names of classes"
         )
     return texts
@@ -369,9 +369,9 @@ def _read_npz(path: Path, target: str | None) -> Table:
             raise
         except Exception as error:  # damage shows as any of a dozen kinds, from zipfile's to tokenize's
             raise BadInput(f"{path} is no npz file, or damaged; save it again with numpy.savez") from error
-        x = _inputs(path, _array(path, archive, _array_name(path, stored, ("x", "X"))))
+        x = _inputs(path, _load_array(path, archive, _array_name(path, stored, ("x", "X"))))
         name = _array_name(path, stored, ("y", "Y") if target is None else (target,))
-        y = _targets(path, _array(path, archive, name), name)
+        y = _npz_targets(path, _load_array(path, archive, name), name)
     if len(x) != len(y):
         raise BadInput(f"{path}: x has {len(x)} rows but {name} has {len(y)}; give one target for each row")
     return Table(
@@ -386,11 +386,13 @@ def _read_npz(path: Path, target: str | None) -> Table:
 def _array_name(path: Path, stored: set[str], wanted: tuple[str, ...]) -> str:
     found = [name for name in wanted if name in stored]
     if len(found) != 1:
-        raise BadInput(f"{path} must hold one array named {' or '.join(wanted)}; it holds: {listed(sorted(stored))}")
+        raise BadInput(
+            f"{path} must hold one array named {' or '.join(wanted)}; it holds: {list_names(sorted(stored))}"
+        )
     return found[0]
 
 
-def _array(path: Path, archive: Any, name: str) -> np.ndarray:
+def _load_array(path: Path, archive: Any, name: str) -> np.ndarray:
     try:
         return np.asarray(archive[name])
     except Exception as error:  # as above
@@ -405,11 +407,11 @@ def _inputs(path: Path, x: np.ndarray) -> np.ndarray:
     return x
 
 
-def _targets(path: Path, y: np.ndarray, name: str) -> np.ndarray | list[str]:
+def _npz_targets(path: Path, y: np.ndarray, name: str) -> np.ndarray | list[str]:
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim == 1 and y.dtype.kind == "U":
-        return _named(path, y.tolist(), name)
+        return _class_names(path, y.tolist(), name)
     if y.ndim not in (1, 2) or 0 in y.shape or y.dtype.kind not in "biuf":
         raise BadInput(
             f"{path}: {name} is {y.dtype} of shape {y.shape}; give numbers or names of classes, one for each row"
@@ -417,7 +419,7 @@ def _targets(path: Path, y: np.ndarray, name: str) -> np.ndarray | list[str]:
     return y.astype(np.float64)
 
 
-def _named(path: Path, texts: list[str], name: str) -> list[str]:
+def _class_names(path: Path, texts: list[str], name: str) -> list[str]:
     if "" in texts:
         raise BadInput(
             f"{path}, row {texts.index('')} (counted from 0): the target {name!r} is empty; leave the row out"
@@ -428,6 +430,6 @@ def _named(path: Path, texts: list[str], name: str) -> list[str]:
 # --- both ------------------------------------------------------------------------------------------------------------
 
 
-def listed(names: Sequence[str]) -> str:
+def list_names(names: Sequence[str]) -> str:
     """Names for an error, the first ten of many."""
-    return ", ".join(map(shown, names[:10])) + (f" … ({len(names)} in all)" if len(names) > 10 else "")
+    return ", ".join(map(shorten, names[:10])) + (f" … ({len(names)} in all)" if len(names) > 10 else "")

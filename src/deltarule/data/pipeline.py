@@ -18,7 +18,7 @@ from deltarule.problem.configuration import Configuration, DataSection
 from deltarule.problem.resolved_configuration import resolved
 
 
-def prepared(configuration: Configuration, folder: Path, data_dir: str | Path | None = None) -> Dataset:
+def prepare_dataset(configuration: Configuration, folder: Path, data_dir: str | Path | None = None) -> Dataset:
     """Load a configuration's rows, set some aside, and make of them what a network is trained on.
 
     Parameters: `folder`, where the recipe lies; `data_dir`, a folder in which a file is looked for before it is looked
@@ -29,15 +29,15 @@ def prepared(configuration: Configuration, folder: Path, data_dir: str | Path | 
     >>> from deltarule.problem.configuration import parse
     >>> data = {"name": "xor", "split": {"test": 5}}
     >>> table = {"data": data, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
-    >>> {part: len(rows) for part, rows in prepared(parse(table), Path()).parts.items()}
+    >>> {part: len(rows) for part, rows in prepare_dataset(parse(table), Path()).parts.items()}
     {'train': 16, 'test': 5}
     """
-    dataset = fitted(divided(configuration, folder, data_dir), configuration.data)
+    dataset = scale_and_project(load_and_split(configuration, folder, data_dir), configuration.data)
     _check_parts(configuration, dataset)
     return dataset
 
 
-def divided(configuration: Configuration, folder: Path, data_dir: str | Path | None = None) -> Dataset:
+def load_and_split(configuration: Configuration, folder: Path, data_dir: str | Path | None = None) -> Dataset:
     """Load a configuration's rows and set some aside: the first half of `prepared`."""
     data = configuration.data
     name, options = taken_apart(data.name if data.file is None else data.file)
@@ -53,7 +53,7 @@ def divided(configuration: Configuration, folder: Path, data_dir: str | Path | N
     return with_mirrored(dataset) if data.mirrored else dataset
 
 
-def fitted(dataset: Dataset, data: DataSection) -> Dataset:
+def scale_and_project(dataset: Dataset, data: DataSection) -> Dataset:
     """Scale rows and turn them into components, as their training part says: the second half of `prepared`."""
     dataset, _ = scale(dataset, data.scale)
     return dataset if data.components is None else principal_components(dataset, data.components)[0]

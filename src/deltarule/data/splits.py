@@ -56,11 +56,11 @@ def split(
                 left, aside = left[:-count], left[-count:]
             else:
                 left, aside = _set_aside(dataset, left, count, part, seed, stratify)
-            parts[part] = _joined(dataset.train.take(aside), dataset.parts.get(part))
+            parts[part] = _concatenate(dataset.train.take(aside), dataset.parts.get(part))
     return with_parts(dataset, parts | {"train": dataset.train.take(left)}) if parts else dataset
 
 
-def _joined(rows: Rows, more: Rows | None) -> Rows:
+def _concatenate(rows: Rows, more: Rows | None) -> Rows:
     if more is None:
         return rows
     x, answers = np.concatenate([rows.x, more.x]), np.concatenate([rows.answers, more.answers])

@@ -77,13 +77,13 @@ def scale(dataset: Dataset, how: str) -> tuple[Dataset, Transform]:
     if how == "none":
         return dataset, Transform(how, np.zeros(dataset.inputs), np.ones(dataset.inputs))
     with np.errstate(all="ignore"):  # what overflows is refused in the next lines, with the column's name
-        transform = _fit(dataset.train.x, how)
-        _check(dataset, transform)
-        parts = {name: _scaled(rows, transform) for name, rows in dataset.parts.items()}
+        transform = _fit_scale(dataset.train.x, how)
+        _check_fits(dataset, transform)
+        parts = {name: _apply(rows, transform) for name, rows in dataset.parts.items()}
     return with_parts(dataset, parts), transform
 
 
-def _fit(x: np.ndarray, how: str) -> Transform:
+def _fit_scale(x: np.ndarray, how: str) -> Transform:
     shift, factor = np.zeros(x.shape[1]), np.ones(x.shape[1])
     if how == "unit":
         largest = float(max(x.max(), -float(x.min())))
@@ -107,7 +107,7 @@ def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, largest * np.sqrt((relative**2).mean(0))
 
 
-def _check(dataset: Dataset, transform: Transform) -> None:
+def _check_fits(dataset: Dataset, transform: Transform) -> None:
     bad = ~(np.isfinite(transform.shift) & np.isfinite(transform.factor))
     if bad.any():
         raise BadInput(
@@ -116,7 +116,7 @@ def _check(dataset: Dataset, transform: Transform) -> None:
         )
 
 
-def _scaled(rows: Rows, transform: Transform) -> Rows:
+def _apply(rows: Rows, transform: Transform) -> Rows:
     return Rows(transform.apply(rows.x), labels=rows.labels, targets=rows.targets)
 
 

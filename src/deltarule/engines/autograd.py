@@ -90,7 +90,7 @@ class AutogradEngine(Engine):
         x = self._tensor(np.asarray(x, problem.dtype))
         parameters = self._views(self._tensor(state.theta), problem.network.entries)
         logits, _ = self._forward(problem, parameters, Rows(x, None, None, {}, {}), running)
-        return _array(logits), _array(self._activated(problem.network.output, logits))
+        return _to_numpy(logits), _to_numpy(self._activation(problem.network.output, logits))
 
     def objective_and_gradient(
         self, problem: Problem, state: State, rows: Batch, *, published: bool = True
@@ -105,7 +105,7 @@ class AutogradEngine(Engine):
         """
         tensors = self._rows(problem, state.members, state.step, rows)
         J, g, _ = self._pass(problem, state.members, self._tensor(state.theta), tensors, published)
-        return _array(J), _array(g)
+        return _to_numpy(J), _to_numpy(g)
 
     def _advance(self, problem: Problem, state: State, n: int) -> tuple[State, Floats, Integers]:
         """n updates of members that have equally many rows; tensors stay on the device all the while."""
@@ -118,20 +118,20 @@ class AutogradEngine(Engine):
             now = replace(state, step=state.step + i)
             rows = self._rows(problem, members, now.step, batch(problem, members, now.step))
             objective[i], g, statistics = self._pass(problem, members, theta, rows, published=True)
-            buffers = self._running(problem, buffers, statistics, rows.w)
-            theta, *slots = self._updated(problem, now, theta, g, slots)
+            buffers = self._running_statistics(problem, buffers, statistics, rows.w)
+            theta, *slots = self._update(problem, now, theta, g, slots)
             if (now.step + 1) % FLUSH_EVERY == 0:
                 least = torch.finfo(theta.dtype).tiny
                 theta, *slots = (torch.where(one.abs() < least, 0, one) for one in (theta, *slots))
             sound[i] = torch.isfinite(torch.cat([objective[i, :, None], theta, buffers, *slots], -1)).all(-1)
         done = replace(
             state,
-            theta=_array(theta),
-            slots=dict(zip(problem.optimizer.slots, map(_array, slots), strict=True)),
-            buffers=_array(buffers),
+            theta=_to_numpy(theta),
+            slots=dict(zip(problem.optimizer.slots, map(_to_numpy, slots), strict=True)),
+            buffers=_to_numpy(buffers),
         )
-        before = _array(sound).cumprod(0).sum(0)  # how many updates went well before the first that did not
-        return done, _array(objective), np.where(before < n, state.step + before, -1)
+        before = _to_numpy(sound).cumprod(0).sum(0)  # how many updates went well before the first that did not
+        return done, _to_numpy(objective), np.where(before < n, state.step + before, -1)
 
     def _pass(
         self, problem: Problem, members: Integers, theta: Tensor, rows: Rows, published: bool
@@ -173,15 +173,15 @@ class AutogradEngine(Engine):
                 value = parameters[f"gamma{n}"] * normalized + parameters[f"beta{n}"]
             if layer is problem.network.layers[-1]:
                 break
-            value = self._activated(layer.activation, value)
+            value = self._activation(layer.activation, value)
             if n in rows.keep:
                 value = value * rows.keep[n] / (1 - rows.rate[n])
         return value, statistics
 
-    def _activated(self, activation: Activation, z: Tensor) -> Tensor:
+    def _activation(self, activation: Activation, z: Tensor) -> Tensor:
         formula = self._formulas.ACTIVATIONS.get(activation.name)
         if formula is None:
-            return self._own("activation", activation, activation.function, z)
+            return self._custom_formula("activation", activation, activation.function, z)
         return formula(z, **activation.parameters)
 
     def _objective(
@@ -206,27 +206,27 @@ class AutogradEngine(Engine):
         from_logits = formulas.FROM_LOGITS.get((loss.name, output.name))
         if from_logits:
             return from_logits(logits, y, **loss.parameters)
-        p = self._activated(output, logits)
+        p = self._activation(output, logits)
         formula = (published and formulas.PUBLISHED.get(loss.name)) or formulas.LOSSES.get(loss.name)
         if formula is None:
-            return self._own("loss", loss, loss.value, p, y)
+            return self._custom_formula("loss", loss, loss.value, p, y)
         return formula(p, y, **loss.parameters)
 
     def _penalties(self, problem: Problem, theta: Tensor) -> Tensor:
         assert problem.penalty is not None
         formula = self._formulas.PENALTIES.get(problem.penalty.name)
         if formula is None:
-            return self._own("penalty", problem.penalty, problem.penalty.value, theta)
+            return self._custom_formula("penalty", problem.penalty, problem.penalty.value, theta)
         return formula(theta)
 
-    def _own(self, kind: str, formula: Any, function: Callable[..., Any], *inputs: Tensor) -> Tensor:
+    def _custom_formula(self, kind: str, formula: Any, function: Callable[..., Any], *inputs: Tensor) -> Tensor:
         """A formula of the user's own."""
         result = self._formulas.user_formula(kind, formula, function, *inputs)
         if self._blames:
             self._formulas.check_differentiable(kind, formula, result, inputs[0])
         return result
 
-    def _updated(self, problem: Problem, state: State, theta: Tensor, g: Tensor, slots: list[Tensor]) -> list[Tensor]:
+    def _update(self, problem: Problem, state: State, theta: Tensor, g: Tensor, slots: list[Tensor]) -> list[Tensor]:
         """θ and the slots after an update; `state` gives the members and the step."""
         optimizer, members = problem.optimizer, state.members
         if optimizer.update is None:
@@ -245,8 +245,8 @@ class AutogradEngine(Engine):
         if formula:
             return list(formula(theta, g, *slots, **numbers))
         # A user's own update is not differentiated: it can run on arrays, as it was written.
-        arrays = {name: _array(value) for name, value in numbers.items()}
-        return [self._tensor(new) for new in optimizer.update(*map(_array, [theta, g, *slots]), **arrays)]
+        arrays = {name: _to_numpy(value) for name, value in numbers.items()}
+        return [self._tensor(new) for new in optimizer.update(*map(_to_numpy, [theta, g, *slots]), **arrays)]
 
     def _array_norms(self, entries: Sequence[Entry], g: Tensor) -> Tensor:
         """For each entry of the gradient [K, P], the length of the array (W1, b1 …) that it belongs to."""
@@ -254,7 +254,7 @@ class AutogradEngine(Engine):
         norms = [self._torch.linalg.vector_norm(part, dim=-1, keepdim=True).expand_as(part) for part in parts]
         return self._torch.cat(norms, -1)
 
-    def _running(
+    def _running_statistics(
         self, problem: Problem, buffers: Tensor, statistics: Mapping[int, tuple[Tensor, Tensor]], w: Tensor
     ) -> Tensor:
         """The running statistics [K, Q] after a batch, its variance made unbiased."""
@@ -286,7 +286,7 @@ class AutogradEngine(Engine):
         return self._torch.tensor(array, device=self._device)  # a copy: PyTorch must never write into a state
 
 
-def _array(tensor: Tensor) -> Floats:
+def _to_numpy(tensor: Tensor) -> Floats:
     return np.asarray(tensor.cpu().numpy())
 
 

@@ -51,10 +51,10 @@ class Engine(Protocol):
         return f"Engine '{self.name}'"
 
 
-def flushed(array: Floats) -> Floats:
+def flush_subnormals(array: Floats) -> Floats:
     """The array with 0 for what is smaller than the least normal number of its kind.
 
-    >>> flushed(np.array([1.0, -1e-310, np.nan]))
+    >>> flush_subnormals(np.array([1.0, -1e-310, np.nan]))
     array([ 1.,  0., nan])
     """
     return np.where(np.abs(array) < np.finfo(array.dtype).tiny, array.dtype.type(0), array)

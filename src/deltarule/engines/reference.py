@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
-from deltarule.engines.base import FLUSH_EVERY, Engine, Trace, flushed
+from deltarule.engines.base import FLUSH_EVERY, Engine, Trace, flush_subnormals
 from deltarule.errors import BadInput
 from deltarule.maths import random
 from deltarule.maths.elementary import everywhere
@@ -89,7 +89,7 @@ def update(problem: Problem, state: State, numbers: Numbers | None = None) -> tu
     done = objective_and_gradient(problem, state, batch(problem, state.members, state.step))
     theta, slots = apply_optimizer(problem, state, done.gradient, numbers)
     if (state.step + 1) % FLUSH_EVERY == 0:
-        theta, slots = flushed(theta), {name: flushed(slot) for name, slot in slots.items()}
+        theta, slots = flush_subnormals(theta), {name: flush_subnormals(slot) for name, slot in slots.items()}
     return State(theta, slots, done.buffers, state.factor, state.members, state.step + 1), done.objective
 
 
@@ -174,9 +174,9 @@ def optimizer_numbers(problem: Problem, state: State, n: int) -> Iterator[Number
     members, steps = state.members, state.step + np.arange(n)
     numbers = {name: value[members] for name, value in problem.numbers.items()}
     numbers["learning_rate"] = problem.rates(members, steps) * state.factor
-    told, apart = _told(problem, steps, numbers), {}
+    told, apart = _step_numbers(problem, steps, numbers), {}
     if problem.optimizer.decay:
-        spared = _told(problem, steps, numbers | {"weight_decay": 0 * numbers["weight_decay"]})
+        spared = _step_numbers(problem, steps, numbers | {"weight_decay": 0 * numbers["weight_decay"]})
         apart = {name: value for name, value in spared.items() if not np.array_equal(value, told[name])}
 
     def at(i: int, name: Any) -> Floats:
@@ -186,7 +186,7 @@ def optimizer_numbers(problem: Problem, state: State, n: int) -> Iterator[Number
     return ({name: at(i, name) for name in told} for i in range(n))
 
 
-def _told(problem: Problem, steps: Integers, numbers: dict[str, Floats]) -> Numbers:
+def _step_numbers(problem: Problem, steps: Integers, numbers: dict[str, Floats]) -> Numbers:
     """What an update is given of the optimizer's numbers, each [n, K].    numbers [K] or [n, K]"""
     once, shape = problem.optimizer.once_a_step, numbers["learning_rate"].shape
     if once is None:

@@ -163,7 +163,7 @@ def user_formula(kind: str, formula: Any, function: Callable[..., Any], *inputs:
     try:
         result = function(*inputs, **getattr(formula, "parameters", {}))
     except Exception as error:  # whatever a stranger's function raises when it meets a tensor
-        raise NoWitness(_no_witness(fails, _told(error), "operators alone")) from None
+        raise NoWitness(_no_witness(fails, _error_message(error), "operators alone")) from None
     z = inputs[0]
     if not isinstance(result, Tensor) or result.shape != z.shape or result.requires_grad != z.requires_grad:
         raise NoWitness(_no_witness(fails, "what it returns is no tensor that autograd can follow", "operators alone"))
@@ -179,7 +179,7 @@ def check_differentiable(kind: str, formula: Any, result: Tensor, z: Tensor) -> 
     try:
         torch.autograd.grad(result.sum(), z, retain_graph=True)
     except Exception as error:  # a derivative may be a stranger's, too
-        raise NoWitness(_no_witness(fails, _told(error), "operations that it can differentiate")) from None
+        raise NoWitness(_no_witness(fails, _error_message(error), "operations that it can differentiate")) from None
 
 
 def _no_witness(fails: str, why: str, instead: str) -> str:
@@ -188,7 +188,7 @@ def _no_witness(fails: str, why: str, instead: str) -> str:
     )
 
 
-def _told(error: Exception) -> str:
+def _error_message(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.data.category_matching import SURELY_DECIMAL, TIME, TRUTHS, naming
+from deltarule.data.category_matching import SURELY_DECIMAL, TIME, TRUTHS, naming_of
 from deltarule.data.cell_parsing import MISSING
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
@@ -317,7 +317,7 @@ def _check_classes(model: BaseMLP) -> None:
 
 def _told(column: Column) -> dict[str, Any]:
     """A column for the script, and how its categories may be written."""
-    known = naming(column.categories)
+    known = naming_of(column.categories)
     truths = known.truths or takes_truths(column)
     ways = {"numbers": known.numbers, "truths": truths, "commas": known.commas, "forms": dict(known.forms)}
     return asdict(column) | ways | {"held": column.held}

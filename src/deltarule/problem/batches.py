@@ -50,13 +50,13 @@ def groups(problem: Problem, members: Integers) -> list[Integers]:
     return [np.flatnonzero(counts == count) for count in np.unique(counts)]
 
 
-def alike(problem: Problem, members: Integers, group: Integers) -> list[Integers]:
+def split_by_rows(problem: Problem, members: Integers, group: Integers) -> list[Integers]:
     """Split a group (places in `members`, with equally many rows) by the rows that they see, and their order.
 
     >>> from deltarule.problem.network import Network
     >>> from deltarule.problem.create import create_problem
     >>> problem = create_problem(Network([1, 1]), [[0], [1]], [0, 1], rows=[[0, 1], [1, 0], [0, 1]])
-    >>> [some.tolist() for some in alike(problem, np.arange(3), np.arange(3))]
+    >>> [some.tolist() for some in split_by_rows(problem, np.arange(3), np.arange(3))]
     [[0, 2], [1]]
     """
     kinds = problem.row_kinds[members[group]]
@@ -86,7 +86,7 @@ def batch(problem: Problem, members: Integers, step: int) -> Batch:
     >>> [len(batch(problem, np.array([0]), step).x) for step in range(4)]
     [2, 1, 2, 1]
     """
-    return _gathered(problem, members, positions_of(problem, members, step))
+    return _gather(problem, members, positions_of(problem, members, step))
 
 
 def positions_of(problem: Problem, members: Integers, step: int) -> Integers:
@@ -119,10 +119,10 @@ def all_rows(problem: Problem, members: Integers) -> Batch:
     >>> all_rows(problem, np.array([0])).x.ravel().tolist()
     [7.0, 5.0]
     """
-    return _gathered(problem, members, np.arange(problem.row_count(members[0])))
+    return _gather(problem, members, np.arange(problem.row_count(members[0])))
 
 
-def _gathered(problem: Problem, members: Integers, positions: Integers) -> Batch:
+def _gather(problem: Problem, members: Integers, positions: Integers) -> Batch:
     rows = rows_at(problem, members, positions)
     if problem.weights is None:
         w = np.ones((*rows.shape, 1), problem.dtype)
@@ -165,14 +165,14 @@ def orders_of_epochs(seeds: tuple[int, ...], epochs: range, rows: int) -> Intege
     """
     at_once = DRAWN_AT_ONCE // (rows * len(seeds))
     if not at_once:
-        return _long(seeds, epochs, rows) if len(epochs) == 1 else _drawn(seeds, epochs, rows)
+        return _long(seeds, epochs, rows) if len(epochs) == 1 else _draw_orders(seeds, epochs, rows)
     first = epochs[0] // at_once * at_once
     parts = [_short(seeds, range(one, one + at_once), rows) for one in range(first, epochs[-1] + 1, at_once)]
     drawn = parts[0] if len(parts) == 1 else np.concatenate(parts)
     return drawn[epochs[0] - first : epochs[-1] + 1 - first]
 
 
-def _drawn(seeds: tuple[int, ...], epochs: range, rows: int) -> Integers:
+def _draw_orders(seeds: tuple[int, ...], epochs: range, rows: int) -> Integers:
     return _kept_from_writing(random.permutation(np.array(seeds, np.uint64), np.array(epochs)[:, None], rows))
 
 
@@ -203,7 +203,7 @@ class _Kept:
                 self._orders.move_to_end(key)
         missing = [key for key in keys if key not in found]
         if missing:
-            drawn = _drawn(tuple(seed for seed, _, _ in missing), epochs, rows)[0].astype(np.int32)
+            drawn = _draw_orders(tuple(seed for seed, _, _ in missing), epochs, rows)[0].astype(np.int32)
             new = {key: order.copy() for key, order in zip(missing, drawn, strict=True)}
             self._keep(epoch, new)
             found |= new
@@ -226,7 +226,7 @@ class _Kept:
 
 
 _kept = _Kept()
-_short = lru_cache(maxsize=16)(_drawn)  # for as many lengths of folds, or stretches of a training
+_short = lru_cache(maxsize=16)(_draw_orders)  # for as many lengths of folds, or stretches of a training
 _long = lru_cache(maxsize=2)(_kept.of)  # one epoch and the next, for whoever asks at every update
 
 

@@ -12,12 +12,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 
-from deltarule.errors import BadInput, counted
+from deltarule.errors import BadInput, count_of
 from deltarule.files import MOST_NESTED, TOO_DEEP
 from deltarule.maths.losses import meaningful
 from deltarule.problem import registry
 from deltarule.problem import validation as checks
-from deltarule.problem.error_messages import explained, shortened
+from deltarule.problem.error_messages import explain_error, shorten_toml
 from deltarule.problem.field_types import (
     MOST_SEEDS,
     Activation,
@@ -179,7 +179,7 @@ class RunSection(Section):
     history_every: Annotated[Count | None, OrNone] = _key('a whole number of 1 or more, or "none"', None)
 
 
-def _dotted(table: Any, prefix: str = "") -> Any:
+def _to_dotted(table: Any, prefix: str = "") -> Any:
     """Nested tables as dotted keys: `optimizer.momentum` means the same with and without quotes."""
     if not isinstance(table, Mapping):
         raise ValueError
@@ -188,17 +188,17 @@ def _dotted(table: Any, prefix: str = "") -> Any:
         # A table with a name is a value: {name = "step", every = 10}. A section has no name of its own.
         is_section = not prefix and "." not in key
         if isinstance(value, Mapping) and (is_section or "name" not in value):
-            flat |= _dotted(value, f"{prefix}{key}.")
+            flat |= _to_dotted(value, f"{prefix}{key}.")
         else:
             flat[prefix + key] = value
     return flat
 
 
 def _grid(table: Any) -> Any:
-    flat = _dotted(table)
+    flat = _to_dotted(table)
     for key, values in flat.items():
         if not isinstance(values, list | tuple) or not values:
-            raise BadInput(f"{key} is {shortened(values)}; give a list with at least one value")
+            raise BadInput(f"{key} is {shorten_toml(values)}; give a list with at least one value")
     return {key: tuple(values) for key, values in flat.items()}
 
 
@@ -206,7 +206,9 @@ class Experiment(Section):
     """A variant of the study: keys that it sets otherwise."""
 
     name: Annotated[Text, Field(min_length=1)] = _key("a text that no other experiment has")
-    set: Annotated[dict[str, Any], PlainValidator(_dotted)] = _key('a table such as {"optimizer.learning_rate" = 100}')
+    set: Annotated[dict[str, Any], PlainValidator(_to_dotted)] = _key(
+        'a table such as {"optimizer.learning_rate" = 100}'
+    )
     about: Text = _key("a text", "")
 
 
@@ -312,7 +314,7 @@ def parse(table: Mapping[str, Any], where: str = "the recipe") -> Configuration:
 numbers of 1 or more; the first and the last may be "auto"
     """
     try:
-        configuration = _checked(table)
+        configuration = _validate(table)
         _check_experiments(configuration)
         alone = configuration.model_copy(update={"grid": {}})  # a long grid is not to be copied for each of its values
         for key, values in configuration.grid.items():
@@ -324,7 +326,7 @@ numbers of 1 or more; the first and the last may be "auto"
     return configuration
 
 
-def changed(configuration: Configuration, settings: Mapping[str, Any]) -> Configuration:
+def with_changes(configuration: Configuration, settings: Mapping[str, Any]) -> Configuration:
     """The same configuration with some keys set otherwise; a key that is set leaves the grid.
 
     Parameters: `settings`, dotted keys of `SETTABLE` sections with their values, in any order. A parameter of a name is
@@ -332,13 +334,13 @@ def changed(configuration: Configuration, settings: Mapping[str, Any]) -> Config
     Errors: `BadInput` as `parse`, and for a key that there is not.
 
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 2, 1]}, "stopping": {"max_steps": 10}}
-    >>> changed(parse(table), {"optimizer.schedule": "step", "optimizer.schedule.every": 5}).optimizer.schedule
+    >>> with_changes(parse(table), {"optimizer.schedule": "step", "optimizer.schedule.every": 5}).optimizer.schedule
     {'name': 'step', 'every': 5}
     """
-    return _checked(_with(configuration, settings))
+    return _validate(_with(configuration, settings))
 
 
-def _checked(table: Mapping[str, Any]) -> Configuration:
+def _validate(table: Mapping[str, Any]) -> Configuration:
     configuration = _valid(table)
     for check in (_check_data, _check_hidden_layers, _check_loss, _check_momentum, _check_limit):
         check(configuration)
@@ -349,7 +351,7 @@ def _valid(table: Mapping[str, Any]) -> Configuration:
     try:
         return Configuration.model_validate(table)
     except ValidationError as error:
-        raise BadInput(explained(error, Configuration)) from None
+        raise BadInput(explain_error(error, Configuration)) from None
 
 
 def _with(configuration: Configuration, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -362,7 +364,7 @@ def _with(configuration: Configuration, settings: Mapping[str, Any]) -> dict[str
             others = [key for key in TAKES_THE_PLACE_OF.get(path[1], ()) if f"data.{key}" not in settings]
             table["data"] |= dict.fromkeys(others)
             gone += [f"data.{key}" for key in others]
-        _put(table, path, value)
+        _set_nested(table, path, value)
         table["grid"] = {key: values for key, values in table["grid"].items() if not _above(key, gone, itself=True)}
     return table
 
@@ -393,7 +395,7 @@ def _above(dotted: str, keys: Iterable[str], itself: bool = False) -> list[str]:
     return [key for key in keys if dotted.startswith(f"{key}.") or (itself and dotted == key)]
 
 
-def _put(table: dict[str, Any], path: list[str], value: Any) -> None:
+def _set_nested(table: dict[str, Any], path: list[str], value: Any) -> None:
     *above, last = path
     for depth, part in enumerate(above, start=1):
         below = table.get(part)
@@ -433,10 +435,12 @@ def _check_data(configuration: Configuration) -> None:
     if data.name is None and data.file is None:
         raise BadInput("neither data.name nor data.file is given; name a data set, or a CSV or npz file")
     if data.name is not None and data.file is not None:
-        raise BadInput(f"data.name is {shortened(data.name)} and data.file is {shortened(data.file)}; keep one of them")
+        raise BadInput(
+            f"data.name is {shorten_toml(data.name)} and data.file is {shorten_toml(data.file)}; keep one of them"
+        )
     if data.name is not None and data.target is not None:
         raise BadInput(
-            f"data.target is {shortened(data.target)}, but only a file has a choice of targets; leave it out"
+            f"data.target is {shorten_toml(data.target)}, but only a file has a choice of targets; leave it out"
         )
 
 
@@ -446,7 +450,7 @@ def _check_hidden_layers(configuration: Configuration) -> None:
     for key, value in (("activation", network.activation), ("dropout", network.dropout)):
         if isinstance(value, tuple) and len(value) != hidden:
             raise BadInput(
-                f"network.{key} lists {counted(len(value), 'value')} for {counted(hidden, 'hidden layer')}; "
+                f"network.{key} lists {count_of(len(value), 'value')} for {count_of(hidden, 'hidden layer')}; "
                 "give one value, or one for each"
             )
     if network.dropout and not hidden:
@@ -459,7 +463,7 @@ def _check_loss(configuration: Configuration) -> None:
         raise BadInput(f"loss.name and network.output do not fit: {checks.no_meaning(loss, output)}")
     if configuration.loss.strength and configuration.loss.penalty is None:
         raise BadInput(
-            f"loss.strength is {shortened(configuration.loss.strength)} without a loss.penalty; "
+            f"loss.strength is {shorten_toml(configuration.loss.strength)} without a loss.penalty; "
             f"name one of {', '.join(registry.names('penalty'))}"
         )
 
@@ -471,7 +475,7 @@ def _check_momentum(configuration: Configuration) -> None:
     optimizer = registry.optimizer(given.name)
     if "momentum" not in optimizer.parameters:
         raise BadInput(
-            f"optimizer.momentum is {shortened(given.momentum)}, but the optimizer '{optimizer.name}' has none; "
+            f"optimizer.momentum is {shorten_toml(given.momentum)}, but the optimizer '{optimizer.name}' has none; "
             'use "momentum" or "nesterov", or leave it out'
         )
     if isinstance(given.name, Mapping) and "momentum" in given.name:
@@ -489,6 +493,6 @@ def _check_experiments(configuration: Configuration) -> None:
         if names.count(experiment.name) > 1:
             raise BadInput(f"there are two experiments named '{experiment.name}'; give each a name of its own")
         try:
-            changed(configuration, experiment.set)
+            with_changes(configuration, experiment.set)
         except BadInput as error:
             raise BadInput(f"experiment '{experiment.name}': {error}") from None

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.errors import BadInput, shown
+from deltarule.errors import BadInput, short_repr
 from deltarule.maths.losses import REDUCTIONS, Loss, meaningful
 from deltarule.maths.optimizers import Optimizer
 from deltarule.maths.penalties import Penalty
@@ -100,8 +100,8 @@ def create_problem(
     row_weights = validation.weights(weights, len(x), dtype)
     members = validation.members(given, rates, row_weights, own_rows)
     validation.room(network, members, len(found_optimizer.slots), dtype)
-    spread = {name: validation.spread(array, members) for name, array in given.items()}
-    validation.fitting(found_optimizer, found_schedule, spread)
+    spread = {name: validation.per_member(array, members) for name, array in given.items()}
+    validation.check_combination(found_optimizer, found_schedule, spread)
     if found_penalty is None and spread["strength"].any():
         raise BadInput("a strength is given without a penalty; name the penalty too")
     own_rows = own_rows * members if own_rows is not None and len(own_rows) == 1 else own_rows
@@ -114,7 +114,7 @@ def create_problem(
         loss=found_loss,
         reduction=reduction,
         penalty=found_penalty,
-        penalized=validation.penalized(network, switch("penalize_biases", penalize_biases)),
+        penalized=validation.penalty_mask(network, switch("penalize_biases", penalize_biases)),
         optimizer=found_optimizer,
         schedule=found_schedule,
         numbers={name: spread[name] for name in numbers},
@@ -140,9 +140,9 @@ def create_problem(
 
 def _check_words(network: Network, loss: Loss, reduction: Any, dtype: Any) -> None:
     if not isinstance(dtype, str | np.dtype) or dtype not in ("float64", "float32"):
-        raise BadInput(f'the dtype is {shown(dtype)}; give "float64" or "float32"')
+        raise BadInput(f'the dtype is {short_repr(dtype)}; give "float64" or "float32"')
     if not isinstance(reduction, str) or reduction not in REDUCTIONS:
-        raise BadInput(f"the reduction is {shown(reduction)}; give one of {', '.join(REDUCTIONS)}")
+        raise BadInput(f"the reduction is {short_repr(reduction)}; give one of {', '.join(REDUCTIONS)}")
     if not meaningful(loss, network.output):
         raise BadInput(validation.no_meaning(loss, network.output))
 

@@ -13,7 +13,7 @@ from deltarule.errors import BadInput
 LONGEST_SHOWN = 80
 
 
-def explained(error: ValidationError, model: type[BaseModel]) -> str:
+def explain_error(error: ValidationError, model: type[BaseModel]) -> str:
     """The sentence for what pydantic found; of several errors the first, with how many more there are.
 
     Parameters: `model`, the one that was validated; its fields' descriptions say what is allowed.
@@ -24,7 +24,7 @@ def explained(error: ValidationError, model: type[BaseModel]) -> str:
     >>> try:
     ...     Oven(degrees=900)
     ... except ValidationError as error:
-    ...     print(explained(error, Oven))
+    ...     print(explain_error(error, Oven))
     degrees is 900; give a number from 50 to 250
     """
     errors = error.errors(include_url=False)
@@ -34,17 +34,17 @@ def explained(error: ValidationError, model: type[BaseModel]) -> str:
 
 def _sentence(error: Any, whole: type[BaseModel]) -> str:
     place, cause = error["loc"], error.get("ctx", {}).get("error")
-    model, allowed = _described(place, whole)
+    model, allowed = _key_context(place, whole)
     if error["type"] == "extra_forbidden":
         return _unknown_key(place, model)
     if error["type"] == "missing":
-        return f"{_shown(place)} is missing; give {allowed}"
+        return f"{_format_location(place)} is missing; give {allowed}"
     if isinstance(cause, BadInput):
-        return f"{_shown(place)}: {cause}"
-    return f"{_shown(place)} is {shortened(error['input'])}; give {allowed}"
+        return f"{_format_location(place)}: {cause}"
+    return f"{_format_location(place)} is {shorten_toml(error['input'])}; give {allowed}"
 
 
-def _described(place: tuple[Any, ...], whole: type[BaseModel]) -> tuple[type[BaseModel], str]:
+def _key_context(place: tuple[Any, ...], whole: type[BaseModel]) -> tuple[type[BaseModel], str]:
     """The model in which the last key of a place stands, or should, and what that key allows."""
     inside: type[BaseModel] = whole
     model: type[BaseModel] | None = whole
@@ -54,11 +54,11 @@ def _described(place: tuple[Any, ...], whole: type[BaseModel]) -> tuple[type[Bas
             continue
         inside, field = model, model.model_fields.get(part)
         allowed = (field and field.description) or "a table of keys"
-        model = _nested(field.annotation) if field else None
+        model = _section_of(field.annotation) if field else None
     return inside, allowed
 
 
-def _nested(annotation: Any) -> type[BaseModel] | None:
+def _section_of(annotation: Any) -> type[BaseModel] | None:
     """The section that a field holds: itself, one in a tuple, or one that may be left out."""
     choices = (annotation, *get_args(annotation))
     return next((one for one in choices if isinstance(one, type) and issubclass(one, BaseModel)), None)
@@ -68,17 +68,17 @@ def _unknown_key(place: tuple[Any, ...], model: type[BaseModel]) -> str:
     known = list(model.model_fields)
     near = get_close_matches(str(place[-1]), known, 1)
     hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}"
-    return f"there is no key '{_shown(place)}'; {hint}"
+    return f"there is no key '{_format_location(place)}'; {hint}"
 
 
-def _shown(place: tuple[Any, ...]) -> str:
+def _format_location(place: tuple[Any, ...]) -> str:
     """A place in a recipe, for people: "optimizer.momentum", "experiment 2: name"."""
     if len(place) > 1 and isinstance(place[1], int):
         return f"{place[0]} {place[1] + 1}" + "".join(f": {part}" for part in place[2:])
     return ".".join(str(part) for part in place)
 
 
-def shortened(value: Any) -> str:
+def shorten_toml(value: Any) -> str:
     """A value as a recipe writes it, the beginning of a long one."""
     text = as_toml(value)
     return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"

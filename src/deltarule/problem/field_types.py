@@ -9,13 +9,13 @@ from pydantic import BeforeValidator, Field, PlainValidator
 
 from deltarule.errors import BadInput
 from deltarule.problem import registry
-from deltarule.problem.error_messages import shortened
+from deltarule.problem.error_messages import shorten_toml
 from deltarule.problem.registry import Named
 
 MOST_SEEDS = 1_000_000
 
 
-def _named(kind: str) -> Callable[[Any], Any]:
+def _registered_name(kind: str) -> Callable[[Any], Any]:
     """A name, or a table with a name and parameters, that the registry knows."""
 
     def check(given: Any) -> Any:
@@ -33,11 +33,11 @@ def _refuse_lists(table: Mapping[str, Any]) -> None:
     # The registry takes lists, one number a member; in a recipe it is [grid] that makes members of them.
     for key, value in table.items():
         if isinstance(value, list | tuple):
-            raise BadInput(f"its parameter {key} is {shortened(value)}; give one number, and several under [grid]")
+            raise BadInput(f"its parameter {key} is {shorten_toml(value)}; give one number, and several under [grid]")
 
 
 def _activations(given: Any) -> Any:
-    check = _named("activation")
+    check = _registered_name("activation")
     return tuple(check(one) for one in given) if isinstance(given, list | tuple) else check(given)
 
 
@@ -46,15 +46,15 @@ def _source(given: Any) -> Any:
     name = given.get("name") if isinstance(given, Mapping) else given
     if not isinstance(name, str) or not name:
         raise ValueError
-    return _plain(given)
+    return _json_compatible(given)
 
 
-def _plain(given: Any) -> Any:
+def _json_compatible(given: Any) -> Any:
     """TOML also has dates, nan and infinities, which the JSON that records are written in has not."""
     if isinstance(given, Mapping):
-        return {key: _plain(one) for key, one in given.items()}
+        return {key: _json_compatible(one) for key, one in given.items()}
     if isinstance(given, list | tuple):
-        return [_plain(one) for one in given]
+        return [_json_compatible(one) for one in given]
     if not isinstance(given, str | bool) and not _is_number(given):
         raise ValueError
     return given
@@ -96,7 +96,7 @@ def _dropout_rates(given: Any) -> Any:
     return float(given)
 
 
-def _share(given: Any) -> Any:
+def _parse_share(given: Any) -> Any:
     if not _is_number(given) or given < 0 or (isinstance(given, float) and given >= 1):
         raise ValueError
     return given
@@ -125,22 +125,22 @@ Flag = Annotated[bool, Field(strict=True)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 NotNegative = Annotated[Number, Field(ge=0)]
 Momentum = Annotated[Number, Field(ge=0, lt=1)]
-Plain = Annotated[Any, PlainValidator(_plain)]
+Plain = Annotated[Any, PlainValidator(_json_compatible)]
 Whole = Annotated[int, Field(strict=True, ge=0)]
 Count = Annotated[int, Field(strict=True, ge=1)]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**64)]
 Seeds = Annotated[int | tuple[int, ...], PlainValidator(_seeds)]
-Share = Annotated[int | float, PlainValidator(_share)]
+Share = Annotated[int | float, PlainValidator(_parse_share)]
 Source = Annotated[Named, PlainValidator(_source)]
 Layers = Annotated[tuple[int | Literal["auto"], ...], PlainValidator(_layer_sizes)]
 Rates = Annotated[float | tuple[float, ...], PlainValidator(_dropout_rates)]
 Activations = Annotated[Named | tuple[Named, ...], PlainValidator(_activations)]
-Activation = Annotated[Named, PlainValidator(_named("activation"))]
-Initializer = Annotated[Named, PlainValidator(_named("initializer"))]
-Loss = Annotated[Named, PlainValidator(_named("loss"))]
-Penalty = Annotated[Named, PlainValidator(_named("penalty"))]
-Optimizer = Annotated[Named, PlainValidator(_named("optimizer"))]
-Schedule = Annotated[Named, PlainValidator(_named("schedule"))]
+Activation = Annotated[Named, PlainValidator(_registered_name("activation"))]
+Initializer = Annotated[Named, PlainValidator(_registered_name("initializer"))]
+Loss = Annotated[Named, PlainValidator(_registered_name("loss"))]
+Penalty = Annotated[Named, PlainValidator(_registered_name("penalty"))]
+Optimizer = Annotated[Named, PlainValidator(_registered_name("optimizer"))]
+Schedule = Annotated[Named, PlainValidator(_registered_name("schedule"))]
 
 OrNone = BeforeValidator(lambda given: None if given == "none" else given)
 """TOML has no null, so "none" is how an experiment or `--set` takes an optional key away again."""

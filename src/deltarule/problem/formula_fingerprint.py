@@ -35,7 +35,7 @@ def digest(value: Any) -> str:
     >>> digest([math.exp, 2]) == digest([math.exp, 2]) != digest([math.exp, 3])
     True
     """
-    return hashlib.sha256(repr(_Described().value(value)).encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(repr(_Description().value(value)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 _PLAIN = (bool, int, float, complex, str, bytes, slice, range, type(None), type(...))
@@ -43,7 +43,7 @@ _SAID = ("__doc__", "__qualname__", "__firstlineno__", "__static_attributes__")
 """What the body of a class says of itself, and nothing is computed by."""
 
 
-class _Described:
+class _Description:
     """Values as nested tuples of texts."""
 
     def __init__(self) -> None:
@@ -68,10 +68,10 @@ class _Described:
         if isinstance(value, ModuleType):  # each function reads other parts of it
             return self.module(value)
         if isinstance(value, FunctionType):  # and other attributes
-            return self.held(value), self.once(value)
-        return self.once(value)
+            return self.read_attributes(value), self.describe_once(value)
+        return self.describe_once(value)
 
-    def once(self, value: Any) -> Any:
+    def describe_once(self, value: Any) -> Any:
         if id(value) in self.seen:
             return "again", self.seen[id(value)][0]
         self.seen[id(value)] = len(self.seen), value
@@ -79,12 +79,12 @@ class _Described:
 
     def alone(self, value: Any) -> Any:
         """A value in a set or a table, as if it were the only one: the order in which they come may be any."""
-        other = _Described()
+        other = _Description()
         other.seen, other.names, other.modules = dict(self.seen), self.names, set(self.modules)
         other.attributes = self.attributes
         return other.value(value)
 
-    def held(self, function: FunctionType) -> Any:
+    def read_attributes(self, function: FunctionType) -> Any:
         """The attributes of a function that are read: caches and counters may be among the others."""
         held = sorted((name, one) for name, one in vars(function).items() if name in self.attributes)
         return [(name, self.value(one)) for name, one in held if _is_constant(one)]
@@ -154,9 +154,9 @@ class _Described:
     def function(self, function: FunctionType) -> Any:
         code, known = function.__code__, function.__globals__
         outside = self.names, self.attributes, self.modules
-        self.names, self.attributes, self.modules = _names(code), _attributes(code), set()
+        self.names, self.attributes, self.modules = _global_names(code), _attributes(code), set()
         # Imports come first: a module within a package that has been imported is a part of it from then on.
-        read = [("import", self.value(one)) for one in _imported(code, known.get("__package__"))]
+        read = [("import", self.value(one)) for one in _imported_modules(code, known.get("__package__"))]
         read += [(name, self.value(known[name])) for name in _globals(code) if name in known]
         dispatched = [one for one in vars(function).values() if isinstance(one, MappingProxyType)]  # by functools
         given = (function.__defaults__, function.__kwdefaults__, function.__closure__, dispatched)
@@ -229,7 +229,7 @@ def _globals(code: CodeType) -> list[str]:
     return sorted({one.argval for one in every if one.opname in ("LOAD_GLOBAL", "LOAD_NAME")})
 
 
-def _names(code: CodeType) -> list[str]:
+def _global_names(code: CodeType) -> list[str]:
     return sorted({name for one in _codes(code) for name in one.co_names} - {*_SAID})
 
 
@@ -240,7 +240,7 @@ def _attributes(code: CodeType) -> set[str]:
     return {name for does, name in every if does in ("LOAD_ATTR", "LOAD_METHOD")} - stored
 
 
-def _imported(code: CodeType, package: str | None) -> list[ModuleType]:
+def _imported_modules(code: CodeType, package: str | None) -> list[ModuleType]:
     """The modules of one's own that a function imports as it runs, each after the package that it begins with."""
     found = []
     for steps in map(_instructions, _codes(code)):

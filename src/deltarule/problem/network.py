@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.errors import BadInput, counted, shown
+from deltarule.errors import BadInput, count_of, short_repr
 from deltarule.maths.activations import Activation
 from deltarule.maths.initializers import Initializer
 from deltarule.maths.network import Entry, Layer, buffer_entries, parameter_entries
@@ -107,17 +107,17 @@ def switch(name: str, value: Any) -> bool:
     False
     """
     if not isinstance(value, bool | np.bool):
-        raise BadInput(f"{name} is {shown(value)}; give True or False")
+        raise BadInput(f"{name} is {short_repr(value)}; give True or False")
     return bool(value)
 
 
 def _checked_sizes(sizes: Any) -> tuple[int, ...]:
     sizes = sizes.tolist() if isinstance(sizes, np.ndarray) else sizes
     if isinstance(sizes, str) or not isinstance(sizes, Sequence) or len(sizes) < 2:
-        raise BadInput(f"the layers are {shown(sizes)}; give at least two sizes, inputs first and outputs last")
+        raise BadInput(f"the layers are {short_repr(sizes)}; give at least two sizes, inputs first and outputs last")
     for size in sizes:
         if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
-            raise BadInput(f"a layer has size {shown(size)}; give every layer a whole number of units, 1 or more")
+            raise BadInput(f"a layer has size {short_repr(size)}; give every layer a whole number of units, 1 or more")
     return tuple(int(size) for size in sizes)
 
 
@@ -126,7 +126,7 @@ def _hidden_activations(
 ) -> tuple[Activation, ...]:
     if isinstance(given, list | tuple):
         if len(given) != hidden:
-            names = f"{'is' if len(given) == 1 else 'are'} {counted(len(given), 'activation')}"
-            raise BadInput(f"there {names} for {counted(hidden, 'hidden layer')}; give one, or one for each")
+            names = f"{'is' if len(given) == 1 else 'are'} {count_of(len(given), 'activation')}"
+            raise BadInput(f"there {names} for {count_of(hidden, 'hidden layer')}; give one, or one for each")
         return tuple(registry.activation(one) for one in given)
     return (registry.activation(given),) * hidden  # type: ignore[arg-type]

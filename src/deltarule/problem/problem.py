@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.errors import counted
+from deltarule.errors import count_of
 from deltarule.maths.elementary import everywhere
 from deltarule.maths.losses import Loss
 from deltarule.maths.optimizers import Optimizer
@@ -151,7 +151,7 @@ class Problem:
     def __repr__(self) -> str:
         batches = "full batches" if self.batch_size is None else f"batches of {self.batch_size:,}"
         return (
-            f"Problem of {self.members:,} × {self.network!r}: {counted(len(self.x), 'row')}, {self.loss.name} "
+            f"Problem of {self.members:,} × {self.network!r}: {count_of(len(self.x), 'row')}, {self.loss.name} "
             f"by {self.optimizer.name}, {batches}"
         )
 

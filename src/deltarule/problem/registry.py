@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import BadInput, shown
+from deltarule.errors import BadInput, short_repr
 from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.maths.elementary import Fixed
 from deltarule.maths.initializers import INITIALIZERS, Initializer
@@ -57,7 +57,7 @@ def add(kind: str, formula: Any) -> None:
 def remove(kind: str, name: str) -> None:
     """Take a user's own formula away again; the built-in ones stay."""
     if not isinstance(name, str) or name in _BUILT_IN[kind] or name not in _TABLES[kind]:
-        raise BadInput(f"{shown(name)} is no {kind} of your own; only those can be removed")
+        raise BadInput(f"{short_repr(name)} is no {kind} of your own; only those can be removed")
     del _TABLES[kind][name]
 
 
@@ -77,19 +77,19 @@ def own_digest(formula: Any) -> str | None:
     """
     [kind] = (kind for one, kind in _KINDS.items() if isinstance(formula, one))
     built_in = _BUILT_IN[kind].get(formula.name)
-    parts = _parts(formula)
-    return None if built_in is not None and parts == _parts(built_in) else digest(parts)
+    parts = _formula_parts(formula)
+    return None if built_in is not None and parts == _formula_parts(built_in) else digest(parts)
 
 
-def _parts(formula: Any) -> list[Any]:
+def _formula_parts(formula: Any) -> list[Any]:
     """All of a formula that decides numbers, beside its parameters."""
     return [getattr(formula, one.name) for one in fields(formula) if one.name not in _NO_NUMBERS | _DESCRIBED]
 
 
-def own(kind: str, given: Named) -> Any:
+def custom_formula(kind: str, given: Named) -> Any:
     """The formula of one's own that a name means, as it was registered; None for one that is built in.
 
-    >>> own("activation", {"name": "leaky_relu", "slope": 0.2}) is None
+    >>> custom_formula("activation", {"name": "leaky_relu", "slope": 0.2}) is None
     True
     """
     name, _ = _taken_apart(kind, given)
@@ -152,7 +152,7 @@ def schedule(given: Named | Schedule) -> Schedule:
     if per is None:
         return found
     if not isinstance(per, str) or per not in ("step", "epoch"):
-        raise BadInput(f'a schedule counts per {shown(per)}; give "step" or "epoch"')
+        raise BadInput(f'a schedule counts per {short_repr(per)}; give "step" or "epoch"')
     return replace(found, per=per)
 
 
@@ -167,14 +167,14 @@ def initializer(given: Named | Initializer) -> Initializer:
     name, parameters = _taken_apart("initializer", given)
     biases = parameters.pop("biases", "zeros")
     if not isinstance(biases, str) or biases not in ("zeros", "same"):
-        raise BadInput(f'initial biases are {shown(biases)}; give "zeros" or "same" (by the law of the weights)')
+        raise BadInput(f'initial biases are {short_repr(biases)}; give "zeros" or "same" (by the law of the weights)')
     return replace(_with_parameters("initializer", {"name": name, **parameters}, "biases"), biases=biases)
 
 
-def described(formula: Any) -> str | dict[str, Any]:
+def describe_formula(formula: Any) -> str | dict[str, Any]:
     """A formula as a recipe writes it: its name, or a table where it has parameters.
 
-    >>> described(activation("leaky_relu"))
+    >>> describe_formula(activation("leaky_relu"))
     {'name': 'leaky_relu', 'slope': 0.01}
     """
     extra = dict(getattr(formula, "parameters", {}))
@@ -202,7 +202,7 @@ def _taken_apart(kind: str, given: Named) -> tuple[str, dict[str, Any]]:
     if isinstance(given, str):
         return given, {}
     if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
-        raise BadInput(f"the {kind} is {shown(given)}; give its name, or a table with its name and parameters")
+        raise BadInput(f"the {kind} is {short_repr(given)}; give its name, or a table with its name and parameters")
     return given["name"], {key: value for key, value in given.items() if key != "name"}
 
 
@@ -225,15 +225,15 @@ def parameter(kind: str, name: str, key: str, value: Any) -> Any:
     """
     value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
     if not isinstance(value, list | tuple):
-        return _number(kind, name, key, value)
+        return _parse_parameter(kind, name, key, value)
     if kind not in ("optimizer", "schedule"):
         raise BadInput(
-            f"the parameter '{key}' of the {kind} '{name}' is {shown(value)}; give one number, for all members"
+            f"the parameter '{key}' of the {kind} '{name}' is {short_repr(value)}; give one number, for all members"
         )
-    return [_number(kind, name, key, one) for one in value]
+    return [_parse_parameter(kind, name, key, one) for one in value]
 
 
-def _number(kind: str, name: str, key: str, given: Any) -> int | float:
+def _parse_parameter(kind: str, name: str, key: str, given: Any) -> int | float:
     fits, allowed = _ALLOWED.get(f"{name}.{key}", (isfinite, "a finite number"))
     if isinstance(given, bool) and key == "at_start":
         given = int(given)
@@ -243,7 +243,7 @@ def _number(kind: str, name: str, key: str, given: Any) -> int | float:
                 return given
         except OverflowError:  # a whole number beyond all floats
             pass
-    raise BadInput(f"the parameter '{key}' of the {kind} '{name}' is {shown(given)}; give {allowed}")
+    raise BadInput(f"the parameter '{key}' of the {kind} '{name}' is {short_repr(given)}; give {allowed}")
 
 
 _Fits = Callable[[float], bool]

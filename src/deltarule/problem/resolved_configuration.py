@@ -43,7 +43,7 @@ def resolved(configuration: Configuration) -> dict[str, dict[str, Any]]:
         data[key] = _without_empty_table(data[key])
     network["layers"] = list(network["layers"])
     for section, key, kind in FORMULAS:
-        table[section][key] = _same_for_all(_each(table[section][key], _resolved_name(kind)))
+        table[section][key] = _same_for_all(_map_values(table[section][key], _resolved_name(kind)))
     network["dropout"] = _same_for_all(network["dropout"])
     if optimizer["momentum"] is not None:
         optimizer["name"]["momentum"] = optimizer["momentum"]
@@ -64,7 +64,7 @@ def own_formulas(configuration: Configuration) -> dict[tuple[str, str], Any]:
     for section, key, kind in FORMULAS:
         given = getattr(getattr(configuration, section), key)
         for one in given if isinstance(given, tuple) else (given,):
-            if one is not None and (formula := registry.own(kind, one)) is not None:
+            if one is not None and (formula := registry.custom_formula(kind, one)) is not None:
                 found[kind, formula.name] = formula
     return found
 
@@ -82,12 +82,12 @@ def own_digests(formulas: Mapping[tuple[str, str], Any]) -> dict[str, str]:
 
 def _resolved_name(kind: str) -> Callable[[Any], Any]:
     def resolve(given: Named | None) -> Any:
-        return None if given is None else registry.described(getattr(registry, kind)(given))
+        return None if given is None else registry.describe_formula(getattr(registry, kind)(given))
 
     return resolve
 
 
-def _each(given: Any, resolve: Callable[[Any], Any]) -> Any:
+def _map_values(given: Any, resolve: Callable[[Any], Any]) -> Any:
     return tuple(resolve(one) for one in given) if isinstance(given, tuple) else resolve(given)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.errors import counted
+from deltarule.errors import count_of
 from deltarule.maths.network import flatten
 from deltarule.problem.problem import Floats, Integers, Problem
 
@@ -89,7 +89,7 @@ class State:
 
     def __repr__(self) -> str:
         members, width = self.theta.shape
-        return f"State of {counted(members, 'member')} of {counted(width, 'parameter')}, update {self.step:,}"
+        return f"State of {count_of(members, 'member')} of {count_of(width, 'parameter')}, update {self.step:,}"
 
 
 def initial_state(problem: Problem, theta: Floats | None = None) -> State:
@@ -106,7 +106,7 @@ def initial_state(problem: Problem, theta: Floats | None = None) -> State:
     [7.0, 7.0, 7.0]
     """
     network, members = problem.network, problem.members
-    theta = _drawn(problem) if theta is None else theta.astype(problem.dtype)
+    theta = _draw_initial(problem) if theta is None else theta.astype(problem.dtype)
     buffers = np.zeros((members, network.buffers[-1].stop if network.buffers else 0), problem.dtype)
     for entry in network.buffers:  # means of 0 and variances of 1, until there are others
         buffers[:, entry.start : entry.stop] = entry.name.startswith("variance")
@@ -119,7 +119,7 @@ def initial_state(problem: Problem, theta: Floats | None = None) -> State:
     )
 
 
-def _drawn(problem: Problem) -> Floats:
+def _draw_initial(problem: Problem) -> Floats:
     """The parameters of all members; drawing numbers needs several times their own memory, so it is done for some."""
     network, members = problem.network, problem.members
     theta = np.empty((members, network.parameters), problem.dtype)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from deltarule.errors import BadInput, shown
+from deltarule.errors import BadInput, short_repr
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import Loss
 from deltarule.maths.optimizers import Optimizer
@@ -36,7 +36,7 @@ def no_meaning(loss: Loss, output: Activation) -> str:
 def network(given: Any) -> Network:
     """The network."""
     if not isinstance(given, Network):
-        raise BadInput(f"the network is {shown(given)}; make one with Network([inputs, ..., outputs])")
+        raise BadInput(f"the network is {short_repr(given)}; make one with Network([inputs, ..., outputs])")
     return given
 
 
@@ -51,27 +51,28 @@ def member(given: Any, count: int, there_are: str) -> int:
     """The number of a member, of so many; `there_are` begins what is told of their numbers."""
     number = whole("member", given, 0)
     if number >= count:
-        raise BadInput(f"there is no member {shown(number)}; {there_are} 0 to {count - 1}")
+        raise BadInput(f"there is no member {short_repr(number)}; {there_are} 0 to {count - 1}")
     return number
 
 
-def chosen(given: Any, count: int) -> Integers:
+def member_indices(given: Any, count: int) -> Integers:
     """The members, of so many, that are chosen: by an index or several, of which −1 is the last, or by a mask [K]."""
-    array = _array(given)
+    array = _to_array(given)
     if array is not None and array.dtype == bool and array.shape == (count,):
         array = np.flatnonzero(array)
     if array is None or array.ndim > 1 or array.dtype.kind not in "iu" or not array.size:
         raise BadInput(
-            f"the members chosen are {shown(given)}; give at least one index, or True or False for each of the {count}"
+            f"the members chosen are {short_repr(given)}; give at least one index, or True or False for each of the "
+            f"{count}"
         )
     if array.min() < -count or array.max() >= count:
         raise BadInput(f"the members chosen go from {array.min()} to {array.max()}; there are members 0 to {count - 1}")
     return np.atleast_1d(array).astype(np.int64) % count
 
 
-def asked(x: Any, network: Network, members: int, dtype: DTypeLike) -> Floats:
+def query_inputs(x: Any, network: Network, members: int, dtype: DTypeLike) -> Floats:
     """The inputs that networks are asked about: [B, D], or [K, B, D] with rows for each member."""
-    array = _table("the inputs", x)
+    array = _to_numeric_array("the inputs", x)
     columns = network.inputs
     if array.ndim not in (2, 3) or array.shape[-1] != columns or array.shape[:-2] not in ((), (members,)):
         several = f", or {members} times such rows" if members > 1 else ""
@@ -84,7 +85,7 @@ def numeric(name: str, given: Any, dtype: str, copy: bool = True) -> Floats:
 
     copy : False for what is used as it is; whoever says so has seen that all of it is finite.
     """
-    array = _table(name, given)
+    array = _to_numeric_array(name, given)
     if array.ndim == 1 and name.endswith("targets"):
         array = array[:, None]
     if array.ndim != 2 or len(array) == 0:
@@ -134,7 +135,7 @@ def targets(y: Any, network: Network, loss: Loss, dtype: str) -> Floats:
 def whole(name: str, value: Any, least: int = 1) -> int:
     """A whole number of at least `least`."""
     if not _is_whole(value) or value < least:
-        raise BadInput(f"{name} is {shown(value)}; give a whole number of {least} or more")
+        raise BadInput(f"{name} is {short_repr(value)}; give a whole number of {least} or more")
     return int(value)
 
 
@@ -144,7 +145,7 @@ def finite(name: str, value: Any) -> float:
         value = None if np.ma.is_masked(value) else value.item()  # a limit of float64 is infinite beside float32
     is_number = isinstance(value, Real) and not isinstance(value, bool | np.timedelta64)
     if not (is_number and abs(value) <= sys.float_info.max):
-        raise BadInput(f"{name} is {shown(value)}; give a finite number, of a size up to 1.8e308")
+        raise BadInput(f"{name} is {short_repr(value)}; give a finite number, of a size up to 1.8e308")
     return float(value)
 
 
@@ -172,7 +173,7 @@ def numbers(name: str, value: Any) -> Floats:
         return np.array(value)
     array = _real(value)
     if array is None or array.ndim > 1:
-        raise BadInput(f"{name} is {shown(value)}; give a number, or one a member")
+        raise BadInput(f"{name} is {short_repr(value)}; give a number, or one a member")
     if not array.size:
         raise BadInput(f"{name} is empty; give at least one number")
     if not np.isfinite(array).all():
@@ -182,12 +183,12 @@ def numbers(name: str, value: Any) -> Floats:
     return array
 
 
-def spread(array: Floats, members: int) -> Floats:
+def per_member(array: Floats, members: int) -> Floats:
     """A number, or one for each member, as [K]."""
     return np.ascontiguousarray(np.broadcast_to(array, members))
 
 
-def fitting(optimizer: Optimizer, schedule: Schedule, spread: Mapping[str, Floats]) -> None:
+def check_combination(optimizer: Optimizer, schedule: Schedule, spread: Mapping[str, Floats]) -> None:
     """Refuse numbers that have a meaning each, but not together."""
     if optimizer.name == "rprop" and (spread["smallest"] > spread["largest"]).any():
         raise BadInput("the optimizer 'rprop' has a smallest step above its largest; exchange the two")
@@ -202,11 +203,11 @@ def dropout(given: Any, hidden: int, dtype: str) -> Floats:
     rates = _real(given)
     if rates is None or rates.ndim > 2 or (rates.ndim and (rates.shape[-1] != hidden or not len(rates))):
         allowed = f"a rate, one for each hidden layer ({hidden}), or [members, layers]"
-        raise BadInput(f"dropout is {shown(given)}; give {allowed}")
+        raise BadInput(f"dropout is {short_repr(given)}; give {allowed}")
     if not ((rates >= 0) & (rates < 1)).all():
-        raise BadInput(f"dropout is {shown(given)}; give rates from 0 up to, not including, 1")
+        raise BadInput(f"dropout is {short_repr(given)}; give rates from 0 up to, not including, 1")
     if not (rates.astype(dtype) < 1).all():
-        raise BadInput(f"dropout is {shown(given)}, of which {dtype} makes 1; give lower rates")
+        raise BadInput(f"dropout is {short_repr(given)}, of which {dtype} makes 1; give lower rates")
     if not hidden and rates.any():
         raise BadInput("dropout acts on hidden layers and the network has none; leave it out")
     return rates
@@ -255,14 +256,14 @@ def rows(given: Any, count: int) -> tuple[Integers, ...] | None:
         return None
     is_list = given.ndim > 0 if isinstance(given, np.ndarray) else isinstance(given, Sequence)
     if not is_list or isinstance(given, str) or not len(given):
-        raise BadInput(f"rows is {shown(given)}; give for each member the list of its rows' indices")
+        raise BadInput(f"rows is {short_repr(given)}; give for each member the list of its rows' indices")
     checked: list[Integers] = []
     known: dict[int, Integers] = {}  # members of one fold share one list, and its memory
     for indices in list(given):  # all at a time: of one that is gone another would have the id
         if id(indices) in known:
             checked.append(known[id(indices)])
             continue
-        array = _array(indices)
+        array = _to_array(indices)
         if array is None or array.ndim != 1 or array.dtype.kind not in "iu" or not len(array):
             raise BadInput(
                 "a member's rows are not a list of whole numbers; give for each member at least one row's index"
@@ -280,7 +281,7 @@ def seeds(name: str, given: Any) -> NDArray[np.uint64]:
     several = isinstance(given, Sequence) and not isinstance(given, str)
     for value in given if several else [given]:
         if not _is_whole(value) or not 0 <= value < 2**64:
-            raise BadInput(f"{name} hold {shown(value)}; a seed is a whole number from 0 to 2**64 - 1")
+            raise BadInput(f"{name} hold {short_repr(value)}; a seed is a whole number from 0 to 2**64 - 1")
     if several and not len(given):
         raise BadInput(f"{name} are an empty list; give at least one seed")
     return np.array([int(value) for value in given] if several else int(given), np.uint64)
@@ -297,7 +298,7 @@ def _is_final(array: NDArray[Any], dtype: str) -> bool:
     return array.dtype == dtype and array.flags.c_contiguous and array.flags.owndata and not array.flags.writeable
 
 
-def _array(given: Any) -> NDArray[Any] | None:
+def _to_array(given: Any) -> NDArray[Any] | None:
     """Anything as an array; None for a ragged list, and where a value is masked, of which NumPy makes a number."""
     try:
         return None if np.ma.is_masked(given) else np.asarray(given)
@@ -305,11 +306,11 @@ def _array(given: Any) -> NDArray[Any] | None:
         return None
 
 
-def _table(name: str, given: Any) -> NDArray[Any]:
+def _to_numeric_array(name: str, given: Any) -> NDArray[Any]:
     """Anything as an array of numbers of whichever kind."""
     if np.ma.is_masked(given):
         raise BadInput(f"{name} hold masked values; remove or fill in such values first")
-    array = _array(given)
+    array = _to_array(given)
     if array is not None and array.dtype == object and all(isinstance(one, Real) for one in array.flat):
         with suppress(OverflowError):
             array = array.astype(np.float64)  # data frames make objects of columns of several kinds
@@ -320,7 +321,7 @@ def _table(name: str, given: Any) -> NDArray[Any]:
 
 def _real(given: Any) -> Floats | None:
     """Numbers as a float64 array; None for strings, booleans, complex numbers and ragged lists."""
-    array = _array(given)
+    array = _to_array(given)
     return None if array is None or array.dtype.kind not in "iuf" else array.astype(np.float64)
 
 
@@ -349,7 +350,7 @@ def memory() -> int:
         return 2**44
 
 
-def penalized(network: Network, biases: bool) -> Floats:
+def penalty_mask(network: Network, biases: bool) -> Floats:
     """[P]: 1 for the entries that a penalty counts, 0 for the others."""
     chosen = np.zeros(network.parameters)
     for entry in network.entries:

@@ -548,7 +548,7 @@ def _check_descent(optimizer: Optimizer) -> None:
 def _check_name(kind: str, name: Any) -> None:
     if not isinstance(name, str) or not name.isidentifier():
         raise BadInput(f"the name of the {kind} is {name!r}; give letters, digits and underscores, not a digit first")
-    if name in registry.names(kind) and registry.own(kind, name) is None:  # else the proof might fail first
+    if name in registry.names(kind) and registry.custom_formula(kind, name) is None:  # else the proof might fail first
         raise BadInput(f"the {kind} '{name}' exists already; choose another name")
 
 

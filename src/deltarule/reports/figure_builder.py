@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.errors import BadInput, counted
+from deltarule.errors import BadInput, count_of
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.formatting import isolated, visible
@@ -288,7 +288,7 @@ def _curves_told(figure: "Figure") -> list[str]:
             start = f"{isolated(name)} " if name else ""
             ends.append(f"{start}from {y[0]:.4g} at {x[0]:,.6g} to {y[-1]:.4g} at {x[-1]:,.6g}")
         if len(lines) > MOST_TOLD:
-            ends.append(counted(len(lines) - MOST_TOLD, "more line"))
+            ends.append(count_of(len(lines) - MOST_TOLD, "more line"))
         what = f"{axes.get_ylabel()} against {axes.get_xlabel() or figure.axes[-1].get_xlabel()}"
         told.append(f"{what[:1].upper()}{what[1:]}{': ' if ends else ''}{'; '.join(ends)}.")
     return [" ".join(text.split()) for text in told]
@@ -298,7 +298,7 @@ def check_shape(values: Floats, counts: Mapping[str, int], name: str = "") -> No
     """Raise `BadInput` for values that are not so many along each axis.    counts  by what stands along it"""
     if values.shape != (wanted := tuple(counts.values())):
         of = f" of {visible(name)!r}" if name else ""
-        there = " and ".join(counted(count, what) for what, count in counts.items())
+        there = " and ".join(count_of(count, what) for what, count in counts.items())
         raise BadInput(
             f"the values{of} have the shape {values.shape} for {there}; "
             f"give the shape {wanted}, a value for each {' and '.join(counts)}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.errors import counted
+from deltarule.errors import count_of
 from deltarule.reports import style
 from deltarule.reports.figure_builder import MOST_LINES, Sheet, wrapped, write_out
 from deltarule.reports.formatting import as_said, isolated, percent
@@ -50,7 +50,7 @@ def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, s
         told = list(zip(columns, losses.tolist(), strict=False))[:MOST_LINES]
         parts = [f"{isolated(name)} {loss:.3g}" for name, loss in told]
         if len(columns) > MOST_LINES:
-            parts.append(counted(len(columns) - MOST_LINES, "more column"))
+            parts.append(count_of(len(columns) - MOST_LINES, "more column"))
         sheet.say(f"{score[:1].upper()}{score[1:]} lost: {'; '.join(parts)}.")
         return sheet.finished()
 

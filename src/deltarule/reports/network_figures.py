@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.errors import BadInput, counted
+from deltarule.errors import BadInput, count_of
 from deltarule.maths.activations import Activation
 from deltarule.problem import registry
 from deltarule.problem.problem import Floats
@@ -258,7 +258,7 @@ def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs:
         _mark_signs(sheet)
         sheet.note(f"The widest line is a weight of {widest:.3g}." if widest else "No weight has a line.")
         if missing := sum(int((~np.isfinite(one)).sum()) for one in drawn):
-            sheet.note(f"No line for {counted(missing, 'weight')} that {'is' if missing == 1 else 'are'} not finite.")
+            sheet.note(f"No line for {count_of(missing, 'weight')} that {'is' if missing == 1 else 'are'} not finite.")
         return sheet.finished()
 
 
@@ -345,7 +345,7 @@ def _tell_codes(sheet: Sheet, labels: Sequence[str], codes: Sequence[str], middl
         "; ".join(f"{isolated(label)} has the code {code}" for label, code in zip(labels, codes, strict=True)) + "."
     )
     for tell in (sheet.note, sheet.say) if len(codes) > 1 else ():
-        tell(f"The {len(codes)} inputs have {counted(len(set(codes)), 'different code')}.")
+        tell(f"The {len(codes)} inputs have {count_of(len(set(codes)), 'different code')}.")
 
 
 def _tell_gray(sheet: Sheet, *tables: Floats) -> None:

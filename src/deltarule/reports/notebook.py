@@ -70,7 +70,7 @@ def sweep_html(table: Any) -> str:
     """A sweep as its best configurations, and whether the first is more than noise."""
     from deltarule.reports.sweep_figures import ranking_with_intervals
     from deltarule.reports.sweep_table import score_said
-    from deltarule.stats.effects import ranking, said
+    from deltarule.stats.effects import format_value, ranking
 
     settings, scores = table.scores()
     quantity = f"{table.metric.replace('_', ' ')} on {table.ranked} rows"
@@ -83,7 +83,7 @@ def sweep_html(table: Any) -> str:
     for rank, place in enumerate(ranked.place[:MOST_BEST].tolist()):
         numbers = ranked.mean[rank], ranked.half[rank]
         told = ("" if np.isnan(one) else score_said(one) for one in numbers)
-        rows.append([*(said(settings[place][key]) for key in keys), *told])
+        rows.append([*(format_value(settings[place][key]) for key in keys), *told])
     figure = figure_html(ranking_with_intervals(settings, ranked, quantity=quantity)) if len(settings) > 1 else ""
     return f"<p>{_text(told_of)}</p>{_table(rows)}{figure}"
 

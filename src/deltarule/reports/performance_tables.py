@@ -6,7 +6,7 @@ Both draw the record as JSON has it: `record` is what `deltarule bench --json` p
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from deltarule.errors import counted
+from deltarule.errors import count_of
 from deltarule.reports.markdown import table
 from deltarule.reports.terminal_tables import pairs, plain_table
 
@@ -193,4 +193,4 @@ def _blas(one: Record) -> str:
 
 
 def _threads(found: Mapping[str, Any]) -> str:
-    return counted(found["threads"], "thread")
+    return count_of(found["threads"], "thread")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.errors import counted
+from deltarule.errors import count_of
 from deltarule.problem.problem import Floats, Integers
 from deltarule.reports import style
 from deltarule.reports.formatting import percent, visible
@@ -205,7 +205,7 @@ def _templates() -> "Environment":
     environment.filters |= {
         "share": _share,
         "cell": _cell,
-        "counted": counted,
+        "counted": count_of,
         "strength": _strength,
         "sides": _sides,
         "data": _data,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.errors import BadInput, counted
+from deltarule.errors import BadInput, count_of
 from deltarule.problem.problem import Floats, Integers
 from deltarule.reports import style
 from deltarule.reports.figure_builder import MOST_LINES, Sheet, all_fitted, all_wrapped, width_of, wrapped
@@ -146,7 +146,7 @@ def confusion_matrix(counts: Any, classes: Sequence[str], *, rows: str = "rows",
             tell(f"{right:,} of {total:,} {rows} are in the class that they belong to{_by(by)}.")
         for place, of in _most_confused(counts):
             true, answered = (isolated(classes[one]) for one in place)
-            sheet.say(f"{counted(of, 'row')} of class {true} taken for class {answered}.")
+            sheet.say(f"{count_of(of, 'row')} of class {true} taken for class {answered}.")
         return sheet.finished()
 
 

@@ -14,7 +14,7 @@ from deltarule.reports import style
 from deltarule.reports.figure_builder import Sheet, all_fitted, fitted, width_of, wrapped, write_out
 from deltarule.reports.formatting import isolated
 from deltarule.reports.network_figures import CELL
-from deltarule.stats.effects import Effect, Effects, Parameter, Ranking, parameters_of, ranking, said
+from deltarule.stats.effects import Effect, Effects, Parameter, Ranking, format_value, parameters_of, ranking
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -193,7 +193,8 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
     shown = min(len(ranked.place), MOST_RANKED)
     as_good = ranked.is_as_good
     shorts = [
-        ", ".join(said(settings[place].get(one.key)) for one in parameters) for place in ranked.place[:shown].tolist()
+        ", ".join(format_value(settings[place].get(one.key)) for one in parameters)
+        for place in ranked.place[:shown].tolist()
     ]
     with style.drawing():
         names = [f"{rank}: {name}" for rank, name in enumerate(all_fitted(shorts, LONGEST, 8.5), 1)]

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from deltarule.reports.terminal_tables import fitted_table
-from deltarule.stats.effects import said
+from deltarule.stats.effects import format_value
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -43,7 +43,7 @@ def best_configurations(outcome: Any) -> "RenderableType":
     rows = []
     for one in outcome.configurations:
         scores = ("–" if value is None else score_said(value) for value in (one.mean, one.least, one.greatest))
-        rows.append([*map(said, one.settings.values()), *scores, f"{one.rows:,}"])
+        rows.append([*map(format_value, one.settings.values()), *scores, f"{one.rows:,}"])
     given = [[one.settings[key] for one in outcome.configurations] for key in keys]
     are_texts = [not all(type(value) in (int, float) for value in values) for values in given]  # True is no number
     table = fitted_table(head, rows, [*are_texts, *[False] * 4])

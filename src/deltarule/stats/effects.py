@@ -152,7 +152,7 @@ def parameters_of(settings: Sequence[Mapping[str, Any]]) -> tuple[tuple[Paramete
     found, left_out = [], []
     for key in dict.fromkeys(key for one in settings for key in one):
         given = [one.get(key) for one in settings]
-        words = [said(value) for value in given]
+        words = [format_value(value) for value in given]
         if len(set(words)) < 2:
             continue
         if len(set(words)) <= MOST_VALUES:
@@ -160,7 +160,7 @@ def parameters_of(settings: Sequence[Mapping[str, Any]]) -> tuple[tuple[Paramete
             values = tuple(word for word, _ in order)
             found.append(Parameter(key, values, np.array([values.index(word) for word in words])))
         elif all(_is_number(value) for value in given):
-            found.append(_grouped(key, np.array(given, np.float64)))
+            found.append(_bin_values(key, np.array(given, np.float64)))
         else:
             left_out.append(key)
     return tuple(found), tuple(left_out)
@@ -181,18 +181,18 @@ def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
     >>> rate.mean, rate.diverged
     (array([-0.1,  0.1,  nan]), array([0, 0, 1]))
     """
-    table = _table(scores)
+    table = _score_table(scores)
     if len(table) != len(settings) or not table.size:
         told = " × ".join(map(str, table.shape))
         raise BadInput(f"the scores are {told} for {len(settings)} configurations; give {TABLE}")
-    scores, trained, _ = _known(table)
+    scores, trained, _ = _complete_blocks(table)
     fell = trained & np.isnan(scores)
     scores = np.where(fell.any(1, keepdims=True), np.nan, scores)
     parameters, left_out = parameters_of(settings)
     is_full = _is_full(scores, parameters)
 
     def effect(*of: Parameter) -> Effect:
-        place, shape = _cells(of)
+        place, shape = _value_indices(of)
         worth = _worth(scores, of, parameters, is_full, _diverged_alone(fell, trained, of, parameters))
         counts = (np.bincount(place, one.sum(1), math.prod(shape)) for one in (fell, trained))
         diverged, rows = (one.astype(int).reshape(shape) for one in counts)
@@ -229,8 +229,8 @@ def ranking(scores: Any) -> Ranking:
     >>> ranking([[0.8, 0.7, 1.0], [0.9, 0.8, np.nan]]).mean
     array([0.85, 0.75])
     """
-    scores, trained, alike = _known(_table(scores))
-    means = np.array([rounded(one) for one in mean_there(scores, 1).tolist()], np.float64)
+    scores, trained, alike = _complete_blocks(_score_table(scores))
+    means = np.array([round_score(one) for one in mean_there(scores, 1).tolist()], np.float64)
     lacks = np.isnan(means) | (np.isnan(scores) & trained).any(1)
     place = np.lexsort((np.where(np.isnan(means), np.inf, -means), lacks))
     ordered = np.where(lacks[:, None], np.nan, scores)[place]
@@ -245,38 +245,38 @@ def ranking(scores: Any) -> Ranking:
     return Ranking(place, mean, half, behind, margin, blocks, alike)
 
 
-def rounded(mean: float) -> float:
+def round_score(mean: float) -> float:
     """A mean score as it ranks, in SAME_DIGITS.
 
-    >>> rounded((0.1 + 0.2 + 0.3) / 3) == rounded((0.3 + 0.2 + 0.1) / 3), rounded(1e-14)
+    >>> round_score((0.1 + 0.2 + 0.3) / 3) == round_score((0.3 + 0.2 + 0.1) / 3), round_score(1e-14)
     (True, 1e-14)
     """
     return float(f"{mean:.{SAME_DIGITS - 1}e}")
 
 
-def said(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value of a setting in a few words: 0.001, tanh, 784-100-10.
 
-    >>> said([784, 100, 10]), said(1e-3), said(True), said({"name": "normal", "std": 1.0}), said(None)
-    ('784-100-10', '0.001', 'true', 'normal, std 1', 'none')
+    >>> format_value([784, 100, 10]), format_value(1e-3), format_value({"name": "normal", "std": 1.0})
+    ('784-100-10', '0.001', 'normal, std 1')
     """
     if value is None:
         return "none"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Mapping):
-        named = [said(value["name"])] if "name" in value else []
-        return ", ".join(named + [f"{key} {said(one)}" for key, one in value.items() if key != "name"])
+        named = [format_value(value["name"])] if "name" in value else []
+        return ", ".join(named + [f"{key} {format_value(one)}" for key, one in value.items() if key != "name"])
     if isinstance(value, list | tuple):
-        return "-".join(said(one) for one in value)
+        return "-".join(format_value(one) for one in value)
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _table(scores: Any) -> Floats:
+def _score_table(scores: Any) -> Floats:
     return numbers("the scores", scores, 2, TABLE)
 
 
-def _known(scores: Any) -> tuple[Floats, Floats, bool]:
+def _complete_blocks(scores: Any) -> tuple[Floats, Floats, bool]:
     """The scores of the blocks that count, NaN where one is missing; what was trained in them; whether all were.
 
     A configuration that was trained in none of them takes no block from the others.    [C, B] each
@@ -302,7 +302,7 @@ def _order(value: Any) -> tuple[Any, ...]:
     return (2, str(value))
 
 
-def _grouped(key: str, values: Floats) -> Parameter:
+def _bin_values(key: str, values: Floats) -> Parameter:
     """Many numbers as a few groups of about as many configurations each."""
     ordered = np.sort(values)
     starts = np.unique(ordered[np.arange(GROUPS) * len(ordered) // GROUPS])
@@ -320,7 +320,7 @@ def _is_full(scores: Floats, parameters: Sequence[Parameter]) -> bool:
     return not parameters or (len(counts) == combinations and len(set(counts)) == 1)
 
 
-def _cells(of: Sequence[Parameter]) -> tuple[Integers, tuple[int, ...]]:
+def _value_indices(of: Sequence[Parameter]) -> tuple[Integers, tuple[int, ...]]:
     """Which value, or pair of values, each configuration has, and how many there are of each.    [C], [V] or [V, V']"""
     shape = tuple(len(one.values) for one in of)
     return np.ravel_multi_index([one.place for one in of], shape), shape
@@ -330,7 +330,7 @@ def _worth(
     scores: Floats, of: Sequence[Parameter], parameters: Sequence[Parameter], is_full: bool, untold: Any
 ) -> Floats:
     """The effect of each value, or pair of values, in each block, of those that are told.    [C, B], [V]  →  [V, B]"""
-    place, shape = _cells(of)
+    place, shape = _value_indices(of)
     has_value = np.arange(math.prod(shape)) == place[:, None]  # [C, V]
     if is_full:
         return np.asarray(has_value.T @ (scores - scores.mean(0)) / has_value.sum(0)[:, None])
@@ -345,7 +345,7 @@ def _diverged_alone(fell: Any, trained: Any, of: Sequence[Parameter], parameters
     Where all else that diverges takes every value with it, as too high a rate does, it tells nothing of them.
     fell, trained [C, B]  →  [V]
     """
-    place, shape = _cells(of)
+    place, shape = _value_indices(of)
     others = [np.zeros_like(place), *(one.place for one in parameters if one not in of)]
     beside = np.unique(np.column_stack(others), axis=0, return_inverse=True)[1].ravel()  # alike in all else
     by_value = np.zeros((2, int(beside.max()) + 1, math.prod(shape), fell.shape[1]), bool)
@@ -364,13 +364,13 @@ def _without_others(scores: Floats, has_value: Any, design: Floats, untold: Any)
     patterns, which = np.unique(there.T, axis=0, return_inverse=True)
     for at, rows in enumerate(patterns):
         blocks = which.ravel() == at
-        fitted, told_apart = _fitted(design[rows], scores[np.ix_(rows, blocks)], count)
+        fitted, told_apart = _least_squares(design[rows], scores[np.ix_(rows, blocks)], count)
         worth[:, blocks], group[:, blocks] = fitted, told_apart[:, None]
     worth[untold] = group[untold] = np.nan
-    return _centered(worth, group, has_value[there.any(1)].sum(0))
+    return _center(worth, group, has_value[there.any(1)].sum(0))
 
 
-def _fitted(design: Floats, scores: Floats, count: int) -> tuple[Floats, Floats]:
+def _least_squares(design: Floats, scores: Floats, count: int) -> tuple[Floats, Floats]:
     """What the first values of a design are worth in the blocks that have these rows, by least squares, and a number
     for each: those of one number can be told apart. NaN where no row has the value.
 
@@ -385,7 +385,7 @@ def _fitted(design: Floats, scores: Floats, count: int) -> tuple[Floats, Floats]
     return np.where(is_there[:, None], inverse[:count] @ (design.T @ scores), np.nan), np.where(is_there, group, np.nan)
 
 
-def _centered(worth: Floats, group: Floats, weights: Integers) -> Floats:
+def _center(worth: Floats, group: Floats, weights: Integers) -> Floats:
     """What values are worth, less the mean of those that can be told apart from one another in the most blocks: of as
     many of them as some block holds together.
 

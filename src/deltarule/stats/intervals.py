@@ -51,7 +51,7 @@ def exact_share_interval(count: int, of: int, confidence: float = 0.95) -> Inter
     from scipy.special import betaincinv  # imported on use: `import deltarule` stays light
 
     _check_share(count, of)
-    confidence = _checked(confidence)
+    confidence = _check_confidence(confidence)
     risk = (1 - confidence) / 2
     low = float(betaincinv(count, of - count + 1, risk)) if count else 0.0
     return Interval(low, float(betaincinv(count + 1, of - count, 1 - risk)) if count < of else 1.0)
@@ -68,7 +68,7 @@ def median_interval(values: Any, confidence: float = 0.95) -> Interval:
     """
     from scipy.stats import binom  # imported on use: `import deltarule` stays light
 
-    confidence = _checked(confidence)
+    confidence = _check_confidence(confidence)
     ordered = np.sort(numbers("the values", values, 1, ROW))
     if not len(ordered):
         raise BadInput("there are no values; a median needs at least one")
@@ -93,7 +93,7 @@ def mean_interval(values: Any, confidence: float = 0.95) -> Interval:
     """
     from scipy.special import stdtrit  # imported on use: `import deltarule` stays light
 
-    confidence = _checked(confidence)
+    confidence = _check_confidence(confidence)
     row = numbers("the values", values, 1, ROW)
     if len(row) < 2:
         raise BadInput(f"there are {len(row)} values; the interval of a mean needs at least two")
@@ -116,7 +116,7 @@ def mean_interval(values: Any, confidence: float = 0.95) -> Interval:
 def _normal_quantile(confidence: float) -> float:
     from scipy.special import ndtri
 
-    return float(ndtri(0.5 + _checked(confidence) / 2))
+    return float(ndtri(0.5 + _check_confidence(confidence) / 2))
 
 
 def _check_share(count: int, of: int) -> None:
@@ -126,7 +126,7 @@ def _check_share(count: int, of: int) -> None:
         )
 
 
-def _checked(confidence: Any) -> float:
+def _check_confidence(confidence: Any) -> float:
     try:
         number = np.nan if isinstance(confidence, str | bytes) else float(confidence)
     except (TypeError, ValueError, OverflowError):

@@ -74,7 +74,7 @@ def largest_output(a: Floats, y: Floats, w: Floats) -> Floats:
     >>> largest_output(np.array([[[0.5], [-3.0]]]), np.zeros((2, 1)), np.ones((2, 1)))
     array([3.])
     """
-    return np.asarray(_counted(np.abs(a), w).max((-2, -1)))
+    return np.asarray(_ignore_zero_weights(np.abs(a), w).max((-2, -1)))
 
 
 def r_squared(a: Floats, y: Floats, w: Floats) -> Floats:
@@ -87,9 +87,9 @@ def r_squared(a: Floats, y: Floats, w: Floats) -> Floats:
     """
     if a.shape[-2] < 2:
         return np.full(a.shape[:-2], np.nan)
-    y = _counted(y, w)
+    y = _ignore_zero_weights(y, w)
     # In a unit that is a power of two no square overflows or vanishes, and all have the digits that they had.
-    error, (_, exponent) = _counted(a - y, w), np.frexp(np.abs(y).max(-2, keepdims=True))
+    error, (_, exponent) = _ignore_zero_weights(a - y, w), np.frexp(np.abs(y).max(-2, keepdims=True))
     unit = np.ldexp(error.dtype.type(1), -np.maximum(exponent, np.finfo(error.dtype).minexp))
     error *= unit
     y, share = np.broadcast_arrays(unit * y, w / w.sum(-2, keepdims=True))
@@ -131,9 +131,9 @@ def find(name: str) -> Metric:
 
 def _mean(each: Floats, w: Floats) -> Floats:
     """The weighted mean over the samples that count.   each [K, N, 1]  →  [K]"""
-    return np.asarray((_counted(each, w) * w).sum((-2, -1)) / np.broadcast_to(w, each.shape).sum((-2, -1)))
+    return np.asarray((_ignore_zero_weights(each, w) * w).sum((-2, -1)) / np.broadcast_to(w, each.shape).sum((-2, -1)))
 
 
-def _counted(each: Floats, w: Floats) -> Floats:
+def _ignore_zero_weights(each: Floats, w: Floats) -> Floats:
     """What is said of each sample, and 0 of those of weight 0: 0 · ∞ is no number.   each [K, N, ..]"""
     return each if np.all(w) else np.where(w > 0, each, np.zeros_like(each))

@@ -20,7 +20,7 @@ import numpy as np
 from deltarule.checking.callables import run
 from deltarule.errors import BadInput
 from deltarule.files import kind_of, read_json, remove, write_json
-from deltarule.problem.configuration import changed
+from deltarule.problem.configuration import with_changes
 from deltarule.problem.resolved_configuration import configuration_hash
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import Recipe
@@ -143,7 +143,7 @@ def too_few_seeds(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
 
 def _basis(experiments: Experiments) -> str:
     configuration, engine = experiments.recipe.configuration, experiments.engine
-    variants = [configuration, *(changed(configuration, one.set) for one in configuration.experiment)]
+    variants = [configuration, *(with_changes(configuration, one.set) for one in configuration.experiment)]
     content = {
         "recipe": [configuration_hash(one) for one in variants],
         "grid": configuration.grid,

@@ -7,7 +7,7 @@ import numpy as np
 
 from deltarule.data.dataset import Dataset
 from deltarule.engines.reference import ReferenceEngine, first_nonfinite
-from deltarule.errors import BadInput, counted
+from deltarule.errors import BadInput, count_of
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.studies.recipes import Recipe, problem_of, training_of
@@ -69,7 +69,7 @@ def _trained(
     own = StopRules(**{field.name: rules[field.name] for field in fields(StopRules)})
     limit = int(own.limits(problem)[0])
     if step > limit:
-        raise BadInput(f"the training ends after {counted(limit, 'update')}; give a step from 0 to {limit}")
+        raise BadInput(f"the training ends after {count_of(limit, 'update')}; give a step from 0 to {limit}")
     # What looks at the history must look as often as it does in the whole training.
     rules |= {"max_steps": step, "history_every": history_interval(problem, own, rules["history_every"])}
     run = train(problem, engine=ReferenceEngine(), progress=progress, **rules)
@@ -77,7 +77,7 @@ def _trained(
         raise KeyboardInterrupt
     ended, reason = int(run.steps[0]), run.reasons[0]
     if ended < step:
-        raise BadInput(f"the training ends after {counted(ended, 'update')} ({reason}); give a step from 0 to {ended}")
+        raise BadInput(f"the training ends after {count_of(ended, 'update')} ({reason}); give a step from 0 to {ended}")
     if run.best_steps is not None:  # patience has put the best weights back; the update goes on from the last ones
         run = train(problem, engine=ReferenceEngine(), **rules | {"patience": None})
     return run.state, _notes(problem, run.state, reason, step == limit)

@@ -18,10 +18,10 @@ import numpy as np
 
 from deltarule.data import load as loading
 from deltarule.data.dataset import Dataset
-from deltarule.data.pipeline import data_key, prepared, taken_apart
+from deltarule.data.pipeline import data_key, prepare_dataset, taken_apart
 from deltarule.errors import BadInput
-from deltarule.problem.configuration import Configuration, StoppingSection, changed, parse_toml, read_toml
-from deltarule.problem.error_messages import shortened
+from deltarule.problem.configuration import Configuration, StoppingSection, parse_toml, read_toml, with_changes
+from deltarule.problem.error_messages import shorten_toml
 from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.resolved_configuration import resolved
 from deltarule.stats import metrics
@@ -143,7 +143,7 @@ def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
     """
     if not isinstance(settings, Mapping):
         raise BadInput(f"the settings are {settings!r}; give a table, as {{'optimizer.learning_rate': 5}}")
-    configuration = changed(recipe.configuration, settings)
+    configuration = with_changes(recipe.configuration, settings)
     _check_names(configuration)
     _check_rules(configuration, settings)
     return replace(recipe, configuration=configuration, settings={**recipe.settings, **settings})
@@ -213,7 +213,7 @@ def dataset_of(recipe: Recipe, data_dir: str | Path | None = None) -> Dataset:
     >>> {part: len(rows) for part, rows in dataset_of(load_recipe("digits")).parts.items()}
     {'train': 1438, 'test': 359}
     """
-    return prepared(recipe.configuration, recipe.folder, data_dir)
+    return prepare_dataset(recipe.configuration, recipe.folder, data_dir)
 
 
 def problem_of(recipe: Recipe, dataset: Dataset, seeds: int | Sequence[int] | None = None) -> Problem:
@@ -321,7 +321,7 @@ def _check_rules(configuration: Configuration, settings: Mapping[str, Any]) -> N
         is_there = getattr(configuration.stopping, rule) is not None or f"stopping.{rule}" in configuration.grid
         if f"stopping.{key}" in settings and value != StoppingSection.model_fields[key].default and not is_there:
             raise BadInput(
-                f"stopping.{key} is {shortened(value)} without a stopping.{rule}, and so of no use; "
+                f"stopping.{key} is {shorten_toml(value)} without a stopping.{rule}, and so of no use; "
                 f"set stopping.{rule} too"
             )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.errors import BadInput, counted
+from deltarule.errors import BadInput, count_of
 from deltarule.files import kind_of, load_arrays, read_json, real, write_whole
 from deltarule.problem import registry
 from deltarule.problem.error_messages import as_toml
@@ -127,7 +127,7 @@ def _reproduction(folder: Path, unfinished: list[str]) -> list[str]:
         if record["missing"]:
             unfinished.append(f"not reproduced yet: {', '.join(record['missing'])}")
         seconds = sum(one["seconds"] for one in record["studies"])  # also of what an earlier call has come to
-        took = f"{seconds / 60:,.1f} minutes" if round(seconds) >= 60 else counted(round(seconds), "second")
+        took = f"{seconds / 60:,.1f} minutes" if round(seconds) >= 60 else count_of(round(seconds), "second")
         return [f"Reproduced in {took}.", *(f"Left out by --quick: {one}." for one in record["left_out"])]
     except (LookupError, TypeError, ValueError) as error:
         told = str(error) if isinstance(error, BadInput) else "it is not as deltarule writes it"

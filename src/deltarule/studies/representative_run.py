@@ -18,7 +18,7 @@ from deltarule.problem.batches import all_rows
 from deltarule.problem.configuration import Configuration
 from deltarule.problem.problem import Floats, Integers
 from deltarule.problem.state import State, initial_state
-from deltarule.stats.effects import said
+from deltarule.stats.effects import format_value
 from deltarule.stats.planes import DecisionPlane, decision_plane
 from deltarule.sweeps.result import StoredNetwork, Sweep
 from deltarule.training.history import gradient_norms
@@ -253,7 +253,7 @@ def images_of_sweep(table: Sweep) -> list[WeightImages]:
     """
     rows = list({row["configuration"]: row for row in reversed(table.kept())}.values())[::-1]
     rows = _first_and_last(rows, f"{table.ranked}_{table.metric}")
-    words = {key: [said(row[key]) for row in rows] for key in table.grid}
+    words = {key: [format_value(row[key]) for row in rows] for key in table.grid}
     differing = [key for key, told in words.items() if len(set(told)) > 1]
     found: list[WeightImages] = []
     for place, row in enumerate(rows):

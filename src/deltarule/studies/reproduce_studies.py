@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deltarule.engines.selection import engine as engine_of_name
-from deltarule.errors import BadInput, counted
+from deltarule.errors import BadInput, count_of
 from deltarule.files import kind_of, make_folder, read_json, write_json
 from deltarule.studies.claim_results import claims_of_study, judge_study
 from deltarule.studies.experiments import Experiments, Told
@@ -266,9 +266,9 @@ def _left_out(recipe: Recipe, one: StudyReproduced) -> tuple[str, ...]:
     """One sentence of what a quick reproduction leaves out of a study, if anything."""
     own, networks, told = recipe.configuration.study.seeds, len(seeds_of(recipe.configuration)), []
     if one.seeds is not None and one.seeds < own:
-        told.append(f"judged over {counted(one.seeds, 'seed')} in place of {own}")
+        told.append(f"judged over {count_of(one.seeds, 'seed')} in place of {own}")
     if one.networks < networks:
-        told.append(f"run with {counted(one.networks, 'network')} in place of {networks}")
+        told.append(f"run with {count_of(one.networks, 'network')} in place of {networks}")
     if one.left_out:
         told.append(f"without the claims that take minutes ({', '.join(one.left_out)})")
     return (f"{one.study}: {', '.join(told)}",) if told else ()

@@ -14,14 +14,14 @@ from deltarule.reports import network_figures, score_figures, sweep_figures
 from deltarule.reports.report import Block
 from deltarule.reports.svg_embed import Parts
 from deltarule.reports.sweep_table import score_said
-from deltarule.stats.effects import Effects, Ranking, effects, mean_of_all, ranking, said
+from deltarule.stats.effects import Effects, Ranking, effects, format_value, mean_of_all, ranking
 from deltarule.studies.command_lines import set_words, study_words
 from deltarule.studies.recipes import bundled
 from deltarule.studies.representative_run import images_of_sweep
 from deltarule.studies.variant_report import TIMED
 from deltarule.sweeps.result import PARTS, Sweep, load_sweep
-from deltarule.sweeps.store import noted
-from deltarule.sweeps.sweep import differing
+from deltarule.sweeps.store import read_notes
+from deltarule.sweeps.sweep import differing_keys
 
 MOST_LISTED = 50
 """Configurations of a sweep that are listed, the first and the last."""
@@ -87,7 +87,7 @@ def _commands(study: str, place: Path) -> tuple[list[str], list[str]]:
             seeds = read_json(place.parent / "claims.json")["seeds"]
             return [shlex.join(["deltarule", "claims", study, "--seeds", str(seeds)])], []
     told, notes = [], []
-    runs = noted(place).get("runs", ())  # none is known of a sweep of a grid from Python
+    runs = read_notes(place).get("runs", ())  # none is known of a sweep of a grid from Python
     for run in runs:
         now = runs[-1].get("recipe")
         then = run.get("recipe", now)  # which earlier versions did not note
@@ -102,7 +102,7 @@ def _commands(study: str, place: Path) -> tuple[list[str], list[str]]:
         words += [] if run.get("data") is None else ["--data", run["data"]]
         told.append(shlex.join(words))
         if then != now and then["grid"] != now["grid"]:
-            grid = "; ".join(f"{key}: {', '.join(map(said, values))}" for key, values in then["grid"].items())
+            grid = "; ".join(f"{key}: {', '.join(map(format_value, values))}" for key, values in then["grid"].items())
             notes.append(f"{told[-1]} was given when the recipe had another grid ({grid or 'none'}).")
     return list(dict.fromkeys(told)), notes
 
@@ -112,7 +112,7 @@ def _said_then(then: Mapping[str, Any] | None, now: Mapping[str, Any] | None) ->
     found: dict[str, Any] = {}
     if then is None or now is None:
         return found
-    for dotted in differing({**then, "grid": {}}, {**now, "grid": {}}):
+    for dotted in differing_keys({**then, "grid": {}}, {**now, "grid": {}}):
         if dotted not in then["grid"]:
             value: Any = then
             for part in dotted.split("."):
@@ -149,7 +149,10 @@ def _ranked_rows(
     means = [values[ranked.place].tolist() for values in others.values()]
     numbers = zip(*means, ranked.behind.tolist(), ranked.half.tolist(), ranked.mean.tolist(), strict=True)
     rows = [
-        [*(said(settings[place][key]) for key in keys), *("" if np.isnan(one) else score_said(one) for one in row)]
+        [
+            *(format_value(settings[place][key]) for key in keys),
+            *("" if np.isnan(one) else score_said(one) for one in row),
+        ]
         for place, row in zip(ranked.place.tolist(), numbers, strict=True)
     ]
     return columns, rows
@@ -167,8 +170,8 @@ def _times_by_weights(table: Sweep) -> dict[str, list[float]]:
         return {}
     twins: dict[str, dict[str, list[float]]] = {}
     for row in table.rows():
-        others = ", ".join(said(row[key]) for key in table.grid if key != TIMED)
-        twins.setdefault(others, {}).setdefault(said(row[TIMED]), []).append(row["train_seconds"])
+        others = ", ".join(format_value(row[key]) for key in table.grid if key != TIMED)
+        twins.setdefault(others, {}).setdefault(format_value(row[TIMED]), []).append(row["train_seconds"])
     found = {f"{word}: {name}": one for name, by in twins.items() if len(by) > 1 for word, one in by.items()}
     return found if len(found) <= score_figures.MOST_OPTIONS else {}
 
@@ -209,5 +212,5 @@ def _draw_above(drawn: Parts, settings: list[dict[str, Any]], means: Any) -> Non
     """The configurations above the lowest of some bars that not too many pass.    means   of the test rows"""
     bars = [bar for bar in BARS if 0 < (means > bar).sum() <= network_figures.MOST_ROWS]
     if bars:
-        names = [", ".join(map(said, one.values())) for one in settings]
+        names = [", ".join(map(format_value, one.values())) for one in settings]
         drawn.add(score_figures.scores_above(names, means, bars[0], quantity="mean test accuracy (share of rows)"), [])

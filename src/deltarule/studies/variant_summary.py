@@ -14,7 +14,7 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.files import load_arrays, read_json, save_arrays
 from deltarule.problem.problem import Floats, Integers
-from deltarule.stats.effects import said
+from deltarule.stats.effects import format_value
 from deltarule.studies.recipes import Recipe, explain_recipe
 from deltarule.studies.run_result import since
 from deltarule.training.history import History
@@ -152,7 +152,7 @@ def _variant(
     reached = np.where(updates[:, None] > steps, objective, history.objective[looks])
     return Variant(
         _name(explained),
-        {key: said(value) for key, value in keys.items()},
+        {key: format_value(value) for key, value in keys.items()},
         {key: float(value) for key, value in keys.items() if type(value) in (int, float)},
         np.asarray(steps),
         np.asarray(objective, np.float64),
@@ -184,7 +184,9 @@ def _name(explained: Mapping[str, Any]) -> str:
     largest = max(within, key=lambda one: len(one["set"]), default=nothing)
     own = _plain(largest["set"])
     told = [
-        f"{_short(key)} {said(value)}" for key, value in explained["settings"].items() if key in chosen.keys() - own
+        f"{_short(key)} {format_value(value)}"
+        for key, value in explained["settings"].items()
+        if key in chosen.keys() - own
     ]
     return ", ".join([*([str(largest["name"])] if own else []), *told]) or "as it is"
 

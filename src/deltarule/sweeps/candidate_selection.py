@@ -43,7 +43,7 @@ def sampled(space: Mapping[str, Any], n: int, seed: int = 0) -> list[dict[str, A
     if not any(hasattr(values, "rvs") for values in space.values()) and n > len(ParameterGrid(dict(space))):
         raise BadInput(f"{n} configurations are to be drawn from {len(ParameterGrid(dict(space)))}; draw fewer of them")
     drawn = ParameterSampler(dict(space), n, random_state=seed)
-    return [{key: _plain(value) for key, value in one.items()} for one in drawn]
+    return [{key: _to_builtin(value) for key, value in one.items()} for one in drawn]
 
 
 def _check_space(space: Any) -> None:
@@ -54,7 +54,7 @@ def _check_space(space: Any) -> None:
             raise BadInput(f"{key} is {values!r}; give a list of values, or a SciPy distribution")
 
 
-def _plain(value: Any) -> Any:
+def _to_builtin(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -87,7 +87,7 @@ def halving(
     """
     _check_share(keep)
     left: list[Settings] = list(settings)
-    for number, budget in enumerate(_rising(budgets)):
+    for number, budget in enumerate(_check_budgets(budgets)):
         if number:
             left = left[: max(1, round(keep * len(left)))]
         left = [{**one, key: budget} for one in left]
@@ -96,7 +96,7 @@ def halving(
     return left
 
 
-def _rising(budgets: Any) -> list[int]:
+def _check_budgets(budgets: Any) -> list[int]:
     rounds = [whole("a budget", one) for one in budgets] if np.iterable(budgets) else []
     if not rounds or any(after <= before for before, after in pairwise(rounds)):
         raise BadInput(f"the budgets are {budgets!r}; give whole numbers that rise")

@@ -184,12 +184,12 @@ def dask_setup(worker: Any) -> None:
     _begin(os.getppid())
 
 
-def packed(formulas: Mapping[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
+def pack_formulas(formulas: Mapping[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
     """Formulas of one's own, by kind and name, as they can be sent to another process, which takes them over.
 
     Errors: `BadInput` for one that cannot.
 
-    >>> packed({})
+    >>> pack_formulas({})
     {}
     """
     from joblib.externals.loky.backend.reduction import dumps
@@ -209,7 +209,7 @@ def packed(formulas: Mapping[tuple[str, str], Any]) -> dict[tuple[str, str], Any
     return sent
 
 
-def each(
+def run_all(
     given: Pool, work: Callable[..., Result], tasks: Iterator[tuple[Any, ...]], kept: str = "start again"
 ) -> Iterator[tuple[Any, Result]]:
     """Do every task, some at a time, and give each with its result as soon as it is there.
@@ -220,7 +220,7 @@ def each(
     for a task whose worker dies again and again, or has too little memory.
 
     >>> with pool("local") as here:
-    ...     [(task, result) for task, result in each(here, pow, iter([(2, 3), (2, 5)]))]
+    ...     [(task, result) for task, result in run_all(here, pow, iter([(2, 3), (2, 5)]))]
     [((2, 3), 8), ((2, 5), 32)]
     """
     running: dict[Future[Any], tuple[tuple[Any, ...], int]] = {}
@@ -234,7 +234,7 @@ def each(
                 left = False
                 break
             _check_there(given, kept)
-            running[_submitted(given, work, task)] = task, tries
+            running[_submit(given, work, task)] = task, tries
         done, _ = wait(running, LOOK_SECONDS, FIRST_COMPLETED)
         if running and not done:
             _check_there(given, kept)
@@ -266,7 +266,7 @@ def _check_there(given: Pool, kept: str) -> None:
         raise RunFailed(f"the cluster's scheduler has ended; start it once more, or use local; {kept}")
 
 
-def _submitted(given: Pool, work: Callable[..., Any], task: tuple[Any, ...]) -> "Future[Any]":
+def _submit(given: Pool, work: Callable[..., Any], task: tuple[Any, ...]) -> "Future[Any]":
     try:
         return given.executor().submit(work, *task)
     except BrokenExecutor:  # loky ends all of its workers when one of them dies

@@ -19,12 +19,12 @@ import numpy as np
 
 from deltarule.data import splits
 from deltarule.data.dataset import Dataset
-from deltarule.data.pipeline import data_key, divided, fitted, prepared
+from deltarule.data.pipeline import data_key, load_and_split, prepare_dataset, scale_and_project
 from deltarule.data.transforms import scale
 from deltarule.engines.selection import choose
 from deltarule.errors import BadInput
 from deltarule.problem import registry
-from deltarule.problem.configuration import Configuration, changed, parse
+from deltarule.problem.configuration import Configuration, parse, with_changes
 from deltarule.problem.field_types import as_python
 from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.resolved_configuration import NUMERICS_VERSION, configuration_hash, own_formulas
@@ -118,7 +118,7 @@ class Unit:
         """A name for its files: 16 digits of a hash of its keys."""
         return hashlib.sha256("".join(self.keys).encode("ascii")).hexdigest()[:16]
 
-    def missing(self, done: "set[str] | frozenset[str]") -> Integers:
+    def missing_members(self, done: "set[str] | frozenset[str]") -> Integers:
         """The members, as places, with a row whose key is not among those that are done."""
         return np.array(
             [place for place, one in enumerate(self.members) if any(row.key not in done for row in one.rows)], np.int64
@@ -214,7 +214,7 @@ def combinations(configuration: Configuration) -> list[dict[str, Any]]:
     return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
 
 
-def planned(
+def plan_sweep(
     configuration: Configuration, source: Source, settings: Iterable[Mapping[str, Any]] | None = None, workers: int = 1
 ) -> Plan:
     """Plan a sweep: which rows there are, and which of them are trained together.
@@ -226,7 +226,7 @@ def planned(
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
     >>> grid = {"optimizer.learning_rate": [0.1, 1.0], "stopping.max_steps": [10, 20]}
     >>> grid |= {"network.layers": [[2, 1], [2, 2, 1]]}
-    >>> plan = planned(parse({**table, "grid": grid, "run": {"seeds": 3}}), Source(Path()))
+    >>> plan = plan_sweep(parse({**table, "grid": grid, "run": {"seeds": 3}}), Source(Path()))
     >>> plan.rows, [len(unit.members) for unit in plan.units]
     (24, [6, 6])
     """
@@ -236,9 +236,11 @@ def planned(
         )
     seeds = seeds_of(configuration)
     # Without its grid, which each of the configurations would have to copy.
-    base = changed(configuration, {"run.seeds": 1}).model_copy(update={"grid": {}, "experiment": (), "assumption": ()})
+    base = with_changes(configuration, {"run.seeds": 1}).model_copy(
+        update={"grid": {}, "experiment": (), "assumption": ()}
+    )
     known = _by_hash(base, combinations(configuration) if settings is None else map(as_recipe, settings))
-    asked = _Asked(tuple(one for one, _ in known.values()), tuple(known), seeds, source)
+    asked = _SweepRequest(tuple(one for one, _ in known.values()), tuple(known), seeds, source)
     units, notes, scored = _populations(asked, workers)
     return Plan(
         base,
@@ -253,7 +255,7 @@ def planned(
 
 
 @dataclass(frozen=True, eq=False)
-class _Asked:
+class _SweepRequest:
     """What a sweep is asked for: `every` configuration [C], their `hashes` [C], the `seeds` [S] of each, and where the
     rows come from."""
 
@@ -269,14 +271,14 @@ def _by_hash(
     """Each configuration with what it sets, by its hash: what is asked for twice is one, however it is written."""
     known: dict[str, tuple[Configuration, Mapping[str, Any]]] = {}
     for given in settings:
-        one = changed(base, given)
+        one = with_changes(base, given)
         known.setdefault(configuration_hash(one), (one, given))
     if not known:
         raise BadInput("there is no configuration to sweep; give one at least")
     return known
 
 
-def _populations(asked: _Asked, workers: int) -> tuple[tuple[Unit, ...], tuple[str, ...], tuple[str, str]]:
+def _populations(asked: _SweepRequest, workers: int) -> tuple[tuple[Unit, ...], tuple[str, ...], tuple[str, str]]:
     """The units of all that is asked for, what must be told of their data, and by what all rows rank."""
     every, source = asked.every, asked.source
     groups = _groups(every, source)
@@ -290,9 +292,9 @@ def _populations(asked: _Asked, workers: int) -> tuple[tuple[Unit, ...], tuple[s
         own, shape_and_fold = None if name[0] < 0 else name[0], name[1:]
         first = every[next(iter(group.values()))[0]]
         data = data_of(first, source, own)
-        scored.append(_scored(data, source))
+        scored.append(_score_metric(data, source))
         _check_scored(data, source, *scored[-1])
-        _check(every, group, data.dataset)
+        _check_group(every, group, data.dataset)
         notes += filter(None, [data.dataset.remark])
         members = _members(asked, group, data)
         most = members_at_once(first, data.dataset)
@@ -301,10 +303,10 @@ def _populations(asked: _Asked, workers: int) -> tuple[tuple[Unit, ...], tuple[s
         size = min(most, -(-len(members) // workers))
         rest = data.dataset.digest, own, not _looks_decide(first), engines[shape_and_fold]
         units += [Unit(tuple(members[start : start + size]), *rest) for start in range(0, len(members), size)]
-    return tuple(units), tuple(dict.fromkeys(notes)), _ranking(scored)
+    return tuple(units), tuple(dict.fromkeys(notes)), _common_ranking(scored)
 
 
-def _members(asked: _Asked, group: Group, data: Data) -> list[Member]:
+def _members(asked: _SweepRequest, group: Group, data: Data) -> list[Member]:
     """The trainings of a group: one for each of its ways and each seed."""
     return [
         Member(asked.every[places[0]], fold, seed, tuple(_row(asked, place, data, fold, seed) for place in places))
@@ -313,12 +315,13 @@ def _members(asked: _Asked, group: Group, data: Data) -> list[Member]:
     ]
 
 
-def _ranking(scored: Iterable[tuple[str, str]]) -> tuple[str, str]:
+def _common_ranking(scored: Iterable[tuple[str, str]]) -> tuple[str, str]:
     """By what all rows rank. Those that rank otherwise than others are refused."""
     kinds = list(dict.fromkeys(scored))
     if len(kinds) > 1:
         raise BadInput(
-            f"some configurations rank by the {' and others by the '.join(said(*one) for one in kinds)}; sweep them "
+            f"some configurations rank by the {' and others by the '.join(describe_ranking(*one) for one in kinds)}; "
+            "sweep them "
             "apart, each kind into a folder of its own"
         )
     return kinds[0]
@@ -349,7 +352,7 @@ def _folds_apart(configuration: Configuration, source: Source, known: dict[str, 
         return False
     key = data_key(configuration)
     if key not in known:
-        dataset, folds = _folded(configuration, source)
+        dataset, folds = _load_folds(configuration, source)
         whole = scale(dataset, section.scale)[1]
         each = (scale(fold_of(dataset, *rows), section.scale)[1] for rows in folds)
         known[key] = section.components is not None or any(
@@ -391,7 +394,7 @@ def limit_of(row: Row, epoch: int) -> int:
     return min(limit for limit in limits if limit is not None)
 
 
-def _check(every: Sequence[Configuration], group: Group, dataset: Dataset) -> None:
+def _check_group(every: Sequence[Configuration], group: Group, dataset: Dataset) -> None:
     """Make the problem of a group's configurations on a single row: what does not fit is told before work begins."""
     places = sorted({place for points in group.values() for place in points})
     rules = [every[place].stopping for place in places]
@@ -401,7 +404,7 @@ def _check(every: Sequence[Configuration], group: Group, dataset: Dataset) -> No
     problem_of_members([every[place] for place in places], row, np.arange(len(places)), [0] * len(places))
 
 
-def _row(asked: _Asked, place: int, data: Data, fold: int, seed: int) -> Row:
+def _row(asked: _SweepRequest, place: int, data: Data, fold: int, seed: int) -> Row:
     stopping, run = asked.every[place].stopping, asked.every[place].run
     of_fold = asked.source.fold(fold) or "all"
     identity = [asked.hashes[place], data.dataset.digest, of_fold, seed, run.dtype, NUMERICS_VERSION]
@@ -425,7 +428,7 @@ def _way(configuration: Configuration, alone: bool) -> str:
     return configuration_hash(configuration.model_copy(update={"stopping": longest}))
 
 
-def _scored(data: Data, source: Source) -> tuple[str, str]:
+def _score_metric(data: Data, source: Source) -> tuple[str, str]:
     metric = "accuracy" if data.dataset.classes else "r_squared"
     return metric, "validation" if source.folds or data.dataset.validation is not None else "train"
 
@@ -435,13 +438,15 @@ def _check_scored(data: Data, source: Source, metric: str, ranked: str) -> None:
     rows = min([len(aside) for _, aside in data.folds] or [len(data.dataset.parts[ranked])])
     if metric == "r_squared" and rows < 2:
         advice = "take fewer folds" if source.folds else f"give {ranked} more rows"
-        raise BadInput(f"configurations rank by the {said(metric, ranked)}, and {rows} row has no R²; {advice}")
+        raise BadInput(
+            f"configurations rank by the {describe_ranking(metric, ranked)}, and {rows} row has no R²; {advice}"
+        )
 
 
-def said(metric: str, ranked: str) -> str:
+def describe_ranking(metric: str, ranked: str) -> str:
     """By what rows rank, in words.
 
-    >>> said("r_squared", "train")
+    >>> describe_ranking("r_squared", "train")
     'r_squared on the train rows'
     """
     return f"{metric} on the {ranked} rows"
@@ -501,11 +506,11 @@ def load(configuration: Configuration, source: Source, fold: int | None = None) 
     Parameters: `fold`, to load the rows of one fold, with scale and components as its own training rows say.
     """
     if not source.folds:
-        return Data(prepared(configuration, source.folder, source.data_dir), ())
-    dataset, folds = _folded(configuration, source)
+        return Data(prepare_dataset(configuration, source.folder, source.data_dir), ())
+    dataset, folds = _load_folds(configuration, source)
     if fold is None:
-        return Data(fitted(dataset, configuration.data), folds)
-    return Data(fitted(fold_of(dataset, *folds[fold]), configuration.data), ())
+        return Data(scale_and_project(dataset, configuration.data), folds)
+    return Data(scale_and_project(fold_of(dataset, *folds[fold]), configuration.data), ())
 
 
 def fold_of(dataset: Dataset, own: Integers, aside: Integers) -> Dataset:
@@ -513,14 +518,14 @@ def fold_of(dataset: Dataset, own: Integers, aside: Integers) -> Dataset:
     return replace(dataset, train=dataset.train.take(own), validation=dataset.train.take(aside))
 
 
-def _folded(configuration: Configuration, source: Source) -> tuple[Dataset, Folds]:
+def _load_folds(configuration: Configuration, source: Source) -> tuple[Dataset, Folds]:
     """The rows before they are scaled, and how they are divided into folds; loaded once for all folds."""
     key = f"{data_key(configuration)} {source}"
-    return _whole.get(key) or _keep(_whole, key, _divided(configuration, source))
+    return _whole.get(key) or _keep(_whole, key, _split_folds(configuration, source))
 
 
-def _divided(configuration: Configuration, source: Source) -> tuple[Dataset, Folds]:
-    dataset = divided(configuration, source.folder, source.data_dir)
+def _split_folds(configuration: Configuration, source: Source) -> tuple[Dataset, Folds]:
+    dataset = load_and_split(configuration, source.folder, source.data_dir)
     assert source.folds
     if dataset.validation is not None:
         raise BadInput(
@@ -538,6 +543,6 @@ def _divided(configuration: Configuration, source: Source) -> tuple[Dataset, Fol
 def chunks(units: Sequence[Unit], done: "set[str] | frozenset[str]") -> Iterator[tuple[Unit, Integers]]:
     """The units that still have something to do, each with those of its members that must be trained."""
     for unit in units:
-        places = unit.missing(done)
+        places = unit.missing_members(done)
         if len(places):
             yield unit, places

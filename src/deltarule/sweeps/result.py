@@ -14,13 +14,13 @@ from deltarule.blas_threads import one_blas_thread
 from deltarule.data.dataset import Dataset
 from deltarule.errors import BadInput, not_installed
 from deltarule.maths.network import forward, views
-from deltarule.problem.configuration import Configuration, changed, is_optional, parse
+from deltarule.problem.configuration import Configuration, is_optional, parse, with_changes
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 from deltarule.problem.resolved_configuration import configuration_hash, own_digests, own_formulas, resolved
-from deltarule.problem.validation import asked
-from deltarule.stats.effects import rounded
-from deltarule.sweeps.grid import Source, as_recipe, fold_of, forget_data, load, said
+from deltarule.problem.validation import query_inputs
+from deltarule.stats.effects import round_score
+from deltarule.sweeps.grid import Source, as_recipe, describe_ranking, fold_of, forget_data, load
 from deltarule.sweeps.store import (
     IN_ORDER,
     about,
@@ -64,7 +64,7 @@ class StoredNetwork:
     def outputs(self, x: Any) -> Floats:
         """The outputs for some rows.   x [B, D], scaled as what it was trained on: `Sweep.data`  →  [B, C]"""
         parameters, buffers = views(self.theta, self.network.entries), views(self.buffers, self.network.buffers)
-        x = asked(x, self.network, 1, self.theta.dtype)
+        x = query_inputs(x, self.network, 1, self.theta.dtype)
         with one_blas_thread(), np.errstate(all="ignore"):
             tape, _ = forward(self.network.layers, parameters, x, buffers=buffers)
             return np.asarray(self.network.output.forward(tape[-1].value)[0])
@@ -103,7 +103,7 @@ class Sweep:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         check_configurations(connection)
-        connection.create_function("rounded", 1, lambda mean: None if mean is None else rounded(mean))
+        connection.create_function("rounded", 1, lambda mean: None if mean is None else round_score(mean))
         noted = about(connection)
         self.name: str = noted["name"]
         self.metric: str = noted["metric"]
@@ -118,7 +118,7 @@ class Sweep:
 
     def __repr__(self) -> str:  # without a look into the store, which may be closed
         over = f", over {', '.join(self.grid)}" if self.grid else ""
-        return f"Sweep of {self.name}: {said(self.metric, self.ranked)}{over}"
+        return f"Sweep of {self.name}: {describe_ranking(self.metric, self.ranked)}{over}"
 
     @as_written()
     def __len__(self) -> int:
@@ -255,7 +255,7 @@ class Sweep:
         if found is None:
             raise BadInput(f"there is no configuration of {key!r}: no row has this key")
         settings, base = found
-        return changed(self._base(base), json.loads(settings))
+        return with_changes(self._base(base), json.loads(settings))
 
     @as_written()
     def network(self, key: str) -> StoredNetwork:
@@ -332,7 +332,7 @@ class Sweep:
         """By which the store knows the configuration that sets these."""
         noted = about(self._connection)
         # Of a formula of one's own the store has one alone, whatever is registered by its name now.
-        return configuration_hash(changed(self._base(noted["base"]), settings), noted.get("formulas", {}))
+        return configuration_hash(with_changes(self._base(noted["base"]), settings), noted.get("formulas", {}))
 
     def _part(self, part: str | None) -> str:
         if part is not None and part not in PARTS:
@@ -381,7 +381,7 @@ class Sweep:
         try:
             if base not in self._bases:
                 self._bases[base] = self._base(base)
-            table = resolved(changed(self._bases[base], given))
+            table = resolved(with_changes(self._bases[base], given))
         except BadInput:  # of a formula of one's own, which may not be registered where a table is read
             table = self._keys(base)
         return {key: _value(table, key) for key in self.grid if key not in given}

@@ -21,7 +21,7 @@ from deltarule import platforms
 from deltarule.errors import BadInput, RunFailed, is_interruption
 from deltarule.files import kind_of, make_folder
 from deltarule.problem.resolved_configuration import NUMERICS_VERSION
-from deltarule.sweeps.grid import said
+from deltarule.sweeps.grid import describe_ranking
 from deltarule.sweeps.worker import COLUMNS, NO_LAYER, Table
 
 FILE, LOCK = "sweep.sqlite", "sweep.lock"
@@ -161,8 +161,8 @@ class Store:
                 f"{folder / LOCK} cannot be locked: {why}; name a folder on a disk of this machine that has room"
             ) from error
         try:
-            with _told(self.folder / FILE):
-                self.connection = _connected(self.folder / FILE, "rwc")
+            with _translate_sqlite_errors(self.folder / FILE):
+                self.connection = _connect(self.folder / FILE, "rwc")
                 _check_whole(self.connection, self.folder / FILE)  # before anything is changed
                 self._journal(not platforms.is_remote(self.folder))
                 self.connection.execute("PRAGMA synchronous=FULL")  # a commit is on the disk when it returns
@@ -275,7 +275,7 @@ class Store:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """All that is written within it, or nothing."""
-        with _told(self.folder / FILE), self.connection:
+        with _translate_sqlite_errors(self.folder / FILE), self.connection:
             self.connection.execute("BEGIN IMMEDIATE")
             yield
 
@@ -315,7 +315,7 @@ class Store:
                 told = f"the sweep in {self.folder} has {was}, not {now}"
                 raise BadInput(f"{told}; ask for {was}, or name another folder")
             if (noted["metric"], noted["ranked"]) != scored:
-                was, now = (said(*one) for one in ((noted["metric"], noted["ranked"]), scored))
+                was, now = (describe_ranking(*one) for one in ((noted["metric"], noted["ranked"]), scored))
                 raise BadInput(f"the sweep in {self.folder} ranks by the {was}, not by the {now}; name another folder")
         rows = "SELECT DISTINCT hash, fold, data, numerics FROM members JOIN configurations ON configuration = id"
         for one, fold, digest, numerics in self.connection.execute(rows):
@@ -346,8 +346,8 @@ def reader(folder: Path, *, check: bool = True) -> sqlite3.Connection:
     file = platforms.full_length(Path(folder)) / FILE
     if kind_of(file) != "file":
         raise BadInput(f"{folder} holds no sweep: there is no {FILE} in it; name the folder that --out named")
-    with _told(file):
-        connection = _reading(file)
+    with _translate_sqlite_errors(file):
+        connection = _connect_read_only(file)
         try:
             if _is_empty(connection):
                 raise BadInput(f"{file} holds no sweep yet; go on with it by --resume")
@@ -359,12 +359,12 @@ def reader(folder: Path, *, check: bool = True) -> sqlite3.Connection:
         return connection
 
 
-def noted(folder: Path) -> dict[str, Any]:
+def read_notes(folder: Path) -> dict[str, Any]:
     """What is noted about the sweep in a folder: nothing before it has begun, also where it was killed as it began."""
     file = platforms.full_length(Path(folder)) / FILE
     if kind_of(file) != "file":
         return {}
-    with _told(file), contextlib.closing(_reading(file)) as connection:
+    with _translate_sqlite_errors(file), contextlib.closing(_connect_read_only(file)) as connection:
         return {} if _is_empty(connection) else about(connection)
 
 
@@ -425,7 +425,7 @@ def shared_columns(data: str, dtype: str, engine: str, seconds: float) -> dict[s
     return {"data": data, "dtype": dtype, "numerics": NUMERICS_VERSION, "engine": engine, "train_seconds": seconds}
 
 
-def _connected(file: Path, mode: str) -> sqlite3.Connection:
+def _connect(file: Path, mode: str) -> sqlite3.Connection:
     """A connection to a store of this version, or to an empty file."""
     connection = sqlite3.connect(
         platforms.sqlite_address(file.absolute(), mode),
@@ -453,16 +453,16 @@ def _connected(file: Path, mode: str) -> sqlite3.Connection:
     return connection
 
 
-def _reading(file: Path) -> sqlite3.Connection:
+def _connect_read_only(file: Path) -> sqlite3.Connection:
     """A connection that cannot write. What a killed process had half written is taken back first, and that is to write:
     on a network drive any commit may have been it, elsewhere only the store's opening and closing."""
     try:
-        return _connected(file, "ro")
+        return _connect(file, "ro")
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
             raise
-    _connected(file, "rw").close()
-    return _connected(file, "ro")
+    _connect(file, "rw").close()
+    return _connect(file, "ro")
 
 
 @as_written()
@@ -483,7 +483,7 @@ def _our_tables() -> frozenset[tuple[str, str, str]]:
 
 
 @contextlib.contextmanager
-def _told(file: Path) -> Iterator[None]:
+def _translate_sqlite_errors(file: Path) -> Iterator[None]:
     """What SQLite says, in one sentence."""
     try:
         yield

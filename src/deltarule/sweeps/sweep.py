@@ -18,10 +18,10 @@ from deltarule.problem.configuration import SETTABLE, Configuration
 from deltarule.problem.problem import Integers
 from deltarule.problem.resolved_configuration import configuration_hash, own_digests
 from deltarule.problem.validation import whole
-from deltarule.sweeps.executors import Here, Pool, each, packed, pool
-from deltarule.sweeps.grid import Plan, Source, Unit, chunks, forget_data, planned
+from deltarule.sweeps.executors import Here, Pool, pack_formulas, pool, run_all
+from deltarule.sweeps.grid import Plan, Source, Unit, chunks, forget_data, plan_sweep
 from deltarule.sweeps.result import Sweep
-from deltarule.sweeps.store import FILE, Store, as_written, check_sweep, noted, reader, shared_columns
+from deltarule.sweeps.store import FILE, Store, as_written, check_sweep, read_notes, reader, shared_columns
 from deltarule.sweeps.worker import Done, do, files_of
 from deltarule.training.run import Progress
 
@@ -84,15 +84,15 @@ def run_sweep(
         given = stack.enter_context(pool(executor, workers, address))
         forget_data()
         stack.callback(forget_data)
-        before = noted(folder)
+        before = read_notes(folder)
         check_sweep(before, folder)
         meant_for = _workers(before, given)
-        kept = _kept(before, keep, folder)
-        plan = planned(configuration, source, settings, meant_for)
+        kept = _check_keep(before, keep, folder)
+        plan = plan_sweep(configuration, source, settings, meant_for)
         with Store(make_folder(folder)) as store:
             store.check_rows(plan.data, source.folds, (plan.metric, plan.ranked), own_digests(plan.formulas))
             about_run = None if run is None else to_jsonable({**run, "folds": source.folds, "keep": kept})
-            ids = _noted(store, plan, name, kept, meant_for, about_run)
+            ids = _write_plan(store, plan, name, kept, meant_for, about_run)
             _train(store, plan, ids, given, kept, told, progress)
         if not kind_of(folder / FILE):
             raise RunFailed(
@@ -150,7 +150,7 @@ def _workers(before: Mapping[str, Any], given: Pool) -> int:
     return workers
 
 
-def _kept(before: Mapping[str, Any], keep: str | None, folder: Path) -> str:
+def _check_keep(before: Mapping[str, Any], keep: str | None, folder: Path) -> str:
     """Whose weights are kept: the same from a store's first run to its last, for what was dropped does not come back.
 
     Errors: `BadInput` for others.
@@ -164,7 +164,9 @@ def _kept(before: Mapping[str, Any], keep: str | None, folder: Path) -> str:
 
 
 @as_written()
-def _noted(store: Store, plan: Plan, name: str, keep: str, workers: int, run: Mapping[str, Any] | None) -> list[int]:
+def _write_plan(
+    store: Store, plan: Plan, name: str, keep: str, workers: int, run: Mapping[str, Any] | None
+) -> list[int]:
     """Write the plan down; gives the number of each configuration in the store."""
     keys: dict[str, Any] = {section: to_jsonable(getattr(plan.base, section).model_dump()) for section in SETTABLE}
     base = configuration_hash(plan.base), keys
@@ -178,7 +180,7 @@ def _noted(store: Store, plan: Plan, name: str, keep: str, workers: int, run: Ma
         "runs": [*(one for one in about.get("runs", ()) if one not in runs), *runs],
     }
     # Rows of another recipe are told from these by whatever else it says, as if a grid had set that.
-    between = [key for one in store.bases() for key in differing(one, keys)]
+    between = [key for one in store.bases() for key in differing_keys(one, keys)]
     store.note(
         name=name,
         base=base[0],
@@ -194,11 +196,11 @@ def _noted(store: Store, plan: Plan, name: str, keep: str, workers: int, run: Ma
     return [ids[one] for one in plan.hashes]
 
 
-def differing(one: Mapping[str, Any], other: Mapping[str, Any], above: str = "") -> list[str]:
+def differing_keys(one: Mapping[str, Any], other: Mapping[str, Any], above: str = "") -> list[str]:
     """The dotted keys in which two tables differ: parameters alone where they have one name.
 
     >>> first = {"optimizer": {"name": "sgd", "schedule": {"name": "step", "every": 5}}}
-    >>> differing(first, {"optimizer": {"name": "adam", "schedule": "step"}})
+    >>> differing_keys(first, {"optimizer": {"name": "adam", "schedule": "step"}})
     ['optimizer.name', 'optimizer.schedule.every']
     """
     found: list[str] = []
@@ -211,7 +213,7 @@ def differing(one: Mapping[str, Any], other: Mapping[str, Any], above: str = "")
         )
         # A section may have a name among its keys; a table below one is that name with its parameters.
         goes_on = not above or first.get("name") == second.get("name")
-        found += differing(first, second, f"{above}{key}.") if goes_on else [f"{above}{key}"]
+        found += differing_keys(first, second, f"{above}{key}.") if goes_on else [f"{above}{key}"]
     return found
 
 
@@ -226,7 +228,7 @@ def _train(
 ) -> None:
     done = store.keys()
     here = given.executor is Here
-    formulas = {} if here else packed(plan.formulas)
+    formulas = {} if here else pack_formulas(plan.formulas)
     folder = store.folder / CHECKPOINTS
     tally = _Tally(plan, done, progress)
     tally.tell()
@@ -238,9 +240,9 @@ def _train(
     ]
     given.cap(len(tasks))
     try:
-        for (unit, places, *_), finished in each(given, _work, iter(tasks), kept):
+        for (unit, places, *_), finished in run_all(given, _work, iter(tasks), kept):
             if finished.interrupted:
-                raise tally.interrupted(kept)
+                raise tally.interruption_error(kept)
             part = unit.take(places)
             _commit(store, plan, ids, part, finished, keep)
             for file in files_of(folder, part):
@@ -248,7 +250,7 @@ def _train(
                     file.unlink()
             tally.add(part)
     except KeyboardInterrupt:  # beside a training: while workers train, or the second time
-        raise tally.interrupted(kept) from None
+        raise tally.interruption_error(kept) from None
     # Whatever is left is of no use any more: of a commit that was killed before it cleaned up, half of a file.
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -280,7 +282,7 @@ class _Tally:
         self.count += self._new(part)
         self.tell()
 
-    def interrupted(self, kept: str) -> RunFailed:
+    def interruption_error(self, kept: str) -> RunFailed:
         """What is raised where Ctrl-C ends it.    kept   what is, and how to go on"""
         return RunFailed(f"interrupted with {self.count:,} of {self.rows:,} rows done; {kept}")
 

@@ -93,29 +93,29 @@ def do(
     called with how far the training is.
     Errors: `RunFailed` where the data are other ones than when the sweep was planned.
     """
-    data = _data(unit, source)
+    data = _load_unit_data(unit, source)
     part, chosen = unit.take(places), engine_of_name(unit.engine)
     if threads is not None and hasattr(chosen, "threads"):
         chosen.threads = threads
     problem = problem_of(part.members, data)
     points = _points(part, problem)
     file = None if problem.optimizer.name == "lbfgs" else _checkpoint(folder, part)  # which keeps none
-    scoring = _Scoring(part, problem, data, chosen, keep, ranked)
+    scoring = _RowScorer(part, problem, data, chosen, keep, ranked)
     try:
-        run = _trained(scoring, points, file, True, progress)
+        run = _train_part(scoring, points, file, True, progress)
     except BadInput:
         if file is None or not kind_of(file):
             raise
         # The checkpoint is one that this version cannot take up.
-        scoring = _Scoring(part, problem, data, chosen, keep, ranked)
-        run = _trained(scoring, points, file, False, progress)
+        scoring = _RowScorer(part, problem, data, chosen, keep, ranked)
+        run = _train_part(scoring, points, file, False, progress)
     if not run.interrupted:
         scoring.finish(run)
     return Done(scoring.table, tuple(problem.network.sizes), chosen.name, run.seconds, run.interrupted)
 
 
-def _trained(
-    scoring: "_Scoring",
+def _train_part(
+    scoring: "_RowScorer",
     points: Integers,
     file: Path | None,
     resume: bool,
@@ -148,7 +148,7 @@ def _checkpoint(folder: Path, part: Unit) -> Path | None:
         return None
 
 
-def _data(unit: Unit, source: Source) -> Data:
+def _load_unit_data(unit: Unit, source: Source) -> Data:
     """The rows of a unit, which must be those that the sweep was planned with."""
     configuration = unit.members[0].configuration
     if data_of(configuration, source, unit.fold).dataset.digest != unit.data:
@@ -181,7 +181,7 @@ def _validation(data: Data, fold: int, problem: Problem) -> tuple[Floats, Floats
     return np.asarray(rows.x, problem.dtype), dataset.encode(rows, problem.network.outputs).astype(problem.dtype)
 
 
-class _Scoring:
+class _RowScorer:
     """Scores rows as they are reached, and keeps them beside the checkpoint of a training that is not done yet."""
 
     def __init__(self, unit: Unit, problem: Problem, data: Data, engine: Engine, keep: str, ranked: str) -> None:
@@ -225,7 +225,7 @@ class _Scoring:
             return
         places = np.array(sorted(keys))
         state = run.state.take(places)
-        scores = self._scores(state)
+        scores = self._score_parts(state)
         ends = {one.member: one for one in run.diverged}
         for i, place in enumerate(places.tolist()):
             end, reason = ends.get(place), run.reasons[place]
@@ -258,7 +258,7 @@ class _Scoring:
         score, objective = (getattr(self.table, f"{self.ranked}_{what}")[place] for what in ("score", "objective"))
         return -score if np.isfinite(score) else np.inf, objective if np.isfinite(objective) else -np.inf
 
-    def _scores(self, state: State) -> dict[str, Floats]:
+    def _score_parts(self, state: State) -> dict[str, Floats]:
         """Objective and score of each member on training, validation and test rows, NaN where there are none."""
         count = len(state.members)
         scores = {f"{part}_{what}": np.full(count, np.nan) for part in PARTS for what in ("objective", "score")}

@@ -19,7 +19,7 @@ from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
 from deltarule.tracing.expressions import Expression, Index, Ref, Series
 from deltarule.tracing.trace_builder import Notes, number_in
-from deltarule.training.lbfgs import check_objective, minimized
+from deltarule.training.lbfgs import check_objective, minimize_from
 
 CONVERGED = "L-BFGS has converged: SciPy makes no iteration from here"
 BEGINS = "L-BFGS begins here: it remembers no iteration yet, so that its direction is −∂J/∂θ"
@@ -70,7 +70,7 @@ def lbfgs_update(notes: Notes, begun: State) -> tuple[str, ...]:
 def _run(problem: Problem, begun: State, iterations: int) -> tuple[list[State], float, int]:
     """SciPy's states from the first on, the last one's objective, and how often it was evaluated in all."""
     path = [begun]
-    found = minimized(problem, begun, iterations, 15 * iterations + 100, path.append)[1]
+    found = minimize_from(problem, begun, iterations, 15 * iterations + 100, path.append)[1]
     return path, float(found.fun), int(found.nfev)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from deltarule.errors import BadInput
 from deltarule.files import load_arrays, save_arrays
 from deltarule.problem.problem import Problem
-from deltarule.problem.registry import described, own_digest
+from deltarule.problem.registry import describe_formula, own_digest
 from deltarule.problem.state import State
 from deltarule.training.history import Looks
 from deltarule.training.stopping import StopRules
@@ -27,7 +27,7 @@ def write(file: Path, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, An
     save_arrays(file, arrays, {"format": FORMAT, **about})
 
 
-def read(file: Path, identity: Mapping[str, Any]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+def read_checkpoint(file: Path, identity: Mapping[str, Any]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Read a checkpoint of the training with this identity."""
     arrays, about = load_arrays(file)
     if about.get("format") != FORMAT:
@@ -53,7 +53,7 @@ def identity(
     history = {**asdict(looks), "metrics": list(looks.metrics)}
     rules_given = asdict(rules)
     told = {"problem": digest(problem), "engine": engine, "stop rules": rules_given, "history": history, "score": score}
-    return told | {VALIDATION: validation and _hashed(hashlib.sha256(), validation)}
+    return told | {VALIDATION: validation and _hash_arrays(hashlib.sha256(), validation)}
 
 
 def engine_of(file: Path) -> str | None:
@@ -74,10 +74,10 @@ def digest(problem: Problem) -> str:
     network = problem.network
     words = [
         network.sizes,
-        [described(layer.activation) for layer in network.layers],
+        [describe_formula(layer.activation) for layer in network.layers],
         [(layer.bias, layer.batch_norm) for layer in network.layers],
-        described(network.initializer),
-        described(problem.loss),
+        describe_formula(network.initializer),
+        describe_formula(problem.loss),
         problem.reduction,
         problem.penalty and problem.penalty.name,
         problem.optimizer.name,
@@ -97,10 +97,10 @@ def digest(problem: Problem) -> str:
     arrays += [*problem.numbers.values(), *problem.schedule_numbers.values()]
     arrays += [] if problem.weights is None else [problem.weights]
     arrays += list(problem.rows or ())
-    return _hashed(sha, arrays)
+    return _hash_arrays(sha, arrays)
 
 
-def _hashed(sha: Any, arrays: Iterable[NDArray[Any]]) -> str:
+def _hash_arrays(sha: Any, arrays: Iterable[NDArray[Any]]) -> str:
     """The hexadecimal digest of what a hash has seen, and of arrays."""
     for array in arrays:
         sha.update(repr((array.shape, array.dtype.str)).encode())

@@ -29,7 +29,7 @@ class Pace:
         self._fixed, self._each = 0.0, np.inf
 
     @contextmanager
-    def measured(self, n: int) -> Iterator[None]:
+    def measure(self, n: int) -> Iterator[None]:
         """Time a stretch of n updates, and learn from it."""
         started = time.perf_counter()
         yield

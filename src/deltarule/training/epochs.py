@@ -164,7 +164,7 @@ def train_epochs(
     """
     steps = problem.steps_per_epoch(0)
     chosen = engine_for(engine, problem, rules.max_epochs * steps, one_of_many=True)
-    training = _Training(problem, start, rules, chosen, in_order and steps > 1, validation, after_epoch, goes_on)
+    training = _EpochTraining(problem, start, rules, chosen, in_order and steps > 1, validation, after_epoch, goes_on)
     with one_blas_thread(), orders_kept(), interrupts() as interrupted:
         training.go(interrupted)
     return training.run(interrupted())
@@ -194,7 +194,7 @@ def one_epoch(
             part, end = _ahead(problem, rows, start, state.step)
             while state.step < end:  # no longer at a time than Ctrl-C may wait
                 n = min(pace.steps, end - state.step)
-                with pace.measured(n):
+                with pace.measure(n):
                     state, trace = chosen.advance(part, state, n)
                 seen.append(trace.objective)
                 bad = np.where(bad < 0, trace.bad, bad)
@@ -251,7 +251,7 @@ def _mean_losses(seen: list[Floats], sizes: Integers) -> Floats:
     return summed
 
 
-class _Training:
+class _EpochTraining:
     """The running of a training by epochs."""
 
     def __init__(
@@ -278,7 +278,7 @@ class _Training:
         self.stall = Stall.of(members)
         self.known: list[Floats] = []
         if goes_on and self.best is not None:
-            self.known = [self._scored()[0]]
+            self.known = [self._validation_scores()[0]]
             self.stall.best = -np.where(np.isfinite(self.known[0]), self.known[0], -np.inf)
         self.epochs, self.reasons = np.zeros(members, np.int64), [""] * members
         self.losses: list[Floats] = []
@@ -293,7 +293,7 @@ class _Training:
             n = self._stretch_length(pace.steps)
             if n % self.steps == 0:
                 pace.steps = n  # whole epochs, from which the pace learns as from any number it gave
-            with pace.measured(n):
+            with pace.measure(n):
                 self._stretch(n)
 
     def _stretch_length(self, most: int) -> int:
@@ -309,14 +309,14 @@ class _Training:
 
     def _stretch(self, n: int) -> None:
         start = self.active
-        self.active, trace = self.engine.advance(self._ordered(), start, n)
+        self.active, trace = self.engine.advance(self._problem_in_order(), start, n)
         self.seen.append(trace.objective)
         known = self.bad[start.members]
         self.bad[start.members] = np.where(known < 0, trace.bad, known)
         if self.active.step % self.steps == 0:
             self._end_epochs(start)
 
-    def _ordered(self) -> Problem:
+    def _problem_in_order(self) -> Problem:
         """The problem, or one whose own order brings the rows as they lie: the inverse of an epoch's permutation."""
         if not self.in_order:
             return self.problem
@@ -349,13 +349,13 @@ class _Training:
 
     def _validate(self) -> Floats:
         """Score the members that still train, and note it."""
-        scores, loss = self._scored()
+        scores, loss = self._validation_scores()
         members = self.active.members
         self.validation_scores.append(self._of_all(members, scores))
         self.validation_losses.append(self._of_all(members, loss))
         return scores
 
-    def _scored(self) -> tuple[Floats, Floats]:
+    def _validation_scores(self) -> tuple[Floats, Floats]:
         """The scores and losses of the members that still train, on the validation rows."""
         assert self.validation is not None
         rows, members = self.validation, self.active.members
@@ -373,7 +373,7 @@ class _Training:
         better, stuck = self.stall.note(members, -scores if decides and scores is not None else loss, self.rules)
         if self.best is not None:
             self.best = self.best.put(members[better], self.active.take(better))
-        stuck &= ~self._slowed(members, stuck)
+        stuck &= ~self._divide_rates(members, stuck)
         for member, at_end in zip(members.tolist(), stuck.tolist(), strict=True):
             if 0 <= self.bad[member] < step:
                 self.reasons[member] = "diverged"
@@ -382,7 +382,7 @@ class _Training:
             elif self.done == self.rules.max_epochs:
                 self.reasons[member] = "max_epochs"
 
-    def _slowed(self, members: Integers, stuck: Floats) -> Floats:
+    def _divide_rates(self, members: Integers, stuck: Floats) -> Floats:
         """Divide the rate of the stuck members under the adaptive schedule; False where it is at its lowest already."""
         if not self.problem.schedule.adaptive or not stuck.any():
             return np.zeros(len(members), bool)

@@ -14,7 +14,7 @@ from deltarule import platforms
 from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine
 from deltarule.engines.reference import objective_and_gradient, objective_of_logits
-from deltarule.errors import BadInput, counted, shown
+from deltarule.errors import BadInput, count_of, short_repr
 from deltarule.maths.network import views
 from deltarule.problem import validation as checks
 from deltarule.problem.batches import Batch, all_rows, groups, of_a_kind
@@ -64,7 +64,8 @@ class History:
         """
         if not isinstance(name, str) or name not in self.values:
             raise BadInput(
-                f"the history has no series {shown(name)}; it has: {', '.join(self.names) or 'none'}; others are there "
+                f"the history has no series {short_repr(name)}; it has: {', '.join(self.names) or 'none'}; others are "
+                "there "
                 "where train is asked for metrics, outputs or gradients"
             )
         return np.stack(self.values[name])
@@ -89,7 +90,7 @@ class History:
 
     def take(self, chosen: Any) -> "History":
         """The history of some of the members, given as to `Run.take`."""
-        places = {name: checks.chosen(chosen, len(rows[0])) for name, rows in self.values.items()}
+        places = {name: checks.member_indices(chosen, len(rows[0])) for name, rows in self.values.items()}
         taken = {name: [row[places[name]] for row in rows] for name, rows in self.values.items()}
         return History(list(self.steps), taken)
 
@@ -119,7 +120,7 @@ class History:
     def __repr__(self) -> str:
         members = len(next(iter(self.values.values()))[0]) if self.steps else 0
         names = ", ".join(self.names) or "nothing"
-        return f"History of {counted(len(self.steps), 'look')} at {counted(members, 'member')}: {names}"
+        return f"History of {count_of(len(self.steps), 'look')} at {count_of(members, 'member')}: {names}"
 
 
 def look(
@@ -136,7 +137,7 @@ def look(
         return places, found
 
     for group in groups(problem, state.members):
-        for alike in _alike(problem, state.members, group):
+        for alike in _split_by_rows(problem, state.members, group):
             rows = all_rows(problem, state.members[alike])
             is_shared = rows.x.ndim == 2 and rows.w.ndim == 2
             for places, found in each_block(see, problem, alike, len(rows.x)) if is_shared else [see(alike)]:
@@ -160,7 +161,7 @@ def each_block(see: Callable[[Integers], Seen], problem: Problem, places: Intege
         yield from platforms.threads(platforms.processors(), "look").map(see, blocks)
 
 
-def _alike(problem: Problem, members: Integers, group: Integers) -> list[Integers]:
+def _split_by_rows(problem: Problem, members: Integers, group: Integers) -> list[Integers]:
     """Members of equally many rows, divided by which rows these are where a copy for each of them would be large."""
     rows = problem.row_count(int(members[group[0]]))
     if problem.rows is None or len(group) * rows * problem.network.inputs <= NUMBERS_AT_ONCE:

@@ -40,14 +40,14 @@ def train_lbfgs(
 
     Raises `BadInput` for mini-batches, dropout, batch norm and the stop rules that it has no place for.
     """
-    _check(problem, rules)
+    _check_problem(problem, rules)
     engine, start, started = ReferenceEngine(), initial_state(problem), time.perf_counter()
     limits = rules.limits(problem)
     teller, ends = _Teller(progress, limits), []
     for member in range(problem.members):
         alone, limit = start.take(np.array([member])), int(limits[member])
         ends.append(end := _minimize(problem, engine, alone, limit, looks, validation, teller.after_each))
-        teller.ended(limit, end)
+        teller.report_end(limit, end)
     steps = np.array([end.state.step for end in ends], np.int64)
     state = replace(start.take(start.members), step=int(steps.max()))
     for end in ends:
@@ -96,7 +96,7 @@ class _Teller:
         if time.perf_counter() - self.told >= TOLD_SECONDS:
             self._tell(self.before + iteration, objective)
 
-    def ended(self, limit: int, end: _End) -> None:
+    def report_end(self, limit: int, end: _End) -> None:
         self.before, self.left = self.before + limit, self.left - 1
         self.diverged += end.reason == "diverged"
         self.stopped += end.reason != "diverged"
@@ -135,7 +135,7 @@ def check_objective(problem: Problem) -> None:
         raise BadInput("L-BFGS needs an objective that stays the same; leave dropout and batch norm out")
 
 
-def _check(problem: Problem, rules: StopRules) -> None:
+def _check_problem(problem: Problem, rules: StopRules) -> None:
     check_objective(problem)
     for name in ("threshold", "tolerance", "patience"):
         if getattr(rules, name) is not None:
@@ -154,7 +154,7 @@ def _minimize(
     history = {0: look(problem, engine, start, looks, validation)}
     iteration = 0
 
-    def seen(state: State) -> None:
+    def record_iteration(state: State) -> None:
         nonlocal iteration
         iteration += 1
         if iteration % looks.every == 0:
@@ -163,7 +163,7 @@ def _minimize(
 
     final, reason, failed, slope = start, "max_steps", False, _steepest(problem, start)
     if limit and np.isfinite(slope):
-        final, about = minimized(problem, start, limit, 15 * limit + 100, seen)
+        final, about = minimize_from(problem, start, limit, 15 * limit + 100, record_iteration)
         final, slope = replace(final, step=iteration), _steepest(problem, final)
         reason = "max_steps" if about.status == 1 or iteration >= limit else "converged"
         failed = about.status == 2 and slope > problem.numbers["gradient_tolerance"][start.members[0]]
@@ -181,7 +181,7 @@ def _steepest(problem: Problem, state: State) -> float:
     return float(np.abs(done.gradient).max()) if sound else float("nan")
 
 
-def minimized(
+def minimize_from(
     problem: Problem, start: State, iterations: int, evaluations: int, seen: Callable[[State], None] | None = None
 ) -> tuple[State, Any]:
     """Minimize the objective of a single member from a state on.
@@ -193,7 +193,7 @@ def minimized(
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.problem.network import Network
     >>> problem = create_problem(Network([1, 1]), [[0.0], [1.0]], [1.0, 3.0], optimizer="lbfgs")
-    >>> minimized(problem, initial_state(problem), 100, 1000)[0].theta.round(3)
+    >>> minimize_from(problem, initial_state(problem), 100, 1000)[0].theta.round(3)
     array([[2., 1.]])
     """
     from scipy.optimize import minimize  # imported on use: `import deltarule` stays light

@@ -34,10 +34,11 @@ def shape_of(configuration: Configuration, limits: bool = True) -> str:
 
     Parameters: `limits`, whether they must have the same numbers of steps and epochs.
 
-    >>> from deltarule.problem.configuration import changed, parse
+    >>> from deltarule.problem.configuration import parse, with_changes
     >>> table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
-    >>> shapes = [shape_of(changed(parse(table), {key: 3})) for key in ("optimizer.learning_rate", "run.data_seed")]
-    >>> shapes[0] == shapes[1] == shape_of(parse(table)), shape_of(changed(parse(table), {"stopping.max_steps": 3}))[:9]
+    >>> base = parse(table)
+    >>> shapes = [shape_of(with_changes(base, {key: 3})) for key in ("optimizer.learning_rate", "run.data_seed")]
+    >>> shapes[0] == shapes[1] == shape_of(base), shape_of(with_changes(base, {"stopping.max_steps": 3}))[:9]
     (True, '{"data": ')
     """
     table = resolved(configuration)
@@ -87,7 +88,7 @@ def problem_of_members(
     first = configurations[0]
     network = network_of(first, dataset)
     optimizer, schedule = registry.optimizer(first.optimizer.name), registry.schedule(first.optimizer.schedule)
-    numbers = [_numbers(configuration, len(network.layers) - 1) for configuration in configurations]
+    numbers = [_member_numbers(configuration, len(network.layers) - 1) for configuration in configurations]
     # One number a member.    {name: [K]}, dropout [K, hidden layers]
     spread = {key: np.array([one[key] for one in numbers])[which] for key in numbers[0]}
     runs = [configurations[place].run for place in which.tolist()]
@@ -141,7 +142,7 @@ def metrics_of(dataset: Dataset) -> tuple[str, ...]:
     return ("accuracy", "thresholded") if dataset.classes else ("r_squared", "mean_absolute_error")
 
 
-def _numbers(configuration: Configuration, hidden: int) -> dict[str, Any]:
+def _member_numbers(configuration: Configuration, hidden: int) -> dict[str, Any]:
     """What a configuration gives each of its members."""
     given = configuration.optimizer
     optimizer, schedule = dict(registry.optimizer(given.name).parameters), registry.schedule(given.schedule).parameters

@@ -10,7 +10,7 @@ import numpy as np
 
 from deltarule.engines.base import Engine
 from deltarule.engines.selection import engine_for
-from deltarule.errors import BadInput, counted, shown
+from deltarule.errors import BadInput, count_of, short_repr
 from deltarule.problem import registry
 from deltarule.problem.network import switch
 from deltarule.problem.problem import Floats, Problem
@@ -43,8 +43,8 @@ class RangeTest:
         found = self.suggested[np.isfinite(self.suggested)]
         told = f"median suggestion {np.median(found):.3g}" if len(found) else "none is suggested"
         return (
-            f"RangeTest of {counted(len(self.rates), 'rate')} from {self.rates[0]:.3g} to {self.rates[-1]:.3g} "
-            f"with {counted(len(self.suggested), 'member')}: {told}"
+            f"RangeTest of {count_of(len(self.rates), 'rate')} from {self.rates[0]:.3g} to {self.rates[-1]:.3g} "
+            f"with {count_of(len(self.suggested), 'member')}: {told}"
         )
 
 
@@ -83,7 +83,7 @@ def range_test(
     if not 0 < lowest < highest:
         raise BadInput(f"the range goes from {lowest:g} to {highest:g}; give two rates above 0, the lower one first")
     if not isinstance(kind, str) or kind not in ("exponential", "linear"):
-        raise BadInput(f'the kind of range test is {shown(kind)}; give "exponential" or "linear"')
+        raise BadInput(f'the kind of range test is {short_repr(kind)}; give "exponential" or "linear"')
     problem, engine = checked_problem(problem), checked_engine(engine)
     if problem.optimizer.update is None:
         raise BadInput(
@@ -129,7 +129,7 @@ def suggestion(rates: Floats, objective: Floats) -> float:
     >>> 0.05 < suggestion(rates, falling) < 0.2
     True
     """
-    smoothed = _smoothed(np.asarray(objective, np.float64))
+    smoothed = _smooth(np.asarray(objective, np.float64))
     usable = np.isfinite(smoothed) & (smoothed <= _broken_above(smoothed))
     end = len(rates) if usable.all() else int(usable.argmin())
     if end < 3:
@@ -150,7 +150,7 @@ def _broken_above(objective: Floats) -> Floats:
     return np.asarray(4 * objective[0] - 3 * np.minimum.accumulate(np.fmin(objective, 0)))
 
 
-def _smoothed(objective: Floats) -> Floats:
+def _smooth(objective: Floats) -> Floats:
     """A centered mean over a tenth of the updates: wide enough for the noise of mini-batches, and not behind the rates
     as a trailing mean would be."""
     width = 2 * (len(objective) // 20) + 1

@@ -7,7 +7,7 @@ import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine
-from deltarule.errors import counted
+from deltarule.errors import count_of
 from deltarule.maths.network import forward, views
 from deltarule.problem import validation
 from deltarule.problem.problem import Floats, Integers, Problem
@@ -84,7 +84,7 @@ class Run:
 
         Raises `BadInput` for what is no numbers, and rows that have not as many columns as the network has inputs.
         """
-        return outputs_of(self.problem, self.engine, self.state, self._asked(x))[1]
+        return outputs_of(self.problem, self.engine, self.state, self._query_inputs(x))[1]
 
     def activations(self, x: Any) -> dict[str, Floats]:
         """Every value on the way from x to the logits, by name: z1, a1, z2 …, and the outputs as the last a.
@@ -93,7 +93,7 @@ class Run:
 
         Raises `BadInput` as `outputs`.
         """
-        network, rows = self.problem.network, self._asked(x)
+        network, rows = self.problem.network, self._query_inputs(x)
         with one_blas_thread(), np.errstate(all="ignore"):
             tape, _ = forward(
                 network.layers,
@@ -118,7 +118,7 @@ class Run:
         Parameters: `chosen`, an index or several, of which −1 is the last, or a mask [K].
         Raises `BadInput` for members that there are not, and for none at all.
         """
-        chosen = validation.chosen(chosen, self.problem.members)
+        chosen = validation.member_indices(chosen, self.problem.members)
         steps, state = self.steps[chosen], self.state.take(chosen)
         known = {one.member: one for one in self.diverged}
         return replace(
@@ -135,13 +135,13 @@ class Run:
             best_steps=None if self.best_steps is None else self.best_steps[chosen],
         )
 
-    def _asked(self, x: Any) -> Floats:
-        return validation.asked(x, self.problem.network, self.problem.members, self.problem.dtype)
+    def _query_inputs(self, x: Any) -> Floats:
+        return validation.query_inputs(x, self.problem.network, self.problem.members, self.problem.dtype)
 
     def __repr__(self) -> str:
         told = ", ".join(f"{self.reasons.count(reason)} {reason}" for reason in dict.fromkeys(self.reasons))
         middle = float(np.median(self.objective)) if len(self.objective) else float("nan")
         return (
-            f"Run of {self.problem.members} × {self.problem.network!r}: {counted(int(self.steps.max()), 'step')}, "
+            f"Run of {self.problem.members} × {self.problem.network!r}: {count_of(int(self.steps.max()), 'step')}, "
             f"median objective {middle:.6g} ({told})"
         )

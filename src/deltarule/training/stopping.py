@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.errors import BadInput, shown
+from deltarule.errors import BadInput, short_repr
 from deltarule.problem.batches import groups, row_orders
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.validation import finite, whole
@@ -78,18 +78,18 @@ patience=None)
 def check_metric(name: str, given: Any) -> None:
     """Refuse what is neither "objective" nor the name of a metric."""
     if not isinstance(given, str):
-        raise BadInput(f"{name} is {shown(given)}; give 'objective', or the name of a metric")
+        raise BadInput(f"{name} is {short_repr(given)}; give 'objective', or the name of a metric")
     if given != "objective":
         metrics.find(given)
 
 
-def crossing(objective: Floats, threshold: float, counted: Integers, times: int) -> tuple[Integers, Integers]:
+def first_crossing(objective: Floats, threshold: float, counted: Integers, times: int) -> tuple[Integers, Integers]:
     """Where in a stretch the objective is under the threshold for the n-th time, by member.
 
     objective [n, K]   counted [K], how often it has been before   →   index [K] into the stretch or n where it is not,
     and how often it has been afterwards [K]
 
-    >>> crossing(np.array([[0.5], [0.1], [0.1]]), 0.2, np.array([0]), 2)
+    >>> first_crossing(np.array([[0.5], [0.1], [0.1]]), 0.2, np.array([0]), 2)
     (array([2]), array([2]))
     """
     under = counted + np.cumsum(objective < threshold, axis=0)

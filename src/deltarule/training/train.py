@@ -24,7 +24,7 @@ from deltarule.engines.base import Engine, Trace
 from deltarule.engines.reference import first_nonfinite
 from deltarule.engines.selection import NAMES, Choice, choose
 from deltarule.engines.selection import engine as by_name
-from deltarule.errors import BadInput, RunFailed, counted, shown
+from deltarule.errors import BadInput, RunFailed, count_of, short_repr
 from deltarule.files import kind_of
 from deltarule.problem.batches import orders_kept
 from deltarule.problem.network import switch
@@ -39,7 +39,7 @@ from deltarule.training.history import History, Looks, look
 from deltarule.training.lbfgs import train_lbfgs
 from deltarule.training.run import Divergence, Run
 from deltarule.training.run import Progress as Progress
-from deltarule.training.stopping import REASONS, StopRules, Watch, check_metric, crossing
+from deltarule.training.stopping import REASONS, StopRules, Watch, check_metric, first_crossing
 
 CHECKPOINT_SECONDS = 10.0
 SAVING_SHARE = 0.05
@@ -119,12 +119,12 @@ def train(
     if (observe is None) != (observer is None):
         raise BadInput("one of observe and observer is given without the other; give both or neither")
     if not isinstance(checkpoint, str | os.PathLike | None):
-        raise BadInput(f"the checkpoint is {shown(checkpoint)}; name the file to write")
+        raise BadInput(f"the checkpoint is {short_repr(checkpoint)}; name the file to write")
     if resume and checkpoint is None:
         raise BadInput("resume is True, and no checkpoint is named; name the file to go on from")
     rules = StopRules(max_steps, max_epochs, threshold, times, metric, tolerance, patience)
     every = history_intervals(problem, rules, history_every)
-    looks = Looks(int(every.max()) if with_history else 0, _needed(rules, metrics, score), outputs, gradients)
+    looks = Looks(int(every.max()) if with_history else 0, _required_metrics(rules, metrics, score), outputs, gradients)
     if not with_history and (looks.metrics or patience is not None or problem.optimizer.name == "lbfgs"):
         raise BadInput("metrics, patience and L-BFGS look at the history, and there is to be none; leave them out")
     fewest, most = problem.row_counts.min(), problem.row_counts.max()
@@ -132,7 +132,7 @@ def train(
         raise BadInput(
             f"outputs is True, and members have from {fewest:,} to {most:,} rows; leave it out, or make them equal"
         )
-    aside = _checked(problem, validation, rules, score)
+    aside = _check_validation(problem, validation, rules, score)
     if problem.optimizer.name == "lbfgs":
         if checkpoint is not None or observe is not None:
             raise BadInput("L-BFGS has no updates to go on from or to be shown at; leave checkpoint and observe out")
@@ -143,7 +143,7 @@ def train(
         engine = checkpoints.engine_of(before) or engine
     limit = int(rules.limits(problem).max(initial=0))
     chosen = choose(engine, problem, limit) if isinstance(engine, str) else Choice(engine, "as given")
-    training = _Training(problem, chosen, rules, looks, every, aside, score, before_checkpoint)
+    training = _TrainingLoop(problem, chosen, rules, looks, every, aside, score, before_checkpoint)
     if observe is not None and observer is not None:
         training.observe(_points(observe, problem.members), observer)
     if before is not None:
@@ -153,7 +153,7 @@ def train(
     return training.run(interrupted())
 
 
-class _Training:
+class _TrainingLoop:
     """The running of one training: a state of the members that still train, and what has become of the others."""
 
     def __init__(
@@ -202,7 +202,7 @@ class _Training:
         if not self.history.steps:
             self._arrive()
         while len(self.active.members) and not interrupted():
-            with pace.measured(n := min(pace.steps, self._until_event())):
+            with pace.measure(n := min(pace.steps, self._until_event())):
                 self._stretch(n)
             now = time.perf_counter()
             self.seconds = before + now - started
@@ -248,7 +248,7 @@ class _Training:
         at_point = self.active.members[(self.points[:, self.active.members] == self.active.step).any(0)]
         if self.observer is not None and len(at_point):
             self.observer(self.run(False), at_point)
-        self._finish(self.active, self._unfinished(self.active.members[at_limit]), "max_steps")
+        self._finish(self.active, self._still_training(self.active.members[at_limit]), "max_steps")
         self._drop_finished()
 
     def _end_within(self, start: State, trace: Trace) -> None:
@@ -257,7 +257,7 @@ class _Training:
         ends, reasons = np.full(len(start.members), n), np.full(len(start.members), "", object)
         if self.rules.threshold is not None and self.rules.metric == "objective":
             counted = self.watch.counted[start.members]
-            first, counted = crossing(trace.objective, self.rules.threshold, counted, self.rules.times)
+            first, counted = first_crossing(trace.objective, self.rules.threshold, counted, self.rules.times)
             self.watch.counted[start.members] = counted
             ends, reasons[first < n] = first, "threshold"
         bad = np.where(trace.bad >= 0, trace.bad - start.step, n)
@@ -291,7 +291,7 @@ class _Training:
                 alone = only.take(places == member)
                 self.diverged.append(Divergence(member, state.step, *first_nonfinite(self.problem, alone)))
 
-    def _unfinished(self, members: Integers) -> Integers:
+    def _still_training(self, members: Integers) -> Integers:
         return np.array([member for member in members.tolist() if not self.reasons[member]], np.int64)
 
     def _end_epochs(self, start: State, trace: Trace) -> None:
@@ -313,7 +313,7 @@ class _Training:
         self._drop_finished()
 
     def _drop_finished(self) -> None:
-        left = self._unfinished(self.active.members)
+        left = self._still_training(self.active.members)
         if len(left) < len(self.active.members):
             self.active = self.active.take(np.isin(self.active.members, left))
 
@@ -419,13 +419,13 @@ class _Training:
 
     def restore(self, file: Path) -> None:
         """Take up a checkpoint of the same problem."""
-        arrays, about = checkpoints.read(file, self._identity)
+        arrays, about = checkpoints.read_checkpoint(file, self._identity)
         try:
-            self._put(arrays, about)
+            self._load_checkpoint(arrays, about)
         except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
             raise BadInput(f"{file} is a damaged checkpoint ({error}); delete it, and start without resume") from error
 
-    def _put(self, arrays: dict[str, NDArray[Any]], about: dict[str, Any]) -> None:
+    def _load_checkpoint(self, arrays: dict[str, NDArray[Any]], about: dict[str, Any]) -> None:
         """Take up what a checkpoint holds, where all of it fits this problem."""
         members = np.arange(self.problem.members)
         watch = {f"watch {name}": array for name, array in self.watch.arrays().items()}
@@ -439,7 +439,7 @@ class _Training:
         if len(ended.members) != len(members) or (self.limits[active.members] < active.step).any():
             raise ValueError("members lie beyond their limits")
         history = History.from_arrays(arrays)
-        history.check(len(members), self._names())
+        history.check(len(members), self._history_names())
         self.active, self.ended = active, ended.take(members)  # one to write into
         self.watch = Watch(**{name: arrays[f"watch {name}"].copy() for name in self.watch.arrays()})
         self.history, self.steps = history, arrays["steps"].copy()
@@ -449,7 +449,7 @@ class _Training:
             for one in about["diverged"]
         ]
 
-    def _names(self) -> set[str]:
+    def _history_names(self) -> set[str]:
         """What every look sees."""
         names = {"objective", *self.looks.metrics}
         if self.validation is not None:
@@ -529,7 +529,7 @@ def history_intervals(problem: Problem, rules: StopRules, given: int | None = No
 def checked_engine(given: Any) -> Any:
     """An engine, or the name of one, which is looked up later."""
     if not isinstance(given, str) and (isinstance(given, type) or not hasattr(given, "advance")):
-        raise BadInput(f"the engine is {shown(given)}; give one of {', '.join(NAMES)}, or an engine")
+        raise BadInput(f"the engine is {short_repr(given)}; give one of {', '.join(NAMES)}, or an engine")
     return given
 
 
@@ -537,7 +537,7 @@ def _check_called(**given: Any) -> None:
     """Refuse what is to be called in the midst of training, and cannot be."""
     for name, value in given.items():
         if value is not None and not callable(value):
-            raise BadInput(f"{name} is {shown(value)}; give a function")
+            raise BadInput(f"{name} is {short_repr(value)}; give a function")
 
 
 def _middle(objective: Floats) -> float:
@@ -546,14 +546,14 @@ def _middle(objective: Floats) -> float:
     return float(np.median(finite)) if len(finite) else float("nan")
 
 
-def _needed(rules: StopRules, asked: Sequence[str], score: str) -> tuple[str, ...]:
+def _required_metrics(rules: StopRules, asked: Sequence[str], score: str) -> tuple[str, ...]:
     """The metrics that are asked for, and those that the rules look at."""
     if isinstance(asked, str):
-        raise BadInput(f"metrics is {shown(asked)}, a text; give a list of names, as [{shown(asked)}]")
+        raise BadInput(f"metrics is {short_repr(asked)}, a text; give a list of names, as [{short_repr(asked)}]")
     asked = tuple(asked) if isinstance(asked, Iterable) else (asked,)
     for name in asked:
         if not isinstance(name, str):
-            raise BadInput(f"metrics hold {shown(name)}; give a list of names, as ['accuracy']")
+            raise BadInput(f"metrics hold {short_repr(name)}; give a list of names, as ['accuracy']")
         metrics.find(name)
     check_metric("score", score)
     extra = [name for name in (rules.metric, score if rules.patience else "objective") if name != "objective"]
@@ -567,14 +567,16 @@ def _points(given: Any, members: int) -> Integers:
     except ValueError:  # a ragged list
         points = np.array(None)
     if points.ndim != 2 or points.dtype.kind not in "iu" or points.shape[1] != members or not len(points):
-        raise BadInput(f"observe is {shown(given)}; give whole numbers, at least one row with a step for each member")
+        raise BadInput(
+            f"observe is {short_repr(given)}; give whole numbers, at least one row with a step for each member"
+        )
     points = points.astype(np.int64)
     if points.min() < 0 or (points[1:] < points[:-1]).any():
-        raise BadInput(f"observe is {shown(given)}; give each member's steps ascending, from 0 on")
+        raise BadInput(f"observe is {short_repr(given)}; give each member's steps ascending, from 0 on")
     return points
 
 
-def _checked(
+def _check_validation(
     problem: Problem, validation: tuple[Any, Any] | None, rules: StopRules, score: str
 ) -> tuple[Floats, Floats] | None:
     """The validation rows [M, D] and [M, C], on which the score of `patience` has a meaning."""
@@ -597,6 +599,6 @@ def _checked(
         with np.errstate(all="ignore"):  # what even the very targets are given no number for
             perfect = metrics.find(score).value(y[None], y, np.ones((len(y), 1), y.dtype))
         if np.isnan(perfect).any():
-            rows = counted(len(y), "validation row")
+            rows = count_of(len(y), "validation row")
             raise BadInput(f"the score '{score}' has no meaning on {rows}; give more of them, or another score")
     return x, y

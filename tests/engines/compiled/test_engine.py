@@ -28,7 +28,7 @@ from deltarule.engines.autograd import AutogradEngine
 from deltarule.engines.compiled import blas, cache, codegen_large, codegen_small
 from deltarule.engines.compiled.codegen_large import not_fusible
 from deltarule.engines.compiled.codegen_small import Shape, is_tiled, not_compilable, program
-from deltarule.engines.compiled.engine import CompiledEngine, _key, blocks, reason_against, sharing
+from deltarule.engines.compiled.engine import CompiledEngine, _key, blocks, group_by_rows, reason_against
 from deltarule.engines.compiled.formula_compiler import Formulas, NotCompilable, heads
 from deltarule.engines.compiled.large_ops import MOST_TILED
 from deltarule.engines.reference import ReferenceEngine
@@ -409,7 +409,7 @@ def test_members_with_the_same_rows_share_products_and_keep_their_bits(network, 
     problem = of_folds(network, loss, **given)
     start = initial_state(problem)
     assert is_tiled(problem, own_rows=False) and not is_tiled(problem, own_rows=True)
-    assert [(len(some), own) for some, own in sharing(problem, start.members, start.members)] == [
+    assert [(len(some), own) for some, own in group_by_rows(problem, start.members, start.members)] == [
         *((27, False), (6, False), (3, False))
     ]
     one, saw = CompiledEngine(threads=1).advance(problem, start, 5)

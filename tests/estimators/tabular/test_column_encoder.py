@@ -12,7 +12,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from deltarule.data.frame import frame_of, taken
+from deltarule.data.frame import frame_of, select_rows
 from deltarule.errors import BadInput
 from deltarule.estimators.tabular.column_encoder import (
     Column,
@@ -179,12 +179,12 @@ def test_rows_have_the_numbers_of_the_whole_table() -> None:
     """Also where some of them were passed over."""
     frame = {"a": np.array(["1", "2", "oops", "4"], object), "b": np.array([0.0, 1.0, 1.0, 1e200])}
     with pytest.raises(BadInput, match="it holds 'oops' in row 2 "):
-        guessed(taken(frame, [1, 2, 3]), {"a": "number"})
+        guessed(select_rows(frame, [1, 2, 3]), {"a": "number"})
     with pytest.raises(BadInput, match="'oops' in row 2 "):
-        encoded([Column("a", "number", "")], taken(frame, [1, 2, 3]))
+        encoded([Column("a", "number", "")], select_rows(frame, [1, 2, 3]))
     with pytest.raises(BadInput, match="holds 1e.200 in row 3 "):
-        encoded([Column("b", "number", "")], taken(frame, [1, 3]))
-    slips = taken({"a": np.array([*"123456789", "x"] * 3, object)}, np.arange(5, 30))
+        encoded([Column("b", "number", "")], select_rows(frame, [1, 3]))
+    slips = select_rows({"a": np.array([*"123456789", "x"] * 3, object)}, np.arange(5, 30))
     assert (
         guessed(slips)["a"][1] == "texts, 10 different, that look like numbers, but for 'x' in row 9 (counted from 0)"
     )
@@ -366,7 +366,7 @@ def test_rows_that_are_passed_over_leave_a_column_that_counts_the_rows_an_identi
     frame = {"tree": np.arange(1.0, 121), "x": np.random.default_rng(0).normal(size=120)}
     for left_out in ([50], [0, 119], range(20, 60)):  # of rows without a target, or of a class alone
         for counts in (frame, frame | {"tree": frame["tree"][::-1]}):
-            assert guessed(taken(counts, ~np.isin(np.arange(120), left_out)))["tree"][0] == "unused"
+            assert guessed(select_rows(counts, ~np.isin(np.arange(120), left_out)))["tree"][0] == "unused"
     years = {"year": np.delete(frame["tree"], 50) + 1900, "x": frame["x"][:119]}  # a file that leaves one out
     assert guessed(years)["year"] == ("number", "numbers")
 
@@ -375,7 +375,7 @@ def test_rows_that_are_passed_over_leave_a_column_that_counts_the_rows_an_identi
 def test_numbers_are_no_identifier_because_many_rows_were_passed_over(seed: int) -> None:
     random = np.random.default_rng(seed)
     frame = {"weight": random.integers(150, 1100, 2000) * 1.0, "x": random.normal(size=2000)}
-    some = taken(frame, np.isin(np.arange(2000), random.choice(2000, 40, replace=False)))
+    some = select_rows(frame, np.isin(np.arange(2000), random.choice(2000, 40, replace=False)))
     assert guessed(some)["weight"] == ("number", "numbers")
 
 
@@ -412,7 +412,7 @@ def test_what_programs_write_to_count_rows_is_an_identifier_without_a_warning() 
     """
     beside = {"x": np.array([0.5, 2.0, 2.0, 7.0])}
     for name, first in (("Unnamed: 0", 0), ("Unnamed: 0", 1), ("Unnamed: 0.1", 1)):
-        frame = taken({name: np.arange(4.0) + first, **beside}, [0, 2, 3])
+        frame = select_rows({name: np.arange(4.0) + first, **beside}, [0, 2, 3])
         assert guessed(frame)[name] == ("unused", "the rows' identifier, which counts them")
     for name, values in (("Unnamed: 0", [1.0, 2.0, 1.0, 2.0]), ("Unnamed: 0.1", [3.0, 17.0, np.nan, 90.0])):
         frame = {name: np.array(values), **beside}

@@ -53,7 +53,7 @@ def blas() -> Blas:
 def _own_copy() -> Blas | None:
     """A copy that nobody else uses, or None where there is none to be had."""
     path = _library()
-    if path is None or path.resolve() in {Path(one["filepath"]).resolve() for one in _loaded()}:
+    if path is None or path.resolve() in {Path(one["filepath"]).resolve() for one in _loaded_libraries()}:
         return None  # what somebody else has loaded is theirs: its threads are not ours to set
     with _environment(OPENBLAS_NUM_THREADS="1", **_coretype()):
         try:  # as it is loaded it begins as many threads as it is told
@@ -73,7 +73,7 @@ def _of_scipy() -> Blas:
     from numba.extending import get_cython_function_address
 
     single, double = (get_cython_function_address(capsules.__name__, f"{letter}gemm") for letter in "sd")
-    theirs = [one for one in _loaded() if "scipy" in one["filepath"].replace("numpy", "")]
+    theirs = [one for one in _loaded_libraries() if "scipy" in one["filepath"].replace("numpy", "")]
     return Blas("SciPy's", theirs[-1].get("architecture", "unknown") if theirs else "unknown", single, double)
 
 
@@ -94,14 +94,14 @@ def _coretype() -> dict[str, str]:
     from llvmlite.binding import get_host_cpu_features
 
     features = get_host_cpu_features()
-    chosen = {str(one.get("architecture")) for one in _loaded() if one["internal_api"] == "openblas"}
+    chosen = {str(one.get("architecture")) for one in _loaded_libraries() if one["internal_api"] == "openblas"}
     wide = all(features.get(name, False) for name in WIDE_FEATURES)
     if wide and chosen and not chosen & set(WIDE_KERNELS) and CORETYPE not in os.environ:
         return {CORETYPE: "SkylakeX"}
     return {}
 
 
-def _loaded() -> list[dict[str, Any]]:
+def _loaded_libraries() -> list[dict[str, Any]]:
     from threadpoolctl import threadpool_info
 
     return [one for one in threadpool_info() if one["user_api"] == "blas"]

@@ -38,12 +38,12 @@ def load_module(text: str) -> ModuleType:
     """
     name = f"deltarule_{digest(text)}"
     try:
-        return _loaded(text, name, folder() / f"{name}.py")
+        return _load(text, name, folder() / f"{name}.py")
     except (OSError, RuntimeError, DeltaruleError):
-        return _loaded(text, name, temporary_folder() / f"{name}.py")
+        return _load(text, name, temporary_folder() / f"{name}.py")
 
 
-def _loaded(text: str, name: str, path: Path) -> ModuleType:
+def _load(text: str, name: str, path: Path) -> ModuleType:
     if not path.exists() or path.read_bytes() != text.encode():
         write_whole(path, text)
     spec = importlib.util.spec_from_file_location(name, path)
@@ -68,7 +68,7 @@ def _beside_the_program() -> Iterator[None]:
         before, kept = (config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES), users[0].FunctionCache
         config.CACHE_DIR = config.CACHE_LOCATOR_CLASSES = ""
         for user in users:
-            user.FunctionCache = _forgiving()
+            user.FunctionCache = _fault_tolerant_cache()
         try:
             yield
         finally:
@@ -83,14 +83,14 @@ platforms.forks_free(_loading)
 
 
 @cache
-def _forgiving() -> type:
+def _fault_tolerant_cache() -> type:
     """How Numba keeps what it compiled, but that damaged files are compiled anew, and a full disk is done without."""
     from numba.core.caching import FunctionCache
 
     class Forgiving(FunctionCache):
         def __init__(self, function: Any) -> None:
             super().__init__(function)  # type: ignore[no-untyped-call]
-            self._cache_file = _Checked(Path(self.cache_path) / self._impl.filename_base)
+            self._cache_file = _VerifiedIndex(Path(self.cache_path) / self._impl.filename_base)
 
         def load_overload(self, *of: Any) -> Any:
             with suppress(Exception):  # there is no such file, or none that can be read
@@ -103,7 +103,7 @@ def _forgiving() -> type:
     return Forgiving
 
 
-class _Checked:
+class _VerifiedIndex:
     """What was compiled of a function: a file for each of its signatures, which begins with a hash of its name and of
     the rest. Of damaged machine code nothing else is noticed but a process that ends, or other numbers."""
 

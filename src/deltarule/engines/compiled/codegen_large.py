@@ -60,7 +60,7 @@ def program(problem: Problem) -> str:
     """The source text of the program that advances problems like this one, whatever their sizes: it is given these."""
     formulas, layers = Formulas(problem.dtype), problem.network.layers
     loops = [text for layer in layers[:-1] for text in (*_activate(layer, formulas), *_slope(layer, formulas))]
-    parts = [*loops, _loss(problem, formulas), _update(problem, formulas), _rate(problem, formulas)]
+    parts = [*loops, _emit_loss(problem, formulas), _update(problem, formulas), _rate(problem, formulas)]
     parts.append(_advance(problem))
     return "\n\n\n".join([*heads("simd_math.py", "gemm_tiles.py", "large_ops.py"), *formulas.texts, *parts])
 
@@ -99,7 +99,7 @@ def _slope(layer: Layer, formulas: Formulas) -> list[str]:
     ]
 
 
-def _loss(problem: Problem, formulas: Formulas) -> str:
+def _emit_loss(problem: Problem, formulas: Formulas) -> str:
     """The batch's loss, and ∂J/∂z in the place of z."""
     loss, output, units = problem.loss, problem.network.output, "z.shape[1]"
     divisor = {"sum": "1.0", "mean_samples": "total", "mean_elements": f"(total * {units})"}[problem.reduction]
@@ -370,7 +370,7 @@ def _step(problem: Problem, slots: list[str]) -> list[str]:
     per_sample = problem.penalty is not None and problem.penalty.per_sample
     counted = any(penalized for _, _, penalized in ranges)
     lines = [
-        *_meeting(),
+        *_emit_barrier(),
         "if me == 0:",
         "    J = 0.0",
         "    for block in range(blocks):",
@@ -400,7 +400,7 @@ def _step(problem: Problem, slots: list[str]) -> list[str]:
         ]
     return [
         *lines,
-        *_meeting(),
+        *_emit_barrier(),
         "if me == 0:",
         "    odd = 0",
         *(["    for value in values.ravel():", "        J += value"] if counted else []),
@@ -417,7 +417,7 @@ def _step(problem: Problem, slots: list[str]) -> list[str]:
     ]
 
 
-def _meeting() -> list[str]:
+def _emit_barrier() -> list[str]:
     return ["if threads > 1:", "    comers += threads", "    wait(gate.ctypes.data, comers, aside)"]
 
 

@@ -102,7 +102,7 @@ class _Writer:
         self.reserve("log", 0, "V", 1)
         for kind in ("share", "total", "sum", "rate", "check"):
             self.reserve(kind, 0, "M", 1)
-        self.reserve("once", 0, "M", self._once())
+        self.reserve("once", 0, "M", self._once_a_step_count())
         self.reserve("norm", 0, "M", len(problem.network.entries))
         self.reserve("zero", 0, "M", 1)
 
@@ -175,11 +175,11 @@ class _Writer:
         """A value in float64, in which a loss is computed: a product of two float32 numbers would be rounded."""
         return value if self.problem.dtype == np.float64 else f"np.float64({value})"
 
-    def rounded(self, value: str) -> str:
+    def in_dtype(self, value: str) -> str:
         """A number as it is in θ's dtype, in which the reference engine gives it to an optimizer."""
         return value if self.problem.dtype == np.float64 else f"np.float64(np.float32({value}))"
 
-    def counted(self, value: str) -> str:
+    def add_to_objective(self, value: str) -> str:
         """A line that adds to the objective; that of a member alone is rounded as if it were in an array, too."""
         if not self.alone:
             return f"J[s * {self.L} + l] += {value}"
@@ -295,7 +295,7 @@ class _Writer:
         if layer.activation.rowwise:
             self.softmax(n, units)
         else:
-            self.units(n, f"{self.every('a', n)} = {self.activated(layer.activation, self.every('z', n))}")
+            self.units(n, f"{self.every('a', n)} = {self.activation(layer.activation, self.every('z', n))}")
         if self.shape.drops[n - 1]:
             self.drop(layer)
 
@@ -341,7 +341,7 @@ class _Writer:
         entry = next(entry for entry in self.problem.network.entries if entry.name == array)
         return f"{vector}[{entry.start * self.L} : {entry.stop * self.L}]"
 
-    def activated(self, activation: Activation, z: str) -> str:
+    def activation(self, activation: Activation, z: str) -> str:
         return self.formulas.call(activation.function, z, **activation.parameters)
 
     def slope(self, activation: Activation, z: str, a: str) -> str:
@@ -403,7 +403,7 @@ class _Writer:
                 self.lanes(f"{targets} += {target}", over=each)
                 self.lanes(
                     # max + log Σ in one number would lose what is beyond the digits of a large max.
-                    self.counted(f"{share} * ({target} * ({self.at('log')} - ({z} - {self.at('most')})))"),
+                    self.add_to_objective(f"{share} * ({target} * ({self.at('log')} - ({z} - {self.at('most')})))"),
                     f"{g} = {share} * ({a} * {targets} - {target})",
                     over=each,
                 )
@@ -415,7 +415,7 @@ class _Writer:
             slope = self.formulas.call(fused.derivative, "z", "t", **numbers)
         else:
             a = self.exactly(self.every("a", n) if self.alone else a)
-            given.append(f"a = {a if output.rowwise else self.activated(output, 'z')}")
+            given.append(f"a = {a if output.rowwise else self.activation(output, 'z')}")
             value = self.formulas.call(loss.value, "a", "t", **numbers)
             slope = self.formulas.call(loss.derivative, "a", "t", **numbers)
             if not output.rowwise:
@@ -424,14 +424,14 @@ class _Writer:
             self.lanes(f"{share} = {weighed}")
             if not self.alone:
                 given = [f"t = {self.exactly(target)}", f"z = {self.exactly(z)}", *given]
-                self.lanes(*given, self.counted(f"{share} * {value}"), f"{g} = {share} * {slope}", over=each)
+                self.lanes(*given, self.add_to_objective(f"{share} * {value}"), f"{g} = {share} * {slope}", over=each)
             else:
                 self.lanes(f"{g} = {share}", f"{y} = {target}", over=each)
         if self.alone:
             g, v = self.every("g", n), self.every("v")
             given = [f"t = {self.every('y')}", f"z = {self.exactly(self.every('z', n))}", *given]
             self.units(n, *given, f"{v} = {g} * {value}", f"{g} = {g} * {slope}")
-            self.units(n, self.counted(v))
+            self.units(n, self.add_to_objective(v))
         if output.rowwise:
             self.softmax_backward(n, units)
 
@@ -488,7 +488,7 @@ class _Writer:
 
     # --- what follows the rows --------------------------------------------------------------------------------------
 
-    def penalized(self) -> list[tuple[int, int]]:
+    def penalized_ranges(self) -> list[tuple[int, int]]:
         """The ranges of θ that the penalty counts."""
         chosen = self.problem.penalized
         return [(entry.start, entry.stop) for entry in self.problem.network.entries if chosen[entry.start]]
@@ -503,11 +503,11 @@ class _Writer:
         self.lanes(f"{self.at('share')} = {scale}", f"{before} = {objective}")
         value, slope = (self.formulas.call(one, "q") for one in (penalty.value, penalty.derivative))
         q, share = f"q = T[p * {self.L} + l]", self.at("share")
-        for start, stop in self.penalized():
+        for start, stop in self.penalized_ranges():
             # In two loops, since a sum in its order holds a vector up.
             each = f"p in range({start}, {stop})"
             self.lanes(q, f"G[p * {self.L} + l] += {share} * {slope}", over=each)
-            self.lanes(q, self.counted(f"{share} * {value}"), over=each)
+            self.lanes(q, self.add_to_objective(f"{share} * {value}"), over=each)
         self.lanes(f"{objective} = {objective} if {share} != 0 else {before}")  # 0 · ∞ is no number
 
     def norms(self) -> None:
@@ -555,10 +555,10 @@ class _Writer:
         optimizer = self.problem.optimizer
         assert optimizer.once_a_step is not None
         given = (f"{name}={value}" for name, value in numbers.items())
-        targets = "".join(f"o{i}, " for i in range(self._once()))  # it may be a single one
+        targets = "".join(f"o{i}, " for i in range(self._once_a_step_count()))  # it may be a single one
         self.lanes(
             f"{targets}= {self.formulas.call_in_float64(optimizer.once_a_step, '(step + 1) * 1.0', *given)}",
-            *(f"{self.at('once', 0, i)} = o{i}" for i in range(self._once())),
+            *(f"{self.at('once', 0, i)} = o{i}" for i in range(self._once_a_step_count())),
         )
 
     def update_range(self, start: int, stop: int, place: int, numbers: dict[str, str]) -> None:
@@ -567,11 +567,11 @@ class _Writer:
         slots = [f"S{i}[p * {self.L} + l]" for i in range(len(optimizer.slots))]
         arguments = [f"T[p * {self.L} + l]", f"G[p * {self.L} + l]", *slots]
         if optimizer.once_a_step:
-            arguments += [self.at("once", 0, i) for i in range(self._once())]
+            arguments += [self.at("once", 0, i) for i in range(self._once_a_step_count())]
         else:
             if optimizer.norms:
                 arguments.append(f"norm={self.at('norm', 0, place)}")
-            arguments += [f"{name}={self.rounded(value)}" for name, value in numbers.items()]
+            arguments += [f"{name}={self.in_dtype(value)}" for name, value in numbers.items()]
         new = ["q", *(f"q{i}" for i in range(len(slots)))]
         call = self.formulas.call(optimizer.update, *arguments)
         self.out.add(f"for p in range({start}, {stop}):")
@@ -619,7 +619,7 @@ class _Writer:
         """A member's number, by name."""
         return f"N[{number_names(self.problem).index(name) * self.L} + l]"
 
-    def _once(self) -> int:
+    def _once_a_step_count(self) -> int:
         """How many numbers the optimizer computes once a step."""
         optimizer = self.problem.optimizer
         if optimizer.once_a_step is None:

@@ -23,11 +23,11 @@ from deltarule.engines.compiled.blas import blas
 from deltarule.engines.compiled.cache import load
 from deltarule.engines.compiled.codegen_large import Members, not_fusible
 from deltarule.engines.compiled.codegen_small import Shape, is_tiled, not_compilable, number_names, program, scratch
-from deltarule.engines.compiled.formula_compiler import is_ours, meaning
+from deltarule.engines.compiled.formula_compiler import formula_key, is_ours
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
 from deltarule.maths.random import drop_threshold, key_words
-from deltarule.problem.batches import alike, groups, row_orders
+from deltarule.problem.batches import groups, row_orders, split_by_rows
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 
@@ -93,15 +93,15 @@ class CompiledEngine(Engine):
         large = None
         if self.takes_products(problem):
             blas()  # loaded before all that are loaded are held to one thread
-            run = _remembered(problem, "large", lambda: load(codegen_large.program(problem)))
+            run = _cached(problem, "large", lambda: load(codegen_large.program(problem)))
             large = partial(Members, run, problem, state, after, n=n, objective=objective, bad=bad)
         with one_blas_thread():
             block = partial(_Block, problem, state, after, n=n, objective=objective, bad=bad)
             for group in groups(problem, state.members):
                 if large:
-                    self._large(large, group, sharing(problem, state.members, group))
+                    self._large(large, group, group_by_rows(problem, state.members, group))
                     continue
-                shared = sharing(problem, state.members, group)
+                shared = group_by_rows(problem, state.members, group)
                 shapes = [(own, *blocks(problem, some, self.threads, own)) for some, own in shared]
                 tasks = [
                     block(places=part, shape=_shape(problem, lanes, own)).advance
@@ -159,13 +159,13 @@ def notes_on(reason: str) -> tuple[str, ...]:
     return (f"the compiled engine has no program for {reason}: the reference engine trains this",) if reason else ()
 
 
-def sharing(problem: Problem, members: Integers, group: Integers) -> list[tuple[Integers, bool]]:
+def group_by_rows(problem: Problem, members: Integers, group: Integers) -> list[tuple[Integers, bool]]:
     """A group divided into those that see the same rows in the same order, and, marked, those too few for a block.
 
     Where products go through tiles, a member alone is as fast as in lanes that differ in their rows: these are left to
     the many, for whom there would be too many calls.
     """
-    parts = alike(problem, members, group)
+    parts = split_by_rows(problem, members, group)
     few = [part for part in parts if len(part) <= FEW]
     found = [(part, False) for part in parts if len(part) > FEW]
     if is_tiled(problem, own_rows=False) and sum(len(part) for part in few) <= SCATTERED:
@@ -207,7 +207,7 @@ class _Block:
         size, rows = problem.batch_rows(self.members[0]), problem.row_count(self.members[0])
         ids, positions = self.rows()
         run, spaces = _program(problem, self.shape, size)
-        theta, *slots = (self.taken(vector) for vector in (state.theta, *_slots(problem, state)))
+        theta, *slots = (self.gather(vector) for vector in (state.theta, *_slots(problem, state)))
         objective, bad = np.zeros(n * lanes, problem.dtype), np.full(lanes, -1)
         run(
             theta,
@@ -237,7 +237,7 @@ class _Block:
         self.objective[:, self.places] = objective.reshape(n, lanes)[:, :count]
         self.bad[self.places] = bad[:count]
 
-    def taken(self, vector: Floats) -> Floats:
+    def gather(self, vector: Floats) -> Floats:
         """The block's part of [K, P], as flat [P · L]."""
         return np.ascontiguousarray(vector[self.filled].T).reshape(-1)
 
@@ -324,7 +324,7 @@ def available_processors() -> int:
 _known: dict[Any, Any] = {}
 
 
-def _remembered(problem: Problem, what: Any, make: Callable[[], Any]) -> Any:
+def _cached(problem: Problem, what: Any, make: Callable[[], Any]) -> Any:
     """What a problem's structure decides, made once: the text of a program is long, and asked for in every stretch."""
     key = _key(problem, what)
     if key not in _known:
@@ -338,7 +338,7 @@ def _key(problem: Problem, what: Any) -> Any:
     if problem not in _structures:
         _structures[problem] = _structure(problem), [one for one in _formulas(problem) if not is_ours(one)]
     structure, own = _structures[problem]
-    return what, structure, *map(meaning, own)
+    return what, structure, *map(formula_key, own)
 
 
 _structures: "WeakKeyDictionary[Problem, tuple[Any, list[Callable[..., Any]]]]" = WeakKeyDictionary()
@@ -380,13 +380,13 @@ def _structure(problem: Problem) -> tuple[Any, ...]:
 
 def not_compilable_of(problem: Problem) -> str:
     """Why there is no program for a problem, or ""."""
-    reason: str = _remembered(problem, "reason", lambda: not_compilable(problem))
+    reason: str = _cached(problem, "reason", lambda: not_compilable(problem))
     return reason
 
 
 def not_fusible_of(problem: Problem) -> str:
     """Why the program for large networks does not serve a problem, or ""."""
-    reason: str = _remembered(problem, "fused", lambda: not_fusible(problem))
+    reason: str = _cached(problem, "fused", lambda: not_fusible(problem))
     return reason
 
 
@@ -396,8 +396,8 @@ def reason_against(problem: Problem) -> str:
 
 
 def _program(problem: Problem, shape: Shape, size: int) -> tuple[Callable[..., Any], tuple[tuple[int, type], ...]]:
-    run: Callable[..., Any] = _remembered(problem, shape, lambda: load(program(problem, shape)))
-    spaces: tuple[tuple[int, type], ...] = _remembered(problem, (shape, size), lambda: scratch(problem, shape, size))
+    run: Callable[..., Any] = _cached(problem, shape, lambda: load(program(problem, shape)))
+    spaces: tuple[tuple[int, type], ...] = _cached(problem, (shape, size), lambda: scratch(problem, shape, size))
     return run, spaces
 
 

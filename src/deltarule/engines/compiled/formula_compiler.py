@@ -63,12 +63,12 @@ def is_ours(function: Callable[..., Any]) -> bool:
     return str(getattr(function, "__module__", "")).startswith("deltarule.")
 
 
-def meaning(function: Callable[..., Any]) -> tuple[Any, ...]:
+def formula_key(function: Callable[..., Any]) -> tuple[Any, ...]:
     """All that decides the text of somebody's own formula: code and defaults, and the globals that it reads, with the
     formulas among them. It can be hashed, and is another one as soon as a global number has changed.
 
     >>> import deltarule.maths.losses as losses
-    >>> meaning(losses.huber) == meaning(losses.huber) != meaning(losses.huber_derivative)
+    >>> formula_key(losses.huber) == formula_key(losses.huber) != formula_key(losses.huber_derivative)
     True
     """
     found: list[Any] = []
@@ -149,7 +149,7 @@ class Formulas:
         given = ", ".join([*arguments, *(f"{name}={float(value)!r}" for name, value in parameters.items())])
         call = ast.parse(f"f({given})", mode="eval").body
         assert isinstance(call, ast.Call)
-        return f"{self.name(function, _left_out(function, call), kinds)}({given})"
+        return f"{self.name(function, _defaulted_arguments(function, call), kinds)}({given})"
 
     def _text(self, function: FunctionType, name: str, left: frozenset[str], kinds: _Kinds | None) -> str:
         tree = _source(function)
@@ -172,7 +172,7 @@ class Formulas:
         return ast.unparse(ast.fix_missing_locations(tree))
 
 
-def _left_out(function: Callable[..., Any], call: ast.Call) -> frozenset[str]:
+def _defaulted_arguments(function: Callable[..., Any], call: ast.Call) -> frozenset[str]:
     """The arguments of a formula that a call leaves to their defaults."""
     if not isinstance(function, FunctionType):
         return frozenset()
@@ -286,24 +286,28 @@ class _Rewriter(ast.NodeVisitor):
             name = node.targets[0].id
             value = self.visit(node.value)
             if name in self.variables and (self.variables[name] in self.truths) != (value in self.truths):
-                raise self._lacking(f"'{name}' for a comparison and for a number")
+                raise self._unsupported(f"'{name}' for a comparison and for a number")
             self.variables[name] = value
             return ast.Assign(node.targets, value, lineno=0)
         if isinstance(node, ast.Return) and node.value:
             if isinstance(node.value, ast.Tuple):
                 return ast.Return(self._several(node.value))
-            value = self._number(node.value)
+            value = self._require_number(node.value)
             self.returned = self.wholes.get(value), self.kinds.get(value)
             return ast.Return(value)
         if isinstance(node, ast.AugAssign):
-            raise self._lacking(f"a change in place; write {_plain(node)} in place of {ast.unparse(node)}")
+            raise self._unsupported(
+                f"a change in place; write {_expand_augmented(node)} in place of {ast.unparse(node)}"
+            )
         raise self._unknown(node)
 
     def _several(self, node: ast.Tuple) -> ast.expr:
         """What an optimizer returns; * before a call stands for all that it returns."""
         return ast.Tuple(
             [
-                ast.Starred(self._number(one.value), ast.Load()) if isinstance(one, ast.Starred) else self._number(one)
+                ast.Starred(self._require_number(one.value), ast.Load())
+                if isinstance(one, ast.Starred)
+                else self._require_number(one)
                 for one in node.elts
             ],
             ast.Load(),
@@ -321,24 +325,24 @@ class _Rewriter(ast.NodeVisitor):
     def visit_Name(self, node: ast.Name) -> ast.expr:
         if node.id in self.own:
             if node.id not in self.variables:
-                raise self._lacking(f"'{node.id}' above its first value")
+                raise self._unsupported(f"'{node.id}' above its first value")
             value = self.variables[node.id]
-            made = self._judged(ast.Name(node.id, ast.Load()), value in self.truths, self.wholes.get(value))
+            made = self._with_kind(ast.Name(node.id, ast.Load()), value in self.truths, self.wholes.get(value))
             return self._made_of(made, value)
-        return self._read(self.known.get(node.id), node.id)
+        return self._global_number(self.known.get(node.id), node.id)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         """`np.pi` is a number."""
-        return self._read(self._attribute(node), ast.unparse(node))
+        return self._global_number(self._attribute(node), ast.unparse(node))
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
         if not isinstance(node.op, ast.USub | ast.UAdd):
             raise self._unknown(node)
-        value = self._number(node.operand)
+        value = self._require_number(node.operand)
         made: ast.expr = ast.UnaryOp(node.op, value)
         if value in self.wholes and not _literal(value):
             made = _without_sign(made)
-        return self._made_of(self._judged(made, whole=self.wholes.get(value)), value)
+        return self._made_of(self._with_kind(made, whole=self.wholes.get(value)), value)
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         if len(node.ops) > 1 or not isinstance(node.ops[0], _COMPARED):
@@ -346,7 +350,7 @@ class _Rewriter(ast.NodeVisitor):
         left, right = self.visit(node.left), self.visit(node.comparators[0])
         self._check_wholes(left, right)
         first, second = self._together(left, right)
-        return self._made_of(self._judged(ast.Compare(first, node.ops, [second]), truth=True), left, right)
+        return self._made_of(self._with_kind(ast.Compare(first, node.ops, [second]), truth=True), left, right)
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         if isinstance(node.op, ast.Pow):
@@ -354,39 +358,39 @@ class _Rewriter(ast.NodeVisitor):
         left, right, op = self.visit(node.left), self.visit(node.right), node.op
         truths = {left in self.truths, right in self.truths}
         if truths == {True} and not isinstance(op, _OF_TRUTHS):
-            raise self._lacking("a sum or the like of two comparisons")
+            raise self._unsupported("a sum or the like of two comparisons")
         allowed = _OF_TRUTHS if truths == {True} else _OF_BOTH if True in truths else _OF_NUMBERS
         if not isinstance(op, allowed):
             raise self._unknown(node)
         first, second = self._together(left, right)
         made: ast.expr = ast.BinOp(first, op, second)
         if truths == {True} and not isinstance(op, ast.Div):
-            return self._made_of(self._judged(made, truth=True), left, right)
+            return self._made_of(self._with_kind(made, truth=True), left, right)
         reach = None if isinstance(op, ast.Div) else self._reach(op, left, right)
         if reach is not None:
-            made = self._judged(_without_sign(made), whole=reach)
+            made = self._with_kind(_without_sign(made), whole=reach)
         return self._made_of(made, left, right)
 
     def _power(self, base: ast.expr, exponent: ast.expr) -> ast.expr:
         """A power: of ours, whose bases are never negative, a call; else a product where its exponent is a number."""
-        left, right = self._number(base), self._number(exponent)
+        left, right = self._require_number(base), self._require_number(exponent)
         first, second = self._together(left, right)
         power = _literal(right)
         made: ast.expr
         if is_ours(self.function):
             made = ast.Call(ast.Name("raised", ast.Load()), [first, second], [])
         elif power is None or not power.is_integer() or abs(power) >= 2**31:
-            made = self._judged(ast.BinOp(first, ast.Pow(), second), whole=self._reach(ast.Pow(), left, right))
+            made = self._with_kind(ast.BinOp(first, ast.Pow(), second), whole=self._reach(ast.Pow(), left, right))
         else:
             made = ast.BinOp(first, ast.Pow(), ast.Constant(abs(int(power))))
             if power < 0:  # of 0.0 to a whole power below 0 Numba makes an error, where NumPy has infinity
                 made = ast.BinOp(ast.Constant(1.0), ast.Div(), made)
             else:
-                made = self._judged(made, whole=self._reach(ast.Pow(), left, right))
+                made = self._with_kind(made, whole=self._reach(ast.Pow(), left, right))
         return self._made_of(made, left, right)
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
-        value = self._called(node.func)
+        value = self._callee(node.func)
         if value is pow and len(node.args) == 2 and not node.keywords:
             return self._power(*node.args)
         if isinstance(value, FunctionType) and not _helper(value):
@@ -396,17 +400,17 @@ class _Rewriter(ast.NodeVisitor):
         if not name:
             raise self._unknown(node.func)
         if node.keywords:
-            raise self._lacking(f"'{_first_line(node.func)}' with names for its arguments")
+            raise self._unsupported(f"'{_first_line(node.func)}' with names for its arguments")
         # The test of `select` may be a number or a truth; np.where takes any number but 0 for true.
         tests = [self.visit(one) for one in node.args[: name == "select"]]
         if is_where and (len(node.args) != 3 or tests[0] not in self.truths):
-            raise self._lacking("np.where of what is no comparison")
-        numbers = [self._number(one) for one in node.args[len(tests) :]]
+            raise self._unsupported("np.where of what is no comparison")
+        numbers = [self._require_number(one) for one in node.args[len(tests) :]]
         # Our `select` gives Python's numbers the dtype of a test that is a number; np.where goes by its numbers alone.
         test = next((one for one in tests if one not in self.truths), None)
         meets = [test] if test else numbers
         given = [*tests, *(self._together(*meets, one)[-1] for one in numbers)]
-        made = self._judged(ast.Call(self._named(name), given, []), whole=self._farthest(name, numbers))
+        made = self._with_kind(ast.Call(self._function_name(name), given, []), whole=self._farthest(name, numbers))
         return self._made_of(
             made,
             *(test if test and self.kinds.get(one) == "plain" else one for one in numbers),
@@ -415,17 +419,19 @@ class _Rewriter(ast.NodeVisitor):
 
     def _own_formula(self, node: ast.Call, function: FunctionType) -> ast.expr:
         """A call of another formula, which is written for floats."""
-        arguments = [self._number(one) for one in node.args]
-        keywords = [ast.keyword(one.arg, self._number(one.value)) for one in node.keywords]
+        arguments = [self._require_number(one) for one in node.args]
+        keywords = [ast.keyword(one.arg, self._require_number(one.value)) for one in node.keywords]
         if self.wholes.keys() & {*arguments, *(one.value for one in keywords)}:
-            raise self._lacking(f"a whole number for '{function.__name__}'; write 2.0 in place of 2")
+            raise self._unsupported(f"a whole number for '{function.__name__}'; write 2.0 in place of 2")
         kinds = None
         if self.rounds:
             names = function.__code__.co_varnames[: len(arguments)]
             of_names = [*zip(names, arguments, strict=False), *((one.arg, one.value) for one in keywords)]
             kinds = frozenset((name, self.kinds[given]) for name, given in of_names if name and given in self.kinds)
-        name = self.formulas.name(function, _left_out(function, node), kinds)
-        made = self._judged(ast.Call(self._named(name), arguments, keywords), whole=self.formulas.reaches[name])
+        name = self.formulas.name(function, _defaulted_arguments(function, node), kinds)
+        made = self._with_kind(
+            ast.Call(self._function_name(name), arguments, keywords), whole=self.formulas.reaches[name]
+        )
         kind = self.formulas.kinds[name]
         if kind:
             self.kinds[made] = kind
@@ -439,22 +445,22 @@ class _Rewriter(ast.NodeVisitor):
 
     # --- what is known of them ---
 
-    def _number(self, node: ast.expr) -> ast.expr:
+    def _require_number(self, node: ast.expr) -> ast.expr:
         """An expression that has to be a number."""
         value: ast.expr = self.visit(node)
         if value in self.truths:
-            raise self._lacking("a comparison where a number belongs")
+            raise self._unsupported("a comparison where a number belongs")
         return value
 
-    def _read(self, value: Any, name: str) -> ast.expr:
+    def _global_number(self, value: Any, name: str) -> ast.expr:
         """A global number."""
         if not isinstance(value, int | float):
-            raise self._lacking(f"'{name}'")
+            raise self._unsupported(f"'{name}'")
         return self._constant(value)
 
     def _constant(self, value: Any) -> ast.expr:
         """A number that stands in a formula, or that it reads; NumPy's own are of float64, and stay so."""
-        made = self._judged(_float(self.function, value), *_kind(value))
+        made = self._with_kind(_float(self.function, value), *_kind(value))
         self.kinds[made] = "wide" if isinstance(value, np.floating) else "plain"
         return made
 
@@ -474,22 +480,22 @@ class _Rewriter(ast.NodeVisitor):
     def _together(self, *parts: ast.expr) -> list[ast.expr]:
         """Expressions that meet each other: those that are plain are rounded where one is of float32, and none wide."""
         wide = any(self.kinds.get(one) == "wide" for one in parts)
-        return list(parts) if wide or not self._has_float32(parts) else [self._rounded(one) for one in parts]
+        return list(parts) if wide or not self._has_float32(parts) else [self._round_constant(one) for one in parts]
 
-    def _rounded(self, node: ast.expr) -> ast.expr:
+    def _round_constant(self, node: ast.expr) -> ast.expr:
         """A plain number as it is beside arrays of float32; what this has exactly stays as it is."""
         is_exact = node in self.truths or self.wholes.get(node, math.inf) <= _EXACT_IN_FLOAT32
         if not self.rounds or self.kinds.get(node) != "plain" or is_exact:
             return node
         number = _literal(node)
         if number is None:
-            module = self._named("np")
+            module = self._function_name("np")
             single = ast.Call(ast.Attribute(module, "float32", ast.Load()), [node], [])
             return ast.Call(ast.Attribute(module, "float64", ast.Load()), [single], [])
         with np.errstate(over="ignore"):
             return _float(self.function, float(np.float32(number)))
 
-    def _called(self, node: ast.expr) -> Any:
+    def _callee(self, node: ast.expr) -> Any:
         """What a call calls."""
         if isinstance(node, ast.Name) and node.id not in self.own:
             return self.known.get(node.id, getattr(builtins, node.id, None))
@@ -503,7 +509,7 @@ class _Rewriter(ast.NodeVisitor):
         found = getattr(module, node.attr, None) if isinstance(module, ModuleType) else None
         return found if module in (np, math) or _helper(found) else None
 
-    def _judged(self, node: ast.expr, truth: bool = False, whole: float | None = None) -> ast.expr:
+    def _with_kind(self, node: ast.expr, truth: bool = False, whole: float | None = None) -> ast.expr:
         """An expression of which is known whether it is a truth, or a whole number, and how far that may be from 0."""
         if truth:
             self.truths.add(node)
@@ -525,26 +531,26 @@ class _Rewriter(ast.NodeVisitor):
             case _:
                 reach = one + other
         if reach >= _EXACT:
-            raise self._growing()
+            raise self._too_large()
         return reach
 
     def _check_wholes(self, *parts: ast.expr) -> None:
         if any(self.wholes.get(one, 0.0) >= _EXACT for one in parts):
-            raise self._growing()
+            raise self._too_large()
 
-    def _growing(self) -> NotCompilable:
-        return self._lacking("whole numbers beyond 2**53; write 2.0 in place of 2")
+    def _too_large(self) -> NotCompilable:
+        return self._unsupported("whole numbers beyond 2**53; write 2.0 in place of 2")
 
-    def _named(self, name: str) -> ast.Name:
+    def _function_name(self, name: str) -> ast.Name:
         """A function of the program."""
         if name in self.own:
-            raise self._lacking(f"a variable with the name of {name}")
+            raise self._unsupported(f"a variable with the name of {name}")
         return ast.Name(name, ast.Load())
 
     def _unknown(self, node: ast.AST) -> NotCompilable:
-        return self._lacking(f"'{_first_line(node)}'")
+        return self._unsupported(f"'{_first_line(node)}'")
 
-    def _lacking(self, what: str) -> NotCompilable:
+    def _unsupported(self, what: str) -> NotCompilable:
         return NotCompilable(f"'{self.function.__name__}', which uses {what}")
 
 
@@ -569,7 +575,7 @@ def _literal(node: ast.expr) -> float | None:
     return None
 
 
-def _plain(node: ast.AugAssign) -> str:
+def _expand_augmented(node: ast.AugAssign) -> str:
     """f = f * k, for f *= k."""
     return ast.unparse(
         ast.fix_missing_locations(ast.Assign([node.target], ast.BinOp(node.target, node.op, node.value)))

@@ -19,7 +19,7 @@ from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from deltarule.errors import counted
+from deltarule.errors import count_of
 from deltarule.estimators.mlp import problem_settings
 from deltarule.estimators.mlp.fit_context import QUIET, WHOLE_OR_NONE, warn
 from deltarule.estimators.mlp.fit_records import CheckedRows, Epoch, Plan, Rows, curve, plain, with_weight
@@ -38,7 +38,7 @@ from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.training import epochs
 from deltarule.training.epochs import EpochRules, EpochRun, Stall, Validation, one_epoch, train_epochs
-from deltarule.training.lbfgs import minimized
+from deltarule.training.lbfgs import minimize_from
 
 MANY_NUMBERS = 2**20
 """From so many on it is worth waking other threads to look whether all are finite."""
@@ -331,7 +331,7 @@ class BaseMLP(FittedMLP):
             aside = self._own_validation(eval_set, rows.x)
             if self.early_stopping and self._metric() == "r_squared" and (aside.y == aside.y[0]).all():
                 raise ValueError(
-                    f"eval_set has {counted(len(aside.x), 'row')} with one and the same target, of which there is no "
+                    f"eval_set has {count_of(len(aside.x), 'row')} with one and the same target, of which there is no "
                     "R² that could stop the training; give rows whose targets differ, or leave early_stopping out."
                 )
         elif self.early_stopping and self._solver != "lbfgs":
@@ -491,7 +491,7 @@ class BaseMLP(FittedMLP):
         found = []
         for member in range(problem.members):
             chosen = np.array([member])
-            reached, about = minimized(problem, state.take(chosen), int(self.max_iter), int(self.max_fun))
+            reached, about = minimize_from(problem, state.take(chosen), int(self.max_iter), int(self.max_fun))
             state = state.put(chosen, reached)
             found.append(about)
         if not np.isfinite(state.theta).all():

@@ -18,16 +18,16 @@ import numpy as np
 from deltarule.data.category_matching import TRUTHS, as_named
 from deltarule.data.cell_parsing import (
     as_text,
+    diagnose_texts,
     first_odd,
     first_text,
     how_to_write,
     is_number,
-    meant,
     number_of,
-    shortened,
+    shorten_repr,
 )
 from deltarule.data.frame import Frame, numbers_of_rows, rows_of
-from deltarule.data.numeric_tables import WITHOUT_NAME, listed
+from deltarule.data.numeric_tables import WITHOUT_NAME, list_names
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers
 
@@ -122,15 +122,17 @@ def guessed(frame: Frame, types: Mapping[str, str] | None = None) -> dict[str, t
     types = types or {}
     for name, kind in types.items():
         if name not in frame:
-            raise BadInput(f"there is no column {shortened(name)} to be a {kind}; there are: {listed(list(frame))}")
+            raise BadInput(
+                f"there is no column {shorten_repr(name)} to be a {kind}; there are: {list_names(list(frame))}"
+            )
         if kind not in KINDS:
-            raise BadInput(f"the column {shortened(name)} cannot be {kind!r}; choose one of {', '.join(KINDS)}")
+            raise BadInput(f"the column {shorten_repr(name)} cannot be {kind!r}; choose one of {', '.join(KINDS)}")
         if kind == NUMBER and (text := first_text(frame[name], rows=numbers_of_rows(frame))):
-            raise BadInput(f"the column {shortened(name)} cannot be numbers: it holds {text}")
+            raise BadInput(f"the column {shorten_repr(name)} cannot be numbers: it holds {text}")
     rows = numbers_of_rows(frame)
     kinds = {name: (types[name], "as told") if name in types else _guess(name, frame[name], rows) for name in frame}
     if all(kind == UNUSED for kind, _ in kinds.values()):
-        reasons = "; ".join(f"{shortened(name)}: {why}" for name, (_, why) in list(kinds.items())[:5])
+        reasons = "; ".join(f"{shorten_repr(name)}: {why}" for name, (_, why) in list(kinds.items())[:5])
         raise BadInput(f"no column is left to learn from ({reasons}); say of one what it is, or add columns")
     return kinds
 
@@ -164,7 +166,7 @@ others, which are around 2; correct it
 
 def _too_large(name: str, values: Floats, row: int, middle: float, frame: Frame) -> BadInput:
     return BadInput(
-        f"the column {shortened(name)} holds {values[row]:g} in row {numbers_of_rows(frame)[row]} (counted from 0), "
+        f"the column {shorten_repr(name)} holds {values[row]:g} in row {numbers_of_rows(frame)[row]} (counted from 0), "
         f"too large a number beside the others, which are around {middle:g}; correct it"
     )
 
@@ -188,7 +190,10 @@ def _guess(name: str, column: np.ndarray, rows: np.ndarray) -> tuple[str, str]:
 
 
 def _guess_of_texts(column: np.ndarray, distinct: int, rows: np.ndarray) -> tuple[str, str]:
-    looks, is_identifier = meant(column, rows) or _looks(column), distinct == len(column) >= LEAST_FOR_IDENTIFIER
+    looks, is_identifier = (
+        diagnose_texts(column, rows) or _looks(column),
+        distinct == len(column) >= LEAST_FOR_IDENTIFIER,
+    )
     most = FEW_CATEGORIES if looks == "dates" else max(len(present_in(column)) / 2, FEW_CATEGORIES)
     if distinct <= most and not is_identifier:
         return CATEGORY, f"texts, {distinct} different" + (f", that look like {looks}" if looks else "")
@@ -290,7 +295,7 @@ def encoded(columns: Sequence[Column], frame: Frame, together: bool = False) -> 
     missing = [column.name for column in used if column.name not in frame]
     if missing:
         raise BadInput(
-            f"the table lacks {listed([shortened(name) for name in missing])}, which the model was trained with"
+            f"the table lacks {list_names([shorten_repr(name) for name in missing])}, which the model was trained with"
         )
     x = np.zeros((rows_of(frame), sum(len(column.inputs) for column in used)))
     start = 0
@@ -333,7 +338,7 @@ def numbers_of_column(column: Column, frame: Frame) -> Floats:
     if takes_truths(column):
         values = np.array([TRUTHS.get(text.lower(), text) for text in values.tolist()], object)
     if text := first_text(values, rows=numbers_of_rows(frame)):
-        told = f"the column {shortened(column.name)} holds {text}, where the model needs a number"
+        told = f"the column {shorten_repr(column.name)} holds {text}, where the model needs a number"
         raise BadInput(told + how_to_write(first_odd(values)))
     return np.array([number_of(text or "nan") for text in values])
 

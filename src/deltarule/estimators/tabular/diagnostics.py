@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from deltarule.data.category_matching import as_named
-from deltarule.data.cell_parsing import shortened
+from deltarule.data.cell_parsing import shorten_repr
 from deltarule.data.frame import Frame, rows_of
-from deltarule.errors import counted
+from deltarule.errors import count_of
 from deltarule.estimators.tabular.column_encoder import (
     CATEGORY,
     MOST,
@@ -50,10 +50,10 @@ training): 'green'"]
         unknown = [name for name in counts if name not in column.categories]
         if unknown:
             rows = sum(counts[name] for name in unknown)
-            names = ", ".join(shortened(name) if name else "missing" for name in sorted(unknown)[:5])
+            names = ", ".join(shorten_repr(name) if name else "missing" for name in sorted(unknown)[:5])
             more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
             found[column.name] = (
-                f"the column {shortened(column.name)} has in {counted(rows, 'row')} categories {WITHOUT_INPUT}: "
+                f"the column {shorten_repr(column.name)} has in {count_of(rows, 'row')} categories {WITHOUT_INPUT}: "
                 f"{names}{more}"
             )
     return told_together(found, f"have categories {WITHOUT_INPUT}")
@@ -77,7 +77,7 @@ count as 5"]
     for column in columns:
         if column.kind != NUMBER or column.name not in frame:
             continue
-        values, name = numbers_of_column(column, frame), f"the column {shortened(column.name)}"
+        values, name = numbers_of_column(column, frame), f"the column {shorten_repr(column.name)}"
         (low, high), width = column.held, column.greatest - column.least
         rounding = ROUNDING * width
         below, above = values < low - rounding, values > high + rounding
@@ -87,19 +87,19 @@ count as 5"]
             if low == high:
                 always, other = (_short(number, such - low) for number in (low, such))
                 others[column.name] = (
-                    f"{name} was always {always} in training, and has others in {counted(count, 'row')}, such as "
+                    f"{name} was always {always} in training, and has others in {count_of(count, 'row')}, such as "
                     f"{other}, which count as {always}"
                 )
             else:
                 ends = [_short(end, width) for end, met in ((low, below), (high, above)) if met.any()]
                 outside[column.name] = (
-                    f"{name} has numbers in {counted(count, 'row')} far outside of training's, which went from "
+                    f"{name} has numbers in {count_of(count, 'row')} far outside of training's, which went from "
                     f"{_short(column.least, width)} to {_short(column.greatest, width)}: such as "
                     f"{_short(such, width)}; they count as {' or '.join(ends)}"
                 )
         if not column.gaps and (count := int(np.isnan(values).sum())):
             missing[column.name] = (
-                f"{name} is missing in {count:,} of {counted(len(values), 'row')}, in training never; its median "
+                f"{name} is missing in {count:,} of {count_of(len(values), 'row')}, in training never; its median "
                 f"there, {_short(column.fill, width)}, stands in"
             )
     return [
@@ -134,7 +134,7 @@ def without_input(columns: Sequence[Column], frame: Frame) -> list[str]:
             share = sum(others) / max(rows_of(frame), 1)
             if share >= NOTED_SHARE:
                 found[column.name] = (
-                    f"{percent(share, 0, 'f')} of the rows have a {shortened(column.name)} without an input of its "
+                    f"{percent(share, 0, 'f')} of the rows have a {shorten_repr(column.name)} without an input of its "
                     f"own, of which there are {len(others):,}: rare ones, or too many"
                 )
     return told_together(found, "have categories without an input of their own in many rows: rare ones, or too many")
@@ -149,7 +149,7 @@ def unused_told(columns: Sequence[Column]) -> dict[str, str]:
     reasons: dict[str, dict[str, str]] = {}
     for column in columns:
         if column.kind == UNUSED:
-            told = f"the column {shortened(column.name)} is not used: {column.why}"
+            told = f"the column {shorten_repr(column.name)} is not used: {column.why}"
             reasons.setdefault(column.why.partition(", but for ")[0], {})[column.name] = told
     return {
         sentence: why for why, found in reasons.items() for sentence in told_together(found, f"are not used: {why}")
@@ -164,6 +164,6 @@ def told_together(found: Mapping[str, str], of_many: str) -> list[str]:
     """
     if len(found) <= MOST_ALIKE:
         return list(found.values())
-    names = ", ".join(shortened(name) for name in list(found)[:MOST_NAMED])
+    names = ", ".join(shorten_repr(name) for name in list(found)[:MOST_NAMED])
     more = f" and {len(found) - MOST_NAMED:,} more" if len(found) > MOST_NAMED else ""
     return [f"the {len(found):,} columns {names}{more} {of_many}"]

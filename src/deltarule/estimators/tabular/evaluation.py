@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.data.frame import Frame, rows_of, taken
+from deltarule.data.frame import Frame, rows_of, select_rows
 from deltarule.estimators.tabular.column_encoder import Column, encoded
 from deltarule.estimators.tabular.scores import LEAST_DRAWN, Scores, scores_of_classes, scores_of_numbers
 from deltarule.estimators.tabular.target_validation import named
@@ -114,7 +114,7 @@ def sampled(columns: Sequence[Column], frame: Frame) -> Sample:
     inputs, used = sum(len(column.inputs) for column in columns), sum(bool(column.inputs) for column in columns)
     most = np.clip(WORK // max(inputs * used * SHUFFLES, 1), LEAST_ROWS, MOST_ROWS)
     rows = np.sort(np.random.default_rng(0).permutation(rows_of(frame))[:most])
-    return Sample(columns, rows, encoded(columns, taken(frame, rows)))
+    return Sample(columns, rows, encoded(columns, select_rows(frame, rows)))
 
 
 def classes_inspected(model: Any, y: Any, probabilities: Floats, some: Sample, usual: str) -> Inspection:

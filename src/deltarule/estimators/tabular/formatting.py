@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from deltarule.data.cell_parsing import as_text, shortened, shown
-from deltarule.errors import counted
+from deltarule.data.cell_parsing import as_text, shorten, shorten_repr
+from deltarule.errors import count_of
 from deltarule.estimators.tabular.evaluation import ClassScores, Importance, Inspection
 from deltarule.estimators.tabular.scores import Scores
 from deltarule.reports.formatting import percent
@@ -44,12 +44,12 @@ def score_lines(scores: Scores, usual: Any) -> list[tuple[str, str]]:
     >>> score_lines(Scores("accuracy", 10, 0.9, 0.6, 0.98, 0.5), "plum")
     [('accuracy', '90.0 % (60.0 to 98.0) of 10 rows'), ('baseline', "50.0 %, always 'plum'")]
     """
-    rows = counted(scores.rows, "row")
+    rows = count_of(scores.rows, "row")
     if scores.metric == "accuracy":
         told = f"{_percent(scores.score)} ({100 * scores.low:.1f} to {100 * scores.high:.1f})"
         lines = [
             ("accuracy", f"{told} of {rows}"),
-            ("baseline", f"{_percent(scores.baseline)}, always {shortened(as_text(usual))}"),
+            ("baseline", f"{_percent(scores.baseline)}, always {shorten_repr(as_text(usual))}"),
         ]
         if scores.log_loss is not None and scores.baseline_log_loss is not None:
             least = f"{scores.baseline_log_loss:.4f} where every row is told the same"
@@ -86,14 +86,14 @@ def classes_told(found: Inspection) -> list[list[str]]:
     """A row of cells for each class, below the headings."""
     taken: dict[str, str] = {}
     for one in found.mistakes:  # the most frequent first
-        taken.setdefault(one.true, f"{shown(one.answered)} ({one.rows:,})")
+        taken.setdefault(one.true, f"{shorten(one.answered)} ({one.rows:,})")
     head = ["class", "rows", "recall", "precision", TAKEN_FOR]
     return [head, *(_class_told(one, taken.get(one.name, "")) for one in found.classes)]
 
 
 def _class_told(one: ClassScores, taken: str) -> list[str]:
     shares = (NOTHING if share is None else _percent(share) for share in (one.recall, one.precision))
-    return [shown(one.name), f"{one.rows:,}", *shares, taken]
+    return [shorten(one.name), f"{one.rows:,}", *shares, taken]
 
 
 def columns_told(found: Inspection) -> list[list[str]]:
@@ -105,7 +105,7 @@ def columns_told(found: Inspection) -> list[list[str]]:
 
 def _importance_told(one: Importance, unit: int, digits: int) -> list[str]:
     loss, low, high = (_number(unit * value, digits) for value in (one.loss, one.low, one.high))
-    return [shown(one.column), loss, low if low == NOTHING else f"{low} to {high}"]
+    return [shorten(one.column), loss, low if low == NOTHING else f"{low} to {high}"]
 
 
 def _number(value: float, digits: int) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deltarule.data.cell_parsing import shown
+from deltarule.data.cell_parsing import shorten
 from deltarule.estimators.tabular.evaluation import Calibration, Inspection
 from deltarule.estimators.tabular.formatting import (
     classes_told,
@@ -60,7 +60,7 @@ def model_page(
     """
     blocks = [_scores(model, found, commands, notes), _mistakes(model, found), _worth(found), _training(model)]
     about = "How good the model is on rows whose target is known, where it errs, and what its answers hang on."
-    target = shown(model.target_)
+    target = shorten(model.target_)
     section = Section("model", f"{target}, {_kind(found)}", about, blocks)
     return report_page(Report(f"deltarule: {target}", [section], footer="Drawn by deltarule."))
 
@@ -72,7 +72,7 @@ def _kind(found: Inspection) -> str:
 def _scores(
     model: "TabularClassifier | TabularRegressor", found: Inspection, commands: Sequence[str], notes: Sequence[str]
 ) -> Block:
-    facts = [("target", shown(model.target_)), *score_lines(found.scores, model.usual_)]
+    facts = [("target", shorten(model.target_)), *score_lines(found.scores, model.usual_)]
     return Block("scores", "How good it is", facts=facts, commands=commands, notes=[f"{one}." for one in notes])
 
 
@@ -81,10 +81,10 @@ def _mistakes(model: "TabularClassifier | TabularRegressor", found: Inspection) 
     if not found.classes:
         if not max(np.abs(found.targets).max(), np.abs(found.answers).max()) < MOST_DRAWN:
             return Block("mistakes", "Where it errs", "Targets or answers are too large to be drawn, or not finite.")
-        parts.add(true_and_answered(found.targets, found.answers, target=shown(model.target_)))
+        parts.add(true_and_answered(found.targets, found.answers, target=shorten(model.target_)))
         return Block("mistakes", "Where it errs", figures=parts.all)
     if len(found.classes) <= MOST_COLUMNS:
-        parts.add(confusion_matrix(_counts(found), [shown(one.name) for one in found.classes]))
+        parts.add(confusion_matrix(_counts(found), [shorten(one.name) for one in found.classes]))
     groups = _told_apart(found.calibration)
     intervals = [(one.low, one.high) for one in groups]
     parts.add(calibration_curve([one.probability for one in groups], [one.share for one in groups], intervals))
@@ -132,5 +132,5 @@ def _training(model: "TabularClassifier | TabularRegressor") -> Block:
         ("network", f"{network_told(report.settings)}, {model.model_.n_members} such networks together"),
         ("settings", settings_told(report.settings, report.candidates)),
     ]
-    table = [["column", "kind", "why"], *([shown(one.name), one.kind, one.why] for one in model.columns_)]
+    table = [["column", "kind", "why"], *([shorten(one.name), one.kind, one.why] for one in model.columns_)]
     return Block("training", "How it was trained", facts=facts, figures=parts.all, table=table)

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import ndtr, stdtrit
 from sklearn.metrics import roc_auc_score
 
-from deltarule.data.cell_parsing import as_text, shortened
+from deltarule.data.cell_parsing import as_text, shorten_repr
 from deltarule.data.frame import Frame
 from deltarule.estimators.tabular.column_encoder import CATEGORY, NUMBER, UNUSED, Column, encoded
 from deltarule.estimators.tabular.diagnostics import told_together
@@ -184,7 +184,7 @@ def first_named(classes: Any) -> str:
     "'no', 'yes'"
     """
     more = " …" if len(classes) > MOST_NAMED else ""
-    return ", ".join(shortened(as_text(one)) for one in classes[:MOST_NAMED]) + more
+    return ", ".join(shorten_repr(as_text(one)) for one in classes[:MOST_NAMED]) + more
 
 
 def doubted_probabilities(scores: Scores) -> list[str]:
@@ -308,7 +308,7 @@ def leaks(frame: Frame, columns: Sequence[Column], y: Any, classes: bool) -> lis
             score = max(score, _told(codes[present], y[present], column, classes))
         if score >= SUSPICIOUS:
             found[column.name] = (
-                f"the column {shortened(column.name)} alone tells the target ({as_said(score)} on rows not seen); "
+                f"the column {shorten_repr(column.name)} alone tells the target ({as_said(score)} on rows not seen); "
                 "is it known before the target is? If not, leave it out"
             )
     least = percent(SUSPICIOUS, 0, "f")

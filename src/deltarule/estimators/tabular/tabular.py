@@ -18,9 +18,9 @@ from sklearn.model_selection import ParameterGrid, train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from deltarule.data.cell_parsing import as_text, shortened
-from deltarule.data.frame import Frame, frame_of, numbers_of_rows, rows_of, taken
-from deltarule.errors import BadInput, counted
+from deltarule.data.cell_parsing import as_text, shorten_repr
+from deltarule.data.frame import Frame, frame_of, numbers_of_rows, rows_of, select_rows
+from deltarule.errors import BadInput, count_of
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import MLPClassifier, as_texts
 from deltarule.estimators.mlp.fit_context import quietly, whole_or_none
@@ -199,13 +199,13 @@ class BaseTabular(BaseEstimator):
         left_out = self._left_out(y)
         notes = _alone_told(np.unique(y[left_out]))
         if notes:
-            frame, y = taken(frame, ~left_out), y[~left_out]
+            frame, y = select_rows(frame, ~left_out), y[~left_out]
             _check_count(rows_of(frame), "left of classes that occur in more than one")
         kinds = guessed(frame, types)
         check_together(frame, kinds)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         train, held = self._split(y)
-        seen = learned(taken(frame, train), kinds)
+        seen = learned(select_rows(frame, train), kinds)
         x = encoded(seen, frame, together=True)
         if not x.shape[1]:
             raise BadInput("no column is left to learn from: no text occurs twice; add rows, or columns of numbers")
@@ -217,7 +217,7 @@ class BaseTabular(BaseEstimator):
         some = training_budget.search_rows(inputs, rows, self._outputs)
         folds = training_budget.folds_of(some)
         return (
-            f"{self._count} settings on {folds} folds of {some:,} rows × {counted(inputs, 'input')}, "
+            f"{self._count} settings on {folds} folds of {some:,} rows × {count_of(inputs, 'input')}, "
             f"then {training_budget.members_for(inputs, len(begun.y), self._outputs)} networks on {len(begun.y):,} rows"
         )
 
@@ -229,7 +229,7 @@ class BaseTabular(BaseEstimator):
         scores = self._scores(x[held], y[held])
         answers = self.model_.predict(x[held])
         doubted = doubts(scores, y[held], answers) + doubted_probabilities(scores)
-        aside, few = taken(frame, held), []
+        aside, few = select_rows(frame, held), []
         if not isinstance(self, ClassifierMixin):
             few = few_make_the_errors(y[held], answers, numbers_of_rows(aside))
         if reasons := doubted or few:
@@ -296,7 +296,7 @@ class BaseTabular(BaseEstimator):
         is_classes = isinstance(self, ClassifierMixin)
         unused = unused_told(self.columns_)
         slips = [
-            f"the column {shortened(c.name)} is read as categories: {c.why}"
+            f"the column {shorten_repr(c.name)} is read as categories: {c.why}"
             for c in self.columns_
             if c.kind == CATEGORY and "look like numbers" in c.why
         ]
@@ -322,7 +322,7 @@ class BaseTabular(BaseEstimator):
         some = max(MOST_INPUTS // max(sum(len(column.inputs) for column in self.columns_), 1), 1)
         if rows <= some:
             return ask(encoded(self.columns_, frame))
-        parts = (taken(frame, slice(start, start + some)) for start in range(0, rows, some))
+        parts = (select_rows(frame, slice(start, start + some)) for start in range(0, rows, some))
         return np.concatenate([ask(encoded(self.columns_, part)) for part in parts])
 
     def _by_name(self, X: Any) -> Frame:
@@ -444,7 +444,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         check_length(rows, y)
         found, unknown = as_classes(y, self.classes_)
         if unknown:
-            told = ", ".join(map(shortened, unknown[:5]))
+            told = ", ".join(map(shorten_repr, unknown[:5]))
             warnings.warn(f"the model does not know the classes {told}, so it cannot say them", stacklevel=3)
         return found
 
@@ -466,7 +466,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
             raise BadInput(f"every row has the class {as_text(classes[0])!r}; there must be two to tell apart")
         self.classes_ = as_texts(classes[counts > 1])
         if len(self.classes_) < 2:
-            some = f"only {shortened(as_text(self.classes_[0]))}" if len(self.classes_) else "none"
+            some = f"only {shorten_repr(as_text(self.classes_[0]))}" if len(self.classes_) else "none"
             raise BadInput(
                 f"of the {len(counts)} classes {some} occurs in more than one row, and there must be two such to tell "
                 "apart; add rows of the others, or learn another target"

@@ -10,7 +10,15 @@ import numpy as np
 from sklearn.utils import column_or_1d
 
 from deltarule.data.category_matching import as_named
-from deltarule.data.cell_parsing import array_of, as_text, check_single, first_text, is_missing, too_long, widened
+from deltarule.data.cell_parsing import (
+    array_of,
+    as_text,
+    check_single,
+    first_text,
+    is_missing,
+    to_float64_by_repr,
+    too_long,
+)
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 
@@ -79,7 +87,9 @@ def _check_kind(y: Any) -> None:
 def named(classes: Any) -> Any:
     """Classes as texts [N]."""
     array = np.asarray(classes)
-    return np.array([as_text(one) for one in (widened(array) if array.dtype.kind == "f" else array).tolist()], object)
+    return np.array(
+        [as_text(one) for one in (to_float64_by_repr(array) if array.dtype.kind == "f" else array).tolist()], object
+    )
 
 
 def as_classes(y: Any, classes: Any) -> tuple[Any, list[str]]:
