@@ -27,7 +27,7 @@ def assert_readable(figure, is_matrix=False):
 
     In a matrix the axes of a row share the label of the first of them.
     """
-    with style.drawing():
+    with style.style_context():
         boxes = texts(figure)
         page = figure.bbox
         for (one, box), (other, other_box) in itertools.combinations(boxes, 2):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltarule.proofs.differences import Slopes, central, complex_step, rounding
+from deltarule.proofs.differences import Slopes, central, complex_step, rounding_error
 
 EPS = np.finfo(float).eps
 Function = Callable[[np.ndarray], np.ndarray]
@@ -94,7 +94,7 @@ def test_rounding_is_measured_in_units_of_the_values() -> None:
     def along(lines: np.ndarray, t: np.ndarray) -> np.ndarray:
         return 1e6 + np.sin(lines + t)
 
-    seen = np.median(rounding(along, np.arange(100), np.ones(100)))
+    seen = np.median(rounding_error(along, np.arange(100), np.ones(100)))
     assert 0.03 < seen / (1e6 * EPS) < 1  # numbers of 1e6 are rounded to half a unit in the last place: 0.3 of this
 
 

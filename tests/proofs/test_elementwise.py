@@ -76,4 +76,4 @@ def test_steps_stay_inside_the_domain() -> None:
 
 
 def test_a_point_is_written_with_its_names() -> None:
-    assert of_loss(LOSSES["poisson"]).named(0) == "p = 1e-08, y = 0"
+    assert of_loss(LOSSES["poisson"]).point_name(0) == "p = 1e-08, y = 0"

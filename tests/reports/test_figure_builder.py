@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deltarule.reports import style
-from deltarule.reports.figure_builder import all_fitted, all_wrapped, fitted, width_of, wrapped
+from deltarule.reports.figure_builder import all_fitted, all_wrapped, fit_text, width_of, wrap_text
 from deltarule.reports.figures import comparison_curves, object_curves, save
 from deltarule.reports.report import Block, Report, Section, report_page
 from deltarule.reports.score_figures import confusion_matrix, spreads
@@ -56,7 +56,7 @@ def test_names_that_no_cut_tells_apart_are_numbered():
 
 def test_a_name_alone_is_cut_at_its_end():
     assert all_fitted(["learning rate", "momentum"], 40, 8) == [
-        fitted(name, 40, 8) for name in ("learning rate", "momentum")
+        fit_text(name, 40, 8) for name in ("learning rate", "momentum")
     ]
     assert all_fitted(["learning rate"], 40, 8) == ["learnin…"]
 
@@ -69,7 +69,7 @@ def test_the_blank_where_names_part_stays():
 def test_of_wrapped_names_none_look_alike(width, lines):
     long = [f"configuration with a very long name that differs at the end, {number}$" for number in range(6)]
     shown = all_wrapped([*long, *long, "short"], width, lines)
-    assert len(set(shown)) == 7 and shown[:6] == shown[6:12] and shown[-1] == wrapped("short", width, lines)
+    assert len(set(shown)) == 7 and shown[:6] == shown[6:12] and shown[-1] == wrap_text("short", width, lines)
     assert all(rf"{number}\$" in text for number, text in enumerate(shown[:6]))
     assert all(len(line) <= width for text in shown for line in text.replace(r"\$", "$").splitlines())
 
@@ -121,7 +121,7 @@ def test_letters_that_the_font_lacks_are_drawn_without_a_warning(tmp_path):
         ):
             save(figure, tmp_path / "figure")
             assert "日本語" in part(figure, "figure").svg
-        with style.drawing():
+        with style.style_context():
             warnings.warn("something else", stacklevel=1)
     assert [str(one.message) for one in told] == ["something else"]
 

@@ -304,7 +304,7 @@ def test_series_that_are_no_value_for_each_step_are_one_sentence(shape):
 def test_names_stand_in_the_legend_as_they_are():
     names = ["$5 to $9", "_x", "10000000"]
     figure = object_curves([0, 1], np.full((2, 3), 0.5), names)
-    with style.drawing():
+    with style.style_context():
         figure.draw_without_rendering()
     shown = [text._preprocess_math(text.get_text()) for text in figure.legends[0].get_texts()]
     assert [(text.strip(), is_formula) for text, is_formula in shown] == [(name, False) for name in names]

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from deltarule.maths.activations import RELU, SIGMOID, SOFTMAX, TANH
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
-from deltarule.reports.formatting import bounds_of, isolated, member_names, percent, signed, solved_told, visible
+from deltarule.reports.formatting import (
+    bounds_of,
+    format_signed,
+    isolate_direction,
+    member_names,
+    percent,
+    solved_told,
+    visible,
+)
 
 numbers = st.lists(st.sampled_from([1e-5, 0.1, 3.0]), min_size=4, max_size=4)
 
@@ -58,10 +66,10 @@ def test_members_that_are_alike_are_told_apart_by_their_place():
 
 def test_what_is_isolated_stays_so_and_nothing_else_commands():
     hebrew = "\N{HEBREW LETTER ALEF}" * 3
-    fenced = isolated(f"{hebrew}\u2069\x1b")
+    fenced = isolate_direction(f"{hebrew}\u2069\x1b")
     assert fenced == f"\u2068{hebrew}\ufffd\ufffd\u2069" and visible(f"{fenced}: 0.5") == f"{fenced}: 0.5"
-    assert isolated("left to right: 1") == "left to right: 1"
-    assert len(isolated("\N{ARABIC LETTER ALEF}")) == 3
+    assert isolate_direction("left to right: 1") == "left to right: 1"
+    assert len(isolate_direction("\N{ARABIC LETTER ALEF}")) == 3
     for open_ended in ("\u2068a", "a\u2069", "\u2067a\u2069", "\u2068\u202ea\u2069", "\u2068\u2068a"):
         assert not re.search("[\u2066-\u2069\u202a-\u202e]", visible(open_ended))
 
@@ -86,7 +94,7 @@ def test_with_so_many_digits_behind_the_point_0_and_100_percent_are_none_and_all
     + [(float("nan"), "nan"), (float("-inf"), "-inf")],
 )
 def test_a_weight_has_about_two_digits_and_what_is_no_number_no_sign(value, told):
-    assert signed(value) == told
+    assert format_signed(value) == told
 
 
 @pytest.mark.parametrize(("function", "bounds"), [(SIGMOID, (0, 1)), (SOFTMAX, (0, 1)), (TANH, (-1, 1)), (RELU, None)])

@@ -10,7 +10,7 @@ from deltarule.errors import BadInput
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.reports import style
 from deltarule.reports.figure_builder import alt_text
-from deltarule.reports.formatting import signed
+from deltarule.reports.formatting import format_signed
 from deltarule.reports.network_figures import (
     activation_cells,
     activation_curves,
@@ -119,7 +119,7 @@ def test_cells_of_weights_are_the_record(weights):
 @example(9999.4)
 @example(0.049)
 def test_a_weight_of_any_size_has_room_in_its_cell(value):
-    told = signed(value)
+    told = format_signed(value)
     assert len(told) <= 7 and (float(told) == 0) == (value == 0)
 
 

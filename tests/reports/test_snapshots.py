@@ -104,7 +104,7 @@ MADE = {
 def picture(figure):
     """A figure as gray pixels from 0 to 1."""
     content = BytesIO()
-    with style.drawing():
+    with style.style_context():
         figure.savefig(content, format="png", dpi=DPI)
     return Image.open(content).convert("L")
 

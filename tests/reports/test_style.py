@@ -95,7 +95,7 @@ def test_every_color_stands_out_from_white_paper():
         assert 1.05 / (luminance + 0.05) >= 3, color  # WCAG 2.1, criterion 1.4.11: graphical objects
 
 
-@pytest.mark.parametrize("scale", [style.diverging, style.rising])
+@pytest.mark.parametrize("scale", [style.diverging_colormap, style.sequential_colormap])
 def test_a_number_can_be_read_on_every_color_of_a_scale(scale):
     from matplotlib.colors import to_hex
 
@@ -120,7 +120,7 @@ def test_the_font_comes_with_matplotlib():
     import matplotlib
     from matplotlib.font_manager import FontProperties, findfont
 
-    with style.drawing():
+    with style.style_context():
         for weight in ("normal", matplotlib.rcParams["axes.titleweight"]):
             assert Path(findfont(FontProperties(weight=weight))).is_relative_to(matplotlib.get_data_path())
 
@@ -129,7 +129,7 @@ def test_settings_of_the_user_are_set_aside_and_come_back():
     import matplotlib
 
     with matplotlib.rc_context({"text.usetex": True, "font.size": 3, "lines.marker": "x"}):
-        with style.drawing():
+        with style.style_context():
             assert not matplotlib.rcParams["text.usetex"]
             assert matplotlib.rcParams["font.size"] == style.STYLE["font.size"]
             assert matplotlib.rcParams["lines.marker"] == "None"
@@ -151,7 +151,7 @@ def test_threads_that_draw_leave_settings_and_warnings_as_they_were():
 
     def draw(place):
         time.sleep(place / 100)
-        with style.drawing():
+        with style.style_context():
             time.sleep(0.05)
             return matplotlib.rcParams["font.size"]
 

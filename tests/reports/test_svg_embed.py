@@ -61,7 +61,7 @@ def test_the_svg_says_the_same_in_fewer_characters():
     figure = object_curves(STEPS, VALUES, ["cat", "dog"])
     made = part(figure, "one").svg
     content = BytesIO()
-    with style.drawing():
+    with style.style_context():
         figure.savefig(content, format="svg", metadata={"Date": None})
     own = xml.etree.ElementTree.fromstring(content.getvalue())
     assert len(made) < 0.6 * len(content.getvalue())
@@ -92,7 +92,7 @@ def test_images_have_the_colors_of_a_scale_and_fewer_characters(shape):
     weights = np.random.default_rng(0).normal(size=(2, np.prod(shape), 16))
     figure, content = weight_images(*weights, shape), StringIO()
     made = part(figure, "one").svg
-    with style.drawing():
+    with style.style_context():
         figure.savefig(content, format="svg")
     own = content.getvalue()
     assert len(made) < 0.75 * len(own)

@@ -7,7 +7,7 @@ from deltarule.maths.optimizers import OPTIMIZERS
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
-from deltarule.reports.trace_mathml import entry, shown, symbol, terms_with_numbers, with_names
+from deltarule.reports.trace_mathml import entry, format_number, symbol, terms_with_numbers, with_names
 from deltarule.tracing.explain import explain_update
 from deltarule.tracing.expressions import Number, Ref, Series, above, cases, exp, log, sqrt
 from deltarule.training.train import train
@@ -95,7 +95,7 @@ def test_symbols():
     assert read(symbol("v_W1_new")) == "vW1new"
     assert read(symbol("mean3")) == "μ3" and read(symbol("variance3")) == "σ32" and read(symbol("loss")) == "ℓ"
     assert read(symbol("<b>&")) == "<b>&"
-    assert shown(-1.5) == "−1.5" and shown(np.nan) == "nan"
+    assert format_number(-1.5) == "−1.5" and format_number(np.nan) == "nan"
 
 
 def test_a_piece_within_something_else_stands_in_brackets():

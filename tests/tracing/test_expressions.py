@@ -16,7 +16,7 @@ from deltarule.tracing.expressions import (
     cases,
     evaluate,
     exp,
-    indexed,
+    format_index,
     log,
     number,
     shown_terms,
@@ -137,5 +137,5 @@ def test_a_weight_of_0_takes_its_term_away():
 
 
 def test_entries_are_written_as_in_python():
-    assert indexed("b1", (2,)) == "b1[2]" and indexed("W1", ("d", "j")) == "W1[d, j]"
+    assert format_index("b1", (2,)) == "b1[2]" and format_index("W1", ("d", "j")) == "W1[d, j]"
     assert number(0.1 + 0.2) == "0.3" and number(float("nan")) == "nan" and number(-1e300) == "-1e+300"

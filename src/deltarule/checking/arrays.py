@@ -59,7 +59,9 @@ def taken_apart(structure: Any, what: str = "params", names: Sequence[str] = ())
     single = len(found) == 1 and not found[0][0]
     alone = names[0] if len(names) == 1 else what
     labels = tuple(alone if single else name for name, _ in found)
-    return Arrays(structure, labels, tuple(_checked(name, leaf) for name, (_, leaf) in zip(labels, found, strict=True)))
+    return Arrays(
+        structure, labels, tuple(_check_leaf(name, leaf) for name, (_, leaf) in zip(labels, found, strict=True))
+    )
 
 
 def _leaves(structure: Any, name: str, what: str = "params", names: Sequence[str] = ()) -> Iterator[tuple[str, Any]]:
@@ -111,11 +113,11 @@ def numbers_of(thing: Any, what: str) -> NDArray[Any]:
 def _finite(name: str, array: NDArray[Any]) -> NDArray[Any]:
     if not np.isfinite(array).all():
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise BadInput(f"{written(name, place)} is {array[place]}; give finite numbers")
+        raise BadInput(f"{format_entry(name, place)} is {array[place]}; give finite numbers")
     return array
 
 
-def _checked(name: str, leaf: Any) -> Floats:
+def _check_leaf(name: str, leaf: Any) -> Floats:
     if not isinstance(leaf, np.ndarray | np.generic | int | float):
         raise BadInput(
             f"{name} is of the type {type(leaf).__name__}; give NumPy arrays, in dictionaries, lists or tuples"
@@ -135,10 +137,10 @@ def _checked(name: str, leaf: Any) -> Floats:
     return _finite(name, array)
 
 
-def written(name: str, index: Sequence[int]) -> str:
+def format_entry(name: str, index: Sequence[int]) -> str:
     """An entry as one would write it.
 
-    >>> written("W1", (0, 2)), written("b", ())
+    >>> format_entry("W1", (0, 2)), format_entry("b", ())
     ('W1[0, 2]', 'b')
     """
     return f"{name}[{', '.join(map(str, index))}]" if len(index) else name
@@ -180,13 +182,13 @@ def gradient_arrays(result: Any, given: Arrays, what: str) -> list[Floats]:
     aligned = []
     for candidate in _candidates(result, len(given.values)):
         try:
-            aligned.append(_aligned(candidate, given, what))
+            aligned.append(_align_leaves(candidate, given, what))
         except BadInput as error:
             first = first or error
     if not aligned:
         assert first is not None
         raise first
-    fitting = [arrays for arrays in aligned if all(map(_alike, arrays, given.values))]
+    fitting = [arrays for arrays in aligned if all(map(_same_shape_and_type, arrays, given.values))]
     return (fitting or aligned)[0]
 
 
@@ -198,7 +200,7 @@ def has_form(result: Any, given: Arrays) -> bool:
     (True, False)
     """
     try:
-        return all(map(_alike, _aligned(result, given, ""), given.values))
+        return all(map(_same_shape_and_type, _align_leaves(result, given, ""), given.values))
     except BadInput:
         return False
 
@@ -215,23 +217,23 @@ def _candidates(result: Any, count: int) -> Iterator[Any]:
                 yield result[start : start + count]
 
 
-def _alike(found: Floats, wanted: Floats) -> bool:
+def _same_shape_and_type(found: Floats, wanted: Floats) -> bool:
     return found.shape == wanted.shape or found.size == wanted.size
 
 
-def _aligned(result: Any, given: Arrays, what: str) -> list[Floats]:
+def _align_leaves(result: Any, given: Arrays, what: str) -> list[Floats]:
     if isinstance(result, Mapping) and not isinstance(given.structure, Mapping):
-        renamed = _renamed(result, given.names, what)
+        renamed = _match_names(result, given.names, what)
         return [_leaf(renamed[name], name, one, what) for name, one in zip(given.names, given.values, strict=True)]
     if len(given.names) == 1 and not isinstance(result, Mapping | list | tuple):
         return [_leaf(result, given.names[0], given.values[0], what)]
-    found = list(_paired(result, given.structure, "", what, False))
+    found = list(_pair_leaves(result, given.structure, "", what, False))
     if len(found) != len(given.names):
-        raise _counted(len(found), given, what)
+        raise _wrong_count(len(found), given, what)
     return [_leaf(*one, what) for one in zip(found, given.names, given.values, strict=True)]
 
 
-def _paired(result: Any, structure: Any, name: str, what: str, within: bool) -> Iterator[Any]:
+def _pair_leaves(result: Any, structure: Any, name: str, what: str, within: bool) -> Iterator[Any]:
     """The gradient's leaves in the order of the parameters' leaves."""
     if structure is None:
         return
@@ -239,32 +241,32 @@ def _paired(result: Any, structure: Any, name: str, what: str, within: bool) -> 
         yield result
     elif isinstance(structure, Mapping) and isinstance(result, Mapping):
         known = [key for key, one in structure.items() if one is not None]
-        renamed = _renamed(result, known, what)
+        renamed = _match_names(result, known, what)
         for key in known:
-            yield from _paired(renamed[key], structure[key], f"{name}.{key}", what, True)
+            yield from _pair_leaves(renamed[key], structure[key], f"{name}.{key}", what, True)
     elif isinstance(structure, Mapping | list | tuple) and isinstance(result, list | tuple):
         items = list(structure.values()) if isinstance(structure, Mapping) else list(structure)
         leaves = [leaf for _, leaf in _leaves(structure, "")]
         if len(result) == len(items):
             for found, one in zip(result, items, strict=True):
-                yield from _paired(found, one, name, what, True)
+                yield from _pair_leaves(found, one, name, what, True)
         elif len(result) == len(leaves):
             yield from result
         else:
             raise BadInput(
-                f"{what} returns {len(result)} items for the {len(items)} parameters {_listed(structure)}; "
+                f"{what} returns {len(result)} items for the {len(items)} parameters {_describe_structure(structure)}; "
                 "give a gradient for each, in their order"
             )
     elif isinstance(structure, Mapping | list | tuple):
         raise BadInput(
-            f"{what} returns {_described(result)} where params holds {_listed(structure)}; "
+            f"{what} returns {_describe_type(result)} where params holds {_describe_structure(structure)}; "
             "give a gradient for each, in the same form"
         )
     else:
         yield result
 
 
-def _renamed(result: Mapping[Any, Any], known: Sequence[Any], what: str) -> dict[Any, Any]:
+def _match_names(result: Mapping[Any, Any], known: Sequence[Any], what: str) -> dict[Any, Any]:
     """The items of a gradient under the names of the parameters: "dW1" is that of "W1".
 
     What belongs to none, as "dz1" beside "dW1", is left out: it is another gradient. Where parameters have their plain
@@ -293,11 +295,11 @@ def _renamed(result: Mapping[Any, Any], known: Sequence[Any], what: str) -> dict
     missing = [name for name in known if name not in keys]
     if missing:
         beside = f", and has '{extra[0]}', which is that of no parameter" if extra else ""
-        raise BadInput(f"{what} lacks the gradient of {_names(missing)}{beside}; give one for every parameter")
+        raise BadInput(f"{what} lacks the gradient of {_format_names(missing)}{beside}; give one for every parameter")
     unclear = [key for key in extra if not (key.startswith(_MARKS) or key.endswith(_SUFFIXES))]
     if plain and unclear:
         raise BadInput(
-            f"{what} has a gradient '{unclear[0]}', and there is no such parameter; there are: {_names(known)}"
+            f"{what} has a gradient '{unclear[0]}', and there is no such parameter; there are: {_format_names(known)}"
         )
     return {name: result[key] for name, key in keys.items()}
 
@@ -312,7 +314,7 @@ def _leaf(found: Any, name: str, wanted: Floats, what: str) -> Floats:
     found = plain(found)
     listed = _from_lists(found, wanted)
     if listed is None and not isinstance(found, np.ndarray | np.generic | int | float):
-        raise BadInput(f"{what} gives {_described(found)} as the gradient of {name}; give an array of its shape")
+        raise BadInput(f"{what} gives {_describe_type(found)} as the gradient of {name}; give an array of its shape")
     array = np.asarray(found if listed is None else listed)
     if array.dtype.kind not in "fiub":
         raise BadInput(f"{what} gives {array.dtype} as the gradient of {name}; give real numbers")
@@ -330,37 +332,37 @@ def _from_lists(found: Any, wanted: Floats) -> Floats | None:
     return array if array.shape == wanted.shape else None
 
 
-def _counted(found: int, given: Arrays, what: str) -> BadInput:
-    return BadInput(f"{what} returns {found} arrays for the {len(given.names)} parameters {_names(given.names)}")
+def _wrong_count(found: int, given: Arrays, what: str) -> BadInput:
+    return BadInput(f"{what} returns {found} arrays for the {len(given.names)} parameters {_format_names(given.names)}")
 
 
-def _listed(structure: Any) -> str:
-    return _names([name for name, _ in _leaves(structure, "")])
+def _describe_structure(structure: Any) -> str:
+    return _format_names([name for name, _ in _leaves(structure, "")])
 
 
-def _names(names: Sequence[Any]) -> str:
+def _format_names(names: Sequence[Any]) -> str:
     return ", ".join(map(str, names))
 
 
-def _described(thing: Any) -> str:
+def _describe_type(thing: Any) -> str:
     if isinstance(thing, np.ndarray):
         return f"an array of shape {thing.shape}"
     if isinstance(thing, Mapping):
-        return f"a dictionary of {_names(list(thing))}"
+        return f"a dictionary of {_format_names(list(thing))}"
     if isinstance(thing, list | tuple):
-        inside = f": {', '.join(map(_described, thing))}" if 0 < len(thing) <= 3 else ""
+        inside = f": {', '.join(map(_describe_type, thing))}" if 0 < len(thing) <= 3 else ""
         return f"a {type(thing).__name__} of {len(thing)}{inside}"
     return f"a {type(thing).__name__}"
 
 
-def conformed(found: Floats, wanted: Floats) -> tuple[Floats, str]:
+def match_shape(found: Floats, wanted: Floats) -> tuple[Floats, str]:
     """A gradient in the shape of its parameter, and the code of the mistake that its own shape shows ("" where none).
 
     0 in every entry, and "other_shape", where the shape says nothing.
 
-    >>> conformed(np.ones((1, 3)), np.ones(3))
+    >>> match_shape(np.ones((1, 3)), np.ones(3))
     (array([1., 1., 1.]), '')
-    >>> conformed(np.ones((4, 3)), np.ones(3))
+    >>> match_shape(np.ones((4, 3)), np.ones(3))
     (array([4., 4., 4.]), 'not_summed')
     """
     shape, ones = wanted.shape, tuple(n for n in wanted.shape if n > 1)
@@ -412,14 +414,16 @@ def number_of(result: Any, what: str) -> tuple[Any, Any]:
     if isinstance(result, Mapping):
         name = next((key for key in result if str(key).lower() in LOSS_NAMES), None)
         if name is None:
-            raise BadInput(f"{what} returns {_described(result)}; give the loss in it the name 'loss', 'cost' or 'J'")
+            raise BadInput(
+                f"{what} returns {_describe_type(result)}; give the loss in it the name 'loss', 'cost' or 'J'"
+            )
         return number_of(result[name], what)[0], ({key: one for key, one in result.items() if key != name},)
     items = [plain(one) for one in result] if isinstance(result, tuple | list) else [plain(result)]
     for is_one in (_is_scalar, _has_one):
         for i, item in enumerate(items):
             if is_one(item):
                 return np.asarray(item).reshape(())[()], tuple(items[:i] + items[i + 1 :])
-    raise BadInput(f"{what} returns {_described(result)}; a loss is one number: sum or average over all of it")
+    raise BadInput(f"{what} returns {_describe_type(result)}; a loss is one number: sum or average over all of it")
 
 
 def other_losses(result: Any, what: str) -> tuple[str, ...]:

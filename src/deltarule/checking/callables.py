@@ -71,18 +71,18 @@ def from_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | None
     (np.float64(5.0), [array([2., 4.])])
     """
     together = gradient is None or gradient is loss
-    one, other = _named(loss, "loss"), "" if gradient is None else _named(gradient, "gradient")
+    one, other = _name_of(loss, "loss"), "" if gradient is None else _name_of(gradient, "gradient")
     given = taken_apart(params, names=argument_names(loss))
     if together or gradient is None:
         call_loss = call_gradient = caller(loss, given, one, lambda result: has_form(_rest(result, one), given))
     else:
-        call_loss, call_gradient = _both(loss, one, gradient, other, given)
+        call_loss, call_gradient = _pair_callers(loss, one, gradient, other, given)
     if not call_loss.held and _reads_elsewhere(call_loss, given):
         call_loss.held = call_gradient.held = True
     held = call_loss.held or call_gradient.held
     holder = Standing(given) if held else None
 
-    def found(values: Values) -> list[Floats]:
+    def gradient_at(values: Values) -> list[Floats]:
         result = call_gradient(values, holder)
         return without_loss(result, given, one) if together else gradient_arrays(result, given, other)
 
@@ -97,7 +97,7 @@ def from_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | None
         names=given.names,
         start=tuple(value.copy() if held else value.astype(np.float64) for value in given.values),
         loss=lambda values: number_of(call_loss(values, holder), one)[0],
-        gradient=found,
+        gradient=gradient_at,
         held=held,
         complete=together,
         restore=restore,
@@ -143,7 +143,7 @@ class Standing:
                 raise BadInput(f"{name} is read-only, so that it cannot be moved; give an array that may be written to")
         self.names, self._before = first.names, tuple(value.copy() for value in first.values)
 
-    def read(self) -> tuple[Floats, ...]:
+    def read_arrays(self) -> tuple[Floats, ...]:
         """What stands there now."""
         return tuple(value.copy() for value in self._find().values)
 
@@ -196,10 +196,10 @@ class Caller:
         if self.held:
             assert holder is not None
             holder.write(values)
-            return self.handed(self.given.structure)
-        return self.handed(self.given.rebuilt(values))
+            return self.call(self.given.structure)
+        return self.call(self.given.rebuilt(values))
 
-    def handed(self, structure: Any) -> Any:
+    def call(self, structure: Any) -> Any:
         """Call the function with the parameters in their own structure, if it takes any."""
         if self.style == "held":
             return run(self.function, (), {}, self.what)
@@ -221,10 +221,10 @@ class Caller:
 
     def changes(self, holder: Standing | None) -> list[str]:
         """Which parameters the function changes when it is called."""
-        before = self.given.values if holder is None else holder.read()
+        before = self.given.values if holder is None else holder.read_arrays()
         values = [value.copy() for value in before]
         self(values, holder)
-        after = holder.read() if holder is not None and self.held else values
+        after = holder.read_arrays() if holder is not None and self.held else values
         changed = [not np.array_equal(one, other) for one, other in zip(before, after, strict=True)]
         if holder is not None:
             holder.write(before)
@@ -237,7 +237,7 @@ def _reads_elsewhere(call: Caller, given: Arrays) -> bool:
     """
     moved = elsewhere(given.values)
     try:
-        before, after = (quietly(partial(_number, call, values, None)) for values in (given.values, moved))
+        before, after = (quietly(partial(_call_loss, call, values, None)) for values in (given.values, moved))
     except BadInput:  # there is no loss, or none a step away
         return False
     if before != after:
@@ -245,7 +245,7 @@ def _reads_elsewhere(call: Caller, given: Arrays) -> bool:
     holder = Standing(given)
     call.held = True
     try:
-        return bool(quietly(partial(_number, call, moved, holder)) != before)
+        return bool(quietly(partial(_call_loss, call, moved, holder)) != before)
     except BadInput:
         return False
     finally:
@@ -253,7 +253,7 @@ def _reads_elsewhere(call: Caller, given: Arrays) -> bool:
         call.held = False
 
 
-def _number(call: Caller, values: Values, holder: Standing | None) -> Any:
+def _call_loss(call: Caller, values: Values, holder: Standing | None) -> Any:
     return number_of(call([value.copy() for value in values], holder), call.what)[0]
 
 
@@ -266,7 +266,7 @@ def caller(function: Callable[..., Any], given: Arrays, what: str, reads: Reads 
 
     Raises `BadInput` for what cannot be called, or not with these parameters.
     """
-    return max(_ranked(function, given, what, reads), key=lambda way: way[1])[0]
+    return max(_rank_calls(function, given, what, reads), key=lambda way: way[1])[0]
 
 
 def caller_like(other: Caller, function: Callable[..., Any], given: Arrays, what: str) -> Caller:
@@ -275,12 +275,12 @@ def caller_like(other: Caller, function: Callable[..., Any], given: Arrays, what
     return next((way for way in ways if way.style == other.style), ways[0])
 
 
-def _both(
+def _pair_callers(
     loss: Callable[..., Any], what: str, gradient: Callable[..., Any], named: str, given: Arrays
 ) -> tuple[Caller, Caller]:
     """A loss and its gradient, called alike where both can be: of a list, 2 * W is a list of two."""
-    losses = _ranked(loss, given, what, lambda result: bool(number_of(result, what)))
-    gradients = _ranked(
+    losses = _rank_calls(loss, given, what, lambda result: bool(number_of(result, what)))
+    gradients = _rank_calls(
         gradient, given, named, lambda result: bool(gradient_arrays(result, given, named)) and has_form(result, given)
     )
     pairs = [(one, other) for one in losses for other in gradients]
@@ -288,7 +288,7 @@ def _both(
     return best[0][0], best[1][0]
 
 
-def _ranked(function: Callable[..., Any], given: Arrays, what: str, reads: Reads) -> list[tuple[Caller, int]]:
+def _rank_calls(function: Callable[..., Any], given: Arrays, what: str, reads: Reads) -> list[tuple[Caller, int]]:
     """The ways to call a function, the likeliest first, and how well each goes; a single one is not tried."""
     ways = _ways(function, given, what)
     return [(way, way.rank(reads) if len(ways) > 1 else 0) for way in ways]
@@ -326,7 +326,8 @@ def _styles(function: Callable[..., Any], given: Arrays, what: str) -> list[str]
     if whole:
         return ["whole"]
     raise BadInput(
-        f"{what} takes {_counted(signature)} and params holds {', '.join(given.names)}; give a function of the "
+        f"{what} takes {_describe_parameters(signature)} and params holds {', '.join(given.names)}; give a function "
+        "of the "
         "parameters alone, as lambda params: loss(params, x, y), or of nothing where it reads them itself"
     )
 
@@ -342,7 +343,7 @@ def _takes(signature: inspect.Signature, count: int) -> bool:
     return True
 
 
-def _counted(signature: inspect.Signature) -> str:
+def _describe_parameters(signature: inspect.Signature) -> str:
     names = ", ".join(signature.parameters)
     return f"({names})"
 
@@ -356,7 +357,7 @@ def argument_names(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(one.name for one in parameters if one.kind == inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
-def _named(function: Any, otherwise: str) -> str:
+def _name_of(function: Any, otherwise: str) -> str:
     name = getattr(function, "__name__", "")
     return name if name and name != "<lambda>" else otherwise
 

@@ -16,12 +16,12 @@ import numpy as np
 from deltarule.checking.arrays import array_of, numbers_of, taken_apart
 from deltarule.checking.callables import argument_names, from_functions
 from deltarule.checking.layers import from_layer, layer_hypotheses
-from deltarule.checking.mistakes.catalog import named
+from deltarule.checking.mistakes.catalog import make_mistake
 from deltarule.checking.mistakes.network_matching import Like
 from deltarule.checking.object_adapter import from_object
-from deltarule.checking.report import MORE_WITH_LIKE, UNEXPLAINED, CodeReport, checked_hint, told
+from deltarule.checking.report import MORE_WITH_LIKE, UNEXPLAINED, CodeReport, checked_hint, limit_to_hint
 from deltarule.checking.updates import Update, from_update
-from deltarule.checking.verdict import MOST, Known, examined
+from deltarule.checking.verdict import MOST, Known, examine
 from deltarule.errors import BadInput
 from deltarule.problem.network import Network
 
@@ -79,7 +79,7 @@ def check_gradient(
     """
     checked_hint(hint)
     known = Known(like=_like(like, x, y, masks), samples=_samples(x))
-    return told(examined(from_functions(loss, gradient, params), "gradient", known, _whole(most)), hint)
+    return limit_to_hint(examine(from_functions(loss, gradient, params), "gradient", known, _whole(most)), hint)
 
 
 def check_vjp(
@@ -115,11 +115,11 @@ def check_vjp(
     for draw, scale in enumerate((1.0, 10.0, 0.1)):
         layer = from_layer(forward, backward, given, draw, scale)
         known = Known(further=partial(layer_hypotheses, layer), of_layer=True)
-        reports.append(examined(layer.code, "backward pass", known, _whole(most)))
+        reports.append(examine(layer.code, "backward pass", known, _whole(most)))
         if not reports[-1].ok:
-            return told(reports[-1], hint)
+            return limit_to_hint(reports[-1], hint)
     worst = max((report.worst for report in reports if report.worst), key=lambda worst: worst.error)
-    return told(replace(reports[0], worst=worst, compared=min(report.compared for report in reports)), hint)
+    return limit_to_hint(replace(reports[0], worst=worst, compared=min(report.compared for report in reports)), hint)
 
 
 def check_update(
@@ -165,7 +165,7 @@ def check_update(
     momentum = _rate("momentum", momentum, lambda rate: 0 <= rate < 1, "a number from 0 up to, not including, 1")
     known = Known(_like(like, x, y, masks), _samples(x), learning_rate, momentum)
     update = from_update(step, loss, params, learning_rate)
-    report = examined(update.code, "update", known, _whole(most))
+    report = examine(update.code, "update", known, _whole(most))
     if momentum and not report.vacuous:
         report = _with_second(report, update, momentum, known, _whole(most))
     if report.verdict == "WRONG" and not report.diagnosis and update.random():
@@ -174,8 +174,8 @@ def check_update(
             "random numbers, as for the order of samples, or keeps more than a velocity"
         )
         notes = tuple(note for note in report.notes if note not in (UNEXPLAINED, MORE_WITH_LIKE))
-        report = replace(report, diagnosis=(named("random_gradient", update.code.names, sentence),), notes=notes)
-    return told(report, hint)
+        report = replace(report, diagnosis=(make_mistake("random_gradient", update.code.names, sentence),), notes=notes)
+    return limit_to_hint(report, hint)
 
 
 def _with_second(first: CodeReport, update: Update, momentum: float, known: Known, most: int) -> CodeReport:
@@ -186,7 +186,7 @@ def _with_second(first: CodeReport, update: Update, momentum: float, known: Know
 
     def next_one() -> CodeReport:
         code, without = update.second(momentum)
-        return examined(code, "update with momentum", replace(known, further=without), most)
+        return examine(code, "update with momentum", replace(known, further=without), most)
 
     try:
         second = next_one()
@@ -248,7 +248,9 @@ def check_object(
             f"params names {params!r} and grads {grads!r}; give two lists with a gradient for each parameter"
         )
     known = Known(_like(like, x, y, masks), _samples(x))
-    return told(examined(from_object(net, params, grads, loss, backward), "gradient", known, _whole(most)), hint)
+    return limit_to_hint(
+        examine(from_object(net, params, grads, loss, backward), "gradient", known, _whole(most)), hint
+    )
 
 
 def _like(like: Network | None, x: Any, y: Any, masks: Mapping[int, Any] | None) -> Like | None:

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
-from deltarule.checking.arrays import LOSS_NAMES, conformed, numbers_of, taken_apart
-from deltarule.checking.mistakes.catalog import Mistake, listed, named
+from deltarule.checking.arrays import LOSS_NAMES, match_shape, numbers_of, taken_apart
+from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
 from deltarule.checking.mistakes.diagnose import Evidence, diagnosis
 from deltarule.checking.mistakes.network_matching import Layout, Like, readings_of
-from deltarule.checking.report import CodeReport, Worst, checked_hint, told
+from deltarule.checking.report import CodeReport, Worst, checked_hint, limit_to_hint
 from deltarule.engines.reference import apply_optimizer, objective_and_gradient
 from deltarule.errors import BadInput
 from deltarule.maths.elementary import Array
@@ -106,23 +106,25 @@ def compare(
         if option not in known:
             raise BadInput(f"there is no option {option!r}; there are hint, {', '.join(known)}")
     given = taken_apart(params)
-    found = _named(mine, network)
+    found = _by_our_names(mine, network)
     like = Like(network, numbers_of(x, "x"), numbers_of(y, "y"), {})
     readings = list(readings_of(given.names, given.values, like))
     samples, compared = len(readings[0][1]), []
     with one_blas_thread():
         for reading in readings:
             whole, single = (
-                _Compared(found, list(_values(network, given.values, *reading, loss, options, single=single)), single)
+                _Reading(
+                    found, list(_expected_values(network, given.values, *reading, loss, options, single=single)), single
+                )
                 for single in (False, True)
             )
             compared.append(single if single.is_meant_beside(whole, samples) else whole)
     # Where shapes leave it open which way round things are, the reading under which most is right is the one meant.
     best = max(compared, key=lambda one: len(one.names) if one.first is None else one.first)
-    return told(best.report(samples), hint)
+    return limit_to_hint(best.report(samples), hint)
 
 
-def _named(mine: Mapping[str, Any], network: Network) -> dict[str, Floats]:
+def _by_our_names(mine: Mapping[str, Any], network: Network) -> dict[str, Floats]:
     """The user's values by our names."""
     if not isinstance(mine, Mapping) or not mine:
         raise BadInput("mine holds no values; give a dictionary such as {'z1': z1, 'a1': a1, 'dW1': dW1}")
@@ -152,7 +154,7 @@ def _our_name(key: str, layers: int) -> str:
     )
 
 
-def _values(
+def _expected_values(
     network: Network,
     params: Sequence[Floats],
     layout: Layout,
@@ -168,7 +170,7 @@ def _values(
     single  whether dz and da are those of single samples
     """
     problem = create_problem(network, x, y, loss=loss, **options)
-    ours = layout.ours(tuple(np.asarray(value, float) for value in params), network)
+    ours = layout.to_ours(tuple(np.asarray(value, float) for value in params), network)
     theta = flatten({name: array[None] for name, array in ours.items()}, network.entries)
     state = initial_state(problem, theta)
     rows = batch(problem, state.members, 0)
@@ -184,7 +186,7 @@ def _values(
     last = network.layers[-1].number
     yield Value(f"a{last}", turned(network.output.forward(done.tape[-1].value)[0]), words.forward(f"a{last}"))
     yield Value("loss", np.asarray(done.objective[0]), words.objective())
-    gradients = layout.theirs({name: array[0] for name, array in views(done.gradient, network.entries).items()})
+    gradients = layout.to_theirs({name: array[0] for name, array in views(done.gradient, network.entries).items()})
     with np.errstate(all="ignore"):
         at_output = _at_output(problem, done.tape[-1].value, rows)
     if np.isfinite(at_output).all():
@@ -202,7 +204,7 @@ def _values(
                     yield Value(f"d{array}", gradients[place], words.backward(f"d{array}"), params[place], penalty)
     if problem.optimizer.update is not None:
         after, _ = apply_optimizer(problem, state, done.gradient)
-        updated = layout.theirs({name: array[0] for name, array in views(after, network.entries).items()})
+        updated = layout.to_theirs({name: array[0] for name, array in views(after, network.entries).items()})
         for name, place in layout.places.items():
             yield Value(name, updated[place], words.update(name))
 
@@ -249,7 +251,7 @@ class _Words:
         if name[0] == "n":
             return f"{name} = gamma{n} (z{n} − mean) / √(variance + ε) + beta{n}, over the batch"
         activation = self.network.layers[n - 1].activation
-        said = _said(activation.function, activation.name)
+        said = _formula_of(activation.function, activation.name)
         return f"{name} = {activation.name}(z{n}){f': {said}' if said else ''}"
 
     def backward(self, name: str) -> str:
@@ -259,7 +261,7 @@ class _Words:
             return f"{name} = {self._at_the_end(n)}"
         if kind == "dz" or kind == "dn":
             activation = self.network.layers[n - 1].activation
-            slope = _said(activation.derivative, f"the derivative of {activation.name} at z{n}")
+            slope = _formula_of(activation.derivative, f"the derivative of {activation.name} at z{n}")
             return f"{name} = da{n} through {activation.name}: {slope}"
         if kind == "da":
             factors = [f"dz{n + 1}", f"W{n + 1}{'' if self.turned != self.columns else 'ᵀ'}"]
@@ -269,7 +271,7 @@ class _Words:
         return f"{name} = {self._weights(n)}{self._mean}{self._penalty(n, 'W')}"
 
     @property
-    def _share(self) -> str:
+    def _describe_share(self) -> str:
         C = self.network.outputs
         if self.single:
             return f" / {C}" if self.problem.reduction == "mean_elements" else ""
@@ -285,23 +287,25 @@ class _Words:
         data = f"the {problem.loss.name}, as a {problem.reduction}"
         if penalty is None:
             return data
-        each = _said(penalty.value, penalty.name)
-        return f"{data}, + {self._strength} · the sum of ({each}), with w = {listed(entries)}"
+        each = _formula_of(penalty.value, penalty.name)
+        return f"{data}, + {self._strength} · the sum of ({each}), with w = {join_names(entries)}"
 
     @property
     def _strength(self) -> str:
         return "λ / N" if self.problem.penalty and self.problem.penalty.per_sample else "λ"
 
     def at_output(self, n: int) -> str:
-        slope = _said(self.problem.loss.derivative, f"the derivative of {self.problem.loss.name}")
-        return f"da{n} = ({slope}){self._share}, with p = a{n}"
+        slope = _formula_of(self.problem.loss.derivative, f"the derivative of {self.problem.loss.name}")
+        return f"da{n} = ({slope}){self._describe_share}, with p = a{n}"
 
     def _at_the_end(self, n: int) -> str:
         loss, output = self.problem.loss, self.network.output
         fused = loss.fused.get(output.name)
         if fused:
-            return f"({_said(fused.derivative, 'predicted minus target')}){self._share}, with z = z{n}"
-        through = "" if output.name == "identity" else f", through {output.name}: {_said(output.derivative, 'f′(z)')}"
+            return f"({_formula_of(fused.derivative, 'predicted minus target')}){self._describe_share}, with z = z{n}"
+        through = (
+            "" if output.name == "identity" else f", through {output.name}: {_formula_of(output.derivative, 'f′(z)')}"
+        )
         return f"da{n}{through}"
 
     def _weights(self, n: int) -> str:
@@ -316,20 +320,20 @@ class _Words:
         entry = next((one for one in self.network.entries if one.name == f"{letter}{n}"), None)
         if penalty is None or entry is None or not self.problem.penalized[entry.start]:
             return ""
-        return f" + {self._strength} · ({_said(penalty.derivative, penalty.name)}), with w = {letter}{n}"
+        return f" + {self._strength} · ({_formula_of(penalty.derivative, penalty.name)}), with w = {letter}{n}"
 
     def update(self, name: str) -> str:
         optimizer = self.problem.optimizer
-        return f"{name}: {_said(optimizer.update, optimizer.name)}, with θ = {name} and g = d{name}"
+        return f"{name}: {_formula_of(optimizer.update, optimizer.name)}, with θ = {name} and g = d{name}"
 
 
-def _said(function: Any, otherwise: str) -> str:
+def _formula_of(function: Any, otherwise: str) -> str:
     """The formula at the head of a function's docstring."""
     text = (getattr(function, "__doc__", None) or "").strip().split("\n")[0]
     return re.split(r"(?:\.    Source|: |; )", text)[0].strip() or otherwise
 
 
-class _Compared:
+class _Reading:
     """A user's values beside the right ones of one reading.
 
     single  whether dz and da are taken for those of single samples
@@ -358,7 +362,7 @@ class _Compared:
         found = self.found[value.name]
         return found.shape == value.right.shape and bool((np.abs(found - value.right) <= self._slack(value)).all())
 
-    def is_meant_beside(self, whole: "_Compared", samples: int) -> bool:
+    def is_meant_beside(self, whole: "_Reading", samples: int) -> bool:
         """Whether values are those of single samples: some are right as such alone, and none with the mean in it.
 
         Where all of them are wrong, that is so if fewer mistakes explain the first.
@@ -373,7 +377,7 @@ class _Compared:
         """Why values of single samples, right as they are, prove nothing: no gradient is there that has the mean."""
         if not self.single or any(name[:2] not in _BACK and name[0] in "dWb" for name in self.names):
             return None
-        back = listed([name for name in self.names if name[:2] in _BACK])
+        back = join_names([name for name in self.names if name[:2] in _BACK])
         return f"there is no 1 / N in {back}, which is right where dW and db take the mean; give one of them too"
 
     def report(self, samples: int) -> CodeReport:
@@ -400,7 +404,7 @@ class _Compared:
             return replace(report, ok=vacuous is None, vacuous=vacuous, notes=() if vacuous else tuple(notes))
         value, before = self.values[self.first], self.names[: self.first]
         found = self.found[value.name]
-        notes += [f"right before it: {listed(before)}"] if before else []
+        notes += [f"right before it: {join_names(before)}"] if before else []
         compared = sum(one.right.size for one in self.values[: self.first])
         report = replace(report, formula=value.formula, diagnosis=self._diagnosis(samples))
         if found.shape != value.right.shape:
@@ -428,7 +432,7 @@ class _Compared:
         if not self._agrees(replace(before, name=wrong.name)):
             return ()
         sentence = f"{wrong.name} is {before.name}, without the activation's derivative"
-        return (named("derivative_missing", [wrong.name], sentence),)
+        return (make_mistake("derivative_missing", [wrong.name], sentence),)
 
     def _evidence(self, wrong: Value, samples: int) -> Evidence:
         """The first wrong value among all the right ones, one of which it may be."""
@@ -436,7 +440,7 @@ class _Compared:
         rights = tuple(one.right for one in self.all)
         place = next(i for i, one in enumerate(self.all) if one is wrong)
         last = next(before for before, one in pairwise(self.all) if one.name == "loss")
-        shaped = [conformed(*one) for one in zip(raw, rights, strict=True)]
+        shaped = [match_shape(*one) for one in zip(raw, rights, strict=True)]
         return Evidence(
             names=tuple(one.name for one in self.all),
             values=tuple(np.zeros(one.right.shape) if one.parameter is None else one.parameter for one in self.all),

@@ -13,9 +13,9 @@ import numpy as np
 
 from deltarule.checking.arrays import Arrays, array_of, gradient_arrays
 from deltarule.checking.callables import Code, Values, caller, quietly, run
-from deltarule.checking.mistakes.catalog import named
+from deltarule.checking.mistakes.catalog import make_mistake
 from deltarule.checking.mistakes.diagnose import Evidence, Hypothesis
-from deltarule.checking.reference_gradient import measured
+from deltarule.checking.reference_gradient import measure_gradient
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 
@@ -62,7 +62,7 @@ def from_layer(
             raise BadInput("backward changes the gradient that it is handed; let it make a new array")
         return gradient_arrays(result, given, "backward")
 
-    def changed() -> dict[str, tuple[str, ...]]:
+    def changed_arrays() -> dict[str, tuple[str, ...]]:
         values = [value.copy() for value in start]
         back(upstream, values)
         names = [
@@ -77,7 +77,7 @@ def from_layer(
         gradient=lambda values: back(upstream, values),
         held=False,
         complete=True,
-        changed=changed,
+        changed=changed_arrays,
     )
     return Layer(code, output, back, upstream)
 
@@ -134,12 +134,12 @@ def layer_hypotheses(layer: Layer, evidence: Evidence) -> Iterator[Hypothesis]:
     once, twice = layer.back(u), layer.back(2 * u)
     if all(np.array_equal(one, other) for one, other in zip(once, twice, strict=True)):
         sentence = "the way back is the same whatever comes from above"
-        yield Hypothesis(everything, (named("upstream_ignored", evidence.names, sentence),), 0)
+        yield Hypothesis(everything, (make_mistake("upstream_ignored", evidence.names, sentence),), 0)
     if len(start) != 1 or start[0].shape != u.shape:
         return
     for code, sentence, candidate in _of_one_array(layer, evidence.expected[0]):
         if evidence.fits(0, candidate):
-            yield Hypothesis(everything, (named(code, evidence.names, sentence),), 0)
+            yield Hypothesis(everything, (make_mistake(code, evidence.names, sentence),), 0)
 
 
 def _of_one_array(layer: Layer, expected: Floats) -> Iterator[tuple[str, str, Floats]]:
@@ -167,7 +167,7 @@ def _slopes(layer: Layer, above: Floats, at: Floats) -> Floats:
         gradient=lambda values: [above],
         held=False,
     )
-    return measured(code, [above], at.size).expected[0]
+    return measure_gradient(code, [above], at.size).expected[0]
 
 
 def _diagonal(layer: Layer, x: Floats) -> Floats:

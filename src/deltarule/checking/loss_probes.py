@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from deltarule.checking.arrays import conformed
+from deltarule.checking.arrays import match_shape
 from deltarule.checking.callables import Code
 from deltarule.checking.reference_gradient import gradient_at, loss_at
 from deltarule.errors import BadInput
@@ -60,7 +60,7 @@ def _penalty_of(code: Code, place: int) -> tuple[float, float] | None:
         values = [np.zeros_like(one) for one in code.start]
         values[place] = (length * code.start[place]).astype(code.start[place].dtype)
         raw = gradient_at(code, values)[place]
-        gradient = conformed(np.asarray(raw), code.start[place])[0]
+        gradient = match_shape(np.asarray(raw), code.start[place])[0]
         for entry in largest:
             weight = float(values[place].flat[entry])
             if weight:

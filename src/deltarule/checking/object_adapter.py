@@ -22,10 +22,10 @@ def from_object(
     Raises `BadInput` for a path at which nothing stands.
     """
 
-    def found(names: Sequence[str]) -> Arrays:
-        return taken_apart({name: _at(net, name) for name in names})
+    def read_gradients(names: Sequence[str]) -> Arrays:
+        return taken_apart({name: _attribute_at(net, name) for name in names})
 
-    holder = Standing(lambda: found(params))
+    holder = Standing(lambda: read_gradients(params))
 
     def value(values: Sequence[Floats]) -> Any:
         holder.write(values)
@@ -34,14 +34,14 @@ def from_object(
     def gradient(values: Sequence[Floats]) -> list[Floats]:
         if backward is not None:
             run(backward, (), {}, "backward")
-        there = {name: _at(net, own) for name, own in zip(params, grads, strict=True)}
-        return [array.copy() for array in gradient_arrays(there, found(params), "the object")]
+        there = {name: _attribute_at(net, own) for name, own in zip(params, grads, strict=True)}
+        return [array.copy() for array in gradient_arrays(there, read_gradients(params), "the object")]
 
-    def changed() -> dict[str, tuple[str, ...]]:
-        before = holder.read()
+    def changed_arrays() -> dict[str, tuple[str, ...]]:
+        before = holder.read_arrays()
         value(before)
         gradient(before)
-        after = holder.read()
+        after = holder.read_arrays()
         holder.write(before)
         names = [
             name
@@ -54,10 +54,10 @@ def from_object(
         holder.restore()
         run(loss, (), {}, "loss")  # what the object remembers of its last call fits its parameters again
 
-    return Code(holder.names, holder.read(), value, gradient, held=True, restore=restore, changed=changed)
+    return Code(holder.names, holder.read_arrays(), value, gradient, held=True, restore=restore, changed=changed_arrays)
 
 
-def _at(net: Any, path: str) -> Any:
+def _attribute_at(net: Any, path: str) -> Any:
     """What stands in an object under a path such as "layers[0].W"."""
     found = net
     for name, index in re.findall(r"""([^.\[\]]+)|\[([^\]]+)\]""", path):

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.checking.arrays import written
+from deltarule.checking.arrays import format_entry
 from deltarule.checking.callables import Code, quietly
 from deltarule.errors import BadInput
 from deltarule.maths import random
@@ -94,7 +94,7 @@ def with_one(code: Code, place: int, value: Floats) -> list[Floats]:
     return [*code.start[:place], value, *code.start[place + 1 :]]
 
 
-def measured(code: Code, gradient: list[Floats], most: int) -> Measured:
+def measure_gradient(code: Code, gradient: list[Floats], most: int) -> Measured:
     """Measure the gradient of a loss; `gradient` says how large it may be, and so how exact is exact enough."""
     shapes = [value.shape for value in code.start]
     return _on_lines(_Lines(code, _entries(shapes, _quota(code, most)), DIRECTIONS), gradient)
@@ -112,7 +112,7 @@ def measured_too(before: Measured, code: Code, gradient: list[Floats], place: in
     """
     nothing = np.zeros(0, np.int64)
     chosen = [nothing] * len(code.start)
-    entry = _parting(before, code, gradient[place], place) if entry is None else entry
+    entry = _first_difference(before, code, gradient[place], place) if entry is None else entry
     chosen[place] = _around(entry, code.start[place].shape)
     more = _on_lines(_Lines(code, chosen, 0), gradient)
     new = [np.isnan(one) for one in before.expected]
@@ -136,7 +136,7 @@ def _gap(measurement: Measured, code: Code, gradient: Floats, place: int, vector
     """The derivative along a direction, by the code's gradient less by the loss, and its doubt."""
 
     def along(lines: Integers, t: Floats) -> Floats:
-        return np.array([quietly(partial(code.loss, with_one(code, place, _moved(start, one * vector)))) for one in t])
+        return np.array([quietly(partial(code.loss, with_one(code, place, _move(start, one * vector)))) for one in t])
 
     start, one = code.start[place], np.ones(1)
     if measurement.exact:
@@ -148,7 +148,7 @@ def _gap(measurement: Measured, code: Code, gradient: Floats, place: int, vector
     return float((gradient * vector).sum() - slope[0]), float(doubt[0])
 
 
-def _parting(before: Measured, code: Code, gradient: Floats, place: int) -> int:
+def _first_difference(before: Measured, code: Code, gradient: Floats, place: int) -> int:
     """An entry at which a gradient and the loss part ways.
 
     Of a direction along which the two differ, that half of the entries is kept along which they differ more, and half
@@ -179,7 +179,7 @@ def _around(entry: int, shape: tuple[int, ...]) -> Integers:
     return np.unique(np.concatenate([[entry], row * shape[1] + across, down * shape[1] + column]))
 
 
-def _moved(start: Floats, by: Any) -> Floats:
+def _move(start: Floats, by: Any) -> Floats:
     """An array moved in its own dtype, or a complex one."""
     return np.asarray(start + by if np.iscomplexobj(by) else (start + by).astype(start.dtype))
 
@@ -202,7 +202,7 @@ def _on_lines(lines: "_Lines", gradient: list[Floats]) -> Measured:
     start[lines.entry < 0] *= 2.0**-6  # what moves everything soon meets a kink somewhere
     # What turns sharply near 0 would look rough on steps as wide as that.
     near = (lines.away > 0) & (lines.away < start * 2.0**-10) & (not coarse)
-    rough = differences.rounding(lines.along, few, np.where(near, lines.away, start)[few])
+    rough = differences.rounding_error(lines.along, few, np.where(near, lines.away, start)[few])
     rough = rough[np.isfinite(rough)]  # near the edge of where the loss is finite there is nothing to be seen
     noise = np.full(len(scale), np.quantile(rough, 0.75) if len(rough) else 0.0)
     if single:  # on one step of a staircase there is none to be seen
@@ -220,8 +220,8 @@ def _on_lines(lines: "_Lines", gradient: list[Floats]) -> Measured:
         value, sure = exact, _is_sure(slopes, scale)
         rounded = np.maximum(noise, np.finfo(float).eps * J) * 2.0**10 / start
         slopes = replace(slopes, doubt=np.where(sure, np.minimum(slopes.doubt, rounded), slopes.doubt))
-    slopes = _doubted(lines, start, replace(slopes, value=value), scale, sure)
-    return lines.spread(slopes, exact is not None, why_not, single)
+    slopes = _remeasure(lines, start, replace(slopes, value=value), scale, sure)
+    return lines.to_arrays(slopes, exact is not None, why_not, single)
 
 
 @np.errstate(over="ignore")
@@ -252,7 +252,7 @@ def _nearer(
     return differences.Slopes(value, doubt, kink)
 
 
-def _doubted(
+def _remeasure(
     lines: "_Lines", start: Floats, slopes: differences.Slopes, found: Floats, sure: NDArray[np.bool_]
 ) -> differences.Slopes:
     """Measure again, with many steps, where the code's gradient is another one: before anybody is accused of that.
@@ -335,13 +335,13 @@ class _Lines:
 
     def along(self, lines: Integers, t: Floats) -> Floats:
         """The loss on each line at the distance t."""
-        return np.array(quietly(lambda: [self._at(i, one) for i, one in zip(lines, t, strict=True)]))
+        return np.array(quietly(lambda: [self._value_at(i, one) for i, one in zip(lines, t, strict=True)]))
 
-    def _at(self, line: int, t: Any) -> Any:
+    def _value_at(self, line: int, t: Any) -> Any:
         i, e = int(self.array[line]), int(self.entry[line])
         start = self.code.start[i]
         if e < 0:
-            moved = _moved(start, t * self.vectors[i, e])
+            moved = _move(start, t * self.vectors[i, e])
         else:
             moved = start.astype(np.result_type(t, start.dtype) if np.iscomplexobj(t) else start.dtype)
             moved.flat[e] += t
@@ -349,7 +349,7 @@ class _Lines:
             return self.code.loss(with_one(self.code, i, moved))
         except BadInput as error:
             entry = () if e < 0 else tuple(int(n) for n in np.unravel_index(e, start.shape))
-            raise at_a_step(error, written(self.code.names[i], entry)) from error
+            raise at_a_step(error, format_entry(self.code.names[i], entry)) from error
 
     def project(self, arrays: list[Floats]) -> Floats:
         """What arrays of all entries come to along each line."""
@@ -361,7 +361,7 @@ class _Lines:
             float,
         )
 
-    def spread(self, slopes: differences.Slopes, exact: bool, why_not: str, coarse: bool) -> Measured:
+    def to_arrays(self, slopes: differences.Slopes, exact: bool, why_not: str, coarse: bool) -> Measured:
         """What was found on the lines, back in the arrays' shapes."""
         expected = [np.full(one.shape, np.nan) for one in self.code.start]
         doubt = [np.full(one.shape, np.inf) for one in expected]
@@ -396,12 +396,12 @@ def _entries(shapes: list[tuple[int, ...]], most: int) -> list[Integers]:
     for place, i in enumerate(order):
         size = int(np.prod(shapes[i]))
         quota = min(size, max(1, left // (len(shapes) - place)))
-        chosen[i] = np.arange(size) if quota == size else _spread(i, shapes[i], quota)
+        chosen[i] = np.arange(size) if quota == size else _sample_indices(i, shapes[i], quota)
         left -= quota
     return chosen
 
 
-def _spread(i: int, shape: tuple[int, ...], quota: int) -> Integers:
+def _sample_indices(i: int, shape: tuple[int, ...], quota: int) -> Integers:
     size = int(np.prod(shape))
     mirrored = len(shape) == 2 and shape[0] == shape[1]
     parts = max(1, quota // 2) if mirrored else quota

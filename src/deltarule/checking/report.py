@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from html import escape
 
-from deltarule.checking.arrays import written
+from deltarule.checking.arrays import format_entry
 from deltarule.checking.mistakes.catalog import Mistake
 from deltarule.errors import BadInput, RunFailed
 
@@ -26,7 +26,7 @@ class Worst:
     @property
     def where(self) -> str:
         """The entry as one would write it."""
-        return written(self.name, self.index)
+        return format_entry(self.name, self.index)
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,11 @@ class CodeReport:
     def raise_if_wrong(self) -> None:
         """Raise `RunFailed`, with one sentence, unless all is right: for use in tests."""
         if not self.ok:
-            raise RunFailed(f"{self.what}: {self.verdict}{''.join(f'; {word}: {text}' for word, text in self._told())}")
+            raise RunFailed(
+                f"{self.what}: {self.verdict}{''.join(f'; {word}: {text}' for word, text in self._failures())}"
+            )
 
-    def _told(self) -> Iterator[tuple[str, str]]:
+    def _failures(self) -> Iterator[tuple[str, str]]:
         """What there is to say about what is not right, each with a word for it."""
         if self.vacuous:
             yield "proves nothing", self.vacuous
@@ -90,7 +92,7 @@ class CodeReport:
                 yield "likely fix", mistake.fix
 
     def _lines(self) -> Iterator[tuple[str, str]]:
-        yield from self._told()
+        yield from self._failures()
         left_out = [f"{n:,} {why}" for n, why in ((self.kinks, "at kinks"), (self.faint, "too faint")) if n]
         counted = f"{self.compared:,} of {self.entries:,} entries with {' and '.join(self.methods)}"
         yield "compared", ", ".join([counted, *left_out]) if self.compared or left_out else "nothing"
@@ -139,7 +141,7 @@ UNEXPLAINED = "no single mistake that is known explains it"
 MORE_WITH_LIKE = "more kinds are looked for where the network is told: like=Network(…), with x and y"
 
 
-def told(report: CodeReport, hint: str) -> CodeReport:
+def limit_to_hint(report: CodeReport, hint: str) -> CodeReport:
     """The report with only as much in it as the hint allows; the rest is not there to be peeked at.
 
     "pass" tells right or wrong; "where" the worst entry too; "kind" also what the mistake is; "fix" everything.

@@ -11,9 +11,9 @@ import numpy as np
 
 from deltarule.checking.arrays import Arrays, number_of, taken_apart
 from deltarule.checking.callables import Caller, Code, Standing, Values, caller, caller_like, run
-from deltarule.checking.mistakes.catalog import listed, named
+from deltarule.checking.mistakes.catalog import join_names, make_mistake
 from deltarule.checking.mistakes.diagnose import Evidence, Hypothesis, extra
-from deltarule.checking.reference_gradient import gradient_at, loss_at, measured, with_one
+from deltarule.checking.reference_gradient import gradient_at, loss_at, measure_gradient, with_one
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 
@@ -49,17 +49,19 @@ class _Calls:
         """The loss at these parameters."""
         return number_of(self.call_loss(values, self.holder), "loss")[0]
 
-    def after(self, values: Values) -> tuple[Floats, ...]:
+    def step_from(self, values: Values) -> tuple[Floats, ...]:
         """The parameters after a step from these."""
         if self.call_step.held:
             assert self.holder is not None
             self.call_step(values, self.holder)
-            return self.holder.read()
+            return self.holder.read_arrays()
         structure = self.given.rebuilt([value.copy() for value in values])
-        result = self.call_step.handed(structure)
-        return tuple(np.array(one) for one in (_returned(result, self.given) or taken_apart(structure)).values)
+        result = self.call_step.call(structure)
+        return tuple(
+            np.array(one) for one in (_returned_parameters(result, self.given) or taken_apart(structure)).values
+        )
 
-    def changed(self) -> dict[str, tuple[str, ...]]:
+    def changed_arrays(self) -> dict[str, tuple[str, ...]]:
         """The parameters that the loss changes, which should change none."""
         names = self.call_loss.changes(self.holder)
         return {"loss": tuple(names)} if names else {}
@@ -108,7 +110,7 @@ class Update:
             return False
         finally:
             self._calls.restore()
-        left = max(_beside(three - two, two - one) for one, two, three in zip(*steps, strict=True))
+        left = max(_unexplained_growth(three - two, two - one) for one, two, three in zip(*steps, strict=True))
         return left > _ELSEWHERE * max(float(np.abs(one).max()) for one in steps[-1])
 
     def _code_from(self, begin: tuple[Floats, ...], velocity: tuple[Floats, ...] | None = None) -> Code:
@@ -119,21 +121,21 @@ class Update:
             names=given.names,
             start=begin,
             loss=self._calls.loss,
-            gradient=lambda values: self._recovered(values, velocity),
+            gradient=lambda values: self._recover_gradient(values, velocity),
             held=self._calls.holder is not None,
             repeatable=False,
             blur=tuple(_blur(*one, self._learning_rate) for one in arrays),
             restore=self._calls.restore,
-            changed=self._calls.changed,
-            notes=self._notes,
+            changed=self._calls.changed_arrays,
+            notes=self._update_notes,
         )
 
-    def _recovered(self, values: Values, velocity: tuple[Floats, ...] | None) -> list[Floats]:
+    def _recover_gradient(self, values: Values, velocity: tuple[Floats, ...] | None) -> list[Floats]:
         """The gradient, from where a step goes.
 
         Raises `BadInput` for a step that changes nothing.
         """
-        ends = self._calls.after(values)
+        ends = self._calls.step_from(values)
         if all(np.array_equal(one, other) for one, other in zip(values, ends, strict=True)):
             raise BadInput(f"the step changes no parameter; where it makes new arrays, {_FINDS_THEM}")
         self._last = tuple(values), ends
@@ -144,10 +146,10 @@ class Update:
             moved = [one + other for one, other in zip(moved, velocity, strict=True)]
         return [one / self._learning_rate for one in moved]
 
-    def _notes(self) -> tuple[str, ...]:
+    def _update_notes(self) -> tuple[str, ...]:
         if self._first_end is None:
             return ()
-        return tuple(_notes(self.code, self._first_end, self._calls.in_place))
+        return tuple(_first_step_notes(self.code, self._first_end, self._calls.in_place))
 
 
 def from_update(step: Callable[..., Any], loss: Callable[..., Any], params: Any, learning_rate: float) -> Update:
@@ -177,7 +179,7 @@ def _blur(begin: Floats, given: Floats, velocity: Floats, learning_rate: float) 
     return np.asarray(4 * last / learning_rate)
 
 
-def _beside(later: Floats, earlier: Floats) -> float:
+def _unexplained_growth(later: Floats, earlier: Floats) -> float:
     """The largest entry of what a velocity does not explain of how an array's steps grow.
 
     With any β from −1 to 1 each growth is β times the one before it. Weights may have a velocity where biases have
@@ -196,8 +198,8 @@ def _other_velocities(velocity: list[Floats], beta: float, evidence: Evidence) -
     places = [place for place in evidence.wrong if evidence.fits(place, evidence.expected[place] + velocity[place])]
     if places:
         names = [evidence.names[place] for place in places]
-        sentence = f"the update of {evidence.listed(places)} lacks the velocity"
-        yield Hypothesis(frozenset(places), (named("velocity_missing", names, sentence),), 0)
+        sentence = f"the update of {evidence.names_of(places)} lacks the velocity"
+        yield Hypothesis(frozenset(places), (make_mistake("velocity_missing", names, sentence),), 0)
     shares: dict[int, float] = {}
     # Large arrays first: in one of a single entry any β′ fits, and it has to be that of another array.
     for place in sorted(evidence.wrong, key=lambda place: -evidence.values[place].size):
@@ -209,10 +211,10 @@ def _other_velocities(velocity: list[Floats], beta: float, evidence: Evidence) -
         own = round(beta * (1 - shares[place]), 4) + 0.0
         by_beta.setdefault(f"{own:g}", []).append(evidence.names[place])
     if shares:
-        each = listed([f"by {own} in {listed(names)}" for own, names in by_beta.items()])
+        each = join_names([f"by {own} in {join_names(names)}" for own, names in by_beta.items()])
         names = [evidence.names[place] for place in sorted(shares)]
         sentence = f"the velocity is multiplied {each}, not by {beta:g}"
-        yield Hypothesis(frozenset(shares), (named("momentum_factor", names, sentence),), 1)
+        yield Hypothesis(frozenset(shares), (make_mistake("momentum_factor", names, sentence),), 1)
 
 
 def _looks_ahead(code: Code, velocity: Values, evidence: Evidence) -> Iterator[Hypothesis]:
@@ -222,15 +224,19 @@ def _looks_ahead(code: Code, velocity: Values, evidence: Evidence) -> Iterator[H
     """
     ahead = replace(code, start=tuple(one + by for one, by in zip(code.start, velocity, strict=True)))
     try:
-        there = measured(ahead, list(evidence.found), _SOME)
+        there = measure_gradient(ahead, list(evidence.found), _SOME)
     except BadInput:  # there is no loss
         return
     if evidence.is_found(there.expected):
-        sentence = f"the update of {listed(evidence.names)} takes the gradient at θ + β v, as Nesterov's momentum does"
-        yield Hypothesis(frozenset(range(len(evidence.names))), (named("nesterov", evidence.names, sentence),), 0)
+        sentence = (
+            f"the update of {join_names(evidence.names)} takes the gradient at θ + β v, as Nesterov's momentum does"
+        )
+        yield Hypothesis(
+            frozenset(range(len(evidence.names))), (make_mistake("nesterov", evidence.names, sentence),), 0
+        )
 
 
-def _notes(first: Code, end: tuple[Floats, ...], in_place: bool) -> Iterator[str]:
+def _first_step_notes(first: Code, end: tuple[Floats, ...], in_place: bool) -> Iterator[str]:
     """What else the first step may be than a wrong update.
 
     in_place  whether arrays are read where they stood, and new ones would not be seen
@@ -240,16 +246,16 @@ def _notes(first: Code, end: tuple[Floats, ...], in_place: bool) -> Iterator[str
     moved = [other - one for one, other in zip(first.start, end, strict=True)]
     still = [name for name, one in zip(first.names, moved, strict=True) if not one.any()]
     if still and in_place:
-        yield f"the step leaves {listed(still)} as it stands; where it makes new arrays, {_FINDS_THEM}"
+        yield f"the step leaves {join_names(still)} as it stands; where it makes new arrays, {_FINDS_THEM}"
     lengths = np.concatenate([np.abs(one[one != 0]) for one in moved])
-    if lengths.size > 2 and _alike(lengths) and not _alike(_some_slopes(first, moved)):
+    if lengths.size > 2 and _nearly_equal(lengths) and not _nearly_equal(_some_slopes(first, moved)):
         yield (
             f"every entry moves by about {lengths.mean():.3g}, however large its gradient, as with Adam, RMSprop or "
             "AdaGrad: only gradient descent, with or without momentum, is checked"
         )
 
 
-def _alike(sizes: Floats) -> bool:
+def _nearly_equal(sizes: Floats) -> bool:
     return bool(np.ptp(sizes) <= _AS_LONG * sizes.max())
 
 
@@ -266,7 +272,7 @@ def _some_slopes(first: Code, moved: list[Floats]) -> Floats:
     return np.array(found)
 
 
-def _returned(result: Any, given: Arrays) -> Arrays | None:
+def _returned_parameters(result: Any, given: Arrays) -> Arrays | None:
     """The parameters that a step returned, if it did."""
     try:
         found = taken_apart(result)

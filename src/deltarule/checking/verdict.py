@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.blas_threads import one_blas_thread
-from deltarule.checking.arrays import OTHER_SHAPE, conformed, written, wrong_shape
+from deltarule.checking.arrays import OTHER_SHAPE, format_entry, match_shape, wrong_shape
 from deltarule.checking.callables import Code, elsewhere, quietly
 from deltarule.checking.loss_probes import depends_on, digits, penalty_probe
-from deltarule.checking.mistakes.catalog import Mistake, listed, named
+from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
 from deltarule.checking.mistakes.diagnose import Evidence, Hypothesis, diagnosis
 from deltarule.checking.mistakes.mutations import epsilon_in_loss, hypotheses
-from deltarule.checking.mistakes.network_matching import Like, Likeness, other_arrays, recognized
+from deltarule.checking.mistakes.network_matching import Like, Likeness, match_network, other_arrays
 from deltarule.checking.mistakes.parameter_packing import Unfolding, unfoldings
 from deltarule.checking.reference_gradient import (
     SMALL_ERROR,
@@ -28,7 +28,7 @@ from deltarule.checking.reference_gradient import (
     chance_to_pass,
     gradient_at,
     loss_at,
-    measured,
+    measure_gradient,
     measured_along,
     measured_too,
     right_outside,
@@ -78,23 +78,23 @@ class Known:
         return "the output of forward" if self.of_layer else "the loss"
 
 
-def examined(code: Code, what: str, known: Known, most: int = MOST) -> CodeReport:
+def examine(code: Code, what: str, known: Known, most: int = MOST) -> CodeReport:
     """Check the gradient of some code, and leave everything as it was found."""
     with one_blas_thread():
         try:
-            report = _examined(code, what, known, most)
+            report = _examine(code, what, known, most)
             return report if report.ok else replace(report, notes=(*report.notes, *quietly(code.notes)))
         finally:
             quietly(code.restore)
 
 
-def _examined(code: Code, what: str, known: Known, most: int) -> CodeReport:
+def _examine(code: Code, what: str, known: Known, most: int) -> CodeReport:
     entries = sum(value.size for value in code.start)
     nothing = CodeReport(what, False, None, None, entries, 0, 0, 0, ("nothing",), 1.0, (), (), "fix")
     value = _value(code)
     changed = code.changed()
     if changed:
-        words = listed([f"{name} changes {listed(arrays)}" for name, arrays in changed.items()])
+        words = join_names([f"{name} changes {join_names(arrays)}" for name, arrays in changed.items()])
         return replace(nothing, vacuous=f"{words} when it is called; give a function that changes nothing, or a copy")
     values = [value, *(_value(code) for _ in range(_AGAIN))]
     if max(values) - min(values) > digits(code) * abs(value):
@@ -111,11 +111,13 @@ def _examined(code: Code, what: str, known: Known, most: int) -> CodeReport:
         if unsteady:
             return replace(nothing, diagnosis=(unsteady,))
         rough = _rough(code, value)
-        found = measured(code, [_sized(*one) for one in zip(raw, code.start, rough, strict=True)], most)
+        found = measure_gradient(
+            code, [_reference_size(*one) for one in zip(raw, code.start, rough, strict=True)], most
+        )
     else:
-        found = measured(code, _rough(code, value), most)
+        found = measure_gradient(code, _rough(code, value), most)
         raw = _gradient(code)
-    return _judged(nothing, code, raw, found, value, known)
+    return _judge(nothing, code, raw, found, value, known)
 
 
 def _value(code: Code) -> float:
@@ -130,7 +132,7 @@ def _gradient(code: Code, values: Sequence[Floats] | None = None) -> list[Floats
     for name, one in zip(code.names, found, strict=True):
         if not np.isfinite(one).all():
             place = tuple(int(i) for i in np.argwhere(~np.isfinite(one))[0])
-            raise BadInput(f"the gradient of {written(name, place)} is {one[place]}; it has to be finite")
+            raise BadInput(f"the gradient of {format_entry(name, place)} is {one[place]}; it has to be finite")
     return found
 
 
@@ -147,9 +149,11 @@ def _unsteady(code: Code, first: list[Floats]) -> Mistake | None:
     names = [code.names[place] for place in changed]
     grown = [(second[place] - first[place], third[place] - second[place]) for place in changed]
     if all(np.allclose(one, other, rtol=1e-5, atol=1e-9 * np.abs(one).max()) for one, other in grown):
-        return named("accumulated", names, f"the gradient of {listed(names)} grows by the same amount at every call")
-    sentence = f"the gradient of {listed(names)} is another one at every call, though the loss is not"
-    return named("random_gradient", names, sentence)
+        return make_mistake(
+            "accumulated", names, f"the gradient of {join_names(names)} grows by the same amount at every call"
+        )
+    sentence = f"the gradient of {join_names(names)} is another one at every call, though the loss is not"
+    return make_mistake("random_gradient", names, sentence)
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -173,7 +177,7 @@ def _rounded_on_the_way(code: Code, raw: list[Floats]) -> tuple[Floats, ...]:
             return nothing
         if any(one.shape != first.shape for end in ends for one, first in zip(end, raw, strict=True)):
             return nothing
-        fitted = [[conformed(*one)[0] for one in zip(end, code.start, strict=True)] for end in ends]
+        fitted = [[match_shape(*one)[0] for one in zip(end, code.start, strict=True)] for end in ends]
         left.append([np.abs(np.tensordot(_FOURTH, np.stack(one), 1)) for one in zip(*fitted, strict=True)])
     blurs = []
     for one, size, lines in zip(raw, sizes, zip(*left, strict=True), strict=True):
@@ -196,7 +200,7 @@ def _stale(code: Code) -> Mistake | None:
         first = gradient_at(code, code.start)
         before = [one.copy() for one in first]
         raw = gradient_at(beside, beside.start)
-        shaped = [conformed(one, start) for one, start in zip(raw, code.start, strict=True)]
+        shaped = [match_shape(one, start) for one, start in zip(raw, code.start, strict=True)]
         fitted = [np.asarray(one, float) for one, _ in shaped]
         if any(shape for _, shape in shaped) or any(one.dtype != np.float64 for one in (*raw, *code.start)):
             return None
@@ -212,10 +216,11 @@ def _stale(code: Code) -> Mistake | None:
         and not (np.may_share_memory(raw[one.array], first[one.array]) and (raw[one.array] == before[one.array]).all())
     ]
     sentence = (
-        f"the gradient of {listed(names)} is right at these parameters and wrong beside them, as one that takes values "
+        f"the gradient of {join_names(names)} is right at these parameters and wrong beside them, as one that takes "
+        "values "
         "of an earlier call of the loss"
     )
-    return named("stale", names, sentence) if names else None
+    return make_mistake("stale", names, sentence) if names else None
 
 
 def _plainly_off(direction: Direction, found: Floats) -> bool:
@@ -225,12 +230,12 @@ def _plainly_off(direction: Direction, found: Floats) -> bool:
     return not direction.kink and gap > max(_PLAIN * size, 10 * direction.doubt)
 
 
-def _sized(raw: Floats, start: Floats, rough: Floats) -> Floats:
+def _reference_size(raw: Floats, start: Floats, rough: Floats) -> Floats:
     """A gradient in its parameter's shape; its size where it has another one, that of one step where it is nearly 0.
 
     What should be known to a share of nearly nothing would be sought with steps in which every bend looks like a kink.
     """
-    fitted, code = conformed(raw, start)
+    fitted, code = match_shape(raw, start)
     size = float(np.abs(raw).max())
     if size < _ZERO_BESIDE * rough.max():
         return rough
@@ -255,7 +260,7 @@ def _rough(code: Code, value: float) -> list[Floats]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Compared:
+class _Comparison:
     """F and E by array, and what was compared.
 
     raw, found     F in the shapes that it came in, and in those of its parameters
@@ -287,14 +292,14 @@ class _Compared:
         return any(off.any() for off in self.off)
 
     @property
-    def parted(self) -> set[int]:
+    def wrong_along_direction(self) -> set[int]:
         """Arrays that are wrong along a direction."""
         return {one.array for one, (_, off) in zip(self.measurement.directions, self.along, strict=True) if off}
 
     @property
     def wrong(self) -> tuple[int, ...]:
         """Arrays that are wrong in an entry, in their shape or along a direction."""
-        parted = self.parted
+        parted = self.wrong_along_direction
         return tuple(
             place
             for place, (off, shape) in enumerate(zip(self.off, self.shapes, strict=True))
@@ -309,11 +314,11 @@ class _Compared:
         return sum(int((np.isfinite(one) & ~judged & ~kink & ~missed).sum()) for one, judged, kink, missed in arrays)
 
 
-def _judged(
+def _judge(
     nothing: CodeReport, code: Code, raw: list[Floats], found: Measured, value: float, known: Known
 ) -> CodeReport:
-    compared = _compared(code, raw, found)
-    if code.repeatable and code.blur is None and (compared.parted or compared.has_wrong_entries):
+    compared = _compare(code, raw, found)
+    if code.repeatable and code.blur is None and (compared.wrong_along_direction or compared.has_wrong_entries):
         return _judged_by_its_digits(nothing, code, raw, found, value, known)
     compared = _with_wrong_entries(code, compared)
     evidence = _evidence(code, compared, known)
@@ -325,22 +330,22 @@ def _judged(
     if not (compared.wrong or mistakes):
         return _nothing_wrong(report, code, compared, known)
     flat = not any(np.nan_to_num(one).any() for one in compared.measurement.expected) and not known.of_layer
-    return replace(report, notes=(*report.notes, *_unchanging(code, value))) if flat else report
+    return replace(report, notes=(*report.notes, *_constant_loss_notes(code, value))) if flat else report
 
 
-def _with_wrong_entries(code: Code, compared: _Compared) -> _Compared:
+def _with_wrong_entries(code: Code, compared: _Comparison) -> _Comparison:
     """What was compared, and more of large arrays of whose mistake the sample holds too few entries, or none."""
-    parted = compared.parted
+    parted = compared.wrong_along_direction
     for place in {one.array for one in compared.measurement.directions}:
         off = np.flatnonzero(compared.off[place])
         if 0 < len(off) < _FEW or (place in parted and not len(off)):
             entry = int(off[0]) if len(off) else None
             more = measured_too(compared.measurement, code, list(compared.found), place, entry)
-            compared = _compared(code, compared.raw, more)
+            compared = _compare(code, compared.raw, more)
     return compared
 
 
-def _evidence(code: Code, compared: _Compared, known: Known) -> Evidence:
+def _evidence(code: Code, compared: _Comparison, known: Known) -> Evidence:
     """What the search for mistakes is handed; at a kink nothing is expected."""
     found = compared.measurement
     return Evidence(
@@ -362,14 +367,14 @@ def _evidence(code: Code, compared: _Compared, known: Known) -> Evidence:
     )
 
 
-def _refuse_other_shapes(code: Code, compared: _Compared) -> None:
+def _refuse_other_shapes(code: Code, compared: _Comparison) -> None:
     for place, shape in enumerate(compared.shapes):
         if shape == OTHER_SHAPE:
             raise wrong_shape(code.names[place], compared.raw[place], code.start[place])
 
 
 def _report(
-    nothing: CodeReport, code: Code, compared: _Compared, mistakes: tuple[Mistake, ...], subject: str
+    nothing: CodeReport, code: Code, compared: _Comparison, mistakes: tuple[Mistake, ...], subject: str
 ) -> CodeReport:
     """The report of what was compared, not yet whether it proves anything."""
     found = compared.measurement
@@ -385,16 +390,16 @@ def _report(
         false_pass=chance,
         worst=None if elsewhere else _worst(code, compared),
         diagnosis=mistakes,
-        notes=(*_notes(code, compared, chance, subject), *_shapes(code, compared)),
+        notes=(*_verdict_notes(code, compared, chance, subject), *_shapes(code, compared)),
     )
 
 
-def _nothing_wrong(report: CodeReport, code: Code, compared: _Compared, known: Known) -> CodeReport:
+def _nothing_wrong(report: CodeReport, code: Code, compared: _Comparison, known: Known) -> CodeReport:
     """The report where no mistake was found: the gradient is right, unless that proves nothing, or it is stale."""
     unused = [place for place in compared.zero if not depends_on(code, place)]
     vacuous = _vacuous(code, compared.zero, unused, report, known) or _unseen(code, compared)
     if unused:
-        names = listed([code.names[place] for place in unused])
+        names = join_names([code.names[place] for place in unused])
         report = replace(report, notes=(*report.notes, f"{known.subject} does not depend on {names} at all"))
     # A layer's way back may read its input from outside, where it stays: it is asked for nowhere else.
     stale = _stale(code) if vacuous is None and code.repeatable and not known.of_layer else None
@@ -408,7 +413,7 @@ def _judged_by_its_digits(
 ) -> CodeReport:
     """The judgment of a gradient that seems to be wrong, with what its rounding on the way leaves open."""
     blur = _rounded_on_the_way(code, raw)
-    report = _judged(nothing, replace(code, blur=blur), raw, found, value, known)
+    report = _judge(nothing, replace(code, blur=blur), raw, found, value, known)
     share = max(
         float(one.max(initial=0)) / np.abs(size).max(initial=1e-300) for one, size in zip(blur, raw, strict=True)
     )
@@ -421,12 +426,12 @@ def _judged_by_its_digits(
     return replace(report, notes=(*report.notes, note))
 
 
-def _compared(code: Code, raw: Sequence[Floats], measurement: Measured) -> _Compared:
-    shaped = [conformed(one, start) for one, start in zip(raw, code.start, strict=True)]
+def _compare(code: Code, raw: Sequence[Floats], measurement: Measured) -> _Comparison:
+    shaped = [match_shape(one, start) for one, start in zip(raw, code.start, strict=True)]
     found = tuple(np.asarray(one, float) for one, _ in shaped)
     shapes = tuple(shape for _, shape in shaped)
     along = tuple(_along(code, one, found[one.array]) for one in measurement.directions)
-    return _Compared(tuple(raw), found, shapes, measurement, along, *_by_entry(code, raw, found, measurement))
+    return _Comparison(tuple(raw), found, shapes, measurement, along, *_by_entry(code, raw, found, measurement))
 
 
 def _by_entry(
@@ -473,7 +478,7 @@ def _along(code: Code, direction: Direction, found: Floats) -> tuple[float, bool
     return allowed, not direction.kink and not abs(value - direction.value) <= allowed
 
 
-def _false_pass(compared: _Compared) -> float:
+def _false_pass(compared: _Comparison) -> float:
     """How likely it is that one of the arrays that were not compared whole is wrong by 0.05 % of its length."""
     chances, directions = [0.0], compared.measurement.directions
     for place in {one.array for one in directions}:
@@ -487,7 +492,7 @@ def _false_pass(compared: _Compared) -> float:
     return max(chances)
 
 
-def _worst(code: Code, compared: _Compared) -> Worst | None:
+def _worst(code: Code, compared: _Comparison) -> Worst | None:
     worst = None
     for place, name in enumerate(code.names):
         found, expected = compared.found[place], compared.measurement.expected[place]
@@ -509,34 +514,34 @@ def _mistakes(
     """What explains the gradient, or what is wrong in the loss though its gradient is right; and notes."""
     further = list(known.further(evidence)) if evidence.wrong else []
     if known.like is None:
-        return _explained(evidence, further, () if known.of_layer else (MORE_WITH_LIKE,))
+        return _explain(evidence, further, () if known.of_layer else (MORE_WITH_LIKE,))
     others = other_arrays(evidence.names, evidence.values, known.like.network)
     if others and sum(one.size for one in evidence.values) == known.like.network.parameters:
         why = _with_ones(known.like)
-        apart = None if further or why else _apart(code, evidence, value, known.like)
+        apart = None if further or why else _unpack_evidence(code, evidence, value, known.like)
         if apart:
-            mistakes, notes = _planted(apart[0], (), apart[1], known.like)
+            mistakes, notes = _explain_by_network(apart[0], (), apart[1], known.like)
             return mistakes, (f"your parameters were read as {apart[2]}", *notes)
-        mistakes, notes = _explained(evidence, further)
+        mistakes, notes = _explain(evidence, further)
         why = why or f"whose arrays are not to be seen: {others}"
         return mistakes, (f"checked without `like`, {why}", *notes)
-    likeness = recognized(evidence, evidence.expected, value, known.like)
+    likeness = match_network(evidence, evidence.expected, value, known.like)
     if likeness is None:
-        mistakes, notes = _explained(evidence, further)
+        mistakes, notes = _explain(evidence, further)
         unexplained = evidence.wrong and not mistakes and any(np.nan_to_num(one).any() for one in evidence.expected)
-        other = recognized(evidence, evidence.found, None, known.like) if unexplained else None
+        other = match_network(evidence, evidence.found, None, known.like) if unexplained else None
         if other and not other.objective.kind:
             for one in epsilon_in_loss(evidence, other):
                 return one.mistakes, ()
             words = other.objective.loss.name.replace("_", " ")
             sentence = f"the gradient is right for {words} of this network, but the loss is something else"
-            return (named("loss_wrong", ("loss",), sentence),), ()
+            return (make_mistake("loss_wrong", ("loss",), sentence),), ()
         note = "the loss is none that is known for the network of `like`, so that nothing was planted in it"
         return mistakes, (note, *notes)
-    return _planted(evidence, further, likeness, known.like)
+    return _explain_by_network(evidence, further, likeness, known.like)
 
 
-def _planted(
+def _explain_by_network(
     evidence: Evidence, further: Sequence[Hypothesis], likeness: Likeness, like: Like
 ) -> tuple[tuple[Mistake, ...], tuple[str, ...]]:
     """The mistakes of a network whose loss was recognized."""
@@ -546,7 +551,7 @@ def _planted(
     if not evidence.wrong:
         return (), (words,)
     evidence = replace(evidence, samples=(len(likeness.x),), outputs=like.network.outputs)
-    mistakes, notes = _explained(evidence, [*further, *hypotheses(evidence, likeness, like)])
+    mistakes, notes = _explain(evidence, [*further, *hypotheses(evidence, likeness, like)])
     return mistakes, (words, *notes)
 
 
@@ -558,31 +563,31 @@ def _with_ones(like: Like) -> str:
     return f"as x has the shape {shape}, but the network has {inputs} inputs; give x without its ones"
 
 
-def _apart(code: Code, evidence: Evidence, value: float, like: Like) -> tuple[Evidence, Likeness, str] | None:
+def _unpack_evidence(code: Code, evidence: Evidence, value: float, like: Like) -> tuple[Evidence, Likeness, str] | None:
     """What is known of parameters in fewer arrays than the network has, where it is recognized in them."""
     if any(evidence.shapes) or any(one.size != start.size for one, start in zip(evidence.raw, code.start, strict=True)):
         return None
     for unfolding in unfoldings(evidence.values, like.network):
         apart = unfolding.evidence(evidence)
-        likeness = recognized(apart, apart.expected, value, like)
+        likeness = match_network(apart, apart.expected, value, like)
         if likeness and bool(apart.wrong) == bool(evidence.wrong):
-            probe = penalty_probe(_unfolded(code, unfolding))
+            probe = penalty_probe(_unpack_code(code, unfolding))
             return replace(apart, penalties=probe), likeness, unfolding.words
     return None
 
 
-def _unfolded(code: Code, unfolding: Unfolding) -> Code:
+def _unpack_code(code: Code, unfolding: Unfolding) -> Code:
     """The same code as one of the network's arrays."""
     return replace(
         code,
         names=tuple(unfolding.places),
-        start=unfolding.apart(code.start),
+        start=unfolding.unpack(code.start),
         loss=lambda values: code.loss(unfolding.together(values)),
-        gradient=lambda values: list(unfolding.apart(code.gradient(unfolding.together(values)))),
+        gradient=lambda values: list(unfolding.unpack(code.gradient(unfolding.together(values)))),
     )
 
 
-def _explained(
+def _explain(
     evidence: Evidence, further: Sequence[Hypothesis], more: tuple[str, ...] = ()
 ) -> tuple[tuple[Mistake, ...], tuple[str, ...]]:
     """The mistakes that explain the gradient; or notes that say that none does, and what else could be tried."""
@@ -598,10 +603,10 @@ def _of_loss(kind: str, evidence: Evidence) -> Mistake:
         sentence = "the output's activation is normalized over the samples in the loss, and not over the outputs"
     else:
         sentence = "the loss applies the output's activation to what has been through it already"
-    return named(kind, ("loss",), sentence)
+    return make_mistake(kind, ("loss",), sentence)
 
 
-def _unchanging(code: Code, value: float) -> Iterator[str]:
+def _constant_loss_notes(code: Code, value: float) -> Iterator[str]:
     """What to say of a loss whose right gradient is 0 everywhere, unless it is at a minimum."""
     places = range(len(code.names))
     near = [loss_at(code, with_one(code, place, code.start[place] + 2.0**-10)) for place in places]
@@ -628,7 +633,8 @@ def _vacuous(code: Code, zero: Sequence[int], unused: Sequence[int], report: Cod
     dead = [code.names[place] for place in zero if place not in unused]
     if dead:
         return (
-            f"the gradient of {listed(dead)} is 0 in every entry: a dead layer, whose units are off or whose weights "
+            f"the gradient of {join_names(dead)} is 0 in every entry: a dead layer, whose units are off or whose "
+            "weights "
             "lead to zeros; check it at other parameters"
         )
     if not report.compared:
@@ -636,7 +642,7 @@ def _vacuous(code: Code, zero: Sequence[int], unused: Sequence[int], report: Cod
     return None
 
 
-def _unseen(code: Code, compared: _Compared) -> str | None:
+def _unseen(code: Code, compared: _Comparison) -> str | None:
     """Why nothing was proved of some array, though its gradient is not 0: no direction, and no entry or not the
     largest one could be judged.
     """
@@ -645,22 +651,22 @@ def _unseen(code: Code, compared: _Compared) -> str | None:
     unseen = [code.names[place] for place in places if not compared.judged[place].any()]
     if unseen:
         return (
-            f"of {listed(unseen)} there was nothing to compare: every entry is at a kink, too faint beside "
+            f"of {join_names(unseen)} there was nothing to compare: every entry is at a kink, too faint beside "
             "rounding errors, or not measured; check it at other parameters"
         )
     blind = [code.names[place] for place in places if place in compared.blind]
     if blind:
-        return f"of {listed(blind)} the largest entry could not be measured; check it at other parameters"
+        return f"of {join_names(blind)} the largest entry could not be measured; check it at other parameters"
     return None
 
 
-def _shapes(code: Code, compared: _Compared) -> Iterator[str]:
+def _shapes(code: Code, compared: _Comparison) -> Iterator[str]:
     for name, start, one, wrong in zip(code.names, code.start, compared.raw, compared.shapes, strict=True):
         if wrong:
             yield f"the gradient of {name} has the shape {one.shape}, {name} itself {start.shape}"
 
 
-def _notes(code: Code, compared: _Compared, chance: float, subject: str) -> Iterator[str]:
+def _verdict_notes(code: Code, compared: _Comparison, chance: float, subject: str) -> Iterator[str]:
     found = compared.measurement
     dtypes = [
         *(one.dtype for one in (*code.start, *compared.raw)),
@@ -676,7 +682,9 @@ def _notes(code: Code, compared: _Compared, chance: float, subject: str) -> Iter
         (found.edge, f"{subject} is not finite a small step away from there"),
         (rough, f"{subject} is rough there, or has a kink nearby"),
     ):
-        where = [written(name, np.argwhere(one)[0]) for name, one in zip(code.names, chosen, strict=True) if one.any()]
+        where = [
+            format_entry(name, np.argwhere(one)[0]) for name, one in zip(code.names, chosen, strict=True) if one.any()
+        ]
         if where:
             yield f"{sum(int(one.sum()) for one in chosen):,} not measured, {where[0]} for one: {why}"
     if found.directions:

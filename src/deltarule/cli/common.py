@@ -298,9 +298,9 @@ def _line(screen: "Console") -> "ProgressLine":
 
 def _fitting(name: str, losses: "Seen", seen: "training.Progress", screen: "Console") -> tuple[str, str, str]:
     """As much of a training's name, bars and words as the screen has room for, beside the bar and the time."""
-    from deltarule.reports.progress import told
+    from deltarule.reports.progress import describe_progress
 
-    text, line = told(seen), losses.bars(ascii_only=not screen.encoding.lower().startswith("utf"))
+    text, line = describe_progress(seen), losses.bars(ascii_only=not screen.encoding.lower().startswith("utf"))
     short = text.partition(f", {seen.training:,} training")[0]
     room = screen.width - len(CTRL_C) - SHORTEST_BAR - LONGEST_TIME - GAPS
     choices = (name, line, text), (name, "", text), (name, "", short), ("", "", short)

@@ -275,7 +275,7 @@ def register_schedule(
 
     what = f"the schedule '{name}'"
     if numbers:
-        _called(what, rates_of, [t, given, *numbers], "; parameters are arrays, too, one number per member")
+        _call_formula(what, rates_of, [t, given, *numbers], "; parameters are arrays, too, one number per member")
     rates = _checked_calls(what, rates_of, [t, given, *numbers], precise=True)
     if rates.min() < 0:
         raise BadInput(
@@ -340,7 +340,8 @@ def _prove(
     worst = int(errors.argmax())
     if errors[worst] > (1e-6 if exact is None else 1e-10):
         raise RunFailed(
-            f"the derivative of {what} is wrong: at {curve.named(worst)} it gives {found[worst]:.8g}, and {method} of "
+            f"the derivative of {what} is wrong: at {curve.point_name(worst)} it gives {found[worst]:.8g}, and "
+            f"{method} of "
             f"the function gives {expected[worst]:.8g}"
         )
     if default:  # a derivative that is wrong between kinks jumps, too, and is told of above
@@ -378,7 +379,7 @@ def _check_kinks(what: str, curve: elementwise.Curve, unknown: NDArray[np.int64]
         first, *others = (f"{one:g}" for one in sorted(apart[:_MOST_NAMED]))
         more = f" and {len(apart) - _MOST_NAMED} more" if len(apart) > _MOST_NAMED else ""
         listed = f"({', '.join([first, *others])}{'' if others else ','})"
-        raise BadInput(f"{what} has a {kind} at {curve.named(nearest[0])}; say so with kinks={listed}{more}")
+        raise BadInput(f"{what} has a {kind} at {curve.point_name(nearest[0])}; say so with kinks={listed}{more}")
 
 
 def _prove_beside(
@@ -402,7 +403,7 @@ def _prove_beside(
         for value in (0.95 * default, 1.05 * default) if default else (-0.05, 0.05):
             others = {**parameters, key: value}
             curve, slope = curve_with(others), partial(derivative, **others)
-            inputs = _tried(curve, slope, place, handed)
+            inputs = _derivative_arguments(curve, slope, place, handed)
             if inputs is None:
                 continue
             try:
@@ -416,7 +417,9 @@ def _prove_beside(
             raise failed
 
 
-def _tried(curve: elementwise.Curve, slope: Callable[..., Any], place: Floats, handed: bool) -> list[Floats] | None:
+def _derivative_arguments(
+    curve: elementwise.Curve, slope: Callable[..., Any], place: Floats, handed: bool
+) -> list[Floats] | None:
     """What a derivative is handed, where function and derivative are made for such parameters; else None."""
     try:
         with np.errstate(all="ignore"):
@@ -431,16 +434,16 @@ def _tried(curve: elementwise.Curve, slope: Callable[..., Any], place: Floats, h
 
 def _checked_calls(what: str, function: Callable[..., Any], inputs: Sequence[Floats], precise: bool = False) -> Floats:
     """What an elementwise function gives; it must be usable as it is, whatever shape, dtype and order it meets."""
-    result = _called(what, function, inputs)
+    result = _call_formula(what, function, inputs)
     if not np.isfinite(result).all():
         worst = int(np.flatnonzero(~np.isfinite(result))[0])
         at = ", ".join(f"{values[worst]:g}" for values in inputs)
         raise BadInput(f"{what} gives {result[worst]} at ({at}); make it finite there")
-    if not np.array_equal(result, _called(what, function, inputs)):
+    if not np.array_equal(result, _call_formula(what, function, inputs)):
         raise BadInput(f"{what} is different from call to call; it may depend on nothing but what it is given")
     least = _SAME * min(1.0, np.abs(result).max())
     for some in _orders(inputs):
-        again = _called(what, function, [values[some] for values in inputs])
+        again = _call_formula(what, function, [values[some] for values in inputs])
         if not np.allclose(again, result[some], rtol=_SAME, atol=least):
             raise BadInput(
                 f"{what} is not elementwise: a number's result depends on what stands beside it; take no mean, sum or "
@@ -449,7 +452,7 @@ def _checked_calls(what: str, function: Callable[..., Any], inputs: Sequence[Flo
     if not precise:
         with np.errstate(over="ignore"):
             narrow = [values.astype(np.float32) for values in inputs]
-        _called(what, function, narrow)
+        _call_formula(what, function, narrow)
     return result
 
 
@@ -465,7 +468,7 @@ def _orders(inputs: Sequence[Floats]) -> Iterator[Integers]:
         yield (first + np.arange(0, n, max(2, n // _BEHIND)))[:, None, None] % n
 
 
-def _called(what: str, function: Callable[..., Any], inputs: Sequence[Floats], beside: str = "") -> Floats:
+def _call_formula(what: str, function: Callable[..., Any], inputs: Sequence[Floats], beside: str = "") -> Floats:
     """The result of one call, of the shape and the dtype of the inputs, which must be as they were.
 
     beside  what else to say where numbers are taken, and no arrays
@@ -516,7 +519,7 @@ def _check_update(optimizer: Optimizer) -> None:
     alone = [*arrays, *(np.full(count, float(n)) for n in numbers.values())]
     members = [*(np.stack([one, one]) for one in arrays), *(np.full((2, 1), float(n)) for n in numbers.values())]
     for given in (alone, members):
-        _called(
+        _call_formula(
             f"the optimizer '{optimizer.name}'",
             lambda *inputs: (whole(*inputs), inputs[0])[1],
             given,
@@ -525,7 +528,7 @@ def _check_update(optimizer: Optimizer) -> None:
     for i, name in enumerate(names):
         what = f"the {name} of the optimizer '{optimizer.name}'"
         _checked_calls(what, partial(part, i=i), alone)
-        _called(what, partial(part, i=i), members)
+        _call_formula(what, partial(part, i=i), members)
 
 
 def _check_descent(optimizer: Optimizer) -> None:
@@ -567,7 +570,7 @@ def _checked_parameters(kind: str, name: str, parameters: Mapping[str, float] | 
     given = {} if parameters is None else parameters
     if not isinstance(given, Mapping):
         raise BadInput(f"the parameters of the {kind} '{name}' are {given!r}; give a table of names and default values")
-    numbers = {key: _number(value) for key, value in given.items()}
+    numbers = {key: _to_python_number(value) for key, value in given.items()}
     for key, number in numbers.items():
         if key in ("name", *_TAKEN.get(kind, ())):
             raise BadInput(
@@ -582,7 +585,7 @@ def _checked_kinks(kinks: Any) -> tuple[float, ...]:
     numbers: list[Any] = [None]
     if not isinstance(kinks, str | bytes):
         with suppress(TypeError):  # a single number, or nothing at all
-            numbers = [_number(kink) for kink in kinks]
+            numbers = [_to_python_number(kink) for kink in kinks]
     if None in numbers:
         raise BadInput(f"kinks are {kinks!r}; give a list of finite numbers, as (0,) for a single one")
     return tuple(map(float, numbers))
@@ -603,7 +606,7 @@ def _checked_slots(name: str, slots: Any, parameters: Mapping[str, float]) -> tu
     return tuple(given)
 
 
-def _number(given: Any) -> Any:
+def _to_python_number(given: Any) -> Any:
     """A finite number, Python's or NumPy's, as Python's; None for anything else."""
     number = given.item() if isinstance(given, np.generic) else given
     is_real = isinstance(number, Real) and not isinstance(number, bool)

@@ -56,7 +56,7 @@ def central(along: Along, middle: Floats, start: Floats, wanted: Floats, noise: 
     lines, parted = np.arange(len(start)), np.zeros(len(start))
     value, doubt, kink = np.zeros(len(start)), np.full(len(start), np.inf), np.zeros(len(start), bool)
     for exponent in EXPONENTS:
-        tried = _extrapolated(along, lines, start[lines] * 2.0**-exponent, middle[lines], noise[lines], wanted[lines])
+        tried = _extrapolate(along, lines, start[lines] * 2.0**-exponent, middle[lines], noise[lines], wanted[lines])
         found, before = tried.slopes, parted[lines]
         # A kink that wider steps met is gone only where these are exact enough to see that it is; else it is a doubt.
         hidden = (before > 0) & (tried.parted + tried.visible >= before)
@@ -85,7 +85,7 @@ def complex_step(along: Along, n: int) -> Floats:
     return np.asarray(np.imag(values) / IMAGINARY)
 
 
-def rounding(along: Along, lines: Integers, start: Floats) -> Floats:
+def rounding_error(along: Along, lines: Integers, start: Floats) -> Floats:
     """The rounding error of φ, as it shows in third differences too narrow for anything else to be left in them.
 
     lines [m], start [m]  →  [m]; single values are rough, use the median of several
@@ -98,7 +98,7 @@ def rounding(along: Along, lines: Integers, start: Floats) -> Floats:
 
 
 @dataclass(frozen=True, eq=False)
-class _Tried:
+class _StepResult:
     """What steps of one width say, by how much slopes part that should be one, and how much of that can be seen."""
 
     slopes: Slopes
@@ -107,7 +107,9 @@ class _Tried:
 
 
 @np.errstate(over="ignore", invalid="ignore")  # where φ is infinite there is no slope, and the doubt says so
-def _extrapolated(along: Along, lines: Integers, h: Floats, middle: Floats, noise: Floats, wanted: Floats) -> _Tried:
+def _extrapolate(
+    along: Along, lines: Integers, h: Floats, middle: Floats, noise: Floats, wanted: Floats
+) -> _StepResult:
     """Central differences with h, h/2 and h/4, extrapolated to h = 0.    Source: Richardson 1911
 
     D(h) = φ' + c₂ h² + c₄ h⁴ + …: two estimates rid of c₂ must agree, and of them a third is made, rid of c₄ too.
@@ -124,4 +126,4 @@ def _extrapolated(along: Along, lines: Integers, h: Floats, middle: Floats, nois
     wide, half, narrow = (np.abs((phi[i] - 2 * middle + phi[i + 1]) / points[i]) for i in (0, 2, 4))
     jump = np.abs(wide - 10 * half + 16 * narrow) / 7
     parted, visible = np.maximum(jump / 2, np.abs(second - first)), 3 * rounded
-    return _Tried(Slopes((16 * second - first) / 15, doubt, parted > np.maximum(visible, wanted)), parted, visible)
+    return _StepResult(Slopes((16 * second - first) / 15, doubt, parted > np.maximum(visible, wanted)), parted, visible)

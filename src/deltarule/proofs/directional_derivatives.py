@@ -45,7 +45,7 @@ class Lines:
     def along(self, lines: Integers, t: Floats) -> Floats:
         """The objective on each line at the distance t: on the batch of the state's step, in training mode."""
         values = np.empty(len(lines), np.result_type(t, self.problem.dtype))
-        for chosen, moved, rows in self._moved(lines, t):
+        for chosen, moved, rows in self._move(lines, t):
             values[chosen] = forward_pass(self.problem, moved, rows)[0]
         return values
 
@@ -55,7 +55,7 @@ class Lines:
         With `beside`, only what stands there but for rounding counts, and may be on either side of it.
         """
         leaving = np.zeros(len(lines), bool)
-        for chosen, moved, rows in self._moved(lines, np.full(len(lines), 1j * IMAGINARY)):
+        for chosen, moved, rows in self._move(lines, np.full(len(lines), 1j * IMAGINARY)):
             tape = forward_pass(self.problem, moved, rows)[2]
             leaving[chosen] = on_kinks(self.problem, moved, rows, tape, beside)
         return leaving
@@ -63,8 +63,8 @@ class Lines:
     def crossing_kinks(self, lines: Integers, t: Floats) -> NDArray[np.bool_]:
         """On which lines something is on another side of a kink at the distance t than at 0."""
         crossing = np.zeros(len(lines), bool)
-        for chosen, moved, rows in self._moved(lines, t):
-            here = self._at(lines[chosen], 0 * t[chosen])
+        for chosen, moved, rows in self._move(lines, t):
+            here = self._state_at(lines[chosen], 0 * t[chosen])
             there, before = (
                 _at_kinks(self.problem, state, rows, forward_pass(self.problem, state, rows)[2])
                 for state in (moved, here)
@@ -79,17 +79,17 @@ class Lines:
         # Direction d stands d places before the end: where its entry, −1 − d, points to.
         return np.asarray(np.concatenate([vector, (vector @ signs.T)[:, ::-1]], axis=1)[self.member, self.entry])
 
-    def _moved(self, lines: Integers, t: Floats) -> Iterator[tuple[Integers, State, Batch]]:
+    def _move(self, lines: Integers, t: Floats) -> Iterator[tuple[Integers, State, Batch]]:
         """Some of the lines at a time, those of members with equally many rows: the moved state, and its batch."""
         members = self.state.members[self.member[lines]]
         with one_blas_thread(), np.errstate(all="ignore"):
             for group in groups(self.problem, members):
                 for start in range(0, len(group), self._chunk):
                     chosen = group[start : start + self._chunk]
-                    state = self._at(lines[chosen], t[chosen])
+                    state = self._state_at(lines[chosen], t[chosen])
                     yield chosen, state, batch(self.problem, state.members, state.step)
 
-    def _at(self, lines: Integers, t: Floats) -> State:
+    def _state_at(self, lines: Integers, t: Floats) -> State:
         state, entry = self.state.take(self.member[lines]), self.entry[lines]
         theta = state.theta.astype(np.result_type(t, state.theta))
         single = np.flatnonzero(entry >= 0)

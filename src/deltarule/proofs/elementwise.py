@@ -15,7 +15,7 @@ from deltarule.maths.elementary import Array
 from deltarule.maths.losses import Loss
 from deltarule.maths.penalties import Penalty
 from deltarule.problem.problem import Floats, Integers
-from deltarule.proofs.differences import Slopes, central, complex_step, rounding
+from deltarule.proofs.differences import Slopes, central, complex_step, rounding_error
 
 # Near 0 and far from it, both signs: that is where differences cancel, and where exponentials overflow or saturate.
 _SIZES = (1e-8, 1e-3, 0.1, 0.3, 0.5, 0.9, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0)
@@ -52,7 +52,7 @@ class Curve:
         """The points without their names."""
         return list(self.points.values())
 
-    def named(self, i: int) -> str:
+    def point_name(self, i: int) -> str:
         """A point as one would write it."""
         return ", ".join(f"{name} = {values[i]:g}" for name, values in self.points.items())
 
@@ -67,17 +67,17 @@ class Curve:
 
 def of_activation(activation: Activation) -> Curve:
     """The curve a = f(z), on the real line and beside its kinks."""
-    z = np.concatenate([_REAL, _FAR, -_FAR, _beside(activation.kinks)])
+    z = np.concatenate([_REAL, _FAR, -_FAR, _points_beside_kinks(activation.kinks)])
     return Curve(partial(activation.function, **activation.parameters), {"z": z}, np.full(len(z), np.inf))
 
 
 def of_penalty(penalty: Penalty) -> Curve:
     """The curve of a penalty of w, on the real line and beside its kinks."""
-    w = np.concatenate([_REAL, _FAR, -_FAR, _beside(penalty.kinks)])
+    w = np.concatenate([_REAL, _FAR, -_FAR, _points_beside_kinks(penalty.kinks)])
     return Curve(penalty.value, {"w": w}, np.full(len(w), np.inf))
 
 
-def _beside(kinks: Sequence[float]) -> Floats:
+def _points_beside_kinks(kinks: Sequence[float]) -> Floats:
     """A point on each side of each kink, where the slope is another one."""
     return np.array([kink + side * max(1.0, abs(kink)) / 32 for kink in kinks for side in (-1, 1)])
 
@@ -85,7 +85,7 @@ def _beside(kinks: Sequence[float]) -> Floats:
 def of_loss(loss: Loss) -> Curve:
     """The curves of a loss ℓ(p, y) by p, for pairs of a prediction and a target that it can judge."""
     p, y = (axis.ravel() for axis in np.meshgrid(_PREDICTIONS[loss.domain], _TARGETS[loss.targets]))
-    off, target = (axis.ravel() for axis in np.meshgrid(_beside(loss.kinks), _TARGETS[loss.targets]))
+    off, target = (axis.ravel() for axis in np.meshgrid(_points_beside_kinks(loss.kinks), _TARGETS[loss.targets]))
     least, most = {"real": (-np.inf, np.inf), "positive": (0, np.inf)}.get(loss.domain, (0, 1))
     inside = (least < off + target) & (off + target < most)
     p, y = np.concatenate([p, (off + target)[inside]]), np.concatenate([y, target[inside]])
@@ -102,24 +102,24 @@ def central_slopes(curve: Curve, wanted: Floats, claimed: Floats) -> Slopes:
     lines = np.arange(len(curve.room))
     unit = np.minimum(np.maximum(1, np.abs(curve.inputs[0])), curve.room)
     start = 2.0 ** np.floor(np.log2(unit))
-    slopes = _measured(curve, lines, start, wanted)
+    slopes = _measure_slopes(curve, lines, start, wanted)
     again = np.flatnonzero(slopes.kink | ~_agree(slopes, claimed))
     if not len(again):
         return slopes
-    near = _measured(curve, again, start[again] * _SMALLER, wanted[again])
+    near = _measure_slopes(curve, again, start[again] * _SMALLER, wanted[again])
     better = ~near.kink & _agree(near, claimed[again]) & (near.doubt <= 10 * wanted[again])
     value, doubt, kink = slopes.value.copy(), slopes.doubt.copy(), slopes.kink.copy()
     value[again[better]], doubt[again[better]], kink[again[better]] = near.value[better], near.doubt[better], False
     return Slopes(value, doubt, kink)
 
 
-def _measured(curve: Curve, lines: Integers, start: Floats, wanted: Floats) -> Slopes:
+def _measure_slopes(curve: Curve, lines: Integers, start: Floats, wanted: Floats) -> Slopes:
     def along(chosen: Integers, t: Floats) -> Floats:
         return curve.along(lines[chosen], t)
 
     every = np.arange(len(lines))
     # A single third difference may happen to be small: the root mean square of three is taken for the rounding error.
-    seen = [rounding(along, every, start * factor) ** 2 for factor in (1.0, 0.7, 0.4)]
+    seen = [rounding_error(along, every, start * factor) ** 2 for factor in (1.0, 0.7, 0.4)]
     # Where 1 is added on the way, as in 1 + erf z, a small value is a staircase: rounding shows in no small difference.
     least = np.finfo(float).eps * np.maximum(1, np.abs(curve.inputs[0][lines]))
     noise = np.maximum(np.sqrt(np.mean(seen, axis=0)), least)
@@ -158,7 +158,7 @@ def unseen_kinks(curve: Curve, slope: Callable[..., Array]) -> Curve:
     slope   the derivative, of the same inputs: where it jumps is found by bisection, and the function has to agree
 
     >>> bent = Curve(lambda z: np.maximum(z, 6), {"z": np.array([1.0, 9.0])}, np.full(2, np.inf))
-    >>> unseen_kinks(bent, lambda z: 1.0 * (z > 6)).named(0)
+    >>> unseen_kinks(bent, lambda z: 1.0 * (z > 6)).point_name(0)
     'z = 6'
     """
 
@@ -171,8 +171,8 @@ def unseen_kinks(curve: Curve, slope: Callable[..., Array]) -> Curve:
         scale = _largest(slope, found.left, found.right, found.others)
         kinks = turn(found.low, found.high, *found.others) > _JUMP * scale
         claimed = slope(found.high, *found.others)
-    kinks[kinks] = central_slopes(found.where(kinks), 1e-6 * scale[kinks], claimed[kinks]).kink
-    return found.where(kinks)
+    kinks[kinks] = central_slopes(found.select(kinks), 1e-6 * scale[kinks], claimed[kinks]).kink
+    return found.select(kinks)
 
 
 def unseen_jumps(curve: Curve, slope: Callable[..., Array]) -> Curve:
@@ -180,20 +180,22 @@ def unseen_jumps(curve: Curve, slope: Callable[..., Array]) -> Curve:
 
     slope   the derivative, of the same inputs: a step that it explains is none, so that what is only steep has no jump
 
-    >>> cut = Curve(lambda z: np.where(z > 6, z, 0), {"z": np.array([1.0, 9.0])}, np.full(2, np.inf))
-    >>> unseen_jumps(cut, lambda z: 1.0 * (z > 6)).named(0)
+    >>> cut = Curve(lambda z: np.select(z > 6, z, 0), {"z": np.array([1.0, 9.0])}, np.full(2, np.inf))
+    >>> unseen_jumps(cut, lambda z: 1.0 * (z > 6)).point_name(0)
     'z = 6'
     """
 
-    def unexplained(low: Floats, high: Floats, *others: Floats) -> Floats:
+    def unexplained_change(low: Floats, high: Floats, *others: Floats) -> Floats:
         step = curve.function(high, *others) - curve.function(low, *others)
         return np.asarray(np.abs(step - (high - low) * (slope(low, *others) + slope(high, *others)) / 2))
 
     with np.errstate(all="ignore"):
-        found = _between(curve, unexplained)
+        found = _between(curve, unexplained_change)
         size = _largest(curve.function, found.left, found.right, found.others)
         steep = _largest(slope, found.low, found.high, found.others) * (found.high - found.low)
-        return found.where(unexplained(found.low, found.high, *found.others) > _JUMP * size + 4 * steep + _ROUNDED)
+        return found.select(
+            unexplained_change(found.low, found.high, *found.others) > _JUMP * size + 4 * steep + _ROUNDED
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +210,7 @@ class _Between:
     high: Floats
     others: list[Floats]
 
-    def where(self, chosen: NDArray[np.bool_]) -> Curve:
+    def select(self, chosen: NDArray[np.bool_]) -> Curve:
         """The curve at some of the places that are found."""
         points = zip(self.curve.points, [self.high, *self.others], strict=True)
         return Curve(self.curve.function, {name: values[chosen] for name, values in points}, self.room[chosen])

@@ -66,9 +66,9 @@ def absolute_terms(problem: Problem, state: State, rows: Batch, tape: Sequence[T
             r, _ = tape[i].backward(r)  # a factor for each unit, the same both ways
         elif letter == "a":
             activation = network.layers[n - 1].activation
-            r = _through(activation, values[i], rounded[i], values[i + 1], rounded[i + 1], exact, r)
+            r = _rounding_of_dz(activation, values[i], rounded[i], values[i + 1], rounded[i + 1], exact, r)
         elif letter == "n":
-            normalized, r_normalized, deviation = _normalized(values[i], rounded[i], share)
+            normalized, r_normalized, deviation = _rounding_of_normalization(values[i], rounded[i], share)
             found[f"gamma{n}"] = _terms((exact * normalized,), (normalized * r, exact * r_normalized))
             found[f"beta{n}"] = _terms((exact,), (r,))
             both, dgamma = _add(exact, r), (exact * normalized).sum(-2, keepdims=True)
@@ -110,7 +110,10 @@ def roundings(problem: Problem, state: State, rows: Batch, tape: Sequence[Taped]
     parameters, share = views(state.theta.real, problem.network.entries), rows.w / rows.w.sum(-2, keepdims=True)
     values, output = [rows.x, *(taped.value.real for taped in tape)], problem.network.output
     rounded = _forward(problem, parameters, values, tape, share)
-    return [*rounded, _add(_after(output, values[-1], rounded[-1], output.forward(values[-1])[0]), rows.y)]
+    return [
+        *rounded,
+        _add(_rounding_of_activation(output, values[-1], rounded[-1], output.forward(values[-1])[0]), rows.y),
+    ]
 
 
 def _forward(
@@ -127,9 +130,9 @@ def _forward(
         if letter == "d":
             r, _ = taped.backward(r)
         elif letter == "a":
-            r = _after(problem.network.layers[n - 1].activation, before, r, taped.value)
+            r = _rounding_of_activation(problem.network.layers[n - 1].activation, before, r, taped.value)
         elif letter == "n":
-            _, r_normalized, _ = _normalized(before, r, share)
+            _, r_normalized, _ = _rounding_of_normalization(before, r, share)
             r = _add(parameters[f"gamma{n}"] * r_normalized, taped.value, parameters[f"beta{n}"])
         else:
             r = _add(_product(_add(before, r), parameters[f"W{n}"]), parameters.get(f"b{n}", 0.0))
@@ -137,7 +140,7 @@ def _forward(
     return rounded
 
 
-def _after(activation: Activation, z: Array, r: Array, a: Array) -> Array:
+def _rounding_of_activation(activation: Activation, z: Array, r: Array, a: Array) -> Array:
     """The rounding of a = f(z)."""
     if activation.rowwise:
         return _add(a, a * r, a * _total(a * r, axis=-1))
@@ -148,16 +151,16 @@ def _at_logits(problem: Problem, z: Array, r: Array, y: Array) -> Array:
     """The rounding of ∂ℓ/∂z of each output."""
     loss, output = problem.loss, problem.network.output
     p, _ = output.forward(z)
-    r_p = _after(output, z, r, p)
+    r_p = _rounding_of_activation(output, z, r, p)
     if output.name in loss.fused:  # predicted minus target
         return _add(r_p * (y.sum(-1, keepdims=True) if output.rowwise else 1), y)
     slope = loss.derivative(p, y, **loss.parameters)
     jumps = near(p - y, _add(r_p, y), loss.kinks)
     r_slope = size(lambda p, y: loss.derivative(p, y, **loss.parameters), [p, y], [r_p, y], jumps)
-    return _through(output, z, r, p, r_p, slope, r_slope)
+    return _rounding_of_dz(output, z, r, p, r_p, slope, r_slope)
 
 
-def _through(activation: Activation, z: Array, r: Array, a: Array, r_a: Array, da: Array, r_da: Array) -> Array:
+def _rounding_of_dz(activation: Activation, z: Array, r: Array, a: Array, r_a: Array, da: Array, r_da: Array) -> Array:
     """The rounding of ∂J/∂z, from ∂J/∂a and its own."""
     if activation.rowwise:  # aᵢ (∂J/∂aᵢ − Σⱼ aⱼ ∂J/∂aⱼ)
         difference, both = da - (a * da).sum(-1, keepdims=True), _add(da, r_da)
@@ -187,7 +190,7 @@ def near(place: Array, r: Array, kinks: Sequence[float]) -> Array:
     return near
 
 
-def _normalized(z: Array, r: Array, share: Array) -> tuple[Array, Array, Array]:
+def _rounding_of_normalization(z: Array, r: Array, share: Array) -> tuple[Array, Array, Array]:
     """Batch norm's ẑ, its rounding as a difference of z and the mean of z, and the deviation."""
     mean = (share * z).sum(-2, keepdims=True)
     deviation = np.sqrt((share * (z - mean) ** 2).sum(-2, keepdims=True) + BATCH_NORM_EPSILON)

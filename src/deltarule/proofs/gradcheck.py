@@ -69,7 +69,7 @@ def check_problem(
     problem = checked_problem(problem)
     state = initial_state(problem) if state is None else state
     if members is not None:
-        state = _chosen(state, members)
+        state = _select_members(state, members)
     problem, state, notes = _in_float64(problem, state)
     with one_blas_thread(), np.errstate(all="ignore"):
         base = _base(problem, state)
@@ -93,7 +93,7 @@ class _Base(NamedTuple):
     on_kink: Floats
 
 
-class _Compared(NamedTuple):
+class _Comparison(NamedTuple):
     """What is compared, n numbers: of which member, which entry (−1 − d for direction d), the gradient, its scale."""
 
     member: Integers
@@ -127,7 +127,7 @@ def _checks(
 ) -> tuple[tuple[Check, ...], list[str]]:
     """The checks by every method that there is, and notes on those that there are not."""
     lines = lines_through(problem, state, most)
-    compared = _Compared(lines.member, lines.entry, lines.project(gradient), lines.project(base.scale, absolute=True))
+    compared = _Comparison(lines.member, lines.entry, lines.project(gradient), lines.project(base.scale, absolute=True))
     start = _start(lines, base.objective, compared.scale)
     slopes = _central(lines, base.objective, start, compared.scale)
     notes = []
@@ -151,7 +151,7 @@ def _checks(
         off = np.flatnonzero(sure & exact[0][1] & exact[1][1] & (errors > TOLERANCES[CENTRAL]))
         kinks[off] = _across_kinks(lines, off, start[off])
         sure[off] = ~kinks[off] & (errors[off] > _ROUGH * TOLERANCES[CENTRAL])
-    central = _judged(CENTRAL, state, problem, compared, slopes.value, sure, kinks)
+    central = _judge(CENTRAL, state, problem, compared, slopes.value, sure, kinks)
     return (central, *(check for check, _ in exact)), notes
 
 
@@ -168,7 +168,12 @@ def _across_kinks(lines: Lines, chosen: Integers, start: Floats) -> Floats:
 
 
 def _by_complex_step(
-    problem: Problem, state: State, base: _Base, lines: Lines, compared: _Compared, own: Mapping[str, elementwise.Curve]
+    problem: Problem,
+    state: State,
+    base: _Base,
+    lines: Lines,
+    compared: _Comparison,
+    own: Mapping[str, elementwise.Curve],
 ) -> tuple[Check, Floats] | str:
     """The check by the complex step and whether the gradient fits it along each line, or why there is none."""
     losing = [name for name, curve in own.items() if elementwise.complex_slopes(curve) is None]
@@ -186,7 +191,7 @@ def _by_pytorch(
     state: State,
     base: _Base,
     lines: Lines,
-    compared: _Compared,
+    compared: _Comparison,
     gradient: Floats,
     kinks: Floats | None,
 ) -> tuple[Check, Floats] | str:
@@ -207,7 +212,7 @@ def _by_pytorch(
     along = _leaving_kinks(lines, base, beside=True) if kinks is None else kinks
     excused[lines.member[single], lines.entry[single]] = along[single]
     member, entry = np.indices(gradient.shape).reshape(2, -1)
-    every = _Compared(member, entry, gradient.ravel(), base.scale.ravel())
+    every = _Comparison(member, entry, gradient.ravel(), base.scale.ravel())
     check = _judged_but_for(excused.ravel(), PYTORCH, state, problem, every, autograd.ravel())
     return check, along | (_scaled_error(compared, lines.project(autograd)) <= TOLERANCES[PYTORCH])
 
@@ -232,22 +237,22 @@ def _central(lines: Lines, objective: Floats, start: Floats, scale: Floats) -> d
     """Central differences of the objective, J [K], along each line."""
     by_member = np.arange(len(scale)).reshape(len(objective), -1)
     few = by_member[:, np.linspace(0, by_member.shape[1] - 1, 8).astype(int)]
-    seen = differences.rounding(lines.along, few.ravel(), start[few.ravel()]).reshape(few.shape)
+    seen = differences.rounding_error(lines.along, few.ravel(), start[few.ravel()]).reshape(few.shape)
     noise = np.quantile(seen, 0.75, axis=1)[lines.member]
     return differences.central(lines.along, objective[lines.member], start, TOLERANCES[CENTRAL] / 2 * scale, noise)
 
 
 def _judged_but_for(
-    excused: Floats, method: str, state: State, problem: Problem, compared: _Compared, expected: Floats
+    excused: Floats, method: str, state: State, problem: Problem, compared: _Comparison, expected: Floats
 ) -> Check:
     """The check by a method that needs no excuse at a kink unless it disagrees there."""
     kinks = excused & ~(_scaled_error(compared, expected) <= TOLERANCES[method])
     sure = ~kinks & np.isfinite(expected) & np.isfinite(compared.scale)
-    return _judged(method, state, problem, compared, expected, sure, kinks)
+    return _judge(method, state, problem, compared, expected, sure, kinks)
 
 
-def _judged(
-    method: str, state: State, problem: Problem, compared: _Compared, expected: Floats, sure: Floats, kinks: Floats
+def _judge(
+    method: str, state: State, problem: Problem, compared: _Comparison, expected: Floats, sure: Floats, kinks: Floats
 ) -> Check:
     """The check of what is `sure` [n]: its worst entry, and how many were left out for what reason."""
     counts = {"compared": int(sure.sum()), "kinks": int(kinks.sum()), "faint": int((~sure & ~kinks).sum())}
@@ -256,7 +261,7 @@ def _judged(
         return Check(method, False, 0.0, tolerance, "nothing", (), 0, 0.0, 0.0, **counts)
     errors = np.where(sure, _scaled_error(compared, expected), -1)
     worst = int(errors.argmax())
-    name, index = _named(problem.network.entries, int(compared.entry[worst]))
+    name, index = _entry_name(problem.network.entries, int(compared.entry[worst]))
     return Check(
         method,
         ok=bool(errors[worst] <= tolerance),
@@ -271,7 +276,7 @@ def _judged(
     )
 
 
-def _scaled_error(compared: _Compared, expected: Floats) -> Floats:
+def _scaled_error(compared: _Comparison, expected: Floats) -> Floats:
     """|found − expected| / scale; where there are no terms, found and expected are to be 0 both, or the error is 1."""
     difference = np.abs(compared.found - expected)
     difference[difference < differences.IMAGINARY] = 0  # of a gradient of 0, the complex step leaves its own square
@@ -295,7 +300,7 @@ def _own_formulas(problem: Problem) -> dict[str, elementwise.Curve]:
     return own
 
 
-def _named(entries: Sequence[Entry], place: int) -> tuple[str, tuple[int, ...]]:
+def _entry_name(entries: Sequence[Entry], place: int) -> tuple[str, tuple[int, ...]]:
     """The array that an entry of θ belongs to, and its index there; a bias has one index."""
     if place < 0:
         return "direction", (-1 - place,)
@@ -304,7 +309,7 @@ def _named(entries: Sequence[Entry], place: int) -> tuple[str, tuple[int, ...]]:
     return array.name, (row, column) if array.name.startswith("W") else (column,)
 
 
-def _chosen(state: State, members: Sequence[int]) -> State:
+def _select_members(state: State, members: Sequence[int]) -> State:
     known = len(state.members)
     if not len(members) or not all(0 <= member < known for member in members):
         raise BadInput(f"the members to check are {list(members)}; give at least one, each from 0 to {known - 1}")
@@ -332,7 +337,7 @@ def _not_finite(problem: Problem, state: State, objective: Floats, gradient: Flo
         return f"the objective of member {member} is not finite at these parameters"
     if not np.isfinite(gradient).all():
         member, place = np.argwhere(~np.isfinite(gradient))[0]
-        name, index = _named(problem.network.entries, int(place))
+        name, index = _entry_name(problem.network.entries, int(place))
         return f"the gradient of {name} at {index} is {gradient[member, place]}"
     return None
 

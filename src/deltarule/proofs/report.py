@@ -90,10 +90,10 @@ def parts(report: GradientReport) -> tuple[str, list[tuple[str, ...]], list[str]
     verdict = "right" if report.ok else "WRONG" if report.wrong else "not proved"
     header = f"gradient of {report.entries:,} entries: {verdict}"
     vacuous = [f"proves nothing: {report.vacuous}"] if report.vacuous else []
-    return header, [*map(_cells, report.checks)], [*report.wrong, *vacuous, *report.notes]
+    return header, [*map(_table_row, report.checks)], [*report.wrong, *vacuous, *report.notes]
 
 
-def _cells(check: Check) -> tuple[str, ...]:
+def _table_row(check: Check) -> tuple[str, ...]:
     left_out = [f"{count:,} {why}" for count, why in ((check.kinks, "at kinks"), (check.faint, "too faint")) if count]
     numbers = f"{check.error:.1e}", f"{check.tolerance:.0e}"
     return check.method, *numbers, check.where, f"{check.compared:,}", ", ".join(left_out) or "-"

@@ -60,32 +60,34 @@ def decision_boundary(
     ('x2', 'Held: x0 at 6, x1 at 3')
     """
     frame = _frame(x, names)
-    asked, answers = _asked(model), np.asarray(labels)
+    asked, answers = _predictor_of(model), np.asarray(labels)
     if answers.shape != (rows_of(frame),):
         raise BadInput(f"the labels are {answers.shape} for {rows_of(frame)} rows; give one class for each row")
     one, other = (_place(frame, feature) for feature in features)
     if one == other:
         raise BadInput(f"both features are {list(frame)[one]!r}; give two different ones")
-    pair = np.stack([_numbers(frame, place) for place in (one, other)], 1)
+    pair = np.stack([_feature_numbers(frame, place) for place in (one, other)], 1)
     given = {_place(frame, feature): value for feature, value in (held or {}).items()}
-    values = _values(frame, given, {one, other})
+    values = _held_values(frame, given, {one, other})
     known = ~np.isnan(pair).any(1)
     if not known.any():
         raise BadInput(f"no row has both {list(frame)[one]!r} and {list(frame)[other]!r}; choose other features")
 
     def over_plane(points: Floats) -> Any:
-        columns = [_repeated(x, frame, place, value, len(points)) for place, value in enumerate(values)]
+        columns = [_constant_column(x, frame, place, value, len(points)) for place, value in enumerate(values)]
         columns[one], columns[other] = points.T
-        return asked.outputs(_alike(x, columns))
+        return asked.outputs(_like_data(x, columns))
 
-    told = {list(frame)[place]: _told(values[place]) for place in dict.fromkeys([*given, *range(len(values))])}
+    told = {
+        list(frame)[place]: _describe_value(values[place]) for place in dict.fromkeys([*given, *range(len(values))])
+    }
     others = {name: value for name, value in told.items() if name not in (list(frame)[one], list(frame)[other])}
     found = replace(decision_plane(over_plane, pair[known]), features=(one, other), held=others)
-    whole = x if isinstance(x, Mapping) or hasattr(x, "columns") else _alike(x, list(frame.values()))
+    whole = x if isinstance(x, Mapping) or hasattr(x, "columns") else _like_data(x, list(frame.values()))
     return true_and_predicted(
         pair[known],
         asked.places(answers)[known],
-        asked.predicted(whole)[known],
+        asked.predict_classes(whole)[known],
         plane=found,
         features=[list(frame)[place] for place in (one, other)],
         classes=classes or asked.names,
@@ -93,7 +95,7 @@ def decision_boundary(
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Predictor:
     """A model, and how its answers are read.
 
     outputs     of rows [M, C], the largest of them the answer; of a single output, above 0.5
@@ -123,7 +125,7 @@ class _Asked:
             raise BadInput("the labels are no class numbers; of a network give whole numbers from 0")
         return numbers
 
-    def predicted(self, rows: Any) -> Integers:
+    def predict_classes(self, rows: Any) -> Integers:
         """The numbers of the classes that rows are put into."""
         if self.answer is not None:
             return self.places(np.asarray(self.answer(rows)))
@@ -132,14 +134,14 @@ class _Asked:
         return np.asarray((outputs[:, 0] > 0.5).astype(np.int64) if outputs.shape[1] == 1 else outputs.argmax(1))
 
 
-def _asked(model: Any) -> _Asked:
+def _predictor_of(model: Any) -> _Predictor:
     """How a model is asked, whatever it is."""
     if hasattr(model, "predict"):
         known = getattr(model, "classes_", None)
         if known is None or isinstance(known, list):
             raise BadInput(f"{type(model).__name__} has no classes; give a classifier of one target that is fitted")
-        return _Asked(outputs_of(model), model.predict, tuple(np.asarray(known).tolist()))
-    return _Asked(outputs_of(model))
+        return _Predictor(outputs_of(model), model.predict, tuple(np.asarray(known).tolist()))
+    return _Predictor(outputs_of(model))
 
 
 def _frame(x: Any, names: Sequence[str]) -> Frame:
@@ -161,14 +163,14 @@ def _place(frame: Frame, feature: Feature) -> int:
     return int(place)
 
 
-def _numbers(frame: Frame, place: int) -> Floats:
+def _feature_numbers(frame: Frame, place: int) -> Floats:
     column = list(frame.values())[place]
     if column.dtype.kind != "f":
         raise BadInput(f"the feature {list(frame)[place]!r} holds texts; vary two that hold numbers")
     return column
 
 
-def _values(frame: Frame, held: Mapping[int, Any], varied: set[int]) -> list[Any]:
+def _held_values(frame: Frame, held: Mapping[int, Any], varied: set[int]) -> list[Any]:
     """What each feature is held at: what is given, else what stands in the middle, or most often."""
     both = [name for place, name in enumerate(frame) if place in varied and place in held]
     if both:
@@ -191,7 +193,7 @@ def _usual(column: Any) -> Any:
     return float(known[(len(known) - 1) // 2]) if len(known) else float("nan")
 
 
-def _repeated(x: Any, frame: Frame, place: int, value: Any, count: int) -> Any:
+def _constant_column(x: Any, frame: Frame, place: int, value: Any, count: int) -> Any:
     """A column that holds one value in each of `count` rows, of the type that it has in the data."""
     name = list(frame)[place]
     there = np.flatnonzero(frame[name] == value)
@@ -202,7 +204,7 @@ def _repeated(x: Any, frame: Frame, place: int, value: Any, count: int) -> Any:
     return column[[int(there[0])] * count]
 
 
-def _alike(x: Any, columns: Sequence[Any]) -> Any:
+def _like_data(x: Any, columns: Sequence[Any]) -> Any:
     """Columns as the data have them: a frame, a mapping, or rows."""
     if isinstance(x, Mapping):
         return dict(zip(x, columns, strict=True))
@@ -211,6 +213,6 @@ def _alike(x: Any, columns: Sequence[Any]) -> Any:
     return np.stack(columns, 1)
 
 
-def _told(value: Any) -> str:
+def _describe_value(value: Any) -> str:
     """What a feature is held at, in words."""
     return f"{value:.4g}" if isinstance(value, float) else value or "missing"

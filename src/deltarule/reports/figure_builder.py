@@ -18,7 +18,7 @@ import numpy as np
 from deltarule.errors import BadInput, count_of
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
-from deltarule.reports.formatting import isolated, visible
+from deltarule.reports.formatting import isolate_direction, visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -179,7 +179,7 @@ class Sheet:
 
     def y_label(self, text: str) -> None:
         """What is upright, with its unit."""
-        self.axes.set_ylabel(wrapped(text, 44))
+        self.axes.set_ylabel(wrap_text(text, 44))
 
     def scale_objective(self, top: float | None = None) -> None:
         """A logarithmic scale for many decades; what diverges leaves the picture.    top   the greatest value shown"""
@@ -225,7 +225,7 @@ class Sheet:
         if text not in self.notes:
             self.notes.append(text)
 
-    def finished(self, legend_title: str = "") -> "Figure":
+    def finish(self, legend_title: str = "") -> "Figure":
         """Set the legend beside the axes and the notes below, where they can hide nothing."""
         told = " ".join([_sentence(self.title), *(self.said or _curves_told(self.figure))])
         self.figure.set_label(" ".join(visible(told).split()))
@@ -238,14 +238,14 @@ class Sheet:
             room -= LEGEND + max(width_of(line, 8.5) for name in names for line in name.splitlines() or [""])
             lines = sum(name.count("\n") + 1 for name in names)
             self.figure.set_figheight(max(self.figure.get_figheight(), 1.2 + 0.18 * lines))
-            handles, title = [handle for handle, _ in self.entries], wrapped(legend_title, 26) or None
+            handles, title = [handle for handle, _ in self.entries], wrap_text(legend_title, 26) or None
             self.figure.legend(handles, names, loc="outside right upper", title=title, alignment="left")
         if not self.rows[0].get_title(loc="left"):
             across = max(int(room / TITLE), 12)
             lines = -int(-4 * 72 * self.figure.get_figwidth() // (TITLE * across))  # as much as without a legend
-            self.rows[0].set_title(wrapped(self.title, across, lines))
+            self.rows[0].set_title(wrap_text(self.title, across, lines))
         if self.notes:
-            told = wrapped(" ".join(self.notes), int(110 * self.figure.get_figwidth() / 7))
+            told = wrap_text(" ".join(self.notes), int(110 * self.figure.get_figwidth() / 7))
             self.figure.supxlabel(told, x=0.01, ha="left", fontsize=8, color=style.GRAY)
         return self.figure
 
@@ -257,7 +257,7 @@ def alt_text(figure: "Figure") -> str:
     >>> sheet.line([0, 10], [1.0, 0.5], "seed 0")
     >>> sheet.y_label("cost")
     >>> sheet.x_label_updates()
-    >>> alt_text(sheet.finished())
+    >>> alt_text(sheet.finish())
     'Cost. Cost against updates: seed 0 from 1 at 0 to 0.5 at 10.'
     """
     return str(figure.get_label())
@@ -285,7 +285,7 @@ def _curves_told(figure: "Figure") -> list[str]:
         lines, ends = curves(axes), []
         for line in lines[:MOST_TOLD]:
             x, y, name = np.asarray(line.get_xdata()), np.asarray(line.get_ydata()), name_of(line)
-            start = f"{isolated(name)} " if name else ""
+            start = f"{isolate_direction(name)} " if name else ""
             ends.append(f"{start}from {y[0]:.4g} at {x[0]:,.6g} to {y[-1]:.4g} at {x[-1]:,.6g}")
         if len(lines) > MOST_TOLD:
             ends.append(count_of(len(lines) - MOST_TOLD, "more line"))
@@ -343,7 +343,7 @@ def plain(text: str) -> str:
     return f" {text}" if text.startswith("_") else text
 
 
-def wrapped(text: str, width: int, lines: int = 4) -> str:
+def wrap_text(text: str, width: int, lines: int = 4) -> str:
     """Text in up to so many lines of so many characters, as Matplotlib takes it."""
     return plain("\n".join(textwrap.wrap(text, width, max_lines=lines, placeholder=" …")))
 
@@ -354,22 +354,22 @@ def all_wrapped(names: Sequence[str], width: int, lines: int = 4) -> list[str]:
     >>> all_wrapped(["mean income of all households", "mean income of all persons", "age"], 8, 2)
     ['mea… hou\\nseholds', 'mean in…\\npersons', 'age']
     """
-    shown = {name: wrapped(name, width, lines) for name in names}
+    shown = {name: wrap_text(name, width, lines) for name in names}
     used = Counter(shown.values())
     alike = [name for name, text in shown.items() if used[text] > 1]
     room = 0.6 * 8.5 * width * lines  # what so many characters take, about: of narrow ones it holds more
     for share in (1, 0.8, 0.6, 0.4):
         for name, text in zip(alike, all_fitted(alike, share * room, 8.5), strict=True):
-            shown[name] = wrapped(text.replace(r"\$", "$"), width, len(text))
+            shown[name] = wrap_text(text.replace(r"\$", "$"), width, len(text))
         if all(shown[name].count("\n") < lines for name in alike):
             break
     return [shown[name] for name in names]
 
 
-def fitted(text: str, points: float, size: float) -> str:
+def fit_text(text: str, points: float, size: float) -> str:
     """As much of a text as fits into so many points, in a font of a size, as Matplotlib takes it.
 
-    >>> fitted("learning rate", 200, 8), fitted("learning rate", 40, 8)
+    >>> fit_text("learning rate", 200, 8), fit_text("learning rate", 40, 8)
     ('learning rate', 'learnin…')
     """
     line = " ".join(text.split())
@@ -392,7 +392,7 @@ def all_fitted(names: Sequence[str], points: float, size: float) -> list[str]:
     used = Counter(shown.values())
     for line in [line for line, text in shown.items() if used[text] > 1]:
         tails = (f" {number}" for number in itertools.count(1))
-        numbered = (fitted(line, points - width_of(tail, size), size) + tail for tail in tails)
+        numbered = (fit_text(line, points - width_of(tail, size), size) + tail for tail in tails)
         shown[line] = next(text for text in numbered if text not in used)
         used[shown[line]] += 1
     return [shown[line] for line in lines]
@@ -400,7 +400,7 @@ def all_fitted(names: Sequence[str], points: float, size: float) -> list[str]:
 
 def _cut_apart(lines: Sequence[str], points: float, size: float) -> dict[str, str]:
     """Lines with what is shown of them: where beginnings are alike, what follows where they differ, too."""
-    shown = {line: fitted(line, points, size) for line in lines}
+    shown = {line: fit_text(line, points, size) for line in lines}
     for text in list(dict.fromkeys(shown.values())):
         alike = [line for line in shown if shown[line] == text]
         start = len(os.path.commonprefix(alike))
@@ -411,7 +411,7 @@ def _cut_apart(lines: Sequence[str], points: float, size: float) -> dict[str, st
             gaps = [" " if " " in line[start - 1 : start + 1] else "" for line in alike]
             tails = [gap + end for gap, end in zip(gaps, ends, strict=True)]
             heads = [
-                fitted(text[:start], points - width_of(tail, size), size)
+                fit_text(text[:start], points - width_of(tail, size), size)
                 for text, tail in zip(alike, tails, strict=True)
             ]
             shown |= {line: head + tail for line, head, tail in zip(alike, heads, tails, strict=True)}
@@ -429,6 +429,6 @@ def _advance(character: str, weight: str) -> float:
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
-    with style.drawing():
+    with style.style_context():
         font = FontProperties(family=style.STYLE["font.family"], size=100, weight=weight)
         return float(text_to_path.get_text_width_height_descent(plain(character), font, False)[0]) / 100

@@ -55,7 +55,7 @@ class Curves:
             run.steps,
             run.objective,
             tuple(member_names(run.problem)) if run.problem.members <= MOST_LINES else (),
-            _told(run.problem),
+            _describe_problem(run.problem),
             tuple(one.member for one in run.diverged),
             run.best_steps is not None,
         )
@@ -84,14 +84,14 @@ def objective_curves(run: Run | Curves) -> "Figure":
     >>> [line.get_label() for line in figure.axes[0].lines]
     ['seed 0', 'seed 1', 'seed 2']
     """
-    with style.drawing():
+    with style.style_context():
         sheet = Sheet.blank("Objective")
         curves = run if isinstance(run, Curves) else Curves.of(run)
         sheet.note(curves.told)
         _draw_history(sheet, curves, "objective")
         sheet.y_label("objective")
         sheet.scale_objective()
-        return sheet.finished()
+        return sheet.finish()
 
 
 def accuracy_curves(run: Run | Curves, metric: str = "accuracy") -> "Figure":
@@ -110,14 +110,14 @@ def accuracy_curves(run: Run | Curves, metric: str = "accuracy") -> "Figure":
     if metric not in run.history.names:
         raise BadInput(f"the history holds no '{metric}' but {', '.join(run.history.names)}; train with that metric")
     told = metric.replace("_", " ")
-    with style.drawing():
+    with style.style_context():
         sheet = Sheet.blank(told.capitalize())
         curves = run if isinstance(run, Curves) else Curves.of(run)
         sheet.note(curves.told)
         _draw_history(sheet, curves, metric)
         sheet.y_label(f"{told} (share of rows)")
         sheet.scale_share()
-        return sheet.finished()
+        return sheet.finish()
 
 
 def object_curves(
@@ -135,7 +135,7 @@ def object_curves(
     """
     values = np.asarray(probabilities)
     check_shape(values, {"step": len(steps), "object": len(labels)})
-    with style.drawing():
+    with style.style_context():
         sheet = Sheet.blank(f"{quantity[:1].upper()}{quantity[1:]}")
         if len(labels) <= MOST_OBJECTS:
             sheet.lines(steps, values, labels)
@@ -148,7 +148,7 @@ def object_curves(
         if not ((values < 0) | (values > 1)).any():
             sheet.scale_share()
         sheet.note("Gray line: 0.5, above which the correct output is right.")
-        return sheet.finished("object")
+        return sheet.finish("object")
 
 
 def range_test_curves(tested: RangeTest) -> "Figure":
@@ -159,7 +159,7 @@ def range_test_curves(tested: RangeTest) -> "Figure":
     >>> [entry.get_text() for entry in range_test_curves(tested).legends[0].get_texts()]
     ['suggested: 0.01']
     """
-    with style.drawing():
+    with style.style_context():
         sheet = Sheet.blank("Learning-rate range test", rows=1 if tested.accuracy is None else 2)
         names = [f"member {member}" for member in range(tested.objective.shape[1])]
         sheet.members(tested.rates, tested.objective, names)
@@ -175,7 +175,7 @@ def range_test_curves(tested: RangeTest) -> "Figure":
         sheet.axes.set_xlabel("learning rate")
         if not np.allclose(np.diff(tested.rates), tested.rates[1] - tested.rates[0], atol=0):
             sheet.axes.set_xscale("log")
-        return sheet.finished()
+        return sheet.finish()
 
 
 def _highest_shown(objective: Floats) -> float:
@@ -204,7 +204,7 @@ def comparison_curves(
     """
     if not series:
         raise BadInput(f"there are no series to compare by {parameter}; give at least one")
-    with style.drawing():
+    with style.style_context():
         sheet, members = Sheet.blank(f"{quantity[:1].upper()}{quantity[1:]} by {parameter}"), set[int]()
         for name, (steps, values) in series.items():
             values = np.asarray(values)
@@ -218,7 +218,7 @@ def comparison_curves(
         if max(members, default=1) > 1:
             told = " or ".join(f"{count:,}" for count in sorted(members))
             sheet.note(f"Medians of {told} members, at each update of those that still train.")
-        return sheet.finished(parameter)
+        return sheet.finish(parameter)
 
 
 def time_curves(
@@ -239,7 +239,7 @@ def time_curves(
     >>> figure.axes[0].get_xscale(), figure.axes[0].get_xlabel(), len(figure.axes[0].lines)
     ('log', 'batch', 2)
     """
-    with style.drawing():
+    with style.style_context():
         sheet = Sheet.blank(f"Time of an update by {quantity}")
         for name, times in microseconds.items():
             sheet.line(values, np.array(times, np.float64), name, markevery=1)
@@ -248,7 +248,7 @@ def time_curves(
         sheet.axes.set_xlabel(quantity)
         sheet.y_label("microseconds for an update of one member")
         sheet.note(told)
-        return sheet.finished()
+        return sheet.finish()
 
 
 def save(figure: "Figure", path: str | Path) -> tuple[Path, Path]:
@@ -267,7 +267,7 @@ def save(figure: "Figure", path: str | Path) -> tuple[Path, Path]:
     """
     path = Path(path)
     files = path.with_name(f"{path.name}.svg"), path.with_name(f"{path.name}.png")
-    with style.drawing():
+    with style.style_context():
         contents = [_content(figure, "svg", {"Date": None}), _content(figure, "png", {})]
     for file, content in zip(files, contents, strict=True):
         write_whole(file, content)
@@ -340,7 +340,7 @@ def _still_training(curves: Curves, name: str) -> str:
     return told + (f" {len(curves.diverged)} diverged." if curves.diverged else "")
 
 
-def _told(problem: Problem) -> str:
+def _describe_problem(problem: Problem) -> str:
     """What was trained, and what the objective is."""
     loss, reduction = (text.replace("_", " ") for text in (problem.loss.name, problem.reduction))
     penalty = "" if problem.penalty is None else f", plus a penalty ({problem.penalty.name.replace('_', ' ')})"

@@ -28,20 +28,20 @@ def visible(text: str) -> str:
     return UNSEEN.sub(lambda found: found[1] or "\ufffd", text)
 
 
-def isolated(name: str) -> str:
+def isolate_direction(name: str) -> str:
     """A name for the midst of a sentence: one that is written from right to left leaves the order of the rest alone.
 
-    >>> isolated("size"), len(isolated("\N{HEBREW LETTER ALEF}"))
+    >>> isolate_direction("size"), len(isolate_direction("\N{HEBREW LETTER ALEF}"))
     ('size', 3)
     """
     name = visible(name)
     return f"\u2068{name}\u2069" if any(bidirectional(one) in ("R", "AL") for one in name) else name
 
 
-def escaped(text: str) -> str:
+def escape_html(text: str) -> str:
     r"""Text as it may stand in HTML and SVG, between tags and within quotes.
 
-    >>> escaped("<b> & \x1b[2J")
+    >>> escape_html("<b> & \x1b[2J")
     '&lt;b&gt; &amp; \ufffd[2J'
     """
     return escape(visible(text))
@@ -87,10 +87,10 @@ def row_names(classes: Sequence[str]) -> list[str]:
     return [f"row {place} (class {name})" for place, name in enumerate(classes)]
 
 
-def signed(value: float) -> str:
+def format_signed(value: float) -> str:
     """A weight with its sign, of about two digits and never longer than a cell of a table.
 
-    >>> [signed(value) for value in (0.0, -0.3, 12.34, 0.0123, 4e-7, -1.4e12, float("nan"))]
+    >>> [format_signed(value) for value in (0.0, -0.3, 12.34, 0.0123, 4e-7, -1.4e12, float("nan"))]
     ['0.0', '-0.30', '+12.3', '+0.012', '+4e-07', '-1e+12', 'nan']
     """
     size = abs(value)
@@ -161,7 +161,7 @@ def member_names(problem: Problem) -> list[str]:
         if varies and not any(np.array_equal(values, other) for other in told.values()):
             told[name.replace("_", " ")] = values
     names = [
-        ", ".join(f"{name} {_number(values[member])}" for name, values in told.items())
+        ", ".join(f"{name} {_format_per_layer(values[member])}" for name, values in told.items())
         for member in range(problem.members)
     ]
     if len(set(names)) == len(names) and told:
@@ -169,6 +169,6 @@ def member_names(problem: Problem) -> list[str]:
     return [", ".join(filter(None, (f"member {member}", name))) for member, name in enumerate(names)]
 
 
-def _number(value: np.ndarray) -> str:
+def _format_per_layer(value: np.ndarray) -> str:
     """A number, or the few numbers of a member's layers."""
     return "/".join(str(one) if isinstance(one, int) else f"{one:g}" for one in np.atleast_1d(value).tolist())

@@ -12,7 +12,7 @@ import numpy as np
 
 from deltarule.maths.network import Layer
 from deltarule.reports import style
-from deltarule.reports.formatting import escaped
+from deltarule.reports.formatting import escape_html
 from deltarule.tracing.backward import derivative_name
 from deltarule.tracing.explanation import Explanation
 from deltarule.tracing.expressions import number
@@ -51,15 +51,15 @@ def computational_graph(explanation: Explanation, links: Mapping[str, str] | Non
     >>> svg.startswith("<svg"), "∂J/∂W₁" in svg
     (True, True)
     """
-    drawing = _Drawing(explanation, links or {})
+    drawing = _GraphDrawing(explanation, links or {})
     drawing.node("x", "data", given=True)
     for layer in explanation.problem.network.layers:
         _layer(drawing, layer)
     _objective(drawing)
-    return drawing.finished()
+    return drawing.to_svg()
 
 
-def _layer(drawing: "_Drawing", layer: Layer) -> None:
+def _layer(drawing: "_GraphDrawing", layer: Layer) -> None:
     """The nodes of a layer below one another, its parameters beside them."""
     at, n = drawing.explanation.quantities, layer.number
     inputs, delta = drawing.last, f"δ{n}"
@@ -74,7 +74,7 @@ def _layer(drawing: "_Drawing", layer: Layer) -> None:
         drawing.node(f"n{n}", "")
         drawing.parameter(f"gamma{n}", f"Σ ∂J/∂n{n} zhat{n}", -30)
         drawing.parameter(f"beta{n}", f"Σ ∂J/∂n{n}", 30)
-    if n == len(drawing.explanation.problem.network.layers) and drawing.fused:
+    if n == len(drawing.explanation.problem.network.layers) and drawing.is_fused:
         return  # the output's activation is computed with the loss
     slope = f"∂J/∂a{n} · {layer.activation.name}′"
     if layer.activation.rowwise:
@@ -86,18 +86,18 @@ def _layer(drawing: "_Drawing", layer: Layer) -> None:
         drawing.node(f"d{n}", "")
 
 
-def _objective(drawing: "_Drawing") -> None:
+def _objective(drawing: "_GraphDrawing") -> None:
     """J at the end, and the targets and the penalty beside it."""
     problem = drawing.explanation.problem
     loss, n = problem.loss.name.replace("_", " "), len(problem.network.layers)
-    if drawing.fused:
+    if drawing.is_fused:
         total = " Σy" if problem.network.output.rowwise and (drawing.explanation["y"].sum(-1) != 1).any() else ""
         told = f"share · (a{n}{total} − y), in one step"
         drawing.edge(f"{problem.network.output.name}, {loss}", drawing.last, told)
     else:
         drawing.edge(loss, drawing.last, f"share · slope of {loss}")
     drawing.node("J", f"= {number(float(drawing.explanation['J']), 6)}")
-    drawing.beside("y", "targets: data")
+    drawing.add_side_node("y", "targets: data")
     if "R" in drawing.explanation.quantities and problem.penalty is not None:
         drawing.note(
             f"J holds the penalty {problem.penalty.name.replace('_', ' ')} too; its part goes straight to the weights."
@@ -105,7 +105,7 @@ def _objective(drawing: "_Drawing") -> None:
 
 
 @dataclass
-class _Drawing:
+class _GraphDrawing:
     """An SVG in the making: nodes are set below one another."""
 
     explanation: Explanation
@@ -117,7 +117,7 @@ class _Drawing:
         self.notes: list[str] = []
 
     @property
-    def fused(self) -> bool:
+    def is_fused(self) -> bool:
         problem = self.explanation.problem
         return is_fused(problem.loss, problem.network.output)
 
@@ -128,7 +128,7 @@ class _Drawing:
         self._box(name, MIDDLE, self.y, remark, given)
         self.last = name
 
-    def beside(self, name: str, remark: str) -> None:
+    def add_side_node(self, name: str, remark: str) -> None:
         """A node at the left of the last one that nothing flows back to."""
         self._arrow("forth", SIDE + BOX_WIDTH / 2, self.y, MIDDLE - BOX_WIDTH / 2, self.y)
         self._box(name, SIDE, self.y, remark, True)
@@ -164,7 +164,7 @@ class _Drawing:
     def note(self, text: str) -> None:
         self.notes.append(text)
 
-    def finished(self) -> str:
+    def to_svg(self) -> str:
         """The whole figure, with a legend below."""
         y = self.y + BOX_HEIGHT / 2 + 36
         legend = [
@@ -176,7 +176,7 @@ class _Drawing:
             f'<text x="526" y="{y}">computed once, used wherever <tspan class="once">underlined</tspan></text>',
         ]
         for place, text in enumerate(self.notes):
-            legend.append(f'<text class="small" x="40" y="{y + 24 + 18 * place}">{escaped(text)}</text>')
+            legend.append(f'<text class="small" x="40" y="{y + 24 + 18 * place}">{escape_html(text)}</text>')
         height = y + 24 + 18 * len(self.notes)
         markers = "".join(
             f'<marker id="{name}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto">'
@@ -184,7 +184,7 @@ class _Drawing:
             for name, color in (("forth", style.GRAY), ("flow", style.BLUE))
         )
         role = "group" if self.links else "img"  # what is in an image cannot be reached
-        title = escaped(f"Computational graph of {self.explanation.problem.network!r}")
+        title = escape_html(f"Computational graph of {self.explanation.problem.network!r}")
         return (
             f'<svg class="graph" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" width="{WIDTH}" '
             f'height="{height:g}" role="{role}"><title>{title}</title><style>{_STYLE}</style><defs>{markers}</defs>\n'
@@ -198,51 +198,52 @@ class _Drawing:
         box = (
             f'<rect class="box{" given" if given else ""}" x="{x - BOX_WIDTH / 2}" y="{y - BOX_HEIGHT / 2}" '
             f'width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="8"/>'
-            f'<text class="name" x="{x}" y="{y - 2}" text-anchor="middle">{_named(name)}</text>'
-            f'<text class="small" x="{x}" y="{y + 14}" text-anchor="middle">{escaped(told)}</text>'
+            f'<text class="name" x="{x}" y="{y - 2}" text-anchor="middle">{_with_subscripts(name)}</text>'
+            f'<text class="small" x="{x}" y="{y + 14}" text-anchor="middle">{escape_html(told)}</text>'
         )
-        self.parts.append(self._linked(name, box))
+        self.parts.append(self._link(name, box))
 
     def _mark(self, name: str, source: str, y: float) -> None:
         """The derivative by a pre-activation, which is computed once."""
         told = (
             f'<rect class="mark" x="{MIDDLE + 20}" y="{y - 16}" width="122" height="23" rx="11"/>'
             f'<text class="back" x="{MIDDLE + 81}" y="{y}" text-anchor="middle">'
-            f"{_named(name)} = ∂J/∂{_named(source)}</text>"
+            f"{_with_subscripts(name)} = ∂J/∂{_with_subscripts(source)}</text>"
         )
-        self.parts.append(self._linked(name, told))
+        self.parts.append(self._link(name, told))
 
     def _formula(self, name: str, formula: str, x: float, y: float, anchor: str, below: str = "") -> None:
         """A derivative and what it is computed from; δ is marked where it stands once more."""
         words = [
-            f'<tspan class="once">{_named(word)}</tspan>' if word.startswith("δ") else _named(word)
+            f'<tspan class="once">{_with_subscripts(word)}</tspan>' if word.startswith("δ") else _with_subscripts(word)
             for word in formula.split(" ")
         ]
-        told = f'<text class="back" x="{x}" y="{y}" text-anchor="{anchor}">{_named(name)} = {" ".join(words)}</text>'
-        self.parts.append(self._linked(name, told) if name else told)
+        label = f"{_with_subscripts(name)} = {' '.join(words)}"
+        told = f'<text class="back" x="{x}" y="{y}" text-anchor="{anchor}">{label}</text>'
+        self.parts.append(self._link(name, told) if name else told)
         if below:
-            self.parts.append(f'<text class="small" x="{MIDDLE + 24}" y="{y + 18}">{escaped(below)}</text>')
+            self.parts.append(f'<text class="small" x="{MIDDLE + 24}" y="{y + 18}">{escape_html(below)}</text>')
 
     def _size(self, name: str) -> str:
         value = self.explanation[name]
         return f"{' × '.join(map(str, value.shape))}, at most {number(float(np.abs(value).max()))} in size"
 
     def _text(self, text: str, x: float, y: float, anchor: str) -> None:
-        self.parts.append(f'<text x="{x}" y="{y}" text-anchor="{anchor}">{_named(text)}</text>')
+        self.parts.append(f'<text x="{x}" y="{y}" text-anchor="{anchor}">{_with_subscripts(text)}</text>')
 
     def _arrow(self, kind: str, x1: float, y1: float, x2: float, y2: float) -> None:
         self.parts.append(
             f'<line class="{kind}" x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}" marker-end="url(#{kind})"/>'
         )
 
-    def _linked(self, name: str, drawn: str) -> str:
-        return f'<a href="{escaped(self.links[name])}">{drawn}</a>' if name in self.links else drawn
+    def _link(self, name: str, drawn: str) -> str:
+        return f'<a href="{escape_html(self.links[name])}">{drawn}</a>' if name in self.links else drawn
 
 
-def _named(text: str) -> str:
+def _with_subscripts(text: str) -> str:
     """Names with their numbers as subscripts.
 
-    >>> _named("keep1 / (1 − dropout1)")
+    >>> _with_subscripts("keep1 / (1 − dropout1)")
     'keep₁ / (1 − dropout₁)'
     """
-    return re.sub(r"(?<=[^\W\d_])\d+", lambda found: found[0].translate(_SUBSCRIPTS), escaped(text))
+    return re.sub(r"(?<=[^\W\d_])\d+", lambda found: found[0].translate(_SUBSCRIPTS), escape_html(text))

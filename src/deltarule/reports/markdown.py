@@ -48,17 +48,17 @@ def _seeds(one: Mapping[str, Any]) -> str:
     if one["share"] is None:
         return "none"
     if len(one["conventions"]) < 2:
-        return _share(one["share"], one["interval"])
-    return "; ".join(f"{name}: {_counted(share)}" for name, share in one["conventions"].items())
+        return _share_with_interval(one["share"], one["interval"])
+    return "; ".join(f"{name}: {_share_of_count(share)}" for name, share in one["conventions"].items())
 
 
-def _share(share: float, interval: Sequence[float]) -> str:
+def _share_with_interval(share: float, interval: Sequence[float]) -> str:
     low, high = interval
     return f"{percent(share, 0, 'f')} ({100 * low:.0f} to {100 * high:.0f})"
 
 
-def _counted(share: Mapping[str, Any]) -> str:
-    return _share(share["count"] / share["of"], share["interval"])
+def _share_of_count(share: Mapping[str, Any]) -> str:
+    return _share_with_interval(share["count"] / share["of"], share["interval"])
 
 
 def _reasons(one: Mapping[str, Any]) -> list[str]:
@@ -68,6 +68,6 @@ def _reasons(one: Mapping[str, Any]) -> list[str]:
     if one["changed"]:
         lines.append(f"- **{one['id']}**: the criterion was changed after there were results: {one['changed']}.")
     if one["cause"]:
-        control = "; ".join(_counted(share) for share in one["control"].values())
+        control = "; ".join(_share_of_count(share) for share in one["control"].values())
         lines.append(f"- **{one['id']}**: {one['cause']}. Control: {one['control_ours']}; {control} of the seeds.")
     return lines

@@ -10,8 +10,8 @@ import numpy as np
 
 from deltarule.errors import count_of
 from deltarule.reports import style
-from deltarule.reports.figure_builder import MOST_LINES, Sheet, wrapped, write_out
-from deltarule.reports.formatting import as_said, isolated, percent
+from deltarule.reports.figure_builder import MOST_LINES, Sheet, wrap_text, write_out
+from deltarule.reports.formatting import as_said, isolate_direction, percent
 from deltarule.reports.network_figures import CELL, MOST_ROWS
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, s
     ['size', 'color']
     """
     losses, intervals = np.asarray(losses, np.float64)[:MOST_ROWS], np.asarray(intervals, np.float64)[:MOST_ROWS]
-    with style.drawing():
+    with style.style_context():
         sheet = Sheet.of_axes("What the answers hang on", 7.0, 1.5 + CELL[1] * len(losses))
         sheet.axes.axvline(0, **DIAGONAL)
         dots, bars = sheet.ranges(columns[:MOST_ROWS], COLUMN, losses, intervals)
@@ -48,11 +48,11 @@ def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, s
             sheet.note(f"The first {MOST_ROWS} of {len(columns):,} columns.")
         sheet.note("Columns that tell the same stand in for each other: each of them then seems to be worth less.")
         told = list(zip(columns, losses.tolist(), strict=False))[:MOST_LINES]
-        parts = [f"{isolated(name)} {loss:.3g}" for name, loss in told]
+        parts = [f"{isolate_direction(name)} {loss:.3g}" for name, loss in told]
         if len(columns) > MOST_LINES:
             parts.append(count_of(len(columns) - MOST_LINES, "more column"))
         sheet.say(f"{score[:1].upper()}{score[1:]} lost: {'; '.join(parts)}.")
-        return sheet.finished()
+        return sheet.finish()
 
 
 def calibration_curve(probabilities: Any, shares: Any, intervals: Any) -> "Figure":
@@ -66,7 +66,7 @@ def calibration_curve(probabilities: Any, shares: Any, intervals: Any) -> "Figur
     'probability that was said of the answer'
     """
     probabilities, shares, intervals = (np.asarray(one, np.float64) for one in (probabilities, shares, intervals))
-    with style.drawing():
+    with style.style_context():
         sheet = Sheet.of_axes("Are the probabilities right?", 5.6, 3.8)
         start = max(0.0, float(min(probabilities.min(), intervals.min())) - 0.05)
         (line,) = sheet.axes.plot([start, 1], [start, 1], label="_right", **DIAGONAL)
@@ -80,7 +80,7 @@ def calibration_curve(probabilities: Any, shares: Any, intervals: Any) -> "Figur
         sheet.note("Below the gray line the model is too sure of itself, above it not sure enough.")
         for said, share in zip(probabilities.tolist(), shares.tolist(), strict=True):
             sheet.say(f"Said {as_said(said)}: right {percent(share)}.")
-        return sheet.finished()
+        return sheet.finish()
 
 
 def true_and_answered(targets: Any, answers: Any, *, target: str) -> "Figure":
@@ -94,7 +94,7 @@ def true_and_answered(targets: Any, answers: Any, *, target: str) -> "Figure":
     """
     targets, answers = np.asarray(targets, np.float64), np.asarray(answers, np.float64)
     chosen = np.random.default_rng(0).permutation(len(targets))[:MOST_DOTS]
-    with style.drawing():
+    with style.style_context():
         sheet = Sheet.of_axes("Answers against the truth", 5.6, 4.2)
         ends = [float(min(targets.min(), answers.min())), float(max(targets.max(), answers.max()))]
         (line,) = sheet.axes.plot(ends, ends, label="_right", **DIAGONAL)
@@ -102,13 +102,13 @@ def true_and_answered(targets: Any, answers: Any, *, target: str) -> "Figure":
         sheet.entries += [(dots, "a row"), (line, "right")]
         write_out(sheet.axes.xaxis)
         write_out(sheet.axes.yaxis)
-        sheet.axes.set_xlabel(wrapped(f"true {target}", 44))
+        sheet.axes.set_xlabel(wrap_text(f"true {target}", 44))
         sheet.y_label(f"answered {target}")
         if len(targets) > MOST_DOTS:
             sheet.note(f"{MOST_DOTS:,} of {len(targets):,} rows, drawn by chance.")
         half, most = np.quantile(np.abs(targets - answers), [0.5, 0.9])
         sheet.say(f"Half of the answers are off by {half:.3g} at most, nine in ten by {most:.3g}.")
-        return sheet.finished()
+        return sheet.finish()
 
 
 def loss_by_epoch(losses: Any) -> "Figure":
@@ -119,10 +119,10 @@ def loss_by_epoch(losses: Any) -> "Figure":
     [1, 2, 3]
     """
     losses = np.asarray(losses, np.float64)
-    with style.drawing():
+    with style.style_context():
         sheet = Sheet.blank("Training")
         sheet.line(np.arange(1, len(losses) + 1), losses, "")
         sheet.axes.set_xlabel("epochs")
         sheet.y_label("loss, with the penalty, mean of the networks")
         sheet.scale_objective()
-        return sheet.finished()
+        return sheet.finish()

@@ -14,8 +14,8 @@ from deltarule.maths.activations import Activation
 from deltarule.problem import registry
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
-from deltarule.reports.figure_builder import Sheet, all_fitted, width_of, wrapped
-from deltarule.reports.formatting import bounds_of, codes_of, isolated, signed, what_is_high
+from deltarule.reports.figure_builder import Sheet, all_fitted, width_of, wrap_text
+from deltarule.reports.formatting import bounds_of, codes_of, format_signed, isolate_direction, what_is_high
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,17 +71,25 @@ def activation_cells(
     bounds = bounds_of(registry.activation(activation))
     middle = np.inf if bounds is None else sum(bounds) / 2
     codes = codes_of(hidden, middle)
-    scales = _alike(bounds or _reach(hidden), _reach(np.append(outputs, 1.0)))
-    names = [f"h{number + 1}" for number in range(hidden.shape[1])], _names(classes, outputs.shape[1], "o")
-    with style.drawing():
+    scales = _common_scales(bounds or _reach(hidden), _reach(np.append(outputs, 1.0)))
+    names = [f"h{number + 1}" for number in range(hidden.shape[1])], _labels(classes, outputs.shape[1], "o")
+    with style.style_context():
         across = [hidden.shape[1], outputs.shape[1]]
         width, height = _size(len(hidden), sum(across) + 4, names[1])
         sheet = Sheet.of_axes("Activations of each input", width, height, ncols=2, width_ratios=across)
-        _cells(sheet.axes, hidden, labels, names[0], scales[0], _activation, marked=hidden > middle)
+        _draw_cells(sheet.axes, hidden, labels, names[0], scales[0], _format_activation, marked=hidden > middle)
         sheet.axes.set_xlabel("hidden units")
         sheet.y_label("input")
         sheet.row += 1
-        _cells(sheet.axes, outputs, codes if bounds else labels, names[1], scales[1], _activation, marked=outputs > 0.5)
+        _draw_cells(
+            sheet.axes,
+            outputs,
+            codes if bounds else labels,
+            names[1],
+            scales[1],
+            _format_activation,
+            marked=outputs > 0.5,
+        )
         sheet.axes.set_xlabel("outputs")
         sheet.y_label("code" if bounds else "input")
         if scales[0][0] < 0:
@@ -94,7 +102,7 @@ def activation_cells(
         else:
             _tell_codes(sheet, labels, codes, middle)
         _tell_gray(sheet, hidden, outputs)
-        return sheet.finished()
+        return sheet.finish()
 
 
 def weight_cells(
@@ -118,22 +126,22 @@ def weight_cells(
     for name, values in shown.items():
         _check_room(values, name)
     largest = max(map(_largest, shown.values())) or 1.0
-    with style.drawing():
+    with style.style_context():
         counts = [len(values) for values in shown.values()]
-        across = {name: _names(columns.get(name, ()), values.shape[1]) for name, values in shown.items()}
+        across = {name: _labels(columns.get(name, ()), values.shape[1]) for name, values in shown.items()}
         width, _ = _size(1, max(map(len, across.values())) + 3)
         height = 0.9 + sum(CELL[1] * len(shown[name]) + 0.55 + _upright(across[name]) for name in shown)
         sheet = Sheet.of_axes("Weights and biases", width, height, nrows=len(shown), height_ratios=counts)
         for name, values in shown.items():
-            down = _names(rows.get(name, ()), len(values)) if len(values) > 1 else [""]
-            _cells(sheet.axes, values, down, across[name], (-largest, largest), signed)
-            sheet.axes.set_ylabel(wrapped(name, MOST_CHARACTERS), rotation=0, ha="right", va="center")
+            down = _labels(rows.get(name, ()), len(values)) if len(values) > 1 else [""]
+            _draw_cells(sheet.axes, values, down, across[name], (-largest, largest), format_signed)
+            sheet.axes.set_ylabel(wrap_text(name, MOST_CHARACTERS), rotation=0, ha="right", va="center")
             sheet.axes.set_xlabel("to unit")
             sheet.row += 1
             sheet.say(f"{name}: {_signs(values)}.")
         sheet.note(f"{SIGNS} A row of W: from one unit.")
         _tell_gray(sheet, *shown.values())
-        return sheet.finished()
+        return sheet.finish()
 
 
 def sign_agreement(first: Any, second: Any, names: Sequence[str] = ()) -> "Figure":
@@ -156,22 +164,22 @@ def sign_agreement(first: Any, second: Any, names: Sequence[str] = ()) -> "Figur
     _check_room(first, "W1")
     known = ~np.isnan(first) & ~np.isnan(second)
     differ = known & (np.sign(first) != np.sign(second))
-    with style.drawing():
+    with style.style_context():
         width, height = _size(len(first), first.shape[1] + 3)
         agree = f"{(known & ~differ).sum()} of {known.sum()} agree"
         sheet = Sheet.of_axes(f"Signs of W1 and W2: {agree}", max(width, 4.6), height)
         texts = [[_pair(a, b) for a, b in zip(*pair, strict=True)] for pair in zip(first, second, strict=True)]
         units = [f"h{number + 1}" for number in range(first.shape[1])]
-        rows = _names(names, len(first))
-        _cells(sheet.axes, np.where(known, differ, np.nan), rows, units, (-1.0, 1.0), texts, marked=differ)
+        rows = _labels(names, len(first))
+        _draw_cells(sheet.axes, np.where(known, differ, np.nan), rows, units, (-1.0, 1.0), texts, marked=differ)
         sheet.y_label("input, and output")
         sheet.axes.set_xlabel("hidden unit")
         sheet.note("Left the sign of W1, right that of W2. Bold, orange: they differ.")
         if not known.all():
             sheet.note("A question mark: no number, so it is not counted.")
-        differing = [f"{isolated(rows[row])} and {units[column]}" for row, column in np.argwhere(differ)[:8]]
+        differing = [f"{isolate_direction(rows[row])} and {units[column]}" for row, column in np.argwhere(differ)[:8]]
         sheet.say(f"They differ between {', '.join(differing)}." if differing else "They differ nowhere.")
-        return sheet.finished()
+        return sheet.finish()
 
 
 def weight_images(initial: Any, final: Any | Mapping[str, Any], shape: tuple[int, ...]) -> "Figure":
@@ -196,14 +204,14 @@ def weight_images(initial: Any, final: Any | Mapping[str, Any], shape: tuple[int
     shown = {when: np.asarray(one, np.float64) for when, one in {"before training": initial, **ends}.items()}
     _check_images(list(shown.values()), shape)
     units = min(shown["before training"].shape[1], MOST_UNITS)
-    with style.drawing():
+    with style.style_context():
         across = min(len(shown), IMAGES_ACROSS)
         down = -(-len(shown) // across)
         sheet = Sheet.of_axes("Weights of the first layer as images", *_room(across, down), ncols=across, nrows=down)
         for when, values in shown.items():
             largest = _images(sheet, values[:, :units], shape, with_scale=not several)
             told = f"\nup to {largest:.2g}" if several else ""
-            sheet.axes.set(xticks=[], yticks=[], xlabel=wrapped(when, 30) + told)
+            sheet.axes.set(xticks=[], yticks=[], xlabel=wrap_text(when, 30) + told)
             sheet.y_label("units" if when == "before training" else "the same units")
             sheet.say(f"The weights {when}: {_signs(values)}.")
             sheet.row += 1
@@ -217,7 +225,7 @@ def weight_images(initial: Any, final: Any | Mapping[str, Any], shape: tuple[int
             sheet.note("Each is drawn on a scale of its own, up to its largest weight.")
         if units < shown["before training"].shape[1]:
             sheet.note(f"The first {units} of {shown['before training'].shape[1]:,} units.")
-        return sheet.finished()
+        return sheet.finish()
 
 
 def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs: Sequence[str] = ()) -> "Figure":
@@ -239,7 +247,7 @@ def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs:
     sizes = [len(matrices[0]), *(one.shape[1] for one in matrices)]
     drawn = [one[:MOST_UNITS, :MOST_UNITS] for one in matrices]
     widest = max((value for one in drawn for value in one[np.isfinite(one)].tolist()), key=abs, default=0.0)
-    with style.drawing():
+    with style.style_context():
         most = min(max(sizes), MOST_UNITS)
         sheet = Sheet.of_axes(
             f"Network {'-'.join(map(str, sizes))}", max(7.0, 3.2 + 0.85 * len(sizes)), 1.6 + 0.32 * most
@@ -259,7 +267,7 @@ def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs:
         sheet.note(f"The widest line is a weight of {widest:.3g}." if widest else "No weight has a line.")
         if missing := sum(int((~np.isfinite(one)).sum()) for one in drawn):
             sheet.note(f"No line for {count_of(missing, 'weight')} that {'is' if missing == 1 else 'are'} not finite.")
-        return sheet.finished()
+        return sheet.finish()
 
 
 def activation_curves(function: str | Activation, reach: float = 5.0) -> "Figure":
@@ -278,14 +286,14 @@ def activation_curves(function: str | Activation, reach: float = 5.0) -> "Figure
     # At a kink the slope stands alone, between two gaps: no line leads to it from either side.
     gaps = [at + side for kink in chosen.kinks for at in np.flatnonzero(np.isclose(z, kink)) for side in (0, 1)]
     across, slope = np.insert(z, gaps, z[np.array(gaps, int) - 1]), np.insert(slope, gaps, np.nan)
-    with style.drawing():
+    with style.style_context():
         name = chosen.name.replace("_", " ")
         sheet = Sheet.blank(name.capitalize())
         sheet.line(z, a[:, 0], name, marker="")
         sheet.line(across, slope, "derivative", marker="")
         sheet.axes.set_xlabel("z of the unit" + (", the other held at 0" if chosen.rowwise else ""))
         sheet.y_label("activation a, and slope ∂a/∂z")
-        return sheet.finished()
+        return sheet.finish()
 
 
 def _check_room(values: Floats, what: str) -> None:
@@ -308,7 +316,7 @@ def _upright(names: Sequence[str]) -> float:
     return min(widest, UPRIGHT) / 72 if widest > 72 * CELL[0] else 0.0
 
 
-def _names(given: Sequence[str], count: int, letter: str = "") -> list[str]:
+def _labels(given: Sequence[str], count: int, letter: str = "") -> list[str]:
     """Those that are given, else numbers from 1."""
     return list(given) or [f"{letter}{number + 1}" for number in range(count)]
 
@@ -330,7 +338,7 @@ def _reach(values: Floats) -> tuple[float, float]:
     return low, high if high > low else low + 1.0
 
 
-def _alike(*scales: tuple[float, float]) -> list[tuple[float, float]]:
+def _common_scales(*scales: tuple[float, float]) -> list[tuple[float, float]]:
     """Where one scale has negative numbers, all of them around 0: a color then means the same sign in each."""
     if min(low for low, _ in scales) >= 0:
         return list(scales)
@@ -342,7 +350,8 @@ def _tell_codes(sheet: Sheet, labels: Sequence[str], codes: Sequence[str], middl
         f"Bold, with a star: {what_is_high(middle)}; a code has a 1 {'there' if middle == 0.5 else 'for such a unit'}."
     )
     sheet.say(
-        "; ".join(f"{isolated(label)} has the code {code}" for label, code in zip(labels, codes, strict=True)) + "."
+        "; ".join(f"{isolate_direction(label)} has the code {code}" for label, code in zip(labels, codes, strict=True))
+        + "."
     )
     for tell in (sheet.note, sheet.say) if len(codes) > 1 else ():
         tell(f"The {len(codes)} inputs have {count_of(len(set(codes)), 'different code')}.")
@@ -353,7 +362,7 @@ def _tell_gray(sheet: Sheet, *tables: Floats) -> None:
         sheet.note("Gray: not finite.")
 
 
-def _cells(
+def _draw_cells(
     axes: "Axes",
     values: Floats,
     rows: Sequence[str],
@@ -363,7 +372,7 @@ def _cells(
     marked: Floats | None = None,
 ) -> None:
     """A table whose cells are colored by their values and hold texts, or the values as a function tells them."""
-    colors = style.diverging() if limits[0] < 0 else style.rising()
+    colors = style.diverging_colormap() if limits[0] < 0 else style.sequential_colormap()
     low, high = np.clip(limits, -GREATEST, GREATEST)
     drawn = axes.imshow(values, cmap=colors, vmin=low, vmax=high, aspect="auto")
     grounds = drawn.to_rgba(np.ma.masked_invalid(values))  # as they are drawn: what is not finite is gray
@@ -381,7 +390,7 @@ def _cells(
     axes.grid(False)
 
 
-def _activation(value: float) -> str:
+def _format_activation(value: float) -> str:
     """An activation, of a network that diverged too, as short as its cell."""
     return f"{value:z.2f}" if not abs(value) >= 999.995 else f"{value:.0e}"
 
@@ -416,7 +425,7 @@ def _images(sheet: Sheet, values: Floats, shape: tuple[int, ...], with_scale: bo
     mosaic = _mosaic(values, shape, 0.0 if len(shape) == 2 else largest)
     if len(shape) == 2:
         end = min(largest, GREATEST)
-        drawn = sheet.axes.imshow(mosaic, cmap=style.diverging(), vmin=-end, vmax=end)
+        drawn = sheet.axes.imshow(mosaic, cmap=style.diverging_colormap(), vmin=-end, vmax=end)
         if with_scale:
             sheet.figure.colorbar(drawn, ax=sheet.axes, label="weight", location="bottom", shrink=0.8)
     else:

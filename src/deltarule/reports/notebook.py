@@ -13,7 +13,7 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.reports.formatting import visible
-from deltarule.reports.progress import Seen, told
+from deltarule.reports.progress import Seen, describe_progress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,7 +45,7 @@ def network_html(network: Any) -> str:
         extra = ", batch norm" if layer.batch_norm else ""
         name = layer.activation.name.replace("_", " ") + extra
         rows.append([str(layer.number), f"{layer.inputs:,}", f"{layer.units:,}", name, f"{own:,}"])
-    return f"<p>{_text(repr(network))}</p>{_table(rows)}"
+    return f"<p>{_text(repr(network))}</p>{_html_table(rows)}"
 
 
 def run_html(run: Any) -> str:
@@ -57,13 +57,13 @@ def run_html(run: Any) -> str:
         ["networks", f"{run.problem.members:,}, {run.engine.name} engine"],
         ["updates", f"{int(run.steps.max(initial=0)):,} at most, in {run.seconds:.2f} s"],
         ["ended", ended],
-        ["objective", _spread(run.objective)],
+        ["objective", _median_and_range(run.objective)],
     ]
     for one in run.diverged[:3]:
         facts.append(["diverged", f"member {one.member} after update {one.step:,}, in {one.where}"])
     facts += [["note", note] for note in run.notes]
     curve = figure_html(objective_curves(run)) if run.history.steps else ""
-    return f"<p>{_text(repr(run.problem.network))}</p>{_table(facts, head=False)}{curve}"
+    return f"<p>{_text(repr(run.problem.network))}</p>{_html_table(facts, head=False)}{curve}"
 
 
 def sweep_html(table: Any) -> str:
@@ -85,7 +85,7 @@ def sweep_html(table: Any) -> str:
         told = ("" if np.isnan(one) else score_said(one) for one in numbers)
         rows.append([*(format_value(settings[place][key]) for key in keys), *told])
     figure = figure_html(ranking_with_intervals(settings, ranked, quantity=quantity)) if len(settings) > 1 else ""
-    return f"<p>{_text(told_of)}</p>{_table(rows)}{figure}"
+    return f"<p>{_text(told_of)}</p>{_html_table(rows)}{figure}"
 
 
 def gradient_html(report: Any) -> str:
@@ -97,7 +97,7 @@ def gradient_html(report: Any) -> str:
         rows.append([one.method, *numbers, one.where, f"{one.compared:,}"])
     remarks = [*report.wrong, *([f"proves nothing: {report.vacuous}"] if report.vacuous else []), *report.notes]
     below = "".join(f"<p>{_text(remark)}</p>" for remark in remarks)
-    return f"<p>Gradient of {report.entries:,} entries: <b>{verdict}</b></p>{_table(rows)}{below}"
+    return f"<p>Gradient of {report.entries:,} entries: <b>{verdict}</b></p>{_html_table(rows)}{below}"
 
 
 SHOWN: Sequence[tuple[str, str, Callable[[Any], str]]] = (
@@ -130,7 +130,9 @@ class LivePlot:
         started = time.perf_counter()
         if started < self._due and progress.training:
             return
-        self._show(f"<p>{_text(told(progress))}</p>{figure_html(self.figure())}", bool(progress.training))
+        self._display(
+            f"<p>{_text(describe_progress(progress))}</p>{figure_html(self.figure())}", bool(progress.training)
+        )
         drawn = time.perf_counter()
         self._due = drawn + max(self.every, PATIENCE * (drawn - started))
 
@@ -139,15 +141,15 @@ class LivePlot:
         from deltarule.reports import style
         from deltarule.reports.figure_builder import Sheet
 
-        with style.drawing():
+        with style.style_context():
             sheet = Sheet.blank("Objective while it trains")
             sheet.line(self.seen.steps, self.seen.objectives, "")
             sheet.x_label_updates()
             sheet.y_label("median objective on the last batch")
             sheet.scale_objective()
-            return sheet.finished()
+            return sheet.finish()
 
-    def _show(self, html: str, goes_on: bool) -> None:
+    def _display(self, html: str, goes_on: bool) -> None:
         try:
             from IPython.display import HTML, display
         except ImportError:
@@ -172,7 +174,7 @@ def figure_html(figure: "Figure") -> str:
     return f'<div style="background:white;max-width:60em">{part(figure, f"figure-{next(_ids)}").svg}</div>'
 
 
-def _table(rows: Sequence[Sequence[str]], head: bool = True) -> str:
+def _html_table(rows: Sequence[Sequence[str]], head: bool = True) -> str:
     tags = ["th" if head and not place else "td" for place in range(len(rows))]
     lines = (
         "<tr>" + "".join(f'<{tag} style="text-align:left">{_text(cell)}</{tag}>' for cell in row) + "</tr>"
@@ -185,7 +187,7 @@ def _text(text: str) -> str:
     return escape(visible(text))
 
 
-def _spread(values: Any) -> str:
+def _median_and_range(values: Any) -> str:
     finite = values[np.isfinite(values)]
     if not len(finite):
         return "not finite"

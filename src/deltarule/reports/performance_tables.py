@@ -44,10 +44,10 @@ def bench_tables(record: Record) -> "list[RenderableType]":
         shown = plain_table()
         for header, justify in zip((*HEADERS, "how"), ("left", "right", "right", "right", "left"), strict=True):
             shown.add_column(header, justify=justify, no_wrap=header != "how")  # type: ignore[arg-type]
-        for cells in _cells(row):
+        for cells in _contender_rows(row):
             shown.add_row(*map(Text, cells))
         parts.append(shown)
-    for title, headers, rows in _others(record):
+    for title, headers, rows in _other_tables(record):
         if rows:
             shown = plain_table()
             for header in headers:
@@ -70,9 +70,9 @@ def performance_page(record: Record) -> dict[str, str]:
     rows = []
     for row in record["rows"]:
         rows.append(f"**{row['name']}**: {row['title']}, {row['dtype']}. {row['about']}.")
-        rows.append(table((*HEADERS, "how"), _cells(row)))
+        rows.append(table((*HEADERS, "how"), _contender_rows(row)))
     parts["rows"] = "\n\n".join(rows)
-    for title, headers, cells in _others(record):
+    for title, headers, cells in _other_tables(record):
         parts[title] = table(headers, cells)
     return parts
 
@@ -99,7 +99,7 @@ def in_words(record: Record) -> str:
     return f"{record['date']}: {one['processor']}, {one['processors']} {plural}, {wide}, {one['system']}"
 
 
-def _cells(row: Record) -> list[list[str]]:
+def _contender_rows(row: Record) -> list[list[str]]:
     """A line for each contender of a row, and for each that was left out."""
     lines = []
     for one in row["contenders"]:
@@ -107,13 +107,13 @@ def _cells(row: Record) -> list[list[str]]:
         if spread is None:
             lines.append([one["name"], "other losses", "", "", f"{one['about']}; {one['difference']:.0e} off"])
             continue
-        ratio = "" if one["ratio"] is None else _number(one["ratio"])
-        least_most = f"{_number(spread['least'])} … {_number(spread['most'])}"
-        lines.append([one["name"], _number(spread["median"]), least_most, ratio, one["about"]])
+        ratio = "" if one["ratio"] is None else _three_digits(one["ratio"])
+        least_most = f"{_three_digits(spread['least'])} … {_three_digits(spread['most'])}"
+        lines.append([one["name"], _three_digits(spread["median"]), least_most, ratio, one["about"]])
     return lines + [[name, "not run", "", "", why] for name, why in row["left_out"].items()]
 
 
-def _others(record: Record) -> list[tuple[str, Sequence[str], list[list[str]]]]:
+def _other_tables(record: Record) -> list[tuple[str, Sequence[str], list[list[str]]]]:
     """What a record holds beside its rows: a title, headers and cells each."""
     processes = [
         [
@@ -131,7 +131,7 @@ def _others(record: Record) -> list[tuple[str, Sequence[str], list[list[str]]]]:
         for one in record["memory"]
     ]
     targets = [
-        [one["what"], f"{one['kind']} {one['bound']:g}{one['unit'] and ' ' + one['unit']}", *_reached(one)]
+        [one["what"], f"{one['kind']} {one['bound']:g}{one['unit'] and ' ' + one['unit']}", *_target_row(one)]
         for one in record["targets"]
     ]
     return [
@@ -141,16 +141,16 @@ def _others(record: Record) -> list[tuple[str, Sequence[str], list[list[str]]]]:
     ]
 
 
-def _reached(one: Record) -> list[str]:
+def _target_row(one: Record) -> list[str]:
     if one["found"] is None:
         return ["not measured", ""]
-    return [_number(one["found"]), "yes" if one["reached"] else "no"]
+    return [_three_digits(one["found"]), "yes" if one["reached"] else "no"]
 
 
-def _number(value: float) -> str:
+def _three_digits(value: float) -> str:
     """Three digits, and no power of ten.
 
-    >>> _number(0.01234), _number(1.234), _number(12345.6)
+    >>> _three_digits(0.01234), _three_digits(1.234), _three_digits(12345.6)
     ('0.0123', '1.23', '12,346')
     """
     if value >= 100:
@@ -167,8 +167,8 @@ def findings(found: Record) -> "RenderableType":
     engines = [one["name"] if one["usable"] else f"{one['name']} (not usable)" for one in found["engines"]]
     rows = [
         ("processor", f"{machine['processor']}, {machine['processors']} to use; {' '.join(machine['features'])}"),
-        ("versions", _named(found["versions"])),
-        ("optional", _named(found["optional"])),
+        ("versions", _format_versions(found["versions"])),
+        ("optional", _format_versions(found["optional"])),
         ("engines", ", ".join(engines)),
         ("BLAS", "; ".join(_blas(one) for one in found["blas"])),
         (
@@ -183,7 +183,7 @@ def findings(found: Record) -> "RenderableType":
     return pairs(rows)
 
 
-def _named(versions: Mapping[str, str | None]) -> str:
+def _format_versions(versions: Mapping[str, str | None]) -> str:
     return ", ".join(f"{name} {number or '(not installed)'}" for name, number in versions.items())
 
 

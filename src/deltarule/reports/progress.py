@@ -42,13 +42,16 @@ class Seen:
         return sparkline(self.objectives, SHOWN, ASCII_BARS if ascii_only else BARS)
 
 
-def told(progress: Any) -> str:
+def describe_progress(progress: Any) -> str:
     """How a population is doing, in a few words.
 
     Parameters: `progress`, what `train` tells of itself.
 
     >>> from deltarule.training.train import Progress
-    >>> told(Progress(step=1200, limit=3000, training=91, stopped=7, diverged=2, seconds=1.0, solved=7, objective=0.25))
+    >>> progress = Progress(
+    ...     step=1200, limit=3000, training=91, stopped=7, diverged=2, seconds=1.0, solved=7, objective=0.25
+    ... )
+    >>> describe_progress(progress)
     '0.25, step 1,200, 91 training, 7 solved, 2 diverged'
     """
     words: Sequence[tuple[int, str]] = (

@@ -158,7 +158,7 @@ def _data(record: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _share(share: float) -> str:
+def _percent(share: float) -> str:
     return percent(share).replace(" ", "\N{NO-BREAK SPACE}")
 
 
@@ -203,7 +203,7 @@ def _templates() -> "Environment":
         finalize=lambda value: visible(value) if type(value) is str else value,
     )
     environment.filters |= {
-        "share": _share,
+        "share": _percent,
         "cell": _cell,
         "counted": count_of,
         "strength": _strength,

@@ -37,14 +37,14 @@ def reproduction_table(done: Any) -> "RenderableType":
     table.add_column("seconds", justify="right", no_wrap=True)
     for one in done.studies:
         seeds = "–" if one.seeds is None else f"{one.seeds:,}"
-        table.add_row(one.study, one.data, seeds, _counted(one), f"{one.seconds:,.0f}")
+        table.add_row(one.study, one.data, seeds, _verdict_counts(one), f"{one.seconds:,.0f}")
     told = [f"Left out: {one}." for one in done.left_out]
     told += [f"Note: {one.study}: {note}." for one in done.studies for note in one.notes]
     told += [f"Written: {done.report}"] if done.report else []
     return Group(table, "", *map(Text, told))
 
 
-def _counted(one: Any) -> "Text":
+def _verdict_counts(one: Any) -> "Text":
     """How many claims came out how, in words: in a narrow window they go on below."""
     from rich.text import Text
 

@@ -11,8 +11,8 @@ import numpy as np
 from deltarule.errors import BadInput, count_of
 from deltarule.problem.problem import Floats, Integers
 from deltarule.reports import style
-from deltarule.reports.figure_builder import MOST_LINES, Sheet, all_fitted, all_wrapped, width_of, wrapped
-from deltarule.reports.formatting import isolated, percent
+from deltarule.reports.figure_builder import MOST_LINES, Sheet, all_fitted, all_wrapped, width_of, wrap_text
+from deltarule.reports.formatting import isolate_direction, percent
 from deltarule.reports.network_figures import CELL, MOST_COLUMNS, MOST_ROWS, UNIT
 from deltarule.stats.planes import DecisionPlane
 
@@ -75,7 +75,7 @@ def true_and_predicted(
         raise BadInput(f"there are {count} classes; at most {MOST_CLASSES} can be told apart: choose some of them")
     names = [classes[label] if label < len(classes) else str(label) for label in range(count)]
     right = labels == predicted
-    with style.drawing():
+    with style.style_context():
         sheet = Sheet.of_axes("True beside predicted classes", 7.0, 3.7, ncols=2, sharex=True, sharey=True)
         sheet.axes.set_title("true")
         for answers in (labels, predicted):
@@ -86,7 +86,7 @@ def true_and_predicted(
                     _boundary(sheet, plane)
             for label in range(count):
                 _points(sheet, x[answers == label], names[label], label, listed=not is_predicted)
-            sheet.axes.set_xlabel(wrapped(features[0].strip() or "x0", 14))
+            sheet.axes.set_xlabel(wrap_text(features[0].strip() or "x0", 14))
             sheet.y_label(features[1].strip() or "x1")
             sheet.row += 1
         sheet.row = 1
@@ -100,9 +100,9 @@ def true_and_predicted(
         if plane is not None:
             sheet.say("Shaded: what the model answers between them; the line is the decision boundary.")
         if plane is not None and plane.held:
-            sheet.note(f"{_held(plane.held)} The rows are answered with their own values.")
-            sheet.say(_held(plane.held))
-        return sheet.finished("class")
+            sheet.note(f"{_describe_held(plane.held)} The rows are answered with their own values.")
+            sheet.say(_describe_held(plane.held))
+        return sheet.finish("class")
 
 
 def confusion_matrix(counts: Any, classes: Sequence[str], *, rows: str = "rows", by: str = "") -> "Figure":
@@ -123,12 +123,14 @@ def confusion_matrix(counts: Any, classes: Sequence[str], *, rows: str = "rows",
             f"as there are classes, at most {MOST_COLUMNS}"
         )
     right, total = int(np.trace(counts)), int(counts.sum())
-    with style.drawing():
-        font = _fitting(counts)
+    with style.style_context():
+        font = _font_size_for(counts)
         widest = width_of(f"{int(counts.max(initial=0)):,}", font, "bold")
         size = max(3.6, 1.6 + max(0.45, (widest + GAP) / 72) * len(classes))
         sheet = Sheet.of_axes("True against predicted classes", size + 1.2, size)
-        drawn = sheet.axes.imshow(counts, cmap=style.rising(), vmin=0, vmax=max(int(counts.max(initial=0)), 1))
+        drawn = sheet.axes.imshow(
+            counts, cmap=style.sequential_colormap(), vmin=0, vmax=max(int(counts.max(initial=0)), 1)
+        )
         for row, column in np.ndindex(*counts.shape):
             color = style.ink_on(drawn.to_rgba(counts[row, column])[:3])
             weight = "bold" if row == column else "normal"
@@ -145,9 +147,9 @@ def confusion_matrix(counts: Any, classes: Sequence[str], *, rows: str = "rows",
         for tell in (sheet.note, sheet.say):
             tell(f"{right:,} of {total:,} {rows} are in the class that they belong to{_by(by)}.")
         for place, of in _most_confused(counts):
-            true, answered = (isolated(classes[one]) for one in place)
+            true, answered = (isolate_direction(classes[one]) for one in place)
             sheet.say(f"{count_of(of, 'row')} of class {true} taken for class {answered}.")
-        return sheet.finished()
+        return sheet.finish()
 
 
 def spreads(series: Mapping[str, Any], *, option: str, quantity: str, limit: float | None = None) -> "Figure":
@@ -169,15 +171,15 @@ def spreads(series: Mapping[str, Any], *, option: str, quantity: str, limit: flo
     if not 0 < len(series) <= MOST_OPTIONS:
         raise BadInput(f"there are {len(series)} options of {option}; give 1 to {MOST_OPTIONS}")
     values = [np.asarray(one, np.float64) for one in series.values()]
-    with style.drawing():
+    with style.style_context():
         sheet = Sheet.of_axes(f"{quantity[:1].upper()}{quantity[1:]} by {option}", 7.0, 3.8)
-        _paired(sheet.axes, values)
+        _draw_pair_lines(sheet.axes, values)
         for place, (name, one) in enumerate(zip(series, values, strict=True)):
-            _spread(sheet, place, name, one)
+            _draw_dots(sheet, place, name, one)
         names = all_wrapped(list(series), max(4, 46 // len(series)))
         sheet.axes.set_xticks(range(len(series)), names)
         sheet.axes.set_xlim(-0.6, len(series) - 0.4)
-        sheet.axes.set_xlabel(wrapped(option, 44))
+        sheet.axes.set_xlabel(wrap_text(option, 44))
         sheet.y_label(quantity)
         finite = np.concatenate([one[np.isfinite(one)] for one in values])
         if len(finite) and finite.min() > 0 and finite.max() / finite.min() > 30:
@@ -187,7 +189,7 @@ def spreads(series: Mapping[str, Any], *, option: str, quantity: str, limit: flo
             reached = f" within {limit:,.0f}" if limit is not None else ""
             sheet.note(f"{missing:,} of {missing + len(finite):,} seeds have no value{reached}.")
         sheet.note("A dot a seed; the bar is the median of those that have a value.")
-        return sheet.finished()
+        return sheet.finish()
 
 
 def success_rates(
@@ -213,19 +215,19 @@ def success_rates(
         raise BadInput(f"there are no values of {parameter} to draw; give the share of at least one")
     order = np.argsort(values, kind="stable")
     at, shares, intervals = (np.asarray(one, np.float64)[order] for one in (values, shares, intervals))
-    with style.drawing():
+    with style.style_context():
         sheet = Sheet.blank(f"Share of seeds {success} by {parameter}")
         sheet.line(at, shares, "share of seeds", markevery=1)
         bars = sheet.axes.vlines(at, intervals[:, 0], intervals[:, 1], color=style.BLUE, linewidth=4, alpha=0.35)
         sheet.entries.append((bars, "interval"))
         if min(values) > 0 and max(values) / min(values) > 30:
             sheet.axes.set_xscale("log")
-        sheet.axes.set_xlabel(wrapped(parameter, 44))
+        sheet.axes.set_xlabel(wrap_text(parameter, 44))
         sheet.y_label(f"share of seeds {success}")
         sheet.scale_share()
         for value, share, (low, high) in zip(at.tolist(), shares.tolist(), intervals.tolist(), strict=True):
             sheet.say(f"At {value:g}: {percent(share)} ({percent(low)} to {percent(high)}).")
-        return sheet.finished()
+        return sheet.finish()
 
 
 def shares_with_needed(
@@ -241,7 +243,7 @@ def shares_with_needed(
     [1.0]
     """
     shares, intervals, needed = (np.asarray(one, np.float64) for one in (shares, intervals, needed))
-    with style.drawing():
+    with style.style_context():
         sheet = Sheet.of_axes("Seeds for which each claim holds", 7.0, 1.5 + 0.26 * len(names))
         dots, bars = sheet.ranges(names, CLAIM, shares, intervals)
         (marks,) = sheet.axes.plot(
@@ -254,7 +256,7 @@ def shares_with_needed(
         sheet.y_label("claim")
         for name, share, bound in zip(names, shares.tolist(), needed.tolist(), strict=True):
             sheet.say(f"{name}: {percent(share)}, needs {percent(bound)}.")
-        return sheet.finished()
+        return sheet.finish()
 
 
 def scores_above(names: Sequence[str], scores: Any, bar: float, *, quantity: str) -> "Figure":
@@ -273,19 +275,19 @@ def scores_above(names: Sequence[str], scores: Any, bar: float, *, quantity: str
         raise BadInput(
             f"{len(order)} of {len(scores)} pass {bar:g}; give a bar that 1 to {MOST_ROWS} of the scores pass"
         )
-    with style.drawing():
+    with style.style_context():
         sheet = Sheet.of_axes(f"{len(order)} of {len(scores)} pass {bar:g}", 7.0, 1.4 + CELL[1] * len(order))
         sheet.axes.hlines(range(len(order)), bar, scores[order], color=style.SKY, linewidth=1.5)
         sheet.axes.plot(scores[order], range(len(order)), "o", color=style.BLUE, markersize=5)
         sheet.axes.set_yticks(range(len(order)), all_fitted([names[place] for place in order], COMBINATION, 8.5))
         sheet.axes.set_ylim(len(order) - 0.4, -0.6)
-        sheet.axes.set_xlabel(wrapped(quantity, 44))
+        sheet.axes.set_xlabel(wrap_text(quantity, 44))
         sheet.y_label("combination")
         for place in order[:MOST_LINES]:
-            sheet.say(f"{isolated(names[place])}: {scores[place]:.4g}.")
+            sheet.say(f"{isolate_direction(names[place])}: {scores[place]:.4g}.")
         if len(order) > MOST_LINES:
             sheet.say(f"{len(order) - MOST_LINES} more.")
-        return sheet.finished()
+        return sheet.finish()
 
 
 def top_and_bottom(columns: Sequence[str], rows: Sequence[Sequence[str]], *, ranked: str, count: int = 10) -> "Figure":
@@ -312,7 +314,7 @@ def top_and_bottom(columns: Sequence[str], rows: Sequence[Sequence[str]], *, ran
     lines: list[tuple[str, Sequence[str]]] = [(str(place + 1), rows[place]) for place in shown]
     if not all_shown:
         lines.insert(count, ("…", [""] * len(columns)))
-    with style.drawing():
+    with style.style_context():
         heads = all_fitted(columns, COLUMN, 8)
         shown_cells = [all_fitted(column, COLUMN, 8) for column in zip(*(row for _, row in lines), strict=True)]
         cells = [heads, *zip(*shown_cells, strict=True)]
@@ -338,9 +340,13 @@ def top_and_bottom(columns: Sequence[str], rows: Sequence[Sequence[str]], *, ran
         axes.set_xlabel(f"settings, and {ranked} last" if columns[-1] == ranked else "settings and scores")
         sheet.y_label("rank")
         for which, cells_of in (("First", rows[0]), ("Last", rows[-1])):
-            told = (f"{isolated(name)} {isolated(cell)}" for name, cell in zip(columns, cells_of, strict=True) if cell)
+            told = (
+                f"{isolate_direction(name)} {isolate_direction(cell)}"
+                for name, cell in zip(columns, cells_of, strict=True)
+                if cell
+            )
             sheet.say(f"{which}: {', '.join(told)}.")
-        return sheet.finished()
+        return sheet.finish()
 
 
 def norm_curves(steps: Any, norms: Mapping[str, Any], *, quantity: str) -> "Figure":
@@ -356,7 +362,7 @@ def norm_curves(steps: Any, norms: Mapping[str, Any], *, quantity: str) -> "Figu
     """
     if not norms:
         raise BadInput("there are no layers to draw; give the norms of at least one")
-    with style.drawing():
+    with style.style_context():
         sheet, members = Sheet.blank(f"{quantity[:1].upper()}{quantity[1:]} by layer"), 1
         for place, (name, values) in enumerate(norms.items()):
             values = np.asarray(values, np.float64)
@@ -370,7 +376,7 @@ def norm_curves(steps: Any, norms: Mapping[str, Any], *, quantity: str) -> "Figu
         sheet.x_label_updates()
         sheet.y_label(quantity)
         sheet.scale_objective(GROWN * max([1.0, *(float(column[0]) for column in sheet.drawn if len(column))]))
-        return sheet.finished("layer")
+        return sheet.finish("layer")
 
 
 def _points(sheet: Sheet, x: Floats, name: str, label: int, listed: bool) -> None:
@@ -408,7 +414,7 @@ def _boundary(sheet: Sheet, plane: DecisionPlane) -> None:
             sheet.axes.contour(plane.first, plane.second, heights, [0.0], colors=style.BLACK, linewidths=1.1)
 
 
-def _held(values: Mapping[str, str]) -> str:
+def _describe_held(values: Mapping[str, str]) -> str:
     """What the features beside the two are held at, in a sentence."""
     told = [f"{name} at {value}" for name, value in list(values.items())[:MOST_HELD]]
     more = f", and {len(values) - MOST_HELD} more" if len(values) > MOST_HELD else ""
@@ -438,7 +444,7 @@ def _heights(outputs: Floats) -> list[Floats]:
     return [outputs[..., one] - np.delete(outputs, one, -1).max(-1) for one in classes]
 
 
-def _spread(sheet: Sheet, place: int, name: str, values: Floats) -> None:
+def _draw_dots(sheet: Sheet, place: int, name: str, values: Floats) -> None:
     """The dots of an option, moved sideways by their number, and the bar of their median."""
     there = np.isfinite(values)
     sheet.axes.plot(
@@ -448,12 +454,12 @@ def _spread(sheet: Sheet, place: int, name: str, values: Floats) -> None:
         median = float(np.median(values[there]))
         sheet.axes.plot([place - 0.22, place + 0.22], [median, median], color=style.ORANGE, linewidth=3, zorder=4)
         told = f"median {median:,.4g}, from {values[there].min():,.4g} to {values[there].max():,.4g}"
-        sheet.say(f"{isolated(name)}: {told}, of {there.sum():,} of {len(there):,} seeds.")
+        sheet.say(f"{isolate_direction(name)}: {told}, of {there.sum():,} of {len(there):,} seeds.")
     else:
-        sheet.say(f"{isolated(name)}: no value.")
+        sheet.say(f"{isolate_direction(name)}: no value.")
 
 
-def _paired(axes: "Axes", values: Sequence[Floats]) -> None:
+def _draw_pair_lines(axes: "Axes", values: Sequence[Floats]) -> None:
     """Lines that join a seed's values under neighboring options, where they are few."""
     counts = {len(one) for one in values}
     if len(counts) > 1 or max(counts) > MOST_PAIRED:
@@ -469,7 +475,7 @@ def _sideways(count: int) -> Floats:
     return (np.arange(count) * 0.6180339887 % 1 - 0.5) * 0.3 if count > 1 else np.zeros(count)
 
 
-def _fitting(counts: Integers) -> float:
+def _font_size_for(counts: Integers) -> float:
     digits = len(f"{int(counts.max(initial=0)):,}")
     return 8.5 if digits <= 4 else 7 if digits == 5 else 6
 

@@ -56,11 +56,11 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def diverging() -> Any:
+def diverging_colormap() -> Any:
     """A color map from blue through white to orange: negative, zero and positive; gray for what is not finite.
 
     >>> from matplotlib.colors import to_hex
-    >>> [to_hex(diverging()(place)) for place in (0.0, 0.5, 1.0)]
+    >>> [to_hex(diverging_colormap()(place)) for place in (0.0, 0.5, 1.0)]
     ['#026dad', '#ffffff', '#d87130']
     """
     from matplotlib.colors import LinearSegmentedColormap
@@ -68,7 +68,7 @@ def diverging() -> Any:
     return LinearSegmentedColormap.from_list("signs", [BLUE, "#ffffff", ORANGE], 255).with_extremes(bad=PALE)
 
 
-def rising() -> Any:
+def sequential_colormap() -> Any:
     """A color map from white to blue, for what is never negative; gray for what is not finite."""
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -89,12 +89,12 @@ def ink_on(color: Any) -> str:
 
 
 @contextmanager
-def drawing() -> Iterator[None]:
+def style_context() -> Iterator[None]:
     """Draw and save in this look, whatever Matplotlib is set to elsewhere; afterwards it is set as before.
 
     >>> import matplotlib
     >>> before = matplotlib.rcParams["font.size"]
-    >>> with drawing():
+    >>> with style_context():
     ...     matplotlib.rcParams["font.size"]
     9.0
     >>> matplotlib.rcParams["font.size"] == before

@@ -15,7 +15,7 @@ import numpy as np
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.figure_builder import alt_text, curves, name_of
-from deltarule.reports.formatting import escaped, isolated
+from deltarule.reports.formatting import escape_html, isolate_direction
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +67,7 @@ def part(figure: "Figure", id: str, table: list[list[str]] | None = None) -> Par
     >>> made.title, made.svg[:4], made.table[1]
     ('Probability of the correct output', '<svg', ['0', '0.5', '0.4'])
     """
-    with style.drawing():
+    with style.style_context():
         dpi = figure.get_dpi()
         figure.set_dpi(POINTS_PER_INCH)  # what is drawn then has the SVG's own units
         try:
@@ -76,7 +76,7 @@ def part(figure: "Figure", id: str, table: list[list[str]] | None = None) -> Par
         finally:
             figure.set_dpi(dpi)
     alt = alt_text(figure)
-    return Part(id, _title(alt), svg, alt, hover, _table(figure) if table is None else table)
+    return Part(id, _title(alt), svg, alt, hover, _curve_table(figure) if table is None else table)
 
 
 class Parts:
@@ -93,7 +93,7 @@ class Parts:
             made = part(figure, id, table)
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             alt = alt_text(figure)
-            told = escaped(f"This figure cannot be drawn, for Matplotlib says: {error}")
+            told = escape_html(f"This figure cannot be drawn, for Matplotlib says: {error}")
             made = Part(id, _title(alt), f"<p>{told}</p>", alt, [], table or [])
         self.all.append(made)
 
@@ -112,7 +112,9 @@ def _svg(figure: "Figure", id: str) -> str:
                 parent.remove(child)
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
-        element.attrib = {name.rpartition("}")[2]: _own(name, value, id) for name, value in element.attrib.items()}
+        element.attrib = {
+            name.rpartition("}")[2]: _page_unique(name, value, id) for name, value in element.attrib.items()
+        }
     referred = set(REFERENCE.findall(" ".join(value for element in root.iter() for value in element.attrib.values())))
     for element in root.iter():
         if element.attrib.get("id") not in referred:
@@ -142,7 +144,7 @@ def _shorten(root: ElementTree.Element) -> None:
             element.attrib[name] = value
         if element.attrib.get("transform", "").startswith("rotate(-0 "):
             del element.attrib["transform"]
-        element[:] = [inner for one in element for inner in _opened(one)]
+        element[:] = [inner for one in element for inner in _flatten_group(one)]
 
 
 def _with_palette(address: str) -> str:
@@ -158,10 +160,10 @@ def _with_palette(address: str) -> str:
     return min(address, PNG + b64encode(content.getvalue()).decode(), key=len)
 
 
-def _opened(element: ElementTree.Element) -> list[ElementTree.Element]:
+def _flatten_group(element: ElementTree.Element) -> list[ElementTree.Element]:
     """What is in a group that does nothing; other elements as they are."""
     is_bare = element.tag == "g" and not element.attrib
-    return [inner for one in element for inner in _opened(one)] if is_bare else [element]
+    return [inner for one in element for inner in _flatten_group(one)] if is_bare else [element]
 
 
 def _font(found: re.Match[str]) -> str:
@@ -170,7 +172,7 @@ def _font(found: re.Match[str]) -> str:
     return f"{weight}font-size:{found[2]}"
 
 
-def _own(name: str, value: str, id: str) -> str:
+def _page_unique(name: str, value: str, id: str) -> str:
     """Names within the figure, and what refers to them, made names of the page."""
     if name == "id":
         return f"{id}-{value}"
@@ -184,29 +186,34 @@ def _hover(figure: "Figure", axes: "Axes") -> dict[str, Any]:
     height = float(figure.bbox.height)
     drawn = []
     for line in curves(axes):
-        x, y = _values(line)
+        x, y = _curve_points(line)
         places = axes.transData.transform(np.column_stack([x, y]))
         inside = axes.bbox.padded(1).get_points()
         there = np.isfinite(places).all(1) & (places >= inside[0]).all(1) & (places <= inside[1]).all(1)
-        chosen = _some(np.flatnonzero(there), MOST_POINTS)
+        chosen = _thin_out(np.flatnonzero(there), MOST_POINTS)
         points = [
-            [round(float(places[at, 0]), 1), round(height - float(places[at, 1]), 1), _told(x[at]), _told(y[at])]
+            [
+                round(float(places[at, 0]), 1),
+                round(height - float(places[at, 1]), 1),
+                _format_number(x[at]),
+                _format_number(y[at]),
+            ]
             for at in chosen.tolist()
         ]
-        drawn.append({"name": isolated(name_of(line)), "points": points})
+        drawn.append({"name": isolate_direction(name_of(line)), "points": points})
     return {"curves": drawn, "x": _label(axes, figure), "y": " ".join(axes.get_ylabel().split())}
 
 
-def _table(figure: "Figure") -> list[list[str]]:
+def _curve_table(figure: "Figure") -> list[list[str]]:
     """Some of the numbers of the first axes' curves; each curve has its own values across, so there may be gaps."""
     lines = curves(figure.axes[0])
     if not lines:
         return []
-    across = np.unique(np.concatenate([_values(line)[0] for line in lines]))
+    across = np.unique(np.concatenate([_curve_points(line)[0] for line in lines]))
     rows = [[_label(figure.axes[0], figure), *(name_of(line) or figure.axes[0].get_ylabel() for line in lines)]]
-    for at in _some(across, MOST_NUMBERS).tolist():
-        found = [_values(line)[1][_values(line)[0] == at] for line in lines]
-        rows.append([_told(at), *(_told(values[0]) if len(values) else "" for values in found)])
+    for at in _thin_out(across, MOST_NUMBERS).tolist():
+        found = [_curve_points(line)[1][_curve_points(line)[0] == at] for line in lines]
+        rows.append([_format_number(at), *(_format_number(values[0]) if len(values) else "" for values in found)])
     return rows
 
 
@@ -214,16 +221,16 @@ def _label(axes: "Axes", figure: "Figure") -> str:
     return " ".join((axes.get_xlabel() or figure.axes[-1].get_xlabel()).split())
 
 
-def _values(line: "Line2D") -> tuple[Floats, Floats]:
+def _curve_points(line: "Line2D") -> tuple[Floats, Floats]:
     """The points of a curve, without its gaps."""
     x, y = np.asarray(line.get_xdata(), np.float64), np.asarray(line.get_ydata(), np.float64)
     return x[np.isfinite(y)], y[np.isfinite(y)]
 
 
-def _some(values: Any, most: int) -> Any:
+def _thin_out(values: Any, most: int) -> Any:
     """Some of many, evenly, the first and the last among them."""
     return values if len(values) <= most else values[np.linspace(0, len(values) - 1, most).round().astype(int)]
 
 
-def _told(value: float) -> str:
+def _format_number(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e9 else f"{value:.4g}"

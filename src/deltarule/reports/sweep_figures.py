@@ -11,8 +11,8 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
-from deltarule.reports.figure_builder import Sheet, all_fitted, fitted, width_of, wrapped, write_out
-from deltarule.reports.formatting import isolated
+from deltarule.reports.figure_builder import Sheet, all_fitted, fit_text, width_of, wrap_text, write_out
+from deltarule.reports.formatting import isolate_direction
 from deltarule.reports.network_figures import CELL
 from deltarule.stats.effects import Effect, Effects, Parameter, Ranking, format_value, parameters_of, ranking
 
@@ -68,18 +68,18 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
     parameters = parameters_of(settings)[0][:MOST_AXES]
     if not parameters:
         raise BadInput("all configurations are alike; lines are drawn of parameters that take several values")
-    drawn = _drawn(means)
-    with style.drawing():
+    drawn = _select_lines(means)
+    with style.style_context():
         width = max(7.0, 1.4 + APART * (len(parameters) + 1))
         sheet = Sheet.of_axes(f"Every configuration, to its mean {quantity}", width, 4.2)
         low, high = _limits(means)
         strength = (np.maximum(means, low) - low) / (high - low)
-        _paths(sheet.axes, np.column_stack([*(_through(one, strength) for one in parameters), strength])[drawn])
+        _paths(sheet.axes, np.column_stack([*(_line_positions(one, strength) for one in parameters), strength])[drawn])
         for at, one in enumerate(parameters):
             _named_heights(sheet.axes, at, one.values, _heights(one))
         ticks = np.linspace(low, high, 5)
         _named_heights(sheet.axes, len(parameters), [f"{tick:.3g}" for tick in ticks], (ticks - low) / (high - low))
-        names = [wrapped(_short(one.key), NAME) for one in parameters]
+        names = [wrap_text(_last_key(one.key), NAME) for one in parameters]
         sheet.axes.set_xticks(range(len(names) + 1), [*names, "mean"])
         sheet.axes.set_xlim(-0.1, len(names) + 0.45)
         sheet.axes.set_ylim(-0.1, 1.1)
@@ -87,7 +87,7 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
         sheet.axes.tick_params(length=0)
         sheet.axes.grid(False)
         sheet.axes.spines["left"].set_visible(False)
-        sheet.axes.set_xlabel(wrapped(f"parameters, and the mean {quantity} last", 80))
+        sheet.axes.set_xlabel(wrap_text(f"parameters, and the mean {quantity} last", 80))
         sheet.y_label("values of the parameters")
         sheet.note("A line a configuration: the darker, and of those through one value the higher, the better.")
         if (means < low).any():
@@ -97,9 +97,9 @@ def parallel_coordinates(settings: Sequence[Mapping[str, Any]], scores: Any, *, 
         if len(drawn) < np.isfinite(means).sum():
             sheet.note(f"{len(drawn):,} of {len(means):,} are drawn: the best {MOST_DRAWN // 2}, and others by rank.")
         best, worst = int(ranked.place[0]), int(np.nanargmin(means))
-        sheet.say(f"The best of {len(means):,}: {_told(parameters, best)}, {means[best]:.4g}.")
-        sheet.say(f"The last: {_told(parameters, worst)}, {means[worst]:.4g}.")
-        return sheet.finished()
+        sheet.say(f"The best of {len(means):,}: {_describe_parameters(parameters, best)}, {means[best]:.4g}.")
+        sheet.say(f"The last: {_describe_parameters(parameters, worst)}, {means[worst]:.4g}.")
+        return sheet.finish()
 
 
 def effects_matrix(found: Effects, *, quantity: str) -> "Figure":
@@ -126,7 +126,7 @@ def effects_matrix(found: Effects, *, quantity: str) -> "Figure":
     down = [max(len(one.values), 4) for one in parameters]
     pairs = {effect.keys: effect for effect in found.pairwise}
     largest = max(float(np.nanmax(np.abs(one.mean), initial=0)) for one in (*found.marginal, *found.pairwise)) or 1.0
-    with style.drawing():
+    with style.style_context():
         sheet = Sheet.of_axes(
             "What each parameter is worth",
             max(5.2, 1.6 + 0.25 * count + ACROSS * sum(wide)),
@@ -150,13 +150,13 @@ def effects_matrix(found: Effects, *, quantity: str) -> "Figure":
             if row == count - 1:
                 values = all_fitted(parameters[column].values, VALUE, 8)
                 sheet.axes.set_xticks(range(len(values)), values, rotation=90, fontsize=8)
-                sheet.axes.set_xlabel(fitted(_short(parameters[column].key), 72 * ACROSS * wide[column], 9))
+                sheet.axes.set_xlabel(fit_text(_last_key(parameters[column].key), 72 * ACROSS * wide[column], 9))
         for one, effect in zip(parameters, found.marginal, strict=False):
-            sheet.say(f"{_short(one.key)}: {_effect_told(one, effect)}.")
+            sheet.say(f"{_last_key(one.key)}: {_effect_told(one, effect)}.")
         if diverged := diverged_with(found):
             sheet.say(diverged)
         _note_effects(sheet, found, quantity, count)
-        return sheet.finished()
+        return sheet.finish()
 
 
 def diverged_with(found: Effects) -> str:
@@ -171,9 +171,11 @@ def diverged_with(found: Effects) -> str:
     for parameter, effect in zip(found.parameters, found.marginal, strict=True):
         rows = zip(parameter.values, effect.mean, effect.diverged, effect.rows, strict=True)
         values = [
-            f"{isolated(value)} ({fell:,} of {of:,})" for value, mean, fell, of in rows if np.isnan(mean) and fell
+            f"{isolate_direction(value)} ({fell:,} of {of:,})"
+            for value, mean, fell, of in rows
+            if np.isnan(mean) and fell
         ]
-        told += [f"{_short(parameter.key)} {', '.join(values)}"] if values else []
+        told += [f"{_last_key(parameter.key)} {', '.join(values)}"] if values else []
     return f"Not told, as networks diverged: {'; '.join(told)}." if told else ""
 
 
@@ -196,7 +198,7 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
         ", ".join(format_value(settings[place].get(one.key)) for one in parameters)
         for place in ranked.place[:shown].tolist()
     ]
-    with style.drawing():
+    with style.style_context():
         names = [f"{rank}: {name}" for rank, name in enumerate(all_fitted(shorts, LONGEST, 8.5), 1)]
         width = 5.6 + max(width_of(name, 8.5) for name in names) / 72
         sheet = Sheet.of_axes("Is the winner more than noise?", width, 1.8 + CELL[1] * shown)
@@ -216,9 +218,9 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
         sheet.axes.set_yticks(rows, names)
         write_out(sheet.axes.xaxis)
         sheet.axes.set_ylim(shown - 0.4, -0.6)
-        sheet.axes.set_xlabel(wrapped(f"mean {quantity}, with its interval (95 %)", 44))
-        keys = ", ".join(_short(one.key) for one in parameters) or "configuration"
-        sheet.axes.set_ylabel(fitted(keys, 72 * (0.6 + CELL[1] * shown), 9))
+        sheet.axes.set_xlabel(wrap_text(f"mean {quantity}, with its interval (95 %)", 44))
+        keys = ", ".join(_last_key(one.key) for one in parameters) or "configuration"
+        sheet.axes.set_ylabel(fit_text(keys, 72 * (0.6 + CELL[1] * shown), 9))
         verdict = _verdict(ranked)
         sheet.note(verdict)
         sheet.say(verdict)
@@ -227,7 +229,7 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
         if ranked.blocks:
             mean = "" if np.isnan(ranked.mean[0]) else f", {ranked.mean[0]:.4g}"
             sheet.say(f"The first: {names[0].removeprefix('1: ')}{mean}.")
-        return sheet.finished()
+        return sheet.finish()
 
 
 def _verdict(ranked: Ranking) -> str:
@@ -252,7 +254,7 @@ def _verdict(ranked: Ranking) -> str:
     return f"{others:,} of the {compared:,} {compared_with} may be as good as the first, {within}"
 
 
-def _drawn(means: Floats) -> Floats:
+def _select_lines(means: Floats) -> Floats:
     """Whose lines are drawn, the worst first: so the best lie on top."""
     order = np.argsort(means)
     order = order[~np.isnan(means[order])]
@@ -278,7 +280,7 @@ def _heights(parameter: Parameter) -> Floats:
     return np.linspace(0, 1, len(parameter.values))
 
 
-def _through(parameter: Parameter, strength: Floats) -> Floats:
+def _line_positions(parameter: Parameter, strength: Floats) -> Floats:
     """Where the lines of all configurations go through a parameter: beside one another, the best on top."""
     return _heights(parameter)[parameter.place] + SPREAD * (strength - 0.5) / (len(parameter.values) - 1)
 
@@ -287,7 +289,9 @@ def _paths(axes: "Axes", paths: Floats) -> None:
     from matplotlib.collections import LineCollection
 
     lines = [np.column_stack([np.arange(paths.shape[1]), path]) for path in paths]
-    axes.add_collection(LineCollection(lines, colors=style.rising()(0.2 + 0.8 * paths[:, -1]), linewidths=1.0))
+    axes.add_collection(
+        LineCollection(lines, colors=style.sequential_colormap()(0.2 + 0.8 * paths[:, -1]), linewidths=1.0)
+    )
 
 
 def _named_heights(axes: "Axes", at: int, names: Sequence[str], heights: Floats) -> None:
@@ -309,17 +313,17 @@ def _marginal(sheet: Sheet, parameter: Parameter, effect: Effect, limits: tuple[
     axes.grid(visible=False, axis="x")
     write_out(axes.yaxis)
     axes.tick_params(labelsize=7)
-    axes.set_ylabel(wrapped(_short(parameter.key), NAME), rotation=0, ha="right", va="center") if first else None
+    axes.set_ylabel(wrap_text(_last_key(parameter.key), NAME), rotation=0, ha="right", va="center") if first else None
 
 
 def _pair(axes: "Axes", effect: Effect, largest: float, form: str) -> None:
     """The table of a pair: in each cell the effect, and half of its interval below it."""
     mean, half = effect.mean.T, effect.half.T
-    drawn = axes.imshow(mean, cmap=style.diverging(), vmin=-largest, vmax=largest, aspect="auto")
+    drawn = axes.imshow(mean, cmap=style.diverging_colormap(), vmin=-largest, vmax=largest, aspect="auto")
     for row, column in np.ndindex(*mean.shape):
         if not np.isnan(mean[row, column]):
-            text = _number(mean[row, column], f"+{form}")
-            text += "" if np.isnan(half[row, column]) else f"\n±{_number(half[row, column], form)}"
+            text = _format_setting(mean[row, column], f"+{form}")
+            text += "" if np.isnan(half[row, column]) else f"\n±{_format_setting(half[row, column], form)}"
             look: dict[str, Any] = {"color": style.ink_on(drawn.to_rgba(mean[row, column])[:3]), "fontsize": 6.5}
             axes.text(column, row, text, ha="center", va="center", **look)
     axes.grid(False)
@@ -332,7 +336,7 @@ def _name_rows(axes: "Axes", parameter: Parameter, first: bool) -> None:
     axes.set_yticks(range(len(named)), named)
     axes.tick_params(length=0, labelsize=8)
     if first:
-        axes.set_ylabel(wrapped(_short(parameter.key), NAME))
+        axes.set_ylabel(wrap_text(_last_key(parameter.key), NAME))
 
 
 def _form(found: Effects) -> str:
@@ -343,7 +347,7 @@ def _form(found: Effects) -> str:
     return f".{max(digits, 0)}f" if -1 <= digits <= 4 else ".1e"
 
 
-def _number(value: Any, form: str) -> str:
+def _format_setting(value: Any, form: str) -> str:
     text = f"{value:{form}}"
     return text if text.strip("+-0.") else text.lstrip("+-")  # nothing has no sign
 
@@ -361,7 +365,7 @@ def _effect_told(parameter: Parameter, effect: Effect) -> str:
         return "not told by this table"
     best, worst = int(np.nanargmax(effect.mean)), int(np.nanargmin(effect.mean))
     return ", ".join(
-        f"{isolated(parameter.values[at])} {effect.mean[at]:+.3g}"
+        f"{isolate_direction(parameter.values[at])} {effect.mean[at]:+.3g}"
         + ("" if np.isnan(effect.half[at]) else f" (± {effect.half[at]:.2g})")
         for at in dict.fromkeys((best, worst))
     )
@@ -382,13 +386,13 @@ def _note_effects(sheet: Sheet, found: Effects, quantity: str, count: int) -> No
     if count < len(found.parameters):
         sheet.note(f"{len(found.parameters) - count} parameters that matter less are left out.")
     if found.left_out:
-        sheet.note(f"Too many values to be told apart: {', '.join(map(_short, found.left_out))}.")
+        sheet.note(f"Too many values to be told apart: {', '.join(map(_last_key, found.left_out))}.")
 
 
-def _short(key: str) -> str:
+def _last_key(key: str) -> str:
     """The last part of a dotted key, in words."""
     return key.rpartition(".")[2].replace("_", " ")
 
 
-def _told(parameters: Sequence[Parameter], at: int) -> str:
-    return ", ".join(f"{_short(one.key)} {isolated(one.values[one.place[at]])}" for one in parameters)
+def _describe_parameters(parameters: Sequence[Parameter], at: int) -> str:
+    return ", ".join(f"{_last_key(one.key)} {isolate_direction(one.values[one.place[at]])}" for one in parameters)

@@ -39,7 +39,7 @@ def best_configurations(outcome: Any) -> "RenderableType":
     from rich.console import Group
 
     keys = list(outcome.configurations[0].settings) if outcome.configurations else []
-    head = [*(_short(key, keys) for key in keys), outcome.metric, "least", "greatest", "rows"]
+    head = [*(_short_key(key, keys) for key in keys), outcome.metric, "least", "greatest", "rows"]
     rows = []
     for one in outcome.configurations:
         scores = ("–" if value is None else score_said(value) for value in (one.mean, one.least, one.greatest))
@@ -52,7 +52,7 @@ def best_configurations(outcome: Any) -> "RenderableType":
     return Group(table, "", told, *(f"Note: {note}." for note in outcome.notes))
 
 
-def _short(key: str, keys: list[str]) -> str:
+def _short_key(key: str, keys: list[str]) -> str:
     """The last part of a dotted key, or all of it where two keys end alike."""
     last = key.rpartition(".")[2]
     return last if sum(other.rpartition(".")[2] == last for other in keys) == 1 else key

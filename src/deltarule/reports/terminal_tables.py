@@ -18,7 +18,7 @@ from deltarule.maths.activations import Activation
 from deltarule.problem import registry
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
-from deltarule.reports.formatting import bounds_of, codes_of, percent, signed, solved_told, what_is_high
+from deltarule.reports.formatting import bounds_of, codes_of, format_signed, percent, solved_told, what_is_high
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -83,9 +83,12 @@ def run_summary(outcome: Any) -> "RenderableType":
         ("networks", f"{outcome.members:,}, {outcome.dtype}, {outcome.engine} engine"),
         ("updates", f"{updates}, in {outcome.seconds:.2f} s"),
         ("ended", ", ".join(f"{count:,} {ENDED[reason]}" for reason, count in outcome.reasons.items())),
-        ("objective", _spread(outcome.objective, lambda value: f"{value:.4g}" if value < np.inf else "diverged")),
+        (
+            "objective",
+            _format_spread(outcome.objective, lambda value: f"{value:.4g}" if value < np.inf else "diverged"),
+        ),
         *(
-            (name.replace("_", " "), _spread(getattr(outcome, name), lambda share: percent(share, 4)))
+            (name.replace("_", " "), _format_spread(getattr(outcome, name), lambda share: percent(share, 4)))
             for name in ("accuracy", "validation_accuracy", "test_accuracy")
             if getattr(outcome, name) is not None
         ),
@@ -94,7 +97,7 @@ def run_summary(outcome: Any) -> "RenderableType":
         solved = outcome.solved
         rows.append(("solved", solved_told(solved.criterion, solved.count, solved.of, solved.steps_median)))
     if outcome.diverged:
-        rows.append(("diverged", _diverged(outcome.diverged)))
+        rows.append(("diverged", _describe_diverged(outcome.diverged)))
     if outcome.out is not None:
         rows.append(("written to", outcome.out))
     return pairs(rows)
@@ -207,7 +210,7 @@ def fitted_table(head: Sequence[str], rows: Sequence[Sequence[str]], are_texts: 
     plum            12
     sweet cherry     7
     """
-    return _Fitted(head, rows, are_texts)
+    return _FittingTable(head, rows, are_texts)
 
 
 def claims_table(verdicts: Sequence[Any]) -> "RenderableType":
@@ -330,7 +333,7 @@ class _Blocks:
 
 
 @dataclass(frozen=True)
-class _Fitted:
+class _FittingTable:
     """A table whose texts are folded where they do not fit; if numbers do not fit either, a line for each cell."""
 
     head: Sequence[str]
@@ -352,7 +355,7 @@ class _Fitted:
                 min(width, LEAST_OF_TEXT) if is_text else width
                 for width, is_text in zip(cells, self.are_texts, strict=True)
             ]
-            head = [_folded(name, width) for name, width in zip(head, cells, strict=True)]
+            head = [_fold_heading(name, width) for name, width in zip(head, cells, strict=True)]
             widths = [max([width, *map(cell_len, name.splitlines())]) for width, name in zip(cells, head, strict=True)]
             if _width(widths, gap) > options.max_width:
                 for place, row in enumerate(self.rows):
@@ -374,7 +377,7 @@ def _width(columns: Sequence[int], gap: int) -> int:
     return sum(columns) + gap * (len(columns) - 1)
 
 
-def _folded(heading: str, width: int) -> str:
+def _fold_heading(heading: str, width: int) -> str:
     """A heading in lines of such a width, or of as much as a word needs; a name in code is folded behind its marks."""
     spaced = re.sub(r"([_.])(?=\w)", r"\1 ", heading)
     return re.sub("([_.]) ", r"\1", fill(spaced, max(1, width), break_long_words=False, break_on_hyphens=False))
@@ -388,7 +391,7 @@ class _Claims:
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
         if options.max_width >= WIDE:
-            yield self._table()
+            yield self._claims_table()
             yield ""
         else:
             for one in self.verdicts:
@@ -398,7 +401,7 @@ class _Claims:
         told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
         yield f"{len(self.verdicts)} claim{'' if len(self.verdicts) == 1 else 's'}: {told}"
 
-    def _table(self) -> "Table":
+    def _claims_table(self) -> "Table":
         from rich.text import Text
 
         table = plain_table(leading=1, padding=(0, 1, 0, 0), expand=True)
@@ -409,7 +412,7 @@ class _Claims:
         table.add_column("verdict", width=12)
         for one in self.verdicts:
             claim = Text("\n".join([one.claim, *(f"{name}: {text}" for name, text in _remarks(one))]))
-            cells = (Text(one.report), Text(one.ours), Text("\n".join(_share(one))), _verdict(one))
+            cells = (Text(one.report), Text(one.ours), Text("\n".join(_share_cells(one))), _verdict(one))
             table.add_row(Text(one.id), claim, *cells)
         return table
 
@@ -420,7 +423,7 @@ def _claim_told(one: Any) -> "RenderableType":
 
     head = Text(f"{one.id}  ", "bold").append_text(_verdict(one))
     if one.share is not None:
-        share, interval = _share(one)
+        share, interval = _share_cells(one)
         head.append(f"  {share} of seeds ({interval})")
     rows = [("claim", one.claim), ("report", one.report), ("ours", one.ours), *_remarks(one)]
     return Group(head, pairs([(f"  {name}", text) for name, text in rows]))
@@ -441,7 +444,7 @@ def _verdict(one: Any) -> "Text":
     return Text(one.verdict, VERDICT_STYLES.get(one.verdict, ""))
 
 
-def _share(one: Any) -> tuple[str, ...]:
+def _share_cells(one: Any) -> tuple[str, ...]:
     """The share of seeds for which a claim holds, and its interval; nothing where it was not tested."""
     if one.share is None:
         return ()
@@ -449,13 +452,13 @@ def _share(one: Any) -> tuple[str, ...]:
     return percent(one.share), f"{100 * low:.3g} to {percent(high)}"
 
 
-def _spread(spread: Any, told: Callable[[float], str]) -> str:
+def _format_spread(spread: Any, told: Callable[[float], str]) -> str:
     if told(spread.min) == told(spread.max):
         return told(spread.median)
     return f"median {told(spread.median)}, from {told(spread.min)} to {told(spread.max)}"
 
 
-def _diverged(diverged: Sequence[Any]) -> str:
+def _describe_diverged(diverged: Sequence[Any]) -> str:
     told = [
         f"member {one['member']} after update {one['step']:,} (layer {one['layer']}, {one['where']})"
         for one in diverged[:MOST_LISTED]
@@ -527,11 +530,11 @@ def _codes_told(labels: Sequence[str], codes: Sequence[str]) -> str:
         sharing.setdefault(code, []).append(str(label))
     if len(sharing) == len(codes):
         return f"The {len(codes)} inputs have {len(codes)} different codes."
-    told = "; ".join(f"{_listed(shared)} share {code}" for code, shared in sharing.items() if len(shared) > 1)
+    told = "; ".join(f"{_join_words(shared)} share {code}" for code, shared in sharing.items() if len(shared) > 1)
     return f"The {len(codes)} inputs have {len(sharing)} different code{'' if len(sharing) == 1 else 's'}: {told}."
 
 
-def _listed(words: Sequence[str]) -> str:
+def _join_words(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
@@ -546,7 +549,7 @@ def _weight(value: float, largest: float) -> "Text":
     """A weight with its sign, on a ground that is the darker the larger it is."""
     from rich.text import Text
 
-    told = signed(value)
+    told = format_signed(value)
     strength = abs(value) / largest if largest and np.isfinite(value) else 0.0
     if strength < 0.1:
         return Text(told)

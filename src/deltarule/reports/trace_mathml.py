@@ -30,7 +30,7 @@ from deltarule.tracing.expressions import (
     Sum,
     Weighted,
     evaluate,
-    indexed,
+    format_index,
     number,
     shown_terms,
 )
@@ -86,7 +86,7 @@ def symbol(name: str) -> str:
             return f"<mi>{escape(name.replace('_', ' '))}</mi>"
         named = symbol(below) if below[-1:].isdigit() else f"<mtext>{escape(below.replace('_', ' '))}</mtext>"
         return f"<msub><mi>{escape(above)}</mi>{named}</msub>"
-    letters, digits = _split(name)
+    letters, digits = _split_name(name)
     if letters == "variance":
         return f"<msubsup><mi>σ</mi><mn>{digits}</mn><mn>2</mn></msubsup>"
     base = (
@@ -109,7 +109,7 @@ def _place(place: Index) -> str:
     return f"<mn>{place}</mn>" if isinstance(place, int) else f"<mi>{place}</mi>"
 
 
-def _split(name: str) -> tuple[str, str]:
+def _split_name(name: str) -> tuple[str, str]:
     found = re.fullmatch(r"(.*?)(\d*)", name)
     assert found
     return found[1], found[2]
@@ -123,7 +123,7 @@ class _MathML:
     sample: int | None = None
 
     def whole(self, tree: Expression) -> str:
-        return self._written(tree, True)[0]
+        return self._mathml_of(tree, True)[0]
 
     def terms(self, tree: Expression, first: bool) -> list[str]:
         """What is added up, each term with its sign in front."""
@@ -131,7 +131,7 @@ class _MathML:
             case Sum(terms):
                 return [part for place, term in enumerate(terms) for part in self._plus(term, first and not place)]
             case Difference(left, right):
-                return [*self.terms(left, first), f'<mo form="infix">−</mo>{self._at(right, MULTIPLIED)}']
+                return [*self.terms(left, first), f'<mo form="infix">−</mo>{self._with_brackets(right, MULTIPLIED)}']
             case Series() if self.link:
                 parts: list[str] = []
                 for place in shown_terms(tree, MOST_TERMS, self.sample):
@@ -140,30 +140,32 @@ class _MathML:
                     else:
                         parts += self._plus(tree.term(*place), first and not parts)
                 return parts
-        return [self._at(tree, ADDED, first)]
+        return [self._with_brackets(tree, ADDED, first)]
 
     def _plus(self, term: Expression, first: bool) -> list[str]:
         parts = self.terms(term, first)
         return parts if first else [f'<mo form="infix">+</mo>{parts[0]}', *parts[1:]]
 
-    def _written(self, tree: Expression, first: bool) -> tuple[str, int]:
+    def _mathml_of(self, tree: Expression, first: bool) -> tuple[str, int]:
         """The MathML of a tree, and how tightly it holds together; `first`: whether it may begin with a sign."""
         match tree:
             case Number(value):
-                return self._number(value)
+                return self._mathml_number(value)
             case Ref():
                 return self._ref(tree)
             case Sum() | Difference():
                 return "".join(self.terms(tree, first)), ADDED
             case Product(factors):
-                told = [self._at(factor, MULTIPLIED, first and not place) for place, factor in enumerate(factors)]
+                told = [
+                    self._with_brackets(factor, MULTIPLIED, first and not place) for place, factor in enumerate(factors)
+                ]
                 return "<mo>·</mo>".join(told), MULTIPLIED
             case Quotient(above, below):
                 return f"<mfrac><mrow>{self.whole(above)}</mrow><mrow>{self.whole(below)}</mrow></mfrac>", RAISED
             case Power(base, exponent):
-                return f"<msup><mrow>{self._at(base, WHOLE)}</mrow>{self._row(exponent)}</msup>", RAISED
+                return f"<msup><mrow>{self._with_brackets(base, WHOLE)}</mrow>{self._row(exponent)}</msup>", RAISED
             case Negative(of):
-                return f"<mo>−</mo>{self._at(of, MULTIPLIED)}", SIGNED
+                return f"<mo>−</mo>{self._with_brackets(of, MULTIPLIED)}", SIGNED
             case Function(name, arguments):
                 return self._function(name, arguments)
             case Series():
@@ -171,73 +173,77 @@ class _MathML:
             case Cases():
                 return self._cases(tree)
             case Weighted(weight, term):
-                return self._written(term, first) if not self.link or evaluate(weight) else ("<mn>0</mn>", WHOLE)
+                return self._mathml_of(term, first) if not self.link or evaluate(weight) else ("<mn>0</mn>", WHOLE)
         raise TypeError(f"{type(tree).__name__} is no formula")
 
-    def _at(self, tree: Expression, least: int, first: bool = False) -> str:
-        text, level = self._written(tree, first)
+    def _with_brackets(self, tree: Expression, least: int, first: bool = False) -> str:
+        text, level = self._mathml_of(tree, first)
         fits = level >= least and (first or level != SIGNED) and (first or not text.startswith("<mo>−</mo>"))
-        return text if fits else _bracketed("(", self.whole(tree), ")")
+        return text if fits else _bracket("(", self.whole(tree), ")")
 
     def _row(self, tree: Expression) -> str:
         text = self.whole(tree)
         return text if isinstance(tree, Number) else f"<mrow>{text}</mrow>"
 
-    def _number(self, value: float) -> tuple[str, int]:
-        return f"<mn>{shown(value)}</mn>", SIGNED if value < 0 else WHOLE
+    def _mathml_number(self, value: float) -> tuple[str, int]:
+        return f"<mn>{format_number(value)}</mn>", SIGNED if value < 0 else WHOLE
 
     def _ref(self, ref: Ref) -> tuple[str, int]:
         if self.link is None or ref.value is None:
             return entry(ref.name, ref.index), WHOLE
-        title = escape(f"{indexed(ref.name, ref.index)} = {float(ref.value)!r}")
+        title = escape(f"{format_index(ref.name, ref.index)} = {float(ref.value)!r}")
         address = escape(self.link(ref))
-        told = f'<a href="{address}" title="{title}">{shown(ref.value)}</a>' if address else shown(ref.value)
+        told = (
+            f'<a href="{address}" title="{title}">{format_number(ref.value)}</a>'
+            if address
+            else format_number(ref.value)
+        )
         return f"<mn>{told}</mn>", SIGNED if ref.value < 0 else WHOLE
 
     def _function(self, name: str, arguments: tuple[Expression, ...]) -> tuple[str, int]:
-        told = [self._at(argument, ADDED, True) for argument in arguments]
+        told = [self._with_brackets(argument, ADDED, True) for argument in arguments]
         if name == "exp":
             return f"<msup><mi>e</mi><mrow>{told[0]}</mrow></msup>", RAISED
         if name == "sqrt":
             return f"<msqrt><mrow>{told[0]}</mrow></msqrt>", WHOLE
         if name in ("abs", "floor"):
             left, right = {"abs": ("|", "|"), "floor": ("⌊", "⌋")}[name]
-            return _bracketed(left, told[0], right), WHOLE
-        return f"<mrow><mi>{escape(name)}</mi>{_bracketed('(', '<mo>,</mo>'.join(told), ')')}</mrow>", WHOLE
+            return _bracket(left, told[0], right), WHOLE
+        return f"<mrow><mi>{escape(name)}</mi>{_bracket('(', '<mo>,</mo>'.join(told), ')')}</mrow>", WHOLE
 
     def _series(self, series: Series, first: bool) -> tuple[str, int]:
         if self.link:
             return "".join(self.terms(series, first)), ADDED
         letters = "<mo>,</mo>".join(f"<mi>{letter}</mi>" for letter in series.letters)
-        told = self._at(series.term(*series.letters), MULTIPLIED)
+        told = self._with_brackets(series.term(*series.letters), MULTIPLIED)
         return f"<munder><mo>∑</mo><mrow>{letters}</mrow></munder>{told}", ADDED
 
     def _cases(self, tree: Cases) -> tuple[str, int]:
         if self.link:
-            conditions, piece = tree.chosen
+            conditions, piece = tree.selected
             reason = "<mtext>&#xA0;and&#xA0;</mtext>".join(map(self._condition, conditions))
-            return f"{self._at(piece, ADDED, True)}<mtext>&#xA0;since&#xA0;</mtext>{reason}", ADDED - 1
+            return f"{self._with_brackets(piece, ADDED, True)}<mtext>&#xA0;since&#xA0;</mtext>{reason}", ADDED - 1
         rows = [(self.whole(piece), f"<mtext>if&#xA0;</mtext>{self._condition(test)}") for test, piece in tree.pieces]
         rows.append((self.whole(tree.otherwise), "<mtext>else</mtext>"))
         cells = "".join(f"<mtr><mtd>{piece}</mtd><mtd>{when}</mtd></mtr>" for piece, when in rows)
         return f'<mrow><mo>{{</mo><mtable class="cases">{cells}</mtable></mrow>', WHOLE
 
     def _condition(self, condition: Comparison) -> str:
-        left, right = (self._at(side, ADDED, True) for side in (condition.left, condition.right))
+        left, right = (self._with_brackets(side, ADDED, True) for side in (condition.left, condition.right))
         return f"{left}<mo>{escape(condition.sign)}</mo>{right}"
 
 
-def _bracketed(left: str, inside: str, right: str) -> str:
+def _bracket(left: str, inside: str, right: str) -> str:
     """Brackets around a formula, large ones around what is high."""
     high = any(tag in inside for tag in ("<mfrac", "<munder", "<mtable"))
     left, right = (f"<mo>{one}</mo>" if high else _UPRIGHT.format(one) for one in (left, right))
     return f"<mrow>{left}{inside}{right}</mrow>"
 
 
-def shown(value: float, digits: int = DIGITS) -> str:
+def format_number(value: float, digits: int = DIGITS) -> str:
     """A number as it is set in print, with a true minus.
 
-    >>> shown(-0.25), shown(1.5e-7)
+    >>> format_number(-0.25), format_number(1.5e-7)
     ('−0.25', '1.5e−07')
     """
     return number(value, digits).replace("-", "−")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from deltarule.reports.formatting import visible
 from deltarule.reports.graph import computational_graph
-from deltarule.reports.trace_mathml import entry, shown, terms_with_numbers, with_names
+from deltarule.reports.trace_mathml import entry, format_number, terms_with_numbers, with_names
 from deltarule.tracing.explanation import Explanation, Quantity
-from deltarule.tracing.expressions import SAMPLES, Ref, indexed, with_numbers
+from deltarule.tracing.expressions import SAMPLES, Ref, format_index, with_numbers
 from deltarule.tracing.render_text import TITLES, header
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def explanation_page(explanation: Explanation, sample: int | None = None, layer:
             digest="",
             title=explanation.title or "One update, explained",
             header=header(explanation),
-            shown=_shown(sample, layer),
+            shown=_describe_selection(sample, layer),
             graph=computational_graph(explanation, links={name: f"#{one.id}" for name, one in known.items()}),
             sections=[section for section in sections if section["quantities"]],
             notes=explanation.notes,
@@ -94,7 +94,7 @@ class _Drawn:
         return [[(row, column) for column in columns] for row in self.rows]
 
     @property
-    def worked(self) -> list[tuple[int, ...]]:
+    def worked_entries(self) -> list[tuple[int, ...]]:
         """The indices whose formula is written out."""
         flat = [index for row in self.indices for index in row]
         return flat[:MOST_WORKED] if self.quantity.rule else []
@@ -104,7 +104,7 @@ class _Drawn:
 
     def exact(self, index: tuple[int, ...]) -> str:
         """An entry with all its digits."""
-        return f"{indexed(self.quantity.name, index)} = {float(self.quantity.value[index])!r}"
+        return f"{format_index(self.quantity.name, index)} = {float(self.quantity.value[index])!r}"
 
     def address(self, index: tuple[Any, ...]) -> str:
         """Where an entry is shown, or else its array."""
@@ -120,7 +120,7 @@ class _Drawn:
             "name": _math(entry(one.name, one.axes)),
             "plain": one.name,
             "about": one.about,
-            "scalar": None if one.axes else shown(float(one.value), 8),
+            "scalar": None if one.axes else format_number(float(one.value), 8),
             "size": " × ".join(f"{length:,}" for length in one.value.shape),
             "formula": None
             if formula is None
@@ -128,16 +128,16 @@ class _Drawn:
             "columns": self.column_names,
             "rows": [self._row(row) for row in self.indices] if one.axes else [],
             "left_out": self.left_out,
-            "worked": [self._worked(index, link) for index in self.worked],
-            "beside": self.beside,
-            "not_worked": sum(map(len, self.indices)) - len(self.worked) if one.rule else 0,
+            "worked": [self._worked_formula(index, link) for index in self.worked_entries],
+            "beside": self.formulas_per_row,
+            "not_worked": sum(map(len, self.indices)) - len(self.worked_entries) if one.rule else 0,
         }
 
     @property
-    def beside(self) -> int:
+    def formulas_per_row(self) -> int:
         """How many formulas have room beside each other: as many as the longest one leaves."""
         rule = self.quantity.rule
-        lengths = [len(with_numbers(rule(*index))) for index in self.worked] if rule else []
+        lengths = [len(with_numbers(rule(*index))) for index in self.worked_entries] if rule else []
         return max(1, min(3, LINE // (max(lengths, default=0) + 30)))
 
     @property
@@ -162,20 +162,22 @@ class _Drawn:
         cells = [
             {
                 "id": self.cell(index),
-                "text": shown(float(one.value[index])),
+                "text": format_number(float(one.value[index])),
                 "exact": self.exact(index),
-                "href": f"#w{self.cell(index)}" if index in self.worked else (f"#f{self.id}" if one.rule else None),
+                "href": f"#w{self.cell(index)}"
+                if index in self.worked_entries
+                else (f"#f{self.id}" if one.rule else None),
             }
             for index in indices
         ]
         return {"label": one.label(0, indices[0][0]) if len(one.axes) == 2 else "", "cells": cells}
 
-    def _worked(self, index: tuple[int, ...], link: Callable[[Ref], str]) -> dict[str, Any]:
+    def _worked_formula(self, index: tuple[int, ...], link: Callable[[Ref], str]) -> dict[str, Any]:
         """An entry's formula with its numbers: what it is, the terms, and what they come to."""
         one = self.quantity
         assert one.rule is not None
         value = float(one.value[index])
-        result = f'<a href="{self.address(index)}" title="{escape(self.exact(index))}">{shown(value, 8)}</a>'
+        result = f'<a href="{self.address(index)}" title="{escape(self.exact(index))}">{format_number(value, 8)}</a>'
         first, *terms = terms_with_numbers(one.rule(*index), link, self.sample)
         head = f"{entry(one.name, index)}<mo>=</mo>{first}"
         return {
@@ -192,7 +194,7 @@ def _math(inside: str) -> Any:
     return Markup(f'<math displaystyle="true"{role}>{inside}</math>')
 
 
-def _shown(sample: int | None, layer: int | None) -> str:
+def _describe_selection(sample: int | None, layer: int | None) -> str:
     parts = [f"row {sample} of the data"] if sample is not None else []
     parts += [f"layer {layer}"] if layer is not None else []
     return f"Shown: {' and '.join(parts)} alone." if parts else ""

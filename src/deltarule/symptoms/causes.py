@@ -245,7 +245,7 @@ def _rate_too_high(seen: Seen) -> Evidence | None:
     if seen.skill >= LEARNED or tested is None:
         return None
     # Far targets make weights grow and units flat, too, though the best rate may be above the run's own.
-    marked = _over(seen.last.length, seen.first.length) > GROWN or bool(_killed(seen))
+    marked = _over(seen.last.length, seen.first.length) > GROWN or bool(_died_while_training(seen))
     too_far = seen.rate > TOO_HIGH * tested.best or (marked and seen.rate >= tested.best)
     if not seen.diverged and not (too_far and _came_farther(seen, BETTER)):
         return None
@@ -255,13 +255,13 @@ def _rate_too_high(seen: Seen) -> Evidence | None:
         else f"the objective ended at {seen.objective:.3g}"
     )
     return Evidence(
-        f"with a rate of {seen.rate:.3g} {course}{_killed(seen)}; {_range_test_told(seen)}",
+        f"with a rate of {seen.rate:.3g} {course}{_died_while_training(seen)}; {_range_test_told(seen)}",
         _over(seen.rate, tested.best),
         _rates(seen) | {"last length of the weights / first": _over(seen.last.length, seen.first.length)},
     )
 
 
-def _killed(seen: Seen) -> str:
+def _died_while_training(seen: Seen) -> str:
     """That units which were not flat at first are so in the end, in words; nothing where there are none."""
     pairs = (_saturated_at_first, _saturated_at_last, "saturated"), (_dead_at_first, _dead_at_last, "dead")
     words = [word for first, last, word in pairs if last(seen) and not first(seen)]

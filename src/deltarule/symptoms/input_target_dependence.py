@@ -42,20 +42,20 @@ def relation(x: Floats, y: Floats) -> Relation | None:
     True
     """
     chosen = np.linspace(0, len(x) - 1, min(len(x), MOST_ROWS)).astype(int)
-    x, y = _standardized(x[chosen].astype(np.float64)), y[chosen].astype(np.float64)
+    x, y = _standardize(x[chosen].astype(np.float64)), y[chosen].astype(np.float64)
     if len(x) < FEWEST_ROWS or not x.size or len(x) - _largest_group(y) < FEWEST_OUTSIDE:
         return None
-    y = _standardized(y)
+    y = _standardize(y)
     shuffled = np.random.Generator(np.random.Philox(key=0)).permuted(np.tile(np.arange(len(y)), (SHUFFLES, 1)), axis=1)
     scores, chances = [], []
     for errors in (_neighbors(x), _line(x)):
-        score, others = _explained(errors, y), _explained(errors, y[shuffled])
+        score, others = _explained_variance(errors, y), _explained_variance(errors, y[shuffled])
         scores.append(float(score))
         chances.append((1 + int((others >= score).sum())) / (SHUFFLES + 1))
     return Relation(scores[0], scores[1], min(1.0, 2 * min(chances)))
 
 
-def _standardized(columns: Floats) -> Floats:
+def _standardize(columns: Floats) -> Floats:
     """Columns of mean 0 and deviation 1, without those that never vary."""
     spread = columns.std(0)
     varies = spread > 1e-12 * np.abs(columns).max(0)
@@ -88,7 +88,7 @@ def _line(x: Floats) -> Floats:
     return np.asarray(errors / np.diag(errors)[:, None])
 
 
-def _explained(errors: Floats, y: Floats) -> Floats:
+def _explained_variance(errors: Floats, y: Floats) -> Floats:
     """R² of the held-out predictions.   errors [N, N]   y [.., N, C]  →  [..]"""
     missed = errors @ y
     return np.asarray(1 - (missed * missed).sum((-2, -1)) / (y * y).sum((-2, -1)))

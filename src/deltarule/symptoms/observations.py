@@ -161,7 +161,7 @@ def _look_at_one(run: Run, tested: RangeAnswer | None, related: Relation | None)
         at_start=float(course[0, 1]) if len(course) else np.nan,
         objective=np.inf if diverged else float(run.objective[0]),
         least=_least_objective(problem, rows, scale),
-        falling=_falling(course[:, 1]),
+        falling=_share_of_decreases(course[:, 1]),
         moved=moved,
         rate=_median_rate(run),
         steps=int(run.steps[0]),
@@ -170,7 +170,7 @@ def _look_at_one(run: Run, tested: RangeAnswer | None, related: Relation | None)
         course=course,
         tested=tested,
         relation=related,
-        validated=_validated(run, scale),
+        validated=_beats_constant_on_validation(run, scale),
     )
 
 
@@ -336,13 +336,13 @@ def _median_rate(run: Run) -> float:
     return float(np.median([run.problem.rates(np.array([0]), int(step))[0] for step in steps]) * run.state.factor[0])
 
 
-def _falling(history: Floats) -> float:
+def _share_of_decreases(history: Floats) -> float:
     if len(history) < 5 or not history[0] > history.min():
         return 0.0
     return float((history[int(0.6 * len(history))] - history[-1]) / (history[0] - history.min()))
 
 
-def _validated(run: Run, scale: _Scale) -> bool:
+def _beats_constant_on_validation(run: Run, scale: _Scale) -> bool:
     """Whether rows that were never trained on were ever predicted better than by a constant."""
     if "validation objective" not in run.history.names:
         return False

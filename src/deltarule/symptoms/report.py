@@ -75,7 +75,7 @@ class WhyReport:
         lines = textwrap.wrap(self.header, width)
         for place, finding in enumerate(self.findings, 1):
             start = f"{place}. {finding.code}: "
-            lines += textwrap.wrap(start + self._told(finding) + ".", width, subsequent_indent="   ")
+            lines += textwrap.wrap(start + self._describe_finding(finding) + ".", width, subsequent_indent="   ")
             lines += textwrap.wrap(f"Fix: {finding.fix}.", width, initial_indent="   ", subsequent_indent="   ")
         return "\n".join(lines)
 
@@ -84,14 +84,17 @@ class WhyReport:
 
     def _repr_html_(self) -> str:
         """The report as a notebook shows it."""
-        told = [(f"<code>{escape(one.code)}</code>", escape(self._told(one)), escape(one.fix)) for one in self.findings]
+        told = [
+            (f"<code>{escape(one.code)}</code>", escape(self._describe_finding(one)), escape(one.fix))
+            for one in self.findings
+        ]
         rows = "".join(
             "<tr>" + "".join(f'<{tag} style="text-align:left">{cell}</{tag}>' for cell in row) + "</tr>"
             for tag, row in [("th", ("code", "what stands out", "fix")), *(("td", row) for row in told)]
         )
         return f"<p>{escape(self.header)}</p>" + (f"<table>{rows}</table>" if told else "")
 
-    def _told(self, finding: Finding) -> str:
+    def _describe_finding(self, finding: Finding) -> str:
         if self.of == 1:
             return finding.sentence
         return f"in {len(finding.members)} of {len(self.members)} members, most in member {finding.members[0]}: " + (
@@ -126,13 +129,13 @@ def why_not_learning(run: Run, members: Sequence[int] | None = None) -> WhyRepor
     if not isinstance(run, Run):
         raise BadInput(f"run is {type(run).__name__}; give what `train` returns")
     diverged = {one.member for one in run.diverged}
-    chosen = [member for member in _checked(run, members) if run.steps[member] or member in diverged]
+    chosen = [member for member in _check_members(run, members) if run.steps[member] or member in diverged]
     seen = look_at(run, chosen) if chosen else []
     causes = [_causes_of(one) for one in seen]
     firsts = Counter(next(iter(each)) for each in causes if each)
     codes = sorted({code for each in causes for code in each}, key=lambda code: (-firsts[code], _PLACES[code]))
     return WhyReport(
-        findings=tuple(_finding(code, chosen, causes) for code in codes),
+        findings=tuple(_combine_finding(code, chosen, causes) for code in codes),
         members=tuple(chosen),
         of=run.problem.members,
         skill=tuple(one.skill for one in seen),
@@ -142,7 +145,7 @@ def why_not_learning(run: Run, members: Sequence[int] | None = None) -> WhyRepor
 _PLACES = {cause.code: place for place, cause in reversed(list(enumerate(CAUSES)))}
 
 
-def _checked(run: Run, members: Sequence[int] | None) -> list[int]:
+def _check_members(run: Run, members: Sequence[int] | None) -> list[int]:
     count = run.problem.members
     if members is None:
         return np.linspace(0, count - 1, min(count, MOST_MEMBERS)).astype(int).tolist()
@@ -164,7 +167,9 @@ def _causes_of(seen: Seen) -> dict[str, tuple[Cause, Evidence]]:
     return found
 
 
-def _finding(code: str, members: Sequence[int], causes: Sequence[Mapping[str, tuple[Cause, Evidence]]]) -> Finding:
+def _combine_finding(
+    code: str, members: Sequence[int], causes: Sequence[Mapping[str, tuple[Cause, Evidence]]]
+) -> Finding:
     """What the members have of one code, told by the one in which it stands out most."""
     having = [(member, *each[code]) for member, each in zip(members, causes, strict=True) if code in each]
     having.sort(key=lambda one: -one[2].excess)

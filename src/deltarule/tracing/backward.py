@@ -17,7 +17,7 @@ def backward(notes: Notes) -> None:
     for taped in reversed(notes.done.tape):
         layer = notes.network.layers[number_in(taped.name) - 1]
         value, _ = taped.backward(upstream)
-        through.get(taped.kind, _activation)(notes, layer, value)
+        through.get(taped.kind, _note_activation)(notes, layer, value)
         upstream = value
 
 
@@ -57,11 +57,11 @@ def _at_logits(notes: Notes) -> Array:
         return delta
     at_p = share * loss.derivative(output.forward(logits)[0], rows.y, **loss.parameters)
     _derivative(notes, f"a{n}", at_p, f"the slope of {loss.name}", slope)
-    _activation(notes, layer, delta)
+    _note_activation(notes, layer, delta)
     return delta
 
 
-def _activation(notes: Notes, layer: Layer, value: Array) -> None:
+def _note_activation(notes: Notes, layer: Layer, value: Array) -> None:
     n, source, activation = layer.number, notes.source_of(layer), layer.activation
     numbers = notes.parameters_of("activation", activation, str(n), n)
 
@@ -119,13 +119,13 @@ def _dense(notes: Notes, layer: Layer, value: Array) -> None:
     about = {f"W{n}": f"{inputs}ᵀ {delta}", f"b{n}": f"Σ {delta} over the samples"}
     for name, rule, axes in ((f"W{n}", weights, "dj"), (f"b{n}", biases, "j")):
         if name in notes.gradient:
-            penalty = ", and the penalty's part" if name in notes.penalized else ""
+            penalty = ", and the penalty's part" if name in notes.penalized_names else ""
             _derivative(notes, name, notes.gradient[name], about[name] + penalty, rule, axes)
     if n > 1:
         _derivative(notes, inputs, value, f"{delta} W{n}ᵀ", before)
 
 
 def _with_penalty(notes: Notes, name: str, index: tuple[Index, ...], gradient: Expression) -> Expression:
-    if notes.problem.penalty is None or name not in notes.penalized:
+    if notes.problem.penalty is None or name not in notes.penalized_names:
         return gradient
     return gradient + notes.strength() * formulas.penalty_slope(notes.problem.penalty, notes.at[name](*index))

@@ -19,7 +19,7 @@ from deltarule.problem.registry import Named
 from deltarule.problem.state import State, initial_state
 from deltarule.tracing.backward import backward
 from deltarule.tracing.explanation import Explanation
-from deltarule.tracing.forward import forward, given, objective
+from deltarule.tracing.forward import forward, note_inputs, objective
 from deltarule.tracing.lbfgs import lbfgs_update
 from deltarule.tracing.trace_builder import Labels, Names, Notes
 from deltarule.tracing.update import update as noted_update
@@ -97,7 +97,9 @@ def explain_update(
         raise BadInput(f"the state holds {len(state.members)} networks; take one of them with State.take")
     rows = batch(problem, state.members, state.step)
     places = _data_rows(problem, int(state.members[0]), rows)
-    noted = Notes(problem, state, rows, Labels(_names(features), _names(classes), _names(places.tolist())))
+    noted = Notes(
+        problem, state, rows, Labels(_sample_names(features), _sample_names(classes), _sample_names(places.tolist()))
+    )
     with one_blas_thread(), np.errstate(all="ignore"):
         _passes(noted)
         if update and problem.optimizer.name == "lbfgs":
@@ -110,14 +112,14 @@ def explain_update(
 
 def _passes(notes: Notes) -> None:
     """Every array of the pass forward and the pass back, in the order in which it comes to be."""
-    given(notes)
+    note_inputs(notes)
     for layer in notes.network.layers:
         forward(notes, layer)
     objective(notes)
     backward(notes)
 
 
-def _names(given: Sequence[Any]) -> Names:
+def _sample_names(given: Sequence[Any]) -> Names:
     return tuple(map(str, given)) or None
 
 
@@ -170,7 +172,7 @@ def _vector(what: str, given: Any, entries: Sequence[Entry]) -> Floats:
     """Arrays by name, or a flat vector, as a flat vector [P]."""
     length = entries[-1].stop
     if not isinstance(given, Mapping):
-        return _shaped(what, given, (length,), f"{length} numbers, or arrays by name")
+        return _check_shape(what, given, (length,), f"{length} numbers, or arrays by name")
     names = [entry.name for entry in entries]
     missing, extra = [name for name in names if name not in given], [name for name in given if name not in names]
     if missing or extra:
@@ -180,11 +182,11 @@ def _vector(what: str, given: Any, entries: Sequence[Entry]) -> Floats:
     for entry in entries:
         shape = entry.shape if entry.name.startswith("W") else entry.shape[1:]
         told = f"the shape {list(shape)}"
-        parts.append(_shaped(f"{entry.name} of {what}", given[entry.name], shape, told).ravel())
+        parts.append(_check_shape(f"{entry.name} of {what}", given[entry.name], shape, told).ravel())
     return np.concatenate(parts)
 
 
-def _shaped(what: str, given: Any, shape: tuple[int, ...], allowed: str) -> Floats:
+def _check_shape(what: str, given: Any, shape: tuple[int, ...], allowed: str) -> Floats:
     try:
         array = np.asarray(given)
     except ValueError:

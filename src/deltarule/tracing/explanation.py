@@ -124,9 +124,9 @@ class Explanation:
 
         Raises `BadInput` for a row that is not in the batch, and for a layer that there is not.
         """
-        from deltarule.tracing.render_text import told
+        from deltarule.tracing.render_text import render
 
-        return told(self, sample, layer, width)
+        return render(self, sample, layer, width)
 
     def __str__(self) -> str:
         return self.text()

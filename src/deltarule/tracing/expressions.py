@@ -186,7 +186,7 @@ class Cases(Expression):
     otherwise: Expression
 
     @property
-    def chosen(self) -> tuple[tuple[Comparison, ...], Expression]:
+    def selected(self) -> tuple[tuple[Comparison, ...], Expression]:
         """The conditions that hold and decide, and the piece that the numbers choose."""
         for condition, piece in self.pieces:
             if condition.holds:
@@ -279,7 +279,7 @@ def _value(tree: Expression) -> Any:
         case Series():
             return sum((_value(tree.term(*place)) for place in tree.places()), np.float64(0))
         case Cases():
-            return _value(tree.chosen[1])
+            return _value(tree.selected[1])
         case Weighted(weight, term):
             return _value(term) if _value(weight) else np.float64(0)
     raise TypeError(f"{type(tree).__name__} is no formula")
@@ -333,10 +333,10 @@ def shown_terms(series: Series, most: int, sample: int | None = None) -> list[tu
     return [*head[:-1], *([before] if before else []), (sample,), *([after] if after else []), last]
 
 
-def indexed(name: str, index: tuple[Index, ...]) -> str:
+def format_index(name: str, index: tuple[Index, ...]) -> str:
     """An entry as one would write it in Python: W1[0, 2].
 
-    >>> indexed("W1", (0, 2)), indexed("J", ())
+    >>> format_index("W1", (0, 2)), format_index("J", ())
     ('W1[0, 2]', 'J')
     """
     return f"{name}[{', '.join(map(str, index))}]" if index else name
@@ -352,45 +352,52 @@ class _Text:
     sample: int | None = None
 
     def whole(self, tree: Expression) -> str:
-        return self._written(tree, first=True)[0]
+        return self._text_of(tree, first=True)[0]
 
-    def _written(self, tree: Expression, first: bool) -> tuple[str, int]:
+    def _text_of(self, tree: Expression, first: bool) -> tuple[str, int]:
         """The text of a tree, and how tightly it holds together; `first`: whether it may begin with a sign."""
         match tree:
             case Number(value):
-                return self._number(value)
+                return self._text_number(value)
             case Ref(name, index, value):
-                return (indexed(name, index), WHOLE) if self.names or value is None else self._number(value)
+                return (format_index(name, index), WHOLE) if self.names or value is None else self._text_number(value)
             case Sum(terms):
-                return " + ".join(self._at(term, ADDED, first and not i) for i, term in enumerate(terms)), ADDED
+                return " + ".join(
+                    self._with_brackets(term, ADDED, first and not i) for i, term in enumerate(terms)
+                ), ADDED
             case Difference(left, right):
-                return f"{self._at(left, ADDED, first)} - {self._at(right, MULTIPLIED)}", ADDED
+                return f"{self._with_brackets(left, ADDED, first)} - {self._with_brackets(right, MULTIPLIED)}", ADDED
             case Product(factors):
-                told = " · ".join(self._at(factor, MULTIPLIED, first and not i) for i, factor in enumerate(factors))
+                told = " · ".join(
+                    self._with_brackets(factor, MULTIPLIED, first and not i) for i, factor in enumerate(factors)
+                )
                 return told, MULTIPLIED
             case Quotient(numerator, denominator):
-                return f"{self._at(numerator, MULTIPLIED, first)} / {self._at(denominator, RAISED)}", MULTIPLIED
+                return (
+                    f"{self._with_brackets(numerator, MULTIPLIED, first)} / {self._with_brackets(denominator, RAISED)}",
+                    MULTIPLIED,
+                )
             case Power(base, exponent):
-                return f"{self._at(base, WHOLE)}^{self._at(exponent, WHOLE)}", RAISED
+                return f"{self._with_brackets(base, WHOLE)}^{self._with_brackets(exponent, WHOLE)}", RAISED
             case Negative(of):
-                return f"-{self._at(of, MULTIPLIED)}", SIGNED
+                return f"-{self._with_brackets(of, MULTIPLIED)}", SIGNED
             case Function(name, arguments):
-                return self._function(name, [self._at(argument, ADDED, True) for argument in arguments])
+                return self._function(name, [self._with_brackets(argument, ADDED, True) for argument in arguments])
             case Series():
                 return self._series(tree, first)
             case Cases():
                 return self._cases(tree)
             case Weighted(weight, term):
-                return self._written(term, first) if self.names or evaluate(weight) else ("0", WHOLE)
+                return self._text_of(term, first) if self.names or evaluate(weight) else ("0", WHOLE)
         raise TypeError(f"{type(tree).__name__} is no formula")
 
-    def _at(self, tree: Expression, least: int, first: bool = False) -> str:
+    def _with_brackets(self, tree: Expression, least: int, first: bool = False) -> str:
         """The text of a tree where it must hold together at least so tightly; a sign may stand only at the front."""
-        text, level = self._written(tree, first)
+        text, level = self._text_of(tree, first)
         fits = level >= least and (first or not text.startswith("-"))
         return text if fits else f"({self.whole(tree)})"
 
-    def _number(self, value: float) -> tuple[str, int]:
+    def _text_number(self, value: float) -> tuple[str, int]:
         text = number(value, self.digits)
         return text, SIGNED if text.startswith("-") else WHOLE
 
@@ -401,9 +408,14 @@ class _Text:
 
     def _series(self, series: Series, first: bool) -> tuple[str, int]:
         if self.names:
-            return f"Σ_{','.join(series.letters)} {self._at(series.term(*series.letters), MULTIPLIED)}", ADDED
+            return (
+                f"Σ_{','.join(series.letters)} {self._with_brackets(series.term(*series.letters), MULTIPLIED)}",
+                ADDED,
+            )
         told = [
-            f"… {place:,} more …" if isinstance(place, int) else self._at(series.term(*place), ADDED, first and not i)
+            f"… {place:,} more …"
+            if isinstance(place, int)
+            else self._with_brackets(series.term(*place), ADDED, first and not i)
             for i, place in enumerate(shown_terms(series, self.terms, self.sample))
         ]
         return " + ".join(told) or "0", ADDED
@@ -412,12 +424,15 @@ class _Text:
         if self.names:
             pieces = [f"{self.whole(piece)} if {self._condition(condition)}" for condition, piece in tree.pieces]
             return f"{{{', '.join(pieces)}, else {self.whole(tree.otherwise)}}}", WHOLE
-        conditions, piece = tree.chosen
+        conditions, piece = tree.selected
         reason = " and ".join(map(self._condition, conditions))
-        return f"{self._at(piece, ADDED, True)} since {reason}", ADDED - 1
+        return f"{self._with_brackets(piece, ADDED, True)} since {reason}", ADDED - 1
 
     def _condition(self, condition: Comparison) -> str:
-        return f"{self._at(condition.left, ADDED, True)} {condition.sign} {self._at(condition.right, ADDED, True)}"
+        return (
+            f"{self._with_brackets(condition.left, ADDED, True)} {condition.sign} "
+            f"{self._with_brackets(condition.right, ADDED, True)}"
+        )
 
 
 def _parts(tree: Expression, kind: type[Any]) -> tuple[Expression, ...]:

@@ -49,7 +49,7 @@ def normal_distribution(z: E) -> E:
     return (1 + Function("erf", (z / sqrt(Number(2)),))) / 2
 
 
-def squared(x: E) -> E:
+def square(x: E) -> E:
     """x²"""
     return x**2
 
@@ -69,7 +69,7 @@ def absolute(x: E) -> E:
 _ACTIVATIONS: dict[str, tuple[Callable[[E, Numbers], E], Callable[[E, E, Numbers], E]]] = {
     "identity": (lambda z, p: z, lambda z, a, p: Number(1)),
     "sigmoid": (lambda z, p: sigmoid(z), lambda z, a, p: a * (1 - a)),
-    "tanh": (lambda z, p: Function("tanh", (z,)), lambda z, a, p: 1 - squared(a)),
+    "tanh": (lambda z, p: Function("tanh", (z,)), lambda z, a, p: 1 - square(a)),
     "relu": (
         lambda z, p: cases((above(z, 0), z), otherwise=0),
         lambda z, a, p: cases((above(z, 0), 1), otherwise=0),
@@ -89,7 +89,7 @@ _ACTIVATIONS: dict[str, tuple[Callable[[E, Numbers], E], Callable[[E, E, Numbers
     ),
     "gelu": (
         lambda z, p: z * normal_distribution(z),
-        lambda z, a, p: normal_distribution(z) + z * exp(-squared(z) / 2) / sqrt(2 * PI),
+        lambda z, a, p: normal_distribution(z) + z * exp(-square(z) / 2) / sqrt(2 * PI),
     ),
     "exponential": (lambda z, p: exp(z), lambda z, a, p: a),
 }
@@ -132,7 +132,7 @@ def _ratio(weight: E, p: E) -> E:
 
 def _huber(p: E, y: E, n: Numbers) -> E:
     e, delta = absolute(p - y), n["delta"]
-    return cases((above(e, delta), delta * (e - delta / 2)), otherwise=squared(p - y) / 2)
+    return cases((above(e, delta), delta * (e - delta / 2)), otherwise=square(p - y) / 2)
 
 
 def _huber_derivative(p: E, y: E, n: Numbers) -> E:
@@ -151,8 +151,8 @@ def _quantile_derivative(p: E, y: E, n: Numbers) -> E:
 
 
 _LOSSES: dict[str, tuple[Callable[[E, E, Numbers], E], Callable[[E, E, Numbers], E]]] = {
-    "squared_error": (lambda p, y, n: squared(p - y), lambda p, y, n: 2 * (p - y)),
-    "half_squared_error": (lambda p, y, n: squared(p - y) / 2, lambda p, y, n: p - y),
+    "squared_error": (lambda p, y, n: square(p - y), lambda p, y, n: 2 * (p - y)),
+    "half_squared_error": (lambda p, y, n: square(p - y) / 2, lambda p, y, n: p - y),
     "absolute_error": (lambda p, y, n: absolute(p - y), lambda p, y, n: sign(p - y)),
     "huber": (_huber, _huber_derivative),
     "quantile": (_quantile, _quantile_derivative),
@@ -215,8 +215,8 @@ def loss_slope(loss: Loss, output: Activation, p: Row, y: Row, j: Index, outputs
 # --- penalties -------------------------------------------------------------------------------------------------------
 
 _PENALTIES: dict[str, tuple[Callable[[E], E], Callable[[E], E]]] = {
-    "l2": (squared, lambda w: 2 * w),
-    "weight_decay": (lambda w: squared(w) / 2, lambda w: w),
+    "l2": (square, lambda w: 2 * w),
+    "weight_decay": (lambda w: square(w) / 2, lambda w: w),
     "l1": (absolute, sign),
 }
 
@@ -243,7 +243,7 @@ Update = Callable[[E, E, Numbers, Numbers, Numbers], E]
 _STEP = {"v": lambda w, g, old, new, n: n["momentum"] * old["v"] - n["learning_rate"] * g}
 _MOMENTS: dict[str, Update] = {
     "m": lambda w, g, old, new, n: n["beta1"] * old["m"] + (1 - n["beta1"]) * g,
-    "v": lambda w, g, old, new, n: n["beta2"] * old["v"] + (1 - n["beta2"]) * squared(g),
+    "v": lambda w, g, old, new, n: n["beta2"] * old["v"] + (1 - n["beta2"]) * square(g),
 }
 
 
@@ -271,12 +271,12 @@ _UPDATES: dict[str, tuple[Mapping[str, Update], Update]] = {
     "momentum": (_STEP, lambda w, g, old, new, n: w + new["v"]),
     "nesterov": (_STEP, lambda w, g, old, new, n: w + n["momentum"] * new["v"] - n["learning_rate"] * g),
     "adagrad": (
-        {"s": lambda w, g, old, new, n: old["s"] + squared(g)},
+        {"s": lambda w, g, old, new, n: old["s"] + square(g)},
         lambda w, g, old, new, n: w - n["learning_rate"] * g / (sqrt(new["s"]) + n["epsilon"]),
     ),
     "normalized_gradient": ({}, lambda w, g, old, new, n: w - n["learning_rate"] * g / (n["norm"] + n["epsilon"])),
     "rmsprop": (
-        {"s": lambda w, g, old, new, n: n["decay"] * old["s"] + (1 - n["decay"]) * squared(g)},
+        {"s": lambda w, g, old, new, n: n["decay"] * old["s"] + (1 - n["decay"]) * square(g)},
         lambda w, g, old, new, n: w - n["learning_rate"] * g / (sqrt(new["s"]) + n["epsilon"]),
     ),
     "adam": (_MOMENTS, _adam),
@@ -333,10 +333,10 @@ def scheduled_rate(schedule: Schedule, t: E, rate: E, n: Numbers) -> E:
         return _SCHEDULES[schedule.name](t, rate, n)
     names = list(schedule.parameters)
 
-    def called(t: Any, rate: Any, *values: Any) -> Any:
+    def call_schedule(t: Any, rate: Any, *values: Any) -> Any:
         return schedule.rate(t, rate, **dict(zip(names, values, strict=True)))
 
-    return Function(schedule.name, (t, rate, *(n[name] for name in names)), called)
+    return Function(schedule.name, (t, rate, *(n[name] for name in names)), call_schedule)
 
 
 _MAIN = {

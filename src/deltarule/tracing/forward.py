@@ -20,15 +20,15 @@ KINDS = {
 }
 
 
-def given(notes: Notes) -> None:
+def note_inputs(notes: Notes) -> None:
     """The data, the parameters, and N."""
     notes.note("x", "data", alone(notes.rows.x), "id", "inputs")
     notes.note("y", "data", notes.y, "ij", "targets")
     if notes.equal:
-        notes.setting("N", notes.w.sum(), "samples in the batch")
+        notes.note_setting("N", notes.w.sum(), "samples in the batch")
     else:
         weights = notes.note("w", "data", notes.w, "i", "weights of the samples")
-        notes.setting("N", notes.w.sum(), "the samples' weights together", lambda: notes.over_samples(weights))
+        notes.note_setting("N", notes.w.sum(), "the samples' weights together", lambda: notes.over_samples(weights))
     theta = views(notes.state.theta[0], notes.network.entries)
     for entry in notes.network.entries:
         n, kind = number_in(entry.name), entry.name.rstrip("0123456789")
@@ -42,7 +42,7 @@ def forward(notes: Notes, layer: Layer) -> None:
     _dense(notes, layer)
     if layer.batch_norm:
         _batch_norm(notes, n)
-    _activation(notes, layer)
+    _note_activation(notes, layer)
     if f"d{n}" in notes.tape:
         _dropout(notes, n)
 
@@ -65,7 +65,7 @@ def _batch_norm(notes: Notes, n: int) -> None:
     gamma, beta = at[f"gamma{n}"], at[f"beta{n}"]
     _, _, mean, variance = batch_norm(z, gamma.value, beta.value, share, BATCH_NORM_EPSILON)
     normalized = (z - mean) / np.sqrt(variance + BATCH_NORM_EPSILON)
-    epsilon = notes.setting("ε_norm", BATCH_NORM_EPSILON, "keeps batch norm's division finite")
+    epsilon = notes.note_setting("ε_norm", BATCH_NORM_EPSILON, "keeps batch norm's division finite")
 
     def mean_rule(j: Index) -> Expression:
         return notes.mean(lambda i: at[f"z{n}"](i, j))
@@ -88,7 +88,7 @@ def _batch_norm(notes: Notes, n: int) -> None:
         notes.note(name, "forward", value, axes, about, rule, layer=n)
 
 
-def _activation(notes: Notes, layer: Layer) -> None:
+def _note_activation(notes: Notes, layer: Layer) -> None:
     n, source, activation = layer.number, notes.source_of(layer), layer.activation
     numbers = notes.parameters_of("activation", activation, str(n), n)
     if n == notes.last:
@@ -106,7 +106,7 @@ def _dropout(notes: Notes, n: int) -> None:
     """The mask, and what it leaves."""
     assert notes.keep is not None and notes.rate is not None
     at = notes.at
-    rate = notes.setting(f"dropout{n}", notes.rate[n], f"dropout rate after layer {n}", layer=n)
+    rate = notes.note_setting(f"dropout{n}", notes.rate[n], f"dropout rate after layer {n}", layer=n)
     about = "1 where a unit stays, 0 where it is dropped: drawn from the seed, the step and the sample's place"
     notes.note(f"keep{n}", "forward", notes.keep[n], "ij", about, layer=n)
 
@@ -119,8 +119,8 @@ def _dropout(notes: Notes, n: int) -> None:
 def objective(notes: Notes) -> None:
     """The loss of each output, the penalty, and J."""
     problem, n = notes.problem, notes.last
-    _loss(notes)
-    _share(notes)
+    _note_loss(notes)
+    _note_sample_weight(notes)
 
     def total() -> Expression:
         return Series(("i", "j"), notes.y.shape, lambda i, j: notes.share(i) * notes.at["loss"](i, j))
@@ -136,20 +136,20 @@ def objective(notes: Notes) -> None:
     notes.note("J", "loss", notes.done.objective, "", about, lambda: notes.at["L"]() + notes.at["R"](), layer=n)
 
 
-def _loss(notes: Notes) -> None:
+def _note_loss(notes: Notes) -> None:
     loss, output, n = notes.problem.loss, notes.network.output, notes.last
     numbers = notes.parameters_of("loss", loss, "_loss", None)
 
-    def each(i: Index, j: Index) -> Expression | None:
+    def loss_term(i: Index, j: Index) -> Expression | None:
         z, p, y = (notes.row(name, i) for name in (f"z{n}", f"a{n}", "y"))
         return formulas.loss_value(loss, output, z, p, y, j, notes.network.outputs, numbers)
 
     value, _ = loss.forward(output, notes.tape[f"z{n}"].value, notes.rows.y)
     fused = ", computed from the logits" if formulas.is_fused(loss, output) else ""
-    notes.note("loss", "loss", value, "ij", f"{loss.name} of each output{fused}", each, layer=n)
+    notes.note("loss", "loss", value, "ij", f"{loss.name} of each output{fused}", loss_term, layer=n)
 
 
-def _share(notes: Notes) -> None:
+def _note_sample_weight(notes: Notes) -> None:
     """What each sample counts in J: one number where all weigh the same."""
     outputs, reduction, at = notes.network.outputs, notes.problem.reduction, notes.at
     value = notes.w / divisor(reduction, notes.w.sum(), outputs)
@@ -160,7 +160,7 @@ def _share(notes: Notes) -> None:
     }
     about = f"what a sample counts in J, by the reduction {reduction}"
     if notes.equal:
-        notes.setting("share", value[0], about, lambda: divided[reduction](Number(1)))
+        notes.note_setting("share", value[0], about, lambda: divided[reduction](Number(1)))
     else:
         notes.note("share", "loss", value, "i", about, lambda i: divided[reduction](at["w"](i)), layer=notes.last)
 
@@ -178,9 +178,15 @@ def _penalty(notes: Notes) -> None:
         return Series(array.axes, array.value.shape, lambda *index: formulas.penalty_value(penalty, array(*index)))
 
     def rule() -> Expression:
-        first, *others = map(of_array, notes.penalized)
+        first, *others = map(of_array, notes.penalized_names)
         return notes.strength() * sum(others, first)
 
     notes.note(
-        "R", "loss", value, "", f"the penalty {penalty.name} on {', '.join(notes.penalized)}", rule, layer=notes.last
+        "R",
+        "loss",
+        value,
+        "",
+        f"the penalty {penalty.name} on {', '.join(notes.penalized_names)}",
+        rule,
+        layer=notes.last,
     )

@@ -52,7 +52,7 @@ def lbfgs_update(notes: Notes, begun: State) -> tuple[str, ...]:
     after = path.pop()
     g, step = _flat(notes.done.gradient), _flat(after.theta - path[-1].theta)
     moved, changed = _pairs(notes, path)
-    kept = _kept(moved, changed, g, step)
+    kept = _remembered_pairs(moved, changed, g, step)
     moved, changed = moved[len(moved) - kept :], changed[len(changed) - kept :]
     direction = _direction(moved, changed, g)
     gradient = _gradient(notes, g)
@@ -63,7 +63,7 @@ def lbfgs_update(notes: Notes, begun: State) -> tuple[str, ...]:
     notes.note("J_new", "update", objective, "", "J after the step")
     same = _cosine(direction, step) > 1 - _PARALLEL
     for entry in notes.network.entries:
-        _moved(notes, entry, after, t if same else None)
+        _note_moved_array(notes, entry, after, t if same else None)
     return () if same and before else (BEGINS if same else OTHER,)
 
 
@@ -114,7 +114,7 @@ def _pairs(notes: Notes, path: Sequence[State]) -> tuple[Floats, Floats]:
     return moved[curves], changed[curves]
 
 
-def _kept(moved: Floats, changed: Floats, g: Floats, step: Floats) -> int:
+def _remembered_pairs(moved: Floats, changed: Floats, g: Floats, step: Floats) -> int:
     """How many pairs SciPy still had: all, or only later ones, as where its line search fails it begins anew."""
     for count in range(len(moved), -1, -1):
         place = len(moved) - count
@@ -151,9 +151,13 @@ def _gradient(notes: Notes, g: Floats) -> Callable[..., Ref]:
 def _memory(notes: Notes, moved: Floats, changed: Floats, g: Callable[..., Ref]) -> Callable[[Index], Ref]:
     """The pairs and the two loops over them; returns r of the last pair, by the parameter's place."""
     loops, pairs, size = two_loops(moved, changed, np.array([g(p).value for p in range(moved.shape[1])])), *moved.shape
-    s, y = _named("Δθ", moved), _named("Δg", changed)
-    rho, alpha, beta = _named("ρ", loops.rho), _named("α", loops.alpha), _named("β", loops.beta)
-    q, r, gamma = _named("q", loops.q), _named("r", loops.r), Ref("γ", (), loops.gamma)
+    s, y = _reference_entries("Δθ", moved), _reference_entries("Δg", changed)
+    rho, alpha, beta = (
+        _reference_entries("ρ", loops.rho),
+        _reference_entries("α", loops.alpha),
+        _reference_entries("β", loops.beta),
+    )
+    q, r, gamma = _reference_entries("q", loops.q), _reference_entries("r", loops.r), Ref("γ", (), loops.gamma)
 
     def over(term: Callable[[Index], Expression]) -> Series:
         return Series(("p",), (size,), term)
@@ -188,7 +192,7 @@ def _memory(notes: Notes, moved: Floats, changed: Floats, g: Callable[..., Ref])
     return lambda p: r(last, p)
 
 
-def _moved(notes: Notes, entry: Entry, after: State, t: Ref | None) -> None:
+def _note_moved_array(notes: Notes, entry: Entry, after: State, t: Ref | None) -> None:
     """An array after the step, by the formula where the direction is known to be SciPy's."""
     name, at = entry.name, notes.at
     direction, shape = at["direction"], at[name].value.shape
@@ -206,7 +210,7 @@ def _moved(notes: Notes, entry: Entry, after: State, t: Ref | None) -> None:
     notes.note(f"{name}_new", "update", value, "".join(at[name].axes), about, rule, layer=number_in(name))
 
 
-def _named(name: str, array: Floats) -> Callable[..., Ref]:
+def _reference_entries(name: str, array: Floats) -> Callable[..., Ref]:
     """Entries of an array that refer to it by its name, also before it is noted."""
 
     def at(*index: Index) -> Ref:

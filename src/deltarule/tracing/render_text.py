@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from deltarule.errors import one_line
-from deltarule.tracing.expressions import indexed, number, with_names, with_numbers
+from deltarule.tracing.expressions import format_index, number, with_names, with_numbers
 
 if TYPE_CHECKING:
     from deltarule.tracing.explanation import Explanation, Quantity
@@ -23,7 +23,7 @@ TITLES = {
 }
 
 
-def told(explanation: "Explanation", sample: int | None = None, layer: int | None = None, width: int = 80) -> str:
+def render(explanation: "Explanation", sample: int | None = None, layer: int | None = None, width: int = 80) -> str:
     """The trace as text of at most `width` characters a line: of one row of the data, of one layer, or of all."""
     place, chosen = explanation.place_of(sample), explanation.of_layer(layer)
     lines = textwrap.wrap(one_line(explanation.title), width) + textwrap.wrap(header(explanation), width)
@@ -59,28 +59,28 @@ def _quantity(one: "Quantity", sample: int | None, width: int) -> list[str]:
     formula = one.formula
     if not one.axes:
         if formula is None:
-            return _wrapped(f"{one.name} = {number(float(one.value), 8)}   {one.about}", width)
-        lines = _wrapped(f"{one.name}: {one.about}", width)
+            return _wrap(f"{one.name} = {number(float(one.value), 8)}   {one.about}", width)
+        lines = _wrap(f"{one.name}: {one.about}", width)
     else:
         size = " × ".join(f"{length:,}" for length in one.value.shape)
-        lines = ["", *_wrapped(f"{one.name} [{', '.join(one.axes)}], {size}: {one.about}", width)]
-        lines += _table(one, sample, width)
+        lines = ["", *_wrap(f"{one.name} [{', '.join(one.axes)}], {size}: {one.about}", width)]
+        lines += _value_table(one, sample, width)
     if formula is not None:
-        lines += _wrapped(f"{indexed(one.name, one.axes)} = {with_names(formula)}", width, "  ")
-        lines += _worked(one, sample, width)
+        lines += _wrap(f"{format_index(one.name, one.axes)} = {with_names(formula)}", width, "  ")
+        lines += _worked_entry(one, sample, width)
     return lines
 
 
-def _worked(one: "Quantity", sample: int | None, width: int) -> list[str]:
+def _worked_entry(one: "Quantity", sample: int | None, width: int) -> list[str]:
     """The first entry with its numbers put in; where that is 0, the first that is not."""
     assert one.rule is not None
     index = one.first(sample)
     told = with_numbers(one.rule(*index), sample=sample)
     result = number(float(one.value[index]), 8)
-    return _wrapped(f"{indexed(one.name, index)} = {told} = {result}", width, "  ")
+    return _wrap(f"{format_index(one.name, index)} = {told} = {result}", width, "  ")
 
 
-def _table(one: "Quantity", sample: int | None, width: int) -> list[str]:
+def _value_table(one: "Quantity", sample: int | None, width: int) -> list[str]:
     """The values: a row for each place along the first axis, as many columns as fit."""
     if one.value.size > 1 and (one.value == one.value.flat[0]).all():
         return [f"  all {number(float(one.value.flat[0]))}"]
@@ -98,12 +98,14 @@ def _table(one: "Quantity", sample: int | None, width: int) -> list[str]:
         if used > width:
             break
         fitting += 1
-    return _aligned(columns[:fitting], labels, [row[:fitting] for row in cells], left) + _left_out(
+    return _align_columns(columns[:fitting], labels, [row[:fitting] for row in cells], left) + _left_out(
         len(rows) - len(shown), len(columns) - fitting
     )
 
 
-def _aligned(columns: Sequence[str], labels: Sequence[str], cells: Sequence[Sequence[str]], left: int) -> list[str]:
+def _align_columns(
+    columns: Sequence[str], labels: Sequence[str], cells: Sequence[Sequence[str]], left: int
+) -> list[str]:
     widths = [max(len(name), *(len(row[place]) for row in cells)) for place, name in enumerate(columns)]
     lines = ["  " + " " * left + "".join(f"  {name:>{size}}" for name, size in zip(columns, widths, strict=True))]
     for label, row in zip(labels, cells, strict=True):
@@ -123,7 +125,7 @@ def _label(one: "Quantity", axis: int, place: int) -> str:
     return text if len(text) <= LONGEST_LABEL else text[: LONGEST_LABEL - 1] + "…"
 
 
-def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
+def _wrap(text: str, width: int, indent: str = "") -> list[str]:
     return textwrap.wrap(
         text,
         width,

@@ -16,7 +16,7 @@ from deltarule.problem.batches import Batch
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
 from deltarule.tracing.explanation import Quantity
-from deltarule.tracing.expressions import SAMPLES, Expression, Index, Ref, Series, indexed
+from deltarule.tracing.expressions import SAMPLES, Expression, Index, Ref, Series, format_index
 from deltarule.tracing.formulas import Row
 
 PARAMETERS = "p"
@@ -82,17 +82,17 @@ class Notes:
         if rule is not None and rule(*axes) is None:  # a formula of the user's own, which nobody can write down
             rule = None
         lengths: dict[str, int] = dict(zip(axes, array.shape, strict=True))
-        labels = tuple(self._names(name, letter, length, layer) for letter, length in lengths.items())
+        labels = tuple(self._axis_names(name, letter, length, layer) for letter, length in lengths.items())
         self.at[name] = Quantity(name, section, layer, about, array, tuple(axes), labels, rule)  # type: ignore[arg-type]
         return self.at[name]
 
-    def _names(self, name: str, letter: str, length: int, layer: int | None) -> Names:
+    def _axis_names(self, name: str, letter: str, length: int, layer: int | None) -> Names:
         if letter == SAMPLES:
             return self.labels.samples
         if letter == PARAMETERS:
             entries = self.network.entries
             return tuple(
-                indexed(one.name, index) for one in entries for index in np.ndindex(*self.at[one.name].value.shape)
+                format_index(one.name, index) for one in entries for index in np.ndindex(*self.at[one.name].value.shape)
             )
         if name == "x" or (letter == "d" and layer == 1):
             return self.labels.features
@@ -100,7 +100,9 @@ class Notes:
         is_of_outputs = name == "y" or (layer == self.last and letter != "d")
         return names if is_of_outputs and names and len(names) == length else None
 
-    def setting(self, name: str, value: Any, about: str, rule: Rule | None = None, layer: int | None = None) -> Ref:
+    def note_setting(
+        self, name: str, value: Any, about: str, rule: Rule | None = None, layer: int | None = None
+    ) -> Ref:
         """A single number that formulas refer to; noted where it is first needed."""
         if name not in self.at:
             self.note(name, "settings", np.reshape(value, ()), "", about, rule, layer=layer)
@@ -118,7 +120,7 @@ class Notes:
         if (kind, layer, key) not in self._parameters:
             while name in self.at or re.fullmatch(_NOTED_LATER.get(kind, ""), name):
                 name = f"{name}_{kind}"
-            self._parameters[kind, layer, key] = self.setting(name, value, about, layer=layer)
+            self._parameters[kind, layer, key] = self.note_setting(name, value, about, layer=layer)
         return self._parameters[kind, layer, key]
 
     def parameters_of(self, kind: str, formula: Any, suffix: str, layer: int | None) -> dict[str, Ref]:
@@ -161,7 +163,7 @@ class Notes:
     # --- the penalty -------------------------------------------------------------------------------------------------
 
     @property
-    def penalized(self) -> list[str]:
+    def penalized_names(self) -> list[str]:
         """The names of the arrays that the penalty counts."""
         if self.problem.penalty is None:
             return []
@@ -170,7 +172,7 @@ class Notes:
     def strength(self) -> Expression:
         """What the penalty of a weight is multiplied with: λ, or λ/N."""
         assert self.problem.penalty is not None
-        strength = self.setting("λ", self.problem.strength[self.member], "strength of the penalty")
+        strength = self.note_setting("λ", self.problem.strength[self.member], "strength of the penalty")
         return strength / self.at["N"]() if self.problem.penalty.per_sample else strength
 
 

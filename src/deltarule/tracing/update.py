@@ -27,15 +27,17 @@ SYMBOLS = {
 
 def update(notes: Notes) -> None:
     """Every array before and after, and the running statistics of batch norm."""
-    numbers = _numbers(notes)
+    numbers = _note_optimizer_numbers(notes)
     theta, slots = apply_optimizer(notes.problem, notes.state, notes.done.gradient)
     for entry in notes.network.entries:
-        _updated(notes, entry, numbers, theta, slots)
+        _note_updated_array(notes, entry, numbers, theta, slots)
     for entry in notes.network.buffers:
-        _running(notes, entry)
+        _note_running_statistic(notes, entry)
 
 
-def _updated(notes: Notes, entry: Entry, numbers: dict[str, Ref], theta: Floats, slots: dict[str, Floats]) -> None:
+def _note_updated_array(
+    notes: Notes, entry: Entry, numbers: dict[str, Ref], theta: Floats, slots: dict[str, Floats]
+) -> None:
     """One array and the optimizer's memory of it, before and after."""
     optimizer, name, at = notes.problem.optimizer, entry.name, notes.at
     n, axes = number_in(name), "".join(notes.at[name].axes)
@@ -74,7 +76,7 @@ def _norm(notes: Notes, entry: Entry) -> Ref:
     return notes.note(f"norm_{entry.name}", "update", value, "", f"length of {gradient.name}", rule, layer=n)()
 
 
-def _numbers(notes: Notes) -> dict[str, Ref]:
+def _note_optimizer_numbers(notes: Notes) -> dict[str, Ref]:
     """The optimizer's numbers by its own names for them."""
     optimizer, given = notes.problem.optimizer, notes.problem.numbers
     found = {"learning_rate": _learning_rate(notes)}
@@ -92,10 +94,10 @@ def _learning_rate(notes: Notes) -> Ref:
     schedule, factor = problem.schedule, float(notes.state.factor[0])
     given, (symbol, about) = problem.numbers["learning_rate"][notes.member], SYMBOLS["learning_rate"]
     if schedule.name in ("constant", "adaptive") and factor == 1:
-        return notes.setting(symbol, given, about)
-    start = notes.setting("α0", given, "learning rate at the start")
+        return notes.note_setting(symbol, given, about)
+    start = notes.note_setting("α0", given, "learning rate at the start")
     count = step // problem.steps_per_epoch(notes.member) if schedule.per == "epoch" else step
-    done = notes.setting("done", count, f"{schedule.per}s done before this update")
+    done = notes.note_setting("done", count, f"{schedule.per}s done before this update")
     numbers = {}
     for key in () if schedule.adaptive else schedule.parameters:  # what an adaptive one looks at is not in the formula
         value = problem.schedule_numbers[key][notes.member]
@@ -103,16 +105,16 @@ def _learning_rate(notes: Notes) -> Ref:
         numbers[key] = notes.parameter("schedule", key, f"{key}_schedule", value, what)
     tree = formulas.scheduled_rate(schedule, done, start, numbers)
     if factor != 1:
-        tree = tree * notes.setting("cut", factor, "what training has cut the rate to, when the loss stalled")
+        tree = tree * notes.note_setting("cut", factor, "what training has cut the rate to, when the loss stalled")
     value = problem.rates(members, step) * notes.state.factor
-    return notes.setting(symbol, value, f"{about} of this update, by the schedule {schedule.name}", lambda: tree)
+    return notes.note_setting(symbol, value, f"{about} of this update, by the schedule {schedule.name}", lambda: tree)
 
 
 def _corrections(notes: Notes, numbers: dict[str, Ref]) -> dict[str, Ref]:
     """What Adam computes once a step: its rate and its ε, with the corrections of m and √v."""
     optimizer, dtype = notes.problem.optimizer, notes.problem.dtype
     assert optimizer.once_a_step is not None
-    t = notes.setting("t", notes.state.step + 1, "number of this update, 1 for the first")
+    t = notes.note_setting("t", notes.state.step + 1, "number of this update, 1 for the first")
     plain = {key: np.full((1, 1), number.value) for key, number in numbers.items()}
     *_, rate, _, _, _, _, epsilon = optimizer.once_a_step(np.full((1, 1), notes.state.step + 1.0), **plain)
 
@@ -123,12 +125,12 @@ def _corrections(notes: Notes, numbers: dict[str, Ref]) -> dict[str, Ref]:
         return numbers["epsilon"] * sqrt(1 - numbers["beta2"] ** t)
 
     return {
-        "rate": notes.setting("rate", rate.astype(dtype), "α, corrected as m and v began with zeros", rate_rule),
-        "epsilon": notes.setting("ε_t", epsilon.astype(dtype), "ε, corrected as v began with zeros", epsilon_rule),
+        "rate": notes.note_setting("rate", rate.astype(dtype), "α, corrected as m and v began with zeros", rate_rule),
+        "epsilon": notes.note_setting("ε_t", epsilon.astype(dtype), "ε, corrected as v began with zeros", epsilon_rule),
     }
 
 
-def _running(notes: Notes, entry: Entry) -> None:
+def _note_running_statistic(notes: Notes, entry: Entry) -> None:
     """A running mean or variance of batch norm, before and after."""
     at, n, kind = notes.at, number_in(entry.name), entry.name.rstrip("0123456789")
     before, after = (views(vector[0], [entry])[entry.name] for vector in (notes.state.buffers, notes.done.buffers))

@@ -191,7 +191,7 @@ def test_every_entry_of_the_network_is_one_of_the_users(sizes: list[int], as_vec
     found = list(unfoldings(values, network))
     assert found
     for one in found:
-        apart = one.apart(
+        apart = one.unpack(
             [np.arange(network.parameters)]
             if as_vector
             else _cut(np.arange(network.parameters), [b.shape for b in blocks])

@@ -121,19 +121,19 @@ KINDS = {
 }
 
 
-def named(code: str, where: Sequence[str], sentence: str) -> Mistake:
+def make_mistake(code: str, where: Sequence[str], sentence: str) -> Mistake:
     """A mistake of a kind.
 
-    >>> named("sign", ["W1"], "the gradient of W1 has the wrong sign").fix[:19]
+    >>> make_mistake("sign", ["W1"], "the gradient of W1 has the wrong sign").fix[:19]
     'take the minus away'
     """
     return Mistake(code, tuple(where), sentence, KINDS[code].fix)
 
 
-def listed(names: Sequence[str]) -> str:
+def join_names(names: Sequence[str]) -> str:
     """Names in a row, as a sentence has them.
 
-    >>> listed(["W1", "b1", "W2"]), listed(["W1"])
+    >>> join_names(["W1", "b1", "W2"]), join_names(["W1"])
     ('W1, b1 and W2', 'W1')
     """
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)

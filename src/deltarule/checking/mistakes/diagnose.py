@@ -13,7 +13,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.checking.mistakes.catalog import Mistake, listed, named
+from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
 from deltarule.problem.problem import Floats
 
 _FIT = 1e-5
@@ -102,13 +102,13 @@ class Evidence:
                 return False
         return True
 
-    def whose(self, places: Sequence[int]) -> str:
+    def subject(self, places: Sequence[int]) -> str:
         """What the numbers of some parameters are, as a sentence has it."""
-        return f"{self.what} {self.listed(places)}".lstrip()
+        return f"{self.what} {self.names_of(places)}".lstrip()
 
-    def listed(self, places: Sequence[int]) -> str:
+    def names_of(self, places: Sequence[int]) -> str:
         """The names of some parameters, as a sentence has them."""
-        return listed([self.names[place] for place in places])
+        return join_names([self.names[place] for place in places])
 
 
 @dataclass(frozen=True)
@@ -150,9 +150,9 @@ def _first_two(hypotheses: Sequence[Hypothesis]) -> tuple[Mistake, ...]:
     return tuple(by_code.values())[:2]
 
 
-def _one(evidence: Evidence, code: str, places: Sequence[int], sentence: str, rank: int = 0) -> Hypothesis:
+def _hypothesis(evidence: Evidence, code: str, places: Sequence[int], sentence: str, rank: int = 0) -> Hypothesis:
     where = [evidence.names[place] for place in places]
-    return Hypothesis(frozenset(places), (named(code, where, sentence),), rank)
+    return Hypothesis(frozenset(places), (make_mistake(code, where, sentence),), rank)
 
 
 def _by_shape(evidence: Evidence) -> Iterator[Hypothesis]:
@@ -169,7 +169,7 @@ def _by_shape(evidence: Evidence) -> Iterator[Hypothesis]:
             if shape == code and any(evidence.fits(place, one) for one in _in_shape(evidence, place, code))
         ]
         if places:
-            yield _one(evidence, code, places, f"{evidence.whose(places)} {sentence}")
+            yield _hypothesis(evidence, code, places, f"{evidence.subject(places)} {sentence}")
 
 
 def _in_shape(evidence: Evidence, place: int, code: str) -> Iterator[Floats]:
@@ -189,7 +189,7 @@ def _zeros(evidence: Evidence) -> Iterator[Hypothesis]:
     # As it came: one of another shape has no numbers of its own in the parameter's shape.
     places = [place for place in evidence.wrong if not evidence.raw[place].any()]
     if places:
-        yield _one(evidence, "zero_gradient", places, f"{evidence.whose(places)} is 0 in every entry")
+        yield _hypothesis(evidence, "zero_gradient", places, f"{evidence.subject(places)} is 0 in every entry")
 
 
 def _factors(evidence: Evidence) -> Iterator[Hypothesis]:
@@ -208,7 +208,7 @@ def _factors(evidence: Evidence) -> Iterator[Hypothesis]:
                 penalties.setdefault(told, []).append(place)
     for r, places in groups:
         beside = [
-            named(code, [evidence.names[place] for place in whose], f"{evidence.whose(whose)} {sentence}")
+            make_mistake(code, [evidence.names[place] for place in whose], f"{evidence.subject(whose)} {sentence}")
             for (code, sentence), all_of in penalties.items()
             if (whose := [place for place in all_of if place in places])
         ]
@@ -293,7 +293,7 @@ def _ratio(found: Floats, expected: Floats, of: Floats | None = None) -> float:
 
 
 def _named_factors(evidence: Evidence, factor: _Factor, places: list[int]) -> Iterator[Hypothesis]:
-    whose, r = evidence.whose(places), factor.value
+    whose, r = evidence.subject(places), factor.value
     size = _Factor(abs(r), factor.doubt)
     found = []
     if size.is_near(2) or size.is_near(0.5):
@@ -301,25 +301,25 @@ def _named_factors(evidence: Evidence, factor: _Factor, places: list[int]) -> It
     found += _velocities(evidence, size, places)
     if _is_rate(evidence, size):
         how = "twice" if size.is_near(evidence.learning_rate or 0) else "not at all"
-        found.append(("learning_rate", f"the update of {evidence.listed(places)} has the learning rate {how}"))
+        found.append(("learning_rate", f"the update of {evidence.names_of(places)} has the learning rate {how}"))
     found += _counts(evidence, size, whose) if evidence.samples or not found else []
     where = [evidence.names[place] for place in places]
     if factor.is_near(1):
         return
     if size.is_near(1):
-        yield _one(evidence, "sign", places, f"{whose} has the wrong sign")
+        yield _hypothesis(evidence, "sign", places, f"{whose} has the wrong sign")
     elif found and r < 0:
         for code, sentence in found:
-            sign = named("sign", where, f"{whose} has the wrong sign")
-            yield Hypothesis(frozenset(places), (sign, named(code, where, sentence)), 1)
+            sign = make_mistake("sign", where, f"{whose} has the wrong sign")
+            yield Hypothesis(frozenset(places), (sign, make_mistake(code, where, sentence)), 1)
     elif found:
         for code, sentence in found:
-            yield _one(evidence, code, places, sentence)
-    elif sum(_seen(evidence, place) for place in places) >= 3:
-        yield _one(evidence, "factor", places, f"{whose} is {r:.6g} times what it should be", 1)
+            yield _hypothesis(evidence, code, places, sentence)
+    elif sum(_informative_entries(evidence, place) for place in places) >= 3:
+        yield _hypothesis(evidence, "factor", places, f"{whose} is {r:.6g} times what it should be", 1)
 
 
-def _seen(evidence: Evidence, place: int) -> int:
+def _informative_entries(evidence: Evidence, place: int) -> int:
     """How many entries are so far off that they tell of a constant."""
     off = np.abs(evidence.found[place] - evidence.expected[place])
     return int((off > _SEEN * evidence.slack[place]).sum())
@@ -327,7 +327,7 @@ def _seen(evidence: Evidence, place: int) -> int:
 
 def _velocities(evidence: Evidence, size: _Factor, places: list[int]) -> Iterator[tuple[str, str]]:
     """What a first update says that has another velocity: 1 − β of it, or 1 + β."""
-    beta, whose = evidence.momentum, evidence.listed(places)
+    beta, whose = evidence.momentum, evidence.names_of(places)
     if beta and size.is_near(1 - beta):
         yield "running_mean", f"the velocity of {whose} is a running mean, v ← β v − (1 − β) α g"
     if beta and size.is_near(1 + beta):
@@ -368,7 +368,7 @@ def _counts(evidence: Evidence, size: _Factor, whose: str) -> list[tuple[str, st
     return []
 
 
-def _transposed(evidence: Evidence) -> Iterator[Hypothesis]:
+def _transpositions(evidence: Evidence) -> Iterator[Hypothesis]:
     """F = Eᵀ; or (E − c V)ᵀ + c V, where the penalty's part is the right way round."""
     found: dict[int, list[int]] = {}
     for place in evidence.wrong:
@@ -380,7 +380,7 @@ def _transposed(evidence: Evidence) -> Iterator[Hypothesis]:
         elif extra(evidence, place, values - values.T, turned):
             found.setdefault(1, []).append(place)
     for rank, places in found.items():
-        yield _one(evidence, "transposed", places, f"{evidence.whose(places)} is transposed", rank)
+        yield _hypothesis(evidence, "transposed", places, f"{evidence.subject(places)} is transposed", rank)
 
 
 def _axes(evidence: Evidence) -> Iterator[Hypothesis]:
@@ -398,11 +398,11 @@ def _axes(evidence: Evidence) -> Iterator[Hypothesis]:
         elif _has_the_total(evidence, place):
             other.append(place)
     if everything:
-        sentence = f"{evidence.whose(everything)} is summed over its units too"
-        yield _one(evidence, "wrong_axis", everything, sentence)
+        sentence = f"{evidence.subject(everything)} is summed over its units too"
+        yield _hypothesis(evidence, "wrong_axis", everything, sentence)
     if other:
-        sentence = f"{evidence.whose(other)} has the right total in the wrong entries"
-        yield _one(evidence, "wrong_axis", other, sentence, 2)
+        sentence = f"{evidence.subject(other)} has the right total in the wrong entries"
+        yield _hypothesis(evidence, "wrong_axis", other, sentence, 2)
 
 
 def _has_the_total(evidence: Evidence, place: int) -> bool:
@@ -433,7 +433,7 @@ def _behind_matrix(evidence: Evidence, place: int) -> bool:
     return matrices and "biases" in _roles(evidence, place)
 
 
-def _exchanged(evidence: Evidence) -> Iterator[Hypothesis]:
+def _exchanges(evidence: Evidence) -> Iterator[Hypothesis]:
     pairs = {
         place: other
         for place in evidence.wrong
@@ -442,10 +442,10 @@ def _exchanged(evidence: Evidence) -> Iterator[Hypothesis]:
     }
     if pairs:
         code, what = ("wrong_velocity", "the velocity of") if evidence.momentum else ("exchanged", evidence.what)
-        whose = listed(
+        whose = join_names(
             [f"{evidence.names[place]} is that of {evidence.names[other]}" for place, other in pairs.items()]
         )
-        yield _one(evidence, code, list(pairs), f"{what} {whose}".lstrip())
+        yield _hypothesis(evidence, code, list(pairs), f"{what} {whose}".lstrip())
 
 
 def _is_that_of(evidence: Evidence, place: int, other: int) -> bool:
@@ -455,10 +455,10 @@ def _is_that_of(evidence: Evidence, place: int, other: int) -> bool:
         known = np.isfinite(theirs)
         off = np.abs(raw - theirs)[known] - np.minimum(evidence.slack[other], 1e300)[known]
         return bool(known.any() and (off <= _FIT * np.abs(theirs[known])).all())
-    return any(evidence.fits(place, one) for one in _reshaped(theirs, evidence.found[place].shape))
+    return any(evidence.fits(place, one) for one in _reshapings(theirs, evidence.found[place].shape))
 
 
-def _reshaped(array: Floats, shape: tuple[int, ...]) -> Iterator[Floats]:
+def _reshapings(array: Floats, shape: tuple[int, ...]) -> Iterator[Floats]:
     """An array in another parameter's shape: as it is, turned, or repeated as NumPy would."""
     if array.T.shape == shape and array.ndim == 2:
         yield array.T
@@ -472,7 +472,7 @@ def _reshaped(array: Floats, shape: tuple[int, ...]) -> Iterator[Floats]:
                 continue
 
 
-def _penalized(evidence: Evidence) -> Iterator[Hypothesis]:
+def _penalty_mistakes(evidence: Evidence) -> Iterator[Hypothesis]:
     """F − E = c V, or c times the signs of V."""
     groups: dict[tuple[str, ...], list[tuple[int, str]]] = {}
     constants: dict[str, list[float]] = {"the parameters": [], "their signs": []}
@@ -489,9 +489,9 @@ def _penalized(evidence: Evidence) -> Iterator[Hypothesis]:
                 groups.setdefault((code, sentence, name), []).append((place, f"{c:.6g}"))
     for (code, sentence, name), members in groups.items():
         places = [place for place, _ in members]
-        times = listed(list(dict.fromkeys(c for _, c in members)))
-        whose = evidence.whose(places)
-        yield _one(evidence, code, places, f"{whose} {sentence}: it is off by {times} times {name}", 1)
+        times = join_names(list(dict.fromkeys(c for _, c in members)))
+        whose = evidence.subject(places)
+        yield _hypothesis(evidence, code, places, f"{whose} {sentence}: it is off by {times} times {name}", 1)
 
 
 def extra(
@@ -603,15 +603,17 @@ def _other_weights(evidence: Evidence) -> Iterator[Hypothesis]:
                     candidate
                     for third in range(len(evidence.names))
                     if third != place
-                    for candidate in _reshaped(evidence.expected[third], own.shape)
+                    for candidate in _reshapings(evidence.expected[third], own.shape)
                 ]
                 names = evidence.names[place], evidence.names[other]
-                mistake = named(
+                mistake = make_mistake(
                     "penalty_other_weights",
                     names[:1],
                     f"the penalty in the gradient of {names[0]} is made of {names[1]}",
                 )
-                exchanged = named("exchanged", names[:1], f"the gradient of {names[0]} is that of another parameter")
+                exchanged = make_mistake(
+                    "exchanged", names[:1], f"the gradient of {names[0]} is that of another parameter"
+                )
                 for second, candidates in bases.items():
                     for base in candidates:
                         if any(extra(evidence, place, of, base) for of in (theirs - own, theirs)):
@@ -632,7 +634,9 @@ def _single(evidence: Evidence) -> Iterator[Hypothesis]:
         if not evidence.right_outside(place, off):
             return
         entry = ", ".join(str(i) for i in np.argwhere(off)[0])
-        yield _one(evidence, "single_entry", [place], f"only the entry {name}[{entry}] of the gradient is wrong", 3)
+        yield _hypothesis(
+            evidence, "single_entry", [place], f"only the entry {name}[{entry}] of the gradient is wrong", 3
+        )
     elif off.ndim == 2:
         for axis, what, shown in ((0, "row", "{}"), (1, "column", ":, {}")):
             lines = np.flatnonzero(off.any(1 - axis))
@@ -640,17 +644,19 @@ def _single(evidence: Evidence) -> Iterator[Hypothesis]:
             whole[(lines, slice(None)) if axis == 0 else (slice(None), lines)] = True
             if len(lines) == 1 and off.shape[axis] > 1 and evidence.right_outside(place, whole):
                 where = f"{name}[{shown.format(lines[0])}]"
-                yield _one(evidence, "single_row", [place], f"only the {what} {where} of the gradient is wrong", 3)
+                yield _hypothesis(
+                    evidence, "single_row", [place], f"only the {what} {where} of the gradient is wrong", 3
+                )
 
 
 _MAKERS = (
     _by_shape,
     _zeros,
     _factors,
-    _transposed,
-    _exchanged,
+    _transpositions,
+    _exchanges,
     _axes,
-    _penalized,
+    _penalty_mistakes,
     _other_weights,
     _single,
 )

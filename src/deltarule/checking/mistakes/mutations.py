@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.mistakes.catalog import listed, named
+from deltarule.checking.mistakes.catalog import join_names, make_mistake
 from deltarule.checking.mistakes.diagnose import Evidence, Hypothesis
-from deltarule.checking.mistakes.network_matching import Like, Likeness, recognized
+from deltarule.checking.mistakes.network_matching import Like, Likeness, match_network
 from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.maths.elementary import Array
 from deltarule.maths.layers import transpose
@@ -25,15 +25,15 @@ def hypotheses(evidence: Evidence, likeness: Likeness, like: Like) -> Iterator[H
     """The structural mistakes whose gradient is the one that was found."""
     everything = frozenset(range(len(evidence.names)))
     for code, where, sentence, gradients in _candidates(likeness, like):
-        if evidence.is_found(likeness.theirs(gradients)):
-            yield Hypothesis(everything, (named(code, where, sentence),), 0)
-    yield from _fitted(evidence, likeness, everything)
-    other = recognized(evidence, evidence.found, None, like)
+        if evidence.is_found(likeness.to_theirs(gradients)):
+            yield Hypothesis(everything, (make_mistake(code, where, sentence),), 0)
+    yield from _fit_constants(evidence, likeness, everything)
+    other = match_network(evidence, evidence.found, None, like)
     if other:
         yield from epsilon_in_loss(evidence, other)
     if other and other.objective.loss is not likeness.objective.loss:
         sentence = f"the gradient is that of {_words(other)}, the loss is {_words(likeness)}"
-        yield Hypothesis(everything, (named("loss_wrong", evidence.names, sentence),), 0)
+        yield Hypothesis(everything, (make_mistake("loss_wrong", evidence.names, sentence),), 0)
 
 
 def _words(likeness: Likeness) -> str:
@@ -197,7 +197,7 @@ def _other_masks(likeness: Likeness, hidden: list[int]) -> Iterator[_Candidate]:
                 yield "other_mask", [f"z{n}"], sentence, _with(likeness, {i: ways[i]})
         if len(ways) > 1:
             names = [f"z{tape[i].name[1:]}" for i in ways]
-            sentence = f"∂J/∂ of {listed(names)} takes the activation's derivative at z{m}, of another layer"
+            sentence = f"∂J/∂ of {join_names(names)} takes the activation's derivative at z{m}, of another layer"
             yield "other_mask", names, sentence, _with(likeness, ways)
 
 
@@ -246,11 +246,21 @@ def _at_weights(likeness: Likeness) -> Iterator[_Candidate]:
         own = weights[n]
         if i and own.shape[0] == own.shape[1]:
             sentence = f"∂J/∂a{n - 1} is made with W{n} that is not transposed"
-            yield "weights_not_transposed", [f"a{n - 1}"], sentence, _with(likeness, {i: _through(taped, own.T)})
+            yield (
+                "weights_not_transposed",
+                [f"a{n - 1}"],
+                sentence,
+                _with(likeness, {i: _dense_backward_with(taped, own.T)}),
+            )
         for m, others in weights.items():
             if i and m != n and others.shape == own.shape:
                 sentence = f"∂J/∂a{n - 1} is made with W{m} instead of W{n}"
-                yield "other_weights", [f"a{n - 1}"], sentence, _with(likeness, {i: _through(taped, others)})
+                yield (
+                    "other_weights",
+                    [f"a{n - 1}"],
+                    sentence,
+                    _with(likeness, {i: _dense_backward_with(taped, others)}),
+                )
         came, inputs = _before(likeness, i), [("x", likeness.x), *((one.name, one.value) for one in tape)]
         for name, values in inputs:
             if values.shape == came.shape and values is not came:
@@ -258,7 +268,7 @@ def _at_weights(likeness: Likeness) -> Iterator[_Candidate]:
                 yield "wrong_input", [f"W{n}"], sentence, _with(likeness, {i: _from(taped, f"W{n}", values)})
 
 
-def _through(taped: Taped, weights: Array) -> Back:
+def _dense_backward_with(taped: Taped, weights: Array) -> Back:
     """A dense layer's way back with other weights."""
     return lambda dz: (dz @ transpose(weights), taped.backward(dz)[1])
 
@@ -296,13 +306,13 @@ def _other_deltas(likeness: Likeness) -> Iterator[_Candidate]:
                 continue
             code = "derivative_missing" if name[0] in "ad" and name[1:] == n else "other_delta"
             for chosen in (arrays, *([one] for one in arrays if len(arrays) > 1)):
-                sentence = f"the gradient of {listed(chosen)} is made with ∂J/∂{name} instead of ∂J/∂z{n}"
+                sentence = f"the gradient of {join_names(chosen)} is made with ∂J/∂{name} instead of ∂J/∂z{n}"
                 yield code, chosen, sentence, _with(likeness, {i: _from_delta(taped, chosen, delta)})
             if name == f"a{n}":
                 everywhere[i] = arrays, _from_delta(taped, arrays, delta)
     if len(everywhere) > 1:
         names = [name for arrays, _ in everywhere.values() for name in arrays]
-        sentence = f"the gradient of {listed(names)} is made with ∂J/∂a of each layer instead of ∂J/∂z"
+        sentence = f"the gradient of {join_names(names)} is made with ∂J/∂a of each layer instead of ∂J/∂z"
         yield "derivative_missing", names, sentence, _with(likeness, {i: way for i, (_, way) in everywhere.items()})
 
 
@@ -326,12 +336,12 @@ def _at_sums(likeness: Likeness) -> Iterator[_Candidate]:
             early = f"is summed over the samples before it has gone through {taped.name}"
             for way, how in ((np.sum, ""), (np.mean, ", and averaged")):
                 sentence = f"what comes back {early}{how}"
-                yield "summed_early", [taped.name], sentence, _with(likeness, {i: _summed(taped, way)})
+                yield "summed_early", [taped.name], sentence, _with(likeness, {i: _sum_over_batch(taped, way)})
         if taped.name[0] == "z" and taped.value.shape[1] == samples > 1:
             name = f"b{taped.name[1:]}"
             if name in likeness.parameters:
                 sentence = f"the gradient of {name} is summed over the units"
-                yield "wrong_axis", [name], sentence, _with(likeness, {i: _turned(taped, name)})
+                yield "wrong_axis", [name], sentence, _with(likeness, {i: _transpose_gradient(taped, name)})
     if samples > 1:
         yield from _last_sample(likeness, right)
     last = likeness.network.layers[-1].number
@@ -353,15 +363,15 @@ def _last_sample(likeness: Likeness, right: Array) -> Iterator[_Candidate]:
         last = _with(likeness, {}, only)
         telling = [name for name in last if last[name].any() and not np.allclose(last[name], whole[name], 1e-9, 0)]
         for names in (list(likeness.parameters), *([name] for name in telling)) if telling else ():
-            sentence = f"the gradient of {listed(names)} is that of the last sample alone"
+            sentence = f"the gradient of {join_names(names)} is that of the last sample alone"
             yield "last_sample", names, sentence, {**whole, **{name: last[name] for name in names}}
 
 
-def _summed(taped: Taped, way: Any) -> Back:
+def _sum_over_batch(taped: Taped, way: Any) -> Back:
     return lambda upstream: taped.backward(np.broadcast_to(way(upstream, axis=0, keepdims=True), upstream.shape))
 
 
-def _turned(taped: Taped, name: str) -> Back:
+def _transpose_gradient(taped: Taped, name: str) -> Back:
     def back(dz: Array) -> tuple[Array, dict[str, Array]]:
         upstream, found = taped.backward(dz)
         return upstream, {**found, name: dz.sum(1, keepdims=True).T}
@@ -375,7 +385,7 @@ def _at_masks(likeness: Likeness, like: Like) -> Iterator[_Candidate]:
     dropped = {i: int(taped.name[1:]) for i, taped in enumerate(tape) if taped.name[0] == "d"}
     for chosen in [*([i] for i in dropped), *([list(dropped)] if len(dropped) > 1 else [])]:
         names = [f"a{dropped[i]}" for i in chosen]
-        whose = f"∂J/∂ of {listed(names)}"
+        whose = f"∂J/∂ of {join_names(names)}"
         sentence = f"{whose} lacks the dropout mask"
         yield "dropout_mask", names, sentence, _with(likeness, dict.fromkeys(chosen, _handed_on))
         sentence = f"{whose} lacks the 1 / (1 − rate) of dropout"
@@ -385,8 +395,8 @@ def _at_masks(likeness: Likeness, like: Like) -> Iterator[_Candidate]:
     for chosen in [*([i] for i in normalized), *([normalized] if len(normalized) > 1 else [])]:
         names = [f"z{tape[i].name[1:]}" for i in chosen]
         for constants in (("mean", "variance"), ("mean",), ("variance",)):
-            said = f"{listed(constants)} as {'constants' if len(constants) > 1 else 'a constant'}"
-            sentence = f"∂J/∂ of {listed(names)} takes batch norm's {said}"
+            said = f"{join_names(constants)} as {'constants' if len(constants) > 1 else 'a constant'}"
+            sentence = f"∂J/∂ of {join_names(names)} takes batch norm's {said}"
             ways = {i: _constant(tape[i], _before(likeness, i), likeness.parameters, constants) for i in chosen}
             yield "batch_norm_constants", names, sentence, _with(likeness, ways)
 
@@ -407,14 +417,14 @@ def _constant(taped: Taped, z: Array, parameters: Mapping[str, Array], constants
     return back
 
 
-def _fitted(evidence: Evidence, likeness: Likeness, everything: frozenset[int]) -> Iterator[Hypothesis]:
+def _fit_constants(evidence: Evidence, likeness: Likeness, everything: frozenset[int]) -> Iterator[Hypothesis]:
     """Mistakes with a constant of their own: the ε of a division, the rate of an update that came too early."""
     for code, where, sentence, make in (*_epsilons(likeness), *_updates(likeness)):
         with np.errstate(all="ignore"):
             constant = _constant_of(evidence.found, likeness, make)
-            if constant is not None and evidence.is_found(likeness.theirs(make(constant))):
+            if constant is not None and evidence.is_found(likeness.to_theirs(make(constant))):
                 text = sentence.format(f"{constant:.3g}")
-                yield Hypothesis(everything, (named(code, where, text),), 1)
+                yield Hypothesis(everything, (make_mistake(code, where, text),), 1)
 
 
 _LARGEST_EPSILON = 0.01
@@ -432,11 +442,13 @@ def epsilon_in_loss(evidence: Evidence, likeness: Likeness) -> Iterator[Hypothes
             constant = _constant_of(evidence.expected, likeness, make)
             if constant is None or constant > _LARGEST_EPSILON:
                 continue
-            ends = zip(likeness.theirs(make(0.0)), likeness.theirs(make(constant)), evidence.expected, strict=True)
+            ends = zip(
+                likeness.to_theirs(make(0.0)), likeness.to_theirs(make(constant)), evidence.expected, strict=True
+            )
             planted = [np.where(np.isfinite(one), one + right - with_it, right) for right, with_it, one in ends]
         if evidence.is_found(planted):
             sentence = f"the loss adds {constant:.3g} to predictions in the logarithm, and the gradient has no such ε"
-            yield Hypothesis(frozenset(range(len(evidence.names))), (named(code, ["loss"], sentence),), 2)
+            yield Hypothesis(frozenset(range(len(evidence.names))), (make_mistake(code, ["loss"], sentence),), 2)
 
 
 def _epsilons(likeness: Likeness) -> Iterator[_Family]:
@@ -464,7 +476,7 @@ def _updates(likeness: Likeness) -> Iterator[_Family]:
             return _with(likeness, {i: _after_update(tape[i], likeness, rate) for i in chosen})
 
         names = [f"W{tape[i].name[1:]}" for i in chosen]
-        sentence = f"the pass back goes through {listed(names)} after the update, with a rate of {{}}"
+        sentence = f"the pass back goes through {join_names(names)} after the update, with a rate of {{}}"
         yield "updated_weights", names, sentence, make
 
 
@@ -485,7 +497,7 @@ def _constant_of(
     """The constant at which a family of gradients meets the wanted one, by Newton's method from 0."""
 
     def away(constant: float) -> Floats:
-        candidate = likeness.theirs(make(constant))
+        candidate = likeness.to_theirs(make(constant))
         flat = [(one - found).ravel() for one, found in zip(candidate, wanted, strict=True)]
         return np.nan_to_num(np.concatenate(flat), nan=0.0, posinf=0.0, neginf=0.0)
 

@@ -51,7 +51,7 @@ class Layout:
     transposed: bool
     columns: bool
 
-    def ours(self, values: tuple[Floats, ...], network: Network) -> dict[str, Floats]:
+    def to_ours(self, values: tuple[Floats, ...], network: Network) -> dict[str, Floats]:
         """The user's arrays by our names, in our shapes."""
         found = {}
         for entry in network.entries:
@@ -60,7 +60,7 @@ class Layout:
             found[entry.name] = turned.reshape(entry.shape)
         return found
 
-    def theirs(self, arrays: Mapping[str, Array]) -> tuple[Floats, ...]:
+    def to_theirs(self, arrays: Mapping[str, Array]) -> tuple[Floats, ...]:
         """Our arrays in the user's order and shapes."""
         found: list[Floats] = [np.zeros(0)] * len(self.shapes)
         for name, place in self.places.items():
@@ -97,12 +97,14 @@ class Likeness:
     factor: float
     penalties: dict[str, Array]
 
-    def theirs(self, gradients: Mapping[str, Array]) -> tuple[Floats, ...]:
+    def to_theirs(self, gradients: Mapping[str, Array]) -> tuple[Floats, ...]:
         """Our gradients of the data's part, the penalty's added, in the user's order and shapes."""
-        return self.layout.theirs({name: gradients[name] + self.penalties[name] for name in gradients})
+        return self.layout.to_theirs({name: gradients[name] + self.penalties[name] for name in gradients})
 
 
-def recognized(evidence: Evidence, gradients: tuple[Floats, ...], value: float | None, like: Like) -> Likeness | None:
+def match_network(
+    evidence: Evidence, gradients: tuple[Floats, ...], value: float | None, like: Like
+) -> Likeness | None:
     """The first reading of a user's network whose objective has these gradients and, if given, this value.
 
     gradients   as measured, or as the user's code has them
@@ -117,12 +119,12 @@ def recognized(evidence: Evidence, gradients: tuple[Floats, ...], value: float |
             raise BadInput(f"the mask of layer {n} has {len(mask)} rows; give a row for each of the {rows} samples")
     for kinds in (("",), ("broadcast", "activation_twice", "wrong_axis")):
         for layout, x, y in readings:
-            parameters = layout.ours(evidence.values, like.network)
-            tape = passed(like.network, parameters, x, like.masks)
+            parameters = layout.to_ours(evidence.values, like.network)
+            tape = forward_tape(like.network, parameters, x, like.masks)
             for objective in _objectives(like.network, tape[-1].value, y):
                 if objective.kind not in kinds or (value is None and not _usual(objective.loss, like.network.output)):
                     continue
-                fitted = _fitted(evidence, gradients, value, layout, parameters, tape, objective)
+                fitted = _fit_objective(evidence, gradients, value, layout, parameters, tape, objective)
                 if fitted:
                     return Likeness(like.network, layout, parameters, x, y, tape, objective, *fitted)
     return None
@@ -133,7 +135,7 @@ def _usual(loss: Loss, output: Activation) -> bool:
     return loss.domain != "positive" or output.range == "positive"
 
 
-def passed(
+def forward_tape(
     network: Network, parameters: Mapping[str, Array], x: Floats, masks: Mapping[int, NDArray[Any]]
 ) -> list[Taped]:
     """The tape of a pass forward in training mode; `masks` are what activations are multiplied with."""
@@ -259,7 +261,7 @@ def _judges(loss: Loss, y: Floats) -> bool:
     return bool(y.min() >= 0 and (loss.targets == "nonnegative" or y.max() <= 1))
 
 
-def _fitted(
+def _fit_objective(
     evidence: Evidence,
     gradients: tuple[Floats, ...],
     value: float | None,
@@ -270,13 +272,13 @@ def _fitted(
 ) -> tuple[float, dict[str, Array]] | None:
     """c, and the penalty's part of the gradient, if the gradients are those of c S and a penalty."""
     with np.errstate(all="ignore"):
-        data = layout.theirs(backward(tape, objective.slope))
+        data = layout.to_theirs(backward(tape, objective.slope))
     nothing = {name: np.zeros_like(array) for name, array in parameters.items()}
     weights = {name: array if name[0] == "W" else nothing[name] for name, array in parameters.items()}
     signs = {name: np.sign(array) for name, array in weights.items()}
     exact = all(one.dtype == np.float64 for one in (*evidence.values, *evidence.raw))
     for penalized, size in ((nothing, 0.0), (weights, 0.5), (signs, 1.0), (parameters, 0.5)):
-        constants = _constants(evidence, gradients, data, layout.theirs(penalized))
+        constants = _constants(evidence, gradients, data, layout.to_theirs(penalized))
         if constants is None:
             continue
         c, p = constants

@@ -29,7 +29,7 @@ class Unfolding:
     places: dict[str, Integers]
     words: str
 
-    def apart(self, arrays: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], ...]:
+    def unpack(self, arrays: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], ...]:
         """The user's arrays as those of the network."""
         row = np.concatenate([one.ravel() for one in arrays])
         return tuple(row[places] for places in self.places.values())
@@ -39,11 +39,11 @@ class Unfolding:
         row = np.empty(sum(one.size for one in arrays), np.result_type(*arrays))
         for places, one in zip(self.places.values(), arrays, strict=True):
             row[places] = one
-        return _cut(row, self.shapes)
+        return _split_row(row, self.shapes)
 
     def evidence(self, evidence: Evidence) -> Evidence:
         """What is known of a gradient, by the network's arrays; without what its penalties are."""
-        found, expected, slack = (self.apart(one) for one in (evidence.found, evidence.expected, evidence.slack))
+        found, expected, slack = (self.unpack(one) for one in (evidence.found, evidence.expected, evidence.slack))
         off = [np.abs(f - e) > s for f, e, s in zip(found, expected, slack, strict=True)]
 
         def right_outside(place: int, wrong: NDArray[np.bool_]) -> bool:
@@ -54,15 +54,15 @@ class Unfolding:
         return replace(
             evidence,
             names=tuple(self.places),
-            values=self.apart(evidence.values),
+            values=self.unpack(evidence.values),
             found=found,
             expected=expected,
             slack=slack,
-            raw=self.apart(evidence.raw),
+            raw=self.unpack(evidence.raw),
             wrong=tuple(place for place, one in enumerate(off) if one.any()),
             shapes=("",) * len(found),
-            kinks=self.apart(evidence.kinks) if evidence.kinks else (),
-            doubt=self.apart(evidence.doubt) if evidence.doubt else (),
+            kinks=self.unpack(evidence.kinks) if evidence.kinks else (),
+            doubt=self.unpack(evidence.doubt) if evidence.doubt else (),
             right_outside=right_outside,
             penalties=lambda place: None,
         )
@@ -79,16 +79,16 @@ def unfoldings(values: Sequence[Floats], network: Network) -> Iterator[Unfolding
     for names in ([*entries], weights + others, others + weights) if is_vector else ():
         for turned in (False, True):
             shapes = [entries[name][::-1] if turned and name in weights else entries[name] for name in names]
-            arrays = dict(zip(names, _cut(numbers, shapes), strict=True))
+            arrays = dict(zip(names, _split_row(numbers, shapes), strict=True))
             places = {name: arrays[name].T if turned and name in weights else arrays[name] for name in entries}
-            yield Unfolding(given, places, _listed(names, shapes))
+            yield Unfolding(given, places, _describe_arrays(names, shapes))
     if others == [f"b{name[1:]}" for name in weights]:
         for turned in (True, False):
             shapes = [(entries[name][0] + 1, entries[name][1]) for name in weights]
             shapes = [shape[::-1] for shape in shapes] if turned else shapes
             if not is_vector and given != tuple(shapes):
                 continue
-            blocks = [block.T if turned else block for block in _cut(numbers, shapes)]
+            blocks = [block.T if turned else block for block in _split_row(numbers, shapes)]
             for first in (True, False):
                 if is_vector and not first and not turned:
                     continue  # these are the network's arrays in a row
@@ -96,14 +96,14 @@ def unfoldings(values: Sequence[Floats], network: Network) -> Iterator[Unfolding
                 for name, block in zip(weights, blocks, strict=True):
                     places[name], places[f"b{name[1:]}"] = (block[1:], block[:1]) if first else (block[:-1], block[-1:])
                 where = f"{'first' if first else 'last'} {'column' if turned else 'row'}"
-                words = f"{_listed(weights, shapes)}, with the biases in the {where} of each"
+                words = f"{_describe_arrays(weights, shapes)}, with the biases in the {where} of each"
                 yield Unfolding(given, places, words)
 
 
-def _cut(row: NDArray[Any], shapes: Sequence[tuple[int, ...]]) -> list[NDArray[Any]]:
+def _split_row(row: NDArray[Any], shapes: Sequence[tuple[int, ...]]) -> list[NDArray[Any]]:
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
     return [part.reshape(shape) for part, shape in zip(np.split(row, ends), shapes, strict=True)]
 
 
-def _listed(names: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> str:
+def _describe_arrays(names: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> str:
     return ", ".join(f"{name} {shape}" for name, shape in zip(names, shapes, strict=True))
