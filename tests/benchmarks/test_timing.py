@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deltarule.benchmarks import floors, timing
-from deltarule.benchmarks.contenders import Contender, ours
+from deltarule.benchmarks.contenders import Contender, our_engine
 from deltarule.benchmarks.timing import MAKERS, TOLERANCES, Pace, Spread
 from deltarule.benchmarks.workloads import ROWS, Work, batches, boundary, digits, encoder, images, objectives, work_of
 from deltarule.engines.reference import ReferenceEngine
@@ -34,7 +34,7 @@ def test_every_contender_trains_the_same(work: Work, maker: str) -> None:
         with pytest.raises(timing.LeftOut, match="squared error behind a sigmoid"):
             MAKERS[maker](problem)
         return
-    expected, start = ours("reference", problem).advance(UPDATES), initial_state(problem).theta
+    expected, start = our_engine("reference", problem).advance(UPDATES), initial_state(problem).theta
     contender = MAKERS[maker](problem)
     for _ in range(2):  # the second time from the same beginning again
         found = contender.advance(UPDATES)
@@ -46,7 +46,7 @@ def test_every_contender_trains_the_same(work: Work, maker: str) -> None:
 
 def test_the_program_in_c_trains_the_same() -> None:
     problem = encoder("", 37).problem  # not a whole number of blocks
-    found, expected = floors.encoder(problem).advance(30), ours("reference", problem).advance(30)
+    found, expected = floors.encoder(problem).advance(30), our_engine("reference", problem).advance(30)
     assert found is not None and expected is not None
     assert np.abs(found - expected).max() < 1e-11
 
@@ -74,7 +74,7 @@ def test_products_alone_are_as_many_as_in_an_update() -> None:
 
 def test_who_trains_something_else_is_told_and_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     def slower(problem: Problem) -> Contender:
-        return replace(ours("reference", replace(problem, strength=problem.strength + 1e-3)), name="PyTorch")
+        return replace(our_engine("reference", replace(problem, strength=problem.strength + 1e-3)), name="PyTorch")
 
     monkeypatch.setitem(MAKERS, "PyTorch", slower)
     row = timing.measure(encoder("", 2), PACE, ["reference", "compiled", "PyTorch"])
@@ -85,7 +85,7 @@ def test_who_trains_something_else_is_told_and_not_timed(monkeypatch: pytest.Mon
 
 
 def test_losses_that_are_not_numbers_are_not_the_same() -> None:
-    assert not timing._same(float("nan"), 1e-3)
+    assert not timing._losses_agree(float("nan"), 1e-3)
 
 
 def test_a_missing_library_is_left_out_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

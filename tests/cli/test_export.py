@@ -17,7 +17,7 @@ import torch
 from deltarule import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor, load_model, to_torch
 from deltarule.data.frame import select_rows
 from deltarule.data.frame_files import read_frame
-from deltarule.estimators.tabular.column_encoder import encoded
+from deltarule.estimators.tabular.column_encoder import encode_columns
 from deltarule.export.model_scripts import numpy_script
 from deltarule.files import load_arrays
 
@@ -155,7 +155,7 @@ def test_a_script_holds_numbers_as_the_model_does(deltarule, models, tmp_path):
             with pytest.raises(ValueError, match="the column 'size' holds '1e308', too large a number beside others"):
                 script["encode"](rows)
             rows, frame = rows[:2], select_rows(frame, [0, 1])
-        np.testing.assert_allclose(script["encode"](rows), encoded(model.columns_, frame), rtol=1e-14)
+        np.testing.assert_allclose(script["encode"](rows), encode_columns(model.columns_, frame), rtol=1e-14)
 
 
 def test_a_script_tells_what_a_table_lacks(deltarule, models, tmp_path):
@@ -319,7 +319,7 @@ def test_a_module_of_a_model_for_tables_answers_in_the_unit_of_the_target(deltar
     frame = {"x": np.arange(60.0) % 7}
     model = TabularRegressor(random_state=0).fit(frame, 100 * frame["x"] + 50)
     model.save(tmp_path / "m")
-    x, answers = torch.tensor(encoded(model.columns_, frame)), []
+    x, answers = torch.tensor(encode_columns(model.columns_, frame)), []
     for member in range(model.model_.n_members):
         assert deltarule("export", tmp_path / "m", "--to", "torch", "--member", member)[0] == 0
         file = runpy.run_path(str(tmp_path / "m.torch.py"))["module"]
@@ -436,7 +436,7 @@ def test_onnx_torch_and_weights_of_a_model_for_tables(deltarule, models):
     made = runpy.run_path(str(models / "kind.torch.py"))
     with (models / "table.csv").open(encoding="utf-8", newline="") as file:
         x = made["encode"](list(csv.DictReader(file)))
-    np.testing.assert_allclose(x, encoded(model.columns_, frame), rtol=1e-12)
+    np.testing.assert_allclose(x, encode_columns(model.columns_, frame), rtol=1e-12)
     arrays, about = load_arrays(models / "kind.weights.safetensors")
     np.testing.assert_array_equal(arrays["W1"].reshape(model.model_.coefs_[0].shape), model.model_.coefs_[0])
     assert about["target"] == "target"

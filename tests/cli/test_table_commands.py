@@ -286,7 +286,7 @@ def test_on_a_terminal_no_word_and_no_number_of_a_line_is_broken(monkeypatch, wi
 def test_a_note_ends_with_one_point(capsys):
     """What scikit-learn warns of has one already."""
     notes = ["seen"]
-    with table_commands.noted(notes):
+    with table_commands.collect_warnings(notes):
         for told in ("it did not converge.", "it did not converge.", "seen"):
             warnings.warn(told, UserWarning, stacklevel=1)
     table_commands.tell(notes)
@@ -773,7 +773,7 @@ def test_the_columns_are_told_before_the_search_and_so_is_its_work(deltarule, fo
     def interrupted(*given):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(TabularRegressor, "_searched", interrupted)
+    monkeypatch.setattr(TabularRegressor, "_search_settings", interrupted)
     for words in ((), ("--json",)):
         status, out, err = deltarule("train", folder / "train.csv", "--target", "price", *words)
         assert status == 1
@@ -791,13 +791,13 @@ def test_what_is_refused_is_refused_before_the_columns_are_told(deltarule, folde
 def test_the_columns_of_a_table_are_looked_at_once(deltarule, folder, monkeypatch):
     """What takes seconds of large tables; where a person waits, beside the seconds that pass."""
     screen = Console(file=Terminal(), force_terminal=True, width=200)
-    seen, begun = [], BaseTabular._begun
+    seen, begun = [], BaseTabular._prepare
 
     def counted(*given):
         seen.append(screen.file.getvalue())
         return begun(*given)
 
-    monkeypatch.setattr(BaseTabular, "_begun", counted)
+    monkeypatch.setattr(BaseTabular, "_prepare", counted)
     monkeypatch.setattr(table_commands, "console", lambda to_errors=False: screen if to_errors else console())
     for words in ((), ("--json",)):
         assert deltarule("train", folder / "test.parquet", "--target", "dear", *words)[0] == 0

@@ -360,7 +360,7 @@ def test_numbers_are_held_as_in_the_version_that_wrote_a_file(tmp_path: Path) ->
     for lacks, held in (("none", (-6, 12)), ("reach", (-18, 24)), ("rows", (-most, most))):
         column.pop(lacks, None)
         save_arrays(path, arrays, about)
-        assert load_model(path).columns_[0].held == held
+        assert load_model(path).columns_[0].clip_range == held
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -146,12 +146,12 @@ def _option(one: Any) -> str:
 
 
 def _statuses() -> Iterator[str]:
-    from deltarule.cli.app import _told
+    from deltarule.cli.app import _report_error
 
     yield "status 0: done"
     for kind in (errors.BadInput, errors.RunFailed):
         with contextlib.redirect_stderr(io.StringIO()):
-            yield f"status {_told(kind('why'))}: {kind.__name__}"
+            yield f"status {_report_error(kind('why'))}: {kind.__name__}"
 
 
 # --- records ----------------------------------------------------------------------------------------------------------

@@ -5,10 +5,10 @@ import pytest
 
 from deltarule.files import read_json
 from deltarule.studies.claim_results import claims_of_study, criteria_of
-from deltarule.studies.recipes import bundled, load_recipe
-from deltarule.studies.verdicts import VERDICTS, combined, share, told_of_control
+from deltarule.studies.recipes import bundled_studies, load_recipe
+from deltarule.studies.verdicts import VERDICTS, combine_verdicts, share, told_of_control
 
-STUDIES = [name for name, _, _ in bundled() if claims_of_study(load_recipe(name))]
+STUDIES = [name for name, _, _ in bundled_studies() if claims_of_study(load_recipe(name))]
 
 
 def test_every_study_is_judged():
@@ -42,7 +42,7 @@ def test_every_claim_has_a_result_judged_by_its_criterion(study):
         assert one["verdict"] in VERDICTS and one["claim"] == claim.says
         if one["verdict"] not in ("agrees", "not testable here"):
             assert one["control"] is not None and one["cause"], f"{claim.id} needs its control run and a sentence"
-            in_control = combined({name: share["verdict"] for name, share in one["control"].items()})
+            in_control = combine_verdicts({name: share["verdict"] for name, share in one["control"].items()})
             assert one["cause"] == told_of_control(claim.cause, in_control)
             assert one["flipped"] == (in_control == "agrees")
 
@@ -54,7 +54,7 @@ def test_every_stored_verdict_is_what_its_seeds_say(study):
             anew = share(np.arange(stored["of"]) < stored["count"], one["needed"])
             assert stored["verdict"] == anew.verdict and stored["interval"] == pytest.approx(list(anew.interval))
         in_conventions = {name: stored["verdict"] for name, stored in one["conventions"].items()}
-        assert one["verdict"] == combined(in_conventions)
+        assert one["verdict"] == combine_verdicts(in_conventions)
 
 
 @pytest.mark.parametrize("study", STUDIES)

@@ -18,7 +18,7 @@ from deltarule.studies.claim_results import claims_of_study
 from deltarule.studies.encoder import claims, conventions
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, with_experiment, with_settings
-from deltarule.studies.verdicts import judged
+from deltarule.studies.verdicts import judge_claim
 from deltarule.training.history import History
 from deltarule.training.run import Run
 
@@ -281,7 +281,7 @@ def test_verdicts_of_the_final_network_come_out_again():
     stored = {one["id"]: one for one in results()["claims"]}
     for claim in claims_of_study(RECIPE):
         if claim.id in ("encoder-1", "encoder-9"):
-            assert judged(claim, experiments).verdict == stored[claim.id]["verdict"] == "agrees"
+            assert judge_claim(claim, experiments).verdict == stored[claim.id]["verdict"] == "agrees"
     for claim in (claims.encoder_8, claims.encoder_11, claims.encoder_12):
         for name, seeds in claim.judge(experiments).holds.items():
             share = stored[claim.id]["conventions"][name]

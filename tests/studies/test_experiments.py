@@ -7,7 +7,7 @@ import pytest
 from deltarule.errors import BadInput
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import load_recipe, with_settings
-from deltarule.studies.verdicts import Evidence, claim, judged
+from deltarule.studies.verdicts import Evidence, claim, judge_claim
 from deltarule.sweeps.result import load_sweep
 
 RATES = {"optimizer.learning_rate": [1.0, 10.0]}
@@ -93,7 +93,7 @@ def test_rows_that_stand_in_for_others_say_nothing_of_a_claim():
     described = {"says": "it", "report": "1", "criterion": "it does", "needed": 0.5}
     experiments = Experiments(with_settings(ENCODER, SHORT), seeds=2)
     experiments.dataset = replace(experiments.dataset, remark="these are other rows; get the right ones with a command")
-    verdict = judged(claim("one", **described)(never_asked), experiments)
+    verdict = judge_claim(claim("one", **described)(never_asked), experiments)
     assert (verdict.verdict, verdict.ours) == ("not testable here", experiments.dataset.remark)
     anyway = claim("two", any_data=True, **described)(holds)
-    assert judged(anyway, experiments).verdict == "agrees"
+    assert judge_claim(anyway, experiments).verdict == "agrees"

@@ -43,9 +43,9 @@ from deltarule.stats.metrics import METRICS
 from deltarule.studies.recipes import (
     STUDIES,
     Recipe,
-    bundled,
+    bundled_studies,
     dataset_of,
-    expanded,
+    expand_grid,
     explain_recipe,
     load_recipe,
     parse_setting,
@@ -117,11 +117,11 @@ max_steps = 1
 
 def test_every_bundled_study_is_listed_and_says_what_it_is() -> None:
     folders = {file.parent.name.replace("_", "-") for file in STUDIES.glob("*/recipe.toml")}
-    assert {name for name, _, _ in bundled()} == folders
-    assert all(title and summary for _, title, summary in bundled())
+    assert {name for name, _, _ in bundled_studies()} == folders
+    assert all(title and summary for _, title, summary in bundled_studies())
 
 
-@pytest.mark.parametrize("study", [name for name, _, _ in bundled()])
+@pytest.mark.parametrize("study", [name for name, _, _ in bundled_studies()])
 def test_every_bundled_study_makes_problems_with_every_experiment(study: str) -> None:
     recipe, loaded = load_recipe(study), dict[str, Any]()
     for variant in [recipe, *(with_experiment(recipe, one.name) for one in recipe.configuration.experiment)]:
@@ -292,7 +292,7 @@ def test_a_part_of_a_rule_that_is_not_there_is_refused(
 def test_a_grid_expands_to_every_combination(rates: list[float], names: list[str]) -> None:
     table = {"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 1}}
     grid = {"optimizer.learning_rate": rates, "optimizer": {"name": names}}
-    found = expanded(Recipe("mine", Path(), parse(table | {"grid": grid})))
+    found = expand_grid(Recipe("mine", Path(), parse(table | {"grid": grid})))
     assert [tuple(settings.values()) for settings, _ in found] == list(itertools.product(rates, names))
     for settings, one in found:
         assert (one.configuration.optimizer.learning_rate, one.configuration.optimizer.name) == tuple(settings.values())
@@ -547,7 +547,7 @@ def test_a_recipe_is_trained_by_its_rules(xor: Recipe) -> None:
     assert training_of(xor, dataset_of(xor), problem_of(xor, dataset_of(xor)))["validation"] is None
 
 
-@pytest.mark.parametrize("study", [name for name, _, _ in bundled()])
+@pytest.mark.parametrize("study", [name for name, _, _ in bundled_studies()])
 def test_what_is_shown_is_json_and_a_recipe_that_means_the_same(study: str) -> None:
     recipe = load_recipe(study)
     told = explain_recipe(recipe)
@@ -636,6 +636,6 @@ def test_the_page_lists_every_name_with_its_parameters(heading: str, formulas: d
 def test_the_pages_recipes_run(tmp_path: Path, text: str) -> None:
     recipe = with_settings(recipe_of(tmp_path, text), {"stopping.max_steps": 3})
     dataset = dataset_of(recipe)
-    for _, one in expanded(recipe):
+    for _, one in expand_grid(recipe):
         problem = problem_of(one, dataset, seeds=2)
         assert np.isfinite(train(problem, **training_of(one, dataset, problem)).objective).all()

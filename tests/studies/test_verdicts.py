@@ -11,7 +11,7 @@ from scipy.stats import binom
 from deltarule.errors import BadInput
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import load_recipe
-from deltarule.studies.verdicts import Evidence, claim, combined, judged, least_seeds, share
+from deltarule.studies.verdicts import Evidence, claim, combine_verdicts, judge_claim, least_seeds, share
 
 
 def some(count, of):
@@ -42,7 +42,7 @@ def test_a_control_says_that_a_claim_holds_or_not_or_that_it_cannot_tell(count, 
     def _(experiments):
         return Evidence("it fell", {"": some(count, 20)})
 
-    verdict = judged(one, Experiments(load_recipe("encoder"), seeds=20))
+    verdict = judge_claim(one, Experiments(load_recipe("encoder"), seeds=20))
     assert (verdict.cause, verdict.flipped) == (told, flipped)
 
 
@@ -105,7 +105,7 @@ def test_an_undecided_claim_has_its_control_run_too():
     def _(experiments):
         return Evidence("it fell", {"": some(20, 20)})
 
-    verdict = judged(one, Experiments(load_recipe("encoder"), seeds=20))
+    verdict = judge_claim(one, Experiments(load_recipe("encoder"), seeds=20))
     assert (verdict.verdict, verdict.control_ours, verdict.flipped) == ("undecided", "it fell", True)
 
 
@@ -115,7 +115,7 @@ def test_one_answer_for_many_seeds_is_refused():
         return Evidence("", {"": some(1, 1)})
 
     with pytest.raises(BadInput, match="give a boolean for each seed"):
-        judged(one, Experiments(load_recipe("encoder"), seeds=20))
+        judge_claim(one, Experiments(load_recipe("encoder"), seeds=20))
 
 
 @pytest.mark.parametrize("needed", [0, 1.5])
@@ -139,7 +139,7 @@ def test_a_claim_needs_some_seeds_and_no_more_than_all(needed):
     ],
 )
 def test_of_several_conventions_a_claim_is_mixed_only_where_one_surely_fails_and_another_does_not(verdicts, expected):
-    assert combined({str(place): one for place, one in enumerate(verdicts)}) == expected
+    assert combine_verdicts({str(place): one for place, one in enumerate(verdicts)}) == expected
 
 
 @pytest.mark.parametrize(("conventions", "seeds", "truth"), [(2, 100, 0.85), (4, 30, 0.85), (4, 100, 0.9)])
@@ -148,7 +148,7 @@ def test_a_claim_that_is_true_under_every_convention_is_refuted_once_in_16_cases
 ):
     random = np.random.default_rng(0)
     found = [
-        combined({str(place): share(row < truth, 0.8).verdict for place, row in enumerate(tries)})
+        combine_verdicts({str(place): share(row < truth, 0.8).verdict for place, row in enumerate(tries)})
         for tries in random.random((400, conventions, seeds))
     ]
     assert np.mean([one in ("mixed", "disagrees") for one in found]) <= conventions / 16

@@ -33,11 +33,11 @@ class LeftOut(Exception):
     """Why there is no such contender for a piece of work: a library is missing, or has no such network."""
 
 
-def ours(name: str, problem: Problem) -> Contender:
+def our_engine(name: str, problem: Problem) -> Contender:
     """One of our engines, all members as one population.
 
     >>> from deltarule.benchmarks.workloads import encoder
-    >>> ours("reference", encoder("", 2).problem).advance(3).shape
+    >>> our_engine("reference", encoder("", 2).problem).advance(3).shape
     (2, 59)
     """
     try:

@@ -41,7 +41,7 @@ def products(problem: Problem) -> Contender:
     made = [_Products(problem, part, count, library.gemm(problem.dtype)) for part, count in parts]
 
     def advance(n: int) -> None:
-        _each(lambda part: part.work(n), made)
+        _in_parallel(lambda part: part.work(n), made)
 
     about = f"our BLAS, {threads_told(threads)} {how}"
     return Contender("products alone", about, problem.members, advance)
@@ -105,7 +105,7 @@ def encoder(problem: Problem) -> Contender:
         def part(span: tuple[int, int]) -> None:
             program(_at(theta), len(filled), *span, _at(x), _at(y), rate, decay, n, _at(objective))
 
-        _each(part, list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)))
+        _in_parallel(part, list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)))
         return np.ascontiguousarray(theta[:, :members].T)
 
     return Contender("SIMD C", f"{compiler}, {threads_told(len(bounds) - 1)}", members, advance)
@@ -145,7 +145,7 @@ def _at(array: Floats) -> int:
     return int(array.ctypes.data)
 
 
-def _each(work: Callable[[Any], None], parts: Sequence[Any]) -> None:
+def _in_parallel(work: Callable[[Any], None], parts: Sequence[Any]) -> None:
     """Do the parts at the same time, a thread each."""
     if len(parts) == 1:
         work(parts[0])

@@ -51,10 +51,10 @@ def memory(row: str, members: int) -> dict[str, int] | None:
     before = _size("VmRSS")
     RESET.write_text("5", encoding="utf-8")
     train(problem, max_steps=UPDATES, engine="compiled", history_every=UPDATES)
-    return {"needed": _needed(problem), "advance": advanced, "train": _size("VmHWM") - before}
+    return {"needed": _updates_needed(problem), "advance": advanced, "train": _size("VmHWM") - before}
 
 
-def _needed(problem: Problem) -> int:
+def _updates_needed(problem: Problem) -> int:
     vectors = (1 + len(problem.optimizer.slots)) * problem.network.parameters
     activations = problem.batch_rows(0) * sum(layer.units for layer in problem.network.layers)
     return problem.members * (vectors + activations) * problem.dtype.itemsize

@@ -19,7 +19,7 @@ def scan(problem: Problem) -> Contender:
     return _contender(problem, "JAX scan", "jit of lax.scan, one by one", 1)
 
 
-def vmapped(problem: Problem) -> Contender:
+def vmap_population(problem: Problem) -> Contender:
     """A population as one program."""
     if problem.members == 1:
         raise LeftOut("one network is no population")

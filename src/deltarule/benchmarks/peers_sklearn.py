@@ -44,7 +44,7 @@ def classifier(problem: Problem) -> Contender:
     epochs = _Epochs(problem, labels)
 
     def trained(theta: Floats, n: int) -> Floats:
-        _put(model, problem, theta)
+        _set_weights(model, problem, theta)
         if problem.batch_size is None:
             model.set_params(max_iter=n, n_iter_no_change=n + 1)
             with warnings.catch_warnings():
@@ -84,7 +84,7 @@ class _Epochs:
         return [(self.problem.x[part], self.labels[part]) for part in parts]
 
 
-def _put(model: Any, problem: Problem, theta: Floats) -> None:
+def _set_weights(model: Any, problem: Problem, theta: Floats) -> None:
     """Our weights in a fitted model, and all else as new."""
     arrays = views(theta, problem.network.entries)
     for i in range(len(model.coefs_)):

@@ -21,15 +21,15 @@ def eager(problem: Problem) -> Contender:
     torch = _torch()
     members = min(ONE_BY_ONE, problem.members)
     start = initial_state(problem).theta[:members]
-    inputs, loss, rows_of = _data(problem), _loss(problem), _rows_of(problem)
+    inputs, loss, rows_of = _data(problem), _mean_loss(problem), _rows_of(problem)
     model = _module(problem)
 
     def advance(n: int) -> Floats:
         return np.stack([trained(theta, n) for theta in start])
 
     def trained(theta: Floats, n: int) -> Floats:
-        _put(model, problem, theta)
-        optimizer = _optimizer(problem, dict(_named(model)))
+        _set_weights(model, problem, theta)
+        optimizer = _optimizer(problem, dict(_parameters_by_name(model)))
         seen = []  # every engine of ours tells the objective of each update, so this loop keeps it, too
         for x, y in rows_of(*inputs, n):
             optimizer.zero_grad()
@@ -37,18 +37,18 @@ def eager(problem: Problem) -> Contender:
             J.backward()
             optimizer.step()
             seen.append(J.detach())
-        return _theta(problem, {name: value.detach().numpy() for name, value in _named(model)})
+        return _theta(problem, {name: value.detach().numpy() for name, value in _parameters_by_name(model)})
 
     return Contender("PyTorch", f"eager, one by one, {threads_told(torch.get_num_threads())}", members, advance)
 
 
-def vmapped(problem: Problem) -> Contender:
+def vmap_population(problem: Problem) -> Contender:
     """`torch.func.vmap` over the gradient of one network's loss, and `torch.optim` on the stacked parameters."""
     torch = _torch()
     if problem.members == 1:
         raise LeftOut("one network is no population")
     start = views(initial_state(problem).theta, problem.network.entries)
-    inputs, loss, rows_of = _data(problem), _loss(problem), _rows_of(problem)
+    inputs, loss, rows_of = _data(problem), _mean_loss(problem), _rows_of(problem)
 
     def objective(parameters: dict[str, Any], x: Any, y: Any) -> Any:
         for layer in problem.network.layers:
@@ -108,7 +108,7 @@ def _rows_of(problem: Problem) -> Callable[[Any, Any, int], Iterator[tuple[Any, 
     return rows_of
 
 
-def _loss(problem: Problem) -> Callable[[Any, Any], Any]:
+def _mean_loss(problem: Problem) -> Callable[[Any, Any], Any]:
     """The mean loss of a batch, of logits; the penalty is the optimizer's weight decay."""
     torch = _torch()
     functional = torch.nn.functional
@@ -129,7 +129,7 @@ def _module(problem: Problem) -> Any:
     return torch.nn.Sequential(*parts)
 
 
-def _named(model: Any) -> Iterator[tuple[str, Any]]:
+def _parameters_by_name(model: Any) -> Iterator[tuple[str, Any]]:
     """A module's parameters by our names; its weights are outputs × inputs, ours turned."""
     layers = [part for part in model if hasattr(part, "weight")]
     for number, layer in enumerate(layers, 1):
@@ -137,10 +137,10 @@ def _named(model: Any) -> Iterator[tuple[str, Any]]:
         yield f"b{number}", layer.bias
 
 
-def _put(model: Any, problem: Problem, theta: Floats) -> None:
+def _set_weights(model: Any, problem: Problem, theta: Floats) -> None:
     torch, arrays = _torch(), views(theta, problem.network.entries)
     with torch.no_grad():
-        for name, parameter in _named(model):
+        for name, parameter in _parameters_by_name(model):
             value = torch.from_numpy(arrays[name].copy())
             parameter.copy_(value.T if name.startswith("W") else value[0])
 

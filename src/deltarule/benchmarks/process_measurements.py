@@ -73,7 +73,7 @@ def memory(quick: bool, tell: Callable[[str], None]) -> list[Memory]:
     for row, members, few in (("encoders", 16_384, 512), ("784-100-10-many", 96, 16)):
         members = few if quick else members
         tell(f"memory of {members:,} members of {row}")
-        bytes_of = json.loads(_done([*_fresh("memory", row), str(members)], os.environ | EXACT))
+        bytes_of = json.loads(_run_command([*_fresh("memory", row), str(members)], os.environ | EXACT))
         if bytes_of is not None:
             ratios = {f"{name}_ratio": bytes_of[name] / bytes_of["needed"] for name in ("advance", "train")}
             found.append(Memory(row, members, **bytes_of, **ratios))
@@ -86,16 +86,16 @@ def _fresh(task: str, row: str) -> list[str]:
 
 def _first(row: str) -> float:
     with tempfile.TemporaryDirectory() as folder:
-        return float(json.loads(_done(_fresh("first-call", row), _elsewhere(folder)))["seconds"])
+        return float(json.loads(_run_command(_fresh("first-call", row), _elsewhere(folder)))["seconds"])
 
 
 def _whole(command: list[str], environment: Mapping[str, str] | None = None) -> float:
     started = time.perf_counter()
-    _done(command, environment)
+    _run_command(command, environment)
     return time.perf_counter() - started
 
 
-def _done(command: list[str], environment: Mapping[str, str] | None = None) -> str:
+def _run_command(command: list[str], environment: Mapping[str, str] | None = None) -> str:
     given: dict[str, Any] = {"env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     done = subprocess.run(command, **given, encoding="utf-8", errors="replace", check=False)
     if done.returncode:

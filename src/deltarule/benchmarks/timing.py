@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deltarule.benchmarks import floors, peers_jax, peers_sklearn, peers_torch
-from deltarule.benchmarks.contenders import OURS, Contender, LeftOut, ours
+from deltarule.benchmarks.contenders import OURS, Contender, LeftOut, our_engine
 from deltarule.benchmarks.workloads import Work, objectives, title
 from deltarule.problem.problem import Floats, Problem
 
@@ -91,13 +91,13 @@ class Measured:
 
 
 MAKERS: dict[str, Callable[[Problem], Contender]] = {
-    "reference": lambda problem: ours("reference", problem),
-    "compiled": lambda problem: ours("compiled", problem),
-    "autograd": lambda problem: ours("autograd", problem),
+    "reference": lambda problem: our_engine("reference", problem),
+    "compiled": lambda problem: our_engine("compiled", problem),
+    "autograd": lambda problem: our_engine("autograd", problem),
     "PyTorch": peers_torch.eager,
-    "PyTorch vmap": peers_torch.vmapped,
+    "PyTorch vmap": peers_torch.vmap_population,
     "JAX scan": peers_jax.scan,
-    "JAX vmap": peers_jax.vmapped,
+    "JAX vmap": peers_jax.vmap_population,
     "scikit-learn": peers_sklearn.classifier,
 }
 FLOORS: dict[str, tuple[str, Callable[[Problem], Contender]]] = {
@@ -121,7 +121,7 @@ def measure(work: Work, pace: Pace, chosen: Sequence[str] | None = None) -> Meas
     losses = {one.name: _losses(problem, one.advance(CHECKED)) for one in contenders}
     differences = {name: _difference(found, losses["reference"]) for name, found in losses.items()}
     tolerance = TOLERANCES[problem.dtype.name]
-    fair = [one for one in contenders if _same(differences[one.name], tolerance)]
+    fair = [one for one in contenders if _losses_agree(differences[one.name], tolerance)]
     updates = {one.name: _updates(one, pace) for one in fair}
     times = _rounds(fair, updates, pace)
     middle = times[OURS].median if OURS in times else None
@@ -175,7 +175,7 @@ def _difference(found: Floats | None, expected: Floats | None) -> float | None:
     return float(np.abs(found / expected[: len(found)] - 1).max())
 
 
-def _same(difference: float | None, tolerance: float) -> bool:
+def _losses_agree(difference: float | None, tolerance: float) -> bool:
     """Whether the losses are the same, or there are none; a NaN is no loss that is the same."""
     return difference is None or difference <= tolerance
 

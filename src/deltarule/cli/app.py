@@ -34,7 +34,7 @@ from deltarule.cli import (
     sweep,
     train,
 )
-from deltarule.cli.common import IN_ASCII, console, in_ascii, kept, number, path, text, whole_number
+from deltarule.cli.common import IN_ASCII, console, how_to_resume, in_ascii, number, path, text, whole_number
 from deltarule.errors import (
     DISK_TROUBLE,
     FREE_SPACE,
@@ -66,7 +66,7 @@ def _told_when_it_ends_early(command: Callable[..., int | None]) -> Callable[...
             # Of somebody's code: it must not pass for our own end.
             raise BadInput("the code that was run ended the program; take the call of exit out of it") from None
         except (Exception, KeyboardInterrupt) as error:
-            told = kept(given.get("out"), "resume" in given)
+            told = how_to_resume(given.get("out"), "resume" in given)
             if is_interruption(error):  # Typer would end without a word
                 raise RunFailed(f"interrupted; {told}") from None
             if is_out_of_memory(error) and not isinstance(error, DeltaruleError):
@@ -171,7 +171,7 @@ def main() -> None:
                 raise KeyboardInterrupt
             sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
-        status = _told(error)
+        status = _report_error(error)
     sys.exit(status)
 
 
@@ -182,7 +182,7 @@ def _open_what_is_closed() -> None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
 
 
-def _told(error: Exception | KeyboardInterrupt) -> int:
+def _report_error(error: Exception | KeyboardInterrupt) -> int:
     """Tell an error that a person can do something about in one sentence; anything else is a bug, and is raised."""
     if isinstance(error, DeltaruleError):
         _say(error)

@@ -31,11 +31,11 @@ def bench(row: Rows = None, quick: Quick = False, out: Out = None, json: Json = 
     from deltarule.files import make_folder, to_jsonable, write_json
 
     folder = None if out is None else make_folder(out)
-    with _told() as tell:
+    with _progress_messages() as tell:
         record = to_jsonable(measured(row, quick=quick, grown=folder is not None, tell=tell))
     if folder is not None:
         write_json(folder / "bench.json", record)
-        _draw(record, folder)
+        _draw_curves(record, folder)
     if json:
         print_json(record)
         return
@@ -49,7 +49,7 @@ def bench(row: Rows = None, quick: Quick = False, out: Out = None, json: Json = 
         screen.print(f"Record and curves: {folder}", markup=False, soft_wrap=True)
 
 
-def _draw(record: dict[str, Any], folder: Path) -> None:
+def _draw_curves(record: dict[str, Any], folder: Path) -> None:
     from deltarule.reports.figures import save, time_curves
     from deltarule.reports.performance_tables import curve_name, in_words
 
@@ -61,7 +61,7 @@ def _draw(record: dict[str, Any], folder: Path) -> None:
 
 
 @contextmanager
-def _told() -> Iterator[Callable[[str], None]]:
+def _progress_messages() -> Iterator[Callable[[str], None]]:
     """Say on stderr what is being measured, where a person is there to see it."""
     screen = console(to_errors=True)
     if not is_watched(screen):

@@ -74,7 +74,7 @@ def claims(
     if json:
         print_json(results)
     else:
-        _show(results)
+        _print_results(results)
 
 
 def _chosen_claims(recipe: "Recipe", file: Path | None) -> "tuple[Claim, ...]":
@@ -93,7 +93,7 @@ def _chosen_claims(recipe: "Recipe", file: Path | None) -> "tuple[Claim, ...]":
     return chosen
 
 
-def _show(results: "StudyResults") -> None:
+def _print_results(results: "StudyResults") -> None:
     from deltarule.errors import count_of
     from deltarule.reports.terminal_tables import claims_table
 

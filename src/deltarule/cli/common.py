@@ -29,7 +29,7 @@ def whole_number(word: str) -> int:
     try:
         return int(word)
     except ValueError:
-        raise _refused(word, "a whole number") from None
+        raise _bad_parameter(word, "a whole number") from None
 
 
 def number(word: str) -> float:
@@ -37,13 +37,13 @@ def number(word: str) -> float:
     try:
         return float(word)
     except ValueError:
-        raise _refused(word, "a number") from None
+        raise _bad_parameter(word, "a number") from None
 
 
 def text(word: str) -> str:
     """A text that is not empty, as "$NAME" is where that is not set."""
     if not word:
-        raise _refused(word, "one")
+        raise _bad_parameter(word, "one")
     return word
 
 
@@ -52,7 +52,7 @@ def path(word: str) -> Path:
     return Path(text(word))
 
 
-def _refused(word: str, wanted: str) -> typer.BadParameter:
+def _bad_parameter(word: str, wanted: str) -> typer.BadParameter:
     """The end of a sentence, which the program begins with the name of the option or argument."""
     given = word or '""'
     return typer.BadParameter(f"is {given}; give {wanted}")
@@ -138,7 +138,7 @@ def check_output(out: Path | None, what: str, **inputs: Path | None) -> None:
     check_can_write(out)
 
 
-def kept(out: Path | None, can_resume: bool = True) -> str:
+def how_to_resume(out: Path | None, can_resume: bool = True) -> str:
     """What is left of a command that ended before its time, and how to go on."""
     if not can_resume:
         return "no file is left half-written; start again"
@@ -270,7 +270,7 @@ def progress_shown(what: str) -> Iterator["Callable[[training.Progress | SweepPr
                 bar.update(task, total=seen.rows, completed=seen.done + seen.under_way, told=rows)
                 return
             losses.add(seen.step, seen.objective)
-            called, drawn, says = _fitting(name, losses, seen, screen)
+            called, drawn, says = _fit_progress(name, losses, seen, screen)
             bar.update(task, total=seen.limit, completed=seen.step, description=called, losses=drawn, told=says)
 
         yield tell
@@ -296,7 +296,7 @@ def _line(screen: "Console") -> "ProgressLine":
     return Line(*columns, console=screen, transient=True, expand=True)
 
 
-def _fitting(name: str, losses: "Seen", seen: "training.Progress", screen: "Console") -> tuple[str, str, str]:
+def _fit_progress(name: str, losses: "Seen", seen: "training.Progress", screen: "Console") -> tuple[str, str, str]:
     """As much of a training's name, bars and words as the screen has room for, beside the bar and the time."""
     from deltarule.reports.progress import describe_progress
 

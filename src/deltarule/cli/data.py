@@ -41,21 +41,21 @@ def data(action: Action, names: Names = None, data: Data = None, json: Json = Fa
 
     if action == "fetch" and not names:
         raise BadInput("no data set is named; say which to download, as in deltarule data fetch mnist")
-    chosen = _chosen(names)
+    chosen = _select_published(names)
     if action == "fetch":
         for published in chosen:
             fetch(published)
-    seen = [_seen(published, data, action != "list", bool(names)) for published in chosen]
+    seen = [_inspect(published, data, action != "list", bool(names)) for published in chosen]
     if json:
         print_json({"data": seen})
         return
     screen = console()
     for one in seen:
         screen.print(f"[bold]{one.name}[/bold]  {one.about}", markup=True)
-        screen.print(f"  {_told(one)}", soft_wrap=True)
+        screen.print(f"  {_describe(one)}", soft_wrap=True)
 
 
-def _chosen(names: list[str] | None) -> "list[Published]":
+def _select_published(names: list[str] | None) -> "list[Published]":
     from deltarule.data.published import PUBLISHED
 
     for name in names or ():
@@ -64,7 +64,7 @@ def _chosen(names: list[str] | None) -> "list[Published]":
     return [PUBLISHED[name] for name in names or PUBLISHED]
 
 
-def _seen(published: "Published", folder: Path | None, read: bool, needed: bool) -> DataSet:
+def _inspect(published: "Published", folder: Path | None, read: bool, needed: bool) -> DataSet:
     from deltarule.data import images
     from deltarule.data.cache import find
 
@@ -78,7 +78,7 @@ def _seen(published: "Published", folder: Path | None, read: bool, needed: bool)
     return DataSet(published.name, published.about, str(place), len(whole.train), test)
 
 
-def _told(one: DataSet) -> str:
+def _describe(one: DataSet) -> str:
     if one.place is None:
         return f"not here; get it with: deltarule data fetch {one.name}"
     if one.train is None:

@@ -10,8 +10,8 @@ from deltarule.cli.common import Json, as_written, check_output, console, name_a
 from deltarule.cli.table_commands import (
     Model,
     chosen_model,
+    collect_warnings,
     columns_used,
-    noted,
     seen_at_work,
     show_lines,
     tell,
@@ -39,34 +39,34 @@ def evaluate(model: Model, table: Rows, report: Page = None, json: Json = False)
     from deltarule.estimators.tabular.column_encoder import UNUSED, named_columns
     from deltarule.estimators.tabular.scores import doubts
     from deltarule.estimators.tabular.tabular import TabularClassifier
-    from deltarule.estimators.tabular.target_validation import named
+    from deltarule.estimators.tabular.target_validation import class_names
 
     if report is not None and report.suffix.lower() not in (".html", ".htm"):
         raise BadInput(f"--report is {report}; give the page a name that ends in .html")
     check_output(report, "page", model=model, table=table)
     trained = chosen_model(model)
-    classes = named(trained.classes_).tolist() if isinstance(trained, TabularClassifier) else None
+    classes = class_names(trained.classes_).tolist() if isinstance(trained, TabularClassifier) else None
     names, task = named_columns(trained.columns_), "regress" if classes is None else "classify"
     needed = [column.name for column in trained.columns_ if column.kind != UNUSED]
     with seen_at_work(f"{table} is read"):
         frame, y, notes = with_target(table, trained.target_, task, names, columns_used(trained), classes, needed)
-    with seen_at_work(f"{table} is answered, and each column shuffled"), noted(notes):
+    with seen_at_work(f"{table} is answered, and each column shuffled"), collect_warnings(notes):
         found = trained.inspect(frame, y)
     notes += doubts(found.scores, found.targets, found.answers)
     if report is not None:
-        _draw(report, trained, found, shlex.join(["deltarule", "evaluate", str(model), str(table)]), notes)
+        _write_page(report, trained, found, shlex.join(["deltarule", "evaluate", str(model), str(table)]), notes)
     if json:
         asked = {"model": str(model), "table": str(table), "target": trained.target_, "scores": found.scores}
         details = {name: getattr(found, name) for name in ("classes", "mistakes", "calibration", "importances")}
         print_json(asked | details | {"notes": notes, "report": None if report is None else str(report)})
         return
-    _show(trained, found)
+    _print_evaluation(trained, found)
     tell(notes)
     if report is not None:
         console().print(f"Written: {one_line(report)}", markup=False, soft_wrap=True)
 
 
-def _draw(
+def _write_page(
     page: Path, model: "TabularClassifier | TabularRegressor", found: "Inspection", command: str, notes: list[str]
 ) -> None:
     from deltarule.estimators.tabular.model_page import model_page
@@ -75,7 +75,7 @@ def _draw(
     write_whole(page, model_page(model, found, [f"{command} --report {shlex.quote(str(page))}"], notes))
 
 
-def _show(model: "TabularClassifier | TabularRegressor", found: "Inspection") -> None:
+def _print_evaluation(model: "TabularClassifier | TabularRegressor", found: "Inspection") -> None:
     from deltarule.data.cell_parsing import shorten
     from deltarule.estimators.tabular.formatting import (
         SHUFFLED,

@@ -77,7 +77,7 @@ def gradcheck(
         shown = report.text(screen.width)
     else:
         report = _of_study(str(study), experiment, set, seed, data)
-        shown = _fitted(report) if is_watched(screen) else str(report)
+        shown = _fit_to_width(report) if is_watched(screen) else str(report)
     if json:
         print_json(report)
     else:  # on a terminal in whole words, elsewhere a line each
@@ -95,7 +95,7 @@ def _of_study(
     return check_problem(problem_of(recipe, dataset_of(recipe, data), seeds=None if seed is None else [seed]))
 
 
-def _fitted(report: "GradientReport") -> "RenderableType":
+def _fit_to_width(report: "GradientReport") -> "RenderableType":
     """What a report says, at the width of a terminal."""
     from rich.console import Group
 
@@ -124,7 +124,7 @@ def _of_own_code(name: str, hint: str) -> "CodeReport":
     sys.path.insert(0, folder)  # code of one's own mostly lies where one stands
     try:
         with redirect_stdout(sys.stderr):  # whatever the code prints is no part of the report
-            given = _given(module, attribute)
+            given = _user_parameters(module, attribute)
             return check_gradient(*given, hint=hint)
     finally:
         sys.path.remove(folder)
@@ -167,7 +167,7 @@ def _places(path: Path) -> tuple[Path, Path]:
     return path.with_suffix(".py"), path
 
 
-def _given(module: str, attribute: str) -> Any:
+def _user_parameters(module: str, attribute: str) -> Any:
     """Loss, gradient and parameters, as a function of somebody's gives them."""
     from deltarule.checking.callables import run
     from deltarule.errors import BadInput

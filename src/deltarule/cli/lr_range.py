@@ -82,7 +82,7 @@ def lr_range(
     elif not len(found):
         console().print(f"Between {lowest:g} and {highest:g} no rate makes the objective fall; try another range.")
     else:
-        _show(found, len(tested.suggested), recipe, folder)
+        _print_suggestion(found, len(tested.suggested), recipe, folder)
 
 
 def _record(
@@ -106,7 +106,7 @@ def _record(
     }
 
 
-def _show(found: "Floats", members: int, recipe: "Recipe", folder: Path | None) -> None:
+def _print_suggestion(found: "Floats", members: int, recipe: "Recipe", folder: Path | None) -> None:
     """Print what is suggested, beside the recipe's own rate."""
     import numpy as np
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deltarule.cli.common import Json, check_output, data_output, print_json
-from deltarule.cli.table_commands import Model, chosen_model, columns_used, noted, seen_at_work, tell
+from deltarule.cli.table_commands import Model, chosen_model, collect_warnings, columns_used, seen_at_work, tell
 from deltarule.errors import BadInput
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def predict(model: Model, table: Rows, out: Out = None, json: Json = False) -> N
         frame = read_frame(table, named_columns(trained.columns_), columns_used(trained))
     if not rows_of(frame):
         raise BadInput(f"{table} has a header but no rows; add the rows to predict")
-    with seen_at_work(f"{table} is answered"), noted(notes):
-        answers = _answers(trained, frame)
+    with seen_at_work(f"{table} is answered"), collect_warnings(notes):
+        answers = _predict(trained, frame)
     tell(notes, to_errors=True)
     text = _as_csv(trained.target_, answers, DELIMITERS.get(ending, ","))
     if out is not None:
@@ -58,7 +58,7 @@ def predict(model: Model, table: Rows, out: Out = None, json: Json = False) -> N
         stdout.flush()
 
 
-def _answers(model: "TabularClassifier | TabularRegressor", frame: "Frame") -> dict[str, Any]:
+def _predict(model: "TabularClassifier | TabularRegressor", frame: "Frame") -> dict[str, Any]:
     from deltarule.estimators.tabular.tabular import TabularClassifier
 
     if not isinstance(model, TabularClassifier):

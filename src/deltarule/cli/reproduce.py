@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deltarule.cli.common import Data, EngineName, Json, console, kept, print_json, progress_shown, show_all
+from deltarule.cli.common import Data, EngineName, Json, console, how_to_resume, print_json, progress_shown, show_all
 from deltarule.errors import RunFailed, count_of
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def reproduce(
                 progress=None if progress is None else lambda what, seen: progress(seen),
             )
     except KeyboardInterrupt:
-        raise RunFailed(f"interrupted; {kept(out)}") from None
+        raise RunFailed(f"interrupted; {how_to_resume(out)}") from None
     if json:
         print_json(done)
         return

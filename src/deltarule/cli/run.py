@@ -21,7 +21,7 @@ from deltarule.cli.common import (
     chosen_engine,
     chosen_recipe,
     console,
-    kept,
+    how_to_resume,
     name_as_written,
     print_json,
     progress_shown,
@@ -73,14 +73,14 @@ def run(
     outcome = outcome_of(recipe, population.dataset, done, folder, _why(done) if why else None)
     if folder is not None:
         write_records(folder, population, done, outcome)
-        _draw(folder, population, done)
+        _draw_figures(folder, population, done)
         write_report(folder)
     if json:
         print_json(outcome)
     else:
-        _show(population, done, outcome, verbose)
+        _print_run(population, done, outcome, verbose)
     if outcome.interrupted:
-        console(to_errors=True).print(f"deltarule: interrupted; {kept(out)}", markup=False, soft_wrap=True)
+        console(to_errors=True).print(f"deltarule: interrupted; {how_to_resume(out)}", markup=False, soft_wrap=True)
     return 1 if outcome.interrupted else 0
 
 
@@ -113,7 +113,7 @@ def _details(population: "Population", run: "Run") -> "list[RenderableType]":
     ]
 
 
-def _draw(folder: Path, population: "Population", run: "Run") -> None:
+def _draw_figures(folder: Path, population: "Population", run: "Run") -> None:
     from deltarule.reports.figures import accuracy_curves, objective_curves, save
 
     save(objective_curves(run), folder / "objective")
@@ -123,7 +123,7 @@ def _draw(folder: Path, population: "Population", run: "Run") -> None:
             save(accuracy_curves(run, metric), folder / metric)
 
 
-def _show(population: "Population", run: "Run", outcome: "Outcome", verbose: bool) -> None:
+def _print_run(population: "Population", run: "Run", outcome: "Outcome", verbose: bool) -> None:
     from deltarule.reports.terminal_tables import run_summary
     from deltarule.studies.runner import is_small
 

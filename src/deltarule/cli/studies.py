@@ -9,10 +9,10 @@ from deltarule.errors import count_of
 def list_studies(json: Json = False) -> None:
     """List the studies: what each is about, and how many experiments and claims it has."""
     from deltarule.studies.claim_results import claims_of_study
-    from deltarule.studies.recipes import bundled, load_recipe
+    from deltarule.studies.recipes import bundled_studies, load_recipe
 
     found: list[dict[str, Any]] = []
-    for name, title, summary in bundled():
+    for name, title, summary in bundled_studies():
         recipe = load_recipe(name)
         found.append(
             {

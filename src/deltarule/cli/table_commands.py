@@ -235,7 +235,7 @@ def seen_at_work(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def noted(notes: list[str]) -> Iterator[None]:
+def collect_warnings(notes: list[str]) -> Iterator[None]:
     """Take warnings as notes."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)

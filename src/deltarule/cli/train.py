@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from deltarule.cli.common import Json, check_output, console, is_watched, print_json
-from deltarule.cli.table_commands import as_learned, noted, seen_at_work, show_lines, tell, with_target
+from deltarule.cli.table_commands import as_learned, collect_warnings, seen_at_work, show_lines, tell, with_target
 from deltarule.errors import BadInput, one_line
 
 if TYPE_CHECKING:
@@ -77,12 +77,12 @@ def train(
         frame, y, notes = with_target(table, target, task, names, lambda name: types.get(name) != "unused")
     y = as_learned(y, task)
     model = _estimator(y, task, types, seed)
-    y = _named(y) if task == "classify" else y
-    with seen_at_work(f"{table}: its columns are looked at"), noted(notes):
-        begun = model._begun(frame, y)
+    y = _class_names(y) if task == "classify" else y
+    with seen_at_work(f"{table}: its columns are looked at"), collect_warnings(notes):
+        begun = model._prepare(frame, y)
     notes += _quantities(getattr(model, "classes_", ()), target) if task == "auto" else []
     _show_beginning(begun, model._work_told(begun), json)
-    with seen_at_work(f"{table}: settings are compared, then an ensemble is trained"), noted(notes):
+    with seen_at_work(f"{table}: settings are compared, then an ensemble is trained"), collect_warnings(notes):
         model._fit(begun)
     model.target_ = target
     if out is not None:
@@ -91,7 +91,7 @@ def train(
     if json:
         print_json(outcome)
         return
-    _show(model, outcome)
+    _print_training(model, outcome)
 
 
 def _type(told: str) -> tuple[str, str]:
@@ -124,7 +124,7 @@ def _quantities(classes: "Collection[Any]", target: str) -> list[str]:
     ]
 
 
-def _named(y: "np.ndarray") -> "np.ndarray":
+def _class_names(y: "np.ndarray") -> "np.ndarray":
     """Classes; such as 0.5 by their names, for estimators take numbers with a fraction for quantities."""
     import numpy as np
 
@@ -173,7 +173,7 @@ def _show_beginning(begun: "Beginning", work: str, json: bool) -> None:
         screen.print(f"{work} …", soft_wrap=True)
 
 
-def _show(model: "TabularClassifier | TabularRegressor", outcome: TrainOutcome) -> None:
+def _print_training(model: "TabularClassifier | TabularRegressor", outcome: TrainOutcome) -> None:
     from deltarule.data.cell_parsing import shorten
     from deltarule.estimators.tabular.formatting import network_told, score_lines, settings_told
 

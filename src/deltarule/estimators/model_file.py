@@ -65,7 +65,7 @@ def save_model(model: Any, path: str | Path) -> None:
     ...     load_model(Path(folder) / "model.safetensors")
     MLPClassifier(hidden_layer_sizes=(3,), random_state=0, solver='lbfgs')
     """
-    arrays, about = _described(model)
+    arrays, about = _model_content(model)
     try:
         with contextlib.suppress(BadInput):  # a formula that is not registered here may be so where the file is read
             _model_of(arrays, to_jsonable(about))
@@ -153,14 +153,14 @@ def save_weights(model: Any, path: str | Path) -> None:
     ...     {name: array.shape for name, array in load_arrays(Path(folder) / "weights.safetensors")[0].items()}
     {'W1': (1, 1, 3), 'W2': (1, 3, 1), 'b1': (1, 1, 3), 'b2': (1, 1, 1)}
     """
-    arrays, about = _described(model)
+    arrays, about = _model_content(model)
     inner: BaseMLP = model.model_ if isinstance(model, BaseTabular) else model
     parameters, running = inner._arrays()
     kept = {name: array for name, array in arrays.items() if name.startswith("target_")}
     save_arrays(path, with_members({**parameters, **running}, inner._members) | kept, about | {"kind": "weights"})
 
 
-def _described(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def _model_content(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """The arrays and the text of a model's file."""
     kind = type(model).__name__  # scikit-learn's are called the same
     if KINDS.get(kind) is type(model) and hasattr(model, "coefs_"):
@@ -239,7 +239,7 @@ def _rebuilt(kind: type[BaseMLP], arrays: dict[str, np.ndarray], about: Mapping[
     for name, value in about["record"].items():
         if name not in RECORD:
             raise KeyError(name)
-        setattr(model, name, _recorded(name, value))
+        setattr(model, name, _restore_record(name, value))
     if model.n_features_in_ != network.inputs:
         raise ValueError(f"{model.n_features_in_} features for {network.inputs} inputs")
     if (names := about["feature_names"]) is not None:
@@ -250,7 +250,7 @@ def _rebuilt(kind: type[BaseMLP], arrays: dict[str, np.ndarray], about: Mapping[
     return model
 
 
-def _recorded(name: str, value: Any) -> Any:
+def _restore_record(name: str, value: Any) -> Any:
     """What a file tells of the training; earlier ones have None for losses and scores that are not finite."""
     if value is None and name in MAY_LACK:
         return None

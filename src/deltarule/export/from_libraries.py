@@ -108,7 +108,7 @@ def from_torch(module: Any, classes: Any = None) -> MLPClassifier | MLPRegressor
     """
     layers = _layers_of(module)
     *hidden, last = layers
-    answers = _answers(last, classes)
+    answers = _output_meaning(last, classes)
     if any(layer.activation == "log_softmax" for layer in hidden):
         raise BadInput("a LogSoftmax stands behind a hidden layer; it can only be the last module")
     normalized = [layer.batch_norm for layer in hidden]
@@ -187,7 +187,7 @@ def _layers_of(module: Any) -> list[_Layer]:
             layers.append(added)
         elif kind == "Identity" or (not layers and kind == "Flatten"):
             continue  # rows are flat
-        elif not layers or kind in layers[-1].seen or not _taken(layers[-1], one, kind):
+        elif not layers or kind in layers[-1].seen or not _accept_module(layers[-1], one, kind):
             raise BadInput(f"there is no form for {one!r} where it stands; see from_torch for what may follow what")
         else:
             layers[-1].seen.append(kind)
@@ -230,7 +230,7 @@ def _linear(module: Any) -> _Layer:
     return _Layer({"W": W, "b": bias[None]})
 
 
-def _taken(layer: _Layer, module: Any, kind: str) -> bool:
+def _accept_module(layer: _Layer, module: Any, kind: str) -> bool:
     """Note a module behind a Linear; whether there is a form for it."""
     activations: dict[str, Named] = {
         "Sigmoid": "logistic",
@@ -288,7 +288,7 @@ class _Answers:
     labels: bool = False
 
 
-def _answers(last: _Layer, classes: Any) -> _Answers:
+def _output_meaning(last: _Layer, classes: Any) -> _Answers:
     """What the outputs of the last layer mean; two logits of classes become one."""
     if last.batch_norm or last.dropout or last.activation not in ENDS:
         raise BadInput("behind the last Linear stands more than a Sigmoid or a Softmax; leave it out")

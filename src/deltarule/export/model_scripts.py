@@ -219,7 +219,7 @@ def numpy_script(model: Any) -> str:
             given["shift"] = every[f"beta{n}"] - every[f"mean{n}"] * given["gain"]
             told = f"({told}) * gain{n} + shift{n}"
         for name, array in given.items():
-            assigned.append(_stacked(arrays, f"{name}{n}", array))
+            assigned.append(_reshaped_array_statement(arrays, f"{name}{n}", array))
         if layer.activation.name != "identity":
             functions.append(function)
             numbers = "".join(f", {name}={number!r}" for name, number in layer.activation.parameters.items())
@@ -238,10 +238,10 @@ def numpy_script(model: Any) -> str:
         "\n".join(assigned),
         *sources,
         "\n".join([*network, "    return a.mean(axis=0)"]),
-        _decoded(inner),
+        _decode_function(inner),
         PREDICT,
     ]
-    return "\n\n\n".join(parts) + "\n" + arrays.ending()
+    return "\n\n\n".join(parts) + "\n" + arrays.packed_lines()
 
 
 def torch_script(model: Any, member: int = 0) -> str:
@@ -263,7 +263,7 @@ def torch_script(model: Any, member: int = 0) -> str:
     for place, (name, tensor) in enumerate(module.state_dict().items()):
         if tensor.ndim:  # the one without axes counts the batches that batch norm has seen
             array = tensor.double().numpy()
-            assigned.append(arrays.assigned(f"array{place}", array.reshape(-1, array.shape[-1])))
+            assigned.append(arrays.assignment(f"array{place}", array.reshape(-1, array.shape[-1])))
             state.append(f'    "{name}": torch.tensor(array{place}{"" if array.ndim == 2 else "[0]"}),')
     parts = [
         _head(model, arrays, [], [], torch=True),
@@ -275,12 +275,12 @@ def torch_script(model: Any, member: int = 0) -> str:
         "\n".join(assigned),
         "\n".join(["state = {", *state, "}", "module.load_state_dict(state, strict=False)"]),
     ]
-    return "\n\n\n".join(parts) + "\n" + arrays.ending()
+    return "\n\n\n".join(parts) + "\n" + arrays.packed_lines()
 
 
-def _stacked(arrays: Arrays, name: str, array: Any) -> str:
+def _reshaped_array_statement(arrays: Arrays, name: str, array: Any) -> str:
     """The statement for an array [K, D, H], which is written as [K D, H]."""
-    flat = arrays.assigned(name, array.reshape(-1, array.shape[-1]))
+    flat = arrays.assignment(name, array.reshape(-1, array.shape[-1]))
     return f"{flat}\n{name} = {name}.reshape{array.shape}"
 
 
@@ -297,7 +297,7 @@ def _head(model: Any, arrays: Arrays, modules: list[str], from_numpy: list[str],
     lines += [f"from numpy import {', '.join(from_numpy)}"] if from_numpy else []
     text = "\n".join(lines)
     if isinstance(model, BaseTabular):
-        columns = [f"    {_told(column)!r}," for column in model.columns_ if column.kind != UNUSED]
+        columns = [f"    {_column_record(column)!r}," for column in model.columns_ if column.kind != UNUSED]
         constants = [f"FARTHEST = {FARTHEST!r}", f"MISSING = {sorted(MISSING)!r}", f"TRUTHS = {TRUTHS!r}"]
         constants += [f"SURELY_DECIMAL = {SURELY_DECIMAL.pattern!r}", f"TIME = {TIME.pattern!r}"]
         constants += ["COLUMNS = [", *columns, "]"]
@@ -315,15 +315,15 @@ def _check_classes(model: BaseMLP) -> None:
         raise BadInput("the classes are dates or durations, which a script does not hold; make texts of them")
 
 
-def _told(column: Column) -> dict[str, Any]:
+def _column_record(column: Column) -> dict[str, Any]:
     """A column for the script, and how its categories may be written."""
     known = naming_of(column.categories)
     truths = known.truths or takes_truths(column)
     ways = {"numbers": known.numbers, "truths": truths, "commas": known.commas, "forms": dict(known.forms)}
-    return asdict(column) | ways | {"held": column.held}
+    return asdict(column) | ways | {"held": column.clip_range}
 
 
-def _decoded(model: BaseMLP) -> str:
+def _decode_function(model: BaseMLP) -> str:
     """The function that makes answers of outputs."""
     if isinstance(model, MLPRegressor):
         scale = np.ones(1) if model.target_scale_ is None else model.target_scale_

@@ -68,10 +68,10 @@ def to_onnx(model: Any, path: str | Path) -> None:
     if is_table:
         used = [column for column in model.columns_ if column.inputs]
         graph = Graph([column.name for column in used])
-        _answers(graph, model.model_, _table(graph, used))
+        _add_outputs(graph, model.model_, _table(graph, used))
     else:
         graph = Graph(["X"])
-        _answers(graph, model, graph.input("X", onnx.TensorProto.DOUBLE, model.n_features_in_))
+        _add_outputs(graph, model, graph.input("X", onnx.TensorProto.DOUBLE, model.n_features_in_))
     made = graph.model(type(model).__name__)
     onnx.checker.check_model(made)
     write_whole(path, made.SerializeToString())
@@ -93,7 +93,7 @@ class Graph:
 
         if not name:
             raise BadInput("a column has no name, and ONNX needs one for each; name it, and train again")
-        _encoded(name)
+        _encode_text(name)
         self._inputs.append(helper.make_tensor_value_info(name, kind, ["N", columns]))
         return name
 
@@ -101,9 +101,9 @@ class Graph:
         """An array that is always the same."""
         from onnx import helper, numpy_helper
 
-        array, name = np.asarray(values), self._unused(f"/constant {len(self._constants)}", "/")
+        array, name = np.asarray(values), self._unique_name(f"/constant {len(self._constants)}", "/")
         if array.dtype.kind == "O":
-            texts: Any = [_encoded(text) for text in array.ravel()]
+            texts: Any = [_encode_text(text) for text in array.ravel()]
             tensor = helper.make_tensor(name, helper.np_dtype_to_tensor_dtype(np.dtype(object)), array.shape, texts)
         else:
             tensor = numpy_helper.from_array(np.asarray(array, order="C"), name)
@@ -114,7 +114,7 @@ class Graph:
         """The result of an operation."""
         from onnx import helper
 
-        name = self._unused(f"/{operation} {len(self._nodes)}", "/")
+        name = self._unique_name(f"/{operation} {len(self._nodes)}", "/")
         self._nodes.append(helper.make_node(operation, list(inputs), [name], domain=domain, **attributes))
         return name
 
@@ -122,11 +122,11 @@ class Graph:
         """Let a value be an output by this name, or where a column of the table has it, by another."""
         from onnx import helper
 
-        name = self._unused(name, "predicted ")
+        name = self._unique_name(name, "predicted ")
         self._nodes.append(helper.make_node("Identity", [value], [name]))
         self._outputs.append(helper.make_tensor_value_info(name, kind, shape))
 
-    def _unused(self, name: str, before: str) -> str:
+    def _unique_name(self, name: str, before: str) -> str:
         """A name that no column has."""
         while name in self._reserved:
             name = before + name
@@ -141,7 +141,7 @@ class Graph:
         return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="deltarule")
 
 
-def _encoded(text: str) -> bytes:
+def _encode_text(text: str) -> bytes:
     if text.endswith("\0"):
         raise BadInput(f"{text!r} ends with a zero character, which runtimes of ONNX lose; correct it, and train again")
     try:
@@ -168,7 +168,7 @@ def _number(graph: Graph, column: Column) -> list[str]:
     gaps = graph.add("IsNaN", value)
     whole = graph.add("Where", gaps, graph.constant(np.float64(column.fill)), value)
     if column.rows:  # of files of earlier versions numbers are not held
-        whole = graph.add("Clip", whole, *(graph.constant(np.float64(bound)) for bound in column.held))
+        whole = graph.add("Clip", whole, *(graph.constant(np.float64(bound)) for bound in column.clip_range))
     shift, scale = np.float64(column.mean), np.float64(column.scale)
     if np.float32(shift) == 0:  # runtimes leave out a difference from what is 0 in float32
         scaled = graph.add("Div", whole, graph.constant(scale))
@@ -188,7 +188,7 @@ def _category(graph: Graph, column: Column) -> str:
         "LabelEncoder",
         value,
         domain="ai.onnx.ml",
-        keys_strings=[_encoded(name) for name in column.categories],
+        keys_strings=[_encode_text(name) for name in column.categories],
         values_int64s=places,
         default_int64=-1,
     )
@@ -198,7 +198,7 @@ def _category(graph: Graph, column: Column) -> str:
 # --- the network -----------------------------------------------------------------------------------------------------
 
 
-def _answers(graph: Graph, model: BaseMLP, x: str) -> None:
+def _add_outputs(graph: Graph, model: BaseMLP, x: str) -> None:
     """The outputs of the graph: classes and their probabilities, or numbers."""
     outputs = _outputs(graph, model, x)
     if isinstance(model, MLPRegressor):
@@ -224,7 +224,7 @@ def _outputs(graph: Graph, model: BaseMLP, x: str) -> str:
             gain = arrays[f"gamma{n}"] / np.sqrt(arrays[f"variance{n}"] + BATCH_NORM_EPSILON)
             value = graph.add("Mul", value, graph.constant(gain))
             value = graph.add("Add", value, graph.constant(arrays[f"beta{n}"] - arrays[f"mean{n}"] * gain))
-        value = _activated(graph, layer.activation, value)
+        value = _add_activation(graph, layer.activation, value)
     return value
 
 
@@ -279,7 +279,7 @@ def _class_names(classes: np.ndarray) -> np.ndarray:
     )
 
 
-def _activated(graph: Graph, activation: Activation, z: str) -> str:
+def _add_activation(graph: Graph, activation: Activation, z: str) -> str:
     if activation.name not in ACTIVATIONS:
         raise BadInput(f"ONNX has no form for the activation '{activation.name}'; it has: {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[activation.name](graph, z, **activation.parameters)

@@ -25,7 +25,7 @@ from deltarule.problem.resolved_configuration import configuration_hash
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import Recipe
 from deltarule.studies.variant_summary import FILE as VARIANTS
-from deltarule.studies.verdicts import Claim, Verdict, claims_of, judged, least_seeds, verdict_of
+from deltarule.studies.verdicts import Claim, Verdict, claims_of, judge_claim, least_seeds, verdict_of
 from deltarule.sweeps.store import FILE as STORE
 
 FILE = "claims.json"
@@ -75,7 +75,7 @@ def judge_study(
     `resume`: they would be mixed with those of these claims.
     """
     wanted = {claim.id: (claim.digest, claim.source) for claim in claims}  # as they are written before any training
-    folder, results = experiments.folder, _begun(experiments, claims, notes)
+    folder, results = experiments.folder, _new_results(experiments, claims, notes)
     notes = results.notes
     if folder is not None:
         results = _gone_on(results, wanted, folder, resume)
@@ -88,7 +88,7 @@ def judge_study(
             continue
         if tell is not None:
             tell(claim.id)
-        verdicts[claim.id] = judged(claim, experiments)
+        verdicts[claim.id] = judge_claim(claim, experiments)
         ordered = tuple(verdicts[id] for id in wanted if id in verdicts)
         results = replace(
             before,
@@ -104,7 +104,7 @@ def judge_study(
     return results
 
 
-def _begun(experiments: Experiments, claims: tuple[Claim, ...], notes: tuple[str, ...]) -> StudyResults:
+def _new_results(experiments: Experiments, claims: tuple[Claim, ...], notes: tuple[str, ...]) -> StudyResults:
     remark = experiments.dataset.remark
     return StudyResults(
         study=experiments.recipe.name,

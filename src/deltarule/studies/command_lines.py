@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from deltarule.problem.error_messages import as_toml
-from deltarule.studies.recipes import bundled
+from deltarule.studies.recipes import bundled_studies
 
 
 def study_words(record: Mapping[str, Any]) -> list[str]:
@@ -13,7 +13,7 @@ def study_words(record: Mapping[str, Any]) -> list[str]:
     >>> study_words({"study": "encoder", "experiment": "rate-1"}), study_words({"study": "mine", "experiment": None})
     (['encoder', '--experiment', 'rate-1'], ['mine.toml'])
     """
-    is_bundled = record["study"] in {name for name, _, _ in bundled()}
+    is_bundled = record["study"] in {name for name, _, _ in bundled_studies()}
     name = record["study"] if is_bundled else f"{record['study']}.toml"
     return [name, "--experiment", record["experiment"]] if record["experiment"] else [name]
 

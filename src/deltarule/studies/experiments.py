@@ -169,7 +169,7 @@ class Experiments:
                 keep=keep,
                 engine=self._engine_of_sweeps(),
                 data_dir=self.data_dir,
-                progress=self._told(name),
+                progress=self._progress_for(name),
             )
             self.engines.update(table.engines)
             self._sweeps[name] = asked, table
@@ -199,7 +199,9 @@ class Experiments:
         return self.engine
 
     def _train(self, population: Population, keys: list[str], looks: dict[str, Any]) -> None:
-        run = train_population(population, engine=self.engine, progress=self._told(_named(population)), **looks)
+        run = train_population(
+            population, engine=self.engine, progress=self._progress_for(_population_name(population)), **looks
+        )
         if run.interrupted:  # half a training proves nothing
             raise KeyboardInterrupt
         self.engines.add(run.engine.name)
@@ -208,14 +210,14 @@ class Experiments:
             share = int(one.steps.sum()) / max(int(run.steps.sum()), 1)  # of the updates, and so of the time
             self._runs[keys[place]] = replace(one, seconds=float(run.seconds * share))
 
-    def _told(self, what: str) -> Callable[[Progress | SweepProgress], None] | None:
+    def _progress_for(self, what: str) -> Callable[[Progress | SweepProgress], None] | None:
         if self._progress is None:
             return None
         told = self._progress
         return lambda progress: told(what, progress)
 
 
-def _named(population: Population) -> str:
+def _population_name(population: Population) -> str:
     return f"{population.problem.members} × {population.problem.network!r}"
 
 

@@ -48,7 +48,7 @@ def explain_study(
     if step < 0:
         raise BadInput(f"the step is {step}; give the number of updates made before, 0 or more")
     alone = problem.take(np.array([member]))
-    state, notes = _trained(recipe, dataset, alone, step, progress)
+    state, notes = _train_to_step(recipe, dataset, alone, step, progress)
     study = f"{recipe.name}, {recipe.experiment}," if recipe.experiment else recipe.name
     return explain_update(
         alone,
@@ -61,7 +61,7 @@ def explain_study(
     )
 
 
-def _trained(
+def _train_to_step(
     recipe: Recipe, dataset: Dataset, problem: Problem, step: int, progress: Callable[[Progress], None] | None
 ) -> tuple[State, tuple[str, ...]]:
     """The state after so many updates, and what is to be said where the training ends with them."""

@@ -92,10 +92,10 @@ def load_recipe(study: str | Path) -> Recipe:
     return Recipe(name, path.parent, configuration, as_read=configuration)
 
 
-def bundled() -> tuple[tuple[str, str, str], ...]:
+def bundled_studies() -> tuple[tuple[str, str, str], ...]:
     """The studies that are part of deltarule: name, title and a sentence each.
 
-    >>> [title for name, title, summary in bundled() if name == "digits"]
+    >>> [title for name, title, summary in bundled_studies() if name == "digits"]
     ['Handwritten digits']
     """
     studies = [(name, load_recipe(name).configuration.study) for name in _bundled_folders()]
@@ -163,12 +163,12 @@ def with_experiment(recipe: Recipe, name: str) -> Recipe:
     return replace(with_settings(recipe, experiments[name].set), experiment=name)
 
 
-def expanded(recipe: Recipe) -> list[tuple[dict[str, Any], Recipe]]:
+def expand_grid(recipe: Recipe) -> list[tuple[dict[str, Any], Recipe]]:
     """Every combination of the grid's values: the settings, and the recipe that has them. Without a grid, one.
 
     >>> digits = load_recipe("digits")
     >>> grid = digits.configuration.model_copy(update={"grid": {"optimizer.learning_rate": (0.1, 1.0)}})
-    >>> [settings for settings, _ in expanded(replace(digits, configuration=grid))]
+    >>> [settings for settings, _ in expand_grid(replace(digits, configuration=grid))]
     [{'optimizer.learning_rate': 0.1}, {'optimizer.learning_rate': 1.0}]
     """
     grid = recipe.configuration.grid

@@ -21,7 +21,7 @@ from deltarule.reports.svg_embed import Parts
 from deltarule.reports.terminal_tables import ENDED
 from deltarule.stats.planes import DecisionPlane
 from deltarule.studies.command_lines import set_words, study_words
-from deltarule.studies.recipes import bundled, load_recipe
+from deltarule.studies.recipes import bundled_studies, load_recipe
 from deltarule.studies.representative_run import MOST_ROWS, Portrait, read_portrait
 from deltarule.studies.sweep_report import sweep_block
 from deltarule.studies.variant_report import variants_block
@@ -74,15 +74,15 @@ def report_of(folder: str | Path) -> Report:
         for record in RECORDS:
             if kind_of(place / record.file) != "file":
                 continue
-            told = _tried(record, place, folder, f"part-{len(made) + 1}", made, unfinished)
+            told = _try_block(record, place, folder, f"part-{len(made) + 1}", made, unfinished)
             if told is not None and record.file == "run.json":
                 runs.setdefault(told, []).append(place)
         if not (place / "run.json").is_file() and any((place / name).is_file() for name in BEGUN):
-            unfinished.append(f"in {_named(place, folder)} a run has begun, and no run.json says that it ended")
+            unfinished.append(f"in {_display_name(place, folder)} a run has begun, and no run.json says that it ended")
     for study, places in runs.items():
         if len(places) > 1:
             together = _Record("run.json", partial(_runs_together, study, places))
-            _tried(together, folder, folder, f"part-{len(made) + 1}", made, unfinished)
+            _try_block(together, folder, folder, f"part-{len(made) + 1}", made, unfinished)
     notes = _reproduction(folder, unfinished)
     if not made and not unfinished:
         unfinished.append("there are no records here yet; write some with `deltarule run STUDY --out` and this folder")
@@ -92,7 +92,7 @@ def report_of(folder: str | Path) -> Report:
     return Report(title, sections, unfinished, notes)
 
 
-def _tried(
+def _try_block(
     record: "_Record", place: Path, folder: Path, id: str, made: list[Made], unfinished: list[str]
 ) -> str | None:
     """Make the block of a record, or say why it cannot be made; gives the study where there is one."""
@@ -106,7 +106,7 @@ def _tried(
         report_page(Report(study, [Section("", study, "", [block])]))  # what cannot be drawn is found here
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, TemplateError) as error:
         told = str(error) if isinstance(error, BadInput) else "it is not as deltarule writes it; write it again"
-        unfinished.append(f"{_named(place / record.file, folder)} cannot be read: {told}")
+        unfinished.append(f"{_display_name(place / record.file, folder)} cannot be read: {told}")
         return None
     made.append((study, block))
     if block.unfinished:
@@ -151,7 +151,7 @@ def _folders(folder: Path, depth: int) -> Iterator[Path]:
                 yield from _folders(inner, depth - 1)
 
 
-def _named(path: Path, folder: Path) -> str:
+def _display_name(path: Path, folder: Path) -> str:
     inside = path.relative_to(folder)
     return inside.as_posix() if inside.parts else "this folder"
 
@@ -163,7 +163,7 @@ def _section(study: str, blocks: list[Block], runs: list[Path]) -> Section:
     """
     recipes = [read_json(place / "recipe.json") for place in runs]
     told = [(str(one.get("title", "")), str(one.get("summary", ""))) for one in recipes]
-    told += [(title, summary) for name, title, summary in bundled() if name == study]
+    told += [(title, summary) for name, title, summary in bundled_studies() if name == study]
     title, summary = next((one for one in told if any(one)), ("", ""))
     heading = f"{study}: {title}" if title not in ("", study) else study
     return Section(f"study-{blocks[0].id}", heading, summary, blocks)
@@ -220,11 +220,11 @@ def _facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("networks", f"{run['members']:,}, {run['dtype']}, {run['engine']} engine"),
         ("updates", f"{run['steps']:,} at most, {run['member_steps']:,} in all, in {run['seconds']:.2f} s"),
         ("ended", ended),
-        ("objective", _spread(run["objective"], "{:.4g}".format)),
+        ("objective", _format_spread(run["objective"], "{:.4g}".format)),
     ]
     for name in ("accuracy", "validation_accuracy", "test_accuracy"):
         if run[name] is not None:
-            found.append((name.replace("_", " "), _spread(run[name], partial(percent, digits=4))))
+            found.append((name.replace("_", " "), _format_spread(run[name], partial(percent, digits=4))))
     if run["solved"] is not None:
         solved = (run["solved"][name] for name in ("criterion", "count", "of", "steps_median"))
         found.append(("solved", solved_told(*solved)))
@@ -233,7 +233,7 @@ def _facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
-def _spread(spread: Mapping[str, float | None], form: Callable[[float], str]) -> str:
+def _format_spread(spread: Mapping[str, float | None], form: Callable[[float], str]) -> str:
     values = (spread[name] for name in ("min", "median", "max"))
     low, middle, high = ("diverged" if value is None else form(value) for value in values)
     return middle if low == high else f"median {middle}, from {low} to {high}"
@@ -349,7 +349,7 @@ def _gives_back(portrait: Portrait) -> bool:
     return np.array_equal(portrait.x, answers)
 
 
-def _predicted(outputs: Any) -> Any:
+def _predicted_classes(outputs: Any) -> Any:
     return (outputs[..., 0] > 0.5).astype(int) if outputs.shape[-1] == 1 else outputs.argmax(-1)
 
 
@@ -358,7 +358,7 @@ def _boundary(portrait: Portrait, outputs: Any, first: str) -> "Figure":
     return score_figures.true_and_predicted(
         portrait.x,
         portrait.answers.astype(int),
-        _predicted(outputs),
+        _predicted_classes(outputs),
         plane=plane,
         features=portrait.features,
         classes=portrait.classes,
@@ -372,7 +372,7 @@ def _predictions(portrait: Portrait, outputs: Any) -> list[list[str]]:
     named = ["output"] if outputs.shape[-1] == 1 else [f"output {name}" for name in portrait.classes]
     table = [[*portrait.features, "true", "predicted", *named]]
     for x, answer, predicted, output in zip(
-        portrait.x, portrait.answers.astype(int), _predicted(outputs), outputs, strict=True
+        portrait.x, portrait.answers.astype(int), _predicted_classes(outputs), outputs, strict=True
     ):
         classes = [portrait.classes[answer], portrait.classes[predicted]]
         table.append([*(f"{value:.4g}" for value in x), *classes, *map(_output, output)])
@@ -439,7 +439,7 @@ def _claims(place: Path, id: str) -> Made | None:
         columns = ([one[name] for one in judged] for name in ("id", "share", "interval", "needed"))
         drawn.add(score_figures.shares_with_needed(*columns, confidence=CONFIDENCE))
     versions = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
-    known = study in {name for name, _, _ in bundled()}
+    known = study in {name for name, _, _ in bundled_studies()}
     told_by_run = (place / "run.json").is_file()
     seeds = f"{results['seeds']:,} seed{'' if results['seeds'] == 1 else 's'}"
     block = Block(

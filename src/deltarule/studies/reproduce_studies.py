@@ -14,7 +14,7 @@ from deltarule.errors import BadInput, count_of
 from deltarule.files import kind_of, make_folder, read_json, write_json
 from deltarule.studies.claim_results import claims_of_study, judge_study
 from deltarule.studies.experiments import Experiments, Told
-from deltarule.studies.recipes import Recipe, bundled, load_recipe, with_settings
+from deltarule.studies.recipes import Recipe, bundled_studies, load_recipe, with_settings
 from deltarule.studies.report_page import write_report
 from deltarule.studies.run_result import outcome_of
 from deltarule.studies.runner import population_of, run_population, write_records
@@ -126,7 +126,7 @@ def reproduce(
     started = time.perf_counter()
     for recipe in recipes:
         own_folder = None if folder is None else make_folder(folder / recipe.name)
-        one = _reproduced(recipe, done, own_folder, data_dir, progress)
+        one = _reproduce_study(recipe, done, own_folder, data_dir, progress)
         if tell is not None:
             tell(one)
         done = replace(
@@ -149,7 +149,7 @@ def studies_with_reports() -> tuple[str, ...]:
     >>> "encoder" in studies_with_reports(), "digits" in studies_with_reports()
     (True, False)
     """
-    return tuple(name for name, _, _ in bundled() if load_recipe(name).configuration.study.report)
+    return tuple(name for name, _, _ in bundled_studies() if load_recipe(name).configuration.study.report)
 
 
 def _recipes(studies: Sequence[str]) -> list[Recipe]:
@@ -187,7 +187,7 @@ def _options(found: Any) -> str:
     return shlex.join(told) or "none"
 
 
-def _reproduced(
+def _reproduce_study(
     recipe: Recipe,
     asked: Reproduction,
     folder: Path | None,

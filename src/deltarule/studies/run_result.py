@@ -91,11 +91,11 @@ def outcome_of(
         steps=int(run.steps.max()),
         member_steps=int(run.steps.sum()),
         seconds=run.seconds,
-        objective=_spread(run.objective),
+        objective=_median_and_range(run.objective),
         accuracy=_accuracy(dataset, dataset.train, run),
         validation_accuracy=_accuracy(dataset, dataset.validation, run),
         test_accuracy=_accuracy(dataset, dataset.test, run),
-        solved=solved(recipe, dataset, run),
+        solved=count_solved(recipe, dataset, run),
         reasons={reason: run.reasons.count(reason) for reason in dict.fromkeys(run.reasons)},
         diverged=[vars(one) for one in run.diverged],
         interrupted=run.interrupted,
@@ -105,7 +105,7 @@ def outcome_of(
     )
 
 
-def solved(recipe: Recipe, dataset: Dataset, run: Run) -> Solved | None:
+def count_solved(recipe: Recipe, dataset: Dataset, run: Run) -> Solved | None:
     """How many members meet the study's own criterion; None where the study has none."""
     criterion = recipe.configuration.study.criterion
     rows = getattr(dataset, criterion.part) if criterion else None
@@ -184,9 +184,9 @@ def write_run(folder: Path, recipe: Recipe, outcome: Outcome, run: Run) -> None:
 def _accuracy(dataset: Dataset, rows: Rows | None, run: Run) -> Spread | None:
     if rows is None or not dataset.classes:
         return None
-    return _spread(scores(dataset, rows, run, "accuracy"))
+    return _median_and_range(scores(dataset, rows, run, "accuracy"))
 
 
-def _spread(values: Floats) -> Spread:
+def _median_and_range(values: Floats) -> Spread:
     values = np.where(np.isfinite(values), values, np.inf)  # of a member that diverged: worse than any other
     return Spread(float(np.min(values)), float(np.median(values)), float(np.max(values)))

@@ -16,7 +16,7 @@ from deltarule.reports.svg_embed import Parts
 from deltarule.reports.sweep_table import score_said
 from deltarule.stats.effects import Effects, Ranking, effects, format_value, mean_of_all, ranking
 from deltarule.studies.command_lines import set_words, study_words
-from deltarule.studies.recipes import bundled
+from deltarule.studies.recipes import bundled_studies
 from deltarule.studies.representative_run import images_of_sweep
 from deltarule.studies.variant_report import TIMED
 from deltarule.sweeps.result import PARTS, Sweep, load_sweep
@@ -82,7 +82,7 @@ def _blocks(count: int) -> str:
 def _commands(study: str, place: Path) -> tuple[list[str], list[str]]:
     """What does all of it again, and what is to be known of it: where a study's claims asked for the sweep, judging
     them."""
-    if study in {name for name, _, _ in bundled()}:
+    if study in {name for name, _, _ in bundled_studies()}:
         with contextlib.suppress(BadInput, LookupError, TypeError):  # claims that cannot be read are told of elsewhere
             seeds = read_json(place.parent / "claims.json")["seeds"]
             return [shlex.join(["deltarule", "claims", study, "--seeds", str(seeds)])], []
@@ -127,7 +127,7 @@ def _draw_sweep(
     """Which configurations are best, whether that is more than noise, and which parameter matters; and what is to be
     known of that."""
     ranked, found = ranking(scores), effects(settings, scores)
-    columns, rows = _filled(*_ranked_rows(settings, ranked, others))
+    columns, rows = _nonempty_columns(*_ranked_rows(settings, ranked, others))
     drawn.add(score_figures.top_and_bottom(columns, rows, ranked="mean"), [columns, *_ends(rows)])
     if len(settings) > 1:
         drawn.add(sweep_figures.ranking_with_intervals(settings, ranked, quantity=quantity), [])
@@ -158,7 +158,7 @@ def _ranked_rows(
     return columns, rows
 
 
-def _filled(columns: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+def _nonempty_columns(columns: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
     """The columns in which some row has something: of a single seed there are no intervals."""
     places = [place for place in range(len(columns)) if any(row[place] for row in rows)]
     return [columns[place] for place in places], [[row[place] for place in places] for row in rows]
@@ -204,7 +204,7 @@ def _effect_rows(found: Effects) -> list[list[str]]:
             told = "not told" if np.isnan(mean) else score_said(mean)
             among = f"{diverged:,} of {of:,}" if diverged else ""
             rows.append([parameter.key, value, told, "" if np.isnan(half) else score_said(half), among])
-    columns, rows = _filled(columns, rows)
+    columns, rows = _nonempty_columns(columns, rows)
     return [columns, *rows]
 
 

@@ -79,7 +79,7 @@ def sweep(
     (20, {'optimizer.learning_rate': 10.0, 'stopping.max_steps': 1000})
     """
     with interruption_told("nothing was begun; start again"):
-        recipe, configuration = _asked(study, grid, seeds, engine)
+        recipe, configuration = _requested_sweep(study, grid, seeds, engine)
         run = None if grid is not None else _run(recipe, data_dir)
     return run_sweep(
         configuration,
@@ -97,7 +97,7 @@ def sweep(
     )
 
 
-def _asked(study: Any, grid: Any, seeds: Any, engine: str | None) -> tuple[Recipe, Configuration]:
+def _requested_sweep(study: Any, grid: Any, seeds: Any, engine: str | None) -> tuple[Recipe, Configuration]:
     """The recipe of a sweep with what it was asked for, and its configuration with the grid where that is one."""
     recipe = study if isinstance(study, Recipe) else load_recipe(study)
     if seeds is not None:

@@ -25,14 +25,14 @@ def variants_block(study: str, variants: Sequence[Variant], id: str) -> Block:
     drawn, found = Parts(id), comparisons(variants)
     for one in found:
         if len(one.variants) <= COMPARED:
-            _draw(drawn, one)
+            _draw_comparison(drawn, one)
     told = f"{len(variants)} variants, each over its seeds; figures compare those that differ in one setting alone."
     return Block(id, f"Variants of {study} beside one another", told, table=_table(variants), figures=drawn.all)
 
 
-def _draw(drawn: Parts, compared: Comparison) -> None:
+def _draw_comparison(drawn: Parts, compared: Comparison) -> None:
     """The curves, the updates until all is learned, the share that learns it, and the time it takes."""
-    name = _named(compared.key)
+    name = _describe_key(compared.key)
     variants = {value.replace("_", " "): one for value, one in compared.variants.items()}
     if compared.key not in OTHER_OBJECTIVE:
         curves = {value: (one.looks, one.curve) for value, one in variants.items() if np.isfinite(one.curve).any()}
@@ -56,7 +56,7 @@ def _draw_success(drawn: Parts, compared: Comparison, counts: Sequence[tuple[int
             [one.numbers[compared.key] for one in compared.variants.values()],
             [count / of for count, of in counts],
             [share_interval(count, of) for count, of in counts],
-            parameter=_named(compared.key),
+            parameter=_describe_key(compared.key),
             success="converged",
         )
     )
@@ -84,7 +84,7 @@ def _cells(one: Variant) -> list[str]:
     ]
 
 
-def _named(key: str) -> str:
+def _describe_key(key: str) -> str:
     """A key in words: of an optimizer's name the optimizer."""
     section, _, name = key.partition(".")
     return section if name == "name" else name.replace("_", " ")

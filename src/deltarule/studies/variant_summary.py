@@ -157,7 +157,7 @@ def _variant(
         np.asarray(steps),
         np.asarray(objective, np.float64),
         _last(history, "accuracy", len(steps)),
-        _converged(explained, history, steps, reasons),
+        _convergence_steps(explained, history, steps, reasons),
         float(seconds) / len(steps),
         updates.astype(np.float64),
         np.median(np.where(np.isfinite(reached), reached, np.inf), 1).astype(np.float64),
@@ -200,7 +200,9 @@ def _plain(settings: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _converged(explained: Mapping[str, Any], history: History, steps: Integers, reasons: Sequence[str]) -> Floats:
+def _convergence_steps(
+    explained: Mapping[str, Any], history: History, steps: Integers, reasons: Sequence[str]
+) -> Floats:
     """When each network stopped early, where there is such a rule; else since when it holds the study's criterion."""
     if explained["keys"]["stopping"]["threshold"] is not None:
         return np.where(np.array(reasons) == "threshold", steps, np.nan).astype(np.float64)

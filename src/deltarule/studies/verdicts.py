@@ -197,7 +197,7 @@ class Verdict:
     source: str = ""
 
 
-def judged(claim: Claim, experiments: "Experiments") -> Verdict:
+def judge_claim(claim: Claim, experiments: "Experiments") -> Verdict:
     """Judge a claim; where it does not agree, run its control too.
 
     Where other rows stand in for the study's data, nothing is trained: they say nothing about the claim.
@@ -207,13 +207,13 @@ def judged(claim: Claim, experiments: "Experiments") -> Verdict:
     remark = "" if claim.any_data else experiments.dataset.remark
     evidence = Evidence(remark, {}) if remark else _evidence(claim, claim.judge, experiments)
     shares = {name: share(holds, claim.needed) for name, holds in evidence.holds.items()}
-    verdict = combined({name: one.verdict for name, one in shares.items()})
+    verdict = combine_verdicts({name: one.verdict for name, one in shares.items()})
     best = max(shares.values(), key=lambda one: one.count / one.of, default=None)
     control, told, cause, flipped = None, "", "", None
     if verdict not in ("agrees", "not testable here") and claim.control_judge is not None:
         found = _evidence(claim, claim.control_judge, experiments)
         control, told = {name: share(holds, claim.needed) for name, holds in found.holds.items()}, found.ours
-        in_control = combined({name: one.verdict for name, one in control.items()})
+        in_control = combine_verdicts({name: one.verdict for name, one in control.items()})
         cause, flipped = told_of_control(claim.cause, in_control), in_control == "agrees"
     return Verdict(
         id=claim.id,
@@ -313,13 +313,15 @@ def _is_rare(chance: float) -> bool:
     return chance <= WRONG or math.isclose(chance, WRONG)
 
 
-def combined(verdicts: Mapping[str, str]) -> str:
+def combine_verdicts(verdicts: Mapping[str, str]) -> str:
     """One verdict of those under several conventions: mixed where it agrees under some and disagrees under others.
 
     What one leaves undecided may yet agree with the others: so does all of it stay, unless two differ surely.
 
-    >>> combined({"sum": "agrees", "mean": "disagrees"}), combined({"sum": "agrees", "mean": "undecided"}), combined({})
-    ('mixed', 'undecided', 'not testable here')
+    >>> combine_verdicts({"sum": "agrees", "mean": "disagrees"}), combine_verdicts({})
+    ('mixed', 'not testable here')
+    >>> combine_verdicts({"sum": "agrees", "mean": "undecided"})
+    'undecided'
     """
     found = set(verdicts.values())
     if not found:

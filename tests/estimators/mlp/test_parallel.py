@@ -9,14 +9,14 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from deltarule.estimators.mlp import base, parallel
 from deltarule.estimators.mlp.classifier import MLPClassifier
-from deltarule.estimators.mlp.parallel import all_finite, shared
+from deltarule.estimators.mlp.parallel import all_finite, parallel_for
 
 
 @given(st.lists(st.integers(), max_size=50), st.integers(1, 3))
 def test_every_piece_is_worked_on_once(pieces: list[int], threads: int) -> None:
     done: list[int] = []
     with threadpool_limits(threads, "blas"):
-        shared(done.append, pieces)
+        parallel_for(done.append, pieces)
     assert sorted(done) == sorted(pieces)
 
 
@@ -37,7 +37,7 @@ def test_an_error_ends_the_work_on_whichever_thread_it_happens(monkeypatch: pyte
             done.append(piece)
 
         with pytest.raises(ZeroDivisionError):
-            shared(work, range(5000))
+            parallel_for(work, range(5000))
         assert len(done) < 5000 - 1, "nor does the other thread do the rest"
 
 
@@ -49,7 +49,7 @@ def test_blas_has_one_thread_while_pieces_are_worked_on() -> None:
     found: list[set[int]] = []
     with threadpool_limits(2, "blas"):
         before = blas_limits()
-        shared(lambda piece: found.append(blas_limits()), range(4))
+        parallel_for(lambda piece: found.append(blas_limits()), range(4))
         assert blas_limits() == before
     assert found == [{1 for _ in before}] * 4
 

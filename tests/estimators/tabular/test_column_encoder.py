@@ -17,9 +17,9 @@ from deltarule.errors import BadInput
 from deltarule.estimators.tabular.column_encoder import (
     Column,
     check_together,
-    encoded,
-    guessed,
-    learned,
+    encode_columns,
+    fit_columns,
+    infer_kinds,
 )
 from deltarule.estimators.tabular.diagnostics import unknown_categories, without_input
 
@@ -108,9 +108,9 @@ COLUMNS: dict[str, tuple[Any, str, str]] = {
 def test_kinds_are_guessed_with_a_reason(name: str) -> None:
     values, kind, why = COLUMNS[name]
     frame = frame_of({name: values, "beside": RANDOM.normal(size=len(values))})
-    assert guessed(frame)[name] == (kind, why)
+    assert infer_kinds(frame)[name] == (kind, why)
     if kind != "number" or frame[name].dtype.kind == "f":
-        assert guessed(frame, {name: "category"})[name] == ("category", "as told")
+        assert infer_kinds(frame, {name: "category"})[name] == ("category", "as told")
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_kinds_are_guessed_with_a_reason(name: str) -> None:
 )
 def test_kinds_that_cannot_be_are_refused(types: dict[str, str], sentence: str) -> None:
     with pytest.raises(BadInput, match=sentence):
-        guessed({"a": np.array(["x", "y"], object)}, types)
+        infer_kinds({"a": np.array(["x", "y"], object)}, types)
 
 
 texts = st.sampled_from(["", "red", "green", "blue"])
@@ -136,7 +136,7 @@ def test_inputs_are_those_of_scikit_learn(rows: list[Any], new: list[Any]) -> No
     train = frame_of({"size": [one for one, _ in rows], "color": [two for _, two in rows]})
     asked = frame_of({"size": [one for one, _ in new], "color": [two or "pink" for _, two in new]})
     assume(not np.isnan(train["size"]).all())  # such a column is not used
-    columns = learned(train, {"size": ("number", ""), "color": ("category", "")})
+    columns = fit_columns(train, {"size": ("number", ""), "color": ("category", "")})
     size, color = columns
     theirs = ColumnTransformer(
         [
@@ -148,45 +148,48 @@ def test_inputs_are_those_of_scikit_learn(rows: list[Any], new: list[Any]) -> No
     if not color.categories:
         theirs = theirs.set_params(color="drop")
     theirs.fit(pd.DataFrame(train))
-    asked["size"] = asked["size"].clip(*size.held)  # ours are held, which the tests of that are about
+    asked["size"] = asked["size"].clip(*size.clip_range)  # ours are held, which the tests of that are about
     for frame in (train, asked):
-        np.testing.assert_allclose(encoded(columns, frame), theirs.transform(pd.DataFrame(frame)), rtol=1e-7, atol=1e-7)
-    assert len(size.inputs) + len(color.inputs) == encoded(columns, asked).shape[1]
+        np.testing.assert_allclose(
+            encode_columns(columns, frame), theirs.transform(pd.DataFrame(frame)), rtol=1e-7, atol=1e-7
+        )
+    assert len(size.inputs) + len(color.inputs) == encode_columns(columns, asked).shape[1]
 
 
 def test_very_large_numbers_are_standardized_too() -> None:
     frame = {"huge": np.array([1e300, -1e300, 0.0])}
-    x = encoded(learned(frame, {"huge": ("number", "")}), frame)
+    x = encode_columns(fit_columns(frame, {"huge": ("number", "")}), frame)
     np.testing.assert_allclose([x.mean(), x.std()], [0, 1], atol=1e-12)
 
 
 def test_numbers_may_stand_as_texts() -> None:
     frame = {"a": np.array(["1", "3", ""], object)}
-    [column] = learned(frame, guessed(frame, {"a": "number"}))
+    [column] = fit_columns(frame, infer_kinds(frame, {"a": "number"}))
     assert (column.mean, column.gaps) == (2.0, True)
-    assert encoded([column], {"a": np.array(["3", ""], object)}).tolist() == [[1, 0], [0, 1]]
+    assert encode_columns([column], {"a": np.array(["3", ""], object)}).tolist() == [[1, 0], [0, 1]]
 
 
 def test_an_infinite_text_is_named_where_numbers_are_needed() -> None:
     frame = {"a": np.array(["1", "", "inf", "2"], object)}
     with pytest.raises(BadInput, match="the column 'a' cannot be numbers: it holds 'inf' in row 2"):
-        guessed(frame, {"a": "number"})
+        infer_kinds(frame, {"a": "number"})
     with pytest.raises(BadInput, match="the column 'a' holds 'inf' in row 2 .counted from 0., where the model needs"):
-        encoded([Column("a", "number", "")], frame)
+        encode_columns([Column("a", "number", "")], frame)
 
 
 def test_rows_have_the_numbers_of_the_whole_table() -> None:
     """Also where some of them were passed over."""
     frame = {"a": np.array(["1", "2", "oops", "4"], object), "b": np.array([0.0, 1.0, 1.0, 1e200])}
     with pytest.raises(BadInput, match="it holds 'oops' in row 2 "):
-        guessed(select_rows(frame, [1, 2, 3]), {"a": "number"})
+        infer_kinds(select_rows(frame, [1, 2, 3]), {"a": "number"})
     with pytest.raises(BadInput, match="'oops' in row 2 "):
-        encoded([Column("a", "number", "")], select_rows(frame, [1, 2, 3]))
+        encode_columns([Column("a", "number", "")], select_rows(frame, [1, 2, 3]))
     with pytest.raises(BadInput, match="holds 1e.200 in row 3 "):
-        encoded([Column("b", "number", "")], select_rows(frame, [1, 3]))
+        encode_columns([Column("b", "number", "")], select_rows(frame, [1, 3]))
     slips = select_rows({"a": np.array([*"123456789", "x"] * 3, object)}, np.arange(5, 30))
     assert (
-        guessed(slips)["a"][1] == "texts, 10 different, that look like numbers, but for 'x' in row 9 (counted from 0)"
+        infer_kinds(slips)["a"][1]
+        == "texts, 10 different, that look like numbers, but for 'x' in row 9 (counted from 0)"
     )
 
 
@@ -194,32 +197,36 @@ def test_rows_have_the_numbers_of_the_whole_table() -> None:
 @example([-1e308, 1e308], [])  # around which a width has no finite bounds
 def test_numbers_are_held_a_width_outside_of_those_of_training(seen: list[float], new: list[float]) -> None:
     """So that a wild cell does not make an absurd answer; what was seen in training, and lies near it, stays."""
-    [column] = learned({"a": np.array([*seen, np.nan])}, {"a": ("number", "")})
-    low, high = column.held
+    [column] = fit_columns({"a": np.array([*seen, np.nan])}, {"a": ("number", "")})
+    low, high = column.clip_range
     reach = max(seen) - min(seen)
     assert (low, high) == (max(min(seen) - reach, -MOST), min(max(seen) + reach, MOST))
     plain, asked = replace(column, rows=0.0), {"a": np.array([*seen, *np.clip(new, low, high)])}
-    np.testing.assert_array_equal(encoded([column], asked, together=True), encoded([plain], asked, together=True))
+    np.testing.assert_array_equal(
+        encode_columns([column], asked, together=True), encode_columns([plain], asked, together=True)
+    )
     wild = {"a": np.array([*seen, *new])}
-    np.testing.assert_array_equal(encoded([column], wild, together=True), encoded([column], asked, together=True))
+    np.testing.assert_array_equal(
+        encode_columns([column], wild, together=True), encode_columns([column], asked, together=True)
+    )
 
 
 def test_of_a_file_that_does_not_say_how_far_numbers_are_held_three_widths_outside() -> None:
-    assert Column("a", "number", "", least=1.0, greatest=3.0, rows=9.0).held == (-5.0, 9.0)
+    assert Column("a", "number", "", least=1.0, greatest=3.0, rows=9.0).clip_range == (-5.0, 9.0)
 
 
 def test_what_is_far_in_one_row_of_many_counts_as_the_farthest_that_there_may_be() -> None:
     column, frame = Column("a", "number", ""), {"a": np.array([1e150, -1e150, 2.0])}
-    assert encoded([column], frame, together=True).ravel().tolist() == [1e100, -1e100, 2.0]
+    assert encode_columns([column], frame, together=True).ravel().tolist() == [1e100, -1e100, 2.0]
 
 
 @pytest.mark.parametrize("value", [1e308, -1e308])
 def test_where_numbers_are_not_held_one_that_is_too_large_is_refused(value: float) -> None:
     """Those of a model that an earlier version has written, without the least and the greatest."""
     column = Column("a", "number", "", mean=0.2, scale=0.1)
-    assert encoded([column], {"a": np.array([1e9])}) == (1e9 - 0.2) / 0.1
+    assert encode_columns([column], {"a": np.array([1e9])}) == (1e9 - 0.2) / 0.1
     with pytest.raises(BadInput, match=r"the column 'a' holds -?1e\+308 in row 1 .counted from 0., too large a number"):
-        encoded([column], {"a": np.array([0.2, value])})
+        encode_columns([column], {"a": np.array([0.2, value])})
 
 
 @pytest.mark.parametrize(
@@ -252,26 +259,26 @@ def test_a_number_that_is_too_large_is_found_among_all_rows(values: list[float],
 
 def test_only_frequent_categories_have_an_input() -> None:
     texts = [f"often {n % 510}" for n in range(1530)] + ["twice"] * 2 + ["once"]
-    [column] = learned({"a": np.array(texts, object)}, {"a": ("category", "")})
+    [column] = fit_columns({"a": np.array(texts, object)}, {"a": ("category", "")})
     assert len(column.categories) == 500 and "twice" not in column.categories
     [told] = without_input([column], {"a": np.array(["once", *column.categories[:4]], object)})
     assert told.startswith("20 % of the rows have a 'a' without an input of its own, of which there are 1")
     assert without_input([column], {"a": np.array(["once", *column.categories[:20]], object)}) == []
-    [few] = learned({"a": np.array(["b", "b", "once", "", ""], object)}, {"a": ("category", "")})
+    [few] = fit_columns({"a": np.array(["b", "b", "once", "", ""], object)}, {"a": ("category", "")})
     assert few.inputs == ("a=missing", "a=b")
 
 
 def test_where_there_are_many_rows_fewer_categories_have_an_input() -> None:
     """So that what is made of a table does not outgrow it a hundred times."""
     texts = {name: np.array([f"{n % 600}" for n in range(50_000)], object) for name in "ab"}
-    columns = learned(texts, dict.fromkeys("ab", ("category", "")))
+    columns = fit_columns(texts, dict.fromkeys("ab", ("category", "")))
     assert [len(column.categories) for column in columns] == [200, 200]
     texts = {"a": np.tile(texts["a"], 20)}
-    assert len(learned(texts, {"a": ("category", "")})[0].categories) == 50
+    assert len(fit_columns(texts, {"a": ("category", "")})[0].categories) == 50
 
 
 def test_large_numbers_have_a_median() -> None:
-    [column] = learned({"a": np.linspace(1.6e308, 1.7e308, 20)}, {"a": ("number", "")})
+    [column] = fit_columns({"a": np.linspace(1.6e308, 1.7e308, 20)}, {"a": ("number", "")})
     assert column.fill == pytest.approx(1.65e308)
 
 
@@ -279,25 +286,25 @@ def test_texts_are_the_categories_that_they_were_in_training() -> None:
     """Where these are all numbers, 2.0 is 2; where they are not, 01 and 1 are two."""
     counted, codes = (Column("a", "category", "", categories=names) for names in (("", "1", "2"), ("01", "1", "1A")))
     texts = {"a": np.array(["1", "01", "1.0", "1A", "x", ""], object)}
-    assert encoded([counted], texts).argmax(axis=1).tolist() == [1, 1, 1, 0, 0, 0]
-    assert encoded([counted], texts).sum(axis=1).tolist() == [1, 1, 1, 0, 0, 1]
-    assert encoded([codes], texts).tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 0], [0, 0, 1], [0, 0, 0], [0, 0, 0]]
+    assert encode_columns([counted], texts).argmax(axis=1).tolist() == [1, 1, 1, 0, 0, 0]
+    assert encode_columns([counted], texts).sum(axis=1).tolist() == [1, 1, 1, 0, 0, 1]
+    assert encode_columns([codes], texts).tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 0], [0, 0, 1], [0, 0, 0], [0, 0, 0]]
     assert unknown_categories([codes], texts)[0].endswith("missing, '1.0', 'x'")
     numbers = {"a": np.array([1.0, 2.0, np.nan])}
-    assert encoded([counted], numbers).argmax(axis=1).tolist() == [1, 2, 0]
+    assert encode_columns([counted], numbers).argmax(axis=1).tolist() == [1, 2, 0]
 
 
 def test_columns_that_do_not_fit_are_refused() -> None:
     columns = [Column("a", "number", ""), Column("b", "category", "", categories=("x",))]
     with pytest.raises(BadInput, match="the table lacks 'b', which the model was trained with"):
-        encoded(columns, {"a": np.zeros(2), "c": np.zeros(2)})
+        encode_columns(columns, {"a": np.zeros(2), "c": np.zeros(2)})
     with pytest.raises(
         BadInput, match="the column 'a' holds 'tall' in row 1 .counted from 0., where the model needs a"
     ):
-        encoded(columns, {"a": np.array(["1.5", "tall"], object), "b": np.zeros(2)})
+        encode_columns(columns, {"a": np.array(["1.5", "tall"], object), "b": np.zeros(2)})
     with pytest.raises(BadInput, match=r"holds '1,500' in row 2 .*, to be written 1500 or 1\.500$"):
-        encoded(columns, {"a": np.array(["1", "", "1,500"], object), "b": np.zeros(3)})
-    assert encoded(columns, {"a": np.array(["", ""], object), "b": np.array(["x", ""], object)}).tolist() == [
+        encode_columns(columns, {"a": np.array(["1", "", "1,500"], object), "b": np.zeros(3)})
+    assert encode_columns(columns, {"a": np.array(["", ""], object), "b": np.array(["x", ""], object)}).tolist() == [
         [0, 1],
         [0, 0],
     ]
@@ -305,7 +312,7 @@ def test_columns_that_do_not_fit_are_refused() -> None:
 
 def test_a_column_that_is_not_used_may_be_missing() -> None:
     columns = [Column("a", "number", ""), Column("id", "unused", "")]
-    assert encoded(columns, {"a": np.array([2.0])}).tolist() == [[2.0]]
+    assert encode_columns(columns, {"a": np.array([2.0])}).tolist() == [[2.0]]
 
 
 def test_a_column_of_ones_and_zeros_takes_truths_and_the_other_way() -> None:
@@ -313,17 +320,19 @@ def test_a_column_of_ones_and_zeros_takes_truths_and_the_other_way() -> None:
     number, gaps = {"a": bits.astype(float)}, {"a": np.r_[bits, np.nan].astype(float)}
     asked = {"a": np.array(["TRUE", "False", "1"], object)}
     for frame in (number, gaps):
-        columns = learned(frame, {"a": ("number", "")})
-        expected = encoded(columns, {"a": np.array([1.0, 0, 1])})
-        np.testing.assert_array_equal(encoded(columns, asked), expected)
+        columns = fit_columns(frame, {"a": ("number", "")})
+        expected = encode_columns(columns, {"a": np.array([1.0, 0, 1])})
+        np.testing.assert_array_equal(encode_columns(columns, asked), expected)
     for names in (truths, texts):
-        columns = learned(frame_of({"a": names}), {"a": ("category", "")})
-        assert encoded(columns, asked).tolist() == encoded(columns, {"a": np.array([1.0, 0, 1])}).tolist()
-        assert encoded(columns, asked).tolist() == [[0, 1], [1, 0], [0, 1]] and not unknown_categories(columns, asked)
+        columns = fit_columns(frame_of({"a": names}), {"a": ("category", "")})
+        assert encode_columns(columns, asked).tolist() == encode_columns(columns, {"a": np.array([1.0, 0, 1])}).tolist()
+        assert encode_columns(columns, asked).tolist() == [[0, 1], [1, 0], [0, 1]] and not unknown_categories(
+            columns, asked
+        )
     for sizes in ([0.0, 1, 2], [0.0, 0.5, 1]):
-        columns = learned({"a": np.array(sizes)}, {"a": ("number", "")})
+        columns = fit_columns({"a": np.array(sizes)}, {"a": ("number", "")})
         with pytest.raises(BadInput, match="holds 'TRUE' in row 0"):
-            encoded(columns, asked)
+            encode_columns(columns, asked)
 
 
 NEARLY = "an identifier: another whole number in nearly every row"
@@ -359,16 +368,16 @@ ODD = RANDOM.permutation(np.arange(300) * 7.0)
     ],
 )
 def test_an_identifier_is_one_in_spite_of_a_gap_or_a_repeat(name: str, values: Any, kind: str, why: str) -> None:
-    assert guessed({name: values, "beside": np.zeros(len(values)) + ODD[: len(values)]})[name] == (kind, why)
+    assert infer_kinds({name: values, "beside": np.zeros(len(values)) + ODD[: len(values)]})[name] == (kind, why)
 
 
 def test_rows_that_are_passed_over_leave_a_column_that_counts_the_rows_an_identifier() -> None:
     frame = {"tree": np.arange(1.0, 121), "x": np.random.default_rng(0).normal(size=120)}
     for left_out in ([50], [0, 119], range(20, 60)):  # of rows without a target, or of a class alone
         for counts in (frame, frame | {"tree": frame["tree"][::-1]}):
-            assert guessed(select_rows(counts, ~np.isin(np.arange(120), left_out)))["tree"][0] == "unused"
+            assert infer_kinds(select_rows(counts, ~np.isin(np.arange(120), left_out)))["tree"][0] == "unused"
     years = {"year": np.delete(frame["tree"], 50) + 1900, "x": frame["x"][:119]}  # a file that leaves one out
-    assert guessed(years)["year"] == ("number", "numbers")
+    assert infer_kinds(years)["year"] == ("number", "numbers")
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -376,19 +385,19 @@ def test_numbers_are_no_identifier_because_many_rows_were_passed_over(seed: int)
     random = np.random.default_rng(seed)
     frame = {"weight": random.integers(150, 1100, 2000) * 1.0, "x": random.normal(size=2000)}
     some = select_rows(frame, np.isin(np.arange(2000), random.choice(2000, 40, replace=False)))
-    assert guessed(some)["weight"] == ("number", "numbers")
+    assert infer_kinds(some)["weight"] == ("number", "numbers")
 
 
 @pytest.mark.parametrize("name", ["ID", "Index", "UUID", "Nr"])
 def test_the_name_of_an_identifier_may_have_capitals(name: str) -> None:
     values = np.random.default_rng(0).permutation(10_000)[:100] * 1.0
-    assert guessed({name: values, "x": np.arange(100) / 7})[name][0] == "unused"
+    assert infer_kinds({name: values, "x": np.arange(100) / 7})[name][0] == "unused"
 
 
 @pytest.mark.parametrize(("rows", "kind"), [(19, "category"), (20, "unused")])
 def test_twenty_texts_that_all_differ_are_an_identifier_and_nineteen_are_not(rows: int, kind: str) -> None:
     texts = np.array([f"t{n}" for n in range(rows)], object)
-    assert guessed({"a": texts, "x": np.arange(rows) / 7})["a"][0] == kind
+    assert infer_kinds({"a": texts, "x": np.arange(rows) / 7})["a"][0] == kind
 
 
 @pytest.mark.parametrize(("days", "kind"), [(50, "category"), (51, "unused")])
@@ -396,13 +405,15 @@ def test_more_than_fifty_days_are_no_categories(days: int, kind: str) -> None:
     """However often they come again, as other texts may."""
     texts = [f"2026-{1 + n // 28:02}-{1 + n % 28:02}" for n in range(days)] * 4
     frame = {"a": np.array(texts, object), "x": np.arange(len(texts)) / 7}
-    assert guessed(frame)["a"][0] == kind
-    assert guessed(frame | {"a": np.array([text.replace("-", "of") for text in texts], object)})["a"][0] == "category"
+    assert infer_kinds(frame)["a"][0] == kind
+    assert (
+        infer_kinds(frame | {"a": np.array([text.replace("-", "of") for text in texts], object)})["a"][0] == "category"
+    )
 
 
 def test_gaps_are_no_texts_of_which_half_may_differ() -> None:
     texts = np.array([f"t{n % 60}" for n in range(100)] + [""] * 100, object)
-    assert guessed({"a": texts, "x": np.arange(200) / 7})["a"][0] == "unused"
+    assert infer_kinds({"a": texts, "x": np.arange(200) / 7})["a"][0] == "unused"
 
 
 def test_what_programs_write_to_count_rows_is_an_identifier_without_a_warning() -> None:
@@ -413,10 +424,10 @@ def test_what_programs_write_to_count_rows_is_an_identifier_without_a_warning() 
     beside = {"x": np.array([0.5, 2.0, 2.0, 7.0])}
     for name, first in (("Unnamed: 0", 0), ("Unnamed: 0", 1), ("Unnamed: 0.1", 1)):
         frame = select_rows({name: np.arange(4.0) + first, **beside}, [0, 2, 3])
-        assert guessed(frame)[name] == ("unused", "the rows' identifier, which counts them")
+        assert infer_kinds(frame)[name] == ("unused", "the rows' identifier, which counts them")
     for name, values in (("Unnamed: 0", [1.0, 2.0, 1.0, 2.0]), ("Unnamed: 0.1", [3.0, 17.0, np.nan, 90.0])):
         frame = {name: np.array(values), **beside}
-        assert guessed(frame)[name] == ("unused", "an identifier: whole numbers in a column without a name")
-        assert guessed(frame, {name: "number"})[name] == ("number", "as told")
+        assert infer_kinds(frame)[name] == ("unused", "an identifier: whole numbers in a column without a name")
+        assert infer_kinds(frame, {name: "number"})[name] == ("number", "as told")
     for name, first in (("Unnamed: 0", 0.5), ("step", 0.0), ("Unnamed: 0_score", 0.0), ("Unnamed: 01", 1.0)):
-        assert guessed({name: np.arange(4.0) + first, **beside})[name] == ("number", "numbers")
+        assert infer_kinds({name: np.arange(4.0) + first, **beside})[name] == ("number", "numbers")

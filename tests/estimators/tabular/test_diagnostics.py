@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from deltarule.estimators.tabular.column_encoder import Column, encoded, learned
+from deltarule.estimators.tabular.column_encoder import Column, encode_columns, fit_columns
 from deltarule.estimators.tabular.diagnostics import unknown_categories, unused_told, unusual_numbers, without_input
 
 MOST = sys.float_info.max
@@ -29,7 +29,7 @@ def test_a_known_category_that_is_written_otherwise_is_no_unknown_one() -> None:
 def test_numbers_are_unusual_that_lie_more_than_a_width_outside_of_all_of_training(
     seen: list[float], new: list[float]
 ) -> None:
-    [column] = learned({"a": np.array(seen)}, {"a": ("number", "")})
+    [column] = fit_columns({"a": np.array(seen)}, {"a": ("number", "")})
     least, width = min(seen), max(seen) - min(seen)
     assume(width < 1e300)
     assert unusual_numbers([column], {"a": np.array(seen)}) == []
@@ -47,7 +47,7 @@ def test_a_wrong_unit_and_what_is_missing_anew_are_told() -> None:
         "class": np.array([1.0, 3.0, 2.0]),
         "age": np.array([3.0, np.nan, 9]),
     }
-    columns = learned(frame, dict.fromkeys(frame, ("number", "")))
+    columns = fit_columns(frame, dict.fromkeys(frame, ("number", "")))
     assert unusual_numbers(columns, frame) == unusual_numbers(columns, {}) == []
     texts = np.array(["7250000", "8", "", "-1e6"], object)
     told = unusual_numbers(columns, {"fare": texts, "class": np.full(4, np.nan), "age": np.full(4, np.nan)})
@@ -73,25 +73,25 @@ def test_large_numbers_as_they_come_among_many_are_no_news(draw: str, many: int)
     random, told = np.random.default_rng(0), 0
     for _ in range(200):
         values = getattr(random, draw)(*[1.0] * (draw == "pareto"), size=200 + many)
-        [column] = learned({"a": values[:200]}, {"a": ("number", "")})
+        [column] = fit_columns({"a": values[:200]}, {"a": ("number", "")})
         told += bool(unusual_numbers([column], {"a": values[200:]}))
     assert told / 200 < 0.2
 
 
 def test_numbers_are_told_with_digits_that_tell_them_apart() -> None:
-    [column] = learned({"at": np.array([1_700_000_000.0, 1_700_000_100.0])}, {"at": ("number", "")})
+    [column] = fit_columns({"at": np.array([1_700_000_000.0, 1_700_000_100.0])}, {"at": ("number", "")})
     [told] = unusual_numbers([column], {"at": np.array([1_700_001_000.0])})
     assert "which went from 1700000000 to 1700000100: such as 1700001000; they count as 1700000200" in told
-    [column] = learned({"at": np.array([-1 / 3, 2 / 3])}, {"at": ("number", "")})
+    [column] = fit_columns({"at": np.array([-1 / 3, 2 / 3])}, {"at": ("number", "")})
     [told] = unusual_numbers([column], {"at": np.array([1234.56789])})
     assert told.endswith("which went from -0.33333 to 0.66667: such as 1234.6; they count as 1.6667")
-    [column] = learned({"at": np.array([1_763_424_000_000.0, 1_763_427_600_000.0])}, {"at": ("number", "")})
+    [column] = fit_columns({"at": np.array([1_763_424_000_000.0, 1_763_427_600_000.0])}, {"at": ("number", "")})
     [told] = unusual_numbers([column], {"at": np.array([1_763_424_000.0])})
     assert "from 1763424000000 to 1763427600000: such as 1763424000; they count as 1763420400000" in told
-    [column] = learned({"at": np.array([48.13712, 48.13714])}, {"at": ("number", "")})
+    [column] = fit_columns({"at": np.array([48.13712, 48.13714])}, {"at": ("number", "")})
     [told] = unusual_numbers([column], {"at": np.array([48.14])})
     assert told.endswith("which went from 48.13712 to 48.13714: such as 48.14; they count as 48.13716")
-    [column] = learned({"at": np.array([48.13712, 48.13712])}, {"at": ("number", "")})
+    [column] = fit_columns({"at": np.array([48.13712, 48.13712])}, {"at": ("number", "")})
     assert (
         "always 48.13712 in training, and has others in 1 row, such as 48.13713,"
         in unusual_numbers([column], {"at": np.array([48.13713])}).pop()
@@ -112,18 +112,18 @@ def test_the_least_and_the_greatest_number_are_told_apart(ends: tuple[float, flo
 @given(st.integers(0, 30), st.integers(1, 30), st.integers(1, 50))
 def test_a_number_on_a_bound_is_not_far_outside_however_it_is_rounded(least: int, width: int, unit: int) -> None:
     seen = np.array([least, least + width]) / unit
-    [column] = learned({"a": seen}, {"a": ("number", "")})
+    [column] = fit_columns({"a": seen}, {"a": ("number", "")})
     bounds = np.array([least - width, least + 2 * width]) / unit
     assert unusual_numbers([column], {"a": bounds}) == []
     assert len(unusual_numbers([column], {"a": bounds + [-1e-6, 1e-6] / np.float64(unit)})) == 1
 
 
 def test_a_column_that_was_the_same_in_every_row_is_told_where_it_differs() -> None:
-    [column] = learned({"a": np.array([5.0, np.nan, 5.0])}, {"a": ("number", "")})
+    [column] = fit_columns({"a": np.array([5.0, np.nan, 5.0])}, {"a": ("number", "")})
     assert unusual_numbers([column], {"a": np.array([5.0, np.nan])}) == []
     [told] = unusual_numbers([column], {"a": np.array([5000.0, 5.0])[:1]})
     assert told == ("the column 'a' was always 5 in training, and has others in 1 row, such as 5000, which count as 5")
-    assert encoded([column], {"a": np.array([5000.0, 5.0])})[:, 0].tolist() == [0, 0]
+    assert encode_columns([column], {"a": np.array([5000.0, 5.0])})[:, 0].tolist() == [0, 0]
 
 
 def _of_many(told: list[str], count: int) -> list[str]:
@@ -153,8 +153,8 @@ def test_columns_that_are_not_used_for_one_reason_are_one_sentence():
 
 def test_what_is_alike_in_many_columns_is_one_sentence() -> None:
     names = [f"c{n}" for n in range(6)]
-    sizes = learned({name: np.arange(9.0) for name in names}, dict.fromkeys(names, ("number", "")))
-    same = learned({name: np.array([3.0, np.nan, 3.0]) for name in names}, dict.fromkeys(names, ("number", "")))
+    sizes = fit_columns({name: np.arange(9.0) for name in names}, dict.fromkeys(names, ("number", "")))
+    same = fit_columns({name: np.array([3.0, np.nan, 3.0]) for name in names}, dict.fromkeys(names, ("number", "")))
     wild = {name: np.array([1e6, np.nan, 1e6 if name == "c3" else 2.0]) for name in names}
     assert _of_many(unusual_numbers(sizes, wild) + unusual_numbers(same, wild), 6) == [
         "have numbers far outside of training's; they count as the farthest that the model takes",
@@ -162,7 +162,7 @@ def test_what_is_alike_in_many_columns_is_one_sentence() -> None:
         "had one number each in training, and have others, which count as that one",
     ]
     texts = {name: np.array(["red", "red", "blue"], object) for name in names}
-    colors = learned(texts, dict.fromkeys(names, ("category", "")))
+    colors = fit_columns(texts, dict.fromkeys(names, ("category", "")))
     assert _of_many(unknown_categories(colors, texts) + without_input(colors, texts), 6) == [
         "have categories without an input of their own (rare, too many, or not there in training)",
         "have categories without an input of their own in many rows: rare ones, or too many",

@@ -21,7 +21,7 @@ from deltarule.estimators.tabular.evaluation import (
     Sample,
     importances,
     numbers_inspected,
-    sampled,
+    sample_rows,
 )
 from deltarule.estimators.tabular.formatting import columns_told, score_lines
 from deltarule.stats.intervals import share_interval
@@ -145,7 +145,7 @@ def test_a_column_with_several_inputs_is_shuffled_as_one() -> None:
 def test_the_cells_of_wide_tables_are_shuffled_less_often(count: int, shuffles: int) -> None:
     columns = [Column(f"x{n}", "number", "numbers") for n in range(count)]
     asked: list[int] = []
-    some = sampled(columns, {f"x{n}": np.zeros(300) for n in range(count)})
+    some = sample_rows(columns, {f"x{n}": np.zeros(300) for n in range(count)})
     importances(some, lambda x: asked.append(len(x)) or np.zeros(len(x)))
     assert len(asked) == 1 + count * shuffles
     assert {*asked} == {300 if count == 10 else 200}
@@ -266,7 +266,7 @@ def test_groups_of_answers_do_not_hang_on_the_order_of_the_rows(rows: list[tuple
 
 
 def test_rows_whose_cells_are_shuffled_are_drawn_from_the_whole_table() -> None:
-    some = sampled([Column("size", "number", "numbers")], {"size": np.arange(20_000.0)})
+    some = sample_rows([Column("size", "number", "numbers")], {"size": np.arange(20_000.0)})
     assert len(some.rows) == 2000
     assert abs(some.rows.mean() - 10_000) < 1000
     np.testing.assert_array_equal(some.x[:, 0], some.rows)

@@ -10,7 +10,7 @@ from sklearn.metrics import r2_score
 
 from deltarule.data.frame import frame_of
 from deltarule.estimators.tabular import scores
-from deltarule.estimators.tabular.column_encoder import Column, learned
+from deltarule.estimators.tabular.column_encoder import Column, fit_columns
 from deltarule.estimators.tabular.formatting import score_lines
 from deltarule.estimators.tabular.scores import (
     Scores,
@@ -324,7 +324,7 @@ def test_a_column_of_which_nothing_is_left_is_no_leak() -> None:
 
 def _told(frame: dict[str, Any], y: Any, classes: bool) -> list[str]:
     frame = frame_of(frame)
-    columns = learned(frame, {k: ("category" if v.dtype.kind == "O" else "number", "") for k, v in frame.items()})
+    columns = fit_columns(frame, {k: ("category" if v.dtype.kind == "O" else "number", "") for k, v in frame.items()})
     return [sentence.split("'")[1] for column in columns for sentence in leaks(frame, [column], y, classes)]
 
 

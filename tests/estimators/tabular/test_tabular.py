@@ -30,7 +30,7 @@ from sklearn.preprocessing import StandardScaler
 from deltarule import BadInput, MLPClassifier, TabularClassifier, TabularRegressor, load_model
 from deltarule.data.frame_files import read_frame
 from deltarule.estimators.tabular import tabular, training_budget
-from deltarule.estimators.tabular.target_validation import known
+from deltarule.estimators.tabular.target_validation import validate_target
 from deltarule.export.model_scripts import numpy_script
 from deltarule.files import load_arrays, save_arrays
 
@@ -455,7 +455,7 @@ def test_a_wild_cell_is_told_where_the_score_is_not_above_its_baseline() -> None
     x, y = random.normal(size=(100, 2)), random.normal(size=100)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        held = (model := TabularRegressor(random_state=0))._begun(x, y).held
+        held = (model := TabularRegressor(random_state=0))._prepare(x, y).held
         x[held[3], 1] = 999999.375
         model.fit(x, y)
     doubt, wild = model.report_.notes[:2]
@@ -470,7 +470,7 @@ def test_a_row_that_makes_most_of_the_errors_is_named_with_its_wild_cell() -> No
     y = x @ [5.0, 2.0]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        row = (model := TabularRegressor(random_state=0))._begun(x, y).held[3]
+        row = (model := TabularRegressor(random_state=0))._prepare(x, y).held[3]
         x[row, 0] = 99.0
         model.fit(x, y)
         classifier = TabularClassifier(random_state=0).fit(x, y > 0)
@@ -847,7 +847,7 @@ def test_a_target_that_is_no_column_of_values_is_refused(y: Any, sentence: str) 
     ids=["texts", "truths", "digits"],
 )
 def test_classes_are_the_same_in_a_list_and_in_a_series(y: list[Any], classes: list[str]) -> None:
-    assert known(y).tolist() == known(pd.Series(y, dtype=object)).tolist() == classes
+    assert validate_target(y).tolist() == validate_target(pd.Series(y, dtype=object)).tolist() == classes
 
 
 def test_a_target_beyond_float64_is_infinite() -> None:
@@ -870,7 +870,7 @@ def test_many_rows_are_answered_in_parts_that_change_nothing(monkeypatch: pytest
     model = TabularClassifier(random_state=0).fit(TABLE, COLOR)
     numbers = TabularRegressor(random_state=0).fit(TABLE, PRICE)
     whole = model.predict_proba(TABLE), model.predict(TABLE), numbers.predict(TABLE), model.inspect(TABLE, COLOR)
-    encoded, seen = tabular.encoded, list[int]()
+    encoded, seen = tabular.encode_columns, list[int]()
     monkeypatch.setattr(tabular, "encoded", lambda *given: seen.append(len(x := encoded(*given))) or x)
     monkeypatch.setattr(tabular, "MOST_INPUTS", 7 * sum(len(column.inputs) for column in model.columns_))
     np.testing.assert_allclose(model.predict_proba(TABLE), whole[0], rtol=1e-12)
@@ -913,10 +913,10 @@ def test_a_candidate_is_chosen_by_its_score_and_among_equals_by_the_other(seed: 
     random = np.random.default_rng(seed)
     scores, others = random.random(count), random.normal(size=count)
     scores[random.integers(count)] = -np.inf  # diverged
-    assert tabular.chosen(scores, others) == tabular.chosen(scores, scores, near) == scores.argmax()
-    assert tabular.chosen(np.ones(count), others) == others.argmax()
-    assert tabular.chosen(np.full(count, -np.inf), others, near) in range(count)
-    found, is_near = tabular.chosen(scores, others, near), scores.max() - scores <= near
+    assert tabular.best_candidate(scores, others) == tabular.best_candidate(scores, scores, near) == scores.argmax()
+    assert tabular.best_candidate(np.ones(count), others) == others.argmax()
+    assert tabular.best_candidate(np.full(count, -np.inf), others, near) in range(count)
+    found, is_near = tabular.best_candidate(scores, others, near), scores.max() - scores <= near
     assert is_near[found] and others[found] == others[is_near].max()
 
 
@@ -930,7 +930,7 @@ def test_accuracies_are_about_the_same_within_a_quarter_of_their_standard_error(
 
 @given(st.lists(st.integers(0, 4), min_size=5, max_size=60), st.integers(2, 5), st.integers(0, 2**32 - 1))
 def test_every_fold_has_its_share_of_each_kind(kinds: list[int], folds: int, seed: int) -> None:
-    splits = tabular.divided(np.array(kinds), folds, np.random.default_rng(seed))
+    splits = tabular.stratified_folds(np.array(kinds), folds, np.random.default_rng(seed))
     assert np.sort(np.concatenate([own for _, own in splits])).tolist() == list(range(len(kinds)))
     for others, own in splits:
         assert np.sort(np.concatenate([others, own])).tolist() == list(range(len(kinds)))

@@ -7,7 +7,7 @@ import pytest
 
 from deltarule import MLPRegressor, TabularRegressor
 from deltarule.estimators.tabular import training_budget
-from deltarule.estimators.tabular.tabular import divided
+from deltarule.estimators.tabular.tabular import stratified_folds
 from deltarule.estimators.tabular.training_budget import (
     alpha_for,
     fold_rows,
@@ -74,7 +74,9 @@ def test_a_penalty_stays_what_it_was_against_the_sum_of_the_losses(searched: int
 
 def test_the_largest_folds_have_so_many_rows_and_others_one_less() -> None:
     for rows in (*range(8, 60), 999, 1000, 1001):
-        found = {len(others) for others, _ in divided(np.zeros(rows, int), folds_of(rows), np.random.default_rng(0))}
+        found = {
+            len(others) for others, _ in stratified_folds(np.zeros(rows, int), folds_of(rows), np.random.default_rng(0))
+        }
         assert max(found) == fold_rows(rows) and found <= {fold_rows(rows), fold_rows(rows) - 1}
 
 
@@ -121,7 +123,7 @@ def test_as_many_networks_are_made_as_are_told_ahead(monkeypatch: pytest.MonkeyP
     random = np.random.default_rng(0)
     x = random.normal(size=(80, 6))
     model = TabularRegressor(random_state=0)
-    begun = model._begun(x, x[:, 0] + random.normal(size=80))
+    begun = model._prepare(x, x[:, 0] + random.normal(size=80))
     told = model._work_told(begun)
     model._fit(begun)
     assert 2 < model.model_.n_members < 8 and f"then {model.model_.n_members} networks on 80 rows" in told

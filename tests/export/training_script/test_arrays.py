@@ -26,24 +26,24 @@ def test_every_bit_comes_back(tmp_path_factory, dtype, data):
     numbers = st.floats(width=width, allow_nan=False, allow_infinity=False)
     array = data.draw(arrays.arrays(dtype, st.tuples(st.integers(1, 30), st.integers(1, 60)), elements=numbers))
     kept = Arrays(np.dtype(dtype))
-    text = kept.assigned("x", array)
-    found = read_back(text, kept.ending(), tmp_path_factory)
+    text = kept.assignment("x", array)
+    found = read_back(text, kept.packed_lines(), tmp_path_factory)
     assert found.dtype == dtype and np.array_equal(found, array)
     assert kept.any_packed == text.endswith('packed("x")')
     assert kept.any_packed <= (array.size > MOST_WRITTEN)
-    assert max(map(len, (text + kept.ending()).splitlines())) <= 120
+    assert max(map(len, (text + kept.packed_lines()).splitlines())) <= 120
 
 
 @pytest.mark.parametrize("array", [[[1, -1]], [[2, 0], [0, 0]], [[1, 2], [0, 1]], [[0, 1], [1, 0]]], ids=str)
 def test_what_only_resembles_zeros_or_an_identity_is_written_out(array, tmp_path_factory):
     """Zeros by its sum, an identity by its trace or its rows."""
-    found = read_back(Arrays(np.dtype("float64")).assigned("x", np.array(array)), "", tmp_path_factory)
+    found = read_back(Arrays(np.dtype("float64")).assignment("x", np.array(array)), "", tmp_path_factory)
     assert found.tolist() == array
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_what_is_simple_is_written_simply(dtype):
     kept = Arrays(np.dtype(dtype))
-    assert kept.assigned("x", np.eye(50)).startswith("x = np.eye(50")
-    assert kept.assigned("b", np.zeros((1, 5000))).startswith("b = np.zeros((1, 5000)")
-    assert not kept.any_packed and kept.ending() == ""
+    assert kept.assignment("x", np.eye(50)).startswith("x = np.eye(50")
+    assert kept.assignment("b", np.zeros((1, 5000))).startswith("b = np.zeros((1, 5000)")
+    assert not kept.any_packed and kept.packed_lines() == ""

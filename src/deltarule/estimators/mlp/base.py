@@ -138,7 +138,7 @@ class BaseMLP(FittedMLP):
             self._check_parameters(eval_set, incremental)
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         if checked is None:
-            X, y = self._validated(X, y, reset=first)
+            X, y = self._validate_data(X, y, reset=first)
             if not first:
                 X = self._in_own_precision(X)
         else:
@@ -199,7 +199,7 @@ class BaseMLP(FittedMLP):
             if _several(self.callbacks):
                 raise ValueError("solver='lbfgs' has no epochs after which callbacks could be called; leave them out.")
 
-    def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Floats, Any]:
+    def _validate_data(self, X: Any, y: Any, reset: bool) -> tuple[Floats, Any]:
         refuse_dates(X, "X")
         # Of many numbers scikit-learn looks on one thread whether all are finite; where some are not, it says so.
         is_large = type(X) is np.ndarray and X.ndim == 2 and X.size >= MANY_NUMBERS and X.dtype in DTYPES
@@ -217,7 +217,7 @@ class BaseMLP(FittedMLP):
 
     def _checked_rows(self, X: Any, y: Any) -> CheckedRows:
         """Rows that were checked, with what a model learns of them: for all that are to be fitted to the same."""
-        X, y = self._validated(X, y, reset=True)
+        X, y = self._validate_data(X, y, reset=True)
         names = ("n_features_in_", "feature_names_in_", *self._learned_of_y)
         targets = None
         if self._learned_of_y:
@@ -357,7 +357,7 @@ class BaseMLP(FittedMLP):
             raise ValueError("eval_set must be a pair (X, y) of validation rows.")
         network, loss, dtype = self._architecture.network(), registry.loss(self._loss()[0]), trained.dtype
         try:
-            X, y = self._validated(eval_set[0], eval_set[1], reset=False)
+            X, y = self._validate_data(eval_set[0], eval_set[1], reset=False)
             given, wanted = (y.shape[1] if np.ndim(y) == 2 or sparse.issparse(y) else 1), self._target_columns()
             if given != wanted:
                 raise ValueError(
@@ -404,12 +404,12 @@ class BaseMLP(FittedMLP):
             print(f"Validation score: {epoch.validation_score:f}")
 
     @property
-    def _passed(self) -> int:
+    def _epochs_so_far(self) -> int:
         """The epochs that there have been; where nobody counted, as in a file, the curve tells them."""
         return getattr(self, "_passes", len(self.loss_curve_))
 
     def _keep_curves(self, run: EpochRun) -> None:
-        self._passes = self._passed + len(run.losses)
+        self._passes = self._epochs_so_far + len(run.losses)
         self.loss_curve_ = self.loss_curve_ + curve(run.losses)  # a new list: a copy of the model may have the other
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else float("nan")
         self.validation_scores_ = _longer(getattr(self, "validation_scores_", None), run.validation_scores)
@@ -439,7 +439,7 @@ class BaseMLP(FittedMLP):
     def _fit_once(self, X: Any, y: Any, sample_weight: Any) -> None:
         """One pass over the rows, from wherever an earlier one ended."""
         rows, generator, first = self._ready(X, y, sample_weight, incremental=True)
-        passes = self._passed
+        passes = self._epochs_so_far
         problem, factor = self._rates_going_on(self._problem(rows, generator, seen=0), passes)
         state = self._going_on(problem, first, factor)
         order = np.arange(len(rows.x))

@@ -186,7 +186,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def predict(self, X: Any) -> Any:
         """The class of each row of X [N, D], or its labels [N, C] as 0 and 1: sparse after a fit to sparse ones."""
-        return self._decoded(self._answers(X, self._mean))
+        return self._decode(self._predict_members(X, self._mean))
 
     def predict_proba(self, X: Any, return_std: bool = False) -> Any:
         """The probability of every class for each row, in the order of `classes_`; for labels, of each label.
@@ -196,7 +196,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Errors: `ValueError` for the standard deviation over a single member.
         """
         told = self._mean_and_spread if return_std else self._mean
-        found = self._answers(X, lambda each: told(self._probabilities(each)))
+        found = self._predict_members(X, lambda each: told(self._probabilities(each)))
         return tuple(found) if return_std else found
 
     def predict_log_proba(self, X: Any) -> Any:
@@ -307,7 +307,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 "class_weight is a list, which goes with labels [N, C]; give 'balanced' or {class: weight}."
             )
         if isinstance(self.class_weight, str):
-            weights = balanced(y, sample_weight)
+            weights = balanced_weights(y, sample_weight)
         elif isinstance(self.class_weight, list) and len(self.class_weight) == y.shape[1]:
             columns = (y.toarray() if sparse.issparse(y) else y).T
             each = zip(self.class_weight, columns, strict=True)
@@ -345,7 +345,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         both[..., 1] = outputs[..., 0]
         return both
 
-    def _decoded(self, outputs: Floats) -> Any:
+    def _decode(self, outputs: Floats) -> Any:
         if self._labels:
             labels = (outputs > 0.5).astype(np.int64)
             return sparse.csr_matrix(labels) if self._sparse else labels
@@ -381,7 +381,7 @@ def as_texts(classes: Any) -> Any:
 def _label_weights(weights: Any, column: Any, sample_weight: Floats | None) -> Floats:
     """The weights of rows by one label [N], which need not be there."""
     if isinstance(weights, str) and weights == "balanced":
-        return balanced(column, sample_weight)
+        return balanced_weights(column, sample_weight)
     return np.asarray(compute_sample_weight(_of_present(weights, (0, 1), column), column))
 
 
@@ -393,12 +393,12 @@ def _of_present(weights: Any, classes: Any, y: Any) -> Any:
     return {name: weight for name, weight in weights.items() if name not in absent}
 
 
-def balanced(y: Any, weights: Floats | None = None) -> Floats:
+def balanced_weights(y: Any, weights: Floats | None = None) -> Floats:
     """Weights of rows by which every class counts as much as any other; of labels the product over the columns.
 
     y [N] or [N, C]; weights [N], of which 2 counts as a row twice   →   [N]
 
-    >>> balanced(np.array(["a", "a", "a", "b"])).round(2)
+    >>> balanced_weights(np.array(["a", "a", "a", "b"])).round(2)
     array([0.67, 0.67, 0.67, 2.  ])
     """
     columns = (y.toarray() if sparse.issparse(y) else np.asarray(y)).reshape(y.shape[0], -1)

@@ -101,7 +101,7 @@ class FittedMLP(BaseEstimator):
 
     # --- answers ---
 
-    def _answers(self, X: Any, answer: Callable[[Floats], Floats]) -> Floats:
+    def _predict_members(self, X: Any, answer: Callable[[Floats], Floats]) -> Floats:
         """What `answer` makes of every member's outputs for some rows, [K, n, C]  →  [.., n, A], for all of them."""
         if self._is_plain(X):
             with contextlib.suppress(NotFinite):  # which is then said below

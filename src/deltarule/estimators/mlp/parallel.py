@@ -19,13 +19,13 @@ LOOKED_AT_ONCE = 2**19
 """Numbers that a thread looks at before it asks for more: about half a millisecond's."""
 
 
-def shared(work: Callable[[T], None], pieces: Iterable[T]) -> None:
+def parallel_for(work: Callable[[T], None], pieces: Iterable[T]) -> None:
     """Do the work for each piece, on as many threads as BLAS may use, whose own threads rest.
 
     Whoever is free takes the next piece: a thread that has to be woken first delays nobody. An error ends the work.
 
     >>> squares = [0, 0, 0]
-    >>> shared(lambda n: squares.__setitem__(n, n * n), range(3))
+    >>> parallel_for(lambda n: squares.__setitem__(n, n * n), range(3))
     >>> squares
     [0, 1, 4]
     """
@@ -65,7 +65,7 @@ def all_finite(x: Floats) -> bool:
         if not odd and not is_finite(x[start : start + size]):
             odd.append(start)
 
-    shared(look, range(0, len(x), size))
+    parallel_for(look, range(0, len(x), size))
     return not odd
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 from scipy.special import expit
 
-from deltarule.estimators.mlp.parallel import shared
+from deltarule.estimators.mlp.parallel import parallel_for
 from deltarule.maths.activations import RELU, SIGMOID, SOFTMAX
 from deltarule.maths.layers import batch_norm_evaluation
 from deltarule.maths.network import BATCH_NORM_EPSILON
@@ -87,14 +87,14 @@ def outputs_of(
             own = own.astype(W1.dtype, copy=False)
             if W1.dtype.itemsize < x.dtype.itemsize and not is_finite(own.data if thin else own):
                 raise ValueError(f"Input X contains infinity or a value too large for {W1.dtype!r}.")
-            outputs = _evaluated(network, parameters, running, own)
+            outputs = _evaluation_forward(network, parameters, running, own)
             if not is_whole:
                 # Of a single row NumPy adds the members' numbers in another order than of several: it counts twice.
                 alone = own.shape[0] == 1
                 outputs = answer(outputs.repeat(2, axis=-2))[..., :1, :] if alone else answer(outputs)
             answers[..., start : start + size, :] = outputs
 
-    shared(fill, range(0, rows, size))
+    parallel_for(fill, range(0, rows, size))
     return answer(answers) if is_whole else answers
 
 
@@ -115,7 +115,9 @@ def block_size(network: Network, W1: Floats, rows: int) -> int:
     return -(-rows // (-(-blocks // even) * even)) or 1
 
 
-def _evaluated(network: Network, parameters: Mapping[str, Floats], running: Mapping[str, Floats], x: Any) -> Floats:
+def _evaluation_forward(
+    network: Network, parameters: Mapping[str, Floats], running: Mapping[str, Floats], x: Any
+) -> Floats:
     """The network in evaluation mode, without the tape of training."""
     value = x
     for layer in network.layers:

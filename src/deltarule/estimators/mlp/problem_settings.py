@@ -107,7 +107,7 @@ class Architecture:
             kept = self.values  # of which earlier files have none
         values = tuple(old or _values(one) for old, one in zip(kept, hidden, strict=True))
         object.__setattr__(self, "values", values)
-        return _network(self.sizes, hidden, self.output, self.batch_norm)
+        return _make_network(self.sizes, hidden, self.output, self.batch_norm)
 
     def __getstate__(self) -> dict[str, Any]:
         """Plain values alone: a network has functions, which no file can hold."""
@@ -116,7 +116,7 @@ class Architecture:
 
 # Whoever predicts a row at a time asks for the same one again and again. By the formulas: a name may get another one.
 @lru_cache(maxsize=64)
-def _network(sizes: tuple[int, ...], hidden: tuple[Activation, ...], output: str, batch_norm: bool) -> Network:
+def _make_network(sizes: tuple[int, ...], hidden: tuple[Activation, ...], output: str, batch_norm: bool) -> Network:
     logistic = bool(hidden) and all(one.name == "sigmoid" for one in hidden)
     return Network(
         list(sizes), hidden, OUTPUTS[output], batch_norm=batch_norm, initializer=GLOROT_LOGISTIC if logistic else GLOROT

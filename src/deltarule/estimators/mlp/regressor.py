@@ -197,7 +197,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Errors: `ValueError` for the standard deviation over a single member.
         """
         told = self._mean_and_spread if return_std else self._mean
-        found = self._answers(X, lambda each: told(self._unscaled(each)))
+        found = self._predict_members(X, lambda each: told(self._unscale(each)))
         found = found[..., 0] if found.shape[-1] == 1 else found
         return tuple(found) if return_std else found
 
@@ -215,7 +215,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Floats, Any]:
         refuse_dates(y, "y")
-        return super()._validated(X, y, reset)
+        return super()._validate_data(X, y, reset)
 
     def _learn(self, y: Any, weights: Floats | None, dtype: Any, first: bool, incremental: bool) -> None:
         if first:
@@ -244,7 +244,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             return columns
         return (columns - self.target_mean_) / self.target_scale_
 
-    def _unscaled(self, outputs: Floats) -> Floats:
+    def _unscale(self, outputs: Floats) -> Floats:
         """Outputs in the unit of the targets as they were given."""
         if self.target_scale_ is None:
             return outputs

@@ -54,13 +54,13 @@ def other_scale(x: Floats, trained: Floats, name_of: Callable[[int], Any]) -> st
 def _sizes(x: Floats) -> Floats:
     """The root mean square of each feature, about: of many rows [N, D] some tell."""
     with np.errstate(over="ignore"):  # infinite is large, too
-        return np.asarray(np.sqrt(np.mean(np.square(_some(x), dtype=np.float64), axis=0)))
+        return np.asarray(np.sqrt(np.mean(np.square(_sample_rows(x), dtype=np.float64), axis=0)))
 
 
 def _medians(x: Floats) -> Floats:
     """The median of each feature's absolute values, from the same rows."""
-    return np.asarray(np.median(np.abs(_some(x)), axis=0), np.float64)
+    return np.asarray(np.median(np.abs(_sample_rows(x)), axis=0), np.float64)
 
 
-def _some(x: Floats) -> Floats:
+def _sample_rows(x: Floats) -> Floats:
     return x[:: max(1, len(x) // 1000)]

@@ -62,7 +62,7 @@ def fit_together(
         engine, seconds_each = _engine([plans[place] for place in places], models[places[0]])
         for part in _parts(left, [""] * len(plans) if engine.name == "compiled" else digests, seconds_each):
             started = time.perf_counter()
-            runs = _trained(
+            runs = _train_plans(
                 [plans[place] for place in part], [digests[place] for place in part], models[part[0]], engine
             )
             for place, own in zip(part, runs, strict=True):
@@ -118,7 +118,7 @@ def _plain(formula: Any) -> tuple[Any, ...]:
     return (formula.name, *sorted(formula.parameters.items()))
 
 
-def _trained(plans: list[Plan], digests: list[str], model: BaseMLP, engine: Engine) -> list[EpochRun]:
+def _train_plans(plans: list[Plan], digests: list[str], model: BaseMLP, engine: Engine) -> list[EpochRun]:
     """What became of each of the plans."""
     run = train_epochs(
         together([plan.problem for plan in plans], digests),
@@ -161,8 +161,8 @@ def together(problems: Sequence[Problem], digests: Sequence[str]) -> Problem:
         weights=None if first.weights is None else np.concatenate([_row_weights(one) for one in kept]),
         rows=tuple(rows) if len(kept) > 1 else None,
         penalty=next((one.penalty for one in problems if one.penalty is not None), None),
-        numbers=_joined([one.numbers for one in problems]),
-        schedule_numbers=_joined([one.schedule_numbers for one in problems]),
+        numbers=_join_numbers([one.numbers for one in problems]),
+        schedule_numbers=_join_numbers([one.schedule_numbers for one in problems]),
         notes=(),
         strength=np.concatenate([one.strength for one in problems]),
         dropout=np.concatenate([one.dropout for one in problems]),
@@ -190,7 +190,7 @@ def _row_weights(problem: Problem) -> Floats:
     return problem.weights
 
 
-def _joined(numbers: Sequence[Any]) -> dict[str, Floats]:
+def _join_numbers(numbers: Sequence[Any]) -> dict[str, Floats]:
     return {name: np.concatenate([each[name] for each in numbers]) for name in numbers[0]}
 
 

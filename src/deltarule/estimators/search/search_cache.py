@@ -88,7 +88,7 @@ class Kept:
 
     def configurations(self, candidates: Sequence[Mapping[str, Any]]) -> list[int]:
         """The number of each candidate in the store."""
-        settings = [{name: _told(value) for name, value in sorted(one.items())} for one in candidates]
+        settings = [{name: _readable_value(value) for name, value in sorted(one.items())} for one in candidates]
         hashes = [_digest_of((self._base[0] + json.dumps(one)).encode()) for one in settings]
         numbers = self.store.add_configurations(hashes, settings, self._base)
         return [numbers[one] for one in hashes]
@@ -182,7 +182,7 @@ def _digest_of(*parts: Any) -> str:
     return sha.hexdigest()
 
 
-def _told(value: Any) -> Any:
+def _readable_value(value: Any) -> Any:
     """A candidate's value for a reader: as JSON where it can be, else as Python writes it."""
     written = plain(value)
     return repr(value) if written is None and value is not None else written

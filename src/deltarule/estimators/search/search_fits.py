@@ -99,7 +99,7 @@ class Task:
                 self.places.setdefault(self.key(candidate, rows), []).append(place)
                 estimator = self.fits[place] = self.made_of(candidate)
                 try:
-                    one = self._begun(estimator, candidate, rows, place, prepared, sound)
+                    one = self._begin_fit(estimator, candidate, rows, place, prepared, sound)
                 except Exception as error:  # the search decides what becomes of a fit that fails
                     self.fits[place] = error
                 else:
@@ -129,7 +129,7 @@ class Task:
         with whole_or_none():
             estimator.fit(rows_of(self.X, rows), rows_of(self.y, rows), **parameters)
 
-    def _begun(
+    def _begin_fit(
         self,
         estimator: Any,
         candidate: dict[str, Any],
@@ -236,7 +236,7 @@ class Task:
             prepared["rows"] = rows_of(self.X, rows), rows_of(self.y, rows), weights
         X, y, weights = prepared["rows"]
         if len(getattr(estimator, "steps", ())) > 1:
-            key = told({name: one for name, one in candidate.items() if not name.startswith(self.prefix)})
+            key = parameters_key({name: one for name, one in candidate.items() if not name.startswith(self.prefix)})
             if key not in prepared:
                 before = estimator[:-1]
                 prepared[key] = before.fit_transform(X, y), before.steps
@@ -246,24 +246,24 @@ class Task:
 
     def key(self, candidate: dict[str, Any], rows: Integers) -> str:
         """What tells a fit from all others."""
-        return f"{told(candidate)} {hashlib.sha256(np.asarray(rows, np.int64).tobytes()).hexdigest()}"
+        return f"{parameters_key(candidate)} {hashlib.sha256(np.asarray(rows, np.int64).tobytes()).hexdigest()}"
 
 
-def told(values: Mapping[str, Any]) -> str:
+def parameters_key(values: Mapping[str, Any]) -> str:
     """What tells parameters from others, and their clones from none.
 
-    >>> told({"alpha": 0.1, "solver": "sgd"})
+    >>> parameters_key({"alpha": 0.1, "solver": "sgd"})
     "alpha=0.1 solver='sgd'"
     """
-    return " ".join(f"{name}={_told(one)}" for name, one in sorted(values.items()))
+    return " ".join(f"{name}={_value_key(one)}" for name, one in sorted(values.items()))
 
 
-def _told(value: Any) -> str:
+def _value_key(value: Any) -> str:
     if isinstance(value, PLAIN):
         return repr(value)
     if isinstance(value, BaseEstimator):
         kind = type(value)
-        return f"{kind.__module__}.{kind.__qualname__} {id(kind)}({told(value.get_params(deep=False))})"
+        return f"{kind.__module__}.{kind.__qualname__} {id(kind)}({parameters_key(value.get_params(deep=False))})"
     try:
         return str(joblib.hash(value))
     except Exception:  # whatever an object's pickling raises: functions without a name, locks

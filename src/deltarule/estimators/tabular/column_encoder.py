@@ -87,10 +87,10 @@ class Column:
     reach: float = 3.0
 
     @property
-    def held(self) -> tuple[float, float]:
+    def clip_range(self) -> tuple[float, float]:
         """Within which bounds its numbers are held; what lies farther out counts as the bound.
 
-        >>> Column("size", "number", "numbers", least=1.0, greatest=3.0, rows=50, reach=1).held
+        >>> Column("size", "number", "numbers", least=1.0, greatest=3.0, rows=50, reach=1).clip_range
         (-1.0, 5.0)
         """
         if not self.rows:  # of a file of an earlier version, which answers as it did
@@ -110,13 +110,13 @@ class Column:
         return tuple(f"{self.name}={one or 'missing'}" for one in self.categories)
 
 
-def guessed(frame: Frame, types: Mapping[str, str] | None = None) -> dict[str, tuple[str, str]]:
+def infer_kinds(frame: Frame, types: Mapping[str, str] | None = None) -> dict[str, tuple[str, str]]:
     """The kind of each column, and why it is that.
 
     Parameters: `frame`; `types`, kinds that somebody knows better, by name.
     Errors: `BadInput` for a name or a kind that there is not, or when no column is left.
 
-    >>> guessed({"size": np.array([1.5, 2.0]), "shape": np.array(["round", "round"], object)})
+    >>> infer_kinds({"size": np.array([1.5, 2.0]), "shape": np.array(["round", "round"], object)})
     {'size': ('number', 'numbers'), 'shape': ('unused', 'the same in every row')}
     """
     types = types or {}
@@ -233,10 +233,10 @@ def present_in(column: np.ndarray) -> np.ndarray:
     return column[column != ""] if column.dtype.kind == "O" else column[~np.isnan(column)]
 
 
-def learned(frame: Frame, kinds: Mapping[str, tuple[str, str]]) -> tuple[Column, ...]:
+def fit_columns(frame: Frame, kinds: Mapping[str, tuple[str, str]]) -> tuple[Column, ...]:
     """What has to be known of each column to make inputs of it, from the rows of a frame.
 
-    >>> learned({"size": np.array([1.0, 3.0, np.nan])}, {"size": ("number", "numbers")})
+    >>> fit_columns({"size": np.array([1.0, 3.0, np.nan])}, {"size": ("number", "numbers")})
     (Column(name='size', kind='number', why='numbers', mean=2.0, scale=1.0, fill=2.0, gaps=True, categories=(), \
 least=1.0, greatest=3.0, rows=2.0, reach=1.0),)
     """
@@ -279,7 +279,7 @@ def _learned_category(column: Column, frame: Frame, most: int) -> Column:
     return dataclasses.replace(column, categories=tuple(sorted(frequent)))
 
 
-def encoded(columns: Sequence[Column], frame: Frame, together: bool = False) -> Floats:
+def encode_columns(columns: Sequence[Column], frame: Frame, together: bool = False) -> Floats:
     """The network's inputs [N, D].
 
     Parameters: `columns`; `frame`; `together`, whether `check_together` has passed it: then numbers far from those of
@@ -287,7 +287,7 @@ def encoded(columns: Sequence[Column], frame: Frame, together: bool = False) -> 
     Errors: `BadInput` for a column that is missing, for texts where the model needs numbers, and numbers too large.
 
     >>> color = Column("color", "category", "texts", categories=("blue", "red"))
-    >>> encoded([color], {"color": np.array(["red", "green"], object)})
+    >>> encode_columns([color], {"color": np.array(["red", "green"], object)})
     array([[0., 1.],
            [0., 0.]])
     """
@@ -315,7 +315,7 @@ def _numbers(column: Column, frame: Frame, together: bool) -> Floats:
     values = numbers_of_column(column, frame)
     gaps = np.isnan(values)
     with np.errstate(over="ignore"):  # which is told below
-        standardized = (np.where(gaps, column.fill, values).clip(*column.held) - column.mean) / column.scale
+        standardized = (np.where(gaps, column.fill, values).clip(*column.clip_range) - column.mean) / column.scale
     if together:
         standardized = np.clip(standardized, -FARTHEST, FARTHEST)
     far = np.abs(standardized) > FARTHEST

@@ -78,7 +78,7 @@ count as 5"]
         if column.kind != NUMBER or column.name not in frame:
             continue
         values, name = numbers_of_column(column, frame), f"the column {shorten_repr(column.name)}"
-        (low, high), width = column.held, column.greatest - column.least
+        (low, high), width = column.clip_range, column.greatest - column.least
         rounding = ROUNDING * width
         below, above = values < low - rounding, values > high + rounding
         far = below | above

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from deltarule.data.frame import Frame, rows_of, select_rows
-from deltarule.estimators.tabular.column_encoder import Column, encoded
+from deltarule.estimators.tabular.column_encoder import Column, encode_columns
 from deltarule.estimators.tabular.scores import LEAST_DRAWN, Scores, scores_of_classes, scores_of_numbers
-from deltarule.estimators.tabular.target_validation import named
+from deltarule.estimators.tabular.target_validation import class_names
 from deltarule.problem.problem import Floats, Integers
 from deltarule.stats.intervals import Interval, mean_interval, share_interval
 
@@ -109,12 +109,12 @@ class Sample:
     x: Floats
 
 
-def sampled(columns: Sequence[Column], frame: Frame) -> Sample:
+def sample_rows(columns: Sequence[Column], frame: Frame) -> Sample:
     """Some rows of a table, drawn by chance: fewer of a wide one."""
     inputs, used = sum(len(column.inputs) for column in columns), sum(bool(column.inputs) for column in columns)
     most = np.clip(WORK // max(inputs * used * SHUFFLES, 1), LEAST_ROWS, MOST_ROWS)
     rows = np.sort(np.random.default_rng(0).permutation(rows_of(frame))[:most])
-    return Sample(columns, rows, encoded(columns, select_rows(frame, rows)))
+    return Sample(columns, rows, encode_columns(columns, select_rows(frame, rows)))
 
 
 def classes_inspected(model: Any, y: Any, probabilities: Floats, some: Sample, usual: str) -> Inspection:
@@ -123,7 +123,7 @@ def classes_inspected(model: Any, y: Any, probabilities: Floats, some: Sample, u
     Parameters: `model`, the network inside; `y` [N], names of classes; `probabilities` [N, C], its answers; `some` of
     the rows; `usual`, the class that the baseline always says.
     """
-    names = named(model.classes_)
+    names = class_names(model.classes_)
     answers = names[probabilities.argmax(axis=1)]
 
     def credit(x: Floats) -> Floats:

@@ -58,7 +58,7 @@ def model_page(
     >>> "What its answers hang on" in page
     True
     """
-    blocks = [_scores(model, found, commands, notes), _mistakes(model, found), _worth(found), _training(model)]
+    blocks = [_scores(model, found, commands, notes), _mistakes(model, found), _worth(found), _training_block(model)]
     about = "How good the model is on rows whose target is known, where it errs, and what its answers hang on."
     target = shorten(model.target_)
     section = Section("model", f"{target}, {_kind(found)}", about, blocks)
@@ -124,7 +124,7 @@ def _worth(found: Inspection) -> Block:
     return Block("columns", title, little_to_lose(found), figures=parts.all)
 
 
-def _training(model: "TabularClassifier | TabularRegressor") -> Block:
+def _training_block(model: "TabularClassifier | TabularRegressor") -> Block:
     report, parts = model.report_, Parts("training")
     parts.add(loss_by_epoch(model.model_.loss_curve_))
     facts = [

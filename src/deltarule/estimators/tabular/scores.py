@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 from deltarule.data.cell_parsing import as_text, shorten_repr
 from deltarule.data.frame import Frame
-from deltarule.estimators.tabular.column_encoder import CATEGORY, NUMBER, UNUSED, Column, encoded
+from deltarule.estimators.tabular.column_encoder import CATEGORY, NUMBER, UNUSED, Column, encode_columns
 from deltarule.estimators.tabular.diagnostics import told_together
 from deltarule.estimators.tabular.target_validation import are_among
 from deltarule.problem.problem import Floats
@@ -303,9 +303,9 @@ def leaks(frame: Frame, columns: Sequence[Column], y: Any, classes: bool) -> lis
             continue
         codes = _codes(column, {column.name: frame[column.name][rows]}, classes)
         present = codes != NOTHING
-        score = _told(codes, y, column, classes)
+        score = _single_column_score(codes, y, column, classes)
         if present.sum() >= len(y) / 2:
-            score = max(score, _told(codes[present], y[present], column, classes))
+            score = max(score, _single_column_score(codes[present], y[present], column, classes))
         if score >= SUSPICIOUS:
             found[column.name] = (
                 f"the column {shorten_repr(column.name)} alone tells the target ({as_said(score)} on rows not seen); "
@@ -329,7 +329,7 @@ def _few_of_each_first(rows: Any, y: Any) -> Any:
 
 def _codes(column: Column, frame: Frame, classes: bool) -> Any:
     """A column as numbers [N]: its categories', rare ones' by one; its own, or their ranks to tell those of others."""
-    values, x = frame[column.name], encoded([column], frame)
+    values, x = frame[column.name], encode_columns([column], frame)
     if column.kind == CATEGORY:
         codes = np.where(x.any(axis=1), x.argmax(axis=1), x.shape[1])
     else:
@@ -337,7 +337,7 @@ def _codes(column: Column, frame: Frame, classes: bool) -> Any:
     return np.where(values == "" if values.dtype.kind == "O" else np.isnan(values), NOTHING, codes)
 
 
-def _told(codes: Any, y: Any, column: Column, classes: bool) -> float:
+def _single_column_score(codes: Any, y: Any, column: Column, classes: bool) -> float:
     """How well codes [N] tell the target of rows that are in its order: balanced accuracy, or R² of ranks."""
     values, places, counts = np.unique(y, return_inverse=True, return_counts=True)
     others = len(y) - counts.max(initial=0)
@@ -348,7 +348,7 @@ def _told(codes: Any, y: Any, column: Column, classes: bool) -> float:
     answers = np.empty(len(y))
     for half in (0, 1):
         learn, ask = slice(1 - half, None, 2), slice(half, None, 2)
-        answers[ask] = _answers(codes[learn], places[learn], codes[ask], classes, by_distance)
+        answers[ask] = _nearest_rank(codes[learn], places[learn], codes[ask], classes, by_distance)
     if not classes:
         around = places - np.average(places, weights=weights)
         return float(1 - (weights * (places - answers) ** 2).sum() / (weights * around**2).sum())
@@ -356,7 +356,7 @@ def _told(codes: Any, y: Any, column: Column, classes: bool) -> float:
     return float(np.average(answers == places, weights=weights)) if (counts > 1).sum() > 1 else 0.0
 
 
-def _answers(codes: Any, ranks: Any, asked: Any, classes: bool, by_distance: bool) -> Any:
+def _nearest_rank(codes: Any, ranks: Any, asked: Any, classes: bool, by_distance: bool) -> Any:
     """The rank at the nearest code, or between two by distance: a code's mean, or of classes its most frequent one."""
     known, places = np.unique(codes, return_inverse=True)
     if classes:

@@ -32,14 +32,14 @@ from deltarule.estimators.tabular.column_encoder import (
     UNUSED,
     Column,
     check_together,
-    encoded,
-    guessed,
-    learned,
+    encode_columns,
+    fit_columns,
+    infer_kinds,
     named_columns,
     used_columns,
 )
 from deltarule.estimators.tabular.diagnostics import unknown_categories, unused_told, unusual_numbers, without_input
-from deltarule.estimators.tabular.evaluation import Inspection, classes_inspected, numbers_inspected, sampled
+from deltarule.estimators.tabular.evaluation import Inspection, classes_inspected, numbers_inspected, sample_rows
 from deltarule.estimators.tabular.scores import (
     Scores,
     doubted_probabilities,
@@ -57,9 +57,9 @@ from deltarule.estimators.tabular.target_validation import (
     as_classes,
     as_numbers,
     check_length,
-    known,
+    class_names,
     name_of,
-    named,
+    validate_target,
 )
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers
@@ -141,7 +141,7 @@ class BaseTabular(BaseEstimator):
         """Which rows of a checked target [N] cannot be learned from."""
         return np.zeros(len(y), bool)
 
-    def _network(self, **settings: Any) -> BaseMLP:
+    def _estimator(self, **settings: Any) -> BaseMLP:
         """The estimator inside."""
         raise NotImplementedError
 
@@ -178,10 +178,10 @@ class BaseTabular(BaseEstimator):
         """Fit, all at once: what is refused or interrupted leaves everything as it was."""
         fitted = object.__new__(type(self))  # copy.copy would leave out what a subclass does not pickle
         fitted.__dict__ = vars(self).copy()
-        fitted._fit(fitted._begun(X, y))
+        fitted._fit(fitted._prepare(X, y))
         self.__dict__ = fitted.__dict__
 
-    def _begun(self, X: Any, y: Any) -> Beginning:
+    def _prepare(self, X: Any, y: Any) -> Beginning:
         """Look at a table: all of it that can be refused is, before the minutes of work."""
         began = time.perf_counter()
         types = _types(self.types)
@@ -201,15 +201,15 @@ class BaseTabular(BaseEstimator):
         if notes:
             frame, y = select_rows(frame, ~left_out), y[~left_out]
             _check_count(rows_of(frame), "left of classes that occur in more than one")
-        kinds = guessed(frame, types)
+        kinds = infer_kinds(frame, types)
         check_together(frame, kinds)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         train, held = self._split(y)
-        seen = learned(select_rows(frame, train), kinds)
-        x = encoded(seen, frame, together=True)
+        seen = fit_columns(select_rows(frame, train), kinds)
+        x = encode_columns(seen, frame, together=True)
         if not x.shape[1]:
             raise BadInput("no column is left to learn from: no text occurs twice; add rows, or columns of numbers")
-        return Beginning(began, _has_names(X), frame, y, learned(frame, kinds), train, held, x, seen, notes)
+        return Beginning(began, _has_names(X), frame, y, fit_columns(frame, kinds), train, held, x, seen, notes)
 
     def _work_told(self, begun: Beginning) -> str:
         """The work that lies ahead, in words."""
@@ -223,9 +223,9 @@ class BaseTabular(BaseEstimator):
 
     def _fit(self, begun: Beginning) -> None:
         began, has_names, frame, y, columns, train, held, x, seen, left_out = begun
-        found = self._searched(x[train], y[train])
+        found = self._search_settings(x[train], y[train])
         searched = training_budget.fold_rows(training_budget.search_rows(x.shape[1], len(train), self._outputs))
-        self.model_ = self._trained(x[train], y[train], found, searched)
+        self.model_ = self._train_ensemble(x[train], y[train], found, searched)
         scores = self._scores(x[held], y[held])
         answers = self.model_.predict(x[held])
         doubted = doubts(scores, y[held], answers) + doubted_probabilities(scores)
@@ -236,7 +236,7 @@ class BaseTabular(BaseEstimator):
             reasons += [f"in the rows set aside {told}" for told in unusual_numbers(seen, aside)]
         # The rows set aside have done their work; the model that is kept has seen them, too.
         self.columns_ = columns
-        self.model_ = self._trained(encoded(self.columns_, frame), y, found, searched)
+        self.model_ = self._train_ensemble(encode_columns(self.columns_, frame), y, found, searched)
         notes = self._notes(frame, y, left_out + doubted, few)
         self._put_names(list(frame), has_names)
         self.report_ = TabularReport(len(y), len(held), scores, self._count, found, notes, time.perf_counter() - began)
@@ -260,15 +260,15 @@ class BaseTabular(BaseEstimator):
         )
         return np.sort(train), np.sort(held)
 
-    def _searched(self, x: Floats, y: Any) -> dict[str, Any]:
+    def _search_settings(self, x: Floats, y: Any) -> dict[str, Any]:
         """The settings with the best score over folds of the rows."""
         affordable = training_budget.search_rows(x.shape[1], len(x), self._outputs)
         random = np.random.default_rng(self._seed)
         rows = np.sort(random.permutation(len(x))[:affordable])
         x, y = x[rows], y[rows]
-        splits = divided(self._kinds(y), training_budget.folds_of(len(rows)), random)
+        splits = stratified_folds(self._kinds(y), training_budget.folds_of(len(rows)), random)
         candidates = list(ParameterGrid({name: list(values) for name, values in training_budget.CANDIDATES.items()}))
-        task = Task(self._network(**training_budget.training_for(training_budget.fold_rows(len(rows)))), x, y, {})
+        task = Task(self._estimator(**training_budget.training_for(training_budget.fold_rows(len(rows)))), x, y, {})
         with quietly():  # a candidate may be a bad one
             task.train(candidates, splits)
         found = np.full((len(candidates), len(splits), 2), -np.inf)
@@ -277,9 +277,9 @@ class BaseTabular(BaseEstimator):
                 test = splits[fold][1]
                 found[candidate, fold] = self._credits(model, x[test], y[test])
         means, others = found.mean(axis=1).T
-        return candidates[chosen(means, others, self._near(float(means.max()), len(x)))]
+        return candidates[best_candidate(means, others, self._near(float(means.max()), len(x)))]
 
-    def _trained(self, x: Floats, y: Any, found: dict[str, Any], searched: int) -> BaseMLP:
+    def _train_ensemble(self, x: Floats, y: Any, found: dict[str, Any], searched: int) -> BaseMLP:
         """An ensemble with settings that were found by trainings on so many rows."""
         model: Any = self._ensemble(len(x), x.shape[1], found, searched)
         with quietly(), whole_or_none():  # that it made all its epochs, as it should
@@ -290,7 +290,7 @@ class BaseTabular(BaseEstimator):
         """The estimator that is to learn from so many rows, with settings found by trainings on fewer."""
         found = found | {"alpha": training_budget.alpha_for(found["alpha"], searched, rows)}
         members = training_budget.members_for(inputs, rows, self._outputs)
-        return self._network(**training_budget.training_for(rows), **found, n_members=members)
+        return self._estimator(**training_budget.training_for(rows), **found, n_members=members)
 
     def _notes(self, frame: Frame, y: Any, doubted: list[str], few: list[str]) -> tuple[str, ...]:
         is_classes = isinstance(self, ClassifierMixin)
@@ -308,7 +308,7 @@ class BaseTabular(BaseEstimator):
 
     # --- answers ---
 
-    def _asked(self, X: Any) -> Frame:
+    def _validated_table(self, X: Any) -> Frame:
         """A table to be answered, with a word about what training has not seen."""
         check_is_fitted(self)
         frame = self._by_name(X)
@@ -316,14 +316,14 @@ class BaseTabular(BaseEstimator):
             warnings.warn(sentence, stacklevel=3)
         return frame
 
-    def _answers(self, frame: Frame, ask: Callable[[Floats], Any]) -> Any:
+    def _predict_in_parts(self, frame: Frame, ask: Callable[[Floats], Any]) -> Any:
         """What the network inside says of each row: of many a part at a time, as its inputs are more than the table."""
         rows = rows_of(frame)
         some = max(MOST_INPUTS // max(sum(len(column.inputs) for column in self.columns_), 1), 1)
         if rows <= some:
-            return ask(encoded(self.columns_, frame))
+            return ask(encode_columns(self.columns_, frame))
         parts = (select_rows(frame, slice(start, start + some)) for start in range(0, rows, some))
-        return np.concatenate([ask(encoded(self.columns_, part)) for part in parts])
+        return np.concatenate([ask(encode_columns(self.columns_, part)) for part in parts])
 
     def _by_name(self, X: Any) -> Frame:
         """The columns by the names that they were learned by: where either side has none, by their places."""
@@ -405,20 +405,20 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def predict(self, X: Any) -> Any:
         """The class of each row."""
-        frame = self._asked(X)
-        return self._answers(frame, self.model_.predict)
+        frame = self._validated_table(X)
+        return self._predict_in_parts(frame, self.model_.predict)
 
     def predict_proba(self, X: Any) -> Any:
         """The probability of every class for each row [N, C], in the order of `classes_`."""
-        frame = self._asked(X)
-        return self._answers(frame, self.model_.predict_proba)
+        frame = self._validated_table(X)
+        return self._predict_in_parts(frame, self.model_.predict_proba)
 
     def evaluate(self, X: Any, y: Any) -> Scores:
         """The scores on rows that had no part in the training; classes go by their names, so that 1 is "1", too."""
-        frame = self._asked(X)
+        frame = self._validated_table(X)
         y = self._by_class(y, rows_of(frame))
-        probabilities = self._answers(frame, self.model_.predict_proba)
-        return scores_of_classes(y, probabilities, named(self.classes_), as_text(self.usual_))
+        probabilities = self._predict_in_parts(frame, self.model_.predict_proba)
+        return scores_of_classes(y, probabilities, class_names(self.classes_), as_text(self.usual_))
 
     def inspect(self, X: Any, y: Any) -> Inspection:
         """Where it errs, and what its answers hang on, on rows that had no part in the training.
@@ -428,15 +428,15 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         probable is; and for each column how much of the accuracy is lost where its cells are shuffled among the rows.
         Errors: `BadInput` for rows that it cannot answer, or a target of another length.
         """
-        frame = self._asked(X)
+        frame = self._validated_table(X)
         y = self._by_class(y, rows_of(frame))
-        probabilities = self._answers(frame, self.model_.predict_proba)
-        return classes_inspected(self.model_, y, probabilities, sampled(self.columns_, frame), as_text(self.usual_))
+        probabilities = self._predict_in_parts(frame, self.model_.predict_proba)
+        return classes_inspected(self.model_, y, probabilities, sample_rows(self.columns_, frame), as_text(self.usual_))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The accuracy on rows; classes go by their names, as of `evaluate`."""
-        frame = self._asked(X)
-        answers = named(self._answers(frame, self.model_.predict))
+        frame = self._validated_table(X)
+        answers = class_names(self._predict_in_parts(frame, self.model_.predict))
         return float(accuracy_score(self._by_class(y, len(answers)), answers, sample_weight=sample_weight))
 
     def _by_class(self, y: Any, rows: int) -> Any:
@@ -453,7 +453,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return len(self.classes_) if len(self.classes_) > 2 else 1
 
     def _learn_target(self, y: Any) -> Any:
-        y = known(y)
+        y = validate_target(y)
         if y.dtype.kind == "f" and (y != np.floor(y)).any():
             raise BadInput(
                 "Unknown label type: continuous. The target holds numbers, not classes; use a regressor, "
@@ -539,14 +539,14 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     def predict(self, X: Any) -> Any:
         """The predicted number of each row."""
-        frame = self._asked(X)
-        return self._answers(frame, self.model_.predict)
+        frame = self._validated_table(X)
+        return self._predict_in_parts(frame, self.model_.predict)
 
     def evaluate(self, X: Any, y: Any) -> Scores:
         """The scores on rows that had no part in the training."""
-        frame = self._asked(X)
+        frame = self._validated_table(X)
         check_length(rows_of(frame), y)
-        answers = self._answers(frame, self.model_.predict)
+        answers = self._predict_in_parts(frame, self.model_.predict)
         return scores_of_numbers(as_numbers(y), answers, self.usual_)
 
     def inspect(self, X: Any, y: Any) -> Inspection:
@@ -557,10 +557,10 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         are shuffled among the rows.
         Errors: `BadInput` for rows that it cannot answer, or a target of another length.
         """
-        frame = self._asked(X)
+        frame = self._validated_table(X)
         check_length(rows_of(frame), y)
-        answers = self._answers(frame, self.model_.predict)
-        return numbers_inspected(self.model_, as_numbers(y), answers, sampled(self.columns_, frame), self.usual_)
+        answers = self._predict_in_parts(frame, self.model_.predict)
+        return numbers_inspected(self.model_, as_numbers(y), answers, sample_rows(self.columns_, frame), self.usual_)
 
     def _learn_target(self, y: Any) -> Any:
         y = as_numbers(y)
@@ -588,10 +588,10 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         return scores_of_numbers(y, self.model_.predict(x), self.usual_)
 
 
-def divided(kinds: Integers, folds: int, random: np.random.Generator) -> list[tuple[Integers, Integers]]:
+def stratified_folds(kinds: Integers, folds: int, random: np.random.Generator) -> list[tuple[Integers, Integers]]:
     """Rows dealt out to folds, each kind [N] in turn, so that every fold has its share: those of the others, its own.
 
-    >>> splits = divided(np.array([0, 0, 0, 0, 1, 1]), 2, np.random.default_rng(0))
+    >>> splits = stratified_folds(np.array([0, 0, 0, 0, 1, 1]), 2, np.random.default_rng(0))
     >>> [[int((own < 4).sum()), int((own >= 4).sum())] for _, own in splits]
     [[2, 1], [2, 1]]
     """
@@ -600,15 +600,15 @@ def divided(kinds: Integers, folds: int, random: np.random.Generator) -> list[tu
     return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(folds)]
 
 
-def chosen(scores: Floats, others: Floats, near: float = 0.0) -> int:
+def best_candidate(scores: Floats, others: Floats, near: float = 0.0) -> int:
     """The candidate with the best score; of those whose score is that or by no more than `near` less, the best by the
     other.
 
     scores, others [candidates], −∞ where there is none
 
-    >>> chosen(np.array([0.85, 0.85, 0.84, 0.15]), np.array([-2.0, -1.0, -0.5, 0.0]))
+    >>> best_candidate(np.array([0.85, 0.85, 0.84, 0.15]), np.array([-2.0, -1.0, -0.5, 0.0]))
     1
-    >>> chosen(np.array([0.85, 0.85, 0.84, 0.15]), np.array([-2.0, -1.0, -0.5, 0.0]), near=0.02)
+    >>> best_candidate(np.array([0.85, 0.85, 0.84, 0.15]), np.array([-2.0, -1.0, -0.5, 0.0]), near=0.02)
     2
     """
     return int(np.where(scores >= scores.max() - near - ROUNDING, others, -np.inf).argmax())

@@ -48,7 +48,7 @@ def are_among(y: Any, classes: Any) -> Any:
     return np.array([one in names for one in y.tolist()], bool)
 
 
-def known(y: Any) -> Any:
+def validate_target(y: Any) -> Any:
     """A target without gaps [N]; texts as Python's own."""
     array = array_of(y)
     if array.ndim == 2 and array.shape[1] == 1:
@@ -65,18 +65,18 @@ def known(y: Any) -> Any:
         return array
     are_numbers = all(issubclass(kind, Number) and kind is not bool for kind in kinds)
     if len(kinds) > 1 and not (are_numbers and isinstance(y, list | tuple)):
-        return named(array)
-    array = _promoted(array)
+        return class_names(array)
+    array = _common_type(array)
     _check_kind(array)
     return array
 
 
-def _promoted(values: Any) -> Any:
+def _common_type(values: Any) -> Any:
     """Values [N] in the one type that NumPy has for them; numbers that have none, or would become one, as texts."""
     array = np.array(values.tolist())
     has_none = array.dtype.kind == "O" and any(isinstance(value, int | float) for value in values)
     become_one = array.dtype.kind == "f" and too_long(values, array, are_names=False)
-    return named(values) if has_none or become_one else array
+    return class_names(values) if has_none or become_one else array
 
 
 def _check_kind(y: Any) -> None:
@@ -84,7 +84,7 @@ def _check_kind(y: Any) -> None:
         raise BadInput(f"the target holds {y.dtype}; make numbers of them, or texts")
 
 
-def named(classes: Any) -> Any:
+def class_names(classes: Any) -> Any:
     """Classes as texts [N]."""
     array = np.asarray(classes)
     return np.array(
@@ -102,8 +102,8 @@ def as_classes(y: Any, classes: Any) -> tuple[Any, list[str]]:
     >>> as_classes(["TRUE", "FALSE"], [0, 1])
     (array(['1', '0'], dtype=object), [])
     """
-    names = named(classes).tolist()
-    texts = as_named(named(known(y)).tolist(), names)
+    names = class_names(classes).tolist()
+    texts = as_named(class_names(validate_target(y)).tolist(), names)
     return np.array(texts, object), sorted({*texts} - {*names})
 
 
@@ -113,7 +113,7 @@ def as_numbers(y: Any) -> Floats:
     >>> as_numbers(["1.5", "2"])
     array([1.5, 2. ])
     """
-    array = known(y)
+    array = validate_target(y)
     try:
         numbers = array.astype(np.float64)
     except (TypeError, ValueError):

@@ -36,12 +36,12 @@ class Arrays:
         """Whether the script must unpack something."""
         return bool(self._packed)
 
-    def assigned(self, name: str, array: Floats) -> str:
+    def assignment(self, name: str, array: Floats) -> str:
         """The statement that gives an array its name.
 
-        >>> Arrays(np.dtype("float32")).assigned("x", np.eye(3))
+        >>> Arrays(np.dtype("float32")).assignment("x", np.eye(3))
         'x = np.eye(3, dtype=np.float32)'
-        >>> Arrays(np.dtype("float64")).assigned("b1", np.array([[0.1, -2.0]]))
+        >>> Arrays(np.dtype("float64")).assignment("b1", np.array([[0.1, -2.0]]))
         'b1 = np.array([[0.1, -2.0]])'
         """
         array = np.asarray(array, self.dtype)
@@ -71,6 +71,6 @@ class Arrays:
         shape = " ".join(map(str, array.shape))
         self._packed.append("\n".join([f"# packed {name}: {little.dtype.str} {shape}", *lines, ""]))
 
-    def ending(self) -> str:
+    def packed_lines(self) -> str:
         """The packed arrays, as comments."""
         return "\n\n" + "\n".join(self._packed) if self._packed else ""

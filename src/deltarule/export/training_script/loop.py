@@ -31,7 +31,7 @@ def functions(steps: Steps) -> Lines:
     return [
         f"def {'evaluated' if steps.has_modes else 'forward'}(x):",
         f'    """{about}"""',
-        *_indented(lines),
+        *_indent(lines),
         f"    return {steps.last if steps.has_modes else ', '.join(_values(steps))}",
         "",
         "",
@@ -45,13 +45,13 @@ def loop(steps: Steps) -> Lines:
     body = [*_head(steps), "", f"# backward: d{steps.last} is ∂J/∂{steps.last}, and so on", *steps.backward()]
     body += ["", "# update", *steps.update(), *(["", *_adapt(steps)] if adaptive else [])]
     start = ["cut, best, stalled, total, seen = 1.0, np.inf, 0, 0.0, 0", ""] if adaptive else []
-    return [*start, "for step in range(STEPS + 1):", *_indented(body)]
+    return [*start, "for step in range(STEPS + 1):", *_indent(body)]
 
 
-def folded(line: str) -> str:
+def wrap_statement(line: str) -> str:
     """A long statement on several lines, broken within its brackets.
 
-    >>> print(folded("m = f(" + ", ".join(["something"] * 12) + ")"))
+    >>> print(wrap_statement("m = f(" + ", ".join(["something"] * 12) + ")"))
     m = f(something, something, something, something, something, something, something, something, something,
         something, something, something)
     """
@@ -74,25 +74,30 @@ def _head(steps: Steps) -> Lines:
     """The beginning of a turn: the loss is reported, the batch taken, the way forward gone."""
     stop = ["if step == STEPS:", "    break"]
     if not steps.has_modes and steps.batches == 1:
-        objective = [f"J = {_loss(steps, steps.last)}", "report(step, J)"]
+        objective = [f"J = {_loss_call(steps, steps.last)}", "report(step, J)"]
         return ["# forward", f"{', '.join(_values(steps))} = forward(x)", *objective, *stop]
-    lines = ["if step in RECORDED:", f"    report(step, {_loss(steps, _evaluated(steps), whole=True)})", *stop, ""]
+    lines = [
+        "if step in RECORDED:",
+        f"    report(step, {_loss_call(steps, _evaluation_outputs(steps), whole=True)})",
+        *stop,
+        "",
+    ]
     lines += [*_batch(steps), "# forward", *(_parts(steps) if steps.normalizes else [])]
     x = steps.data("x")
     if steps.has_modes:
         lines += [line for layer in steps.layers for line in steps.forward(layer, True, x)]
     else:
         lines.append(f"{', '.join(_values(steps))} = forward({x})")
-    return lines + ([f"J = {_loss(steps, steps.last)}"] if steps.problem.schedule.adaptive else [])
+    return lines + ([f"J = {_loss_call(steps, steps.last)}"] if steps.problem.schedule.adaptive else [])
 
 
-def _loss(steps: Steps, of: str, whole: bool = False) -> str:
+def _loss_call(steps: Steps, of: str, whole: bool = False) -> str:
     """The call of the loss: of a batch, or of all rows."""
     names = ["y", *(["w"] if steps.weighted else [])]
     return f"loss({', '.join([of, *(name if whole else steps.data(name) for name in names)])})"
 
 
-def _evaluated(steps: Steps) -> str:
+def _evaluation_outputs(steps: Steps) -> str:
     """What the loss is taken of, of all rows and as after training."""
     if steps.has_modes:
         return "evaluated(x)"
@@ -144,9 +149,9 @@ def _adapt(steps: Steps) -> Lines:
         f"    cut, stalled = cut / {numbers['divide']!r}, 0",
     ]
     if steps.batches > 1:
-        lines = ["if (step + 1) % BATCHES == 0:", *_indented(lines)]
+        lines = ["if (step + 1) % BATCHES == 0:", *_indent(lines)]
     return ["# the schedule: where the mean loss of the epochs has stalled, the rate is cut", counted, *lines]
 
 
-def _indented(lines: Lines) -> Lines:
+def _indent(lines: Lines) -> Lines:
     return [f"    {line}" if line else "" for line in lines]

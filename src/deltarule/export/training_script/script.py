@@ -12,7 +12,7 @@ import numpy as np
 
 from deltarule.errors import BadInput, one_line
 from deltarule.export.training_script.arrays import UNPACK, Arrays
-from deltarule.export.training_script.loop import constants, folded, functions, loop
+from deltarule.export.training_script.loop import constants, functions, loop, wrap_statement
 from deltarule.export.training_script.sources import written_out
 from deltarule.export.training_script.steps import Steps
 from deltarule.maths.activations import ACTIVATIONS
@@ -62,17 +62,17 @@ def training_script(
     _check(problem)
     problem = problem.take(np.array([member]))
     arrays, written = Arrays(problem.dtype), Steps(problem)
-    given = _given(problem, arrays)
+    given = _data_and_parameters(problem, arrays)
     network, training = functions(written), loop(written)
     sources, needed = written_out(written.functions, problem.dtype, {problem.schedule.rate: "scheduled_rate"})
     parts = [
         [_header(problem, steps, title), "", *_imports(sources, needed, arrays)],
         [*constants(written, steps, losses), *(["", "", UNPACK, ""] if arrays.any_packed else []), "", *given],
-        [_title("the formulas"), *_spaced(sources)],
-        [_title("the network"), "", "", *map(folded, network)],
-        [_title("the training"), "", "", REPORT, "", "", *map(folded, training)],
+        [_title("the formulas"), *_separate(sources)],
+        [_title("the network"), "", "", *map(wrap_statement, network)],
+        [_title("the training"), "", "", REPORT, "", "", *map(wrap_statement, training)],
     ]
-    return "\n\n\n".join("\n".join(lines) for lines in parts) + "\n" + arrays.ending()
+    return "\n\n\n".join("\n".join(lines) for lines in parts) + "\n" + arrays.packed_lines()
 
 
 HEADER = '''
@@ -114,24 +114,24 @@ def _imports(sources: list[str], needed: list[str], arrays: Arrays) -> list[str]
     return lines + ([f"from numpy import {', '.join(needed)}"] if needed else [])
 
 
-def _given(problem: Problem, arrays: Arrays) -> list[str]:
+def _data_and_parameters(problem: Problem, arrays: Arrays) -> list[str]:
     """The data, and the parameters that training starts from."""
     own = slice(None) if problem.rows is None else problem.rows[0]
-    lines = [_title("the data"), "", arrays.assigned("x", problem.x[own]), arrays.assigned("y", problem.y[own])]
+    lines = [_title("the data"), "", arrays.assignment("x", problem.x[own]), arrays.assignment("y", problem.y[own])]
     if problem.weights is not None:
         weights = problem.weights[0] if problem.weights.ndim == 2 else problem.weights
-        lines.append(arrays.assigned("w", weights[own][:, None]))
+        lines.append(arrays.assignment("w", weights[own][:, None]))
     start, network = initial_state(problem), problem.network
     lines += ["", _title("the start"), ""]
     for name, array in views(start.theta[0], network.entries).items():
-        lines.append(arrays.assigned(name, array))
+        lines.append(arrays.assignment(name, array))
         lines += [f"{slot}_{name} = np.zeros_like({name})" for slot in problem.optimizer.slots]
     for name, array in views(start.buffers[0], network.buffers).items():
-        lines.append(arrays.assigned(f"running_{name}", array))
+        lines.append(arrays.assignment(f"running_{name}", array))
     return lines
 
 
-def _spaced(sources: list[str]) -> list[str]:
+def _separate(sources: list[str]) -> list[str]:
     """Functions with two lines between them, constants without."""
     lines: list[str] = []
     for place, source in enumerate(sources):

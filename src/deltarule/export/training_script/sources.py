@@ -99,12 +99,14 @@ def _plain(function: Callable[..., Any], name: str) -> str:
             if isinstance(one, ast.arg):
                 one.annotation = None
         if ast.get_docstring(node) is not None:
-            lines[first.lineno - 1 : first.end_lineno] = _docstring(ast.get_docstring(node) or "", indent + "    ")
+            lines[first.lineno - 1 : first.end_lineno] = _short_docstring(
+                ast.get_docstring(node) or "", indent + "    "
+            )
         lines[node.lineno - 1 : first.lineno - 1] = [f"{indent}def {called}({ast.unparse(node.args)}):"]
     return "\n".join(lines)
 
 
-def _docstring(text: str, indent: str) -> list[str]:
+def _short_docstring(text: str, indent: str) -> list[str]:
     """A docstring's lines, without the examples at its end."""
     told = text.partition(">>>")[0].strip()
     if "\n" not in told:

@@ -72,7 +72,7 @@ class Steps:
                 running = f"running_mean{n}, running_variance{n}"
                 lines.append(f"n{n}, _ = {self.call(batch_norm_evaluation, f'z{n}', parameters, running, epsilon)}")
         if layer is not self.layers[-1] or not self.fused:
-            lines.append(f"a{n} = {self.activated(layer.activation, source)}")
+            lines.append(f"a{n} = {self.activation_call(layer.activation, source)}")
         if training and n in self.dropout:
             rate = f"np.array([{self.dropout[n]!r}])"
             mask = self.call(random.keep_mask, "DROPOUT_SEED", str(n), "step", "rows", str(layer.units), rate)
@@ -86,16 +86,18 @@ class Steps:
             return x
         return f"d{n - 1}" if training and n - 1 in self.dropout else f"a{n - 1}"
 
-    def activated(self, activation: Activation, source: str) -> str:
+    def activation_call(self, activation: Activation, source: str) -> str:
         """The call of an activation."""
-        return self.call(activation.function, source, **_written(activation.parameters))
+        return self.call(activation.function, source, **_format_parameters(activation.parameters))
 
     # --- the loss ------------------------------------------------------------------------------------------------
 
-    def each(self) -> str:
+    def loss_of_each_output(self) -> str:
         """The loss of every output."""
         loss = self.problem.loss
-        return self.call(self.fused.value if self.fused else loss.value, self.last, "y", **_written(loss.parameters))
+        return self.call(
+            self.fused.value if self.fused else loss.value, self.last, "y", **_format_parameters(loss.parameters)
+        )
 
     def share(self, y: str, w: str) -> str:
         """What a sample counts in J."""
@@ -123,7 +125,7 @@ class Steps:
         """The function that computes J."""
         lines = [f"def loss({self.last}, y{', w' if self.weighted else ''}):"]
         lines += ['    """J of some samples: what training lowers."""', f"    share = {self.share('y', 'w')}"]
-        lines.append(f"    J = (share * {self.each()}).sum()")
+        lines.append(f"    J = (share * {self.loss_of_each_output()}).sum()")
         if self.problem.penalty is None:
             return [*lines, "    return J"]
         value = self.call(self.problem.penalty.value, "theta")
@@ -143,7 +145,7 @@ class Steps:
         """From the loss to the first layer."""
         loss, n, y = self.problem.loss, len(self.layers), self.data("y")
         lines = [f"share = {self.share(y, self.data('w'))}"]
-        parameters = _written(loss.parameters)
+        parameters = _format_parameters(loss.parameters)
         if self.fused:
             lines.append(f"dz{n} = share * {self.call(self.fused.derivative, f'z{n}', y, **parameters)}")
         else:
@@ -173,7 +175,7 @@ class Steps:
         """The way back through an activation."""
         n, activation = layer.number, layer.activation
         source = "n" if layer.batch_norm else "z"
-        values, parameters = (f"{source}{n}", f"a{n}"), _written(activation.parameters)
+        values, parameters = (f"{source}{n}", f"a{n}"), _format_parameters(activation.parameters)
         if activation.rowwise:
             return f"d{source}{n} = {self.call(activation.derivative, *values, f'da{n}', **parameters)}"
         return f"d{source}{n} = {self.call(activation.derivative, *values, **parameters)} * da{n}"
@@ -209,7 +211,7 @@ class Steps:
                 called = self.call(optimizer.update, *given, learning_rate="rate", **own)
             lines.append(f"{', '.join([name, *slots]) if slots else f'({name},)'} = {called}")
         for layer in self.layers:
-            lines += self.running(layer.number) if layer.batch_norm else []
+            lines += self.running_statistics(layer.number) if layer.batch_norm else []
         return lines
 
     def rate(self) -> Lines:
@@ -241,7 +243,7 @@ class Steps:
             lines.append(f"{name} = " + (f"[np.asarray(one, np.float32) for one in {called}]" if single else called))
         return lines
 
-    def running(self, n: int) -> Lines:
+    def running_statistics(self, n: int) -> Lines:
         """The running statistics of a layer after a batch."""
         kept, new = f"(1 - {BATCH_NORM_MOMENTUM!r})", repr(BATCH_NORM_MOMENTUM)
         unbiased = f"variance{n} * max(count, 1) / max(count - 1, 1)"
@@ -251,5 +253,5 @@ class Steps:
         ]
 
 
-def _written(parameters: Mapping[str, float]) -> dict[str, str]:
+def _format_parameters(parameters: Mapping[str, float]) -> dict[str, str]:
     return {key: repr(value) for key, value in parameters.items()}
