@@ -213,7 +213,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     # --- what targets mean ---
 
-    def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Floats, Any]:
+    def _validate_data(self, X: Any, y: Any, reset: bool) -> tuple[Floats, Any]:
         refuse_dates(y, "y")
         return super()._validate_data(X, y, reset)
 

@@ -483,7 +483,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     def _left_out(self, y: Any) -> Any:
         return ~are_among(y, self.classes_)
 
-    def _network(self, **settings: Any) -> BaseMLP:
+    def _estimator(self, **settings: Any) -> BaseMLP:
         return MLPClassifier(**settings, output_bias="prior", random_state=self._seed)
 
     def _strata(self, y: Any, aside: int) -> Any:
@@ -576,7 +576,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         self.usual_ = float(y.mean()) if len(y) else 0.0
         return y
 
-    def _network(self, **settings: Any) -> BaseMLP:
+    def _estimator(self, **settings: Any) -> BaseMLP:
         return MLPRegressor(**settings, output_bias="prior", scale_target=True, random_state=self._seed)
 
     def _credits(self, model: Any, x: Floats, y: Any) -> tuple[float, float]:
