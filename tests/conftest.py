@@ -1,9 +1,7 @@
-import os
 import signal
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 # What runs in the background, or under nohup, is started with these ignored, and so is all that it starts: then nothing
 # that a test sends would arrive.
@@ -11,11 +9,6 @@ for name in ("SIGINT", "SIGHUP"):
     number = getattr(signal, name, None)
     if number is not None and signal.getsignal(number) == signal.SIG_IGN:
         signal.signal(number, signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL)
-
-# No deadline: the first example may pay for an import. In CI the same examples every time, so that a red run is the
-# change's doing; on a developer's machine new ones, so that they go on searching.
-settings.register_profile("deltarule", deadline=None, max_examples=50, derandomize="CI" in os.environ, print_blob=True)
-settings.load_profile("deltarule")
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,7 @@ def without(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_version", lambda name: None if name in doctor.OPTIONAL else version(name))
 
 
+@pytest.mark.needs("torch")
 def test_versions_are_those_that_run() -> None:
     found = doctor.examine()
     assert found.versions["python"] == platform.python_version() and found.versions["numpy"] == numpy.__version__

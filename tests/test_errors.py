@@ -64,6 +64,7 @@ for call in calls:
 """
 
 
+@pytest.mark.slow
 def test_what_is_not_installed_is_told_in_one_wording(tmp_path: Path) -> None:
     (tmp_path / "t.parquet").write_bytes(b"PAR1")
     code = LACKING.format(libraries=sorted(LIBRARIES))

@@ -233,6 +233,7 @@ def test_an_address_for_sqlite_names_no_computer(path):
     assert urlsplit(platforms.sqlite_address(PureWindowsPath(path), "ro")).netloc == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["cp1252"])
 def test_another_encoding_of_screen_and_files_changes_nothing(tmp_path, encoding):
     """As Windows has them: what is written is UTF-8 nevertheless, and what the screen lacks is replaced."""
@@ -443,6 +444,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_worker_ends_with_the_one_that_started_it(tmp_path):
     (tmp_path / "parent.py").write_text(PARENT, encoding="utf-8")
     with subprocess.Popen([sys.executable, tmp_path / "parent.py"], stdout=subprocess.PIPE, text=True) as parent:
@@ -454,6 +456,7 @@ def test_a_worker_ends_with_the_one_that_started_it(tmp_path):
     assert alive == [] or worker.status() == psutil.STATUS_ZOMBIE
 
 
+@pytest.mark.slow
 def test_workers_that_are_spawned_come_to_the_same_table(tmp_path, monkeypatch):
     """As on Windows and macOS: a worker knows nothing but what it is told."""
 
@@ -475,6 +478,7 @@ def test_workers_that_are_spawned_come_to_the_same_table(tmp_path, monkeypatch):
 # --- Windows as a whole -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="there all tests are this one")
 def test_whatever_windows_lacks_and_refuses_fits_predicts_searches_and_writes(tmp_path):
     program = Path(__file__).parent / "helpers" / "as_windows.py"

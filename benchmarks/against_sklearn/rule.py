@@ -135,7 +135,7 @@ def candidates_of(name: str, rows: int, seed: int) -> Found:
     model.classes_ = np.unique(y[:rows])
     scoring = {"accuracy": "accuracy", "mixed": with_likelihood, "likelihood": "neg_log_loss"}
     folds = StratifiedKFold(training_budget.folds_of(rows), shuffle=True, random_state=seed)
-    network = model._network(**training_budget.training_for(rows))
+    network = model._estimator(**training_budget.training_for(rows))
     grid = {key: list(values) for key, values in training_budget.CANDIDATES.items()}
     search = PopulationSearchCV(network, grid, cv=folds, scoring=scoring, refit=False).fit(x[:rows], y[:rows])
     about, settings = search.cv_results_, search.cv_results_["params"]

@@ -112,6 +112,7 @@ def test_a_delta_that_is_rounded_to_float32_on_the_way_is_no_mistake(dtype: Any)
         assert [one.code for one in check_gradient(both, None, params).diagnosis] == ["factor"]
 
 
+@pytest.mark.slow
 def test_a_loss_that_comes_in_float32_is_measured_in_the_digits_that_it_has() -> None:
     for seed in range(12):
         both, params = rounded_on_the_way(seed, np.float64, np.float64, np.float32)
@@ -152,6 +153,7 @@ def test_a_gradient_that_is_rounded_to_decimals_is_not_right(rounded: Any) -> No
     assert not check_gradient(loss, code, PARAMS).ok
 
 
+@pytest.mark.slow
 def test_kinks_of_many_samples_are_not_taken_for_rounding() -> None:
     generator = np.random.default_rng(0)
     x, y = generator.normal(size=(100_000, 3)), generator.normal(size=(100_000, 1))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lanes import examples
 
 from deltarule import check_update
 from deltarule.checking.report import CodeReport
@@ -45,7 +46,8 @@ def stepped(seed: int, beta: dict[str, float], momentum: float) -> CodeReport:
 BETAS = st.sampled_from([-0.9, -0.5, -0.1, 0.1, 0.5, 0.8, 0.95, 0.99, 1.0])
 
 
-@settings(max_examples=25, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=examples(25), deadline=None)
 @given(st.integers(0, 10**6), BETAS, st.sampled_from([0.9, 0.6]))
 def test_another_multiple_of_the_velocity_is_named_with_both_numbers(seed: int, own: float, momentum: float) -> None:
     report = stepped(seed, {"W": own, "b": own}, momentum)

@@ -96,6 +96,7 @@ def signalled(tmp_path):
     return called
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="there nobody can send one to himself alone")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_an_end_that_comes_while_the_program_begins_or_ends_is_told_once(signalled, name):
@@ -158,6 +159,7 @@ def test_a_wrong_word_is_told_with_what_is_allowed(deltarule, words, sentence):
     assert status == 2 and err.splitlines()[-1] == f"deltarule: {sentence}"
 
 
+@pytest.mark.slow
 @given(st.text() | st.integers().map(str) | st.floats().map(str) | st.sampled_from(["1_000", " 3", "0x10", "١٢"]))
 def test_numbers_are_those_of_python(word):
     for read, kind in ((whole_number, int), (number, float)):
@@ -210,6 +212,7 @@ def test_help_names_every_option_whole_at_any_width(deltarule, monkeypatch, name
     assert "…" not in re.sub(r"…\s+N", "", said[width])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="there Python has no terminal to give a program")
 @pytest.mark.parametrize("words", [("run", "nosuchstudy_of_mine"), ("run", "encoder", "--nosuchoption")])
 def test_an_error_is_in_whole_words_on_a_terminal_and_one_line_elsewhere(words):
@@ -227,6 +230,7 @@ def test_an_error_is_in_whole_words_on_a_terminal_and_one_line_elsewhere(words):
 SIZES = ("COLUMNS", "LINES", "TERMINAL_WIDTH")
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", SIZES)
 @pytest.mark.parametrize("words", [("list",), ("list", "--help")])
 def test_a_size_that_no_screen_has_is_as_none(name, words):
@@ -304,6 +308,7 @@ def cities(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8", "cp037"])
 def test_data_are_utf_8_whatever_the_locale(deltarule, cities, encoding):
     assert deltarule("sweep", cities / "cities.toml", "--out", cities / "out")[0] == 0
@@ -328,6 +333,7 @@ def test_json_on_a_terminal_is_json_whatever_the_encoding(encoding):
     assert json.loads(said) == record and ("猫" in said) == (encoding == "utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="there no shell closes a stream")
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
 def test_a_closed_stream_ends_no_command(cities, closed):
@@ -410,6 +416,7 @@ json.dump([[said(words, path) for path in paths] for words in commands], sys.std
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="there everybody may enter what he has made")
 def test_a_folder_that_one_may_not_enter_gets_a_sentence(here):
     asked = json.dumps([COMMANDS, ["closed/file.csv", "closed"]])

@@ -40,6 +40,7 @@ def nowhere(tmp_path):
     return called
 
 
+@pytest.mark.slow
 def test_where_no_cache_can_be_that_is_among_the_findings(nowhere):
     status, out, err = nowhere("doctor", "--json")
     assert (status, err) == (0, "")

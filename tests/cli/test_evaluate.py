@@ -56,6 +56,7 @@ def tables_of(said):
     return re.split(r"\n\n(?=column|[ \n]+accuracy)", tables, maxsplit=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
 def test_names_that_differ_differ_in_every_encoding_and_stand_in_line(printed, encoding):
     said = printed("short", encoding, 100)

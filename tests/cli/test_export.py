@@ -30,6 +30,7 @@ def run(deltarule, tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_becomes_a_script_that_comes_to_its_losses(deltarule, run, tmp_path):
     status, out, err = deltarule("export", run, "--to", "script", "--member", 2)
     assert (status, err) == (0, "") and str(run / "script.py") in out.replace("\n", "")
@@ -57,6 +58,7 @@ def test_the_data_of_a_run_may_lie_beside_its_recipe(deltarule, own_recipe, tmp_
     assert deltarule("export", "run", "--to", "script", "--data", tmp_path)[0] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -191,6 +193,7 @@ def coded(request, tmp_path_factory):
     return folder / "model.safetensors", CODES[request.param]
 
 
+@pytest.mark.slow
 def test_a_script_reads_each_cell_as_the_model_does(deltarule, coded, tmp_path):
     """Whatever stands beside it: all cells of a column by themselves and together."""
     model, codes = coded
@@ -273,6 +276,7 @@ def test_a_script_finds_columns_by_the_names_that_a_network_knows(deltarule, tmp
     assert (said[1].returncode, said[1].stdout, said[1].stderr) == (2, "", lacking)
 
 
+@pytest.mark.slow
 def test_a_script_takes_the_tables_that_predict_takes_and_prints_utf_8(deltarule, tmp_path):
     frame = {"x": np.arange(40.0) % 2, "k": np.array(["é", "x" * 200_000] * 20, object)}
     TabularClassifier(random_state=0).fit(frame, np.array(["grün", "rouge"] * 20)).save(tmp_path / "m")
@@ -308,12 +312,13 @@ def test_scripts_of_networks_give_their_answers(deltarule, tmp_path, activation,
         assert type(module) is torch.nn.Sequential and not module.training
         with torch.no_grad():
             theirs = module(torch.tensor(x, dtype=torch.float64)).numpy()
-        ours = model._answers(x, lambda outputs: outputs)[1]
+        ours = model._predict_members(x, lambda outputs: outputs)[1]
         if name == "one":  # numbers in the target's unit
             ours = ours * x[:, 0].std() + x[:, 0].mean()
         np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_module_of_a_model_for_tables_answers_in_the_unit_of_the_target(deltarule, tmp_path):
     """The mean over its members' answers is what predict says, of the file as of to_torch."""
     frame = {"x": np.arange(60.0) % 7}
@@ -386,6 +391,7 @@ def test_a_script_gives_each_answer_a_cell(tmp_path):
     assert [row for [row] in csv.reader(io.StringIO(text, newline=""))] == model.predict(x).tolist() == classes
 
 
+@pytest.mark.slow
 def test_a_script_knows_codes_and_times_as_the_model_does(deltarule, tmp_path):
     """Codes as columns with gaps have them, and times with fractions of a second, whichever program wrote them."""
     codes, times = ["1.0", "2.0", "", "4.0"], ["2026-01-01 10:00:00.100", "2026-01-02 00:00:00.000"]

@@ -149,6 +149,7 @@ def test_on_a_narrow_terminal_no_word_and_no_number_is_broken(deltarule, monkeyp
     assert max(map(len, told.splitlines())) <= width and {*plain.split()} <= {*told.split()}
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_on_a_terminal_the_cells_of_a_column_stand_in_line(deltarule, monkeypatch, width):
     _, _, *rows, _ = deltarule("gradcheck", "encoder")[1].splitlines()

@@ -59,6 +59,7 @@ def test_show_tells_every_key_and_every_assumption(deltarule):
     assert all(f"[{section}]" in out for section in told["keys"])
 
 
+@pytest.mark.slow
 def test_own_claims_are_judged_and_the_code_is_announced(deltarule, tmp_path):
     (tmp_path / "own.py").write_text(CLAIMS, encoding="utf-8")
     words = ("claims", "digits", "--claims", tmp_path / "own.py", "--seeds", 8, "--out", tmp_path / "out")
@@ -118,6 +119,7 @@ def test_gradcheck_proves_a_study(deltarule):
     assert deltarule("gradcheck", "encoder")[0] == 0
 
 
+@pytest.mark.slow
 def test_lr_range_suggests_a_rate_and_draws_it(deltarule, tmp_path):
     words = ("lr-range", "digits", "--seeds", 2, "--steps", 60, "--out", tmp_path / "out")
     status, out, _ = deltarule(*words, "--json")

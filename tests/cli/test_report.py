@@ -6,6 +6,7 @@ import sys
 import pytest
 
 
+@pytest.mark.slow
 def test_report_is_drawn_of_what_run_wrote(deltarule, tmp_path):
     status, _, _ = deltarule(
         "run", "encoder", "--seeds", 2, "--set", "stopping.max_steps=50", "--out", tmp_path / "out"
@@ -27,6 +28,7 @@ def test_report_says_what_is_unfinished(deltarule, tmp_path):
     assert "Unfinished: there are no records here yet" in deltarule("report", tmp_path)[1]
 
 
+@pytest.mark.slow
 def test_where_matplotlib_can_keep_no_settings_it_says_nothing_of_its_own(tmp_path, deltarule):
     assert deltarule("run", "encoder", "--set", "stopping.max_steps=5", "--out", tmp_path / "out")[0] == 0
     (tmp_path / "file").write_bytes(b"")

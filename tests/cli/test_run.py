@@ -59,6 +59,7 @@ def test_json_is_one_object_with_the_promised_fields(deltarule, study):
     assert record["diverged"] == [] and record["seconds"] > 0
 
 
+@pytest.mark.slow
 def test_solved_says_from_which_step_on_the_criterion_holds(deltarule, study, tmp_path):
     _, out, _ = deltarule(
         "run", study, "--seeds", 5, "--set", "run.history_every=10", "--json", "--out", tmp_path / "o"
@@ -70,6 +71,7 @@ def test_solved_says_from_which_step_on_the_criterion_holds(deltarule, study, tm
     assert solved["count"] == len(since) and solved["steps_median"] == np.median(since)
 
 
+@pytest.mark.slow
 def test_a_seed_is_the_member_of_the_seeds(deltarule, study, tmp_path):
     deltarule("run", study, "--seeds", 4, "--out", tmp_path / "four")
     deltarule("run", study, "--seed", 2, "--out", tmp_path / "one")
@@ -119,6 +121,7 @@ def test_experiment_and_set(deltarule, study):
     assert slow > plain == back
 
 
+@pytest.mark.slow
 def test_out_holds_records_and_curves(deltarule, study, tmp_path):
     folder = tmp_path / "deep" / "out"
     status, out, _ = deltarule("run", study, "--out", folder, "--json")
@@ -133,6 +136,7 @@ def test_out_holds_records_and_curves(deltarule, study, tmp_path):
     assert "<svg" in (folder / "accuracy.svg").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_resumed_to_the_same_result(study, tmp_path):
     words = ["run", str(study), "--seeds", "30", "--set", "stopping.max_steps=30000", "--json"]
     command = [sys.executable, "-m", "deltarule"]
@@ -154,6 +158,7 @@ def test_a_killed_run_is_resumed_to_the_same_result(study, tmp_path):
     assert told[0] == told[1]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows delivers Ctrl-C to process groups only")
 def test_ctrl_c_writes_what_was_reached(study, tmp_path):
     command = [sys.executable, "-m", "deltarule", "run", str(study), "--set", "stopping.max_steps=100000000"]
@@ -181,6 +186,7 @@ def test_own_data_runs_through_a_recipe(deltarule, study, tmp_path):
     assert (status, err) == (0, "") and json.loads(out)["accuracy"]["max"] > 0.5
 
 
+@pytest.mark.needs("torch")
 def test_a_device_means_pytorch(deltarule, study):
     status, out, _ = deltarule("run", study, "--device", "cpu", "--set", "stopping.max_steps=5", "--json")
     assert status == 0 and json.loads(out)["engine"] == "autograd"
@@ -198,7 +204,7 @@ BAD = [
     (("run", "STUDY", "--seed", "1", "--seeds", "2"), "--seed and --seeds"),
     (("run", "STUDY", "--engine", "warp"), "reference"),
     (("run", "STUDY", "--engine", "compiled", "--resume"), "--out"),
-    (("run", "STUDY", "--device", "warp9"), "no device 'warp9'"),
+    pytest.param(("run", "STUDY", "--device", "warp9"), "no device 'warp9'", marks=pytest.mark.needs("torch")),
     (("run", "STUDY", "--device", "cpu", "--engine", "compiled"), "take 'autograd'"),
     (("run", "STUDY", "--experiment", "fast"), "slow"),
     (("run", "STUDY", "--set", "data.name=none", "--set", "data.file=gone.csv"), "gone.csv"),

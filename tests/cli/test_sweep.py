@@ -34,6 +34,7 @@ def mine(tmp_path):
     return tmp_path / "mine.toml"
 
 
+@pytest.mark.slow
 def test_a_sweep_is_told_kept_and_printed(deltarule, mine, tmp_path):
     status, out, _ = deltarule("sweep", mine, "--out", tmp_path / "out", "--folds", 3)
     assert status == 0
@@ -75,6 +76,7 @@ def write(file, frame, **given):
 """
 
 
+@pytest.mark.slow
 def test_what_pandas_writes_parquet_with_is_for_it_to_choose(deltarule, mine, tmp_path):
     """A stand-in for fastparquet, which the tests' own environment does not have."""
     assert deltarule("sweep", mine, "--out", tmp_path / "out")[0] == 0
@@ -95,6 +97,7 @@ MIXED = """
 """
 
 
+@pytest.mark.slow
 def test_a_grid_that_mixes_kinds_is_a_table_in_every_format(deltarule, tmp_path):
     """What "none" takes away is null; a name that is "none" is a name."""
     (tmp_path / "mine.toml").write_text(RECIPE.partition("[grid]")[0] + "[grid]" + MIXED, encoding="utf-8")

@@ -71,6 +71,7 @@ def model(folder, deltarule):
     return path
 
 
+@pytest.mark.slow
 def test_a_training_tells_kinds_scores_and_notes(deltarule, folder):
     status, out, _ = deltarule("train", folder / "train.csv", "--target", "price", "--type", "dear=unused", "--json")
     assert status == 0
@@ -89,6 +90,7 @@ def test_a_training_tells_kinds_scores_and_notes(deltarule, folder):
     assert set(Scores.__dataclass_fields__) <= set(re.findall(r"`(\w+)`", section))
 
 
+@pytest.mark.slow
 def test_for_people_there_is_a_table_and_a_baseline(deltarule, folder, tmp_path):
     words = ("--target", "dear", "--type", "price=unused", "--out", tmp_path / "model.safetensors")
     status, out, err = deltarule("train", folder / "test.parquet", *words)
@@ -98,6 +100,7 @@ def test_for_people_there_is_a_table_and_a_baseline(deltarule, folder, tmp_path)
     assert load_model(tmp_path / "model.safetensors").target_ == "dear"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("numbers", [[0.5, -1.25, 3.0, 4.75], [1.0, 2.5, 1.0, 2.5]], ids=["regress", "classify"])
 def test_a_target_may_have_decimal_commas_where_the_columns_may(deltarule, tmp_path, numbers):
     """What is learned is what the table with points says."""
@@ -116,6 +119,7 @@ def test_a_target_may_have_decimal_commas_where_the_columns_may(deltarule, tmp_p
     assert said[0] == said[1] and said[0][0] == 0
 
 
+@pytest.mark.slow
 def test_answers_do_not_depend_on_the_kind_of_file(deltarule, folder, model, tmp_path):
     said = [deltarule("predict", model, folder / f"test.{ending}") for ending in ("csv", "tsv", "parquet")]
     said.append(deltarule("predict", model, folder / "semicolons.csv"))
@@ -130,6 +134,7 @@ def test_answers_do_not_depend_on_the_kind_of_file(deltarule, folder, model, tmp
     assert (tmp_path / "beside.csv").read_text(encoding="utf-8") == said[0][1]
 
 
+@pytest.mark.slow
 def test_classes_come_with_their_probabilities(deltarule, folder, tmp_path):
     path = tmp_path / "model.safetensors"
     deltarule("train", folder / "train.tsv", "--target", "place", "--task", "classify", "--out", path)
@@ -162,6 +167,7 @@ def test_a_wild_cell_has_no_absurd_answer(deltarule, folder, model):
     assert any("such as 1e+308; they count as" in note for note in found["notes"])
 
 
+@pytest.mark.slow
 def test_a_table_as_pandas_and_r_write_it_is_taken(deltarule, folder, tmp_path):
     """With the rows' numbers in a first column that has no name."""
     table = pd.read_csv(folder / "train.csv").drop(columns="number")
@@ -193,6 +199,7 @@ def test_a_model_is_evaluated_on_other_rows(deltarule, folder, model):
     assert f"{scores['score']:.3f}" in out and "mean absolute error" in out
 
 
+@pytest.mark.slow
 def test_where_a_model_errs_is_shown_and_drawn(deltarule, folder, model, tmp_path):
     page = tmp_path / "page of it.html"
     status, out, _ = deltarule("evaluate", model, folder / "test.csv", "--report", page, "--json")
@@ -223,6 +230,7 @@ def test_of_few_rows_no_interval_is_shown_or_drawn(deltarule, folder, model, tmp
     assert "its interval (95 %)" not in text and not re.search(r"\bnan\b", out + text)
 
 
+@pytest.mark.slow
 def test_of_many_columns_and_classes_the_screen_has_the_first(deltarule, tmp_path):
     random = np.random.default_rng(0)
     table = pd.DataFrame(random.normal(size=(120, 12)), columns=[f"c{n}" for n in range(12)])
@@ -239,6 +247,7 @@ def test_of_many_columns_and_classes_the_screen_has_the_first(deltarule, tmp_pat
     assert sum(one["rows"] for one in found["mistakes"]) == round(120 * (1 - found["scores"]["score"]))
 
 
+@pytest.mark.slow
 def test_classes_go_by_their_names_whatever_the_table_holds_of_them(deltarule, tmp_path):
     """Of the classes 1, 2 and x only numbers are in the second table, and a 9 that the model has never seen."""
     rows = "".join(f"{n % 3 + RANDOM.normal(scale=0.1)},{'12x'[n % 3]}\n" for n in range(30))
@@ -294,6 +303,7 @@ def test_a_note_ends_with_one_point(capsys):
     assert capsys.readouterr().out == "Note: seen.\nNote: it did not converge.\n"
 
 
+@pytest.mark.slow
 def test_numbers_with_a_fraction_may_be_classes(deltarule, tmp_path):
     rows = "".join(f"{n % 2 + RANDOM.normal(scale=0.1)},{[0.5, 1][n % 2]}\n" for n in range(40))
     (tmp_path / "train.csv").write_text(f"size,stars\n{rows}", encoding="utf-8")
@@ -323,6 +333,7 @@ def written(path, header, rows):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cells", [["01", "02", "1A"], ["2.0", "2", "x"], ["1", "2", "3"]])
 def test_an_answer_does_not_depend_on_the_other_rows(deltarule, tmp_path, cells):
     rows = [(cells[n % 3], n * 37 % 90 / 90, n % 3) for n in range(90)]
@@ -339,6 +350,7 @@ def test_an_answer_does_not_depend_on_the_other_rows(deltarule, tmp_path, cells)
     np.testing.assert_allclose(answers[0], [0, 1, 2], atol=0.3)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("task", "cells", "classes"),
     [
@@ -362,6 +374,7 @@ def test_classes_are_called_as_they_stand_in_the_file(deltarule, tmp_path, task,
         assert found["scores"]["score"] == 1 and not any("not know" in note for note in found["notes"])
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("goals", "task", "told"),
     [
@@ -387,6 +400,7 @@ def test_counts_that_are_taken_for_classes_are_told(deltarule, goals, task, told
     assert bool(told) == any("--task regress" in note for note in notes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cells", "task", "is_classes", "told"),
     [
@@ -420,6 +434,7 @@ def test_what_is_written_like_codes_is_told(deltarule, tmp_path, cells, task, is
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("alone", "told"), [(["2"], ""), (["9"], "the 3 different whole numbers of 'goals'")])
 def test_of_whole_numbers_those_count_that_are_learned(deltarule, alone, told, tmp_path):
     """Of 0, 1 and a single 2 the last is left out, as is a single 9 beside 0, 1 and 2."""
@@ -444,6 +459,7 @@ def codes(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_codes_beside_gaps_are_those_of_tables_without(deltarule, codes):
     words = ("--target", "y", "--type", "code=category", "--out", codes / "m")
     assert deltarule("train", codes / "codes.csv", *words)[0] == 0
@@ -457,6 +473,7 @@ def test_codes_beside_gaps_are_those_of_tables_without(deltarule, codes):
     assert (status, err) == (0, "") and json.loads(out)["predictions"] == whole["y"].tolist()
 
 
+@pytest.mark.slow
 def test_thousands_points_are_not_taken_for_decimal_ones(deltarule, tmp_path):
     """In the target they are refused; in another column they are told, and refused where the model needs numbers."""
     areas, rents = [f"{20 + 7 * n},7" for n in range(40)], [f"{600 + 41 * n:,}".replace(",", ".") for n in range(40)]
@@ -478,6 +495,7 @@ def test_thousands_points_are_not_taken_for_decimal_ones(deltarule, tmp_path):
     assert status == 2 and "'1.010' in row 10 (counted from 0), where the model needs a number, to be written" in err
 
 
+@pytest.mark.slow
 def test_columns_that_are_not_used_refuse_no_table(deltarule, tmp_path):
     """In training those that are told to be none; afterwards all that the model does not ask for."""
     random = np.random.default_rng(0)
@@ -503,6 +521,7 @@ def test_columns_that_are_not_used_refuse_no_table(deltarule, tmp_path):
         assert status == 0 and json.loads(out)["scores"]["score"] > 0.9
 
 
+@pytest.mark.slow
 def test_a_class_may_be_called_none(deltarule, tmp_path):
     """What pandas reads as a text is a class; of what is taken for a gap the note says how it is written."""
     drinks = ["none", "beer", "wine", "None", "NA", ""]
@@ -527,6 +546,7 @@ def test_rows_without_a_target_are_counted_in_words(tmp_path, gaps, told):
     assert table_commands.with_target(table, "y", "regress")[2] == [f"{told} passed over"]
 
 
+@pytest.mark.slow
 def test_a_gap_among_numbers_is_one_however_it_is_written(deltarule, tmp_path):
     table = written(tmp_path / "t.csv", "x,y", [(n / 7, "-" if n % 8 == 0 else n % 2) for n in range(40)])
     outcome = json.loads(deltarule("train", table, "--target", "y", "--json")[1])
@@ -536,6 +556,7 @@ def test_a_gap_among_numbers_is_one_however_it_is_written(deltarule, tmp_path):
     assert "but for 'much' in row 7" in deltarule("train", table, "--target", "y")[2]
 
 
+@pytest.mark.slow
 def test_truths_are_scored_by_ones_and_zeros(deltarule, tmp_path):
     rows = [(n % 2, n % 2 == 0) for n in range(40)]
     assert (
@@ -559,6 +580,7 @@ def test_a_far_target_has_a_finite_score(deltarule, folder, model, tmp_path):
     assert np.isfinite([scores["low"], scores["high"], scores["baseline"]]).all()
 
 
+@pytest.mark.slow
 def test_answers_that_may_end_a_line_are_quoted(deltarule, tmp_path):
     """Python's reader, which takes a lone carriage return for the end of a line, gets back what was meant."""
     kinds = ["a\rb", "c\nd", 'e,"f', "g"]
@@ -571,6 +593,7 @@ def test_answers_that_may_end_a_line_are_quoted(deltarule, tmp_path):
     assert out.endswith("\n") and "\r\n" not in out and out.splitlines()[-1].startswith("g,")
 
 
+@pytest.mark.slow
 def test_identifiers_of_many_digits_are_told_apart(deltarule, tmp_path):
     for name, cells in {"zip": ("01234", "1234"), "id": ("9007199254740992", "9007199254740993")}.items():
         table = written(tmp_path / "t.csv", f"{name},y", [(cells[n % 2], n % 2 + n / 1000) for n in range(60)])
@@ -579,6 +602,7 @@ def test_identifiers_of_many_digits_are_told_apart(deltarule, tmp_path):
         assert column["inputs"] == [f"{name}={cell}" for cell in cells]
 
 
+@pytest.mark.slow
 def test_a_target_with_signs_is_no_class_unless_somebody_says_so(deltarule, tmp_path):
     for cells, told in {
         ("0%", "5%", "10%"): "numbers with a sign, such as '0%', to be written 0",
@@ -593,6 +617,7 @@ def test_a_target_with_signs_is_no_class_unless_somebody_says_so(deltarule, tmp_
     assert outcome["classes"] == ["1,500", "2,250"]
 
 
+@pytest.mark.slow
 def test_of_few_classes_each_may_have_a_number_and_a_word(deltarule, tmp_path):
     """Such as hours and grades; a note says that they may be amounts."""
     cells = [f"{n} AM" for n in range(1, 13)]
@@ -605,6 +630,7 @@ def test_of_few_classes_each_may_have_a_number_and_a_word(deltarule, tmp_path):
     assert status == 2 and "it holds '1 AM' in row 0 (counted from 0), to be written 1, where numbers are needed" in err
 
 
+@pytest.mark.slow
 def test_of_few_numbers_one_that_is_none_is_told_and_a_mere_sign_is_no_class(deltarule, tmp_path):
     """Stata and SAS write a point where nothing is known."""
     for cell in (".", "..", "*", ".a", ".Z", "._"):
@@ -708,6 +734,7 @@ def test_bad_use_is_one_sentence_and_status_2(deltarule, folder, model, monkeypa
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_categories_have_decimal_commas_where_the_columns_may(deltarule, tmp_path):
     """Whichever file the model was trained on."""
     floors = np.where(np.arange(80) % 17 == 0, np.nan, RANDOM.integers(4, size=80))
@@ -724,6 +751,7 @@ def test_categories_have_decimal_commas_where_the_columns_may(deltarule, tmp_pat
             assert found["scores"]["score"] == 1 and found["notes"] == []
 
 
+@pytest.mark.slow
 def test_classes_that_a_model_knows_as_they_are_written_stay_so(deltarule, tmp_path):
     """Whatever else the table holds that is evaluated."""
     classes = ["4.979,34", "1.500", "7,25"]
@@ -743,6 +771,7 @@ def test_classes_that_a_model_knows_as_they_are_written_stay_so(deltarule, tmp_p
         assert not any("does not know" in note for note in found["notes"]), model
 
 
+@pytest.mark.slow
 def test_classes_of_few_digits_are_those_of_the_text(deltarule, tmp_path):
     rate = np.array([0.1, 1.1] * 40, np.float32)
     table = pd.DataFrame({"rate": rate, "x": RANDOM.normal(size=80), "y": rate})
@@ -757,6 +786,7 @@ def test_classes_of_few_digits_are_those_of_the_text(deltarule, tmp_path):
         assert load_model(tmp_path / "m").score(table[["rate", "x"]], table["y"]) == 1
 
 
+@pytest.mark.slow
 def test_answers_with_tabs_are_a_table_again(deltarule, folder, model, tmp_path):
     for name in ("a.csv", "a.tsv", "a.tab", "a.txt"):
         assert deltarule("predict", model, folder / "test.csv", "--out", tmp_path / name)[0] == 0
@@ -788,6 +818,7 @@ def test_what_is_refused_is_refused_before_the_columns_are_told(deltarule, folde
     assert (status, out) == (2, "") and "there are 2 rows, too few" in err
 
 
+@pytest.mark.slow
 def test_the_columns_of_a_table_are_looked_at_once(deltarule, folder, monkeypatch):
     """What takes seconds of large tables; where a person waits, beside the seconds that pass."""
     screen = Console(file=Terminal(), force_terminal=True, width=200)
@@ -807,6 +838,7 @@ def test_the_columns_of_a_table_are_looked_at_once(deltarule, folder, monkeypatc
 ALIKE = "The measured concentration in the left lung in mg/l"
 
 
+@pytest.mark.slow
 def test_names_that_differ_only_at_their_end_are_told_apart(deltarule, tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")
     names = [f"{ALIKE} A", f"{ALIKE} B", f"{ALIKE} C"]
@@ -821,6 +853,7 @@ def test_names_that_differ_only_at_their_end_are_told_apart(deltarule, tmp_path,
         assert len([line for line in out.splitlines() if line.startswith(f"{name} ")]) == 1
 
 
+@pytest.mark.slow
 def test_a_long_word_in_a_name_is_whole_where_the_screen_is_narrow(deltarule, tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     name = ALIKE.replace(" ", "_") * 2
@@ -830,6 +863,7 @@ def test_a_long_word_in_a_name_is_whole_where_the_screen_is_narrow(deltarule, tm
     assert status == 0 and "".join(cells) == f"{name}A{name}B"
 
 
+@pytest.mark.slow
 def test_names_of_a_hundred_thousand_letters_are_cut_and_differ(deltarule, tmp_path):
     used = "v" * 100_000
     unused = used + "u"
@@ -841,6 +875,7 @@ def test_names_of_a_hundred_thousand_letters_are_cut_and_differ(deltarule, tmp_p
     assert out.endswith("new\\nline.safetensors\n")
 
 
+@pytest.mark.slow
 def test_a_class_that_is_never_answered_is_told(deltarule, tmp_path):
     random = np.random.default_rng(0)
     x = random.normal(size=(1000, 2))

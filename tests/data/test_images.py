@@ -131,6 +131,7 @@ def test_the_pickled_version_is_never_read(photos, tmp_path):
         find(photos.published, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "first"), [("mnist", 5923), ("cifar10", 5000), ("fashion-mnist", 6000)])
 def test_real_files_are_whole_where_there_are_any(name, first):
     # How many training images the first class has is published with each of the sets.

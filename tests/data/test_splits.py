@@ -49,6 +49,7 @@ def test_stratified_parts_hold_each_class_in_its_share(seed: int, validation: fl
         assert np.abs(shares - [0.6, 0.3, 0.1]).max() * len(rows) <= 1.5  # whole rows cannot be nearer
 
 
+@pytest.mark.slow
 @given(seed=seeds, kind=kinds)
 def test_a_split_is_a_function_of_its_seed(seed: int, kind: int) -> None:
     first, again = (split(dataset(40, kind), 10, 10, seed) for _ in range(2))

@@ -28,6 +28,7 @@ def test_another_record_would_be_seen() -> None:
     assert PAGES.drawn(PAGE, {**RECORD, "measured": {part: {} for part in RECORD["measured"]}}) != PAGE
 
 
+@pytest.mark.slow
 def test_turns_are_taken_and_the_first_does_not_count() -> None:
     calls: list[str] = []
     found = SPEED.in_turn({"theirs": lambda: calls.append("theirs"), "ours": lambda: calls.append("ours")}, rounds=2)

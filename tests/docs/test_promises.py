@@ -4,11 +4,14 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reference" / "promises.md").read_text(encoding="utf-8")
 HELD_BY = re.compile(r"`((?:tests|benchmarks|src)/[\w/.-]+\.py)(?:::(\w+))?`")
 
 
+@pytest.mark.slow
 def test_what_holds_a_promise_is_there() -> None:
     named = HELD_BY.findall(PAGE)
     assert len(named) > 30

@@ -155,6 +155,7 @@ def test_columns_are_those_of_a_sweep(tmp_path: Path) -> None:
     table.close()
 
 
+@pytest.mark.slow
 def test_files_are_those_that_are_written(printed: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(RECIPE, encoding="utf-8")
     printed("run", tmp_path / "mine.toml", "--out", tmp_path / "out")

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lanes import examples
 
 from deltarule.engines.autograd import AutogradEngine
 from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
@@ -77,7 +78,7 @@ def difference(problem: Problem, state: State, steps: int) -> float:
 
 @pytest.mark.parametrize(("output", "loss"), PAIRS, ids=lambda value: value.name)
 @given(seed=st.integers(0, 10**6), hidden=st.permutations(list(ACTIVATIONS)))
-@settings(max_examples=2)
+@settings(max_examples=examples(2))
 def test_one_step_of_everything_agrees(output: Activation, loss: Loss, seed: int, hidden: list[str]) -> None:
     for i, name in enumerate(hidden):
         options: dict[str, object] = {
@@ -96,7 +97,7 @@ def test_one_step_of_everything_agrees(output: Activation, loss: Loss, seed: int
 
 @pytest.mark.parametrize("optimizer", BY_UPDATES)
 @given(seed=st.integers(0, 10**6))
-@settings(max_examples=5)
+@settings(max_examples=examples(5))
 def test_one_step_of_every_optimizer_agrees_wherever_it_stands(optimizer: str, seed: int) -> None:
     problem = population(seed, optimizer=optimizer, schedule="cosine", penalize_biases=True)
     random = np.random.default_rng(seed)
@@ -106,16 +107,17 @@ def test_one_step_of_every_optimizer_agrees_wherever_it_stands(optimizer: str, s
     assert difference(problem, state, 1) <= 1e-12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov", "adam"])
 @given(seed=st.integers(0, 10**6))
-@settings(max_examples=5)
+@settings(max_examples=examples(5))
 def test_a_hundred_steps_agree(optimizer: str, seed: int) -> None:
     problem = population(seed, optimizer=optimizer)
     assert difference(problem, initial_state(problem), 100) <= 1e-10
 
 
 @given(seed=st.integers(0, 10**6))
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 def test_twenty_steps_with_batch_norm_agree(seed: int) -> None:
     # Behind batch norm small weights take large turns: on smaller batches, or penalised, rounding grows step by step.
     problem = population(seed, batch_norm=True, batch_size=None, strength=0, learning_rate=0.01)
@@ -141,7 +143,7 @@ def test_on_a_kink_the_engines_take_the_same_side() -> None:
 
 
 @given(seed=st.integers(0, 10**6), batch_norm=st.booleans())
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 def test_outputs_agree_in_evaluation_mode(seed: int, batch_norm: bool) -> None:
     problem = population(seed, batch_norm=batch_norm)
     state, _ = ReferenceEngine().advance(problem, initial_state(problem), 3)
@@ -357,6 +359,7 @@ except BadInput as error:
     )
 
 
+@pytest.mark.slow
 def test_pytorch_is_imported_when_an_engine_is_made() -> None:
     program = """
 import sys

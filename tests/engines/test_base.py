@@ -2,24 +2,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from all_engines import all_engines
 
-from deltarule.engines.autograd import AutogradEngine
 from deltarule.engines.base import FLUSH_EVERY, Engine, flush_subnormals
-from deltarule.engines.compiled.engine import CompiledEngine
-from deltarule.engines.reference import ReferenceEngine
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import initial_state
 
-ENGINES = [ReferenceEngine(), CompiledEngine(), CompiledEngine(own_shape=False), AutogradEngine()]
+NAMES, ENGINES = zip(*all_engines().items(), strict=True)
 
 
 def denormal(array: np.ndarray) -> int:
     return int(((array != 0) & (np.abs(array) < np.finfo(array.dtype).tiny)).sum())
-
-
-NAMES = ["reference", "compiled", "compiled for all shapes", "autograd"]
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=NAMES)
@@ -27,6 +22,7 @@ def test_an_engine_says_its_name(engine: Engine) -> None:
     assert repr(engine) == f"Engine '{engine.name}'"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES, ids=NAMES)
 @pytest.mark.parametrize("members", [1, 7])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -60,6 +56,7 @@ def test_what_is_no_number_or_infinite_stays() -> None:
     np.testing.assert_array_equal(flush_subnormals(array), [np.inf, -np.inf, np.nan, 0, 0, 2.2250738585072014e-308])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES, ids=NAMES)
 @pytest.mark.parametrize("members", [2, 7])
 @pytest.mark.parametrize(("dtype", "large"), [("float32", 1e25), ("float64", 1e160)])

@@ -14,6 +14,7 @@ import pytest
 import threadpoolctl
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from lanes import examples
 
 from deltarule.engines import reference
 from deltarule.engines.reference import (
@@ -181,7 +182,8 @@ def started(problem: Problem, data: st.DataObject) -> State:
     return replace(state, factor=np.array(factors), step=data.draw(st.integers(0, 5), label="step"))
 
 
-@settings(max_examples=150)
+@pytest.mark.slow
+@settings(max_examples=examples(150))
 @given(problems(), st.integers(1, 5), st.data())
 def test_a_member_is_the_same_alone_and_among_others(arguments: dict[str, Any], n: int, data: st.DataObject) -> None:
     problem = make(arguments)
@@ -198,7 +200,8 @@ def test_a_member_is_the_same_alone_and_among_others(arguments: dict[str, Any], 
             assert same_bits(together[one], own)
 
 
-@settings(max_examples=150)
+@pytest.mark.slow
+@settings(max_examples=examples(150))
 @given(problems(), st.integers(1, 5), st.data())
 def test_a_member_is_the_same_in_a_problem_of_its_own(arguments: dict[str, Any], n: int, data: st.DataObject) -> None:
     problem = make(arguments)
@@ -307,6 +310,7 @@ def test_the_trace_holds_the_objective_before_each_update(arguments: dict[str, A
         state, _ = ENGINE.advance(problem, state, 1)
 
 
+@pytest.mark.slow
 @given(problems())
 def test_batch_and_state_alone_make_the_update(arguments: dict[str, Any]) -> None:
     """The update is the optimizer's, of the gradient of the batch, at the scheduled rate times training's factor."""
@@ -404,8 +408,9 @@ def test_the_number_of_threads_changes_no_bit() -> None:
     program = f"import runpy; print(runpy.run_path({__file__!r})['digest_of_training']())"
     for threads in ("1", "2"):
         limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
+        environment = os.environ | limits | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         done = subprocess.run(
-            [sys.executable, "-c", program], env=os.environ | limits, capture_output=True, encoding="utf-8", check=True
+            [sys.executable, "-c", program], env=environment, capture_output=True, encoding="utf-8", check=True
         )
         found.add(done.stdout.strip())
     assert len(found) == 1
@@ -575,7 +580,8 @@ def test_the_whole_objective_is_that_of_evaluation(arguments: dict[str, Any]) ->
     assert whole_objective(problem, state) == pytest.approx(done.objective, rel=1e-12, abs=1e-14, nan_ok=True)
 
 
-@settings(max_examples=100)
+@pytest.mark.slow
+@settings(max_examples=examples(100))
 @given(problems(smooth=True), st.data())
 def test_whole_weights_are_repeated_rows_and_0_is_no_row(arguments: dict[str, Any], data: st.DataObject) -> None:
     N = len(arguments["x"])

@@ -114,6 +114,7 @@ print(*(one.why for one in examine().engines if one.name == "compiled"))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", ["0", "-3"])
 def test_a_variable_that_numba_refuses_is_named_and_auto_goes_without(number: str) -> None:
     words, environment = [sys.executable, "-c", NUMBA_REFUSES], os.environ | {"NUMBA_NUM_THREADS": number}
@@ -125,6 +126,7 @@ def test_a_variable_that_numba_refuses_is_named_and_auto_goes_without(number: st
     assert done.stdout.splitlines() == [f"reference: {told}", told, told], done
 
 
+@pytest.mark.needs("torch")
 def test_a_device_is_pytorchs() -> None:
     assert engine("autograd", "cpu").name == "autograd"
     for name in ("reference", "compiled"):

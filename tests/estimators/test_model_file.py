@@ -14,6 +14,7 @@ import safetensors.numpy
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lanes import examples
 from safetensors import safe_open
 from sklearn import neural_network
 
@@ -119,6 +120,7 @@ def test_classes_may_be_called_as_numbers_that_are_not_finite(tmp_path: Path) ->
     assert load_model(tmp_path / "model.safetensors").class_weight == weights
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [("b", "y"), pd.Timestamp("2024-01-01"), 7, " b "], ids=str)
 def test_a_table_may_have_names_that_are_no_texts(name: Any, tmp_path: Path) -> None:
     """The kinds that somebody told are found by the names as texts, before a file as after it; a date has no form in
@@ -132,6 +134,7 @@ def test_a_table_may_have_names_that_are_no_texts(name: Any, tmp_path: Path) -> 
     assert again.fit(frame, X[:, 0] + frame[name]).columns_ == model.columns_
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:the column .* alone tells the target")
 def test_names_that_are_tuples_are_read_of_earlier_files(tmp_path: Path) -> None:
     TabularRegressor(random_state=0).fit({"size": X[:, 0]}, X[:, 0]).save(tmp_path / "model.safetensors")
@@ -157,6 +160,7 @@ def test_a_curve_may_be_infinite(tmp_path: Path) -> None:
     assert again.best_validation_score_ is None
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_score_may_have_no_interval(tmp_path: Path) -> None:
     """Where the targets of all rows that were set aside are the same."""
@@ -185,7 +189,7 @@ def content(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     return path.with_name("damaged.safetensors"), path.read_bytes()
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(data=st.data())
 def test_a_damaged_file_gives_an_error_or_a_model(content: tuple[Path, bytes], data: st.DataObject) -> None:
     path, good = content
@@ -310,6 +314,7 @@ def test_what_could_not_be_read_again_is_not_saved(name: str, value: Any, senten
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_more_names_than_a_file_may_hold_are_not_saved(tmp_path: Path) -> None:
     """700 names of 99,000 characters take 277 MB in NumPy."""
     names = np.array([f"{n:03d}" + "x" * 98_997 for n in range(700)])
@@ -349,6 +354,7 @@ def test_a_description_that_no_model_has_is_refused(change: dict[str, Any], sent
         load_model(path)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_numbers_are_held_as_in_the_version_that_wrote_a_file(tmp_path: Path) -> None:
     """Three widths outside of training's where the file does not say it, nowhere where it does not know these."""
@@ -363,6 +369,7 @@ def test_numbers_are_held_as_in_the_version_that_wrote_a_file(tmp_path: Path) ->
         assert load_model(path).columns_[0].clip_range == held
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("change", [{"scale": 0.0}, {"reach": -1.0}, {"least": 9.0}], ids=str)
 def test_numbers_that_no_column_has_are_refused(change: dict[str, float], tmp_path: Path) -> None:
@@ -375,12 +382,14 @@ def test_numbers_that_no_column_has_are_refused(change: dict[str, float], tmp_pa
         load_model(path)
 
 
+@pytest.mark.slow
 def test_the_usual_class_comes_back(tmp_path: Path) -> None:
     y = np.where(X[:, 0] + 0.3 * X[:, 1] > -0.4, "yes", "no")
     TabularClassifier(random_state=0).fit({"a": X[:, 0]}, y).save(tmp_path / "model.safetensors")
     assert load_model(tmp_path / "model.safetensors").usual_ == "yes"
 
 
+@pytest.mark.slow
 def test_columns_of_one_name_are_refused(tmp_path: Path) -> None:
     path, size = tmp_path / "model.safetensors", np.arange(40.0) % 7
     with pytest.warns(UserWarning, match="alone tells the target"):

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lanes import examples
 from sklearn import neural_network
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -221,7 +222,7 @@ ACTIVATIONS = [torch.nn.Tanh(), torch.nn.ReLU(), torch.nn.Sigmoid(), torch.nn.Si
 I = torch.nn.Identity()  # noqa: E741
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(st.lists(st.sampled_from(ACTIVATIONS), min_size=1, max_size=5), st.integers(0, 2**31))
 def test_a_module_that_stands_in_several_places_works_in_each(between: list[Any], seed: int) -> None:
     torch.manual_seed(seed)

@@ -82,6 +82,7 @@ def test_each_of_several_targets_comes_in_its_own_unit():
     np.testing.assert_allclose(theirs, model.predict(x), rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_it_goes_on_training_as_ours_does():
     run, x = trained("tanh", steps=1)
     problem = run.problem

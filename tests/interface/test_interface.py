@@ -11,6 +11,7 @@ from scripts import module_at
 describe = module_at(Path(__file__).with_name("describe.py"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", describe.PARTS)
 def test_the_interface_is_the_one_that_is_kept(part: str) -> None:
     kept = describe.stored(part).read_text(encoding="utf-8")

@@ -125,6 +125,7 @@ def test_softmax_rows_sum_to_1_whatever_is_added_to_them(z: np.ndarray, shift: f
     assert np.allclose(SOFTMAX.forward(z + shift)[0], a, rtol=0, atol=4 * EPS * (np.abs(z).max() + abs(shift) + 1))
 
 
+@pytest.mark.slow
 @given(ROWS, st.data())
 def test_softmax_product_has_no_part_along_a_common_shift(z: np.ndarray, data: st.DataObject) -> None:
     da = data.draw(arrays(np.float64, z.shape, elements=st.floats(-1e3, 1e3)))

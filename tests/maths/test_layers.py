@@ -54,6 +54,7 @@ def batch_norm_of_torch(z: np.ndarray, gamma: np.ndarray, beta: np.ndarray) -> t
     return layer
 
 
+@pytest.mark.slow
 @given(st.integers(2, 6), SIDE, st.data())
 def test_batch_norm_is_pytorchs(B: int, H: int, data: st.DataObject) -> None:
     z = data.draw(numbers((B, H)))

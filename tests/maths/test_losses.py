@@ -256,6 +256,7 @@ SKLEARN: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SKLEARN)
 @given(data=st.data())
 def test_scikit_learn_computes_the_same(name: str, data: st.DataObject) -> None:

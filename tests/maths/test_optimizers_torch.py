@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lanes import examples
 
 from deltarule.maths.optimizers import OPTIMIZERS
 
@@ -86,7 +87,7 @@ def test_all_but_those_of_our_own_are_here() -> None:
 @given(
     data=st.data(), seed=st.integers(0, 10**6), learning_rate=st.floats(1e-4, 0.1), size=st.sampled_from([1e-6, 1, 1e3])
 )
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_every_step_is_pytorchs(name: str, data: st.DataObject, seed: int, learning_rate: float, size: float) -> None:
     random = np.random.default_rng(seed)
     theta, gradients = random.normal(size=PARAMETERS), size * random.normal(size=(STEPS, PARAMETERS))

@@ -87,6 +87,7 @@ def test_pytorch_schedules_the_same(name: str, parameters: dict[str, float], mak
     assert rates(name, 0.7, 21, **parameters) == pytest.approx(by_torch(make, 21), rel=1e-12, abs=1e-15)  # type: ignore[arg-type]
 
 
+@pytest.mark.sampled(4)
 @BY_NAME
 @given(st.integers(0, 5000), st.data())
 def test_each_member_has_its_own_numbers(schedule: Schedule, t: int, data: st.DataObject) -> None:

@@ -142,6 +142,7 @@ def test_only_what_is_compiled_is_left_out() -> None:
 
 
 # Above 0 ELU takes an exponential of the plain number 0, which knows no symbols.
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("name", "side"), sorted(set(product(TEXTBOOK, [0, 1])) - {("elu", 0)}))
 def test_activations(name: str, side: int) -> None:
     activation = ACTIVATIONS[name]
@@ -218,6 +219,7 @@ def test_losses(name: str, expected: Callable[..., Any], side: tuple[float, floa
 FUSED = [(loss.name, output) for loss in LOSSES.values() for output in loss.fused]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "output"), FUSED)
 @pytest.mark.parametrize("sample", [0.8, -0.8])
 def test_losses_from_logits(name: str, output: str, sample: float) -> None:
@@ -260,6 +262,7 @@ def weighted(upstream: np.ndarray, output: np.ndarray) -> Any:
     return sum(term.formula for term in (upstream * output).ravel())
 
 
+@pytest.mark.slow
 def test_softmax_has_the_full_jacobian() -> None:
     z, da = symbols("z", [0.2, 1.1, -0.4]), symbols("d", [0.5, -1.0, 0.3])
     a, back = SOFTMAX.forward(z)
@@ -285,6 +288,7 @@ def test_dropout() -> None:
     assert_gradients(weighted(upstream, dropped), back(upstream), a)
 
 
+@pytest.mark.slow
 def test_batch_norm_of_rows_that_weigh_differently() -> None:
     z, upstream = symbols("z", [[0.1], [0.9], [0.4]]), symbols("d", [[1.0], [-2.0], [0.5]])
     gamma, beta = symbols("g", [[1.2]]), symbols("h", [[0.3]])
@@ -307,6 +311,7 @@ def test_batch_norm_in_evaluation() -> None:
         assert_gradients(weighted(upstream, n), found, variables)
 
 
+@pytest.mark.slow
 def test_a_whole_network() -> None:
     """Two layers, tanh, cross-entropy behind a sigmoid, two weighted samples: the chain rule from the loss to W1."""
     layers = [Layer(1, 2, 2, TANH), Layer(2, 2, 1, ACTIVATIONS["sigmoid"])]

@@ -455,6 +455,7 @@ def test_a_jump_of_a_loss_or_a_penalty_has_to_be_said() -> None:
         register_penalty("mine", lambda w: w * w + above(np.abs(w), 1), lambda w: 2 * w)
 
 
+@pytest.mark.slow
 @given(st.floats(-33, 33), st.floats(0.02, 10), st.sampled_from([-1, 1]))
 def test_a_jump_is_found_wherever_it_is(cut: float, size: float, sign: int) -> None:
     with pytest.raises(BadInput, match="the activation 'mine' has a jump at"):

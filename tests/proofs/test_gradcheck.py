@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lanes import examples
 
 from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
 from deltarule.errors import BadInput, RunFailed
@@ -21,6 +22,8 @@ from deltarule.problem.problem import Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.proofs.gradcheck import CENTRAL, COMPLEX, PYTORCH, TOLERANCES, check_problem
 from deltarule.proofs.report import GradientReport
+
+pytestmark = pytest.mark.needs("torch")
 
 XOR = ([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0])
 ARRAYS = ["W1", "b1", "gamma1", "beta1", "W2", "b2", "gamma2", "beta2", "W3", "b3"]
@@ -57,7 +60,7 @@ def worst_entries(report: GradientReport) -> set[tuple[str, int, str, tuple[int,
 
 @pytest.mark.parametrize("array", ARRAYS)
 @given(seed=st.integers(0, 10**6), row=st.integers(0, 10), column=st.integers(0, 10), sign=st.sampled_from([-1, 1]))
-@settings(max_examples=4)
+@settings(max_examples=examples(4))
 def test_one_entry_off_by_a_two_thousandth_is_found_by_every_method(
     array: str, seed: int, row: int, column: int, sign: int
 ) -> None:
@@ -149,6 +152,7 @@ def test_a_gradient_that_was_never_computed_is_wrong_and_not_vacuous() -> None:
 # --- what is right passes
 
 
+@pytest.mark.slow
 @given(
     scale=st.sampled_from([1e-3, 1.0, 30.0, 255.0]),
     hidden=st.sampled_from(["sigmoid", "tanh", "relu", "elu", "softplus", "silu"]),
@@ -156,7 +160,7 @@ def test_a_gradient_that_was_never_computed_is_wrong_and_not_vacuous() -> None:
     steps=st.sampled_from([0, 1, 200]),
     seed=st.integers(0, 10**6),
 )
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_trained_saturated_and_unscaled_networks_are_not_accused(
     scale: float, hidden: str, output: tuple[str, str], steps: int, seed: int
 ) -> None:

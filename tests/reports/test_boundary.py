@@ -6,6 +6,7 @@ import pytest
 from figure_reading import assert_readable, caption, legend
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lanes import examples
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LinearRegression
@@ -50,7 +51,8 @@ def asked_at(figure, ask, base, one, other):
         assert values[row, column] == ask(point), (row, column)
 
 
-@settings(max_examples=10)
+@pytest.mark.slow
+@settings(max_examples=examples(10))
 @given(st.data())
 def test_a_function_is_asked_with_all_others_at_their_lower_medians(data):
     inputs, classes = data.draw(st.integers(2, 9)), data.draw(st.integers(2, 8))
@@ -123,6 +125,7 @@ def test_a_table_with_texts_and_gaps_keeps_the_types_of_its_columns():
     assert values[80, 9] == list(model.classes_).index(model.predict(row)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [lambda frame: frame, lambda frame: dict(frame), lambda frame: frame.to_numpy(object)])
 def test_a_table_of_any_form_is_drawn_and_rows_with_gaps_are_left_out(form):
     frame, fruit = orchard()

@@ -11,6 +11,7 @@ from figure_reading import assert_readable, caption, drawn, legend
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from lanes import examples
 
 from deltarule.errors import BadInput
 from deltarule.problem.create import create_problem
@@ -120,6 +121,7 @@ def test_the_caption_of_a_band_says_how_many_still_train():
     assert still < 12
 
 
+@pytest.mark.slow
 def test_the_band_of_l_bfgs_leaves_out_looks_at_a_member_that_ended_alone():
     run = encoder(seeds=range(9), optimizer="lbfgs", validation=None, max_steps=200, train_by={"history_every": 5})
     steps, values = np.array(run.history.steps), run.history.objective
@@ -166,6 +168,7 @@ def test_what_diverges_leaves_the_picture_and_the_caption_says_so():
     assert max(drawn(figure.axes[0].lines[1])[1]) == 1e30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "values", [[1.0, 5e5, 1e6, 2e6], [1.0, 0.5, 0.4, 1e20], [1e300, 1e200, 1e-300], [1.0] + 9 * [1e6]]
 )
@@ -190,7 +193,8 @@ def test_a_metric_that_the_history_lacks_is_one_sentence():
         accuracy_curves(FEW, "r_squared")
 
 
-@settings(max_examples=15)
+@pytest.mark.slow
+@settings(max_examples=examples(15))
 @given(values=values_of(3))
 @example(values=np.array([[1e-30, 1e30, 0.0], [np.nan, np.inf, -np.inf]]))
 @example(values=np.full((2, 3), np.nan))
@@ -207,7 +211,8 @@ def test_curves_of_few_members_are_readable_and_true_whatever_the_values(values)
         assert y[: there.sum()] == column[there].tolist()
 
 
-@settings(max_examples=10)
+@pytest.mark.slow
+@settings(max_examples=examples(10))
 @given(values=values_of(9))
 @example(values=np.array([[0.0] * 8 + [np.nan]]))
 @example(values=np.full((1, 9), np.nan))
@@ -220,7 +225,8 @@ def test_bands_are_readable_and_true_whatever_the_values(values):
             assert drawn_of[step] == np.median(row[np.isfinite(row)])
 
 
-@settings(max_examples=10)
+@pytest.mark.slow
+@settings(max_examples=examples(10))
 @given(names=st.lists(st.text(st.characters(max_codepoint=0x17F, exclude_categories=["C"]), max_size=120), max_size=40))
 @example(names=["$x", "$y$", "_hidden", "W" * 200, "a\nb", ""])
 def test_object_curves_are_readable_and_true_whatever_the_names(names):
@@ -253,6 +259,7 @@ def test_where_values_are_missing_there_is_a_gap_and_a_value_alone_is_a_dot():
     assert "nan" not in str(made.table) + str(made.hover) + made.alt
 
 
+@pytest.mark.slow
 @given(st.integers(2, 9), st.integers(1, 9))
 def test_rare_looks_are_joined(apart, looks):
     """What is looked at only now and then has no two values beside one another."""
@@ -262,6 +269,7 @@ def test_rare_looks_are_joined(apart, looks):
     assert drawn(line) == (list(range(0, len(values), apart)), [0.5] * looks)
 
 
+@pytest.mark.slow
 @given(arrays(np.float64, st.integers(0, 300), elements=st.sampled_from([0.5, np.nan, np.inf])))
 @example(np.tile([0.5, 0.5, np.nan], 50))
 @example(np.tile([0.5, 0.5, np.nan], 51))
@@ -310,6 +318,7 @@ def test_names_stand_in_the_legend_as_they_are():
     assert [(text.strip(), is_formula) for text, is_formula in shown] == [(name, False) for name in names]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("kind", ["exponential", "linear"])
 @pytest.mark.parametrize("members", [1, 3, 9])
 def test_a_range_test_is_drawn_as_it_was_seen_with_the_suggestion_marked(kind, members):
@@ -349,7 +358,8 @@ def test_a_range_test_without_a_suggestion_says_so():
     assert len(figure.axes[0].lines) == 1
 
 
-@settings(max_examples=10)
+@pytest.mark.slow
+@settings(max_examples=examples(10))
 @given(
     st.dictionaries(
         st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60),

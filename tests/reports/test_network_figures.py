@@ -4,6 +4,7 @@ from figure_reading import assert_readable, caption, legend
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from lanes import examples
 from matplotlib.colors import to_hex
 
 from deltarule.errors import BadInput
@@ -31,7 +32,8 @@ def cells(axes):
     return [text.get_text() for text in axes.texts]
 
 
-@settings(max_examples=10)
+@pytest.mark.slow
+@settings(max_examples=examples(10))
 @given(st.data())
 def test_cells_of_activations_are_the_record(data):
     labels = data.draw(st.lists(names, min_size=1, max_size=8))
@@ -76,7 +78,8 @@ def test_what_has_no_bounds_has_no_codes_and_a_scale_of_what_is_there(activation
     assert "code" not in caption(figure) + alt_text(figure)
 
 
-@settings(max_examples=5)
+@pytest.mark.slow
+@settings(max_examples=examples(5))
 @given(st.lists(names, min_size=16, max_size=16))
 @example(["W" * 40] * 16)
 def test_units_have_the_names_that_are_given(given_names):
@@ -96,7 +99,8 @@ def test_cells_of_activations_that_grew_without_end_are_short():
     assert cells(figure.axes[1]) == ["-inf", "nan", "0.20"]
 
 
-@settings(max_examples=10)
+@pytest.mark.slow
+@settings(max_examples=examples(10))
 @given(arrays(float, st.tuples(st.integers(1, 32), st.integers(1, 16)), elements=numbers | large))
 @example(np.zeros((2, 2)))
 @example(np.array([[np.nan, np.inf], [-1.0, 1.0]]))
@@ -131,7 +135,8 @@ def test_a_negative_weight_is_blue_a_positive_one_orange_and_none_white(size):
         assert [to_hex(image.to_rgba(value)) for value in (-size, 0.0, size)] == [style.BLUE, "#ffffff", style.ORANGE]
 
 
-@settings(max_examples=10)
+@pytest.mark.slow
+@settings(max_examples=examples(10))
 @given(
     st.tuples(st.integers(1, 32), st.integers(1, 8)).flatmap(lambda shape: arrays(float, (2, *shape), elements=numbers))
 )
@@ -164,7 +169,7 @@ def test_images_are_the_weights_of_each_unit(shape, units):
     assert ("The first 16 of 20 units." in caption(figure)) == (units == 20)
 
 
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(st.lists(names, min_size=1, max_size=8, unique=True), st.sampled_from([(4, 4), (3, 5, 3)]))
 @example(ODD, (3, 5, 3))
 def test_images_of_several_networks_stand_beside_what_they_began_as(given_names, shape):
@@ -188,7 +193,8 @@ def test_weights_that_are_not_finite_are_gray():
     assert mosaic[0, 0].tolist() == [0.5, 1.0, 1.0], "no number is 0, what is infinite as far as the scale goes"
 
 
-@settings(max_examples=10)
+@pytest.mark.slow
+@settings(max_examples=examples(10))
 @given(st.lists(st.integers(1, 20), min_size=2, max_size=5), st.lists(names, max_size=20), st.randoms())
 @example([8, 3, 8], ODD, None)
 @example([40, 100, 10], [], None)

@@ -44,6 +44,7 @@ def test_networks_runs_sweeps_and_gradient_reports_show_themselves(shown):
     assert shown(3) == ""
 
 
+@pytest.mark.slow
 def test_figures_show_themselves_and_stay_figures(shown, tmp_path):
     def size_of(figure):
         figure.savefig(tmp_path / "figure.png")

@@ -3,6 +3,7 @@ import pytest
 from figure_reading import assert_readable, caption, drawn, legend
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from lanes import examples
 
 from deltarule.errors import BadInput
 from deltarule.reports.figure_builder import alt_text
@@ -24,7 +25,8 @@ names = st.text(st.characters(max_codepoint=0x17F), max_size=40)
 ODD = ["$x", "$y$", "_hidden", "W" * 200, "a\nb", "", "<b>", "\x1b[31mred\x1b[0m\x00"]
 
 
-@settings(max_examples=10)
+@pytest.mark.slow
+@settings(max_examples=examples(10))
 @given(st.integers(1, 8), st.integers(1, 60), st.lists(names, min_size=8, max_size=8))
 @example(8, 60, ODD)
 @example(1, 1, [" "] * 8)
@@ -71,7 +73,8 @@ def test_the_line_of_the_boundary_is_where_the_output_is_one_half():
     np.testing.assert_allclose(corners[:, 0], corners[:, 1], atol=1e-3)
 
 
-@settings(max_examples=10)
+@pytest.mark.slow
+@settings(max_examples=examples(10))
 @given(st.integers(1, 16), st.integers(0, 99_999), st.lists(names, min_size=16, max_size=16))
 @example(8, 60_000, ODD * 2)
 @example(12, 999_999_999, ODD * 2)
@@ -90,7 +93,8 @@ def test_what_is_confused_is_told_in_rows(dtype):
     assert told.endswith(" 2 rows of class 1 taken for class 8. 1 row of class 8 taken for class 1.")
 
 
-@settings(max_examples=10)
+@pytest.mark.slow
+@settings(max_examples=examples(10))
 @given(
     st.dictionaries(
         names,
@@ -132,7 +136,8 @@ def test_a_long_title_is_whole_beside_a_legend():
     assert_readable(figure)
 
 
-@settings(max_examples=10)
+@pytest.mark.slow
+@settings(max_examples=examples(10))
 @given(st.lists(st.integers(0, 100), min_size=1, max_size=12), st.sampled_from([1, 10]))
 def test_success_rates_are_shares_with_their_intervals(counts, base):
     values = [0.01 * (base + 1) ** place for place in range(len(counts))]
@@ -145,7 +150,7 @@ def test_success_rates_are_shares_with_their_intervals(counts, base):
     assert legend(figure) == ["share of seeds", "interval"]
 
 
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(st.lists(names, min_size=1, max_size=32))
 def test_shares_of_claims_stand_beside_what_they_need(given_names):
     count = len(given_names)
@@ -160,7 +165,7 @@ def test_shares_of_claims_stand_beside_what_they_need(given_names):
     assert legend(figure) == ["share of seeds", "its interval (87.5 %)", "share that it needs"]
 
 
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(st.lists(st.tuples(names, st.floats(0, 1)), min_size=1, max_size=40))
 def test_only_what_passes_the_bar_is_drawn_best_first(scored):
     passing = sorted((score for _, score in scored if score > 0.8), reverse=True)
@@ -174,7 +179,8 @@ def test_only_what_passes_the_bar_is_drawn_best_first(scored):
     assert drawn(figure.axes[0].lines[0])[0] == passing
 
 
-@settings(max_examples=10)
+@pytest.mark.slow
+@settings(max_examples=examples(10))
 @given(st.integers(1, 60), st.integers(1, 7), names)
 @example(243, 7, "W" * 60)
 def test_first_and_last_rows_are_those_of_the_ranking(rows, columns, name):

@@ -125,6 +125,7 @@ def difference(image, kept):
     return float(np.abs(one[:rows, :columns] - other[:rows, :columns]).max())
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", MADE)
 def test_everything_is_where_it_was(name):
     with Image.open(FOLDER / f"{name}.png") as kept:

@@ -87,6 +87,7 @@ def colors(svg):
     return [np.unique(np.array(one, int).reshape(-1, 4), axis=0) for one in images]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(10, 10), (6, 6, 3)])
 def test_images_have_the_colors_of_a_scale_and_fewer_characters(shape):
     weights = np.random.default_rng(0).normal(size=(2, np.prod(shape), 16))

@@ -126,6 +126,7 @@ def test_the_code_of_very_many_units_is_left_out(units):
     assert len(cells) == units + 2 + (units <= MOST_BITS)
 
 
+@pytest.mark.slow
 @given(width=widths, rows=st.integers(1, 12), columns=st.integers(1, 40), data=st.data())
 def test_every_weight_is_on_the_screen_with_its_sign_at_any_width(width, rows, columns, data):
     weights, biases = data.draw(matrix(rows, columns)), data.draw(matrix(1, columns))
@@ -152,6 +153,7 @@ def test_large_weights_have_a_ground_of_the_color_of_their_sign():
     assert "48;2;216;113;48" in styles["+4.0"] and "48;2;245;220;203" in styles["+1.0"]
 
 
+@pytest.mark.slow
 @given(data=st.data(), count=st.integers(1, 9), looks=st.integers(1, 30))
 def test_an_object_is_right_from_where_it_stays_above_one_half(data, count, looks):
     probabilities = data.draw(matrix(looks, count, st.sampled_from([0.0, 0.5, 0.51, 1.0, float("nan")])))

@@ -66,6 +66,7 @@ def test_it_is_one_page_without_scripts_that_loads_nothing():
     assert not re.search(r"@import|url\((?!#)|\bon\w+=", text)
 
 
+@pytest.mark.slow
 def test_every_number_links_to_where_it_came_from():
     record = explained()
     page = Page(explanation_page(record))
@@ -82,6 +83,7 @@ def test_every_number_links_to_where_it_came_from():
             assert first and first[1] in page.ids, name
 
 
+@pytest.mark.slow
 def test_what_is_folded_is_counted():
     page = Page(explanation_page(explained(rows=40)))
     assert f"… {40 - MOST_ROWS} more rows …" in page.text

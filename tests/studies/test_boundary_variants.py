@@ -69,6 +69,7 @@ def test_where_the_loss_is_summed_the_threshold_is_still_on_its_mean(study, poin
     assert summed.configuration.stopping.threshold == pytest.approx(points * recipe.configuration.stopping.threshold)
 
 
+@pytest.mark.slow
 def test_only_the_standard_normal_law_makes_the_printed_losses_of_untrained_networks_likely():
     linear_study, xor_study = (Experiments(load_recipe(study), seeds=2000) for study in STUDIES)
     laws = (boundary_variants.AS_ASSUMED, "biases-zero", "weights-glorot", "weights-uniform")
@@ -78,6 +79,7 @@ def test_only_the_standard_normal_law_makes_the_printed_losses_of_untrained_netw
     assert low[boundary_variants.AS_ASSUMED] > 0.1 > 20 * low["weights-uniform"]
 
 
+@pytest.mark.slow
 def test_the_reports_linear_run_is_one_of_ours_that_begin_as_badly():
     few = Experiments(load_recipe("boundary-linear"), seeds=40)
     seeds = boundary_variants.seeds_that_begin_at(few, PRINTED[0], within=0.1, count=few.seeds)
@@ -153,6 +155,7 @@ class StandsStill(ReferenceEngine):
         return end, Trace(np.concatenate([first.objective, rest.objective]), bad)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("study", STUDIES)
 def test_every_claim_and_control_judges_every_seed(study):
     few = Experiments(load_recipe(study), seeds=2, engine=StandsStill())

@@ -1,10 +1,12 @@
 import numpy as np
+import pytest
 
 from deltarule.stats.metrics import accuracy
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of
 from deltarule.training.train import train
 
 
+@pytest.mark.slow
 def test_digits_are_told_apart_on_rows_that_training_never_saw() -> None:
     recipe = load_recipe("digits")
     dataset = dataset_of(recipe)

@@ -275,6 +275,7 @@ def results():
     return read_json(RECIPE.folder / "results.json")
 
 
+@pytest.mark.slow
 def test_verdicts_of_the_final_network_come_out_again():
     """Those that need one training alone; the seeds are those of the stored results."""
     experiments = Experiments(RECIPE, seeds=results()["seeds"])

@@ -245,6 +245,7 @@ def small_study():
     return Experiments(with_settings(recipe, {"stopping.max_steps": 250}), seeds=2)
 
 
+@pytest.mark.slow
 def test_every_claim_and_control_judges_trainings():
     experiments = small_study()
     for claim in claims_of_study(RECIPE):

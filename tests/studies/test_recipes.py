@@ -121,6 +121,7 @@ def test_every_bundled_study_is_listed_and_says_what_it_is() -> None:
     assert all(title and summary for _, title, summary in bundled_studies())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("study", [name for name, _, _ in bundled_studies()])
 def test_every_bundled_study_makes_problems_with_every_experiment(study: str) -> None:
     recipe, loaded = load_recipe(study), dict[str, Any]()

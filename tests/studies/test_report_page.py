@@ -61,6 +61,7 @@ def encoder(trained, tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 def test_a_run_that_diverged_is_told_without_warnings(tmp_path):
     """Its numbers are too large to be squared, for a cell, and for a whole number."""
@@ -74,6 +75,7 @@ def test_a_run_that_diverged_is_told_without_warnings(tmp_path):
     assert ("objective", "diverged") in section.blocks[0].facts
 
 
+@pytest.mark.slow
 def test_a_run_with_weights_of_0_has_all_of_its_figures(tmp_path):
     settings = {"network.layers": [2, 3, 1], "network.initializer": "zeros", "stopping.max_epochs": 1}
     written(tmp_path / "xor", "boundary-xor", **settings)
@@ -87,6 +89,7 @@ def titles(block):
     return [one.title for one in block.figures]
 
 
+@pytest.mark.slow
 def test_a_run_is_told_with_its_figures_and_the_command_that_repeats_it(encoder):
     report = report_of(encoder)
     assert report.unfinished == []
@@ -103,6 +106,7 @@ def test_a_run_is_told_with_its_figures_and_the_command_that_repeats_it(encoder)
     assert f"{command.rpartition(' ')[2]} engine" in dict(block.facts)["networks"]
 
 
+@pytest.mark.slow
 def test_a_study_of_ones_own_has_its_title_and_its_summary(tmp_path):
     recipe = '[study]\ntitle = "Two <b>bits</b>"\nsummary = "What one layer cannot."\n[data]\nname = "xor"\n'
     recipe += "[network]\nlayers = [2, 1]\n[stopping]\nmax_steps = 1\n"
@@ -115,6 +119,7 @@ def test_a_study_of_ones_own_has_its_title_and_its_summary(tmp_path):
     assert "own: Two &lt;b&gt;bits&lt;/b&gt;" in report_page(report)
 
 
+@pytest.mark.slow
 def test_a_page_tells_by_when_networks_were_right(tmp_path):
     written(tmp_path / "xor", "boundary-xor", **{"run.seeds": 3, "stopping.max_steps": 20})
     record = json.loads((file := tmp_path / "xor" / "run.json").read_text(encoding="utf-8"))
@@ -125,6 +130,7 @@ def test_a_page_tells_by_when_networks_were_right(tmp_path):
     assert told == "2 of 3 (accuracy of 1), half of them by update 1,480"
 
 
+@pytest.mark.slow
 def test_an_accuracy_of_nearly_all_rows_is_not_100_percent(tmp_path):
     written(tmp_path / "xor", "boundary-xor", **{"run.seeds": 3, "stopping.max_steps": 20})
     record = json.loads((file := tmp_path / "xor" / "run.json").read_text(encoding="utf-8"))
@@ -134,6 +140,7 @@ def test_an_accuracy_of_nearly_all_rows_is_not_100_percent(tmp_path):
     assert dict(section.blocks[0].facts)["accuracy"] == "median 99.997 %, from 50 % to 100 %"
 
 
+@pytest.mark.slow
 def test_objects_are_called_alike_in_all_figures(encoder):
     """The one-hot vectors are 0 to 7, as rows, inputs and outputs; the hidden units h1 to h3."""
     [block] = report_of(encoder).sections[0].blocks
@@ -152,6 +159,7 @@ def test_objects_are_called_alike_in_all_figures(encoder):
         assert {*rows, *hidden} <= set(texts) and "8" not in texts, title
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("output", "word"), [("identity", "Value"), ("sigmoid", "Probability")])
 def test_linear_outputs_are_no_probabilities(tmp_path, output, word):
     settings = {"network.output": output, "loss.name": "squared_error", "run.seeds": 1, "stopping.max_steps": 10}
@@ -160,6 +168,7 @@ def test_linear_outputs_are_no_probabilities(tmp_path, output, word):
     assert f"{word} of the correct output" in titles(block)
 
 
+@pytest.mark.slow
 def test_rows_that_share_a_class_are_numbered(tmp_path):
     settings = {"network.layers": [2, 3, 1], "network.activation": "tanh", "run.seeds": 1, "stopping.max_epochs": 50}
     written(tmp_path / "xor", "boundary-xor", **settings)
@@ -174,6 +183,7 @@ def test_rows_that_share_a_class_are_numbered(tmp_path):
     assert block.through.labels["a1"] == told
 
 
+@pytest.mark.slow
 def test_the_command_repeats_the_run(encoder, tmp_path):
     [command] = report_of(encoder).sections[0].blocks[0].commands
     words = [sys.executable, "-m", "deltarule", *shlex.split(command)[1:], "--out", tmp_path / "again"]
@@ -183,6 +193,7 @@ def test_the_command_repeats_the_run(encoder, tmp_path):
         assert np.array_equal(first[name], again[name])
 
 
+@pytest.mark.slow
 def test_two_inputs_get_a_boundary_and_a_plane_for_the_slider(tmp_path):
     written(tmp_path / "xor", "boundary-xor", **{"run.seeds": 1, "stopping.max_epochs": 50})
     [block] = report_of(tmp_path).sections[0].blocks
@@ -195,6 +206,7 @@ def test_two_inputs_get_a_boundary_and_a_plane_for_the_slider(tmp_path):
     assert [row[3] for row in rows] == ["01"[float(row[4]) > 0.5] for row in rows]
 
 
+@pytest.mark.slow
 def test_signs_are_compared_only_where_the_outputs_are_the_inputs_again(tmp_path):
     (tmp_path / "mine.toml").write_text(
         '[data]\nname = "xor"\n[network]\nlayers = [2, 3, 2]\nactivation = "sigmoid"\noutput = "softmax"\n'
@@ -207,6 +219,7 @@ def test_signs_are_compared_only_where_the_outputs_are_the_inputs_again(tmp_path
     assert not any(title.startswith("Signs") for title in titles(block))
 
 
+@pytest.mark.slow
 def test_a_sweep_is_ranked_first_and_last(tmp_path):
     grid = {"optimizer.learning_rate": [0.1, 0.5, 1.0], "network.activation": ["tanh", "sigmoid"]}
     recipe = with_settings(load_recipe("boundary-xor"), {"stopping.max_epochs": 5, "run.seeds": 2})
@@ -228,6 +241,7 @@ def test_a_sweep_is_ranked_first_and_last(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_of_configurations_whose_means_tie_the_page_names_the_winner_that_the_table_does(tmp_path):
     """All of them are right about every row; of these the one with the least objective is first."""
     settings = {"network.layers": [2, 8, 1], "network.activation": "tanh", "stopping.threshold": "none"}
@@ -281,6 +295,7 @@ def test_scores_of_a_hundred_digits_are_written_in_a_few():
     assert max(len(cell) for row in [*rows, *_effect_rows(effects(settings, scores))] for cell in row) < 12
 
 
+@pytest.mark.slow
 def test_networks_of_a_sweep_on_images_are_shown_before_and_after(tmp_path):
     grid = {"optimizer.learning_rate": [1e-4, 1e-3], "stopping.max_epochs": [1]}
     sweep("digits", grid, seeds=2, keep="all", out=tmp_path / "sweep").close()
@@ -289,6 +304,7 @@ def test_networks_of_a_sweep_on_images_are_shown_before_and_after(tmp_path):
     assert "The weights before training: " in drawn.alt and "after: learning rate 0.001: " in drawn.alt
 
 
+@pytest.mark.slow
 def test_a_sweep_for_claims_is_repeated_by_judging_them_again(tmp_path):
     sweep("encoder", {"optimizer.learning_rate": [10.0]}, seeds=2, out=tmp_path / "rates").close()
     assert report_of(tmp_path).sections[0].blocks[0].commands == []  # no command takes a grid from Python
@@ -299,6 +315,7 @@ def test_a_sweep_for_claims_is_repeated_by_judging_them_again(tmp_path):
         assert block.commands == commands and dict(block.facts)["configurations"] == "1, over 2 folds and seeds"
 
 
+@pytest.mark.slow
 def test_the_commands_of_a_sweep_repeat_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.toml").write_text(
@@ -342,6 +359,7 @@ set = {"optimizer.learning_rate" = 0.5}
 """
 
 
+@pytest.mark.slow
 def test_the_commands_of_a_sweep_name_its_data_and_what_its_recipe_said_then(tmp_path, monkeypatch):
     folder = tmp_path / "sub"
     (folder / "data").mkdir(parents=True)
@@ -371,6 +389,7 @@ def test_the_commands_of_a_sweep_name_its_data_and_what_its_recipe_said_then(tmp
         assert {row["key"] for row in first.rows()} <= {row["key"] for row in again.rows()}
 
 
+@pytest.mark.slow
 def test_the_commands_of_a_sweep_name_no_experiment_that_the_recipe_has_no_more(tmp_path, monkeypatch):
     (tmp_path / "rows.csv").write_text("a,b,y\n" + "1,2,u\n2,1,v\n3,5,u\n4,4,v\n" * 3, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
@@ -389,6 +408,7 @@ def test_the_commands_of_a_sweep_name_no_experiment_that_the_recipe_has_no_more(
         assert [row["key"] for row in first.rows()] == [row["key"] for row in again.rows()]
 
 
+@pytest.mark.slow
 def test_a_page_says_what_a_grid_that_is_not_full_does_not_tell(tmp_path):
     short, out = with_settings(load_recipe("encoder"), {"stopping.max_steps": 5}), tmp_path / "out"
     for rate, steps in ((1.0, 5), (2.0, 9)):  # which of the two it was, nobody can say
@@ -410,6 +430,7 @@ def run_deltarule(*words):
     subprocess.run([sys.executable, "-m", "deltarule", *words], check=True, capture_output=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["exponential", "linear"])
 @pytest.mark.parametrize("rates", ["--from 0.1 --to 20", "--from 1e-11 --to 1e-09"])
 def test_the_command_of_a_range_test_repeats_it(tmp_path, kind, rates):
@@ -423,6 +444,7 @@ def test_the_command_of_a_range_test_repeats_it(tmp_path, kind, rates):
     assert again.replace("again", "first") == first
 
 
+@pytest.mark.slow
 def test_runs_of_one_study_stand_beside_one_another(encoder):
     written(encoder / "slow", "encoder", "rate-0.1", **{"run.seeds": 2, "stopping.max_steps": 200})
     *_, block = report_of(encoder).sections[0].blocks
@@ -444,6 +466,7 @@ def test_what_is_known_of_no_variant_has_no_column(trained):
     assert [row[heads.index("accuracy")] for row in rows] == ["", "0.5000"]
 
 
+@pytest.mark.slow
 def test_a_reproduction_is_told_as_a_whole(encoder):
     """A folder for each study, and reproduce.json beside them."""
     for study in ("encoder", "other"):
@@ -469,6 +492,7 @@ def test_a_reproduction_is_told_as_a_whole(encoder):
     assert page.index("not reproduced yet: mnist") < page.index("The claims") < page.index("Run of encoder")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", ["{}", "[]", "{"])
 def test_a_reproduction_that_is_damaged_is_named(encoder, content):
     (encoder / "reproduce.json").write_text(content, encoding="utf-8")
@@ -476,6 +500,7 @@ def test_a_reproduction_that_is_damaged_is_named(encoder, content):
     assert report.sections and any("reproduce.json" in one for one in report.unfinished)
 
 
+@pytest.mark.slow
 def test_variants_that_are_damaged_are_named(encoder):
     (encoder / "experiments.safetensors").write_bytes(b"damaged")
     report = report_of(encoder)
@@ -519,6 +544,7 @@ def test_what_is_damaged_is_named_and_the_rest_is_told(encoder, name, content):
     assert [section.title.partition(":")[0] for section in report.sections] == ["mine"]
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_is_marked(encoder):
     path = encoder / "encoder" / "run.json"
     write_json(path, json.loads(path.read_text(encoding="utf-8")) | {"interrupted": True})
@@ -533,10 +559,12 @@ def test_a_run_without_a_portrait_has_its_curves(encoder):
     assert titles(block)[:1] == ["Objective"] and block.through is None
 
 
+@pytest.mark.slow
 def test_the_same_records_make_the_same_page(encoder):
     assert write_report(encoder).read_bytes() == write_report(encoder).read_bytes()
 
 
+@pytest.mark.slow
 def test_what_stands_out_is_a_sentence_and_its_fix_another(encoder):
     record = json.loads((encoder / "encoder" / "run.json").read_text(encoding="utf-8"))
     found = {"code": "rate_too_low", "sentence": "the rate is low", "numbers": {}, "fix": "raise it", "members": [0]}
@@ -545,6 +573,7 @@ def test_what_stands_out_is_a_sentence_and_its_fix_another(encoder):
     assert "The rate is low. Fix: raise it." in block.notes
 
 
+@pytest.mark.slow
 def test_figures_of_predictions_say_of_which_rows_and_by_which_network(tmp_path):
     settings = {"run.seeds": [5, 6], "stopping.max_epochs": 5, "data.split": {"test": 20}}
     written(tmp_path / "linear", "boundary-linear", **settings)
@@ -557,6 +586,7 @@ def test_figures_of_predictions_say_of_which_rows_and_by_which_network(tmp_path)
 CONFUSION, PREDICTED = "True against predicted classes", "True beside predicted classes"
 
 
+@pytest.mark.slow
 def test_a_study_without_claims_has_no_section_of_claims(encoder):
     write_json(encoder / "encoder" / "claims.json", NO_CLAIMS | {"study": "encoder", "seeds": 100})
     report = report_of(encoder)
@@ -577,6 +607,7 @@ def test_that_a_quick_reproduction_leaves_out_every_claim_is_told(tmp_path):
 TIMES = [(1e-5, "0 seconds"), (1.2, "1 second"), (59.0, "59 seconds"), (59.96, "1.0 minutes"), (90.0, "1.5 minutes")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seconds", "told"), TIMES)
 def test_a_reproduction_says_how_long_it_took(encoder, seconds, told):
     record = {"studies": [{"study": "encoder", "seconds": seconds}], "left_out": [], "missing": []}

@@ -245,6 +245,7 @@ def test_no_fold_may_have_a_single_row_where_r_squared_ranks():
         grid._check_scored(data, SimpleNamespace(folds=2), "r_squared", "validation")
 
 
+@pytest.mark.slow
 def test_threads_of_a_process_have_each_the_rows_that_it_asks_for(monkeypatch):
     """Of several sweeps, or of a cluster's worker: one of them makes room, or forgets all, while another looks."""
     made, before = parse(TABLE), sys.getswitchinterval()

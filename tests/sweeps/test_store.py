@@ -411,6 +411,7 @@ FROM numbers, (SELECT * FROM members WHERE key = 'a')
 """
 
 
+@pytest.mark.slow
 def test_ten_of_a_million_rows_are_found_without_a_look_at_the_others(tmp_path):
     # The rows are written by SQLite itself, so that the test is quick.
     with Store(tmp_path) as store:

@@ -171,6 +171,7 @@ def test_rows_on_the_way_of_one_that_is_new_are_counted_once(recipe, tmp_path):
     assert seen[0] == 2 and seen[-1] == len(table) == 4
 
 
+@pytest.mark.slow
 def test_progress_moves_within_a_population(recipe):
     long = with_settings(recipe, {"stopping.max_epochs": 1500, "network.layers": ["auto", 4, "auto"]})
     given, seen = {"optimizer.learning_rate": [0.1, 0.01]}, []
@@ -378,6 +379,7 @@ def test_bad_use_is_told_and_nothing_is_left(recipe, tmp_path, given, told):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_ten_thousand_members_are_a_few_populations_and_commits(tmp_path):
     short, told = with_settings(load_recipe("encoder"), {"stopping.max_steps": 1}), []
     rates = np.linspace(0.1, 20, 10_000)
@@ -603,6 +605,7 @@ def test_results_of_another_numerics_version_are_never_mixed(on_a_table, tmp_pat
         on_a_table(out=out, resume=True)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_it_and_nothing_is_lost(recipe, tmp_path):
     long = with_settings(recipe, {"stopping.max_epochs": 2000, "network.layers": ["auto", 4, "auto"]})  # for seconds
     given = {"optimizer.learning_rate": [0.1, 0.01], "network.initial_scale": [1, 2]}
@@ -636,8 +639,8 @@ def test_ctrl_c_beside_a_training_is_told_too(recipe, tmp_path, monkeypatch, mod
         with pytest.raises(RunFailed) as error:
             sweep(recipe, **given)
     kept = f"what was reached is kept in {tmp_path / 'out'}; go on with resume (--resume)"
-    assert str(error.value) == f"interrupted; {'nothing was begun; start again' if name == 'planned' else kept}"
-    assert (tmp_path / "out" / FILE).exists() == (name != "planned")
+    assert str(error.value) == f"interrupted; {'nothing was begun; start again' if name == 'plan_sweep' else kept}"
+    assert (tmp_path / "out" / FILE).exists() == (name != "plan_sweep")
     assert len(sweep(recipe, **given)) == 2
     monkeypatch.setattr("deltarule.sweeps.sweep.plan_sweep", interrupted_within_pydantic)
     with pytest.raises(RunFailed, match=f"^{re.escape(f'interrupted; {kept}')}$"):
@@ -736,6 +739,7 @@ def test_a_column_of_a_table_is_values_like_an_array(recipe):
     assert [row["optimizer.learning_rate"] for row in table.rows()] == [0.1, 0.01]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_cannot_be_taken_up_is_begun_anew(recipe, tmp_path):
     long = with_settings(recipe, {"stopping.max_epochs": 2000, "network.layers": ["auto", 4, "auto"]})  # for seconds
     given = {"optimizer.learning_rate": [0.1, 0.01], "network.initial_scale": [1, 2]}

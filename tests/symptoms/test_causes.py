@@ -37,6 +37,7 @@ def evidence(code, seen):
     return next((one for one in found if one), None)
 
 
+@pytest.mark.slow
 def test_a_network_that_learned_is_left_alone():
     assert LEARNED.skill > 0.9 and codes(LEARNED) == []
     for odd in ({"x": 4 * X, "learning_rate": 0.02}, {"activation": "relu", "batch_norm": True}, {"dropout": 0.1}):
@@ -118,6 +119,7 @@ def test_dead_units_are_counted():
     assert told.numbers["flat units"] == told.numbers["units"] == 12 and "12 of the 12 relu units" in told.sentence
 
 
+@pytest.mark.slow
 def test_the_gradient_vanishes_with_depth():
     shares = []
     for hidden in (2, 4, 6, 8):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lanes import examples
 from sklearn.metrics import log_loss
 
 from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
@@ -29,7 +30,7 @@ X = RANDOM.normal(size=(30, 3))
 CLASSES = np.eye(3)[np.arange(30) % 3]
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(st.sampled_from(["tanh", "sigmoid", "relu"]), st.integers(1, 4), st.integers(0, 100))
 def test_delta_of_one_row_is_the_gradient_of_the_biases(activation, hidden, seed):
     network = Network([3, *[4] * hidden, 2], activation)
@@ -207,6 +208,7 @@ def test_the_last_outputs_are_those_of_the_engine():
     np.testing.assert_array_equal(look_at(run, [0])[0].outputs, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("rate", [5e-324, 1e-300, 1e303, 1e308])
 def test_rates_at_the_ends_of_what_numbers_hold_are_tested_around(rate):

@@ -195,6 +195,7 @@ def test_the_benchmark_plants_every_code():
     assert set(module.DATA["final"]) > set(module.DATA["development"])
 
 
+@pytest.mark.slow
 def test_a_small_benchmark_names_what_it_planted_and_accuses_no_healthy_run(tmp_path):
     words = ["--set", "development", "--runs", "2", "--healthy", "3", "--json", str(tmp_path / "found.json")]
     words += ["--causes", "rate_too_high", "shuffled_labels", "nothing"]

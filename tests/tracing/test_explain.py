@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lanes import examples
 
 import deltarule
 from deltarule.engines.reference import ReferenceEngine
@@ -49,7 +50,7 @@ def test_parameters_are_arrays_by_name_or_one_vector():
 
 
 @pytest.mark.parametrize("optimizer", [name for name in OPTIMIZERS if name != "lbfgs"])
-@settings(max_examples=8)
+@settings(max_examples=examples(8))
 @given(step=st.integers(0, 40), dtype=st.sampled_from(["float64", "float32"]))
 def test_every_number_is_the_engines_own(optimizer, step, dtype):
     rng = np.random.default_rng(step)

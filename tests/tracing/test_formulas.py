@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from lanes import examples
 
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.losses import LOSSES, REDUCTIONS, meaningful
@@ -150,7 +151,8 @@ def explained(draw, **chosen):
     return explanation
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.slow
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.too_slow])
 @given(explained())
 def test_every_formula_comes_to_the_engines_number(explanation):
     assert disagreements(explanation) == []
@@ -165,8 +167,9 @@ EVERY = [
 ]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("kind", "name"), EVERY, ids=str)
-@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=examples(8), suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(data=st.data())
 def test_each_formula_there_is_comes_to_the_engines_number(kind, name, data):
     explanation = data.draw(explained(**{kind: name}))

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lanes import examples
 from scipy.optimize import LbfgsInvHessProduct
 
 from deltarule.engines.reference import ReferenceEngine
@@ -29,7 +30,7 @@ def explained(problem, step):
     return explain_update(problem, state, begun=start)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.integers(0, 2**32), st.integers(1, 5), st.integers(1, 6))
 def test_the_two_loops_are_the_product_with_the_matrix(seed, size, pairs):
     """SciPy multiplies by the same matrix, with 1 for the scale that it begins with."""

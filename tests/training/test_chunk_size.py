@@ -20,6 +20,7 @@ def after(fixed: float, each: float, stretches: int = 40, noise: float = 0.0, fi
     return pace, useful / spent
 
 
+@pytest.mark.slow
 @given(each=st.floats(1e-6, STRETCH_SECONDS / 2))
 def test_without_anything_fixed_a_stretch_takes_what_it_may(each: float) -> None:
     """And now and then twice that, to see whether something is."""

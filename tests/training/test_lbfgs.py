@@ -114,6 +114,7 @@ def test_a_minimum_is_reached_and_it_is_told_how() -> None:
         ReferenceEngine().advance(problem, initial_state(problem), 1)
 
 
+@pytest.mark.needs("torch")
 def test_its_progress_is_told_and_what_it_cannot_keep_is_refused(tmp_path: Path) -> None:
     x = np.linspace(-1, 1, 20)[:, None]
     problem, told = create_problem(Network([1, 1]), x, 3 * x + 1, optimizer="lbfgs", seeds=range(3)), []

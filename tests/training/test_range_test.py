@@ -31,6 +31,7 @@ def test_rates_are_finite_however_far_apart_the_ends_are():
     assert tested.rates == pytest.approx([float(f"1e{40 * t - 200}") for t in range(11)], rel=1e-12, abs=0)
 
 
+@pytest.mark.slow
 def test_the_suggested_rate_trains_well():
     problem = digits(seeds=range(5))
     tested = range_test(problem, lowest=1e-5, highest=50.0, steps=150)

@@ -37,6 +37,7 @@ def test_a_limit_may_be_as_large_as_one_likes(steps, epochs, batches):
         assert limit == min(*allowed, BEYOND - 1)
 
 
+@pytest.mark.slow
 def test_another_rule_ends_a_training_whose_limit_is_beyond_reach():
     problem = with_batches(2, 3, learning_rate=0.1)
     expected = train(problem, max_steps=10_000, tolerance=0.01)

@@ -65,6 +65,7 @@ def stopped_by_hand(problem, member, threshold, times, limit):
     return limit, state.theta[0]
 
 
+@pytest.mark.slow
 @given(st.integers(1, 4), st.floats(0.3, 1.2), st.integers(1, 60))
 def test_a_threshold_stops_each_member_at_its_own_step(times, threshold, limit):
     problem = encoder(seeds=range(3), learning_rate=[2.0, 20.0, 60.0], reduction="mean_samples")
@@ -93,6 +94,7 @@ LOOKED_AT = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["reference", "compiled"])
 @given(
     sizes=st.lists(st.integers(3, 40), min_size=2, max_size=4),
@@ -212,6 +214,7 @@ def test_divergence_names_where_it_begins():
     assert [(one.member, one.step, one.layer, one.where) for one in run.diverged] == [(0, 0, 1, "z1")]
 
 
+@pytest.mark.slow
 @given(st.integers(1, 37))
 def test_a_resumed_run_equals_an_unbroken_one(tmp_path_factory, looked):
     file = tmp_path_factory.mktemp("resume") / "run.safetensors"
@@ -243,6 +246,7 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
         train(encoder(), max_steps=5, checkpoint=file, resume=True)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_cleanly_with_what_was_reached():
     problem = encoder(seeds=range(50))
     threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT)).start()

@@ -81,6 +81,7 @@ def test_an_error_is_one_line_that_commands_nothing(kind: type[Exception]) -> No
     assert len(str(kind("x" * 10**6))) == LONGEST
 
 
+@pytest.mark.slow
 def test_the_screen_shows_what_names_hold_and_obeys_none_of_it(recipe: Path, tmp_path: Path, deltarule) -> None:
     for words in (("show", recipe), ("run", recipe, "--verbose", "--out", tmp_path / "out"), ("explain", recipe)):
         status, out, err = deltarule(*words)
@@ -114,6 +115,7 @@ def test_json_is_json_and_can_be_looked_at(recipe: Path, deltarule) -> None:
     assert json.loads(out)["title"] == HOSTILE
 
 
+@pytest.mark.slow
 def test_tables_and_predictions_name_columns_and_classes_safely(tmp_path: Path, deltarule) -> None:
     cell = '"' + HOSTILE.replace('"', '""') + '"'
     rows = [f"{number},{number % 7},{cell if number % 2 else 'tame'}" for number in range(40)]
@@ -129,6 +131,7 @@ def test_tables_and_predictions_name_columns_and_classes_safely(tmp_path: Path, 
     assert status == 0 and not COMMANDS.search(out + err) and HOSTILE in json.loads(out)["classes"]
 
 
+@pytest.mark.slow
 def test_pages_and_drawings_hold_no_element_of_a_name(recipe: Path, tmp_path: Path, deltarule) -> None:
     status, _, err = deltarule("run", recipe, "--out", tmp_path / "out")
     assert status == 0, err

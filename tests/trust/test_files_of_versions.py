@@ -44,6 +44,7 @@ def test_models_answer_as_they_did(folder, writer):
     np.testing.assert_allclose(load_model(folder / "table.safetensors").predict_proba(few), told["table"], **NEAR)
 
 
+@pytest.mark.slow
 def test_a_run_is_read_and_drawn(folder):
     told = read_json(folder / "told.json")["run"]
     run = read_run(folder / "run")

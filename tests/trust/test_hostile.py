@@ -197,6 +197,7 @@ def test_parquet_that_repeats_a_value_a_billion_times_is_refused(tmp_path: Path)
     refused(lambda: read_frame(tmp_path / "t.parquet"), "says that it unpacks to 2 GiB")
 
 
+@pytest.mark.slow
 def test_a_long_text_of_parquet_is_there_once_however_often_it_stands(tmp_path: Path) -> None:
     import pyarrow
     from pyarrow import parquet
@@ -371,6 +372,7 @@ print(oct(cache.folder().stat().st_mode), len(kept), cache.folder())
 """
 
 
+@pytest.mark.slow
 @posix
 def test_compiled_programs_lie_in_no_folder_that_others_can_write_to(tmp_path: Path) -> None:
     shared, numba, here = tmp_path / "shared", tmp_path / "numba", tmp_path / "here"

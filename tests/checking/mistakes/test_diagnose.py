@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from lanes import examples
 
 from deltarule import Network, check_gradient, check_vjp, compare
 from deltarule.checking.report import CodeReport
@@ -99,7 +100,8 @@ HUGE = st.integers(7, 300).map(lambda exponent: 0.777 * 10.0**exponent)
 FACTORS = st.one_of(BROKEN, HUGE)
 
 
-@settings(max_examples=25, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=examples(25), deadline=None)
 @given(FACTORS | FACTORS.map(lambda k: 1 / k), st.booleans())
 @example(3.0002, False)
 @example(250.02, True)
@@ -181,7 +183,8 @@ def test_zeros_among_right_gradients_are_called_zeros() -> None:
     assert codes(checked(lambda right: (*right[:3], 0 * right[3]))) == ["zero_gradient"]
 
 
-@settings(max_examples=25, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=examples(25), deadline=None)
 @given(st.integers(0, 1000), st.sampled_from([1, 2]))
 @example(2, 1)
 @example(33, 1)
@@ -197,7 +200,7 @@ def test_what_fits_by_coincidence_is_not_named(seed: int, units: int) -> None:
     assert {*codes(clipped), *codes(rounded)} <= {"single_entry", "single_row"}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(st.integers(0, 10**6), st.integers(3, 6), st.booleans(), st.booleans())
 def test_the_weights_of_a_single_output_are_no_biases(seed: int, units: int, by_name: bool, one_input: bool) -> None:
     """By their shape alone they might be; an array's name, where it has one, tells."""
@@ -224,7 +227,7 @@ def test_the_weights_of_a_single_output_are_no_biases(seed: int, units: int, by_
         assert [code for code, _ in named] == ["penalty_not_in_loss", "penalty_on_biases"]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(st.integers(0, 10**6), st.integers(6, 13), st.integers(2, 4))
 def test_a_layer_that_keeps_the_total_has_no_wrong_axis(seed: int, entries: int, width: int) -> None:
     """A kernel the other way round hands on as much in all, as it does to the wrong neighbors."""
@@ -251,7 +254,8 @@ def test_a_sum_over_the_units_is_named_where_there_are_as_many_samples() -> None
     assert codes(check_gradient(code, None, (W, b), x=X[:-1])) == []
 
 
-@settings(max_examples=15, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=examples(15), deadline=None)
 @given(st.sampled_from([0.0, 0.05, 0.2]), st.sampled_from([1 / N, -1.0, 3.7]), st.sampled_from(["tanh", "sigmoid"]))
 def test_a_wrong_penalty_beside_a_wrong_factor_is_named_too(own: float, factor: float, activation: str) -> None:
     """The loss has 0.1 W of a penalty, so a right one is in the gradient as 0.1 W however the rest is scaled."""
@@ -339,7 +343,7 @@ def test_only_a_name_of_weights_or_of_biases_tells_what_an_array_is(
     assert (mistake.code, mistake.where) == ("penalty_on_biases", tuple(keys[i] for i in wrong))
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=examples(5), deadline=None)
 @given(st.integers(0, 10**6))
 def test_a_penalty_on_biases_alone_is_told_in_compare(seed: int) -> None:
     generator = np.random.default_rng(seed)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from lanes import examples
 
 from deltarule import BadInput, Network, check_gradient
 from deltarule.checking.report import CodeReport
@@ -48,7 +49,7 @@ def codes(report: CodeReport) -> list[str]:
     return [mistake.code for mistake in report.diagnosis]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.floats(-8, -3).map(lambda exponent: 10**exponent))
 def test_an_epsilon_in_the_loss_alone_is_named_with_its_size(epsilon: float) -> None:
     report = checked(lambda p: cross_entropy(p, epsilon), lambda p: (p - Y) / N)
@@ -246,7 +247,8 @@ class Three:
         return check_gradient(self, None, self.params, like=self.network, x=self.x, y=self.y)
 
 
-@settings(max_examples=24, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=examples(24), deadline=None)
 @given(
     st.integers(0, 10**6),
     st.sampled_from(
@@ -272,7 +274,8 @@ def test_a_mistake_inside_of_a_random_network_is_named(seed: int, planted: tuple
         assert activation in ("relu", "leaky_relu")
 
 
-@settings(max_examples=15, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=examples(15), deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from(["tanh", "sigmoid"]))
 def test_a_derivative_of_what_dropout_has_left_is_named(seed: int, activation: str) -> None:
     generator, (f, slope) = np.random.default_rng(seed), ACTIVATIONS[activation]
@@ -292,7 +295,8 @@ def test_a_derivative_of_what_dropout_has_left_is_named(seed: int, activation: s
     assert codes(report) == ["derivative_of_z"] and "as dropout leaves it" in report.diagnosis[0].sentence
 
 
-@settings(max_examples=15, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=examples(15), deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from(["mean", "variance", "mean and variance"]))
 def test_batch_norm_without_one_of_its_derivatives_is_named_with_that_one(seed: int, constants: str) -> None:
     generator = np.random.default_rng(seed)
@@ -318,7 +322,7 @@ def test_batch_norm_without_one_of_its_derivatives_is_named_with_that_one(seed: 
     assert f"takes batch norm's {constants} as" in report.diagnosis[0].sentence
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from([0.0, 0.1]), st.sampled_from(["W1", "b1", "W1 b1"]))
 @example(35, 0.1, "W1")
 def test_zeros_are_not_those_of_a_last_sample_for_which_every_unit_is_off(seed: int, rate: float, zeros: str) -> None:

@@ -19,12 +19,13 @@ from types import SimpleNamespace
 import mpmath
 import numpy as np
 import pytest
+from all_engines import all_engines
 from half_imported import assert_waits
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from lanes import examples
 from llvmlite.binding import get_host_cpu_features
 
-from deltarule.engines.autograd import AutogradEngine
 from deltarule.engines.compiled import blas, cache, codegen_large, codegen_small
 from deltarule.engines.compiled.codegen_large import not_fusible
 from deltarule.engines.compiled.codegen_small import Shape, is_tiled, not_compilable, program
@@ -124,6 +125,7 @@ def test_the_array_covers_everything():
     assert {name for names in HIDDEN for name in names} == set(registry.names("activation"))
 
 
+@pytest.mark.sampled(6)
 @ALL
 def test_one_step_is_the_reference_step(i):
     problem = case(i)
@@ -139,6 +141,7 @@ def test_one_step_is_the_reference_step(i):
     assert ours.step == theirs.step and (seen.bad == expected.bad).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("i", range(0, len(CASES), 3))
 def test_a_member_alone_is_the_member_in_a_population(i):
     problem = case(i)
@@ -151,7 +154,7 @@ def test_a_member_alone_is_the_member_in_a_population(i):
 
 
 @given(st.integers(0, len(CASES) - 1), st.integers(0, 9), st.integers(0, 9))
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_advancing_in_two_goes_is_advancing_in_one(i, first, second):
     problem = case(i)
     start = initial_state(problem)
@@ -168,6 +171,7 @@ def test_advancing_in_two_goes_is_advancing_in_one(i, first, second):
 LARGE = (3, 30, 30, 2)  # 900 weights in a layer: more than are unrolled
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize(
     ("i", "batch_norm"), [(0, 0), (1, 0), (3, 0), (5, 0), (6, 0), (8, 0), (9, 0), (1, 1), (7, 1), (9, 1)]
 )
@@ -192,6 +196,7 @@ def test_a_large_network_makes_the_reference_step(i, batch_norm):
     assert np.array_equal(again.theta, together.theta)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adam", "rprop"])
 def test_rounding_moves_the_biases_that_batch_norm_takes_out_and_nothing_else_of_a_step(optimizer):
     rng = np.random.default_rng(0)
@@ -224,6 +229,7 @@ def test_the_program_for_large_networks_serves_small_ones_where_it_is_asked_to(i
     assert np.array_equal(one.theta[0], ours.theta[3])
 
 
+@pytest.mark.slow
 def test_an_optimizer_that_large_networks_lack_has_a_program_of_the_networks_own_shape():
     problem = encoder(2, optimizer="normalized_gradient")
     ours, _ = CompiledEngine(own_shape=False).advance(problem, initial_state(problem), 3)
@@ -240,6 +246,7 @@ def wide(members, hidden=(40,), **given):
     return create_problem(network, x, y, **settings, learning_rate=0.1, seeds=range(members), **given)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("members", [1, 3, 5])
 def test_threads_that_share_a_member_change_nothing(members):
     problem = wide(members, optimizer="adam")
@@ -264,6 +271,7 @@ SINGLE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("activation", "of_network", "given"), SINGLE)
 def test_a_layer_before_a_single_unit_makes_the_reference_step(activation, of_network, given):
     rng = np.random.default_rng(2)
@@ -296,6 +304,7 @@ def test_how_many_members_go_through_updates_together_changes_nothing(own_rows, 
         assert np.array_equal(seen.objective, results[0][1].objective)
 
 
+@pytest.mark.slow
 def test_trainings_at_the_same_time_do_not_wait_for_each_other():
     problem = wide(1)
     expected, _ = CompiledEngine(threads=1).advance(problem, initial_state(problem), 30)
@@ -304,6 +313,7 @@ def test_trainings_at_the_same_time_do_not_wait_for_each_other():
         assert all(np.array_equal(job.result(timeout=60)[0].theta, expected.theta) for job in jobs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("own_copy", [True, False])
 def test_either_blas_makes_the_reference_step(own_copy, monkeypatch):
     found = blas.blas() if own_copy else blas._of_scipy()
@@ -360,6 +370,7 @@ def encoder(members, **given):
     return create_problem(Network([8, 3, 8], "sigmoid", "sigmoid"), x, x, **settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov", "adam"])
 def test_a_hundred_steps_stay_together(optimizer):
     problem = encoder(20, optimizer=optimizer, learning_rate=0.1)
@@ -368,6 +379,7 @@ def test_a_hundred_steps_stay_together(optimizer):
     assert np.abs(ours.theta - theirs.theta).max() <= 1e-12 * np.abs(theirs.theta).max()
 
 
+@pytest.mark.slow
 @given(st.integers(1, 500), st.integers(1, 9))
 def test_every_member_has_a_lane_and_programs_are_few(members, threads):
     parts, lanes = blocks(encoder(1), np.arange(members), threads)
@@ -375,6 +387,7 @@ def test_every_member_has_a_lane_and_programs_are_few(members, threads):
     assert max(len(part) for part in parts) <= lanes and lanes in (1, 16, 64)
 
 
+@pytest.mark.slow
 def test_threads_and_the_size_of_blocks_change_nothing():
     problem = encoder(150)
     one, saw = CompiledEngine(threads=1).advance(problem, initial_state(problem), 20)
@@ -404,6 +417,7 @@ FOLDS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("network", "loss", "given"), FOLDS)
 def test_members_with_the_same_rows_share_products_and_keep_their_bits(network, loss, given, monkeypatch):
     problem = of_folds(network, loss, **given)
@@ -432,6 +446,7 @@ def test_members_with_the_same_rows_share_products_and_keep_their_bits(network, 
         assert np.array_equal(of_these.objective, saw.objective[:, chosen])
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize(
     ("i", "sizes"), [*((i, (3, 2, 3, 2)) for i in range(0, 11, 2)), *((i, LARGE) for i in (1, 5, 9))]
 )
@@ -445,6 +460,7 @@ def test_a_step_in_float32_is_within_a_millionth_of_the_reference_step(i, sizes)
     assert np.allclose(seen.objective, expected.objective, rtol=2e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("i", [2, 5, 9])
 def test_a_member_alone_is_the_member_in_a_population_in_float32_too(i):
     problem = case(i, members=8, dtype="float32")
@@ -456,6 +472,7 @@ def test_a_member_alone_is_the_member_in_a_population_in_float32_too(i):
         assert np.array_equal(saw.objective[:, 0], seen.objective[:, member])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("outputs", "output", "loss"), [(1, "identity", "squared_error"), (2, "softmax", "poisson")])
 def test_a_loss_of_float32_is_computed_in_float64_in_lanes_and_alone(outputs, output, loss):
     rng = np.random.default_rng(0)
@@ -468,6 +485,7 @@ def test_a_loss_of_float32_is_computed_in_float64_in_lanes_and_alone(outputs, ou
     assert np.array_equal(saw.objective[:, 0], seen.objective[:, 3])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("members", [1, 8])
 @pytest.mark.parametrize("largest", [0.0, 1e4, 1e8, 1e16])
 def test_a_cross_entropy_is_exact_however_large_the_logits(largest, members):
@@ -476,12 +494,13 @@ def test_a_cross_entropy_is_exact_however_large_the_logits(largest, members):
     problem = create_problem(Network([1, 2], output="softmax"), [[0.0]], [[1.0, 0.0]], **given)
     state = initial_state(problem)
     state = dataclasses.replace(state, theta=np.tile([0.0, 0.0, largest, largest - 2], (members, 1)))
-    engines = ReferenceEngine(), CompiledEngine(), CompiledEngine(own_shape=False), AutogradEngine()
+    engines = all_engines().values()
     for engine in engines:
         objective = engine.advance(problem, state, 1)[1].objective
         assert objective == pytest.approx(np.full((1, members), math.log1p(math.exp(-2))), rel=1e-14)
 
 
+@pytest.mark.slow
 def test_schedules_are_the_same_for_a_member_alone_and_for_one_among_others_of_a_large_network():
     rng = np.random.default_rng(0)
     settings = {"schedule": "inverse_scaling", "learning_rate": 0.1, "seeds": range(9)}
@@ -492,6 +511,7 @@ def test_schedules_are_the_same_for_a_member_alone_and_for_one_among_others_of_a
     assert np.array_equal(alone.theta[0], together.theta[4])
 
 
+@pytest.mark.slow
 def test_float32_stays_float32_and_near():
     problem = encoder(20, dtype="float32")
     ours, seen = CompiledEngine().advance(problem, initial_state(problem), 10)
@@ -501,6 +521,7 @@ def test_float32_stays_float32_and_near():
     assert np.abs(ours.theta - theirs.theta).max() < 2e-5 * np.abs(theirs.theta).max()
 
 
+@pytest.mark.slow
 def test_a_divergence_is_seen_at_the_same_step():
     x = np.random.default_rng(0).normal(size=(6, 3))
     problem = create_problem(
@@ -522,6 +543,7 @@ def test_workers_of_a_pool_do_not_take_more_processors_than_they_are_given(monke
     assert CompiledEngine().threads == everything >= 1
 
 
+@pytest.mark.slow
 def test_the_state_that_is_given_stays():
     problem = encoder(5, optimizer="adam")
     state = initial_state(problem)
@@ -604,6 +626,7 @@ def of_ones_own(*hidden, loss="squared_error", members=1):
     return create_problem(network, x, y, loss=loss, learning_rate=0.02, seeds=range(members))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("own_shape", [True, False])
 def test_formulas_of_ones_own_train_as_the_reference_engine_trains_them(own_shape):
     hidden = WITCH, Activation("tanh of mine", tanh, tanh_slope), first_cell(), second_cell()
@@ -1111,7 +1134,8 @@ def expressions(*names):
     return st.recursive(leaves, grown, max_leaves=8)
 
 
-@settings(max_examples=200, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=examples(200), deadline=None)
 @given(
     expressions("z", "k", "m"),
     expressions("z", "t", "k", "-k"),
@@ -1188,6 +1212,7 @@ def its_slope(z, a):
     return a
 
 
+@pytest.mark.slow
 def test_what_numba_cannot_compile_of_a_formula_is_left_to_the_reference_engine():
     problem = of_ones_own(Activation("own", of_a_second_argument, its_slope))
     assert not_compilable(problem) == ""
@@ -1254,6 +1279,7 @@ def trained(folder, edit=""):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_second_process_starts_from_the_disk_and_an_edited_derivative_is_never_served_stale(tmp_path):
     first = trained(tmp_path)
     compiled = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nbc")}
@@ -1264,6 +1290,7 @@ def test_the_second_process_starts_from_the_disk_and_an_edited_derivative_is_nev
     assert trained(tmp_path) == first
 
 
+@pytest.mark.slow
 def test_a_damaged_program_is_compiled_again(tmp_path):
     """Numba itself would run it: most of what is damaged in machine code ends the process or comes to other numbers."""
     first = trained(tmp_path)
@@ -1287,6 +1314,7 @@ def test_a_damaged_program_is_compiled_again(tmp_path):
     assert trained(tmp_path) == first and file.stat().st_mtime_ns == made, "it is whole again"
 
 
+@pytest.mark.slow
 def test_no_bytecode_of_a_program_is_read_or_written(tmp_path, monkeypatch):
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     first = trained(tmp_path)
@@ -1305,6 +1333,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there no process can be given a smallest disk")
 def test_a_disk_that_takes_no_more_stops_no_training(tmp_path, monkeypatch):
     programs, temporary = tmp_path / "programs", tmp_path / "temporary"
@@ -1415,6 +1444,7 @@ def test_a_floor_is_one_however_large_the_number(vector, x):
     assert isinstance(found, float) and np.array_equal(found, expected, equal_nan=True)
 
 
+@pytest.mark.slow
 def test_a_rate_of_1_stays_1_however_often_it_is_squared():
     """By hand: 1 to any power is 1; 2^1024 is beyond all numbers of 64 bits."""
     schedule = {"name": "squaring", "every": 1}
@@ -1433,6 +1463,7 @@ def descent(theta, g, learning_rate, k=2, on=True):
     return (theta - learning_rate * g * on / k,)
 
 
+@pytest.mark.slow
 def test_a_schedule_and_an_optimizer_may_have_arguments_of_their_own_with_defaults():
     x = np.linspace(-1.0, 1.0, 8).reshape(4, 2)
     rate, optimizer = Schedule("with_defaults", with_defaults), Optimizer("descent", descent)
@@ -1612,6 +1643,7 @@ QUANTILE = {"name": "quantile", "quantile": 0.99999}
 
 
 # A program takes seconds to compile, so each is made of many parts.
+@pytest.mark.slow
 @pytest.mark.parametrize(("own_shape", "members"), [(True, 1), (True, 8), (False, 2)])
 @pytest.mark.parametrize(
     ("hidden", "given"),
@@ -1640,9 +1672,10 @@ def test_numbers_in_formulas_are_rounded_where_numpy_rounds_them(hidden, given, 
     assert np.array_equal(seen.bad, expected.bad)
 
 
-ENGINES = ReferenceEngine(), CompiledEngine(), CompiledEngine(own_shape=False), AutogradEngine()
+ENGINES = tuple(all_engines().values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epsilon", [1e-8, 1e-50])
 @pytest.mark.parametrize("rest", [0.01, 1e-4, 1e-6, 1e-9])
 def test_what_rmsprop_adds_of_each_gradient_keeps_its_digits_in_float32(rest, epsilon):
@@ -1659,6 +1692,7 @@ def test_what_rmsprop_adds_of_each_gradient_keeps_its_digits_in_float32(rest, ep
         assert np.abs(found.theta - expected.theta).max() <= 1e-6 * np.abs(expected.theta).max()
 
 
+@pytest.mark.slow
 def test_a_setting_that_float32_does_not_have_is_0_in_every_engine():
     """By hand: where an input is always 0, so is the gradient, and 0 / (√0 + 0) is no number."""
     x = np.stack([np.linspace(-1.0, 1.0, 6), np.zeros(6)], 1)

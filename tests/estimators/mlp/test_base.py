@@ -20,6 +20,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lanes import examples
 from scipy import sparse
 from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -101,7 +102,7 @@ def test_balanced_weights_need_all_rows() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Got `batch_size`")
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(weights=st.lists(st.integers(0, 3), min_size=120, max_size=120).filter(any))
 def test_a_weight_is_how_often_a_row_counts(weights: list[int]) -> None:
     weighted = regressor(max_iter=3, batch_size=500).fit(X, NUMBERS, sample_weight=weights)
@@ -601,7 +602,7 @@ def test_a_first_fit_that_an_error_ends_makes_no_model(make: Any) -> None:
         assert vars(refused) == refused.get_params()
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(
     calls=st.lists(st.sampled_from(["fit", "warm", "partial", "lbfgs", "scored"]), min_size=1, max_size=4),
     members=st.integers(1, 2),
@@ -725,6 +726,7 @@ def test_partial_fit_over_all_rows_is_an_epoch(batch_size: int) -> None:
     assert parts.loss_curve_ == pytest.approx(fitted.loss_curve_)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "given", [{"shuffle": False}, {"solver": "sgd", "learning_rate": "invscaling", "n_members": 2}], ids=["adam", "sgd"]
 )
@@ -754,6 +756,7 @@ print(model.coefs_[0].tobytes().hex()[:4000], model.predict(X).tobytes().hex()[:
 """
 
 
+@pytest.mark.slow
 def test_the_number_of_threads_changes_no_bit() -> None:
     seen = set()
     for threads in ("1", "2"):

@@ -96,6 +96,7 @@ def test_searches_in_threads_change_no_fit_afterwards(interrupted):
     assert MLPClassifier((3,), max_iter=5).fit(X, Y).n_iter_ <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [1, 2, 3, 10**6])
 def test_there_is_no_model_of_a_table(interrupted, number):
     interrupted(number)

@@ -55,6 +55,7 @@ def test_each_is_fitted_as_it_would_be_alone(kind: Any, common: dict[str, Any]) 
             np.testing.assert_array_equal(one.partial_fit(X, y).predict(X), other.partial_fit(X, y).predict(X))
 
 
+@pytest.mark.slow
 def test_folds_are_fitted_together_by_the_compiled_engine_and_keep_their_bits() -> None:
     """Networks of 24 · 3 weights in their first layer, whose products all networks of a fold share."""
     given: dict[str, Any] = {"hidden_layer_sizes": (24,), "engine": "compiled", "max_iter": 30, "tol": 1e-2}
@@ -82,6 +83,7 @@ def test_weighted_rows() -> None:
         np.testing.assert_array_equal(one.predict(X), other.predict(X))
 
 
+@pytest.mark.slow
 def test_shapes_of_all_kinds_at_once() -> None:
     """What differs in more than numbers is not of one population."""
     common: dict[str, Any] = {"hidden_layer_sizes": (6,), "max_iter": 4, "random_state": 0, "engine": "reference"}

@@ -468,6 +468,7 @@ def test_other_parameters_of_fit_go_where_they_go_in_scikit_learns() -> None:
     same(pipeline, {"mlpclassifier__alpha": [0.1, 10.0]}, cv=2, fit=fit)
 
 
+@pytest.mark.slow
 def test_metadata_are_routed_as_in_scikit_learns() -> None:
     weights, grid = np.where(Y, 10.0, 0.1), {"alpha": [1e-4, 10.0]}
     with config_context(enable_metadata_routing=True):
@@ -662,6 +663,7 @@ PopulationSearchCV(model, {"alpha": [0.0, 0.1, 1.0, 10.0]}, cv=2, path=sys.argv[
 """
 
 
+@pytest.mark.slow
 def test_a_search_that_was_killed_repeats_only_what_is_unfinished(tmp_path: Path) -> None:
     process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", KILLED, str(tmp_path)])
     file, done = tmp_path / "sweep.sqlite", 0

@@ -131,6 +131,7 @@ texts = st.sampled_from(["", "red", "green", "blue"])
 numbers = st.floats(-1e4, 1e4).map(lambda number: round(number, 1)) | st.just(float("nan"))
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(numbers, texts), min_size=4, max_size=30), st.lists(st.tuples(numbers, texts), min_size=1))
 def test_inputs_are_those_of_scikit_learn(rows: list[Any], new: list[Any]) -> None:
     train = frame_of({"size": [one for one, _ in rows], "color": [two for _, two in rows]})

@@ -59,6 +59,7 @@ def found(classifier: TabularClassifier) -> Inspection:
     return classifier.inspect(TABLE[TEST], KIND[TEST])
 
 
+@pytest.mark.slow
 def test_the_scores_are_those_of_evaluate(classifier: Any, regressor: Any, found: Inspection) -> None:
     assert found.scores == classifier.evaluate(TABLE[TEST], KIND[TEST])
     assert regressor.inspect(TABLE[TEST], WORTH[TEST]).scores == regressor.evaluate(TABLE[TEST], WORTH[TEST])
@@ -82,6 +83,7 @@ def test_mistakes_are_what_stands_beside_the_diagonal(classifier: TabularClassif
     assert [one.rows for one in found.mistakes] == sorted(told.values(), reverse=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["classes", "numbers"])
 def test_importances_are_scikit_learns(classifier: Any, regressor: Any, kind: str) -> None:
     model, y = (classifier, KIND) if kind == "classes" else (regressor, WORTH)

@@ -243,6 +243,7 @@ def test_answers_that_are_far_off_change_nothing_of_the_baseline(usual: float) -
     assert r_squared(1e200 * y, np.array([1e200, 2e200, 3e200])) == pytest.approx(r2_score(y, [1, 2, 3]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [10, 20, 200])
 def test_the_interval_of_r_squared_covers_the_truth_about_as_often_as_it_says(rows: int) -> None:
     random, covered = np.random.default_rng(rows), 0

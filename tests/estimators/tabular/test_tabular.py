@@ -67,6 +67,7 @@ def regressor() -> TabularRegressor:
         return TabularRegressor(random_state=0).fit(TABLE, PRICE)
 
 
+@pytest.mark.slow
 def test_a_table_with_texts_and_gaps_is_learned(classifier: TabularClassifier, regressor: TabularRegressor) -> None:
     assert [column.kind for column in classifier.columns_] == ["unused", "number", "category"]
     for model, name in ((classifier, "accuracy"), (regressor, "r_squared")):
@@ -80,6 +81,7 @@ def test_a_table_with_texts_and_gaps_is_learned(classifier: TabularClassifier, r
     assert (classifier.predict(TABLE) == classifier.classes_[p.argmax(axis=1)]).all()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_model_and_columns_may_stand_in_any_order(regressor: TabularRegressor) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -94,6 +96,7 @@ def test_unnamed_columns_are_as_many_as_were_learned() -> None:
         model.predict(rows[:, :2])
 
 
+@pytest.mark.slow
 def test_classes_may_be_numbers_among_objects() -> None:
     y = np.array([1, 2] * 15, object)
     model = TabularClassifier(random_state=0).fit({"a": RANDOM.normal(size=30) + np.array([0, 9] * 15)}, y)
@@ -102,6 +105,7 @@ def test_classes_may_be_numbers_among_objects() -> None:
         assert model.evaluate({"a": [0.0, 9.0, 9.0, 9.0]}, np.array(classes, object)).score == 0.75
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "y",
     [
@@ -120,6 +124,7 @@ def test_the_score_goes_by_the_names_of_classes(y: Any) -> None:
     assert model.score(X, half, weights) == pytest.approx(1 - weights[:10].sum() / weights.sum())
 
 
+@pytest.mark.slow
 def test_a_score_takes_the_weights_that_scikit_learns_takes() -> None:
     """Which those are, its version says."""
     X, y = {"a": np.arange(40) % 2}, np.array(["no", "yes"] * 20)
@@ -136,6 +141,7 @@ def test_a_score_takes_the_weights_that_scikit_learns_takes() -> None:
         assert outcome(lambda weights=weights: model.score(X, y, weights)) == theirs
 
 
+@pytest.mark.slow
 def test_truths_are_one_and_zero_on_either_side() -> None:
     X, y = {"a": np.arange(40) % 2}, np.arange(40) % 2
     for learned, told in ((y == 1, y), (y, y == 1), (y, y.astype(float)), (y == 1, pd.Series(y == 1, dtype=object))):
@@ -157,6 +163,7 @@ def test_a_number_that_is_too_large_is_refused_with_every_seed(kind: Any, seed: 
         kind(random_state=seed).fit({"a": a, "b": np.arange(40) % 3}, np.arange(40) % 2)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("far", [0.5, 1e-90])
 def test_a_number_that_is_taken_is_taken_with_every_seed(seed: int, far: float) -> None:
@@ -166,6 +173,7 @@ def test_a_number_that_is_taken_is_taken_with_every_seed(seed: int, far: float) 
     assert np.isfinite(model.predict_proba(table)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:the column .* alone tells the target")
 def test_what_is_not_used_is_not_looked_at() -> None:
     """In training as somebody told, and in answers as the model knows; of columns without names all count."""
@@ -180,6 +188,7 @@ def test_what_is_not_used_is_not_looked_at() -> None:
         assert model.predict(table.fillna(0).replace(np.inf, 0).to_numpy()).tolist() == table["a"].tolist()
 
 
+@pytest.mark.slow
 def test_columns_without_names_go_by_their_places() -> None:
     rows = RANDOM.normal(size=(30, 2))
     frame = pd.DataFrame(rows, columns=["a", "b"])
@@ -197,6 +206,7 @@ def test_columns_without_names_go_by_their_places() -> None:
     assert not hasattr(named.fit(rows, rows[:, 1]), "feature_names_in_")
 
 
+@pytest.mark.slow
 def test_a_table_of_arrow_is_learned() -> None:
     table = pa.table({"size": SIZE, "color": COLOR.tolist()})
     model = TabularRegressor(random_state=0).fit(table, PRICE)
@@ -204,6 +214,7 @@ def test_a_table_of_arrow_is_learned() -> None:
     np.testing.assert_array_equal(model.predict(table), model.predict(table.to_pandas()))
 
 
+@pytest.mark.slow
 def test_long_identifiers_are_categories_of_their_own() -> None:
     ids = 2**53 + np.arange(40) % 2
     model = TabularRegressor({"id": "category"}, random_state=0).fit({"id": ids}, np.arange(40) % 2)
@@ -211,6 +222,7 @@ def test_long_identifiers_are_categories_of_their_own() -> None:
     np.testing.assert_allclose(model.predict({"id": [2**53, 2**53 + 1]}), [0, 1], atol=0.1)
 
 
+@pytest.mark.slow
 def test_the_network_has_an_output_for_each_class() -> None:
     y = np.repeat(np.arange(4), 20)
     model = TabularClassifier(random_state=0).fit({"a": y + RANDOM.normal(scale=0.1, size=80)}, y)
@@ -241,6 +253,7 @@ def test_a_warning_names_the_line_that_asks(classifier: TabularClassifier, asked
     assert [one.filename for one in caught] == [__file__]
 
 
+@pytest.mark.slow
 def test_a_columns_name_is_no_reason_to_warn() -> None:
     table = pd.DataFrame({"size": SIZE, "an identifier": 1})
     with warnings.catch_warnings():
@@ -248,12 +261,14 @@ def test_a_columns_name_is_no_reason_to_warn() -> None:
         TabularClassifier(random_state=0).fit(table, PRICE > 18)
 
 
+@pytest.mark.slow
 def test_days_that_are_not_read_are_told() -> None:
     days = pd.date_range("2026-01-01", periods=N)
     with pytest.warns(UserWarning, match="the column 'day' is not used: values that look like dates, which are not"):
         TabularClassifier(random_state=0).fit(pd.DataFrame({"size": SIZE, "day": days}), PRICE > 18)
 
 
+@pytest.mark.slow
 def test_a_leak_and_a_slip_are_told() -> None:
     table = {
         "size": SIZE,
@@ -273,6 +288,7 @@ def test_a_leak_and_a_slip_are_told() -> None:
     assert slip.startswith("the column 'age' is not used: texts that look like numbers, but for 'old' in row 0")
 
 
+@pytest.mark.slow
 def test_kinds_can_be_told() -> None:
     codes = RANDOM.integers(1, 4, 40)
     model = TabularRegressor({"code": "category"}, random_state=0).fit({"code": codes}, np.array([0, 9, 1, 5])[codes])
@@ -331,6 +347,7 @@ def test_tables_that_nothing_can_be_learned_from_are_refused(kind: Any, X: Any, 
         kind().fit(X, None if y is None else np.array(y, object if None in list(y) else None))
 
 
+@pytest.mark.slow
 def test_a_class_of_one_row_is_left_out_and_told() -> None:
     """As rows without a target are passed over: nobody can add rows to a table that is as it is."""
     x, y = RANDOM.normal(size=(60, 2)), np.array(["no", "yes"] * 30, object)
@@ -350,6 +367,7 @@ def test_a_class_of_one_row_is_left_out_and_told() -> None:
         assert TabularClassifier(random_state=0).fit(x, numbers).classes_.tolist() == [0, 1]
 
 
+@pytest.mark.slow
 def test_a_class_that_was_left_out_leaves_the_probabilities_of_the_others_as_good_as_they_are() -> None:
     """In the very table that it was left out of: the answer is wrong, and that is all."""
     y = np.array(["no", "yes"] * 30, object)
@@ -365,6 +383,7 @@ def test_a_class_that_was_left_out_leaves_the_probabilities_of_the_others_as_goo
         assert getattr(found, name) == getattr(others, name)
 
 
+@pytest.mark.slow
 def test_a_class_that_is_set_aside_whole_counts_as_wrong_and_moves_no_other() -> None:
     """Of 30 classes of two rows each 12 rows are set aside, two of them all that there are of a class."""
     y = np.arange(60) // 2
@@ -397,6 +416,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("x", "y", "sentence"), [one[1:] for one in REFUSED], ids=[one[0] for one in REFUSED])
 def test_a_fit_that_is_refused_leaves_everything_as_it_was(x: Any, y: Any, sentence: str) -> None:
     known = {"a": np.arange(60) % 2, "b": RANDOM.normal(size=60)}
@@ -411,6 +431,7 @@ def test_a_fit_that_is_refused_leaves_everything_as_it_was(x: Any, y: Any, sente
     np.testing.assert_array_equal(model.predict(known), answers)
 
 
+@pytest.mark.slow
 def test_a_subclass_keeps_what_it_does_not_pickle() -> None:
     class Locked(TabularRegressor):
         def __init__(self, random_state: Any = None) -> None:
@@ -428,6 +449,7 @@ def test_a_subclass_keeps_what_it_does_not_pickle() -> None:
     assert model.lock is lock
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_fit_that_is_interrupted_leaves_everything_as_it_was(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the ensemble that is to be scored, and at the one that is to be kept."""
@@ -449,6 +471,7 @@ def test_a_fit_that_is_interrupted_leaves_everything_as_it_was(number: int, monk
     assert vars(model) == before and not [name for name in vars(one) if name.endswith("_")]
 
 
+@pytest.mark.slow
 def test_a_wild_cell_is_told_where_the_score_is_not_above_its_baseline() -> None:
     """In a row that is set aside: without it nobody knows why."""
     random = np.random.default_rng(0)
@@ -463,6 +486,7 @@ def test_a_wild_cell_is_told_where_the_score_is_not_above_its_baseline() -> None
     assert wild.startswith("in the rows set aside the column 'x1' has numbers in 1 row far outside of training's")
 
 
+@pytest.mark.slow
 def test_a_row_that_makes_most_of_the_errors_is_named_with_its_wild_cell() -> None:
     """By its number in the table, and of numbers alone: an accuracy counts every row alike."""
     random = np.random.default_rng(0)
@@ -480,6 +504,7 @@ def test_a_row_that_makes_most_of_the_errors_is_named_with_its_wild_cell() -> No
     assert not any("squared errors" in note for note in classifier.report_.notes)
 
 
+@pytest.mark.slow
 def test_folds_are_trained_with_what_fits_their_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """And where one has a row less than another, its last batch lacks one more."""
     seen = list[tuple[int, set[int]]]()
@@ -506,6 +531,7 @@ def test_an_alpha_that_few_rows_chose_is_less_for_many() -> None:
     assert few == 3 and 0.1 < many < 0.2  # as the table of alpha_for has it
 
 
+@pytest.mark.slow
 def test_many_rare_classes_are_divided_as_they_can_be() -> None:
     y = np.repeat(np.arange(30), 2)
     with warnings.catch_warnings():
@@ -514,6 +540,7 @@ def test_many_rare_classes_are_divided_as_they_can_be() -> None:
     assert model.predict_proba({"a": [3.0]}).shape == (1, 30)
 
 
+@pytest.mark.slow
 def test_a_line_is_found_to_be_one() -> None:
     """On what a linear model fits best, the linear candidate is as good as least squares.
 
@@ -529,6 +556,7 @@ def test_a_line_is_found_to_be_one() -> None:
     assert np.square(ours - truth).mean() < 2 * np.square(theirs - truth).mean() + 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["iris", "diabetes"])
 def test_at_least_as_good_as_the_defaults_of_scikit_learn(name: str) -> None:
     """All five bundled sets, with intervals, are in benchmarks/estimators.py; here a quick one of each kind."""
@@ -607,6 +635,7 @@ def test_a_target_has_as_many_rows_as_the_table(
         regressor.evaluate(TABLE, 3 if isinstance(y, str) else [0.5] * len(y))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_text_says_the_same_in_python_and_in_a_file(tmp_path: Path) -> None:
     wall = np.array(["none", "brick", " wood ", "NA"] * 15, object)
@@ -617,6 +646,7 @@ def test_a_text_says_the_same_in_python_and_in_a_file(tmp_path: Path) -> None:
     assert model.columns_[0].categories == ("", "brick", "wood")
 
 
+@pytest.mark.slow
 def test_a_target_is_called_as_its_column() -> None:
     y = np.where(PRICE > 18, "dear", "cheap")
     tables = pd.DataFrame({"price": y}), pd.DataFrame({"name": y}), pa.table({"price": y})
@@ -627,6 +657,7 @@ def test_a_target_is_called_as_its_column() -> None:
             assert TabularClassifier(random_state=0).fit(TABLE[["size"]], target).target_ == named
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_kinds_are_told_by_names_of_any_type() -> None:
     frame = pd.DataFrame({0: np.arange(40) % 3, 1: RANDOM.normal(size=40)})
@@ -636,6 +667,7 @@ def test_kinds_are_told_by_names_of_any_type() -> None:
         TabularClassifier(["category", "number"]).fit(frame, np.arange(40) % 2)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_columns_that_somebody_called_x0_have_names_all_the_same(tmp_path: Path) -> None:
     x = RANDOM.normal(size=(60, 2))
@@ -648,6 +680,7 @@ def test_columns_that_somebody_called_x0_have_names_all_the_same(tmp_path: Path)
             one.predict(turned.rename(columns={"x0": "p", "x1": "q"}))
 
 
+@pytest.mark.slow
 def test_what_pandas_read_is_answered_alike_from_the_file(tmp_path: Path) -> None:
     """Truth values in capitals, days among times, and names with spaces: as a file has them and as a frame has them."""
     random = np.random.default_rng(3)
@@ -663,6 +696,7 @@ def test_what_pandas_read_is_answered_alike_from_the_file(tmp_path: Path) -> Non
     assert model.evaluate(frame, frame["fruit"]).score == 1
 
 
+@pytest.mark.slow
 def test_columns_without_names_have_none_from_a_file_either(tmp_path: Path) -> None:
     x = RANDOM.normal(size=(40, 2))
     model = TabularRegressor(random_state=0).fit(x, x[:, 0])
@@ -674,6 +708,7 @@ def test_columns_without_names_have_none_from_a_file_either(tmp_path: Path) -> N
         np.testing.assert_array_equal(back.predict(other), model.predict(x))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_times_with_a_zone_are_the_same_in_what_arrow_writes(tmp_path: Path) -> None:
     """In answers and scripts."""
@@ -692,6 +727,7 @@ def test_times_with_a_zone_are_the_same_in_what_arrow_writes(tmp_path: Path) -> 
     assert told == frame["kind"].tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_zone_that_nobody_writes_is_none_in_scripts_either(tmp_path: Path) -> None:
     known = {"time": ["10:00:00+00:00", "11:00:00+00:00"] * 15}
@@ -704,6 +740,7 @@ def test_a_zone_that_nobody_writes_is_none_in_scripts_either(tmp_path: Path) -> 
     assert told == pytest.approx(model.predict({"time": texts})) and told[0] != pytest.approx(told[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learned", ["written", "frame"])
 def test_other_programs_truths_and_days_are_the_same_whichever_were_learned(learned: str, tmp_path: Path) -> None:
     """In columns and classes, in answers, scores, files and scripts."""
@@ -726,6 +763,7 @@ def test_other_programs_truths_and_days_are_the_same_whichever_were_learned(lear
         assert told == [str(one) for one in model.predict(table[["flag", "day"]])]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_truths_of_columns_are_one_and_zero_in_answers_and_scripts(tmp_path: Path) -> None:
     random = np.random.default_rng(6)
@@ -743,6 +781,7 @@ def test_truths_of_columns_are_one_and_zero_in_answers_and_scripts(tmp_path: Pat
             assert told == y.tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_other_answers_with_commas_are_not_known_in_scripts_either(tmp_path: Path) -> None:
     answers = np.array(["1,2", "1,3", "2,3"] * 20, object)
@@ -758,6 +797,7 @@ def test_other_answers_with_commas_are_not_known_in_scripts_either(tmp_path: Pat
     assert [line.strip('"') for line in printed] == told.tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_decimal_commas_of_categories_are_known_in_scripts(tmp_path: Path) -> None:
     floors = np.array([0.5, 1.0, 1500.0] * 20)
@@ -773,6 +813,7 @@ def test_decimal_commas_of_categories_are_known_in_scripts(tmp_path: Path) -> No
     assert told == [str(one) for one in answers]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("learned", ["decimals", "floats"])
 def test_decimals_and_the_same_numbers_are_one_class_and_one_category(learned: str, tmp_path: Path) -> None:
@@ -797,6 +838,7 @@ def test_decimals_and_the_same_numbers_are_one_class_and_one_category(learned: s
             assert told == model.predict(frame).tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_scripts_read_a_table_that_says_what_separates_its_columns(tmp_path: Path) -> None:
     x = np.linspace(-1, 1, 60)
@@ -855,6 +897,7 @@ def test_a_target_beyond_float64_is_infinite() -> None:
         TabularRegressor(random_state=0).fit({"x": RANDOM.normal(size=60)}, [1, 2, 10**400] * 20)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_classes_of_a_list_are_as_different_as_they_are() -> None:
     x = {"x": np.arange(60) % 3}
@@ -865,6 +908,7 @@ def test_classes_of_a_list_are_as_different_as_they_are() -> None:
     assert model.score(x, np.array([0, 1, 2] * 20, np.float32)) == 1
 
 
+@pytest.mark.slow
 def test_many_rows_are_answered_in_parts_that_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A text of 500 categories became 500 numbers of every row at once: gigabytes for a table of some megabytes."""
     model = TabularClassifier(random_state=0).fit(TABLE, COLOR)
@@ -882,6 +926,7 @@ def test_many_rows_are_answered_in_parts_that_change_nothing(monkeypatch: pytest
     assert np.isfinite(numbers.predict(far)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.02, 0.1, 0.9])
 def test_probabilities_are_right_on_the_whole_however_rare_a_class(rate: float) -> None:
     random = np.random.default_rng(int(100 * rate))
@@ -897,6 +942,7 @@ def test_probabilities_are_right_on_the_whole_however_rare_a_class(rate: float) 
     assert scores.log_loss < scores.baseline_log_loss
 
 
+@pytest.mark.slow
 def test_of_many_classes_each_has_its_share() -> None:
     y = np.repeat(list("abcd"), [400, 80, 15, 5])
     x = RANDOM.normal(size=(500, 2)) + (y == "b")[:, None]
@@ -939,6 +985,7 @@ def test_every_fold_has_its_share_of_each_kind(kinds: list[int], folds: int, see
         assert max(counts) - min(counts) <= 1
 
 
+@pytest.mark.slow
 def test_fits_in_threads_leave_warnings_as_they_were() -> None:
     """Which are switched for all threads at once: whoever restores what another had switched off leaves them off."""
     before, (x, y) = list(warnings.filters), (RANDOM.normal(size=(40, 2)), np.arange(40) % 2)
@@ -949,6 +996,7 @@ def test_fits_in_threads_leave_warnings_as_they_were() -> None:
         np.testing.assert_array_equal(model.predict_proba(x), models[0].predict_proba(x))
 
 
+@pytest.mark.slow
 def test_a_fit_with_nothing_to_tell_warns_of_nothing() -> None:
     """Neither of epochs that were all made, as they should, nor of a class that a fold lacks."""
     y = np.array([*range(2)] * 20 + [2] * 2)
@@ -957,6 +1005,7 @@ def test_a_fit_with_nothing_to_tell_warns_of_nothing() -> None:
         TabularClassifier(random_state=0).fit(RANDOM.normal(size=(42, 2)) + 2 * y[:, None], y)
 
 
+@pytest.mark.slow
 def test_a_model_that_is_no_better_than_its_baseline_is_told() -> None:
     x = RANDOM.normal(size=(100, 2))
     with pytest.warns(UserWarning, match="R² is .*, not above the .* of always saying the mean; do not rely on it"):
@@ -969,6 +1018,7 @@ def test_a_model_that_is_no_better_than_its_baseline_is_told() -> None:
         TabularClassifier(random_state=0).fit(x, rare)
 
 
+@pytest.mark.slow
 def test_logarithms_of_targets_are_learned_by_a_transformer() -> None:
     x = RANDOM.normal(size=(200, 2))
     y = np.exp(7 + 2 * x[:, 0])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from lanes import examples
 
 from deltarule.errors import BadInput
 from deltarule.export.training_script.script import MOST_NUMBERS, training_script
@@ -95,7 +96,7 @@ EVERY = [
 
 
 @pytest.mark.parametrize(("kind", "name"), EVERY, ids=str)
-@settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(5), suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_the_losses_are_the_engines_to_the_last_digit(kind, name, data):
     problem = data.draw(problems(**{kind: name}))

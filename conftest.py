@@ -1,0 +1,141 @@
+"""Two lanes of tests: `pytest` runs the fast one in minutes, `pytest --everything` runs all.
+
+The fast lane leaves out what is marked slow, and files that need a library that is not installed; its last lines say
+so. A file or folder that is named on the command line is run whole. With `--everything` a missing library is an error.
+"""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from lanes import COMPLETE_EXAMPLES, FAST_EXAMPLES
+
+ROOT = Path(__file__).parent
+
+# Files and folders of which nearly all is slow, and why. Of other files single tests are marked: those that took more
+# than 1.2 seconds in a complete run.
+SLOW = {
+    "docs/how-to/a-table-of-your-own.md": "trains ten models",
+    "docs/reference/why-not-learning.md": "trains a network for each cause",
+    "tests/benchmarks": "measures times and plants mistakes",
+    "tests/browser": "starts a browser",
+    "tests/cli/test_bench.py": "runs the benchmark",
+    "tests/cli/test_reproduce.py": "runs the studies",
+    "tests/docs/test_examples.py": "runs each command of the pages in a process of its own",
+    "tests/docs/test_notebooks.py": "starts kernels",
+    "tests/docs/test_site.py": "builds the site",
+    "tests/estimators/tabular/test_model_page.py": "trains models on tables",
+    "tests/export/test_onnx_graph.py": "runs graphs in ONNX Runtime",
+    "tests/peers": "all estimator checks of scikit-learn, for its own estimators too",
+    "tests/studies/test_reproduce_studies.py": "runs the studies",
+    "tests/sweeps/test_executors.py": "starts workers and clusters",
+    "tests/sweeps/test_killed.py": "kills processes",
+    "tests/training/test_killed.py": "kills processes",
+    "tests/trust/test_crashes.py": "kills processes",
+    "tests/trust/test_fuzz.py": "runs the fuzzer",
+    "tests/trust/test_numbers.py": "trains with all engines on hard numbers",
+    "tests/trust/test_sameness.py": "trains in several processes",
+}
+LIBRARIES = {
+    "distributed": "Dask",
+    "jax": "JAX",
+    "latex2mathml": "latex2mathml",
+    "nbclient": "nbclient",
+    "nbformat": "nbformat",
+    "onnx": "ONNX",
+    "onnxruntime": "ONNX Runtime",
+    "optuna": "Optuna",
+    "pandas": "pandas",
+    "playwright": "Playwright",
+    "polars": "Polars",
+    "pyarrow": "PyArrow",
+    "sphinx": "Sphinx",
+    "torch": "PyTorch",
+}
+
+
+# Examples in docstrings and on pages that need a library, though they do not import it.
+NEEDS = {
+    "docs/how-to/sweep-your-own-grid.md": "pandas",
+    "docs/tutorial.md": "torch",
+    "src/deltarule/engines/autograd.py": "torch",
+    "src/deltarule/export/model_scripts.py": "torch",
+    "src/deltarule/proofs/gradcheck.py": "torch",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that runs all."""
+    parser.addoption("--everything", action="store_true", help="run the slow tests too, and miss no library")
+    parser.addoption("--slow", action="store_true", help="run the slow tests too, as where files are named")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the lane, and with it how many examples hypothesis makes."""
+    config.addinivalue_line("markers", "needs(library): left out where it is not installed, but never of everything")
+    config.addinivalue_line("markers", "slow: not in the fast lane")
+    config.addinivalue_line("markers", "sampled(n): every n-th of the test's cases in the fast lane")
+    if not hasattr(config, "workerinput"):  # pytest-xdist hands the options of the first process to its workers
+        is_named = config.args_source is not pytest.Config.ArgsSource.TESTPATHS
+        config.option.slow = config.option.slow or config.option.everything or is_named
+    everything = config.option.everything
+    # No deadline: the first example may pay for an import. In CI and in the fast lane the same examples every time, so
+    # that a red run is the change's doing; in a complete run elsewhere new ones, so that it goes on searching.
+    settings.register_profile(
+        "deltarule",
+        deadline=None,
+        max_examples=COMPLETE_EXAMPLES if everything else FAST_EXAMPLES,
+        derandomize="CI" in os.environ or not everything,
+        print_blob=True,
+    )
+    settings.load_profile("deltarule")
+
+
+def missing_libraries(path: Path) -> Iterator[str]:
+    """The libraries that a file of tests or examples imports and that are not installed."""
+    text, needed = path.read_text(encoding="utf-8"), NEEDS.get(path.relative_to(ROOT).as_posix())
+    for name in LIBRARIES:
+        is_imported = re.search(rf"^\W*(import|from) {name}\b", text, re.MULTILINE)
+        if (is_imported or name == needed) and find_spec(name) is None:
+            yield name
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Pass over what is slow as a whole, and over files that need a library that is not there."""
+    if not config.option.slow and collection_path.relative_to(ROOT).as_posix() in SLOW:
+        return True
+    if not config.option.everything and collection_path.suffix in (".py", ".md") and collection_path.is_file():
+        return any(missing_libraries(collection_path)) or None
+    return None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave slow tests and most of the sampled cases out of the fast lane, and tests that need what is not there."""
+    if config.option.everything:
+        return
+    left_out, cases = set[pytest.Item](), Counter[str]()
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        sampled = item.get_closest_marker("sampled")
+        is_slow = item.get_closest_marker("slow") or (sampled and cases[test] % sampled.args[0])
+        cases[test] += 1
+        if (is_slow and not config.option.slow) or any(
+            find_spec(mark.args[0]) is None for mark in item.iter_markers("needs")
+        ):
+            left_out.add(item)
+    config.hook.pytest_deselected(items=[*left_out])
+    items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what was left out."""
+    missing = [title for name, title in LIBRARIES.items() if find_spec(name) is None]
+    if missing:
+        terminalreporter.write_line(f"not installed, so nothing was compared with: {', '.join(missing)}")
+    if not config.option.slow:
+        terminalreporter.write_line("this was the fast lane; pytest --everything runs all tests")
