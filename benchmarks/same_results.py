@@ -1,0 +1,375 @@
+"""Compare this checkout's results with those of another revision, bit for bit.
+
+    python benchmarks/same_results.py --against REVISION [--only TEXT]
+
+trains about 230 networks and populations with the code of both, each in a process of its own, on the same machine and
+with the same libraries: every engine, optimizer, loss, activation, penalty and schedule, dropout, batch norm, batches,
+weights, rows, stop rules, checkpoints, estimators, a table, a search, a sweep, checks of gradients and commands. Names
+that differ in a bit are printed, and the exit status is 1. Only public names are used, so that code may move.
+"""
+
+import argparse
+import dataclasses
+import hashlib
+import io
+import json
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+Result = dict[str, Any]
+MEMBERS = 5
+ENGINES = ("reference", "compiled", "autograd")
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "normalized_gradient", "rmsprop", "adam", "adamw", "rprop")
+OUTPUTS = {
+    "squared_error": "identity",
+    "half_squared_error": "tanh",
+    "absolute_error": "identity",
+    "huber": "identity",
+    "quantile": "identity",
+    "poisson": "exponential",
+    "binary_cross_entropy": "sigmoid",
+    "cross_entropy": "softmax",
+    "naive_binary_cross_entropy": "sigmoid",
+}
+HIDDEN = ("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "softplus", "silu", "gelu", "softmax")
+PENALTIES = ("l2", "weight_decay", "l1", "l2_per_sample", "weight_decay_per_sample", "l1_per_sample")
+SCHEDULES = ("step", "exponential", "inverse_scaling", "squaring", "cosine", "warm_up", "linear_ramp")
+DATA = {
+    "batches": {"batch_size": 5},
+    "dropout": {"dropout": 0.3, "batch_size": 4},
+    "rates of their own": {
+        "dropout": [[0.1], [0.2], [0.3], [0.0], [0.5]],
+        "learning_rate": [0.1, 0.2, 0.05, 0.01, 0.3],
+    },
+    "weights": {"weights": np.linspace(0, 2, 13)},
+    "rows of their own": {"rows": [range(13 - member) for member in range(MEMBERS)], "batch_size": 4},
+    "data seeds": {"data_seeds": range(MEMBERS), "batch_size": 3},
+    "float32": {"dtype": "float32"},
+    "scale": {"initial_scale": [0.1, 0.5, 1.0, 2.0, 3.0]},
+}
+
+
+def problem_of(
+    loss: str = "squared_error", hidden: str = "tanh", sizes: tuple[int, ...] = (4, 5, 3), **given: Any
+) -> Any:
+    """A population on 13 rows of made data, with targets that fit the loss."""
+    import deltarule
+
+    random = np.random.default_rng(1)
+    x, y = random.normal(size=(13, sizes[0])), random.uniform(0.05, 0.95, (13, sizes[-1]))
+    if loss == "cross_entropy":
+        y = np.eye(sizes[-1])[random.integers(0, sizes[-1], 13)]
+    layers = {name: given.pop(name) for name in ("batch_norm", "bias", "initializer") if name in given}
+    network = deltarule.Network(list(sizes), hidden, OUTPUTS[loss], **layers)
+    defaults = {"seeds": range(MEMBERS), "learning_rate": 0.05}
+    return deltarule.create_problem(network, x, y, loss=loss, **{**defaults, **given})
+
+
+def training(engine: str, problem: Mapping[str, Any], **rules: Any) -> Callable[[], Result]:
+    """A case: train a problem, and give all that the run holds."""
+
+    def case() -> Result:
+        import deltarule
+
+        rules_here = {"max_steps": 40, "history_every": 8, **rules}
+        run = deltarule.train(problem_of(**problem), engine=engine, **rules_here)
+        state = run.state
+        return {
+            "theta": state.theta,
+            "buffers": state.buffers,
+            **{f"slot {name}": value for name, value in state.slots.items()},
+            "steps": run.steps,
+            "reasons": list(run.reasons),
+            "objective": run.objective,
+            **{f"history {name}": run.history.series(name) for name in run.history.names},
+        }
+
+    return case
+
+
+def trainings() -> Iterator[tuple[str, Callable[[], Result]]]:
+    """One part of a problem varied at a time, by each engine."""
+    for engine, optimizer in product(ENGINES, OPTIMIZERS):
+        yield f"{engine} {optimizer}", training(engine, {"optimizer": optimizer})
+        yield (
+            f"{engine} {optimizer} batch norm",
+            training(engine, {"optimizer": optimizer, "batch_norm": True, "batch_size": 6}),
+        )
+    for engine, loss in product(ENGINES, OUTPUTS):
+        yield f"{engine} {loss}", training(engine, {"loss": loss}, metrics=("thresholded",))
+    for engine, hidden in product(ENGINES, HIDDEN):
+        yield f"{engine} {hidden}", training(engine, {"hidden": hidden, "sizes": (4, 6, 5, 3)})
+    for engine, penalty in product(ENGINES, PENALTIES):
+        given = {"penalty": penalty, "strength": np.linspace(0.001, 0.1, MEMBERS), "penalize_biases": penalty == "l1"}
+        yield f"{engine} {penalty}", training(engine, given)
+    for engine, schedule in product(ENGINES, SCHEDULES):
+        yield f"{engine} {schedule}", training(engine, {"schedule": schedule})
+    for engine, name in product(ENGINES, DATA):
+        yield f"{engine} {name}", training(engine, DATA[name])
+    for engine in ENGINES:
+        yield f"{engine} threshold", training(engine, {"learning_rate": 0.5}, max_steps=300, threshold=0.05, times=2)
+        yield f"{engine} tolerance", training(engine, {"learning_rate": 0.5}, max_steps=300, tolerance=1e-4)
+        yield f"{engine} diverged", training(engine, {"learning_rate": [0.1, 50.0, 0.2, 1e5, 0.3]}, max_steps=60)
+        yield (
+            f"{engine} adaptive",
+            training(engine, {"schedule": "adaptive", "learning_rate": 0.9}, max_epochs=60, max_steps=None),
+        )
+        rows = np.random.default_rng(2).normal(size=(7, 4)), np.random.default_rng(3).random((7, 3))
+        patient = {"validation": rows, "patience": 3, "max_epochs": 50, "max_steps": None, "score": "objective"}
+        yield f"{engine} patience", training(engine, {"learning_rate": 0.5, "batch_size": 4}, **patient)
+        yield f"{engine} large", training(engine, {"sizes": (30, 70, 20, 3), "batch_size": 8, "seeds": range(2)})
+        yield f"{engine} outputs", training(engine, {}, outputs=True, gradients=True)
+    yield "lbfgs", training("auto", {"optimizer": "lbfgs"})
+    yield "resumed", resumed
+
+
+def resumed() -> Result:
+    """A training that goes on from its checkpoint."""
+    import deltarule
+
+    with tempfile.TemporaryDirectory() as folder:
+        given = {"engine": "reference", "checkpoint": Path(folder) / "checkpoint", "history_every": 10, "max_steps": 70}
+        problem = problem_of(batch_size=4, optimizer="adam", dropout=0.2)
+        first = deltarule.train(problem, progress=lambda _: signal.raise_signal(signal.SIGINT), **given)
+        run = deltarule.train(problem, resume=True, **given)
+    assert first.interrupted
+    return {"theta": run.state.theta, "objective": run.history.series("objective")}
+
+
+def estimators() -> Iterator[tuple[str, Callable[[], Result]]]:
+    """Fits of the estimators, with their answers."""
+    random = np.random.default_rng(4)
+    x = random.normal(size=(150, 6))
+    labels, numbers = (x[:, 0] + x[:, 1] ** 2 > 1).astype(int), x[:, :2] @ [1.0, -2.0] + x[:, 2] ** 2
+    variants: dict[str, dict[str, Any]] = {
+        "adam": {},
+        "sgd": {"solver": "sgd", "learning_rate": "adaptive", "momentum": 0.8},
+        "invscaling": {"solver": "sgd", "learning_rate": "invscaling"},
+        "lbfgs": {"solver": "lbfgs"},
+        "early": {"early_stopping": True, "n_iter_no_change": 3, "max_iter": 60},
+        "ensemble": {"n_members": 3, "dropout": 0.1},
+        "batch norm": {"batch_norm": True},
+        "in order": {"shuffle": False, "batch_size": 32},
+    }
+    for (name, given), kind in product(variants.items(), ("MLPClassifier", "MLPRegressor")):
+        yield f"{kind} {name}", fit(kind, x, labels if kind == "MLPClassifier" else numbers, given)
+    yield "partial_fit", lambda: partly(x, labels)
+    yield "search", lambda: search(x, labels)
+    yield "table", lambda: table(x, labels)
+
+
+def fit(kind: str, x: Any, y: Any, given: Mapping[str, Any]) -> Callable[[], Result]:
+    """A case: fit an estimator."""
+
+    def case() -> Result:
+        import deltarule
+
+        model = getattr(deltarule, kind)(
+            **{"hidden_layer_sizes": (8,), "max_iter": 25, "random_state": 0, **given}
+        ).fit(x, y)
+        answers = model.predict_proba(x) if hasattr(model, "predict_proba") else model.predict(x)
+        return {
+            "answers": answers,
+            "coefs": [*map(np.asarray, model.coefs_)],
+            "loss": getattr(model, "loss_curve_", None),
+        }
+
+    return case
+
+
+def partly(x: Any, y: Any) -> Result:
+    """Steps of `partial_fit`."""
+    import deltarule
+
+    model = deltarule.MLPClassifier((5,), random_state=1)
+    for start in range(0, 150, 50):
+        model.partial_fit(x[start : start + 50], y[start : start + 50], classes=[0, 1])
+    return {"answers": model.predict_proba(x)}
+
+
+def search(x: Any, y: Any) -> Result:
+    """A search whose candidates train together."""
+    import deltarule
+
+    model = deltarule.MLPClassifier((5,), max_iter=15, random_state=0)
+    found = deltarule.PopulationSearchCV(model, {"alpha": [1e-4, 1.0], "learning_rate_init": [0.001, 0.05]}, cv=3).fit(
+        x, y
+    )
+    return {"scores": found.cv_results_["mean_test_score"], "answers": found.predict_proba(x)}
+
+
+def table(x: Any, y: Any) -> Result:
+    """An estimator for tables, with a category and a gap."""
+    import deltarule
+
+    columns = {f"c{number}": column for number, column in enumerate(x.T)}
+    columns |= {
+        "color": np.array(["red", "blue", "green"])[np.arange(150) % 3],
+        "gap": np.where(x[:, 0] > 1, np.nan, x[:, 3]),
+    }
+    model = deltarule.TabularClassifier(random_state=0).fit(columns, y)
+    return {"answers": model.predict_proba(columns), "report": numbers_of(model.report_)}
+
+
+def checks() -> Iterator[tuple[str, Callable[[], Result]]]:
+    """Checks of right and wrong gradients, an explanation, and a diagnosis."""
+    random = np.random.default_rng(5)
+    x, t = random.normal(size=(7, 4)), random.integers(0, 2, (7, 1)).astype(float)
+    start = {
+        "W1": random.normal(size=(4, 3)),
+        "b1": random.normal(size=3),
+        "W2": random.normal(size=(3, 1)),
+        "b2": np.zeros(1),
+    }
+
+    def forward(p: Any) -> Any:
+        h = np.tanh(x @ p["W1"] + p["b1"])
+        return h, 1 / (1 + np.exp(-(h @ p["W2"] + p["b2"])))
+
+    def loss(p: Any) -> float:
+        a = forward(p)[1]
+        return float(-np.mean(t * np.log(a) + (1 - t) * np.log(1 - a)))
+
+    def gradient(p: Any, slip: str = "") -> Any:
+        h, a = forward(p)
+        d2 = (a - t) / (1 if slip == "mean" else len(x))
+        d1 = d2 @ p["W2"].T * (h * (1 - h) if slip == "derivative" else 1 - h**2)
+        sign = -1 if slip == "sign" else 1
+        return {"W1": x.T @ d1, "b1": d1.sum(0), "W2": sign * h.T @ d2, "b2": d2.sum(0)}
+
+    def check(slip: str) -> Callable[[], Result]:
+        def case() -> Result:
+            import deltarule
+
+            report = deltarule.check_gradient(loss, lambda p: gradient(p, slip), start)
+            return {"report": numbers_of(dataclasses.asdict(report))}
+
+        return case
+
+    for slip in ("", "mean", "derivative", "sign"):
+        yield f"check {slip or 'right'}", check(slip)
+    yield "check_problem", lambda: {"report": numbers_of(check_problem())}
+    yield "range test", lambda: {"rates": range_test()}
+
+
+def check_problem() -> Any:
+    """Our own gradient, proved."""
+    import deltarule
+
+    return dataclasses.asdict(deltarule.check_problem(problem_of(batch_norm=True, penalty="l2", strength=0.1)))
+
+
+def range_test() -> Any:
+    """A learning-rate range test."""
+    import deltarule
+
+    return np.asarray(deltarule.range_test(problem_of(batch_size=4), steps=60).objective)
+
+
+def commands() -> Iterator[tuple[str, Callable[[], Result]]]:
+    """Commands with --json: the fields, and the numbers that hold no time."""
+    for words in (
+        "run encoder --seeds 4 --json",
+        "run boundary-xor --seeds 3 --engine reference --json",
+        "gradcheck encoder --json",
+        "explain encoder --json",
+        "show mnist --json",
+        "list --json",
+        "run nosuchstudy --json",
+    ):
+        yield words, command(words)
+
+
+def command(words: str) -> Callable[[], Result]:
+    """A case: run a command in a process of its own."""
+
+    def case() -> Result:
+        done = subprocess.run(
+            [sys.executable, "-m", "deltarule", *words.split()], capture_output=True, encoding="utf-8"
+        )
+        return {"status": done.returncode, "record": numbers_of(json.loads(done.stdout)) if done.stdout else None}
+
+    return case
+
+
+def numbers_of(record: Any) -> Any:
+    """A record with its keys, numbers and truths; texts, which may be worded otherwise, and times are left out."""
+    if isinstance(record, Mapping):
+        return {str(key): numbers_of(value) for key, value in record.items() if "seconds" not in str(key)}
+    if isinstance(record, list | tuple):
+        return [numbers_of(value) for value in record]
+    return record if isinstance(record, bool | int | float | None) else type(record).__name__
+
+
+def digest(value: Any) -> Any:
+    """A result as JSON in which each array is the digest of its bytes."""
+    if isinstance(value, Mapping):
+        return {key: digest(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [digest(part) for part in value]
+    if isinstance(value, np.ndarray | np.generic):
+        array = np.ascontiguousarray(value)
+        return f"{array.dtype}{array.shape} {hashlib.sha256(array.tobytes()).hexdigest()}"
+    return value if isinstance(value, bool | int | float | str | None) else repr(type(value))
+
+
+def results(only: str) -> Result:
+    """The digests of all cases whose name has a text; of one that fails the kind of its error."""
+    found: Result = {}
+    for name, case in [*trainings(), *estimators(), *checks(), *commands()]:
+        if only in name:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                try:
+                    found[name] = digest(case())
+                except Exception as error:  # what fails in one revision must fail in the other
+                    found[name] = f"fails: {type(error).__name__}: {error}"
+    return found
+
+
+def of_revision(source: Path, only: str) -> Result:
+    """The results with the code in a folder `src`."""
+    environment = {"PYTHONPATH": str(source), "PATH": "", "HOME": tempfile.gettempdir()}
+    words = [sys.executable, __file__, "--results", "--only", only]
+    done = subprocess.run(words, env=environment, stdout=subprocess.PIPE, encoding="utf-8", check=True)
+    found: Result = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def main() -> int:
+    """Compare, and say what differs."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--against", metavar="REVISION", default="HEAD")
+    parser.add_argument("--only", metavar="TEXT", default="", help="cases whose name has this text")
+    parser.add_argument("--results", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.results:
+        print(json.dumps(results(options.only)))
+        return 0
+    archive = subprocess.run(
+        ["git", "archive", options.against, "src"], cwd=ROOT, capture_output=True, check=True
+    ).stdout
+    with tempfile.TemporaryDirectory() as folder:
+        tarfile.open(fileobj=io.BytesIO(archive)).extractall(folder, filter="data")
+        before, after = of_revision(Path(folder) / "src", options.only), of_revision(ROOT / "src", options.only)
+    different = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
+    for name in different:
+        print(f"{name}: {str(before.get(name))[:300]}\n    now {str(after.get(name))[:300]}")
+    failed = sum(str(one).startswith("fails") for one in after.values())
+    print(f"{len(after)} cases, {failed} of which fail in both; {len(different)} differ from {options.against}")
+    return 1 if different else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
