@@ -5,6 +5,8 @@ import re
 import reprlib
 from typing import Any
 
+INTERRUPTED = "interrupted as it began or ended, with every file whole; start it again"
+"""The message for Ctrl-C outside of a command; a command knows what is kept."""
 DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 """What goes wrong with a disk, not with what the user asked for."""
 

@@ -17,10 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltarule import TabularRegressor
-from deltarule.cli import INTERRUPTED
 from deltarule.cli.app import LEAST_OF_BOXES, app
 from deltarule.cli.common import number, whole_number
-from deltarule.errors import RunFailed
+from deltarule.errors import INTERRUPTED, RunFailed
 from deltarule.files import write_whole
 from deltarule.studies import recipes
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.text import Text
 
 from deltarule.reports import style
-from deltarule.reports.figure_builder import alt_text
+from deltarule.reports.figure_description import alt_text
 
 
 def texts(figure):

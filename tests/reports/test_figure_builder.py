@@ -8,11 +8,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deltarule.reports import style
-from deltarule.reports.figure_builder import all_fitted, all_wrapped, fit_text, width_of, wrap_text
 from deltarule.reports.figures import comparison_curves, object_curves, save
 from deltarule.reports.report import Block, Report, Section, report_page
 from deltarule.reports.score_figures import confusion_matrix, spreads
 from deltarule.reports.svg_embed import part
+from deltarule.reports.text_fitting import all_fitted, all_wrapped, fit_text, width_of, wrap_text
 
 words = st.text("abcdefgh $…", max_size=30).map(lambda text: " ".join(text.split()))
 

@@ -17,7 +17,7 @@ from deltarule.errors import BadInput
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.reports import style
-from deltarule.reports.figure_builder import alt_text
+from deltarule.reports.figure_description import alt_text
 from deltarule.reports.figures import (
     accuracy_curves,
     comparison_curves,

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from figure_reading import assert_readable
 
-from deltarule.reports.figure_builder import MOST_LINES, alt_text
+from deltarule.reports.figure_builder import MOST_LINES
+from deltarule.reports.figure_description import alt_text
 from deltarule.reports.model_figures import (
     MOST_DOTS,
     calibration_curve,

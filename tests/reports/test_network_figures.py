@@ -10,7 +10,7 @@ from matplotlib.colors import to_hex
 from deltarule.errors import BadInput
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.reports import style
-from deltarule.reports.figure_builder import alt_text
+from deltarule.reports.figure_description import alt_text
 from deltarule.reports.formatting import format_signed
 from deltarule.reports.network_figures import (
     activation_cells,

@@ -17,7 +17,7 @@ from deltarule.errors import BadInput
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.proofs.gradcheck import check_problem
-from deltarule.reports.figure_builder import alt_text
+from deltarule.reports.figure_description import alt_text
 from deltarule.reports.figures import objective_curves
 from deltarule.reports.notebook import LivePlot, gradient_html, network_html, register, run_html, sweep_html
 from deltarule.training.train import Progress, train

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from lanes import examples
 
 from deltarule.errors import BadInput
-from deltarule.reports.figure_builder import alt_text
+from deltarule.reports.figure_description import alt_text
 from deltarule.reports.score_figures import (
     confusion_matrix,
     norm_curves,

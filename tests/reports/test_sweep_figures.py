@@ -5,7 +5,7 @@ import pytest
 from figure_reading import assert_readable, caption, legend
 
 from deltarule.errors import BadInput
-from deltarule.reports.figure_builder import alt_text
+from deltarule.reports.figure_description import alt_text
 from deltarule.reports.sweep_figures import (
     MOST_DRAWN,
     MOST_RANKED,

@@ -9,11 +9,9 @@ import re
 import sys
 
 from deltarule import platforms
+from deltarule.errors import INTERRUPTED
 
 __all__ = ["main", "program"]
-
-INTERRUPTED = "interrupted as it began or ended, with every file whole; start it again"
-"""Outside of a command: a command knows what is kept."""
 
 
 def main() -> None:

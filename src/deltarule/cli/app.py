@@ -15,7 +15,6 @@ from typer.core import TyperCommand, TyperGroup
 
 from deltarule import platforms
 from deltarule.cli import (
-    INTERRUPTED,
     bench,
     claims,
     data,
@@ -38,6 +37,7 @@ from deltarule.cli.common import IN_ASCII, console, how_to_resume, in_ascii, num
 from deltarule.errors import (
     DISK_TROUBLE,
     FREE_SPACE,
+    INTERRUPTED,
     BadInput,
     DeltaruleError,
     RunFailed,

@@ -1,16 +1,11 @@
-"""A figure on its way: what all figures share of layout, legends, notes and words for those who cannot see them.
+"""Build a figure: layout, legend, notes and description, as all figures share them.
 
 T looks · K members
 """
 
 import contextlib
-import itertools
-import os.path
-import textwrap
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,14 +13,14 @@ import numpy as np
 from deltarule.errors import BadInput, count_of
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
-from deltarule.reports.formatting import isolate_direction, visible
+from deltarule.reports.figure_description import CURVE, describe_curves, title_sentence
+from deltarule.reports.formatting import visible
+from deltarule.reports.text_fitting import all_fitted, all_wrapped, escape_dollars, width_of, wrap_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
-CURVE = "curve"
 MOST_LINES = 8
 """Members that are drawn a line each; of more, the median and a band are."""
 DECADES = 2
@@ -42,8 +37,6 @@ MOST_PLAIN = 1e7
 """Below it numbers along an axis have no powers of ten."""
 MOST_PARTS = 50
 """Parts of a line that have gaps between them; of more, gaps narrower than such a share of it are not seen."""
-MOST_TOLD = 8
-"""Lines that are told in words."""
 BAND = (10, 90)
 BAND_TOLD = "10 to 90 %"
 
@@ -112,7 +105,7 @@ class Sheet:
         x, y = x[chosen], np.where(there, y, np.nan)[chosen]
         place = len(self.axes.lines) if index is None else index
         given = {"marker": "o", "markersize": 3, "markevery": [*dots, -1], **style.line(place), **look}
-        (drawn,) = self.axes.plot(x, y, label=plain(name), **given)
+        (drawn,) = self.axes.plot(x, y, label=escape_dollars(name), **given)
         drawn.set_gid(CURVE)
         if listed and name:
             self.entries.append((drawn, name))
@@ -133,7 +126,7 @@ class Sheet:
         else:  # between one and no other nothing can be filled
             shade = self.axes.vlines(steps, low, high, linewidth=4, **pale)
         median = middle(x, values, np.nanmedian)
-        (line,) = self.axes.plot(*median, label=plain(name), marker="o", markersize=3, markevery=[-1], **look)
+        (line,) = self.axes.plot(*median, label=escape_dollars(name), marker="o", markersize=3, markevery=[-1], **look)
         line.set_gid(CURVE)
         self.drawn += [low, high]
         if listed:
@@ -227,7 +220,7 @@ class Sheet:
 
     def finish(self, legend_title: str = "") -> "Figure":
         """Set the legend beside the axes and the notes below, where they can hide nothing."""
-        told = " ".join([_sentence(self.title), *(self.said or _curves_told(self.figure))])
+        told = " ".join([title_sentence(self.title), *(self.said or describe_curves(self.figure))])
         self.figure.set_label(" ".join(visible(told).split()))
         for axis in (axis for axes in self.rows for axis in (axes.xaxis, axes.yaxis)):
             if _has_offset(axis):
@@ -248,50 +241,6 @@ class Sheet:
             told = wrap_text(" ".join(self.notes), int(110 * self.figure.get_figwidth() / 7))
             self.figure.supxlabel(told, x=0.01, ha="left", fontsize=8, color=style.GRAY)
         return self.figure
-
-
-def alt_text(figure: "Figure") -> str:
-    """What a figure shows, in a few sentences, for those who cannot see it.
-
-    >>> sheet = Sheet.blank("Cost")
-    >>> sheet.line([0, 10], [1.0, 0.5], "seed 0")
-    >>> sheet.y_label("cost")
-    >>> sheet.x_label_updates()
-    >>> alt_text(sheet.finish())
-    'Cost. Cost against updates: seed 0 from 1 at 0 to 0.5 at 10.'
-    """
-    return str(figure.get_label())
-
-
-def curves(axes: "Axes") -> list["Line2D"]:
-    """The lines that are data and not help."""
-    return [line for line in axes.lines if line.get_gid() == CURVE and np.size(line.get_xdata())]
-
-
-def name_of(line: "Line2D") -> str:
-    """What a curve is called, empty where it needs no name."""
-    label = str(line.get_label())
-    return "" if label.startswith("_") else label.strip().replace(r"\$", "$")
-
-
-def _sentence(title: str) -> str:
-    return title if title.endswith("?") else f"{title}."
-
-
-def _curves_told(figure: "Figure") -> list[str]:
-    """Where each line begins and ends, read from what is drawn."""
-    told = []
-    for axes in figure.axes:
-        lines, ends = curves(axes), []
-        for line in lines[:MOST_TOLD]:
-            x, y, name = np.asarray(line.get_xdata()), np.asarray(line.get_ydata()), name_of(line)
-            start = f"{isolate_direction(name)} " if name else ""
-            ends.append(f"{start}from {y[0]:.4g} at {x[0]:,.6g} to {y[-1]:.4g} at {x[-1]:,.6g}")
-        if len(lines) > MOST_TOLD:
-            ends.append(count_of(len(lines) - MOST_TOLD, "more line"))
-        what = f"{axes.get_ylabel()} against {axes.get_xlabel() or figure.axes[-1].get_xlabel()}"
-        told.append(f"{what[:1].upper()}{what[1:]}{': ' if ends else ''}{'; '.join(ends)}.")
-    return [" ".join(text.split()) for text in told]
 
 
 def check_shape(values: Floats, counts: Mapping[str, int], name: str = "") -> None:
@@ -335,100 +284,3 @@ def write_out(axis: Any) -> None:
         digits = max(digits, int(np.log10(largest)) + 1)
     axis.set_major_locator(MaxNLocator(int(np.clip(30 // digits, 1, 4))))
     axis.set_major_formatter(StrMethodFormatter(f"{{x:.{digits}g}}"))
-
-
-def plain(text: str) -> str:
-    """Text that Matplotlib takes as it stands: no formula between dollars, no name that hides from legends."""
-    text = visible(text).replace("$", r"\$")
-    return f" {text}" if text.startswith("_") else text
-
-
-def wrap_text(text: str, width: int, lines: int = 4) -> str:
-    """Text in up to so many lines of so many characters, as Matplotlib takes it."""
-    return plain("\n".join(textwrap.wrap(text, width, max_lines=lines, placeholder=" …")))
-
-
-def all_wrapped(names: Sequence[str], width: int, lines: int = 4) -> list[str]:
-    """Each of some names as `wrapped`; those that would look alike then are shortened as `all_fitted` does.
-
-    >>> all_wrapped(["mean income of all households", "mean income of all persons", "age"], 8, 2)
-    ['mea… hou\\nseholds', 'mean in…\\npersons', 'age']
-    """
-    shown = {name: wrap_text(name, width, lines) for name in names}
-    used = Counter(shown.values())
-    alike = [name for name, text in shown.items() if used[text] > 1]
-    room = 0.6 * 8.5 * width * lines  # what so many characters take, about: of narrow ones it holds more
-    for share in (1, 0.8, 0.6, 0.4):
-        for name, text in zip(alike, all_fitted(alike, share * room, 8.5), strict=True):
-            shown[name] = wrap_text(text.replace(r"\$", "$"), width, len(text))
-        if all(shown[name].count("\n") < lines for name in alike):
-            break
-    return [shown[name] for name in names]
-
-
-def fit_text(text: str, points: float, size: float) -> str:
-    """As much of a text as fits into so many points, in a font of a size, as Matplotlib takes it.
-
-    >>> fit_text("learning rate", 200, 8), fit_text("learning rate", 40, 8)
-    ('learning rate', 'learnin…')
-    """
-    line = " ".join(text.split())
-    if width_of(line, size) <= points:
-        return plain(line)
-    room = points - width_of("…", size)
-    ends = np.cumsum([_advance(character, "normal") for character in line]) * size
-    return plain(f"{line[: int((ends <= room).sum())]}…")
-
-
-def all_fitted(names: Sequence[str], points: float, size: float) -> list[str]:
-    """Each of some names as `fitted`; of those that would look alike then, also what follows where they differ, and
-    where that is not enough a number.
-
-    >>> all_fitted(["mean income of households", "mean income of persons", "age"], 80, 8)
-    ['mean… households', 'mean inc… persons', 'age']
-    """
-    lines = [" ".join(name.split()) for name in names]
-    shown = _cut_apart(lines, points, size)
-    used = Counter(shown.values())
-    for line in [line for line, text in shown.items() if used[text] > 1]:
-        tails = (f" {number}" for number in itertools.count(1))
-        numbered = (fit_text(line, points - width_of(tail, size), size) + tail for tail in tails)
-        shown[line] = next(text for text in numbered if text not in used)
-        used[shown[line]] += 1
-    return [shown[line] for line in lines]
-
-
-def _cut_apart(lines: Sequence[str], points: float, size: float) -> dict[str, str]:
-    """Lines with what is shown of them: where beginnings are alike, what follows where they differ, too."""
-    shown = {line: fit_text(line, points, size) for line in lines}
-    for text in list(dict.fromkeys(shown.values())):
-        alike = [line for line in shown if shown[line] == text]
-        start = len(os.path.commonprefix(alike))
-        if len(alike) > 1 and start:
-            rest = [" ".join(line[start:].split()) for line in alike]
-            told = _cut_apart(rest, 2 / 3 * points - width_of(" ", size), size)
-            ends = [told[line] for line in rest]
-            gaps = [" " if " " in line[start - 1 : start + 1] else "" for line in alike]
-            tails = [gap + end for gap, end in zip(gaps, ends, strict=True)]
-            heads = [
-                fit_text(text[:start], points - width_of(tail, size), size)
-                for text, tail in zip(alike, tails, strict=True)
-            ]
-            shown |= {line: head + tail for line, head, tail in zip(alike, heads, tails, strict=True)}
-    return shown
-
-
-def width_of(text: str, size: float, weight: str = "normal") -> float:
-    """How wide a text is, in points; what is drawn may be a little narrower."""
-    return size * sum(_advance(character, weight) for character in text)
-
-
-@cache
-def _advance(character: str, weight: str) -> float:
-    """How wide a character is, as a share of the size of the font."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import text_to_path
-
-    with style.style_context():
-        font = FontProperties(family=style.STYLE["font.family"], size=100, weight=weight)
-        return float(text_to_path.get_text_width_height_descent(plain(character), font, False)[0]) / 100

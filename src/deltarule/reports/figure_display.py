@@ -1,6 +1,8 @@
-"""The figure that all of ours are; in a file of its own, for whoever imports it imports Matplotlib."""
+"""The class of all figures; a module of its own, because importing it imports Matplotlib."""
 
 from matplotlib.figure import Figure
+
+from deltarule.reports.svg_embed import figure_html
 
 
 class ShownFigure(Figure):
@@ -12,6 +14,4 @@ class ShownFigure(Figure):
     """
 
     def _repr_html_(self) -> str | None:
-        from deltarule.reports.notebook import figure_html
-
         return figure_html(self) if self.axes else None

@@ -14,8 +14,9 @@ from deltarule.maths.activations import Activation
 from deltarule.problem import registry
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
-from deltarule.reports.figure_builder import Sheet, all_fitted, width_of, wrap_text
+from deltarule.reports.figure_builder import Sheet
 from deltarule.reports.formatting import bounds_of, codes_of, format_signed, isolate_direction, what_is_high
+from deltarule.reports.text_fitting import all_fitted, width_of, wrap_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,7 +3,6 @@
 `import deltarule` in a notebook hands it these; elsewhere nothing of this is loaded.
 """
 
-import itertools
 import time
 from collections.abc import Callable, Sequence
 from html import escape
@@ -14,6 +13,7 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.reports.formatting import visible
 from deltarule.reports.progress import Seen, describe_progress
+from deltarule.reports.svg_embed import figure_html as figure_html
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,7 +22,6 @@ MOST_BEST = 10
 """Configurations of a sweep that are listed."""
 PATIENCE = 9
 """How many times as long as drawing took the training goes on undisturbed, at least."""
-_ids = itertools.count(1)
 
 
 def register(shell: Any) -> None:
@@ -160,18 +159,6 @@ class LivePlot:
             self._shown.update(HTML(html))
         if not goes_on:
             self._shown = None  # another training gets a plot of its own
-
-
-def figure_html(figure: "Figure") -> str:
-    """A figure as HTML, on paper: its colors can be told apart on white.
-
-    >>> from deltarule.reports.figures import object_curves
-    >>> figure_html(object_curves([0, 1], [[0.1], [0.9]], ["cat"]))[:28]
-    '<div style="background:white'
-    """
-    from deltarule.reports.svg_embed import part
-
-    return f'<div style="background:white;max-width:60em">{part(figure, f"figure-{next(_ids)}").svg}</div>'
 
 
 def _html_table(rows: Sequence[Sequence[str]], head: bool = True) -> str:

@@ -11,9 +11,10 @@ import numpy as np
 from deltarule.errors import BadInput, count_of
 from deltarule.problem.problem import Floats, Integers
 from deltarule.reports import style
-from deltarule.reports.figure_builder import MOST_LINES, Sheet, all_fitted, all_wrapped, width_of, wrap_text
+from deltarule.reports.figure_builder import MOST_LINES, Sheet
 from deltarule.reports.formatting import isolate_direction, percent
 from deltarule.reports.network_figures import CELL, MOST_COLUMNS, MOST_ROWS, UNIT
+from deltarule.reports.text_fitting import all_fitted, all_wrapped, width_of, wrap_text
 from deltarule.stats.planes import DecisionPlane
 
 if TYPE_CHECKING:

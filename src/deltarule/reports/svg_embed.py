@@ -3,6 +3,7 @@
 The SVG has no names and no styles that reach beyond it, since a page holds many of them.
 """
 
+import itertools
 import re
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import numpy as np
 
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
-from deltarule.reports.figure_builder import alt_text, curves, name_of
+from deltarule.reports.figure_description import alt_text, curves, name_of
 from deltarule.reports.formatting import escape_html, isolate_direction
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ DECIMALS = re.compile(r"-?\d+\.\d{3,}(?!\d*e)")
 TITLE_END = re.compile(r"(?<=[.?]) ")
 PNG, COLORS = "data:image/png;base64,", 256
 REFERENCE = re.compile(r"#([\w-]+)")
+_ids = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,16 @@ def part(figure: "Figure", id: str, table: list[list[str]] | None = None) -> Par
             figure.set_dpi(dpi)
     alt = alt_text(figure)
     return Part(id, _title(alt), svg, alt, hover, _curve_table(figure) if table is None else table)
+
+
+def figure_html(figure: "Figure") -> str:
+    """A figure as HTML on a white background, on which its colors can be told apart.
+
+    >>> from deltarule.reports.figures import object_curves
+    >>> figure_html(object_curves([0, 1], [[0.1], [0.9]], ["cat"]))[:28]
+    '<div style="background:white'
+    """
+    return f'<div style="background:white;max-width:60em">{part(figure, f"figure-{next(_ids)}").svg}</div>'
 
 
 class Parts:

@@ -1,0 +1,63 @@
+"""Descriptions of figures in words, for people who cannot see them, read from what is drawn."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from deltarule.errors import count_of
+from deltarule.reports.formatting import isolate_direction
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+CURVE = "curve"
+"""The group id of lines that are data, not help."""
+MAX_DESCRIBED_LINES = 8
+
+
+def alt_text(figure: "Figure") -> str:
+    """What a figure shows, in a few sentences, for those who cannot see it.
+
+    >>> from deltarule.reports.figure_builder import Sheet
+    >>> sheet = Sheet.blank("Cost")
+    >>> sheet.line([0, 10], [1.0, 0.5], "seed 0")
+    >>> sheet.y_label("cost")
+    >>> sheet.x_label_updates()
+    >>> alt_text(sheet.finish())
+    'Cost. Cost against updates: seed 0 from 1 at 0 to 0.5 at 10.'
+    """
+    return str(figure.get_label())
+
+
+def curves(axes: "Axes") -> list["Line2D"]:
+    """The lines that are data and not help."""
+    return [line for line in axes.lines if line.get_gid() == CURVE and np.size(line.get_xdata())]
+
+
+def name_of(line: "Line2D") -> str:
+    """What a curve is called, empty where it needs no name."""
+    label = str(line.get_label())
+    return "" if label.startswith("_") else label.strip().replace(r"\$", "$")
+
+
+def title_sentence(title: str) -> str:
+    """A figure's title as a sentence."""
+    return title if title.endswith("?") else f"{title}."
+
+
+def describe_curves(figure: "Figure") -> list[str]:
+    """Describe where each line begins and ends."""
+    told = []
+    for axes in figure.axes:
+        lines, ends = curves(axes), []
+        for line in lines[:MAX_DESCRIBED_LINES]:
+            x, y, name = np.asarray(line.get_xdata()), np.asarray(line.get_ydata()), name_of(line)
+            start = f"{isolate_direction(name)} " if name else ""
+            ends.append(f"{start}from {y[0]:.4g} at {x[0]:,.6g} to {y[-1]:.4g} at {x[-1]:,.6g}")
+        if len(lines) > MAX_DESCRIBED_LINES:
+            ends.append(count_of(len(lines) - MAX_DESCRIBED_LINES, "more line"))
+        what = f"{axes.get_ylabel()} against {axes.get_xlabel() or figure.axes[-1].get_xlabel()}"
+        told.append(f"{what[:1].upper()}{what[1:]}{': ' if ends else ''}{'; '.join(ends)}.")
+    return [" ".join(text.split()) for text in told]

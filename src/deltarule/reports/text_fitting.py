@@ -1,0 +1,110 @@
+"""Fit text into the width it has in a figure: wrap it, or cut it so that different names stay different."""
+
+import itertools
+import os.path
+import textwrap
+from collections import Counter
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+
+from deltarule.reports import style
+from deltarule.reports.formatting import visible
+
+
+def escape_dollars(text: str) -> str:
+    """Text that Matplotlib takes as it stands: no formula between dollars, no name that hides from legends."""
+    text = visible(text).replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
+
+
+def wrap_text(text: str, width: int, lines: int = 4) -> str:
+    """Text in up to so many lines of so many characters, as Matplotlib takes it."""
+    return escape_dollars("\n".join(textwrap.wrap(text, width, max_lines=lines, placeholder=" …")))
+
+
+def all_wrapped(names: Sequence[str], width: int, lines: int = 4) -> list[str]:
+    """Each of some names as `wrapped`; those that would look alike then are shortened as `all_fitted` does.
+
+    >>> all_wrapped(["mean income of all households", "mean income of all persons", "age"], 8, 2)
+    ['mea… hou\\nseholds', 'mean in…\\npersons', 'age']
+    """
+    shown = {name: wrap_text(name, width, lines) for name in names}
+    used = Counter(shown.values())
+    alike = [name for name, text in shown.items() if used[text] > 1]
+    room = 0.6 * 8.5 * width * lines  # what so many characters take, about: of narrow ones it holds more
+    for share in (1, 0.8, 0.6, 0.4):
+        for name, text in zip(alike, all_fitted(alike, share * room, 8.5), strict=True):
+            shown[name] = wrap_text(text.replace(r"\$", "$"), width, len(text))
+        if all(shown[name].count("\n") < lines for name in alike):
+            break
+    return [shown[name] for name in names]
+
+
+def fit_text(text: str, points: float, size: float) -> str:
+    """As much of a text as fits into so many points, in a font of a size, as Matplotlib takes it.
+
+    >>> fit_text("learning rate", 200, 8), fit_text("learning rate", 40, 8)
+    ('learning rate', 'learnin…')
+    """
+    line = " ".join(text.split())
+    if width_of(line, size) <= points:
+        return escape_dollars(line)
+    room = points - width_of("…", size)
+    ends = np.cumsum([_advance(character, "normal") for character in line]) * size
+    return escape_dollars(f"{line[: int((ends <= room).sum())]}…")
+
+
+def all_fitted(names: Sequence[str], points: float, size: float) -> list[str]:
+    """Each of some names as `fitted`; of those that would look alike then, also what follows where they differ, and
+    where that is not enough a number.
+
+    >>> all_fitted(["mean income of households", "mean income of persons", "age"], 80, 8)
+    ['mean… households', 'mean inc… persons', 'age']
+    """
+    lines = [" ".join(name.split()) for name in names]
+    shown = _cut_apart(lines, points, size)
+    used = Counter(shown.values())
+    for line in [line for line, text in shown.items() if used[text] > 1]:
+        tails = (f" {number}" for number in itertools.count(1))
+        numbered = (fit_text(line, points - width_of(tail, size), size) + tail for tail in tails)
+        shown[line] = next(text for text in numbered if text not in used)
+        used[shown[line]] += 1
+    return [shown[line] for line in lines]
+
+
+def _cut_apart(lines: Sequence[str], points: float, size: float) -> dict[str, str]:
+    """Lines with what is shown of them: where beginnings are alike, what follows where they differ, too."""
+    shown = {line: fit_text(line, points, size) for line in lines}
+    for text in list(dict.fromkeys(shown.values())):
+        alike = [line for line in shown if shown[line] == text]
+        start = len(os.path.commonprefix(alike))
+        if len(alike) > 1 and start:
+            rest = [" ".join(line[start:].split()) for line in alike]
+            told = _cut_apart(rest, 2 / 3 * points - width_of(" ", size), size)
+            ends = [told[line] for line in rest]
+            gaps = [" " if " " in line[start - 1 : start + 1] else "" for line in alike]
+            tails = [gap + end for gap, end in zip(gaps, ends, strict=True)]
+            heads = [
+                fit_text(text[:start], points - width_of(tail, size), size)
+                for text, tail in zip(alike, tails, strict=True)
+            ]
+            shown |= {line: head + tail for line, head, tail in zip(alike, heads, tails, strict=True)}
+    return shown
+
+
+def width_of(text: str, size: float, weight: str = "normal") -> float:
+    """How wide a text is, in points; what is drawn may be a little narrower."""
+    return size * sum(_advance(character, weight) for character in text)
+
+
+@cache
+def _advance(character: str, weight: str) -> float:
+    """How wide a character is, as a share of the size of the font."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    with style.style_context():
+        font = FontProperties(family=style.STYLE["font.family"], size=100, weight=weight)
+        return float(text_to_path.get_text_width_height_descent(escape_dollars(character), font, False)[0]) / 100
