@@ -22,6 +22,7 @@ from deltarule.cli.common import (
     progress_shown,
     show_all,
 )
+from deltarule.errors import BadInput, count_of
 
 if TYPE_CHECKING:
     from deltarule.studies.claim_results import StudyResults
@@ -47,7 +48,6 @@ def claims(
     json: Json = False,
 ) -> None:
     """Judge what a study's report claims: its figure and ours, for how many seeds it holds, and the verdict."""
-    from deltarule.errors import BadInput
     from deltarule.files import make_folder
     from deltarule.studies.claim_results import judge_study
     from deltarule.studies.experiments import Experiments
@@ -79,7 +79,6 @@ def claims(
 
 def _chosen_claims(recipe: "Recipe", file: Path | None) -> "tuple[Claim, ...]":
     """The claims of a file, whose code is run, or of the study."""
-    from deltarule.errors import BadInput
     from deltarule.files import kind_of
     from deltarule.studies.claim_results import claims_of_file, claims_of_study
 
@@ -94,7 +93,6 @@ def _chosen_claims(recipe: "Recipe", file: Path | None) -> "tuple[Claim, ...]":
 
 
 def _print_results(results: "StudyResults") -> None:
-    from deltarule.errors import count_of
     from deltarule.reports.terminal_tables import claims_table
 
     show_all(claims_table(results.claims))

@@ -2,15 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from deltarule.cli.common import Data, Json, console, print_json
+from deltarule.data.published import PUBLISHED, Published
 from deltarule.errors import BadInput
-
-if TYPE_CHECKING:
-    from deltarule.data.published import Published
 
 Action = Annotated[
     Literal["list", "fetch", "check"],
@@ -56,7 +54,6 @@ def data(action: Action, names: Names = None, data: Data = None, json: Json = Fa
 
 
 def _select_published(names: list[str] | None) -> "list[Published]":
-    from deltarule.data.published import PUBLISHED
 
     for name in names or ():
         if name not in PUBLISHED:

@@ -20,12 +20,13 @@ from deltarule.cli.common import (
     is_watched,
     print_json,
 )
+from deltarule.errors import BadInput
+from deltarule.proofs.report import ARE_TEXTS, HEAD, GradientReport, parts
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from deltarule.checking.report import CodeReport
-    from deltarule.proofs.report import GradientReport
 
 Study = Annotated[
     str | None, typer.Argument(metavar="STUDY", help="A study's name (see `deltarule list`), or a TOML file.")
@@ -58,8 +59,6 @@ def gradcheck(
 
     Or, with --function, the gradient of your own code against what its loss says, and find the mistake.
     """
-    from deltarule.errors import BadInput
-
     if (study is None) == (function is None):
         given = "both are given" if study else "neither is given"
         raise BadInput(f"give a study, or your own code with --function; {given}")
@@ -99,7 +98,6 @@ def _fit_to_width(report: "GradientReport") -> "RenderableType":
     """What a report says, at the width of a terminal."""
     from rich.console import Group
 
-    from deltarule.proofs.report import ARE_TEXTS, HEAD, parts
     from deltarule.reports.terminal_tables import fitted_table
 
     header, rows, remarks = parts(report)
@@ -109,7 +107,6 @@ def _fit_to_width(report: "GradientReport") -> "RenderableType":
 def _of_own_code(name: str, hint: str) -> "CodeReport":
     from deltarule.checking.check import check_gradient
     from deltarule.checking.report import checked_hint
-    from deltarule.errors import BadInput
 
     checked_hint(hint)
     module, colon, attribute = name.rpartition(":")
@@ -146,7 +143,6 @@ def _instead(path: str, attribute: str) -> str:
 
 def _check_own(module: str) -> None:
     """Refuse a file or folder here whose name is that of a module of others, loaded before: it would not be read."""
-    from deltarule.errors import BadInput
     from deltarule.files import is_same_file, kind_of
 
     first, *rest = module.split(".")
@@ -170,7 +166,6 @@ def _places(path: Path) -> tuple[Path, Path]:
 def _user_parameters(module: str, attribute: str) -> Any:
     """Loss, gradient and parameters, as a function of somebody's gives them."""
     from deltarule.checking.callables import run
-    from deltarule.errors import BadInput
 
     _check_own(module)
     try:

@@ -27,6 +27,7 @@ from deltarule.cli.common import (
     progress_shown,
     show_all,
 )
+from deltarule.errors import BadInput
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -55,7 +56,6 @@ def run(
     json: Json = False,
 ) -> int:
     """Train a study, or one of its experiments, over its seeds; show the result and write it where --out says."""
-    from deltarule.errors import BadInput
     from deltarule.files import make_folder
     from deltarule.studies.recipes import dataset_of
     from deltarule.studies.report_page import write_report
