@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltarule import BadInput, check_gradient
-from deltarule.checking.arrays import gradient_arrays, numbers_of, taken_apart
+from deltarule.checking.arrays import flatten
+from deltarule.checking.conversion import to_finite_array
+from deltarule.checking.gradient_arrays import gradient_arrays
 
 PARAMS = {"W1": np.ones((2, 3)), "b1": np.zeros(3), "W2": np.ones((3, 1)), "b2": np.zeros(1)}
-GIVEN = taken_apart(PARAMS)
+GIVEN = flatten(PARAMS)
 GRADIENT = {f"d{name}": np.random.default_rng(0).normal(size=one.shape) for name, one in PARAMS.items()}
 OTHERS = {"dz1": np.ones((5, 3)), "dA1": np.ones((5, 3)), "dA0": np.ones((5, 2)), "grad_x": np.ones((5, 2))}
 CACHE = {"Z1": np.ones((5, 3)), "A1": np.ones((5, 3)), **PARAMS}
@@ -25,7 +27,7 @@ def assert_same(found: list[Any], wanted: dict[str, Any]) -> None:
 
 @given(st.permutations([*GRADIENT, *OTHERS]), st.sampled_from([PARAMS, list(PARAMS.items())]))
 def test_gradients_of_other_values_are_left_out(order: list[str], params: Any) -> None:
-    given = GIVEN if params is PARAMS else taken_apart([one for _, one in params], names=list(PARAMS))
+    given = GIVEN if params is PARAMS else flatten([one for _, one in params], item_names=list(PARAMS))
     returned = {name: (GRADIENT | OTHERS)[name] for name in order}
     assert_same(gradient_arrays(returned, given, "gradient"), GRADIENT)
     plain = {name.removeprefix("d") if name in GRADIENT else name: one for name, one in returned.items()}
@@ -50,14 +52,14 @@ def test_parameters_may_have_names_that_mark_a_gradient(names: tuple[str, str], 
     """W_g is a gate's weights beside W; with a mark on both, each name still means one parameter."""
     right = {name: np.full(2, float(i)) for i, name in enumerate(names)}
     returned = {mark + name: one for name, one in right.items()}
-    given = taken_apart({name: np.ones(2) for name in names})
+    given = flatten({name: np.ones(2) for name in names})
     assert_same(gradient_arrays(returned, given, "gradient"), right)
     assert_same(gradient_arrays(dict(reversed(returned.items())), given, "gradient"), right)
 
 
 def test_a_mark_on_every_name_is_meant_as_such() -> None:
     """dx is the gradient of x here, and no plain name of the parameter dx."""
-    given = taken_apart({name: np.ones(2) for name in ("x", "dx", "ddx")})
+    given = flatten({name: np.ones(2) for name in ("x", "dx", "ddx")})
     right = {f"d{name}": np.full(2, float(i)) for i, name in enumerate(given.names)}
     assert_same(gradient_arrays(right, given, "gradient"), right)
     plain = {name: np.full(2, float(i)) for i, name in enumerate(given.names)}
@@ -66,7 +68,7 @@ def test_a_mark_on_every_name_is_meant_as_such() -> None:
 
 def test_one_gradient_is_not_that_of_two_parameters() -> None:
     with pytest.raises(BadInput, match="lacks the gradient of w; give one for every parameter"):
-        gradient_arrays({"dw": np.ones(2)}, taken_apart({"w": np.ones(2), "dw": np.ones(2)}), "gradient")
+        gradient_arrays({"dw": np.ones(2)}, flatten({"w": np.ones(2), "dw": np.ones(2)}), "gradient")
 
 
 def test_beside_gradients_parameters_may_stand_under_their_names() -> None:
@@ -77,7 +79,7 @@ def test_beside_gradients_parameters_may_stand_under_their_names() -> None:
 @pytest.mark.parametrize("shape", [(2,), (2, 3), (1, 2, 1)])
 def test_nested_lists_of_a_parameters_shape_are_its_gradient(shape: tuple[int, ...]) -> None:
     values = np.random.default_rng(1).normal(size=shape)
-    one, other = taken_apart(values), taken_apart({"w": values, "b": np.zeros(1)})
+    one, other = flatten(values), flatten({"w": values, "b": np.zeros(1)})
     assert_same(gradient_arrays(values.tolist(), one, "gradient"), {"w": values})
     assert_same(gradient_arrays((0.5, values.tolist()), one, "gradient"), {"w": values})
     assert_same(gradient_arrays({"dw": values.tolist(), "db": [1.0]}, other, "gradient"), {"w": values, "b": [1.0]})
@@ -86,7 +88,7 @@ def test_nested_lists_of_a_parameters_shape_are_its_gradient(shape: tuple[int, .
 @pytest.mark.parametrize("lists", [[[1.0], [1.0, 2.0]], [[1.0, 2.0, 3.0]], ["a", "b"]])
 def test_lists_of_another_shape_are_refused(lists: Any) -> None:
     with pytest.raises(BadInput, match="as the gradient of w; give"):
-        gradient_arrays({"dw": lists}, taken_apart({"w": np.ones(2)}), "gradient")
+        gradient_arrays({"dw": lists}, flatten({"w": np.ones(2)}), "gradient")
 
 
 def test_a_gradient_with_others_beside_is_checked() -> None:
@@ -142,13 +144,13 @@ TABLE = pd.DataFrame({"size": [0.5, 1.5], "on": [True, False], "count": [2, 3]})
     ],
 )
 def test_a_table_with_columns_of_several_kinds_holds_numbers(table: Any) -> None:
-    assert numbers_of(table, "x").tolist() == [[0.5, 1.0, 2.0], [1.5, 0.0, 3.0]]
+    assert to_finite_array(table, "x").tolist() == [[0.5, 1.0, 2.0], [1.5, 0.0, 3.0]]
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1))
 def test_whole_numbers_stay_whole(labels: list[int]) -> None:
-    assert numbers_of(np.array(labels, object), "y").dtype.kind == "i"
-    assert numbers_of(np.array(labels, object), "y").tolist() == labels
+    assert to_finite_array(np.array(labels, object), "y").dtype.kind == "i"
+    assert to_finite_array(np.array(labels, object), "y").tolist() == labels
 
 
 @pytest.mark.parametrize(
@@ -165,4 +167,4 @@ def test_whole_numbers_stay_whole(labels: list[int]) -> None:
 )
 def test_of_things_that_are_no_numbers_it_is_said(things: Any, words: str) -> None:
     with pytest.raises(BadInput, match=words):
-        numbers_of(np.array(things, object), "x")
+        to_finite_array(np.array(things, object), "x")

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from deltarule import check_gradient, check_update
-from deltarule.checking.arrays import taken_apart
-from deltarule.checking.callables import caller, run
+from deltarule.checking.arrays import flatten
+from deltarule.checking.callables import find_caller
 from deltarule.errors import BadInput
+from deltarule.user_functions import call_user_function
 
 X = np.random.default_rng(0).normal(size=(6, 3))
 W, B, SQUARE = np.ones((3, 2)), np.array([0.5, -1.0]), np.eye(3)
@@ -67,8 +68,8 @@ def in_a_dictionary(network: Any, scale: float = 1.0) -> Any:
     ],
 )
 def test_a_function_gets_its_parameters_as_it_means_them(function: Callable[..., Any], params: Any, value: Any) -> None:
-    given = taken_apart(params)
-    assert caller(function, given, "loss")(given.values, None) == pytest.approx(value)
+    given = flatten(params)
+    assert find_caller(function, given, "loss")(given.values, None) == pytest.approx(value)
 
 
 def test_a_gradient_with_an_optional_parameter_is_checked_one_by_one() -> None:
@@ -149,4 +150,4 @@ def test_an_error_where_the_caller_handles_ctrl_c_is_told_as_ever() -> None:
         raise KeyboardInterrupt
     except KeyboardInterrupt:
         with pytest.raises(BadInput, match="loss raised ZeroDivisionError"):
-            run(lambda: 1 / 0, (), {}, "loss")
+            call_user_function(lambda: 1 / 0, (), {}, "loss")

@@ -285,7 +285,7 @@ def test_a_large_entry_at_the_edge_of_a_loss_is_not_proved_right_and_the_others_
 
     report = check_gradient(loss, lambda w: 0.5 / np.sqrt(w), w)
     assert report.verdict == "not proved" and report.compared == 2
-    assert "of w the largest entry could not be measured" in (report.vacuous or "")
+    assert "the largest entry of w could not be measured" in (report.vacuous or "")
     assert any(note.startswith("1 not measured, w[0] for one: the loss is not finite") for note in report.notes)
     wrong = check_gradient(loss, lambda w: 7 / np.sqrt(w), w)
     assert wrong.verdict == "WRONG" and wrong.worst is not None and wrong.worst.index != (0,)
@@ -379,7 +379,7 @@ def test_a_wrong_large_entry_among_kinks_is_not_passed_over(seed: int) -> None:
     assert check_gradient(both, None, p).ok
     report = check_gradient(lambda p: both(p, 1.01), None, p)
     assert report.verdict == "not proved" and not report.faint
-    assert "of b1 the largest entry could not be measured" in (report.vacuous or "")
+    assert "the largest entry of b1 could not be measured" in (report.vacuous or "")
     assert any(note.startswith("1 not measured, b1[") for note in report.notes)
 
 
@@ -583,10 +583,10 @@ def test_large_arrays_are_sampled_and_the_probability_is_stated() -> None:
 
 def test_errors_that_directions_miss_are_as_rare_as_is_said() -> None:
     """Of errors of a given length the share that stays within a limit in one direction is erf(limit / √2 length)."""
-    from deltarule.checking.reference_gradient import _normal, chance_to_pass
+    from deltarule.checking.parameter_lines import chance_to_pass, normal_direction
 
     error = np.random.default_rng(0).normal(size=500)
-    seen = np.array([abs(error @ _normal(0, d, 500)) for d in range(2000)])
+    seen = np.array([abs(error @ normal_direction(0, d, 500)) for d in range(2000)])
     length = float(np.sqrt(error @ error))
     for limit in (0.1, 0.5, 1.5):
         assert np.mean(seen <= limit * length) == pytest.approx(chance_to_pass([limit * length], length), abs=0.04)
@@ -730,7 +730,7 @@ def _like(**given: Any) -> Any:
         (lambda: check_update(lambda p: None, loss, PARAMS, 0.1, momentum=1.0), "momentum is 1.0"),
         (lambda: check_object(object(), params=["W"], grads=["dW"], loss=lambda: 1.0), "there is no 'W' in the object"),
         (lambda: check_object(object(), params=["W"], grads=[], loss=lambda: 1.0), "a gradient for each parameter"),
-        (lambda: check_vjp(np.tanh, None, X), "no function for the way back"),
+        (lambda: check_vjp(np.tanh, None, X), "no backward function"),
         (lambda: check_vjp(lambda x: np.log(x), lambda g: g, X), "forward gives a number that is not finite at"),
         (lambda: check_gradient(_later, gradient, PARAMS), "_later is an async function; give a plain one"),
         (lambda: check_vjp(lambda x: x > 0, lambda g: g, X), "gives an array of bool"),
@@ -807,8 +807,8 @@ def test_a_layer_is_spoken_of_as_a_layer() -> None:
     for report in (random, constant, unused, edge):
         assert "loss" not in str(report), str(report)
     assert random.vacuous == (
-        "the output of forward is random: with the same input it is another one; set the seed inside, so that each "
-        "call draws the same numbers"
+        "the output of forward is random: with the same input it differs; set the seed inside, so that each call "
+        "draws the same numbers"
     )
     assert constant.vacuous == ("the output of forward is constant: it does not change, however far the input is moved")
     assert any(note == "the output of forward does not depend on w at all" for note in unused.notes)
@@ -1014,7 +1014,7 @@ def test_where_no_mistake_is_known_that_is_said_and_what_else_could_be_told() ->
 
     report = check_gradient(loss, wrong, np.random.default_rng(0).normal(size=(3, 4)))
     assert not report.ok and report.diagnosis == ()
-    assert any("no single mistake that is known" in note for note in report.notes)
+    assert any("no single known mistake" in note for note in report.notes)
     assert any("like=Network" in note for note in report.notes)
     where = check_gradient(loss, wrong, np.random.default_rng(0).normal(size=(3, 4)), hint="where")
     assert where.worst and not any("mistake" in note or "like" in note for note in where.notes)
@@ -1096,7 +1096,7 @@ def test_of_a_loss_that_does_not_change_it_is_said() -> None:
     assert constant.verdict == "WRONG" and any("the loss is constant" in note for note in constant.notes)
     labels = Y.argmax(1)
     accuracy = check_gradient(lambda p: ((X @ p["W"] + p["b"]).argmax(1) == labels).mean(), gradient, params)
-    assert accuracy.verdict == "WRONG" and any("does not change where" in note for note in accuracy.notes)
+    assert accuracy.verdict == "WRONG" and any("does not change when" in note for note in accuracy.notes)
     at_minimum = check_gradient(lambda w: 5 + (w**2).sum(), lambda w: 2 * w + 1, np.zeros(3))
     assert at_minimum.verdict == "WRONG" and not any("does not change" in note for note in at_minimum.notes)
 
@@ -1113,7 +1113,7 @@ def test_a_step_that_draws_samples_is_told() -> None:
 
     report = check_update(lambda: step(drawn.permutation(8)[:3]), loss, w, 0.1)
     assert [mistake.code for mistake in report.diagnosis] == ["random_gradient"] and (w == 0.3).all()
-    assert not any("no single mistake" in note for note in report.notes)
+    assert not any("no single known mistake" in note for note in report.notes)
     assert check_update(lambda: step(drawn.permutation(8)), loss, w, 0.1).ok  # all of them, in another order
     always = check_update(lambda: step(np.arange(3)), loss, w, 0.1)
     assert not always.ok and "random_gradient" not in [mistake.code for mistake in always.diagnosis]
@@ -1307,7 +1307,7 @@ def test_parameters_in_the_same_memory_are_refused() -> None:
             self.V = self.W.T
 
     net = Tied()
-    with pytest.raises(BadInput, match="W and V are the same memory, so that one moves the other; name one of them"):
+    with pytest.raises(BadInput, match="W and V share memory, so that one moves the other; name one of them"):
         check_object(net, params=["W", "V"], grads=["W", "V"], loss=lambda: (net.W**2).sum())
     flat = np.random.default_rng(0).normal(size=6)
     even, odd = flat[::2], flat[1::2]  # entries by turns, and none in both
@@ -1410,7 +1410,7 @@ def test_a_gradient_that_never_changes_is_stale_unless_it_was_made_once() -> Non
     w = np.array([0.5, -1.0, 2.0, 0.3])
     once = check_gradient(loss_of, lambda w: 2 * X.T @ (X @ kept.setdefault("w", w.copy()) - Y[:, 0]), w)
     assert str(once.diagnosis[0].sentence) == (
-        "the gradient of w is right at these parameters and wrong beside them, as one that takes values of an earlier "
+        "the gradient of w is right at these parameters and wrong near them, as one that uses values of an earlier "
         "call of the loss"
     )
     made = 2 * X.T @ (X @ w - Y[:, 0])
@@ -1491,7 +1491,7 @@ def test_a_loss_that_does_not_look_at_what_it_is_handed_is_moved_in_place(
     given = (both, None) if together else (lambda _: both(_)[0], lambda _: both(_)[1])
     report = check_gradient(*given, held, like=Network([4, 2]), x=X, y=Y)
     assert report.ok == (not codes) and [one.code for one in report.diagnosis] == codes
-    assert any("moved where they stand" in note for note in report.notes)
+    assert any("in place" in note for note in report.notes)
     assert all(np.array_equal(held[name], PARAMS[name]) for name in PARAMS)
 
 

@@ -267,7 +267,7 @@ def test_a_mistake_is_found_where_the_mean_is_taken_in_the_gradients_alone() -> 
 def test_what_goes_back_from_single_samples_proves_nothing_by_itself() -> None:
     mine = of_single_samples()
     report = compared({name: mine[name] for name in ("z1", *BACK)}, hint="pass")
-    assert report.verdict == "not proved" and "right where dW and db take the mean; give one of them" in report.vacuous
+    assert report.verdict == "not proved" and "right if dW and db take the mean; give one of them" in report.vacuous
     for name in ("dW1", "db2", "W1", "b2"):
         assert compared({name: mine[name] for name in (*BACK, name)}).ok
     report = compared({**{name: mine[name] for name in BACK}, "dz1": 2 * mine["dz1"]})

@@ -75,7 +75,7 @@ def test_of_an_array_that_stays_as_it_is_it_is_said_that_another_may_have_taken_
         line.b = line.b - factor * RATE * db
 
     def said(report: CodeReport) -> bool:
-        return any("leaves b as it stands; where it makes new arrays, give params" in note for note in report.notes)
+        return any("does not change b; if it creates new arrays, give params" in note for note in report.notes)
 
     report = check_update(step, line.loss, {"W": line.W, "b": line.b}, RATE)
     assert report.verdict == "WRONG" and said(report)

@@ -1,6 +1,6 @@
-"""A layer of somebody's own as a loss and its gradient: L(x) = Σ u · layer(x), whose gradient is what goes back from u.
+"""A user's layer as a loss and its gradient: L(x) = Σ u · layer(x), whose gradient is the backward pass of u.
 
-u  what comes from above, numbers from the normal law, of the shape of the layer's output
+u  an upstream gradient: normal numbers, of the shape of the layer's output
 """
 
 import inspect
@@ -11,20 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.arrays import Arrays, array_of, gradient_arrays
-from deltarule.checking.callables import Code, Values, caller, quietly, run
-from deltarule.checking.mistakes.catalog import make_mistake
-from deltarule.checking.mistakes.diagnose import Evidence, Hypothesis
+from deltarule.checking.arrays import Arrays
+from deltarule.checking.callables import Code, Values, changed_arrays, find_caller
+from deltarule.checking.conversion import to_array
+from deltarule.checking.gradient_arrays import gradient_arrays
+from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mistake
 from deltarule.checking.reference_gradient import measure_gradient
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
+from deltarule.user_functions import call_user_function, silenced
 
 _OUTPUT = "the output of forward"
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A layer as code: its output [shape of u] and its way back for any u, of values of what it takes."""
+    """A layer as code, its output as a function of its inputs, and its backward pass as a function of u."""
 
     code: Code
     output: Callable[[Values], Floats]
@@ -32,17 +34,17 @@ class Layer:
     upstream: Floats
 
 
-def from_layer(
-    forward: Callable[..., Any], backward: Callable[..., Any] | None, given: Arrays, draw: int, scale: float
+def layer_of_functions(
+    forward: Callable[..., Any], backward: Callable[..., Any] | None, params: Arrays, draw: int, scale: float
 ) -> Layer:
-    """A layer and what comes from above, drawn anew for each `draw`, of a size of its own."""
-    call = caller(forward, given, "forward")
-    if call.held:
+    """A layer and an upstream gradient of a given scale, another one for each `draw`."""
+    call = find_caller(forward, params, "forward")
+    if call.is_in_place:
         raise BadInput("forward takes no arguments; give a function of the layer's input")
-    start = tuple(value.astype(np.float64) for value in given.values)
+    start = tuple(value.astype(np.float64) for value in params.values)
 
     def output(values: Values) -> Floats:
-        return array_of(_output_first(call(values, None), start[0].ndim)[0], _OUTPUT)
+        return to_array(_output_first(call(values, None), start[0].ndim)[0], _OUTPUT)
 
     first = output(start)
     if first.dtype.kind != "f":
@@ -51,75 +53,73 @@ def from_layer(
         raise BadInput("forward gives a number that is not finite at this input; give one at which all are")
     upstream = np.asarray(scale * np.random.default_rng(draw).normal(size=first.shape))
 
-    def back(above: Floats, values: Values = start) -> list[Floats]:
-        made = call(values, None)
-        way = _way_back(made) if backward is None else backward
-        cache = () if backward is None else _output_first(made, start[0].ndim)[1:]
-        cache = cache if _arguments(way) == 1 + len(cache) else ()
-        handed = above.copy()
-        result = run(way, (handed, *cache), {}, "backward")
-        if not np.array_equal(handed, above):
-            raise BadInput("backward changes the gradient that it is handed; let it make a new array")
-        return gradient_arrays(result, given, "backward")
+    def back(u: Floats, values: Values = start) -> list[Floats]:
+        result = call(values, None)
+        function = _backward_of(result) if backward is None else backward
+        cache = () if backward is None else _output_first(result, start[0].ndim)[1:]
+        cache = cache if _required_arguments(function) == 1 + len(cache) else ()
+        argument = u.copy()
+        gradient = call_user_function(function, (argument, *cache), {}, "backward")
+        if not np.array_equal(argument, u):
+            raise BadInput("backward changes its argument, the upstream gradient; let it make a new array")
+        return gradient_arrays(gradient, params, "backward")
 
-    def changed_arrays() -> dict[str, tuple[str, ...]]:
+    def find_changes() -> dict[str, tuple[str, ...]]:
         values = [value.copy() for value in start]
         back(upstream, values)
-        names = [
-            name for name, one, other in zip(given.names, start, values, strict=True) if not np.array_equal(one, other)
-        ]
-        return {"forward or backward": tuple(names)} if names else {}
+        names = changed_arrays(params.names, start, values)
+        return {"forward or backward": names} if names else {}
 
     code = Code(
-        names=given.names,
+        names=params.names,
         start=start,
         loss=lambda values: (upstream * output(values)).sum(),
         gradient=lambda values: back(upstream, values),
-        held=False,
-        complete=True,
-        changed=changed_arrays,
+        is_in_place=False,
+        has_own_forward_pass=True,
+        find_changes=find_changes,
     )
     return Layer(code, output, back, upstream)
 
 
-def _output_first(made: Any, dimensions: int) -> tuple[Any, ...]:
-    """What forward gave, the output before a cache or the way back. A list may be the output itself.
+def _output_first(result: Any, dimensions: int) -> tuple[Any, ...]:
+    """What forward returned: the output, then a cache or the backward function. A list may be the output itself.
 
     dimensions  those of x
     """
-    if not isinstance(made, tuple | list):
-        return (made,)
-    if not made:
-        raise BadInput(f"forward gives an empty {type(made).__name__}; give the output, or (output, cache)")
-    if isinstance(made, tuple) or any(map(callable, made)):
-        return tuple(made)
-    depth = _depth(made[0])
-    if depth < dimensions or depth == 0 or all(isinstance(one, list) and _depth(one) == 1 for one in made):
-        return (made,)
-    if depth == 1 and len(made) > 1 and all(_depth(one) == 1 for one in made):
+    if not isinstance(result, tuple | list):
+        return (result,)
+    if not result:
+        raise BadInput(f"forward gives an empty {type(result).__name__}; give the output, or (output, cache)")
+    if isinstance(result, tuple) or any(map(callable, result)):
+        return tuple(result)
+    depth = _depth(result[0])
+    if depth < dimensions or depth == 0 or all(isinstance(item, list) and _depth(item) == 1 for item in result):
+        return (result,)
+    if depth == 1 and len(result) > 1 and all(_depth(item) == 1 for item in result):
         raise BadInput(
-            f"forward gives a list of {len(made)} rows for one row, which may be its output, or an output and a cache; "
-            "give the output as an array, or (output, cache) as a tuple"
+            f"forward gives a list of {len(result)} rows for one row, which may be its output, or an output and a "
+            "cache; give the output as an array, or (output, cache) as a tuple"
         )
-    return tuple(made)
+    return tuple(result)
 
 
-def _depth(thing: Any) -> int:
-    """How many dimensions an array has, or lists within lists."""
-    if isinstance(thing, list | tuple):
-        return 1 + _depth(thing[0]) if thing else 1
-    return int(getattr(thing, "ndim", 0))
+def _depth(value: Any) -> int:
+    """The number of dimensions of an array, or of nested lists."""
+    if isinstance(value, list | tuple):
+        return 1 + _depth(value[0]) if value else 1
+    return int(getattr(value, "ndim", 0))
 
 
-def _way_back(made: Any) -> Callable[..., Any]:
-    ways = [one for one in made if callable(one)] if isinstance(made, tuple | list) else []
-    if not ways:
-        raise BadInput("forward gives no function for the way back; give backward")
-    return ways[0]
+def _backward_of(result: Any) -> Callable[..., Any]:
+    functions = [item for item in result if callable(item)] if isinstance(result, tuple | list) else []
+    if not functions:
+        raise BadInput("forward returns no backward function; give backward")
+    function: Callable[..., Any] = functions[0]
+    return function
 
 
-def _arguments(function: Callable[..., Any]) -> int:
-    """How many arguments a function asks for."""
+def _required_arguments(function: Callable[..., Any]) -> int:
     try:
         parameters: Mapping[str, inspect.Parameter] = inspect.signature(function).parameters
     except (TypeError, ValueError):
@@ -128,55 +128,55 @@ def _arguments(function: Callable[..., Any]) -> int:
 
 
 def layer_hypotheses(layer: Layer, evidence: Evidence) -> Iterator[Hypothesis]:
-    """What may be wrong in the way back through a layer: the activation's derivative, or that u has no part in it."""
+    """Mistakes in a backward pass: in the activation's derivative, or that it ignores u."""
     u, start = layer.upstream, layer.code.start
-    everything = frozenset(evidence.wrong)
     once, twice = layer.back(u), layer.back(2 * u)
     if all(np.array_equal(one, other) for one, other in zip(once, twice, strict=True)):
-        sentence = "the way back is the same whatever comes from above"
-        yield Hypothesis(everything, (make_mistake("upstream_ignored", evidence.names, sentence),), 0)
+        sentence = "the backward pass gives the same for any upstream gradient"
+        yield one_mistake("upstream_ignored", evidence.wrong, sentence, where=evidence.names)
     if len(start) != 1 or start[0].shape != u.shape:
         return
-    for code, sentence, candidate in _of_one_array(layer, evidence.expected[0]):
-        if evidence.fits(0, candidate):
-            yield Hypothesis(everything, (make_mistake(code, evidence.names, sentence),), 0)
+    (parameter,) = evidence.parameters
+    for code, sentence, prediction in _activation_mistakes(layer, parameter.expected):
+        if parameter.fits(prediction):
+            yield one_mistake(code, evidence.wrong, sentence, where=evidence.names)
 
 
-def _of_one_array(layer: Layer, expected: Floats) -> Iterator[tuple[str, str, Floats]]:
-    """Candidates for a layer whose output has the shape of its input, as an activation's has."""
+def _activation_mistakes(layer: Layer, expected: Floats) -> Iterator[tuple[str, str, Floats]]:
+    """Predictions for a layer whose output has the shape of its input, as an activation's has."""
     u, (x,) = layer.upstream, layer.code.start
-    yield "derivative_missing", "the way back hands on what comes from above, without the derivative", u
+    yield "derivative_missing", "the backward pass returns the upstream gradient, without the derivative", u
     yield (
         "softmax_elementwise",
-        "the way back takes the layer as if it were elementwise, and its outputs depend on other inputs too",
+        "the backward pass treats the layer as elementwise, but its outputs depend on other inputs too",
         u * _diagonal(layer, x),
     )
-    y = np.asarray(quietly(partial(layer.output, [x])), float)
+    y = np.asarray(silenced(lambda: layer.output([x])), float)
     if np.isfinite(y).all():
-        yield "derivative_at_output", "the way back takes the derivative at the output", _slopes(layer, u, y)
+        yield "derivative_at_output", "the backward pass takes the derivative at the output", _right_back(layer, u, y)
     if np.isfinite(expected).all():
-        yield "derivative_twice", "the way back goes through the derivative twice", _slopes(layer, expected, x)
+        twice = _right_back(layer, expected, x)
+        yield "derivative_twice", "the backward pass multiplies by the derivative twice", twice
 
 
-def _slopes(layer: Layer, above: Floats, at: Floats) -> Floats:
-    """The right way back from `above`, at another input."""
+def _right_back(layer: Layer, u: Floats, x: Floats) -> Floats:
+    """The right backward pass of an upstream gradient, at another input."""
     code = Code(
         names=layer.code.names,
-        start=(at,),
-        loss=lambda values: (above * layer.output(values)).sum(),
-        gradient=lambda values: [above],
-        held=False,
+        start=(x,),
+        loss=lambda values: (u * layer.output(values)).sum(),
+        gradient=lambda values: [u],
+        is_in_place=False,
     )
-    return measure_gradient(code, [above], at.size).expected[0]
+    return measure_gradient(code, [u], x.size).arrays[0].expected
 
 
 def _diagonal(layer: Layer, x: Floats) -> Floats:
     """The derivative of each output by its own input."""
-    found = np.zeros(x.shape)
-    for place in np.ndindex(x.shape):
-        h = 1e-5 * max(1.0, abs(float(x[place])))
+    diagonal = np.zeros(x.shape)
+    for index in np.ndindex(x.shape):
         step = np.zeros(x.shape)
-        step[place] = h
-        above, below = (quietly(partial(layer.output, [x + sign * step])) for sign in (1, -1))
-        found[place] = (above[place] - below[place]) / (2 * h)
-    return found
+        step[index] = h = 1e-5 * max(1.0, abs(float(x[index])))
+        above, below = (silenced(partial(layer.output, [x + by])) for by in (step, -step))
+        diagonal[index] = (above[index] - below[index]) / (2 * h)
+    return diagonal

@@ -1,74 +1,73 @@
-"""A network that is an object: its parameters and gradients are attributes, found by their names."""
+"""A network that is an object, whose parameters and gradients are attributes."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from deltarule.checking.arrays import Arrays, gradient_arrays, number_of, plain, taken_apart
-from deltarule.checking.callables import Code, Standing, run
+from deltarule.checking.arrays import Arrays, flatten
+from deltarule.checking.callables import Code, changed_arrays
+from deltarule.checking.conversion import as_numpy, split_loss
+from deltarule.checking.gradient_arrays import gradient_arrays
+from deltarule.checking.parameter_store import ParameterStore
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
+from deltarule.user_functions import call_user_function
 
 
-def from_object(
+def code_of_object(
     net: Any, params: Sequence[str], grads: Sequence[str], loss: Callable[..., Any], backward: Callable[[], Any] | None
 ) -> Code:
-    """Code that is an object: its arrays are moved where they stand in it.
+    """An object as code: its arrays are moved in place.
 
-    params, grads   the paths of parameters and gradients      loss, backward   take nothing
+    params, grads   paths of parameters and gradients      loss, backward   functions without arguments
 
-    Raises `BadInput` for a path at which nothing stands.
+    Raises `BadInput` for a path that does not exist.
     """
 
-    def read_gradients(names: Sequence[str]) -> Arrays:
-        return taken_apart({name: _attribute_at(net, name) for name in names})
+    def find_parameters() -> Arrays:
+        return flatten({path: _attribute_at(net, path) for path in params})
 
-    holder = Standing(lambda: read_gradients(params))
+    store = ParameterStore(find_parameters)
 
     def value(values: Sequence[Floats]) -> Any:
-        holder.write(values)
-        return number_of(run(loss, (), {}, "loss"), "loss")[0]
+        store.write(values)
+        return split_loss(call_user_function(loss, (), {}, "loss"), "loss")[0]
 
     def gradient(values: Sequence[Floats]) -> list[Floats]:
         if backward is not None:
-            run(backward, (), {}, "backward")
-        there = {name: _attribute_at(net, own) for name, own in zip(params, grads, strict=True)}
-        return [array.copy() for array in gradient_arrays(there, read_gradients(params), "the object")]
+            call_user_function(backward, (), {}, "backward")
+        found = {name: _attribute_at(net, path) for name, path in zip(params, grads, strict=True)}
+        return [array.copy() for array in gradient_arrays(found, find_parameters(), "the object")]
 
-    def changed_arrays() -> dict[str, tuple[str, ...]]:
-        before = holder.read_arrays()
+    def find_changes() -> dict[str, tuple[str, ...]]:
+        before = store.read()
         value(before)
         gradient(before)
-        after = holder.read_arrays()
-        holder.write(before)
-        names = [
-            name
-            for name, one, other in zip(holder.names, before, after, strict=True)
-            if one.shape != other.shape or not np.array_equal(one, other)
-        ]
-        return {"loss" if backward is None else "loss or backward": tuple(names)} if names else {}
+        names = changed_arrays(store.names, before, store.read())
+        store.write(before)
+        return {"loss" if backward is None else "loss or backward": names} if names else {}
 
     def restore() -> None:
-        holder.restore()
-        run(loss, (), {}, "loss")  # what the object remembers of its last call fits its parameters again
+        store.restore()
+        call_user_function(loss, (), {}, "loss")  # what the object caches of its last call fits its parameters again
 
-    return Code(holder.names, holder.read_arrays(), value, gradient, held=True, restore=restore, changed=changed_arrays)
+    return Code(
+        store.names, store.read(), value, gradient, is_in_place=True, restore=restore, find_changes=find_changes
+    )
 
 
 def _attribute_at(net: Any, path: str) -> Any:
-    """What stands in an object under a path such as "layers[0].W"."""
-    found = net
+    """The value at a path such as "layers[0].W"."""
+    value = net
     for name, index in re.findall(r"""([^.\[\]]+)|\[([^\]]+)\]""", path):
         key: Any = (name or index).strip("'\"")
         try:
-            number = re.fullmatch(r"-?\d+", key) and not isinstance(found, Mapping)
-            if name and not isinstance(found, Mapping) and not number:
-                found = getattr(found, key)
+            is_index = re.fullmatch(r"-?\d+", key) and not isinstance(value, Mapping)
+            if name and not isinstance(value, Mapping) and not is_index:
+                value = getattr(value, key)
             else:
-                found = found[int(key) if number else key]
+                value = value[int(key) if is_index else key]
         except (AttributeError, KeyError, IndexError, TypeError):
             known = ", ".join(vars(net)) if hasattr(net, "__dict__") else type(net).__name__
             raise BadInput(f"there is no '{path}' in the object; it has: {known}") from None
-    return plain(found)
+    return as_numpy(value)

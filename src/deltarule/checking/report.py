@@ -1,13 +1,16 @@
-"""The record of a check of somebody's code, on a terminal, in a notebook and in a test."""
+"""The report of a check of user code: on a terminal, in a notebook and in a test."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from html import escape
 
-from deltarule.checking.arrays import format_entry
+import numpy as np
+
+from deltarule.checking.conversion import format_entry
 from deltarule.checking.mistakes.catalog import Mistake
 from deltarule.errors import BadInput, RunFailed
+from deltarule.problem.problem import Floats
 
 HINTS = ("pass", "where", "kind", "fix")
 WIDTH = 100
@@ -15,7 +18,7 @@ WIDTH = 100
 
 @dataclass(frozen=True)
 class Worst:
-    """The entry that is off most: what was found there, what is expected, and the error scaled by the larger."""
+    """The entry with the largest error: what was found, what is expected, and the error as a share of the larger."""
 
     name: str
     index: tuple[int, ...]
@@ -25,57 +28,56 @@ class Worst:
 
     @property
     def where(self) -> str:
-        """The entry as one would write it."""
+        """The entry as Python code."""
         return format_entry(self.name, self.index)
 
 
 @dataclass(frozen=True)
 class CodeReport:
-    """Whether somebody's gradient, layer, update or intermediate values are right; and if not, why not.
+    """Whether a gradient, layer, update or intermediate values are right; and if not, why not.
 
     what         what was checked
     ok           nothing wrong was found, and something was proved
     vacuous      why the check proves nothing, though it may have found nothing wrong
-    worst        the entry that is off most, of what was compared
-    entries      how many numbers there are      compared   how many were compared one by one
-    kinks        entries without a derivative, left out    faint  entries too small to be judged, left out
-    methods      what the numbers were held against
-    false_pass   the probability that an array wrong by 0.05 % of its length passes; 0 where all entries were compared
-    diagnosis    the mistakes that explain what was found: at most two, or more that nothing can tell apart
+    worst        the compared entry with the largest error
+    entries      number of entries      compared   number of entries compared one by one
+    kinks        number of entries without a derivative      faint   of entries too small to be compared
+    methods      what the entries were compared with
+    false_pass   the probability that an array wrong by 0.05 % of its norm passes; 0 where all entries were compared
+    diagnosis    the mistakes that explain what was found, at most two
     formula      in a comparison, the formula that gives the right value
     notes        what was not compared, and why
-    hint         how much is told: "pass", "where", "kind" or "fix"
+    hint         how much is reported: "pass", "where", "kind" or "fix"
     """
 
     what: str
-    ok: bool
-    vacuous: str | None
-    worst: Worst | None
-    entries: int
-    compared: int
-    kinks: int
-    faint: int
-    methods: tuple[str, ...]
-    false_pass: float
-    diagnosis: tuple[Mistake, ...]
-    notes: tuple[str, ...]
-    hint: str
+    ok: bool = False
+    vacuous: str | None = None
+    worst: Worst | None = None
+    entries: int = 0
+    compared: int = 0
+    kinks: int = 0
+    faint: int = 0
+    methods: tuple[str, ...] = ("nothing",)
+    false_pass: float = 1.0
+    diagnosis: tuple[Mistake, ...] = ()
+    notes: tuple[str, ...] = ()
+    hint: str = "fix"
     formula: str = ""
 
     @property
     def verdict(self) -> str:
-        """In a word or two: right, WRONG, or not proved."""
+        """ "right", "WRONG" or "not proved"."""
         return "right" if self.ok else "not proved" if self.vacuous else "WRONG"
 
     def raise_if_wrong(self) -> None:
         """Raise `RunFailed`, with one sentence, unless all is right: for use in tests."""
         if not self.ok:
-            raise RunFailed(
-                f"{self.what}: {self.verdict}{''.join(f'; {word}: {text}' for word, text in self._failures())}"
-            )
+            failures = "".join(f"; {label}: {text}" for label, text in self._failures())
+            raise RunFailed(f"{self.what}: {self.verdict}{failures}")
 
     def _failures(self) -> Iterator[tuple[str, str]]:
-        """What there is to say about what is not right, each with a word for it."""
+        """Labels and texts about what is not right."""
         if self.vacuous:
             yield "proves nothing", self.vacuous
         if self.worst and not self.ok and 0 < self.worst.error < float("inf"):
@@ -93,9 +95,9 @@ class CodeReport:
 
     def _lines(self) -> Iterator[tuple[str, str]]:
         yield from self._failures()
-        left_out = [f"{n:,} {why}" for n, why in ((self.kinks, "at kinks"), (self.faint, "too faint")) if n]
-        counted = f"{self.compared:,} of {self.entries:,} entries with {' and '.join(self.methods)}"
-        yield "compared", ", ".join([counted, *left_out]) if self.compared or left_out else "nothing"
+        skipped = [f"{n:,} {why}" for n, why in ((self.kinks, "at kinks"), (self.faint, "too faint")) if n]
+        compared = f"{self.compared:,} of {self.entries:,} entries with {' and '.join(self.methods)}"
+        yield "compared", ", ".join([compared, *skipped]) if self.compared or skipped else "nothing"
         for note in self.notes:
             yield "note", note
 
@@ -130,34 +132,38 @@ class CodeReport:
         return f"<b>{escape(self.what)}: {badge}</b><table>{rows}</table>"
 
 
+def worst_entry(arrays: Iterable[tuple[str, Floats, Floats, Floats]]) -> Worst | None:
+    """The entry with the largest error, of arrays given as (name, found, expected, scaled error)."""
+    worst = None
+    for name, found, expected, error in arrays:
+        index = tuple(int(i) for i in np.unravel_index(int(error.argmax()), error.shape))
+        if worst is None or error[index] > worst.error:
+            worst = Worst(name, index, float(found[index]), float(expected[index]), float(error[index]))
+    return worst
+
+
 def checked_hint(hint: str) -> str:
-    """A hint that there is."""
+    """The hint; raises `BadInput` for an unknown one."""
     if hint not in HINTS:
         raise BadInput(f"the hint is {hint!r}; give one of {', '.join(HINTS)}")
     return hint
 
 
-UNEXPLAINED = "no single mistake that is known explains it"
-MORE_WITH_LIKE = "more kinds are looked for where the network is told: like=Network(…), with x and y"
+UNEXPLAINED = "no single known mistake explains it"
+MORE_WITH_LIKE = "more kinds of mistakes are tried if you give the network: like=Network(…), with x and y"
 
 
 def limit_to_hint(report: CodeReport, hint: str) -> CodeReport:
-    """The report with only as much in it as the hint allows; the rest is not there to be peeked at.
+    """The report without what the hint does not allow, so that a student cannot peek at it.
 
-    "pass" tells right or wrong; "where" the worst entry too; "kind" also what the mistake is; "fix" everything.
+    "pass" reports right or wrong; "where" the worst entry too; "kind" also what the mistake is; "fix" everything.
     """
     level = HINTS.index(checked_hint(hint))
-    return replace(
-        report,
-        hint=hint,
-        worst=report.worst if level >= 1 else None,
-        diagnosis=tuple(
-            one if level >= 3 else replace(one, fix="") for one in (report.diagnosis if level >= 2 else ())
-        ),
-        formula=report.formula if level >= 3 else "",
-        notes=tuple(
-            note
-            for note in (report.notes if level >= 1 or report.vacuous else ())
-            if level >= 2 or note not in (UNEXPLAINED, MORE_WITH_LIKE)
-        ),
-    )
+    if level == 3:
+        return replace(report, hint=hint)
+    report = replace(report, hint=hint, formula="", diagnosis=tuple(replace(one, fix="") for one in report.diagnosis))
+    if level == 2:
+        return report
+    notes = tuple(note for note in report.notes if note not in (UNEXPLAINED, MORE_WITH_LIKE))
+    report = replace(report, diagnosis=(), notes=notes)
+    return report if level == 1 else replace(report, worst=None, notes=notes if report.vacuous else ())

@@ -165,11 +165,11 @@ def _places(path: Path) -> tuple[Path, Path]:
 
 def _user_parameters(module: str, attribute: str) -> Any:
     """Loss, gradient and parameters, as a function of somebody's gives them."""
-    from deltarule.checking.callables import run
+    from deltarule.user_functions import call_user_function
 
     _check_own(module)
     try:
-        found = run(import_module, (module,), {}, f"importing {module}")
+        found = call_user_function(import_module, (module,), {}, f"importing {module}")
     except BadInput as error:
         cause = error.__cause__
         if isinstance(cause, ModuleNotFoundError) and f"{module}.".startswith(f"{cause.name}."):
@@ -183,7 +183,7 @@ def _user_parameters(module: str, attribute: str) -> Any:
         found = getattr(found, part)
     if not callable(found):
         raise BadInput(f"{attribute} is {type(found).__name__}; give a function that returns loss, gradient and params")
-    given = run(found, (), {}, attribute)
+    given = call_user_function(found, (), {}, attribute)
     if not isinstance(given, tuple | list) or len(given) != 3:
         raise BadInput(f"{attribute}() has to return three things: loss, gradient (or None) and params")
     return given

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.callables import run
 from deltarule.errors import BadInput
 from deltarule.files import kind_of, read_json, remove, write_json
 from deltarule.problem.configuration import with_changes
@@ -27,6 +26,7 @@ from deltarule.studies.recipes import Recipe
 from deltarule.studies.variant_summary import FILE as VARIANTS
 from deltarule.studies.verdicts import Claim, Verdict, claims_of, judge_claim, least_seeds, verdict_of
 from deltarule.sweeps.store import FILE as STORE
+from deltarule.user_functions import call_user_function
 
 FILE = "claims.json"
 
@@ -217,7 +217,7 @@ def claims_of_file(path: str | Path) -> tuple[Claim, ...]:
         # Without the bytecode that Python keeps: it does not tell two texts of one second and one length apart.
         exec(loader.source_to_code(path.read_bytes(), path), vars(module))
 
-    run(read, (spec.loader,), {}, f"reading the claims in '{path}'")
+    call_user_function(read, (spec.loader,), {}, f"reading the claims in '{path}'")
     found = claims_of(module)
     if not found:
         raise BadInput(f"'{path}' defines no claims; decorate a function with @claim")

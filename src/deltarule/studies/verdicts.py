@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.checking.callables import run
 from deltarule.errors import BadInput
 from deltarule.stats.intervals import Interval, exact_share_interval
+from deltarule.user_functions import call_user_function
 
 if TYPE_CHECKING:
     from deltarule.studies.experiments import Experiments
@@ -239,7 +239,7 @@ def judge_claim(claim: Claim, experiments: "Experiments") -> Verdict:
 
 def _evidence(claim: Claim, judge: Judge, experiments: "Experiments") -> Evidence:
     """What a claim's function says, which may be somebody else's code."""
-    evidence = run(judge, (experiments,), {}, f"the claim '{claim.id}'")
+    evidence = call_user_function(judge, (experiments,), {}, f"the claim '{claim.id}'")
     if not isinstance(evidence, Evidence) or not isinstance(evidence.holds, Mapping):
         given = type(getattr(evidence, "holds", evidence)).__name__
         raise BadInput(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltarule import BadInput, Network, check_gradient, check_update
-from deltarule.checking.mistakes.parameter_packing import unfoldings
+from deltarule.checking.mistakes.parameter_packing import packings
 
 N, D, H, C, LAMBDA = 10, 3, 5, 4, 1.3
 SHAPES = {"W1": (D, H), "b1": (1, H), "W2": (H, C), "b2": (1, C)}
@@ -123,7 +123,7 @@ def test_what_cannot_be_read_is_checked_without_the_network_and_it_is_said() -> 
     for data, why in (
         ({"x": with_ones}, "x has the shape (10, 4), but the network has 3 inputs; give x without its ones"),
         ({"x": with_ones.T}, "x has the shape (4, 10), but the network has 3 inputs; give x without its ones"),
-        ({"y": (labels + 1) % C}, "whose arrays are not to be seen"),
+        ({"y": (labels + 1) % C}, "whose arrays were not recognized"),
     ):
         report = checked("columns", **data)
         assert report.ok and any(note.startswith("checked without `like`") and why in note for note in report.notes)
@@ -188,7 +188,7 @@ def test_every_entry_of_the_network_is_one_of_the_users(sizes: list[int], as_vec
     network = Network(sizes)
     blocks = [np.zeros((after, before + 1)) for before, after in zip(sizes, sizes[1:], strict=False)]
     values = [np.zeros(network.parameters)] if as_vector else blocks
-    found = list(unfoldings(values, network))
+    found = list(packings(values, network))
     assert found
     for one in found:
         apart = one.unpack(
@@ -198,6 +198,6 @@ def test_every_entry_of_the_network_is_one_of_the_users(sizes: list[int], as_vec
         )
         assert [part.shape for part in apart] == [entry.shape for entry in network.entries]
         assert sorted(np.concatenate([part.ravel() for part in apart])) == list(range(network.parameters))
-        back = one.together(apart)
+        back = one.pack(apart)
         assert [part.shape for part in back] == [value.shape for value in values]
         assert np.array_equal(np.concatenate([part.ravel() for part in back]), np.arange(network.parameters))

@@ -1,9 +1,9 @@
-"""Somebody's network recognized as one of ours: which array is which, which way round, and which objective it lowers.
+"""Recognize a user's network as one of ours: which array is which, which way round, and which objective it minimizes.
 
 x [N, D]  y [N, C]  as ours have them        S = Σ ℓ over samples and outputs        J = c S + ½ p Σ w²
 
-Nobody has to say which loss it is, or whether it is a mean or a sum: the right gradient, as it was measured, is held
-against that of every loss that has a meaning behind the output. The one of which it is a multiple is it.
+The user need not say which loss it is, or whether it is a mean or a sum: the measured gradient is compared with that of
+every loss that is meaningful behind the output, and is a multiple of the right one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.checking.mistakes.diagnose import Evidence
+from deltarule.checking.mistakes.evidence import Evidence
 from deltarule.errors import BadInput
 from deltarule.maths.activations import Activation
 from deltarule.maths.elementary import Array
@@ -22,13 +22,13 @@ from deltarule.maths.network import Taped, backward, forward
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 
-_VALUE_FIT = {True: 1e-6, False: 1e-4}
-"""By what share a loss may be off its own gradient's: whether all is in float64, or in fewer digits."""
+_LOSS_TOLERANCE = {True: 1e-6, False: 1e-4}
+"""Share by which a loss may differ from the one recognized by its gradient: all in float64, or in fewer digits."""
 
 
 @dataclass(frozen=True, eq=False)
 class Like:
-    """What a user says of the network behind the code: its shape, its data, and its dropout masks by layer."""
+    """The network that the user's code is meant to be: its shape, its data, and its dropout masks by layer."""
 
     network: Network
     x: NDArray[Any]
@@ -38,24 +38,24 @@ class Like:
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Where each array of the network stands among the user's, and which way round.
+    """Which of the user's arrays is which of the network's, and which way round.
 
-    places       by name, the place among the user's parameters
-    shapes       by place, the user's shape
+    index        by name, the index among the user's parameters
+    shapes       the user's shapes
     transposed   weights are outputs × inputs
     columns      samples are columns
     """
 
-    places: Mapping[str, int]
+    index: Mapping[str, int]
     shapes: tuple[tuple[int, ...], ...]
     transposed: bool
     columns: bool
 
-    def to_ours(self, values: tuple[Floats, ...], network: Network) -> dict[str, Floats]:
+    def to_ours(self, values: Sequence[Floats], network: Network) -> dict[str, Floats]:
         """The user's arrays by our names, in our shapes."""
         found = {}
         for entry in network.entries:
-            value = values[self.places[entry.name]]
+            value = values[self.index[entry.name]]
             turned = value.T if self.transposed and entry.name.startswith("W") else value
             found[entry.name] = turned.reshape(entry.shape)
         return found
@@ -63,9 +63,9 @@ class Layout:
     def to_theirs(self, arrays: Mapping[str, Array]) -> tuple[Floats, ...]:
         """Our arrays in the user's order and shapes."""
         found: list[Floats] = [np.zeros(0)] * len(self.shapes)
-        for name, place in self.places.items():
+        for name, i in self.index.items():
             turned = arrays[name].T if self.transposed and name.startswith("W") else arrays[name]
-            found[place] = np.asarray(turned).reshape(self.shapes[place])
+            found[i] = np.asarray(turned).reshape(self.shapes[i])
         return tuple(found)
 
 
@@ -80,7 +80,7 @@ class Objective:
 
 
 @dataclass(frozen=True, eq=False)
-class Likeness:
+class NetworkMatch:
     """A user's network as one of ours: its arrays, its pass forward, and the objective J = c S + ½ p Σ w².
 
     tape       of the pass forward, with the logits at its end
@@ -103,12 +103,12 @@ class Likeness:
 
 
 def match_network(
-    evidence: Evidence, gradients: tuple[Floats, ...], value: float | None, like: Like
-) -> Likeness | None:
+    evidence: Evidence, gradients: Sequence[Floats], value: float | None, like: Like
+) -> NetworkMatch | None:
     """The first reading of a user's network whose objective has these gradients and, if given, this value.
 
     gradients   as measured, or as the user's code has them
-    value       the loss; None for a gradient of the user's, which is that of an unusual loss by coincidence alone
+    value       the loss; None for a gradient of the user's, which is that of an uncommon loss by coincidence alone
 
     Raises `BadInput` where the arrays cannot be those of the network, or the data not its data.
     """
@@ -122,16 +122,18 @@ def match_network(
             parameters = layout.to_ours(evidence.values, like.network)
             tape = forward_tape(like.network, parameters, x, like.masks)
             for objective in _objectives(like.network, tape[-1].value, y):
-                if objective.kind not in kinds or (value is None and not _usual(objective.loss, like.network.output)):
+                if objective.kind not in kinds or (
+                    value is None and not _is_common(objective.loss, like.network.output)
+                ):
                     continue
                 fitted = _fit_objective(evidence, gradients, value, layout, parameters, tape, objective)
                 if fitted:
-                    return Likeness(like.network, layout, parameters, x, y, tape, objective, *fitted)
+                    return NetworkMatch(like.network, layout, parameters, x, y, tape, objective, *fitted)
     return None
 
 
-def _usual(loss: Loss, output: Activation) -> bool:
-    """Whether somebody may mean such a loss behind an output: a Poisson law's has (a − y) (1 − a) behind a sigmoid."""
+def _is_common(loss: Loss, output: Activation) -> bool:
+    """Whether a loss is used behind an output; that of a Poisson law behind a sigmoid, (a − y) (1 − a), is not."""
     return loss.domain != "positive" or output.range == "positive"
 
 
@@ -151,7 +153,7 @@ def forward_tape(
 
 
 def readings_of(names: Sequence[str], values: Sequence[Floats], like: Like) -> Iterator[tuple[Layout, Floats, Floats]]:
-    """The ways in which a user's arrays and data may be meant: where each array stands, x [N, D] and y [N, C].
+    """The possible meanings of a user's arrays and data: their layout, x [N, D] and y [N, C].
 
     Raises `BadInput` where the arrays cannot be those of the network, or the data not its data.
     """
@@ -160,13 +162,13 @@ def readings_of(names: Sequence[str], values: Sequence[Floats], like: Like) -> I
     if not orders:
         raise BadInput(f"{other_arrays(names, values, like.network)}; give all of its arrays")
     shapes = tuple(value.shape for value in values)
-    for places, transposed in orders:
+    for index, transposed in orders:
         for x, y, columns in data:
-            yield Layout(places, shapes, transposed, columns), x, y
+            yield Layout(index, shapes, transposed, columns), x, y
 
 
 def other_arrays(names: Sequence[str], values: Sequence[Floats], network: Network) -> str:
-    """What to say of arrays that cannot be those of the network, as with biases folded into weights; "" if they can."""
+    """Why arrays cannot be those of the network, as with biases within weights; "" if they can."""
     if any(_orders(names, values, network)):
         return ""
     wanted = ", ".join(f"{entry.name} {entry.shape}" for entry in network.entries)
@@ -175,7 +177,7 @@ def other_arrays(names: Sequence[str], values: Sequence[Floats], network: Networ
 
 
 def _orders(given: Sequence[str], values: Sequence[Floats], network: Network) -> Iterator[tuple[dict[str, int], bool]]:
-    """Which array is which: by their names, or as they often come in a row; and whether weights are turned round."""
+    """Which array is which, by their names or in one of the common orders; and whether weights are transposed."""
     names = [entry.name for entry in network.entries]
     weights = [name for name in names if name.startswith("W")]
     others = [name for name in names if not name.startswith("W")]
@@ -188,7 +190,7 @@ def _orders(given: Sequence[str], values: Sequence[Floats], network: Network) ->
     for listing in listings:
         for transposed in (False, True):
             if all(_fits(name, value, network, transposed) for name, value in zip(listing, values, strict=True)):
-                yield {name: place for place, name in enumerate(listing)}, transposed
+                yield {name: index for index, name in enumerate(listing)}, transposed
 
 
 def _fits(name: str, value: Floats, network: Network, transposed: bool) -> bool:
@@ -237,7 +239,7 @@ def _objectives(network: Network, z: Array, y: Floats) -> Iterator[Objective]:
     with np.errstate(all="ignore"):
         # The loss that belongs to the output first: behind softmax, that of a Poisson law is the same function.
         for loss in sorted(LOSSES.values(), key=lambda loss: output.name not in loss.fused):
-            if not meaningful(loss, output) or not loss.exact or not _judges(loss, y):
+            if not meaningful(loss, output) or not loss.exact or not _accepts(loss, y):
                 continue
             each, slope = loss.forward(output, z, y)
             yield Objective(loss, "", float(each.sum()), slope(ones))
@@ -255,7 +257,7 @@ def _objectives(network: Network, z: Array, y: Floats) -> Iterator[Objective]:
                 yield Objective(loss, "wrong_axis", float(each.sum()), through(slopes.T).T)
 
 
-def _judges(loss: Loss, y: Floats) -> bool:
+def _accepts(loss: Loss, y: Floats) -> bool:
     if loss.targets == "real":
         return True
     return bool(y.min() >= 0 and (loss.targets == "nonnegative" or y.max() <= 1))
@@ -263,7 +265,7 @@ def _judges(loss: Loss, y: Floats) -> bool:
 
 def _fit_objective(
     evidence: Evidence,
-    gradients: tuple[Floats, ...],
+    gradients: Sequence[Floats],
     value: float | None,
     layout: Layout,
     parameters: dict[str, Floats],
@@ -276,7 +278,9 @@ def _fit_objective(
     nothing = {name: np.zeros_like(array) for name, array in parameters.items()}
     weights = {name: array if name[0] == "W" else nothing[name] for name, array in parameters.items()}
     signs = {name: np.sign(array) for name, array in weights.items()}
-    exact = all(one.dtype == np.float64 for one in (*evidence.values, *evidence.raw))
+    is_float64 = all(
+        one.dtype == np.float64 for one in (*evidence.values, *(parameter.raw for parameter in evidence.parameters))
+    )
     for penalized, size in ((nothing, 0.0), (weights, 0.5), (signs, 1.0), (parameters, 0.5)):
         constants = _constants(evidence, gradients, data, layout.to_theirs(penalized))
         if constants is None:
@@ -284,18 +288,18 @@ def _fit_objective(
         c, p = constants
         part = {name: p * array for name, array in penalized.items()}
         whole = c * objective.total + size * p * sum(float((penalized[n] * parameters[n]).sum()) for n in parameters)
-        if value is None or abs(whole - value) <= _VALUE_FIT[exact] * (abs(value) + abs(c * objective.total)):
+        if value is None or abs(whole - value) <= _LOSS_TOLERANCE[is_float64] * (abs(value) + abs(c * objective.total)):
             return c, part
     return None
 
 
 def _constants(
-    evidence: Evidence, gradients: tuple[Floats, ...], data: tuple[Floats, ...], penalty: tuple[Floats, ...]
+    evidence: Evidence, gradients: Sequence[Floats], data: Sequence[Floats], penalty: Sequence[Floats]
 ) -> tuple[float, float] | None:
     """c and p in gradient = c · data + p · penalty, if they serve every entry that is known."""
     known = [np.isfinite(one) & np.isfinite(other) for one, other in zip(gradients, evidence.expected, strict=True)]
 
-    def flat(arrays: tuple[Floats, ...]) -> Floats:
+    def flat(arrays: Sequence[Floats]) -> Floats:
         return np.concatenate([array[chosen] for array, chosen in zip(arrays, known, strict=True)])
 
     target, columns = flat(gradients), [flat(data), flat(penalty)]
@@ -306,8 +310,8 @@ def _constants(
     size = np.maximum(np.abs(matrix).max(0), 1e-300)
     solution = np.linalg.lstsq(matrix / size, target, rcond=None)[0] / size
     residual = np.abs(matrix @ solution - target)
-    slack = np.minimum(flat(evidence.slack), 1e300)
+    tolerance = flat([parameter.finite_tolerance for parameter in evidence.parameters])
     terms = np.abs(matrix * solution).sum(1)
-    if not solution[0] > 0 or not (residual <= 4 * slack + 1e-6 * terms).all():
+    if not solution[0] > 0 or not (residual <= 4 * tolerance + 1e-6 * terms).all():
         return None
     return float(solution[0]), float(solution[1]) if len(columns) == 2 else 0.0

@@ -1,108 +1,147 @@
-"""Somebody's parameters in fewer arrays than the network has: biases within weights, or all of it in one vector.
+"""User parameters packed into fewer arrays than the network has: biases within weights, or all in one vector.
 
-Shapes often leave it open which number is which. Each way to take them apart is tried, and the one under which the
-network is recognized, by its loss and the gradient of that, is the one meant.
+Shapes often leave open which number is which. Each way to unpack them is tried; the one under which the network is
+recognized, by its loss and the gradient of that, is the one meant.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.checking.mistakes.diagnose import Evidence
+from deltarule.checking.callables import Code
+from deltarule.checking.mistakes.evidence import Evidence, ParameterEvidence, Penalty
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers
 
 
 @dataclass(frozen=True, eq=False)
-class Unfolding:
-    """A way to take arrays apart.
+class Packing:
+    """A way in which a user's arrays hold those of a network.
 
-    shapes  of the user's arrays
-    places  by the network's names, in its shapes, where each number stands among all of the user's in a row
-    words   what is read as what
+    shapes         shapes of the user's arrays
+    positions      by name and in the shapes of the network's arrays, the position of each number among all the user's
+    description    what is read as what
     """
 
     shapes: tuple[tuple[int, ...], ...]
-    places: dict[str, Integers]
-    words: str
+    positions: dict[str, Integers]
+    description: str
 
     def unpack(self, arrays: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], ...]:
         """The user's arrays as those of the network."""
-        row = np.concatenate([one.ravel() for one in arrays])
-        return tuple(row[places] for places in self.places.values())
+        flat = np.concatenate([array.ravel() for array in arrays])
+        return tuple(flat[positions] for positions in self.positions.values())
 
-    def together(self, arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    def pack(self, arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """The network's arrays as the user's."""
-        row = np.empty(sum(one.size for one in arrays), np.result_type(*arrays))
-        for places, one in zip(self.places.values(), arrays, strict=True):
-            row[places] = one
-        return _split_row(row, self.shapes)
+        flat = np.empty(sum(array.size for array in arrays), np.result_type(*arrays))
+        for positions, array in zip(self.positions.values(), arrays, strict=True):
+            flat[positions] = array
+        return _split(flat, self.shapes)
 
-    def evidence(self, evidence: Evidence) -> Evidence:
-        """What is known of a gradient, by the network's arrays; without what its penalties are."""
-        found, expected, slack = (self.unpack(one) for one in (evidence.found, evidence.expected, evidence.slack))
-        off = [np.abs(f - e) > s for f, e, s in zip(found, expected, slack, strict=True)]
-
-        def right_outside(place: int, wrong: NDArray[np.bool_]) -> bool:
-            # All else is left out, as it is where arrays stand for themselves: its kinks would hide what is right.
-            masks = self.together([wrong if other == place else np.ones_like(one) for other, one in enumerate(off)])
-            return all(evidence.right_outside(own, mask) for own, mask in enumerate(masks) if not mask.all())
-
+    def unpack_code(self, code: Code) -> Code:
+        """The same code as a function of the network's arrays."""
         return replace(
-            evidence,
-            names=tuple(self.places),
-            values=self.unpack(evidence.values),
-            found=found,
-            expected=expected,
-            slack=slack,
-            raw=self.unpack(evidence.raw),
-            wrong=tuple(place for place, one in enumerate(off) if one.any()),
-            shapes=("",) * len(found),
-            kinks=self.unpack(evidence.kinks) if evidence.kinks else (),
-            doubt=self.unpack(evidence.doubt) if evidence.doubt else (),
-            right_outside=right_outside,
-            penalties=lambda place: None,
+            code,
+            names=tuple(self.positions),
+            start=self.unpack(code.start),
+            loss=lambda values: code.loss(self.pack(values)),
+            gradient=lambda values: list(self.unpack(code.gradient(self.pack(values)))),
         )
 
+    def unpack_evidence(self, evidence: Evidence, find_penalty: Callable[[int], Penalty | None]) -> Evidence:
+        """What is known about a gradient, by the network's arrays."""
+        packed = evidence.parameters
 
-def unfoldings(values: Sequence[Floats], network: Network) -> Iterator[Unfolding]:
+        def is_right_outside(index: int, entries: NDArray[np.bool_]) -> bool:
+            # All other arrays are left out: a kink in one of them would hide what is right.
+            masks = self.pack([entries if i == index else np.ones(one.shape, bool) for i, one in enumerate(shapes)])
+            return all(one.is_right_outside(mask) for one, mask in zip(packed, masks, strict=True) if not mask.all())
+
+        shapes = list(self.positions.values())
+        fields = ("value", "raw", "found", "expected", "tolerance", "uncertainty")
+        unpacked = [self.unpack([getattr(one, field) for one in packed]) for field in fields]
+        at_kink = self.unpack([np.broadcast_to(one.at_kink, one.value.shape) for one in packed])
+        parameters = []
+        for index, (name, *arrays) in enumerate(zip(self.positions, *unpacked, strict=True)):
+            value, raw, found, expected, tolerance, uncertainty = arrays
+            parameters.append(
+                ParameterEvidence(
+                    name=name,
+                    value=value,
+                    raw=raw,
+                    found=found,
+                    expected=expected,
+                    tolerance=tolerance,
+                    uncertainty=uncertainty,
+                    is_wrong=bool((np.abs(found - expected) > tolerance).any()),
+                    at_kink=at_kink[index],
+                    is_right_outside=partial(is_right_outside, index),
+                    find_penalty=partial(find_penalty, index),
+                )
+            )
+        return replace(evidence, parameters=tuple(parameters))
+
+
+def packings(values: Sequence[Floats], network: Network) -> Iterator[Packing]:
     """The ways in which a user's arrays may hold those of a network."""
+    yield from _vectors(values, network)
+    yield from _biases_within_weights(values, network)
+
+
+def _is_vector(values: Sequence[Floats]) -> bool:
+    return len(values) == 1 and max(values[0].shape, default=1) == values[0].size
+
+
+def _vectors(values: Sequence[Floats], network: Network) -> Iterator[Packing]:
+    """All arrays one after the other in a vector."""
+    if not _is_vector(values):
+        return
     entries = {entry.name: entry.shape for entry in network.entries}
-    given = tuple(value.shape for value in values)
-    numbers = np.arange(network.parameters)
-    is_vector = len(values) == 1 and max(given[0], default=1) == values[0].size
     weights = [name for name in entries if name[0] == "W"]
     others = [name for name in entries if name[0] != "W"]
-    for names in ([*entries], weights + others, others + weights) if is_vector else ():
-        for turned in (False, True):
-            shapes = [entries[name][::-1] if turned and name in weights else entries[name] for name in names]
-            arrays = dict(zip(names, _split_row(numbers, shapes), strict=True))
-            places = {name: arrays[name].T if turned and name in weights else arrays[name] for name in entries}
-            yield Unfolding(given, places, _describe_arrays(names, shapes))
-    if others == [f"b{name[1:]}" for name in weights]:
-        for turned in (True, False):
-            shapes = [(entries[name][0] + 1, entries[name][1]) for name in weights]
-            shapes = [shape[::-1] for shape in shapes] if turned else shapes
-            if not is_vector and given != tuple(shapes):
-                continue
-            blocks = [block.T if turned else block for block in _split_row(numbers, shapes)]
-            for first in (True, False):
-                if is_vector and not first and not turned:
-                    continue  # these are the network's arrays in a row
-                places = {}
-                for name, block in zip(weights, blocks, strict=True):
-                    places[name], places[f"b{name[1:]}"] = (block[1:], block[:1]) if first else (block[:-1], block[-1:])
-                where = f"{'first' if first else 'last'} {'column' if turned else 'row'}"
-                words = f"{_describe_arrays(weights, shapes)}, with the biases in the {where} of each"
-                yield Unfolding(given, places, words)
+    for names in ([*entries], weights + others, others + weights):
+        for is_transposed in (False, True):
+            turned = weights if is_transposed else []
+            shapes = [entries[name][::-1] if name in turned else entries[name] for name in names]
+            arrays = dict(zip(names, _split(np.arange(network.parameters), shapes), strict=True))
+            positions = {name: arrays[name].T if name in turned else arrays[name] for name in entries}
+            yield Packing((values[0].shape,), positions, _describe_arrays(names, shapes))
 
 
-def _split_row(row: NDArray[Any], shapes: Sequence[tuple[int, ...]]) -> list[NDArray[Any]]:
+def _biases_within_weights(values: Sequence[Floats], network: Network) -> Iterator[Packing]:
+    """Biases as the first or last row or column of weights; these one by one, or one after the other in a vector."""
+    entries = {entry.name: entry.shape for entry in network.entries}
+    weights = [name for name in entries if name[0] == "W"]
+    if [name for name in entries if name[0] != "W"] != [f"b{name[1:]}" for name in weights]:
+        return
+    given, is_vector = tuple(value.shape for value in values), _is_vector(values)
+    for is_transposed in (True, False):
+        shapes = [(entries[name][0] + 1, entries[name][1]) for name in weights]
+        shapes = [shape[::-1] for shape in shapes] if is_transposed else shapes
+        if not is_vector and given != tuple(shapes):
+            continue
+        blocks = _split(np.arange(network.parameters), shapes)
+        for is_first in (True, False):
+            if is_vector and not is_first and not is_transposed:
+                continue  # these are the network's arrays in a row
+            positions = {}
+            for name, block in zip(weights, blocks, strict=True):
+                rows = block.T if is_transposed else block
+                positions[name] = rows[1:] if is_first else rows[:-1]
+                positions[f"b{name[1:]}"] = rows[:1] if is_first else rows[-1:]
+            line = f"{'first' if is_first else 'last'} {'column' if is_transposed else 'row'}"
+            description = f"{_describe_arrays(weights, shapes)}, with the biases in the {line} of each"
+            yield Packing(given, positions, description)
+
+
+def _split(flat: NDArray[Any], shapes: Sequence[tuple[int, ...]]) -> list[NDArray[Any]]:
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
-    return [part.reshape(shape) for part, shape in zip(np.split(row, ends), shapes, strict=True)]
+    return [part.reshape(shape) for part, shape in zip(np.split(flat, ends), shapes, strict=True)]
 
 
 def _describe_arrays(names: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> str:

@@ -1,0 +1,169 @@
+"""Compare a gradient with the right one, array by array.
+
+F is what the code returned, E what was measured. An entry is wrong where |F − E| is more than a share of the larger of
+the two, plus the uncertainty of E, plus a rounding error of the array's size. `tolerances.py` holds the shares.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.checking import tolerances
+from deltarule.checking.arrays import match_shape
+from deltarule.checking.callables import Code
+from deltarule.checking.parameter_lines import chance_to_pass
+from deltarule.checking.reference_gradient import Direction, ReferenceArray, ReferenceGradient
+from deltarule.problem.problem import Floats
+
+Mask = NDArray[np.bool_]
+
+_ALONG_DIRECTION = 1e-7  # share of a gradient's norm allowed in its derivative along a direction
+_EXACT_AGREEMENT = 1e-8  # agreement this close to an exact value counts, however little differences can see
+_TIED_WITH_LARGEST = 0.95  # entries above this share of an array's largest one count as its largest
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayVerdict:
+    """What the comparison of one array says.
+
+    raw, found           the gradient in the shape that it came in, and in its parameter's
+    tolerance            the error allowed in each entry, infinite where nothing is known
+    uncertainty          the part of it that belongs to the reference
+    wrong, judged        entries that are wrong; that were compared
+    not_judged           entries that are not small, have no kink, and could not be compared
+    is_largest_judged    the largest entry is none of these
+    is_zero              the right gradient is 0 in every entry, and so is what was found
+    shape_mistake        code of the mistake that the shape shows, or ""
+    tolerances_along     of each direction, the error allowed in the derivative
+    """
+
+    name: str
+    start: Floats
+    raw: Floats
+    found: Floats
+    shape_mistake: str
+    reference: ReferenceArray
+    tolerance: Floats
+    uncertainty: Floats
+    wrong: Mask
+    judged: Mask
+    not_judged: Mask
+    is_largest_judged: bool
+    is_zero: bool
+    tolerances_along: tuple[float, ...]
+
+    @property
+    def is_wrong_along_direction(self) -> bool:
+        """Whether the derivative along some direction is wrong."""
+        directions = zip(self.reference.directions, self.tolerances_along, strict=True)
+        return any(
+            not one.at_kink and not abs(derivative_along(self.found, one) - one.value) <= allowed
+            for one, allowed in directions
+        )
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether an entry, the shape or the derivative along a direction is wrong."""
+        return bool(self.wrong.any() or self.shape_mistake or self.is_wrong_along_direction)
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether an entry or a direction was compared."""
+        return bool(self.judged.any()) or self.is_seen_along_direction
+
+    @property
+    def is_seen_along_direction(self) -> bool:
+        """Whether some direction has no kink."""
+        return any(not direction.at_kink for direction in self.reference.directions)
+
+    @property
+    def faint(self) -> int:
+        """How many entries were too small to be compared."""
+        reference = self.reference
+        return int((np.isfinite(reference.expected) & ~self.judged & ~reference.at_kink & ~self.not_judged).sum())
+
+    @property
+    def chance_to_pass(self) -> float:
+        """The probability that a gradient wrong by `SMALL_ERROR` of its norm passes; 0 if all entries were compared."""
+        directions = self.reference.directions
+        if not directions:
+            return 0.0
+        allowed = [
+            one for one, direction in zip(self.tolerances_along, directions, strict=True) if not direction.at_kink
+        ]
+        return chance_to_pass(allowed, tolerances.SMALL_ERROR * _norm(self.found))
+
+
+def derivative_along(gradient: Floats, direction: Direction) -> float:
+    """The derivative along a direction, by a gradient."""
+    return float((gradient * direction.vector).sum())
+
+
+def compare_arrays(code: Code, raw: Sequence[Floats], reference: ReferenceGradient) -> list[ArrayVerdict]:
+    """Compare all arrays of a gradient with the right one."""
+    largest = max((_largest(array.expected) for array in reference.arrays), default=0.0)
+    roundings = code.rounding or [np.zeros(start.shape) for start in code.start]
+    arrays = zip(code.names, code.start, raw, roundings, reference.arrays, strict=True)
+    return [
+        _compare_array(*array, largest, is_exact=reference.is_exact, is_float32=reference.is_float32)
+        for array in arrays
+    ]
+
+
+def _compare_array(
+    name: str,
+    start: Floats,
+    raw: Floats,
+    rounding: Floats,
+    reference: ReferenceArray,
+    largest: float,
+    *,
+    is_exact: bool,
+    is_float32: bool,
+) -> ArrayVerdict:
+    in_shape, shape_mistake = match_shape(raw, start)
+    found, expected = np.asarray(in_shape, float), reference.expected
+    is_float64 = raw.dtype == start.dtype == np.float64 and not is_float32
+    share = tolerances.FLOAT64 if is_float64 else tolerances.FLOAT32
+    size, largest_here = np.fmax(np.abs(found), np.abs(expected)), _largest(expected)
+    uncertainty = 2 * reference.uncertainty + (share.array * largest_here + share.gradient * largest)
+    tolerance = share.relative * size + uncertainty + rounding
+    error = np.abs(found - np.nan_to_num(expected))
+    known = np.isfinite(expected) & ~reference.at_kink
+    wrong = known & ~(error <= tolerance)
+    agrees_exactly = is_exact & (np.abs(found - expected) <= _EXACT_AGREEMENT * size)
+    is_visible = tolerance <= share.visible * np.maximum(size, max(1e-3 * largest_here, 1e-6 * largest))
+    judged = known & (is_visible | agrees_exactly | wrong)
+    smooth = known | reference.at_edge
+    not_judged = smooth & ~judged & (size > max(share.large * largest_here, 1e-6 * largest))
+    is_largest_judged = not (size[not_judged] > _TIED_WITH_LARGEST * size[smooth].max(initial=0)).any()
+    invisible = 1e-13 * largest + (0 if is_exact else 2 * reference.uncertainty[known])
+    is_found_zero = (np.abs(found) <= share.zero * largest).all()
+    is_zero = bool(known.any() and (size[known] <= invisible).all() and is_found_zero)
+    norms = [_ALONG_DIRECTION * _norm(found) + 2 * one.uncertainty + _norm(rounding) for one in reference.directions]
+    return ArrayVerdict(
+        name=name,
+        start=start,
+        raw=raw,
+        found=found,
+        shape_mistake=shape_mistake,
+        reference=reference,
+        tolerance=np.where(known, tolerance, np.inf),
+        uncertainty=uncertainty,
+        wrong=wrong,
+        judged=judged,
+        not_judged=not_judged,
+        is_largest_judged=bool(is_largest_judged),
+        is_zero=is_zero,
+        tolerances_along=tuple(norms),
+    )
+
+
+def _largest(array: Floats) -> float:
+    return float(np.nanmax(np.abs(array), initial=0))
+
+
+def _norm(array: Floats) -> float:
+    return float(np.sqrt((array**2).sum()))

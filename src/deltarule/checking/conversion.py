@@ -1,0 +1,142 @@
+"""Convert what user code returns or holds: tensors, nested lists and tables to arrays, and results to a loss."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.errors import BadInput
+
+LOSS_NAMES = ("loss", "cost", "j")
+
+
+def format_entry(name: str, index: Sequence[int]) -> str:
+    """An entry of an array as Python code.
+
+    >>> format_entry("W1", (0, 2)), format_entry("b", ())
+    ('W1[0, 2]', 'b')
+    """
+    return f"{name}[{', '.join(map(str, index))}]" if len(index) else name
+
+
+def check_finite(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """The array; raises `BadInput` for a number in it that is not finite."""
+    if not np.isfinite(array).all():
+        index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise BadInput(f"{format_entry(name, index)} is {array[index]}; give finite numbers")
+    return array
+
+
+def as_numpy(value: Any) -> Any:
+    """A PyTorch tensor as the array that shares its memory, a JAX array or the like as one; anything else unchanged."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value
+    try:
+        if hasattr(value, "detach") and hasattr(value, "numpy"):
+            return value.detach().numpy()
+        return np.asarray(value) if hasattr(value, "__array__") else value
+    except (TypeError, RuntimeError) as error:
+        raise BadInput(f"a tensor cannot be read as an array: {error}; give one of floats on the CPU") from error
+
+
+def to_array(value: Any, what: str) -> NDArray[Any]:
+    """An array, a number, a tensor, or lists of these, as one array.
+
+    Raises `BadInput` for lists whose items have different shapes.
+
+    >>> to_array([[1.0, 2.0], np.array([3.0, 4.0])], "z1").shape
+    (2, 2)
+    """
+    items = _items_as_numpy(value)
+    try:
+        return np.asarray(items)
+    except ValueError as error:
+        raise BadInput(f"{what} is a list whose items have different shapes; give an array") from error
+
+
+def _items_as_numpy(value: Any) -> Any:
+    return [_items_as_numpy(item) for item in value] if isinstance(value, list | tuple) else as_numpy(value)
+
+
+def to_finite_array(value: Any, what: str) -> NDArray[Any]:
+    """Whatever `to_array` takes, as an array of finite real numbers.
+
+    Raises `BadInput` for anything else in it.
+
+    >>> to_finite_array([[1, 2], [3, 4]], "x").tolist()
+    [[1, 2], [3, 4]]
+    """
+    array = to_array(value, what)
+    if array.dtype.kind == "O":  # a table with columns of several types
+        with suppress(TypeError, ValueError, OverflowError):
+            array = np.asarray(array.tolist())
+            array = array.astype(float) if array.dtype.kind == "O" else array
+    if array.dtype.kind not in "fiub":
+        raise BadInput(f"{what} holds {array.dtype}; give real numbers")
+    return check_finite(what, array)
+
+
+def split_loss(result: Any, what: str) -> tuple[Any, Any]:
+    """The loss in what a function returned, and the rest of it.
+
+    In a dictionary the loss is called "loss", "cost" or "J".
+
+    Raises `BadInput` where there is none, as for a loss that was never summed.
+
+    >>> split_loss((np.float64(0.5), "cache"), "loss")
+    (np.float64(0.5), ('cache',))
+    """
+    if isinstance(result, Mapping):
+        name = next((key for key in result if str(key).lower() in LOSS_NAMES), None)
+        if name is None:
+            raise BadInput(
+                f"{what} returns {describe_type(result)}; give the loss in it the name 'loss', 'cost' or 'J'"
+            )
+        return split_loss(result[name], what)[0], ({key: item for key, item in result.items() if key != name},)
+    items = [as_numpy(item) for item in result] if isinstance(result, tuple | list) else [as_numpy(result)]
+    for is_loss in (_is_scalar, _has_one_entry):
+        for i, item in enumerate(items):
+            if is_loss(item):
+                return np.asarray(item).reshape(())[()], tuple(items[:i] + items[i + 1 :])
+    raise BadInput(f"{what} returns {describe_type(result)}; a loss is one number: sum or average over all of it")
+
+
+def ambiguous_loss_notes(result: Any, what: str) -> tuple[str, ...]:
+    """A note if a result has several numbers, and does not begin with the first: the loss may be another one.
+
+    >>> ambiguous_loss_notes((np.ones(2), 0.25, 0.75), "logistic")[0][:52]
+    'logistic returns 2 numbers, and the first, 0.25, was'
+    """
+    items = [as_numpy(item) for item in result] if isinstance(result, tuple | list) else []
+    numbers = [item for item in items if _is_scalar(item)]
+    if len(numbers) < 2 or numbers[0] is items[0]:
+        return ()
+    count, first = len(numbers), f"{float(np.real(numbers[0])):.6g}"
+    return (f"{what} returns {count} numbers, and the first, {first}, was taken for the loss; return the loss first",)
+
+
+def _is_scalar(item: Any) -> bool:
+    is_number = isinstance(item, np.generic | int | float | complex | np.ndarray)
+    return is_number and np.ndim(item) == 0 and _is_numeric(item)
+
+
+def _has_one_entry(item: Any) -> bool:
+    return isinstance(item, np.ndarray) and item.size == 1 and _is_numeric(item)
+
+
+def _is_numeric(item: Any) -> bool:
+    return np.asarray(item).dtype.kind not in "bSUV"
+
+
+def describe_type(value: Any) -> str:
+    """The type of a value, as messages call it."""
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape}"
+    if isinstance(value, Mapping):
+        return f"a dictionary of {', '.join(map(str, value))}"
+    if isinstance(value, list | tuple):
+        inside = f": {', '.join(map(describe_type, value))}" if 0 < len(value) <= 3 else ""
+        return f"a {type(value).__name__} of {len(value)}{inside}"
+    return f"a {type(value).__name__}"

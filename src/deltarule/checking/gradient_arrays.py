@@ -1,0 +1,196 @@
+"""Find the gradient in what a function returned, and put its arrays into the order of the parameters."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from deltarule.checking.arrays import Arrays, is_rows, named_leaves
+from deltarule.checking.conversion import as_numpy, describe_type, split_loss, to_array
+from deltarule.errors import BadInput
+from deltarule.problem.problem import Floats
+
+_PREFIXES = ("d", "D", "grad_", "grad", "g_", "∂", "∇", "δ")
+_SUFFIXES = ("_grad", "_g", "_gradient", ".grad")
+
+
+def gradient_arrays(result: Any, params: Arrays, what: str) -> list[Floats]:
+    """The arrays of a gradient in the order of the parameters.
+
+    Parameters
+    ----------
+    result : the gradient in the parameters' own structure, their arrays in a row, or a dictionary with names such as
+        "dW1", and others such as "dz1" beside; alone, or among other things in a tuple.
+    what : what messages call the function.
+
+    Raises `BadInput` for a missing or an unknown parameter, and where nothing looks like a gradient.
+
+    >>> from deltarule.checking.arrays import flatten
+    >>> params = flatten({"W": np.ones(2), "b": np.zeros(1)})
+    >>> gradient_arrays(({"dW": np.ones(2), "db": np.ones(1)}, "a note"), params, "gradient")
+    [array([1., 1.]), array([1.])]
+    """
+    errors: list[BadInput] = []
+    aligned = []
+    for candidate in _candidates(result, len(params.values)):
+        try:
+            aligned.append(_align(candidate, params, what))
+        except BadInput as error:
+            errors.append(error)
+    if not aligned:
+        raise errors[0]
+    return next((arrays for arrays in aligned if _has_same_sizes(arrays, params)), aligned[0])
+
+
+def gradient_beside_loss(result: Any, params: Arrays, what: str) -> list[Floats]:
+    """The gradient in what one function returned together with the loss."""
+    return gradient_arrays(rest_beside_loss(result, what), params, what)
+
+
+def rest_beside_loss(result: Any, what: str) -> Any:
+    """What one function returned beside the loss."""
+    if not isinstance(result, Mapping | tuple | list) or len(result) < 2:
+        raise BadInput(f"{what} returns no gradient beside the loss; give a function for the gradient, too")
+    _, rest = split_loss(result, what)
+    return rest[0] if len(rest) == 1 else rest
+
+
+def is_gradient(result: Any, params: Arrays) -> bool:
+    """Whether a result is a gradient in the form of the parameters, with nothing beside it.
+
+    >>> from deltarule.checking.arrays import flatten
+    >>> params = flatten([np.ones(2)])
+    >>> is_gradient([2 * np.ones(2)], params), is_gradient(2 * [np.ones(2)], params)
+    (True, False)
+    """
+    try:
+        return _has_same_sizes(_align(result, params, ""), params)
+    except BadInput:
+        return False
+
+
+def _has_same_sizes(arrays: Sequence[Floats], params: Arrays) -> bool:
+    return all(array.size == value.size for array, value in zip(arrays, params.values, strict=True))
+
+
+def _candidates(result: Any, count: int) -> Iterator[Any]:
+    """What may be the gradient: the whole result, one of its items, or several in a row."""
+    yield result
+    if isinstance(result, Mapping):
+        yield from (item for key, item in result.items() if str(key).lower().startswith("grad"))
+    if isinstance(result, tuple | list):
+        yield from result
+        if count < len(result):
+            yield from (result[start : start + count] for start in range(len(result) - count + 1))
+
+
+def _align(result: Any, params: Arrays, what: str) -> list[Floats]:
+    if isinstance(result, Mapping) and not isinstance(params.structure, Mapping):
+        by_name = _match_names(result, params.names, what)
+        found = [by_name[name] for name in params.names]
+    elif len(params.names) == 1 and not isinstance(result, Mapping | list | tuple):
+        found = [result]
+    else:
+        found = list(_pair_leaves(result, params.structure, what, is_inside=False))
+    if len(found) != len(params.names):
+        names = ", ".join(params.names)
+        raise BadInput(f"{what} returns {len(found)} arrays for the {len(params.names)} parameters {names}")
+    return [_to_gradient(*one, what) for one in zip(found, params.names, params.values, strict=True)]
+
+
+def _pair_leaves(result: Any, structure: Any, what: str, *, is_inside: bool) -> Iterator[Any]:
+    """The gradient's leaves in the order of the parameters' leaves."""
+    if structure is None:
+        return
+    if is_rows(structure, is_inside=is_inside) or not isinstance(structure, Mapping | list | tuple):
+        yield result
+    elif isinstance(structure, Mapping) and isinstance(result, Mapping):
+        keys = [key for key, item in structure.items() if item is not None]
+        by_name = _match_names(result, keys, what)
+        for key in keys:
+            yield from _pair_leaves(by_name[key], structure[key], what, is_inside=True)
+    elif isinstance(result, list | tuple):
+        items = list(structure.values()) if isinstance(structure, Mapping) else list(structure)
+        if len(result) == len(items):
+            for found, item in zip(result, items, strict=True):
+                yield from _pair_leaves(found, item, what, is_inside=True)
+        elif len(result) == len(list(named_leaves(structure))):
+            yield from result
+        else:
+            raise BadInput(
+                f"{what} returns {len(result)} items for the {len(items)} parameters {_leaf_names(structure)}; "
+                "give a gradient for each, in their order"
+            )
+    else:
+        raise BadInput(
+            f"{what} returns {describe_type(result)} where params holds {_leaf_names(structure)}; "
+            "give a gradient for each, in the same form"
+        )
+
+
+def _leaf_names(structure: Any) -> str:
+    return ", ".join(name for name, _ in named_leaves(structure))
+
+
+def _match_names(result: Mapping[Any, Any], names: Sequence[Any], what: str) -> dict[Any, Any]:
+    """The items of a gradient by the names of the parameters: "dW1" is that of "W1".
+
+    Marked names that match no parameter, as "dz1" beside "dW1", are ignored: they are other gradients. Unmarked ones
+    are ignored too, unless a parameter has its own, unmarked name: then "z1" beside "W1" may be a mistake.
+    """
+    by_text = {str(key): key for key in result}
+    # One mark for all is meant as such: "dx" is the gradient of x, where "ddx" is that of another parameter, dx.
+    marked_alike = [names_ for names_ in zip(*map(_marked_names, names), strict=True) if set(names_) <= set(by_text)]
+    if len(marked_alike) == 1:
+        return {name: result[by_text[text]] for name, text in zip(names, marked_alike[0], strict=True)}
+    matches = {name: [key for key in result if str(key) in (str(name), *_marked_names(name))] for name in names}
+    keys = {}
+    for name, found in matches.items():
+        # A marked name first: the plain one may be the parameter itself. "dw" may also be a parameter.
+        marked = [key for key in found if key not in matches]
+        if marked or name in found:
+            keys[name] = marked[-1] if marked else name
+    for name, found in matches.items():
+        left = [key for key in found if key not in keys.values()]
+        if name not in keys and left:
+            keys[name] = left[-1]
+    extra = [str(key) for key in result if not any(key in found for found in matches.values())]
+    missing = [str(name) for name in names if name not in keys]
+    if missing:
+        beside = f", and has '{extra[0]}', which is that of no parameter" if extra else ""
+        raise BadInput(f"{what} lacks the gradient of {', '.join(missing)}{beside}; give one for every parameter")
+    unmarked = [key for key in extra if not (key.startswith(_PREFIXES) or key.endswith(_SUFFIXES))]
+    if unmarked and any(key == name for name, key in keys.items()):
+        known = ", ".join(map(str, names))
+        raise BadInput(f"{what} has a gradient '{unmarked[0]}', and there is no such parameter; there are: {known}")
+    return {name: result[key] for name, key in keys.items()}
+
+
+def _marked_names(name: Any) -> list[str]:
+    """The names that the gradient of a parameter may have."""
+    return [f"{prefix}{name}" for prefix in _PREFIXES] + [f"{name}{suffix}" for suffix in _SUFFIXES]
+
+
+def _to_gradient(value: Any, name: str, parameter: Floats, what: str) -> Floats:
+    if value is None:
+        raise BadInput(f"{what} lacks the gradient of {name}: it is None")
+    value = as_numpy(value)
+    array = _from_nested_lists(value, parameter)
+    if array is None:
+        if not isinstance(value, np.ndarray | np.generic | int | float):
+            raise BadInput(f"{what} gives {describe_type(value)} as the gradient of {name}; give an array of its shape")
+        array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise BadInput(f"{what} gives {array.dtype} as the gradient of {name}; give real numbers")
+    return array if array.dtype.kind == "f" else array.astype(float)
+
+
+def _from_nested_lists(value: Any, parameter: Floats) -> Floats | None:
+    """The array that nested lists stand for, if it has its parameter's shape."""
+    if not isinstance(value, list | tuple):
+        return None
+    try:
+        array = to_array(value, "")
+    except BadInput:
+        return None
+    return array if array.shape == parameter.shape else None

@@ -1,0 +1,165 @@
+"""Ask a user's gradient for more than one call: is it repeatable, stale, or rounded on the way?"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from deltarule.checking.array_verdicts import derivative_along
+from deltarule.checking.arrays import OTHER_SHAPE, match_shape
+from deltarule.checking.callables import Code, move_nearby
+from deltarule.checking.conversion import format_entry
+from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
+from deltarule.checking.parameter_lines import error_beside, gradient_at, loss_at, with_array
+from deltarule.checking.reference_gradient import Direction, measure_one_direction
+from deltarule.checking.tolerances import FLOAT64
+from deltarule.errors import BadInput
+from deltarule.problem.problem import Floats
+
+_STEP_OF_FLOAT32 = 2.0**-23
+"""A step in which numbers of float32 still change, and which hardly meets a kink even of 10⁵ samples."""
+_ROUNDED = 1e-10, 1e-5
+"""Rounding leaves an error between these shares of the largest entry: below is float64, above a mistake."""
+_ROUNDED_DIGITS = 9
+"""A gradient of at most so many decimal digits was rounded at the end, and not on the way."""
+_PLAINLY_WRONG = 1e-4
+"""A stale gradient is off by more than this share of its norm; an error below may be rounding, or a small ε."""
+
+
+def finite_gradient(code: Code, values: Sequence[Floats]) -> list[Floats]:
+    """A copy of the code's gradient.
+
+    Raises `BadInput` for a number in it that is not finite.
+    """
+    gradient = [np.array(one) for one in gradient_at(code, values)]
+    for name, array in zip(code.names, gradient, strict=True):
+        if not np.isfinite(array).all():
+            index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+            raise BadInput(f"the gradient of {format_entry(name, index)} is {array[index]}; it has to be finite")
+    return gradient
+
+
+def find_unrepeatable(code: Code, first: Sequence[Floats]) -> Mistake | None:
+    """The mistake of a gradient that is a different one at every call, if it is."""
+    second, third = (finite_gradient(code, code.start) for _ in range(2))
+    changed = [
+        (name, one, two, three)
+        for name, one, two, three in zip(code.names, first, second, third, strict=True)
+        if one.shape != two.shape or np.abs(one - two).max() > 1e-6 * np.abs(one).max()
+    ]
+    if not changed:
+        return None
+    names = [name for name, *_ in changed]
+    growths = [(two - one, three - two) for _, one, two, three in changed]
+    if all(np.allclose(one, two, rtol=1e-5, atol=1e-9 * np.abs(one).max()) for one, two in growths):
+        sentence = f"the gradient of {join_names(names)} grows by the same amount at every call"
+        return make_mistake("accumulated", names, sentence)
+    sentence = f"the gradient of {join_names(names)} is a different one at every call, but the loss is not"
+    return make_mistake("random_gradient", names, sentence)
+
+
+def find_stale(code: Code) -> Mistake | None:
+    """The mistake of a right gradient that uses values of an earlier call: it is wrong at parameters nearby.
+
+    An array made once, as by `lambda w: dW`, is no function, and shows nothing about other parameters. In float32 the
+    small error of a stale gradient nearby cannot be told from rounding.
+    """
+    nearby = replace(code, start=tuple(move_nearby(code.start)))
+    try:
+        first = gradient_at(code, code.start)
+        before = [array.copy() for array in first]
+        raw = gradient_at(nearby, nearby.start)
+        matched = [match_shape(array, start) for array, start in zip(raw, code.start, strict=True)]
+        gradient = [np.asarray(array, float) for array, _ in matched]
+        if any(mistake for _, mistake in matched) or any(one.dtype != np.float64 for one in (*raw, *code.start)):
+            return None
+        if not all(np.isfinite(array).all() for array in gradient):
+            return None
+        directions = measure_one_direction(nearby, gradient)
+    except BadInput:  # the loss is not defined there
+        return None
+    names = []
+    for i, name in enumerate(code.names):
+        is_constant = np.may_share_memory(raw[i], first[i]) and (raw[i] == before[i]).all()
+        if _is_plainly_wrong(directions[i], gradient[i]) and not is_constant:
+            names.append(name)
+    sentence = (
+        f"the gradient of {join_names(names)} is right at these parameters and wrong near them, as one that uses "
+        "values of an earlier call of the loss"
+    )
+    return make_mistake("stale", names, sentence) if names else None
+
+
+def _is_plainly_wrong(direction: Direction, gradient: Floats) -> bool:
+    error = abs(derivative_along(gradient, direction) - direction.value)
+    size = max(float(np.sqrt((gradient**2).sum())), abs(direction.value))
+    return not direction.at_kink and error > max(_PLAINLY_WRONG * size, 10 * direction.uncertainty)
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def estimate_rounding(code: Code, raw: Sequence[Floats]) -> tuple[Floats, ...]:
+    """The rounding error of each entry of a gradient that passes through fewer digits, as through a float32 array.
+
+    Fourth differences of the gradient on three short lines leave nothing but its rounding errors, about six times each.
+    A row is off in proportion to its input, a column in proportion to its δ: the tolerance from rounding in large
+    entries must not be applied to small ones.
+    """
+    none = tuple(np.zeros(start.shape) for start in code.start)
+    if any(start.dtype != np.float64 for start in code.start):
+        return none
+    generator, lines = np.random.default_rng(0), []
+    for _ in range(3):
+        steps = [_STEP_OF_FLOAT32 * np.maximum(1, np.abs(one)) * generator.normal(size=one.shape) for one in code.start]
+        try:
+            gradients = [
+                finite_gradient(code, [start + t * step for start, step in zip(code.start, steps, strict=True)])
+                for t in (-2, -1, 0, 1, 2)
+            ]
+        except BadInput:  # errors a step away are reported where the loss is measured
+            return none
+        if any(one.shape != first.shape for arrays in gradients for one, first in zip(arrays, raw, strict=True)):
+            return none
+        matched = [[match_shape(*pair)[0] for pair in zip(arrays, code.start, strict=True)] for arrays in gradients]
+        weights = (1.0, -4.0, 6.0, -4.0, 1.0)
+        lines.append([np.abs(np.tensordot(weights, np.stack(points), 1)) for points in zip(*matched, strict=True)])
+    errors = [np.stack(line).max(0) for line in zip(*lines, strict=True)]
+    return tuple(_rounding_of_array(array, error) for array, error in zip(raw, errors, strict=True))
+
+
+def _rounding_of_array(raw: Floats, error: Floats) -> Floats:
+    size = float(np.abs(raw).max())
+    is_decimal = (np.round(raw, _ROUNDED_DIGITS - int(np.log10(max(size, 1e-290)))) == raw).all()
+    if is_decimal or not _ROUNDED[0] * size < error.max() < _ROUNDED[1] * size:
+        return np.zeros(error.shape)
+    if error.ndim < 2:
+        return 2 * error
+    return np.minimum(error.max(0, keepdims=True), error.max(-1, keepdims=True))
+
+
+def rough_size(code: Code, loss: float) -> list[Floats]:
+    """The size of the gradient of each array, from one small step; from a smaller one where the loss is not finite."""
+    sizes = []
+    for i, start in enumerate(code.start):
+        for exponent in (10, 20, 30, 40):
+            step = 2.0**-exponent * np.maximum(1, np.abs(start))
+            try:
+                change = abs(loss_at(code, with_array(code.start, i, start + step)) - loss)
+            except BadInput as error:
+                raise error_beside(error, code.names[i]) from error
+            if np.isfinite(change):
+                break
+        change = max(change if np.isfinite(change) else 0.0, 1e-6 * abs(loss))
+        sizes.append(np.full(start.shape, change / float(step.max())))
+    return sizes
+
+
+def reference_size(raw: Floats, start: Floats, rough: Floats) -> Floats:
+    """The size to which the reference is measured: the gradient itself in its parameter's shape, if it is not nearly 0.
+
+    A share of nearly nothing would be sought with steps in which every bend looks like a kink.
+    """
+    gradient, shape_mistake = match_shape(raw, start)
+    size = float(np.abs(raw).max())
+    if size < FLOAT64.zero * rough.max():
+        return rough
+    return np.full(start.shape, size) if shape_mistake == OTHER_SHAPE else gradient

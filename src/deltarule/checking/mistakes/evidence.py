@@ -1,0 +1,201 @@
+"""What is known about a wrong gradient, and what a hypothesis about it predicts.
+
+E  the right gradient, as measured      F  the gradient found      V  the parameter itself
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
+from deltarule.checking.tolerances import FIT
+from deltarule.problem.problem import Floats
+
+LARGEST_TOLERANCE = 1e300  # in place of infinity, which would make NaN
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """The factors c of a penalty's gradient c V: the right one, and that of the code (None where it is not visible)."""
+
+    in_loss: float
+    in_gradient: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class ParameterEvidence:
+    """What is known about the gradient of one parameter.
+
+    raw                the gradient in the shape that it came in; `found` has the parameter's shape
+    expected           NaN where it was not measured, or has no derivative
+    tolerance          the error allowed in each entry; `uncertainty` is the part of it that belongs to `expected`
+    shape_mistake      code of the mistake that the shape shows, or ""
+    is_right_outside   whether the gradient is right but for some entries, as a random direction shows
+    """
+
+    name: str
+    value: Floats
+    raw: Floats
+    found: Floats
+    expected: Floats
+    tolerance: Floats
+    uncertainty: Floats
+    is_wrong: bool
+    shape_mistake: str = ""
+    at_kink: NDArray[np.bool_] | np.bool_ = np.False_
+    is_right_outside: Callable[[NDArray[np.bool_]], bool] = lambda entries: True
+    find_penalty: Callable[[], Penalty | None] = lambda: None
+
+    @property
+    def finite_tolerance(self) -> Floats:
+        """The tolerance, with a large number for infinity."""
+        return np.minimum(self.tolerance, LARGEST_TOLERANCE)
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether at most one axis is longer than 1."""
+        return max(self.value.shape, default=1) == self.value.size
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def fits(self, prediction: Floats, gain: float = 1.0) -> bool:
+        """Whether a prediction is what was found, as far as both are known.
+
+        gain  how many times the uncertainty of `expected` is in the prediction
+        """
+        prediction = np.asarray(prediction, float)
+        if prediction.shape != self.found.shape:
+            return False
+        known = np.isfinite(prediction) & np.isfinite(self.expected)
+        if not known.any():
+            return False
+        found, predicted = self.found[known], prediction[known]
+        tolerance = self.finite_tolerance[known] + (gain - 1) * self.uncertainty[known]
+        excess, error = np.abs(found - predicted) - tolerance, np.abs(found - self.expected[known])
+        # A prediction explains a mistake only if it comes much nearer than the right gradient itself.
+        if self.is_wrong and not self.shape_mistake:
+            if not ((error > tolerance).any() and (excess <= FIT.improvement * error.max()).all()):
+                return False
+        return bool((excess <= FIT.residual * np.maximum(np.abs(found), np.abs(predicted))).all())
+
+    def is_found(self, gradient: Floats) -> bool:
+        """Whether a whole gradient is what was found, also in entries that were not measured."""
+        if self.shape_mistake or not self.fits(gradient):
+            return False
+        default = 1e-8 * np.abs(self.found).max()
+        tolerance = np.where(np.isfinite(self.tolerance), self.tolerance, default)
+        tolerance = tolerance + FIT.residual * np.maximum(np.abs(self.found), np.abs(gradient))
+        return not ((np.abs(self.found - gradient) > tolerance) & ~self.at_kink).any()
+
+    def fit_multiple(
+        self,
+        regressor: Floats,
+        base: Floats | None = None,
+        known_constants: Sequence[float] = (),
+        min_informative: int = 2,
+    ) -> float | None:
+        """c in F = base + c · regressor (base: E), if one c serves all entries.
+
+        Where few entries determine c, it has to be one of the known constants, or that of the penalty.
+        """
+        base = self.expected if base is None else base
+        if regressor.shape != base.shape:
+            return None
+        c = fit_ratio(self.found - base, regressor, self.expected)
+        is_informative = np.isfinite(base) & (np.abs(c * regressor) > FIT.informative * self.tolerance)
+        if not c or not self.fits(base + c * regressor):
+            return None
+        if is_informative.sum() >= min_informative:
+            return c
+        penalty = self.find_penalty()
+        if penalty is not None and penalty.in_gradient is not None:
+            known_constants = [*known_constants, penalty.in_gradient - penalty.in_loss]
+        return c if any(is_same_constant(known, c) for known in known_constants) else None
+
+
+def is_same_constant(value: float, constant: float) -> bool:
+    """Whether two fitted constants of a penalty are the same."""
+    return abs(value - constant) <= 10 * FIT.constant * abs(constant)
+
+
+def fit_ratio(found: Floats, regressor: Floats, expected: Floats) -> float:
+    """r in found = r · regressor, by least squares over the measured entries; 0 where the regressor is 0."""
+    known = np.isfinite(expected) & np.isfinite(regressor)
+    square = float((regressor[known] ** 2).sum())
+    return float((found[known] * regressor[known]).sum() / square) if square > 1e-300 else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What is known about a wrong gradient.
+
+    samples   the possible numbers of samples      outputs   the number of outputs, where it is known
+    prefix    how sentences call the values of a parameter
+    """
+
+    parameters: tuple[ParameterEvidence, ...]
+    samples: tuple[int, ...] = ()
+    outputs: int | None = None
+    learning_rate: float | None = None
+    momentum: float = 0.0
+    prefix: str = "the gradient of"
+
+    @property
+    def wrong(self) -> list[ParameterEvidence]:
+        """Parameters whose gradient is wrong."""
+        return [parameter for parameter in self.parameters if parameter.is_wrong]
+
+    @property
+    def wrong_by_size(self) -> list[ParameterEvidence]:
+        """Large arrays first: a single entry fits any constant, so that it has to share that of a larger array."""
+        return sorted(self.wrong, key=lambda parameter: -parameter.value.size)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all parameters."""
+        return [parameter.name for parameter in self.parameters]
+
+    @property
+    def values(self) -> list[Floats]:
+        """The parameters themselves."""
+        return [parameter.value for parameter in self.parameters]
+
+    @property
+    def found(self) -> list[Floats]:
+        """The gradients found."""
+        return [parameter.found for parameter in self.parameters]
+
+    @property
+    def expected(self) -> list[Floats]:
+        """The right gradients."""
+        return [parameter.expected for parameter in self.parameters]
+
+    def others(self, parameter: ParameterEvidence) -> list[ParameterEvidence]:
+        """All parameters but one."""
+        return [other for other in self.parameters if other is not parameter]
+
+    def is_found(self, gradients: Sequence[Floats]) -> bool:
+        """Whether whole gradients are what was found, in every entry of every parameter."""
+        return all(one.is_found(gradient) for one, gradient in zip(self.parameters, gradients, strict=True))
+
+    def describe(self, parameters: Sequence[ParameterEvidence]) -> str:
+        """The subject of a sentence about some gradients."""
+        return f"{self.prefix} {join_names([one.name for one in parameters])}".lstrip()
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """Mistakes that would explain some of the wrong gradients, and the number of constants fitted for that."""
+
+    parameters: frozenset[ParameterEvidence]
+    mistakes: tuple[Mistake, ...]
+    constants: int = 0
+
+
+def one_mistake(
+    code: str, parameters: Sequence[ParameterEvidence], sentence: str, constants: int = 0, where: Sequence[str] = ()
+) -> Hypothesis:
+    """The hypothesis of a single mistake in some parameters."""
+    names = where or [parameter.name for parameter in parameters]
+    return Hypothesis(frozenset(parameters), (make_mistake(code, names, sentence),), constants)

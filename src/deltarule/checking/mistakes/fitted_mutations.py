@@ -1,0 +1,117 @@
+"""Mistakes with a constant of their own: the ε of a division, the learning rate of an update that came too early."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from deltarule.checking.mistakes.catalog import join_names
+from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mistake
+from deltarule.checking.mistakes.network_matching import NetworkMatch
+from deltarule.checking.mistakes.tape_mutations import Back, mutated_gradients
+from deltarule.maths.elementary import Array
+from deltarule.maths.layers import transpose
+from deltarule.maths.losses import NAIVE_BINARY_CROSS_ENTROPY
+from deltarule.maths.network import Taped
+from deltarule.problem.problem import Floats
+
+_LARGEST_EPSILON = 0.01
+_LOSSES_WITH_EPSILON = (("sigmoid", "binary_cross_entropy"), ("softmax", "cross_entropy"))
+Family = tuple[str, list[str], str, Callable[[float], dict[str, Array]]]
+"""A mistake's code, where it is, a sentence with room for the constant, and the gradients as a function of it."""
+
+
+def fitted_mutations(evidence: Evidence, match: NetworkMatch) -> Iterator[Hypothesis]:
+    """Mistakes whose gradient is the one found, for some constant."""
+    for code, where, sentence, make in (*_epsilon_families(match), *_update_families(match)):
+        with np.errstate(all="ignore"):
+            constant = _fit_constant(evidence.found, match, make)
+            if constant is not None and evidence.is_found(match.to_theirs(make(constant))):
+                text = sentence.format(f"{constant:.3g}")
+                yield one_mistake(code, evidence.parameters, text, 1, where)
+
+
+def epsilon_in_loss(evidence: Evidence, match: NetworkMatch) -> Iterator[Hypothesis]:
+    """The ε of a logarithm in the loss, where the gradient is that of the loss without one.
+
+    match   the network by the gradient that was found
+    """
+    for code, _, _, make in _epsilon_families(match):
+        with np.errstate(all="ignore"):
+            constant = _fit_constant(evidence.expected, match, make)
+            if constant is None or constant > _LARGEST_EPSILON:
+                continue
+            without, with_epsilon = match.to_theirs(make(0.0)), match.to_theirs(make(constant))
+            predicted = [
+                np.where(np.isfinite(expected), expected + one - other, one)
+                for one, other, expected in zip(without, with_epsilon, evidence.expected, strict=True)
+            ]
+        if evidence.is_found(predicted):
+            sentence = f"the loss adds {constant:.3g} to predictions in the logarithm, and the gradient has no such ε"
+            yield one_mistake(code, evidence.parameters, sentence, 2, ["loss"])
+
+
+def _epsilon_families(match: NetworkMatch) -> Iterator[Family]:
+    """The gradients of log(p + ε), by ε."""
+    output, last = match.network.output, match.network.layers[-1].number
+    if (output.name, match.objective.loss.name) not in _LOSSES_WITH_EPSILON:
+        return
+    p, through = output.forward(match.tape[-1].value)
+    naive = NAIVE_BINARY_CROSS_ENTROPY.derivative
+
+    def make(epsilon: float) -> dict[str, Array]:
+        slope = -match.y / (p + epsilon) if output.rowwise else naive(p, match.y, epsilon)
+        return mutated_gradients(match, {}, through(match.factor * slope))
+
+    yield "epsilon", [f"z{last}"], "the gradient divides by predictions plus {}, and the loss has no such ε", make
+
+
+def _update_families(match: NetworkMatch) -> Iterator[Family]:
+    """Weights that were updated before the backward pass uses them."""
+    tape = match.tape
+    dense = [i for i, taped in enumerate(tape) if taped.name[0] == "z" and i]
+    for chosen in [dense, *([i] for i in dense if len(dense) > 1)] if dense else []:
+
+        def make(rate: float, chosen: list[int] = chosen) -> dict[str, Array]:
+            return mutated_gradients(match, {i: _with_updated_weights(tape[i], match, rate) for i in chosen})
+
+        names = [f"W{tape[i].name[1:]}" for i in chosen]
+        sentence = f"the pass back goes through {join_names(names)} after the update, with a rate of {{}}"
+        yield "updated_weights", names, sentence, make
+
+
+def _with_updated_weights(taped: Taped, match: NetworkMatch, rate: float) -> Back:
+    name = f"W{taped.name[1:]}"
+
+    def back(dz: Array) -> tuple[Array, dict[str, Array]]:
+        _, found = taped.backward(dz)
+        updated = match.parameters[name] - rate * (found[name] + match.penalties[name])
+        return dz @ transpose(updated), found
+
+    return back
+
+
+def _fit_constant(
+    gradients: Sequence[Floats], match: NetworkMatch, make: Callable[[float], dict[str, Array]]
+) -> float | None:
+    """The constant at which a family of gradients meets the given ones, by Newton's method from 0."""
+
+    def error(constant: float) -> Floats:
+        candidate = match.to_theirs(make(constant))
+        flat = [(one - gradient).ravel() for one, gradient in zip(candidate, gradients, strict=True)]
+        return np.nan_to_num(np.concatenate(flat), nan=0.0, posinf=0.0, neginf=0.0)
+
+    constant, nudge = 0.0, 1e-9
+    for _ in range(12):
+        here = error(constant)
+        slope = (error(constant + nudge) - here) / nudge
+        square = float(slope @ slope)
+        if square == 0:
+            return None
+        step = -float(slope @ here) / square
+        constant += step
+        if not 0 <= constant < 1e6:
+            return None
+        nudge = max(1e-9, 1e-6 * constant)
+        if abs(step) <= 1e-9 * constant:
+            break
+    return constant or None

@@ -1,0 +1,75 @@
+"""Gradients of another parameter, or with the penalty of another parameter."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
+from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, one_mistake
+from deltarule.checking.tolerances import FIT
+from deltarule.problem.problem import Floats
+
+
+def exchanges(evidence: Evidence) -> Iterator[Hypothesis]:
+    """F = E', the gradient of another parameter."""
+    sources = {
+        parameter: other
+        for parameter in evidence.wrong
+        for other in evidence.others(parameter)
+        if _is_gradient_of(parameter, other)
+    }
+    if sources:
+        code, prefix = ("wrong_velocity", "the velocity of") if evidence.momentum else ("exchanged", evidence.prefix)
+        pairs = join_names([f"{parameter.name} is that of {other.name}" for parameter, other in sources.items()])
+        yield one_mistake(code, list(sources), f"{prefix} {pairs}".lstrip())
+
+
+def _is_gradient_of(parameter: ParameterEvidence, other: ParameterEvidence) -> bool:
+    """Whether a parameter has the gradient of another one, in that one's shape or in its own."""
+    raw, expected = parameter.raw, other.expected
+    if raw.shape == expected.shape != parameter.found.shape:
+        known = np.isfinite(expected)
+        excess = np.abs(raw - expected)[known] - other.finite_tolerance[known]
+        return bool(known.any() and (excess <= FIT.residual * np.abs(expected[known])).all())
+    return any(map(parameter.fits, _reshaped(expected, parameter.found.shape)))
+
+
+def _reshaped(array: Floats, shape: tuple[int, ...]) -> Iterator[Floats]:
+    """An array in another shape: transposed, as it is, or repeated as NumPy does."""
+    if array.T.shape == shape and array.ndim == 2:
+        yield array.T
+    if [n for n in array.shape if n > 1] == [n for n in shape if n > 1]:
+        yield array.reshape(shape)
+    elif array.size < int(np.prod(shape)):
+        for form in (array, array.reshape(-1, 1), array.reshape(1, -1)):
+            try:
+                yield np.array(np.broadcast_to(form, shape))
+            except ValueError:
+                continue
+
+
+def penalties_of_other_weights(evidence: Evidence) -> Iterator[Hypothesis]:
+    """F − E = c (V' − V), or c V', with the weights V' of another layer; E may be that of a third parameter."""
+    for parameter in evidence.wrong:
+        own = parameter.value
+        for other in evidence.others(parameter):
+            if own.size < 2 or not other.value.any():  # all 0 they would stand for no penalty at all
+                continue
+            for weights in (other.value, other.value.T):
+                if weights.shape == own.shape:
+                    yield from _with_penalty_of(evidence, parameter, other.name, weights)
+
+
+def _with_penalty_of(
+    evidence: Evidence, parameter: ParameterEvidence, other_name: str, weights: Floats
+) -> Iterator[Hypothesis]:
+    name = parameter.name
+    sentence = f"the penalty in the gradient of {name} is that of {other_name}"
+    penalty = make_mistake("penalty_other_weights", [name], sentence)
+    exchanged = make_mistake("exchanged", [name], f"the gradient of {name} is that of another parameter")
+    bases: list[tuple[tuple[Mistake, ...], Floats]] = [((penalty,), parameter.expected)]
+    for third in evidence.others(parameter):
+        bases += [((exchanged, penalty), gradient) for gradient in _reshaped(third.expected, parameter.value.shape)]
+    for mistakes, base in bases:
+        if any(parameter.fit_multiple(one, base) for one in (weights - parameter.value, weights)):
+            yield Hypothesis(frozenset([parameter]), mistakes, len(mistakes))

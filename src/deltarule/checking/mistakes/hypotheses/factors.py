@@ -1,0 +1,182 @@
+"""Gradients that are a multiple of the right one: wrong signs, factors of 2, means, learning rates, velocities."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from deltarule.checking.mistakes.catalog import join_names, make_mistake
+from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, fit_ratio, one_mistake
+from deltarule.checking.mistakes.hypotheses.penalties import penalty_codes, roles_of
+from deltarule.checking.tolerances import FIT
+
+Named = tuple[str, str]
+"""The code of a mistake, and a sentence."""
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A fitted factor and its relative uncertainty."""
+
+    value: float
+    uncertainty: float
+
+    def is_near(self, value: float, tolerance: float = 0.0) -> bool:
+        """Whether it is this number, as far as both are known."""
+        return abs(self.value - value) <= max(self.uncertainty, tolerance) * abs(value)
+
+    def is_count(self) -> bool:
+        """Whether it is a whole number below a million, measured well enough to tell it from its neighbors."""
+        is_exact = self.value <= 1e6 and self.value * self.uncertainty <= 0.05
+        return is_exact and self.is_near(round(self.value))
+
+
+def factors(evidence: Evidence) -> Iterator[Hypothesis]:
+    """F = r E, with one r for several parameters; or F − c V = r (E − c V), where r leaves out the penalty."""
+    groups: list[tuple[Factor, list[ParameterEvidence]]] = []
+    penalties: dict[Named, list[ParameterEvidence]] = {}
+    for parameter in evidence.wrong:
+        factor, c = _fit_factor(parameter)
+        if factor is None:
+            continue
+        group = next((members for other, members in groups if factor.is_near(other.value, FIT.constant)), None)
+        if group is None:
+            groups.append((factor, [parameter]))
+        else:
+            group.append(parameter)
+        for named in _penalty_beside_factor(evidence, parameter, factor.value, c)[:1]:
+            penalties.setdefault(named, []).append(parameter)
+    for factor, group in groups:
+        further = []
+        for (code, sentence), members in penalties.items():
+            shared = [parameter for parameter in members if parameter in group]
+            if shared:
+                names = [parameter.name for parameter in shared]
+                further.append(make_mistake(code, names, f"{evidence.describe(shared)} {sentence}"))
+        for one in _meanings(evidence, factor, group):
+            yield Hypothesis(one.parameters, (*one.mistakes, *further), one.constants + len(further))
+
+
+def _fit_factor(parameter: ParameterEvidence) -> tuple[Factor | None, float]:
+    """r and c in F = r E + c V; c is 0 where it is not needed."""
+    found, expected, value = parameter.found, parameter.expected, parameter.value
+    r = fit_ratio(found, expected, expected)
+    if r and parameter.fits(r * expected, max(1.0, abs(r))):
+        return Factor(r, _uncertainty(parameter, r, 0.0)), 0.0
+    known = np.isfinite(expected)
+    if known.sum() < 4:
+        return None, 0.0
+    matrix = np.stack([expected[known], value[known]], axis=1)
+    size = np.maximum(np.abs(matrix).max(0), 1e-300)
+    r, c = (float(one) for one in np.linalg.lstsq(matrix / size, found[known], rcond=None)[0] / size)
+    # Beside a penalty alone r is a rounding error.
+    if np.abs(r * expected[known]).max() <= FIT.residual * np.abs(found[known]).max():
+        return None, 0.0
+    if not parameter.fits(r * expected + c * value, max(1.0, abs(r))):
+        return None, 0.0
+    return Factor(r, _uncertainty(parameter, r, c)), c
+
+
+def _uncertainty(parameter: ParameterEvidence, r: float, c: float) -> float:
+    """The relative uncertainty of a fitted factor: from the residual of the fit, and from the uncertainty of E."""
+    known = np.isfinite(parameter.expected)
+    prediction = r * parameter.expected + c * parameter.value if c else r * parameter.expected
+    residual = np.abs(parameter.found - prediction)[known] / abs(r)
+    error = np.linalg.norm(residual + parameter.uncertainty[known])
+    return FIT.factor + float(error / np.linalg.norm(parameter.expected[known]))
+
+
+def _penalty_beside_factor(evidence: Evidence, parameter: ParameterEvidence, r: float, c: float) -> list[Named]:
+    """What is wrong with the penalty in F = r E + c V, if the loss has another penalty t V than F.
+
+    E − t V is the data's part of the gradient, so that r t + c is the penalty's factor in F.
+    """
+    if not c:
+        return []
+    own = parameter.find_penalty()
+    if own is not None:
+        t: float | None = own.in_loss
+    elif "weights" in roles_of(evidence, parameter):
+        all_penalties = (one.find_penalty() for one in evidence.parameters)
+        t = next((one.in_loss for one in all_penalties if one and one.in_loss), None)
+    else:
+        t = 0.0
+    if t is None:
+        return []
+    missing = (r - 1) * t + c
+    allowed = abs(r) * parameter.tolerance + FIT.residual * np.abs(parameter.found)
+    is_informative = np.abs(missing * parameter.value) > FIT.informative * allowed
+    return penalty_codes(evidence, parameter, missing) if is_informative.sum() >= 2 else []
+
+
+def _meanings(evidence: Evidence, factor: Factor, parameters: list[ParameterEvidence]) -> Iterator[Hypothesis]:
+    """The mistakes that a factor may stand for."""
+    if factor.is_near(1):
+        return
+    subject, r = evidence.describe(parameters), factor.value
+    size = Factor(abs(r), factor.uncertainty)
+    sign = ("sign", f"{subject} has the wrong sign")
+    if size.is_near(1):
+        yield one_mistake(*_placed(sign, parameters))
+        return
+    meanings = list(_meanings_of_size(evidence, size, parameters))
+    if evidence.samples or not meanings:
+        meanings += _counts(evidence, size, subject)
+    for meaning in meanings:
+        hypothesis = one_mistake(*_placed(meaning, parameters))
+        if r < 0:
+            signs = one_mistake(*_placed(sign, parameters)).mistakes
+            hypothesis = Hypothesis(hypothesis.parameters, (*signs, *hypothesis.mistakes), 1)
+        yield hypothesis
+    if not meanings and sum(map(_informative_entries, parameters)) >= 3:
+        yield one_mistake("factor", parameters, f"{subject} is {r:.6g} times what it should be", 1)
+
+
+def _placed(named: Named, parameters: list[ParameterEvidence]) -> tuple[str, list[ParameterEvidence], str]:
+    return named[0], parameters, named[1]
+
+
+def _meanings_of_size(evidence: Evidence, size: Factor, parameters: list[ParameterEvidence]) -> Iterator[Named]:
+    names, beta, rate = join_names([one.name for one in parameters]), evidence.momentum, evidence.learning_rate
+    if size.is_near(2) or size.is_near(0.5):
+        yield "factor_two", f"{evidence.describe(parameters)} is {'twice' if size.value > 1 else 'half'} the right one"
+    if beta and size.is_near(1 - beta):
+        yield "running_mean", f"the velocity of {names} is a running mean, v ← β v − (1 − β) α g"
+    if beta and size.is_near(1 + beta):
+        yield "nesterov", f"the update of {names} is that of Nesterov's momentum, β v − α g with the new v"
+    if rate and rate != 1 and (size.is_near(rate) or size.is_near(1 / rate)):
+        count = "twice" if size.is_near(rate) else "not at all"
+        yield "learning_rate", f"the update of {names} has the learning rate {count}"
+
+
+def _informative_entries(parameter: ParameterEvidence) -> int:
+    error = np.abs(parameter.found - parameter.expected)
+    return int((error > FIT.informative * parameter.tolerance).sum())
+
+
+def _counts(evidence: Evidence, size: Factor, subject: str) -> list[Named]:
+    """A factor that is a number of samples, outputs or units, or its inverse."""
+    r, is_large = size.value, size.value > 1
+    k = Factor(r if is_large else 1 / r, size.uncertainty)
+    times = f"{k.value:.6g} times too {'large' if is_large else 'small'}"
+    code, problem = ("mean_missing", "is not divided by") if is_large else ("mean_twice", "is divided twice by")
+    if not evidence.samples:
+        if k.is_count() and round(k.value) >= 3:
+            count = f"{subject} is {times}: it {problem} the number of samples, or of outputs, if there are as many"
+            return [(code, count), ("factor", f"{subject} is {r:.6g} times what it should be")]
+        return []
+    # The last parameter has the number of outputs in its shape.
+    outputs = (evidence.outputs,) if evidence.outputs else evidence.parameters[-1].value.shape
+    counts = [(N, "number of samples") for N in evidence.samples]
+    counts += [(N * C, "number of samples and outputs") for N in evidence.samples for C in outputs]
+    counts += [(C, "number of outputs, over which the loss averages or not") for C in outputs]
+    for number, name in counts:
+        if number > 1 and k.is_near(number):
+            return [(code, f"{subject} is {times}: it {problem} the {name}")]
+    lengths = sorted({n for parameter in evidence.parameters for n in parameter.value.shape if n > 1})
+    for N in evidence.samples:
+        for units in lengths:
+            if units != N and not k.is_near(2) and (size.is_near(N / units) or size.is_near(units / N)):
+                sentence = f"{subject} is {r:.6g} times what it should be: averaged over {units} units, not {N} samples"
+                return [("wrong_axis", sentence)]
+    return []

@@ -1,0 +1,62 @@
+"""Gradients of a wrong shape, transposed, or 0 in every entry."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, one_mistake
+from deltarule.checking.tolerances import FIT
+from deltarule.problem.problem import Floats
+
+_SENTENCES = {
+    "transposed": "comes transposed",
+    "not_summed": "has a row for each sample, which are still to be summed",
+    "broadcast": "has a shape that makes a table when it is subtracted from the parameter",
+}
+
+
+def wrong_shapes(evidence: Evidence) -> Iterator[Hypothesis]:
+    """Mistakes that show in the shape, where the numbers are right."""
+    for code, sentence in _SENTENCES.items():
+        parameters = [
+            parameter
+            for parameter in evidence.parameters
+            if parameter.shape_mistake == code and any(map(parameter.fits, _predictions(parameter)))
+        ]
+        if parameters:
+            yield one_mistake(code, parameters, f"{evidence.describe(parameters)} {sentence}")
+
+
+def _predictions(parameter: ParameterEvidence) -> Iterator[Floats]:
+    """The gradient in the parameter's shape, if its shape shows the only mistake."""
+    raw, expected = parameter.raw, parameter.expected
+    if parameter.shape_mistake != "not_summed":
+        yield expected
+        return
+    tolerance = parameter.finite_tolerance.ravel() + FIT.residual * np.abs(expected).ravel()
+    for axis in range(raw.ndim):
+        summed = raw.sum(axis).ravel()
+        if summed.size == expected.size and (np.abs(summed - expected.ravel()) <= tolerance).all():
+            yield parameter.found  # right after that sum, whichever axis it goes over
+
+
+def zeros(evidence: Evidence) -> Iterator[Hypothesis]:
+    """F = 0, in whatever shape."""
+    parameters = [parameter for parameter in evidence.wrong if not parameter.raw.any()]
+    if parameters:
+        yield one_mistake("zero_gradient", parameters, f"{evidence.describe(parameters)} is 0 in every entry")
+
+
+def transposed(evidence: Evidence) -> Iterator[Hypothesis]:
+    """F = Eᵀ; or (E − c V)ᵀ + c V, where the penalty's part is the right way round."""
+    by_constants: dict[int, list[ParameterEvidence]] = {}
+    for parameter in evidence.wrong:
+        turned, value = parameter.expected.T, parameter.value
+        if turned.ndim != 2 or turned.shape != value.shape:
+            continue
+        if parameter.fits(turned):
+            by_constants.setdefault(0, []).append(parameter)
+        elif parameter.fit_multiple(value - value.T, turned):
+            by_constants.setdefault(1, []).append(parameter)
+    for constants, parameters in by_constants.items():
+        yield one_mistake("transposed", parameters, f"{evidence.describe(parameters)} is transposed", constants)

@@ -1,0 +1,125 @@
+"""Diagnose a gradient, with the network that the code is meant to be, if the user gave one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from deltarule.checking.callables import Code
+from deltarule.checking.loss_probes import penalty_probe
+from deltarule.checking.mistakes.catalog import Mistake, make_mistake
+from deltarule.checking.mistakes.diagnose import diagnose
+from deltarule.checking.mistakes.evidence import Evidence, Hypothesis
+from deltarule.checking.mistakes.mutations import epsilon_in_loss, mutation_hypotheses
+from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, match_network, other_arrays
+from deltarule.checking.mistakes.parameter_packing import Packing, packings
+from deltarule.checking.report import MORE_WITH_LIKE, UNEXPLAINED
+
+_WRONG_LOSSES = {
+    "broadcast": "the loss compares every prediction with every target: (N, 1) and (N,) make a table of N × N",
+    "wrong_axis": "the output's activation is normalized over the samples in the loss, and not over the outputs",
+    "activation_twice": "the loss applies the output's activation to values that have been through it already",
+}
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The mistakes that explain a gradient, and notes for the report."""
+
+    mistakes: tuple[Mistake, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def diagnose_code(
+    code: Code,
+    evidence: Evidence,
+    loss: float,
+    further: Sequence[Hypothesis],
+    like: Like | None,
+    *,
+    has_network: bool,
+) -> Diagnosis:
+    """What explains the gradient, or what is wrong in the loss though its gradient is right.
+
+    further       hypotheses for this kind of code
+    has_network   whether `like` could be given for it
+    """
+    if like is None:
+        diagnosis = _explain(evidence, further)
+        if UNEXPLAINED in diagnosis.notes and has_network:
+            return replace(diagnosis, notes=(*diagnosis.notes, MORE_WITH_LIKE))
+        return diagnosis
+    mismatch = other_arrays(evidence.names, evidence.values, like.network)
+    if mismatch and sum(value.size for value in evidence.values) == like.network.parameters:
+        return _diagnose_packed(code, evidence, loss, further, like, mismatch)
+    match = match_network(evidence, evidence.expected, loss, like)
+    if match is not None:
+        return _explain_by_network(evidence, further, match, like)
+    diagnosis = _explain(evidence, further)
+    if UNEXPLAINED in diagnosis.notes and any(np.nan_to_num(expected).any() for expected in evidence.expected):
+        of_gradient = match_network(evidence, evidence.found, None, like)
+        if of_gradient and not of_gradient.objective.kind:
+            return Diagnosis(_mistake_in_loss(evidence, of_gradient))
+    note = "the loss is not one that is known for the network of `like`, so mistakes inside the network were not tried"
+    return replace(diagnosis, notes=(note, *diagnosis.notes))
+
+
+def _explain(evidence: Evidence, further: Sequence[Hypothesis]) -> Diagnosis:
+    mistakes = diagnose(evidence, further) if evidence.wrong else ()
+    return Diagnosis(mistakes, (UNEXPLAINED,) if evidence.wrong and not mistakes else ())
+
+
+def _mistake_in_loss(evidence: Evidence, of_gradient: NetworkMatch) -> tuple[Mistake, ...]:
+    """The mistake of an unknown loss whose gradient is right for a known one."""
+    hypothesis = next(epsilon_in_loss(evidence, of_gradient), None)
+    if hypothesis is not None:
+        return hypothesis.mistakes
+    name = of_gradient.objective.loss.name.replace("_", " ")
+    sentence = f"the gradient is right for {name} of this network, but the loss is something else"
+    return (make_mistake("loss_wrong", ("loss",), sentence),)
+
+
+def _explain_by_network(
+    evidence: Evidence, further: Sequence[Hypothesis], match: NetworkMatch, like: Like
+) -> Diagnosis:
+    """The mistakes of a network whose loss was recognized."""
+    objective = match.objective
+    if objective.kind:
+        return Diagnosis((make_mistake(objective.kind, ("loss",), _WRONG_LOSSES[objective.kind]),))
+    note = f"the loss was recognized: {match.factor:.6g} times the sum of {objective.loss.name} over all"
+    if not evidence.wrong:
+        return Diagnosis(notes=(note,))
+    evidence = replace(evidence, samples=(len(match.x),), outputs=like.network.outputs)
+    diagnosis = _explain(evidence, [*further, *mutation_hypotheses(evidence, match, like)])
+    return replace(diagnosis, notes=(note, *diagnosis.notes))
+
+
+def _diagnose_packed(
+    code: Code, evidence: Evidence, loss: float, further: Sequence[Hypothesis], like: Like, mismatch: str
+) -> Diagnosis:
+    """The mistakes of code whose parameters are packed into fewer arrays than the network has."""
+    reason = ""
+    shape, inputs = like.x.shape, like.network.inputs
+    if inputs not in shape and inputs + 1 in shape:
+        reason = f"as x has the shape {shape}, but the network has {inputs} inputs; give x without its ones"
+    unpacked = None if further or reason else _unpack(code, evidence, loss, like)
+    if unpacked:
+        packing, apart, match = unpacked
+        diagnosis = _explain_by_network(apart, (), match, like)
+        note = f"your parameters were read as {packing.description}"
+    else:
+        diagnosis = _explain(evidence, further)
+        note = f"checked without `like`, {reason or f'whose arrays were not recognized: {mismatch}'}"
+    return replace(diagnosis, notes=(note, *diagnosis.notes))
+
+
+def _unpack(code: Code, evidence: Evidence, loss: float, like: Like) -> tuple[Packing, Evidence, NetworkMatch] | None:
+    """The packing under which the network is recognized, and the evidence by its arrays."""
+    if any(one.shape_mistake or one.raw.size != one.value.size for one in evidence.parameters):
+        return None
+    for packing in packings(evidence.values, like.network):
+        apart = packing.unpack_evidence(evidence, penalty_probe(packing.unpack_code(code)))
+        match = match_network(apart, apart.expected, loss, like)
+        if match and bool(apart.wrong) == bool(evidence.wrong):
+            return packing, apart, match
+    return None

@@ -1,0 +1,156 @@
+"""Lines through the parameters of user code, along which its loss is differentiated.
+
+A line moves one entry of an array, or all entries of an array at once along a random direction. The derivative along a
+direction differs by a normal number of standard deviation ‖e‖ if the array's gradient is wrong by e.
+"""
+
+from collections.abc import Sequence
+from math import erf
+from typing import Any
+
+import numpy as np
+
+from deltarule.checking.callables import Code
+from deltarule.checking.conversion import format_entry
+from deltarule.errors import BadInput
+from deltarule.maths import random
+from deltarule.problem.problem import Floats, Integers
+from deltarule.user_functions import silenced
+
+_MIN_UNIT = 1e-250  # smaller entries are too small to be a unit of steps
+
+
+class ParameterLines:
+    """Lines along single entries, and along directions of whole arrays.
+
+    array [n]       index of the array that a line moves
+    entry [n]       its entry, in the array's flat order; −1 − d for direction d
+    distance [n]    the distance of an entry from 0; 0 for a direction, and for entries too small to be a unit
+    """
+
+    def __init__(self, code: Code, entries: Sequence[Integers], directions: int) -> None:
+        self.code, self.middle = code, loss_at(code, code.start)
+        self.vectors: dict[tuple[int, int], Floats] = {}
+        lines: list[tuple[int, int]] = []
+        for i, (start, chosen) in enumerate(zip(code.start, entries, strict=True)):
+            lines += [(i, int(entry)) for entry in chosen]
+            for d in range(directions if len(chosen) < start.size else 0):
+                self.vectors[i, -1 - d] = normal_direction(i, d, start.size).reshape(start.shape)
+                lines.append((i, -1 - d))
+        self.lines = lines
+        self.array, self.entry = np.array(lines, np.int64).reshape(-1, 2).T
+        self.distance = np.array([abs(float(code.start[i].flat[e])) if e >= 0 else 0.0 for i, e in lines])
+        self.size = np.maximum(1.0, self.distance)
+        self.distance[self.distance < _MIN_UNIT] = 0
+
+    def along(self, lines: Integers, t: Floats) -> Floats:
+        """The loss on each line at the distance t."""
+        return np.array(silenced(lambda: [self._loss_on_line(i, step) for i, step in zip(lines, t, strict=True)]))
+
+    def _loss_on_line(self, line: int, t: Any) -> Any:
+        i, e = self.lines[line]
+        start = self.code.start[i]
+        if e < 0:
+            moved = move(start, t * self.vectors[i, e])
+        else:
+            moved = start.astype(np.result_type(t, start.dtype) if np.iscomplexobj(t) else start.dtype)
+            moved.flat[e] += t
+        try:
+            return self.code.loss(with_array(self.code.start, i, moved))
+        except BadInput as error:
+            entry = () if e < 0 else tuple(int(n) for n in np.unravel_index(e, start.shape))
+            raise error_beside(error, format_entry(self.code.names[i], entry)) from error
+
+    def project(self, arrays: Sequence[Floats]) -> Floats:
+        """The component of arrays along each line."""
+        components = [arrays[i].flat[e] if e >= 0 else (arrays[i] * self.vectors[i, e]).sum() for i, e in self.lines]
+        return np.array(components, float)
+
+
+def loss_at(code: Code, values: Sequence[Floats]) -> float:
+    """The loss at other values of the parameters, in the parameters' own dtype."""
+    typed = [value.astype(start.dtype) for value, start in zip(values, code.start, strict=True)]
+    return float(np.real(silenced(lambda: code.loss(typed))))
+
+
+def gradient_at(code: Code, values: Sequence[Floats]) -> list[Floats]:
+    """The code's gradient at other values of the parameters, after its loss there, whose forward pass it may need."""
+    if code.has_own_forward_pass:
+        return list(silenced(lambda: code.gradient(values)))
+    return list(silenced(lambda: (code.loss(values), code.gradient(values))[1]))
+
+
+def with_array(values: Sequence[Floats], index: int, value: Floats) -> list[Floats]:
+    """The parameters with one array replaced."""
+    return [*values[:index], value, *values[index + 1 :]]
+
+
+def move(start: Floats, step: Any) -> Floats:
+    """An array moved in its own dtype, or by an imaginary step."""
+    return np.asarray(start + step if np.iscomplexobj(step) else (start + step).astype(start.dtype))
+
+
+def error_beside(error: BadInput, moved: str) -> BadInput:
+    """The message of an error that occurs not at the parameters themselves, but a step away."""
+    return BadInput(f"{error}, when {moved} was moved a little; check at parameters around which the loss is defined")
+
+
+def choose_entries(shapes: Sequence[tuple[int, ...]], most: int) -> list[Integers]:
+    """The entries of each array that are moved one by one: small arrays whole, the rest shared among the larger ones.
+
+    One entry of each of equal parts of an array; of a square one their mirror images too, which show a transposition.
+
+    >>> [len(entries) for entries in choose_entries([(30, 20), (20,)], 120)]
+    [100, 20]
+    """
+    chosen: list[Integers] = [np.zeros(0, np.int64)] * len(shapes)
+    left = most
+    by_size = sorted(range(len(shapes)), key=lambda i: np.prod(shapes[i]))
+    for rank, i in enumerate(by_size):
+        size = int(np.prod(shapes[i]))
+        quota = min(size, max(1, left // (len(shapes) - rank)))
+        chosen[i] = np.arange(size) if quota == size else _sample_entries(i, shapes[i], quota)
+        left -= quota
+    return chosen
+
+
+def _sample_entries(i: int, shape: tuple[int, ...], quota: int) -> Integers:
+    size = int(np.prod(shape))
+    is_square = len(shape) == 2 and shape[0] == shape[1]
+    parts = max(1, quota // 2) if is_square else quota
+    word, *_ = random.words(0, random.DIRECTIONS, np.arange(parts, dtype=np.uint32), np.uint32(i + 1), np.uint32(1))
+    bounds = np.arange(parts + 1) * size // parts
+    drawn = bounds[:-1] + (word.astype(np.int64) * (bounds[1:] - bounds[:-1]) >> 32)
+    if is_square:
+        row, column = np.divmod(drawn, shape[1])
+        drawn = np.concatenate([drawn, column * shape[1] + row])
+    return np.unique(drawn)
+
+
+def entries_around(entry: int, shape: tuple[int, ...]) -> Integers:
+    """An entry, and at most 50 entries each of its row and its column."""
+    if len(shape) != 2:
+        return np.array([entry])
+    row, column = divmod(entry, shape[1])
+    columns, rows = (np.unique(np.linspace(0, n - 1, 50).astype(int)) for n in (shape[1], shape[0]))
+    return np.unique(np.concatenate([[entry], row * shape[1] + columns, rows * shape[1] + column]))
+
+
+def normal_direction(i: int, d: int, size: int) -> Floats:
+    """Direction d of array i: standard normal numbers, by the method of Box & Muller 1958."""
+    words = random.words(0, random.DIRECTIONS, np.arange(size, dtype=np.uint32), np.uint32(i + 1), np.uint32(2 + d))
+    radius, angle = random.fraction(words[0], words[1]), random.fraction(words[2], words[3])
+    return np.asarray(np.sqrt(-2 * np.log(radius)) * np.cos(2 * np.pi * angle))
+
+
+def chance_to_pass(tolerances: Sequence[float], length: float) -> float:
+    """The probability that an error of a given length stays within the tolerance along every direction.
+
+    Along a direction it is a normal number of standard deviation `length`: within ±a with probability erf(a / √2 ℓ).
+
+    >>> chance_to_pass([1e-3, 1e-3], 1.0) < 1e-6
+    True
+    """
+    if length <= 0:
+        return 1.0
+    return float(np.prod([erf(min(one, 1e300) / length / 2**0.5) for one in tolerances]))

@@ -1,0 +1,45 @@
+"""Parameters that user code reads in place: written to where they are, and put back in the end."""
+
+from collections.abc import Callable, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from deltarule.checking.arrays import Arrays
+from deltarule.errors import BadInput
+from deltarule.problem.problem import Floats
+
+
+class ParameterStore:
+    """The arrays that user code reads in place.
+
+    find   a function that finds the arrays that are there now: code may create new ones in an update
+    """
+
+    def __init__(self, find: Callable[[], Arrays]) -> None:
+        self._find = find
+        first = find()
+        for (name, value), (other, other_value) in combinations(zip(first.names, first.values, strict=True), 2):
+            if np.shares_memory(value, other_value):
+                raise BadInput(f"{name} and {other} share memory, so that one moves the other; name one of them")
+        for name, value, leaf in zip(first.names, first.values, first.leaves, strict=True):
+            if not isinstance(leaf, np.ndarray):
+                kind = "list" if isinstance(leaf, list) else "plain number"
+                raise BadInput(f"{name} is a {kind}, which cannot be moved from outside; make it an array")
+            if not value.flags.writeable:
+                raise BadInput(f"{name} is read-only, so that it cannot be moved; give a writable array")
+        self.names = first.names
+        self._start = tuple(value.copy() for value in first.values)
+
+    def read(self) -> tuple[Floats, ...]:
+        """Copies of the arrays as they are now."""
+        return tuple(value.copy() for value in self._find().values)
+
+    def write(self, values: Sequence[Floats]) -> None:
+        """Write other numbers into the arrays."""
+        for array, value in zip(self._find().values, values, strict=True):
+            array[...] = value
+
+    def restore(self) -> None:
+        """Write back the numbers of the beginning."""
+        self.write(self._start)

@@ -1,0 +1,61 @@
+"""When is an entry of a gradient wrong, and when does a mistake explain it? All tolerances of these two questions.
+
+They were chosen on `benchmarks/planted_mistakes.py`: no correct network may be accused, and every planted mistake must
+be found and named. `--scale FIELD=FACTOR` repeats that count with one of them changed.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class EntryTolerances:
+    """Tolerances for one entry of a gradient. All are shares, without a unit.
+
+    Attributes
+    ----------
+    relative : share of the larger of |found| and |expected|. Correct code differs from a measured gradient by less;
+        the smallest mistake worth a report, an ε of 1e-6 in a logarithm, by more.
+    array : share of the array's largest entry, for rounding errors in sums that cancel.
+    gradient : share of the largest entry of the whole gradient, for arrays whose gradient is nearly 0.
+    visible : an entry counts as compared only if an error of this share of it would be seen.
+    large : an entry above this share of its array that could not be compared is reported.
+    zero : below this share of the largest entry of the gradient a number counts as 0.
+    """
+
+    relative: float
+    array: float
+    gradient: float
+    visible: float
+    large: float
+    zero: float
+
+
+SMALL_ERROR = 5e-4
+"""The error, as a share of an array's norm or of an entry, that a check promises to see."""
+
+FLOAT64 = EntryTolerances(relative=1e-6, array=1e-10, gradient=1e-13, visible=SMALL_ERROR, large=1e-3, zero=1e-9)
+FLOAT32 = EntryTolerances(relative=2.5e-4, array=1e-5, gradient=1e-6, visible=10 * SMALL_ERROR, large=0.1, zero=1e-6)
+"""Parameters, gradient or loss in float32: rounding errors are 2²⁹ times as large, those of a loss more."""
+
+
+@dataclass(frozen=True)
+class FitTolerances:
+    """Tolerances for a hypothesis about what is wrong. All are shares, without a unit, but `informative`.
+
+    Attributes
+    ----------
+    residual : share of an entry by which it may differ from the prediction, beside its own tolerance.
+    improvement : share of the largest error that a prediction may leave; one that leaves more explains nothing.
+    constant : share by which a fitted constant may differ from the one that has a meaning, as 2 or the sample count.
+    factor : relative uncertainty of a fitted factor where the fit leaves nothing.
+    informative : an entry determines a constant if it is off by so many times its tolerance.
+    """
+
+    residual: float = 1e-5
+    improvement: float = 1e-3
+    constant: float = 1e-4
+    factor: float = 1e-9
+    informative: float = 10.0
+
+
+FIT = FitTolerances()

@@ -1,0 +1,59 @@
+"""Call functions that users wrote: what they raise becomes one sentence, and what they print is dropped where asked."""
+
+import inspect
+import io
+import re
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import BadInput, DeltaruleError, is_interruption, is_out_of_memory
+
+
+def call_user_function(
+    function: Callable[..., Any], positional: Sequence[Any], named: Mapping[str, Any], what: str
+) -> Any:
+    """Call a user's function; whatever it raises, and an attempt to exit, becomes one sentence.
+
+    >>> call_user_function(lambda w: w / [], (1.0,), {}, "loss")
+    Traceback (most recent call last):
+        ...
+    deltarule.errors.BadInput: loss raised TypeError: unsupported operand type(s) for /: 'float' and 'list' (...)
+    """
+    outside = sys.exception()
+    try:
+        result = function(*positional, **named)
+    except DeltaruleError:
+        raise
+    except (Exception, SystemExit) as error:  # sys.exit(0) would pass for a check that found nothing wrong
+        if is_interruption(error, outside) or is_out_of_memory(error):
+            raise
+        message = re.sub(r"\s+", " ", str(error)).strip()
+        # A SyntaxError names its line itself.
+        line = "" if isinstance(error, SyntaxError) else _failing_line(error)
+        raise BadInput(f"{what} raised {type(error).__name__}{': ' if message else ''}{message}{line}") from error
+    if inspect.iscoroutine(result):
+        result.close()
+        raise BadInput(f"{what} is an async function; give a plain one")
+    return result
+
+
+def _failing_line(error: BaseException) -> str:
+    """The user's own line that raised an error."""
+    frames = traceback.extract_tb(error.__traceback__)[1:] or traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "site-packages" not in frame.filename and frame.filename[0] != "<"]
+    last = (own or frames)[-1]
+    return f" ({Path(last.filename).name}, line {last.lineno})"
+
+
+def silenced(function: Callable[[], Any]) -> Any:
+    """The result of a function, without what it prints and NumPy's warnings: it is called a thousand times."""
+    with redirect_stdout(io.StringIO()), np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return function()
