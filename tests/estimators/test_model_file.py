@@ -309,7 +309,7 @@ THREE = MODELS["words"][0]
 def test_what_could_not_be_read_again_is_not_saved(name: str, value: Any, sentence: str, tmp_path: Path) -> None:
     model = MLPClassifier(**SHORT).fit(X, MODELS["words"][1])
     setattr(model, name, value)
-    with pytest.raises(BadInput, match=f"the model could not be read again .*{sentence}.*; set that right, or fit it"):
+    with pytest.raises(BadInput, match=f"the model could not be read again .*{sentence}.*; correct that, or fit it"):
         model.save(tmp_path / "model.safetensors")
     assert list(tmp_path.iterdir()) == []
 
@@ -378,7 +378,7 @@ def test_numbers_that_no_column_has_are_refused(change: dict[str, float], tmp_pa
     arrays, about = load_arrays(path)
     about["columns"][0] |= change
     save_arrays(path, arrays, about)
-    with pytest.raises(BadInput, match="is damaged.*the column 'a' is none"):
+    with pytest.raises(BadInput, match="is damaged.*the column 'a' is not valid"):
         load_model(path)
 
 
@@ -469,8 +469,8 @@ def test_lists_in_lists_in_lists_are_refused(content: tuple[Path, bytes], depth:
         ("two classes", lambda arrays: {"theta": arrays["theta"] * np.nan}, "theta holds numbers that are not finite"),
         ("a population with batch norm", lambda arrays: {"running": -arrays["running"] - 1}, "a variance is negative"),
         ("scaled targets", lambda arrays: {"target_scale": arrays["target_scale"] / 0}, "target_scale holds numbers"),
-        ("scaled targets", lambda arrays: {"target_scale": None}, "of the scale and the mean of targets one is"),
-        ("scaled targets", lambda arrays: {"target_mean": None}, "of the scale and the mean of targets one is"),
+        ("scaled targets", lambda arrays: {"target_scale": None}, "either the mean or the scale of the targets is"),
+        ("scaled targets", lambda arrays: {"target_mean": None}, "either the mean or the scale of the targets is"),
         ("scaled targets", lambda arrays: {"theta": None}, "'theta'"),
         ("scaled targets", lambda arrays: {"theta": arrays["theta"].astype(int)}, "θ has the shape"),
     ],
@@ -490,7 +490,7 @@ def test_numbers_that_no_training_leaves_are_refused(kind: str, change: Any, sen
 def test_only_fitted_models_are_saved(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="cannot be saved; give a fitted estimator"):
         MLPClassifier().save(tmp_path / "model.safetensors")
-    with pytest.raises(BadInput, match="cannot be saved; give .* of a model of scikit-learn what from_sklearn makes"):
+    with pytest.raises(BadInput, match="cannot be saved; give .* convert a model of scikit-learn with from_sklearn"):
         save_model(neural_network.MLPClassifier(**SHORT).fit(X, X[:, 0] > 0), tmp_path / "model.safetensors")
     half = TabularRegressor()
     half.model_ = MLPRegressor(**SHORT).fit(X, X[:, 0])

@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deltarule.estimators.serialization import plain
+from deltarule.estimators.serialization import to_json_value
 
 
 class Strange:
@@ -22,5 +22,5 @@ class Called(Strange):
     "value", [Strange(), Called(), np.clongdouble(1), np.float64, print], ids=lambda one: type(one).__name__
 )
 def test_what_has_no_form_stays_behind(value: Any) -> None:
-    assert plain(value) is None
-    assert plain({"one": value}) == {"pairs": [["one", None]]}
+    assert to_json_value(value) is None
+    assert to_json_value({"one": value}) == {"pairs": [["one", None]]}

@@ -30,7 +30,7 @@ def weights_of(model: FittedMLP) -> dict[str, Floats]:
     return arrays
 
 
-def put_weights(model: FittedMLP, network: Network, arrays: dict[str, np.ndarray]) -> None:
+def set_weights(model: FittedMLP, network: Network, arrays: dict[str, np.ndarray]) -> None:
     """Give a model of a network these weights: the inverse of `weights_of`.
 
     Errors: `ValueError` for arrays of other shapes.
@@ -40,13 +40,13 @@ def put_weights(model: FittedMLP, network: Network, arrays: dict[str, np.ndarray
     expected = (len(theta), network.parameters), (len(theta), sum(e.stop - e.start for e in network.buffers))
     if not len(theta) or theta.dtype.kind != "f" or (theta.shape, running.shape) != expected:
         raise ValueError(f"θ has the shape {theta.shape}, statistics {running.shape}, and {network!r} needs {expected}")
-    model._hold_arrays(views(theta, network.entries), views(running, network.buffers), len(network.layers))
+    model._set_weight_arrays(views(theta, network.entries), views(running, network.buffers), len(network.layers))
 
 
-def plain(value: Any) -> Any:
+def to_json_value(value: Any) -> Any:
     """A parameter as JSON can hold it; functions and generators stay behind.
 
-    >>> plain((1, {"alpha": np.float64(0.5)}, range(2), float("-inf")))
+    >>> to_json_value((1, {"alpha": np.float64(0.5)}, range(2), float("-inf")))
     [1, {'pairs': [['alpha', 0.5]]}, [0, 1], '-inf']
     """
     if value is None or isinstance(value, bool | str):
@@ -60,22 +60,24 @@ def plain(value: Any) -> Any:
         return number if math.isfinite(number) else str(number)
     if hasattr(value, "tolist"):
         listed = value.tolist()
-        return None if type(listed) is type(value) else plain(listed)  # NumPy's long complex numbers stay what they are
+        return (
+            None if type(listed) is type(value) else to_json_value(listed)
+        )  # NumPy's long complex numbers stay what they are
     if isinstance(value, Mapping):  # as pairs: JSON's keys are texts, and classes may be numbers
-        return {PAIRS: [[plain(key), plain(one)] for key, one in value.items()]}
+        return {PAIRS: [[to_json_value(key), to_json_value(one)] for key, one in value.items()]}
     if isinstance(value, Collection):
-        return None if any(map(callable, value)) else [plain(one) for one in value]
+        return None if any(map(callable, value)) else [to_json_value(one) for one in value]
     return None
 
 
-def unplain(value: Any) -> Any:
+def from_json_value(value: Any) -> Any:
     """The inverse of `plain`; of tuples there are lists.
 
-    >>> unplain(plain({"alpha": 0.5, "n_iter_no_change": float("inf")}))
+    >>> from_json_value(to_json_value({"alpha": 0.5, "n_iter_no_change": float("inf")}))
     {'alpha': 0.5, 'n_iter_no_change': inf}
     """
     if isinstance(value, dict):  # whose keys are names: "nan" is one, and a tuple may be one
-        return {tuple(key) if isinstance(key, list) else key: unplain(one) for key, one in value[PAIRS]}
+        return {tuple(key) if isinstance(key, list) else key: from_json_value(one) for key, one in value[PAIRS]}
     if isinstance(value, list):
-        return [unplain(one) for one in value]
+        return [from_json_value(one) for one in value]
     return float(value) if value in NOT_FINITE else value

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
-from deltarule.estimators.mlp.classifier import MLPClassifier, as_texts
+from deltarule.estimators.mlp.classifier import MLPClassifier, to_text_classes
 from deltarule.estimators.mlp.problem_settings import Architecture, hidden_activations
 from deltarule.estimators.mlp.regressor import MLPRegressor
 from deltarule.export.torch_modules import SOFTPLUS_THRESHOLD, check_answers
@@ -136,7 +136,7 @@ def _give_layers(made: BaseMLP, layers: "list[_Layer]", output: str) -> None:
     made._architecture = Architecture(sizes, tuple(made.activation), output, made.batch_norm)
     arrays = {f"{name}{n}": array[None] for n, one in enumerate(layers, start=1) for name, array in one.arrays.items()}
     running = {name: array for name, array in arrays.items() if name.startswith(("mean", "variance"))}
-    made._hold_arrays({name: arrays[name] for name in arrays if name not in running}, running, len(layers))
+    made._set_weight_arrays({name: arrays[name] for name in arrays if name not in running}, running, len(layers))
     made.n_features_in_, made.n_layers_, made.n_outputs_ = sizes[0], len(sizes), sizes[-1]
     made.out_activation_, made.t_, made.n_iter_, made.loss_curve_ = output, 0, 0, []
 
@@ -326,4 +326,4 @@ def _names(classes: Any, outputs: int) -> Any:
         raise BadInput(f"the network has {outputs} outputs for {len(names)} classes; give one each, or 1 for two")
     if ordered.tolist() != names.tolist():
         raise BadInput(f"the classes {names.tolist()} must be different and in sorted order, like the outputs")
-    return as_texts(ordered)
+    return to_text_classes(ordered)

@@ -19,8 +19,8 @@ from deltarule.estimators.mlp.regressor import MLPRegressor
 from deltarule.estimators.tabular.column_encoder import FARTHEST, UNUSED, Column, takes_truths
 from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.export.torch_modules import check_answers, to_torch
-from deltarule.export.training_script.arrays import UNPACK, Arrays
-from deltarule.export.training_script.sources import written_out
+from deltarule.export.training_script.arrays import UNPACK_FUNCTION, Arrays
+from deltarule.export.training_script.sources import extract_sources
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.network import BATCH_NORM_EPSILON
 
@@ -227,7 +227,7 @@ def numpy_script(model: Any) -> str:
         forward.append(f"    a = {told}")
         value = "a"
     network = ["def network(x):", '    "The outputs, each member\'s and then their mean: [N, C]."', *forward]
-    sources, needed = written_out(list(dict.fromkeys(functions)), np.dtype(np.float64))
+    sources, needed = extract_sources(list(dict.fromkeys(functions)), np.dtype(np.float64))
     parts = [
         _head(
             model,
@@ -289,9 +289,9 @@ def _head(model: Any, arrays: Arrays, modules: list[str], from_numpy: list[str],
     libraries = "PyTorch and NumPy" if torch else "NumPy"
     told = f'"""A {type(model).__name__} as deltarule {version("deltarule")} wrote it; it needs {libraries} alone."""'
     reading = ["re"] if isinstance(model, BaseTabular) else []
-    modules = sorted({*modules, *reading, *(["base64", "zlib"] if arrays.any_packed else [])})
+    modules = sorted({*modules, *reading, *(["base64", "zlib"] if arrays.has_packed else [])})
     lines = [told, "", *(f"import {one}" for one in modules)]
-    lines += ["from pathlib import Path"] if arrays.any_packed else []
+    lines += ["from pathlib import Path"] if arrays.has_packed else []
     lines += ["", "import numpy as np"]
     lines += ["import torch", "from torch import nn"] if torch else []
     lines += [f"from numpy import {', '.join(from_numpy)}"] if from_numpy else []
@@ -306,7 +306,7 @@ def _head(model: Any, arrays: Arrays, modules: list[str], from_numpy: list[str],
         names = [str(name).strip() for name in getattr(model, "feature_names_in_", ())]
         text += f"\n\nFEATURES = {names!r}"
         text += f"\n\n\n{READING}\n\n\n{ENCODE_NUMBERS.replace('{inputs}', str(model.n_features_in_))}"
-    return text + (f"\n\n\n{UNPACK}" if arrays.any_packed else "")
+    return text + (f"\n\n\n{UNPACK_FUNCTION}" if arrays.has_packed else "")
 
 
 def _check_classes(model: BaseMLP) -> None:

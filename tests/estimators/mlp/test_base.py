@@ -32,7 +32,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 
 from deltarule import MLPClassifier, MLPRegressor, load_model
-from deltarule.estimators.mlp.fit_records import Epoch
+from deltarule.estimators.mlp.fit_context import Epoch
 from deltarule.proofs.custom_formulas import register_activation, unregister
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -75,7 +75,7 @@ def test_dropout_acts_while_fitting_and_not_while_answering() -> None:
 def test_batch_norm_takes_the_scale_of_the_features_away() -> None:
     """With λ = 0 and plain steps on whole batches, z = (W/c) (c x) has the same normalized values for every c."""
     given = {"batch_norm": True, "alpha": 0, "max_iter": 1, "solver": "lbfgs"}
-    with pytest.raises(ValueError, match="solver='lbfgs' needs a loss that stays the same"):
+    with pytest.raises(ValueError, match="solver='lbfgs' needs a deterministic loss"):
         regressor(**given).fit(X, NUMBERS)
     given["solver"] = "adam"
     small, large = (regressor(**given).fit(X * c, NUMBERS) for c in (1.0, 50.0))
@@ -309,7 +309,9 @@ def test_validation_targets_are_such_as_the_loss_has() -> None:
 @pytest.mark.parametrize("rows", [1, 20])
 def test_early_stopping_of_a_regressor_needs_validation_targets_that_differ(rows: int) -> None:
     """R² of others is none, or the same whatever the answers."""
-    words = rf"eval_set has {rows} rows? with one and the same target, .* no R² .*; give rows whose targets differ, or"
+    words = (
+        rf"eval_set has {rows} rows? with the same target, .* R² is undefined .*; give rows whose targets differ, or"
+    )
     two = np.c_[NUMBERS, NUMBERS]
     for y, same in ((NUMBERS, np.full(rows, 0.1)), (two, np.full((rows, 2), 0.1))):
         with pytest.raises(ValueError, match=words):
@@ -356,7 +358,9 @@ def test_several_pairs_of_validation_rows_are_refused(pair: Any) -> None:
 )
 def test_validation_targets_have_as_many_columns_as_the_others(fitted: Any, scored: Any) -> None:
     model = regressor() if fitted.dtype.kind == "f" else classifier()
-    with pytest.raises(ValueError, match=r"eval_set: y has \d targets in a row, and the training rows have \d"):
+    with pytest.raises(
+        ValueError, match=r"eval_set: y has \d columns?, and in training it has \d; give the same number"
+    ):
         model.fit(X, fitted, eval_set=(X, scored))
 
 
@@ -391,7 +395,7 @@ def test_a_pipeline_transforms_validation_rows_that_are_given_apart(make: Any, y
     [
         ({"X_val": X}, "X_val is given without y_val; give both of them, or neither"),
         ({"y_val": CLASSES}, "y_val is given without X_val; give both of them, or neither"),
-        ({"X_val": X, "y_val": CLASSES, "eval_set": (X, CLASSES)}, "eval_set is given, and X_val or y_val, too"),
+        ({"X_val": X, "y_val": CLASSES, "eval_set": (X, CLASSES)}, "eval_set is given together with X_val or y_val"),
         ({"X_val": X[:, :2], "y_val": CLASSES}, "X has 2 features, but MLPClassifier is expecting 3"),
     ],
     ids=["X", "y", "both ways", "narrow"],
@@ -402,7 +406,7 @@ def test_validation_rows_are_given_once_and_whole(given: dict[str, Any], words: 
 
 
 def test_validation_rows_are_scaled_as_the_others() -> None:
-    wide, words = X * np.array([1.0, 700.0, 1.0]), r"eval_set are not scaled .* number 1 are around \d+, and there"
+    wide, words = X * np.array([1.0, 700.0, 1.0]), r"eval_set are not scaled .* number 1 are around \d+, but around"
     with pytest.warns(UserWarning, match=words) as seen:
         classifier(max_iter=1).fit(X, CLASSES, eval_set=(wide, CLASSES))
     assert {one.filename for one in seen} == {__file__}
@@ -411,7 +415,7 @@ def test_validation_rows_are_scaled_as_the_others() -> None:
     with pytest.warns(UserWarning) as seen:
         classifier(max_iter=1).fit(wide, CLASSES, eval_set=(wide, CLASSES))
     assert not [one for one in seen if "eval_set" in str(one.message)]
-    with pytest.warns(UserWarning, match=r"number 1 are around .*, and there [5-9]\d"):
+    with pytest.warns(UserWarning, match=r"number 1 are around .*, but around [5-9]\d in training"):
         classifier(max_iter=1).fit(wide / 10, CLASSES, eval_set=(X, CLASSES))
     raw, scaler = RANDOM.uniform(30, 80, (120, 3)), StandardScaler()
     for trained, other in ((scaler.fit_transform(raw), raw), (raw, scaler.transform(raw))):
@@ -820,7 +824,7 @@ def test_an_array_for_a_model_of_a_frame_is_plain_and_warned_of_as_by_scikit_lea
                     call(x)
                 told.append([(each.category, str(each.message)) for each in seen])
     assert told[:4] == told[4:] and all(len(each) == 1 for each in told)
-    assert model._is_plain(X[:3])
+    assert model._is_valid_array(X[:3])
     np.testing.assert_array_equal(model.predict(frame[:3]), model.fit(X, y).predict(X[:3]))
 
 
@@ -968,7 +972,7 @@ def test_batches_of_a_row_teach_batch_norm_nothing() -> None:
         regressor(batch_norm=True, batch_size=1).fit(X, NUMBERS)
     with pytest.raises(ValueError, match="batch_norm compares the rows of a batch"):
         regressor(batch_norm=True).partial_fit(X[:1], NUMBERS[:1])
-    with pytest.warns(UserWarning, match="the last batch of 101 rows is 1 row, .* another batch_size than 20") as seen:
+    with pytest.warns(UserWarning, match="the last batch of 101 rows has 1 row, .* another batch_size than 20") as seen:
         regressor(batch_norm=True, batch_size=20, max_iter=1).fit(X[:101], NUMBERS[:101])
     assert {one.filename for one in seen} == {__file__}
     with warnings.catch_warnings():

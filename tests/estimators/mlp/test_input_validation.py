@@ -10,7 +10,7 @@ import pyarrow
 import pytest
 
 from deltarule import MLPRegressor
-from deltarule.estimators.mlp.input_validation import refuse_dates
+from deltarule.estimators.mlp.input_validation import describe_scale_mismatch, reject_datetimes
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -64,7 +64,7 @@ def test_frames_of_numbers_are_fitted_as_arrays(frame: Any) -> None:
     fitted = regressor().fit(frame(columns), frame({"time": NUMBERS, "columns": NUMBERS}))
     expected = regressor().fit(array, np.stack([NUMBERS, NUMBERS], axis=1))
     np.testing.assert_array_equal(fitted.coefs_[0], expected.coefs_[0])
-    refuse_dates(frame({"a": NUMBERS, "b": ["date"] * 20}), "X")
+    reject_datetimes(frame({"a": NUMBERS, "b": ["date"] * 20}), "X")
 
 
 @pytest.mark.parametrize(
@@ -78,4 +78,9 @@ def test_frames_of_numbers_are_fitted_as_arrays(frame: Any) -> None:
 )
 def test_moments_under_other_types_are_found_by_their_values(column: Any) -> None:
     with pytest.raises(ValueError, match="X holds dates or durations"):
-        refuse_dates(pd.DataFrame({"a": NUMBERS, "b": column}), "X")
+        reject_datetimes(pd.DataFrame({"a": NUMBERS, "b": column}), "X")
+
+
+@pytest.mark.parametrize(("rows", "size", "is_reported"), [(9, 11.0, False), (10, 9.0, False), (10, 11.0, True)])
+def test_scale_mismatch_is_reported_from_factor_ten_and_ten_rows(rows: int, size: float, is_reported: bool) -> None:
+    assert bool(describe_scale_mismatch(np.full((rows, 1), size), np.ones((90, 1)), str)) == is_reported

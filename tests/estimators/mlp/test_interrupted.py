@@ -8,7 +8,7 @@ import pytest
 from sklearn.base import clone
 
 from deltarule import MLPClassifier, PopulationSearchCV, TabularClassifier
-from deltarule.estimators.mlp.fit_context import whole_or_none
+from deltarule.estimators.mlp.fit_context import require_complete_fit
 from deltarule.training import epochs
 
 X = np.random.default_rng(0).normal(size=(60, 3))
@@ -82,13 +82,13 @@ def test_searches_in_threads_change_no_fit_afterwards(interrupted):
     begun, ended = threading.Barrier(2), threading.Event()
 
     def search():
-        with whole_or_none():
+        with require_complete_fit():
             begun.wait(10)
             ended.wait(10)
 
     interrupted(1)
     thread = threading.Thread(target=search)
-    with whole_or_none():
+    with require_complete_fit():
         thread.start()
         begun.wait(10)
     ended.set()  # the one that began later ends later

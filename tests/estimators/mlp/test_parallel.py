@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from deltarule.estimators.mlp import base, parallel
+from deltarule.estimators.mlp import parallel, validation
 from deltarule.estimators.mlp.classifier import MLPClassifier
 from deltarule.estimators.mlp.parallel import all_finite, parallel_for
 
@@ -62,7 +62,7 @@ def test_one_number_that_is_not_finite_is_found_wherever_it_stands(
     x = np.full((rows, columns), 1e308)
     x.flat[place % x.size] = odd
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parallel, "LOOKED_AT_ONCE", 10)
+        patch.setattr(parallel, "FINITE_CHECK_CHUNK_SIZE", 10)
         assert all_finite(x) == bool(np.isfinite(odd))
 
 
@@ -72,7 +72,7 @@ def test_of_many_numbers_it_is_said_as_of_few(odd: float, monkeypatch: pytest.Mo
     x[17, 1] = odd
     said = []
     for many in (10, 100):
-        monkeypatch.setattr(base, "MANY_NUMBERS", many)
+        monkeypatch.setattr(validation, "PARALLEL_CHECK_MIN_NUMBERS", many)
         with pytest.raises(ValueError, match="Input X contains") as raised:
             MLPClassifier(max_iter=1).fit(x, y)
         said.append(str(raised.value))

@@ -9,7 +9,13 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from deltarule import MLPClassifier, MLPRegressor
-from deltarule.estimators.mlp.prediction import BLOCK_BYTES, DENSE_BYTES, NotFinite, block_size, outputs_of
+from deltarule.estimators.mlp.prediction import (
+    BLOCK_BYTES,
+    MAX_DENSE_BLOCK_BYTES,
+    NonFiniteInput,
+    block_size,
+    outputs_of,
+)
 from deltarule.maths.network import forward
 from deltarule.problem.network import Network
 
@@ -103,7 +109,9 @@ def test_threads_change_no_bit_of_sparse_rows() -> None:
     np.testing.assert_array_equal(*found)
 
 
-@pytest.mark.parametrize(("columns", "each", "most"), [(100_000, 10, 2**20), (20_000, 1200, 1.5 * DENSE_BYTES)])
+@pytest.mark.parametrize(
+    ("columns", "each", "most"), [(100_000, 10, 2**20), (20_000, 1200, 1.5 * MAX_DENSE_BLOCK_BYTES)]
+)
 def test_sparse_rows_of_many_columns_take_little_memory(columns: int, each: int, most: int) -> None:
     x, network, parameters = scattered(400, columns, each), Network([columns, 1, 1]), wide(columns, 1)
     tracemalloc.start()
@@ -128,7 +136,7 @@ def test_a_sparse_number_that_is_too_large_for_the_type_is_refused(share: float)
 def test_rows_that_are_not_finite_are_refused_wherever_they_are(row: int, value: float) -> None:
     spoiled = X.copy()
     spoiled[row, 2] = value
-    with pytest.raises(NotFinite):
+    with pytest.raises(NonFiniteInput):
         outputs_of(NETWORK, PARAMETERS, {}, spoiled, check=True)
     assert np.isfinite(outputs_of(NETWORK, PARAMETERS, {}, X, check=True)).all()
 

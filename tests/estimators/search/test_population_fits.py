@@ -17,7 +17,7 @@ CLASSES = np.digitize(NUMBERS, [-0.5, 0.5])
 
 def plans(models: list[Any], rows: list[slice], y: Any, weights: Any = None) -> list[Any]:
     return [
-        model._plan(*model._ready(X[own], y[own], None if weights is None else weights[own]))
+        model._plan(*model._prepare_rows(X[own], y[own], None if weights is None else weights[own]))
         for model, own in zip(models, rows, strict=True)
     ]
 
@@ -108,7 +108,7 @@ def test_shapes_of_all_kinds_at_once() -> None:
     ]
     weights = [*[None] * (len(given) - 1), np.linspace(0.1, 1, 90)]
     together, alone = ([MLPRegressor(**{**common, **own}) for own in given] for _ in range(2))
-    planned = [one._plan(*one._ready(X, NUMBERS, own)) for one, own in zip(together, weights, strict=True)]
+    planned = [one._plan(*one._prepare_rows(X, NUMBERS, own)) for one, own in zip(together, weights, strict=True)]
     engines: dict[int, str] = {}
     found = fit_together(
         together, planned, note=lambda part, errors: engines.update(dict.fromkeys(part.places, part.engine))

@@ -28,7 +28,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from deltarule import BadInput, MLPClassifier, MLPRegressor, PopulationSearchCV, RunFailed
 from deltarule.estimators.search.search_cache import _own_formulas
-from deltarule.estimators.search.search_fits import Task
+from deltarule.estimators.search.search_fits import SearchFits
 from deltarule.proofs.custom_formulas import register_activation, unregister
 from deltarule.sweeps.store import Store
 
@@ -71,7 +71,7 @@ def test_numbers_and_shapes() -> None:
 
 def test_values_that_are_equal_but_not_the_same_are_fits_of_their_own() -> None:
     """1 and True and 1.0 are equal in Python; of lists and functions the contents count."""
-    task = Task(MLPClassifier(), X, Y, {})
+    task = SearchFits(MLPClassifier(), X, Y, {})
     values = [1, 1.0, True, "1", None, "None", np.float64(1), (1,), [1], {"a": 1}, {"a": 2}]
     keys = {task.key({"x": value}, np.arange(3)) for value in values}
     assert len(keys) == len(values)
@@ -179,7 +179,7 @@ def test_equal_fits_without_a_seed_are_as_many_fits(grid: Any, folds: Any, early
 def test_equal_fits_are_given_out_as_they_were_noted() -> None:
     """Their seconds and their places in a store are those of the fits whose scores are told."""
     folds = [(ALL[:100], ALL[100:])] * 3
-    task = Task(MLPClassifier((3,), **SHORT | {"random_state": None}), X, Y, {})
+    task = SearchFits(MLPClassifier((3,), **SHORT | {"random_state": None}), X, Y, {})
     task.train([{"alpha": 0.1}] * 2, folds)
     taken = [task.take({"alpha": 0.1}, rows) for _ in range(2) for rows, _ in folds]
     assert [id(one) for one in taken] == [id(task.fits[place]) for place in sorted(task.fits)]
@@ -532,9 +532,9 @@ class Counted(MLPClassifier):
 
     trained = 0
 
-    def _keep_run(self, plan: Any, run: Any) -> Any:
+    def _store_run(self, plan: Any, run: Any) -> Any:
         Counted.trained += 1
-        return super()._keep_run(plan, run)
+        return super()._store_run(plan, run)
 
 
 def scores(search: PopulationSearchCV) -> Any:
@@ -622,7 +622,7 @@ def test_a_store_written_before_knows_the_fits_of_built_in_formulas(tmp_path: Pa
     """Nothing is added to what tells them from others, whatever the solver is called inside."""
     for more in ({}, {"solver": "sgd", "learning_rate": "invscaling"}, {"solver": "rmsprop", "activation": "gelu"}):
         model = MLPClassifier((3,), **SHORT | more)
-        plan = model._plan(*model._ready(X, Y, None))
+        plan = model._plan(*model._prepare_rows(X, Y, None))
         assert _own_formulas(plan.problem) == []
 
 
@@ -654,7 +654,7 @@ from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from deltarule import MLPClassifier, PopulationSearchCV
 from deltarule.estimators.search import population_fits
-population_fits.PART_SECONDS = 1e-6
+population_fits.MAX_PART_SECONDS = 1e-6
 class Counted(MLPClassifier):
     pass
 X, y = load_breast_cancer(return_X_y=True)

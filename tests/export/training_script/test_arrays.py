@@ -4,14 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from deltarule.export.training_script.arrays import MOST_WRITTEN, UNPACK, Arrays
+from deltarule.export.training_script.arrays import MAX_LITERAL_NUMBERS, UNPACK_FUNCTION, Arrays
 
 
 def read_back(text, ending, tmp_path_factory):
     """What an array is once the script that holds it has run."""
     path = tmp_path_factory.mktemp("script") / "script.py"
     imports = "import base64, zlib\nfrom pathlib import Path\nimport numpy as np\n"
-    path.write_text(f"{imports}{UNPACK}\n{text}\n{ending}", encoding="utf-8")
+    path.write_text(f"{imports}{UNPACK_FUNCTION}\n{text}\n{ending}", encoding="utf-8")
     names = {"__file__": str(path)}
     exec(compile(path.read_text(encoding="utf-8"), path, "exec"), names)
     return names["x"]
@@ -29,8 +29,8 @@ def test_every_bit_comes_back(tmp_path_factory, dtype, data):
     text = kept.assignment("x", array)
     found = read_back(text, kept.packed_lines(), tmp_path_factory)
     assert found.dtype == dtype and np.array_equal(found, array)
-    assert kept.any_packed == text.endswith('packed("x")')
-    assert kept.any_packed <= (array.size > MOST_WRITTEN)
+    assert kept.has_packed == text.endswith('packed("x")')
+    assert kept.has_packed <= (array.size > MAX_LITERAL_NUMBERS)
     assert max(map(len, (text + kept.packed_lines()).splitlines())) <= 120
 
 
@@ -46,4 +46,4 @@ def test_what_is_simple_is_written_simply(dtype):
     kept = Arrays(np.dtype(dtype))
     assert kept.assignment("x", np.eye(50)).startswith("x = np.eye(50")
     assert kept.assignment("b", np.zeros((1, 5000))).startswith("b = np.zeros((1, 5000)")
-    assert not kept.any_packed and kept.packed_lines() == ""
+    assert not kept.has_packed and kept.packed_lines() == ""

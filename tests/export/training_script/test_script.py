@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lanes import examples
 
 from deltarule.errors import BadInput
-from deltarule.export.training_script.script import MOST_NUMBERS, training_script
+from deltarule.export.training_script.script import MAX_SCRIPT_NUMBERS, training_script
 from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.maths.losses import LOSSES, REDUCTIONS, Loss, meaningful
 from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
@@ -225,7 +225,7 @@ def test_a_member_that_there_is_not_and_too_much_data_get_a_sentence():
     for member in (-1, 0.5, "0", None, [0], True):
         with pytest.raises(BadInput, match=re.escape(f"member is {member!r}; give a whole number of 0 or more")):
             training_script(example(), member=member, steps=1, losses={})
-    rows = MOST_NUMBERS // 1000
+    rows = MAX_SCRIPT_NUMBERS // 1000
     large = create_problem(Network([1000, 1]), np.zeros((rows, 1000), np.float32), np.zeros(rows), dtype="float32")
     with pytest.raises(BadInput, match="a script carries 20,000,000 at most"):
         training_script(large, steps=1, losses={})

@@ -4,7 +4,7 @@ import inspect
 import numpy as np
 import pytest
 
-from deltarule.export.training_script.sources import written_out
+from deltarule.export.training_script.sources import extract_sources
 from deltarule.maths import activations, layers, losses, optimizers, penalties, random, schedules
 from deltarule.maths.elementary import select
 
@@ -25,7 +25,7 @@ def names_of(sources, needed):
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: f"{function.__module__}.{function.__name__}")
 def test_a_function_alone_gives_what_it_gives_here(function):
-    sources, needed = written_out([function], np.dtype("float64"))
+    sources, needed = extract_sources([function], np.dtype("float64"))
     found = names_of(sources, needed)[function.__name__]
     rng = np.random.default_rng(0)
     parameters = inspect.signature(function).parameters
@@ -39,7 +39,7 @@ def test_a_function_alone_gives_what_it_gives_here(function):
 
 
 def test_annotations_and_examples_are_left_out_and_docstrings_kept():
-    sources, _ = written_out([layers.batch_norm, random.permutation], np.dtype("float64"))
+    sources, _ = extract_sources([layers.batch_norm, random.permutation], np.dtype("float64"))
     for source in sources:
         tree = ast.parse(source)
         for node in ast.walk(tree):
@@ -50,7 +50,9 @@ def test_annotations_and_examples_are_left_out_and_docstrings_kept():
 
 
 def test_each_function_stands_once_and_after_what_it_uses():
-    sources, _ = written_out([activations.silu_derivative, activations.silu, activations.sigmoid], np.dtype("float64"))
+    sources, _ = extract_sources(
+        [activations.silu_derivative, activations.silu, activations.sigmoid], np.dtype("float64")
+    )
     assert [source.split("(")[0] for source in sources] == [
         "def select",
         "def sigmoid",
@@ -61,13 +63,13 @@ def test_each_function_stands_once_and_after_what_it_uses():
 
 def test_two_functions_of_one_name_can_be_told_apart():
     functions = [activations.exponential, schedules.exponential]
-    sources, needed = written_out(functions, np.dtype("float64"), {schedules.exponential: "scheduled_rate"})
+    sources, needed = extract_sources(functions, np.dtype("float64"), {schedules.exponential: "scheduled_rate"})
     names = names_of(sources, needed)
     assert names["exponential"](0.0) == 1 and names["scheduled_rate"](2.0, 3.0, 0.5) == 0.75
 
 
 def test_float32_stays_float32():
-    sources, needed = written_out([activations.relu_derivative], np.dtype("float32"))
+    sources, needed = extract_sources([activations.relu_derivative], np.dtype("float32"))
     z = np.array([-1.0, 2.0], np.float32)
     found = names_of(sources, needed)
     assert found["relu_derivative"](z, z).dtype == np.float32

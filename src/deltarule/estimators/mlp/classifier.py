@@ -5,19 +5,20 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn.base import ClassifierMixin
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from deltarule.estimators.mlp.base import BaseMLP, for_epochs
+from deltarule.estimators.mlp.base import can_join_population
+from deltarule.estimators.mlp.incremental import IncrementalMLP, only_for_stochastic_solvers
 from deltarule.estimators.mlp.input_validation import validation_pair
+from deltarule.estimators.sklearn_compat import StrOptions
 from deltarule.problem.problem import Floats
 
-LONGEST_TEXT = 64
+MAX_TEXT_CLASS_LENGTH = 64
 """Letters of a class of text up to which answers are NumPy's texts."""
 
 
-class MLPClassifier(ClassifierMixin, BaseMLP):
+class MLPClassifier(ClassifierMixin, IncrementalMLP):
     """A multi-layer perceptron that tells classes apart, with the parameters and meanings of scikit-learn's.
 
     Parameters
@@ -146,6 +147,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         tags.classifier_tags.multi_label = True
         return tags
 
+    @can_join_population
     def fit(
         self,
         X: Any,
@@ -171,7 +173,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self._fit(X, y, sample_weight, validation_pair(eval_set, X_val, y_val))
         return self
 
-    @for_epochs
+    @only_for_stochastic_solvers
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> "MLPClassifier":
         """Go on fitting with one epoch over these rows.
 
@@ -179,9 +181,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns: the estimator.
         Errors: `ValueError` without classes in the first call, or with others later.
         """
-        with self._whole_or_as_before():
+        with self._restore_on_error():
             self._note_classes(y, classes)
-            self._fit_once(X, y, sample_weight)
+            self._fit_one_epoch(X, y, sample_weight)
         return self
 
     def predict(self, X: Any) -> Any:
@@ -195,7 +197,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns: probabilities [N, C], or these and their standard deviations [N, C].
         Errors: `ValueError` for the standard deviation over a single member.
         """
-        told = self._mean_and_spread if return_std else self._mean
+        told = self._mean_and_std if return_std else self._mean
         found = self._predict_members(X, lambda each: told(self._probabilities(each)))
         return tuple(found) if return_std else found
 
@@ -214,7 +216,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if (
             classes
             and sample_weight is None
-            and self._is_plain(X)
+            and self._is_valid_array(X)
             and len(X) == len(y)
             and not getattr(self, "_labels", True)
             and self.classes_.dtype.kind in "biu"
@@ -228,11 +230,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         kind = type_of_target(y, input_name="y")
         if kind not in ("binary", "multiclass", "multilabel-indicator"):
             check_classification_targets(y)
-            _refuse_columns(y)
+            _reject_multiple_columns(y)
         self._labels, self._sparse = kind == "multilabel-indicator", sparse.issparse(y)
-        self.classes_ = np.arange(y.shape[1]) if self._labels else as_texts(np.unique(y))
+        self.classes_ = np.arange(y.shape[1]) if self._labels else to_text_classes(np.unique(y))
 
-    _learned_of_y = ("classes_", "_labels", "_sparse")
+    _target_attributes = ("classes_", "_labels", "_sparse")
     _sparse = False
     """Whether labels are answered as they were given, sparse; what comes from a file answers with arrays."""
 
@@ -248,7 +250,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             if known is None:
                 raise ValueError("classes must be passed on the first call to partial_fit.")
             return
-        given = as_texts(np.unique(classes))
+        given = to_text_classes(np.unique(classes))
         if (given != given).any():
             raise ValueError("Input classes contains NaN.")
         pieces = (isinstance(one, float | np.floating) and not one.is_integer() for one in given.tolist())
@@ -263,7 +265,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         elif not np.array_equal(known, given):
             raise ValueError(f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {known!r}")
 
-    def _learn(self, y: Any, weights: Floats | None, dtype: Any, first: bool, incremental: bool) -> None:
+    def _update_targets(self, y: Any, weights: Floats | None, dtype: Any, first: bool, incremental: bool) -> None:
         if first and not incremental:
             self._learn_targets(y, weights, dtype)
             return
@@ -272,7 +274,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 "`y` has labels where the previous call to fit had classes, or the other way; fit a new one."
             )
         if not self._labels:
-            _refuse_columns(y)
+            _reject_multiple_columns(y)
         if self.warm_start and not incremental and not self._labels and set(np.unique(y)) != set(self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
@@ -299,7 +301,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return np.eye(len(self.classes_), dtype=dtype)[places]
         return places[:, None].astype(dtype)
 
-    def _weights_of(self, y: Any, sample_weight: Floats | None, incremental: bool) -> Floats | None:
+    def _row_weights(self, y: Any, sample_weight: Floats | None, incremental: bool) -> Floats | None:
         if self.class_weight is None:
             return sample_weight
         if isinstance(self.class_weight, list) and np.ndim(y) == 1:
@@ -313,7 +315,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             each = zip(self.class_weight, columns, strict=True)
             weights = np.prod([_label_weights(one, column, sample_weight) for one, column in each], axis=0)
         else:  # a batch need not have all classes
-            given = _of_present(self.class_weight, self.classes_, y) if incremental else self.class_weight
+            given = _select_present_classes(self.class_weight, self.classes_, y) if incremental else self.class_weight
             weights = compute_sample_weight(given, y)
         if not (weights >= 0).all():
             raise ValueError(f"class_weight must be weights of 0 or more, got {self.class_weight}.")
@@ -354,7 +356,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self.classes_[np.minimum(outputs[:, 0] > 0.5, len(self.classes_) - 1)]
 
 
-def _refuse_columns(y: Any) -> None:
+def _reject_multiple_columns(y: Any) -> None:
     """Refuse several columns [N, C] of what are no labels.
 
     Errors: `ValueError`.
@@ -364,15 +366,17 @@ def _refuse_columns(y: Any) -> None:
         raise ValueError("y has several columns of several classes each; give one column, or labels as 0 and 1.")
 
 
-def as_texts(classes: Any) -> Any:
+def to_text_classes(classes: Any) -> Any:
     """Classes [C] that are Python's texts as NumPy's, as scikit-learn has them; where these would differ, as they are.
 
     So are long ones: each answer of NumPy's takes the room of the longest.
 
-    >>> as_texts(np.array(["no", "yes"], object))
+    >>> to_text_classes(np.array(["no", "yes"], object))
     array(['no', 'yes'], dtype='<U3')
     """
-    if classes.dtype.kind != "O" or not all(isinstance(one, str) and len(one) <= LONGEST_TEXT for one in classes):
+    if classes.dtype.kind != "O" or not all(
+        isinstance(one, str) and len(one) <= MAX_TEXT_CLASS_LENGTH for one in classes
+    ):
         return classes
     texts = np.array(classes.tolist(), str)
     return texts if texts.tolist() == classes.tolist() else classes
@@ -382,10 +386,10 @@ def _label_weights(weights: Any, column: Any, sample_weight: Floats | None) -> F
     """The weights of rows by one label [N], which need not be there."""
     if isinstance(weights, str) and weights == "balanced":
         return balanced_weights(column, sample_weight)
-    return np.asarray(compute_sample_weight(_of_present(weights, (0, 1), column), column))
+    return np.asarray(compute_sample_weight(_select_present_classes(weights, (0, 1), column), column))
 
 
-def _of_present(weights: Any, classes: Any, y: Any) -> Any:
+def _select_present_classes(weights: Any, classes: Any, y: Any) -> Any:
     """Without the weights of classes that are not in y [N]."""
     if not isinstance(weights, dict):
         return weights

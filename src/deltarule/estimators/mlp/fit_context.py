@@ -1,36 +1,144 @@
-"""Where others fit than a person: what fits there keep to themselves, and what they leave undone."""
+"""What surrounds a fit: context managers for fits started by a search, and the records that a fit works on.
+
+K members · E epochs · N rows · D features · C outputs
+"""
 
 import contextlib
 import warnings
 from collections.abc import Iterator
 from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-WHOLE_OR_NONE = ContextVar("WHOLE_OR_NONE", default=False)
-"""Whether a fit that Ctrl-C ends is to be none: of each thread by itself, and only the main one hears of Ctrl-C."""
-QUIET = ContextVar("QUIET", default=False)
-"""Whether a fit keeps its warnings to itself: of each thread by itself, where Python's switch is one for all."""
+import numpy as np
+
+from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.state import State
+from deltarule.training import epochs
+from deltarule.training.epochs import EpochRules, Validation
+
+# Context variables, because Python's warning filters are shared by all threads.
+COMPLETE_FIT_REQUIRED = ContextVar("COMPLETE_FIT_REQUIRED", default=False)
+FIT_WARNINGS_SUPPRESSED = ContextVar("FIT_WARNINGS_SUPPRESSED", default=False)
+
+
+def require_complete_fit() -> contextlib.AbstractContextManager[None]:
+    """Raise `KeyboardInterrupt` on Ctrl-C instead of keeping a partially trained model."""
+    return _switched_on(COMPLETE_FIT_REQUIRED)
+
+
+def suppress_fit_warnings() -> contextlib.AbstractContextManager[None]:
+    """Suppress warnings about parameters that the user did not choose."""
+    return _switched_on(FIT_WARNINGS_SUPPRESSED)
+
+
+def warn_of_parameters(message: str, stacklevel: int) -> None:
+    """Warn about the user's parameters, unless warnings are suppressed."""
+    if not FIT_WARNINGS_SUPPRESSED.get():
+        warnings.warn(message, stacklevel=stacklevel + 1)
 
 
 @contextlib.contextmanager
 def _switched_on(switch: ContextVar[bool]) -> Iterator[None]:
-    before = switch.set(True)
+    token = switch.set(True)
     try:
         yield
     finally:
-        switch.reset(before)
+        switch.reset(token)
 
 
-def whole_or_none() -> contextlib.AbstractContextManager[None]:
-    """Where half a training is no model to be kept or compared: Ctrl-C in a fit is a `KeyboardInterrupt` after all."""
-    return _switched_on(WHOLE_OR_NONE)
+class Rows(NamedTuple):
+    """Training rows: x [N, D], targets [N, C] and weights [N] or None."""
+
+    x: Floats
+    y: Floats
+    w: Floats | None
+
+    def take(self, indices: Any) -> "Rows":
+        """Select rows by indices or a mask."""
+        return Rows(self.x[indices], self.y[indices], None if self.w is None else self.w[indices])
+
+    def drop_zero_weights(self) -> "Rows":
+        """The rows of positive weight: a row of weight 0 counts as absent."""
+        if self.w is None or (self.w > 0).all():
+            return self
+        if not self.w.any():
+            raise ValueError("Sample weights must contain at least one non-zero number.")
+        return self.take(self.w > 0)
 
 
-def quietly() -> contextlib.AbstractContextManager[None]:
-    """Where nobody chose a fit's parameters, who could mend what its warnings say of them."""
-    return _switched_on(QUIET)
+@dataclass(frozen=True, eq=False)
+class CheckedRows:
+    """Validated features and targets, shared by all models that are fitted to the same rows.
+
+    X        features [N, D]
+    y        targets as the user passed them
+    learned  attributes that the validation sets on a model, by name
+    targets  numbers [N, C], if they depend on y alone; else None
+    """
+
+    X: Floats
+    y: Any
+    learned: dict[str, Any]
+    targets: Floats | None
 
 
-def warn(message: str, stacklevel: int) -> None:
-    """Warn of parameters, unless nobody chose them."""
-    if not QUIET.get():
-        warnings.warn(message, stacklevel=stacklevel + 1)
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A validated training run that has not started."""
+
+    problem: Problem
+    start: State
+    rules: EpochRules
+    validation: Validation | None
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A completed epoch as callbacks see it; averaged over the members of an ensemble.
+
+    number           from 1
+    loss             on the batches, as they were trained on
+    validation_loss, validation_score   None without a validation set
+    learning_rate
+    seconds          since the fit began
+    """
+
+    number: int
+    loss: float
+    validation_loss: float | None
+    validation_score: float | None
+    learning_rate: float
+    seconds: float
+
+
+def mean_over_members(epoch: epochs.Epoch) -> Epoch:
+    """Average an epoch over the members that are still training."""
+
+    def mean(values: Floats | None) -> float | None:
+        if values is None:
+            return None
+        return float("nan") if np.isnan(values).all() else float(np.nanmean(values))  # R² of a single row is undefined
+
+    return Epoch(
+        number=epoch.number,
+        loss=float(np.nanmean(epoch.loss)),
+        validation_loss=mean(epoch.validation_loss),
+        validation_score=mean(epoch.validation_score),
+        learning_rate=float(np.nanmean(epoch.rate)),
+        seconds=epoch.seconds,
+    )
+
+
+def mean_curve(values: Floats) -> list[float]:
+    """The mean over members for each epoch; a stopped member counts with its last value.   [E, K]  →  E numbers
+
+    >>> mean_curve(np.array([[4.0, 2.0], [2.0, np.nan]]))
+    [3.0, 2.0]
+    """
+    if not len(values):
+        return []
+    epoch = np.arange(len(values))[:, None]
+    last: Integers = np.maximum.accumulate(np.where(np.isnan(values), 0, epoch), axis=0)
+    means: list[float] = np.take_along_axis(values, last, axis=0).mean(axis=1).tolist()
+    return means

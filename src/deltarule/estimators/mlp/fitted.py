@@ -1,6 +1,6 @@
-"""A fitted network under the names that scikit-learn's users know, and what it answers.
+"""A fitted network with scikit-learn's attribute names, and its predictions.
 
-K members · N rows · D features · H outputs of a layer · C outputs · A numbers of an answer
+K members · N rows · D features · H outputs of a layer · C outputs · A numbers of a prediction
 """
 
 import contextlib
@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import _check_feature_names, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from deltarule.errors import BadInput
-from deltarule.estimators.mlp.input_validation import refuse_dates
-from deltarule.estimators.mlp.prediction import NotFinite, outputs_of
+from deltarule.estimators.mlp.input_validation import reject_datetimes
+from deltarule.estimators.mlp.prediction import NonFiniteInput, outputs_of
 from deltarule.estimators.mlp.problem_settings import Architecture
+from deltarule.estimators.model_file import save_model
+from deltarule.estimators.sklearn_compat import check_feature_names
 from deltarule.maths.network import views
 from deltarule.problem import validation
 from deltarule.problem.network import Network
@@ -27,7 +29,7 @@ DTYPES = (np.float64, np.float32)
 
 
 class FittedMLP(BaseEstimator):
-    """The weights of a model, wherever they come from (a fit, a file, another library), and its answers."""
+    """The weights of a model, from a fit, a file or another library, and its predictions."""
 
     _architecture: Architecture
     _members: int
@@ -43,13 +45,15 @@ class FittedMLP(BaseEstimator):
 
     # --- weights ---
 
-    def _hold(self, network: Network, state: State, copy: bool) -> None:
-        """Take the weights of a state."""
+    def _set_state(self, network: Network, state: State, copy: bool) -> None:
+        """Set the weights to those of a training state."""
         theta = state.theta.copy() if copy else state.theta
-        self._hold_arrays(views(theta, network.entries), views(state.buffers, network.buffers), len(network.layers))
+        self._set_weight_arrays(
+            views(theta, network.entries), views(state.buffers, network.buffers), len(network.layers)
+        )
 
-    def _hold_arrays(self, parameters: dict[str, Floats], running: dict[str, Floats], layers: int) -> None:
-        """Take parameters and running statistics {name: [K, D, H]} as the attributes that scikit-learn's users know."""
+    def _set_weight_arrays(self, parameters: dict[str, Floats], running: dict[str, Floats], layers: int) -> None:
+        """Set scikit-learn's attributes from parameters and running statistics {name: [K, D, H]}."""
         self._members = len(parameters["W1"])
         if self._members == 1:
             parameters = {name: array[0] for name, array in parameters.items()}
@@ -68,7 +72,7 @@ class FittedMLP(BaseEstimator):
     def member_parts(self, member: int) -> tuple[Network, dict[str, Floats], Floats]:
         """A member's network, its arrays [D, H] by name, and the dropout rates of its hidden layers.
 
-        Errors: `BadInput` for a member that there is not, or where `dropout` was set to what the network cannot have;
+        Errors: `BadInput` for a member that does not exist, or a `dropout` that does not fit the network;
         `NotFittedError`.
         """
         check_is_fitted(self)
@@ -93,38 +97,38 @@ class FittedMLP(BaseEstimator):
         """Write the fitted model as a file of safetensors, which `deltarule.load_model` reads.
 
         Parameters: `path`.
-        Errors: `BadInput` when it is not fitted, or for a place that cannot be written.
+        Errors: `BadInput` if it is not fitted, or for a path that cannot be written.
         """
-        from deltarule.estimators.model_file import save_model  # which imports this module
-
         save_model(self, path)
 
-    # --- answers ---
+    # --- predictions ---
 
     def _predict_members(self, X: Any, answer: Callable[[Floats], Floats]) -> Floats:
-        """What `answer` makes of every member's outputs for some rows, [K, n, C]  →  [.., n, A], for all of them."""
-        if self._is_plain(X):
-            with contextlib.suppress(NotFinite):  # which is then said below
-                found = self._answers_of(X, answer, check=True)
-                if hasattr(self, "feature_names_in_"):  # which an array has not: scikit-learn warns of it
-                    _check_feature_names(self, X, reset=False)
-                return found
+        """Apply `answer`, which maps outputs [K, n, C] to [.., n, A], to the outputs of all members for the rows X."""
+        if self._is_valid_array(X):
+            with contextlib.suppress(NonFiniteInput):  # validate_data then reports it below
+                predictions = self._predict_in_blocks(X, answer, check=True)
+                if hasattr(self, "feature_names_in_"):  # scikit-learn warns that an array has none
+                    check_feature_names(self, X, reset=False)
+                return predictions
         check_is_fitted(self)
-        refuse_dates(X, "X")
+        reject_datetimes(X, "X")
         with np.errstate(all="ignore"):
             X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        return self._answers_of(X.tocsr() if sparse.issparse(X) else X, answer)
+        return self._predict_in_blocks(X.tocsr() if sparse.issparse(X) else X, answer)
 
-    def _answers_of(self, X: Any, answer: Callable[[Floats], Floats], check: bool = False) -> Floats:
+    def _predict_in_blocks(self, X: Any, answer: Callable[[Floats], Floats], check: bool = False) -> Floats:
         def of_members(outputs: Floats) -> Floats:
             return answer(outputs if outputs.ndim == 3 else outputs[None])
 
         parameters, running = self._arrays()
         return outputs_of(self._architecture.network(), parameters, running, X, check, of_members)
 
-    def _is_plain(self, X: Any) -> bool:
-        """Whether there is nothing to check but that numbers are finite: of a single row all that scikit-learn looks
-        at would take longer than its answer."""
+    def _is_valid_array(self, X: Any) -> bool:
+        """Whether X needs no check but that its numbers are finite.
+
+        For a single row scikit-learn's checks take longer than the prediction.
+        """
         if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in DTYPES or not len(X):
             return False
         return bool(X.shape[1] == getattr(self, "n_features_in_", None))
@@ -132,10 +136,10 @@ class FittedMLP(BaseEstimator):
     @staticmethod
     def _mean(each: Floats) -> Floats:
         """The mean over the members.    [K, ..]  →  [..]"""
-        with np.errstate(all="ignore"):  # of weights that are huge answers are infinite, of both signs
+        with np.errstate(all="ignore"):  # huge weights give infinite outputs of both signs
             return each[0] if len(each) == 1 else np.asarray(each.mean(axis=0))
 
-    def _mean_and_spread(self, each: Floats) -> Floats:
+    def _mean_and_std(self, each: Floats) -> Floats:
         """The mean and the standard deviation over the members.    [K, ..]  →  [2, ..]"""
         if len(each) < 2:
             raise ValueError("return_std needs several members to differ; fit with n_members of 2 or more.")
@@ -144,5 +148,5 @@ class FittedMLP(BaseEstimator):
 
 
 def with_members(arrays: Mapping[str, Floats], members: int) -> dict[str, Floats]:
-    """Arrays [D, H] of a single member as [1, D, H], too."""
+    """Arrays with a member axis [K, D, H], also for a single member."""
     return {name: array.reshape(members, *array.shape[-2:]) for name, array in arrays.items()}

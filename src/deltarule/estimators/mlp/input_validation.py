@@ -1,11 +1,11 @@
-"""What people give an estimator beside plain arrays: dates, sparse rows, validation rows in two ways.
+"""Checks of features and targets before they reach the network: dates, sparse rows, scaling, validation rows.
 
-N rows · D features
+N, M rows · D features
 """
 
 import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, time, timedelta
 from typing import Any
 
@@ -15,26 +15,33 @@ from sklearn.utils import assert_all_finite
 from deltarule.problem import validation
 from deltarule.problem.problem import Floats
 
-MOMENT = re.compile("(dictionary<values=|run_end_encoded<.*values: )?(date|time|duration)", re.IGNORECASE)
-NUMBER = re.compile(r"u?int\d|float|double|bool", re.IGNORECASE)
-"""How the libraries of frames begin the names of such types."""
+# How pandas, Polars and PyArrow begin the names of their column types.
+DATETIME_TYPE = re.compile("(dictionary<values=|run_end_encoded<.*values: )?(date|time|duration)", re.IGNORECASE)
+NUMBER_TYPE = re.compile(r"u?int\d|float|double|bool", re.IGNORECASE)
+
+SCALED_FEATURE_RMS_RANGE = (0.01, 100.0)
+"""The largest root mean square of a feature lies in this range for data that was scaled in any usual way."""
+MAX_SCALE_RATIO = 10.0
+"""Validation features whose typical size differs by more than this factor were scaled differently."""
+MIN_COMPARED_ROWS = 10
+"""Fewer validation rows may differ from the training rows by chance."""
 
 
-def in_precision(array: Any, dtype: Any, name: str) -> Floats:
-    """Finite numbers in a network's precision.
+def cast_finite(array: Any, dtype: Any, name: str) -> Floats:
+    """Convert numbers to the network's precision.
 
-    Errors: `ValueError` with scikit-learn's wording where it does not hold one of them.
+    Raises `ValueError` in scikit-learn's wording if one is not finite in that precision.
     """
-    with np.errstate(all="ignore"):  # scikit-learn sums them, and says what it finds
+    with np.errstate(all="ignore"):  # scikit-learn sums the numbers, and reports what is wrong itself
         numbers = np.asarray(array, dtype)
         assert_all_finite(numbers, input_name=name)
     return numbers
 
 
-def made_dense(X: Any) -> Floats:
-    """Sparse rows as an array.
+def to_dense(X: Any) -> Floats:
+    """Convert sparse rows to an array.
 
-    Errors: `MemoryError` where they take more than this machine has.
+    Raises `MemoryError` if the array needs more memory than this machine has.
     """
     needed = X.shape[0] * X.shape[1] * X.dtype.itemsize
     if needed > validation.memory():
@@ -47,19 +54,16 @@ def made_dense(X: Any) -> Floats:
     return np.asarray(X.toarray())
 
 
-def refuse_dates(given: Any, name: str) -> None:
-    """Refuse dates, times and durations: of some scikit-learn's checks would make the numbers that stand in memory.
-
-    Errors: `ValueError`.
-    """
-    if type(given) is np.ndarray and given.dtype.kind not in "mMO":
+def reject_datetimes(values: Any, name: str) -> None:
+    """Raise `ValueError` for dates, times and durations, which scikit-learn would silently convert to numbers."""
+    if type(values) is np.ndarray and values.dtype.kind not in "mMO":
         return
     kinds: list[Any] = []
-    with contextlib.suppress(Exception):  # of what has no rows scikit-learn speaks
-        types = _types_of_columns(given)
-        kinds = sorted(filter(MOMENT.match, types))
-        if not kinds and not (types and all(map(NUMBER.match, types))):
-            kinds = _moments_among(given)
+    with contextlib.suppress(Exception):  # scikit-learn reports values that have no rows
+        types = _column_types(values)
+        kinds = sorted(filter(DATETIME_TYPE.match, types))
+        if not kinds and not (types and all(map(NUMBER_TYPE.match, types))):
+            kinds = _datetime_types_among(values)
     if kinds:
         raise ValueError(
             f"{name} holds dates or durations ({kinds[0]}), and a network learns from numbers; give the days since a "
@@ -67,43 +71,92 @@ def refuse_dates(given: Any, name: str) -> None:
         )
 
 
-def _types_of_columns(given: Any) -> set[str]:
-    """What pandas, polars or pyarrow calls the types of a frame's columns; of anything else nothing."""
-    types = getattr(given, "dtypes", None)
+def _column_types(values: Any) -> set[str]:
+    """The names of a frame's column types in pandas, Polars or PyArrow; empty for anything else."""
+    types = getattr(values, "dtypes", None)
     if types is None:
-        types = getattr(getattr(given, "schema", None), "types", None)
+        types = getattr(getattr(values, "schema", None), "types", None)
     return {*map(str, set(types))} if np.iterable(types) and not isinstance(types, Mapping) else set()
 
 
-def _moments_among(given: Any) -> list[Any]:
-    """The types of dates, times and durations that are found by looking at values."""
-    first = np.asarray(given[:1])
-    if first.dtype.kind in "mM":
-        return [first.dtype]
-    if first.dtype.kind != "O" and not isinstance(given, list | tuple):
+def _datetime_types_among(values: Any) -> list[Any]:
+    """The types of dates, times and durations among the values themselves."""
+    first_row = np.asarray(values[:1])
+    if first_row.dtype.kind in "mM":
+        return [first_row.dtype]
+    if first_row.dtype.kind != "O" and not isinstance(values, list | tuple):
         return []
-    moments = date, time, timedelta, np.datetime64, np.timedelta64
-    mixed = given.select_dtypes(exclude=["number", "bool"]) if hasattr(given, "select_dtypes") else given
-    held = {*map(type, first.flat), *map(type, np.asarray(mixed, object).flat)}
-    found = {kind.__name__ for kind in held if issubclass(kind, moments) or kind.__name__ == "Period"}
-    return sorted(found - {"NaTType"}) or [*found]
+    datetime_types = date, time, timedelta, np.datetime64, np.timedelta64
+    objects = values.select_dtypes(exclude=["number", "bool"]) if hasattr(values, "select_dtypes") else values
+    types = {*map(type, first_row.flat), *map(type, np.asarray(objects, object).flat)}
+    names = {kind.__name__ for kind in types if issubclass(kind, datetime_types) or kind.__name__ == "Period"}
+    return sorted(names - {"NaTType"}) or [*names]
 
 
 def validation_pair(eval_set: Any, X_val: Any, y_val: Any) -> Any:
-    """Validation rows as one pair (X, y), or None, whichever way they are given.
+    """Combine the two ways of passing validation rows into one pair (X, y), or None.
 
-    Errors: `ValueError` where they are given in both ways, or by half.
+    Raises `ValueError` if both ways are used, or one is incomplete.
     """
     if X_val is None and y_val is None:
         return eval_set
     if eval_set is not None:
-        raise ValueError("eval_set is given, and X_val or y_val, too, which say the same; leave one or the other out.")
+        raise ValueError("eval_set is given together with X_val or y_val; give eval_set, or X_val and y_val.")
     if X_val is None or y_val is None:
-        given, missing = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
-        raise ValueError(f"{given} is given without {missing}; give both of them, or neither.")
+        present, missing = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
+        raise ValueError(f"{present} is given without {missing}; give both of them, or neither.")
     return X_val, y_val
 
 
-def holds_tables(X: Any) -> bool:
-    """Whether what should be rows is a pair (X, y), of which others take several."""
+def is_list_of_tables(X: Any) -> bool:
+    """Whether X is a list of pairs (X, y), which other libraries accept as eval_set."""
     return isinstance(X, list | tuple) and len(X) > 0 and len(getattr(X[0], "shape", ())) == 2
+
+
+def describe_unscaled_feature(x: Floats, name_of: Callable[[int], Any]) -> str:
+    """Describe the largest of the features [N, D] if the data was apparently not scaled; else "".
+
+    >>> describe_unscaled_feature(np.array([[1.0, 2000.0], [-1.0, 2000.0]]), ["age", "income"].__getitem__)
+    'the values of feature income are around 2e+03'
+    """
+    sizes = _root_mean_squares(x)
+    largest = int(sizes.argmax())
+    if not sizes[largest] or SCALED_FEATURE_RMS_RANGE[0] <= sizes[largest] <= SCALED_FEATURE_RMS_RANGE[1]:
+        return ""
+    return f"the values of feature {name_of(largest)} are around {sizes[largest]:.3g}"
+
+
+def describe_scale_mismatch(x: Floats, trained: Floats, name_of: Callable[[int], Any]) -> str:
+    """Describe the feature of validation rows [M, D] that is scaled least like in training [N, D]; "" if all are alike.
+
+    Medians are compared with root mean squares: a rare category may occur in few rows, or none.
+
+    >>> describe_scale_mismatch(np.full((10, 1), 50.0), np.ones((90, 1)), ["age"].__getitem__)
+    'the values of feature age are around 50, but around 1 in training'
+    """
+    sizes, trained_sizes = _root_mean_squares(x), _root_mean_squares(trained)
+    both = (sizes > 0) & (trained_sizes > 0)
+    if len(x) < MIN_COMPARED_ROWS or not both.any():
+        return ""
+    with np.errstate(over="ignore"):
+        ratios = np.maximum(_medians(x)[both] / trained_sizes[both], _medians(trained)[both] / sizes[both])
+    if ratios.max() <= MAX_SCALE_RATIO:
+        return ""
+    worst = int(np.flatnonzero(both)[ratios.argmax()])
+    feature = f"the values of feature {name_of(worst)} are around {sizes[worst]:.3g}"
+    return f"{feature}, but around {trained_sizes[worst]:.3g} in training"
+
+
+def _root_mean_squares(x: Floats) -> Floats:
+    """The approximate root mean square of each feature, from a sample of the rows [N, D]."""
+    with np.errstate(over="ignore"):  # infinity counts as large
+        return np.asarray(np.sqrt(np.mean(np.square(_sample_rows(x), dtype=np.float64), axis=0)))
+
+
+def _medians(x: Floats) -> Floats:
+    """The median of each feature's absolute values, from the same sample of rows."""
+    return np.asarray(np.median(np.abs(_sample_rows(x)), axis=0), np.float64)
+
+
+def _sample_rows(x: Floats) -> Floats:
+    return x[:: max(1, len(x) // 1000)]

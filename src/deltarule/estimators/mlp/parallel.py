@@ -1,11 +1,7 @@
-"""Work divided among threads: for what NumPy does without the interpreter's lock."""
+"""Divide NumPy work, which releases the interpreter's lock, among threads."""
 
-import os
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import TypeVar
 
 from deltarule import platforms
@@ -15,77 +11,60 @@ from deltarule.problem.validation import is_finite
 
 T = TypeVar("T")
 
-LOOKED_AT_ONCE = 2**19
-"""Numbers that a thread looks at before it asks for more: about half a millisecond's."""
+FINITE_CHECK_CHUNK_SIZE = 2**19
+"""Numbers that a thread checks at a time: about half a millisecond."""
 
 
 def parallel_for(work: Callable[[T], None], pieces: Iterable[T]) -> None:
-    """Do the work for each piece, on as many threads as BLAS may use, whose own threads rest.
+    """Do the work for each piece, on as many threads as BLAS may use; BLAS itself is limited to one thread.
 
-    Whoever is free takes the next piece: a thread that has to be woken first delays nobody. An error ends the work.
+    A free thread takes the next piece, so a thread that wakes late delays nobody. An error ends the work.
 
     >>> squares = [0, 0, 0]
     >>> parallel_for(lambda n: squares.__setitem__(n, n * n), range(3))
     >>> squares
     [0, 1, 4]
     """
-    left = deque(pieces)
-    threads = min(blas_threads(), len(left))  # whoever limits the threads of BLAS means ours too
+    remaining = deque(pieces)
+    thread_count = min(blas_threads(), len(remaining))  # a limit on the threads of BLAS is a limit on ours
 
-    def take() -> None:
+    def take_pieces() -> None:
         while True:
             try:
-                piece = left.popleft()
+                piece = remaining.popleft()
             except IndexError:
                 return
             try:
                 work(piece)
             except BaseException:
-                left.clear()
+                remaining.clear()
                 raise
 
     with one_blas_thread():
-        if threads < 2:
-            take()
-        else:
-            _with_others(take, threads - 1)
+        if thread_count < 2:
+            take_pieces()
+            return
+        pool = platforms.threads(platforms.processors(), "predict")
+        helpers = [pool.submit(take_pieces) for _ in range(thread_count - 1)]
+        take_pieces()
+        for helper in helpers:
+            if not helper.cancel():  # it has started
+                helper.result()
 
 
 def all_finite(x: Floats) -> bool:
-    """Whether all numbers of the rows of x [N, D] are finite; several threads look, as fast as the memory brings them.
+    """Whether all numbers of the rows x [N, D] are finite, checked by several threads at memory speed.
 
     >>> import numpy as np
     >>> all_finite(np.zeros((3, 2))), all_finite(np.array([[1.0], [np.nan]]))
     (True, False)
     """
-    size = max(1, LOOKED_AT_ONCE // max(1, x.shape[1]))
-    odd: list[int] = []
+    size = max(1, FINITE_CHECK_CHUNK_SIZE // max(1, x.shape[1]))
+    has_failed: list[bool] = []
 
-    def look(start: int) -> None:
-        if not odd and not is_finite(x[start : start + size]):
-            odd.append(start)
+    def check(start: int) -> None:
+        if not has_failed and not is_finite(x[start : start + size]):
+            has_failed.append(True)
 
-    parallel_for(look, range(0, len(x), size))
-    return not odd
-
-
-def _with_others(take: Callable[[], None], threads: int) -> None:
-    """Do the work, together with other threads from when they have woken."""
-    pool, numbers = _threads(os.getpid())
-    others = [pool.submit(take) for _ in range(threads)]
-    with platforms.apart_from(numbers):
-        take()
-        for other in others:
-            if not other.cancel():  # it has begun
-                other.result()
-
-
-@cache
-def _threads(process: int) -> tuple[ThreadPoolExecutor, list[int]]:
-    """The threads of a process, and the system's numbers of them: one that was forked off has none of its parent's."""
-    numbers: list[int] = []
-
-    def note() -> None:
-        numbers.append(threading.get_native_id())
-
-    return ThreadPoolExecutor(platforms.processors(), thread_name_prefix="deltarule", initializer=note), numbers
+    parallel_for(check, range(0, len(x), size))
+    return not has_failed

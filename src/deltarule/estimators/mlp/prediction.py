@@ -23,23 +23,23 @@ from deltarule.problem.validation import is_finite
 BLOCK_BYTES = 2**20
 """The activations of a block's widest layer stay in the processor's nearer memory. In smaller blocks threads wait for
 one another: Python gives them turns between the products."""
-BLOCK_WORK = 20_000_000
+BLOCK_MULTIPLICATIONS = 20_000_000
 """Rows · parameters that are worth a block of their own, half a millisecond. Two are worth it from two thirds of that
 on: half of the work is done in the time that it takes to wake another thread."""
-SHARES = 8
+MAX_EVEN_BLOCKS = 8
 """Many blocks are a multiple of this, few are two or four: two, four or eight threads end together."""
-THIN = 1 / 40
+SPARSE_PRODUCT_MAX_DENSITY = 1 / 40
 """The share of numbers that are not 0 below which a sparse product takes less time than a dense one: a third of it at
 this share, and a hundredth where there are ten numbers in a row of many."""
-DENSE_BYTES = 2**25
+MAX_DENSE_BLOCK_BYTES = 2**25
 """What other sparse rows take at most in a block, where they are made dense."""
 
 
-class NotFinite(Exception):
+class NonFiniteInput(Exception):
     """A number of the rows is NaN or infinite."""
 
 
-def as_they_are(outputs: Floats) -> Floats:
+def unchanged(outputs: Floats) -> Floats:
     """The outputs themselves."""
     return outputs
 
@@ -50,7 +50,7 @@ def outputs_of(
     running: Mapping[str, Floats],
     x: Any,
     check: bool = False,
-    answer: Callable[[Floats], Floats] = as_they_are,
+    answer: Callable[[Floats], Floats] = unchanged,
 ) -> Floats:
     """The outputs for the rows of x [N, D], an array or a sparse matrix, or what is wanted of them.
 
@@ -60,7 +60,7 @@ def outputs_of(
     answer : what is wanted of the outputs of any rows, [N, C] or [K, N, C]  →  [.., N, A]: asked of a block at a time,
         as all outputs of all members would be much memory.
 
-    Raises `NotFinite`, where that is asked for; `ValueError` for a number that the network's type does not hold.
+    Raises `NonFiniteInput`, where that is asked for; `ValueError` for a number that the network's type does not hold.
 
     >>> parameters = {"W1": np.array([[2.0]]), "b1": np.array([[1.0]])}
     >>> outputs_of(Network([1, 1]), parameters, {}, np.array([[3.0]]))
@@ -68,9 +68,9 @@ def outputs_of(
     """
     W1, rows = parameters["W1"], x.shape[0]
     size = block_size(network, W1, rows)
-    thin = sparse.issparse(x) and x.nnz < THIN * rows * network.inputs
+    thin = sparse.issparse(x) and x.nnz < SPARSE_PRODUCT_MAX_DENSITY * rows * network.inputs
     if sparse.issparse(x) and not thin:
-        size = min(size, DENSE_BYTES // (8 * network.inputs) or 1)
+        size = min(size, MAX_DENSE_BLOCK_BYTES // (8 * network.inputs) or 1)
     is_whole = size >= rows
     answers = np.empty((*W1.shape[:-2], rows if is_whole else 0, network.outputs), W1.dtype)
     if not is_whole:
@@ -81,7 +81,7 @@ def outputs_of(
         with np.errstate(all="ignore"):  # NumPy's switch is one for each thread
             own = x[start : start + size]
             if check and not is_finite(own):
-                raise NotFinite
+                raise NonFiniteInput
             if sparse.issparse(own) and not thin:
                 own = own.toarray()
             own = own.astype(W1.dtype, copy=False)
@@ -109,9 +109,9 @@ def block_size(network: Network, W1: Floats, rows: int) -> int:
     members = 1 if W1.ndim == 2 else len(W1)
     widest = max(layer.units for layer in network.layers)
     blocks = -(-8 * rows * widest * members // BLOCK_BYTES)
-    work = rows * network.parameters * members / BLOCK_WORK
-    blocks = max(blocks, min(SHARES, int(work)), 2 if work > 2 / 3 else 1)
-    even = next((share for share in (1, 2, 4) if share >= blocks), SHARES)
+    work = rows * network.parameters * members / BLOCK_MULTIPLICATIONS
+    blocks = max(blocks, min(MAX_EVEN_BLOCKS, int(work)), 2 if work > 2 / 3 else 1)
+    even = next((share for share in (1, 2, 4) if share >= blocks), MAX_EVEN_BLOCKS)
     return -(-rows // (-(-blocks // even) * even)) or 1
 
 

@@ -1,4 +1,4 @@
-"""From an estimator's parameters, which are scikit-learn's, to the parts of a problem."""
+"""Convert scikit-learn's parameters to the parts of a problem: architecture, optimizer, schedule, seeds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 from numpy import minimum, sqrt
-from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from deltarule.errors import BadInput
+from deltarule.estimators.sklearn_compat import Interval, Options, StrOptions
 from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.maths.elementary import Array, Fixed
 from deltarule.maths.initializers import INITIALIZERS, Initializer
@@ -22,22 +22,22 @@ from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 from deltarule.problem.registry import Named
 
-OURS = {"logistic": "sigmoid"}
-"""scikit-learn's names of activations, where ours are others."""
+ACTIVATION_ALIASES = {"logistic": "sigmoid"}
+"""scikit-learn's names of activations that deltarule names differently."""
 
-OUTPUTS = {"logistic": "sigmoid", "softmax": "softmax", "identity": "identity", "exp": "exponential"}
-"""scikit-learn's names of output activations, and ours."""
+OUTPUT_ACTIVATIONS = {"logistic": "sigmoid", "softmax": "softmax", "identity": "identity", "exp": "exponential"}
+"""deltarule's output activation for each of scikit-learn's names."""
 
 LOSSES = {"squared_error": "half_squared_error"}
 """scikit-learn's squared error is half of it."""
 
-POINTS = (-97.3, -20.7, -5.3, -1.9, -0.71, -0.23, -0.013, 0.0, 0.013, 0.23, 0.71, 1.9, 5.3, 20.7, 97.3)
-"""Where it is seen what an activation of somebody's own does: every machine finds the same values, to rounding, while
-its code is that of one version of Python."""
+ACTIVATION_TEST_POINTS = (-97.3, -20.7, -5.3, -1.9, -0.71, -0.23, -0.013, 0.0, 0.013, 0.23, 0.71, 1.9, 5.3, 20.7, 97.3)
+"""Points at which a custom activation is compared with the one of a model file: values are the same on every machine up
+to rounding, while bytecode depends on the version of Python."""
 
 
 def constraints() -> dict[str, list[Any]]:
-    """What each parameter may be, in scikit-learn's own terms, whose wording the errors then have."""
+    """The constraints on each parameter, in scikit-learn's terms, so that errors have its wording."""
     share = Interval(Real, 0, 1, closed="left")
     schedules = {"constant", "invscaling", "adaptive", *registry.names("schedule")}
     return {
@@ -75,10 +75,12 @@ def constraints() -> dict[str, list[Any]]:
 
 @dataclass(frozen=True)
 class Architecture:
-    """The shape of a network in plain values, which any file can hold.
+    """The architecture of a network in plain values, which any file can hold.
 
-    sizes, from the inputs to the outputs   activations, one a hidden layer   output, scikit-learn's name of it
-    values, of a network that has been made: what each activation of one's own gives at `POINTS`
+    sizes        from the inputs to the outputs
+    activations  one for each hidden layer
+    output       scikit-learn's name of the output activation
+    values       of each custom activation at `ACTIVATION_TEST_POINTS`, once the network has been made
     """
 
     sizes: tuple[int, ...]
@@ -88,7 +90,7 @@ class Architecture:
     values: tuple[tuple[float, ...], ...] | None = field(default=None, compare=False)
 
     def network(self) -> Network:
-        """The network of this shape.
+        """The network of this architecture.
 
         >>> Architecture((2, 3, 1), ("logistic",), "identity").network()
         Network 2-3-1 (sigmoid, identity), 13 parameters
@@ -97,39 +99,43 @@ class Architecture:
 
     @cached_property
     def _network(self) -> Network:
-        """Made once: what has been fitted stays what it is, though a name may get another formula."""
-        names = tuple(map(_our_activation, self.activations))
+        """Made once: a fitted model keeps its formulas, even if a name is registered again with another formula."""
+        names = tuple(map(_resolve_alias, self.activations))
         if self.values is None:
             hidden = tuple(map(registry.activation, names))
-            kept: Sequence[tuple[float, ...]] = ((),) * len(hidden)
+            saved: Sequence[tuple[float, ...]] = ((),) * len(hidden)
         else:
             hidden = tuple(starmap(_same_activation, zip(names, self.values, strict=True)))
-            kept = self.values  # of which earlier files have none
-        values = tuple(old or _values(one) for old, one in zip(kept, hidden, strict=True))
+            saved = self.values  # empty tuples in older files
+        values = tuple(old or _values(activation) for old, activation in zip(saved, hidden, strict=True))
         object.__setattr__(self, "values", values)
         return _make_network(self.sizes, hidden, self.output, self.batch_norm)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Plain values alone: a network has functions, which no file can hold."""
-        return {one.name: getattr(self, one.name) for one in fields(self)}
+        """Plain values only: the network has functions, which cannot be pickled."""
+        return {entry.name: getattr(self, entry.name) for entry in fields(self)}
 
 
-# Whoever predicts a row at a time asks for the same one again and again. By the formulas: a name may get another one.
+# Cached, for predictions of single rows; keyed by the formulas, because a name may be registered again.
 @lru_cache(maxsize=64)
 def _make_network(sizes: tuple[int, ...], hidden: tuple[Activation, ...], output: str, batch_norm: bool) -> Network:
-    logistic = bool(hidden) and all(one.name == "sigmoid" for one in hidden)
+    logistic = bool(hidden) and all(activation.name == "sigmoid" for activation in hidden)
     return Network(
-        list(sizes), hidden, OUTPUTS[output], batch_norm=batch_norm, initializer=GLOROT_LOGISTIC if logistic else GLOROT
+        list(sizes),
+        hidden,
+        OUTPUT_ACTIVATIONS[output],
+        batch_norm=batch_norm,
+        initializer=GLOROT_LOGISTIC if logistic else GLOROT,
     )
 
 
-def hidden_sizes(given: Any) -> list[int]:
+def hidden_sizes(units: Any) -> list[int]:
     """The units of the hidden layers.
 
     >>> hidden_sizes(5), hidden_sizes((3, 2))
     ([5], [3, 2])
     """
-    sizes = list(given) if hasattr(given, "__iter__") else [given]
+    sizes = list(units) if hasattr(units, "__iter__") else [units]
     if not all(isinstance(size, Integral) for size in sizes):
         raise ValueError(f"hidden_layer_sizes must be whole numbers, got {sizes}.")
     if any(size <= 0 for size in sizes):
@@ -137,66 +143,70 @@ def hidden_sizes(given: Any) -> list[int]:
     return [int(size) for size in sizes]
 
 
-def hidden_activations(given: Any, hidden: int) -> tuple[Named, ...]:
-    """An activation for every hidden layer, from one for all of them or a list.
+def hidden_activations(activation: Any, hidden: int) -> tuple[Named, ...]:
+    """An activation for each hidden layer, from one for all or a list.
 
     >>> hidden_activations("relu", 2), hidden_activations(["tanh", "relu"], 2)
     (('relu', 'relu'), ('tanh', 'relu'))
     """
-    if isinstance(given, str | Mapping):
-        return (given,) * hidden
-    if len(given) != hidden:
-        raise ValueError(f"activation has {len(given)} names for {hidden} hidden layers; give one for each, or one.")
-    return tuple(given)
+    if isinstance(activation, str | Mapping):
+        return (activation,) * hidden
+    if len(activation) != hidden:
+        raise ValueError(
+            f"activation has {len(activation)} names for {hidden} hidden layers; give one for each, or one."
+        )
+    return tuple(activation)
 
 
 def optimizer(parameters: Mapping[str, Any]) -> Optimizer:
-    """The optimizer of an estimator's parameters; a table as `solver` brings numbers that go before theirs.
+    """The optimizer for an estimator's parameters; numbers in a table as `solver` take precedence over them.
 
     >>> optimizer({"solver": "sgd", "momentum": 0.8, "nesterovs_momentum": True}).name
     'nesterov'
     """
     solver = parameters["solver"]
     if not isinstance(solver, str):
-        named = registry.optimizer(solver)  # which refuses what there is not
+        named = registry.optimizer(solver)  # raises for unknown names
         own = {name: named.parameters[name] for name in solver if name != "name"}
-        return _with(optimizer({**parameters, "solver": solver["name"]}), own)
+        return _with_numbers(optimizer({**parameters, "solver": solver["name"]}), own)
     if solver in ("adam", "adamw"):
         betas = {"beta1": parameters["beta_1"], "beta2": parameters["beta_2"], "epsilon": parameters["epsilon"]}
-        return _with(ADAM if solver == "adam" else OPTIMIZERS[solver], betas)
+        return _with_numbers(ADAM if solver == "adam" else OPTIMIZERS[solver], betas)
     if solver == "sgd" and parameters["momentum"] > 0:
         solver = "nesterov" if parameters["nesterovs_momentum"] else "momentum"
-    if solver in ("momentum", "nesterov"):  # not through the registry, which has no use for a momentum of 1
-        return _with(OPTIMIZERS[solver], {"momentum": parameters["momentum"]})
+    if solver in ("momentum", "nesterov"):  # not through the registry, which rejects a momentum of 1
+        return _with_numbers(OPTIMIZERS[solver], {"momentum": parameters["momentum"]})
     if solver == "lbfgs":
-        return _with(OPTIMIZERS[solver], {"gradient_tolerance": parameters["tol"]})
+        return _with_numbers(OPTIMIZERS[solver], {"gradient_tolerance": parameters["tol"]})
     return registry.optimizer(solver)
 
 
 def schedule(parameters: Mapping[str, Any], rows: int, seen: int = 0) -> Schedule:
-    """The schedule of an estimator's parameters, for epochs of so many rows after `seen` rows of earlier fits.
+    """The schedule for an estimator's parameters; `rows` is the size of an epoch, `seen` the rows of earlier fits.
 
     As in scikit-learn, "invscaling" and "adaptive" do nothing for Adam.
     """
-    given, solver = parameters["learning_rate"], parameters["solver"]
-    adam = "adam" == (solver if isinstance(solver, str) else solver["name"])
-    if given == {"name": "invscaling"}:
-        given = "invscaling"
-    if given == "constant" or (adam and given in ("invscaling", "adaptive")):
+    rate_schedule, solver = parameters["learning_rate"], parameters["solver"]
+    is_adam = "adam" == (solver if isinstance(solver, str) else solver["name"])
+    if rate_schedule == {"name": "invscaling"}:
+        rate_schedule = "invscaling"
+    if rate_schedule == "constant" or (is_adam and rate_schedule in ("invscaling", "adaptive")):
         return SCHEDULES["constant"]
-    if given == "invscaling":
+    if rate_schedule == "invscaling":
         numbers = {"power": parameters["power_t"], "rows": rows, "seen": seen}
         return replace(INVSCALING, parameters=Fixed(numbers))
-    found = registry.schedule(given)
-    if found.adaptive and not isinstance(given, str) and {"tolerance", "patience"} & set(given):
-        raise BadInput("the schedule 'adaptive' has tolerance and patience of its own; give tol and n_iter_no_change")
-    return found
+    schedule = registry.schedule(rate_schedule)
+    if schedule.adaptive and not isinstance(rate_schedule, str) and {"tolerance", "patience"} & set(rate_schedule):
+        raise BadInput("the schedule 'adaptive' takes no tolerance or patience here; give tol and n_iter_no_change")
+    return schedule
 
 
 def invscaling(t: Array, learning_rate: Array, power: Array, rows: Array, seen: Array) -> Array:
-    """α / (rows so far + 1)^power, in the first epoch of a fit α: scikit-learn's "invscaling".
+    """α / (rows so far + 1)^power, and α in the first epoch of a fit: scikit-learn's "invscaling".
 
-    t the epochs of this fit before this one   rows of each   seen, the rows of all fits before
+    t     completed epochs of this fit
+    rows  rows of an epoch
+    seen  rows of all earlier fits
     """
     return learning_rate / (t * rows + minimum(t, 1) * seen + 1) ** power
 
@@ -205,22 +215,21 @@ INVSCALING = Schedule("invscaling", invscaling, Fixed({"power": 0.5, "rows": 1, 
 
 
 def adam_once_a_step(t: Array, learning_rate: Array, beta1: Array, beta2: Array, epsilon: Array) -> tuple[Array, ...]:
-    """Adam's numbers with the ε of scikit-learn, which is added to √v as it is, before that is corrected.
+    """Adam's numbers with ε as in scikit-learn, added to √v before its bias is corrected.
 
     Source: Kingma & Ba 2015, the last lines of section 2.
     """
     return learning_rate * sqrt(1 - beta2**t) / (1 - beta1**t), beta1, beta2, 1 - beta1, 1 - beta2, epsilon
 
 
-# A name of its own: programs are remembered by it.
+# A name of its own, because compiled programs are cached by it.
 ADAM = replace(OPTIMIZERS["adam"], name="adam of scikit-learn", once_a_step=adam_once_a_step)
 
 
 def prior_logits(targets: Floats, weights: Floats | None, output: str) -> Floats:
-    """What the outputs say before their activation, of scikit-learn's name, where they know nothing but the targets.
+    """The logits of a model that predicts the mean of the targets; `output` is scikit-learn's name of its activation.
 
-    targets [N, C], weights [N]  →  [C]; a class of which there is no row counts half a one of mean weight, or it would
-    be at −∞
+    targets [N, C], weights [N]  →  [C]; a class without rows counts as half a row of mean weight: its logit would be −∞
 
     Source: Lin et al. 2017, section 4.1
 
@@ -237,50 +246,51 @@ def prior_logits(targets: Floats, weights: Floats | None, output: str) -> Floats
 
     if output != "logistic":
         return logarithm(mean)
-    # By weights the rest may be so rare that 1 − mean has no digits of it.
+    # With weights the other class may be so rare that 1 − mean loses all its digits.
     rest = 1 - mean if weights is None else np.average(1 - targets, axis=0, weights=weights)
     return logarithm(mean) - logarithm(rest)
 
 
 def weight_seeds(random: np.random.RandomState, members: int) -> tuple[list[int], list[int]]:
-    """Seeds of the initial weights and of the orders of rows, one of each for every member."""
+    """Seeds of the initial weights and of the orders of rows for each member."""
     drawn: Sequence[int] = random.randint(0, 2**31 - 1, size=2 * members).tolist()
     return list(drawn[::2]), list(drawn[1::2])
 
 
-def _with(found: Optimizer, numbers: dict[str, float]) -> Optimizer:
-    plain = {name: float(value) for name, value in numbers.items()}
-    return replace(found, parameters=Fixed({**found.parameters, **plain}))
+def _with_numbers(optimizer: Optimizer, numbers: dict[str, float]) -> Optimizer:
+    floats = {name: float(value) for name, value in numbers.items()}
+    return replace(optimizer, parameters=Fixed({**optimizer.parameters, **floats}))
 
 
-def _our_activation(given: Named) -> Named:
-    if isinstance(given, str):
-        return OURS.get(given, given)
-    if "name" not in (given if isinstance(given, Mapping) else ()):
-        return given  # which is refused where it is looked up
-    return {**given, "name": OURS.get(str(given["name"]), given["name"])}
+def _resolve_alias(name: Named) -> Named:
+    if isinstance(name, str):
+        return ACTIVATION_ALIASES.get(name, name)
+    if "name" not in (name if isinstance(name, Mapping) else ()):
+        return name  # the registry rejects it
+    return {**name, "name": ACTIVATION_ALIASES.get(str(name["name"]), name["name"])}
 
 
-def _same_activation(given: Named, values: Sequence[float]) -> Activation:
-    """The activation of a name that gave these values where it was fitted."""
-    name = given if isinstance(given, str) else given["name"]
+def _same_activation(named: Named, values: Sequence[float]) -> Activation:
+    """The activation of a name, with the values that it had when the model was fitted."""
+    name = named if isinstance(named, str) else named["name"]
     if name not in registry.names("activation"):
         raise BadInput(f"the model has the activation '{name}', which is not registered here; register it first")
-    found = registry.activation(given)
-    if len(values) and not np.allclose(_values(found), np.array(values, float), rtol=1e-6, atol=1e-9, equal_nan=True):
+    activation = registry.activation(named)
+    expected = np.array(values, float)
+    if len(values) and not np.allclose(_values(activation), expected, rtol=1e-6, atol=1e-9, equal_nan=True):
         raise BadInput(
             f"the model was made with another formula named '{name}' than the one that is registered here; register "
             "the one that it was made with"
         )
-    return found
+    return activation
 
 
 def _values(activation: Activation) -> tuple[float, ...]:
-    """What an activation of somebody's own gives at `POINTS`, where the units of a row do not depend on each other."""
+    """The values of a custom activation at `ACTIVATION_TEST_POINTS`; empty for a built-in or a rowwise one."""
     if activation.name in ACTIVATIONS or activation.rowwise:
         return ()
     with np.errstate(all="ignore"):
-        return tuple(activation.forward(np.array([POINTS]))[0][0].tolist())
+        return tuple(activation.forward(np.array([ACTIVATION_TEST_POINTS]))[0][0].tolist())
 
 
 def _glorot_logistic(fan_in: int, fan_out: int) -> float:
@@ -289,4 +299,4 @@ def _glorot_logistic(fan_in: int, fan_out: int) -> float:
 
 GLOROT = replace(INITIALIZERS["glorot_uniform"], biases="same")
 GLOROT_LOGISTIC = Initializer("glorot_logistic", "uniform", _glorot_logistic, biases="same")
-"""scikit-learn's laws: biases start like weights, and behind logistic units both are smaller."""
+"""scikit-learn's initializers: biases start like weights, and both are smaller for logistic units."""

@@ -6,15 +6,16 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn.base import RegressorMixin
-from sklearn.utils._param_validation import StrOptions
 
 from deltarule.estimators.mlp import problem_settings
-from deltarule.estimators.mlp.base import BaseMLP, for_epochs
-from deltarule.estimators.mlp.input_validation import in_precision, refuse_dates, validation_pair
+from deltarule.estimators.mlp.base import can_join_population
+from deltarule.estimators.mlp.incremental import IncrementalMLP, only_for_stochastic_solvers
+from deltarule.estimators.mlp.input_validation import cast_finite, reject_datetimes, validation_pair
+from deltarule.estimators.sklearn_compat import StrOptions
 from deltarule.problem.problem import Floats
 
 
-class MLPRegressor(RegressorMixin, BaseMLP):
+class MLPRegressor(RegressorMixin, IncrementalMLP):
     """A multi-layer perceptron that predicts numbers, with the parameters and meanings of scikit-learn's.
 
     Its losses are sums over the outputs, and their gradient is that of the loss it tells. (scikit-learn's squared error
@@ -153,6 +154,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         tags.target_tags.multi_output = True
         return tags
 
+    @can_join_population
     def fit(
         self,
         X: Any,
@@ -178,15 +180,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self._fit(X, y, sample_weight, validation_pair(eval_set, X_val, y_val))
         return self
 
-    @for_epochs
+    @only_for_stochastic_solvers
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
         """Go on fitting with one epoch over these rows.
 
         Parameters: `X`, `y` and `sample_weight` as for `fit`.
         Returns: the estimator.
         """
-        with self._whole_or_as_before():
-            self._fit_once(X, y, sample_weight)
+        with self._restore_on_error():
+            self._fit_one_epoch(X, y, sample_weight)
         return self
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
@@ -196,7 +198,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Returns: predictions, or these and their standard deviations.
         Errors: `ValueError` for the standard deviation over a single member.
         """
-        told = self._mean_and_spread if return_std else self._mean
+        told = self._mean_and_std if return_std else self._mean
         found = self._predict_members(X, lambda each: told(self._unscale(each)))
         found = found[..., 0] if found.shape[-1] == 1 else found
         return tuple(found) if return_std else found
@@ -208,16 +210,16 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Returns: 1 at best, 0 where the answers are no better than the mean of the targets.
         Errors: `ValueError` for targets that are dates or durations.
         """
-        refuse_dates(y, "y")
+        reject_datetimes(y, "y")
         return float(super().score(X, y, sample_weight))
 
     # --- what targets mean ---
 
     def _validate_data(self, X: Any, y: Any, reset: bool) -> tuple[Floats, Any]:
-        refuse_dates(y, "y")
+        reject_datetimes(y, "y")
         return super()._validate_data(X, y, reset)
 
-    def _learn(self, y: Any, weights: Floats | None, dtype: Any, first: bool, incremental: bool) -> None:
+    def _update_targets(self, y: Any, weights: Floats | None, dtype: Any, first: bool, incremental: bool) -> None:
         if first:
             self._learn_targets(y, weights, dtype)
         elif self.scale_target != (self.target_scale_ is not None):
@@ -280,4 +282,4 @@ def _numbers(y: Any, dtype: Any) -> Floats:
             raise ValueError(
                 f"y holds what is no number ({error}); a regressor needs numbers, so correct it or use a classifier."
             ) from None
-    return in_precision(y, dtype, "y").reshape(len(y), -1)
+    return cast_finite(y, dtype, "y").reshape(len(y), -1)

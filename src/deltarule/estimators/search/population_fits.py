@@ -16,12 +16,12 @@ from deltarule.engines.base import Engine
 from deltarule.engines.compiled.engine import available_processors
 from deltarule.engines.selection import engine_for, expected_seconds, form_of
 from deltarule.estimators.mlp.base import BaseMLP
-from deltarule.estimators.mlp.fit_records import Plan
+from deltarule.estimators.mlp.fit_context import Plan
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
 from deltarule.training.epochs import EpochRun, Stall, Validation, train_epochs
 
-PART_SECONDS = 10.0
+MAX_PART_SECONDS = 10.0
 """About how long a part of a population is trained that is noted as a whole: whoever ends a search loses no more."""
 MANY = 32
 """Fits with the same rows from which on they are a part by themselves: where all see the same, an update of the
@@ -67,7 +67,7 @@ def fit_together(
             )
             for place, own in zip(part, runs, strict=True):
                 try:
-                    models[place]._conclude(plans[place], own)
+                    models[place]._finish_fit(plans[place], own)
                 except Exception as error:  # it diverged, or somebody made errors of warnings; the others did not
                     errors[place] = error
             seconds = (time.perf_counter() - started) / len(part)
@@ -87,7 +87,7 @@ def _engine(plans: list[Plan], model: BaseMLP) -> tuple[Engine, float]:
 
 def _parts(places: list[int], digests: list[str], seconds_each: float) -> Iterator[list[int]]:
     """Plans of one shape, divided so that no part takes long, and all processors have something to do."""
-    most = max(available_processors(), int(PART_SECONDS / seconds_each))
+    most = max(available_processors(), int(MAX_PART_SECONDS / seconds_each))
     by_rows: dict[str, list[int]] = {}
     for place in places:
         by_rows.setdefault(digests[place], []).append(place)
@@ -121,7 +121,7 @@ def _plain(formula: Any) -> tuple[Any, ...]:
 def _train_plans(plans: list[Plan], digests: list[str], model: BaseMLP, engine: Engine) -> list[EpochRun]:
     """What became of each of the plans."""
     run = train_epochs(
-        together([plan.problem for plan in plans], digests),
+        merge_problems([plan.problem for plan in plans], digests),
         _states([plan.start for plan in plans]),
         plans[0].rules,
         engine=engine,
@@ -132,16 +132,16 @@ def _train_plans(plans: list[Plan], digests: list[str], model: BaseMLP, engine: 
         raise KeyboardInterrupt
     ends = np.cumsum([plan.problem.members for plan in plans]).tolist()
     steps = plans[0].problem.steps_per_epoch(0)
-    return [_of_members(run, np.arange(first, end), steps) for first, end in pairwise([0, *ends])]
+    return [select_members(run, np.arange(first, end), steps) for first, end in pairwise([0, *ends])]
 
 
-def together(problems: Sequence[Problem], digests: Sequence[str]) -> Problem:
+def merge_problems(problems: Sequence[Problem], digests: Sequence[str]) -> Problem:
     """Problems of one shape as one, whose members are theirs: the same rows, by their digests, are held once.
 
     >>> from deltarule.problem.create import create_problem
     >>> from deltarule.problem.network import Network
     >>> parts = [create_problem(Network([1, 1]), [[0.0], [1.0]], [n, 1.0], learning_rate=n) for n in (1, 2, 1)]
-    >>> whole = together(parts, ["a", "b", "a"])
+    >>> whole = merge_problems(parts, ["a", "b", "a"])
     >>> whole.members, len(whole.x), whole.numbers["learning_rate"].tolist()
     (3, 4, [1.0, 2.0, 1.0])
     """
@@ -215,7 +215,7 @@ def _validations(plans: list[Plan]) -> Validation | None:
     return Validation(join("x"), join("y"), join("w"), first.metric, first.decides)
 
 
-def _of_members(run: EpochRun, members: np.ndarray, steps: int) -> EpochRun:
+def select_members(run: EpochRun, members: np.ndarray, steps: int) -> EpochRun:
     """The record of some of the members, as if they had been trained by themselves, in epochs of so many steps."""
     epochs = run.epochs[members]
     last = int(epochs.max(initial=0))

@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
-from sklearn.metrics._scorer import _MultimetricScorer
 from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
 from sklearn.utils import indexable
-from sklearn.utils.validation import _check_method_params, _num_samples
 
 from deltarule.errors import BadInput
-from deltarule.estimators.mlp.fit_context import whole_or_none
-from deltarule.estimators.search.search_cache import Kept
-from deltarule.estimators.search.search_fits import Task, rows_of
+from deltarule.estimators.mlp.fit_context import require_complete_fit
+from deltarule.estimators.search.search_cache import SearchCache
+from deltarule.estimators.search.search_fits import SearchFits, select_rows
+from deltarule.estimators.sklearn_compat import MultimetricScorer, check_method_params, row_count
 from deltarule.problem.problem import Floats, Integers
 from deltarule.sweeps.store import Store
 
@@ -111,16 +110,16 @@ class PopulationSearchCV(GridSearchCV):
         X, y = indexable(X, y)
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
-        routed = self._get_routed_params_for_fit(_check_method_params(X, parameters))
-        task = Task(self.estimator, X, y, routed.estimator.fit)
+        routed = self._get_routed_params_for_fit(check_method_params(X, parameters))
+        task = SearchFits(self.estimator, X, y, routed.estimator.fit)
         self._refuse_callbacks(task)
         with contextlib.nullcontext() if self.path is None else Store(Path(self.path)) as store:
-            task.kept = None if store is None else Kept(store, self.estimator)
+            task.kept = None if store is None else SearchCache(store, self.estimator)
             search = self._search(task, routed, (scorers, refit_metric))
         self._take(search, np.concatenate(task.seconds), scorers)
         return self
 
-    def _refuse_callbacks(self, task: Task) -> None:
+    def _refuse_callbacks(self, task: SearchFits) -> None:
         """Callbacks of scikit-learn, which has them from 1.9 on, are told of fits that are made one by one."""
         told: list[Any] = [self] if hasattr(self, "_skl_callbacks") else []
         common = _with_callbacks([self.estimator])
@@ -135,17 +134,19 @@ class PopulationSearchCV(GridSearchCV):
                 "take GridSearchCV (with a factor HalvingGridSearchCV), or leave them out"
             )
 
-    def _search(self, task: Task, routed: Any, scorers: tuple[Any, str]) -> Any:
+    def _search(self, task: SearchFits, routed: Any, scorers: tuple[Any, str]) -> Any:
         """scikit-learn's search over fits that are made ahead."""
         common = {
             name: getattr(self, name) for name in ("scoring", "refit", "verbose", "error_score", "return_train_score")
         }
         common["n_jobs"] = 1  # also where joblib is told otherwise: what is made ahead is not handed to others
-        estimator, split = LookedUp(self.estimator, task), routed.splitter.split
+        estimator, split = PrecomputedEstimator(self.estimator, task), routed.splitter.split
         if self.factor is None:
             folds = check_cv(self.cv, task.y, classifier=is_classifier(self.estimator))
             splits = list(folds.split(task.X, task.y, **split))
-            search = looking_up(GridSearchCV, task, routed, scorers)(estimator, self.param_grid, cv=splits, **common)
+            search = precomputed_search_class(GridSearchCV, task, routed, scorers)(
+                estimator, self.param_grid, cv=splits, **common
+            )
         else:
             from sklearn.experimental import enable_halving_search_cv  # noqa: F401, it puts the next name there
             from sklearn.model_selection import HalvingGridSearchCV
@@ -156,8 +157,10 @@ class PopulationSearchCV(GridSearchCV):
             names = ("resource", "max_resources", "min_resources", "aggressive_elimination", "random_state")
             common |= {name: getattr(self, name) for name in ("factor", *names)}
             cv = 5 if self.cv is None else self.cv
-            search = looking_up(HalvingGridSearchCV, task, routed, scorers)(estimator, self.param_grid, cv=cv, **common)
-        return search.fit(np.arange(_num_samples(task.y)), task.y)
+            search = precomputed_search_class(HalvingGridSearchCV, task, routed, scorers)(
+                estimator, self.param_grid, cv=cv, **common
+            )
+        return search.fit(np.arange(row_count(task.y)), task.y)
 
     def _take(self, search: Any, seconds: Floats, scorers: Any) -> None:
         """What a search leaves, and nothing of one before; the fit times [candidates, folds] are the populations'."""
@@ -166,7 +169,7 @@ class PopulationSearchCV(GridSearchCV):
         taken = {name: one for name, one in vars(search).items() if name.endswith("_") and not name.startswith("_")}
         self.__dict__.update(taken)
         self._taken = (*taken, "feature_names_in_")
-        self.scorer_ = scorers._scorers if isinstance(scorers, _MultimetricScorer) else scorers
+        self.scorer_ = scorers._scorers if isinstance(scorers, MultimetricScorer) else scorers
         self.cv_results_["mean_fit_time"], self.cv_results_["std_fit_time"] = seconds.mean(axis=1), seconds.std(axis=1)
         if self.refit:
             self.best_estimator_ = search.best_estimator_.fitted
@@ -180,7 +183,7 @@ def _with_callbacks(values: Iterable[Any]) -> list[Any]:
     return [one for part in parts for one in part if hasattr(one, "_skl_callbacks")]
 
 
-def looking_up(kind: Any, task: Task, routed: Any, scorers: tuple[Any, str]) -> Any:
+def precomputed_search_class(kind: Any, task: SearchFits, routed: Any, scorers: tuple[Any, str]) -> Any:
     """A kind of scikit-learn's searches whose fits are made as soon as it says which it wants, all of them at once.
 
     routed    which parameters go to the estimator, the scorer and the splitter, as the search over the estimator has it
@@ -190,8 +193,8 @@ def looking_up(kind: Any, task: Task, routed: Any, scorers: tuple[Any, str]) -> 
     class LookingUp(kind):
         def _get_scorers(self) -> tuple[Any, str]:
             scorer, refit_metric = scorers
-            several = isinstance(scorer, _MultimetricScorer)
-            return (ScorersOfFitted(scorer, task) if several else ScorerOfFitted(scorer, task)), refit_metric
+            several = isinstance(scorer, MultimetricScorer)
+            return (PrecomputedScorers(scorer, task) if several else PrecomputedScorer(scorer, task)), refit_metric
 
         def _get_routed_params_for_fit(self, params: Any) -> Any:
             return routed
@@ -210,41 +213,41 @@ def looking_up(kind: Any, task: Task, routed: Any, scorers: tuple[Any, str]) -> 
     return LookingUp
 
 
-class ScorerOfFitted:
-    """A scorer that is given the estimator behind a `LookedUp`, and the rows behind their numbers."""
+class PrecomputedScorer:
+    """A scorer that is given the estimator behind a `PrecomputedEstimator`, and the rows behind their numbers."""
 
-    def __init__(self, scorer: Any, task: Task) -> None:
+    def __init__(self, scorer: Any, task: SearchFits) -> None:
         self.scorer, self.task = scorer, task
 
     def __repr__(self) -> str:  # scikit-learn names a scorer whose score is none
         return repr(self.scorer)
 
-    def __call__(self, estimator: "LookedUp", rows: Integers, *targets: Any, **parameters: Any) -> Any:
+    def __call__(self, estimator: "PrecomputedEstimator", rows: Integers, *targets: Any, **parameters: Any) -> Any:
         """What the scorer says."""
-        return self.scorer(estimator.fitted, rows_of(self.task.X, rows), *targets, **parameters)
+        return self.scorer(estimator.fitted, select_rows(self.task.X, rows), *targets, **parameters)
 
 
-class ScorersOfFitted(_MultimetricScorer):
+class PrecomputedScorers(MultimetricScorer):
     """Several scorers that are given the same; scikit-learn knows by their class that one of them may fail."""
 
-    def __init__(self, scorers: Any, task: Task) -> None:
+    def __init__(self, scorers: Any, task: SearchFits) -> None:
         super().__init__(scorers=scorers._scorers, raise_exc=scorers._raise_exc)
         self.task = task
 
-    def __call__(self, estimator: "LookedUp", rows: Integers, *targets: Any, **parameters: Any) -> Any:
+    def __call__(self, estimator: "PrecomputedEstimator", rows: Integers, *targets: Any, **parameters: Any) -> Any:
         """What each of the scorers says."""
-        return super().__call__(estimator.fitted, rows_of(self.task.X, rows), *targets, **parameters)
+        return super().__call__(estimator.fitted, select_rows(self.task.X, rows), *targets, **parameters)
 
 
-class LookedUp(BaseEstimator):
+class PrecomputedEstimator(BaseEstimator):
     """An estimator for scikit-learn's search whose rows are numbers of rows, and whose fits have been made ahead."""
 
-    def __init__(self, estimator: Any, task: Task) -> None:
+    def __init__(self, estimator: Any, task: SearchFits) -> None:
         self.estimator, self.task = estimator, task
         self.candidate: dict[str, Any] = {}
 
-    def __sklearn_clone__(self) -> "LookedUp":
-        made = LookedUp(self.estimator, self.task)
+    def __sklearn_clone__(self) -> "PrecomputedEstimator":
+        made = PrecomputedEstimator(self.estimator, self.task)
         made.candidate = dict(self.candidate)
         return made
 
@@ -256,19 +259,19 @@ class LookedUp(BaseEstimator):
         parameters: dict[str, Any] = self.estimator.get_params(deep)
         return parameters
 
-    def set_params(self, **parameters: Any) -> "LookedUp":
+    def set_params(self, **parameters: Any) -> "PrecomputedEstimator":
         """Be another candidate."""
         self.candidate |= parameters
         return self
 
-    def fit(self, rows: Integers, y: Any, **parameters: Any) -> "LookedUp":
+    def fit(self, rows: Integers, y: Any, **parameters: Any) -> "PrecomputedEstimator":
         """Look the fit up, or make it: that of the best candidate to all rows."""
         found = self.task.take(self.candidate, rows)
         if isinstance(found, Exception):
             raise found
         if found is None:
             found = self.task.made_of(self.candidate)
-            with whole_or_none():
-                found.fit(rows_of(self.task.X, rows), y, **parameters)
+            with require_complete_fit():
+                found.fit(select_rows(self.task.X, rows), y, **parameters)
         self.fitted = found
         return self

@@ -14,24 +14,24 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
-from deltarule.estimators.mlp.fit_records import Plan, Rows
+from deltarule.estimators.mlp.fit_context import Plan, Rows
 from deltarule.estimators.mlp.problem_settings import ADAM, INVSCALING
-from deltarule.estimators.serialization import plain, put_weights, unplain, weights_of
+from deltarule.estimators.serialization import from_json_value, set_weights, to_json_value, weights_of
 from deltarule.problem.problem import Problem
 from deltarule.problem.registry import own_digest
 from deltarule.problem.resolved_configuration import NUMERICS_VERSION
 from deltarule.sweeps.store import SEARCH, Store, as_written
 from deltarule.sweeps.worker import COLUMNS, NO_LAYER, Table
 
-SILENT = {"engine", "random_state", "verbose", "warm_start"}
+IGNORED_PARAMS = {"engine", "random_state", "verbose", "warm_start"}
 """Parameters that decide nothing of a fit, or of which what they come to is looked at."""
-FOUND = """
+SELECT_FIT_SQL = """
     SELECT theta, buffers, train_seconds, "where" FROM members JOIN networks USING (key)
     WHERE key > ? AND key < ? ORDER BY key
 """
-RECORDS = "CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, record TEXT NOT NULL)"
+CREATE_RECORDS_SQL = "CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, record TEXT NOT NULL)"
 """What a sweep has no columns for, as JSON: what a fit leaves beside its weights."""
-LEFT = (
+FITTED_ATTRIBUTES = (
     "n_iter_",
     "t_",
     "loss_",
@@ -58,14 +58,14 @@ class Fit:
     data: str
 
 
-class Taken(NamedTuple):
+class CachedFit(NamedTuple):
     """What is known of a fit that was there: the seconds that it took, and what went wrong with it."""
 
     seconds: float
     error: Exception | None
 
 
-class Kept:
+class SearchCache:
     """The fits of a search that are in a folder's store.
 
     Parameters: `store`, open for writing; `estimator`, that of the search.
@@ -81,7 +81,7 @@ class Kept:
             )
         store.note(kind=SEARCH)
         with store.transaction():
-            store.connection.execute(RECORDS)
+            store.connection.execute(CREATE_RECORDS_SQL)
         described = repr(estimator)
         self._base = _digest_of(described.encode()), {"estimator": described}
         self._seedless: Counter[str] = Counter()
@@ -93,7 +93,7 @@ class Kept:
         numbers = self.store.add_configurations(hashes, settings, self._base)
         return [numbers[one] for one in hashes]
 
-    def fit_of(self, model: BaseMLP, plan: Plan, rows: Rows, configuration: int, fold: str) -> Fit:
+    def key_of(self, model: BaseMLP, plan: Plan, rows: Rows, configuration: int, fold: str) -> Fit:
         """The fit that a model would make of rows by its plan; without a seed, of equal fits the next one."""
         problem, aside, seedless = plan.problem, plan.validation, model.random_state is None
         if aside is not None and seedless:  # which rows are set aside is another draw in every run
@@ -101,7 +101,7 @@ class Kept:
         else:
             held = () if aside is None else (aside.x, aside.y, aside.w)
             data = _digest_of(problem.x, problem.y, problem.weights, *held)
-        chosen = {name: plain(value) for name, value in model._parameters.items() if name not in SILENT}
+        chosen = {name: to_json_value(value) for name, value in model._parameters.items() if name not in IGNORED_PARAMS}
         # Without a seed every fit is another one, and one that is there is as good as the next.
         seeds = [] if seedless else [problem.seeds.tolist(), problem.data_seeds.tolist()]
         what = [type(model).__name__, chosen, seeds, NUMERICS_VERSION, *_own_formulas(problem)]
@@ -113,10 +113,10 @@ class Kept:
                 key = _digest_of(key.encode(), str(self._seedless[key]).encode())
         return Fit(key, configuration, fold, data)
 
-    def take_up(self, fit: Fit, model: BaseMLP, plan: Plan) -> Taken | None:
+    def load_fit(self, fit: Fit, model: BaseMLP, plan: Plan) -> CachedFit | None:
         """Give a model, whose rows were checked, the weights of a fit that is there; None where it is not."""
         with as_written():
-            found = self.store.connection.execute(FOUND, (fit.key + " ", fit.key + "!")).fetchall()
+            found = self.store.connection.execute(SELECT_FIT_SQL, (fit.key + " ", fit.key + "!")).fetchall()
             record = self.store.connection.execute("SELECT record FROM records WHERE key = ?", (fit.key,)).fetchone()
             if len(found) < plan.problem.members or record is None:
                 return None
@@ -125,12 +125,12 @@ class Kept:
                 np.stack([np.frombuffer(row[column], dtype.newbyteorder("<")) for row in found]).astype(dtype)
                 for column in (0, 1)
             )
-            put_weights(model, model._architecture.network(), {"theta": theta, "running": running})
-            left = unplain(json.loads(record[0]))
-            for name in set(LEFT) & set(left):
+            set_weights(model, model._architecture.network(), {"theta": theta, "running": running})
+            left = from_json_value(json.loads(record[0]))
+            for name in set(FITTED_ATTRIBUTES) & set(left):
                 setattr(model, name, left[name])
             error = None if found[0][3] is None else ValueError(str(found[0][3]))
-            return Taken(float(sum(row[2] for row in found)), error)
+            return CachedFit(float(sum(row[2] for row in found)), error)
 
     def add(self, done: Sequence[tuple[Fit, BaseMLP, Plan, Exception | None]], engine: str, seconds: float) -> None:
         """Commit fits of one shape that have been made, all or none.
@@ -140,7 +140,12 @@ class Kept:
         """
         table, members = Table(), {}
         left = [
-            (fit.key, json.dumps(plain({name: getattr(model, name) for name in LEFT if hasattr(model, name)})))
+            (
+                fit.key,
+                json.dumps(
+                    to_json_value({name: getattr(model, name) for name in FITTED_ATTRIBUTES if hasattr(model, name)})
+                ),
+            )
             for fit, model, _, _ in done
         ]
         with self.store.transaction():  # before the fits, which do not count without
@@ -184,5 +189,5 @@ def _digest_of(*parts: Any) -> str:
 
 def _readable_value(value: Any) -> Any:
     """A candidate's value for a reader: as JSON where it can be, else as Python writes it."""
-    written = plain(value)
+    written = to_json_value(value)
     return repr(value) if written is None and value is not None else written

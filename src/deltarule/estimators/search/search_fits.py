@@ -14,27 +14,21 @@ import joblib
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import _check_method_params, _num_samples
 
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
-from deltarule.estimators.mlp.classifier import MLPClassifier
-from deltarule.estimators.mlp.fit_context import whole_or_none
-from deltarule.estimators.mlp.fit_records import Plan, Rows
-from deltarule.estimators.mlp.regressor import MLPRegressor
+from deltarule.estimators.mlp.fit_context import Plan, Rows, require_complete_fit
 from deltarule.estimators.search.population_fits import Part, fit_together
-from deltarule.estimators.search.search_cache import Fit, Kept, Taken
+from deltarule.estimators.search.search_cache import CachedFit, Fit, SearchCache
+from deltarule.estimators.sklearn_compat import check_method_params, row_count, safe_indexing
 from deltarule.problem.problem import Floats, Integers
 
 PLAIN = (bool, int, float, str, type(None))
 """Types of values whose text tells them from others: for anything else there is joblib's hash, which takes longer."""
-OUR_FITS = (MLPClassifier.fit, MLPRegressor.fit)
-"""What can be done for many at once: who has a `fit` of their own is asked to use it."""
 
 
 @dataclass(frozen=True, eq=False)
-class Waiting:
+class PendingFit:
     """A fit whose rows were checked.
 
     given, its features, targets and weights   alone, whether it is not trained among others
@@ -48,11 +42,11 @@ class Waiting:
     alone: bool
     place: tuple[int, int]
     fit: Fit | None = None
-    taken: Taken | None = None
+    taken: CachedFit | None = None
 
 
 @dataclass
-class Task:
+class SearchFits:
     """What is searched on, and every fit that has been made ahead.
 
     parameters   what `fit` is given beside the rows and their targets
@@ -69,7 +63,7 @@ class Task:
     fits: dict[tuple[int, int], Any] = field(default_factory=dict)
     places: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     seconds: list[Floats] = field(default_factory=list)
-    kept: Kept | None = None
+    kept: SearchCache | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.estimator, type):
@@ -88,9 +82,9 @@ class Task:
         self.fits, self.places = {}, {}
         numbers = [0] * len(candidates) if self.kept is None else self.kept.configurations(candidates)
         seconds = np.zeros((len(candidates), len(splits)))
-        waiting: list[Waiting] = []
+        waiting: list[PendingFit] = []
         sound = set[int]()  # candidates whose parameters were found good, which are the same on every fold
-        every = np.arange(_num_samples(self.y))
+        every = np.arange(row_count(self.y))
         for fold, (chosen, _) in enumerate(splits):
             rows = every[np.asarray(chosen)]  # a mask, too, as numbers, which is how they are asked for
             prepared: dict[Any, Any] = {}
@@ -125,9 +119,9 @@ class Task:
 
     def fit(self, estimator: Any, rows: Integers) -> None:
         """Fit an estimator by its own `fit`."""
-        parameters = _check_method_params(self.X, self.parameters, indices=rows)
-        with whole_or_none():
-            estimator.fit(rows_of(self.X, rows), rows_of(self.y, rows), **parameters)
+        parameters = check_method_params(self.X, self.parameters, indices=rows)
+        with require_complete_fit():
+            estimator.fit(select_rows(self.X, rows), select_rows(self.y, rows), **parameters)
 
     def _begin_fit(
         self,
@@ -137,7 +131,7 @@ class Task:
         place: tuple[int, int],
         prepared: dict[Any, Any],
         sound: set[int],
-    ) -> "tuple[Waiting, Rows] | None":
+    ) -> "tuple[PendingFit, Rows] | None":
         """A fit that is to be made, and its rows before a part of them is set aside; None for one that is made at once,
         because it cannot be trained among others.
 
@@ -150,33 +144,35 @@ class Task:
         X, y, weights = self._rows_for(estimator, candidate, rows, prepared)
         alone = bool(model.callbacks or model.verbose or model._solver == "lbfgs")
         if alone and (self.kept is None or model.callbacks):  # what callbacks do, no store can know
-            with whole_or_none():
+            with require_complete_fit():
                 model.fit(X, y, sample_weight=weights)
             return None
         same = type(model), id(X)
         if same not in prepared:
             prepared[same] = model._checked_rows(X, y)
-        ready = model._ready(X, y, weights, checked=prepared[same], sound=place[0] in sound)
+        ready = model._prepare_rows(X, y, weights, checked=prepared[same], are_parameters_valid=place[0] in sound)
         sound.add(place[0])
         if alone:  # its fit is still to come, and draws from the generator, too
             ready = ready[0], copy.deepcopy(ready[1]), ready[2]
-        return Waiting(model, model._plan(*ready), (X, y, weights), alone, place), ready[0]
+        return PendingFit(model, model._plan(*ready), (X, y, weights), alone, place), ready[0]
 
     def _network_of(self, estimator: Any) -> BaseMLP | None:
         """The network of a candidate; None where only the candidate's own `fit` knows what is to be done."""
         if set(self.parameters) - {f"{self.prefix}sample_weight"} or (self.prefix and type(estimator) is not Pipeline):
             return None
         last = estimator[-1] if self.prefix else estimator
-        return last if isinstance(last, BaseMLP) and type(last).fit in OUR_FITS else None
+        # A subclass with a fit of its own is fitted by it.
+        can_join = isinstance(last, BaseMLP) and getattr(type(last).fit, "can_join_population", False)
+        return last if can_join else None
 
-    def _looked_up(self, one: "Waiting", rows: Rows, configuration: int, folds: int) -> "Waiting":
+    def _looked_up(self, one: "PendingFit", rows: Rows, configuration: int, folds: int) -> "PendingFit":
         """The same, with what the store knows of it."""
         if self.kept is None:
             return one
-        fit = self.kept.fit_of(one.model, one.plan, rows, configuration, f"{one.place[1]}/{folds}")
-        return replace(one, fit=fit, taken=self.kept.take_up(fit, one.model, one.plan))
+        fit = self.kept.key_of(one.model, one.plan, rows, configuration, f"{one.place[1]}/{folds}")
+        return replace(one, fit=fit, taken=self.kept.load_fit(fit, one.model, one.plan))
 
-    def _fit_together(self, waiting: list["Waiting"], seconds: Floats) -> None:
+    def _fit_together(self, waiting: list["PendingFit"], seconds: Floats) -> None:
         """Train what waits as populations; the share of each is added to its seconds [candidates, folds]."""
 
         def note(part: Part, errors: list[Exception | None]) -> None:
@@ -187,14 +183,14 @@ class Task:
         for one in waiting:
             self._take_up(one, seconds)
 
-    def _fit_alone(self, waiting: list["Waiting"], seconds: Floats) -> None:
+    def _fit_alone(self, waiting: list["PendingFit"], seconds: Floats) -> None:
         """Fit one after another what cannot be trained among others."""
         for one in waiting:
             started = time.perf_counter()
             if one.taken is None:
                 X, y, weights = one.given
                 try:
-                    with whole_or_none():
+                    with require_complete_fit():
                         one.model.fit(X, y, sample_weight=weights)
                 except Exception as error:  # the search decides what becomes of a fit that fails
                     self.fits[one.place] = error
@@ -203,7 +199,7 @@ class Task:
             self._take_up(one, seconds)
 
     def _end(
-        self, done: list["Waiting"], errors: list[Exception | None], engine: str, took: float, seconds: Floats
+        self, done: list["PendingFit"], errors: list[Exception | None], engine: str, took: float, seconds: Floats
     ) -> None:
         """Note fits that have been made, of which each took so long."""
         for one, error in zip(done, errors, strict=True):
@@ -220,7 +216,7 @@ class Task:
             if kept:
                 self.kept.add(kept, engine, took)
 
-    def _take_up(self, one: "Waiting", seconds: Floats) -> None:
+    def _take_up(self, one: "PendingFit", seconds: Floats) -> None:
         if one.taken is not None:
             seconds[one.place] += one.taken.seconds
             if one.taken.error is not None:
@@ -231,9 +227,9 @@ class Task:
     ) -> tuple[Any, Any, Any]:
         """The features, targets and weights that the network is to learn from, after the steps before it."""
         if "rows" not in prepared:
-            parameters = _check_method_params(self.X, self.parameters, indices=rows)
+            parameters = check_method_params(self.X, self.parameters, indices=rows)
             weights = parameters.get(f"{self.prefix}sample_weight")
-            prepared["rows"] = rows_of(self.X, rows), rows_of(self.y, rows), weights
+            prepared["rows"] = select_rows(self.X, rows), select_rows(self.y, rows), weights
         X, y, weights = prepared["rows"]
         if len(getattr(estimator, "steps", ())) > 1:
             key = parameters_key({name: one for name, one in candidate.items() if not name.startswith(self.prefix)})
@@ -270,6 +266,6 @@ def _value_key(value: Any) -> str:
         return str(id(value))
 
 
-def rows_of(data: Any, rows: Integers) -> Any:
+def select_rows(data: Any, rows: Integers) -> Any:
     """Some rows of anything that scikit-learn takes; of an array without a search for what it might be."""
-    return data[rows] if type(data) is np.ndarray else _safe_indexing(data, rows)
+    return data[rows] if type(data) is np.ndarray else safe_indexing(data, rows)

@@ -22,10 +22,11 @@ from deltarule.data.cell_parsing import as_text, shorten_repr
 from deltarule.data.frame import Frame, frame_of, numbers_of_rows, rows_of, select_rows
 from deltarule.errors import BadInput, count_of
 from deltarule.estimators.mlp.base import BaseMLP
-from deltarule.estimators.mlp.classifier import MLPClassifier, as_texts
-from deltarule.estimators.mlp.fit_context import quietly, whole_or_none
+from deltarule.estimators.mlp.classifier import MLPClassifier, to_text_classes
+from deltarule.estimators.mlp.fit_context import require_complete_fit, suppress_fit_warnings
 from deltarule.estimators.mlp.regressor import MLPRegressor
-from deltarule.estimators.search.search_fits import Task
+from deltarule.estimators.model_file import save_model
+from deltarule.estimators.search.search_fits import SearchFits
 from deltarule.estimators.tabular import training_budget
 from deltarule.estimators.tabular.column_encoder import (
     CATEGORY,
@@ -268,8 +269,10 @@ class BaseTabular(BaseEstimator):
         x, y = x[rows], y[rows]
         splits = stratified_folds(self._kinds(y), training_budget.folds_of(len(rows)), random)
         candidates = list(ParameterGrid({name: list(values) for name, values in training_budget.CANDIDATES.items()}))
-        task = Task(self._estimator(**training_budget.training_for(training_budget.fold_rows(len(rows)))), x, y, {})
-        with quietly():  # a candidate may be a bad one
+        task = SearchFits(
+            self._estimator(**training_budget.training_for(training_budget.fold_rows(len(rows)))), x, y, {}
+        )
+        with suppress_fit_warnings():  # a candidate may be a bad one
             task.train(candidates, splits)
         found = np.full((len(candidates), len(splits), 2), -np.inf)
         for (candidate, fold), model in task.fits.items():
@@ -282,7 +285,7 @@ class BaseTabular(BaseEstimator):
     def _train_ensemble(self, x: Floats, y: Any, found: dict[str, Any], searched: int) -> BaseMLP:
         """An ensemble with settings that were found by trainings on so many rows."""
         model: Any = self._ensemble(len(x), x.shape[1], found, searched)
-        with quietly(), whole_or_none():  # that it made all its epochs, as it should
+        with suppress_fit_warnings(), require_complete_fit():  # that it made all its epochs, as it should
             fitted: BaseMLP = model.fit(x, y)
         return fitted
 
@@ -359,8 +362,6 @@ class BaseTabular(BaseEstimator):
         Parameters: `path`.
         Errors: `BadInput` when it is not fitted, or for a place that cannot be written.
         """
-        from deltarule.estimators.model_file import save_model  # which imports this module
-
         save_model(self, path)
 
 
@@ -464,7 +465,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         classes, counts = np.unique(y, return_counts=True)
         if len(classes) < 2:
             raise BadInput(f"every row has the class {as_text(classes[0])!r}; there must be two to tell apart")
-        self.classes_ = as_texts(classes[counts > 1])
+        self.classes_ = to_text_classes(classes[counts > 1])
         if len(self.classes_) < 2:
             some = f"only {shorten_repr(as_text(self.classes_[0]))}" if len(self.classes_) else "none"
             raise BadInput(

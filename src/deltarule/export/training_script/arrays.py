@@ -9,11 +9,11 @@ import numpy as np
 
 from deltarule.problem.problem import Floats
 
-MOST_WRITTEN = 1000
+MAX_LITERAL_NUMBERS = 1000
 """Numbers of an array that are written out."""
 LINE = 116
 
-UNPACK = '''
+UNPACK_FUNCTION = '''
 def packed(name):
     """A large array, from the comments at the end of this file."""
     text = Path(__file__).read_text(encoding="utf-8").partition(f"# packed {name}: ")[2]
@@ -32,7 +32,7 @@ class Arrays:
         self._packed: list[str] = []
 
     @property
-    def any_packed(self) -> bool:
+    def has_packed(self) -> bool:
         """Whether the script must unpack something."""
         return bool(self._packed)
 
@@ -51,7 +51,7 @@ class Arrays:
             return f"{name} = np.eye({rows}{', dtype=np.float32' if single else ''})"
         if not array.any():
             return f"{name} = np.zeros(({rows}, {columns}){', np.float32' if single else ''})"
-        if array.size > MOST_WRITTEN:
+        if array.size > MAX_LITERAL_NUMBERS:
             self._pack(name, array)
             return f'{name} = packed("{name}")'
         told = [f"[{', '.join(str(value) if single else repr(float(value)) for value in row)}]" for row in array]

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import BadInput, one_line
-from deltarule.export.training_script.arrays import UNPACK, Arrays
+from deltarule.export.training_script.arrays import UNPACK_FUNCTION, Arrays
 from deltarule.export.training_script.loop import constants, functions, loop, wrap_statement
-from deltarule.export.training_script.sources import written_out
+from deltarule.export.training_script.sources import extract_sources
 from deltarule.export.training_script.steps import Steps
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.losses import LOSSES
@@ -25,7 +25,7 @@ from deltarule.problem import validation
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import initial_state
 
-MOST_NUMBERS = 20_000_000
+MAX_SCRIPT_NUMBERS = 20_000_000
 """Numbers of data and weights that a script carries at most."""
 
 
@@ -64,10 +64,10 @@ def training_script(
     arrays, written = Arrays(problem.dtype), Steps(problem)
     given = _data_and_parameters(problem, arrays)
     network, training = functions(written), loop(written)
-    sources, needed = written_out(written.functions, problem.dtype, {problem.schedule.rate: "scheduled_rate"})
+    sources, needed = extract_sources(written.functions, problem.dtype, {problem.schedule.rate: "scheduled_rate"})
     parts = [
         [_header(problem, steps, title), "", *_imports(sources, needed, arrays)],
-        [*constants(written, steps, losses), *(["", "", UNPACK, ""] if arrays.any_packed else []), "", *given],
+        [*constants(written, steps, losses), *(["", "", UNPACK_FUNCTION, ""] if arrays.has_packed else []), "", *given],
         [_title("the formulas"), *_separate(sources)],
         [_title("the network"), "", "", *map(wrap_statement, network)],
         [_title("the training"), "", "", REPORT, "", "", *map(wrap_statement, training)],
@@ -105,10 +105,10 @@ def _header(problem: Problem, steps: int, title: str) -> str:
 
 def _imports(sources: list[str], needed: list[str], arrays: Arrays) -> list[str]:
     """What the script needs; the number of threads is set before NumPy is loaded."""
-    lines = ["import base64"] if arrays.any_packed else []
+    lines = ["import base64"] if arrays.has_packed else []
     lines += ["import math"] if any("math.erf" in source for source in sources) else []
     lines += ["import os"]
-    lines += ["import zlib", "from pathlib import Path"] if arrays.any_packed else []
+    lines += ["import zlib", "from pathlib import Path"] if arrays.has_packed else []
     lines += ["", 'os.environ["OPENBLAS_NUM_THREADS"] = "1"  # two threads would add up in another order', ""]
     lines += ["import numpy as np"]
     return lines + ([f"from numpy import {', '.join(needed)}"] if needed else [])
@@ -162,5 +162,5 @@ def _check(problem: Problem) -> None:
         if known is None or getattr(known, main) is not getattr(formula, main):
             raise BadInput(f"the {kind} '{formula.name}' is your own; a script holds deltarule's formulas alone")
     count = problem.x.size + problem.y.size + problem.network.parameters
-    if count > MOST_NUMBERS:
-        raise BadInput(f"data and weights are {count:,} numbers; a script carries {MOST_NUMBERS:,} at most")
+    if count > MAX_SCRIPT_NUMBERS:
+        raise BadInput(f"data and weights are {count:,} numbers; a script carries {MAX_SCRIPT_NUMBERS:,} at most")

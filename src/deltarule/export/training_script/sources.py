@@ -33,7 +33,7 @@ FROM_NUMPY = {"log1p", "expm1"}
 """Formulas of ours that NumPy's function of the same name replaces where there are no complex numbers."""
 
 
-def written_out(
+def extract_sources(
     functions: Sequence[Callable[..., Any]], dtype: np.dtype[Any], names: dict[Callable[..., Any], str] | None = None
 ) -> tuple[list[str], list[str]]:
     """The sources of functions, what they use before them; and the names that they need from NumPy.
@@ -43,7 +43,7 @@ def written_out(
     names : other names for some of the functions, where two have the same.
 
     >>> from deltarule.maths.activations import softplus_derivative
-    >>> sources, numpy_names = written_out([softplus_derivative], np.dtype("float64"))
+    >>> sources, numpy_names = extract_sources([softplus_derivative], np.dtype("float64"))
     >>> [source.split("(")[0] for source in sources], numpy_names
     (['def select', 'def sigmoid', 'def softplus_derivative'], ['exp'])
     """

@@ -1,0 +1,95 @@
+"""Continue training one epoch at a time: what `partial_fit` of the classifier and the regressor does.
+
+K members · N rows
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from sklearn.utils.metaestimators import available_if
+
+from deltarule.estimators.mlp import problem_settings
+from deltarule.estimators.mlp.base import BaseMLP
+from deltarule.problem.batches import orders
+from deltarule.problem.problem import Floats, Problem
+from deltarule.problem.state import State
+from deltarule.training import epochs
+from deltarule.training.epochs import EpochRules, Stall, one_epoch
+
+
+class IncrementalMLP(BaseMLP):
+    """A multi-layer perceptron that can also be trained epoch by epoch."""
+
+    def _fit_one_epoch(self, X: Any, y: Any, sample_weight: Any) -> None:
+        """Train for one epoch over the rows, from the state that the last one left."""
+        rows, generator, first = self._prepare_rows(X, y, sample_weight, incremental=True)
+        completed = self._completed_epochs
+        problem, factor = self._resumed_schedule(self._problem(rows, generator, seen=0), completed)
+        state = self._resumed_state(problem, first, factor)
+        order = np.arange(len(rows.x))
+        if self.shuffle and problem.batch_size is not None:
+            # The order of the same epoch of fit.
+            order = orders(tuple(problem.data_seeds.tolist()), completed, len(rows.x))
+        state, loss, bad = one_epoch(problem, state, order, self.engine)
+        if (bad >= 0).any():
+            self._raise_nonfinite()
+        self._store_state(problem, state)
+        # A copy to write into: the arrays of a model that joblib has mapped into memory are read-only.
+        stall = getattr(self, "_stall", Stall.of(self.n_members))
+        self._stall = Stall(stall.best.copy(), stall.waited.copy())
+        self._factor, self.n_iter_ = factor, 1
+        self.t_ += len(rows.x)
+        self._reduce_adaptive_rate(problem, loss)
+        self.loss_ = float(loss.mean())
+        self._passes = completed + 1
+        best = getattr(self, "best_loss_", None)
+        self.loss_curve_ = [*self.loss_curve_, self.loss_]
+        self.best_loss_ = min(self.loss_curve_ if best is None else (best, self.loss_))
+        self.validation_scores_ = self.validation_loss_curve_ = self.best_validation_score_ = None
+        if self.verbose:
+            print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
+
+    def _resumed_schedule(self, problem: Problem, completed: int) -> tuple[Problem, Floats]:
+        """A problem with a constant rate, and the factor of a schedule by epochs.
+
+        The number of updates does not tell the epoch here, because every call may have another number of rows.
+        """
+        schedule, rate = problem.schedule, problem.numbers["learning_rate"]
+        if schedule.per != "epoch":
+            return problem, getattr(self, "_factor", np.ones(self.n_members))
+        counts_rows = schedule.name == problem_settings.INVSCALING.name
+        epoch = np.full(self.n_members, self.t_ / len(problem.x) if counts_rows else float(completed))
+        factor = schedule.rate(epoch, rate, **problem.schedule_numbers) / rate
+        return replace(problem, schedule=problem_settings.SCHEDULES["constant"], schedule_numbers={}), factor
+
+    def _reduce_adaptive_rate(self, problem: Problem, loss: Floats) -> None:
+        """Apply the adaptive schedule after one epoch."""
+        rules = EpochRules(1, float(self.tol), self.n_iter_no_change)
+        _, stuck = self._stall.note(np.arange(self.n_members), loss, rules)
+        self._stall.waited[stuck] = 0
+        if problem.schedule.adaptive:
+            is_reduced = stuck & (self.learning_rate_init * self._factor > epochs.LOWEST_RATE)
+            divided = self._factor / problem.schedule_numbers["divide"]
+            self._factor = np.where(is_reduced, divided, self._factor)
+
+    def _resumed_state(self, problem: Problem, first: bool, factor: Floats) -> State:
+        """The state that the last epoch left, including the optimizer's memory."""
+        state = replace(self._start(problem, first), factor=factor)
+        slots = getattr(self, "_slots", {})
+        if set(slots) != set(state.slots):
+            return state
+        own_slots = {name: slot.astype(problem.dtype) for name, slot in slots.items()}
+        return replace(state, slots=own_slots, step=getattr(self, "_updates", 0))
+
+
+def is_stochastic_solver(estimator: BaseMLP) -> bool:
+    """Whether the solver trains by epochs, and `partial_fit` exists."""
+    if estimator._solver == "lbfgs":
+        raise AttributeError(
+            f"partial_fit is only available for stochastic optimizers. {estimator._solver} is not stochastic."
+        )
+    return True
+
+
+only_for_stochastic_solvers = available_if(is_stochastic_solver)

@@ -1,0 +1,42 @@
+"""Every private name of scikit-learn that deltarule uses, in one file: a new scikit-learn release breaks only this one.
+
+Each has its reason; where a public alternative costs little, it is used instead.
+"""
+
+from typing import Any
+
+# Multi-metric scoring: GridSearchCV tests for this class to decide whether one scorer of several may fail.
+from sklearn.metrics._scorer import _MultimetricScorer as MultimetricScorer
+
+# Rows of anything that scikit-learn accepts (frames, lists, sparse matrices); there is no public function for it.
+from sklearn.utils import _safe_indexing as safe_indexing
+
+# Parameter validation with scikit-learn's own error messages, which users and its estimator checks expect.
+from sklearn.utils._param_validation import Interval, Options, StrOptions, validate_parameter_constraints
+
+# Feature-name warnings without the rest of validate_data, which takes longer than the prediction of a single row.
+from sklearn.utils.validation import _check_feature_names as check_feature_names
+
+# Fit parameters such as sample_weight, indexed by the rows of a fold exactly as in GridSearchCV.
+from sklearn.utils.validation import _check_method_params as check_method_params
+
+# Sample weights with scikit-learn's error messages.
+from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+
+__all__ = [
+    "Interval",
+    "MultimetricScorer",
+    "Options",
+    "StrOptions",
+    "check_feature_names",
+    "check_method_params",
+    "check_sample_weight",
+    "row_count",
+    "safe_indexing",
+    "validate_parameter_constraints",
+]
+
+
+def row_count(data: Any) -> int:
+    """The number of rows of an array, a frame, a list or a sparse matrix (scikit-learn's `_num_samples`)."""
+    return int(data.shape[0]) if hasattr(data, "shape") else len(data)
