@@ -231,8 +231,8 @@ class ValidatedMLP(FittedMLP):
             columns = y.shape[1] if np.ndim(y) == 2 or sparse.issparse(y) else 1
             if columns != self._target_columns():
                 raise ValueError(
-                    f"y has {count_of(columns, 'column')}, and in training it has {self._target_columns()}; give the same "
-                    "number of columns."
+                    f"y has {count_of(columns, 'column')}, and in training it has {self._target_columns()}; give the "
+                    "same number of columns."
                 )
             self._update_targets(y, None, dtype, first=False, incremental=True)
             targets = checks.targets(self._targets(y, dtype), network, loss, dtype.name)
