@@ -1,11 +1,12 @@
 """How often the checker is right: correct code must not be accused, and planted mistakes must be found and named.
 
-    python benchmarks/planted_mistakes.py [--correct 10000] [--planted 2000] [--json]
+    python benchmarks/planted_mistakes.py [--correct 10000] [--planted 2000] [--scale relative=3] [--json]
 
 Random networks in plain NumPy, written as a student would and without anything of deltarule: samples as rows or as
 columns, weights inputs × outputs or outputs × inputs, one to four layers, eight kinds of output and loss, penalties,
 dropout masks, batch norm. In each planted one a single mistake is made, in one place or in all places of its kind; it
-counts if it changes some entry of the gradient by more than 0.05 %.
+counts if it changes some entry of the gradient by more than 0.05 %. `--scale` multiplies one of the checker's
+tolerances, to see what it is needed for.
 """
 
 import argparse
@@ -13,11 +14,12 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from deltarule.checking import tolerances
 from deltarule.checking.check import check_gradient
 from deltarule.checking.report import CodeReport
 from deltarule.problem.network import Network
@@ -530,13 +532,27 @@ def count_planted(count: int, seed: int = 0) -> dict[str, Any]:
     }
 
 
+def scale_tolerance(name: str, factor: float) -> None:
+    """Multiply a tolerance of the checker, by its name in `checking/tolerances.py`."""
+    if hasattr(tolerances.FLOAT64, name):
+        for constant in ("FLOAT64", "FLOAT32"):
+            policy = getattr(tolerances, constant)
+            setattr(tolerances, constant, replace(policy, **{name: factor * getattr(policy, name)}))
+    else:
+        tolerances.FIT = replace(tolerances.FIT, **{name: factor * getattr(tolerances.FIT, name)})
+
+
 def main() -> int:
     """Count both, print both; status 1 where a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--correct", type=int, default=10_000)
     parser.add_argument("--planted", type=int, default=2_000)
+    parser.add_argument("--scale", metavar="NAME=FACTOR", help="multiply a tolerance of the checker")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
+    if given.scale:
+        name, factor = given.scale.split("=")
+        scale_tolerance(name, float(factor))
     correct, planted = count_correct(given.correct), count_planted(given.planted)
     if given.json:
         print(json.dumps({"correct": correct, "planted": planted}, indent=2))

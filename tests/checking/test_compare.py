@@ -180,7 +180,7 @@ def test_values_go_by_the_names_that_people_give_them(names: str, ours: str) -> 
         assert compared({name: found[ours] + 1}).worst.name == ours
 
 
-def test_a_hint_sets_how_much_is_told() -> None:
+def test_hint_limits_the_report() -> None:
     found, *_ = by_hand(False, False)
     wrong = {**found, "dz2": found["dz2"] * N}
     told = {hint: str(compared(wrong, hint=hint)) for hint in ("pass", "where", "kind", "fix")}
@@ -264,7 +264,7 @@ def test_a_mistake_is_found_where_the_mean_is_taken_in_the_gradients_alone() -> 
     assert report.worst.name == "dz2" and [mistake.code for mistake in report.diagnosis] == ["sign"]
 
 
-def test_what_goes_back_from_single_samples_proves_nothing_by_itself() -> None:
+def test_per_sample_deltas_alone_prove_nothing() -> None:
     mine = of_single_samples()
     report = compared({name: mine[name] for name in ("z1", *BACK)}, hint="pass")
     assert report.verdict == "not proved" and "right if dW and db take the mean; give one of them" in report.vacuous

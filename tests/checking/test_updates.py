@@ -65,7 +65,7 @@ def test_each_array_has_a_multiple_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("factor", [1, -1])
-def test_of_an_array_that_stays_as_it_is_it_is_said_that_another_may_have_taken_its_place(factor: int) -> None:
+def test_unchanged_array_is_noted_as_possibly_replaced(factor: int) -> None:
     """W is changed where it stands, b is made anew: where params holds the arrays themselves, that b is never seen."""
     line = Line(0)
 

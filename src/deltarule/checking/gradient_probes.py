@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from deltarule.checking import tolerances
 from deltarule.checking.array_verdicts import derivative_along
 from deltarule.checking.arrays import OTHER_SHAPE, match_shape
 from deltarule.checking.callables import Code, move_nearby
@@ -12,7 +13,6 @@ from deltarule.checking.conversion import format_entry
 from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
 from deltarule.checking.parameter_lines import error_beside, gradient_at, loss_at, with_array
 from deltarule.checking.reference_gradient import Direction, measure_one_direction
-from deltarule.checking.tolerances import FLOAT64
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 
@@ -160,6 +160,6 @@ def reference_size(raw: Floats, start: Floats, rough: Floats) -> Floats:
     """
     gradient, shape_mistake = match_shape(raw, start)
     size = float(np.abs(raw).max())
-    if size < FLOAT64.zero * rough.max():
+    if size < tolerances.FLOAT64.zero * rough.max():
         return rough
     return np.full(start.shape, size) if shape_mistake == OTHER_SHAPE else gradient

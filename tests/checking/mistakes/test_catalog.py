@@ -23,12 +23,12 @@ NEEDS = {
 }
 
 
-def test_the_page_has_every_code_once_and_in_order() -> None:
+def test_page_lists_every_code_in_order() -> None:
     assert re.findall(r"^### `(\w+)`$", PAGE, re.MULTILINE) == list(KINDS)
 
 
 @pytest.mark.parametrize("code", KINDS)
-def test_the_page_says_what_the_checker_says(code: str) -> None:
+def test_page_shows_fix_and_needs_of_every_code(code: str) -> None:
     text, needs = " ".join(SECTIONS[code].split()), KINDS[code].needs
     assert f"**Fix:** {KINDS[code].fix}.{f' **Needs:** {NEEDS[needs]}.' if needs else ''}" in text
 
@@ -86,7 +86,7 @@ NETWORKS = {
 
 
 @pytest.mark.parametrize("code", KINDS)
-def test_a_mistake_is_named_by_its_code_with_what_it_needs(code: str) -> None:
+def test_mistake_is_named_given_what_it_needs(code: str) -> None:
     program, page = with_mistake(code)
     like: dict[str, Any] = {}
     if program in NETWORKS:

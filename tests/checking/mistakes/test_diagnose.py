@@ -66,7 +66,7 @@ OUTPUTS = "the number of outputs, over which the loss averages or not"
     ],
 )
 @pytest.mark.parametrize("columns", [False, True])
-def test_with_like_counts_are_of_samples_and_outputs_alone(
+def test_counts_with_like_are_samples_and_outputs(
     shape: tuple[int, ...], factor: float, count: str | None, columns: bool
 ) -> None:
     n, d, h, c = shape
@@ -90,7 +90,7 @@ def test_with_like_counts_are_of_samples_and_outputs_alone(
 
 
 @pytest.mark.parametrize("order", [(2, 3, 0, 1), (2, 1, 0, 3), (2, 3, 1, 0)])
-def test_gradients_in_another_order_are_exchanged_and_nothing_else(order: tuple[int, ...]) -> None:
+def test_reordered_gradients_are_named_exchanged(order: tuple[int, ...]) -> None:
     report = checked(lambda right: tuple(right[place] for place in order))
     assert codes(report) == ["exchanged"]
 
@@ -112,14 +112,14 @@ FACTORS = st.one_of(BROKEN, HUGE)
 @example(1e300, True)
 @example(1e-300, False)
 @example(1e-17, True)
-def test_a_factor_that_is_no_count_is_called_a_factor(k: float, samples: bool) -> None:
+def test_factor_that_is_no_count_is_named_factor(k: float, samples: bool) -> None:
     report = checked(lambda right: [k * one for one in right], **({"x": X} if samples else {}))
     assert codes(report) == ["factor"] and f"{k:.6g} times" in report.diagnosis[0].sentence
     assert len(report.diagnosis[0].where) == 4
 
 
 @pytest.mark.parametrize("count", [3, 17, 250, 60_000])
-def test_a_factor_that_is_a_count_is_one_of_samples(count: int) -> None:
+def test_integer_factor_is_named_mean(count: int) -> None:
     assert codes(checked(lambda right: [count * one for one in right])) == ["mean_missing", "factor"]
     assert codes(checked(lambda right: [one / count for one in right])) == ["mean_twice", "factor"]
     known = codes(checked(lambda right: [count * one for one in right], x=X))
@@ -127,7 +127,7 @@ def test_a_factor_that_is_a_count_is_one_of_samples(count: int) -> None:
 
 
 @pytest.mark.parametrize("rest", [0.0, 5e-17, -3e-17])
-def test_a_total_of_rounding_errors_is_no_mean(rest: float) -> None:
+def test_total_of_rounding_errors_is_not_named_mean(rest: float) -> None:
     """The entries of softmax's p − y add up to 0 in each row; so does what is summed over the units too."""
     report = checked(lambda right: (*right[:3], right[3].sum() * 0 + rest))
     assert "wrong_axis" in codes(report) and not report.vacuous
@@ -135,7 +135,7 @@ def test_a_total_of_rounding_errors_is_no_mean(rest: float) -> None:
 
 
 @pytest.mark.parametrize("rows", [slice(-1, None), slice(0, 1), slice(0, 4), slice(0, -1)])
-def test_a_total_of_0_is_no_sign_of_a_wrong_axis(rows: slice) -> None:
+def test_total_of_zero_is_not_named_wrong_axis(rows: slice) -> None:
     """Of softmax p − y adds up to 0 in each row, so that a sum over any rows has the right total, 0."""
     targets = np.eye(3)[[0, 2, 1, 1, 0, 2, 0, 1]]
 
@@ -163,7 +163,7 @@ PENALIZED = {"like": Network([D, H, C], "tanh", "softmax"), "x": X, "y": Y}
         ("02", "0123", "penalty_on_biases", "13"),
     ],
 )
-def test_a_penalty_of_some_arrays_is_named_with_and_without_the_network(
+def test_penalty_of_some_arrays_is_named(
     in_loss: str, in_gradient: str, code: str, where: str, more: dict[str, Any]
 ) -> None:
     """Of biases behind softmax no penalty is seen, as the loss depends on them wherever all else is 0."""
@@ -178,7 +178,7 @@ def test_a_penalty_of_some_arrays_is_named_with_and_without_the_network(
     assert named == [(code, {f"params[{i}]" for i in where})]
 
 
-def test_zeros_among_right_gradients_are_called_zeros() -> None:
+def test_zeros_are_named_zero_gradient() -> None:
     """Their right entries add up to 0, which is no wrong axis."""
     assert codes(checked(lambda right: (*right[:3], 0 * right[3]))) == ["zero_gradient"]
 
@@ -190,7 +190,7 @@ def test_zeros_among_right_gradients_are_called_zeros() -> None:
 @example(33, 1)
 @example(104, 1)
 @example(106, 1)
-def test_what_fits_by_coincidence_is_not_named(seed: int, units: int) -> None:
+def test_coincidences_are_not_named(seed: int, units: int) -> None:
     """Gradients that are clipped or rounded are wrong, and no constant makes them."""
     generator = np.random.default_rng(seed)
     shapes = ((D, units), (units,), (units, C), (C,))
@@ -202,7 +202,7 @@ def test_what_fits_by_coincidence_is_not_named(seed: int, units: int) -> None:
 
 @settings(max_examples=examples(15), deadline=None)
 @given(st.integers(0, 10**6), st.integers(3, 6), st.booleans(), st.booleans())
-def test_the_weights_of_a_single_output_are_no_biases(seed: int, units: int, by_name: bool, one_input: bool) -> None:
+def test_weights_of_single_output_are_not_biases(seed: int, units: int, by_name: bool, one_input: bool) -> None:
     """By their shape alone they might be; an array's name, where it has one, tells."""
     generator = np.random.default_rng(seed)
     x, y = generator.normal(size=(N, 1 if one_input else D)), generator.normal(size=(N, 1))
@@ -229,7 +229,7 @@ def test_the_weights_of_a_single_output_are_no_biases(seed: int, units: int, by_
 
 @settings(max_examples=examples(15), deadline=None)
 @given(st.integers(0, 10**6), st.integers(6, 13), st.integers(2, 4))
-def test_a_layer_that_keeps_the_total_has_no_wrong_axis(seed: int, entries: int, width: int) -> None:
+def test_convolution_is_not_named_wrong_axis(seed: int, entries: int, width: int) -> None:
     """A kernel the other way round hands on as much in all, as it does to the wrong neighbors."""
     generator = np.random.default_rng(seed)
     row, kernel = generator.normal(size=entries), generator.normal(size=width)
@@ -241,7 +241,7 @@ def test_a_layer_that_keeps_the_total_has_no_wrong_axis(seed: int, entries: int,
     assert report.verdict == "WRONG" and codes(report) == []
 
 
-def test_a_sum_over_the_units_is_named_where_there_are_as_many_samples() -> None:
+def test_sum_over_units_is_named_if_samples_match() -> None:
     square = (N, N)
     W, b, targets = GENERATOR.normal(size=(D, N)), GENERATOR.normal(size=N), GENERATOR.normal(size=square)
 
@@ -257,7 +257,7 @@ def test_a_sum_over_the_units_is_named_where_there_are_as_many_samples() -> None
 @pytest.mark.slow
 @settings(max_examples=examples(15), deadline=None)
 @given(st.sampled_from([0.0, 0.05, 0.2]), st.sampled_from([1 / N, -1.0, 3.7]), st.sampled_from(["tanh", "sigmoid"]))
-def test_a_wrong_penalty_beside_a_wrong_factor_is_named_too(own: float, factor: float, activation: str) -> None:
+def test_wrong_penalty_and_factor_are_both_named(own: float, factor: float, activation: str) -> None:
     """The loss has 0.1 W of a penalty, so a right one is in the gradient as 0.1 W however the rest is scaled."""
 
     def code(W1: Any, b1: Any, W2: Any, b2: Any, own: float = own) -> Any:
@@ -291,7 +291,7 @@ def test_a_wrong_penalty_beside_a_wrong_factor_is_named_too(own: float, factor: 
         ("l2", 0.0, 5, ["factor", "penalty_missing"]),
     ],
 )
-def test_where_the_strength_is_told_a_penalty_that_lacks_and_one_of_another_strength_are_told_apart(
+def test_known_strength_separates_missing_penalty_from_factor(
     penalty: str, share: float, factor: float, expected: list[str]
 ) -> None:
     W, b = PARAMS[0][:, :C], PARAMS[3]
@@ -320,9 +320,7 @@ def test_where_the_strength_is_told_a_penalty_that_lacks_and_one_of_another_stre
 )
 @pytest.mark.parametrize("outputs", [1, 2])
 @pytest.mark.parametrize("wrong", [(1,), (1, 3)])
-def test_only_a_name_of_weights_or_of_biases_tells_what_an_array_is(
-    names: str, outputs: int, wrong: tuple[int, ...]
-) -> None:
+def test_array_role_by_name(names: str, outputs: int, wrong: tuple[int, ...]) -> None:
     """Beside weights (H, 1) a vector of H is a bias."""
     keys, targets = names.split(), X[:, :1] * np.arange(1, outputs + 1)
     values = [GENERATOR.normal(size=shape) for shape in ((D, H), (H,), (H, outputs), (outputs,))]
@@ -345,7 +343,7 @@ def test_only_a_name_of_weights_or_of_biases_tells_what_an_array_is(
 
 @settings(max_examples=examples(5), deadline=None)
 @given(st.integers(0, 10**6))
-def test_a_penalty_on_biases_alone_is_told_in_compare(seed: int) -> None:
+def test_penalty_on_biases_is_named_in_compare(seed: int) -> None:
     generator = np.random.default_rng(seed)
     W, b, targets = generator.normal(size=(D, C)), generator.normal(size=C), generator.normal(size=(N, C))
     d = 2 * (X @ W + b - targets) / N

@@ -51,13 +51,13 @@ def codes(report: CodeReport) -> list[str]:
 
 @settings(max_examples=examples(20), deadline=None)
 @given(st.floats(-8, -3).map(lambda exponent: 10**exponent))
-def test_an_epsilon_in_the_loss_alone_is_named_with_its_size(epsilon: float) -> None:
+def test_epsilon_in_loss_is_named_with_its_size(epsilon: float) -> None:
     report = checked(lambda p: cross_entropy(p, epsilon), lambda p: (p - Y) / N)
     assert not report.ok and codes(report) == ["epsilon"]
     assert f"the loss adds {epsilon:.3g} to predictions" in report.diagnosis[0].sentence
 
 
-def test_an_epsilon_in_both_is_right_and_one_too_small_to_be_seen_too() -> None:
+def test_epsilon_in_both_is_right() -> None:
     def through(p: Any) -> Any:
         dp = -Y / (p + 1e-3) / N
         return p * (dp - (p * dp).sum(1, keepdims=True))

@@ -105,20 +105,20 @@ def checked(form: str, mistake: str = "", **data: Any) -> Any:
 @pytest.mark.parametrize(
     "mistake", ["sign", "mean_missing", "penalty_missing", "penalty_on_biases", "derivative_at_output"]
 )
-def test_mistakes_are_named_however_parameters_are_folded(form: str, mistake: str) -> None:
+def test_mistakes_are_named_in_every_packing(form: str, mistake: str) -> None:
     report = checked(form, mistake)
     assert [one.code for one in report.diagnosis] == [mistake], str(report)
     assert report.worst.name.startswith("own")  # the entry is the user's own
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_right_gradient_is_right_and_how_it_was_read_is_said(form: str) -> None:
+def test_packing_is_noted(form: str) -> None:
     report = checked(form)
     assert report.ok and any(note.startswith("your parameters were read as ") for note in report.notes)
     assert any(note.startswith("the loss was recognized: 0.1 times the sum of binary") for note in report.notes)
 
 
-def test_what_cannot_be_read_is_checked_without_the_network_and_it_is_said() -> None:
+def test_unrecognized_arrays_are_checked_without_like() -> None:
     with_ones = np.hstack([np.ones((N, 1)), x])
     for data, why in (
         ({"x": with_ones}, "x has the shape (10, 4), but the network has 3 inputs; give x without its ones"),
@@ -138,18 +138,18 @@ def test_what_cannot_be_read_is_checked_without_the_network_and_it_is_said() -> 
         ({"masks": {1: np.ones((9, H))}}, "the mask of layer 1 has 9 rows; give a row for each of the 10 samples"),
     ],
 )
-def test_data_that_do_not_fit_are_refused_however_parameters_are_folded(form: str, data: Any, words: str) -> None:
+def test_data_that_does_not_fit_is_rejected_in_every_packing(form: str, data: Any, words: str) -> None:
     with pytest.raises(BadInput, match=words):
         checked(form, **data)
 
 
-def test_a_plain_vector_is_read_as_arrays_in_a_row() -> None:
+def test_vector_is_read_as_arrays_in_a_row() -> None:
     report = checked("a vector of arrays")
     assert report.notes[0] == "your parameters were read as W1 (3, 5), b1 (1, 5), W2 (5, 4), b2 (1, 4)"
 
 
 @pytest.mark.parametrize("seed", [1, 3, 4, 7])
-def test_one_wrong_entry_of_a_vector_is_told_though_another_array_is_at_a_kink(seed: int) -> None:
+def test_wrong_entry_of_vector_is_named_beside_kinks(seed: int) -> None:
     drawn = np.random.default_rng(seed)
     sizes = [(2, 3), (3,), (3, 3), (3,), (3, 1)]
     inputs, targets = drawn.normal(size=(7, 2)), drawn.normal(size=(7, 1))
@@ -172,7 +172,7 @@ def test_one_wrong_entry_of_a_vector_is_told_though_another_array_is_at_a_kink(s
     assert [one.code for one in report.diagnosis] == ["single_entry"], str(report)
 
 
-def test_an_update_of_one_vector_is_told_its_mistake() -> None:
+def test_mistake_in_update_of_vector_is_named() -> None:
     fold, unfold = FORMS["a vector of columns"]
     theta = fold(PARAMS)
 
@@ -184,7 +184,7 @@ def test_an_update_of_one_vector_is_told_its_mistake() -> None:
 
 
 @given(st.lists(st.integers(1, 4), min_size=2, max_size=4), st.booleans())
-def test_every_entry_of_the_network_is_one_of_the_users(sizes: list[int], as_vector: bool) -> None:
+def test_packing_is_a_permutation(sizes: list[int], as_vector: bool) -> None:
     network = Network(sizes)
     blocks = [np.zeros((after, before + 1)) for before, after in zip(sizes, sizes[1:], strict=False)]
     values = [np.zeros(network.parameters)] if as_vector else blocks

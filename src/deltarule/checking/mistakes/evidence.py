@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.checking import tolerances
 from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
-from deltarule.checking.tolerances import FIT
 from deltarule.problem.problem import Floats
 
 LARGEST_TOLERANCE = 1e300  # in place of infinity, which would make NaN
@@ -75,9 +75,9 @@ class ParameterEvidence:
         excess, error = np.abs(found - predicted) - tolerance, np.abs(found - self.expected[known])
         # A prediction explains a mistake only if it comes much nearer than the right gradient itself.
         if self.is_wrong and not self.shape_mistake:
-            if not ((error > tolerance).any() and (excess <= FIT.improvement * error.max()).all()):
+            if not ((error > tolerance).any() and (excess <= tolerances.FIT.improvement * error.max()).all()):
                 return False
-        return bool((excess <= FIT.residual * np.maximum(np.abs(found), np.abs(predicted))).all())
+        return bool((excess <= tolerances.FIT.residual * np.maximum(np.abs(found), np.abs(predicted))).all())
 
     def is_found(self, gradient: Floats) -> bool:
         """Whether a whole gradient is what was found, also in entries that were not measured."""
@@ -85,7 +85,7 @@ class ParameterEvidence:
             return False
         default = 1e-8 * np.abs(self.found).max()
         tolerance = np.where(np.isfinite(self.tolerance), self.tolerance, default)
-        tolerance = tolerance + FIT.residual * np.maximum(np.abs(self.found), np.abs(gradient))
+        tolerance = tolerance + tolerances.FIT.residual * np.maximum(np.abs(self.found), np.abs(gradient))
         return not ((np.abs(self.found - gradient) > tolerance) & ~self.at_kink).any()
 
     def fit_multiple(
@@ -103,7 +103,7 @@ class ParameterEvidence:
         if regressor.shape != base.shape:
             return None
         c = fit_ratio(self.found - base, regressor, self.expected)
-        is_informative = np.isfinite(base) & (np.abs(c * regressor) > FIT.informative * self.tolerance)
+        is_informative = np.isfinite(base) & (np.abs(c * regressor) > tolerances.FIT.informative * self.tolerance)
         if not c or not self.fits(base + c * regressor):
             return None
         if is_informative.sum() >= min_informative:
@@ -116,7 +116,7 @@ class ParameterEvidence:
 
 def is_same_constant(value: float, constant: float) -> bool:
     """Whether two fitted constants of a penalty are the same."""
-    return abs(value - constant) <= 10 * FIT.constant * abs(constant)
+    return abs(value - constant) <= 10 * tolerances.FIT.constant * abs(constant)
 
 
 def fit_ratio(found: Floats, regressor: Floats, expected: Floats) -> float:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from deltarule.checking import tolerances
 from deltarule.checking.mistakes.catalog import Mistake, join_names, make_mistake
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, one_mistake
-from deltarule.checking.tolerances import FIT
 from deltarule.problem.problem import Floats
 
 
@@ -30,7 +30,7 @@ def _is_gradient_of(parameter: ParameterEvidence, other: ParameterEvidence) -> b
     if raw.shape == expected.shape != parameter.found.shape:
         known = np.isfinite(expected)
         excess = np.abs(raw - expected)[known] - other.finite_tolerance[known]
-        return bool(known.any() and (excess <= FIT.residual * np.abs(expected[known])).all())
+        return bool(known.any() and (excess <= tolerances.FIT.residual * np.abs(expected[known])).all())
     return any(map(parameter.fits, _reshaped(expected, parameter.found.shape)))
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from deltarule.checking import tolerances
 from deltarule.checking.mistakes.catalog import join_names, make_mistake
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, fit_ratio, one_mistake
 from deltarule.checking.mistakes.hypotheses.penalties import penalty_codes, roles_of
-from deltarule.checking.tolerances import FIT
 
 Named = tuple[str, str]
 """The code of a mistake, and a sentence."""
@@ -39,7 +39,9 @@ def factors(evidence: Evidence) -> Iterator[Hypothesis]:
         factor, c = _fit_factor(parameter)
         if factor is None:
             continue
-        group = next((members for other, members in groups if factor.is_near(other.value, FIT.constant)), None)
+        group = next(
+            (members for other, members in groups if factor.is_near(other.value, tolerances.FIT.constant)), None
+        )
         if group is None:
             groups.append((factor, [parameter]))
         else:
@@ -70,7 +72,7 @@ def _fit_factor(parameter: ParameterEvidence) -> tuple[Factor | None, float]:
     size = np.maximum(np.abs(matrix).max(0), 1e-300)
     r, c = (float(one) for one in np.linalg.lstsq(matrix / size, found[known], rcond=None)[0] / size)
     # Beside a penalty alone r is a rounding error.
-    if np.abs(r * expected[known]).max() <= FIT.residual * np.abs(found[known]).max():
+    if np.abs(r * expected[known]).max() <= tolerances.FIT.residual * np.abs(found[known]).max():
         return None, 0.0
     if not parameter.fits(r * expected + c * value, max(1.0, abs(r))):
         return None, 0.0
@@ -83,7 +85,7 @@ def _uncertainty(parameter: ParameterEvidence, r: float, c: float) -> float:
     prediction = r * parameter.expected + c * parameter.value if c else r * parameter.expected
     residual = np.abs(parameter.found - prediction)[known] / abs(r)
     error = np.linalg.norm(residual + parameter.uncertainty[known])
-    return FIT.factor + float(error / np.linalg.norm(parameter.expected[known]))
+    return tolerances.FIT.factor + float(error / np.linalg.norm(parameter.expected[known]))
 
 
 def _penalty_beside_factor(evidence: Evidence, parameter: ParameterEvidence, r: float, c: float) -> list[Named]:
@@ -104,8 +106,8 @@ def _penalty_beside_factor(evidence: Evidence, parameter: ParameterEvidence, r: 
     if t is None:
         return []
     missing = (r - 1) * t + c
-    allowed = abs(r) * parameter.tolerance + FIT.residual * np.abs(parameter.found)
-    is_informative = np.abs(missing * parameter.value) > FIT.informative * allowed
+    allowed = abs(r) * parameter.tolerance + tolerances.FIT.residual * np.abs(parameter.found)
+    is_informative = np.abs(missing * parameter.value) > tolerances.FIT.informative * allowed
     return penalty_codes(evidence, parameter, missing) if is_informative.sum() >= 2 else []
 
 
@@ -151,7 +153,7 @@ def _meanings_of_size(evidence: Evidence, size: Factor, parameters: list[Paramet
 
 def _informative_entries(parameter: ParameterEvidence) -> int:
     error = np.abs(parameter.found - parameter.expected)
-    return int((error > FIT.informative * parameter.tolerance).sum())
+    return int((error > tolerances.FIT.informative * parameter.tolerance).sum())
 
 
 def _counts(evidence: Evidence, size: Factor, subject: str) -> list[Named]:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from deltarule.checking import tolerances
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, one_mistake
-from deltarule.checking.tolerances import FIT
 from deltarule.problem.problem import Floats
 
 _SENTENCES = {
@@ -33,7 +33,7 @@ def _predictions(parameter: ParameterEvidence) -> Iterator[Floats]:
     if parameter.shape_mistake != "not_summed":
         yield expected
         return
-    tolerance = parameter.finite_tolerance.ravel() + FIT.residual * np.abs(expected).ravel()
+    tolerance = parameter.finite_tolerance.ravel() + tolerances.FIT.residual * np.abs(expected).ravel()
     for axis in range(raw.ndim):
         summed = raw.sum(axis).ravel()
         if summed.size == expected.size and (np.abs(summed - expected.ravel()) <= tolerance).all():

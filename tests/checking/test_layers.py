@@ -1,0 +1,102 @@
+"""Backward passes of layers."""
+
+from functools import wraps
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from linear_code import PARAMS, X
+
+from deltarule import check_vjp
+
+
+def test_messages_about_layers_do_not_mention_a_loss() -> None:
+    drawn = np.random.default_rng(0)
+    random = check_vjp(lambda x: x + drawn.normal(size=x.shape), lambda g: g, X)
+    constant = check_vjp(lambda x: np.ones(3), lambda g: 0 * X, X)
+    unused = check_vjp(lambda x, w: x**2, lambda g: (2 * X * g, 0 * X[0]), (X, X[0]))
+    near = np.array([[1e-12, 1.0]])
+    edge = check_vjp(lambda x: 2 * np.sqrt(x), lambda g: g / np.sqrt(near), near)
+    for report in (random, constant, unused, edge):
+        assert "loss" not in str(report), str(report)
+    assert random.vacuous == (
+        "the output of forward is random: with the same input it differs; set the seed inside, so that each call "
+        "draws the same numbers"
+    )
+    assert constant.vacuous == ("the output of forward is constant: it does not change, however far the input is moved")
+    assert any(note == "the output of forward does not depend on w at all" for note in unused.notes)
+
+
+def test_layer_with_several_inputs_is_checked() -> None:
+    def affine(x: Any, w: Any, b: Any) -> Any:
+        return x @ w + b, (x, w)
+
+    def back(upstream: Any, cache: Any) -> Any:
+        x, w = cache
+        return upstream @ w.T, x.T @ upstream, upstream.sum(axis=0)
+
+    given = (X, PARAMS["W"], PARAMS["b"])
+    report = check_vjp(affine, back, given)
+    assert report.ok and report.entries == 32 + 8 + 2
+
+    def wrong(upstream: Any, cache: Any) -> Any:
+        return upstream @ cache[1].T, cache[0].T @ upstream, upstream.mean(axis=0)
+
+    report = check_vjp(affine, wrong, given)
+    assert not report.ok and report.worst is not None and report.worst.name == "b"
+    assert report.diagnosis[0].where == ("b",)
+
+
+@pytest.mark.parametrize(
+    ("backward", "code"),
+    [
+        (lambda z: lambda g: g, "derivative_missing"),
+        (lambda z: lambda g: g * (1 - np.tanh(np.tanh(z)) ** 2), "derivative_at_output"),
+        (lambda z: lambda g: g * (1 - np.tanh(z) ** 2) ** 2, "derivative_twice"),
+        (lambda z: lambda g: 1 - np.tanh(z) ** 2, "upstream_ignored"),
+        (lambda z: lambda g: -g * (1 - np.tanh(z) ** 2), "sign"),
+    ],
+)
+def test_layer_mistakes_are_named(backward: Any, code: str) -> None:
+    report = check_vjp(lambda z: (np.tanh(z), backward(z)), None, X)
+    assert not report.ok and [mistake.code for mistake in report.diagnosis] == [code]
+
+
+@pytest.mark.parametrize(
+    ("forward", "backward"),
+    [
+        (lambda x: [np.tanh(row) for row in x], lambda g: g * (1 - np.tanh(X) ** 2)),
+        (lambda x: np.tanh(x).tolist(), lambda g: (g * (1 - np.tanh(X) ** 2)).tolist()),
+        (lambda x: [np.tanh(x), lambda g: g * (1 - np.tanh(X) ** 2)], None),
+        (lambda x: torch.tanh(torch.tensor(x)), lambda g: torch.tensor(g) * (1 - torch.tanh(torch.tensor(X)) ** 2)),
+        (lambda x: with_autograd(x), None),
+    ],
+)
+def test_layer_may_return_lists_and_tensors(forward: Any, backward: Any) -> None:
+    report = check_vjp(forward, backward, X)
+    assert report.ok and report.compared == X.size
+    wrong = check_vjp(lambda x: 2 * np.asarray(forward(x)), backward, X) if backward else None
+    assert wrong is None or [mistake.code for mistake in wrong.diagnosis] == ["factor_two"]
+
+
+@pytest.mark.parametrize(
+    ("forward", "backward"),
+    [
+        (lambda x: [np.tanh(x), x], lambda g: g / np.cosh(X) ** 2),
+        (lambda x: [np.tanh(x), {"x": x}, None], lambda g: g / np.cosh(X) ** 2),
+        (lambda x: [np.tanh(x), x], lambda g, cache: g / np.cosh(cache) ** 2),
+        (lambda x: [x @ X.T, x], lambda g: g @ X),
+        (lambda x: list(map(list, torch.tanh(torch.tensor(x, requires_grad=True)))), lambda g: g / np.cosh(X) ** 2),
+    ],
+)
+def test_list_result_is_output_and_cache_or_rows(forward: Any, backward: Any) -> None:
+    assert check_vjp(forward, backward, X).ok
+    wrong = check_vjp(forward, wraps(backward)(lambda *given: 2 * backward(*given)), X)
+    assert [mistake.code for mistake in wrong.diagnosis] == ["factor_two"]
+
+
+def with_autograd(x: Any) -> Any:
+    given = torch.tensor(x, requires_grad=True)
+    made = torch.tanh(given)
+    return made, lambda g: torch.autograd.grad(made, given, torch.tensor(g))[0]

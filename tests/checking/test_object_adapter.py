@@ -1,0 +1,131 @@
+"""Networks that are objects with attributes."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from linear_code import PARAMS, X, Y, gradient, loss
+
+from deltarule import BadInput, check_gradient, check_object, check_update
+
+
+def test_object_is_restored_after_the_check() -> None:
+    class Net:
+        def __init__(self) -> None:
+            self.params = {"W": PARAMS["W"].copy(), "b": PARAMS["b"].copy()}
+
+        def loss(self) -> Any:
+            self.grads = gradient(self.params)
+            self.seen = self.params["W"].copy()
+            return loss(self.params)
+
+    net = Net()
+    report = check_object(net, params=["params"], grads=["grads"], loss=net.loss)
+    assert report.ok and report.entries == 10
+    assert np.array_equal(net.params["W"], PARAMS["W"]) and np.array_equal(net.seen, PARAMS["W"])
+    report = check_object(net, params=["params['W']"], grads=["grads['b']"], loss=net.loss)
+    assert not report.ok
+
+
+class TwoPasses:
+    """A network whose backward pass reads what the last forward pass left, as in most courses."""
+
+    def __init__(self) -> None:
+        generator = np.random.default_rng(5)
+        self.W1, self.W2 = generator.normal(size=(4, 3)), generator.normal(size=(3, 2))
+
+    def loss(self) -> Any:
+        self.hidden = np.tanh(X @ self.W1)
+        self.error = self.hidden @ self.W2 - Y
+        return (self.error**2).mean() + 0.05 * ((self.W1**2).sum() + (self.W2**2).sum())
+
+    def backward(self, penalty: float = 0.1) -> dict[str, Any]:
+        error = 2 * self.error / self.error.size
+        hidden = error @ self.W2.T * (1 - self.hidden**2)
+        return {"W1": X.T @ hidden + penalty * self.W1, "W2": self.hidden.T @ error + penalty * self.W2}
+
+    def step(self) -> None:
+        gradient = self.backward()
+        self.W1 -= 0.1 * gradient["W1"]
+        self.W2 -= 0.1 * gradient["W2"]
+
+
+def test_backward_is_called_after_forward() -> None:
+    net = TwoPasses()
+    assert check_update(net.step, net.loss, [net.W1, net.W2], learning_rate=0.1).ok
+    arrays = {"W1": net.W1, "W2": net.W2}
+
+    def twice() -> None:
+        net.W1 -= 0.2 * net.backward()["W1"]
+
+    net.loss()
+    wrong = check_update(twice, net.loss, [net.W1], learning_rate=0.1)
+    assert [mistake.code for mistake in wrong.diagnosis] == ["factor_two"]
+    for penalty, codes in ((0.1, []), (0.05, ["penalty_factor"]), (0.0, ["penalty_missing"])):
+        report = check_gradient(lambda: net.loss(), lambda penalty=penalty: net.backward(penalty), arrays)
+        assert [mistake.code for mistake in report.diagnosis] == codes
+
+
+def test_parameters_sharing_memory_are_rejected() -> None:
+    class Tied:
+        def __init__(self) -> None:
+            self.W = np.random.default_rng(0).normal(size=(4, 2))
+            self.V = self.W.T
+
+    net = Tied()
+    with pytest.raises(BadInput, match="W and V share memory, so that one moves the other; name one of them"):
+        check_object(net, params=["W", "V"], grads=["W", "V"], loss=lambda: (net.W**2).sum())
+    flat = np.random.default_rng(0).normal(size=6)
+    even, odd = flat[::2], flat[1::2]  # entries by turns, and none in both
+    assert check_gradient(lambda: (flat**2).sum(), lambda: (2 * even, 2 * odd), [even, odd]).ok
+
+
+def test_paths_may_have_negative_indices() -> None:
+    class Net:
+        def __init__(self) -> None:
+            self.layers = [{"W": np.ones((4, 2))}, {"W": np.array([[0.5], [1.0]])}]
+
+        def loss(self) -> Any:
+            hidden = X @ self.layers[0]["W"]
+            self.dW = 2 * hidden.T @ (hidden @ self.layers[1]["W"])
+            return ((hidden @ self.layers[1]["W"]) ** 2).sum()
+
+    net = Net()
+    assert check_object(net, params=["layers[-1].W"], grads=["dW"], loss=net.loss).ok
+    with pytest.raises(BadInput, match="there is no 'layers\\[-3\\].W'"):
+        check_object(net, params=["layers[-3].W"], grads=["dW"], loss=net.loss)
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_pytorch_module_is_checked_in_place(wrong: bool) -> None:
+    x, y = torch.tensor(X), torch.tensor(Y)
+
+    class Module(torch.nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.line = torch.nn.Linear(4, 2, dtype=torch.float64)
+
+        def loss(self) -> Any:
+            self.error = self.line(x) - y
+            return (self.error**2).sum()
+
+        def backward(self) -> None:
+            with torch.no_grad():
+                self.dW, self.db = 2 * self.error.T @ x, (1 if wrong else 2) * self.error.sum(0)
+
+    net = Module()
+    before = net.line.weight.detach().clone()
+    names = {"params": ["line.weight", "line.bias"], "grads": ["dW", "db"]}
+    report = check_object(net, loss=net.loss, backward=net.backward, **names)
+    assert [mistake.code for mistake in report.diagnosis] == ["factor_two"] * wrong and report.ok != wrong
+    assert torch.equal(net.line.weight, before)
+
+
+def test_tensor_without_array_is_rejected() -> None:
+
+    class Net:
+        W = torch.ones(2, dtype=torch.bfloat16)
+
+    with pytest.raises(BadInput, match="a tensor cannot be read as an array: .*; give one of floats on the CPU"):
+        check_object(Net(), params=["W"], grads=["W"], loss=lambda: 1.0)

@@ -1,0 +1,69 @@
+"""Reports on terminals, in notebooks, and with hints."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from linear_code import PARAMS, X, gradient, loss, with_factor
+
+from deltarule import RunFailed, check_gradient
+
+
+@pytest.mark.parametrize(
+    ("hint", "where", "kind", "fix"),
+    [
+        ("pass", False, False, False),
+        ("where", True, False, False),
+        ("kind", True, True, False),
+        ("fix", True, True, True),
+    ],
+)
+def test_hint_limits_the_report(hint: str, where: bool, kind: bool, fix: bool) -> None:
+    report = check_gradient(loss, lambda params: {n: 2 * one for n, one in gradient(params).items()}, PARAMS, hint=hint)
+    text, page = str(report), report._repr_html_()
+    assert not report.ok and (report.worst is not None) == where and bool(report.diagnosis) == kind
+    for told, words in ((where, "worst entry"), (kind, "factor_two"), (fix, "likely fix")):
+        assert (words in text) == told and (words in page) == told
+    with pytest.raises(RunFailed, match="WRONG"):
+        report.raise_if_wrong()
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_report_lines_fit_the_width(width: int) -> None:
+    report = check_gradient(loss, with_factor(len(X)), {**PARAMS})
+    lines = report.text(width).splitlines()
+    assert max(map(len, lines)) <= width and str(report) == report.text(100)
+    fix = report.diagnosis[0].fix
+    assert fix in " ".join(report.text(width).split())
+
+
+def test_html_report_has_no_gaps() -> None:
+    report = check_gradient(loss, with_factor(2), {**PARAMS})
+    page = report._repr_html_()
+    assert page.count("<tr>") == page.count("</tr>") > 2 and "WRONG" in page
+    assert re.search(r"<(?!/?(b|span|table|tr|th|td)\b)", page) is None
+
+
+def luminance(color: str) -> float:
+    """As WCAG 2 defines it."""
+    parts = [int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return float(np.dot([0.2126, 0.7152, 0.0722], linear))
+
+
+@pytest.mark.parametrize(
+    ("value", "slope", "verdict"),
+    [
+        (loss, gradient, "right"),
+        (loss, with_factor(2), "WRONG"),
+        (lambda p: 0.0, lambda p: {n: 0 * one for n, one in p.items()}, "not proved"),
+    ],
+)
+def test_html_verdict_is_readable_on_light_and_dark_pages(value: Any, slope: Any, verdict: str) -> None:
+    """WCAG 2 asks for 4.5 between letters and what is behind them, whatever the notebook's own background is."""
+    page = check_gradient(value, slope, {**PARAMS})._repr_html_()
+    found = re.search(r'style="color:(#\w{6});background:(#\w{6});[^"]*">([^<]*)<', page)
+    assert found and found[3] == verdict
+    dark, light = sorted(map(luminance, found.groups()[:2]))
+    assert (light + 0.05) / (dark + 0.05) >= 4.5

@@ -1,0 +1,220 @@
+"""Updates: random steps, velocities and momentum."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from linear_code import PARAMS, X, Y, gradient, loss
+
+from deltarule import check_update
+
+
+@pytest.mark.parametrize("way", ["in place", "returned"])
+def test_step_may_take_parameters_as_argument(way: str) -> None:
+    def step(params: dict[str, Any], wrong: float = 1.0) -> Any:
+        found = gradient(params)
+        new = {name: params[name] - 0.1 * wrong * found[name] for name in params}
+        if way == "returned":
+            return new
+        params.update(new)
+        return None
+
+    assert check_update(step, loss, PARAMS, 0.1).ok
+    report = check_update(lambda params: step(params, 0.1), loss, PARAMS, 0.1)
+    assert [mistake.code for mistake in report.diagnosis] == ["learning_rate"]
+
+
+def test_step_on_drawn_samples_is_random() -> None:
+    """The gradient over some samples is none of the loss over all; each step has another one."""
+    drawn, w = np.random.default_rng(0), 0.3 * np.ones(4)
+
+    def loss() -> Any:
+        return ((X @ w) ** 2).mean()
+
+    def step(rows: Any) -> None:
+        w[...] -= 0.1 * 2 * X[rows].T @ (X[rows] @ w) / len(rows)
+
+    report = check_update(lambda: step(drawn.permutation(8)[:3]), loss, w, 0.1)
+    assert [mistake.code for mistake in report.diagnosis] == ["random_gradient"] and (w == 0.3).all()
+    assert not any("no single known mistake" in note for note in report.notes)
+    assert check_update(lambda: step(drawn.permutation(8)), loss, w, 0.1).ok  # all of them, in another order
+    always = check_update(lambda: step(np.arange(3)), loss, w, 0.1)
+    assert not always.ok and "random_gradient" not in [mistake.code for mistake in always.diagnosis]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_velocity_of_some_parameters_is_not_random(sign: int) -> None:
+    """The second step is 1.9 times as far for weights and as far for biases, so on no line with the first."""
+    generator = np.random.default_rng(0)
+    params, velocity = [generator.normal(size=(4, 2)), generator.normal(size=2)], np.zeros((4, 2))
+    targets = generator.normal(size=(8, 2))
+
+    def loss(p: Any) -> Any:
+        return ((X @ p[0] + p[1] - targets) ** 2).mean()
+
+    def step(p: Any) -> Any:
+        error = 2 * (X @ p[0] + p[1] - targets) / targets.size
+        velocity[...] = 0.9 * velocity - 0.1 * X.T @ error
+        return [p[0] + velocity, p[1] - sign * 0.1 * error.sum(0)]
+
+    report = check_update(step, loss, params, 0.1, momentum=0.9)
+    codes = [mistake.code for mistake in report.diagnosis]
+    assert report.verdict == "WRONG" and "random_gradient" not in codes
+    assert sign == 1 or codes == ["sign"]
+
+
+def test_velocity_is_not_random() -> None:
+    w, velocity = 0.3 * np.ones(4), np.zeros(4)
+
+    def step() -> None:
+        velocity[...] = 0.9 * velocity + 2 * X.T @ (X @ w)  # not divided by the samples
+        w[...] -= 0.01 * velocity
+
+    report = check_update(step, lambda: ((X @ w) ** 2).mean(), w, 0.01)
+    assert [mistake.code for mistake in report.diagnosis] == ["mean_missing", "factor"]
+
+
+@pytest.mark.parametrize("share", [1.0, -1.0])
+def test_old_velocities_are_not_wrong(share: float) -> None:
+    """A check leaves velocities behind. They show in the first of two updates, and the second is to follow from it."""
+    line = torch.nn.Linear(4, 2, dtype=torch.float64)
+    optimizer = torch.optim.SGD(line.parameters(), lr=0.05, momentum=0.9)
+
+    def value() -> Any:
+        return ((line(torch.tensor(X)) - torch.tensor(Y)) ** 2).mean()
+
+    def step() -> None:
+        optimizer.zero_grad()
+        (share * value()).backward()
+        optimizer.step()
+
+    def report(momentum: float = 0.9) -> Any:
+        return check_update(
+            step, value, lambda: [one.detach().numpy() for one in line.parameters()], 0.05, momentum=momentum
+        )
+
+    reports = [report() for _ in range(3)]
+    told = ["velocities are not 0" in (one.vacuous or "") for one in reports]
+    if share == 1:
+        assert [one.verdict for one in reports] == ["right", "not proved", "not proved"] and told == [False, True, True]
+        assert report(0.5).verdict == "WRONG"
+    else:
+        assert [one.ok for one in reports] == [False] * 3 and told == [False] * 3
+        assert reports[0].diagnosis[0].code == "sign"
+
+
+@pytest.mark.parametrize(
+    ("velocity", "first", "verdict"), [(0, 1, "right"), (1, 1, "not proved"), (0, 3.7, "not proved"), (0, -1, "WRONG")]
+)
+def test_wrong_first_update_is_found(velocity: float, first: float, verdict: str) -> None:
+    """What the second update makes of it is right each time; only a sign is no work of velocities."""
+    w, v, factor = 0.3 * np.ones(4), velocity * np.array([1.0, -2.0, 0.5, 3.0]), [first]
+
+    def step() -> None:
+        v[...] = 0.9 * v - 0.01 * (factor.pop() if factor else 1) * 2 * X.T @ (X @ w) / len(X)
+        w[...] += v
+
+    report = check_update(step, lambda: ((X @ w) ** 2).sum() / len(X), w, 0.01, momentum=0.9)
+    assert report.verdict == verdict
+
+
+@pytest.mark.parametrize("without", [("b",), ("W", "b")])
+def test_missing_velocity_is_not_named_penalty(without: tuple[str, ...]) -> None:
+    """What begins at 0 is its own velocity after one update, so that β v is a multiple of the parameter too."""
+    p = {"W": np.zeros((4, 2)), "b": np.zeros(2)}
+    v = {name: np.zeros_like(one) for name, one in p.items()}
+
+    def step() -> None:
+        error = 2 * (X @ p["W"] + p["b"] - Y) / Y.size
+        for name, slope in (("W", X.T @ error), ("b", error.sum(0))):
+            v[name][...] = (0 if name in without else 0.9) * v[name] - 0.1 * slope
+            p[name] += v[name]
+
+    report = check_update(step, lambda: ((X @ p["W"] + p["b"] - Y) ** 2).mean(), p, 0.1, momentum=0.9)
+    assert [(one.code, one.where) for one in report.diagnosis] == [("velocity_missing", without)]
+
+
+@pytest.mark.parametrize(
+    ("beta", "decay", "codes"),
+    [
+        ({"W": 0.9, "b": 0.5}, 0.0, ["momentum_factor"]),
+        ({"W": 0.8, "b": 0.8}, 0.0, ["momentum_factor"]),
+        ({"W": 0.9, "b": 0.0}, 0.1, []),
+        ({"W": 0.9, "b": 0.9}, 0.1, ["penalty_on_biases", "penalty_factor"]),
+    ],
+)
+def test_other_beta_is_not_named_penalty(beta: dict[str, float], decay: float, codes: list[str]) -> None:
+    """After two updates what began at 0 is no multiple of its velocity any more, as it is after one."""
+    p = {"W": np.zeros((4, 2)), "b": np.zeros(2)}
+    v = {name: np.zeros_like(one) for name, one in p.items()}
+
+    def step() -> None:
+        error = 2 * (X @ p["W"] + p["b"] - Y) / Y.size
+        for name, slope in (("W", X.T @ error), ("b", error.sum(0) + decay * p["b"])):
+            v[name][...] = beta[name] * v[name] - 0.1 * slope
+            p[name] += v[name]
+
+    report = check_update(step, lambda: ((X @ p["W"] + p["b"] - Y) ** 2).mean(), p, 0.1, momentum=0.9)
+    assert report.verdict == "WRONG" and [one.code for one in report.diagnosis] == codes
+
+
+@pytest.mark.parametrize(("scale", "beta"), [(2.0, 0.9), (1.0, 0.5), (5.3, 0.9)])
+def test_wrong_momentum_update_is_not_random_when_repeated(scale: float, beta: float) -> None:
+    """Neither a factor nor another β draws anything: each step is the same one, and β times how the last one grew."""
+    w, v = [np.random.default_rng(0).normal(size=4), np.array([0.2])], [np.zeros(4), np.zeros(1)]
+
+    def step() -> None:
+        error = 2 * (X @ w[0] + w[1] - 1) / len(X)
+        for one, velocity, slope in zip(w, v, (X.T @ error, error.sum(keepdims=True)), strict=True):
+            velocity[...] = beta * velocity - 0.02 * scale * slope
+            one += velocity
+
+    for _ in range(3):
+        report = check_update(step, lambda: ((X @ w[0] + w[1] - 1) ** 2).mean(), w, 0.02, momentum=0.9)
+        assert report.verdict == "WRONG" and "random_gradient" not in [mistake.code for mistake in report.diagnosis]
+
+
+def test_drawn_samples_with_momentum_are_random() -> None:
+    w, v, drawn = 0.3 * np.ones(4), np.zeros(4), np.random.default_rng(0)
+
+    def step() -> None:
+        rows = drawn.permutation(8)[:3]
+        v[...] = 0.9 * v - 0.1 * 2 * X[rows].T @ (X[rows] @ w) / 3
+        w[...] += v
+
+    for _ in range(2):
+        report = check_update(step, lambda: ((X @ w) ** 2).mean(), w, 0.1, momentum=0.9)
+        assert [mistake.code for mistake in report.diagnosis] == ["random_gradient"]
+
+
+def test_weight_decay_in_update_has_two_names() -> None:
+    """What the loss has of a penalty cannot be told from updates alone."""
+    line = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Tanh(), torch.nn.Linear(3, 2)).double()
+    optimizer = torch.optim.SGD(line.parameters(), lr=0.5, weight_decay=0.1)
+
+    def value() -> Any:
+        return ((line(torch.tensor(X)) - torch.tensor(Y)) ** 2).mean()
+
+    def step() -> None:
+        optimizer.zero_grad()
+        value().backward()
+        optimizer.step()
+
+    report = check_update(step, value, lambda: [one.detach().numpy() for one in line.parameters()], 0.5)
+    assert [mistake.code for mistake in report.diagnosis] == ["penalty_factor", "penalty_not_in_loss"]
+    assert all(len(mistake.where) == 4 for mistake in report.diagnosis)
+
+
+@pytest.mark.parametrize(("how", "code"), [("mean", "running_mean"), ("nesterov", "nesterov")])
+@pytest.mark.parametrize("beta", [0.9, 0.75])
+def test_another_momentum_is_named(how: str, code: str, beta: float) -> None:
+    w, v = 0.3 * np.ones(4), np.zeros(4)
+
+    def step() -> None:
+        g = 2 * X.T @ (X @ w) / len(X)
+        v[...] = beta * v - 0.01 * g * (1 - beta if how == "mean" else 1)
+        w[...] += beta * v - 0.01 * g if how == "nesterov" else v
+
+    report = check_update(step, lambda: ((X @ w) ** 2).sum() / len(X), w, 0.01, momentum=beta)
+    assert [mistake.code for mistake in report.diagnosis] == [code]

@@ -1,0 +1,173 @@
+"""What a check proves, and what it refuses to call right."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from linear_code import PARAMS, X, Y, gradient, loss
+
+from deltarule import Network, RunFailed, check_gradient
+
+
+def test_vacuous_checks_are_not_proved() -> None:
+    ones, drawn = np.ones(3), np.random.default_rng(0)
+    reasons = {
+        "constant": check_gradient(lambda w: 7.0, lambda w: 0 * w, ones),
+        "0 in every entry, as one": check_gradient(lambda w: (w**2).sum(), lambda w: 2 * w, 0 * ones),
+        "random": check_gradient(lambda w: w.sum() + drawn.normal(), lambda w: 1 + 0 * w, ones),
+        "changes w": check_gradient(_changing, lambda w: 2 * w, ones),
+        "dead layer": check_gradient(_two_layers, _two_layers_back, [-np.ones((4, 3)), np.ones(3)]),
+    }
+    assert np.array_equal(ones, np.ones(3))
+    for words, report in reasons.items():
+        assert not report.ok and report.verdict == "not proved" and words in (report.vacuous or ""), words
+        with pytest.raises(RunFailed, match="proves nothing"):
+            report.raise_if_wrong()
+    assert "params[0]" in (reasons["dead layer"].vacuous or "")
+
+
+def _changing(w: Any) -> Any:
+    w *= 2
+    return (w**2).sum()
+
+
+def _two_layers(W: list[Any]) -> Any:
+    return (np.maximum(X**2 @ W[0], 0) @ W[1] + W[1].sum()).sum()
+
+
+def _two_layers_back(W: list[Any]) -> Any:
+    z = X**2 @ W[0]
+    return [(X**2).T @ (W[1] * (z > 0)), np.maximum(z, 0).sum(0) + len(X)]
+
+
+def test_zero_gradient_is_wrong_if_the_right_one_is_not_zero() -> None:
+    report = check_gradient(loss, lambda params: {name: 0 * one for name, one in params.items()}, PARAMS)
+    assert not report.ok and not report.vacuous and report.diagnosis[0].code == "zero_gradient"
+
+
+def test_report_without_comparison_says_nothing_was_compared() -> None:
+    total = {name: 0 * one for name, one in PARAMS.items()}
+
+    def accumulated(params: dict[str, Any]) -> dict[str, Any]:
+        for name, one in gradient(params).items():
+            total[name] = total[name] + one
+        return dict(total)
+
+    report = check_gradient(loss, accumulated, PARAMS)
+    assert report.diagnosis[0].code == "accumulated" and report.compared == 0
+    assert "  compared     nothing\n" in f"{report}\n" and "0 of 10" not in str(report)
+
+
+def test_unused_parameter_is_noted() -> None:
+    def more(params: dict[str, Any]) -> dict[str, Any]:
+        return {**gradient(params), "c": 0 * params["c"]}
+
+    report = check_gradient(loss, more, {**PARAMS, "c": np.ones(3)})
+    assert report.ok and "the loss does not depend on c at all" in report.notes
+
+
+def test_bias_before_batch_norm_is_noted_as_unused() -> None:
+    """Batch norm takes the bias away; so its gradient is 0 and right. Far away p is 1 and log(1 − p) is infinite."""
+    x, y = X[:, :1], np.arange(8)[:, None] % 2 == 1
+
+    def both(w: Any, b: Any) -> Any:
+        z = w * x + b
+        normal = (z - z.mean()) / np.sqrt(((z - z.mean()) ** 2).mean())
+        p = 1 / (1 + np.exp(-10 * w * normal))
+        slope = 10 * ((p - y) * normal).sum()
+        return -np.log(np.where(y, p, 1 - p)).sum(), (slope.reshape(w.shape), 0 * b)
+
+    report = check_gradient(both, None, [np.array([0.3]), np.array([0.2])])
+    assert report.ok, str(report)
+    assert any("does not depend on" in note for note in report.notes)
+
+
+def test_wrong_shape_is_noted_without_a_worst_entry() -> None:
+    report = check_gradient(loss, lambda p: {**gradient(p), "W": gradient(p)["W"].T}, PARAMS)
+    assert [mistake.code for mistake in report.diagnosis] == ["transposed"] and report.worst is None
+    assert "the gradient of W has the shape (2, 4), W itself (4, 2)" in report.notes
+
+
+def test_wrong_loss_has_no_worst_entry() -> None:
+    def table(p: dict[str, Any]) -> Any:
+        return ((X @ p["W"][:, :1] - Y[:, 0]) ** 2).mean()  # (N, 1) against (N,)
+
+    def slope(p: dict[str, Any]) -> Any:
+        error = 2 * (X @ p["W"][:, :1] - Y[:, :1].mean()) / len(X)
+        return {"W": X.T @ error}
+
+    like = Network([4, 1], bias=False)
+    report = check_gradient(table, slope, {"W": PARAMS["W"][:, :1]}, like=like, x=X, y=Y[:, 0])
+    assert not report.ok and [mistake.code for mistake in report.diagnosis] == ["broadcast"] and report.worst is None
+
+
+def test_output_of_user_code_is_silenced(capsys: pytest.CaptureFixture[str]) -> None:
+    def loud(params: dict[str, Any]) -> Any:
+        print("loss", loss(params))
+        return loss(params)
+
+    assert check_gradient(loud, gradient, PARAMS).ok
+    assert capsys.readouterr().out.count("loss") < 10
+
+
+def test_cached_values_of_user_code_are_restored() -> None:
+    kept: dict[str, Any] = {}
+
+    def value(w: Any) -> Any:
+        kept["w"] = w  # a script with globals would do so
+        return (w**2).sum()
+
+    w = np.array([1.0, 2.0], np.float32)
+    assert check_gradient(value, lambda w: 2 * w, w).ok
+    assert kept["w"].dtype == np.float32 and kept["w"].tolist() == [1.0, 2.0]
+
+
+def test_unexplained_gradient_is_noted() -> None:
+    def loss(w: Any) -> float:
+        return float((w * w).sum())
+
+    def wrong(w: Any) -> Any:
+        return 2 * w + np.sin(np.arange(w.size)).reshape(w.shape)
+
+    report = check_gradient(loss, wrong, np.random.default_rng(0).normal(size=(3, 4)))
+    assert not report.ok and report.diagnosis == ()
+    assert any("no single known mistake" in note for note in report.notes)
+    assert any("like=Network" in note for note in report.notes)
+    where = check_gradient(loss, wrong, np.random.default_rng(0).normal(size=(3, 4)), hint="where")
+    assert where.worst and not any("mistake" in note or "like" in note for note in where.notes)
+
+
+@pytest.mark.parametrize("point", [3.0, np.float64(3.0), np.array(3.0)], ids=["number", "NumPy's number", "array"])
+def test_a_parameter_may_be_a_number(point: Any) -> None:
+    assert check_gradient(lambda w: w**2, lambda w: 2 * w, point).ok
+    params = {"w": X[0], "b": point}
+    report = check_gradient(
+        lambda p: (X[0] @ p["w"] + p["b"]) ** 2,
+        lambda p: {"w": 2 * (X[0] @ p["w"] + p["b"]) * X[0], "b": X[0] @ p["w"] + p["b"]},
+        params,
+    )
+    assert [(mistake.code, mistake.where) for mistake in report.diagnosis] == [("factor_two", ("b",))]
+    assert not report.notes
+
+
+def test_constant_loss_is_noted() -> None:
+    generator = np.random.default_rng(2)
+    params = {"W": generator.normal(size=(4, 2)), "b": generator.normal(size=2)}
+    constant = check_gradient(lambda p: 3.0, gradient, params)
+    assert constant.verdict == "WRONG" and any("the loss is constant" in note for note in constant.notes)
+    labels = Y.argmax(1)
+    accuracy = check_gradient(lambda p: ((X @ p["W"] + p["b"]).argmax(1) == labels).mean(), gradient, params)
+    assert accuracy.verdict == "WRONG" and any("does not change when" in note for note in accuracy.notes)
+    at_minimum = check_gradient(lambda w: 5 + (w**2).sum(), lambda w: 2 * w + 1, np.zeros(3))
+    assert at_minimum.verdict == "WRONG" and not any("does not change" in note for note in at_minimum.notes)
+
+
+def test_constant_loss_is_not_matched_with_a_network() -> None:
+    report = check_gradient(lambda _: 1.25, gradient, PARAMS, like=Network([4, 2]), x=X, y=Y)
+    assert not report.ok and report.diagnosis == () and any("the loss is constant" in note for note in report.notes)
+
+
+@pytest.mark.filterwarnings("error")
+def test_infinite_loss_nearby_gives_no_numpy_warning() -> None:
+    report = check_gradient(lambda w: np.where(w > 0.3, np.inf, 2 * w).sum(), lambda w: 2 + 0 * w, np.full(3, 0.3))
+    assert not report.ok
