@@ -387,37 +387,6 @@ def test_what_is_ignored_for_good_stays_so():
             signal.signal(number, handler)
 
 
-# A shell has it ignored for what runs in the background; Windows does not.
-@pytest.mark.parametrize("ctrl_c", [signal.default_int_handler, *[signal.SIG_IGN] * hasattr(signal, "pthread_kill")])
-def test_an_end_that_comes_while_an_object_is_freed_is_not_forgotten(capsys, ctrl_c):
-    class Freed:
-        def __del__(self):
-            raise KeyboardInterrupt  # as a signal does that comes then: Python prints it, and goes on
-
-    before, handler = sys.unraisablehook, signal.signal(signal.SIGINT, ctrl_c)
-    try:
-        with platforms.endings_as_ctrl_c(), pytest.raises(KeyboardInterrupt):
-            Freed()
-            time.sleep(60)
-    finally:
-        signal.signal(signal.SIGINT, handler)
-    assert sys.unraisablehook is before
-    assert capsys.readouterr().err == ""
-
-
-def test_what_else_cannot_be_raised_is_told_as_ever(capsys, monkeypatch):
-    told = []
-    monkeypatch.setattr(sys, "unraisablehook", told.append)
-
-    class Freed:
-        def __del__(self):
-            raise ValueError("this")
-
-    with platforms.endings_as_ctrl_c():
-        Freed()
-    assert [one.exc_type for one in told] == [ValueError]
-
-
 def test_in_another_thread_signals_are_left_alone():
     before, during = signal.getsignal(signal.SIGTERM), []
 
@@ -513,96 +482,47 @@ def test_a_part_is_as_old_as_the_clock_of_its_disk_has_it(tmp_path, monkeypatch)
     assert list(tmp_path.iterdir()) == [tmp_path / ".deltarule-1.part"]
 
 
-@pytest.fixture
-def waiting_thread():
-    """The system's number of a thread that waits."""
-    number, known, ended = [], threading.Event(), threading.Event()
-
-    def wait():
-        number.append(threading.get_native_id())
-        known.set()
-        ended.wait()
-
-    thread = threading.Thread(target=wait)
-    thread.start()
-    known.wait()
-    yield number[0]
-    ended.set()
-    thread.join()
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux lets a program choose processors")
-def test_caller_and_threads_are_kept_apart(waiting_thread, monkeypatch):
-    allowed = os.sched_getaffinity(0)
-    for own in sorted(allowed):
-        monkeypatch.setattr(platforms, "_processor", lambda own=own: own)
-        with platforms.apart_from([waiting_thread]):
-            assert os.sched_getaffinity(0) == ({own} if len(allowed) > 1 else allowed)
-            assert os.sched_getaffinity(waiting_thread) == (allowed - {own} or allowed)
-        assert os.sched_getaffinity(0) == allowed
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux lets a program choose processors")
-def test_whoever_was_kept_on_a_processor_is_free_after_an_error(waiting_thread):
-    allowed = os.sched_getaffinity(0)
-    with pytest.raises(ZeroDivisionError), platforms.apart_from([waiting_thread]):
-        raise ZeroDivisionError
-    assert os.sched_getaffinity(0) == allowed
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux lets a program choose processors")
-def test_ctrl_c_leaves_nobody_on_a_processor(waiting_thread):
-    """Python sees to signals as it begins a function and after one of C: the exception comes at each of these."""
-    allowed, profiled, left, places = os.sched_getaffinity(0), sys.getprofile(), 0, 0
-
-    def press(frame, event, argument):
-        nonlocal left
-        left -= frame.f_code.co_filename == platforms.__file__ and event in ("call", "c_return")
-        if left == 0:
-            raise KeyboardInterrupt
-
-    while left == 0:
-        places = left = places + 1
-        with contextlib.suppress(KeyboardInterrupt):
-            sys.setprofile(press)
-            with platforms.apart_from([waiting_thread]):
-                pass
-        sys.setprofile(profiled)
-        assert os.sched_getaffinity(0) == allowed
-    assert places > 5 or len(allowed) == 1
-
-
-def no_library_without_a_name(monkeypatch):
-    """As on Windows."""
-
-    def init(self, name, *more):
-        raise TypeError("argument of type 'NoneType' is not iterable")
-
-    monkeypatch.setattr(ctypes.CDLL, "__init__", init)
-
-
-def test_where_processors_cannot_be_chosen_all_stay_and_nobody_asks_for_theirs(monkeypatch):
-    for name in ("sched_getaffinity", "sched_setaffinity"):
-        monkeypatch.delattr(os, name, raising=False)
-    no_library_without_a_name(monkeypatch)
-    platforms._getcpu.cache_clear()
-    with platforms.apart_from([-1]):
-        pass
-
-
-def test_a_thread_that_has_ended_is_no_error():
-    thread = threading.Thread(target=lambda: None)
-    thread.start()
-    number = thread.native_id
-    thread.join()
-    with platforms.apart_from([number]):
-        pass
-
-
-def test_where_there_are_no_forks_nothing_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_locks_work_where_there_are_no_forks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "register_at_fork", raising=False)
-    for tell in (platforms.forks_wait_for, platforms.forks_free):
-        tell(threading.RLock())
+    platforms.forks_wait_for(threading.RLock())
+    with platforms.ForkSafeLock().current:
+        pass
+
+
+FORKED_WHILE_HELD = """
+import os, signal, threading
+from deltarule import platforms
+
+mine, theirs = platforms.ForkSafeLock(), platforms.ForkSafeLock()
+is_held, may_end = threading.Event(), threading.Event()
+
+def hold():
+    with theirs.current:
+        is_held.set()
+        may_end.wait()
+
+thread = threading.Thread(target=hold)
+thread.start()
+is_held.wait()
+with mine.current:
+    process = os.fork()
+    if not process:
+        signal.alarm(10)  # a lock that stays held ends the child
+        with theirs.current, mine.current:
+            pass
+if not process:
+    os._exit(0)
+may_end.set()
+thread.join()
+print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
+def test_a_lock_that_another_thread_holds_is_free_in_a_forked_process() -> None:
+    command = [sys.executable, "-W", "ignore", "-c", FORKED_WHILE_HELD]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    assert (done.stdout, done.stderr) == ("0\n", "")
 
 
 # --- threads that stay ------------------------------------------------------------------------------------------------

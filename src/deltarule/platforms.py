@@ -1,7 +1,6 @@
 """What Linux, macOS and Windows do differently: each difference behind one function, which tests can call for another
 system than theirs."""
 
-import _thread
 import ntpath
 import os
 import re
@@ -11,10 +10,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from functools import cache, partial
+from functools import cache
 from pathlib import Path, PurePath
 from types import FrameType
 from typing import Any
@@ -194,9 +193,9 @@ def _is_remote_mount(mounts: str, folder: PurePath) -> bool:
 
 @contextmanager
 def endings_as_ctrl_c() -> Iterator[None]:
-    """Take every request to end for Ctrl-C: of `kill`, a scheduler, a closed terminal, and Ctrl-Break on Windows.
+    """Handle every request to terminate like Ctrl-C: `kill`, a scheduler, a closed terminal, Ctrl-Break on Windows.
 
-    One that the program was started to ignore, as by `nohup`, is ignored.
+    Signals that the program was started to ignore, as by `nohup`, stay ignored.
     """
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -208,13 +207,10 @@ def endings_as_ctrl_c() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # signals reach the main thread alone
         return
-    told = sys.unraisablehook
-    sys.unraisablehook = partial(_unraisable, told)
     taken = {number: signal.signal(number, end) for number in _endings() if signal.getsignal(number) == signal.SIG_DFL}
     try:
         yield
     finally:
-        sys.unraisablehook = told
         for number, before in taken.items():
             if signal.getsignal(number) == end:  # and is not ignored for good
                 signal.signal(number, before)
@@ -232,87 +228,24 @@ def _endings() -> list[signal.Signals]:
     return [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
 
 
-AGAIN_SECONDS = 0.02
-
-
-def _unraisable(told: Callable[[Any], Any], what: Any) -> None:
-    """Ask once more for an end that came where Python can raise nothing, as while it frees an object, and forgot it."""
-    if what.exc_type is not KeyboardInterrupt:
-        told(what)
-        return
-    again = threading.Timer(AGAIN_SECONDS, _interrupt)
-    again.daemon = True
-    again.start()
-
-
-def _interrupt() -> None:
-    if hasattr(signal, "pthread_kill"):
-        is_ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM if is_ignored else signal.SIGINT)
-    else:  # Windows, where this wakes a main thread that sleeps; elsewhere only a signal does
-        _thread.interrupt_main()
-
-
 def processors() -> int:
     """How many processors the system lets this process use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def threads(count: int, purpose: str) -> ThreadPoolExecutor:
-    """Threads that stay for the next call with the same purpose: work that waits for other work needs its own."""
+    """Return the thread pool of this process for one purpose, made at the first call and kept.
+
+    Every pool of the library comes from here. Work that waits for other work needs a purpose of its own: in one pool
+    both could wait forever.
+    """
     return _threads(count, purpose, os.getpid())
 
 
 @cache
 def _threads(count: int, purpose: str, process: int) -> ThreadPoolExecutor:
-    """By process, for one that was forked off has none of its parent's threads."""
+    """One pool per process number: a forked process has none of its parent's threads."""
     return ThreadPoolExecutor(count, thread_name_prefix=f"deltarule-{purpose}")
-
-
-@contextmanager
-def apart_from(threads: Iterable[int]) -> Iterator[None]:
-    """Keep the caller on its processor, and threads, by the system's numbers for them, on any other.
-
-    Linux wakes a thread where it ran last or where its waker is at work, which Python's threads are to each other
-    whenever one of them has to wait for its turn. Then two share one processor for some milliseconds, which is longer
-    than their work takes. Other systems are left to choose. The threads must have begun: a new one would stay where
-    its maker is kept.
-    """
-    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-    if len(allowed) < 2 or (here := _processor()) not in allowed:
-        yield
-        return
-    try:
-        try:
-            for thread in threads:
-                _place(thread, allowed - {here})
-            _place(0, {here})
-            yield
-        finally:
-            _place(0, allowed)
-    except BaseException:
-        _place(0, allowed)  # once more: Ctrl-C may have broken off the first one
-        raise
-
-
-def _place(thread: int, processors: set[int]) -> None:
-    """Let a thread, by the system's number or 0 for the caller, run on these processors, where that is allowed."""
-    if hasattr(os, "sched_setaffinity"):
-        with suppress(OSError):  # the thread has ended, or programs here may not choose
-            os.sched_setaffinity(thread, processors)
-
-
-def _processor() -> int:
-    """The number of the processor that the caller runs on; -1 where the system's library does not tell."""
-    getcpu = _getcpu()
-    return -1 if getcpu is None else getcpu()
-
-
-@cache
-def _getcpu() -> Callable[[], int] | None:
-    import ctypes
-
-    return getattr(ctypes.CDLL(None), "sched_getcpu", None)
 
 
 def end_with(parent: int) -> None:
@@ -352,17 +285,20 @@ def forks_wait_for(lock: Any, in_child: Callable[[], None] | None = None) -> Non
         os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=renew)
 
 
-def forks_free(lock: Any) -> None:
-    """Have a lock free in every process that is forked off, or its own; no fork waits, however long the lock is held.
+class ForkSafeLock:
+    """A re-entrant lock that is free in a forked process, even if another thread of the parent held it.
 
-    Parameters: `lock`, an RLock, whose guarded things may be half done there.
+    A fork does not wait for the lock, however long it is held, so what it guards may be half done in the child. Use
+    `with lock.current:`: Python acquires and releases that lock in C, where Ctrl-C cannot come in between.
     """
 
-    def in_child() -> None:
-        if lock.acquire(blocking=False):
-            lock.release()
-        else:  # held by a thread that is not there
-            lock._at_fork_reinit()
+    def __init__(self) -> None:
+        self.current = threading.RLock()
+        if hasattr(os, "register_at_fork"):  # not on Windows, which has no forks
+            os.register_at_fork(after_in_child=self._replace_if_held_elsewhere)
 
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=in_child)
+    def _replace_if_held_elsewhere(self) -> None:
+        if self.current.acquire(blocking=False):
+            self.current.release()
+        else:  # its owner is a thread that the child does not have
+            self.current = threading.RLock()

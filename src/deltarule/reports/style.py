@@ -3,10 +3,9 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import RLock
 from typing import Any
 
-from deltarule.platforms import forks_free
+from deltarule.platforms import ForkSafeLock
 
 BLUE, ORANGE, GREEN, ROSE, BLACK = "#026dad", "#d87130", "#1b6750", "#c87b95", "#212120"
 SKY, BROWN, VIOLET = "#0f9cd9", "#725500", "#3b0ba1"
@@ -105,7 +104,7 @@ def style_context() -> Iterator[None]:
 
     # The margins of a logarithmic axis overflow where a network diverged.
     with (
-        _drawing,
+        _drawing.current,
         matplotlib.rc_context(),
         np.errstate(over="ignore", invalid="ignore"),
         warnings.catch_warnings(),
@@ -117,10 +116,9 @@ def style_context() -> Iterator[None]:
         yield
 
 
-_drawing = RLock()
+_drawing = ForkSafeLock()
 """Held while somebody draws: settings and warnings are those of the process, and a thread that came in meanwhile would
 take ours for the user's, and put them back."""
-forks_free(_drawing)
 
 
 def line(index: int) -> dict[str, Any]:

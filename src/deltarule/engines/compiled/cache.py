@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from threading import RLock
 from types import ModuleType
 from typing import Any
 
@@ -64,7 +63,7 @@ def _beside_the_program() -> Iterator[None]:
 
     config: Any = numba.config
     users: tuple[Any, ...] = dispatcher, ccallback
-    with _loading:
+    with _loading.current:
         before, kept = (config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES), users[0].FunctionCache
         config.CACHE_DIR = config.CACHE_LOCATOR_CLASSES = ""
         for user in users:
@@ -77,9 +76,8 @@ def _beside_the_program() -> Iterator[None]:
                 user.FunctionCache = kept
 
 
-_loading = RLock()
+_loading = platforms.ForkSafeLock()
 """Held while Numba's settings are ours: another thread would take them for the user's, and put them back."""
-platforms.forks_free(_loading)
 
 
 @cache
