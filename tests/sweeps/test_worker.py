@@ -10,8 +10,7 @@ from deltarule.studies.sweep_study import sweep
 from deltarule.sweeps import worker
 from deltarule.sweeps.grid import Source, plan_sweep
 from deltarule.sweeps.worker import Table, do, read_table, write_table
-from deltarule.training import checkpoint
-from deltarule.training import train as training
+from deltarule.training import checkpoint, loop
 
 RECIPE = """
 [data]
@@ -53,8 +52,8 @@ def test_rows_are_written_as_often_as_checkpoints(recipe, tmp_path, monkeypatch)
 def test_a_training_goes_on_from_the_rows_of_its_checkpoint(recipe, tmp_path, monkeypatch, keep):
     given = {"stopping.max_epochs": list(range(1, 31)), "optimizer.learning_rate": [0.1, 0.01]}
     expected = sweep(recipe, given, out=tmp_path / "expected", keep=keep)
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1.0)
-    monkeypatch.setattr(training, "SAVING_SHARE", np.inf)
+    monkeypatch.setattr(loop, "CHECKPOINT_INTERVAL_SECONDS", -1.0)
+    monkeypatch.setattr(loop, "MAX_CHECKPOINT_TIME_SHARE", np.inf)
     whole = checkpoint.write
 
     def write(file, arrays, about):

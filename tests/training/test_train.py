@@ -19,9 +19,11 @@ from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
 from deltarule.training import history
+from deltarule.training.arguments import history_intervals
 from deltarule.training.history import Looks, look
+from deltarule.training.interrupts import interrupts
 from deltarule.training.stopping import StopRules
-from deltarule.training.train import Progress, history_intervals, interrupts, train
+from deltarule.training.train import Progress, train
 
 EYE = np.eye(8)
 
@@ -134,11 +136,11 @@ def broken_off(problem, file, step, **rules):
         if progress.step >= step:
             raise Enough
 
-    from deltarule.training import train as module
+    from deltarule.training import loop as module
 
     with pytest.MonkeyPatch.context() as patched, suppress(Enough):
-        patched.setattr(module, "CHECKPOINT_SECONDS", 0.0)
-        patched.setattr(module, "SAVING_SHARE", np.inf)
+        patched.setattr(module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
+        patched.setattr(module, "MAX_CHECKPOINT_TIME_SHARE", np.inf)
         train(problem, **rules, checkpoint=file, progress=breaking)
     assert file.exists()
 

@@ -13,8 +13,9 @@ from deltarule.problem.state import State, initial_state
 from deltarule.studies.recipes import Recipe, problem_of, training_of
 from deltarule.tracing.explain import explain_update
 from deltarule.tracing.explanation import Explanation
+from deltarule.training.arguments import history_interval
 from deltarule.training.stopping import StopRules
-from deltarule.training.train import Progress, history_interval, train
+from deltarule.training.train import Progress, train
 
 
 def explain_study(

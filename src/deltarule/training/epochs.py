@@ -19,8 +19,8 @@ from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.stats import metrics
 from deltarule.training.chunk_size import Pace
+from deltarule.training.interrupts import interrupts
 from deltarule.training.stopping import batch_sizes
-from deltarule.training.train import interrupts
 
 UNSURE_EPOCHS = 12
 """Epochs that many members are advanced together although one may end within them: who does is advanced again, from

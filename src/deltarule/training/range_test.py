@@ -17,8 +17,8 @@ from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import initial_state
 from deltarule.problem.validation import finite, whole
 from deltarule.problem.validation import problem as checked_problem
+from deltarule.training.arguments import check_engine
 from deltarule.training.history import Looks, look
-from deltarule.training.train import checked_engine
 
 MOST_ROWS = 1_000
 """Rows on which the accuracy is looked at: before each update 50,000 images would take as long as 200 updates."""
@@ -84,7 +84,7 @@ def range_test(
         raise BadInput(f"the range goes from {lowest:g} to {highest:g}; give two rates above 0, the lower one first")
     if not isinstance(kind, str) or kind not in ("exponential", "linear"):
         raise BadInput(f'the kind of range test is {short_repr(kind)}; give "exponential" or "linear"')
-    problem, engine = checked_problem(problem), checked_engine(engine)
+    problem, engine = checked_problem(problem), check_engine(engine)
     if problem.optimizer.update is None:
         raise BadInput(
             f"a range test needs single updates, which the optimizer '{problem.optimizer.name}' does not make; choose "
