@@ -1,7 +1,10 @@
 """When is an entry of a gradient wrong, and when does a mistake explain it? All tolerances of these two questions.
 
 They were chosen on `benchmarks/planted_mistakes.py`: no correct network may be accused, and every planted mistake must
-be found and named. `--scale FIELD=FACTOR` repeats that count with one of them changed.
+be found and named. `--scale FIELD=FACTOR` repeats that count with one of them changed. None is critical: with 20
+correct networks and 100 planted mistakes the result is the same for `relative` and `residual` × 0.003 and × 1000,
+`array`, `gradient` and `zero` × 1000, `improvement`, `informative` and `large` × 100, `constant` × 30, `visible` × 10;
+at `relative` × 10⁷ one mistake in nine is named.
 """
 
 from dataclasses import dataclass

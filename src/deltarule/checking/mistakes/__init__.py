@@ -1,1 +1,5 @@
-"""The mistakes that people make in backpropagation: their names, and how each is recognized from its numbers."""
+"""Name the mistake in a wrong gradient.
+
+`diagnose.py` tries the hypotheses of `hypotheses/`, which need only numbers, and those of `mutations.py`, which plant
+mistakes in a recognized network (`network_matching.py`). `catalog.py` has the codes and fixes.
+"""

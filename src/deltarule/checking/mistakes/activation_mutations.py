@@ -152,7 +152,7 @@ def normalization_mutations(match: NetworkMatch, like: Like) -> Iterator[Mutatio
 
 
 def _without_derivatives_of(taped: Taped, z: Array, parameters: Mapping[str, Array], constants: Sequence[str]) -> Back:
-    """Batch norm's way back without the derivatives of its mean, or its variance, or both."""
+    """Batch norm's backward pass without the derivatives of its mean, or its variance, or both."""
     deviation = np.sqrt(z.var(0) + BATCH_NORM_EPSILON)
     normal, gain = (z - z.mean(0)) / deviation, parameters[f"gamma{taped.name[1:]}"] / deviation
 

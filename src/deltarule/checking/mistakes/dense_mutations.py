@@ -52,12 +52,12 @@ def weight_mutations(match: NetworkMatch) -> Iterator[Mutation]:
 
 
 def _with_other_weights(taped: Taped, weights: Array) -> Back:
-    """A dense layer's way back with other weights."""
+    """A dense layer's backward pass with other weights."""
     return lambda dz: (dz @ transpose(weights), taped.backward(dz)[1])
 
 
 def _with_other_input(taped: Taped, name: str, inputs: Array) -> Back:
-    """A dense layer's way back with other inputs."""
+    """A dense layer's backward pass with other inputs."""
 
     def back(dz: Array) -> tuple[Array, dict[str, Array]]:
         upstream, found = taped.backward(dz)
@@ -105,7 +105,7 @@ def delta_mutations(match: NetworkMatch) -> Iterator[Mutation]:
 
 
 def _with_other_delta(taped: Taped, names: Sequence[str], delta: Array) -> Back:
-    """A dense layer's way back with another δ for some of its parameters."""
+    """A dense layer's backward pass with another δ for some of its parameters."""
 
     def back(dz: Array) -> tuple[Array, dict[str, Array]]:
         upstream, found = taped.backward(dz)

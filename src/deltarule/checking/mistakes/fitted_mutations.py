@@ -75,7 +75,7 @@ def _update_families(match: NetworkMatch) -> Iterator[Family]:
             return mutated_gradients(match, {i: _with_updated_weights(tape[i], match, rate) for i in chosen})
 
         names = [f"W{tape[i].name[1:]}" for i in chosen]
-        sentence = f"the pass back goes through {join_names(names)} after the update, with a rate of {{}}"
+        sentence = f"the backward pass uses {join_names(names)} after the update, with a rate of {{}}"
         yield "updated_weights", names, sentence, make
 
 

@@ -81,9 +81,9 @@ class Objective:
 
 @dataclass(frozen=True, eq=False)
 class NetworkMatch:
-    """A user's network as one of ours: its arrays, its pass forward, and the objective J = c S + ½ p Σ w².
+    """A user's network as one of ours: its arrays, its forward pass, and the objective J = c S + ½ p Σ w².
 
-    tape       of the pass forward, with the logits at its end
+    tape       of the forward pass, with the logits at its end
     penalties  what is added to the gradient: p w, or p sign(w), by name
     """
 
@@ -140,7 +140,7 @@ def _is_common(loss: Loss, output: Activation) -> bool:
 def forward_tape(
     network: Network, parameters: Mapping[str, Array], x: Floats, masks: Mapping[int, NDArray[Any]]
 ) -> list[Taped]:
-    """The tape of a pass forward in training mode; `masks` are what activations are multiplied with."""
+    """The tape of a forward pass in training mode; `masks` are what activations are multiplied with."""
     tape, _ = forward(
         network.layers,
         parameters,
